@@ -1,0 +1,23 @@
+//! Accredit: a sign-in gateway for Envoy, in one WebAssembly filter.
+//!
+//! Requests come in as values, decisions go out as values; everything between is a function that can be read, tested and
+//! trusted without Envoy. The rooms, from the ground floor up; each uses only rooms on lower floors:
+//!
+//! | floor | room | what it knows |
+//! |---|---|---|
+//! | 0 | [`words`] | the vocabulary: requests, replies, reasons, principals, the [`words::world::World`] |
+//! | 1 | [`crypto`] | signatures and sealing |
+//! | 2 | [`oidc`], [`session`], [`access`] | the protocol; what a browser carries; who may go where |
+//! | 3 | [`config`] | what an operator writes, and every way it can be wrong |
+//! | 4 | [`flow`] | the journeys of a request, and the work in the background |
+//! | 5 | `shell` | Envoy's callbacks and host calls; no decision about identity (WebAssembly only) |
+
+pub mod access;
+pub mod config;
+pub mod crypto;
+pub mod flow;
+pub mod oidc;
+pub mod session;
+#[cfg(target_arch = "wasm32")]
+mod shell;
+pub mod words;

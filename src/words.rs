@@ -1,0 +1,10 @@
+//! The vocabulary that every room speaks: plain values, no decisions, no input or output.
+
+pub mod cookie;
+pub mod message;
+pub mod principal;
+pub mod reason;
+pub mod secret;
+pub mod time;
+pub mod url;
+pub mod world;

@@ -1,0 +1,120 @@
+//! Cookies on the wire (RFC 6265): reading `Cookie`, taking some out of it, writing `Set-Cookie`.
+//! Which cookies are ours, and what is in them, is not known here.
+
+use std::time::Duration;
+
+pub use cookie::SameSite;
+
+use crate::words::message::Headers;
+
+/// The pairs of every `Cookie` line, first to last. Values are bytes: what others put there need not be UTF-8.
+pub fn pairs(headers: &Headers) -> impl Iterator<Item = (&str, &[u8])> {
+    headers.all("cookie").flat_map(|line| line.split(|byte| *byte == b';')).filter_map(|pair| {
+        let pair = pair.trim_ascii();
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = pair.split_at_checked(equals)?;
+        Some((std::str::from_utf8(name).ok()?.trim_end(), value.get(1..)?.trim_ascii_start()))
+    })
+}
+
+/// What becomes of the `Cookie` header.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum CookieEdit {
+    /// It stays as it came.
+    #[default]
+    Untouched,
+    /// It goes: nothing is left in it.
+    Dropped,
+    /// It is replaced by one line with what is left, byte for byte.
+    Replaced(Vec<u8>),
+}
+
+/// Takes the cookies out whose names are ours; every other one stays as it was sent.
+pub fn without(headers: &Headers, ours: impl Fn(&str) -> bool) -> CookieEdit {
+    if !pairs(headers).any(|(name, _)| ours(name)) {
+        return CookieEdit::Untouched;
+    }
+    let is_ours = |piece: &[u8]| {
+        let name = piece.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
+        std::str::from_utf8(name).is_ok_and(&ours)
+    };
+    let mut left = Vec::new();
+    for piece in headers.all("cookie").flat_map(|line| line.split(|byte| *byte == b';')) {
+        let piece = piece.trim_ascii();
+        if piece.is_empty() || is_ours(piece) {
+            continue;
+        }
+        if !left.is_empty() {
+            left.extend_from_slice(b"; ");
+        }
+        left.extend_from_slice(piece);
+    }
+    if left.is_empty() { CookieEdit::Dropped } else { CookieEdit::Replaced(left) }
+}
+
+/// Where a cookie of ours goes. All of them are `Secure` and `HttpOnly`, and none has a `Domain`.
+#[derive(Clone, Copy, Debug)]
+pub struct Attributes<'a> {
+    /// `Path`.
+    pub path: &'a str,
+    /// `SameSite`.
+    pub same_site: SameSite,
+    /// `Max-Age`, in whole seconds.
+    pub max_age: Duration,
+}
+
+/// A `Set-Cookie` value.
+pub fn set(name: &str, value: &str, attributes: Attributes<'_>) -> String {
+    let seconds = i64::try_from(attributes.max_age.as_secs()).unwrap_or(i64::MAX);
+    cookie::Cookie::build((name, value))
+        .path(attributes.path)
+        .max_age(cookie::time::Duration::seconds(seconds))
+        .same_site(attributes.same_site)
+        .secure(true)
+        .http_only(true)
+        .build()
+        .to_string()
+}
+
+/// A `Set-Cookie` value that makes the browser forget a cookie. It repeats the attributes: a `__Host-` cookie is not deleted
+/// without `Secure`.
+pub fn delete(name: &str, path: &str, same_site: SameSite) -> String {
+    set(name, "", Attributes { path, same_site, max_age: Duration::ZERO })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cookies(lines: &[&[u8]]) -> Headers {
+        Headers::new(lines.iter().map(|line| ("cookie".to_owned(), line.to_vec())).collect())
+    }
+
+    #[test]
+    fn a_second_cookie_line_is_read_too() {
+        let headers = cookies(&[b"a=1; b=2", b"c=3"]);
+        assert_eq!(pairs(&headers).map(|(name, _)| name).collect::<Vec<_>>(), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn malformed_pairs_are_passed_over() {
+        let headers = cookies(&[b"; =x;novalue;\xff=1; ok==v\xff;"]);
+        assert_eq!(pairs(&headers).collect::<Vec<_>>(), [("", b"x".as_slice()), ("ok", b"=v\xff".as_slice())]);
+    }
+
+    #[test]
+    fn only_our_cookies_are_taken_out_and_the_others_stay_byte_for_byte() {
+        let ours = |name: &str| name.starts_with("__Host-accredit");
+        let headers = cookies(&[b"a=\"1\xff\"; __Host-accredit=x ;odd", b"__Host-accredit-1=y; b=2"]);
+        assert_eq!(without(&headers, ours), CookieEdit::Replaced(b"a=\"1\xff\"; odd; b=2".to_vec()));
+        assert_eq!(without(&cookies(&[b"__Host-accredit=x"]), ours), CookieEdit::Dropped);
+        assert_eq!(without(&cookies(&[b"a=1; accredit=2"]), ours), CookieEdit::Untouched);
+    }
+
+    #[test]
+    fn a_cookie_is_deleted_with_the_attributes_it_was_set_with() {
+        let attributes = Attributes { path: "/", same_site: SameSite::Lax, max_age: Duration::from_secs(60) };
+        assert_eq!(set("__Host-a", "v", attributes), "__Host-a=v; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60");
+        assert_eq!(delete("__Host-a", "/", SameSite::Lax), "__Host-a=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0");
+    }
+}

@@ -1,0 +1,222 @@
+//! HTTP as values: what came in, what goes out, what we ask of others. No meaning is given to any of it here.
+
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::words::cookie::CookieEdit;
+use crate::words::reason::Reason;
+
+/// Header fields in the order they came, names in lower case as HTTP/2 and Envoy write them; values are bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Headers(Vec<(String, Vec<u8>)>);
+
+impl Headers {
+    /// Takes the fields over.
+    pub fn new(fields: Vec<(String, Vec<u8>)>) -> Self {
+        Self(fields)
+    }
+
+    /// Every value of a field, first to last. One name may come on several lines.
+    pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.0.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_slice())
+    }
+
+    /// A field that may come once only: its value as text; `None` when it is absent, comes twice or is not UTF-8.
+    pub fn single(&self, name: &str) -> Option<&str> {
+        let mut values = self.all(name);
+        match (values.next(), values.next()) {
+            (Some(value), None) => std::str::from_utf8(value).ok(),
+            _ => None,
+        }
+    }
+
+    /// Whether a field is there at all.
+    pub fn contains(&self, name: &str) -> bool {
+        self.all(name).next().is_some()
+    }
+
+    /// The names, as often as they come.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+}
+
+/// A request as it came from the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The method, as sent: methods are case-sensitive.
+    pub method: String,
+    /// `:authority`, in lower case.
+    pub authority: String,
+    /// The path without query.
+    pub path: String,
+    /// What follows the first `?`.
+    pub query: Option<String>,
+    /// All fields, pseudo-headers included.
+    pub headers: Headers,
+    /// The policy that the chosen Envoy route names in its metadata, when the configuration asks for it.
+    pub route_policy: RoutePolicy,
+}
+
+/// Which policy the Envoy route names in its metadata.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoutePolicy {
+    /// The configuration does not look at route metadata.
+    NotAsked,
+    /// The route names none.
+    Unnamed,
+    /// The route names this one.
+    Named(String),
+}
+
+impl Request {
+    /// Reads the pseudo-headers.
+    ///
+    /// # Errors
+    /// [`Reason::HostMissing`] without an authority; [`Reason::PathAmbiguous`] without a path (CONNECT) or with one that is not
+    /// UTF-8; [`Reason::MethodMalformed`] likewise.
+    pub fn from_headers(headers: Headers) -> Result<Self, Reason> {
+        let method = headers.single(":method").ok_or(Reason::MethodMalformed)?.to_owned();
+        let authority = headers.single(":authority").ok_or(Reason::HostMissing)?.to_ascii_lowercase();
+        let target = headers.single(":path").ok_or(Reason::PathAmbiguous)?;
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
+            None => (target.to_owned(), None),
+        };
+        Ok(Self { method, authority, path, query, headers, route_policy: RoutePolicy::NotAsked })
+    }
+
+    /// Path and query as they were sent.
+    pub fn target(&self) -> String {
+        match &self.query {
+            Some(query) => format!("{}?{query}", self.path),
+            None => self.path.clone(),
+        }
+    }
+}
+
+/// An answer that we give ourselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The fields, `Set-Cookie` as often as needed.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+/// What to change about a request before it goes on. Names are in lower case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edits {
+    /// Fields to take away, by the names that came.
+    pub remove: Vec<String>,
+    /// Fields to set, in place of whatever came.
+    pub set: Vec<(Rc<str>, String)>,
+    /// What becomes of `Cookie`.
+    pub cookie: CookieEdit,
+}
+
+/// A call to somebody else: to a cluster, never to an address.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HttpCall {
+    /// Envoy's cluster.
+    pub cluster: String,
+    /// The method.
+    pub method: &'static str,
+    /// `http` or `https`, for the pseudo-header.
+    pub scheme: String,
+    /// The authority that is asked.
+    pub authority: String,
+    /// Path and query.
+    pub path: String,
+    /// Further fields. They may hold credentials.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body. It may hold credentials.
+    pub body: String,
+    /// How long to wait.
+    pub timeout: Duration,
+}
+
+impl fmt::Debug for HttpCall {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Header values, the query and the body carry codes, secrets and tokens.
+        let path = self.path.split('?').next().unwrap_or_default();
+        write!(formatter, "{} {}://{}{path} by {}", self.method, self.scheme, self.authority, self.cluster)
+    }
+}
+
+/// What came of a call.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// An answer, whoever gave it: Envoy itself says 503 for a refused connection and 504 for a time-out.
+    Answered {
+        /// The status code.
+        status: u16,
+        /// The fields.
+        headers: Headers,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// The connection was reset before an answer.
+    Reset,
+    /// Envoy does not know the cluster, or could not send.
+    NotSent,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answered { status, body, .. } => write!(formatter, "{status}, {} bytes", body.len()),
+            Self::Reset => formatter.write_str("reset"),
+            Self::NotSent => formatter.write_str("not sent"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(pairs: &[(&str, &[u8])]) -> Headers {
+        Headers::new(pairs.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect())
+    }
+
+    #[test]
+    fn a_field_that_comes_twice_or_not_as_utf8_is_not_single() {
+        let headers = fields(&[("a", b"1"), ("b", b"1"), ("b", b"2"), ("c", b"\xff")]);
+        assert_eq!(headers.single("a"), Some("1"));
+        assert_eq!([headers.single("b"), headers.single("c"), headers.single("d")], [None; 3]);
+        assert_eq!(headers.all("b").count(), 2);
+    }
+
+    #[test]
+    fn connect_without_a_path_is_refused_and_not_a_panic() {
+        let headers = fields(&[(":method", b"CONNECT"), (":authority", b"a")]);
+        assert_eq!(Request::from_headers(headers), Err(Reason::PathAmbiguous));
+    }
+
+    #[test]
+    fn the_query_is_not_part_of_the_path() {
+        let headers = fields(&[(":method", b"GET"), (":authority", b"A.example"), (":path", b"/x?y=/z?")]);
+        let request = Request::from_headers(headers).unwrap();
+        assert_eq!((request.path.as_str(), request.query.as_deref()), ("/x", Some("y=/z?")));
+        assert_eq!((request.authority.as_str(), request.target()), ("a.example", "/x?y=/z?".to_owned()));
+    }
+
+    #[test]
+    fn a_call_prints_neither_query_nor_body_nor_credentials() {
+        let call = HttpCall {
+            cluster: "sso".into(),
+            method: "POST",
+            scheme: "https".into(),
+            authority: "sso.example".into(),
+            path: "/token?code=abc".into(),
+            headers: vec![("authorization", "Basic xyz".into())],
+            body: "client_secret=xyz".into(),
+            timeout: Duration::from_secs(5),
+        };
+        assert_eq!(format!("{call:?}"), "POST https://sso.example/token by sso");
+    }
+}

@@ -1,0 +1,105 @@
+//! Who is asking, how that was proved, until when. A cookie, a bearer token and an introspected token all become one
+//! [`Principal`], and nothing after that cares which it was.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::words::time::Timestamp;
+
+/// The claims of a token or a session: a JSON object.
+pub type Claims = Map<String, Value>;
+
+/// Somebody whose identity was proved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Principal {
+    /// The configured provider's name.
+    pub provider: String,
+    /// `sub`: unique and stable within the provider.
+    pub subject: String,
+    /// The claims that the configuration names, `sub` included.
+    pub claims: Claims,
+    /// How it was proved.
+    pub proof: Proof,
+    /// When the proof ends.
+    pub expires: Timestamp,
+}
+
+/// How an identity was proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// By a session cookie, which browsers also send on requests that other sites cause.
+    SessionCookie,
+}
+
+/// Where a claim stands: a name, or a path of names into nested objects.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClaimPath(Vec<String>);
+
+impl ClaimPath {
+    /// A claim at the top.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self(vec![name.into()])
+    }
+
+    /// A path of names; an empty one finds nothing.
+    pub fn new(names: Vec<String>) -> Self {
+        Self(names)
+    }
+
+    /// The claim there. `null` counts as absent.
+    pub fn find<'a>(&self, claims: &'a Claims) -> Option<&'a Value> {
+        let (first, rest) = self.0.split_first()?;
+        rest.iter().try_fold(claims.get(first)?, |value, name| value.as_object()?.get(name)).filter(|value| !value.is_null())
+    }
+
+    /// Copies the claim there, if there is one, from one object to the same place of another.
+    pub fn copy(&self, from: &Claims, to: &mut Claims) {
+        let (Some(value), Some((last, parents))) = (self.find(from), self.0.split_last()) else { return };
+        let mut place = to;
+        for parent in parents {
+            let inner = place.entry(parent.clone()).or_insert_with(|| Value::Object(Map::new()));
+            match inner {
+                Value::Object(inner) => place = inner,
+                _ => return,
+            }
+        }
+        place.insert(last.clone(), value.clone());
+    }
+}
+
+impl std::fmt::Display for ClaimPath {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0.join("."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(value: Value) -> Claims {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn a_path_leads_into_nested_objects_and_a_dotted_name_is_one_name() {
+        let claims = object(json!({"realm_access": {"roles": ["a"]}, "https://x/roles": ["b"], "n": null}));
+        let path = |names: &[&str]| ClaimPath::new(names.iter().map(|name| (*name).to_owned()).collect());
+        assert_eq!(path(&["realm_access", "roles"]).find(&claims), Some(&json!(["a"])));
+        assert_eq!(path(&["https://x/roles"]).find(&claims), Some(&json!(["b"])));
+        for absent in [path(&["n"]), path(&[]), path(&["realm_access", "roles", "a"]), path(&["x"])] {
+            assert_eq!(absent.find(&claims), None);
+        }
+    }
+
+    #[test]
+    fn copying_keeps_the_place_and_nothing_else() {
+        let claims = object(json!({"a": {"b": 1, "c": 2}, "d": 3}));
+        let mut kept = Claims::new();
+        ClaimPath::new(vec!["a".into(), "b".into()]).copy(&claims, &mut kept);
+        ClaimPath::named("x").copy(&claims, &mut kept);
+        assert_eq!(kept, object(json!({"a": {"b": 1}})));
+    }
+}

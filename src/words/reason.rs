@@ -1,0 +1,166 @@
+//! Why something was refused: stable identifiers for logs, counters, headers and problem documents. No prose, no statuses;
+//! those belong to `access::answer`.
+
+use std::fmt;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $id:literal,)+) => {
+        /// Why a request was not simply forwarded.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Reason {
+            /// Every reason there is, for tables and tests.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The stable identifier: in logs, counters, `x-accredit-reason` and problem documents.
+            pub const fn id(self) -> &'static str {
+                match self {
+                    $(Self::$name => $id,)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// No credential came with the request.
+    SessionMissing = "session_missing",
+    /// The session was good and is over.
+    SessionExpired = "session_expired",
+    /// A session cookie came that we did not seal, or not for this configuration.
+    SessionInvalid = "session_invalid",
+    /// A rule's condition on claims does not hold.
+    ConditionFailed = "condition_failed",
+    /// The rule wants another provider than the one that signed this person in.
+    ProviderMismatch = "provider_mismatch",
+    /// An unsafe request with a cookie session, and no evidence that our own site sent it.
+    CrossSite = "cross_site",
+    /// The path can be read in two ways.
+    PathAmbiguous = "path_ambiguous",
+    /// The method is not a token of upper-case letters.
+    MethodMalformed = "method_malformed",
+    /// A header that identity is read from, and that the upstream would not see as we do.
+    HeaderAmbiguous = "header_ambiguous",
+    /// No authority in the request.
+    HostMissing = "host_missing",
+    /// The query of one of our endpoints cannot be read, or names a parameter twice.
+    QueryMalformed = "query_malformed",
+    /// A `return_to` that leaves the listed origins.
+    ReturnToRefused = "return_to_refused",
+    /// A provider's name that is not configured.
+    ProviderUnknown = "provider_unknown",
+    /// The authority is none of the configured origins.
+    HostUnknown = "host_unknown",
+    /// One of our endpoints was asked with a method it does not have.
+    MethodNotAllowed = "method_not_allowed",
+    /// More, or larger, cookies of ours than we ever set.
+    CookiesExcessive = "cookies_excessive",
+    /// The provider's metadata is not here (yet).
+    MetadataUnavailable = "metadata_unavailable",
+    /// The provider's keys are not here (yet).
+    KeysUnavailable = "keys_unavailable",
+    /// The route names a policy that the configuration does not have.
+    RoutePolicyUnknown = "route_policy_unknown",
+    /// The callback came without the cookie of its attempt.
+    AttemptMissing = "attempt_missing",
+    /// The attempt took too long.
+    AttemptExpired = "attempt_expired",
+    /// The attempt was finished before.
+    AttemptReplayed = "attempt_replayed",
+    /// The callback has no `state`.
+    StateMissing = "state_missing",
+    /// The callback's `state` is not the one of its attempt.
+    StateMismatch = "state_mismatch",
+    /// The person, or the provider, said no.
+    AuthorizationDenied = "authorization_denied",
+    /// The provider answered with another error.
+    AuthorizationError = "authorization_error",
+    /// The provider says it has a problem of its own (`server_error`, `temporarily_unavailable`).
+    AuthorizationServerError = "authorization_server_error",
+    /// The callback has no `code`.
+    CodeMissing = "code_missing",
+    /// RFC 9207: the answer names another issuer, or none where one is announced.
+    IssuerMismatch = "issuer_mismatch",
+    /// No answer from the token endpoint, or a 5xx.
+    TokenEndpointUnreachable = "token_endpoint_unreachable",
+    /// The token endpoint took too long.
+    TokenEndpointTimeout = "token_endpoint_timeout",
+    /// The provider does not accept our client authentication.
+    ClientAuthenticationFailed = "client_authentication_failed",
+    /// The provider does not accept the code.
+    CodeRefused = "code_refused",
+    /// The token endpoint's answer is not what RFC 6749 and OpenID Connect say.
+    TokenResponseMalformed = "token_response_malformed",
+    /// Not a JWS, or claims that cannot be read one way only.
+    IdTokenMalformed = "id_token_malformed",
+    /// An algorithm that is not allowed, or not the key's.
+    IdTokenAlgorithm = "id_token_algorithm",
+    /// The signature is wrong.
+    IdTokenSignature = "id_token_signature",
+    /// No key of the provider fits.
+    IdTokenKeyUnknown = "id_token_key_unknown",
+    /// Issued by somebody else.
+    IdTokenIssuer = "id_token_issuer",
+    /// Issued for somebody else.
+    IdTokenAudience = "id_token_audience",
+    /// `azp` is missing where it is demanded, or is not us.
+    IdTokenAuthorizedParty = "id_token_authorized_party",
+    /// Expired, or without an expiry.
+    IdTokenExpired = "id_token_expired",
+    /// `iat` is missing, or ahead of our clock.
+    IdTokenIssuedAt = "id_token_issued_at",
+    /// No `sub`.
+    IdTokenSubject = "id_token_subject",
+    /// `nonce` is not the one that was sent.
+    IdTokenNonce = "id_token_nonce",
+    /// `at_hash` does not belong to the access token.
+    IdTokenAtHash = "id_token_at_hash",
+    /// No answer from the userinfo endpoint, or a refusal.
+    UserinfoUnreachable = "userinfo_unreachable",
+    /// The userinfo endpoint took too long.
+    UserinfoTimeout = "userinfo_timeout",
+    /// The userinfo endpoint's answer cannot be read.
+    UserinfoMalformed = "userinfo_malformed",
+    /// The userinfo endpoint speaks of somebody else.
+    UserinfoSubject = "userinfo_subject",
+    /// The session does not fit into cookies.
+    SessionTooLarge = "session_too_large",
+    /// The host failed us (no random bytes).
+    Internal = "internal",
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.id())
+    }
+}
+
+/// A refusal and what an operator needs to know about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The stable reason.
+    pub reason: Reason,
+    /// For the log only, never for a page: what was expected, what came, what to do. Never a secret, a code or a token.
+    pub detail: String,
+}
+
+impl Failure {
+    /// A refusal with what the log should say about it.
+    pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_an_id_of_its_own() {
+        let ids: std::collections::BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.id()).collect();
+        assert_eq!(ids.len(), Reason::ALL.len());
+    }
+}

@@ -1,0 +1,350 @@
+//! URLs, origins and places to return to: what is accepted as one, and how it is taken apart.
+//! Nothing here fetches or follows anything.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use fluent_uri::Uri;
+
+use crate::words::reason::Reason;
+
+/// A place to return to is at most this long, in bytes: it travels in a cookie.
+pub const LONGEST_RETURN_TO: usize = 2_048;
+
+/// An absolute `http` or `https` URL without user information and fragment.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Url {
+    text: String,
+    https: bool,
+    host: String,
+    port: Option<u16>,
+    target: String,
+}
+
+impl Url {
+    /// Reads a URL (RFC 3986).
+    ///
+    /// # Errors
+    /// A phrase that completes "expected an absolute https URL, …".
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let uri = Uri::parse(text).map_err(|_| "found something that is no URL")?;
+        let scheme = uri.scheme().as_str().to_ascii_lowercase();
+        let https = match scheme.as_str() {
+            "https" => true,
+            "http" => false,
+            _ => return Err("found another scheme"),
+        };
+        let authority = uri.authority().ok_or("found no host")?;
+        if authority.has_userinfo() {
+            return Err("found user information in it");
+        }
+        if authority.host().is_empty() || authority.host().contains('%') {
+            return Err("found no host");
+        }
+        if uri.fragment().is_some() {
+            return Err("found a fragment in it");
+        }
+        let port = authority.port_to_u16().map_err(|_| "found no valid port")?;
+        let default_port = if https { 443 } else { 80 };
+        let path = if uri.path().is_empty() { "/" } else { uri.path().as_str() };
+        let target = match uri.query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path.to_owned(),
+        };
+        Ok(Self {
+            text: text.to_owned(),
+            https,
+            host: authority.host().to_ascii_lowercase(),
+            port: port.filter(|port| *port != default_port),
+            target,
+        })
+    }
+
+    /// As it was written; issuers are compared by this, character by character.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// `http` or `https`.
+    pub const fn scheme(&self) -> &'static str {
+        if self.https { "https" } else { "http" }
+    }
+
+    /// Whether the scheme is `https`.
+    pub const fn is_https(&self) -> bool {
+        self.https
+    }
+
+    /// The host, lower case, IPv6 in brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Host, and the port unless it is the scheme's own.
+    pub fn authority(&self) -> String {
+        match self.port {
+            Some(port) => format!("{}:{port}", self.host),
+            None => self.host.clone(),
+        }
+    }
+
+    /// Path and query.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Whether it points to this machine: `localhost`, 127.0.0.0/8 or `[::1]`.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.host)
+    }
+
+    /// Scheme and authority.
+    pub fn origin(&self) -> Origin {
+        Origin { https: self.https, authority: self.authority(), loopback: self.is_loopback() }
+    }
+
+    /// The URL with further query parameters, form-urlencoded (RFC 6749, appendix B).
+    pub fn with_query<'a>(&self, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(parameters);
+        let separator = if self.target.contains('?') { '&' } else { '?' };
+        format!("{}{separator}{}", self.text, query.finish())
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Scheme, host and port (RFC 6454).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    https: bool,
+    authority: String,
+    loopback: bool,
+}
+
+impl Origin {
+    /// Reads `https://host[:port]`, with nothing behind it.
+    ///
+    /// # Errors
+    /// A phrase that completes "expected an origin such as `https://app.example.com`, …".
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let url = Url::parse(text)?;
+        if url.target() != "/" || text.ends_with('/') {
+            return Err("found a path behind it");
+        }
+        Ok(url.origin())
+    }
+
+    /// Host, and the port unless it is the scheme's own: what `:authority` says.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The host alone.
+    pub fn host(&self) -> &str {
+        match self.authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => &self.authority,
+        }
+    }
+
+    /// Whether the scheme is `https`.
+    pub const fn is_https(&self) -> bool {
+        self.https
+    }
+
+    /// Whether it is this machine.
+    pub const fn is_loopback(&self) -> bool {
+        self.loopback
+    }
+
+    /// Whether a request's `:authority`, already in lower case, means this origin; the scheme's default port may be spelled out.
+    pub fn answers_to(&self, authority: &str) -> bool {
+        let default_port = if self.https { ":443" } else { ":80" };
+        authority == self.authority || authority.strip_suffix(default_port) == Some(self.authority.as_str())
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}://{}", if self.https { "https" } else { "http" }, self.authority)
+    }
+}
+
+/// A place to go after sign-in or sign-out: a path of this origin, or a URL on a listed one. There is no other way to make one
+/// than [`ReturnTo::parse`], so that nothing unchecked ends in a `Location`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReturnTo(String);
+
+impl ReturnTo {
+    /// The front page.
+    pub fn front_page() -> Self {
+        Self("/".to_owned())
+    }
+
+    /// Checks a place to return to (RFC 9700, section 4.11.1: no open redirector).
+    ///
+    /// # Errors
+    /// [`Reason::ReturnToRefused`] for whatever a browser might take for another site.
+    pub fn parse(text: &str, listed: &[Origin]) -> Result<Self, Reason> {
+        let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+        if text.is_empty() || text.len() > LONGEST_RETURN_TO || !plain {
+            return Err(Reason::ReturnToRefused);
+        }
+        let path = if text.starts_with('/') { text } else { Self::path_on_listed_origin(text, listed)? };
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        let lower = path.to_ascii_lowercase();
+        let stays = !path.contains("//")
+            && !["%2f", "%5c", "%2e", "%00"].iter().any(|escape| lower.contains(escape))
+            && !path.split('/').any(|segment| segment == "." || segment == "..");
+        if stays { Ok(Self(text.to_owned())) } else { Err(Reason::ReturnToRefused) }
+    }
+
+    fn path_on_listed_origin<'a>(text: &'a str, listed: &[Origin]) -> Result<&'a str, Reason> {
+        let without_fragment = text.split('#').next().unwrap_or_default();
+        let url = Url::parse(without_fragment).map_err(|_| Reason::ReturnToRefused)?;
+        if !listed.contains(&url.origin()) {
+            return Err(Reason::ReturnToRefused);
+        }
+        let (_, behind_scheme) = text.split_once("://").ok_or(Reason::ReturnToRefused)?;
+        Ok(behind_scheme.find('/').and_then(|start| behind_scheme.get(start..)).unwrap_or("/"))
+    }
+
+    /// For the `Location` header.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The parameters of a query, decoded.
+///
+/// # Errors
+/// [`Reason::QueryMalformed`] when a name comes twice (RFC 6749, section 3.1) or there are more than 32.
+pub fn query_parameters(query: Option<&str>) -> Result<BTreeMap<String, String>, Reason> {
+    let mut parameters = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        if parameters.len() >= 32 || parameters.insert(name.into_owned(), value.into_owned()).is_some() {
+            return Err(Reason::QueryMalformed);
+        }
+    }
+    Ok(parameters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed() -> Vec<Origin> {
+        vec![Origin::parse("https://app.example.com").unwrap(), Origin::parse("http://localhost:10000").unwrap()]
+    }
+
+    #[test]
+    fn open_redirects_are_refused_in_every_known_spelling() {
+        for attack in [
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            "/./..//evil.example",
+            "https://app.example.com@evil.example",
+            "https://badapp.example.com",
+            "https://app.example.com.evil.example",
+            "https:evil.example",
+            "https:/evil.example",
+            "https:///evil.example",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "http://app.example.com/",
+            "https://app.example.com:8443/",
+            "/%2f/evil.example",
+            "/%5cevil.example",
+            "/.//evil.example",
+            "/%2e%2e//evil.example",
+            "evil.example",
+            "",
+            " /",
+            "/a b",
+            "/ä",
+            "///evil.example",
+            "/a//b",
+            "https://app.example.com//x",
+            "https://app.example.com\\@evil.example",
+            "?x",
+            "#x",
+            "https://app.example.com:443@evil.example/",
+        ] {
+            assert_eq!(ReturnTo::parse(attack, &listed()), Err(Reason::ReturnToRefused), "{attack:?}");
+        }
+        assert!(ReturnTo::parse(&format!("/{}", "a".repeat(LONGEST_RETURN_TO)), &listed()).is_err());
+    }
+
+    #[test]
+    fn paths_of_this_origin_and_listed_origins_are_places_to_return_to() {
+        for place in [
+            "/",
+            "/chat",
+            "/chat?x=//y&z=a%2Fb",
+            "/a.b/..c",
+            "/x#section",
+            "https://app.example.com",
+            "https://app.example.com/x?y",
+            "http://localhost:10000/",
+            "https://app.example.com:443/x",
+        ] {
+            assert_eq!(ReturnTo::parse(place, &listed()).unwrap().as_str(), place);
+        }
+    }
+
+    #[test]
+    fn an_url_is_absolute_http_without_user_and_fragment() {
+        for wrong in ["", "/x", "ftp://a", "https://", "https://u@a/", "https://a/#f", "https://a:99999/", "https://a b/"] {
+            assert!(Url::parse(wrong).is_err(), "{wrong}");
+        }
+        let url = Url::parse("HTTPS://Sso.Example.com:443/realms/main?x=1").unwrap();
+        assert_eq!((url.scheme(), url.authority().as_str(), url.target()), ("https", "sso.example.com", "/realms/main?x=1"));
+        assert_eq!(url.with_query([("a b", "c&d")]), "HTTPS://Sso.Example.com:443/realms/main?x=1&a+b=c%26d");
+        assert_eq!(Url::parse("http://127.0.0.1:9000").unwrap().authority(), "127.0.0.1:9000");
+    }
+
+    #[test]
+    fn loopback_is_recognised_and_not_imitated() {
+        for (url, loopback) in [
+            ("http://localhost", true),
+            ("http://127.9.9.9:1", true),
+            ("http://[::1]:1", true),
+            ("http://localhost.evil", false),
+            ("http://127.0.0.1.evil", false),
+            ("http://10.0.0.1", false),
+        ] {
+            assert_eq!(Url::parse(url).unwrap().is_loopback(), loopback, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_origin_answers_to_its_authority_only() {
+        let origin = Origin::parse("https://app.example.com").unwrap();
+        assert!(origin.answers_to("app.example.com") && origin.answers_to("app.example.com:443"));
+        for other in ["app.example.com:80", "app.example.com.", "evil-app.example.com", "app.example.com.evil", ""] {
+            assert!(!origin.answers_to(other), "{other}");
+        }
+        assert!(Origin::parse("https://app.example.com/").is_err());
+        assert_eq!(Origin::parse("http://[::1]:80").unwrap().host(), "[::1]");
+        assert_eq!(Origin::parse("http://localhost:10000").unwrap().host(), "localhost");
+    }
+
+    #[test]
+    fn a_parameter_that_comes_twice_is_refused() {
+        assert_eq!(query_parameters(Some("code=a&code=b")), Err(Reason::QueryMalformed));
+        assert_eq!(query_parameters(Some("a=1&b=%20")).unwrap().get("b").map(String::as_str), Some(" "));
+    }
+}

@@ -1,0 +1,90 @@
+//! All that the core asks of the world, as one trait. The shell answers it with host calls, tests with a table.
+
+use crate::words::time::Timestamp;
+
+/// What a journey may ask of its surroundings. Nothing here can fail loudly: an absent service has a value of its own.
+pub trait World {
+    /// The time. A journey reads it once, at its beginning.
+    fn now(&self) -> Timestamp;
+
+    /// Fills `bytes` from the host's cryptographic generator.
+    ///
+    /// # Errors
+    /// When the host has none to give; the caller must then refuse, never go on with predictable bytes.
+    fn random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness>;
+
+    /// Reads a value from the memory that all workers of this process share.
+    fn shared(&self, key: &str) -> Option<Shared>;
+
+    /// Writes a shared value if its version is still `expected`. ([`Version::Any`] writes whatever is there: shared data has
+    /// no create-if-absent, so a first write must be unconditional.)
+    ///
+    /// # Errors
+    /// [`Contended`] when somebody else wrote in between.
+    fn share(&mut self, key: &str, value: &[u8], expected: Version) -> Result<(), Contended>;
+
+    /// Verifies a signature with the host's native code, many times faster than the same inside the sandbox.
+    /// `spki` is the public key as SubjectPublicKeyInfo DER; an ECDSA signature is DER too.
+    fn verify_signature(&self, check: &SignatureCheck<'_>) -> HostVerdict;
+}
+
+/// One question to the host about a signature.
+#[derive(Clone, Copy, Debug)]
+pub struct SignatureCheck<'a> {
+    /// The hash under the signature.
+    pub hash: Hash,
+    /// The public key, SubjectPublicKeyInfo DER.
+    pub spki: &'a [u8],
+    /// The signature; for ECDSA as DER.
+    pub signature: &'a [u8],
+    /// What was signed.
+    pub message: &'a [u8],
+}
+
+/// Hash functions that signatures use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hash {
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+/// What the host says of a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostVerdict {
+    /// The signature is good.
+    Valid,
+    /// The signature is wrong.
+    Invalid,
+    /// This host does not verify signatures; do it in Rust.
+    NotOffered,
+}
+
+/// A value read from shared memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// The bytes.
+    pub value: Vec<u8>,
+    /// Which write this was, for a later compare-and-swap.
+    pub version: Version,
+}
+
+/// Which write of a shared value is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// Whatever is there now.
+    Any,
+    /// Exactly this one.
+    Exactly(u32),
+}
+
+/// The host has no random bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRandomness;
+
+/// A compare-and-swap lost against another writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contended;
