@@ -88,3 +88,61 @@ pub struct NoRandomness;
 /// A compare-and-swap lost against another writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contended;
+
+/// A world for tests: a clock that is set by hand, random bytes that repeat themselves, one shared memory, no host signatures.
+#[cfg(test)]
+pub mod testing {
+    use std::cell::RefCell;
+    use std::collections::BTreeMap;
+    use std::rc::Rc;
+
+    use super::{Contended, HostVerdict, NoRandomness, Shared, SignatureCheck, Timestamp, Version, World};
+
+    /// What all workers of one process share.
+    pub type SharedMemory = Rc<RefCell<BTreeMap<String, (Vec<u8>, u32)>>>;
+
+    /// Time stands still until a test moves it.
+    #[derive(Clone, Default)]
+    pub struct Still {
+        /// What the clock says.
+        pub now: Timestamp,
+        /// Counts the random bytes handed out, so that no two requests get the same.
+        pub drawn: u64,
+        /// Clone it into another world to have two workers of one process.
+        pub memory: SharedMemory,
+    }
+
+    impl World for Still {
+        fn now(&self) -> Timestamp {
+            self.now
+        }
+
+        fn random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+            for chunk in bytes.chunks_mut(8) {
+                self.drawn += 1;
+                let mixed = self.drawn.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes();
+                chunk.copy_from_slice(&mixed[..chunk.len()]);
+            }
+            Ok(())
+        }
+
+        fn shared(&self, key: &str) -> Option<Shared> {
+            let memory = self.memory.borrow();
+            memory.get(key).map(|(value, version)| Shared { value: value.clone(), version: Version::Exactly(*version) })
+        }
+
+        fn share(&mut self, key: &str, value: &[u8], expected: Version) -> Result<(), Contended> {
+            let mut memory = self.memory.borrow_mut();
+            let current = memory.get(key).map_or(0, |(_, version)| *version);
+            if matches!(expected, Version::Exactly(version) if version != current) {
+                return Err(Contended);
+            }
+            memory.insert(key.to_owned(), (value.to_vec(), current + 1));
+            Ok(())
+        }
+
+        fn verify_signature(&self, _: &SignatureCheck<'_>) -> HostVerdict {
+            HostVerdict::NotOffered
+        }
+    }
+}
