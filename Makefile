@@ -7,7 +7,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 SCENARIO ?= bff
-E2E ?=
+E2E ?= *.test.mjs
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,11 +35,11 @@ clippy: tools
 unit:
 	cargo test --locked
 
-# The tests run from their own directory; the paths they are given are absolute.
+# One file at a time: each starts Envoys of its own. The time limit is for a whole file.
 e2e: wasm deploy/demo/node_modules/.package-lock.json tests/e2e/node_modules/.package-lock.json
 	@envoy=$$(deploy/build/envoy.sh) && chromium=$$(deploy/build/chromium.sh) && cd tests/e2e && \
 	ENVOY="$$envoy" CHROMIUM="$$chromium" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" \
-	node --test --test-reporter=spec $(E2E)
+	node --test --test-reporter=spec --test-concurrency=1 --test-timeout=900000 $(E2E)
 
 # A minimal rustup profile lacks these two.
 tools:
