@@ -20,9 +20,9 @@ const STYLE = trusted(`
   body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.6 system-ui, sans-serif }
   header { background: var(--card); border-bottom: 1px solid var(--line) }
   header > div, main { max-width: 46rem; margin: auto; padding: 0 1.25rem }
-  header > div { display: flex; flex-wrap: wrap; align-items: center; gap: .25rem 1.25rem; min-height: 3.75rem }
+  header > div { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1.25rem; min-height: 3.75rem; padding-block: .6rem }
   header strong { margin-right: auto }
-  nav { display: flex; gap: 1.1rem }
+  nav { display: flex; flex-wrap: wrap; gap: .25rem 1.1rem }
   nav a { color: var(--soft); text-decoration: none }
   nav a:hover, nav a[aria-current] { color: var(--ink) }
   main { padding-top: 2.5rem; padding-bottom: 4rem }
