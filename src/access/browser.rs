@@ -20,6 +20,12 @@ pub fn wants_page(request: &Request) -> bool {
     is_navigation(request) || request.headers.single("sec-fetch-mode") == Some("navigate")
 }
 
+/// Whether a script of a page sent it: its browser says so. Other programs send no Fetch Metadata.
+pub fn is_script(request: &Request) -> bool {
+    request.headers.single("sec-fetch-mode").is_some_and(|mode| mode != "navigate")
+        || request.headers.single("x-requested-with") == Some("XMLHttpRequest")
+}
+
 /// Prefetched pages are not visits: a sign-in begun for one would be thrown away.
 fn is_speculative(headers: &Headers) -> bool {
     headers.single("sec-purpose").or_else(|| headers.single("purpose")).is_some_and(|purpose| purpose.contains("prefetch"))

@@ -23,6 +23,9 @@ pub trait World {
     /// [`Contended`] when somebody else wrote in between.
     fn share(&mut self, key: &str, value: &[u8], expected: Version) -> Result<(), Contended>;
 
+    /// Reads a text from the metadata of the route that Envoy chose: `filter_metadata`, its namespace, its key.
+    fn route_metadata(&self, namespace: &str, key: &str) -> Option<String>;
+
     /// Verifies a signature with the host's native code, many times faster than the same inside the sandbox.
     /// `spki` is the public key as SubjectPublicKeyInfo DER; an ECDSA signature is DER too.
     fn verify_signature(&self, check: &SignatureCheck<'_>) -> HostVerdict;
@@ -110,6 +113,8 @@ pub mod testing {
         pub drawn: u64,
         /// Clone it into another world to have two workers of one process.
         pub memory: SharedMemory,
+        /// What the route's metadata says under whatever key.
+        pub route_metadata: Option<String>,
     }
 
     impl World for Still {
@@ -139,6 +144,10 @@ pub mod testing {
             }
             memory.insert(key.to_owned(), (value.to_vec(), current + 1));
             Ok(())
+        }
+
+        fn route_metadata(&self, _: &str, _: &str) -> Option<String> {
+            self.route_metadata.clone()
         }
 
         fn verify_signature(&self, _: &SignatureCheck<'_>) -> HostVerdict {
