@@ -1,1 +1,4 @@
-//! crypto
+//! Signatures: what was signed by whom. What a signed text means is not known here.
+
+pub mod jws;
+pub mod key;
