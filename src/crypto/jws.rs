@@ -117,8 +117,7 @@ fn candidates<'a>(keys: &'a KeySet, named: Option<&str>, algorithm: Algorithm) -
     {
         return Err(JwsError::KeyUnknown { key_id: Some(quote(id)) });
     }
-    let fitting: Vec<_> =
-        keys.iter().filter(|key| key.serves(algorithm) && (named.is_none() || key.key_id() == named)).collect();
+    let fitting: Vec<_> = keys.iter().filter(|key| key.serves(algorithm) && (named.is_none() || key.key_id() == named)).collect();
     match (named, fitting.len()) {
         (Some(_), 0) => Err(JwsError::AlgorithmNotAllowed { found: quote(algorithm.as_str()) }),
         (None, 0) => Err(JwsError::KeyUnknown { key_id: None }),

@@ -137,7 +137,10 @@ impl VerificationKey {
             URL_SAFE_NO_PAD.decode(encoded).map_err(|_| UnusableKey("a part of it is not base64url"))
         };
         let (public, possible) = match text("kty")?.ok_or(UnusableKey("it has no kty"))? {
-            "RSA" => (rsa(&number("n")?, &number("e")?)?, [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256].as_slice()),
+            "RSA" => (
+                rsa(&number("n")?, &number("e")?)?,
+                [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256].as_slice(),
+            ),
             "EC" if text("crv")? == Some("P-256") => (p256(&number("x")?, &number("y")?)?, [Algorithm::ES256].as_slice()),
             "EC" => return Err(UnusableKey("its curve is not P-256")),
             _ => return Err(UnusableKey("its kty is neither RSA nor EC")),

@@ -56,7 +56,10 @@ mod tests {
         for (prose, shown) in [
             ("Code 3f2504e0-4f89-11d3-9a0c-0305e82c3301.x not valid", "\"Code [left out] not valid\""),
             ("code=c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0", "\"[left out]\""),
-            ("the redirect_uri https://app.example.com/api/callback is not registered", "\"the redirect_uri https://app.example.com/api/callback is not registered\""),
+            (
+                "the redirect_uri https://app.example.com/api/callback is not registered",
+                "\"the redirect_uri https://app.example.com/api/callback is not registered\"",
+            ),
         ] {
             assert_eq!(quote_prose(prose), shown);
         }
