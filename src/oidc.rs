@@ -1,1 +1,16 @@
-//! oidc
+//! The protocol: OpenID Connect and OAuth 2.0 as a client speaks them, one file per exchange of the specifications. An exchange
+//! over the network is a pair of functions, `…_request` and `…_response`; sending, waiting, storing and deciding what a browser
+//! gets to see belong to other rooms. Nothing received is believed before the function for it has returned it.
+
+pub mod authorization;
+pub mod id_token;
+pub mod keys;
+pub mod logout;
+pub mod metadata;
+pub mod provider;
+mod reply;
+pub mod token;
+pub mod userinfo;
+
+#[cfg(test)]
+pub(crate) mod testing;

@@ -1,8 +1,10 @@
 //! The vocabulary that every room speaks: plain values, no decisions, no input or output.
 
 pub mod cookie;
+pub mod json;
 pub mod message;
 pub mod principal;
+pub mod quote;
 pub mod reason;
 pub mod secret;
 pub mod time;

@@ -80,9 +80,8 @@ describe('in a browser', () => {
     const response = await page.goto(at('/members'));
     assert.equal(response.status(), 403);
     const text = await page.locator('body').innerText();
-    assert.match(text, /denied|not allowed|may not|no access/i);
-    assert.match(text, /bob/);
-    assert.match(text, /oracle-ai-users|groups/);
+    assert.match(text, /access denied/i);
+    assert.match(text, /ask for access/i);
     assert.deepEqual(complaints(), []);
     await page.getByRole('link', { name: /another account/i }).or(page.getByRole('button', { name: /another account/i })).click();
     await page.waitForURL((url) => url.origin === provider.issuer || url.pathname === '/');

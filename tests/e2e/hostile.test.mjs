@@ -272,7 +272,7 @@ describe('every query that the filter reads', () => {
 
   it('a provider nobody configured is refused, not guessed', async () => {
     const answer = await stage.visitor().open('/api/login?provider=other');
-    assert.ok(answer.status === 400, `${answer.status} ${answer.reason}`);
+    assertRefused(answer, 400, 'provider_unknown');
   });
 
   it('a callback by POST is no callback', async () => {

@@ -300,58 +300,6 @@ describe('a virtual machine that dies', () => {
   });
 });
 
-describe('a policy named by the Envoy route', () => {
-  const POLICIES = { members: { claim: 'groups', any_of: ['members'] } };
-
-  /** Two routes to one path: a lax one for requests with a header, a strict one for all others, as in the bypass. */
-  function routes(bootstrap, header, policy = 'members') {
-    const [host] = managerOf(bootstrap.static_resources.listeners[0]).route_config.virtual_hosts;
-    const route = host.routes.at(-1).route;
-    host.routes = [
-      { match: { prefix: '/secret', headers: [{ name: header, present_match: true }] }, route },
-      { match: { prefix: '/secret' }, route, metadata: { filter_metadata: { accredit: { policy } } } },
-      { match: { prefix: '/unknown' }, route, metadata: { filter_metadata: { accredit: { policy: 'nobody-defined-this' } } } },
-      { match: { prefix: '/' }, route },
-    ];
-  }
-
-  const withPolicies = (configuration) => {
-    configuration.policies = POLICIES;
-    configuration.route_policies = { filter_metadata: 'accredit' };
-  };
-
-  for (const header of ['x-forwarded-user', 'x-forwarded-groups', 'x_forwarded_user']) {
-    it(`cannot be shaken off by a request that chooses a lax route with ${header}, a header the filter strips`, async () => {
-      const { provider, application } = await outside();
-      const gateway = await gatewayFor({ provider, application, plugin: withPolicies, envoy: (bootstrap) => void routes(bootstrap, header) });
-      const bob = await signedIn(gateway);
-      provider.user = { ...provider.user, sub: 'member', groups: ['members'] };
-      const member = await signedIn(gateway);
-      application.forget();
-
-      assertRefused(await bob.open('/secret'), 403, 'condition_failed');
-      assertRefused(await bob.open('/secret', { headers: { [header]: 'x' } }), 400, 'header_ambiguous');
-      assertRefused(await bob.open('/secret', { headers: { [header.toUpperCase()]: '' } }), 400, 'header_ambiguous');
-      assert.deepEqual(application.requests, []);
-      assert.equal((await member.open('/secret')).status, 200);
-      assertRefused(await member.open('/unknown'), 503, 'route_policy_unknown');
-      assert.equal((await bob.open('/analytics')).status, 200);
-      assertNoPanic(gateway);
-    });
-  }
-
-  it('only tightens: a lax policy of the route does not open what a rule closes', async () => {
-    const { provider, application } = await outside();
-    const lax = (configuration) => {
-      withPolicies(configuration);
-      configuration.policies.members = { not: { claim: 'groups', any_of: ['nobody'] } };
-    };
-    const gateway = await gatewayFor({ provider, application, plugin: lax, envoy: (bootstrap) => void routes(bootstrap, 'x-any') });
-    assertProblem(await new Visitor(gateway).call('/secret'), 401, 'session_missing');
-    assert.deepEqual(application.requests, []);
-  });
-});
-
 describe('watching', () => {
   it('counts every outcome, and writes one audit line for each event, with reason and rule, without secrets', async () => {
     const { provider, application } = await outside();

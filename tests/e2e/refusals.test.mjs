@@ -48,8 +48,8 @@ describe('the attempt', () => {
     ['after the person refused', (url) => withQuery(url, { code: null, error: 'access_denied' }), 403, 'authorization_denied'],
     ['after login_required', (url) => withQuery(url, { code: null, error: 'login_required' }), 400, 'authorization_error'],
     ['after an error nobody defined', (url) => withQuery(url, { code: null, error: '"><script>alert(1)</script>' }), 400, 'authorization_error'],
-    ['after the provider failed', (url) => withQuery(url, { code: null, error: 'server_error' }), 502, 'authorization_error'],
-    ['while the provider is overloaded', (url) => withQuery(url, { code: null, error: 'temporarily_unavailable' }), 502, 'authorization_error'],
+    ['after the provider failed', (url) => withQuery(url, { code: null, error: 'server_error' }), 502, 'authorization_server_error'],
+    ['while the provider is overloaded', (url) => withQuery(url, { code: null, error: 'temporarily_unavailable' }), 502, 'authorization_server_error'],
     ['with an error and no state', (url) => withQuery(url, { code: null, state: null, error: 'access_denied' }), 400, 'state_missing'],
     ['with an error and a forged state', (url) => withQuery(url, { code: null, state: 'AAAA.BBBB', error: 'access_denied' }), 400, 'attempt_missing'],
   ];

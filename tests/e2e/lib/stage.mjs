@@ -35,7 +35,7 @@ export function onStage({ prepare = () => {}, ...options } = {}) {
     await prepare(stage.provider);
     stage.application.forget();
   });
-  afterEach(() => assert.deepEqual(stage.provider.faults, [], 'the provider of this test is itself at fault'));
+  afterEach(() => assert.deepEqual(stage.provider?.faults ?? [], [], 'the provider of this test is itself at fault'));
   after(async () => {
     await stage.gateway?.stop();
     await stage.provider?.stop();

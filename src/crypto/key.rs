@@ -1,0 +1,269 @@
+//! Public keys of providers, and which algorithms each may serve (RFC 7517, RFC 7518). A key says what it is for; a token's
+//! header never does. Private and symmetric keys are never taken in, and nothing here fetches anything.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use p256::ecdsa::signature::Verifier as _;
+use rsa::pkcs8::EncodePublicKey as _;
+use rsa::traits::PublicKeyParts as _;
+use rsa::{BigUint, Pkcs1v15Sign, Pss, RsaPublicKey};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
+
+use crate::words::world::{Hash, HostVerdict, SignatureCheck, World};
+
+/// RFC 7518, section 3.3: "A key of size 2048 bits or larger MUST be used".
+const SMALLEST_MODULUS: usize = 2_048;
+/// A larger one only keeps us busy.
+const LARGEST_MODULUS: usize = 8_192;
+/// A key identifier is a name, not a document.
+const LONGEST_KEY_ID: usize = 512;
+
+/// The signature algorithms that are understood. There is no `none` among them, and nothing with a shared secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Algorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    RS256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    RS384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    RS512,
+    /// RSASSA-PSS with SHA-256.
+    PS256,
+    /// ECDSA on P-256 with SHA-256.
+    ES256,
+}
+
+impl Algorithm {
+    /// Every algorithm there is.
+    pub const ALL: &[Self] = &[Self::RS256, Self::RS384, Self::RS512, Self::PS256, Self::ES256];
+
+    /// The name in a JWS header.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RS256 => "RS256",
+            Self::RS384 => "RS384",
+            Self::RS512 => "RS512",
+            Self::PS256 => "PS256",
+            Self::ES256 => "ES256",
+        }
+    }
+
+    const fn hash(self) -> Hash {
+        match self {
+            Self::RS256 | Self::PS256 | Self::ES256 => Hash::Sha256,
+            Self::RS384 => Hash::Sha384,
+            Self::RS512 => Hash::Sha512,
+        }
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = UnknownAlgorithm;
+
+    fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
+        Self::ALL.iter().copied().find(|algorithm| algorithm.as_str() == name).ok_or(UnknownAlgorithm)
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// A name that is none of an [`Algorithm`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownAlgorithm;
+
+/// Why a key of a set is passed over: a phrase that completes "the key is passed over, because …".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnusableKey(pub &'static str);
+
+impl fmt::Display for UnusableKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.0)
+    }
+}
+
+/// A public key, ready to verify with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VerificationKey {
+    key_id: Option<String>,
+    serves: Vec<Algorithm>,
+    spki: Vec<u8>,
+    public: PublicKey,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum PublicKey {
+    Rsa(RsaPublicKey),
+    P256(p256::ecdsa::VerifyingKey),
+}
+
+impl VerificationKey {
+    /// Takes one key of a set in.
+    ///
+    /// # Errors
+    /// When the key is not for verifying signatures, not public only, weak, or of a kind that is not understood.
+    pub fn from_jwk(jwk: &Value) -> Result<Self, UnusableKey> {
+        let text = |name: &str| match jwk.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str())),
+            Some(_) => Err(UnusableKey("a member that should be a text is not")),
+        };
+        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|private| jwk.get(private).is_some()) {
+            return Err(UnusableKey("it holds a private or shared secret"));
+        }
+        if text("use")?.is_some_and(|purpose| purpose != "sig") {
+            return Err(UnusableKey("its use is not sig"));
+        }
+        if let Some(operations) = jwk.get("key_ops") {
+            let operations = operations.as_array().ok_or(UnusableKey("its key_ops are not a list"))?;
+            if !operations.iter().any(|operation| operation == "verify") {
+                return Err(UnusableKey("its key_ops do not include verify"));
+            }
+        }
+        let key_id = text("kid")?;
+        if key_id.is_some_and(|id| id.len() > LONGEST_KEY_ID) {
+            return Err(UnusableKey("its kid is too long"));
+        }
+        let number = |name: &str| {
+            let encoded = text(name)?.ok_or(UnusableKey("a part of it is missing"))?;
+            URL_SAFE_NO_PAD.decode(encoded).map_err(|_| UnusableKey("a part of it is not base64url"))
+        };
+        let (public, possible) = match text("kty")?.ok_or(UnusableKey("it has no kty"))? {
+            "RSA" => (
+                rsa(&number("n")?, &number("e")?)?,
+                [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256].as_slice(),
+            ),
+            "EC" if text("crv")? == Some("P-256") => (p256(&number("x")?, &number("y")?)?, [Algorithm::ES256].as_slice()),
+            "EC" => return Err(UnusableKey("its curve is not P-256")),
+            _ => return Err(UnusableKey("its kty is neither RSA nor EC")),
+        };
+        let serves = match text("alg")? {
+            None => possible.to_vec(),
+            Some(name) => possible.iter().copied().filter(|algorithm| algorithm.as_str() == name).collect(),
+        };
+        if serves.is_empty() {
+            return Err(UnusableKey("its alg is not understood, or not for this kind of key"));
+        }
+        let spki = match &public {
+            PublicKey::Rsa(key) => key.to_public_key_der(),
+            PublicKey::P256(key) => p256::PublicKey::from(key).to_public_key_der(),
+        };
+        let spki = spki.map_err(|_| UnusableKey("it cannot be encoded"))?.into_vec();
+        Ok(Self { key_id: key_id.map(str::to_owned), serves, spki, public })
+    }
+
+    /// `kid`.
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// Whether the key may be used with this algorithm.
+    pub fn serves(&self, algorithm: Algorithm) -> bool {
+        self.serves.contains(&algorithm)
+    }
+
+    /// Whether this key signed the message: by the host where it can, in Rust otherwise.
+    pub(super) fn signed(&self, world: &dyn World, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        if !self.serves(algorithm) {
+            return false;
+        }
+        let by_host = |signature: &[u8]| {
+            let check = SignatureCheck { hash: algorithm.hash(), spki: &self.spki, signature, message };
+            match world.verify_signature(&check) {
+                HostVerdict::Valid => Some(true),
+                HostVerdict::Invalid => Some(false),
+                HostVerdict::NotOffered => None,
+            }
+        };
+        match (&self.public, algorithm) {
+            (PublicKey::Rsa(key), _) if signature.len() != key.size() => false,
+            // Hosts do not offer PSS; RFC 7518, section 3.5: the salt is as long as the hash.
+            (PublicKey::Rsa(key), Algorithm::PS256) => {
+                key.verify(Pss::new::<Sha256>(), &Sha256::digest(message), signature).is_ok()
+            }
+            (PublicKey::Rsa(key), Algorithm::RS256) => by_host(signature)
+                .unwrap_or_else(|| key.verify(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(message), signature).is_ok()),
+            (PublicKey::Rsa(key), Algorithm::RS384) => by_host(signature)
+                .unwrap_or_else(|| key.verify(Pkcs1v15Sign::new::<Sha384>(), &Sha384::digest(message), signature).is_ok()),
+            (PublicKey::Rsa(key), Algorithm::RS512) => by_host(signature)
+                .unwrap_or_else(|| key.verify(Pkcs1v15Sign::new::<Sha512>(), &Sha512::digest(message), signature).is_ok()),
+            (PublicKey::P256(key), Algorithm::ES256) => {
+                // RFC 7518, section 3.4: r and s, 32 bytes each; neither may be zero or as large as the order.
+                let Ok(signature) = p256::ecdsa::Signature::from_slice(signature) else { return false };
+                by_host(signature.to_der().as_bytes()).unwrap_or_else(|| key.verify(message, &signature).is_ok())
+            }
+            (PublicKey::Rsa(_), Algorithm::ES256) | (PublicKey::P256(_), _) => false,
+        }
+    }
+}
+
+fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<PublicKey, UnusableKey> {
+    if modulus.len() > LARGEST_MODULUS / 8 + 1 {
+        return Err(UnusableKey("its modulus is too large"));
+    }
+    let (modulus, exponent) = (BigUint::from_bytes_be(modulus), BigUint::from_bytes_be(exponent));
+    if modulus.bits() < SMALLEST_MODULUS {
+        return Err(UnusableKey("its modulus is shorter than 2048 bits"));
+    }
+    if exponent.bits() < 2 {
+        return Err(UnusableKey("its exponent is not usable"));
+    }
+    RsaPublicKey::new_with_max_size(modulus, exponent, LARGEST_MODULUS)
+        .map(PublicKey::Rsa)
+        .map_err(|_| UnusableKey("its modulus or exponent is not usable"))
+}
+
+fn p256(x: &[u8], y: &[u8]) -> Result<PublicKey, UnusableKey> {
+    let unusable = UnusableKey("its coordinates are no point on P-256");
+    let x: [u8; 32] = x.try_into().map_err(|_| unusable)?;
+    let y: [u8; 32] = y.try_into().map_err(|_| unusable)?;
+    let point = p256::EncodedPoint::from_affine_coordinates(&x.into(), &y.into(), false);
+    p256::ecdsa::VerifyingKey::from_encoded_point(&point).map(PublicKey::P256).map_err(|_| unusable)
+}
+
+/// The usable keys of one provider.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KeySet(Vec<VerificationKey>);
+
+impl KeySet {
+    /// Takes the keys over.
+    pub const fn new(keys: Vec<VerificationKey>) -> Self {
+        Self(keys)
+    }
+
+    /// The keys, in the order of the set.
+    pub fn iter(&self) -> impl Iterator<Item = &VerificationKey> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The left half of a hash, base64url: `at_hash` (OpenID Connect Core, section 3.1.3.6). The hash is the signature's.
+pub fn left_half_hash(algorithm: Algorithm, text: &str) -> String {
+    let digest = match algorithm.hash() {
+        Hash::Sha256 => Sha256::digest(text).to_vec(),
+        Hash::Sha384 => Sha384::digest(text).to_vec(),
+        Hash::Sha512 => Sha512::digest(text).to_vec(),
+    };
+    URL_SAFE_NO_PAD.encode(digest.get(..digest.len() / 2).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! The authorization request and what comes back in the browser's address (RFC 6749, sections 4.1.1 and 4.1.2; RFC 7636;
+//! RFC 9207). Making `state`, `nonce` and the verifier, remembering them, and comparing `state` belong to the caller.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+
+use crate::oidc::metadata::Metadata;
+use crate::oidc::provider::Provider;
+use crate::oidc::reply::error_words;
+use crate::words::quote::quote;
+use crate::words::reason::{Failure, Reason};
+use crate::words::secret::Secret;
+
+/// The parameters that are ours to set. `request` and `request_uri` are among them, because what they hold would supersede
+/// everything else (OpenID Connect Core, section 6).
+pub const OURS: &[&str] = &[
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "request",
+    "request_uri",
+];
+
+/// What differs from one attempt to the next.
+#[derive(Clone, Copy, Debug)]
+pub struct AuthorizationRequest<'a> {
+    /// Binds the answer to the browser that asked.
+    pub state: &'a str,
+    /// Binds the ID token to the attempt.
+    pub nonce: &'a str,
+    /// Binds the code to the attempt: see [`code_challenge`].
+    pub code_challenge: &'a str,
+    /// Where the provider sends the browser back to.
+    pub redirect_uri: &'a str,
+}
+
+/// The address to send the browser to.
+pub fn authorization_request(provider: &Provider, metadata: &Metadata, request: &AuthorizationRequest<'_>) -> String {
+    let further = provider.authorization_params.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let ours = [
+        ("response_type", "code"),
+        ("client_id", provider.client_id.as_str()),
+        ("redirect_uri", request.redirect_uri),
+        ("scope", provider.scope.as_str()),
+        ("state", request.state),
+        ("nonce", request.nonce),
+        ("code_challenge", request.code_challenge),
+        ("code_challenge_method", "S256"),
+    ];
+    metadata.authorization_endpoint.with_query(ours.into_iter().chain(further.filter(|(name, _)| !OURS.contains(name))))
+}
+
+/// The challenge for a verifier, by S256 (RFC 7636, section 4.2).
+pub fn code_challenge(verifier: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
+}
+
+/// Reads the answer, whose `state` was compared before.
+///
+/// # Errors
+/// [`Reason::IssuerMismatch`], [`Reason::AuthorizationDenied`], [`Reason::AuthorizationServerError`],
+/// [`Reason::AuthorizationError`], [`Reason::CodeMissing`].
+pub fn authorization_response(
+    parameters: &BTreeMap<String, String>,
+    provider: &Provider,
+    metadata: Option<&Metadata>,
+) -> Result<Secret, Failure> {
+    let parameter = |name: &str| parameters.get(name).map(String::as_str);
+    // RFC 9207, section 2.4, for errors too: one that another issuer caused says nothing about this one.
+    let announced = metadata.is_some_and(|metadata| metadata.announces_iss_parameter);
+    match parameter("iss") {
+        Some(issuer) if issuer != provider.issuer() => {
+            let detail = format!("expected iss {}, found {}", quote(provider.issuer()), quote(issuer));
+            return Err(Failure::new(Reason::IssuerMismatch, detail));
+        }
+        None if announced => {
+            return Err(Failure::new(Reason::IssuerMismatch, "iss is missing, though the provider announces it"));
+        }
+        Some(_) | None => {}
+    }
+    if let Some(error) = parameter("error") {
+        let reason = match error {
+            "access_denied" => Reason::AuthorizationDenied,
+            "server_error" | "temporarily_unavailable" => Reason::AuthorizationServerError,
+            _ => Reason::AuthorizationError,
+        };
+        return Err(Failure::new(reason, error_words(error, parameter("error_description"))));
+    }
+    parameter("code")
+        .filter(|code| !code.is_empty())
+        .map(Secret::new)
+        .ok_or_else(|| Failure::new(Reason::CodeMissing, "neither code nor error came back"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,49 @@
+//! A provider's published keys (RFC 7517, section 5). One that cannot be used is passed over: it may be meant for somebody else.
+//! When to ask again, and how often, is not known here.
+
+use serde_json::Value;
+
+use crate::crypto::key::{KeySet, VerificationKey};
+use crate::oidc::metadata::Metadata;
+use crate::oidc::provider::{Ask, Provider};
+use crate::oidc::reply::{self, Troubles};
+use crate::words::message::{HttpCall, Reply};
+use crate::words::reason::{Failure, Reason};
+
+/// So many keys of a set are looked at.
+const MOST_KEYS: usize = 64;
+
+const TROUBLES: Troubles =
+    Troubles { timeout: Reason::KeysUnavailable, unreachable: Reason::KeysUnavailable, malformed: Reason::KeysUnavailable };
+
+/// Asks for the keys.
+///
+/// # Errors
+/// [`Reason::KeysUnavailable`] when no listed cluster reaches them.
+pub fn keys_request(provider: &Provider, metadata: &Metadata) -> Result<HttpCall, Failure> {
+    provider.call(Ask::for_json(&metadata.jwks_uri), Reason::KeysUnavailable)
+}
+
+/// Reads the keys.
+///
+/// # Errors
+/// [`Reason::KeysUnavailable`]; the detail says whether nobody answered, or what is wrong with the answer; when no key is usable,
+/// why each was passed over.
+pub fn keys_response(provider: &Provider, metadata: &Metadata, reply: &Reply) -> Result<KeySet, Failure> {
+    let answer = reply::answer(provider, &metadata.jwks_uri, reply, TROUBLES)?;
+    let members = answer.document()?;
+    let Some(Value::Array(listed)) = members.get("keys") else {
+        return Err(answer.malformed("keys are missing, or not a list"));
+    };
+    let (usable, unusable): (Vec<_>, Vec<_>) =
+        listed.iter().take(MOST_KEYS).map(VerificationKey::from_jwk).partition(Result::is_ok);
+    if usable.is_empty() {
+        let mut why: Vec<_> = unusable.into_iter().filter_map(Result::err).map(|unusable| unusable.0).collect();
+        why.dedup();
+        return Err(answer.malformed(&format!("no key of {} is usable: {}", listed.len(), why.join(", "))));
+    }
+    Ok(KeySet::new(usable.into_iter().flatten().collect()))
+}
+
+#[cfg(test)]
+mod tests;

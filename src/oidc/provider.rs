@@ -1,0 +1,174 @@
+//! One provider as the operator configured it, and the only way to ask it something: through a cluster that is listed. What the
+//! provider says about itself is in `metadata`; it can choose paths and hosts, never a cluster.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::crypto::key::Algorithm;
+use crate::oidc::metadata::Metadata;
+use crate::words::message::HttpCall;
+use crate::words::reason::{Failure, Reason};
+use crate::words::secret::Secret;
+use crate::words::url::Url;
+
+/// A provider's settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Provider {
+    /// The name that the configuration gives it.
+    pub name: String,
+    /// Where its endpoints are known from.
+    pub source: MetadataSource,
+    /// Which cluster reaches which host.
+    pub clusters: Clusters,
+    /// Our identifier there.
+    pub client_id: String,
+    /// How we prove that we are that client.
+    pub authentication: ClientAuthentication,
+    /// The scopes to ask for, separated by spaces; `openid` among them.
+    pub scope: String,
+    /// Further parameters of the authorization request. Those in [`crate::oidc::authorization::OURS`] are left out.
+    pub authorization_params: Vec<(String, String)>,
+    /// Whether to ask the userinfo endpoint too.
+    pub userinfo: bool,
+    /// By how much the provider's clock may differ from ours.
+    pub clock_skew: Duration,
+    /// The algorithms that ID tokens may be signed with.
+    pub algorithms: Vec<Algorithm>,
+    /// How long to wait for an answer.
+    pub timeout: Duration,
+    /// Where http without TLS is tolerated.
+    pub plain_http: PlainHttp,
+}
+
+/// Where a provider's endpoints are known from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MetadataSource {
+    /// From the provider (OpenID Connect Discovery).
+    Discovery {
+        /// The issuer, compared character by character.
+        issuer: Url,
+    },
+    /// From the configuration.
+    Given(Box<Metadata>),
+}
+
+/// How a client proves itself at the token endpoint (OpenID Connect Core, section 9).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// `client_secret_basic`.
+    SecretBasic(Secret),
+    /// `client_secret_post`.
+    SecretPost(Secret),
+    /// `none`: a public client.
+    None,
+}
+
+impl ClientAuthentication {
+    /// The method's registered name.
+    pub const fn method(&self) -> &'static str {
+        match self {
+            Self::SecretBasic(_) => "client_secret_basic",
+            Self::SecretPost(_) => "client_secret_post",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Where http without TLS is tolerated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlainHttp {
+    /// On this machine only.
+    LoopbackOnly,
+    /// Everywhere: `allow_insecure_http`.
+    AllowInsecure,
+}
+
+/// Which of Envoy's clusters reaches which host. A listed `host:port` is meant for that port only, a listed `host` for any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Clusters(BTreeMap<String, String>);
+
+impl Clusters {
+    /// Takes `host` or `host:port` → cluster.
+    pub fn new(entries: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(entries.into_iter().map(|(host, cluster)| (host.to_ascii_lowercase(), cluster)).collect())
+    }
+
+    /// The cluster for a URL's host, if it is listed.
+    pub fn reaching(&self, url: &Url) -> Option<&str> {
+        let default_port = if url.is_https() { 443 } else { 80 };
+        let authority = url.authority();
+        let spelled_out = format!("{authority}:{default_port}");
+        [authority.as_str(), spelled_out.as_str(), url.host()].iter().find_map(|name| self.0.get(*name)).map(String::as_str)
+    }
+}
+
+impl Provider {
+    /// The issuer: what `iss` must be.
+    pub fn issuer(&self) -> &str {
+        match &self.source {
+            MetadataSource::Discovery { issuer } => issuer.as_str(),
+            MetadataSource::Given(metadata) => &metadata.issuer,
+        }
+    }
+
+    /// Whether an address may be sent to a browser, or asked.
+    ///
+    /// # Errors
+    /// A sentence that says what to change.
+    pub fn check_scheme(&self, url: &Url) -> Result<(), String> {
+        if url.is_https() || url.is_loopback() || self.plain_http == PlainHttp::AllowInsecure {
+            return Ok(());
+        }
+        Err(format!("{url:?} is not https; plain http is for this machine only, unless allow_insecure_http is set"))
+    }
+
+    /// The cluster for an address.
+    ///
+    /// # Errors
+    /// A sentence that says what to change, when the scheme is refused or no cluster is listed for the host.
+    pub fn cluster_for(&self, url: &Url) -> Result<&str, String> {
+        self.check_scheme(url)?;
+        let authority = url.authority();
+        self.clusters.reaching(url).ok_or_else(|| {
+            format!("no cluster is listed for {authority}; add it to clusters of provider {} if {url:?} is right", self.name)
+        })
+    }
+
+    /// A call to one of the provider's addresses.
+    ///
+    /// # Errors
+    /// As [`Provider::cluster_for`], with the reason that the caller gives.
+    pub fn call(&self, request: Ask<'_>, refusal: Reason) -> Result<HttpCall, Failure> {
+        let cluster = self.cluster_for(request.url).map_err(|detail| Failure::new(refusal, detail))?;
+        Ok(HttpCall {
+            cluster: cluster.to_owned(),
+            method: request.method,
+            scheme: request.url.scheme().to_owned(),
+            authority: request.url.authority(),
+            path: request.url.target().to_owned(),
+            headers: request.headers,
+            body: request.body,
+            timeout: self.timeout,
+        })
+    }
+}
+
+/// What to ask of a provider.
+#[derive(Debug)]
+pub struct Ask<'a> {
+    /// The method.
+    pub method: &'static str,
+    /// The address.
+    pub url: &'a Url,
+    /// Further fields.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl<'a> Ask<'a> {
+    /// A GET that expects JSON.
+    pub fn for_json(url: &'a Url) -> Self {
+        Self { method: "GET", url, headers: vec![("accept", "application/json".to_owned())], body: String::new() }
+    }
+}

@@ -1,0 +1,135 @@
+//! What came of a call, taken apart in one place: no answer, an answer too late, an answer. A time-out is not a refusal, and a
+//! refusal is not a malformed answer. What a document must say is not known here.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::oidc::provider::Provider;
+use crate::words::json;
+use crate::words::message::{Headers, Reply};
+use crate::words::principal::Claims;
+use crate::words::quote::{quote, quote_prose};
+use crate::words::reason::{Failure, Reason};
+use crate::words::time::Timestamp;
+use crate::words::url::Url;
+
+/// No document of a provider may be larger, in bytes.
+pub(super) const LARGEST_BODY: usize = 256 * 1_024;
+
+/// Which reasons an endpoint's troubles have.
+#[derive(Clone, Copy)]
+pub(super) struct Troubles {
+    pub(super) timeout: Reason,
+    pub(super) unreachable: Reason,
+    pub(super) malformed: Reason,
+}
+
+/// Somebody answered, and it was not a failure on the server's side.
+pub(super) struct Answer<'a> {
+    pub(super) status: u16,
+    pub(super) headers: &'a Headers,
+    body: &'a [u8],
+    whom: String,
+    malformed: Reason,
+}
+
+/// Sorts out what came of a call.
+pub(super) fn answer<'a>(provider: &Provider, url: &Url, reply: &'a Reply, troubles: Troubles) -> Result<Answer<'a>, Failure> {
+    let cluster = provider.clusters.reaching(url).unwrap_or("(none)");
+    let whom = format!("{} (cluster {cluster})", url.authority());
+    let unreachable = |what: &str| Failure::new(troubles.unreachable, format!("{whom} was not reached: {what}"));
+    match reply {
+        Reply::NotSent => Err(unreachable("Envoy could not send; is there a cluster of that name?")),
+        Reply::Reset => Err(unreachable("the connection was reset before an answer; TLS settings of the cluster?")),
+        Reply::Answered { status: 504, .. } => {
+            let waited = provider.timeout.as_millis();
+            Err(Failure::new(troubles.timeout, format!("{whom} did not answer within {waited} ms (status 504)")))
+        }
+        Reply::Answered { status: 503, .. } => {
+            Err(unreachable("status 503, which is also what Envoy says when the connection is refused"))
+        }
+        Reply::Answered { status, .. } if *status >= 500 => Err(unreachable(&format!("status {status}"))),
+        Reply::Answered { status, headers, body } => {
+            Ok(Answer { status: *status, headers, body, whom, malformed: troubles.malformed })
+        }
+    }
+}
+
+impl Answer<'_> {
+    /// The document of a 200.
+    pub(super) fn document(&self) -> Result<Claims, Failure> {
+        if self.status != 200 {
+            return Err(self.malformed(&format!("status {} where 200 was expected", self.status)));
+        }
+        self.object()
+    }
+
+    /// The JSON object in the body, whatever the status.
+    pub(super) fn object(&self) -> Result<Claims, Failure> {
+        if self.body.len() > LARGEST_BODY {
+            return Err(self.malformed("the document is larger than 256 KiB"));
+        }
+        json::object(self.body).map_err(|phrase| self.malformed(&format!("the document cannot be read: {phrase}")))
+    }
+
+    /// A refusal of this answer.
+    pub(super) fn malformed(&self, what: &str) -> Failure {
+        Failure::new(self.malformed, self.says(what))
+    }
+
+    /// A sentence about this answer.
+    pub(super) fn says(&self, what: &str) -> String {
+        format!("{} answered: {what}", self.whom)
+    }
+
+    /// Whether the media type is JSON.
+    pub(super) fn is_json(&self) -> bool {
+        let media_type = self.headers.single("content-type").unwrap_or_default();
+        media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+    }
+
+    /// What the other side's clock says, to the second.
+    pub(super) fn clock(&self) -> Option<Timestamp> {
+        let date = httpdate::parse_http_date(self.headers.single("date")?).ok()?;
+        let since = date.duration_since(std::time::UNIX_EPOCH).ok()?;
+        Some(Timestamp::default().plus(since))
+    }
+}
+
+/// `error` and `error_description`, fit for a log.
+pub(super) fn error_words(error: &str, description: Option<&str>) -> String {
+    match description {
+        Some(description) => format!("error {}, {}", quote(error), quote_prose(description)),
+        None => format!("error {}", quote(error)),
+    }
+}
+
+/// A member that must be a text, when it is there. `null` counts as absent.
+pub(super) fn text<'a>(members: &'a Claims, name: &str) -> Result<Option<&'a str>, String> {
+    match members.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(format!("{name} is not a text")),
+    }
+}
+
+/// How long an answer says that it stays fresh: `max-age`, within bounds.
+pub(super) fn fresh_for(reply: &Reply) -> Duration {
+    const SHORTEST: Duration = Duration::from_secs(5 * 60);
+    const USUAL: Duration = Duration::from_secs(60 * 60);
+    const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+    let Reply::Answered { headers, .. } = reply else { return SHORTEST };
+    let directives =
+        headers.all("cache-control").filter_map(|line| std::str::from_utf8(line).ok()).flat_map(|line| line.split(','));
+    let mut stated = None;
+    for directive in directives {
+        let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+        match name.trim().to_ascii_lowercase().as_str() {
+            "no-store" | "no-cache" => return SHORTEST,
+            "max-age" => stated = value.trim().trim_matches('"').parse().ok().map(Duration::from_secs),
+            _ => {}
+        }
+    }
+    stated.unwrap_or(USUAL).clamp(SHORTEST, LONGEST)
+}

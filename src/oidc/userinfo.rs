@@ -1,0 +1,93 @@
+//! More about the person whom the ID token names (OpenID Connect Core, section 5.3). It can add to what is known about that
+//! person; who the person is, and what was proved, it cannot change.
+
+use crate::oidc::metadata::Metadata;
+use crate::oidc::provider::{Ask, Provider};
+use crate::oidc::reply::{self, Troubles};
+use crate::words::message::{HttpCall, Reply};
+use crate::words::principal::Claims;
+use crate::words::reason::{Failure, Reason};
+use crate::words::secret::Secret;
+
+const TROUBLES: Troubles =
+    Troubles { timeout: Reason::UserinfoTimeout, unreachable: Reason::UserinfoUnreachable, malformed: Reason::UserinfoMalformed };
+
+/// Claims that are the ID token's alone: they say who, for whom, until when, and how it was proved.
+const PROTOCOL: &[&str] = &[
+    "iss",
+    "sub",
+    "aud",
+    "azp",
+    "exp",
+    "iat",
+    "nbf",
+    "jti",
+    "nonce",
+    "auth_time",
+    "acr",
+    "amr",
+    "sid",
+    "at_hash",
+    "c_hash",
+    "s_hash",
+    "cnf",
+    "events",
+];
+
+/// Claims of which one says whether the other was verified.
+const VERIFIED: &[(&str, &str)] = &[("email", "email_verified"), ("phone_number", "phone_number_verified")];
+
+/// Asks for the claims.
+///
+/// # Errors
+/// [`Reason::UserinfoUnreachable`] when there is no such endpoint, or no listed cluster reaches it.
+pub fn userinfo_request(provider: &Provider, metadata: &Metadata, access_token: &Secret) -> Result<HttpCall, Failure> {
+    let Some(url) = &metadata.userinfo_endpoint else { return Err(no_endpoint()) };
+    let mut ask = Ask::for_json(url);
+    ask.headers.push(("authorization", format!("Bearer {}", access_token.expose())));
+    provider.call(ask, Reason::UserinfoUnreachable)
+}
+
+/// Reads the claims, which must be about the subject of the ID token.
+///
+/// # Errors
+/// [`Reason::UserinfoTimeout`], [`Reason::UserinfoUnreachable`] (which includes a refusal), [`Reason::UserinfoMalformed`],
+/// [`Reason::UserinfoSubject`].
+pub fn userinfo_response(provider: &Provider, metadata: &Metadata, reply: &Reply, subject: &str) -> Result<Claims, Failure> {
+    let Some(url) = &metadata.userinfo_endpoint else { return Err(no_endpoint()) };
+    let answer = reply::answer(provider, url, reply, TROUBLES)?;
+    if (400..500).contains(&answer.status) {
+        let detail = answer.says(&format!("status {}, so it does not accept our access token", answer.status));
+        return Err(Failure::new(Reason::UserinfoUnreachable, detail));
+    }
+    if answer.status == 200 && !answer.is_json() {
+        return Err(answer.malformed("the content type is not application/json (signed userinfo is not supported)"));
+    }
+    let claims = answer.document()?;
+    // Section 5.3.2: the sub claims must match exactly, or the answer must not be used.
+    match reply::text(&claims, "sub") {
+        Ok(Some(found)) if found == subject => Ok(claims),
+        _ => Err(Failure::new(Reason::UserinfoSubject, answer.says("sub is not the ID token's"))),
+    }
+}
+
+/// Adds what userinfo says to the claims of an ID token.
+pub fn merge(claims: &mut Claims, userinfo: Claims) {
+    for (value, verified) in VERIFIED {
+        // What the ID token says was verified is its own address, not another one; and a verdict without its address is none.
+        if userinfo.get(*value).is_some_and(|newer| claims.get(*value) != Some(newer)) {
+            claims.remove(*verified);
+        }
+    }
+    let orphaned: Vec<_> =
+        VERIFIED.iter().filter(|(value, _)| !userinfo.contains_key(*value)).map(|(_, verified)| *verified).collect();
+    let keeps = |name: &str| PROTOCOL.contains(&name) || orphaned.contains(&name);
+    claims.extend(userinfo.into_iter().filter(|(name, _)| !keeps(name)));
+}
+
+fn no_endpoint() -> Failure {
+    Failure::new(Reason::UserinfoUnreachable, "the provider has no userinfo_endpoint")
+}
+
+#[cfg(test)]
+mod tests;
