@@ -5,6 +5,7 @@ pub mod authenticate;
 pub mod callback;
 pub mod event;
 pub mod gateway;
+pub mod lease;
 pub mod sign_in;
 pub mod sign_out;
 pub mod step;

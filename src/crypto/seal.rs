@@ -101,6 +101,12 @@ impl Sealer {
     }
 }
 
+impl std::fmt::Debug for Sealer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Sealer with {} keys", self.keys.len())
+    }
+}
+
 impl DerivedKey {
     fn new(key: &Secret) -> Result<Self, UnusableKey> {
         let material = Zeroizing::new(decode(key.expose()).ok_or(UnusableKey::NotBase64)?);

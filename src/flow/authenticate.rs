@@ -4,6 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::access::headers::{ACCESS_TOKEN, ID_TOKEN};
 use crate::config::settings::Settings;
 use crate::crypto::seal::Purpose;
 use crate::flow::event::Event;
@@ -14,7 +15,6 @@ use crate::session::content::Session;
 use crate::session::cookie::{self, Carried, MOST_COOKIES};
 use crate::session::memory::Memory;
 use crate::session::tombstone::{self, Ended};
-use crate::access::headers::{ACCESS_TOKEN, ID_TOKEN};
 use crate::words::principal::Principal;
 use crate::words::reason::Reason;
 use crate::words::world::World;

@@ -11,7 +11,7 @@ use crate::flow::gateway::Gateway;
 use crate::flow::step::{Decision, Note, Pending, Resource, SignIn, Step};
 use crate::flow::visit::{Visit, redirect};
 use crate::oidc::authorization::authorization_response;
-use crate::oidc::id_token::{self, ExpectedNonce, IdToken, IdTokenError};
+use crate::oidc::id_token::{self, AccessToken, Expectations, ExpectedNonce, IdToken, IdTokenError};
 use crate::oidc::token::{TokenSet, token_request, token_response};
 use crate::oidc::userinfo::{self, userinfo_request, userinfo_response};
 use crate::session::attempt::{self, Attempt};
@@ -64,7 +64,7 @@ pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: Visit) -> Step
     let used_until = attempt.created.plus(settings.session.attempt_timeout);
     tombstone::mark(world, Ended::Attempt(attempt.state.expose()), used_until);
     let sign_in = SignIn { visit, attempt };
-    let call = authorization_response(&parameters, &provider.oidc, &metadata).and_then(|code| {
+    let call = authorization_response(&parameters, &provider.oidc, Some(&metadata)).and_then(|code| {
         let SignIn { attempt, .. } = &sign_in;
         token_request(&provider.oidc, &metadata, &code, &attempt.code_verifier, &attempt.redirect_uri)
     });
@@ -120,7 +120,10 @@ pub fn exchanged(gateway: &mut Gateway, world: &mut dyn World, sign_in: SignIn, 
         Ok(provider) => provider,
         Err(failure) => return fail(&settings, &sign_in, failure),
     };
-    match token_response(&provider.oidc, reply) {
+    let Some(metadata) = gateway.background.metadata(&settings, world, &provider.oidc.name, sign_in.visit.now) else {
+        return fail(&settings, &sign_in, lost_metadata());
+    };
+    match token_response(&provider.oidc, &metadata, reply) {
         Ok(tokens) => verify(gateway, world, sign_in, tokens, Keys::AsTheyAre),
         Err(failure) => fail(&settings, &sign_in, failure),
     }
@@ -138,8 +141,14 @@ pub fn verify(gateway: &mut Gateway, world: &mut dyn World, sign_in: SignIn, tok
     let keys = gateway.background.keys(&settings, world, name, now);
     let verified = match &keys {
         Some(keys) => {
-            let nonce = ExpectedNonce::Value(sign_in.attempt.nonce.expose());
-            id_token::verify(world, &provider.oidc, &tokens, &keys.set, nonce, now)
+            let expectations = Expectations {
+                keys: &keys.set,
+                nonce: ExpectedNonce::Value(sign_in.attempt.nonce.expose()),
+                access_token: AccessToken::Value(&tokens.access_token),
+                now,
+                provider_clock: tokens.provider_clock,
+            };
+            id_token::verify(world, &provider.oidc, &tokens.id_token, &expectations)
         }
         None => Err(IdTokenError::KeyUnknown(Failure::new(Reason::KeysUnavailable, "the provider's keys are not here"))),
     };
@@ -161,7 +170,7 @@ pub fn verify(gateway: &mut Gateway, world: &mut dyn World, sign_in: SignIn, tok
         return establish(&settings, world, &sign_in, &tokens, id_token);
     }
     let Some(metadata) = gateway.background.metadata(&settings, world, name, now) else {
-        return fail(&settings, &sign_in, Failure::new(Reason::MetadataUnavailable, "lost while signing in"));
+        return fail(&settings, &sign_in, lost_metadata());
     };
     match userinfo_request(&provider.oidc, &metadata, &tokens.access_token) {
         Ok(call) => go_on(Decision::Call(call, Box::new(Pending::AskingUserinfo(sign_in, tokens, id_token)))),
@@ -179,7 +188,10 @@ pub fn told(
     reply: &Reply,
 ) -> Step {
     let settings = Rc::clone(&gateway.settings);
-    let told = provider(&settings, &sign_in).and_then(|provider| userinfo_response(&provider.oidc, reply, &id_token.subject));
+    let told = provider(&settings, &sign_in).and_then(|provider| {
+        let metadata = gateway.background.metadata(&settings, world, &provider.oidc.name, sign_in.visit.now);
+        userinfo_response(&provider.oidc, &*metadata.ok_or_else(lost_metadata)?, reply, &id_token.subject)
+    });
     match told {
         Ok(claims) => {
             userinfo::merge(&mut id_token.claims, claims);
@@ -200,11 +212,8 @@ fn establish(settings: &Settings, world: &mut dyn World, sign_in: &SignIn, token
         Err(failure) => return fail(settings, sign_in, failure),
     };
     let return_to = return_to(settings, sign_in);
-    let completed = Event::SignInCompleted {
-        place: sign_in.visit.place(),
-        provider: provider.oidc.name.clone(),
-        subject: id_token.subject,
-    };
+    let completed =
+        Event::SignInCompleted { place: sign_in.visit.place(), provider: provider.oidc.name.clone(), subject: id_token.subject };
     Step::answered(redirect(303, return_to.as_str(), cookies), vec![completed])
 }
 
@@ -305,6 +314,10 @@ fn return_to(settings: &Settings, sign_in: &SignIn) -> ReturnTo {
 fn provider<'a>(settings: &'a Settings, sign_in: &SignIn) -> Result<&'a ProviderSettings, Failure> {
     let provider = settings.provider(&sign_in.attempt.provider);
     provider.ok_or_else(|| Failure::new(Reason::AttemptMissing, "its provider is no longer configured"))
+}
+
+fn lost_metadata() -> Failure {
+    Failure::new(Reason::MetadataUnavailable, "the metadata were lost while signing in")
 }
 
 fn go_on(decision: Decision) -> Step {

@@ -7,13 +7,13 @@ use crate::access::path;
 use crate::access::policy::Requirement;
 use crate::access::route::{self, Rule, Unauthenticated};
 use crate::config::settings::Settings;
+use crate::crypto::seal::Purpose;
 use crate::flow::authenticate::{self, Identity, Verified};
 use crate::flow::event::{Event, Outcome};
 use crate::flow::step::{Decision, Forward, News, Note, Pending, Renewal, Resource, Step};
 use crate::flow::upkeep::{Background, Fetch, Upkeep};
 use crate::flow::visit::{self, Visit};
 use crate::flow::{callback, sign_in, sign_out, whoami};
-use crate::crypto::seal::Purpose;
 use crate::session::cookie;
 use crate::session::memory::Memory;
 use crate::session::tombstone::{self, Ended};
@@ -103,7 +103,9 @@ impl Gateway {
         }
         let Ok(sealed) = self.settings.sealer.seal(world, Purpose::Session, &renewal.session.write()) else { return nothing };
         let session = &self.settings.session;
-        let Ok(cookies) = cookie::write(&session.cookie, &sealed, now, renewal.session.ends, &renewal.came) else { return nothing };
+        let Ok(cookies) = cookie::write(&session.cookie, &sealed, now, renewal.session.ends, &renewal.came) else {
+            return nothing;
+        };
         let mut fields = vec![("cache-control", "private, no-store".to_owned())];
         fields.extend(cookies.into_iter().map(|cookie| ("set-cookie", cookie)));
         (fields, vec![Event::SessionRenewed])

@@ -95,12 +95,16 @@ fn prepare(
     let attempt = Attempt::begin(world, visit.now, &provider.oidc.name, redirect_uri, return_to)?;
     let session = &settings.session;
     let cookies = attempt.store(world, &settings.sealer, &session.cookie, session.attempt_timeout, &visit.request.headers)?;
-    let url = authorization_request(&provider.oidc, metadata, &AuthorizationRequest {
-        state: attempt.state.expose(),
-        nonce: attempt.nonce.expose(),
-        code_challenge: &code_challenge(attempt.code_verifier.expose()),
-        redirect_uri: &attempt.redirect_uri,
-        prompt: wish.prompt,
-    });
+    let url = authorization_request(
+        &provider.oidc,
+        metadata,
+        &AuthorizationRequest {
+            state: attempt.state.expose(),
+            nonce: attempt.nonce.expose(),
+            code_challenge: &code_challenge(attempt.code_verifier.expose()),
+            redirect_uri: &attempt.redirect_uri,
+            prompt: wish.prompt,
+        },
+    );
     Ok((url, cookies))
 }

@@ -11,7 +11,7 @@ use crate::flow::event::{Event, Outcome};
 use crate::flow::gateway::Gateway;
 use crate::flow::step::{Decision, Note, Step};
 use crate::flow::visit::{Visit, json_answer, redirect};
-use crate::oidc::logout::end_session_request;
+use crate::oidc::logout::{EndSession, end_session_request};
 use crate::session::content::Session;
 use crate::session::cookie::forget;
 use crate::session::tombstone::{self, Ended};
@@ -74,7 +74,8 @@ fn at_provider(
     let hint = hint.and_then(|plain| String::from_utf8(plain).ok()).map(Secret::new);
     let return_to = settings.sign_out.return_to.as_str();
     let absolute = if return_to.starts_with('/') { format!("{}{return_to}", visit.origin) } else { return_to.to_owned() };
-    end_session_request(&provider.oidc, &metadata, hint.as_ref(), Some(&absolute), None)
+    let request = EndSession { id_token_hint: hint.as_ref(), post_logout_redirect_uri: Some(&absolute), state: None };
+    end_session_request(&provider.oidc, &metadata, &request)
 }
 
 /// A request with far more cookies of ours than we ever set: it is refused, and the browser told to drop them.

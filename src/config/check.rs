@@ -1,0 +1,377 @@
+//! From shapes to settings: what the values mean, and whether they make sense together. Every refusal names the field and what
+//! to write instead.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::access::answer::Help;
+use crate::access::headers::{ACCESS_TOKEN, ID_TOKEN, IdentityHeaders};
+use crate::access::path;
+use crate::access::policy::Requirement;
+use crate::access::route::{Match, Rule, Unauthenticated};
+use crate::config::Refusal;
+use crate::config::conditions::{Known, claim_path};
+use crate::config::settings::{Endpoints, Forward, ProviderSettings, Settings, SignOut};
+use crate::config::shapes::{self, Configuration, SecretSource, Span};
+use crate::config::{providers, rules};
+use crate::crypto::seal::{Sealer, UnusableKey};
+use crate::oidc::provider::{ClientAuthentication, Provider};
+use crate::session;
+use crate::session::content::{Fingerprint, Lifetimes};
+use crate::session::cookie::CookieSettings;
+use crate::words::cookie::SameSite;
+use crate::words::principal::ClaimPath;
+use crate::words::secret::Secret;
+use crate::words::url::{Origin, ReturnTo};
+
+/// Where environment variables are looked up.
+pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// Checks a configuration.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn check(configuration: Configuration, environment: Environment<'_>) -> Result<Settings, Refusal> {
+    let origins = origins(&configuration.origins)?;
+    let trusted_origins = trusted_origins(&configuration.trusted_origins)?;
+    let oidc = checked_providers(configuration.providers, environment)?;
+    let keys = keys(configuration.session.keys, environment)?;
+    check_reuse(&keys, &oidc)?;
+    let sealer = Sealer::new(&keys).map_err(|(index, why)| unusable_key(index, why))?;
+    let endpoints = endpoints(configuration.endpoints)?;
+    let listed: Vec<_> = origins.iter().chain(&trusted_origins).cloned().collect();
+    let sign_out = sign_out(configuration.logout, &listed)?;
+    let known =
+        Known { providers: oidc.iter().map(|provider| provider.name.as_str()).collect(), policies: &configuration.policies };
+    let rules = rules::rules(&configuration.rules, &known, &origins, &endpoints)?;
+    let policies = configuration.policies.iter();
+    let policies = policies.map(|(name, shape)| Ok((name.clone(), known.policy(&format!("policies.{name}"), shape)?)));
+    let policies: std::collections::BTreeMap<_, _> = policies.collect::<Result<_, Refusal>>()?;
+    let route_policies = route_policies(configuration.route_policies, policies.is_empty())?;
+    let identity = identity(configuration.claim_to_headers)?;
+    let forward = Forward { access_token: configuration.forward.access_token, id_token: configuration.forward.id_token };
+
+    let mut kept: BTreeSet<_> = identity.claims().cloned().collect();
+    kept.insert(ClaimPath::named("sub"));
+    let mut named = Vec::new();
+    policies.values().for_each(|policy| policy.claims(&mut named));
+    rules.iter().for_each(|rule| {
+        if let Requirement::When(condition) = &rule.require {
+            condition.claims(&mut named);
+        }
+    });
+    for (index, claim) in configuration.session.claims.iter().enumerate() {
+        named.push(claim_path(&format!("session.claims[{index}]"), claim)?);
+    }
+    kept.extend(named);
+    let kept_claims: Vec<_> = kept.into_iter().collect();
+
+    let cookie = cookie(configuration.session.cookie, !trusted_origins.is_empty())?;
+    let lifetimes = lifetimes(configuration.session.lifetime, configuration.session.idle)?;
+    let attempt_timeout =
+        positive("sign_in.timeout", configuration.sign_in.timeout, Duration::from_secs(600), Duration::from_secs(3_600))?;
+    let providers = oidc.into_iter().map(|oidc| {
+        let fingerprint = fingerprint(&oidc, &kept_claims, forward);
+        ProviderSettings { oidc, fingerprint }
+    });
+    Ok(Settings {
+        providers: providers.collect(),
+        wait: positive("sign_in.wait", configuration.sign_in.wait, Duration::from_secs(5), Duration::from_secs(60))?,
+        session: session::Settings { cookie, lifetimes, attempt_timeout },
+        otherwise: Rule {
+            name: "default".to_owned(),
+            matches: Match::default(),
+            require: Requirement::Authenticated,
+            unauthenticated: Unauthenticated::ByNavigation,
+        },
+        help: help(configuration.help)?,
+        origins,
+        trusted_origins,
+        sealer,
+        endpoints,
+        sign_out,
+        rules,
+        policies,
+        route_policies,
+        identity,
+        kept_claims,
+        forward,
+    })
+}
+
+fn origins(texts: &[String]) -> Result<Vec<Origin>, Refusal> {
+    if texts.is_empty() {
+        return Err(Refusal::new("origins", "expected at least one origin, found none; write https://app.example.com"));
+    }
+    let mut origins: Vec<Origin> = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        let path = format!("origins[{index}]");
+        let origin = origin(&path, text)?;
+        if !origin.is_https() && !origin.is_loopback() {
+            return Err(Refusal::new(
+                path,
+                "expected https, found http; browsers keep sessions on https only (write what the browser shows, also behind a load balancer that ends TLS)",
+            ));
+        }
+        if origins.iter().any(|other| other.authority() == origin.authority()) {
+            return Err(Refusal::new(path, "expected every host once, found this one before; remove one of both"));
+        }
+        origins.push(origin);
+    }
+    Ok(origins)
+}
+
+fn trusted_origins(texts: &[String]) -> Result<Vec<Origin>, Refusal> {
+    texts.iter().enumerate().map(|(index, text)| origin(&format!("trusted_origins[{index}]"), text)).collect()
+}
+
+fn origin(path: &str, text: &str) -> Result<Origin, Refusal> {
+    let refusal =
+        |found| Refusal::new(path, format!("expected an origin, {found}; write https://app.example.com, without a path"));
+    Origin::parse(text).map_err(refusal)
+}
+
+fn checked_providers(shapes: Vec<shapes::Provider>, environment: Environment<'_>) -> Result<Vec<Provider>, Refusal> {
+    if shapes.is_empty() {
+        return Err(Refusal::new(
+            "providers",
+            "expected at least one provider, found none; write name, issuer, clusters, client_id",
+        ));
+    }
+    let mut providers: Vec<Provider> = Vec::new();
+    for (index, shape) in shapes.into_iter().enumerate() {
+        let path = format!("providers[{index}]");
+        let provider = providers::provider(&path, shape, environment)?;
+        if providers.iter().any(|other| other.name == provider.name) {
+            return Err(Refusal::new(format!("{path}.name"), "expected a name of its own, found one that is taken; rename it"));
+        }
+        providers.push(provider);
+    }
+    Ok(providers)
+}
+
+fn keys(sources: Vec<SecretSource>, environment: Environment<'_>) -> Result<Vec<Secret>, Refusal> {
+    if sources.is_empty() {
+        return Err(Refusal::new(
+            "session.keys",
+            "expected at least one key, found none; make one with: openssl rand -base64 32",
+        ));
+    }
+    let each = sources.into_iter().enumerate();
+    each.map(|(index, source)| resolve(&format!("session.keys[{index}]"), source, environment)).collect()
+}
+
+/// One key serves one purpose.
+fn check_reuse(keys: &[Secret], providers: &[Provider]) -> Result<(), Refusal> {
+    for (index, key) in keys.iter().enumerate() {
+        let path = format!("session.keys[{index}]");
+        if keys.iter().take(index).any(|earlier| earlier == key) {
+            return Err(Refusal::new(path, "expected a key of its own, found one that stands here twice; remove it"));
+        }
+        let is_client_secret = |provider: &Provider| match &provider.authentication {
+            ClientAuthentication::SecretBasic(secret) | ClientAuthentication::SecretPost(secret) => secret == key,
+            ClientAuthentication::None => false,
+        };
+        if providers.iter().any(is_client_secret) {
+            return Err(Refusal::new(
+                path,
+                "expected a key of its own, found a provider's client_secret; make one with: openssl rand -base64 32",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn unusable_key(index: usize, why: UnusableKey) -> Refusal {
+    let found = match why {
+        UnusableKey::NotBase64 => "found something else",
+        UnusableKey::TooShort => "found fewer",
+    };
+    Refusal::new(
+        format!("session.keys[{index}]"),
+        format!("expected at least 32 bytes in base64, {found}; make one with: openssl rand -base64 32"),
+    )
+}
+
+/// A secret, wherever it comes from.
+pub(super) fn resolve(path: &str, source: SecretSource, environment: Environment<'_>) -> Result<Secret, Refusal> {
+    let (text, remedy) = match source {
+        SecretSource::Inline(text) => (Some(text), "write the secret, or {environment_variable: NAME}".to_owned()),
+        SecretSource::Environment(name) => {
+            let remedy = format!("set {name} for Envoy and list it in vm_config.environment_variables.host_env_keys");
+            (environment(&name), remedy)
+        }
+    };
+    match text.filter(|text| !text.trim().is_empty()) {
+        Some(text) => Ok(Secret::new(text)),
+        None => Err(Refusal::new(path, format!("expected a secret, found none; {remedy}"))),
+    }
+}
+
+fn endpoints(shape: shapes::Endpoints) -> Result<Endpoints, Refusal> {
+    let endpoints = Endpoints {
+        login: shape.login.unwrap_or_else(|| "/api/login".to_owned()),
+        callback: shape.callback.unwrap_or_else(|| "/api/callback".to_owned()),
+        logout: shape.logout.unwrap_or_else(|| "/api/logout".to_owned()),
+        session: shape.session.unwrap_or_else(|| "/api/session".to_owned()),
+    };
+    let mut seen = BTreeSet::new();
+    let all = [
+        ("login", &endpoints.login),
+        ("callback", &endpoints.callback),
+        ("logout", &endpoints.logout),
+        ("session", &endpoints.session),
+    ];
+    for (name, endpoint) in all {
+        let path = format!("endpoints.{name}");
+        if path::check(endpoint).is_err() || endpoint.contains(['*', '%', '"', '\'', '<', '>', ',']) || endpoint == "/" {
+            return Err(Refusal::new(path, "expected an absolute path of plain characters, found another; write /api/login"));
+        }
+        if !seen.insert(endpoint) {
+            return Err(Refusal::new(path, "expected a path of its own, found one that another endpoint has; change it"));
+        }
+    }
+    Ok(endpoints)
+}
+
+fn sign_out(shape: shapes::Logout, listed: &[Origin]) -> Result<SignOut, Refusal> {
+    let return_to = match shape.post_logout_redirect_uri {
+        None => ReturnTo::front_page(),
+        Some(text) => ReturnTo::parse(&text, listed).map_err(|_| {
+            Refusal::new(
+                "logout.post_logout_redirect_uri",
+                "expected a path, or an address on one of the origins or trusted_origins, found another; write /goodbye",
+            )
+        })?,
+    };
+    Ok(SignOut { at_provider: shape.provider, return_to })
+}
+
+fn route_policies(shape: Option<shapes::RoutePolicies>, no_policies: bool) -> Result<Option<String>, Refusal> {
+    match shape {
+        Some(shape) if shape.filter_metadata.is_empty() => Err(Refusal::new(
+            "route_policies.filter_metadata",
+            "expected the namespace of the route metadata, found an empty text; write accredit",
+        )),
+        Some(_) if no_policies => {
+            Err(Refusal::new("route_policies", "expected policies that routes can name, found none; define them under policies"))
+        }
+        shape => Ok(shape.map(|shape| shape.filter_metadata)),
+    }
+}
+
+fn identity(shapes: Option<Vec<shapes::ClaimToHeader>>) -> Result<IdentityHeaders, Refusal> {
+    const USUAL: [(&str, &str); 4] = [
+        ("sub", "x-forwarded-user"),
+        ("email", "x-forwarded-email"),
+        ("groups", "x-forwarded-groups"),
+        ("preferred_username", "x-forwarded-preferred-username"),
+    ];
+    let Some(shapes) = shapes else {
+        return Ok(IdentityHeaders::new(
+            USUAL.iter().map(|(claim, name)| (ClaimPath::named(*claim), (*name).to_owned())).collect(),
+        ));
+    };
+    let mut names = BTreeSet::new();
+    let mut pairs = Vec::new();
+    for (index, shape) in shapes.iter().enumerate() {
+        let path = format!("claim_to_headers[{index}]");
+        let name = header_name(&format!("{path}.header_name"), &shape.header_name)?;
+        if !names.insert(name.clone()) {
+            return Err(Refusal::new(
+                format!("{path}.header_name"),
+                "expected a header of its own, found one that is taken; rename it",
+            ));
+        }
+        pairs.push((claim_path(&format!("{path}.claim_name"), &shape.claim_name)?, name));
+    }
+    Ok(IdentityHeaders::new(pairs))
+}
+
+fn header_name(path: &str, name: &str) -> Result<String, Refusal> {
+    const NOT_FOR_CLAIMS: [&str; 14] = [
+        "host",
+        "cookie",
+        "set-cookie",
+        "authorization",
+        "connection",
+        "content-length",
+        "transfer-encoding",
+        "upgrade",
+        "te",
+        "expect",
+        "x-request-id",
+        "x-forwarded-for",
+        ACCESS_TOKEN,
+        ID_TOKEN,
+    ];
+    let name = name.to_ascii_lowercase();
+    let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if name.is_empty() || !plain {
+        return Err(Refusal::new(path, "expected a header name of letters, digits and -, found another; write x-forwarded-user"));
+    }
+    if NOT_FOR_CLAIMS.contains(&name.as_str()) {
+        return Err(Refusal::new(path, "expected a header that has no other use, found one that has; write x-forwarded-user"));
+    }
+    Ok(name)
+}
+
+fn cookie(shape: shapes::Cookie, has_trusted_origins: bool) -> Result<CookieSettings, Refusal> {
+    let name = shape.name.unwrap_or_else(|| "__Host-accredit".to_owned());
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let bare = name.strip_prefix("__Host-").or_else(|| name.strip_prefix("__Secure-")).unwrap_or(&name);
+    if bare.is_empty() || !plain || name.len() > 64 {
+        return Err(Refusal::new(
+            "session.cookie.name",
+            "expected letters, digits, - and _, found another name; write __Host-accredit",
+        ));
+    }
+    let same_site = match shape.same_site {
+        Some(shapes::SameSite::Lax) => SameSite::Lax,
+        Some(shapes::SameSite::None) => SameSite::None,
+        // A front end on another site gets no Lax cookie sent with its calls.
+        None if has_trusted_origins => SameSite::None,
+        None => SameSite::Lax,
+    };
+    Ok(CookieSettings { name, same_site })
+}
+
+fn lifetimes(lifetime: Option<Span>, idle: Option<Span>) -> Result<Lifetimes, Refusal> {
+    let absolute = positive("session.lifetime", lifetime, Duration::from_secs(8 * 3_600), DAY.saturating_mul(400))?;
+    let usual_idle = Duration::from_secs(1_800).min(absolute);
+    let idle = positive("session.idle", idle, usual_idle, DAY.saturating_mul(400))?;
+    if idle > absolute {
+        return Err(Refusal::new("session.idle", "expected no more than session.lifetime, found more; it would never apply"));
+    }
+    Ok(Lifetimes { absolute, idle })
+}
+
+/// A span of at least a second and at most `longest`.
+pub(super) fn positive(path: &str, span: Option<Span>, usual: Duration, longest: Duration) -> Result<Duration, Refusal> {
+    let span = span.map_or(usual, |span| span.0);
+    if span < Duration::from_secs(1) || span > longest {
+        let longest = humantime::format_duration(longest);
+        return Err(Refusal::new(
+            path,
+            format!("expected a span from 1s to {longest}, found {}", humantime::format_duration(span)),
+        ));
+    }
+    Ok(span)
+}
+
+fn help(shape: shapes::Help) -> Result<Help, Refusal> {
+    let good = |url: &String| url.starts_with("https://") || url.starts_with("mailto:");
+    if shape.url.as_ref().is_some_and(|url| !good(url)) {
+        return Err(Refusal::new("help.url", "expected https: or mailto:, found another address; write mailto:help@example.com"));
+    }
+    Ok(Help { text: shape.text, url: shape.url })
+}
+
+fn fingerprint(provider: &Provider, claims: &[ClaimPath], forward: Forward) -> Fingerprint {
+    let forward = format!("{forward:?}");
+    let claims: Vec<_> = claims.iter().map(|claim| format!("{claim:?}")).collect();
+    let fixed = [provider.name.as_str(), provider.issuer(), provider.client_id.as_str(), forward.as_str()];
+    Fingerprint::of(fixed.into_iter().chain(claims.iter().map(String::as_str)))
+}

@@ -1,0 +1,163 @@
+//! Requirements as written → requirements that can be evaluated: named policies are put in their place, names are checked.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::access::policy::{Condition, Requirement};
+use crate::config::Refusal;
+use crate::config::shapes;
+use crate::words::principal::ClaimPath;
+
+/// Nesting that nobody needs, and that would only cost.
+const DEEPEST: usize = 16;
+
+/// What conditions may refer to.
+pub(super) struct Known<'a> {
+    pub(super) providers: Vec<&'a str>,
+    pub(super) policies: &'a BTreeMap<String, shapes::Requirement>,
+}
+
+impl Known<'_> {
+    /// A rule's requirement.
+    pub(super) fn requirement(&self, path: &str, shape: &shapes::Requirement) -> Result<Requirement, Refusal> {
+        match shape {
+            shapes::Requirement::Word(word) => match word.as_str() {
+                "public" => Ok(Requirement::Public),
+                "authenticated" => Ok(Requirement::Authenticated),
+                _ => Err(Refusal::new(
+                    path,
+                    "expected public, authenticated or a condition, found another word; for a named policy write {policy: NAME}",
+                )),
+            },
+            shapes::Requirement::Condition(condition) => self.condition(path, condition, DEEPEST).map(Requirement::When),
+        }
+    }
+
+    /// A named policy.
+    pub(super) fn policy(&self, path: &str, shape: &shapes::Requirement) -> Result<Condition, Refusal> {
+        self.policy_within(path, shape, DEEPEST)
+    }
+
+    fn policy_within(&self, path: &str, shape: &shapes::Requirement, depth: usize) -> Result<Condition, Refusal> {
+        match shape {
+            shapes::Requirement::Condition(condition) => self.condition(path, condition, depth),
+            // Everything that is signed in meets an empty list of conditions.
+            shapes::Requirement::Word(word) if word == "authenticated" => Ok(Condition::All(Vec::new())),
+            shapes::Requirement::Word(_) => {
+                Err(Refusal::new(path, "expected authenticated or a condition, found another word; a policy cannot be public"))
+            }
+        }
+    }
+
+    fn condition(&self, path: &str, shape: &shapes::Condition, depth: usize) -> Result<Condition, Refusal> {
+        let Some(depth) = depth.checked_sub(1) else {
+            return Err(Refusal::new(path, format!("expected at most {DEEPEST} levels, found more; does a policy name itself?")));
+        };
+        let at = |member: &str| format!("{path}.{member}");
+        let mut all = Vec::new();
+        match (&shape.claim, &shape.any_of) {
+            (Some(claim), Some(any_of)) => {
+                let claim = claim_path(&at("claim"), claim)?;
+                all.push(Condition::Claim { path: claim, any_of: values(&at("any_of"), any_of)? });
+            }
+            (Some(_), None) => {
+                return Err(Refusal::new(
+                    at("any_of"),
+                    "expected a list of values for the claim, found none; write any_of: [VALUE]",
+                ));
+            }
+            (None, Some(_)) => {
+                return Err(Refusal::new(
+                    at("claim"),
+                    "expected the claim that any_of is about, found none; write claim: groups",
+                ));
+            }
+            (None, None) => {}
+        }
+        if let Some(domains) = &shape.email_domain {
+            all.push(Condition::EmailDomain(domain_names(&at("email_domain"), domains)?));
+        }
+        if let Some(provider) = &shape.provider {
+            if !self.providers.contains(&provider.as_str()) {
+                let known = self.providers.join(", ");
+                return Err(Refusal::new(
+                    at("provider"),
+                    format!("expected one of {known}, found {provider}; name a provider above"),
+                ));
+            }
+            all.push(Condition::Provider(provider.clone()));
+        }
+        if let Some(name) = &shape.policy {
+            let Some(policy) = self.policies.get(name) else {
+                return Err(Refusal::new(
+                    at("policy"),
+                    format!("expected the name of a policy, found {name}; define it under policies"),
+                ));
+            };
+            all.push(self.policy_within(&at("policy"), policy, depth)?);
+        }
+        let list = |member: &str, conditions: &[shapes::Condition]| {
+            if conditions.is_empty() {
+                return Err(Refusal::new(at(member), "expected conditions, found an empty list; remove it or fill it"));
+            }
+            let each = conditions.iter().enumerate();
+            each.map(|(index, condition)| self.condition(&format!("{path}.{member}[{index}]"), condition, depth)).collect()
+        };
+        if let Some(conditions) = &shape.all {
+            all.push(Condition::All(list("all", conditions)?));
+        }
+        if let Some(conditions) = &shape.any {
+            all.push(Condition::Any(list("any", conditions)?));
+        }
+        if let Some(condition) = &shape.not {
+            all.push(Condition::Not(Box::new(self.condition(&at("not"), condition, depth)?)));
+        }
+        let mut all = all.into_iter();
+        match (all.next(), all.next()) {
+            (None, _) => Err(Refusal::new(
+                path,
+                "expected a condition, found an empty object; write {claim: groups, any_of: [admins]}, or authenticated",
+            )),
+            (Some(only), None) => Ok(only),
+            (Some(first), Some(second)) => Ok(Condition::All([first, second].into_iter().chain(all).collect())),
+        }
+    }
+}
+
+/// A claim's place.
+pub(super) fn claim_path(path: &str, claim: &shapes::ClaimName) -> Result<ClaimPath, Refusal> {
+    if claim.0.is_empty() || claim.0.iter().any(String::is_empty) {
+        return Err(Refusal::new(path, "expected a claim name or a path of names, found an empty one; write claim: groups"));
+    }
+    Ok(ClaimPath::new(claim.0.clone()))
+}
+
+fn values(path: &str, values: &[Value]) -> Result<Vec<Value>, Refusal> {
+    if values.is_empty() {
+        return Err(Refusal::new(path, "expected at least one value, found none; a condition without values never holds"));
+    }
+    match values.iter().position(|value| !matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_))) {
+        Some(index) => Err(Refusal::new(
+            format!("{path}[{index}]"),
+            "expected a text, a number, true or false, found something else; list the values themselves",
+        )),
+        None => Ok(values.to_vec()),
+    }
+}
+
+fn domain_names(path: &str, domains: &[String]) -> Result<Vec<String>, Refusal> {
+    let plain = |domain: &String| {
+        domain.contains('.') && domain.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+    };
+    if domains.is_empty() {
+        return Err(Refusal::new(path, "expected at least one domain, found none; write email_domain: [example.com]"));
+    }
+    match domains.iter().position(|domain| !plain(domain)) {
+        Some(index) => Err(Refusal::new(
+            format!("{path}[{index}]"),
+            "expected a domain, found something else; write example.com, without @ and without *",
+        )),
+        None => Ok(domains.iter().map(|domain| domain.to_ascii_lowercase()).collect()),
+    }
+}

@@ -1,0 +1,157 @@
+//! Providers as written → the settings of the protocol room.
+
+use std::time::Duration;
+
+use crate::config::Refusal;
+use crate::config::check::{Environment, positive, resolve};
+use crate::config::shapes::{self, AuthMethod};
+use crate::crypto::key::Algorithm;
+use crate::oidc::authorization::OURS;
+use crate::oidc::metadata::{Metadata, check_endpoints};
+use crate::oidc::provider::{ClientAuthentication, Clusters, MetadataSource, PlainHttp, Provider};
+use crate::words::secret::Secret;
+use crate::words::url::Url;
+
+/// The algorithms that are accepted unless the configuration lists others.
+const USUAL_ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256];
+
+/// Checks one provider.
+pub(super) fn provider(path: &str, shape: shapes::Provider, environment: Environment<'_>) -> Result<Provider, Refusal> {
+    let at = |member: &str| format!("{path}.{member}");
+    let plain_name = !shape.name.is_empty()
+        && shape.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    if !plain_name {
+        return Err(Refusal::new(
+            at("name"),
+            "expected letters, digits, -, _ and . only; it appears in logs and in the login address",
+        ));
+    }
+    if shape.client_id.trim().is_empty() {
+        return Err(Refusal::new(
+            at("client_id"),
+            "expected the client's identifier at the provider, found none; register a client there",
+        ));
+    }
+    let scope = shape.scope.unwrap_or_else(|| "openid profile email".to_owned());
+    if !scope.split(' ').any(|value| value == "openid") {
+        return Err(Refusal::new(at("scope"), "expected openid among the scopes; without it there is no ID token"));
+    }
+    if let Some(name) = shape.authorization_params.keys().find(|name| OURS.contains(&name.as_str())) {
+        return Err(Refusal::new(
+            format!("{path}.authorization_params.{name}"),
+            "expected a parameter that is not set by Accredit itself; remove it",
+        ));
+    }
+    let skew = shape.clock_skew_seconds.unwrap_or(60);
+    if skew > 600 {
+        return Err(Refusal::new(at("clock_skew_seconds"), "expected at most 600; set the clocks right instead"));
+    }
+    let secret = shape.client_secret.map(|source| resolve(&at("client_secret"), source, environment)).transpose()?;
+    let provider = Provider {
+        source: source(path, shape.issuer, shape.metadata)?,
+        clusters: Clusters::new(shape.clusters.clone()),
+        authentication: authentication(path, shape.token_endpoint_auth_method, secret)?,
+        scope,
+        authorization_params: shape.authorization_params.into_iter().collect(),
+        userinfo: shape.userinfo,
+        clock_skew: Duration::from_secs(skew),
+        algorithms: algorithms(&at("algorithms"), shape.algorithms)?,
+        timeout: positive(&at("timeout"), shape.timeout, Duration::from_secs(5), Duration::from_secs(60))?,
+        plain_http: if shape.allow_insecure_http { PlainHttp::AllowInsecure } else { PlainHttp::LoopbackOnly },
+        name: shape.name,
+        client_id: shape.client_id,
+    };
+    if let Some(host) =
+        shape.clusters.iter().find_map(|(host, cluster)| (host.contains('/') || cluster.is_empty()).then_some(host))
+    {
+        return Err(Refusal::new(
+            format!("{path}.clusters.{host}"),
+            "expected host or host:port, and the name of an Envoy cluster",
+        ));
+    }
+    match &provider.source {
+        MetadataSource::Discovery { issuer } => {
+            if issuer.target().contains('?') {
+                return Err(Refusal::new(at("issuer"), "expected an issuer without a query; write it as the provider does"));
+            }
+            provider.check_scheme(issuer).map_err(|sentence| Refusal::new(at("issuer"), sentence))?;
+            provider.cluster_for(issuer).map_err(|sentence| Refusal::new(at("clusters"), sentence))?;
+        }
+        MetadataSource::Given(metadata) => {
+            check_endpoints(&provider, metadata).map_err(|sentence| Refusal::new(at("metadata"), sentence))?;
+        }
+    }
+    Ok(provider)
+}
+
+fn source(path: &str, issuer: Option<String>, metadata: Option<shapes::Metadata>) -> Result<MetadataSource, Refusal> {
+    match (issuer, metadata) {
+        (Some(issuer), None) => Ok(MetadataSource::Discovery { issuer: url(&format!("{path}.issuer"), &issuer)? }),
+        (None, Some(given)) => {
+            let at = |member: &str| format!("{path}.metadata.{member}");
+            let optional = |member, text: Option<String>| text.map(|text| url(&at(member), &text)).transpose();
+            if given.issuer.is_empty() {
+                return Err(Refusal::new(at("issuer"), "expected the issuer as it stands in ID tokens, found an empty text"));
+            }
+            Ok(MetadataSource::Given(Box::new(Metadata {
+                issuer: given.issuer,
+                authorization_endpoint: url(&at("authorization_endpoint"), &given.authorization_endpoint)?,
+                token_endpoint: url(&at("token_endpoint"), &given.token_endpoint)?,
+                jwks_uri: url(&at("jwks_uri"), &given.jwks_uri)?,
+                userinfo_endpoint: optional("userinfo_endpoint", given.userinfo_endpoint)?,
+                end_session_endpoint: optional("end_session_endpoint", given.end_session_endpoint)?,
+                announces_iss_parameter: given.authorization_response_iss_parameter_supported,
+            })))
+        }
+        (Some(_), Some(_)) => Err(Refusal::new(
+            path,
+            "expected issuer or metadata, found both; write issuer for discovery, metadata for a provider without it",
+        )),
+        (None, None) => Err(Refusal::new(path, "expected issuer or metadata, found neither; write issuer: https://…")),
+    }
+}
+
+fn url(path: &str, text: &str) -> Result<Url, Refusal> {
+    Url::parse(text).map_err(|found| Refusal::new(path, format!("expected an absolute https URL, {found}; write https://…")))
+}
+
+fn authentication(path: &str, method: Option<AuthMethod>, secret: Option<Secret>) -> Result<ClientAuthentication, Refusal> {
+    let missing = || {
+        Refusal::new(
+            format!("{path}.client_secret"),
+            "expected a secret for this method, found none; write {environment_variable: NAME}",
+        )
+    };
+    match (method, secret) {
+        (Some(AuthMethod::ClientSecretBasic) | None, Some(secret)) => Ok(ClientAuthentication::SecretBasic(secret)),
+        (Some(AuthMethod::ClientSecretPost), Some(secret)) => Ok(ClientAuthentication::SecretPost(secret)),
+        (Some(AuthMethod::None), None) => Ok(ClientAuthentication::None),
+        (Some(AuthMethod::None), Some(_)) => Err(Refusal::new(
+            format!("{path}.client_secret"),
+            "expected none, because token_endpoint_auth_method is none; remove one of both",
+        )),
+        (Some(_), None) => Err(missing()),
+        (None, None) => Err(Refusal::new(
+            format!("{path}.client_secret"),
+            "expected a secret, found none; write {environment_variable: NAME}, or token_endpoint_auth_method: none for a public client",
+        )),
+    }
+}
+
+fn algorithms(path: &str, names: Option<Vec<String>>) -> Result<Vec<Algorithm>, Refusal> {
+    let Some(names) = names else { return Ok(USUAL_ALGORITHMS.to_vec()) };
+    if names.is_empty() {
+        return Err(Refusal::new(path, "expected at least one algorithm, found none; remove it for RS256, PS256 and ES256"));
+    }
+    let known = || Algorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>().join(", ");
+    let each = names.iter().enumerate().map(|(index, name)| {
+        let refusal = |_| {
+            Refusal::new(
+                format!("{path}[{index}]"),
+                format!("expected one of {}, found another; HMAC and none are not for ID tokens", known()),
+            )
+        };
+        name.parse().map_err(refusal)
+    });
+    each.collect()
+}

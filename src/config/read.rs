@@ -1,0 +1,102 @@
+//! From the bytes that Envoy hands over to shapes. Envoy passes a `StringValue` as it was written and a `Struct` as protobuf;
+//! control planes such as Istio send JSON. What the fields mean is checked elsewhere.
+
+use prost::Message;
+use prost_types::value::Kind;
+use serde_json::{Map, Number, Value};
+
+use crate::config::Refusal;
+use crate::config::shapes::Configuration;
+
+/// Reads a configuration.
+///
+/// # Errors
+/// What cannot be read, and where.
+pub fn read(bytes: &[u8]) -> Result<Configuration, Refusal> {
+    let document = document(bytes)?;
+    serde_path_to_error::deserialize(document).map_err(|error| {
+        let path = error.path().to_string();
+        Refusal::new(if path == "." { String::new() } else { path }, sentence(&error.inner().to_string()))
+    })
+}
+
+fn document(bytes: &[u8]) -> Result<Value, Refusal> {
+    let refused = |sentence: String| Err(Refusal::new("", sentence));
+    if bytes.trim_ascii().is_empty() {
+        return refused(
+            "expected a configuration, found none; give the plugin a configuration with origins and providers".into(),
+        );
+    }
+    // Protobuf holds bytes that JSON cannot, so that nothing is both.
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(document @ Value::Object(_)) => Ok(document),
+        Ok(_) => refused("expected a JSON object, found something else".into()),
+        Err(error) => match prost_types::Struct::decode(bytes) {
+            Ok(object) if bytes.first() != Some(&b'{') => Ok(from_struct(object)),
+            _ => refused(format!("expected JSON or a google.protobuf.Struct, found neither: {error}")),
+        },
+    }
+}
+
+fn from_struct(object: prost_types::Struct) -> Value {
+    Value::Object(object.fields.into_iter().map(|(name, value)| (name, from_value(value))).collect::<Map<_, _>>())
+}
+
+/// Depth is bounded by the protobuf decoder.
+fn from_value(value: prost_types::Value) -> Value {
+    match value.kind {
+        None | Some(Kind::NullValue(_)) => Value::Null,
+        Some(Kind::BoolValue(truth)) => Value::Bool(truth),
+        Some(Kind::StringValue(text)) => Value::String(text),
+        Some(Kind::NumberValue(number)) => from_number(number),
+        Some(Kind::ListValue(list)) => Value::Array(list.values.into_iter().map(from_value).collect()),
+        Some(Kind::StructValue(object)) => from_struct(object),
+    }
+}
+
+/// A Struct knows doubles only; whole ones are meant as integers.
+fn from_number(number: f64) -> Value {
+    const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
+    if number.fract() == 0.0 && number.abs() <= LARGEST_EXACT {
+        // Exact, because of the bound above.
+        #[allow(clippy::cast_possible_truncation)]
+        return Value::Number((number as i64).into());
+    }
+    Number::from_f64(number).map_or(Value::Null, Value::Number)
+}
+
+/// serde's words, turned into: expected …, found …; remedy. Values are left out: one of them may be a secret.
+fn sentence(words: &str) -> String {
+    for mismatch in ["invalid type: ", "invalid value: "] {
+        if let Some((found, expected)) = words.strip_prefix(mismatch).and_then(|rest| rest.rsplit_once(", expected ")) {
+            let (expected, remedy) =
+                expected.split_once("; ").map_or((expected, None), |(expected, remedy)| (expected, Some(remedy)));
+            let remedy = remedy.map(|remedy| format!("; {remedy}")).unwrap_or_default();
+            return format!("expected {expected}, found {}{remedy}", kind(found));
+        }
+    }
+    if let Some(field) = words.strip_prefix("missing field ") {
+        return format!("expected a field {field}, found none; add it");
+    }
+    if let Some((field, known)) = words.strip_prefix("unknown field ").and_then(|rest| rest.split_once(", expected ")) {
+        return format!("expected {known}, found {field}; correct its name or remove it");
+    }
+    if let Some((variant, known)) = words.strip_prefix("unknown variant ").and_then(|rest| rest.split_once(", expected ")) {
+        return format!("expected {known}, found {variant}; write one of these");
+    }
+    words.to_owned()
+}
+
+fn kind(found: &str) -> &'static str {
+    let kinds = [
+        ("integer", "a number"),
+        ("floating point", "a number"),
+        ("string", "a text"),
+        ("boolean", "true or false"),
+        ("map", "an object"),
+        ("sequence", "a list"),
+        ("null", "nothing"),
+        ("unit", "nothing"),
+    ];
+    kinds.iter().find(|(start, _)| found.starts_with(start)).map_or("something else", |(_, name)| name)
+}

@@ -1,0 +1,119 @@
+//! Rules as written → rules that can match. One that never can is refused: its author expects something of it.
+
+use crate::access::path;
+use crate::access::policy::Requirement;
+use crate::access::route::{Match, PathMatch, Rule, Unauthenticated};
+use crate::config::Refusal;
+use crate::config::conditions::Known;
+use crate::config::settings::Endpoints;
+use crate::config::shapes;
+use crate::words::url::Origin;
+
+/// Checks the rules, in order.
+pub(super) fn rules(
+    shapes: &[shapes::Rule],
+    known: &Known<'_>,
+    origins: &[Origin],
+    endpoints: &Endpoints,
+) -> Result<Vec<Rule>, Refusal> {
+    let mut rules: Vec<Rule> = Vec::new();
+    for (index, shape) in shapes.iter().enumerate() {
+        let path = format!("rules[{index}]");
+        let matches = matches(&format!("{path}.match"), &shape.matches, origins, endpoints)?;
+        if let Some(earlier) = rules.iter().find(|earlier| earlier.matches.covers(&matches)) {
+            return Err(Refusal::new(
+                format!("{path}.match"),
+                format!(
+                    "expected requests that no earlier rule takes, found that {} takes them all; move this rule up or remove it",
+                    earlier.name
+                ),
+            ));
+        }
+        let require = known.requirement(&format!("{path}.require"), &shape.require)?;
+        if require == Requirement::Public && shape.unauthenticated.is_some() {
+            return Err(Refusal::new(
+                format!("{path}.unauthenticated"),
+                "expected none, because a public rule lets everybody in; remove it, or require: authenticated",
+            ));
+        }
+        let unauthenticated = match shape.unauthenticated {
+            None => Unauthenticated::ByNavigation,
+            Some(shapes::Unauthenticated::Redirect) => Unauthenticated::Redirect,
+            Some(shapes::Unauthenticated::Respond) => Unauthenticated::Respond,
+        };
+        rules.push(Rule { name: path, matches, require, unauthenticated });
+    }
+    Ok(rules)
+}
+
+fn matches(path: &str, shape: &shapes::Match, origins: &[Origin], endpoints: &Endpoints) -> Result<Match, Refusal> {
+    let at = |member: &str| format!("{path}.{member}");
+    let host = shape.host.as_ref().map(|host| host.to_ascii_lowercase());
+    if let Some(host) = &host
+        && !origins.iter().any(|origin| origin.host() == host)
+    {
+        return Err(Refusal::new(
+            at("host"),
+            "expected the host of one of the origins, without port, found another; it could never match",
+        ));
+    }
+    if let Some(methods) = &shape.methods {
+        if methods.is_empty() {
+            return Err(Refusal::new(at("methods"), "expected at least one method, found none; remove it for every method"));
+        }
+        if let Some(index) = methods.iter().position(|method| path::check_method(method).is_err()) {
+            return Err(Refusal::new(format!("{path}.methods[{index}]"), "expected a method in upper case, such as POST"));
+        }
+    }
+    let path_match = match (&shape.path, &shape.path_separated_prefix) {
+        (Some(_), Some(_)) => {
+            return Err(Refusal::new(path, "expected path or path_separated_prefix, found both; keep one"));
+        }
+        (Some(pattern), None) => pattern_match(&at("path"), pattern)?,
+        (None, Some(prefix)) => prefix_match(&at("path_separated_prefix"), prefix)?,
+        (None, None) => PathMatch::Any,
+    };
+    if let PathMatch::Exact(exact) = &path_match {
+        let ours = [&endpoints.login, &endpoints.callback, &endpoints.logout, &endpoints.session];
+        if ours.contains(&exact) {
+            return Err(Refusal::new(
+                at("path"),
+                "expected another path, found one of the endpoints; they are answered before any rule",
+            ));
+        }
+    }
+    Ok(Match { host, methods: shape.methods.clone(), path: path_match })
+}
+
+fn prefix_match(path: &str, prefix: &str) -> Result<PathMatch, Refusal> {
+    if prefix == "/" {
+        return Ok(PathMatch::Any);
+    }
+    if path::check(prefix).is_err() || prefix.ends_with('/') || prefix.contains('*') {
+        return Err(Refusal::new(
+            path,
+            "expected an absolute path without a slash at its end, without * and escapes; write /api",
+        ));
+    }
+    Ok(PathMatch::SeparatedPrefix(prefix.to_owned()))
+}
+
+fn pattern_match(path: &str, pattern: &str) -> Result<PathMatch, Refusal> {
+    let refused = |sentence: &str| Err(Refusal::new(path, sentence));
+    if path::check(pattern).is_err() {
+        return refused(
+            "expected an absolute path that can be read in one way only, found another; a request for it is always refused",
+        );
+    }
+    if !pattern.contains('*') {
+        return Ok(PathMatch::Exact(pattern.to_owned()));
+    }
+    if pattern.contains(['[', ']', '{', '}', '!']) {
+        return refused("expected * and ** as the only wildcards, found others; write one rule for each case");
+    }
+    let double_within = pattern.split('/').any(|segment| segment.contains("**") && segment != "**");
+    if double_within {
+        return refused("expected ** to be a whole segment, found it within one; write /a/**");
+    }
+    Ok(PathMatch::Glob(pattern.to_owned()))
+}

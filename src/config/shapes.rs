@@ -1,0 +1,355 @@
+//! The shapes of a configuration, field by field, as an operator writes them. Unknown fields are refused; what the values mean,
+//! and whether they make sense together, is checked elsewhere.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+/// The whole of it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the configuration reference documents the fields, under the same names")]
+pub struct Configuration {
+    pub origins: Vec<String>,
+    #[serde(default)]
+    pub trusted_origins: Vec<String>,
+    pub providers: Vec<Provider>,
+    pub session: Session,
+    #[serde(default)]
+    pub endpoints: Endpoints,
+    #[serde(default)]
+    pub logout: Logout,
+    #[serde(default)]
+    pub sign_in: SignIn,
+    #[serde(default)]
+    pub policies: BTreeMap<String, Requirement>,
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+    pub route_policies: Option<RoutePolicies>,
+    pub claim_to_headers: Option<Vec<ClaimToHeader>>,
+    #[serde(default)]
+    pub forward: Forward,
+    #[serde(default)]
+    pub help: Help,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub struct Provider {
+    pub name: String,
+    pub issuer: Option<String>,
+    pub metadata: Option<Metadata>,
+    #[serde(default)]
+    pub clusters: BTreeMap<String, String>,
+    pub client_id: String,
+    pub client_secret: Option<SecretSource>,
+    pub token_endpoint_auth_method: Option<AuthMethod>,
+    pub scope: Option<String>,
+    #[serde(default)]
+    pub authorization_params: BTreeMap<String, String>,
+    #[serde(default)]
+    pub userinfo: bool,
+    pub clock_skew_seconds: Option<u64>,
+    pub algorithms: Option<Vec<String>>,
+    pub timeout: Option<Span>,
+    #[serde(default)]
+    pub allow_insecure_http: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names of OpenID Connect Discovery")]
+pub struct Metadata {
+    pub issuer: String,
+    pub authorization_endpoint: String,
+    pub token_endpoint: String,
+    pub jwks_uri: String,
+    pub userinfo_endpoint: Option<String>,
+    pub end_session_endpoint: Option<String>,
+    #[serde(default)]
+    pub authorization_response_iss_parameter_supported: bool,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the registered names")]
+pub enum AuthMethod {
+    ClientSecretBasic,
+    ClientSecretPost,
+    None,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub struct Session {
+    pub keys: Vec<SecretSource>,
+    #[serde(default)]
+    pub cookie: Cookie,
+    pub lifetime: Option<Span>,
+    pub idle: Option<Span>,
+    #[serde(default)]
+    pub claims: Vec<ClaimName>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub struct Cookie {
+    pub name: Option<String>,
+    pub same_site: Option<SameSite>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the attribute's names")]
+pub enum SameSite {
+    Lax,
+    None,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub struct Endpoints {
+    pub login: Option<String>,
+    pub callback: Option<String>,
+    pub logout: Option<String>,
+    pub session: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub struct Logout {
+    #[serde(default)]
+    pub provider: bool,
+    pub post_logout_redirect_uri: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub struct SignIn {
+    pub timeout: Option<Span>,
+    pub wait: Option<Span>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub struct Rule {
+    #[serde(default, rename = "match")]
+    pub matches: Match,
+    pub require: Requirement,
+    pub unauthenticated: Option<Unauthenticated>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub struct Match {
+    pub host: Option<String>,
+    pub methods: Option<Vec<String>>,
+    pub path: Option<String>,
+    pub path_separated_prefix: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub enum Unauthenticated {
+    Redirect,
+    Respond,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub struct RoutePolicies {
+    pub filter_metadata: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub struct ClaimToHeader {
+    pub claim_name: ClaimName,
+    pub header_name: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub struct Forward {
+    #[serde(default)]
+    pub access_token: bool,
+    #[serde(default)]
+    pub id_token: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub struct Help {
+    pub text: Option<String>,
+    pub url: Option<String>,
+}
+
+/// `public`, `authenticated`, or a condition.
+#[derive(Debug)]
+pub enum Requirement {
+    /// A word.
+    Word(String),
+    /// A condition.
+    Condition(Box<Condition>),
+}
+
+/// A condition; several members in one object must all hold.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub struct Condition {
+    pub claim: Option<ClaimName>,
+    pub any_of: Option<Vec<Value>>,
+    pub email_domain: Option<Vec<String>>,
+    pub provider: Option<String>,
+    pub policy: Option<String>,
+    pub all: Option<Vec<Condition>>,
+    pub any: Option<Vec<Condition>>,
+    pub not: Option<Box<Condition>>,
+}
+
+/// A secret, inline or from an environment variable. It never prints.
+#[derive(PartialEq, Eq)]
+pub enum SecretSource {
+    /// The secret itself.
+    Inline(String),
+    /// `{environment_variable: NAME}`.
+    Environment(String),
+}
+
+impl fmt::Debug for SecretSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inline(_) => formatter.write_str("[redacted]"),
+            Self::Environment(name) => write!(formatter, "environment variable {name}"),
+        }
+    }
+}
+
+/// A claim's name, or a path of names.
+#[derive(Debug)]
+pub struct ClaimName(pub Vec<String>);
+
+/// A span of time: `30m`, `8h`, or a number of seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Span(pub Duration);
+
+impl<'de> Deserialize<'de> for Requirement {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Requirement;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(
+                    "public, authenticated or a condition; write require: authenticated or require: {claim: groups, any_of: [admins]}",
+                )
+            }
+
+            fn visit_str<E: Error>(self, word: &str) -> Result<Requirement, E> {
+                Ok(Requirement::Word(word.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Requirement, A::Error> {
+                let condition = Condition::deserialize(MapAccessDeserializer::new(members))?;
+                Ok(Requirement::Condition(Box::new(condition)))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct FromEnvironment {
+            environment_variable: String,
+        }
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = SecretSource;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a secret; write it as a text, or as {environment_variable: NAME}")
+            }
+
+            fn visit_str<E: Error>(self, secret: &str) -> Result<SecretSource, E> {
+                Ok(SecretSource::Inline(secret.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<SecretSource, A::Error> {
+                let from = FromEnvironment::deserialize(MapAccessDeserializer::new(members))?;
+                Ok(SecretSource::Environment(from.environment_variable))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl<'de> Deserialize<'de> for ClaimName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = ClaimName;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a claim name or a path of names; write claim: groups or claim: [realm_access, roles]")
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<ClaimName, E> {
+                Ok(ClaimName(vec![name.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<ClaimName, A::Error> {
+                let mut path = Vec::new();
+                while let Some(name) = names.next_element()? {
+                    path.push(name);
+                }
+                Ok(ClaimName(path))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl Visitor<'_> for Reader {
+            type Value = Span;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a span of time; write 30m, 8h or a number of seconds")
+            }
+
+            fn visit_u64<E: Error>(self, seconds: u64) -> Result<Span, E> {
+                Ok(Span(Duration::from_secs(seconds)))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
+                let span = humantime::parse_duration(text);
+                span.map(Span).map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}

@@ -1,0 +1,216 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::access::policy::Requirement;
+use crate::words::cookie::SameSite;
+
+fn environment(name: &str) -> Option<String> {
+    match name {
+        "OIDC_CLIENT_SECRET" => Some("client-secret".into()),
+        "ACCREDIT_KEY" => Some("QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=".into()),
+        _ => None,
+    }
+}
+
+fn load_json(document: &Value) -> Result<Settings, Refusal> {
+    load(document.to_string().as_bytes(), &environment)
+}
+
+fn system_e() -> Value {
+    json!({
+        "origins": ["https://app.example.com"],
+        "providers": [{
+            "name": "sso",
+            "issuer": "https://sso.example.com/realms/main",
+            "clusters": {"sso.example.com": "sso"},
+            "client_id": "app",
+            "client_secret": {"environment_variable": "OIDC_CLIENT_SECRET"}
+        }],
+        "session": {"keys": [{"environment_variable": "ACCREDIT_KEY"}]},
+        "endpoints": {"login": "/api/login", "callback": "/api/callback", "logout": "/api/logout", "session": "/api/session"},
+        "rules": [
+            {"match": {"path_separated_prefix": "/api/chat"}, "require": {"claim": "groups", "any_of": ["oracle-ai-users", "oracle-ai-admins"]}},
+            {"match": {"path_separated_prefix": "/api"}, "require": "authenticated"},
+            {"require": "public"}
+        ]
+    })
+}
+
+/// System E with one place set to something else.
+fn with(pointer: &str, value: Value) -> Value {
+    let mut document = system_e();
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    match document.pointer_mut(parent).unwrap() {
+        Value::Object(members) => {
+            members.insert(name.into(), value);
+        }
+        Value::Array(members) => members[name.parse::<usize>().unwrap()] = value,
+        _ => panic!("{pointer}"),
+    }
+    document
+}
+
+#[test]
+fn the_short_example_of_the_documentation_loads_as_it_stands() {
+    let settings = load_json(&system_e()).unwrap();
+    assert_eq!(settings.rules.len(), 3);
+    assert_eq!(settings.otherwise.require, Requirement::Authenticated);
+    assert_eq!(settings.session.cookie.name, "__Host-accredit");
+    assert_eq!(settings.session.cookie.same_site, SameSite::Lax);
+    let kept: Vec<_> = settings.kept_claims.iter().map(ToString::to_string).collect();
+    assert_eq!(kept, ["email", "groups", "preferred_username", "sub"]);
+}
+
+#[test]
+fn a_struct_on_the_wire_means_the_same_as_json() {
+    fn value(json: &Value) -> prost_types::Value {
+        use prost_types::value::Kind;
+        let kind = match json {
+            Value::Null => Kind::NullValue(0),
+            Value::Bool(truth) => Kind::BoolValue(*truth),
+            Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap()),
+            Value::String(text) => Kind::StringValue(text.clone()),
+            Value::Array(members) => Kind::ListValue(prost_types::ListValue { values: members.iter().map(value).collect() }),
+            Value::Object(_) => Kind::StructValue(object(json)),
+        };
+        prost_types::Value { kind: Some(kind) }
+    }
+    fn object(json: &Value) -> prost_types::Struct {
+        let members = json.as_object().unwrap().iter().map(|(name, member)| (name.clone(), value(member)));
+        prost_types::Struct { fields: members.collect() }
+    }
+    use prost::Message;
+    let document = with("/providers/0/clock_skew_seconds", json!(30));
+    let wire = object(&document).encode_to_vec();
+    let from_wire = load(&wire, &environment).unwrap();
+    assert_eq!(from_wire.providers[0].oidc, load_json(&document).unwrap().providers[0].oidc);
+}
+
+#[test]
+fn what_is_wrong_is_named_by_its_path_with_a_remedy() {
+    let claim = |claim: Value| with("/rules/0/require", json!({"claim": claim, "any_of": ["x"]}));
+    let rule = |rule: Value| with("/rules/0", rule);
+    let cases = [
+        (
+            claim(json!(5)),
+            "rules[0].require.claim: expected a claim name or a path of names, found a number; write claim: groups or claim: [realm_access, roles]",
+        ),
+        (
+            with("/rules/0/require", json!("admins")),
+            "rules[0].require: expected public, authenticated or a condition, found another word",
+        ),
+        (
+            with("/rules/0/require", json!(true)),
+            "rules[0].require: expected public, authenticated or a condition, found true or false",
+        ),
+        (with("/rules/0/require", json!({})), "rules[0].require: expected a condition, found an empty object"),
+        (with("/rules/0/require", json!({"claim": "groups"})), "rules[0].require.any_of: "),
+        (with("/rules/0/require", json!({"any_of": ["x"]})), "rules[0].require.claim: "),
+        (with("/rules/0/require", json!({"all": [{"clame": 1}]})), "rules[0].require.all[0].clame: expected one of `claim`"),
+        (with("/rules/0/require", json!({"all": []})), "rules[0].require.all: "),
+        (with("/rules/0/require", json!({"policy": "nobody"})), "rules[0].require.policy: "),
+        (with("/rules/0/require", json!({"provider": "corp"})), "rules[0].require.provider: expected one of sso, found corp"),
+        (with("/rules/0/require", json!({"email_domain": ["@example.com"]})), "rules[0].require.email_domain[0]: "),
+        (with("/policies", json!({"a": {"policy": "b"}, "b": {"policy": "a"}})), "policies.a"),
+        (rule(json!({"require": "public"})), "rules[1].match: expected requests that no earlier rule takes, found that rules[0]"),
+        (rule(json!({"match": {"host": "other.example.com"}, "require": "public"})), "rules[0].match.host: "),
+        (rule(json!({"match": {"methods": ["post"]}, "require": "public"})), "rules[0].match.methods[0]: "),
+        (rule(json!({"match": {"methods": []}, "require": "public"})), "rules[0].match.methods: "),
+        (
+            rule(json!({"match": {"path": "/a", "path_separated_prefix": "/b"}, "require": "public"})),
+            "rules[0].match: expected path or path_separated_prefix",
+        ),
+        (rule(json!({"match": {"path": "/a/../b"}, "require": "public"})), "rules[0].match.path: "),
+        (rule(json!({"match": {"path": "/a/x**"}, "require": "public"})), "rules[0].match.path: "),
+        (rule(json!({"match": {"path": "/api/login"}, "require": "public"})), "rules[0].match.path: "),
+        (
+            rule(json!({"match": {"path_separated_prefix": "/api/"}, "require": "public"})),
+            "rules[0].match.path_separated_prefix: ",
+        ),
+        (rule(json!({"match": {"path": "/x"}, "require": "public", "unauthenticated": "respond"})), "rules[0].unauthenticated: "),
+        (rule(json!({"match": {"prefix": "/x"}, "require": "public"})), "rules[0].match.prefix: expected one of"),
+        (rule(json!({"match": {"path": "/x"}})), "rules[0]: expected a field `require`, found none; add it"),
+        (with("/origins", json!([])), "origins: "),
+        (with("/origins", json!(["http://app.example.com"])), "origins[0]: expected https, found http"),
+        (with("/origins", json!(["https://app.example.com/x"])), "origins[0]: "),
+        (with("/origins", json!(["https://a.example", "https://A.example"])), "origins[1]: "),
+        (with("/origins", json!("https://a.example")), "origins: expected a sequence, found a text"),
+        (with("/providers", json!([])), "providers: "),
+        (with("/providers/0/issuer", json!("http://sso.example.com")), "providers[0].issuer: "),
+        (with("/providers/0/issuer", json!("sso")), "providers[0].issuer: expected an absolute https URL"),
+        (with("/providers/0/clusters", json!({})), "providers[0].clusters: no cluster is listed for sso.example.com"),
+        (
+            with("/providers/0/client_secret", json!({"environment_variable": "NOT_SET"})),
+            "providers[0].client_secret: expected a secret, found none; set NOT_SET for Envoy",
+        ),
+        (with("/providers/0/client_secret", json!({"env": "X"})), "providers[0].client_secret.env: "),
+        (with("/providers/0/client_secret", json!("")), "providers[0].client_secret: "),
+        (with("/providers/0/token_endpoint_auth_method", json!("none")), "providers[0].client_secret: expected none"),
+        (
+            with("/providers/0/token_endpoint_auth_method", json!("private_key_jwt")),
+            "providers[0].token_endpoint_auth_method: expected one of",
+        ),
+        (with("/providers/0/scope", json!("profile")), "providers[0].scope: expected openid"),
+        (with("/providers/0/authorization_params", json!({"state": "x"})), "providers[0].authorization_params.state: "),
+        (with("/providers/0/algorithms", json!(["HS256"])), "providers[0].algorithms[0]: "),
+        (
+            with(
+                "/providers/0/metadata",
+                json!({"issuer": "x", "authorization_endpoint": "https://a", "token_endpoint": "https://a", "jwks_uri": "https://a"}),
+            ),
+            "providers[0]: expected issuer or metadata, found both",
+        ),
+        (with("/providers/0/timeout", json!("0s")), "providers[0].timeout: "),
+        (with("/providers/0/timeout", json!("soon")), "providers[0].timeout: expected a span of time, found a text; write 30m"),
+        (with("/session/keys", json!([])), "session.keys: expected at least one key"),
+        (with("/session/keys", json!(["short"])), "session.keys[0]: expected at least 32 bytes in base64"),
+        (
+            with("/session/keys", json!([{"environment_variable": "ACCREDIT_KEY"}, {"environment_variable": "ACCREDIT_KEY"}])),
+            "session.keys[1]: ",
+        ),
+        (
+            with("/session/keys", json!([{"environment_variable": "OIDC_CLIENT_SECRET"}])),
+            "session.keys[0]: expected a key of its own, found a provider's client_secret",
+        ),
+        (with("/session/idle", json!("9h")), "session.idle: "),
+        (with("/session/cookie", json!({"name": "a b"})), "session.cookie.name: "),
+        (with("/session/cookie", json!({"same_site": "strict"})), "session.cookie.same_site: expected `lax` or `none`"),
+        (with("/endpoints/login", json!("login")), "endpoints.login: "),
+        (with("/endpoints/login", json!("/api/callback")), "endpoints.callback: expected a path of its own"),
+        (with("/logout", json!({"post_logout_redirect_uri": "https://evil.example/"})), "logout.post_logout_redirect_uri: "),
+        (with("/route_policies", json!({"filter_metadata": "accredit"})), "route_policies: expected policies"),
+        (with("/claim_to_headers", json!([{"claim_name": "sub", "header_name": "Host"}])), "claim_to_headers[0].header_name: "),
+        (with("/claim_to_headers", json!([{"claim_name": "sub", "header_name": "x_user"}])), "claim_to_headers[0].header_name: "),
+        (with("/help", json!({"url": "javascript:alert(1)"})), "help.url: "),
+        (with("/typo", json!(1)), "typo: expected one of"),
+    ];
+    for (document, expected) in cases {
+        let refusal = load_json(&document).expect_err(expected).to_string();
+        assert!(refusal.starts_with(expected), "expected: {expected}\nfound:    {refusal}");
+    }
+}
+
+#[test]
+fn a_refusal_never_shows_a_secret() {
+    for document in [with("/session/keys", json!("hunter2hunter2")), with("/providers/0/client_secret", json!({"hunter2": 1}))] {
+        let shown = load_json(&document).unwrap_err().to_string();
+        assert!(!shown.contains("hunter2hunter2"), "{shown}");
+    }
+    assert!(
+        !format!("{:?}", read::read(with("/providers/0/client_secret", json!("hunter2")).to_string().as_bytes()))
+            .contains("hunter2")
+    );
+}
+
+#[test]
+fn bytes_that_are_neither_json_nor_a_struct_are_refused() {
+    for bytes in [b"".as_slice(), b" \n", b"{", b"[]", b"null", b"\xff\xff", b"{\"origins\":", b"origins: []"] {
+        assert!(load(bytes, &environment).is_err(), "{bytes:?}");
+    }
+}
+
+#[test]
+fn a_front_end_on_another_site_gets_its_cookie_by_default() {
+    let settings = load_json(&with("/trusted_origins", json!(["https://front.example.org"]))).unwrap();
+    assert_eq!(settings.session.cookie.same_site, SameSite::None);
+}

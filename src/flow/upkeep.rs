@@ -1,0 +1,368 @@
+//! What happens without anybody asking: providers' metadata and keys are fetched, once for all workers, kept, and renewed.
+//!
+//! Every worker (and Envoy's main thread) has a background of its own. Who may fetch is agreed by a lease in shared memory; what
+//! was fetched stands there too, so that other workers and the next configuration find it. Nothing that fails here takes away
+//! what was there before.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::settings::{ProviderSettings, Settings};
+use crate::crypto::key::KeySet;
+use crate::flow::event::{Event, Kind};
+use crate::flow::lease::{self, Grant, Urgency};
+use crate::flow::step::{News, Resource};
+use crate::oidc::keys::{keys_request, keys_response};
+use crate::oidc::metadata::{Metadata, fresh_for, metadata_request, metadata_response};
+use crate::oidc::provider::{MetadataSource, Provider};
+use crate::session::content::Fingerprint;
+use crate::words::message::{Headers, HttpCall, Reply};
+use crate::words::reason::Failure;
+use crate::words::time::Timestamp;
+use crate::words::world::{Version, World};
+
+/// How often a worker looks when everything is there.
+const AT_EASE: Duration = Duration::from_secs(1);
+
+/// How often it looks when something is missing.
+const ATTENTIVE: Duration = Duration::from_millis(100);
+
+/// What the background wants done.
+#[derive(Debug, PartialEq)]
+pub struct Upkeep {
+    /// Ask these.
+    pub fetches: Vec<Fetch>,
+    /// For counters and the log.
+    pub events: Vec<Event>,
+    /// Look again after this; sooner when requests wait.
+    pub next: Duration,
+}
+
+/// Something to fetch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fetch {
+    /// The provider's configured name.
+    pub provider: String,
+    /// What.
+    pub kind: Kind,
+    /// How.
+    pub call: HttpCall,
+}
+
+/// Keys, and when they were fetched.
+#[derive(Clone, Debug)]
+pub struct HeldKeys {
+    /// The keys.
+    pub set: Rc<KeySet>,
+    /// When.
+    pub fetched: Timestamp,
+}
+
+/// All providers' metadata and keys.
+pub struct Background {
+    providers: Vec<Keep>,
+}
+
+/// What is kept of one provider.
+struct Keep {
+    name: String,
+    /// Of everything that the fetched documents depend on: two configurations that agree in it share them.
+    digest: String,
+    metadata: Slot<Metadata>,
+    keys: Slot<KeySet>,
+}
+
+struct Slot<T> {
+    held: Option<Held<T>>,
+    /// Somebody needs it newer than this, because what is held did not do.
+    wanted: Option<Option<Timestamp>>,
+    /// Nobody may ask before.
+    not_before: Timestamp,
+}
+
+struct Held<T> {
+    value: Rc<T>,
+    fetched: Timestamp,
+    fresh_until: Timestamp,
+}
+
+/// A fetched document as it stands in shared memory.
+#[derive(Serialize, Deserialize)]
+struct Mirrored {
+    fetched: Timestamp,
+    fresh_until: Timestamp,
+    body: String,
+}
+
+impl<T> Slot<T> {
+    const fn empty() -> Self {
+        Self { held: None, wanted: None, not_before: Timestamp::from_millis(0) }
+    }
+
+    fn is_newer_than(&self, newer_than: Option<Timestamp>) -> bool {
+        self.held.as_ref().is_some_and(|held| newer_than.is_none_or(|moment| held.fetched > moment))
+    }
+
+    /// Whether somebody waits for something newer than what is held.
+    fn is_wanted(&self) -> bool {
+        self.wanted.is_some_and(|newer_than| !self.is_newer_than(newer_than))
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.is_wanted() || self.held.as_ref().is_none_or(|held| now >= held.fresh_until)
+    }
+
+    fn take(&mut self, value: T, fetched: Timestamp, fresh_until: Timestamp) {
+        self.held = Some(Held { value: Rc::new(value), fetched, fresh_until });
+        if !self.is_wanted() {
+            self.wanted = None;
+        }
+    }
+}
+
+impl Background {
+    /// Nothing fetched yet.
+    pub fn new(settings: &Settings) -> Self {
+        Self { providers: settings.providers.iter().map(Keep::new).collect() }
+    }
+
+    /// A provider's metadata, if they are known here or to another worker.
+    pub fn metadata(&mut self, settings: &Settings, world: &dyn World, name: &str, now: Timestamp) -> Option<Rc<Metadata>> {
+        let (keep, provider) = self.keep(settings, name)?;
+        if keep.metadata.held.is_none() {
+            keep.adopt_metadata(provider, world);
+        }
+        let metadata = keep.metadata.held.as_ref().map(|held| Rc::clone(&held.value));
+        if metadata.is_none() && now >= keep.metadata.not_before {
+            keep.metadata.wanted = Some(None);
+        }
+        metadata
+    }
+
+    /// A provider's keys, if they are known here or to another worker.
+    pub fn keys(&mut self, settings: &Settings, world: &dyn World, name: &str, now: Timestamp) -> Option<HeldKeys> {
+        self.metadata(settings, world, name, now)?;
+        let (keep, provider) = self.keep(settings, name)?;
+        if keep.keys.held.is_none() {
+            keep.adopt_keys(provider, world);
+        }
+        keep.keys.held.as_ref().map(|held| HeldKeys { set: Rc::clone(&held.value), fetched: held.fetched })
+    }
+
+    /// Somebody is about to wait.
+    pub fn want(&mut self, resource: &Resource) {
+        match resource {
+            Resource::Metadata(name) => {
+                if let Some(keep) = self.providers.iter_mut().find(|keep| keep.name == *name) {
+                    keep.metadata.wanted = Some(None);
+                }
+            }
+            Resource::Keys { provider, newer_than } => {
+                if let Some(keep) = self.providers.iter_mut().find(|keep| keep.name == *provider) {
+                    keep.keys.wanted = Some(*newer_than);
+                    keep.keys.not_before = Timestamp::default();
+                }
+            }
+        }
+    }
+
+    /// What to tell somebody who waits until then: that it is there, that it will not come in time, or nothing yet.
+    pub fn news(&self, now: Timestamp, resource: &Resource, until: Timestamp) -> Option<News> {
+        let (Resource::Metadata(name) | Resource::Keys { provider: name, .. }) = resource;
+        let Some(keep) = self.providers.iter().find(|keep| keep.name == *name) else {
+            return Some(News::Missing(resource.missing()));
+        };
+        let (ready, not_before) = match resource {
+            Resource::Metadata(_) => (keep.metadata.held.is_some(), keep.metadata.not_before),
+            Resource::Keys { newer_than, .. } => {
+                let metadata_not_before =
+                    if keep.metadata.held.is_some() { Timestamp::default() } else { keep.metadata.not_before };
+                (keep.keys.is_newer_than(*newer_than), keep.keys.not_before.max(metadata_not_before))
+            }
+        };
+        if ready {
+            return Some(News::Ready);
+        }
+        (now >= until || not_before >= until).then(|| News::Missing(resource.missing()))
+    }
+
+    /// Looks after everything once.
+    pub fn tick(&mut self, settings: &Settings, world: &mut dyn World) -> Upkeep {
+        let now = world.now();
+        let mut fetches = Vec::new();
+        let mut attentive = false;
+        for (keep, provider) in self.providers.iter_mut().zip(&settings.providers) {
+            keep.look(&provider.oidc, world, now, &mut fetches);
+            attentive |= keep.metadata.is_due(now) || keep.keys.is_due(now);
+        }
+        Upkeep { fetches, events: Vec::new(), next: if attentive { ATTENTIVE } else { AT_EASE } }
+    }
+
+    /// A fetch was answered.
+    pub fn arrived(&mut self, settings: &Settings, world: &mut dyn World, fetch: &Fetch, reply: &Reply) -> Upkeep {
+        let now = world.now();
+        let failure = match self.keep(settings, &fetch.provider) {
+            Some((keep, provider)) => keep.arrived(provider, world, fetch.kind, reply, now).err(),
+            None => None,
+        };
+        let fetched = Event::Fetched { kind: fetch.kind, provider: fetch.provider.clone(), failure };
+        let upkeep = self.tick(settings, world);
+        Upkeep { events: vec![fetched], ..upkeep }
+    }
+
+    fn keep<'a, 'b>(&'a mut self, settings: &'b Settings, name: &str) -> Option<(&'a mut Keep, &'b Provider)> {
+        let mut both = self.providers.iter_mut().zip(settings.providers.iter().map(|provider| &provider.oidc));
+        both.find(|(keep, _)| keep.name == name)
+    }
+}
+
+impl Keep {
+    fn new(settings: &ProviderSettings) -> Self {
+        let provider = &settings.oidc;
+        let mut metadata = Slot::empty();
+        if let MetadataSource::Given(given) = &provider.source {
+            let forever = Timestamp::from_millis(u64::MAX);
+            metadata.take(given.as_ref().clone(), Timestamp::default(), forever);
+        }
+        Self { name: provider.name.clone(), digest: digest(provider), metadata, keys: Slot::empty() }
+    }
+
+    fn look(&mut self, provider: &Provider, world: &mut dyn World, now: Timestamp, fetches: &mut Vec<Fetch>) {
+        if self.metadata.is_due(now) {
+            self.adopt_metadata(provider, world);
+        }
+        if self.metadata.is_due(now) {
+            let urgency = urgency(&self.metadata);
+            self.metadata.not_before = self.ask(provider, world, now, Kind::Metadata, urgency, fetches);
+        }
+        if self.keys.is_due(now) {
+            self.adopt_keys(provider, world);
+        }
+        if self.keys.is_due(now) && self.metadata.held.is_some() {
+            let urgency = urgency(&self.keys);
+            self.keys.not_before = self.ask(provider, world, now, Kind::Keys, urgency, fetches);
+        }
+    }
+
+    /// Fetches if nobody else does; returns before when that is not to be tried again.
+    fn ask(
+        &self,
+        provider: &Provider,
+        world: &mut dyn World,
+        now: Timestamp,
+        kind: Kind,
+        urgency: Urgency,
+        fetches: &mut Vec<Fetch>,
+    ) -> Timestamp {
+        let call = match (kind, &self.metadata.held) {
+            (Kind::Metadata, _) => metadata_request(provider),
+            (Kind::Keys, Some(metadata)) => keys_request(provider, &metadata.value),
+            (Kind::Keys, None) => return now,
+        };
+        // Every address was checked when the configuration or the metadata were read.
+        let Ok(call) = call else { return now };
+        match lease::acquire(world, &self.key(kind, "lease"), now, call.timeout.saturating_add(Duration::from_secs(1)), urgency) {
+            Grant::Granted => fetches.push(Fetch { provider: self.name.clone(), kind, call }),
+            Grant::InProgress => {}
+            Grant::NotBefore(moment) => return moment,
+        }
+        now
+    }
+
+    fn arrived(
+        &mut self,
+        provider: &Provider,
+        world: &mut dyn World,
+        kind: Kind,
+        reply: &Reply,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let fresh_until = now.plus(fresh_for(reply));
+        let lease = self.key(kind, "lease");
+        let taken = match (kind, &self.metadata.held) {
+            (Kind::Metadata, _) => {
+                metadata_response(provider, reply).map(|metadata| self.metadata.take(metadata, now, fresh_until))
+            }
+            (Kind::Keys, Some(metadata)) => {
+                let keys = keys_response(provider, &metadata.value, reply);
+                keys.map(|keys| self.keys.take(keys, now, fresh_until))
+            }
+            (Kind::Keys, None) => Ok(()),
+        };
+        match taken {
+            Ok(()) => {
+                if let Reply::Answered { body, .. } = reply {
+                    self.mirror(world, kind, body, now, fresh_until);
+                }
+                lease::release(world, &lease);
+                Ok(())
+            }
+            Err(failure) => {
+                let not_before = lease::back_off(world, &lease, now);
+                match kind {
+                    Kind::Metadata => self.metadata.not_before = not_before,
+                    Kind::Keys => self.keys.not_before = not_before,
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    fn mirror(&self, world: &mut dyn World, kind: Kind, body: &[u8], fetched: Timestamp, fresh_until: Timestamp) {
+        let mirrored = Mirrored { fetched, fresh_until, body: String::from_utf8_lossy(body).into_owned() };
+        if let Ok(text) = serde_json::to_vec(&mirrored) {
+            // An unconditional write cannot lose against another worker's.
+            let _ = world.share(&self.key(kind, "document"), &text, Version::Any);
+        }
+    }
+
+    fn mirrored(&self, world: &dyn World, kind: Kind, held: Option<Timestamp>) -> Option<(Mirrored, Reply)> {
+        let shared = world.shared(&self.key(kind, "document"))?;
+        let mut mirrored: Mirrored = serde_json::from_slice(&shared.value).ok()?;
+        if held.is_some_and(|fetched| mirrored.fetched <= fetched) {
+            return None;
+        }
+        let json = vec![("content-type".to_owned(), b"application/json".to_vec())];
+        let body = std::mem::take(&mut mirrored.body).into_bytes();
+        Some((mirrored, Reply::Answered { status: 200, headers: Headers::new(json), body }))
+    }
+
+    fn adopt_metadata(&mut self, provider: &Provider, world: &dyn World) {
+        let held = self.metadata.held.as_ref().map(|held| held.fetched);
+        let Some((mirrored, reply)) = self.mirrored(world, Kind::Metadata, held) else { return };
+        if let Ok(metadata) = metadata_response(provider, &reply) {
+            self.metadata.take(metadata, mirrored.fetched, mirrored.fresh_until);
+        }
+    }
+
+    fn adopt_keys(&mut self, provider: &Provider, world: &dyn World) {
+        let Some(metadata) = self.metadata.held.as_ref().map(|held| Rc::clone(&held.value)) else { return };
+        let held = self.keys.held.as_ref().map(|held| held.fetched);
+        let Some((mirrored, reply)) = self.mirrored(world, Kind::Keys, held) else { return };
+        if let Ok(keys) = keys_response(provider, &metadata, &reply) {
+            self.keys.take(keys, mirrored.fetched, mirrored.fresh_until);
+        }
+    }
+
+    fn key(&self, kind: Kind, what: &str) -> String {
+        let kind = match kind {
+            Kind::Metadata => "metadata",
+            Kind::Keys => "keys",
+        };
+        format!("accredit/1/{}/{kind}/{what}", self.digest)
+    }
+}
+
+fn urgency<T>(slot: &Slot<T>) -> Urgency {
+    // What is not there at all is needed by everybody; only asking again for what is there can be provoked from outside.
+    if slot.is_wanted() && slot.held.is_some() { Urgency::Provoked } else { Urgency::Due }
+}
+
+fn digest(provider: &Provider) -> String {
+    let clusters = format!("{:?}", provider.clusters);
+    let source = format!("{:?}", provider.source);
+    let checks = format!("{} {:?}", provider.userinfo, provider.plain_http);
+    Fingerprint::of([provider.issuer(), &source, &clusters, &checks]).as_str().to_owned()
+}
