@@ -2,3 +2,6 @@
 
 pub mod jws;
 pub mod key;
+
+#[cfg(test)]
+pub(crate) mod testing;
