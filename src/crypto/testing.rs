@@ -18,7 +18,7 @@ use crate::words::world::{Contended, Hash, HostVerdict, NoRandomness, Shared, Si
 
 /// Somebody who signs.
 pub(crate) enum TestKey {
-    Rsa(RsaPrivateKey),
+    Rsa(Box<RsaPrivateKey>),
     P256(p256::ecdsa::SigningKey),
 }
 
@@ -39,7 +39,7 @@ pub(crate) static P256: LazyLock<TestKey> = LazyLock::new(|| {
 });
 
 fn rsa(pem: &str) -> TestKey {
-    TestKey::Rsa(RsaPrivateKey::from_pkcs8_der(&der(pem)).unwrap())
+    TestKey::Rsa(Box::new(RsaPrivateKey::from_pkcs8_der(&der(pem)).unwrap()))
 }
 
 pub(crate) fn base64url(bytes: impl AsRef<[u8]>) -> String {
