@@ -1,1 +1,10 @@
-//! access
+//! Who may go where: paths, rules, conditions on claims, what browsers tell about themselves, headers for the upstream, and the
+//! one place where a reason becomes an HTTP answer. This room does not know how an identity was proved.
+
+pub mod answer;
+pub mod browser;
+pub mod headers;
+pub mod page;
+pub mod path;
+pub mod policy;
+pub mod route;

@@ -1,1 +1,13 @@
-//! flow
+//! The journeys of a request through the house, and the work in the background. Values come in and values go out; the shell
+//! carries them out. One journey hands over to another only through the [`gateway`].
+
+pub mod authenticate;
+pub mod callback;
+pub mod event;
+pub mod gateway;
+pub mod sign_in;
+pub mod sign_out;
+pub mod step;
+pub mod upkeep;
+pub mod visit;
+pub mod whoami;

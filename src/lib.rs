@@ -12,6 +12,9 @@
 //! | 4 | [`flow`] | the journeys of a request, and the work in the background |
 //! | 5 | `shell` | Envoy's callbacks and host calls; no decision about identity (WebAssembly only) |
 
+// The library itself is linted without this; tests may count.
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::string_slice))]
+
 pub mod access;
 pub mod config;
 pub mod crypto;

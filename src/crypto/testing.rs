@@ -166,6 +166,10 @@ impl World for Verdict {
         Err(Contended)
     }
 
+    fn route_metadata(&self, _: &str, _: &str) -> Option<String> {
+        None
+    }
+
     fn verify_signature(&self, check: &SignatureCheck<'_>) -> HostVerdict {
         self.asked.borrow_mut().push((check.hash, check.signature.to_vec()));
         self.says

@@ -40,6 +40,8 @@ pub struct AuthorizationRequest<'a> {
     pub code_challenge: &'a str,
     /// Where the provider sends the browser back to.
     pub redirect_uri: &'a str,
+    /// `prompt` (OpenID Connect Core, section 3.1.2.1), when the person asked for another account.
+    pub prompt: Option<&'a str>,
 }
 
 /// The address to send the browser to.
@@ -55,7 +57,9 @@ pub fn authorization_request(provider: &Provider, metadata: &Metadata, request: 
         ("code_challenge", request.code_challenge),
         ("code_challenge_method", "S256"),
     ];
-    metadata.authorization_endpoint.with_query(ours.into_iter().chain(further.filter(|(name, _)| !OURS.contains(name))))
+    let prompt = request.prompt.map(|prompt| ("prompt", prompt));
+    let further = further.filter(|(name, _)| !OURS.contains(name) && (prompt.is_none() || *name != "prompt"));
+    metadata.authorization_endpoint.with_query(ours.into_iter().chain(prompt).chain(further))
 }
 
 /// The challenge for a verifier, by S256 (RFC 7636, section 4.2).

@@ -8,7 +8,8 @@ use crate::words::cookie::CookieEdit;
 use crate::words::reason::Reason;
 
 /// Header fields in the order they came, names in lower case as HTTP/2 and Envoy write them; values are bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Debug output shows the names only: values are cookies and credentials.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(String, Vec<u8>)>);
 
 impl Headers {
@@ -36,14 +37,25 @@ impl Headers {
         self.all(name).next().is_some()
     }
 
+    /// Only the lines of one field.
+    pub fn only(&self, name: &str) -> Self {
+        Self(self.0.iter().filter(|(field, _)| field == name).cloned().collect())
+    }
+
     /// The names, as often as they come.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 }
 
+impl fmt::Debug for Headers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_list().entries(self.names()).finish()
+    }
+}
+
 /// A request as it came from the client.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// The method, as sent: methods are case-sensitive.
     pub method: String,
@@ -51,23 +63,16 @@ pub struct Request {
     pub authority: String,
     /// The path without query.
     pub path: String,
-    /// What follows the first `?`.
+    /// What follows the first `?`. It may hold a code.
     pub query: Option<String>,
     /// All fields, pseudo-headers included.
     pub headers: Headers,
-    /// The policy that the chosen Envoy route names in its metadata, when the configuration asks for it.
-    pub route_policy: RoutePolicy,
 }
 
-/// Which policy the Envoy route names in its metadata.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RoutePolicy {
-    /// The configuration does not look at route metadata.
-    NotAsked,
-    /// The route names none.
-    Unnamed,
-    /// The route names this one.
-    Named(String),
+impl fmt::Debug for Request {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}{}", self.method, self.authority, self.path)
+    }
 }
 
 impl Request {
@@ -84,7 +89,7 @@ impl Request {
             Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
             None => (target.to_owned(), None),
         };
-        Ok(Self { method, authority, path, query, headers, route_policy: RoutePolicy::NotAsked })
+        Ok(Self { method, authority, path, query, headers })
     }
 
     /// Path and query as they were sent.
@@ -203,6 +208,13 @@ mod tests {
         let request = Request::from_headers(headers).unwrap();
         assert_eq!((request.path.as_str(), request.query.as_deref()), ("/x", Some("y=/z?")));
         assert_eq!((request.authority.as_str(), request.target()), ("a.example", "/x?y=/z?".to_owned()));
+    }
+
+    #[test]
+    fn a_request_prints_neither_query_nor_header_values() {
+        let headers = fields(&[(":method", b"GET"), (":authority", b"a"), (":path", b"/cb?code=x"), ("cookie", b"secret")]);
+        assert!(!format!("{headers:?}").contains("secret"));
+        assert_eq!(format!("{:?}", Request::from_headers(headers).unwrap()), "GET a/cb");
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub trait World {
     /// [`Contended`] when somebody else wrote in between.
     fn share(&mut self, key: &str, value: &[u8], expected: Version) -> Result<(), Contended>;
 
+    /// Reads a text from the metadata of the route that Envoy chose: `filter_metadata`, its namespace, its key.
+    fn route_metadata(&self, namespace: &str, key: &str) -> Option<String>;
+
     /// Verifies a signature with the host's native code, many times faster than the same inside the sandbox.
     /// `spki` is the public key as SubjectPublicKeyInfo DER; an ECDSA signature is DER too.
     fn verify_signature(&self, check: &SignatureCheck<'_>) -> HostVerdict;
@@ -88,3 +91,67 @@ pub struct NoRandomness;
 /// A compare-and-swap lost against another writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contended;
+
+/// A world for tests: a clock that is set by hand, random bytes that repeat themselves, one shared memory, no host signatures.
+#[cfg(test)]
+pub mod testing {
+    use std::cell::RefCell;
+    use std::collections::BTreeMap;
+    use std::rc::Rc;
+
+    use super::{Contended, HostVerdict, NoRandomness, Shared, SignatureCheck, Timestamp, Version, World};
+
+    /// What all workers of one process share.
+    pub type SharedMemory = Rc<RefCell<BTreeMap<String, (Vec<u8>, u32)>>>;
+
+    /// Time stands still until a test moves it.
+    #[derive(Clone, Default)]
+    pub struct Still {
+        /// What the clock says.
+        pub now: Timestamp,
+        /// Counts the random bytes handed out, so that no two requests get the same.
+        pub drawn: u64,
+        /// Clone it into another world to have two workers of one process.
+        pub memory: SharedMemory,
+        /// What the route's metadata says under whatever key.
+        pub route_metadata: Option<String>,
+    }
+
+    impl World for Still {
+        fn now(&self) -> Timestamp {
+            self.now
+        }
+
+        fn random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+            for chunk in bytes.chunks_mut(8) {
+                self.drawn += 1;
+                let mixed = self.drawn.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes();
+                chunk.copy_from_slice(&mixed[..chunk.len()]);
+            }
+            Ok(())
+        }
+
+        fn shared(&self, key: &str) -> Option<Shared> {
+            let memory = self.memory.borrow();
+            memory.get(key).map(|(value, version)| Shared { value: value.clone(), version: Version::Exactly(*version) })
+        }
+
+        fn share(&mut self, key: &str, value: &[u8], expected: Version) -> Result<(), Contended> {
+            let mut memory = self.memory.borrow_mut();
+            let current = memory.get(key).map_or(0, |(_, version)| *version);
+            if matches!(expected, Version::Exactly(version) if version != current) {
+                return Err(Contended);
+            }
+            memory.insert(key.to_owned(), (value.to_vec(), current + 1));
+            Ok(())
+        }
+
+        fn route_metadata(&self, _: &str, _: &str) -> Option<String> {
+            self.route_metadata.clone()
+        }
+
+        fn verify_signature(&self, _: &SignatureCheck<'_>) -> HostVerdict {
+            HostVerdict::NotOffered
+        }
+    }
+}

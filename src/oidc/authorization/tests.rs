@@ -6,6 +6,7 @@ const REQUEST: AuthorizationRequest<'_> = AuthorizationRequest {
     nonce: "n",
     code_challenge: "c",
     redirect_uri: "https://app.example.com/api/callback",
+    prompt: None,
 };
 
 fn answer(query: &[(&str, &str)], announced: bool) -> Result<Secret, Failure> {
@@ -35,6 +36,15 @@ fn configured_parameters_are_added_and_cannot_override_ours() {
     assert!(address.starts_with("https://sso.example.com/auth?tenant=1&response_type=code&"), "{address}");
     assert!(address.ends_with("&code_challenge_method=S256&prompt=select+account"), "{address}");
     assert!(!address.contains("evil"));
+}
+
+#[test]
+fn a_prompt_that_the_person_asked_for_takes_the_place_of_the_configured_one() {
+    let params = vec![("prompt".to_owned(), "none".to_owned()), ("ui_locales".to_owned(), "de".to_owned())];
+    let provider = Provider { authorization_params: params, ..provider() };
+    let asked = AuthorizationRequest { prompt: Some("select_account"), ..REQUEST };
+    let address = authorization_request(&provider, &metadata(), &asked);
+    assert!(address.ends_with("&code_challenge_method=S256&prompt=select_account&ui_locales=de"), "{address}");
 }
 
 #[test]

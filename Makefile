@@ -1,0 +1,53 @@
+# Everything a fresh machine needs, in a handful of words. Each target fetches what it lacks and says so; a second run fetches nothing.
+# Needed: a Rust toolchain by rustup, Python 3.10 or newer, Node 20 or newer.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check wasm clean fmt clippy unit e2e tools
+
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+SCENARIO ?= bff
+E2E ?= *.test.mjs
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: wasm deploy/demo/node_modules/.package-lock.json ## a gateway with a provider and an application on this machine, until Ctrl-C
+	@envoy=$$(deploy/build/envoy.sh) && ENVOY="$$envoy" exec node deploy/demo/run.mjs $(SCENARIO)
+
+test: unit e2e ## every test, with a real Envoy and a real Chromium (one file: make test E2E=name.test.mjs)
+
+check: fmt clippy unit ## formatting, lints with warnings denied (native and wasm), unit tests
+
+wasm: ## the filter: target/accredit.wasm
+	@deploy/build/wasm.sh
+
+clean: ## removes what was built and what npm brought; a fetched Envoy stays in the user's cache
+	rm -rf target deploy/demo/node_modules tests/e2e/node_modules
+
+fmt: tools
+	cargo fmt --check
+
+clippy: tools
+	cargo clippy --locked --all-targets -- -D warnings
+	deploy/build/cargo-wasm.sh clippy --lib -- -D warnings
+
+unit:
+	cargo test --locked
+
+# One file at a time: each starts Envoys of its own. The time limit is for a whole file.
+e2e: wasm deploy/demo/node_modules/.package-lock.json tests/e2e/node_modules/.package-lock.json
+	@envoy=$$(deploy/build/envoy.sh) && chromium=$$(deploy/build/chromium.sh) && cd tests/e2e && \
+	ENVOY="$$envoy" CHROMIUM="$$chromium" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" \
+	node --test --test-reporter=spec --test-concurrency=1 --test-timeout=900000 $(E2E)
+
+# A minimal rustup profile lacks these two.
+tools:
+	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+
+# npm's own note of what it installed; older than the lock file means that the lock file has changed.
+%/node_modules/.package-lock.json: %/package-lock.json
+	@echo "accredit: npm ci in $*" >&2
+	cd $* && npm ci --no-audit --no-fund
+	@touch $@

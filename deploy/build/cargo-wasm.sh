@@ -1,0 +1,55 @@
+#!/bin/sh
+# cargo for wasm32-wasip1: `cargo-wasm.sh build --release`, `cargo-wasm.sh clippy -- -D warnings`.
+#
+# Takes the first of these that works, and says so when it fetches something:
+#   installed  the toolchain on the PATH has the target's standard library
+#   rustup     `rustup target add`; its failure is remembered in target/, so that the next run neither waits nor needs a network
+#   debian     Debian's own compiler, with the standard library built from Debian's source package
+# ACCREDIT_TOOLCHAIN=debian skips the first two.
+#
+# Everything lands in target/wasm, apart from native builds, so that neither invalidates the other.
+. "$(dirname "$0")/lib.sh"
+cd "$(dirname "$0")/../.."
+
+TARGET=wasm32-wasip1
+REFUSED=target/.rustup-cannot-add-$TARGET
+CLIPPY=; [ "$1" = clippy ] && CLIPPY=1
+
+installed() { libdir=$(rustc --print target-libdir --target $TARGET 2>/dev/null) && ls "$libdir"/libstd-*.rlib >/dev/null 2>&1; }
+
+rustup_adds_it() {
+    has rustup && [ ! -e $REFUSED ] || return 1
+    say "rustup target add $TARGET"
+    limit=; has timeout && limit="timeout 180"
+    $limit rustup target add $TARGET >&2 && installed && return
+    mkdir -p target && touch $REFUSED
+    say "rustup cannot add it here; remembered in $REFUSED"
+    return 1
+}
+
+debian_has_it() {
+    has dpkg && has apt-get || die "no $TARGET here: install it with 'rustup target add $TARGET'"
+    debian_install rustc-web cargo-web rust-web-src rust-web-llvm wasi-libc ${CLIPPY:+rust-web-clippy}
+    # rust-lld is a link to the linker of the LLVM that this compiler was built with; the package is named like the linker.
+    [ -e /usr/bin/rust-lld ] || debian_install "$(basename "$(readlink /usr/bin/rust-lld)")"
+}
+
+# Cargo takes these flags separated by a unit separator, so that a path may hold a space.
+flags() { us=$(printf '\037'); joined=; for flag in "$@"; do joined=${joined:+$joined$us}$flag; done; printf %s "$joined"; }
+# No path of the machine that builds it ends in the module.
+here="--remap-path-prefix=$PWD=/accredit"
+crates="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
+
+command=$1; shift
+if [ "${ACCREDIT_TOOLCHAIN:-}" != debian ] && { installed || rustup_adds_it; }; then
+    CARGO_ENCODED_RUSTFLAGS=$(flags "$here" "$crates"); export CARGO_ENCODED_RUSTFLAGS
+    exec cargo "$command" --locked --target $TARGET --target-dir target/wasm "$@"
+fi
+
+debian_has_it
+# -Zbuild-std is what stable compilers keep behind RUSTC_BOOTSTRAP. By full path: rustup's shims may come first on the PATH.
+export RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo
+CARGO_ENCODED_RUSTFLAGS=$(flags "-Lnative=/usr/lib/wasm32-wasi" "$here" "$crates" "--remap-path-prefix=/usr/lib/rustlib/src=/rust")
+export CARGO_ENCODED_RUSTFLAGS
+program=/usr/bin/cargo; [ -z "$CLIPPY" ] || program=/usr/bin/cargo-clippy
+exec $program "$command" --locked --target $TARGET --target-dir target/wasm-debian -Zbuild-std=std,panic_abort "$@"

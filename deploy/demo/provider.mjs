@@ -1,0 +1,163 @@
+// A real OpenID provider for the demo and the end-to-end tests: npm's oidc-provider, which is certified, with two users and a login form.
+// It keeps everything in memory: its keys and sessions end with it. By hand: OIDC_CLIENT_SECRET=… node provider.mjs
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { html, page, trusted } from './page.mjs';
+
+const { default: Provider, interactionPolicy } = await quietly(() => import('oidc-provider'));
+
+export const USERS = {
+  alice: person('Alice Adams', 'alice', ['oracle-ai-users', 'staff']),
+  bob: person('Bob Brown', 'bob', ['staff']),
+};
+
+function person(name, login, groups) {
+  const claims = { email: `${login}@example.com`, email_verified: true, name, preferred_username: login, groups };
+  return { password: `${login}-password`, claims };
+}
+
+/** The client that envoy/bff.yaml signs in as. */
+export const demoClient = (secret, origin = 'http://localhost:10000') => ({
+  client_id: 'accredit-demo',
+  client_secret: secret,
+  redirect_uris: [`${origin}/api/callback`],
+  post_logout_redirect_uris: [`${origin}/`],
+  grant_types: ['authorization_code', 'refresh_token'],
+});
+
+/** `port: 0` takes a free one. `configuration` goes to oidc-provider as it is and wins over what is set here. */
+export async function startProvider({ port = 9000, host = '127.0.0.1', issuer, clients, users = USERS, configuration = {} }) {
+  const server = createServer();
+  await new Promise((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
+  issuer ??= `http://${host}:${server.address().port}`;
+
+  const provider = await quietly(() => new Provider(issuer, {
+    clients,
+    jwks: { keys: [signingKey()] },
+    cookies: { keys: [randomBytes(32).toString('base64url')] },
+    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'preferred_username'], groups: ['groups'] },
+    // Claims of the asked scopes go into the ID token, as with most providers in use; the default leaves them to the userinfo endpoint.
+    conformIdTokenClaims: false,
+    findAccount: (_, login) => users[login] && { accountId: login, claims: () => ({ sub: login, ...users[login].claims }) },
+    loadExistingGrant: grantWithoutAsking,
+    issueRefreshToken: async () => true,
+    interactions: { url: (_, interaction) => `/interaction/${interaction.uid}`, policy: policy() },
+    features: {
+      devInteractions: { enabled: false },
+      rpInitiatedLogout: { logoutSource: signOutAtOnce, postLogoutSuccessSource: signedOut },
+    },
+    renderError: somethingWentWrong,
+    ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 86400, IdToken: 600, Interaction: 600, RefreshToken: 86400, Session: 86400 },
+    ...configuration,
+  }));
+  provider.use(interactions(provider, users));
+  server.on('request', provider.callback());
+
+  return {
+    issuer, provider, server,
+    close: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }),
+  };
+}
+
+/** On every start oidc-provider warns that it forgets everything when it ends, which is wanted here, and that Node 20 is old, on which it works. */
+async function quietly(work) {
+  const { warn } = console;
+  console.warn = (text, ...rest) => String(text).includes('oidc-provider WARNING') || warn(text, ...rest);
+  try { return await work(); } finally { console.warn = warn; }
+}
+
+function signingKey() {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  return { ...privateKey.export({ format: 'jwk' }), kid: randomBytes(8).toString('hex'), alg: 'RS256', use: 'sig' };
+}
+
+/** "Use another account" asks with prompt=select_account: to this provider that is its login form again. */
+function policy() {
+  const prompts = interactionPolicy.base();
+  prompts.add(new interactionPolicy.Prompt({ name: 'select_account', requestable: true }), 0);
+  return prompts;
+}
+
+/** The gateway is this provider's own: nobody is asked whether it may know who they are. */
+async function grantWithoutAsking(ctx) {
+  const { client, session, params, provider } = ctx.oidc;
+  const known = session.grantIdFor(client.clientId);
+  const grant = (known && await provider.Grant.find(known)) || new provider.Grant({ clientId: client.clientId, accountId: session.accountId });
+  grant.addOIDCScope(params.scope);
+  await grant.save();
+  return grant;
+}
+
+/** The login form: shown, checked, cancelled. */
+function interactions(provider, users) {
+  return async (ctx, next) => {
+    if (!/^\/interaction\/[\w-]+$/.test(ctx.path)) return next();
+    const finish = async (result) => {
+      ctx.redirect(await provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: false }));
+      ctx.status = 303;
+    };
+    const { params } = await provider.interactionDetails(ctx.req, ctx.res);
+    ctx.set('cache-control', 'no-store');
+
+    if (ctx.method === 'GET') {
+      ctx.body = loginPage(params);
+    } else if (ctx.method === 'POST') {
+      const { action, login, password } = Object.fromEntries(await form(ctx.req));
+      const user = Object.hasOwn(users, login) && users[login];
+      if (action === 'cancel') await finish({ error: 'access_denied', error_description: 'The sign-in was cancelled' });
+      else if (user && user.password === password) await finish({ login: { accountId: login } });
+      else { ctx.status = 401; ctx.body = loginPage(params, login); }
+    } else {
+      ctx.status = 405;
+    }
+  };
+}
+
+async function form(request) {
+  let body = '';
+  for await (const chunk of request) {
+    body += chunk;
+    if (body.length > 8192) throw new Error('the form is too large');
+  }
+  return new URLSearchParams(body);
+}
+
+const loginPage = (params, refused) => page({
+  title: 'Sign in',
+  body: html`<h1>Sign in</h1><p class="lead">to continue to <b>${params.client_id}</b></p>
+    <form class="card" method="post">
+      ${refused === undefined ? '' : html`<p class="bad" role="alert">This name and this password do not belong together.</p>`}
+      <label>Name <input name="login" value="${refused ?? params.login_hint}" autocomplete="username" autocapitalize="none" required autofocus></label>
+      <label>Password <input name="password" type="password" autocomplete="current-password" required></label>
+      <p class="row"><button name="action" value="login">Sign in</button>
+        <button class="quiet" name="action" value="cancel" formnovalidate>Cancel</button></p>
+    </form>
+    <small>This is the demo's own provider. Users: ${Object.entries(USERS).map(([login, { password }], index) =>
+      html`${index ? ', ' : ''}<b>${login}</b> with <b>${password}</b>`)}.</small>`,
+});
+
+/** Somebody who signs out at the gateway is not asked a second time here; without scripts there is the button. */
+function signOutAtOnce(ctx, logoutForm) {
+  ctx.body = page({
+    title: 'Signing out',
+    body: html`<h1>Signing out…</h1>${trusted(logoutForm)}
+      <button form="op.logoutForm" name="logout" value="yes">Sign out</button><script>document.querySelector('button').click()</script>`,
+  });
+}
+
+function signedOut(ctx) {
+  ctx.body = page({ title: 'Signed out', body: html`<h1>Signed out</h1><p>You can close this page.</p>` });
+}
+
+function somethingWentWrong(ctx, { error, error_description: description }) {
+  ctx.type = 'html';
+  ctx.body = page({ title: 'Error', body: html`<h1>This did not work</h1><p>${description ?? ''}</p><small>${error}</small>` });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { PORT = 9000, OIDC_CLIENT_SECRET } = process.env;
+  if (!OIDC_CLIENT_SECRET) throw new Error('OIDC_CLIENT_SECRET is not set: it is the secret that the gateway has too');
+  const { issuer } = await startProvider({ port: Number(PORT), clients: [demoClient(OIDC_CLIENT_SECRET)] });
+  console.log(`provider: ${issuer}`);
+}

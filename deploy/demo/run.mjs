@@ -1,0 +1,149 @@
+// Runs the demo: an Envoy with the filter, a provider and an application, until Ctrl-C. `ENVOY=/path/to/envoy node run.mjs [SCENARIO]`
+//
+// Provider and application live in this process; Envoy is its only child. However this ends, Envoy ends first: by Ctrl-C, SIGTERM, a closed
+// terminal or a fault. And when Envoy ends, this does, with the end of Envoy's log.
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { createWriteStream, mkdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { startApp } from './app.mjs';
+import { demoClient, startProvider, USERS } from './provider.mjs';
+
+const GATEWAY = 'http://localhost:10000';
+const ADMIN = 'http://127.0.0.1:9901';
+const PORTS = { gateway: 10000, 'Envoy admin': 9901, provider: 9000, application: 9100 };
+
+const SCENARIOS = {
+  bff: {
+    about: 'sessions in sealed cookies; the browser never sees a token',
+    config: 'envoy/bff.yaml',
+    clients: ({ OIDC_CLIENT_SECRET }) => [demoClient(OIDC_CLIENT_SECRET, GATEWAY)],
+    toTry: [
+      [`${GATEWAY}/analytics`, 'in a browser: sign in at the provider, and come back to the page'],
+      [`${GATEWAY}/members`, 'as alice, then as bob: she may see it; he gets a page that says why not'],
+      [`${GATEWAY}/chat`, 'a public page whose API is not: 401, 403 or an answer'],
+      [`${GATEWAY}/api/headers`, 'what the application is told about you'],
+      [`curl -i ${GATEWAY}/api/chat`, 'programs get 401 and JSON, never a redirect'],
+      [`curl -i -H 'X-Forwarded-User: root' ${GATEWAY}/`, 'nobody becomes root by saying so'],
+      [`curl -s '${ADMIN}/stats?filter=accredit'`, 'what the filter has counted'],
+    ],
+  },
+};
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const name = process.argv[2] ?? 'bff';
+const scenario = Object.hasOwn(SCENARIOS, name) ? SCENARIOS[name] : give(`there is no scenario ${name}; there are: ${Object.keys(SCENARIOS).join(', ')}`);
+const secrets = { OIDC_CLIENT_SECRET: secret(), ACCREDIT_KEY: secret() };
+const running = []; // how to stop what was started, in the order of starting
+let stopping = false;
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stop(0));
+process.on('uncaughtException', (error) => { console.error(error); stop(1); });
+
+await portsAreFree();
+const provider = await startProvider({ port: PORTS.provider, clients: scenario.clients(secrets) });
+running.push(provider.close);
+const app = await startApp({ port: PORTS.application });
+running.push(app.close);
+const envoy = startEnvoy();
+running.push(envoy.close);
+await ready();
+
+console.log(`
+  Accredit, scenario ${name}: ${scenario.about}
+
+  Gateway      ${GATEWAY}
+  Users        ${Object.entries(USERS).map(([login, user]) => `${login} / ${user.password} (${user.claims.groups.join(', ')})`).join('\n               ')}
+  Provider     ${provider.issuer}
+  Envoy admin  ${ADMIN}
+  Envoy's log  ${envoy.log}
+
+  To try
+    ${scenario.toTry.map(([what, why]) => `${what.padEnd(58)}${why}`).join('\n    ')}
+
+  Ctrl-C ends it. What the filter audits appears here:
+`);
+
+function secret() { return randomBytes(32).toString('base64'); }
+
+function give(message) {
+  console.error(`accredit: ${message}`);
+  process.exit(1);
+}
+
+async function portsAreFree() {
+  for (const [what, port] of Object.entries(PORTS)) {
+    await new Promise((resolve) => {
+      const probe = createServer().once('error', (error) => give(`port ${port}, for the ${what}, cannot be had (${error.code}): is another demo running?`));
+      probe.listen(port, '127.0.0.1', () => probe.close(resolve));
+    });
+  }
+}
+
+function startEnvoy() {
+  const log = `${root}target/demo/envoy.log`;
+  mkdirSync(`${root}target/demo`, { recursive: true });
+  const file = createWriteStream(log);
+  const lastLines = [];
+
+  const options = ['-c', scenario.config, '--concurrency', '2', '--disable-hot-restart', '-l', 'warning', '--component-log-level', 'wasm:info'];
+  const child = spawn(process.env.ENVOY ?? 'envoy', options, {
+    cwd: root, // the configuration names the module relative to the repository
+    env: { ...process.env, ...secrets },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true, // a terminal's Ctrl-C goes to whole process groups; only this process decides when Envoy ends
+  });
+  const ended = new Promise((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`)); // not `exit`: the last lines come after that
+  });
+  process.once('exit', () => child.kill('SIGKILL')); // a last resort; nothing happens when it has ended
+
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', (line) => {
+      file.write(`${line}\n`);
+      lastLines.push(line);
+      if (lastLines.length > 25) lastLines.shift();
+      const audit = line.indexOf('accredit audit ');
+      if (audit >= 0) console.log(`  ${line.slice(audit)}`);
+    });
+  }
+  ended.then((how) => {
+    if (stopping) return;
+    console.error(`${lastLines.join('\n')}\n\naccredit: Envoy ended (${how}); its last lines are above, all of them in ${log}`);
+    stop(1);
+  });
+
+  return {
+    log,
+    async close() {
+      child.kill('SIGTERM');
+      const late = setTimeout(() => child.kill('SIGKILL'), 5000);
+      await ended;
+      clearTimeout(late);
+      await new Promise((resolve) => file.end(resolve));
+    },
+  };
+}
+
+/** Until the gateway itself answers: Envoy opens its listener when the filter has taken its configuration. */
+async function ready() {
+  for (let tries = 0; tries < 150 && !stopping; tries += 1) {
+    const answer = await fetch(GATEWAY).catch(() => undefined);
+    if (answer?.ok) return;
+    await sleep(100);
+  }
+  if (stopping) return new Promise(() => {}); // the end is on its way, and there is nothing to announce
+  console.error(`accredit: ${GATEWAY} does not answer after 15 s; see ${envoy.log}`);
+  await stop(1);
+}
+
+async function stop(code) {
+  if (stopping) return;
+  stopping = true;
+  for (const close of running.reverse()) await close();
+  process.exit(code);
+}

@@ -1,0 +1,303 @@
+//! The one place where a reason becomes an HTTP answer: its status, its words, a page for people and problem JSON (RFC 9457)
+//! for programs. What it says never comes from a request, a token or a provider.
+
+use serde_json::json;
+
+use crate::access::page::{Action, Page};
+use crate::words::message::Response;
+use crate::words::reason::Reason;
+
+/// What an answer must know beside its reason.
+#[derive(Clone, Debug)]
+pub struct Context<'a> {
+    /// Whether a page is wanted, rather than problem JSON.
+    pub page: bool,
+    /// The request's id, which the log has too.
+    pub request_id: &'a str,
+    /// The origin that was asked.
+    pub origin: &'a str,
+    /// The login endpoint.
+    pub login: &'a str,
+    /// The login endpoint with the place to return to, for "sign in" and "try again".
+    pub sign_in: String,
+    /// The logout endpoint.
+    pub logout: &'a str,
+    /// The session cookie's name.
+    pub cookie_name: &'a str,
+    /// How to ask for access.
+    pub help: &'a Help,
+}
+
+/// What a forbidden page says about asking for access.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Help {
+    /// A sentence.
+    pub text: Option<String>,
+    /// An address, `https:` or `mailto:`.
+    pub url: Option<String>,
+}
+
+/// How a reason is told.
+struct Telling {
+    status: u16,
+    title: &'static str,
+    text: &'static str,
+    next: Next,
+}
+
+/// What a person can do then.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Nothing,
+    SignIn,
+    TryAgain,
+    AnotherAccount,
+    SignOut,
+}
+
+const fn telling(reason: Reason) -> Telling {
+    use Next::{AnotherAccount, Nothing, SignIn, SignOut, TryAgain};
+    let (status, title, text, next) = match reason {
+        Reason::SessionMissing => (401, "Please sign in", "This page is for people who are signed in.", SignIn),
+        Reason::SessionExpired => {
+            (401, "Your session has ended", "You were signed out after some time. Sign in again to go on.", SignIn)
+        }
+        Reason::SessionInvalid => (
+            401,
+            "Please sign in again",
+            "The session your browser sent is not one we can read, for example after a change on our side.",
+            SignIn,
+        ),
+        Reason::ConditionFailed => (
+            403,
+            "Access denied",
+            "You are signed in, but your account is not among those that may open this page.",
+            AnotherAccount,
+        ),
+        Reason::ProviderMismatch => {
+            (403, "Access denied", "This page asks you to sign in with another provider than the one you used.", AnotherAccount)
+        }
+        Reason::CrossSite => {
+            (403, "Not from this site", "Another site sent this request in your name, so it was not carried out.", SignOut)
+        }
+        Reason::PathAmbiguous => {
+            (400, "This address is not clear", "It can be read in more than one way, so it was not followed.", Nothing)
+        }
+        Reason::MethodMalformed => (400, "Bad request", "The request's method is not one that HTTP knows.", Nothing),
+        Reason::HeaderAmbiguous => (400, "Bad request", "A header of the request would be read differently further on.", Nothing),
+        Reason::HostMissing => (400, "Bad request", "The request does not say which site it is for.", Nothing),
+        Reason::QueryMalformed => {
+            (400, "Bad request", "The address names one of its parameters twice, or has too many.", Nothing)
+        }
+        Reason::ReturnToRefused => (400, "Bad request", "The page to return to after signing in is not on this site.", Nothing),
+        Reason::ProviderUnknown => (400, "Bad request", "There is no provider of that name here.", Nothing),
+        Reason::HostUnknown => (421, "Not this site", "This gateway does not serve the site that was asked for.", Nothing),
+        Reason::MethodNotAllowed => (405, "Method not allowed", "This address does not answer to that method.", Nothing),
+        Reason::CookiesExcessive => (400, "Too many cookies", "The browser sent more session cookies than we ever set.", SignIn),
+        Reason::MetadataUnavailable | Reason::KeysUnavailable => (
+            503,
+            "Signing in is not possible right now",
+            "The sign-in service could not be reached. Please try again in a moment.",
+            TryAgain,
+        ),
+        Reason::RoutePolicyUnknown => (503, "Not available", "This page is not set up completely.", Nothing),
+        Reason::AttemptMissing => (
+            400,
+            "This sign-in cannot be finished",
+            "Your browser did not bring back the cookie of this sign-in. Was it begun in another browser, on another address of this site, or with cookies blocked?",
+            TryAgain,
+        ),
+        Reason::AttemptExpired => (400, "This sign-in took too long", "Please begin again.", TryAgain),
+        Reason::AttemptReplayed => {
+            (400, "This sign-in was already finished", "It cannot be used twice. Please begin again.", TryAgain)
+        }
+        Reason::StateMissing | Reason::StateMismatch => {
+            (400, "This sign-in cannot be finished", "The answer does not belong to a sign-in that this browser began.", TryAgain)
+        }
+        Reason::AuthorizationDenied => (
+            403,
+            "Sign-in was refused",
+            "Either you declined, or the sign-in service does not allow this account here.",
+            TryAgain,
+        ),
+        Reason::AuthorizationError => (400, "Sign-in did not work", "The sign-in service refused the request.", TryAgain),
+        Reason::AuthorizationServerError => {
+            (502, "Sign-in did not work", "The sign-in service has a problem of its own. Please try again in a moment.", TryAgain)
+        }
+        Reason::CodeMissing => (400, "Sign-in did not work", "The answer of the sign-in service is not complete.", TryAgain),
+        Reason::IssuerMismatch => {
+            (400, "Sign-in did not work", "The answer came from another sign-in service than the one that was asked.", TryAgain)
+        }
+        Reason::TokenEndpointUnreachable | Reason::UserinfoUnreachable => {
+            (502, "Sign-in did not work", "The sign-in service could not be reached. Please try again in a moment.", TryAgain)
+        }
+        Reason::TokenEndpointTimeout | Reason::UserinfoTimeout => {
+            (504, "Sign-in took too long", "The sign-in service did not answer in time. Please try again in a moment.", TryAgain)
+        }
+        Reason::ClientAuthenticationFailed => (
+            502,
+            "Sign-in is not set up correctly",
+            "The sign-in service does not accept this site's credentials. Please tell the people who run it.",
+            TryAgain,
+        ),
+        Reason::CodeRefused => (
+            400,
+            "Sign-in did not work",
+            "The sign-in service did not accept this sign-in any more. Please begin again.",
+            TryAgain,
+        ),
+        Reason::TokenResponseMalformed | Reason::UserinfoMalformed => {
+            (502, "Sign-in did not work", "The sign-in service gave an answer that we cannot read.", TryAgain)
+        }
+        Reason::IdTokenMalformed
+        | Reason::IdTokenAlgorithm
+        | Reason::IdTokenSignature
+        | Reason::IdTokenKeyUnknown
+        | Reason::IdTokenIssuer
+        | Reason::IdTokenAudience
+        | Reason::IdTokenAuthorizedParty
+        | Reason::IdTokenExpired
+        | Reason::IdTokenIssuedAt
+        | Reason::IdTokenSubject
+        | Reason::IdTokenNonce
+        | Reason::IdTokenAtHash
+        | Reason::UserinfoSubject => (
+            502,
+            "Sign-in did not work",
+            "The sign-in service's answer did not pass our checks. Please tell the people who run this site.",
+            TryAgain,
+        ),
+        Reason::SessionTooLarge => (
+            502,
+            "Sign-in did not work",
+            "Your account brings more information than a session can hold. Please tell the people who run this site.",
+            Nothing,
+        ),
+        Reason::Internal => (500, "Something went wrong", "Please try again in a moment.", Nothing),
+    };
+    Telling { status, title, text, next }
+}
+
+/// The status code of a reason.
+pub const fn status(reason: Reason) -> u16 {
+    telling(reason).status
+}
+
+/// The answer for a reason.
+pub fn refuse(reason: Reason, context: &Context<'_>) -> Response {
+    let telling = telling(reason);
+    let mut response = if context.page { page(reason, &telling, context) } else { problem(reason, &telling, context) };
+    let mut header = |name: &str, value: String| response.headers.push((name.to_owned(), value));
+    header("cache-control", "private, no-store".to_owned());
+    header("x-accredit-reason", reason.id().to_owned());
+    if telling.status == 401 {
+        let (origin, login, cookie) = (context.origin, context.login, context.cookie_name);
+        header("www-authenticate", format!("Cookie realm=\"{origin}\", form-action=\"{login}\", cookie-name=\"{cookie}\""));
+    }
+    if telling.status == 503 {
+        header("retry-after", "5".to_owned());
+    }
+    response
+}
+
+fn page(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response {
+    let mut paragraphs = vec![telling.text.to_owned()];
+    let mut actions = Vec::new();
+    match telling.next {
+        Next::Nothing => {}
+        Next::SignIn => actions.push(Action::Go { label: "Sign in", href: context.sign_in.clone() }),
+        Next::TryAgain => actions.push(Action::Go { label: "Try again", href: context.sign_in.clone() }),
+        Next::SignOut => actions.push(Action::Post { label: "Sign out", action: context.logout }),
+        Next::AnotherAccount => {
+            let default = "To ask for access, write to the people who run this site and give them the request number below.";
+            paragraphs.push(context.help.text.clone().unwrap_or_else(|| default.to_owned()));
+            if let Some(url) = &context.help.url {
+                actions.push(Action::Go { label: "Ask for access", href: url.clone() });
+            }
+            let separator = if context.sign_in.contains('?') { '&' } else { '?' };
+            let href = format!("{}{separator}prompt=login", context.sign_in);
+            actions.push(Action::Go { label: "Use another account", href });
+        }
+    }
+    let (title, request_id) = (telling.title, context.request_id);
+    Page { status: telling.status, title, paragraphs, actions, reason: reason.id(), request_id }.respond()
+}
+
+fn problem(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response {
+    let mut body = json!({
+        "type": "about:blank",
+        "title": telling.title,
+        "status": telling.status,
+        "detail": telling.text,
+        "reason": reason.id(),
+        "request_id": context.request_id,
+    });
+    if let (401, Some(body)) = (telling.status, body.as_object_mut()) {
+        body.insert("sign_in".to_owned(), json!(context.login));
+    }
+    let headers = vec![("content-type".to_owned(), "application/problem+json".to_owned())];
+    Response { status: telling.status, headers, body: body.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(page: bool, help: &Help) -> Context<'_> {
+        Context {
+            page,
+            request_id: "r-1",
+            origin: "https://app.example",
+            login: "/api/login",
+            sign_in: "/api/login?return_to=%2Fmembers".into(),
+            logout: "/api/logout",
+            cookie_name: "__Host-accredit",
+            help,
+        }
+    }
+
+    #[test]
+    fn every_reason_has_an_error_status_and_is_never_cached() {
+        for reason in Reason::ALL {
+            for page in [true, false] {
+                let response = refuse(*reason, &context(page, &Help::default()));
+                assert!((400..=504).contains(&response.status), "{reason}");
+                assert!(response.headers.contains(&("cache-control".into(), "private, no-store".into())));
+                assert!(response.headers.contains(&("x-accredit-reason".into(), reason.id().into())));
+            }
+        }
+    }
+
+    #[test]
+    fn a_program_gets_problem_json_with_a_stable_reason_and_the_way_in() {
+        let response = refuse(Reason::SessionMissing, &context(false, &Help::default()));
+        let body: serde_json::Value = serde_json::from_str(&response.body).unwrap();
+        assert_eq!((body["status"].as_u64(), body["reason"].as_str()), (Some(401), Some("session_missing")));
+        assert_eq!((body["sign_in"].as_str(), body["request_id"].as_str()), (Some("/api/login"), Some("r-1")));
+        let challenge = &response.headers.iter().find(|(name, _)| name == "www-authenticate").unwrap().1;
+        assert!(challenge.starts_with("Cookie realm="));
+    }
+
+    #[test]
+    fn a_forbidden_page_says_why_how_to_ask_and_offers_another_account() {
+        let help = Help { text: Some("Ask the <b>help desk".into()), url: Some("mailto:help@example.com".into()) };
+        let body = refuse(Reason::ConditionFailed, &context(true, &help)).body;
+        for part in [
+            "Access denied",
+            "Ask the &lt;b&gt;help desk",
+            "mailto:help@example.com",
+            "Use another account",
+            "prompt=login",
+            "r-1",
+        ] {
+            assert!(body.contains(part), "{part}");
+        }
+    }
+
+    #[test]
+    fn not_ready_says_when_to_come_back() {
+        let response = refuse(Reason::KeysUnavailable, &context(false, &Help::default()));
+        assert_eq!(response.status, 503);
+        assert!(response.headers.iter().any(|(name, _)| name == "retry-after"));
+    }
+}

@@ -1,0 +1,128 @@
+//! What a browser tells about a request: is it a person going somewhere, and did our own site cause it?
+//! Only headers that scripts of other sites cannot set are believed (Fetch Metadata, `Origin`).
+
+use crate::words::message::{Headers, Request};
+use crate::words::url::Origin;
+
+/// Whether a person is going to a page, so that a redirect or an HTML page is the right answer.
+pub fn is_navigation(request: &Request) -> bool {
+    if !matches!(request.method.as_str(), "GET" | "HEAD") || is_speculative(&request.headers) {
+        return false;
+    }
+    match request.headers.single("sec-fetch-mode") {
+        Some(mode) => mode == "navigate",
+        None => accepts_html(&request.headers) && !request.headers.contains("x-requested-with"),
+    }
+}
+
+/// Whether an answer should be a page: a navigation, or a form of a page that was posted.
+pub fn wants_page(request: &Request) -> bool {
+    is_navigation(request) || request.headers.single("sec-fetch-mode") == Some("navigate")
+}
+
+/// Whether a script of a page sent it: its browser says so. Other programs send no Fetch Metadata.
+pub fn is_script(request: &Request) -> bool {
+    request.headers.single("sec-fetch-mode").is_some_and(|mode| mode != "navigate")
+        || request.headers.single("x-requested-with") == Some("XMLHttpRequest")
+}
+
+/// Prefetched pages are not visits: a sign-in begun for one would be thrown away.
+fn is_speculative(headers: &Headers) -> bool {
+    headers.single("sec-purpose").or_else(|| headers.single("purpose")).is_some_and(|purpose| purpose.contains("prefetch"))
+}
+
+fn accepts_html(headers: &Headers) -> bool {
+    headers.all("accept").filter_map(|value| std::str::from_utf8(value).ok()).any(|value| value.contains("text/html"))
+}
+
+/// Whether it opens a WebSocket. (Envoy shows HTTP/2's extended CONNECT in this form too.)
+pub fn is_websocket(headers: &Headers) -> bool {
+    headers.all("upgrade").any(|value| value.to_ascii_lowercase().windows(9).any(|part| part == b"websocket"))
+}
+
+/// Whether a request could change something (RFC 9110, section 9.2.1: the others are safe), or opens a channel that could.
+pub fn needs_same_origin_evidence(request: &Request) -> bool {
+    !matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS") || is_websocket(&request.headers)
+}
+
+/// Whether our own site, or one that is trusted, caused the request.
+pub fn has_same_origin_evidence(headers: &Headers, own: &Origin, trusted: &[Origin]) -> bool {
+    if headers.single("sec-fetch-site") == Some("same-origin") {
+        return true;
+    }
+    let Some(origin) = headers.single("origin") else { return false };
+    Origin::parse(origin).is_ok_and(|origin| origin == *own || trusted.contains(&origin))
+}
+
+/// Whether a navigation was caused by our own site or by the person alone, by typing or by a bookmark.
+pub fn is_own_navigation(request: &Request, own: &Origin, trusted: &[Origin]) -> bool {
+    is_navigation(request)
+        && (request.headers.single("sec-fetch-site") == Some("none") || has_same_origin_evidence(&request.headers, own, trusted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(method: &str, fields: &[(&str, &str)]) -> Request {
+        let mut all = vec![(":method", method), (":authority", "app.example"), (":path", "/")];
+        all.extend_from_slice(fields);
+        let all = all.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
+        Request::from_headers(Headers::new(all.collect())).unwrap()
+    }
+
+    #[test]
+    fn a_navigation_is_told_from_a_call_by_script() {
+        for (method, fields, navigation) in [
+            ("GET", vec![("sec-fetch-mode", "navigate")], true),
+            ("GET", vec![("sec-fetch-mode", "cors"), ("accept", "text/html")], false),
+            ("GET", vec![("accept", "text/html,*/*")], true),
+            ("GET", vec![("accept", "text/html"), ("x-requested-with", "XMLHttpRequest")], false),
+            ("GET", vec![("accept", "application/json")], false),
+            ("GET", vec![], false),
+            ("POST", vec![("sec-fetch-mode", "navigate")], false),
+            ("GET", vec![("sec-fetch-mode", "navigate"), ("sec-purpose", "prefetch;prerender")], false),
+        ] {
+            assert_eq!(is_navigation(&request(method, &fields)), navigation, "{method} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn another_site_gives_no_evidence_however_it_tries() {
+        let own = Origin::parse("https://app.example").unwrap();
+        let trusted = [Origin::parse("https://front.example").unwrap()];
+        for (fields, evidence) in [
+            (vec![("sec-fetch-site", "same-origin")], true),
+            (vec![("origin", "https://app.example")], true),
+            (vec![("origin", "https://app.example:443")], true),
+            (vec![("sec-fetch-site", "cross-site"), ("origin", "https://front.example")], true),
+            (vec![("sec-fetch-site", "same-site")], false),
+            (vec![("sec-fetch-site", "none")], false),
+            (vec![("origin", "null")], false),
+            (vec![("origin", "http://app.example")], false),
+            (vec![("origin", "https://app.example.evil")], false),
+            (vec![("origin", "https://evil.example"), ("referer", "https://app.example/")], false),
+            (vec![("sec-fetch-site", "same-origin"), ("sec-fetch-site", "same-origin")], false),
+            (vec![], false),
+        ] {
+            let request = request("POST", &fields);
+            assert_eq!(has_same_origin_evidence(&request.headers, &own, &trusted), evidence, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn unsafe_methods_and_websockets_need_evidence() {
+        for (method, fields, needed) in [
+            ("GET", vec![], false),
+            ("HEAD", vec![], false),
+            ("OPTIONS", vec![], false),
+            ("POST", vec![], true),
+            ("DELETE", vec![], true),
+            ("PROPFIND", vec![], true),
+            ("GET", vec![("upgrade", "WebSocket")], true),
+            ("GET", vec![("upgrade", "h2c, websocket")], true),
+        ] {
+            assert_eq!(needs_same_origin_evidence(&request(method, &fields)), needed, "{method} {fields:?}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Headers that carry identity to the upstream: which of the client's are taken away, what is put in their place.
+
+use std::rc::Rc;
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde_json::Value;
+
+use crate::words::message::Headers;
+use crate::words::principal::{ClaimPath, Claims};
+use crate::words::reason::Reason;
+
+/// Identity headers are taken away even when the configuration sets other ones: upstreams may believe them all the same.
+const ALWAYS_OURS: [&str; 6] =
+    ["x-forwarded-user", "x-forwarded-email", "x-forwarded-groups", "x-forwarded-preferred-username", ACCESS_TOKEN, ID_TOKEN];
+
+/// The header for `forward.access_token`.
+pub const ACCESS_TOKEN: &str = "x-forwarded-access-token";
+
+/// The header for `forward.id_token`.
+pub const ID_TOKEN: &str = "x-forwarded-id-token";
+
+/// Which claims become which headers.
+#[derive(Clone, Debug)]
+pub struct IdentityHeaders {
+    claims: Vec<(ClaimPath, Rc<str>)>,
+    ours: Vec<String>,
+}
+
+impl IdentityHeaders {
+    /// From the configuration: claims and header names (lower case).
+    pub fn new(claims: Vec<(ClaimPath, String)>) -> Self {
+        let configured = claims.iter().map(|(_, name)| canonical(name));
+        let mut ours: Vec<_> = ALWAYS_OURS.iter().map(|name| (*name).to_owned()).chain(configured).collect();
+        ours.sort_unstable();
+        ours.dedup();
+        Self { claims: claims.into_iter().map(|(path, name)| (path, Rc::from(name))).collect(), ours }
+    }
+
+    /// The claims that are needed.
+    pub fn claims(&self) -> impl Iterator<Item = &ClaimPath> {
+        self.claims.iter().map(|(path, _)| path)
+    }
+
+    /// The names, as they came, of headers that only we may set, in whatever spelling: many servers read `_` as `-`.
+    pub fn sent_by_client<'a>(&'a self, headers: &'a Headers) -> impl Iterator<Item = &'a str> {
+        headers.names().filter(|name| self.is_ours(name))
+    }
+
+    /// Checks that the client cannot make a proxy on the way drop our headers (RFC 9110, section 7.6.1).
+    ///
+    /// # Errors
+    /// [`Reason::HeaderAmbiguous`] when `Connection` names one of them, or a credential.
+    pub fn check_connection(&self, headers: &Headers) -> Result<(), Reason> {
+        let nominates = |value: &[u8]| {
+            let value = String::from_utf8_lossy(value);
+            value.split(',').any(|name| {
+                let name = name.trim().to_ascii_lowercase();
+                self.is_ours(&name) || matches!(name.as_str(), "cookie" | "authorization" | "host")
+            })
+        };
+        if headers.all("connection").any(nominates) { Err(Reason::HeaderAmbiguous) } else { Ok(()) }
+    }
+
+    /// The headers for a principal with these claims. A claim that is absent, or an object, makes none.
+    pub fn values(&self, claims: &Claims) -> Vec<(Rc<str>, String)> {
+        let value = |(path, name): &(ClaimPath, Rc<str>)| {
+            let value = header_value(path.find(claims)?)?;
+            (!value.is_empty()).then(|| (Rc::clone(name), value))
+        };
+        self.claims.iter().filter_map(value).collect()
+    }
+
+    fn is_ours(&self, name: &str) -> bool {
+        self.ours.iter().any(|ours| {
+            ours.len() == name.len()
+                && ours
+                    .bytes()
+                    .zip(name.bytes())
+                    .all(|(ours, theirs)| ours == if theirs == b'_' { b'-' } else { theirs.to_ascii_lowercase() })
+        })
+    }
+}
+
+fn canonical(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
+
+/// Everything that a header cannot hold, and `%` itself, so that the value can be read back in one way only.
+const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
+const ENCODED_IN_LISTS: &AsciiSet = &ENCODED.add(b',');
+
+fn header_value(claim: &Value) -> Option<String> {
+    match claim {
+        Value::Array(members) => {
+            let members: Vec<_> = members.iter().filter_map(|member| scalar(member, ENCODED_IN_LISTS)).collect();
+            Some(members.join(","))
+        }
+        claim => scalar(claim, ENCODED),
+    }
+}
+
+fn scalar(claim: &Value, encoded: &'static AsciiSet) -> Option<String> {
+    match claim {
+        Value::String(text) => Some(encode_ends(utf8_percent_encode(text, encoded).to_string())),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// Spaces around a value are lost on the way (RFC 9110, section 5.5): ` admin` would arrive as `admin`.
+fn encode_ends(text: String) -> String {
+    let inner = text.trim_matches(' ');
+    if inner.len() == text.len() {
+        return text;
+    }
+    let leading = text.len().saturating_sub(text.trim_start_matches(' ').len());
+    let trailing = text.len().saturating_sub(leading).saturating_sub(inner.len());
+    format!("{}{inner}{}", "%20".repeat(leading), "%20".repeat(trailing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn identity() -> IdentityHeaders {
+        let pairs = [("sub", "x-forwarded-user"), ("groups", "x-forwarded-groups"), ("role", "x-role")];
+        IdentityHeaders::new(pairs.iter().map(|(claim, name)| (ClaimPath::named(*claim), (*name).to_owned())).collect())
+    }
+
+    fn headers(fields: &[(&str, &str)]) -> Headers {
+        Headers::new(fields.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect())
+    }
+
+    #[test]
+    fn client_headers_are_recognised_in_every_spelling() {
+        let sent = headers(&[
+            ("x-forwarded-user", "root"),
+            ("x_forwarded_user", "root"),
+            ("X-Forwarded_User", "root"),
+            ("x-role", "admin"),
+            ("x_role", "admin"),
+            ("x-forwarded-access_token", "x"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-users", "x"),
+            ("accept", "*/*"),
+        ]);
+        let found: Vec<_> = identity().sent_by_client(&sent).map(str::to_owned).collect();
+        assert_eq!(
+            found,
+            ["x-forwarded-user", "x_forwarded_user", "X-Forwarded_User", "x-role", "x_role", "x-forwarded-access_token"]
+        );
+    }
+
+    #[test]
+    fn a_connection_header_cannot_take_our_headers_away() {
+        for (value, good) in [
+            ("upgrade", true),
+            ("keep-alive, Upgrade", true),
+            ("close, X-Forwarded-User", false),
+            ("x_forwarded_user", false),
+            ("cookie", false),
+        ] {
+            assert_eq!(identity().check_connection(&headers(&[("connection", value)])).is_ok(), good, "{value}");
+        }
+    }
+
+    #[test]
+    fn values_can_be_read_back_in_one_way_only() {
+        for (claim, expected) in [
+            (json!("alice"), Some("alice")),
+            (json!("J\u{fc}rgen"), Some("J%C3%BCrgen")),
+            (json!("a\r\nx-admin: 1"), Some("a%0D%0Ax-admin: 1")),
+            (json!("100%"), Some("100%25")),
+            (json!(" admin "), Some("%20admin%20")),
+            (json!("  "), Some("%20%20")),
+            (json!(7), Some("7")),
+            (json!(true), Some("true")),
+            (json!(["a", "b,c", "d%"]), Some("a,b%2Cc,d%25")),
+            (json!(["a", {"b": 1}, null]), Some("a")),
+            (json!("a,b"), Some("a,b")),
+            (json!([]), None),
+            (json!(""), None),
+            (json!({"a": 1}), None),
+            (json!(null), None),
+        ] {
+            let claims = json!({"sub": claim}).as_object().unwrap().clone();
+            let values = identity().values(&claims);
+            assert_eq!(values.first().map(|(_, value)| value.as_str()), expected, "{claim}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The one layout of every page that people see. Whatever goes into it is escaped here; nothing of it can be framed, cached or
+//! scripted.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use html_escape::{encode_double_quoted_attribute, encode_text};
+use sha2::{Digest, Sha256};
+
+use crate::words::message::Response;
+
+const STYLE: &str = "\
+:root{color-scheme:light dark;--ink:#1c2430;--dim:#5c6675;--paper:#fff;--desk:#eef1f5;--line:#d9dee6;--deed:#2456c8}\
+@media(prefers-color-scheme:dark){:root{--ink:#e8ecf2;--dim:#9aa5b5;--paper:#1b212b;--desk:#12161d;--line:#2c3542;--deed:#7ea6ff}}\
+body{margin:0;min-height:100vh;display:grid;place-items:center;background:var(--desk);color:var(--ink);\
+font:16px/1.55 system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}\
+main{box-sizing:border-box;width:min(34rem,92vw);margin:1.5rem;padding:2.2rem 2.4rem;background:var(--paper);\
+border:1px solid var(--line);border-radius:14px;overflow-wrap:anywhere}\
+h1{margin:0 0 .8rem;font-size:1.45rem;line-height:1.25}p{margin:.6rem 0}a{color:var(--deed)}\
+nav{display:flex;flex-wrap:wrap;gap:.7rem;margin-top:1.5rem}form{margin:0}\
+nav a,button{font:inherit;display:inline-block;padding:.5rem 1.1rem;border-radius:8px;border:1px solid var(--deed);\
+background:none;color:var(--deed);text-decoration:none;cursor:pointer}\
+footer{margin-top:1.8rem;padding-top:.9rem;border-top:1px solid var(--line);font-size:.82rem;color:var(--dim)}";
+
+/// A page for a person.
+#[derive(Clone, Debug, Default)]
+pub struct Page<'a> {
+    /// The status code.
+    pub status: u16,
+    /// The heading: what happened.
+    pub title: &'a str,
+    /// Paragraphs: why, and what to do.
+    pub paragraphs: Vec<String>,
+    /// Where to go from here.
+    pub actions: Vec<Action<'a>>,
+    /// The stable reason, small at the bottom.
+    pub reason: &'a str,
+    /// What to tell the people who run this; the log has it too.
+    pub request_id: &'a str,
+}
+
+/// Something to press.
+#[derive(Clone, Debug)]
+pub enum Action<'a> {
+    /// A link.
+    Go {
+        /// What it says.
+        label: &'a str,
+        /// Where it leads.
+        href: String,
+    },
+    /// A form that posts nothing to one of our endpoints.
+    Post {
+        /// What it says.
+        label: &'a str,
+        /// The endpoint.
+        action: &'a str,
+    },
+}
+
+impl Page<'_> {
+    /// The page as an answer.
+    pub fn respond(&self) -> Response {
+        let style_hash = STANDARD.encode(Sha256::digest(STYLE));
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{style_hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        );
+        let headers = [
+            ("content-type", "text/html; charset=utf-8"),
+            ("content-security-policy", &policy),
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "no-referrer"),
+        ];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        Response { status: self.status, headers, body: self.html() }
+    }
+
+    fn html(&self) -> String {
+        let title = encode_text(self.title);
+        let paragraphs: String = self.paragraphs.iter().map(|text| format!("<p>{}</p>", encode_text(text))).collect();
+        let actions: String = self.actions.iter().map(Action::html).collect();
+        let actions = if actions.is_empty() { actions } else { format!("<nav>{actions}</nav>") };
+        format!(
+            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
+             <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><style>{STYLE}</style></head>\
+             <body><main><h1>{title}</h1>{paragraphs}{actions}<footer>{} · request {}</footer></main></body></html>",
+            encode_text(self.reason),
+            encode_text(self.request_id),
+        )
+    }
+}
+
+impl Action<'_> {
+    fn html(&self) -> String {
+        match self {
+            Self::Go { label, href } => {
+                format!("<a href=\"{}\">{}</a>", encode_double_quoted_attribute(href), encode_text(label))
+            }
+            Self::Post { label, action } => format!(
+                "<form method=\"post\" action=\"{}\"><button>{}</button></form>",
+                encode_double_quoted_attribute(action),
+                encode_text(label)
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_written_into_a_page_becomes_markup() {
+        let evil = "\"><script>alert(1)</script>";
+        let page = Page {
+            status: 403,
+            title: evil,
+            paragraphs: vec![evil.into()],
+            actions: vec![Action::Go { label: evil, href: evil.into() }, Action::Post { label: evil, action: evil }],
+            reason: evil,
+            request_id: evil,
+        };
+        let body = page.respond().body;
+        assert!(!body.contains("<script"), "{body}");
+        assert!(!body.contains("\"&quot;&gt;\""), "{body}");
+    }
+
+    #[test]
+    fn a_page_can_be_neither_framed_nor_scripted() {
+        let headers = Page::default().respond().headers;
+        let policy = &headers.iter().find(|(name, _)| name == "content-security-policy").unwrap().1;
+        assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
+        assert!(!policy.contains("unsafe"));
+    }
+}

@@ -1,0 +1,283 @@
+//! Conditions on a principal, and whether they hold. A condition on an absent claim is neither true nor false; only what is
+//! true lets anybody in, so that `not` cannot turn ignorance into permission.
+
+use serde_json::Value;
+
+use crate::words::principal::{ClaimPath, Claims, Principal};
+use crate::words::reason::{Failure, Reason};
+
+/// What a rule asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Requirement {
+    /// Nothing. Identity is forwarded when there is one.
+    Public,
+    /// Somebody who is signed in.
+    Authenticated,
+    /// Somebody who is signed in and for whom this holds.
+    When(Condition),
+}
+
+/// A condition on a principal.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// The claim equals one of these values, or is a list that has one of them.
+    Claim {
+        /// Where the claim stands.
+        path: ClaimPath,
+        /// Strings, numbers or booleans.
+        any_of: Vec<Value>,
+    },
+    /// The e-mail address is verified, and in one of these domains (lower case).
+    EmailDomain(Vec<String>),
+    /// Signed in by this provider.
+    Provider(String),
+    /// All of them hold.
+    All(Vec<Condition>),
+    /// One of them holds.
+    Any(Vec<Condition>),
+    /// It is known not to hold.
+    Not(Box<Condition>),
+}
+
+/// Kleene's three values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Truth {
+    True,
+    False,
+    Unknown,
+}
+
+impl From<bool> for Truth {
+    fn from(truth: bool) -> Self {
+        if truth { Self::True } else { Self::False }
+    }
+}
+
+impl Requirement {
+    /// Whether a principal meets it.
+    ///
+    /// # Errors
+    /// [`Reason::ProviderMismatch`] when signing in with another provider is what is needed, else [`Reason::ConditionFailed`];
+    /// the detail says which claims were looked for and which arrived.
+    pub fn check(&self, principal: &Principal) -> Result<(), Failure> {
+        match self {
+            Self::Public | Self::Authenticated => Ok(()),
+            Self::When(condition) if condition.evaluate(principal) == Truth::True => Ok(()),
+            Self::When(condition) => {
+                let other_provider = condition.provider().is_some_and(|provider| provider != principal.provider);
+                let reason = if other_provider { Reason::ProviderMismatch } else { Reason::ConditionFailed };
+                Err(Failure::new(reason, condition.explain(principal)))
+            }
+        }
+    }
+
+    /// The provider that a person has to use, if the requirement names one outright.
+    pub fn provider(&self) -> Option<&str> {
+        match self {
+            Self::Public | Self::Authenticated => None,
+            Self::When(condition) => condition.provider(),
+        }
+    }
+
+    /// Both requirements at once.
+    pub fn and(&self, policy: &Condition) -> Self {
+        match self {
+            Self::Public | Self::Authenticated => Self::When(policy.clone()),
+            Self::When(condition) => Self::When(Condition::All(vec![condition.clone(), policy.clone()])),
+        }
+    }
+}
+
+impl Condition {
+    fn evaluate(&self, principal: &Principal) -> Truth {
+        match self {
+            Self::Claim { path, any_of } => match path.find(&principal.claims) {
+                None => Truth::Unknown,
+                Some(Value::Array(members)) => members.iter().any(|member| any_of.contains(member)).into(),
+                Some(value) => any_of.contains(value).into(),
+            },
+            Self::EmailDomain(domains) => match verified_email_domain(&principal.claims) {
+                None => Truth::Unknown,
+                Some(domain) => domains.contains(&domain).into(),
+            },
+            Self::Provider(name) => (*name == principal.provider).into(),
+            Self::All(conditions) => {
+                let truths = || conditions.iter().map(|condition| condition.evaluate(principal));
+                if truths().any(|truth| truth == Truth::False) {
+                    Truth::False
+                } else if truths().any(|truth| truth == Truth::Unknown) {
+                    Truth::Unknown
+                } else {
+                    Truth::True
+                }
+            }
+            Self::Any(conditions) => {
+                let truths = || conditions.iter().map(|condition| condition.evaluate(principal));
+                if truths().any(|truth| truth == Truth::True) {
+                    Truth::True
+                } else if truths().any(|truth| truth == Truth::Unknown) {
+                    Truth::Unknown
+                } else {
+                    Truth::False
+                }
+            }
+            Self::Not(condition) => match condition.evaluate(principal) {
+                Truth::True => Truth::False,
+                Truth::False => Truth::True,
+                Truth::Unknown => Truth::Unknown,
+            },
+        }
+    }
+
+    fn provider(&self) -> Option<&str> {
+        match self {
+            Self::Provider(name) => Some(name),
+            Self::All(conditions) => conditions.iter().find_map(Self::provider),
+            Self::Claim { .. } | Self::EmailDomain(_) | Self::Any(_) | Self::Not(_) => None,
+        }
+    }
+
+    /// Every claim that is looked at.
+    pub fn claims(&self, found: &mut Vec<ClaimPath>) {
+        match self {
+            Self::Claim { path, .. } => found.push(path.clone()),
+            Self::EmailDomain(_) => found.extend(["email", "email_verified"].map(ClaimPath::named)),
+            Self::Provider(_) => {}
+            Self::All(conditions) | Self::Any(conditions) => conditions.iter().for_each(|condition| condition.claims(found)),
+            Self::Not(condition) => condition.claims(found),
+        }
+    }
+
+    /// Which claims were looked for, and which arrived: for the log.
+    fn explain(&self, principal: &Principal) -> String {
+        let mut looked_for = Vec::new();
+        self.claims(&mut looked_for);
+        let arrived = looked_for.iter().map(|path| match path.find(&principal.claims) {
+            Some(value) => format!("{path} is {}", shortened(&value.to_string())),
+            None => format!("{path} is absent"),
+        });
+        let provider = self.provider().map(|name| format!("provider {name} is asked for, {} signed in", principal.provider));
+        arrived.chain(provider).collect::<Vec<_>>().join("; ")
+    }
+}
+
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 200;
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
+    }
+    text.chars().take(LONGEST).chain("…".chars()).collect()
+}
+
+fn verified_email_domain(claims: &Claims) -> Option<String> {
+    // Some providers write the boolean as a string.
+    let verified = matches!(claims.get("email_verified")?, Value::Bool(true)) || claims.get("email_verified")? == "true";
+    let (local, domain) = claims.get("email")?.as_str()?.split_once('@')?;
+    let single = !local.is_empty() && !domain.is_empty() && !domain.contains('@');
+    (verified && single).then(|| domain.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::principal::Proof;
+    use crate::words::time::Timestamp;
+    use serde_json::json;
+
+    fn principal(claims: Value) -> Principal {
+        Principal {
+            provider: "sso".into(),
+            subject: "alice".into(),
+            claims: claims.as_object().unwrap().clone(),
+            proof: Proof::SessionCookie,
+            expires: Timestamp::default(),
+        }
+    }
+
+    fn claim(name: &str, any_of: Value) -> Condition {
+        Condition::Claim { path: ClaimPath::named(name), any_of: any_of.as_array().unwrap().clone() }
+    }
+
+    fn not(condition: Condition) -> Condition {
+        Condition::Not(Box::new(condition))
+    }
+
+    fn holds(condition: Condition, claims: Value) -> bool {
+        Requirement::When(condition).check(&principal(claims)).is_ok()
+    }
+
+    #[test]
+    fn a_condition_on_an_absent_claim_is_false_not_included() {
+        let absent = || claim("status", json!(["suspended"]));
+        for condition in [
+            absent(),
+            not(absent()),
+            not(not(absent())),
+            Condition::All(vec![Condition::Provider("sso".into()), not(absent())]),
+            Condition::Any(vec![not(absent())]),
+            not(Condition::All(vec![absent()])),
+            not(Condition::Any(vec![absent()])),
+            not(Condition::EmailDomain(vec!["evil.example".into()])),
+        ] {
+            assert!(!holds(condition.clone(), json!({"status": null})), "{condition:?}");
+        }
+    }
+
+    #[test]
+    fn claims_are_compared_whole_in_value_and_type() {
+        let cases = [
+            (json!("admin"), true),
+            (json!(["x", "admin"]), true),
+            (json!("Admin"), false),
+            (json!("admins"), false),
+            (json!("x admin"), false),
+            (json!([["admin"]]), false),
+            (json!({"admin": true}), false),
+            (json!(true), false),
+            (json!([]), false),
+        ];
+        for (arrived, expected) in cases {
+            assert_eq!(holds(claim("groups", json!(["admin"])), json!({"groups": arrived})), expected, "{arrived}");
+        }
+        assert!(holds(claim("level", json!([3, true])), json!({"level": 3})));
+        assert!(!holds(claim("level", json!([3])), json!({"level": "3"})));
+    }
+
+    #[test]
+    fn all_any_and_not_combine() {
+        let staff = || claim("groups", json!(["staff"]));
+        let admin = || claim("groups", json!(["admin"]));
+        let claims = json!({"groups": ["staff"]});
+        assert!(holds(Condition::All(vec![staff(), not(admin())]), claims.clone()));
+        assert!(holds(Condition::Any(vec![admin(), staff()]), claims.clone()));
+        assert!(!holds(Condition::All(vec![staff(), admin()]), claims.clone()));
+        assert!(!holds(Condition::Any(vec![]), claims));
+    }
+
+    #[test]
+    fn a_domain_counts_only_whole_and_only_with_a_verified_address() {
+        let domain = || Condition::EmailDomain(vec!["example.com".into()]);
+        for (email, verified, expected) in [
+            ("a@example.com", json!(true), true),
+            ("a@EXAMPLE.com", json!("true"), true),
+            ("a@example.com", json!(false), false),
+            ("a@example.com", json!(null), false),
+            ("a@badexample.com", json!(true), false),
+            ("a@example.com.evil", json!(true), false),
+            ("a@evil@example.com", json!(true), false),
+            ("@example.com", json!(true), false),
+            ("example.com", json!(true), false),
+        ] {
+            assert_eq!(holds(domain(), json!({"email": email, "email_verified": verified})), expected, "{email} {verified}");
+        }
+    }
+
+    #[test]
+    fn the_refusal_says_what_was_looked_for_and_what_arrived() {
+        let condition = Condition::All(vec![claim("groups", json!(["admin"])), claim("level", json!([1]))]);
+        let failure = Requirement::When(condition).check(&principal(json!({"groups": ["staff"]}))).unwrap_err();
+        assert_eq!(failure, Failure::new(Reason::ConditionFailed, r#"groups is ["staff"]; level is absent"#));
+        let other = Requirement::When(Condition::Provider("corp".into()));
+        assert_eq!(other.check(&principal(json!({}))).unwrap_err().reason, Reason::ProviderMismatch);
+    }
+}

@@ -1,0 +1,172 @@
+//! Which rule a request falls under: the first that matches its method, host and path; never its query, never another header.
+
+use crate::access::policy::Requirement;
+
+/// One rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// How logs name it: `rules[2]`, or `default`.
+    pub name: String,
+    /// Which requests it is for.
+    pub matches: Match,
+    /// What it asks for.
+    pub require: Requirement,
+    /// What a request that is not signed in gets.
+    pub unauthenticated: Unauthenticated,
+}
+
+/// Which requests a rule is for; everything given must fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Match {
+    /// The host, lower case, without port.
+    pub host: Option<String>,
+    /// The methods.
+    pub methods: Option<Vec<String>>,
+    /// The path.
+    pub path: PathMatch,
+}
+
+/// Which paths a rule is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PathMatch {
+    /// Every path.
+    #[default]
+    Any,
+    /// This one.
+    Exact(String),
+    /// This one and everything below it: `/api` is for `/api` and `/api/x`, not for `/apix`.
+    SeparatedPrefix(String),
+    /// A pattern: `*` stands for anything within a segment, `**` for any number of segments.
+    Glob(String),
+}
+
+/// What a request that is not signed in gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unauthenticated {
+    /// A navigation is redirected to the provider; anything else gets 401.
+    #[default]
+    ByNavigation,
+    /// Every GET and HEAD is redirected.
+    Redirect,
+    /// Everything gets 401.
+    Respond,
+}
+
+impl Match {
+    /// Whether a request fits.
+    pub fn fits(&self, method: &str, host: &str, path: &str) -> bool {
+        self.path.fits(path)
+            && self.host.as_deref().is_none_or(|wanted| wanted == host)
+            && self.methods.as_deref().is_none_or(|methods| methods.iter().any(|wanted| wanted == method))
+    }
+
+    /// Whether everything that fits `other` is known to fit this one, so that a later rule for `other` could never match.
+    pub fn covers(&self, other: &Self) -> bool {
+        let host = self.host.is_none() || self.host == other.host;
+        let methods = match (&self.methods, &other.methods) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(mine), Some(theirs)) => theirs.iter().all(|method| mine.contains(method)),
+        };
+        host && methods && self.path.covers(&other.path)
+    }
+}
+
+impl PathMatch {
+    fn fits(&self, path: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(exact) => exact == path,
+            Self::SeparatedPrefix(prefix) => {
+                path.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }
+            Self::Glob(pattern) => fast_glob::glob_match(pattern, path),
+        }
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        match other {
+            Self::Any => *self == Self::Any,
+            Self::Exact(path) | Self::SeparatedPrefix(path) if matches!(self, Self::SeparatedPrefix(_)) => self.fits(path),
+            Self::Exact(path) => self.fits(path),
+            Self::SeparatedPrefix(_) | Self::Glob(_) => *self == Self::Any || self == other,
+        }
+    }
+}
+
+/// The first rule that fits, or the last resort.
+pub fn find<'a>(rules: &'a [Rule], otherwise: &'a Rule, method: &str, host: &str, path: &str) -> &'a Rule {
+    rules.iter().find(|rule| rule.matches.fits(method, host, path)).unwrap_or(otherwise)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prefix(path: &str) -> PathMatch {
+        PathMatch::SeparatedPrefix(path.into())
+    }
+
+    fn glob(path: &str) -> PathMatch {
+        PathMatch::Glob(path.into())
+    }
+
+    fn exact(path: &str) -> PathMatch {
+        PathMatch::Exact(path.into())
+    }
+
+    #[test]
+    fn a_prefix_ends_at_a_segment() {
+        for (path, fits) in [("/api", true), ("/api/", true), ("/api/x", true), ("/apix", false), ("/API", false), ("/", false)] {
+            assert_eq!(prefix("/api").fits(path), fits, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_star_stays_within_its_segment_and_two_cross() {
+        for (pattern, path, fits) in [
+            ("/webhooks/*", "/webhooks/a", true),
+            ("/webhooks/*", "/webhooks/a/b", false),
+            ("/webhooks/*", "/webhooks", false),
+            ("/a/*/c", "/a/b/c", true),
+            ("/a/*/c", "/a/b/x/c", false),
+            ("/a/**", "/a/b/c", true),
+            ("/**/x.js", "/a/b/x.js", true),
+            ("/*.js", "/x.js", true),
+            ("/*.js", "/x.jsp", false),
+            ("/*.js", "/a/x.js", false),
+        ] {
+            assert_eq!(glob(pattern).fits(path), fits, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn method_host_and_path_must_all_fit() {
+        let matches = Match { host: Some("a".into()), methods: Some(vec!["POST".into()]), path: exact("/x") };
+        assert!(matches.fits("POST", "a", "/x"));
+        for (method, host, path) in [("GET", "a", "/x"), ("POST", "b", "/x"), ("POST", "a", "/x/")] {
+            assert!(!matches.fits(method, host, path));
+        }
+    }
+
+    #[test]
+    fn a_rule_behind_one_that_takes_everything_of_it_is_recognised() {
+        let of = |path: PathMatch| Match { path, ..Match::default() };
+        let methods =
+            |names: &[&str]| Match { methods: Some(names.iter().map(|name| (*name).into()).collect()), ..Match::default() };
+        for (first, second, covered) in [
+            (of(PathMatch::Any), of(prefix("/a")), true),
+            (of(prefix("/a")), of(prefix("/a/b")), true),
+            (of(prefix("/a")), of(exact("/a")), true),
+            (of(prefix("/a")), of(prefix("/ab")), false),
+            (of(exact("/a")), of(prefix("/a")), false),
+            (of(glob("/a/*")), of(exact("/a/b")), true),
+            (of(prefix("/a")), of(PathMatch::Any), false),
+            (methods(&["GET"]), Match::default(), false),
+            (methods(&["GET", "PUT"]), methods(&["PUT"]), true),
+            (methods(&["GET"]), methods(&["PUT"]), false),
+        ] {
+            assert_eq!(first.covers(&second), covered, "{first:?} {second:?}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! A configuration that was checked: the settings of every room, together. Holding one means that it makes sense.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::access::answer::Help;
+use crate::access::headers::IdentityHeaders;
+use crate::access::policy::Condition;
+use crate::access::route::Rule;
+use crate::crypto::seal::Sealer;
+use crate::oidc::provider::Provider;
+use crate::session;
+use crate::session::content::Fingerprint;
+use crate::words::principal::ClaimPath;
+use crate::words::url::{Origin, ReturnTo};
+
+/// Everything that a configuration says.
+#[derive(Debug)]
+pub struct Settings {
+    /// The origins that are served; any other host is 421.
+    pub origins: Vec<Origin>,
+    /// Other origins that may act for a signed-in person.
+    pub trusted_origins: Vec<Origin>,
+    /// The providers; the first is used where nothing names one.
+    pub providers: Vec<ProviderSettings>,
+    /// Seals cookies.
+    pub sealer: Sealer,
+    /// Cookies and lifetimes.
+    pub session: session::Settings,
+    /// Paths that are answered here.
+    pub endpoints: Endpoints,
+    /// What sign-out does.
+    pub sign_out: SignOut,
+    /// How long a request waits for a provider's metadata or keys.
+    pub wait: Duration,
+    /// The rules, in order.
+    pub rules: Vec<Rule>,
+    /// What holds where no rule matches: signed-in required.
+    pub otherwise: Rule,
+    /// Named conditions, for route metadata.
+    pub policies: BTreeMap<String, Condition>,
+    /// The namespace of route metadata that may name a policy, when that is wanted.
+    pub route_policies: Option<String>,
+    /// Claims to headers.
+    pub identity: IdentityHeaders,
+    /// The claims that a session keeps.
+    pub kept_claims: Vec<ClaimPath>,
+    /// Which tokens go upstream.
+    pub forward: Forward,
+    /// What a forbidden page says about asking for access.
+    pub help: Help,
+}
+
+/// A provider, and what sessions made by it are bound to.
+#[derive(Debug)]
+pub struct ProviderSettings {
+    /// What the protocol needs.
+    pub oidc: Provider,
+    /// Of the provider, the client and the claims that are kept.
+    pub fingerprint: Fingerprint,
+}
+
+/// Paths that are answered here, before any rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Begins a sign-in.
+    pub login: String,
+    /// Where the provider sends the browser back.
+    pub callback: String,
+    /// Ends the session.
+    pub logout: String,
+    /// Tells a page who is signed in.
+    pub session: String,
+}
+
+/// What sign-out does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignOut {
+    /// Whether the provider's session ends too (OpenID Connect RP-Initiated Logout).
+    pub at_provider: bool,
+    /// Where a person lands afterwards.
+    pub return_to: ReturnTo,
+}
+
+/// Which tokens go upstream, and are therefore kept in the session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forward {
+    /// As `x-forwarded-access-token`.
+    pub access_token: bool,
+    /// As `x-forwarded-id-token`.
+    pub id_token: bool,
+}
+
+impl Settings {
+    /// The origin that a request's authority means.
+    pub fn origin(&self, authority: &str) -> Option<&Origin> {
+        self.origins.iter().find(|origin| origin.answers_to(authority))
+    }
+
+    /// A provider by its configured name.
+    pub fn provider(&self, name: &str) -> Option<&ProviderSettings> {
+        self.providers.iter().find(|provider| provider.oidc.name == name)
+    }
+
+    /// Every origin that a person may be sent to.
+    pub fn listed_origins(&self) -> Vec<Origin> {
+        self.origins.iter().chain(&self.trusted_origins).cloned().collect()
+    }
+}

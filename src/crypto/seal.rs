@@ -1,0 +1,199 @@
+//! Sealing: authenticated encryption of what we hand to a browser and want back unread and unchanged.
+//!
+//! XChaCha20-Poly1305 with a random 192-bit nonce, so that any number of workers may seal with one key. From every configured
+//! key, HKDF-SHA256 (RFC 5869) derives one subkey per [`Purpose`]: what was sealed as one thing never opens as another.
+//! Nothing here knows what the content means or when it expires.
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{Key, KeyInit, XChaCha20Poly1305, XNonce};
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::words::secret::Secret;
+use crate::words::world::{NoRandomness, World};
+
+/// A configured key decodes to at least this many bytes.
+pub const SHORTEST_KEY: usize = 32;
+
+const KEY_ID_BYTES: usize = 4;
+const NONCE_BYTES: usize = 24;
+
+/// What a sealed thing is. It goes into the key and into the authenticated data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A session cookie.
+    Session,
+    /// The cookie of one sign-in under way.
+    Attempt,
+    /// The ID token kept for `id_token_hint` at sign-out.
+    LogoutHint,
+}
+
+impl Purpose {
+    const ALL: [Self; 3] = [Self::Session, Self::Attempt, Self::LogoutHint];
+
+    const fn label(self) -> &'static [u8] {
+        match self {
+            Self::Session => b"accredit 1 session cookie",
+            Self::Attempt => b"accredit 1 attempt cookie",
+            Self::LogoutHint => b"accredit 1 logout hint cookie",
+        }
+    }
+}
+
+/// Why a configured key cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnusableKey {
+    /// It is neither base64 nor base64url.
+    NotBase64,
+    /// It decodes to fewer than [`SHORTEST_KEY`] bytes.
+    TooShort,
+}
+
+/// Seals with the first key, opens with all.
+pub struct Sealer {
+    keys: Vec<DerivedKey>,
+}
+
+struct DerivedKey {
+    id: [u8; KEY_ID_BYTES],
+    ciphers: Vec<(Purpose, XChaCha20Poly1305)>,
+}
+
+impl Sealer {
+    /// Takes the configured keys, each base64 or base64url of at least [`SHORTEST_KEY`] random bytes (hexadecimal digits are
+    /// base64 too). The first seals.
+    ///
+    /// # Errors
+    /// The position of the first key that cannot be used, and why.
+    pub fn new(keys: &[Secret]) -> Result<Self, (usize, UnusableKey)> {
+        let derive = |(position, key): (usize, &Secret)| DerivedKey::new(key).map_err(|why| (position, why));
+        Ok(Self { keys: keys.iter().enumerate().map(derive).collect::<Result<_, _>>()? })
+    }
+
+    /// Seals `plain` for one purpose: key id, nonce and ciphertext as base64url, safe as a cookie's value.
+    ///
+    /// # Errors
+    /// [`NoRandomness`] when the host gives no nonce (or there is no key to seal with).
+    pub fn seal(&self, world: &mut dyn World, purpose: Purpose, plain: &[u8]) -> Result<String, NoRandomness> {
+        let key = self.keys.first().ok_or(NoRandomness)?;
+        let mut nonce = [0; NONCE_BYTES];
+        world.random(&mut nonce)?;
+        let payload = Payload { msg: plain, aad: purpose.label() };
+        let sealed = key.cipher(purpose).ok_or(NoRandomness)?.encrypt(XNonce::from_slice(&nonce), payload);
+        let sealed = sealed.map_err(|_| NoRandomness)?;
+        Ok(URL_SAFE_NO_PAD.encode([key.id.as_slice(), &nonce, &sealed].concat()))
+    }
+
+    /// Opens what one of our keys sealed for the same purpose; `None` for anything else.
+    pub fn open(&self, purpose: Purpose, text: &[u8]) -> Option<Vec<u8>> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (id, rest) = bytes.split_at_checked(KEY_ID_BYTES)?;
+        let (nonce, sealed) = rest.split_at_checked(NONCE_BYTES)?;
+        let payload = || Payload { msg: sealed, aad: purpose.label() };
+        let keys = self.keys.iter().filter(|key| key.id == id);
+        keys.filter_map(|key| key.cipher(purpose)).find_map(|cipher| cipher.decrypt(XNonce::from_slice(nonce), payload()).ok())
+    }
+}
+
+impl DerivedKey {
+    fn new(key: &Secret) -> Result<Self, UnusableKey> {
+        let material = Zeroizing::new(decode(key.expose()).ok_or(UnusableKey::NotBase64)?);
+        if material.len() < SHORTEST_KEY {
+            return Err(UnusableKey::TooShort);
+        }
+        let hkdf = Hkdf::<Sha256>::new(Some(b"accredit"), &material);
+        // HKDF refuses only outputs of more than 255 hashes; these are shorter.
+        let mut id = [0; KEY_ID_BYTES];
+        hkdf.expand(b"accredit 1 key id", &mut id).map_err(|_| UnusableKey::TooShort)?;
+        let cipher = |purpose: Purpose| {
+            let mut subkey = Zeroizing::new([0; 32]);
+            hkdf.expand(purpose.label(), subkey.as_mut()).map_err(|_| UnusableKey::TooShort)?;
+            Ok((purpose, XChaCha20Poly1305::new(Key::from_slice(subkey.as_ref()))))
+        };
+        Ok(Self { id, ciphers: Purpose::ALL.into_iter().map(cipher).collect::<Result<_, _>>()? })
+    }
+
+    fn cipher(&self, purpose: Purpose) -> Option<&XChaCha20Poly1305> {
+        self.ciphers.iter().find(|(of, _)| *of == purpose).map(|(_, cipher)| cipher)
+    }
+}
+
+fn decode(text: &str) -> Option<Vec<u8>> {
+    let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let text = text.trim();
+    let standard = GeneralPurpose::new(&alphabet::STANDARD, lenient).decode(text);
+    standard.or_else(|_| GeneralPurpose::new(&alphabet::URL_SAFE, lenient).decode(text)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::world::testing::Still;
+
+    fn key(byte: u8) -> Secret {
+        Secret::new(URL_SAFE_NO_PAD.encode([byte; 32]))
+    }
+
+    fn sealer(keys: &[u8]) -> Sealer {
+        Sealer::new(&keys.iter().copied().map(key).collect::<Vec<_>>()).ok().unwrap()
+    }
+
+    #[test]
+    fn what_was_sealed_opens_for_the_same_purpose_only() {
+        let (sealer, mut world) = (sealer(&[1]), Still::default());
+        let sealed = sealer.seal(&mut world, Purpose::Session, b"content").unwrap();
+        assert_eq!(sealer.open(Purpose::Session, sealed.as_bytes()).as_deref(), Some(b"content".as_slice()));
+        assert_eq!(sealer.open(Purpose::Attempt, sealed.as_bytes()), None);
+        assert_eq!(sealer.open(Purpose::LogoutHint, sealed.as_bytes()), None);
+    }
+
+    #[test]
+    fn rotation_in_two_steps_keeps_everything_open() {
+        let mut world = Still::default();
+        let [old, both, new] = [sealer(&[1]), sealer(&[2, 1]), sealer(&[2])];
+        let before = old.seal(&mut world, Purpose::Session, b"x").unwrap();
+        let after = both.seal(&mut world, Purpose::Session, b"x").unwrap();
+        assert!(both.open(Purpose::Session, before.as_bytes()).is_some());
+        assert!(new.open(Purpose::Session, after.as_bytes()).is_some());
+        assert!(new.open(Purpose::Session, before.as_bytes()).is_none());
+    }
+
+    #[test]
+    fn every_changed_bit_and_every_cut_is_refused() {
+        let (sealer, mut world) = (sealer(&[1]), Still::default());
+        let sealed = URL_SAFE_NO_PAD.decode(sealer.seal(&mut world, Purpose::Session, b"content").unwrap()).unwrap();
+        for bit in 0..sealed.len() * 8 {
+            let mut forged = sealed.clone();
+            forged[bit / 8] ^= 1 << (bit % 8);
+            assert!(sealer.open(Purpose::Session, URL_SAFE_NO_PAD.encode(forged).as_bytes()).is_none(), "bit {bit}");
+        }
+        for length in 0..sealed.len() {
+            assert!(sealer.open(Purpose::Session, URL_SAFE_NO_PAD.encode(&sealed[..length]).as_bytes()).is_none());
+        }
+    }
+
+    #[test]
+    fn the_same_content_is_never_sealed_alike() {
+        let (sealer, mut world) = (sealer(&[1]), Still::default());
+        let seals: Vec<_> = (0..2).map(|_| sealer.seal(&mut world, Purpose::Session, b"x").unwrap()).collect();
+        assert_ne!(seals[0], seals[1]);
+    }
+
+    #[test]
+    fn keys_come_as_base64_in_either_alphabet_and_must_be_long_enough() {
+        let refusal = |text: &str| Sealer::new(&[key(1), Secret::new(text)]).err();
+        assert_eq!(refusal("no base64!"), Some((1, UnusableKey::NotBase64)));
+        assert_eq!(refusal("c2hvcnQ="), Some((1, UnusableKey::TooShort)));
+        for good in
+            ["+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/8=", "-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_8", &"0f".repeat(32)]
+        {
+            assert_eq!(refusal(good), None, "{good}");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What happened, as values: each event knows its counter and, when it matters for security, its audit line. Never a secret, a
+//! code or a token: subjects, rules, reasons and what a log may say about them.
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+
+use crate::words::reason::{Failure, Reason};
+
+/// Where it happened: what ties an audit line to Envoy's access log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The request's id.
+    pub request_id: String,
+    /// The method.
+    pub method: String,
+    /// The path, without query.
+    pub path: String,
+}
+
+/// How a request ended, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It went upstream.
+    Forwarded,
+    /// It was sent to the provider.
+    Redirected,
+    /// 401.
+    Unauthenticated,
+    /// 403.
+    Forbidden,
+    /// 4xx otherwise.
+    Refused,
+    /// 5xx.
+    Unavailable,
+    /// An endpoint of ours did what it is for.
+    Answered,
+}
+
+impl Outcome {
+    /// The outcome that a refusal's status means.
+    pub const fn of_status(status: u16) -> Self {
+        match status {
+            401 => Self::Unauthenticated,
+            403 => Self::Forbidden,
+            500.. => Self::Unavailable,
+            _ => Self::Refused,
+        }
+    }
+}
+
+/// What was fetched in the background.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A provider's metadata.
+    Metadata,
+    /// A provider's keys.
+    Keys,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A request ended.
+    Outcome(Outcome),
+    /// A session was verified before.
+    SessionFromMemory,
+    /// A session was opened from its cookie.
+    SessionFromCookie,
+    /// A session cookie was not accepted.
+    SessionRefused(Reason),
+    /// A session's cookie was written again.
+    SessionRenewed,
+    /// Somebody was sent to a provider.
+    SignInBegun,
+    /// Somebody signed in.
+    SignInCompleted {
+        /// Where.
+        place: Place,
+        /// The configured provider's name.
+        provider: String,
+        /// `sub`.
+        subject: String,
+    },
+    /// A sign-in failed.
+    SignInFailed {
+        /// Where.
+        place: Place,
+        /// The configured provider's name, when it is known.
+        provider: Option<String>,
+        /// Why.
+        failure: Failure,
+    },
+    /// Somebody signed out.
+    SignedOut {
+        /// Where.
+        place: Place,
+        /// Who, if a session came along.
+        subject: Option<String>,
+    },
+    /// A request was refused.
+    Denied {
+        /// Where.
+        place: Place,
+        /// Under which rule, if it came that far.
+        rule: Option<String>,
+        /// Who asked, if that is known.
+        subject: Option<String>,
+        /// Why.
+        failure: Failure,
+    },
+    /// Something was fetched.
+    Fetched {
+        /// What.
+        kind: Kind,
+        /// From which provider.
+        provider: String,
+        /// Why it failed, if it did.
+        failure: Option<Failure>,
+    },
+}
+
+impl Event {
+    /// The counter that it increments.
+    pub fn counter(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Outcome(Outcome::Forwarded) => "accredit_decisions_forwarded",
+            Self::Outcome(Outcome::Redirected) => "accredit_decisions_redirected",
+            Self::Outcome(Outcome::Unauthenticated) => "accredit_decisions_unauthenticated",
+            Self::Outcome(Outcome::Forbidden) => "accredit_decisions_forbidden",
+            Self::Outcome(Outcome::Refused) => "accredit_decisions_refused",
+            Self::Outcome(Outcome::Unavailable) => "accredit_decisions_unavailable",
+            Self::Outcome(Outcome::Answered) => "accredit_decisions_answered",
+            Self::SessionFromMemory => "accredit_session_from_memory",
+            Self::SessionFromCookie => "accredit_session_from_cookie",
+            Self::SessionRefused(_) => "accredit_session_refused",
+            Self::SessionRenewed => "accredit_session_renewed",
+            Self::SignInBegun => "accredit_sign_in_begun",
+            Self::SignInCompleted { .. } => "accredit_sign_in_completed",
+            Self::SignInFailed { failure, .. } => return Cow::Owned(format!("accredit_sign_in_failed_{}", failure.reason)),
+            Self::SignedOut { .. } => "accredit_sign_out",
+            Self::Denied { failure, .. } => return Cow::Owned(format!("accredit_denied_{}", failure.reason)),
+            Self::Fetched { kind: Kind::Metadata, failure: None, .. } => "accredit_fetch_metadata_ok",
+            Self::Fetched { kind: Kind::Metadata, .. } => "accredit_fetch_metadata_failed",
+            Self::Fetched { kind: Kind::Keys, failure: None, .. } => "accredit_fetch_keys_ok",
+            Self::Fetched { kind: Kind::Keys, .. } => "accredit_fetch_keys_failed",
+        })
+    }
+
+    /// The audit line, one JSON object, for events that matter for security.
+    pub fn audit(&self) -> Option<String> {
+        let line = match self {
+            Self::SignInCompleted { place, provider, subject } => {
+                with_place(place, json!({"event": "sign_in", "provider": provider, "subject": subject}))
+            }
+            Self::SignInFailed { place, provider, failure } => {
+                with_place(place, with_failure(failure, json!({"event": "sign_in_failed", "provider": provider})))
+            }
+            Self::SignedOut { place, subject } => with_place(place, json!({"event": "sign_out", "subject": subject})),
+            Self::Denied { place, rule, subject, failure } => {
+                with_place(place, with_failure(failure, json!({"event": "denied", "rule": rule, "subject": subject})))
+            }
+            Self::Fetched { kind, provider, failure: Some(failure) } => {
+                let what = match kind {
+                    Kind::Metadata => "metadata",
+                    Kind::Keys => "keys",
+                };
+                with_failure(failure, json!({"event": "fetch_failed", "what": what, "provider": provider}))
+            }
+            Self::Outcome(_)
+            | Self::SessionFromMemory
+            | Self::SessionFromCookie
+            | Self::SessionRefused(_)
+            | Self::SessionRenewed
+            | Self::SignInBegun
+            | Self::Fetched { failure: None, .. } => return None,
+        };
+        Some(format!("accredit audit {line}"))
+    }
+}
+
+fn with_place(place: &Place, line: Value) -> Value {
+    with(line, [("request_id", &place.request_id), ("method", &place.method), ("path", &place.path)])
+}
+
+fn with_failure(failure: &Failure, line: Value) -> Value {
+    with(line, [("reason", &failure.reason.id().to_owned()), ("detail", &failure.detail)])
+}
+
+fn with<const MEMBERS: usize>(mut line: Value, members: [(&str, &String); MEMBERS]) -> Value {
+    if let Some(object) = line.as_object_mut() {
+        object.extend(members.map(|(name, value)| (name.to_owned(), Value::String(value.clone()))));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_audit_line_is_one_line_of_json_whatever_the_path_holds() {
+        let place = Place { request_id: "r".into(), method: "GET".into(), path: "/a\"\n{}".into() };
+        let failure = Failure::new(Reason::ConditionFailed, "groups is absent");
+        let event = Event::Denied { place, rule: Some("rules[1]".into()), subject: Some("bob".into()), failure };
+        let line = event.audit().unwrap();
+        assert_eq!(line.lines().count(), 1);
+        let parsed: Value = serde_json::from_str(line.strip_prefix("accredit audit ").unwrap()).unwrap();
+        assert_eq!(parsed["reason"], "condition_failed");
+        assert_eq!(parsed["path"], "/a\"\n{}");
+        assert_eq!(event.counter(), "accredit_denied_condition_failed");
+    }
+}

@@ -1,0 +1,282 @@
+//! The gateway: its state, and which journey a request takes. One per plugin configuration; there is no other state anywhere.
+
+use std::rc::Rc;
+
+use crate::access::browser;
+use crate::access::path;
+use crate::access::policy::Requirement;
+use crate::access::route::{self, Rule, Unauthenticated};
+use crate::config::settings::Settings;
+use crate::flow::authenticate::{self, Identity, Verified};
+use crate::flow::event::{Event, Outcome};
+use crate::flow::step::{Decision, Forward, News, Note, Pending, Renewal, Resource, Step};
+use crate::flow::upkeep::{Background, Fetch, Upkeep};
+use crate::flow::visit::{self, Visit};
+use crate::flow::{callback, sign_in, sign_out, whoami};
+use crate::crypto::seal::Purpose;
+use crate::session::cookie;
+use crate::session::memory::Memory;
+use crate::session::tombstone::{self, Ended};
+use crate::words::cookie::without;
+use crate::words::message::{Edits, Headers, Reply, Request};
+use crate::words::reason::{Failure, Reason};
+use crate::words::time::Timestamp;
+use crate::words::world::{NoRandomness, World};
+
+/// What a worker remembers of verified sessions, in bytes.
+const MEMORY_BYTES: usize = 8 * 1024 * 1024;
+
+/// The key in route metadata that names a policy.
+const ROUTE_POLICY: &str = "policy";
+
+/// One configuration at work: its settings, the providers' metadata and keys, and what was verified before.
+pub struct Gateway {
+    pub(super) settings: Rc<Settings>,
+    pub(super) memory: Memory<Verified>,
+    pub(super) background: Background,
+    rule_names: Vec<Rc<str>>,
+}
+
+impl Gateway {
+    /// A gateway with these settings.
+    ///
+    /// # Errors
+    /// [`NoRandomness`] when the host has no random bytes; nothing can be promised then.
+    pub fn new(world: &mut dyn World, settings: Settings) -> Result<Self, NoRandomness> {
+        let memory = Memory::new(world, MEMORY_BYTES)?;
+        let background = Background::new(&settings);
+        let rule_names = settings.rules.iter().map(|rule| Rc::from(rule.name.as_str())).collect();
+        Ok(Self { settings: Rc::new(settings), memory, background, rule_names })
+    }
+
+    /// A request arrives.
+    pub fn begin(&mut self, world: &mut dyn World, headers: Headers) -> Step {
+        let settings = Rc::clone(&self.settings);
+        let now = world.now();
+        let request_id = request_id(world, &headers);
+        match self.admit(now, headers, &request_id) {
+            Ok(visit) => self.travel(world, visit),
+            Err((request, reason)) => visit::turn_away(&settings, request.as_ref(), &request_id, reason),
+        }
+    }
+
+    /// A waiting request goes on.
+    pub fn resume(&mut self, world: &mut dyn World, pending: Pending, news: News) -> Step {
+        let now = world.now();
+        match (pending, news) {
+            (Pending::FromTheStart(visit), News::Missing(reason)) => {
+                let visit = Visit { now, ..visit };
+                visit.refuse(&Rc::clone(&self.settings), Failure::new(reason, "waited in vain"))
+            }
+            (Pending::FromTheStart(visit), News::Ready | News::Reply(_)) => self.travel(world, Visit { now, ..visit }),
+            (Pending::Exchanging(mut sign_in), News::Reply(reply)) => {
+                sign_in.visit.now = now;
+                callback::exchanged(self, world, sign_in, &reply)
+            }
+            (Pending::Verifying(mut sign_in, tokens), News::Ready) => {
+                sign_in.visit.now = now;
+                callback::verify(self, world, sign_in, tokens, callback::Keys::Refreshed)
+            }
+            (Pending::AskingUserinfo(mut sign_in, tokens, id_token), News::Reply(reply)) => {
+                sign_in.visit.now = now;
+                callback::told(self, world, sign_in, tokens, id_token, &reply)
+            }
+            (Pending::Verifying(mut sign_in, _), News::Missing(reason)) => {
+                sign_in.visit.now = now;
+                callback::fail(&self.settings, &sign_in, Failure::new(reason, "no key that fits could be fetched"))
+            }
+            // A call is only ever answered by a reply, and a wait never is: whoever mixes them up gets no further.
+            (Pending::Exchanging(sign_in) | Pending::AskingUserinfo(sign_in, ..), News::Ready | News::Missing(_))
+            | (Pending::Verifying(sign_in, _), News::Reply(_)) => {
+                callback::fail(&self.settings, &sign_in, Failure::new(Reason::Internal, "resumed with the wrong news"))
+            }
+        }
+    }
+
+    /// A forwarded request's response leaves: the cookies that renew its session, unless it was signed out in the meantime.
+    /// With a `Set-Cookie`, the response must not be stored by anybody.
+    pub fn finish(&mut self, world: &mut dyn World, renewal: &Renewal) -> (Vec<(&'static str, String)>, Vec<Event>) {
+        let now = world.now();
+        let nothing = (Vec::new(), Vec::new());
+        if tombstone::is_marked(world, Ended::Session(&renewal.session.id), now) {
+            return nothing;
+        }
+        let Ok(sealed) = self.settings.sealer.seal(world, Purpose::Session, &renewal.session.write()) else { return nothing };
+        let session = &self.settings.session;
+        let Ok(cookies) = cookie::write(&session.cookie, &sealed, now, renewal.session.ends, &renewal.came) else { return nothing };
+        let mut fields = vec![("cache-control", "private, no-store".to_owned())];
+        fields.extend(cookies.into_iter().map(|cookie| ("set-cookie", cookie)));
+        (fields, vec![Event::SessionRenewed])
+    }
+
+    /// The background's turn.
+    pub fn tick(&mut self, world: &mut dyn World) -> Upkeep {
+        self.background.tick(&self.settings, world)
+    }
+
+    /// Something that the background asked for came back.
+    pub fn arrived(&mut self, world: &mut dyn World, fetch: &Fetch, reply: &Reply) -> Upkeep {
+        self.background.arrived(&self.settings, world, fetch, reply)
+    }
+
+    /// What to tell somebody who waits, if there is anything to tell yet.
+    pub fn news(&self, world: &dyn World, resource: &Resource, until: Timestamp) -> Option<News> {
+        self.background.news(world.now(), resource, until)
+    }
+
+    /// Checks that a request can be read in one way only, and for which origin it is.
+    fn admit(&self, now: Timestamp, headers: Headers, request_id: &str) -> Result<Visit, (Option<Request>, Reason)> {
+        let request = Request::from_headers(headers).map_err(|reason| (None, reason))?;
+        let Some(origin) = self.settings.origin(&request.authority).cloned() else {
+            return Err((Some(request), Reason::HostUnknown));
+        };
+        let checked = path::check_method(&request.method)
+            .and_then(|()| path::check(&request.path))
+            .and_then(|()| self.settings.identity.check_connection(&request.headers));
+        if let Err(reason) = checked {
+            return Err((Some(request), reason));
+        }
+        Ok(Visit { now, patience: now.plus(self.settings.wait), request, origin, request_id: request_id.to_owned() })
+    }
+
+    fn travel(&mut self, world: &mut dyn World, visit: Visit) -> Step {
+        let settings = Rc::clone(&self.settings);
+        if authenticate::has_excessive_cookies(&settings, &visit) {
+            return sign_out::clear_excessive(&settings, &visit);
+        }
+        let endpoints = &settings.endpoints;
+        let path = visit.request.path.as_str();
+        if path == endpoints.login {
+            sign_in::login(self, world, visit)
+        } else if path == endpoints.callback {
+            callback::begin(self, world, visit)
+        } else if path == endpoints.logout {
+            sign_out::begin(self, world, &visit)
+        } else if path == endpoints.session {
+            whoami::tell(self, world, &visit)
+        } else {
+            self.guard(world, visit)
+        }
+    }
+
+    /// A request for somebody behind us: its rule, who asks, whether they may.
+    fn guard(&mut self, world: &mut dyn World, visit: Visit) -> Step {
+        let settings = Rc::clone(&self.settings);
+        let request = &visit.request;
+        let rule = route::find(&settings.rules, &settings.otherwise, &request.method, visit.origin.host(), &request.path);
+        let tightened;
+        let rule = match self.route_policy(world, &visit, rule) {
+            Ok(None) => rule,
+            Ok(Some(with_policy)) => {
+                tightened = with_policy;
+                &tightened
+            }
+            Err(reason) => return visit.refuse(&settings, Failure::new(reason, "route metadata")),
+        };
+        let mut events = Vec::with_capacity(2);
+        let identity = authenticate::authenticate(&settings, &mut self.memory, world, &visit, &mut events);
+        let unsafe_across_sites = browser::needs_same_origin_evidence(request)
+            && !browser::has_same_origin_evidence(&request.headers, &visit.origin, &settings.trusted_origins);
+        match (identity, &rule.require) {
+            (Identity::Known(..), Requirement::Public) if unsafe_across_sites => self.forward(&visit, rule, None, None, events),
+            (Identity::Known(verified, renewal), Requirement::Public) => {
+                self.forward(&visit, rule, Some(&verified), renewal, events)
+            }
+            (Identity::Unknown(_), Requirement::Public) => self.forward(&visit, rule, None, None, events),
+            (Identity::Known(verified, _), _) if unsafe_across_sites => {
+                deny(&settings, &visit, rule, Some(&verified), Failure::new(Reason::CrossSite, evidence(&visit)), events)
+            }
+            (Identity::Known(verified, renewal), requirement) => match requirement.check(&verified.principal) {
+                Ok(()) => self.forward(&visit, rule, Some(&verified), renewal, events),
+                Err(failure) => deny(&settings, &visit, rule, Some(&verified), failure, events),
+            },
+            (Identity::Unknown(reason), _) => self.unauthenticated(world, visit, rule, reason, events),
+        }
+    }
+
+    /// The rule made tighter by the policy that Envoy's route names. It can only add a condition: the route that was looked at
+    /// may not be the one that is taken, because removing a header makes Envoy choose again. A request that brings a header
+    /// which we would remove is therefore refused while routes name policies.
+    fn route_policy(&self, world: &dyn World, visit: &Visit, rule: &Rule) -> Result<Option<Rule>, Reason> {
+        let Some(namespace) = &self.settings.route_policies else { return Ok(None) };
+        if self.settings.identity.sent_by_client(&visit.request.headers).next().is_some() {
+            return Err(Reason::HeaderAmbiguous);
+        }
+        let Some(name) = world.route_metadata(namespace, ROUTE_POLICY) else { return Ok(None) };
+        let policy = self.settings.policies.get(&name).ok_or(Reason::RoutePolicyUnknown)?;
+        Ok(Some(Rule { require: rule.require.and(policy), ..rule.clone() }))
+    }
+
+    fn unauthenticated(&mut self, world: &mut dyn World, visit: Visit, rule: &Rule, reason: Reason, events: Vec<Event>) -> Step {
+        let redirect = match rule.unauthenticated {
+            Unauthenticated::ByNavigation => browser::is_navigation(&visit.request),
+            Unauthenticated::Redirect => matches!(visit.request.method.as_str(), "GET" | "HEAD"),
+            Unauthenticated::Respond => false,
+        };
+        if redirect {
+            let provider = rule.require.provider().map(str::to_owned);
+            let return_to = visit.return_to();
+            return sign_in::send(self, world, visit, sign_in::Wish { provider, return_to, prompt: None }, events);
+        }
+        deny(&Rc::clone(&self.settings), &visit, rule, None, Failure::new(reason, ""), events)
+    }
+
+    fn forward(
+        &self,
+        visit: &Visit,
+        rule: &Rule,
+        verified: Option<&Verified>,
+        renewal: Option<Box<Renewal>>,
+        mut events: Vec<Event>,
+    ) -> Step {
+        let headers = &visit.request.headers;
+        let set = verified.map(|verified| verified.headers.clone()).unwrap_or_default();
+        let replaced = |name: &str| set.iter().any(|(ours, _)| &**ours == name);
+        let remove = self.settings.identity.sent_by_client(headers).filter(|name| !replaced(name)).map(str::to_owned).collect();
+        let cookie = without(headers, |name| self.settings.session.cookie.is_ours(name));
+        events.push(Event::Outcome(Outcome::Forwarded));
+        Step {
+            decision: Decision::Forward(Forward { edits: Edits { remove, set, cookie }, renewal }),
+            events,
+            note: Note { subject: verified.map(|verified| Rc::clone(&verified.subject)), rule: Some(self.rule_name(rule)) },
+        }
+    }
+
+    fn rule_name(&self, rule: &Rule) -> Rc<str> {
+        self.rule_names.iter().find(|name| ***name == *rule.name).map_or_else(|| Rc::from(rule.name.as_str()), Rc::clone)
+    }
+}
+
+fn deny(
+    settings: &Settings,
+    visit: &Visit,
+    rule: &Rule,
+    verified: Option<&Verified>,
+    failure: Failure,
+    mut events: Vec<Event>,
+) -> Step {
+    let response = visit.refusal(settings, failure.reason, &visit.return_to());
+    let subject = verified.map(|verified| Rc::clone(&verified.subject));
+    let named = subject.as_deref().map(str::to_owned);
+    events.push(Event::Denied { place: visit.place(), rule: Some(rule.name.clone()), subject: named, failure });
+    events.push(Event::Outcome(Outcome::of_status(response.status)));
+    let note = Note { subject, rule: Some(Rc::from(rule.name.as_str())) };
+    Step { decision: Decision::Respond(response), events, note }
+}
+
+fn evidence(visit: &Visit) -> String {
+    let shown = |name| visit.request.headers.single(name).unwrap_or("absent").chars().take(100).collect::<String>();
+    format!("sec-fetch-site is {}, origin is {}; this origin is {}", shown("sec-fetch-site"), shown("origin"), visit.origin)
+}
+
+/// The id that Envoy gave the request, or one of our own.
+fn request_id(world: &mut dyn World, headers: &Headers) -> String {
+    let plain = |id: &&str| id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if let Some(id) = headers.single("x-request-id").filter(plain) {
+        return id.to_owned();
+    }
+    let mut bytes = [0; 8];
+    // Only a name to find a log line by: without random bytes it is not unique, and nothing depends on that.
+    let _ = world.random(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

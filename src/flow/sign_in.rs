@@ -1,0 +1,106 @@
+//! Sends somebody to a provider: as a redirect for a navigation, as a URL for a script. Spends nothing and proves nothing; what
+//! must be known later goes into the attempt's cookie.
+
+use serde_json::json;
+
+use crate::access::browser;
+use crate::config::settings::{ProviderSettings, Settings};
+use crate::flow::event::Event;
+use crate::flow::gateway::Gateway;
+use crate::flow::step::{Decision, Note, Pending, Resource, Step};
+use crate::flow::visit::{Visit, json_answer, redirect};
+use crate::oidc::authorization::{AuthorizationRequest, authorization_request, code_challenge};
+use crate::oidc::metadata::Metadata;
+use crate::session::attempt::Attempt;
+use crate::words::reason::{Failure, Reason};
+use crate::words::url::{ReturnTo, query_parameters};
+use crate::words::world::{NoRandomness, World};
+
+/// What a sign-in is to be like.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// The provider's configured name; the first one otherwise.
+    pub provider: Option<String>,
+    /// Where to go afterwards.
+    pub return_to: ReturnTo,
+    /// `prompt` (OpenID Connect Core 3.1.2.1): `login` or `select_account`, to use another account.
+    pub prompt: Option<&'static str>,
+}
+
+/// The login endpoint: `return_to`, `provider` and `prompt` are its parameters.
+pub fn login(gateway: &mut Gateway, world: &mut dyn World, visit: Visit) -> Step {
+    if !matches!(visit.request.method.as_str(), "GET" | "HEAD") {
+        return visit.refuse_method(&gateway.settings, "GET, HEAD");
+    }
+    match wish(&gateway.settings, &visit) {
+        Ok(wish) => send(gateway, world, visit, wish, Vec::new()),
+        Err(reason) => visit.refuse(&gateway.settings, Failure::new(reason, "at the login endpoint")),
+    }
+}
+
+fn wish(settings: &Settings, visit: &Visit) -> Result<Wish, Reason> {
+    let mut parameters = query_parameters(visit.request.query.as_deref())?;
+    let return_to = match parameters.get("return_to") {
+        Some(text) => ReturnTo::parse(text, &settings.listed_origins())?,
+        None => ReturnTo::front_page(),
+    };
+    let prompt = match parameters.get("prompt").map(String::as_str) {
+        None => None,
+        Some("login") => Some("login"),
+        Some("select_account") => Some("select_account"),
+        Some(_) => return Err(Reason::QueryMalformed),
+    };
+    Ok(Wish { provider: parameters.remove("provider"), return_to, prompt })
+}
+
+/// Sends the browser to the provider, as soon as its metadata is here.
+pub fn send(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, wish: Wish, mut events: Vec<Event>) -> Step {
+    let settings = std::rc::Rc::clone(&gateway.settings);
+    let chosen = match &wish.provider {
+        Some(name) => settings.provider(name),
+        None => settings.providers.first(),
+    };
+    let Some(provider) = chosen else {
+        return visit.refuse(&settings, Failure::new(Reason::ProviderUnknown, "no provider of that name is configured"));
+    };
+    let Some(metadata) = gateway.background.metadata(&settings, world, &provider.oidc.name, visit.now) else {
+        let resource = Resource::Metadata(provider.oidc.name.clone());
+        let until = visit.patience;
+        let decision = Decision::Await { resource, until, pending: Box::new(Pending::FromTheStart(visit)) };
+        return Step { decision, events, note: Note::default() };
+    };
+    let by_script = browser::is_script(&visit.request);
+    match prepare(&settings, world, &visit, provider, &metadata, &wish) {
+        Ok((url, cookies)) => {
+            events.push(Event::SignInBegun);
+            if by_script {
+                return Step::answered(json_answer(&json!({ "authorize_url": url }), cookies), events);
+            }
+            Step::redirected(redirect(302, &url, cookies), events)
+        }
+        Err(NoRandomness) => visit.refuse(&settings, Failure::new(Reason::Internal, "the host gave no random bytes")),
+    }
+}
+
+fn prepare(
+    settings: &Settings,
+    world: &mut dyn World,
+    visit: &Visit,
+    provider: &ProviderSettings,
+    metadata: &Metadata,
+    wish: &Wish,
+) -> Result<(String, Vec<String>), NoRandomness> {
+    let redirect_uri = format!("{}{}", visit.origin, settings.endpoints.callback);
+    let return_to = wish.return_to.as_str().to_owned();
+    let attempt = Attempt::begin(world, visit.now, &provider.oidc.name, redirect_uri, return_to)?;
+    let session = &settings.session;
+    let cookies = attempt.store(world, &settings.sealer, &session.cookie, session.attempt_timeout, &visit.request.headers)?;
+    let url = authorization_request(&provider.oidc, metadata, &AuthorizationRequest {
+        state: attempt.state.expose(),
+        nonce: attempt.nonce.expose(),
+        code_challenge: &code_challenge(attempt.code_verifier.expose()),
+        redirect_uri: &attempt.redirect_uri,
+        prompt: wish.prompt,
+    });
+    Ok((url, cookies))
+}

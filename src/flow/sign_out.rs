@@ -1,0 +1,104 @@
+//! Ends a session: here, in the browser, and at the provider when the configuration says so. Only our own site, or the person
+//! alone, may ask for it.
+
+use serde_json::json;
+
+use crate::access::browser;
+use crate::config::settings::Settings;
+use crate::crypto::seal::Purpose;
+use crate::flow::authenticate;
+use crate::flow::event::{Event, Outcome};
+use crate::flow::gateway::Gateway;
+use crate::flow::step::{Decision, Note, Step};
+use crate::flow::visit::{Visit, json_answer, redirect};
+use crate::oidc::logout::end_session_request;
+use crate::session::content::Session;
+use crate::session::cookie::forget;
+use crate::session::tombstone::{self, Ended};
+use crate::words::cookie::{SameSite, delete, pairs};
+use crate::words::reason::{Failure, Reason};
+use crate::words::secret::Secret;
+use crate::words::world::World;
+
+/// The logout endpoint.
+pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Step {
+    let settings = std::rc::Rc::clone(&gateway.settings);
+    let request = &visit.request;
+    let allowed = match request.method.as_str() {
+        "POST" => browser::has_same_origin_evidence(&request.headers, &visit.origin, &settings.trusted_origins),
+        "GET" | "HEAD" => browser::is_own_navigation(request, &visit.origin, &settings.trusted_origins),
+        _ => return visit.refuse_method(&settings, "GET, HEAD, POST"),
+    };
+    if !allowed {
+        return visit.refuse(&settings, Failure::new(Reason::CrossSite, "sign-out needs evidence that this site asked for it"));
+    }
+    let session = authenticate::forget(&settings, &mut gateway.memory, world, visit);
+    if let Some(session) = &session {
+        tombstone::mark(world, Ended::Session(&session.id), session.ends);
+    }
+    let at_provider = session.as_ref().and_then(|session| at_provider(gateway, &settings, world, visit, session));
+    let mut cookies = forget(&settings.session.cookie, &request.headers);
+    if settings.sign_out.at_provider {
+        cookies.push(delete(&settings.session.cookie.hint_name(), &settings.endpoints.logout, SameSite::Lax));
+    }
+    let signed_out = Event::SignedOut { place: visit.place(), subject: session.map(|session| session.subject) };
+    let response = if browser::wants_page(request) {
+        redirect(303, at_provider.as_deref().unwrap_or(settings.sign_out.return_to.as_str()), cookies)
+    } else {
+        let mut body = json!({"logout": "ok"});
+        if let (Some(url), Some(body)) = (at_provider, body.as_object_mut()) {
+            body.insert("end_session_url".to_owned(), json!(url));
+        }
+        json_answer(&body, cookies)
+    };
+    Step::answered(response, vec![signed_out])
+}
+
+/// The provider's own logout (OpenID Connect RP-Initiated Logout). Without metadata it is left out: signing out here must not
+/// wait for anybody.
+fn at_provider(
+    gateway: &mut Gateway,
+    settings: &Settings,
+    world: &mut dyn World,
+    visit: &Visit,
+    session: &Session,
+) -> Option<String> {
+    if !settings.sign_out.at_provider {
+        return None;
+    }
+    let provider = settings.provider(&session.provider)?;
+    let metadata = gateway.background.metadata(settings, world, &session.provider, visit.now)?;
+    let hint_name = settings.session.cookie.hint_name();
+    let hint = pairs(&visit.request.headers).find(|(name, _)| *name == hint_name);
+    let hint = hint.and_then(|(_, value)| settings.sealer.open(Purpose::LogoutHint, value));
+    let hint = hint.and_then(|plain| String::from_utf8(plain).ok()).map(Secret::new);
+    let return_to = settings.sign_out.return_to.as_str();
+    let absolute = if return_to.starts_with('/') { format!("{}{return_to}", visit.origin) } else { return_to.to_owned() };
+    end_session_request(&provider.oidc, &metadata, hint.as_ref(), Some(&absolute), None)
+}
+
+/// A request with far more cookies of ours than we ever set: it is refused, and the browser told to drop them.
+pub fn clear_excessive(settings: &Settings, visit: &Visit) -> Step {
+    const MOST_DELETED: usize = 60;
+    let mut step = visit.refuse(settings, Failure::new(Reason::CookiesExcessive, "more cookies of ours than we ever set"));
+    if let Decision::Respond(response) = &mut step.decision {
+        let ours = pairs(&visit.request.headers).map(|(name, _)| name).filter(|name| settings.session.cookie.is_ours(name));
+        let names: std::collections::BTreeSet<_> = ours.take(MOST_DELETED).collect();
+        let plain = |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        let deletions = names.into_iter().filter(plain).map(|name| delete(name, "/", SameSite::Lax));
+        response.headers.extend(deletions.map(|cookie| ("set-cookie".to_owned(), cookie)));
+    }
+    step
+}
+
+impl Visit {
+    /// Ends a request to one of our endpoints whose method it does not have.
+    pub fn refuse_method(&self, settings: &Settings, allow: &str) -> Step {
+        let mut response = self.refusal(settings, Reason::MethodNotAllowed, &self.return_to());
+        response.headers.push(("allow".to_owned(), allow.to_owned()));
+        let failure = Failure::new(Reason::MethodNotAllowed, format!("allowed are {allow}"));
+        let denied = Event::Denied { place: self.place(), rule: None, subject: None, failure };
+        let events = vec![denied, Event::Outcome(Outcome::Refused)];
+        Step { decision: Decision::Respond(response), events, note: Note::default() }
+    }
+}

@@ -1,0 +1,128 @@
+//! What a journey decides, what it waits for, and how it goes on. Nothing here acts.
+
+use std::rc::Rc;
+
+use crate::flow::event::Event;
+use crate::flow::visit::Visit;
+use crate::oidc::id_token::IdToken;
+use crate::oidc::token::TokenSet;
+use crate::session::attempt::Attempt;
+use crate::session::content::Session;
+use crate::words::message::{Edits, Headers, HttpCall, Reply, Response};
+use crate::words::reason::Reason;
+use crate::words::time::Timestamp;
+
+/// One step of a journey: what to do now, and what happened on the way.
+#[derive(Debug, PartialEq)]
+pub struct Step {
+    /// What to do.
+    pub decision: Decision,
+    /// For counters and the audit log.
+    pub events: Vec<Event>,
+    /// For Envoy's access log.
+    pub note: Note,
+}
+
+/// What Envoy's access log can print, as filter state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Note {
+    /// Who.
+    pub subject: Option<Rc<str>>,
+    /// Under which rule.
+    pub rule: Option<Rc<str>>,
+}
+
+/// What to do with a request.
+#[derive(Debug, PartialEq)]
+pub enum Decision {
+    /// Let it through, with these changes.
+    Forward(Forward),
+    /// Answer it here.
+    Respond(Response),
+    /// Ask somebody, and come back with the answer.
+    Call(HttpCall, Box<Pending>),
+    /// Wait for something that all requests share, and come back when it is there, or at `until`.
+    Await {
+        /// What for.
+        resource: Resource,
+        /// Until when.
+        until: Timestamp,
+        /// How to go on.
+        pending: Box<Pending>,
+    },
+}
+
+/// How a request goes on, and what its response must carry.
+#[derive(Debug, Default, PartialEq)]
+pub struct Forward {
+    /// Changes to the request.
+    pub edits: Edits,
+    /// A session to renew with the response.
+    pub renewal: Option<Box<Renewal>>,
+}
+
+/// A session whose cookie is due to be written again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Renewal {
+    /// The session as it will be.
+    pub session: Session,
+    /// The `Cookie` lines that came.
+    pub came: Headers,
+}
+
+/// How a journey goes on after a wait. Printable: what is secret in it redacts itself.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pending {
+    /// Nothing was spent yet: begin again.
+    FromTheStart(Visit),
+    /// The code is being exchanged.
+    Exchanging(SignIn),
+    /// The tokens are here; the key that signed the ID token is not.
+    Verifying(SignIn, TokenSet),
+    /// The ID token is good; the userinfo endpoint was asked for more claims.
+    AskingUserinfo(SignIn, TokenSet, IdToken),
+}
+
+/// A sign-in whose answer came back and whose state was checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignIn {
+    /// The request that brought it.
+    pub visit: Visit,
+    /// What was known when it began.
+    pub attempt: Attempt,
+}
+
+/// Something that all requests share, and that is fetched once for all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// A provider's metadata, by the provider's name.
+    Metadata(String),
+    /// A provider's keys, fetched after a moment.
+    Keys {
+        /// The provider's name.
+        provider: String,
+        /// Older ones were tried already.
+        newer_than: Option<Timestamp>,
+    },
+}
+
+impl Resource {
+    /// Why a request is refused that waited in vain.
+    pub const fn missing(&self) -> Reason {
+        match self {
+            Self::Metadata(_) => Reason::MetadataUnavailable,
+            Self::Keys { .. } => Reason::KeysUnavailable,
+        }
+    }
+}
+
+/// What a waiting journey is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// The answer to a call.
+    Reply(Reply),
+    /// What was waited for is there.
+    Ready,
+    /// It did not come.
+    Missing(Reason),
+}

@@ -1,0 +1,289 @@
+//! What a session holds, and whether it still counts. It is sealed as a whole elsewhere; here it is plain.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::words::principal::{Claims, Principal, Proof};
+use crate::words::reason::Reason;
+use crate::words::secret::Secret;
+use crate::words::time::Timestamp;
+use crate::words::world::{NoRandomness, World};
+
+/// The version of the content; another one is not read.
+const VERSION: u8 = 1;
+
+/// A signed-in session. The short names keep the cookie small.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    #[serde(rename = "v")]
+    version: u8,
+    /// Random, made at sign-in, so that an identifier from before never survives it.
+    #[serde(rename = "i")]
+    pub id: String,
+    /// How often it was renewed.
+    #[serde(rename = "g")]
+    pub generation: u32,
+    /// The configured provider's name.
+    #[serde(rename = "p")]
+    pub provider: String,
+    /// `iss` of the ID token.
+    #[serde(rename = "is")]
+    pub issuer: String,
+    /// `sub` of the ID token.
+    #[serde(rename = "s")]
+    pub subject: String,
+    /// `sid` of the ID token: the provider's own session.
+    #[serde(rename = "ps", default, skip_serializing_if = "Option::is_none")]
+    pub provider_session: Option<String>,
+    /// `auth_time` of the ID token, seconds since the epoch.
+    #[serde(rename = "at", default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<u64>,
+    /// When the person signed in.
+    #[serde(rename = "c")]
+    pub created: Timestamp,
+    /// When the cookie was last written.
+    #[serde(rename = "r")]
+    pub renewed: Timestamp,
+    /// When it ends, renewed or not.
+    #[serde(rename = "e")]
+    pub ends: Timestamp,
+    /// The claims that rules and headers name.
+    #[serde(rename = "cl")]
+    pub claims: Claims,
+    /// What those claims, provider and client were, when they were chosen.
+    #[serde(rename = "f")]
+    pub fingerprint: Fingerprint,
+    /// Tokens, only where the configuration forwards them.
+    #[serde(rename = "t", default, skip_serializing_if = "Tokens::is_empty")]
+    pub tokens: Tokens,
+}
+
+/// Tokens of the provider that a session keeps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// For `x-forwarded-access-token`.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub access_token: Option<Secret>,
+    /// For `x-forwarded-id-token`.
+    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<Secret>,
+}
+
+impl Tokens {
+    const fn is_empty(&self) -> bool {
+        self.access_token.is_none() && self.id_token.is_none()
+    }
+}
+
+/// A digest of everything a session was made for. One that no longer matches means signing in again: the claims that today's
+/// rules need may not be in it, or it was made for another client.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    /// Digests the parts, each with its length in front, so that no two lists of parts are alike.
+    pub fn of<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut digest = Sha256::new();
+        for part in parts {
+            digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+            digest.update(part.as_bytes());
+        }
+        let digest = digest.finalize();
+        Self(URL_SAFE_NO_PAD.encode(digest.first_chunk::<12>().map_or(digest.as_slice(), |half| half.as_slice())))
+    }
+
+    /// As text, for keys in shared memory.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// How long sessions last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// From sign-in to the end, whatever happens.
+    pub absolute: Duration,
+    /// Without a request.
+    pub idle: Duration,
+}
+
+impl Lifetimes {
+    /// A session in use is written again when this much has passed: often enough that nobody idles out while working.
+    pub fn renew_after(&self) -> Duration {
+        self.idle.checked_div(4).unwrap_or_default()
+    }
+}
+
+/// What a new session is made of.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// The configured provider's name.
+    pub provider: String,
+    /// `iss`.
+    pub issuer: String,
+    /// `sub`.
+    pub subject: String,
+    /// `sid`.
+    pub provider_session: Option<String>,
+    /// `auth_time`.
+    pub auth_time: Option<u64>,
+    /// The claims to keep.
+    pub claims: Claims,
+    /// What they were chosen by.
+    pub fingerprint: Fingerprint,
+    /// Tokens to keep.
+    pub tokens: Tokens,
+    /// A forwarded access token ends here, and the session with it.
+    pub tokens_end: Option<Timestamp>,
+}
+
+impl Session {
+    /// Begins a session now.
+    ///
+    /// # Errors
+    /// [`NoRandomness`] when there is none for its identifier.
+    pub fn begin(world: &mut dyn World, now: Timestamp, lifetimes: Lifetimes, new: NewSession) -> Result<Self, NoRandomness> {
+        let mut id = [0; 16];
+        world.random(&mut id)?;
+        let ends = now.plus(lifetimes.absolute);
+        Ok(Self {
+            version: VERSION,
+            id: URL_SAFE_NO_PAD.encode(id),
+            generation: 0,
+            provider: new.provider,
+            issuer: new.issuer,
+            subject: new.subject,
+            provider_session: new.provider_session,
+            auth_time: new.auth_time,
+            created: now,
+            renewed: now,
+            ends: new.tokens_end.map_or(ends, |tokens_end| ends.min(tokens_end)),
+            claims: new.claims,
+            fingerprint: new.fingerprint,
+            tokens: new.tokens,
+        })
+    }
+
+    /// Reads what was sealed, and says whether it still counts.
+    ///
+    /// # Errors
+    /// [`Reason::SessionInvalid`] for another version or shape, [`Reason::SessionExpired`] past either lifetime.
+    pub fn read(plain: &[u8], now: Timestamp, lifetimes: Lifetimes) -> Result<Self, Reason> {
+        let session: Self = serde_json::from_slice(plain).map_err(|_| Reason::SessionInvalid)?;
+        if session.version != VERSION {
+            return Err(Reason::SessionInvalid);
+        }
+        if now >= session.expires(lifetimes) {
+            return Err(Reason::SessionExpired);
+        }
+        Ok(session)
+    }
+
+    /// For sealing.
+    pub fn write(&self) -> Vec<u8> {
+        // Strings, numbers and a JSON object: there is nothing in it that could fail to serialize.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// When it ends unless it is renewed: the earlier of both lifetimes. A configuration with shorter ones holds at once.
+    pub fn expires(&self, lifetimes: Lifetimes) -> Timestamp {
+        self.ends.min(self.created.plus(lifetimes.absolute)).min(self.renewed.plus(lifetimes.idle))
+    }
+
+    /// When its cookie should be written again.
+    pub fn renewal_due(&self, lifetimes: Lifetimes) -> Timestamp {
+        self.renewed.plus(lifetimes.renew_after())
+    }
+
+    /// The same session, in use now.
+    pub fn renewed(&self, now: Timestamp) -> Self {
+        Self { generation: self.generation.saturating_add(1), renewed: now, ..self.clone() }
+    }
+
+    /// Who it speaks for.
+    pub fn principal(&self, lifetimes: Lifetimes) -> Principal {
+        Principal {
+            provider: self.provider.clone(),
+            subject: self.subject.clone(),
+            claims: self.claims.clone(),
+            proof: Proof::SessionCookie,
+            expires: self.expires(lifetimes),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::words::world::testing::Still;
+
+    pub(crate) const LIFETIMES: Lifetimes =
+        Lifetimes { absolute: Duration::from_secs(8 * 3_600), idle: Duration::from_secs(1_800) };
+
+    pub(crate) fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_seconds(1_000_000 + seconds)
+    }
+
+    pub(crate) fn alice() -> NewSession {
+        NewSession {
+            provider: "demo".into(),
+            issuer: "https://sso.example".into(),
+            subject: "alice".into(),
+            provider_session: Some("s1".into()),
+            auth_time: Some(1),
+            claims: serde_json::json!({"sub": "alice", "groups": ["staff"]}).as_object().unwrap().clone(),
+            fingerprint: Fingerprint::of(["demo"]),
+            tokens: Tokens::default(),
+            tokens_end: None,
+        }
+    }
+
+    pub(crate) fn session(new: NewSession) -> Session {
+        Session::begin(&mut Still::default(), at(0), LIFETIMES, new).unwrap()
+    }
+
+    #[test]
+    fn a_session_ends_when_idle_and_when_old_whichever_is_first() {
+        let session = session(alice());
+        let read = |now| Session::read(&session.write(), now, LIFETIMES);
+        assert_eq!(read(at(1_799)), Ok(session.clone()));
+        assert_eq!(read(at(1_800)), Err(Reason::SessionExpired));
+        let kept_busy = session.renewed(at(8 * 3_600 - 10));
+        assert_eq!(Session::read(&kept_busy.write(), at(8 * 3_600 - 1), LIFETIMES), Ok(kept_busy.clone()));
+        assert_eq!(Session::read(&kept_busy.write(), at(8 * 3_600), LIFETIMES), Err(Reason::SessionExpired));
+    }
+
+    #[test]
+    fn a_shorter_lifetime_in_a_new_configuration_holds_for_old_sessions() {
+        let session = session(alice());
+        let shorter = Lifetimes { absolute: Duration::from_secs(60), ..LIFETIMES };
+        assert_eq!(Session::read(&session.write(), at(61), shorter), Err(Reason::SessionExpired));
+    }
+
+    #[test]
+    fn a_session_does_not_outlive_the_access_token_it_forwards() {
+        let session = session(NewSession { tokens_end: Some(at(300)), ..alice() });
+        assert_eq!(Session::read(&session.write(), at(300), LIFETIMES), Err(Reason::SessionExpired));
+    }
+
+    #[test]
+    fn another_version_or_shape_is_not_read() {
+        let session = session(alice());
+        let text = String::from_utf8(session.write()).unwrap();
+        for other in [text.replace("\"v\":1", "\"v\":2"), text.replace("\"v\":1", "\"v\":1,\"x\":1"), "{}".into(), "".into()] {
+            assert_eq!(Session::read(other.as_bytes(), at(0), LIFETIMES), Err(Reason::SessionInvalid), "{other}");
+        }
+    }
+
+    #[test]
+    fn fingerprints_of_differently_cut_parts_differ() {
+        assert_ne!(Fingerprint::of(["ab", "c"]), Fingerprint::of(["a", "bc"]));
+        assert_ne!(Fingerprint::of(["a"]), Fingerprint::of(["a", ""]));
+    }
+}

@@ -1,0 +1,222 @@
+//! The cookies of a session: their names, splitting a large one, putting it together again, deleting it.
+//! What is in them is sealed text here.
+
+use std::time::Duration;
+
+use crate::words::cookie::{Attributes, SameSite, delete, pairs, set};
+use crate::words::message::Headers;
+use crate::words::time::Timestamp;
+
+/// A session is split over at most this many cookies. More than that is refused at sign-in, and not read.
+pub const MOST_COOKIES: usize = 8;
+
+/// Browsers take 4,096 bytes of name and value; this leaves room for the name.
+const LARGEST_VALUE: usize = 3_800;
+
+/// The cookies' names and attributes.
+#[derive(Clone, Debug)]
+pub struct CookieSettings {
+    /// The first cookie's name; further ones, and those of sign-ins, begin with it.
+    pub name: String,
+    /// `SameSite` of the session's cookies.
+    pub same_site: SameSite,
+}
+
+impl CookieSettings {
+    /// Whether a cookie of this name is one of ours, so that it does not go upstream.
+    pub fn is_ours(&self, name: &str) -> bool {
+        match name.strip_prefix(self.name.as_str()) {
+            Some("") => true,
+            Some(rest) => rest.starts_with('-'),
+            None => name == self.hint_name(),
+        }
+    }
+
+    /// The name of the cookie that keeps the ID token for sign-out. It has a path of its own, so it cannot be `__Host-`.
+    pub fn hint_name(&self) -> String {
+        let plain = self.name.strip_prefix("__Host-").or_else(|| self.name.strip_prefix("__Secure-")).unwrap_or(&self.name);
+        format!("__Secure-{plain}-hint")
+    }
+
+    fn part(&self, position: usize) -> String {
+        if position == 0 { self.name.clone() } else { format!("{}-{position}", self.name) }
+    }
+
+    /// The position of a session cookie among its parts, if it is one.
+    fn position(&self, name: &str) -> Option<usize> {
+        match name.strip_prefix(self.name.as_str())? {
+            "" => Some(0),
+            rest => rest.strip_prefix('-')?.parse().ok().filter(|position| self.part(*position) == name),
+        }
+    }
+}
+
+/// What session came with a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// None.
+    Nothing,
+    /// This sealed text.
+    Sealed(Vec<u8>),
+    /// Cookies that do not fit together: a part missing, twice there, or too many.
+    Torn,
+}
+
+/// Puts the session's cookies together.
+pub fn read(settings: &CookieSettings, headers: &Headers) -> Carried {
+    let mut parts: [Option<&[u8]>; MOST_COOKIES] = [None; MOST_COOKIES];
+    for (name, value) in pairs(headers) {
+        let Some(position) = settings.position(name) else { continue };
+        let Some(part) = parts.get_mut(position) else { return Carried::Torn };
+        if part.replace(value).is_some() {
+            return Carried::Torn;
+        }
+    }
+    let Some(first) = parts.first().copied().flatten() else {
+        return if parts.iter().any(Option::is_some) { Carried::Torn } else { Carried::Nothing };
+    };
+    // Sealed text is base64url, which has no dot: what stands before one is the number of parts.
+    let Some(dot) = first.iter().position(|byte| *byte == b'.') else { return Carried::Sealed(first.to_vec()) };
+    let (count, rest) = first.split_at(dot);
+    let count = std::str::from_utf8(count).ok().and_then(|count| count.parse::<usize>().ok());
+    let Some(further) = count.and_then(|count| parts.get(1..count)) else { return Carried::Torn };
+    let Some(further) = further.iter().copied().collect::<Option<Vec<_>>>() else { return Carried::Torn };
+    let mut sealed = rest.get(1..).unwrap_or_default().to_vec();
+    for part in further {
+        sealed.extend_from_slice(part);
+    }
+    Carried::Sealed(sealed)
+}
+
+/// It takes more than [`MOST_COOKIES`] cookies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLarge;
+
+/// The `Set-Cookie` values that store a session, and delete parts of an earlier one that came with the request.
+///
+/// # Errors
+/// [`TooLarge`].
+pub fn write(
+    settings: &CookieSettings,
+    sealed: &str,
+    now: Timestamp,
+    ends: Timestamp,
+    came: &Headers,
+) -> Result<Vec<String>, TooLarge> {
+    let attributes = Attributes { path: "/", same_site: settings.same_site, max_age: lasting(now, ends) };
+    let count = sealed.len().div_ceil(LARGEST_VALUE).max(1);
+    if count > MOST_COOKIES {
+        return Err(TooLarge);
+    }
+    // The text is ASCII, so that it can be cut anywhere.
+    let mut cookies: Vec<_> = sealed
+        .as_bytes()
+        .chunks(LARGEST_VALUE)
+        .map(String::from_utf8_lossy)
+        .enumerate()
+        .map(|(position, part)| {
+            let numbered = if position == 0 && count > 1 { format!("{count}.{part}") } else { part.into_owned() };
+            set(&settings.part(position), &numbered, attributes)
+        })
+        .collect();
+    let stale = pairs(came).filter_map(|(name, _)| settings.position(name)).filter(|position| *position >= count);
+    let stale: std::collections::BTreeSet<_> = stale.take(MOST_COOKIES).collect();
+    cookies.extend(stale.into_iter().map(|position| delete(&settings.part(position), "/", settings.same_site)));
+    Ok(cookies)
+}
+
+/// The `Set-Cookie` values that delete the session that came with a request, whatever state it is in.
+pub fn forget(settings: &CookieSettings, came: &Headers) -> Vec<String> {
+    let came = pairs(came).filter_map(|(name, _)| settings.position(name)).filter(|position| *position < MOST_COOKIES);
+    let mut positions: std::collections::BTreeSet<_> = came.collect();
+    positions.insert(0);
+    positions.into_iter().map(|position| delete(&settings.part(position), "/", settings.same_site)).collect()
+}
+
+fn lasting(now: Timestamp, ends: Timestamp) -> Duration {
+    Duration::from_secs(ends.since(now).as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> CookieSettings {
+        CookieSettings { name: "__Host-accredit".into(), same_site: SameSite::Lax }
+    }
+
+    fn came(cookies: &str) -> Headers {
+        Headers::new(vec![("cookie".into(), cookies.as_bytes().to_vec())])
+    }
+
+    fn written(sealed: &str, before: &str) -> Vec<String> {
+        write(&settings(), sealed, Timestamp::default(), Timestamp::from_seconds(60), &came(before)).unwrap()
+    }
+
+    /// What the browser sends after having been told.
+    fn sent_back(set_cookies: &[String]) -> Headers {
+        let kept = set_cookies.iter().filter(|cookie| !cookie.contains("Max-Age=0"));
+        came(&kept.map(|cookie| cookie.split(';').next().unwrap()).collect::<Vec<_>>().join("; "))
+    }
+
+    #[test]
+    fn a_session_of_any_size_comes_back_as_it_went() {
+        for size in [1, LARGEST_VALUE, LARGEST_VALUE + 1, LARGEST_VALUE * MOST_COOKIES] {
+            let sealed = "aB-_".repeat(size.div_ceil(4))[..size].to_owned();
+            let cookies = written(&sealed, "");
+            assert_eq!(cookies.len(), size.div_ceil(LARGEST_VALUE));
+            assert!(cookies.iter().all(|cookie| cookie.split(';').next().unwrap().len() <= 4_096));
+            assert_eq!(read(&settings(), &sent_back(&cookies)), Carried::Sealed(sealed.into_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_session_that_needs_too_many_cookies_is_refused() {
+        let sealed = "a".repeat(LARGEST_VALUE * MOST_COOKIES + 1);
+        let refused = write(&settings(), &sealed, Timestamp::default(), Timestamp::default(), &came(""));
+        assert_eq!(refused, Err(TooLarge));
+    }
+
+    #[test]
+    fn a_smaller_session_deletes_the_parts_of_a_larger_one() {
+        let cookies = written("x", "__Host-accredit=3.a; __Host-accredit-1=b; __Host-accredit-2=c; other=d");
+        assert_eq!(cookies.len(), 3);
+        assert!(cookies[1].starts_with("__Host-accredit-1=; ") && cookies[1].ends_with("Max-Age=0"), "{}", cookies[1]);
+        assert!(cookies[2].starts_with("__Host-accredit-2=; "));
+    }
+
+    #[test]
+    fn torn_sessions_are_told_from_absent_ones() {
+        for torn in [
+            "__Host-accredit=2.a",
+            "__Host-accredit-1=b",
+            "__Host-accredit=9.a",
+            "__Host-accredit=.a",
+            "__Host-accredit=x.a",
+            "__Host-accredit=0.a",
+            "__Host-accredit=a; __Host-accredit=b",
+            "__Host-accredit=a; __Host-accredit-8=b",
+        ] {
+            assert_eq!(read(&settings(), &came(torn)), Carried::Torn, "{torn}");
+        }
+        for absent in ["", "a=1", "__Host-accredit-attempt-x=1", "__Host-accredit-01=1", "x__Host-accredit=1"] {
+            assert_eq!(read(&settings(), &came(absent)), Carried::Nothing, "{absent}");
+        }
+    }
+
+    #[test]
+    fn every_cookie_of_ours_is_known_as_ours_and_no_other() {
+        for ours in ["__Host-accredit", "__Host-accredit-1", "__Host-accredit-attempt-abc", "__Secure-accredit-hint"] {
+            assert!(settings().is_ours(ours), "{ours}");
+        }
+        for other in ["__Host-accredited", "accredit", "__host-accredit", "x", ""] {
+            assert!(!settings().is_ours(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn forgetting_deletes_every_part_that_came() {
+        assert_eq!(forget(&settings(), &came("")).len(), 1);
+        assert_eq!(forget(&settings(), &came("__Host-accredit=2.a; __Host-accredit-1=b; __Host-accredit-99=c")).len(), 2);
+    }
+}

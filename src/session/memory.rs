@@ -1,0 +1,138 @@
+//! What a worker has verified before, so that it need not do it again: bounded in bytes, never past its expiry.
+//!
+//! Entries are found by a hash keyed with random bytes of the host, so that nobody can compute a credential that hits an entry
+//! of somebody else. The memory belongs to one configuration and its keys and goes with them.
+
+use std::hash::Hasher;
+use std::rc::Rc;
+
+use lru::LruCache;
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+use crate::words::time::Timestamp;
+use crate::words::world::{NoRandomness, World};
+
+/// What an entry costs beside its content, in bytes, roughly.
+const OVERHEAD: usize = 160;
+
+/// Verified things by the credential that proved them.
+pub struct Memory<T> {
+    entries: LruCache<u128, Entry<T>>,
+    key: [u8; 16],
+    bytes: usize,
+    most_bytes: usize,
+}
+
+struct Entry<T> {
+    value: Rc<T>,
+    until: Timestamp,
+    bytes: usize,
+}
+
+impl<T> Memory<T> {
+    /// An empty memory of at most `most_bytes`.
+    ///
+    /// # Errors
+    /// [`NoRandomness`] when the host gives no key.
+    pub fn new(world: &mut dyn World, most_bytes: usize) -> Result<Self, NoRandomness> {
+        let mut key = [0; 16];
+        world.random(&mut key)?;
+        Ok(Self { entries: LruCache::unbounded(), key, bytes: 0, most_bytes })
+    }
+
+    /// What was remembered of this very credential, unless it has ended.
+    pub fn recall(&mut self, credential: &[u8], now: Timestamp) -> Option<Rc<T>> {
+        let key = self.hash(credential);
+        let entry = self.entries.get(&key)?;
+        if now >= entry.until {
+            self.forget(credential);
+            return None;
+        }
+        Some(Rc::clone(&entry.value))
+    }
+
+    /// Remembers a verified thing of about `bytes` until `until`; what was not asked for longest makes room.
+    pub fn remember(&mut self, credential: &[u8], value: Rc<T>, bytes: usize, until: Timestamp) {
+        let bytes = bytes.saturating_add(OVERHEAD);
+        if bytes > self.most_bytes {
+            return;
+        }
+        let key = self.hash(credential);
+        if let Some(before) = self.entries.put(key, Entry { value, until, bytes }) {
+            self.bytes = self.bytes.saturating_sub(before.bytes);
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        while self.bytes > self.most_bytes {
+            let Some((_, oldest)) = self.entries.pop_lru() else { break };
+            self.bytes = self.bytes.saturating_sub(oldest.bytes);
+        }
+    }
+
+    /// Forgets one credential.
+    pub fn forget(&mut self, credential: &[u8]) {
+        let key = self.hash(credential);
+        if let Some(entry) = self.entries.pop(&key) {
+            self.bytes = self.bytes.saturating_sub(entry.bytes);
+        }
+    }
+
+    fn hash(&self, credential: &[u8]) -> u128 {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write(credential);
+        hasher.finish128().as_u128()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::world::testing::Still;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn memory(most_bytes: usize) -> Memory<u32> {
+        Memory::new(&mut Still::default(), most_bytes).unwrap()
+    }
+
+    #[test]
+    fn nothing_is_recalled_past_its_end() {
+        let mut memory = memory(1_000);
+        memory.remember(b"a", Rc::new(1), 10, at(5));
+        assert_eq!(memory.recall(b"a", at(4)).as_deref(), Some(&1));
+        assert_eq!(memory.recall(b"a", at(5)), None);
+        assert_eq!(memory.bytes, 0);
+    }
+
+    #[test]
+    fn another_credential_recalls_nothing() {
+        let mut memory = memory(1_000);
+        memory.remember(b"a", Rc::new(1), 10, at(5));
+        assert_eq!(memory.recall(b"A", at(0)), None);
+        memory.forget(b"a");
+        assert_eq!(memory.recall(b"a", at(0)), None);
+    }
+
+    #[test]
+    fn a_flood_of_credentials_stays_within_its_bytes() {
+        let mut memory = memory(10 * (OVERHEAD + 10));
+        for credential in 0..1_000_u32 {
+            memory.remember(&credential.to_le_bytes(), Rc::new(credential), 10, at(5));
+            assert!(memory.bytes <= memory.most_bytes);
+        }
+        assert_eq!(memory.entries.len(), 10);
+        assert_eq!(memory.recall(&999_u32.to_le_bytes(), at(0)).as_deref(), Some(&999));
+        memory.remember(b"huge", Rc::new(0), usize::MAX, at(5));
+        assert_eq!(memory.recall(b"huge", at(0)), None);
+    }
+
+    #[test]
+    fn remembering_again_does_not_count_twice() {
+        let mut memory = memory(1_000);
+        for _ in 0..100 {
+            memory.remember(b"a", Rc::new(1), 10, at(5));
+        }
+        assert_eq!(memory.bytes, OVERHEAD + 10);
+    }
+}

@@ -1,0 +1,75 @@
+//! A short memory of what has ended, shared by the workers of one process: a session after sign-out, an attempt after its
+//! callback. It is a table of fixed size (shared data cannot be deleted), so it is a second line of defence and never the only
+//! one: cookies are deleted in the browser, codes are spent at the provider.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+use crate::words::time::Timestamp;
+use crate::words::world::{Version, World};
+
+/// What has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended<'a> {
+    /// A session, by its identifier.
+    Session(&'a str),
+    /// A sign-in, by its `state`.
+    Attempt(&'a str),
+}
+
+impl Ended<'_> {
+    /// The place in the table, one of 4,096, and the digest that stands there.
+    fn place(self) -> (String, String) {
+        let (kind, name) = match self {
+            Self::Session(id) => ("session", id),
+            Self::Attempt(state) => ("attempt", state),
+        };
+        let digest = Sha256::digest(format!("{kind} {name}"));
+        let text = URL_SAFE_NO_PAD.encode(digest);
+        let slot: String = text.chars().take(2).collect();
+        (format!("accredit/1/ended/{kind}/{slot}"), text)
+    }
+}
+
+/// Remembers that something has ended, until a moment after which it would not count anyway.
+pub fn mark(world: &mut dyn World, ended: Ended<'_>, until: Timestamp) {
+    let (key, digest) = ended.place();
+    // An unconditional write cannot lose against another worker's.
+    let _ = world.share(&key, format!("{} {digest}", until.millis()).as_bytes(), Version::Any);
+}
+
+/// Whether it is remembered to have ended.
+pub fn is_marked(world: &dyn World, ended: Ended<'_>, now: Timestamp) -> bool {
+    let (key, digest) = ended.place();
+    let Some(shared) = world.shared(&key) else { return false };
+    let Ok(text) = std::str::from_utf8(&shared.value) else { return false };
+    text.split_once(' ')
+        .is_some_and(|(until, other)| other == digest && until.parse().is_ok_and(|until| now < Timestamp::from_millis(until)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::world::testing::Still;
+
+    #[test]
+    fn another_worker_knows_what_has_ended_until_it_does_not_matter() {
+        let mut here = Still::default();
+        let there = here.clone();
+        mark(&mut here, Ended::Session("abc"), Timestamp::from_seconds(10));
+        assert!(is_marked(&there, Ended::Session("abc"), Timestamp::from_seconds(9)));
+        assert!(!is_marked(&there, Ended::Session("abc"), Timestamp::from_seconds(10)));
+        assert!(!is_marked(&there, Ended::Attempt("abc"), Timestamp::from_seconds(9)));
+        assert!(!is_marked(&there, Ended::Session("abd"), Timestamp::from_seconds(9)));
+    }
+
+    #[test]
+    fn a_flood_of_ended_sessions_takes_no_more_than_the_table() {
+        let mut world = Still::default();
+        for id in 0..20_000 {
+            mark(&mut world, Ended::Session(&id.to_string()), Timestamp::from_seconds(10));
+        }
+        assert!(world.memory.borrow().len() <= 4_096);
+    }
+}

@@ -1,0 +1,187 @@
+// The same gateway as people meet it: a real Chromium, the demo's provider with its form, the demo's application with its pages.
+//
+// No page of ours or of the demo may make the browser complain: policy violations and script errors fail the tests.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { newPerson, startBrowser } from './lib/browser.mjs';
+import { startDemoApplication, startDemoProvider } from './lib/demo.mjs';
+import { startGateway } from './lib/gateway.mjs';
+import { freePort } from './lib/process.mjs';
+import { assertNoPanic } from './lib/stage.mjs';
+
+describe('in a browser', () => {
+  let gateway, provider, application, browser, person;
+
+  before(async () => {
+    const port = await freePort();
+    provider = await startDemoProvider(`http://localhost:${port}`);
+    application = await startDemoApplication();
+    gateway = await startGateway({ port, provider, application });
+    browser = await startBrowser();
+  });
+  afterEach(async () => {
+    await person?.close();
+    person = undefined;
+  });
+  after(async () => {
+    await browser?.close();
+    await gateway?.stop();
+    await provider?.stop();
+    await application?.stop();
+    if (gateway) assertNoPanic(gateway);
+  });
+
+  const arrive = async () => (person = await newPerson(browser)).newPage();
+  const at = (path) => `${gateway.origin}${path}`;
+  const pathOf = (page) => new URL(page.url()).pathname;
+  /** What the browser itself says about an answer that is an error is no complaint about a page. */
+  const complaints = () => person.complaints.filter((text) => !/status of (401|403)/.test(text));
+
+  async function fillIn(page, login) {
+    await page.getByLabel('Name').fill(login);
+    await page.getByLabel('Password').fill(`${login}-password`);
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  }
+
+  async function signIn(page, login, path = '/analytics') {
+    await page.goto(at(path));
+    assert.equal(new URL(page.url()).origin, provider.issuer, `the provider asks, not ${page.url()}`);
+    await fillIn(page, login);
+    await page.waitForURL(at(path));
+  }
+
+  it('a protected page leads to the provider and back, and shows who came', async () => {
+    const page = await arrive();
+    await signIn(page, 'alice', '/analytics?from=mail');
+    assert.match(await page.locator('main').innerText(), /you are alice/);
+    assert.equal(page.url(), at('/analytics?from=mail'));
+    const cookies = await person.context.cookies(gateway.origin);
+    const session = cookies.find(({ name }) => name === '__Host-accredit');
+    assert.deepEqual([session.httpOnly, session.secure, session.sameSite, session.path], [true, true, 'Lax', '/']);
+    assert.equal(await page.evaluate(() => document.cookie), '', 'a script sees a cookie');
+    assert.deepEqual(complaints(), []);
+  });
+
+  it('alice sees the members\' page and talks to the chat', async () => {
+    const page = await arrive();
+    await signIn(page, 'alice', '/members');
+    assert.match(await page.locator('main').innerText(), /oracle-ai-users/);
+    await page.goto(at('/chat'));
+    await page.getByLabel('Message').fill('good day');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByText('You said: good day').waitFor();
+    assert.deepEqual(complaints(), []);
+  });
+
+  it('bob sees a page that says why not, and can come back as alice', async () => {
+    const page = await arrive();
+    await signIn(page, 'bob');
+    const response = await page.goto(at('/members'));
+    assert.equal(response.status(), 403);
+    const text = await page.locator('body').innerText();
+    assert.match(text, /access denied/i);
+    assert.match(text, /ask for access/i);
+    assert.deepEqual(complaints(), []);
+    await page.getByRole('link', { name: /another account/i }).or(page.getByRole('button', { name: /another account/i })).click();
+    await page.waitForURL((url) => url.origin === provider.issuer || url.pathname === '/');
+    await page.goto(at('/members'));
+    if (new URL(page.url()).origin === provider.issuer) await fillIn(page, 'alice');
+    await page.waitForURL(at('/members'));
+    assert.match(await page.locator('main').innerText(), /alice@example\.com/);
+    assert.deepEqual(complaints(), []);
+  });
+
+  it('the public chat page says "sign in" to a stranger, and answers after signing in there', async () => {
+    const page = await arrive();
+    await page.goto(at('/chat'));
+    await page.locator('#sign-in').click();
+    await page.waitForURL((url) => url.origin === provider.issuer);
+    await fillIn(page, 'alice');
+    await page.waitForURL(at('/chat'));
+    await page.getByText('Hello alice').waitFor();
+    assert.deepEqual(complaints(), []);
+  });
+
+  it('two tabs sign in at once, and each comes back to its own page', async () => {
+    const first = await arrive();
+    const second = await person.newPage();
+    await Promise.all([first.goto(at('/analytics?tab=1')), second.goto(at('/members?tab=2'))]);
+    await fillIn(first, 'alice');
+    await first.waitForURL(at('/analytics?tab=1'));
+    await fillIn(second, 'alice');
+    await second.waitForURL(at('/members?tab=2'));
+    await first.reload();
+    assert.equal(first.url(), at('/analytics?tab=1'));
+    const names = (await person.context.cookies(gateway.origin)).map(({ name }) => name);
+    assert.deepEqual(names.filter((name) => name.includes('attempt')), []);
+    assert.deepEqual(complaints(), []);
+  });
+
+  it('going back to the callback after signing in does no harm', async () => {
+    const page = await arrive();
+    let callback;
+    page.on('request', (request) => request.url().includes('/api/callback?') && (callback = request.url()));
+    await signIn(page, 'alice');
+    await page.goto(callback);
+    await page.goto(at('/analytics'));
+    assert.match(await page.locator('main').innerText(), /you are alice/);
+    assert.deepEqual(complaints().filter((text) => !/status of 400/.test(text)), []);
+  });
+
+  it('a cancelled sign-in ends on a page that says so and offers another try', async () => {
+    const page = await arrive();
+    await page.goto(at('/analytics'));
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.waitForURL((url) => url.pathname === '/api/callback');
+    assert.equal(await page.locator('h1').count(), 1);
+    await page.getByRole('link', { name: /again|sign in/i }).first().click();
+    await page.waitForURL((url) => url.origin === provider.issuer);
+    await fillIn(page, 'alice');
+    await page.waitForURL((url) => url.origin === gateway.origin && ['/', '/analytics'].includes(url.pathname));
+    await page.getByRole('button', { name: 'Sign out' }).waitFor();
+    assert.deepEqual(complaints(), []);
+  });
+
+  it('signing out by the button ends the session here and at the provider', async () => {
+    const page = await arrive();
+    await signIn(page, 'alice');
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.waitForURL(at('/'));
+    assert.match(await page.locator('main').innerText(), /not signed in/);
+    assert.equal((await page.request.get(at('/api/chat'))).status(), 401);
+    await page.goto(at('/analytics'));
+    assert.equal(new URL(page.url()).origin, provider.issuer);
+    await page.getByLabel('Password').waitFor();
+    assert.deepEqual(complaints(), []);
+  });
+
+  it('signing out by script ends it too', async () => {
+    const page = await arrive();
+    await signIn(page, 'alice', '/members');
+    await page.goto(at('/chat'));
+    await page.getByRole('button', { name: 'Sign out by script' }).click();
+    await page.waitForURL(at('/'));
+    assert.match(await page.locator('main').innerText(), /not signed in/);
+    assert.deepEqual(complaints(), []);
+  });
+
+  it('a page of another site can make nobody sign out or post in their name, and can frame no page of ours', async () => {
+    const page = await arrive();
+    await signIn(page, 'alice');
+    await page.goto(`${provider.issuer}/nothing-here`);
+    for (const [method, path] of [['POST', '/api/logout'], ['GET', '/api/logout'], ['POST', '/api/chat']]) {
+      await page.evaluate(([verb, url]) => fetch(url, { method: verb, mode: 'no-cors', credentials: 'include' }).catch(() => {}), [method, at(path)]);
+    }
+    const submitted = page.waitForURL((url) => url.href.startsWith(gateway.origin));
+    await page.evaluate((url) => {
+      const form = Object.assign(document.createElement('form'), { method: 'post', action: url });
+      document.body.append(form);
+      form.submit();
+    }, at('/api/logout'));
+    await submitted;
+    assert.equal(pathOf(page), '/api/logout');
+    await page.goto(at('/analytics'));
+    assert.match(await page.locator('main').innerText(), /you are alice/, 'the session was ended from elsewhere');
+  });
+});

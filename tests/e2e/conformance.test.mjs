@@ -1,0 +1,158 @@
+// The OpenID Foundation's relying-party modules of the plans `basic` and `config`, by name, against a provider that misbehaves as each module does.
+//
+// The Foundation's suite cannot see a rejection by itself; here every negative case asserts the status and the reason that the filter answers with, that
+// no session came of it, and that the application saw nothing.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { makeKey, sign, unsigned } from './lib/misbehaving.mjs';
+import { headerValues } from './lib/upstream.mjs';
+import { assertRefused, onStage, sessionCookies } from './lib/stage.mjs';
+
+const odd = 'secret:with/odd+signs % and ü';
+const twoKeys = async (provider) => {
+  provider.clientSecret = odd;
+  provider.keys = [await makeKey('RS256', 'rs-1'), await makeKey('RS256', 'rs-2')];
+};
+const oneKey = (provider) => void (provider.clientSecret = odd);
+const withUserinfo = (configuration) => void (configuration.providers[0].userinfo = true);
+
+const claim = (changes) => (provider) => (provider.lies.claims = (claims) => ({ ...claims, ...changes }));
+
+/** [module, what it does, how the provider misbehaves, what the filter answers] */
+const REJECTED = [
+  ['invalid-iss', 'an ID token of another issuer', claim({ iss: 'https://other.example' }), 'id_token_issuer'],
+  ['missing-sub', 'an ID token without a subject', claim({ sub: undefined }), 'id_token_subject'],
+  ['invalid-aud', 'an ID token for another client', claim({ aud: 'somebody-else' }), 'id_token_audience'],
+  ['missing-iat', 'an ID token that does not say when it was issued', claim({ iat: undefined }), 'id_token_issued_at'],
+  ['nonce-invalid', 'an ID token with the nonce of another attempt', claim({ nonce: 'of-another-attempt' }), 'id_token_nonce'],
+  ['userinfo-invalid-sub', 'userinfo about somebody else', (provider) => (provider.lies.userinfo = (user) => ({ ...user, sub: 'somebody-else' })), 'userinfo_subject'],
+  ['invalid-sig-rs256', 'a signature that the named key did not make', forgedSignature, 'id_token_signature'],
+  ['kid-absent-multiple-jwks', 'no key named, and several that could be meant', (provider) => (provider.lies.header = ({ alg, typ }) => ({ alg, typ })), 'id_token_key_unknown'],
+  ['idtoken-sig-none', 'an unsigned ID token', (provider) => (provider.lies.idToken = (claims) => unsigned(claims, { alg: 'none' })), 'id_token_algorithm'],
+];
+
+function forgedSignature(provider) {
+  provider.lies.idToken = async (claims, header) => sign(claims, header, await makeKey('RS256', 'a thief'));
+}
+
+describe('oidcc-client-test, plan basic', () => {
+  const stage = onStage({ plugin: withUserinfo, prepare: twoKeys });
+
+  for (const [module, what, misbehave, reason] of REJECTED) {
+    it(`oidcc-client-test-${module}: ${what} is refused with 502 ${reason}`, async () => {
+      misbehave(stage.provider);
+      const visitor = stage.visitor();
+      const answer = await visitor.signIn('/analytics');
+      assertRefused(answer, 502, reason);
+      assert.equal((await visitor.call('/api/session')).status, 401);
+      assert.deepEqual(stage.application.requests, []);
+    });
+  }
+
+  it('oidcc-client-test: the happy path signs in by code, PKCE, state and nonce, and ends where it began', async () => {
+    const landing = await stage.visitor().signIn('/analytics?from=here');
+    assert.deepEqual(landing.trail.map(({ status }) => status), [302, 302, 303, 200]);
+    assert.equal(landing.url.pathname + landing.url.search, '/analytics?from=here');
+    const [asked] = stage.provider.received.authorize;
+    assert.deepEqual(
+      ['response_type', 'client_id', 'scope', 'redirect_uri', 'code_challenge_method'].map((name) => asked.query.get(name)),
+      ['code', 'accredit-demo', 'openid profile email groups', `${stage.gateway.origin}/api/callback`, 'S256'],
+    );
+    for (const name of ['state', 'nonce', 'code_challenge']) assert.ok(asked.query.get(name)?.length >= 32, `${name} is too short`);
+    assert.equal(stage.provider.count('token'), 1);
+    const [{ form }] = stage.provider.received.token;
+    assert.deepEqual([form.get('grant_type'), form.get('redirect_uri')], ['authorization_code', `${stage.gateway.origin}/api/callback`]);
+    assert.match(form.get('code_verifier'), /^[A-Za-z0-9._~-]{43,128}$/);
+    assert.equal(stage.application.requests.length, 1, 'only the decided request arrived');
+  });
+
+  it('oidcc-client-test-idtoken-sig-rs256: an ID token signed with RS256 is accepted', async () => {
+    assert.equal((await stage.visitor().signIn('/analytics')).status, 200);
+  });
+
+  it('oidcc-client-test-scope-userinfo-claims: claims that only userinfo tells reach the application', async () => {
+    stage.provider.lies.claims = ({ email, email_verified, groups, name, preferred_username, ...bare }) => bare;
+    const landing = await stage.visitor().signIn('/members');
+    assert.equal(landing.status, 200, landing.reason);
+    const arrived = await stage.application.only('/members');
+    assert.deepEqual(headerValues(arrived, 'x-forwarded-email'), ['user@example.com']);
+    assert.deepEqual(headerValues(arrived, 'x-forwarded-groups'), ['oracle-ai-users,staff']);
+    assert.match(stage.provider.received.userinfo[0].headers.authorization, /^Bearer access-/);
+  });
+
+  it('oidcc-client-test-client-secret-basic: name and secret are form-encoded into Basic, and stay out of the body', async () => {
+    const landing = await stage.visitor().signIn('/analytics');
+    const [{ client, form }] = stage.provider.received.token;
+    assert.deepEqual(client, { method: 'client_secret_basic', id: 'accredit-demo', secret: odd });
+    assert.equal(form.has('client_secret'), false);
+    assert.equal(landing.status, 200);
+  });
+});
+
+describe('oidcc-client-test, a provider with a single key', () => {
+  const stage = onStage({ prepare: oneKey });
+
+  it('oidcc-client-test-kid-absent-single-jwks: no key named, and only one that can be meant, is accepted', async () => {
+    stage.provider.lies.header = ({ alg, typ }) => ({ alg, typ });
+    assert.equal((await stage.visitor().signIn('/analytics')).status, 200);
+  });
+
+  it('oidcc-client-test-discovery-openid-config: endpoints are those of the discovery document', async () => {
+    await stage.visitor().signIn('/analytics');
+    assert.deepEqual(['authorize', 'token'].map((endpoint) => stage.provider.count(endpoint)), [1, 1]);
+  });
+});
+
+describe('oidcc-client-test, plan config', () => {
+  const stage = onStage();
+
+  it('oidcc-client-test-discovery-jwks-uri-keys: keys are those that jwks_uri names', async () => {
+    const landing = await stage.visitor().signIn('/analytics');
+    assert.equal(landing.status, 200);
+    assert.equal(sessionCookies(landing.trail[2]).length, 1);
+  });
+
+  it('oidcc-client-test-signing-key-rotation: a second sign-in with a new key fetches the new keys and is accepted', async () => {
+    assert.equal((await stage.visitor().signIn('/analytics')).status, 200);
+    stage.provider.forget();
+    await rotate(stage.provider, 'rotated-1');
+    assert.equal((await stage.visitor().signIn('/analytics')).status, 200);
+    assert.equal(stage.provider.count('keys'), 1, 'the new key was fetched once');
+  });
+
+  it('oidcc-client-test-signing-key-rotation-just-before-signing: a key made after the redirect is fetched at once', async () => {
+    stage.provider.lies.redirect = async (parameters) => {
+      await rotate(stage.provider, 'rotated-2');
+      return parameters;
+    };
+    assert.equal((await stage.visitor().signIn('/analytics')).status, 200);
+    assert.equal(stage.provider.count('keys'), 1, 'the new key was fetched once');
+  });
+
+  async function rotate(provider, kid) {
+    const key = await makeKey('RS256', kid);
+    provider.keys = [key];
+    provider.signingKey = key;
+  }
+});
+
+describe('oidcc-client-test, a provider that gives itself out as another', () => {
+  const stage = onStage({
+    plugin: (configuration) => void (configuration.sign_in = { wait: '1s' }),
+    prepare: (provider) => void (provider.lies.discovery = (document) => ({ ...document, issuer: 'https://other.example' })),
+  });
+
+  it('oidcc-client-test-discovery-issuer-mismatch: metadata of another issuer is never used; sign-in answers 503', async () => {
+    const answer = await stage.visitor().open('/analytics');
+    assertRefused(answer, 503, 'metadata_unavailable');
+    assert.ok(Number(answer.headers['retry-after']) > 0);
+    assert.ok((await stage.gateway.counter('accredit_fetch_metadata_failed')) > 0);
+    assert.deepEqual(stage.application.requests, []);
+  });
+
+  it('oidcc-client-test-discovery-issuer-mismatch: the log shows both issuers, so that the difference can be seen', () => {
+    assert.match(stage.gateway.log(), /https:\/\/other\.example/);
+    assert.ok(stage.gateway.log().includes(stage.provider.issuer));
+  });
+});

@@ -1,0 +1,24 @@
+// A real Chromium, driven by playwright-core, which brings no browser of its own.
+//
+// Every page's console errors, uncaught exceptions and policy violations are kept, so that a test can say that there were none.
+
+import { chromium } from 'playwright-core';
+import { chromiumPath } from './process.mjs';
+
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'];
+
+export function startBrowser() {
+  return chromium.launch({ executablePath: chromiumPath(), headless: true, args: FLAGS });
+}
+
+/** A person of their own: an isolated context, and a list of what its pages complained about. */
+export async function newPerson(browser) {
+  const context = await browser.newContext();
+  const complaints = [];
+  context.on('page', (page) => {
+    page.setDefaultTimeout(10_000);
+    page.on('console', (message) => message.type() === 'error' && complaints.push(`${page.url()}: ${message.text()}`));
+    page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error.message}`));
+  });
+  return { context, complaints, newPage: () => context.newPage(), close: () => context.close() };
+}

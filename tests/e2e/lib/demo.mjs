@@ -1,0 +1,78 @@
+// The demo's own provider (npm's oidc-provider, certified by the OpenID Foundation) and its two people, signed in by form.
+
+import { join } from 'node:path';
+import { after, before, beforeEach } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { Visitor } from './client.mjs';
+import { managerOf, startGateway } from './gateway.mjs';
+import { ROOT, freePort } from './process.mjs';
+import { assertNoPanic } from './stage.mjs';
+import { Application } from './upstream.mjs';
+
+const SECRET = 'demo-secret';
+
+/** Starts deploy/demo/provider.mjs for a gateway at this origin. Resolves with {issuer, port, clientSecret, stop}. */
+export async function startDemoProvider(origin) {
+  const { startProvider, demoClient } = await demoModule('provider.mjs');
+  const provider = await startProvider({ port: 0, clients: [demoClient(SECRET, origin)] });
+  return { issuer: provider.issuer, port: Number(new URL(provider.issuer).port), clientSecret: SECRET, stop: provider.close };
+}
+
+/** Starts deploy/demo/app.mjs. Resolves with {port, stop}. */
+export async function startDemoApplication() {
+  const { startApp } = await demoModule('app.mjs');
+  const application = await startApp({ port: 0 });
+  return { port: Number(new URL(application.url).port), stop: application.close };
+}
+
+async function demoModule(name) {
+  try {
+    return await import(pathToFileURL(join(ROOT, 'deploy/demo', name)));
+  } catch (error) {
+    if (error.code === 'ERR_MODULE_NOT_FOUND') throw new Error(`the demo's packages are missing (${error.message}): run "npm ci" in deploy/demo`);
+    throw error;
+  }
+}
+
+/** Visits a page as nobody, signs in by the provider's form, and ends at the page. */
+export async function signInAs(gateway, login, { path = '/analytics', ...options } = {}) {
+  const visitor = new Visitor(gateway, options);
+  const form = await visitor.follow(await visitor.open(path));
+  if (form.status !== 200 || !form.body.includes('name="password"')) throw new Error(`no sign-in form, but ${form.status} ${form.reason ?? ''} at ${form.url}`);
+  visitor.landing = await visitor.follow(await visitor.submit(form, { login, password: `${login}-password`, action: 'login' }));
+  return visitor;
+}
+
+/** envoy/bff.yaml with nothing changed but ports, the demo's provider, the recording application; alice and bob are signed in. */
+export function onDemoStage() {
+  const stage = { nobody: (options) => new Visitor(stage.gateway, options) };
+  before(async () => {
+    const port = await freePort();
+    stage.provider = await startDemoProvider(`http://localhost:${port}`);
+    stage.application = await Application.start();
+    stage.gateway = await startGateway({ port, provider: stage.provider, application: stage.application, envoy: keepTrailers });
+    stage.alice = await signInAs(stage.gateway, 'alice');
+    stage.bob = await signInAs(stage.gateway, 'bob');
+  });
+  beforeEach(() => stage.application.forget());
+  after(async () => {
+    await stage.gateway?.stop();
+    await stage.provider?.stop();
+    await stage.application?.stop();
+    if (stage.gateway) assertNoPanic(stage.gateway);
+  });
+  return stage;
+}
+
+/** HTTP/1.1 drops trailers unless both sides are told to keep them; the tests want to see them arrive. */
+function keepTrailers(bootstrap) {
+  const manager = managerOf(bootstrap.static_resources.listeners[0]);
+  manager.http_protocol_options = { ...manager.http_protocol_options, enable_trailers: true };
+  const cluster = bootstrap.static_resources.clusters.find(({ name }) => name === 'application');
+  cluster.typed_extension_protocol_options = {
+    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+      '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+      explicit_http_config: { http_protocol_options: { enable_trailers: true } },
+    },
+  };
+}

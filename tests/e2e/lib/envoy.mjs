@@ -1,0 +1,143 @@
+// One Envoy process: started from a bootstrap given as a value, watched through its log and its admin port, stopped by pid.
+//
+// It knows nothing about Accredit. `gateway.mjs` makes the bootstrap from the shipped envoy/bff.yaml.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { ROOT, atExit, envoyPath, eventually, sleep, temporaryFolder } from './process.mjs';
+
+const LOG_LEVELS = ['--log-level', 'warning', '--component-log-level', 'wasm:info'];
+
+export class Envoy {
+  #child;
+  #exited;
+  #withdraw;
+  #failure = '';
+
+  /** Starts Envoy and resolves when it serves. `bootstrap` is an object whose admin port is 0, or makes one, given this Envoy's folder. */
+  static async start(bootstrap, { concurrency = 1, environment = {}, within = 15_000 } = {}) {
+    const envoy = new Envoy();
+    envoy.folder = temporaryFolder();
+    envoy.#spawn(typeof bootstrap === 'function' ? bootstrap(envoy.folder) : bootstrap, concurrency, environment);
+    try {
+      await eventually('Envoy serves', () => envoy.#isReady(), { within, every: 20 });
+    } catch (error) {
+      await envoy.stop();
+      throw new Error(`${error.message}\n--- the end of its log ---\n${envoy.log().slice(-4000)}`);
+    }
+    envoy.readyAfter = Date.now() - envoy.startedAt;
+    return envoy;
+  }
+
+  #spawn(bootstrap, concurrency, environment) {
+    const file = join(this.folder, 'envoy.yaml');
+    const adminFile = join(this.folder, 'admin');
+    writeFileSync(file, stringify(bootstrap, { aliasDuplicateObjects: false }));
+    // Files, not pipes: Envoy opens /dev/stdout anew for its access log, which fails on node's sockets.
+    const output = openSync(join(this.folder, 'log'), 'a');
+    const options = ['-c', file, '--use-dynamic-base-id', '--concurrency', String(concurrency), '--admin-address-path', adminFile, '--drain-time-s', '1', '--file-flush-interval-msec', '50'];
+    this.startedAt = Date.now();
+    this.#child = spawn(envoyPath(), [...options, ...LOG_LEVELS], {
+      cwd: ROOT,
+      env: { PATH: process.env.PATH, ...environment },
+      stdio: ['ignore', output, output],
+    });
+    closeSync(output);
+    this.#exited = new Promise((exited) => {
+      this.#child.once('error', (error) => {
+        this.#failure = `${error.message}\n`;
+        exited();
+      });
+      this.#child.once('exit', exited);
+    });
+    this.#withdraw = atExit(() => this.#child.kill('SIGKILL'));
+  }
+
+  async #isReady() {
+    if (!this.running) throw Object.assign(new Error('it has ended'), { final: true });
+    this.adminPort ??= Number(readFileSync(join(this.folder, 'admin'), 'utf8').split(':').at(-1)) || undefined;
+    return (await this.admin('/ready')).startsWith('LIVE');
+  }
+
+  get running() {
+    return this.#child.exitCode === null && this.#child.signalCode === null && this.#child.pid !== undefined;
+  }
+
+  /** All that Envoy and the filter wrote, the access log included; with a mark, what they wrote after it. */
+  log(mark = 0) {
+    return this.#failure + readFileSync(join(this.folder, 'log'), 'latin1').slice(mark);
+  }
+
+  /** The lines of the access log, which the shipped file writes as JSON. */
+  accessLog(mark = 0) {
+    return this.log(mark).split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+  }
+
+  /** The filter's audit lines: what stands behind `accredit audit`. */
+  auditLog(mark = 0) {
+    return this.log(mark).split('\n').map((line) => /accredit audit (\{.*\})/.exec(line)?.[1]).filter(Boolean).map((text) => JSON.parse(text));
+  }
+
+  mark() {
+    return this.log().length;
+  }
+
+  admin(path, method = 'GET') {
+    return new Promise((answer, failed) => {
+      const request = http.request({ host: '127.0.0.1', port: this.adminPort, path, method, agent: false }, (response) => {
+        let body = '';
+        response.setEncoding('utf8').on('data', (text) => (body += text));
+        response.on('end', () => (response.statusCode === 200 ? answer(body) : failed(new Error(`admin ${path}: ${response.statusCode} ${body}`))));
+      });
+      request.on('error', failed);
+      request.setTimeout(5000, () => request.destroy(new Error(`admin ${path}: no answer`)));
+      request.end();
+    });
+  }
+
+  /** Counters and gauges by name, those that match the regular expression. */
+  async stats(filter = '.') {
+    const text = await this.admin(`/stats?filter=${encodeURIComponent(filter)}`);
+    const pairs = text.split('\n').map((line) => /^(.*): (\d+)$/.exec(line)).filter(Boolean);
+    return Object.fromEntries(pairs.map(([, name, value]) => [name, Number(value)]));
+  }
+
+  /** One counter of the filter: its sum over whatever prefix Envoy puts before it; 0 when it was never counted. */
+  async counter(name) {
+    const found = await this.stats(`(^|\\.)${name}$`);
+    return Object.values(found).reduce((sum, value) => sum + value, 0);
+  }
+
+  async stop() {
+    if (this.running) this.#child.kill('SIGTERM');
+    const ended = await Promise.race([this.#exited.then(() => true), sleep(5000)]);
+    if (!ended) {
+      this.#child.kill('SIGKILL');
+      await this.#exited;
+    }
+    this.#withdraw();
+  }
+}
+
+/** Replaces a file that Envoy watches, in the way that it notices: by a rename. */
+export function replaceFile(path, value) {
+  writeFileSync(`${path}.new`, stringify(value, { aliasDuplicateObjects: false }));
+  renameSync(`${path}.new`, path);
+}
+
+/** `envoy --mode validate`: loads the module and configures it, without serving. */
+export function validate(bootstrap, { environment = {} } = {}) {
+  const file = join(temporaryFolder(), 'envoy.yaml');
+  writeFileSync(file, stringify(bootstrap, { aliasDuplicateObjects: false }));
+  const run = spawnSync(envoyPath(), ['--mode', 'validate', '-c', file, '--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'error', '--component-log-level', 'wasm:info'], {
+    cwd: ROOT,
+    env: { PATH: process.env.PATH, ...environment },
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
+  if (run.error) throw run.error;
+  return { code: run.status, log: `${run.stdout}${run.stderr}` };
+}

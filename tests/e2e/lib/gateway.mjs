@@ -1,0 +1,82 @@
+// The gateway under test: the shipped envoy/bff.yaml with the tests' ports, clusters and plugin configuration.
+//
+// What is shipped is what is tested: the bootstrap is read from the repository and changed as a value, never copied here. A test changes the plugin's
+// configuration with `plugin`, and the bootstrap with `envoy`; both receive the value to edit.
+
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { Envoy } from './envoy.mjs';
+import { ROOT, freePort, wasmPath } from './process.mjs';
+
+export const newKey = () => randomBytes(32).toString('base64');
+
+/** The shipped bootstrap as an object. */
+export function shipped() {
+  return parse(readFileSync(join(ROOT, 'envoy/bff.yaml'), 'utf8'), { merge: true });
+}
+
+/** The HTTP connection manager of a listener. */
+export function managerOf(listener) {
+  return listener.filter_chains[0].filters.find(({ name }) => name.includes('http_connection_manager')).typed_config;
+}
+
+/** The value of the wasm filter's `config`: root_id, vm_config, configuration and the rest. */
+export function pluginOf(listener) {
+  const filter = managerOf(listener).http_filters.find(({ typed_config: config }) => config?.['@type']?.includes('wasm'));
+  if (!filter) throw new Error('the shipped listener has no wasm filter');
+  return filter.typed_config.config;
+}
+
+/** What an operator wrote: the plugin's configuration as a plain value, however it is wrapped. */
+export function configurationOf(plugin) {
+  const { value } = plugin.configuration;
+  return typeof value === 'string' ? JSON.parse(value) : value;
+}
+
+export function asStruct(plugin, configuration) {
+  plugin.configuration = { '@type': 'type.googleapis.com/google.protobuf.Struct', value: configuration };
+}
+
+export function asString(plugin, configuration) {
+  const value = typeof configuration === 'string' ? configuration : JSON.stringify(configuration);
+  plugin.configuration = { '@type': 'type.googleapis.com/google.protobuf.StringValue', value };
+}
+
+/** Sends a cluster to a loopback port. */
+export function pointCluster(bootstrap, name, port) {
+  const cluster = bootstrap.static_resources.clusters.find((candidate) => candidate.name === name);
+  if (!cluster) throw new Error(`the bootstrap has no cluster ${name}`);
+  for (const group of cluster.load_assignment.endpoints) for (const { endpoint } of group.lb_endpoints) endpoint.address.socket_address = { address: '127.0.0.1', port_value: port };
+  return cluster;
+}
+
+/** The shipped bootstrap for these ports, and the plugin's configuration for this provider. */
+export function bootstrapFor({ port, provider, application, plugin = () => {}, envoy = () => {}, wasm = wasmPath() }) {
+  const bootstrap = shipped();
+  bootstrap.admin.address.socket_address = { address: '127.0.0.1', port_value: 0 };
+  const [listener] = bootstrap.static_resources.listeners;
+  listener.address.socket_address = { address: '127.0.0.1', port_value: port };
+  pointCluster(bootstrap, 'provider', provider.port);
+  pointCluster(bootstrap, 'application', application.port);
+
+  const filter = pluginOf(listener);
+  filter.vm_config.code = { local: { filename: wasm } };
+  const configuration = configurationOf(filter);
+  configuration.origins = [`http://localhost:${port}`];
+  const [settings] = configuration.providers;
+  settings.issuer = provider.issuer;
+  settings.clusters = { [new URL(provider.issuer).host]: 'provider' };
+  asStruct(filter, plugin(configuration) ?? configuration);
+  return envoy(bootstrap) ?? bootstrap;
+}
+
+/** Starts the gateway. Resolves with the running Envoy, which also knows its `origin`, `port` and session `key`. */
+export async function startGateway({ concurrency = 1, key = newKey(), port, provider, environment = {}, ...rest }) {
+  const chosen = port ?? (await freePort());
+  const bootstrap = bootstrapFor({ ...rest, provider, port: chosen });
+  const secrets = { OIDC_CLIENT_SECRET: provider.clientSecret ?? 'demo-secret', ACCREDIT_KEY: key };
+  const gateway = await Envoy.start(bootstrap, { concurrency, environment: { ...secrets, ...environment } });
+  return Object.assign(gateway, { port: chosen, origin: `http://localhost:${chosen}`, host: `localhost:${chosen}`, key, bootstrap });
+}

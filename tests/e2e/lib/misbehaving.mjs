@@ -1,0 +1,219 @@
+// An OpenID provider of the tests' own, which behaves until it is told not to.
+//
+// It offers discovery, keys, authorization (nobody is asked anything: the redirect comes at once), token, userinfo and end_session. Everything that
+// reaches it is kept in `received`, per endpoint. It misbehaves in four ways, all undone by `behave()`:
+//   lies       change a value on its way out (a claim, a header, the document, the parameters of the redirect …)
+//   intercept  answer one endpoint by hand
+//   delay      answer one endpoint later
+//   refuse()   accept no connection at all, until accept()
+
+import { createHash, randomUUID } from 'node:crypto';
+import http from 'node:http';
+import { CompactSign, exportJWK, generateKeyPair } from 'jose';
+import { closeServer, freePort, listen, sleep } from './process.mjs';
+
+const PATHS = {
+  '/.well-known/openid-configuration': 'discovery',
+  '/keys': 'keys',
+  '/authorize': 'authorize',
+  '/token': 'token',
+  '/userinfo': 'userinfo',
+  '/end': 'end_session',
+};
+
+export const now = () => Math.floor(Date.now() / 1000);
+const hash = (text, algorithm = 'sha256') => createHash(algorithm).update(text).digest();
+const pairs = new Map();
+
+/** A signing key; key pairs are made once per process and name, because RSA keys take their time. */
+export async function makeKey(algorithm, kid) {
+  const name = `${algorithm} ${kid}`;
+  if (!pairs.has(name)) pairs.set(name, await generateKeyPair(algorithm, { extractable: true }));
+  const { privateKey, publicKey } = pairs.get(name);
+  const published = { ...(await exportJWK(publicKey)), kid, alg: algorithm, use: 'sig' };
+  return { algorithm, kid, privateKey, published };
+}
+
+/** Signs a payload given as bytes, text or value with whatever header is asked for. */
+export async function sign(payload, header, key) {
+  const bytes = payload instanceof Uint8Array ? payload : new TextEncoder().encode(typeof payload === 'string' ? payload : JSON.stringify(payload));
+  return new CompactSign(bytes).setProtectedHeader(header).sign(key.privateKey ?? key, { crit: Object.fromEntries((header.crit ?? []).map((name) => [name, true])) });
+}
+
+/** A token with no signature, or with the given one: what `none` and forgeries are made of. */
+export function unsigned(payload, header, signature = '') {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  return `${part(header)}.${part(payload)}.${signature}`;
+}
+
+export class Provider {
+  clientId = 'accredit-demo';
+  clientSecret = 'demo-secret';
+
+  static async start() {
+    const provider = new Provider();
+    provider.port = await freePort();
+    provider.issuer = `http://127.0.0.1:${provider.port}`;
+    provider.standardKey = await makeKey('RS256', 'rs-1');
+    provider.behave();
+    await provider.accept();
+    return provider;
+  }
+
+  /** Back to good behaviour, and everything received forgotten. */
+  behave() {
+    this.user = { sub: 'user-1', email: 'user@example.com', email_verified: true, name: 'Ünser User', preferred_username: 'user', groups: ['oracle-ai-users', 'staff'] };
+    this.keys = [this.standardKey];
+    this.signingKey = this.standardKey;
+    this.lies = {};
+    this.intercept = {};
+    this.delay = {};
+    this.codes = new Map();
+    this.accessTokens = new Map();
+    this.faults = [];
+    this.forget();
+  }
+
+  forget() {
+    this.received = Object.fromEntries(Object.values(PATHS).map((endpoint) => [endpoint, []]));
+  }
+
+  count(endpoint) {
+    return this.received[endpoint].length;
+  }
+
+  async accept() {
+    this.server = http.createServer((request, response) => this.#receive(request, response).catch((error) => this.#fail(response, error)));
+    await listen(this.server, this.port);
+  }
+
+  /** A fault of a test's own lie, not of a client that went away: the stage shows it. */
+  #fail(response, error) {
+    if (error.code !== 'ECONNRESET') this.faults.push(error.stack);
+    response.destroy();
+  }
+
+  async refuse() {
+    await this.stop();
+  }
+
+  async stop() {
+    await closeServer(this.server);
+  }
+
+  async #receive(request, response) {
+    const url = new URL(request.url, this.issuer);
+    const endpoint = PATHS[url.pathname];
+    let body = '';
+    for await (const part of request) body += part;
+    if (!endpoint) return answer(response, 404, { error: 'not_found' });
+    const received = { method: request.method, headers: request.headers, query: url.searchParams, form: new URLSearchParams(body) };
+    this.received[endpoint].push(received);
+    if (this.delay[endpoint]) await sleep(this.delay[endpoint]);
+    if (this.intercept[endpoint]) return this.intercept[endpoint](request, response, received);
+    return this[`_${endpoint}`](response, received);
+  }
+
+  #tell(what, truth, ...more) {
+    return this.lies[what] ? this.lies[what](truth, ...more) : truth;
+  }
+
+  async _discovery(response) {
+    const document = {
+      issuer: this.issuer,
+      authorization_endpoint: `${this.issuer}/authorize`,
+      token_endpoint: `${this.issuer}/token`,
+      userinfo_endpoint: `${this.issuer}/userinfo`,
+      jwks_uri: `${this.issuer}/keys`,
+      end_session_endpoint: `${this.issuer}/end`,
+      response_types_supported: ['code'],
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: ['RS256', 'PS256', 'ES256'],
+      code_challenge_methods_supported: ['S256'],
+      token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
+    };
+    answer(response, 200, await this.#tell('discovery', document));
+  }
+
+  async _keys(response) {
+    answer(response, 200, await this.#tell('keys', { keys: this.keys.map(({ published }) => published) }));
+  }
+
+  async _authorize(response, { query }) {
+    const code = randomUUID();
+    this.codes.set(code, Object.fromEntries(query));
+    const parameters = await this.#tell('redirect', { code, state: query.get('state') }, query);
+    const target = new URL(query.get('redirect_uri'));
+    for (const [name, value] of Object.entries(parameters)) if (value !== undefined) target.searchParams.append(name, value);
+    response.writeHead(302, { location: target.href }).end();
+  }
+
+  async _token(response, received) {
+    received.client = clientOf(received);
+    const attempt = this.codes.get(received.form.get('code'));
+    const wrong = this.#refusal(received, attempt);
+    if (wrong) return answer(response, wrong === 'invalid_client' ? 401 : 400, { error: wrong });
+    this.codes.delete(received.form.get('code'));
+    const accessToken = `access-${randomUUID()}`;
+    this.accessTokens.set(accessToken, { ...this.user });
+    const body = { access_token: accessToken, token_type: 'Bearer', expires_in: 3600, id_token: await this.#idToken(attempt, accessToken) };
+    answer(response, 200, await this.#tell('tokens', body), { 'cache-control': 'no-store' });
+  }
+
+  /** RFC 6749 and RFC 7636: what an honest token endpoint checks. */
+  #refusal({ client, form }, attempt) {
+    if (client.id !== this.clientId) return 'invalid_client';
+    if (client.method !== 'none' && client.secret !== this.clientSecret) return 'invalid_client';
+    if (form.get('grant_type') !== 'authorization_code') return 'unsupported_grant_type';
+    if (!attempt || attempt.redirect_uri !== form.get('redirect_uri')) return 'invalid_grant';
+    if (hash(form.get('code_verifier') ?? '').toString('base64url') !== attempt.code_challenge) return 'invalid_grant';
+    return null;
+  }
+
+  async #idToken(attempt, accessToken) {
+    const key = this.signingKey;
+    const truth = {
+      iss: this.issuer,
+      aud: this.clientId,
+      iat: now(),
+      exp: now() + 300,
+      nonce: attempt.nonce,
+      auth_time: now(),
+      at_hash: hash(accessToken).subarray(0, 16).toString('base64url'),
+      ...this.user,
+    };
+    const claims = await this.#tell('claims', truth);
+    const header = await this.#tell('header', { alg: key.algorithm, kid: key.kid, typ: 'JWT' });
+    return this.lies.idToken ? this.lies.idToken(claims, header, key) : sign(claims, header, key);
+  }
+
+  async _userinfo(response, { headers }) {
+    const user = this.accessTokens.get((headers.authorization ?? '').replace(/^Bearer /i, ''));
+    if (!user) return answer(response, 401, { error: 'invalid_token' });
+    answer(response, 200, await this.#tell('userinfo', user));
+  }
+
+  async _end_session(response, { query }) {
+    const back = query.get('post_logout_redirect_uri');
+    if (!back) return answer(response, 200, { signed_out: true });
+    const target = new URL(back);
+    if (query.has('state')) target.searchParams.set('state', query.get('state'));
+    response.writeHead(302, { location: target.href }).end();
+  }
+}
+
+export function answer(response, status, body, headers = {}) {
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(text);
+}
+
+/** How the client authenticated, RFC 6749 section 2.3.1: the two halves of Basic are form-encoded first. */
+function clientOf({ headers, form }) {
+  const plain = (text) => decodeURIComponent((text ?? '').replaceAll('+', ' '));
+  if (headers.authorization?.startsWith('Basic ')) {
+    const [id, secret] = Buffer.from(headers.authorization.slice(6), 'base64').toString().split(':');
+    return { method: 'client_secret_basic', id: plain(id), secret: plain(secret) };
+  }
+  if (form.has('client_secret')) return { method: 'client_secret_post', id: form.get('client_id'), secret: form.get('client_secret') };
+  return { method: 'none', id: form.get('client_id') };
+}

@@ -1,0 +1,123 @@
+// What every part of the harness shares about the machine: where things are, which ports are free, what must be cleaned up.
+//
+// It knows the environment variables ENVOY, ACCREDIT_WASM, ACCREDIT_WASM_DIES and CHROMIUM. What is missing is an error with a sentence, never a skipped
+// test: a suite that passes because it ran nothing proves nothing.
+
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+
+export function wasmPath() {
+  const path = resolve(ROOT, process.env.ACCREDIT_WASM ?? 'target/accredit.wasm');
+  if (!existsSync(path)) throw new Error(`the filter is missing: ${path} does not exist; run "make wasm", or set ACCREDIT_WASM`);
+  return path;
+}
+
+/** The module that panics on request: $ACCREDIT_WASM_DIES, else built now, in its own place beside the honest one. */
+export function dyingWasmPath() {
+  if (process.env.ACCREDIT_WASM_DIES) return resolve(ROOT, process.env.ACCREDIT_WASM_DIES);
+  const path = join(ROOT, 'target/accredit-dies.wasm');
+  const build = spawnSync(join(ROOT, 'deploy/build/wasm.sh'), [path], { env: { ...process.env, ACCREDIT_FEATURES: 'die-on-demand' }, encoding: 'utf8' });
+  if (build.status !== 0) throw new Error(`cannot build the module that dies on demand: ${build.error?.message ?? build.stderr.slice(-2000)}`);
+  return path;
+}
+
+export const envoyPath = () => executable('ENVOY', ['envoy'], 'a real Envoy (1.36 or newer)');
+export const chromiumPath = () => executable('CHROMIUM', ['chromium', 'chromium-browser', 'google-chrome'], 'a real Chromium');
+
+function executable(variable, names, what) {
+  const chosen = process.env[variable];
+  const candidates = chosen
+    ? [resolve(chosen)]
+    : names.flatMap((name) => (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, name)));
+  const found = candidates.find(isExecutable);
+  if (!found) throw new Error(`these tests need ${what}: set ${variable} to its path${chosen ? ` (it is ${chosen}, which cannot be executed)` : ''}`);
+  return found;
+}
+
+function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A port that nobody listens on, below the range from which the kernel takes ports for outgoing connections: a test's own
+ *  connections cannot take it between this look and its use. */
+export async function freePort() {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const port = 15000 + Math.floor(Math.random() * 15000);
+    if (await canListen(port)) return port;
+  }
+  throw new Error('found no free port between 15000 and 30000 on 127.0.0.1');
+}
+
+function canListen(port) {
+  return new Promise((answer) => {
+    const probe = createServer();
+    probe.once('error', () => answer(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => answer(true)));
+  });
+}
+
+/** Listens on a loopback port (0: any) and resolves with the port. */
+export function listen(server, port = 0) {
+  return new Promise((ready, failed) => {
+    server.once('error', failed);
+    server.listen(port, '127.0.0.1', () => {
+      server.removeListener('error', failed);
+      ready(server.address().port);
+    });
+  });
+}
+
+export function closeServer(server) {
+  return new Promise((closed) => {
+    server.close(() => closed());
+    server.closeAllConnections?.();
+  });
+}
+
+export const sleep = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+/** Asks until the answer is truthy, and returns it. `what` completes the sentence of the failure. */
+export async function eventually(what, ask, { within = 10_000, every = 50 } = {}) {
+  const deadline = Date.now() + within;
+  let last;
+  for (;;) {
+    try {
+      const answer = await ask();
+      if (answer) return answer;
+      last = answer;
+    } catch (error) {
+      last = error;
+    }
+    if (last?.final || Date.now() > deadline) throw new Error(`waited in vain until ${what}; the last answer was ${last instanceof Error ? last.message : JSON.stringify(last)}`);
+    await sleep(every);
+  }
+}
+
+/** A temporary folder that goes away with this process. */
+export function temporaryFolder() {
+  const folder = mkdtempSync(join(tmpdir(), 'accredit-e2e-'));
+  atExit(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+const duties = new Set();
+
+/** Registers a synchronous last duty, such as ending a child process; returns a function that withdraws it. */
+export function atExit(duty) {
+  duties.add(duty);
+  return () => duties.delete(duty);
+}
+
+process.on('exit', () => duties.forEach((duty) => duty()));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));

@@ -1,0 +1,70 @@
+// Policies that an Envoy route names in its metadata, and the bypass that others left open.
+//
+// Envoy's property for the chosen route keeps the route as first matched, while every edit of a header makes Envoy choose again: a header that only the
+// client sent, and that the filter strips, could pick a lax route for the check and the strict one for the request.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { managerOf } from './lib/gateway.mjs';
+import { assertProblem, assertRefused, onStage } from './lib/stage.mjs';
+
+/** Two routes to one path: a lax one for requests with a header, a strict one for all others, as in the bypass. */
+const routes = (header) => (bootstrap) => {
+  const [host] = managerOf(bootstrap.static_resources.listeners[0]).route_config.virtual_hosts;
+  const { route } = host.routes.at(-1);
+  const named = (policy) => ({ filter_metadata: { accredit: { policy } } });
+  host.routes = [
+    { match: { prefix: '/secret', headers: [{ name: header, present_match: true }] }, route },
+    { match: { prefix: '/secret' }, route, metadata: named('members') },
+    { match: { prefix: '/lax' }, route, metadata: named('everybody') },
+    { match: { prefix: '/unknown' }, route, metadata: named('nobody-defined-this') },
+    { match: { prefix: '/' }, route },
+  ];
+};
+
+const withPolicies = (configuration) => {
+  configuration.policies = { members: { claim: 'groups', any_of: ['members'] }, everybody: { not: { claim: 'groups', any_of: ['nobody'] } } };
+  configuration.route_policies = { filter_metadata: 'accredit' };
+};
+
+for (const header of ['x-forwarded-user', 'x-forwarded-groups', 'x_forwarded_user']) {
+  describe(`a policy of the route, when a lax route is matched by ${header}`, () => {
+    const stage = onStage({ plugin: withPolicies, envoy: routes(header) });
+
+    it('cannot be shaken off by a request that brings this header, which the filter strips', async () => {
+      const bob = await stage.signedIn();
+      assertRefused(await bob.open('/secret'), 403, 'condition_failed');
+      for (const spelling of [header, header.toUpperCase(), header.replaceAll('-', '_')]) {
+        assertRefused(await bob.open('/secret', { headers: { [spelling]: 'x' } }), 400, 'header_ambiguous');
+        assertRefused(await bob.open('/secret', { headers: { [spelling]: '' } }), 400, 'header_ambiguous');
+      }
+      assert.deepEqual(stage.application.requests, []);
+      assert.equal((await bob.open('/analytics')).status, 200);
+    });
+
+    it('lets those in whom it names', async () => {
+      stage.provider.user = { ...stage.provider.user, groups: ['members'] };
+      assert.equal((await (await stage.signedIn()).open('/secret')).status, 200);
+    });
+  });
+}
+
+describe('a policy of the route', () => {
+  const stage = onStage({ plugin: withPolicies, envoy: routes('x-any') });
+
+  it('only tightens: a lax one does not open what a rule closes', async () => {
+    assertProblem(await stage.visitor().call('/lax'), 401, 'session_missing');
+    assert.equal((await (await stage.signedIn()).open('/lax')).status, 200);
+  });
+
+  it('that nobody defined closes the route', async () => {
+    const visitor = await stage.signedIn();
+    assertRefused(await visitor.open('/unknown'), 503, 'route_policy_unknown');
+    assert.deepEqual(stage.application.requests, []);
+  });
+
+  it('is found whatever the query says', async () => {
+    const visitor = await stage.signedIn();
+    assertRefused(await visitor.open('/secret?x=/lax'), 403, 'condition_failed');
+  });
+});
