@@ -4,3 +4,6 @@
 pub mod jws;
 pub mod key;
 pub mod seal;
+
+#[cfg(test)]
+pub(crate) mod testing;

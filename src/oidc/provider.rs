@@ -172,3 +172,48 @@ impl<'a> Ask<'a> {
         Self { method: "GET", url, headers: vec![("accept", "application/json".to_owned())], body: String::new() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oidc::testing::{metadata, provider, url};
+
+    fn clusters(host: &str) -> Clusters {
+        Clusters::new([(host.to_owned(), "c".to_owned())])
+    }
+
+    #[test]
+    fn a_cluster_is_found_by_exact_host_and_port_only() {
+        for (listed, asked, reached) in [
+            ("sso.example.com", "https://sso.example.com/x", true),
+            ("SSO.example.com", "https://sso.EXAMPLE.com/x", true),
+            ("sso.example.com", "https://sso.example.com:8443/x", true),
+            ("sso.example.com:443", "https://sso.example.com/x", true),
+            ("sso.example.com:80", "https://sso.example.com/x", false),
+            ("sso.example.com:8443", "https://sso.example.com/x", false),
+            ("127.0.0.1:9000", "http://127.0.0.1:9000/x", true),
+            ("127.0.0.1:9000", "http://127.0.0.1:9001/x", false),
+            ("[::1]:9000", "http://[::1]:9000/x", true),
+            ("sso.example.com", "https://sso.example.com.evil.example/", false),
+            ("sso.example.com", "https://evil-sso.example.com/", false),
+            ("sso.example.com", "https://sso.example.com./", false),
+            ("sso.example.com", "https://example.com/", false),
+        ] {
+            assert_eq!(clusters(listed).reaching(&url(asked)).is_some(), reached, "{listed} {asked}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_listed_wins_over_its_host() {
+        let pairs = [("a.example", "any"), ("a.example:8443", "special")];
+        let clusters = Clusters::new(pairs.map(|(host, cluster)| (host.to_owned(), cluster.to_owned())));
+        assert_eq!(clusters.reaching(&url("https://a.example:8443/")), Some("special"));
+        assert_eq!(clusters.reaching(&url("https://a.example/")), Some("any"));
+    }
+
+    #[test]
+    fn the_issuer_is_the_configured_one_whatever_its_source() {
+        let given = Provider { source: MetadataSource::Given(Box::new(metadata())), ..provider() };
+        assert_eq!(given.issuer(), provider().issuer());
+    }
+}

@@ -1,1 +1,60 @@
+//! For tests of this room and of those above: a provider, its metadata and its answers.
 
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::crypto::key::Algorithm;
+use crate::oidc::metadata::Metadata;
+use crate::oidc::provider::{ClientAuthentication, Clusters, MetadataSource, PlainHttp, Provider};
+use crate::words::message::{Headers, Reply};
+use crate::words::secret::Secret;
+use crate::words::url::Url;
+
+pub(crate) const ISSUER: &str = "https://sso.example.com/realms/main";
+
+pub(crate) fn url(text: &str) -> Url {
+    Url::parse(text).unwrap()
+}
+
+/// The provider `main`, by discovery, with the client `app`.
+pub(crate) fn provider() -> Provider {
+    Provider {
+        name: "main".into(),
+        source: MetadataSource::Discovery { issuer: url(ISSUER) },
+        clusters: Clusters::new([("sso.example.com".into(), "sso".into())]),
+        client_id: "app".into(),
+        authentication: ClientAuthentication::SecretBasic(Secret::new("s3cret")),
+        scope: "openid email".into(),
+        authorization_params: vec![],
+        userinfo: false,
+        clock_skew: Duration::from_secs(60),
+        algorithms: vec![Algorithm::RS256, Algorithm::PS256, Algorithm::ES256],
+        timeout: Duration::from_secs(5),
+        plain_http: PlainHttp::LoopbackOnly,
+    }
+}
+
+/// What that provider says about itself.
+pub(crate) fn metadata() -> Metadata {
+    Metadata {
+        issuer: ISSUER.into(),
+        authorization_endpoint: url("https://sso.example.com/realms/main/auth"),
+        token_endpoint: url("https://sso.example.com/realms/main/token"),
+        jwks_uri: url("https://sso.example.com/realms/main/keys"),
+        userinfo_endpoint: Some(url("https://sso.example.com/realms/main/userinfo")),
+        end_session_endpoint: Some(url("https://sso.example.com/realms/main/logout")),
+        announces_iss_parameter: false,
+    }
+}
+
+/// An answer with a JSON document.
+pub(crate) fn json_reply(status: u16, document: &Value) -> Reply {
+    reply(status, &[("content-type", "application/json")], document.to_string().as_bytes())
+}
+
+/// Any answer.
+pub(crate) fn reply(status: u16, fields: &[(&str, &str)], body: &[u8]) -> Reply {
+    let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
+    Reply::Answered { status, headers: Headers::new(fields), body: body.to_vec() }
+}

@@ -1,1 +1,265 @@
+use super::*;
+use crate::crypto::testing::{OTHER_RSA, P256, RSA, Verdict, base64url, key_set};
+use serde_json::json;
 
+const ALL: &[Algorithm] = Algorithm::ALL;
+
+fn provider_keys() -> KeySet {
+    key_set(&[(&RSA, json!({"kid": "r"})), (&P256, json!({"kid": "e"}))])
+}
+
+fn check(token: &str, keys: &KeySet) -> Result<Verified, JwsError> {
+    verify(&Verdict::none(), token, keys, ALL)
+}
+
+fn refusal(token: &str) -> JwsError {
+    check(token, &provider_keys()).unwrap_err()
+}
+
+/// Signed by the provider, whatever the two texts say.
+fn signed(header: &str, claims: &str) -> String {
+    P256.raw_token(Algorithm::ES256, header, claims)
+}
+
+#[test]
+fn a_good_token_of_every_algorithm_is_read() {
+    for (key, kid, algorithm) in [
+        (&*RSA, "r", Algorithm::RS256),
+        (&*RSA, "r", Algorithm::RS384),
+        (&*RSA, "r", Algorithm::RS512),
+        (&*RSA, "r", Algorithm::PS256),
+        (&*P256, "e", Algorithm::ES256),
+    ] {
+        let token = key.token(algorithm, &json!({"kid": kid, "typ": "JWT"}), &json!({"sub": "a", "exp": 5, "x": {"y": [1]}}));
+        let claims = json!({"sub": "a", "exp": 5, "x": {"y": [1]}}).as_object().unwrap().clone();
+        let expected = Verified { claims, algorithm, key_id: Some(kid.into()), typ: Some("JWT".into()) };
+        assert_eq!(check(&token, &provider_keys()), Ok(expected), "{algorithm}");
+    }
+}
+
+#[test]
+fn the_example_of_rfc_7515_is_read() {
+    // Appendix A.3.
+    let jwk = json!({
+        "kty": "EC", "crv": "P-256",
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+    });
+    let keys = KeySet::new(vec![VerificationKey::from_jwk(&jwk).unwrap()]);
+    let token = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0\
+                 cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
+    let claims = json!({"iss": "joe", "exp": 1_300_819_380, "http://example.com/is_root": true});
+    assert_eq!(check(token, &keys).map(|verified| Value::Object(verified.claims)), Ok(claims));
+}
+
+#[test]
+fn unsigned_and_symmetric_tokens_are_refused_by_their_algorithm() {
+    let payload = base64url(r#"{"sub":"a"}"#);
+    for name in ["none", "None", "NONE", "nOnE", "HS256", "HS384", "HS512", "RS1", "EdDSA", "ES256K", "PS384", "", "es256"] {
+        let header = base64url(json!({"alg": name, "kid": "r"}).to_string());
+        for signature in [String::new(), base64url([1; 32])] {
+            let expected = JwsError::AlgorithmNotAllowed { found: format!("\"{name}\"") };
+            assert_eq!(refusal(&format!("{header}.{payload}.{signature}")), expected);
+        }
+    }
+}
+
+#[test]
+fn an_algorithm_that_is_not_allowed_is_refused_even_with_a_good_signature() {
+    let token = RSA.token(Algorithm::RS256, &json!({"kid": "r"}), &json!({}));
+    let refused = verify(&Verdict::none(), &token, &provider_keys(), &[Algorithm::ES256]);
+    assert_eq!(refused, Err(JwsError::AlgorithmNotAllowed { found: "\"RS256\"".into() }));
+    assert!(verify(&Verdict::none(), &token, &provider_keys(), &[]).is_err());
+}
+
+#[test]
+fn a_key_is_not_used_for_another_algorithm_than_its_own() {
+    let restricted = key_set(&[(&RSA, json!({"kid": "r", "alg": "PS256"})), (&P256, json!({"kid": "e"}))]);
+    for (algorithm, kid) in [(Algorithm::RS256, "r"), (Algorithm::RS512, "r"), (Algorithm::RS256, "e")] {
+        let token = RSA.token(algorithm, &json!({"kid": kid}), &json!({}));
+        let expected = JwsError::AlgorithmNotAllowed { found: format!("\"{algorithm}\"") };
+        assert_eq!(check(&token, &restricted), Err(expected), "{algorithm} {kid}");
+    }
+}
+
+#[test]
+fn a_wrong_signature_is_refused_whoever_made_it() {
+    let good = RSA.token(Algorithm::RS256, &json!({"kid": "r"}), &json!({"sub": "a"}));
+    let parts: Vec<&str> = good.split('.').collect();
+    let forged = OTHER_RSA.token(Algorithm::RS256, &json!({"kid": "r"}), &json!({"sub": "a"}));
+    let changed = format!("{}.{}.{}", parts[0], base64url(r#"{"sub":"b"}"#), parts[2]);
+    let another_header = base64url(r#"{"alg":"RS256","kid":"r","x":1}"#);
+    let without = format!("{}.{}.", parts[0], parts[1]);
+    for token in [forged, changed, format!("{another_header}.{}.{}", parts[1], parts[2]), without] {
+        assert_eq!(refusal(&token), JwsError::SignatureInvalid, "{token}");
+    }
+    let invalid = Verdict::always(crate::words::world::HostVerdict::Invalid);
+    assert_eq!(verify(&invalid, &good, &provider_keys(), ALL), Err(JwsError::SignatureInvalid));
+}
+
+#[test]
+fn keys_and_addresses_inside_the_token_are_not_used() {
+    let own = OTHER_RSA.jwk(&json!({"kid": "mine"}));
+    for header in [
+        json!({"jwk": own, "kid": "r"}),
+        json!({"jku": "https://evil.example/keys", "kid": "r"}),
+        json!({"x5u": "https://evil.example/cert", "x5c": ["MIIB"], "kid": "r"}),
+    ] {
+        let token = OTHER_RSA.token(Algorithm::RS256, &header, &json!({}));
+        assert_eq!(refusal(&token), JwsError::SignatureInvalid, "{header}");
+    }
+    let token = OTHER_RSA.token(Algorithm::RS256, &json!({"jwk": own, "kid": "mine"}), &json!({}));
+    assert_eq!(refusal(&token), JwsError::KeyUnknown { key_id: Some("\"mine\"".into()) });
+}
+
+#[test]
+fn extensions_that_must_be_understood_are_refused() {
+    for header in [
+        r#"{"alg":"ES256","kid":"e","crit":["exp"]}"#,
+        r#"{"alg":"ES256","kid":"e","crit":[]}"#,
+        r#"{"alg":"ES256","kid":"e","crit":null}"#,
+        r#"{"alg":"ES256","kid":"e","b64":false,"crit":["b64"]}"#,
+        r#"{"alg":"ES256","kid":"e","b64":false}"#,
+    ] {
+        assert_eq!(refusal(&signed(header, "{}")), JwsError::Malformed("its header demands an extension"), "{header}");
+    }
+}
+
+#[test]
+fn what_comes_twice_is_refused_in_header_and_claims() {
+    let header = r#"{"alg":"ES256","kid":"e"}"#;
+    let twice = JwsError::Malformed("a member comes twice");
+    for (header, claims) in [
+        (r#"{"alg":"none","alg":"ES256","kid":"e"}"#, "{}"),
+        (r#"{"alg":"ES256","kid":"r","kid":"e"}"#, "{}"),
+        (r#"{"alg":"ES256","kid":"e","x":1,"x":1}"#, "{}"),
+        (r#"{"alg":"ES256","kid":"e","x":{"y":1,"y":1}}"#, "{}"),
+        (r#"{"alg":"ES256","kid":"e","typ":"JWT","typ":"at+jwt"}"#, "{}"),
+        (header, r#"{"sub":"a","sub":"b"}"#),
+        (header, r#"{"sub":"a","s\u0075b":"b"}"#),
+        (header, r#"{"exp":1,"exp":9999999999}"#),
+        (header, r#"{"iat":1,"iat":1}"#),
+        (header, r#"{"realm":{"roles":[{"x":1,"x":2}]}}"#),
+    ] {
+        assert_eq!(refusal(&signed(header, claims)), twice, "{header} {claims}");
+    }
+}
+
+#[test]
+fn claims_that_are_no_claims_are_refused() {
+    let header = r#"{"alg":"ES256","kid":"e"}"#;
+    let not_json = JwsError::Malformed("it is not JSON");
+    let wrong_type = JwsError::Malformed("a member is missing, or of the wrong type");
+    let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(40), "]".repeat(40));
+    let deeper = format!(r#"{{"a":{}{}}}"#, "[".repeat(4_000), "]".repeat(4_000));
+    for (claims, expected) in [
+        ("", &not_json),
+        ("{", &not_json),
+        ("{} {}", &not_json),
+        ("\u{feff}{}", &not_json),
+        ("[]", &wrong_type),
+        ("\"a\"", &wrong_type),
+        (r#"{"exp":"9999999999"}"#, &wrong_type),
+        (r#"{"exp":null}"#, &wrong_type),
+        (r#"{"exp":true}"#, &wrong_type),
+        (r#"{"exp":[1]}"#, &wrong_type),
+        (r#"{"exp":1e20}"#, &wrong_type),
+        (r#"{"nbf":"0"}"#, &wrong_type),
+        (r#"{"iat":{}}"#, &wrong_type),
+        (deep.as_str(), &JwsError::Malformed("it is nested too deeply")),
+        (deeper.as_str(), &JwsError::Malformed("it is nested too deeply")),
+    ] {
+        assert_eq!(refusal(&signed(header, claims)), *expected, "{claims:.40}");
+    }
+    let float = check(&signed(header, r#"{"exp":1300819380.9,"iat":0,"nbf":-1}"#), &provider_keys()).unwrap().claims;
+    assert_eq!(Value::Object(float), json!({"exp": 1_300_819_380, "iat": 0, "nbf": -1}));
+}
+
+#[test]
+fn what_is_no_signed_token_is_refused_and_not_a_panic() {
+    let good = P256.token(Algorithm::ES256, &json!({"kid": "e"}), &json!({"sub": "a"}));
+    let encrypted = format!("{}.a.b.c.d", base64url(r#"{"alg":"RSA-OAEP","enc":"A256GCM"}"#));
+    let nested = signed(r#"{"alg":"ES256","kid":"e","cty":"JWT"}"#, &good);
+    let padded = format!("{good}=");
+    let alternative = good.replace('-', "+").replace('_', "/") + "+";
+    for token in [
+        "",
+        ".",
+        "..",
+        "...",
+        "a.b.c",
+        "ä.ö.ü",
+        &".".repeat(10_000),
+        &format!("{good}."),
+        &format!(".{good}"),
+        &format!(" {good}"),
+        &format!("{good}\n"),
+        &padded,
+        &alternative,
+        &encrypted,
+        &nested,
+        &signed("", "{}"),
+        &signed("[]", "{}"),
+        &signed("{}", "{}"),
+        &signed(r#"{"alg":["ES256"]}"#, "{}"),
+        &signed(r#"{"alg":"ES256","kid":7}"#, "{}"),
+        &signed(&format!(r#"{{"alg":"ES256","x":{}{}}}"#, "[".repeat(5_000), "]".repeat(5_000)), "{}"),
+    ] {
+        assert!(matches!(refusal(token), JwsError::Malformed(_)), "{token:.60}");
+    }
+    let long = P256.token(Algorithm::ES256, &json!({"kid": "e"}), &json!({"x": "x".repeat(LONGEST_TOKEN)}));
+    assert_eq!(refusal(&long), JwsError::Malformed("it is longer than 16 KiB"));
+}
+
+#[test]
+fn an_elliptic_signature_has_one_form_only() {
+    let good = P256.token(Algorithm::ES256, &json!({"kid": "e"}), &json!({}));
+    let (signed, _) = good.rsplit_once('.').unwrap();
+    let der = p256::ecdsa::Signature::from_slice(&P256.sign(Algorithm::ES256, signed.as_bytes())).unwrap().to_der();
+    for signature in [der.as_bytes(), &[0; 64], &[255; 64], &[0; 63], &[]] {
+        assert_eq!(refusal(&format!("{signed}.{}", base64url(signature))), JwsError::SignatureInvalid);
+    }
+}
+
+#[test]
+fn without_a_kid_exactly_one_key_may_fit() {
+    let token = |algorithm| match algorithm {
+        Algorithm::ES256 => P256.token(algorithm, &json!({}), &json!({})),
+        _ => RSA.token(algorithm, &json!({}), &json!({})),
+    };
+    let one_of_each = provider_keys();
+    assert!(check(&token(Algorithm::RS256), &one_of_each).is_ok());
+    assert!(check(&token(Algorithm::ES256), &one_of_each).is_ok());
+
+    let two = key_set(&[(&RSA, json!({"kid": "r"})), (&OTHER_RSA, json!({}))]);
+    assert_eq!(check(&token(Algorithm::RS256), &two), Err(JwsError::KeyAmbiguous));
+    assert_eq!(check(&token(Algorithm::ES256), &two), Err(JwsError::KeyUnknown { key_id: None }));
+    assert_eq!(check(&token(Algorithm::RS256), &KeySet::default()), Err(JwsError::KeyUnknown { key_id: None }));
+
+    let replaced = key_set(&[(&OTHER_RSA, json!({"kid": "r"}))]);
+    assert_eq!(check(&token(Algorithm::RS256), &replaced), Err(JwsError::SignatureNotByTheOnlyKey));
+}
+
+#[test]
+fn with_a_kid_only_keys_of_that_name_are_tried() {
+    let keys = key_set(&[
+        (&OTHER_RSA, json!({"kid": "a"})),
+        (&RSA, json!({"kid": "a"})),
+        (&RSA, json!({"kid": "b"})),
+        (&RSA, json!({})),
+    ]);
+    let token = |kid: &str| RSA.token(Algorithm::RS256, &json!({"kid": kid}), &json!({}));
+    assert!(check(&token("a"), &keys).is_ok());
+    assert!(check(&token("b"), &keys).is_ok());
+    for unknown in ["c", "", "A", "../../etc/passwd"] {
+        let expected = JwsError::KeyUnknown { key_id: Some(format!("\"{unknown}\"")) };
+        assert_eq!(check(&token(unknown), &keys), Err(expected));
+    }
+}
+
+#[test]
+fn no_error_repeats_the_token() {
+    for token in ["c2VjcmV0.c2VjcmV0.c2VjcmV0", &signed(r#"{"alg":"ES256","kid":"e"}"#, r#""c2VjcmV0""#)] {
+        assert!(!refusal(token).to_string().contains("c2VjcmV0"));
+    }
+}

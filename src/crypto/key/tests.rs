@@ -1,1 +1,161 @@
+use super::*;
+use crate::crypto::testing::{P256, RSA, TestKey, Verdict, WEAK_RSA, base64url};
+use serde_json::json;
 
+fn refusal(jwk: &Value) -> &'static str {
+    VerificationKey::from_jwk(jwk).map(|_| ()).unwrap_err().0
+}
+
+#[test]
+fn a_key_that_is_not_for_verifying_signatures_is_passed_over() {
+    let no_verify = "its key_ops do not include verify";
+    let not_text = "a member that should be a text is not";
+    for (further, why) in [
+        (json!({"use": "enc"}), "its use is not sig"),
+        (json!({"use": "SIG"}), "its use is not sig"),
+        (json!({"use": 1}), not_text),
+        (json!({"key_ops": ["encrypt"]}), no_verify),
+        (json!({"key_ops": []}), no_verify),
+        (json!({"key_ops": "verify"}), "its key_ops are not a list"),
+        (json!({"d": "AQAB"}), "it holds a private or shared secret"),
+        (json!({"k": "AQAB"}), "it holds a private or shared secret"),
+        (json!({"alg": "HS256"}), "its alg is not understood, or not for this kind of key"),
+        (json!({"alg": "none"}), "its alg is not understood, or not for this kind of key"),
+        (json!({"alg": "RSA-OAEP"}), "its alg is not understood, or not for this kind of key"),
+        (json!({"alg": "ES256"}), "its alg is not understood, or not for this kind of key"),
+        (json!({"alg": null}), not_text),
+        (json!({"kid": 7}), not_text),
+        (json!({"kid": "k".repeat(513)}), "its kid is too long"),
+        (json!({"kty": "oct"}), "its kty is neither RSA nor EC"),
+        (json!({"kty": "OKP"}), "its kty is neither RSA nor EC"),
+        (json!({"kty": null}), not_text),
+        (json!({"n": "AQAB"}), "its modulus is shorter than 2048 bits"),
+        (json!({"n": "not base64url!"}), "a part of it is not base64url"),
+        (json!({"n": base64url([0; 300])}), "its modulus is shorter than 2048 bits"),
+        (json!({"n": base64url([255; 1_026])}), "its modulus is too large"),
+        (json!({"n": base64url([255; 1_025])}), "its modulus or exponent is not usable"),
+        (json!({"n": base64url([254; 256])}), "its modulus or exponent is not usable"),
+        (json!({"e": ""}), "its exponent is not usable"),
+        (json!({"e": "AQ"}), "its exponent is not usable"),
+        (json!({"e": "Ag"}), "its modulus or exponent is not usable"),
+        (json!({"e": base64url([255; 9])}), "its modulus or exponent is not usable"),
+    ] {
+        assert_eq!(refusal(&RSA.jwk(&further)), why, "{further}");
+    }
+    assert_eq!(refusal(&WEAK_RSA.jwk(&json!({}))), "its modulus is shorter than 2048 bits");
+    for nothing in [json!(null), json!([]), json!({}), json!("RSA"), json!({"alg": "RS256"})] {
+        assert_eq!(refusal(&nothing), "it has no kty", "{nothing}");
+    }
+    assert_eq!(refusal(&json!({"kty": "RSA", "e": "AQAB"})), "a part of it is missing");
+}
+
+#[test]
+fn a_point_beside_the_curve_is_no_key() {
+    let no_point = "its coordinates are no point on P-256";
+    for (further, why) in [
+        (json!({"x": base64url([1; 32])}), no_point),
+        (json!({"x": base64url([0; 32]), "y": base64url([0; 32])}), no_point),
+        (json!({"x": base64url([1; 31])}), no_point),
+        (json!({"y": ""}), no_point),
+        (json!({"crv": "P-384"}), "its curve is not P-256"),
+        (json!({"crv": "secp256k1"}), "its curve is not P-256"),
+        (json!({"alg": "RS256"}), "its alg is not understood, or not for this kind of key"),
+    ] {
+        assert_eq!(refusal(&P256.jwk(&further)), why, "{further}");
+    }
+}
+
+#[test]
+fn a_key_serves_what_it_says_and_what_its_kind_can() {
+    let served = |key: &TestKey, further: &Value| {
+        let key = key.verifying(further);
+        Algorithm::ALL.iter().copied().filter(|algorithm| key.serves(*algorithm)).collect::<Vec<_>>()
+    };
+    use Algorithm::*;
+    assert_eq!(served(&RSA, &json!({})), [RS256, RS384, RS512, PS256]);
+    assert_eq!(served(&RSA, &json!({"alg": "PS256", "use": "sig", "key_ops": ["verify"]})), [PS256]);
+    assert_eq!(served(&P256, &json!({})), [ES256]);
+}
+
+#[test]
+fn every_algorithm_verifies_in_rust_and_refuses_what_was_changed() {
+    for (key, algorithm) in [
+        (&*RSA, Algorithm::RS256),
+        (&*RSA, Algorithm::RS384),
+        (&*RSA, Algorithm::RS512),
+        (&*RSA, Algorithm::PS256),
+        (&*P256, Algorithm::ES256),
+    ] {
+        let verifying = key.verifying(&json!({}));
+        let signature = key.sign(algorithm, b"message");
+        let signed =
+            |algorithm, message: &[u8], signature: &[u8]| verifying.signed(&Verdict::none(), algorithm, message, signature);
+        assert!(signed(algorithm, b"message", &signature), "{algorithm}");
+        assert!(!signed(algorithm, b"massage", &signature), "{algorithm}");
+        assert!(!signed(algorithm, b"message", &[]), "{algorithm}");
+        assert!(!signed(algorithm, b"message", &vec![0; signature.len()]), "{algorithm}");
+        assert!(!signed(algorithm, b"message", &vec![255; signature.len()]), "{algorithm}");
+        let longer = [[0].as_slice(), &signature].concat();
+        assert!(!signed(algorithm, b"message", &longer), "{algorithm}");
+        for other in Algorithm::ALL.iter().filter(|other| **other != algorithm) {
+            assert!(!signed(*other, b"message", &signature), "{algorithm} as {other}");
+        }
+    }
+}
+
+#[test]
+fn the_host_is_asked_first_and_believed() {
+    let cases = [(&*RSA, Algorithm::RS384, Hash::Sha384), (&*P256, Algorithm::ES256, Hash::Sha256)];
+    for (key, algorithm, hash) in cases {
+        let signature = key.sign(algorithm, b"message");
+        let verifying = key.verifying(&json!({}));
+        let wrong = Verdict::always(HostVerdict::Invalid);
+        assert!(!verifying.signed(&wrong, algorithm, b"message", &signature));
+        let right = Verdict::always(HostVerdict::Valid);
+        assert!(verifying.signed(&right, algorithm, b"other", &signature));
+        assert_eq!(right.asked.borrow()[0].0, hash);
+    }
+}
+
+#[test]
+fn the_host_gets_elliptic_signatures_as_der_and_never_gets_pss() {
+    let host = Verdict::always(HostVerdict::Valid);
+    let signature = P256.sign(Algorithm::ES256, b"message");
+    P256.verifying(&json!({})).signed(&host, Algorithm::ES256, b"message", &signature);
+    let der = p256::ecdsa::Signature::from_slice(&signature).unwrap().to_der();
+    assert_eq!(*host.asked.borrow(), [(Hash::Sha256, der.as_bytes().to_vec())]);
+
+    let host = Verdict::always(HostVerdict::Valid);
+    assert!(!RSA.verifying(&json!({})).signed(&host, Algorithm::PS256, b"message", &[1; 256]));
+    assert!(host.asked.borrow().is_empty());
+}
+
+#[test]
+fn a_key_is_handed_to_the_host_as_openssl_writes_it() {
+    // `openssl pkey -pubout`: SubjectPublicKeyInfo, with the identifiers of rsaEncryption and of id-ecPublicKey on prime256v1.
+    let start = |key: &TestKey, length: usize| key.verifying(&json!({})).spki[..length].to_vec();
+    let rsa = b"\x30\x82\x01\x22\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00\x03\x82\x01\x0f\x00";
+    let p256 = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00\x04";
+    assert_eq!(start(&RSA, rsa.len()), rsa);
+    assert_eq!(start(&P256, p256.len()), p256);
+}
+
+#[test]
+fn the_left_half_hash_is_the_one_of_the_specification() {
+    // OpenID Connect Core, appendix A.3 and A.4.
+    let access_token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
+    assert_eq!(left_half_hash(Algorithm::RS256, access_token), "77QmUPtjPfzWtF2AnpK9RQ");
+    let lengths = [Algorithm::PS256, Algorithm::RS384, Algorithm::RS512].map(|algorithm| left_half_hash(algorithm, "x").len());
+    assert_eq!(lengths, [22, 32, 43]);
+}
+
+#[test]
+fn an_algorithm_is_known_by_its_exact_name_only() {
+    for algorithm in Algorithm::ALL {
+        assert_eq!(algorithm.as_str().parse(), Ok(*algorithm));
+        assert_eq!(serde_json::to_value(algorithm).unwrap(), json!(algorithm.as_str()));
+    }
+    for other in ["none", "None", "NONE", "", "HS256", "rs256", "RS256 ", "EdDSA", "ES384", "RS1"] {
+        assert_eq!(other.parse::<Algorithm>(), Err(UnknownAlgorithm), "{other}");
+    }
+}

@@ -1,1 +1,251 @@
+use super::*;
+use std::sync::LazyLock;
+use std::time::Duration;
 
+use crate::crypto::testing::{OTHER_RSA, P256, RSA, TestKey, Verdict, base64url, key_set};
+use crate::oidc::testing::{ISSUER, provider};
+use serde_json::json;
+
+const NOW: u64 = 1_700_000_000;
+
+/// Claims that are good, with these changes; `null` takes a claim away.
+fn claims(changes: Value) -> Value {
+    let mut claims = json!({
+        "iss": ISSUER, "sub": "alice", "aud": "app", "exp": NOW + 300, "iat": NOW, "nonce": "n",
+    });
+    let members = claims.as_object_mut().unwrap();
+    for (name, value) in changes.as_object().unwrap() {
+        match value {
+            Value::Null => drop(members.remove(name)),
+            value => drop(members.insert(name.clone(), value.clone())),
+        }
+    }
+    claims
+}
+
+fn signed(key: &TestKey, algorithm: Algorithm, claims: &Value) -> Secret {
+    Secret::new(key.token(algorithm, &json!({"kid": "k"}), claims))
+}
+
+fn check<'a>(token: &Secret, change: impl FnOnce(Expectations<'a>) -> Expectations<'a>) -> Result<IdToken, IdTokenError> {
+    static KEYS: LazyLock<KeySet> = LazyLock::new(|| key_set(&[(&P256, json!({"kid": "k"}))]));
+    verify(&Verdict::none(), &provider(), token, &change(expected_by(&KEYS)))
+}
+
+fn check_by(keys: &KeySet, token: &Secret) -> Result<IdToken, IdTokenError> {
+    verify(&Verdict::none(), &provider(), token, &expected_by(keys))
+}
+
+const fn expected_by(keys: &KeySet) -> Expectations<'_> {
+    Expectations {
+        keys,
+        nonce: ExpectedNonce::Value("n"),
+        access_token: AccessToken::NoneCame,
+        now: Timestamp::from_seconds(NOW),
+        provider_clock: None,
+    }
+}
+
+fn judge(changes: Value) -> Result<IdToken, IdTokenError> {
+    check(&signed(&P256, Algorithm::ES256, &claims(changes)), |expected| expected)
+}
+
+fn refusal(changes: Value) -> Failure {
+    match judge(changes.clone()) {
+        Err(IdTokenError::Refused(failure)) => failure,
+        other => panic!("{changes} was not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn a_good_token_is_accepted_with_every_algorithm() {
+    for (key, algorithm) in [(&*RSA, Algorithm::RS256), (&*RSA, Algorithm::PS256), (&*P256, Algorithm::ES256)] {
+        let claims = claims(json!({"sid": "s", "auth_time": 7}));
+        let expected = IdToken {
+            claims: claims.as_object().unwrap().clone(),
+            subject: "alice".into(),
+            sid: Some("s".into()),
+            auth_time: Some(7),
+            expires: Timestamp::from_seconds(NOW + 300),
+        };
+        let keys = key_set(&[(key, json!({"kid": "k"}))]);
+        assert_eq!(check_by(&keys, &signed(key, algorithm, &claims)), Ok(expected), "{algorithm}");
+    }
+}
+
+#[test]
+fn each_claim_that_is_wrong_is_refused_with_its_reason() {
+    for (changes, reason) in [
+        (json!({"iss": null}), Reason::IdTokenIssuer),
+        (json!({"iss": "https://evil.example"}), Reason::IdTokenIssuer),
+        (json!({"iss": format!("{ISSUER}/")}), Reason::IdTokenIssuer),
+        (json!({"iss": [ISSUER]}), Reason::IdTokenIssuer),
+        (json!({"aud": null}), Reason::IdTokenAudience),
+        (json!({"aud": "another"}), Reason::IdTokenAudience),
+        (json!({"aud": "APP"}), Reason::IdTokenAudience),
+        (json!({"aud": []}), Reason::IdTokenAudience),
+        (json!({"aud": ["another"]}), Reason::IdTokenAudience),
+        (json!({"aud": ["app", 7]}), Reason::IdTokenAudience),
+        (json!({"aud": {"app": true}}), Reason::IdTokenAudience),
+        (json!({"aud": 7}), Reason::IdTokenAudience),
+        (json!({"aud": ["app", "another"]}), Reason::IdTokenAuthorizedParty),
+        (json!({"aud": ["app", "another"], "azp": "another"}), Reason::IdTokenAuthorizedParty),
+        (json!({"azp": "another"}), Reason::IdTokenAuthorizedParty),
+        (json!({"azp": ["app"]}), Reason::IdTokenAuthorizedParty),
+        (json!({"azp": ""}), Reason::IdTokenAuthorizedParty),
+        (json!({"exp": null}), Reason::IdTokenExpired),
+        (json!({"exp": NOW - 60}), Reason::IdTokenExpired),
+        (json!({"exp": 0}), Reason::IdTokenExpired),
+        (json!({"exp": -1}), Reason::IdTokenExpired),
+        (json!({"exp": "9999999999"}), Reason::IdTokenMalformed),
+        (json!({"exp": true}), Reason::IdTokenMalformed),
+        (json!({"exp": 1e30}), Reason::IdTokenMalformed),
+        (json!({"iat": null}), Reason::IdTokenIssuedAt),
+        (json!({"iat": NOW + 61}), Reason::IdTokenIssuedAt),
+        (json!({"iat": -5}), Reason::IdTokenIssuedAt),
+        (json!({"iat": "0"}), Reason::IdTokenMalformed),
+        (json!({"nbf": NOW + 61}), Reason::IdTokenIssuedAt),
+        (json!({"nbf": "0"}), Reason::IdTokenMalformed),
+        (json!({"nonce": null}), Reason::IdTokenNonce),
+        (json!({"nonce": "m"}), Reason::IdTokenNonce),
+        (json!({"nonce": ""}), Reason::IdTokenNonce),
+        (json!({"nonce": ["n"]}), Reason::IdTokenNonce),
+        (json!({"sub": null}), Reason::IdTokenSubject),
+        (json!({"sub": ""}), Reason::IdTokenSubject),
+        (json!({"sub": 7}), Reason::IdTokenSubject),
+        (json!({"sub": "a".repeat(256)}), Reason::IdTokenSubject),
+        (json!({"sub": "alice\r\nx-forwarded-groups: admins"}), Reason::IdTokenSubject),
+        (json!({"sub": "alicé"}), Reason::IdTokenSubject),
+        (json!({"at_hash": 7}), Reason::IdTokenAtHash),
+        (json!({"sid": 7}), Reason::IdTokenMalformed),
+        (json!({"sid": "s".repeat(256)}), Reason::IdTokenMalformed),
+        (json!({"auth_time": "0"}), Reason::IdTokenMalformed),
+        (json!({"auth_time": -1}), Reason::IdTokenMalformed),
+    ] {
+        assert_eq!(refusal(changes.clone()).reason, reason, "{changes}");
+    }
+}
+
+#[test]
+fn what_providers_do_differently_is_accepted() {
+    for changes in [
+        json!({"aud": ["app"]}),
+        json!({"aud": ["another", "app"], "azp": "app"}),
+        json!({"azp": "app"}),
+        json!({"exp": NOW as f64 + 300.9}),
+        json!({"exp": NOW - 59}),
+        json!({"iat": NOW + 60}),
+        json!({"iat": NOW as f64 - 0.5}),
+        json!({"iat": 0}),
+        json!({"nbf": NOW + 60}),
+        json!({"nbf": 0}),
+        json!({"sub": "a".repeat(255)}),
+        json!({"sub": "auth0|cn=Alice, ou=people"}),
+        json!({"at_hash": "of a token that did not come"}),
+    ] {
+        assert!(judge(changes.clone()).is_ok(), "{changes}");
+    }
+    for (auth_time, read) in [(json!(0), Some(0)), (json!(5.7), Some(5)), (json!(null), None)] {
+        assert_eq!(judge(json!({"auth_time": auth_time})).unwrap().auth_time, read);
+    }
+}
+
+#[test]
+fn a_nonce_is_ignored_only_when_none_was_sent() {
+    let token = signed(&P256, Algorithm::ES256, &claims(json!({"nonce": null})));
+    assert!(check(&token, |expected| Expectations { nonce: ExpectedNonce::NoneWasSent, ..expected }).is_ok());
+    assert!(check(&token, |expected| Expectations { nonce: ExpectedNonce::Value(""), ..expected }).is_err());
+}
+
+#[test]
+fn at_hash_belongs_to_the_access_token_that_came() {
+    let access_token = Secret::new("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y");
+    let with = |at_hash: Value| {
+        let token = signed(&P256, Algorithm::ES256, &claims(json!({"at_hash": at_hash})));
+        check(&token, |expected| Expectations { access_token: AccessToken::Value(&access_token), ..expected }).map_err(|error| {
+            match error {
+                IdTokenError::Refused(failure) | IdTokenError::KeyUnknown(failure) => failure.reason,
+            }
+        })
+    };
+    assert!(with(json!("77QmUPtjPfzWtF2AnpK9RQ")).is_ok());
+    assert!(with(json!(null)).is_ok());
+    for wrong in [json!("77QmUPtjPfzWtF2AnpK9RR"), json!(""), json!("77QmUPtjPfzWtF2AnpK9RQ=="), json!(7), json!([])] {
+        assert_eq!(with(wrong), Err(Reason::IdTokenAtHash));
+    }
+}
+
+#[test]
+fn a_key_that_is_not_known_asks_for_new_ones_and_a_bad_signature_does_not() {
+    let reason = |result: Result<IdToken, IdTokenError>| match result.unwrap_err() {
+        IdTokenError::KeyUnknown(failure) => ("fetch", failure.reason),
+        IdTokenError::Refused(failure) => ("refuse", failure.reason),
+    };
+    let good = claims(json!({}));
+    let named = |kid: &str| Secret::new(RSA.token(Algorithm::RS256, &json!({"kid": kid}), &good));
+    let unnamed = Secret::new(RSA.token(Algorithm::RS256, &json!({}), &good));
+    let keys = |list: &[(&TestKey, Value)]| key_set(list);
+    let other = keys(&[(&OTHER_RSA, json!({"kid": "k"}))]);
+    let two = keys(&[(&OTHER_RSA, json!({"kid": "k"})), (&RSA, json!({"kid": "l"}))]);
+    let judge = |keys: &KeySet, token: &Secret| reason(check_by(keys, token));
+    assert_eq!(judge(&other, &named("new")), ("fetch", Reason::IdTokenKeyUnknown));
+    assert_eq!(judge(&KeySet::default(), &unnamed), ("fetch", Reason::IdTokenKeyUnknown));
+    assert_eq!(judge(&other, &unnamed), ("fetch", Reason::IdTokenSignature));
+    assert_eq!(judge(&other, &named("k")), ("refuse", Reason::IdTokenSignature));
+    assert_eq!(judge(&two, &unnamed), ("refuse", Reason::IdTokenKeyUnknown));
+}
+
+#[test]
+fn only_the_algorithms_of_the_configuration_are_accepted() {
+    let keys = key_set(&[(&RSA, json!({"kid": "k"}))]);
+    let token = signed(&RSA, Algorithm::RS512, &claims(json!({})));
+    let refused = check_by(&keys, &token).unwrap_err();
+    assert!(matches!(refused, IdTokenError::Refused(failure) if failure.reason == Reason::IdTokenAlgorithm));
+    let header = base64url(r#"{"alg":"none"}"#);
+    let unsigned = Secret::new(format!("{header}.{}.", base64url(claims(json!({})).to_string())));
+    let refused = check(&unsigned, |expected| expected).unwrap_err();
+    assert!(matches!(refused, IdTokenError::Refused(failure) if failure.reason == Reason::IdTokenAlgorithm));
+}
+
+#[test]
+fn a_wrong_clock_is_named_by_seconds_and_side() {
+    let complaint = |changes: Value, date: Option<u64>| {
+        let token = signed(&P256, Algorithm::ES256, &claims(changes));
+        let date = date.map(Timestamp::from_seconds);
+        match check(&token, |expected| Expectations { provider_clock: date, ..expected }) {
+            Err(IdTokenError::Refused(failure)) => failure.detail,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(
+        complaint(json!({"iat": NOW + 120}), Some(NOW + 121)),
+        "iat is 120 s ahead of our clock, 60 s are tolerated; the provider's own Date is 121 s ahead of our clock"
+    );
+    assert_eq!(
+        complaint(json!({"exp": NOW - 100}), Some(NOW)),
+        "exp is 100 s behind our clock, 60 s are tolerated; the provider's own Date is the same as our clock"
+    );
+    assert_eq!(
+        complaint(json!({"nbf": NOW + 90}), None),
+        "nbf is 90 s ahead of our clock, 60 s are tolerated; the provider sent no Date to compare"
+    );
+}
+
+#[test]
+fn a_tolerance_of_zero_is_exact() {
+    let strict = Provider { clock_skew: Duration::ZERO, ..provider() };
+    let keys = key_set(&[(&P256, json!({"kid": "k"}))]);
+    let judge = |changes: Value| {
+        let expected = expected_by(&keys);
+        verify(&Verdict::none(), &strict, &signed(&P256, Algorithm::ES256, &claims(changes)), &expected).is_ok()
+    };
+    assert_eq!([NOW, NOW + 1].map(|exp| judge(json!({"exp": exp}))), [false, true]);
+    assert_eq!([NOW, NOW + 1].map(|iat| judge(json!({"iat": iat}))), [true, false]);
+}
+
+#[test]
+fn the_audience_that_came_is_shown_and_the_nonce_is_not() {
+    let detail = refusal(json!({"aud": ["account", "another\n"]})).detail;
+    assert!(detail.starts_with("expected aud \"app\", found \"account another?\""), "{detail}");
+    assert_eq!(refusal(json!({"nonce": "m"})).detail, "nonce is not the one that was sent");
+}

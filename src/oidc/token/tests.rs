@@ -1,1 +1,149 @@
+use super::*;
+use crate::oidc::provider::Clusters;
+use crate::oidc::testing::{json_reply, metadata, provider, reply};
+use serde_json::json;
 
+fn ask(provider: &Provider) -> Result<HttpCall, Failure> {
+    let (code, verifier) = (Secret::new("c0de+/&"), Secret::new("v3rifier"));
+    token_request(provider, &metadata(), &code, &verifier, "https://app.example.com/api/callback")
+}
+
+fn with(authentication: ClientAuthentication) -> Provider {
+    Provider { client_id: "my app:é".into(), authentication, ..provider() }
+}
+
+fn answer(reply: &Reply) -> Result<TokenSet, Failure> {
+    token_response(&provider(), &metadata(), reply)
+}
+
+fn tokens(changes: Value) -> Value {
+    let mut tokens = json!({"access_token": "at", "id_token": "it", "token_type": "Bearer"});
+    tokens.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    tokens
+}
+
+const FORM: &str = "grant_type=authorization_code&code=c0de%2B%2F%26\
+                    &redirect_uri=https%3A%2F%2Fapp.example.com%2Fapi%2Fcallback&code_verifier=v3rifier";
+
+#[test]
+fn client_secret_basic_encodes_before_it_joins() {
+    // RFC 6749, section 2.3.1: a colon inside would otherwise move the boundary.
+    let call = ask(&with(ClientAuthentication::SecretBasic(Secret::new("p:ä %")))).unwrap();
+    let expected = STANDARD.encode("my+app%3A%C3%A9:p%3A%C3%A4+%25");
+    assert!(call.headers.contains(&("authorization", format!("Basic {expected}"))));
+    assert_eq!(call.body, FORM);
+    assert_eq!(format!("{call:?}"), "POST https://sso.example.com/realms/main/token by sso");
+}
+
+#[test]
+fn the_other_methods_put_the_client_into_the_form() {
+    let post = ask(&with(ClientAuthentication::SecretPost(Secret::new("p&")))).unwrap();
+    assert_eq!(post.body, format!("{FORM}&client_id=my+app%3A%C3%A9&client_secret=p%26"));
+    let public = ask(&with(ClientAuthentication::None)).unwrap();
+    assert_eq!(public.body, format!("{FORM}&client_id=my+app%3A%C3%A9"));
+    for call in [post, public] {
+        assert!(call.headers.iter().all(|(name, _)| *name != "authorization"));
+    }
+}
+
+#[test]
+fn a_code_is_never_sent_to_a_cluster_that_is_not_listed() {
+    let unlisted = Provider { clusters: Clusters::new([("other.example".into(), "other".into())]), ..provider() };
+    assert_eq!(ask(&unlisted).unwrap_err().reason, Reason::TokenEndpointUnreachable);
+}
+
+#[test]
+fn tokens_are_read_as_providers_send_them() {
+    let bare = TokenSet {
+        access_token: Secret::new("at"),
+        id_token: Secret::new("it"),
+        refresh_token: None,
+        expires_in: None,
+        scope: None,
+        provider_clock: None,
+    };
+    for token_type in ["Bearer", "bearer", "BEARER"] {
+        assert_eq!(answer(&json_reply(200, &tokens(json!({"token_type": token_type})))), Ok(bare.clone()));
+    }
+    let full = json!({"refresh_token": "rt", "expires_in": 300, "scope": "openid", "more": {"x": 1}});
+    let expected = TokenSet {
+        refresh_token: Some(Secret::new("rt")),
+        expires_in: Some(Duration::from_secs(300)),
+        scope: Some("openid".into()),
+        ..bare.clone()
+    };
+    assert_eq!(answer(&json_reply(200, &tokens(full))), Ok(expected));
+    for expires_in in [json!(300.0), json!("300")] {
+        let set = answer(&json_reply(200, &tokens(json!({"expires_in": expires_in})))).unwrap();
+        assert_eq!(set.expires_in, Some(Duration::from_secs(300)));
+    }
+    let body = tokens(json!({})).to_string();
+    let dated = answer(&reply(200, &[("date", "Sun, 06 Nov 1994 08:49:37 GMT")], body.as_bytes())).unwrap();
+    assert_eq!(dated.provider_clock, Some(Timestamp::from_seconds(784_111_777)));
+}
+
+#[test]
+fn a_malformed_answer_is_refused() {
+    for changes in [
+        json!({"token_type": null}),
+        json!({"token_type": "mac"}),
+        json!({"token_type": "DPoP"}),
+        json!({"token_type": ["Bearer"]}),
+        json!({"id_token": null}),
+        json!({"id_token": ""}),
+        json!({"id_token": {}}),
+        json!({"access_token": null}),
+        json!({"access_token": ""}),
+        json!({"access_token": 7}),
+        json!({"refresh_token": 7}),
+        json!({"expires_in": -1}),
+        json!({"expires_in": 1e300}),
+        json!({"expires_in": "soon"}),
+        json!({"expires_in": [1]}),
+    ] {
+        let failure = answer(&json_reply(200, &tokens(changes.clone()))).unwrap_err();
+        assert_eq!(failure.reason, Reason::TokenResponseMalformed, "{changes}");
+    }
+    let large = format!("{{\"x\":\"{}\"}}", "x".repeat(256 * 1_024));
+    for body in ["", "<html>", "access_token=at&id_token=it", "[]", r#"{"id_token":"a","id_token":"b"}"#, &large] {
+        assert_eq!(answer(&reply(200, &[], body.as_bytes())).unwrap_err().reason, Reason::TokenResponseMalformed);
+    }
+    for status in [201, 204, 302] {
+        assert_eq!(answer(&json_reply(status, &tokens(json!({})))).unwrap_err().reason, Reason::TokenResponseMalformed);
+    }
+}
+
+#[test]
+fn a_refusal_is_not_a_time_out_and_neither_is_a_fault_of_the_client() {
+    let error = |status, error: &str| json_reply(status, &json!({"error": error, "error_description": "Invalid client secret"}));
+    for (reply, reason, part) in [
+        (reply(504, &[], b""), Reason::TokenEndpointTimeout, "did not answer within 5000 ms"),
+        (reply(503, &[], b""), Reason::TokenEndpointUnreachable, "sso.example.com (cluster sso) was not reached: status 503"),
+        (reply(502, &[], b""), Reason::TokenEndpointUnreachable, "status 502"),
+        (Reply::Reset, Reason::TokenEndpointUnreachable, "reset"),
+        (Reply::NotSent, Reason::TokenEndpointUnreachable, "could not send"),
+        (reply(401, &[], b""), Reason::ClientAuthenticationFailed, "token_endpoint_auth_method client_secret_basic was tried"),
+        (error(401, "invalid_client"), Reason::ClientAuthenticationFailed, "\"Invalid client secret\""),
+        (error(400, "invalid_client"), Reason::ClientAuthenticationFailed, "status 400, error \"invalid_client\""),
+        (error(400, "invalid_grant"), Reason::CodeRefused, "status 400, error \"invalid_grant\""),
+        (error(400, "unauthorized_client"), Reason::CodeRefused, "unauthorized_client"),
+        (error(200, "bad_verification_code"), Reason::CodeRefused, "status 200, error \"bad_verification_code\""),
+        (reply(404, &[], b"<html>"), Reason::CodeRefused, "status 404"),
+        (json_reply(400, &json!({"error": 7})), Reason::CodeRefused, "status 400"),
+    ] {
+        let failure = answer(&reply).unwrap_err();
+        assert_eq!(failure.reason, reason, "{reply:?}");
+        assert!(failure.detail.contains(part), "{}", failure.detail);
+    }
+}
+
+#[test]
+fn no_token_and_no_secret_reaches_a_log() {
+    let set = answer(&json_reply(200, &tokens(json!({"refresh_token": "rt"})))).unwrap();
+    let printed = format!("{set:?} {:?} {:?}", ask(&provider()), provider());
+    for secret in ["\"at\"", "\"it\"", "\"rt\"", "s3cret", "c0de", "v3rifier"] {
+        assert!(!printed.contains(secret), "{printed}");
+    }
+    let echo = json!({"error": "invalid_grant", "error_description": "code SplxlOBeZQQYbYS6WxSbIA7GqzVw was used"});
+    assert!(answer(&json_reply(400, &echo)).unwrap_err().detail.ends_with("\"code [left out] was used\""));
+}
