@@ -1,1 +1,12 @@
-//! Shell.
+//! Envoy's side of the house: callbacks in, host calls out, and not one decision about identity.
+
+mod act;
+mod host;
+mod report;
+mod root;
+mod stream;
+
+proxy_wasm::main! {{
+    proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);
+    proxy_wasm::set_root_context(|id| Box::new(root::Root::new(id)));
+}}

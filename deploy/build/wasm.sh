@@ -2,17 +2,29 @@
 # Builds the filter: `wasm.sh [OUTPUT]`, by default target/accredit.wasm. ACCREDIT_FEATURES names cargo features (tests build a
 # module that panics on request). Refuses a module over 1 MB: every Envoy worker compiles it before it serves.
 . "$(dirname "$0")/lib.sh"
-root=$(cd "$(dirname "$0")/../.." && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
 output=${1:-$root/target/accredit.wasm}
 limit=1000000
 
 # --message-format names the file that cargo wrote, whichever toolchain it took.
-module=$("$root/deploy/build/cargo-wasm.sh" build --release --lib --features "${ACCREDIT_FEATURES:-}" \
+module=$("$here/cargo-wasm.sh" build --release --lib --features "${ACCREDIT_FEATURES:-}" \
     --message-format=json-render-diagnostics | sed -n 's/.*"\([^"]*accredit\.wasm\)".*/\1/p' | tail -n 1)
 [ -n "$module" ] || die "the build failed"
 
-size=$(($(wc -c <"$module")))
-[ "$size" -le $limit ] || die "the module has $size bytes, more than the $limit that are allowed"
-# An unchanged module keeps its time stamp; a changed one appears at once, for an Envoy that may be reading the old one.
-cmp -s "$module" "$output" || { mkdir -p "$(dirname "$output")" && cp "$module" "$output.new" && mv "$output.new" "$output"; }
+# Optimizing takes longer than building: what was optimized before stays, with its time stamp.
+stamp=$output.from
+if ! cmp -s "$module" "$stamp" || [ ! -e "$output" ]; then
+    [ -x "$here/node_modules/.bin/wasm-opt" ] || { say "npm ci in deploy/build"; (cd "$here" && npm ci >/dev/null); }
+    say "wasm-opt"
+    mkdir -p "$(dirname "$output")"
+    # The features that rustc's target has anyway; never -all, which Envoy refuses.
+    "$here/node_modules/.bin/wasm-opt" -Os --enable-bulk-memory --enable-sign-ext --enable-mutable-globals \
+        --enable-nontrapping-float-to-int "$module" -o "$output.new"
+    # It appears at once, for an Envoy that may be reading the old one.
+    mv "$output.new" "$output" && cp "$module" "$stamp"
+fi
+
+size=$(($(wc -c <"$output")))
+[ "$size" -le $limit ] || { rm -f "$output"; die "the module has $size bytes, more than the $limit that are allowed"; }
 say "${output#"$root"/} has $size bytes"

@@ -1,0 +1,121 @@
+//! The world by host calls. The functions used are those that return an error instead of stopping the worker.
+
+use std::time::UNIX_EPOCH;
+
+use prost::Message;
+use proxy_wasm::hostcalls;
+
+use crate::words::time::Timestamp;
+use crate::words::world::{Contended, Hash, HostVerdict, NoRandomness, Shared, SignatureCheck, Version, World};
+
+/// Envoy, as the core sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Host {
+    verifies_signatures: bool,
+}
+
+/// The arguments of Envoy's foreign function `verify_signature`.
+#[derive(Message)]
+struct VerifySignature {
+    #[prost(string, tag = "1")]
+    hash_function: String,
+    #[prost(bytes = "vec", tag = "2")]
+    public_key: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    signature: Vec<u8>,
+    #[prost(bytes = "vec", tag = "4")]
+    text: Vec<u8>,
+}
+
+/// Its answer. It cannot say "not offered": that is found out once, with a signature that is known to be good.
+#[derive(Message)]
+struct VerifySignatureResult {
+    #[prost(bool, tag = "1")]
+    result: bool,
+    #[prost(string, tag = "2")]
+    error: String,
+}
+
+impl Host {
+    /// Finds out what this host offers.
+    pub(super) fn probe() -> Self {
+        let known = SignatureCheck { hash: Hash::Sha256, spki: &KNOWN_KEY, signature: &KNOWN_SIGNATURE, message: b"accredit" };
+        Self { verifies_signatures: verify(&known) == Some(true) }
+    }
+}
+
+impl World for Host {
+    fn now(&self) -> Timestamp {
+        let since = hostcalls::get_current_time().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        Timestamp::default().plus(since.unwrap_or_default())
+    }
+
+    fn random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        getrandom::getrandom(bytes).map_err(|_| NoRandomness)
+    }
+
+    fn shared(&self, key: &str) -> Option<Shared> {
+        match hostcalls::get_shared_data(key) {
+            Ok((Some(value), version)) => Some(Shared { value, version: version.map_or(Version::Any, Version::Exactly) }),
+            _ => None,
+        }
+    }
+
+    fn share(&mut self, key: &str, value: &[u8], expected: Version) -> Result<(), Contended> {
+        let version = match expected {
+            Version::Any => None,
+            Version::Exactly(version) => Some(version),
+        };
+        hostcalls::set_shared_data(key, Some(value), version).map_err(|_| Contended)
+    }
+
+    fn route_metadata(&self, namespace: &str, key: &str) -> Option<String> {
+        let path = vec!["xds", "route_metadata", "filter_metadata", namespace, key];
+        let value = hostcalls::get_property(path).ok().flatten()?;
+        Some(String::from_utf8_lossy(&value).into_owned())
+    }
+
+    fn verify_signature(&self, check: &SignatureCheck<'_>) -> HostVerdict {
+        if !self.verifies_signatures {
+            return HostVerdict::NotOffered;
+        }
+        match verify(check) {
+            Some(true) => HostVerdict::Valid,
+            Some(false) => HostVerdict::Invalid,
+            None => HostVerdict::NotOffered,
+        }
+    }
+}
+
+fn verify(check: &SignatureCheck<'_>) -> Option<bool> {
+    let hash_function = match check.hash {
+        Hash::Sha256 => "sha256",
+        Hash::Sha384 => "sha384",
+        Hash::Sha512 => "sha512",
+    };
+    let arguments = VerifySignature {
+        hash_function: hash_function.to_owned(),
+        public_key: check.spki.to_vec(),
+        signature: check.signature.to_vec(),
+        text: check.message.to_vec(),
+    };
+    let answer = hostcalls::call_foreign_function("verify_signature", Some(&arguments.encode_to_vec())).ok()?;
+    VerifySignatureResult::decode(answer.unwrap_or_default().as_slice()).ok().map(|answer| answer.result)
+}
+
+/// A P-256 public key whose private half was thrown away after one signature.
+const KNOWN_KEY: [u8; 91] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03,
+    0x01, 0x07, 0x03, 0x42, 0x00, 0x04, 0x95, 0x32, 0xf3, 0x79, 0x03, 0x2d, 0x43, 0x19, 0xcd, 0xfb, 0x52, 0x23, 0x28, 0x0d, 0x11,
+    0xe5, 0x59, 0xde, 0x94, 0xa7, 0x04, 0x88, 0xee, 0xd0, 0xac, 0x67, 0x85, 0x2d, 0x37, 0x4b, 0x62, 0x10, 0x83, 0x37, 0x85, 0x88,
+    0xb7, 0x2c, 0xbb, 0x44, 0x01, 0x1a, 0xcf, 0x7b, 0xcd, 0x14, 0x13, 0xd4, 0x7a, 0xd4, 0x86, 0xfd, 0x81, 0x91, 0x6e, 0x81, 0xf6,
+    0xaa, 0x7f, 0x8b, 0x79, 0x98, 0x4e, 0xa7,
+];
+
+/// Its signature of `accredit`.
+const KNOWN_SIGNATURE: [u8; 71] = [
+    0x30, 0x45, 0x02, 0x21, 0x00, 0xd7, 0x7d, 0xc2, 0x77, 0xab, 0xa0, 0xe8, 0x4c, 0xf1, 0x1f, 0x31, 0x00, 0x07, 0xce, 0x95, 0xde,
+    0x72, 0xbe, 0x6b, 0xb9, 0x59, 0xe5, 0xa8, 0xdf, 0x0a, 0xd5, 0x53, 0x2a, 0x39, 0xbe, 0x91, 0xe2, 0x02, 0x20, 0x66, 0x3d, 0x16,
+    0xfe, 0xa9, 0x96, 0x58, 0x2e, 0xc8, 0x8e, 0xba, 0x6b, 0xb7, 0x6b, 0xc6, 0x97, 0x00, 0x60, 0xbd, 0x20, 0x5c, 0x3b, 0xfa, 0x48,
+    0x10, 0xa7, 0xcd, 0x90, 0x00, 0xd0, 0xa6, 0x47,
+];

@@ -1,0 +1,61 @@
+//! Tells Envoy what happened: counters, audit lines, filter state for the access log. What an event is called, and what may be
+//! said of it, the event knows.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{LogLevel, MetricType};
+
+use crate::flow::event::Event;
+use crate::flow::step::Note;
+
+/// Filter state, as `wasm.accredit.subject` in Envoy's access log.
+const SUBJECT: &str = "accredit.subject";
+
+/// Filter state, as `wasm.accredit.rule` in Envoy's access log.
+const RULE: &str = "accredit.rule";
+
+/// Counters that were defined already. Their names come from a closed list.
+#[derive(Default)]
+pub(super) struct Counters(RefCell<HashMap<String, u32>>);
+
+impl Counters {
+    /// Counts events and writes their audit lines.
+    pub(super) fn report(&self, events: &[Event]) {
+        for event in events {
+            self.count(&event.counter());
+            if let Some(line) = event.audit() {
+                log(LogLevel::Info, &line);
+            }
+        }
+    }
+
+    fn count(&self, name: &str) {
+        let Ok(mut defined) = self.0.try_borrow_mut() else { return };
+        let id = match defined.get(name) {
+            Some(id) => *id,
+            None => {
+                let Ok(id) = hostcalls::define_metric(MetricType::Counter, name) else { return };
+                defined.insert(name.to_owned(), id);
+                id
+            }
+        };
+        // A counter that cannot be counted must not stop a request.
+        let _ = hostcalls::increment_metric(id, 1);
+    }
+}
+
+/// Leaves a note on the current stream for Envoy's access log.
+pub(super) fn note(note: &Note) {
+    for (name, text) in [(SUBJECT, &note.subject), (RULE, &note.rule)] {
+        if let Some(text) = text {
+            let _ = hostcalls::set_property(vec![name], Some(text.as_bytes()));
+        }
+    }
+}
+
+/// Writes a line to Envoy's log.
+pub(super) fn log(level: LogLevel, line: &str) {
+    let _ = hostcalls::log(level, line);
+}

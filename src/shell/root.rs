@@ -1,0 +1,237 @@
+//! One plugin configuration in one worker: it is configured, ticks, fetches what all requests share, and wakes those that wait.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{BufferType, ContextType, LogLevel};
+
+use crate::config;
+use crate::flow::gateway::Gateway;
+use crate::flow::step::{News, Pending, Resource};
+use crate::flow::upkeep::{Fetch, Upkeep};
+use crate::shell::act::{Actor, Entry, dispatch, reply};
+use crate::shell::host::Host;
+use crate::shell::report::{self, Counters};
+use crate::shell::stream::{Progress, Stream};
+use crate::words::message::Reply;
+use crate::words::time::Timestamp;
+use crate::words::world::World;
+
+/// How often to look while requests wait.
+const IMPATIENT: Duration = Duration::from_millis(20);
+
+/// The first look, and the one after somebody began to wait.
+const AT_ONCE: Duration = Duration::from_millis(1);
+
+/// The root context.
+pub(super) struct Root {
+    id: u32,
+    house: Option<Rc<House>>,
+}
+
+/// What the root and its streams have in common.
+pub(super) struct House {
+    root_id: u32,
+    gateway: RefCell<Gateway>,
+    host: RefCell<Host>,
+    waiting: RefCell<Vec<Waiting>>,
+    asked: RefCell<HashMap<u32, Asked>>,
+    period: Cell<Duration>,
+    pub(super) counters: Counters,
+}
+
+/// A request that waits for something shared.
+pub(super) struct Waiting {
+    pub(super) id: u32,
+    pub(super) progress: Weak<RefCell<Progress>>,
+    pub(super) resource: Resource,
+    pub(super) until: Timestamp,
+    pub(super) pending: Box<Pending>,
+}
+
+/// What a call of the root was for.
+enum Asked {
+    Fetch(Box<Fetch>),
+    ForStream { id: u32, progress: Weak<RefCell<Progress>>, pending: Box<Pending> },
+}
+
+impl Root {
+    pub(super) const fn new(id: u32) -> Self {
+        Self { id, house: None }
+    }
+
+    fn load(&self) -> Result<House, String> {
+        let bytes = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, usize::MAX).ok().flatten().unwrap_or_default();
+        let settings = config::load(&bytes, &|name| std::env::var(name).ok()).map_err(|refusal| refusal.to_string())?;
+        let mut host = Host::probe();
+        let gateway = Gateway::new(&mut host, settings).map_err(|_| "the host gives no random bytes".to_owned())?;
+        Ok(House {
+            root_id: self.id,
+            gateway: RefCell::new(gateway),
+            host: RefCell::new(host),
+            waiting: RefCell::default(),
+            asked: RefCell::default(),
+            period: Cell::default(),
+            counters: Counters::default(),
+        })
+    }
+}
+
+impl Context for Root {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _trailers: usize) {
+        if let Some(house) = &self.house {
+            house.answered(token, &reply(headers, body));
+        }
+    }
+}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, _size: usize) -> bool {
+        match self.load() {
+            Ok(house) => {
+                house.look_after(AT_ONCE);
+                self.house = Some(Rc::new(house));
+                true
+            }
+            Err(refusal) => {
+                report::log(LogLevel::Critical, &format!("accredit: configuration refused: {refusal}"));
+                false
+            }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        if let Some(house) = &self.house {
+            house.tick();
+        }
+    }
+
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        let house = self.house.as_ref()?;
+        Some(Box::new(Stream::new(id, Rc::clone(house))))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}
+
+impl House {
+    /// Lends the gateway out. It is never lent twice: a host call does not call back before it returns.
+    pub(super) fn with_gateway<T>(&self, use_it: impl FnOnce(&mut Gateway, &mut dyn World) -> T) -> Option<T> {
+        let mut gateway = self.gateway.try_borrow_mut().ok()?;
+        let mut host = self.host.try_borrow_mut().ok()?;
+        Some(use_it(&mut gateway, &mut *host))
+    }
+
+    /// Lets a request wait, and looks at once whether anything is to be fetched for it.
+    pub(super) fn wait(&self, waiting: Waiting) {
+        if let Ok(mut queue) = self.waiting.try_borrow_mut() {
+            queue.push(waiting);
+        }
+        self.look_after(AT_ONCE);
+    }
+
+    /// Remembers that a call was made for a stream.
+    pub(super) fn expect(&self, token: u32, actor: &Actor, pending: Box<Pending>) {
+        let asked = Asked::ForStream { id: actor.id, progress: Rc::downgrade(&actor.progress), pending };
+        if let Ok(mut calls) = self.asked.try_borrow_mut() {
+            calls.insert(token, asked);
+        }
+    }
+
+    /// Host calls concern the root from here on.
+    pub(super) fn as_root(&self) {
+        let _ = hostcalls::set_effective_context(self.root_id);
+    }
+
+    fn tick(&self) {
+        let Some(upkeep) = self.with_gateway(|gateway, world| gateway.tick(world)) else { return };
+        self.keep_up(upkeep);
+    }
+
+    fn answered(&self, token: u32, reply: &Reply) {
+        let asked = self.asked.try_borrow_mut().ok().and_then(|mut asked| asked.remove(&token));
+        match asked {
+            Some(Asked::Fetch(fetch)) => {
+                if let Some(upkeep) = self.with_gateway(|gateway, world| gateway.arrived(world, &fetch, reply)) {
+                    self.keep_up(upkeep);
+                }
+            }
+            Some(Asked::ForStream { id, progress, pending }) => {
+                self.wake(id, &progress, *pending, News::Reply(reply.clone()));
+                self.as_root();
+            }
+            None => {}
+        }
+    }
+
+    fn keep_up(&self, upkeep: Upkeep) {
+        self.counters.report(&upkeep.events);
+        for fetch in upkeep.fetches {
+            self.fetch(fetch);
+        }
+        self.wake_those_with_news();
+        let nobody_waits = self.waiting.try_borrow().is_ok_and(|waiting| waiting.is_empty());
+        self.look_after(if nobody_waits { upkeep.next } else { IMPATIENT });
+    }
+
+    fn fetch(&self, fetch: Fetch) {
+        match dispatch(&fetch.call) {
+            Some(token) => {
+                if let Ok(mut asked) = self.asked.try_borrow_mut() {
+                    asked.insert(token, Asked::Fetch(Box::new(fetch)));
+                }
+            }
+            None => {
+                let upkeep = self.with_gateway(|gateway, world| gateway.arrived(world, &fetch, &Reply::NotSent));
+                if let Some(upkeep) = upkeep {
+                    // What else is due is found at the next look; this one failed for good.
+                    self.counters.report(&upkeep.events);
+                }
+            }
+        }
+    }
+
+    fn wake_those_with_news(&self) {
+        let waiting = match self.waiting.try_borrow_mut() {
+            Ok(mut waiting) => std::mem::take(&mut *waiting),
+            Err(_) => return,
+        };
+        let mut still = Vec::new();
+        for waiting in waiting {
+            if waiting.progress.strong_count() == 0 {
+                continue;
+            }
+            let news = self.with_gateway(|gateway, world| gateway.news(world, &waiting.resource, waiting.until)).flatten();
+            match news {
+                Some(news) => self.wake(waiting.id, &waiting.progress, *waiting.pending, news),
+                None => still.push(waiting),
+            }
+        }
+        self.as_root();
+        if let Ok(mut queue) = self.waiting.try_borrow_mut() {
+            queue.append(&mut still);
+        }
+    }
+
+    /// Goes on with a stream that waited, unless it is gone.
+    fn wake(&self, id: u32, progress: &Weak<RefCell<Progress>>, pending: Pending, news: News) {
+        let Some(progress) = progress.upgrade() else { return };
+        if hostcalls::set_effective_context(id).is_err() {
+            return;
+        }
+        let Some(step) = self.with_gateway(|gateway, world| gateway.resume(world, pending, news)) else { return };
+        self.act(&Actor { id, progress }, step, Entry::Root);
+    }
+
+    fn look_after(&self, period: Duration) {
+        if self.period.replace(period) != period {
+            let _ = hostcalls::set_tick_period(period);
+        }
+    }
+}
