@@ -93,7 +93,6 @@ const fn telling(reason: Reason) -> Telling {
         Reason::ProviderUnknown => (400, "Bad request", "There is no provider of that name here.", Nothing),
         Reason::HostUnknown => (421, "Not this site", "This gateway does not serve the site that was asked for.", Nothing),
         Reason::MethodNotAllowed => (405, "Method not allowed", "This address does not answer to that method.", Nothing),
-        Reason::CookiesExcessive => (400, "Too many cookies", "The browser sent more session cookies than we ever set.", SignIn),
         Reason::MetadataUnavailable | Reason::KeysUnavailable => (
             503,
             "Signing in is not possible right now",

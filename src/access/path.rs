@@ -18,7 +18,8 @@ pub fn check(path: &str) -> Result<(), Reason> {
     if path.split('/').any(|segment| segment == "." || segment == "..") || !escapes_are_plain(path) {
         return Err(Reason::PathAmbiguous);
     }
-    Ok(())
+    // Overlong forms (%C0%AF for a slash) are no UTF-8, and some servers decode them all the same.
+    percent_encoding::percent_decode_str(path).decode_utf8().map(drop).map_err(|_| Reason::PathAmbiguous)
 }
 
 /// Whether every `%XX` stands for a byte that has one meaning only: neither a separator of any server, nor a dot, nor a control
@@ -87,6 +88,10 @@ mod tests {
             "/ä",
             "/a#b",
             "/a%+1",
+            "/a%ff",
+            "/%c0%ae%c0%ae/b",
+            "/%c0%afb",
+            "/a%e2%82",
             "/a?b",
         ] {
             assert_eq!(check(attack), Err(Reason::PathAmbiguous), "{attack:?}");

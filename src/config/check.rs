@@ -45,10 +45,10 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let sign_out = sign_out(configuration.logout, &listed)?;
     let known =
         Known { providers: oidc.iter().map(|provider| provider.name.as_str()).collect(), policies: &configuration.policies };
-    let rules = rules::rules(&configuration.rules, &known, &origins, &endpoints)?;
     let policies = configuration.policies.iter();
     let policies = policies.map(|(name, shape)| Ok((name.clone(), known.policy(&format!("policies.{name}"), shape)?)));
     let policies: std::collections::BTreeMap<_, _> = policies.collect::<Result<_, Refusal>>()?;
+    let rules = rules::rules(&configuration.rules, &known, &origins, &endpoints)?;
     let route_policies = route_policies(configuration.route_policies, policies.is_empty())?;
     let identity = identity(configuration.claim_to_headers)?;
     let forward = Forward { access_token: configuration.forward.access_token, id_token: configuration.forward.id_token };
@@ -321,11 +321,11 @@ fn header_name(path: &str, name: &str) -> Result<String, Refusal> {
 fn cookie(shape: shapes::Cookie, has_trusted_origins: bool) -> Result<CookieSettings, Refusal> {
     let name = shape.name.unwrap_or_else(|| "__Host-accredit".to_owned());
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    let bare = name.strip_prefix("__Host-").or_else(|| name.strip_prefix("__Secure-")).unwrap_or(&name);
+    let bare = name.strip_prefix("__Host-").unwrap_or_default();
     if bare.is_empty() || !plain || name.len() > 64 {
         return Err(Refusal::new(
             "session.cookie.name",
-            "expected letters, digits, - and _, found another name; write __Host-accredit",
+            "expected __Host- and then letters, digits, - and _, found another name; without __Host- a sibling domain could set the cookie too",
         ));
     }
     let same_site = match shape.same_site {

@@ -52,7 +52,10 @@ impl Known<'_> {
 
     fn condition(&self, path: &str, shape: &shapes::Condition, depth: usize) -> Result<Condition, Refusal> {
         let Some(depth) = depth.checked_sub(1) else {
-            return Err(Refusal::new(path, format!("expected at most {DEEPEST} levels, found more; does a policy name itself?")));
+            // Only a policy that leads to itself, or a nesting that nobody reads, gets here: the beginning of the path says enough.
+            let beginning = path.split(".policy.policy").next().unwrap_or(path);
+            let sentence = format!("expected at most {DEEPEST} levels, found more; does a policy name itself?");
+            return Err(Refusal::new(beginning, sentence));
         };
         let at = |member: &str| format!("{path}.{member}");
         let mut all = Vec::new();

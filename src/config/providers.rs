@@ -74,11 +74,24 @@ pub(super) fn provider(path: &str, shape: shapes::Provider, environment: Environ
             if issuer.target().contains('?') {
                 return Err(Refusal::new(at("issuer"), "expected an issuer without a query; write it as the provider does"));
             }
-            provider.check_scheme(issuer).map_err(|sentence| Refusal::new(at("issuer"), sentence))?;
-            provider.cluster_for(issuer).map_err(|sentence| Refusal::new(at("clusters"), sentence))?;
+            if provider.check_scheme(issuer).is_err() {
+                return Err(Refusal::new(
+                    at("issuer"),
+                    "expected https, found http; write https, or allow_insecure_http: true, and everybody on the way can sign in as anybody",
+                ));
+            }
+            if provider.clusters.reaching(issuer).is_none() {
+                let authority = issuer.authority();
+                let sentence =
+                    format!("expected a cluster for {authority}, found none; write {{\"{authority}\": NAME OF ENVOY'S CLUSTER}}");
+                return Err(Refusal::new(at("clusters"), sentence));
+            }
         }
         MetadataSource::Given(metadata) => {
-            check_endpoints(&provider, metadata).map_err(|sentence| Refusal::new(at("metadata"), sentence))?;
+            let refusal = |what| {
+                Refusal::new(at("metadata"), format!("expected endpoints that can be used, found one that cannot; {what}"))
+            };
+            check_endpoints(&provider, metadata).map_err(refusal)?;
         }
     }
     Ok(provider)

@@ -15,8 +15,16 @@ use crate::config::shapes::Configuration;
 pub fn read(bytes: &[u8]) -> Result<Configuration, Refusal> {
     let document = document(bytes)?;
     serde_path_to_error::deserialize(document).map_err(|error| {
-        let path = error.path().to_string();
-        Refusal::new(if path == "." { String::new() } else { path }, sentence(&error.inner().to_string()))
+        let path = Some(error.path().to_string()).filter(|path| path != ".").unwrap_or_default();
+        let words = error.inner().to_string();
+        match words.strip_prefix("missing field ") {
+            Some(field) => {
+                let separator = if path.is_empty() { "" } else { "." };
+                let path = format!("{path}{separator}{}", field.trim_matches('`'));
+                Refusal::new(path, "expected a value, found none; add it")
+            }
+            None => Refusal::new(path, sentence(&words)),
+        }
     })
 }
 
@@ -69,14 +77,9 @@ fn from_number(number: f64) -> Value {
 fn sentence(words: &str) -> String {
     for mismatch in ["invalid type: ", "invalid value: "] {
         if let Some((found, expected)) = words.strip_prefix(mismatch).and_then(|rest| rest.rsplit_once(", expected ")) {
-            let (expected, remedy) =
-                expected.split_once("; ").map_or((expected, None), |(expected, remedy)| (expected, Some(remedy)));
-            let remedy = remedy.map(|remedy| format!("; {remedy}")).unwrap_or_default();
-            return format!("expected {expected}, found {}{remedy}", kind(found));
+            let (expected, remedy) = expected.split_once("; ").unwrap_or_else(|| plainly(expected));
+            return format!("expected {expected}, found {}; {remedy}", kind(found));
         }
-    }
-    if let Some(field) = words.strip_prefix("missing field ") {
-        return format!("expected a field {field}, found none; add it");
     }
     if let Some((field, known)) = words.strip_prefix("unknown field ").and_then(|rest| rest.split_once(", expected ")) {
         return format!("expected {known}, found {field}; correct its name or remove it");
@@ -85,6 +88,19 @@ fn sentence(words: &str) -> String {
         return format!("expected {known}, found {variant}; write one of these");
     }
     words.to_owned()
+}
+
+/// What serde expects, in an operator's words, and how to write it.
+fn plainly(expected: &str) -> (&str, &str) {
+    match expected {
+        "a sequence" => ("a list", "write [VALUE, …]"),
+        "a string" => ("a text", "write it in quotes"),
+        "a boolean" => ("true or false", "write it without quotes"),
+        "a map" => ("an object", "write {NAME: VALUE}"),
+        "u64" => ("a whole number", "write it without quotes"),
+        expected if expected.starts_with("struct ") => ("an object", "write {NAME: VALUE}"),
+        expected => (expected, "correct it"),
+    }
 }
 
 fn kind(found: &str) -> &'static str {

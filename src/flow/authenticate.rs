@@ -10,9 +10,8 @@ use crate::crypto::seal::Purpose;
 use crate::flow::event::Event;
 use crate::flow::step::Renewal;
 use crate::flow::visit::Visit;
-use crate::session::attempt::MOST_ATTEMPTS;
 use crate::session::content::Session;
-use crate::session::cookie::{self, Carried, MOST_COOKIES};
+use crate::session::cookie::{self, Carried};
 use crate::session::memory::Memory;
 use crate::session::tombstone::{self, Ended};
 use crate::words::principal::Principal;
@@ -21,9 +20,6 @@ use crate::words::world::World;
 
 /// A remembered session is opened anew after this long, so that a sign-out on another worker holds here too.
 const LONGEST_MEMORY: Duration = Duration::from_secs(60);
-
-/// No browser has more cookies of ours: a session in parts, the sign-ins under way, one for sign-out, and twice as many again.
-const MOST_COOKIES_OF_OURS: usize = 2 * (MOST_COOKIES + MOST_ATTEMPTS + 1);
 
 /// A session that was verified, with everything that follows from it.
 #[derive(Debug, PartialEq)]
@@ -85,12 +81,6 @@ pub fn authenticate(
             Identity::Unknown(reason)
         }
     }
-}
-
-/// Whether a request carries more cookies of ours than any browser that we dealt with.
-pub fn has_excessive_cookies(settings: &Settings, visit: &Visit) -> bool {
-    let ours = crate::words::cookie::pairs(&visit.request.headers).filter(|(name, _)| settings.session.cookie.is_ours(name));
-    ours.count() > MOST_COOKIES_OF_OURS
 }
 
 /// Forgets the session that a request carries, and returns it if it was good.

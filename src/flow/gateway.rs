@@ -143,9 +143,6 @@ impl Gateway {
 
     fn travel(&mut self, world: &mut dyn World, visit: Visit) -> Step {
         let settings = Rc::clone(&self.settings);
-        if authenticate::has_excessive_cookies(&settings, &visit) {
-            return sign_out::clear_excessive(&settings, &visit);
-        }
         let endpoints = &settings.endpoints;
         let path = visit.request.path.as_str();
         if path == endpoints.login {

@@ -78,20 +78,6 @@ fn at_provider(
     end_session_request(&provider.oidc, &metadata, &request)
 }
 
-/// A request with far more cookies of ours than we ever set: it is refused, and the browser told to drop them.
-pub fn clear_excessive(settings: &Settings, visit: &Visit) -> Step {
-    const MOST_DELETED: usize = 60;
-    let mut step = visit.refuse(settings, Failure::new(Reason::CookiesExcessive, "more cookies of ours than we ever set"));
-    if let Decision::Respond(response) = &mut step.decision {
-        let ours = pairs(&visit.request.headers).map(|(name, _)| name).filter(|name| settings.session.cookie.is_ours(name));
-        let names: std::collections::BTreeSet<_> = ours.take(MOST_DELETED).collect();
-        let plain = |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-        let deletions = names.into_iter().filter(plain).map(|name| delete(name, "/", SameSite::Lax));
-        response.headers.extend(deletions.map(|cookie| ("set-cookie".to_owned(), cookie)));
-    }
-    step
-}
-
 impl Visit {
     /// Ends a request to one of our endpoints whose method it does not have.
     pub fn refuse_method(&self, settings: &Settings, allow: &str) -> Step {

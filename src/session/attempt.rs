@@ -1,6 +1,7 @@
 //! One sign-in under way: what we must still know when the provider sends the browser back. It travels in a sealed cookie of
 //! its own, so that tabs do not disturb each other and any replica can finish what another began.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base64::Engine;
@@ -19,8 +20,11 @@ use crate::words::world::{NoRandomness, World};
 /// A browser keeps at most this many sign-ins under way; a further one replaces the oldest.
 pub const MOST_ATTEMPTS: usize = 5;
 
-/// A request with more attempt cookies than this is not from a browser that we sent away.
+/// So many attempt cookies are opened to find the youngest. A browser that restores many tabs at once may have more.
 const MOST_COOKIES_LOOKED_AT: usize = 20;
+
+/// So many attempt cookies are deleted with one answer; the next one goes on.
+const MOST_DELETED: usize = 60;
 
 const ID_BYTES: usize = 6;
 const ID_LENGTH: usize = 8;
@@ -97,16 +101,18 @@ impl Attempt {
         let sealed = sealer.seal(world, Purpose::Attempt, &plain)?;
         let attributes = Attributes { path: "/", same_site: SameSite::Lax, max_age: timeout };
         let mut cookies = vec![set(&cookie_name(settings, self.id()), &sealed, attributes)];
-        let mut alive = Vec::new();
-        for (id, value) in cookies_of(settings, came).take(MOST_COOKIES_LOOKED_AT) {
-            match open(sealer, value).filter(|attempt| self.created.since(attempt.created) < timeout) {
+        let (mut alive, mut over) = (Vec::new(), BTreeSet::new());
+        for (position, (id, value)) in cookies_of(settings, came).enumerate() {
+            let attempt = if position < MOST_COOKIES_LOOKED_AT { open(sealer, value) } else { None };
+            match attempt.filter(|attempt| self.created.since(attempt.created) < timeout) {
                 Some(attempt) => alive.push((attempt.created, id)),
-                None => cookies.push(delete(&cookie_name(settings, id), "/", SameSite::Lax)),
+                None => drop(over.insert(id)),
             }
         }
         alive.sort_unstable();
         let surplus = (alive.len().saturating_add(1)).saturating_sub(MOST_ATTEMPTS);
-        cookies.extend(alive.iter().take(surplus).map(|(_, id)| delete(&cookie_name(settings, id), "/", SameSite::Lax)));
+        over.extend(alive.iter().take(surplus).map(|(_, id)| *id));
+        cookies.extend(over.into_iter().take(MOST_DELETED).map(|id| delete(&cookie_name(settings, id), "/", SameSite::Lax)));
         Ok(cookies)
     }
 
@@ -114,7 +120,7 @@ impl Attempt {
     /// be young enough (RFC 6749, section 10.12).
     ///
     /// # Errors
-    /// [`Reason::AttemptMissing`], [`Reason::StateMismatch`], [`Reason::AttemptExpired`].
+    /// [`Reason::StateMissing`], [`Reason::AttemptMissing`], [`Reason::StateMismatch`], [`Reason::AttemptExpired`].
     pub fn find(
         sealer: &Sealer,
         settings: &CookieSettings,
@@ -123,7 +129,10 @@ impl Attempt {
         state: &str,
         now: Timestamp,
     ) -> Result<Self, Reason> {
-        let id = id_of(state).ok_or(Reason::StateMismatch)?;
+        if state.is_empty() {
+            return Err(Reason::StateMissing);
+        }
+        let id = id_of(state).ok_or(Reason::AttemptMissing)?;
         let mut candidates = cookies_of(settings, came).filter(|(other, _)| *other == id);
         let (_, value) = candidates.next().ok_or(Reason::AttemptMissing)?;
         let attempt = open(sealer, value).ok_or(Reason::AttemptMissing)?;
@@ -238,9 +247,10 @@ mod tests {
         assert_eq!(desk.find(&format!("{name}=forged"), state, 1), Err(Reason::AttemptMissing));
         let forged = format!("{}.{}", attempt.id(), "A".repeat(43));
         assert_eq!(desk.find(pair(&cookies[0]), &forged, 1), Err(Reason::StateMismatch));
-        for malformed in ["", ".", "x", "abcdefgh", "abc=;fgh.x"] {
-            assert_eq!(desk.find(pair(&cookies[0]), malformed, 1), Err(Reason::StateMismatch), "{malformed}");
+        for malformed in [".", "x", "abcdefgh", "abc=;fgh.x"] {
+            assert_eq!(desk.find(pair(&cookies[0]), malformed, 1), Err(Reason::AttemptMissing), "{malformed}");
         }
+        assert_eq!(desk.find(pair(&cookies[0]), "", 1), Err(Reason::StateMissing));
     }
 
     #[test]

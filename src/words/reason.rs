@@ -56,8 +56,6 @@ reasons! {
     HostUnknown = "host_unknown",
     /// One of our endpoints was asked with a method it does not have.
     MethodNotAllowed = "method_not_allowed",
-    /// More, or larger, cookies of ours than we ever set.
-    CookiesExcessive = "cookies_excessive",
     /// The provider's metadata is not here (yet).
     MetadataUnavailable = "metadata_unavailable",
     /// The provider's keys are not here (yet).

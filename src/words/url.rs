@@ -38,8 +38,10 @@ impl Url {
         if authority.has_userinfo() {
             return Err("found user information in it");
         }
-        if authority.host().is_empty() || authority.host().contains('%') {
-            return Err("found no host");
+        let host = authority.host();
+        let plain = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
+        if host.is_empty() || !(plain || host.starts_with('[')) {
+            return Err("found no host, or one with other characters than letters, digits, - and .");
         }
         if uri.fragment().is_some() {
             return Err("found a fragment in it");
@@ -215,8 +217,12 @@ impl ReturnTo {
         if !listed.contains(&url.origin()) {
             return Err(Reason::ReturnToRefused);
         }
+        // What follows the host must be a path: lax readers take `https://host?@evil` or `https://host#@evil` for another host.
         let (_, behind_scheme) = text.split_once("://").ok_or(Reason::ReturnToRefused)?;
-        Ok(behind_scheme.find('/').and_then(|start| behind_scheme.get(start..)).unwrap_or("/"))
+        match behind_scheme.find(['/', '?', '#']) {
+            None => Ok("/"),
+            Some(end) => behind_scheme.get(end..).filter(|rest| rest.starts_with('/')).ok_or(Reason::ReturnToRefused),
+        }
     }
 
     /// For the `Location` header.
@@ -282,6 +288,8 @@ mod tests {
             "?x",
             "#x",
             "https://app.example.com:443@evil.example/",
+            "https://app.example.com#@evil.example/",
+            "https://app.example.com?@evil.example/",
         ] {
             assert_eq!(ReturnTo::parse(attack, &listed()), Err(Reason::ReturnToRefused), "{attack:?}");
         }
@@ -307,7 +315,18 @@ mod tests {
 
     #[test]
     fn an_url_is_absolute_http_without_user_and_fragment() {
-        for wrong in ["", "/x", "ftp://a", "https://", "https://u@a/", "https://a/#f", "https://a:99999/", "https://a b/"] {
+        for wrong in [
+            "",
+            "/x",
+            "ftp://a",
+            "https://",
+            "https://u@a/",
+            "https://a/#f",
+            "https://a:99999/",
+            "https://a b/",
+            "https://*.a/",
+            "https://%61/",
+        ] {
             assert!(Url::parse(wrong).is_err(), "{wrong}");
         }
         let url = Url::parse("HTTPS://Sso.Example.com:443/realms/main?x=1").unwrap();

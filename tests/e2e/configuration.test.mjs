@@ -33,7 +33,7 @@ const set = (path, value) => (configuration) => {
   if (value === undefined) delete place[last];
   else place[last] = value;
 };
-const rule = (value) => (configuration) => configuration.rules.unshift(value);
+const rule = (value) => (configuration) => void configuration.rules.unshift(value);
 const all = (...changes) => (configuration) => changes.forEach((change) => change(configuration));
 
 /** [what is wrong, the change, the path that the message names] */
@@ -60,8 +60,8 @@ const REFUSED = [
   // Wrong types
   ['a number for a claim', rule({ require: { claim: 17, any_of: ['x'] } }), 'rules[0].require.claim'],
   ['a text for a list', set('origins', 'http://localhost:10000'), 'origins'],
-  ['a text for a boolean', set('logout.provider', 'yes'), 'logout.provider'],
-  ['a number for a duration', set('session.lifetime', 8), 'session.lifetime'],
+  ['a text for a boolean', set('logout.provider', 'perhaps'), 'logout.provider'],
+  ['a list for a duration', set('session.lifetime', [8]), 'session.lifetime'],
   ['a duration without unit', set('session.lifetime', '8'), 'session.lifetime'],
   ['a negative duration', set('session.idle', '-5m'), 'session.idle'],
   ['a requirement that is no word', rule({ require: 'everybody' }), 'rules[0].require'],
@@ -83,7 +83,7 @@ const REFUSED = [
   ['a plain-http issuer outside loopback', all(set('providers[0].issuer', 'http://sso.example.com'), set('providers[0].clusters', { 'sso.example.com': 'provider' })), 'providers[0].issuer'],
   ['an issuer with a query', set('providers[0].issuer', 'http://127.0.0.1:9000?x=1'), 'providers[0].issuer'],
   ['an issuer whose host has no cluster', set('providers[0].clusters', { 'other.example': 'provider' }), 'providers[0].clusters'],
-  ['issuer and metadata both', set('providers[0].metadata', { issuer: 'http://127.0.0.1:9000' }), 'providers[0]'],
+  ['issuer and metadata both', set('providers[0].metadata', { issuer: 'http://127.0.0.1:9000', authorization_endpoint: 'http://127.0.0.1:9000/a', token_endpoint: 'http://127.0.0.1:9000/t', jwks_uri: 'http://127.0.0.1:9000/j' }), 'providers[0]'],
   ['a post-logout address elsewhere', set('logout.post_logout_redirect_uri', 'https://evil.example/'), 'logout.post_logout_redirect_uri'],
   ['a post-logout address without scheme', set('logout.post_logout_redirect_uri', '//evil.example'), 'logout.post_logout_redirect_uri'],
   // Endpoints
@@ -102,9 +102,9 @@ const REFUSED = [
   ['a cookie name that the browser may hand to siblings', set('session.cookie', { name: 'accredit' }), 'session.cookie.name'],
   ['an idle time longer than the lifetime', all(set('session.lifetime', '1h'), set('session.idle', '2h')), 'session.idle'],
   // Rules
-  ['a rule that can never match', (configuration) => void configuration.rules.push({ match: { path: '/late' }, require: 'public' }), 'rules[5]'],
-  ['a rule behind the same rule', (configuration) => void configuration.rules.splice(1, 0, { match: { path: '/' }, require: 'authenticated' }), 'rules[1]'],
-  ['a rule behind a wider prefix', (configuration) => void configuration.rules.splice(3, 0, { match: { path: '/members/list' }, require: 'public' }), 'rules[3]'],
+  ['a rule that can never match', (configuration) => void configuration.rules.push({ match: { path: '/late' }, require: 'public' }), 'rules[5].match'],
+  ['a rule behind the same rule', (configuration) => void configuration.rules.splice(1, 0, { match: { path: '/' }, require: 'authenticated' }), 'rules[1].match'],
+  ['a rule behind a wider prefix', (configuration) => void configuration.rules.splice(3, 0, { match: { path: '/members/list' }, require: 'public' }), 'rules[3].match'],
   ['a rule without requirement', rule({ match: { path: '/x' } }), 'rules[0].require'],
   ['a path that cannot arrive', rule({ match: { path: '/a/../b' }, require: 'public' }), 'rules[0].match.path'],
   ['a path that is relative', rule({ match: { path: 'x' }, require: 'public' }), 'rules[0].match.path'],
