@@ -355,7 +355,7 @@ pub(super) fn positive(path: &str, span: Option<Span>, usual: Duration, longest:
         let longest = humantime::format_duration(longest);
         return Err(Refusal::new(
             path,
-            format!("expected a span from 1s to {longest}, found {}", humantime::format_duration(span)),
+            format!("expected a span from 1s to {longest}, found {}; write another", humantime::format_duration(span)),
         ));
     }
     Ok(span)

@@ -66,7 +66,7 @@ pub(super) fn provider(path: &str, shape: shapes::Provider, environment: Environ
     {
         return Err(Refusal::new(
             format!("{path}.clusters.{host}"),
-            "expected host or host:port, and the name of an Envoy cluster",
+            "expected host or host:port, and the name of an Envoy cluster, found another; write sso.example.com: sso",
         ));
     }
     match &provider.source {
@@ -104,7 +104,10 @@ fn source(path: &str, issuer: Option<String>, metadata: Option<shapes::Metadata>
             let at = |member: &str| format!("{path}.metadata.{member}");
             let optional = |member, text: Option<String>| text.map(|text| url(&at(member), &text)).transpose();
             if given.issuer.is_empty() {
-                return Err(Refusal::new(at("issuer"), "expected the issuer as it stands in ID tokens, found an empty text"));
+                return Err(Refusal::new(
+                    at("issuer"),
+                    "expected the issuer as it stands in ID tokens, found an empty text; copy it from there",
+                ));
             }
             Ok(MetadataSource::Given(Box::new(Metadata {
                 issuer: given.issuer,

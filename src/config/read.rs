@@ -38,10 +38,12 @@ fn document(bytes: &[u8]) -> Result<Value, Refusal> {
     // Protobuf holds bytes that JSON cannot, so that nothing is both.
     match serde_json::from_slice::<Value>(bytes) {
         Ok(document @ Value::Object(_)) => Ok(document),
-        Ok(_) => refused("expected a JSON object, found something else".into()),
+        Ok(_) => refused("expected a JSON object, found something else; write {\"origins\": […], …}".into()),
         Err(error) => match prost_types::Struct::decode(bytes) {
             Ok(object) if bytes.first() != Some(&b'{') => Ok(from_struct(object)),
-            _ => refused(format!("expected JSON or a google.protobuf.Struct, found neither: {error}")),
+            _ => refused(format!(
+                "expected JSON or a google.protobuf.Struct, found neither ({error}); give the plugin one of both"
+            )),
         },
     }
 }

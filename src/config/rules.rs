@@ -62,7 +62,10 @@ fn matches(path: &str, shape: &shapes::Match, origins: &[Origin], endpoints: &En
             return Err(Refusal::new(at("methods"), "expected at least one method, found none; remove it for every method"));
         }
         if let Some(index) = methods.iter().position(|method| path::check_method(method).is_err()) {
-            return Err(Refusal::new(format!("{path}.methods[{index}]"), "expected a method in upper case, such as POST"));
+            return Err(Refusal::new(
+                format!("{path}.methods[{index}]"),
+                "expected a method in upper case, found another; write POST",
+            ));
         }
     }
     let path_match = match (&shape.path, &shape.path_separated_prefix) {

@@ -56,7 +56,7 @@ impl Gateway {
         let request_id = request_id(world, &headers);
         match self.admit(now, headers, &request_id) {
             Ok(visit) => self.travel(world, visit),
-            Err((request, reason)) => visit::turn_away(&settings, request.as_ref(), &request_id, reason),
+            Err((request, reason)) => visit::turn_away(&settings, request.as_deref(), &request_id, reason),
         }
     }
 
@@ -127,16 +127,16 @@ impl Gateway {
     }
 
     /// Checks that a request can be read in one way only, and for which origin it is.
-    fn admit(&self, now: Timestamp, headers: Headers, request_id: &str) -> Result<Visit, (Option<Request>, Reason)> {
+    fn admit(&self, now: Timestamp, headers: Headers, request_id: &str) -> Result<Visit, (Option<Box<Request>>, Reason)> {
         let request = Request::from_headers(headers).map_err(|reason| (None, reason))?;
         let Some(origin) = self.settings.origin(&request.authority).cloned() else {
-            return Err((Some(request), Reason::HostUnknown));
+            return Err((Some(Box::new(request)), Reason::HostUnknown));
         };
         let checked = path::check_method(&request.method)
             .and_then(|()| path::check(&request.path))
             .and_then(|()| self.settings.identity.check_connection(&request.headers));
         if let Err(reason) = checked {
-            return Err((Some(request), reason));
+            return Err((Some(Box::new(request)), reason));
         }
         Ok(Visit { now, patience: now.plus(self.settings.wait), request, origin, request_id: request_id.to_owned() })
     }

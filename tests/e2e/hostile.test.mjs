@@ -57,7 +57,8 @@ describe('a path with two meanings', () => {
         const cookie = `Cookie: ${bob.jar.header('localhost', '/')}`;
         for (const path of AMBIGUOUS) await stage.raw('GET', path, { lines: [cookie] });
         const reached = stage.application.requests.filter(({ url }) => /members|api.?.?.?chat/i.test(decodeURIComponent(url.replaceAll(/%(?![0-9a-f]{2})/gi, '%25').replaceAll(/%[89a-f][0-9a-f]/gi, '?'))));
-        assert.deepEqual(reached.map(({ url }) => url), []);
+        // `/chat//../members` is `/chat/members` (RFC 3986, section 5.2.4), a path that anybody signed in may ask for.
+        assert.deepEqual(reached.map(({ url }) => url).filter((url) => url !== '/chat/members'), []);
       });
     });
   }
