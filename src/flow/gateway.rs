@@ -67,7 +67,10 @@ impl Gateway {
         match (pending, news) {
             (Pending::FromTheStart(visit), News::Missing(reason)) => {
                 let visit = Visit { now, ..visit };
-                visit.refuse(&Rc::clone(&self.settings), Failure::new(reason, "waited in vain"))
+                visit.refuse(
+                    &Rc::clone(&self.settings),
+                    Failure::new(reason, "it did not come in time; the log says why fetching failed"),
+                )
             }
             (Pending::FromTheStart(visit), News::Ready | News::Reply(_)) => self.travel(world, Visit { now, ..visit }),
             (Pending::Exchanging(mut sign_in), News::Reply(reply)) => {

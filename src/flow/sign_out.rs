@@ -15,7 +15,7 @@ use crate::oidc::logout::{EndSession, end_session_request};
 use crate::session::content::Session;
 use crate::session::cookie::forget;
 use crate::session::tombstone::{self, Ended};
-use crate::words::cookie::{SameSite, delete, pairs};
+use crate::words::cookie::{delete, pairs};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::world::World;
@@ -39,7 +39,7 @@ pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Ste
     let at_provider = session.as_ref().and_then(|session| at_provider(gateway, &settings, world, visit, session));
     let mut cookies = forget(&settings.session.cookie, &request.headers);
     if settings.sign_out.at_provider {
-        cookies.push(delete(&settings.session.cookie.hint_name(), &settings.endpoints.logout, SameSite::Lax));
+        cookies.push(delete(&settings.session.cookie.hint_name(), &settings.endpoints.logout, settings.session.cookie.same_site));
     }
     let signed_out = Event::SignedOut { place: visit.place(), subject: session.map(|session| session.subject) };
     let response = if browser::wants_page(request) {
