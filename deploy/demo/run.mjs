@@ -62,7 +62,7 @@ console.log(`
   Envoy's log  ${envoy.log}
 
   To try
-    ${scenario.toTry.map(([what, why]) => `${what.padEnd(58)}${why}`).join('\n    ')}
+    ${scenario.toTry.map(([what, why]) => `${what.padEnd(66)}${why}`).join('\n    ')}
 
   Ctrl-C ends it. What the filter audits appears here:
 `);

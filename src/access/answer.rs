@@ -26,6 +26,17 @@ pub struct Context<'a> {
     pub cookie_name: &'a str,
     /// How to ask for access.
     pub help: &'a Help,
+    /// Who is asking, when that is known.
+    pub visitor: Option<Visitor>,
+}
+
+/// Somebody who is signed in and may not go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Visitor {
+    /// The name they know themselves by.
+    pub name: String,
+    /// The claims that the rule looks at, by name only.
+    pub looked_at: Vec<String>,
 }
 
 /// What a forbidden page says about asking for access.
@@ -68,12 +79,9 @@ const fn telling(reason: Reason) -> Telling {
             "The session your browser sent is not one we can read, for example after a change on our side.",
             SignIn,
         ),
-        Reason::ConditionFailed => (
-            403,
-            "Access denied",
-            "You are signed in, but your account is not among those that may open this page.",
-            AnotherAccount,
-        ),
+        Reason::ConditionFailed => {
+            (403, "Access denied", "Your account is not among those that may open this page.", AnotherAccount)
+        }
         Reason::ProviderMismatch => {
             (403, "Access denied", "This page asks you to sign in with another provider than the one you used.", AnotherAccount)
         }
@@ -208,6 +216,12 @@ fn page(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response {
         Next::TryAgain => actions.push(Action::Go { label: "Try again", href: context.sign_in.clone() }),
         Next::SignOut => actions.push(Action::Post { label: "Sign out", action: context.logout }),
         Next::AnotherAccount => {
+            if let Some(visitor) = &context.visitor {
+                paragraphs.insert(0, format!("You are signed in as {}.", visitor.name));
+                if !visitor.looked_at.is_empty() {
+                    paragraphs.push(format!("What counts here: {}.", visitor.looked_at.join(", ")));
+                }
+            }
             let default = "To ask for access, write to the people who run this site and give them the request number below.";
             paragraphs.push(context.help.text.clone().unwrap_or_else(|| default.to_owned()));
             if let Some(url) = &context.help.url {
@@ -252,6 +266,7 @@ mod tests {
             logout: "/api/logout",
             cookie_name: "__Host-accredit",
             help,
+            visitor: None,
         }
     }
 
@@ -280,7 +295,9 @@ mod tests {
     #[test]
     fn a_forbidden_page_says_why_how_to_ask_and_offers_another_account() {
         let help = Help { text: Some("Ask the <b>help desk".into()), url: Some("mailto:help@example.com".into()) };
-        let body = refuse(Reason::ConditionFailed, &context(true, &help)).body;
+        let visitor = Visitor { name: "bob <b>".into(), looked_at: vec!["groups".into()] };
+        let body = refuse(Reason::ConditionFailed, &Context { visitor: Some(visitor), ..context(true, &help) }).body;
+        assert!(body.contains("You are signed in as bob &lt;b&gt;.") && body.contains("What counts here: groups."));
         for part in [
             "Access denied",
             "Ask the &lt;b&gt;help desk",

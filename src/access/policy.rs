@@ -1,6 +1,8 @@
 //! Conditions on a principal, and whether they hold. A condition on an absent claim is neither true nor false; only what is
 //! true lets anybody in, so that `not` cannot turn ignorance into permission.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::words::principal::{ClaimPath, Claims, Principal};
@@ -77,6 +79,16 @@ impl Requirement {
             Self::Public | Self::Authenticated => None,
             Self::When(condition) => condition.provider(),
         }
+    }
+
+    /// The names of the claims that are looked at, each once.
+    pub fn claims(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if let Self::When(condition) = self {
+            condition.claims(&mut found);
+        }
+        let names: BTreeSet<_> = found.iter().map(ToString::to_string).collect();
+        names.into_iter().collect()
     }
 
     /// Both requirements at once.

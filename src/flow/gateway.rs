@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::access::answer::Visitor;
 use crate::access::browser;
 use crate::access::path;
 use crate::access::policy::Requirement;
@@ -254,7 +255,8 @@ fn deny(
     failure: Failure,
     mut events: Vec<Event>,
 ) -> Step {
-    let response = visit.refusal(settings, failure.reason, &visit.return_to());
+    let visitor = verified.map(|verified| Visitor { name: verified.principal.name(), looked_at: rule.require.claims() });
+    let response = visit.refusal_for(settings, failure.reason, &visit.return_to(), visitor);
     let subject = verified.map(|verified| Rc::clone(&verified.subject));
     let named = subject.as_deref().map(str::to_owned);
     events.push(Event::Denied { place: visit.place(), rule: Some(rule.name.clone()), subject: named, failure });

@@ -1,6 +1,6 @@
 //! One request on its way through the house: what every journey needs to know about it, and the ways it can end.
 
-use crate::access::answer::{self, Context};
+use crate::access::answer::{self, Context, Visitor};
 use crate::access::browser;
 use crate::config::settings::Settings;
 use crate::flow::event::{Event, Outcome, Place};
@@ -38,6 +38,11 @@ impl Visit {
 
     /// The answer for a reason: a page or problem JSON, as the request asks.
     pub fn refusal(&self, settings: &Settings, reason: Reason, return_to: &ReturnTo) -> Response {
+        self.refusal_for(settings, reason, return_to, None)
+    }
+
+    /// The same, for somebody who is signed in.
+    pub fn refusal_for(&self, settings: &Settings, reason: Reason, return_to: &ReturnTo, visitor: Option<Visitor>) -> Response {
         let origin = self.origin.to_string();
         let sign_in = form_urlencoded::Serializer::new(format!("{}?", settings.endpoints.login))
             .append_pair("return_to", return_to.as_str())
@@ -51,6 +56,7 @@ impl Visit {
             logout: &settings.endpoints.logout,
             cookie_name: &settings.session.cookie.name,
             help: &settings.help,
+            visitor,
         };
         answer::refuse(reason, &context)
     }
@@ -89,6 +95,7 @@ pub fn turn_away(settings: &Settings, request: Option<&Request>, request_id: &st
         logout: &settings.endpoints.logout,
         cookie_name: &settings.session.cookie.name,
         help: &settings.help,
+        visitor: None,
     };
     let response = answer::refuse(reason, &context);
     let (method, path) = request.map_or(("-", "-"), |request| (&request.method, &request.path));

@@ -24,6 +24,14 @@ pub struct Principal {
     pub expires: Timestamp,
 }
 
+impl Principal {
+    /// The name that a person knows themselves by, as far as the claims that are kept have one.
+    pub fn name(&self) -> String {
+        let known = ["preferred_username", "email", "name"].iter().find_map(|claim| self.claims.get(*claim)?.as_str());
+        known.unwrap_or(&self.subject).to_owned()
+    }
+}
+
 /// How an identity was proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
