@@ -10,6 +10,7 @@ pub mod read;
 mod rules;
 pub mod settings;
 pub mod shapes;
+mod values;
 
 use settings::Settings;
 

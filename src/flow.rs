@@ -3,6 +3,7 @@
 
 pub mod authenticate;
 pub mod callback;
+pub mod ending;
 pub mod event;
 pub mod gateway;
 pub mod lease;

@@ -13,6 +13,7 @@ use crate::config::Refusal;
 use crate::config::conditions::{Known, claim_path};
 use crate::config::settings::{Endpoints, Forward, ProviderSettings, Settings, SignOut};
 use crate::config::shapes::{self, Configuration, SecretSource, Span};
+use crate::config::values::{Environment, positive, resolve};
 use crate::config::{providers, rules};
 use crate::crypto::seal::{Sealer, UnusableKey};
 use crate::oidc::provider::{ClientAuthentication, Provider};
@@ -23,9 +24,6 @@ use crate::words::cookie::SameSite;
 use crate::words::principal::ClaimPath;
 use crate::words::secret::Secret;
 use crate::words::url::{Origin, ReturnTo};
-
-/// Where environment variables are looked up.
-pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -195,21 +193,6 @@ fn unusable_key(index: usize, why: UnusableKey) -> Refusal {
     )
 }
 
-/// A secret, wherever it comes from.
-pub(super) fn resolve(path: &str, source: SecretSource, environment: Environment<'_>) -> Result<Secret, Refusal> {
-    let (text, remedy) = match source {
-        SecretSource::Inline(text) => (Some(text), "write the secret, or {environment_variable: NAME}".to_owned()),
-        SecretSource::Environment(name) => {
-            let remedy = format!("set {name} for Envoy and list it in vm_config.environment_variables.host_env_keys");
-            (environment(&name), remedy)
-        }
-    };
-    match text.filter(|text| !text.trim().is_empty()) {
-        Some(text) => Ok(Secret::new(text)),
-        None => Err(Refusal::new(path, format!("expected a secret, found none; {remedy}"))),
-    }
-}
-
 fn endpoints(shape: shapes::Endpoints) -> Result<Endpoints, Refusal> {
     let endpoints = Endpoints {
         login: shape.login.unwrap_or_else(|| "/api/login".to_owned()),
@@ -346,19 +329,6 @@ fn lifetimes(lifetime: Option<Span>, idle: Option<Span>) -> Result<Lifetimes, Re
         return Err(Refusal::new("session.idle", "expected no more than session.lifetime, found more; it would never apply"));
     }
     Ok(Lifetimes { absolute, idle })
-}
-
-/// A span of at least a second and at most `longest`.
-pub(super) fn positive(path: &str, span: Option<Span>, usual: Duration, longest: Duration) -> Result<Duration, Refusal> {
-    let span = span.map_or(usual, |span| span.0);
-    if span < Duration::from_secs(1) || span > longest {
-        let longest = humantime::format_duration(longest);
-        return Err(Refusal::new(
-            path,
-            format!("expected a span from 1s to {longest}, found {}; write another", humantime::format_duration(span)),
-        ));
-    }
-    Ok(span)
 }
 
 fn help(shape: shapes::Help) -> Result<Help, Refusal> {

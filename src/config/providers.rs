@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::config::Refusal;
-use crate::config::check::{Environment, positive, resolve};
 use crate::config::shapes::{self, AuthMethod};
+use crate::config::values::{Environment, positive, resolve};
 use crate::crypto::key::Algorithm;
 use crate::oidc::authorization::OURS;
 use crate::oidc::metadata::{Metadata, check_endpoints};

@@ -6,10 +6,11 @@ use std::rc::Rc;
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::crypto::seal::Purpose;
 use crate::flow::authenticate::{Identity, authenticate};
+use crate::flow::ending::redirect;
 use crate::flow::event::{Event, Outcome};
 use crate::flow::gateway::Gateway;
 use crate::flow::step::{Decision, Note, Pending, Resource, SignIn, Step};
-use crate::flow::visit::{Visit, redirect};
+use crate::flow::visit::Visit;
 use crate::oidc::authorization::authorization_response;
 use crate::oidc::id_token::{self, AccessToken, Expectations, ExpectedNonce, IdToken, IdTokenError};
 use crate::oidc::token::{TokenSet, token_request, token_response};
@@ -18,7 +19,7 @@ use crate::session::attempt::{self, Attempt};
 use crate::session::content::{NewSession, Session, Tokens};
 use crate::session::cookie;
 use crate::session::tombstone::{self, Ended};
-use crate::words::cookie::{Attributes, SameSite, set};
+use crate::words::cookie::{Attributes, set};
 use crate::words::message::Reply;
 use crate::words::principal::Claims;
 use crate::words::reason::{Failure, Reason};
@@ -86,9 +87,8 @@ fn expected<'a>(
     let found =
         Attempt::find(&settings.sealer, &session.cookie, session.attempt_timeout, &visit.request.headers, state, visit.now);
     let attempt = found.map_err(|reason| {
-        let same_site = "lax";
         let limit = session.attempt_timeout.as_secs();
-        let hint = format!("host {}, SameSite={same_site}, good for {limit} s", visit.request.authority);
+        let hint = format!("host {}, SameSite=Lax, good for {limit} s", visit.request.authority);
         Failure::new(reason, format!("looked for the attempt's cookie: {hint}"))
     })?;
     if tombstone::is_marked(world, Ended::Attempt(state), visit.now) {
@@ -277,7 +277,8 @@ fn hint_cookie(settings: &Settings, world: &mut dyn World, id_token: &Secret, la
     if sealed.len() > LARGEST_HINT {
         return None;
     }
-    let attributes = Attributes { path: &settings.endpoints.logout, same_site: SameSite::Lax, max_age: lasting };
+    let attributes =
+        Attributes { path: &settings.endpoints.logout, same_site: settings.session.cookie.same_site, max_age: lasting };
     Some(set(&settings.session.cookie.hint_name(), &sealed, attributes))
 }
 

@@ -10,10 +10,11 @@ use crate::access::route::{self, Rule, Unauthenticated};
 use crate::config::settings::Settings;
 use crate::crypto::seal::Purpose;
 use crate::flow::authenticate::{self, Identity, Verified};
+use crate::flow::ending;
 use crate::flow::event::{Event, Outcome};
 use crate::flow::step::{Decision, Forward, News, Note, Pending, Renewal, Resource, Step};
 use crate::flow::upkeep::{Background, Fetch, Upkeep};
-use crate::flow::visit::{self, Visit};
+use crate::flow::visit::Visit;
 use crate::flow::{callback, sign_in, sign_out, whoami};
 use crate::session::cookie;
 use crate::session::memory::Memory;
@@ -57,7 +58,7 @@ impl Gateway {
         let request_id = request_id(world, &headers);
         match self.admit(now, headers, &request_id) {
             Ok(visit) => self.travel(world, visit),
-            Err((request, reason)) => visit::turn_away(&settings, request.as_deref(), &request_id, reason),
+            Err((request, reason)) => ending::turn_away(&settings, request.as_deref(), &request_id, reason),
         }
     }
 
@@ -67,7 +68,10 @@ impl Gateway {
         match (pending, news) {
             (Pending::FromTheStart(visit), News::Missing(reason)) => {
                 let visit = Visit { now, ..visit };
-                visit.refuse(&Rc::clone(&self.settings), Failure::new(reason, "waited in vain"))
+                visit.refuse(
+                    &Rc::clone(&self.settings),
+                    Failure::new(reason, "it did not come in time; the log says why fetching failed"),
+                )
             }
             (Pending::FromTheStart(visit), News::Ready | News::Reply(_)) => self.travel(world, Visit { now, ..visit }),
             (Pending::Exchanging(mut sign_in), News::Reply(reply)) => {

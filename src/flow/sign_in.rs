@@ -5,10 +5,11 @@ use serde_json::json;
 
 use crate::access::browser;
 use crate::config::settings::{ProviderSettings, Settings};
+use crate::flow::ending::{json_answer, redirect};
 use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
 use crate::flow::step::{Decision, Note, Pending, Resource, Step};
-use crate::flow::visit::{Visit, json_answer, redirect};
+use crate::flow::visit::Visit;
 use crate::oidc::authorization::{AuthorizationRequest, authorization_request, code_challenge};
 use crate::oidc::metadata::Metadata;
 use crate::session::attempt::Attempt;

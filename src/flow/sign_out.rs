@@ -7,15 +7,16 @@ use crate::access::browser;
 use crate::config::settings::Settings;
 use crate::crypto::seal::Purpose;
 use crate::flow::authenticate;
-use crate::flow::event::{Event, Outcome};
+use crate::flow::ending::{json_answer, redirect};
+use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
-use crate::flow::step::{Decision, Note, Step};
-use crate::flow::visit::{Visit, json_answer, redirect};
+use crate::flow::step::Step;
+use crate::flow::visit::Visit;
 use crate::oidc::logout::{EndSession, end_session_request};
 use crate::session::content::Session;
 use crate::session::cookie::forget;
 use crate::session::tombstone::{self, Ended};
-use crate::words::cookie::{SameSite, delete, pairs};
+use crate::words::cookie::{delete, pairs};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::world::World;
@@ -39,7 +40,7 @@ pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Ste
     let at_provider = session.as_ref().and_then(|session| at_provider(gateway, &settings, world, visit, session));
     let mut cookies = forget(&settings.session.cookie, &request.headers);
     if settings.sign_out.at_provider {
-        cookies.push(delete(&settings.session.cookie.hint_name(), &settings.endpoints.logout, SameSite::Lax));
+        cookies.push(delete(&settings.session.cookie.hint_name(), &settings.endpoints.logout, settings.session.cookie.same_site));
     }
     let signed_out = Event::SignedOut { place: visit.place(), subject: session.map(|session| session.subject) };
     let response = if browser::wants_page(request) {
@@ -76,16 +77,4 @@ fn at_provider(
     let absolute = if return_to.starts_with('/') { format!("{}{return_to}", visit.origin) } else { return_to.to_owned() };
     let request = EndSession { id_token_hint: hint.as_ref(), post_logout_redirect_uri: Some(&absolute), state: None };
     end_session_request(&provider.oidc, &metadata, &request)
-}
-
-impl Visit {
-    /// Ends a request to one of our endpoints whose method it does not have.
-    pub fn refuse_method(&self, settings: &Settings, allow: &str) -> Step {
-        let mut response = self.refusal(settings, Reason::MethodNotAllowed, &self.return_to());
-        response.headers.push(("allow".to_owned(), allow.to_owned()));
-        let failure = Failure::new(Reason::MethodNotAllowed, format!("allowed are {allow}"));
-        let denied = Event::Denied { place: self.place(), rule: None, subject: None, failure };
-        let events = vec![denied, Event::Outcome(Outcome::Refused)];
-        Step { decision: Decision::Respond(response), events, note: Note::default() }
-    }
 }

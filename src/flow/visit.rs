@@ -1,12 +1,7 @@
-//! One request on its way through the house: what every journey needs to know about it, and the ways it can end.
+//! One request on its way through the house: what every journey needs to know about it. Nothing is decided here.
 
-use crate::access::answer::{self, Context, Visitor};
-use crate::access::browser;
-use crate::config::settings::Settings;
-use crate::flow::event::{Event, Outcome, Place};
-use crate::flow::step::{Decision, Note, Step};
-use crate::words::message::{Request, Response};
-use crate::words::reason::{Failure, Reason};
+use crate::flow::event::Place;
+use crate::words::message::Request;
 use crate::words::time::Timestamp;
 use crate::words::url::{Origin, ReturnTo};
 
@@ -35,94 +30,4 @@ impl Visit {
     pub fn return_to(&self) -> ReturnTo {
         ReturnTo::parse(&self.request.target(), &[]).unwrap_or_else(|_| ReturnTo::front_page())
     }
-
-    /// The answer for a reason: a page or problem JSON, as the request asks.
-    pub fn refusal(&self, settings: &Settings, reason: Reason, return_to: &ReturnTo) -> Response {
-        self.refusal_for(settings, reason, return_to, None)
-    }
-
-    /// The same, for somebody who is signed in.
-    pub fn refusal_for(&self, settings: &Settings, reason: Reason, return_to: &ReturnTo, visitor: Option<Visitor>) -> Response {
-        let origin = self.origin.to_string();
-        let sign_in = form_urlencoded::Serializer::new(format!("{}?", settings.endpoints.login))
-            .append_pair("return_to", return_to.as_str())
-            .finish();
-        let context = Context {
-            page: browser::wants_page(&self.request),
-            request_id: &self.request_id,
-            origin: &origin,
-            login: &settings.endpoints.login,
-            sign_in,
-            logout: &settings.endpoints.logout,
-            cookie_name: &settings.session.cookie.name,
-            help: &settings.help,
-            visitor,
-        };
-        answer::refuse(reason, &context)
-    }
-
-    /// Ends a request with a refusal that belongs to no rule.
-    pub fn refuse(&self, settings: &Settings, failure: Failure) -> Step {
-        let response = self.refusal(settings, failure.reason, &self.return_to());
-        let denied = Event::Denied { place: self.place(), rule: None, subject: None, failure };
-        let outcome = Event::Outcome(Outcome::of_status(response.status));
-        Step { decision: Decision::Respond(response), events: vec![denied, outcome], note: Note::default() }
-    }
-}
-
-impl Step {
-    /// Ends a request with an answer of one of our endpoints.
-    pub fn answered(response: Response, mut events: Vec<Event>) -> Self {
-        events.push(Event::Outcome(Outcome::Answered));
-        Self { decision: Decision::Respond(response), events, note: Note::default() }
-    }
-
-    /// Sends a browser to a provider.
-    pub fn redirected(response: Response, mut events: Vec<Event>) -> Self {
-        events.push(Event::Outcome(Outcome::Redirected));
-        Self { decision: Decision::Respond(response), events, note: Note::default() }
-    }
-}
-
-/// Ends a request that is not a visit at all: unreadable, or for somebody else.
-pub fn turn_away(settings: &Settings, request: Option<&Request>, request_id: &str, reason: Reason) -> Step {
-    let context = Context {
-        page: request.is_some_and(browser::wants_page),
-        request_id,
-        origin: "",
-        login: &settings.endpoints.login,
-        sign_in: settings.endpoints.login.clone(),
-        logout: &settings.endpoints.logout,
-        cookie_name: &settings.session.cookie.name,
-        help: &settings.help,
-        visitor: None,
-    };
-    let response = answer::refuse(reason, &context);
-    let (method, path) = request.map_or(("-", "-"), |request| (&request.method, &request.path));
-    let place = Place { request_id: request_id.to_owned(), method: method.to_owned(), path: path.to_owned() };
-    let detail = request.map(|request| format!("authority {}", request.authority)).unwrap_or_default();
-    let denied = Event::Denied { place, rule: None, subject: None, failure: Failure::new(reason, detail) };
-    let outcome = Event::Outcome(Outcome::of_status(response.status));
-    Step { decision: Decision::Respond(response), events: vec![denied, outcome], note: Note::default() }
-}
-
-/// A redirect that nobody stores.
-pub fn redirect(status: u16, location: &str, set_cookies: Vec<String>) -> Response {
-    let mut headers = vec![
-        ("location".to_owned(), location.to_owned()),
-        ("cache-control".to_owned(), "private, no-store".to_owned()),
-        ("referrer-policy".to_owned(), "no-referrer".to_owned()),
-    ];
-    headers.extend(set_cookies.into_iter().map(|cookie| ("set-cookie".to_owned(), cookie)));
-    Response { status, headers, body: String::new() }
-}
-
-/// A JSON answer that nobody stores.
-pub fn json_answer(body: &serde_json::Value, set_cookies: Vec<String>) -> Response {
-    let mut headers = vec![
-        ("content-type".to_owned(), "application/json".to_owned()),
-        ("cache-control".to_owned(), "private, no-store".to_owned()),
-    ];
-    headers.extend(set_cookies.into_iter().map(|cookie| ("set-cookie".to_owned(), cookie)));
-    Response { status: 200, headers, body: body.to_string() }
 }

@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use crate::flow::authenticate::{Identity, authenticate};
+use crate::flow::ending::json_answer;
 use crate::flow::event::{Event, Outcome};
 use crate::flow::gateway::Gateway;
 use crate::flow::step::{Decision, Note, Step};
-use crate::flow::visit::{Visit, json_answer};
+use crate::flow::visit::Visit;
 use crate::words::url::ReturnTo;
 use crate::words::world::World;
 

@@ -11,8 +11,7 @@ use crate::flow::step::{Decision, Forward, News, Renewal, Step};
 use crate::shell::report;
 use crate::shell::root::{House, Waiting};
 use crate::shell::stream::Progress;
-use crate::words::cookie::CookieEdit;
-use crate::words::message::{Edits, Headers, HttpCall, Reply, Response};
+use crate::words::message::{CookieEdit, Edits, Headers, HttpCall, Reply, Response};
 
 /// No answer of a provider is read further than this, in bytes; the core refuses what is larger than 256 KiB.
 const MOST_READ: usize = 300 * 1_024;

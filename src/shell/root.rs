@@ -94,7 +94,9 @@ impl RootContext for Root {
         match self.load() {
             Ok(house) => {
                 house.look_after(AT_ONCE);
-                self.house = Some(Rc::new(house));
+                if let Some(before) = self.house.replace(Rc::new(house)) {
+                    before.let_go();
+                }
                 true
             }
             Err(refusal) => {
@@ -178,6 +180,16 @@ impl House {
         self.wake_those_with_news();
         let nobody_waits = self.waiting.try_borrow().is_ok_and(|waiting| waiting.is_empty());
         self.look_after(if nobody_waits { upkeep.next } else { IMPATIENT });
+    }
+
+    /// Another configuration takes over this root, and with it the ticks: nobody would wake those that still wait here.
+    fn let_go(&self) {
+        let waiting = self.waiting.try_borrow_mut().map(|mut waiting| std::mem::take(&mut *waiting)).unwrap_or_default();
+        for waiting in waiting {
+            let news = News::Missing(waiting.resource.missing());
+            self.wake(waiting.id, &waiting.progress, *waiting.pending, news);
+        }
+        self.as_root();
     }
 
     fn fetch(&self, fetch: Fetch) {

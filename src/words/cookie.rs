@@ -5,7 +5,7 @@ use std::time::Duration;
 
 pub use cookie::SameSite;
 
-use crate::words::message::Headers;
+use crate::words::message::{CookieEdit, Headers};
 
 /// The pairs of every `Cookie` line, first to last. Values are bytes: what others put there need not be UTF-8.
 pub fn pairs(headers: &Headers) -> impl Iterator<Item = (&str, &[u8])> {
@@ -15,18 +15,6 @@ pub fn pairs(headers: &Headers) -> impl Iterator<Item = (&str, &[u8])> {
         let (name, value) = pair.split_at_checked(equals)?;
         Some((std::str::from_utf8(name).ok()?.trim_end(), value.get(1..)?.trim_ascii_start()))
     })
-}
-
-/// What becomes of the `Cookie` header.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum CookieEdit {
-    /// It stays as it came.
-    #[default]
-    Untouched,
-    /// It goes: nothing is left in it.
-    Dropped,
-    /// It is replaced by one line with what is left, byte for byte.
-    Replaced(Vec<u8>),
 }
 
 /// Takes the cookies out whose names are ours; every other one stays as it was sent.

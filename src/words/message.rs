@@ -4,7 +4,6 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::words::cookie::CookieEdit;
 use crate::words::reason::Reason;
 
 /// Header fields in the order they came, names in lower case as HTTP/2 and Envoy write them; values are bytes.
@@ -121,6 +120,18 @@ pub struct Edits {
     pub set: Vec<(Rc<str>, String)>,
     /// What becomes of `Cookie`.
     pub cookie: CookieEdit,
+}
+
+/// What becomes of the `Cookie` header.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum CookieEdit {
+    /// It stays as it came.
+    #[default]
+    Untouched,
+    /// It goes: nothing is left in it.
+    Dropped,
+    /// It is replaced by one line with what is left, byte for byte.
+    Replaced(Vec<u8>),
 }
 
 /// A call to somebody else: to a cluster, never to an address.

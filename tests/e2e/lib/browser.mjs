@@ -2,8 +2,10 @@
 //
 // Every page's console errors, uncaught exceptions and policy violations are kept, so that a test can say that there were none.
 
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { chromium } from 'playwright-core';
-import { chromiumPath } from './process.mjs';
+import { chromiumPath, temporaryFolder } from './process.mjs';
 
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'];
 
@@ -13,7 +15,18 @@ export function startBrowser() {
 
 /** A person of their own: an isolated context, and a list of what its pages complained about. */
 export async function newPerson(browser) {
-  const context = await browser.newContext();
+  return watched(await browser.newContext());
+}
+
+/** The same with a profile whose owner allows cookies of third parties, which Chromium does not by default. */
+export async function newPersonWithThirdPartyCookies() {
+  const profile = temporaryFolder();
+  mkdirSync(join(profile, 'Default'));
+  writeFileSync(join(profile, 'Default', 'Preferences'), JSON.stringify({ profile: { block_third_party_cookies: false, cookie_controls_mode: 0 } }));
+  return watched(await chromium.launchPersistentContext(profile, { executablePath: chromiumPath(), headless: true, args: FLAGS }));
+}
+
+function watched(context) {
   const complaints = [];
   context.on('page', (page) => {
     page.setDefaultTimeout(10_000);
