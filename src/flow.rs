@@ -13,3 +13,6 @@ pub mod step;
 pub mod upkeep;
 pub mod visit;
 pub mod whoami;
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! From what a request carries to who is asking. A session verified before is recalled; else its cookie is opened, checked and
 //! remembered. It decides nothing about what that person may do.
 
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -21,8 +22,9 @@ use crate::words::world::World;
 /// A remembered session is opened anew after this long, so that a sign-out on another worker holds here too.
 const LONGEST_MEMORY: Duration = Duration::from_secs(60);
 
-/// A session that was verified, with everything that follows from it.
-#[derive(Debug, PartialEq)]
+/// A session that was verified, with everything that follows from it. Debug output shows the session, which redacts itself, and
+/// of the headers the names: forwarded tokens are among the values.
+#[derive(PartialEq)]
 pub struct Verified {
     /// The session.
     pub session: Session,
@@ -32,6 +34,13 @@ pub struct Verified {
     pub subject: Rc<str>,
     /// The headers for the upstream.
     pub headers: Vec<(Rc<str>, String)>,
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        formatter.debug_struct("Verified").field("session", &self.session).field("headers", &names).finish_non_exhaustive()
+    }
 }
 
 /// Who is asking.

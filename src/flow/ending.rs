@@ -20,9 +20,8 @@ impl Visit {
     /// The same, for somebody who is signed in.
     pub fn refusal_for(&self, settings: &Settings, reason: Reason, return_to: &ReturnTo, visitor: Option<Visitor>) -> Response {
         let origin = self.origin.to_string();
-        let sign_in = form_urlencoded::Serializer::new(format!("{}?", settings.endpoints.login))
-            .append_pair("return_to", return_to.as_str())
-            .finish();
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_to.as_str()).finish();
+        let sign_in = format!("{}?{query}", settings.endpoints.login);
         let context = Context {
             page: browser::wants_page(&self.request),
             request_id: &self.request_id,

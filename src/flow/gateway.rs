@@ -220,7 +220,8 @@ impl Gateway {
         if redirect {
             let provider = rule.require.provider().map(str::to_owned);
             let return_to = visit.return_to();
-            return sign_in::send(self, world, visit, sign_in::Wish { provider, return_to, prompt: None }, events);
+            let wish = sign_in::Wish { provider, return_to, prompt: None, told: sign_in::Told::ByRedirect };
+            return sign_in::send(self, world, visit, wish, events);
         }
         deny(&Rc::clone(&self.settings), &visit, rule, None, Failure::new(reason, ""), events)
     }

@@ -26,6 +26,17 @@ pub struct Wish {
     pub return_to: ReturnTo,
     /// `prompt` (OpenID Connect Core 3.1.2.1): `login` or `select_account`, to use another account.
     pub prompt: Option<&'static str>,
+    /// How the provider's address is told.
+    pub told: Told,
+}
+
+/// How the provider's address is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// As a redirect.
+    ByRedirect,
+    /// As a URL, for a script that asked the login endpoint for it and navigates itself.
+    ByUrl,
 }
 
 /// The login endpoint: `return_to`, `provider` and `prompt` are its parameters.
@@ -51,7 +62,8 @@ fn wish(settings: &Settings, visit: &Visit) -> Result<Wish, Reason> {
         Some("select_account") => Some("select_account"),
         Some(_) => return Err(Reason::QueryMalformed),
     };
-    Ok(Wish { provider: parameters.remove("provider"), return_to, prompt })
+    let told = if browser::is_script(&visit.request) { Told::ByUrl } else { Told::ByRedirect };
+    Ok(Wish { provider: parameters.remove("provider"), return_to, prompt, told })
 }
 
 /// Sends the browser to the provider, as soon as its metadata is here.
@@ -70,14 +82,13 @@ pub fn send(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, wish: Wi
         let decision = Decision::Await { resource, until, pending: Box::new(Pending::FromTheStart(visit)) };
         return Step { decision, events, note: Note::default() };
     };
-    let by_script = browser::is_script(&visit.request);
     match prepare(&settings, world, &visit, provider, &metadata, &wish) {
         Ok((url, cookies)) => {
             events.push(Event::SignInBegun);
-            if by_script {
-                return Step::answered(json_answer(&json!({ "authorize_url": url }), cookies), events);
+            match wish.told {
+                Told::ByUrl => Step::answered(json_answer(&json!({ "authorize_url": url }), cookies), events),
+                Told::ByRedirect => Step::redirected(redirect(302, &url, cookies), events),
             }
-            Step::redirected(redirect(302, &url, cookies), events)
         }
         Err(NoRandomness) => visit.refuse(&settings, Failure::new(Reason::Internal, "the host gave no random bytes")),
     }

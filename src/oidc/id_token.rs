@@ -2,6 +2,8 @@
 //! each in a function of its own; nothing is read before the signature was found good. Fetching keys and asking again is the
 //! caller's.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use crate::crypto::jws::{self, JwsError, Verified};
@@ -17,8 +19,9 @@ use crate::words::world::World;
 /// OpenID Connect Core, section 2: "It MUST NOT exceed 255 ASCII characters in length."
 const LONGEST_SUBJECT: usize = 255;
 
-/// An ID token that was verified.
-#[derive(Clone, Debug, PartialEq)]
+/// An ID token that was verified. Debug output names the claims only: the nonce is one of them, and what a provider adds is not
+/// known.
+#[derive(Clone, PartialEq)]
 pub struct IdToken {
     /// All claims.
     pub claims: Claims,
@@ -30,6 +33,12 @@ pub struct IdToken {
     pub auth_time: Option<u64>,
     /// `exp`.
     pub expires: Timestamp,
+}
+
+impl fmt::Debug for IdToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "IdToken of {} with {:?}", quote(&self.subject), self.claims.keys().collect::<Vec<_>>())
+    }
 }
 
 /// What the token is compared with.

@@ -101,7 +101,7 @@ impl Request {
 }
 
 /// An answer that we give ourselves.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Response {
     /// The status code.
     pub status: u16,
@@ -111,8 +111,16 @@ pub struct Response {
     pub body: String,
 }
 
+impl fmt::Debug for Response {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Cookies, a sign-in's state and an ID token as hint for sign-out are among the values.
+        let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        write!(formatter, "{}, {names:?}, {} bytes", self.status, self.body.len())
+    }
+}
+
 /// What to change about a request before it goes on. Names are in lower case.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Edits {
     /// Fields to take away, by the names that came.
     pub remove: Vec<String>,
@@ -122,8 +130,16 @@ pub struct Edits {
     pub cookie: CookieEdit,
 }
 
+impl fmt::Debug for Edits {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Forwarded tokens are among the values.
+        let set: Vec<_> = self.set.iter().map(|(name, _)| name).collect();
+        write!(formatter, "remove {:?}, set {set:?}, cookies {:?}", self.remove, self.cookie)
+    }
+}
+
 /// What becomes of the `Cookie` header.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum CookieEdit {
     /// It stays as it came.
     #[default]
@@ -132,6 +148,16 @@ pub enum CookieEdit {
     Dropped,
     /// It is replaced by one line with what is left, byte for byte.
     Replaced(Vec<u8>),
+}
+
+impl fmt::Debug for CookieEdit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Untouched => formatter.write_str("untouched"),
+            Self::Dropped => formatter.write_str("dropped"),
+            Self::Replaced(left) => write!(formatter, "replaced by {} bytes", left.len()),
+        }
+    }
 }
 
 /// A call to somebody else: to a cluster, never to an address.

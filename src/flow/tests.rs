@@ -1,0 +1,14 @@
+//! Journeys as values, under virtual time: a worker, a provider and a browser, none of which does anything by itself.
+
+mod browser;
+mod provider;
+mod stage;
+
+mod background;
+mod callback;
+mod keys;
+mod rules;
+mod sessions;
+mod sign_in;
+mod sign_out;
+mod silence;

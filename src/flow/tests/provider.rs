@@ -1,0 +1,130 @@
+//! An OpenID provider made of values. It holds its clients to the protocol, and misbehaves as a test says.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::crypto::key::Algorithm;
+use crate::crypto::testing::{P256, TestKey};
+use crate::oidc::authorization::code_challenge;
+use crate::oidc::testing::{ISSUER, json_reply};
+use crate::words::message::{HttpCall, Reply};
+use crate::words::time::Timestamp;
+use crate::words::url::query_parameters;
+
+/// What a provider remembers of a code.
+struct Grant {
+    nonce: String,
+    challenge: String,
+    redirect_uri: String,
+}
+
+/// An OpenID provider.
+pub(super) struct Provider {
+    pub(super) metadata: Value,
+    /// The keys it publishes.
+    pub(super) publishes: Vec<(&'static TestKey, &'static str)>,
+    /// The key it signs with.
+    pub(super) signs: (&'static TestKey, Algorithm, &'static str),
+    /// What it says about everybody, beside what the protocol asks for. These members win.
+    pub(super) claims: Value,
+    /// Members of the token response that win.
+    pub(super) token_response: Value,
+    pub(super) userinfo: Value,
+    /// What it answers in place of everything.
+    pub(super) instead: Option<Reply>,
+    /// The paths that were asked.
+    pub(super) asked: Vec<String>,
+    /// Every code and token that it gave out.
+    pub(super) secrets: Vec<String>,
+    grants: BTreeMap<String, Grant>,
+}
+
+impl Provider {
+    pub(super) fn new() -> Self {
+        let endpoint = |name: &str| format!("{ISSUER}/{name}");
+        Self {
+            metadata: json!({
+                "issuer": ISSUER,
+                "authorization_endpoint": endpoint("auth"),
+                "token_endpoint": endpoint("token"),
+                "jwks_uri": endpoint("keys"),
+                "userinfo_endpoint": endpoint("userinfo"),
+                "end_session_endpoint": endpoint("logout"),
+            }),
+            publishes: vec![(&P256, "first")],
+            signs: (&P256, Algorithm::ES256, "first"),
+            claims: json!({"groups": ["staff"], "email": "alice@example.com", "email_verified": true, "address": "kept nowhere"}),
+            token_response: json!({}),
+            userinfo: json!({"sub": "alice"}),
+            instead: None,
+            asked: Vec::new(),
+            secrets: Vec::new(),
+            grants: BTreeMap::new(),
+        }
+    }
+
+    /// The person signs in and agrees: where the browser goes then.
+    pub(super) fn agree(&mut self, authorize: &str) -> String {
+        let (endpoint, query) = authorize.split_once('?').unwrap();
+        assert_eq!(endpoint, format!("{ISSUER}/auth"));
+        let mut asked = query_parameters(Some(query)).unwrap();
+        let mut take = |name: &str| asked.remove(name).unwrap();
+        assert_eq!([take("response_type"), take("code_challenge_method")], ["code", "S256"]);
+        let code = format!("the-code-{}", self.grants.len());
+        let grant = Grant { nonce: take("nonce"), challenge: take("code_challenge"), redirect_uri: take("redirect_uri") };
+        let (_, callback) = grant.redirect_uri.split_once("app.example.com").unwrap();
+        let target = format!("{callback}?code={code}&state={}", take("state"));
+        self.secrets.push(code.clone());
+        self.grants.insert(code, grant);
+        target
+    }
+
+    /// What a call is answered with.
+    pub(super) fn answer(&mut self, call: &HttpCall, now: Timestamp) -> Reply {
+        assert_eq!((call.cluster.as_str(), call.authority.as_str()), ("sso", "sso.example.com"));
+        let path = call.path.strip_prefix("/realms/main/").unwrap().to_owned();
+        self.asked.push(path.clone());
+        if let Some(reply) = &self.instead {
+            return reply.clone();
+        }
+        match path.as_str() {
+            ".well-known/openid-configuration" => json_reply(200, &self.metadata),
+            "keys" => {
+                let keys: Vec<_> = self.publishes.iter().map(|(key, kid)| key.jwk(&json!({"kid": kid}))).collect();
+                json_reply(200, &json!({ "keys": keys }))
+            }
+            "token" => self.exchange(call, now),
+            "userinfo" => json_reply(200, &self.userinfo),
+            other => panic!("nobody should ask for {other}"),
+        }
+    }
+
+    fn exchange(&mut self, call: &HttpCall, now: Timestamp) -> Reply {
+        let mut form = query_parameters(Some(&call.body)).unwrap();
+        let mut take = |name: &str| form.remove(name).unwrap();
+        let grant = self.grants.remove(&take("code"));
+        let Some(grant) = grant else { return json_reply(400, &json!({"error": "invalid_grant"})) };
+        let proved = (code_challenge(&take("code_verifier")), take("redirect_uri"));
+        assert_eq!(proved, (grant.challenge, grant.redirect_uri));
+        let access_token = format!("the-access-token-{}", self.secrets.len());
+        let mut claims = json!({
+            "iss": ISSUER, "sub": "alice", "aud": "app", "nonce": grant.nonce,
+            "iat": now.seconds(), "exp": now.seconds() + 300,
+        });
+        merge(&mut claims, &self.claims);
+        let (key, algorithm, kid) = self.signs;
+        let id_token = key.token(algorithm, &json!({"kid": kid}), &claims);
+        self.secrets.extend([access_token.clone(), id_token.clone()]);
+        let mut response = json!({"token_type": "Bearer", "access_token": access_token, "id_token": id_token});
+        merge(&mut response, &self.token_response);
+        json_reply(200, &response)
+    }
+}
+
+/// `null` takes a member away.
+fn merge(members: &mut Value, further: &Value) {
+    let members = members.as_object_mut().unwrap();
+    members.extend(further.as_object().unwrap().clone());
+    members.retain(|_, value| !value.is_null());
+}

@@ -1,0 +1,158 @@
+use super::stage::{
+    Browser, Stage, Worker, body, changed, document, field, forwarded, location, outcome, response, seconds, with,
+};
+use crate::flow::event::{Event, Outcome, Place};
+use crate::words::message::Reply;
+use crate::words::url::query_parameters;
+use serde_json::json;
+
+#[test]
+fn sign_out_by_a_script_or_a_person_ends_the_session_in_the_browser_and_here() {
+    for (method, fields, expected) in [
+        ("POST", [("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin")].as_slice(), 200),
+        ("POST", &[("sec-fetch-mode", "navigate"), ("origin", "https://app.example.com")], 303),
+        ("GET", &[("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin")], 303),
+        ("GET", &[("sec-fetch-mode", "navigate"), ("sec-fetch-site", "none")], 303),
+    ] {
+        let mut stage = Stage::signed_in(&document());
+        let stolen = stage.browser.clone();
+        let step = stage.send(stage.browser.send(method, "/api/logout", fields));
+        assert_eq!(response(&step).status, expected, "{method} {fields:?}");
+        let place = Place { request_id: "r-1".into(), method: method.into(), path: "/api/logout".into() };
+        let signed_out = Event::SignedOut { place, subject: Some("alice".into()) };
+        assert_eq!(step.events, [signed_out, Event::Outcome(Outcome::Answered)]);
+        assert_eq!(field(response(&step), "location"), (expected == 303).then_some("/"));
+        assert_eq!(stage.browser.names(), Vec::<&str>::new());
+        assert_eq!(outcome(&stage.script("GET", "/page")), (401, "session_missing"));
+        assert_eq!(outcome(&stage.worker.begin(stolen.script("GET", "/page"))), (401, "session_expired"));
+    }
+}
+
+#[test]
+fn a_cookie_replayed_after_sign_out_is_refused_everywhere_in_the_process_within_a_minute() {
+    let mut stage = Stage::signed_in(&document());
+    let stolen = stage.browser.clone();
+    let mut remembers = stage.worker.beside(&document());
+    assert_eq!(outcome(&remembers.begin(stolen.script("GET", "/page"))), (200, ""));
+    // This worker remembers it too, until the sign-out.
+    assert_eq!(outcome(&stage.worker.begin(stolen.script("GET", "/page"))), (200, ""));
+    assert_eq!(outcome(&stage.script("POST", "/api/logout")), (200, ""));
+    assert_eq!(outcome(&stage.worker.begin(stolen.script("GET", "/page"))), (401, "session_expired"));
+    let mut never_saw_it = stage.worker.beside(&document());
+    assert_eq!(outcome(&never_saw_it.begin(stolen.script("GET", "/page"))), (401, "session_expired"));
+    remembers.wait(seconds(60));
+    assert_eq!(outcome(&remembers.begin(stolen.script("GET", "/page"))), (401, "session_expired"));
+    // A reload forgets nothing of it.
+    let mut reloaded = stage.worker.beside(&with("/sign_in", json!({"wait": "1s"})));
+    assert_eq!(outcome(&reloaded.begin(stolen.script("GET", "/page"))), (401, "session_expired"));
+}
+
+#[test]
+fn an_older_cookie_of_a_session_that_was_renewed_ends_with_it() {
+    let mut stage = Stage::signed_in(&document());
+    let older = stage.browser.clone();
+    stage.worker.wait(seconds(20 * 60));
+    let step = stage.script("GET", "/page");
+    let renewal = forwarded(&step).renewal.clone().unwrap();
+    let (fields, _) = stage.worker.gateway.finish(&mut stage.worker.world, &renewal);
+    stage.browser.take(fields.iter().map(|(name, value)| (*name, value.as_str())));
+    assert_eq!(outcome(&stage.script("POST", "/api/logout")), (200, ""));
+    assert_eq!(outcome(&stage.worker.begin(older.script("GET", "/page"))), (401, "session_expired"));
+}
+
+#[test]
+fn another_sign_in_survives_the_sign_out_of_an_earlier_one() {
+    let mut stage = Stage::signed_in(&document());
+    let phone = stage.browser.clone();
+    stage.browser = Browser::default();
+    stage.sign_in("/page");
+    assert_eq!(outcome(&stage.script("POST", "/api/logout")), (200, ""));
+    assert_eq!(outcome(&stage.worker.begin(phone.script("GET", "/page"))), (200, ""));
+}
+
+#[test]
+fn another_site_cannot_sign_anybody_out() {
+    let mut stage = Stage::signed_in(&document());
+    for (method, fields) in [
+        ("POST", [].as_slice()),
+        ("POST", &[("origin", "https://evil.example")]),
+        ("POST", &[("origin", "null")]),
+        ("POST", &[("sec-fetch-site", "cross-site")]),
+        ("POST", &[("sec-fetch-site", "none")]),
+        ("GET", &[]),
+        ("GET", &[("sec-fetch-mode", "no-cors"), ("sec-fetch-site", "cross-site")]),
+        ("GET", &[("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site")]),
+        ("GET", &[("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-site")]),
+        ("GET", &[("sec-fetch-mode", "no-cors"), ("sec-fetch-site", "same-origin")]),
+        ("GET", &[("sec-fetch-mode", "navigate"), ("sec-fetch-site", "none"), ("sec-purpose", "prefetch")]),
+    ] {
+        let step = stage.send(stage.browser.send(method, "/api/logout", fields));
+        assert_eq!(outcome(&step), (403, "cross_site"), "{method} {fields:?}");
+        assert_eq!(stage.browser.names(), ["__Host-accredit"]);
+    }
+    let step = stage.send(stage.browser.script("DELETE", "/api/logout"));
+    assert_eq!((outcome(&step), field(response(&step), "allow")), ((405, "method_not_allowed"), Some("GET, HEAD, POST")));
+    assert_eq!(outcome(&stage.script("GET", "/page")), (200, ""));
+}
+
+#[test]
+fn the_providers_session_ends_too_when_that_is_wanted() {
+    let document = with("/logout", json!({"provider": true, "post_logout_redirect_uri": "/goodbye"}));
+    let mut stage = Stage::signed_in(&document);
+    assert_eq!(stage.browser.names(), ["__Host-accredit", "__Secure-accredit-hint"]);
+    let hint = stage.browser.send("GET", "/page", &[]);
+    assert!(hint.all("cookie").all(|line| !line.windows(4).any(|part| part == b"hint")), "only sign-out gets the hint");
+    let id_token = stage.provider.secrets[2].clone();
+    let browser = stage.browser.clone();
+    let step = stage.navigate("/api/logout");
+    let (endpoint, query) = location(&step).split_once('?').unwrap();
+    assert_eq!(endpoint, "https://sso.example.com/realms/main/logout");
+    let told: Vec<_> = query_parameters(Some(query)).unwrap().into_iter().collect();
+    let told: Vec<_> = told.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let expected = [
+        ("client_id", "app"),
+        ("id_token_hint", id_token.as_str()),
+        ("post_logout_redirect_uri", "https://app.example.com/goodbye"),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(stage.browser.names(), Vec::<&str>::new());
+
+    // Without a session that is good, nobody is sent to the provider: not even with the cookies of one that was signed out.
+    let again = stage.worker.begin(browser.navigate("/api/logout"));
+    assert_eq!(location(&again), "/goodbye");
+
+    let mut stage = Stage::signed_in(&document);
+    let told = body(&stage.script("POST", "/api/logout"));
+    assert_eq!(told["logout"], "ok");
+    assert!(told["end_session_url"].as_str().unwrap().starts_with("https://sso.example.com/realms/main/logout?"));
+}
+
+#[test]
+fn sign_out_waits_for_nobody() {
+    let document = with("/logout", json!({"provider": true}));
+    let before = Stage::signed_in(&document);
+    let mut stage = Stage { worker: Worker::new(&document), ..before };
+    stage.provider.instead = Some(Reply::Reset);
+    let step = stage.navigate("/api/logout");
+    assert_eq!((outcome(&step).0, location(&step)), (303, "/"));
+    assert_eq!(stage.browser.names(), Vec::<&str>::new());
+}
+
+#[test]
+fn sign_out_without_a_good_session_clears_the_browser_all_the_same() {
+    let mut stage = Stage::ready(&document());
+    for (name, value) in [("__Host-accredit", "3.junk"), ("__Host-accredit-2", "junk"), ("__Host-accredit-7", "junk")] {
+        stage.browser.jar.insert(name.into(), (value.into(), "/".into()));
+    }
+    assert_eq!(outcome(&stage.script("POST", "/api/logout")), (200, ""));
+    assert_eq!(stage.browser.names(), Vec::<&str>::new());
+}
+
+#[test]
+fn a_trusted_front_end_may_sign_people_out() {
+    let document = changed(document(), "/trusted_origins", json!(["https://front.example.com"]));
+    let mut stage = Stage::signed_in(&document);
+    let fields = [("sec-fetch-mode", "cors"), ("sec-fetch-site", "cross-site"), ("origin", "https://front.example.com")];
+    assert_eq!(outcome(&stage.send(stage.browser.send("POST", "/api/logout", &fields))), (200, ""));
+    assert_eq!(stage.browser.names(), Vec::<&str>::new());
+}

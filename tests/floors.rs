@@ -1,0 +1,294 @@
+//! The house keeps its order: a room uses only rooms on lower floors, and each hard thing has one place. Read from the sources
+//! themselves, without their comments and texts.
+//!
+//! What only tests use is held less strictly: it may reach sideways, but only for helpers, which live in a `testing` module.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Rooms, and the floor that each is on.
+const FLOORS: [(&str, u8); 9] = [
+    ("shell", 5),
+    ("flow", 4),
+    ("config", 3),
+    ("oidc", 2),
+    ("session", 2),
+    ("access", 2),
+    ("accounts", 2),
+    ("crypto", 1),
+    ("words", 0),
+];
+
+/// A file past this many lines is usually two.
+const MOST_LINES: usize = 400;
+
+/// One source file.
+struct Source {
+    /// From `src/` on, with slashes.
+    path: String,
+    text: String,
+}
+
+/// A piece of code, and where it stands.
+struct Line<'a> {
+    number: usize,
+    code: &'a str,
+    of_tests: bool,
+}
+
+impl Source {
+    fn all() -> Vec<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut found = Vec::new();
+        walk(&root, &mut found);
+        let of_file = |path: PathBuf| {
+            let text = fs::read_to_string(&path).unwrap();
+            let parts: Vec<_> = path.strip_prefix(&root).unwrap().iter().map(|part| part.to_str().unwrap()).collect();
+            Self { path: parts.join("/"), text }
+        };
+        let mut all: Vec<_> = found.into_iter().map(of_file).collect();
+        all.sort_by(|left, right| left.path.cmp(&right.path));
+        assert!(all.len() > 40, "only {} files found", all.len());
+        all
+    }
+
+    /// The room, unless it is the entrance (`lib.rs`, `main.rs`, `bin/`).
+    fn room(&self) -> Option<&str> {
+        let room = self.path.split('/').next().unwrap().trim_end_matches(".rs");
+        (!matches!(room, "lib" | "main" | "bin")).then_some(room)
+    }
+
+    /// `tests.rs`, `testing.rs` and everything under `tests/`.
+    fn is_of_tests(&self) -> bool {
+        self.path.split('/').any(|part| matches!(part.trim_end_matches(".rs"), "tests" | "testing"))
+    }
+
+    /// Calls `look` with every line that is not blank, without comments and texts.
+    fn each_line(&self, mut look: impl FnMut(&Line<'_>)) {
+        let code = code_only(&self.text);
+        let of_file = self.is_of_tests();
+        let (mut depth, mut in_tests, mut announced) = (0_usize, None, false);
+        for (index, line) in code.lines().enumerate() {
+            announced |= line.contains("#[cfg(test)]");
+            let of_tests = of_file || announced || in_tests.is_some();
+            if !line.trim().is_empty() {
+                look(&Line { number: index + 1, code: line, of_tests });
+            }
+            for byte in line.bytes() {
+                match byte {
+                    b'{' => {
+                        if announced && in_tests.is_none() {
+                            (in_tests, announced) = (Some(depth), false);
+                        }
+                        depth += 1;
+                    }
+                    b'}' => {
+                        depth -= 1;
+                        in_tests = in_tests.filter(|outside| *outside != depth);
+                    }
+                    b';' => announced = false,
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            walk(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The same text with comments, strings and characters blanked out; every line keeps its number.
+fn code_only(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let starts = |at: usize, what: &str| bytes[at..].starts_with(what.as_bytes());
+    let mut code = String::with_capacity(text.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let end = if starts(at, "//") {
+            text[at..].find('\n').map_or(bytes.len(), |length| at + length)
+        } else if starts(at, "/*") {
+            text[at..].find("*/").map_or(bytes.len(), |length| at + length + 2)
+        } else if let Some(end) = raw_string_end(text, at) {
+            end
+        } else if bytes[at] == b'"' {
+            quoted_end(bytes, at, b'"')
+        } else if bytes[at] == b'\'' && is_character(text, at) {
+            quoted_end(bytes, at, b'\'')
+        } else {
+            at
+        };
+        if end == at {
+            code.push(if bytes[at].is_ascii() { bytes[at] as char } else { ' ' });
+            at += 1;
+        } else {
+            code.extend(bytes[at..end].iter().map(|byte| if *byte == b'\n' { '\n' } else { ' ' }));
+            at = end;
+        }
+    }
+    code
+}
+
+fn raw_string_end(text: &str, at: usize) -> Option<usize> {
+    let before = text.as_bytes()[..at].last().copied().unwrap_or(b' ');
+    if before.is_ascii_alphanumeric() && before != b'b' || before == b'_' {
+        return None;
+    }
+    let rest = text[at..].strip_prefix('r')?;
+    let hashes = rest.bytes().take_while(|byte| *byte == b'#').count();
+    let body = rest[hashes..].strip_prefix('"')?;
+    let close = format!("\"{}", "#".repeat(hashes));
+    let length = body.find(&close)?;
+    Some(at + 1 + hashes + 1 + length + close.len())
+}
+
+fn quoted_end(bytes: &[u8], at: usize, quote: u8) -> usize {
+    let mut end = at + 1;
+    while end < bytes.len() && bytes[end] != quote {
+        end += if bytes[end] == b'\\' { 2 } else { 1 };
+    }
+    (end + 1).min(bytes.len())
+}
+
+/// A character and not a lifetime.
+fn is_character(text: &str, at: usize) -> bool {
+    let mut rest = text[at + 1..].chars();
+    match rest.next() {
+        Some('\\') => true,
+        Some(_) => rest.next() == Some('\''),
+        None => false,
+    }
+}
+
+/// Whether `word` stands in `code` with nothing of a name around it.
+fn names(code: &str, word: &str) -> bool {
+    let of_name = |character: Option<char>| character.is_some_and(|character| character.is_alphanumeric() || character == '_');
+    code.match_indices(word)
+        .any(|(at, _)| !of_name(code[..at].chars().next_back()) && !of_name(code[at + word.len()..].chars().next()))
+}
+
+/// Every `crate::` path in a line, without `crate::`.
+fn crate_paths(code: &str) -> Vec<&str> {
+    let paths = code.match_indices("crate::").map(|(at, crate_)| &code[at + crate_.len()..]);
+    paths
+        .map(|rest| {
+            let end = rest.find(|character: char| !(character.is_alphanumeric() || matches!(character, '_' | ':')));
+            &rest[..end.unwrap_or(rest.len())]
+        })
+        .collect()
+}
+
+fn floor(room: &str) -> Option<u8> {
+    FLOORS.iter().find(|(name, _)| *name == room).map(|(_, floor)| *floor)
+}
+
+/// What a file of this room may not do on this line.
+fn climbs(room: &str, is_room_itself: bool, line: &Line<'_>) -> Option<String> {
+    let own = floor(room).unwrap();
+    for path in crate_paths(line.code) {
+        let target = path.split("::").next().unwrap();
+        let helper = line.of_tests && path.split("::").any(|part| part == "testing");
+        match floor(target) {
+            None => return Some(format!("crate::{path} names no room; write one path per line, from the room on")),
+            Some(theirs) if target != room && theirs >= own && !(helper && theirs == own) => {
+                return Some(format!("{room} is on floor {own} and may not use {target} on floor {theirs}"));
+            }
+            Some(_) => {}
+        }
+    }
+    // A path upwards must not leave the room either; tests stand one module deeper.
+    let upwards = line.code.contains("super::super::") || (is_room_itself && line.code.contains("super::"));
+    (upwards && !line.of_tests).then(|| "write crate:: and the room instead of super::super::".to_owned())
+}
+
+fn complaints(look: impl Fn(&Source, &Line<'_>) -> Option<String>) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for source in Source::all() {
+        source.each_line(|line| {
+            complaints.extend(look(&source, line).map(|what| format!("src/{}:{}: {what}", source.path, line.number)));
+        });
+    }
+    complaints
+}
+
+#[test]
+fn a_room_uses_only_rooms_on_lower_floors() {
+    let found = complaints(|source, line| {
+        let room = source.room()?;
+        if floor(room).is_none() {
+            return Some(format!("{room} is on no floor; give it one in tests/floors.rs"));
+        }
+        climbs(room, source.path == format!("{room}.rs"), line)
+    });
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn only_the_shell_knows_envoy_and_only_one_file_the_library_for_signatures() {
+    let found = complaints(|source, line| {
+        let in_shell = source.room() == Some("shell");
+        let foreign = [("proxy_wasm", in_shell), ("jwt_compact", source.path == "crypto/jws.rs")];
+        let named = foreign.into_iter().find(|(library, at_home)| !at_home && names(line.code, library));
+        named.map(|(library, _)| format!("{library} is not for this file"))
+    });
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn there_is_no_state_but_the_gateway() {
+    let found = complaints(|_, line| {
+        let mut words = line.code.split_whitespace().skip_while(|word| word.starts_with("pub"));
+        let item = words.next() == Some("static") || names(line.code, "thread_local");
+        (item && !line.of_tests).then(|| "plugins with one vm_id share a VM, and would share this".to_owned())
+    });
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_is_short_enough_to_read() {
+    let mut found = Vec::new();
+    for source in Source::all() {
+        let lines = source.text.lines().count();
+        if lines > MOST_LINES {
+            found.push(format!("src/{}: {lines} lines; it is probably two files", source.path));
+        }
+        if !source.is_of_tests() && !source.text.starts_with("//! ") {
+            found.push(format!("src/{}: it does not open with a comment for the whole file", source.path));
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn this_test_finds_what_it_looks_for() {
+    let text = "use crate::a::b; // crate::c\nlet x = \"crate::d {\"; let y = '{'; /* crate::e */ fn f<'a>() {}\nr#\"crate::g\"#";
+    let code = code_only(text);
+    assert_eq!(code.lines().flat_map(crate_paths).collect::<Vec<_>>(), ["a::b"]);
+    assert_eq!(code.matches('{').count(), 1);
+    let line = |code: &'static str, of_tests: bool| Line { number: 1, code, of_tests };
+    for (room, code, of_tests, refused) in [
+        ("flow", "use crate::session::cookie;", false, false),
+        ("flow", "use crate::flow::step::Step;", false, false),
+        ("session", "crate::access::path::check(x)", false, true),
+        ("session", "use crate::flow::step::Step;", false, true),
+        ("words", "use crate::{flow, session};", false, true),
+        ("session", "use super::super::access::path;", false, true),
+        ("session", "use crate::oidc::testing::provider;", true, false),
+        ("session", "use crate::oidc::testing::provider;", false, true),
+        ("session", "use crate::oidc::provider::Provider;", true, true),
+        ("session", "use crate::flow::testing::x;", true, true),
+    ] {
+        assert_eq!(climbs(room, false, &line(code, of_tests)).is_some(), refused, "{room}: {code}");
+    }
+    assert!(climbs("session", true, &line("use super::access;", false)).is_some());
+    assert!(names("use proxy_wasm::x", "proxy_wasm") && !names("my_proxy_wasm_x", "proxy_wasm"));
+}
