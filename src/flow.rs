@@ -4,6 +4,7 @@
 pub mod authenticate;
 pub mod callback;
 pub mod ending;
+pub mod establish;
 pub mod event;
 pub mod gateway;
 pub mod lease;

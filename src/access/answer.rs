@@ -37,6 +37,8 @@ pub struct Visitor {
     pub name: String,
     /// The claims that the rule looks at, by name only.
     pub looked_at: Vec<String>,
+    /// The provider that the rule asks for, if it names one.
+    pub provider: Option<String>,
 }
 
 /// What a forbidden page says about asking for access.
@@ -228,7 +230,9 @@ fn page(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response {
                 actions.push(Action::Go { label: "Ask for access", href: url.clone() });
             }
             let separator = if context.sign_in.contains('?') { '&' } else { '?' };
-            let href = format!("{}{separator}prompt=login", context.sign_in);
+            let provider = context.visitor.as_ref().and_then(|visitor| visitor.provider.as_ref());
+            let provider = provider.map(|name| format!("&provider={name}")).unwrap_or_default();
+            let href = format!("{}{separator}prompt=login{provider}", context.sign_in);
             actions.push(Action::Go { label: "Use another account", href });
         }
     }
@@ -295,7 +299,7 @@ mod tests {
     #[test]
     fn a_forbidden_page_says_why_how_to_ask_and_offers_another_account() {
         let help = Help { text: Some("Ask the <b>help desk".into()), url: Some("mailto:help@example.com".into()) };
-        let visitor = Visitor { name: "bob <b>".into(), looked_at: vec!["groups".into()] };
+        let visitor = Visitor { name: "bob <b>".into(), looked_at: vec!["groups".into()], provider: Some("corp".into()) };
         let body = refuse(Reason::ConditionFailed, &Context { visitor: Some(visitor), ..context(true, &help) }).body;
         assert!(body.contains("You are signed in as bob &lt;b&gt;.") && body.contains("What counts here: groups."));
         for part in [
@@ -303,7 +307,7 @@ mod tests {
             "Ask the &lt;b&gt;help desk",
             "mailto:help@example.com",
             "Use another account",
-            "prompt=login",
+            "prompt=login&amp;provider=corp",
             "r-1",
         ] {
             assert!(body.contains(part), "{part}");

@@ -9,9 +9,25 @@ use crate::words::message::Headers;
 use crate::words::principal::{ClaimPath, Claims};
 use crate::words::reason::Reason;
 
-/// Identity headers are taken away even when the configuration sets other ones: upstreams may believe them all the same.
-const ALWAYS_OURS: [&str; 6] =
-    ["x-forwarded-user", "x-forwarded-email", "x-forwarded-groups", "x-forwarded-preferred-username", ACCESS_TOKEN, ID_TOKEN];
+/// Taken away even when the configuration sets other ones: upstreams may believe them all the same. The last ones make some
+/// servers read another path or method than the one that was decided on.
+const ALWAYS_OURS: [&str; 12] = [
+    "x-forwarded-user",
+    "x-forwarded-email",
+    "x-forwarded-groups",
+    "x-forwarded-preferred-username",
+    ACCESS_TOKEN,
+    ID_TOKEN,
+    PROVIDER,
+    "x-original-url",
+    "x-rewrite-url",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+];
+
+/// Which provider signed the person in: set where there are several, because `sub` is unique within one only.
+pub const PROVIDER: &str = "x-forwarded-provider";
 
 /// The header for `forward.access_token`.
 pub const ACCESS_TOKEN: &str = "x-forwarded-access-token";
@@ -41,7 +57,8 @@ impl IdentityHeaders {
         self.claims.iter().map(|(path, _)| path)
     }
 
-    /// The names, as they came, of headers that only we may set, in whatever spelling: many servers read `_` as `-`.
+    /// The names, as they came, of headers that only we may set, in whatever spelling: many servers read `_` as `-`, and some
+    /// every other sign too.
     pub fn sent_by_client<'a>(&'a self, headers: &'a Headers) -> impl Iterator<Item = &'a str> {
         headers.names().filter(|name| self.is_ours(name))
     }
@@ -71,14 +88,16 @@ impl IdentityHeaders {
     }
 
     fn is_ours(&self, name: &str) -> bool {
-        self.ours.iter().any(|ours| {
-            ours.len() == name.len()
-                && ours
-                    .bytes()
-                    .zip(name.bytes())
-                    .all(|(ours, theirs)| ours == if theirs == b'_' { b'-' } else { theirs.to_ascii_lowercase() })
-        })
+        let is = |ours: &String| {
+            ours.len() == name.len() && ours.bytes().zip(name.bytes()).all(|(ours, theirs)| ours == folded(theirs))
+        };
+        self.ours.iter().any(is)
     }
+}
+
+/// How careless servers read a byte of a header's name: every sign but letters and digits is the same to them.
+const fn folded(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
 }
 
 fn canonical(name: &str) -> String {
@@ -142,6 +161,8 @@ mod tests {
             ("x-role", "admin"),
             ("x_role", "admin"),
             ("x-forwarded-access_token", "x"),
+            ("x.forwarded~user", "root"),
+            ("x-original-url", "/admin"),
             ("x-forwarded-for", "1.2.3.4"),
             ("x-forwarded-users", "x"),
             ("accept", "*/*"),
@@ -149,7 +170,16 @@ mod tests {
         let found: Vec<_> = identity().sent_by_client(&sent).map(str::to_owned).collect();
         assert_eq!(
             found,
-            ["x-forwarded-user", "x_forwarded_user", "X-Forwarded_User", "x-role", "x_role", "x-forwarded-access_token"]
+            [
+                "x-forwarded-user",
+                "x_forwarded_user",
+                "X-Forwarded_User",
+                "x-role",
+                "x_role",
+                "x-forwarded-access_token",
+                "x.forwarded~user",
+                "x-original-url"
+            ]
         );
     }
 

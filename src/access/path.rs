@@ -15,7 +15,8 @@ pub fn check(path: &str) -> Result<(), Reason> {
     if !path.starts_with('/') || !plain || path.contains("//") {
         return Err(Reason::PathAmbiguous);
     }
-    if path.split('/').any(|segment| segment == "." || segment == "..") || !escapes_are_plain(path) {
+    // Some file systems drop dots and spaces at the end of a name; among the dots are `.` and `..`.
+    if path.split('/').any(|segment| segment.ends_with('.') || segment.ends_with("%20")) || !escapes_are_plain(path) {
         return Err(Reason::PathAmbiguous);
     }
     // Overlong forms (%C0%AF for a slash) are no UTF-8, and some servers decode them all the same.
@@ -89,6 +90,8 @@ mod tests {
             "/a#b",
             "/a%+1",
             "/a%ff",
+            "/admin.",
+            "/admin%20/x",
             "/%c0%ae%c0%ae/b",
             "/%c0%afb",
             "/a%e2%82",
@@ -100,7 +103,7 @@ mod tests {
 
     #[test]
     fn ordinary_paths_pass() {
-        for path in ["/", "/chat", "/a/", "/a.b/..c/d..", "/~me/x_y-z", "/%C3%A4", "/a%20b", "/@scope,a=b&c!$'()*+:"] {
+        for path in ["/", "/chat", "/a/", "/a.b/..c/d..e", "/~me/x_y-z", "/%C3%A4", "/a%20b", "/@scope,a=b&c!$'()*+:"] {
             assert_eq!(check(path), Ok(()), "{path}");
         }
     }

@@ -55,6 +55,38 @@ impl From<bool> for Truth {
     }
 }
 
+impl Truth {
+    const fn not(self) -> Self {
+        match self {
+            Self::True => Self::False,
+            Self::False => Self::True,
+            Self::Unknown => Self::Unknown,
+        }
+    }
+}
+
+fn any(truths: impl Iterator<Item = Truth>) -> Truth {
+    truths.fold(Truth::False, |so_far, truth| match (so_far, truth) {
+        (Truth::True, _) | (_, Truth::True) => Truth::True,
+        (Truth::Unknown, _) | (_, Truth::Unknown) => Truth::Unknown,
+        (Truth::False, Truth::False) => Truth::False,
+    })
+}
+
+/// Whether a value is one of those listed. One of another type than all of them says nothing: `"true"` is not known to differ
+/// from `true`.
+fn one_of(listed: &[Value], value: &Value) -> Truth {
+    let same = |other: &Value| match (other, value) {
+        (Value::Number(left), Value::Number(right)) => left == right || left.as_f64() == right.as_f64(),
+        (left, right) => left == right,
+    };
+    if listed.iter().any(same) {
+        return Truth::True;
+    }
+    let comparable = |other: &Value| std::mem::discriminant(other) == std::mem::discriminant(value);
+    if listed.iter().any(comparable) { Truth::False } else { Truth::Unknown }
+}
+
 impl Requirement {
     /// Whether a principal meets it.
     ///
@@ -105,39 +137,18 @@ impl Condition {
         match self {
             Self::Claim { path, any_of } => match path.find(&principal.claims) {
                 None => Truth::Unknown,
-                Some(Value::Array(members)) => members.iter().any(|member| any_of.contains(member)).into(),
-                Some(value) => any_of.contains(value).into(),
+                Some(Value::Array(members)) => any(members.iter().map(|member| one_of(any_of, member))),
+                Some(value) => one_of(any_of, value),
             },
             Self::EmailDomain(domains) => match verified_email_domain(&principal.claims) {
                 None => Truth::Unknown,
                 Some(domain) => domains.contains(&domain).into(),
             },
             Self::Provider(name) => (*name == principal.provider).into(),
-            Self::All(conditions) => {
-                let truths = || conditions.iter().map(|condition| condition.evaluate(principal));
-                if truths().any(|truth| truth == Truth::False) {
-                    Truth::False
-                } else if truths().any(|truth| truth == Truth::Unknown) {
-                    Truth::Unknown
-                } else {
-                    Truth::True
-                }
-            }
-            Self::Any(conditions) => {
-                let truths = || conditions.iter().map(|condition| condition.evaluate(principal));
-                if truths().any(|truth| truth == Truth::True) {
-                    Truth::True
-                } else if truths().any(|truth| truth == Truth::Unknown) {
-                    Truth::Unknown
-                } else {
-                    Truth::False
-                }
-            }
-            Self::Not(condition) => match condition.evaluate(principal) {
-                Truth::True => Truth::False,
-                Truth::False => Truth::True,
-                Truth::Unknown => Truth::Unknown,
-            },
+            // All of them hold, unless any of them does not.
+            Self::All(conditions) => any(conditions.iter().map(|condition| condition.evaluate(principal).not())).not(),
+            Self::Any(conditions) => any(conditions.iter().map(|condition| condition.evaluate(principal))),
+            Self::Not(condition) => condition.evaluate(principal).not(),
         }
     }
 
@@ -253,6 +264,23 @@ mod tests {
         }
         assert!(holds(claim("level", json!([3, true])), json!({"level": 3})));
         assert!(!holds(claim("level", json!([3])), json!({"level": "3"})));
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_not_known_to_differ() {
+        let not_suspended = || not(claim("suspended", json!([true])));
+        for (arrived, expected) in [
+            (json!(false), true),
+            (json!(true), false),
+            (json!("true"), false),
+            (json!({"x": 1}), false),
+            (json!(1), false),
+            (json!([]), true),
+            (json!([false, "x"]), false),
+        ] {
+            assert_eq!(holds(not_suspended(), json!({"suspended": arrived})), expected, "{arrived}");
+        }
+        assert!(holds(claim("level", json!([1])), json!({"level": 1.0})));
     }
 
     #[test]

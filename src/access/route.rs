@@ -1,5 +1,7 @@
 //! Which rule a request falls under: the first that matches its method, host and path; never its query, never another header.
 
+use std::borrow::Cow;
+
 use crate::access::policy::Requirement;
 
 /// One rule.
@@ -32,7 +34,7 @@ pub enum PathMatch {
     /// Every path.
     #[default]
     Any,
-    /// This one.
+    /// This one. (Paths stand here as [`decoded`].)
     Exact(String),
     /// This one and everything below it: `/api` is for `/api` and `/api/x`, not for `/apix`.
     SeparatedPrefix(String),
@@ -57,7 +59,7 @@ impl Match {
     pub fn fits(&self, method: &str, host: &str, path: &str) -> bool {
         self.path.fits(path)
             && self.host.as_deref().is_none_or(|wanted| wanted == host)
-            && self.methods.as_deref().is_none_or(|methods| methods.iter().any(|wanted| wanted == method))
+            && self.methods.as_deref().is_none_or(|methods| methods.iter().any(|wanted| covers_method(wanted, method)))
     }
 
     /// Whether everything that fits `other` is known to fit this one, so that a later rule for `other` could never match.
@@ -66,10 +68,15 @@ impl Match {
         let methods = match (&self.methods, &other.methods) {
             (None, _) => true,
             (Some(_), None) => false,
-            (Some(mine), Some(theirs)) => theirs.iter().all(|method| mine.contains(method)),
+            (Some(mine), Some(theirs)) => theirs.iter().all(|method| mine.iter().any(|wanted| covers_method(wanted, method))),
         };
         host && methods && self.path.covers(&other.path)
     }
+}
+
+/// HEAD is GET without a body (RFC 9110, section 9.3.2): a rule for GET is for both.
+fn covers_method(wanted: &str, method: &str) -> bool {
+    wanted == method || (wanted == "GET" && method == "HEAD")
 }
 
 impl PathMatch {
@@ -94,8 +101,15 @@ impl PathMatch {
     }
 }
 
+/// A path as rules compare it: `/%40admin` and `/@admin`, `/caf%C3%A9` and `/caf%c3%a9` are the same to an upstream. For a path
+/// that was checked this is the only way to read it: what is left of escapes stands for one character each, none a separator.
+pub fn decoded(path: &str) -> Cow<'_, str> {
+    percent_encoding::percent_decode_str(path).decode_utf8_lossy()
+}
+
 /// The first rule that fits, or the last resort.
 pub fn find<'a>(rules: &'a [Rule], otherwise: &'a Rule, method: &str, host: &str, path: &str) -> &'a Rule {
+    let path = &decoded(path);
     rules.iter().find(|rule| rule.matches.fits(method, host, path)).unwrap_or(otherwise)
 }
 
@@ -138,6 +152,33 @@ mod tests {
         ] {
             assert_eq!(glob(pattern).fits(path), fits, "{pattern} {path}");
         }
+    }
+
+    #[test]
+    fn an_equivalent_escape_does_not_lead_past_a_rule() {
+        let rule = |path: PathMatch| Rule {
+            name: "rules[0]".into(),
+            matches: Match { path, ..Match::default() },
+            require: Requirement::Authenticated,
+            unauthenticated: Unauthenticated::default(),
+        };
+        let otherwise = Rule { name: "default".into(), ..rule(PathMatch::Any) };
+        for (path, requested) in [
+            (exact("/@admin"), "/%40admin"),
+            (prefix("/v1/jobs:purge"), "/v1/jobs%3Apurge/x"),
+            (exact("/café"), "/caf%C3%A9"),
+            (exact("/café"), "/caf%c3%a9"),
+            (glob("/*(1)"), "/a%281%29"),
+        ] {
+            let rules = [rule(path)];
+            assert_eq!(find(&rules, &otherwise, "GET", "a", requested).name, "rules[0]", "{requested}");
+        }
+    }
+
+    #[test]
+    fn a_rule_for_get_is_for_head_too() {
+        let matches = Match { methods: Some(vec!["GET".into()]), ..Match::default() };
+        assert!(matches.fits("HEAD", "a", "/") && !matches.fits("POST", "a", "/"));
     }
 
     #[test]

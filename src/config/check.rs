@@ -70,12 +70,15 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let lifetimes = lifetimes(configuration.session.lifetime, configuration.session.idle)?;
     let attempt_timeout =
         positive("sign_in.timeout", configuration.sign_in.timeout, Duration::from_secs(600), Duration::from_secs(3_600))?;
+    let several = oidc.len() > 1;
     let providers = oidc.into_iter().map(|oidc| {
         let fingerprint = fingerprint(&oidc, &kept_claims, forward);
-        ProviderSettings { oidc, fingerprint }
+        let base = &endpoints.callback;
+        let callback = if several { format!("{base}/{}", oidc.name) } else { base.clone() };
+        ProviderSettings { oidc, fingerprint, callback }
     });
     Ok(Settings {
-        providers: providers.collect(),
+        providers: providers.collect::<Vec<_>>(),
         wait: positive("sign_in.wait", configuration.sign_in.wait, Duration::from_secs(5), Duration::from_secs(60))?,
         session: session::Settings { cookie, lifetimes, attempt_timeout },
         otherwise: Rule {

@@ -2,7 +2,7 @@
 
 use crate::access::path;
 use crate::access::policy::Requirement;
-use crate::access::route::{Match, PathMatch, Rule, Unauthenticated};
+use crate::access::route::{Match, PathMatch, Rule, Unauthenticated, decoded};
 use crate::config::Refusal;
 use crate::config::conditions::Known;
 use crate::config::settings::Endpoints;
@@ -93,12 +93,9 @@ fn prefix_match(path: &str, prefix: &str) -> Result<PathMatch, Refusal> {
         return Ok(PathMatch::Any);
     }
     if path::check(prefix).is_err() || prefix.ends_with('/') || prefix.contains('*') {
-        return Err(Refusal::new(
-            path,
-            "expected an absolute path without a slash at its end, without * and escapes; write /api",
-        ));
+        return Err(Refusal::new(path, "expected an absolute path without a slash at its end, and without *; write /api"));
     }
-    Ok(PathMatch::SeparatedPrefix(prefix.to_owned()))
+    Ok(PathMatch::SeparatedPrefix(decoded(prefix).into_owned()))
 }
 
 fn pattern_match(path: &str, pattern: &str) -> Result<PathMatch, Refusal> {
@@ -109,14 +106,22 @@ fn pattern_match(path: &str, pattern: &str) -> Result<PathMatch, Refusal> {
         );
     }
     if !pattern.contains('*') {
-        return Ok(PathMatch::Exact(pattern.to_owned()));
+        return Ok(PathMatch::Exact(decoded(pattern).into_owned()));
     }
-    if pattern.contains(['[', ']', '{', '}', '!']) {
+    if pattern.to_ascii_lowercase().contains("%2a") {
+        return refused("expected no escaped star beside wildcards, found one; write one rule for each case");
+    }
+    if pattern.contains(['[', ']', '{', '}', '!', '?', '\\']) {
         return refused("expected * and ** as the only wildcards, found others; write one rule for each case");
     }
     let double_within = pattern.split('/').any(|segment| segment.contains("**") && segment != "**");
     if double_within {
         return refused("expected ** to be a whole segment, found it within one; write /a/**");
     }
-    Ok(PathMatch::Glob(pattern.to_owned()))
+    // `/x/**` is for `/x` and everything below it, as a prefix is.
+    match pattern.strip_suffix("/**") {
+        Some("") => Ok(PathMatch::Any),
+        Some(prefix) if !prefix.contains('*') => Ok(PathMatch::SeparatedPrefix(decoded(prefix).into_owned())),
+        _ => Ok(PathMatch::Glob(decoded(pattern).into_owned())),
+    }
 }

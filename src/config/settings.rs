@@ -58,6 +58,9 @@ pub struct ProviderSettings {
     pub oidc: Provider,
     /// Of the provider, the client and the claims that are kept.
     pub fingerprint: Fingerprint,
+    /// The path that this provider sends browsers back to. With several providers each has its own, so that none can pass off
+    /// another's answer as its own (RFC 9700, section 4.4.2.2).
+    pub callback: String,
 }
 
 /// Paths that are answered here, before any rule.

@@ -4,10 +4,10 @@
 use std::rc::Rc;
 
 use crate::config::settings::{ProviderSettings, Settings};
-use crate::crypto::seal::Purpose;
 use crate::flow::authenticate::{Identity, authenticate};
-use crate::flow::ending::redirect;
-use crate::flow::event::{Event, Outcome};
+use crate::flow::ending::{self, redirect};
+use crate::flow::establish::establish;
+use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
 use crate::flow::step::{Decision, Note, Pending, Resource, SignIn, Step};
 use crate::flow::visit::Visit;
@@ -16,19 +16,11 @@ use crate::oidc::id_token::{self, AccessToken, Expectations, ExpectedNonce, IdTo
 use crate::oidc::token::{TokenSet, token_request, token_response};
 use crate::oidc::userinfo::{self, userinfo_request, userinfo_response};
 use crate::session::attempt::{self, Attempt};
-use crate::session::content::{NewSession, Session, Tokens};
-use crate::session::cookie;
 use crate::session::tombstone::{self, Ended};
-use crate::words::cookie::{Attributes, set};
 use crate::words::message::Reply;
-use crate::words::principal::Claims;
 use crate::words::reason::{Failure, Reason};
-use crate::words::secret::Secret;
 use crate::words::url::{ReturnTo, query_parameters};
 use crate::words::world::World;
-
-/// The ID token is kept for sign-out only while its cookie stays below this size, in bytes.
-const LARGEST_HINT: usize = 3_800;
 
 /// Whether the provider's keys were fetched for this very token already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +31,8 @@ pub enum Keys {
     Refreshed,
 }
 
-/// The callback endpoint.
-pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: Visit) -> Step {
+/// The callback endpoint, as the redirect URI of one provider.
+pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, called_back: &ProviderSettings) -> Step {
     let settings = Rc::clone(&gateway.settings);
     if visit.request.method != "GET" {
         return visit.refuse_method(&settings, "GET");
@@ -50,7 +42,7 @@ pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: Visit) -> Step
         Err(reason) => return visit.refuse(&settings, Failure::new(reason, "at the callback endpoint")),
     };
     let state = parameters.get("state").map(String::as_str);
-    let (attempt, provider) = match expected(&settings, world, &visit, state) {
+    let (attempt, provider) = match expected(&settings, world, &visit, state, called_back) {
         Ok(expected) => expected,
         Err(failure) => return stray(gateway, world, &visit, state, failure),
     };
@@ -71,7 +63,7 @@ pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: Visit) -> Step
     });
     match call {
         Ok(call) => go_on(Decision::Call(call, Box::new(Pending::Exchanging(sign_in)))),
-        Err(failure) => fail(&settings, &sign_in, failure),
+        Err(failure) => sign_in.fail(&settings, failure),
     }
 }
 
@@ -81,6 +73,7 @@ fn expected<'a>(
     world: &dyn World,
     visit: &Visit,
     state: Option<&str>,
+    called_back: &ProviderSettings,
 ) -> Result<(Attempt, &'a ProviderSettings), Failure> {
     let session = &settings.session;
     let state = state.ok_or_else(|| Failure::new(Reason::StateMissing, "no state in the query"))?;
@@ -96,6 +89,11 @@ fn expected<'a>(
     }
     let provider = settings.provider(&attempt.provider);
     let provider = provider.ok_or_else(|| Failure::new(Reason::AttemptMissing, "its provider is no longer configured"))?;
+    if provider.callback != called_back.callback {
+        let (asked, answered) = (&attempt.provider, &called_back.oidc.name);
+        let detail = format!("provider {asked} was asked, the answer came to the redirect URI of {answered}: a mix-up");
+        return Err(Failure::new(Reason::IssuerMismatch, detail));
+    }
     Ok((attempt, provider))
 }
 
@@ -110,22 +108,22 @@ fn stray(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit, state: Opt
         return Step::answered(redirect(303, front_page.as_str(), forgotten.into_iter().collect()), events);
     }
     events.push(Event::SignInFailed { place: visit.place(), provider: None, failure: failure.clone() });
-    refused(&settings, visit, failure.reason, &ReturnTo::front_page(), forgotten, events)
+    ending::refused(&settings, visit, failure.reason, &ReturnTo::front_page(), forgotten, events)
 }
 
 /// The token endpoint answered.
 pub fn exchanged(gateway: &mut Gateway, world: &mut dyn World, sign_in: SignIn, reply: &Reply) -> Step {
     let settings = Rc::clone(&gateway.settings);
-    let provider = match provider(&settings, &sign_in) {
+    let provider = match sign_in.provider(&settings) {
         Ok(provider) => provider,
-        Err(failure) => return fail(&settings, &sign_in, failure),
+        Err(failure) => return sign_in.fail(&settings, failure),
     };
     let Some(metadata) = gateway.background.metadata(&settings, world, &provider.oidc.name, sign_in.visit.now) else {
-        return fail(&settings, &sign_in, lost_metadata());
+        return sign_in.fail(&settings, lost_metadata());
     };
     match token_response(&provider.oidc, &metadata, reply) {
         Ok(tokens) => verify(gateway, world, sign_in, tokens, Keys::AsTheyAre),
-        Err(failure) => fail(&settings, &sign_in, failure),
+        Err(failure) => sign_in.fail(&settings, failure),
     }
 }
 
@@ -133,9 +131,9 @@ pub fn exchanged(gateway: &mut Gateway, world: &mut dyn World, sign_in: SignIn, 
 pub fn verify(gateway: &mut Gateway, world: &mut dyn World, sign_in: SignIn, tokens: TokenSet, refreshed: Keys) -> Step {
     let settings = Rc::clone(&gateway.settings);
     let now = sign_in.visit.now;
-    let provider = match provider(&settings, &sign_in) {
+    let provider = match sign_in.provider(&settings) {
         Ok(provider) => provider,
-        Err(failure) => return fail(&settings, &sign_in, failure),
+        Err(failure) => return sign_in.fail(&settings, failure),
     };
     let name = provider.oidc.name.as_str();
     let keys = gateway.background.keys(&settings, world, name, now);
@@ -163,18 +161,18 @@ pub fn verify(gateway: &mut Gateway, world: &mut dyn World, sign_in: SignIn, tok
             return go_on(Decision::Await { resource, until, pending: Box::new(Pending::Verifying(sign_in, tokens)) });
         }
         (Err(IdTokenError::KeyUnknown(failure) | IdTokenError::Refused(failure)), _) => {
-            return fail(&settings, &sign_in, failure);
+            return sign_in.fail(&settings, failure);
         }
     };
     if !provider.oidc.userinfo {
-        return establish(&settings, world, &sign_in, &tokens, id_token);
+        return establish(gateway, world, &sign_in, &tokens, id_token);
     }
     let Some(metadata) = gateway.background.metadata(&settings, world, name, now) else {
-        return fail(&settings, &sign_in, lost_metadata());
+        return sign_in.fail(&settings, lost_metadata());
     };
     match userinfo_request(&provider.oidc, &metadata, &tokens.access_token) {
         Ok(call) => go_on(Decision::Call(call, Box::new(Pending::AskingUserinfo(sign_in, tokens, id_token)))),
-        Err(failure) => fail(&settings, &sign_in, failure),
+        Err(failure) => sign_in.fail(&settings, failure),
     }
 }
 
@@ -188,133 +186,17 @@ pub fn told(
     reply: &Reply,
 ) -> Step {
     let settings = Rc::clone(&gateway.settings);
-    let told = provider(&settings, &sign_in).and_then(|provider| {
+    let told = sign_in.provider(&settings).and_then(|provider| {
         let metadata = gateway.background.metadata(&settings, world, &provider.oidc.name, sign_in.visit.now);
         userinfo_response(&provider.oidc, &*metadata.ok_or_else(lost_metadata)?, reply, &id_token.subject)
     });
     match told {
         Ok(claims) => {
             userinfo::merge(&mut id_token.claims, claims);
-            establish(&settings, world, &sign_in, &tokens, id_token)
+            establish(gateway, world, &sign_in, &tokens, id_token)
         }
-        Err(failure) => fail(&settings, &sign_in, failure),
+        Err(failure) => sign_in.fail(&settings, failure),
     }
-}
-
-/// Everything is proved: a session begins.
-fn establish(settings: &Settings, world: &mut dyn World, sign_in: &SignIn, tokens: &TokenSet, id_token: IdToken) -> Step {
-    let provider = match provider(settings, sign_in) {
-        Ok(provider) => provider,
-        Err(failure) => return fail(settings, sign_in, failure),
-    };
-    let cookies = match session_cookies(settings, world, sign_in, provider, tokens, &id_token) {
-        Ok(cookies) => cookies,
-        Err(failure) => return fail(settings, sign_in, failure),
-    };
-    let return_to = return_to(settings, sign_in);
-    let completed =
-        Event::SignInCompleted { place: sign_in.visit.place(), provider: provider.oidc.name.clone(), subject: id_token.subject };
-    Step::answered(redirect(303, return_to.as_str(), cookies), vec![completed])
-}
-
-fn session_cookies(
-    settings: &Settings,
-    world: &mut dyn World,
-    sign_in: &SignIn,
-    provider: &ProviderSettings,
-    tokens: &TokenSet,
-    id_token: &IdToken,
-) -> Result<Vec<String>, Failure> {
-    let no_randomness = |_| Failure::new(Reason::Internal, "the host gave no random bytes");
-    let now = sign_in.visit.now;
-    let forwarded_token_ends = tokens.expires_in.filter(|_| settings.forward.access_token).map(|span| now.plus(span));
-    let new = NewSession {
-        provider: provider.oidc.name.clone(),
-        issuer: provider.oidc.issuer().to_owned(),
-        subject: id_token.subject.clone(),
-        provider_session: id_token.sid.clone(),
-        auth_time: id_token.auth_time,
-        claims: kept(settings, &id_token.claims),
-        fingerprint: provider.fingerprint.clone(),
-        tokens: Tokens {
-            access_token: settings.forward.access_token.then(|| tokens.access_token.clone()),
-            id_token: settings.forward.id_token.then(|| tokens.id_token.clone()),
-        },
-        tokens_end: forwarded_token_ends,
-    };
-    let session = Session::begin(world, now, settings.session.lifetimes, new).map_err(no_randomness)?;
-    let sealed = settings.sealer.seal(world, Purpose::Session, &session.write()).map_err(no_randomness)?;
-    let came = &sign_in.visit.request.headers;
-    let written = cookie::write(&settings.session.cookie, &sealed, now, session.ends, came);
-    let mut cookies = written.map_err(|_| too_large(&session, sealed.len()))?;
-    cookies.push(sign_in.attempt.forget(&settings.session.cookie));
-    cookies.extend(hint_cookie(settings, world, &tokens.id_token, session.ends.since(now)));
-    Ok(cookies)
-}
-
-/// The claims that the configuration names; `sub` always.
-fn kept(settings: &Settings, claims: &Claims) -> Claims {
-    let mut kept = Claims::new();
-    settings.kept_claims.iter().for_each(|path| path.copy(claims, &mut kept));
-    kept
-}
-
-/// Says which claims weigh most.
-fn too_large(session: &Session, bytes: usize) -> Failure {
-    let mut weights: Vec<_> = session.claims.iter().map(|(name, value)| (value.to_string().len(), name)).collect();
-    weights.sort_unstable_by(|left, right| right.cmp(left));
-    let heaviest: Vec<_> = weights.iter().take(3).map(|(weight, name)| format!("{name} ({weight} bytes)")).collect();
-    let detail = format!("{bytes} bytes sealed; the largest claims are {}", heaviest.join(", "));
-    Failure::new(Reason::SessionTooLarge, detail)
-}
-
-/// Keeps the ID token for `id_token_hint` at sign-out, where only the logout endpoint gets it.
-fn hint_cookie(settings: &Settings, world: &mut dyn World, id_token: &Secret, lasting: std::time::Duration) -> Option<String> {
-    if !settings.sign_out.at_provider {
-        return None;
-    }
-    let sealed = settings.sealer.seal(world, Purpose::LogoutHint, id_token.expose().as_bytes()).ok()?;
-    if sealed.len() > LARGEST_HINT {
-        return None;
-    }
-    let attributes =
-        Attributes { path: &settings.endpoints.logout, same_site: settings.session.cookie.same_site, max_age: lasting };
-    Some(set(&settings.session.cookie.hint_name, &sealed, attributes))
-}
-
-/// Ends a sign-in with a refusal; its attempt is over.
-pub fn fail(settings: &Settings, sign_in: &SignIn, failure: Failure) -> Step {
-    let forgotten = sign_in.attempt.forget(&settings.session.cookie);
-    let failed = Event::SignInFailed {
-        place: sign_in.visit.place(),
-        provider: Some(sign_in.attempt.provider.clone()),
-        failure: failure.clone(),
-    };
-    refused(settings, &sign_in.visit, failure.reason, &return_to(settings, sign_in), Some(forgotten), vec![failed])
-}
-
-fn refused(
-    settings: &Settings,
-    visit: &Visit,
-    reason: Reason,
-    return_to: &ReturnTo,
-    forgotten: Option<String>,
-    mut events: Vec<Event>,
-) -> Step {
-    let mut response = visit.refusal(settings, reason, return_to);
-    response.headers.extend(forgotten.map(|cookie| ("set-cookie".to_owned(), cookie)));
-    events.push(Event::Outcome(Outcome::of_status(response.status)));
-    Step { decision: Decision::Respond(response), events, note: Note::default() }
-}
-
-/// It was checked when the attempt began; the configuration may have changed since.
-fn return_to(settings: &Settings, sign_in: &SignIn) -> ReturnTo {
-    ReturnTo::parse(&sign_in.attempt.return_to, &settings.listed_origins()).unwrap_or_else(|_| ReturnTo::front_page())
-}
-
-fn provider<'a>(settings: &'a Settings, sign_in: &SignIn) -> Result<&'a ProviderSettings, Failure> {
-    let provider = settings.provider(&sign_in.attempt.provider);
-    provider.ok_or_else(|| Failure::new(Reason::AttemptMissing, "its provider is no longer configured"))
 }
 
 fn lost_metadata() -> Failure {

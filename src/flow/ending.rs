@@ -5,7 +5,7 @@ use crate::access::answer::{self, Context, Visitor};
 use crate::access::browser;
 use crate::config::settings::Settings;
 use crate::flow::event::{Event, Outcome, Place};
-use crate::flow::step::{Decision, Note, Step};
+use crate::flow::step::{Decision, Note, SignIn, Step};
 use crate::flow::visit::Visit;
 use crate::words::message::{Request, Response};
 use crate::words::reason::{Failure, Reason};
@@ -52,6 +52,16 @@ impl Visit {
         let denied = Event::Denied { place: self.place(), rule: None, subject: None, failure };
         let events = vec![denied, Event::Outcome(Outcome::Refused)];
         Step { decision: Decision::Respond(response), events, note: Note::default() }
+    }
+}
+
+impl SignIn {
+    /// Ends a sign-in with a refusal; its attempt is over.
+    pub fn fail(&self, settings: &Settings, failure: Failure) -> Step {
+        let forgotten = self.attempt.forget(&settings.session.cookie);
+        let (place, provider, reason) = (self.visit.place(), Some(self.attempt.provider.clone()), failure.reason);
+        let events = vec![Event::SignInFailed { place, provider, failure }];
+        refused(settings, &self.visit, reason, &self.return_to(settings), Some(forgotten), events)
     }
 }
 
@@ -110,4 +120,19 @@ pub fn json_answer(body: &serde_json::Value, set_cookies: Vec<String>) -> Respon
     ];
     headers.extend(set_cookies.into_iter().map(|cookie| ("set-cookie".to_owned(), cookie)));
     Response { status: 200, headers, body: body.to_string() }
+}
+
+/// Ends a request at the callback with a refusal, and with the attempt that it belonged to.
+pub fn refused(
+    settings: &Settings,
+    visit: &Visit,
+    reason: Reason,
+    return_to: &ReturnTo,
+    forgotten: Option<String>,
+    mut events: Vec<Event>,
+) -> Step {
+    let mut response = visit.refusal(settings, reason, return_to);
+    response.headers.extend(forgotten.map(|cookie| ("set-cookie".to_owned(), cookie)));
+    events.push(Event::Outcome(Outcome::of_status(response.status)));
+    Step { decision: Decision::Respond(response), events, note: Note::default() }
 }

@@ -88,12 +88,12 @@ impl Gateway {
             }
             (Pending::Verifying(mut sign_in, _), News::Missing(reason)) => {
                 sign_in.visit.now = now;
-                callback::fail(&self.settings, &sign_in, Failure::new(reason, "no key that fits could be fetched"))
+                sign_in.fail(&self.settings, Failure::new(reason, "no key that fits could be fetched"))
             }
             // A call is only ever answered by a reply, and a wait never is: whoever mixes them up gets no further.
             (Pending::Exchanging(sign_in) | Pending::AskingUserinfo(sign_in, ..), News::Ready | News::Missing(_))
             | (Pending::Verifying(sign_in, _), News::Reply(_)) => {
-                callback::fail(&self.settings, &sign_in, Failure::new(Reason::Internal, "resumed with the wrong news"))
+                sign_in.fail(&self.settings, Failure::new(Reason::Internal, "resumed with the wrong news"))
             }
         }
     }
@@ -114,6 +114,12 @@ impl Gateway {
         let mut fields = vec![("cache-control", "private, no-store".to_owned())];
         fields.extend(cookies.into_iter().map(|cookie| ("set-cookie", cookie)));
         (fields, vec![Event::SessionRenewed])
+    }
+
+    /// Trailers follow a request that was let through: the names of those that only we may set. Some servers add trailers to
+    /// the headers.
+    pub fn check_trailers(&self, trailers: &Headers) -> Vec<String> {
+        self.settings.identity.sent_by_client(trailers).map(str::to_owned).collect()
     }
 
     /// The background's turn.
@@ -150,10 +156,11 @@ impl Gateway {
         let settings = Rc::clone(&self.settings);
         let endpoints = &settings.endpoints;
         let path = visit.request.path.as_str();
+        let called_back = settings.providers.iter().find(|provider| provider.callback == path);
         if path == endpoints.login {
             sign_in::login(self, world, visit)
-        } else if path == endpoints.callback {
-            callback::begin(self, world, visit)
+        } else if let Some(provider) = called_back {
+            callback::begin(self, world, visit, provider)
         } else if path == endpoints.logout {
             sign_out::begin(self, world, &visit)
         } else if path == endpoints.session {
@@ -221,7 +228,9 @@ impl Gateway {
             let provider = rule.require.provider().map(str::to_owned);
             let return_to = visit.return_to();
             let wish = sign_in::Wish { provider, return_to, prompt: None, told: sign_in::Told::ByRedirect };
-            return sign_in::send(self, world, visit, wish, events);
+            let mut step = sign_in::send(self, world, visit, wish, events);
+            step.note.rule = Some(self.rule_name(rule));
+            return step;
         }
         deny(&Rc::clone(&self.settings), &visit, rule, None, Failure::new(reason, ""), events)
     }
@@ -260,7 +269,11 @@ fn deny(
     failure: Failure,
     mut events: Vec<Event>,
 ) -> Step {
-    let visitor = verified.map(|verified| Visitor { name: verified.principal.name(), looked_at: rule.require.claims() });
+    let visitor = verified.map(|verified| Visitor {
+        name: verified.principal.name(),
+        looked_at: rule.require.claims(),
+        provider: rule.require.provider().map(str::to_owned),
+    });
     let response = visit.refusal_for(settings, failure.reason, &visit.return_to(), visitor);
     let subject = verified.map(|verified| Rc::clone(&verified.subject));
     let named = subject.as_deref().map(str::to_owned);

@@ -102,7 +102,7 @@ fn prepare(
     metadata: &Metadata,
     wish: &Wish,
 ) -> Result<(String, Vec<String>), NoRandomness> {
-    let redirect_uri = format!("{}{}", visit.origin, settings.endpoints.callback);
+    let redirect_uri = format!("{}{}", visit.origin, provider.callback);
     let return_to = wish.return_to.as_str().to_owned();
     let attempt = Attempt::begin(world, visit.now, &provider.oidc.name, redirect_uri, return_to)?;
     let session = &settings.session;

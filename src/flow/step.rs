@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::config::settings::{ProviderSettings, Settings};
 use crate::flow::event::Event;
 use crate::flow::visit::Visit;
 use crate::oidc::id_token::IdToken;
@@ -9,8 +10,9 @@ use crate::oidc::token::TokenSet;
 use crate::session::attempt::Attempt;
 use crate::session::content::Session;
 use crate::words::message::{Edits, Headers, HttpCall, Reply, Response};
-use crate::words::reason::Reason;
+use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
+use crate::words::url::ReturnTo;
 
 /// One step of a journey: what to do now, and what happened on the way.
 #[derive(Debug, PartialEq)]
@@ -90,6 +92,22 @@ pub struct SignIn {
     pub visit: Visit,
     /// What was known when it began.
     pub attempt: Attempt,
+}
+
+impl SignIn {
+    /// The provider that was asked.
+    ///
+    /// # Errors
+    /// [`Reason::AttemptMissing`] when a new configuration no longer has it.
+    pub fn provider<'a>(&self, settings: &'a Settings) -> Result<&'a ProviderSettings, Failure> {
+        let provider = settings.provider(&self.attempt.provider);
+        provider.ok_or_else(|| Failure::new(Reason::AttemptMissing, "its provider is no longer configured"))
+    }
+
+    /// Where the visit began. It was checked then; the configuration may have changed since.
+    pub fn return_to(&self, settings: &Settings) -> ReturnTo {
+        ReturnTo::parse(&self.attempt.return_to, &settings.listed_origins()).unwrap_or_else(|_| ReturnTo::front_page())
+    }
 }
 
 /// Something that all requests share, and that is fetched once for all.

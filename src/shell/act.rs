@@ -59,8 +59,13 @@ impl House {
                 }
                 Decision::Await { resource, until, pending } => {
                     *progress = Progress::Undecided;
-                    self.wait(Waiting { id: actor.id, progress: Rc::downgrade(&actor.progress), resource, until, pending });
-                    return Action::Pause;
+                    drop(progress);
+                    let waiting = Waiting { id: actor.id, progress: Rc::downgrade(&actor.progress), resource, until, pending };
+                    let Some(refused) = self.wait(waiting) else { return Action::Pause };
+                    let news = News::Missing(refused.resource.missing());
+                    let next = self.with_gateway(|gateway, world| gateway.resume(world, *refused.pending, news));
+                    let Some(next) = next else { return Action::Pause };
+                    step = next;
                 }
                 Decision::Call(call, pending) => {
                     let sent = self.send(&call, actor, entry);

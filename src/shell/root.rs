@@ -27,6 +27,13 @@ const IMPATIENT: Duration = Duration::from_millis(20);
 /// The first look, and the one after somebody began to wait.
 const AT_ONCE: Duration = Duration::from_millis(1);
 
+/// So many requests are woken in one call of the host. Envoy sends their answers after it, each from within the one before, and
+/// a deep nest of them overflows its stack.
+const WOKEN_AT_ONCE: usize = 32;
+
+/// So many requests may wait in one worker; each holds its headers.
+const MOST_WAITING: usize = 1_000;
+
 /// The root context.
 pub(super) struct Root {
     id: u32,
@@ -93,10 +100,11 @@ impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
         match self.load() {
             Ok(house) => {
-                house.look_after(AT_ONCE);
-                if let Some(before) = self.house.replace(Rc::new(house)) {
-                    before.let_go();
+                if let Some(before) = &self.house {
+                    house.take_over(before);
                 }
+                house.look_after(AT_ONCE);
+                self.house = Some(Rc::new(house));
                 true
             }
             Err(refusal) => {
@@ -130,12 +138,14 @@ impl House {
         Some(use_it(&mut gateway, &mut *host))
     }
 
-    /// Lets a request wait, and looks at once whether anything is to be fetched for it.
-    pub(super) fn wait(&self, waiting: Waiting) {
-        if let Ok(mut queue) = self.waiting.try_borrow_mut() {
-            queue.push(waiting);
+    /// Lets a request wait, and looks at once whether anything is to be fetched for it. Gives it back when too many wait already.
+    pub(super) fn wait(&self, waiting: Waiting) -> Option<Waiting> {
+        match self.waiting.try_borrow_mut() {
+            Ok(mut queue) if queue.len() < MOST_WAITING => queue.push(waiting),
+            _ => return Some(waiting),
         }
         self.look_after(AT_ONCE);
+        None
     }
 
     /// Remembers that a call was made for a stream.
@@ -177,19 +187,24 @@ impl House {
         for fetch in upkeep.fetches {
             self.fetch(fetch);
         }
-        self.wake_those_with_news();
+        let more = self.wake_those_with_news();
         let nobody_waits = self.waiting.try_borrow().is_ok_and(|waiting| waiting.is_empty());
-        self.look_after(if nobody_waits { upkeep.next } else { IMPATIENT });
+        self.look_after(match (more, nobody_waits) {
+            (true, _) => AT_ONCE,
+            (false, true) => upkeep.next,
+            (false, false) => IMPATIENT,
+        });
     }
 
-    /// Another configuration takes over this root, and with it the ticks: nobody would wake those that still wait here.
-    fn let_go(&self) {
-        let waiting = self.waiting.try_borrow_mut().map(|mut waiting| std::mem::take(&mut *waiting)).unwrap_or_default();
-        for waiting in waiting {
-            let news = News::Missing(waiting.resource.missing());
-            self.wake(waiting.id, &waiting.progress, *waiting.pending, news);
+    /// Another configuration of this root comes after `before`, and with it the ticks and the answers: those that wait there
+    /// would not be woken any more.
+    fn take_over(&self, before: &Self) {
+        if let (Ok(mut mine), Ok(mut theirs)) = (self.waiting.try_borrow_mut(), before.waiting.try_borrow_mut()) {
+            mine.append(&mut theirs);
         }
-        self.as_root();
+        if let (Ok(mut mine), Ok(mut theirs)) = (self.asked.try_borrow_mut(), before.asked.try_borrow_mut()) {
+            mine.extend(theirs.drain());
+        }
     }
 
     fn fetch(&self, fetch: Fetch) {
@@ -209,19 +224,24 @@ impl House {
         }
     }
 
-    fn wake_those_with_news(&self) {
-        let waiting = match self.waiting.try_borrow_mut() {
-            Ok(mut waiting) => std::mem::take(&mut *waiting),
-            Err(_) => return,
-        };
-        let mut still = Vec::new();
+    /// Wakes those whose waiting is over, a few at a time; says whether there may be more.
+    fn wake_those_with_news(&self) -> bool {
+        let waiting = self.waiting.try_borrow_mut().map(|mut waiting| std::mem::take(&mut *waiting)).unwrap_or_default();
+        let (mut still, mut woken) = (Vec::new(), 0_usize);
         for waiting in waiting {
             if waiting.progress.strong_count() == 0 {
                 continue;
             }
+            if woken >= WOKEN_AT_ONCE {
+                still.push(waiting);
+                continue;
+            }
             let news = self.with_gateway(|gateway, world| gateway.news(world, &waiting.resource, waiting.until)).flatten();
             match news {
-                Some(news) => self.wake(waiting.id, &waiting.progress, *waiting.pending, news),
+                Some(news) => {
+                    woken = woken.saturating_add(1);
+                    self.wake(waiting.id, &waiting.progress, *waiting.pending, news);
+                }
                 None => still.push(waiting),
             }
         }
@@ -229,6 +249,7 @@ impl House {
         if let Ok(mut queue) = self.waiting.try_borrow_mut() {
             queue.append(&mut still);
         }
+        woken >= WOKEN_AT_ONCE
     }
 
     /// Goes on with a stream that waited, unless it is gone.

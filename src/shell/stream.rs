@@ -78,6 +78,11 @@ impl HttpContext for Stream {
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        let trailers = Headers::new(hostcalls::get_map_bytes(MapType::HttpRequestTrailers).unwrap_or_default());
+        let taken_away = self.house.with_gateway(|gateway, _| gateway.check_trailers(&trailers)).unwrap_or_default();
+        for name in taken_away {
+            let _ = hostcalls::remove_map_value(MapType::HttpRequestTrailers, &name);
+        }
         self.pass()
     }
 

@@ -1,0 +1,116 @@
+//! Everything is proved: a session begins. What it holds, which cookies carry it, and what becomes of the one before.
+
+use std::rc::Rc;
+
+use crate::config::settings::{ProviderSettings, Settings};
+use crate::crypto::seal::Purpose;
+use crate::flow::authenticate;
+use crate::flow::ending::redirect;
+use crate::flow::event::Event;
+use crate::flow::gateway::Gateway;
+use crate::flow::step::{SignIn, Step};
+use crate::oidc::id_token::IdToken;
+use crate::oidc::token::TokenSet;
+use crate::session::content::{NewSession, Session, Tokens};
+use crate::session::cookie;
+use crate::session::tombstone::{self, Ended};
+use crate::words::cookie::{Attributes, set};
+use crate::words::principal::Claims;
+use crate::words::reason::{Failure, Reason};
+use crate::words::secret::Secret;
+use crate::words::world::World;
+
+/// The ID token is kept for sign-out only while its cookie stays below this size, in bytes.
+const LARGEST_HINT: usize = 3_800;
+
+/// Everything is proved: a session begins.
+pub fn establish(gateway: &mut Gateway, world: &mut dyn World, sign_in: &SignIn, tokens: &TokenSet, id_token: IdToken) -> Step {
+    let settings = &*Rc::clone(&gateway.settings);
+    let provider = match sign_in.provider(settings) {
+        Ok(provider) => provider,
+        Err(failure) => return sign_in.fail(settings, failure),
+    };
+    let cookies = match session_cookies(settings, world, sign_in, provider, tokens, &id_token) {
+        Ok(cookies) => cookies,
+        Err(failure) => return sign_in.fail(settings, failure),
+    };
+    // A renewal of the session that was there before must not bring it back.
+    if let Some(before) = authenticate::forget(settings, &mut gateway.memory, world, &sign_in.visit) {
+        tombstone::mark(world, Ended::Session(&before.id), before.ends);
+    }
+    let return_to = sign_in.return_to(settings);
+    let completed = Event::SignInCompleted {
+        place: sign_in.visit.place(),
+        provider: provider.oidc.name.clone(),
+        subject: id_token.subject.clone(),
+    };
+    let subject = Some(Rc::from(id_token.subject.as_str()));
+    let mut step = Step::answered(redirect(303, return_to.as_str(), cookies), vec![completed]);
+    step.note.subject = subject;
+    step
+}
+
+fn session_cookies(
+    settings: &Settings,
+    world: &mut dyn World,
+    sign_in: &SignIn,
+    provider: &ProviderSettings,
+    tokens: &TokenSet,
+    id_token: &IdToken,
+) -> Result<Vec<String>, Failure> {
+    let no_randomness = |_| Failure::new(Reason::Internal, "the host gave no random bytes");
+    let now = sign_in.visit.now;
+    let forwarded_token_ends = tokens.expires_in.filter(|_| settings.forward.access_token).map(|span| now.plus(span));
+    let new = NewSession {
+        provider: provider.oidc.name.clone(),
+        issuer: provider.oidc.issuer().to_owned(),
+        subject: id_token.subject.clone(),
+        provider_session: id_token.sid.clone(),
+        auth_time: id_token.auth_time,
+        claims: kept(settings, &id_token.claims),
+        fingerprint: provider.fingerprint.clone(),
+        tokens: Tokens {
+            access_token: settings.forward.access_token.then(|| tokens.access_token.clone()),
+            id_token: settings.forward.id_token.then(|| tokens.id_token.clone()),
+        },
+        tokens_end: forwarded_token_ends,
+    };
+    let session = Session::begin(world, now, settings.session.lifetimes, new).map_err(no_randomness)?;
+    let sealed = settings.sealer.seal(world, Purpose::Session, &session.write()).map_err(no_randomness)?;
+    let came = &sign_in.visit.request.headers;
+    let written = cookie::write(&settings.session.cookie, &sealed, now, session.ends, came);
+    let mut cookies = written.map_err(|_| too_large(&session, sealed.len()))?;
+    cookies.push(sign_in.attempt.forget(&settings.session.cookie));
+    cookies.extend(hint_cookie(settings, world, &tokens.id_token, session.ends.since(now)));
+    Ok(cookies)
+}
+
+/// The claims that the configuration names; `sub` always.
+fn kept(settings: &Settings, claims: &Claims) -> Claims {
+    let mut kept = Claims::new();
+    settings.kept_claims.iter().for_each(|path| path.copy(claims, &mut kept));
+    kept
+}
+
+/// Says which claims weigh most.
+fn too_large(session: &Session, bytes: usize) -> Failure {
+    let mut weights: Vec<_> = session.claims.iter().map(|(name, value)| (value.to_string().len(), name)).collect();
+    weights.sort_unstable_by(|left, right| right.cmp(left));
+    let heaviest: Vec<_> = weights.iter().take(3).map(|(weight, name)| format!("{name} ({weight} bytes)")).collect();
+    let detail = format!("{bytes} bytes sealed; the largest claims are {}", heaviest.join(", "));
+    Failure::new(Reason::SessionTooLarge, detail)
+}
+
+/// Keeps the ID token for `id_token_hint` at sign-out, where only the logout endpoint gets it.
+fn hint_cookie(settings: &Settings, world: &mut dyn World, id_token: &Secret, lasting: std::time::Duration) -> Option<String> {
+    if !settings.sign_out.at_provider {
+        return None;
+    }
+    let sealed = settings.sealer.seal(world, Purpose::LogoutHint, id_token.expose().as_bytes()).ok()?;
+    if sealed.len() > LARGEST_HINT {
+        return None;
+    }
+    let attributes =
+        Attributes { path: &settings.endpoints.logout, same_site: settings.session.cookie.same_site, max_age: lasting };
+    Some(set(&settings.session.cookie.hint_name, &sealed, attributes))
+}
