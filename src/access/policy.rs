@@ -177,6 +177,9 @@ impl Condition {
         self.claims(&mut looked_for);
         let arrived = looked_for.iter().map(|path| match path.find(&principal.claims) {
             Some(value) => format!("{path} is {}", shortened(&value.to_string())),
+            None if path.was_left_out(&principal.claims) => {
+                format!("{path} is absent: the provider left it out, there are too many for a token (_claim_names, hasgroups)")
+            }
             None => format!("{path} is absent"),
         });
         let provider = self.provider().map(|name| format!("provider {name} is asked for, {} signed in", principal.provider));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::access::answer::Help;
-use crate::access::headers::{ACCESS_TOKEN, ID_TOKEN, IdentityHeaders};
+use crate::access::headers::{ACCESS_TOKEN, ID_TOKEN, IdentityHeaders, PROVIDER};
 use crate::access::path;
 use crate::access::policy::Requirement;
 use crate::access::route::{Match, Rule, Unauthenticated};
@@ -41,8 +41,11 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let endpoints = endpoints(configuration.endpoints)?;
     let listed: Vec<_> = origins.iter().chain(&trusted_origins).cloned().collect();
     let sign_out = sign_out(configuration.logout, &listed)?;
-    let known =
-        Known { providers: oidc.iter().map(|provider| provider.name.as_str()).collect(), policies: &configuration.policies };
+    let known = Known {
+        providers: oidc.iter().map(|provider| provider.name.as_str()).collect(),
+        policies: &configuration.policies,
+        named_by_routes: configuration.route_policies.is_some(),
+    };
     let policies = configuration.policies.iter();
     let policies = policies.map(|(name, shape)| Ok((name.clone(), known.policy(&format!("policies.{name}"), shape)?)));
     let policies: std::collections::BTreeMap<_, _> = policies.collect::<Result<_, Refusal>>()?;
@@ -179,9 +182,6 @@ fn keys(sources: Vec<SecretSource>, environment: Environment<'_>) -> Result<Vec<
 fn check_reuse(keys: &[Secret], providers: &[Provider]) -> Result<(), Refusal> {
     for (index, key) in keys.iter().enumerate() {
         let path = format!("session.keys[{index}]");
-        if keys.iter().take(index).any(|earlier| earlier == key) {
-            return Err(Refusal::new(path, "expected a key of its own, found one that stands here twice; remove it"));
-        }
         let is_client_secret = |provider: &Provider| match &provider.authentication {
             ClientAuthentication::SecretBasic(secret) | ClientAuthentication::SecretPost(secret) => secret == key,
             ClientAuthentication::None => false,
@@ -200,6 +200,7 @@ fn unusable_key(index: usize, why: UnusableKey) -> Refusal {
     let found = match why {
         UnusableKey::NotBase64 => "found something else",
         UnusableKey::TooShort => "found fewer",
+        UnusableKey::Repeated => "found ones that stand here twice",
     };
     Refusal::new(
         format!("session.keys[{index}]"),
@@ -225,6 +226,10 @@ fn endpoints(shape: shapes::Endpoints) -> Result<Endpoints, Refusal> {
         let path = format!("endpoints.{name}");
         if path::check(endpoint).is_err() || endpoint.contains(['*', '%', '"', '\'', '<', '>', ',']) || endpoint == "/" {
             return Err(Refusal::new(path, "expected an absolute path of plain characters, found another; write /api/login"));
+        }
+        // With several providers, the callbacks stand below the callback's path.
+        if name != "callback" && endpoint.starts_with(&format!("{}/", endpoints.callback)) {
+            return Err(Refusal::new(path, "expected a path that is not below the callback's, found one; change it"));
         }
         if !seen.insert(endpoint) {
             return Err(Refusal::new(path, "expected a path of its own, found one that another endpoint has; change it"));
@@ -288,28 +293,43 @@ fn identity(shapes: Option<Vec<shapes::ClaimToHeader>>) -> Result<IdentityHeader
 }
 
 fn header_name(path: &str, name: &str) -> Result<String, Refusal> {
-    const NOT_FOR_CLAIMS: [&str; 14] = [
+    const NOT_FOR_CLAIMS: [&str; 27] = [
         "host",
         "cookie",
         "set-cookie",
         "authorization",
         "connection",
-        "content-length",
+        "keep-alive",
         "transfer-encoding",
         "upgrade",
         "te",
+        "trailer",
         "expect",
+        "date",
+        "range",
+        "origin",
+        "referer",
+        "user-agent",
+        "forwarded",
+        "via",
         "x-request-id",
         "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-proto",
+        "x-real-ip",
         ACCESS_TOKEN,
         ID_TOKEN,
+        PROVIDER,
     ];
+    const FAMILIES_NOT_FOR_CLAIMS: [&str; 8] =
+        ["accept", "access-control-", "cache-", "content-", "if-", "proxy-", "sec-", "x-envoy-"];
     let name = name.to_ascii_lowercase();
     let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if name.is_empty() || !plain {
         return Err(Refusal::new(path, "expected a header name of letters, digits and -, found another; write x-forwarded-user"));
     }
-    if NOT_FOR_CLAIMS.contains(&name.as_str()) {
+    if NOT_FOR_CLAIMS.contains(&name.as_str()) || FAMILIES_NOT_FOR_CLAIMS.iter().any(|family| name.starts_with(family)) {
         return Err(Refusal::new(path, "expected a header that has no other use, found one that has; write x-forwarded-user"));
     }
     Ok(name)

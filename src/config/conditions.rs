@@ -16,6 +16,19 @@ const DEEPEST: usize = 16;
 pub(super) struct Known<'a> {
     pub(super) providers: Vec<&'a str>,
     pub(super) policies: &'a BTreeMap<String, shapes::Requirement>,
+    /// Whether Envoy's routes name policies, so that each must stand alone.
+    pub(super) named_by_routes: bool,
+}
+
+/// Whose claims a condition is about. With several providers that must be said: one may claim what another's rules are about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Claimant {
+    /// There is one provider only, or one is named, or any will do.
+    Settled,
+    /// Nobody has said.
+    Open,
+    /// Nobody has said outside of a `not`; to name one within it would let all the others in.
+    OpenWithinNot,
 }
 
 impl Known<'_> {
@@ -30,18 +43,32 @@ impl Known<'_> {
                     "expected public, authenticated or a condition, found another word; for a named policy write {policy: NAME}",
                 )),
             },
-            shapes::Requirement::Condition(condition) => self.condition(path, condition, DEEPEST).map(Requirement::When),
+            shapes::Requirement::Condition(condition) => {
+                self.condition(path, condition, DEEPEST, self.anybody()).map(Requirement::When)
+            }
         }
     }
 
     /// A named policy.
     pub(super) fn policy(&self, path: &str, shape: &shapes::Requirement) -> Result<Condition, Refusal> {
-        self.policy_within(path, shape, DEEPEST)
+        let claimant = if self.named_by_routes { self.anybody() } else { Claimant::Settled };
+        self.policy_within(path, shape, DEEPEST, claimant)
     }
 
-    fn policy_within(&self, path: &str, shape: &shapes::Requirement, depth: usize) -> Result<Condition, Refusal> {
+    /// Who may claim things before anything was said about it.
+    fn anybody(&self) -> Claimant {
+        if self.providers.len() > 1 { Claimant::Open } else { Claimant::Settled }
+    }
+
+    fn policy_within(
+        &self,
+        path: &str,
+        shape: &shapes::Requirement,
+        depth: usize,
+        claimant: Claimant,
+    ) -> Result<Condition, Refusal> {
         match shape {
-            shapes::Requirement::Condition(condition) => self.condition(path, condition, depth),
+            shapes::Requirement::Condition(condition) => self.condition(path, condition, depth, claimant),
             // Everything that is signed in meets an empty list of conditions.
             shapes::Requirement::Word(word) if word == "authenticated" => Ok(Condition::All(Vec::new())),
             shapes::Requirement::Word(_) => {
@@ -50,7 +77,7 @@ impl Known<'_> {
         }
     }
 
-    fn condition(&self, path: &str, shape: &shapes::Condition, depth: usize) -> Result<Condition, Refusal> {
+    fn condition(&self, path: &str, shape: &shapes::Condition, depth: usize, claimant: Claimant) -> Result<Condition, Refusal> {
         let Some(depth) = depth.checked_sub(1) else {
             // Only a policy that leads to itself, or a nesting that nobody reads, gets here: the beginning of the path says enough.
             let beginning = path.split(".policy.policy").next().unwrap_or(path);
@@ -58,6 +85,17 @@ impl Known<'_> {
             return Err(Refusal::new(beginning, sentence));
         };
         let at = |member: &str| format!("{path}.{member}");
+        let claimant = match claimant {
+            Claimant::Open if shape.provider.is_some() => Claimant::Settled,
+            Claimant::Open | Claimant::OpenWithinNot if shape.any_provider => Claimant::Settled,
+            claimant => claimant,
+        };
+        if claimant != Claimant::Settled && (shape.claim.is_some() || shape.email_domain.is_some()) {
+            return Err(Refusal::new(
+                at("provider"),
+                "expected the provider whose claims count, found none, and there are several; write provider: NAME beside the condition (outside of not), or any_provider: true",
+            ));
+        }
         let mut all = Vec::new();
         match (&shape.claim, &shape.any_of) {
             (Some(claim), Some(any_of)) => {
@@ -98,14 +136,15 @@ impl Known<'_> {
                     format!("expected the name of a policy, found {name}; define it under policies"),
                 ));
             };
-            all.push(self.policy_within(&at("policy"), policy, depth)?);
+            all.push(self.policy_within(&at("policy"), policy, depth, claimant)?);
         }
         let list = |member: &str, conditions: &[shapes::Condition]| {
             if conditions.is_empty() {
                 return Err(Refusal::new(at(member), "expected conditions, found an empty list; remove it or fill it"));
             }
             let each = conditions.iter().enumerate();
-            each.map(|(index, condition)| self.condition(&format!("{path}.{member}[{index}]"), condition, depth)).collect()
+            each.map(|(index, condition)| self.condition(&format!("{path}.{member}[{index}]"), condition, depth, claimant))
+                .collect()
         };
         if let Some(conditions) = &shape.all {
             all.push(Condition::All(list("all", conditions)?));
@@ -114,7 +153,8 @@ impl Known<'_> {
             all.push(Condition::Any(list("any", conditions)?));
         }
         if let Some(condition) = &shape.not {
-            all.push(Condition::Not(Box::new(self.condition(&at("not"), condition, depth)?)));
+            let claimant = if claimant == Claimant::Open { Claimant::OpenWithinNot } else { claimant };
+            all.push(Condition::Not(Box::new(self.condition(&at("not"), condition, depth, claimant)?)));
         }
         let mut all = all.into_iter();
         match (all.next(), all.next()) {

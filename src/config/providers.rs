@@ -42,6 +42,12 @@ pub(super) fn provider(path: &str, shape: shapes::Provider, environment: Environ
             "expected a parameter that is not set by Accredit itself; remove it",
         ));
     }
+    if shape.authorization_params.contains_key("max_age") {
+        return Err(Refusal::new(
+            format!("{path}.authorization_params.max_age"),
+            "expected a parameter whose effect does not have to be checked in the ID token, found one whose effect is not; remove it",
+        ));
+    }
     let skew = shape.clock_skew_seconds.unwrap_or(60);
     if skew > 600 {
         return Err(Refusal::new(at("clock_skew_seconds"), "expected at most 600; set the clocks right instead"));
@@ -53,6 +59,10 @@ pub(super) fn provider(path: &str, shape: shapes::Provider, environment: Environ
         authentication: authentication(path, shape.token_endpoint_auth_method, secret)?,
         scope,
         authorization_params: shape.authorization_params.into_iter().collect(),
+        account_prompt: match shape.account_prompt {
+            None | Some(shapes::AccountPrompt::Login) => "login",
+            Some(shapes::AccountPrompt::SelectAccount) => "select_account",
+        },
         userinfo: shape.userinfo,
         clock_skew: Duration::from_secs(skew),
         algorithms: algorithms(&at("algorithms"), shape.algorithms)?,

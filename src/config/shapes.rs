@@ -53,6 +53,7 @@ pub struct Provider {
     pub scope: Option<String>,
     #[serde(default)]
     pub authorization_params: BTreeMap<String, String>,
+    pub account_prompt: Option<AccountPrompt>,
     #[serde(default)]
     pub userinfo: bool,
     pub clock_skew_seconds: Option<u64>,
@@ -83,6 +84,14 @@ pub enum AuthMethod {
     ClientSecretBasic,
     ClientSecretPost,
     None,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the values of `prompt`")]
+pub enum AccountPrompt {
+    Login,
+    SelectAccount,
 }
 
 #[derive(Debug, Deserialize)]
@@ -220,6 +229,8 @@ pub struct Condition {
     pub any_of: Option<Vec<Value>>,
     pub email_domain: Option<Vec<String>>,
     pub provider: Option<String>,
+    #[serde(default)]
+    pub any_provider: bool,
     pub policy: Option<String>,
     pub all: Option<Vec<Condition>>,
     pub any: Option<Vec<Condition>>,

@@ -19,7 +19,8 @@ pub(super) fn resolve(path: &str, source: SecretSource, environment: Environment
         }
     };
     match text.filter(|text| !text.trim().is_empty()) {
-        Some(text) => Ok(Secret::new(text)),
+        // A line break at the end comes from `echo`, not from the provider.
+        Some(text) => Ok(Secret::new(text.trim())),
         None => Err(Refusal::new(path, format!("expected a secret, found none; {remedy}"))),
     }
 }
@@ -28,7 +29,8 @@ pub(super) fn resolve(path: &str, source: SecretSource, environment: Environment
 pub(super) fn positive(path: &str, span: Option<Span>, usual: Duration, longest: Duration) -> Result<Duration, Refusal> {
     let span = span.map_or(usual, |span| span.0);
     if span < Duration::from_secs(1) || span > longest {
-        let longest = humantime::format_duration(longest);
+        let days = longest.as_secs() / (24 * 3_600);
+        let longest = if days > 0 { format!("{days}days") } else { humantime::format_duration(longest).to_string() };
         return Err(Refusal::new(
             path,
             format!("expected a span from 1s to {longest}, found {}; write another", humantime::format_duration(span)),

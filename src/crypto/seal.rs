@@ -32,16 +32,19 @@ pub enum Purpose {
     Attempt,
     /// The ID token kept for `id_token_hint` at sign-out.
     LogoutHint,
+    /// A provider's document in memory that other plugins of the process might write to.
+    Document,
 }
 
 impl Purpose {
-    const ALL: [Self; 3] = [Self::Session, Self::Attempt, Self::LogoutHint];
+    const ALL: [Self; 4] = [Self::Session, Self::Attempt, Self::LogoutHint, Self::Document];
 
     const fn label(self) -> &'static [u8] {
         match self {
             Self::Session => b"accredit 1 session cookie",
             Self::Attempt => b"accredit 1 attempt cookie",
             Self::LogoutHint => b"accredit 1 logout hint cookie",
+            Self::Document => b"accredit 1 shared document",
         }
     }
 }
@@ -53,6 +56,8 @@ pub enum UnusableKey {
     NotBase64,
     /// It decodes to fewer than [`SHORTEST_KEY`] bytes.
     TooShort,
+    /// It is there already, perhaps in another spelling.
+    Repeated,
 }
 
 /// Seals with the first key, opens with all.
@@ -72,8 +77,20 @@ impl Sealer {
     /// # Errors
     /// The position of the first key that cannot be used, and why.
     pub fn new(keys: &[Secret]) -> Result<Self, (usize, UnusableKey)> {
-        let derive = |(position, key): (usize, &Secret)| DerivedKey::new(key).map_err(|why| (position, why));
-        Ok(Self { keys: keys.iter().enumerate().map(derive).collect::<Result<_, _>>()? })
+        let mut derived: Vec<DerivedKey> = Vec::new();
+        for (position, key) in keys.iter().enumerate() {
+            let key = DerivedKey::new(key).map_err(|why| (position, why))?;
+            if derived.iter().any(|earlier| earlier.id == key.id) {
+                return Err((position, UnusableKey::Repeated));
+            }
+            derived.push(key);
+        }
+        Ok(Self { keys: derived })
+    }
+
+    /// Names of the keys that are not secret, in their order: what one of them sealed is found under its name.
+    pub fn key_ids(&self) -> impl Iterator<Item = String> {
+        self.keys.iter().map(|key| URL_SAFE_NO_PAD.encode(key.id))
     }
 
     /// Seals `plain` for one purpose: key id, nonce and ciphertext as base64url, safe as a cookie's value.

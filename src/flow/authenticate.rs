@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::access::headers::{ACCESS_TOKEN, ID_TOKEN};
+use crate::access::headers::{ACCESS_TOKEN, ID_TOKEN, PROVIDER};
 use crate::config::settings::Settings;
 use crate::crypto::seal::Purpose;
 use crate::flow::event::Event;
@@ -118,6 +118,9 @@ fn open(settings: &Settings, world: &dyn World, visit: &Visit, sealed: &[u8]) ->
         if let (true, Some(token)) = (wanted, token) {
             headers.push((Rc::from(name), token.expose().to_owned()));
         }
+    }
+    if settings.providers.len() > 1 {
+        headers.push((Rc::from(PROVIDER), session.provider.clone()));
     }
     let principal = session.principal(settings.session.lifetimes);
     Ok(Verified { subject: Rc::from(principal.subject.as_str()), principal, headers, session })

@@ -94,8 +94,10 @@ pub fn turn_away(settings: &Settings, request: Option<&Request>, request_id: &st
     };
     let response = answer::refuse(reason, &context);
     let (method, path) = request.map_or(("-", "-"), |request| (&request.method, &request.path));
-    let place = Place { request_id: request_id.to_owned(), method: method.to_owned(), path: path.to_owned() };
-    let detail = request.map(|request| format!("authority {}", request.authority)).unwrap_or_default();
+    let place = Place::new(request_id, method, path);
+    let detail = request
+        .map(|request| format!("authority {}", request.authority.chars().take(256).collect::<String>()))
+        .unwrap_or_default();
     let denied = Event::Denied { place, rule: None, subject: None, failure: Failure::new(reason, detail) };
     let outcome = Event::Outcome(Outcome::of_status(response.status));
     Step { decision: Decision::Respond(response), events: vec![denied, outcome], note: Note::default() }

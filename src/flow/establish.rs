@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use serde_json::Value;
+
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::crypto::seal::Purpose;
 use crate::flow::authenticate;
@@ -15,7 +17,7 @@ use crate::session::content::{NewSession, Session, Tokens};
 use crate::session::cookie;
 use crate::session::tombstone::{self, Ended};
 use crate::words::cookie::{Attributes, set};
-use crate::words::principal::Claims;
+use crate::words::principal::{ClaimPath, Claims, LEFT_OUT};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::world::World;
@@ -88,8 +90,28 @@ fn session_cookies(
 /// The claims that the configuration names; `sub` always.
 fn kept(settings: &Settings, claims: &Claims) -> Claims {
     let mut kept = Claims::new();
-    settings.kept_claims.iter().for_each(|path| path.copy(claims, &mut kept));
+    for path in &settings.kept_claims {
+        path.copy(claims, &mut kept);
+    }
+    // A provider that leaves a claim out because it is too large says so (OpenID Connect Core, section 5.6.2; Entra ID's
+    // `hasgroups`). That is kept, so that a refusal can be explained.
+    let left_out = claims.get("_claim_names").and_then(Value::as_object);
+    let mut missing: Claims = left_out.into_iter().flatten().filter(|(name, _)| wanted(settings, name)).map(named_only).collect();
+    if claims.get("hasgroups") == Some(&Value::Bool(true)) && wanted(settings, "groups") {
+        missing.insert("groups".to_owned(), Value::Null);
+    }
+    if !missing.is_empty() {
+        kept.insert(LEFT_OUT.to_owned(), Value::Object(missing));
+    }
     kept
+}
+
+fn wanted(settings: &Settings, name: &str) -> bool {
+    settings.kept_claims.contains(&ClaimPath::named(name))
+}
+
+fn named_only((name, _): (&String, &Value)) -> (String, Value) {
+    (name.clone(), Value::Null)
 }
 
 /// Says which claims weigh most.

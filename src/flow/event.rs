@@ -18,6 +18,14 @@ pub struct Place {
     pub path: String,
 }
 
+impl Place {
+    /// Takes at most 256 characters of the method and of the path: whoever sends long ones must not fill the log.
+    pub fn new(request_id: &str, method: &str, path: &str) -> Self {
+        let shortened = |text: &str| text.chars().take(256).collect();
+        Self { request_id: request_id.to_owned(), method: shortened(method), path: shortened(path) }
+    }
+}
+
 /// How a request ended, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -71,8 +79,15 @@ pub enum Event {
     SessionRefused(Reason),
     /// A session's cookie was written again.
     SessionRenewed,
-    /// Somebody was sent to a provider.
-    SignInBegun,
+    /// Somebody was sent to a provider. If the provider does not know the redirect URI, nobody comes back, and this is the trace.
+    SignInBegun {
+        /// Where.
+        place: Place,
+        /// The configured provider's name.
+        provider: String,
+        /// The redirect URI that must be registered at the provider.
+        redirect_uri: String,
+    },
     /// Somebody signed in.
     SignInCompleted {
         /// Where.
@@ -135,7 +150,7 @@ impl Event {
             Self::SessionFromCookie => "accredit_session_from_cookie",
             Self::SessionRefused(_) => "accredit_session_refused",
             Self::SessionRenewed => "accredit_session_renewed",
-            Self::SignInBegun => "accredit_sign_in_begun",
+            Self::SignInBegun { .. } => "accredit_sign_in_begun",
             Self::SignInCompleted { .. } => "accredit_sign_in_completed",
             Self::SignInFailed { failure, .. } => return Cow::Owned(format!("accredit_sign_in_failed_{}", failure.reason)),
             Self::SignedOut { .. } => "accredit_sign_out",
@@ -150,6 +165,10 @@ impl Event {
     /// The audit line, one JSON object, for events that matter for security.
     pub fn audit(&self) -> Option<String> {
         let line = match self {
+            Self::SignInBegun { place, provider, redirect_uri } => {
+                let line = json!({"event": "sign_in_begun", "provider": provider, "redirect_uri": redirect_uri});
+                with_place(place, line)
+            }
             Self::SignInCompleted { place, provider, subject } => {
                 with_place(place, json!({"event": "sign_in", "provider": provider, "subject": subject}))
             }
@@ -172,7 +191,6 @@ impl Event {
             | Self::SessionFromCookie
             | Self::SessionRefused(_)
             | Self::SessionRenewed
-            | Self::SignInBegun
             | Self::Fetched { failure: None, .. } => return None,
         };
         Some(format!("accredit audit {line}"))

@@ -227,7 +227,7 @@ impl Gateway {
         if redirect {
             let provider = rule.require.provider().map(str::to_owned);
             let return_to = visit.return_to();
-            let wish = sign_in::Wish { provider, return_to, prompt: None, told: sign_in::Told::ByRedirect };
+            let wish = sign_in::Wish { provider, return_to, another_account: false, told: sign_in::Told::ByRedirect };
             let mut step = sign_in::send(self, world, visit, wish, events);
             step.note.rule = Some(self.rule_name(rule));
             return step;

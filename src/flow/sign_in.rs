@@ -24,8 +24,8 @@ pub struct Wish {
     pub provider: Option<String>,
     /// Where to go afterwards.
     pub return_to: ReturnTo,
-    /// `prompt` (OpenID Connect Core 3.1.2.1): `login` or `select_account`, to use another account.
-    pub prompt: Option<&'static str>,
+    /// Whether the person wants to take another account than the provider would choose.
+    pub another_account: bool,
     /// How the provider's address is told.
     pub told: Told,
 }
@@ -56,14 +56,13 @@ fn wish(settings: &Settings, visit: &Visit) -> Result<Wish, Reason> {
         Some(text) => ReturnTo::parse(text, &settings.listed_origins())?,
         None => ReturnTo::front_page(),
     };
-    let prompt = match parameters.get("prompt").map(String::as_str) {
-        None => None,
-        Some("login") => Some("login"),
-        Some("select_account") => Some("select_account"),
+    let another_account = match parameters.get("prompt").map(String::as_str) {
+        None => false,
+        Some("login" | "select_account") => true,
         Some(_) => return Err(Reason::QueryMalformed),
     };
     let told = if browser::is_script(&visit.request) { Told::ByUrl } else { Told::ByRedirect };
-    Ok(Wish { provider: parameters.remove("provider"), return_to, prompt, told })
+    Ok(Wish { provider: parameters.remove("provider"), return_to, another_account, told })
 }
 
 /// Sends the browser to the provider, as soon as its metadata is here.
@@ -84,7 +83,9 @@ pub fn send(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, wish: Wi
     };
     match prepare(&settings, world, &visit, provider, &metadata, &wish) {
         Ok((url, cookies)) => {
-            events.push(Event::SignInBegun);
+            let redirect_uri = format!("{}{}", visit.origin, provider.callback);
+            let begun = Event::SignInBegun { place: visit.place(), provider: provider.oidc.name.clone(), redirect_uri };
+            events.push(begun);
             match wish.told {
                 Told::ByUrl => Step::answered(json_answer(&json!({ "authorize_url": url }), cookies), events),
                 Told::ByRedirect => Step::redirected(redirect(302, &url, cookies), events),
@@ -115,7 +116,7 @@ fn prepare(
             nonce: attempt.nonce.expose(),
             code_challenge: &code_challenge(attempt.code_verifier.expose()),
             redirect_uri: &attempt.redirect_uri,
-            prompt: wish.prompt,
+            prompt: wish.another_account.then_some(provider.oidc.account_prompt),
         },
     );
     Ok((url, cookies))

@@ -70,7 +70,9 @@ fn at_provider(
     let provider = settings.provider(&session.provider)?;
     let metadata = gateway.background.metadata(settings, world, &session.provider, visit.now)?;
     let hint_name = settings.session.cookie.hint_name.as_str();
-    let hint = pairs(&visit.request.headers).find(|(name, _)| *name == hint_name);
+    // A navigation carries the hint in its address, as the specification wants it; a script is not given the ID token.
+    let by_navigation = browser::wants_page(&visit.request);
+    let hint = pairs(&visit.request.headers).find(|(name, _)| by_navigation && *name == hint_name);
     let hint = hint.and_then(|(_, value)| settings.sealer.open(Purpose::LogoutHint, value));
     let hint = hint.and_then(|plain| String::from_utf8(plain).ok()).map(Secret::new);
     let return_to = settings.sign_out.return_to.as_str();

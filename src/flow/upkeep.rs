@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::crypto::key::KeySet;
+use crate::crypto::seal::{Purpose, Sealer};
 use crate::flow::event::{Event, Kind};
 use crate::flow::lease::{self, Grant, Urgency};
 use crate::flow::step::{News, Resource};
@@ -132,7 +133,7 @@ impl Background {
     pub fn metadata(&mut self, settings: &Settings, world: &dyn World, name: &str, now: Timestamp) -> Option<Rc<Metadata>> {
         let (keep, provider) = self.keep(settings, name)?;
         if keep.metadata.held.is_none() {
-            keep.adopt_metadata(provider, world);
+            keep.adopt_metadata(provider, &settings.sealer, world);
         }
         let metadata = keep.metadata.held.as_ref().map(|held| Rc::clone(&held.value));
         if metadata.is_none() && now >= keep.metadata.not_before {
@@ -146,7 +147,7 @@ impl Background {
         self.metadata(settings, world, name, now)?;
         let (keep, provider) = self.keep(settings, name)?;
         if keep.keys.held.is_none() {
-            keep.adopt_keys(provider, world);
+            keep.adopt_keys(provider, &settings.sealer, world);
         }
         keep.keys.held.as_ref().map(|held| HeldKeys { set: Rc::clone(&held.value), fetched: held.fetched })
     }
@@ -194,7 +195,7 @@ impl Background {
         let mut fetches = Vec::new();
         let mut attentive = false;
         for (keep, provider) in self.providers.iter_mut().zip(&settings.providers) {
-            keep.look(&provider.oidc, world, now, &mut fetches);
+            keep.look(&provider.oidc, &settings.sealer, world, now, &mut fetches);
             attentive |= keep.metadata.is_due(now) || keep.keys.is_due(now);
         }
         Upkeep { fetches, events: Vec::new(), next: if attentive { ATTENTIVE } else { AT_EASE } }
@@ -204,7 +205,7 @@ impl Background {
     pub fn arrived(&mut self, settings: &Settings, world: &mut dyn World, fetch: &Fetch, reply: &Reply) -> Upkeep {
         let now = world.now();
         let failure = match self.keep(settings, &fetch.provider) {
-            Some((keep, provider)) => keep.arrived(provider, world, fetch.kind, reply, now).err(),
+            Some((keep, provider)) => keep.arrived(provider, &settings.sealer, world, fetch.kind, reply, now).err(),
             None => None,
         };
         let fetched = Event::Fetched { kind: fetch.kind, provider: fetch.provider.clone(), failure };
@@ -229,16 +230,16 @@ impl Keep {
         Self { name: provider.name.clone(), digest: digest(provider), metadata, keys: Slot::empty() }
     }
 
-    fn look(&mut self, provider: &Provider, world: &mut dyn World, now: Timestamp, fetches: &mut Vec<Fetch>) {
+    fn look(&mut self, provider: &Provider, sealer: &Sealer, world: &mut dyn World, now: Timestamp, fetches: &mut Vec<Fetch>) {
         if self.metadata.is_due(now) {
-            self.adopt_metadata(provider, world);
+            self.adopt_metadata(provider, sealer, world);
         }
         if self.metadata.is_due(now) {
             let urgency = urgency(&self.metadata);
             self.metadata.not_before = self.ask(provider, world, now, Kind::Metadata, urgency, fetches);
         }
         if self.keys.is_due(now) {
-            self.adopt_keys(provider, world);
+            self.adopt_keys(provider, sealer, world);
         }
         if self.keys.is_due(now) && self.metadata.held.is_some() {
             let urgency = urgency(&self.keys);
@@ -274,6 +275,7 @@ impl Keep {
     fn arrived(
         &mut self,
         provider: &Provider,
+        sealer: &Sealer,
         world: &mut dyn World,
         kind: Kind,
         reply: &Reply,
@@ -294,7 +296,7 @@ impl Keep {
         match taken {
             Ok(()) => {
                 if let Reply::Answered { body, .. } = reply {
-                    self.mirror(world, kind, body, now, fresh_until);
+                    self.mirror(sealer, world, kind, body, now, fresh_until);
                 }
                 lease::release(world, &lease);
                 Ok(())
@@ -310,17 +312,30 @@ impl Keep {
         }
     }
 
-    fn mirror(&self, world: &mut dyn World, kind: Kind, body: &[u8], fetched: Timestamp, fresh_until: Timestamp) {
+    fn mirror(
+        &self,
+        sealer: &Sealer,
+        world: &mut dyn World,
+        kind: Kind,
+        body: &[u8],
+        fetched: Timestamp,
+        fresh_until: Timestamp,
+    ) {
         let mirrored = Mirrored { fetched, fresh_until, body: String::from_utf8_lossy(body).into_owned() };
-        if let Ok(text) = serde_json::to_vec(&mirrored) {
+        let Ok(text) = serde_json::to_vec(&mirrored) else { return };
+        let Ok(sealed) = sealer.seal(world, Purpose::Document, &text) else { return };
+        if let Some(key) = self.document_keys(sealer, kind).next() {
             // An unconditional write cannot lose against another worker's.
-            let _ = world.share(&self.key(kind, "document"), &text, Version::Any);
+            let _ = world.share(&key, sealed.as_bytes(), Version::Any);
         }
     }
 
-    fn mirrored(&self, world: &dyn World, kind: Kind, held: Option<Timestamp>) -> Option<(Mirrored, Reply)> {
-        let shared = world.shared(&self.key(kind, "document"))?;
-        let mut mirrored: Mirrored = serde_json::from_slice(&shared.value).ok()?;
+    /// The document that stands in shared memory, if it is newer than what is held. It was sealed there: other plugins of the
+    /// process may write to that memory, and who writes keys there could sign anybody in.
+    fn mirrored(&self, sealer: &Sealer, world: &dyn World, kind: Kind, held: Option<Timestamp>) -> Option<(Mirrored, Reply)> {
+        let shared = self.document_keys(sealer, kind).find_map(|key| world.shared(&key))?;
+        let text = sealer.open(Purpose::Document, &shared.value)?;
+        let mut mirrored: Mirrored = serde_json::from_slice(&text).ok()?;
         if held.is_some_and(|fetched| mirrored.fetched <= fetched) {
             return None;
         }
@@ -329,21 +344,26 @@ impl Keep {
         Some((mirrored, Reply::Answered { status: 200, headers: Headers::new(json), body }))
     }
 
-    fn adopt_metadata(&mut self, provider: &Provider, world: &dyn World) {
+    fn adopt_metadata(&mut self, provider: &Provider, sealer: &Sealer, world: &dyn World) {
         let held = self.metadata.held.as_ref().map(|held| held.fetched);
-        let Some((mirrored, reply)) = self.mirrored(world, Kind::Metadata, held) else { return };
+        let Some((mirrored, reply)) = self.mirrored(sealer, world, Kind::Metadata, held) else { return };
         if let Ok(metadata) = metadata_response(provider, &reply) {
             self.metadata.take(metadata, mirrored.fetched, mirrored.fresh_until);
         }
     }
 
-    fn adopt_keys(&mut self, provider: &Provider, world: &dyn World) {
+    fn adopt_keys(&mut self, provider: &Provider, sealer: &Sealer, world: &dyn World) {
         let Some(metadata) = self.metadata.held.as_ref().map(|held| Rc::clone(&held.value)) else { return };
         let held = self.keys.held.as_ref().map(|held| held.fetched);
-        let Some((mirrored, reply)) = self.mirrored(world, Kind::Keys, held) else { return };
+        let Some((mirrored, reply)) = self.mirrored(sealer, world, Kind::Keys, held) else { return };
         if let Ok(keys) = keys_response(provider, &metadata, &reply) {
             self.keys.take(keys, mirrored.fetched, mirrored.fresh_until);
         }
+    }
+
+    /// Where documents stand that one of our keys sealed; the first is where new ones go.
+    fn document_keys(&self, sealer: &Sealer, kind: Kind) -> impl Iterator<Item = String> {
+        sealer.key_ids().map(move |id| self.key(kind, &format!("document/{id}")))
     }
 
     fn key(&self, kind: Kind, what: &str) -> String {

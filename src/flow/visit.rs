@@ -23,7 +23,7 @@ pub struct Visit {
 impl Visit {
     /// For audit lines.
     pub fn place(&self) -> Place {
-        Place { request_id: self.request_id.clone(), method: self.request.method.clone(), path: self.request.path.clone() }
+        Place::new(&self.request_id, &self.request.method, &self.request.path)
     }
 
     /// The page that was asked for, if it can be returned to; else the front page.

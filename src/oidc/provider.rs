@@ -28,6 +28,8 @@ pub struct Provider {
     pub scope: String,
     /// Further parameters of the authorization request. Those in [`crate::oidc::authorization::OURS`] are left out.
     pub authorization_params: Vec<(String, String)>,
+    /// The `prompt` that lets a person take another account here: `login`, or `select_account` where the provider knows only that.
+    pub account_prompt: &'static str,
     /// Whether to ask the userinfo endpoint too.
     pub userinfo: bool,
     /// By how much the provider's clock may differ from ours.

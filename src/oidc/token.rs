@@ -110,7 +110,11 @@ fn refusal(provider: &Provider, answer: &Answer<'_>) -> Option<Failure> {
 }
 
 fn read(members: &Claims, provider_clock: Option<Timestamp>) -> Result<TokenSet, String> {
-    let token = |name: &str| Ok::<_, String>(reply::text(members, name)?.filter(|text| !text.is_empty()));
+    // RFC 6749, appendices A.12 and A.17: tokens are printable ASCII. Anything else could end a header that carries one.
+    let token = |name: &str| match reply::text(members, name)?.filter(|text| !text.is_empty()) {
+        Some(text) if !text.bytes().all(|byte| byte.is_ascii_graphic()) => Err(format!("{name} is not printable ASCII")),
+        text => Ok(text),
+    };
     // RFC 6749, section 5.1: the type is compared without case.
     let token_type = reply::text(members, "token_type")?.ok_or("token_type is missing")?;
     if !token_type.eq_ignore_ascii_case("bearer") {

@@ -9,6 +9,9 @@ use crate::words::time::Timestamp;
 /// The claims of a token or a session: a JSON object.
 pub type Claims = Map<String, Value>;
 
+/// Among kept claims: the names of those that the provider left out because they are too many or too large.
+pub const LEFT_OUT: &str = "_claim_names";
+
 /// Somebody whose identity was proved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Principal {
@@ -59,6 +62,12 @@ impl ClaimPath {
     pub fn find<'a>(&self, claims: &'a Claims) -> Option<&'a Value> {
         let (first, rest) = self.0.split_first()?;
         rest.iter().try_fold(claims.get(first)?, |value, name| value.as_object()?.get(name)).filter(|value| !value.is_null())
+    }
+
+    /// Whether the provider says that it left the claim out.
+    pub fn was_left_out(&self, claims: &Claims) -> bool {
+        let names = claims.get(LEFT_OUT).and_then(Value::as_object);
+        names.is_some_and(|names| self.0.first().is_some_and(|name| names.contains_key(name)))
     }
 
     /// Copies the claim there, if there is one, from one object to the same place of another.
