@@ -122,7 +122,18 @@ fn origins(texts: &[String]) -> Result<Vec<Origin>, Refusal> {
 }
 
 fn trusted_origins(texts: &[String]) -> Result<Vec<Origin>, Refusal> {
-    texts.iter().enumerate().map(|(index, text)| origin(&format!("trusted_origins[{index}]"), text)).collect()
+    let each = texts.iter().enumerate().map(|(index, text)| {
+        let path = format!("trusted_origins[{index}]");
+        let origin = origin(&path, text)?;
+        if !origin.is_https() && !origin.is_loopback() {
+            return Err(Refusal::new(
+                path,
+                "expected https, found http; whoever is on the way could act for anybody, so write https",
+            ));
+        }
+        Ok(origin)
+    });
+    each.collect()
 }
 
 fn origin(path: &str, text: &str) -> Result<Origin, Refusal> {
@@ -318,7 +329,7 @@ fn cookie(shape: shapes::Cookie, has_trusted_origins: bool) -> Result<CookieSett
         None if has_trusted_origins => SameSite::None,
         None => SameSite::Lax,
     };
-    Ok(CookieSettings { name, same_site })
+    Ok(CookieSettings::new(name, same_site))
 }
 
 fn lifetimes(lifetime: Option<Span>, idle: Option<Span>) -> Result<Lifetimes, Refusal> {

@@ -279,7 +279,7 @@ fn hint_cookie(settings: &Settings, world: &mut dyn World, id_token: &Secret, la
     }
     let attributes =
         Attributes { path: &settings.endpoints.logout, same_site: settings.session.cookie.same_site, max_age: lasting };
-    Some(set(&settings.session.cookie.hint_name(), &sealed, attributes))
+    Some(set(&settings.session.cookie.hint_name, &sealed, attributes))
 }
 
 /// Ends a sign-in with a refusal; its attempt is over.

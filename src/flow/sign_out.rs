@@ -40,7 +40,7 @@ pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Ste
     let at_provider = session.as_ref().and_then(|session| at_provider(gateway, &settings, world, visit, session));
     let mut cookies = forget(&settings.session.cookie, &request.headers);
     if settings.sign_out.at_provider {
-        cookies.push(delete(&settings.session.cookie.hint_name(), &settings.endpoints.logout, settings.session.cookie.same_site));
+        cookies.push(delete(&settings.session.cookie.hint_name, &settings.endpoints.logout, settings.session.cookie.same_site));
     }
     let signed_out = Event::SignedOut { place: visit.place(), subject: session.map(|session| session.subject) };
     let response = if browser::wants_page(request) {
@@ -69,7 +69,7 @@ fn at_provider(
     }
     let provider = settings.provider(&session.provider)?;
     let metadata = gateway.background.metadata(settings, world, &session.provider, visit.now)?;
-    let hint_name = settings.session.cookie.hint_name();
+    let hint_name = settings.session.cookie.hint_name.as_str();
     let hint = pairs(&visit.request.headers).find(|(name, _)| *name == hint_name);
     let hint = hint.and_then(|(_, value)| settings.sealer.open(Purpose::LogoutHint, value));
     let hint = hint.and_then(|plain| String::from_utf8(plain).ok()).map(Secret::new);

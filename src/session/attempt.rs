@@ -201,7 +201,7 @@ mod tests {
     impl Desk {
         fn new() -> Self {
             let key = Secret::new(URL_SAFE_NO_PAD.encode([7; 32]));
-            let settings = CookieSettings { name: "__Host-accredit".into(), same_site: SameSite::Lax };
+            let settings = CookieSettings::new("__Host-accredit".into(), SameSite::Lax);
             Self { world: Still::default(), sealer: Sealer::new(&[key]).ok().unwrap(), settings }
         }
 

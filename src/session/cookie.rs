@@ -20,22 +20,24 @@ pub struct CookieSettings {
     pub name: String,
     /// `SameSite` of the session's cookies.
     pub same_site: SameSite,
+    /// The name of the cookie that keeps the ID token for sign-out. It has a path of its own, so it cannot be `__Host-`.
+    pub hint_name: String,
 }
 
 impl CookieSettings {
+    /// Settings for cookies of this name.
+    pub fn new(name: String, same_site: SameSite) -> Self {
+        let hint_name = format!("__Secure-{}-hint", name.strip_prefix("__Host-").unwrap_or(&name));
+        Self { name, same_site, hint_name }
+    }
+
     /// Whether a cookie of this name is one of ours, so that it does not go upstream.
     pub fn is_ours(&self, name: &str) -> bool {
         match name.strip_prefix(self.name.as_str()) {
             Some("") => true,
             Some(rest) => rest.starts_with('-'),
-            None => name == self.hint_name(),
+            None => name == self.hint_name,
         }
-    }
-
-    /// The name of the cookie that keeps the ID token for sign-out. It has a path of its own, so it cannot be `__Host-`.
-    pub fn hint_name(&self) -> String {
-        let plain = self.name.strip_prefix("__Host-").or_else(|| self.name.strip_prefix("__Secure-")).unwrap_or(&self.name);
-        format!("__Secure-{plain}-hint")
     }
 
     fn part(&self, position: usize) -> String {
@@ -142,7 +144,7 @@ mod tests {
     use super::*;
 
     fn settings() -> CookieSettings {
-        CookieSettings { name: "__Host-accredit".into(), same_site: SameSite::Lax }
+        CookieSettings::new("__Host-accredit".into(), SameSite::Lax)
     }
 
     fn came(cookies: &str) -> Headers {
