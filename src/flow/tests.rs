@@ -1,9 +1,11 @@
 //! Journeys as values, under virtual time: a worker, a provider and a browser, none of which does anything by itself.
 
 mod browser;
+mod made_up;
 mod provider;
 mod stage;
 
+mod arbitrary;
 mod background;
 mod callback;
 mod keys;

@@ -89,7 +89,7 @@ impl Worker {
         Self::within(document, Still { drawn: self.world.drawn + (1 << 32), ..self.world.clone() })
     }
 
-    fn within(document: &Value, mut world: Still) -> Self {
+    pub(super) fn within(document: &Value, mut world: Still) -> Self {
         let settings = config::load(document.to_string().as_bytes(), &|_| None).unwrap();
         let gateway = Gateway::new(&mut world, settings).unwrap();
         Self { gateway, world }

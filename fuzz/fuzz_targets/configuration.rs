@@ -1,0 +1,25 @@
+//! Configurations: JSON, or a `google.protobuf.Struct` on the wire. What loads is asked for a page.
+//!
+//! From the repository's root, with a nightly toolchain and `cargo install cargo-fuzz`:
+//! `cargo +nightly fuzz run configuration -- -max_total_time=300`
+
+#![no_main]
+
+use accredit::config;
+use accredit::flow::gateway::Gateway;
+use accredit::words::message::Headers;
+use accredit_fuzz::{Still, navigation};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    match config::load(bytes, &|name| Some(name.to_owned())) {
+        Ok(settings) => {
+            drop(format!("{settings:?}"));
+            let mut world = Still::default();
+            let Ok(mut gateway) = Gateway::new(&mut world, settings) else { panic!("there are random bytes") };
+            drop(gateway.begin(&mut world, Headers::new(navigation("/page", ""))));
+            drop((gateway.tick(&mut world), gateway.tick(&mut world)));
+        }
+        Err(refusal) => assert!(!refusal.to_string().is_empty()),
+    }
+});

@@ -1,0 +1,69 @@
+//! What a provider answers, to each of our questions: the first two bytes are the status, the rest is the body.
+//!
+//! From the repository's root, with a nightly toolchain and `cargo install cargo-fuzz`:
+//! `cargo +nightly fuzz run provider_reply -- -max_total_time=300`
+
+#![no_main]
+
+use accredit::flow::step::{Decision, News, Pending, Step};
+use accredit::oidc::id_token::IdToken;
+use accredit::oidc::token::TokenSet;
+use accredit::words::message::Reply;
+use accredit::words::principal::Claims;
+use accredit::words::secret::Secret;
+use accredit_fuzz::{Worker, answer, check, navigation};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((status, body)) = bytes.split_first_chunk::<2>() else { return };
+    // Zero stands for what is not an answer at all.
+    let reply = match u16::from_be_bytes(*status) {
+        0 => Reply::Reset,
+        1 => Reply::NotSent,
+        status => answer(status, body),
+    };
+    let mut worker = Worker::ready();
+    let exchanging = exchanging(&mut worker);
+    for fetch in std::mem::take(&mut worker.fetches) {
+        drop(format!("{:?}", worker.gateway.arrived(&mut worker.world, &fetch, &reply)));
+    }
+    check(&worker.gateway.resume(&mut worker.world, exchanging.clone(), News::Reply(reply.clone())));
+    let Pending::Exchanging(sign_in) = exchanging else { return };
+
+    // The ID token itself is arbitrary too, once the answer around it is good.
+    let text = String::from_utf8_lossy(body).into_owned();
+    let tokens = tokens(text);
+    let verifying = Pending::Verifying(sign_in.clone(), tokens.clone());
+    check(&worker.gateway.resume(&mut worker.world, verifying, News::Ready));
+
+    // And userinfo, about a subject that nobody can guess.
+    let subject = "nobody can guess this subject".to_owned();
+    let expires = worker.world.now;
+    let id_token = IdToken { claims: Claims::new(), subject, sid: None, auth_time: None, expires };
+    let asking = Pending::AskingUserinfo(sign_in, tokens, id_token);
+    check(&worker.gateway.resume(&mut worker.world, asking, News::Reply(reply)));
+});
+
+fn tokens(id_token: String) -> TokenSet {
+    TokenSet {
+        access_token: Secret::new("access"),
+        id_token: Secret::new(id_token),
+        refresh_token: None,
+        expires_in: None,
+        scope: None,
+        provider_clock: None,
+    }
+}
+
+/// A sign-in whose code is being exchanged.
+fn exchanging(worker: &mut Worker) -> Pending {
+    let Step { decision: Decision::Respond(sent), .. } = worker.begin(navigation("/page", "")) else { panic!("not sent") };
+    let value = |name: &str| sent.headers.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value.as_str());
+    let cookie = value("set-cookie").split(';').next().unwrap_or_default();
+    let state = value("location").split('&').find_map(|parameter| parameter.strip_prefix("state=")).unwrap_or_default();
+    let callback = navigation(&format!("/api/callback?code=x&state={state}"), cookie);
+    match worker.begin(callback).decision {
+        Decision::Call(_, pending) => *pending,
+        other => panic!("not exchanging: {other:?}"),
+    }
+}

@@ -1,0 +1,161 @@
+//! What the fuzzers have in common: a world in which nothing happens, a configuration, and a worker that knows its provider.
+
+use std::collections::BTreeMap;
+
+use accredit::config;
+use accredit::flow::gateway::Gateway;
+use accredit::flow::step::{Decision, Step};
+use accredit::flow::upkeep::Fetch;
+use accredit::words::message::{Headers, Reply};
+use accredit::words::time::Timestamp;
+use accredit::words::world::{Contended, HostVerdict, NoRandomness, Shared, SignatureCheck, Version, World};
+
+/// The configuration of every worker here.
+pub const CONFIGURATION: &str = r#"{
+    "origins": ["https://app.example.com"],
+    "providers": [{
+        "name": "main", "issuer": "https://sso.example.com", "clusters": {"sso.example.com": "sso"},
+        "client_id": "app", "client_secret": "secret", "userinfo": true
+    }],
+    "session": {"keys": ["QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="]},
+    "logout": {"provider": true},
+    "rules": [
+        {"match": {"path_separated_prefix": "/public"}, "require": "public"},
+        {"match": {"path": "/glob/*.js"}, "require": {"email_domain": ["example.com"]}},
+        {"match": {"path_separated_prefix": "/members"}, "require": {"claim": "groups", "any_of": ["staff"]}}
+    ]
+}"#;
+
+const METADATA: &str = r#"{
+    "issuer": "https://sso.example.com", "authorization_endpoint": "https://sso.example.com/auth",
+    "token_endpoint": "https://sso.example.com/token", "jwks_uri": "https://sso.example.com/keys",
+    "userinfo_endpoint": "https://sso.example.com/userinfo", "end_session_endpoint": "https://sso.example.com/logout"
+}"#;
+
+/// The public key of RFC 7515, appendix A.3.
+const KEYS: &str = r#"{"keys": [{
+    "kty": "EC", "crv": "P-256", "kid": "a",
+    "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
+}]}"#;
+
+/// Time stands still, and random bytes are none.
+#[derive(Clone)]
+pub struct Still {
+    /// What the clock says.
+    pub now: Timestamp,
+    drawn: u64,
+    memory: BTreeMap<String, (Vec<u8>, u32)>,
+}
+
+impl Default for Still {
+    fn default() -> Self {
+        Self { now: Timestamp::from_seconds(1_750_000_000), drawn: 0, memory: BTreeMap::new() }
+    }
+}
+
+impl World for Still {
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        for byte in bytes {
+            self.drawn = self.drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *byte = self.drawn.to_be_bytes()[0];
+        }
+        Ok(())
+    }
+
+    fn shared(&self, key: &str) -> Option<Shared> {
+        let (value, version) = self.memory.get(key)?;
+        Some(Shared { value: value.clone(), version: Version::Exactly(*version) })
+    }
+
+    fn share(&mut self, key: &str, value: &[u8], expected: Version) -> Result<(), Contended> {
+        let version = self.memory.get(key).map_or(0, |(_, version)| *version);
+        if matches!(expected, Version::Exactly(expected) if expected != version) {
+            return Err(Contended);
+        }
+        self.memory.insert(key.to_owned(), (value.to_vec(), version.wrapping_add(1)));
+        Ok(())
+    }
+
+    fn route_metadata(&self, _: &str, _: &str) -> Option<String> {
+        None
+    }
+
+    fn verify_signature(&self, _: &SignatureCheck<'_>) -> HostVerdict {
+        HostVerdict::NotOffered
+    }
+}
+
+/// A worker.
+pub struct Worker {
+    /// Its gateway.
+    pub gateway: Gateway,
+    /// What is around it.
+    pub world: Still,
+    /// What it asked for on the way.
+    pub fetches: Vec<Fetch>,
+}
+
+impl Worker {
+    /// One that knows its provider's metadata and keys.
+    pub fn ready() -> Self {
+        let mut world = Still::default();
+        let settings = config::load(CONFIGURATION.as_bytes(), &|_| None).expect("the configuration is good");
+        let gateway = Gateway::new(&mut world, settings).expect("there are random bytes");
+        let mut worker = Self { gateway, world, fetches: Vec::new() };
+        for document in [METADATA, KEYS] {
+            worker.gateway.tick(&mut worker.world);
+            let fetch = worker.gateway.tick(&mut worker.world).fetches.pop().expect("something is missing");
+            worker.gateway.arrived(&mut worker.world, &fetch, &answer(200, document.as_bytes()));
+            worker.fetches.push(fetch);
+        }
+        worker
+    }
+
+    /// A request arrives.
+    pub fn begin(&mut self, fields: Vec<(String, Vec<u8>)>) -> Step {
+        self.gateway.begin(&mut self.world, Headers::new(fields))
+    }
+}
+
+/// An answer with a JSON document, or what says that it is one.
+pub fn answer(status: u16, body: &[u8]) -> Reply {
+    let json = vec![("content-type".to_owned(), b"application/json".to_vec())];
+    Reply::Answered { status, headers: Headers::new(json), body: body.to_vec() }
+}
+
+/// A navigation.
+pub fn navigation(target: &str, cookie: &str) -> Vec<(String, Vec<u8>)> {
+    let fields = [
+        (":method", "GET"),
+        (":authority", "app.example.com"),
+        (":path", target),
+        ("sec-fetch-mode", "navigate"),
+        ("cookie", cookie),
+    ];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect()
+}
+
+/// What must hold of every step that strangers' bytes led to: it can be printed, and nobody is in.
+///
+/// # Panics
+/// When somebody is.
+pub fn check(step: &Step) {
+    drop(format!("{step:?}"));
+    step.events.iter().for_each(|event| drop((event.counter(), event.audit())));
+    assert_eq!(step.note.subject, None, "somebody is in");
+    match &step.decision {
+        Decision::Forward(forward) => assert_eq!(forward.edits.set, [], "identity headers for nobody"),
+        Decision::Respond(response) => {
+            for (name, value) in &response.headers {
+                assert!(!value.contains(['\r', '\n', '\0']), "{name} breaks the header");
+                let session = name == "set-cookie" && value.starts_with("__Host-accredit=");
+                assert!(!session || value.starts_with("__Host-accredit=;"), "a session for nobody");
+            }
+        }
+        Decision::Call(..) | Decision::Await { .. } => {}
+    }
+}
