@@ -198,6 +198,20 @@ describe('what reaches the application', () => {
     assert.deepEqual({ ...arrived.trailers }, { 'x-checksum': 'abc' });
   });
 
+  it('brings no identity in its trailers, which some servers add to the headers', async () => {
+    const answer = await stage.alice.call('/api/chat', {
+      method: 'POST',
+      headers: { 'transfer-encoding': 'chunked', trailer: 'x-forwarded-user', 'content-type': 'text/plain' },
+      body: (request) => {
+        request.write('one');
+        request.addTrailers({ 'x-forwarded-user': 'root', x_forwarded_groups: 'admins', 'x-checksum': 'abc' });
+        request.end();
+      },
+    });
+    assert.equal(answer.status, 200);
+    assert.deepEqual({ ...(await stage.application.only('/api/chat')).trailers }, { 'x-checksum': 'abc' });
+  });
+
   it('is nothing of a refused upload, chunked and with trailers', async () => {
     for (const visitor of [stage.nobody(), stage.bob]) {
       const answer = await visitor.call('/api/chat', {
