@@ -156,6 +156,13 @@ fn shorter_lifetimes_hold_at_once() {
         reloaded.wait(seconds(10 * MINUTE));
         assert_eq!(outcome(&reloaded.begin(stage.browser.script("GET", "/page"))), (401, "session_expired"));
     }
+    // However often it was renewed.
+    let mut stage = stage;
+    stage.worker = stage.worker.beside(&with("/session", json!({"keys": [KEY], "lifetime": "20m", "idle": "15m"})));
+    for expected in [(200, ""), (401, "session_expired")] {
+        stage.worker.wait(seconds(10 * MINUTE));
+        assert_eq!(outcome(&ask(&mut stage)), expected);
+    }
 }
 
 #[test]
