@@ -1,7 +1,9 @@
 use super::stage::{
-    BEGINNING, Browser, Provider, Stage, Worker, awaited, changed, document, field, location, outcome, response, seconds, status,
-    with,
+    BEGINNING, Browser, KEY, OTHER_KEY, Provider, Stage, Worker, awaited, changed, document, field, location, outcome, response,
+    seconds, status, with,
 };
+use crate::crypto::key::Algorithm;
+use crate::crypto::testing::OTHER_RSA;
 use crate::flow::event::{Event, Kind};
 use crate::flow::step::News;
 use crate::oidc::testing::{ISSUER, reply};
@@ -53,6 +55,8 @@ fn a_reload_needs_no_fetch_while_the_provider_stays_the_same() {
     for (what, document, known) in [
         ("nothing", document(), true),
         ("the rules", with("/rules", json!([])), true),
+        ("the sealing keys, the old one being there still", with("/session/keys", json!([OTHER_KEY, KEY])), true),
+        ("the sealing keys, the old one being gone", with("/session/keys", json!([OTHER_KEY])), false),
         ("the client", with("/providers/0/client_id", json!("another")), true),
         ("the issuer", with("/providers/0/issuer", json!("https://sso.example.com/realms/another")), false),
         ("the clusters", with("/providers/0/clusters", json!({"sso.example.com": "another"})), false),
@@ -221,6 +225,26 @@ fn somebody_elses_value_in_shared_memory_is_no_document() {
         }
         stage.worker = stage.worker.beside(&document());
         assert_eq!(status(&stage.navigate("/page")), 302, "{text}");
+    }
+}
+
+#[test]
+fn keys_that_another_plugin_wrote_into_shared_memory_sign_nobody_in() {
+    let mut stage = Stage::ready(&document());
+    let now = stage.worker.world.now;
+    let planted = json!({"keys": [OTHER_RSA.jwk(&json!({"kid": "planted"}))]}).to_string();
+    let planted = json!({"fetched": now.millis() + 1, "fresh_until": u64::MAX, "body": planted}).to_string();
+    let keys: Vec<_> = stage.worker.world.memory.borrow().keys().filter(|key| key.contains("/keys/document")).cloned().collect();
+    assert_eq!(keys.len(), 1);
+    stage.provider.signs = (&OTHER_RSA, Algorithm::RS256, "planted");
+    let mut other = stage.worker.beside(&document());
+    // One worker has keys already, the other one looks for them there.
+    for _ in 0..2 {
+        stage.worker.world.memory.borrow_mut().insert(keys[0].clone(), (planted.clone().into_bytes(), 9));
+        let callback = stage.as_far_as_the_provider("/page");
+        assert_eq!(outcome(&stage.navigate(&callback)), (502, "id_token_key_unknown"));
+        std::mem::swap(&mut stage.worker, &mut other);
+        stage.worker.wait(seconds(30));
     }
 }
 

@@ -1,5 +1,6 @@
 use super::stage::{
-    BEGINNING, Browser, OTHER_KEY, Stage, called, document, field, location, outcome, reasons, response, seconds, status, with,
+    BEGINNING, Browser, OTHER_KEY, Stage, called, document, field, location, outcome, reasons, response, seconds, status,
+    told_upstream, with,
 };
 use crate::crypto::key::Algorithm;
 use crate::crypto::testing::OTHER_RSA;
@@ -237,6 +238,25 @@ fn a_provider_that_is_no_longer_configured_cannot_finish_a_sign_in() {
     let mut reloaded = stage.worker.beside(&with("/providers/0/name", json!("another")));
     let step = reloaded.resume(pending, News::Reply(reply));
     assert_eq!(outcome(&step), (400, "attempt_missing"));
+}
+
+#[test]
+fn an_answer_at_another_providers_redirect_uri_is_a_mix_up_and_its_code_goes_nowhere() {
+    let mut second = document()["providers"][0].clone();
+    second["name"] = json!("second");
+    let mut document = with("/rules", json!([]));
+    document["providers"].as_array_mut().unwrap().push(second);
+    let mut stage = Stage::ready(&document);
+    let callback = stage.as_far_as_the_provider("/api/login?provider=second");
+    assert!(callback.starts_with("/api/callback/second?"), "{callback}");
+    let asked = stage.provider.asked.len();
+    let attack = callback.replace("/second?", "/main?");
+    let step = stage.worker.begin(stage.browser.navigate(&attack));
+    assert_eq!((outcome(&step), stage.provider.asked.len()), ((400, "issuer_mismatch"), asked));
+    // With several, no path is everybody's, and who is who is told upstream.
+    assert_eq!(outcome(&stage.worker.begin(stage.browser.script("GET", "/api/callback"))).0, 401);
+    assert_eq!(status(&stage.navigate(&callback)), 303);
+    assert!(told_upstream(&stage.navigate("/page")).contains(&("x-forwarded-provider", "second")));
 }
 
 #[test]

@@ -258,6 +258,14 @@ fn while_routes_name_policies_a_request_that_would_be_routed_anew_is_refused() {
 }
 
 #[test]
+fn identity_headers_do_not_arrive_as_trailers_either() {
+    let stage = Stage::signed_in(&document());
+    let trailers = ["x-forwarded-user", "grpc-status", "x_forwarded_groups"];
+    let trailers = Headers::new(trailers.map(|name| (name.to_owned(), b"root".to_vec())).to_vec());
+    assert_eq!(stage.worker.gateway.check_trailers(&trailers), ["x-forwarded-user", "x_forwarded_groups"]);
+}
+
+#[test]
 fn the_endpoints_are_ours_whatever_the_rules_say() {
     let mut stage = Stage::ready(&with("/rules", json!([{"require": "public"}])));
     assert_eq!(outcome(&stage.script("GET", "/api/session")), (401, "session_missing"));
