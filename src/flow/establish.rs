@@ -1,6 +1,7 @@
 //! Everything is proved: a session begins. What it holds, which cookies carry it, and what becomes of the one before.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -20,7 +21,11 @@ use crate::words::cookie::{Attributes, set};
 use crate::words::principal::{ClaimPath, Claims, LEFT_OUT};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
+use crate::words::time::Timestamp;
 use crate::words::world::World;
+
+/// A token that is forwarded must live at least this long, or nobody would stay signed in.
+const SHORTEST_FORWARDING: Duration = Duration::from_secs(30);
 
 /// The ID token is kept for sign-out only while its cookie stays below this size, in bytes.
 const LARGEST_HINT: usize = 3_800;
@@ -62,7 +67,7 @@ fn session_cookies(
 ) -> Result<Vec<String>, Failure> {
     let no_randomness = |_| Failure::new(Reason::Internal, "the host gave no random bytes");
     let now = sign_in.visit.now;
-    let forwarded_token_ends = tokens.expires_in.filter(|_| settings.forward.access_token).map(|span| now.plus(span));
+    let forwarded_tokens_end = forwarded_tokens_end(settings, now, tokens, id_token)?;
     let new = NewSession {
         provider: provider.oidc.name.clone(),
         issuer: provider.oidc.issuer().to_owned(),
@@ -75,7 +80,7 @@ fn session_cookies(
             access_token: settings.forward.access_token.then(|| tokens.access_token.clone()),
             id_token: settings.forward.id_token.then(|| tokens.id_token.clone()),
         },
-        tokens_end: forwarded_token_ends,
+        tokens_end: forwarded_tokens_end,
     };
     let session = Session::begin(world, now, settings.session.lifetimes, new).map_err(no_randomness)?;
     let sealed = settings.sealer.seal(world, Purpose::Session, &session.write()).map_err(no_randomness)?;
@@ -85,6 +90,27 @@ fn session_cookies(
     cookies.push(sign_in.attempt.forget(&settings.session.cookie));
     cookies.extend(hint_cookie(settings, world, &tokens.id_token, session.ends.since(now)));
     Ok(cookies)
+}
+
+/// When the first of the forwarded tokens ends, and the session with it.
+///
+/// # Errors
+/// [`Reason::TokenResponseMalformed`] when that is all but now: the browser would be sent round and round.
+fn forwarded_tokens_end(
+    settings: &Settings,
+    now: Timestamp,
+    tokens: &TokenSet,
+    id_token: &IdToken,
+) -> Result<Option<Timestamp>, Failure> {
+    let access_token = tokens.expires_in.filter(|_| settings.forward.access_token).map(|span| now.plus(span));
+    let id_token = settings.forward.id_token.then_some(id_token.expires);
+    let Some(end) = access_token.into_iter().chain(id_token).min() else { return Ok(None) };
+    if end < now.plus(SHORTEST_FORWARDING) {
+        let detail =
+            format!("a token that is to be forwarded ends in {} s; let the provider issue longer ones", end.since(now).as_secs());
+        return Err(Failure::new(Reason::TokenResponseMalformed, detail));
+    }
+    Ok(Some(end))
 }
 
 /// The claims that the configuration names; `sub` always.
@@ -124,7 +150,7 @@ fn too_large(session: &Session, bytes: usize) -> Failure {
 }
 
 /// Keeps the ID token for `id_token_hint` at sign-out, where only the logout endpoint gets it.
-fn hint_cookie(settings: &Settings, world: &mut dyn World, id_token: &Secret, lasting: std::time::Duration) -> Option<String> {
+fn hint_cookie(settings: &Settings, world: &mut dyn World, id_token: &Secret, lasting: Duration) -> Option<String> {
     if !settings.sign_out.at_provider {
         return None;
     }

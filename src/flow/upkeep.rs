@@ -333,8 +333,8 @@ impl Keep {
     /// The document that stands in shared memory, if it is newer than what is held. It was sealed there: other plugins of the
     /// process may write to that memory, and who writes keys there could sign anybody in.
     fn mirrored(&self, sealer: &Sealer, world: &dyn World, kind: Kind, held: Option<Timestamp>) -> Option<(Mirrored, Reply)> {
-        let shared = self.document_keys(sealer, kind).find_map(|key| world.shared(&key))?;
-        let text = sealer.open(Purpose::Document, &shared.value)?;
+        let open = |key: String| sealer.open(Purpose::Document, &world.shared(&key)?.value);
+        let text = self.document_keys(sealer, kind).find_map(open)?;
         let mut mirrored: Mirrored = serde_json::from_slice(&text).ok()?;
         if held.is_some_and(|fetched| mirrored.fetched <= fetched) {
             return None;
