@@ -110,7 +110,7 @@ impl Provider {
         let access_token = format!("the-access-token-{}", self.secrets.len());
         let mut claims = json!({
             "iss": ISSUER, "sub": "alice", "aud": "app", "nonce": grant.nonce,
-            "iat": now.seconds(), "exp": now.seconds() + 300,
+            "iat": now.seconds(), "exp": now.seconds() + 36_000,
         });
         merge(&mut claims, &self.claims);
         let (key, algorithm, kid) = self.signs;

@@ -214,6 +214,18 @@ fn tokens_go_upstream_only_on_request_and_the_session_ends_with_the_access_token
     stage.worker.wait(seconds(1));
     assert_eq!(outcome(&ask(&mut stage)), (401, "session_expired"));
 
+    // The ID token of these tests lives for ten hours, the session for eight.
+    let mut stage = Stage::ready(&with("/forward", json!({"id_token": true})));
+    stage.provider.token_response = json!({"expires_in": 600});
+    stage.sign_in("/page");
+    stage.worker.wait(seconds(601));
+    assert_eq!(outcome(&ask(&mut stage)), (200, ""));
+
+    let mut stage = Stage::ready(&with("/forward", json!({"access_token": true})));
+    stage.provider.token_response = json!({"expires_in": 5});
+    let callback = stage.as_far_as_the_provider("/page");
+    assert_eq!(outcome(&stage.navigate(&callback)), (502, "token_response_malformed"));
+
     let mut stage = Stage::ready(&document());
     stage.provider.token_response = json!({"expires_in": 600});
     stage.sign_in("/page");
