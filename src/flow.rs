@@ -2,6 +2,7 @@
 //! carries them out. One journey hands over to another only through the [`gateway`].
 
 pub mod authenticate;
+pub mod bearer;
 pub mod callback;
 pub mod ending;
 pub mod establish;

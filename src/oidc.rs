@@ -2,6 +2,7 @@
 //! over the network is a pair of functions, `…_request` and `…_response`; sending, waiting, storing and deciding what a browser
 //! gets to see belong to other rooms. Nothing received is believed before the function for it has returned it.
 
+pub mod access_token;
 pub mod authorization;
 pub mod id_token;
 pub mod keys;

@@ -28,6 +28,21 @@ pub struct Context<'a> {
     pub help: &'a Help,
     /// Who is asking, when that is known.
     pub visitor: Option<Visitor>,
+    /// Whether a bearer token would do, and with which scopes.
+    pub bearer: BearerChallenge,
+}
+
+/// What RFC 6750 has to say to a program without a good token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum BearerChallenge {
+    /// Nothing: bearer tokens are not accepted here.
+    #[default]
+    NotAccepted,
+    /// They are accepted, and must have these scopes, separated by spaces.
+    Accepted {
+        /// Empty when none is asked for.
+        scope: String,
+    },
 }
 
 /// Somebody who is signed in and may not go on.
@@ -81,6 +96,13 @@ const fn telling(reason: Reason) -> Telling {
             "The session your browser sent is not one we can read, for example after a change on our side.",
             SignIn,
         ),
+        Reason::TokenMissing => (401, "A token is needed", "Send a bearer token in the Authorization header.", Nothing),
+        Reason::TokenExpired => (401, "The token has expired", "Get a new token.", Nothing),
+        Reason::TokenInvalid => (401, "The token is not accepted", "It is not a token for this service.", Nothing),
+        Reason::TokenAmbiguous => {
+            (400, "One token, please", "Send one bearer token, in the Authorization header and nowhere else.", Nothing)
+        }
+        Reason::ScopeMissing => (403, "Access denied", "The token does not have the scope that this asks for.", Nothing),
         Reason::ConditionFailed => {
             (403, "Access denied", "Your account is not among those that may open this page.", AnotherAccount)
         }
@@ -199,14 +221,35 @@ pub fn refuse(reason: Reason, context: &Context<'_>) -> Response {
     let mut header = |name: &str, value: String| response.headers.push((name.to_owned(), value));
     header("cache-control", "private, no-store".to_owned());
     header("x-accredit-reason", reason.id().to_owned());
-    if telling.status == 401 {
+    if telling.status == 401 && telling.next == Next::SignIn {
         let (origin, login, cookie) = (context.origin, context.login, context.cookie_name);
         header("www-authenticate", format!("Cookie realm=\"{origin}\", form-action=\"{login}\", cookie-name=\"{cookie}\""));
+    }
+    if let Some(challenge) = bearer_challenge(reason, context) {
+        header("www-authenticate", challenge);
     }
     if telling.status == 503 {
         header("retry-after", "5".to_owned());
     }
     response
+}
+
+/// RFC 6750, section 3: without a token no error is named, and a scope only where one is missing.
+fn bearer_challenge(reason: Reason, context: &Context<'_>) -> Option<String> {
+    let BearerChallenge::Accepted { scope } = &context.bearer else { return None };
+    let realm = context.origin;
+    match reason {
+        Reason::TokenMissing | Reason::SessionMissing | Reason::SessionExpired | Reason::SessionInvalid => {
+            Some(format!("Bearer realm=\"{realm}\""))
+        }
+        Reason::TokenExpired | Reason::TokenInvalid => {
+            let description = if reason == Reason::TokenExpired { "the token has expired" } else { "the token is not accepted" };
+            Some(format!("Bearer realm=\"{realm}\", error=\"invalid_token\", error_description=\"{description}\""))
+        }
+        Reason::TokenAmbiguous => Some(format!("Bearer realm=\"{realm}\", error=\"invalid_request\"")),
+        Reason::ScopeMissing => Some(format!("Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{scope}\"")),
+        _ => None,
+    }
 }
 
 fn page(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response {
@@ -249,7 +292,7 @@ fn problem(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response
         "reason": reason.id(),
         "request_id": context.request_id,
     });
-    if let (401, Some(body)) = (telling.status, body.as_object_mut()) {
+    if let (401, Next::SignIn, Some(body)) = (telling.status, telling.next, body.as_object_mut()) {
         body.insert("sign_in".to_owned(), json!(context.login));
     }
     let headers = vec![("content-type".to_owned(), "application/problem+json".to_owned())];
@@ -271,6 +314,7 @@ mod tests {
             cookie_name: "__Host-accredit",
             help,
             visitor: None,
+            bearer: BearerChallenge::NotAccepted,
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::words::principal::{ClaimPath, Claims, Principal};
+use crate::words::principal::{ClaimPath, Claims, Principal, Proof};
 use crate::words::reason::{Failure, Reason};
 
 /// What a rule asks for.
@@ -33,6 +33,10 @@ pub enum Condition {
     EmailDomain(Vec<String>),
     /// Signed in by this provider.
     Provider(String),
+    /// Proved by a bearer token.
+    Bearer,
+    /// All of these are among the token's scopes (`scope`, RFC 8693 section 4.2; `scp`).
+    Scope(Vec<String>),
     /// All of them hold.
     All(Vec<Condition>),
     /// One of them holds.
@@ -99,7 +103,11 @@ impl Requirement {
             Self::When(condition) if condition.evaluate(principal) == Truth::True => Ok(()),
             Self::When(condition) => {
                 let other_provider = condition.provider().is_some_and(|provider| provider != principal.provider);
-                let reason = if other_provider { Reason::ProviderMismatch } else { Reason::ConditionFailed };
+                let reason = match other_provider {
+                    true => Reason::ProviderMismatch,
+                    false if condition.lacks_scope(principal) => Reason::ScopeMissing,
+                    false => Reason::ConditionFailed,
+                };
                 Err(Failure::new(reason, condition.explain(principal)))
             }
         }
@@ -145,6 +153,11 @@ impl Condition {
                 Some(domain) => domains.contains(&domain).into(),
             },
             Self::Provider(name) => (*name == principal.provider).into(),
+            Self::Bearer => (principal.proof == Proof::BearerToken).into(),
+            Self::Scope(wanted) => match scopes(&principal.claims) {
+                None => Truth::Unknown,
+                Some(granted) => wanted.iter().all(|scope| granted.contains(&scope.as_str())).into(),
+            },
             // All of them hold, unless any of them does not.
             Self::All(conditions) => any(conditions.iter().map(|condition| condition.evaluate(principal).not())).not(),
             Self::Any(conditions) => any(conditions.iter().map(|condition| condition.evaluate(principal))),
@@ -156,7 +169,39 @@ impl Condition {
         match self {
             Self::Provider(name) => Some(name),
             Self::All(conditions) => conditions.iter().find_map(Self::provider),
-            Self::Claim { .. } | Self::EmailDomain(_) | Self::Any(_) | Self::Not(_) => None,
+            Self::Claim { .. } | Self::EmailDomain(_) | Self::Bearer | Self::Scope(_) | Self::Any(_) | Self::Not(_) => None,
+        }
+    }
+
+    /// Whether only a bearer token can meet it.
+    pub fn demands_token(&self) -> bool {
+        match self {
+            Self::Bearer => true,
+            Self::All(conditions) => conditions.iter().any(Self::demands_token),
+            Self::Claim { .. } | Self::EmailDomain(_) | Self::Provider(_) | Self::Scope(_) | Self::Any(_) | Self::Not(_) => false,
+        }
+    }
+
+    /// Whether everything else holds, and a scope that is asked for outright is what is missing.
+    fn lacks_scope(&self, principal: &Principal) -> bool {
+        match self {
+            Self::Scope(_) => self.evaluate(principal) != Truth::True,
+            Self::All(conditions) => {
+                let failing = || conditions.iter().filter(|condition| condition.evaluate(principal) != Truth::True);
+                failing().next().is_some() && failing().all(|condition| condition.lacks_scope(principal))
+            }
+            Self::Claim { .. } | Self::EmailDomain(_) | Self::Provider(_) | Self::Bearer | Self::Any(_) | Self::Not(_) => false,
+        }
+    }
+
+    /// The scopes that are asked for outright.
+    pub fn scopes(&self) -> Vec<&str> {
+        match self {
+            Self::Scope(scopes) => scopes.iter().map(String::as_str).collect(),
+            Self::All(conditions) => conditions.iter().flat_map(Self::scopes).collect(),
+            Self::Claim { .. } | Self::EmailDomain(_) | Self::Provider(_) | Self::Bearer | Self::Any(_) | Self::Not(_) => {
+                Vec::new()
+            }
         }
     }
 
@@ -165,7 +210,8 @@ impl Condition {
         match self {
             Self::Claim { path, .. } => found.push(path.clone()),
             Self::EmailDomain(_) => found.extend(["email", "email_verified"].map(ClaimPath::named)),
-            Self::Provider(_) => {}
+            Self::Provider(_) | Self::Bearer => {}
+            Self::Scope(_) => found.extend(["scope", "scp"].map(ClaimPath::named)),
             Self::All(conditions) | Self::Any(conditions) => conditions.iter().for_each(|condition| condition.claims(found)),
             Self::Not(condition) => condition.claims(found),
         }
@@ -184,6 +230,15 @@ impl Condition {
         });
         let provider = self.provider().map(|name| format!("provider {name} is asked for, {} signed in", principal.provider));
         arrived.chain(provider).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// The scopes that a token has: separated by spaces in `scope`, or a list in `scp`.
+fn scopes(claims: &Claims) -> Option<Vec<&str>> {
+    match claims.get("scope").or_else(|| claims.get("scp"))? {
+        Value::String(scopes) => Some(scopes.split(' ').collect()),
+        Value::Array(scopes) => Some(scopes.iter().filter_map(Value::as_str).collect()),
+        _ => None,
     }
 }
 
@@ -206,7 +261,6 @@ fn verified_email_domain(claims: &Claims) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::principal::Proof;
     use crate::words::time::Timestamp;
     use serde_json::json;
 

@@ -15,6 +15,20 @@ pub struct Rule {
     pub require: Requirement,
     /// What a request that is not signed in gets.
     pub unauthenticated: Unauthenticated,
+    /// Which credentials count.
+    pub credentials: Credentials,
+}
+
+/// Which credentials count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Credentials {
+    /// A session, or a bearer token where a provider's are accepted.
+    #[default]
+    Any,
+    /// A session only; an `Authorization` header is the upstream's own affair.
+    Session,
+    /// A bearer token only.
+    Bearer,
 }
 
 /// Which requests a rule is for; everything given must fit.
@@ -161,6 +175,7 @@ mod tests {
             matches: Match { path, ..Match::default() },
             require: Requirement::Authenticated,
             unauthenticated: Unauthenticated::default(),
+            credentials: Credentials::default(),
         };
         let otherwise = Rule { name: "default".into(), ..rule(PathMatch::Any) };
         for (path, requested) in [

@@ -8,7 +8,7 @@ use crate::access::answer::Help;
 use crate::access::headers::{ACCESS_TOKEN, ID_TOKEN, IdentityHeaders, PROVIDER};
 use crate::access::path;
 use crate::access::policy::Requirement;
-use crate::access::route::{Match, Rule, Unauthenticated};
+use crate::access::route::{Credentials, Match, Rule, Unauthenticated};
 use crate::config::Refusal;
 use crate::config::conditions::{Known, claim_path};
 use crate::config::settings::{Endpoints, Forward, ProviderSettings, Settings, SignOut};
@@ -44,6 +44,11 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let known = Known {
         providers: oidc.iter().map(|provider| provider.name.as_str()).collect(),
         policies: &configuration.policies,
+        bearer_providers: oidc
+            .iter()
+            .filter(|provider| provider.bearer.is_some())
+            .map(|provider| provider.name.as_str())
+            .collect(),
         named_by_routes: configuration.route_policies.is_some(),
     };
     let policies = configuration.policies.iter();
@@ -89,6 +94,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
             matches: Match::default(),
             require: Requirement::Authenticated,
             unauthenticated: Unauthenticated::ByNavigation,
+            credentials: Credentials::Any,
         },
         help: help(configuration.help)?,
         origins,

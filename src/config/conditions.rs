@@ -16,6 +16,8 @@ const DEEPEST: usize = 16;
 pub(super) struct Known<'a> {
     pub(super) providers: Vec<&'a str>,
     pub(super) policies: &'a BTreeMap<String, shapes::Requirement>,
+    /// Those whose tokens are accepted as bearer tokens.
+    pub(super) bearer_providers: Vec<&'a str>,
     /// Whether Envoy's routes name policies, so that each must stand alone.
     pub(super) named_by_routes: bool,
 }
@@ -86,11 +88,11 @@ impl Known<'_> {
         };
         let at = |member: &str| format!("{path}.{member}");
         let claimant = match claimant {
-            Claimant::Open if shape.provider.is_some() => Claimant::Settled,
+            Claimant::Open if shape.provider.is_some() || shape.bearer.is_some() => Claimant::Settled,
             Claimant::Open | Claimant::OpenWithinNot if shape.any_provider => Claimant::Settled,
             claimant => claimant,
         };
-        if claimant != Claimant::Settled && (shape.claim.is_some() || shape.email_domain.is_some()) {
+        if claimant != Claimant::Settled && (shape.claim.is_some() || shape.email_domain.is_some() || shape.scope.is_some()) {
             return Err(Refusal::new(
                 at("provider"),
                 "expected the provider whose claims count, found none, and there are several; write provider: NAME beside the condition (outside of not), or any_provider: true",
@@ -115,6 +117,26 @@ impl Known<'_> {
                 ));
             }
             (None, None) => {}
+        }
+        if let Some(name) = &shape.bearer {
+            if !self.bearer_providers.contains(&name.as_str()) {
+                let sentence = format!("expected a provider with bearer: {{audiences: […]}}, found {name}; give it one");
+                return Err(Refusal::new(at("bearer"), sentence));
+            }
+            all.push(Condition::Bearer);
+            all.push(Condition::Provider(name.clone()));
+        }
+        if let Some(scopes) = &shape.scope {
+            let plain = |scope: &String| {
+                !scope.is_empty() && scope.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
+            };
+            if scopes.is_empty() || !scopes.iter().all(plain) {
+                return Err(Refusal::new(
+                    at("scope"),
+                    "expected scopes without spaces, found none or others; write scope: [hooks:write]",
+                ));
+            }
+            all.push(Condition::Scope(scopes.clone()));
         }
         if let Some(domains) = &shape.email_domain {
             all.push(Condition::EmailDomain(domain_names(&at("email_domain"), domains)?));

@@ -6,6 +6,7 @@ use crate::config::Refusal;
 use crate::config::shapes::{self, AuthMethod};
 use crate::config::values::{Environment, positive, resolve};
 use crate::crypto::key::Algorithm;
+use crate::oidc::access_token::{Bearer, TokenKind};
 use crate::oidc::authorization::OURS;
 use crate::oidc::metadata::{Metadata, check_endpoints};
 use crate::oidc::provider::{ClientAuthentication, Clusters, MetadataSource, PlainHttp, Provider};
@@ -63,6 +64,7 @@ pub(super) fn provider(path: &str, shape: shapes::Provider, environment: Environ
             None | Some(shapes::AccountPrompt::Login) => "login",
             Some(shapes::AccountPrompt::SelectAccount) => "select_account",
         },
+        bearer: shape.bearer.map(|shape| bearer(&at("bearer"), shape)).transpose()?,
         userinfo: shape.userinfo,
         clock_skew: Duration::from_secs(skew),
         algorithms: algorithms(&at("algorithms"), shape.algorithms)?,
@@ -162,6 +164,22 @@ fn authentication(path: &str, method: Option<AuthMethod>, secret: Option<Secret>
             "expected a secret, found none; write {environment_variable: NAME}, or token_endpoint_auth_method: none for a public client",
         )),
     }
+}
+
+fn bearer(path: &str, shape: shapes::Bearer) -> Result<Bearer, Refusal> {
+    if shape.audiences.is_empty() || shape.audiences.iter().any(String::is_empty) {
+        return Err(Refusal::new(
+            format!("{path}.audiences"),
+            "expected the audiences that tokens for these services have, found none; write audiences: [app]",
+        ));
+    }
+    let kind = match shape.kind {
+        shapes::TokenKind::AccessToken => TokenKind::AccessToken,
+        shapes::TokenKind::AtJwt => TokenKind::AtJwt,
+        shapes::TokenKind::IdToken => TokenKind::IdToken,
+    };
+    let algorithms = algorithms(&format!("{path}.algorithms"), shape.algorithms)?;
+    Ok(Bearer { audiences: shape.audiences, algorithms, kind, forward: shape.forward })
 }
 
 fn algorithms(path: &str, names: Option<Vec<String>>) -> Result<Vec<Algorithm>, Refusal> {

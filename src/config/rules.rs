@@ -2,7 +2,7 @@
 
 use crate::access::path;
 use crate::access::policy::Requirement;
-use crate::access::route::{Match, PathMatch, Rule, Unauthenticated, decoded};
+use crate::access::route::{Credentials, Match, PathMatch, Rule, Unauthenticated, decoded};
 use crate::config::Refusal;
 use crate::config::conditions::Known;
 use crate::config::settings::Endpoints;
@@ -41,9 +41,37 @@ pub(super) fn rules(
             Some(shapes::Unauthenticated::Redirect) => Unauthenticated::Redirect,
             Some(shapes::Unauthenticated::Respond) => Unauthenticated::Respond,
         };
-        rules.push(Rule { name: path, matches, require, unauthenticated });
+        let credentials = credentials(&path, shape, &require, known)?;
+        rules.push(Rule { name: path, matches, require, unauthenticated, credentials });
     }
     Ok(rules)
+}
+
+/// Which credentials count: what is written, else what the requirement can only be met by.
+fn credentials(path: &str, shape: &shapes::Rule, require: &Requirement, known: &Known<'_>) -> Result<Credentials, Refusal> {
+    let refused = |sentence: &str| Err(Refusal::new(format!("{path}.credentials"), sentence));
+    let by_token_only = matches!(require, Requirement::When(condition) if condition.demands_token());
+    let credentials = match shape.credentials {
+        None if by_token_only => Credentials::Bearer,
+        None | Some(shapes::Credentials::Any) => Credentials::Any,
+        Some(shapes::Credentials::Session) if by_token_only => {
+            return refused("expected bearer or any, because the requirement asks for a bearer token, found session; remove it");
+        }
+        Some(shapes::Credentials::Session) => Credentials::Session,
+        Some(shapes::Credentials::Bearer) => Credentials::Bearer,
+    };
+    if credentials == Credentials::Bearer && known.bearer_providers.is_empty() {
+        return refused(
+            "expected a provider whose bearer tokens are accepted, found none; write bearer: {audiences: […]} at a provider",
+        );
+    }
+    if credentials == Credentials::Bearer && shape.unauthenticated == Some(shapes::Unauthenticated::Redirect) {
+        return Err(Refusal::new(
+            format!("{path}.unauthenticated"),
+            "expected respond, because signing in brings no bearer token, found redirect; remove it",
+        ));
+    }
+    Ok(credentials)
 }
 
 fn matches(path: &str, shape: &shapes::Match, origins: &[Origin], endpoints: &Endpoints) -> Result<Match, Refusal> {

@@ -59,8 +59,33 @@ pub struct Provider {
     pub clock_skew_seconds: Option<u64>,
     pub algorithms: Option<Vec<String>>,
     pub timeout: Option<Span>,
+    pub bearer: Option<Bearer>,
     #[serde(default)]
     pub allow_insecure_http: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub struct Bearer {
+    pub audiences: Vec<String>,
+    pub algorithms: Option<Vec<String>>,
+    #[serde(default, rename = "type")]
+    pub kind: TokenKind,
+    #[serde(default)]
+    pub forward: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub enum TokenKind {
+    #[default]
+    #[serde(rename = "access_token")]
+    AccessToken,
+    #[serde(rename = "at+jwt")]
+    AtJwt,
+    #[serde(rename = "id_token")]
+    IdToken,
 }
 
 #[derive(Debug, Deserialize)]
@@ -158,6 +183,16 @@ pub struct Rule {
     pub matches: Match,
     pub require: Requirement,
     pub unauthenticated: Option<Unauthenticated>,
+    pub credentials: Option<Credentials>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub enum Credentials {
+    Any,
+    Session,
+    Bearer,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -227,6 +262,8 @@ pub enum Requirement {
 pub struct Condition {
     pub claim: Option<ClaimName>,
     pub any_of: Option<Vec<Value>>,
+    pub scope: Option<Vec<String>>,
+    pub bearer: Option<String>,
     pub email_domain: Option<Vec<String>>,
     pub provider: Option<String>,
     #[serde(default)]

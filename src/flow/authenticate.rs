@@ -9,27 +9,30 @@ use crate::access::headers::{ACCESS_TOKEN, ID_TOKEN, PROVIDER};
 use crate::config::settings::Settings;
 use crate::crypto::seal::Purpose;
 use crate::flow::event::Event;
-use crate::flow::step::Renewal;
+use crate::flow::step::{Renewal, Resource};
 use crate::flow::visit::Visit;
 use crate::session::content::Session;
 use crate::session::cookie::{self, Carried};
 use crate::session::memory::Memory;
 use crate::session::tombstone::{self, Ended};
 use crate::words::principal::Principal;
-use crate::words::reason::Reason;
+use crate::words::reason::{Failure, Reason};
+use crate::words::time::Timestamp;
 use crate::words::world::World;
 
 /// A remembered session is opened anew after this long, so that a sign-out on another worker holds here too.
 const LONGEST_MEMORY: Duration = Duration::from_secs(60);
 
-/// A session that was verified, with everything that follows from it. Debug output shows the session, which redacts itself, and
+/// Somebody who was verified, with everything that follows from it. Debug output shows the credential, which redacts itself, and
 /// of the headers the names: forwarded tokens are among the values.
 #[derive(PartialEq)]
 pub struct Verified {
-    /// The session.
-    pub session: Session,
+    /// What proved it.
+    pub credential: Credential,
     /// Who it speaks for.
     pub principal: Principal,
+    /// When it ends, renewed or not.
+    pub ends: Timestamp,
     /// The same, for Envoy's access log.
     pub subject: Rc<str>,
     /// The headers for the upstream.
@@ -39,8 +42,20 @@ pub struct Verified {
 impl fmt::Debug for Verified {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
-        formatter.debug_struct("Verified").field("session", &self.session).field("headers", &names).finish_non_exhaustive()
+        formatter.debug_struct("Verified").field("credential", &self.credential).field("headers", &names).finish_non_exhaustive()
     }
+}
+
+/// What proved an identity.
+#[derive(Debug, PartialEq)]
+pub enum Credential {
+    /// A session.
+    Session(Box<Session>),
+    /// A bearer token, verified by keys that were fetched then. It counts only as long as these are the provider's keys.
+    Token {
+        /// When.
+        keys_fetched: Timestamp,
+    },
 }
 
 /// Who is asking.
@@ -49,45 +64,51 @@ pub enum Identity {
     /// Somebody with a good session, which may be due for renewal.
     Known(Rc<Verified>, Option<Box<Renewal>>),
     /// Nobody we know, and why.
-    Unknown(Reason),
+    Unknown(Failure),
+    /// That cannot be said before this is here.
+    Unclear(Resource),
 }
 
-/// Finds out who is asking.
+/// Finds out whose session came, and whether it is due for renewal.
+///
+/// # Errors
+/// Why it is nobody's.
 pub fn authenticate(
     settings: &Settings,
     memory: &mut Memory<Verified>,
     world: &mut dyn World,
     visit: &Visit,
     events: &mut Vec<Event>,
-) -> Identity {
+) -> Result<(Rc<Verified>, Option<Box<Renewal>>), Reason> {
     let sealed = match cookie::read(&settings.session.cookie, &visit.request.headers) {
-        Carried::Nothing => return Identity::Unknown(Reason::SessionMissing),
+        Carried::Nothing => return Err(Reason::SessionMissing),
         Carried::Torn => {
             events.push(Event::SessionRefused(Reason::SessionInvalid));
-            return Identity::Unknown(Reason::SessionInvalid);
+            return Err(Reason::SessionInvalid);
         }
         Carried::Sealed(sealed) => sealed,
     };
     if let Some(verified) = memory.recall(&sealed, visit.now) {
         events.push(Event::SessionFromMemory);
-        return Identity::Known(verified, None);
+        return Ok((verified, None));
     }
     match open(settings, world, visit, &sealed) {
-        Ok(verified) => {
+        Ok(session) => {
             events.push(Event::SessionFromCookie);
-            let verified = Rc::new(verified);
-            let renewal_due = verified.session.renewal_due(settings.session.lifetimes);
+            let renewal_due = session.renewal_due(settings.session.lifetimes);
+            let renewed = session.renewed(visit.now);
+            let verified = Rc::new(Verified::by_session(settings, session));
             if visit.now < renewal_due {
                 let until = renewal_due.min(verified.principal.expires).min(visit.now.plus(LONGEST_MEMORY));
                 memory.remember(&sealed, Rc::clone(&verified), weight(&verified, sealed.len()), until);
-                return Identity::Known(verified, None);
+                return Ok((verified, None));
             }
-            let renewal = Renewal { session: verified.session.renewed(visit.now), came: visit.request.headers.only("cookie") };
-            Identity::Known(verified, Some(Box::new(renewal)))
+            let renewal = Renewal { session: renewed, came: visit.request.headers.only("cookie") };
+            Ok((verified, Some(Box::new(renewal))))
         }
         Err(reason) => {
             events.push(Event::SessionRefused(reason));
-            Identity::Unknown(reason)
+            Err(reason)
         }
     }
 }
@@ -96,10 +117,10 @@ pub fn authenticate(
 pub fn forget(settings: &Settings, memory: &mut Memory<Verified>, world: &dyn World, visit: &Visit) -> Option<Session> {
     let Carried::Sealed(sealed) = cookie::read(&settings.session.cookie, &visit.request.headers) else { return None };
     memory.forget(&sealed);
-    open(settings, world, visit, &sealed).ok().map(|verified| verified.session)
+    open(settings, world, visit, &sealed).ok()
 }
 
-fn open(settings: &Settings, world: &dyn World, visit: &Visit, sealed: &[u8]) -> Result<Verified, Reason> {
+fn open(settings: &Settings, world: &dyn World, visit: &Visit, sealed: &[u8]) -> Result<Session, Reason> {
     let plain = settings.sealer.open(Purpose::Session, sealed).ok_or(Reason::SessionInvalid)?;
     let session = Session::read(&plain, visit.now, settings.session.lifetimes)?;
     let provider = settings.provider(&session.provider).ok_or(Reason::SessionInvalid)?;
@@ -109,25 +130,45 @@ fn open(settings: &Settings, world: &dyn World, visit: &Visit, sealed: &[u8]) ->
     if tombstone::is_marked(world, Ended::Session(&session.id), visit.now) {
         return Err(Reason::SessionExpired);
     }
-    let mut headers = settings.identity.values(&session.claims);
-    let tokens = [
-        (settings.forward.access_token, ACCESS_TOKEN, &session.tokens.access_token),
-        (settings.forward.id_token, ID_TOKEN, &session.tokens.id_token),
-    ];
-    for (wanted, name, token) in tokens {
-        if let (true, Some(token)) = (wanted, token) {
-            headers.push((Rc::from(name), token.expose().to_owned()));
-        }
-    }
-    if settings.providers.len() > 1 {
-        headers.push((Rc::from(PROVIDER), session.provider.clone()));
-    }
-    let principal = session.principal(settings.session.lifetimes);
-    Ok(Verified { subject: Rc::from(principal.subject.as_str()), principal, headers, session })
+    Ok(session)
 }
 
-/// About how many bytes a verified session takes: its claims are there three times, as text of the cookie's size at most.
-fn weight(verified: &Verified, sealed: usize) -> usize {
+impl Verified {
+    fn by_session(settings: &Settings, session: Session) -> Self {
+        let principal = session.principal(settings.session.lifetimes);
+        let mut headers = identity_headers(settings, &principal);
+        let tokens = [
+            (settings.forward.access_token, ACCESS_TOKEN, &session.tokens.access_token),
+            (settings.forward.id_token, ID_TOKEN, &session.tokens.id_token),
+        ];
+        for (wanted, name, token) in tokens {
+            if let (true, Some(token)) = (wanted, token) {
+                headers.push((Rc::from(name), token.expose().to_owned()));
+            }
+        }
+        let subject = Rc::from(principal.subject.as_str());
+        let ends = session.ends.min(session.created.plus(settings.session.lifetimes.absolute));
+        Self { credential: Credential::Session(Box::new(session)), principal, ends, subject, headers }
+    }
+
+    /// What follows from a verified bearer token.
+    pub fn by_token(settings: &Settings, principal: Principal, keys_fetched: Timestamp) -> Self {
+        let headers = identity_headers(settings, &principal);
+        let (subject, ends) = (Rc::from(principal.subject.as_str()), principal.expires);
+        Self { credential: Credential::Token { keys_fetched }, ends, subject, headers, principal }
+    }
+}
+
+fn identity_headers(settings: &Settings, principal: &Principal) -> Vec<(Rc<str>, String)> {
+    let mut headers = settings.identity.values(&principal.claims);
+    if settings.providers.len() > 1 {
+        headers.push((Rc::from(PROVIDER), principal.provider.clone()));
+    }
+    headers
+}
+
+/// About how many bytes it takes: its claims are there three times, as text of the credential's size at most.
+pub fn weight(verified: &Verified, credential: usize) -> usize {
     let headers: usize = verified.headers.iter().map(|(_, value)| value.len()).sum();
-    sealed.saturating_mul(3).saturating_add(headers)
+    credential.saturating_mul(3).saturating_add(headers)
 }

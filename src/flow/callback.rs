@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use crate::config::settings::{ProviderSettings, Settings};
-use crate::flow::authenticate::{Identity, authenticate};
+use crate::flow::authenticate::authenticate;
 use crate::flow::ending::{self, redirect};
 use crate::flow::establish::establish;
 use crate::flow::event::Event;
@@ -101,9 +101,9 @@ fn expected<'a>(
 fn stray(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit, state: Option<&str>, failure: Failure) -> Step {
     let settings = Rc::clone(&gateway.settings);
     let mut events = Vec::new();
-    let identity = authenticate(&settings, &mut gateway.memory, world, visit, &mut events);
+    let signed_in = authenticate(&settings, &mut gateway.memory, world, visit, &mut events);
     let forgotten = state.and_then(|state| attempt::forget_named(&settings.session.cookie, state));
-    if let Identity::Known(..) = identity {
+    if signed_in.is_ok() {
         let front_page = ReturnTo::front_page();
         return Step::answered(redirect(303, front_page.as_str(), forgotten.into_iter().collect()), events);
     }

@@ -1,7 +1,7 @@
 //! The ways a request can end here: a refusal, an answer of an endpoint, a redirect. What is said for a reason, `access::answer`
 //! knows; why there is one, the journeys.
 
-use crate::access::answer::{self, Context, Visitor};
+use crate::access::answer::{self, BearerChallenge, Context, Visitor};
 use crate::access::browser;
 use crate::config::settings::Settings;
 use crate::flow::event::{Event, Outcome, Place};
@@ -14,11 +14,18 @@ use crate::words::url::ReturnTo;
 impl Visit {
     /// The answer for a reason: a page or problem JSON, as the request asks.
     pub fn refusal(&self, settings: &Settings, reason: Reason, return_to: &ReturnTo) -> Response {
-        self.refusal_for(settings, reason, return_to, None)
+        self.refusal_for(settings, reason, return_to, None, BearerChallenge::NotAccepted)
     }
 
-    /// The same, for somebody who is signed in.
-    pub fn refusal_for(&self, settings: &Settings, reason: Reason, return_to: &ReturnTo, visitor: Option<Visitor>) -> Response {
+    /// The same, for somebody who is signed in, or where a token would do.
+    pub fn refusal_for(
+        &self,
+        settings: &Settings,
+        reason: Reason,
+        return_to: &ReturnTo,
+        visitor: Option<Visitor>,
+        bearer: BearerChallenge,
+    ) -> Response {
         let origin = self.origin.to_string();
         let query = form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_to.as_str()).finish();
         let sign_in = format!("{}?{query}", settings.endpoints.login);
@@ -32,6 +39,7 @@ impl Visit {
             cookie_name: &settings.session.cookie.name,
             help: &settings.help,
             visitor,
+            bearer,
         };
         answer::refuse(reason, &context)
     }
@@ -91,6 +99,7 @@ pub fn turn_away(settings: &Settings, request: Option<&Request>, request_id: &st
         cookie_name: &settings.session.cookie.name,
         help: &settings.help,
         visitor: None,
+        bearer: BearerChallenge::NotAccepted,
     };
     let response = answer::refuse(reason, &context);
     let (method, path) = request.map_or(("-", "-"), |request| (&request.method, &request.path));

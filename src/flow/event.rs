@@ -75,6 +75,10 @@ pub enum Event {
     SessionFromMemory,
     /// A session was opened from its cookie.
     SessionFromCookie,
+    /// A bearer token was verified before.
+    TokenFromMemory,
+    /// A bearer token was verified.
+    TokenVerified,
     /// A session cookie was not accepted.
     SessionRefused(Reason),
     /// A session's cookie was written again.
@@ -148,6 +152,8 @@ impl Event {
             Self::Outcome(Outcome::Answered) => "accredit_decisions_answered",
             Self::SessionFromMemory => "accredit_session_from_memory",
             Self::SessionFromCookie => "accredit_session_from_cookie",
+            Self::TokenFromMemory => "accredit_token_from_memory",
+            Self::TokenVerified => "accredit_token_verified",
             Self::SessionRefused(_) => "accredit_session_refused",
             Self::SessionRenewed => "accredit_session_renewed",
             Self::SignInBegun { .. } => "accredit_sign_in_begun",
@@ -189,6 +195,8 @@ impl Event {
             Self::Outcome(_)
             | Self::SessionFromMemory
             | Self::SessionFromCookie
+            | Self::TokenFromMemory
+            | Self::TokenVerified
             | Self::SessionRefused(_)
             | Self::SessionRenewed
             | Self::Fetched { failure: None, .. } => return None,

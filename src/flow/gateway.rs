@@ -2,14 +2,15 @@
 
 use std::rc::Rc;
 
-use crate::access::answer::Visitor;
+use crate::access::answer::{BearerChallenge, Visitor};
 use crate::access::browser;
 use crate::access::path;
 use crate::access::policy::Requirement;
-use crate::access::route::{self, Rule, Unauthenticated};
+use crate::access::route::{self, Credentials, Rule, Unauthenticated};
 use crate::config::settings::Settings;
 use crate::crypto::seal::Purpose;
 use crate::flow::authenticate::{self, Identity, Verified};
+use crate::flow::bearer::{self, Brought};
 use crate::flow::ending;
 use crate::flow::event::{Event, Outcome};
 use crate::flow::step::{Decision, Forward, News, Note, Pending, Renewal, Resource, Step};
@@ -21,6 +22,7 @@ use crate::session::memory::Memory;
 use crate::session::tombstone::{self, Ended};
 use crate::words::cookie::without;
 use crate::words::message::{Edits, Headers, Reply, Request};
+use crate::words::principal::Proof;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::{NoRandomness, World};
@@ -66,6 +68,10 @@ impl Gateway {
     pub fn resume(&mut self, world: &mut dyn World, pending: Pending, news: News) -> Step {
         let now = world.now();
         match (pending, news) {
+            // No newer keys: what is here already decides.
+            (Pending::FromTheStart(visit), News::Missing(_)) if visit.keys_refreshed => {
+                self.travel(world, Visit { now, ..visit })
+            }
             (Pending::FromTheStart(visit), News::Missing(reason)) => {
                 let visit = Visit { now, ..visit };
                 visit.refuse(
@@ -149,7 +155,8 @@ impl Gateway {
         if let Err(reason) = checked {
             return Err((Some(Box::new(request)), reason));
         }
-        Ok(Visit { now, patience: now.plus(self.settings.wait), request, origin, request_id: request_id.to_owned() })
+        let patience = now.plus(self.settings.wait);
+        Ok(Visit { now, patience, request, origin, keys_refreshed: false, request_id: request_id.to_owned() })
     }
 
     fn travel(&mut self, world: &mut dyn World, visit: Visit) -> Step {
@@ -185,15 +192,18 @@ impl Gateway {
             Err(reason) => return visit.refuse(&settings, Failure::new(reason, "route metadata")),
         };
         let mut events = Vec::with_capacity(2);
-        let identity = authenticate::authenticate(&settings, &mut self.memory, world, &visit, &mut events);
-        let unsafe_across_sites = browser::needs_same_origin_evidence(request)
+        let identity = self.who(world, &visit, rule, &mut events);
+        let by_cookie = matches!(&identity, Identity::Known(verified, _) if verified.principal.proof == Proof::SessionCookie);
+        let unsafe_across_sites = by_cookie
+            && browser::needs_same_origin_evidence(request)
             && !browser::has_same_origin_evidence(&request.headers, &visit.origin, &settings.trusted_origins);
         match (identity, &rule.require) {
             (Identity::Known(..), Requirement::Public) if unsafe_across_sites => self.forward(&visit, rule, None, None, events),
             (Identity::Known(verified, renewal), Requirement::Public) => {
                 self.forward(&visit, rule, Some(&verified), renewal, events)
             }
-            (Identity::Unknown(_), Requirement::Public) => self.forward(&visit, rule, None, None, events),
+            // Public pages wait for nobody.
+            (Identity::Unknown(_) | Identity::Unclear(_), Requirement::Public) => self.forward(&visit, rule, None, None, events),
             (Identity::Known(verified, _), _) if unsafe_across_sites => {
                 deny(&settings, &visit, rule, Some(&verified), Failure::new(Reason::CrossSite, evidence(&visit)), events)
             }
@@ -201,8 +211,37 @@ impl Gateway {
                 Ok(()) => self.forward(&visit, rule, Some(&verified), renewal, events),
                 Err(failure) => deny(&settings, &visit, rule, Some(&verified), failure, events),
             },
-            (Identity::Unknown(reason), _) => self.unauthenticated(world, visit, rule, reason, events),
+            (Identity::Unknown(failure), _) => self.unauthenticated(world, visit, rule, failure, events),
+            (Identity::Unclear(resource), _) => self.wait(visit, resource, events),
         }
+    }
+
+    /// Who is asking, by the credentials that count under a rule. A token that came is the one credential that is looked at.
+    fn who(&mut self, world: &mut dyn World, visit: &Visit, rule: &Rule, events: &mut Vec<Event>) -> Identity {
+        let settings = Rc::clone(&self.settings);
+        if accepts_tokens(&settings, rule) {
+            match bearer::brought(visit) {
+                Brought::Token(token) => return bearer::authenticate(self, world, visit, &token, events),
+                Brought::TooMuch => return Identity::Unknown(Failure::new(Reason::TokenAmbiguous, "")),
+                Brought::Nothing if rule.credentials == Credentials::Bearer => {
+                    return Identity::Unknown(Failure::new(Reason::TokenMissing, ""));
+                }
+                Brought::Nothing => {}
+            }
+        }
+        match authenticate::authenticate(&settings, &mut self.memory, world, visit, events) {
+            Ok((verified, renewal)) => Identity::Known(verified, renewal),
+            Err(reason) => Identity::Unknown(Failure::new(reason, "")),
+        }
+    }
+
+    /// Waits for what is needed to say who is asking; nothing was spent.
+    fn wait(&mut self, visit: Visit, resource: Resource, events: Vec<Event>) -> Step {
+        self.background.want(&resource);
+        let until = visit.patience;
+        let keys_refreshed = visit.keys_refreshed || matches!(resource, Resource::Keys { .. });
+        let pending = Box::new(Pending::FromTheStart(Visit { keys_refreshed, ..visit }));
+        Step { decision: Decision::Await { resource, until, pending }, events, note: Note::default() }
     }
 
     /// The rule made tighter by the policy that Envoy's route names. It can only add a condition: the route that was looked at
@@ -218,13 +257,22 @@ impl Gateway {
         Ok(Some(Rule { require: rule.require.and(policy), ..rule.clone() }))
     }
 
-    fn unauthenticated(&mut self, world: &mut dyn World, visit: Visit, rule: &Rule, reason: Reason, events: Vec<Event>) -> Step {
+    fn unauthenticated(
+        &mut self,
+        world: &mut dyn World,
+        visit: Visit,
+        rule: &Rule,
+        failure: Failure,
+        events: Vec<Event>,
+    ) -> Step {
+        // Whoever brings a token is a program, and signing in would not mend the token.
+        let could_sign_in = matches!(failure.reason, Reason::SessionMissing | Reason::SessionExpired | Reason::SessionInvalid);
         let redirect = match rule.unauthenticated {
             Unauthenticated::ByNavigation => browser::is_navigation(&visit.request),
             Unauthenticated::Redirect => matches!(visit.request.method.as_str(), "GET" | "HEAD"),
             Unauthenticated::Respond => false,
         };
-        if redirect {
+        if redirect && could_sign_in {
             let provider = rule.require.provider().map(str::to_owned);
             let return_to = visit.return_to();
             let wish = sign_in::Wish { provider, return_to, another_account: false, told: sign_in::Told::ByRedirect };
@@ -232,7 +280,7 @@ impl Gateway {
             step.note.rule = Some(self.rule_name(rule));
             return step;
         }
-        deny(&Rc::clone(&self.settings), &visit, rule, None, Failure::new(reason, ""), events)
+        deny(&Rc::clone(&self.settings), &visit, rule, None, failure, events)
     }
 
     fn forward(
@@ -246,7 +294,11 @@ impl Gateway {
         let headers = &visit.request.headers;
         let set = verified.map(|verified| verified.headers.clone()).unwrap_or_default();
         let replaced = |name: &str| set.iter().any(|(ours, _)| &**ours == name);
-        let remove = self.settings.identity.sent_by_client(headers).filter(|name| !replaced(name)).map(str::to_owned).collect();
+        let mut remove: Vec<_> =
+            self.settings.identity.sent_by_client(headers).filter(|name| !replaced(name)).map(str::to_owned).collect();
+        if self.takes_token_away(visit, rule, verified) {
+            remove.push("authorization".to_owned());
+        }
         let cookie = without(headers, |name| self.settings.session.cookie.is_ours(name));
         events.push(Event::Outcome(Outcome::Forwarded));
         Step {
@@ -256,9 +308,23 @@ impl Gateway {
         }
     }
 
+    /// A token that was looked at goes no further, unless its provider's are forwarded: neither one that was good, nor one that
+    /// was not and that the upstream might believe.
+    fn takes_token_away(&self, visit: &Visit, rule: &Rule, verified: Option<&Verified>) -> bool {
+        let Some(verified) = verified.filter(|verified| verified.principal.proof == Proof::BearerToken) else {
+            return accepts_tokens(&self.settings, rule) && bearer::brought(visit) != Brought::Nothing;
+        };
+        let provider = self.settings.provider(&verified.principal.provider);
+        !provider.and_then(|provider| provider.oidc.bearer.as_ref()).is_some_and(|bearer| bearer.forward)
+    }
+
     fn rule_name(&self, rule: &Rule) -> Rc<str> {
         self.rule_names.iter().find(|name| ***name == *rule.name).map_or_else(|| Rc::from(rule.name.as_str()), Rc::clone)
     }
+}
+
+fn accepts_tokens(settings: &Settings, rule: &Rule) -> bool {
+    rule.credentials != Credentials::Session && settings.providers.iter().any(|provider| provider.oidc.bearer.is_some())
 }
 
 fn deny(
@@ -274,7 +340,12 @@ fn deny(
         looked_at: rule.require.claims(),
         provider: rule.require.provider().map(str::to_owned),
     });
-    let response = visit.refusal_for(settings, failure.reason, &visit.return_to(), visitor);
+    let scope = match &rule.require {
+        Requirement::When(condition) => condition.scopes().join(" "),
+        Requirement::Public | Requirement::Authenticated => String::new(),
+    };
+    let bearer = if accepts_tokens(settings, rule) { BearerChallenge::Accepted { scope } } else { BearerChallenge::NotAccepted };
+    let response = visit.refusal_for(settings, failure.reason, &visit.return_to(), visitor, bearer);
     let subject = verified.map(|verified| Rc::clone(&verified.subject));
     let named = subject.as_deref().map(str::to_owned);
     events.push(Event::Denied { place: visit.place(), rule: Some(rule.name.clone()), subject: named, failure });

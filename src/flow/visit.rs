@@ -16,6 +16,8 @@ pub struct Visit {
     pub request: Request,
     /// The origin that was asked.
     pub origin: Origin,
+    /// Whether keys were already fetched for the token that it brings.
+    pub keys_refreshed: bool,
     /// The request's id, the same in pages, problems, audit lines and Envoy's access log.
     pub request_id: String,
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::flow::authenticate::{Identity, authenticate};
+use crate::flow::authenticate::authenticate;
 use crate::flow::ending::json_answer;
 use crate::flow::event::{Event, Outcome};
 use crate::flow::gateway::Gateway;
@@ -19,21 +19,21 @@ pub fn tell(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Step
     }
     let mut events = Vec::new();
     match authenticate(&settings, &mut gateway.memory, world, visit, &mut events) {
-        Identity::Known(verified, _) => {
-            let (session, lifetimes) = (&verified.session, settings.session.lifetimes);
+        Ok((verified, _)) => {
+            let principal = &verified.principal;
             let body = json!({
                 "authenticated": true,
-                "provider": session.provider,
-                "subject": session.subject,
-                "claims": session.claims,
-                "expires_at": session.ends.min(session.created.plus(lifetimes.absolute)).seconds(),
-                "idle_expires_at": session.expires(lifetimes).seconds(),
+                "provider": principal.provider,
+                "subject": principal.subject,
+                "claims": principal.claims,
+                "expires_at": verified.ends.seconds(),
+                "idle_expires_at": principal.expires.seconds(),
             });
             let mut step = Step::answered(json_answer(&body, Vec::new()), events);
             step.note.subject = Some(std::rc::Rc::clone(&verified.subject));
             step
         }
-        Identity::Unknown(reason) => {
+        Err(reason) => {
             let response = visit.refusal(&settings, reason, &ReturnTo::front_page());
             events.push(Event::Outcome(Outcome::Unauthenticated));
             Step { decision: Decision::Respond(response), events, note: Note::default() }

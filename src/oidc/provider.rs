@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::crypto::key::Algorithm;
+use crate::oidc::access_token::Bearer;
 use crate::oidc::metadata::Metadata;
 use crate::words::message::HttpCall;
 use crate::words::reason::{Failure, Reason};
@@ -32,6 +33,8 @@ pub struct Provider {
     pub account_prompt: &'static str,
     /// Whether to ask the userinfo endpoint too.
     pub userinfo: bool,
+    /// Which of its tokens are accepted as bearer tokens, if any are.
+    pub bearer: Option<Bearer>,
     /// By how much the provider's clock may differ from ours.
     pub clock_skew: Duration,
     /// The algorithms that ID tokens may be signed with.

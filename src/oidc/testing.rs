@@ -27,6 +27,7 @@ pub(crate) fn provider() -> Provider {
         authentication: ClientAuthentication::SecretBasic(Secret::new("s3cret")),
         scope: "openid email".into(),
         authorization_params: vec![],
+        bearer: None,
         account_prompt: "login",
         userinfo: false,
         clock_skew: Duration::from_secs(60),

@@ -40,6 +40,8 @@ impl Principal {
 pub enum Proof {
     /// By a session cookie, which browsers also send on requests that other sites cause.
     SessionCookie,
+    /// By a bearer token, which only whoever holds it sends.
+    BearerToken,
 }
 
 /// Where a claim stands: a name, or a path of names into nested objects.

@@ -32,6 +32,16 @@ reasons! {
     SessionExpired = "session_expired",
     /// A session cookie came that we did not seal, or not for this configuration.
     SessionInvalid = "session_invalid",
+    /// No bearer token came, where only one will do.
+    TokenMissing = "token_missing",
+    /// The bearer token has expired.
+    TokenExpired = "token_expired",
+    /// The bearer token is not one that we accept; the log says why.
+    TokenInvalid = "token_invalid",
+    /// More than one token came, or one in the address.
+    TokenAmbiguous = "token_ambiguous",
+    /// The token lacks a scope that the rule asks for.
+    ScopeMissing = "scope_missing",
     /// A rule's condition on claims does not hold.
     ConditionFailed = "condition_failed",
     /// The rule wants another provider than the one that signed this person in.

@@ -74,13 +74,15 @@ fn identity(stage: &mut Stage) -> Identity {
     let Worker { gateway, world } = &mut stage.worker;
     let settings = std::rc::Rc::clone(&gateway.settings);
     let visit = Visit {
+        keys_refreshed: false,
         now: world.now,
         patience: world.now,
         request: Request::from_headers(stage.browser.navigate("/page")).unwrap(),
         origin: settings.origins[0].clone(),
         request_id: "r-1".into(),
     };
-    authenticate(&settings, &mut gateway.memory, world, &visit, &mut Vec::new())
+    let (verified, renewal) = authenticate(&settings, &mut gateway.memory, world, &visit, &mut Vec::new()).unwrap();
+    Identity::Known(verified, renewal)
 }
 
 #[test]

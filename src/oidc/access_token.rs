@@ -1,0 +1,190 @@
+//! Access tokens that are JWTs, as a resource server checks them (RFC 7519, RFC 8725, RFC 9068). From where a token came and what
+//! it opens is not known here.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
+use crate::crypto::jws::{self, JwsError, LONGEST_TOKEN, Verified};
+use crate::crypto::key::{Algorithm, KeySet};
+use crate::oidc::provider::Provider;
+use crate::words::json;
+use crate::words::principal::Claims;
+use crate::words::quote::quote;
+use crate::words::reason::{Failure, Reason};
+use crate::words::secret::Secret;
+use crate::words::time::Timestamp;
+use crate::words::world::World;
+
+/// Which tokens of a provider are accepted as bearer tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    /// One of these must be in `aud`.
+    pub audiences: Vec<String>,
+    /// The algorithms that they may be signed with.
+    pub algorithms: Vec<Algorithm>,
+    /// Which kind of token.
+    pub kind: TokenKind,
+    /// Whether the upstream gets the token too.
+    pub forward: bool,
+}
+
+/// Which kind of JWT is an acceptable bearer token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    /// One that does not look like an ID token.
+    AccessToken,
+    /// One that says `at+jwt` of itself (RFC 9068, section 2.1).
+    AtJwt,
+    /// ID tokens too. They say who signed in, not what may be done; some providers have nothing else.
+    IdToken,
+}
+
+/// An access token that was verified.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccessToken {
+    /// All claims.
+    pub claims: Claims,
+    /// `sub`, or the client's identifier for a token without a person.
+    pub subject: String,
+    /// `exp`.
+    pub expires: Timestamp,
+}
+
+/// Why an access token is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessTokenError {
+    /// A newer set of the provider's keys may have the one that signed it; if there is none, this is the failure.
+    KeyUnknown(Failure),
+    /// It is refused.
+    Refused(Failure),
+}
+
+impl From<Failure> for AccessTokenError {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(failure)
+    }
+}
+
+/// The issuer that a token names, to find out whose keys to try. Nothing about it is verified, and nothing else is read.
+pub fn claimed_issuer(token: &Secret) -> Option<String> {
+    if token.len() > LONGEST_TOKEN {
+        return None;
+    }
+    let payload = URL_SAFE_NO_PAD.decode(token.expose().split('.').nth(1)?).ok()?;
+    json::object(&payload).ok()?.get("iss")?.as_str().map(str::to_owned)
+}
+
+/// Verifies an access token of a provider.
+///
+/// # Errors
+/// See [`AccessTokenError`]; the reason is [`Reason::TokenExpired`] or [`Reason::TokenInvalid`], and the detail says what is wrong.
+pub fn verify(
+    world: &dyn World,
+    provider: &Provider,
+    accepted: &Bearer,
+    token: &Secret,
+    keys: &KeySet,
+    now: Timestamp,
+) -> Result<AccessToken, AccessTokenError> {
+    let verified = jws::verify(world, token.expose(), keys, &accepted.algorithms).map_err(refused_signature)?;
+    kind(&verified, accepted.kind)?;
+    let claims = verified.claims;
+    issuer(&claims, provider)?;
+    audience(&claims, accepted)?;
+    let expires = times(&claims, provider, now)?;
+    let subject = subject(&claims)?;
+    Ok(AccessToken { claims, subject, expires })
+}
+
+fn invalid(detail: impl Into<String>) -> Failure {
+    Failure::new(Reason::TokenInvalid, detail)
+}
+
+fn refused_signature(error: JwsError) -> AccessTokenError {
+    let failure = invalid(error.to_string());
+    match error {
+        JwsError::KeyUnknown { .. } | JwsError::SignatureNotByTheOnlyKey => AccessTokenError::KeyUnknown(failure),
+        JwsError::Malformed(_) | JwsError::AlgorithmNotAllowed { .. } | JwsError::KeyAmbiguous | JwsError::SignatureInvalid => {
+            AccessTokenError::Refused(failure)
+        }
+    }
+}
+
+/// An ID token is for the client, not for an API (RFC 8725, section 3.12: tokens of different kinds must not be mixed up).
+fn kind(verified: &Verified, wanted: TokenKind) -> Result<(), Failure> {
+    let typ = verified.typ.as_deref().map(str::to_ascii_lowercase);
+    let says_at_jwt = matches!(typ.as_deref(), Some("at+jwt" | "application/at+jwt"));
+    let claims = &verified.claims;
+    let for_the_client = ["nonce", "at_hash", "c_hash"].iter().any(|name| claims.contains_key(*name))
+        || claims.get("typ").and_then(Value::as_str) == Some("ID")
+        || claims.get("token_use").and_then(Value::as_str) == Some("id");
+    match wanted {
+        TokenKind::AtJwt if !says_at_jwt => {
+            Err(invalid("expected typ at+jwt, found another; write type: access_token if the provider does not set it"))
+        }
+        TokenKind::AccessToken if for_the_client => {
+            Err(invalid("this is an ID token; write type: id_token if the provider has nothing else"))
+        }
+        TokenKind::AtJwt | TokenKind::AccessToken | TokenKind::IdToken => Ok(()),
+    }
+}
+
+fn issuer(claims: &Claims, provider: &Provider) -> Result<(), Failure> {
+    match claims.get("iss").and_then(Value::as_str) {
+        Some(issuer) if issuer == provider.issuer() => Ok(()),
+        _ => Err(invalid(format!("expected iss {}, found another", quote(provider.issuer())))),
+    }
+}
+
+fn audience(claims: &Claims, accepted: &Bearer) -> Result<(), Failure> {
+    let is_ours =
+        |audience: &Value| audience.as_str().is_some_and(|audience| accepted.audiences.iter().any(|ours| ours == audience));
+    let found = claims.get("aud");
+    let ours = match found {
+        Some(Value::Array(audiences)) => audiences.iter().any(is_ours),
+        Some(audience) => is_ours(audience),
+        None => false,
+    };
+    if ours {
+        return Ok(());
+    }
+    let found = found.map_or_else(|| "none".to_owned(), |found| quote(&found.to_string()));
+    Err(invalid(format!("expected aud {}, found {found}", quote(&accepted.audiences.join(" or ")))))
+}
+
+/// `exp` is demanded; `nbf` and `iat` count when they are there (RFC 7519, sections 4.1.4 to 4.1.6).
+fn times(claims: &Claims, provider: &Provider, now: Timestamp) -> Result<Timestamp, Failure> {
+    let time = |name: &str| match claims.get(name) {
+        None => Ok(None),
+        Some(value) => {
+            value.as_u64().map(Timestamp::from_seconds).map(Some).ok_or_else(|| invalid(format!("{name} is not a time")))
+        }
+    };
+    let expires = time("exp")?.ok_or_else(|| invalid("exp is missing"))?;
+    if now >= expires.plus(provider.clock_skew) {
+        let ago = now.since(expires).as_secs();
+        return Err(Failure::new(Reason::TokenExpired, format!("it expired {ago} s ago by our clock")));
+    }
+    for name in ["nbf", "iat"] {
+        if let Some(begin) = time(name)?.filter(|begin| *begin > now.plus(provider.clock_skew)) {
+            return Err(invalid(format!("{name} is {} s ahead of our clock", begin.since(now).as_secs())));
+        }
+    }
+    Ok(expires)
+}
+
+fn subject(claims: &Claims) -> Result<String, Failure> {
+    let named = ["sub", "client_id", "azp"].iter().find_map(|name| claims.get(*name)).and_then(Value::as_str);
+    match named {
+        Some(subject)
+            if !subject.is_empty() && subject.len() <= 255 && subject.bytes().all(|byte| matches!(byte, b' '..=b'~')) =>
+        {
+            Ok(subject.to_owned())
+        }
+        _ => Err(invalid("it names neither a subject nor a client")),
+    }
+}
+
+#[cfg(test)]
+mod tests;
