@@ -11,7 +11,7 @@ use crate::words::reason::Reason;
 
 /// Taken away even when the configuration sets other ones: upstreams may believe them all the same. The last ones make some
 /// servers read another path or method than the one that was decided on.
-const ALWAYS_OURS: [&str; 12] = [
+const ALWAYS_OURS: [&str; 16] = [
     "x-forwarded-user",
     "x-forwarded-email",
     "x-forwarded-groups",
@@ -19,6 +19,10 @@ const ALWAYS_OURS: [&str; 12] = [
     ACCESS_TOKEN,
     ID_TOKEN,
     PROVIDER,
+    "remote-user",
+    "x-remote-user",
+    "x-forwarded-method",
+    "x-forwarded-uri",
     "x-original-url",
     "x-rewrite-url",
     "x-http-method",
@@ -80,7 +84,12 @@ impl IdentityHeaders {
 
     /// The headers for a principal with these claims. A claim that is absent, or an object, makes none.
     pub fn values(&self, claims: &Claims) -> Vec<(Rc<str>, String)> {
+        // Whoever says that an address is not verified must not be taken for its owner.
+        let unverified = claims.get("email_verified").is_some_and(|verified| *verified == false || verified == "false");
         let value = |(path, name): &(ClaimPath, Rc<str>)| {
+            if unverified && *path == ClaimPath::named("email") {
+                return None;
+            }
             let value = header_value(path.find(claims)?)?;
             (!value.is_empty()).then(|| (Rc::clone(name), value))
         };
@@ -193,6 +202,15 @@ mod tests {
             ("cookie", false),
         ] {
             assert_eq!(identity().check_connection(&headers(&[("connection", value)])).is_ok(), good, "{value}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_not_verified_is_not_passed_on() {
+        let identity = IdentityHeaders::new(vec![(ClaimPath::named("email"), "x-forwarded-email".into())]);
+        for (verified, passed) in [(json!(true), 1), (json!(null), 1), (json!(false), 0), (json!("false"), 0)] {
+            let claims = json!({"email": "a@b.example", "email_verified": verified}).as_object().unwrap().clone();
+            assert_eq!(identity.values(&claims).len(), passed, "{verified}");
         }
     }
 

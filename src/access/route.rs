@@ -87,7 +87,11 @@ impl PathMatch {
             Self::SeparatedPrefix(prefix) => {
                 path.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             }
-            Self::Glob(pattern) => fast_glob::glob_match(pattern, path),
+            // What ends in `/**` is for its base too, as a prefix is.
+            Self::Glob(pattern) => {
+                let base = pattern.strip_suffix("/**");
+                fast_glob::glob_match(pattern, path) || base.is_some_and(|base| fast_glob::glob_match(base, path))
+            }
         }
     }
 
@@ -145,6 +149,10 @@ mod tests {
             ("/a/*/c", "/a/b/c", true),
             ("/a/*/c", "/a/b/x/c", false),
             ("/a/**", "/a/b/c", true),
+            ("/tenants/*/**", "/tenants/5", true),
+            ("/tenants/*/**", "/tenants", false),
+            ("/**/admin/**", "/admin", true),
+            ("/**/admin/**", "/a/admin/b", true),
             ("/**/x.js", "/a/b/x.js", true),
             ("/*.js", "/x.js", true),
             ("/*.js", "/x.jsp", false),

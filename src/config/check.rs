@@ -56,6 +56,9 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
 
     let mut kept: BTreeSet<_> = identity.claims().cloned().collect();
     kept.insert(ClaimPath::named("sub"));
+    if kept.contains(&ClaimPath::named("email")) {
+        kept.insert(ClaimPath::named("email_verified"));
+    }
     let mut named = Vec::new();
     policies.values().for_each(|policy| policy.claims(&mut named));
     rules.iter().for_each(|rule| {

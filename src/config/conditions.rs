@@ -180,6 +180,13 @@ fn values(path: &str, values: &[Value]) -> Result<Vec<Value>, Refusal> {
     if values.is_empty() {
         return Err(Refusal::new(path, "expected at least one value, found none; a condition without values never holds"));
     }
+    // A Struct has rounded larger numbers before they arrive here.
+    let inexact = |value: &Value| value.as_f64().is_some_and(|number| value.is_f64() && number.abs() >= 9_007_199_254_740_992.0);
+    if let Some(index) = values.iter().position(inexact) {
+        let sentence =
+            "expected a number that floating point can hold exactly, found a larger one; let the provider send it as a text";
+        return Err(Refusal::new(format!("{path}[{index}]"), sentence));
+    }
     match values.iter().position(|value| !matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_))) {
         Some(index) => Err(Refusal::new(
             format!("{path}[{index}]"),

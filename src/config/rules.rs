@@ -105,23 +105,25 @@ fn pattern_match(path: &str, pattern: &str) -> Result<PathMatch, Refusal> {
             "expected an absolute path that can be read in one way only, found another; a request for it is always refused",
         );
     }
+    // What is compared is the decoded path, so that this is what must hold no other wildcard.
+    let decoded = decoded(pattern).into_owned();
     if !pattern.contains('*') {
-        return Ok(PathMatch::Exact(decoded(pattern).into_owned()));
+        return Ok(PathMatch::Exact(decoded));
     }
-    if pattern.to_ascii_lowercase().contains("%2a") {
+    if decoded.matches('*').count() != pattern.matches('*').count() {
         return refused("expected no escaped star beside wildcards, found one; write one rule for each case");
     }
-    if pattern.contains(['[', ']', '{', '}', '!', '?', '\\']) {
+    if decoded.contains(['[', ']', '{', '}', '!', '?', '\\']) {
         return refused("expected * and ** as the only wildcards, found others; write one rule for each case");
     }
-    let double_within = pattern.split('/').any(|segment| segment.contains("**") && segment != "**");
+    let double_within = decoded.split('/').any(|segment| segment.contains("**") && segment != "**");
     if double_within {
         return refused("expected ** to be a whole segment, found it within one; write /a/**");
     }
     // `/x/**` is for `/x` and everything below it, as a prefix is.
-    match pattern.strip_suffix("/**") {
+    match decoded.strip_suffix("/**") {
         Some("") => Ok(PathMatch::Any),
-        Some(prefix) if !prefix.contains('*') => Ok(PathMatch::SeparatedPrefix(decoded(prefix).into_owned())),
-        _ => Ok(PathMatch::Glob(decoded(pattern).into_owned())),
+        Some(prefix) if !prefix.contains('*') => Ok(PathMatch::SeparatedPrefix(prefix.to_owned())),
+        _ => Ok(PathMatch::Glob(decoded)),
     }
 }

@@ -31,8 +31,8 @@ pub enum Keys {
     Refreshed,
 }
 
-/// The callback endpoint, as the redirect URI of one provider.
-pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, called_back: &ProviderSettings) -> Step {
+/// The callback endpoint, as the redirect URI of one provider; with several, its bare path is nobody's.
+pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, called_back: Option<&ProviderSettings>) -> Step {
     let settings = Rc::clone(&gateway.settings);
     if visit.request.method != "GET" {
         return visit.refuse_method(&settings, "GET");
@@ -73,7 +73,7 @@ fn expected<'a>(
     world: &dyn World,
     visit: &Visit,
     state: Option<&str>,
-    called_back: &ProviderSettings,
+    called_back: Option<&ProviderSettings>,
 ) -> Result<(Attempt, &'a ProviderSettings), Failure> {
     let session = &settings.session;
     let state = state.ok_or_else(|| Failure::new(Reason::StateMissing, "no state in the query"))?;
@@ -89,8 +89,8 @@ fn expected<'a>(
     }
     let provider = settings.provider(&attempt.provider);
     let provider = provider.ok_or_else(|| Failure::new(Reason::AttemptMissing, "its provider is no longer configured"))?;
-    if provider.callback != called_back.callback {
-        let (asked, answered) = (&attempt.provider, &called_back.oidc.name);
+    if called_back.is_none_or(|called_back| provider.callback != called_back.callback) {
+        let (asked, answered) = (&attempt.provider, called_back.map_or("nobody", |called_back| &called_back.oidc.name));
         let detail = format!("provider {asked} was asked, the answer came to the redirect URI of {answered}: a mix-up");
         return Err(Failure::new(Reason::IssuerMismatch, detail));
     }

@@ -118,6 +118,7 @@ pub fn redirect(status: u16, location: &str, set_cookies: Vec<String>) -> Respon
 pub fn json_answer(body: &serde_json::Value, set_cookies: Vec<String>) -> Response {
     let mut headers = vec![
         ("content-type".to_owned(), "application/json".to_owned()),
+        ("x-content-type-options".to_owned(), "nosniff".to_owned()),
         ("cache-control".to_owned(), "private, no-store".to_owned()),
     ];
     headers.extend(set_cookies.into_iter().map(|cookie| ("set-cookie".to_owned(), cookie)));

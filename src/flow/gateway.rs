@@ -1,6 +1,7 @@
 //! The gateway: its state, and which journey a request takes. One per plugin configuration; there is no other state anywhere.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::access::answer::Visitor;
 use crate::access::browser;
@@ -27,6 +28,9 @@ use crate::words::world::{NoRandomness, World};
 
 /// What a worker remembers of verified sessions, in bytes.
 const MEMORY_BYTES: usize = 8 * 1024 * 1024;
+
+/// A response renews a session only this soon after its request.
+const LONGEST_RENEWAL: Duration = Duration::from_secs(30);
 
 /// The key in route metadata that names a policy.
 const ROUTE_POLICY: &str = "policy";
@@ -103,7 +107,9 @@ impl Gateway {
     pub fn finish(&mut self, world: &mut dyn World, renewal: &Renewal) -> (Vec<(&'static str, String)>, Vec<Event>) {
         let now = world.now();
         let nothing = (Vec::new(), Vec::new());
-        if tombstone::is_marked(world, Ended::Session(&renewal.session.id), now) {
+        // An answer that took long does not renew: somebody may have signed out meanwhile, perhaps at another replica.
+        let late = now.since(renewal.session.renewed) > LONGEST_RENEWAL;
+        if late || tombstone::is_marked(world, Ended::Session(&renewal.session.id), now) {
             return nothing;
         }
         let Ok(sealed) = self.settings.sealer.seal(world, Purpose::Session, &renewal.session.write()) else { return nothing };
@@ -159,8 +165,8 @@ impl Gateway {
         let called_back = settings.providers.iter().find(|provider| provider.callback == path);
         if path == endpoints.login {
             sign_in::login(self, world, visit)
-        } else if let Some(provider) = called_back {
-            callback::begin(self, world, visit, provider)
+        } else if called_back.is_some() || path == endpoints.callback {
+            callback::begin(self, world, visit, called_back)
         } else if path == endpoints.logout {
             sign_out::begin(self, world, &visit)
         } else if path == endpoints.session {
