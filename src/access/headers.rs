@@ -9,18 +9,21 @@ use crate::words::message::Headers;
 use crate::words::principal::{ClaimPath, Claims};
 use crate::words::reason::Reason;
 
-/// Taken away even when the configuration sets other ones: upstreams may believe them all the same. The last ones make some
-/// servers read another path or method than the one that was decided on.
-const ALWAYS_OURS: [&str; 16] = [
+/// Taken away even when the configuration sets other ones: upstreams may believe them all the same.
+const ALWAYS_OURS: [&str; 9] = [
     "x-forwarded-user",
     "x-forwarded-email",
     "x-forwarded-groups",
     "x-forwarded-preferred-username",
+    "remote-user",
+    "x-remote-user",
     ACCESS_TOKEN,
     ID_TOKEN,
     PROVIDER,
-    "remote-user",
-    "x-remote-user",
+];
+
+/// Taken away too, and never set: some servers read another path or method from them than the one that was decided on.
+pub const MISLEADING: [&str; 7] = [
     "x-forwarded-method",
     "x-forwarded-uri",
     "x-original-url",
@@ -50,7 +53,7 @@ impl IdentityHeaders {
     /// From the configuration: claims and header names (lower case).
     pub fn new(claims: Vec<(ClaimPath, String)>) -> Self {
         let configured = claims.iter().map(|(_, name)| canonical(name));
-        let mut ours: Vec<_> = ALWAYS_OURS.iter().map(|name| (*name).to_owned()).chain(configured).collect();
+        let mut ours: Vec<_> = ALWAYS_OURS.iter().chain(&MISLEADING).map(|name| (*name).to_owned()).chain(configured).collect();
         ours.sort_unstable();
         ours.dedup();
         Self { claims: claims.into_iter().map(|(path, name)| (path, Rc::from(name))).collect(), ours }

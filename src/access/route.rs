@@ -1,6 +1,7 @@
 //! Which rule a request falls under: the first that matches its method, host and path; never its query, never another header.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use crate::access::policy::Requirement;
 
@@ -8,7 +9,7 @@ use crate::access::policy::Requirement;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     /// How logs name it: `rules[2]`, or `default`.
-    pub name: String,
+    pub name: Rc<str>,
     /// Which requests it is for.
     pub matches: Match,
     /// What it asks for.
@@ -179,7 +180,7 @@ mod tests {
             (glob("/*(1)"), "/a%281%29"),
         ] {
             let rules = [rule(path)];
-            assert_eq!(find(&rules, &otherwise, "GET", "a", requested).name, "rules[0]", "{requested}");
+            assert_eq!(&*find(&rules, &otherwise, "GET", "a", requested).name, "rules[0]", "{requested}");
         }
     }
 

@@ -92,7 +92,7 @@ impl Known<'_> {
         };
         if claimant != Claimant::Settled && (shape.claim.is_some() || shape.email_domain.is_some()) {
             return Err(Refusal::new(
-                at("provider"),
+                path,
                 "expected the provider whose claims count, found none, and there are several; write provider: NAME beside the condition (outside of not), or any_provider: true",
             ));
         }

@@ -19,7 +19,7 @@ pub(super) fn rules(
     let mut rules: Vec<Rule> = Vec::new();
     for (index, shape) in shapes.iter().enumerate() {
         let path = format!("rules[{index}]");
-        let matches = matches(&format!("{path}.match"), &shape.matches, origins, endpoints)?;
+        let matches = matches(&format!("{path}.match"), &shape.matches, known, origins, endpoints)?;
         if let Some(earlier) = rules.iter().find(|earlier| earlier.matches.covers(&matches)) {
             return Err(Refusal::new(
                 format!("{path}.match"),
@@ -41,12 +41,19 @@ pub(super) fn rules(
             Some(shapes::Unauthenticated::Redirect) => Unauthenticated::Redirect,
             Some(shapes::Unauthenticated::Respond) => Unauthenticated::Respond,
         };
-        rules.push(Rule { name: path, matches, require, unauthenticated });
+        rules.push(Rule { name: path.into(), matches, require, unauthenticated });
     }
     Ok(rules)
 }
 
-fn matches(path: &str, shape: &shapes::Match, origins: &[Origin], endpoints: &Endpoints) -> Result<Match, Refusal> {
+fn matches(
+    path: &str,
+    shape: &shapes::Match,
+    known: &Known<'_>,
+    origins: &[Origin],
+    endpoints: &Endpoints,
+) -> Result<Match, Refusal> {
+    let several = known.providers.len() > 1;
     let at = |member: &str| format!("{path}.{member}");
     let host = shape.host.as_ref().map(|host| host.to_ascii_lowercase());
     if let Some(host) = &host
@@ -77,8 +84,10 @@ fn matches(path: &str, shape: &shapes::Match, origins: &[Origin], endpoints: &En
         (None, None) => PathMatch::Any,
     };
     if let PathMatch::Exact(exact) = &path_match {
+        let below_callback = exact.strip_prefix(endpoints.callback.as_str()).and_then(|rest| rest.strip_prefix('/'));
+        let calls_back = below_callback.is_some_and(|name| several && known.providers.contains(&name));
         let ours = [&endpoints.login, &endpoints.callback, &endpoints.logout, &endpoints.session];
-        if ours.contains(&exact) {
+        if calls_back || ours.contains(&exact) {
             return Err(Refusal::new(
                 at("path"),
                 "expected another path, found one of the endpoints; they are answered before any rule",

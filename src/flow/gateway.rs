@@ -22,6 +22,7 @@ use crate::session::memory::Memory;
 use crate::session::tombstone::{self, Ended};
 use crate::words::cookie::without;
 use crate::words::message::{Edits, Headers, Reply, Request};
+use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::{NoRandomness, World};
@@ -40,7 +41,6 @@ pub struct Gateway {
     pub(super) settings: Rc<Settings>,
     pub(super) memory: Memory<Verified>,
     pub(super) background: Background,
-    rule_names: Vec<Rc<str>>,
 }
 
 impl Gateway {
@@ -51,8 +51,7 @@ impl Gateway {
     pub fn new(world: &mut dyn World, settings: Settings) -> Result<Self, NoRandomness> {
         let memory = Memory::new(world, MEMORY_BYTES)?;
         let background = Background::new(&settings);
-        let rule_names = settings.rules.iter().map(|rule| Rc::from(rule.name.as_str())).collect();
-        Ok(Self { settings: Rc::new(settings), memory, background, rule_names })
+        Ok(Self { settings: Rc::new(settings), memory, background })
     }
 
     /// A request arrives.
@@ -74,7 +73,10 @@ impl Gateway {
                 let visit = Visit { now, ..visit };
                 visit.refuse(
                     &Rc::clone(&self.settings),
-                    Failure::new(reason, "it did not come in time; the log says why fetching failed"),
+                    Failure::new(
+                        reason,
+                        "what it needs did not come in time, or too many wait already; the fetch_failed lines say why",
+                    ),
                 )
             }
             (Pending::FromTheStart(visit), News::Ready | News::Reply(_)) => self.travel(world, Visit { now, ..visit }),
@@ -188,7 +190,7 @@ impl Gateway {
                 tightened = with_policy;
                 &tightened
             }
-            Err(reason) => return visit.refuse(&settings, Failure::new(reason, "route metadata")),
+            Err(failure) => return visit.refuse(&settings, failure),
         };
         let mut events = Vec::with_capacity(2);
         let identity = authenticate::authenticate(&settings, &mut self.memory, world, &visit, &mut events);
@@ -214,13 +216,15 @@ impl Gateway {
     /// The rule made tighter by the policy that Envoy's route names. It can only add a condition: the route that was looked at
     /// may not be the one that is taken, because removing a header makes Envoy choose again. A request that brings a header
     /// which we would remove is therefore refused while routes name policies.
-    fn route_policy(&self, world: &dyn World, visit: &Visit, rule: &Rule) -> Result<Option<Rule>, Reason> {
+    fn route_policy(&self, world: &dyn World, visit: &Visit, rule: &Rule) -> Result<Option<Rule>, Failure> {
         let Some(namespace) = &self.settings.route_policies else { return Ok(None) };
-        if self.settings.identity.sent_by_client(&visit.request.headers).next().is_some() {
-            return Err(Reason::HeaderAmbiguous);
+        if let Some(name) = self.settings.identity.sent_by_client(&visit.request.headers).next() {
+            return Err(Failure::new(Reason::HeaderAmbiguous, format!("{} came, while routes name policies", quote(name))));
         }
         let Some(name) = world.route_metadata(namespace, ROUTE_POLICY) else { return Ok(None) };
-        let policy = self.settings.policies.get(&name).ok_or(Reason::RoutePolicyUnknown)?;
+        let unknown =
+            || Failure::new(Reason::RoutePolicyUnknown, format!("the route names policy {}, which is not defined", quote(&name)));
+        let policy = self.settings.policies.get(&name).ok_or_else(unknown)?;
         Ok(Some(Rule { require: rule.require.and(policy), ..rule.clone() }))
     }
 
@@ -235,7 +239,7 @@ impl Gateway {
             let return_to = visit.return_to();
             let wish = sign_in::Wish { provider, return_to, another_account: false, told: sign_in::Told::ByRedirect };
             let mut step = sign_in::send(self, world, visit, wish, events);
-            step.note.rule = Some(self.rule_name(rule));
+            step.note.rule = Some(Rc::clone(&rule.name));
             return step;
         }
         deny(&Rc::clone(&self.settings), &visit, rule, None, Failure::new(reason, ""), events)
@@ -258,12 +262,8 @@ impl Gateway {
         Step {
             decision: Decision::Forward(Forward { edits: Edits { remove, set, cookie }, renewal }),
             events,
-            note: Note { subject: verified.map(|verified| Rc::clone(&verified.subject)), rule: Some(self.rule_name(rule)) },
+            note: Note { subject: verified.map(|verified| Rc::clone(&verified.subject)), rule: Some(Rc::clone(&rule.name)) },
         }
-    }
-
-    fn rule_name(&self, rule: &Rule) -> Rc<str> {
-        self.rule_names.iter().find(|name| ***name == *rule.name).map_or_else(|| Rc::from(rule.name.as_str()), Rc::clone)
     }
 }
 
@@ -283,9 +283,9 @@ fn deny(
     let response = visit.refusal_for(settings, failure.reason, &visit.return_to(), visitor);
     let subject = verified.map(|verified| Rc::clone(&verified.subject));
     let named = subject.as_deref().map(str::to_owned);
-    events.push(Event::Denied { place: visit.place(), rule: Some(rule.name.clone()), subject: named, failure });
+    events.push(Event::Denied { place: visit.place(), rule: Some(rule.name.to_string()), subject: named, failure });
     events.push(Event::Outcome(Outcome::of_status(response.status)));
-    let note = Note { subject, rule: Some(Rc::from(rule.name.as_str())) };
+    let note = Note { subject, rule: Some(Rc::clone(&rule.name)) };
     Step { decision: Decision::Respond(response), events, note }
 }
 

@@ -139,7 +139,7 @@ pub struct NewSession {
     pub fingerprint: Fingerprint,
     /// Tokens to keep.
     pub tokens: Tokens,
-    /// A forwarded access token ends here, and the session with it.
+    /// The first of the forwarded tokens ends here, and the session with it.
     pub tokens_end: Option<Timestamp>,
 }
 

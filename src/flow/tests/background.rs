@@ -1,6 +1,6 @@
 use super::stage::{
-    BEGINNING, Browser, KEY, OTHER_KEY, Provider, Stage, Worker, awaited, changed, document, field, location, outcome, response,
-    seconds, status, with,
+    BEGINNING, Browser, KEY, OTHER_KEY, Provider, Stage, Worker, awaited, document, field, location, outcome, response, seconds,
+    status, with,
 };
 use crate::crypto::key::Algorithm;
 use crate::crypto::testing::OTHER_RSA;
