@@ -5,6 +5,7 @@ use std::fmt;
 
 pub mod check;
 mod conditions;
+mod identity;
 mod providers;
 pub mod read;
 mod rules;
