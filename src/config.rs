@@ -5,11 +5,13 @@ use std::fmt;
 
 pub mod check;
 mod conditions;
+mod identity;
 mod providers;
 pub mod read;
 mod rules;
 pub mod settings;
 pub mod shapes;
+pub mod spellings;
 mod values;
 
 use settings::Settings;

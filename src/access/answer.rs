@@ -109,18 +109,24 @@ const fn telling(reason: Reason) -> Telling {
         Reason::ProviderMismatch => {
             (403, "Access denied", "This page asks you to sign in with another provider than the one you used.", AnotherAccount)
         }
-        Reason::CrossSite => {
-            (403, "Not from this site", "Another site sent this request in your name, so it was not carried out.", SignOut)
-        }
+        Reason::CrossSite => (
+            403,
+            "Not from this site",
+            "Nothing shows that this site itself sent the request, so it was not carried out.",
+            SignOut,
+        ),
         Reason::PathAmbiguous => {
             (400, "This address is not clear", "It can be read in more than one way, so it was not followed.", Nothing)
         }
         Reason::MethodMalformed => (400, "Bad request", "The request's method is not one that HTTP knows.", Nothing),
         Reason::HeaderAmbiguous => (400, "Bad request", "A header of the request would be read differently further on.", Nothing),
         Reason::HostMissing => (400, "Bad request", "The request does not say which site it is for.", Nothing),
-        Reason::QueryMalformed => {
-            (400, "Bad request", "The address names one of its parameters twice, or has too many.", Nothing)
-        }
+        Reason::QueryMalformed => (
+            400,
+            "Bad request",
+            "The address names one of its parameters twice, has too many, or one with a value that is not offered.",
+            Nothing,
+        ),
         Reason::ReturnToRefused => (400, "Bad request", "The page to return to after signing in is not on this site.", Nothing),
         Reason::ProviderUnknown => (400, "Bad request", "There is no provider of that name here.", Nothing),
         Reason::HostUnknown => (421, "Not this site", "This gateway does not serve the site that was asked for.", Nothing),
@@ -128,7 +134,7 @@ const fn telling(reason: Reason) -> Telling {
         Reason::MetadataUnavailable | Reason::KeysUnavailable => (
             503,
             "Signing in is not possible right now",
-            "The sign-in service could not be reached. Please try again in a moment.",
+            "Signing in does not work at the moment. Please try again; if it stays so, tell the people who run this site.",
             TryAgain,
         ),
         Reason::RoutePolicyUnknown => (503, "Not available", "This page is not set up completely.", Nothing),
@@ -142,9 +148,12 @@ const fn telling(reason: Reason) -> Telling {
         Reason::AttemptReplayed => {
             (400, "This sign-in was already finished", "It cannot be used twice. Please begin again.", TryAgain)
         }
-        Reason::StateMissing | Reason::StateMismatch => {
-            (400, "This sign-in cannot be finished", "The answer does not belong to a sign-in that this browser began.", TryAgain)
-        }
+        Reason::StateMissing | Reason::StateMismatch => (
+            400,
+            "This sign-in cannot be finished",
+            "The answer does not belong to a sign-in that this browser began. Did you come by a bookmark?",
+            TryAgain,
+        ),
         Reason::AuthorizationDenied => (
             403,
             "Sign-in was refused",
@@ -207,11 +216,6 @@ const fn telling(reason: Reason) -> Telling {
         Reason::Internal => (500, "Something went wrong", "Please try again in a moment.", Nothing),
     };
     Telling { status, title, text, next }
-}
-
-/// The status code of a reason.
-pub const fn status(reason: Reason) -> u16 {
-    telling(reason).status
 }
 
 /// The answer for a reason.

@@ -35,14 +35,14 @@ fn accepts_html(headers: &Headers) -> bool {
     headers.all("accept").filter_map(|value| std::str::from_utf8(value).ok()).any(|value| value.contains("text/html"))
 }
 
-/// Whether it opens a WebSocket. (Envoy shows HTTP/2's extended CONNECT in this form too.)
-pub fn is_websocket(headers: &Headers) -> bool {
-    headers.all("upgrade").any(|value| value.to_ascii_lowercase().windows(9).any(|part| part == b"websocket"))
+/// Whether it opens a WebSocket or another channel. (Envoy shows HTTP/2's extended CONNECT in this form too.)
+pub fn is_upgrade(headers: &Headers) -> bool {
+    headers.contains("upgrade")
 }
 
 /// Whether a request could change something (RFC 9110, section 9.2.1: the others are safe), or opens a channel that could.
 pub fn needs_same_origin_evidence(request: &Request) -> bool {
-    !matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS") || is_websocket(&request.headers)
+    !matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS") || is_upgrade(&request.headers)
 }
 
 /// Whether our own site, or one that is trusted, caused the request.

@@ -9,16 +9,23 @@ use crate::words::message::Headers;
 use crate::words::principal::{ClaimPath, Claims};
 use crate::words::reason::Reason;
 
-/// Taken away even when the configuration sets other ones: upstreams may believe them all the same. The last ones make some
-/// servers read another path or method than the one that was decided on.
-const ALWAYS_OURS: [&str; 12] = [
+/// Taken away even when the configuration sets other ones: upstreams may believe them all the same.
+const ALWAYS_OURS: [&str; 9] = [
     "x-forwarded-user",
     "x-forwarded-email",
     "x-forwarded-groups",
     "x-forwarded-preferred-username",
+    "remote-user",
+    "x-remote-user",
     ACCESS_TOKEN,
     ID_TOKEN,
     PROVIDER,
+];
+
+/// Taken away too, and never set: some servers read another path or method from them than the one that was decided on.
+pub const MISLEADING: [&str; 7] = [
+    "x-forwarded-method",
+    "x-forwarded-uri",
     "x-original-url",
     "x-rewrite-url",
     "x-http-method",
@@ -46,7 +53,7 @@ impl IdentityHeaders {
     /// From the configuration: claims and header names (lower case).
     pub fn new(claims: Vec<(ClaimPath, String)>) -> Self {
         let configured = claims.iter().map(|(_, name)| canonical(name));
-        let mut ours: Vec<_> = ALWAYS_OURS.iter().map(|name| (*name).to_owned()).chain(configured).collect();
+        let mut ours: Vec<_> = ALWAYS_OURS.iter().chain(&MISLEADING).map(|name| (*name).to_owned()).chain(configured).collect();
         ours.sort_unstable();
         ours.dedup();
         Self { claims: claims.into_iter().map(|(path, name)| (path, Rc::from(name))).collect(), ours }
@@ -80,7 +87,12 @@ impl IdentityHeaders {
 
     /// The headers for a principal with these claims. A claim that is absent, or an object, makes none.
     pub fn values(&self, claims: &Claims) -> Vec<(Rc<str>, String)> {
+        // Whoever says that an address is not verified must not be taken for its owner.
+        let unverified = claims.get("email_verified").is_some_and(|verified| *verified == false || verified == "false");
         let value = |(path, name): &(ClaimPath, Rc<str>)| {
+            if unverified && *path == ClaimPath::named("email") {
+                return None;
+            }
             let value = header_value(path.find(claims)?)?;
             (!value.is_empty()).then(|| (Rc::clone(name), value))
         };
@@ -193,6 +205,15 @@ mod tests {
             ("cookie", false),
         ] {
             assert_eq!(identity().check_connection(&headers(&[("connection", value)])).is_ok(), good, "{value}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_not_verified_is_not_passed_on() {
+        let identity = IdentityHeaders::new(vec![(ClaimPath::named("email"), "x-forwarded-email".into())]);
+        for (verified, passed) in [(json!(true), 1), (json!(null), 1), (json!(false), 0), (json!("false"), 0)] {
+            let claims = json!({"email": "a@b.example", "email_verified": verified}).as_object().unwrap().clone();
+            assert_eq!(identity.values(&claims).len(), passed, "{verified}");
         }
     }
 

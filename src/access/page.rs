@@ -61,9 +61,11 @@ impl Page<'_> {
     /// The page as an answer.
     pub fn respond(&self) -> Response {
         let style_hash = STANDARD.encode(Sha256::digest(STYLE));
-        let policy = format!(
-            "default-src 'none'; style-src 'sha256-{style_hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-        );
+        // A form of ours may end at the provider, by a redirect that `form-action` would stop; who else could bring one here?
+        let has_form = self.actions.iter().any(|action| matches!(action, Action::Post { .. }));
+        let forms = if has_form { "" } else { "form-action 'none'; " };
+        let policy =
+            format!("default-src 'none'; style-src 'sha256-{style_hash}'; {forms}base-uri 'none'; frame-ancestors 'none'");
         let headers = [
             ("content-type", "text/html; charset=utf-8"),
             ("content-security-policy", &policy),

@@ -81,7 +81,8 @@ fn any(truths: impl Iterator<Item = Truth>) -> Truth {
 /// from `true`.
 fn one_of(listed: &[Value], value: &Value) -> Truth {
     let same = |other: &Value| match (other, value) {
-        (Value::Number(left), Value::Number(right)) => left == right || left.as_f64() == right.as_f64(),
+        // `1` and `1.0` are the same; whole numbers are compared exactly, because large ones are not as floating point.
+        (Value::Number(left), Value::Number(right)) if left.is_f64() || right.is_f64() => left.as_f64() == right.as_f64(),
         (left, right) => left == right,
     };
     if listed.iter().any(same) {
@@ -338,6 +339,7 @@ mod tests {
             assert_eq!(holds(not_suspended(), json!({"suspended": arrived})), expected, "{arrived}");
         }
         assert!(holds(claim("level", json!([1])), json!({"level": 1.0})));
+        assert!(!holds(claim("id", json!([1_187_654_321_098_765_432_u64])), json!({"id": 1_187_654_321_098_765_433_u64})));
     }
 
     #[test]

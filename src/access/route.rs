@@ -1,6 +1,7 @@
 //! Which rule a request falls under: the first that matches its method, host and path; never its query, never another header.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use crate::access::policy::Requirement;
 
@@ -8,7 +9,7 @@ use crate::access::policy::Requirement;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     /// How logs name it: `rules[2]`, or `default`.
-    pub name: String,
+    pub name: Rc<str>,
     /// Which requests it is for.
     pub matches: Match,
     /// What it asks for.
@@ -101,7 +102,11 @@ impl PathMatch {
             Self::SeparatedPrefix(prefix) => {
                 path.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             }
-            Self::Glob(pattern) => fast_glob::glob_match(pattern, path),
+            // What ends in `/**` is for its base too, as a prefix is.
+            Self::Glob(pattern) => {
+                let base = pattern.strip_suffix("/**");
+                fast_glob::glob_match(pattern, path) || base.is_some_and(|base| fast_glob::glob_match(base, path))
+            }
         }
     }
 
@@ -159,6 +164,10 @@ mod tests {
             ("/a/*/c", "/a/b/c", true),
             ("/a/*/c", "/a/b/x/c", false),
             ("/a/**", "/a/b/c", true),
+            ("/tenants/*/**", "/tenants/5", true),
+            ("/tenants/*/**", "/tenants", false),
+            ("/**/admin/**", "/admin", true),
+            ("/**/admin/**", "/a/admin/b", true),
             ("/**/x.js", "/a/b/x.js", true),
             ("/*.js", "/x.js", true),
             ("/*.js", "/x.jsp", false),
@@ -186,7 +195,7 @@ mod tests {
             (glob("/*(1)"), "/a%281%29"),
         ] {
             let rules = [rule(path)];
-            assert_eq!(find(&rules, &otherwise, "GET", "a", requested).name, "rules[0]", "{requested}");
+            assert_eq!(&*find(&rules, &otherwise, "GET", "a", requested).name, "rules[0]", "{requested}");
         }
     }
 

@@ -1,18 +1,19 @@
 //! From shapes to settings: what the values mean, and whether they make sense together. Every refusal names the field and what
 //! to write instead.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::access::answer::Help;
-use crate::access::headers::{ACCESS_TOKEN, ID_TOKEN, IdentityHeaders, PROVIDER};
 use crate::access::path;
 use crate::access::policy::Requirement;
 use crate::access::route::{Credentials, Match, Rule, Unauthenticated};
 use crate::config::Refusal;
-use crate::config::conditions::{Known, claim_path};
+use crate::config::conditions::Known;
+use crate::config::identity::{identity, kept_claims};
 use crate::config::settings::{Endpoints, Forward, ProviderSettings, Settings, SignOut};
-use crate::config::shapes::{self, Configuration, SecretSource, Span};
+use crate::config::shapes::{self, Configuration};
+use crate::config::spellings::{SecretSource, Span};
 use crate::config::values::{Environment, positive, resolve};
 use crate::config::{providers, rules};
 use crate::crypto::seal::{Sealer, UnusableKey};
@@ -38,7 +39,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let keys = keys(configuration.session.keys, environment)?;
     check_reuse(&keys, &oidc)?;
     let sealer = Sealer::new(&keys).map_err(|(index, why)| unusable_key(index, why))?;
-    let endpoints = endpoints(configuration.endpoints)?;
+    let endpoints = endpoints(configuration.endpoints, oidc.len() > 1)?;
     let listed: Vec<_> = origins.iter().chain(&trusted_origins).cloned().collect();
     let sign_out = sign_out(configuration.logout, &listed)?;
     let known = Known {
@@ -53,27 +54,13 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     };
     let policies = configuration.policies.iter();
     let policies = policies.map(|(name, shape)| Ok((name.clone(), known.policy(&format!("policies.{name}"), shape)?)));
-    let policies: std::collections::BTreeMap<_, _> = policies.collect::<Result<_, Refusal>>()?;
+    let policies: BTreeMap<_, _> = policies.collect::<Result<_, Refusal>>()?;
     let rules = rules::rules(&configuration.rules, &known, &origins, &endpoints)?;
     let route_policies = route_policies(configuration.route_policies, policies.is_empty())?;
     let identity = identity(configuration.claim_to_headers)?;
     let forward = Forward { access_token: configuration.forward.access_token, id_token: configuration.forward.id_token };
 
-    let mut kept: BTreeSet<_> = identity.claims().cloned().collect();
-    kept.insert(ClaimPath::named("sub"));
-    let mut named = Vec::new();
-    policies.values().for_each(|policy| policy.claims(&mut named));
-    rules.iter().for_each(|rule| {
-        if let Requirement::When(condition) = &rule.require {
-            condition.claims(&mut named);
-        }
-    });
-    for (index, claim) in configuration.session.claims.iter().enumerate() {
-        named.push(claim_path(&format!("session.claims[{index}]"), claim)?);
-    }
-    kept.extend(named);
-    let kept_claims: Vec<_> = kept.into_iter().collect();
-
+    let kept_claims = kept_claims(&identity, &policies, &rules, &configuration.session.claims)?;
     let cookie = cookie(configuration.session.cookie, !trusted_origins.is_empty())?;
     let lifetimes = lifetimes(configuration.session.lifetime, configuration.session.idle)?;
     let attempt_timeout =
@@ -90,7 +77,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
         wait: positive("sign_in.wait", configuration.sign_in.wait, Duration::from_secs(5), Duration::from_secs(60))?,
         session: session::Settings { cookie, lifetimes, attempt_timeout },
         otherwise: Rule {
-            name: "default".to_owned(),
+            name: "default".into(),
             matches: Match::default(),
             require: Requirement::Authenticated,
             unauthenticated: Unauthenticated::ByNavigation,
@@ -165,6 +152,12 @@ fn checked_providers(shapes: Vec<shapes::Provider>, environment: Environment<'_>
     for (index, shape) in shapes.into_iter().enumerate() {
         let path = format!("providers[{index}]");
         let provider = providers::provider(&path, shape, environment)?;
+        if provider.name.ends_with('.') {
+            return Err(Refusal::new(
+                format!("{path}.name"),
+                "expected a name that can end a path, found one that ends in a dot; it stands at the end of the redirect URI",
+            ));
+        }
         if providers.iter().any(|other| other.name == provider.name) {
             return Err(Refusal::new(format!("{path}.name"), "expected a name of its own, found one that is taken; rename it"));
         }
@@ -214,7 +207,7 @@ fn unusable_key(index: usize, why: UnusableKey) -> Refusal {
     )
 }
 
-fn endpoints(shape: shapes::Endpoints) -> Result<Endpoints, Refusal> {
+fn endpoints(shape: shapes::Endpoints, several_providers: bool) -> Result<Endpoints, Refusal> {
     let endpoints = Endpoints {
         login: shape.login.unwrap_or_else(|| "/api/login".to_owned()),
         callback: shape.callback.unwrap_or_else(|| "/api/callback".to_owned()),
@@ -234,7 +227,7 @@ fn endpoints(shape: shapes::Endpoints) -> Result<Endpoints, Refusal> {
             return Err(Refusal::new(path, "expected an absolute path of plain characters, found another; write /api/login"));
         }
         // With several providers, the callbacks stand below the callback's path.
-        if name != "callback" && endpoint.starts_with(&format!("{}/", endpoints.callback)) {
+        if several_providers && name != "callback" && endpoint.starts_with(&format!("{}/", endpoints.callback)) {
             return Err(Refusal::new(path, "expected a path that is not below the callback's, found one; change it"));
         }
         if !seen.insert(endpoint) {
@@ -268,77 +261,6 @@ fn route_policies(shape: Option<shapes::RoutePolicies>, no_policies: bool) -> Re
         }
         shape => Ok(shape.map(|shape| shape.filter_metadata)),
     }
-}
-
-fn identity(shapes: Option<Vec<shapes::ClaimToHeader>>) -> Result<IdentityHeaders, Refusal> {
-    const USUAL: [(&str, &str); 4] = [
-        ("sub", "x-forwarded-user"),
-        ("email", "x-forwarded-email"),
-        ("groups", "x-forwarded-groups"),
-        ("preferred_username", "x-forwarded-preferred-username"),
-    ];
-    let Some(shapes) = shapes else {
-        return Ok(IdentityHeaders::new(
-            USUAL.iter().map(|(claim, name)| (ClaimPath::named(*claim), (*name).to_owned())).collect(),
-        ));
-    };
-    let mut names = BTreeSet::new();
-    let mut pairs = Vec::new();
-    for (index, shape) in shapes.iter().enumerate() {
-        let path = format!("claim_to_headers[{index}]");
-        let name = header_name(&format!("{path}.header_name"), &shape.header_name)?;
-        if !names.insert(name.clone()) {
-            return Err(Refusal::new(
-                format!("{path}.header_name"),
-                "expected a header of its own, found one that is taken; rename it",
-            ));
-        }
-        pairs.push((claim_path(&format!("{path}.claim_name"), &shape.claim_name)?, name));
-    }
-    Ok(IdentityHeaders::new(pairs))
-}
-
-fn header_name(path: &str, name: &str) -> Result<String, Refusal> {
-    const NOT_FOR_CLAIMS: [&str; 27] = [
-        "host",
-        "cookie",
-        "set-cookie",
-        "authorization",
-        "connection",
-        "keep-alive",
-        "transfer-encoding",
-        "upgrade",
-        "te",
-        "trailer",
-        "expect",
-        "date",
-        "range",
-        "origin",
-        "referer",
-        "user-agent",
-        "forwarded",
-        "via",
-        "x-request-id",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-port",
-        "x-forwarded-proto",
-        "x-real-ip",
-        ACCESS_TOKEN,
-        ID_TOKEN,
-        PROVIDER,
-    ];
-    const FAMILIES_NOT_FOR_CLAIMS: [&str; 8] =
-        ["accept", "access-control-", "cache-", "content-", "if-", "proxy-", "sec-", "x-envoy-"];
-    let name = name.to_ascii_lowercase();
-    let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    if name.is_empty() || !plain {
-        return Err(Refusal::new(path, "expected a header name of letters, digits and -, found another; write x-forwarded-user"));
-    }
-    if NOT_FOR_CLAIMS.contains(&name.as_str()) || FAMILIES_NOT_FOR_CLAIMS.iter().any(|family| name.starts_with(family)) {
-        return Err(Refusal::new(path, "expected a header that has no other use, found one that has; write x-forwarded-user"));
-    }
-    Ok(name)
 }
 
 fn cookie(shape: shapes::Cookie, has_trusted_origins: bool) -> Result<CookieSettings, Refusal> {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::access::policy::{Condition, Requirement};
 use crate::config::Refusal;
 use crate::config::shapes;
+use crate::config::spellings::ClaimName;
 use crate::words::principal::ClaimPath;
 
 /// Nesting that nobody needs, and that would only cost.
@@ -94,7 +95,7 @@ impl Known<'_> {
         };
         if claimant != Claimant::Settled && (shape.claim.is_some() || shape.email_domain.is_some() || shape.scope.is_some()) {
             return Err(Refusal::new(
-                at("provider"),
+                path,
                 "expected the provider whose claims count, found none, and there are several; write provider: NAME beside the condition (outside of not), or any_provider: true",
             ));
         }
@@ -191,7 +192,7 @@ impl Known<'_> {
 }
 
 /// A claim's place.
-pub(super) fn claim_path(path: &str, claim: &shapes::ClaimName) -> Result<ClaimPath, Refusal> {
+pub(super) fn claim_path(path: &str, claim: &ClaimName) -> Result<ClaimPath, Refusal> {
     if claim.0.is_empty() || claim.0.iter().any(String::is_empty) {
         return Err(Refusal::new(path, "expected a claim name or a path of names, found an empty one; write claim: groups"));
     }
@@ -201,6 +202,13 @@ pub(super) fn claim_path(path: &str, claim: &shapes::ClaimName) -> Result<ClaimP
 fn values(path: &str, values: &[Value]) -> Result<Vec<Value>, Refusal> {
     if values.is_empty() {
         return Err(Refusal::new(path, "expected at least one value, found none; a condition without values never holds"));
+    }
+    // A Struct has rounded larger numbers before they arrive here.
+    let inexact = |value: &Value| value.as_f64().is_some_and(|number| value.is_f64() && number.abs() >= 9_007_199_254_740_992.0);
+    if let Some(index) = values.iter().position(inexact) {
+        let sentence =
+            "expected a number that floating point can hold exactly, found a larger one; let the provider send it as a text";
+        return Err(Refusal::new(format!("{path}[{index}]"), sentence));
     }
     match values.iter().position(|value| !matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_))) {
         Some(index) => Err(Refusal::new(

@@ -7,6 +7,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::config::Refusal;
 use crate::config::shapes::Configuration;
+use crate::words::json::{self, Unambiguous};
 
 /// Reads a configuration.
 ///
@@ -14,6 +15,7 @@ use crate::config::shapes::Configuration;
 /// What cannot be read, and where.
 pub fn read(bytes: &[u8]) -> Result<Configuration, Refusal> {
     let document = document(bytes)?;
+    refuse_nothing("", &document)?;
     serde_path_to_error::deserialize(document).map_err(|error| {
         let path = Some(error.path().to_string()).filter(|path| path != ".").unwrap_or_default();
         let words = error.inner().to_string();
@@ -36,15 +38,34 @@ fn document(bytes: &[u8]) -> Result<Value, Refusal> {
         );
     }
     // Protobuf holds bytes that JSON cannot, so that nothing is both.
-    match serde_json::from_slice::<Value>(bytes) {
-        Ok(document @ Value::Object(_)) => Ok(document),
-        Ok(_) => refused("expected a JSON object, found something else; write {\"origins\": […], …}".into()),
+    match serde_json::from_slice::<Unambiguous>(bytes) {
+        Ok(Unambiguous(members)) => Ok(Value::Object(members)),
         Err(error) => match prost_types::Struct::decode(bytes) {
             Ok(object) if bytes.first() != Some(&b'{') => Ok(from_struct(object)),
-            _ => refused(format!(
-                "expected JSON or a google.protobuf.Struct, found neither ({error}); give the plugin one of both"
-            )),
+            _ => {
+                let why = json::phrase(&error);
+                refused(format!(
+                    "expected a JSON object or a google.protobuf.Struct, found neither ({why}); give the plugin one of both"
+                ))
+            }
         },
+    }
+}
+
+/// A template that had no value to fill in leaves nothing (`null`), and a rule without its condition would let everybody in.
+fn refuse_nothing(path: &str, value: &Value) -> Result<(), Refusal> {
+    let separator = if path.is_empty() { "" } else { "." };
+    match value {
+        Value::Null => Err(Refusal::new(path, "expected a value, found nothing; give it one, or remove the field")),
+        Value::Array(members) => {
+            let mut each = members.iter().enumerate();
+            each.try_for_each(|(index, member)| refuse_nothing(&format!("{path}[{index}]"), member))
+        }
+        Value::Object(members) => {
+            let mut each = members.iter();
+            each.try_for_each(|(name, member)| refuse_nothing(&format!("{path}{separator}{name}"), member))
+        }
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
     }
 }
 

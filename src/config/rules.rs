@@ -19,7 +19,7 @@ pub(super) fn rules(
     let mut rules: Vec<Rule> = Vec::new();
     for (index, shape) in shapes.iter().enumerate() {
         let path = format!("rules[{index}]");
-        let matches = matches(&format!("{path}.match"), &shape.matches, origins, endpoints)?;
+        let matches = matches(&format!("{path}.match"), &shape.matches, known, origins, endpoints)?;
         if let Some(earlier) = rules.iter().find(|earlier| earlier.matches.covers(&matches)) {
             return Err(Refusal::new(
                 format!("{path}.match"),
@@ -42,7 +42,7 @@ pub(super) fn rules(
             Some(shapes::Unauthenticated::Respond) => Unauthenticated::Respond,
         };
         let credentials = credentials(&path, shape, &require, known)?;
-        rules.push(Rule { name: path, matches, require, unauthenticated, credentials });
+        rules.push(Rule { name: path.into(), matches, require, unauthenticated, credentials });
     }
     Ok(rules)
 }
@@ -74,7 +74,14 @@ fn credentials(path: &str, shape: &shapes::Rule, require: &Requirement, known: &
     Ok(credentials)
 }
 
-fn matches(path: &str, shape: &shapes::Match, origins: &[Origin], endpoints: &Endpoints) -> Result<Match, Refusal> {
+fn matches(
+    path: &str,
+    shape: &shapes::Match,
+    known: &Known<'_>,
+    origins: &[Origin],
+    endpoints: &Endpoints,
+) -> Result<Match, Refusal> {
+    let several = known.providers.len() > 1;
     let at = |member: &str| format!("{path}.{member}");
     let host = shape.host.as_ref().map(|host| host.to_ascii_lowercase());
     if let Some(host) = &host
@@ -105,8 +112,10 @@ fn matches(path: &str, shape: &shapes::Match, origins: &[Origin], endpoints: &En
         (None, None) => PathMatch::Any,
     };
     if let PathMatch::Exact(exact) = &path_match {
+        let below_callback = exact.strip_prefix(endpoints.callback.as_str()).and_then(|rest| rest.strip_prefix('/'));
+        let calls_back = below_callback.is_some_and(|name| several && known.providers.contains(&name));
         let ours = [&endpoints.login, &endpoints.callback, &endpoints.logout, &endpoints.session];
-        if ours.contains(&exact) {
+        if calls_back || ours.contains(&exact) {
             return Err(Refusal::new(
                 at("path"),
                 "expected another path, found one of the endpoints; they are answered before any rule",
@@ -133,23 +142,25 @@ fn pattern_match(path: &str, pattern: &str) -> Result<PathMatch, Refusal> {
             "expected an absolute path that can be read in one way only, found another; a request for it is always refused",
         );
     }
+    // What is compared is the decoded path, so that this is what must hold no other wildcard.
+    let decoded = decoded(pattern).into_owned();
     if !pattern.contains('*') {
-        return Ok(PathMatch::Exact(decoded(pattern).into_owned()));
+        return Ok(PathMatch::Exact(decoded));
     }
-    if pattern.to_ascii_lowercase().contains("%2a") {
+    if decoded.matches('*').count() != pattern.matches('*').count() {
         return refused("expected no escaped star beside wildcards, found one; write one rule for each case");
     }
-    if pattern.contains(['[', ']', '{', '}', '!', '?', '\\']) {
+    if decoded.contains(['[', ']', '{', '}', '!', '?', '\\']) {
         return refused("expected * and ** as the only wildcards, found others; write one rule for each case");
     }
-    let double_within = pattern.split('/').any(|segment| segment.contains("**") && segment != "**");
+    let double_within = decoded.split('/').any(|segment| segment.contains("**") && segment != "**");
     if double_within {
         return refused("expected ** to be a whole segment, found it within one; write /a/**");
     }
     // `/x/**` is for `/x` and everything below it, as a prefix is.
-    match pattern.strip_suffix("/**") {
+    match decoded.strip_suffix("/**") {
         Some("") => Ok(PathMatch::Any),
-        Some(prefix) if !prefix.contains('*') => Ok(PathMatch::SeparatedPrefix(decoded(prefix).into_owned())),
-        _ => Ok(PathMatch::Glob(decoded(pattern).into_owned())),
+        Some(prefix) if !prefix.contains('*') => Ok(PathMatch::SeparatedPrefix(prefix.to_owned())),
+        _ => Ok(PathMatch::Glob(decoded)),
     }
 }

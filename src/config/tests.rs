@@ -58,7 +58,7 @@ fn the_short_example_of_the_documentation_loads_as_it_stands() {
     assert_eq!(settings.session.cookie.name, "__Host-accredit");
     assert_eq!(settings.session.cookie.same_site, SameSite::Lax);
     let kept: Vec<_> = settings.kept_claims.iter().map(ToString::to_string).collect();
-    assert_eq!(kept, ["email", "groups", "preferred_username", "sub"]);
+    assert_eq!(kept, ["email", "email_verified", "groups", "preferred_username", "sub"]);
 }
 
 #[test]
@@ -186,6 +186,26 @@ fn what_is_wrong_is_named_by_its_path_with_a_remedy() {
         (with("/claim_to_headers", json!([{"claim_name": "sub", "header_name": "Host"}])), "claim_to_headers[0].header_name: "),
         (with("/claim_to_headers", json!([{"claim_name": "sub", "header_name": "x_user"}])), "claim_to_headers[0].header_name: "),
         (with("/help", json!({"url": "javascript:alert(1)"})), "help.url: "),
+        (rule(json!({"match": {"path": null}, "require": "public"})), "rules[0].match.path: expected a value, found nothing"),
+        (
+            with("/rules/0/require", json!({"provider": "sso", "claim": null, "any_of": null})),
+            "rules[0].require.any_of: expected a value, found nothing",
+        ),
+        (
+            rule(json!({"match": {"path": "/files/%5Bx%5D/*"}, "require": "public"})),
+            "rules[0].match.path: expected * and ** as the only wildcards",
+        ),
+        (rule(json!({"match": {"path": "/files/%2a/*"}, "require": "public"})), "rules[0].match.path: expected no escaped star"),
+        (with("/rules/0/require", json!({"claim": "id", "any_of": [1e19]})), "rules[0].require.any_of[0]: "),
+        (with("/providers/0/bearer", json!({"audiences": []})), "providers[0].bearer.audiences: "),
+        (with("/providers/0/bearer", json!({"audiences": ["a"], "type": "opaque"})), "providers[0].bearer.type: expected one of"),
+        (with("/providers/0/bearer", json!({"audiences": ["a"], "algorithms": ["none"]})), "providers[0].bearer.algorithms[0]: "),
+        (
+            rule(json!({"match": {"path": "/x"}, "require": {"bearer": "sso"}})),
+            "rules[0].require.bearer: expected a provider with bearer",
+        ),
+        (rule(json!({"match": {"path": "/x"}, "require": "authenticated", "credentials": "bearer"})), "rules[0].credentials: "),
+        (rule(json!({"match": {"path": "/x"}, "require": {"scope": ["a b"]}})), "rules[0].require.scope: "),
         (with("/typo", json!(1)), "typo: expected one of"),
     ];
     for (document, expected) in cases {
@@ -211,6 +231,14 @@ fn bytes_that_are_neither_json_nor_a_struct_are_refused() {
     for bytes in [b"".as_slice(), b" \n", b"{", b"[]", b"null", b"\xff\xff", b"{\"origins\":", b"origins: []"] {
         assert!(load(bytes, &environment).is_err(), "{bytes:?}");
     }
+}
+
+#[test]
+fn a_member_that_comes_twice_is_refused_whichever_would_win() {
+    let text = system_e().to_string();
+    let twice = text.replacen("\"rules\":", "\"rules\": [], \"rules\":", 1);
+    assert_ne!(text, twice);
+    assert!(load(twice.as_bytes(), &environment).is_err());
 }
 
 #[test]

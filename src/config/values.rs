@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::Refusal;
-use crate::config::shapes::{SecretSource, Span};
+use crate::config::spellings::{SecretSource, Span};
 use crate::words::secret::Secret;
 
 /// Where environment variables are looked up.

@@ -113,11 +113,12 @@ pub fn authenticate(
     }
 }
 
-/// Forgets the session that a request carries, and returns it if it was good.
-pub fn forget(settings: &Settings, memory: &mut Memory<Verified>, world: &dyn World, visit: &Visit) -> Option<Session> {
+/// Forgets the session that a request carries, and returns it, good or not: one that has just expired may still be renewed by a
+/// request under way.
+pub fn forget(settings: &Settings, memory: &mut Memory<Verified>, visit: &Visit) -> Option<Session> {
     let Carried::Sealed(sealed) = cookie::read(&settings.session.cookie, &visit.request.headers) else { return None };
     memory.forget(&sealed);
-    open(settings, world, visit, &sealed).ok()
+    Session::parse(&settings.sealer.open(Purpose::Session, &sealed)?)
 }
 
 fn open(settings: &Settings, world: &dyn World, visit: &Visit, sealed: &[u8]) -> Result<Session, Reason> {

@@ -9,7 +9,7 @@ use crate::flow::ending::{self, redirect};
 use crate::flow::establish::establish;
 use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
-use crate::flow::step::{Decision, Note, Pending, Resource, SignIn, Step};
+use crate::flow::step::{Pending, Resource, SignIn, Step};
 use crate::flow::visit::Visit;
 use crate::oidc::authorization::authorization_response;
 use crate::oidc::id_token::{self, AccessToken, Expectations, ExpectedNonce, IdToken, IdTokenError};
@@ -31,8 +31,8 @@ pub enum Keys {
     Refreshed,
 }
 
-/// The callback endpoint, as the redirect URI of one provider.
-pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, called_back: &ProviderSettings) -> Step {
+/// The callback endpoint, as the redirect URI of one provider; with several, its bare path is nobody's.
+pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, called_back: Option<&ProviderSettings>) -> Step {
     let settings = Rc::clone(&gateway.settings);
     if visit.request.method != "GET" {
         return visit.refuse_method(&settings, "GET");
@@ -48,10 +48,7 @@ pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, called_
     };
     let Some(metadata) = gateway.background.metadata(&settings, world, &provider.oidc.name, visit.now) else {
         // Nothing was spent: the browser still has the code and the attempt.
-        let resource = Resource::Metadata(provider.oidc.name.clone());
-        let until = visit.patience;
-        let decision = Decision::Await { resource, until, pending: Box::new(Pending::FromTheStart(visit)) };
-        return Step { decision, events: Vec::new(), note: Note::default() };
+        return Step::waiting(Resource::Metadata(provider.oidc.name.clone()), visit.patience, Pending::FromTheStart(visit));
     };
     // From here on this attempt counts as used, whatever comes of it.
     let used_until = attempt.created.plus(settings.session.attempt_timeout);
@@ -62,7 +59,7 @@ pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, called_
         token_request(&provider.oidc, &metadata, &code, &attempt.code_verifier, &attempt.redirect_uri)
     });
     match call {
-        Ok(call) => go_on(Decision::Call(call, Box::new(Pending::Exchanging(sign_in)))),
+        Ok(call) => Step::calling(call, Pending::Exchanging(sign_in)),
         Err(failure) => sign_in.fail(&settings, failure),
     }
 }
@@ -73,7 +70,7 @@ fn expected<'a>(
     world: &dyn World,
     visit: &Visit,
     state: Option<&str>,
-    called_back: &ProviderSettings,
+    called_back: Option<&ProviderSettings>,
 ) -> Result<(Attempt, &'a ProviderSettings), Failure> {
     let session = &settings.session;
     let state = state.ok_or_else(|| Failure::new(Reason::StateMissing, "no state in the query"))?;
@@ -89,8 +86,8 @@ fn expected<'a>(
     }
     let provider = settings.provider(&attempt.provider);
     let provider = provider.ok_or_else(|| Failure::new(Reason::AttemptMissing, "its provider is no longer configured"))?;
-    if provider.callback != called_back.callback {
-        let (asked, answered) = (&attempt.provider, &called_back.oidc.name);
+    if called_back.is_none_or(|called_back| provider.callback != called_back.callback) {
+        let (asked, answered) = (&attempt.provider, called_back.map_or("nobody", |called_back| &called_back.oidc.name));
         let detail = format!("provider {asked} was asked, the answer came to the redirect URI of {answered}: a mix-up");
         return Err(Failure::new(Reason::IssuerMismatch, detail));
     }
@@ -158,7 +155,7 @@ pub fn verify(gateway: &mut Gateway, world: &mut dyn World, sign_in: SignIn, tok
             gateway.background.want(&resource);
             // The code is spent, so that this wait has patience of its own.
             let until = now.plus(settings.wait);
-            return go_on(Decision::Await { resource, until, pending: Box::new(Pending::Verifying(sign_in, tokens)) });
+            return Step::waiting(resource, until, Pending::Verifying(sign_in, tokens));
         }
         (Err(IdTokenError::KeyUnknown(failure) | IdTokenError::Refused(failure)), _) => {
             return sign_in.fail(&settings, failure);
@@ -171,7 +168,7 @@ pub fn verify(gateway: &mut Gateway, world: &mut dyn World, sign_in: SignIn, tok
         return sign_in.fail(&settings, lost_metadata());
     };
     match userinfo_request(&provider.oidc, &metadata, &tokens.access_token) {
-        Ok(call) => go_on(Decision::Call(call, Box::new(Pending::AskingUserinfo(sign_in, tokens, id_token)))),
+        Ok(call) => Step::calling(call, Pending::AskingUserinfo(sign_in, tokens, id_token)),
         Err(failure) => sign_in.fail(&settings, failure),
     }
 }
@@ -201,8 +198,4 @@ pub fn told(
 
 fn lost_metadata() -> Failure {
     Failure::new(Reason::MetadataUnavailable, "the metadata were lost while signing in")
-}
-
-fn go_on(decision: Decision) -> Step {
-    Step { decision, events: Vec::new(), note: Note::default() }
 }

@@ -1,14 +1,16 @@
-//! The ways a request can end here: a refusal, an answer of an endpoint, a redirect. What is said for a reason, `access::answer`
+//! The ways a step can be taken: a wait, a call, a refusal, an answer of an endpoint, a redirect. What is said for a reason, `access::answer`
 //! knows; why there is one, the journeys.
 
 use crate::access::answer::{self, BearerChallenge, Context, Visitor};
 use crate::access::browser;
 use crate::config::settings::Settings;
 use crate::flow::event::{Event, Outcome, Place};
-use crate::flow::step::{Decision, Note, SignIn, Step};
+use crate::flow::step::{Decision, Note, Pending, Resource, SignIn, Step};
 use crate::flow::visit::Visit;
-use crate::words::message::{Request, Response};
+use crate::words::message::{HttpCall, Request, Response};
+use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
+use crate::words::time::Timestamp;
 use crate::words::url::ReturnTo;
 
 impl Visit {
@@ -74,6 +76,23 @@ impl SignIn {
 }
 
 impl Step {
+    /// Waits for something that all requests share.
+    pub fn waiting(resource: Resource, until: Timestamp, pending: Pending) -> Self {
+        let decision = Decision::Await { resource, until, pending: Box::new(pending) };
+        Self { decision, events: Vec::new(), note: Note::default() }
+    }
+
+    /// Asks somebody.
+    pub fn calling(call: HttpCall, pending: Pending) -> Self {
+        Self { decision: Decision::Call(call, Box::new(pending)), events: Vec::new(), note: Note::default() }
+    }
+
+    /// The same step, after these events.
+    pub fn after(self, mut events: Vec<Event>) -> Self {
+        events.extend(self.events);
+        Self { events, ..self }
+    }
+
     /// Ends a request with an answer of one of our endpoints.
     pub fn answered(response: Response, mut events: Vec<Event>) -> Self {
         events.push(Event::Outcome(Outcome::Answered));
@@ -104,9 +123,15 @@ pub fn turn_away(settings: &Settings, request: Option<&Request>, request_id: &st
     let response = answer::refuse(reason, &context);
     let (method, path) = request.map_or(("-", "-"), |request| (&request.method, &request.path));
     let place = Place::new(request_id, method, path);
-    let detail = request
-        .map(|request| format!("authority {}", request.authority.chars().take(256).collect::<String>()))
-        .unwrap_or_default();
+    let detail = match reason {
+        Reason::HostUnknown => {
+            let authority = request.map_or("", |request| &request.authority);
+            format!("authority {} is none of the origins", quote(authority))
+        }
+        Reason::PathAmbiguous => "escapes, dots, slashes, backslashes or semicolons that servers read differently".to_owned(),
+        Reason::HeaderAmbiguous => "Connection names a header that identity is read from".to_owned(),
+        _ => String::new(),
+    };
     let denied = Event::Denied { place, rule: None, subject: None, failure: Failure::new(reason, detail) };
     let outcome = Event::Outcome(Outcome::of_status(response.status));
     Step { decision: Decision::Respond(response), events: vec![denied, outcome], note: Note::default() }
@@ -127,6 +152,7 @@ pub fn redirect(status: u16, location: &str, set_cookies: Vec<String>) -> Respon
 pub fn json_answer(body: &serde_json::Value, set_cookies: Vec<String>) -> Response {
     let mut headers = vec![
         ("content-type".to_owned(), "application/json".to_owned()),
+        ("x-content-type-options".to_owned(), "nosniff".to_owned()),
         ("cache-control".to_owned(), "private, no-store".to_owned()),
     ];
     headers.extend(set_cookies.into_iter().map(|cookie| ("set-cookie".to_owned(), cookie)));

@@ -17,7 +17,7 @@ use crate::oidc::token::TokenSet;
 use crate::session::content::{NewSession, Session, Tokens};
 use crate::session::cookie;
 use crate::session::tombstone::{self, Ended};
-use crate::words::cookie::{Attributes, set};
+use crate::words::cookie::{Attributes, delete, set};
 use crate::words::principal::{ClaimPath, Claims, LEFT_OUT};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
@@ -42,7 +42,7 @@ pub fn establish(gateway: &mut Gateway, world: &mut dyn World, sign_in: &SignIn,
         Err(failure) => return sign_in.fail(settings, failure),
     };
     // A renewal of the session that was there before must not bring it back.
-    if let Some(before) = authenticate::forget(settings, &mut gateway.memory, world, &sign_in.visit) {
+    if let Some(before) = authenticate::forget(settings, &mut gateway.memory, &sign_in.visit) {
         tombstone::mark(world, Ended::Session(&before.id), before.ends);
     }
     let return_to = sign_in.return_to(settings);
@@ -88,7 +88,7 @@ fn session_cookies(
     let written = cookie::write(&settings.session.cookie, &sealed, now, session.ends, came);
     let mut cookies = written.map_err(|_| too_large(&session, sealed.len()))?;
     cookies.push(sign_in.attempt.forget(&settings.session.cookie));
-    cookies.extend(hint_cookie(settings, world, &tokens.id_token, session.ends.since(now)));
+    cookies.extend(hint_cookie(settings, world, &tokens.id_token, &session, now));
     Ok(cookies)
 }
 
@@ -149,16 +149,26 @@ fn too_large(session: &Session, bytes: usize) -> Failure {
     Failure::new(Reason::SessionTooLarge, detail)
 }
 
-/// Keeps the ID token for `id_token_hint` at sign-out, where only the logout endpoint gets it.
-fn hint_cookie(settings: &Settings, world: &mut dyn World, id_token: &Secret, lasting: Duration) -> Option<String> {
+/// Keeps the ID token for `id_token_hint` at sign-out, where only the logout endpoint gets it, and only for this session. One that
+/// is too large is left out, and an earlier person's is deleted all the same.
+fn hint_cookie(
+    settings: &Settings,
+    world: &mut dyn World,
+    id_token: &Secret,
+    session: &Session,
+    now: Timestamp,
+) -> Option<String> {
     if !settings.sign_out.at_provider {
         return None;
     }
-    let sealed = settings.sealer.seal(world, Purpose::LogoutHint, id_token.expose().as_bytes()).ok()?;
-    if sealed.len() > LARGEST_HINT {
-        return None;
-    }
-    let attributes =
-        Attributes { path: &settings.endpoints.logout, same_site: settings.session.cookie.same_site, max_age: lasting };
-    Some(set(&settings.session.cookie.hint_name, &sealed, attributes))
+    let (cookie, path) = (&settings.session.cookie, settings.endpoints.logout.as_str());
+    let content = format!("{} {}", session.id, id_token.expose());
+    let sealed = settings.sealer.seal(world, Purpose::LogoutHint, content.as_bytes());
+    Some(match sealed.ok().filter(|sealed| sealed.len() <= LARGEST_HINT) {
+        Some(sealed) => {
+            let max_age = session.ends.since(now);
+            set(&cookie.hint_name, &sealed, Attributes { path, same_site: cookie.same_site, max_age })
+        }
+        None => delete(&cookie.hint_name, path, cookie.same_site),
+    })
 }

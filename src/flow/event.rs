@@ -168,6 +168,18 @@ impl Event {
         })
     }
 
+    /// Whether somebody should look after it: something does not work, rather than somebody not being let in.
+    pub const fn is_trouble(&self) -> bool {
+        match self {
+            Self::Fetched { failure, .. } => failure.is_some(),
+            Self::SignInFailed { failure, .. } | Self::Denied { failure, .. } => matches!(
+                failure.reason,
+                Reason::ClientAuthenticationFailed | Reason::RoutePolicyUnknown | Reason::SessionTooLarge | Reason::Internal
+            ),
+            _ => false,
+        }
+    }
+
     /// The audit line, one JSON object, for events that matter for security.
     pub fn audit(&self) -> Option<String> {
         let line = match self {

@@ -1,6 +1,7 @@
 //! The gateway: its state, and which journey a request takes. One per plugin configuration; there is no other state anywhere.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::access::answer::{BearerChallenge, Visitor};
 use crate::access::browser;
@@ -23,12 +24,16 @@ use crate::session::tombstone::{self, Ended};
 use crate::words::cookie::without;
 use crate::words::message::{Edits, Headers, Reply, Request};
 use crate::words::principal::Proof;
+use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::{NoRandomness, World};
 
 /// What a worker remembers of verified sessions, in bytes.
 const MEMORY_BYTES: usize = 8 * 1024 * 1024;
+
+/// A response renews a session only this soon after its request.
+const LONGEST_RENEWAL: Duration = Duration::from_secs(30);
 
 /// The key in route metadata that names a policy.
 const ROUTE_POLICY: &str = "policy";
@@ -38,7 +43,6 @@ pub struct Gateway {
     pub(super) settings: Rc<Settings>,
     pub(super) memory: Memory<Verified>,
     pub(super) background: Background,
-    rule_names: Vec<Rc<str>>,
 }
 
 impl Gateway {
@@ -49,8 +53,7 @@ impl Gateway {
     pub fn new(world: &mut dyn World, settings: Settings) -> Result<Self, NoRandomness> {
         let memory = Memory::new(world, MEMORY_BYTES)?;
         let background = Background::new(&settings);
-        let rule_names = settings.rules.iter().map(|rule| Rc::from(rule.name.as_str())).collect();
-        Ok(Self { settings: Rc::new(settings), memory, background, rule_names })
+        Ok(Self { settings: Rc::new(settings), memory, background })
     }
 
     /// A request arrives.
@@ -76,7 +79,10 @@ impl Gateway {
                 let visit = Visit { now, ..visit };
                 visit.refuse(
                     &Rc::clone(&self.settings),
-                    Failure::new(reason, "it did not come in time; the log says why fetching failed"),
+                    Failure::new(
+                        reason,
+                        "what it needs did not come in time, or too many wait already; the fetch_failed lines say why",
+                    ),
                 )
             }
             (Pending::FromTheStart(visit), News::Ready | News::Reply(_)) => self.travel(world, Visit { now, ..visit }),
@@ -109,7 +115,9 @@ impl Gateway {
     pub fn finish(&mut self, world: &mut dyn World, renewal: &Renewal) -> (Vec<(&'static str, String)>, Vec<Event>) {
         let now = world.now();
         let nothing = (Vec::new(), Vec::new());
-        if tombstone::is_marked(world, Ended::Session(&renewal.session.id), now) {
+        // An answer that took long does not renew: somebody may have signed out meanwhile, perhaps at another replica.
+        let late = now.since(renewal.session.renewed) > LONGEST_RENEWAL;
+        if late || tombstone::is_marked(world, Ended::Session(&renewal.session.id), now) {
             return nothing;
         }
         let Ok(sealed) = self.settings.sealer.seal(world, Purpose::Session, &renewal.session.write()) else { return nothing };
@@ -166,8 +174,8 @@ impl Gateway {
         let called_back = settings.providers.iter().find(|provider| provider.callback == path);
         if path == endpoints.login {
             sign_in::login(self, world, visit)
-        } else if let Some(provider) = called_back {
-            callback::begin(self, world, visit, provider)
+        } else if called_back.is_some() || path == endpoints.callback {
+            callback::begin(self, world, visit, called_back)
         } else if path == endpoints.logout {
             sign_out::begin(self, world, &visit)
         } else if path == endpoints.session {
@@ -189,7 +197,7 @@ impl Gateway {
                 tightened = with_policy;
                 &tightened
             }
-            Err(reason) => return visit.refuse(&settings, Failure::new(reason, "route metadata")),
+            Err(failure) => return visit.refuse(&settings, failure),
         };
         let mut events = Vec::with_capacity(2);
         let identity = self.who(world, &visit, rule, &mut events);
@@ -247,13 +255,15 @@ impl Gateway {
     /// The rule made tighter by the policy that Envoy's route names. It can only add a condition: the route that was looked at
     /// may not be the one that is taken, because removing a header makes Envoy choose again. A request that brings a header
     /// which we would remove is therefore refused while routes name policies.
-    fn route_policy(&self, world: &dyn World, visit: &Visit, rule: &Rule) -> Result<Option<Rule>, Reason> {
+    fn route_policy(&self, world: &dyn World, visit: &Visit, rule: &Rule) -> Result<Option<Rule>, Failure> {
         let Some(namespace) = &self.settings.route_policies else { return Ok(None) };
-        if self.settings.identity.sent_by_client(&visit.request.headers).next().is_some() {
-            return Err(Reason::HeaderAmbiguous);
+        if let Some(name) = self.settings.identity.sent_by_client(&visit.request.headers).next() {
+            return Err(Failure::new(Reason::HeaderAmbiguous, format!("{} came, while routes name policies", quote(name))));
         }
         let Some(name) = world.route_metadata(namespace, ROUTE_POLICY) else { return Ok(None) };
-        let policy = self.settings.policies.get(&name).ok_or(Reason::RoutePolicyUnknown)?;
+        let unknown =
+            || Failure::new(Reason::RoutePolicyUnknown, format!("the route names policy {}, which is not defined", quote(&name)));
+        let policy = self.settings.policies.get(&name).ok_or_else(unknown)?;
         Ok(Some(Rule { require: rule.require.and(policy), ..rule.clone() }))
     }
 
@@ -277,7 +287,7 @@ impl Gateway {
             let return_to = visit.return_to();
             let wish = sign_in::Wish { provider, return_to, another_account: false, told: sign_in::Told::ByRedirect };
             let mut step = sign_in::send(self, world, visit, wish, events);
-            step.note.rule = Some(self.rule_name(rule));
+            step.note.rule = Some(Rc::clone(&rule.name));
             return step;
         }
         deny(&Rc::clone(&self.settings), &visit, rule, None, failure, events)
@@ -304,7 +314,7 @@ impl Gateway {
         Step {
             decision: Decision::Forward(Forward { edits: Edits { remove, set, cookie }, renewal }),
             events,
-            note: Note { subject: verified.map(|verified| Rc::clone(&verified.subject)), rule: Some(self.rule_name(rule)) },
+            note: Note { subject: verified.map(|verified| Rc::clone(&verified.subject)), rule: Some(Rc::clone(&rule.name)) },
         }
     }
 
@@ -316,10 +326,6 @@ impl Gateway {
         };
         let provider = self.settings.provider(&verified.principal.provider);
         !provider.and_then(|provider| provider.oidc.bearer.as_ref()).is_some_and(|bearer| bearer.forward)
-    }
-
-    fn rule_name(&self, rule: &Rule) -> Rc<str> {
-        self.rule_names.iter().find(|name| ***name == *rule.name).map_or_else(|| Rc::from(rule.name.as_str()), Rc::clone)
     }
 }
 
@@ -348,9 +354,9 @@ fn deny(
     let response = visit.refusal_for(settings, failure.reason, &visit.return_to(), visitor, bearer);
     let subject = verified.map(|verified| Rc::clone(&verified.subject));
     let named = subject.as_deref().map(str::to_owned);
-    events.push(Event::Denied { place: visit.place(), rule: Some(rule.name.clone()), subject: named, failure });
+    events.push(Event::Denied { place: visit.place(), rule: Some(rule.name.to_string()), subject: named, failure });
     events.push(Event::Outcome(Outcome::of_status(response.status)));
-    let note = Note { subject, rule: Some(Rc::from(rule.name.as_str())) };
+    let note = Note { subject, rule: Some(Rc::clone(&rule.name)) };
     Step { decision: Decision::Respond(response), events, note }
 }
 

@@ -1,6 +1,8 @@
 //! Sends somebody to a provider: as a redirect for a navigation, as a URL for a script. Spends nothing and proves nothing; what
 //! must be known later goes into the attempt's cookie.
 
+use std::rc::Rc;
+
 use serde_json::json;
 
 use crate::access::browser;
@@ -8,11 +10,12 @@ use crate::config::settings::{ProviderSettings, Settings};
 use crate::flow::ending::{json_answer, redirect};
 use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
-use crate::flow::step::{Decision, Note, Pending, Resource, Step};
+use crate::flow::step::{Pending, Resource, Step};
 use crate::flow::visit::Visit;
 use crate::oidc::authorization::{AuthorizationRequest, authorization_request, code_challenge};
 use crate::oidc::metadata::Metadata;
 use crate::session::attempt::Attempt;
+use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::url::{ReturnTo, query_parameters};
 use crate::words::world::{NoRandomness, World};
@@ -67,19 +70,19 @@ fn wish(settings: &Settings, visit: &Visit) -> Result<Wish, Reason> {
 
 /// Sends the browser to the provider, as soon as its metadata is here.
 pub fn send(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, wish: Wish, mut events: Vec<Event>) -> Step {
-    let settings = std::rc::Rc::clone(&gateway.settings);
+    let settings = Rc::clone(&gateway.settings);
     let chosen = match &wish.provider {
         Some(name) => settings.provider(name),
         None => settings.providers.first(),
     };
     let Some(provider) = chosen else {
-        return visit.refuse(&settings, Failure::new(Reason::ProviderUnknown, "no provider of that name is configured"));
+        let name = quote(wish.provider.as_deref().unwrap_or_default());
+        let step = visit.refuse(&settings, Failure::new(Reason::ProviderUnknown, format!("no provider {name} is configured")));
+        return step.after(events);
     };
     let Some(metadata) = gateway.background.metadata(&settings, world, &provider.oidc.name, visit.now) else {
-        let resource = Resource::Metadata(provider.oidc.name.clone());
-        let until = visit.patience;
-        let decision = Decision::Await { resource, until, pending: Box::new(Pending::FromTheStart(visit)) };
-        return Step { decision, events, note: Note::default() };
+        return Step::waiting(Resource::Metadata(provider.oidc.name.clone()), visit.patience, Pending::FromTheStart(visit))
+            .after(events);
     };
     match prepare(&settings, world, &visit, provider, &metadata, &wish) {
         Ok((url, cookies)) => {
@@ -91,7 +94,9 @@ pub fn send(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, wish: Wi
                 Told::ByRedirect => Step::redirected(redirect(302, &url, cookies), events),
             }
         }
-        Err(NoRandomness) => visit.refuse(&settings, Failure::new(Reason::Internal, "the host gave no random bytes")),
+        Err(NoRandomness) => {
+            visit.refuse(&settings, Failure::new(Reason::Internal, "the host gave no random bytes")).after(events)
+        }
     }
 }
 

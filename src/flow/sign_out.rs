@@ -33,7 +33,8 @@ pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Ste
     if !allowed {
         return visit.refuse(&settings, Failure::new(Reason::CrossSite, "sign-out needs evidence that this site asked for it"));
     }
-    let session = authenticate::forget(&settings, &mut gateway.memory, world, visit);
+    let session = authenticate::forget(&settings, &mut gateway.memory, visit);
+    let session = session.filter(|session| !tombstone::is_marked(world, Ended::Session(&session.id), visit.now));
     if let Some(session) = &session {
         tombstone::mark(world, Ended::Session(&session.id), session.ends);
     }
@@ -74,7 +75,9 @@ fn at_provider(
     let by_navigation = browser::wants_page(&visit.request);
     let hint = pairs(&visit.request.headers).find(|(name, _)| by_navigation && *name == hint_name);
     let hint = hint.and_then(|(_, value)| settings.sealer.open(Purpose::LogoutHint, value));
-    let hint = hint.and_then(|plain| String::from_utf8(plain).ok()).map(Secret::new);
+    // A hint that belongs to another session, an earlier person's or a planted one, is none.
+    let hint = hint.and_then(|plain| String::from_utf8(plain).ok());
+    let hint = hint.as_deref().and_then(|content| content.strip_prefix(&session.id)?.strip_prefix(' ')).map(Secret::new);
     let return_to = settings.sign_out.return_to.as_str();
     let absolute = if return_to.starts_with('/') { format!("{}{return_to}", visit.origin) } else { return_to.to_owned() };
     let request = EndSession { id_token_hint: hint.as_ref(), post_logout_redirect_uri: Some(&absolute), state: None };

@@ -7,6 +7,7 @@ mod stage;
 
 mod arbitrary;
 mod background;
+mod bearer;
 mod callback;
 mod keys;
 mod rules;

@@ -92,6 +92,8 @@ struct Held<T> {
 /// A fetched document as it stands in shared memory.
 #[derive(Serialize, Deserialize)]
 struct Mirrored {
+    /// Where it belongs: sealed or not, it counts nowhere else.
+    place: String,
     fetched: Timestamp,
     fresh_until: Timestamp,
     body: String,
@@ -321,7 +323,8 @@ impl Keep {
         fetched: Timestamp,
         fresh_until: Timestamp,
     ) {
-        let mirrored = Mirrored { fetched, fresh_until, body: String::from_utf8_lossy(body).into_owned() };
+        let place = self.key(kind, "document");
+        let mirrored = Mirrored { place, fetched, fresh_until, body: String::from_utf8_lossy(body).into_owned() };
         let Ok(text) = serde_json::to_vec(&mirrored) else { return };
         let Ok(sealed) = sealer.seal(world, Purpose::Document, &text) else { return };
         if let Some(key) = self.document_keys(sealer, kind).next() {
@@ -336,7 +339,7 @@ impl Keep {
         let open = |key: String| sealer.open(Purpose::Document, &world.shared(&key)?.value);
         let text = self.document_keys(sealer, kind).find_map(open)?;
         let mut mirrored: Mirrored = serde_json::from_slice(&text).ok()?;
-        if held.is_some_and(|fetched| mirrored.fetched <= fetched) {
+        if mirrored.place != self.key(kind, "document") || held.is_some_and(|fetched| mirrored.fetched <= fetched) {
             return None;
         }
         let json = vec![("content-type".to_owned(), b"application/json".to_vec())];

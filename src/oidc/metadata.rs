@@ -135,7 +135,7 @@ fn difference(expected: &str, found: &str) -> String {
         rest => quote(&rest),
     };
     format!(
-        "expected issuer {}, found {}; after {common} common characters {} was expected, {} was found",
+        "expected issuer {}, found {}; after {common} common characters {} was expected, {} was found; if this is the provider you mean, write its issuer exactly so",
         quote(expected),
         quote(found),
         rest(expected),

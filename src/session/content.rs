@@ -139,7 +139,7 @@ pub struct NewSession {
     pub fingerprint: Fingerprint,
     /// Tokens to keep.
     pub tokens: Tokens,
-    /// A forwarded access token ends here, and the session with it.
+    /// The first of the forwarded tokens ends here, and the session with it.
     pub tokens_end: Option<Timestamp>,
 }
 
@@ -170,15 +170,17 @@ impl Session {
         })
     }
 
+    /// Reads what was sealed, whether it still counts or not.
+    pub fn parse(plain: &[u8]) -> Option<Self> {
+        serde_json::from_slice(plain).ok().filter(|session: &Self| session.version == VERSION)
+    }
+
     /// Reads what was sealed, and says whether it still counts.
     ///
     /// # Errors
     /// [`Reason::SessionInvalid`] for another version or shape, [`Reason::SessionExpired`] past either lifetime.
     pub fn read(plain: &[u8], now: Timestamp, lifetimes: Lifetimes) -> Result<Self, Reason> {
-        let session: Self = serde_json::from_slice(plain).map_err(|_| Reason::SessionInvalid)?;
-        if session.version != VERSION {
-            return Err(Reason::SessionInvalid);
-        }
+        let session = Self::parse(plain).ok_or(Reason::SessionInvalid)?;
         if now >= session.expires(lifetimes) {
             return Err(Reason::SessionExpired);
         }

@@ -16,6 +16,9 @@ use crate::words::message::{CookieEdit, Edits, Headers, HttpCall, Reply, Respons
 /// No answer of a provider is read further than this, in bytes; the core refuses what is larger than 256 KiB.
 const MOST_READ: usize = 300 * 1_024;
 
+/// What else tells caches to keep a response, beside `Cache-Control`: it must not, once it has our cookie.
+const CACHE_FIELDS: [&str; 3] = ["expires", "cdn-cache-control", "surrogate-control"];
+
 /// A stream, as far as acting on it goes.
 #[derive(Clone)]
 pub(super) struct Actor {
@@ -101,6 +104,12 @@ impl House {
     /// Adds a renewed session to the response that is leaving.
     pub(super) fn renew(&self, renewal: &Renewal) {
         let Some((fields, events)) = self.with_gateway(|gateway, world| gateway.finish(world, renewal)) else { return };
+        if fields.is_empty() {
+            return;
+        }
+        for name in CACHE_FIELDS {
+            let _ = hostcalls::remove_map_value(MapType::HttpResponseHeaders, name);
+        }
         for (name, value) in fields {
             let _ = match name {
                 "set-cookie" => hostcalls::add_map_value(MapType::HttpResponseHeaders, name, &value),

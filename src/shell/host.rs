@@ -1,4 +1,5 @@
-//! The world by host calls. The functions used are those that return an error instead of stopping the worker.
+//! The world by host calls. Many of the SDK's functions stop the worker on statuses that they do not expect: each is called only
+//! where Envoy has none to give but those (a stream's own callbacks, or a context that was made effective).
 
 use std::time::UNIX_EPOCH;
 

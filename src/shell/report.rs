@@ -26,7 +26,7 @@ impl Counters {
         for event in events {
             self.count(&event.counter());
             if let Some(line) = event.audit() {
-                log(LogLevel::Info, &line);
+                log(if event.is_trouble() { LogLevel::Warn } else { LogLevel::Info }, &line);
             }
         }
     }

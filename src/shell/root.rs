@@ -38,6 +38,15 @@ const MOST_WAITING: usize = 1_000;
 pub(super) struct Root {
     id: u32,
     house: Option<Rc<House>>,
+    queues: Rc<Queues>,
+}
+
+/// Who waits, and what was asked. They are the root's, not a configuration's: when it is configured anew, the requests that
+/// began before are looked after by the house that ticks.
+#[derive(Default)]
+struct Queues {
+    waiting: RefCell<Vec<Waiting>>,
+    asked: RefCell<HashMap<u32, Asked>>,
 }
 
 /// What the root and its streams have in common.
@@ -45,8 +54,7 @@ pub(super) struct House {
     root_id: u32,
     gateway: RefCell<Gateway>,
     host: RefCell<Host>,
-    waiting: RefCell<Vec<Waiting>>,
-    asked: RefCell<HashMap<u32, Asked>>,
+    queues: Rc<Queues>,
     period: Cell<Duration>,
     pub(super) counters: Counters,
 }
@@ -67,8 +75,8 @@ enum Asked {
 }
 
 impl Root {
-    pub(super) const fn new(id: u32) -> Self {
-        Self { id, house: None }
+    pub(super) fn new(id: u32) -> Self {
+        Self { id, house: None, queues: Rc::default() }
     }
 
     fn load(&self) -> Result<House, String> {
@@ -80,8 +88,7 @@ impl Root {
             root_id: self.id,
             gateway: RefCell::new(gateway),
             host: RefCell::new(host),
-            waiting: RefCell::default(),
-            asked: RefCell::default(),
+            queues: Rc::clone(&self.queues),
             period: Cell::default(),
             counters: Counters::default(),
         })
@@ -100,9 +107,6 @@ impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
         match self.load() {
             Ok(house) => {
-                if let Some(before) = &self.house {
-                    house.take_over(before);
-                }
                 house.look_after(AT_ONCE);
                 self.house = Some(Rc::new(house));
                 true
@@ -140,7 +144,7 @@ impl House {
 
     /// Lets a request wait, and looks at once whether anything is to be fetched for it. Gives it back when too many wait already.
     pub(super) fn wait(&self, waiting: Waiting) -> Option<Waiting> {
-        match self.waiting.try_borrow_mut() {
+        match self.queues.waiting.try_borrow_mut() {
             Ok(mut queue) if queue.len() < MOST_WAITING => queue.push(waiting),
             _ => return Some(waiting),
         }
@@ -151,7 +155,7 @@ impl House {
     /// Remembers that a call was made for a stream.
     pub(super) fn expect(&self, token: u32, actor: &Actor, pending: Box<Pending>) {
         let asked = Asked::ForStream { id: actor.id, progress: Rc::downgrade(&actor.progress), pending };
-        if let Ok(mut calls) = self.asked.try_borrow_mut() {
+        if let Ok(mut calls) = self.queues.asked.try_borrow_mut() {
             calls.insert(token, asked);
         }
     }
@@ -167,7 +171,7 @@ impl House {
     }
 
     fn answered(&self, token: u32, reply: &Reply) {
-        let asked = self.asked.try_borrow_mut().ok().and_then(|mut asked| asked.remove(&token));
+        let asked = self.queues.asked.try_borrow_mut().ok().and_then(|mut asked| asked.remove(&token));
         match asked {
             Some(Asked::Fetch(fetch)) => {
                 if let Some(upkeep) = self.with_gateway(|gateway, world| gateway.arrived(world, &fetch, reply)) {
@@ -188,7 +192,7 @@ impl House {
             self.fetch(fetch);
         }
         let more = self.wake_those_with_news();
-        let nobody_waits = self.waiting.try_borrow().is_ok_and(|waiting| waiting.is_empty());
+        let nobody_waits = self.queues.waiting.try_borrow().is_ok_and(|waiting| waiting.is_empty());
         self.look_after(match (more, nobody_waits) {
             (true, _) => AT_ONCE,
             (false, true) => upkeep.next,
@@ -196,21 +200,10 @@ impl House {
         });
     }
 
-    /// Another configuration of this root comes after `before`, and with it the ticks and the answers: those that wait there
-    /// would not be woken any more.
-    fn take_over(&self, before: &Self) {
-        if let (Ok(mut mine), Ok(mut theirs)) = (self.waiting.try_borrow_mut(), before.waiting.try_borrow_mut()) {
-            mine.append(&mut theirs);
-        }
-        if let (Ok(mut mine), Ok(mut theirs)) = (self.asked.try_borrow_mut(), before.asked.try_borrow_mut()) {
-            mine.extend(theirs.drain());
-        }
-    }
-
     fn fetch(&self, fetch: Fetch) {
         match dispatch(&fetch.call) {
             Some(token) => {
-                if let Ok(mut asked) = self.asked.try_borrow_mut() {
+                if let Ok(mut asked) = self.queues.asked.try_borrow_mut() {
                     asked.insert(token, Asked::Fetch(Box::new(fetch)));
                 }
             }
@@ -226,7 +219,7 @@ impl House {
 
     /// Wakes those whose waiting is over, a few at a time; says whether there may be more.
     fn wake_those_with_news(&self) -> bool {
-        let waiting = self.waiting.try_borrow_mut().map(|mut waiting| std::mem::take(&mut *waiting)).unwrap_or_default();
+        let waiting = self.queues.waiting.try_borrow_mut().map(|mut waiting| std::mem::take(&mut *waiting)).unwrap_or_default();
         let (mut still, mut woken) = (Vec::new(), 0_usize);
         for waiting in waiting {
             if waiting.progress.strong_count() == 0 {
@@ -246,7 +239,7 @@ impl House {
             }
         }
         self.as_root();
-        if let Ok(mut queue) = self.waiting.try_borrow_mut() {
+        if let Ok(mut queue) = self.queues.waiting.try_borrow_mut() {
             queue.append(&mut still);
         }
         woken >= WOKEN_AT_ONCE

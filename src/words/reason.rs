@@ -90,7 +90,7 @@ reasons! {
     AuthorizationServerError = "authorization_server_error",
     /// The callback has no `code`.
     CodeMissing = "code_missing",
-    /// RFC 9207: the answer names another issuer, or none where one is announced.
+    /// The answer names another issuer (RFC 9207), or none where one is announced, or came to another provider's redirect URI.
     IssuerMismatch = "issuer_mismatch",
     /// No answer from the token endpoint, or a 5xx.
     TokenEndpointUnreachable = "token_endpoint_unreachable",

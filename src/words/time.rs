@@ -35,11 +35,6 @@ impl Timestamp {
         Self(self.0.saturating_add(millis(span)))
     }
 
-    /// This moment and `span` earlier; never before the epoch.
-    pub fn minus(self, span: Duration) -> Self {
-        Self(self.0.saturating_sub(millis(span)))
-    }
-
     /// How long after `earlier` this moment is; zero when it is not.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
@@ -58,7 +53,6 @@ mod tests {
     fn arithmetic_with_hostile_numbers_saturates() {
         let end = Timestamp::from_seconds(u64::MAX);
         assert_eq!(end.plus(Duration::MAX), end);
-        assert_eq!(Timestamp::default().minus(Duration::MAX), Timestamp::default());
         assert_eq!(Timestamp::from_seconds(5).since(Timestamp::from_seconds(9)), Duration::ZERO);
     }
 }

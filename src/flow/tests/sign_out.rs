@@ -156,3 +156,35 @@ fn a_trusted_front_end_may_sign_people_out() {
     assert_eq!(outcome(&stage.send(stage.browser.send("POST", "/api/logout", &fields))), (200, ""));
     assert_eq!(stage.browser.names(), Vec::<&str>::new());
 }
+
+#[test]
+fn a_request_that_was_under_way_as_the_session_idled_out_does_not_bring_it_back_after_sign_out() {
+    // One that began a moment before the session idled out, and is answered a moment after somebody signed out.
+    let mut stage = Stage::signed_in(&document());
+    stage.worker.wait(seconds(3_595));
+    let renewal = forwarded(&stage.script("GET", "/page")).renewal.clone().unwrap();
+    stage.worker.wait(seconds(6));
+    assert_eq!(outcome(&stage.script("POST", "/api/logout")), (200, ""));
+    assert_eq!(stage.worker.gateway.finish(&mut stage.worker.world, &renewal), (vec![], vec![]));
+
+    // Nor does one that took long, wherever somebody may have signed out meanwhile.
+    let mut stage = Stage::signed_in(&document());
+    stage.worker.wait(seconds(1_000));
+    let renewal = forwarded(&stage.script("GET", "/page")).renewal.clone().unwrap();
+    stage.worker.wait(seconds(31));
+    assert_eq!(stage.worker.gateway.finish(&mut stage.worker.world, &renewal), (vec![], vec![]));
+}
+
+#[test]
+fn a_hint_of_another_session_is_not_sent_to_the_provider() {
+    let document = with("/logout", json!({"provider": true}));
+    let mut earlier = Stage::signed_in(&document);
+    let planted = earlier.browser.jar["__Secure-accredit-hint"].clone();
+    let step = earlier.navigate("/api/logout");
+    assert!(location(&step).contains("id_token_hint="));
+    // The same person, or another, in a session of their own.
+    earlier.sign_in("/page");
+    earlier.browser.jar.insert("__Secure-accredit-hint".into(), planted);
+    let step = earlier.navigate("/api/logout");
+    assert!(location(&step).starts_with("https://sso.example.com/") && !location(&step).contains("id_token_hint"));
+}

@@ -66,17 +66,17 @@ fn another_issuer_is_refused_and_the_difference_is_shown() {
         (
             "https://sso.example.com/realms/main/",
             "expected issuer \"https://sso.example.com/realms/main\", found \"https://sso.example.com/realms/main/\"; \
-             after 35 common characters nothing was expected, \"/\" was found",
+             after 35 common characters nothing was expected, \"/\" was found; if this is the provider you mean, write its issuer exactly so",
         ),
         (
             "https://SSO.example.com/realms/main",
             "expected issuer \"https://sso.example.com/realms/main\", found \"https://SSO.example.com/realms/main\"; \
-             after 8 common characters \"sso.example.com/realms/main\" was expected, \"SSO.example.com/realms/main\" was found",
+             after 8 common characters \"sso.example.com/realms/main\" was expected, \"SSO.example.com/realms/main\" was found; if this is the provider you mean, write its issuer exactly so",
         ),
         (
             "",
             "expected issuer \"https://sso.example.com/realms/main\", found \"\"; \
-             after 0 common characters \"https://sso.example.com/realms/main\" was expected, nothing was found",
+             after 0 common characters \"https://sso.example.com/realms/main\" was expected, nothing was found; if this is the provider you mean, write its issuer exactly so",
         ),
     ] {
         assert_eq!(refusal(json!({"issuer": found})), format!("sso.example.com (cluster sso) answered: {shown}"));

@@ -1,0 +1,115 @@
+//! Claims as written → headers for the upstream, and the claims that a session must keep for everything that names one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::access::headers::{ACCESS_TOKEN, ID_TOKEN, IdentityHeaders, MISLEADING, PROVIDER};
+use crate::access::policy::{Condition, Requirement};
+use crate::access::route::Rule;
+use crate::config::Refusal;
+use crate::config::conditions::claim_path;
+use crate::config::shapes;
+use crate::config::spellings::ClaimName;
+use crate::words::principal::ClaimPath;
+
+/// Which claims become which headers.
+pub(super) fn identity(shapes: Option<Vec<shapes::ClaimToHeader>>) -> Result<IdentityHeaders, Refusal> {
+    const USUAL: [(&str, &str); 4] = [
+        ("sub", "x-forwarded-user"),
+        ("email", "x-forwarded-email"),
+        ("groups", "x-forwarded-groups"),
+        ("preferred_username", "x-forwarded-preferred-username"),
+    ];
+    let Some(shapes) = shapes else {
+        return Ok(IdentityHeaders::new(
+            USUAL.iter().map(|(claim, name)| (ClaimPath::named(*claim), (*name).to_owned())).collect(),
+        ));
+    };
+    let mut names = BTreeSet::new();
+    let mut pairs = Vec::new();
+    for (index, shape) in shapes.iter().enumerate() {
+        let path = format!("claim_to_headers[{index}]");
+        let name = header_name(&format!("{path}.header_name"), &shape.header_name)?;
+        if !names.insert(name.clone()) {
+            return Err(Refusal::new(
+                format!("{path}.header_name"),
+                "expected a header of its own, found one that is taken; rename it",
+            ));
+        }
+        pairs.push((claim_path(&format!("{path}.claim_name"), &shape.claim_name)?, name));
+    }
+    Ok(IdentityHeaders::new(pairs))
+}
+
+fn header_name(path: &str, name: &str) -> Result<String, Refusal> {
+    const NOT_FOR_CLAIMS: [&str; 28] = [
+        "accept",
+        "host",
+        "cookie",
+        "set-cookie",
+        "authorization",
+        "connection",
+        "keep-alive",
+        "transfer-encoding",
+        "upgrade",
+        "te",
+        "trailer",
+        "expect",
+        "date",
+        "range",
+        "origin",
+        "referer",
+        "user-agent",
+        "forwarded",
+        "via",
+        "x-request-id",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-proto",
+        "x-real-ip",
+        ACCESS_TOKEN,
+        ID_TOKEN,
+        PROVIDER,
+    ];
+    const FAMILIES_NOT_FOR_CLAIMS: [&str; 8] =
+        ["accept-", "access-control-", "cache-", "content-", "if-", "proxy-", "sec-", "x-envoy-"];
+    let name = name.to_ascii_lowercase();
+    let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if name.is_empty() || !plain {
+        return Err(Refusal::new(path, "expected a header name of letters, digits and -, found another; write x-forwarded-user"));
+    }
+    let misleads = MISLEADING.contains(&name.as_str());
+    if misleads
+        || NOT_FOR_CLAIMS.contains(&name.as_str())
+        || FAMILIES_NOT_FOR_CLAIMS.iter().any(|family| name.starts_with(family))
+    {
+        return Err(Refusal::new(path, "expected a header that has no other use, found one that has; write x-forwarded-user"));
+    }
+    Ok(name)
+}
+
+/// The claims that a session keeps: those that headers, rules and policies name, and those that the session endpoint is to tell.
+pub(super) fn kept_claims(
+    identity: &IdentityHeaders,
+    policies: &BTreeMap<String, Condition>,
+    rules: &[Rule],
+    told: &[ClaimName],
+) -> Result<Vec<ClaimPath>, Refusal> {
+    let mut named: Vec<_> = identity.claims().cloned().collect();
+    named.push(ClaimPath::named("sub"));
+    policies.values().for_each(|policy| policy.claims(&mut named));
+    for rule in rules {
+        if let Requirement::When(condition) = &rule.require {
+            condition.claims(&mut named);
+        }
+    }
+    for (index, claim) in told.iter().enumerate() {
+        named.push(claim_path(&format!("session.claims[{index}]"), claim)?);
+    }
+    // An address means little without this.
+    if named.contains(&ClaimPath::named("email")) {
+        named.push(ClaimPath::named("email_verified"));
+    }
+    let kept: BTreeSet<_> = named.into_iter().collect();
+    Ok(kept.into_iter().collect())
+}

@@ -1,0 +1,145 @@
+use serde_json::{Value, json};
+
+use super::stage::{Stage, changed, document, field, forwarded, outcome, response, seconds, told_upstream, with};
+use crate::crypto::key::Algorithm;
+use crate::crypto::testing::{OTHER_RSA, RSA};
+use crate::flow::event::Event;
+use crate::oidc::testing::ISSUER;
+use crate::words::message::Headers;
+
+/// The usual configuration, whose provider's tokens are accepted; `/hooks` is for tokens with a scope.
+fn accepting() -> Value {
+    let document = with("/providers/0/bearer", json!({"audiences": ["api"]}));
+    let rules = json!([
+        {"match": {"path_separated_prefix": "/public"}, "require": "public"},
+        {"match": {"path_separated_prefix": "/hooks"}, "require": {"bearer": "main", "scope": ["hooks:write"]}},
+        {"match": {"path_separated_prefix": "/members"}, "require": {"claim": "groups", "any_of": ["staff"]}},
+        {"match": {"path_separated_prefix": "/sessions"}, "require": "authenticated", "credentials": "session"}
+    ]);
+    changed(document, "/rules", rules)
+}
+
+fn token(stage: &Stage, changes: Value) -> String {
+    let now = stage.worker.world.now.seconds();
+    let mut claims = json!({"iss": ISSUER, "sub": "robot", "aud": "api", "exp": now + 300, "groups": ["staff"]});
+    claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    let (key, algorithm, kid) = stage.provider.signs;
+    key.token(algorithm, &json!({"kid": kid}), &claims)
+}
+
+/// A program's request with these `Authorization` lines.
+fn request(target: &str, authorization: &[&str]) -> Headers {
+    let mut fields = vec![(":method", "POST"), (":authority", "app.example.com"), (":path", target), ("x-request-id", "r-1")];
+    fields.extend(authorization.iter().map(|line| ("authorization", *line)));
+    Headers::new(fields.into_iter().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect())
+}
+
+#[test]
+fn a_bearer_token_proves_who_is_asking_and_goes_no_further() {
+    let mut stage = Stage::ready(&accepting());
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        let line = format!("{scheme} {}", token(&stage, json!({})));
+        let step = stage.worker.begin(request("/members", &[&line]));
+        // No evidence of the same origin is asked for: no other site can send somebody's token.
+        assert_eq!(told_upstream(&step), [("x-forwarded-user", "robot"), ("x-forwarded-groups", "staff")]);
+        assert_eq!(forwarded(&step).edits.remove, ["authorization"]);
+        assert_eq!(step.note.subject.as_deref(), Some("robot"));
+    }
+    let mut stage = Stage::ready(&changed(accepting(), "/providers/0/bearer/forward", json!(true)));
+    let line = format!("Bearer {}", token(&stage, json!({})));
+    assert!(forwarded(&stage.worker.begin(request("/members", &[&line]))).edits.remove.is_empty());
+}
+
+#[test]
+fn every_refusal_has_its_reason_and_its_challenge() {
+    let mut stage = Stage::ready(&accepting());
+    let good = format!("Bearer {}", token(&stage, json!({"scope": "hooks:write"})));
+    let expired = format!("Bearer {}", token(&stage, json!({"exp": 1})));
+    let other = format!("Bearer {}", token(&stage, json!({"aud": "x"})));
+    let narrow = format!("Bearer {}", token(&stage, json!({"scope": "hooks:read"})));
+    let twice = format!("{good},{good}");
+    let realm = "Bearer realm=\"https://app.example.com\"";
+    for (target, lines, expected, challenge) in [
+        ("/hooks", vec![], (401, "token_missing"), realm.to_owned()),
+        ("/hooks", vec!["Basic x"], (401, "token_missing"), realm.to_owned()),
+        ("/hooks", vec![expired.as_str()], (401, "token_expired"), format!("{realm}, error=\"invalid_token\"")),
+        ("/hooks", vec![other.as_str()], (401, "token_invalid"), format!("{realm}, error=\"invalid_token\"")),
+        ("/hooks", vec!["Bearer x.y.z"], (401, "token_invalid"), format!("{realm}, error=\"invalid_token\"")),
+        ("/hooks", vec![good.as_str(), good.as_str()], (400, "token_ambiguous"), format!("{realm}, error=\"invalid_request\"")),
+        ("/hooks", vec![twice.as_str()], (400, "token_ambiguous"), format!("{realm}, error=\"invalid_request\"")),
+        ("/hooks?access_token=x", vec![good.as_str()], (400, "token_ambiguous"), format!("{realm}, error=\"invalid_request\"")),
+        (
+            "/hooks",
+            vec![narrow.as_str()],
+            (403, "scope_missing"),
+            format!("{realm}, error=\"insufficient_scope\", scope=\"hooks:write\""),
+        ),
+    ] {
+        let step = stage.worker.begin(request(target, &lines));
+        assert_eq!(outcome(&step), expected, "{target} {lines:?}");
+        let challenges = field(response(&step), "www-authenticate").unwrap();
+        assert!(challenges.starts_with(&challenge), "{challenges}");
+    }
+    assert_eq!(outcome(&stage.worker.begin(request("/hooks", &[&good]))), (200, ""));
+}
+
+#[test]
+fn what_a_rule_does_not_accept_is_left_alone_and_a_public_page_needs_nothing() {
+    let mut stage = Stage::ready(&accepting());
+    let good = format!("Bearer {}", token(&stage, json!({})));
+    assert_eq!(outcome(&stage.worker.begin(request("/sessions", &[&good]))), (401, "session_missing"));
+    stage.sign_in("/sessions");
+    let mut fields = stage.browser.send("GET", "/sessions", &[("authorization", "Bearer of-the-application")]);
+    assert!(forwarded(&stage.worker.begin(fields.clone())).edits.remove.is_empty());
+    // A session does not meet a rule that asks for a token.
+    fields = stage.browser.script("GET", "/hooks");
+    assert_eq!(outcome(&stage.worker.begin(fields)), (401, "token_missing"));
+    for line in ["Bearer forged", &good] {
+        let step = stage.worker.begin(request("/public", &[line]));
+        assert_eq!(told_upstream(&step).is_empty(), line != good, "{line}");
+        assert_eq!(forwarded(&step).edits.remove, ["authorization"], "an upstream might believe it");
+    }
+    assert!(forwarded(&stage.worker.begin(request("/public", &["Basic eA=="]))).edits.remove.is_empty());
+    // Without any provider whose tokens are accepted, the header is the application's own affair.
+    let mut stage = Stage::ready(&document());
+    assert!(forwarded(&stage.worker.begin(request("/public", &[&good]))).edits.remove.is_empty());
+}
+
+#[test]
+fn a_token_is_verified_once_and_again_when_the_keys_have_changed() {
+    let mut stage = Stage::ready(&accepting());
+    let line = format!("Bearer {}", token(&stage, json!({"exp": stage.worker.world.now.seconds() + 7_200})));
+    let mut events = || stage.worker.begin(request("/members", &[&line])).events;
+    assert!(events().contains(&Event::TokenVerified));
+    assert!(events().contains(&Event::TokenFromMemory));
+    // The provider takes the key away; an hour later the keys are fetched again.
+    stage.provider.publishes = vec![(&RSA, "second")];
+    stage.worker.keep_up_for(&mut stage.provider, seconds(3_700));
+    assert_eq!(outcome(&stage.send(request("/members", &[&line]))), (401, "token_invalid"));
+}
+
+#[test]
+fn an_unknown_key_fetches_once_and_a_flood_of_them_does_not() {
+    let mut stage = Stage::ready(&accepting());
+    stage.provider.publishes.push((&RSA, "second"));
+    stage.provider.signs = (&RSA, Algorithm::RS256, "second");
+    let line = format!("Bearer {}", token(&stage, json!({})));
+    assert_eq!(outcome(&stage.send(request("/members", &[&line]))), (200, ""));
+    let asked = stage.provider.asked.len();
+    for nobodys in 0..50 {
+        let claims = json!({"iss": ISSUER, "sub": "x", "aud": "api", "exp": stage.worker.world.now.seconds() + 300});
+        let forged = OTHER_RSA.token(Algorithm::RS256, &json!({"kid": format!("k{nobodys}")}), &claims);
+        let step = stage.send(request("/members", &[&format!("Bearer {forged}")]));
+        assert_eq!(outcome(&step), (401, "token_invalid"));
+    }
+    let fetches = stage.provider.asked.len() - asked;
+    assert!(fetches <= 4, "{fetches} fetches");
+    assert_eq!(outcome(&stage.send(request("/members", &[&line]))), (200, ""));
+}
+
+#[test]
+fn a_token_before_the_keys_are_here_waits_for_them() {
+    let mut stage = Stage::new(&accepting());
+    let line = format!("Bearer {}", token(&stage, json!({})));
+    assert_eq!(outcome(&stage.send(request("/members", &[&line]))), (200, ""));
+}

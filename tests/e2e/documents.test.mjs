@@ -1,0 +1,89 @@
+// What the documents say holds: their configurations are accepted, and they name every reason and every counter.
+//
+// An example that is refused costs a reader more than one that is missing. Each fenced yaml block that is a whole plugin configuration (it has `origins`
+// and `providers`) is put into the shipped bootstrap and validated by a real Envoy, with the clusters and environment variables that it names. Nothing is
+// started, and what the words around the blocks say is not checked.
+
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { parse } from 'yaml';
+import { validate } from './lib/envoy.mjs';
+import { asStruct, pluginOf, shipped } from './lib/gateway.mjs';
+import { ROOT, wasmPath } from './lib/process.mjs';
+
+const read = (path) => readFileSync(join(ROOT, path), 'utf8');
+const inDocs = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md')).sort().map((name) => `docs/${name}`);
+const DOCUMENTS = ['README.md', ...inDocs].map((path) => ({ path, text: read(path) }));
+
+/** Every yaml block: where it begins, and its value. One that is no YAML is a mistake of its own. */
+const BLOCKS = DOCUMENTS.flatMap(({ path, text }) =>
+  [...text.matchAll(/^```ya?ml\n(.*?)^```$/gms)].map(({ 1: source, index }) => {
+    const place = `${path}:${text.slice(0, index).split('\n').length}`;
+    try {
+      return { place, value: parse(source) };
+    } catch (error) {
+      throw new Error(`${place}: ${error.message}`);
+    }
+  }),
+);
+
+const isConfiguration = (value) => Array.isArray(value?.origins) && Array.isArray(value?.providers);
+const CONFIGURATIONS = BLOCKS.filter(({ value }) => isConfiguration(value));
+
+/** What stands under a name, however deep. */
+function named(name, value) {
+  if (value === null || typeof value !== 'object') return [];
+  return Object.entries(value).flatMap(([key, inner]) => [...(key === name ? [inner] : []), ...named(name, inner)]);
+}
+
+/** The shipped bootstrap with a block as the plugin's configuration, and all that the block leans on. */
+function bootstrapWith(configuration, variables) {
+  const bootstrap = shipped();
+  const plugin = pluginOf(bootstrap.static_resources.listeners[0]);
+  plugin.vm_config.code = { local: { filename: wasmPath() } };
+  plugin.vm_config.environment_variables = { host_env_keys: variables };
+  asStruct(plugin, configuration);
+  const { clusters } = bootstrap.static_resources;
+  for (const name of configuration.providers.flatMap((provider) => Object.values(provider.clusters ?? {}))) {
+    if (!clusters.some((cluster) => cluster.name === name)) clusters.push({ name, connect_timeout: '1s' });
+  }
+  return bootstrap;
+}
+
+describe('a configuration in the documents is accepted', () => {
+  it('there are at least three', () => {
+    assert.ok(CONFIGURATIONS.length >= 3, `found ${CONFIGURATIONS.map(({ place }) => place).join(', ')}`);
+  });
+
+  for (const { place, value } of CONFIGURATIONS) {
+    it(place, () => {
+      const variables = [...new Set(named('environment_variable', value))];
+      const environment = Object.fromEntries(variables.map((name) => [name, randomBytes(32).toString('base64')]));
+      const { code, log } = validate(bootstrapWith(value, variables), { environment });
+      assert.equal(code, 0, log.slice(-4000));
+    });
+  }
+});
+
+describe('the documents name', () => {
+  it('every reason, in the table of troubleshooting.md', () => {
+    const reasons = [...read('src/words/reason.rs').matchAll(/^ {4}[A-Z]\w+ = "([a-z_]+)",$/gm)].map(([, id]) => id);
+    assert.ok(reasons.length >= 40, `found ${reasons.length} reasons in the source`);
+    const table = read('docs/troubleshooting.md').split('## All reasons')[1].split('\n## ')[0];
+    assert.deepEqual(reasons.filter((id) => !table.includes(`| \`${id}\` |`)), []);
+    const rows = [...table.matchAll(/^\| `([a-z_]+)` \| \d{3} \|/gm)].map(([, id]) => id);
+    assert.deepEqual(rows.filter((id) => !reasons.includes(id)), [], 'reasons that do not exist');
+  });
+
+  it('every counter', () => {
+    // One that ends in a reason stands there as accredit_denied_REASON.
+    const literals = [...read('src/flow/event.rs').split('#[cfg(test)]')[0].matchAll(/"(accredit_[a-z_]+)(\{\})?"/g)];
+    const counters = literals.map(([, name, open]) => (open ? `${name}REASON` : name));
+    assert.ok(counters.length >= 15, `found ${counters.length} counters in the source`);
+    const text = DOCUMENTS.filter(({ path }) => path.startsWith('docs/')).map(({ text: words }) => words).join('\n');
+    assert.deepEqual(counters.filter((name) => !text.includes(`\`${name}\``)), []);
+  });
+});
