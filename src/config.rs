@@ -6,6 +6,7 @@ use std::fmt;
 pub mod check;
 mod conditions;
 mod identity;
+mod place;
 mod providers;
 pub mod read;
 mod rules;

@@ -6,6 +6,7 @@ use prost_types::value::Kind;
 use serde_json::{Map, Number, Value};
 
 use crate::config::Refusal;
+use crate::config::place;
 use crate::config::shapes::Configuration;
 use crate::words::json::{self, Unambiguous};
 
@@ -16,17 +17,13 @@ use crate::words::json::{self, Unambiguous};
 pub fn read(bytes: &[u8]) -> Result<Configuration, Refusal> {
     let document = document(bytes)?;
     refuse_nothing("", &document)?;
-    serde_path_to_error::deserialize(document).map_err(|error| {
-        let path = Some(error.path().to_string()).filter(|path| path != ".").unwrap_or_default();
-        let words = error.inner().to_string();
-        match words.strip_prefix("missing field ") {
-            Some(field) => {
-                let separator = if path.is_empty() { "" } else { "." };
-                let path = format!("{path}{separator}{}", field.trim_matches('`'));
-                Refusal::new(path, "expected a value, found none; add it")
-            }
-            None => Refusal::new(path, sentence(&words)),
+    place::read(document).map_err(|Refusal { path, sentence: words }| match words.strip_prefix("missing field ") {
+        Some(field) => {
+            let separator = if path.is_empty() { "" } else { "." };
+            let path = format!("{path}{separator}{}", field.trim_matches('`'));
+            Refusal::new(path, "expected a value, found none; add it")
         }
+        None => Refusal::new(path, sentence(&words)),
     })
 }
 
