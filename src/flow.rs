@@ -8,6 +8,7 @@ pub mod ending;
 pub mod establish;
 pub mod event;
 pub mod gateway;
+mod guard;
 pub mod lease;
 pub mod sign_in;
 pub mod sign_out;

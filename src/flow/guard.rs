@@ -1,0 +1,207 @@
+//! The journey of everything that is for somebody behind us: its rule, who is asking, whether they may; then the changes that the
+//! request goes on with, or the answer that it gets instead.
+
+use std::rc::Rc;
+
+use crate::access::answer::{BearerChallenge, Visitor};
+use crate::access::browser;
+use crate::access::policy::Requirement;
+use crate::access::route::{self, Credentials, Rule, Unauthenticated};
+use crate::config::settings::Settings;
+use crate::flow::authenticate::{self, Identity, Verified};
+use crate::flow::bearer::{self, Brought};
+use crate::flow::event::{Event, Outcome};
+use crate::flow::gateway::Gateway;
+use crate::flow::sign_in;
+use crate::flow::step::{Decision, Forward, Note, Pending, Renewal, Resource, Step};
+use crate::flow::visit::Visit;
+use crate::words::cookie::without;
+use crate::words::message::Edits;
+use crate::words::principal::Proof;
+use crate::words::quote::quote;
+use crate::words::reason::{Failure, Reason};
+use crate::words::world::World;
+
+/// The key in route metadata that names a policy.
+const ROUTE_POLICY: &str = "policy";
+
+impl Gateway {
+    /// A request for somebody behind us: its rule, who asks, whether they may.
+    pub(super) fn guard(&mut self, world: &mut dyn World, visit: Visit) -> Step {
+        let settings = Rc::clone(&self.settings);
+        let request = &visit.request;
+        let rule = route::find(&settings.rules, &settings.otherwise, &request.method, visit.origin.host(), &request.path);
+        let tightened;
+        let rule = match self.route_policy(world, &visit, rule) {
+            Ok(None) => rule,
+            Ok(Some(with_policy)) => {
+                tightened = with_policy;
+                &tightened
+            }
+            Err(failure) => return visit.refuse(&settings, failure),
+        };
+        let mut events = Vec::with_capacity(2);
+        let identity = self.who(world, &visit, rule, &mut events);
+        let by_cookie = matches!(&identity, Identity::Known(verified, _) if verified.principal.proof == Proof::SessionCookie);
+        let unsafe_across_sites = by_cookie
+            && browser::needs_same_origin_evidence(request)
+            && !browser::has_same_origin_evidence(&request.headers, &visit.origin, &settings.trusted_origins);
+        match (identity, &rule.require) {
+            (Identity::Known(..), Requirement::Public) if unsafe_across_sites => self.forward(&visit, rule, None, None, events),
+            (Identity::Known(verified, renewal), Requirement::Public) => {
+                self.forward(&visit, rule, Some(&verified), renewal, events)
+            }
+            // Public pages wait for nobody.
+            (Identity::Unknown(_) | Identity::Unclear(_), Requirement::Public) => self.forward(&visit, rule, None, None, events),
+            (Identity::Known(verified, _), _) if unsafe_across_sites => {
+                deny(&settings, &visit, rule, Some(&verified), Failure::new(Reason::CrossSite, evidence(&visit)), events)
+            }
+            (Identity::Known(verified, renewal), requirement) => match requirement.check(&verified.principal) {
+                Ok(()) => self.forward(&visit, rule, Some(&verified), renewal, events),
+                Err(failure) => deny(&settings, &visit, rule, Some(&verified), failure, events),
+            },
+            (Identity::Unknown(failure), _) => self.unauthenticated(world, visit, rule, failure, events),
+            (Identity::Unclear(resource), _) => self.wait(visit, resource, events),
+        }
+    }
+
+    /// Who is asking, by the credentials that count under a rule. A token that came is the one credential that is looked at.
+    fn who(&mut self, world: &mut dyn World, visit: &Visit, rule: &Rule, events: &mut Vec<Event>) -> Identity {
+        let settings = Rc::clone(&self.settings);
+        if accepts_tokens(&settings, rule) {
+            match bearer::brought(visit) {
+                Brought::Token(token) => return bearer::authenticate(self, world, visit, &token, events),
+                Brought::TooMuch => return Identity::Unknown(Failure::new(Reason::TokenAmbiguous, "")),
+                Brought::Nothing if rule.credentials == Credentials::Bearer => {
+                    return Identity::Unknown(Failure::new(Reason::TokenMissing, ""));
+                }
+                Brought::Nothing => {}
+            }
+        }
+        match authenticate::authenticate(&settings, &mut self.memory, world, visit, events) {
+            Ok((verified, renewal)) => Identity::Known(verified, renewal),
+            Err(reason) => Identity::Unknown(Failure::new(reason, "")),
+        }
+    }
+
+    /// Waits for what is needed to say who is asking; nothing was spent.
+    fn wait(&mut self, visit: Visit, resource: Resource, events: Vec<Event>) -> Step {
+        self.background.want(&resource);
+        let until = visit.patience;
+        let keys_refreshed = visit.keys_refreshed || matches!(resource, Resource::Keys { .. });
+        let pending = Box::new(Pending::FromTheStart(Visit { keys_refreshed, ..visit }));
+        Step { decision: Decision::Await { resource, until, pending }, events, note: Note::default() }
+    }
+
+    /// The rule made tighter by the policy that Envoy's route names. It can only add a condition: the route that was looked at
+    /// may not be the one that is taken, because removing a header makes Envoy choose again. A request that brings a header
+    /// which we would remove is therefore refused while routes name policies.
+    fn route_policy(&self, world: &dyn World, visit: &Visit, rule: &Rule) -> Result<Option<Rule>, Failure> {
+        let Some(namespace) = &self.settings.route_policies else { return Ok(None) };
+        if let Some(name) = self.settings.identity.sent_by_client(&visit.request.headers).next() {
+            return Err(Failure::new(Reason::HeaderAmbiguous, format!("{} came, while routes name policies", quote(name))));
+        }
+        let Some(name) = world.route_metadata(namespace, ROUTE_POLICY) else { return Ok(None) };
+        let unknown =
+            || Failure::new(Reason::RoutePolicyUnknown, format!("the route names policy {}, which is not defined", quote(&name)));
+        let policy = self.settings.policies.get(&name).ok_or_else(unknown)?;
+        Ok(Some(Rule { require: rule.require.and(policy), ..rule.clone() }))
+    }
+
+    fn unauthenticated(
+        &mut self,
+        world: &mut dyn World,
+        visit: Visit,
+        rule: &Rule,
+        failure: Failure,
+        events: Vec<Event>,
+    ) -> Step {
+        // Whoever brings a token is a program, and signing in would not mend the token.
+        let could_sign_in = matches!(failure.reason, Reason::SessionMissing | Reason::SessionExpired | Reason::SessionInvalid);
+        let redirect = match rule.unauthenticated {
+            Unauthenticated::ByNavigation => browser::is_navigation(&visit.request),
+            Unauthenticated::Redirect => matches!(visit.request.method.as_str(), "GET" | "HEAD"),
+            Unauthenticated::Respond => false,
+        };
+        if redirect && could_sign_in {
+            let provider = rule.require.provider().map(str::to_owned);
+            let return_to = visit.return_to();
+            let wish = sign_in::Wish { provider, return_to, another_account: false, told: sign_in::Told::ByRedirect };
+            let mut step = sign_in::send(self, world, visit, wish, events);
+            step.note.rule = Some(Rc::clone(&rule.name));
+            return step;
+        }
+        deny(&Rc::clone(&self.settings), &visit, rule, None, failure, events)
+    }
+
+    fn forward(
+        &self,
+        visit: &Visit,
+        rule: &Rule,
+        verified: Option<&Verified>,
+        renewal: Option<Box<Renewal>>,
+        mut events: Vec<Event>,
+    ) -> Step {
+        let headers = &visit.request.headers;
+        let set = verified.map(|verified| verified.headers.clone()).unwrap_or_default();
+        let replaced = |name: &str| set.iter().any(|(ours, _)| &**ours == name);
+        let mut remove: Vec<_> =
+            self.settings.identity.sent_by_client(headers).filter(|name| !replaced(name)).map(str::to_owned).collect();
+        if self.takes_token_away(visit, rule, verified) {
+            remove.push("authorization".to_owned());
+        }
+        let cookie = without(headers, |name| self.settings.session.cookie.is_ours(name));
+        events.push(Event::Outcome(Outcome::Forwarded));
+        Step {
+            decision: Decision::Forward(Forward { edits: Edits { remove, set, cookie }, renewal }),
+            events,
+            note: Note { subject: verified.map(|verified| Rc::clone(&verified.subject)), rule: Some(Rc::clone(&rule.name)) },
+        }
+    }
+
+    /// A token that was looked at goes no further, unless its provider's are forwarded: neither one that was good, nor one that
+    /// was not and that the upstream might believe.
+    fn takes_token_away(&self, visit: &Visit, rule: &Rule, verified: Option<&Verified>) -> bool {
+        let Some(verified) = verified.filter(|verified| verified.principal.proof == Proof::BearerToken) else {
+            return accepts_tokens(&self.settings, rule) && bearer::brought(visit) != Brought::Nothing;
+        };
+        let provider = self.settings.provider(&verified.principal.provider);
+        !provider.and_then(|provider| provider.oidc.bearer.as_ref()).is_some_and(|bearer| bearer.forward)
+    }
+}
+
+fn accepts_tokens(settings: &Settings, rule: &Rule) -> bool {
+    rule.credentials != Credentials::Session && settings.providers.iter().any(|provider| provider.oidc.bearer.is_some())
+}
+
+fn deny(
+    settings: &Settings,
+    visit: &Visit,
+    rule: &Rule,
+    verified: Option<&Verified>,
+    failure: Failure,
+    mut events: Vec<Event>,
+) -> Step {
+    let visitor = verified.map(|verified| Visitor {
+        name: verified.principal.name(),
+        looked_at: rule.require.claims(),
+        provider: rule.require.provider().map(str::to_owned),
+    });
+    let scope = match &rule.require {
+        Requirement::When(condition) => condition.scopes().join(" "),
+        Requirement::Public | Requirement::Authenticated => String::new(),
+    };
+    let bearer = if accepts_tokens(settings, rule) { BearerChallenge::Accepted { scope } } else { BearerChallenge::NotAccepted };
+    let response = visit.refusal_for(settings, failure.reason, &visit.return_to(), visitor, bearer);
+    let subject = verified.map(|verified| Rc::clone(&verified.subject));
+    let named = subject.as_deref().map(str::to_owned);
+    events.push(Event::Denied { place: visit.place(), rule: Some(rule.name.to_string()), subject: named, failure });
+    events.push(Event::Outcome(Outcome::of_status(response.status)));
+    let note = Note { subject, rule: Some(Rc::clone(&rule.name)) };
+    Step { decision: Decision::Respond(response), events, note }
+}
+
+fn evidence(visit: &Visit) -> String {
+    let shown = |name| visit.request.headers.single(name).unwrap_or("absent").chars().take(100).collect::<String>();
+    format!("sec-fetch-site is {}, origin is {}; this origin is {}", shown("sec-fetch-site"), shown("origin"), visit.origin)
+}
