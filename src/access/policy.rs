@@ -155,6 +155,8 @@ impl Condition {
             },
             Self::Provider(name) => (*name == principal.provider).into(),
             Self::Bearer => (principal.proof == Proof::BearerToken).into(),
+            // What a session's claims call a scope was granted to the sign-in, not to the request.
+            Self::Scope(_) if principal.proof != Proof::BearerToken => Truth::Unknown,
             Self::Scope(wanted) => match scopes(&principal.claims) {
                 None => Truth::Unknown,
                 Some(granted) => wanted.iter().all(|scope| granted.contains(&scope.as_str())).into(),
@@ -234,13 +236,22 @@ impl Condition {
     }
 }
 
-/// The scopes that a token has: separated by spaces in `scope`, or a list in `scp`.
+/// The scopes that a token has: separated by spaces in `scope`, or a list in `scp`, or both. What is written otherwise says nothing.
 fn scopes(claims: &Claims) -> Option<Vec<&str>> {
-    match claims.get("scope").or_else(|| claims.get("scp"))? {
-        Value::String(scopes) => Some(scopes.split(' ').collect()),
-        Value::Array(scopes) => Some(scopes.iter().filter_map(Value::as_str).collect()),
-        _ => None,
+    let mut scopes = Vec::new();
+    for claim in [claims.get("scope"), claims.get("scp")].into_iter().flatten() {
+        match claim {
+            Value::String(text) => scopes.extend(text.split(' ')),
+            Value::Array(members) => {
+                for member in members {
+                    scopes.push(member.as_str()?);
+                }
+            }
+            _ => return None,
+        }
     }
+    let plain = |scope: &&str| !scope.contains(char::is_whitespace);
+    (!scopes.is_empty() && scopes.iter().all(plain)).then_some(scopes)
 }
 
 fn shortened(text: &str) -> String {

@@ -158,6 +158,13 @@ fn checked_providers(shapes: Vec<shapes::Provider>, environment: Environment<'_>
                 "expected a name that can end a path, found one that ends in a dot; it stands at the end of the redirect URI",
             ));
         }
+        let same_tokens = |other: &Provider| other.bearer.is_some() && other.issuer() == provider.issuer();
+        if provider.bearer.is_some() && providers.iter().any(same_tokens) {
+            return Err(Refusal::new(
+                format!("{path}.bearer"),
+                "expected one provider for the tokens of an issuer, found another before; list all audiences there",
+            ));
+        }
         if providers.iter().any(|other| other.name == provider.name) {
             return Err(Refusal::new(format!("{path}.name"), "expected a name of its own, found one that is taken; rename it"));
         }

@@ -47,10 +47,13 @@ fn in_header(headers: &Headers) -> Brought {
         return if headers.contains("authorization") { Brought::TooMuch } else { Brought::Nothing };
     };
     // Envoy joins two lines by a comma, which no token has.
-    let Ok(line) = std::str::from_utf8(line) else { return Brought::TooMuch };
-    let (scheme, token) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+    let text = String::from_utf8_lossy(line);
+    let (scheme, token) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return if line.to_ascii_lowercase().contains("bearer ") { Brought::TooMuch } else { Brought::Nothing };
+        // Whatever else separates the words, a lax server may read it as we would a space.
+        let words = text.split(|character: char| !character.is_ascii_alphanumeric());
+        let speaks_of_bearer = words.into_iter().any(|word| word.eq_ignore_ascii_case("bearer"));
+        return if speaks_of_bearer { Brought::TooMuch } else { Brought::Nothing };
     }
     let token = token.trim();
     let plain =
@@ -67,8 +70,8 @@ pub fn authenticate(
     events: &mut Vec<Event>,
 ) -> Identity {
     let settings = Rc::clone(&gateway.settings);
-    let credential = format!("Bearer {}", token.expose());
-    if let Some(verified) = gateway.memory.recall(credential.as_bytes(), visit.now) {
+    let credential = token.expose().as_bytes();
+    if let Some(verified) = gateway.tokens.recall(credential, visit.now) {
         let keys = gateway.background.keys(&settings, world, &verified.principal.provider, visit.now);
         let Credential::Token { keys_fetched } = verified.credential else { return invalid("remembered as another credential") };
         if keys.is_some_and(|keys| keys.fetched == keys_fetched) {
@@ -84,7 +87,7 @@ pub fn authenticate(
         return Identity::Unclear(Resource::Metadata(name.to_owned()));
     }
     let Some(keys) = gateway.background.keys(&settings, world, name, visit.now) else {
-        return unclear(visit, name, None, Failure::new(Reason::KeysUnavailable, "the provider's keys are not here"));
+        return unclear(gateway, visit, name, None, Failure::new(Reason::KeysUnavailable, "the provider's keys are not here"));
     };
     match access_token::verify(world, &provider.oidc, accepted, token, &keys.set, visit.now) {
         Ok(access_token) => {
@@ -92,10 +95,10 @@ pub fn authenticate(
             let verified = Rc::new(known(&settings, provider, access_token, &keys));
             let until = verified.principal.expires.min(visit.now.plus(LONGEST_MEMORY));
             let bytes = weight(&verified, credential.len());
-            gateway.memory.remember(credential.as_bytes(), Rc::clone(&verified), bytes, until);
+            gateway.tokens.remember(credential, Rc::clone(&verified), bytes, until);
             Identity::Known(verified, None)
         }
-        Err(AccessTokenError::KeyUnknown(failure)) => unclear(visit, name, Some(&keys), failure),
+        Err(AccessTokenError::KeyUnknown(failure)) => unclear(gateway, visit, name, Some(&keys), failure),
         Err(AccessTokenError::Refused(failure)) => Identity::Unknown(failure),
     }
 }
@@ -113,9 +116,11 @@ fn known(settings: &Settings, provider: &ProviderSettings, token: AccessToken, k
     Verified::by_token(settings, principal, keys.fetched)
 }
 
-/// Newer keys may help, once; what limits how often they are fetched is in `lease`.
-fn unclear(visit: &Visit, provider: &str, keys: Option<&HeldKeys>, failure: Failure) -> Identity {
-    if visit.keys_refreshed {
+/// Newer keys may help, once. While `lease` says that they may not be fetched yet, nobody waits: anybody can send tokens that name
+/// unknown keys, and those who wait take the places of others.
+fn unclear(gateway: &Gateway, visit: &Visit, provider: &str, keys: Option<&HeldKeys>, failure: Failure) -> Identity {
+    let in_vain = keys.is_some() && !gateway.background.may_refresh_keys(provider, visit.now);
+    if visit.keys_refreshed || in_vain {
         return Identity::Unknown(failure);
     }
     Identity::Unclear(Resource::Keys { provider: provider.to_owned(), newer_than: keys.map(|keys| keys.fetched) })

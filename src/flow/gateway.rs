@@ -21,7 +21,7 @@ use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::{NoRandomness, World};
 
-/// What a worker remembers of verified sessions, in bytes.
+/// What a worker remembers of verified sessions, and of verified tokens, in bytes each.
 const MEMORY_BYTES: usize = 8 * 1024 * 1024;
 
 /// A response renews a session only this soon after its request.
@@ -30,7 +30,10 @@ const LONGEST_RENEWAL: Duration = Duration::from_secs(30);
 /// One configuration at work: its settings, the providers' metadata and keys, and what was verified before.
 pub struct Gateway {
     pub(super) settings: Rc<Settings>,
+    /// Sessions that were verified, by their sealed text.
     pub(super) memory: Memory<Verified>,
+    /// Bearer tokens that were verified. Apart, so that one can never be taken for the other.
+    pub(super) tokens: Memory<Verified>,
     pub(super) background: Background,
 }
 
@@ -41,8 +44,9 @@ impl Gateway {
     /// [`NoRandomness`] when the host has no random bytes; nothing can be promised then.
     pub fn new(world: &mut dyn World, settings: Settings) -> Result<Self, NoRandomness> {
         let memory = Memory::new(world, MEMORY_BYTES)?;
+        let tokens = Memory::new(world, MEMORY_BYTES)?;
         let background = Background::new(&settings);
-        Ok(Self { settings: Rc::new(settings), memory, background })
+        Ok(Self { settings: Rc::new(settings), memory, tokens, background })
     }
 
     /// A request arrives.
@@ -61,7 +65,7 @@ impl Gateway {
         let now = world.now();
         match (pending, news) {
             // No newer keys: what is here already decides.
-            (Pending::FromTheStart(visit), News::Missing(_)) if visit.keys_refreshed => {
+            (Pending::FromTheStart(visit), News::Missing(Reason::KeysUnavailable)) if visit.keys_refreshed => {
                 self.travel(world, Visit { now, ..visit })
             }
             (Pending::FromTheStart(visit), News::Missing(reason)) => {
@@ -122,7 +126,8 @@ impl Gateway {
     /// Trailers follow a request that was let through: the names of those that only we may set. Some servers add trailers to
     /// the headers.
     pub fn check_trailers(&self, trailers: &Headers) -> Vec<String> {
-        self.settings.identity.sent_by_client(trailers).map(str::to_owned).collect()
+        let credentials = ["authorization", "cookie"].into_iter().filter(|name| trailers.contains(name));
+        self.settings.identity.sent_by_client(trailers).chain(credentials).map(str::to_owned).collect()
     }
 
     /// The background's turn.

@@ -154,6 +154,11 @@ impl Background {
         keep.keys.held.as_ref().map(|held| HeldKeys { set: Rc::clone(&held.value), fetched: held.fetched })
     }
 
+    /// Whether asking for a provider's keys again would be worth waiting for.
+    pub fn may_refresh_keys(&self, name: &str, now: Timestamp) -> bool {
+        self.providers.iter().any(|keep| keep.name == name && keep.keys.not_before <= now)
+    }
+
     /// Somebody is about to wait.
     pub fn want(&mut self, resource: &Resource) {
         match resource {

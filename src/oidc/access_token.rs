@@ -111,20 +111,30 @@ fn refused_signature(error: JwsError) -> AccessTokenError {
     }
 }
 
-/// An ID token is for the client, not for an API (RFC 8725, section 3.12: tokens of different kinds must not be mixed up).
+/// Tokens of different kinds must not be mixed up (RFC 8725, sections 3.11 and 3.12): an ID token is for the client, a logout token
+/// for its back channel, and one that is bound to a key proves nothing without that key.
 fn kind(verified: &Verified, wanted: TokenKind) -> Result<(), Failure> {
     let typ = verified.typ.as_deref().map(str::to_ascii_lowercase);
     let says_at_jwt = matches!(typ.as_deref(), Some("at+jwt" | "application/at+jwt"));
+    if !says_at_jwt && !matches!(typ.as_deref(), None | Some("jwt")) {
+        return Err(invalid("its typ says that it is no access token"));
+    }
     let claims = &verified.claims;
-    let for_the_client = ["nonce", "at_hash", "c_hash"].iter().any(|name| claims.contains_key(*name))
-        || claims.get("typ").and_then(Value::as_str) == Some("ID")
-        || claims.get("token_use").and_then(Value::as_str) == Some("id");
+    if ["cnf", "events"].iter().any(|name| claims.contains_key(*name)) {
+        return Err(invalid("it is bound to a key (cnf), or tells of events"));
+    }
+    let other_than = |name: &str, expected: &str| {
+        claims.get(name).is_some_and(|found| found.as_str().is_none_or(|found| !found.eq_ignore_ascii_case(expected)))
+    };
+    let for_the_client = ["nonce", "at_hash", "c_hash", "s_hash"].iter().any(|name| claims.contains_key(*name))
+        || other_than("typ", "Bearer")
+        || other_than("token_use", "access");
     match wanted {
         TokenKind::AtJwt if !says_at_jwt => {
             Err(invalid("expected typ at+jwt, found another; write type: access_token if the provider does not set it"))
         }
         TokenKind::AccessToken if for_the_client => {
-            Err(invalid("this is an ID token; write type: id_token if the provider has nothing else"))
+            Err(invalid("this is an ID token or a refresh token; write type: id_token if the provider has nothing else"))
         }
         TokenKind::AtJwt | TokenKind::AccessToken | TokenKind::IdToken => Ok(()),
     }
@@ -174,16 +184,16 @@ fn times(claims: &Claims, provider: &Provider, now: Timestamp) -> Result<Timesta
     Ok(expires)
 }
 
+/// `sub`; or the client, for a token without a person, so marked that it is nobody's `sub`.
 fn subject(claims: &Claims) -> Result<String, Failure> {
-    let named = ["sub", "client_id", "azp"].iter().find_map(|name| claims.get(*name)).and_then(Value::as_str);
-    match named {
-        Some(subject)
-            if !subject.is_empty() && subject.len() <= 255 && subject.bytes().all(|byte| matches!(byte, b' '..=b'~')) =>
-        {
-            Ok(subject.to_owned())
-        }
-        _ => Err(invalid("it names neither a subject nor a client")),
-    }
+    let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    let subject = match claims.get("sub") {
+        Some(_) => text("sub").map(str::to_owned),
+        None => text("client_id").or_else(|| text("azp")).map(|client| format!("client:{client}")),
+    };
+    let plain =
+        |subject: &String| !subject.is_empty() && subject.len() <= 255 && subject.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    subject.filter(plain).ok_or_else(|| invalid("it names neither a subject nor a client"))
 }
 
 #[cfg(test)]

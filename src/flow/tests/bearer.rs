@@ -4,8 +4,10 @@ use super::stage::{Stage, changed, document, field, forwarded, outcome, response
 use crate::crypto::key::Algorithm;
 use crate::crypto::testing::{OTHER_RSA, RSA};
 use crate::flow::event::Event;
+use crate::flow::step::News;
 use crate::oidc::testing::ISSUER;
 use crate::words::message::Headers;
+use crate::words::reason::Reason;
 
 /// The usual configuration, whose provider's tokens are accepted; `/hooks` is for tokens with a scope.
 fn accepting() -> Value {
@@ -48,6 +50,46 @@ fn a_bearer_token_proves_who_is_asking_and_goes_no_further() {
     let mut stage = Stage::ready(&changed(accepting(), "/providers/0/bearer/forward", json!(true)));
     let line = format!("Bearer {}", token(&stage, json!({})));
     assert!(forwarded(&stage.worker.begin(request("/members", &[&line]))).edits.remove.is_empty());
+}
+
+#[test]
+fn a_token_in_the_place_of_a_session_is_no_session_however_well_it_is_known() {
+    let mut stage = Stage::ready(&accepting());
+    let token = token(&stage, json!({}));
+    assert_eq!(outcome(&stage.worker.begin(request("/members", &[&format!("Bearer {token}")]))), (200, ""));
+    for value in [token.clone(), format!("1.{token}"), format!("1.Bearer {token}"), format!("Bearer {token}")] {
+        let mut browser = super::stage::Browser::default();
+        browser.jar.insert("__Host-accredit".into(), (value, "/".into()));
+        assert_eq!(outcome(&stage.worker.begin(browser.script("GET", "/sessions"))), (401, "session_invalid"));
+    }
+}
+
+#[test]
+fn a_token_in_a_spelling_that_only_others_read_does_not_go_on() {
+    let mut stage = Stage::ready(&accepting());
+    for line in
+        ["Bearer\tT", "Basic eA==,Bearer\tT", "Bearer,T", "Bearer=T", "Bearer:T", "\"Bearer\" T", "Bearer\u{a0}T", "Token bearer"]
+    {
+        assert_eq!(outcome(&stage.worker.begin(request("/hooks", &[line]))), (400, "token_ambiguous"), "{line:?}");
+        assert_eq!(forwarded(&stage.worker.begin(request("/public", &[line]))).edits.remove, ["authorization"], "{line:?}");
+    }
+    for line in ["Basic eA==", "xBearer T", "Digest username=\"bearers\""] {
+        assert!(forwarded(&stage.worker.begin(request("/public", &[line]))).edits.remove.is_empty(), "{line:?}");
+    }
+}
+
+#[test]
+fn a_request_that_waits_for_keys_when_everything_is_lost_ends() {
+    let mut stage = Stage::ready(&accepting());
+    stage.provider.signs = (&RSA, Algorithm::RS256, "nobody's");
+    let line = format!("Bearer {}", token(&stage, json!({})));
+    let (_, _, pending) = super::stage::awaited(stage.worker.begin(request("/members", &[&line])));
+    // A configuration that knows nothing takes over, and the provider is gone.
+    let mut after = Stage::new(&accepting());
+    after.worker.wait(seconds(60));
+    let step = after.worker.resume(pending, News::Missing(Reason::KeysUnavailable));
+    let (_, _, pending) = super::stage::awaited(step);
+    assert_eq!(outcome(&after.worker.resume(pending, News::Missing(Reason::MetadataUnavailable))), (503, "metadata_unavailable"));
 }
 
 #[test]

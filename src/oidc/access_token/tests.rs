@@ -88,10 +88,29 @@ fn claims_that_do_not_fit_are_refused_and_so_are_claims_of_another_type() {
 
 #[test]
 fn an_id_token_is_not_an_access_token_unless_the_configuration_says_so() {
-    for claims in [json!({"nonce": "n"}), json!({"at_hash": "h"}), json!({"typ": "ID"}), json!({"token_use": "id"})] {
+    for claims in [
+        json!({"nonce": "n"}),
+        json!({"at_hash": "h"}),
+        json!({"typ": "ID"}),
+        json!({"token_use": "id"}),
+        json!({"s_hash": "h"}),
+        json!({"typ": "Refresh"}),
+    ] {
         let token = signed(&P256, Algorithm::ES256, json!({"kid": "k"}), claims.clone());
         assert_eq!(refusal(check(&token, TokenKind::AccessToken)), Reason::TokenInvalid, "{claims}");
         assert!(check(&token, TokenKind::IdToken).is_ok(), "{claims}");
+    }
+}
+
+#[test]
+fn tokens_of_other_kinds_are_refused_whatever_is_configured() {
+    for typ in ["logout+jwt", "secevent+jwt", "dpop+jwt"] {
+        let token = signed(&P256, Algorithm::ES256, json!({"kid": "k", "typ": typ}), json!({}));
+        assert_eq!(refusal(check(&token, TokenKind::IdToken)), Reason::TokenInvalid, "{typ}");
+    }
+    for claims in [json!({"cnf": {"jkt": "x"}}), json!({"events": {}})] {
+        let token = signed(&P256, Algorithm::ES256, json!({"kid": "k"}), claims.clone());
+        assert_eq!(refusal(check(&token, TokenKind::IdToken)), Reason::TokenInvalid, "{claims}");
     }
 }
 
