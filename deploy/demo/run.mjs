@@ -18,7 +18,7 @@ const PORTS = { gateway: 10000, 'Envoy admin': 9901, provider: 9000, application
 
 const SCENARIOS = {
   bff: {
-    about: 'sessions in sealed cookies; the browser never sees a token',
+    about: 'sessions in sealed cookies; no script of a page sees a token',
     config: 'envoy/bff.yaml',
     clients: ({ OIDC_CLIENT_SECRET }) => [demoClient(OIDC_CLIENT_SECRET, GATEWAY)],
     toTry: [

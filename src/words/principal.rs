@@ -1,5 +1,5 @@
-//! Who is asking, how that was proved, until when. A cookie, a bearer token and an introspected token all become one
-//! [`Principal`], and nothing after that cares which it was.
+//! Who is asking, how that was proved, until when. A cookie and a bearer token both become a [`Principal`]; after
+//! that only the same-origin rule and conditions on tokens ask which it was.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
