@@ -159,6 +159,11 @@ impl Background {
         self.providers.iter().any(|keep| keep.name == name && keep.keys.not_before <= now)
     }
 
+    /// Whether the newest attempt to fetch a provider's keys failed, on whichever worker.
+    pub fn keys_failing(&self, world: &dyn World, name: &str) -> bool {
+        self.providers.iter().any(|keep| keep.name == name && lease::is_failing(world, &keep.key(Kind::Keys, "lease")))
+    }
+
     /// Somebody is about to wait.
     pub fn want(&mut self, resource: &Resource) {
         match resource {
@@ -389,8 +394,7 @@ fn urgency<T>(slot: &Slot<T>) -> Urgency {
 }
 
 fn digest(provider: &Provider) -> String {
-    let clusters = format!("{:?}", provider.clusters);
     let source = format!("{:?}", provider.source);
-    let checks = format!("{} {:?}", provider.userinfo, provider.plain_http);
-    Fingerprint::of([provider.issuer(), &source, &clusters, &checks]).as_str().to_owned()
+    let checks = format!("{:?} {} {} {:?}", provider.clusters, provider.userinfo, provider.introspects(), provider.plain_http);
+    Fingerprint::of([provider.issuer(), &source, &checks]).as_str().to_owned()
 }

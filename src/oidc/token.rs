@@ -15,6 +15,7 @@ use crate::words::principal::Claims;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
+use crate::words::url::Url;
 
 const TROUBLES: Troubles = Troubles {
     timeout: Reason::TokenEndpointTimeout,
@@ -55,6 +56,11 @@ pub fn token_request(
     form.append_pair("code", code.expose());
     form.append_pair("redirect_uri", redirect_uri);
     form.append_pair("code_verifier", code_verifier.expose());
+    provider.call(as_client(provider, &metadata.token_endpoint, form), Reason::TokenEndpointUnreachable)
+}
+
+/// A form that proves that we are the provider's client (OpenID Connect Core, section 9).
+pub(super) fn as_client<'a>(provider: &Provider, url: &'a Url, mut form: form_urlencoded::Serializer<'_, String>) -> Ask<'a> {
     let mut headers =
         vec![("content-type", "application/x-www-form-urlencoded".to_owned()), ("accept", "application/json".to_owned())];
     match &provider.authentication {
@@ -67,8 +73,7 @@ pub fn token_request(
             form.append_pair("client_id", &provider.client_id);
         }
     }
-    let ask = Ask { method: "POST", url: &metadata.token_endpoint, headers, body: form.finish() };
-    provider.call(ask, Reason::TokenEndpointUnreachable)
+    Ask { method: "POST", url, headers, body: form.finish() }
 }
 
 /// RFC 6749, section 2.3.1: both are form-urlencoded before they are joined.
