@@ -8,7 +8,7 @@ use accredit::flow::step::{Decision, Step};
 use accredit::flow::upkeep::Fetch;
 use accredit::words::message::{Headers, Reply};
 use accredit::words::time::Timestamp;
-use accredit::words::world::{Contended, HostVerdict, NoRandomness, Shared, SignatureCheck, Version, World};
+use accredit::words::world::{Contended, Destination, HostVerdict, NoRandomness, Shared, SignatureCheck, Version, World};
 
 /// The configuration of every worker here.
 pub const CONFIGURATION: &str = r#"{
@@ -78,6 +78,10 @@ impl World for Still {
         }
         self.memory.insert(key.to_owned(), (value.to_vec(), version.wrapping_add(1)));
         Ok(())
+    }
+
+    fn destination(&self) -> Destination {
+        Destination::Nobody
     }
 
     fn route_metadata(&self, _: &str, _: &str) -> Option<String> {
@@ -157,6 +161,6 @@ pub fn check(step: &Step) {
                 assert!(!session || value.starts_with("__Host-accredit=;"), "a session for nobody");
             }
         }
-        Decision::Call(..) | Decision::Await { .. } => {}
+        Decision::Call(..) | Decision::Await { .. } | Decision::ReadBody { .. } => {}
     }
 }

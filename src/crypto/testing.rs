@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use crate::crypto::key::{Algorithm, KeySet, VerificationKey};
 use crate::words::time::Timestamp;
-use crate::words::world::{Contended, Hash, HostVerdict, NoRandomness, Shared, SignatureCheck, Version, World};
+use crate::words::world::{Contended, Destination, Hash, HostVerdict, NoRandomness, Shared, SignatureCheck, Version, World};
 
 /// Somebody who signs.
 pub(crate) enum TestKey {
@@ -150,6 +150,10 @@ impl Verdict {
 }
 
 impl World for Verdict {
+    fn destination(&self) -> Destination {
+        Destination::Nobody
+    }
+
     fn now(&self) -> Timestamp {
         Timestamp::default()
     }

@@ -7,6 +7,7 @@ use crate::config::settings::Settings;
 use crate::flow::event::{Event, Outcome, Place};
 use crate::flow::step::{Decision, Note, Pending, Resource, SignIn, Step};
 use crate::flow::visit::Visit;
+use crate::session::attempt::Ending;
 use crate::words::message::{HttpCall, Request, Response};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
@@ -69,6 +70,11 @@ impl SignIn {
     /// Ends a sign-in with a refusal; its attempt is over.
     pub fn fail(&self, settings: &Settings, failure: Failure) -> Step {
         let forgotten = self.attempt.forget(&settings.session.cookie);
+        // A page that brings a code that is not accepted is not signed in; a person's browser has nothing to be blamed for.
+        let failure = match (self.attempt.ending, failure.reason) {
+            (Ending::Token, Reason::CodeRefused) => Failure { reason: Reason::ExchangeRefused, ..failure },
+            _ => failure,
+        };
         let (place, provider, reason) = (self.visit.place(), Some(self.attempt.provider.clone()), failure.reason);
         let events = vec![Event::SignInFailed { place, provider, failure }];
         refused(settings, &self.visit, reason, &self.return_to(settings), Some(forgotten), events)

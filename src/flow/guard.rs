@@ -15,6 +15,7 @@ use crate::flow::gateway::Gateway;
 use crate::flow::sign_in;
 use crate::flow::step::{Decision, Forward, Note, Pending, Renewal, Resource, Step};
 use crate::flow::visit::Visit;
+use crate::session::attempt::Ending;
 use crate::words::cookie::without;
 use crate::words::message::Edits;
 use crate::words::principal::Proof;
@@ -54,7 +55,7 @@ impl Gateway {
             // Public pages wait for nobody.
             (Identity::Unknown(_) | Identity::Unclear(_), Requirement::Public) => self.forward(&visit, rule, None, None, events),
             (Identity::Known(verified, _), _) if unsafe_across_sites => {
-                deny(&settings, &visit, rule, Some(&verified), Failure::new(Reason::CrossSite, evidence(&visit)), events)
+                deny(&settings, &visit, rule, Some(&verified), Failure::new(Reason::CrossSite, browser::evidence(&visit.request.headers, &visit.origin)), events)
             }
             (Identity::Known(verified, renewal), requirement) => match requirement.check(&verified.principal) {
                 Ok(()) => self.forward(&visit, rule, Some(&verified), renewal, events),
@@ -126,7 +127,7 @@ impl Gateway {
         if redirect && could_sign_in {
             let provider = rule.require.provider().map(str::to_owned);
             let return_to = visit.return_to();
-            let wish = sign_in::Wish { provider, return_to, another_account: false, told: sign_in::Told::ByRedirect };
+            let wish = sign_in::Wish { ending: Ending::Session, provider, return_to, another_account: false, told: sign_in::Told::ByRedirect };
             let mut step = sign_in::send(self, world, visit, wish, events);
             step.note.rule = Some(Rc::clone(&rule.name));
             return step;
@@ -201,7 +202,3 @@ fn deny(
     Step { decision: Decision::Respond(response), events, note }
 }
 
-fn evidence(visit: &Visit) -> String {
-    let shown = |name| visit.request.headers.single(name).unwrap_or("absent").chars().take(100).collect::<String>();
-    format!("sec-fetch-site is {}, origin is {}; this origin is {}", shown("sec-fetch-site"), shown("origin"), visit.origin)
-}

@@ -7,7 +7,7 @@ use prost::Message;
 use proxy_wasm::hostcalls;
 
 use crate::words::time::Timestamp;
-use crate::words::world::{Contended, Hash, HostVerdict, NoRandomness, Shared, SignatureCheck, Version, World};
+use crate::words::world::{Contended, Destination, Hash, HostVerdict, NoRandomness, Shared, SignatureCheck, Version, World};
 
 /// Envoy, as the core sees it.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +68,14 @@ impl World for Host {
             Version::Exactly(version) => Some(version),
         };
         hostcalls::set_shared_data(key, Some(value), version).map_err(|_| Contended)
+    }
+
+    fn destination(&self) -> Destination {
+        match hostcalls::get_property(vec!["cluster_name"]) {
+            Ok(None) => Destination::Nobody,
+            Ok(Some(name)) => Destination::Cluster(String::from_utf8_lossy(&name).into_owned()),
+            Err(_) => Destination::Untold,
+        }
     }
 
     fn route_metadata(&self, namespace: &str, key: &str) -> Option<String> {

@@ -4,6 +4,7 @@ use crate::flow::authenticate::{Identity, authenticate};
 use crate::flow::event::Event;
 use crate::flow::step::{Decision, News, Step};
 use crate::flow::visit::Visit;
+use crate::words::body::Body;
 use crate::words::message::{Headers, Request};
 use serde_json::json;
 
@@ -33,6 +34,7 @@ impl Record {
             self.step(&step);
             step = match step.decision {
                 Decision::Forward(_) | Decision::Respond(_) => return step,
+                Decision::ReadBody { .. } => panic!("no body is read on this way"),
                 Decision::Call(call, pending) => {
                     self.secrets.push(call.body.clone());
                     self.secrets
@@ -75,6 +77,7 @@ fn identity(stage: &mut Stage) -> Identity {
     let settings = std::rc::Rc::clone(&gateway.settings);
     let visit = Visit {
         keys_refreshed: false,
+        body: Body::Unread,
         now: world.now,
         patience: world.now,
         request: Request::from_headers(stage.browser.navigate("/page")).unwrap(),
