@@ -106,8 +106,13 @@ pub struct Worker {
 impl Worker {
     /// One that knows its provider's metadata and keys.
     pub fn ready() -> Self {
+        Self::ready_with(CONFIGURATION)
+    }
+
+    /// The same, with another configuration.
+    pub fn ready_with(configuration: &str) -> Self {
         let mut world = Still::default();
-        let settings = config::load(CONFIGURATION.as_bytes(), &|_| None).expect("the configuration is good");
+        let settings = config::load(configuration.as_bytes(), &|_| None).expect("the configuration is good");
         let gateway = Gateway::new(&mut world, settings).expect("there are random bytes");
         let mut worker = Self { gateway, world, fetches: Vec::new() };
         for document in [METADATA, KEYS] {

@@ -42,6 +42,8 @@ pub enum BearerChallenge {
     Accepted {
         /// Empty when none is asked for.
         scope: String,
+        /// Whether nothing else would do.
+        only: bool,
     },
 }
 
@@ -251,7 +253,7 @@ fn bearer_challenge(reason: Reason, context: &Context<'_>) -> Option<String> {
     if reason == Reason::ExchangeRefused {
         return Some(format!("Bearer realm=\"{realm}\""));
     }
-    let BearerChallenge::Accepted { scope } = &context.bearer else { return None };
+    let BearerChallenge::Accepted { scope, .. } = &context.bearer else { return None };
     match reason {
         Reason::TokenMissing | Reason::SessionMissing | Reason::SessionExpired | Reason::SessionInvalid => {
             Some(format!("Bearer realm=\"{realm}\""))

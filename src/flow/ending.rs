@@ -31,12 +31,17 @@ impl Visit {
     ) -> Response {
         let origin = self.origin.to_string();
         let query = form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_to.as_str()).finish();
-        let sign_in = format!("{}?{query}", settings.endpoints.login);
+        // Where only a token will do, a session would not help.
+        let login = match (&settings.endpoints.authorize, &bearer) {
+            (Some(authorize), BearerChallenge::Accepted { only: true, .. }) => authorize,
+            _ => &settings.endpoints.login,
+        };
+        let sign_in = format!("{login}?{query}");
         let context = Context {
             page: browser::wants_page(&self.request),
             request_id: &self.request_id,
             origin: &origin,
-            login: &settings.endpoints.login,
+            login,
             sign_in,
             logout: &settings.endpoints.logout,
             cookie_name: &settings.session.cookie.name,

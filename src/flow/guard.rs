@@ -192,7 +192,7 @@ fn deny(
         Requirement::When(condition) => condition.scopes().join(" "),
         Requirement::Public | Requirement::Authenticated => String::new(),
     };
-    let bearer = if accepts_tokens(settings, rule) { BearerChallenge::Accepted { scope } } else { BearerChallenge::NotAccepted };
+    let bearer = if accepts_tokens(settings, rule) { BearerChallenge::Accepted { scope, only: rule.credentials == Credentials::Bearer } } else { BearerChallenge::NotAccepted };
     let response = visit.refusal_for(settings, failure.reason, &visit.return_to(), visitor, bearer);
     let subject = verified.map(|verified| Rc::clone(&verified.subject));
     let named = subject.as_deref().map(str::to_owned);

@@ -71,10 +71,13 @@ impl World for Host {
     }
 
     fn destination(&self) -> Destination {
-        match hostcalls::get_property(vec!["cluster_name"]) {
-            Ok(None) => Destination::Nobody,
-            Ok(Some(name)) => Destination::Cluster(String::from_utf8_lossy(&name).into_owned()),
-            Err(_) => Destination::Untold,
+        // The route's cluster, known before the router is reached. A host that tells nothing of routes must not look like a route
+        // that has none.
+        let told = |name| hostcalls::get_property(vec!["xds", name]).ok().flatten().filter(|value| !value.is_empty());
+        match (told("virtual_host_name"), told("cluster_name")) {
+            (_, Some(name)) => Destination::Cluster(String::from_utf8_lossy(&name).into_owned()),
+            (Some(_), None) => Destination::Nobody,
+            (None, None) => Destination::Untold,
         }
     }
 
