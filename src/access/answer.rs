@@ -135,7 +135,9 @@ const fn telling(reason: Reason) -> Telling {
         Reason::MethodNotAllowed => (405, "Method not allowed", "This address does not answer to that method.", Nothing),
         Reason::BodyTooLarge => (413, "Too large", "The body of the request is larger than what is read here.", Nothing),
         Reason::BodyTypeRefused => (415, "Bad request", "The body of the request is not of the type that is read here.", Nothing),
-        Reason::BodyMalformed => (400, "Bad request", "The body of the request cannot be read, or can be read in two ways.", Nothing),
+        Reason::BodyMalformed => {
+            (400, "Bad request", "The body of the request cannot be read, or can be read in two ways.", Nothing)
+        }
         Reason::MetadataUnavailable | Reason::KeysUnavailable => (
             503,
             "Signing in is not possible right now",
@@ -191,7 +193,9 @@ const fn telling(reason: Reason) -> Telling {
             "The sign-in service did not accept this sign-in any more. Please begin again.",
             TryAgain,
         ),
-        Reason::ExchangeRefused => (401, "Sign-in did not work", "The sign-in service does not accept this code. Begin again.", Nothing),
+        Reason::ExchangeRefused => {
+            (401, "Sign-in did not work", "The sign-in service does not accept this code. Begin again.", Nothing)
+        }
         Reason::ResponseModeMismatch => {
             (400, "Sign-in did not work", "The answer of the sign-in service came in another way than was asked for.", TryAgain)
         }

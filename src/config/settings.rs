@@ -83,12 +83,7 @@ pub struct Endpoints {
 impl Endpoints {
     /// All that there are, by the names that the configuration gives them.
     pub fn all(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let always = [
-            ("login", &self.login),
-            ("callback", &self.callback),
-            ("logout", &self.logout),
-            ("session", &self.session),
-        ];
+        let always = [("login", &self.login), ("callback", &self.callback), ("logout", &self.logout), ("session", &self.session)];
         let further = [("authorize", &self.authorize), ("token", &self.token)];
         let further = further.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?)));
         always.into_iter().chain(further).map(|(name, path)| (name, path.as_str()))

@@ -268,8 +268,14 @@ fn a_front_end_that_keeps_its_token_has_two_endpoints_and_a_page_for_each_provid
         (with("/endpoints/token", json!("/api/token")), "endpoints.authorize: expected a path, because token is of no use alone"),
         (with("/endpoints/authorize", json!("/api/a")), "endpoints.token: expected a path, because authorize is of no use alone"),
         (with("/endpoints", json!({"authorize": "/a", "token": "/api/login"})), "endpoints.token: expected a path of its own"),
-        (with("/endpoints", endpoints.clone()), "providers[0].redirect_uri: expected the page that the provider sends the code to"),
-        (with("/providers/0/redirect_uri", json!("https://app.example.com/x")), "providers[0].redirect_uri: expected endpoints.authorize"),
+        (
+            with("/endpoints", endpoints.clone()),
+            "providers[0].redirect_uri: expected the page that the provider sends the code to",
+        ),
+        (
+            with("/providers/0/redirect_uri", json!("https://app.example.com/x")),
+            "providers[0].redirect_uri: expected endpoints.authorize",
+        ),
         (spa("https://evil.example/auth/callback"), "providers[0].redirect_uri: expected a page on one of the origins"),
         (spa("https://app.example.com/api/token"), "providers[0].redirect_uri: expected a page, found one of the endpoints"),
         (spa("/auth/callback"), "providers[0].redirect_uri: expected an absolute https URL"),

@@ -91,9 +91,8 @@ pub fn spend(
     tombstone::mark(world, Ended::Attempt(attempt.state.expose()), used_until);
     let code = check_mode(provider, &sign_in, parameters)
         .and_then(|()| authorization_response(parameters, &provider.oidc, issuer(&settings, attempt.ending, &metadata)));
-    let call = code.and_then(|code| {
-        token_request(&provider.oidc, &metadata, &code, &attempt.code_verifier, &attempt.redirect_uri)
-    });
+    let call =
+        code.and_then(|code| token_request(&provider.oidc, &metadata, &code, &attempt.code_verifier, &attempt.redirect_uri));
     match call {
         Ok(call) => Step::calling(call, Pending::Exchanging(sign_in)),
         Err(failure) => sign_in.fail(&settings, failure),
@@ -114,7 +113,10 @@ fn issuer(settings: &Settings, ending: Ending, metadata: &Metadata) -> Issuer {
 fn check_mode(provider: &ProviderSettings, sign_in: &SignIn, parameters: &BTreeMap<String, String>) -> Result<(), Failure> {
     let posted = sign_in.visit.request.method == "POST" || parameters.contains_key("error");
     if provider.oidc.response_mode == ResponseMode::FormPost && !posted {
-        return Err(Failure::new(Reason::ResponseModeMismatch, "expected the code in a form that is posted, found it in the address"));
+        return Err(Failure::new(
+            Reason::ResponseModeMismatch,
+            "expected the code in a form that is posted, found it in the address",
+        ));
     }
     Ok(())
 }

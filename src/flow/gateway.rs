@@ -99,7 +99,10 @@ impl Gateway {
                 sign_in.fail(&self.settings, Failure::new(reason, "no key that fits could be fetched"))
             }
             // A call is only ever answered by a reply, and a wait never is: whoever mixes them up gets no further.
-            (Pending::Exchanging(sign_in) | Pending::AskingUserinfo(sign_in, ..), News::Ready | News::Missing(_) | News::Body(_))
+            (
+                Pending::Exchanging(sign_in) | Pending::AskingUserinfo(sign_in, ..),
+                News::Ready | News::Missing(_) | News::Body(_),
+            )
             | (Pending::Verifying(sign_in, _), News::Reply(_) | News::Body(_)) => {
                 sign_in.fail(&self.settings, Failure::new(Reason::Internal, "resumed with the wrong news"))
             }

@@ -54,9 +54,14 @@ impl Gateway {
             }
             // Public pages wait for nobody.
             (Identity::Unknown(_) | Identity::Unclear(_), Requirement::Public) => self.forward(&visit, rule, None, None, events),
-            (Identity::Known(verified, _), _) if unsafe_across_sites => {
-                deny(&settings, &visit, rule, Some(&verified), Failure::new(Reason::CrossSite, browser::evidence(&visit.request.headers, &visit.origin)), events)
-            }
+            (Identity::Known(verified, _), _) if unsafe_across_sites => deny(
+                &settings,
+                &visit,
+                rule,
+                Some(&verified),
+                Failure::new(Reason::CrossSite, browser::evidence(&visit.request.headers, &visit.origin)),
+                events,
+            ),
             (Identity::Known(verified, renewal), requirement) => match requirement.check(&verified.principal) {
                 Ok(()) => self.forward(&visit, rule, Some(&verified), renewal, events),
                 Err(failure) => deny(&settings, &visit, rule, Some(&verified), failure, events),
@@ -127,7 +132,13 @@ impl Gateway {
         if redirect && could_sign_in {
             let provider = rule.require.provider().map(str::to_owned);
             let return_to = visit.return_to();
-            let wish = sign_in::Wish { ending: Ending::Session, provider, return_to, another_account: false, told: sign_in::Told::ByRedirect };
+            let wish = sign_in::Wish {
+                ending: Ending::Session,
+                provider,
+                return_to,
+                another_account: false,
+                told: sign_in::Told::ByRedirect,
+            };
             let mut step = sign_in::send(self, world, visit, wish, events);
             step.note.rule = Some(Rc::clone(&rule.name));
             return step;
@@ -192,7 +203,11 @@ fn deny(
         Requirement::When(condition) => condition.scopes().join(" "),
         Requirement::Public | Requirement::Authenticated => String::new(),
     };
-    let bearer = if accepts_tokens(settings, rule) { BearerChallenge::Accepted { scope, only: rule.credentials == Credentials::Bearer } } else { BearerChallenge::NotAccepted };
+    let bearer = if accepts_tokens(settings, rule) {
+        BearerChallenge::Accepted { scope, only: rule.credentials == Credentials::Bearer }
+    } else {
+        BearerChallenge::NotAccepted
+    };
     let response = visit.refusal_for(settings, failure.reason, &visit.return_to(), visitor, bearer);
     let subject = verified.map(|verified| Rc::clone(&verified.subject));
     let named = subject.as_deref().map(str::to_owned);
@@ -201,4 +216,3 @@ fn deny(
     let note = Note { subject, rule: Some(Rc::clone(&rule.name)) };
     Step { decision: Decision::Respond(response), events, note }
 }
-

@@ -89,7 +89,8 @@ pub fn send(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, wish: Wi
     let chosen = chosen.and_then(|provider| Some((provider, redirect_uri(&visit, provider, wish.ending)?)));
     let Some((provider, redirect_uri)) = chosen else {
         let name = quote(wish.provider.as_deref().unwrap_or_default());
-        let step = visit.refuse(&settings, Failure::new(Reason::ProviderUnknown, format!("no provider {name} is configured for this")));
+        let step =
+            visit.refuse(&settings, Failure::new(Reason::ProviderUnknown, format!("no provider {name} is configured for this")));
         return step.after(events);
     };
     let Some(metadata) = gateway.background.metadata(&settings, world, &provider.oidc.name, visit.now) else {

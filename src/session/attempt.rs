@@ -101,11 +101,7 @@ impl Attempt {
     ///
     /// # Errors
     /// [`NoRandomness`].
-    pub fn begin(
-        world: &mut dyn World,
-        now: Timestamp,
-        plan: Plan,
-    ) -> Result<Self, NoRandomness> {
+    pub fn begin(world: &mut dyn World, now: Timestamp, plan: Plan) -> Result<Self, NoRandomness> {
         let id = random_text::<ID_BYTES>(world)?;
         Ok(Self {
             state: Secret::new(format!("{id}.{}", random_text::<32>(world)?)),
@@ -291,7 +287,15 @@ mod tests {
         }
 
         fn find(&self, jar: &str, state: &str, seconds: u64) -> Result<Attempt, Reason> {
-            Attempt::find(&self.sealer, &self.settings, TIMEOUT, &came(jar), state, Timestamp::from_seconds(seconds), Ending::Session)
+            Attempt::find(
+                &self.sealer,
+                &self.settings,
+                TIMEOUT,
+                &came(jar),
+                state,
+                Timestamp::from_seconds(seconds),
+                Ending::Session,
+            )
         }
 
         fn newest(&self, jar: &str, seconds: u64) -> Result<Attempt, Reason> {

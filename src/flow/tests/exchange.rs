@@ -255,7 +255,10 @@ fn the_client_secret_goes_to_the_provider_and_the_code_with_its_verifier() {
     let read = crate::words::body::Body::Read(stage.browser.body.clone().into_bytes());
     let (asked, _) = called(stage.worker.resume(*pending, News::Body(read)));
     let form = query_parameters(Some(&asked.body)).unwrap();
-    assert_eq!([form["grant_type"].as_str(), &form["redirect_uri"]], ["authorization_code", "https://front.example.org/auth/callback"]);
+    assert_eq!(
+        [form["grant_type"].as_str(), &form["redirect_uri"]],
+        ["authorization_code", "https://front.example.org/auth/callback"]
+    );
     assert!(asked.headers.iter().any(|(name, value)| *name == "authorization" && value.starts_with("Basic ")));
     assert!(!format!("{asked:?}").contains(CLIENT_SECRET));
 }
