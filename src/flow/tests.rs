@@ -13,6 +13,7 @@ mod callback;
 mod exchange;
 mod form_post;
 mod keys;
+mod refresh;
 mod rules;
 mod sessions;
 mod sign_in;
