@@ -10,7 +10,7 @@ use crate::oidc::access_token::{Bearer, TokenKind};
 use crate::oidc::authorization::OURS;
 use crate::oidc::introspection::{About, Introspection, MissingAudience};
 use crate::oidc::metadata::{Metadata, check_endpoints};
-use crate::oidc::provider::{ClientAuthentication, Clusters, MetadataSource, PlainHttp, Provider};
+use crate::oidc::provider::{ClientAuthentication, Clusters, MetadataSource, PlainHttp, Provider, ResponseMode};
 use crate::words::secret::Secret;
 use crate::words::url::Url;
 
@@ -66,6 +66,11 @@ pub(super) fn provider(path: &str, shape: shapes::Provider, environment: Environ
             Some(shapes::AccountPrompt::SelectAccount) => "select_account",
         },
         bearer: shape.bearer.map(|shape| bearer(&at("bearer"), shape)).transpose()?,
+        response_mode: match shape.response_mode {
+            shapes::ResponseMode::Query => ResponseMode::Query,
+            shapes::ResponseMode::FormPost => ResponseMode::FormPost,
+        },
+        redirect_uri: shape.redirect_uri.map(|text| url(&at("redirect_uri"), &text)).transpose()?,
         userinfo: shape.userinfo,
         clock_skew: Duration::from_secs(skew),
         algorithms: algorithms(&at("algorithms"), shape.algorithms)?,

@@ -56,6 +56,9 @@ pub struct Provider {
     pub authorization_params: BTreeMap<String, String>,
     pub account_prompt: Option<AccountPrompt>,
     #[serde(default)]
+    pub response_mode: ResponseMode,
+    pub redirect_uri: Option<String>,
+    #[serde(default)]
     pub userinfo: bool,
     pub clock_skew_seconds: Option<u64>,
     pub algorithms: Option<Vec<String>>,
@@ -135,6 +138,15 @@ pub enum AuthMethod {
     None,
 }
 
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the registered names")]
+pub enum ResponseMode {
+    #[default]
+    Query,
+    FormPost,
+}
+
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the values of `prompt`")]
@@ -182,6 +194,8 @@ pub struct Endpoints {
     pub callback: Option<String>,
     pub logout: Option<String>,
     pub session: Option<String>,
+    pub authorize: Option<String>,
+    pub token: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
