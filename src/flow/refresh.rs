@@ -148,11 +148,12 @@ impl Background {
             Stage::Asked(_) | Stage::Wanted => self.ask_for_tokens(settings, world, now, want, fetches),
             Stage::Verifying { tokens, newer_than, until } => {
                 let keys = self.keys(settings, world, &want.session.provider, now);
-                if now < until && !keys.is_some_and(|keys| newer_than.is_none_or(|moment| keys.fetched > moment)) {
+                let are_newer = keys.is_some_and(|keys| newer_than.is_none_or(|moment| keys.fetched > moment));
+                if now < until && !are_newer {
                     want.stage = Stage::Verifying { tokens, newer_than, until };
                     return true;
                 }
-                let keys = if now < until { KeysThen::Newer } else { KeysThen::Unreachable };
+                let keys = if are_newer { KeysThen::Newer } else { KeysThen::Unreachable };
                 self.believe(settings, world, now, want, tokens, keys, events)
             }
         });
