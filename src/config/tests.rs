@@ -57,6 +57,7 @@ fn the_short_example_of_the_documentation_loads_as_it_stands() {
     assert_eq!(settings.otherwise.require, Requirement::Authenticated);
     assert_eq!(settings.session.cookie.name, "__Host-accredit");
     assert_eq!(settings.session.cookie.same_site, SameSite::Lax);
+    assert!(!settings.session.follow_provider);
     let kept: Vec<_> = settings.kept_claims.iter().map(ToString::to_string).collect();
     assert_eq!(kept, ["email", "email_verified", "groups", "preferred_username", "sub"]);
 }
@@ -176,6 +177,7 @@ fn what_is_wrong_is_named_by_its_path_with_a_remedy() {
             "session.keys[0]: expected a key of its own, found a provider's client_secret",
         ),
         (with("/session/idle", json!("9h")), "session.idle: "),
+        (with("/session/follow_provider", json!("yes")), "session.follow_provider: "),
         (with("/session/cookie", json!({"name": "a b"})), "session.cookie.name: "),
         (with("/session/cookie", json!({"name": "accredit"})), "session.cookie.name: "),
         (with("/session/cookie", json!({"same_site": "strict"})), "session.cookie.same_site: expected `lax` or `none`"),

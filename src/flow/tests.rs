@@ -14,6 +14,7 @@ mod exchange;
 mod form_post;
 mod introspection;
 mod keys;
+mod new_tokens;
 mod refresh;
 mod rules;
 mod sessions;
