@@ -1,9 +1,11 @@
-//! Cryptography behind two doors: signatures of others are verified, content of our own is sealed.
+//! Cryptography behind three doors: signatures of others are verified, tokens of our own are signed, content of our own is sealed.
 //! This room knows keys and bytes; it does not know what a session, a token's claim or a request is.
 
 pub mod jws;
 pub mod key;
+mod pem;
 pub mod seal;
+pub mod signing;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -212,15 +212,16 @@ fn algorithms(path: &str, names: Option<Vec<String>>) -> Result<Vec<Algorithm>, 
     if names.is_empty() {
         return Err(Refusal::new(path, "expected at least one algorithm, found none; remove it for RS256, PS256 and ES256"));
     }
-    let known = || Algorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>().join(", ");
+    let published = || Algorithm::ALL.iter().filter(|algorithm| !algorithm.is_symmetric());
+    let known = || published().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>().join(", ");
     let each = names.iter().enumerate().map(|(index, name)| {
-        let refusal = |_| {
+        let refusal = || {
             Refusal::new(
                 format!("{path}[{index}]"),
                 format!("expected one of {}, found another; HMAC and none are not for ID tokens", known()),
             )
         };
-        name.parse().map_err(refusal)
+        published().find(|algorithm| algorithm.as_str() == name).copied().ok_or_else(refusal)
     });
     each.collect()
 }

@@ -50,7 +50,8 @@ pub enum JwsError {
     KeyAmbiguous,
     /// The signature is not by the key that the header names.
     SignatureInvalid,
-    /// No `kid`, and the signature is not by the only key that it might be. That key may have been replaced.
+    /// No `kid`, and the signature is not by the only key that it might be (that key may have been replaced), or by none of
+    /// those that were written down.
     SignatureNotByTheOnlyKey,
 }
 
@@ -63,7 +64,7 @@ impl fmt::Display for JwsError {
             Self::KeyUnknown { key_id: None } => formatter.write_str("the provider publishes no usable key for this alg"),
             Self::KeyAmbiguous => formatter.write_str("the token names no kid, and several keys of the provider fit"),
             Self::SignatureInvalid => formatter.write_str("the signature is not by the key that the token names"),
-            Self::SignatureNotByTheOnlyKey => formatter.write_str("the signature is not by the only key that fits"),
+            Self::SignatureNotByTheOnlyKey => formatter.write_str("the signature is by no key that fits"),
         }
     }
 }
@@ -110,18 +111,22 @@ pub fn verify(world: &dyn World, token: &str, keys: &KeySet, allowed: &[Algorith
     Err(if named.is_some() { JwsError::SignatureInvalid } else { JwsError::SignatureNotByTheOnlyKey })
 }
 
-/// The keys that may have signed: with a `kid`, those of that name; without, the only one that fits.
+/// The keys that may have signed: with a `kid`, those of that name; without, the only one that fits. Where names are optional,
+/// with a `kid` also those without a name, and without one all that fit.
 fn candidates<'a>(keys: &'a KeySet, named: Option<&str>, algorithm: Algorithm) -> Result<Vec<&'a VerificationKey>, JwsError> {
+    let optional = keys.names_are_optional();
+    let meant = |key: &&VerificationKey| named.is_none() || key.key_id() == named || (optional && key.key_id().is_none());
     if let Some(id) = named
-        && !keys.iter().any(|key| key.key_id() == Some(id))
+        && !keys.iter().any(|key| meant(&key))
     {
         return Err(JwsError::KeyUnknown { key_id: Some(quote(id)) });
     }
-    let fitting: Vec<_> = keys.iter().filter(|key| key.serves(algorithm) && (named.is_none() || key.key_id() == named)).collect();
+    let fitting: Vec<_> = keys.iter().filter(meant).filter(|key| key.serves(algorithm)).collect();
     match (named, fitting.len()) {
         (Some(_), 0) => Err(JwsError::AlgorithmNotAllowed { found: quote(algorithm.as_str()) }),
         (None, 0) => Err(JwsError::KeyUnknown { key_id: None }),
         (Some(_), _) | (None, 1) => Ok(fitting),
+        (None, _) if optional => Ok(fitting),
         (None, _) => Err(JwsError::KeyAmbiguous),
     }
 }

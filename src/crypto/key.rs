@@ -1,11 +1,13 @@
-//! Public keys of providers, and which algorithms each may serve (RFC 7517, RFC 7518). A key says what it is for; a token's
-//! header never does. Private and symmetric keys are never taken in, and nothing here fetches anything.
+//! Keys that verify, and which algorithms each may serve (RFC 7517, RFC 7518). A key says what it is for; a token's header
+//! never does. A shared secret comes from the configuration alone: no document of a provider, whatever it says, becomes one.
+//! Private keys are never taken in, and nothing here fetches anything.
 
 use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac as _};
 use p256::ecdsa::signature::Verifier as _;
 use rsa::pkcs8::EncodePublicKey as _;
 use rsa::traits::PublicKeyParts as _;
@@ -14,16 +16,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
+use crate::words::secret::Secret;
 use crate::words::world::{Hash, HostVerdict, SignatureCheck, World};
 
 /// RFC 7518, section 3.3: "A key of size 2048 bits or larger MUST be used".
 const SMALLEST_MODULUS: usize = 2_048;
 /// A larger one only keeps us busy.
 const LARGEST_MODULUS: usize = 8_192;
+/// RFC 7518, section 3.2: a key of the same size as the hash output, in bytes.
+const SHORTEST_SECRET: usize = 32;
 /// A key identifier is a name, not a document.
 const LONGEST_KEY_ID: usize = 512;
 
-/// The signature algorithms that are understood. There is no `none` among them, and nothing with a shared secret.
+/// The signature algorithms that are understood. There is no `none` among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
@@ -36,11 +41,13 @@ pub enum Algorithm {
     PS256,
     /// ECDSA on P-256 with SHA-256.
     ES256,
+    /// HMAC with SHA-256: whoever can verify can sign too.
+    HS256,
 }
 
 impl Algorithm {
     /// Every algorithm there is.
-    pub const ALL: &[Self] = &[Self::RS256, Self::RS384, Self::RS512, Self::PS256, Self::ES256];
+    pub const ALL: &[Self] = &[Self::RS256, Self::RS384, Self::RS512, Self::PS256, Self::ES256, Self::HS256];
 
     /// The name in a JWS header.
     pub const fn as_str(self) -> &'static str {
@@ -50,12 +57,18 @@ impl Algorithm {
             Self::RS512 => "RS512",
             Self::PS256 => "PS256",
             Self::ES256 => "ES256",
+            Self::HS256 => "HS256",
         }
+    }
+
+    /// Whether it verifies with what it signs with: a secret, not a key that may be published.
+    pub const fn is_symmetric(self) -> bool {
+        matches!(self, Self::HS256)
     }
 
     const fn hash(self) -> Hash {
         match self {
-            Self::RS256 | Self::PS256 | Self::ES256 => Hash::Sha256,
+            Self::RS256 | Self::PS256 | Self::ES256 | Self::HS256 => Hash::Sha256,
             Self::RS384 => Hash::Sha384,
             Self::RS512 => Hash::Sha512,
         }
@@ -90,19 +103,21 @@ impl fmt::Display for UnusableKey {
     }
 }
 
-/// A public key, ready to verify with.
+/// A public key, or a shared secret, ready to verify with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerificationKey {
     key_id: Option<String>,
     serves: Vec<Algorithm>,
+    /// Of a public key; a shared secret is never handed to the host.
     spki: Vec<u8>,
-    public: PublicKey,
+    material: Material,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum PublicKey {
+enum Material {
     Rsa(RsaPublicKey),
     P256(p256::ecdsa::VerifyingKey),
+    Shared(Secret),
 }
 
 impl VerificationKey {
@@ -136,7 +151,7 @@ impl VerificationKey {
             let encoded = text(name)?.ok_or(UnusableKey("a part of it is missing"))?;
             URL_SAFE_NO_PAD.decode(encoded).map_err(|_| UnusableKey("a part of it is not base64url"))
         };
-        let (public, possible) = match text("kty")?.ok_or(UnusableKey("it has no kty"))? {
+        let (material, possible) = match text("kty")?.ok_or(UnusableKey("it has no kty"))? {
             "RSA" => (
                 rsa(&number("n")?, &number("e")?)?,
                 [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256].as_slice(),
@@ -152,12 +167,25 @@ impl VerificationKey {
         if serves.is_empty() {
             return Err(UnusableKey("its alg is not understood, or not for this kind of key"));
         }
-        let spki = match &public {
-            PublicKey::Rsa(key) => key.to_public_key_der(),
-            PublicKey::P256(key) => p256::PublicKey::from(key).to_public_key_der(),
+        let spki = match &material {
+            Material::Rsa(key) => key.to_public_key_der(),
+            Material::P256(key) => p256::PublicKey::from(key).to_public_key_der(),
+            Material::Shared(_) => return Err(UnusableKey("it is no public key")),
         };
         let spki = spki.map_err(|_| UnusableKey("it cannot be encoded"))?.into_vec();
-        Ok(Self { key_id: key_id.map(str::to_owned), serves, spki, public })
+        Ok(Self { key_id: key_id.map(str::to_owned), serves, spki, material })
+    }
+
+    /// A secret that is shared with whoever signs, for HS256 alone. Its bytes are those of the text.
+    ///
+    /// # Errors
+    /// When it is shorter than 32 bytes: it could be guessed from one token.
+    pub fn shared_secret(key_id: Option<&str>, secret: &Secret) -> Result<Self, UnusableKey> {
+        if secret.len() < SHORTEST_SECRET {
+            return Err(UnusableKey("it is shorter than 32 bytes"));
+        }
+        let material = Material::Shared(secret.clone());
+        Ok(Self { key_id: key_id.map(str::to_owned), serves: vec![Algorithm::HS256], spki: Vec::new(), material })
     }
 
     /// `kid`.
@@ -183,29 +211,39 @@ impl VerificationKey {
                 HostVerdict::NotOffered => None,
             }
         };
-        match (&self.public, algorithm) {
-            (PublicKey::Rsa(key), _) if signature.len() != key.size() => false,
+        match (&self.material, algorithm) {
+            (Material::Rsa(key), _) if signature.len() != key.size() => false,
             // Hosts do not offer PSS; RFC 7518, section 3.5: the salt is as long as the hash.
-            (PublicKey::Rsa(key), Algorithm::PS256) => {
+            (Material::Rsa(key), Algorithm::PS256) => {
                 key.verify(Pss::new::<Sha256>(), &Sha256::digest(message), signature).is_ok()
             }
-            (PublicKey::Rsa(key), Algorithm::RS256) => by_host(signature)
+            (Material::Rsa(key), Algorithm::RS256) => by_host(signature)
                 .unwrap_or_else(|| key.verify(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(message), signature).is_ok()),
-            (PublicKey::Rsa(key), Algorithm::RS384) => by_host(signature)
+            (Material::Rsa(key), Algorithm::RS384) => by_host(signature)
                 .unwrap_or_else(|| key.verify(Pkcs1v15Sign::new::<Sha384>(), &Sha384::digest(message), signature).is_ok()),
-            (PublicKey::Rsa(key), Algorithm::RS512) => by_host(signature)
+            (Material::Rsa(key), Algorithm::RS512) => by_host(signature)
                 .unwrap_or_else(|| key.verify(Pkcs1v15Sign::new::<Sha512>(), &Sha512::digest(message), signature).is_ok()),
-            (PublicKey::P256(key), Algorithm::ES256) => {
+            (Material::P256(key), Algorithm::ES256) => {
                 // RFC 7518, section 3.4: r and s, 32 bytes each; neither may be zero or as large as the order.
                 let Ok(signature) = p256::ecdsa::Signature::from_slice(signature) else { return false };
                 by_host(signature.to_der().as_bytes()).unwrap_or_else(|| key.verify(message, &signature).is_ok())
             }
-            (PublicKey::Rsa(_), Algorithm::ES256) | (PublicKey::P256(_), _) => false,
+            (Material::Shared(secret), Algorithm::HS256) => {
+                hmac_sha256(secret, message).is_some_and(|code| code.verify_slice(signature).is_ok())
+            }
+            (Material::Rsa(_), Algorithm::ES256 | Algorithm::HS256) | (Material::P256(_) | Material::Shared(_), _) => false,
         }
     }
 }
 
-fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<PublicKey, UnusableKey> {
+/// The code of a message under a secret. Its bytes are compared by `verify_slice`, in constant time, and in no other way.
+pub(super) fn hmac_sha256(secret: &Secret, message: &[u8]) -> Option<Hmac<Sha256>> {
+    // HMAC takes keys of every length (RFC 2104, section 3): there is always a code.
+    let code = <Hmac<Sha256> as hmac::Mac>::new_from_slice(secret.expose().as_bytes()).ok()?;
+    Some(code.chain_update(message))
+}
+
+fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Material, UnusableKey> {
     if modulus.len() > LARGEST_MODULUS / 8 + 1 {
         return Err(UnusableKey("its modulus is too large"));
     }
@@ -217,41 +255,64 @@ fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<PublicKey, UnusableKey> {
         return Err(UnusableKey("its exponent is not usable"));
     }
     RsaPublicKey::new_with_max_size(modulus, exponent, LARGEST_MODULUS)
-        .map(PublicKey::Rsa)
+        .map(Material::Rsa)
         .map_err(|_| UnusableKey("its modulus or exponent is not usable"))
 }
 
-fn p256(x: &[u8], y: &[u8]) -> Result<PublicKey, UnusableKey> {
+fn p256(x: &[u8], y: &[u8]) -> Result<Material, UnusableKey> {
     let unusable = UnusableKey("its coordinates are no point on P-256");
     let x: [u8; 32] = x.try_into().map_err(|_| unusable)?;
     let y: [u8; 32] = y.try_into().map_err(|_| unusable)?;
     let point = p256::EncodedPoint::from_affine_coordinates(&x.into(), &y.into(), false);
-    p256::ecdsa::VerifyingKey::from_encoded_point(&point).map(PublicKey::P256).map_err(|_| unusable)
+    p256::ecdsa::VerifyingKey::from_encoded_point(&point).map(Material::P256).map_err(|_| unusable)
 }
 
 /// The usable keys of one provider.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct KeySet(Vec<VerificationKey>);
+pub struct KeySet {
+    keys: Vec<VerificationKey>,
+    choice: Choice,
+}
+
+/// How strictly `kid` chooses among the keys of a set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Choice {
+    /// Whoever publishes several keys names them, in the set and in tokens.
+    #[default]
+    ByName,
+    /// Whoever wrote the keys down by hand may have left the names out: a key without one fits every token.
+    NamesOptional,
+}
 
 impl KeySet {
-    /// Takes the keys over.
+    /// Takes keys over that a provider publishes.
     pub const fn new(keys: Vec<VerificationKey>) -> Self {
-        Self(keys)
+        Self { keys, choice: Choice::ByName }
+    }
+
+    /// Takes keys over that an operator wrote down, or keys of our own. They are few: a token without `kid` is tried with each.
+    pub const fn configured(keys: Vec<VerificationKey>) -> Self {
+        Self { keys, choice: Choice::NamesOptional }
+    }
+
+    /// Whether a key without a name fits every token, and a token without `kid` every key.
+    pub(super) fn names_are_optional(&self) -> bool {
+        self.choice == Choice::NamesOptional
     }
 
     /// The keys, in the order of the set.
     pub fn iter(&self) -> impl Iterator<Item = &VerificationKey> {
-        self.0.iter()
+        self.keys.iter()
     }
 
     /// How many there are.
     pub const fn len(&self) -> usize {
-        self.0.len()
+        self.keys.len()
     }
 
     /// Whether there is none.
     pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.keys.is_empty()
     }
 }
 

@@ -14,7 +14,9 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use crate::crypto::key::{Algorithm, KeySet, VerificationKey};
 use crate::words::time::Timestamp;
-use crate::words::world::{Contended, Hash, HostVerdict, NoRandomness, Shared, SignatureCheck, Version, World};
+use crate::words::world::{
+    Contended, Hash, HostSignature, HostVerdict, NoRandomness, Shared, SignatureCheck, Signing, Version, World,
+};
 
 /// Somebody who signs.
 pub(crate) enum TestKey {
@@ -134,13 +136,15 @@ impl rsa::rand_core::RngCore for Counting {
 /// A world with nothing in it but a host's verdict on signatures; it remembers what it was asked.
 pub(crate) struct Verdict {
     says: HostVerdict,
+    /// What the host signs with, whatever is to be signed.
+    pub(crate) signs: HostSignature,
     /// Hash and signature of each question.
     pub(crate) asked: RefCell<Vec<(Hash, Vec<u8>)>>,
 }
 
 impl Verdict {
     pub(crate) const fn always(says: HostVerdict) -> Self {
-        Self { says, asked: RefCell::new(Vec::new()) }
+        Self { says, signs: HostSignature::NotSigned, asked: RefCell::new(Vec::new()) }
     }
 
     /// A host that verifies nothing.
@@ -173,5 +177,9 @@ impl World for Verdict {
     fn verify_signature(&self, check: &SignatureCheck<'_>) -> HostVerdict {
         self.asked.borrow_mut().push((check.hash, check.signature.to_vec()));
         self.says
+    }
+
+    fn sign(&self, _: &Signing<'_>) -> HostSignature {
+        self.signs.clone()
     }
 }

@@ -16,6 +16,7 @@ use crate::flow::gateway::Gateway;
 use crate::flow::sign_in;
 use crate::flow::step::{Asking, Decision, Forward, Note, Pending, Renewal, Resource, Step};
 use crate::flow::visit::Visit;
+use crate::session::cookie;
 use crate::words::cookie::without;
 use crate::words::demand::Demand;
 use crate::words::message::{Edits, Reply};
@@ -119,7 +120,7 @@ impl Gateway {
             }
         }
         match authenticate::authenticate(&settings, &mut self.memory, world, visit, events) {
-            Ok((verified, renewal)) => Identity::Known(verified, renewal),
+            Ok((verified, renewal)) => self.refreshed(world, visit, verified, renewal),
             Err(reason) => Identity::Unknown(Failure::new(reason, "")),
         }
     }
@@ -287,7 +288,11 @@ fn deny(
         true => BearerChallenge::Accepted { scope },
     };
     let demand = rule.require.demand().unwrap_or_default();
-    let response = visit.refusal_for(settings, failure.reason, &visit.return_to(), visitor, (bearer, &demand));
+    let mut response = visit.refusal_for(settings, failure.reason, &visit.return_to(), visitor, (bearer, &demand));
+    if failure.reason == Reason::SessionExpired {
+        let forgotten = cookie::forget(&settings.session.cookie, &visit.request.headers);
+        response.headers.extend(forgotten.into_iter().map(|cookie| ("set-cookie".to_owned(), cookie)));
+    }
     let subject = verified.map(|verified| Rc::clone(&verified.subject));
     let named = subject.as_deref().map(str::to_owned);
     events.push(Event::Denied { place: visit.place(), rule: Some(rule.name.to_string()), subject: named, failure });

@@ -11,6 +11,7 @@ mod bearer;
 mod callback;
 mod introspection;
 mod keys;
+mod refresh;
 mod rules;
 mod sessions;
 mod sign_in;

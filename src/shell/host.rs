@@ -5,9 +5,12 @@ use std::time::UNIX_EPOCH;
 
 use prost::Message;
 use proxy_wasm::hostcalls;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::words::time::Timestamp;
-use crate::words::world::{Contended, Hash, HostVerdict, NoRandomness, Shared, SignatureCheck, Version, World};
+use crate::words::world::{
+    Contended, Hash, HostSignature, HostVerdict, NoRandomness, Shared, SignatureCheck, Signing, Version, World,
+};
 
 /// Envoy, as the core sees it.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +38,26 @@ struct VerifySignatureResult {
     result: bool,
     #[prost(string, tag = "2")]
     error: String,
+}
+
+/// The arguments of Envoy's foreign function `sign`.
+#[derive(Message)]
+struct Sign {
+    #[prost(string, tag = "1")]
+    hash_function: String,
+    #[prost(bytes = "vec", tag = "2")]
+    private_key: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    text: Vec<u8>,
+}
+
+/// Its answer. A host without the function has none; what fails is tried in Rust.
+#[derive(Message)]
+struct SignResult {
+    #[prost(bool, tag = "1")]
+    result: bool,
+    #[prost(bytes = "vec", tag = "2")]
+    signature: Vec<u8>,
 }
 
 impl Host {
@@ -86,16 +109,32 @@ impl World for Host {
             None => HostVerdict::NotOffered,
         }
     }
+
+    fn sign(&self, signing: &Signing<'_>) -> HostSignature {
+        let mut arguments =
+            Sign { hash_function: hash_name(signing.hash), private_key: signing.pkcs8.to_vec(), text: signing.message.to_vec() };
+        let encoded = Zeroizing::new(arguments.encode_to_vec());
+        arguments.private_key.zeroize();
+        let answer = hostcalls::call_foreign_function("sign", Some(&encoded)).ok().flatten();
+        match answer.and_then(|answer| SignResult::decode(answer.as_slice()).ok()) {
+            Some(SignResult { result: true, signature }) => HostSignature::Signed(signature),
+            _ => HostSignature::NotSigned,
+        }
+    }
 }
 
-fn verify(check: &SignatureCheck<'_>) -> Option<bool> {
-    let hash_function = match check.hash {
+fn hash_name(hash: Hash) -> String {
+    let name = match hash {
         Hash::Sha256 => "sha256",
         Hash::Sha384 => "sha384",
         Hash::Sha512 => "sha512",
     };
+    name.to_owned()
+}
+
+fn verify(check: &SignatureCheck<'_>) -> Option<bool> {
     let arguments = VerifySignature {
-        hash_function: hash_function.to_owned(),
+        hash_function: hash_name(check.hash),
         public_key: check.spki.to_vec(),
         signature: check.signature.to_vec(),
         text: check.message.to_vec(),

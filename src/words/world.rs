@@ -29,6 +29,9 @@ pub trait World {
     /// Verifies a signature with the host's native code, many times faster than the same inside the sandbox.
     /// `spki` is the public key as SubjectPublicKeyInfo DER; an ECDSA signature is DER too.
     fn verify_signature(&self, check: &SignatureCheck<'_>) -> HostVerdict;
+
+    /// Signs with the host's native code. An ECDSA signature is DER.
+    fn sign(&self, signing: &Signing<'_>) -> HostSignature;
 }
 
 /// One question to the host about a signature.
@@ -42,6 +45,26 @@ pub struct SignatureCheck<'a> {
     pub signature: &'a [u8],
     /// What was signed.
     pub message: &'a [u8],
+}
+
+/// Something that the host may sign.
+#[derive(Clone, Copy)]
+pub struct Signing<'a> {
+    /// The hash under the signature.
+    pub hash: Hash,
+    /// The private key, PKCS#8 DER.
+    pub pkcs8: &'a [u8],
+    /// What is signed.
+    pub message: &'a [u8],
+}
+
+/// Whether the host signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostSignature {
+    /// This is the signature; for ECDSA as DER.
+    Signed(Vec<u8>),
+    /// This host does not sign, or not with this key; do it in Rust.
+    NotSigned,
 }
 
 /// Hash functions that signatures use.
@@ -99,7 +122,9 @@ pub mod testing {
     use std::collections::BTreeMap;
     use std::rc::Rc;
 
-    use super::{Contended, HostVerdict, NoRandomness, Shared, SignatureCheck, Timestamp, Version, World};
+    use super::{
+        Contended, HostSignature, HostVerdict, NoRandomness, Shared, SignatureCheck, Signing, Timestamp, Version, World,
+    };
 
     /// What all workers of one process share.
     pub type SharedMemory = Rc<RefCell<BTreeMap<String, (Vec<u8>, u32)>>>;
@@ -152,6 +177,10 @@ pub mod testing {
 
         fn verify_signature(&self, _: &SignatureCheck<'_>) -> HostVerdict {
             HostVerdict::NotOffered
+        }
+
+        fn sign(&self, _: &Signing<'_>) -> HostSignature {
+            HostSignature::NotSigned
         }
     }
 }

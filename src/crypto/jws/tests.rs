@@ -1,5 +1,9 @@
+use hmac::Mac as _;
+
 use super::*;
+use crate::crypto::key::hmac_sha256;
 use crate::crypto::testing::{OTHER_RSA, P256, RSA, Verdict, base64url, key_set};
+use crate::words::secret::Secret;
 use serde_json::json;
 
 const ALL: &[Algorithm] = Algorithm::ALL;
@@ -238,6 +242,50 @@ fn without_a_kid_exactly_one_key_may_fit() {
 
     let replaced = key_set(&[(&OTHER_RSA, json!({"kid": "r"}))]);
     assert_eq!(check(&token(Algorithm::RS256), &replaced), Err(JwsError::SignatureNotByTheOnlyKey));
+}
+
+/// A token by somebody who takes these bytes for a shared secret.
+fn by_hmac(secret: &str, header: &Value) -> String {
+    let signed = format!("{}.{}", base64url(header.to_string()), base64url(r#"{"sub":"a"}"#));
+    let code = hmac_sha256(&Secret::new(secret), signed.as_bytes()).unwrap().finalize().into_bytes();
+    format!("{signed}.{}", base64url(code))
+}
+
+#[test]
+fn a_public_key_is_never_taken_for_a_shared_secret_nor_the_other_way() {
+    let public = RSA.jwk(&json!({})).to_string();
+    for header in [json!({"alg": "HS256", "kid": "r"}), json!({"alg": "HS256"})] {
+        assert!(check(&by_hmac(&public, &header), &provider_keys()).is_err(), "{header}");
+        assert!(check(&by_hmac(&public, &header), &KeySet::configured(vec![RSA.verifying(&json!({}))])).is_err(), "{header}");
+    }
+    let secret = Secret::new("a secret of the tests, 32 bytes.");
+    let keys = || KeySet::configured(vec![VerificationKey::shared_secret(None, &secret).unwrap(), RSA.verifying(&json!({}))]);
+    let good = by_hmac(secret.expose(), &json!({"alg": "HS256"}));
+    assert!(check(&good, &keys()).is_ok());
+    // The list decides as well as the key.
+    let listed = verify(&Verdict::none(), &good, &keys(), &[Algorithm::RS256, Algorithm::ES256]);
+    assert_eq!(listed, Err(JwsError::AlgorithmNotAllowed { found: "\"HS256\"".into() }));
+    for name in ["RS256", "ES256", "PS256"] {
+        assert!(check(&by_hmac(secret.expose(), &json!({"alg": name})), &keys()).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn among_keys_that_were_written_down_names_are_optional() {
+    let keys = KeySet::configured(vec![
+        OTHER_RSA.verifying(&json!({})),
+        RSA.verifying(&json!({"kid": "a"})),
+        P256.verifying(&json!({})),
+    ]);
+    let token = |header: Value| RSA.token(Algorithm::RS256, &header, &json!({}));
+    assert!(check(&token(json!({})), &keys).is_ok());
+    assert!(check(&token(json!({"kid": "a"})), &keys).is_ok());
+    // The only keys that fit this name have none, and are others.
+    assert_eq!(check(&token(json!({"kid": "b"})), &keys), Err(JwsError::SignatureInvalid));
+    let unnamed = KeySet::configured(vec![RSA.verifying(&json!({}))]);
+    assert!(check(&token(json!({"kid": "b"})), &unnamed).is_ok());
+    let named = KeySet::configured(vec![RSA.verifying(&json!({"kid": "a"}))]);
+    assert_eq!(check(&token(json!({"kid": "b"})), &named), Err(JwsError::KeyUnknown { key_id: Some("\"b\"".into()) }));
 }
 
 #[test]

@@ -2,6 +2,11 @@ use super::*;
 use crate::crypto::testing::{P256, RSA, TestKey, Verdict, WEAK_RSA, base64url};
 use serde_json::json;
 
+/// 32 bytes, not random.
+fn secret() -> Secret {
+    Secret::new("a secret of the tests, 32 bytes.")
+}
+
 fn refusal(jwk: &Value) -> &'static str {
     VerificationKey::from_jwk(jwk).map(|_| ()).unwrap_err().0
 }
@@ -47,6 +52,52 @@ fn a_key_that_is_not_for_verifying_signatures_is_passed_over() {
         assert_eq!(refusal(&nothing), "it has no kty", "{nothing}");
     }
     assert_eq!(refusal(&json!({"kty": "RSA", "e": "AQAB"})), "a part of it is missing");
+}
+
+#[test]
+fn no_document_of_a_provider_becomes_a_shared_secret() {
+    let of_secret = json!({"kty": "oct", "k": base64url(secret().expose()), "alg": "HS256", "use": "sig"});
+    assert_eq!(refusal(&of_secret), "it holds a private or shared secret");
+    assert_eq!(refusal(&json!({"kty": "oct", "alg": "HS256"})), "its kty is neither RSA nor EC");
+    for key in [&*RSA, &*P256] {
+        assert_eq!(refusal(&key.jwk(&json!({"alg": "HS256"}))), "its alg is not understood, or not for this kind of key");
+        assert!(!key.verifying(&json!({})).serves(Algorithm::HS256));
+    }
+}
+
+#[test]
+fn a_shared_secret_has_at_least_256_bits_and_serves_hmac_alone() {
+    for short in ["", "hunter2", "exactly 31 bytes are not enough"] {
+        let refused = VerificationKey::shared_secret(None, &Secret::new(short)).unwrap_err();
+        assert_eq!(refused.0, "it is shorter than 32 bytes", "{short}");
+    }
+    let key = VerificationKey::shared_secret(Some("s"), &secret()).unwrap();
+    let served: Vec<_> = Algorithm::ALL.iter().copied().filter(|algorithm| key.serves(*algorithm)).collect();
+    assert_eq!((served.as_slice(), key.key_id()), ([Algorithm::HS256].as_slice(), Some("s")));
+    assert!(!format!("{key:?}").contains("32 bytes"));
+}
+
+#[test]
+fn a_code_is_good_whole_and_unchanged_only() {
+    // A key longer than the hash's block; the code is Python's (RFC 7515's own key has bytes that are no text).
+    let key = VerificationKey::shared_secret(None, &Secret::new("*".repeat(131))).unwrap();
+    let code = [
+        0x17, 0x72, 0x19, 0x68, 0xa1, 0x3c, 0xc3, 0x5e, 0xf1, 0x4c, 0x3e, 0x2e, 0xd2, 0xa9, 0x02, 0x8c, 0xb9, 0xfd, 0xff, 0x6e,
+        0x72, 0x5c, 0x51, 0x0d, 0x5a, 0x6d, 0x4d, 0x6b, 0xa5, 0x8d, 0xf2, 0x24,
+    ];
+    let signed = |algorithm, code: &[u8]| key.signed(&Verdict::always(HostVerdict::Valid), algorithm, b"message", code);
+    assert!(signed(Algorithm::HS256, &code));
+    for length in 0..code.len() {
+        assert!(!signed(Algorithm::HS256, &code[..length]), "{length}");
+    }
+    for bit in 0..256 {
+        let mut changed = code;
+        changed[bit / 8] ^= 1 << (bit % 8);
+        assert!(!signed(Algorithm::HS256, &changed), "{bit}");
+    }
+    for other in Algorithm::ALL.iter().filter(|other| !other.is_symmetric()) {
+        assert!(!signed(*other, &code), "{other}");
+    }
 }
 
 #[test]
@@ -155,7 +206,7 @@ fn an_algorithm_is_known_by_its_exact_name_only() {
         assert_eq!(algorithm.as_str().parse(), Ok(*algorithm));
         assert_eq!(serde_json::to_value(algorithm).unwrap(), json!(algorithm.as_str()));
     }
-    for other in ["none", "None", "NONE", "", "HS256", "rs256", "RS256 ", "EdDSA", "ES384", "RS1"] {
+    for other in ["none", "None", "NONE", "", "HS384", "hs256", "rs256", "RS256 ", "EdDSA", "ES384", "RS1"] {
         assert_eq!(other.parse::<Algorithm>(), Err(UnknownAlgorithm), "{other}");
     }
 }

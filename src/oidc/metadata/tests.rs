@@ -60,6 +60,7 @@ fn a_good_document_is_read() {
     let expected = Metadata {
         userinfo_endpoint: None,
         introspection_endpoint: None,
+        introspection_endpoint: None,
         end_session_endpoint: None,
         announces_iss_parameter: true,
         ..metadata()

@@ -1,0 +1,190 @@
+//! Keys of our own that sign: a shared secret (HMAC), or a private key. What is signed is not judged here, and no key ever
+//! leaves: only the public half can be asked for.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::Mac as _;
+use p256::ecdsa::signature::Signer as _;
+use rsa::pkcs8::DecodePrivateKey as _;
+use rsa::rand_core::{CryptoRng, Error, RngCore, impls};
+use rsa::traits::PublicKeyParts as _;
+use rsa::{Pkcs1v15Sign, RsaPrivateKey};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use crate::crypto::key::{Algorithm, UnusableKey, VerificationKey, hmac_sha256};
+use crate::crypto::pem;
+use crate::words::principal::Claims;
+use crate::words::secret::Secret;
+use crate::words::world::{Hash, HostSignature, Signing, World};
+
+/// A key that signs with one algorithm. Its private part is wiped when it is dropped, and never printed.
+pub struct SigningKey {
+    private: Private,
+    /// RFC 7638; a shared secret has none.
+    key_id: Option<String>,
+    jwk: Option<Value>,
+    verification: VerificationKey,
+}
+
+enum Private {
+    Secret(Secret),
+    Rsa { key: Box<RsaPrivateKey>, pkcs8: Zeroizing<Vec<u8>> },
+    P256 { key: p256::ecdsa::SigningKey, pkcs8: Zeroizing<Vec<u8>> },
+}
+
+/// The key cannot sign now: the host gives no random bytes, or the key is inconsistent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotSigned;
+
+impl SigningKey {
+    /// HS256 with a secret that is shared with whoever verifies; its bytes are those of the text.
+    ///
+    /// # Errors
+    /// When it is shorter than 32 bytes (RFC 7518, section 3.2).
+    pub fn shared_secret(secret: &Secret) -> Result<Self, UnusableKey> {
+        let verification = VerificationKey::shared_secret(None, secret)?;
+        Ok(Self { private: Private::Secret(secret.clone()), key_id: None, jwk: None, verification })
+    }
+
+    /// RS256 or ES256, whichever the key is for, with a private key in PEM (PKCS#8).
+    ///
+    /// # Errors
+    /// When it is no such key, or a weak one; the phrase names the remedy where there is one.
+    pub fn from_pem(text: &Secret) -> Result<Self, UnusableKey> {
+        let pkcs8 = pem::private_key(text.expose())?;
+        let encoded = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let (private, algorithm, mut jwk) = if let Ok(key) = p256::ecdsa::SigningKey::from_pkcs8_der(&pkcs8) {
+            let point = key.verifying_key().to_encoded_point(false);
+            let coordinate = |bytes: Option<_>| bytes.map(|bytes: &p256::FieldBytes| encoded(bytes)).unwrap_or_default();
+            let jwk = json!({"crv": "P-256", "kty": "EC", "x": coordinate(point.x()), "y": coordinate(point.y())});
+            (Private::P256 { key, pkcs8 }, Algorithm::ES256, jwk)
+        } else {
+            let unusable = UnusableKey("it is no private key for RS256 or ES256 (RSA, or EC on P-256)");
+            let key = RsaPrivateKey::from_pkcs8_der(&pkcs8).map(Box::new).map_err(|_| unusable)?;
+            let number = |number: &rsa::BigUint| encoded(&number.to_bytes_be());
+            let jwk = json!({"e": number(key.e()), "kty": "RSA", "n": number(key.n())});
+            (Private::Rsa { key, pkcs8 }, Algorithm::RS256, jwk)
+        };
+        let key_id = thumbprint(&jwk);
+        if let Some(members) = jwk.as_object_mut() {
+            let further = [("kid", key_id.as_str()), ("alg", algorithm.as_str()), ("use", "sig")];
+            members.extend(further.map(|(name, value)| (name.to_owned(), Value::from(value))));
+        }
+        let verification = VerificationKey::from_jwk(&jwk)?;
+        Ok(Self { private, key_id: Some(key_id), jwk: Some(jwk), verification })
+    }
+
+    /// The algorithm that it signs with.
+    pub const fn algorithm(&self) -> Algorithm {
+        match self.private {
+            Private::Secret(_) => Algorithm::HS256,
+            Private::Rsa { .. } => Algorithm::RS256,
+            Private::P256 { .. } => Algorithm::ES256,
+        }
+    }
+
+    /// What verifies its signatures.
+    pub const fn verification_key(&self) -> &VerificationKey {
+        &self.verification
+    }
+
+    /// The public half, to be published (RFC 7517). A shared secret has none.
+    pub const fn jwk(&self) -> Option<&Value> {
+        self.jwk.as_ref()
+    }
+
+    /// A signed token in the compact serialization: these claims, a header of `alg`, `typ` and, for a key that is published, `kid`.
+    ///
+    /// # Errors
+    /// [`NotSigned`].
+    pub fn sign(&self, world: &mut dyn World, typ: &str, claims: &Claims) -> Result<String, NotSigned> {
+        let mut header = json!({"alg": self.algorithm().as_str(), "typ": typ});
+        if let (Some(key_id), Some(members)) = (&self.key_id, header.as_object_mut()) {
+            members.insert("kid".to_owned(), Value::from(key_id.as_str()));
+        }
+        let claims = serde_json::to_vec(claims).map_err(|_| NotSigned)?;
+        let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(claims, &mut token);
+        let signature = self.signature(world, token.as_bytes())?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        Ok(token)
+    }
+
+    /// By the host where it can, in Rust otherwise.
+    fn signature(&self, world: &mut dyn World, message: &[u8]) -> Result<Vec<u8>, NotSigned> {
+        let by_host = |world: &dyn World, pkcs8: &[u8]| match world.sign(&Signing { hash: Hash::Sha256, pkcs8, message }) {
+            HostSignature::Signed(signature) => Some(signature),
+            HostSignature::NotSigned => None,
+        };
+        match &self.private {
+            Private::Secret(secret) => {
+                let code = hmac_sha256(secret, message).ok_or(NotSigned)?;
+                Ok(code.finalize().into_bytes().to_vec())
+            }
+            Private::Rsa { key, pkcs8 } => {
+                if let Some(signature) = by_host(world, pkcs8).filter(|signature| signature.len() == key.size()) {
+                    return Ok(signature);
+                }
+                // Blinded, so that the time it takes says nothing of the key.
+                let mut dice = Dice { world, failed: false };
+                let signature = key.sign_with_rng(&mut dice, Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(message));
+                signature.ok().filter(|_| !dice.failed).ok_or(NotSigned)
+            }
+            Private::P256 { key, pkcs8 } => {
+                // The host answers DER; a token has r and s (RFC 7518, section 3.4).
+                let by_host = by_host(world, pkcs8).and_then(|der| p256::ecdsa::Signature::from_der(&der).ok());
+                let signature = by_host.or_else(|| key.try_sign(message).ok()).ok_or(NotSigned)?;
+                Ok(signature.to_bytes().to_vec())
+            }
+        }
+    }
+}
+
+/// A name made of the key itself (RFC 7638), of the members that it takes and no others. Their order, section 3.3, is the one
+/// that our JSON objects have anyway.
+fn thumbprint(jwk: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(jwk.to_string()))
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "SigningKey for {}", self.algorithm())
+    }
+}
+
+/// The host's random bytes, as the library wants to see them.
+struct Dice<'a> {
+    world: &'a mut dyn World,
+    /// The host had none to give.
+    failed: bool,
+}
+
+impl CryptoRng for Dice<'_> {}
+
+impl RngCore for Dice<'_> {
+    fn next_u32(&mut self) -> u32 {
+        impls::next_u32_via_fill(self)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        impls::next_u64_via_fill(self)
+    }
+
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        self.failed |= self.world.random(bytes).is_err();
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Error> {
+        self.fill_bytes(bytes);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
