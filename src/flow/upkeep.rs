@@ -9,7 +9,6 @@ use std::time::Duration;
 use crate::config::settings::Settings;
 use crate::flow::documents::{HeldKeys, Keep};
 use crate::flow::event::{Event, Kind};
-use crate::flow::lease;
 use crate::flow::refresh::Want;
 use crate::flow::step::{News, Resource};
 use crate::oidc::metadata::Metadata;
@@ -113,7 +112,7 @@ impl Background {
 
     /// Whether the newest attempt to fetch a provider's keys failed, on whichever worker.
     pub fn keys_failing(&self, world: &dyn World, name: &str) -> bool {
-        self.providers.iter().any(|keep| keep.name == name && lease::is_failing(world, &keep.key(Kind::Keys, "lease")))
+        self.providers.iter().any(|keep| keep.name == name && keep.keys_failing(world))
     }
 
     /// Somebody is about to wait.

@@ -1,6 +1,6 @@
 // An OpenID provider of the tests' own, which behaves until it is told not to.
 //
-// It offers discovery, keys, authorization (nobody is asked anything: the redirect comes at once), token, userinfo and end_session. Everything that
+// It offers discovery, keys, authorization (nobody is asked anything: the redirect comes at once), token, userinfo, introspection and end_session. Everything that
 // reaches it is kept in `received`, per endpoint. It misbehaves in four ways, all undone by `behave()`:
 //   lies       change a value on its way out (a claim, a header, the document, the parameters of the redirect …)
 //   intercept  answer one endpoint by hand
@@ -18,6 +18,7 @@ const PATHS = {
   '/authorize': 'authorize',
   '/token': 'token',
   '/userinfo': 'userinfo',
+  '/introspect': 'introspection',
   '/end': 'end_session',
 };
 
@@ -74,6 +75,7 @@ export class Provider {
     this.rotates = false;
     this.refreshTokens = new Map();
     this.accessTokens = new Map();
+    this.opaqueTokens = new Map();
     this.faults = [];
     this.forget();
   }
@@ -133,6 +135,7 @@ export class Provider {
       authorization_endpoint: `${this.issuer}/authorize`,
       token_endpoint: `${this.issuer}/token`,
       userinfo_endpoint: `${this.issuer}/userinfo`,
+      introspection_endpoint: `${this.issuer}/introspect`,
       jwks_uri: `${this.issuer}/keys`,
       end_session_endpoint: `${this.issuer}/end`,
       response_types_supported: ['code'],
@@ -221,6 +224,15 @@ export class Provider {
     const user = this.accessTokens.get((headers.authorization ?? '').replace(/^Bearer /i, ''));
     if (!user) return answer(response, 401, { error: 'invalid_token' });
     answer(response, 200, await this.#tell('userinfo', user));
+  }
+
+  /** RFC 7662: only clients are told, and of what is not known only that it is not active. */
+  async _introspection(response, received) {
+    received.client = clientOf(received);
+    if (received.client.id !== this.clientId || received.client.secret !== this.clientSecret) return answer(response, 401, { error: 'invalid_client' });
+    const known = this.opaqueTokens.get(received.form.get('token'));
+    const truth = known ? { active: true, iss: this.issuer, token_type: 'Bearer', exp: now() + 300, ...known } : { active: false };
+    answer(response, 200, await this.#tell('introspection', truth));
   }
 
   async _end_session(response, { query }) {
