@@ -48,15 +48,14 @@ pub struct Provider {
     pub metadata: Option<Metadata>,
     #[serde(default)]
     pub clusters: BTreeMap<String, String>,
-    pub client_id: String,
+    pub client_id: Option<String>,
     pub client_secret: Option<SecretSource>,
     pub token_endpoint_auth_method: Option<AuthMethod>,
     pub scope: Option<String>,
     #[serde(default)]
     pub authorization_params: BTreeMap<String, String>,
     pub account_prompt: Option<AccountPrompt>,
-    #[serde(default)]
-    pub userinfo: bool,
+    pub userinfo: Option<bool>,
     pub clock_skew_seconds: Option<u64>,
     pub algorithms: Option<Vec<String>>,
     pub timeout: Option<Span>,
@@ -75,6 +74,23 @@ pub struct Bearer {
     pub kind: TokenKind,
     #[serde(default)]
     pub forward: bool,
+    pub jwks: Option<JwkSet>,
+    pub public_keys: Option<Vec<PublicKey>>,
+    pub secret: Option<SecretSource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[allow(missing_docs, reason = "the names of RFC 7517")]
+pub struct JwkSet {
+    pub keys: Vec<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub struct PublicKey {
+    pub pem: String,
+    pub key_id: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

@@ -11,11 +11,12 @@ use crate::flow::gateway::Gateway;
 use crate::flow::step::Resource;
 use crate::flow::upkeep::HeldKeys;
 use crate::flow::visit::Visit;
-use crate::oidc::access_token::{self, AccessToken, AccessTokenError, Bearer};
+use crate::oidc::access_token::{self, AccessToken, AccessTokenError, Bearer, BearerKeys};
 use crate::words::message::Headers;
 use crate::words::principal::{Claims, Principal, Proof};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
+use crate::words::time::Timestamp;
 use crate::words::world::World;
 
 /// A remembered token is verified anew after this long: its provider's keys may have been replaced on another worker.
@@ -72,7 +73,8 @@ pub fn authenticate(
     let settings = Rc::clone(&gateway.settings);
     let credential = token.expose().as_bytes();
     if let Some(verified) = gateway.tokens.recall(credential, visit.now) {
-        let keys = gateway.background.keys(&settings, world, &verified.principal.provider, visit.now);
+        let provider = settings.provider(&verified.principal.provider);
+        let keys = provider.and_then(|provider| held_keys(gateway, &settings, world, provider, visit.now));
         let Credential::Token { keys_fetched } = verified.credential else { return invalid("remembered as another credential") };
         if keys.is_some_and(|keys| keys.fetched == keys_fetched) {
             events.push(Event::TokenFromMemory);
@@ -83,10 +85,11 @@ pub fn authenticate(
         return invalid("its issuer is none of those whose tokens are accepted");
     };
     let name = provider.oidc.name.as_str();
-    if gateway.background.metadata(&settings, world, name, visit.now).is_none() {
+    let configured = matches!(accepted.keys, BearerKeys::Configured(_));
+    if !configured && gateway.background.metadata(&settings, world, name, visit.now).is_none() {
         return Identity::Unclear(Resource::Metadata(name.to_owned()));
     }
-    let Some(keys) = gateway.background.keys(&settings, world, name, visit.now) else {
+    let Some(keys) = held_keys(gateway, &settings, world, provider, visit.now) else {
         return unclear(gateway, visit, name, None, Failure::new(Reason::KeysUnavailable, "the provider's keys are not here"));
     };
     match access_token::verify(world, &provider.oidc, accepted, token, &keys.set, visit.now) {
@@ -98,8 +101,24 @@ pub fn authenticate(
             gateway.tokens.remember(credential, Rc::clone(&verified), bytes, until);
             Identity::Known(verified, None)
         }
+        Err(AccessTokenError::KeyUnknown(failure)) if configured => Identity::Unknown(failure),
         Err(AccessTokenError::KeyUnknown(failure)) => unclear(gateway, visit, name, Some(&keys), failure),
         Err(AccessTokenError::Refused(failure)) => Identity::Unknown(failure),
+    }
+}
+
+/// The keys for a provider's bearer tokens: those of the configuration, which are as old as time and never replaced (another
+/// configuration begins with an empty memory), or those that it publishes.
+fn held_keys(
+    gateway: &mut Gateway,
+    settings: &Settings,
+    world: &dyn World,
+    provider: &ProviderSettings,
+    now: Timestamp,
+) -> Option<HeldKeys> {
+    match &provider.oidc.bearer.as_ref()?.keys {
+        BearerKeys::Configured(set) => Some(HeldKeys { set: Rc::clone(set), fetched: Timestamp::default() }),
+        BearerKeys::Published => gateway.background.keys(settings, world, &provider.oidc.name, now),
     }
 }
 

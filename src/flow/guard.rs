@@ -123,8 +123,9 @@ impl Gateway {
             Unauthenticated::Redirect => matches!(visit.request.method.as_str(), "GET" | "HEAD"),
             Unauthenticated::Respond => false,
         };
-        if redirect && could_sign_in {
-            let provider = rule.require.provider().map(str::to_owned);
+        let provider = rule.require.provider();
+        if redirect && could_sign_in && self.settings.sign_in_provider(provider).is_some() {
+            let provider = provider.map(str::to_owned);
             let return_to = visit.return_to();
             let wish = sign_in::Wish { provider, return_to, another_account: false, told: sign_in::Told::ByRedirect };
             let mut step = sign_in::send(self, world, visit, wish, events);

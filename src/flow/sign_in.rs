@@ -71,11 +71,7 @@ fn wish(settings: &Settings, visit: &Visit) -> Result<Wish, Reason> {
 /// Sends the browser to the provider, as soon as its metadata is here.
 pub fn send(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, wish: Wish, mut events: Vec<Event>) -> Step {
     let settings = Rc::clone(&gateway.settings);
-    let chosen = match &wish.provider {
-        Some(name) => settings.provider(name),
-        None => settings.providers.first(),
-    };
-    let Some(provider) = chosen else {
+    let Some(provider) = settings.sign_in_provider(wish.provider.as_deref()) else {
         let name = quote(wish.provider.as_deref().unwrap_or_default());
         let step = visit.refuse(&settings, Failure::new(Reason::ProviderUnknown, format!("no provider {name} is configured")));
         return step.after(events);

@@ -15,3 +15,4 @@ mod sessions;
 mod sign_in;
 mod sign_out;
 mod silence;
+mod written_keys;

@@ -201,7 +201,8 @@ impl Background {
         let now = world.now();
         let mut fetches = Vec::new();
         let mut attentive = false;
-        for (keep, provider) in self.providers.iter_mut().zip(&settings.providers) {
+        let asked = self.providers.iter_mut().zip(&settings.providers).filter(|(_, provider)| provider.oidc.is_asked());
+        for (keep, provider) in asked {
             keep.look(&provider.oidc, &settings.sealer, world, now, &mut fetches);
             attentive |= keep.metadata.is_due(now) || keep.keys.is_due(now);
         }
