@@ -186,7 +186,7 @@ fn deny(
     let visitor = verified.map(|verified| Visitor {
         name: verified.principal.name(),
         looked_at: rule.require.claims(),
-        provider: rule.require.provider().map(str::to_owned),
+        provider: rule.require.provider().filter(|name| settings.sign_in_provider(Some(name)).is_some()).map(str::to_owned),
     });
     let scope = match &rule.require {
         Requirement::When(condition) => condition.scopes().join(" "),
