@@ -4,15 +4,18 @@
 pub mod authenticate;
 pub mod bearer;
 pub mod callback;
+pub mod documents;
 pub mod ending;
 pub mod establish;
 pub mod event;
 pub mod gateway;
 mod guard;
 pub mod lease;
+mod refresh;
 pub mod sign_in;
 pub mod sign_out;
 pub mod step;
+mod tokens;
 pub mod upkeep;
 pub mod visit;
 pub mod whoami;

@@ -5,6 +5,7 @@ pub mod attempt;
 pub mod content;
 pub mod cookie;
 pub mod memory;
+pub mod refreshed;
 pub mod tombstone;
 
 /// The settings of this room.
@@ -14,6 +15,8 @@ pub struct Settings {
     pub cookie: cookie::CookieSettings,
     /// How long sessions last.
     pub lifetimes: content::Lifetimes,
+    /// Whether a session is good only as long as the provider's tokens are.
+    pub follow_provider: bool,
     /// How long a sign-in may take.
     pub attempt_timeout: std::time::Duration,
 }

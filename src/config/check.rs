@@ -66,8 +66,9 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let lifetimes = lifetimes(configuration.session.lifetime, configuration.session.idle)?;
     let attempt_timeout =
         positive("sign_in.timeout", configuration.sign_in.timeout, Duration::from_secs(600), Duration::from_secs(3_600))?;
+    let follow_provider = configuration.session.follow_provider;
     let providers = oidc.into_iter().map(|oidc| {
-        let fingerprint = fingerprint(&oidc, &kept_claims, forward);
+        let fingerprint = fingerprint(&oidc, &kept_claims, forward, follow_provider);
         let base = &endpoints.callback;
         let callback = if several { format!("{base}/{}", oidc.name) } else { base.clone() };
         ProviderSettings { oidc, fingerprint, callback }
@@ -75,7 +76,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     Ok(Settings {
         providers: providers.collect::<Vec<_>>(),
         wait: positive("sign_in.wait", configuration.sign_in.wait, Duration::from_secs(5), Duration::from_secs(60))?,
-        session: session::Settings { cookie, lifetimes, attempt_timeout },
+        session: session::Settings { cookie, lifetimes, follow_provider, attempt_timeout },
         otherwise: Rule {
             name: "default".into(),
             matches: Match::default(),
@@ -334,8 +335,8 @@ fn help(shape: shapes::Help) -> Result<Help, Refusal> {
     Ok(Help { text: shape.text, url: shape.url })
 }
 
-fn fingerprint(provider: &Provider, claims: &[ClaimPath], forward: Forward) -> Fingerprint {
-    let forward = format!("{forward:?}");
+fn fingerprint(provider: &Provider, claims: &[ClaimPath], forward: Forward, follow_provider: bool) -> Fingerprint {
+    let forward = format!("{forward:?}{}", if follow_provider { " FollowProvider" } else { "" });
     let claims: Vec<_> = claims.iter().map(|claim| format!("{claim:?}")).collect();
     let fixed = [provider.name.as_str(), provider.issuer(), provider.client_id.as_str(), forward.as_str()];
     Fingerprint::of(fixed.into_iter().chain(claims.iter().map(String::as_str)))

@@ -10,6 +10,7 @@ mod background;
 mod bearer;
 mod callback;
 mod keys;
+mod refresh;
 mod rules;
 mod sessions;
 mod sign_in;
