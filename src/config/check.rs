@@ -35,11 +35,12 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 pub fn check(configuration: Configuration, environment: Environment<'_>) -> Result<Settings, Refusal> {
     let origins = origins(&configuration.origins)?;
     let trusted_origins = trusted_origins(&configuration.trusted_origins)?;
-    let oidc = checked_providers(configuration.providers, environment)?;
+    let (oidc, secrets) = checked_providers(configuration.providers, environment)?;
+    let several = oidc.iter().filter(|provider| provider.signs_in()).nth(1).is_some();
     let keys = keys(configuration.session.keys, environment)?;
-    check_reuse(&keys, &oidc)?;
+    check_reuse(&keys, &oidc, &secrets)?;
     let sealer = Sealer::new(&keys).map_err(|(index, why)| unusable_key(index, why))?;
-    let endpoints = endpoints(configuration.endpoints, oidc.len() > 1)?;
+    let endpoints = endpoints(configuration.endpoints, several)?;
     let listed: Vec<_> = origins.iter().chain(&trusted_origins).cloned().collect();
     front_end(&oidc, &endpoints, &listed)?;
     let sign_out = sign_out(configuration.logout, &listed)?;
@@ -66,7 +67,6 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let lifetimes = lifetimes(configuration.session.lifetime, configuration.session.idle)?;
     let attempt_timeout =
         positive("sign_in.timeout", configuration.sign_in.timeout, Duration::from_secs(600), Duration::from_secs(3_600))?;
-    let several = oidc.len() > 1;
     let follow_provider = configuration.session.follow_provider;
     let providers = oidc.into_iter().map(|oidc| {
         let fingerprint = fingerprint(&oidc, &kept_claims, forward, follow_provider);
@@ -143,7 +143,14 @@ fn origin(path: &str, text: &str) -> Result<Origin, Refusal> {
     Origin::parse(text).map_err(refusal)
 }
 
-fn checked_providers(shapes: Vec<shapes::Provider>, environment: Environment<'_>) -> Result<Vec<Provider>, Refusal> {
+/// A secret that a provider shares with us for its tokens, and the path of the field where it stands.
+type SharedSecret = (String, Secret);
+
+/// The providers, and the secrets that some share with us.
+fn checked_providers(
+    shapes: Vec<shapes::Provider>,
+    environment: Environment<'_>,
+) -> Result<(Vec<Provider>, Vec<SharedSecret>), Refusal> {
     if shapes.is_empty() {
         return Err(Refusal::new(
             "providers",
@@ -151,9 +158,14 @@ fn checked_providers(shapes: Vec<shapes::Provider>, environment: Environment<'_>
         ));
     }
     let mut providers: Vec<Provider> = Vec::new();
-    for (index, shape) in shapes.into_iter().enumerate() {
+    let mut secrets = Vec::new();
+    for (index, mut shape) in shapes.into_iter().enumerate() {
         let path = format!("providers[{index}]");
-        let provider = providers::provider(&path, shape, environment)?;
+        let shared = shape.bearer.as_mut().and_then(|bearer| bearer.secret.take());
+        let at_secret = format!("{path}.bearer.secret");
+        let shared = shared.map(|source| resolve(&at_secret, source, environment)).transpose()?;
+        let provider = providers::provider(&path, shape, shared.as_ref(), environment)?;
+        secrets.extend(shared.map(|secret| (at_secret, secret)));
         if provider.name.ends_with('.') {
             return Err(Refusal::new(
                 format!("{path}.name"),
@@ -178,7 +190,7 @@ fn checked_providers(shapes: Vec<shapes::Provider>, environment: Environment<'_>
         }
         providers.push(provider);
     }
-    Ok(providers)
+    Ok((providers, secrets))
 }
 
 fn asks_about_opaque_tokens(provider: &Provider) -> bool {
@@ -198,21 +210,35 @@ fn keys(sources: Vec<SecretSource>, environment: Environment<'_>) -> Result<Vec<
 }
 
 /// One key serves one purpose.
-fn check_reuse(keys: &[Secret], providers: &[Provider]) -> Result<(), Refusal> {
+fn check_reuse(keys: &[Secret], providers: &[Provider], shared: &[SharedSecret]) -> Result<(), Refusal> {
     for (index, key) in keys.iter().enumerate() {
         let path = format!("session.keys[{index}]");
-        let is_client_secret = |provider: &Provider| match &provider.authentication {
-            ClientAuthentication::SecretBasic(secret) | ClientAuthentication::SecretPost(secret) => secret == key,
-            ClientAuthentication::None => false,
-        };
-        if providers.iter().any(is_client_secret) {
+        if providers.iter().any(|provider| is_client_secret(provider, key)) {
             return Err(Refusal::new(
                 path,
                 "expected a key of its own, found a provider's client_secret; make one with: openssl rand -base64 32",
             ));
         }
     }
+    for (index, (path, secret)) in shared.iter().enumerate() {
+        let elsewhere = keys.contains(secret)
+            || providers.iter().any(|provider| is_client_secret(provider, secret))
+            || shared.iter().take(index).any(|(_, other)| other == secret);
+        if elsewhere {
+            return Err(Refusal::new(
+                path,
+                "expected a secret for these tokens alone, found one that stands elsewhere too; make one with: openssl rand -base64 32",
+            ));
+        }
+    }
     Ok(())
+}
+
+fn is_client_secret(provider: &Provider, text: &Secret) -> bool {
+    match &provider.authentication {
+        ClientAuthentication::SecretBasic(secret) | ClientAuthentication::SecretPost(secret) => secret == text,
+        ClientAuthentication::None => false,
+    }
 }
 
 fn unusable_key(index: usize, why: UnusableKey) -> Refusal {

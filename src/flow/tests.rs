@@ -22,3 +22,4 @@ mod sign_in;
 mod sign_out;
 mod silence;
 mod step_up;
+mod written_keys;
