@@ -41,6 +41,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let sealer = Sealer::new(&keys).map_err(|(index, why)| unusable_key(index, why))?;
     let endpoints = endpoints(configuration.endpoints, oidc.len() > 1)?;
     let listed: Vec<_> = origins.iter().chain(&trusted_origins).cloned().collect();
+    front_end(&oidc, &endpoints, &listed)?;
     let sign_out = sign_out(configuration.logout, &listed)?;
     let known = Known {
         providers: oidc.iter().map(|provider| provider.name.as_str()).collect(),
@@ -166,12 +167,23 @@ fn checked_providers(shapes: Vec<shapes::Provider>, environment: Environment<'_>
                 "expected one provider for the tokens of an issuer, found another before; list all audiences there",
             ));
         }
+        if asks_about_opaque_tokens(&provider) && providers.iter().any(asks_about_opaque_tokens) {
+            return Err(Refusal::new(
+                format!("{path}.bearer.introspection.when"),
+                "expected one provider for opaque tokens, found another before; an opaque token does not say whose it is, so write when: jwt at one of them",
+            ));
+        }
         if providers.iter().any(|other| other.name == provider.name) {
             return Err(Refusal::new(format!("{path}.name"), "expected a name of its own, found one that is taken; rename it"));
         }
         providers.push(provider);
     }
     Ok(providers)
+}
+
+fn asks_about_opaque_tokens(provider: &Provider) -> bool {
+    let introspection = provider.bearer.as_ref().and_then(|bearer| bearer.introspection.as_ref());
+    introspection.is_some_and(|introspection| introspection.about.opaque_tokens())
 }
 
 fn keys(sources: Vec<SecretSource>, environment: Environment<'_>) -> Result<Vec<Secret>, Refusal> {
@@ -221,15 +233,11 @@ fn endpoints(shape: shapes::Endpoints, several_providers: bool) -> Result<Endpoi
         callback: shape.callback.unwrap_or_else(|| "/api/callback".to_owned()),
         logout: shape.logout.unwrap_or_else(|| "/api/logout".to_owned()),
         session: shape.session.unwrap_or_else(|| "/api/session".to_owned()),
+        authorize: shape.authorize,
+        token: shape.token,
     };
     let mut seen = BTreeSet::new();
-    let all = [
-        ("login", &endpoints.login),
-        ("callback", &endpoints.callback),
-        ("logout", &endpoints.logout),
-        ("session", &endpoints.session),
-    ];
-    for (name, endpoint) in all {
+    for (name, endpoint) in endpoints.all() {
         let path = format!("endpoints.{name}");
         if path::check(endpoint).is_err() || endpoint.contains(['*', '%', '"', '\'', '<', '>', ',']) || endpoint == "/" {
             return Err(Refusal::new(path, "expected an absolute path of plain characters, found another; write /api/login"));
@@ -243,6 +251,44 @@ fn endpoints(shape: shapes::Endpoints, several_providers: bool) -> Result<Endpoi
         }
     }
     Ok(endpoints)
+}
+
+/// A front end that keeps its own token: two endpoints, and the page that each provider sends the code to.
+fn front_end(providers: &[Provider], endpoints: &Endpoints, listed: &[Origin]) -> Result<(), Refusal> {
+    let (here, missing) = match (&endpoints.authorize, &endpoints.token) {
+        (Some(_), None) => ("authorize", "token"),
+        (None, Some(_)) => ("token", "authorize"),
+        (None, None) | (Some(_), Some(_)) => ("", ""),
+    };
+    if here != missing {
+        let sentence = format!("expected a path, because {here} is of no use alone, found none; write /api/{missing}");
+        return Err(Refusal::new(format!("endpoints.{missing}"), sentence));
+    }
+    for (index, provider) in providers.iter().enumerate() {
+        let refused = |sentence: &str| Err(Refusal::new(format!("providers[{index}].redirect_uri"), sentence));
+        let Some(url) = &provider.redirect_uri else {
+            if index == 0 && endpoints.token.is_some() {
+                return refused(
+                    "expected the page that the provider sends the code to, because endpoints.token is there, found none; write https://front.example.com/auth/callback",
+                );
+            }
+            continue;
+        };
+        if endpoints.token.is_none() {
+            return refused("expected endpoints.authorize and endpoints.token beside it, found none; write both, or remove it");
+        }
+        if !listed.contains(&url.origin()) {
+            return refused("expected a page on one of the origins or trusted_origins, found another; list its origin there");
+        }
+        if endpoints.all().any(|(_, path)| path == url.target()) {
+            return refused("expected a page, found one of the endpoints; write /auth/callback");
+        }
+        let earlier = providers.iter().take(index).filter_map(|earlier| earlier.redirect_uri.as_ref());
+        if earlier.into_iter().any(|earlier| earlier == url) {
+            return refused("expected a page for each provider, found one that another has; write another path");
+        }
+    }
+    Ok(())
 }
 
 fn sign_out(shape: shapes::Logout, listed: &[Origin]) -> Result<SignOut, Refusal> {

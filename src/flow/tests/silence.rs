@@ -4,6 +4,7 @@ use crate::flow::authenticate::{Identity, authenticate};
 use crate::flow::event::Event;
 use crate::flow::step::{Decision, News, Step};
 use crate::flow::visit::Visit;
+use crate::words::body::Body;
 use crate::words::message::{Headers, Request};
 use serde_json::json;
 
@@ -33,6 +34,7 @@ impl Record {
             self.step(&step);
             step = match step.decision {
                 Decision::Forward(_) | Decision::Respond(_) => return step,
+                Decision::ReadBody { .. } => panic!("no body is read on this way"),
                 Decision::Call(call, pending) => {
                     self.secrets.push(call.body.clone());
                     self.secrets
@@ -74,6 +76,7 @@ impl Record {
 pub(super) fn visit(worker: &Worker, headers: Headers) -> Visit {
     Visit {
         keys_refreshed: false,
+        body: Body::Unread,
         now: worker.world.now,
         patience: worker.world.now,
         request: Request::from_headers(headers).unwrap(),

@@ -153,7 +153,12 @@ export class Provider {
     this.codes.set(code, { ...Object.fromEntries(query), auth_time: now() });
     const parameters = await this.#tell('redirect', { code, state: query.get('state') }, query);
     const target = new URL(query.get('redirect_uri'));
-    for (const [name, value] of Object.entries(parameters)) if (value !== undefined) target.searchParams.append(name, value);
+    const present = Object.entries(parameters).filter(([, value]) => value !== undefined);
+    if (query.get('response_mode') === 'form_post') {
+      const inputs = present.map(([name, value]) => `<input type="hidden" name="${name}" value="${value}">`).join('');
+      return answer(response, 200, `<form method="post" action="${target.href}">${inputs}</form>`, { 'content-type': 'text/html' });
+    }
+    for (const [name, value] of present) target.searchParams.append(name, value);
     response.writeHead(302, { location: target.href }).end();
   }
 
