@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod cookie;
+pub mod demand;
 pub mod json;
 pub mod message;
 pub mod principal;

@@ -78,6 +78,28 @@ pub struct Bearer {
     pub kind: TokenKind,
     #[serde(default)]
     pub forward: bool,
+    pub introspection: Option<Introspection>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub struct Introspection {
+    pub cache: Option<Span>,
+    #[serde(default)]
+    pub when: When,
+    #[serde(default)]
+    pub allow_missing_audience: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub enum When {
+    #[default]
+    Opaque,
+    Jwt,
+    Always,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -101,6 +123,7 @@ pub struct Metadata {
     pub token_endpoint: String,
     pub jwks_uri: String,
     pub userinfo_endpoint: Option<String>,
+    pub introspection_endpoint: Option<String>,
     pub end_session_endpoint: Option<String>,
     #[serde(default)]
     pub authorization_response_iss_parameter_supported: bool,
@@ -281,6 +304,9 @@ pub struct Condition {
     pub any_of: Option<Vec<Value>>,
     pub scope: Option<Vec<String>>,
     pub bearer: Option<String>,
+    pub audience: Option<Vec<String>>,
+    pub acr: Option<Vec<String>>,
+    pub max_auth_age: Option<Span>,
     pub email_domain: Option<Vec<String>>,
     pub provider: Option<String>,
     #[serde(default)]

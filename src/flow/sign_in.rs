@@ -16,6 +16,7 @@ use crate::oidc::authorization::{AuthorizationRequest, authorization_request, co
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::ResponseMode;
 use crate::session::attempt::{Attempt, Ending, Plan};
+use crate::words::demand::Demand;
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::url::{ReturnTo, query_parameters};
@@ -32,6 +33,8 @@ pub struct Wish {
     pub return_to: ReturnTo,
     /// Whether the person wants to take another account than the provider would choose.
     pub another_account: bool,
+    /// What is asked of the authentication.
+    pub demand: Demand,
     /// How the provider's address is told.
     pub told: Told,
 }
@@ -45,8 +48,8 @@ pub enum Told {
     ByUrl,
 }
 
-/// The login endpoint, and the one for a front end that keeps its own token: `return_to`, `provider` and `prompt` are their
-/// parameters.
+/// The login endpoint, and the one for a front end that keeps its own token: `return_to`, `provider`, `prompt`, `acr_values` and
+/// `max_age` are their parameters.
 pub fn login(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, ending: Ending) -> Step {
     if !matches!(visit.request.method.as_str(), "GET" | "HEAD") {
         return visit.refuse_method(&gateway.settings, "GET, HEAD");
@@ -74,8 +77,10 @@ fn wish(settings: &Settings, visit: &Visit, ending: Ending) -> Result<Wish, Reas
         Some("login" | "select_account") => true,
         Some(_) => return Err(Reason::QueryMalformed),
     };
+    let parameter = |name: &str| parameters.get(name).map(String::as_str);
+    let demand = Demand::parse(parameter("acr_values"), parameter("max_age")).ok_or(Reason::QueryMalformed)?;
     let told = if browser::is_script(&visit.request) { Told::ByUrl } else { Told::ByRedirect };
-    Ok(Wish { ending, provider: parameters.remove("provider"), return_to, another_account, told })
+    Ok(Wish { ending, provider: parameters.remove("provider"), return_to, another_account, demand, told })
 }
 
 /// Sends the browser to the provider, as soon as its metadata is here.
@@ -132,6 +137,7 @@ fn prepare(
         provider: provider.oidc.name.clone(),
         redirect_uri: redirect_uri.to_owned(),
         return_to: wish.return_to.as_str().to_owned(),
+        demand: wish.demand.clone(),
         cross_site: posted || wish.ending == Ending::Token && !settings.trusted_origins.is_empty(),
     };
     let attempt = Attempt::begin(world, visit.now, plan)?;
@@ -147,6 +153,7 @@ fn prepare(
             redirect_uri: &attempt.redirect_uri,
             response_mode: posted.then_some("form_post"),
             prompt: wish.another_account.then_some(provider.oidc.account_prompt),
+            demand: &attempt.demand,
         },
     );
     Ok((url, cookies))

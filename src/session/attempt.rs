@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::seal::{Purpose, Sealer};
 use crate::session::cookie::CookieSettings;
 use crate::words::cookie::{Attributes, SameSite, delete, pairs, set};
+use crate::words::demand::Demand;
 use crate::words::message::Headers;
 use crate::words::reason::Reason;
 use crate::words::secret::Secret;
@@ -59,6 +60,8 @@ pub struct Plan {
     pub redirect_uri: String,
     /// Where the visit began.
     pub return_to: String,
+    /// What is asked of the authentication.
+    pub demand: Demand,
     /// Whether another site's page, or its form, brings the answer.
     pub cross_site: bool,
 }
@@ -88,6 +91,9 @@ pub struct Attempt {
     /// When.
     #[serde(rename = "c")]
     pub created: Timestamp,
+    /// What was asked of the authentication: the ID token must show that it was done.
+    #[serde(rename = "d", default, skip_serializing_if = "Demand::is_nothing")]
+    pub demand: Demand,
     /// Whether another site's page, or its form, brings the answer: the cookie is `SameSite=None` then.
     #[serde(rename = "x", default)]
     pub cross_site: bool,
@@ -111,6 +117,7 @@ impl Attempt {
             redirect_uri: plan.redirect_uri,
             return_to: plan.return_to,
             created: now,
+            demand: plan.demand,
             cross_site: plan.cross_site,
             ending: plan.ending,
         })
@@ -280,7 +287,7 @@ mod tests {
         fn begin_for(&mut self, ending: Ending, now: Timestamp, jar: &str) -> (Attempt, Vec<String>) {
             let cross_site = ending == Ending::Token;
             let (provider, redirect_uri, return_to) = ("demo".into(), "https://a/cb".into(), "/x".into());
-            let plan = Plan { ending, provider, redirect_uri, return_to, cross_site };
+            let plan = Plan { ending, provider, redirect_uri, return_to, demand: Demand::default(), cross_site };
             let attempt = Attempt::begin(&mut self.world, now, plan).unwrap();
             let set = attempt.store(&mut self.world, &self.sealer, &self.settings, TIMEOUT, &came(jar)).unwrap();
             (attempt, set)

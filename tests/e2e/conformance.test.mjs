@@ -1,4 +1,4 @@
-// The OpenID Foundation's relying-party modules of the plans `basic`, `form post` and `config`, by name, against a provider that misbehaves as each module does.
+// The OpenID Foundation's relying-party modules of the plans `basic`, `form post`, `config` and `refresh`, by name, against a provider that misbehaves as each module does.
 //
 // The Foundation's suite cannot see a rejection by itself; here every negative case asserts the status and the reason that the filter answers with, that
 // no session came of it, and that the application saw nothing.
@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { managerOf } from './lib/gateway.mjs';
 import { makeKey, sign, unsigned } from './lib/misbehaving.mjs';
+import { sleep } from './lib/process.mjs';
 import { headerValues } from './lib/upstream.mjs';
 import { assertRefused, onStage, sessionCookies } from './lib/stage.mjs';
 
@@ -225,6 +226,47 @@ describe('oidcc-client-test, plan config', () => {
     const key = await makeKey('RS256', kid);
     provider.keys = [key];
     provider.signingKey = key;
+  }
+});
+
+describe('oidcc-client-test, plan refresh', () => {
+  const LIFE = 2;
+  const stage = onStage({
+    plugin: (configuration) => void (configuration.forward = { access_token: true }),
+    prepare: (provider) => Object.assign(provider, { rotates: true, lifetime: LIFE }),
+  });
+
+  /** Somebody whose tokens have ended, so that the next request waits for the refresh. */
+  async function dueForRefresh() {
+    const visitor = await stage.signedIn();
+    await sleep(LIFE * 1000 + 100);
+    return visitor;
+  }
+
+  it('oidcc-client-test-refresh-token: the refresh token brings new tokens, which go upstream', async () => {
+    const visitor = await dueForRefresh();
+    assert.equal((await visitor.call('/analytics')).status, 200);
+    const [, { form, client }] = stage.provider.received.token;
+    assert.deepEqual([form.get('grant_type'), form.has('scope'), client.method], ['refresh_token', false, 'client_secret_basic']);
+    const [token] = headerValues(await stage.application.only('/analytics'), 'x-forwarded-access-token');
+    assert.equal(token, [...stage.provider.accessTokens.keys()].at(-1));
+    assert.equal(stage.provider.accessTokens.size, 2);
+  });
+
+  for (const [module, what, changes, reason] of [
+    ['refresh-token-invalid-issuer', 'a refreshed ID token of another issuer', { iss: 'https://other.example' }, 'id_token_issuer'],
+    ['refresh-token-invalid-sub', 'a refreshed ID token about somebody else', { sub: 'somebody-else' }, 'id_token_subject'],
+  ]) {
+    it(`oidcc-client-test-${module}: ${what} ends the session: 401 session_expired, and refresh_failed ${reason}`, async () => {
+      const visitor = await dueForRefresh();
+      claim(changes)(stage.provider);
+      const refused = await visitor.call('/analytics');
+      assertRefused(refused, 401, 'session_expired');
+      assert.equal((await visitor.call('/api/session')).status, 401);
+      assert.equal(await stage.gateway.counter(`accredit_refresh_failed_${reason}`), 1);
+      assert.match(stage.gateway.log(), new RegExp(`"ended":true,"event":"refresh_failed".*"reason":"${reason}"`));
+      assert.deepEqual(stage.application.requests, []);
+    });
   }
 });
 

@@ -49,6 +49,7 @@ impl Record {
                         let upkeep = stage.worker.tick();
                         self.printed.push(format!("{upkeep:?}"));
                         for fetch in upkeep.fetches {
+                            self.secrets.push(fetch.call.body.clone());
                             let reply = stage.provider.answer(&fetch.call, stage.worker.world.now);
                             let upkeep = stage.worker.arrived(&fetch, &reply);
                             self.printed.push(format!("{upkeep:?}"));
@@ -99,6 +100,8 @@ fn nothing_that_is_printed_on_the_way_holds_a_code_a_token_a_cookie_or_a_secret(
     document["logout"] = json!({"provider": true});
     document["providers"][0]["userinfo"] = json!(true);
     let mut stage = Stage::new(&document);
+    stage.provider.issues_refresh_tokens = true;
+    stage.provider.token_response = json!({"expires_in": 1_800});
     let mut record = Record::default();
     record.secrets.extend([CLIENT_SECRET, KEY].map(str::to_owned));
     record.printed.push(format!("{:?}", config::load(document.to_string().as_bytes(), &|_| None).unwrap()));
@@ -122,6 +125,12 @@ fn nothing_that_is_printed_on_the_way_holds_a_code_a_token_a_cookie_or_a_secret(
     let step = record.go(&mut stage, page);
     let renewal = forwarded(&step).renewal.clone().unwrap();
     record.printed.push(format!("{renewal:?}"));
+    // The tokens have ended: the session waits for new ones.
+    stage.worker.wait(std::time::Duration::from_secs(600));
+    let page = stage.browser.navigate("/page");
+    let step = record.go(&mut stage, page);
+    assert_eq!(stage.provider.refreshes, 1);
+    record.printed.push(format!("{:?}", forwarded(&step).renewal));
     // What goes wrong says no more than what goes well.
     let replayed = stage.browser.navigate(&callback);
     record.go(&mut stage, replayed);

@@ -8,6 +8,7 @@ const REQUEST: AuthorizationRequest<'_> = AuthorizationRequest {
     redirect_uri: "https://app.example.com/api/callback",
     response_mode: None,
     prompt: None,
+    demand: &Demand { acr_values: Vec::new(), max_age: None },
 };
 
 fn answer(query: &[(&str, &str)], announced: bool) -> Result<Secret, Failure> {

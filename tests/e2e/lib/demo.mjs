@@ -11,11 +11,11 @@ import { Application } from './upstream.mjs';
 
 const SECRET = 'demo-secret';
 
-/** Starts deploy/demo/provider.mjs for a gateway at this origin. Resolves with {issuer, port, clientSecret, stop}. */
-export async function startDemoProvider(origin) {
+/** Starts deploy/demo/provider.mjs for a gateway at this origin. Resolves with {issuer, port, clientSecret, provider, stop}; `provider` is oidc-provider's own. */
+export async function startDemoProvider(origin, options = {}) {
   const { startProvider, demoClient } = await demoModule('provider.mjs');
-  const provider = await startProvider({ port: 0, clients: [demoClient(SECRET, origin)] });
-  return { issuer: provider.issuer, port: Number(new URL(provider.issuer).port), clientSecret: SECRET, stop: provider.close };
+  const provider = await startProvider({ port: 0, clients: [demoClient(SECRET, origin)], ...options });
+  return { issuer: provider.issuer, port: Number(new URL(provider.issuer).port), clientSecret: SECRET, provider: provider.provider, stop: provider.close };
 }
 
 /** The same for the front end at this origin: access tokens are JWTs, and the code goes to a page of that front end. */
