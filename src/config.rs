@@ -6,6 +6,7 @@ use std::fmt;
 pub mod check;
 mod conditions;
 mod identity;
+pub mod own_tokens;
 mod place;
 mod providers;
 pub mod read;

@@ -10,7 +10,8 @@ use crate::access::policy::Requirement;
 use crate::access::route::{Credentials, Match, Rule, Unauthenticated};
 use crate::config::Refusal;
 use crate::config::conditions::Known;
-use crate::config::identity::{identity, kept_claims};
+use crate::config::identity::{identity, kept_claims, named_claims};
+use crate::config::own_tokens::{self, Secrets};
 use crate::config::settings::{Endpoints, Forward, ProviderSettings, Settings, SignOut};
 use crate::config::shapes::{self, Configuration};
 use crate::config::spellings::{SecretSource, Span};
@@ -18,9 +19,9 @@ use crate::config::values::{Environment, positive, resolve};
 use crate::config::{providers, rules};
 use crate::crypto::seal::{Sealer, UnusableKey};
 use crate::oidc::provider::{ClientAuthentication, Provider};
-use crate::session;
 use crate::session::content::{Fingerprint, Lifetimes};
-use crate::session::cookie::CookieSettings;
+use crate::session::cookie::{CookieSettings, Shape};
+use crate::session::{self, Form};
 use crate::words::cookie::SameSite;
 use crate::words::principal::ClaimPath;
 use crate::words::secret::Secret;
@@ -35,11 +36,19 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 pub fn check(configuration: Configuration, environment: Environment<'_>) -> Result<Settings, Refusal> {
     let origins = origins(&configuration.origins)?;
     let trusted_origins = trusted_origins(&configuration.trusted_origins)?;
-    let oidc = checked_providers(configuration.providers, environment)?;
-    let keys = keys(configuration.session.keys, environment)?;
+    let without_provider = configuration.session.jwt.as_ref().is_some_and(|jwt| jwt.bearer);
+    let oidc = checked_providers(configuration.providers, without_provider, environment)?;
+    let keys = keys(configuration.session.keys, oidc.is_empty(), environment)?;
     check_reuse(&keys, &oidc)?;
     let sealer = Sealer::new(&keys).map_err(|(index, why)| unusable_key(index, why))?;
-    let endpoints = endpoints(configuration.endpoints, oidc.len() > 1)?;
+    let mut secrets = Secrets::of(&keys, &oidc)?;
+    let names = oidc.iter().map(|provider| provider.name.clone()).collect();
+    let jwt = configuration.session.jwt.map(|jwt| own_tokens::session_jwt(jwt, names, &mut secrets, environment)).transpose()?;
+    let identity_jwt = configuration.forward.identity_jwt;
+    let identity_jwt = identity_jwt.map(|shape| own_tokens::identity_jwt(shape, &mut secrets, environment)).transpose()?;
+    let session_keys = jwt.iter().flat_map(|jwt| &jwt.keys);
+    let published_keys = own_tokens::published(session_keys.chain(identity_jwt.iter().flat_map(|identity| &identity.keys)));
+    let endpoints = endpoints(configuration.endpoints, oidc.len(), published_keys.is_some())?;
     let listed: Vec<_> = origins.iter().chain(&trusted_origins).cloned().collect();
     let sign_out = sign_out(configuration.logout, &listed)?;
     let known = Known {
@@ -50,6 +59,8 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
             .filter(|provider| provider.bearer.is_some())
             .map(|provider| provider.name.as_str())
             .collect(),
+        session_tokens: without_provider,
+        identity_jwt: identity_jwt.is_some(),
         named_by_routes: configuration.route_policies.is_some(),
     };
     let policies = configuration.policies.iter();
@@ -57,12 +68,33 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let policies: BTreeMap<_, _> = policies.collect::<Result<_, Refusal>>()?;
     let rules = rules::rules(&configuration.rules, &known, &origins, &endpoints)?;
     let route_policies = route_policies(configuration.route_policies, policies.is_empty())?;
-    let identity = identity(configuration.claim_to_headers)?;
-    let forward = Forward { access_token: configuration.forward.access_token, id_token: configuration.forward.id_token };
-
-    let kept_claims = kept_claims(&identity, &policies, &rules, &configuration.session.claims)?;
-    let cookie = cookie(configuration.session.cookie, !trusted_origins.is_empty())?;
-    let lifetimes = lifetimes(configuration.session.lifetime, configuration.session.idle)?;
+    let header = identity_jwt.as_ref().map(|identity| &*identity.header);
+    let identity = identity(configuration.claim_to_headers, jwt.as_ref().map(|jwt| jwt.claims.as_slice()), header)?;
+    let forward = Forward {
+        access_token: configuration.forward.access_token,
+        id_token: configuration.forward.id_token,
+        session_cookie: configuration.forward.session_cookie,
+    };
+    let mut named = named_claims(&identity, &policies, &rules);
+    named.extend(identity_jwt.iter().flat_map(|identity| identity.claims.clone()));
+    let (lifetime, idle) = (configuration.session.lifetime, configuration.session.idle);
+    let form = own_tokens::form(configuration.session.form, jwt, forward, &named)?;
+    let lifetimes = match &form {
+        Form::Sealed => lifetimes(lifetime, idle)?,
+        Form::Jwt(_) if lifetime.is_some() || idle.is_some() || !configuration.session.claims.is_empty() => {
+            return Err(Refusal::new(
+                "session",
+                "expected none of lifetime, idle and claims, because form is jwt, found one; write them under session.jwt (a JWT is not renewed: it has no idle)",
+            ));
+        }
+        Form::Jwt(jwt) => {
+            named.extend(jwt.claims.clone());
+            Lifetimes::NONE
+        }
+    };
+    let kept_claims = kept_claims(named, &configuration.session.claims)?;
+    let shape = if matches!(form, Form::Sealed) { Shape::Split } else { Shape::Whole };
+    let cookie = cookie(configuration.session.cookie, shape, !trusted_origins.is_empty())?;
     let attempt_timeout =
         positive("sign_in.timeout", configuration.sign_in.timeout, Duration::from_secs(600), Duration::from_secs(3_600))?;
     let several = oidc.len() > 1;
@@ -72,20 +104,22 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
         let callback = if several { format!("{base}/{}", oidc.name) } else { base.clone() };
         ProviderSettings { oidc, fingerprint, callback }
     });
+    let providers: Vec<_> = providers.collect();
     Ok(Settings {
-        providers: providers.collect::<Vec<_>>(),
         wait: positive("sign_in.wait", configuration.sign_in.wait, Duration::from_secs(5), Duration::from_secs(60))?,
-        session: session::Settings { cookie, lifetimes, attempt_timeout },
+        session: session::Settings { form, cookie, lifetimes, attempt_timeout },
         otherwise: Rule {
             name: "default".into(),
             matches: Match::default(),
             require: Requirement::Authenticated,
             unauthenticated: Unauthenticated::ByNavigation,
-            credentials: Credentials::Any,
+            credentials: if providers.len() == 0 { Credentials::Bearer } else { Credentials::Any },
+            audience: None,
         },
         help: help(configuration.help)?,
         origins,
         trusted_origins,
+        providers,
         sealer,
         endpoints,
         sign_out,
@@ -95,6 +129,8 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
         identity,
         kept_claims,
         forward,
+        identity_jwt,
+        published_keys: published_keys.unwrap_or_default(),
     })
 }
 
@@ -141,8 +177,12 @@ fn origin(path: &str, text: &str) -> Result<Origin, Refusal> {
     Origin::parse(text).map_err(refusal)
 }
 
-fn checked_providers(shapes: Vec<shapes::Provider>, environment: Environment<'_>) -> Result<Vec<Provider>, Refusal> {
-    if shapes.is_empty() {
+fn checked_providers(
+    shapes: Vec<shapes::Provider>,
+    may_be_none: bool,
+    environment: Environment<'_>,
+) -> Result<Vec<Provider>, Refusal> {
+    if shapes.is_empty() && !may_be_none {
         return Err(Refusal::new(
             "providers",
             "expected at least one provider, found none; write name, issuer, clusters, client_id",
@@ -173,8 +213,8 @@ fn checked_providers(shapes: Vec<shapes::Provider>, environment: Environment<'_>
     Ok(providers)
 }
 
-fn keys(sources: Vec<SecretSource>, environment: Environment<'_>) -> Result<Vec<Secret>, Refusal> {
-    if sources.is_empty() {
+fn keys(sources: Vec<SecretSource>, may_be_none: bool, environment: Environment<'_>) -> Result<Vec<Secret>, Refusal> {
+    if sources.is_empty() && !may_be_none {
         return Err(Refusal::new(
             "session.keys",
             "expected at least one key, found none; make one with: openssl rand -base64 32",
@@ -214,27 +254,44 @@ fn unusable_key(index: usize, why: UnusableKey) -> Refusal {
     )
 }
 
-fn endpoints(shape: shapes::Endpoints, several_providers: bool) -> Result<Endpoints, Refusal> {
+fn endpoints(shape: shapes::Endpoints, providers: usize, public_keys: bool) -> Result<Endpoints, Refusal> {
+    if providers == 0 && (shape.login.is_some() || shape.callback.is_some()) {
+        return Err(Refusal::new("endpoints", "expected neither login nor callback without a provider, found one; remove it"));
+    }
+    if shape.jwks.is_some() && !public_keys {
+        return Err(Refusal::new(
+            "endpoints.jwks",
+            "expected a key that can be published, found only shared secrets; write algorithm: ES256 or RS256 where tokens are signed, or remove it",
+        ));
+    }
+    // Without a provider they are empty, which no path is.
+    let of_sign_in = |path: Option<String>, usual: &str| match providers {
+        0 => String::new(),
+        _ => path.unwrap_or_else(|| usual.to_owned()),
+    };
     let endpoints = Endpoints {
-        login: shape.login.unwrap_or_else(|| "/api/login".to_owned()),
-        callback: shape.callback.unwrap_or_else(|| "/api/callback".to_owned()),
+        login: of_sign_in(shape.login, "/api/login"),
+        callback: of_sign_in(shape.callback, "/api/callback"),
         logout: shape.logout.unwrap_or_else(|| "/api/logout".to_owned()),
         session: shape.session.unwrap_or_else(|| "/api/session".to_owned()),
+        jwks: shape.jwks,
     };
     let mut seen = BTreeSet::new();
     let all = [
-        ("login", &endpoints.login),
-        ("callback", &endpoints.callback),
-        ("logout", &endpoints.logout),
-        ("session", &endpoints.session),
+        ("login", Some(&endpoints.login)),
+        ("callback", Some(&endpoints.callback)),
+        ("logout", Some(&endpoints.logout)),
+        ("session", Some(&endpoints.session)),
+        ("jwks", endpoints.jwks.as_ref()),
     ];
     for (name, endpoint) in all {
+        let Some(endpoint) = endpoint.filter(|endpoint| providers > 0 || !endpoint.is_empty()) else { continue };
         let path = format!("endpoints.{name}");
         if path::check(endpoint).is_err() || endpoint.contains(['*', '%', '"', '\'', '<', '>', ',']) || endpoint == "/" {
             return Err(Refusal::new(path, "expected an absolute path of plain characters, found another; write /api/login"));
         }
         // With several providers, the callbacks stand below the callback's path.
-        if several_providers && name != "callback" && endpoint.starts_with(&format!("{}/", endpoints.callback)) {
+        if providers > 1 && name != "callback" && endpoint.starts_with(&format!("{}/", endpoints.callback)) {
             return Err(Refusal::new(path, "expected a path that is not below the callback's, found one; change it"));
         }
         if !seen.insert(endpoint) {
@@ -270,10 +327,15 @@ fn route_policies(shape: Option<shapes::RoutePolicies>, no_policies: bool) -> Re
     }
 }
 
-fn cookie(shape: shapes::Cookie, has_trusted_origins: bool) -> Result<CookieSettings, Refusal> {
+fn cookie(shape: shapes::Cookie, form: Shape, has_trusted_origins: bool) -> Result<CookieSettings, Refusal> {
     let name = shape.name.unwrap_or_else(|| "__Host-accredit".to_owned());
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    let bare = name.strip_prefix("__Host-").unwrap_or_default();
+    let bare = match name.strip_prefix("__Host-") {
+        Some(bare) => bare,
+        // Others read a JWT, and have their own name for its cookie.
+        None if form == Shape::Whole => &name,
+        None => "",
+    };
     if bare.is_empty() || !plain || name.len() > 64 {
         return Err(Refusal::new(
             "session.cookie.name",
@@ -287,7 +349,7 @@ fn cookie(shape: shapes::Cookie, has_trusted_origins: bool) -> Result<CookieSett
         None if has_trusted_origins => SameSite::None,
         None => SameSite::Lax,
     };
-    Ok(CookieSettings::new(name, same_site))
+    Ok(CookieSettings::new(name, same_site, form))
 }
 
 fn lifetimes(lifetime: Option<Span>, idle: Option<Span>) -> Result<Lifetimes, Refusal> {
