@@ -263,3 +263,6 @@ fn named(path: &str, name: Option<String>) -> Result<Option<String>, Refusal> {
 const fn whole(span: Duration) -> Duration {
     Duration::from_secs(span.as_secs())
 }
+
+#[cfg(test)]
+mod tests;
