@@ -2,7 +2,7 @@
 # Needed: a Rust toolchain by rustup, Python 3.10 or newer, Node 20 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check wasm clean fmt clippy unit e2e tools
+.PHONY: help demo test check bench wasm clean fmt clippy unit e2e tools
 
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -18,6 +18,10 @@ demo: wasm deploy/demo/node_modules/.package-lock.json ## a gateway with a provi
 test: unit e2e ## every test, with a real Envoy and a real Chromium (one file: make test E2E=name.test.mjs)
 
 check: fmt clippy unit ## formatting, lints with warnings denied (native and wasm), unit tests
+
+bench: wasm tests/e2e/node_modules/.package-lock.json ## what a request costs, beside Envoy's own filters (about five minutes; on a quiet machine)
+	@envoy=$$(deploy/build/envoy.sh) && wrk=$$(deploy/build/wrk.sh) && noop=$$(deploy/build/noop.sh) && \
+	ENVOY="$$envoy" WRK="$$wrk" NOOP_WASM="$$noop" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" exec node benches/bench.mjs
 
 wasm: ## the filter: target/accredit.wasm
 	@deploy/build/wasm.sh

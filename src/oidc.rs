@@ -9,6 +9,7 @@ pub mod keys;
 pub mod logout;
 pub mod metadata;
 pub mod provider;
+pub mod refresh;
 mod reply;
 pub mod token;
 pub mod userinfo;

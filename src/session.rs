@@ -6,6 +6,7 @@ pub mod content;
 pub mod cookie;
 pub mod jwt;
 pub mod memory;
+pub mod refreshed;
 pub mod tombstone;
 
 /// The settings of this room.
@@ -17,6 +18,8 @@ pub struct Settings {
     pub cookie: cookie::CookieSettings,
     /// How long sessions last.
     pub lifetimes: content::Lifetimes,
+    /// Whether a session is good only as long as the provider's tokens are.
+    pub follow_provider: bool,
     /// How long a sign-in may take.
     pub attempt_timeout: std::time::Duration,
 }

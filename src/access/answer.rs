@@ -87,7 +87,7 @@ const fn telling(reason: Reason) -> Telling {
     use Next::{AnotherAccount, Nothing, SignIn, SignOut, TryAgain};
     let (status, title, text, next) = match reason {
         Reason::SessionMissing => (401, "Please sign in", "This page is for people who are signed in.", SignIn),
-        Reason::SessionExpired => {
+        Reason::SessionExpired | Reason::RefreshRefused => {
             (401, "Your session has ended", "You were signed out after some time. Sign in again to go on.", SignIn)
         }
         Reason::SessionInvalid => (
@@ -142,6 +142,12 @@ const fn telling(reason: Reason) -> Telling {
             "Signing in is not possible right now",
             "Signing in does not work at the moment. Please try again; if it stays so, tell the people who run this site.",
             TryAgain,
+        ),
+        Reason::RefreshUnavailable => (
+            503,
+            "Not available right now",
+            "The sign-in service could not be asked whether your session goes on. Please try again in a moment.",
+            Nothing,
         ),
         Reason::RoutePolicyUnknown => (503, "Not available", "This page is not set up completely.", Nothing),
         Reason::AttemptMissing => (
@@ -207,6 +213,7 @@ const fn telling(reason: Reason) -> Telling {
         | Reason::IdTokenSubject
         | Reason::IdTokenNonce
         | Reason::IdTokenAtHash
+        | Reason::IdTokenAuthTime
         | Reason::UserinfoSubject => (
             502,
             "Sign-in did not work",

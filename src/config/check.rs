@@ -77,14 +77,15 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     };
     let mut named = named_claims(&identity, &policies, &rules);
     named.extend(identity_jwt.iter().flat_map(|identity| identity.claims.clone()));
+    let follow_provider = configuration.session.follow_provider;
     let (lifetime, idle) = (configuration.session.lifetime, configuration.session.idle);
     let form = own_tokens::form(configuration.session.form, jwt, forward, &named)?;
     let lifetimes = match &form {
         Form::Sealed => lifetimes(lifetime, idle)?,
-        Form::Jwt(_) if lifetime.is_some() || idle.is_some() || !configuration.session.claims.is_empty() => {
+        Form::Jwt(_) if lifetime.is_some() || idle.is_some() || !configuration.session.claims.is_empty() || follow_provider => {
             return Err(Refusal::new(
                 "session",
-                "expected none of lifetime, idle and claims, because form is jwt, found one; write them under session.jwt (a JWT is not renewed: it has no idle)",
+                "expected none of lifetime, idle, claims and follow_provider, because form is jwt, found one; write lifetime and claims under session.jwt (a JWT is never renewed)",
             ));
         }
         Form::Jwt(jwt) => {
@@ -99,7 +100,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
         positive("sign_in.timeout", configuration.sign_in.timeout, Duration::from_secs(600), Duration::from_secs(3_600))?;
     let several = oidc.len() > 1;
     let providers = oidc.into_iter().map(|oidc| {
-        let fingerprint = fingerprint(&oidc, &kept_claims, forward);
+        let fingerprint = fingerprint(&oidc, &kept_claims, forward, follow_provider);
         let base = &endpoints.callback;
         let callback = if several { format!("{base}/{}", oidc.name) } else { base.clone() };
         ProviderSettings { oidc, fingerprint, callback }
@@ -107,13 +108,13 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let providers: Vec<_> = providers.collect();
     Ok(Settings {
         wait: positive("sign_in.wait", configuration.sign_in.wait, Duration::from_secs(5), Duration::from_secs(60))?,
-        session: session::Settings { form, cookie, lifetimes, attempt_timeout },
+        session: session::Settings { form, cookie, lifetimes, follow_provider, attempt_timeout },
         otherwise: Rule {
             name: "default".into(),
             matches: Match::default(),
             require: Requirement::Authenticated,
             unauthenticated: Unauthenticated::ByNavigation,
-            credentials: if providers.len() == 0 { Credentials::Bearer } else { Credentials::Any },
+            credentials: if providers.is_empty() { Credentials::Bearer } else { Credentials::Any },
             audience: None,
         },
         help: help(configuration.help)?,
@@ -370,8 +371,8 @@ fn help(shape: shapes::Help) -> Result<Help, Refusal> {
     Ok(Help { text: shape.text, url: shape.url })
 }
 
-fn fingerprint(provider: &Provider, claims: &[ClaimPath], forward: Forward) -> Fingerprint {
-    let forward = format!("{forward:?}");
+fn fingerprint(provider: &Provider, claims: &[ClaimPath], forward: Forward, follow_provider: bool) -> Fingerprint {
+    let forward = format!("{forward:?}{}", if follow_provider { " FollowProvider" } else { "" });
     let claims: Vec<_> = claims.iter().map(|claim| format!("{claim:?}")).collect();
     let fixed = [provider.name.as_str(), provider.issuer(), provider.client_id.as_str(), forward.as_str()];
     Fingerprint::of(fixed.into_iter().chain(claims.iter().map(String::as_str)))

@@ -114,6 +114,11 @@ impl Settings {
         self.providers.iter().find(|provider| provider.oidc.name == name)
     }
 
+    /// Whether sessions keep a refresh token, if there is one: where nothing ends with the provider's tokens, none is needed.
+    pub const fn refreshes(&self) -> bool {
+        self.session.follow_provider || self.forward.access_token || self.forward.id_token
+    }
+
     /// Every origin that a person may be sent to.
     pub fn listed_origins(&self) -> Vec<Origin> {
         self.origins.iter().chain(&self.trusted_origins).cloned().collect()

@@ -136,6 +136,8 @@ pub struct Session {
     pub lifetime: Option<Span>,
     pub idle: Option<Span>,
     #[serde(default)]
+    pub follow_provider: bool,
+    #[serde(default)]
     pub claims: Vec<ClaimName>,
 }
 

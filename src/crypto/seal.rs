@@ -34,10 +34,12 @@ pub enum Purpose {
     LogoutHint,
     /// A provider's document in memory that other plugins of the process might write to.
     Document,
+    /// A session with refreshed tokens, in that same memory until its cookie is set.
+    Refreshed,
 }
 
 impl Purpose {
-    const ALL: [Self; 4] = [Self::Session, Self::Attempt, Self::LogoutHint, Self::Document];
+    const ALL: [Self; 5] = [Self::Session, Self::Attempt, Self::LogoutHint, Self::Document, Self::Refreshed];
 
     const fn label(self) -> &'static [u8] {
         match self {
@@ -45,6 +47,7 @@ impl Purpose {
             Self::Attempt => b"accredit 1 attempt cookie",
             Self::LogoutHint => b"accredit 1 logout hint cookie",
             Self::Document => b"accredit 1 shared document",
+            Self::Refreshed => b"accredit 1 refreshed session",
         }
     }
 }

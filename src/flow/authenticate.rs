@@ -11,7 +11,7 @@ use crate::crypto::seal::Purpose;
 use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
 use crate::flow::identity_jwt;
-use crate::flow::step::{Renewal, Resource};
+use crate::flow::step::{Cause, Renewal, Resource};
 use crate::flow::visit::Visit;
 use crate::session::Form;
 use crate::session::content::Session;
@@ -74,7 +74,8 @@ pub enum Identity {
     Unclear(Resource),
 }
 
-/// Finds out whose session came, and whether it is due for renewal.
+/// Finds out whose session came, and whether it is due for renewal. Whether the provider's tokens in it are still good is for
+/// [`Gateway::refreshed`](crate::flow::gateway::Gateway) to say.
 ///
 /// # Errors
 /// Why it is nobody's.
@@ -108,11 +109,12 @@ pub fn authenticate(
             let renewed = session.renewed(visit.now);
             let verified = Rc::new(Verified::by_session(settings, session));
             if visit.now < renewal_due {
-                let until = renewal_due.min(verified.principal.expires).min(visit.now.plus(LONGEST_MEMORY));
+                let until =
+                    renewal_due.min(verified.principal.expires).min(visit.now.plus(LONGEST_MEMORY)).min(verified.tokens_due());
                 memory.remember(&sealed, Rc::clone(&verified), weight(&verified, sealed.len()), until);
                 return Ok((verified, None));
             }
-            let renewal = Renewal { session: renewed, came: visit.request.headers.only("cookie") };
+            let renewal = Renewal { session: renewed, cause: Cause::Use, came: visit.request.headers.only("cookie") };
             Ok((verified, Some(Box::new(renewal))))
         }
         Err(reason) => {
@@ -165,7 +167,17 @@ impl Verified {
         verified
     }
 
-    fn by_session(settings: &Settings, session: Session) -> Self {
+    /// When the tokens behind it should be refreshed.
+    fn tokens_due(&self) -> Timestamp {
+        let until = match &self.credential {
+            Credential::Session(session) => session.tokens.until,
+            Credential::Token { .. } => None,
+        };
+        until.map_or(Timestamp::from_millis(u64::MAX), |until| until.due)
+    }
+
+    /// What follows from a session.
+    pub(super) fn by_session(settings: &Settings, session: Session) -> Self {
         let principal = session.principal(settings.session.lifetimes);
         let mut headers = identity_headers(settings, &principal);
         let tokens = [

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::flow::authenticate::{Credential, Identity, Verified, weight};
+use crate::flow::documents::HeldKeys;
 use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
 use crate::flow::step::Resource;
-use crate::flow::upkeep::HeldKeys;
 use crate::flow::visit::Visit;
 use crate::oidc::access_token::{self, AccessToken, AccessTokenError, Bearer};
 use crate::words::message::Headers;

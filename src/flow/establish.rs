@@ -1,7 +1,6 @@
 //! Everything is proved: a session begins. What it holds, which cookies carry it, and what becomes of the one before.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -12,11 +11,12 @@ use crate::flow::ending::redirect;
 use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
 use crate::flow::step::{SignIn, Step};
+use crate::flow::tokens::first_tokens;
 use crate::flow::visit::Visit;
 use crate::oidc::id_token::IdToken;
 use crate::oidc::token::TokenSet;
 use crate::session::Form;
-use crate::session::content::{NewSession, Session, Tokens};
+use crate::session::content::{NewSession, Session};
 use crate::session::cookie;
 use crate::session::tombstone::{self, Ended};
 use crate::words::cookie::{Attributes, delete, set};
@@ -25,9 +25,6 @@ use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
 use crate::words::world::World;
-
-/// A token that is forwarded must live at least this long, or nobody would stay signed in.
-const SHORTEST_FORWARDING: Duration = Duration::from_secs(30);
 
 /// The ID token is kept for sign-out only while its cookie stays below this size, in bytes.
 const LARGEST_HINT: usize = 3_800;
@@ -54,7 +51,11 @@ pub fn establish(gateway: &mut Gateway, world: &mut dyn World, sign_in: &SignIn,
         subject: id_token.subject.clone(),
     };
     let subject = Some(Rc::from(id_token.subject.as_str()));
-    let mut step = Step::answered(redirect(303, return_to.as_str(), cookies), vec![completed]);
+    let mut events = vec![completed];
+    if tokens.refresh_token.is_none() && settings.refreshes() {
+        events.extend(gateway.background.tell_that_no_refresh_token_came(&provider.oidc.name));
+    }
+    let mut step = Step::answered(redirect(303, return_to.as_str(), cookies), events);
     step.note.subject = subject;
     step
 }
@@ -69,7 +70,7 @@ fn session_cookies(
 ) -> Result<Vec<String>, Failure> {
     let no_randomness = |_| Failure::new(Reason::Internal, "the host gave no random bytes");
     let now = sign_in.visit.now;
-    let forwarded_tokens_end = forwarded_tokens_end(settings, now, tokens, id_token)?;
+    let (kept_tokens, tokens_end) = first_tokens(settings, now, tokens, id_token)?;
     let new = NewSession {
         provider: provider.oidc.name.clone(),
         issuer: provider.oidc.issuer().to_owned(),
@@ -78,12 +79,9 @@ fn session_cookies(
         auth_time: id_token.auth_time,
         claims: kept(settings, &id_token.claims),
         fingerprint: provider.fingerprint.clone(),
-        tokens: Tokens {
-            access_token: settings.forward.access_token.then(|| tokens.access_token.clone()),
-            id_token: settings.forward.id_token.then(|| tokens.id_token.clone()),
-        },
+        tokens: kept_tokens,
         tokens_end: match &settings.session.form {
-            Form::Sealed => forwarded_tokens_end,
+            Form::Sealed => tokens_end,
             Form::Jwt(jwt) => Some(jwt.end(now)),
         },
     };
@@ -113,29 +111,8 @@ fn carry(settings: &Settings, world: &mut dyn World, visit: &Visit, session: &mu
     written.map_err(|_| too_large(session, bytes))
 }
 
-/// When the first of the forwarded tokens ends, and the session with it.
-///
-/// # Errors
-/// [`Reason::TokenResponseMalformed`] when that is all but now: the browser would be sent round and round.
-fn forwarded_tokens_end(
-    settings: &Settings,
-    now: Timestamp,
-    tokens: &TokenSet,
-    id_token: &IdToken,
-) -> Result<Option<Timestamp>, Failure> {
-    let access_token = tokens.expires_in.filter(|_| settings.forward.access_token).map(|span| now.plus(span));
-    let id_token = settings.forward.id_token.then_some(id_token.expires);
-    let Some(end) = access_token.into_iter().chain(id_token).min() else { return Ok(None) };
-    if end < now.plus(SHORTEST_FORWARDING) {
-        let detail =
-            format!("a token that is to be forwarded ends in {} s; let the provider issue longer ones", end.since(now).as_secs());
-        return Err(Failure::new(Reason::TokenResponseMalformed, detail));
-    }
-    Ok(Some(end))
-}
-
 /// The claims that the configuration names; `sub` always.
-fn kept(settings: &Settings, claims: &Claims) -> Claims {
+pub(super) fn kept(settings: &Settings, claims: &Claims) -> Claims {
     let mut kept = Claims::new();
     for path in &settings.kept_claims {
         path.copy(claims, &mut kept);

@@ -66,6 +66,15 @@ pub enum Kind {
     Keys,
 }
 
+/// What becomes of a session that was not refreshed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aftermath {
+    /// It has ended.
+    Ended,
+    /// It goes on while its tokens are good, and the refresh is tried again.
+    TriedAgain,
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -128,6 +137,20 @@ pub enum Event {
         /// Why.
         failure: Failure,
     },
+    /// A session was refreshed, or not.
+    Refreshed {
+        /// The configured provider's name.
+        provider: String,
+        /// `sub`.
+        subject: String,
+        /// Why it failed, if it did, and what becomes of the session.
+        failure: Option<(Failure, Aftermath)>,
+    },
+    /// A session will end with the provider's tokens, because no refresh token came. Told once for each provider.
+    RefreshTokenMissing {
+        /// The configured provider's name.
+        provider: String,
+    },
     /// Something was fetched.
     Fetched {
         /// What.
@@ -159,6 +182,11 @@ impl Event {
             Self::SignInBegun { .. } => "accredit_sign_in_begun",
             Self::SignInCompleted { .. } => "accredit_sign_in_completed",
             Self::SignInFailed { failure, .. } => return Cow::Owned(format!("accredit_sign_in_failed_{}", failure.reason)),
+            Self::Refreshed { failure: None, .. } => "accredit_refresh_ok",
+            Self::Refreshed { failure: Some((failure, _)), .. } => {
+                return Cow::Owned(format!("accredit_refresh_failed_{}", failure.reason));
+            }
+            Self::RefreshTokenMissing { .. } => "accredit_refresh_token_missing",
             Self::SignedOut { .. } => "accredit_sign_out",
             Self::Denied { failure, .. } => return Cow::Owned(format!("accredit_denied_{}", failure.reason)),
             Self::Fetched { kind: Kind::Metadata, failure: None, .. } => "accredit_fetch_metadata_ok",
@@ -172,6 +200,8 @@ impl Event {
     pub const fn is_trouble(&self) -> bool {
         match self {
             Self::Fetched { failure, .. } => failure.is_some(),
+            Self::Refreshed { failure: Some((failure, _)), .. } => !matches!(failure.reason, Reason::RefreshRefused),
+            Self::RefreshTokenMissing { .. } => true,
             Self::SignInFailed { failure, .. } | Self::Denied { failure, .. } => matches!(
                 failure.reason,
                 Reason::ClientAuthenticationFailed | Reason::RoutePolicyUnknown | Reason::SessionTooLarge | Reason::Internal
@@ -197,6 +227,12 @@ impl Event {
             Self::Denied { place, rule, subject, failure } => {
                 with_place(place, with_failure(failure, json!({"event": "denied", "rule": rule, "subject": subject})))
             }
+            Self::Refreshed { provider, subject, failure: Some((failure, aftermath)) } => {
+                let ended = *aftermath == Aftermath::Ended;
+                let line = json!({"event": "refresh_failed", "provider": provider, "subject": subject, "ended": ended});
+                with_failure(failure, line)
+            }
+            Self::RefreshTokenMissing { provider } => json!({"event": "refresh_token_missing", "provider": provider}),
             Self::Fetched { kind, provider, failure: Some(failure) } => {
                 let what = match kind {
                     Kind::Metadata => "metadata",
@@ -211,6 +247,7 @@ impl Event {
             | Self::TokenVerified
             | Self::SessionRefused(_)
             | Self::SessionRenewed
+            | Self::Refreshed { failure: None, .. }
             | Self::Fetched { failure: None, .. } => return None,
         };
         Some(format!("accredit audit {line}"))

@@ -12,7 +12,7 @@ use crate::flow::event::Event;
 use crate::flow::step::{News, Pending, Renewal, Resource, Step};
 use crate::flow::upkeep::{Background, Fetch, Upkeep};
 use crate::flow::visit::Visit;
-use crate::flow::{callback, published, sign_in, sign_out, whoami};
+use crate::flow::{callback, published, refresh, sign_in, sign_out, whoami};
 use crate::session::cookie;
 use crate::session::memory::Memory;
 use crate::session::tombstone::{self, Ended};
@@ -74,7 +74,7 @@ impl Gateway {
                     &Rc::clone(&self.settings),
                     Failure::new(
                         reason,
-                        "what it needs did not come in time, or too many wait already; the fetch_failed lines say why",
+                        "what it needs did not come in time, or too many wait already; the fetch_failed and refresh_failed lines say why",
                     ),
                 )
             }
@@ -113,9 +113,10 @@ impl Gateway {
         if late || tombstone::is_marked(world, Ended::Session(&renewal.session.id), now) {
             return nothing;
         }
-        let Ok(sealed) = self.settings.sealer.seal(world, Purpose::Session, &renewal.session.write()) else { return nothing };
+        let Some(written) = refresh::to_write(&self.settings, world, renewal) else { return nothing };
+        let Ok(sealed) = self.settings.sealer.seal(world, Purpose::Session, &written.write()) else { return nothing };
         let session = &self.settings.session;
-        let Ok(cookies) = cookie::write(&session.cookie, &sealed, now, renewal.session.ends, &renewal.came) else {
+        let Ok(cookies) = cookie::write(&session.cookie, &sealed, now, written.ends, &renewal.came) else {
             return nothing;
         };
         let mut fields = vec![("cache-control", "private, no-store".to_owned())];

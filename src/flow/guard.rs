@@ -17,6 +17,7 @@ use crate::flow::session_token;
 use crate::flow::sign_in;
 use crate::flow::step::{Decision, Forward, Note, Pending, Renewal, Resource, Step};
 use crate::flow::visit::Visit;
+use crate::session::cookie;
 use crate::words::cookie::without;
 use crate::words::message::Edits;
 use crate::words::principal::Proof;
@@ -88,7 +89,7 @@ impl Gateway {
             }
         }
         match authenticate::authenticate(&settings, &mut self.memory, world, visit, events) {
-            Ok((verified, renewal)) => Identity::Known(verified, renewal),
+            Ok((verified, renewal)) => self.refreshed(world, visit, verified, renewal),
             Err(reason) => Identity::Unknown(Failure::new(reason, "")),
         }
     }
@@ -213,7 +214,11 @@ fn deny(
         Requirement::Public | Requirement::Authenticated => String::new(),
     };
     let bearer = if accepts_tokens(settings, rule) { BearerChallenge::Accepted { scope } } else { BearerChallenge::NotAccepted };
-    let response = visit.refusal_for(settings, failure.reason, &visit.return_to(), visitor, bearer);
+    let mut response = visit.refusal_for(settings, failure.reason, &visit.return_to(), visitor, bearer);
+    if failure.reason == Reason::SessionExpired {
+        let forgotten = cookie::forget(&settings.session.cookie, &visit.request.headers, &visit.origin);
+        response.headers.extend(forgotten.into_iter().map(|cookie| ("set-cookie".to_owned(), cookie)));
+    }
     let subject = verified.map(|verified| Rc::clone(&verified.subject));
     let named = subject.as_deref().map(str::to_owned);
     events.push(Event::Denied { place: visit.place(), rule: Some(rule.name.to_string()), subject: named, failure });

@@ -68,8 +68,19 @@ pub struct Forward {
 pub struct Renewal {
     /// The session as it will be.
     pub session: Session,
+    /// Why.
+    pub cause: Cause,
     /// The `Cookie` lines that came.
     pub came: Headers,
+}
+
+/// Why a session's cookie is written again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It is in use, and its time has come.
+    Use,
+    /// Only if its tokens have been refreshed by the time that the response leaves.
+    IfRefreshed,
 }
 
 /// How a journey goes on after a wait. Printable: what is secret in it redacts itself.
@@ -122,6 +133,8 @@ pub enum Resource {
         /// Older ones were tried already.
         newer_than: Option<Timestamp>,
     },
+    /// A session's new tokens, by the session's identifier.
+    Refresh(String),
 }
 
 impl Resource {
@@ -130,6 +143,7 @@ impl Resource {
         match self {
             Self::Metadata(_) => Reason::MetadataUnavailable,
             Self::Keys { .. } => Reason::KeysUnavailable,
+            Self::Refresh(_) => Reason::RefreshUnavailable,
         }
     }
 }

@@ -11,6 +11,7 @@ mod bearer;
 mod callback;
 mod identity_jwt;
 mod keys;
+mod refresh;
 mod rules;
 mod session_jwt;
 mod sessions;

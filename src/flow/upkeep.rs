@@ -1,28 +1,23 @@
-//! What happens without anybody asking: providers' metadata and keys are fetched, once for all workers, kept, and renewed.
+//! What happens without anybody asking: providers' metadata and keys are fetched and renewed, sessions are refreshed.
 //!
 //! Every worker (and Envoy's main thread) has a background of its own. Who may fetch is agreed by a lease in shared memory; what
-//! was fetched stands there too, so that other workers and the next configuration find it. Nothing that fails here takes away
-//! what was there before.
+//! was fetched stands there too, so that other workers and the next configuration find it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use crate::config::settings::{ProviderSettings, Settings};
-use crate::crypto::key::KeySet;
-use crate::crypto::seal::{Purpose, Sealer};
+use crate::config::settings::Settings;
+use crate::flow::documents::{HeldKeys, Keep};
 use crate::flow::event::{Event, Kind};
-use crate::flow::lease::{self, Grant, Urgency};
+use crate::flow::refresh::Want;
 use crate::flow::step::{News, Resource};
-use crate::oidc::keys::{keys_request, keys_response};
-use crate::oidc::metadata::{Metadata, fresh_for, metadata_request, metadata_response};
-use crate::oidc::provider::{MetadataSource, Provider};
-use crate::session::content::Fingerprint;
-use crate::words::message::{Headers, HttpCall, Reply};
-use crate::words::reason::Failure;
+use crate::oidc::metadata::Metadata;
+use crate::oidc::provider::Provider;
+use crate::session::content::Session;
+use crate::words::message::{HttpCall, Reply};
 use crate::words::time::Timestamp;
-use crate::words::world::{Version, World};
+use crate::words::world::World;
 
 /// How often a worker looks when everything is there.
 const AT_EASE: Duration = Duration::from_secs(1);
@@ -46,89 +41,38 @@ pub struct Upkeep {
 pub struct Fetch {
     /// The provider's configured name.
     pub provider: String,
-    /// What.
-    pub kind: Kind,
+    /// What for.
+    pub errand: Errand,
     /// How.
     pub call: HttpCall,
 }
 
-/// Keys, and when they were fetched.
-#[derive(Clone, Debug)]
-pub struct HeldKeys {
-    /// The keys.
-    pub set: Rc<KeySet>,
-    /// When.
-    pub fetched: Timestamp,
+/// What somebody is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Errand {
+    /// A document that all share.
+    Document(Kind),
+    /// New tokens for this session. Its refresh token is spent by asking: whoever is told of the answer must take it.
+    Refresh(Box<Session>),
 }
 
-/// All providers' metadata and keys.
+/// All providers' metadata and keys, and the sessions that are to be refreshed.
 pub struct Background {
     providers: Vec<Keep>,
-}
-
-/// What is kept of one provider.
-struct Keep {
-    name: String,
-    /// Of everything that the fetched documents depend on: two configurations that agree in it share them.
-    digest: String,
-    metadata: Slot<Metadata>,
-    keys: Slot<KeySet>,
-}
-
-struct Slot<T> {
-    held: Option<Held<T>>,
-    /// Somebody needs it newer than this, because what is held did not do.
-    wanted: Option<Option<Timestamp>>,
-    /// Nobody may ask before.
-    not_before: Timestamp,
-}
-
-struct Held<T> {
-    value: Rc<T>,
-    fetched: Timestamp,
-    fresh_until: Timestamp,
-}
-
-/// A fetched document as it stands in shared memory.
-#[derive(Serialize, Deserialize)]
-struct Mirrored {
-    /// Where it belongs: sealed or not, it counts nowhere else.
-    place: String,
-    fetched: Timestamp,
-    fresh_until: Timestamp,
-    body: String,
-}
-
-impl<T> Slot<T> {
-    const fn empty() -> Self {
-        Self { held: None, wanted: None, not_before: Timestamp::from_millis(0) }
-    }
-
-    fn is_newer_than(&self, newer_than: Option<Timestamp>) -> bool {
-        self.held.as_ref().is_some_and(|held| newer_than.is_none_or(|moment| held.fetched > moment))
-    }
-
-    /// Whether somebody waits for something newer than what is held.
-    fn is_wanted(&self) -> bool {
-        self.wanted.is_some_and(|newer_than| !self.is_newer_than(newer_than))
-    }
-
-    fn is_due(&self, now: Timestamp) -> bool {
-        self.is_wanted() || self.held.as_ref().is_none_or(|held| now >= held.fresh_until)
-    }
-
-    fn take(&mut self, value: T, fetched: Timestamp, fresh_until: Timestamp) {
-        self.held = Some(Held { value: Rc::new(value), fetched, fresh_until });
-        if !self.is_wanted() {
-            self.wanted = None;
-        }
-    }
+    /// By their identifiers.
+    pub(super) wanted: BTreeMap<String, Want>,
+    /// The providers of which was told that they issue no refresh token.
+    without_refresh_token: BTreeSet<String>,
 }
 
 impl Background {
     /// Nothing fetched yet.
     pub fn new(settings: &Settings) -> Self {
-        Self { providers: settings.providers.iter().map(Keep::new).collect() }
+        Self {
+            providers: settings.providers.iter().map(Keep::new).collect(),
+            wanted: BTreeMap::new(),
+            without_refresh_token: BTreeSet::new(),
+        }
     }
 
     /// A provider's metadata, if they are known here or to another worker.
@@ -154,6 +98,12 @@ impl Background {
         keep.keys.held.as_ref().map(|held| HeldKeys { set: Rc::clone(&held.value), fetched: held.fetched })
     }
 
+    /// A provider issued no refresh token where one was needed: what to say about it, the first time.
+    pub fn tell_that_no_refresh_token_came(&mut self, name: &str) -> Option<Event> {
+        let first = self.without_refresh_token.insert(name.to_owned());
+        first.then(|| Event::RefreshTokenMissing { provider: name.to_owned() })
+    }
+
     /// Whether asking for a provider's keys again would be worth waiting for.
     pub fn may_refresh_keys(&self, name: &str, now: Timestamp) -> bool {
         self.providers.iter().any(|keep| keep.name == name && keep.keys.not_before <= now)
@@ -173,17 +123,22 @@ impl Background {
                     keep.keys.not_before = Timestamp::default();
                 }
             }
+            // Whoever waits for this has said so already, with the session.
+            Resource::Refresh(_) => {}
         }
     }
 
     /// What to tell somebody who waits until then: that it is there, that it will not come in time, or nothing yet.
     pub fn news(&self, now: Timestamp, resource: &Resource, until: Timestamp) -> Option<News> {
-        let (Resource::Metadata(name) | Resource::Keys { provider: name, .. }) = resource;
+        let name = match resource {
+            Resource::Metadata(name) | Resource::Keys { provider: name, .. } => name,
+            Resource::Refresh(session) => return self.refresh_news(now, session, until),
+        };
         let Some(keep) = self.providers.iter().find(|keep| keep.name == *name) else {
             return Some(News::Missing(resource.missing()));
         };
         let (ready, not_before) = match resource {
-            Resource::Metadata(_) => (keep.metadata.held.is_some(), keep.metadata.not_before),
+            Resource::Metadata(_) | Resource::Refresh(_) => (keep.metadata.held.is_some(), keep.metadata.not_before),
             Resource::Keys { newer_than, .. } => {
                 let metadata_not_before =
                     if keep.metadata.held.is_some() { Timestamp::default() } else { keep.metadata.not_before };
@@ -199,198 +154,37 @@ impl Background {
     /// Looks after everything once.
     pub fn tick(&mut self, settings: &Settings, world: &mut dyn World) -> Upkeep {
         let now = world.now();
-        let mut fetches = Vec::new();
-        let mut attentive = false;
+        let (mut fetches, mut events) = (Vec::new(), Vec::new());
+        self.refresh_what_is_due(settings, world, now, &mut fetches, &mut events);
+        let mut attentive = !self.wanted.is_empty();
         for (keep, provider) in self.providers.iter_mut().zip(&settings.providers) {
             keep.look(&provider.oidc, &settings.sealer, world, now, &mut fetches);
             attentive |= keep.metadata.is_due(now) || keep.keys.is_due(now);
         }
-        Upkeep { fetches, events: Vec::new(), next: if attentive { ATTENTIVE } else { AT_EASE } }
+        Upkeep { fetches, events, next: if attentive { ATTENTIVE } else { AT_EASE } }
     }
 
     /// A fetch was answered.
     pub fn arrived(&mut self, settings: &Settings, world: &mut dyn World, fetch: &Fetch, reply: &Reply) -> Upkeep {
         let now = world.now();
-        let failure = match self.keep(settings, &fetch.provider) {
-            Some((keep, provider)) => keep.arrived(provider, &settings.sealer, world, fetch.kind, reply, now).err(),
-            None => None,
-        };
-        let fetched = Event::Fetched { kind: fetch.kind, provider: fetch.provider.clone(), failure };
-        let upkeep = self.tick(settings, world);
-        Upkeep { events: vec![fetched], ..upkeep }
+        let mut events = Vec::new();
+        match &fetch.errand {
+            Errand::Document(kind) => {
+                let failure = match self.keep(settings, &fetch.provider) {
+                    Some((keep, provider)) => keep.arrived(provider, &settings.sealer, world, *kind, reply, now).err(),
+                    None => None,
+                };
+                events.push(Event::Fetched { kind: *kind, provider: fetch.provider.clone(), failure });
+            }
+            Errand::Refresh(session) => self.refresh_arrived(settings, world, session, reply, &mut events),
+        }
+        let mut upkeep = self.tick(settings, world);
+        events.append(&mut upkeep.events);
+        Upkeep { events, ..upkeep }
     }
 
     fn keep<'a, 'b>(&'a mut self, settings: &'b Settings, name: &str) -> Option<(&'a mut Keep, &'b Provider)> {
         let mut both = self.providers.iter_mut().zip(settings.providers.iter().map(|provider| &provider.oidc));
         both.find(|(keep, _)| keep.name == name)
     }
-}
-
-impl Keep {
-    fn new(settings: &ProviderSettings) -> Self {
-        let provider = &settings.oidc;
-        let mut metadata = Slot::empty();
-        if let MetadataSource::Given(given) = &provider.source {
-            let forever = Timestamp::from_millis(u64::MAX);
-            metadata.take(given.as_ref().clone(), Timestamp::default(), forever);
-        }
-        Self { name: provider.name.clone(), digest: digest(provider), metadata, keys: Slot::empty() }
-    }
-
-    fn look(&mut self, provider: &Provider, sealer: &Sealer, world: &mut dyn World, now: Timestamp, fetches: &mut Vec<Fetch>) {
-        if self.metadata.is_due(now) {
-            self.adopt_metadata(provider, sealer, world);
-        }
-        if self.metadata.is_due(now) {
-            let urgency = urgency(&self.metadata);
-            self.metadata.not_before = self.ask(provider, world, now, Kind::Metadata, urgency, fetches);
-        }
-        if self.keys.is_due(now) {
-            self.adopt_keys(provider, sealer, world);
-        }
-        if self.keys.is_due(now) && self.metadata.held.is_some() {
-            let urgency = urgency(&self.keys);
-            self.keys.not_before = self.ask(provider, world, now, Kind::Keys, urgency, fetches);
-        }
-    }
-
-    /// Fetches if nobody else does; returns before when that is not to be tried again.
-    fn ask(
-        &self,
-        provider: &Provider,
-        world: &mut dyn World,
-        now: Timestamp,
-        kind: Kind,
-        urgency: Urgency,
-        fetches: &mut Vec<Fetch>,
-    ) -> Timestamp {
-        let call = match (kind, &self.metadata.held) {
-            (Kind::Metadata, _) => metadata_request(provider),
-            (Kind::Keys, Some(metadata)) => keys_request(provider, &metadata.value),
-            (Kind::Keys, None) => return now,
-        };
-        // Every address was checked when the configuration or the metadata were read.
-        let Ok(call) = call else { return now };
-        match lease::acquire(world, &self.key(kind, "lease"), now, call.timeout.saturating_add(Duration::from_secs(1)), urgency) {
-            Grant::Granted => fetches.push(Fetch { provider: self.name.clone(), kind, call }),
-            Grant::InProgress => {}
-            Grant::NotBefore(moment) => return moment,
-        }
-        now
-    }
-
-    fn arrived(
-        &mut self,
-        provider: &Provider,
-        sealer: &Sealer,
-        world: &mut dyn World,
-        kind: Kind,
-        reply: &Reply,
-        now: Timestamp,
-    ) -> Result<(), Failure> {
-        let fresh_until = now.plus(fresh_for(reply));
-        let lease = self.key(kind, "lease");
-        let taken = match (kind, &self.metadata.held) {
-            (Kind::Metadata, _) => {
-                metadata_response(provider, reply).map(|metadata| self.metadata.take(metadata, now, fresh_until))
-            }
-            (Kind::Keys, Some(metadata)) => {
-                let keys = keys_response(provider, &metadata.value, reply);
-                keys.map(|keys| self.keys.take(keys, now, fresh_until))
-            }
-            (Kind::Keys, None) => Ok(()),
-        };
-        match taken {
-            Ok(()) => {
-                if let Reply::Answered { body, .. } = reply {
-                    self.mirror(sealer, world, kind, body, now, fresh_until);
-                }
-                lease::release(world, &lease);
-                Ok(())
-            }
-            Err(failure) => {
-                let not_before = lease::back_off(world, &lease, now);
-                match kind {
-                    Kind::Metadata => self.metadata.not_before = not_before,
-                    Kind::Keys => self.keys.not_before = not_before,
-                }
-                Err(failure)
-            }
-        }
-    }
-
-    fn mirror(
-        &self,
-        sealer: &Sealer,
-        world: &mut dyn World,
-        kind: Kind,
-        body: &[u8],
-        fetched: Timestamp,
-        fresh_until: Timestamp,
-    ) {
-        let place = self.key(kind, "document");
-        let mirrored = Mirrored { place, fetched, fresh_until, body: String::from_utf8_lossy(body).into_owned() };
-        let Ok(text) = serde_json::to_vec(&mirrored) else { return };
-        let Ok(sealed) = sealer.seal(world, Purpose::Document, &text) else { return };
-        if let Some(key) = self.document_keys(sealer, kind).next() {
-            // An unconditional write cannot lose against another worker's.
-            let _ = world.share(&key, sealed.as_bytes(), Version::Any);
-        }
-    }
-
-    /// The document that stands in shared memory, if it is newer than what is held. It was sealed there: other plugins of the
-    /// process may write to that memory, and who writes keys there could sign anybody in.
-    fn mirrored(&self, sealer: &Sealer, world: &dyn World, kind: Kind, held: Option<Timestamp>) -> Option<(Mirrored, Reply)> {
-        let open = |key: String| sealer.open(Purpose::Document, &world.shared(&key)?.value);
-        let text = self.document_keys(sealer, kind).find_map(open)?;
-        let mut mirrored: Mirrored = serde_json::from_slice(&text).ok()?;
-        if mirrored.place != self.key(kind, "document") || held.is_some_and(|fetched| mirrored.fetched <= fetched) {
-            return None;
-        }
-        let json = vec![("content-type".to_owned(), b"application/json".to_vec())];
-        let body = std::mem::take(&mut mirrored.body).into_bytes();
-        Some((mirrored, Reply::Answered { status: 200, headers: Headers::new(json), body }))
-    }
-
-    fn adopt_metadata(&mut self, provider: &Provider, sealer: &Sealer, world: &dyn World) {
-        let held = self.metadata.held.as_ref().map(|held| held.fetched);
-        let Some((mirrored, reply)) = self.mirrored(sealer, world, Kind::Metadata, held) else { return };
-        if let Ok(metadata) = metadata_response(provider, &reply) {
-            self.metadata.take(metadata, mirrored.fetched, mirrored.fresh_until);
-        }
-    }
-
-    fn adopt_keys(&mut self, provider: &Provider, sealer: &Sealer, world: &dyn World) {
-        let Some(metadata) = self.metadata.held.as_ref().map(|held| Rc::clone(&held.value)) else { return };
-        let held = self.keys.held.as_ref().map(|held| held.fetched);
-        let Some((mirrored, reply)) = self.mirrored(sealer, world, Kind::Keys, held) else { return };
-        if let Ok(keys) = keys_response(provider, &metadata, &reply) {
-            self.keys.take(keys, mirrored.fetched, mirrored.fresh_until);
-        }
-    }
-
-    /// Where documents stand that one of our keys sealed; the first is where new ones go.
-    fn document_keys(&self, sealer: &Sealer, kind: Kind) -> impl Iterator<Item = String> {
-        sealer.key_ids().map(move |id| self.key(kind, &format!("document/{id}")))
-    }
-
-    fn key(&self, kind: Kind, what: &str) -> String {
-        let kind = match kind {
-            Kind::Metadata => "metadata",
-            Kind::Keys => "keys",
-        };
-        format!("accredit/1/{}/{kind}/{what}", self.digest)
-    }
-}
-
-fn urgency<T>(slot: &Slot<T>) -> Urgency {
-    // What is not there at all is needed by everybody; only asking again for what is there can be provoked from outside.
-    if slot.is_wanted() && slot.held.is_some() { Urgency::Provoked } else { Urgency::Due }
-}
-
-fn digest(provider: &Provider) -> String {
-    let clusters = format!("{:?}", provider.clusters);
-    let source = format!("{:?}", provider.source);
-    let checks = format!("{} {:?}", provider.userinfo, provider.plain_http);
-    Fingerprint::of([provider.issuer(), &source, &clusters, &checks]).as_str().to_owned()
 }

@@ -2,13 +2,14 @@
 
 use serde_json::json;
 
-use crate::flow::authenticate::authenticate;
+use crate::flow::authenticate::{Identity, authenticate};
 use crate::flow::ending::json_answer;
 use crate::flow::event::{Event, Outcome};
 use crate::flow::gateway::Gateway;
-use crate::flow::step::{Decision, Note, Step};
+use crate::flow::step::{Decision, Note, Pending, Step};
 use crate::flow::visit::Visit;
 use crate::session::Form;
+use crate::words::reason::Failure;
 use crate::words::url::ReturnTo;
 use crate::words::world::World;
 
@@ -19,8 +20,15 @@ pub fn tell(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Step
         return visit.refuse_method(&settings, "GET, HEAD");
     }
     let mut events = Vec::new();
-    match authenticate(&settings, &mut gateway.memory, world, visit, &mut events) {
-        Ok((verified, _)) => {
+    let identity = match authenticate(&settings, &mut gateway.memory, world, visit, &mut events) {
+        Ok((verified, renewal)) => gateway.refreshed(world, visit, verified, renewal),
+        Err(reason) => Identity::Unknown(Failure::new(reason, "")),
+    };
+    match identity {
+        Identity::Unclear(resource) => {
+            Step::waiting(resource, visit.patience, Pending::FromTheStart(visit.clone())).after(events)
+        }
+        Identity::Known(verified, _) => {
             let principal = &verified.principal;
             let body = match settings.session.form {
                 Form::Sealed => json!({
@@ -42,9 +50,9 @@ pub fn tell(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Step
             step.note.subject = Some(std::rc::Rc::clone(&verified.subject));
             step
         }
-        Err(reason) => {
-            let response = visit.refusal(&settings, reason, &ReturnTo::front_page());
-            events.push(Event::Outcome(Outcome::Unauthenticated));
+        Identity::Unknown(failure) => {
+            let response = visit.refusal(&settings, failure.reason, &ReturnTo::front_page());
+            events.push(Event::Outcome(Outcome::of_status(response.status)));
             Step { decision: Decision::Respond(response), events, note: Note::default() }
         }
     }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::{Ask, ClientAuthentication, Provider};
+use crate::oidc::refresh::Refreshed;
 use crate::oidc::reply::{self, Answer, Troubles};
 use crate::words::message::{HttpCall, Reply};
 use crate::words::principal::Claims;
@@ -16,7 +17,7 @@ use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
 
-const TROUBLES: Troubles = Troubles {
+pub(super) const TROUBLES: Troubles = Troubles {
     timeout: Reason::TokenEndpointTimeout,
     unreachable: Reason::TokenEndpointUnreachable,
     malformed: Reason::TokenResponseMalformed,
@@ -50,11 +51,19 @@ pub fn token_request(
     code_verifier: &Secret,
     redirect_uri: &str,
 ) -> Result<HttpCall, Failure> {
+    let parameters = [
+        ("grant_type", "authorization_code"),
+        ("code", code.expose()),
+        ("redirect_uri", redirect_uri),
+        ("code_verifier", code_verifier.expose()),
+    ];
+    ask(provider, metadata, &parameters)
+}
+
+/// Asks the token endpoint, as the client that we are.
+pub(super) fn ask(provider: &Provider, metadata: &Metadata, parameters: &[(&str, &str)]) -> Result<HttpCall, Failure> {
     let mut form = form_urlencoded::Serializer::new(String::new());
-    form.append_pair("grant_type", "authorization_code");
-    form.append_pair("code", code.expose());
-    form.append_pair("redirect_uri", redirect_uri);
-    form.append_pair("code_verifier", code_verifier.expose());
+    form.extend_pairs(parameters);
     let mut headers =
         vec![("content-type", "application/x-www-form-urlencoded".to_owned()), ("accept", "application/json".to_owned())];
     match &provider.authentication {
@@ -88,11 +97,22 @@ pub fn token_response(provider: &Provider, metadata: &Metadata, reply: &Reply) -
         return Err(refusal);
     }
     let members = answer.document()?;
-    read(&members, answer.clock()).map_err(|what| answer.malformed(&what))
+    let tokens = read(&members, answer.clock()).and_then(|tokens| {
+        let id_token = tokens.id_token.ok_or("id_token is missing; does scope contain openid?")?;
+        Ok(TokenSet {
+            access_token: tokens.access_token,
+            id_token,
+            refresh_token: tokens.refresh_token,
+            expires_in: tokens.expires_in,
+            scope: reply::text(&members, "scope")?.map(str::to_owned),
+            provider_clock: tokens.provider_clock,
+        })
+    });
+    tokens.map_err(|what| answer.malformed(&what))
 }
 
 /// RFC 6749, section 5.2. Some say 200 to an error; it is one all the same.
-fn refusal(provider: &Provider, answer: &Answer<'_>) -> Option<Failure> {
+pub(super) fn refusal(provider: &Provider, answer: &Answer<'_>) -> Option<Failure> {
     let members = answer.object().unwrap_or_default();
     let error = members.get("error").and_then(Value::as_str);
     let description = members.get("error_description").and_then(Value::as_str);
@@ -109,7 +129,7 @@ fn refusal(provider: &Provider, answer: &Answer<'_>) -> Option<Failure> {
     refused.then(|| Failure::new(Reason::CodeRefused, answer.says(&words)))
 }
 
-fn read(members: &Claims, provider_clock: Option<Timestamp>) -> Result<TokenSet, String> {
+pub(super) fn read(members: &Claims, provider_clock: Option<Timestamp>) -> Result<Refreshed, String> {
     // RFC 6749, appendices A.12 and A.17: tokens are printable ASCII. Anything else could end a header that carries one.
     let token = |name: &str| match reply::text(members, name)?.filter(|text| !text.is_empty()) {
         Some(text) if !text.bytes().all(|byte| byte.is_ascii_graphic()) => Err(format!("{name} is not printable ASCII")),
@@ -120,12 +140,11 @@ fn read(members: &Claims, provider_clock: Option<Timestamp>) -> Result<TokenSet,
     if !token_type.eq_ignore_ascii_case("bearer") {
         return Err("token_type is not Bearer".to_owned());
     }
-    Ok(TokenSet {
+    Ok(Refreshed {
         access_token: token("access_token")?.map(Secret::new).ok_or("access_token is missing")?,
-        id_token: token("id_token")?.map(Secret::new).ok_or("id_token is missing; does scope contain openid?")?,
+        id_token: token("id_token")?.map(Secret::new),
         refresh_token: token("refresh_token")?.map(Secret::new),
         expires_in: expires_in(members)?,
-        scope: reply::text(members, "scope")?.map(str::to_owned),
         provider_clock,
     })
 }

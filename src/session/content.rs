@@ -72,11 +72,48 @@ pub struct Tokens {
     /// For `x-forwarded-id-token`.
     #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
     pub id_token: Option<Secret>,
+    /// For new tokens; only where the session would end with them.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<Secret>,
+    /// When the session must have been refreshed. Without a refresh token it ends by itself then, and this is not set.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Until>,
+    /// How often they were refreshed: of two copies of a session the one with more has the refresh token that still counts.
+    #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
+    pub refreshed: u32,
+}
+
+/// Until when tokens are good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Until {
+    /// From then on they should be refreshed.
+    #[serde(rename = "d")]
+    pub due: Timestamp,
+    /// From then on nobody is let in by them.
+    #[serde(rename = "e")]
+    pub end: Timestamp,
+    /// When the ID token that is forwarded ends: a refresh may bring none.
+    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    pub id_token_end: Option<Timestamp>,
+}
+
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Tokens {
-    const fn is_empty(&self) -> bool {
-        self.access_token.is_none() && self.id_token.is_none()
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether they should be refreshed by now.
+    pub fn are_due(&self, now: Timestamp) -> bool {
+        self.until.is_some_and(|until| now >= until.due)
+    }
+
+    /// Whether nobody is let in by them any more before they were refreshed.
+    pub fn have_ended(&self, now: Timestamp) -> bool {
+        self.until.is_some_and(|until| now >= until.end)
     }
 }
 
@@ -142,7 +179,7 @@ pub struct NewSession {
     pub fingerprint: Fingerprint,
     /// Tokens to keep.
     pub tokens: Tokens,
-    /// The first of the forwarded tokens ends here, and the session with it.
+    /// The first of the tokens that it depends on ends here, and the session with it, when they cannot be refreshed.
     pub tokens_end: Option<Timestamp>,
 }
 
@@ -213,6 +250,11 @@ impl Session {
     /// The same session, in use now.
     pub fn renewed(&self, now: Timestamp) -> Self {
         Self { generation: self.generation.saturating_add(1), renewed: now, ..self.clone() }
+    }
+
+    /// The same session, last in use then.
+    pub fn last_renewed(self, renewed: Timestamp) -> Self {
+        Self { renewed, ..self }
     }
 
     /// Who it speaks for.

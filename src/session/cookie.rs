@@ -14,6 +14,9 @@ pub const MOST_COOKIES: usize = 8;
 /// Browsers take 4,096 bytes of name and value; this leaves room for the name.
 const LARGEST_VALUE: usize = 3_800;
 
+/// So long may the sealed text of a session be, in bytes.
+pub const LARGEST: usize = MOST_COOKIES * LARGEST_VALUE;
+
 /// The cookies' names and attributes.
 #[derive(Clone, Debug)]
 pub struct CookieSettings {

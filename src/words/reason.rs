@@ -128,6 +128,12 @@ reasons! {
     IdTokenNonce = "id_token_nonce",
     /// `at_hash` does not belong to the access token.
     IdTokenAtHash = "id_token_at_hash",
+    /// `auth_time` of a refreshed ID token is not the one of the sign-in.
+    IdTokenAuthTime = "id_token_auth_time",
+    /// The provider does not accept the refresh token: the session has ended.
+    RefreshRefused = "refresh_refused",
+    /// The provider's tokens have ended, and it could not be asked for new ones (yet).
+    RefreshUnavailable = "refresh_unavailable",
     /// No answer from the userinfo endpoint, or a refusal.
     UserinfoUnreachable = "userinfo_unreachable",
     /// The userinfo endpoint took too long.

@@ -140,7 +140,10 @@ fn no_document_that_is_made_up_replaces_what_is_known() {
         stage.worker.arrived(&metadata, &right);
         let keys = stage.worker.keep_up_for(&mut stage.provider, std::time::Duration::from_secs(1));
         prop_assert_eq!(keys.len(), 1);
-        let fetch = crate::flow::upkeep::Fetch { kind: crate::flow::event::Kind::Keys, ..metadata };
+        let fetch = crate::flow::upkeep::Fetch {
+            errand: crate::flow::upkeep::Errand::Document(crate::flow::event::Kind::Keys),
+            ..metadata
+        };
         for reply in &replies {
             stage.worker.arrived(&fetch, reply);
         }

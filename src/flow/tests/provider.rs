@@ -1,6 +1,6 @@
 //! An OpenID provider made of values. It holds its clients to the protocol, and misbehaves as a test says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -37,6 +37,16 @@ pub(super) struct Provider {
     pub(super) asked: Vec<String>,
     /// Every code and token that it gave out.
     pub(super) secrets: Vec<String>,
+    /// Whether it issues refresh tokens. Each is good once: whoever brings a spent one ends everything that came of the sign-in.
+    pub(super) issues_refresh_tokens: bool,
+    /// Members of the answer to a refresh that win.
+    pub(super) refresh_response: Value,
+    /// What it answers to a refresh in place of everything.
+    pub(super) instead_of_refreshing: Option<Reply>,
+    /// How often it was asked to refresh, whatever came of it.
+    pub(super) refreshes: usize,
+    /// The refresh tokens that count.
+    pub(super) refresh_tokens: BTreeSet<String>,
     grants: BTreeMap<String, Grant>,
 }
 
@@ -60,6 +70,11 @@ impl Provider {
             instead: None,
             asked: Vec::new(),
             secrets: Vec::new(),
+            issues_refresh_tokens: false,
+            refresh_response: json!({}),
+            instead_of_refreshing: None,
+            refreshes: 0,
+            refresh_tokens: BTreeSet::new(),
             grants: BTreeMap::new(),
         }
     }
@@ -103,22 +118,50 @@ impl Provider {
     fn exchange(&mut self, call: &HttpCall, now: Timestamp) -> Reply {
         let mut form = query_parameters(Some(&call.body)).unwrap();
         let mut take = |name: &str| form.remove(name).unwrap();
+        if take("grant_type") == "refresh_token" {
+            return self.refresh(&take("refresh_token"), now);
+        }
         let grant = self.grants.remove(&take("code"));
         let Some(grant) = grant else { return json_reply(400, &json!({"error": "invalid_grant"})) };
         let proved = (code_challenge(&take("code_verifier")), take("redirect_uri"));
         assert_eq!(proved, (grant.challenge, grant.redirect_uri));
+        let mut response = self.tokens(&json!({"nonce": grant.nonce}), now);
+        merge(&mut response, &self.token_response);
+        json_reply(200, &response)
+    }
+
+    fn refresh(&mut self, refresh_token: &str, now: Timestamp) -> Reply {
+        self.refreshes += 1;
+        if let Some(reply) = &self.instead_of_refreshing {
+            return reply.clone();
+        }
+        if !self.refresh_tokens.remove(refresh_token) {
+            self.refresh_tokens.clear();
+            return json_reply(400, &json!({"error": "invalid_grant"}));
+        }
+        let mut response = self.tokens(&json!({}), now);
+        merge(&mut response, &self.token_response);
+        merge(&mut response, &self.refresh_response);
+        json_reply(200, &response)
+    }
+
+    fn tokens(&mut self, further: &Value, now: Timestamp) -> Value {
         let access_token = format!("the-access-token-{}", self.secrets.len());
-        let mut claims = json!({
-            "iss": ISSUER, "sub": "alice", "aud": "app", "nonce": grant.nonce,
-            "iat": now.seconds(), "exp": now.seconds() + 36_000,
-        });
+        let mut claims =
+            json!({"iss": ISSUER, "sub": "alice", "aud": "app", "iat": now.seconds(), "exp": now.seconds() + 36_000});
+        merge(&mut claims, further);
         merge(&mut claims, &self.claims);
         let (key, algorithm, kid) = self.signs;
         let id_token = key.token(algorithm, &json!({"kid": kid}), &claims);
         self.secrets.extend([access_token.clone(), id_token.clone()]);
         let mut response = json!({"token_type": "Bearer", "access_token": access_token, "id_token": id_token});
-        merge(&mut response, &self.token_response);
-        json_reply(200, &response)
+        if self.issues_refresh_tokens {
+            let refresh_token = format!("the-refresh-token-{}", self.secrets.len());
+            self.secrets.push(refresh_token.clone());
+            self.refresh_tokens.insert(refresh_token.clone());
+            response["refresh_token"] = json!(refresh_token);
+        }
+        response
     }
 }
 

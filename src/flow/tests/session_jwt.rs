@@ -77,8 +77,8 @@ fn signing_in_leaves_one_jwt_that_lasts_an_hour_and_is_not_renewed() {
     stage.worker.wait(seconds(ends - stage.worker.world.now.seconds() - 1));
     assert_eq!(forwarded(&stage.script("GET", "/company")).renewal, None);
     stage.worker.wait(seconds(1));
-    assert_eq!(outcome(&stage.script("GET", "/company")), (401, "session_expired"));
     assert_eq!(outcome(&stage.script("GET", "/api/session")), (401, "session_expired"));
+    assert_eq!(outcome(&stage.script("GET", "/company")), (401, "session_expired"));
     assert_eq!(outcome(&stage.navigate("/company")).0, 302);
 }
 

@@ -1,5 +1,5 @@
 use super::stage::{
-    Browser, KEY, OTHER_KEY, Stage, body, changed, document, forwarded, outcome, reasons, seconds, told_upstream, with,
+    Browser, KEY, OTHER_KEY, Stage, body, changed, document, forwarded, outcome, reasons, response, seconds, told_upstream, with,
 };
 use crate::flow::event::{Event, Outcome};
 use crate::flow::step::Step;
@@ -38,12 +38,17 @@ fn a_session_in_use_lasts_until_its_absolute_end_and_no_longer() {
     let mut stage = Stage::signed_in(&document());
     let began = stage.worker.world.now;
     let mut last = began;
-    while outcome(&ask(&mut stage)) == (200, "") {
+    let mut step = ask(&mut stage);
+    while outcome(&step) == (200, "") {
         last = stage.worker.world.now;
         stage.worker.wait(seconds(10 * MINUTE));
+        step = ask(&mut stage);
     }
     assert_eq!(last.since(began), seconds(8 * HOUR - 10 * MINUTE));
-    assert_eq!(outcome(&ask(&mut stage)), (401, "session_expired"));
+    assert_eq!(outcome(&step), (401, "session_expired"));
+    // The cookie is gone from the browser, too.
+    stage.browser.take_response(response(&step));
+    assert_eq!(outcome(&ask(&mut stage)), (401, "session_missing"));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::stage::{
 };
 use crate::flow::event::{Event, Kind, Outcome};
 use crate::flow::step::{News, Pending, Resource};
+use crate::flow::upkeep::Errand;
 use crate::words::message::CookieEdit;
 use crate::words::url::query_parameters;
 use serde_json::json;
@@ -20,7 +21,7 @@ fn with_nothing_known_a_visit_waits_for_the_metadata_and_goes_on_to_the_provider
     assert_eq!(stage.worker.tick().fetches, []);
     assert_eq!(stage.worker.news(&resource, until), None);
     let fetch = stage.worker.tick().fetches.pop().unwrap();
-    assert_eq!(fetch.kind, Kind::Metadata);
+    assert_eq!(fetch.errand, Errand::Document(Kind::Metadata));
     assert_eq!(fetch.call.path, "/realms/main/.well-known/openid-configuration");
     assert_eq!(stage.worker.news(&resource, until), None);
     let reply = stage.provider.answer(&fetch.call, BEGINNING);

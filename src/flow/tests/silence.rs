@@ -69,18 +69,23 @@ impl Record {
     }
 }
 
+/// A request on its way.
+pub(super) fn visit(worker: &Worker, headers: Headers) -> Visit {
+    Visit {
+        keys_refreshed: false,
+        now: worker.world.now,
+        patience: worker.world.now,
+        request: Request::from_headers(headers).unwrap(),
+        origin: worker.gateway.settings.origins[0].clone(),
+        request_id: "r-1".into(),
+    }
+}
+
 /// Who the browser is, as the gateway finds out.
 fn identity(stage: &mut Stage) -> Identity {
+    let visit = visit(&stage.worker, stage.browser.navigate("/page"));
     let Worker { gateway, world } = &mut stage.worker;
     let settings = std::rc::Rc::clone(&gateway.settings);
-    let visit = Visit {
-        keys_refreshed: false,
-        now: world.now,
-        patience: world.now,
-        request: Request::from_headers(stage.browser.navigate("/page")).unwrap(),
-        origin: settings.origins[0].clone(),
-        request_id: "r-1".into(),
-    };
     let (verified, renewal) = authenticate(&settings, &mut gateway.memory, world, &visit, &mut Vec::new()).unwrap();
     Identity::Known(verified, renewal)
 }

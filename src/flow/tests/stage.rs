@@ -10,7 +10,7 @@ use crate::config;
 use crate::flow::event::{Event, Kind};
 use crate::flow::gateway::Gateway;
 use crate::flow::step::{Decision, Forward, News, Pending, Resource, Step};
-use crate::flow::upkeep::{Fetch, Upkeep};
+use crate::flow::upkeep::{Errand, Fetch, Upkeep};
 use crate::oidc::testing::ISSUER;
 use crate::words::message::{Headers, HttpCall, Reply, Response};
 use crate::words::reason::Reason;
@@ -124,7 +124,9 @@ impl Worker {
         let mut asked = Vec::new();
         let mut due = VecDeque::from(self.tick().fetches);
         while let Some(fetch) = due.pop_front() {
-            asked.push(fetch.kind);
+            if let Errand::Document(kind) = fetch.errand {
+                asked.push(kind);
+            }
             let reply = provider.answer(&fetch.call, self.world.now);
             due.extend(self.arrived(&fetch, &reply).fetches);
         }

@@ -66,6 +66,10 @@ export class Envoy {
     return this.#child.exitCode === null && this.#child.signalCode === null && this.#child.pid !== undefined;
   }
 
+  get pid() {
+    return this.#child.pid;
+  }
+
   /** All that Envoy and the filter wrote, the access log included; with a mark, what they wrote after it. */
   log(mark = 0) {
     return this.#failure + readFileSync(join(this.folder, 'log'), 'latin1').slice(mark);

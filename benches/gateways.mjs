@@ -1,0 +1,138 @@
+// The Envoys that are compared. All of them are the shipped envoy/bff.yaml with one worker, no access log, and an answer of Envoy's own on every path:
+// neither an application nor a second hop costs anything that would hide what a filter costs. They differ in their filters alone.
+
+import { bootstrapFor, managerOf, newKey } from '../tests/e2e/lib/gateway.mjs';
+import { Envoy } from '../tests/e2e/lib/envoy.mjs';
+import { freePort } from '../tests/e2e/lib/process.mjs';
+import { HOST } from './visitors.mjs';
+
+const type = (name) => `type.googleapis.com/envoy.extensions.${name}`;
+const key = newKey();
+
+/** Starts one. `filters` gets the shipped filters and gives back those to use. */
+async function start(provider, { filters = (shipped) => shipped, plugin, secrets = [] }) {
+  const port = await freePort();
+  const envoyOnly = (bootstrap) => {
+    bare(bootstrap, filters);
+    bootstrap.static_resources.secrets = secrets;
+  };
+  const bootstrap = bootstrapFor({ port, provider, application: { port: 1 }, plugin, envoy: envoyOnly });
+  const environment = { OIDC_CLIENT_SECRET: provider.clientSecret, ACCREDIT_KEY: key };
+  const envoy = await Envoy.start(bootstrap, { concurrency: 1, environment });
+  return Object.assign(envoy, { port });
+}
+
+function bare(bootstrap, filters) {
+  const manager = managerOf(bootstrap.static_resources.listeners[0]);
+  manager.access_log = [];
+  manager.http_filters = filters(manager.http_filters);
+  const [host] = manager.route_config.virtual_hosts;
+  host.routes = [{ match: { prefix: '/' }, direct_response: { status: 200, body: { inline_string: 'ok' } } }];
+}
+
+const router = (shipped) => shipped.filter(({ name }) => name.endsWith('router'));
+
+/** No filter. */
+export const floor = (provider) => start(provider, { filters: router });
+
+/** A WebAssembly filter that does nothing. */
+export function noop(provider, module) {
+  const filters = (shipped) => {
+    const [filter] = shipped;
+    const { config } = filter.typed_config;
+    config.name = config.root_id = 'noop';
+    delete config.configuration;
+    config.vm_config = { ...config.vm_config, vm_id: 'noop', code: { local: { filename: module } }, environment_variables: undefined };
+    return shipped;
+  };
+  return start(provider, { filters });
+}
+
+const groupRule = { require: { claim: 'groups', any_of: ['oracle-ai-admins', 'oracle-ai-users'] } };
+
+/** Accredit: four identity headers, and one rule that asks for a group, behind as many others as are wanted. */
+export function accredit(provider, { rules = 1, bearer = false, session = {} } = {}) {
+  const plugin = (configuration) => {
+    configuration.origins = [`http://${HOST}`];
+    configuration.session = { ...configuration.session, idle: '8h', ...session };
+    const others = Array.from({ length: rules - 1 }, (_, i) => ({ match: { path_separated_prefix: `/service-${i}/api` }, ...groupRule }));
+    configuration.rules = [...others, { match: { path_separated_prefix: '/fast' }, ...groupRule }];
+    if (bearer) configuration.providers[0].bearer = { audiences: ['orders'] };
+  };
+  return start(provider, { plugin });
+}
+
+/** Envoy's own filters. Identity headers are set here too, as far as they can be: a list of groups becomes base64url. */
+function jwtAuthn(provider, { from, audience, cached }) {
+  const headers = { sub: 'x-forwarded-user', email: 'x-forwarded-email', groups: 'x-forwarded-groups', preferred_username: 'x-forwarded-preferred-username' };
+  const settings = {
+    issuer: provider.issuer,
+    audiences: [audience],
+    local_jwks: { inline_string: JSON.stringify({ keys: provider.keys.map(({ published }) => published) }) },
+    payload_in_metadata: 'claims',
+    claim_to_headers: Object.entries(headers).map(([claim_name, header_name]) => ({ claim_name, header_name })),
+    ...from,
+    ...(cached && { jwt_cache_config: { jwt_cache_size: 1000 } }),
+  };
+  return {
+    name: 'envoy.filters.http.jwt_authn',
+    typed_config: { '@type': type('filters.http.jwt_authn.v3.JwtAuthentication'), providers: { demo: settings }, rules: [{ match: { prefix: '/' }, requires: { provider_name: 'demo' } }] },
+  };
+}
+
+const rbac = {
+  name: 'envoy.filters.http.rbac',
+  typed_config: {
+    '@type': type('filters.http.rbac.v3.RBAC'),
+    rules: {
+      action: 'ALLOW',
+      policies: {
+        group: {
+          permissions: [{ any: true }],
+          principals: groupRule.require.any_of.map((exact) => ({
+            sourced_metadata: {
+              metadata_matcher: {
+                filter: 'envoy.filters.http.jwt_authn',
+                path: [{ key: 'claims' }, { key: 'groups' }],
+                value: { list_match: { one_of: { string_match: { exact } } } },
+              },
+            },
+          })),
+        },
+      },
+    },
+  },
+};
+
+function oauth2(provider) {
+  return {
+    name: 'envoy.filters.http.oauth2',
+    typed_config: {
+      '@type': type('filters.http.oauth2.v3.OAuth2'),
+      config: {
+        token_endpoint: { cluster: 'provider', uri: `${provider.issuer}/token`, timeout: '3s' },
+        authorization_endpoint: `${provider.issuer}/authorize`,
+        redirect_uri: `http://${HOST}/callback`,
+        redirect_path_matcher: { path: { exact: '/callback' } },
+        signout_path: { path: { exact: '/signout' } },
+        credentials: { client_id: provider.clientId, token_secret: { name: 'token' }, hmac_secret: { name: 'hmac' } },
+        auth_scopes: ['openid', 'profile', 'email', 'groups'],
+      },
+    },
+  };
+}
+
+/** `oauth2`, `jwt_authn` on its ID token, `rbac` on a group. */
+export function nativeSessionGateway(provider, { cached }) {
+  const filters = (shipped) => [oauth2(provider), jwtAuthn(provider, { from: { from_cookies: ['IdToken'] }, audience: provider.clientId, cached }), rbac, ...router(shipped)];
+  const secrets = [
+    { name: 'token', generic_secret: { secret: { inline_string: provider.clientSecret } } },
+    { name: 'hmac', generic_secret: { secret: { inline_string: key } } },
+  ];
+  return start(provider, { filters, secrets });
+}
+
+/** `jwt_authn` on a bearer token, `rbac` on a group. */
+export function nativeBearerGateway(provider, { cached }) {
+  return start(provider, { filters: (shipped) => [jwtAuthn(provider, { from: {}, audience: 'orders', cached }), rbac, ...router(shipped)] });
+}

@@ -1,0 +1,90 @@
+// What was measured, as a table, as JSON and as a picture.
+
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+
+const median = (numbers) => {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+};
+
+/** Prints the table and the ratios, writes result.json and result.svg if the run was complete; returns how many limits were missed. */
+export function report({ lines, measured, targets, memory, rounds, seconds, output, complete }) {
+  const results = lines.map(({ name, traffic }) => summary(name, traffic.name, measured.get(name)));
+  const ratios = targets.filter(({ of, to }) => measured.has(of) && measured.has(to)).map((target) => ratio(target, measured));
+  const machine = `${cpus()[0].model.trim()}, ${cpus().length} cores`;
+  const date = new Date().toISOString().slice(0, 10);
+
+  print(results, ratios, memory);
+  if (complete) {
+    writeFileSync(output('result.json'), `${JSON.stringify({ date, machine, rounds, seconds, results, ratios, residentBytes: memory }, null, 2)}\n`);
+    writeFileSync(output('result.svg'), picture(results, `${date}, ${machine}, Envoy with one worker, median of ${rounds} rounds`));
+  }
+  return ratios.filter(({ verdict }) => verdict === 'missed').length;
+}
+
+function summary(name, traffic, runs) {
+  const rounded = (number, digits = 1) => Number(number.toFixed(digits));
+  const of = (field) => median(runs.map((run) => run[field]));
+  const costs = runs.map(({ cost }) => cost);
+  return {
+    name,
+    traffic,
+    cost: rounded(of('cost')),
+    lowest: rounded(Math.min(...costs)),
+    highest: rounded(Math.max(...costs)),
+    floor: rounded(of('floor')),
+    perSecond: Math.round(of('perSecond')),
+    p50: rounded(of('p50'), 2),
+    p99: rounded(of('p99'), 2),
+  };
+}
+
+/** The ratio of each round, so that a round in which the machine was slow for both counts as one in which it was not. */
+function ratio({ of, to, limit, goal }, measured) {
+  const others = measured.get(to);
+  const value = median(measured.get(of).map(({ cost }, round) => cost / others[round].cost));
+  const verdict = value <= goal ? 'goal reached' : value <= limit ? 'kept' : 'missed';
+  return { of, to, value: Number(value.toFixed(3)), limit, goal, verdict };
+}
+
+function print(results, ratios, memory) {
+  const table = (rows) => {
+    const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => String(row[column]).length)));
+    const shown = (row) => row.map((cell, column) => (column ? String(cell).padStart(widths[column]) : String(cell).padEnd(widths[0]))).join('  ');
+    console.log(`${rows.map(shown).join('\n')}\n`);
+  };
+  console.log('\nCPU time of Envoy for each request, in microseconds, beyond the floor: an Envoy without the filter and the same requests\n');
+  table([
+    ['', 'cost', 'lowest', 'highest', 'floor', 'requests/s', 'p50 ms', 'p99 ms'],
+    ...results.map((line) => [line.name, line.cost.toFixed(1), line.lowest.toFixed(1), line.highest.toFixed(1), line.floor.toFixed(1), line.perSecond, line.p50.toFixed(2), line.p99.toFixed(2)]),
+  ]);
+  if (ratios.length) table([['cost relative to', '', 'ratio', 'limit', 'goal', ''], ...ratios.map(({ of, to, value, limit, goal, verdict }) => [of, to, value.toFixed(2), limit, goal, verdict])]);
+  const megabytes = (bytes) => `${(bytes / 1048576).toFixed(1)} MiB`;
+  for (const [name, before] of Object.entries(memory.before)) console.log(`resident memory under a stream of ${name}: ${megabytes(before)} before, ${megabytes(memory.after[name])} after`);
+}
+
+function picture(results, subtitle) {
+  const [left, width, row, top] = [300, 420, 26, 64];
+  const most = Math.max(...results.map(({ cost }) => cost));
+  const height = top + results.length * row + 12;
+  const escaped = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+  const bars = results.map(({ name, cost }, index) => {
+    const y = top + index * row;
+    const long = Math.max(1, (Math.max(0, cost) / most) * width).toFixed(1);
+    const color = name.startsWith('accredit') ? '#2f6f4f' : '#9aa5b1';
+    return `  <text x="${left - 10}" y="${y + 14}" text-anchor="end">${escaped(name)}</text>
+  <rect x="${left}" y="${y}" width="${long}" height="18" rx="2" fill="${color}"/>
+  <text x="${left + Number(long) + 6}" y="${y + 14}">${cost.toFixed(1)} µs</text>`;
+  });
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 ${height}" font-family="system-ui, sans-serif" font-size="13" role="img" aria-label="CPU time for each request, by filter">
+  <rect width="800" height="${height}" fill="#ffffff"/>
+  <g fill="#1f2933">
+  <text x="16" y="24" font-size="16" font-weight="600">CPU time of Envoy for each request, beyond an Envoy without a filter</text>
+  <text x="16" y="44" fill="#52606d">${escaped(subtitle)}</text>
+${bars.join('\n')}
+  </g>
+</svg>
+`;
+}

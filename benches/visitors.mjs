@@ -1,0 +1,87 @@
+// Credentials by the thousand, each got as a person or a program gets it: by signing in through the gateway that is measured, or from the provider.
+
+import http from 'node:http';
+import { sign } from '../tests/e2e/lib/misbehaving.mjs';
+
+/** Every gateway answers to this, wherever it listens, so that a session of one is good at another and requests are the same to the byte. */
+export const HOST = 'localhost:18000';
+
+const NAVIGATION = { accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document', 'sec-fetch-site': 'none' };
+const AUDIENCE = 'orders';
+const day = 86_400;
+const now = () => Math.floor(Date.now() / 1000);
+
+/** Somebody in so many groups; the rule asks for the last. */
+export function person(groups, changes = {}) {
+  const names = Array.from({ length: groups }, (_, i) => `team-${String(i + 1).padStart(3, '0')}-members`);
+  return { sub: 'f3b1c9d2-7a64-4e0b-9c55-0d1e2f3a4b5c', email: 'alice.example@example.com', email_verified: true, name: 'Alice Example', preferred_username: 'alice', groups: [...names.slice(1), 'oracle-ai-users'], ...changes };
+}
+
+export const stranger = () => person(15, { groups: ['visitors'] });
+
+const agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
+
+/** One request, and its answer without body. */
+export function ask(port, path, headers = {}) {
+  return new Promise((done, failed) => {
+    const request = http.get({ host: '127.0.0.1', port, path, agent, headers: { host: HOST, ...headers } }, (response) => {
+      response.resume().on('end', () => done(response));
+    });
+    request.on('error', failed);
+  });
+}
+
+const cookiesOf = (response) => (response.headers['set-cookie'] ?? []).map((line) => line.split(';')[0]).filter((pair) => !/^[^=]+=(deleted)?$/.test(pair));
+
+/** A sign-in. The provider's redirect is made here, because only the gateway's two requests are of interest. */
+async function signIn(port, provider, begin, user) {
+  provider.user = user;
+  const asked = await ask(port, begin, NAVIGATION);
+  if (asked.statusCode !== 302) throw new Error(`signing in at ${begin} began with ${asked.statusCode}`);
+  const query = Object.fromEntries(new URL(asked.headers.location).searchParams);
+  const code = `code-${Math.random()}`;
+  provider.codes.set(code, query);
+  const callback = new URL(query.redirect_uri);
+  callback.search = new URLSearchParams({ code, state: query.state });
+  const done = await ask(port, callback.pathname + callback.search, { ...NAVIGATION, 'sec-fetch-site': 'cross-site', cookie: cookiesOf(asked).join('; ') });
+  if (![302, 303].includes(done.statusCode)) throw new Error(`signing in at ${begin} ended with ${done.statusCode} ${done.headers['x-accredit-reason'] ?? ''}`);
+  return cookiesOf(done);
+}
+
+/** The cookies of a new session at Accredit. */
+export async function accreditSession(gateway, provider, user) {
+  const cookies = await signIn(gateway.port, provider, '/api/login', user);
+  return cookies.filter((pair) => !pair.startsWith('__Secure-')).join('; ');
+}
+
+/** The cookies of a new session of Envoy's own `oauth2` filter. */
+export async function nativeSession(gateway, provider, user) {
+  return (await signIn(gateway.port, provider, '/fast', user)).filter((pair) => !/^Oauth(Nonce)|^CodeVerifier/.test(pair)).join('; ');
+}
+
+/** An access token, another one each time. */
+export function accessToken(provider, user, number = 0) {
+  const key = provider.standardKey;
+  const claims = { iss: provider.issuer, aud: AUDIENCE, iat: now(), exp: now() + day, jti: `token-${number}`, scope: 'orders:read', ...user };
+  return sign(claims, { alg: key.algorithm, kid: key.kid, typ: 'at+jwt' }, key);
+}
+
+/** Does something so many times, a few at once. */
+export async function many(count, work) {
+  const made = new Array(count);
+  let next = 0;
+  const worker = async () => {
+    while (next < count) {
+      const mine = next;
+      next += 1;
+      made[mine] = await work(mine);
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, worker));
+  return made;
+}
+
+/** Text that differs from a good credential in one sign of its middle. */
+export function forged(text, at = Math.floor(text.length * 0.7)) {
+  return `${text.slice(0, at)}${text[at] === 'A' ? 'B' : 'A'}${text.slice(at + 1)}`;
+}

@@ -1,0 +1,177 @@
+//! A refresh token becomes new tokens (RFC 6749, section 6; OpenID Connect Core, section 12). An ID token in the answer is not
+//! believed here; that is `id_token`'s, and then [`same_person`]'s. Who asks only once, and what becomes of a session, is not known.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::oidc::id_token::IdToken;
+use crate::oidc::metadata::Metadata;
+use crate::oidc::provider::Provider;
+use crate::oidc::reply;
+use crate::oidc::token::{self, TROUBLES};
+use crate::words::message::{HttpCall, Reply};
+use crate::words::reason::{Failure, Reason};
+use crate::words::secret::Secret;
+use crate::words::time::Timestamp;
+
+/// What a refresh token was exchanged for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refreshed {
+    /// The new access token.
+    pub access_token: Secret,
+    /// Section 12.2: "the response body … might not contain an id_token". Not verified yet.
+    pub id_token: Option<Secret>,
+    /// The one to use from now on; without it, the former stays (RFC 6749, section 6).
+    pub refresh_token: Option<Secret>,
+    /// How long the access token lives.
+    pub expires_in: Option<Duration>,
+    /// The provider's clock, when its answer has a `Date`.
+    pub provider_clock: Option<Timestamp>,
+}
+
+/// Why there are no new tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefreshError {
+    /// The provider does not accept the refresh token, and never will again.
+    Refused(Failure),
+    /// Nobody answered, or not to the point; asking again may help.
+    Failed(Failure),
+}
+
+/// Asks for new tokens. The scope is left out: it stays what it was.
+///
+/// # Errors
+/// [`Reason::TokenEndpointUnreachable`] when no listed cluster reaches the endpoint.
+pub fn refresh_request(provider: &Provider, metadata: &Metadata, refresh_token: &Secret) -> Result<HttpCall, Failure> {
+    token::ask(provider, metadata, &[("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())])
+}
+
+/// Reads the new tokens.
+///
+/// # Errors
+/// See [`RefreshError`].
+pub fn refresh_response(provider: &Provider, metadata: &Metadata, reply: &Reply) -> Result<Refreshed, RefreshError> {
+    let answer = reply::answer(provider, &metadata.token_endpoint, reply, TROUBLES).map_err(RefreshError::Failed)?;
+    if let Some(mut failure) = token::refusal(provider, &answer) {
+        let members = answer.object().unwrap_or_default();
+        let error = members.get("error").and_then(Value::as_str);
+        let passing = matches!(error, Some("server_error" | "temporarily_unavailable" | "slow_down"));
+        // RFC 6749, section 5.2. Whatever else a 400 names, the same request would be answered by it again.
+        let refused_otherwise = failure.reason != Reason::ClientAuthenticationFailed && answer.status == 400 && !passing;
+        if error == Some("invalid_grant") || refused_otherwise {
+            failure.reason = Reason::RefreshRefused;
+        } else if failure.reason != Reason::ClientAuthenticationFailed {
+            failure.reason = Reason::TokenEndpointUnreachable;
+        }
+        let refused = failure.reason == Reason::RefreshRefused;
+        return Err(if refused { RefreshError::Refused(failure) } else { RefreshError::Failed(failure) });
+    }
+    let members = answer.document().map_err(RefreshError::Failed)?;
+    token::read(&members, answer.clock()).map_err(|what| RefreshError::Failed(answer.malformed(&what)))
+}
+
+/// Whether a new ID token speaks of the session that it came for (OpenID Connect Core, section 12.2). That it is this issuer's
+/// and for this client, its verification has shown.
+///
+/// # Errors
+/// [`Reason::IdTokenSubject`], [`Reason::IdTokenAuthTime`].
+pub fn same_person(new: &IdToken, subject: &str, auth_time: Option<u64>) -> Result<(), Failure> {
+    // "its sub Claim Value MUST be the same as in the ID Token issued when the original authentication occurred"
+    if new.subject != subject {
+        return Err(Failure::new(Reason::IdTokenSubject, "sub is not the one of the sign-in"));
+    }
+    // "its value MUST represent the time of the original authentication"
+    match (new.auth_time, auth_time) {
+        (Some(new), Some(original)) if new != original => {
+            let detail = format!("expected auth_time {original}, found {new}");
+            Err(Failure::new(Reason::IdTokenAuthTime, detail))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oidc::testing::{json_reply, metadata, provider, reply};
+    use crate::words::principal::Claims;
+    use serde_json::json;
+
+    fn read(status: u16, body: &Value) -> Result<Refreshed, RefreshError> {
+        refresh_response(&provider(), &metadata(), &json_reply(status, body))
+    }
+
+    #[test]
+    fn the_request_names_the_refresh_token_and_proves_the_client() {
+        let call = refresh_request(&provider(), &metadata(), &Secret::new("r&1")).unwrap();
+        assert_eq!((call.method, call.path.as_str()), ("POST", "/realms/main/token"));
+        assert_eq!(call.body, "grant_type=refresh_token&refresh_token=r%261");
+        assert!(call.headers.iter().any(|(name, value)| *name == "authorization" && value.starts_with("Basic ")));
+    }
+
+    #[test]
+    fn an_answer_may_bring_no_id_token_and_no_refresh_token_and_a_type_in_lower_case() {
+        let tokens = read(200, &json!({"access_token": "a", "token_type": "bearer"})).unwrap();
+        assert_eq!((tokens.id_token, tokens.refresh_token, tokens.expires_in), (None, None, None));
+        let all = json!({"access_token": "a", "token_type": "Bearer", "id_token": "i", "refresh_token": "r", "expires_in": "60"});
+        let tokens = read(200, &all).unwrap();
+        let life = Duration::from_secs(60);
+        assert_eq!((tokens.refresh_token, tokens.expires_in), (Some(Secret::new("r")), Some(life)));
+    }
+
+    #[test]
+    fn a_refusal_for_good_is_told_from_everything_that_may_pass() {
+        for (status, body, refused, reason) in [
+            (400, json!({"error": "invalid_grant"}), true, Reason::RefreshRefused),
+            (401, json!({"error": "invalid_grant"}), true, Reason::RefreshRefused),
+            (403, json!({"error": "invalid_grant"}), true, Reason::RefreshRefused),
+            (200, json!({"error": "invalid_grant"}), true, Reason::RefreshRefused),
+            (400, json!({"error": "unauthorized_client"}), true, Reason::RefreshRefused),
+            (400, json!({}), true, Reason::RefreshRefused),
+            (400, json!({"error": "temporarily_unavailable"}), false, Reason::TokenEndpointUnreachable),
+            (429, json!({"error": "slow_down"}), false, Reason::TokenEndpointUnreachable),
+            (404, json!({}), false, Reason::TokenEndpointUnreachable),
+            (401, json!({"error": "invalid_client"}), false, Reason::ClientAuthenticationFailed),
+            (400, json!({"error": "invalid_client"}), false, Reason::ClientAuthenticationFailed),
+            (500, json!({"error": "invalid_grant"}), false, Reason::TokenEndpointUnreachable),
+            (503, json!({}), false, Reason::TokenEndpointUnreachable),
+            (504, json!({}), false, Reason::TokenEndpointTimeout),
+            (200, json!({"token_type": "Bearer"}), false, Reason::TokenResponseMalformed),
+            (200, json!({"access_token": "a", "token_type": "mac"}), false, Reason::TokenResponseMalformed),
+            (200, json!({"access_token": "a\r\nb", "token_type": "Bearer"}), false, Reason::TokenResponseMalformed),
+            (302, json!({}), false, Reason::TokenResponseMalformed),
+        ] {
+            let (for_good, failure) = match read(status, &body).unwrap_err() {
+                RefreshError::Refused(failure) => (true, failure),
+                RefreshError::Failed(failure) => (false, failure),
+            };
+            assert_eq!((for_good, failure.reason), (refused, reason), "{status} {body}");
+        }
+        for silence in [Reply::NotSent, Reply::Reset, reply(200, &[], b"<html>")] {
+            assert!(matches!(refresh_response(&provider(), &metadata(), &silence), Err(RefreshError::Failed(_))));
+        }
+    }
+
+    #[test]
+    fn a_new_id_token_speaks_of_the_same_person_and_the_same_sign_in() {
+        let new = |subject: &str, auth_time| IdToken {
+            claims: Claims::new(),
+            subject: subject.into(),
+            sid: None,
+            auth_time,
+            expires: Timestamp::default(),
+        };
+        let verdict = |new: &IdToken, original| same_person(new, "alice", original).map_err(|failure| failure.reason);
+        for (new, original, expected) in [
+            (new("alice", Some(5)), Some(5), Ok(())),
+            (new("alice", None), Some(5), Ok(())),
+            (new("alice", Some(5)), None, Ok(())),
+            (new("alice", Some(6)), Some(5), Err(Reason::IdTokenAuthTime)),
+            (new("Alice", Some(5)), Some(5), Err(Reason::IdTokenSubject)),
+            (new("bob", None), None, Err(Reason::IdTokenSubject)),
+        ] {
+            assert_eq!(verdict(&new, original), expected, "{new:?}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Sessions whose tokens were refreshed, for as long as requests may still carry the cookie from before: the answer that sets the
+//! new one may not have left yet, another tab's request may be under way, and a refresh token that was spent must not be spent
+//! again. They stand sealed in the memory that the workers of one process share, in a table of fixed size (shared data cannot be
+//! deleted): an entry goes when another session needs its place. Who may refresh, and when, is not known here.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+use crate::crypto::seal::{Purpose, Sealer};
+use crate::session::content::Session;
+use crate::words::time::Timestamp;
+use crate::words::world::{NoRandomness, Version, World};
+
+/// So many sessions at most. Each takes what its cookie takes: a few KiB, 30 at most.
+const PLACES: u16 = 2_048;
+
+/// Where a session may stand: one of two places, so that two sessions seldom want the same.
+struct Places {
+    digest: String,
+    keys: [String; 2],
+}
+
+impl Places {
+    fn of(session: &Session) -> Self {
+        let digest = Sha256::digest(format!("refreshed {}", session.id));
+        let place = |high: usize, low: usize| {
+            let bytes = [digest.get(high), digest.get(low)].map(|byte| byte.copied().unwrap_or_default());
+            u16::from_be_bytes(bytes).checked_rem(PLACES).unwrap_or_default()
+        };
+        let keys = [place(0, 1), place(2, 3)].map(|place| format!("accredit/1/refreshed/{place}"));
+        Self { digest: URL_SAFE_NO_PAD.encode(digest), keys }
+    }
+}
+
+/// The key under which workers agree who refreshes a session. Sessions may share one; they only wait for each other then.
+pub fn lease_key(session: &Session) -> String {
+    let [place, _] = Places::of(session).keys;
+    format!("{place}/lease")
+}
+
+/// Keeps a session that was refreshed. The older of two others makes room.
+///
+/// # Errors
+/// [`NoRandomness`] when it cannot be sealed.
+pub fn keep(world: &mut dyn World, sealer: &Sealer, session: &Session, now: Timestamp) -> Result<(), NoRandomness> {
+    let sealed = sealer.seal(world, Purpose::Refreshed, &session.write())?;
+    let Places { digest, keys } = Places::of(session);
+    let age = |key: &String| match world.shared(key).as_ref().and_then(|shared| entry(&shared.value)) {
+        Some((owner, _, _)) if owner == digest => Timestamp::default(),
+        Some((_, kept, _)) => kept.plus(std::time::Duration::from_millis(1)),
+        None => Timestamp::from_millis(1),
+    };
+    let chosen = keys.iter().min_by_key(|key| age(key));
+    if let Some(key) = chosen {
+        // An unconditional write cannot lose against another worker's.
+        let _ = world.share(key, format!("{digest} {} {sealed}", now.millis()).as_bytes(), Version::Any);
+    }
+    Ok(())
+}
+
+/// The same session with tokens that were refreshed after these, if it is there. What is in the memory counts only if we sealed
+/// it, and for this session only.
+pub fn newer(world: &dyn World, sealer: &Sealer, session: &Session) -> Option<Session> {
+    let Places { digest, keys } = Places::of(session);
+    let found = keys.iter().filter_map(|key| {
+        let shared = world.shared(key)?;
+        let (owner, _, sealed) = entry(&shared.value)?;
+        let plain = sealer.open(Purpose::Refreshed, (owner == digest).then_some(sealed)?.as_bytes())?;
+        Session::parse(&plain)
+    });
+    let same = |other: &Session| other.id == session.id && other.fingerprint == session.fingerprint;
+    let newest = found.filter(same).max_by_key(|other| other.tokens.refreshed)?;
+    (newest.tokens.refreshed > session.tokens.refreshed).then_some(newest)
+}
+
+fn entry(value: &[u8]) -> Option<(&str, Timestamp, &str)> {
+    let (owner, rest) = std::str::from_utf8(value).ok()?.split_once(' ')?;
+    let (kept, sealed) = rest.split_once(' ')?;
+    Some((owner, Timestamp::from_millis(kept.parse().ok()?), sealed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::content::tests::{alice, at, session};
+    use crate::words::secret::Secret;
+    use crate::words::world::testing::Still;
+
+    fn sealer(byte: u8) -> Sealer {
+        Sealer::new(&[Secret::new(URL_SAFE_NO_PAD.encode([byte; 32]))]).ok().unwrap()
+    }
+
+    fn refreshed(session: &Session, times: u32) -> Session {
+        let mut session = session.clone();
+        session.tokens.refreshed = times;
+        session
+    }
+
+    #[test]
+    fn another_worker_finds_what_was_refreshed_after_what_it_has() {
+        let (mut here, sealer) = (Still::default(), sealer(7));
+        let there = here.clone();
+        let first = session(alice());
+        assert_eq!(newer(&there, &sealer, &first), None);
+        for times in [1, 2, 3] {
+            keep(&mut here, &sealer, &refreshed(&first, times), at(0)).unwrap();
+            assert_eq!(newer(&there, &sealer, &first), Some(refreshed(&first, times)));
+            assert_eq!(newer(&there, &sealer, &refreshed(&first, times)), None);
+        }
+    }
+
+    #[test]
+    fn an_entry_of_another_session_key_or_writer_is_none() {
+        let mut world = Still::default();
+        let first = session(alice());
+        let mut other = refreshed(&first, 1);
+        other.id = "other".into();
+        keep(&mut world, &sealer(7), &other, at(0)).unwrap();
+        let planted: Vec<_> = world.memory.borrow().values().cloned().collect();
+        let Places { digest, keys } = Places::of(&first);
+        for (key, (value, _)) in keys.iter().zip(planted.iter().cycle()) {
+            // Its sealed text under the name of ours, as another plugin could put it there.
+            let sealed = String::from_utf8(value.clone()).unwrap().split(' ').next_back().unwrap().to_owned();
+            world.share(key, format!("{digest} 1 {sealed}").as_bytes(), Version::Any).unwrap();
+        }
+        assert_eq!(newer(&world, &sealer(7), &first), None);
+        keep(&mut world, &sealer(8), &refreshed(&first, 1), at(0)).unwrap();
+        assert_eq!(newer(&world, &sealer(7), &first), None);
+        assert_eq!(newer(&world, &sealer(8), &first), Some(refreshed(&first, 1)));
+        for junk in ["", " ", "x y z", "\u{0}"] {
+            keys.iter().for_each(|key| world.share(key, junk.as_bytes(), Version::Any).unwrap());
+            assert_eq!(newer(&world, &sealer(8), &first), None, "{junk}");
+        }
+    }
+
+    #[test]
+    fn a_flood_of_sessions_takes_no_more_than_the_table_and_the_latest_are_there() {
+        let (mut world, sealer) = (Still::default(), sealer(7));
+        let mut all = Vec::new();
+        for number in 0..3_000 {
+            let mut one = refreshed(&session(alice()), 1);
+            one.id = number.to_string();
+            keep(&mut world, &sealer, &one, at(number)).unwrap();
+            all.push(one);
+        }
+        assert!(world.memory.borrow().len() <= usize::from(PLACES));
+        let found = |one: &&Session| newer(&world, &sealer, &refreshed(one, 0)).is_some();
+        assert!(all.iter().rev().take(100).filter(found).count() >= 99);
+    }
+}
