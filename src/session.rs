@@ -1,16 +1,19 @@
-//! What a browser carries for us: sessions and sign-ins under way, sealed in cookies; and what a worker remembers of them.
+//! What a browser carries for us: sessions and sign-ins under way, in cookies; and what a worker remembers of them.
 //! This room knows neither the protocol that proved an identity nor the rules that use it.
 
 pub mod attempt;
 pub mod content;
 pub mod cookie;
+pub mod jwt;
 pub mod memory;
 pub mod refreshed;
 pub mod tombstone;
 
 /// The settings of this room.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Settings {
+    /// What a session is, in its cookie.
+    pub form: Form,
     /// The session's cookies.
     pub cookie: cookie::CookieSettings,
     /// How long sessions last.
@@ -19,4 +22,23 @@ pub struct Settings {
     pub follow_provider: bool,
     /// How long a sign-in may take.
     pub attempt_timeout: std::time::Duration,
+}
+
+/// What a session is, in its cookie.
+#[derive(Debug)]
+pub enum Form {
+    /// Sealed: only we can read it.
+    Sealed,
+    /// A signed token, which others read too.
+    Jwt(Box<jwt::JwtSettings>),
+}
+
+impl Settings {
+    /// The settings of signed sessions, if they are also accepted as bearer tokens.
+    pub fn as_bearer(&self) -> Option<&jwt::JwtSettings> {
+        match &self.form {
+            Form::Jwt(jwt) if jwt.bearer => Some(jwt),
+            Form::Jwt(_) | Form::Sealed => None,
+        }
+    }
 }

@@ -16,7 +16,8 @@ export const USERS = {
 };
 
 function person(name, login, groups) {
-  const claims = { email: `${login}@example.com`, email_verified: true, name, preferred_username: login, groups };
+  const picture = `https://pictures.example.com/${login}.png`;
+  const claims = { email: `${login}@example.com`, email_verified: true, name, picture, preferred_username: login, groups };
   return { password: `${login}-password`, claims };
 }
 
@@ -53,6 +54,9 @@ export const jwtAccessTokens = (users = USERS) => ({
   },
 });
 
+/** The client that envoy/google-session.yaml signs in as. */
+export const googleClient = (secret, origin = 'http://localhost:10000') => ({ ...demoClient(secret, origin), redirect_uris: [`${origin}/auth/callback`] });
+
 /** `port: 0` takes a free one. `configuration` goes to oidc-provider as it is and wins over what is set here. */
 export async function startProvider({ port = 9000, host = '127.0.0.1', issuer, clients, users = USERS, configuration: { features, ...configuration } = {} }) {
   const server = createServer();
@@ -63,7 +67,7 @@ export async function startProvider({ port = 9000, host = '127.0.0.1', issuer, c
     clients,
     jwks: { keys: [signingKey()] },
     cookies: { keys: [randomBytes(32).toString('base64url')] },
-    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'preferred_username'], groups: ['groups'] },
+    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'picture', 'preferred_username'], groups: ['groups'] },
     // Claims of the asked scopes go into the ID token, as with most providers in use; the default leaves them to the userinfo endpoint.
     conformIdTokenClaims: false,
     findAccount: (_, login) => users[login] && { accountId: login, claims: () => ({ sub: login, ...users[login].claims }) },

@@ -17,7 +17,7 @@ pub struct Context<'a> {
     pub request_id: &'a str,
     /// The origin that was asked.
     pub origin: &'a str,
-    /// The login endpoint.
+    /// The login endpoint; empty where nobody can sign in.
     pub login: &'a str,
     /// The login endpoint with the place to return to, for "sign in" and "try again".
     pub sign_in: String,
@@ -105,6 +105,12 @@ const fn telling(reason: Reason) -> Telling {
             "Please sign in again",
             "The session your browser sent is not one we can read, for example after a change on our side.",
             SignIn,
+        ),
+        Reason::SessionAmbiguous => (
+            401,
+            "Two sessions at once",
+            "Your browser sent two different session cookies, and one of them may not be yours. Delete the cookies of this site and of the domain that it belongs to, then sign in again.",
+            Nothing,
         ),
         Reason::TokenMissing => (401, "A token is needed", "Send a bearer token in the Authorization header.", Nothing),
         Reason::TokenExpired => (401, "The token has expired", "Get a new token.", Nothing),
@@ -264,7 +270,10 @@ const INSUFFICIENT: &str = "another authentication is asked for";
 
 /// The answer for a reason.
 pub fn refuse(reason: Reason, context: &Context<'_>) -> Response {
-    let telling = telling(reason);
+    let mut telling = telling(reason);
+    if context.login.is_empty() {
+        telling.next = Next::Nothing;
+    }
     let mut response = if context.page { page(reason, &telling, context) } else { problem(reason, &telling, context) };
     let mut header = |name: &str, value: String| response.headers.push((name.to_owned(), value));
     header("cache-control", "private, no-store".to_owned());

@@ -10,7 +10,7 @@ use crate::words::principal::{ClaimPath, Claims};
 use crate::words::reason::Reason;
 
 /// Taken away even when the configuration sets other ones: upstreams may believe them all the same.
-const ALWAYS_OURS: [&str; 9] = [
+const ALWAYS_OURS: [&str; 10] = [
     "x-forwarded-user",
     "x-forwarded-email",
     "x-forwarded-groups",
@@ -20,6 +20,7 @@ const ALWAYS_OURS: [&str; 9] = [
     ACCESS_TOKEN,
     ID_TOKEN,
     PROVIDER,
+    IDENTITY_JWT,
 ];
 
 /// Taken away too, and never set: some servers read another path or method from them than the one that was decided on.
@@ -42,6 +43,9 @@ pub const ACCESS_TOKEN: &str = "x-forwarded-access-token";
 /// The header for `forward.id_token`.
 pub const ID_TOKEN: &str = "x-forwarded-id-token";
 
+/// The header for `forward.identity_jwt`, unless another is configured.
+pub const IDENTITY_JWT: &str = "x-forwarded-identity";
+
 /// Which claims become which headers.
 #[derive(Clone, Debug)]
 pub struct IdentityHeaders {
@@ -50,9 +54,9 @@ pub struct IdentityHeaders {
 }
 
 impl IdentityHeaders {
-    /// From the configuration: claims and header names (lower case).
-    pub fn new(claims: Vec<(ClaimPath, String)>) -> Self {
-        let configured = claims.iter().map(|(_, name)| canonical(name));
+    /// From the configuration: claims and header names, and another header that is ours (lower case).
+    pub fn new(claims: Vec<(ClaimPath, String)>, further: Option<&str>) -> Self {
+        let configured = claims.iter().map(|(_, name)| name.as_str()).chain(further).map(canonical);
         let mut ours: Vec<_> = ALWAYS_OURS.iter().chain(&MISLEADING).map(|name| (*name).to_owned()).chain(configured).collect();
         ours.sort_unstable();
         ours.dedup();
@@ -157,7 +161,7 @@ mod tests {
 
     fn identity() -> IdentityHeaders {
         let pairs = [("sub", "x-forwarded-user"), ("groups", "x-forwarded-groups"), ("role", "x-role")];
-        IdentityHeaders::new(pairs.iter().map(|(claim, name)| (ClaimPath::named(*claim), (*name).to_owned())).collect())
+        IdentityHeaders::new(pairs.iter().map(|(claim, name)| (ClaimPath::named(*claim), (*name).to_owned())).collect(), None)
     }
 
     fn headers(fields: &[(&str, &str)]) -> Headers {
@@ -210,7 +214,7 @@ mod tests {
 
     #[test]
     fn an_address_that_is_not_verified_is_not_passed_on() {
-        let identity = IdentityHeaders::new(vec![(ClaimPath::named("email"), "x-forwarded-email".into())]);
+        let identity = IdentityHeaders::new(vec![(ClaimPath::named("email"), "x-forwarded-email".into())], None);
         for (verified, passed) in [(json!(true), 1), (json!(null), 1), (json!(false), 0), (json!("false"), 0)] {
             let claims = json!({"email": "a@b.example", "email_verified": verified}).as_object().unwrap().clone();
             assert_eq!(identity.values(&claims).len(), passed, "{verified}");

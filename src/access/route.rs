@@ -18,6 +18,8 @@ pub struct Rule {
     pub unauthenticated: Unauthenticated,
     /// Which credentials count.
     pub credentials: Credentials,
+    /// Whom the identity JWT is for; the origin that was asked otherwise.
+    pub audience: Option<Rc<str>>,
 }
 
 /// Which credentials count.
@@ -185,6 +187,7 @@ mod tests {
             require: Requirement::Authenticated,
             unauthenticated: Unauthenticated::default(),
             credentials: Credentials::default(),
+            audience: None,
         };
         let otherwise = Rule { name: "default".into(), ..rule(PathMatch::Any) };
         for (path, requested) in [

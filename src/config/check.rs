@@ -1,26 +1,27 @@
 //! From shapes to settings: what the values mean, and whether they make sense together. Every refusal names the field and what
 //! to write instead.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::access::answer::Help;
-use crate::access::path;
 use crate::access::policy::Requirement;
 use crate::access::route::{Credentials, Match, Rule, Unauthenticated};
 use crate::config::Refusal;
 use crate::config::conditions::Known;
-use crate::config::identity::{identity, kept_claims};
-use crate::config::settings::{Endpoints, Forward, ProviderSettings, Settings, SignOut};
+use crate::config::endpoints::{endpoints, front_end};
+use crate::config::identity::{identity, kept_claims, named_claims};
+use crate::config::own_tokens::{self, Secrets};
+use crate::config::settings::{Forward, ProviderSettings, Settings, SignOut};
 use crate::config::shapes::{self, Configuration};
 use crate::config::spellings::{SecretSource, Span};
 use crate::config::values::{Environment, positive, resolve};
 use crate::config::{providers, rules};
 use crate::crypto::seal::{Sealer, UnusableKey};
 use crate::oidc::provider::{ClientAuthentication, Provider};
-use crate::session;
 use crate::session::content::{Fingerprint, Lifetimes};
-use crate::session::cookie::CookieSettings;
+use crate::session::cookie::{CookieSettings, Shape};
+use crate::session::{self, Form};
 use crate::words::cookie::SameSite;
 use crate::words::principal::ClaimPath;
 use crate::words::secret::Secret;
@@ -35,12 +36,20 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 pub fn check(configuration: Configuration, environment: Environment<'_>) -> Result<Settings, Refusal> {
     let origins = origins(&configuration.origins)?;
     let trusted_origins = trusted_origins(&configuration.trusted_origins)?;
-    let (oidc, secrets) = checked_providers(configuration.providers, environment)?;
+    let without_provider = configuration.session.jwt.as_ref().is_some_and(|jwt| jwt.bearer);
+    let (oidc, shared) = checked_providers(configuration.providers, without_provider, environment)?;
     let several = oidc.iter().filter(|provider| provider.signs_in()).nth(1).is_some();
-    let keys = keys(configuration.session.keys, environment)?;
-    check_reuse(&keys, &oidc, &secrets)?;
+    let keys = keys(configuration.session.keys, oidc.is_empty(), environment)?;
+    check_reuse(&keys, &oidc, &shared)?;
     let sealer = Sealer::new(&keys).map_err(|(index, why)| unusable_key(index, why))?;
-    let endpoints = endpoints(configuration.endpoints, several)?;
+    let mut secrets = Secrets::of(&keys, &oidc, shared)?;
+    let names = oidc.iter().filter(|provider| provider.signs_in()).map(|provider| provider.name.clone()).collect();
+    let jwt = configuration.session.jwt.map(|jwt| own_tokens::session_jwt(jwt, names, &mut secrets, environment)).transpose()?;
+    let identity_jwt = configuration.forward.identity_jwt;
+    let identity_jwt = identity_jwt.map(|shape| own_tokens::identity_jwt(shape, &mut secrets, environment)).transpose()?;
+    let session_keys = jwt.iter().flat_map(|jwt| &jwt.keys);
+    let published_keys = own_tokens::published(session_keys.chain(identity_jwt.iter().flat_map(|identity| &identity.keys)));
+    let endpoints = endpoints(configuration.endpoints, (oidc.len(), several), published_keys.is_some())?;
     let listed: Vec<_> = origins.iter().chain(&trusted_origins).cloned().collect();
     front_end(&oidc, &endpoints, &listed)?;
     let sign_out = sign_out(configuration.logout, &listed)?;
@@ -52,6 +61,8 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
             .filter(|provider| provider.bearer.is_some())
             .map(|provider| provider.name.as_str())
             .collect(),
+        session_tokens: without_provider,
+        identity_jwt: identity_jwt.is_some(),
         named_by_routes: configuration.route_policies.is_some(),
     };
     let policies = configuration.policies.iter();
@@ -59,35 +70,58 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let policies: BTreeMap<_, _> = policies.collect::<Result<_, Refusal>>()?;
     let rules = rules::rules(&configuration.rules, &known, &origins, &endpoints)?;
     let route_policies = route_policies(configuration.route_policies, policies.is_empty())?;
-    let identity = identity(configuration.claim_to_headers)?;
-    let forward = Forward { access_token: configuration.forward.access_token, id_token: configuration.forward.id_token };
-
-    let kept_claims = kept_claims(&identity, &policies, &rules, &configuration.session.claims)?;
-    let cookie = cookie(configuration.session.cookie, !trusted_origins.is_empty())?;
-    let lifetimes = lifetimes(configuration.session.lifetime, configuration.session.idle)?;
+    let header = identity_jwt.as_ref().map(|identity| &*identity.header);
+    let identity = identity(configuration.claim_to_headers, jwt.as_ref().map(|jwt| jwt.claims.as_slice()), header)?;
+    let forward = Forward {
+        access_token: configuration.forward.access_token,
+        id_token: configuration.forward.id_token,
+        session_cookie: configuration.forward.session_cookie,
+    };
+    let mut named = named_claims(&identity, &policies, &rules);
+    named.extend(identity_jwt.iter().flat_map(|identity| identity.claims.clone()));
+    let follow_provider = configuration.session.follow_provider;
+    let (lifetime, idle) = (configuration.session.lifetime, configuration.session.idle);
+    let form = own_tokens::form(configuration.session.form, jwt, forward, &named)?;
+    let lifetimes = match &form {
+        Form::Sealed => lifetimes(lifetime, idle)?,
+        Form::Jwt(_) if lifetime.is_some() || idle.is_some() || !configuration.session.claims.is_empty() || follow_provider => {
+            return Err(Refusal::new(
+                "session",
+                "expected none of lifetime, idle, claims and follow_provider, because form is jwt, found one; write lifetime and claims under session.jwt (a JWT is never renewed)",
+            ));
+        }
+        Form::Jwt(jwt) => {
+            named.extend(jwt.claims.clone());
+            Lifetimes::NONE
+        }
+    };
+    let kept_claims = kept_claims(named, &configuration.session.claims)?;
+    let shape = if matches!(form, Form::Sealed) { Shape::Split } else { Shape::Whole };
+    let cookie = cookie(configuration.session.cookie, shape, !trusted_origins.is_empty())?;
     let attempt_timeout =
         positive("sign_in.timeout", configuration.sign_in.timeout, Duration::from_secs(600), Duration::from_secs(3_600))?;
-    let follow_provider = configuration.session.follow_provider;
     let providers = oidc.into_iter().map(|oidc| {
         let fingerprint = fingerprint(&oidc, &kept_claims, forward, follow_provider);
         let base = &endpoints.callback;
         let callback = if several { format!("{base}/{}", oidc.name) } else { base.clone() };
         ProviderSettings { oidc, fingerprint, callback }
     });
+    let providers: Vec<_> = providers.collect();
     Ok(Settings {
-        providers: providers.collect::<Vec<_>>(),
         wait: positive("sign_in.wait", configuration.sign_in.wait, Duration::from_secs(5), Duration::from_secs(60))?,
-        session: session::Settings { cookie, lifetimes, follow_provider, attempt_timeout },
+        session: session::Settings { form, cookie, lifetimes, follow_provider, attempt_timeout },
         otherwise: Rule {
             name: "default".into(),
             matches: Match::default(),
             require: Requirement::Authenticated,
             unauthenticated: Unauthenticated::ByNavigation,
-            credentials: Credentials::Any,
+            credentials: if providers.is_empty() { Credentials::Bearer } else { Credentials::Any },
+            audience: None,
         },
         help: help(configuration.help)?,
         origins,
         trusted_origins,
+        providers,
         sealer,
         endpoints,
         sign_out,
@@ -97,6 +131,8 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
         identity,
         kept_claims,
         forward,
+        identity_jwt,
+        published_keys: published_keys.unwrap_or_default(),
     })
 }
 
@@ -149,9 +185,10 @@ type SharedSecret = (String, Secret);
 /// The providers, and the secrets that some share with us.
 fn checked_providers(
     shapes: Vec<shapes::Provider>,
+    may_be_none: bool,
     environment: Environment<'_>,
 ) -> Result<(Vec<Provider>, Vec<SharedSecret>), Refusal> {
-    if shapes.is_empty() {
+    if shapes.is_empty() && !may_be_none {
         return Err(Refusal::new(
             "providers",
             "expected at least one provider, found none; write name, issuer, clusters, client_id",
@@ -198,8 +235,8 @@ fn asks_about_opaque_tokens(provider: &Provider) -> bool {
     introspection.is_some_and(|introspection| introspection.about.opaque_tokens())
 }
 
-fn keys(sources: Vec<SecretSource>, environment: Environment<'_>) -> Result<Vec<Secret>, Refusal> {
-    if sources.is_empty() {
+fn keys(sources: Vec<SecretSource>, may_be_none: bool, environment: Environment<'_>) -> Result<Vec<Secret>, Refusal> {
+    if sources.is_empty() && !may_be_none {
         return Err(Refusal::new(
             "session.keys",
             "expected at least one key, found none; make one with: openssl rand -base64 32",
@@ -253,70 +290,6 @@ fn unusable_key(index: usize, why: UnusableKey) -> Refusal {
     )
 }
 
-fn endpoints(shape: shapes::Endpoints, several_providers: bool) -> Result<Endpoints, Refusal> {
-    let endpoints = Endpoints {
-        login: shape.login.unwrap_or_else(|| "/api/login".to_owned()),
-        callback: shape.callback.unwrap_or_else(|| "/api/callback".to_owned()),
-        logout: shape.logout.unwrap_or_else(|| "/api/logout".to_owned()),
-        session: shape.session.unwrap_or_else(|| "/api/session".to_owned()),
-        authorize: shape.authorize,
-        token: shape.token,
-    };
-    let mut seen = BTreeSet::new();
-    for (name, endpoint) in endpoints.all() {
-        let path = format!("endpoints.{name}");
-        if path::check(endpoint).is_err() || endpoint.contains(['*', '%', '"', '\'', '<', '>', ',']) || endpoint == "/" {
-            return Err(Refusal::new(path, "expected an absolute path of plain characters, found another; write /api/login"));
-        }
-        // With several providers, the callbacks stand below the callback's path.
-        if several_providers && name != "callback" && endpoint.starts_with(&format!("{}/", endpoints.callback)) {
-            return Err(Refusal::new(path, "expected a path that is not below the callback's, found one; change it"));
-        }
-        if !seen.insert(endpoint) {
-            return Err(Refusal::new(path, "expected a path of its own, found one that another endpoint has; change it"));
-        }
-    }
-    Ok(endpoints)
-}
-
-/// A front end that keeps its own token: two endpoints, and the page that each provider sends the code to.
-fn front_end(providers: &[Provider], endpoints: &Endpoints, listed: &[Origin]) -> Result<(), Refusal> {
-    let (here, missing) = match (&endpoints.authorize, &endpoints.token) {
-        (Some(_), None) => ("authorize", "token"),
-        (None, Some(_)) => ("token", "authorize"),
-        (None, None) | (Some(_), Some(_)) => ("", ""),
-    };
-    if here != missing {
-        let sentence = format!("expected a path, because {here} is of no use alone, found none; write /api/{missing}");
-        return Err(Refusal::new(format!("endpoints.{missing}"), sentence));
-    }
-    for (index, provider) in providers.iter().enumerate() {
-        let refused = |sentence: &str| Err(Refusal::new(format!("providers[{index}].redirect_uri"), sentence));
-        let Some(url) = &provider.redirect_uri else {
-            if index == 0 && endpoints.token.is_some() {
-                return refused(
-                    "expected the page that the provider sends the code to, because endpoints.token is there, found none; write https://front.example.com/auth/callback",
-                );
-            }
-            continue;
-        };
-        if endpoints.token.is_none() {
-            return refused("expected endpoints.authorize and endpoints.token beside it, found none; write both, or remove it");
-        }
-        if !listed.contains(&url.origin()) {
-            return refused("expected a page on one of the origins or trusted_origins, found another; list its origin there");
-        }
-        if endpoints.all().any(|(_, path)| path == url.target()) {
-            return refused("expected a page, found one of the endpoints; write /auth/callback");
-        }
-        let earlier = providers.iter().take(index).filter_map(|earlier| earlier.redirect_uri.as_ref());
-        if earlier.into_iter().any(|earlier| earlier == url) {
-            return refused("expected a page for each provider, found one that another has; write another path");
-        }
-    }
-    Ok(())
-}
-
 fn sign_out(shape: shapes::Logout, listed: &[Origin]) -> Result<SignOut, Refusal> {
     let return_to = match shape.post_logout_redirect_uri {
         None => ReturnTo::front_page(),
@@ -343,10 +316,15 @@ fn route_policies(shape: Option<shapes::RoutePolicies>, no_policies: bool) -> Re
     }
 }
 
-fn cookie(shape: shapes::Cookie, has_trusted_origins: bool) -> Result<CookieSettings, Refusal> {
+fn cookie(shape: shapes::Cookie, form: Shape, has_trusted_origins: bool) -> Result<CookieSettings, Refusal> {
     let name = shape.name.unwrap_or_else(|| "__Host-accredit".to_owned());
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    let bare = name.strip_prefix("__Host-").unwrap_or_default();
+    let bare = match name.strip_prefix("__Host-") {
+        Some(bare) => bare,
+        // Others read a JWT, and have their own name for its cookie.
+        None if form == Shape::Whole => &name,
+        None => "",
+    };
     if bare.is_empty() || !plain || name.len() > 64 {
         return Err(Refusal::new(
             "session.cookie.name",
@@ -360,7 +338,7 @@ fn cookie(shape: shapes::Cookie, has_trusted_origins: bool) -> Result<CookieSett
         None if has_trusted_origins => SameSite::None,
         None => SameSite::Lax,
     };
-    Ok(CookieSettings::new(name, same_site))
+    Ok(CookieSettings::new(name, same_site, form))
 }
 
 fn lifetimes(lifetime: Option<Span>, idle: Option<Span>) -> Result<Lifetimes, Refusal> {

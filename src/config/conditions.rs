@@ -21,6 +21,10 @@ pub(super) struct Known<'a> {
     pub(super) policies: &'a BTreeMap<String, shapes::Requirement>,
     /// Those whose tokens are accepted as bearer tokens.
     pub(super) bearer_providers: Vec<&'a str>,
+    /// Whether sessions are accepted as bearer tokens.
+    pub(super) session_tokens: bool,
+    /// Whether there is an identity JWT, which is for somebody.
+    pub(super) identity_jwt: bool,
     /// Whether Envoy's routes name policies, so that each must stand alone.
     pub(super) named_by_routes: bool,
 }

@@ -12,7 +12,12 @@ use crate::config::spellings::ClaimName;
 use crate::words::principal::ClaimPath;
 
 /// Which claims become which headers.
-pub(super) fn identity(shapes: Option<Vec<shapes::ClaimToHeader>>) -> Result<IdentityHeaders, Refusal> {
+/// `only` are the claims that there will be, where that is known, and `further` is another header of ours.
+pub(super) fn identity(
+    shapes: Option<Vec<shapes::ClaimToHeader>>,
+    only: Option<&[ClaimPath]>,
+    further: Option<&str>,
+) -> Result<IdentityHeaders, Refusal> {
     const USUAL: [(&str, &str); 4] = [
         ("sub", "x-forwarded-user"),
         ("email", "x-forwarded-email"),
@@ -20,11 +25,11 @@ pub(super) fn identity(shapes: Option<Vec<shapes::ClaimToHeader>>) -> Result<Ide
         ("preferred_username", "x-forwarded-preferred-username"),
     ];
     let Some(shapes) = shapes else {
-        return Ok(IdentityHeaders::new(
-            USUAL.iter().map(|(claim, name)| (ClaimPath::named(*claim), (*name).to_owned())).collect(),
-        ));
+        let usual = USUAL.iter().map(|(claim, name)| (ClaimPath::named(*claim), (*name).to_owned()));
+        let there = |(claim, _): &(ClaimPath, String)| only.is_none_or(|only| claim.first() == "sub" || only.contains(claim));
+        return Ok(IdentityHeaders::new(usual.filter(there).collect(), further));
     };
-    let mut names = BTreeSet::new();
+    let mut names: BTreeSet<_> = further.into_iter().map(str::to_owned).collect();
     let mut pairs = Vec::new();
     for (index, shape) in shapes.iter().enumerate() {
         let path = format!("claim_to_headers[{index}]");
@@ -37,10 +42,11 @@ pub(super) fn identity(shapes: Option<Vec<shapes::ClaimToHeader>>) -> Result<Ide
         }
         pairs.push((claim_path(&format!("{path}.claim_name"), &shape.claim_name)?, name));
     }
-    Ok(IdentityHeaders::new(pairs))
+    Ok(IdentityHeaders::new(pairs, further))
 }
 
-fn header_name(path: &str, name: &str) -> Result<String, Refusal> {
+/// A header that may carry something of ours.
+pub(super) fn header_name(path: &str, name: &str) -> Result<String, Refusal> {
     const NOT_FOR_CLAIMS: [&str; 28] = [
         "accept",
         "host",
@@ -88,21 +94,21 @@ fn header_name(path: &str, name: &str) -> Result<String, Refusal> {
     Ok(name)
 }
 
-/// The claims that a session keeps: those that headers, rules and policies name, and those that the session endpoint is to tell.
-pub(super) fn kept_claims(
-    identity: &IdentityHeaders,
-    policies: &BTreeMap<String, Condition>,
-    rules: &[Rule],
-    told: &[ClaimName],
-) -> Result<Vec<ClaimPath>, Refusal> {
+/// The claims that headers, rules and policies name.
+pub(super) fn named_claims(identity: &IdentityHeaders, policies: &BTreeMap<String, Condition>, rules: &[Rule]) -> Vec<ClaimPath> {
     let mut named: Vec<_> = identity.claims().cloned().collect();
-    named.push(ClaimPath::named("sub"));
     policies.values().for_each(|policy| policy.claims(&mut named));
     for rule in rules {
         if let Requirement::When(condition) = &rule.require {
             condition.claims(&mut named);
         }
     }
+    named
+}
+
+/// The claims that a session keeps: those that are named, and those that the session endpoint is to tell.
+pub(super) fn kept_claims(mut named: Vec<ClaimPath>, told: &[ClaimName]) -> Result<Vec<ClaimPath>, Refusal> {
+    named.push(ClaimPath::named("sub"));
     for (index, claim) in told.iter().enumerate() {
         named.push(claim_path(&format!("session.claims[{index}]"), claim)?);
     }

@@ -1,5 +1,7 @@
 //! Rules as written → rules that can match. One that never can is refused: its author expects something of it.
 
+use std::rc::Rc;
+
 use crate::access::path;
 use crate::access::policy::Requirement;
 use crate::access::route::{Credentials, Match, PathMatch, Rule, Unauthenticated, decoded};
@@ -42,7 +44,16 @@ pub(super) fn rules(
             Some(shapes::Unauthenticated::Respond) => Unauthenticated::Respond,
         };
         let credentials = credentials(&path, shape, &require, known)?;
-        rules.push(Rule { name: path.into(), matches, require, unauthenticated, credentials });
+        let audience = match &shape.audience {
+            Some(audience) if audience.is_empty() || !known.identity_jwt => {
+                return Err(Refusal::new(
+                    format!("{path}.audience"),
+                    "expected the name of an audience where forward.identity_jwt is set, found none of both; set it, or remove this",
+                ));
+            }
+            audience => audience.as_deref().map(Rc::from),
+        };
+        rules.push(Rule { name: path.into(), matches, require, unauthenticated, credentials, audience });
     }
     Ok(rules)
 }
@@ -52,7 +63,8 @@ fn credentials(path: &str, shape: &shapes::Rule, require: &Requirement, known: &
     let refused = |sentence: &str| Err(Refusal::new(format!("{path}.credentials"), sentence));
     let by_token_only = matches!(require, Requirement::When(condition) if condition.demands_token());
     let credentials = match shape.credentials {
-        None if by_token_only => Credentials::Bearer,
+        // Nobody can sign in where there is no provider.
+        None if by_token_only || known.providers.is_empty() => Credentials::Bearer,
         None | Some(shapes::Credentials::Any) => Credentials::Any,
         Some(shapes::Credentials::Session) if by_token_only => {
             return refused("expected bearer or any, because the requirement asks for a bearer token, found session; remove it");
@@ -60,9 +72,9 @@ fn credentials(path: &str, shape: &shapes::Rule, require: &Requirement, known: &
         Some(shapes::Credentials::Session) => Credentials::Session,
         Some(shapes::Credentials::Bearer) => Credentials::Bearer,
     };
-    if credentials == Credentials::Bearer && known.bearer_providers.is_empty() {
+    if credentials == Credentials::Bearer && known.bearer_providers.is_empty() && !known.session_tokens {
         return refused(
-            "expected a provider whose bearer tokens are accepted, found none; write bearer: {audiences: […]} at a provider",
+            "expected a provider whose bearer tokens are accepted, found none; write bearer: {audiences: […]} at a provider, or session.jwt.bearer: true",
         );
     }
     if credentials == Credentials::Bearer && shape.unauthenticated == Some(shapes::Unauthenticated::Redirect) {

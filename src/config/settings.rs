@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::access::answer::Help;
 use crate::access::headers::IdentityHeaders;
+use crate::access::identity_jwt::IdentityJwt;
 use crate::access::policy::Condition;
 use crate::access::route::Rule;
 use crate::crypto::seal::Sealer;
@@ -47,6 +48,10 @@ pub struct Settings {
     pub kept_claims: Vec<ClaimPath>,
     /// Which tokens go upstream.
     pub forward: Forward,
+    /// The token of our own that tells the upstream who is asking, when that is wanted.
+    pub identity_jwt: Option<IdentityJwt>,
+    /// The public halves of the keys that sign tokens of ours, as a JWK set.
+    pub published_keys: String,
     /// What a forbidden page says about asking for access.
     pub help: Help,
 }
@@ -66,7 +71,7 @@ pub struct ProviderSettings {
 /// Paths that are answered here, before any rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {
-    /// Begins a sign-in.
+    /// Begins a sign-in; empty without a provider, as `callback` is.
     pub login: String,
     /// Where the provider sends the browser back.
     pub callback: String,
@@ -78,13 +83,15 @@ pub struct Endpoints {
     pub authorize: Option<String>,
     /// Exchanges that page's code for the token.
     pub token: Option<String>,
+    /// Publishes the keys that sign tokens of ours, when that is wanted.
+    pub jwks: Option<String>,
 }
 
 impl Endpoints {
     /// All that there are, by the names that the configuration gives them.
     pub fn all(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let always = [("login", &self.login), ("callback", &self.callback), ("logout", &self.logout), ("session", &self.session)];
-        let further = [("authorize", &self.authorize), ("token", &self.token)];
+        let further = [("authorize", &self.authorize), ("token", &self.token), ("jwks", &self.jwks)];
         let further = further.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?)));
         always.into_iter().chain(further).map(|(name, path)| (name, path.as_str()))
     }
@@ -106,6 +113,8 @@ pub struct Forward {
     pub access_token: bool,
     /// As `x-forwarded-id-token`.
     pub id_token: bool,
+    /// The session's cookie, as it came, when it is a token that others can read.
+    pub session_cookie: bool,
 }
 
 impl Settings {

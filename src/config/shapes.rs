@@ -9,6 +9,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::config::own_tokens::{IdentityJwtShape, SessionJwt};
 use crate::config::spellings::{ClaimName, SecretSource, Span};
 
 /// The whole of it.
@@ -19,6 +20,7 @@ pub struct Configuration {
     pub origins: Vec<String>,
     #[serde(default)]
     pub trusted_origins: Vec<String>,
+    #[serde(default)]
     pub providers: Vec<Provider>,
     pub session: Session,
     #[serde(default)]
@@ -175,7 +177,11 @@ pub enum AccountPrompt {
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "see the configuration reference")]
 pub struct Session {
+    #[serde(default)]
     pub keys: Vec<SecretSource>,
+    #[serde(default)]
+    pub form: SessionForm,
+    pub jwt: Option<SessionJwt>,
     #[serde(default)]
     pub cookie: Cookie,
     pub lifetime: Option<Span>,
@@ -184,6 +190,15 @@ pub struct Session {
     pub follow_provider: bool,
     #[serde(default)]
     pub claims: Vec<ClaimName>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub enum SessionForm {
+    #[default]
+    Sealed,
+    Jwt,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -212,6 +227,7 @@ pub struct Endpoints {
     pub session: Option<String>,
     pub authorize: Option<String>,
     pub token: Option<String>,
+    pub jwks: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -240,6 +256,7 @@ pub struct Rule {
     pub require: Requirement,
     pub unauthenticated: Option<Unauthenticated>,
     pub credentials: Option<Credentials>,
+    pub audience: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -292,6 +309,9 @@ pub struct Forward {
     pub access_token: bool,
     #[serde(default)]
     pub id_token: bool,
+    #[serde(default)]
+    pub session_cookie: bool,
+    pub identity_jwt: Option<IdentityJwtShape>,
 }
 
 #[derive(Debug, Default, Deserialize)]

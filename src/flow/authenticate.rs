@@ -9,20 +9,23 @@ use crate::access::headers::{ACCESS_TOKEN, ID_TOKEN, PROVIDER};
 use crate::config::settings::Settings;
 use crate::crypto::seal::Purpose;
 use crate::flow::event::Event;
+use crate::flow::gateway::Gateway;
+use crate::flow::identity_jwt;
 use crate::flow::step::{Asking, Cause, Renewal, Resource};
 use crate::flow::visit::Visit;
+use crate::session::Form;
 use crate::session::content::Session;
 use crate::session::cookie::{self, Carried};
 use crate::session::memory::Memory;
 use crate::session::tombstone::{self, Ended};
 use crate::words::message::HttpCall;
-use crate::words::principal::Principal;
+use crate::words::principal::{Principal, Proof};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
 /// A remembered session is opened anew after this long, so that a sign-out on another worker holds here too.
-const LONGEST_MEMORY: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_MEMORY: Duration = Duration::from_secs(60);
 
 /// Somebody who was verified, with everything that follows from it. Debug output shows the credential, which redacts itself, and
 /// of the headers the names: forwarded tokens are among the values.
@@ -38,6 +41,8 @@ pub struct Verified {
     pub subject: Rc<str>,
     /// The headers for the upstream.
     pub headers: Vec<(Rc<str>, String)>,
+    /// The tokens that told upstreams of it lately.
+    pub identity_jwts: identity_jwt::Remembered,
 }
 
 impl fmt::Debug for Verified {
@@ -92,6 +97,10 @@ pub fn authenticate(
             events.push(Event::SessionRefused(Reason::SessionInvalid));
             return Err(Reason::SessionInvalid);
         }
+        Carried::Several => {
+            events.push(Event::SessionRefused(Reason::SessionAmbiguous));
+            return Err(Reason::SessionAmbiguous);
+        }
         Carried::Sealed(sealed) => sealed,
     };
     if let Some(verified) = memory.recall(&sealed, visit.now) {
@@ -122,26 +131,47 @@ pub fn authenticate(
 
 /// Forgets the session that a request carries, and returns it, good or not: one that has just expired may still be renewed by a
 /// request under way.
-pub fn forget(settings: &Settings, memory: &mut Memory<Verified>, visit: &Visit) -> Option<Session> {
-    let Carried::Sealed(sealed) = cookie::read(&settings.session.cookie, &visit.request.headers) else { return None };
-    memory.forget(&sealed);
-    Session::parse(&settings.sealer.open(Purpose::Session, &sealed)?)
+pub fn forget(gateway: &mut Gateway, world: &dyn World, visit: &Visit) -> Option<Session> {
+    let settings = &gateway.settings;
+    let Carried::Sealed(carried) = cookie::read(&settings.session.cookie, &visit.request.headers) else { return None };
+    gateway.memory.forget(&carried);
+    gateway.tokens.forget(&carried);
+    match &settings.session.form {
+        Form::Sealed => Session::parse(&settings.sealer.open(Purpose::Session, &carried)?),
+        // It is not renewed: what is not good needs no ending.
+        Form::Jwt(jwt) => jwt.read(world, std::str::from_utf8(&carried).ok()?, visit.now).ok(),
+    }
 }
 
-fn open(settings: &Settings, world: &dyn World, visit: &Visit, sealed: &[u8]) -> Result<Session, Reason> {
-    let plain = settings.sealer.open(Purpose::Session, sealed).ok_or(Reason::SessionInvalid)?;
-    let session = Session::read(&plain, visit.now, settings.session.lifetimes)?;
-    let provider = settings.provider(&session.provider).ok_or(Reason::SessionInvalid)?;
-    if provider.fingerprint != session.fingerprint {
-        return Err(Reason::SessionInvalid);
-    }
+fn open(settings: &Settings, world: &dyn World, visit: &Visit, carried: &[u8]) -> Result<Session, Reason> {
+    let session = match &settings.session.form {
+        Form::Sealed => unsealed(settings, visit, carried)?,
+        Form::Jwt(jwt) => {
+            let token = std::str::from_utf8(carried).map_err(|_| Reason::SessionInvalid)?;
+            jwt.read(world, token, visit.now).map_err(|error| error.of_cookie())?
+        }
+    };
     if tombstone::is_marked(world, Ended::Session(&session.id), visit.now) {
         return Err(Reason::SessionExpired);
     }
     Ok(session)
 }
 
+fn unsealed(settings: &Settings, visit: &Visit, sealed: &[u8]) -> Result<Session, Reason> {
+    let plain = settings.sealer.open(Purpose::Session, sealed).ok_or(Reason::SessionInvalid)?;
+    let session = Session::read(&plain, visit.now, settings.session.lifetimes)?;
+    let provider = settings.provider(&session.provider).ok_or(Reason::SessionInvalid)?;
+    if provider.fingerprint == session.fingerprint { Ok(session) } else { Err(Reason::SessionInvalid) }
+}
+
 impl Verified {
+    /// What follows from a session of ours that came as a bearer token.
+    pub fn by_session_token(settings: &Settings, session: Session) -> Self {
+        let mut verified = Self::by_session(settings, session);
+        verified.principal.proof = Proof::SessionToken;
+        verified
+    }
+
     /// When the tokens behind it should be refreshed.
     fn tokens_due(&self) -> Timestamp {
         let due = match &self.credential {
@@ -166,14 +196,22 @@ impl Verified {
         }
         let subject = Rc::from(principal.subject.as_str());
         let ends = session.ends.min(session.created.plus(settings.session.lifetimes.absolute));
-        Self { credential: Credential::Session(Box::new(session)), principal, ends, subject, headers }
+        Self {
+            credential: Credential::Session(Box::new(session)),
+            principal,
+            ends,
+            subject,
+            headers,
+            identity_jwts: identity_jwt::Remembered::for_some(settings),
+        }
     }
 
     /// What follows from a verified bearer token.
     pub fn by_token(settings: &Settings, principal: Principal, credential: Credential) -> Self {
         let headers = identity_headers(settings, &principal);
         let (subject, ends) = (Rc::from(principal.subject.as_str()), principal.expires);
-        Self { credential, ends, subject, headers, principal }
+        let identity_jwts = identity_jwt::Remembered::for_some(settings);
+        Self { credential, ends, subject, headers, principal, identity_jwts }
     }
 }
 
@@ -188,5 +226,5 @@ fn identity_headers(settings: &Settings, principal: &Principal) -> Vec<(Rc<str>,
 /// About how many bytes it takes: its claims are there three times, as text of the credential's size at most.
 pub fn weight(verified: &Verified, credential: usize) -> usize {
     let headers: usize = verified.headers.iter().map(|(_, value)| value.len()).sum();
-    credential.saturating_mul(3).saturating_add(headers)
+    credential.saturating_mul(3).saturating_add(headers).saturating_add(verified.identity_jwts.most_bytes(credential))
 }

@@ -12,8 +12,10 @@ use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
 use crate::flow::step::{SignIn, Step};
 use crate::flow::tokens::first_tokens;
+use crate::flow::visit::Visit;
 use crate::oidc::id_token::IdToken;
 use crate::oidc::token::TokenSet;
+use crate::session::Form;
 use crate::session::content::{NewSession, Session};
 use crate::session::cookie;
 use crate::session::tombstone::{self, Ended};
@@ -39,7 +41,7 @@ pub fn establish(gateway: &mut Gateway, world: &mut dyn World, sign_in: &SignIn,
         Err(failure) => return sign_in.fail(settings, failure),
     };
     // A renewal of the session that was there before must not bring it back.
-    if let Some(before) = authenticate::forget(settings, &mut gateway.memory, &sign_in.visit) {
+    if let Some(before) = authenticate::forget(gateway, world, &sign_in.visit) {
         tombstone::mark(world, Ended::Session(&before.id), before.ends);
     }
     let return_to = sign_in.return_to(settings);
@@ -78,16 +80,35 @@ fn session_cookies(
         claims: kept(settings, &id_token.claims),
         fingerprint: provider.fingerprint.clone(),
         tokens: kept_tokens,
-        tokens_end,
+        tokens_end: match &settings.session.form {
+            Form::Sealed => tokens_end,
+            Form::Jwt(jwt) => Some(jwt.end(now)),
+        },
     };
-    let session = Session::begin(world, now, settings.session.lifetimes, new).map_err(no_randomness)?;
-    let sealed = settings.sealer.seal(world, Purpose::Session, &session.write()).map_err(no_randomness)?;
-    let came = &sign_in.visit.request.headers;
-    let written = cookie::write(&settings.session.cookie, &sealed, now, session.ends, came);
-    let mut cookies = written.map_err(|_| too_large(&session, sealed.len()))?;
+    let mut session = Session::begin(world, now, settings.session.lifetimes, new).map_err(no_randomness)?;
+    let mut cookies = carry(settings, world, &sign_in.visit, &mut session)?;
     cookies.push(sign_in.attempt.forget(&settings.session.cookie));
     cookies.extend(hint_cookie(settings, world, &tokens.id_token, &session, now));
     Ok(cookies)
+}
+
+/// The cookies that carry a session, in the form that is configured.
+fn carry(settings: &Settings, world: &mut dyn World, visit: &Visit, session: &mut Session) -> Result<Vec<String>, Failure> {
+    let cookie = &settings.session.cookie;
+    let (written, bytes) = match &settings.session.form {
+        Form::Sealed => {
+            let sealed = settings.sealer.seal(world, Purpose::Session, &session.write());
+            let sealed = sealed.map_err(|_| Failure::new(Reason::Internal, "the host gave no random bytes"))?;
+            (cookie::write(cookie, &sealed, visit.now, session.ends, &visit.request.headers), sealed.len())
+        }
+        Form::Jwt(jwt) => {
+            let token = jwt.write(world, session);
+            let token = token.map_err(|_| Failure::new(Reason::Internal, "the session could not be signed"))?;
+            let written = cookie::write_whole(cookie, &token, jwt.lifetime, &visit.origin);
+            (written.map(|set| vec![set]), token.len())
+        }
+    };
+    written.map_err(|_| too_large(session, bytes))
 }
 
 /// The claims that the configuration names; `sub` always.
@@ -122,7 +143,7 @@ fn too_large(session: &Session, bytes: usize) -> Failure {
     let mut weights: Vec<_> = session.claims.iter().map(|(name, value)| (value.to_string().len(), name)).collect();
     weights.sort_unstable_by(|left, right| right.cmp(left));
     let heaviest: Vec<_> = weights.iter().take(3).map(|(weight, name)| format!("{name} ({weight} bytes)")).collect();
-    let detail = format!("{bytes} bytes sealed; the largest claims are {}", heaviest.join(", "));
+    let detail = format!("{bytes} bytes; the largest claims are {}", heaviest.join(", "));
     Failure::new(Reason::SessionTooLarge, detail)
 }
 

@@ -12,7 +12,7 @@ use crate::flow::event::Event;
 use crate::flow::step::{News, Pending, Renewal, Resource, Step};
 use crate::flow::upkeep::{Background, Fetch, Upkeep};
 use crate::flow::visit::Visit;
-use crate::flow::{callback, exchange, refresh, sign_in, sign_out, whoami};
+use crate::flow::{callback, exchange, published, refresh, sign_in, sign_out, whoami};
 use crate::session::attempt::Ending;
 use crate::session::cookie;
 use crate::session::memory::Memory;
@@ -187,6 +187,7 @@ impl Gateway {
         let endpoints = &settings.endpoints;
         let path = visit.request.path.as_str();
         let called_back = settings.providers.iter().find(|provider| provider.oidc.signs_in() && provider.callback == path);
+        // Without a provider, login and callback are empty: no path is.
         if path == endpoints.login {
             sign_in::login(self, world, visit, Ending::Session)
         } else if called_back.is_some() || path == endpoints.callback {
@@ -199,6 +200,8 @@ impl Gateway {
             sign_out::begin(self, world, &visit)
         } else if path == endpoints.session {
             whoami::tell(self, world, &visit)
+        } else if endpoints.jwks.as_deref() == Some(path) {
+            published::keys(&settings, &visit)
         } else {
             self.guard(world, visit)
         }

@@ -13,6 +13,8 @@ use crate::flow::authenticate::{self, Credential, Identity, Verified};
 use crate::flow::bearer::{self, Brought};
 use crate::flow::event::{Event, Outcome};
 use crate::flow::gateway::Gateway;
+use crate::flow::identity_jwt;
+use crate::flow::session_token;
 use crate::flow::sign_in;
 use crate::flow::step::{Asking, Decision, Forward, Note, Pending, Renewal, Resource, Step};
 use crate::flow::visit::Visit;
@@ -83,12 +85,16 @@ impl Gateway {
             && browser::needs_same_origin_evidence(request)
             && !browser::has_same_origin_evidence(&request.headers, &visit.origin, &settings.trusted_origins);
         match (identity, &rule.require) {
-            (Identity::Known(..), Requirement::Public) if unsafe_across_sites => self.forward(&visit, rule, None, None, events),
+            (Identity::Known(..), Requirement::Public) if unsafe_across_sites => {
+                self.forward(world, &visit, rule, None, None, events)
+            }
             (Identity::Known(verified, renewal), Requirement::Public) => {
-                self.forward(&visit, rule, Some(&verified), renewal, events)
+                self.forward(world, &visit, rule, Some(&verified), renewal, events)
             }
             // Public pages wait for nobody.
-            (Identity::Unknown(_) | Identity::Unclear(_), Requirement::Public) => self.forward(&visit, rule, None, None, events),
+            (Identity::Unknown(_) | Identity::Unclear(_), Requirement::Public) => {
+                self.forward(world, &visit, rule, None, None, events)
+            }
             (Identity::Known(verified, _), _) if unsafe_across_sites => deny(
                 &settings,
                 &visit,
@@ -101,7 +107,7 @@ impl Gateway {
                 let skew = settings.provider(&verified.principal.provider).map(|provider| provider.oidc.clock_skew);
                 let clock = Clock { now: visit.now, skew: skew.unwrap_or_default() };
                 match requirement.check(&verified.principal, clock) {
-                    Ok(()) => self.forward(&visit, rule, Some(&verified), renewal, events),
+                    Ok(()) => self.forward(world, &visit, rule, Some(&verified), renewal, events),
                     Err(failure) => self.forbidden(world, visit, rule, &verified, clock, (failure, events)),
                 }
             }
@@ -117,7 +123,10 @@ impl Gateway {
         if accepts_tokens(&settings, rule) {
             match (bearer::brought(visit), told) {
                 (Brought::Token(_), Told::TokenOf(identity)) => return identity,
-                (Brought::Token(token), Told::Nothing) => return bearer::authenticate(self, world, visit, &token, events),
+                (Brought::Token(token), Told::Nothing) => {
+                    let ours = session_token::authenticate(self, world, visit, &token, events);
+                    return ours.unwrap_or_else(|| bearer::authenticate(self, world, visit, &token, events));
+                }
                 (Brought::TooMuch, _) => return Identity::Unknown(Failure::new(Reason::TokenAmbiguous, "")),
                 (Brought::Nothing, _) if rule.credentials == Credentials::Bearer => {
                     return Identity::Unknown(Failure::new(Reason::TokenMissing, ""));
@@ -231,6 +240,7 @@ impl Gateway {
 
     fn forward(
         &self,
+        world: &mut dyn World,
         visit: &Visit,
         rule: &Rule,
         verified: Option<&Verified>,
@@ -238,14 +248,24 @@ impl Gateway {
         mut events: Vec<Event>,
     ) -> Step {
         let headers = &visit.request.headers;
-        let set = verified.map(|verified| verified.headers.clone()).unwrap_or_default();
+        let mut set = verified.map(|verified| verified.headers.clone()).unwrap_or_default();
+        if let (Some(verified), Some(identity_jwt)) = (verified, &self.settings.identity_jwt) {
+            match identity_jwt::header(identity_jwt, world, visit, rule, verified) {
+                Ok(header) => set.push(header),
+                Err(failure) => return deny(&self.settings, visit, rule, Some(verified), failure, events),
+            }
+        }
         let replaced = |name: &str| set.iter().any(|(ours, _)| &**ours == name);
         let mut remove: Vec<_> =
             self.settings.identity.sent_by_client(headers).filter(|name| !replaced(name)).map(str::to_owned).collect();
         if self.takes_token_away(visit, rule, verified) {
             remove.push("authorization".to_owned());
         }
-        let cookie = without(headers, |name| self.settings.session.cookie.is_ours(name));
+        let ours = &self.settings.session.cookie;
+        // Only a session that counted here is shown to the upstream: not a forged one, and not one that another site made use of.
+        let shown = self.settings.forward.session_cookie
+            && verified.is_some_and(|verified| verified.principal.proof == Proof::SessionCookie);
+        let cookie = without(headers, |name| ours.is_ours(name) && !(shown && name == ours.name));
         events.push(Event::Outcome(Outcome::Forwarded));
         Step {
             decision: Decision::Forward(Forward { edits: Edits { remove, set, cookie }, renewal }),
@@ -275,7 +295,8 @@ fn redirects(rule: &Rule, visit: &Visit) -> bool {
 }
 
 fn accepts_tokens(settings: &Settings, rule: &Rule) -> bool {
-    rule.credentials != Credentials::Session && settings.providers.iter().any(|provider| provider.oidc.bearer.is_some())
+    let accepted = || settings.providers.iter().any(|provider| provider.oidc.bearer.is_some());
+    rule.credentials != Credentials::Session && (settings.session.as_bearer().is_some() || accepted())
 }
 
 fn deny(
@@ -304,7 +325,7 @@ fn deny(
     let demand = rule.require.demand().unwrap_or_default();
     let mut response = visit.refusal_for(settings, failure.reason, &visit.return_to(), visitor, (bearer, &demand));
     if failure.reason == Reason::SessionExpired {
-        let forgotten = cookie::forget(&settings.session.cookie, &visit.request.headers);
+        let forgotten = cookie::forget(&settings.session.cookie, &visit.request.headers, &visit.origin);
         response.headers.extend(forgotten.into_iter().map(|cookie| ("set-cookie".to_owned(), cookie)));
     }
     let subject = verified.map(|verified| Rc::clone(&verified.subject));

@@ -33,13 +33,13 @@ pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Ste
     if !allowed {
         return visit.refuse(&settings, Failure::new(Reason::CrossSite, "sign-out needs evidence that this site asked for it"));
     }
-    let session = authenticate::forget(&settings, &mut gateway.memory, visit);
+    let session = authenticate::forget(gateway, world, visit);
     let session = session.filter(|session| !tombstone::is_marked(world, Ended::Session(&session.id), visit.now));
     if let Some(session) = &session {
         tombstone::mark(world, Ended::Session(&session.id), session.ends);
     }
     let at_provider = session.as_ref().and_then(|session| at_provider(gateway, &settings, world, visit, session));
-    let mut cookies = forget(&settings.session.cookie, &request.headers);
+    let mut cookies = forget(&settings.session.cookie, &request.headers, &visit.origin);
     if settings.sign_out.at_provider {
         cookies.push(delete(&settings.session.cookie.hint_name, &settings.endpoints.logout, settings.session.cookie.same_site));
     }

@@ -8,6 +8,7 @@ use crate::flow::event::{Event, Outcome};
 use crate::flow::gateway::Gateway;
 use crate::flow::step::{Decision, Note, Pending, Step};
 use crate::flow::visit::Visit;
+use crate::session::Form;
 use crate::words::reason::{Failure, Reason};
 use crate::words::url::ReturnTo;
 use crate::words::world::World;
@@ -29,14 +30,22 @@ pub fn tell(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Step
         }
         Identity::Known(verified, _) => {
             let principal = &verified.principal;
-            let body = json!({
-                "authenticated": true,
-                "provider": principal.provider,
-                "subject": principal.subject,
-                "claims": principal.claims,
-                "expires_at": verified.ends.seconds(),
-                "idle_expires_at": principal.expires.seconds(),
-            });
+            let body = match settings.session.form {
+                Form::Sealed => json!({
+                    "authenticated": true,
+                    "provider": principal.provider,
+                    "subject": principal.subject,
+                    "claims": principal.claims,
+                    "expires_at": verified.ends.seconds(),
+                    "idle_expires_at": principal.expires.seconds(),
+                }),
+                // The claims as they stand in the token.
+                Form::Jwt(_) => {
+                    let mut claims = principal.claims.clone();
+                    claims.insert("exp".to_owned(), json!(verified.ends.seconds()));
+                    json!(claims)
+                }
+            };
             let mut step = Step::answered(json_answer(&body, Vec::new()), events);
             step.note.subject = Some(std::rc::Rc::clone(&verified.subject));
             step

@@ -225,12 +225,12 @@ pub fn forget_named(settings: &CookieSettings, state: &str) -> Option<String> {
 }
 
 fn cookie_name(settings: &CookieSettings, id: &str) -> String {
-    format!("{}-attempt-{id}", settings.name)
+    format!("{}{id}", settings.attempt_prefix)
 }
 
 fn cookies_of<'a>(settings: &'a CookieSettings, came: &'a Headers) -> impl Iterator<Item = (&'a str, &'a [u8])> {
     pairs(came).filter_map(|(name, value)| {
-        let id = name.strip_prefix(settings.name.as_str())?.strip_prefix("-attempt-")?;
+        let id = name.strip_prefix(settings.attempt_prefix.as_str())?;
         is_id(id).then_some((id, value))
     })
 }
@@ -261,6 +261,7 @@ fn random_text<const BYTES: usize>(world: &mut dyn World) -> Result<String, NoRa
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::cookie::Shape;
     use crate::words::world::testing::Still;
 
     const TIMEOUT: Duration = Duration::from_secs(600);
@@ -274,7 +275,7 @@ mod tests {
     impl Desk {
         fn new() -> Self {
             let key = Secret::new(URL_SAFE_NO_PAD.encode([7; 32]));
-            let settings = CookieSettings::new("__Host-accredit".into(), SameSite::Lax);
+            let settings = CookieSettings::new("__Host-accredit".into(), SameSite::Lax, Shape::Split);
             Self { world: Still::default(), sealer: Sealer::new(&[key]).ok().unwrap(), settings }
         }
 

@@ -143,6 +143,9 @@ pub struct Lifetimes {
 }
 
 impl Lifetimes {
+    /// For sessions that say themselves when they end, and are never renewed.
+    pub const NONE: Self = Self { absolute: Duration::MAX, idle: Duration::MAX };
+
     /// A session in use is written again when this much has passed: often enough that nobody idles out while working.
     pub fn renew_after(&self) -> Duration {
         self.idle.checked_div(4).unwrap_or_default()
@@ -180,10 +183,14 @@ impl Session {
     pub fn begin(world: &mut dyn World, now: Timestamp, lifetimes: Lifetimes, new: NewSession) -> Result<Self, NoRandomness> {
         let mut id = [0; 16];
         world.random(&mut id)?;
-        let ends = now.plus(lifetimes.absolute);
-        Ok(Self {
+        Ok(Self::of(URL_SAFE_NO_PAD.encode(id), now, now.plus(lifetimes.absolute), new))
+    }
+
+    /// A session of this identifier, begun now, that ends then or with its tokens.
+    pub(super) fn of(id: String, now: Timestamp, ends: Timestamp, new: NewSession) -> Self {
+        Self {
             version: VERSION,
-            id: URL_SAFE_NO_PAD.encode(id),
+            id,
             generation: 0,
             provider: new.provider,
             issuer: new.issuer,
@@ -196,7 +203,7 @@ impl Session {
             claims: new.claims,
             fingerprint: new.fingerprint,
             tokens: new.tokens,
-        })
+        }
     }
 
     /// Reads what was sealed, whether it still counts or not.

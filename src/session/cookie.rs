@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use crate::words::cookie::{Attributes, SameSite, delete, pairs, set};
+use crate::words::cookie::{Attributes, SameSite, delete, pairs, set, set_on_loopback};
 use crate::words::message::Headers;
 use crate::words::time::Timestamp;
+use crate::words::url::Origin;
 
 /// A session is split over at most this many cookies. More than that is refused at sign-in, and not read.
 pub const MOST_COOKIES: usize = 8;
@@ -19,28 +20,52 @@ pub const LARGEST: usize = MOST_COOKIES * LARGEST_VALUE;
 /// The cookies' names and attributes.
 #[derive(Clone, Debug)]
 pub struct CookieSettings {
-    /// The first cookie's name; further ones, and those of sign-ins, begin with it.
+    /// The first cookie's name; further ones begin with it.
     pub name: String,
+    /// What the names of sign-ins' cookies begin with: always `__Host-`, so that no other site can plant one.
+    pub attempt_prefix: String,
     /// `SameSite` of the session's cookies.
     pub same_site: SameSite,
     /// The name of the cookie that keeps the ID token for sign-out. It has a path of its own, so it cannot be `__Host-`.
     pub hint_name: String,
+    /// Whether a session may be split.
+    pub shape: Shape,
+}
+
+/// How a session stands in cookies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Over as many as it takes, up to [`MOST_COOKIES`].
+    Split,
+    /// In one, as others want to read it.
+    Whole,
 }
 
 impl CookieSettings {
     /// Settings for cookies of this name.
-    pub fn new(name: String, same_site: SameSite) -> Self {
-        let hint_name = format!("__Secure-{}-hint", name.strip_prefix("__Host-").unwrap_or(&name));
-        Self { name, same_site, hint_name }
+    pub fn new(name: String, same_site: SameSite, shape: Shape) -> Self {
+        let bare = name.strip_prefix("__Host-").unwrap_or(&name);
+        let (attempt_prefix, hint_name) = (format!("__Host-{bare}-attempt-"), format!("__Secure-{bare}-hint"));
+        Self { name, attempt_prefix, same_site, hint_name, shape }
     }
 
     /// Whether a cookie of this name is one of ours, so that it does not go upstream.
     pub fn is_ours(&self, name: &str) -> bool {
         match name.strip_prefix(self.name.as_str()) {
             Some("") => true,
-            Some(rest) => rest.starts_with('-'),
-            None => name == self.hint_name,
+            Some(rest) if self.shape == Shape::Split => rest.starts_with('-'),
+            _ => name == self.hint_name || name.starts_with(self.attempt_prefix.as_str()),
         }
+    }
+
+    /// Whether the session's cookie is `Secure`: always, but for plain http on this machine under a name that does not ask for it.
+    fn is_secure(&self, origin: &Origin) -> bool {
+        origin.is_https() || self.shape == Shape::Split || self.name.starts_with("__") || self.same_site == SameSite::None
+    }
+
+    fn set_whole(&self, value: &str, max_age: Duration, origin: &Origin) -> String {
+        let attributes = Attributes { path: "/", same_site: self.same_site, max_age };
+        if self.is_secure(origin) { set(&self.name, value, attributes) } else { set_on_loopback(&self.name, value, attributes) }
     }
 
     fn part(&self, position: usize) -> String {
@@ -61,14 +86,22 @@ impl CookieSettings {
 pub enum Carried {
     /// None.
     Nothing,
-    /// This sealed text.
+    /// This text, sealed or signed.
     Sealed(Vec<u8>),
     /// Cookies that do not fit together: a part missing, twice there, or too many.
     Torn,
+    /// Several that stand whole in one cookie each, and differ: one of them is not from here. A sibling domain can set a cookie
+    /// that has no `__Host-` name, and which of both the browser sends first says nothing.
+    Several,
 }
 
 /// Puts the session's cookies together.
 pub fn read(settings: &CookieSettings, headers: &Headers) -> Carried {
+    if settings.shape == Shape::Whole {
+        let mut values = pairs(headers).filter(|(name, _)| *name == settings.name).map(|(_, value)| value);
+        let Some(first) = values.next() else { return Carried::Nothing };
+        return if values.all(|value| value == first) { Carried::Sealed(first.to_vec()) } else { Carried::Several };
+    }
     let mut parts: [Option<&[u8]>; MOST_COOKIES] = [None; MOST_COOKIES];
     for (name, value) in pairs(headers) {
         let Some(position) = settings.position(name) else { continue };
@@ -130,8 +163,19 @@ pub fn write(
     Ok(cookies)
 }
 
+/// The `Set-Cookie` value that stores a session in one cookie, for an origin.
+///
+/// # Errors
+/// [`TooLarge`].
+pub fn write_whole(settings: &CookieSettings, text: &str, lasts: Duration, origin: &Origin) -> Result<String, TooLarge> {
+    if text.len() > LARGEST_VALUE { Err(TooLarge) } else { Ok(settings.set_whole(text, lasts, origin)) }
+}
+
 /// The `Set-Cookie` values that delete the session that came with a request, whatever state it is in.
-pub fn forget(settings: &CookieSettings, came: &Headers) -> Vec<String> {
+pub fn forget(settings: &CookieSettings, came: &Headers, origin: &Origin) -> Vec<String> {
+    if settings.shape == Shape::Whole {
+        return vec![settings.set_whole("", Duration::ZERO, origin)];
+    }
     let came = pairs(came).filter_map(|(name, _)| settings.position(name)).filter(|position| *position < MOST_COOKIES);
     let mut positions: std::collections::BTreeSet<_> = came.collect();
     positions.insert(0);
@@ -147,7 +191,15 @@ mod tests {
     use super::*;
 
     fn settings() -> CookieSettings {
-        CookieSettings::new("__Host-accredit".into(), SameSite::Lax)
+        CookieSettings::new("__Host-accredit".into(), SameSite::Lax, Shape::Split)
+    }
+
+    fn whole(name: &str) -> CookieSettings {
+        CookieSettings::new(name.into(), SameSite::Lax, Shape::Whole)
+    }
+
+    fn origin(text: &str) -> Origin {
+        Origin::parse(text).unwrap()
     }
 
     fn came(cookies: &str) -> Headers {
@@ -221,7 +273,41 @@ mod tests {
 
     #[test]
     fn forgetting_deletes_every_part_that_came() {
-        assert_eq!(forget(&settings(), &came("")).len(), 1);
-        assert_eq!(forget(&settings(), &came("__Host-accredit=2.a; __Host-accredit-1=b; __Host-accredit-99=c")).len(), 2);
+        let forgotten = |cookies| forget(&settings(), &came(cookies), &origin("https://app.example")).len();
+        assert_eq!(forgotten(""), 1);
+        assert_eq!(forgotten("__Host-accredit=2.a; __Host-accredit-1=b; __Host-accredit-99=c"), 2);
+    }
+
+    #[test]
+    fn a_whole_session_is_secure_everywhere_but_on_plain_http_of_this_machine() {
+        for (name, at, attributes) in [
+            ("access_token", "https://app.example", "HttpOnly; SameSite=Lax; Secure; Path=/"),
+            ("access_token", "http://localhost:10000", "HttpOnly; SameSite=Lax; Path=/"),
+            ("__Host-token", "http://localhost:10000", "HttpOnly; SameSite=Lax; Secure; Path=/"),
+        ] {
+            let set = write_whole(&whole(name), "a.b.c", Duration::from_secs(3_600), &origin(at));
+            assert_eq!(set, Ok(format!("{name}=a.b.c; {attributes}; Max-Age=3600")));
+            assert_eq!(forget(&whole(name), &came(""), &origin(at)), [format!("{name}=; {attributes}; Max-Age=0")]);
+        }
+        let large = "a".repeat(LARGEST_VALUE + 1);
+        assert_eq!(write_whole(&whole("t"), &large, Duration::ZERO, &origin("https://a.example")), Err(TooLarge));
+    }
+
+    #[test]
+    fn a_second_session_that_a_sibling_domain_planted_is_not_chosen_and_not_overlooked() {
+        let settings = whole("access_token");
+        assert_eq!(read(&settings, &came("access_token=2.b.c; x=y")), Carried::Sealed(b"2.b.c".to_vec()));
+        assert_eq!(read(&settings, &came("access_token=a; access_token=a")), Carried::Sealed(b"a".to_vec()));
+        assert_eq!(read(&settings, &came("access_token=a; access_token=b")), Carried::Several);
+        assert_eq!(read(&settings, &came("access_token-1=a; Access_Token=b")), Carried::Nothing);
+        for (name, ours) in [
+            ("access_token", true),
+            ("access_token-1", false),
+            ("access_tokens", false),
+            ("__Host-access_token-attempt-abcdefgh", true),
+            ("__Secure-access_token-hint", true),
+        ] {
+            assert_eq!(settings.is_ours(name), ours, "{name}");
+        }
     }
 }

@@ -41,7 +41,7 @@ pub fn without(headers: &Headers, ours: impl Fn(&str) -> bool) -> CookieEdit {
     if left.is_empty() { CookieEdit::Dropped } else { CookieEdit::Replaced(left) }
 }
 
-/// Where a cookie of ours goes. All of them are `Secure` and `HttpOnly`, and none has a `Domain`.
+/// Where a cookie of ours goes. All of them are `HttpOnly`, none has a `Domain`, and but for [`set_on_loopback`] all are `Secure`.
 #[derive(Clone, Copy, Debug)]
 pub struct Attributes<'a> {
     /// `Path`.
@@ -54,12 +54,21 @@ pub struct Attributes<'a> {
 
 /// A `Set-Cookie` value.
 pub fn set(name: &str, value: &str, attributes: Attributes<'_>) -> String {
+    written(name, value, attributes, true)
+}
+
+/// The same without `Secure`, for plain http on this machine: programs other than browsers send no `Secure` cookie there.
+pub fn set_on_loopback(name: &str, value: &str, attributes: Attributes<'_>) -> String {
+    written(name, value, attributes, false)
+}
+
+fn written(name: &str, value: &str, attributes: Attributes<'_>, secure: bool) -> String {
     let seconds = i64::try_from(attributes.max_age.as_secs()).unwrap_or(i64::MAX);
     cookie::Cookie::build((name, value))
         .path(attributes.path)
         .max_age(cookie::time::Duration::seconds(seconds))
         .same_site(attributes.same_site)
-        .secure(true)
+        .secure(secure)
         .http_only(true)
         .build()
         .to_string()

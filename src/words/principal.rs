@@ -40,8 +40,10 @@ impl Principal {
 pub enum Proof {
     /// By a session cookie, which browsers also send on requests that other sites cause.
     SessionCookie,
-    /// By a bearer token, which only whoever holds it sends.
+    /// By a provider's bearer token, which only whoever holds it sends.
     BearerToken,
+    /// By a session of ours that came as a bearer token. It grants what the session grants, never what a provider's token does.
+    SessionToken,
 }
 
 /// Where a claim stands: a name, or a path of names into nested objects.
@@ -64,6 +66,16 @@ impl ClaimPath {
     pub fn find<'a>(&self, claims: &'a Claims) -> Option<&'a Value> {
         let (first, rest) = self.0.split_first()?;
         rest.iter().try_fold(claims.get(first)?, |value, name| value.as_object()?.get(name)).filter(|value| !value.is_null())
+    }
+
+    /// Whether whoever has this claim has that one too.
+    pub fn covers(&self, other: &Self) -> bool {
+        other.0.starts_with(&self.0)
+    }
+
+    /// The name at the top.
+    pub fn first(&self) -> &str {
+        self.0.first().map_or("", String::as_str)
     }
 
     /// Whether the provider says that it left the claim out.

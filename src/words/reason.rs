@@ -32,6 +32,8 @@ reasons! {
     SessionExpired = "session_expired",
     /// A session cookie came that we did not seal, or not for this configuration.
     SessionInvalid = "session_invalid",
+    /// Two session cookies of one name came, and they differ.
+    SessionAmbiguous = "session_ambiguous",
     /// No bearer token came, where only one will do.
     TokenMissing = "token_missing",
     /// The bearer token has expired.

@@ -69,8 +69,7 @@ pub(super) fn until_it_asks(worker: &mut Worker) -> Fetch {
 /// The session in the browser's cookie.
 pub(super) fn carried(stage: &mut Stage) -> Session {
     let visit = super::silence::visit(&stage.worker, stage.browser.script("GET", "/page"));
-    let settings = stage.worker.gateway.settings.clone();
-    forget(&settings, &mut stage.worker.gateway.memory, &visit).unwrap()
+    forget(&mut stage.worker.gateway, &stage.worker.world, &visit).unwrap()
 }
 
 pub(super) fn failures(events: &[Event]) -> Vec<(Reason, Aftermath)> {

@@ -1,11 +1,12 @@
 // The demo's own provider (npm's oidc-provider, certified by the OpenID Foundation) and its two people, signed in by form.
 
+import http from 'node:http';
 import { join } from 'node:path';
 import { after, before, beforeEach } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { Visitor } from './client.mjs';
 import { managerOf, startGateway } from './gateway.mjs';
-import { ROOT, freePort } from './process.mjs';
+import { ROOT, closeServer, freePort, listen } from './process.mjs';
 import { assertNoPanic } from './stage.mjs';
 import { Application } from './upstream.mjs';
 
@@ -31,6 +32,35 @@ export async function startDemoFront(gateway, port = 0) {
   const { startFront } = await demoModule('front.mjs');
   const front = await startFront({ port, gateway });
   return { port: front.port, stop: front.close };
+}
+
+/**
+ * A provider as Google is one: what it says about people is told by userinfo only, and its endpoints live on several hosts.
+ * `port` is the issuer's; `hosts` are all that must be reached: {authority, port, cluster}.
+ */
+export async function startGoogleLikeProvider(origin) {
+  const { startProvider, googleClient } = await demoModule('provider.mjs');
+  const provider = await startProvider({ port: 0, clients: [googleClient(SECRET, origin)], configuration: { conformIdTokenClaims: true } });
+  const others = await Promise.all(['oauth2', 'apis'].map(async (cluster) => {
+    const server = http.createServer((request, response) => provider.server.emit('request', request, response));
+    return { cluster, server, port: await listen(server) };
+  }));
+  const at = (cluster) => `http://127.0.0.1:${others.find((other) => other.cluster === cluster).port}`;
+  provider.provider.use(async (ctx, next) => {
+    await next();
+    if (!ctx.path.endsWith('/openid-configuration')) return;
+    Object.assign(ctx.body, { token_endpoint: `${at('oauth2')}/token`, userinfo_endpoint: `${at('apis')}/me`, jwks_uri: `${at('apis')}/jwks` });
+  });
+  return {
+    issuer: provider.issuer,
+    port: Number(new URL(provider.issuer).port),
+    clientSecret: SECRET,
+    hosts: others.map(({ cluster, port }) => ({ cluster, port, authority: `127.0.0.1:${port}` })),
+    async stop() {
+      for (const { server } of others) await closeServer(server);
+      await provider.close();
+    },
+  };
 }
 
 /** Starts deploy/demo/app.mjs. Resolves with {port, stop}. */

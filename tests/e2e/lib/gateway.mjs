@@ -58,26 +58,29 @@ export function bootstrapFor({ scenario, port, provider, application, plugin = (
   bootstrap.admin.address.socket_address = { address: '127.0.0.1', port_value: 0 };
   const [listener] = bootstrap.static_resources.listeners;
   listener.address.socket_address = { address: '127.0.0.1', port_value: port };
-  pointCluster(bootstrap, 'provider', provider.port);
+  if (provider) pointCluster(bootstrap, 'provider', provider.port);
   pointCluster(bootstrap, 'application', application.port);
 
   const filter = pluginOf(listener);
   filter.vm_config.code = { local: { filename: wasm } };
   const configuration = configurationOf(filter);
   configuration.origins = [`http://localhost:${port}`];
-  const [settings] = configuration.providers;
-  if (settings.metadata) for (const [name, url] of Object.entries(settings.metadata)) settings.metadata[name] = url.replace('http://127.0.0.1:9000', provider.issuer);
-  else settings.issuer = provider.issuer;
-  settings.clusters = { [new URL(provider.issuer).host]: 'provider' };
+  if (provider) atProvider(configuration.providers[0], provider);
   asStruct(filter, plugin(configuration) ?? configuration);
   return envoy(bootstrap) ?? bootstrap;
 }
 
-/** Starts the gateway. Resolves with the running Envoy, which also knows its `origin`, `port` and session `key`. */
-export async function startGateway({ concurrency = 1, key = newKey(), port, provider, environment = {}, ...rest }) {
+function atProvider(settings, provider) {
+  if (settings.metadata) for (const [name, url] of Object.entries(settings.metadata)) settings.metadata[name] = url.replace('http://127.0.0.1:9000', provider.issuer);
+  else settings.issuer = provider.issuer;
+  settings.clusters = { [new URL(provider.issuer).host]: 'provider' };
+}
+
+/** Starts the gateway. Resolves with the running Envoy, which also knows its `origin`, `port`, session `key` and `jwtSecret`. */
+export async function startGateway({ concurrency = 1, key = newKey(), jwtSecret = newKey(), port, provider, environment = {}, ...rest }) {
   const chosen = port ?? (await freePort());
   const bootstrap = bootstrapFor({ ...rest, provider, port: chosen });
-  const secrets = { OIDC_CLIENT_SECRET: provider.clientSecret ?? 'demo-secret', ACCREDIT_KEY: key };
+  const secrets = { OIDC_CLIENT_SECRET: provider?.clientSecret ?? 'demo-secret', ACCREDIT_KEY: key, SESSION_JWT_SECRET: jwtSecret };
   const gateway = await Envoy.start(bootstrap, { concurrency, environment: { ...secrets, ...environment } });
-  return Object.assign(gateway, { port: chosen, origin: `http://localhost:${chosen}`, host: `localhost:${chosen}`, key, bootstrap });
+  return Object.assign(gateway, { port: chosen, origin: `http://localhost:${chosen}`, host: `localhost:${chosen}`, key, jwtSecret, bootstrap });
 }

@@ -1,0 +1,161 @@
+use serde_json::{Value, json};
+
+use crate::config::load;
+
+const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
+const SECRET: &str = "a secret that services share, of 32 bytes at least";
+const OTHER: &str = "another secret that nobody shares, of 32 bytes";
+const CLIENT_SECRET: &str = "a client secret that is long enough for any purpose";
+const P256_PEM: &str = include_str!("../../crypto/testdata/for-tests-only-p256.pem");
+const RSA_PEM: &str = include_str!("../../crypto/testdata/for-tests-only-rsa1.pem");
+
+fn document() -> Value {
+    json!({
+        "origins": ["https://app.example.com"],
+        "providers": [{
+            "name": "sso",
+            "issuer": "https://sso.example.com",
+            "clusters": {"sso.example.com": "sso"},
+            "client_id": "app",
+            "client_secret": CLIENT_SECRET
+        }],
+        "session": {"keys": [KEY], "form": "jwt", "jwt": {"keys": [SECRET]}}
+    })
+}
+
+/// The document with these places set.
+fn with(changes: &[(&str, Value)]) -> Value {
+    let mut document = document();
+    for (pointer, value) in changes {
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        let parent = match document.pointer_mut(parent) {
+            Some(parent) => parent,
+            None => panic!("{pointer}"),
+        };
+        parent.as_object_mut().unwrap().insert(name.to_owned(), value.clone());
+    }
+    document
+}
+
+fn refusal(document: &Value) -> String {
+    load(document.to_string().as_bytes(), &|_| None).err().map(|refusal| refusal.to_string()).unwrap_or_default()
+}
+
+#[test]
+fn a_session_as_jwt_has_the_usual_headers_of_the_claims_that_it_has() {
+    for document in [
+        document(),
+        with(&[("/session/cookie", json!({"name": "access_token"}))]),
+        with(&[("/session/jwt", json!({"algorithm": "ES256", "keys": [P256_PEM]})), ("/endpoints", json!({"jwks": "/keys"}))]),
+        with(&[("/session/jwt/claims", json!(["email", ["realm_access", "roles"]])), ("/session/jwt/lifetime", json!("8h"))]),
+        with(&[("/forward", json!({"session_cookie": true, "identity_jwt": {"keys": [OTHER], "lifetime": "30s"}}))]),
+        with(&[("/providers", json!([])), ("/session", json!({"form": "jwt", "jwt": {"keys": [SECRET], "bearer": true}}))]),
+    ] {
+        assert_eq!(refusal(&document), "", "{document}");
+    }
+}
+
+#[test]
+fn every_mistake_is_answered_with_the_place_and_the_remedy() {
+    let rule = |require: Value| ("/rules", json!([{"require": require}]));
+    let identity = |value: Value| with(&[("/forward", json!({ "identity_jwt": value }))]);
+    let cases = [
+        (with(&[("/session/jwt/keys", json!([]))]), "session.jwt.keys: expected at least one key"),
+        (
+            with(&[("/session/jwt/keys", json!(["short"]))]),
+            "session.jwt.keys[0]: expected a key for HS256, found one that cannot",
+        ),
+        (
+            with(&[("/session/jwt/keys", json!([SECRET, SECRET]))]),
+            "session.jwt.keys[1]: expected a key of its own, found that of",
+        ),
+        (
+            with(&[("/session/jwt/keys", json!([KEY]))]),
+            "session.jwt.keys[0]: expected a key of its own, found that of session.keys[0]",
+        ),
+        (
+            with(&[("/session/jwt/keys", json!([CLIENT_SECRET]))]),
+            "session.jwt.keys[0]: expected a key of its own, found that of providers[0].client_secret",
+        ),
+        (
+            with(&[("/session/jwt/keys", json!([P256_PEM]))]),
+            "session.jwt.keys[0]: expected a key for HS256, found one that cannot be used: it is a key in PEM",
+        ),
+        (
+            with(&[("/session/jwt", json!({"algorithm": "RS256", "keys": [P256_PEM]}))]),
+            "session.jwt.keys[0]: expected a key for RS256",
+        ),
+        (
+            with(&[("/session/jwt", json!({"algorithm": "ES256", "keys": [SECRET]}))]),
+            "session.jwt.keys[0]: expected a key for ES256",
+        ),
+        (
+            with(&[("/session/jwt", json!({"algorithm": "ES256", "keys": [P256_PEM, P256_PEM.replace('\n', "\r\n")]}))]),
+            "session.jwt.keys[1]: expected a key of its own",
+        ),
+        (with(&[("/session/jwt/algorithm", json!("none"))]), "session.jwt.algorithm: expected one of"),
+        (with(&[("/session/jwt/claims", json!(["exp"]))]), "session.jwt.claims[0]: "),
+        (with(&[("/session/jwt/claims", json!([["nonce", "x"]]))]), "session.jwt.claims[0]: "),
+        (with(&[("/session/jwt/issuer", json!(""))]), "session.jwt.issuer: "),
+        (with(&[("/session/jwt/lifetime", json!("30days"))]), "session.jwt.lifetime: "),
+        (with(&[("/session/form", json!("sealed"))]), "session.form: expected jwt"),
+        (with(&[("/session", json!({"keys": [KEY], "form": "jwt"}))]), "session.jwt: expected how sessions are signed"),
+        (with(&[("/session/lifetime", json!("1h"))]), "session: expected none of lifetime, idle, claims and follow_provider"),
+        (with(&[("/session/follow_provider", json!(true))]), "session: "),
+        (with(&[("/session/idle", json!("1h"))]), "session: "),
+        (with(&[("/session/claims", json!(["name"]))]), "session: "),
+        (with(&[("/forward", json!({"access_token": true}))]), "forward: expected no tokens of the provider"),
+        (
+            with(&[rule(json!({"claim": "groups", "any_of": ["a"]}))]),
+            "session.jwt.claims: expected every claim that rules and headers name, found no groups; add it here",
+        ),
+        (
+            with(&[rule(json!({"email_domain": ["example.com"]})), ("/session/jwt/claims", json!(["email"]))]),
+            "session.jwt.claims: expected every claim that rules and headers name, found no email_verified",
+        ),
+        (
+            with(&[("/claim_to_headers", json!([{"claim_name": "picture", "header_name": "x-picture"}]))]),
+            "session.jwt.claims: expected every claim that rules and headers name, found no picture",
+        ),
+        (with(&[("/session/cookie", json!({"name": ""}))]), "session.cookie.name: "),
+        (with(&[("/session/cookie", json!({"name": "__Host-"}))]), "session.cookie.name: "),
+        (with(&[("/session/cookie", json!({"name": "a=b"}))]), "session.cookie.name: "),
+        (with(&[("/endpoints", json!({"jwks": "/keys"}))]), "endpoints.jwks: expected a key that can be published"),
+        (with(&[("/providers", json!([]))]), "providers: expected at least one provider"),
+        (
+            with(&[("/providers", json!([])), ("/session/jwt/bearer", json!(true)), ("/endpoints", json!({"login": "/in"}))]),
+            "endpoints: expected neither login nor callback",
+        ),
+        (
+            with(&[("/session", json!({"keys": [KEY]})), ("/forward", json!({"session_cookie": true}))]),
+            "forward.session_cookie: ",
+        ),
+        (with(&[("/rules", json!([{"require": "authenticated", "audience": "x"}]))]), "rules[0].audience: "),
+        (identity(json!({"keys": [SECRET]})), "forward.identity_jwt.keys[0]: expected a key of its own"),
+        (identity(json!({"keys": [OTHER], "header_name": "Cookie"})), "forward.identity_jwt.header_name: "),
+        (identity(json!({"keys": [OTHER], "claims": ["aud"]})), "forward.identity_jwt.claims[0]: "),
+        (identity(json!({"keys": [OTHER], "claims": ["groups"]})), "session.jwt.claims: "),
+        (identity(json!({"keys": [OTHER], "lifetime": "2h"})), "forward.identity_jwt.lifetime: "),
+        (
+            with(&[
+                ("/session/jwt", json!({"algorithm": "RS256", "keys": [RSA_PEM]})),
+                ("/forward", json!({"identity_jwt": {"algorithm": "RS256", "keys": [format!("\n{RSA_PEM}\n")]}})),
+            ]),
+            "forward.identity_jwt.keys[0]: expected a key of its own",
+        ),
+        (
+            with(&[
+                ("/forward", json!({"identity_jwt": {"keys": [OTHER], "header_name": "x-me"}})),
+                ("/claim_to_headers", json!([{"claim_name": "sub", "header_name": "X-Me"}])),
+            ]),
+            "claim_to_headers[0].header_name: ",
+        ),
+    ];
+    for (document, expected) in cases {
+        let found = refusal(&document);
+        assert!(found.starts_with(expected), "expected: {expected}\nfound:    {found}");
+        for secret in [SECRET, OTHER, KEY, CLIENT_SECRET] {
+            assert!(!found.contains(secret), "{found}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The token that tells the upstream who is asking, for one that does not want to trust plain headers. It is signed once for each
+//! session and audience, and again when half of its life is over.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use crate::access::identity_jwt::IdentityJwt;
+use crate::access::route::Rule;
+use crate::config::settings::Settings;
+use crate::flow::authenticate::Verified;
+use crate::flow::visit::Visit;
+use crate::words::principal::Claims;
+use crate::words::reason::{Failure, Reason};
+use crate::words::time::Timestamp;
+use crate::words::world::World;
+
+/// So many tokens are remembered for one session; a further one takes the place of the first.
+const MOST_REMEMBERED: usize = 4;
+
+/// The tokens that were signed for somebody lately.
+pub struct Remembered {
+    tokens: Cell<Vec<Signed>>,
+    /// Whether there will be any.
+    some: bool,
+}
+
+impl Remembered {
+    /// None yet.
+    pub fn for_some(settings: &Settings) -> Self {
+        Self { tokens: Cell::default(), some: settings.identity_jwt.is_some() }
+    }
+
+    /// About how many bytes they take at most, for somebody whose credential has so many.
+    pub fn most_bytes(&self, credential: usize) -> usize {
+        if self.some { credential.saturating_add(1_024).saturating_mul(MOST_REMEMBERED) } else { 0 }
+    }
+}
+
+/// What was signed follows from everything else.
+impl PartialEq for Remembered {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+struct Signed {
+    issuer: Rc<str>,
+    audience: Rc<str>,
+    token: String,
+    until: Timestamp,
+}
+
+/// The header's name and its value.
+///
+/// # Errors
+/// [`Reason::Internal`] when it cannot be signed: an upstream that asks for it must not take the request for anonymous.
+pub fn header(
+    settings: &IdentityJwt,
+    world: &mut dyn World,
+    visit: &Visit,
+    rule: &Rule,
+    verified: &Verified,
+) -> Result<(Rc<str>, String), Failure> {
+    let origin: Rc<str> = Rc::from(visit.origin.to_string());
+    let issuer = settings.issuer.clone().unwrap_or_else(|| Rc::clone(&origin));
+    let audience = rule.audience.clone().unwrap_or(origin);
+    let name = Rc::clone(&settings.header);
+    let mut signed = verified.identity_jwts.tokens.take();
+    signed.retain(|one| visit.now < one.until);
+    if let Some(token) = signed.iter().find(|one| one.issuer == issuer && one.audience == audience).map(|one| one.token.clone()) {
+        verified.identity_jwts.tokens.set(signed);
+        return Ok((name, token));
+    }
+    let principal = &verified.principal;
+    let mut claims = Claims::new();
+    settings.claims.iter().for_each(|path| path.copy(&principal.claims, &mut claims));
+    let token = settings.sign(world, &principal.subject, &issuer, &audience, claims, visit.now);
+    let token = token.map_err(|_| Failure::new(Reason::Internal, "the identity JWT could not be signed"))?;
+    if signed.len() >= MOST_REMEMBERED {
+        signed.remove(0);
+    }
+    let until = visit.now.plus(settings.lifetime.checked_div(2).unwrap_or_default());
+    signed.push(Signed { issuer, audience, token: token.clone(), until });
+    verified.identity_jwts.tokens.set(signed);
+    Ok((name, token))
+}

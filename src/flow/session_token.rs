@@ -1,0 +1,46 @@
+//! A session of ours that comes as a bearer token (RFC 6750), before anybody asks whether it is a provider's. It decides nothing
+//! about what that person may do.
+
+use std::rc::Rc;
+
+use crate::flow::authenticate::{Credential, Identity, LONGEST_MEMORY, Verified, weight};
+use crate::flow::event::Event;
+use crate::flow::gateway::Gateway;
+use crate::flow::visit::Visit;
+use crate::session::jwt::JwtError;
+use crate::session::tombstone::{self, Ended};
+use crate::words::reason::{Failure, Reason};
+use crate::words::secret::Secret;
+use crate::words::world::World;
+
+/// Finds out whose session came; `None` when it is none of ours and a provider may know the token. Nothing but a signature by
+/// our keys makes it ours, so that one can never be taken for the other.
+pub fn authenticate(
+    gateway: &mut Gateway,
+    world: &dyn World,
+    visit: &Visit,
+    token: &Secret,
+    events: &mut Vec<Event>,
+) -> Option<Identity> {
+    let settings = Rc::clone(&gateway.settings);
+    let jwt = settings.session.as_bearer()?;
+    let credential = token.expose().as_bytes();
+    if let Some(verified) = gateway.tokens.recall(credential, visit.now) {
+        let Credential::Session(_) = verified.credential else { return None };
+        events.push(Event::TokenFromMemory);
+        return Some(Identity::Known(verified, None));
+    }
+    let session = match jwt.read(world, token.expose(), visit.now) {
+        Ok(session) => session,
+        Err(JwtError::Invalid(_)) if settings.providers.iter().any(|provider| provider.oidc.bearer.is_some()) => return None,
+        Err(error) => return Some(Identity::Unknown(error.of_bearer())),
+    };
+    if tombstone::is_marked(world, Ended::Session(&session.id), visit.now) {
+        return Some(Identity::Unknown(Failure::new(Reason::TokenInvalid, "its session was signed out")));
+    }
+    events.push(Event::TokenVerified);
+    let verified = Rc::new(Verified::by_session_token(&settings, session));
+    let until = verified.principal.expires.min(visit.now.plus(LONGEST_MEMORY));
+    gateway.tokens.remember(credential, Rc::clone(&verified), weight(&verified, credential.len()), until);
+    Some(Identity::Known(verified, None))
+}

@@ -1,0 +1,221 @@
+//! A session as a JWT of our own (RFC 7519): its claims can be read by whoever holds it, and by every service with the key. It
+//! stands in a cookie or comes as a bearer token; it is not renewed and ends when it says so. Who may do what is not known here.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::crypto::jws::{self, JwsError};
+use crate::crypto::key::{Algorithm, KeySet};
+use crate::crypto::signing::{NotSigned, SigningKey};
+use crate::session::content::{Fingerprint, NewSession, Session, Tokens};
+use crate::words::principal::{ClaimPath, Claims};
+use crate::words::reason::{Failure, Reason};
+use crate::words::time::Timestamp;
+use crate::words::world::World;
+
+/// `typ` of a session. Other tokens of ours say something else of themselves (RFC 8725, section 3.11).
+const TYP: &str = "JWT";
+
+/// With several providers: the configured name of the one that proved the identity.
+pub const PROVIDER: &str = "idp";
+
+/// What no configured claim may be called: these mean something in a token already, or mark tokens of another kind.
+pub const RESERVED: [&str; 15] =
+    ["iss", "aud", "exp", "nbf", "iat", "jti", "cnf", "events", "nonce", "at_hash", "c_hash", "s_hash", "sid", "typ", PROVIDER];
+
+/// Claims that a session does not have, and that tokens of other kinds do (ID tokens, logout tokens, tokens bound to a key).
+const OF_OTHER_KINDS: [&str; 6] = ["cnf", "events", "nonce", "at_hash", "c_hash", "s_hash"];
+
+/// How far ahead of ours the clock of another replica or service may be.
+const SKEW: Duration = Duration::from_secs(60);
+
+/// How sessions are signed, and what is demanded of one.
+#[derive(Debug)]
+pub struct JwtSettings {
+    /// The first signs.
+    pub keys: Vec<SigningKey>,
+    /// What verifies: all of them.
+    pub verifying: KeySet,
+    /// The algorithm of all of them.
+    pub algorithm: Algorithm,
+    /// The claims beside `sub`, `iat` and `exp`.
+    pub claims: Vec<ClaimPath>,
+    /// `iss`: set, and demanded.
+    pub issuer: Option<String>,
+    /// `aud`: set, and demanded.
+    pub audience: Option<String>,
+    /// From `iat` to `exp`, in whole seconds.
+    pub lifetime: Duration,
+    /// Whether a session is accepted as a bearer token too.
+    pub bearer: bool,
+    /// The names of the configured providers.
+    pub providers: Vec<String>,
+}
+
+/// Why a token is no session of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JwtError {
+    /// It was one, so many seconds ago.
+    Expired(u64),
+    /// It is none, because of this.
+    Invalid(String),
+}
+
+impl JwtError {
+    /// As a refusal of what came in the cookie.
+    pub const fn of_cookie(&self) -> Reason {
+        match self {
+            Self::Expired(_) => Reason::SessionExpired,
+            Self::Invalid(_) => Reason::SessionInvalid,
+        }
+    }
+
+    /// As a refusal of what came as a bearer token.
+    pub fn of_bearer(self) -> Failure {
+        match self {
+            Self::Expired(ago) => Failure::new(Reason::TokenExpired, format!("it expired {ago} s ago by our clock")),
+            Self::Invalid(detail) => Failure::new(Reason::TokenInvalid, detail),
+        }
+    }
+}
+
+fn invalid(detail: impl Into<String>) -> JwtError {
+    JwtError::Invalid(detail.into())
+}
+
+impl JwtSettings {
+    /// When a session that begins now ends: `exp` is in whole seconds, as `iat` is.
+    pub fn end(&self, now: Timestamp) -> Timestamp {
+        Timestamp::from_seconds(now.seconds()).plus(self.lifetime)
+    }
+
+    /// Signs a session. Its identifier becomes the token's, by which it is found to have ended.
+    ///
+    /// # Errors
+    /// [`NotSigned`].
+    pub fn write(&self, world: &mut dyn World, session: &mut Session) -> Result<String, NotSigned> {
+        let key = self.keys.first().ok_or(NotSigned)?;
+        let mut claims = Claims::new();
+        // Whoever says that an address is not verified must not be taken for its owner; a reader may never look at the other claim.
+        let unverified = session.claims.get("email_verified").is_some_and(|told| *told == false || *told == "false");
+        let unfit = |path: &ClaimPath| unverified && path.first() == "email" && !self.keeps("email_verified");
+        self.claims.iter().filter(|path| !unfit(path)).for_each(|path| path.copy(&session.claims, &mut claims));
+        let mut set = |name: &str, value: Value| drop(claims.insert(name.to_owned(), value));
+        set("sub", Value::from(session.subject.as_str()));
+        set("iat", Value::from(session.created.seconds()));
+        set("exp", Value::from(session.ends.seconds()));
+        for (name, value) in [("iss", &self.issuer), ("aud", &self.audience)] {
+            if let Some(value) = value {
+                set(name, Value::from(value.as_str()));
+            }
+        }
+        if self.providers.len() > 1 {
+            set(PROVIDER, Value::from(session.provider.as_str()));
+        }
+        let token = key.sign(world, TYP, &claims)?;
+        session.id = id(&token);
+        Ok(token)
+    }
+
+    /// Reads a token: who signed it, that it is a session, for whom, until when.
+    ///
+    /// # Errors
+    /// See [`JwtError`]. Whether it was signed out is asked elsewhere.
+    pub fn read(&self, world: &dyn World, token: &str, now: Timestamp) -> Result<Session, JwtError> {
+        let claims = self.verified(world, token)?;
+        if OF_OTHER_KINDS.iter().any(|name| claims.contains_key(*name)) {
+            return Err(invalid("its claims are those of another kind of token"));
+        }
+        self.meant_for_us(&claims)?;
+        let time = |name: &str| match claims.get(name) {
+            None => Ok(None),
+            Some(value) => {
+                value.as_u64().map(Timestamp::from_seconds).map(Some).ok_or_else(|| invalid(format!("{name} is not a time")))
+            }
+        };
+        let ends = time("exp")?.ok_or_else(|| invalid("exp is missing"))?;
+        let issued = time("iat")?;
+        for (name, begin) in [("nbf", time("nbf")?), ("iat", issued)] {
+            if begin.is_some_and(|begin| begin > now.plus(SKEW)) {
+                return Err(invalid(format!("{name} is ahead of our clock")));
+            }
+        }
+        let provider = self.provider(&claims)?;
+        let plain = |text: &&str| !text.is_empty() && text.len() <= 255 && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        let subject = claims.get("sub").and_then(Value::as_str).filter(plain);
+        let subject =
+            subject.ok_or_else(|| invalid("sub is missing, or not a text of 1 to 255 printable characters"))?.to_owned();
+        if now >= ends {
+            return Err(JwtError::Expired(now.since(ends).as_secs()));
+        }
+        let mut kept = Claims::new();
+        let always = ["sub", "email_verified"].map(ClaimPath::named);
+        self.claims.iter().chain(&always).for_each(|path| path.copy(&claims, &mut kept));
+        let new = NewSession {
+            provider,
+            issuer: String::new(),
+            subject,
+            provider_session: None,
+            auth_time: None,
+            claims: kept,
+            fingerprint: Fingerprint::default(),
+            tokens: Tokens::default(),
+            tokens_end: None,
+        };
+        Ok(Session::of(id(token), issued.unwrap_or(now), ends, new))
+    }
+
+    fn keeps(&self, name: &str) -> bool {
+        self.claims.contains(&ClaimPath::named(name))
+    }
+
+    fn verified(&self, world: &dyn World, token: &str) -> Result<Claims, JwtError> {
+        let verified = jws::verify(world, token, &self.verifying, &[self.algorithm]).map_err(|error| match error {
+            JwsError::Malformed(_) | JwsError::AlgorithmNotAllowed { .. } => invalid(error.to_string()),
+            _ => invalid("it is signed by none of session.jwt.keys"),
+        })?;
+        // A service that signs with the same key may leave it out.
+        match verified.typ {
+            Some(typ) if !typ.eq_ignore_ascii_case(TYP) => Err(invalid("its typ says that it is no session")),
+            Some(_) | None => Ok(verified.claims),
+        }
+    }
+
+    /// RFC 7519, sections 4.1.1 and 4.1.3: an audience that we do not answer to is somebody else's.
+    fn meant_for_us(&self, claims: &Claims) -> Result<(), JwtError> {
+        if claims.get("iss").map(Value::as_str) != self.issuer.as_deref().map(Some) {
+            return Err(invalid("its iss is not session.jwt.issuer"));
+        }
+        let fits = |audience: &Value| audience.as_str().is_some_and(|audience| self.audience.as_deref() == Some(audience));
+        let ours = match (claims.get("aud"), &self.audience) {
+            (None, None) => true,
+            (Some(Value::Array(audiences)), Some(_)) => audiences.iter().any(fits),
+            (Some(audience), Some(_)) => fits(audience),
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if ours { Ok(()) } else { Err(invalid("its aud is not session.jwt.audience")) }
+    }
+
+    /// The provider that proved the identity: the only one, or the one that the token names; an empty text where none is configured.
+    fn provider(&self, claims: &Claims) -> Result<String, JwtError> {
+        match self.providers.as_slice() {
+            [] => Ok(String::new()),
+            [only] => Ok(only.clone()),
+            several => {
+                let named = claims.get(PROVIDER).and_then(Value::as_str);
+                let known = several.iter().find(|name| named == Some(name.as_str()));
+                known.cloned().ok_or_else(|| invalid("its idp names no configured provider"))
+            }
+        }
+    }
+}
+
+/// What a token is called when it has ended. Of what is signed only: a signature can be written in more than one way.
+fn id(token: &str) -> String {
+    let signed = token.rsplit_once('.').map_or(token, |(signed, _)| signed);
+    Fingerprint::of(["session jwt", signed]).as_str().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+use super::*;
+use crate::crypto::testing::base64url;
+use crate::session::content::tests::alice;
+use crate::words::secret::Secret;
+use crate::words::world::testing::Still;
+use serde_json::json;
+
+const RSA_PEM: &str = include_str!("../../crypto/testdata/for-tests-only-rsa1.pem");
+const P256_PEM: &str = include_str!("../../crypto/testdata/for-tests-only-p256.pem");
+
+const NOW: Timestamp = Timestamp::from_millis(1_750_000_000_400);
+
+fn secret(text: &str) -> SigningKey {
+    SigningKey::shared_secret(&Secret::new(format!("{text} of the tests, at least 32 bytes"))).unwrap()
+}
+
+fn settings(keys: Vec<SigningKey>) -> JwtSettings {
+    JwtSettings {
+        verifying: KeySet::configured(keys.iter().map(|key| key.verification_key().clone()).collect()),
+        algorithm: keys[0].algorithm(),
+        keys,
+        claims: ["email", "name"].map(ClaimPath::named).to_vec(),
+        issuer: None,
+        audience: None,
+        lifetime: Duration::from_secs(3_600),
+        bearer: false,
+        providers: vec!["demo".into()],
+    }
+}
+
+fn session(jwt: &JwtSettings, claims: Value) -> Session {
+    let claims = claims.as_object().unwrap().clone();
+    Session::of("before".into(), NOW, jwt.end(NOW), NewSession { claims, ..alice() })
+}
+
+fn payload(token: &str) -> Value {
+    use base64::Engine as _;
+    let part = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+/// A token that this key signs, whatever it says.
+fn token(key: &SigningKey, typ: &str, claims: &Value) -> String {
+    key.sign(&mut Still::default(), typ, claims.as_object().unwrap()).unwrap()
+}
+
+fn good() -> Value {
+    json!({"sub": "alice", "iat": NOW.seconds(), "exp": NOW.seconds() + 60})
+}
+
+fn with(name: &str, value: Value) -> Value {
+    let mut claims = good();
+    claims.as_object_mut().unwrap().insert(name.into(), value);
+    claims
+}
+
+fn read(jwt: &JwtSettings, token: &str) -> Result<Session, JwtError> {
+    jwt.read(&Still::default(), token, NOW)
+}
+
+#[test]
+fn a_session_is_the_jwt_that_any_library_reads_and_comes_back_as_it_went() {
+    let pem = |text| SigningKey::from_pem(&Secret::new(text)).unwrap();
+    for key in [secret("one"), pem(RSA_PEM), pem(P256_PEM)] {
+        let jwt = settings(vec![key]);
+        let mut session = session(&jwt, json!({"sub": "alice", "email": "a@b.example", "name": "A", "groups": ["not told"]}));
+        let written = jwt.write(&mut Still::default(), &mut session).unwrap();
+        let (iat, exp) = (NOW.seconds(), NOW.seconds() + 3_600);
+        assert_eq!(payload(&written), json!({"sub": "alice", "email": "a@b.example", "name": "A", "iat": iat, "exp": exp}));
+        let back = read(&jwt, &written).unwrap();
+        assert_eq!((back.id, back.provider, back.ends.seconds()), (session.id, "demo".to_owned(), exp));
+        assert_eq!(json!(back.claims), json!({"sub": "alice", "email": "a@b.example", "name": "A"}));
+        if jwt.algorithm == Algorithm::HS256 {
+            assert!(written.starts_with(&format!("{}.", base64url(r#"{"alg":"HS256","typ":"JWT"}"#))));
+        }
+    }
+}
+
+#[test]
+fn an_address_that_is_not_verified_is_in_no_session_that_cannot_say_so() {
+    let mut jwt = settings(vec![secret("one")]);
+    let written = |jwt: &JwtSettings| {
+        let mut session = session(jwt, json!({"email": "victim@b.example", "email_verified": false}));
+        payload(&jwt.write(&mut Still::default(), &mut session).unwrap())
+    };
+    assert_eq!(written(&jwt).get("email"), None);
+    jwt.claims.push(ClaimPath::named("email_verified"));
+    assert_eq!(written(&jwt)["email_verified"], json!(false));
+}
+
+#[test]
+fn rotation_in_two_steps_keeps_everybody_signed_in() {
+    let [old, both, new] = [vec!["a"], vec!["b", "a"], vec!["b"]].map(|names| settings(names.into_iter().map(secret).collect()));
+    let before = token(&secret("a"), "JWT", &good());
+    let after = both.write(&mut Still::default(), &mut session(&both, json!({}))).unwrap();
+    assert!(read(&old, &before).is_ok() && read(&both, &before).is_ok() && read(&both, &after).is_ok());
+    assert!(read(&new, &after).is_ok());
+    assert!(read(&new, &before).is_err() && read(&old, &after).is_err());
+}
+
+#[test]
+fn what_is_not_exactly_a_session_of_ours_is_none() {
+    let jwt = settings(vec![secret("one")]);
+    let signed = |claims: &Value| read(&jwt, &token(&secret("one"), "JWT", claims));
+    assert!(signed(&good()).is_ok());
+    for typ in ["identity+jwt", "at+jwt", "logout+jwt", ""] {
+        assert!(read(&jwt, &token(&secret("one"), typ, &good())).is_err(), "{typ}");
+    }
+    for (name, value) in [
+        ("exp", json!("1750000060")),
+        ("exp", json!(null)),
+        ("exp", json!(-1)),
+        ("iat", json!(NOW.seconds() + 61)),
+        ("iat", json!("now")),
+        ("nbf", json!(NOW.seconds() + 61)),
+        ("nbf", json!(true)),
+        ("sub", json!("")),
+        ("sub", json!(7)),
+        ("sub", json!("a\nb")),
+        ("sub", json!("x".repeat(256))),
+        ("aud", json!("another service")),
+        ("iss", json!("https://sso.example")),
+        ("nonce", json!("n")),
+        ("at_hash", json!("h")),
+        ("cnf", json!({"jkt": "x"})),
+        ("events", json!({})),
+    ] {
+        assert!(matches!(signed(&with(name, value.clone())), Err(JwtError::Invalid(_))), "{name} {value}");
+    }
+    let mut without = good();
+    without.as_object_mut().unwrap().remove("exp");
+    assert!(signed(&without).is_err());
+    assert_eq!(signed(&with("exp", json!(NOW.seconds()))).unwrap_err(), JwtError::Expired(0));
+    assert_eq!(signed(&with("exp", json!(NOW.seconds() - 9))).unwrap_err(), JwtError::Expired(9));
+    // A service that signs with the same secret need not say when, nor what it is.
+    without = good();
+    without.as_object_mut().unwrap().remove("iat");
+    assert!(signed(&without).is_ok());
+}
+
+#[test]
+fn an_algorithm_or_a_key_that_the_token_chooses_is_not_followed() {
+    let rsa = SigningKey::from_pem(&Secret::new(RSA_PEM)).unwrap();
+    let published = rsa.jwk().unwrap().to_string();
+    let jwt = settings(vec![rsa]);
+    // The public key as a shared secret.
+    let confused = SigningKey::shared_secret(&Secret::new(published)).unwrap();
+    assert!(read(&jwt, &token(&confused, "JWT", &good())).is_err());
+    for header in [r#"{"alg":"none"}"#, r#"{"alg":"RS256","alg":"none"}"#, r#"{"alg":"HS256","crit":["x"],"x":1}"#] {
+        let unsigned = format!("{}.{}.", base64url(header), base64url(good().to_string()));
+        for jwt in [&jwt, &settings(vec![secret("one")])] {
+            assert!(read(jwt, &unsigned).is_err(), "{header}");
+        }
+    }
+    for junk in ["", ".", "..", "a.b.c", &".".repeat(20_000), &"a".repeat(20_000)] {
+        assert!(read(&jwt, junk).is_err());
+    }
+}
+
+#[test]
+fn issuer_and_audience_are_set_and_demanded_when_they_are_configured() {
+    let mut jwt = settings(vec![secret("one")]);
+    (jwt.issuer, jwt.audience) = (Some("https://app.example".into()), Some("apps".into()));
+    let written = jwt.write(&mut Still::default(), &mut session(&jwt, json!({}))).unwrap();
+    assert_eq!([&payload(&written)["iss"], &payload(&written)["aud"]], [&json!("https://app.example"), &json!("apps")]);
+    assert!(read(&jwt, &written).is_ok());
+    let signed = |iss: Value, aud: Value| {
+        let claims = json!({"sub": "a", "exp": NOW.seconds() + 60, "iss": iss, "aud": aud});
+        read(&jwt, &token(&secret("one"), "JWT", &claims)).is_ok()
+    };
+    assert!(signed(json!("https://app.example"), json!(["x", "apps"])));
+    assert!(!signed(json!("https://app.example"), json!("x")));
+    assert!(!signed(json!("https://app.example/"), json!("apps")));
+    assert!(!signed(json!(["https://app.example"]), json!("apps")));
+    assert!(read(&jwt, &token(&secret("one"), "JWT", &good())).is_err());
+}
+
+#[test]
+fn with_several_providers_a_session_says_which_one_proved_it() {
+    let mut jwt = settings(vec![secret("one")]);
+    jwt.providers = vec!["demo".into(), "other".into()];
+    let written = jwt.write(&mut Still::default(), &mut session(&jwt, json!({}))).unwrap();
+    assert_eq!(payload(&written)["idp"], "demo");
+    assert_eq!(read(&jwt, &written).unwrap().provider, "demo");
+    for nobody in [json!("nobody"), json!(""), json!(["demo"])] {
+        assert!(read(&jwt, &token(&secret("one"), "JWT", &with("idp", nobody))).is_err());
+    }
+    assert!(read(&jwt, &token(&secret("one"), "JWT", &good())).is_err());
+}
+
+#[test]
+fn a_signature_in_another_spelling_is_the_same_session() {
+    let jwt = settings(vec![secret("one")]);
+    let written = token(&secret("one"), "JWT", &good());
+    let (signed, _) = written.rsplit_once('.').unwrap();
+    assert_eq!(read(&jwt, &written).unwrap().id, id(&format!("{signed}.another")));
+}

@@ -1,0 +1,182 @@
+// System A as shipped: a public home page, sign-in with a provider whose endpoints live on several hosts, and a session that applications can read.
+//
+// envoy/google-session.yaml with nothing changed but ports and hosts, and the certified provider, which tells about people by userinfo only. The session is
+// read with a JWT library that knows nothing of the gateway.
+
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { SignJWT, jwtVerify } from 'jose';
+import { Visitor } from './lib/client.mjs';
+import { signInAs, startGoogleLikeProvider } from './lib/demo.mjs';
+import { pointCluster, startGateway } from './lib/gateway.mjs';
+import { freePort } from './lib/process.mjs';
+import { assertNoPanic, assertProblem, assertRefused } from './lib/stage.mjs';
+import { Application, headerValues } from './lib/upstream.mjs';
+
+const IDENTITY = ['x-forwarded-user', 'x-forwarded-email', 'x-forwarded-name', 'x-forwarded-picture'];
+const ALICE = ['alice', 'alice@example.com', 'Alice Adams', 'https://pictures.example.com/alice.png'];
+
+let provider, application, gateway, alice;
+const secret = () => new TextEncoder().encode(gateway.jwtSecret);
+const sessionOf = (visitor) => visitor.jar.matching('localhost', '/').find(({ name }) => name === 'access_token')?.value;
+const verified = (token) => jwtVerify(token, secret(), { algorithms: ['HS256'], typ: 'JWT' });
+const signed = (claims, { key = secret(), header = {} } = {}) => new SignJWT(claims).setProtectedHeader({ alg: 'HS256', typ: 'JWT', ...header }).sign(key);
+const seconds = () => Math.floor(Date.now() / 1000);
+
+/** A visitor who brings this in place of a session. */
+function bringing(...values) {
+  const visitor = new Visitor(gateway);
+  const headers = { cookie: values.map((value) => `access_token=${value}`).join('; ') };
+  return { call: (path) => visitor.call(path, { headers }), open: (path) => visitor.open(path, { headers }) };
+}
+
+before(async () => {
+  const port = await freePort();
+  provider = await startGoogleLikeProvider(`http://localhost:${port}`);
+  application = await Application.start();
+  gateway = await startGateway({
+    scenario: 'google-session', port, provider, application,
+    plugin: (configuration) => {
+      for (const { authority, cluster } of provider.hosts) configuration.providers[0].clusters[authority] = cluster;
+    },
+    envoy: (bootstrap) => {
+      const { clusters } = bootstrap.static_resources;
+      const like = clusters.find(({ name }) => name === 'provider');
+      for (const { cluster, port: at } of provider.hosts) {
+        clusters.push({ ...structuredClone(like), name: cluster, load_assignment: { ...structuredClone(like.load_assignment), cluster_name: cluster } });
+        pointCluster(bootstrap, cluster, at);
+      }
+    },
+  });
+  alice = await signInAs(gateway, 'alice', { path: '/auth/login' });
+});
+beforeEach(() => application.forget());
+after(async () => {
+  for (const part of [gateway, provider, application]) await part?.stop();
+  if (gateway) assertNoPanic(gateway);
+});
+
+describe('GET /auth/login and /auth/callback', () => {
+  it('sends the browser to the authorization endpoint with state, nonce and PKCE', async () => {
+    const answer = await new Visitor(gateway).open('/auth/login');
+    assert.equal(answer.status, 302);
+    const { origin, searchParams: query } = answer.location;
+    assert.deepEqual([origin, query.get('response_type'), query.get('scope'), query.get('code_challenge_method')], [provider.issuer, 'code', 'openid email profile', 'S256']);
+    assert.equal(query.get('redirect_uri'), `${gateway.origin}/auth/callback`);
+    for (const name of ['state', 'nonce', 'code_challenge']) assert.ok(query.get(name).length >= 43, name);
+    assert.deepEqual(answer.cookies.map(({ name }) => name.replace(/-[^-]{8}$/, '')), ['__Host-access_token-attempt']);
+  });
+
+  it('leaves the session JWT in one cookie for an hour, and goes on to the home page', async () => {
+    const callback = alice.landing.trail.at(-2);
+    assert.deepEqual([callback.status, callback.location.pathname, alice.landing.status], [303, '/', 200]);
+    const [cookie] = callback.cookies.filter(({ name, expires }) => name === 'access_token' && expires > Date.now());
+    const { path, httponly, secure: isSecure, samesite, domain } = cookie.attributes;
+    assert.deepEqual([path, httponly, isSecure, samesite, domain, cookie.attributes['max-age']], ['/', true, undefined, 'Lax', undefined, '3600'], 'Secure is for https: this is loopback');
+    assert.match(callback.headers['cache-control'], /no-store/);
+    assert.deepEqual(alice.jar.names('localhost', '/'), ['access_token'], 'no attempt is left');
+    const { payload, protectedHeader } = await verified(cookie.value);
+    assert.deepEqual(protectedHeader, { alg: 'HS256', typ: 'JWT' });
+    const { iat, exp, ...claims } = payload;
+    assert.deepEqual(claims, { sub: 'alice', email: ALICE[1], name: ALICE[2], picture: ALICE[3] });
+    assert.equal(exp - iat, 3600);
+  });
+
+  it('goes back to where the visit began', async () => {
+    const visitor = await signInAs(gateway, 'bob', { path: '/account?tab=2' });
+    assert.deepEqual([visitor.landing.status, visitor.landing.url.pathname, visitor.landing.url.search], [200, '/account', '?tab=2']);
+  });
+
+  it('refuses an answer that belongs to no sign-in of this browser', async () => {
+    const callback = alice.landing.trail.at(-2).url;
+    assertRefused(await new Visitor(gateway).open(callback.pathname + callback.search), 400, 'attempt_missing');
+  });
+});
+
+describe('GET / is public', () => {
+  it('shows who is signed in, and hands the session on to the application', async () => {
+    await alice.open('/');
+    const arrived = await application.only('/');
+    assert.deepEqual(IDENTITY.flatMap((name) => headerValues(arrived, name)), ALICE);
+    assert.deepEqual(headerValues(arrived, 'cookie'), [`access_token=${sessionOf(alice)}`]);
+    assert.equal((await verified(arrived.headers.cookie.split('=')[1])).payload.sub, 'alice');
+  });
+
+  for (const [what, value] of [
+    ['missing', async () => undefined],
+    ['expired', () => signed({ sub: 'alice', iat: seconds() - 3601, exp: seconds() - 1 })],
+    ['signed by somebody else', () => signed({ sub: 'alice', exp: seconds() + 60 }, { key: Buffer.alloc(48, 7) })],
+    ['signed by nobody', async () => `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from('{"sub":"alice","exp":9999999999}').toString('base64url')}.`],
+    ['one that never ends', () => signed({ sub: 'alice' })],
+    ['changed in its claims', async () => sessionOf(alice).replace(/\.[^.]+\./, `.${Buffer.from(JSON.stringify({ sub: 'root', exp: seconds() + 60 })).toString('base64url')}.`)],
+    ['junk', async () => 'x'.repeat(5000)],
+  ]) {
+    it(`to a visitor whose session is ${what} too, who is nobody there and gets 401 where it counts`, async () => {
+      const brought = await value();
+      const visitor = brought === undefined ? new Visitor(gateway) : bringing(brought);
+      assert.equal((await visitor.open('/')).status, 200);
+      const arrived = await application.only('/');
+      assert.deepEqual([...IDENTITY, 'cookie'].flatMap((name) => headerValues(arrived, name)), []);
+      application.forget();
+      const reason = { missing: 'session_missing', expired: 'session_expired' }[what] ?? 'session_invalid';
+      for (const path of ['/api/user', '/api/protected']) assertProblem(await visitor.call(path), 401, reason);
+      assert.deepEqual(application.requests, []);
+    });
+  }
+});
+
+describe('the session', () => {
+  it('is told to pages by /api/user', async () => {
+    const { iat, ...told } = (await verified(sessionOf(alice))).payload;
+    assert.ok(iat);
+    assert.deepEqual((await alice.call('/api/user')).json(), told);
+  });
+
+  it('opens /api/protected, with who it is in headers', async () => {
+    assert.equal((await alice.call('/api/protected')).status, 200);
+    const arrived = await application.only('/api/protected');
+    assert.deepEqual(IDENTITY.flatMap((name) => headerValues(arrived, name)), ALICE);
+  });
+
+  it('may come from another service that shares the secret', async () => {
+    const other = bringing(await signed({ sub: 'carol', email: 'carol@example.com', exp: seconds() + 60 }, { header: { typ: undefined } }));
+    assert.equal((await other.call('/api/protected')).status, 200);
+    assert.deepEqual(IDENTITY.flatMap((name) => headerValues(application.requests[0], name)), ['carol', 'carol@example.com']);
+  });
+
+  it('is no bearer token here', async () => {
+    const answer = await new Visitor(gateway).call('/api/protected', { headers: { authorization: `Bearer ${sessionOf(alice)}` } });
+    assertProblem(answer, 401, 'session_missing');
+  });
+
+  it('is not taken from two cookies that differ, nor looped over', async () => {
+    const planted = bringing(await signed({ sub: 'mallory', exp: seconds() + 60 }), sessionOf(alice));
+    for (const answer of [await planted.call('/api/protected'), await planted.open('/account')]) assertRefused(answer, 401, 'session_ambiguous');
+    assert.equal((await planted.open('/')).status, 200);
+    assert.deepEqual([...IDENTITY, 'cookie'].flatMap((name) => headerValues(application.requests[0], name)), []);
+  });
+
+  it('is signed with the bytes of the secret as it is written', () => {
+    const [header, payload] = sessionOf(alice).split('.');
+    const signature = createHmac('sha256', gateway.jwtSecret).update(`${header}.${payload}`).digest('base64url');
+    assert.equal(sessionOf(alice), `${header}.${payload}.${signature}`);
+  });
+});
+
+describe('GET /auth/logout', () => {
+  it('deletes the cookie, ends the session here, and goes home', async () => {
+    const visitor = await signInAs(gateway, 'bob', { path: '/account' });
+    const token = sessionOf(visitor);
+    const answer = await visitor.open('/auth/logout');
+    assert.deepEqual([answer.status, answer.location.pathname], [303, '/']);
+    assert.deepEqual(answer.cookies.map(({ name, value, attributes }) => [name, value, attributes['max-age'], attributes.path]), [['access_token', '', '0', '/']]);
+    assert.equal(sessionOf(visitor), undefined);
+    assertProblem(await bringing(token).call('/api/user'), 401, 'session_expired');
+  });
+
+  it('is not done for another site', async () => {
+    assertRefused(await alice.open('/auth/logout', { headers: { 'sec-fetch-site': 'cross-site' } }), 403, 'cross_site');
+    assert.equal((await alice.call('/api/user')).status, 200);
+  });
+});
