@@ -149,7 +149,8 @@ impl Requirement {
         if let Self::When(condition) = self {
             condition.claims(&mut found);
         }
-        let names: BTreeSet<_> = found.iter().map(ToString::to_string).collect();
+        let mut names = BTreeSet::new();
+        names.extend(found.iter().map(ToString::to_string));
         names.into_iter().collect()
     }
 

@@ -65,9 +65,10 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
         identity_jwt: identity_jwt.is_some(),
         named_by_routes: configuration.route_policies.is_some(),
     };
-    let policies = configuration.policies.iter();
-    let policies = policies.map(|(name, shape)| Ok((name.clone(), known.policy(&format!("policies.{name}"), shape)?)));
-    let policies: BTreeMap<_, _> = policies.collect::<Result<_, Refusal>>()?;
+    let mut policies = BTreeMap::new();
+    for (name, shape) in &configuration.policies {
+        policies.insert(name.clone(), known.policy(&format!("policies.{name}"), shape)?);
+    }
     let rules = rules::rules(&configuration.rules, &known, &origins, &endpoints)?;
     let route_policies = route_policies(configuration.route_policies, policies.is_empty())?;
     let header = identity_jwt.as_ref().map(|identity| &*identity.header);

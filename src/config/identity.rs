@@ -116,6 +116,8 @@ pub(super) fn kept_claims(mut named: Vec<ClaimPath>, told: &[ClaimName]) -> Resu
     if named.contains(&ClaimPath::named("email")) {
         named.push(ClaimPath::named("email_verified"));
     }
-    let kept: BTreeSet<_> = named.into_iter().collect();
+    // Sets and maps are filled, here and elsewhere, rather than collected: that would bring a sort of each kind into the module.
+    let mut kept = BTreeSet::new();
+    kept.extend(named);
     Ok(kept.into_iter().collect())
 }

@@ -67,7 +67,9 @@ fn refuse_nothing(path: &str, value: &Value) -> Result<(), Refusal> {
 }
 
 fn from_struct(object: prost_types::Struct) -> Value {
-    Value::Object(object.fields.into_iter().map(|(name, value)| (name, from_value(value))).collect::<Map<_, _>>())
+    let mut members = Map::new();
+    members.extend(object.fields.into_iter().map(|(name, value)| (name, from_value(value))));
+    Value::Object(members)
 }
 
 /// Depth is bounded by the protobuf decoder.

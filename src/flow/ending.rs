@@ -34,9 +34,9 @@ impl Visit {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("return_to", return_to.as_str()).extend_pairs(demand.parameters());
         let query = query.finish();
-        // Where only a token will do, a session would not help.
+        // Where only a token will do, or one came, a session would not help.
         let login = match (&settings.endpoints.authorize, &bearer) {
-            (Some(authorize), BearerChallenge::Accepted { only: true, .. }) => authorize,
+            (Some(authorize), BearerChallenge::Accepted { only: true, .. } | BearerChallenge::Came { .. }) => authorize,
             _ => &settings.endpoints.login,
         };
         let sign_in = format!("{login}?{query}");

@@ -120,7 +120,8 @@ pub(super) fn kept(settings: &Settings, claims: &Claims) -> Claims {
     // A provider that leaves a claim out because it is too large says so (OpenID Connect Core, section 5.6.2; Entra ID's
     // `hasgroups`). That is kept, so that a refusal can be explained.
     let left_out = claims.get("_claim_names").and_then(Value::as_object);
-    let mut missing: Claims = left_out.into_iter().flatten().filter(|(name, _)| wanted(settings, name)).map(named_only).collect();
+    let mut missing = Claims::new();
+    missing.extend(left_out.into_iter().flatten().filter(|(name, _)| wanted(settings, name)).map(named_only));
     if claims.get("hasgroups") == Some(&Value::Bool(true)) && wanted(settings, "groups") {
         missing.insert("groups".to_owned(), Value::Null);
     }
@@ -141,8 +142,11 @@ fn named_only((name, _): (&String, &Value)) -> (String, Value) {
 /// Says which claims weigh most.
 fn too_large(session: &Session, bytes: usize) -> Failure {
     let mut weights: Vec<_> = session.claims.iter().map(|(name, value)| (value.to_string().len(), name)).collect();
-    weights.sort_unstable_by(|left, right| right.cmp(left));
-    let heaviest: Vec<_> = weights.iter().take(3).map(|(weight, name)| format!("{name} ({weight} bytes)")).collect();
+    let mut heaviest = Vec::new();
+    while let (Some((weight, name)), 0..3) = (weights.iter().max().copied(), heaviest.len()) {
+        heaviest.push(format!("{name} ({weight} bytes)"));
+        weights.retain(|(_, other)| *other != name);
+    }
     let detail = format!("{bytes} bytes; the largest claims are {}", heaviest.join(", "));
     Failure::new(Reason::SessionTooLarge, detail)
 }

@@ -113,7 +113,9 @@ pub struct Clusters(BTreeMap<String, String>);
 impl Clusters {
     /// Takes `host` or `host:port` → cluster.
     pub fn new(entries: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self(entries.into_iter().map(|(host, cluster)| (host.to_ascii_lowercase(), cluster)).collect())
+        let mut clusters = BTreeMap::new();
+        clusters.extend(entries.into_iter().map(|(host, cluster)| (host.to_ascii_lowercase(), cluster)));
+        Self(clusters)
     }
 
     /// The cluster for a URL's host, if it is listed.

@@ -152,9 +152,10 @@ impl Attempt {
                 None => drop(over.insert(id)),
             }
         }
-        alive.sort_unstable();
-        let surplus = (alive.len().saturating_add(1)).saturating_sub(MOST_ATTEMPTS);
-        over.extend(alive.iter().take(surplus).map(|(_, id)| *id));
+        while let (Some(oldest), MOST_ATTEMPTS..) = (alive.iter().min().copied(), alive.len()) {
+            alive.retain(|other| *other != oldest);
+            over.insert(oldest.1);
+        }
         cookies.extend(over.into_iter().take(MOST_DELETED).map(|id| delete(&cookie_name(settings, id), "/", self.same_site())));
         Ok(cookies)
     }

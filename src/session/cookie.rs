@@ -1,6 +1,7 @@
 //! The cookies of a session: their names, splitting a large one, putting it together again, deleting it.
 //! What is in them is sealed text here.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::words::cookie::{Attributes, SameSite, delete, pairs, set, set_on_loopback};
@@ -158,8 +159,9 @@ pub fn write(
         })
         .collect();
     let stale = pairs(came).filter_map(|(name, _)| settings.position(name)).filter(|position| *position >= count);
-    let stale: std::collections::BTreeSet<_> = stale.take(MOST_COOKIES).collect();
-    cookies.extend(stale.into_iter().map(|position| delete(&settings.part(position), "/", settings.same_site)));
+    let mut positions = BTreeSet::new();
+    positions.extend(stale.take(MOST_COOKIES));
+    cookies.extend(positions.into_iter().map(|position| delete(&settings.part(position), "/", settings.same_site)));
     Ok(cookies)
 }
 
@@ -177,8 +179,9 @@ pub fn forget(settings: &CookieSettings, came: &Headers, origin: &Origin) -> Vec
         return vec![settings.set_whole("", Duration::ZERO, origin)];
     }
     let came = pairs(came).filter_map(|(name, _)| settings.position(name)).filter(|position| *position < MOST_COOKIES);
-    let mut positions: std::collections::BTreeSet<_> = came.collect();
+    let mut positions = BTreeSet::new();
     positions.insert(0);
+    positions.extend(came);
     positions.into_iter().map(|position| delete(&settings.part(position), "/", settings.same_site)).collect()
 }
 
