@@ -83,20 +83,9 @@ pub struct Bearer {
 #[allow(missing_docs, reason = "see the configuration reference")]
 pub struct Introspection {
     pub cache: Option<Span>,
-    #[serde(default)]
-    pub when: When,
+    pub when: Option<String>,
     #[serde(default)]
     pub allow_missing_audience: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "see the configuration reference")]
-pub enum When {
-    #[default]
-    Opaque,
-    Jwt,
-    Always,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
