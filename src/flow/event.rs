@@ -66,6 +66,15 @@ pub enum Kind {
     Keys,
 }
 
+/// What becomes of a session that was not refreshed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aftermath {
+    /// It has ended.
+    Ended,
+    /// It goes on while its tokens are good, and the refresh is tried again.
+    TriedAgain,
+}
+
 /// What came of a question about a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said {
@@ -75,15 +84,6 @@ pub enum Said {
     Bad,
     /// There was no answer that says anything.
     Nothing,
-}
-
-/// What becomes of a session that was not refreshed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aftermath {
-    /// It has ended.
-    Ended,
-    /// It goes on while its tokens are good, and the refresh is tried again.
-    TriedAgain,
 }
 
 /// What happened.

@@ -41,7 +41,10 @@ pub fn tell(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Step
             step.note.subject = Some(std::rc::Rc::clone(&verified.subject));
             step
         }
-        Identity::Asked(..) => visit.refuse(&settings, Failure::new(Reason::Internal, "a session is nothing to ask about")),
+        // Providers are asked about tokens, never about sessions.
+        Identity::Asked(..) => {
+            visit.refuse(&settings, Failure::new(Reason::Internal, "a session that its provider is asked about"))
+        }
         Identity::Unknown(failure) => {
             let response = visit.refusal(&settings, failure.reason, &ReturnTo::front_page());
             events.push(Event::Outcome(Outcome::of_status(response.status)));
