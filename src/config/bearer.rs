@@ -65,10 +65,14 @@ fn introspection(path: &str, shape: &shapes::Introspection) -> Result<Introspect
         let sentence = "expected at most 5m, found more; a token that was withdrawn is accepted for so long";
         return Err(Refusal::new(format!("{path}.cache"), sentence));
     }
-    let about = match shape.when {
-        shapes::When::Opaque => About::OpaqueTokens,
-        shapes::When::Jwt => About::Jwts,
-        shapes::When::Always => About::EveryToken,
+    let about = match shape.when.as_deref() {
+        None | Some("opaque") => About::OpaqueTokens,
+        Some("jwt") => About::Jwts,
+        Some("always") => About::EveryToken,
+        Some(_) => {
+            let sentence = "expected opaque, jwt or always, found another word; write opaque";
+            return Err(Refusal::new(format!("{path}.when"), sentence));
+        }
     };
     let missing_audience = if shape.allow_missing_audience { MissingAudience::Allowed } else { MissingAudience::Refused };
     Ok(Introspection { about, cache, missing_audience })

@@ -9,7 +9,7 @@ use crate::access::policy::{Condition, Requirement};
 use crate::config::Refusal;
 use crate::config::shapes;
 use crate::config::spellings::ClaimName;
-use crate::words::demand::{Demand, is_class};
+use crate::words::demand::{Demand, LONGEST_CLASSES, is_class};
 use crate::words::principal::ClaimPath;
 
 /// Nesting that nobody needs, and that would only cost.
@@ -217,17 +217,19 @@ impl Known<'_> {
 
 fn demand(path: &str, shape: &shapes::Condition) -> Result<Demand, Refusal> {
     const SHORTEST: Duration = Duration::from_secs(30);
+    const LONGEST: Duration = Duration::from_secs(400 * 24 * 3_600);
     let acr_values = shape.acr.clone().unwrap_or_default();
-    if shape.acr.as_ref().is_some_and(Vec::is_empty) || !acr_values.iter().all(|class| is_class(class)) {
+    let long = acr_values.iter().map(String::len).sum::<usize>() > LONGEST_CLASSES;
+    if long || shape.acr.as_ref().is_some_and(Vec::is_empty) || !acr_values.iter().all(|class| is_class(class)) {
         return Err(Refusal::new(
             format!("{path}.acr"),
-            "expected classes without spaces and quotes, found none or others; write acr: [\"urn:example:mfa\"]",
+            "expected classes without spaces and quotes, found none, others or too many; write acr: [\"urn:example:mfa\"]",
         ));
     }
-    if shape.max_auth_age.is_some_and(|span| span.0 < SHORTEST) {
+    if shape.max_auth_age.is_some_and(|span| span.0 < SHORTEST || span.0 > LONGEST) {
         return Err(Refusal::new(
             format!("{path}.max_auth_age"),
-            "expected at least 30s, found less; nobody could sign in and be in time",
+            "expected a span from 30s to 400days, found another; nobody signs in faster",
         ));
     }
     Ok(Demand { acr_values, max_age: shape.max_auth_age.map(|span| span.0.as_secs()) })

@@ -96,20 +96,9 @@ pub struct JwkSet {
 #[allow(missing_docs, reason = "see the configuration reference")]
 pub struct Introspection {
     pub cache: Option<Span>,
-    #[serde(default)]
-    pub when: When,
+    pub when: Option<String>,
     #[serde(default)]
     pub allow_missing_audience: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "see the configuration reference")]
-pub enum When {
-    #[default]
-    Opaque,
-    Jwt,
-    Always,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,21 +1,36 @@
 //! How somebody is to be authenticated: in which way, and how long ago at most (OpenID Connect Core, section 3.1.2.1; RFC 9470).
 //! Whether that was done is not judged here.
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Deserialize, Deserializer, Error};
+use serde::ser::{Serialize, Serializer};
 
-/// More than this many bytes of `acr_values` are nobody's classes.
-const LONGEST: usize = 512;
+/// All classes together are at most this long, in bytes.
+pub const LONGEST_CLASSES: usize = 512;
 
-/// What is asked of an authentication. The short names keep the cookie small that it travels in.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What is asked of an authentication.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Demand {
     /// One of these must be its class (`acr`); any will do when there are none.
-    #[serde(rename = "a", default, skip_serializing_if = "Vec::is_empty")]
     pub acr_values: Vec<String>,
     /// So many seconds may have passed since (`max_age`); any number when there is none.
-    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     pub max_age: Option<u64>,
+}
+
+/// As one text, for the cookie that it travels in: `MAX_AGE ACR ACR …`, `-` for any age.
+impl Serialize for Demand {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let age = self.max_age.map_or_else(|| "-".to_owned(), |seconds| seconds.to_string());
+        serializer.serialize_str(&format!("{age} {}", self.acr_values.join(" ")))
+    }
+}
+
+impl<'de> Deserialize<'de> for Demand {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (age, classes) = text.split_once(' ').unwrap_or((&text, ""));
+        let read = Self::parse(Some(classes), Some(age).filter(|age| *age != "-"));
+        read.ok_or_else(|| D::Error::custom("no demand"))
+    }
 }
 
 impl Demand {
@@ -23,7 +38,7 @@ impl Demand {
     pub fn parse(acr_values: Option<&str>, max_age: Option<&str>) -> Option<Self> {
         let acr_values = acr_values.unwrap_or_default();
         let acr_values: Vec<_> = acr_values.split(' ').filter(|class| !class.is_empty()).map(str::to_owned).collect();
-        let short = acr_values.iter().map(String::len).sum::<usize>() <= LONGEST;
+        let short = acr_values.iter().map(String::len).sum::<usize>() <= LONGEST_CLASSES;
         let max_age = match max_age {
             None => None,
             Some(digits) if digits.len() <= 9 && digits.bytes().all(|byte| byte.is_ascii_digit()) => Some(digits.parse().ok()?),
@@ -85,6 +100,15 @@ mod tests {
         }
         assert_eq!(Demand::parse(Some(&"a".repeat(513)), None), None);
         assert_eq!(Demand::parse(None, Some("99999999999999999999")), None);
+    }
+
+    #[test]
+    fn what_is_stored_is_read_back() {
+        for stored in [demand("a b", Some(300)), demand("", Some(0)), demand("urn:a", None), Demand::default()] {
+            let text = serde_json::to_string(&stored).unwrap();
+            assert_eq!(serde_json::from_str::<Demand>(&text).ok(), Some(stored), "{text}");
+        }
+        assert!(serde_json::from_str::<Demand>("\"x\"").is_err());
     }
 
     #[test]

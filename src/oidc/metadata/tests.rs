@@ -54,7 +54,8 @@ fn nothing_is_asked_where_there_is_nothing_to_ask() {
 fn a_good_document_is_read() {
     assert_eq!(metadata_response(&provider(), &json_reply(200, &document(json!({})))), Ok(metadata()));
     let bare = document(json!({
-        "userinfo_endpoint": null, "introspection_endpoint": null, "end_session_endpoint": null, "response_types_supported": null,
+        "userinfo_endpoint": null, "introspection_endpoint": null, "end_session_endpoint": null,
+        "response_types_supported": null,
         "authorization_response_iss_parameter_supported": true, "code_challenge_methods_supported": ["plain"],
     }));
     let expected = Metadata {
