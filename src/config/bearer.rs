@@ -1,12 +1,14 @@
 //! Bearer tokens as written → which are accepted, and by which keys: those that the provider publishes, or those that stand here.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::config::Refusal;
 use crate::config::providers::algorithms;
 use crate::config::shapes;
 use crate::crypto::key::{Algorithm, KeySet, UnusableKey, VerificationKey};
 use crate::oidc::access_token::{Bearer, BearerKeys, TokenKind};
+use crate::oidc::introspection::{About, Introspection, MissingAudience};
 use crate::words::secret::Secret;
 
 /// Each may be tried for one token.
@@ -25,6 +27,7 @@ pub(super) fn bearer(path: &str, shape: shapes::Bearer, secret: Option<&Secret>)
         shapes::TokenKind::AtJwt => TokenKind::AtJwt,
         shapes::TokenKind::IdToken => TokenKind::IdToken,
     };
+    let introspection = shape.introspection.map(|shape| introspection(&format!("{path}.introspection"), &shape)).transpose()?;
     let at_algorithms = format!("{path}.algorithms");
     let (keys, algorithms) = match (shape.jwks, shape.public_keys, secret) {
         (None, None, None) => (BearerKeys::Published, algorithms(&at_algorithms, shape.algorithms)?),
@@ -52,7 +55,23 @@ pub(super) fn bearer(path: &str, shape: shapes::Bearer, secret: Option<&Secret>)
             return Err(Refusal::new(path, sentence));
         }
     };
-    Ok(Bearer { audiences: shape.audiences, algorithms, kind, forward: shape.forward, keys })
+    Ok(Bearer { audiences: shape.audiences, algorithms, kind, forward: shape.forward, keys, introspection })
+}
+
+fn introspection(path: &str, shape: &shapes::Introspection) -> Result<Introspection, Refusal> {
+    const LONGEST_CACHE: Duration = Duration::from_secs(300);
+    let cache = shape.cache.map_or(Duration::from_secs(30), |span| span.0);
+    if cache > LONGEST_CACHE {
+        let sentence = "expected at most 5m, found more; a token that was withdrawn is accepted for so long";
+        return Err(Refusal::new(format!("{path}.cache"), sentence));
+    }
+    let about = match shape.when {
+        shapes::When::Opaque => About::OpaqueTokens,
+        shapes::When::Jwt => About::Jwts,
+        shapes::When::Always => About::EveryToken,
+    };
+    let missing_audience = if shape.allow_missing_audience { MissingAudience::Allowed } else { MissingAudience::Refused };
+    Ok(Introspection { about, cache, missing_audience })
 }
 
 /// Keys that stand here must all be usable: whoever wrote them down meant them.

@@ -178,12 +178,23 @@ fn checked_providers(
                 "expected one provider for the tokens of an issuer, found another before; list all audiences there",
             ));
         }
+        if asks_about_opaque_tokens(&provider) && providers.iter().any(asks_about_opaque_tokens) {
+            return Err(Refusal::new(
+                format!("{path}.bearer.introspection.when"),
+                "expected one provider for opaque tokens, found another before; an opaque token does not say whose it is, so write when: jwt at one of them",
+            ));
+        }
         if providers.iter().any(|other| other.name == provider.name) {
             return Err(Refusal::new(format!("{path}.name"), "expected a name of its own, found one that is taken; rename it"));
         }
         providers.push(provider);
     }
     Ok((providers, secrets))
+}
+
+fn asks_about_opaque_tokens(provider: &Provider) -> bool {
+    let introspection = provider.bearer.as_ref().and_then(|bearer| bearer.introspection.as_ref());
+    introspection.is_some_and(|introspection| introspection.about.opaque_tokens())
 }
 
 fn keys(sources: Vec<SecretSource>, environment: Environment<'_>) -> Result<Vec<Secret>, Refusal> {

@@ -117,6 +117,12 @@ pub(super) fn provider(
             "expected host or host:port, and the name of an Envoy cluster, found another; write sso.example.com: sso",
         ));
     }
+    if provider.introspects() && provider.authentication == ClientAuthentication::None {
+        return Err(Refusal::new(
+            at("bearer.introspection"),
+            "expected a client that can prove itself, found none (no client_id, or token_endpoint_auth_method none); providers tell others nothing about tokens",
+        ));
+    }
     match &provider.source {
         MetadataSource::Discovery { issuer } => {
             if issuer.target().contains('?') {
@@ -172,6 +178,7 @@ fn source(path: &str, issuer: Option<String>, metadata: Option<shapes::Metadata>
                 token_endpoint: url(&at("token_endpoint"), &given.token_endpoint)?,
                 jwks_uri: url(&at("jwks_uri"), &given.jwks_uri)?,
                 userinfo_endpoint: optional("userinfo_endpoint", given.userinfo_endpoint)?,
+                introspection_endpoint: optional("introspection_endpoint", given.introspection_endpoint)?,
                 end_session_endpoint: optional("end_session_endpoint", given.end_session_endpoint)?,
                 announces_iss_parameter: given.authorization_response_iss_parameter_supported,
             })))

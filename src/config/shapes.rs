@@ -77,6 +77,15 @@ pub struct Bearer {
     pub jwks: Option<JwkSet>,
     pub public_keys: Option<Vec<PublicKey>>,
     pub secret: Option<SecretSource>,
+    pub introspection: Option<Introspection>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub struct PublicKey {
+    pub pem: String,
+    pub key_id: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -88,9 +97,22 @@ pub struct JwkSet {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "see the configuration reference")]
-pub struct PublicKey {
-    pub pem: String,
-    pub key_id: Option<String>,
+pub struct Introspection {
+    pub cache: Option<Span>,
+    #[serde(default)]
+    pub when: When,
+    #[serde(default)]
+    pub allow_missing_audience: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub enum When {
+    #[default]
+    Opaque,
+    Jwt,
+    Always,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -114,6 +136,7 @@ pub struct Metadata {
     pub token_endpoint: String,
     pub jwks_uri: String,
     pub userinfo_endpoint: Option<String>,
+    pub introspection_endpoint: Option<String>,
     pub end_session_endpoint: Option<String>,
     #[serde(default)]
     pub authorization_response_iss_parameter_supported: bool,
@@ -283,6 +306,9 @@ pub struct Condition {
     pub any_of: Option<Vec<Value>>,
     pub scope: Option<Vec<String>>,
     pub bearer: Option<String>,
+    pub audience: Option<Vec<String>>,
+    pub acr: Option<Vec<String>>,
+    pub max_auth_age: Option<Span>,
     pub email_domain: Option<Vec<String>>,
     pub provider: Option<String>,
     #[serde(default)]

@@ -206,6 +206,20 @@ fn what_is_wrong_is_named_by_its_path_with_a_remedy() {
         ),
         (rule(json!({"match": {"path": "/x"}, "require": "authenticated", "credentials": "bearer"})), "rules[0].credentials: "),
         (rule(json!({"match": {"path": "/x"}, "require": {"scope": ["a b"]}})), "rules[0].require.scope: "),
+        (
+            with("/providers/0/bearer", json!({"audiences": ["a"], "introspection": {"cache": "6m"}})),
+            "providers[0].bearer.introspection.cache: expected at most 5m",
+        ),
+        (
+            with("/providers/0/bearer", json!({"audiences": ["a"], "introspection": {"when": "never"}})),
+            "providers[0].bearer.introspection.when: expected one of",
+        ),
+        (with("/rules/0/require", json!({"audience": ["a"]})), "rules[0].credentials: expected a provider whose bearer tokens"),
+        (with("/rules/0/require", json!({"audience": []})), "rules[0].require.audience: "),
+        (with("/rules/0/require", json!({"acr": []})), "rules[0].require.acr: "),
+        (with("/rules/0/require", json!({"acr": ["a b"]})), "rules[0].require.acr: "),
+        (with("/rules/0/require", json!({"acr": ["a\""]})), "rules[0].require.acr: "),
+        (with("/rules/0/require", json!({"max_auth_age": "10s"})), "rules[0].require.max_auth_age: expected at least 30s"),
         (with("/typo", json!(1)), "typo: expected one of"),
     ];
     for (document, expected) in cases {
@@ -245,4 +259,41 @@ fn a_member_that_comes_twice_is_refused_whichever_would_win() {
 fn a_front_end_on_another_site_gets_its_cookie_by_default() {
     let settings = load_json(&with("/trusted_origins", json!(["https://front.example.org"]))).unwrap();
     assert_eq!(settings.session.cookie.same_site, SameSite::None);
+}
+
+#[test]
+fn introspection_needs_an_endpoint_a_client_that_proves_itself_and_one_provider_for_opaque_tokens() {
+    let bearer = |when: &str| json!({"audiences": ["a"], "introspection": {"when": when}});
+    let mut public = with("/providers/0/bearer", bearer("opaque"));
+    public["providers"][0]["token_endpoint_auth_method"] = json!("none");
+    public["providers"][0].as_object_mut().unwrap().remove("client_secret");
+    let refusal = |document: &Value| load_json(document).unwrap_err().to_string();
+    assert!(refusal(&public).starts_with("providers[0].bearer.introspection: expected a client that can prove itself"));
+
+    let mut given = with("/providers/0/bearer", bearer("opaque"));
+    let endpoint = |name: &str| format!("https://sso.example.com/{name}");
+    given["providers"][0].as_object_mut().unwrap().remove("issuer");
+    given["providers"][0]["metadata"] = json!({
+        "issuer": "x", "authorization_endpoint": endpoint("a"), "token_endpoint": endpoint("t"), "jwks_uri": endpoint("k")
+    });
+    assert!(refusal(&given).contains("introspection_endpoint is missing"), "{}", refusal(&given));
+    given["providers"][0]["metadata"]["introspection_endpoint"] = json!("https://other.example.com/i");
+    assert!(refusal(&given).contains("introspection_endpoint: no cluster is listed"), "{}", refusal(&given));
+    given["providers"][0]["metadata"]["introspection_endpoint"] = json!(endpoint("i"));
+    assert!(load_json(&given).is_ok());
+
+    for (when, good) in [("jwt", true), ("opaque", false), ("always", false)] {
+        let mut two = with("/providers/0/bearer", bearer("opaque"));
+        let mut second = two["providers"][0].clone();
+        second["name"] = json!("second");
+        second["issuer"] = json!("https://sso.example.com/realms/second");
+        second["bearer"] = bearer(when);
+        two["providers"].as_array_mut().unwrap().push(second);
+        two["rules"] = json!([]);
+        let loaded = load_json(&two);
+        assert_eq!(loaded.is_ok(), good, "{when}");
+        if let Err(refusal) = loaded {
+            assert!(refusal.to_string().starts_with("providers[1].bearer.introspection.when: expected one provider for opaque"));
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use crate::access::policy::{self, Clock};
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::flow::authenticate::authenticate;
 use crate::flow::ending::{self, redirect};
@@ -18,6 +19,7 @@ use crate::oidc::userinfo::{self, userinfo_request, userinfo_response};
 use crate::session::attempt::{self, Attempt};
 use crate::session::tombstone::{self, Ended};
 use crate::words::message::Reply;
+use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::url::{ReturnTo, query_parameters};
 use crate::words::world::World;
@@ -161,6 +163,13 @@ pub fn verify(gateway: &mut Gateway, world: &mut dyn World, sign_in: SignIn, tok
             return sign_in.fail(&settings, failure);
         }
     };
+    let clock = Clock { now, skew: provider.oidc.clock_skew };
+    if !policy::is_authenticated(&sign_in.attempt.demand, &id_token.claims, clock) {
+        let asked: Vec<_> = sign_in.attempt.demand.parameters().map(|(name, value)| format!("{name} {value}")).collect();
+        let shown = |name| id_token.claims.get(name).map_or_else(|| "none".to_owned(), |value| quote(&value.to_string()));
+        let detail = format!("{} was asked for, acr is {}, auth_time is {}", asked.join(", "), shown("acr"), shown("auth_time"));
+        return sign_in.fail(&settings, Failure::new(Reason::StepUpFailed, detail));
+    }
     if !provider.oidc.userinfo {
         return establish(gateway, world, &sign_in, &tokens, id_token);
     }

@@ -244,7 +244,7 @@ impl Keep {
         sealer.key_ids().map(move |id| self.key(kind, &format!("document/{id}")))
     }
 
-    fn key(&self, kind: Kind, what: &str) -> String {
+    pub(super) fn key(&self, kind: Kind, what: &str) -> String {
         let kind = match kind {
             Kind::Metadata => "metadata",
             Kind::Keys => "keys",
@@ -259,8 +259,7 @@ fn urgency<T>(slot: &Slot<T>) -> Urgency {
 }
 
 fn digest(provider: &Provider) -> String {
-    let clusters = format!("{:?}", provider.clusters);
     let source = format!("{:?}", provider.source);
-    let checks = format!("{} {:?}", provider.userinfo, provider.plain_http);
-    Fingerprint::of([provider.issuer(), &source, &clusters, &checks]).as_str().to_owned()
+    let checks = format!("{:?} {} {} {:?}", provider.clusters, provider.userinfo, provider.introspects(), provider.plain_http);
+    Fingerprint::of([provider.issuer(), &source, &checks]).as_str().to_owned()
 }

@@ -7,6 +7,7 @@ use crate::config::settings::Settings;
 use crate::flow::event::{Event, Outcome, Place};
 use crate::flow::step::{Decision, Note, Pending, Resource, SignIn, Step};
 use crate::flow::visit::Visit;
+use crate::words::demand::Demand;
 use crate::words::message::{HttpCall, Request, Response};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
@@ -16,20 +17,22 @@ use crate::words::url::ReturnTo;
 impl Visit {
     /// The answer for a reason: a page or problem JSON, as the request asks.
     pub fn refusal(&self, settings: &Settings, reason: Reason, return_to: &ReturnTo) -> Response {
-        self.refusal_for(settings, reason, return_to, None, BearerChallenge::NotAccepted)
+        self.refusal_for(settings, reason, return_to, None, (BearerChallenge::NotAccepted, &Demand::default()))
     }
 
-    /// The same, for somebody who is signed in, or where a token would do.
+    /// The same, for somebody who is signed in, or where a token or another authentication would do.
     pub fn refusal_for(
         &self,
         settings: &Settings,
         reason: Reason,
         return_to: &ReturnTo,
         visitor: Option<Visitor>,
-        bearer: BearerChallenge,
+        (bearer, demand): (BearerChallenge, &Demand),
     ) -> Response {
         let origin = self.origin.to_string();
-        let query = form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_to.as_str()).finish();
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("return_to", return_to.as_str()).extend_pairs(demand.parameters());
+        let query = query.finish();
         let sign_in = format!("{}?{query}", settings.endpoints.login);
         let context = Context {
             page: browser::wants_page(&self.request),
@@ -42,6 +45,7 @@ impl Visit {
             help: &settings.help,
             visitor,
             bearer,
+            demand,
         };
         answer::refuse(reason, &context)
     }
@@ -119,6 +123,7 @@ pub fn turn_away(settings: &Settings, request: Option<&Request>, request_id: &st
         help: &settings.help,
         visitor: None,
         bearer: BearerChallenge::NotAccepted,
+        demand: &Demand::default(),
     };
     let response = answer::refuse(reason, &context);
     let (method, path) = request.map_or(("-", "-"), |request| (&request.method, &request.path));

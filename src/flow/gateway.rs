@@ -24,6 +24,9 @@ use crate::words::world::{NoRandomness, World};
 /// What a worker remembers of verified sessions, and of verified tokens, in bytes each.
 const MEMORY_BYTES: usize = 8 * 1024 * 1024;
 
+/// What it remembers of tokens that were refused, in bytes.
+const REFUSED_BYTES: usize = 512 * 1024;
+
 /// A response renews a session only this soon after its request.
 const LONGEST_RENEWAL: Duration = Duration::from_secs(30);
 
@@ -34,6 +37,10 @@ pub struct Gateway {
     pub(super) memory: Memory<Verified>,
     /// Bearer tokens that were verified. Apart, so that one can never be taken for the other.
     pub(super) tokens: Memory<Verified>,
+    /// Bearer tokens that their provider does not accept. Apart, so that a flood of bad ones pushes no good one out.
+    pub(super) refused: Memory<Failure>,
+    /// One more holder of it for each question about a token that is under way.
+    pub(super) asking: Rc<()>,
     pub(super) background: Background,
 }
 
@@ -45,8 +52,9 @@ impl Gateway {
     pub fn new(world: &mut dyn World, settings: Settings) -> Result<Self, NoRandomness> {
         let memory = Memory::new(world, MEMORY_BYTES)?;
         let tokens = Memory::new(world, MEMORY_BYTES)?;
+        let refused = Memory::new(world, REFUSED_BYTES)?;
         let background = Background::new(&settings);
-        Ok(Self { settings: Rc::new(settings), memory, tokens, background })
+        Ok(Self { settings: Rc::new(settings), memory, tokens, refused, asking: Rc::default(), background })
     }
 
     /// A request arrives.
@@ -79,6 +87,9 @@ impl Gateway {
                 )
             }
             (Pending::FromTheStart(visit), News::Ready | News::Reply(_)) => self.travel(world, Visit { now, ..visit }),
+            (Pending::Introspecting(visit, asking), News::Reply(reply)) => {
+                self.introspected(world, Visit { now, ..visit }, asking, &reply)
+            }
             (Pending::Exchanging(mut sign_in), News::Reply(reply)) => {
                 sign_in.visit.now = now;
                 callback::exchanged(self, world, sign_in, &reply)
@@ -94,6 +105,9 @@ impl Gateway {
             (Pending::Verifying(mut sign_in, _), News::Missing(reason)) => {
                 sign_in.visit.now = now;
                 sign_in.fail(&self.settings, Failure::new(reason, "no key that fits could be fetched"))
+            }
+            (Pending::Introspecting(visit, _), News::Ready | News::Missing(_)) => {
+                visit.refuse(&Rc::clone(&self.settings), Failure::new(Reason::Internal, "resumed with the wrong news"))
             }
             // A call is only ever answered by a reply, and a wait never is: whoever mixes them up gets no further.
             (Pending::Exchanging(sign_in) | Pending::AskingUserinfo(sign_in, ..), News::Ready | News::Missing(_))

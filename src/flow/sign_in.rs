@@ -15,6 +15,7 @@ use crate::flow::visit::Visit;
 use crate::oidc::authorization::{AuthorizationRequest, authorization_request, code_challenge};
 use crate::oidc::metadata::Metadata;
 use crate::session::attempt::Attempt;
+use crate::words::demand::Demand;
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::url::{ReturnTo, query_parameters};
@@ -29,6 +30,8 @@ pub struct Wish {
     pub return_to: ReturnTo,
     /// Whether the person wants to take another account than the provider would choose.
     pub another_account: bool,
+    /// What is asked of the authentication.
+    pub demand: Demand,
     /// How the provider's address is told.
     pub told: Told,
 }
@@ -42,7 +45,7 @@ pub enum Told {
     ByUrl,
 }
 
-/// The login endpoint: `return_to`, `provider` and `prompt` are its parameters.
+/// The login endpoint: `return_to`, `provider`, `prompt`, `acr_values` and `max_age` are its parameters.
 pub fn login(gateway: &mut Gateway, world: &mut dyn World, visit: Visit) -> Step {
     if !matches!(visit.request.method.as_str(), "GET" | "HEAD") {
         return visit.refuse_method(&gateway.settings, "GET, HEAD");
@@ -64,8 +67,10 @@ fn wish(settings: &Settings, visit: &Visit) -> Result<Wish, Reason> {
         Some("login" | "select_account") => true,
         Some(_) => return Err(Reason::QueryMalformed),
     };
+    let parameter = |name: &str| parameters.get(name).map(String::as_str);
+    let demand = Demand::parse(parameter("acr_values"), parameter("max_age")).ok_or(Reason::QueryMalformed)?;
     let told = if browser::is_script(&visit.request) { Told::ByUrl } else { Told::ByRedirect };
-    Ok(Wish { provider: parameters.remove("provider"), return_to, another_account, told })
+    Ok(Wish { provider: parameters.remove("provider"), return_to, another_account, demand, told })
 }
 
 /// Sends the browser to the provider, as soon as its metadata is here.
@@ -107,6 +112,7 @@ fn prepare(
     let redirect_uri = format!("{}{}", visit.origin, provider.callback);
     let return_to = wish.return_to.as_str().to_owned();
     let attempt = Attempt::begin(world, visit.now, &provider.oidc.name, redirect_uri, return_to)?;
+    let attempt = Attempt { demand: wish.demand.clone(), ..attempt };
     let session = &settings.session;
     let cookies = attempt.store(world, &settings.sealer, &session.cookie, session.attempt_timeout, &visit.request.headers)?;
     let url = authorization_request(
@@ -118,6 +124,7 @@ fn prepare(
             code_challenge: &code_challenge(attempt.code_verifier.expose()),
             redirect_uri: &attempt.redirect_uri,
             prompt: wish.another_account.then_some(provider.oidc.account_prompt),
+            demand: &attempt.demand,
         },
     );
     Ok((url, cookies))

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::config::settings::{ProviderSettings, Settings};
+use crate::flow::authenticate::Verified;
 use crate::flow::event::Event;
 use crate::flow::visit::Visit;
 use crate::oidc::id_token::IdToken;
@@ -88,12 +89,34 @@ pub enum Cause {
 pub enum Pending {
     /// Nothing was spent yet: begin again.
     FromTheStart(Visit),
+    /// A provider was asked about the token that the request brings.
+    Introspecting(Visit, Asking),
     /// The code is being exchanged.
     Exchanging(SignIn),
     /// The tokens are here; the key that signed the ID token is not.
     Verifying(SignIn, TokenSet),
     /// The ID token is good; the userinfo endpoint was asked for more claims.
     AskingUserinfo(SignIn, TokenSet, IdToken),
+}
+
+/// A question to a provider about a token.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asking {
+    /// The provider's name.
+    pub provider: String,
+    /// What was proved of the token before.
+    pub proved: ByItself,
+    /// One of the places for questions under way; it is free again when this is gone.
+    pub place: Rc<()>,
+}
+
+/// What a token proves without anybody being asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ByItself {
+    /// Nothing: it is opaque.
+    Nothing,
+    /// It is a good JWT.
+    Proved(Rc<Verified>),
 }
 
 /// A sign-in whose answer came back and whose state was checked.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::config::settings::Settings;
 use crate::flow::documents::{HeldKeys, Keep};
 use crate::flow::event::{Event, Kind};
+use crate::flow::lease;
 use crate::flow::refresh::Want;
 use crate::flow::step::{News, Resource};
 use crate::oidc::metadata::Metadata;
@@ -107,6 +108,11 @@ impl Background {
     /// Whether asking for a provider's keys again would be worth waiting for.
     pub fn may_refresh_keys(&self, name: &str, now: Timestamp) -> bool {
         self.providers.iter().any(|keep| keep.name == name && keep.keys.not_before <= now)
+    }
+
+    /// Whether the newest attempt to fetch a provider's keys failed, on whichever worker.
+    pub fn keys_failing(&self, world: &dyn World, name: &str) -> bool {
+        self.providers.iter().any(|keep| keep.name == name && lease::is_failing(world, &keep.key(Kind::Keys, "lease")))
     }
 
     /// Somebody is about to wait.

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
 use crate::oidc::reply::error_words;
+use crate::words::demand::Demand;
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
@@ -42,6 +43,8 @@ pub struct AuthorizationRequest<'a> {
     pub redirect_uri: &'a str,
     /// `prompt` (OpenID Connect Core, section 3.1.2.1), when the person asked for another account.
     pub prompt: Option<&'a str>,
+    /// `acr_values` and `max_age` (OpenID Connect Core, section 3.1.2.1).
+    pub demand: &'a Demand,
 }
 
 /// The address to send the browser to.
@@ -58,8 +61,10 @@ pub fn authorization_request(provider: &Provider, metadata: &Metadata, request: 
         ("code_challenge_method", "S256"),
     ];
     let prompt = request.prompt.map(|prompt| ("prompt", prompt));
-    let further = further.filter(|(name, _)| !OURS.contains(name) && (prompt.is_none() || *name != "prompt"));
-    metadata.authorization_endpoint.with_query(ours.into_iter().chain(prompt).chain(further))
+    let asked: Vec<_> = request.demand.parameters().collect();
+    let asked: Vec<_> = prompt.into_iter().chain(asked.iter().map(|(name, value)| (*name, value.as_str()))).collect();
+    let further = further.filter(|(name, _)| !OURS.contains(name) && !asked.iter().any(|(ours, _)| ours == name));
+    metadata.authorization_endpoint.with_query(ours.into_iter().chain(asked.iter().copied()).chain(further))
 }
 
 /// The challenge for a verifier, by S256 (RFC 7636, section 4.2).

@@ -132,6 +132,11 @@ impl Provider {
         }
     }
 
+    /// Whether it is asked about tokens.
+    pub fn introspects(&self) -> bool {
+        self.bearer.as_ref().is_some_and(|bearer| bearer.introspection.is_some())
+    }
+
     /// Whether an address may be sent to a browser, or asked.
     ///
     /// # Errors

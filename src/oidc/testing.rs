@@ -45,6 +45,7 @@ pub(crate) fn metadata() -> Metadata {
         token_endpoint: url("https://sso.example.com/realms/main/token"),
         jwks_uri: url("https://sso.example.com/realms/main/keys"),
         userinfo_endpoint: Some(url("https://sso.example.com/realms/main/userinfo")),
+        introspection_endpoint: Some(url("https://sso.example.com/realms/main/introspect")),
         end_session_endpoint: Some(url("https://sso.example.com/realms/main/logout")),
         announces_iss_parameter: false,
     }

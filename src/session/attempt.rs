@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::seal::{Purpose, Sealer};
 use crate::session::cookie::CookieSettings;
 use crate::words::cookie::{Attributes, SameSite, delete, pairs, set};
+use crate::words::demand::Demand;
 use crate::words::message::Headers;
 use crate::words::reason::Reason;
 use crate::words::secret::Secret;
@@ -54,6 +55,9 @@ pub struct Attempt {
     /// When.
     #[serde(rename = "c")]
     pub created: Timestamp,
+    /// What was asked of the authentication: the ID token must show that it was done.
+    #[serde(rename = "d", default, skip_serializing_if = "Demand::is_nothing")]
+    pub demand: Demand,
 }
 
 impl Attempt {
@@ -77,6 +81,7 @@ impl Attempt {
             redirect_uri,
             return_to,
             created: now,
+            demand: Demand::default(),
         })
     }
 

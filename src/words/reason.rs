@@ -40,6 +40,14 @@ reasons! {
     TokenInvalid = "token_invalid",
     /// More than one token came, or one in the address.
     TokenAmbiguous = "token_ambiguous",
+    /// The provider could not be asked about the token.
+    IntrospectionUnavailable = "introspection_unavailable",
+    /// The token is not for what the rule is about.
+    AudienceMissing = "audience_missing",
+    /// The rule asks for a stronger, or a newer, authentication than the one that was made.
+    AuthenticationInsufficient = "authentication_insufficient",
+    /// A stronger, or a newer, authentication was asked for, and the provider made another.
+    StepUpFailed = "step_up_failed",
     /// The token lacks a scope that the rule asks for.
     ScopeMissing = "scope_missing",
     /// A rule's condition on claims does not hold.

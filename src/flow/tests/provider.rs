@@ -31,6 +31,8 @@ pub(super) struct Provider {
     /// Members of the token response that win.
     pub(super) token_response: Value,
     pub(super) userinfo: Value,
+    /// What it says about every token.
+    pub(super) introspection: Value,
     /// What it answers in place of everything.
     pub(super) instead: Option<Reply>,
     /// The paths that were asked.
@@ -60,6 +62,7 @@ impl Provider {
                 "token_endpoint": endpoint("token"),
                 "jwks_uri": endpoint("keys"),
                 "userinfo_endpoint": endpoint("userinfo"),
+                "introspection_endpoint": endpoint("introspect"),
                 "end_session_endpoint": endpoint("logout"),
             }),
             publishes: vec![(&P256, "first")],
@@ -67,6 +70,7 @@ impl Provider {
             claims: json!({"groups": ["staff"], "email": "alice@example.com", "email_verified": true, "address": "kept nowhere"}),
             token_response: json!({}),
             userinfo: json!({"sub": "alice"}),
+            introspection: json!({"active": false}),
             instead: None,
             asked: Vec::new(),
             secrets: Vec::new(),
@@ -111,6 +115,7 @@ impl Provider {
             }
             "token" => self.exchange(call, now),
             "userinfo" => json_reply(200, &self.userinfo),
+            "introspect" => json_reply(200, &self.introspection),
             other => panic!("nobody should ask for {other}"),
         }
     }

@@ -7,6 +7,7 @@ const REQUEST: AuthorizationRequest<'_> = AuthorizationRequest {
     code_challenge: "c",
     redirect_uri: "https://app.example.com/api/callback",
     prompt: None,
+    demand: &Demand { acr_values: Vec::new(), max_age: None },
 };
 
 fn answer(query: &[(&str, &str)], announced: bool) -> Result<Secret, Failure> {
