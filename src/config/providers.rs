@@ -127,7 +127,7 @@ pub(super) fn provider(
     if provider.introspects() && provider.authentication == ClientAuthentication::None {
         return Err(Refusal::new(
             at("bearer.introspection"),
-            "expected a client that can prove itself, found token_endpoint_auth_method none; providers tell others nothing about tokens",
+            "expected a client that can prove itself, found none (no client_id, or token_endpoint_auth_method none); providers tell others nothing about tokens",
         ));
     }
     match &provider.source {

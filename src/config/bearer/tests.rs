@@ -188,7 +188,7 @@ fn hmac_is_never_for_id_tokens() {
 
 #[test]
 fn an_algorithm_that_only_hosts_verify_is_refused_where_the_host_does_not() {
-    let [can, cannot] = [Verdict::always(HostVerdict::Invalid), Verdict::none()];
+    let [can, cannot] = [Verdict::always(HostVerdict::Valid), Verdict::none()];
     let mut document = with_partner(&json!({"secret": SECRET, "algorithms": ["HS256"]}), &json!({}));
     assert_eq!(check_host(&read(&document).unwrap(), &cannot), Ok(()));
     document["providers"][1]["bearer"] = json!({"audiences": ["api"], "algorithms": ["ES384"]});
