@@ -5,6 +5,7 @@ use std::fmt;
 
 pub mod check;
 mod conditions;
+mod endpoints;
 mod identity;
 pub mod own_tokens;
 mod place;

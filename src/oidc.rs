@@ -5,6 +5,7 @@
 pub mod access_token;
 pub mod authorization;
 pub mod id_token;
+pub mod introspection;
 pub mod keys;
 pub mod logout;
 pub mod metadata;

@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use crate::access::page::{Action, Page};
+use crate::words::demand::Demand;
 use crate::words::message::Response;
 use crate::words::reason::Reason;
 
@@ -30,6 +31,8 @@ pub struct Context<'a> {
     pub visitor: Option<Visitor>,
     /// Whether a bearer token would do, and with which scopes.
     pub bearer: BearerChallenge,
+    /// The authentication that is asked for.
+    pub demand: &'a Demand,
 }
 
 /// What RFC 6750 has to say to a program without a good token.
@@ -41,6 +44,13 @@ pub enum BearerChallenge {
     /// They are accepted, and must have these scopes, separated by spaces.
     Accepted {
         /// Empty when none is asked for.
+        scope: String,
+        /// Whether nothing else would do.
+        only: bool,
+    },
+    /// One came, so that signing in is no way in.
+    Came {
+        /// Likewise.
         scope: String,
     },
 }
@@ -108,6 +118,19 @@ const fn telling(reason: Reason) -> Telling {
         Reason::TokenAmbiguous => {
             (400, "One token, please", "Send one bearer token, in the Authorization header and nowhere else.", Nothing)
         }
+        Reason::IntrospectionUnavailable => {
+            (503, "The token cannot be checked right now", "Please try again in a moment.", Nothing)
+        }
+        Reason::AudienceMissing => (401, "The token is not accepted", "It is not a token for this part of the service.", Nothing),
+        Reason::AuthenticationInsufficient => {
+            (401, "Please sign in again", "This page asks you to sign in again, or in a stronger way than you did.", SignIn)
+        }
+        Reason::StepUpFailed => (
+            403,
+            "Access denied",
+            "This page asks for a stronger, or a newer, sign-in than the one that the sign-in service made.",
+            AnotherAccount,
+        ),
         Reason::ScopeMissing => (403, "Access denied", "The token does not have the scope that this asks for.", Nothing),
         Reason::ConditionFailed => {
             (403, "Access denied", "Your account is not among those that may open this page.", AnotherAccount)
@@ -137,6 +160,11 @@ const fn telling(reason: Reason) -> Telling {
         Reason::ProviderUnknown => (400, "Bad request", "There is no provider of that name here.", Nothing),
         Reason::HostUnknown => (421, "Not this site", "This gateway does not serve the site that was asked for.", Nothing),
         Reason::MethodNotAllowed => (405, "Method not allowed", "This address does not answer to that method.", Nothing),
+        Reason::BodyTooLarge => (413, "Too large", "The body of the request is larger than what is read here.", Nothing),
+        Reason::BodyTypeRefused => (415, "Bad request", "The body of the request is not of the type that is read here.", Nothing),
+        Reason::BodyMalformed => {
+            (400, "Bad request", "The body of the request cannot be read, or can be read in two ways.", Nothing)
+        }
         Reason::MetadataUnavailable | Reason::KeysUnavailable => (
             503,
             "Signing in is not possible right now",
@@ -198,6 +226,12 @@ const fn telling(reason: Reason) -> Telling {
             "The sign-in service did not accept this sign-in any more. Please begin again.",
             TryAgain,
         ),
+        Reason::ExchangeRefused => {
+            (401, "Sign-in did not work", "The sign-in service does not accept this code. Begin again.", Nothing)
+        }
+        Reason::ResponseModeMismatch => {
+            (400, "Sign-in did not work", "The answer of the sign-in service came in another way than was asked for.", TryAgain)
+        }
         Reason::TokenResponseMalformed | Reason::UserinfoMalformed => {
             (502, "Sign-in did not work", "The sign-in service gave an answer that we cannot read.", TryAgain)
         }
@@ -231,6 +265,9 @@ const fn telling(reason: Reason) -> Telling {
     Telling { status, title, text, next }
 }
 
+/// What programs are told of an authentication that will not do.
+const INSUFFICIENT: &str = "another authentication is asked for";
+
 /// The answer for a reason.
 pub fn refuse(reason: Reason, context: &Context<'_>) -> Response {
     let mut telling = telling(reason);
@@ -241,7 +278,7 @@ pub fn refuse(reason: Reason, context: &Context<'_>) -> Response {
     let mut header = |name: &str, value: String| response.headers.push((name.to_owned(), value));
     header("cache-control", "private, no-store".to_owned());
     header("x-accredit-reason", reason.id().to_owned());
-    if telling.status == 401 && telling.next == Next::SignIn {
+    if offers_sign_in(&telling, context) {
         let (origin, login, cookie) = (context.origin, context.login, context.cookie_name);
         header("www-authenticate", format!("Cookie realm=\"{origin}\", form-action=\"{login}\", cookie-name=\"{cookie}\""));
     }
@@ -256,20 +293,37 @@ pub fn refuse(reason: Reason, context: &Context<'_>) -> Response {
 
 /// RFC 6750, section 3: without a token no error is named, and a scope only where one is missing.
 fn bearer_challenge(reason: Reason, context: &Context<'_>) -> Option<String> {
-    let BearerChallenge::Accepted { scope } = &context.bearer else { return None };
     let realm = context.origin;
+    if reason == Reason::ExchangeRefused {
+        return Some(format!("Bearer realm=\"{realm}\""));
+    }
+    let (BearerChallenge::Accepted { scope, .. } | BearerChallenge::Came { scope }) = &context.bearer else { return None };
     match reason {
         Reason::TokenMissing | Reason::SessionMissing | Reason::SessionExpired | Reason::SessionInvalid => {
             Some(format!("Bearer realm=\"{realm}\""))
         }
-        Reason::TokenExpired | Reason::TokenInvalid => {
+        Reason::TokenExpired | Reason::TokenInvalid | Reason::AudienceMissing => {
             let description = if reason == Reason::TokenExpired { "the token has expired" } else { "the token is not accepted" };
             Some(format!("Bearer realm=\"{realm}\", error=\"invalid_token\", error_description=\"{description}\""))
         }
         Reason::TokenAmbiguous => Some(format!("Bearer realm=\"{realm}\", error=\"invalid_request\"")),
         Reason::ScopeMissing => Some(format!("Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{scope}\"")),
+        // RFC 9470, section 3.
+        Reason::AuthenticationInsufficient => {
+            let mut challenge = format!(
+                "Bearer realm=\"{realm}\", error=\"insufficient_user_authentication\", error_description=\"{INSUFFICIENT}\""
+            );
+            for (name, value) in context.demand.parameters() {
+                challenge.push_str(&format!(", {name}=\"{value}\""));
+            }
+            Some(challenge)
+        }
         _ => None,
     }
+}
+
+fn offers_sign_in(telling: &Telling, context: &Context<'_>) -> bool {
+    telling.status == 401 && telling.next == Next::SignIn && !matches!(context.bearer, BearerChallenge::Came { .. })
 }
 
 fn page(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response {
@@ -312,76 +366,23 @@ fn problem(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response
         "reason": reason.id(),
         "request_id": context.request_id,
     });
-    if let (401, Next::SignIn, Some(body)) = (telling.status, telling.next, body.as_object_mut()) {
-        body.insert("sign_in".to_owned(), json!(context.login));
+    if let Some(body) = body.as_object_mut() {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        if reason == Reason::AuthenticationInsufficient {
+            for (name, value) in context.demand.parameters() {
+                query.append_pair(name, &value);
+                body.insert(name.to_owned(), json!(value));
+            }
+        }
+        if offers_sign_in(telling, context) {
+            let query = query.finish();
+            let separator = if query.is_empty() { "" } else { "?" };
+            body.insert("sign_in".to_owned(), json!(format!("{}{separator}{query}", context.login)));
+        }
     }
     let headers = vec![("content-type".to_owned(), "application/problem+json".to_owned())];
     Response { status: telling.status, headers, body: body.to_string() }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn context(page: bool, help: &Help) -> Context<'_> {
-        Context {
-            page,
-            request_id: "r-1",
-            origin: "https://app.example",
-            login: "/api/login",
-            sign_in: "/api/login?return_to=%2Fmembers".into(),
-            logout: "/api/logout",
-            cookie_name: "__Host-accredit",
-            help,
-            visitor: None,
-            bearer: BearerChallenge::NotAccepted,
-        }
-    }
-
-    #[test]
-    fn every_reason_has_an_error_status_and_is_never_cached() {
-        for reason in Reason::ALL {
-            for page in [true, false] {
-                let response = refuse(*reason, &context(page, &Help::default()));
-                assert!((400..=504).contains(&response.status), "{reason}");
-                assert!(response.headers.contains(&("cache-control".into(), "private, no-store".into())));
-                assert!(response.headers.contains(&("x-accredit-reason".into(), reason.id().into())));
-            }
-        }
-    }
-
-    #[test]
-    fn a_program_gets_problem_json_with_a_stable_reason_and_the_way_in() {
-        let response = refuse(Reason::SessionMissing, &context(false, &Help::default()));
-        let body: serde_json::Value = serde_json::from_str(&response.body).unwrap();
-        assert_eq!((body["status"].as_u64(), body["reason"].as_str()), (Some(401), Some("session_missing")));
-        assert_eq!((body["sign_in"].as_str(), body["request_id"].as_str()), (Some("/api/login"), Some("r-1")));
-        let challenge = &response.headers.iter().find(|(name, _)| name == "www-authenticate").unwrap().1;
-        assert!(challenge.starts_with("Cookie realm="));
-    }
-
-    #[test]
-    fn a_forbidden_page_says_why_how_to_ask_and_offers_another_account() {
-        let help = Help { text: Some("Ask the <b>help desk".into()), url: Some("mailto:help@example.com".into()) };
-        let visitor = Visitor { name: "bob <b>".into(), looked_at: vec!["groups".into()], provider: Some("corp".into()) };
-        let body = refuse(Reason::ConditionFailed, &Context { visitor: Some(visitor), ..context(true, &help) }).body;
-        assert!(body.contains("You are signed in as bob &lt;b&gt;.") && body.contains("What counts here: groups."));
-        for part in [
-            "Access denied",
-            "Ask the &lt;b&gt;help desk",
-            "mailto:help@example.com",
-            "Use another account",
-            "prompt=login&amp;provider=corp",
-            "r-1",
-        ] {
-            assert!(body.contains(part), "{part}");
-        }
-    }
-
-    #[test]
-    fn not_ready_says_when_to_come_back() {
-        let response = refuse(Reason::KeysUnavailable, &context(false, &Help::default()));
-        assert_eq!(response.status, 503);
-        assert!(response.headers.iter().any(|(name, _)| name == "retry-after"));
-    }
-}
+mod tests;

@@ -2,11 +2,14 @@
 //! true lets anybody in, so that `not` cannot turn ignorance into permission.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::words::demand::Demand;
 use crate::words::principal::{ClaimPath, Claims, Principal, Proof};
 use crate::words::reason::{Failure, Reason};
+use crate::words::time::Timestamp;
 
 /// What a rule asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,12 +40,25 @@ pub enum Condition {
     Bearer,
     /// All of these are among the token's scopes (`scope`, RFC 8693 section 4.2; `scp`).
     Scope(Vec<String>),
+    /// One of these is among the token's audiences.
+    Audience(Vec<String>),
+    /// The person was authenticated like this (`acr`, `auth_time`).
+    Authentication(Demand),
     /// All of them hold.
     All(Vec<Condition>),
     /// One of them holds.
     Any(Vec<Condition>),
     /// It is known not to hold.
     Not(Box<Condition>),
+}
+
+/// What time it is, and by how much a provider's clock may differ.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clock {
+    /// Our time.
+    pub now: Timestamp,
+    /// The tolerance.
+    pub skew: Duration,
 }
 
 /// Kleene's three values.
@@ -96,19 +112,16 @@ impl Requirement {
     /// Whether a principal meets it.
     ///
     /// # Errors
-    /// [`Reason::ProviderMismatch`] when signing in with another provider is what is needed, else [`Reason::ConditionFailed`];
-    /// the detail says which claims were looked for and which arrived.
-    pub fn check(&self, principal: &Principal) -> Result<(), Failure> {
+    /// [`Reason::ProviderMismatch`] when signing in with another provider is what is needed; [`Reason::AudienceMissing`],
+    /// [`Reason::ScopeMissing`] or [`Reason::AuthenticationInsufficient`] when that is all that is missing; else
+    /// [`Reason::ConditionFailed`]. The detail says which claims were looked for and which arrived.
+    pub fn check(&self, principal: &Principal, clock: Clock) -> Result<(), Failure> {
         match self {
             Self::Public | Self::Authenticated => Ok(()),
-            Self::When(condition) if condition.evaluate(principal) == Truth::True => Ok(()),
+            Self::When(condition) if condition.evaluate(principal, clock) == Truth::True => Ok(()),
             Self::When(condition) => {
                 let other_provider = condition.provider().is_some_and(|provider| provider != principal.provider);
-                let reason = match other_provider {
-                    true => Reason::ProviderMismatch,
-                    false if condition.lacks_scope(principal) => Reason::ScopeMissing,
-                    false => Reason::ConditionFailed,
-                };
+                let reason = if other_provider { Reason::ProviderMismatch } else { condition.missing(principal, clock) };
                 Err(Failure::new(reason, condition.explain(principal)))
             }
         }
@@ -119,6 +132,14 @@ impl Requirement {
         match self {
             Self::Public | Self::Authenticated => None,
             Self::When(condition) => condition.provider(),
+        }
+    }
+
+    /// The authentication that is asked for outright; `None` when nobody could make it.
+    pub fn demand(&self) -> Option<Demand> {
+        match self {
+            Self::Public | Self::Authenticated => Some(Demand::default()),
+            Self::When(condition) => condition.demand(),
         }
     }
 
@@ -142,7 +163,7 @@ impl Requirement {
 }
 
 impl Condition {
-    fn evaluate(&self, principal: &Principal) -> Truth {
+    fn evaluate(&self, principal: &Principal, clock: Clock) -> Truth {
         match self {
             Self::Claim { path, any_of } => match path.find(&principal.claims) {
                 None => Truth::Unknown,
@@ -161,10 +182,21 @@ impl Condition {
                 None => Truth::Unknown,
                 Some(granted) => wanted.iter().all(|scope| granted.contains(&scope.as_str())).into(),
             },
+            // A session's ID token was for us, not for what a rule is about.
+            Self::Audience(_) if principal.proof != Proof::BearerToken => Truth::Unknown,
+            Self::Audience(wanted) => match principal.claims.get("aud") {
+                Some(Value::String(audience)) => wanted.contains(audience).into(),
+                Some(Value::Array(audiences)) => {
+                    let is_wanted = |audience: &Value| wanted.iter().any(|wanted| audience == wanted);
+                    audiences.iter().any(is_wanted).into()
+                }
+                _ => Truth::Unknown,
+            },
+            Self::Authentication(demand) => authenticated(demand, &principal.claims, clock),
             // All of them hold, unless any of them does not.
-            Self::All(conditions) => any(conditions.iter().map(|condition| condition.evaluate(principal).not())).not(),
-            Self::Any(conditions) => any(conditions.iter().map(|condition| condition.evaluate(principal))),
-            Self::Not(condition) => condition.evaluate(principal).not(),
+            Self::All(conditions) => any(conditions.iter().map(|condition| condition.evaluate(principal, clock).not())).not(),
+            Self::Any(conditions) => any(conditions.iter().map(|condition| condition.evaluate(principal, clock))),
+            Self::Not(condition) => condition.evaluate(principal, clock).not(),
         }
     }
 
@@ -172,28 +204,70 @@ impl Condition {
         match self {
             Self::Provider(name) => Some(name),
             Self::All(conditions) => conditions.iter().find_map(Self::provider),
-            Self::Claim { .. } | Self::EmailDomain(_) | Self::Bearer | Self::Scope(_) | Self::Any(_) | Self::Not(_) => None,
+            Self::Claim { .. }
+            | Self::EmailDomain(_)
+            | Self::Bearer
+            | Self::Scope(_)
+            | Self::Audience(_)
+            | Self::Authentication(_)
+            | Self::Any(_)
+            | Self::Not(_) => None,
         }
     }
 
     /// Whether only a bearer token can meet it.
     pub fn demands_token(&self) -> bool {
         match self {
-            Self::Bearer => true,
+            Self::Bearer | Self::Audience(_) => true,
             Self::All(conditions) => conditions.iter().any(Self::demands_token),
-            Self::Claim { .. } | Self::EmailDomain(_) | Self::Provider(_) | Self::Scope(_) | Self::Any(_) | Self::Not(_) => false,
+            Self::Claim { .. }
+            | Self::EmailDomain(_)
+            | Self::Provider(_)
+            | Self::Scope(_)
+            | Self::Authentication(_)
+            | Self::Any(_)
+            | Self::Not(_) => false,
         }
     }
 
-    /// Whether everything else holds, and a scope that is asked for outright is what is missing.
-    fn lacks_scope(&self, principal: &Principal) -> bool {
+    /// What another token, or another sign-in, would have to bring, if nothing else is missing and it is asked for outright.
+    fn missing(&self, principal: &Principal, clock: Clock) -> Reason {
+        // What is missing beside something that comes before it would not help alone.
+        const FIRST: [Reason; 4] =
+            [Reason::ConditionFailed, Reason::AudienceMissing, Reason::ScopeMissing, Reason::AuthenticationInsufficient];
         match self {
-            Self::Scope(_) => self.evaluate(principal) != Truth::True,
+            Self::Scope(_) => Reason::ScopeMissing,
+            Self::Audience(_) if principal.proof == Proof::BearerToken => Reason::AudienceMissing,
+            Self::Authentication(_) => Reason::AuthenticationInsufficient,
             Self::All(conditions) => {
-                let failing = || conditions.iter().filter(|condition| condition.evaluate(principal) != Truth::True);
-                failing().next().is_some() && failing().all(|condition| condition.lacks_scope(principal))
+                let failing = conditions.iter().filter(|condition| condition.evaluate(principal, clock) != Truth::True);
+                let missing: Vec<_> = failing.map(|condition| condition.missing(principal, clock)).collect();
+                FIRST.into_iter().find(|reason| missing.contains(reason)).unwrap_or(Reason::ConditionFailed)
             }
-            Self::Claim { .. } | Self::EmailDomain(_) | Self::Provider(_) | Self::Bearer | Self::Any(_) | Self::Not(_) => false,
+            Self::Claim { .. }
+            | Self::EmailDomain(_)
+            | Self::Provider(_)
+            | Self::Bearer
+            | Self::Audience(_)
+            | Self::Any(_)
+            | Self::Not(_) => Reason::ConditionFailed,
+        }
+    }
+
+    fn demand(&self) -> Option<Demand> {
+        match self {
+            Self::Authentication(demand) => Some(demand.clone()),
+            Self::All(conditions) => {
+                conditions.iter().try_fold(Demand::default(), |both, condition| both.and(&condition.demand()?))
+            }
+            Self::Claim { .. }
+            | Self::EmailDomain(_)
+            | Self::Provider(_)
+            | Self::Bearer
+            | Self::Scope(_)
+            | Self::Audience(_)
+            | Self::Any(_)
+            | Self::Not(_) => Some(Demand::default()),
         }
     }
 
@@ -202,9 +276,14 @@ impl Condition {
         match self {
             Self::Scope(scopes) => scopes.iter().map(String::as_str).collect(),
             Self::All(conditions) => conditions.iter().flat_map(Self::scopes).collect(),
-            Self::Claim { .. } | Self::EmailDomain(_) | Self::Provider(_) | Self::Bearer | Self::Any(_) | Self::Not(_) => {
-                Vec::new()
-            }
+            Self::Claim { .. }
+            | Self::EmailDomain(_)
+            | Self::Provider(_)
+            | Self::Bearer
+            | Self::Audience(_)
+            | Self::Authentication(_)
+            | Self::Any(_)
+            | Self::Not(_) => Vec::new(),
         }
     }
 
@@ -215,6 +294,11 @@ impl Condition {
             Self::EmailDomain(_) => found.extend(["email", "email_verified"].map(ClaimPath::named)),
             Self::Provider(_) | Self::Bearer => {}
             Self::Scope(_) => found.extend(["scope", "scp"].map(ClaimPath::named)),
+            Self::Audience(_) => found.push(ClaimPath::named("aud")),
+            Self::Authentication(demand) => {
+                found.extend((!demand.acr_values.is_empty()).then(|| ClaimPath::named("acr")));
+                found.extend(demand.max_age.map(|_| ClaimPath::named("auth_time")));
+            }
             Self::All(conditions) | Self::Any(conditions) => conditions.iter().for_each(|condition| condition.claims(found)),
             Self::Not(condition) => condition.claims(found),
         }
@@ -234,6 +318,30 @@ impl Condition {
         let provider = self.provider().map(|name| format!("provider {name} is asked for, {} signed in", principal.provider));
         arrived.chain(provider).collect::<Vec<_>>().join("; ")
     }
+}
+
+/// Whether claims tell of an authentication that meets a demand. What they do not tell is not so.
+pub fn is_authenticated(demand: &Demand, claims: &Claims, clock: Clock) -> bool {
+    authenticated(demand, claims, clock) == Truth::True
+}
+
+fn authenticated(demand: &Demand, claims: &Claims, clock: Clock) -> Truth {
+    let class = match claims.get("acr") {
+        _ if demand.acr_values.is_empty() => Truth::True,
+        Some(Value::String(class)) => demand.acr_values.contains(class).into(),
+        _ => Truth::Unknown,
+    };
+    let time = claims.get("auth_time").and_then(Value::as_f64).filter(|seconds| *seconds >= 0.0);
+    let age = match (demand.max_age, time) {
+        (None, _) => Truth::True,
+        (Some(_), None) => Truth::Unknown,
+        (Some(longest), Some(seconds)) => {
+            let time = Timestamp::from_seconds(seconds as u64);
+            let (oldest, newest) = (time.plus(Duration::from_secs(longest)).plus(clock.skew), clock.now.plus(clock.skew));
+            if time > newest { Truth::Unknown } else { (clock.now <= oldest).into() }
+        }
+    };
+    any([class.not(), age.not()].into_iter()).not()
 }
 
 /// The scopes that a token has: separated by spaces in `scope`, or a list in `scp`, or both. What is written otherwise says nothing.
@@ -271,123 +379,4 @@ fn verified_email_domain(claims: &Claims) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::words::time::Timestamp;
-    use serde_json::json;
-
-    fn principal(claims: Value) -> Principal {
-        Principal {
-            provider: "sso".into(),
-            subject: "alice".into(),
-            claims: claims.as_object().unwrap().clone(),
-            proof: Proof::SessionCookie,
-            expires: Timestamp::default(),
-        }
-    }
-
-    fn claim(name: &str, any_of: Value) -> Condition {
-        Condition::Claim { path: ClaimPath::named(name), any_of: any_of.as_array().unwrap().clone() }
-    }
-
-    fn not(condition: Condition) -> Condition {
-        Condition::Not(Box::new(condition))
-    }
-
-    fn holds(condition: Condition, claims: Value) -> bool {
-        Requirement::When(condition).check(&principal(claims)).is_ok()
-    }
-
-    #[test]
-    fn a_condition_on_an_absent_claim_is_false_not_included() {
-        let absent = || claim("status", json!(["suspended"]));
-        for condition in [
-            absent(),
-            not(absent()),
-            not(not(absent())),
-            Condition::All(vec![Condition::Provider("sso".into()), not(absent())]),
-            Condition::Any(vec![not(absent())]),
-            not(Condition::All(vec![absent()])),
-            not(Condition::Any(vec![absent()])),
-            not(Condition::EmailDomain(vec!["evil.example".into()])),
-        ] {
-            assert!(!holds(condition.clone(), json!({"status": null})), "{condition:?}");
-        }
-    }
-
-    #[test]
-    fn claims_are_compared_whole_in_value_and_type() {
-        let cases = [
-            (json!("admin"), true),
-            (json!(["x", "admin"]), true),
-            (json!("Admin"), false),
-            (json!("admins"), false),
-            (json!("x admin"), false),
-            (json!([["admin"]]), false),
-            (json!({"admin": true}), false),
-            (json!(true), false),
-            (json!([]), false),
-        ];
-        for (arrived, expected) in cases {
-            assert_eq!(holds(claim("groups", json!(["admin"])), json!({"groups": arrived})), expected, "{arrived}");
-        }
-        assert!(holds(claim("level", json!([3, true])), json!({"level": 3})));
-        assert!(!holds(claim("level", json!([3])), json!({"level": "3"})));
-    }
-
-    #[test]
-    fn a_value_of_another_type_is_not_known_to_differ() {
-        let not_suspended = || not(claim("suspended", json!([true])));
-        for (arrived, expected) in [
-            (json!(false), true),
-            (json!(true), false),
-            (json!("true"), false),
-            (json!({"x": 1}), false),
-            (json!(1), false),
-            (json!([]), true),
-            (json!([false, "x"]), false),
-        ] {
-            assert_eq!(holds(not_suspended(), json!({"suspended": arrived})), expected, "{arrived}");
-        }
-        assert!(holds(claim("level", json!([1])), json!({"level": 1.0})));
-        assert!(!holds(claim("id", json!([1_187_654_321_098_765_432_u64])), json!({"id": 1_187_654_321_098_765_433_u64})));
-    }
-
-    #[test]
-    fn all_any_and_not_combine() {
-        let staff = || claim("groups", json!(["staff"]));
-        let admin = || claim("groups", json!(["admin"]));
-        let claims = json!({"groups": ["staff"]});
-        assert!(holds(Condition::All(vec![staff(), not(admin())]), claims.clone()));
-        assert!(holds(Condition::Any(vec![admin(), staff()]), claims.clone()));
-        assert!(!holds(Condition::All(vec![staff(), admin()]), claims.clone()));
-        assert!(!holds(Condition::Any(vec![]), claims));
-    }
-
-    #[test]
-    fn a_domain_counts_only_whole_and_only_with_a_verified_address() {
-        let domain = || Condition::EmailDomain(vec!["example.com".into()]);
-        for (email, verified, expected) in [
-            ("a@example.com", json!(true), true),
-            ("a@EXAMPLE.com", json!("true"), true),
-            ("a@example.com", json!(false), false),
-            ("a@example.com", json!(null), false),
-            ("a@badexample.com", json!(true), false),
-            ("a@example.com.evil", json!(true), false),
-            ("a@evil@example.com", json!(true), false),
-            ("@example.com", json!(true), false),
-            ("example.com", json!(true), false),
-        ] {
-            assert_eq!(holds(domain(), json!({"email": email, "email_verified": verified})), expected, "{email} {verified}");
-        }
-    }
-
-    #[test]
-    fn the_refusal_says_what_was_looked_for_and_what_arrived() {
-        let condition = Condition::All(vec![claim("groups", json!(["admin"])), claim("level", json!([1]))]);
-        let failure = Requirement::When(condition).check(&principal(json!({"groups": ["staff"]}))).unwrap_err();
-        assert_eq!(failure, Failure::new(Reason::ConditionFailed, r#"groups is ["staff"]; level is absent"#));
-        let other = Requirement::When(Condition::Provider("corp".into()));
-        assert_eq!(other.check(&principal(json!({}))).unwrap_err().reason, Reason::ProviderMismatch);
-    }
-}
+mod tests;

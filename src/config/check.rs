@@ -1,18 +1,18 @@
 //! From shapes to settings: what the values mean, and whether they make sense together. Every refusal names the field and what
 //! to write instead.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::access::answer::Help;
-use crate::access::path;
 use crate::access::policy::Requirement;
 use crate::access::route::{Credentials, Match, Rule, Unauthenticated};
 use crate::config::Refusal;
 use crate::config::conditions::Known;
+use crate::config::endpoints::{endpoints, front_end};
 use crate::config::identity::{identity, kept_claims, named_claims};
 use crate::config::own_tokens::{self, Secrets};
-use crate::config::settings::{Endpoints, Forward, ProviderSettings, Settings, SignOut};
+use crate::config::settings::{Forward, ProviderSettings, Settings, SignOut};
 use crate::config::shapes::{self, Configuration};
 use crate::config::spellings::{SecretSource, Span};
 use crate::config::values::{Environment, positive, resolve};
@@ -50,6 +50,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let published_keys = own_tokens::published(session_keys.chain(identity_jwt.iter().flat_map(|identity| &identity.keys)));
     let endpoints = endpoints(configuration.endpoints, oidc.len(), published_keys.is_some())?;
     let listed: Vec<_> = origins.iter().chain(&trusted_origins).cloned().collect();
+    front_end(&oidc, &endpoints, &listed)?;
     let sign_out = sign_out(configuration.logout, &listed)?;
     let known = Known {
         providers: oidc.iter().map(|provider| provider.name.as_str()).collect(),
@@ -206,12 +207,23 @@ fn checked_providers(
                 "expected one provider for the tokens of an issuer, found another before; list all audiences there",
             ));
         }
+        if asks_about_opaque_tokens(&provider) && providers.iter().any(asks_about_opaque_tokens) {
+            return Err(Refusal::new(
+                format!("{path}.bearer.introspection.when"),
+                "expected one provider for opaque tokens, found another before; an opaque token does not say whose it is, so write when: jwt at one of them",
+            ));
+        }
         if providers.iter().any(|other| other.name == provider.name) {
             return Err(Refusal::new(format!("{path}.name"), "expected a name of its own, found one that is taken; rename it"));
         }
         providers.push(provider);
     }
     Ok(providers)
+}
+
+fn asks_about_opaque_tokens(provider: &Provider) -> bool {
+    let introspection = provider.bearer.as_ref().and_then(|bearer| bearer.introspection.as_ref());
+    introspection.is_some_and(|introspection| introspection.about.opaque_tokens())
 }
 
 fn keys(sources: Vec<SecretSource>, may_be_none: bool, environment: Environment<'_>) -> Result<Vec<Secret>, Refusal> {
@@ -253,53 +265,6 @@ fn unusable_key(index: usize, why: UnusableKey) -> Refusal {
         format!("session.keys[{index}]"),
         format!("expected at least 32 bytes in base64, {found}; make one with: openssl rand -base64 32"),
     )
-}
-
-fn endpoints(shape: shapes::Endpoints, providers: usize, public_keys: bool) -> Result<Endpoints, Refusal> {
-    if providers == 0 && (shape.login.is_some() || shape.callback.is_some()) {
-        return Err(Refusal::new("endpoints", "expected neither login nor callback without a provider, found one; remove it"));
-    }
-    if shape.jwks.is_some() && !public_keys {
-        return Err(Refusal::new(
-            "endpoints.jwks",
-            "expected a key that can be published, found only shared secrets; write algorithm: ES256 or RS256 where tokens are signed, or remove it",
-        ));
-    }
-    // Without a provider they are empty, which no path is.
-    let of_sign_in = |path: Option<String>, usual: &str| match providers {
-        0 => String::new(),
-        _ => path.unwrap_or_else(|| usual.to_owned()),
-    };
-    let endpoints = Endpoints {
-        login: of_sign_in(shape.login, "/api/login"),
-        callback: of_sign_in(shape.callback, "/api/callback"),
-        logout: shape.logout.unwrap_or_else(|| "/api/logout".to_owned()),
-        session: shape.session.unwrap_or_else(|| "/api/session".to_owned()),
-        jwks: shape.jwks,
-    };
-    let mut seen = BTreeSet::new();
-    let all = [
-        ("login", Some(&endpoints.login)),
-        ("callback", Some(&endpoints.callback)),
-        ("logout", Some(&endpoints.logout)),
-        ("session", Some(&endpoints.session)),
-        ("jwks", endpoints.jwks.as_ref()),
-    ];
-    for (name, endpoint) in all {
-        let Some(endpoint) = endpoint.filter(|endpoint| providers > 0 || !endpoint.is_empty()) else { continue };
-        let path = format!("endpoints.{name}");
-        if path::check(endpoint).is_err() || endpoint.contains(['*', '%', '"', '\'', '<', '>', ',']) || endpoint == "/" {
-            return Err(Refusal::new(path, "expected an absolute path of plain characters, found another; write /api/login"));
-        }
-        // With several providers, the callbacks stand below the callback's path.
-        if providers > 1 && name != "callback" && endpoint.starts_with(&format!("{}/", endpoints.callback)) {
-            return Err(Refusal::new(path, "expected a path that is not below the callback's, found one; change it"));
-        }
-        if !seen.insert(endpoint) {
-            return Err(Refusal::new(path, "expected a path of its own, found one that another endpoint has; change it"));
-        }
-    }
-    Ok(endpoints)
 }
 
 fn sign_out(shape: shapes::Logout, listed: &[Origin]) -> Result<SignOut, Refusal> {

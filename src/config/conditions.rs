@@ -1,6 +1,7 @@
 //! Requirements as written → requirements that can be evaluated: named policies are put in their place, names are checked.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -8,6 +9,7 @@ use crate::access::policy::{Condition, Requirement};
 use crate::config::Refusal;
 use crate::config::shapes;
 use crate::config::spellings::ClaimName;
+use crate::words::demand::{Demand, is_class};
 use crate::words::principal::ClaimPath;
 
 /// Nesting that nobody needs, and that would only cost.
@@ -97,7 +99,13 @@ impl Known<'_> {
             Claimant::Open | Claimant::OpenWithinNot if shape.any_provider => Claimant::Settled,
             claimant => claimant,
         };
-        if claimant != Claimant::Settled && (shape.claim.is_some() || shape.email_domain.is_some() || shape.scope.is_some()) {
+        let speaks_of_claims = shape.claim.is_some()
+            || shape.email_domain.is_some()
+            || shape.scope.is_some()
+            || shape.audience.is_some()
+            || shape.acr.is_some()
+            || shape.max_auth_age.is_some();
+        if claimant != Claimant::Settled && speaks_of_claims {
             return Err(Refusal::new(
                 path,
                 "expected the provider whose claims count, found none, and there are several; write provider: NAME beside the condition (outside of not), or any_provider: true",
@@ -142,6 +150,18 @@ impl Known<'_> {
                 ));
             }
             all.push(Condition::Scope(scopes.clone()));
+        }
+        if let Some(audiences) = &shape.audience {
+            if audiences.is_empty() || audiences.iter().any(String::is_empty) {
+                return Err(Refusal::new(
+                    at("audience"),
+                    "expected audiences, found none or an empty one; write audience: [orders]",
+                ));
+            }
+            all.push(Condition::Audience(audiences.clone()));
+        }
+        if shape.acr.is_some() || shape.max_auth_age.is_some() {
+            all.push(Condition::Authentication(demand(path, shape)?));
         }
         if let Some(domains) = &shape.email_domain {
             all.push(Condition::EmailDomain(domain_names(&at("email_domain"), domains)?));
@@ -193,6 +213,24 @@ impl Known<'_> {
             (Some(first), Some(second)) => Ok(Condition::All([first, second].into_iter().chain(all).collect())),
         }
     }
+}
+
+fn demand(path: &str, shape: &shapes::Condition) -> Result<Demand, Refusal> {
+    const SHORTEST: Duration = Duration::from_secs(30);
+    let acr_values = shape.acr.clone().unwrap_or_default();
+    if shape.acr.as_ref().is_some_and(Vec::is_empty) || !acr_values.iter().all(|class| is_class(class)) {
+        return Err(Refusal::new(
+            format!("{path}.acr"),
+            "expected classes without spaces and quotes, found none or others; write acr: [\"urn:example:mfa\"]",
+        ));
+    }
+    if shape.max_auth_age.is_some_and(|span| span.0 < SHORTEST) {
+        return Err(Refusal::new(
+            format!("{path}.max_auth_age"),
+            "expected at least 30s, found less; nobody could sign in and be in time",
+        ));
+    }
+    Ok(Demand { acr_values, max_age: shape.max_auth_age.map(|span| span.0.as_secs()) })
 }
 
 /// A claim's place.

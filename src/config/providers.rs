@@ -8,8 +8,9 @@ use crate::config::values::{Environment, positive, resolve};
 use crate::crypto::key::Algorithm;
 use crate::oidc::access_token::{Bearer, TokenKind};
 use crate::oidc::authorization::OURS;
+use crate::oidc::introspection::{About, Introspection, MissingAudience};
 use crate::oidc::metadata::{Metadata, check_endpoints};
-use crate::oidc::provider::{ClientAuthentication, Clusters, MetadataSource, PlainHttp, Provider};
+use crate::oidc::provider::{ClientAuthentication, Clusters, MetadataSource, PlainHttp, Provider, ResponseMode};
 use crate::words::secret::Secret;
 use crate::words::url::Url;
 
@@ -65,6 +66,11 @@ pub(super) fn provider(path: &str, shape: shapes::Provider, environment: Environ
             Some(shapes::AccountPrompt::SelectAccount) => "select_account",
         },
         bearer: shape.bearer.map(|shape| bearer(&at("bearer"), shape)).transpose()?,
+        response_mode: match shape.response_mode {
+            shapes::ResponseMode::Query => ResponseMode::Query,
+            shapes::ResponseMode::FormPost => ResponseMode::FormPost,
+        },
+        redirect_uri: shape.redirect_uri.map(|text| url(&at("redirect_uri"), &text)).transpose()?,
         userinfo: shape.userinfo,
         clock_skew: Duration::from_secs(skew),
         algorithms: algorithms(&at("algorithms"), shape.algorithms)?,
@@ -79,6 +85,12 @@ pub(super) fn provider(path: &str, shape: shapes::Provider, environment: Environ
         return Err(Refusal::new(
             format!("{path}.clusters.{host}"),
             "expected host or host:port, and the name of an Envoy cluster, found another; write sso.example.com: sso",
+        ));
+    }
+    if provider.introspects() && provider.authentication == ClientAuthentication::None {
+        return Err(Refusal::new(
+            at("bearer.introspection"),
+            "expected a client that can prove itself, found token_endpoint_auth_method none; providers tell others nothing about tokens",
         ));
     }
     match &provider.source {
@@ -127,6 +139,7 @@ fn source(path: &str, issuer: Option<String>, metadata: Option<shapes::Metadata>
                 token_endpoint: url(&at("token_endpoint"), &given.token_endpoint)?,
                 jwks_uri: url(&at("jwks_uri"), &given.jwks_uri)?,
                 userinfo_endpoint: optional("userinfo_endpoint", given.userinfo_endpoint)?,
+                introspection_endpoint: optional("introspection_endpoint", given.introspection_endpoint)?,
                 end_session_endpoint: optional("end_session_endpoint", given.end_session_endpoint)?,
                 announces_iss_parameter: given.authorization_response_iss_parameter_supported,
             })))
@@ -179,7 +192,24 @@ fn bearer(path: &str, shape: shapes::Bearer) -> Result<Bearer, Refusal> {
         shapes::TokenKind::IdToken => TokenKind::IdToken,
     };
     let algorithms = algorithms(&format!("{path}.algorithms"), shape.algorithms)?;
-    Ok(Bearer { audiences: shape.audiences, algorithms, kind, forward: shape.forward })
+    let introspection = shape.introspection.map(|shape| introspection(&format!("{path}.introspection"), &shape)).transpose()?;
+    Ok(Bearer { audiences: shape.audiences, algorithms, kind, forward: shape.forward, introspection })
+}
+
+fn introspection(path: &str, shape: &shapes::Introspection) -> Result<Introspection, Refusal> {
+    const LONGEST_CACHE: Duration = Duration::from_secs(300);
+    let cache = shape.cache.map_or(Duration::from_secs(30), |span| span.0);
+    if cache > LONGEST_CACHE {
+        let sentence = "expected at most 5m, found more; a token that was withdrawn is accepted for so long";
+        return Err(Refusal::new(format!("{path}.cache"), sentence));
+    }
+    let about = match shape.when {
+        shapes::When::Opaque => About::OpaqueTokens,
+        shapes::When::Jwt => About::Jwts,
+        shapes::When::Always => About::EveryToken,
+    };
+    let missing_audience = if shape.allow_missing_audience { MissingAudience::Allowed } else { MissingAudience::Refused };
+    Ok(Introspection { about, cache, missing_audience })
 }
 
 fn algorithms(path: &str, names: Option<Vec<String>>) -> Result<Vec<Algorithm>, Refusal> {

@@ -81,6 +81,20 @@ pub struct Endpoints {
     pub session: String,
     /// Publishes the keys that sign tokens of ours, when that is wanted.
     pub jwks: Option<String>,
+    /// Sends a page's visitor to the provider, for a front end that keeps its own token.
+    pub authorize: Option<String>,
+    /// Exchanges that page's code for the token.
+    pub token: Option<String>,
+}
+
+impl Endpoints {
+    /// All that there are, by the names that the configuration gives them.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let always = [("login", &self.login), ("callback", &self.callback), ("logout", &self.logout), ("session", &self.session)];
+        let further = [("authorize", &self.authorize), ("token", &self.token), ("jwks", &self.jwks)];
+        let further = further.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?)));
+        always.into_iter().chain(further).map(|(name, path)| (name, path.as_str()))
+    }
 }
 
 /// What sign-out does.

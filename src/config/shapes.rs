@@ -58,6 +58,9 @@ pub struct Provider {
     pub authorization_params: BTreeMap<String, String>,
     pub account_prompt: Option<AccountPrompt>,
     #[serde(default)]
+    pub response_mode: ResponseMode,
+    pub redirect_uri: Option<String>,
+    #[serde(default)]
     pub userinfo: bool,
     pub clock_skew_seconds: Option<u64>,
     pub algorithms: Option<Vec<String>>,
@@ -77,6 +80,28 @@ pub struct Bearer {
     pub kind: TokenKind,
     #[serde(default)]
     pub forward: bool,
+    pub introspection: Option<Introspection>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub struct Introspection {
+    pub cache: Option<Span>,
+    #[serde(default)]
+    pub when: When,
+    #[serde(default)]
+    pub allow_missing_audience: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub enum When {
+    #[default]
+    Opaque,
+    Jwt,
+    Always,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -100,6 +125,7 @@ pub struct Metadata {
     pub token_endpoint: String,
     pub jwks_uri: String,
     pub userinfo_endpoint: Option<String>,
+    pub introspection_endpoint: Option<String>,
     pub end_session_endpoint: Option<String>,
     #[serde(default)]
     pub authorization_response_iss_parameter_supported: bool,
@@ -112,6 +138,15 @@ pub enum AuthMethod {
     ClientSecretBasic,
     ClientSecretPost,
     None,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the registered names")]
+pub enum ResponseMode {
+    #[default]
+    Query,
+    FormPost,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -175,6 +210,8 @@ pub struct Endpoints {
     pub logout: Option<String>,
     pub session: Option<String>,
     pub jwks: Option<String>,
+    pub authorize: Option<String>,
+    pub token: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -287,6 +324,9 @@ pub struct Condition {
     pub any_of: Option<Vec<Value>>,
     pub scope: Option<Vec<String>>,
     pub bearer: Option<String>,
+    pub audience: Option<Vec<String>>,
+    pub acr: Option<Vec<String>>,
+    pub max_auth_age: Option<Span>,
     pub email_domain: Option<Vec<String>>,
     pub provider: Option<String>,
     #[serde(default)]

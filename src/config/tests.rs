@@ -57,6 +57,7 @@ fn the_short_example_of_the_documentation_loads_as_it_stands() {
     assert_eq!(settings.otherwise.require, Requirement::Authenticated);
     assert_eq!(settings.session.cookie.name, "__Host-accredit");
     assert_eq!(settings.session.cookie.same_site, SameSite::Lax);
+    assert!(!settings.session.follow_provider);
     let kept: Vec<_> = settings.kept_claims.iter().map(ToString::to_string).collect();
     assert_eq!(kept, ["email", "email_verified", "groups", "preferred_username", "sub"]);
 }
@@ -176,6 +177,7 @@ fn what_is_wrong_is_named_by_its_path_with_a_remedy() {
             "session.keys[0]: expected a key of its own, found a provider's client_secret",
         ),
         (with("/session/idle", json!("9h")), "session.idle: "),
+        (with("/session/follow_provider", json!("yes")), "session.follow_provider: "),
         (with("/session/cookie", json!({"name": "a b"})), "session.cookie.name: "),
         (with("/session/cookie", json!({"name": "accredit"})), "session.cookie.name: "),
         (with("/session/cookie", json!({"same_site": "strict"})), "session.cookie.same_site: expected `lax` or `none`"),
@@ -206,6 +208,20 @@ fn what_is_wrong_is_named_by_its_path_with_a_remedy() {
         ),
         (rule(json!({"match": {"path": "/x"}, "require": "authenticated", "credentials": "bearer"})), "rules[0].credentials: "),
         (rule(json!({"match": {"path": "/x"}, "require": {"scope": ["a b"]}})), "rules[0].require.scope: "),
+        (
+            with("/providers/0/bearer", json!({"audiences": ["a"], "introspection": {"cache": "6m"}})),
+            "providers[0].bearer.introspection.cache: expected at most 5m",
+        ),
+        (
+            with("/providers/0/bearer", json!({"audiences": ["a"], "introspection": {"when": "never"}})),
+            "providers[0].bearer.introspection.when: expected one of",
+        ),
+        (with("/rules/0/require", json!({"audience": ["a"]})), "rules[0].credentials: expected a provider whose bearer tokens"),
+        (with("/rules/0/require", json!({"audience": []})), "rules[0].require.audience: "),
+        (with("/rules/0/require", json!({"acr": []})), "rules[0].require.acr: "),
+        (with("/rules/0/require", json!({"acr": ["a b"]})), "rules[0].require.acr: "),
+        (with("/rules/0/require", json!({"acr": ["a\""]})), "rules[0].require.acr: "),
+        (with("/rules/0/require", json!({"max_auth_age": "10s"})), "rules[0].require.max_auth_age: expected at least 30s"),
         (with("/typo", json!(1)), "typo: expected one of"),
     ];
     for (document, expected) in cases {
@@ -245,4 +261,89 @@ fn a_member_that_comes_twice_is_refused_whichever_would_win() {
 fn a_front_end_on_another_site_gets_its_cookie_by_default() {
     let settings = load_json(&with("/trusted_origins", json!(["https://front.example.org"]))).unwrap();
     assert_eq!(settings.session.cookie.same_site, SameSite::None);
+}
+
+#[test]
+fn introspection_needs_an_endpoint_a_client_that_proves_itself_and_one_provider_for_opaque_tokens() {
+    let bearer = |when: &str| json!({"audiences": ["a"], "introspection": {"when": when}});
+    let mut public = with("/providers/0/bearer", bearer("opaque"));
+    public["providers"][0]["token_endpoint_auth_method"] = json!("none");
+    public["providers"][0].as_object_mut().unwrap().remove("client_secret");
+    let refusal = |document: &Value| load_json(document).unwrap_err().to_string();
+    assert!(refusal(&public).starts_with("providers[0].bearer.introspection: expected a client that can prove itself"));
+
+    let mut given = with("/providers/0/bearer", bearer("opaque"));
+    let endpoint = |name: &str| format!("https://sso.example.com/{name}");
+    given["providers"][0].as_object_mut().unwrap().remove("issuer");
+    given["providers"][0]["metadata"] = json!({
+        "issuer": "x", "authorization_endpoint": endpoint("a"), "token_endpoint": endpoint("t"), "jwks_uri": endpoint("k")
+    });
+    assert!(refusal(&given).contains("introspection_endpoint is missing"), "{}", refusal(&given));
+    given["providers"][0]["metadata"]["introspection_endpoint"] = json!("https://other.example.com/i");
+    assert!(refusal(&given).contains("introspection_endpoint: no cluster is listed"), "{}", refusal(&given));
+    given["providers"][0]["metadata"]["introspection_endpoint"] = json!(endpoint("i"));
+    assert!(load_json(&given).is_ok());
+
+    for (when, good) in [("jwt", true), ("opaque", false), ("always", false)] {
+        let mut two = with("/providers/0/bearer", bearer("opaque"));
+        let mut second = two["providers"][0].clone();
+        second["name"] = json!("second");
+        second["issuer"] = json!("https://sso.example.com/realms/second");
+        second["bearer"] = bearer(when);
+        two["providers"].as_array_mut().unwrap().push(second);
+        two["rules"] = json!([]);
+        let loaded = load_json(&two);
+        assert_eq!(loaded.is_ok(), good, "{when}");
+        if let Err(refusal) = loaded {
+            assert!(refusal.to_string().starts_with("providers[1].bearer.introspection.when: expected one provider for opaque"));
+        }
+    }
+}
+
+#[test]
+fn a_front_end_that_keeps_its_token_has_two_endpoints_and_a_page_for_each_provider() {
+    let endpoints = json!({"authorize": "/api/authorize", "token": "/api/token"});
+    let spa = |page: &str| {
+        let mut document = with("/endpoints", endpoints.clone());
+        document["trusted_origins"] = json!(["https://front.example.org"]);
+        document["providers"][0]["redirect_uri"] = json!(page);
+        document
+    };
+    let settings = load_json(&spa("https://front.example.org/auth/callback")).unwrap();
+    assert_eq!(settings.endpoints.token.as_deref(), Some("/api/token"));
+    assert!(load_json(&spa("https://app.example.com/auth/callback")).is_ok());
+    let mut shared = spa("https://front.example.org/auth/callback");
+    let mut second = shared["providers"][0].clone();
+    second["name"] = json!("second");
+    shared["providers"].as_array_mut().unwrap().push(second);
+    shared["rules"] = json!([]);
+    for (document, expected) in [
+        (with("/endpoints/token", json!("/api/token")), "endpoints.authorize: expected a path, because token is of no use alone"),
+        (with("/endpoints/authorize", json!("/api/a")), "endpoints.token: expected a path, because authorize is of no use alone"),
+        (with("/endpoints", json!({"authorize": "/a", "token": "/api/login"})), "endpoints.token: expected a path of its own"),
+        (
+            with("/endpoints", endpoints.clone()),
+            "providers[0].redirect_uri: expected the page that the provider sends the code to",
+        ),
+        (
+            with("/providers/0/redirect_uri", json!("https://app.example.com/x")),
+            "providers[0].redirect_uri: expected endpoints.authorize",
+        ),
+        (spa("https://evil.example/auth/callback"), "providers[0].redirect_uri: expected a page on one of the origins"),
+        (spa("https://app.example.com/api/token"), "providers[0].redirect_uri: expected a page, found one of the endpoints"),
+        (spa("/auth/callback"), "providers[0].redirect_uri: expected an absolute https URL"),
+        (spa("https://front.example.org/#x"), "providers[0].redirect_uri: expected an absolute https URL"),
+        (shared, "providers[1].redirect_uri: expected a page for each provider"),
+        (with("/providers/0/response_mode", json!("fragment")), "providers[0].response_mode: expected "),
+        (
+            with("/providers/0/authorization_params", json!({"response_mode": "form_post"})),
+            "providers[0].authorization_params.response_mode: ",
+        ),
+    ] {
+        let refusal = load_json(&document).expect_err(expected).to_string();
+        assert!(refusal.starts_with(expected), "expected: {expected}\nfound:    {refusal}");
+    }
+    let mut rule = spa("https://front.example.org/auth/callback");
+    rule["rules"][0] = json!({"match": {"path": "/api/token"}, "require": "public"});
+    assert!(load_json(&rule).unwrap_err().to_string().starts_with("rules[0].match.path: expected another path"));
 }

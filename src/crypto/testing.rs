@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use crate::crypto::key::{Algorithm, KeySet, VerificationKey};
 use crate::words::time::Timestamp;
 use crate::words::world::{
-    Contended, Hash, HostSignature, HostVerdict, NoRandomness, Shared, SignatureCheck, Signing, Version, World,
+    Contended, Destination, Hash, HostSignature, HostVerdict, NoRandomness, Shared, SignatureCheck, Signing, Version, World,
 };
 
 /// Somebody who signs.
@@ -154,6 +154,10 @@ impl Verdict {
 }
 
 impl World for Verdict {
+    fn destination(&self) -> Destination {
+        Destination::Nobody
+    }
+
     fn now(&self) -> Timestamp {
         Timestamp::default()
     }

@@ -11,13 +11,14 @@ use crate::crypto::seal::Purpose;
 use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
 use crate::flow::identity_jwt;
-use crate::flow::step::{Cause, Renewal, Resource};
+use crate::flow::step::{Asking, Cause, Renewal, Resource};
 use crate::flow::visit::Visit;
 use crate::session::Form;
 use crate::session::content::Session;
 use crate::session::cookie::{self, Carried};
 use crate::session::memory::Memory;
 use crate::session::tombstone::{self, Ended};
+use crate::words::message::HttpCall;
 use crate::words::principal::{Principal, Proof};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
@@ -61,6 +62,8 @@ pub enum Credential {
         /// When.
         keys_fetched: Timestamp,
     },
+    /// A bearer token that its provider was asked about.
+    OpaqueToken,
 }
 
 /// Who is asking.
@@ -72,6 +75,8 @@ pub enum Identity {
     Unknown(Failure),
     /// That cannot be said before this is here.
     Unclear(Resource),
+    /// That cannot be said before the provider has answered.
+    Asked(Box<HttpCall>, Asking),
 }
 
 /// Finds out whose session came, and whether it is due for renewal. Whether the provider's tokens in it are still good is for
@@ -169,11 +174,11 @@ impl Verified {
 
     /// When the tokens behind it should be refreshed.
     fn tokens_due(&self) -> Timestamp {
-        let until = match &self.credential {
-            Credential::Session(session) => session.tokens.until,
-            Credential::Token { .. } => None,
+        let due = match &self.credential {
+            Credential::Session(session) => session.tokens.due,
+            Credential::Token { .. } | Credential::OpaqueToken => None,
         };
-        until.map_or(Timestamp::from_millis(u64::MAX), |until| until.due)
+        due.unwrap_or(Timestamp::from_millis(u64::MAX))
     }
 
     /// What follows from a session.
@@ -202,17 +207,10 @@ impl Verified {
     }
 
     /// What follows from a verified bearer token.
-    pub fn by_token(settings: &Settings, principal: Principal, keys_fetched: Timestamp) -> Self {
+    pub fn by_token(settings: &Settings, principal: Principal, credential: Credential) -> Self {
         let headers = identity_headers(settings, &principal);
         let (subject, ends) = (Rc::from(principal.subject.as_str()), principal.expires);
-        Self {
-            credential: Credential::Token { keys_fetched },
-            ends,
-            subject,
-            headers,
-            principal,
-            identity_jwts: identity_jwt::Remembered::for_some(settings),
-        }
+        Self { credential, ends, subject, headers, principal, identity_jwts: identity_jwt::Remembered::for_some(settings) }
     }
 }
 

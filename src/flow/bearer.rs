@@ -1,5 +1,6 @@
 //! From a bearer token to who is asking (RFC 6750). A token verified before is recalled, as long as its provider's keys are the
-//! same; else it is verified by the keys of the provider that it names. It decides nothing about what that person may do.
+//! same; else it is verified by the keys of the provider that it names, or its provider is asked about it. It decides nothing
+//! about what that person may do.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -7,19 +8,27 @@ use std::time::Duration;
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::flow::authenticate::{Credential, Identity, Verified, weight};
 use crate::flow::documents::HeldKeys;
-use crate::flow::event::Event;
+use crate::flow::event::{Event, Said};
 use crate::flow::gateway::Gateway;
-use crate::flow::step::Resource;
+use crate::flow::step::{Asking, ByItself, Resource};
 use crate::flow::visit::Visit;
 use crate::oidc::access_token::{self, AccessToken, AccessTokenError, Bearer};
-use crate::words::message::Headers;
+use crate::oidc::introspection::{Proved, introspection_request, introspection_response};
+use crate::words::message::Reply;
 use crate::words::principal::{Claims, Principal, Proof};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
+use crate::words::time::Timestamp;
 use crate::words::world::World;
 
 /// A remembered token is verified anew after this long: its provider's keys may have been replaced on another worker.
 const LONGEST_MEMORY: Duration = Duration::from_secs(300);
+
+/// What a provider does not accept is remembered for this long at most.
+const LONGEST_REFUSAL: Duration = Duration::from_secs(10);
+
+/// So many questions about tokens may be under way in one worker.
+const MOST_ASKING: usize = 64;
 
 /// What a request brings.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,20 +37,19 @@ pub enum Brought {
     Nothing,
     /// This one.
     Token(Secret),
-    /// More than one, or one in the address (RFC 6750, section 2: one method in each request; 5.3: never in a URL).
+    /// More than one (RFC 6750, section 2).
     TooMuch,
+}
+
+/// Whether there is a token in the address, where it does not belong (RFC 6750, section 5.3; RFC 9700, section 4.3.2).
+pub fn is_in_address(visit: &Visit) -> bool {
+    let query = visit.request.query.as_deref().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token")
 }
 
 /// Reads the token.
 pub fn brought(visit: &Visit) -> Brought {
-    let query = visit.request.query.as_deref().unwrap_or_default();
-    if form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token") {
-        return Brought::TooMuch;
-    }
-    in_header(&visit.request.headers)
-}
-
-fn in_header(headers: &Headers) -> Brought {
+    let headers = &visit.request.headers;
     let mut lines = headers.all("authorization");
     let (Some(line), None) = (lines.next(), lines.next()) else {
         return if headers.contains("authorization") { Brought::TooMuch } else { Brought::Nothing };
@@ -72,38 +80,141 @@ pub fn authenticate(
     let settings = Rc::clone(&gateway.settings);
     let credential = token.expose().as_bytes();
     if let Some(verified) = gateway.tokens.recall(credential, visit.now) {
-        let keys = gateway.background.keys(&settings, world, &verified.principal.provider, visit.now);
-        let Credential::Token { keys_fetched } = verified.credential else { return invalid("remembered as another credential") };
-        if keys.is_some_and(|keys| keys.fetched == keys_fetched) {
+        let still_good = match verified.credential {
+            Credential::Token { keys_fetched } => {
+                let keys = gateway.background.keys(&settings, world, &verified.principal.provider, visit.now);
+                keys.is_some_and(|keys| keys.fetched == keys_fetched)
+            }
+            Credential::OpaqueToken => true,
+            Credential::Session(_) => return invalid("remembered as another credential"),
+        };
+        if still_good {
             events.push(Event::TokenFromMemory);
             return Identity::Known(verified, None);
         }
     }
-    let Some((provider, accepted)) = issuer_of(&settings, token) else {
-        return invalid("its issuer is none of those whose tokens are accepted");
+    if let Some(failure) = gateway.refused.recall(credential, visit.now) {
+        events.push(Event::TokenFromMemory);
+        return Identity::Unknown(failure.as_ref().clone());
+    }
+    let (provider, accepted) = match issuer_of(&settings, token) {
+        Issuer::Accepted(provider, accepted) => (provider, accepted),
+        Issuer::AskedAbout(provider) => return ask(gateway, world, visit, provider, token, ByItself::Nothing),
+        Issuer::Unknown => return invalid("its issuer is none of those whose tokens are accepted"),
     };
     let name = provider.oidc.name.as_str();
     if gateway.background.metadata(&settings, world, name, visit.now).is_none() {
         return Identity::Unclear(Resource::Metadata(name.to_owned()));
     }
     let Some(keys) = gateway.background.keys(&settings, world, name, visit.now) else {
-        return unclear(gateway, visit, name, None, Failure::new(Reason::KeysUnavailable, "the provider's keys are not here"));
+        return unclear(
+            gateway,
+            world,
+            visit,
+            name,
+            None,
+            Failure::new(Reason::KeysUnavailable, "the provider's keys are not here"),
+        );
     };
     match access_token::verify(world, &provider.oidc, accepted, token, &keys.set, visit.now) {
         Ok(access_token) => {
             events.push(Event::TokenVerified);
-            let verified = Rc::new(known(&settings, provider, access_token, &keys));
-            let until = verified.principal.expires.min(visit.now.plus(LONGEST_MEMORY));
-            let bytes = weight(&verified, credential.len());
-            gateway.tokens.remember(credential, Rc::clone(&verified), bytes, until);
+            let credential = Credential::Token { keys_fetched: keys.fetched };
+            let verified = Rc::new(known(&settings, provider, access_token, credential));
+            if accepted.introspection.as_ref().is_some_and(|asked| asked.about.jwts()) {
+                return ask(gateway, world, visit, provider, token, ByItself::Proved(verified));
+            }
+            remember(gateway, token, &verified, visit.now.plus(LONGEST_MEMORY));
             Identity::Known(verified, None)
         }
-        Err(AccessTokenError::KeyUnknown(failure)) => unclear(gateway, visit, name, Some(&keys), failure),
+        Err(AccessTokenError::KeyUnknown(failure)) => unclear(gateway, world, visit, name, Some(&keys), failure),
         Err(AccessTokenError::Refused(failure)) => Identity::Unknown(failure),
     }
 }
 
-fn known(settings: &Settings, provider: &ProviderSettings, token: AccessToken, keys: &HeldKeys) -> Verified {
+/// Asks a provider about a token, unless too many questions are under way: anybody can send tokens that nobody knows.
+fn ask(
+    gateway: &mut Gateway,
+    world: &mut dyn World,
+    visit: &Visit,
+    provider: &ProviderSettings,
+    token: &Secret,
+    proved: ByItself,
+) -> Identity {
+    let settings = Rc::clone(&gateway.settings);
+    let name = provider.oidc.name.as_str();
+    let Some(metadata) = gateway.background.metadata(&settings, world, name, visit.now) else {
+        return Identity::Unclear(Resource::Metadata(name.to_owned()));
+    };
+    if Rc::strong_count(&gateway.asking) > MOST_ASKING {
+        return Identity::Unknown(Failure::new(
+            Reason::IntrospectionUnavailable,
+            "too many questions about tokens are under way",
+        ));
+    }
+    match introspection_request(&provider.oidc, &metadata, token) {
+        Ok(call) => {
+            let asking = Asking { provider: name.to_owned(), proved, place: Rc::clone(&gateway.asking) };
+            Identity::Asked(Box::new(call), asking)
+        }
+        Err(failure) => Identity::Unknown(failure),
+    }
+}
+
+/// The provider has answered.
+pub fn introspected(
+    gateway: &mut Gateway,
+    world: &mut dyn World,
+    visit: &Visit,
+    asking: Asking,
+    reply: &Reply,
+    events: &mut Vec<Event>,
+) -> Identity {
+    let settings = Rc::clone(&gateway.settings);
+    let provider = settings.provider(&asking.provider);
+    let accepted = provider.and_then(|provider| Some((provider, provider.oidc.bearer.as_ref()?)));
+    let accepted = accepted.and_then(|(provider, bearer)| Some((provider, bearer, bearer.introspection.as_ref()?)));
+    let (Some((provider, bearer, introspection)), Brought::Token(token)) = (accepted, brought(visit)) else {
+        return invalid("its provider is no longer asked about tokens");
+    };
+    let Some(metadata) = gateway.background.metadata(&settings, world, &asking.provider, visit.now) else {
+        return Identity::Unclear(Resource::Metadata(asking.provider));
+    };
+    let proved = match &asking.proved {
+        ByItself::Nothing => Proved::Nothing,
+        ByItself::Proved(verified) => Proved::Subject(&verified.principal.subject),
+    };
+    match introspection_response(&provider.oidc, &metadata, bearer, reply, proved, visit.now) {
+        Ok(access_token) => {
+            events.push(Event::TokenIntrospected(Said::Good));
+            let until = access_token.expires.min(visit.now.plus(introspection.cache));
+            let verified = match asking.proved {
+                ByItself::Nothing => Rc::new(known(&settings, provider, access_token, Credential::OpaqueToken)),
+                ByItself::Proved(verified) => verified,
+            };
+            remember(gateway, &token, &verified, until);
+            Identity::Known(verified, None)
+        }
+        Err(failure) if failure.reason == Reason::IntrospectionUnavailable => {
+            events.push(Event::TokenIntrospected(Said::Nothing));
+            Identity::Unknown(failure)
+        }
+        Err(failure) => {
+            events.push(Event::TokenIntrospected(Said::Bad));
+            let until = visit.now.plus(introspection.cache.min(LONGEST_REFUSAL));
+            gateway.refused.remember(token.expose().as_bytes(), Rc::new(failure.clone()), failure.detail.len(), until);
+            Identity::Unknown(failure)
+        }
+    }
+}
+
+fn remember(gateway: &mut Gateway, token: &Secret, verified: &Rc<Verified>, until: Timestamp) {
+    let bytes = weight(verified, token.len());
+    let until = until.min(verified.principal.expires);
+    gateway.tokens.remember(token.expose().as_bytes(), Rc::clone(verified), bytes, until);
+}
+
+fn known(settings: &Settings, provider: &ProviderSettings, token: AccessToken, credential: Credential) -> Verified {
     let mut claims = Claims::new();
     settings.kept_claims.iter().for_each(|path| path.copy(&token.claims, &mut claims));
     let principal = Principal {
@@ -113,24 +224,52 @@ fn known(settings: &Settings, provider: &ProviderSettings, token: AccessToken, k
         proof: Proof::BearerToken,
         expires: token.expires,
     };
-    Verified::by_token(settings, principal, keys.fetched)
+    Verified::by_token(settings, principal, credential)
 }
 
 /// Newer keys may help, once. While `lease` says that they may not be fetched yet, nobody waits: anybody can send tokens that name
 /// unknown keys, and those who wait take the places of others.
-fn unclear(gateway: &Gateway, visit: &Visit, provider: &str, keys: Option<&HeldKeys>, failure: Failure) -> Identity {
+fn unclear(
+    gateway: &Gateway,
+    world: &dyn World,
+    visit: &Visit,
+    provider: &str,
+    keys: Option<&HeldKeys>,
+    failure: Failure,
+) -> Identity {
     let in_vain = keys.is_some() && !gateway.background.may_refresh_keys(provider, visit.now);
     if visit.keys_refreshed || in_vain {
-        return Identity::Unknown(failure);
+        // Without newer keys nobody knows whether the token is bad.
+        let failing = gateway.background.keys_failing(world, provider);
+        let reason = if failing { Reason::KeysUnavailable } else { failure.reason };
+        return Identity::Unknown(Failure { reason, ..failure });
     }
     Identity::Unclear(Resource::Keys { provider: provider.to_owned(), newer_than: keys.map(|keys| keys.fetched) })
 }
 
-/// The provider that a token names as its issuer. The name is only believed when that provider's key has signed the token.
-fn issuer_of<'a>(settings: &'a Settings, token: &Secret) -> Option<(&'a ProviderSettings, &'a Bearer)> {
-    let issuer = access_token::claimed_issuer(token)?;
+/// Who can say whose token it is.
+enum Issuer<'a> {
+    /// This provider's keys: the token names it. The name is only believed when such a key has signed the token.
+    Accepted(&'a ProviderSettings, &'a Bearer),
+    /// This provider, when it is asked: nothing but opaque tokens come here.
+    AskedAbout(&'a ProviderSettings),
+    /// Nobody. Tokens of other issuers are shown to no provider.
+    Unknown,
+}
+
+fn issuer_of<'a>(settings: &'a Settings, token: &Secret) -> Issuer<'a> {
     let mut accepting = settings.providers.iter().filter_map(|provider| Some((provider, provider.oidc.bearer.as_ref()?)));
-    accepting.find(|(provider, _)| provider.oidc.issuer() == issuer)
+    match access_token::claimed_issuer(token) {
+        Some(issuer) => match accepting.find(|(provider, _)| provider.oidc.issuer() == issuer) {
+            Some((provider, accepted)) => Issuer::Accepted(provider, accepted),
+            None => Issuer::Unknown,
+        },
+        None if token.is_empty() => Issuer::Unknown,
+        None => {
+            let asked = |accepted: &Bearer| accepted.introspection.as_ref().is_some_and(|asked| asked.about.opaque_tokens());
+            accepting.find(|(_, accepted)| asked(accepted)).map_or(Issuer::Unknown, |(provider, _)| Issuer::AskedAbout(provider))
+        }
+    }
 }
 
 fn invalid(detail: &str) -> Identity {

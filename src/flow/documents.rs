@@ -222,6 +222,11 @@ impl Keep {
         Some((mirrored, Reply::Answered { status: 200, headers: Headers::new(json), body }))
     }
 
+    /// Whether the newest attempt to fetch the keys failed.
+    pub(super) fn keys_failing(&self, world: &dyn World) -> bool {
+        lease::is_failing(world, &self.key(Kind::Keys, "lease"))
+    }
+
     pub(super) fn adopt_metadata(&mut self, provider: &Provider, sealer: &Sealer, world: &dyn World) {
         let held = self.metadata.held.as_ref().map(|held| held.fetched);
         let Some((mirrored, reply)) = self.mirrored(sealer, world, Kind::Metadata, held) else { return };
@@ -244,7 +249,7 @@ impl Keep {
         sealer.key_ids().map(move |id| self.key(kind, &format!("document/{id}")))
     }
 
-    fn key(&self, kind: Kind, what: &str) -> String {
+    pub(super) fn key(&self, kind: Kind, what: &str) -> String {
         let kind = match kind {
             Kind::Metadata => "metadata",
             Kind::Keys => "keys",
@@ -259,8 +264,7 @@ fn urgency<T>(slot: &Slot<T>) -> Urgency {
 }
 
 fn digest(provider: &Provider) -> String {
-    let clusters = format!("{:?}", provider.clusters);
     let source = format!("{:?}", provider.source);
-    let checks = format!("{} {:?}", provider.userinfo, provider.plain_http);
-    Fingerprint::of([provider.issuer(), &source, &clusters, &checks]).as_str().to_owned()
+    let checks = format!("{:?} {} {} {:?}", provider.clusters, provider.userinfo, provider.introspects(), provider.plain_http);
+    Fingerprint::of([provider.issuer(), &source, &checks]).as_str().to_owned()
 }

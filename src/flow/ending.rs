@@ -7,6 +7,8 @@ use crate::config::settings::Settings;
 use crate::flow::event::{Event, Outcome, Place};
 use crate::flow::step::{Decision, Note, Pending, Resource, SignIn, Step};
 use crate::flow::visit::Visit;
+use crate::session::attempt::Ending;
+use crate::words::demand::Demand;
 use crate::words::message::{HttpCall, Request, Response};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
@@ -16,32 +18,40 @@ use crate::words::url::ReturnTo;
 impl Visit {
     /// The answer for a reason: a page or problem JSON, as the request asks.
     pub fn refusal(&self, settings: &Settings, reason: Reason, return_to: &ReturnTo) -> Response {
-        self.refusal_for(settings, reason, return_to, None, BearerChallenge::NotAccepted)
+        self.refusal_for(settings, reason, return_to, None, (BearerChallenge::NotAccepted, &Demand::default()))
     }
 
-    /// The same, for somebody who is signed in, or where a token would do.
+    /// The same, for somebody who is signed in, or where a token or another authentication would do.
     pub fn refusal_for(
         &self,
         settings: &Settings,
         reason: Reason,
         return_to: &ReturnTo,
         visitor: Option<Visitor>,
-        bearer: BearerChallenge,
+        (bearer, demand): (BearerChallenge, &Demand),
     ) -> Response {
         let origin = self.origin.to_string();
-        let query = form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_to.as_str()).finish();
-        let sign_in = format!("{}?{query}", settings.endpoints.login);
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("return_to", return_to.as_str()).extend_pairs(demand.parameters());
+        let query = query.finish();
+        // Where only a token will do, a session would not help.
+        let login = match (&settings.endpoints.authorize, &bearer) {
+            (Some(authorize), BearerChallenge::Accepted { only: true, .. }) => authorize,
+            _ => &settings.endpoints.login,
+        };
+        let sign_in = format!("{login}?{query}");
         let context = Context {
             page: browser::wants_page(&self.request),
             request_id: &self.request_id,
             origin: &origin,
-            login: &settings.endpoints.login,
+            login,
             sign_in,
             logout: &settings.endpoints.logout,
             cookie_name: &settings.session.cookie.name,
             help: &settings.help,
             visitor,
             bearer,
+            demand,
         };
         answer::refuse(reason, &context)
     }
@@ -69,6 +79,11 @@ impl SignIn {
     /// Ends a sign-in with a refusal; its attempt is over.
     pub fn fail(&self, settings: &Settings, failure: Failure) -> Step {
         let forgotten = self.attempt.forget(&settings.session.cookie);
+        // A page that brings a code that is not accepted is not signed in; a person's browser has nothing to be blamed for.
+        let failure = match (self.attempt.ending, failure.reason) {
+            (Ending::Token, Reason::CodeRefused) => Failure { reason: Reason::ExchangeRefused, ..failure },
+            _ => failure,
+        };
         let (place, provider, reason) = (self.visit.place(), Some(self.attempt.provider.clone()), failure.reason);
         let events = vec![Event::SignInFailed { place, provider, failure }];
         refused(settings, &self.visit, reason, &self.return_to(settings), Some(forgotten), events)
@@ -119,6 +134,7 @@ pub fn turn_away(settings: &Settings, request: Option<&Request>, request_id: &st
         help: &settings.help,
         visitor: None,
         bearer: BearerChallenge::NotAccepted,
+        demand: &Demand::default(),
     };
     let response = answer::refuse(reason, &context);
     let (method, path) = request.map_or(("-", "-"), |request| (&request.method, &request.path));

@@ -75,6 +75,17 @@ pub enum Aftermath {
     TriedAgain,
 }
 
+/// What came of a question about a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// It is good.
+    Good,
+    /// It is not accepted.
+    Bad,
+    /// There was no answer that says anything.
+    Nothing,
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -88,6 +99,8 @@ pub enum Event {
     TokenFromMemory,
     /// A bearer token was verified.
     TokenVerified,
+    /// A provider was asked about a bearer token, and accepts it, does not, or could not say.
+    TokenIntrospected(Said),
     /// A session cookie was not accepted.
     SessionRefused(Reason),
     /// A session's cookie was written again.
@@ -177,6 +190,9 @@ impl Event {
             Self::SessionFromCookie => "accredit_session_from_cookie",
             Self::TokenFromMemory => "accredit_token_from_memory",
             Self::TokenVerified => "accredit_token_verified",
+            Self::TokenIntrospected(Said::Good) => "accredit_introspection_good",
+            Self::TokenIntrospected(Said::Bad) => "accredit_introspection_bad",
+            Self::TokenIntrospected(Said::Nothing) => "accredit_introspection_failed",
             Self::SessionRefused(_) => "accredit_session_refused",
             Self::SessionRenewed => "accredit_session_renewed",
             Self::SignInBegun { .. } => "accredit_sign_in_begun",
@@ -204,7 +220,11 @@ impl Event {
             Self::RefreshTokenMissing { .. } => true,
             Self::SignInFailed { failure, .. } | Self::Denied { failure, .. } => matches!(
                 failure.reason,
-                Reason::ClientAuthenticationFailed | Reason::RoutePolicyUnknown | Reason::SessionTooLarge | Reason::Internal
+                Reason::ClientAuthenticationFailed
+                    | Reason::IntrospectionUnavailable
+                    | Reason::RoutePolicyUnknown
+                    | Reason::SessionTooLarge
+                    | Reason::Internal
             ),
             _ => false,
         }
@@ -245,6 +265,7 @@ impl Event {
             | Self::SessionFromCookie
             | Self::TokenFromMemory
             | Self::TokenVerified
+            | Self::TokenIntrospected(_)
             | Self::SessionRefused(_)
             | Self::SessionRenewed
             | Self::Refreshed { failure: None, .. }

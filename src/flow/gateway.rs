@@ -12,10 +12,12 @@ use crate::flow::event::Event;
 use crate::flow::step::{News, Pending, Renewal, Resource, Step};
 use crate::flow::upkeep::{Background, Fetch, Upkeep};
 use crate::flow::visit::Visit;
-use crate::flow::{callback, published, refresh, sign_in, sign_out, whoami};
+use crate::flow::{callback, exchange, published, refresh, sign_in, sign_out, whoami};
+use crate::session::attempt::Ending;
 use crate::session::cookie;
 use crate::session::memory::Memory;
 use crate::session::tombstone::{self, Ended};
+use crate::words::body::Body;
 use crate::words::message::{Headers, Reply, Request};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
@@ -23,6 +25,9 @@ use crate::words::world::{NoRandomness, World};
 
 /// What a worker remembers of verified sessions, and of verified tokens, in bytes each.
 const MEMORY_BYTES: usize = 8 * 1024 * 1024;
+
+/// What it remembers of tokens that were refused, in bytes.
+const REFUSED_BYTES: usize = 512 * 1024;
 
 /// A response renews a session only this soon after its request.
 const LONGEST_RENEWAL: Duration = Duration::from_secs(30);
@@ -34,6 +39,10 @@ pub struct Gateway {
     pub(super) memory: Memory<Verified>,
     /// Bearer tokens that were verified. Apart, so that one can never be taken for the other.
     pub(super) tokens: Memory<Verified>,
+    /// Bearer tokens that their provider does not accept. Apart, so that a flood of bad ones pushes no good one out.
+    pub(super) refused: Memory<Failure>,
+    /// One more holder of it for each question about a token that is under way.
+    pub(super) asking: Rc<()>,
     pub(super) background: Background,
 }
 
@@ -45,8 +54,9 @@ impl Gateway {
     pub fn new(world: &mut dyn World, settings: Settings) -> Result<Self, NoRandomness> {
         let memory = Memory::new(world, MEMORY_BYTES)?;
         let tokens = Memory::new(world, MEMORY_BYTES)?;
+        let refused = Memory::new(world, REFUSED_BYTES)?;
         let background = Background::new(&settings);
-        Ok(Self { settings: Rc::new(settings), memory, tokens, background })
+        Ok(Self { settings: Rc::new(settings), memory, tokens, refused, asking: Rc::default(), background })
     }
 
     /// A request arrives.
@@ -78,7 +88,11 @@ impl Gateway {
                     ),
                 )
             }
+            (Pending::FromTheStart(visit), News::Body(body)) => self.travel(world, Visit { now, body, ..visit }),
             (Pending::FromTheStart(visit), News::Ready | News::Reply(_)) => self.travel(world, Visit { now, ..visit }),
+            (Pending::Introspecting(visit, asking), News::Reply(reply)) => {
+                self.introspected(world, Visit { now, ..visit }, asking, &reply)
+            }
             (Pending::Exchanging(mut sign_in), News::Reply(reply)) => {
                 sign_in.visit.now = now;
                 callback::exchanged(self, world, sign_in, &reply)
@@ -95,9 +109,15 @@ impl Gateway {
                 sign_in.visit.now = now;
                 sign_in.fail(&self.settings, Failure::new(reason, "no key that fits could be fetched"))
             }
+            (Pending::Introspecting(visit, _), News::Ready | News::Missing(_) | News::Body(_)) => {
+                visit.refuse(&Rc::clone(&self.settings), Failure::new(Reason::Internal, "resumed with the wrong news"))
+            }
             // A call is only ever answered by a reply, and a wait never is: whoever mixes them up gets no further.
-            (Pending::Exchanging(sign_in) | Pending::AskingUserinfo(sign_in, ..), News::Ready | News::Missing(_))
-            | (Pending::Verifying(sign_in, _), News::Reply(_)) => {
+            (
+                Pending::Exchanging(sign_in) | Pending::AskingUserinfo(sign_in, ..),
+                News::Ready | News::Missing(_) | News::Body(_),
+            )
+            | (Pending::Verifying(sign_in, _), News::Reply(_) | News::Body(_)) => {
                 sign_in.fail(&self.settings, Failure::new(Reason::Internal, "resumed with the wrong news"))
             }
         }
@@ -159,7 +179,7 @@ impl Gateway {
             return Err((Some(Box::new(request)), reason));
         }
         let patience = now.plus(self.settings.wait);
-        Ok(Visit { now, patience, request, origin, keys_refreshed: false, request_id: request_id.to_owned() })
+        Ok(Visit { now, patience, request, origin, keys_refreshed: false, request_id: request_id.to_owned(), body: Body::Unread })
     }
 
     fn travel(&mut self, world: &mut dyn World, visit: Visit) -> Step {
@@ -169,9 +189,13 @@ impl Gateway {
         let called_back = settings.providers.iter().find(|provider| provider.callback == path);
         // Without a provider, login and callback are empty: no path is.
         if path == endpoints.login {
-            sign_in::login(self, world, visit)
+            sign_in::login(self, world, visit, Ending::Session)
         } else if called_back.is_some() || path == endpoints.callback {
             callback::begin(self, world, visit, called_back)
+        } else if endpoints.authorize.as_deref() == Some(path) {
+            sign_in::login(self, world, visit, Ending::Token)
+        } else if endpoints.token.as_deref() == Some(path) {
+            exchange::begin(self, world, visit)
         } else if path == endpoints.logout {
             sign_out::begin(self, world, &visit)
         } else if path == endpoints.session {

@@ -2,35 +2,61 @@
 //! request goes on with, or the answer that it gets instead.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::access::answer::{BearerChallenge, Visitor};
 use crate::access::browser;
-use crate::access::policy::Requirement;
+use crate::access::policy::{self, Clock, Requirement};
 use crate::access::route::{self, Credentials, Rule, Unauthenticated};
 use crate::config::settings::Settings;
-use crate::flow::authenticate::{self, Identity, Verified};
+use crate::flow::authenticate::{self, Credential, Identity, Verified};
 use crate::flow::bearer::{self, Brought};
 use crate::flow::event::{Event, Outcome};
 use crate::flow::gateway::Gateway;
 use crate::flow::identity_jwt;
 use crate::flow::session_token;
 use crate::flow::sign_in;
-use crate::flow::step::{Decision, Forward, Note, Pending, Renewal, Resource, Step};
+use crate::flow::step::{Asking, Decision, Forward, Note, Pending, Renewal, Resource, Step};
 use crate::flow::visit::Visit;
+use crate::session::attempt::Ending;
 use crate::session::cookie;
 use crate::words::cookie::without;
-use crate::words::message::Edits;
+use crate::words::demand::Demand;
+use crate::words::message::{Edits, Reply};
 use crate::words::principal::Proof;
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::world::World;
 
+/// A session is new for so long.
+const JUST_MADE: Duration = Duration::from_secs(10);
+
 /// The key in route metadata that names a policy.
 const ROUTE_POLICY: &str = "policy";
+
+/// What is known of who asks before anything is looked at.
+#[derive(Debug)]
+enum Told {
+    /// Nothing.
+    Nothing,
+    /// Whose token it is, by the provider's own answer.
+    TokenOf(Identity),
+}
 
 impl Gateway {
     /// A request for somebody behind us: its rule, who asks, whether they may.
     pub(super) fn guard(&mut self, world: &mut dyn World, visit: Visit) -> Step {
+        self.guard_told(world, visit, Told::Nothing, Vec::with_capacity(2))
+    }
+
+    /// The provider has answered about the token that the request brings.
+    pub(super) fn introspected(&mut self, world: &mut dyn World, visit: Visit, asking: Asking, reply: &Reply) -> Step {
+        let mut events = Vec::with_capacity(2);
+        let told = Told::TokenOf(bearer::introspected(self, world, &visit, asking, reply, &mut events));
+        self.guard_told(world, visit, told, events)
+    }
+
+    fn guard_told(&mut self, world: &mut dyn World, visit: Visit, told: Told, mut events: Vec<Event>) -> Step {
         let settings = Rc::clone(&self.settings);
         let request = &visit.request;
         let rule = route::find(&settings.rules, &settings.otherwise, &request.method, visit.origin.host(), &request.path);
@@ -43,8 +69,17 @@ impl Gateway {
             }
             Err(failure) => return visit.refuse(&settings, failure),
         };
-        let mut events = Vec::with_capacity(2);
-        let identity = self.who(world, &visit, rule, &mut events);
+        if accepts_tokens(&settings, rule) && bearer::is_in_address(&visit) {
+            return deny(
+                &settings,
+                &visit,
+                rule,
+                None,
+                Failure::new(Reason::TokenAmbiguous, "access_token in the query"),
+                events,
+            );
+        }
+        let identity = self.who(world, &visit, rule, told, &mut events);
         let by_cookie = matches!(&identity, Identity::Known(verified, _) if verified.principal.proof == Proof::SessionCookie);
         let unsafe_across_sites = by_cookie
             && browser::needs_same_origin_evidence(request)
@@ -60,32 +95,43 @@ impl Gateway {
             (Identity::Unknown(_) | Identity::Unclear(_), Requirement::Public) => {
                 self.forward(world, &visit, rule, None, None, events)
             }
-            (Identity::Known(verified, _), _) if unsafe_across_sites => {
-                deny(&settings, &visit, rule, Some(&verified), Failure::new(Reason::CrossSite, evidence(&visit)), events)
+            (Identity::Known(verified, _), _) if unsafe_across_sites => deny(
+                &settings,
+                &visit,
+                rule,
+                Some(&verified),
+                Failure::new(Reason::CrossSite, browser::evidence(&visit.request.headers, &visit.origin)),
+                events,
+            ),
+            (Identity::Known(verified, renewal), requirement) => {
+                let skew = settings.provider(&verified.principal.provider).map(|provider| provider.oidc.clock_skew);
+                let clock = Clock { now: visit.now, skew: skew.unwrap_or_default() };
+                match requirement.check(&verified.principal, clock) {
+                    Ok(()) => self.forward(world, &visit, rule, Some(&verified), renewal, events),
+                    Err(failure) => self.forbidden(world, visit, rule, &verified, clock, (failure, events)),
+                }
             }
-            (Identity::Known(verified, renewal), requirement) => match requirement.check(&verified.principal) {
-                Ok(()) => self.forward(world, &visit, rule, Some(&verified), renewal, events),
-                Err(failure) => deny(&settings, &visit, rule, Some(&verified), failure, events),
-            },
             (Identity::Unknown(failure), _) => self.unauthenticated(world, visit, rule, failure, events),
             (Identity::Unclear(resource), _) => self.wait(visit, resource, events),
+            (Identity::Asked(call, asking), _) => Step::calling(*call, Pending::Introspecting(visit, asking)).after(events),
         }
     }
 
     /// Who is asking, by the credentials that count under a rule. A token that came is the one credential that is looked at.
-    fn who(&mut self, world: &mut dyn World, visit: &Visit, rule: &Rule, events: &mut Vec<Event>) -> Identity {
+    fn who(&mut self, world: &mut dyn World, visit: &Visit, rule: &Rule, told: Told, events: &mut Vec<Event>) -> Identity {
         let settings = Rc::clone(&self.settings);
         if accepts_tokens(&settings, rule) {
-            match bearer::brought(visit) {
-                Brought::Token(token) => {
+            match (bearer::brought(visit), told) {
+                (Brought::Token(_), Told::TokenOf(identity)) => return identity,
+                (Brought::Token(token), Told::Nothing) => {
                     let ours = session_token::authenticate(self, world, visit, &token, events);
                     return ours.unwrap_or_else(|| bearer::authenticate(self, world, visit, &token, events));
                 }
-                Brought::TooMuch => return Identity::Unknown(Failure::new(Reason::TokenAmbiguous, "")),
-                Brought::Nothing if rule.credentials == Credentials::Bearer => {
+                (Brought::TooMuch, _) => return Identity::Unknown(Failure::new(Reason::TokenAmbiguous, "")),
+                (Brought::Nothing, _) if rule.credentials == Credentials::Bearer => {
                     return Identity::Unknown(Failure::new(Reason::TokenMissing, ""));
                 }
-                Brought::Nothing => {}
+                (Brought::Nothing, _) => {}
             }
         }
         match authenticate::authenticate(&settings, &mut self.memory, world, visit, events) {
@@ -128,20 +174,67 @@ impl Gateway {
     ) -> Step {
         // Whoever brings a token is a program, and signing in would not mend the token.
         let could_sign_in = matches!(failure.reason, Reason::SessionMissing | Reason::SessionExpired | Reason::SessionInvalid);
-        let redirect = match rule.unauthenticated {
-            Unauthenticated::ByNavigation => browser::is_navigation(&visit.request),
-            Unauthenticated::Redirect => matches!(visit.request.method.as_str(), "GET" | "HEAD"),
-            Unauthenticated::Respond => false,
-        };
-        if redirect && could_sign_in && !self.settings.providers.is_empty() {
+        if could_sign_in && !self.settings.providers.is_empty() && redirects(rule, &visit) {
             let provider = rule.require.provider().map(str::to_owned);
-            let return_to = visit.return_to();
-            let wish = sign_in::Wish { provider, return_to, another_account: false, told: sign_in::Told::ByRedirect };
-            let mut step = sign_in::send(self, world, visit, wish, events);
-            step.note.rule = Some(Rc::clone(&rule.name));
-            return step;
+            return self.redirect(world, visit, rule, provider, rule.require.demand().unwrap_or_default(), events);
         }
         deny(&Rc::clone(&self.settings), &visit, rule, None, failure, events)
+    }
+
+    /// Somebody is known, and may not go on. Signing in again helps where a stronger or newer authentication is all that is
+    /// missing. (The callback lets nobody in whose authentication is not the one that was asked for, so that this does not go
+    /// round and round.)
+    fn forbidden(
+        &mut self,
+        world: &mut dyn World,
+        visit: Visit,
+        rule: &Rule,
+        verified: &Verified,
+        clock: Clock,
+        (failure, events): (Failure, Vec<Event>),
+    ) -> Step {
+        let settings = Rc::clone(&self.settings);
+        let session = match &verified.credential {
+            Credential::Session(session) if failure.reason == Reason::AuthenticationInsufficient => session,
+            _ => return deny(&settings, &visit, rule, Some(verified), failure, events),
+        };
+        // What was good a moment ago and is not good now would not be good again either.
+        let just_made = visit.now.since(session.created) < JUST_MADE;
+        let then = Clock { now: session.created, ..clock };
+        let in_vain = |demand: &Demand| just_made && policy::is_authenticated(demand, &session.claims, then);
+        match rule.require.demand().filter(|demand| !in_vain(demand)) {
+            Some(demand) if redirects(rule, &visit) => {
+                self.redirect(world, visit, rule, Some(session.provider.clone()), demand, events)
+            }
+            Some(_) => deny(&settings, &visit, rule, Some(verified), failure, events),
+            None => {
+                let failure = Failure { reason: Reason::StepUpFailed, ..failure };
+                deny(&settings, &visit, rule, Some(verified), failure, events)
+            }
+        }
+    }
+
+    fn redirect(
+        &mut self,
+        world: &mut dyn World,
+        visit: Visit,
+        rule: &Rule,
+        provider: Option<String>,
+        demand: Demand,
+        events: Vec<Event>,
+    ) -> Step {
+        let return_to = visit.return_to();
+        let wish = sign_in::Wish {
+            ending: Ending::Session,
+            provider,
+            return_to,
+            another_account: false,
+            demand,
+            told: sign_in::Told::ByRedirect,
+        };
+        let mut step = sign_in::send(self, world, visit, wish, events);
+        step.note.rule = Some(Rc::clone(&rule.name));
+        step
     }
 
     fn forward(
@@ -191,6 +284,15 @@ impl Gateway {
     }
 }
 
+/// Whether somebody who must sign in is sent there, rather than told.
+fn redirects(rule: &Rule, visit: &Visit) -> bool {
+    match rule.unauthenticated {
+        Unauthenticated::ByNavigation => browser::is_navigation(&visit.request),
+        Unauthenticated::Redirect => matches!(visit.request.method.as_str(), "GET" | "HEAD"),
+        Unauthenticated::Respond => false,
+    }
+}
+
 fn accepts_tokens(settings: &Settings, rule: &Rule) -> bool {
     let accepted = || settings.providers.iter().any(|provider| provider.oidc.bearer.is_some());
     rule.credentials != Credentials::Session && (settings.session.as_bearer().is_some() || accepted())
@@ -213,8 +315,14 @@ fn deny(
         Requirement::When(condition) => condition.scopes().join(" "),
         Requirement::Public | Requirement::Authenticated => String::new(),
     };
-    let bearer = if accepts_tokens(settings, rule) { BearerChallenge::Accepted { scope } } else { BearerChallenge::NotAccepted };
-    let mut response = visit.refusal_for(settings, failure.reason, &visit.return_to(), visitor, bearer);
+    let by_token = verified.is_some_and(|verified| verified.principal.proof == Proof::BearerToken);
+    let bearer = match accepts_tokens(settings, rule) {
+        false => BearerChallenge::NotAccepted,
+        true if by_token => BearerChallenge::Came { scope },
+        true => BearerChallenge::Accepted { scope, only: rule.credentials == Credentials::Bearer },
+    };
+    let demand = rule.require.demand().unwrap_or_default();
+    let mut response = visit.refusal_for(settings, failure.reason, &visit.return_to(), visitor, (bearer, &demand));
     if failure.reason == Reason::SessionExpired {
         let forgotten = cookie::forget(&settings.session.cookie, &visit.request.headers, &visit.origin);
         response.headers.extend(forgotten.into_iter().map(|cookie| ("set-cookie".to_owned(), cookie)));
@@ -225,9 +333,4 @@ fn deny(
     events.push(Event::Outcome(Outcome::of_status(response.status)));
     let note = Note { subject, rule: Some(Rc::clone(&rule.name)) };
     Step { decision: Decision::Respond(response), events, note }
-}
-
-fn evidence(visit: &Visit) -> String {
-    let shown = |name| visit.request.headers.single(name).unwrap_or("absent").chars().take(100).collect::<String>();
-    format!("sec-fetch-site is {}, origin is {}; this origin is {}", shown("sec-fetch-site"), shown("origin"), visit.origin)
 }

@@ -100,6 +100,11 @@ pub fn back_off(world: &mut dyn World, key: &str, now: Timestamp) -> Timestamp {
     not_before
 }
 
+/// Whether the newest fetch failed.
+pub fn is_failing(world: &dyn World, key: &str) -> bool {
+    read(world, key).is_some_and(|(lease, _)| lease.failures > 0)
+}
+
 fn read(world: &dyn World, key: &str) -> Option<(Lease, Version)> {
     let shared = world.shared(key)?;
     // What cannot be read is from another version of us: it is written anew.

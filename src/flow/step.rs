@@ -3,12 +3,14 @@
 use std::rc::Rc;
 
 use crate::config::settings::{ProviderSettings, Settings};
+use crate::flow::authenticate::Verified;
 use crate::flow::event::Event;
 use crate::flow::visit::Visit;
 use crate::oidc::id_token::IdToken;
 use crate::oidc::token::TokenSet;
 use crate::session::attempt::Attempt;
 use crate::session::content::Session;
+use crate::words::body::Body;
 use crate::words::message::{Edits, Headers, HttpCall, Reply, Response};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
@@ -41,6 +43,14 @@ pub enum Decision {
     Forward(Forward),
     /// Answer it here.
     Respond(Response),
+    /// Read the body of a request to one of our own endpoints, up to `limit` bytes, and come back with it. The request's headers go
+    /// on as far as Envoy's `buffer` filter; everything else is held back.
+    ReadBody {
+        /// How much, in bytes.
+        limit: usize,
+        /// How to go on.
+        pending: Box<Pending>,
+    },
     /// Ask somebody, and come back with the answer.
     Call(HttpCall, Box<Pending>),
     /// Wait for something that all requests share, and come back when it is there, or at `until`.
@@ -88,12 +98,34 @@ pub enum Cause {
 pub enum Pending {
     /// Nothing was spent yet: begin again.
     FromTheStart(Visit),
+    /// A provider was asked about the token that the request brings.
+    Introspecting(Visit, Asking),
     /// The code is being exchanged.
     Exchanging(SignIn),
     /// The tokens are here; the key that signed the ID token is not.
     Verifying(SignIn, TokenSet),
     /// The ID token is good; the userinfo endpoint was asked for more claims.
     AskingUserinfo(SignIn, TokenSet, IdToken),
+}
+
+/// A question to a provider about a token.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asking {
+    /// The provider's name.
+    pub provider: String,
+    /// What was proved of the token before.
+    pub proved: ByItself,
+    /// One of the places for questions under way; it is free again when this is gone.
+    pub place: Rc<()>,
+}
+
+/// What a token proves without anybody being asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ByItself {
+    /// Nothing: it is opaque.
+    Nothing,
+    /// It is a good JWT.
+    Proved(Rc<Verified>),
 }
 
 /// A sign-in whose answer came back and whose state was checked.
@@ -153,6 +185,8 @@ impl Resource {
 pub enum News {
     /// The answer to a call.
     Reply(Reply),
+    /// The body.
+    Body(Body),
     /// What was waited for is there.
     Ready,
     /// It did not come.

@@ -3,7 +3,6 @@
 //! Every worker (and Envoy's main thread) has a background of its own. Who may fetch is agreed by a lease in shared memory; what
 //! was fetched stands there too, so that other workers and the next configuration find it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -59,10 +58,9 @@ pub enum Errand {
 /// All providers' metadata and keys, and the sessions that are to be refreshed.
 pub struct Background {
     providers: Vec<Keep>,
-    /// By their identifiers.
-    pub(super) wanted: BTreeMap<String, Want>,
+    pub(super) wanted: Vec<Want>,
     /// The providers of which was told that they issue no refresh token.
-    without_refresh_token: BTreeSet<String>,
+    without_refresh_token: Vec<String>,
 }
 
 impl Background {
@@ -70,8 +68,8 @@ impl Background {
     pub fn new(settings: &Settings) -> Self {
         Self {
             providers: settings.providers.iter().map(Keep::new).collect(),
-            wanted: BTreeMap::new(),
-            without_refresh_token: BTreeSet::new(),
+            wanted: Vec::new(),
+            without_refresh_token: Vec::new(),
         }
     }
 
@@ -100,13 +98,21 @@ impl Background {
 
     /// A provider issued no refresh token where one was needed: what to say about it, the first time.
     pub fn tell_that_no_refresh_token_came(&mut self, name: &str) -> Option<Event> {
-        let first = self.without_refresh_token.insert(name.to_owned());
-        first.then(|| Event::RefreshTokenMissing { provider: name.to_owned() })
+        if self.without_refresh_token.iter().any(|told| told == name) {
+            return None;
+        }
+        self.without_refresh_token.push(name.to_owned());
+        Some(Event::RefreshTokenMissing { provider: name.to_owned() })
     }
 
     /// Whether asking for a provider's keys again would be worth waiting for.
     pub fn may_refresh_keys(&self, name: &str, now: Timestamp) -> bool {
         self.providers.iter().any(|keep| keep.name == name && keep.keys.not_before <= now)
+    }
+
+    /// Whether the newest attempt to fetch a provider's keys failed, on whichever worker.
+    pub fn keys_failing(&self, world: &dyn World, name: &str) -> bool {
+        self.providers.iter().any(|keep| keep.name == name && keep.keys_failing(world))
     }
 
     /// Somebody is about to wait.

@@ -9,7 +9,7 @@ use crate::flow::gateway::Gateway;
 use crate::flow::step::{Decision, Note, Pending, Step};
 use crate::flow::visit::Visit;
 use crate::session::Form;
-use crate::words::reason::Failure;
+use crate::words::reason::{Failure, Reason};
 use crate::words::url::ReturnTo;
 use crate::words::world::World;
 
@@ -49,6 +49,10 @@ pub fn tell(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Step
             let mut step = Step::answered(json_answer(&body, Vec::new()), events);
             step.note.subject = Some(std::rc::Rc::clone(&verified.subject));
             step
+        }
+        // Providers are asked about tokens, never about sessions.
+        Identity::Asked(..) => {
+            visit.refuse(&settings, Failure::new(Reason::Internal, "a session that its provider is asked about"))
         }
         Identity::Unknown(failure) => {
             let response = visit.refusal(&settings, failure.reason, &ReturnTo::front_page());

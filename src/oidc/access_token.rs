@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::crypto::jws::{self, JwsError, LONGEST_TOKEN, Verified};
 use crate::crypto::key::{Algorithm, KeySet};
+use crate::oidc::introspection::Introspection;
 use crate::oidc::provider::Provider;
 use crate::words::json;
 use crate::words::principal::Claims;
@@ -27,6 +28,8 @@ pub struct Bearer {
     pub kind: TokenKind,
     /// Whether the upstream gets the token too.
     pub forward: bool,
+    /// How the provider is asked about tokens, if it is.
+    pub introspection: Option<Introspection>,
 }
 
 /// Which kind of JWT is an acceptable bearer token.
@@ -88,16 +91,17 @@ pub fn verify(
     now: Timestamp,
 ) -> Result<AccessToken, AccessTokenError> {
     let verified = jws::verify(world, token.expose(), keys, &accepted.algorithms).map_err(refused_signature)?;
-    kind(&verified, accepted.kind)?;
+    typ(&verified, accepted.kind)?;
+    kind(&verified.claims, accepted.kind)?;
     let claims = verified.claims;
     issuer(&claims, provider)?;
     audience(&claims, accepted)?;
-    let expires = times(&claims, provider, now)?;
+    let expires = times(&claims, provider, now)?.ok_or_else(|| invalid("exp is missing"))?;
     let subject = subject(&claims)?;
     Ok(AccessToken { claims, subject, expires })
 }
 
-fn invalid(detail: impl Into<String>) -> Failure {
+pub(super) fn invalid(detail: impl Into<String>) -> Failure {
     Failure::new(Reason::TokenInvalid, detail)
 }
 
@@ -111,43 +115,46 @@ fn refused_signature(error: JwsError) -> AccessTokenError {
     }
 }
 
-/// Tokens of different kinds must not be mixed up (RFC 8725, sections 3.11 and 3.12): an ID token is for the client, a logout token
-/// for its back channel, and one that is bound to a key proves nothing without that key.
-fn kind(verified: &Verified, wanted: TokenKind) -> Result<(), Failure> {
+/// Tokens of different kinds must not be mixed up (RFC 8725, section 3.11).
+fn typ(verified: &Verified, wanted: TokenKind) -> Result<(), Failure> {
     let typ = verified.typ.as_deref().map(str::to_ascii_lowercase);
     let says_at_jwt = matches!(typ.as_deref(), Some("at+jwt" | "application/at+jwt"));
     if !says_at_jwt && !matches!(typ.as_deref(), None | Some("jwt")) {
         return Err(invalid("its typ says that it is no access token"));
     }
-    let claims = &verified.claims;
+    if wanted == TokenKind::AtJwt && !says_at_jwt {
+        return Err(invalid("expected typ at+jwt, found another; write type: access_token if the provider does not set it"));
+    }
+    Ok(())
+}
+
+/// Nor by what they say (RFC 8725, section 3.12): an ID token is for the client, a logout token for its back channel, and one that
+/// is bound to a key proves nothing without that key.
+pub(super) fn kind(claims: &Claims, wanted: TokenKind) -> Result<(), Failure> {
     if ["cnf", "events"].iter().any(|name| claims.contains_key(*name)) {
         return Err(invalid("it is bound to a key (cnf), or tells of events"));
     }
-    let other_than = |name: &str, expected: &str| {
-        claims.get(name).is_some_and(|found| found.as_str().is_none_or(|found| !found.eq_ignore_ascii_case(expected)))
+    let other_than = |name: &str, expected: &[&str]| {
+        let good = |found: &str| expected.iter().any(|expected| found.eq_ignore_ascii_case(expected));
+        claims.get(name).is_some_and(|found| !found.as_str().is_some_and(good))
     };
     let for_the_client = ["nonce", "at_hash", "c_hash", "s_hash"].iter().any(|name| claims.contains_key(*name))
-        || other_than("typ", "Bearer")
-        || other_than("token_use", "access");
-    match wanted {
-        TokenKind::AtJwt if !says_at_jwt => {
-            Err(invalid("expected typ at+jwt, found another; write type: access_token if the provider does not set it"))
-        }
-        TokenKind::AccessToken if for_the_client => {
-            Err(invalid("this is an ID token or a refresh token; write type: id_token if the provider has nothing else"))
-        }
-        TokenKind::AtJwt | TokenKind::AccessToken | TokenKind::IdToken => Ok(()),
+        || other_than("typ", &["Bearer"])
+        || other_than("token_use", &["access", "access_token"]);
+    if wanted == TokenKind::AccessToken && for_the_client {
+        return Err(invalid("this is an ID token or a refresh token; write type: id_token if the provider has nothing else"));
     }
+    Ok(())
 }
 
-fn issuer(claims: &Claims, provider: &Provider) -> Result<(), Failure> {
+pub(super) fn issuer(claims: &Claims, provider: &Provider) -> Result<(), Failure> {
     match claims.get("iss").and_then(Value::as_str) {
         Some(issuer) if issuer == provider.issuer() => Ok(()),
         _ => Err(invalid(format!("expected iss {}, found another", quote(provider.issuer())))),
     }
 }
 
-fn audience(claims: &Claims, accepted: &Bearer) -> Result<(), Failure> {
+pub(super) fn audience(claims: &Claims, accepted: &Bearer) -> Result<(), Failure> {
     let is_ours =
         |audience: &Value| audience.as_str().is_some_and(|audience| accepted.audiences.iter().any(|ours| ours == audience));
     let found = claims.get("aud");
@@ -163,16 +170,16 @@ fn audience(claims: &Claims, accepted: &Bearer) -> Result<(), Failure> {
     Err(invalid(format!("expected aud {}, found {found}", quote(&accepted.audiences.join(" or ")))))
 }
 
-/// `exp` is demanded; `nbf` and `iat` count when they are there (RFC 7519, sections 4.1.4 to 4.1.6).
-fn times(claims: &Claims, provider: &Provider, now: Timestamp) -> Result<Timestamp, Failure> {
+/// `exp`, `nbf` and `iat` count when they are there (RFC 7519, sections 4.1.4 to 4.1.6). Says what `exp` is.
+pub(super) fn times(claims: &Claims, provider: &Provider, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
     let time = |name: &str| match claims.get(name) {
         None => Ok(None),
         Some(value) => {
             value.as_u64().map(Timestamp::from_seconds).map(Some).ok_or_else(|| invalid(format!("{name} is not a time")))
         }
     };
-    let expires = time("exp")?.ok_or_else(|| invalid("exp is missing"))?;
-    if now >= expires.plus(provider.clock_skew) {
+    let expires = time("exp")?;
+    if let Some(expires) = expires.filter(|expires| now >= expires.plus(provider.clock_skew)) {
         let ago = now.since(expires).as_secs();
         return Err(Failure::new(Reason::TokenExpired, format!("it expired {ago} s ago by our clock")));
     }
@@ -185,7 +192,7 @@ fn times(claims: &Claims, provider: &Provider, now: Timestamp) -> Result<Timesta
 }
 
 /// `sub`; or the client, for a token without a person, so marked that it is nobody's `sub`.
-fn subject(claims: &Claims) -> Result<String, Failure> {
+pub(super) fn subject(claims: &Claims) -> Result<String, Failure> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let subject = match claims.get("sub") {
         Some(_) => text("sub").map(str::to_owned),

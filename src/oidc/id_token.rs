@@ -124,7 +124,7 @@ pub fn verify(
     issued_at(&claims, &clock)?; // rule 10
     not_before(&claims, &clock)?; // RFC 7519, section 4.1.5
     nonce(&claims, expected.nonce)?; // rule 11
-    // Rules 12 and 13 do not apply: neither `acr` nor `max_age` is asked for.
+    // Rules 12 and 13 are the caller's, who knows whether `acr_values` or `max_age` were asked for.
     let subject = subject(&claims)?; // section 2
     access_token_hash(&claims, algorithm, expected.access_token)?; // section 3.1.3.8
     let sid = sid(&claims)?;

@@ -32,6 +32,8 @@ pub struct Metadata {
     pub jwks_uri: Url,
     /// Where more about the person is.
     pub userinfo_endpoint: Option<Url>,
+    /// Where it can be asked whether a token is good (RFC 7662).
+    pub introspection_endpoint: Option<Url>,
     /// Where browsers are sent to sign out.
     pub end_session_endpoint: Option<Url>,
     /// `authorization_response_iss_parameter_supported`: every authorization response names its issuer (RFC 9207).
@@ -77,6 +79,11 @@ pub fn check_endpoints(provider: &Provider, metadata: &Metadata) -> Result<(), S
         let endpoint = metadata.userinfo_endpoint.as_ref().ok_or("userinfo_endpoint is missing, and userinfo is asked for")?;
         provider.cluster_for(endpoint).map_err(naming("userinfo_endpoint"))?;
     }
+    if provider.introspects() {
+        let endpoint = metadata.introspection_endpoint.as_ref();
+        let endpoint = endpoint.ok_or("introspection_endpoint is missing, and introspection is asked for")?;
+        provider.cluster_for(endpoint).map_err(naming("introspection_endpoint"))?;
+    }
     if let Some(endpoint) = &metadata.end_session_endpoint {
         provider.check_scheme(endpoint).map_err(naming("end_session_endpoint"))?;
     }
@@ -113,6 +120,7 @@ fn read(provider: &Provider, members: &Claims) -> Result<Metadata, String> {
         token_endpoint: demanded(members, "token_endpoint")?,
         jwks_uri: demanded(members, "jwks_uri")?,
         userinfo_endpoint: endpoint(members, "userinfo_endpoint")?,
+        introspection_endpoint: endpoint(members, "introspection_endpoint")?,
         end_session_endpoint: endpoint(members, "end_session_endpoint")?,
         announces_iss_parameter: members.get("authorization_response_iss_parameter_supported") == Some(&Value::Bool(true)),
     })

@@ -31,6 +31,10 @@ pub struct Provider {
     pub authorization_params: Vec<(String, String)>,
     /// The `prompt` that lets a person take another account here: `login`, or `select_account` where the provider knows only that.
     pub account_prompt: &'static str,
+    /// How it sends its answer back to the callback.
+    pub response_mode: ResponseMode,
+    /// The page that it sends the code to where a front end keeps its own token; absent where none does.
+    pub redirect_uri: Option<Url>,
     /// Whether to ask the userinfo endpoint too.
     pub userinfo: bool,
     /// Which of its tokens are accepted as bearer tokens, if any are.
@@ -79,6 +83,15 @@ impl ClientAuthentication {
     }
 }
 
+/// How a provider sends its answer back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseMode {
+    /// In the address.
+    Query,
+    /// By a form that the browser posts (OAuth 2.0 Form Post Response Mode).
+    FormPost,
+}
+
 /// Where http without TLS is tolerated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlainHttp {
@@ -114,6 +127,11 @@ impl Provider {
             MetadataSource::Discovery { issuer } => issuer.as_str(),
             MetadataSource::Given(metadata) => &metadata.issuer,
         }
+    }
+
+    /// Whether it is asked about tokens.
+    pub fn introspects(&self) -> bool {
+        self.bearer.as_ref().is_some_and(|bearer| bearer.introspection.is_some())
     }
 
     /// Whether an address may be sent to a browser, or asked.

@@ -16,6 +16,7 @@ use crate::words::principal::Claims;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
+use crate::words::url::Url;
 
 pub(super) const TROUBLES: Troubles = Troubles {
     timeout: Reason::TokenEndpointTimeout,
@@ -62,6 +63,11 @@ pub fn token_request(
 
 /// Asks the token endpoint, as the client that we are.
 pub(super) fn ask(provider: &Provider, metadata: &Metadata, parameters: &[(&str, &str)]) -> Result<HttpCall, Failure> {
+    ask_at(provider, &metadata.token_endpoint, parameters, Reason::TokenEndpointUnreachable)
+}
+
+/// Asks an endpoint for clients, as the client that we are.
+pub(super) fn ask_at(provider: &Provider, url: &Url, parameters: &[(&str, &str)], refusal: Reason) -> Result<HttpCall, Failure> {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.extend_pairs(parameters);
     let mut headers =
@@ -76,8 +82,7 @@ pub(super) fn ask(provider: &Provider, metadata: &Metadata, parameters: &[(&str,
             form.append_pair("client_id", &provider.client_id);
         }
     }
-    let ask = Ask { method: "POST", url: &metadata.token_endpoint, headers, body: form.finish() };
-    provider.call(ask, Reason::TokenEndpointUnreachable)
+    provider.call(Ask { method: "POST", url, headers, body: form.finish() }, refusal)
 }
 
 /// RFC 6749, section 2.3.1: both are form-urlencoded before they are joined.

@@ -9,7 +9,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::words::time::Timestamp;
 use crate::words::world::{
-    Contended, Hash, HostSignature, HostVerdict, NoRandomness, Shared, SignatureCheck, Signing, Version, World,
+    Contended, Destination, Hash, HostSignature, HostVerdict, NoRandomness, Shared, SignatureCheck, Signing, Version, World,
 };
 
 /// Envoy, as the core sees it.
@@ -91,6 +91,17 @@ impl World for Host {
             Version::Exactly(version) => Some(version),
         };
         hostcalls::set_shared_data(key, Some(value), version).map_err(|_| Contended)
+    }
+
+    fn destination(&self) -> Destination {
+        // The route's cluster, known before the router is reached. A host that tells nothing of routes must not look like a route
+        // that has none.
+        let told = |name| hostcalls::get_property(vec!["xds", name]).ok().flatten().filter(|value| !value.is_empty());
+        match (told("virtual_host_name"), told("cluster_name")) {
+            (_, Some(name)) => Destination::Cluster(String::from_utf8_lossy(&name).into_owned()),
+            (Some(_), None) => Destination::Nobody,
+            (None, None) => Destination::Untold,
+        }
     }
 
     fn route_metadata(&self, namespace: &str, key: &str) -> Option<String> {

@@ -210,8 +210,11 @@ impl House {
             None => {
                 let upkeep = self.with_gateway(|gateway, world| gateway.arrived(world, &fetch, &Reply::NotSent));
                 if let Some(upkeep) = upkeep {
-                    // What else is due is found at the next look; this one failed for good.
                     self.counters.report(&upkeep.events);
+                    // What else was found to be due; this one is not among it, because its failure is spaced out.
+                    for further in upkeep.fetches {
+                        self.fetch(further);
+                    }
                 }
             }
         }

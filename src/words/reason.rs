@@ -42,6 +42,14 @@ reasons! {
     TokenInvalid = "token_invalid",
     /// More than one token came, or one in the address.
     TokenAmbiguous = "token_ambiguous",
+    /// The provider could not be asked about the token.
+    IntrospectionUnavailable = "introspection_unavailable",
+    /// The token is not for what the rule is about.
+    AudienceMissing = "audience_missing",
+    /// The rule asks for a stronger, or a newer, authentication than the one that was made.
+    AuthenticationInsufficient = "authentication_insufficient",
+    /// A stronger, or a newer, authentication was asked for, and the provider made another.
+    StepUpFailed = "step_up_failed",
     /// The token lacks a scope that the rule asks for.
     ScopeMissing = "scope_missing",
     /// A rule's condition on claims does not hold.
@@ -68,6 +76,12 @@ reasons! {
     HostUnknown = "host_unknown",
     /// One of our endpoints was asked with a method it does not have.
     MethodNotAllowed = "method_not_allowed",
+    /// The body is larger than an endpoint reads.
+    BodyTooLarge = "body_too_large",
+    /// The body is not of the type that the endpoint reads.
+    BodyTypeRefused = "body_type_refused",
+    /// The body is not what the endpoint reads, or can be read in two ways.
+    BodyMalformed = "body_malformed",
     /// The provider's metadata is not here (yet).
     MetadataUnavailable = "metadata_unavailable",
     /// The provider's keys are not here (yet).
@@ -102,6 +116,10 @@ reasons! {
     ClientAuthenticationFailed = "client_authentication_failed",
     /// The provider does not accept the code.
     CodeRefused = "code_refused",
+    /// The provider does not accept the code that a page sent to the token endpoint.
+    ExchangeRefused = "exchange_refused",
+    /// The code came in the address, where it was to be posted.
+    ResponseModeMismatch = "response_mode_mismatch",
     /// The token endpoint's answer is not what RFC 6749 and OpenID Connect say.
     TokenResponseMalformed = "token_response_malformed",
     /// Not a JWS, or claims that cannot be read one way only.

@@ -124,7 +124,7 @@ fn every_mistake_is_answered_with_the_place_and_the_remedy() {
         (with(&[("/providers", json!([]))]), "providers: expected at least one provider"),
         (
             with(&[("/providers", json!([])), ("/session/jwt/bearer", json!(true)), ("/endpoints", json!({"login": "/in"}))]),
-            "endpoints: expected neither login nor callback",
+            "endpoints: expected none that signs people in",
         ),
         (
             with(&[("/session", json!({"keys": [KEY]})), ("/forward", json!({"session_cookie": true}))]),

@@ -31,6 +31,8 @@ pub(super) struct Provider {
     /// Members of the token response that win.
     pub(super) token_response: Value,
     pub(super) userinfo: Value,
+    /// What it says about every token.
+    pub(super) introspection: Value,
     /// What it answers in place of everything.
     pub(super) instead: Option<Reply>,
     /// The paths that were asked.
@@ -60,6 +62,7 @@ impl Provider {
                 "token_endpoint": endpoint("token"),
                 "jwks_uri": endpoint("keys"),
                 "userinfo_endpoint": endpoint("userinfo"),
+                "introspection_endpoint": endpoint("introspect"),
                 "end_session_endpoint": endpoint("logout"),
             }),
             publishes: vec![(&P256, "first")],
@@ -67,6 +70,7 @@ impl Provider {
             claims: json!({"groups": ["staff"], "email": "alice@example.com", "email_verified": true, "address": "kept nowhere"}),
             token_response: json!({}),
             userinfo: json!({"sub": "alice"}),
+            introspection: json!({"active": false}),
             instead: None,
             asked: Vec::new(),
             secrets: Vec::new(),
@@ -88,7 +92,8 @@ impl Provider {
         assert_eq!([take("response_type"), take("code_challenge_method")], ["code", "S256"]);
         let code = format!("the-code-{}", self.grants.len());
         let grant = Grant { nonce: take("nonce"), challenge: take("code_challenge"), redirect_uri: take("redirect_uri") };
-        let (_, callback) = grant.redirect_uri.split_once("app.example.com").unwrap();
+        // A page on another origin keeps its whole address.
+        let callback = grant.redirect_uri.strip_prefix("https://app.example.com").unwrap_or(&grant.redirect_uri);
         let target = format!("{callback}?code={code}&state={}", take("state"));
         self.secrets.push(code.clone());
         self.grants.insert(code, grant);
@@ -111,6 +116,7 @@ impl Provider {
             }
             "token" => self.exchange(call, now),
             "userinfo" => json_reply(200, &self.userinfo),
+            "introspect" => json_reply(200, &self.introspection),
             other => panic!("nobody should ask for {other}"),
         }
     }

@@ -10,6 +10,7 @@ fn document(changes: Value) -> Value {
         "token_endpoint": "https://sso.example.com/realms/main/token",
         "jwks_uri": "https://sso.example.com/realms/main/keys",
         "userinfo_endpoint": "https://sso.example.com/realms/main/userinfo",
+        "introspection_endpoint": format!("{ISSUER}/introspect"),
         "end_session_endpoint": "https://sso.example.com/realms/main/logout",
         "response_types_supported": ["code"],
     });
@@ -53,10 +54,16 @@ fn nothing_is_asked_where_there_is_nothing_to_ask() {
 fn a_good_document_is_read() {
     assert_eq!(metadata_response(&provider(), &json_reply(200, &document(json!({})))), Ok(metadata()));
     let bare = document(json!({
-        "userinfo_endpoint": null, "end_session_endpoint": null, "response_types_supported": null,
+        "userinfo_endpoint": null, "introspection_endpoint": null, "end_session_endpoint": null, "response_types_supported": null,
         "authorization_response_iss_parameter_supported": true, "code_challenge_methods_supported": ["plain"],
     }));
-    let expected = Metadata { userinfo_endpoint: None, end_session_endpoint: None, announces_iss_parameter: true, ..metadata() };
+    let expected = Metadata {
+        userinfo_endpoint: None,
+        introspection_endpoint: None,
+        end_session_endpoint: None,
+        announces_iss_parameter: true,
+        ..metadata()
+    };
     assert_eq!(metadata_response(&provider(), &json_reply(200, &bare)), Ok(expected));
 }
 

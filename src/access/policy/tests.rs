@@ -1,0 +1,221 @@
+use super::*;
+use serde_json::json;
+
+fn principal(claims: Value) -> Principal {
+    Principal {
+        provider: "sso".into(),
+        subject: "alice".into(),
+        claims: claims.as_object().unwrap().clone(),
+        proof: Proof::SessionCookie,
+        expires: Timestamp::default(),
+    }
+}
+
+fn claim(name: &str, any_of: Value) -> Condition {
+    Condition::Claim { path: ClaimPath::named(name), any_of: any_of.as_array().unwrap().clone() }
+}
+
+fn not(condition: Condition) -> Condition {
+    Condition::Not(Box::new(condition))
+}
+
+fn holds(condition: Condition, claims: Value) -> bool {
+    Requirement::When(condition).check(&principal(claims), Clock::default()).is_ok()
+}
+
+#[test]
+fn a_condition_on_an_absent_claim_is_false_not_included() {
+    let absent = || claim("status", json!(["suspended"]));
+    for condition in [
+        absent(),
+        not(absent()),
+        not(not(absent())),
+        Condition::All(vec![Condition::Provider("sso".into()), not(absent())]),
+        Condition::Any(vec![not(absent())]),
+        not(Condition::All(vec![absent()])),
+        not(Condition::Any(vec![absent()])),
+        not(Condition::EmailDomain(vec!["evil.example".into()])),
+    ] {
+        assert!(!holds(condition.clone(), json!({"status": null})), "{condition:?}");
+    }
+}
+
+#[test]
+fn claims_are_compared_whole_in_value_and_type() {
+    let cases = [
+        (json!("admin"), true),
+        (json!(["x", "admin"]), true),
+        (json!("Admin"), false),
+        (json!("admins"), false),
+        (json!("x admin"), false),
+        (json!([["admin"]]), false),
+        (json!({"admin": true}), false),
+        (json!(true), false),
+        (json!([]), false),
+    ];
+    for (arrived, expected) in cases {
+        assert_eq!(holds(claim("groups", json!(["admin"])), json!({"groups": arrived})), expected, "{arrived}");
+    }
+    assert!(holds(claim("level", json!([3, true])), json!({"level": 3})));
+    assert!(!holds(claim("level", json!([3])), json!({"level": "3"})));
+}
+
+#[test]
+fn a_value_of_another_type_is_not_known_to_differ() {
+    let not_suspended = || not(claim("suspended", json!([true])));
+    for (arrived, expected) in [
+        (json!(false), true),
+        (json!(true), false),
+        (json!("true"), false),
+        (json!({"x": 1}), false),
+        (json!(1), false),
+        (json!([]), true),
+        (json!([false, "x"]), false),
+    ] {
+        assert_eq!(holds(not_suspended(), json!({"suspended": arrived})), expected, "{arrived}");
+    }
+    assert!(holds(claim("level", json!([1])), json!({"level": 1.0})));
+    assert!(!holds(claim("id", json!([1_187_654_321_098_765_432_u64])), json!({"id": 1_187_654_321_098_765_433_u64})));
+}
+
+#[test]
+fn all_any_and_not_combine() {
+    let staff = || claim("groups", json!(["staff"]));
+    let admin = || claim("groups", json!(["admin"]));
+    let claims = json!({"groups": ["staff"]});
+    assert!(holds(Condition::All(vec![staff(), not(admin())]), claims.clone()));
+    assert!(holds(Condition::Any(vec![admin(), staff()]), claims.clone()));
+    assert!(!holds(Condition::All(vec![staff(), admin()]), claims.clone()));
+    assert!(!holds(Condition::Any(vec![]), claims));
+}
+
+#[test]
+fn a_domain_counts_only_whole_and_only_with_a_verified_address() {
+    let domain = || Condition::EmailDomain(vec!["example.com".into()]);
+    for (email, verified, expected) in [
+        ("a@example.com", json!(true), true),
+        ("a@EXAMPLE.com", json!("true"), true),
+        ("a@example.com", json!(false), false),
+        ("a@example.com", json!(null), false),
+        ("a@badexample.com", json!(true), false),
+        ("a@example.com.evil", json!(true), false),
+        ("a@evil@example.com", json!(true), false),
+        ("@example.com", json!(true), false),
+        ("example.com", json!(true), false),
+    ] {
+        assert_eq!(holds(domain(), json!({"email": email, "email_verified": verified})), expected, "{email} {verified}");
+    }
+}
+
+#[test]
+fn the_refusal_says_what_was_looked_for_and_what_arrived() {
+    let condition = Condition::All(vec![claim("groups", json!(["admin"])), claim("level", json!([1]))]);
+    let failure = Requirement::When(condition).check(&principal(json!({"groups": ["staff"]})), Clock::default()).unwrap_err();
+    assert_eq!(failure, Failure::new(Reason::ConditionFailed, r#"groups is ["staff"]; level is absent"#));
+    let other = Requirement::When(Condition::Provider("corp".into()));
+    assert_eq!(other.check(&principal(json!({})), Clock::default()).unwrap_err().reason, Reason::ProviderMismatch);
+}
+
+fn by_token(claims: Value) -> Principal {
+    Principal { proof: Proof::BearerToken, ..principal(claims) }
+}
+
+fn authentication(acr_values: &[&str], max_age: Option<u64>) -> Condition {
+    Condition::Authentication(Demand { acr_values: acr_values.iter().map(|class| (*class).to_owned()).collect(), max_age })
+}
+
+/// The reason of a refusal at second 1,000, with a minute's tolerance.
+fn refused(condition: Condition, principal: &Principal) -> Option<Reason> {
+    let clock = Clock { now: Timestamp::from_seconds(1_000), skew: Duration::from_secs(60) };
+    Requirement::When(condition).check(principal, clock).err().map(|failure| failure.reason)
+}
+
+#[test]
+fn an_audience_counts_whole_and_for_tokens_only_not_included() {
+    let wanted = || Condition::Audience(vec!["orders".into(), "stock".into()]);
+    for (aud, good) in [
+        (json!("orders"), true),
+        (json!(["x", "stock"]), true),
+        (json!("order"), false),
+        (json!("orders stock"), false),
+        (json!([["orders"]]), false),
+        (json!([]), false),
+        (json!({"orders": 1}), false),
+        (json!(null), false),
+    ] {
+        let expected = (!good).then_some(Reason::AudienceMissing);
+        assert_eq!(refused(wanted(), &by_token(json!({"aud": aud}))), expected, "{aud}");
+        for condition in [wanted(), not(wanted())] {
+            let by_session = refused(condition, &principal(json!({"aud": aud})));
+            assert_eq!(by_session, Some(Reason::ConditionFailed), "{aud}");
+        }
+    }
+    assert_eq!(refused(not(wanted()), &by_token(json!({}))), Some(Reason::ConditionFailed));
+    assert_eq!(refused(not(wanted()), &by_token(json!({"aud": "x"}))), None);
+}
+
+#[test]
+fn a_class_counts_whole_and_an_authentication_grows_old() {
+    let insufficient = Some(Reason::AuthenticationInsufficient);
+    for (claims, expected) in [
+        (json!({"acr": "gold"}), None),
+        (json!({"acr": "silver"}), insufficient),
+        (json!({"acr": ["gold"]}), insufficient),
+        (json!({}), insufficient),
+    ] {
+        assert_eq!(refused(authentication(&["gold", "platinum"], None), &principal(claims.clone())), expected, "{claims}");
+    }
+    for (auth_time, expected) in [
+        (json!(1_000), None),
+        (json!(840), None),
+        (json!(840.9), None),
+        (json!(839), insufficient),
+        (json!(1_060), None),
+        (json!(1_061), insufficient),
+        (json!(-5), insufficient),
+        (json!("1000"), insufficient),
+        (json!(1e300), insufficient),
+        (json!(null), insufficient),
+    ] {
+        let claims = json!({"auth_time": auth_time});
+        assert_eq!(refused(authentication(&[], Some(100)), &principal(claims)), expected, "{auth_time}");
+    }
+    for unknown in [json!({}), json!({"auth_time": 2_000}), json!({"auth_time": "x"})] {
+        assert!(refused(not(authentication(&[], Some(100))), &principal(unknown)).is_some());
+    }
+    assert_eq!(refused(not(authentication(&[], Some(100))), &principal(json!({"auth_time": 1}))), None);
+}
+
+#[test]
+fn what_would_help_is_named_only_where_nothing_else_is_missing() {
+    let all = Condition::All;
+    let (gold, audience) = (|| authentication(&["gold"], None), || Condition::Audience(vec!["orders".into()]));
+    let (scope, staff) = (|| Condition::Scope(vec!["write".into()]), || claim("groups", json!(["staff"])));
+    let good = json!({"aud": "orders", "scope": "write", "groups": ["staff"]});
+    let with = |changes: Value| {
+        let mut claims = good.clone();
+        claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        by_token(claims)
+    };
+    let everything = || all(vec![gold(), all(vec![audience(), scope()]), staff()]);
+    for (principal, reason) in [
+        (with(json!({"acr": "gold"})), None),
+        (with(json!({})), Some(Reason::AuthenticationInsufficient)),
+        (with(json!({"scope": "read"})), Some(Reason::ScopeMissing)),
+        (with(json!({"scope": "read", "aud": "x"})), Some(Reason::AudienceMissing)),
+        (with(json!({"groups": []})), Some(Reason::ConditionFailed)),
+    ] {
+        assert_eq!(refused(everything(), &principal), reason, "{principal:?}");
+    }
+    assert_eq!(refused(Condition::Any(vec![gold(), staff()]), &with(json!({"groups": []}))), Some(Reason::ConditionFailed));
+}
+
+#[test]
+fn demands_of_a_rule_come_together_and_a_contradiction_is_nobodys() {
+    let requirement = |conditions| Requirement::When(Condition::All(conditions));
+    let both =
+        requirement(vec![authentication(&["a", "b"], None), authentication(&["b"], Some(60)), not(authentication(&["c"], None))]);
+    assert_eq!(both.demand(), Some(Demand { acr_values: vec!["b".into()], max_age: Some(60) }));
+    assert_eq!(requirement(vec![authentication(&["a"], None), authentication(&["b"], None)]).demand(), None);
+    assert_eq!(Requirement::Public.demand(), Some(Demand::default()));
+}

@@ -1,0 +1,172 @@
+//! Asks a provider about a token that only it can read (RFC 7662), and reads what it says. When to ask, and for how long an
+//! answer counts, is the caller's. Signed answers (RFC 9701) are not asked for.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::crypto::jws::LONGEST_TOKEN;
+use crate::oidc::access_token::{self, AccessToken, Bearer, TokenKind, invalid};
+use crate::oidc::metadata::Metadata;
+use crate::oidc::provider::Provider;
+use crate::oidc::reply::{self, Troubles};
+use crate::oidc::token::ask_at;
+use crate::words::message::{HttpCall, Reply};
+use crate::words::principal::Claims;
+use crate::words::reason::{Failure, Reason};
+use crate::words::secret::Secret;
+use crate::words::time::Timestamp;
+
+const TROUBLES: Troubles = Troubles {
+    timeout: Reason::IntrospectionUnavailable,
+    unreachable: Reason::IntrospectionUnavailable,
+    malformed: Reason::IntrospectionUnavailable,
+};
+
+/// How a provider is asked about tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Introspection {
+    /// About which.
+    pub about: About,
+    /// For how long an answer counts at most; zero for this one request only.
+    pub cache: Duration,
+    /// What an answer without `aud` means.
+    pub missing_audience: MissingAudience,
+}
+
+/// Which tokens a provider is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// Those that are no JWTs.
+    OpaqueTokens,
+    /// Its JWTs, which must be good by themselves too.
+    Jwts,
+    /// Both.
+    EveryToken,
+}
+
+impl About {
+    /// Whether it is asked about tokens that are no JWTs.
+    pub const fn opaque_tokens(self) -> bool {
+        matches!(self, Self::OpaqueTokens | Self::EveryToken)
+    }
+
+    /// Whether it is asked about its JWTs.
+    pub const fn jwts(self) -> bool {
+        matches!(self, Self::Jwts | Self::EveryToken)
+    }
+}
+
+/// What an answer without `aud` means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingAudience {
+    /// Nobody knows whom the token is for, so that it is not for us.
+    Refused,
+    /// `allow_missing_audience`: any service's token of that provider is one for us.
+    Allowed,
+}
+
+/// Asks about a token (RFC 7662, section 2.1).
+///
+/// # Errors
+/// [`Reason::TokenInvalid`] for one that is too long to ask about; [`Reason::IntrospectionUnavailable`] when there is no such
+/// endpoint, or no listed cluster reaches it.
+pub fn introspection_request(provider: &Provider, metadata: &Metadata, token: &Secret) -> Result<HttpCall, Failure> {
+    if token.len() > LONGEST_TOKEN {
+        return Err(invalid("it is longer than 16 KiB"));
+    }
+    let url = metadata.introspection_endpoint.as_ref().ok_or_else(no_endpoint)?;
+    let parameters = [("token", token.expose()), ("token_type_hint", "access_token")];
+    ask_at(provider, url, &parameters, Reason::IntrospectionUnavailable)
+}
+
+/// Reads what the provider says about a token (RFC 7662, section 2.2). Of an answer about a JWT that was verified before, `aud`
+/// may be missing; `proved` is that token's subject.
+///
+/// # Errors
+/// [`Reason::TokenInvalid`] and [`Reason::TokenExpired`] for a token that is not accepted; [`Reason::IntrospectionUnavailable`]
+/// when the answer says nothing about the token: then it may be good.
+pub fn introspection_response(
+    provider: &Provider,
+    metadata: &Metadata,
+    accepted: &Bearer,
+    reply: &Reply,
+    proved: Proved<'_>,
+    now: Timestamp,
+) -> Result<AccessToken, Failure> {
+    let url = metadata.introspection_endpoint.as_ref().ok_or_else(no_endpoint)?;
+    let answer = reply::answer(provider, url, reply, TROUBLES)?;
+    if matches!(answer.status, 401 | 403) {
+        let method = provider.authentication.method();
+        let detail = format!("status {}; {method} was tried: may this client ask about tokens?", answer.status);
+        return Err(answer.malformed(&detail));
+    }
+    if answer.status == 200 && !answer.is_json() {
+        return Err(answer.malformed("the content type is not application/json (signed answers are not supported)"));
+    }
+    let mut claims = answer.document()?;
+    claims.retain(|_, value| !value.is_null());
+    match claims.get("active") {
+        Some(Value::Bool(true)) => read(provider, accepted, claims, proved, now),
+        Some(Value::Bool(false)) => Err(invalid("the provider says that it is not active")),
+        _ => Err(answer.malformed("active is neither true nor false")),
+    }
+}
+
+/// What is known of a token before its provider is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proved<'a> {
+    /// Nothing.
+    Nothing,
+    /// It is a good JWT of this subject.
+    Subject(&'a str),
+}
+
+fn read(
+    provider: &Provider,
+    accepted: &Bearer,
+    claims: Claims,
+    proved: Proved<'_>,
+    now: Timestamp,
+) -> Result<AccessToken, Failure> {
+    // What a `type` of at+jwt demands stands in a header, which an opaque token has not.
+    let wanted = if accepted.kind == TokenKind::IdToken { TokenKind::IdToken } else { TokenKind::AccessToken };
+    access_token::kind(&claims, wanted)?;
+    let token_type = claims.get("token_type");
+    if token_type.is_some_and(|found| !found.as_str().is_some_and(|found| found.eq_ignore_ascii_case("bearer"))) {
+        return Err(invalid("its token_type is not Bearer"));
+    }
+    if claims.contains_key("iss") {
+        access_token::issuer(&claims, provider)?;
+    }
+    let allowed = accepted.introspection.as_ref().is_some_and(|asked| asked.missing_audience == MissingAudience::Allowed);
+    match (claims.contains_key("aud"), proved) {
+        (false, Proved::Subject(_)) => {}
+        // Providers tell about refresh tokens too, by leaving out what only access tokens have.
+        (false, Proved::Nothing) if allowed && token_type.is_none() => {
+            return Err(invalid("neither aud nor token_type says that it is an access token"));
+        }
+        (false, Proved::Nothing) if allowed => {}
+        (false, Proved::Nothing) => {
+            return Err(invalid("the provider does not say for whom it is (aud); let it, or write allow_missing_audience: true"));
+        }
+        (true, _) => access_token::audience(&claims, accepted)?,
+    }
+    let lasts = accepted.introspection.as_ref().map_or(Duration::ZERO, |asked| asked.cache);
+    let expires = access_token::times(&claims, provider, now)?.unwrap_or_else(|| now.plus(lasts));
+    let subject = match proved {
+        Proved::Subject(known) if !claims.contains_key("sub") => known.to_owned(),
+        Proved::Subject(known) if claims.get("sub").and_then(Value::as_str) != Some(known) => {
+            return Err(invalid("the provider names another subject than the token"));
+        }
+        Proved::Subject(_) | Proved::Nothing => access_token::subject(&claims)?,
+    };
+    Ok(AccessToken { claims, subject, expires })
+}
+
+fn no_endpoint() -> Failure {
+    Failure::new(Reason::IntrospectionUnavailable, "the provider has no introspection_endpoint")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+use serde_json::json;
+
+use super::*;
+use crate::oidc::provider::ClientAuthentication;
+use crate::oidc::testing::{ISSUER, json_reply, metadata, provider, reply};
+
+const NOW: u64 = 1_700_000_000;
+
+fn bearer(missing_audience: MissingAudience) -> Bearer {
+    let introspection = Introspection { about: About::OpaqueTokens, cache: Duration::from_secs(30), missing_audience };
+    let (audiences, algorithms) = (vec!["api".to_owned()], vec![]);
+    Bearer { audiences, algorithms, kind: TokenKind::AccessToken, forward: false, introspection: Some(introspection) }
+}
+
+fn read_with(reply: &Reply, missing_audience: MissingAudience, proved: Proved<'_>) -> Result<AccessToken, Failure> {
+    introspection_response(&provider(), &metadata(), &bearer(missing_audience), reply, proved, Timestamp::from_seconds(NOW))
+}
+
+/// A good answer with these changes; `null` stays in it, as some providers write it.
+fn good(changes: Value) -> Reply {
+    let mut answer = json!({
+        "active": true, "sub": "robot", "aud": "api", "iss": ISSUER, "exp": NOW + 300, "iat": NOW, "token_type": "Bearer",
+        "scope": "read", "client_id": "c"
+    });
+    answer.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    json_reply(200, &answer)
+}
+
+fn judge(changes: Value) -> Result<AccessToken, Failure> {
+    read_with(&good(changes), MissingAudience::Refused, Proved::Nothing)
+}
+
+#[test]
+fn the_token_goes_into_the_body_with_the_clients_own_proof() {
+    let call = introspection_request(&provider(), &metadata(), &Secret::new("a+b/c")).unwrap();
+    assert_eq!((call.method, call.path.as_str(), call.cluster.as_str()), ("POST", "/realms/main/introspect", "sso"));
+    assert_eq!(call.body, "token=a%2Bb%2Fc&token_type_hint=access_token");
+    assert!(call.headers.iter().any(|(name, value)| *name == "authorization" && value.starts_with("Basic ")));
+    let post = Provider { authentication: ClientAuthentication::SecretPost(Secret::new("s3cret")), ..provider() };
+    let call = introspection_request(&post, &metadata(), &Secret::new("t")).unwrap();
+    assert!(call.body.ends_with("&client_id=app&client_secret=s3cret"), "{}", call.body);
+}
+
+#[test]
+fn a_token_beyond_all_sizes_and_an_endpoint_that_is_not_there_cost_no_call() {
+    let long = Secret::new("x".repeat(LONGEST_TOKEN + 1));
+    assert_eq!(introspection_request(&provider(), &metadata(), &long).unwrap_err().reason, Reason::TokenInvalid);
+    let without = Metadata { introspection_endpoint: None, ..metadata() };
+    let refused = introspection_request(&provider(), &without, &Secret::new("t")).unwrap_err();
+    assert_eq!(refused.reason, Reason::IntrospectionUnavailable);
+}
+
+#[test]
+fn an_active_token_for_us_says_who_and_until_when() {
+    let token = judge(json!({})).unwrap();
+    assert_eq!((token.subject.as_str(), token.expires), ("robot", Timestamp::from_seconds(NOW + 300)));
+    // Without exp it lasts as long as the answer counts.
+    assert_eq!(judge(json!({"exp": null})).unwrap().expires, Timestamp::from_seconds(NOW + 30));
+    assert_eq!(judge(json!({"sub": null})).unwrap().subject, "client:c");
+    for changes in [
+        json!({"aud": ["x", "api"]}),
+        json!({"iss": null}),
+        json!({"iat": null}),
+        json!({"token_type": null}),
+        json!({"token_type": "bearer"}),
+        json!({"token_use": "access_token"}),
+        json!({"exp": NOW - 59}),
+    ] {
+        assert!(judge(changes.clone()).is_ok(), "{changes}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_and_so_is_what_has_another_type() {
+    for (changes, reason) in [
+        (json!({"active": false}), Reason::TokenInvalid),
+        (json!({"iss": "https://evil.example"}), Reason::TokenInvalid),
+        (json!({"iss": [ISSUER]}), Reason::TokenInvalid),
+        (json!({"aud": "app"}), Reason::TokenInvalid),
+        (json!({"aud": null}), Reason::TokenInvalid),
+        (json!({"aud": []}), Reason::TokenInvalid),
+        (json!({"aud": {"api": 1}}), Reason::TokenInvalid),
+        (json!({"exp": NOW - 60}), Reason::TokenExpired),
+        (json!({"exp": "later"}), Reason::TokenInvalid),
+        (json!({"nbf": NOW + 61}), Reason::TokenInvalid),
+        (json!({"iat": NOW + 61}), Reason::TokenInvalid),
+        (json!({"token_type": "DPoP"}), Reason::TokenInvalid),
+        (json!({"token_type": ["Bearer"]}), Reason::TokenInvalid),
+        (json!({"cnf": {"jkt": "x"}}), Reason::TokenInvalid),
+        (json!({"typ": "Refresh"}), Reason::TokenInvalid),
+        (json!({"token_use": "refresh_token"}), Reason::TokenInvalid),
+        (json!({"sub": 7}), Reason::TokenInvalid),
+        (json!({"sub": null, "client_id": null}), Reason::TokenInvalid),
+    ] {
+        assert_eq!(judge(changes.clone()).unwrap_err().reason, reason, "{changes}");
+    }
+}
+
+#[test]
+fn a_missing_audience_is_allowed_only_by_configuration_and_only_for_what_is_an_access_token() {
+    let allowed = |changes| read_with(&good(changes), MissingAudience::Allowed, Proved::Nothing).is_ok();
+    assert!(allowed(json!({"aud": null})));
+    assert!(!allowed(json!({"aud": null, "token_type": null})), "it may be a refresh token");
+    assert!(!allowed(json!({"aud": "app"})), "another audience is another matter");
+}
+
+#[test]
+fn an_answer_about_a_jwt_must_not_contradict_it() {
+    let judge = |changes| read_with(&good(changes), MissingAudience::Refused, Proved::Subject("robot"));
+    for changes in [json!({}), json!({"aud": null}), json!({"sub": null}), json!({"sub": null, "client_id": null})] {
+        assert_eq!(judge(changes.clone()).unwrap().subject, "robot", "{changes}");
+    }
+    for changes in [json!({"active": false}), json!({"sub": "root"}), json!({"aud": "app"}), json!({"iss": "x"})] {
+        assert_eq!(judge(changes.clone()).unwrap_err().reason, Reason::TokenInvalid, "{changes}");
+    }
+}
+
+#[test]
+fn an_answer_that_says_nothing_about_the_token_does_not_condemn_it() {
+    let json = ("content-type", "application/json");
+    for answer in [
+        Reply::Reset,
+        Reply::NotSent,
+        reply(503, &[json], b""),
+        reply(504, &[json], b""),
+        reply(500, &[json], br#"{"active":false}"#),
+        reply(401, &[json], br#"{"error":"invalid_client"}"#),
+        reply(403, &[json], br#"{"active":false}"#),
+        reply(400, &[json], br#"{"error":"invalid_request"}"#),
+        reply(429, &[], b""),
+        reply(302, &[], b""),
+        reply(201, &[json], br#"{"active":true}"#),
+        reply(200, &[], br#"{"active":true}"#),
+        reply(200, &[("content-type", "application/token-introspection+jwt")], b"a.b.c"),
+        reply(200, &[json], b"<html>"),
+        reply(200, &[json], b"{}"),
+        reply(200, &[json], br#"{"active":false,"active":true}"#),
+        good(json!({"active": "true"})),
+        good(json!({"active": 1})),
+        good(json!({"active": null})),
+        good(json!({"active": [true]})),
+    ] {
+        let failure = read_with(&answer, MissingAudience::Refused, Proved::Nothing).unwrap_err();
+        assert_eq!(failure.reason, Reason::IntrospectionUnavailable, "{answer:?}");
+    }
+}

@@ -1,0 +1,96 @@
+//! How somebody is to be authenticated: in which way, and how long ago at most (OpenID Connect Core, section 3.1.2.1; RFC 9470).
+//! Whether that was done is not judged here.
+
+use serde::{Deserialize, Serialize};
+
+/// More than this many bytes of `acr_values` are nobody's classes.
+const LONGEST: usize = 512;
+
+/// What is asked of an authentication. The short names keep the cookie small that it travels in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Demand {
+    /// One of these must be its class (`acr`); any will do when there are none.
+    #[serde(rename = "a", default, skip_serializing_if = "Vec::is_empty")]
+    pub acr_values: Vec<String>,
+    /// So many seconds may have passed since (`max_age`); any number when there is none.
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<u64>,
+}
+
+impl Demand {
+    /// What a query says, if it can be read.
+    pub fn parse(acr_values: Option<&str>, max_age: Option<&str>) -> Option<Self> {
+        let acr_values = acr_values.unwrap_or_default();
+        let acr_values: Vec<_> = acr_values.split(' ').filter(|class| !class.is_empty()).map(str::to_owned).collect();
+        let short = acr_values.iter().map(String::len).sum::<usize>() <= LONGEST;
+        let max_age = match max_age {
+            None => None,
+            Some(digits) if digits.len() <= 9 && digits.bytes().all(|byte| byte.is_ascii_digit()) => Some(digits.parse().ok()?),
+            Some(_) => return None,
+        };
+        (short && acr_values.iter().all(|class| is_class(class))).then_some(Self { acr_values, max_age })
+    }
+
+    /// Whether nothing is asked for.
+    pub const fn is_nothing(&self) -> bool {
+        self.acr_values.is_empty() && self.max_age.is_none()
+    }
+
+    /// Both demands at once, unless no class meets both.
+    pub fn and(self, other: &Self) -> Option<Self> {
+        let acr_values = match (self.acr_values.as_slice(), other.acr_values.as_slice()) {
+            (mine, []) => mine.to_vec(),
+            ([], theirs) => theirs.to_vec(),
+            (mine, theirs) => mine.iter().filter(|class| theirs.contains(class)).cloned().collect(),
+        };
+        let contradictory = acr_values.is_empty() && !self.acr_values.is_empty();
+        let max_age = self.max_age.into_iter().chain(other.max_age).min();
+        (!contradictory).then_some(Self { acr_values, max_age })
+    }
+
+    /// As parameters: of an authorization request, of the login endpoint, of a challenge.
+    pub fn parameters(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let acr_values = (!self.acr_values.is_empty()).then(|| ("acr_values", self.acr_values.join(" ")));
+        acr_values.into_iter().chain(self.max_age.map(|seconds| ("max_age", seconds.to_string())))
+    }
+}
+
+/// Whether a text can be a class's name: it stands between spaces, and between quotes.
+pub fn is_class(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn demand(acr_values: &str, max_age: Option<u64>) -> Demand {
+        Demand { acr_values: acr_values.split_whitespace().map(str::to_owned).collect(), max_age }
+    }
+
+    #[test]
+    fn what_a_query_says_is_read_in_one_way_or_not_at_all() {
+        assert_eq!(Demand::parse(Some("urn:a  b "), Some("300")), Some(demand("urn:a b", Some(300))));
+        assert_eq!(Demand::parse(None, None), Some(Demand::default()));
+        for (acr_values, max_age) in [
+            (Some("a\"b"), None),
+            (Some("a\\"), None),
+            (Some("é"), None),
+            (None, Some("-1")),
+            (None, Some("+1")),
+            (None, Some("")),
+        ] {
+            assert_eq!(Demand::parse(acr_values, max_age), None, "{acr_values:?} {max_age:?}");
+        }
+        assert_eq!(Demand::parse(Some(&"a".repeat(513)), None), None);
+        assert_eq!(Demand::parse(None, Some("99999999999999999999")), None);
+    }
+
+    #[test]
+    fn two_demands_are_as_strict_as_both() {
+        assert_eq!(demand("a b", Some(300)).and(&demand("b c", Some(60))), Some(demand("b", Some(60))));
+        assert_eq!(demand("", None).and(&demand("b", Some(60))), Some(demand("b", Some(60))));
+        assert_eq!(demand("a", None).and(&demand("b", None)), None);
+    }
+}
