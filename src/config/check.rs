@@ -37,18 +37,21 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let origins = origins(&configuration.origins)?;
     let trusted_origins = trusted_origins(&configuration.trusted_origins)?;
     let without_provider = configuration.session.jwt.as_ref().is_some_and(|jwt| jwt.bearer);
-    let oidc = checked_providers(configuration.providers, without_provider, environment)?;
+    let (oidc, shared) = checked_providers(configuration.providers, without_provider, environment)?;
     let keys = keys(configuration.session.keys, oidc.is_empty(), environment)?;
-    check_reuse(&keys, &oidc)?;
+    check_reuse(&keys, &oidc, &shared)?;
     let sealer = Sealer::new(&keys).map_err(|(index, why)| unusable_key(index, why))?;
-    let mut secrets = Secrets::of(&keys, &oidc)?;
-    let names = oidc.iter().map(|provider| provider.name.clone()).collect();
+    let mut secrets = Secrets::of(&keys, &oidc, shared)?;
+    let signing_in = || oidc.iter().filter(|provider| provider.signs_in());
+    let names = signing_in().map(|provider| provider.name.clone()).collect();
     let jwt = configuration.session.jwt.map(|jwt| own_tokens::session_jwt(jwt, names, &mut secrets, environment)).transpose()?;
     let identity_jwt = configuration.forward.identity_jwt;
     let identity_jwt = identity_jwt.map(|shape| own_tokens::identity_jwt(shape, &mut secrets, environment)).transpose()?;
     let session_keys = jwt.iter().flat_map(|jwt| &jwt.keys);
     let published_keys = own_tokens::published(session_keys.chain(identity_jwt.iter().flat_map(|identity| &identity.keys)));
-    let endpoints = endpoints(configuration.endpoints, oidc.len(), published_keys.is_some())?;
+    let several = signing_in().nth(1).is_some();
+    let providers = if oidc.is_empty() { 0 } else { signing_in().count().max(1) };
+    let endpoints = endpoints(configuration.endpoints, providers, published_keys.is_some())?;
     let listed: Vec<_> = origins.iter().chain(&trusted_origins).cloned().collect();
     front_end(&oidc, &endpoints, &listed)?;
     let sign_out = sign_out(configuration.logout, &listed)?;
@@ -99,7 +102,6 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let cookie = cookie(configuration.session.cookie, shape, !trusted_origins.is_empty())?;
     let attempt_timeout =
         positive("sign_in.timeout", configuration.sign_in.timeout, Duration::from_secs(600), Duration::from_secs(3_600))?;
-    let several = oidc.len() > 1;
     let providers = oidc.into_iter().map(|oidc| {
         let fingerprint = fingerprint(&oidc, &kept_claims, forward, follow_provider);
         let base = &endpoints.callback;
@@ -179,11 +181,15 @@ fn origin(path: &str, text: &str) -> Result<Origin, Refusal> {
     Origin::parse(text).map_err(refusal)
 }
 
+/// A secret that a provider shares with us for its tokens, and the path of the field where it stands.
+type SharedSecret = (String, Secret);
+
+/// The providers, and the secrets that some share with us.
 fn checked_providers(
     shapes: Vec<shapes::Provider>,
     may_be_none: bool,
     environment: Environment<'_>,
-) -> Result<Vec<Provider>, Refusal> {
+) -> Result<(Vec<Provider>, Vec<SharedSecret>), Refusal> {
     if shapes.is_empty() && !may_be_none {
         return Err(Refusal::new(
             "providers",
@@ -191,9 +197,14 @@ fn checked_providers(
         ));
     }
     let mut providers: Vec<Provider> = Vec::new();
-    for (index, shape) in shapes.into_iter().enumerate() {
+    let mut secrets = Vec::new();
+    for (index, mut shape) in shapes.into_iter().enumerate() {
         let path = format!("providers[{index}]");
-        let provider = providers::provider(&path, shape, environment)?;
+        let shared = shape.bearer.as_mut().and_then(|bearer| bearer.secret.take());
+        let at_secret = format!("{path}.bearer.secret");
+        let shared = shared.map(|source| resolve(&at_secret, source, environment)).transpose()?;
+        let provider = providers::provider(&path, shape, shared.as_ref(), environment)?;
+        secrets.extend(shared.map(|secret| (at_secret, secret)));
         if provider.name.ends_with('.') {
             return Err(Refusal::new(
                 format!("{path}.name"),
@@ -218,7 +229,7 @@ fn checked_providers(
         }
         providers.push(provider);
     }
-    Ok(providers)
+    Ok((providers, secrets))
 }
 
 fn asks_about_opaque_tokens(provider: &Provider) -> bool {
@@ -238,21 +249,35 @@ fn keys(sources: Vec<SecretSource>, may_be_none: bool, environment: Environment<
 }
 
 /// One key serves one purpose.
-fn check_reuse(keys: &[Secret], providers: &[Provider]) -> Result<(), Refusal> {
+fn check_reuse(keys: &[Secret], providers: &[Provider], shared: &[SharedSecret]) -> Result<(), Refusal> {
     for (index, key) in keys.iter().enumerate() {
         let path = format!("session.keys[{index}]");
-        let is_client_secret = |provider: &Provider| match &provider.authentication {
-            ClientAuthentication::SecretBasic(secret) | ClientAuthentication::SecretPost(secret) => secret == key,
-            ClientAuthentication::None => false,
-        };
-        if providers.iter().any(is_client_secret) {
+        if providers.iter().any(|provider| is_client_secret(provider, key)) {
             return Err(Refusal::new(
                 path,
                 "expected a key of its own, found a provider's client_secret; make one with: openssl rand -base64 32",
             ));
         }
     }
+    for (index, (path, secret)) in shared.iter().enumerate() {
+        let elsewhere = keys.contains(secret)
+            || providers.iter().any(|provider| is_client_secret(provider, secret))
+            || shared.iter().take(index).any(|(_, other)| other == secret);
+        if elsewhere {
+            return Err(Refusal::new(
+                path,
+                "expected a secret for these tokens alone, found one that stands elsewhere too; make one with: openssl rand -base64 32",
+            ));
+        }
+    }
     Ok(())
+}
+
+fn is_client_secret(provider: &Provider, text: &Secret) -> bool {
+    match &provider.authentication {
+        ClientAuthentication::SecretBasic(secret) | ClientAuthentication::SecretPost(secret) => secret == text,
+        ClientAuthentication::None => false,
+    }
 }
 
 fn unusable_key(index: usize, why: UnusableKey) -> Refusal {

@@ -52,7 +52,7 @@ pub(super) struct Secrets(Vec<(String, Secret)>);
 
 impl Secrets {
     /// Those that keys of our own must differ from.
-    pub(super) fn of(keys: &[Secret], providers: &[Provider]) -> Result<Self, Refusal> {
+    pub(super) fn of(keys: &[Secret], providers: &[Provider], shared: Vec<(String, Secret)>) -> Result<Self, Refusal> {
         let mut secrets = Self::default();
         for (index, key) in keys.iter().enumerate() {
             secrets.add(format!("session.keys[{index}]"), key)?;
@@ -64,6 +64,7 @@ impl Secrets {
                 secrets.0.push((format!("providers[{index}].client_secret"), secret.clone()));
             }
         }
+        secrets.0.extend(shared);
         Ok(secrets)
     }
 

@@ -22,7 +22,7 @@ pub struct Settings {
     pub origins: Vec<Origin>,
     /// Other origins that may act for a signed-in person.
     pub trusted_origins: Vec<Origin>,
-    /// The providers; the first is used where nothing names one.
+    /// The providers; the first that people can sign in at is used where nothing names one.
     pub providers: Vec<ProviderSettings>,
     /// Seals cookies.
     pub sealer: Sealer,
@@ -126,6 +126,12 @@ impl Settings {
     /// A provider by its configured name.
     pub fn provider(&self, name: &str) -> Option<&ProviderSettings> {
         self.providers.iter().find(|provider| provider.oidc.name == name)
+    }
+
+    /// The provider to sign in at: the one of that name, or the first where none is named.
+    pub fn sign_in_provider(&self, name: Option<&str>) -> Option<&ProviderSettings> {
+        let named = |provider: &&ProviderSettings| name.is_none_or(|name| provider.oidc.name == name);
+        self.providers.iter().filter(|provider| provider.oidc.signs_in()).find(named)
     }
 
     /// Whether sessions keep a refresh token, if there is one: where nothing ends with the provider's tokens, none is needed.

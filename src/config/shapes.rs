@@ -50,7 +50,7 @@ pub struct Provider {
     pub metadata: Option<Metadata>,
     #[serde(default)]
     pub clusters: BTreeMap<String, String>,
-    pub client_id: String,
+    pub client_id: Option<String>,
     pub client_secret: Option<SecretSource>,
     pub token_endpoint_auth_method: Option<AuthMethod>,
     pub scope: Option<String>,
@@ -60,8 +60,7 @@ pub struct Provider {
     #[serde(default)]
     pub response_mode: ResponseMode,
     pub redirect_uri: Option<String>,
-    #[serde(default)]
-    pub userinfo: bool,
+    pub userinfo: Option<bool>,
     pub clock_skew_seconds: Option<u64>,
     pub algorithms: Option<Vec<String>>,
     pub timeout: Option<Span>,
@@ -81,6 +80,15 @@ pub struct Bearer {
     #[serde(default)]
     pub forward: bool,
     pub introspection: Option<Introspection>,
+    pub jwks: Option<JwkSet>,
+    pub public_keys: Option<Vec<PublicKey>>,
+    pub secret: Option<SecretSource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[allow(missing_docs, reason = "the names of RFC 7517")]
+pub struct JwkSet {
+    pub keys: Vec<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -102,6 +110,14 @@ pub enum When {
     Opaque,
     Jwt,
     Always,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub struct PublicKey {
+    pub pem: String,
+    pub key_id: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

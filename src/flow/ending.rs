@@ -13,7 +13,7 @@ use crate::words::message::{HttpCall, Request, Response};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
-use crate::words::url::ReturnTo;
+use crate::words::url::{Origin, ReturnTo};
 
 impl Visit {
     /// The answer for a reason: a page or problem JSON, as the request asks.
@@ -53,7 +53,23 @@ impl Visit {
             bearer,
             demand,
         };
-        answer::refuse(reason, &context)
+        let mut response = answer::refuse(reason, &context);
+        self.let_page_read(settings, &mut response);
+        response
+    }
+
+    /// Lets the front end's page read an answer of the token endpoint. Elsewhere Envoy's CORS filter does that; it passes over
+    /// routes that lead to nobody.
+    pub fn let_page_read(&self, settings: &Settings, response: &mut Response) {
+        if settings.endpoints.token.as_ref() != Some(&self.request.path) {
+            return;
+        }
+        let Some(text) = self.request.headers.single("origin") else { return };
+        if Origin::parse(text).is_ok_and(|origin| settings.trusted_origins.contains(&origin)) {
+            let fields =
+                [("access-control-allow-origin", text), ("access-control-allow-credentials", "true"), ("vary", "origin")];
+            response.headers.extend(fields.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        }
     }
 
     /// Ends a request with a refusal that belongs to no rule.

@@ -95,7 +95,9 @@ pub fn release(settings: &Settings, sign_in: &SignIn, tokens: &TokenSet, id_toke
         subject: id_token.subject.clone(),
     };
     let forgotten = sign_in.attempt.forget(&settings.session.cookie);
-    let mut step = Step::answered(json_answer(&body, vec![forgotten]), vec![completed]);
+    let mut response = json_answer(&body, vec![forgotten]);
+    sign_in.visit.let_page_read(settings, &mut response);
+    let mut step = Step::answered(response, vec![completed]);
     step.note.subject = Some(Rc::from(id_token.subject));
     step
 }

@@ -186,7 +186,7 @@ impl Gateway {
         let settings = Rc::clone(&self.settings);
         let endpoints = &settings.endpoints;
         let path = visit.request.path.as_str();
-        let called_back = settings.providers.iter().find(|provider| provider.callback == path);
+        let called_back = settings.providers.iter().find(|provider| provider.oidc.signs_in() && provider.callback == path);
         // Without a provider, login and callback are empty: no path is.
         if path == endpoints.login {
             sign_in::login(self, world, visit, Ending::Session)

@@ -174,8 +174,9 @@ impl Gateway {
     ) -> Step {
         // Whoever brings a token is a program, and signing in would not mend the token.
         let could_sign_in = matches!(failure.reason, Reason::SessionMissing | Reason::SessionExpired | Reason::SessionInvalid);
-        if could_sign_in && !self.settings.providers.is_empty() && redirects(rule, &visit) {
-            let provider = rule.require.provider().map(str::to_owned);
+        let provider = rule.require.provider();
+        if could_sign_in && redirects(rule, &visit) && self.settings.sign_in_provider(provider).is_some() {
+            let provider = provider.map(str::to_owned);
             return self.redirect(world, visit, rule, provider, rule.require.demand().unwrap_or_default(), events);
         }
         deny(&Rc::clone(&self.settings), &visit, rule, None, failure, events)
@@ -309,7 +310,7 @@ fn deny(
     let visitor = verified.map(|verified| Visitor {
         name: verified.principal.name(),
         looked_at: rule.require.claims(),
-        provider: rule.require.provider().map(str::to_owned),
+        provider: rule.require.provider().filter(|name| settings.sign_in_provider(Some(name)).is_some()).map(str::to_owned),
     });
     let scope = match &rule.require {
         Requirement::When(condition) => condition.scopes().join(" "),

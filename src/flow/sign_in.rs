@@ -86,10 +86,7 @@ fn wish(settings: &Settings, visit: &Visit, ending: Ending) -> Result<Wish, Reas
 /// Sends the browser to the provider, as soon as its metadata is here.
 pub fn send(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, wish: Wish, mut events: Vec<Event>) -> Step {
     let settings = Rc::clone(&gateway.settings);
-    let chosen = match &wish.provider {
-        Some(name) => settings.provider(name),
-        None => settings.providers.first(),
-    };
+    let chosen = settings.sign_in_provider(wish.provider.as_deref());
     // Not every provider need have a page that it sends codes to.
     let chosen = chosen.and_then(|provider| Some((provider, redirect_uri(&visit, provider, wish.ending)?)));
     let Some((provider, redirect_uri)) = chosen else {

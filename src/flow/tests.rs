@@ -24,3 +24,4 @@ mod sign_in;
 mod sign_out;
 mod silence;
 mod step_up;
+mod written_keys;

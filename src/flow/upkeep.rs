@@ -163,7 +163,8 @@ impl Background {
         let (mut fetches, mut events) = (Vec::new(), Vec::new());
         self.refresh_what_is_due(settings, world, now, &mut fetches, &mut events);
         let mut attentive = !self.wanted.is_empty();
-        for (keep, provider) in self.providers.iter_mut().zip(&settings.providers) {
+        let asked = self.providers.iter_mut().zip(&settings.providers).filter(|(_, provider)| provider.oidc.is_asked());
+        for (keep, provider) in asked {
             keep.look(&provider.oidc, &settings.sealer, world, now, &mut fetches);
             attentive |= keep.metadata.is_due(now) || keep.keys.is_due(now);
         }

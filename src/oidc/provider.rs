@@ -21,7 +21,7 @@ pub struct Provider {
     pub source: MetadataSource,
     /// Which cluster reaches which host.
     pub clusters: Clusters,
-    /// Our identifier there.
+    /// Our identifier there; empty where nobody signs in, but tokens are accepted.
     pub client_id: String,
     /// How we prove that we are that client.
     pub authentication: ClientAuthentication,
@@ -59,6 +59,11 @@ pub enum MetadataSource {
     },
     /// From the configuration.
     Given(Box<Metadata>),
+    /// It has none: it only signs tokens, whose keys are in the configuration, and is never asked anything.
+    Never {
+        /// The issuer in its tokens, which need not be an address.
+        issuer: String,
+    },
 }
 
 /// How a client proves itself at the token endpoint (OpenID Connect Core, section 9).
@@ -121,11 +126,22 @@ impl Clusters {
 }
 
 impl Provider {
+    /// Whether people can sign in there; else it only issues tokens.
+    pub const fn signs_in(&self) -> bool {
+        !self.client_id.is_empty()
+    }
+
+    /// Whether it is ever asked for metadata and keys.
+    pub const fn is_asked(&self) -> bool {
+        !matches!(self.source, MetadataSource::Never { .. })
+    }
+
     /// The issuer: what `iss` must be.
     pub fn issuer(&self) -> &str {
         match &self.source {
             MetadataSource::Discovery { issuer } => issuer.as_str(),
             MetadataSource::Given(metadata) => &metadata.issuer,
+            MetadataSource::Never { issuer } => issuer,
         }
     }
 

@@ -53,6 +53,7 @@ fn a_page_gets_the_access_token_for_its_code_and_nothing_else() {
     let access_token = stage.provider.secrets[1].clone();
     assert_eq!(body(&step), json!({"access_token": access_token, "token_type": "Bearer", "expires_in": 300}));
     assert_eq!(field(response(&step), "cache-control"), Some("private, no-store"));
+    assert_eq!(field(response(&step), "access-control-allow-origin"), Some(FRONT), "the page can read it");
     assert!(matches!(step.events[0], Event::SignInCompleted { .. }), "{:?}", step.events);
     assert_eq!(stage.browser.names(), Vec::<&str>::new(), "no session, and the attempt is gone");
 }
@@ -147,6 +148,7 @@ fn trouble_with_a_code_releases_no_token_and_is_told_apart() {
         let step = post(&mut stage, &json!({ "code": code }));
         assert_eq!(outcome(&step), expected, "{instead:?}");
         let challenge = field(response(&step), "www-authenticate");
+        assert_eq!(field(response(&step), "access-control-allow-origin"), Some(FRONT), "the page can read why");
         assert_eq!(challenge, (expected.0 == 401).then_some("Bearer realm=\"https://app.example.com\""));
         assert_eq!(stage.browser.names(), Vec::<&str>::new());
     }
@@ -185,6 +187,7 @@ fn another_site_can_neither_begin_nor_finish_a_sign_in() {
         let posted = [&fields[..], &[("content-type", "application/json")]].concat();
         let step = stage.worker.begin(stage.browser.send("POST", "/api/token", &posted));
         assert_eq!(outcome(&step), (403, "cross_site"), "{fields:?}");
+        assert_eq!(field(response(&step), "access-control-allow-origin"), None, "{fields:?}");
     }
     let own = [("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin")];
     assert_eq!(status(&stage.send(stage.browser.send("GET", "/api/authorize", &own))), 200);

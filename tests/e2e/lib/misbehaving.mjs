@@ -24,6 +24,9 @@ const PATHS = {
 
 export const now = () => Math.floor(Date.now() / 1000);
 const hash = (text, algorithm = 'sha256') => createHash(algorithm).update(text).digest();
+/** By the end of an algorithm's name; Ed25519 uses SHA-512 itself. */
+const HASHES = { 256: 'sha256', 384: 'sha384', 512: 'sha512', DSA: 'sha512' };
+const leftHalf = (bytes) => bytes.subarray(0, bytes.length / 2);
 const pairs = new Map();
 
 /** A signing key; key pairs are made once per process and name, because RSA keys take their time. */
@@ -212,7 +215,7 @@ export class Provider {
       exp: now() + 300,
       nonce: attempt.nonce,
       auth_time: attempt.auth_time,
-      at_hash: hash(accessToken).subarray(0, 16).toString('base64url'),
+      at_hash: leftHalf(hash(accessToken, HASHES[this.signingKey.algorithm.slice(-3)])).toString('base64url'),
       ...this.user,
     };
     const claims = await this.#tell('claims', truth);
