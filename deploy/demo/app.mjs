@@ -6,7 +6,7 @@ import { WebSocketServer } from 'ws';
 import { html, page, trusted } from './page.mjs';
 
 /** `port: 0` takes a free one. `onRequest` sees every request that arrives, upgrades included. */
-export async function startApp({ port = 9100, host = '127.0.0.1', onRequest = () => {} } = {}) {
+export async function startApp({ port = 9100, host = '127.0.0.1', onRequest = () => {}, login = '/api/login', logout = '/api/logout' } = {}) {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 64 * 1024 });
   sockets.on('connection', (socket) => {
     socket.on('message', (data, binary) => socket.send(data, { binary }));
@@ -20,6 +20,7 @@ export async function startApp({ port = 9100, host = '127.0.0.1', onRequest = ()
       response.headersSent ? response.destroy() : send(response, 500, 'text/plain', 'The application failed.\n');
     });
   });
+  server.paths = { login, logout };
   server.on('upgrade', (request, socket, head) => {
     onRequest(request);
     if (path(request) !== '/api/echo') return socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
@@ -69,6 +70,8 @@ function who({ headers }) {
   return {
     login: decoded(login),
     subject: decoded(headers['x-forwarded-user'] ?? ''),
+    name: decoded(headers['x-forwarded-name'] ?? ''),
+    picture: decoded(headers['x-forwarded-picture'] ?? ''),
     email: decoded(headers['x-forwarded-email'] ?? ''),
     groups: (headers['x-forwarded-groups'] ?? '').split(',').filter(Boolean).map(decoded),
   };
@@ -97,8 +100,8 @@ function site(request, title, body) {
   const here = path(request);
   const links = Object.entries(PAGES).map(([to, name]) => html`<a href="${to}" ${here === to ? trusted('aria-current="page"') : ''}>${name}</a>`);
   const visitor = who(request)
-    ? html`<form method="post" action="/api/logout"><button class="quiet">Sign out</button></form>`
-    : html`<a class="button" href="/api/login?return_to=${encodeURIComponent(here)}">Sign in</a>`;
+    ? html`<form method="post" action="${request.socket.server.paths.logout}"><button class="quiet">Sign out</button></form>`
+    : html`<a class="button" href="${request.socket.server.paths.login}?return_to=${encodeURIComponent(here)}">Sign in</a>`;
   return page({ title, header: html`<strong>Sample application</strong><nav>${links}</nav>${visitor}`, body });
 }
 
@@ -113,6 +116,7 @@ function home(request) {
 const identity = (user) => html`<dl>
   <dt>Subject</dt><dd>${user.subject}</dd>
   <dt>User name</dt><dd>${user.login}</dd>
+  ${user.name ? html`<dt>Name</dt><dd>${user.name}</dd><dt>Picture</dt><dd>${user.picture}</dd>` : ''}
   <dt>E-mail</dt><dd>${user.email || '–'}</dd>
   <dt>Groups</dt><dd>${user.groups.join(', ') || '–'}</dd></dl>`;
 

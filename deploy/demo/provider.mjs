@@ -30,6 +30,9 @@ export const demoClient = (secret, origin = 'http://localhost:10000') => ({
   grant_types: ['authorization_code', 'refresh_token'],
 });
 
+/** The client that envoy/google-session.yaml signs in as. */
+export const googleClient = (secret, origin = 'http://localhost:10000') => ({ ...demoClient(secret, origin), redirect_uris: [`${origin}/auth/callback`] });
+
 /** The client that envoy/spa-tokens.yaml signs in as: the code goes to a page of the front end. */
 export const spaClient = (secret, front = 'http://localhost:9200') => ({
   ...demoClient(secret),
@@ -53,9 +56,6 @@ export const jwtAccessTokens = (users = USERS) => ({
     },
   },
 });
-
-/** The client that envoy/google-session.yaml signs in as. */
-export const googleClient = (secret, origin = 'http://localhost:10000') => ({ ...demoClient(secret, origin), redirect_uris: [`${origin}/auth/callback`] });
 
 /** `port: 0` takes a free one. `configuration` goes to oidc-provider as it is and wins over what is set here. */
 export async function startProvider({ port = 9000, host = '127.0.0.1', issuer, clients, users = USERS, configuration: { features, ...configuration } = {} }) {

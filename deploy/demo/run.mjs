@@ -3,7 +3,7 @@
 // Provider and application live in this process; Envoy is its only child. However this ends, Envoy ends first: by Ctrl-C, SIGTERM, a closed
 // terminal or a fault. And when Envoy ends, this does, with the end of Envoy's log.
 import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { startApp } from './app.mjs';
 import { startFront } from './front.mjs';
-import { demoClient, jwtAccessTokens, spaClient, startProvider, USERS } from './provider.mjs';
+import { demoClient, googleClient, jwtAccessTokens, spaClient, startProvider, USERS } from './provider.mjs';
 
 const GATEWAY = 'http://localhost:10000';
 const ADMIN = 'http://127.0.0.1:9901';
@@ -49,12 +49,42 @@ const SCENARIOS = {
       [`curl -s '${ADMIN}/stats?filter=accredit'`, 'what the filter has counted'],
     ],
   },
+  'google-session': {
+    about: 'sign-in with a provider such as Google; the session is a JWT that the application reads',
+    config: 'envoy/google-session.yaml',
+    provider: ({ OIDC_CLIENT_SECRET }) => ({ clients: [googleClient(OIDC_CLIENT_SECRET, GATEWAY)], configuration: { conformIdTokenClaims: true } }),
+    application: { login: '/auth/login', logout: '/auth/logout' },
+    toTry: [
+      [GATEWAY, 'in a browser: a public page; sign in, and it knows you'],
+      [`${GATEWAY}/api/user`, 'who the session says you are'],
+      [`${GATEWAY}/api/headers`, 'what the application is told about you, the session among it'],
+      [`curl -i ${GATEWAY}/api/protected`, 'programs get 401 and JSON, never a redirect'],
+      [`curl -i -H 'Cookie: access_token=forged' ${GATEWAY}/`, 'on a public page a forged session is nobody'],
+    ],
+  },
+  'login-microservices': {
+    about: 'microservices behind bearer tokens, which a login service signs; there is no provider',
+    config: 'envoy/login-microservices.yaml',
+    toTry: ({ SESSION_JWT_SECRET }) => [
+      [`curl -i ${GATEWAY}/api/headers`, '401 token_missing'],
+      [`TOKEN=${sign({ sub: 'u-17', role: 'admin' }, SESSION_JWT_SECRET)}`, ''],
+      [`curl -i -H "Authorization: Bearer $TOKEN" ${GATEWAY}/api/headers`, 'what a service is told about who asks'],
+    ],
+  },
 };
+
+/** What a login service answers: a JWT (HS256) for an hour. */
+function sign(claims, secret) {
+  const now = Math.floor(Date.now() / 1000);
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ ...claims, iat: now, exp: now + 3600 })}`;
+  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+}
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const name = process.argv[2] ?? 'bff';
 const scenario = Object.hasOwn(SCENARIOS, name) ? SCENARIOS[name] : give(`there is no scenario ${name}; there are: ${Object.keys(SCENARIOS).join(', ')}`);
-const secrets = { OIDC_CLIENT_SECRET: secret(), ACCREDIT_KEY: secret() };
+const secrets = { OIDC_CLIENT_SECRET: secret(), ACCREDIT_KEY: secret(), SESSION_JWT_SECRET: secret() };
 const running = []; // how to stop what was started, in the order of starting
 let stopping = false;
 
@@ -62,29 +92,35 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => s
 process.on('uncaughtException', (error) => { console.error(error); stop(1); });
 
 await portsAreFree();
-const provider = await startProvider({ port: PORTS.provider, ...scenario.provider(secrets) });
-running.push(provider.close);
-const app = await startApp({ port: PORTS.application });
+const provider = scenario.provider && await startProvider({ port: PORTS.provider, ...scenario.provider(secrets) });
+if (provider) running.push(provider.close);
+const app = await startApp({ port: PORTS.application, ...scenario.application });
 running.push(app.close);
 for (const start of scenario.start ?? []) running.push((await start()).close);
 const envoy = startEnvoy();
 running.push(envoy.close);
 await ready();
 
+const toTry = typeof scenario.toTry === 'function' ? scenario.toTry(secrets) : scenario.toTry;
 console.log(`
   Accredit, scenario ${name}: ${scenario.about}
 
   Gateway      ${GATEWAY}
-  Users        ${Object.entries(USERS).map(([login, user]) => `${login} / ${user.password} (${user.claims.groups.join(', ')})`).join('\n               ')}
-  Provider     ${provider.issuer}
-  Envoy admin  ${ADMIN}
+${provider ? people() : ''}  Envoy admin  ${ADMIN}
   Envoy's log  ${envoy.log}
 
   To try
-    ${scenario.toTry.map(([what, why]) => `${what.padEnd(66)}${why}`).join('\n    ')}
+    ${toTry.map(([what, why]) => `${what.padEnd(66)}${why}`).join('\n    ')}
 
   Ctrl-C ends it. What the filter audits appears here:
 `);
+
+function people() {
+  const users = Object.entries(USERS).map(([login, user]) => `${login} / ${user.password} (${user.claims.groups.join(', ')})`);
+  return `  Users        ${users.join('\n               ')}
+  Provider     ${provider.issuer}
+`;
+}
 
 function secret() { return randomBytes(32).toString('base64'); }
 

@@ -1,4 +1,4 @@
-//! The endpoints as written → the paths that are answered here, and what the front end that keeps its own token needs of them.
+//! Paths that are answered here: each of its own, and none that another reading of a path could reach.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +9,13 @@ use crate::config::shapes;
 use crate::oidc::provider::Provider;
 use crate::words::url::Origin;
 
-/// Checks the paths. `providers` is how many there are, and whether one can sign in at several of them.
-pub(super) fn endpoints(
-    shape: shapes::Endpoints,
-    (providers, several_providers): (usize, bool),
-    public_keys: bool,
-) -> Result<Endpoints, Refusal> {
-    if providers == 0 && (shape.login.is_some() || shape.callback.is_some()) {
-        return Err(Refusal::new("endpoints", "expected neither login nor callback without a provider, found one; remove it"));
+/// The paths that are answered here.
+pub(super) fn endpoints(shape: shapes::Endpoints, providers: usize, public_keys: bool) -> Result<Endpoints, Refusal> {
+    if providers == 0 && [&shape.login, &shape.callback, &shape.authorize, &shape.token].iter().any(|path| path.is_some()) {
+        return Err(Refusal::new(
+            "endpoints",
+            "expected none that signs people in, because there is no provider, found one; remove it",
+        ));
     }
     if shape.jwks.is_some() && !public_keys {
         return Err(Refusal::new(
@@ -40,7 +39,7 @@ pub(super) fn endpoints(
     };
     let mut seen = BTreeSet::new();
     for (name, endpoint) in endpoints.all() {
-        if providers == 0 && endpoint.is_empty() {
+        if providers == 0 && endpoint.is_empty() && matches!(name, "login" | "callback") {
             continue;
         }
         let path = format!("endpoints.{name}");
@@ -48,7 +47,7 @@ pub(super) fn endpoints(
             return Err(Refusal::new(path, "expected an absolute path of plain characters, found another; write /api/login"));
         }
         // With several providers, the callbacks stand below the callback's path.
-        if several_providers && name != "callback" && endpoint.starts_with(&format!("{}/", endpoints.callback)) {
+        if providers > 1 && name != "callback" && endpoint.starts_with(&format!("{}/", endpoints.callback)) {
             return Err(Refusal::new(path, "expected a path that is not below the callback's, found one; change it"));
         }
         if !seen.insert(endpoint) {

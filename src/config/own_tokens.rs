@@ -26,12 +26,15 @@ use crate::words::secret::Secret;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
+/// The algorithms that tokens of ours are signed with.
+const ALGORITHMS: [Algorithm; 3] = [Algorithm::HS256, Algorithm::RS256, Algorithm::ES256];
+
+/// A token of ours; not every field is for each.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "see the configuration reference")]
-pub struct SessionJwt {
-    #[serde(default)]
-    pub algorithm: SigningAlgorithm,
+pub struct OwnToken {
+    pub algorithm: Option<String>,
     pub keys: Vec<SecretSource>,
     #[serde(default)]
     pub claims: Vec<ClaimName>,
@@ -40,39 +43,7 @@ pub struct SessionJwt {
     pub lifetime: Option<Span>,
     #[serde(default)]
     pub bearer: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[allow(missing_docs, reason = "see the configuration reference")]
-pub struct IdentityJwtShape {
-    #[serde(default)]
-    pub algorithm: SigningAlgorithm,
-    pub keys: Vec<SecretSource>,
-    #[serde(default)]
-    pub claims: Vec<ClaimName>,
-    pub issuer: Option<String>,
-    pub lifetime: Option<Span>,
     pub header_name: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[allow(missing_docs, reason = "the registered names")]
-pub enum SigningAlgorithm {
-    #[default]
-    HS256,
-    RS256,
-    ES256,
-}
-
-impl From<SigningAlgorithm> for Algorithm {
-    fn from(algorithm: SigningAlgorithm) -> Self {
-        match algorithm {
-            SigningAlgorithm::HS256 => Self::HS256,
-            SigningAlgorithm::RS256 => Self::RS256,
-            SigningAlgorithm::ES256 => Self::ES256,
-        }
-    }
 }
 
 /// Secrets of a configuration, by their paths. Each is to be there once.
@@ -110,16 +81,23 @@ impl Secrets {
 
 /// Sessions as JWTs.
 pub(super) fn session_jwt(
-    shape: SessionJwt,
+    shape: OwnToken,
     providers: Vec<String>,
     secrets: &mut Secrets,
     environment: Environment<'_>,
 ) -> Result<JwtSettings, Refusal> {
-    let keys = keys("session.jwt", shape.algorithm, shape.keys, secrets, environment)?;
+    if shape.header_name.is_some() {
+        return Err(Refusal::new(
+            "session.jwt.header_name",
+            "expected none, because sessions come in a cookie, found one; remove it",
+        ));
+    }
+    let algorithm = algorithm("session.jwt.algorithm", shape.algorithm)?;
+    let keys = keys("session.jwt", algorithm, shape.keys, secrets, environment)?;
     Ok(JwtSettings {
         verifying: KeySet::configured(keys.iter().map(|key| key.verification_key().clone()).collect()),
         keys,
-        algorithm: shape.algorithm.into(),
+        algorithm,
         claims: claims("session.jwt.claims", &shape.claims)?,
         issuer: named("session.jwt.issuer", shape.issuer)?,
         audience: named("session.jwt.audience", shape.audience)?,
@@ -130,15 +108,17 @@ pub(super) fn session_jwt(
 }
 
 /// The token for the upstream.
-pub(super) fn identity_jwt(
-    shape: IdentityJwtShape,
-    secrets: &mut Secrets,
-    environment: Environment<'_>,
-) -> Result<IdentityJwt, Refusal> {
+pub(super) fn identity_jwt(shape: OwnToken, secrets: &mut Secrets, environment: Environment<'_>) -> Result<IdentityJwt, Refusal> {
     let at = |member: &str| format!("forward.identity_jwt.{member}");
+    if shape.bearer || shape.audience.is_some() {
+        return Err(Refusal::new(
+            "forward.identity_jwt",
+            "expected neither audience nor bearer, found one; an audience is a rule's, and nobody is let in by this token",
+        ));
+    }
     let header = shape.header_name.map_or_else(|| Ok(IDENTITY_JWT.to_owned()), |name| header_name(&at("header_name"), &name))?;
     Ok(IdentityJwt {
-        keys: keys("forward.identity_jwt", shape.algorithm, shape.keys, secrets, environment)?,
+        keys: keys("forward.identity_jwt", algorithm(&at("algorithm"), shape.algorithm)?, shape.keys, secrets, environment)?,
         issuer: named(&at("issuer"), shape.issuer)?.map(Rc::from),
         lifetime: whole(positive(&at("lifetime"), shape.lifetime, Duration::from_secs(60), HOUR)?),
         claims: claims(&at("claims"), &shape.claims)?,
@@ -194,9 +174,17 @@ fn check_claims(jwt: &JwtSettings, named: &[ClaimPath]) -> Result<(), Refusal> {
     ))
 }
 
+fn algorithm(path: &str, name: Option<String>) -> Result<Algorithm, Refusal> {
+    let Some(name) = name else { return Ok(Algorithm::HS256) };
+    let known = ALGORITHMS.into_iter().find(|algorithm| algorithm.as_str() == name);
+    known.ok_or_else(|| {
+        Refusal::new(path, "expected one of HS256, RS256 and ES256, found another; write ES256 where others only verify")
+    })
+}
+
 fn keys(
     path: &str,
-    algorithm: SigningAlgorithm,
+    wanted: Algorithm,
     sources: Vec<SecretSource>,
     secrets: &mut Secrets,
     environment: Environment<'_>,
@@ -204,7 +192,6 @@ fn keys(
     if sources.is_empty() {
         return Err(Refusal::new(format!("{path}.keys"), "expected at least one key, found none; the first signs, all verify"));
     }
-    let wanted = Algorithm::from(algorithm);
     let each = sources.into_iter().enumerate().map(|(index, source)| {
         let path = format!("{path}.keys[{index}]");
         let text = resolve(&path, source, environment)?;
@@ -212,18 +199,18 @@ fn keys(
         let unusable = |what: &str, remedy: &str| {
             Refusal::new(path.clone(), format!("expected a key for {wanted}, found one that cannot be used: {what}; {remedy}"))
         };
-        let key = match algorithm {
+        let remedy = match wanted {
+            Algorithm::RS256 => "make one with: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048",
+            Algorithm::ES256 => "make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256",
+            _ => "make one with: openssl rand -base64 48",
+        };
+        let key = match wanted.is_symmetric() {
             // A public key is no secret, and a private one is for another algorithm.
-            SigningAlgorithm::HS256 if text.expose().starts_with("-----") => {
+            true if text.expose().starts_with("-----") => {
                 return Err(unusable("it is a key in PEM", "write algorithm: RS256 or ES256"));
             }
-            SigningAlgorithm::HS256 => SigningKey::shared_secret(&text),
-            SigningAlgorithm::RS256 | SigningAlgorithm::ES256 => SigningKey::from_pem(&text),
-        };
-        let remedy = match algorithm {
-            SigningAlgorithm::HS256 => "make one with: openssl rand -base64 48",
-            SigningAlgorithm::RS256 => "make one with: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048",
-            SigningAlgorithm::ES256 => "make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256",
+            true => SigningKey::shared_secret(&text),
+            false => SigningKey::from_pem(&text),
         };
         let key = key.map_err(|why| unusable(why.0, remedy))?;
         if key.algorithm() != wanted {

@@ -9,7 +9,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::config::own_tokens::{IdentityJwtShape, SessionJwt};
+use crate::config::own_tokens::OwnToken;
 use crate::config::spellings::{ClaimName, SecretSource, Span};
 
 /// The whole of it.
@@ -170,7 +170,7 @@ pub struct Session {
     pub keys: Vec<SecretSource>,
     #[serde(default)]
     pub form: SessionForm,
-    pub jwt: Option<SessionJwt>,
+    pub jwt: Option<OwnToken>,
     #[serde(default)]
     pub cookie: Cookie,
     pub lifetime: Option<Span>,
@@ -300,7 +300,7 @@ pub struct Forward {
     pub id_token: bool,
     #[serde(default)]
     pub session_cookie: bool,
-    pub identity_jwt: Option<IdentityJwtShape>,
+    pub identity_jwt: Option<OwnToken>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -124,7 +124,7 @@ fn every_mistake_is_answered_with_the_place_and_the_remedy() {
         (with(&[("/providers", json!([]))]), "providers: expected at least one provider"),
         (
             with(&[("/providers", json!([])), ("/session/jwt/bearer", json!(true)), ("/endpoints", json!({"login": "/in"}))]),
-            "endpoints: expected neither login nor callback",
+            "endpoints: expected none that signs people in",
         ),
         (
             with(&[("/session", json!({"keys": [KEY]})), ("/forward", json!({"session_cookie": true}))]),
@@ -135,6 +135,8 @@ fn every_mistake_is_answered_with_the_place_and_the_remedy() {
         (identity(json!({"keys": [OTHER], "header_name": "Cookie"})), "forward.identity_jwt.header_name: "),
         (identity(json!({"keys": [OTHER], "claims": ["aud"]})), "forward.identity_jwt.claims[0]: "),
         (identity(json!({"keys": [OTHER], "claims": ["groups"]})), "session.jwt.claims: "),
+        (identity(json!({"keys": [OTHER], "audience": "x"})), "forward.identity_jwt: expected neither audience nor bearer"),
+        (with(&[("/session/jwt/header_name", json!("x-me"))]), "session.jwt.header_name: "),
         (identity(json!({"keys": [OTHER], "lifetime": "2h"})), "forward.identity_jwt.lifetime: "),
         (
             with(&[

@@ -27,13 +27,6 @@ export async function startSpaProvider(...fronts) {
   return { issuer: provider.issuer, port: Number(new URL(provider.issuer).port), clientSecret: SECRET, stop: provider.close };
 }
 
-/** Starts deploy/demo/front.mjs for a gateway at this origin. Resolves with {port, stop}. */
-export async function startDemoFront(gateway, port = 0) {
-  const { startFront } = await demoModule('front.mjs');
-  const front = await startFront({ port, gateway });
-  return { port: front.port, stop: front.close };
-}
-
 /**
  * A provider as Google is one: what it says about people is told by userinfo only, and its endpoints live on several hosts.
  * `port` is the issuer's; `hosts` are all that must be reached: {authority, port, cluster}.
@@ -61,6 +54,13 @@ export async function startGoogleLikeProvider(origin) {
       await provider.close();
     },
   };
+}
+
+/** Starts deploy/demo/front.mjs for a gateway at this origin. Resolves with {port, stop}. */
+export async function startDemoFront(gateway, port = 0) {
+  const { startFront } = await demoModule('front.mjs');
+  const front = await startFront({ port, gateway });
+  return { port: front.port, stop: front.close };
 }
 
 /** Starts deploy/demo/app.mjs. Resolves with {port, stop}. */
