@@ -37,7 +37,7 @@ pub struct Verified {
     /// The same, for Envoy's access log.
     pub subject: Rc<str>,
     /// The headers for the upstream.
-    pub headers: Vec<(Rc<str>, String)>,
+    pub headers: Rc<[(Rc<str>, String)]>,
 }
 
 impl fmt::Debug for Verified {
@@ -102,14 +102,15 @@ pub fn authenticate(
         Ok(session) => {
             events.push(Event::SessionFromCookie);
             let renewal_due = session.renewal_due(settings.session.lifetimes);
-            let renewed = session.renewed(visit.now);
-            let verified = Rc::new(Verified::by_session(settings, session));
             if visit.now < renewal_due {
+                let verified = Rc::new(Verified::by_session(settings, session));
                 let until =
                     renewal_due.min(verified.principal.expires).min(visit.now.plus(LONGEST_MEMORY)).min(verified.tokens_due());
                 memory.remember(&sealed, Rc::clone(&verified), weight(&verified, sealed.len()), until);
                 return Ok((verified, None));
             }
+            let renewed = session.renewed(visit.now);
+            let verified = Rc::new(Verified::by_session(settings, session));
             let renewal = Renewal { session: renewed, cause: Cause::Use, came: visit.request.headers.only("cookie") };
             Ok((verified, Some(Box::new(renewal))))
         }
@@ -166,14 +167,14 @@ impl Verified {
         }
         let subject = Rc::from(principal.subject.as_str());
         let ends = session.ends.min(session.created.plus(settings.session.lifetimes.absolute));
-        Self { credential: Credential::Session(Box::new(session)), principal, ends, subject, headers }
+        Self { credential: Credential::Session(Box::new(session)), principal, ends, subject, headers: headers.into() }
     }
 
     /// What follows from a verified bearer token.
     pub fn by_token(settings: &Settings, principal: Principal, credential: Credential) -> Self {
         let headers = identity_headers(settings, &principal);
         let (subject, ends) = (Rc::from(principal.subject.as_str()), principal.expires);
-        Self { credential, ends, subject, headers, principal }
+        Self { credential, ends, subject, headers: headers.into(), principal }
     }
 }
 

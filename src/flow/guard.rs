@@ -224,7 +224,7 @@ impl Gateway {
         mut events: Vec<Event>,
     ) -> Step {
         let headers = &visit.request.headers;
-        let set = verified.map(|verified| verified.headers.clone()).unwrap_or_default();
+        let set = verified.map(|verified| Rc::clone(&verified.headers)).unwrap_or_default();
         let replaced = |name: &str| set.iter().any(|(ours, _)| &**ours == name);
         let mut remove: Vec<_> =
             self.settings.identity.sent_by_client(headers).filter(|name| !replaced(name)).map(str::to_owned).collect();

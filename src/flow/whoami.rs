@@ -33,7 +33,7 @@ pub fn tell(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Step
                 "authenticated": true,
                 "provider": principal.provider,
                 "subject": principal.subject,
-                "claims": principal.claims,
+                "claims": *principal.claims,
                 "expires_at": verified.ends.seconds(),
                 "idle_expires_at": principal.expires.seconds(),
             });
