@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+mod bearer;
 pub mod check;
 mod conditions;
 mod identity;
@@ -16,6 +17,8 @@ pub mod spellings;
 mod values;
 
 use settings::Settings;
+
+use crate::words::world::{Hash, HostVerdict, SignatureCheck, World};
 
 /// Why a configuration is refused: the field's path, and a sentence with the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +52,28 @@ impl fmt::Display for Refusal {
 /// The first thing that is wrong.
 pub fn load(bytes: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result<Settings, Refusal> {
     check::check(read::read(bytes)?, environment)
+}
+
+/// Refuses what a configuration asks for and this host cannot do.
+///
+/// # Errors
+/// The first thing that it cannot do.
+pub fn check_host(settings: &Settings, world: &dyn World) -> Result<(), Refusal> {
+    let question = SignatureCheck { hash: Hash::Sha384, spki: &[], signature: &[], message: &[] };
+    if world.verify_signature(&question) != HostVerdict::NotOffered {
+        return Ok(());
+    }
+    let sentence =
+        "expected algorithms that are verified without the host, because this one verifies no signatures, found ES384; remove it";
+    for (index, provider) in settings.providers.iter().enumerate() {
+        let of_bearer = provider.oidc.bearer.as_ref().map(|bearer| bearer.algorithms.as_slice()).unwrap_or_default();
+        for (member, algorithms) in [("algorithms", provider.oidc.algorithms.as_slice()), ("bearer.algorithms", of_bearer)] {
+            if algorithms.iter().any(|algorithm| algorithm.needs_the_host()) {
+                return Err(Refusal::new(format!("providers[{index}].{member}"), sentence));
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 
 pub mod authenticate;
 pub mod bearer;
+pub mod body;
 pub mod callback;
 pub mod documents;
 pub mod ending;
 pub mod establish;
 pub mod event;
+pub mod exchange;
 pub mod gateway;
 mod guard;
 pub mod lease;

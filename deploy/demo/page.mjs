@@ -47,7 +47,8 @@ const STYLE = trusted(`
   .row input { margin: 0; flex: 1 }
   header button, header .button { padding: .3rem .9rem }
   #status { margin: 0 } #status:empty { display: none } #chat { margin-top: 1rem }
-  #chat[hidden] { display: none }
+  [hidden] { display: none !important }
+  pre { overflow: auto; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem } pre:empty { display: none }
   #messages p { margin: .4rem 0 } #messages b { color: var(--soft); font-weight: 500; display: inline-block; min-width: 4.5rem }
 `);
 

@@ -5,6 +5,9 @@ import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { html, page, trusted } from './page.mjs';
 
+// oidc-provider asks for it when it knows resources; Node 20 lacks it.
+URL.parse ??= (text, base) => (URL.canParse(text, base) ? new URL(text, base) : null);
+
 const { default: Provider, interactionPolicy } = await quietly(() => import('oidc-provider'));
 
 export const USERS = {
@@ -26,8 +29,32 @@ export const demoClient = (secret, origin = 'http://localhost:10000') => ({
   grant_types: ['authorization_code', 'refresh_token'],
 });
 
+/** The client that envoy/spa-tokens.yaml signs in as: the code goes to a page of the front end. */
+export const spaClient = (secret, front = 'http://localhost:9200') => ({
+  ...demoClient(secret),
+  redirect_uris: [`${front}/auth/callback`],
+  post_logout_redirect_uris: [],
+  grant_types: ['authorization_code'],
+});
+
+/** Access tokens as JWTs for the client itself, with the claims that rules look at, and the endpoints under plain names. */
+export const jwtAccessTokens = (users = USERS) => ({
+  routes: { authorization: '/authorize', token: '/token', jwks: '/jwks' },
+  // A refresh token would be of no use: nobody keeps one.
+  issueRefreshToken: async () => false,
+  extraTokenClaims: (_, { accountId }) => (({ name, preferred_username, groups }) => ({ name, preferred_username, groups }))(users[accountId].claims),
+  features: {
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: () => 'urn:accredit:demo:api',
+      useGrantedResource: () => true,
+      getResourceServerInfo: (_, indicator, { clientId }) => ({ audience: clientId, scope: '', accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } }),
+    },
+  },
+});
+
 /** `port: 0` takes a free one. `configuration` goes to oidc-provider as it is and wins over what is set here. */
-export async function startProvider({ port = 9000, host = '127.0.0.1', issuer, clients, users = USERS, configuration = {} }) {
+export async function startProvider({ port = 9000, host = '127.0.0.1', issuer, clients, users = USERS, configuration: { features, ...configuration } = {} }) {
   const server = createServer();
   await new Promise((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
   issuer ??= `http://${host}:${server.address().port}`;
@@ -46,6 +73,7 @@ export async function startProvider({ port = 9000, host = '127.0.0.1', issuer, c
     features: {
       devInteractions: { enabled: false },
       rpInitiatedLogout: { logoutSource: signOutAtOnce, postLogoutSuccessSource: signedOut },
+      ...features,
     },
     renderError: somethingWentWrong,
     ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 86400, IdToken: 600, Interaction: 600, RefreshToken: 86400, Session: 86400 },

@@ -10,17 +10,21 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { startApp } from './app.mjs';
-import { demoClient, startProvider, USERS } from './provider.mjs';
+import { startFront } from './front.mjs';
+import { demoClient, jwtAccessTokens, spaClient, startProvider, USERS } from './provider.mjs';
 
 const GATEWAY = 'http://localhost:10000';
 const ADMIN = 'http://127.0.0.1:9901';
+const FRONT = 'http://localhost:9200';
 const PORTS = { gateway: 10000, 'Envoy admin': 9901, provider: 9000, application: 9100 };
 
+// config: Envoy's file · provider: what the provider is started with, given the secrets
+// start: what else runs beside it, each closed at the end · ports: those that it takes
 const SCENARIOS = {
   bff: {
     about: 'sessions in sealed cookies; no script of a page sees a token',
     config: 'envoy/bff.yaml',
-    clients: ({ OIDC_CLIENT_SECRET }) => [demoClient(OIDC_CLIENT_SECRET, GATEWAY)],
+    provider: ({ OIDC_CLIENT_SECRET }) => ({ clients: [demoClient(OIDC_CLIENT_SECRET, GATEWAY)] }),
     toTry: [
       [`${GATEWAY}/analytics`, 'in a browser: sign in at the provider, and come back to the page'],
       [`${GATEWAY}/members`, 'as alice, then as bob: she may see it; he gets a page that says why not'],
@@ -28,6 +32,20 @@ const SCENARIOS = {
       [`${GATEWAY}/api/headers`, 'what the application is told about you'],
       [`curl -i ${GATEWAY}/api/chat`, 'programs get 401 and JSON, never a redirect'],
       [`curl -i -H 'X-Forwarded-User: root' ${GATEWAY}/`, 'nobody becomes root by saying so'],
+      [`curl -s '${ADMIN}/stats?filter=accredit'`, 'what the filter has counted'],
+    ],
+  },
+  'spa-tokens': {
+    about: 'a front end on another origin, which keeps its own token and sends it with every call',
+    config: 'envoy/spa-tokens.yaml',
+    provider: ({ OIDC_CLIENT_SECRET }) => ({ clients: [spaClient(OIDC_CLIENT_SECRET, FRONT)], configuration: jwtAccessTokens() }),
+    start: [() => startFront({ port: Number(new URL(FRONT).port), gateway: GATEWAY })],
+    ports: { 'front end': Number(new URL(FRONT).port) },
+    toTry: [
+      [FRONT, 'in a browser: call the API, sign in, call it again; as alice, then as bob'],
+      [`curl -i ${GATEWAY}/api/chat`, '401 and a challenge: only a token will do'],
+      [`curl -i ${GATEWAY}/api/authorize`, 'where the front end sends a person, and the cookie of that sign-in'],
+      [`curl -i -H 'Authorization: Bearer x' ${GATEWAY}/api/analytics`, '401 token_invalid'],
       [`curl -s '${ADMIN}/stats?filter=accredit'`, 'what the filter has counted'],
     ],
   },
@@ -44,10 +62,11 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => s
 process.on('uncaughtException', (error) => { console.error(error); stop(1); });
 
 await portsAreFree();
-const provider = await startProvider({ port: PORTS.provider, clients: scenario.clients(secrets) });
+const provider = await startProvider({ port: PORTS.provider, ...scenario.provider(secrets) });
 running.push(provider.close);
 const app = await startApp({ port: PORTS.application });
 running.push(app.close);
+for (const start of scenario.start ?? []) running.push((await start()).close);
 const envoy = startEnvoy();
 running.push(envoy.close);
 await ready();
@@ -75,7 +94,7 @@ function give(message) {
 }
 
 async function portsAreFree() {
-  for (const [what, port] of Object.entries(PORTS)) {
+  for (const [what, port] of Object.entries({ ...PORTS, ...scenario.ports })) {
     await new Promise((resolve) => {
       const probe = createServer().once('error', (error) => give(`port ${port}, for the ${what}, cannot be had (${error.code}): is another demo running?`));
       probe.listen(port, '127.0.0.1', () => probe.close(resolve));
@@ -133,7 +152,7 @@ function startEnvoy() {
 async function ready() {
   for (let tries = 0; tries < 150 && !stopping; tries += 1) {
     const answer = await fetch(GATEWAY).catch(() => undefined);
-    if (answer?.ok) return;
+    if (answer) return;
     await sleep(100);
   }
   if (stopping) return new Promise(() => {}); // the end is on its way, and there is nothing to announce

@@ -8,7 +8,7 @@ use accredit::flow::step::{Decision, Step};
 use accredit::flow::upkeep::Fetch;
 use accredit::words::message::{Headers, Reply};
 use accredit::words::time::Timestamp;
-use accredit::words::world::{Contended, HostVerdict, NoRandomness, Shared, SignatureCheck, Version, World};
+use accredit::words::world::{Contended, Destination, HostVerdict, NoRandomness, Shared, SignatureCheck, Version, World};
 
 /// The configuration of every worker here.
 pub const CONFIGURATION: &str = r#"{
@@ -80,6 +80,10 @@ impl World for Still {
         Ok(())
     }
 
+    fn destination(&self) -> Destination {
+        Destination::Nobody
+    }
+
     fn route_metadata(&self, _: &str, _: &str) -> Option<String> {
         None
     }
@@ -102,8 +106,13 @@ pub struct Worker {
 impl Worker {
     /// One that knows its provider's metadata and keys.
     pub fn ready() -> Self {
+        Self::ready_with(CONFIGURATION)
+    }
+
+    /// The same, with another configuration.
+    pub fn ready_with(configuration: &str) -> Self {
         let mut world = Still::default();
-        let settings = config::load(CONFIGURATION.as_bytes(), &|_| None).expect("the configuration is good");
+        let settings = config::load(configuration.as_bytes(), &|_| None).expect("the configuration is good");
         let gateway = Gateway::new(&mut world, settings).expect("there are random bytes");
         let mut worker = Self { gateway, world, fetches: Vec::new() };
         for document in [METADATA, KEYS] {
@@ -157,6 +166,6 @@ pub fn check(step: &Step) {
                 assert!(!session || value.starts_with("__Host-accredit=;"), "a session for nobody");
             }
         }
-        Decision::Call(..) | Decision::Await { .. } => {}
+        Decision::Call(..) | Decision::Await { .. } | Decision::ReadBody { .. } => {}
     }
 }

@@ -45,6 +45,8 @@ pub enum BearerChallenge {
     Accepted {
         /// Empty when none is asked for.
         scope: String,
+        /// Whether nothing else would do.
+        only: bool,
     },
     /// One came, so that signing in is no way in.
     Came {
@@ -152,6 +154,11 @@ const fn telling(reason: Reason) -> Telling {
         Reason::ProviderUnknown => (400, "Bad request", "There is no provider of that name here.", Nothing),
         Reason::HostUnknown => (421, "Not this site", "This gateway does not serve the site that was asked for.", Nothing),
         Reason::MethodNotAllowed => (405, "Method not allowed", "This address does not answer to that method.", Nothing),
+        Reason::BodyTooLarge => (413, "Too large", "The body of the request is larger than what is read here.", Nothing),
+        Reason::BodyTypeRefused => (415, "Bad request", "The body of the request is not of the type that is read here.", Nothing),
+        Reason::BodyMalformed => {
+            (400, "Bad request", "The body of the request cannot be read, or can be read in two ways.", Nothing)
+        }
         Reason::MetadataUnavailable | Reason::KeysUnavailable => (
             503,
             "Signing in is not possible right now",
@@ -213,6 +220,12 @@ const fn telling(reason: Reason) -> Telling {
             "The sign-in service did not accept this sign-in any more. Please begin again.",
             TryAgain,
         ),
+        Reason::ExchangeRefused => {
+            (401, "Sign-in did not work", "The sign-in service does not accept this code. Begin again.", Nothing)
+        }
+        Reason::ResponseModeMismatch => {
+            (400, "Sign-in did not work", "The answer of the sign-in service came in another way than was asked for.", TryAgain)
+        }
         Reason::TokenResponseMalformed | Reason::UserinfoMalformed => {
             (502, "Sign-in did not work", "The sign-in service gave an answer that we cannot read.", TryAgain)
         }
@@ -271,8 +284,11 @@ pub fn refuse(reason: Reason, context: &Context<'_>) -> Response {
 
 /// RFC 6750, section 3: without a token no error is named, and a scope only where one is missing.
 fn bearer_challenge(reason: Reason, context: &Context<'_>) -> Option<String> {
-    let (BearerChallenge::Accepted { scope } | BearerChallenge::Came { scope }) = &context.bearer else { return None };
     let realm = context.origin;
+    if reason == Reason::ExchangeRefused {
+        return Some(format!("Bearer realm=\"{realm}\""));
+    }
+    let (BearerChallenge::Accepted { scope, .. } | BearerChallenge::Came { scope }) = &context.bearer else { return None };
     match reason {
         Reason::TokenMissing | Reason::SessionMissing | Reason::SessionExpired | Reason::SessionInvalid => {
             Some(format!("Bearer realm=\"{realm}\""))

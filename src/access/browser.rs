@@ -54,6 +54,19 @@ pub fn has_same_origin_evidence(headers: &Headers, own: &Origin, trusted: &[Orig
     Origin::parse(origin).is_ok_and(|origin| origin == *own || trusted.contains(&origin))
 }
 
+/// Whether a script of a site that is neither our own nor trusted sent it, as its browser says.
+pub fn is_foreign_script(request: &Request, own: &Origin, trusted: &[Origin]) -> bool {
+    let site = request.headers.single("sec-fetch-site");
+    let says_so = request.headers.contains("origin") || matches!(site, Some("cross-site" | "same-site"));
+    is_script(request) && says_so && !has_same_origin_evidence(&request.headers, own, trusted)
+}
+
+/// What the evidence is, for the log.
+pub fn evidence(headers: &Headers, own: &Origin) -> String {
+    let shown = |name| headers.single(name).unwrap_or("absent").chars().take(100).collect::<String>();
+    format!("sec-fetch-site is {}, origin is {}; this origin is {own}", shown("sec-fetch-site"), shown("origin"))
+}
+
 /// Whether a navigation was caused by our own site or by the person alone, by typing or by a bookmark.
 pub fn is_own_navigation(request: &Request, own: &Origin, trusted: &[Origin]) -> bool {
     is_navigation(request)

@@ -35,12 +35,14 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 pub fn check(configuration: Configuration, environment: Environment<'_>) -> Result<Settings, Refusal> {
     let origins = origins(&configuration.origins)?;
     let trusted_origins = trusted_origins(&configuration.trusted_origins)?;
-    let oidc = checked_providers(configuration.providers, environment)?;
+    let (oidc, secrets) = checked_providers(configuration.providers, environment)?;
+    let several = oidc.iter().filter(|provider| provider.signs_in()).nth(1).is_some();
     let keys = keys(configuration.session.keys, environment)?;
-    check_reuse(&keys, &oidc)?;
+    check_reuse(&keys, &oidc, &secrets)?;
     let sealer = Sealer::new(&keys).map_err(|(index, why)| unusable_key(index, why))?;
-    let endpoints = endpoints(configuration.endpoints, oidc.len() > 1)?;
+    let endpoints = endpoints(configuration.endpoints, several)?;
     let listed: Vec<_> = origins.iter().chain(&trusted_origins).cloned().collect();
+    front_end(&oidc, &endpoints, &listed)?;
     let sign_out = sign_out(configuration.logout, &listed)?;
     let known = Known {
         providers: oidc.iter().map(|provider| provider.name.as_str()).collect(),
@@ -65,7 +67,6 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let lifetimes = lifetimes(configuration.session.lifetime, configuration.session.idle)?;
     let attempt_timeout =
         positive("sign_in.timeout", configuration.sign_in.timeout, Duration::from_secs(600), Duration::from_secs(3_600))?;
-    let several = oidc.len() > 1;
     let follow_provider = configuration.session.follow_provider;
     let providers = oidc.into_iter().map(|oidc| {
         let fingerprint = fingerprint(&oidc, &kept_claims, forward, follow_provider);
@@ -142,7 +143,14 @@ fn origin(path: &str, text: &str) -> Result<Origin, Refusal> {
     Origin::parse(text).map_err(refusal)
 }
 
-fn checked_providers(shapes: Vec<shapes::Provider>, environment: Environment<'_>) -> Result<Vec<Provider>, Refusal> {
+/// A secret that a provider shares with us for its tokens, and the path of the field where it stands.
+type SharedSecret = (String, Secret);
+
+/// The providers, and the secrets that some share with us.
+fn checked_providers(
+    shapes: Vec<shapes::Provider>,
+    environment: Environment<'_>,
+) -> Result<(Vec<Provider>, Vec<SharedSecret>), Refusal> {
     if shapes.is_empty() {
         return Err(Refusal::new(
             "providers",
@@ -150,9 +158,14 @@ fn checked_providers(shapes: Vec<shapes::Provider>, environment: Environment<'_>
         ));
     }
     let mut providers: Vec<Provider> = Vec::new();
-    for (index, shape) in shapes.into_iter().enumerate() {
+    let mut secrets = Vec::new();
+    for (index, mut shape) in shapes.into_iter().enumerate() {
         let path = format!("providers[{index}]");
-        let provider = providers::provider(&path, shape, environment)?;
+        let shared = shape.bearer.as_mut().and_then(|bearer| bearer.secret.take());
+        let at_secret = format!("{path}.bearer.secret");
+        let shared = shared.map(|source| resolve(&at_secret, source, environment)).transpose()?;
+        let provider = providers::provider(&path, shape, shared.as_ref(), environment)?;
+        secrets.extend(shared.map(|secret| (at_secret, secret)));
         if provider.name.ends_with('.') {
             return Err(Refusal::new(
                 format!("{path}.name"),
@@ -177,7 +190,7 @@ fn checked_providers(shapes: Vec<shapes::Provider>, environment: Environment<'_>
         }
         providers.push(provider);
     }
-    Ok(providers)
+    Ok((providers, secrets))
 }
 
 fn asks_about_opaque_tokens(provider: &Provider) -> bool {
@@ -197,21 +210,35 @@ fn keys(sources: Vec<SecretSource>, environment: Environment<'_>) -> Result<Vec<
 }
 
 /// One key serves one purpose.
-fn check_reuse(keys: &[Secret], providers: &[Provider]) -> Result<(), Refusal> {
+fn check_reuse(keys: &[Secret], providers: &[Provider], shared: &[SharedSecret]) -> Result<(), Refusal> {
     for (index, key) in keys.iter().enumerate() {
         let path = format!("session.keys[{index}]");
-        let is_client_secret = |provider: &Provider| match &provider.authentication {
-            ClientAuthentication::SecretBasic(secret) | ClientAuthentication::SecretPost(secret) => secret == key,
-            ClientAuthentication::None => false,
-        };
-        if providers.iter().any(is_client_secret) {
+        if providers.iter().any(|provider| is_client_secret(provider, key)) {
             return Err(Refusal::new(
                 path,
                 "expected a key of its own, found a provider's client_secret; make one with: openssl rand -base64 32",
             ));
         }
     }
+    for (index, (path, secret)) in shared.iter().enumerate() {
+        let elsewhere = keys.contains(secret)
+            || providers.iter().any(|provider| is_client_secret(provider, secret))
+            || shared.iter().take(index).any(|(_, other)| other == secret);
+        if elsewhere {
+            return Err(Refusal::new(
+                path,
+                "expected a secret for these tokens alone, found one that stands elsewhere too; make one with: openssl rand -base64 32",
+            ));
+        }
+    }
     Ok(())
+}
+
+fn is_client_secret(provider: &Provider, text: &Secret) -> bool {
+    match &provider.authentication {
+        ClientAuthentication::SecretBasic(secret) | ClientAuthentication::SecretPost(secret) => secret == text,
+        ClientAuthentication::None => false,
+    }
 }
 
 fn unusable_key(index: usize, why: UnusableKey) -> Refusal {
@@ -232,15 +259,11 @@ fn endpoints(shape: shapes::Endpoints, several_providers: bool) -> Result<Endpoi
         callback: shape.callback.unwrap_or_else(|| "/api/callback".to_owned()),
         logout: shape.logout.unwrap_or_else(|| "/api/logout".to_owned()),
         session: shape.session.unwrap_or_else(|| "/api/session".to_owned()),
+        authorize: shape.authorize,
+        token: shape.token,
     };
     let mut seen = BTreeSet::new();
-    let all = [
-        ("login", &endpoints.login),
-        ("callback", &endpoints.callback),
-        ("logout", &endpoints.logout),
-        ("session", &endpoints.session),
-    ];
-    for (name, endpoint) in all {
+    for (name, endpoint) in endpoints.all() {
         let path = format!("endpoints.{name}");
         if path::check(endpoint).is_err() || endpoint.contains(['*', '%', '"', '\'', '<', '>', ',']) || endpoint == "/" {
             return Err(Refusal::new(path, "expected an absolute path of plain characters, found another; write /api/login"));
@@ -254,6 +277,44 @@ fn endpoints(shape: shapes::Endpoints, several_providers: bool) -> Result<Endpoi
         }
     }
     Ok(endpoints)
+}
+
+/// A front end that keeps its own token: two endpoints, and the page that each provider sends the code to.
+fn front_end(providers: &[Provider], endpoints: &Endpoints, listed: &[Origin]) -> Result<(), Refusal> {
+    let (here, missing) = match (&endpoints.authorize, &endpoints.token) {
+        (Some(_), None) => ("authorize", "token"),
+        (None, Some(_)) => ("token", "authorize"),
+        (None, None) | (Some(_), Some(_)) => ("", ""),
+    };
+    if here != missing {
+        let sentence = format!("expected a path, because {here} is of no use alone, found none; write /api/{missing}");
+        return Err(Refusal::new(format!("endpoints.{missing}"), sentence));
+    }
+    for (index, provider) in providers.iter().enumerate() {
+        let refused = |sentence: &str| Err(Refusal::new(format!("providers[{index}].redirect_uri"), sentence));
+        let Some(url) = &provider.redirect_uri else {
+            if index == 0 && endpoints.token.is_some() {
+                return refused(
+                    "expected the page that the provider sends the code to, because endpoints.token is there, found none; write https://front.example.com/auth/callback",
+                );
+            }
+            continue;
+        };
+        if endpoints.token.is_none() {
+            return refused("expected endpoints.authorize and endpoints.token beside it, found none; write both, or remove it");
+        }
+        if !listed.contains(&url.origin()) {
+            return refused("expected a page on one of the origins or trusted_origins, found another; list its origin there");
+        }
+        if endpoints.all().any(|(_, path)| path == url.target()) {
+            return refused("expected a page, found one of the endpoints; write /auth/callback");
+        }
+        let earlier = providers.iter().take(index).filter_map(|earlier| earlier.redirect_uri.as_ref());
+        if earlier.into_iter().any(|earlier| earlier == url) {
+            return refused("expected a page for each provider, found one that another has; write another path");
+        }
+    }
+    Ok(())
 }
 
 fn sign_out(shape: shapes::Logout, listed: &[Origin]) -> Result<SignOut, Refusal> {

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use crate::config::Refusal;
+use crate::config::bearer;
 use crate::config::shapes::{self, AuthMethod};
 use crate::config::values::{Environment, positive, resolve};
 use crate::crypto::key::Algorithm;
-use crate::oidc::access_token::{Bearer, TokenKind};
+use crate::oidc::access_token::BearerKeys;
 use crate::oidc::authorization::OURS;
-use crate::oidc::introspection::{About, Introspection, MissingAudience};
 use crate::oidc::metadata::{Metadata, check_endpoints};
-use crate::oidc::provider::{ClientAuthentication, Clusters, MetadataSource, PlainHttp, Provider};
+use crate::oidc::provider::{ClientAuthentication, Clusters, MetadataSource, PlainHttp, Provider, ResponseMode};
 use crate::words::secret::Secret;
 use crate::words::url::Url;
 
@@ -18,7 +18,14 @@ use crate::words::url::Url;
 const USUAL_ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256];
 
 /// Checks one provider.
-pub(super) fn provider(path: &str, shape: shapes::Provider, environment: Environment<'_>) -> Result<Provider, Refusal> {
+///
+/// `shared` is the secret of its bearer tokens.
+pub(super) fn provider(
+    path: &str,
+    shape: shapes::Provider,
+    shared: Option<&Secret>,
+    environment: Environment<'_>,
+) -> Result<Provider, Refusal> {
     let at = |member: &str| format!("{path}.{member}");
     let plain_name = !shape.name.is_empty()
         && shape.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
@@ -28,11 +35,38 @@ pub(super) fn provider(path: &str, shape: shapes::Provider, environment: Environ
             "expected letters, digits, -, _ and . only; it appears in logs and in the login address",
         ));
     }
-    if shape.client_id.trim().is_empty() {
+    if shape.client_id.as_ref().map_or(shape.bearer.is_none(), |client| client.trim().is_empty()) {
         return Err(Refusal::new(
             at("client_id"),
-            "expected the client's identifier at the provider, found none; register a client there",
+            "expected the client's identifier at the provider, found none; register a client there (or write bearer, for a provider whose tokens are accepted and where nobody signs in)",
         ));
+    }
+    let bearer = shape.bearer.map(|shape| bearer::bearer(&at("bearer"), shape, shared)).transpose()?;
+    let never_asked = shape.client_id.is_none() && bearer.as_ref().is_some_and(|bearer| bearer.keys != BearerKeys::Published);
+    let unused = [
+        ("client_secret", shape.client_secret.is_some()),
+        ("token_endpoint_auth_method", shape.token_endpoint_auth_method.is_some()),
+        ("scope", shape.scope.is_some()),
+        ("authorization_params", !shape.authorization_params.is_empty()),
+        ("account_prompt", shape.account_prompt.is_some()),
+        ("redirect_uri", shape.redirect_uri.is_some()),
+        ("response_mode", shape.response_mode == shapes::ResponseMode::FormPost),
+        ("userinfo", shape.userinfo.is_some()),
+        ("algorithms", shape.algorithms.is_some()),
+    ];
+    if let Some((member, _)) = unused.iter().find(|(_, is_there)| *is_there && shape.client_id.is_none()) {
+        let sentence = "expected none without a client_id, because nobody signs in here; remove it, or write client_id";
+        return Err(Refusal::new(at(member), sentence));
+    }
+    let unasked = [
+        ("metadata", shape.metadata.is_some()),
+        ("clusters", !shape.clusters.is_empty()),
+        ("timeout", shape.timeout.is_some()),
+        ("allow_insecure_http", shape.allow_insecure_http),
+    ];
+    if let Some((member, _)) = unasked.iter().find(|(_, is_there)| *is_there && never_asked) {
+        let sentence = "expected none, because this provider is never asked: its keys stand under bearer; remove it";
+        return Err(Refusal::new(at(member), sentence));
     }
     let scope = shape.scope.unwrap_or_else(|| "openid profile email".to_owned());
     if !scope.split(' ').any(|value| value == "openid") {
@@ -56,23 +90,31 @@ pub(super) fn provider(path: &str, shape: shapes::Provider, environment: Environ
     }
     let secret = shape.client_secret.map(|source| resolve(&at("client_secret"), source, environment)).transpose()?;
     let provider = Provider {
-        source: source(path, shape.issuer, shape.metadata)?,
+        source: if never_asked { issuer_alone(path, shape.issuer)? } else { source(path, shape.issuer, shape.metadata)? },
         clusters: Clusters::new(shape.clusters.clone()),
-        authentication: authentication(path, shape.token_endpoint_auth_method, secret)?,
+        authentication: match shape.client_id {
+            Some(_) => authentication(path, shape.token_endpoint_auth_method, secret)?,
+            None => ClientAuthentication::None,
+        },
         scope,
         authorization_params: shape.authorization_params.into_iter().collect(),
         account_prompt: match shape.account_prompt {
             None | Some(shapes::AccountPrompt::Login) => "login",
             Some(shapes::AccountPrompt::SelectAccount) => "select_account",
         },
-        bearer: shape.bearer.map(|shape| bearer(&at("bearer"), shape)).transpose()?,
-        userinfo: shape.userinfo,
+        bearer,
+        response_mode: match shape.response_mode {
+            shapes::ResponseMode::Query => ResponseMode::Query,
+            shapes::ResponseMode::FormPost => ResponseMode::FormPost,
+        },
+        redirect_uri: shape.redirect_uri.map(|text| url(&at("redirect_uri"), &text)).transpose()?,
+        userinfo: shape.userinfo.unwrap_or_default(),
         clock_skew: Duration::from_secs(skew),
         algorithms: algorithms(&at("algorithms"), shape.algorithms)?,
         timeout: positive(&at("timeout"), shape.timeout, Duration::from_secs(5), Duration::from_secs(60))?,
         plain_http: if shape.allow_insecure_http { PlainHttp::AllowInsecure } else { PlainHttp::LoopbackOnly },
         name: shape.name,
-        client_id: shape.client_id,
+        client_id: shape.client_id.unwrap_or_default(),
     };
     if let Some(host) =
         shape.clusters.iter().find_map(|(host, cluster)| (host.contains('/') || cluster.is_empty()).then_some(host))
@@ -112,8 +154,17 @@ pub(super) fn provider(path: &str, shape: shapes::Provider, environment: Environ
             };
             check_endpoints(&provider, metadata).map_err(refusal)?;
         }
+        MetadataSource::Never { .. } => {}
     }
     Ok(provider)
+}
+
+/// Of a provider that is never asked, only the name matters.
+fn issuer_alone(path: &str, issuer: Option<String>) -> Result<MetadataSource, Refusal> {
+    let missing =
+        || Refusal::new(format!("{path}.issuer"), "expected the issuer as it stands in the tokens (iss), found none; copy it");
+    let issuer = issuer.filter(|issuer| !issuer.is_empty()).ok_or_else(missing)?;
+    Ok(MetadataSource::Never { issuer })
 }
 
 fn source(path: &str, issuer: Option<String>, metadata: Option<shapes::Metadata>) -> Result<MetadataSource, Refusal> {
@@ -174,40 +225,8 @@ fn authentication(path: &str, method: Option<AuthMethod>, secret: Option<Secret>
     }
 }
 
-fn bearer(path: &str, shape: shapes::Bearer) -> Result<Bearer, Refusal> {
-    if shape.audiences.is_empty() || shape.audiences.iter().any(String::is_empty) {
-        return Err(Refusal::new(
-            format!("{path}.audiences"),
-            "expected the audiences that tokens for these services have, found none; write audiences: [app]",
-        ));
-    }
-    let kind = match shape.kind {
-        shapes::TokenKind::AccessToken => TokenKind::AccessToken,
-        shapes::TokenKind::AtJwt => TokenKind::AtJwt,
-        shapes::TokenKind::IdToken => TokenKind::IdToken,
-    };
-    let algorithms = algorithms(&format!("{path}.algorithms"), shape.algorithms)?;
-    let introspection = shape.introspection.map(|shape| introspection(&format!("{path}.introspection"), &shape)).transpose()?;
-    Ok(Bearer { audiences: shape.audiences, algorithms, kind, forward: shape.forward, introspection })
-}
-
-fn introspection(path: &str, shape: &shapes::Introspection) -> Result<Introspection, Refusal> {
-    const LONGEST_CACHE: Duration = Duration::from_secs(300);
-    let cache = shape.cache.map_or(Duration::from_secs(30), |span| span.0);
-    if cache > LONGEST_CACHE {
-        let sentence = "expected at most 5m, found more; a token that was withdrawn is accepted for so long";
-        return Err(Refusal::new(format!("{path}.cache"), sentence));
-    }
-    let about = match shape.when {
-        shapes::When::Opaque => About::OpaqueTokens,
-        shapes::When::Jwt => About::Jwts,
-        shapes::When::Always => About::EveryToken,
-    };
-    let missing_audience = if shape.allow_missing_audience { MissingAudience::Allowed } else { MissingAudience::Refused };
-    Ok(Introspection { about, cache, missing_audience })
-}
-
-fn algorithms(path: &str, names: Option<Vec<String>>) -> Result<Vec<Algorithm>, Refusal> {
+/// The algorithms by name. None of them is HMAC: where a secret is shared, it is not listed among others.
+pub(super) fn algorithms(path: &str, names: Option<Vec<String>>) -> Result<Vec<Algorithm>, Refusal> {
     let Some(names) = names else { return Ok(USUAL_ALGORITHMS.to_vec()) };
     if names.is_empty() {
         return Err(Refusal::new(path, "expected at least one algorithm, found none; remove it for RS256, PS256 and ES256"));
@@ -218,7 +237,10 @@ fn algorithms(path: &str, names: Option<Vec<String>>) -> Result<Vec<Algorithm>, 
         let refusal = || {
             Refusal::new(
                 format!("{path}[{index}]"),
-                format!("expected one of {}, found another; HMAC and none are not for ID tokens", known()),
+                format!(
+                    "expected one of {}, found another; HS256 is for bearer tokens with a secret alone, and none is for nothing",
+                    known()
+                ),
             )
         };
         published().find(|algorithm| algorithm.as_str() == name).copied().ok_or_else(refusal)

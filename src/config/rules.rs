@@ -114,8 +114,7 @@ fn matches(
     if let PathMatch::Exact(exact) = &path_match {
         let below_callback = exact.strip_prefix(endpoints.callback.as_str()).and_then(|rest| rest.strip_prefix('/'));
         let calls_back = below_callback.is_some_and(|name| several && known.providers.contains(&name));
-        let ours = [&endpoints.login, &endpoints.callback, &endpoints.logout, &endpoints.session];
-        if calls_back || ours.contains(&exact) {
+        if calls_back || endpoints.all().any(|(_, path)| path == exact) {
             return Err(Refusal::new(
                 at("path"),
                 "expected another path, found one of the endpoints; they are answered before any rule",

@@ -21,7 +21,7 @@ pub struct Settings {
     pub origins: Vec<Origin>,
     /// Other origins that may act for a signed-in person.
     pub trusted_origins: Vec<Origin>,
-    /// The providers; the first is used where nothing names one.
+    /// The providers; the first that people can sign in at is used where nothing names one.
     pub providers: Vec<ProviderSettings>,
     /// Seals cookies.
     pub sealer: Sealer,
@@ -74,6 +74,20 @@ pub struct Endpoints {
     pub logout: String,
     /// Tells a page who is signed in.
     pub session: String,
+    /// Sends a page's visitor to the provider, for a front end that keeps its own token.
+    pub authorize: Option<String>,
+    /// Exchanges that page's code for the token.
+    pub token: Option<String>,
+}
+
+impl Endpoints {
+    /// All that there are, by the names that the configuration gives them.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let always = [("login", &self.login), ("callback", &self.callback), ("logout", &self.logout), ("session", &self.session)];
+        let further = [("authorize", &self.authorize), ("token", &self.token)];
+        let further = further.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?)));
+        always.into_iter().chain(further).map(|(name, path)| (name, path.as_str()))
+    }
 }
 
 /// What sign-out does.
@@ -103,6 +117,12 @@ impl Settings {
     /// A provider by its configured name.
     pub fn provider(&self, name: &str) -> Option<&ProviderSettings> {
         self.providers.iter().find(|provider| provider.oidc.name == name)
+    }
+
+    /// The provider to sign in at: the one of that name, or the first where none is named.
+    pub fn sign_in_provider(&self, name: Option<&str>) -> Option<&ProviderSettings> {
+        let named = |provider: &&ProviderSettings| name.is_none_or(|name| provider.oidc.name == name);
+        self.providers.iter().filter(|provider| provider.oidc.signs_in()).find(named)
     }
 
     /// Whether sessions keep a refresh token, if there is one: where nothing ends with the provider's tokens, none is needed.

@@ -48,7 +48,7 @@ pub struct Provider {
     pub metadata: Option<Metadata>,
     #[serde(default)]
     pub clusters: BTreeMap<String, String>,
-    pub client_id: String,
+    pub client_id: Option<String>,
     pub client_secret: Option<SecretSource>,
     pub token_endpoint_auth_method: Option<AuthMethod>,
     pub scope: Option<String>,
@@ -56,7 +56,9 @@ pub struct Provider {
     pub authorization_params: BTreeMap<String, String>,
     pub account_prompt: Option<AccountPrompt>,
     #[serde(default)]
-    pub userinfo: bool,
+    pub response_mode: ResponseMode,
+    pub redirect_uri: Option<String>,
+    pub userinfo: Option<bool>,
     pub clock_skew_seconds: Option<u64>,
     pub algorithms: Option<Vec<String>>,
     pub timeout: Option<Span>,
@@ -76,6 +78,15 @@ pub struct Bearer {
     #[serde(default)]
     pub forward: bool,
     pub introspection: Option<Introspection>,
+    pub jwks: Option<JwkSet>,
+    pub public_keys: Option<Vec<PublicKey>>,
+    pub secret: Option<SecretSource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[allow(missing_docs, reason = "the names of RFC 7517")]
+pub struct JwkSet {
+    pub keys: Vec<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -97,6 +108,14 @@ pub enum When {
     Opaque,
     Jwt,
     Always,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see the configuration reference")]
+pub struct PublicKey {
+    pub pem: String,
+    pub key_id: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -133,6 +152,15 @@ pub enum AuthMethod {
     ClientSecretBasic,
     ClientSecretPost,
     None,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the registered names")]
+pub enum ResponseMode {
+    #[default]
+    Query,
+    FormPost,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -182,6 +210,8 @@ pub struct Endpoints {
     pub callback: Option<String>,
     pub logout: Option<String>,
     pub session: Option<String>,
+    pub authorize: Option<String>,
+    pub token: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -57,6 +57,7 @@ fn the_short_example_of_the_documentation_loads_as_it_stands() {
     assert_eq!(settings.otherwise.require, Requirement::Authenticated);
     assert_eq!(settings.session.cookie.name, "__Host-accredit");
     assert_eq!(settings.session.cookie.same_site, SameSite::Lax);
+    assert!(!settings.session.follow_provider);
     let kept: Vec<_> = settings.kept_claims.iter().map(ToString::to_string).collect();
     assert_eq!(kept, ["email", "email_verified", "groups", "preferred_username", "sub"]);
 }
@@ -176,6 +177,7 @@ fn what_is_wrong_is_named_by_its_path_with_a_remedy() {
             "session.keys[0]: expected a key of its own, found a provider's client_secret",
         ),
         (with("/session/idle", json!("9h")), "session.idle: "),
+        (with("/session/follow_provider", json!("yes")), "session.follow_provider: "),
         (with("/session/cookie", json!({"name": "a b"})), "session.cookie.name: "),
         (with("/session/cookie", json!({"name": "accredit"})), "session.cookie.name: "),
         (with("/session/cookie", json!({"same_site": "strict"})), "session.cookie.same_site: expected `lax` or `none`"),
@@ -296,4 +298,52 @@ fn introspection_needs_an_endpoint_a_client_that_proves_itself_and_one_provider_
             assert!(refusal.to_string().starts_with("providers[1].bearer.introspection.when: expected one provider for opaque"));
         }
     }
+}
+
+#[test]
+fn a_front_end_that_keeps_its_token_has_two_endpoints_and_a_page_for_each_provider() {
+    let endpoints = json!({"authorize": "/api/authorize", "token": "/api/token"});
+    let spa = |page: &str| {
+        let mut document = with("/endpoints", endpoints.clone());
+        document["trusted_origins"] = json!(["https://front.example.org"]);
+        document["providers"][0]["redirect_uri"] = json!(page);
+        document
+    };
+    let settings = load_json(&spa("https://front.example.org/auth/callback")).unwrap();
+    assert_eq!(settings.endpoints.token.as_deref(), Some("/api/token"));
+    assert!(load_json(&spa("https://app.example.com/auth/callback")).is_ok());
+    let mut shared = spa("https://front.example.org/auth/callback");
+    let mut second = shared["providers"][0].clone();
+    second["name"] = json!("second");
+    shared["providers"].as_array_mut().unwrap().push(second);
+    shared["rules"] = json!([]);
+    for (document, expected) in [
+        (with("/endpoints/token", json!("/api/token")), "endpoints.authorize: expected a path, because token is of no use alone"),
+        (with("/endpoints/authorize", json!("/api/a")), "endpoints.token: expected a path, because authorize is of no use alone"),
+        (with("/endpoints", json!({"authorize": "/a", "token": "/api/login"})), "endpoints.token: expected a path of its own"),
+        (
+            with("/endpoints", endpoints.clone()),
+            "providers[0].redirect_uri: expected the page that the provider sends the code to",
+        ),
+        (
+            with("/providers/0/redirect_uri", json!("https://app.example.com/x")),
+            "providers[0].redirect_uri: expected endpoints.authorize",
+        ),
+        (spa("https://evil.example/auth/callback"), "providers[0].redirect_uri: expected a page on one of the origins"),
+        (spa("https://app.example.com/api/token"), "providers[0].redirect_uri: expected a page, found one of the endpoints"),
+        (spa("/auth/callback"), "providers[0].redirect_uri: expected an absolute https URL"),
+        (spa("https://front.example.org/#x"), "providers[0].redirect_uri: expected an absolute https URL"),
+        (shared, "providers[1].redirect_uri: expected a page for each provider"),
+        (with("/providers/0/response_mode", json!("fragment")), "providers[0].response_mode: expected "),
+        (
+            with("/providers/0/authorization_params", json!({"response_mode": "form_post"})),
+            "providers[0].authorization_params.response_mode: ",
+        ),
+    ] {
+        let refusal = load_json(&document).expect_err(expected).to_string();
+        assert!(refusal.starts_with(expected), "expected: {expected}\nfound:    {refusal}");
+    }
+    let mut rule = spa("https://front.example.org/auth/callback");
+    rule["rules"][0] = json!({"match": {"path": "/api/token"}, "require": "public"});
+    assert!(load_json(&rule).unwrap_err().to_string().starts_with("rules[0].match.path: expected another path"));
 }

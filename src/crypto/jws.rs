@@ -60,8 +60,8 @@ impl fmt::Display for JwsError {
         match self {
             Self::Malformed(phrase) => write!(formatter, "the token is malformed: {phrase}"),
             Self::AlgorithmNotAllowed { found } => write!(formatter, "alg {found} is not allowed, or not for this key"),
-            Self::KeyUnknown { key_id: Some(id) } => write!(formatter, "the provider publishes no usable key with kid {id}"),
-            Self::KeyUnknown { key_id: None } => formatter.write_str("the provider publishes no usable key for this alg"),
+            Self::KeyUnknown { key_id: Some(id) } => write!(formatter, "no usable key of the provider has the kid {id}"),
+            Self::KeyUnknown { key_id: None } => formatter.write_str("no usable key of the provider is for this alg"),
             Self::KeyAmbiguous => formatter.write_str("the token names no kid, and several keys of the provider fit"),
             Self::SignatureInvalid => formatter.write_str("the signature is not by the key that the token names"),
             Self::SignatureNotByTheOnlyKey => formatter.write_str("the signature is by no key that fits"),

@@ -9,24 +9,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac as _};
 use p256::ecdsa::signature::Verifier as _;
-use rsa::pkcs8::EncodePublicKey as _;
 use rsa::traits::PublicKeyParts as _;
-use rsa::{BigUint, Pkcs1v15Sign, Pss, RsaPublicKey};
+use rsa::{Pkcs1v15Sign, Pss, RsaPublicKey};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use crate::words::secret::Secret;
 use crate::words::world::{Hash, HostVerdict, SignatureCheck, World};
 
-/// RFC 7518, section 3.3: "A key of size 2048 bits or larger MUST be used".
-const SMALLEST_MODULUS: usize = 2_048;
-/// A larger one only keeps us busy.
-const LARGEST_MODULUS: usize = 8_192;
 /// RFC 7518, section 3.2: a key of the same size as the hash output, in bytes.
 const SHORTEST_SECRET: usize = 32;
-/// A key identifier is a name, not a document.
-const LONGEST_KEY_ID: usize = 512;
 
 /// The signature algorithms that are understood. There is no `none` among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -41,13 +33,20 @@ pub enum Algorithm {
     PS256,
     /// ECDSA on P-256 with SHA-256.
     ES256,
+    /// ECDSA on P-384 with SHA-384. Only hosts verify it: [`Algorithm::needs_the_host`].
+    ES384,
+    /// Ed25519, by the name of RFC 8037.
+    EdDSA,
+    /// Ed25519, by the name of RFC 9864.
+    Ed25519,
     /// HMAC with SHA-256: whoever can verify can sign too.
     HS256,
 }
 
 impl Algorithm {
     /// Every algorithm there is.
-    pub const ALL: &[Self] = &[Self::RS256, Self::RS384, Self::RS512, Self::PS256, Self::ES256, Self::HS256];
+    pub const ALL: &[Self] =
+        &[Self::RS256, Self::RS384, Self::RS512, Self::PS256, Self::ES256, Self::ES384, Self::EdDSA, Self::Ed25519, Self::HS256];
 
     /// The name in a JWS header.
     pub const fn as_str(self) -> &'static str {
@@ -57,6 +56,9 @@ impl Algorithm {
             Self::RS512 => "RS512",
             Self::PS256 => "PS256",
             Self::ES256 => "ES256",
+            Self::ES384 => "ES384",
+            Self::EdDSA => "EdDSA",
+            Self::Ed25519 => "Ed25519",
             Self::HS256 => "HS256",
         }
     }
@@ -66,11 +68,17 @@ impl Algorithm {
         matches!(self, Self::HS256)
     }
 
+    /// Whether it is verified by the host's native code alone: in Rust it would take too much room.
+    pub const fn needs_the_host(self) -> bool {
+        matches!(self, Self::ES384)
+    }
+
+    /// The hash of the signature, or under it.
     const fn hash(self) -> Hash {
         match self {
             Self::RS256 | Self::PS256 | Self::ES256 | Self::HS256 => Hash::Sha256,
-            Self::RS384 => Hash::Sha384,
-            Self::RS512 => Hash::Sha512,
+            Self::RS384 | Self::ES384 => Hash::Sha384,
+            Self::RS512 | Self::EdDSA | Self::Ed25519 => Hash::Sha512,
         }
     }
 }
@@ -117,65 +125,13 @@ pub struct VerificationKey {
 enum Material {
     Rsa(RsaPublicKey),
     P256(p256::ecdsa::VerifyingKey),
+    /// Of this kind there is only the SubjectPublicKeyInfo.
+    P384,
+    Ed25519(ed25519_compact::PublicKey),
     Shared(Secret),
 }
 
 impl VerificationKey {
-    /// Takes one key of a set in.
-    ///
-    /// # Errors
-    /// When the key is not for verifying signatures, not public only, weak, or of a kind that is not understood.
-    pub fn from_jwk(jwk: &Value) -> Result<Self, UnusableKey> {
-        let text = |name: &str| match jwk.get(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.as_str())),
-            Some(_) => Err(UnusableKey("a member that should be a text is not")),
-        };
-        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|private| jwk.get(private).is_some()) {
-            return Err(UnusableKey("it holds a private or shared secret"));
-        }
-        if text("use")?.is_some_and(|purpose| purpose != "sig") {
-            return Err(UnusableKey("its use is not sig"));
-        }
-        if let Some(operations) = jwk.get("key_ops") {
-            let operations = operations.as_array().ok_or(UnusableKey("its key_ops are not a list"))?;
-            if !operations.iter().any(|operation| operation == "verify") {
-                return Err(UnusableKey("its key_ops do not include verify"));
-            }
-        }
-        let key_id = text("kid")?;
-        if key_id.is_some_and(|id| id.len() > LONGEST_KEY_ID) {
-            return Err(UnusableKey("its kid is too long"));
-        }
-        let number = |name: &str| {
-            let encoded = text(name)?.ok_or(UnusableKey("a part of it is missing"))?;
-            URL_SAFE_NO_PAD.decode(encoded).map_err(|_| UnusableKey("a part of it is not base64url"))
-        };
-        let (material, possible) = match text("kty")?.ok_or(UnusableKey("it has no kty"))? {
-            "RSA" => (
-                rsa(&number("n")?, &number("e")?)?,
-                [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256].as_slice(),
-            ),
-            "EC" if text("crv")? == Some("P-256") => (p256(&number("x")?, &number("y")?)?, [Algorithm::ES256].as_slice()),
-            "EC" => return Err(UnusableKey("its curve is not P-256")),
-            _ => return Err(UnusableKey("its kty is neither RSA nor EC")),
-        };
-        let serves = match text("alg")? {
-            None => possible.to_vec(),
-            Some(name) => possible.iter().copied().filter(|algorithm| algorithm.as_str() == name).collect(),
-        };
-        if serves.is_empty() {
-            return Err(UnusableKey("its alg is not understood, or not for this kind of key"));
-        }
-        let spki = match &material {
-            Material::Rsa(key) => key.to_public_key_der(),
-            Material::P256(key) => p256::PublicKey::from(key).to_public_key_der(),
-            Material::Shared(_) => return Err(UnusableKey("it is no public key")),
-        };
-        let spki = spki.map_err(|_| UnusableKey("it cannot be encoded"))?.into_vec();
-        Ok(Self { key_id: key_id.map(str::to_owned), serves, spki, material })
-    }
-
     /// A secret that is shared with whoever signs, for HS256 alone. Its bytes are those of the text.
     ///
     /// # Errors
@@ -231,9 +187,33 @@ impl VerificationKey {
             (Material::Shared(secret), Algorithm::HS256) => {
                 hmac_sha256(secret, message).is_some_and(|code| code.verify_slice(signature).is_ok())
             }
-            (Material::Rsa(_), Algorithm::ES256 | Algorithm::HS256) | (Material::P256(_) | Material::Shared(_), _) => false,
+            (Material::P384, Algorithm::ES384) => der(signature, 48).is_some_and(|der| by_host(&der) == Some(true)),
+            // Keys and signatures with points of small order are refused, and every number has one encoding only.
+            (Material::Ed25519(key), Algorithm::EdDSA | Algorithm::Ed25519) => {
+                ed25519_compact::Signature::from_slice(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
+            }
+            // A kind and an algorithm that do not belong together.
+            _ => false,
         }
     }
+}
+
+/// An ECDSA signature as the host wants it: two positive numbers as DER, which in a token have `size` bytes each (RFC 7518, section
+/// 3.4). Zero is none of them; what is too large for the curve, the host refuses.
+fn der(signature: &[u8], size: usize) -> Option<Vec<u8>> {
+    let (r, s) = signature.split_at_checked(size).filter(|(_, s)| s.len() == size)?;
+    let mut numbers = Vec::new();
+    for number in [r, s] {
+        let digits = number.get(number.iter().position(|digit| *digit != 0)?..)?;
+        let sign = digits.first().is_some_and(|digit| *digit >= 0x80);
+        let length = digits.len().saturating_add(sign.into());
+        numbers.extend([0x02, u8::try_from(length).ok()?]);
+        numbers.extend(sign.then_some(0));
+        numbers.extend(digits);
+    }
+    // One byte tells the length, of less than 128.
+    let length = u8::try_from(numbers.len()).ok().filter(|length| *length < 0x80)?;
+    Some([[0x30, length].as_slice(), &numbers].concat())
 }
 
 /// The code of a message under a secret. Its bytes are compared by `verify_slice`, in constant time, and in no other way.
@@ -241,30 +221,6 @@ pub(super) fn hmac_sha256(secret: &Secret, message: &[u8]) -> Option<Hmac<Sha256
     // HMAC takes keys of every length (RFC 2104, section 3): there is always a code.
     let code = <Hmac<Sha256> as hmac::Mac>::new_from_slice(secret.expose().as_bytes()).ok()?;
     Some(code.chain_update(message))
-}
-
-fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Material, UnusableKey> {
-    if modulus.len() > LARGEST_MODULUS / 8 + 1 {
-        return Err(UnusableKey("its modulus is too large"));
-    }
-    let (modulus, exponent) = (BigUint::from_bytes_be(modulus), BigUint::from_bytes_be(exponent));
-    if modulus.bits() < SMALLEST_MODULUS {
-        return Err(UnusableKey("its modulus is shorter than 2048 bits"));
-    }
-    if exponent.bits() < 2 {
-        return Err(UnusableKey("its exponent is not usable"));
-    }
-    RsaPublicKey::new_with_max_size(modulus, exponent, LARGEST_MODULUS)
-        .map(Material::Rsa)
-        .map_err(|_| UnusableKey("its modulus or exponent is not usable"))
-}
-
-fn p256(x: &[u8], y: &[u8]) -> Result<Material, UnusableKey> {
-    let unusable = UnusableKey("its coordinates are no point on P-256");
-    let x: [u8; 32] = x.try_into().map_err(|_| unusable)?;
-    let y: [u8; 32] = y.try_into().map_err(|_| unusable)?;
-    let point = p256::EncodedPoint::from_affine_coordinates(&x.into(), &y.into(), false);
-    p256::ecdsa::VerifyingKey::from_encoded_point(&point).map(Material::P256).map_err(|_| unusable)
 }
 
 /// The usable keys of one provider.
@@ -316,7 +272,8 @@ impl KeySet {
     }
 }
 
-/// The left half of a hash, base64url: `at_hash` (OpenID Connect Core, section 3.1.3.6). The hash is the signature's.
+/// The left half of a hash, base64url: `at_hash` (OpenID Connect Core, section 3.1.3.6). The hash is the signature's; for Ed25519,
+/// where the specification names none, the one that it uses itself, as most providers do.
 pub fn left_half_hash(algorithm: Algorithm, text: &str) -> String {
     let digest = match algorithm.hash() {
         Hash::Sha256 => Sha256::digest(text).to_vec(),
@@ -325,6 +282,8 @@ pub fn left_half_hash(algorithm: Algorithm, text: &str) -> String {
     };
     URL_SAFE_NO_PAD.encode(digest.get(..digest.len() / 2).unwrap_or_default())
 }
+
+mod read;
 
 #[cfg(test)]
 mod tests;

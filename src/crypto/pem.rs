@@ -11,7 +11,6 @@ use crate::crypto::key::UnusableKey;
 ///
 /// # Errors
 /// What was found instead, and how to turn it into one.
-#[allow(dead_code, reason = "keys that are written down come with the next change")]
 pub(super) fn public_key(text: &str) -> Result<Zeroizing<Vec<u8>>, UnusableKey> {
     block(text, "PUBLIC KEY", |label| match label {
         label if label.ends_with("PRIVATE KEY") => "it is a private key; write the public half: openssl pkey -pubout",

@@ -30,6 +30,8 @@ pub enum Purpose {
     Session,
     /// The cookie of one sign-in under way.
     Attempt,
+    /// The cookie of one sign-in under way, at the end of which a page gets the access token.
+    TokenAttempt,
     /// The ID token kept for `id_token_hint` at sign-out.
     LogoutHint,
     /// A provider's document in memory that other plugins of the process might write to.
@@ -39,12 +41,13 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 5] = [Self::Session, Self::Attempt, Self::LogoutHint, Self::Document, Self::Refreshed];
+    const ALL: [Self; 6] = [Self::Session, Self::Attempt, Self::TokenAttempt, Self::LogoutHint, Self::Document, Self::Refreshed];
 
     const fn label(self) -> &'static [u8] {
         match self {
             Self::Session => b"accredit 1 session cookie",
             Self::Attempt => b"accredit 1 attempt cookie",
+            Self::TokenAttempt => b"accredit 1 token attempt cookie",
             Self::LogoutHint => b"accredit 1 logout hint cookie",
             Self::Document => b"accredit 1 shared document",
             Self::Refreshed => b"accredit 1 refreshed session",

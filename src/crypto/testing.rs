@@ -15,13 +15,14 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use crate::crypto::key::{Algorithm, KeySet, VerificationKey};
 use crate::words::time::Timestamp;
 use crate::words::world::{
-    Contended, Hash, HostSignature, HostVerdict, NoRandomness, Shared, SignatureCheck, Signing, Version, World,
+    Contended, Destination, Hash, HostSignature, HostVerdict, NoRandomness, Shared, SignatureCheck, Signing, Version, World,
 };
 
 /// Somebody who signs.
 pub(crate) enum TestKey {
     Rsa(Box<RsaPrivateKey>),
     P256(p256::ecdsa::SigningKey),
+    Ed25519(ed25519_compact::SecretKey),
 }
 
 fn der(pem: &str) -> Vec<u8> {
@@ -38,6 +39,12 @@ pub(crate) static WEAK_RSA: LazyLock<TestKey> = LazyLock::new(|| rsa(include_str
 pub(crate) static P256: LazyLock<TestKey> = LazyLock::new(|| {
     let der = der(include_str!("testdata/for-tests-only-p256.pem"));
     TestKey::P256(p256::ecdsa::SigningKey::from_pkcs8_der(&der).unwrap())
+});
+
+/// The key of RFC 8037, appendix A.1.
+pub(crate) static ED25519: LazyLock<TestKey> = LazyLock::new(|| {
+    let seed = URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
+    TestKey::Ed25519(ed25519_compact::KeyPair::from_seed(ed25519_compact::Seed::from_slice(&seed).unwrap()).sk)
 });
 
 fn rsa(pem: &str) -> TestKey {
@@ -59,6 +66,7 @@ impl TestKey {
                 let point = key.verifying_key().to_encoded_point(false);
                 json!({"kty": "EC", "crv": "P-256", "x": base64url(point.x().unwrap()), "y": base64url(point.y().unwrap())})
             }
+            Self::Ed25519(key) => json!({"kty": "OKP", "crv": "Ed25519", "x": base64url(key.public_key().as_slice())}),
         };
         jwk.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
         jwk
@@ -81,6 +89,7 @@ impl TestKey {
                 let signature: p256::ecdsa::Signature = key.sign(message);
                 Ok(signature.to_vec())
             }
+            (Self::Ed25519(key), Algorithm::EdDSA | Algorithm::Ed25519) => Ok(key.sign(message, None).to_vec()),
             _ => panic!("this key does not sign so"),
         }
         .unwrap()
@@ -154,6 +163,10 @@ impl Verdict {
 }
 
 impl World for Verdict {
+    fn destination(&self) -> Destination {
+        Destination::Nobody
+    }
+
     fn now(&self) -> Timestamp {
         Timestamp::default()
     }

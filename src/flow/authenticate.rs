@@ -145,11 +145,11 @@ fn open(settings: &Settings, world: &dyn World, visit: &Visit, sealed: &[u8]) ->
 impl Verified {
     /// When the tokens behind it should be refreshed.
     fn tokens_due(&self) -> Timestamp {
-        let until = match &self.credential {
-            Credential::Session(session) => session.tokens.until,
+        let due = match &self.credential {
+            Credential::Session(session) => session.tokens.due,
             Credential::Token { .. } | Credential::OpaqueToken => None,
         };
-        until.map_or(Timestamp::from_millis(u64::MAX), |until| until.due)
+        due.unwrap_or(Timestamp::from_millis(u64::MAX))
     }
 
     /// What follows from a session.

@@ -13,7 +13,7 @@ use crate::flow::event::{Event, Said};
 use crate::flow::gateway::Gateway;
 use crate::flow::step::{Asking, ByItself, Resource};
 use crate::flow::visit::Visit;
-use crate::oidc::access_token::{self, AccessToken, AccessTokenError, Bearer};
+use crate::oidc::access_token::{self, AccessToken, AccessTokenError, Bearer, BearerKeys};
 use crate::oidc::introspection::{Proved, introspection_request, introspection_response};
 use crate::words::message::Reply;
 use crate::words::principal::{Claims, Principal, Proof};
@@ -83,7 +83,8 @@ pub fn authenticate(
     if let Some(verified) = gateway.tokens.recall(credential, visit.now) {
         let still_good = match verified.credential {
             Credential::Token { keys_fetched } => {
-                let keys = gateway.background.keys(&settings, world, &verified.principal.provider, visit.now);
+                let provider = settings.provider(&verified.principal.provider);
+                let keys = provider.and_then(|provider| held_keys(gateway, &settings, world, provider, visit.now));
                 keys.is_some_and(|keys| keys.fetched == keys_fetched)
             }
             Credential::OpaqueToken => true,
@@ -104,10 +105,11 @@ pub fn authenticate(
         Issuer::Unknown => return invalid("its issuer is none of those whose tokens are accepted"),
     };
     let name = provider.oidc.name.as_str();
-    if gateway.background.metadata(&settings, world, name, visit.now).is_none() {
+    let configured = matches!(accepted.keys, BearerKeys::Configured(_));
+    if !configured && gateway.background.metadata(&settings, world, name, visit.now).is_none() {
         return Identity::Unclear(Resource::Metadata(name.to_owned()));
     }
-    let Some(keys) = gateway.background.keys(&settings, world, name, visit.now) else {
+    let Some(keys) = held_keys(gateway, &settings, world, provider, visit.now) else {
         return unclear(
             gateway,
             world,
@@ -128,8 +130,24 @@ pub fn authenticate(
             remember(gateway, token, &verified, visit.now.plus(LONGEST_MEMORY));
             Identity::Known(verified, None)
         }
+        Err(AccessTokenError::KeyUnknown(failure)) if configured => Identity::Unknown(failure),
         Err(AccessTokenError::KeyUnknown(failure)) => unclear(gateway, world, visit, name, Some(&keys), failure),
         Err(AccessTokenError::Refused(failure)) => Identity::Unknown(failure),
+    }
+}
+
+/// The keys for a provider's bearer tokens: those of the configuration, which are as old as time and never replaced (another
+/// configuration begins with an empty memory), or those that it publishes.
+fn held_keys(
+    gateway: &mut Gateway,
+    settings: &Settings,
+    world: &dyn World,
+    provider: &ProviderSettings,
+    now: Timestamp,
+) -> Option<HeldKeys> {
+    match &provider.oidc.bearer.as_ref()?.keys {
+        BearerKeys::Configured(set) => Some(HeldKeys { set: Rc::clone(set), fetched: Timestamp::default() }),
+        BearerKeys::Published => gateway.background.keys(settings, world, &provider.oidc.name, now),
     }
 }
 
@@ -265,6 +283,7 @@ fn issuer_of<'a>(settings: &'a Settings, token: &Secret) -> Issuer<'a> {
             Some((provider, accepted)) => Issuer::Accepted(provider, accepted),
             None => Issuer::Unknown,
         },
+        None if token.is_empty() => Issuer::Unknown,
         None => {
             let asked = |accepted: &Bearer| accepted.introspection.as_ref().is_some_and(|asked| asked.about.opaque_tokens());
             accepting.find(|(_, accepted)| asked(accepted)).map_or(Issuer::Unknown, |(provider, _)| Issuer::AskedAbout(provider))

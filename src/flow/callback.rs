@@ -1,6 +1,7 @@
 //! The way back from the provider: state, code, tokens, ID token, userinfo; then a session, and back to where the visit began.
 //! Nothing is spent before the state is proved; nothing is believed before the ID token is.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::access::policy::{self, Clock};
@@ -12,12 +13,16 @@ use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
 use crate::flow::step::{Pending, Resource, SignIn, Step};
 use crate::flow::visit::Visit;
-use crate::oidc::authorization::authorization_response;
+use crate::flow::{body, exchange};
+use crate::oidc::authorization::{Issuer, authorization_response};
 use crate::oidc::id_token::{self, AccessToken, Expectations, ExpectedNonce, IdToken, IdTokenError};
+use crate::oidc::metadata::Metadata;
+use crate::oidc::provider::ResponseMode;
 use crate::oidc::token::{TokenSet, token_request, token_response};
 use crate::oidc::userinfo::{self, userinfo_request, userinfo_response};
-use crate::session::attempt::{self, Attempt};
+use crate::session::attempt::{self, Attempt, Ending};
 use crate::session::tombstone::{self, Ended};
+use crate::words::body::{Form, form_parameters};
 use crate::words::message::Reply;
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
@@ -36,53 +41,109 @@ pub enum Keys {
 /// The callback endpoint, as the redirect URI of one provider; with several, its bare path is nobody's.
 pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, called_back: Option<&ProviderSettings>) -> Step {
     let settings = Rc::clone(&gateway.settings);
-    if visit.request.method != "GET" {
-        return visit.refuse_method(&settings, "GET");
-    }
-    let parameters = match query_parameters(visit.request.query.as_deref()) {
+    let posts = called_back.is_some_and(|provider| provider.oidc.response_mode == ResponseMode::FormPost);
+    let (visit, parameters) = match visit.request.method.as_str() {
+        "GET" => {
+            let parameters = query_parameters(visit.request.query.as_deref());
+            (visit, parameters.map_err(|reason| Failure::new(reason, "at the callback endpoint")))
+        }
+        // Another site's form: what shows that this browser asked for it is `state`.
+        "POST" if posts => match body::read(&settings, world, visit, Form::UrlEncoded) {
+            Ok(visit) => {
+                let parameters = form_parameters(visit.body.bytes());
+                (visit, parameters)
+            }
+            Err(step) => return *step,
+        },
+        _ => return visit.refuse_method(&settings, if posts { "GET, POST" } else { "GET" }),
+    };
+    let parameters = match parameters {
         Ok(parameters) => parameters,
-        Err(reason) => return visit.refuse(&settings, Failure::new(reason, "at the callback endpoint")),
+        Err(failure) => return visit.refuse(&settings, failure),
     };
     let state = parameters.get("state").map(String::as_str);
-    let (attempt, provider) = match expected(&settings, world, &visit, state, called_back) {
-        Ok(expected) => expected,
-        Err(failure) => return stray(gateway, world, &visit, state, failure),
+    match expected(&settings, world, &visit, state, called_back) {
+        Ok(attempt) => spend(gateway, world, visit, attempt, &parameters),
+        Err(failure) => stray(gateway, world, &visit, state, failure),
+    }
+}
+
+/// Spends an attempt, whose state was proved, for the code that came with it.
+pub fn spend(
+    gateway: &mut Gateway,
+    world: &mut dyn World,
+    visit: Visit,
+    attempt: Attempt,
+    parameters: &BTreeMap<String, String>,
+) -> Step {
+    let settings = Rc::clone(&gateway.settings);
+    let sign_in = SignIn { visit, attempt };
+    let provider = match sign_in.provider(&settings) {
+        Ok(provider) => provider,
+        Err(failure) => return sign_in.fail(&settings, failure),
     };
+    let SignIn { visit, attempt } = &sign_in;
     let Some(metadata) = gateway.background.metadata(&settings, world, &provider.oidc.name, visit.now) else {
         // Nothing was spent: the browser still has the code and the attempt.
-        return Step::waiting(Resource::Metadata(provider.oidc.name.clone()), visit.patience, Pending::FromTheStart(visit));
+        let (resource, until) = (Resource::Metadata(provider.oidc.name.clone()), visit.patience);
+        return Step::waiting(resource, until, Pending::FromTheStart(sign_in.visit));
     };
     // From here on this attempt counts as used, whatever comes of it.
     let used_until = attempt.created.plus(settings.session.attempt_timeout);
     tombstone::mark(world, Ended::Attempt(attempt.state.expose()), used_until);
-    let sign_in = SignIn { visit, attempt };
-    let call = authorization_response(&parameters, &provider.oidc, Some(&metadata)).and_then(|code| {
-        let SignIn { attempt, .. } = &sign_in;
-        token_request(&provider.oidc, &metadata, &code, &attempt.code_verifier, &attempt.redirect_uri)
-    });
+    let code = check_mode(provider, &sign_in, parameters)
+        .and_then(|()| authorization_response(parameters, &provider.oidc, issuer(&settings, attempt.ending, &metadata)));
+    let call =
+        code.and_then(|code| token_request(&provider.oidc, &metadata, &code, &attempt.code_verifier, &attempt.redirect_uri));
     match call {
         Ok(call) => Step::calling(call, Pending::Exchanging(sign_in)),
         Err(failure) => sign_in.fail(&settings, failure),
     }
 }
 
-/// The attempt that this answer belongs to, and the provider that was asked.
-fn expected<'a>(
-    settings: &'a Settings,
+/// Whether the answer must name its issuer. A page does not always pass the name on, which matters only where another provider
+/// could have given the code (RFC 9700, section 4.4).
+fn issuer(settings: &Settings, ending: Ending, metadata: &Metadata) -> Issuer {
+    let must_come = match ending {
+        Ending::Session => metadata.announces_iss_parameter,
+        Ending::Token => settings.providers.iter().filter(|provider| provider.oidc.redirect_uri.is_some()).count() > 1,
+    };
+    if must_come { Issuer::MustCome } else { Issuer::MayCome }
+}
+
+/// A code comes as it was asked for. (An error may come in the address: providers send some of them before they look at the mode.)
+fn check_mode(provider: &ProviderSettings, sign_in: &SignIn, parameters: &BTreeMap<String, String>) -> Result<(), Failure> {
+    let posted = sign_in.visit.request.method == "POST" || parameters.contains_key("error");
+    if provider.oidc.response_mode == ResponseMode::FormPost && !posted {
+        return Err(Failure::new(
+            Reason::ResponseModeMismatch,
+            "expected the code in a form that is posted, found it in the address",
+        ));
+    }
+    Ok(())
+}
+
+/// The refusal of an answer whose attempt did not come along.
+pub fn no_attempt(settings: &Settings, visit: &Visit, reason: Reason, cross_site: bool) -> Failure {
+    let (host, limit) = (&visit.request.authority, settings.session.attempt_timeout.as_secs());
+    let same_site = if cross_site { "None" } else { "Lax" };
+    Failure::new(reason, format!("looked for the attempt's cookie: host {host}, SameSite={same_site}, good for {limit} s"))
+}
+
+/// The attempt that this answer belongs to.
+fn expected(
+    settings: &Settings,
     world: &dyn World,
     visit: &Visit,
     state: Option<&str>,
     called_back: Option<&ProviderSettings>,
-) -> Result<(Attempt, &'a ProviderSettings), Failure> {
+) -> Result<Attempt, Failure> {
     let session = &settings.session;
-    let state = state.ok_or_else(|| Failure::new(Reason::StateMissing, "no state in the query"))?;
-    let found =
-        Attempt::find(&settings.sealer, &session.cookie, session.attempt_timeout, &visit.request.headers, state, visit.now);
-    let attempt = found.map_err(|reason| {
-        let limit = session.attempt_timeout.as_secs();
-        let hint = format!("host {}, SameSite=Lax, good for {limit} s", visit.request.authority);
-        Failure::new(reason, format!("looked for the attempt's cookie: {hint}"))
-    })?;
+    let state = state.ok_or_else(|| Failure::new(Reason::StateMissing, "no state came"))?;
+    let (sealer, timeout, came) = (&settings.sealer, session.attempt_timeout, &visit.request.headers);
+    let found = Attempt::find(sealer, &session.cookie, timeout, came, state, visit.now, Ending::Session);
+    let posted = visit.request.method == "POST";
+    let attempt = found.map_err(|reason| no_attempt(settings, visit, reason, posted))?;
     if tombstone::is_marked(world, Ended::Attempt(state), visit.now) {
         return Err(Failure::new(Reason::AttemptReplayed, "this state came back before"));
     }
@@ -93,7 +154,7 @@ fn expected<'a>(
         let detail = format!("provider {asked} was asked, the answer came to the redirect URI of {answered}: a mix-up");
         return Err(Failure::new(Reason::IssuerMismatch, detail));
     }
-    Ok((attempt, provider))
+    Ok(attempt)
 }
 
 /// An answer that belongs to no attempt. Somebody who is signed in already just goes on.
@@ -169,6 +230,10 @@ pub fn verify(gateway: &mut Gateway, world: &mut dyn World, sign_in: SignIn, tok
         let shown = |name| id_token.claims.get(name).map_or_else(|| "none".to_owned(), |value| quote(&value.to_string()));
         let detail = format!("{} was asked for, acr is {}, auth_time is {}", asked.join(", "), shown("acr"), shown("auth_time"));
         return sign_in.fail(&settings, Failure::new(Reason::StepUpFailed, detail));
+    }
+    // A page that keeps its token asks the provider itself.
+    if sign_in.attempt.ending == Ending::Token {
+        return exchange::release(&settings, &sign_in, &tokens, id_token);
     }
     if !provider.oidc.userinfo {
         return establish(gateway, world, &sign_in, &tokens, id_token);

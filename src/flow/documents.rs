@@ -222,6 +222,11 @@ impl Keep {
         Some((mirrored, Reply::Answered { status: 200, headers: Headers::new(json), body }))
     }
 
+    /// Whether the newest attempt to fetch the keys failed.
+    pub(super) fn keys_failing(&self, world: &dyn World) -> bool {
+        lease::is_failing(world, &self.key(Kind::Keys, "lease"))
+    }
+
     pub(super) fn adopt_metadata(&mut self, provider: &Provider, sealer: &Sealer, world: &dyn World) {
         let held = self.metadata.held.as_ref().map(|held| held.fetched);
         let Some((mirrored, reply)) = self.mirrored(sealer, world, Kind::Metadata, held) else { return };

@@ -7,12 +7,13 @@ use crate::config::settings::Settings;
 use crate::flow::event::{Event, Outcome, Place};
 use crate::flow::step::{Decision, Note, Pending, Resource, SignIn, Step};
 use crate::flow::visit::Visit;
+use crate::session::attempt::Ending;
 use crate::words::demand::Demand;
 use crate::words::message::{HttpCall, Request, Response};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
-use crate::words::url::ReturnTo;
+use crate::words::url::{Origin, ReturnTo};
 
 impl Visit {
     /// The answer for a reason: a page or problem JSON, as the request asks.
@@ -33,12 +34,17 @@ impl Visit {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("return_to", return_to.as_str()).extend_pairs(demand.parameters());
         let query = query.finish();
-        let sign_in = format!("{}?{query}", settings.endpoints.login);
+        // Where only a token will do, a session would not help.
+        let login = match (&settings.endpoints.authorize, &bearer) {
+            (Some(authorize), BearerChallenge::Accepted { only: true, .. }) => authorize,
+            _ => &settings.endpoints.login,
+        };
+        let sign_in = format!("{login}?{query}");
         let context = Context {
             page: browser::wants_page(&self.request),
             request_id: &self.request_id,
             origin: &origin,
-            login: &settings.endpoints.login,
+            login,
             sign_in,
             logout: &settings.endpoints.logout,
             cookie_name: &settings.session.cookie.name,
@@ -47,7 +53,23 @@ impl Visit {
             bearer,
             demand,
         };
-        answer::refuse(reason, &context)
+        let mut response = answer::refuse(reason, &context);
+        self.let_page_read(settings, &mut response);
+        response
+    }
+
+    /// Lets the front end's page read an answer of the token endpoint. Elsewhere Envoy's CORS filter does that; it passes over
+    /// routes that lead to nobody.
+    pub fn let_page_read(&self, settings: &Settings, response: &mut Response) {
+        if settings.endpoints.token.as_ref() != Some(&self.request.path) {
+            return;
+        }
+        let Some(text) = self.request.headers.single("origin") else { return };
+        if Origin::parse(text).is_ok_and(|origin| settings.trusted_origins.contains(&origin)) {
+            let fields =
+                [("access-control-allow-origin", text), ("access-control-allow-credentials", "true"), ("vary", "origin")];
+            response.headers.extend(fields.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        }
     }
 
     /// Ends a request with a refusal that belongs to no rule.
@@ -73,6 +95,11 @@ impl SignIn {
     /// Ends a sign-in with a refusal; its attempt is over.
     pub fn fail(&self, settings: &Settings, failure: Failure) -> Step {
         let forgotten = self.attempt.forget(&settings.session.cookie);
+        // A page that brings a code that is not accepted is not signed in; a person's browser has nothing to be blamed for.
+        let failure = match (self.attempt.ending, failure.reason) {
+            (Ending::Token, Reason::CodeRefused) => Failure { reason: Reason::ExchangeRefused, ..failure },
+            _ => failure,
+        };
         let (place, provider, reason) = (self.visit.place(), Some(self.attempt.provider.clone()), failure.reason);
         let events = vec![Event::SignInFailed { place, provider, failure }];
         refused(settings, &self.visit, reason, &self.return_to(settings), Some(forgotten), events)

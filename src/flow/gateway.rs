@@ -12,10 +12,12 @@ use crate::flow::event::Event;
 use crate::flow::step::{News, Pending, Renewal, Resource, Step};
 use crate::flow::upkeep::{Background, Fetch, Upkeep};
 use crate::flow::visit::Visit;
-use crate::flow::{callback, refresh, sign_in, sign_out, whoami};
+use crate::flow::{callback, exchange, refresh, sign_in, sign_out, whoami};
+use crate::session::attempt::Ending;
 use crate::session::cookie;
 use crate::session::memory::Memory;
 use crate::session::tombstone::{self, Ended};
+use crate::words::body::Body;
 use crate::words::message::{Headers, Reply, Request};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
@@ -86,6 +88,7 @@ impl Gateway {
                     ),
                 )
             }
+            (Pending::FromTheStart(visit), News::Body(body)) => self.travel(world, Visit { now, body, ..visit }),
             (Pending::FromTheStart(visit), News::Ready | News::Reply(_)) => self.travel(world, Visit { now, ..visit }),
             (Pending::Introspecting(visit, asking), News::Reply(reply)) => {
                 self.introspected(world, Visit { now, ..visit }, asking, &reply)
@@ -106,12 +109,15 @@ impl Gateway {
                 sign_in.visit.now = now;
                 sign_in.fail(&self.settings, Failure::new(reason, "no key that fits could be fetched"))
             }
-            (Pending::Introspecting(visit, _), News::Ready | News::Missing(_)) => {
+            (Pending::Introspecting(visit, _), News::Ready | News::Missing(_) | News::Body(_)) => {
                 visit.refuse(&Rc::clone(&self.settings), Failure::new(Reason::Internal, "resumed with the wrong news"))
             }
             // A call is only ever answered by a reply, and a wait never is: whoever mixes them up gets no further.
-            (Pending::Exchanging(sign_in) | Pending::AskingUserinfo(sign_in, ..), News::Ready | News::Missing(_))
-            | (Pending::Verifying(sign_in, _), News::Reply(_)) => {
+            (
+                Pending::Exchanging(sign_in) | Pending::AskingUserinfo(sign_in, ..),
+                News::Ready | News::Missing(_) | News::Body(_),
+            )
+            | (Pending::Verifying(sign_in, _), News::Reply(_) | News::Body(_)) => {
                 sign_in.fail(&self.settings, Failure::new(Reason::Internal, "resumed with the wrong news"))
             }
         }
@@ -173,18 +179,22 @@ impl Gateway {
             return Err((Some(Box::new(request)), reason));
         }
         let patience = now.plus(self.settings.wait);
-        Ok(Visit { now, patience, request, origin, keys_refreshed: false, request_id: request_id.to_owned() })
+        Ok(Visit { now, patience, request, origin, keys_refreshed: false, request_id: request_id.to_owned(), body: Body::Unread })
     }
 
     fn travel(&mut self, world: &mut dyn World, visit: Visit) -> Step {
         let settings = Rc::clone(&self.settings);
         let endpoints = &settings.endpoints;
         let path = visit.request.path.as_str();
-        let called_back = settings.providers.iter().find(|provider| provider.callback == path);
+        let called_back = settings.providers.iter().find(|provider| provider.oidc.signs_in() && provider.callback == path);
         if path == endpoints.login {
-            sign_in::login(self, world, visit)
+            sign_in::login(self, world, visit, Ending::Session)
         } else if called_back.is_some() || path == endpoints.callback {
             callback::begin(self, world, visit, called_back)
+        } else if endpoints.authorize.as_deref() == Some(path) {
+            sign_in::login(self, world, visit, Ending::Token)
+        } else if endpoints.token.as_deref() == Some(path) {
+            exchange::begin(self, world, visit)
         } else if path == endpoints.logout {
             sign_out::begin(self, world, &visit)
         } else if path == endpoints.session {

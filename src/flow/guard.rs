@@ -16,6 +16,7 @@ use crate::flow::gateway::Gateway;
 use crate::flow::sign_in;
 use crate::flow::step::{Asking, Decision, Forward, Note, Pending, Renewal, Resource, Step};
 use crate::flow::visit::Visit;
+use crate::session::attempt::Ending;
 use crate::session::cookie;
 use crate::words::cookie::without;
 use crate::words::demand::Demand;
@@ -88,9 +89,14 @@ impl Gateway {
             }
             // Public pages wait for nobody.
             (Identity::Unknown(_) | Identity::Unclear(_), Requirement::Public) => self.forward(&visit, rule, None, None, events),
-            (Identity::Known(verified, _), _) if unsafe_across_sites => {
-                deny(&settings, &visit, rule, Some(&verified), Failure::new(Reason::CrossSite, evidence(&visit)), events)
-            }
+            (Identity::Known(verified, _), _) if unsafe_across_sites => deny(
+                &settings,
+                &visit,
+                rule,
+                Some(&verified),
+                Failure::new(Reason::CrossSite, browser::evidence(&visit.request.headers, &visit.origin)),
+                events,
+            ),
             (Identity::Known(verified, renewal), requirement) => {
                 let skew = settings.provider(&verified.principal.provider).map(|provider| provider.oidc.clock_skew);
                 let clock = Clock { now: visit.now, skew: skew.unwrap_or_default() };
@@ -159,8 +165,9 @@ impl Gateway {
     ) -> Step {
         // Whoever brings a token is a program, and signing in would not mend the token.
         let could_sign_in = matches!(failure.reason, Reason::SessionMissing | Reason::SessionExpired | Reason::SessionInvalid);
-        if could_sign_in && redirects(rule, &visit) {
-            let provider = rule.require.provider().map(str::to_owned);
+        let provider = rule.require.provider();
+        if could_sign_in && redirects(rule, &visit) && self.settings.sign_in_provider(provider).is_some() {
+            let provider = provider.map(str::to_owned);
             return self.redirect(world, visit, rule, provider, rule.require.demand().unwrap_or_default(), events);
         }
         deny(&Rc::clone(&self.settings), &visit, rule, None, failure, events)
@@ -209,7 +216,14 @@ impl Gateway {
         events: Vec<Event>,
     ) -> Step {
         let return_to = visit.return_to();
-        let wish = sign_in::Wish { provider, return_to, another_account: false, demand, told: sign_in::Told::ByRedirect };
+        let wish = sign_in::Wish {
+            ending: Ending::Session,
+            provider,
+            return_to,
+            another_account: false,
+            demand,
+            told: sign_in::Told::ByRedirect,
+        };
         let mut step = sign_in::send(self, world, visit, wish, events);
         step.note.rule = Some(Rc::clone(&rule.name));
         step
@@ -275,7 +289,7 @@ fn deny(
     let visitor = verified.map(|verified| Visitor {
         name: verified.principal.name(),
         looked_at: rule.require.claims(),
-        provider: rule.require.provider().map(str::to_owned),
+        provider: rule.require.provider().filter(|name| settings.sign_in_provider(Some(name)).is_some()).map(str::to_owned),
     });
     let scope = match &rule.require {
         Requirement::When(condition) => condition.scopes().join(" "),
@@ -285,7 +299,7 @@ fn deny(
     let bearer = match accepts_tokens(settings, rule) {
         false => BearerChallenge::NotAccepted,
         true if by_token => BearerChallenge::Came { scope },
-        true => BearerChallenge::Accepted { scope },
+        true => BearerChallenge::Accepted { scope, only: rule.credentials == Credentials::Bearer },
     };
     let demand = rule.require.demand().unwrap_or_default();
     let mut response = visit.refusal_for(settings, failure.reason, &visit.return_to(), visitor, (bearer, &demand));
@@ -299,9 +313,4 @@ fn deny(
     events.push(Event::Outcome(Outcome::of_status(response.status)));
     let note = Note { subject, rule: Some(Rc::clone(&rule.name)) };
     Step { decision: Decision::Respond(response), events, note }
-}
-
-fn evidence(visit: &Visit) -> String {
-    let shown = |name| visit.request.headers.single(name).unwrap_or("absent").chars().take(100).collect::<String>();
-    format!("sec-fetch-site is {}, origin is {}; this origin is {}", shown("sec-fetch-site"), shown("origin"), visit.origin)
 }

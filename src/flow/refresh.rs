@@ -113,14 +113,10 @@ impl Background {
     /// Remembers that a session is due; says whether there was room for it.
     fn want_refreshed(&mut self, session: &Session, now: Timestamp) -> bool {
         let room = self.wanted.len() < MOST_WANTED;
-        match self.wanted.get_mut(&session.id) {
-            Some(want) => {
-                want.asked = now;
-                if want.session.tokens.refreshed < session.tokens.refreshed {
-                    *want = Want::new(session.clone(), now);
-                }
-            }
-            None if room => drop(self.wanted.insert(session.id.clone(), Want::new(session.clone(), now))),
+        match self.wanted.iter_mut().find(|want| want.session.id == session.id) {
+            Some(want) if want.session.tokens.refreshed >= session.tokens.refreshed => want.asked = now,
+            Some(want) => *want = Want::new(session.clone(), now),
+            None if room => self.wanted.push(Want::new(session.clone(), now)),
             None => return false,
         }
         true
@@ -128,7 +124,7 @@ impl Background {
 
     /// What to tell a request that waits for a session's tokens. When nobody wants them any more, it looks again by itself.
     pub(super) fn refresh_news(&self, now: Timestamp, session: &str, until: Timestamp) -> Option<News> {
-        match self.wanted.get(session) {
+        match self.wanted.iter().find(|want| want.session.id == session) {
             None => Some(News::Ready),
             Some(want) => (now >= until || want.not_before >= until).then_some(News::Missing(Reason::RefreshUnavailable)),
         }
@@ -144,7 +140,7 @@ impl Background {
         events: &mut Vec<Event>,
     ) {
         let mut wanted = std::mem::take(&mut self.wanted);
-        wanted.retain(|_, want| match std::mem::replace(&mut want.stage, Stage::Wanted) {
+        wanted.retain_mut(|want| match std::mem::replace(&mut want.stage, Stage::Wanted) {
             Stage::Asked(until) if now < until => {
                 want.stage = Stage::Asked(until);
                 true
@@ -152,11 +148,12 @@ impl Background {
             Stage::Asked(_) | Stage::Wanted => self.ask_for_tokens(settings, world, now, want, fetches),
             Stage::Verifying { tokens, newer_than, until } => {
                 let keys = self.keys(settings, world, &want.session.provider, now);
-                if now < until && !keys.is_some_and(|keys| newer_than.is_none_or(|moment| keys.fetched > moment)) {
+                let are_newer = keys.is_some_and(|keys| newer_than.is_none_or(|moment| keys.fetched > moment));
+                if now < until && !are_newer {
                     want.stage = Stage::Verifying { tokens, newer_than, until };
                     return true;
                 }
-                let keys = if now < until { KeysThen::Newer } else { KeysThen::Unreachable };
+                let keys = if are_newer { KeysThen::Newer } else { KeysThen::Unreachable };
                 self.believe(settings, world, now, want, tokens, keys, events)
             }
         });
@@ -214,9 +211,9 @@ impl Background {
         events: &mut Vec<Event>,
     ) {
         let now = world.now();
-        let want = self.wanted.remove(&session.id).filter(|want| want.session.tokens.refreshed == session.tokens.refreshed);
-        let mut want = want.unwrap_or_else(|| Want::new(session.clone(), now));
-        want.stage = Stage::Wanted;
+        let asked = self.wanted.iter().find(|want| want.session.id == session.id).map_or(now, |want| want.asked);
+        self.wanted.retain(|want| want.session.id != session.id);
+        let mut want = Want::new(session.clone(), asked);
         let Some(provider) = provider_of(settings, session) else { return };
         // Signed out meanwhile: what came is thrown away.
         if tombstone::is_marked(world, Ended::Session(&session.id), now) {
@@ -234,7 +231,7 @@ impl Background {
             Err(RefreshError::Failed(failure)) => put_off(world, now, &mut want, failure, events),
         };
         if wanted {
-            self.wanted.insert(session.id.clone(), want);
+            self.wanted.push(want);
         }
     }
 

@@ -14,7 +14,8 @@ use crate::flow::step::{Pending, Resource, Step};
 use crate::flow::visit::Visit;
 use crate::oidc::authorization::{AuthorizationRequest, authorization_request, code_challenge};
 use crate::oidc::metadata::Metadata;
-use crate::session::attempt::Attempt;
+use crate::oidc::provider::ResponseMode;
+use crate::session::attempt::{Attempt, Ending, Plan};
 use crate::words::demand::Demand;
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
@@ -24,6 +25,8 @@ use crate::words::world::{NoRandomness, World};
 /// What a sign-in is to be like.
 #[derive(Clone, Debug)]
 pub struct Wish {
+    /// What it is for.
+    pub ending: Ending,
     /// The provider's configured name; the first one otherwise.
     pub provider: Option<String>,
     /// Where to go afterwards.
@@ -45,18 +48,25 @@ pub enum Told {
     ByUrl,
 }
 
-/// The login endpoint: `return_to`, `provider`, `prompt`, `acr_values` and `max_age` are its parameters.
-pub fn login(gateway: &mut Gateway, world: &mut dyn World, visit: Visit) -> Step {
+/// The login endpoint, and the one for a front end that keeps its own token: `return_to`, `provider`, `prompt`, `acr_values` and
+/// `max_age` are their parameters.
+pub fn login(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, ending: Ending) -> Step {
     if !matches!(visit.request.method.as_str(), "GET" | "HEAD") {
         return visit.refuse_method(&gateway.settings, "GET, HEAD");
     }
-    match wish(&gateway.settings, &visit) {
+    // Another site's script could begin sign-ins until those of our own page are gone.
+    let (headers, trusted) = (&visit.request.headers, &gateway.settings.trusted_origins);
+    if ending == Ending::Token && browser::is_foreign_script(&visit.request, &visit.origin, trusted) {
+        let detail = browser::evidence(headers, &visit.origin);
+        return visit.refuse(&gateway.settings, Failure::new(Reason::CrossSite, detail));
+    }
+    match wish(&gateway.settings, &visit, ending) {
         Ok(wish) => send(gateway, world, visit, wish, Vec::new()),
         Err(reason) => visit.refuse(&gateway.settings, Failure::new(reason, "at the login endpoint")),
     }
 }
 
-fn wish(settings: &Settings, visit: &Visit) -> Result<Wish, Reason> {
+fn wish(settings: &Settings, visit: &Visit, ending: Ending) -> Result<Wish, Reason> {
     let mut parameters = query_parameters(visit.request.query.as_deref())?;
     let return_to = match parameters.get("return_to") {
         Some(text) => ReturnTo::parse(text, &settings.listed_origins())?,
@@ -70,28 +80,27 @@ fn wish(settings: &Settings, visit: &Visit) -> Result<Wish, Reason> {
     let parameter = |name: &str| parameters.get(name).map(String::as_str);
     let demand = Demand::parse(parameter("acr_values"), parameter("max_age")).ok_or(Reason::QueryMalformed)?;
     let told = if browser::is_script(&visit.request) { Told::ByUrl } else { Told::ByRedirect };
-    Ok(Wish { provider: parameters.remove("provider"), return_to, another_account, demand, told })
+    Ok(Wish { ending, provider: parameters.remove("provider"), return_to, another_account, demand, told })
 }
 
 /// Sends the browser to the provider, as soon as its metadata is here.
 pub fn send(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, wish: Wish, mut events: Vec<Event>) -> Step {
     let settings = Rc::clone(&gateway.settings);
-    let chosen = match &wish.provider {
-        Some(name) => settings.provider(name),
-        None => settings.providers.first(),
-    };
-    let Some(provider) = chosen else {
+    let chosen = settings.sign_in_provider(wish.provider.as_deref());
+    // Not every provider need have a page that it sends codes to.
+    let chosen = chosen.and_then(|provider| Some((provider, redirect_uri(&visit, provider, wish.ending)?)));
+    let Some((provider, redirect_uri)) = chosen else {
         let name = quote(wish.provider.as_deref().unwrap_or_default());
-        let step = visit.refuse(&settings, Failure::new(Reason::ProviderUnknown, format!("no provider {name} is configured")));
+        let step =
+            visit.refuse(&settings, Failure::new(Reason::ProviderUnknown, format!("no provider {name} is configured for this")));
         return step.after(events);
     };
     let Some(metadata) = gateway.background.metadata(&settings, world, &provider.oidc.name, visit.now) else {
         return Step::waiting(Resource::Metadata(provider.oidc.name.clone()), visit.patience, Pending::FromTheStart(visit))
             .after(events);
     };
-    match prepare(&settings, world, &visit, provider, &metadata, &wish) {
+    match prepare(&settings, world, &visit, (provider, &metadata, &redirect_uri), &wish) {
         Ok((url, cookies)) => {
-            let redirect_uri = format!("{}{}", visit.origin, provider.callback);
             let begun = Event::SignInBegun { place: visit.place(), provider: provider.oidc.name.clone(), redirect_uri };
             events.push(begun);
             match wish.told {
@@ -105,18 +114,30 @@ pub fn send(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, wish: Wi
     }
 }
 
+fn redirect_uri(visit: &Visit, provider: &ProviderSettings, ending: Ending) -> Option<String> {
+    match ending {
+        Ending::Session => Some(format!("{}{}", visit.origin, provider.callback)),
+        Ending::Token => provider.oidc.redirect_uri.as_ref().map(|url| url.as_str().to_owned()),
+    }
+}
+
 fn prepare(
     settings: &Settings,
     world: &mut dyn World,
     visit: &Visit,
-    provider: &ProviderSettings,
-    metadata: &Metadata,
+    (provider, metadata, redirect_uri): (&ProviderSettings, &Metadata, &str),
     wish: &Wish,
 ) -> Result<(String, Vec<String>), NoRandomness> {
-    let redirect_uri = format!("{}{}", visit.origin, provider.callback);
-    let return_to = wish.return_to.as_str().to_owned();
-    let attempt = Attempt::begin(world, visit.now, &provider.oidc.name, redirect_uri, return_to)?;
-    let attempt = Attempt { demand: wish.demand.clone(), ..attempt };
+    let posted = wish.ending == Ending::Session && provider.oidc.response_mode == ResponseMode::FormPost;
+    let plan = Plan {
+        ending: wish.ending,
+        provider: provider.oidc.name.clone(),
+        redirect_uri: redirect_uri.to_owned(),
+        return_to: wish.return_to.as_str().to_owned(),
+        demand: wish.demand.clone(),
+        cross_site: posted || wish.ending == Ending::Token && !settings.trusted_origins.is_empty(),
+    };
+    let attempt = Attempt::begin(world, visit.now, plan)?;
     let session = &settings.session;
     let cookies = attempt.store(world, &settings.sealer, &session.cookie, session.attempt_timeout, &visit.request.headers)?;
     let url = authorization_request(
@@ -127,6 +148,7 @@ fn prepare(
             nonce: attempt.nonce.expose(),
             code_challenge: &code_challenge(attempt.code_verifier.expose()),
             redirect_uri: &attempt.redirect_uri,
+            response_mode: posted.then_some("form_post"),
             prompt: wish.another_account.then_some(provider.oidc.account_prompt),
             demand: &attempt.demand,
         },

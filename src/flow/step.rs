@@ -10,6 +10,7 @@ use crate::oidc::id_token::IdToken;
 use crate::oidc::token::TokenSet;
 use crate::session::attempt::Attempt;
 use crate::session::content::Session;
+use crate::words::body::Body;
 use crate::words::message::{Edits, Headers, HttpCall, Reply, Response};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
@@ -42,6 +43,14 @@ pub enum Decision {
     Forward(Forward),
     /// Answer it here.
     Respond(Response),
+    /// Read the body of a request to one of our own endpoints, up to `limit` bytes, and come back with it. The request's headers go
+    /// on as far as Envoy's `buffer` filter; everything else is held back.
+    ReadBody {
+        /// How much, in bytes.
+        limit: usize,
+        /// How to go on.
+        pending: Box<Pending>,
+    },
     /// Ask somebody, and come back with the answer.
     Call(HttpCall, Box<Pending>),
     /// Wait for something that all requests share, and come back when it is there, or at `until`.
@@ -176,6 +185,8 @@ impl Resource {
 pub enum News {
     /// The answer to a call.
     Reply(Reply),
+    /// The body.
+    Body(Body),
     /// What was waited for is there.
     Ready,
     /// It did not come.

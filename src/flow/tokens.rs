@@ -10,9 +10,10 @@ use crate::oidc::id_token::IdToken;
 use crate::oidc::refresh::Refreshed;
 use crate::oidc::token::TokenSet;
 use crate::oidc::userinfo;
-use crate::session::content::{Session, Tokens, Until};
+use crate::session::content::{Session, Tokens};
 use crate::session::cookie;
 use crate::words::reason::{Failure, Reason};
+use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
 
 /// Tokens are refreshed when a quarter of their life is left, but no earlier before their end than this.
@@ -23,6 +24,14 @@ const SHORTEST_LIFE: Duration = Duration::from_secs(30);
 
 /// … and those that are refreshed this long, or every request would ask for new ones.
 const SHORTEST_REFRESHED_LIFE: Duration = Duration::from_secs(2);
+
+/// Until when tokens are good.
+#[derive(Clone, Copy)]
+struct Until {
+    due: Timestamp,
+    end: Timestamp,
+    id_token_end: Option<Timestamp>,
+}
 
 /// Which tokens a new session keeps, and when it ends for want of a refresh token. One is kept only where it is needed.
 ///
@@ -38,15 +47,22 @@ pub(super) fn first_tokens(
     let shortest = if refresh_token.is_some() { SHORTEST_REFRESHED_LIFE } else { SHORTEST_LIFE };
     let until = good_until(settings, now, came.expires_in, Some(id_token.expires), shortest)?;
     let refreshed = until.filter(|_| refresh_token.is_some());
-    let tokens = Tokens {
+    let mut tokens = Tokens {
         access_token: settings.forward.access_token.then(|| came.access_token.clone()),
         id_token: settings.forward.id_token.then(|| came.id_token.clone()),
-        refresh_token: refresh_token.filter(|_| until.is_some()),
-        until: refreshed,
-        refreshed: 0,
+        ..Tokens::default()
     };
+    good(&mut tokens, refreshed, refresh_token);
     let ends = until.filter(|_| refreshed.is_none()).map(|until| until.end);
     Ok((tokens, ends))
+}
+
+/// Sets until when tokens are good. A refresh token is kept only where that is known.
+fn good(tokens: &mut Tokens, until: Option<Until>, refresh_token: Option<Secret>) {
+    tokens.refresh_token = refresh_token.filter(|_| until.is_some());
+    tokens.due = until.map(|until| until.due);
+    tokens.end = until.map(|until| until.end);
+    tokens.id_token_end = until.and_then(|until| until.id_token_end);
 }
 
 /// The first end of what the session depends on: the tokens that are forwarded, and the provider's word for the whole session.
@@ -87,16 +103,18 @@ pub(super) fn with_new_tokens(
 ) -> Result<Session, Failure> {
     let id_token_end = id_token.map(|id_token| id_token.expires);
     let until = good_until(settings, now, came.expires_in, id_token_end, SHORTEST_REFRESHED_LIFE)?;
-    let before = &session.tokens;
     let mut new = session.clone();
     new.generation = new.generation.saturating_add(1);
-    new.tokens = Tokens {
-        access_token: settings.forward.access_token.then(|| came.access_token.clone()),
-        id_token: came.id_token.clone().filter(|_| settings.forward.id_token).or_else(|| before.id_token.clone()),
-        refresh_token: came.refresh_token.clone().or_else(|| before.refresh_token.clone()).filter(|_| until.is_some()),
-        until,
-        refreshed: before.refreshed.saturating_add(1),
-    };
+    let tokens = &mut new.tokens;
+    tokens.refreshed = tokens.refreshed.saturating_add(1);
+    if settings.forward.access_token {
+        tokens.access_token = Some(came.access_token.clone());
+    }
+    if settings.forward.id_token && came.id_token.is_some() {
+        tokens.id_token.clone_from(&came.id_token);
+    }
+    let refresh_token = came.refresh_token.clone().or_else(|| tokens.refresh_token.take());
+    good(tokens, until, refresh_token);
     match id_token {
         Some(id_token) => {
             let claims = kept(settings, &id_token.claims);
@@ -107,7 +125,7 @@ pub(super) fn with_new_tokens(
             }
         }
         // The ID token that is forwarded stays the old one, and nothing renews it.
-        None => new.ends = before.until.and_then(|until| until.id_token_end).map_or(new.ends, |end| new.ends.min(end)),
+        None => new.ends = session.tokens.id_token_end.map_or(new.ends, |end| new.ends.min(end)),
     }
     let sealed = new.write().len().saturating_mul(4).div_ceil(3).saturating_add(100);
     if sealed > cookie::LARGEST {

@@ -3,14 +3,12 @@
 //! Every worker (and Envoy's main thread) has a background of its own. Who may fetch is agreed by a lease in shared memory; what
 //! was fetched stands there too, so that other workers and the next configuration find it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::settings::Settings;
 use crate::flow::documents::{HeldKeys, Keep};
 use crate::flow::event::{Event, Kind};
-use crate::flow::lease;
 use crate::flow::refresh::Want;
 use crate::flow::step::{News, Resource};
 use crate::oidc::metadata::Metadata;
@@ -60,10 +58,9 @@ pub enum Errand {
 /// All providers' metadata and keys, and the sessions that are to be refreshed.
 pub struct Background {
     providers: Vec<Keep>,
-    /// By their identifiers.
-    pub(super) wanted: BTreeMap<String, Want>,
+    pub(super) wanted: Vec<Want>,
     /// The providers of which was told that they issue no refresh token.
-    without_refresh_token: BTreeSet<String>,
+    without_refresh_token: Vec<String>,
 }
 
 impl Background {
@@ -71,8 +68,8 @@ impl Background {
     pub fn new(settings: &Settings) -> Self {
         Self {
             providers: settings.providers.iter().map(Keep::new).collect(),
-            wanted: BTreeMap::new(),
-            without_refresh_token: BTreeSet::new(),
+            wanted: Vec::new(),
+            without_refresh_token: Vec::new(),
         }
     }
 
@@ -101,8 +98,11 @@ impl Background {
 
     /// A provider issued no refresh token where one was needed: what to say about it, the first time.
     pub fn tell_that_no_refresh_token_came(&mut self, name: &str) -> Option<Event> {
-        let first = self.without_refresh_token.insert(name.to_owned());
-        first.then(|| Event::RefreshTokenMissing { provider: name.to_owned() })
+        if self.without_refresh_token.iter().any(|told| told == name) {
+            return None;
+        }
+        self.without_refresh_token.push(name.to_owned());
+        Some(Event::RefreshTokenMissing { provider: name.to_owned() })
     }
 
     /// Whether asking for a provider's keys again would be worth waiting for.
@@ -112,7 +112,7 @@ impl Background {
 
     /// Whether the newest attempt to fetch a provider's keys failed, on whichever worker.
     pub fn keys_failing(&self, world: &dyn World, name: &str) -> bool {
-        self.providers.iter().any(|keep| keep.name == name && lease::is_failing(world, &keep.key(Kind::Keys, "lease")))
+        self.providers.iter().any(|keep| keep.name == name && keep.keys_failing(world))
     }
 
     /// Somebody is about to wait.
@@ -163,7 +163,8 @@ impl Background {
         let (mut fetches, mut events) = (Vec::new(), Vec::new());
         self.refresh_what_is_due(settings, world, now, &mut fetches, &mut events);
         let mut attentive = !self.wanted.is_empty();
-        for (keep, provider) in self.providers.iter_mut().zip(&settings.providers) {
+        let asked = self.providers.iter_mut().zip(&settings.providers).filter(|(_, provider)| provider.oidc.is_asked());
+        for (keep, provider) in asked {
             keep.look(&provider.oidc, &settings.sealer, world, now, &mut fetches);
             attentive |= keep.metadata.is_due(now) || keep.keys.is_due(now);
         }

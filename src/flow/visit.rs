@@ -1,6 +1,7 @@
 //! One request on its way through the house: what every journey needs to know about it. Nothing is decided here.
 
 use crate::flow::event::Place;
+use crate::words::body::Body;
 use crate::words::message::Request;
 use crate::words::time::Timestamp;
 use crate::words::url::{Origin, ReturnTo};
@@ -14,6 +15,8 @@ pub struct Visit {
     pub patience: Timestamp,
     /// The request.
     pub request: Request,
+    /// Its body, when it is for an endpoint that reads one.
+    pub body: Body,
     /// The origin that was asked.
     pub origin: Origin,
     /// Whether keys were already fetched for the token that it brings.

@@ -1,6 +1,8 @@
 //! Access tokens that are JWTs, as a resource server checks them (RFC 7519, RFC 8725, RFC 9068). From where a token came and what
 //! it opens is not known here.
 
+use std::rc::Rc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
@@ -18,7 +20,7 @@ use crate::words::time::Timestamp;
 use crate::words::world::World;
 
 /// Which tokens of a provider are accepted as bearer tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Bearer {
     /// One of these must be in `aud`.
     pub audiences: Vec<String>,
@@ -30,6 +32,17 @@ pub struct Bearer {
     pub forward: bool,
     /// How the provider is asked about tokens, if it is.
     pub introspection: Option<Introspection>,
+    /// What verifies them.
+    pub keys: BearerKeys,
+}
+
+/// What verifies bearer tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BearerKeys {
+    /// The keys that the provider publishes.
+    Published,
+    /// Keys of the configuration. They are there from the beginning, and the provider is never asked for others.
+    Configured(Rc<KeySet>),
 }
 
 /// Which kind of JWT is an acceptable bearer token.

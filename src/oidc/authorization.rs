@@ -26,6 +26,7 @@ pub const OURS: &[&str] = &[
     "nonce",
     "code_challenge",
     "code_challenge_method",
+    "response_mode",
     "request",
     "request_uri",
 ];
@@ -41,6 +42,8 @@ pub struct AuthorizationRequest<'a> {
     pub code_challenge: &'a str,
     /// Where the provider sends the browser back to.
     pub redirect_uri: &'a str,
+    /// `response_mode` (OAuth 2.0 Multiple Response Type Encoding Practices, section 2.1), where it is not the usual one.
+    pub response_mode: Option<&'a str>,
     /// `prompt` (OpenID Connect Core, section 3.1.2.1), when the person asked for another account.
     pub prompt: Option<&'a str>,
     /// `acr_values` and `max_age` (OpenID Connect Core, section 3.1.2.1).
@@ -60,9 +63,10 @@ pub fn authorization_request(provider: &Provider, metadata: &Metadata, request: 
         ("code_challenge", request.code_challenge),
         ("code_challenge_method", "S256"),
     ];
+    let mode = request.response_mode.map(|mode| ("response_mode", mode));
     let prompt = request.prompt.map(|prompt| ("prompt", prompt));
     let asked: Vec<_> = request.demand.parameters().collect();
-    let asked: Vec<_> = prompt.into_iter().chain(asked.iter().map(|(name, value)| (*name, value.as_str()))).collect();
+    let asked: Vec<_> = mode.into_iter().chain(prompt).chain(asked.iter().map(|(name, value)| (*name, value.as_str()))).collect();
     let further = further.filter(|(name, _)| !OURS.contains(name) && !asked.iter().any(|(ours, _)| ours == name));
     metadata.authorization_endpoint.with_query(ours.into_iter().chain(asked.iter().copied()).chain(further))
 }
@@ -70,6 +74,15 @@ pub fn authorization_request(provider: &Provider, metadata: &Metadata, request: 
 /// The challenge for a verifier, by S256 (RFC 7636, section 4.2).
 pub fn code_challenge(verifier: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
+}
+
+/// Whether `iss` must be in the answer (RFC 9207).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Issuer {
+    /// An answer without it is refused.
+    MustCome,
+    /// It is compared when it is there.
+    MayCome,
 }
 
 /// Reads the answer, whose `state` was compared before.
@@ -80,18 +93,20 @@ pub fn code_challenge(verifier: &str) -> String {
 pub fn authorization_response(
     parameters: &BTreeMap<String, String>,
     provider: &Provider,
-    metadata: Option<&Metadata>,
+    issuer: Issuer,
 ) -> Result<Secret, Failure> {
     let parameter = |name: &str| parameters.get(name).map(String::as_str);
     // RFC 9207, section 2.4, for errors too: one that another issuer caused says nothing about this one.
-    let announced = metadata.is_some_and(|metadata| metadata.announces_iss_parameter);
     match parameter("iss") {
-        Some(issuer) if issuer != provider.issuer() => {
-            let detail = format!("expected iss {}, found {}", quote(provider.issuer()), quote(issuer));
+        Some(found) if found != provider.issuer() => {
+            let detail = format!("expected iss {}, found {}", quote(provider.issuer()), quote(found));
             return Err(Failure::new(Reason::IssuerMismatch, detail));
         }
-        None if announced => {
-            return Err(Failure::new(Reason::IssuerMismatch, "iss is missing, though the provider announces it"));
+        None if issuer == Issuer::MustCome => {
+            return Err(Failure::new(
+                Reason::IssuerMismatch,
+                "iss is missing, though the provider announces it, or several providers give codes to pages",
+            ));
         }
         Some(_) | None => {}
     }

@@ -10,7 +10,7 @@ use crate::oidc::access_token::{self, AccessToken, Bearer, TokenKind, invalid};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
 use crate::oidc::reply::{self, Troubles};
-use crate::oidc::token::as_client;
+use crate::oidc::token::ask_at;
 use crate::words::message::{HttpCall, Reply};
 use crate::words::principal::Claims;
 use crate::words::reason::{Failure, Reason};
@@ -77,7 +77,7 @@ pub fn introspection_request(provider: &Provider, metadata: &Metadata, token: &S
     }
     let url = metadata.introspection_endpoint.as_ref().ok_or_else(no_endpoint)?;
     let parameters = [("token", token.expose()), ("token_type_hint", "access_token")];
-    provider.call(as_client(provider, url, &parameters), Reason::IntrospectionUnavailable)
+    ask_at(provider, url, &parameters, Reason::IntrospectionUnavailable)
 }
 
 /// Reads what the provider says about a token (RFC 7662, section 2.2). Of an answer about a JWT that was verified before, `aud`

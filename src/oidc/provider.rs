@@ -21,7 +21,7 @@ pub struct Provider {
     pub source: MetadataSource,
     /// Which cluster reaches which host.
     pub clusters: Clusters,
-    /// Our identifier there.
+    /// Our identifier there; empty where nobody signs in, but tokens are accepted.
     pub client_id: String,
     /// How we prove that we are that client.
     pub authentication: ClientAuthentication,
@@ -31,6 +31,10 @@ pub struct Provider {
     pub authorization_params: Vec<(String, String)>,
     /// The `prompt` that lets a person take another account here: `login`, or `select_account` where the provider knows only that.
     pub account_prompt: &'static str,
+    /// How it sends its answer back to the callback.
+    pub response_mode: ResponseMode,
+    /// The page that it sends the code to where a front end keeps its own token; absent where none does.
+    pub redirect_uri: Option<Url>,
     /// Whether to ask the userinfo endpoint too.
     pub userinfo: bool,
     /// Which of its tokens are accepted as bearer tokens, if any are.
@@ -55,6 +59,11 @@ pub enum MetadataSource {
     },
     /// From the configuration.
     Given(Box<Metadata>),
+    /// It has none: it only signs tokens, whose keys are in the configuration, and is never asked anything.
+    Never {
+        /// The issuer in its tokens, which need not be an address.
+        issuer: String,
+    },
 }
 
 /// How a client proves itself at the token endpoint (OpenID Connect Core, section 9).
@@ -77,6 +86,15 @@ impl ClientAuthentication {
             Self::None => "none",
         }
     }
+}
+
+/// How a provider sends its answer back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseMode {
+    /// In the address.
+    Query,
+    /// By a form that the browser posts (OAuth 2.0 Form Post Response Mode).
+    FormPost,
 }
 
 /// Where http without TLS is tolerated.
@@ -108,11 +126,22 @@ impl Clusters {
 }
 
 impl Provider {
+    /// Whether people can sign in there; else it only issues tokens.
+    pub const fn signs_in(&self) -> bool {
+        !self.client_id.is_empty()
+    }
+
+    /// Whether it is ever asked for metadata and keys.
+    pub const fn is_asked(&self) -> bool {
+        !matches!(self.source, MetadataSource::Never { .. })
+    }
+
     /// The issuer: what `iss` must be.
     pub fn issuer(&self) -> &str {
         match &self.source {
             MetadataSource::Discovery { issuer } => issuer.as_str(),
             MetadataSource::Given(metadata) => &metadata.issuer,
+            MetadataSource::Never { issuer } => issuer,
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::crypto::key::Algorithm;
 use crate::oidc::metadata::Metadata;
-use crate::oidc::provider::{ClientAuthentication, Clusters, MetadataSource, PlainHttp, Provider};
+use crate::oidc::provider::{ClientAuthentication, Clusters, MetadataSource, PlainHttp, Provider, ResponseMode};
 use crate::words::message::{Headers, Reply};
 use crate::words::secret::Secret;
 use crate::words::url::Url;
@@ -29,6 +29,8 @@ pub(crate) fn provider() -> Provider {
         authorization_params: vec![],
         bearer: None,
         account_prompt: "login",
+        response_mode: ResponseMode::Query,
+        redirect_uri: None,
         userinfo: false,
         clock_skew: Duration::from_secs(60),
         algorithms: vec![Algorithm::RS256, Algorithm::PS256, Algorithm::ES256],

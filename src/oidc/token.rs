@@ -63,11 +63,11 @@ pub fn token_request(
 
 /// Asks the token endpoint, as the client that we are.
 pub(super) fn ask(provider: &Provider, metadata: &Metadata, parameters: &[(&str, &str)]) -> Result<HttpCall, Failure> {
-    provider.call(as_client(provider, &metadata.token_endpoint, parameters), Reason::TokenEndpointUnreachable)
+    ask_at(provider, &metadata.token_endpoint, parameters, Reason::TokenEndpointUnreachable)
 }
 
-/// A form that proves that we are the provider's client (OpenID Connect Core, section 9).
-pub(super) fn as_client<'a>(provider: &Provider, url: &'a Url, parameters: &[(&str, &str)]) -> Ask<'a> {
+/// Asks an endpoint for clients, as the client that we are.
+pub(super) fn ask_at(provider: &Provider, url: &Url, parameters: &[(&str, &str)], refusal: Reason) -> Result<HttpCall, Failure> {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.extend_pairs(parameters);
     let mut headers =
@@ -82,7 +82,7 @@ pub(super) fn as_client<'a>(provider: &Provider, url: &'a Url, parameters: &[(&s
             form.append_pair("client_id", &provider.client_id);
         }
     }
-    Ask { method: "POST", url, headers, body: form.finish() }
+    provider.call(Ask { method: "POST", url, headers, body: form.finish() }, refusal)
 }
 
 /// RFC 6749, section 2.3.1: both are form-urlencoded before they are joined.

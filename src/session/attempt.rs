@@ -30,6 +30,42 @@ const MOST_DELETED: usize = 60;
 const ID_BYTES: usize = 6;
 const ID_LENGTH: usize = 8;
 
+/// What a sign-in is for. Each kind is sealed for a purpose of its own, so that neither can be finished as the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// A session of ours.
+    #[default]
+    Session,
+    /// The access token, for a page that keeps it itself.
+    Token,
+}
+
+impl Ending {
+    const fn purpose(self) -> Purpose {
+        match self {
+            Self::Session => Purpose::Attempt,
+            Self::Token => Purpose::TokenAttempt,
+        }
+    }
+}
+
+/// What is known when a sign-in begins.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What it is for.
+    pub ending: Ending,
+    /// The configured provider's name.
+    pub provider: String,
+    /// The redirect URI.
+    pub redirect_uri: String,
+    /// Where the visit began.
+    pub return_to: String,
+    /// What is asked of the authentication.
+    pub demand: Demand,
+    /// Whether another site's page, or its form, brings the answer.
+    pub cross_site: bool,
+}
+
 /// A sign-in under way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,6 +94,12 @@ pub struct Attempt {
     /// What was asked of the authentication: the ID token must show that it was done.
     #[serde(rename = "d", default, skip_serializing_if = "Demand::is_nothing")]
     pub demand: Demand,
+    /// Whether another site's page, or its form, brings the answer: the cookie is `SameSite=None` then.
+    #[serde(rename = "x", default)]
+    pub cross_site: bool,
+    /// What it is for. It is not written: the seal says it.
+    #[serde(skip)]
+    pub ending: Ending,
 }
 
 impl Attempt {
@@ -65,23 +107,19 @@ impl Attempt {
     ///
     /// # Errors
     /// [`NoRandomness`].
-    pub fn begin(
-        world: &mut dyn World,
-        now: Timestamp,
-        provider: &str,
-        redirect_uri: String,
-        return_to: String,
-    ) -> Result<Self, NoRandomness> {
+    pub fn begin(world: &mut dyn World, now: Timestamp, plan: Plan) -> Result<Self, NoRandomness> {
         let id = random_text::<ID_BYTES>(world)?;
         Ok(Self {
             state: Secret::new(format!("{id}.{}", random_text::<32>(world)?)),
             nonce: Secret::new(random_text::<32>(world)?),
             code_verifier: Secret::new(random_text::<32>(world)?),
-            provider: provider.to_owned(),
-            redirect_uri,
-            return_to,
+            provider: plan.provider,
+            redirect_uri: plan.redirect_uri,
+            return_to: plan.return_to,
             created: now,
-            demand: Demand::default(),
+            demand: plan.demand,
+            cross_site: plan.cross_site,
+            ending: plan.ending,
         })
     }
 
@@ -103,12 +141,12 @@ impl Attempt {
         came: &Headers,
     ) -> Result<Vec<String>, NoRandomness> {
         let plain = serde_json::to_vec(self).map_err(|_| NoRandomness)?;
-        let sealed = sealer.seal(world, Purpose::Attempt, &plain)?;
-        let attributes = Attributes { path: "/", same_site: SameSite::Lax, max_age: timeout };
+        let sealed = sealer.seal(world, self.ending.purpose(), &plain)?;
+        let attributes = Attributes { path: "/", same_site: self.same_site(), max_age: timeout };
         let mut cookies = vec![set(&cookie_name(settings, self.id()), &sealed, attributes)];
         let (mut alive, mut over) = (Vec::new(), BTreeSet::new());
         for (position, (id, value)) in cookies_of(settings, came).enumerate() {
-            let attempt = if position < MOST_COOKIES_LOOKED_AT { open(sealer, value) } else { None };
+            let attempt = if position < MOST_COOKIES_LOOKED_AT { open_any(sealer, value) } else { None };
             match attempt.filter(|attempt| self.created.since(attempt.created) < timeout) {
                 Some(attempt) => alive.push((attempt.created, id)),
                 None => drop(over.insert(id)),
@@ -117,7 +155,7 @@ impl Attempt {
         alive.sort_unstable();
         let surplus = (alive.len().saturating_add(1)).saturating_sub(MOST_ATTEMPTS);
         over.extend(alive.iter().take(surplus).map(|(_, id)| *id));
-        cookies.extend(over.into_iter().take(MOST_DELETED).map(|id| delete(&cookie_name(settings, id), "/", SameSite::Lax)));
+        cookies.extend(over.into_iter().take(MOST_DELETED).map(|id| delete(&cookie_name(settings, id), "/", self.same_site())));
         Ok(cookies)
     }
 
@@ -133,6 +171,7 @@ impl Attempt {
         came: &Headers,
         state: &str,
         now: Timestamp,
+        ending: Ending,
     ) -> Result<Self, Reason> {
         if state.is_empty() {
             return Err(Reason::StateMissing);
@@ -140,19 +179,43 @@ impl Attempt {
         let id = id_of(state).ok_or(Reason::AttemptMissing)?;
         let mut candidates = cookies_of(settings, came).filter(|(other, _)| *other == id);
         let (_, value) = candidates.next().ok_or(Reason::AttemptMissing)?;
-        let attempt = open(sealer, value).ok_or(Reason::AttemptMissing)?;
+        let attempt = open(sealer, value, ending).ok_or(Reason::AttemptMissing)?;
         if attempt.state != Secret::new(state) {
             return Err(Reason::StateMismatch);
         }
-        if now.since(attempt.created) >= timeout || attempt.created > now.plus(timeout) {
-            return Err(Reason::AttemptExpired);
-        }
-        Ok(attempt)
+        if attempt.is_young(now, timeout) { Ok(attempt) } else { Err(Reason::AttemptExpired) }
+    }
+
+    /// Finds the newest attempt of this kind that this browser began, for a page that does not say which one it means.
+    ///
+    /// # Errors
+    /// [`Reason::AttemptMissing`] when there is none; [`Reason::AttemptExpired`].
+    pub fn newest(
+        sealer: &Sealer,
+        settings: &CookieSettings,
+        timeout: Duration,
+        came: &Headers,
+        now: Timestamp,
+        ending: Ending,
+    ) -> Result<Self, Reason> {
+        let looked_at = cookies_of(settings, came).take(MOST_COOKIES_LOOKED_AT);
+        let opened = looked_at.filter_map(|(_, value)| open(sealer, value, ending));
+        let newest = opened.max_by_key(|attempt| attempt.created).ok_or(Reason::AttemptMissing)?;
+        if newest.is_young(now, timeout) { Ok(newest) } else { Err(Reason::AttemptExpired) }
+    }
+
+    fn is_young(&self, now: Timestamp, timeout: Duration) -> bool {
+        now.since(self.created) < timeout && self.created <= now.plus(timeout)
+    }
+
+    /// A deletion says it too: browsers take no other from an answer to another site's page.
+    const fn same_site(&self) -> SameSite {
+        if self.cross_site { SameSite::None } else { SameSite::Lax }
     }
 
     /// The `Set-Cookie` value that ends this attempt.
     pub fn forget(&self, settings: &CookieSettings) -> String {
-        delete(&cookie_name(settings, self.id()), "/", SameSite::Lax)
+        delete(&cookie_name(settings, self.id()), "/", self.same_site())
     }
 }
 
@@ -172,8 +235,13 @@ fn cookies_of<'a>(settings: &'a CookieSettings, came: &'a Headers) -> impl Itera
     })
 }
 
-fn open(sealer: &Sealer, value: &[u8]) -> Option<Attempt> {
-    serde_json::from_slice(&sealer.open(Purpose::Attempt, value)?).ok()
+fn open(sealer: &Sealer, value: &[u8], ending: Ending) -> Option<Attempt> {
+    let attempt = serde_json::from_slice(&sealer.open(ending.purpose(), value)?).ok()?;
+    Some(Attempt { ending, ..attempt })
+}
+
+fn open_any(sealer: &Sealer, value: &[u8]) -> Option<Attempt> {
+    open(sealer, value, Ending::Session).or_else(|| open(sealer, value, Ending::Token))
 }
 
 fn id_of(state: &str) -> Option<&str> {
@@ -213,13 +281,32 @@ mod tests {
         /// Begins an attempt in a browser that has these cookies; gives it and what the browser has then.
         fn begin(&mut self, seconds: u64, jar: &str) -> (Attempt, Vec<String>) {
             let now = Timestamp::from_seconds(seconds);
-            let attempt = Attempt::begin(&mut self.world, now, "demo", "https://a/cb".into(), "/x".into()).unwrap();
+            self.begin_for(Ending::Session, now, jar)
+        }
+
+        fn begin_for(&mut self, ending: Ending, now: Timestamp, jar: &str) -> (Attempt, Vec<String>) {
+            let cross_site = ending == Ending::Token;
+            let (provider, redirect_uri, return_to) = ("demo".into(), "https://a/cb".into(), "/x".into());
+            let plan = Plan { ending, provider, redirect_uri, return_to, demand: Demand::default(), cross_site };
+            let attempt = Attempt::begin(&mut self.world, now, plan).unwrap();
             let set = attempt.store(&mut self.world, &self.sealer, &self.settings, TIMEOUT, &came(jar)).unwrap();
             (attempt, set)
         }
 
         fn find(&self, jar: &str, state: &str, seconds: u64) -> Result<Attempt, Reason> {
-            Attempt::find(&self.sealer, &self.settings, TIMEOUT, &came(jar), state, Timestamp::from_seconds(seconds))
+            Attempt::find(
+                &self.sealer,
+                &self.settings,
+                TIMEOUT,
+                &came(jar),
+                state,
+                Timestamp::from_seconds(seconds),
+                Ending::Session,
+            )
+        }
+
+        fn newest(&self, jar: &str, seconds: u64) -> Result<Attempt, Reason> {
+            Attempt::newest(&self.sealer, &self.settings, TIMEOUT, &came(jar), Timestamp::from_seconds(seconds), Ending::Token)
         }
     }
 
@@ -256,6 +343,36 @@ mod tests {
             assert_eq!(desk.find(pair(&cookies[0]), malformed, 1), Err(Reason::AttemptMissing), "{malformed}");
         }
         assert_eq!(desk.find(pair(&cookies[0]), "", 1), Err(Reason::StateMissing));
+    }
+
+    #[test]
+    fn an_attempt_for_a_token_cannot_be_finished_as_one_for_a_session_nor_the_other_way_round() {
+        let mut desk = Desk::new();
+        let (token, cookies) = desk.begin_for(Ending::Token, Timestamp::from_seconds(0), "");
+        let jar = pair(&cookies[0]);
+        assert!(cookies[0].contains("; SameSite=None; Secure"), "{}", cookies[0]);
+        assert!(token.forget(&desk.settings).contains("; SameSite=None; Secure"));
+        assert_eq!(desk.find(jar, token.state.expose(), 1), Err(Reason::AttemptMissing));
+        assert_eq!(desk.newest(jar, 1), Ok(token));
+        let (_, cookies) = desk.begin(0, "");
+        assert!(cookies[0].contains("; SameSite=Lax; Secure"), "{}", cookies[0]);
+        assert_eq!(desk.newest(pair(&cookies[0]), 1), Err(Reason::AttemptMissing));
+    }
+
+    #[test]
+    fn the_newest_attempt_is_found_among_others_while_it_is_young() {
+        let mut desk = Desk::new();
+        let mut jar = vec!["__Host-accredit-attempt-AAAAAAAA=junk".to_owned()];
+        for second in [5, 9, 7] {
+            let (_, cookies) = desk.begin_for(Ending::Token, Timestamp::from_seconds(second), "");
+            jar.push(pair(&cookies[0]).to_owned());
+        }
+        let (_, cookies) = desk.begin(20, "");
+        jar.push(pair(&cookies[0]).to_owned());
+        let jar = jar.join("; ");
+        assert_eq!(desk.newest(&jar, 10).unwrap().created, Timestamp::from_seconds(9));
+        assert_eq!(desk.newest(&jar, 609), Err(Reason::AttemptExpired));
+        assert_eq!(desk.newest("", 1), Err(Reason::AttemptMissing));
     }
 
     #[test]

@@ -76,26 +76,18 @@ pub struct Tokens {
     /// For new tokens; only where the session would end with them.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<Secret>,
-    /// When the session must have been refreshed. Without a refresh token it ends by itself then, and this is not set.
-    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Until>,
+    /// From then on they should be refreshed. Without a refresh token the session ends by itself, and none of these is set.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+    /// From then on nobody is let in before they were refreshed.
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<Timestamp>,
+    /// When the ID token that is forwarded ends: a refresh may bring none.
+    #[serde(rename = "ie", default, skip_serializing_if = "Option::is_none")]
+    pub id_token_end: Option<Timestamp>,
     /// How often they were refreshed: of two copies of a session the one with more has the refresh token that still counts.
     #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
     pub refreshed: u32,
-}
-
-/// Until when tokens are good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Until {
-    /// From then on they should be refreshed.
-    #[serde(rename = "d")]
-    pub due: Timestamp,
-    /// From then on nobody is let in by them.
-    #[serde(rename = "e")]
-    pub end: Timestamp,
-    /// When the ID token that is forwarded ends: a refresh may bring none.
-    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
-    pub id_token_end: Option<Timestamp>,
 }
 
 const fn is_zero(number: &u32) -> bool {
@@ -109,12 +101,12 @@ impl Tokens {
 
     /// Whether they should be refreshed by now.
     pub fn are_due(&self, now: Timestamp) -> bool {
-        self.until.is_some_and(|until| now >= until.due)
+        self.due.is_some_and(|due| now >= due)
     }
 
     /// Whether nobody is let in by them any more before they were refreshed.
     pub fn have_ended(&self, now: Timestamp) -> bool {
-        self.until.is_some_and(|until| now >= until.end)
+        self.end.is_some_and(|end| now >= end)
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Actor {
 pub(super) enum Entry {
     /// From the stream's request headers: what goes on does so by the callback's return value.
     RequestHeaders,
-    /// From the answer to the stream's own call.
+    /// From the answer to the stream's own call, or from its body.
     OwnReply,
     /// From the root: calls are the root's then, because only it is told of their answers.
     Root,
@@ -59,6 +59,10 @@ impl House {
                     *progress = Progress::Answered;
                     respond(&response);
                     return Action::Pause;
+                }
+                Decision::ReadBody { limit, pending } => {
+                    *progress = Progress::Reading { limit, size: 0, pending };
+                    return Action::Continue;
                 }
                 Decision::Await { resource, until, pending } => {
                     *progress = Progress::Undecided;

@@ -3,61 +3,19 @@
 
 use std::time::UNIX_EPOCH;
 
-use prost::Message;
+use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint};
 use proxy_wasm::hostcalls;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::words::time::Timestamp;
 use crate::words::world::{
-    Contended, Hash, HostSignature, HostVerdict, NoRandomness, Shared, SignatureCheck, Signing, Version, World,
+    Contended, Destination, Hash, HostSignature, HostVerdict, NoRandomness, Shared, SignatureCheck, Signing, Version, World,
 };
 
 /// Envoy, as the core sees it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Host {
     verifies_signatures: bool,
-}
-
-/// The arguments of Envoy's foreign function `verify_signature`.
-#[derive(Message)]
-struct VerifySignature {
-    #[prost(string, tag = "1")]
-    hash_function: String,
-    #[prost(bytes = "vec", tag = "2")]
-    public_key: Vec<u8>,
-    #[prost(bytes = "vec", tag = "3")]
-    signature: Vec<u8>,
-    #[prost(bytes = "vec", tag = "4")]
-    text: Vec<u8>,
-}
-
-/// Its answer. It cannot say "not offered": that is found out once, with a signature that is known to be good.
-#[derive(Message)]
-struct VerifySignatureResult {
-    #[prost(bool, tag = "1")]
-    result: bool,
-    #[prost(string, tag = "2")]
-    error: String,
-}
-
-/// The arguments of Envoy's foreign function `sign`.
-#[derive(Message)]
-struct Sign {
-    #[prost(string, tag = "1")]
-    hash_function: String,
-    #[prost(bytes = "vec", tag = "2")]
-    private_key: Vec<u8>,
-    #[prost(bytes = "vec", tag = "3")]
-    text: Vec<u8>,
-}
-
-/// Its answer. A host without the function has none; what fails is tried in Rust.
-#[derive(Message)]
-struct SignResult {
-    #[prost(bool, tag = "1")]
-    result: bool,
-    #[prost(bytes = "vec", tag = "2")]
-    signature: Vec<u8>,
 }
 
 impl Host {
@@ -93,6 +51,17 @@ impl World for Host {
         hostcalls::set_shared_data(key, Some(value), version).map_err(|_| Contended)
     }
 
+    fn destination(&self) -> Destination {
+        // The route's cluster, known before the router is reached. A host that tells nothing of routes must not look like a route
+        // that has none.
+        let told = |name| hostcalls::get_property(vec!["xds", name]).ok().flatten().filter(|value| !value.is_empty());
+        match (told("virtual_host_name"), told("cluster_name")) {
+            (_, Some(name)) => Destination::Cluster(String::from_utf8_lossy(&name).into_owned()),
+            (Some(_), None) => Destination::Nobody,
+            (None, None) => Destination::Untold,
+        }
+    }
+
     fn route_metadata(&self, namespace: &str, key: &str) -> Option<String> {
         let path = vec!["xds", "route_metadata", "filter_metadata", namespace, key];
         let value = hostcalls::get_property(path).ok().flatten()?;
@@ -110,37 +79,58 @@ impl World for Host {
         }
     }
 
+    /// Envoy's foreign function `sign` takes hash, private key, text. A host without it has no answer; what fails is tried in Rust.
     fn sign(&self, signing: &Signing<'_>) -> HostSignature {
-        let mut arguments =
-            Sign { hash_function: hash_name(signing.hash), private_key: signing.pkcs8.to_vec(), text: signing.message.to_vec() };
-        let encoded = Zeroizing::new(arguments.encode_to_vec());
-        arguments.private_key.zeroize();
-        let answer = hostcalls::call_foreign_function("sign", Some(&encoded)).ok().flatten();
-        match answer.and_then(|answer| SignResult::decode(answer.as_slice()).ok()) {
-            Some(SignResult { result: true, signature }) => HostSignature::Signed(signature),
+        match call("sign", &[hash_name(signing.hash), signing.pkcs8, signing.message]) {
+            Some((true, signature)) => HostSignature::Signed(signature),
             _ => HostSignature::NotSigned,
         }
     }
 }
 
-fn hash_name(hash: Hash) -> String {
-    let name = match hash {
-        Hash::Sha256 => "sha256",
-        Hash::Sha384 => "sha384",
-        Hash::Sha512 => "sha512",
-    };
-    name.to_owned()
+const fn hash_name(hash: Hash) -> &'static [u8] {
+    match hash {
+        Hash::Sha256 => b"sha256",
+        Hash::Sha384 => b"sha384",
+        Hash::Sha512 => b"sha512",
+    }
 }
 
+/// Envoy's foreign function `verify_signature` takes hash, public key, signature, text. Its answer cannot say "not offered": that
+/// is found out once, with a signature that is known to be good.
 fn verify(check: &SignatureCheck<'_>) -> Option<bool> {
-    let arguments = VerifySignature {
-        hash_function: hash_name(check.hash),
-        public_key: check.spki.to_vec(),
-        signature: check.signature.to_vec(),
-        text: check.message.to_vec(),
-    };
-    let answer = hostcalls::call_foreign_function("verify_signature", Some(&arguments.encode_to_vec())).ok()?;
-    VerifySignatureResult::decode(answer.unwrap_or_default().as_slice()).ok().map(|answer| answer.result)
+    call("verify_signature", &[hash_name(check.hash), check.spki, check.signature, check.message]).map(|(good, _)| good)
+}
+
+/// Calls a foreign function whose arguments are the fields 1, 2, 3 … of a protobuf message, texts or bytes, and whose answer is
+/// another: a truth in field 1, bytes in field 2.
+fn call(function: &str, arguments: &[&[u8]]) -> Option<(bool, Vec<u8>)> {
+    let mut message =
+        Zeroizing::new(Vec::with_capacity(arguments.iter().map(|argument| argument.len().saturating_add(10)).sum()));
+    for (number, argument) in (1_u32..).zip(arguments) {
+        encode_key(number, WireType::LengthDelimited, &mut *message);
+        encode_varint(argument.len().try_into().ok()?, &mut *message);
+        message.extend_from_slice(argument);
+    }
+    let answer = hostcalls::call_foreign_function(function, Some(&message)).ok()?.unwrap_or_default();
+    let (mut rest, mut truth, mut bytes) = (answer.as_slice(), false, Vec::new());
+    // A field that is false or empty is left out.
+    while !rest.is_empty() {
+        let (number, kind) = decode_key(&mut rest).ok()?;
+        let value = decode_varint(&mut rest).ok()?;
+        match (number, kind) {
+            (1, WireType::Varint) => truth = value == 1,
+            (_, WireType::LengthDelimited) => {
+                let (field, after) = rest.split_at_checked(value.try_into().ok()?)?;
+                rest = after;
+                if number == 2 {
+                    bytes = field.to_vec();
+                }
+            }
+            _ => return None,
+        }
+    }
+    Some((truth, bytes))
 }
 
 /// A P-256 public key whose private half was thrown away after one signature.

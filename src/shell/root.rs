@@ -83,6 +83,7 @@ impl Root {
         let bytes = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, usize::MAX).ok().flatten().unwrap_or_default();
         let settings = config::load(&bytes, &|name| std::env::var(name).ok()).map_err(|refusal| refusal.to_string())?;
         let mut host = Host::probe();
+        config::check_host(&settings, &host).map_err(|refusal| refusal.to_string())?;
         let gateway = Gateway::new(&mut host, settings).map_err(|_| "the host gives no random bytes".to_owned())?;
         Ok(House {
             root_id: self.id,
@@ -210,8 +211,11 @@ impl House {
             None => {
                 let upkeep = self.with_gateway(|gateway, world| gateway.arrived(world, &fetch, &Reply::NotSent));
                 if let Some(upkeep) = upkeep {
-                    // What else is due is found at the next look; this one failed for good.
                     self.counters.report(&upkeep.events);
+                    // What else was found to be due; this one is not among it, because its failure is spaced out.
+                    for further in upkeep.fetches {
+                        self.fetch(further);
+                    }
                 }
             }
         }

@@ -5,11 +5,13 @@ use std::rc::Rc;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Action, MapType};
+use proxy_wasm::types::{Action, BufferType, LogLevel, MapType};
 
 use crate::flow::step::{News, Pending, Renewal};
 use crate::shell::act::{Actor, Entry, reply};
+use crate::shell::report;
 use crate::shell::root::House;
+use crate::words::body::Body;
 use crate::words::message::Headers;
 
 /// How far a request has come.
@@ -18,6 +20,15 @@ pub(super) enum Progress {
     /// Nothing is decided: nothing may pass.
     #[default]
     Undecided,
+    /// It is for an endpoint of ours, and its body is being read. Envoy's `buffer` filter holds its headers.
+    Reading {
+        /// How much is read, in bytes.
+        limit: usize,
+        /// How much has come.
+        size: usize,
+        /// How to go on.
+        pending: Box<Pending>,
+    },
     /// It waits for the answer to a call of its own.
     Calling(Box<Pending>),
     /// It goes upstream; its response may carry a renewed session.
@@ -25,6 +36,10 @@ pub(super) enum Progress {
     /// It was answered here.
     Answered,
 }
+
+/// Said when Envoy answers a request whose body is still being read.
+const NOT_BUFFERED: &str = "accredit: Envoy answered before the body was read: does its buffer filter stand behind Accredit, \
+                            and is it enabled on the route of this endpoint?";
 
 /// One request.
 pub(super) struct Stream {
@@ -41,6 +56,37 @@ impl Stream {
     fn pass(&self) -> Action {
         let forwarded = self.actor.progress.try_borrow().is_ok_and(|progress| matches!(*progress, Progress::Forwarded(_)));
         if forwarded { Action::Continue } else { Action::Pause }
+    }
+
+    fn is_reading(&self) -> bool {
+        self.actor.progress.try_borrow().is_ok_and(|progress| matches!(*progress, Progress::Reading { .. }))
+    }
+
+    /// Looks at the body, of which Envoy holds so many bytes. Once it is complete or too large, the request goes on.
+    fn read(&self, held: Option<usize>, complete: bool) -> Action {
+        let Ok(mut progress) = self.actor.progress.try_borrow_mut() else { return Action::Pause };
+        let (pending, body) = match std::mem::take(&mut *progress) {
+            Progress::Reading { limit, size, pending } => {
+                let size = held.unwrap_or(size);
+                if size > limit {
+                    (pending, Body::TooLarge)
+                } else if complete {
+                    (pending, Body::Read(body_bytes(size)))
+                } else {
+                    *progress = Progress::Reading { limit, size, pending };
+                    return Action::Pause;
+                }
+            }
+            other => {
+                *progress = other;
+                return Action::Pause;
+            }
+        };
+        drop(progress);
+        match self.house.with_gateway(|gateway, world| gateway.resume(world, *pending, News::Body(body))) {
+            Some(step) => self.house.act(&self.actor, step, Entry::OwnReply),
+            None => Action::Pause,
+        }
     }
 }
 
@@ -63,21 +109,26 @@ impl Context for Stream {
 }
 
 impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         let headers = Headers::new(hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default());
         #[cfg(feature = "die-on-demand")]
         die_on_demand(&headers);
-        match self.house.with_gateway(|gateway, world| gateway.begin(world, headers)) {
+        let action = match self.house.with_gateway(|gateway, world| gateway.begin(world, headers)) {
             Some(step) => self.house.act(&self.actor, step, Entry::RequestHeaders),
             None => Action::Pause,
-        }
+        };
+        if end_of_stream && self.is_reading() { self.read(None, true) } else { action }
     }
 
-    fn on_http_request_body(&mut self, _size: usize, _end_of_stream: bool) -> Action {
-        self.pass()
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        if self.is_reading() { self.read(Some(size), end_of_stream) } else { self.pass() }
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        if self.is_reading() {
+            // A body with trailers behind it has no other end.
+            return self.read(None, true);
+        }
         let trailers = Headers::new(hostcalls::get_map_bytes(MapType::HttpRequestTrailers).unwrap_or_default());
         let taken_away = self.house.with_gateway(|gateway, _| gateway.check_trailers(&trailers)).unwrap_or_default();
         for name in taken_away {
@@ -94,7 +145,17 @@ impl HttpContext for Stream {
         if let Some(renewal) = renewal {
             self.house.renew(&renewal);
         }
+        if self.is_reading() {
+            report::log(LogLevel::Warn, NOT_BUFFERED);
+        }
         Action::Continue
+    }
+}
+
+fn body_bytes(size: usize) -> Vec<u8> {
+    match size {
+        0 => Vec::new(),
+        size => hostcalls::get_buffer(BufferType::HttpRequestBody, 0, size).ok().flatten().unwrap_or_default(),
     }
 }
 

@@ -74,6 +74,12 @@ reasons! {
     HostUnknown = "host_unknown",
     /// One of our endpoints was asked with a method it does not have.
     MethodNotAllowed = "method_not_allowed",
+    /// The body is larger than an endpoint reads.
+    BodyTooLarge = "body_too_large",
+    /// The body is not of the type that the endpoint reads.
+    BodyTypeRefused = "body_type_refused",
+    /// The body is not what the endpoint reads, or can be read in two ways.
+    BodyMalformed = "body_malformed",
     /// The provider's metadata is not here (yet).
     MetadataUnavailable = "metadata_unavailable",
     /// The provider's keys are not here (yet).
@@ -108,6 +114,10 @@ reasons! {
     ClientAuthenticationFailed = "client_authentication_failed",
     /// The provider does not accept the code.
     CodeRefused = "code_refused",
+    /// The provider does not accept the code that a page sent to the token endpoint.
+    ExchangeRefused = "exchange_refused",
+    /// The code came in the address, where it was to be posted.
+    ResponseModeMismatch = "response_mode_mismatch",
     /// The token endpoint's answer is not what RFC 6749 and OpenID Connect say.
     TokenResponseMalformed = "token_response_malformed",
     /// Not a JWS, or claims that cannot be read one way only.

@@ -23,6 +23,9 @@ pub trait World {
     /// [`Contended`] when somebody else wrote in between.
     fn share(&mut self, key: &str, value: &[u8], expected: Version) -> Result<(), Contended>;
 
+    /// Where the route leads that Envoy chose for this request: a body may only be read where it leads to nobody.
+    fn destination(&self) -> Destination;
+
     /// Reads a text from the metadata of the route that Envoy chose: `filter_metadata`, its namespace, its key.
     fn route_metadata(&self, namespace: &str, key: &str) -> Option<String>;
 
@@ -107,6 +110,18 @@ pub enum Version {
     Exactly(u32),
 }
 
+/// Where a route leads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Destination {
+    /// To no cluster: Envoy answers itself.
+    #[default]
+    Nobody,
+    /// To this cluster.
+    Cluster(String),
+    /// The host does not say.
+    Untold,
+}
+
 /// The host has no random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRandomness;
@@ -123,7 +138,8 @@ pub mod testing {
     use std::rc::Rc;
 
     use super::{
-        Contended, HostSignature, HostVerdict, NoRandomness, Shared, SignatureCheck, Signing, Timestamp, Version, World,
+        Contended, Destination, HostSignature, HostVerdict, NoRandomness, Shared, SignatureCheck, Signing, Timestamp, Version,
+        World,
     };
 
     /// What all workers of one process share.
@@ -140,6 +156,8 @@ pub mod testing {
         pub memory: SharedMemory,
         /// What the route's metadata says under whatever key.
         pub route_metadata: Option<String>,
+        /// Where the route leads.
+        pub destination: Destination,
     }
 
     impl World for Still {
@@ -169,6 +187,10 @@ pub mod testing {
             }
             memory.insert(key.to_owned(), (value.to_vec(), current + 1));
             Ok(())
+        }
+
+        fn destination(&self) -> Destination {
+            self.destination.clone()
         }
 
         fn route_metadata(&self, _: &str, _: &str) -> Option<String> {

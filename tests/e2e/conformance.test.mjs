@@ -1,11 +1,13 @@
-// The OpenID Foundation's relying-party modules of the plans `basic` and `config`, by name, against a provider that misbehaves as each module does.
+// The OpenID Foundation's relying-party modules of the plans `basic`, `form post`, `config` and `refresh`, by name, against a provider that misbehaves as each module does.
 //
 // The Foundation's suite cannot see a rejection by itself; here every negative case asserts the status and the reason that the filter answers with, that
 // no session came of it, and that the application saw nothing.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { managerOf } from './lib/gateway.mjs';
 import { makeKey, sign, unsigned } from './lib/misbehaving.mjs';
+import { sleep } from './lib/process.mjs';
 import { headerValues } from './lib/upstream.mjs';
 import { assertRefused, onStage, sessionCookies } from './lib/stage.mjs';
 
@@ -104,6 +106,96 @@ describe('oidcc-client-test, a provider with a single key', () => {
   });
 });
 
+/** The callback as an endpoint that reads a body, as the configuration reference has it. */
+function withFormPost(bootstrap) {
+  const manager = managerOf(bootstrap.static_resources.listeners[0]);
+  const type = (name) => `type.googleapis.com/envoy.extensions.filters.http.buffer.v3.${name}`;
+  const buffer = { name: 'envoy.filters.http.buffer', disabled: true, typed_config: { '@type': type('Buffer'), max_request_bytes: 65536 } };
+  manager.http_filters.splice(-1, 0, buffer);
+  manager.route_config.virtual_hosts[0].routes.unshift({
+    match: { path: '/api/callback' },
+    direct_response: { status: 404 },
+    typed_per_filter_config: { 'envoy.filters.http.buffer': { '@type': type('BufferPerRoute'), buffer: { max_request_bytes: 65536 } } },
+  });
+}
+const formPost = (configuration) => void (configuration.providers[0].response_mode = 'form_post');
+
+describe('oidcc-client-test, plan form post', () => {
+  const plugin = (configuration) => [withUserinfo, formPost].forEach((change) => change(configuration));
+  const stage = onStage({ plugin, envoy: withFormPost, prepare: twoKeys });
+
+  for (const [module, what, misbehave, reason] of REJECTED) {
+    it(`oidcc-client-test-${module}: ${what} is refused with 502 ${reason}`, async () => {
+      misbehave(stage.provider);
+      const visitor = stage.visitor();
+      const answer = await visitor.signInByForm('/analytics');
+      assertRefused(answer, 502, reason);
+      assert.equal((await visitor.call('/api/session')).status, 401);
+      assert.deepEqual(stage.application.requests, []);
+    });
+  }
+
+  it('oidcc-client-test: the happy path asks for form_post and signs in by the form', async () => {
+    const visitor = stage.visitor();
+    const landing = await visitor.signInByForm('/analytics?from=here');
+    assert.deepEqual(landing.trail.map(({ status }) => status), [303, 200]);
+    assert.equal(landing.url.pathname + landing.url.search, '/analytics?from=here');
+    const [asked] = stage.provider.received.authorize;
+    assert.deepEqual(['response_type', 'response_mode'].map((name) => asked.query.get(name)), ['code', 'form_post']);
+    assert.equal(sessionCookies(landing.trail[0])[0].attributes.samesite, 'Lax');
+    assert.equal((await visitor.call('/api/session')).status, 200);
+    assert.equal(stage.application.requests.length, 1, 'only the decided request arrived');
+  });
+
+  it('oidcc-client-test-idtoken-sig-rs256: an ID token signed with RS256 is accepted', async () => {
+    assert.equal((await stage.visitor().signInByForm('/analytics')).status, 200);
+  });
+
+  it('oidcc-client-test-scope-userinfo-claims: claims that only userinfo tells reach the application', async () => {
+    stage.provider.lies.claims = ({ email, email_verified, groups, name, preferred_username, ...bare }) => bare;
+    assert.equal((await stage.visitor().signInByForm('/members')).status, 200);
+    const arrived = await stage.application.only('/members');
+    assert.deepEqual(headerValues(arrived, 'x-forwarded-groups'), ['oracle-ai-users,staff']);
+  });
+
+  it('oidcc-client-test-client-secret-basic: name and secret are form-encoded into Basic, and stay out of the body', async () => {
+    assert.equal((await stage.visitor().signInByForm('/analytics')).status, 200);
+    const [{ client, form }] = stage.provider.received.token;
+    assert.deepEqual([client, form.has('client_secret')], [{ method: 'client_secret_basic', id: 'accredit-demo', secret: odd }, false]);
+  });
+
+  it('a form that is posted twice, or in another browser, or without the cookie, makes no second session', async () => {
+    const visitor = stage.visitor();
+    const form = await visitor.follow(await visitor.open('/analytics'));
+    const thief = stage.visitor();
+    const stolen = stage.visitor();
+    stolen.jar = visitor.jar.clone();
+    assertRefused(await thief.signInByForm('/', form), 400, 'attempt_missing');
+    assert.equal((await visitor.signInByForm('/', form)).status, 200);
+    assertRefused(await stolen.signInByForm('/', form), 400, 'attempt_replayed');
+    assertRefused(await visitor.signInByForm('/', form), 400, 'attempt_missing');
+    assert.equal((await visitor.call('/api/session')).status, 200, 'the session that the form does not show stays');
+    assert.equal(stage.provider.count('token'), 1);
+  });
+
+  it('a code in the address is refused with 400 response_mode_mismatch', async () => {
+    const visitor = stage.visitor();
+    const form = await visitor.follow(await visitor.open('/analytics'));
+    const state = /name="state" value="([^"]+)"/.exec(form.body)[1];
+    assertRefused(await visitor.open(`/api/callback?code=x&state=${state}`), 400, 'response_mode_mismatch');
+    assert.equal(stage.provider.count('token'), 0);
+  });
+});
+
+describe('oidcc-client-test, a single key, by form', () => {
+  const stage = onStage({ plugin: formPost, envoy: withFormPost, prepare: oneKey });
+
+  it('oidcc-client-test-kid-absent-single-jwks: no key named, and only one that can be meant, is accepted', async () => {
+    stage.provider.lies.header = ({ alg, typ }) => ({ alg, typ });
+    assert.equal((await stage.visitor().signInByForm('/analytics')).status, 200);
+  });
+});
+
 describe('oidcc-client-test, plan config', () => {
   const stage = onStage();
 
@@ -134,6 +226,47 @@ describe('oidcc-client-test, plan config', () => {
     const key = await makeKey('RS256', kid);
     provider.keys = [key];
     provider.signingKey = key;
+  }
+});
+
+describe('oidcc-client-test, plan refresh', () => {
+  const LIFE = 2;
+  const stage = onStage({
+    plugin: (configuration) => void (configuration.forward = { access_token: true }),
+    prepare: (provider) => Object.assign(provider, { rotates: true, lifetime: LIFE }),
+  });
+
+  /** Somebody whose tokens have ended, so that the next request waits for the refresh. */
+  async function dueForRefresh() {
+    const visitor = await stage.signedIn();
+    await sleep(LIFE * 1000 + 100);
+    return visitor;
+  }
+
+  it('oidcc-client-test-refresh-token: the refresh token brings new tokens, which go upstream', async () => {
+    const visitor = await dueForRefresh();
+    assert.equal((await visitor.call('/analytics')).status, 200);
+    const [, { form, client }] = stage.provider.received.token;
+    assert.deepEqual([form.get('grant_type'), form.has('scope'), client.method], ['refresh_token', false, 'client_secret_basic']);
+    const [token] = headerValues(await stage.application.only('/analytics'), 'x-forwarded-access-token');
+    assert.equal(token, [...stage.provider.accessTokens.keys()].at(-1));
+    assert.equal(stage.provider.accessTokens.size, 2);
+  });
+
+  for (const [module, what, changes, reason] of [
+    ['refresh-token-invalid-issuer', 'a refreshed ID token of another issuer', { iss: 'https://other.example' }, 'id_token_issuer'],
+    ['refresh-token-invalid-sub', 'a refreshed ID token about somebody else', { sub: 'somebody-else' }, 'id_token_subject'],
+  ]) {
+    it(`oidcc-client-test-${module}: ${what} ends the session: 401 session_expired, and refresh_failed ${reason}`, async () => {
+      const visitor = await dueForRefresh();
+      claim(changes)(stage.provider);
+      const refused = await visitor.call('/analytics');
+      assertRefused(refused, 401, 'session_expired');
+      assert.equal((await visitor.call('/api/session')).status, 401);
+      assert.equal(await stage.gateway.counter(`accredit_refresh_failed_${reason}`), 1);
+      assert.match(stage.gateway.log(), new RegExp(`"ended":true,"event":"refresh_failed".*"reason":"${reason}"`));
+      assert.deepEqual(stage.application.requests, []);
+    });
   }
 });
 

@@ -2,14 +2,14 @@ use hmac::Mac as _;
 
 use super::*;
 use crate::crypto::key::hmac_sha256;
-use crate::crypto::testing::{OTHER_RSA, P256, RSA, Verdict, base64url, key_set};
+use crate::crypto::testing::{ED25519, OTHER_RSA, P256, RSA, Verdict, base64url, key_set};
 use crate::words::secret::Secret;
 use serde_json::json;
 
 const ALL: &[Algorithm] = Algorithm::ALL;
 
 fn provider_keys() -> KeySet {
-    key_set(&[(&RSA, json!({"kid": "r"})), (&P256, json!({"kid": "e"}))])
+    key_set(&[(&RSA, json!({"kid": "r"})), (&P256, json!({"kid": "e"})), (&ED25519, json!({"kid": "d"}))])
 }
 
 fn check(token: &str, keys: &KeySet) -> Result<Verified, JwsError> {
@@ -33,6 +33,8 @@ fn a_good_token_of_every_algorithm_is_read() {
         (&*RSA, "r", Algorithm::RS512),
         (&*RSA, "r", Algorithm::PS256),
         (&*P256, "e", Algorithm::ES256),
+        (&*ED25519, "d", Algorithm::EdDSA),
+        (&*ED25519, "d", Algorithm::Ed25519),
     ] {
         let token = key.token(algorithm, &json!({"kid": kid, "typ": "JWT"}), &json!({"sub": "a", "exp": 5, "x": {"y": [1]}}));
         let claims = json!({"sub": "a", "exp": 5, "x": {"y": [1]}}).as_object().unwrap().clone();
@@ -59,7 +61,7 @@ fn the_example_of_rfc_7515_is_read() {
 #[test]
 fn unsigned_and_symmetric_tokens_are_refused_by_their_algorithm() {
     let payload = base64url(r#"{"sub":"a"}"#);
-    for name in ["none", "None", "NONE", "nOnE", "HS256", "HS384", "HS512", "RS1", "EdDSA", "ES256K", "PS384", "", "es256"] {
+    for name in ["none", "None", "NONE", "nOnE", "HS256", "HS384", "HS512", "RS1", "Ed448", "ES256K", "PS384", "", "es256"] {
         let header = base64url(json!({"alg": name, "kid": "r"}).to_string());
         for signature in [String::new(), base64url([1; 32])] {
             let expected = JwsError::AlgorithmNotAllowed { found: format!("\"{name}\"") };

@@ -1,6 +1,10 @@
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
-use crate::crypto::testing::{P256, RSA, TestKey, Verdict, WEAK_RSA, base64url};
-use serde_json::json;
+use crate::crypto::pem;
+use crate::crypto::testing::{ED25519, P256, RSA, TestKey, Verdict, WEAK_RSA, base64url};
+use rsa::pkcs8::EncodePublicKey as _;
+use serde_json::{Value, json};
 
 /// 32 bytes, not random.
 fn secret() -> Secret {
@@ -31,8 +35,8 @@ fn a_key_that_is_not_for_verifying_signatures_is_passed_over() {
         (json!({"alg": null}), not_text),
         (json!({"kid": 7}), not_text),
         (json!({"kid": "k".repeat(513)}), "its kid is too long"),
-        (json!({"kty": "oct"}), "its kty is neither RSA nor EC"),
-        (json!({"kty": "OKP"}), "its kty is neither RSA nor EC"),
+        (json!({"kty": "oct"}), "its kty is not RSA, EC or OKP"),
+        (json!({"kty": "OKP"}), "its curve is not Ed25519"),
         (json!({"kty": null}), not_text),
         (json!({"n": "AQAB"}), "its modulus is shorter than 2048 bits"),
         (json!({"n": "not base64url!"}), "a part of it is not base64url"),
@@ -58,7 +62,7 @@ fn a_key_that_is_not_for_verifying_signatures_is_passed_over() {
 fn no_document_of_a_provider_becomes_a_shared_secret() {
     let of_secret = json!({"kty": "oct", "k": base64url(secret().expose()), "alg": "HS256", "use": "sig"});
     assert_eq!(refusal(&of_secret), "it holds a private or shared secret");
-    assert_eq!(refusal(&json!({"kty": "oct", "alg": "HS256"})), "its kty is neither RSA nor EC");
+    assert_eq!(refusal(&json!({"kty": "oct", "alg": "HS256"})), "its kty is not RSA, EC or OKP");
     for key in [&*RSA, &*P256] {
         assert_eq!(refusal(&key.jwk(&json!({"alg": "HS256"}))), "its alg is not understood, or not for this kind of key");
         assert!(!key.verifying(&json!({})).serves(Algorithm::HS256));
@@ -100,6 +104,130 @@ fn a_code_is_good_whole_and_unchanged_only() {
     }
 }
 
+/// Made with `openssl genpkey`; its private half was thrown away.
+fn p384_jwk() -> Value {
+    json!({
+        "kty": "EC", "crv": "P-384",
+        "x": "zNYkvIRB2GLhpgUdr9GiwAKp88jlQKLYaoESv_Ap85TfaKvDZE1zH82-GV5bm0D5",
+        "y": "g3mvOaF3IB_TCYdgZhLFhBA-OoWa5OYZwqBZRxyaxMgGDV6sh8LtJM7Fte8e9p7e",
+    })
+}
+
+const P384_PEM: &str = "-----BEGIN PUBLIC KEY----- MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEzNYkvIRB2GLhpgUdr9GiwAKp88jlQKLYaoESv/Ap85TfaKvDZE1zH82+GV5bm0D5g3mvOaF3IB/TCYdgZhLFhBA+OoWa5OYZwqBZRxyaxMgGDV6sh8LtJM7Fte8e9p7e -----END PUBLIC KEY-----";
+const ED25519_PEM: &str =
+    "-----BEGIN PUBLIC KEY----- MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= -----END PUBLIC KEY-----";
+
+#[test]
+fn a_key_in_pem_is_the_same_as_in_a_set() {
+    let rsa = include_str!("../testdata/for-tests-only-rsa1.pub.pem");
+    let p256 = include_str!("../testdata/for-tests-only-p256.pub.pem");
+    let ed25519 = json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kid": "k"});
+    for (pem, jwk) in [
+        (rsa, RSA.jwk(&json!({"kid": "k"}))),
+        (p256, P256.jwk(&json!({"kid": "k"}))),
+        (ED25519_PEM, ed25519),
+        (P384_PEM, {
+            let mut jwk = p384_jwk();
+            jwk["kid"] = json!("k");
+            jwk
+        }),
+    ] {
+        assert_eq!(VerificationKey::from_pem(Some("k"), pem), VerificationKey::from_jwk(&jwk), "{pem}");
+    }
+    assert_eq!(VerificationKey::from_pem(None, rsa).unwrap().key_id(), None);
+    let refusal = |text: &str| VerificationKey::from_pem(None, text).unwrap_err().0;
+    let weak = include_str!("../testdata/for-tests-only-weak.pub.pem");
+    assert_eq!(refusal(weak), "its modulus is shorter than 2048 bits");
+    assert!(refusal(include_str!("../testdata/for-tests-only-rsa1.pem")).contains("private key"));
+    let der = |der: &[u8]| format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----", STANDARD.encode(der));
+    let good = pem::public_key(p256).unwrap();
+    for cut in [0, 10, 26, 27, good.len() - 1] {
+        assert!(VerificationKey::from_pem(None, &der(&good[..cut])).is_err(), "{cut}");
+    }
+    assert!(VerificationKey::from_pem(None, &der(&[good.as_slice(), &[0]].concat())).is_err());
+    let mut compressed = good.to_vec();
+    compressed[26] = 2;
+    assert_eq!(refusal(&der(&compressed)), "it is no public key of RSA, P-256, P-384 or Ed25519");
+}
+
+#[test]
+fn the_example_of_rfc_8037_is_good_and_nothing_else_is() {
+    // Appendix A.4.
+    let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
+    let key = VerificationKey::from_jwk(&jwk).unwrap();
+    let message = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
+    let encoded = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+    let good = URL_SAFE_NO_PAD.decode(encoded).unwrap();
+    let signed = |signature: &[u8]| key.signed(&Verdict::always(HostVerdict::Valid), Algorithm::EdDSA, message, signature);
+    assert!(signed(&good));
+    for bit in 0..512 {
+        let mut changed = good.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        assert!(!signed(&changed), "{bit}");
+    }
+    // S and the order of the group: the same number in another spelling (RFC 8032, section 5.1.7).
+    let order = [
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0x10,
+    ];
+    let mut malleated = good.clone();
+    let mut carry = 0;
+    for (digit, more) in malleated[32..].iter_mut().zip(order) {
+        let sum = u16::from(*digit) + more + carry;
+        (*digit, carry) = (sum.to_le_bytes()[0], sum >> 8);
+    }
+    assert_ne!(malleated, good);
+    assert!(!signed(&malleated));
+}
+
+#[test]
+fn a_key_of_small_order_is_no_key() {
+    let mut points = vec![[0; 32], [0xff; 32]];
+    let mut one = [0; 32];
+    one[0] = 1;
+    points.push(one);
+    // A point of order 8, and minus one.
+    points.push(*b"\xc7\x17\x6a\x70\x3d\x4d\xd8\x4f\xba\x3c\x0b\x76\x0d\x10\x67\x0f\x2a\x20\x53\xfa\x2c\x39\xcc\xc6\x4e\xc7\xfd\x77\x92\xac\x03\x7a");
+    let mut minus_one = [0xff; 32];
+    (minus_one[0], minus_one[31]) = (0xec, 0x7f);
+    points.push(minus_one);
+    for point in points {
+        let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": base64url(point)});
+        assert_eq!(refusal(&jwk), "it is no public key on Ed25519, or one that is not safe");
+    }
+    for (crv, x) in [("Ed448", base64url([1; 57])), ("X25519", base64url([9; 32])), ("Ed25519", base64url([1; 31]))] {
+        let refused = VerificationKey::from_jwk(&json!({"kty": "OKP", "crv": crv, "x": x}));
+        assert!(refused.is_err(), "{crv}");
+    }
+}
+
+#[test]
+fn p_384_is_verified_by_the_host_or_not_at_all() {
+    let key = VerificationKey::from_jwk(&p384_jwk()).unwrap();
+    let signed = |says, signature: &[u8]| {
+        let host = Verdict::always(says);
+        (key.signed(&host, Algorithm::ES384, b"message", signature), host.asked.take())
+    };
+    let mut signature = [0; 96];
+    (signature[0], signature[95]) = (0x80, 1);
+    let der = [b"\x30\x36\x02\x31\x00\x80".as_slice(), &[0; 47], b"\x02\x01\x01"].concat();
+    assert_eq!(signed(HostVerdict::Valid, &signature), (true, vec![(Hash::Sha384, der)]));
+    assert!(!signed(HostVerdict::Invalid, &signature).0);
+    assert!(!signed(HostVerdict::NotOffered, &signature).0);
+    for wrong in [&[0; 96], [1; 95].as_slice(), &[1; 97], &[1; 64], &[]] {
+        assert_eq!(signed(HostVerdict::Valid, wrong), (false, vec![]));
+    }
+}
+
+#[test]
+fn our_der_of_a_signature_is_the_one_of_the_library() {
+    for message in 0..200_u8 {
+        let signature = P256.sign(Algorithm::ES256, &[message]);
+        let expected = p256::ecdsa::Signature::from_slice(&signature).unwrap().to_der();
+        assert_eq!(der(&signature, 32).unwrap(), expected.as_bytes());
+    }
+}
+
 #[test]
 fn a_point_beside_the_curve_is_no_key() {
     let no_point = "its coordinates are no point on P-256";
@@ -108,8 +236,9 @@ fn a_point_beside_the_curve_is_no_key() {
         (json!({"x": base64url([0; 32]), "y": base64url([0; 32])}), no_point),
         (json!({"x": base64url([1; 31])}), no_point),
         (json!({"y": ""}), no_point),
-        (json!({"crv": "P-384"}), "its curve is not P-256"),
-        (json!({"crv": "secp256k1"}), "its curve is not P-256"),
+        (json!({"crv": "P-384"}), "its coordinates are no point on P-384"),
+        (json!({"crv": "secp256k1"}), "its curve is neither P-256 nor P-384"),
+        (json!({"crv": 5}), "a member that should be a text is not"),
         (json!({"alg": "RS256"}), "its alg is not understood, or not for this kind of key"),
     ] {
         assert_eq!(refusal(&P256.jwk(&further)), why, "{further}");
@@ -126,6 +255,9 @@ fn a_key_serves_what_it_says_and_what_its_kind_can() {
     assert_eq!(served(&RSA, &json!({})), [RS256, RS384, RS512, PS256]);
     assert_eq!(served(&RSA, &json!({"alg": "PS256", "use": "sig", "key_ops": ["verify"]})), [PS256]);
     assert_eq!(served(&P256, &json!({})), [ES256]);
+    assert_eq!(served(&ED25519, &json!({})), [EdDSA, Ed25519]);
+    assert_eq!(served(&ED25519, &json!({"alg": "Ed25519"})), [Ed25519]);
+    assert_eq!(VerificationKey::from_jwk(&p384_jwk()).unwrap().serves, [ES384]);
 }
 
 #[test]
@@ -136,6 +268,8 @@ fn every_algorithm_verifies_in_rust_and_refuses_what_was_changed() {
         (&*RSA, Algorithm::RS512),
         (&*RSA, Algorithm::PS256),
         (&*P256, Algorithm::ES256),
+        (&*ED25519, Algorithm::EdDSA),
+        (&*ED25519, Algorithm::Ed25519),
     ] {
         let verifying = key.verifying(&json!({}));
         let signature = key.sign(algorithm, b"message");
@@ -149,7 +283,10 @@ fn every_algorithm_verifies_in_rust_and_refuses_what_was_changed() {
         let longer = [[0].as_slice(), &signature].concat();
         assert!(!signed(algorithm, b"message", &longer), "{algorithm}");
         for other in Algorithm::ALL.iter().filter(|other| **other != algorithm) {
-            assert!(!signed(*other, b"message", &signature), "{algorithm} as {other}");
+            // Two names of one algorithm.
+            let alike =
+                matches!((algorithm, other), (Algorithm::EdDSA, Algorithm::Ed25519) | (Algorithm::Ed25519, Algorithm::EdDSA));
+            assert_eq!(signed(*other, b"message", &signature), alike, "{algorithm} as {other}");
         }
     }
 }
@@ -189,6 +326,9 @@ fn a_key_is_handed_to_the_host_as_openssl_writes_it() {
     let p256 = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00\x04";
     assert_eq!(start(&RSA, rsa.len()), rsa);
     assert_eq!(start(&P256, p256.len()), p256);
+    let Material::P256(p256) = &P256.verifying(&json!({})).material else { panic!("another kind") };
+    let written = p256::PublicKey::from(p256).to_public_key_der().unwrap();
+    assert_eq!(P256.verifying(&json!({})).spki, written.as_bytes());
 }
 
 #[test]
@@ -198,6 +338,9 @@ fn the_left_half_hash_is_the_one_of_the_specification() {
     assert_eq!(left_half_hash(Algorithm::RS256, access_token), "77QmUPtjPfzWtF2AnpK9RQ");
     let lengths = [Algorithm::PS256, Algorithm::RS384, Algorithm::RS512].map(|algorithm| left_half_hash(algorithm, "x").len());
     assert_eq!(lengths, [22, 32, 43]);
+    let of_others = [Algorithm::ES384, Algorithm::EdDSA, Algorithm::Ed25519].map(|algorithm| left_half_hash(algorithm, "x"));
+    assert_eq!(of_others[0], left_half_hash(Algorithm::RS384, "x"));
+    assert_eq!([&of_others[1], &of_others[2]], [&left_half_hash(Algorithm::RS512, "x"); 2]);
 }
 
 #[test]
@@ -206,7 +349,7 @@ fn an_algorithm_is_known_by_its_exact_name_only() {
         assert_eq!(algorithm.as_str().parse(), Ok(*algorithm));
         assert_eq!(serde_json::to_value(algorithm).unwrap(), json!(algorithm.as_str()));
     }
-    for other in ["none", "None", "NONE", "", "HS384", "hs256", "rs256", "RS256 ", "EdDSA", "ES384", "RS1"] {
+    for other in ["none", "None", "NONE", "", "HS384", "hs256", "rs256", "RS256 ", "eddsa", "ED25519", "Ed448", "ES512", "RS1"] {
         assert_eq!(other.parse::<Algorithm>(), Err(UnknownAlgorithm), "{other}");
     }
 }

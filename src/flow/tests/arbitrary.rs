@@ -51,7 +51,7 @@ fn nobody_is_let_in(step: &Step) -> Verdict {
             prop_assert!(!response.headers.iter().any(|(name, value)| name == "set-cookie" && session(value)));
             prop_assert!(response.headers.iter().all(|(_, value)| !value.contains(['\r', '\n', '\0'])), "{:?}", response.headers);
         }
-        Decision::Call(..) | Decision::Await { .. } => {}
+        Decision::Call(..) | Decision::Await { .. } | Decision::ReadBody { .. } => {}
     }
     Ok(())
 }
@@ -148,6 +148,33 @@ fn no_document_that_is_made_up_replaces_what_is_known() {
             stage.worker.arrived(&fetch, reply);
         }
         prop_assert_eq!(outcome(&stage.worker.begin(stage.browser.navigate("/page"))).0, 302);
+        Ok(())
+    });
+}
+
+#[test]
+fn no_answer_to_a_refresh_that_is_made_up_changes_who_somebody_is() {
+    let document = with("/forward", json!({"access_token": true}));
+    let mut stage = Stage::ready(&document);
+    stage.provider.issues_refresh_tokens = true;
+    stage.provider.token_response = json!({"expires_in": 600});
+    stage.sign_in("/page");
+    stage.worker.wait(std::time::Duration::from_secs(600));
+    let request = stage.browser.script("GET", "/page");
+    drop(awaited(stage.worker.begin(request.clone())));
+    let fetch = (0..10).find_map(|_| stage.worker.tick().fetches.pop()).unwrap();
+    let memory = stage.worker.world.memory.borrow().clone();
+    for_every(vec(reply(), 1..4), |replies| {
+        let world =
+            Still { now: stage.worker.world.now, memory: std::rc::Rc::new(RefCell::new(memory.clone())), ..Still::default() };
+        let mut worker = Worker::within(&document, world);
+        for reply in &replies {
+            let upkeep = worker.arrived(&fetch, reply);
+            drop(upkeep.events.iter().map(|event| (event.counter(), event.audit())).collect::<Vec<_>>());
+        }
+        let step = worker.begin(request.clone());
+        let who = matches!(step.decision, Decision::Forward(_)).then_some("alice");
+        prop_assert_eq!(step.note.subject.as_deref(), who);
         Ok(())
     });
 }

@@ -9,6 +9,8 @@ use crate::words::message::{Headers, Response};
 pub(super) struct Browser {
     /// Value and path, by name.
     pub(super) jar: BTreeMap<String, (String, String)>,
+    /// What it sends as a body, when it is asked for one.
+    pub(super) body: String,
 }
 
 impl Browser {

@@ -92,7 +92,8 @@ impl Provider {
         assert_eq!([take("response_type"), take("code_challenge_method")], ["code", "S256"]);
         let code = format!("the-code-{}", self.grants.len());
         let grant = Grant { nonce: take("nonce"), challenge: take("code_challenge"), redirect_uri: take("redirect_uri") };
-        let (_, callback) = grant.redirect_uri.split_once("app.example.com").unwrap();
+        // A page on another origin keeps its whole address.
+        let callback = grant.redirect_uri.strip_prefix("https://app.example.com").unwrap_or(&grant.redirect_uri);
         let target = format!("{callback}?code={code}&state={}", take("state"));
         self.secrets.push(code.clone());
         self.grants.insert(code, grant);

@@ -4,6 +4,7 @@ use crate::flow::authenticate::{Identity, authenticate};
 use crate::flow::event::Event;
 use crate::flow::step::{Decision, News, Step};
 use crate::flow::visit::Visit;
+use crate::words::body::Body;
 use crate::words::message::{Headers, Request};
 use serde_json::json;
 
@@ -33,6 +34,7 @@ impl Record {
             self.step(&step);
             step = match step.decision {
                 Decision::Forward(_) | Decision::Respond(_) => return step,
+                Decision::ReadBody { .. } => panic!("no body is read on this way"),
                 Decision::Call(call, pending) => {
                     self.secrets.push(call.body.clone());
                     self.secrets
@@ -47,6 +49,7 @@ impl Record {
                         let upkeep = stage.worker.tick();
                         self.printed.push(format!("{upkeep:?}"));
                         for fetch in upkeep.fetches {
+                            self.secrets.push(fetch.call.body.clone());
                             let reply = stage.provider.answer(&fetch.call, stage.worker.world.now);
                             let upkeep = stage.worker.arrived(&fetch, &reply);
                             self.printed.push(format!("{upkeep:?}"));
@@ -73,6 +76,7 @@ impl Record {
 pub(super) fn visit(worker: &Worker, headers: Headers) -> Visit {
     Visit {
         keys_refreshed: false,
+        body: Body::Unread,
         now: worker.world.now,
         patience: worker.world.now,
         request: Request::from_headers(headers).unwrap(),
@@ -96,6 +100,8 @@ fn nothing_that_is_printed_on_the_way_holds_a_code_a_token_a_cookie_or_a_secret(
     document["logout"] = json!({"provider": true});
     document["providers"][0]["userinfo"] = json!(true);
     let mut stage = Stage::new(&document);
+    stage.provider.issues_refresh_tokens = true;
+    stage.provider.token_response = json!({"expires_in": 1_800});
     let mut record = Record::default();
     record.secrets.extend([CLIENT_SECRET, KEY].map(str::to_owned));
     record.printed.push(format!("{:?}", config::load(document.to_string().as_bytes(), &|_| None).unwrap()));
@@ -119,6 +125,12 @@ fn nothing_that_is_printed_on_the_way_holds_a_code_a_token_a_cookie_or_a_secret(
     let step = record.go(&mut stage, page);
     let renewal = forwarded(&step).renewal.clone().unwrap();
     record.printed.push(format!("{renewal:?}"));
+    // The tokens have ended: the session waits for new ones.
+    stage.worker.wait(std::time::Duration::from_secs(600));
+    let page = stage.browser.navigate("/page");
+    let step = record.go(&mut stage, page);
+    assert_eq!(stage.provider.refreshes, 1);
+    record.printed.push(format!("{:?}", forwarded(&step).renewal));
     // What goes wrong says no more than what goes well.
     let replayed = stage.browser.navigate(&callback);
     record.go(&mut stage, replayed);

@@ -12,6 +12,7 @@ use crate::flow::gateway::Gateway;
 use crate::flow::step::{Decision, Forward, News, Pending, Resource, Step};
 use crate::flow::upkeep::{Errand, Fetch, Upkeep};
 use crate::oidc::testing::ISSUER;
+use crate::words::body::Body;
 use crate::words::message::{Headers, HttpCall, Reply, Response};
 use crate::words::reason::Reason;
 use crate::words::time::Timestamp;
@@ -180,6 +181,11 @@ impl Stage {
             Decision::Call(call, pending) => {
                 let reply = self.provider.answer(&call, self.worker.world.now);
                 self.worker.resume(*pending, News::Reply(reply))
+            }
+            Decision::ReadBody { limit, pending } => {
+                let body = self.browser.body.clone().into_bytes();
+                let body = if body.len() > limit { Body::TooLarge } else { Body::Read(body) };
+                self.worker.resume(*pending, News::Body(body))
             }
             Decision::Await { resource, until, pending } => {
                 let news = self.until_news(&resource, until);

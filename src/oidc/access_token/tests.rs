@@ -12,7 +12,14 @@ static KEYS: LazyLock<KeySet> = LazyLock::new(|| key_set(&[(&P256, json!({"kid":
 
 fn accepted(kind: TokenKind) -> Bearer {
     let audiences = vec!["api".to_owned(), "other".to_owned()];
-    Bearer { audiences, algorithms: vec![Algorithm::ES256, Algorithm::RS256], kind, forward: false, introspection: None }
+    Bearer {
+        audiences,
+        algorithms: vec![Algorithm::ES256, Algorithm::RS256],
+        kind,
+        forward: false,
+        introspection: None,
+        keys: BearerKeys::Published,
+    }
 }
 
 /// Claims that are good, with these changes; `null` takes a claim away.

@@ -9,7 +9,14 @@ const NOW: u64 = 1_700_000_000;
 fn bearer(missing_audience: MissingAudience) -> Bearer {
     let introspection = Introspection { about: About::OpaqueTokens, cache: Duration::from_secs(30), missing_audience };
     let (audiences, algorithms) = (vec!["api".to_owned()], vec![]);
-    Bearer { audiences, algorithms, kind: TokenKind::AccessToken, forward: false, introspection: Some(introspection) }
+    Bearer {
+        audiences,
+        algorithms,
+        kind: TokenKind::AccessToken,
+        forward: false,
+        introspection: Some(introspection),
+        keys: crate::oidc::access_token::BearerKeys::Published,
+    }
 }
 
 fn read_with(reply: &Reply, missing_audience: MissingAudience, proved: Proved<'_>) -> Result<AccessToken, Failure> {

@@ -21,7 +21,7 @@ fn a_key_that_cannot_be_used_does_not_spoil_the_others() {
         RSA.jwk(&json!({"kid": "encryption", "use": "enc"})),
         RSA.jwk(&json!({"kid": "r", "use": "sig", "x5c": ["MIIB"], "x5t": "?"})),
         WEAK_RSA.jwk(&json!({"kid": "weak"})),
-        {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+        {"kty": "OKP", "crv": "Ed448", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
         "nonsense", null, 7, {},
         P256.jwk(&json!({"kid": "e"})),
     ]});

@@ -74,6 +74,16 @@ export class Visitor {
     return this.follow(await this.open(path));
   }
 
+  /** The same at a provider that sends its answer in a form: the browser posts it for another site, so that only `SameSite=None` cookies go along. */
+  async signInByForm(path = '/analytics', page = undefined) {
+    page ??= await this.follow(await this.open(path));
+    const { action, fields } = formOf(page);
+    const form = { 'content-type': 'application/x-www-form-urlencoded', origin: page.url.origin, 'sec-fetch-site': 'cross-site' };
+    const cookie = this.jar.header(action.hostname, action.pathname, 'none');
+    const posted = await this.open(action.href, { method: 'POST', body: new URLSearchParams(fields).toString(), headers: { ...form, cookie: cookie || undefined } });
+    return this.follow(posted);
+  }
+
   /** Up to the provider's redirect back: resolves with the callback's URL, not yet visited. */
   async untilCallback(path = '/analytics') {
     const last = await this.follow(await this.open(path), { until: (next) => next.origin === this.origin && next.searchParams.has('state') });

@@ -11,11 +11,26 @@ import { Application } from './upstream.mjs';
 
 const SECRET = 'demo-secret';
 
-/** Starts deploy/demo/provider.mjs for a gateway at this origin. Resolves with {issuer, port, clientSecret, stop}. */
-export async function startDemoProvider(origin) {
+/** Starts deploy/demo/provider.mjs for a gateway at this origin. Resolves with {issuer, port, clientSecret, provider, stop}; `provider` is oidc-provider's own. */
+export async function startDemoProvider(origin, options = {}) {
   const { startProvider, demoClient } = await demoModule('provider.mjs');
-  const provider = await startProvider({ port: 0, clients: [demoClient(SECRET, origin)] });
+  const provider = await startProvider({ port: 0, clients: [demoClient(SECRET, origin)], ...options });
+  return { issuer: provider.issuer, port: Number(new URL(provider.issuer).port), clientSecret: SECRET, provider: provider.provider, stop: provider.close };
+}
+
+/** The same for the front end at this origin: access tokens are JWTs, and the code goes to a page of that front end. */
+export async function startSpaProvider(...fronts) {
+  const { startProvider, spaClient, jwtAccessTokens } = await demoModule('provider.mjs');
+  const client = { ...spaClient(SECRET), redirect_uris: fronts.map((front) => `${front}/auth/callback`) };
+  const provider = await startProvider({ port: 0, clients: [client], configuration: jwtAccessTokens() });
   return { issuer: provider.issuer, port: Number(new URL(provider.issuer).port), clientSecret: SECRET, stop: provider.close };
+}
+
+/** Starts deploy/demo/front.mjs for a gateway at this origin. Resolves with {port, stop}. */
+export async function startDemoFront(gateway, port = 0) {
+  const { startFront } = await demoModule('front.mjs');
+  const front = await startFront({ port, gateway });
+  return { port: front.port, stop: front.close };
 }
 
 /** Starts deploy/demo/app.mjs. Resolves with {port, stop}. */

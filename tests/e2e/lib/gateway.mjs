@@ -1,4 +1,4 @@
-// The gateway under test: the shipped envoy/bff.yaml with the tests' ports, clusters and plugin configuration.
+// The gateway under test: the shipped envoy/bff.yaml, or another of the shipped files, with the tests' ports, clusters and plugin configuration.
 //
 // What is shipped is what is tested: the bootstrap is read from the repository and changed as a value, never copied here. A test changes the plugin's
 // configuration with `plugin`, and the bootstrap with `envoy`; both receive the value to edit.
@@ -12,9 +12,9 @@ import { ROOT, freePort, wasmPath } from './process.mjs';
 
 export const newKey = () => randomBytes(32).toString('base64');
 
-/** The shipped bootstrap as an object. */
-export function shipped() {
-  return parse(readFileSync(join(ROOT, 'envoy/bff.yaml'), 'utf8'), { merge: true });
+/** A shipped bootstrap as an object. */
+export function shipped(scenario = 'bff') {
+  return parse(readFileSync(join(ROOT, `envoy/${scenario}.yaml`), 'utf8'), { merge: true });
 }
 
 /** The HTTP connection manager of a listener. */
@@ -53,8 +53,8 @@ export function pointCluster(bootstrap, name, port) {
 }
 
 /** The shipped bootstrap for these ports, and the plugin's configuration for this provider. */
-export function bootstrapFor({ port, provider, application, plugin = () => {}, envoy = () => {}, wasm = wasmPath() }) {
-  const bootstrap = shipped();
+export function bootstrapFor({ scenario, port, provider, application, plugin = () => {}, envoy = () => {}, wasm = wasmPath() }) {
+  const bootstrap = shipped(scenario);
   bootstrap.admin.address.socket_address = { address: '127.0.0.1', port_value: 0 };
   const [listener] = bootstrap.static_resources.listeners;
   listener.address.socket_address = { address: '127.0.0.1', port_value: port };
@@ -66,7 +66,8 @@ export function bootstrapFor({ port, provider, application, plugin = () => {}, e
   const configuration = configurationOf(filter);
   configuration.origins = [`http://localhost:${port}`];
   const [settings] = configuration.providers;
-  settings.issuer = provider.issuer;
+  if (settings.metadata) for (const [name, url] of Object.entries(settings.metadata)) settings.metadata[name] = url.replace('http://127.0.0.1:9000', provider.issuer);
+  else settings.issuer = provider.issuer;
   settings.clusters = { [new URL(provider.issuer).host]: 'provider' };
   asStruct(filter, plugin(configuration) ?? configuration);
   return envoy(bootstrap) ?? bootstrap;

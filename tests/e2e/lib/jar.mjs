@@ -27,8 +27,10 @@ export class Jar {
       .sort((a, b) => b.path.length - a.path.length);
   }
 
-  header(host, path) {
-    return this.matching(host, path).map(({ name, value }) => `${name}=${value}`).join('; ');
+  /** The `Cookie` header; with a `SameSite` value, of such cookies only. */
+  header(host, path, sameSite) {
+    const fits = ({ attributes }) => sameSite === undefined || attributes?.samesite?.toLowerCase() === sameSite;
+    return this.matching(host, path).filter(fits).map(({ name, value }) => `${name}=${value}`).join('; ');
   }
 
   names(host, path) {

@@ -1,6 +1,6 @@
 // An OpenID provider of the tests' own, which behaves until it is told not to.
 //
-// It offers discovery, keys, authorization (nobody is asked anything: the redirect comes at once), token, userinfo and end_session. Everything that
+// It offers discovery, keys, authorization (nobody is asked anything: the redirect comes at once), token, userinfo, introspection and end_session. Everything that
 // reaches it is kept in `received`, per endpoint. It misbehaves in four ways, all undone by `behave()`:
 //   lies       change a value on its way out (a claim, a header, the document, the parameters of the redirect …)
 //   intercept  answer one endpoint by hand
@@ -18,11 +18,15 @@ const PATHS = {
   '/authorize': 'authorize',
   '/token': 'token',
   '/userinfo': 'userinfo',
+  '/introspect': 'introspection',
   '/end': 'end_session',
 };
 
 export const now = () => Math.floor(Date.now() / 1000);
 const hash = (text, algorithm = 'sha256') => createHash(algorithm).update(text).digest();
+/** By the end of an algorithm's name; Ed25519 uses SHA-512 itself. */
+const HASHES = { 256: 'sha256', 384: 'sha384', 512: 'sha512', DSA: 'sha512' };
+const leftHalf = (bytes) => bytes.subarray(0, bytes.length / 2);
 const pairs = new Map();
 
 /** A signing key; key pairs are made once per process and name, because RSA keys take their time. */
@@ -69,7 +73,12 @@ export class Provider {
     this.intercept = {};
     this.delay = {};
     this.codes = new Map();
+    // How many seconds access tokens live; refresh tokens are issued when `rotates` says so. Each is good once: whoever brings a spent one ends its family.
+    this.lifetime = 3600;
+    this.rotates = false;
+    this.refreshTokens = new Map();
     this.accessTokens = new Map();
+    this.opaqueTokens = new Map();
     this.faults = [];
     this.forget();
   }
@@ -80,6 +89,11 @@ export class Provider {
 
   count(endpoint) {
     return this.received[endpoint].length;
+  }
+
+  /** How often it was asked to refresh, whatever came of it. */
+  refreshes() {
+    return this.received.token.filter(({ form }) => form.get('grant_type') === 'refresh_token').length;
   }
 
   async accept() {
@@ -124,6 +138,7 @@ export class Provider {
       authorization_endpoint: `${this.issuer}/authorize`,
       token_endpoint: `${this.issuer}/token`,
       userinfo_endpoint: `${this.issuer}/userinfo`,
+      introspection_endpoint: `${this.issuer}/introspect`,
       jwks_uri: `${this.issuer}/keys`,
       end_session_endpoint: `${this.issuer}/end`,
       response_types_supported: ['code'],
@@ -141,29 +156,50 @@ export class Provider {
 
   async _authorize(response, { query }) {
     const code = randomUUID();
-    this.codes.set(code, Object.fromEntries(query));
+    this.codes.set(code, { ...Object.fromEntries(query), auth_time: now() });
     const parameters = await this.#tell('redirect', { code, state: query.get('state') }, query);
     const target = new URL(query.get('redirect_uri'));
-    for (const [name, value] of Object.entries(parameters)) if (value !== undefined) target.searchParams.append(name, value);
+    const present = Object.entries(parameters).filter(([, value]) => value !== undefined);
+    if (query.get('response_mode') === 'form_post') {
+      const inputs = present.map(([name, value]) => `<input type="hidden" name="${name}" value="${value}">`).join('');
+      return answer(response, 200, `<form method="post" action="${target.href}">${inputs}</form>`, { 'content-type': 'text/html' });
+    }
+    for (const [name, value] of present) target.searchParams.append(name, value);
     response.writeHead(302, { location: target.href }).end();
   }
 
   async _token(response, received) {
     received.client = clientOf(received);
-    const attempt = this.codes.get(received.form.get('code'));
-    const wrong = this.#refusal(received, attempt);
+    const refreshing = received.form.get('grant_type') === 'refresh_token';
+    const attempt = refreshing ? this.#spend(received.form.get('refresh_token')) : this.codes.get(received.form.get('code'));
+    const wrong = this.#refusal(received, attempt, refreshing);
     if (wrong) return answer(response, wrong === 'invalid_client' ? 401 : 400, { error: wrong });
     this.codes.delete(received.form.get('code'));
     const accessToken = `access-${randomUUID()}`;
     this.accessTokens.set(accessToken, { ...this.user });
-    const body = { access_token: accessToken, token_type: 'Bearer', expires_in: 3600, id_token: await this.#idToken(attempt, accessToken) };
-    answer(response, 200, await this.#tell('tokens', body), { 'cache-control': 'no-store' });
+    const body = { access_token: accessToken, token_type: 'Bearer', expires_in: this.lifetime, id_token: await this.#idToken(attempt, accessToken) };
+    if (this.rotates) {
+      body.refresh_token = `refresh-${randomUUID()}`;
+      this.refreshTokens.set(body.refresh_token, { ...attempt, nonce: undefined, family: attempt.family ?? {} });
+    }
+    const told = await this.#tell('tokens', body);
+    answer(response, 200, refreshing ? await this.#tell('refreshed', told) : told, { 'cache-control': 'no-store' });
+  }
+
+  /** RFC 9700, section 4.14.2: a refresh token that comes a second time was stolen by somebody, so that the whole family ends. */
+  #spend(refreshToken) {
+    const kept = this.refreshTokens.get(refreshToken);
+    if (!kept || kept.family.ended) return undefined;
+    kept.family.ended = kept.spent;
+    kept.spent = true;
+    return kept.family.ended ? undefined : { ...kept, spent: false };
   }
 
   /** RFC 6749 and RFC 7636: what an honest token endpoint checks. */
-  #refusal({ client, form }, attempt) {
+  #refusal({ client, form }, attempt, refreshing) {
     if (client.id !== this.clientId) return 'invalid_client';
     if (client.method !== 'none' && client.secret !== this.clientSecret) return 'invalid_client';
+    if (refreshing) return attempt ? null : 'invalid_grant';
     if (form.get('grant_type') !== 'authorization_code') return 'unsupported_grant_type';
     if (!attempt || attempt.redirect_uri !== form.get('redirect_uri')) return 'invalid_grant';
     if (hash(form.get('code_verifier') ?? '').toString('base64url') !== attempt.code_challenge) return 'invalid_grant';
@@ -178,8 +214,8 @@ export class Provider {
       iat: now(),
       exp: now() + 300,
       nonce: attempt.nonce,
-      auth_time: now(),
-      at_hash: hash(accessToken).subarray(0, 16).toString('base64url'),
+      auth_time: attempt.auth_time,
+      at_hash: leftHalf(hash(accessToken, HASHES[this.signingKey.algorithm.slice(-3)])).toString('base64url'),
       ...this.user,
     };
     const claims = await this.#tell('claims', truth);
@@ -191,6 +227,15 @@ export class Provider {
     const user = this.accessTokens.get((headers.authorization ?? '').replace(/^Bearer /i, ''));
     if (!user) return answer(response, 401, { error: 'invalid_token' });
     answer(response, 200, await this.#tell('userinfo', user));
+  }
+
+  /** RFC 7662: only clients are told, and of what is not known only that it is not active. */
+  async _introspection(response, received) {
+    received.client = clientOf(received);
+    if (received.client.id !== this.clientId || received.client.secret !== this.clientSecret) return answer(response, 401, { error: 'invalid_client' });
+    const known = this.opaqueTokens.get(received.form.get('token'));
+    const truth = known ? { active: true, iss: this.issuer, token_type: 'Bearer', exp: now() + 300, ...known } : { active: false };
+    answer(response, 200, await this.#tell('introspection', truth));
   }
 
   async _end_session(response, { query }) {

@@ -1,0 +1,31 @@
+//! Bodies of strangers at the token endpoint and at a callback by `form_post`: the first byte chooses which, the rest is the body.
+
+#![no_main]
+
+use accredit::flow::step::{Decision, News};
+use accredit::words::body::Body;
+use accredit_fuzz::{CONFIGURATION, Worker, check};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((which, body)) = bytes.split_first() else { return };
+    let (path, media_type) =
+        if which % 2 == 0 { ("/api/token", "application/json") } else { ("/api/callback", "application/x-www-form-urlencoded") };
+    let fields = [
+        (":method", "POST"),
+        (":authority", "app.example.com"),
+        (":path", path),
+        ("origin", "https://app.example.com"),
+        ("content-type", media_type),
+    ];
+    let provider = "\"userinfo\": true, \"response_mode\": \"form_post\", \"redirect_uri\": \"https://app.example.com/page\"";
+    let endpoints = "\"endpoints\": {\"authorize\": \"/api/authorize\", \"token\": \"/api/token\"}, \"logout\":";
+    let configuration = CONFIGURATION.replace("\"userinfo\": true", provider).replace("\"logout\":", endpoints);
+    let mut worker = Worker::ready_with(&configuration);
+    let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect();
+    let Decision::ReadBody { pending, .. } = worker.begin(fields).decision else { panic!("not read") };
+    let step = worker.gateway.resume(&mut worker.world, *pending, News::Body(Body::Read(body.to_vec())));
+    check(&step);
+    let Decision::Respond(response) = step.decision else { panic!("a body of a stranger went on") };
+    assert_eq!(response.status, 400);
+});

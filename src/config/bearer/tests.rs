@@ -1,0 +1,199 @@
+use serde_json::{Value, json};
+
+use crate::config::settings::Settings;
+use crate::config::{Refusal, check_host, load};
+use crate::crypto::key::Algorithm;
+use crate::crypto::testing::{ED25519, RSA, Verdict, WEAK_RSA};
+use crate::oidc::access_token::BearerKeys;
+use crate::words::world::HostVerdict;
+
+const RSA_PEM: &str = include_str!("../../crypto/testdata/for-tests-only-rsa1.pub.pem");
+const PRIVATE_PEM: &str = include_str!("../../crypto/testdata/for-tests-only-rsa1.pem");
+const SECRET: &str = "a secret of the tests, 32 bytes.";
+
+/// Where people sign in, and a partner whose tokens are accepted, with these members under `bearer`.
+fn with_partner(bearer: &Value, further: &Value) -> Value {
+    let mut partner = json!({"name": "partner", "issuer": "https://partner.example", "bearer": {"audiences": ["api"]}});
+    partner["bearer"].as_object_mut().unwrap().extend(bearer.as_object().unwrap().clone());
+    partner.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
+    json!({
+        "origins": ["https://app.example.com"],
+        "providers": [partner, {
+            "name": "sso",
+            "issuer": "https://sso.example.com",
+            "clusters": {"sso.example.com": "sso"},
+            "client_id": "app",
+            "client_secret": "the-client-secret-has-32-bytes-too"
+        }],
+        "session": {"keys": ["QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="]}
+    })
+}
+
+fn read(document: &Value) -> Result<Settings, Refusal> {
+    load(document.to_string().as_bytes(), &|_| None)
+}
+
+fn refusal(bearer: &Value, further: &Value) -> String {
+    read(&with_partner(bearer, further)).unwrap_err().to_string()
+}
+
+#[test]
+fn a_provider_of_tokens_alone_needs_its_issuer_and_its_keys_and_no_more() {
+    for (bearer, algorithms) in [
+        (json!({"public_keys": [{"pem": RSA_PEM, "key_id": "a"}]}), ["RS256", "PS256", "ES256"].as_slice()),
+        (
+            json!({"jwks": {"keys": [RSA.jwk(&json!({"kid": "a"})), ED25519.jwk(&json!({}))]}, "algorithms": ["RS256", "EdDSA"]}),
+            &["RS256", "EdDSA"],
+        ),
+        (json!({"secret": SECRET, "algorithms": ["HS256"]}), &["HS256"]),
+    ] {
+        let settings = read(&with_partner(&bearer, &json!({}))).unwrap();
+        let partner = &settings.providers[0].oidc;
+        assert!(!partner.signs_in() && !partner.is_asked());
+        let accepted = partner.bearer.as_ref().unwrap();
+        assert!(matches!(&accepted.keys, BearerKeys::Configured(keys) if !keys.is_empty()), "{bearer}");
+        assert_eq!(accepted.algorithms.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>(), algorithms);
+        // The one where people sign in is alone in that: it keeps the short callback, and is the usual one.
+        assert_eq!(settings.sign_in_provider(None).map(|provider| provider.callback.as_str()), Some("/api/callback"));
+        assert!(settings.sign_in_provider(Some("partner")).is_none());
+        assert!(!format!("{settings:?}").contains(SECRET));
+    }
+    // An issuer that is not asked may be any text.
+    let key = json!({"secret": SECRET, "algorithms": ["HS256"]});
+    assert!(read(&with_partner(&key, &json!({"issuer": "login-service"}))).is_ok());
+    // Without keys of its own it is asked, and people need not sign in there.
+    let asked = json!({"clusters": {"partner.example": "partner"}});
+    let settings = read(&with_partner(&json!({}), &asked)).unwrap();
+    assert!(settings.providers[0].oidc.is_asked() && !settings.providers[0].oidc.signs_in());
+}
+
+#[test]
+fn what_does_not_fit_together_is_refused_with_a_remedy() {
+    let pem = |text: &str| json!({"public_keys": [{"pem": text}]});
+    let secret = |secret: &str| json!({"secret": secret, "algorithms": ["HS256"]});
+    let none = json!({});
+    for (bearer, further, expected) in [
+        (json!({}), &none, "providers[0].clusters: expected a cluster for partner.example"),
+        (
+            pem("nonsense"),
+            &none,
+            "providers[0].bearer.public_keys[0]: expected a public key that can be used; it is no PEM block",
+        ),
+        (
+            pem(PRIVATE_PEM),
+            &none,
+            "providers[0].bearer.public_keys[0]: expected a public key that can be used; it is a private key",
+        ),
+        (json!({"public_keys": []}), &none, "providers[0].bearer.public_keys: expected 1 to 16 keys, found 0"),
+        (json!({"jwks": {"keys": []}}), &none, "providers[0].bearer.jwks.keys: expected 1 to 16 keys, found 0"),
+        (
+            json!({"jwks": {"keys": vec![RSA.jwk(&none); 17]}}),
+            &none,
+            "providers[0].bearer.jwks.keys: expected 1 to 16 keys, found 17",
+        ),
+        (
+            json!({"jwks": {"keys": [WEAK_RSA.jwk(&none)]}}),
+            &none,
+            "providers[0].bearer.jwks.keys[0]: expected a public key that can be used; its modulus",
+        ),
+        (
+            json!({"jwks": {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}, "algorithms": ["HS256"]}),
+            &none,
+            "providers[0].bearer.algorithms[0]: ",
+        ),
+        (
+            json!({"jwks": {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}}),
+            &none,
+            "providers[0].bearer.jwks.keys[0]: expected a public key that can be used; it holds a private or shared secret",
+        ),
+        (
+            json!({"jwks": {"keys": [ED25519.jwk(&none)]}}),
+            &none,
+            "providers[0].bearer.jwks.keys[0]: expected a public key that can be used; none of the algorithms is for this one; add EdDSA to providers[0].bearer.algorithms",
+        ),
+        (json!({"public_keys": [{"pem": RSA_PEM}], "algorithms": ["HS256"]}), &none, "providers[0].bearer.algorithms[0]: "),
+        (json!({"secret": SECRET}), &none, "providers[0].bearer.algorithms: expected HS256 alone"),
+        (
+            json!({"secret": SECRET, "algorithms": ["HS256", "RS256"]}),
+            &none,
+            "providers[0].bearer.algorithms: expected HS256 alone",
+        ),
+        (json!({"secret": SECRET, "algorithms": ["RS256"]}), &none, "providers[0].bearer.algorithms: expected HS256 alone"),
+        (
+            secret("hunter2"),
+            &none,
+            "providers[0].bearer.secret: expected a secret that cannot be guessed; it is shorter than 32 bytes",
+        ),
+        (secret(" "), &none, "providers[0].bearer.secret: expected a secret, found none"),
+        (
+            secret("the-client-secret-has-32-bytes-too"),
+            &none,
+            "providers[0].bearer.secret: expected a secret for these tokens alone",
+        ),
+        (
+            secret("QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="),
+            &none,
+            "providers[0].bearer.secret: expected a secret for these tokens alone",
+        ),
+        (
+            json!({"secret": SECRET, "algorithms": ["HS256"], "public_keys": [{"pem": RSA_PEM}]}),
+            &none,
+            "providers[0].bearer: expected one of jwks, public_keys and secret, found several",
+        ),
+        (secret(SECRET), &json!({"client_secret": "x"}), "providers[0].client_secret: expected none without a client_id"),
+        (secret(SECRET), &json!({"scope": "openid"}), "providers[0].scope: expected none without a client_id"),
+        (secret(SECRET), &json!({"userinfo": true}), "providers[0].userinfo: expected none without a client_id"),
+        (secret(SECRET), &json!({"algorithms": ["RS256"]}), "providers[0].algorithms: expected none without a client_id"),
+        (
+            secret(SECRET),
+            &json!({"token_endpoint_auth_method": "none"}),
+            "providers[0].token_endpoint_auth_method: expected none",
+        ),
+        (secret(SECRET), &json!({"authorization_params": {"a": "b"}}), "providers[0].authorization_params: expected none"),
+        (secret(SECRET), &json!({"account_prompt": "login"}), "providers[0].account_prompt: expected none without"),
+        (
+            secret(SECRET),
+            &json!({"clusters": {"partner.example": "p"}}),
+            "providers[0].clusters: expected none, because this provider is never asked",
+        ),
+        (secret(SECRET), &json!({"timeout": "5s"}), "providers[0].timeout: expected none, because this provider is never asked"),
+        (secret(SECRET), &json!({"issuer": ""}), "providers[0].issuer: expected the issuer as it stands in the tokens"),
+        (secret(SECRET), &json!({"client_id": " "}), "providers[0].client_id: "),
+    ] {
+        let found = refusal(&bearer, further);
+        assert!(found.starts_with(expected), "expected: {expected}\nfound:    {found}");
+        assert!(!found.contains("hunter2"));
+    }
+    let mut document = with_partner(&secret(SECRET), &none);
+    document["providers"][0].as_object_mut().unwrap().remove("bearer");
+    assert!(read(&document).unwrap_err().to_string().starts_with("providers[0].client_id: expected the client's identifier"));
+    // The same secret for two issuers: one could speak for the other.
+    let mut document = with_partner(&secret(SECRET), &none);
+    let mut twin = document["providers"][0].clone();
+    (twin["name"], twin["issuer"]) = (json!("twin"), json!("https://twin.example"));
+    document["providers"].as_array_mut().unwrap().push(twin);
+    let found = read(&document).unwrap_err().to_string();
+    assert!(found.starts_with("providers[2].bearer.secret: expected a secret for these tokens alone"), "{found}");
+}
+
+#[test]
+fn hmac_is_never_for_id_tokens() {
+    let mut document = with_partner(&json!({"secret": SECRET, "algorithms": ["HS256"]}), &json!({}));
+    document["providers"][1]["algorithms"] = json!(["RS256", "HS256"]);
+    assert!(read(&document).unwrap_err().to_string().starts_with("providers[1].algorithms[1]: "));
+    document["providers"][1]["algorithms"] = json!(["ES384", "EdDSA", "Ed25519"]);
+    let settings = read(&document).unwrap();
+    assert_eq!(settings.providers[1].oidc.algorithms, [Algorithm::ES384, Algorithm::EdDSA, Algorithm::Ed25519]);
+}
+
+#[test]
+fn an_algorithm_that_only_hosts_verify_is_refused_where_the_host_does_not() {
+    let [can, cannot] = [Verdict::always(HostVerdict::Invalid), Verdict::none()];
+    let mut document = with_partner(&json!({"secret": SECRET, "algorithms": ["HS256"]}), &json!({}));
+    assert_eq!(check_host(&read(&document).unwrap(), &cannot), Ok(()));
+    document["providers"][1]["bearer"] = json!({"audiences": ["api"], "algorithms": ["ES384"]});
+    assert_eq!(check_host(&read(&document).unwrap(), &can), Ok(()));
+    assert_eq!(check_host(&read(&document).unwrap(), &cannot).unwrap_err().path, "providers[1].bearer.algorithms");
+    document["providers"][1]["algorithms"] = json!(["ES384"]);
+    assert_eq!(check_host(&read(&document).unwrap(), &cannot).unwrap_err().path, "providers[1].algorithms");
+}

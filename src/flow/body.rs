@@ -1,0 +1,40 @@
+//! Gets the body of a request to one of our own endpoints. It can only be got where Envoy's route leads to nobody: the headers
+//! go on, undecided, as far as Envoy's `buffer` filter, and must not reach anybody.
+
+use crate::config::settings::Settings;
+use crate::flow::step::{Decision, Note, Pending, Step};
+use crate::flow::visit::Visit;
+use crate::words::body::{Body, Form, LARGEST, too_large};
+use crate::words::quote::quote;
+use crate::words::reason::{Failure, Reason};
+use crate::words::world::{Destination, World};
+
+/// The visit with its body; or the step that gets it, or that refuses it.
+pub fn read(settings: &Settings, world: &dyn World, visit: Visit, form: Form) -> Result<Visit, Box<Step>> {
+    let refusal = match &visit.body {
+        Body::Read(_) => return Ok(visit),
+        Body::TooLarge => Err(too_large()),
+        Body::Unread => form.check(&visit.request.headers).and_then(|()| check_route(world, &visit)),
+    };
+    Err(Box::new(match refusal {
+        Err(failure) => visit.refuse(settings, failure),
+        Ok(()) => {
+            let pending = Box::new(Pending::FromTheStart(visit));
+            Step { decision: Decision::ReadBody { limit: LARGEST, pending }, events: Vec::new(), note: Note::default() }
+        }
+    }))
+}
+
+fn check_route(world: &dyn World, visit: &Visit) -> Result<(), Failure> {
+    let found = match world.destination() {
+        Destination::Nobody => return Ok(()),
+        Destination::Cluster(name) => format!("a route to cluster {}", quote(&name)),
+        Destination::Untold => "a host that does not tell its routes".to_owned(),
+    };
+    let detail = format!(
+        "expected a route with direct_response for {}, found {found}; a body is only read where nobody else could get the request: \
+         write match: {{path: {}}}, direct_response: {{status: 404}}, and enable Envoy's buffer filter there, behind Accredit",
+        visit.request.path, visit.request.path
+    );
+    Err(Failure::new(Reason::Internal, detail))
+}

@@ -1,0 +1,45 @@
+// A front end that keeps its own token, as a visitor without a screen: it asks for the provider's address, goes there, and brings the code back.
+
+import http2 from 'node:http2';
+
+const JSON_TYPE = { 'content-type': 'application/json' };
+
+/** The front end asks for the address, and the provider (which asks nobody anything) sends the browser back: code and state. */
+export async function authorized(visitor) {
+  const told = await visitor.call('/api/authorize');
+  if (told.status !== 200) throw new Error(`no address: ${told.status} ${told.reason}`);
+  const back = await visitor.open(told.json().authorize_url);
+  return Object.fromEntries(back.location.searchParams);
+}
+
+/** Posts to the token endpoint; what is no text is sent as JSON. */
+export function exchange(visitor, content, options = {}) {
+  const body = ['string', 'function'].includes(typeof content) ? content : JSON.stringify(content);
+  return visitor.call('/api/token', { method: 'POST', body, ...options, headers: { ...JSON_TYPE, ...options.headers } });
+}
+
+/** One request over HTTP/2 in DATA frames of their own, with trailers behind them if there are any. Resolves with {status, reason, body}. */
+export function overHttp2(visitor, path, frames, { trailers, headers = {} } = {}) {
+  const session = http2.connect(visitor.origin);
+  const cookie = visitor.jar.header('localhost', path);
+  const fields = { ':method': 'POST', ':path': path, origin: visitor.origin, cookie, ...JSON_TYPE, ...headers };
+  return new Promise((done, failed) => {
+    const stream = session.request(fields, { endStream: frames.length === 0, waitForTrailers: Boolean(trailers) });
+    const answer = { body: '' };
+    session.on('error', failed);
+    stream.on('error', failed);
+    stream.on('wantTrailers', () => stream.sendTrailers(trailers));
+    stream.on('response', (head) => Object.assign(answer, { status: head[':status'], reason: head['x-accredit-reason'] }));
+    stream.setEncoding('utf8').on('data', (text) => (answer.body += text));
+    stream.on('end', () => {
+      session.destroy();
+      done(answer);
+    });
+    const send = ([frame, ...more]) => {
+      if (frame === undefined) return;
+      if (more.length === 0) return stream.end(frame);
+      stream.write(frame, () => setImmediate(send, more));
+    };
+    send(frames);
+  });
+}
