@@ -1,5 +1,6 @@
 //! Headers that carry identity to the upstream: which of the client's are taken away, what is put in their place.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -127,31 +128,37 @@ const ENCODED_IN_LISTS: &AsciiSet = &ENCODED.add(b',');
 fn header_value(claim: &Value) -> Option<String> {
     match claim {
         Value::Array(members) => {
-            let members: Vec<_> = members.iter().filter_map(|member| scalar(member, ENCODED_IN_LISTS)).collect();
-            Some(members.join(","))
+            let mut list = String::new();
+            for (position, member) in members.iter().filter_map(|member| scalar(member, ENCODED_IN_LISTS)).enumerate() {
+                if position > 0 {
+                    list.push(',');
+                }
+                list.push_str(&member);
+            }
+            Some(list)
         }
-        claim => scalar(claim, ENCODED),
+        claim => scalar(claim, ENCODED).map(Cow::into_owned),
     }
 }
 
-fn scalar(claim: &Value, encoded: &'static AsciiSet) -> Option<String> {
+fn scalar<'a>(claim: &'a Value, encoded: &'static AsciiSet) -> Option<Cow<'a, str>> {
     match claim {
-        Value::String(text) => Some(encode_ends(utf8_percent_encode(text, encoded).to_string())),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(truth) => Some(truth.to_string()),
+        Value::String(text) => Some(encode_ends(utf8_percent_encode(text, encoded).into())),
+        Value::Number(number) => Some(number.to_string().into()),
+        Value::Bool(truth) => Some(truth.to_string().into()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
 /// Spaces around a value are lost on the way (RFC 9110, section 5.5): ` admin` would arrive as `admin`.
-fn encode_ends(text: String) -> String {
+fn encode_ends(text: Cow<'_, str>) -> Cow<'_, str> {
     let inner = text.trim_matches(' ');
     if inner.len() == text.len() {
         return text;
     }
     let leading = text.len().saturating_sub(text.trim_start_matches(' ').len());
     let trailing = text.len().saturating_sub(leading).saturating_sub(inner.len());
-    format!("{}{inner}{}", "%20".repeat(leading), "%20".repeat(trailing))
+    format!("{}{inner}{}", "%20".repeat(leading), "%20".repeat(trailing)).into()
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub struct Verified {
     /// The same, for Envoy's access log.
     pub subject: Rc<str>,
     /// The headers for the upstream.
-    pub headers: Vec<(Rc<str>, String)>,
+    pub headers: Rc<[(Rc<str>, String)]>,
     /// The tokens that told upstreams of it lately.
     pub identity_jwts: identity_jwt::Remembered,
 }
@@ -111,14 +111,15 @@ pub fn authenticate(
         Ok(session) => {
             events.push(Event::SessionFromCookie);
             let renewal_due = session.renewal_due(settings.session.lifetimes);
-            let renewed = session.renewed(visit.now);
-            let verified = Rc::new(Verified::by_session(settings, session));
             if visit.now < renewal_due {
+                let verified = Rc::new(Verified::by_session(settings, session));
                 let until =
                     renewal_due.min(verified.principal.expires).min(visit.now.plus(LONGEST_MEMORY)).min(verified.tokens_due());
                 memory.remember(&sealed, Rc::clone(&verified), weight(&verified, sealed.len()), until);
                 return Ok((verified, None));
             }
+            let renewed = session.renewed(visit.now);
+            let verified = Rc::new(Verified::by_session(settings, session));
             let renewal = Renewal { session: renewed, cause: Cause::Use, came: visit.request.headers.only("cookie") };
             Ok((verified, Some(Box::new(renewal))))
         }
@@ -201,7 +202,7 @@ impl Verified {
             principal,
             ends,
             subject,
-            headers,
+            headers: headers.into(),
             identity_jwts: identity_jwt::Remembered::for_some(settings),
         }
     }
@@ -211,7 +212,7 @@ impl Verified {
         let headers = identity_headers(settings, &principal);
         let (subject, ends) = (Rc::from(principal.subject.as_str()), principal.expires);
         let identity_jwts = identity_jwt::Remembered::for_some(settings);
-        Self { credential, ends, subject, headers, principal, identity_jwts }
+        Self { credential, ends, subject, headers: headers.into(), principal, identity_jwts }
     }
 }
 

@@ -2,6 +2,7 @@
 //! same; else it is verified by the keys of the provider that it names, or its provider is asked about it. It decides nothing
 //! about what that person may do.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ pub fn brought(visit: &Visit) -> Brought {
         return if headers.contains("authorization") { Brought::TooMuch } else { Brought::Nothing };
     };
     // Envoy joins two lines by a comma, which no token has.
-    let text = String::from_utf8_lossy(line);
+    let text = std::str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed);
     let (scheme, token) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
         // Whatever else separates the words, a lax server may read it as we would a space.
@@ -238,7 +239,7 @@ fn known(settings: &Settings, provider: &ProviderSettings, token: AccessToken, c
     let principal = Principal {
         provider: provider.oidc.name.clone(),
         subject: token.subject,
-        claims,
+        claims: Rc::new(claims),
         proof: Proof::BearerToken,
         expires: token.expires,
     };

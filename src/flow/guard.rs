@@ -248,10 +248,10 @@ impl Gateway {
         mut events: Vec<Event>,
     ) -> Step {
         let headers = &visit.request.headers;
-        let mut set = verified.map(|verified| verified.headers.clone()).unwrap_or_default();
+        let mut set = verified.map(|verified| Rc::clone(&verified.headers)).unwrap_or_default();
         if let (Some(verified), Some(identity_jwt)) = (verified, &self.settings.identity_jwt) {
             match identity_jwt::header(identity_jwt, world, visit, rule, verified) {
-                Ok(header) => set.push(header),
+                Ok(header) => set = set.iter().cloned().chain([header]).collect(),
                 Err(failure) => return deny(&self.settings, visit, rule, Some(verified), failure, events),
             }
         }

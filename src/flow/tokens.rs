@@ -1,6 +1,7 @@
 //! What a session keeps of the provider's tokens, at sign-in and after a refresh, and how long it is good by them. Asking for
 //! them, and believing them, is not done here.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::settings::{ProviderSettings, Settings};
@@ -118,9 +119,9 @@ pub(super) fn with_new_tokens(
         Some(id_token) => {
             let claims = kept(settings, &id_token.claims);
             if provider.oidc.userinfo {
-                userinfo::merge(&mut new.claims, claims);
+                userinfo::merge(Rc::make_mut(&mut new.claims), claims);
             } else if claims.keys().any(|name| name != "sub") {
-                new.claims = claims;
+                new.claims = Rc::new(claims);
             }
         }
         // The ID token that is forwarded stays the old one, and nothing renews it.

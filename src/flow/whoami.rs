@@ -35,13 +35,13 @@ pub fn tell(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Step
                     "authenticated": true,
                     "provider": principal.provider,
                     "subject": principal.subject,
-                    "claims": principal.claims,
+                    "claims": *principal.claims,
                     "expires_at": verified.ends.seconds(),
                     "idle_expires_at": principal.expires.seconds(),
                 }),
                 // The claims as they stand in the token.
                 Form::Jwt(_) => {
-                    let mut claims = principal.claims.clone();
+                    let mut claims = principal.claims.as_ref().clone();
                     claims.insert("exp".to_owned(), json!(verified.ends.seconds()));
                     json!(claims)
                 }

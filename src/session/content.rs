@@ -1,5 +1,6 @@
 //! What a session holds, and whether it still counts. It is sealed as a whole elsewhere; here it is plain.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -54,7 +55,7 @@ pub struct Session {
     pub ends: Timestamp,
     /// The claims that rules and headers name.
     #[serde(rename = "cl")]
-    pub claims: Claims,
+    pub claims: Rc<Claims>,
     /// What those claims, provider and client were, when they were chosen.
     #[serde(rename = "f")]
     pub fingerprint: Fingerprint,
@@ -200,7 +201,7 @@ impl Session {
             created: now,
             renewed: now,
             ends: new.tokens_end.map_or(ends, |tokens_end| ends.min(tokens_end)),
-            claims: new.claims,
+            claims: Rc::new(new.claims),
             fingerprint: new.fingerprint,
             tokens: new.tokens,
         }
@@ -254,7 +255,7 @@ impl Session {
         Principal {
             provider: self.provider.clone(),
             subject: self.subject.clone(),
-            claims: self.claims.clone(),
+            claims: Rc::clone(&self.claims),
             proof: Proof::SessionCookie,
             expires: self.expires(lifetimes),
         }

@@ -128,7 +128,7 @@ fn edit(edits: &Edits) {
     for name in &edits.remove {
         let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, name);
     }
-    for (name, value) in &edits.set {
+    for (name, value) in &*edits.set {
         let _ = hostcalls::set_map_value(MapType::HttpRequestHeaders, name, Some(value));
     }
     let _ = match &edits.cookie {

@@ -125,7 +125,7 @@ pub struct Edits {
     /// Fields to take away, by the names that came.
     pub remove: Vec<String>,
     /// Fields to set, in place of whatever came.
-    pub set: Vec<(Rc<str>, String)>,
+    pub set: Rc<[(Rc<str>, String)]>,
     /// What becomes of `Cookie`.
     pub cookie: CookieEdit,
 }

@@ -1,6 +1,8 @@
 //! Who is asking, how that was proved, until when. A cookie and a bearer token both become a [`Principal`]; after
 //! that only the same-origin rule and conditions on tokens ask which it was.
 
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -20,7 +22,7 @@ pub struct Principal {
     /// `sub`: unique and stable within the provider.
     pub subject: String,
     /// The claims that the configuration names, `sub` included.
-    pub claims: Claims,
+    pub claims: Rc<Claims>,
     /// How it was proved.
     pub proof: Proof,
     /// When the proof ends.

@@ -5,7 +5,7 @@ fn principal(claims: Value) -> Principal {
     Principal {
         provider: "sso".into(),
         subject: "alice".into(),
-        claims: claims.as_object().unwrap().clone(),
+        claims: claims.as_object().unwrap().clone().into(),
         proof: Proof::SessionCookie,
         expires: Timestamp::default(),
     }
