@@ -42,7 +42,7 @@ const SCENARIOS = {
     start: [() => startFront({ port: Number(new URL(FRONT).port), gateway: GATEWAY })],
     ports: { 'front end': Number(new URL(FRONT).port) },
     toTry: [
-      [FRONT, 'in a browser: call the API, sign in, call it again; as alice, then as bob'],
+      [FRONT, 'in a browser: call the API, sign in as alice, call it again; then as bob, in a private window'],
       [`curl -i ${GATEWAY}/api/chat`, '401 and a challenge: only a token will do'],
       [`curl -i ${GATEWAY}/api/authorize`, 'where the front end sends a person, and the cookie of that sign-in'],
       [`curl -i -H 'Authorization: Bearer x' ${GATEWAY}/api/analytics`, '401 token_invalid'],
