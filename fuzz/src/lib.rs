@@ -8,7 +8,9 @@ use accredit::flow::step::{Decision, Step};
 use accredit::flow::upkeep::Fetch;
 use accredit::words::message::{Headers, Reply};
 use accredit::words::time::Timestamp;
-use accredit::words::world::{Contended, Destination, HostVerdict, NoRandomness, Shared, SignatureCheck, Version, World};
+use accredit::words::world::{
+    Contended, Destination, HostSignature, HostVerdict, NoRandomness, Shared, SignatureCheck, Signing, Version, World,
+};
 
 /// The configuration of every worker here.
 pub const CONFIGURATION: &str = r#"{
@@ -91,6 +93,10 @@ impl World for Still {
     fn verify_signature(&self, _: &SignatureCheck<'_>) -> HostVerdict {
         HostVerdict::NotOffered
     }
+
+    fn sign(&self, _: &Signing<'_>) -> HostSignature {
+        HostSignature::NotSigned
+    }
 }
 
 /// A worker.
@@ -158,7 +164,7 @@ pub fn check(step: &Step) {
     step.events.iter().for_each(|event| drop((event.counter(), event.audit())));
     assert_eq!(step.note.subject, None, "somebody is in");
     match &step.decision {
-        Decision::Forward(forward) => assert_eq!(forward.edits.set, [], "identity headers for nobody"),
+        Decision::Forward(forward) => assert_eq!(*forward.edits.set, [], "identity headers for nobody"),
         Decision::Respond(response) => {
             for (name, value) in &response.headers {
                 assert!(!value.contains(['\r', '\n', '\0']), "{name} breaks the header");
