@@ -163,6 +163,20 @@ fn a_jwt_is_not_asked_about_and_one_of_another_issuer_is_shown_to_nobody() {
 }
 
 #[test]
+fn a_session_of_ours_that_is_brought_as_a_bearer_token_by_mistake_is_shown_to_no_provider() {
+    for when in ["opaque", "always"] {
+        let secret = "a secret that services share, of 32 bytes at least";
+        let session = json!({"keys": [super::stage::KEY], "form": "jwt", "jwt": {"keys": [secret], "claims": ["scope", "scp"]}});
+        let document = changed(asking(json!({ "when": when })), "/session", session);
+        let mut stage = Stage::signed_in(&document);
+        stage.provider.asked.clear();
+        let token = stage.browser.jar["__Host-accredit"].0.clone();
+        assert_eq!(outcome(&stage.send(request("/hooks", &token))), (401, "token_invalid"));
+        assert!(stage.provider.asked.is_empty(), "{when}");
+    }
+}
+
+#[test]
 fn where_jwts_are_asked_about_too_both_must_hold() {
     for when in ["jwt", "always"] {
         let mut stage = stage(json!({"when": when}));

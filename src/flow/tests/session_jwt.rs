@@ -106,6 +106,16 @@ fn on_a_public_page_a_missing_expired_or_forged_session_is_nobody_and_never_an_e
 }
 
 #[test]
+fn two_tabs_that_sign_in_within_one_second_do_not_sign_each_other_out() {
+    let mut stage = Stage::ready(&signing());
+    let tabs = [stage.as_far_as_the_provider("/company"), stage.as_far_as_the_provider("/company")];
+    for callback in tabs {
+        assert_eq!(status(&stage.navigate(&callback)), 303);
+        assert_eq!(outcome(&stage.script("GET", "/company")), (200, ""));
+    }
+}
+
+#[test]
 fn a_second_session_that_a_sibling_domain_planted_signs_nobody_in_and_loops_nowhere() {
     let mut stage = Stage::signed_in(&signing());
     let attackers = minted(SECRET, "JWT", json!({"sub": "mallory"}));
