@@ -12,6 +12,7 @@ use crate::crypto::jws::{self, JwsError, LONGEST_TOKEN, Verified};
 use crate::crypto::key::{Algorithm, KeySet};
 use crate::oidc::introspection::Introspection;
 use crate::oidc::provider::Provider;
+use crate::words::json;
 use crate::words::principal::Claims;
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
@@ -95,6 +96,13 @@ pub fn claimed_issuer(token: &Secret) -> Option<String> {
     }
     let payload = URL_SAFE_NO_PAD.decode(token.expose().split('.').nth(1)?).ok()?;
     serde_json::from_slice(&payload).ok().map(|Claimed { iss }| iss)
+}
+
+/// Whether a token is a JWT, whoever issued it: three parts, of which the first names an algorithm.
+pub fn is_jwt(token: &Secret) -> bool {
+    let mut parts = token.expose().split('.');
+    let header = parts.next().and_then(|part| URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok());
+    parts.count() == 2 && header.is_some_and(|header| json::object(&header).is_ok_and(|header| header.contains_key("alg")))
 }
 
 /// Verifies an access token of a provider.
