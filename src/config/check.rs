@@ -50,6 +50,9 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let session_keys = jwt.iter().flat_map(|jwt| &jwt.keys);
     let published_keys = own_tokens::published(session_keys.chain(identity_jwt.iter().flat_map(|identity| &identity.keys)));
     let several = signing_in().nth(1).is_some();
+    // Sessions that services make where nobody signs in are no provider's.
+    let sessions_alone = jwt.is_some() && signing_in().next().is_none() && !oidc.is_empty();
+    let several_claimants = oidc.len() > 1 || sessions_alone;
     let providers = if oidc.is_empty() { 0 } else { signing_in().count().max(1) };
     let endpoints = endpoints(configuration.endpoints, providers, published_keys.is_some())?;
     let listed: Vec<_> = origins.iter().chain(&trusted_origins).cloned().collect();
@@ -63,6 +66,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
             .filter(|provider| provider.bearer.is_some())
             .map(|provider| provider.name.as_str())
             .collect(),
+        several_claimants,
         session_tokens: without_provider,
         identity_jwt: identity_jwt.is_some(),
         named_by_routes: configuration.route_policies.is_some(),
@@ -125,6 +129,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
         origins,
         trusted_origins,
         providers,
+        several_claimants,
         sealer,
         endpoints,
         sign_out,

@@ -24,6 +24,8 @@ pub struct Settings {
     pub trusted_origins: Vec<Origin>,
     /// The providers; the first that people can sign in at is used where nothing names one.
     pub providers: Vec<ProviderSettings>,
+    /// Whether identities come from more than one source, so that `sub` alone does not say who somebody is.
+    pub several_claimants: bool,
     /// Seals cookies.
     pub sealer: Sealer,
     /// Cookies and lifetimes.

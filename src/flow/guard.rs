@@ -250,7 +250,7 @@ impl Gateway {
         let headers = &visit.request.headers;
         let mut set = verified.map(|verified| Rc::clone(&verified.headers)).unwrap_or_default();
         if let (Some(verified), Some(identity_jwt)) = (verified, &self.settings.identity_jwt) {
-            match identity_jwt::header(identity_jwt, world, visit, rule, verified) {
+            match identity_jwt::header(&self.settings, identity_jwt, world, visit, rule, verified) {
                 Ok(header) => set = set.iter().cloned().chain([header]).collect(),
                 Err(failure) => return deny(&self.settings, visit, rule, Some(verified), failure, events),
             }

@@ -153,6 +153,9 @@ fn a_jwt_is_not_asked_about_and_one_of_another_issuer_is_shown_to_nobody() {
     assert_eq!(outcome(&stage.worker.begin(request("/hooks", &good))), (200, ""));
     let foreign = jwt(&stage, json!({"iss": "https://other.example"}));
     assert_eq!(outcome(&stage.worker.begin(request("/hooks", &foreign))), (401, "token_invalid"));
+    // One that names no issuer may be anybody's, a session of our own among them.
+    let without_issuer = jwt(&stage, json!({"iss": null}));
+    assert_eq!(outcome(&stage.worker.begin(request("/hooks", &without_issuer))), (401, "token_invalid"));
     for not_worth_a_call in ["", &"x".repeat(20_000)] {
         assert_eq!(outcome(&stage.worker.begin(request("/hooks", not_worth_a_call))), (401, "token_invalid"));
     }

@@ -284,3 +284,18 @@ fn public_keys_are_published_and_another_gateway_believes_what_they_sign() {
     let identity = told_upstream(&stage.script("GET", "/x")).last().unwrap().1.to_owned();
     assert_eq!(outcome(&other.worker.begin(request("/x", &identity))), (401, "token_invalid"));
 }
+
+#[test]
+fn a_partner_s_token_is_not_taken_for_the_namesake_s_session() {
+    const PARTNER: &str = "a secret of the partner, of 32 bytes";
+    let mut document = signing();
+    let bearer = json!({"audiences": ["api"], "algorithms": ["HS256"], "secret": PARTNER});
+    document["providers"] = json!([{"name": "partner", "issuer": "partner", "bearer": bearer}]);
+    document["rules"] = json!([]);
+    document["claim_to_headers"] = json!([{"claim_name": "sub", "header_name": "x-user"}]);
+    let mut worker = Worker::new(&document);
+    assert_eq!(told_upstream(&worker.begin(request("/", &minted(SECRET, "JWT", json!({}))))), [("x-user", "robot")]);
+    let theirs = minted(PARTNER, "JWT", json!({"iss": "partner", "aud": "api"}));
+    let step = worker.begin(request("/", &theirs));
+    assert_eq!(told_upstream(&step), [("x-user", "robot"), ("x-forwarded-provider", "partner")]);
+}
