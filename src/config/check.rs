@@ -12,7 +12,7 @@ use crate::config::conditions::Known;
 use crate::config::endpoints::{endpoints, front_end};
 use crate::config::identity::{identity, kept_claims, named_claims};
 use crate::config::own_tokens::{self, Secrets};
-use crate::config::settings::{Forward, ProviderSettings, Settings, SignOut};
+use crate::config::settings::{FilterState, Forward, ProviderSettings, Settings, SignOut};
 use crate::config::shapes::{self, Configuration};
 use crate::config::spellings::{SecretSource, Span};
 use crate::config::values::{Environment, positive, resolve};
@@ -122,6 +122,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
             audience: None,
         },
         help: help(configuration.help)?,
+        filter_state: filter_state(&configuration.filter_state)?,
         origins,
         trusted_origins,
         providers,
@@ -352,6 +353,24 @@ fn lifetimes(lifetime: Option<Span>, idle: Option<Span>) -> Result<Lifetimes, Re
         return Err(Refusal::new("session.idle", "expected no more than session.lifetime, found more; it would never apply"));
     }
     Ok(Lifetimes { absolute, idle })
+}
+
+fn filter_state(names: &[String]) -> Result<FilterState, Refusal> {
+    let mut wanted = FilterState::default();
+    for (index, name) in names.iter().enumerate() {
+        match name.as_str() {
+            "subject" => wanted.subject = true,
+            "rule" => wanted.rule = true,
+            _ => {
+                let path = format!("filter_state[{index}]");
+                return Err(Refusal::new(
+                    path,
+                    "expected subject or rule, found another word; write filter_state: [subject, rule]",
+                ));
+            }
+        }
+    }
+    Ok(wanted)
 }
 
 fn help(shape: shapes::Help) -> Result<Help, Refusal> {

@@ -54,6 +54,18 @@ pub struct Settings {
     pub published_keys: String,
     /// What a forbidden page says about asking for access.
     pub help: Help,
+    /// What Envoy's access log is told.
+    pub filter_state: FilterState,
+}
+
+/// What is left with a request for Envoy's access log. Each takes the host about a microsecond, so that only what is printed is
+/// left there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FilterState {
+    /// Who asked.
+    pub subject: bool,
+    /// Under which rule.
+    pub rule: bool,
 }
 
 /// A provider, and what sessions made by it are bound to.
