@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::access::answer::Help;
 use crate::access::policy::Requirement;
-use crate::access::route::{Credentials, Match, Rule, Unauthenticated};
+use crate::access::route::{Credentials, Match, Rule, Rules, Unauthenticated};
 use crate::config::Refusal;
 use crate::config::conditions::Known;
 use crate::config::endpoints::{endpoints, front_end};
@@ -110,17 +110,17 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
         ProviderSettings { oidc, fingerprint, callback }
     });
     let providers: Vec<_> = providers.collect();
+    let otherwise = Rule {
+        name: "default".into(),
+        matches: Match::default(),
+        require: Requirement::Authenticated,
+        unauthenticated: Unauthenticated::ByNavigation,
+        credentials: if providers.is_empty() { Credentials::Bearer } else { Credentials::Any },
+        audience: None,
+    };
     Ok(Settings {
         wait: positive("sign_in.wait", configuration.sign_in.wait, Duration::from_secs(5), Duration::from_secs(60))?,
         session: session::Settings { form, cookie, lifetimes, follow_provider, attempt_timeout },
-        otherwise: Rule {
-            name: "default".into(),
-            matches: Match::default(),
-            require: Requirement::Authenticated,
-            unauthenticated: Unauthenticated::ByNavigation,
-            credentials: if providers.is_empty() { Credentials::Bearer } else { Credentials::Any },
-            audience: None,
-        },
         help: help(configuration.help)?,
         filter_state: filter_state(&configuration.filter_state)?,
         origins,
@@ -129,7 +129,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
         sealer,
         endpoints,
         sign_out,
-        rules,
+        rules: Rules::new(rules, otherwise),
         policies,
         route_policies,
         identity,

@@ -7,7 +7,7 @@ use crate::access::answer::Help;
 use crate::access::headers::IdentityHeaders;
 use crate::access::identity_jwt::IdentityJwt;
 use crate::access::policy::Condition;
-use crate::access::route::Rule;
+use crate::access::route::Rules;
 use crate::crypto::seal::Sealer;
 use crate::oidc::provider::Provider;
 use crate::session;
@@ -34,10 +34,8 @@ pub struct Settings {
     pub sign_out: SignOut,
     /// How long a request waits for a provider's metadata or keys.
     pub wait: Duration,
-    /// The rules, in order.
-    pub rules: Vec<Rule>,
-    /// What holds where no rule matches: signed-in required.
-    pub otherwise: Rule,
+    /// The rules, and what holds where none matches: signed-in required.
+    pub rules: Rules,
     /// Named conditions, for route metadata.
     pub policies: BTreeMap<String, Condition>,
     /// The namespace of route metadata that may name a policy, when that is wanted.

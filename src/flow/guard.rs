@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::access::answer::{BearerChallenge, Visitor};
 use crate::access::browser;
 use crate::access::policy::{self, Clock, Requirement};
-use crate::access::route::{self, Credentials, Rule, Unauthenticated};
+use crate::access::route::{Credentials, Rule, Unauthenticated};
 use crate::config::settings::Settings;
 use crate::flow::authenticate::{self, Credential, Identity, Verified};
 use crate::flow::bearer::{self, Brought};
@@ -59,7 +59,7 @@ impl Gateway {
     fn guard_told(&mut self, world: &mut dyn World, visit: Visit, told: Told, mut events: Vec<Event>) -> Step {
         let settings = Rc::clone(&self.settings);
         let request = &visit.request;
-        let rule = route::find(&settings.rules, &settings.otherwise, &request.method, visit.origin.host(), &request.path);
+        let rule = settings.rules.find(&request.method, visit.origin.host(), &request.path);
         let tightened;
         let rule = match self.route_policy(world, &visit, rule) {
             Ok(None) => rule,
