@@ -178,6 +178,11 @@ impl Rules {
         &self.rules
     }
 
+    /// What holds where none fits.
+    pub const fn otherwise(&self) -> &Rule {
+        &self.otherwise
+    }
+
     /// The first rule that fits, or the last resort.
     pub fn find(&self, method: &str, host: &str, path: &str) -> &Rule {
         let path = &*decoded(path);
@@ -193,7 +198,7 @@ impl Rules {
                 first = *position;
             }
         }
-        self.rules.get(first).unwrap_or(&self.otherwise)
+        self.rules.get(first).unwrap_or(self.otherwise())
     }
 }
 

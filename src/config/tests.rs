@@ -55,7 +55,7 @@ fn with(pointer: &str, value: Value) -> Value {
 fn the_short_example_of_the_documentation_loads_as_it_stands() {
     let settings = load_json(&system_e()).unwrap();
     assert_eq!(settings.rules.all().len(), 3);
-    assert_eq!(settings.rules.find("GET", "app.example.com", "").require, Requirement::Authenticated);
+    assert_eq!(settings.rules.otherwise().require, Requirement::Authenticated);
     assert_eq!(settings.session.cookie.name, "__Host-accredit");
     assert_eq!(settings.session.cookie.same_site, SameSite::Lax);
     assert!(!settings.session.follow_provider);

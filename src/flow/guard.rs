@@ -265,7 +265,7 @@ impl Gateway {
         // Only a session that counted here is shown to the upstream: not a forged one, and not one that another site made use of.
         let shown = self.settings.forward.session_cookie
             && verified.is_some_and(|verified| verified.principal.proof == Proof::SessionCookie);
-        let cookie = without(headers, |name| ours.is_ours(name) && !(shown && name == ours.name));
+        let cookie = without(headers, |name| ours.is_ours(name) && !(shown && name == ours.name.as_bytes()));
         events.push(Event::Outcome(Outcome::Forwarded));
         Step {
             decision: Decision::Forward(Forward { edits: Edits { remove, set, cookie }, renewal }),
