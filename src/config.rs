@@ -61,6 +61,13 @@ pub fn load(bytes: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Resul
 /// # Errors
 /// The first thing that it cannot do.
 pub fn check_host(settings: &Settings, world: &dyn World) -> Result<(), Refusal> {
+    let identity = settings.identity_jwt.as_ref().map(|identity| ("forward.identity_jwt", identity.keys.as_slice()));
+    for (member, keys) in settings.session.signed().map(|jwt| ("session.jwt", jwt.keys.as_slice())).into_iter().chain(identity) {
+        if let Some(index) = keys.iter().position(|key| !key.signs(world)) {
+            let sentence = "expected a private key that signs what its public half verifies, found another (RS256 needs a host that signs, as Envoy does); make one with openssl genpkey, or write algorithm: ES256";
+            return Err(Refusal::new(format!("{member}.keys[{index}]"), sentence));
+        }
+    }
     let known = SignatureCheck { hash: Hash::Sha384, spki: &KNOWN_KEY, signature: &KNOWN_SIGNATURE, message: b"accredit" };
     if world.verify_signature(&known) == HostVerdict::Valid {
         return Ok(());

@@ -36,9 +36,14 @@ pub enum Form {
 impl Settings {
     /// The settings of signed sessions, if they are also accepted as bearer tokens.
     pub fn as_bearer(&self) -> Option<&jwt::JwtSettings> {
+        self.signed().filter(|jwt| jwt.bearer)
+    }
+
+    /// The settings of signed sessions.
+    pub fn signed(&self) -> Option<&jwt::JwtSettings> {
         match &self.form {
-            Form::Jwt(jwt) if jwt.bearer => Some(jwt),
-            Form::Jwt(_) | Form::Sealed => None,
+            Form::Jwt(jwt) => Some(jwt),
+            Form::Sealed => None,
         }
     }
 }

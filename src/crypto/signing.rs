@@ -1,5 +1,6 @@
 //! Keys of our own that sign: a shared secret (HMAC), or a private key. What is signed is not judged here, and no key ever
-//! leaves: only the public half can be asked for.
+//! leaves: only the public half can be asked for. RSA is signed by the host alone, because the code for it would weigh as much as
+//! the rest of this room.
 
 use std::fmt;
 
@@ -7,10 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::Mac as _;
 use p256::ecdsa::signature::Signer as _;
-use rsa::pkcs8::DecodePrivateKey as _;
-use rsa::rand_core::{CryptoRng, Error, RngCore, impls};
-use rsa::traits::PublicKeyParts as _;
-use rsa::{Pkcs1v15Sign, RsaPrivateKey};
+use rsa::pkcs1;
+use rsa::pkcs8::{DecodePrivateKey as _, PrivateKeyInfo};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
@@ -32,11 +31,11 @@ pub struct SigningKey {
 
 enum Private {
     Secret(Secret),
-    Rsa { key: Box<RsaPrivateKey>, pkcs8: Zeroizing<Vec<u8>> },
+    Rsa { pkcs8: Zeroizing<Vec<u8>> },
     P256 { key: p256::ecdsa::SigningKey, pkcs8: Zeroizing<Vec<u8>> },
 }
 
-/// The key cannot sign now: the host gives no random bytes, or the key is inconsistent.
+/// The key cannot sign: the parts of it do not belong together, or the host does not sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotSigned;
 
@@ -64,10 +63,12 @@ impl SigningKey {
             (Private::P256 { key, pkcs8 }, Algorithm::ES256, jwk)
         } else {
             let unusable = UnusableKey("it is no private key for RS256 or ES256 (RSA, or EC on P-256)");
-            let key = RsaPrivateKey::from_pkcs8_der(&pkcs8).map(Box::new).map_err(|_| unusable)?;
-            let number = |number: &rsa::BigUint| encoded(&number.to_bytes_be());
-            let jwk = json!({"e": number(key.e()), "kty": "RSA", "n": number(key.n())});
-            (Private::Rsa { key, pkcs8 }, Algorithm::RS256, jwk)
+            let info = PrivateKeyInfo::try_from(pkcs8.as_slice()).map_err(|_| unusable)?;
+            let info = Some(info).filter(|info| info.algorithm.oid == pkcs1::ALGORITHM_OID).ok_or(unusable)?;
+            let key = pkcs1::RsaPrivateKey::try_from(info.private_key).map_err(|_| unusable)?;
+            let number = |number: pkcs1::UintRef<'_>| encoded(number.as_bytes());
+            let jwk = json!({"e": number(key.public_exponent), "kty": "RSA", "n": number(key.modulus)});
+            (Private::Rsa { pkcs8 }, Algorithm::RS256, jwk)
         };
         let key_id = thumbprint(&jwk);
         if let Some(members) = jwk.as_object_mut() {
@@ -101,7 +102,7 @@ impl SigningKey {
     ///
     /// # Errors
     /// [`NotSigned`].
-    pub fn sign(&self, world: &mut dyn World, typ: &str, claims: &Claims) -> Result<String, NotSigned> {
+    pub fn sign(&self, world: &dyn World, typ: &str, claims: &Claims) -> Result<String, NotSigned> {
         let mut header = json!({"alg": self.algorithm().as_str(), "typ": typ});
         if let (Some(key_id), Some(members)) = (&self.key_id, header.as_object_mut()) {
             members.insert("kid".to_owned(), Value::from(key_id.as_str()));
@@ -116,8 +117,15 @@ impl SigningKey {
         Ok(token)
     }
 
-    /// By the host where it can, in Rust otherwise.
-    fn signature(&self, world: &mut dyn World, message: &[u8]) -> Result<Vec<u8>, NotSigned> {
+    /// Whether it signs here, and what it signs is what its public half verifies.
+    pub fn signs(&self, world: &dyn World) -> bool {
+        let probe = b"accredit";
+        let signature = self.signature(world, probe);
+        signature.is_ok_and(|signature| self.verification.signed(world, self.algorithm(), probe, &signature))
+    }
+
+    /// By the host where it can; of the others, all but RSA in Rust.
+    fn signature(&self, world: &dyn World, message: &[u8]) -> Result<Vec<u8>, NotSigned> {
         let by_host = |world: &dyn World, pkcs8: &[u8]| match world.sign(&Signing { hash: Hash::Sha256, pkcs8, message }) {
             HostSignature::Signed(signature) => Some(signature),
             HostSignature::NotSigned => None,
@@ -127,15 +135,7 @@ impl SigningKey {
                 let code = hmac_sha256(secret, message).ok_or(NotSigned)?;
                 Ok(code.finalize().into_bytes().to_vec())
             }
-            Private::Rsa { key, pkcs8 } => {
-                if let Some(signature) = by_host(world, pkcs8).filter(|signature| signature.len() == key.size()) {
-                    return Ok(signature);
-                }
-                // Blinded, so that the time it takes says nothing of the key.
-                let mut dice = Dice { world, failed: false };
-                let signature = key.sign_with_rng(&mut dice, Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(message));
-                signature.ok().filter(|_| !dice.failed).ok_or(NotSigned)
-            }
+            Private::Rsa { pkcs8 } => by_host(world, pkcs8).ok_or(NotSigned),
             Private::P256 { key, pkcs8 } => {
                 // The host answers DER; a token has r and s (RFC 7518, section 3.4).
                 let by_host = by_host(world, pkcs8).and_then(|der| p256::ecdsa::Signature::from_der(&der).ok());
@@ -155,34 +155,6 @@ fn thumbprint(jwk: &Value) -> String {
 impl fmt::Debug for SigningKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "SigningKey for {}", self.algorithm())
-    }
-}
-
-/// The host's random bytes, as the library wants to see them.
-struct Dice<'a> {
-    world: &'a mut dyn World,
-    /// The host had none to give.
-    failed: bool,
-}
-
-impl CryptoRng for Dice<'_> {}
-
-impl RngCore for Dice<'_> {
-    fn next_u32(&mut self) -> u32 {
-        impls::next_u32_via_fill(self)
-    }
-
-    fn next_u64(&mut self) -> u64 {
-        impls::next_u64_via_fill(self)
-    }
-
-    fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        self.failed |= self.world.random(bytes).is_err();
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Error> {
-        self.fill_bytes(bytes);
-        Ok(())
     }
 }
 

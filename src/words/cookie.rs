@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-pub use cookie::SameSite;
 use memchr::memchr;
 
 use crate::words::message::{CookieEdit, Headers};
@@ -53,6 +52,15 @@ pub fn without(headers: &Headers, ours: impl Fn(&[u8]) -> bool) -> CookieEdit {
     }
 }
 
+/// `SameSite`: which requests of other sites bring the cookie along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SameSite {
+    /// Navigations only.
+    Lax,
+    /// All of them.
+    None,
+}
+
 /// Where a cookie of ours goes. All of them are `HttpOnly`, none has a `Domain`, and but for [`set_on_loopback`] all are `Secure`.
 #[derive(Clone, Copy, Debug)]
 pub struct Attributes<'a> {
@@ -75,15 +83,13 @@ pub fn set_on_loopback(name: &str, value: &str, attributes: Attributes<'_>) -> S
 }
 
 fn written(name: &str, value: &str, attributes: Attributes<'_>, secure: bool) -> String {
-    let seconds = i64::try_from(attributes.max_age.as_secs()).unwrap_or(i64::MAX);
-    cookie::Cookie::build((name, value))
-        .path(attributes.path)
-        .max_age(cookie::time::Duration::seconds(seconds))
-        .same_site(attributes.same_site)
-        .secure(secure)
-        .http_only(true)
-        .build()
-        .to_string()
+    let same_site = match attributes.same_site {
+        SameSite::Lax => "Lax",
+        SameSite::None => "None",
+    };
+    let (path, seconds) = (attributes.path, attributes.max_age.as_secs());
+    let secure = if secure { "; Secure" } else { "" };
+    format!("{name}={value}; HttpOnly; SameSite={same_site}{secure}; Path={path}; Max-Age={seconds}")
 }
 
 /// A `Set-Cookie` value that makes the browser forget a cookie. It repeats the attributes: a `__Host-` cookie is not deleted

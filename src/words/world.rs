@@ -66,7 +66,7 @@ pub struct Signing<'a> {
 pub enum HostSignature {
     /// This is the signature; for ECDSA as DER.
     Signed(Vec<u8>),
-    /// This host does not sign, or not with this key; do it in Rust.
+    /// This host does not sign, or not with this key.
     NotSigned,
 }
 
@@ -130,12 +130,17 @@ pub struct NoRandomness;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contended;
 
-/// A world for tests: a clock that is set by hand, random bytes that repeat themselves, one shared memory, no host signatures.
+/// A world for tests: a clock that is set by hand, random bytes that repeat themselves, one shared memory, and a host that signs
+/// with RSA and verifies nothing.
 #[cfg(test)]
 pub mod testing {
     use std::cell::RefCell;
     use std::collections::BTreeMap;
     use std::rc::Rc;
+
+    use rsa::Pkcs1v15Sign;
+    use rsa::pkcs8::DecodePrivateKey as _;
+    use sha2::{Digest as _, Sha256};
 
     use super::{
         Contended, Destination, HostSignature, HostVerdict, NoRandomness, Shared, SignatureCheck, Signing, Timestamp, Version,
@@ -201,8 +206,13 @@ pub mod testing {
             HostVerdict::NotOffered
         }
 
-        fn sign(&self, _: &Signing<'_>) -> HostSignature {
-            HostSignature::NotSigned
+        fn sign(&self, signing: &Signing<'_>) -> HostSignature {
+            sign_with_rsa(signing).map_or(HostSignature::NotSigned, HostSignature::Signed)
         }
+    }
+
+    fn sign_with_rsa(signing: &Signing<'_>) -> Option<Vec<u8>> {
+        let key = rsa::RsaPrivateKey::from_pkcs8_der(signing.pkcs8).ok()?;
+        key.sign(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(signing.message)).ok()
     }
 }
