@@ -39,6 +39,8 @@ pub struct Configuration {
     pub forward: Forward,
     #[serde(default)]
     pub help: Help,
+    #[serde(default)]
+    pub filter_state: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
