@@ -50,7 +50,7 @@ fn minted(secret: &str, typ: &str, changes: Value) -> String {
     let mut claims = json!({"sub": "robot", "iat": BEGINNING.seconds(), "exp": BEGINNING.seconds() + 600});
     claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
     let key = SigningKey::shared_secret(&Secret::new(secret)).unwrap();
-    key.sign(&mut Still::default(), typ, claims.as_object().unwrap()).unwrap()
+    key.sign(&Still::default(), typ, claims.as_object().unwrap()).unwrap()
 }
 
 fn session_of(stage: &Stage) -> String {

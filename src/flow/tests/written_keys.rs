@@ -45,7 +45,7 @@ fn signed(worker: &Worker, key: &TestKey, kid: &str) -> String {
 
 fn shared(claims: &Value, secret: &str) -> String {
     let key = SigningKey::shared_secret(&Secret::new(secret)).unwrap();
-    key.sign(&mut Still::default(), "JWT", claims.as_object().unwrap()).unwrap()
+    key.sign(&Still::default(), "JWT", claims.as_object().unwrap()).unwrap()
 }
 
 fn with_token(target: &str, token: &str) -> Headers {

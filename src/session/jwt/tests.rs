@@ -41,7 +41,7 @@ fn payload(token: &str) -> Value {
 
 /// A token that this key signs, whatever it says.
 fn token(key: &SigningKey, typ: &str, claims: &Value) -> String {
-    key.sign(&mut Still::default(), typ, claims.as_object().unwrap()).unwrap()
+    key.sign(&Still::default(), typ, claims.as_object().unwrap()).unwrap()
 }
 
 fn good() -> Value {
