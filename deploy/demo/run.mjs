@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
 import { createWriteStream, mkdirSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -42,7 +42,7 @@ const SCENARIOS = {
     start: [() => startFront({ port: Number(new URL(FRONT).port), gateway: GATEWAY })],
     ports: { 'front end': Number(new URL(FRONT).port) },
     toTry: [
-      [FRONT, 'in a browser: call the API, sign in, call it again; as alice, then as bob'],
+      [FRONT, 'in a browser: call the API, sign in as alice, call it again; then as bob, in a private window'],
       [`curl -i ${GATEWAY}/api/chat`, '401 and a challenge: only a token will do'],
       [`curl -i ${GATEWAY}/api/authorize`, 'where the front end sends a person, and the cookie of that sign-in'],
       [`curl -i -H 'Authorization: Bearer x' ${GATEWAY}/api/analytics`, '401 token_invalid'],
@@ -102,6 +102,7 @@ running.push(envoy.close);
 await ready();
 
 const toTry = typeof scenario.toTry === 'function' ? scenario.toTry(secrets) : scenario.toTry;
+const column = Math.max(...toTry.map(([what, why]) => (why ? what.length : 0)));
 console.log(`
   Accredit, scenario ${name}: ${scenario.about}
 
@@ -110,7 +111,7 @@ ${provider ? people() : ''}  Envoy admin  ${ADMIN}
   Envoy's log  ${envoy.log}
 
   To try
-    ${toTry.map(([what, why]) => `${what.padEnd(66)}${why}`).join('\n    ')}
+    ${toTry.map(([what, why]) => `${what.padEnd(column)}  ${why}`.trimEnd()).join('\n    ')}
 
   Ctrl-C ends it. What the filter audits appears here:
 `);
@@ -184,16 +185,21 @@ function startEnvoy() {
   };
 }
 
-/** Until the gateway itself answers: Envoy opens its listener when the filter has taken its configuration. */
+/** Until Envoy listens, which it does when the filter has taken its configuration. No request: it would be audited and counted. */
 async function ready() {
   for (let tries = 0; tries < 150 && !stopping; tries += 1) {
-    const answer = await fetch(GATEWAY).catch(() => undefined);
-    if (answer) return;
+    if (await listens(PORTS.gateway)) return;
     await sleep(100);
   }
   if (stopping) return new Promise(() => {}); // the end is on its way, and there is nothing to announce
-  console.error(`accredit: ${GATEWAY} does not answer after 15 s; see ${envoy.log}`);
+  console.error(`accredit: nothing listens at ${GATEWAY} after 15 s; see ${envoy.log}`);
   await stop(1);
+}
+
+function listens(port) {
+  return new Promise((resolve) => {
+    const probe = connect(port, '127.0.0.1', () => { probe.destroy(); resolve(true); }).once('error', () => resolve(false));
+  });
 }
 
 async function stop(code) {

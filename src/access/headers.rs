@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::words::message::Headers;
-use crate::words::principal::{ClaimPath, Claims};
+use crate::words::principal::{ClaimPath, Claims, calls_email_unverified};
 use crate::words::reason::Reason;
 
 /// Taken away even when the configuration sets other ones: upstreams may believe them all the same.
@@ -93,7 +93,7 @@ impl IdentityHeaders {
     /// The headers for a principal with these claims. A claim that is absent, or an object, makes none.
     pub fn values(&self, claims: &Claims) -> Vec<(Rc<str>, String)> {
         // Whoever says that an address is not verified must not be taken for its owner.
-        let unverified = claims.get("email_verified").is_some_and(|verified| *verified == false || verified == "false");
+        let unverified = calls_email_unverified(claims);
         let value = |(path, name): &(ClaimPath, Rc<str>)| {
             if unverified && *path == ClaimPath::named("email") {
                 return None;

@@ -35,6 +35,11 @@ pub(super) fn bearer(path: &str, shape: shapes::Bearer, secret: Option<&Secret>)
                 let sentence = "expected HS256 alone, because a secret verifies nothing else; write algorithms: [HS256]";
                 return Err(Refusal::new(at_algorithms, sentence));
             }
+            // Everybody has the public half.
+            if secret.expose().starts_with("-----") {
+                let sentence = "expected a secret, found a key in PEM; write it under public_keys";
+                return Err(Refusal::new(format!("{path}.secret"), sentence));
+            }
             let key = VerificationKey::shared_secret(None, secret).map_err(|UnusableKey(why)| {
                 let sentence = format!("expected a secret that cannot be guessed; {why}; make one with: openssl rand -base64 32");
                 Refusal::new(format!("{path}.secret"), sentence)

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use crate::access::answer::Help;
 use crate::access::policy::Requirement;
-use crate::access::route::{Credentials, Match, Rule, Unauthenticated};
+use crate::access::route::{Credentials, Match, Rule, Rules, Unauthenticated};
 use crate::config::Refusal;
 use crate::config::conditions::Known;
 use crate::config::endpoints::{endpoints, front_end};
 use crate::config::identity::{identity, kept_claims, named_claims};
 use crate::config::own_tokens::{self, Secrets};
-use crate::config::settings::{Forward, ProviderSettings, Settings, SignOut};
+use crate::config::settings::{FilterState, Forward, ProviderSettings, Settings, SignOut};
 use crate::config::shapes::{self, Configuration};
 use crate::config::spellings::{SecretSource, Span};
 use crate::config::values::{Environment, positive, resolve};
@@ -50,6 +50,9 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let session_keys = jwt.iter().flat_map(|jwt| &jwt.keys);
     let published_keys = own_tokens::published(session_keys.chain(identity_jwt.iter().flat_map(|identity| &identity.keys)));
     let several = signing_in().nth(1).is_some();
+    // Sessions that services make where nobody signs in are no provider's.
+    let sessions_alone = jwt.is_some() && signing_in().next().is_none() && !oidc.is_empty();
+    let several_claimants = oidc.len() > 1 || sessions_alone;
     let providers = if oidc.is_empty() { 0 } else { signing_in().count().max(1) };
     let endpoints = endpoints(configuration.endpoints, providers, published_keys.is_some())?;
     let listed: Vec<_> = origins.iter().chain(&trusted_origins).cloned().collect();
@@ -63,6 +66,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
             .filter(|provider| provider.bearer.is_some())
             .map(|provider| provider.name.as_str())
             .collect(),
+        several_claimants,
         session_tokens: without_provider,
         identity_jwt: identity_jwt.is_some(),
         named_by_routes: configuration.route_policies.is_some(),
@@ -110,25 +114,27 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
         ProviderSettings { oidc, fingerprint, callback }
     });
     let providers: Vec<_> = providers.collect();
+    let otherwise = Rule {
+        name: "default".into(),
+        matches: Match::default(),
+        require: Requirement::Authenticated,
+        unauthenticated: Unauthenticated::ByNavigation,
+        credentials: if providers.is_empty() { Credentials::Bearer } else { Credentials::Any },
+        audience: None,
+    };
     Ok(Settings {
         wait: positive("sign_in.wait", configuration.sign_in.wait, Duration::from_secs(5), Duration::from_secs(60))?,
         session: session::Settings { form, cookie, lifetimes, follow_provider, attempt_timeout },
-        otherwise: Rule {
-            name: "default".into(),
-            matches: Match::default(),
-            require: Requirement::Authenticated,
-            unauthenticated: Unauthenticated::ByNavigation,
-            credentials: if providers.is_empty() { Credentials::Bearer } else { Credentials::Any },
-            audience: None,
-        },
         help: help(configuration.help)?,
+        filter_state: filter_state(&configuration.filter_state)?,
         origins,
         trusted_origins,
         providers,
+        several_claimants,
         sealer,
         endpoints,
         sign_out,
-        rules,
+        rules: Rules::new(rules, otherwise),
         policies,
         route_policies,
         identity,
@@ -352,6 +358,24 @@ fn lifetimes(lifetime: Option<Span>, idle: Option<Span>) -> Result<Lifetimes, Re
         return Err(Refusal::new("session.idle", "expected no more than session.lifetime, found more; it would never apply"));
     }
     Ok(Lifetimes { absolute, idle })
+}
+
+fn filter_state(names: &[String]) -> Result<FilterState, Refusal> {
+    let mut wanted = FilterState::default();
+    for (index, name) in names.iter().enumerate() {
+        match name.as_str() {
+            "subject" => wanted.subject = true,
+            "rule" => wanted.rule = true,
+            _ => {
+                let path = format!("filter_state[{index}]");
+                return Err(Refusal::new(
+                    path,
+                    "expected subject or rule, found another word; write filter_state: [subject, rule]",
+                ));
+            }
+        }
+    }
+    Ok(wanted)
 }
 
 fn help(shape: shapes::Help) -> Result<Help, Refusal> {

@@ -21,6 +21,8 @@ pub(super) struct Known<'a> {
     pub(super) policies: &'a BTreeMap<String, shapes::Requirement>,
     /// Those whose tokens are accepted as bearer tokens.
     pub(super) bearer_providers: Vec<&'a str>,
+    /// Whether somebody else may claim what a condition is about: another provider, or services that make sessions.
+    pub(super) several_claimants: bool,
     /// Whether sessions are accepted as bearer tokens.
     pub(super) session_tokens: bool,
     /// Whether there is an identity JWT, which is for somebody.
@@ -66,7 +68,7 @@ impl Known<'_> {
 
     /// Who may claim things before anything was said about it.
     fn anybody(&self) -> Claimant {
-        if self.providers.len() > 1 { Claimant::Open } else { Claimant::Settled }
+        if self.several_claimants { Claimant::Open } else { Claimant::Settled }
     }
 
     fn policy_within(

@@ -7,7 +7,7 @@ use crate::access::answer::Help;
 use crate::access::headers::IdentityHeaders;
 use crate::access::identity_jwt::IdentityJwt;
 use crate::access::policy::Condition;
-use crate::access::route::Rule;
+use crate::access::route::Rules;
 use crate::crypto::seal::Sealer;
 use crate::oidc::provider::Provider;
 use crate::session;
@@ -24,6 +24,8 @@ pub struct Settings {
     pub trusted_origins: Vec<Origin>,
     /// The providers; the first that people can sign in at is used where nothing names one.
     pub providers: Vec<ProviderSettings>,
+    /// Whether identities come from more than one source, so that `sub` alone does not say who somebody is.
+    pub several_claimants: bool,
     /// Seals cookies.
     pub sealer: Sealer,
     /// Cookies and lifetimes.
@@ -34,10 +36,8 @@ pub struct Settings {
     pub sign_out: SignOut,
     /// How long a request waits for a provider's metadata or keys.
     pub wait: Duration,
-    /// The rules, in order.
-    pub rules: Vec<Rule>,
-    /// What holds where no rule matches: signed-in required.
-    pub otherwise: Rule,
+    /// The rules, and what holds where none matches: signed-in required.
+    pub rules: Rules,
     /// Named conditions, for route metadata.
     pub policies: BTreeMap<String, Condition>,
     /// The namespace of route metadata that may name a policy, when that is wanted.
@@ -54,6 +54,18 @@ pub struct Settings {
     pub published_keys: String,
     /// What a forbidden page says about asking for access.
     pub help: Help,
+    /// What Envoy's access log is told.
+    pub filter_state: FilterState,
+}
+
+/// What is left with a request for Envoy's access log. Each takes the host about a microsecond, so that only what is printed is
+/// left there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FilterState {
+    /// Who asked.
+    pub subject: bool,
+    /// Under which rule.
+    pub rule: bool,
 }
 
 /// A provider, and what sessions made by it are bound to.

@@ -28,6 +28,7 @@ shape! {
         pub claim_to_headers: Option<Vec<ClaimToHeader>>,
         pub forward: Forward = default,
         pub help: Help = default,
+        pub filter_state: Vec<String> = default,
     }
 }
 

@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::access::policy::Requirement;
+use crate::config::settings::FilterState;
 use crate::words::cookie::SameSite;
 
 fn environment(name: &str) -> Option<String> {
@@ -53,8 +54,8 @@ fn with(pointer: &str, value: Value) -> Value {
 #[test]
 fn the_short_example_of_the_documentation_loads_as_it_stands() {
     let settings = load_json(&system_e()).unwrap();
-    assert_eq!(settings.rules.len(), 3);
-    assert_eq!(settings.otherwise.require, Requirement::Authenticated);
+    assert_eq!(settings.rules.all().len(), 3);
+    assert_eq!(settings.rules.otherwise().require, Requirement::Authenticated);
     assert_eq!(settings.session.cookie.name, "__Host-accredit");
     assert_eq!(settings.session.cookie.same_site, SameSite::Lax);
     assert!(!settings.session.follow_provider);
@@ -240,6 +241,16 @@ fn a_refusal_never_shows_a_secret() {
         !format!("{:?}", read::read(with("/providers/0/client_secret", json!("hunter2")).to_string().as_bytes()))
             .contains("hunter2")
     );
+}
+
+#[test]
+fn the_access_log_is_told_what_is_listed_and_nothing_else() {
+    let told = |names: Value| load_json(&with("/filter_state", names)).map(|settings| settings.filter_state);
+    assert_eq!(load_json(&system_e()).unwrap().filter_state, FilterState::default());
+    assert_eq!(told(json!(["rule"])).unwrap(), FilterState { subject: false, rule: true });
+    assert_eq!(told(json!(["subject", "rule"])).unwrap(), FilterState { subject: true, rule: true });
+    let refusal = told(json!(["subject", "email"])).unwrap_err().to_string();
+    assert_eq!(refusal, "filter_state[1]: expected subject or rule, found another word; write filter_state: [subject, rule]");
 }
 
 #[test]

@@ -218,7 +218,7 @@ impl Verified {
 
 fn identity_headers(settings: &Settings, principal: &Principal) -> Vec<(Rc<str>, String)> {
     let mut headers = settings.identity.values(&principal.claims);
-    if settings.providers.len() > 1 {
+    if settings.several_claimants && !principal.provider.is_empty() {
         headers.push((Rc::from(PROVIDER), principal.provider.clone()));
     }
     headers

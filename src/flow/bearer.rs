@@ -283,7 +283,8 @@ fn issuer_of<'a>(settings: &'a Settings, token: &Secret) -> Issuer<'a> {
             Some((provider, accepted)) => Issuer::Accepted(provider, accepted),
             None => Issuer::Unknown,
         },
-        None if token.is_empty() => Issuer::Unknown,
+        // A signed token that names no issuer may be a session of ours, or anybody's: no provider gets it to see.
+        None if token.is_empty() || access_token::is_signed(token) => Issuer::Unknown,
         None => {
             let asked = |accepted: &Bearer| accepted.introspection.as_ref().is_some_and(|asked| asked.about.opaque_tokens());
             accepting.find(|(_, accepted)| asked(accepted)).map_or(Issuer::Unknown, |(provider, _)| Issuer::AskedAbout(provider))

@@ -36,12 +36,12 @@ pub fn establish(gateway: &mut Gateway, world: &mut dyn World, sign_in: &SignIn,
         Ok(provider) => provider,
         Err(failure) => return sign_in.fail(settings, failure),
     };
-    let cookies = match session_cookies(settings, world, sign_in, provider, tokens, &id_token) {
-        Ok(cookies) => cookies,
+    let (id, cookies) = match session_cookies(settings, world, sign_in, provider, tokens, &id_token) {
+        Ok(begun) => begun,
         Err(failure) => return sign_in.fail(settings, failure),
     };
-    // A renewal of the session that was there before must not bring it back.
-    if let Some(before) = authenticate::forget(gateway, world, &sign_in.visit) {
+    // A renewal of the session that was there before must not bring it back. (A JWT of the same second may be the very same.)
+    if let Some(before) = authenticate::forget(gateway, world, &sign_in.visit).filter(|before| before.id != id) {
         tombstone::mark(world, Ended::Session(&before.id), before.ends);
     }
     let return_to = sign_in.return_to(settings);
@@ -60,6 +60,7 @@ pub fn establish(gateway: &mut Gateway, world: &mut dyn World, sign_in: &SignIn,
     step
 }
 
+/// The new session's identifier, and the cookies that begin it.
 fn session_cookies(
     settings: &Settings,
     world: &mut dyn World,
@@ -67,7 +68,7 @@ fn session_cookies(
     provider: &ProviderSettings,
     tokens: &TokenSet,
     id_token: &IdToken,
-) -> Result<Vec<String>, Failure> {
+) -> Result<(String, Vec<String>), Failure> {
     let no_randomness = |_| Failure::new(Reason::Internal, "the host gave no random bytes");
     let now = sign_in.visit.now;
     let (kept_tokens, tokens_end) = first_tokens(settings, now, tokens, id_token)?;
@@ -89,7 +90,7 @@ fn session_cookies(
     let mut cookies = carry(settings, world, &sign_in.visit, &mut session)?;
     cookies.push(sign_in.attempt.forget(&settings.session.cookie));
     cookies.extend(hint_cookie(settings, world, &tokens.id_token, &session, now));
-    Ok(cookies)
+    Ok((session.id, cookies))
 }
 
 /// The cookies that carry a session, in the form that is configured.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::access::answer::{BearerChallenge, Visitor};
 use crate::access::browser;
 use crate::access::policy::{self, Clock, Requirement};
-use crate::access::route::{self, Credentials, Rule, Unauthenticated};
+use crate::access::route::{Credentials, Rule, Unauthenticated};
 use crate::config::settings::Settings;
 use crate::flow::authenticate::{self, Credential, Identity, Verified};
 use crate::flow::bearer::{self, Brought};
@@ -59,7 +59,7 @@ impl Gateway {
     fn guard_told(&mut self, world: &mut dyn World, visit: Visit, told: Told, mut events: Vec<Event>) -> Step {
         let settings = Rc::clone(&self.settings);
         let request = &visit.request;
-        let rule = route::find(&settings.rules, &settings.otherwise, &request.method, visit.origin.host(), &request.path);
+        let rule = settings.rules.find(&request.method, visit.origin.host(), &request.path);
         let tightened;
         let rule = match self.route_policy(world, &visit, rule) {
             Ok(None) => rule,
@@ -250,7 +250,7 @@ impl Gateway {
         let headers = &visit.request.headers;
         let mut set = verified.map(|verified| Rc::clone(&verified.headers)).unwrap_or_default();
         if let (Some(verified), Some(identity_jwt)) = (verified, &self.settings.identity_jwt) {
-            match identity_jwt::header(identity_jwt, world, visit, rule, verified) {
+            match identity_jwt::header(&self.settings, identity_jwt, world, visit, rule, verified) {
                 Ok(header) => set = set.iter().cloned().chain([header]).collect(),
                 Err(failure) => return deny(&self.settings, visit, rule, Some(verified), failure, events),
             }
@@ -265,7 +265,7 @@ impl Gateway {
         // Only a session that counted here is shown to the upstream: not a forged one, and not one that another site made use of.
         let shown = self.settings.forward.session_cookie
             && verified.is_some_and(|verified| verified.principal.proof == Proof::SessionCookie);
-        let cookie = without(headers, |name| ours.is_ours(name) && !(shown && name == ours.name));
+        let cookie = without(headers, |name| ours.is_ours(name) && !(shown && name == ours.name.as_bytes()));
         events.push(Event::Outcome(Outcome::Forwarded));
         Step {
             decision: Decision::Forward(Forward { edits: Edits { remove, set, cookie }, renewal }),

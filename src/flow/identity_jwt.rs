@@ -9,7 +9,8 @@ use crate::access::route::Rule;
 use crate::config::settings::Settings;
 use crate::flow::authenticate::Verified;
 use crate::flow::visit::Visit;
-use crate::words::principal::Claims;
+use crate::session::jwt::PROVIDER;
+use crate::words::principal::{ClaimPath, Claims, calls_email_unverified};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
@@ -55,16 +56,17 @@ struct Signed {
 /// # Errors
 /// [`Reason::Internal`] when it cannot be signed: an upstream that asks for it must not take the request for anonymous.
 pub fn header(
-    settings: &IdentityJwt,
+    settings: &Settings,
+    identity_jwt: &IdentityJwt,
     world: &mut dyn World,
     visit: &Visit,
     rule: &Rule,
     verified: &Verified,
 ) -> Result<(Rc<str>, String), Failure> {
     let origin: Rc<str> = Rc::from(visit.origin.to_string());
-    let issuer = settings.issuer.clone().unwrap_or_else(|| Rc::clone(&origin));
+    let issuer = identity_jwt.issuer.clone().unwrap_or_else(|| Rc::clone(&origin));
     let audience = rule.audience.clone().unwrap_or(origin);
-    let name = Rc::clone(&settings.header);
+    let name = Rc::clone(&identity_jwt.header);
     let mut signed = verified.identity_jwts.tokens.take();
     signed.retain(|one| visit.now < one.until);
     if let Some(token) = signed.iter().find(|one| one.issuer == issuer && one.audience == audience).map(|one| one.token.clone()) {
@@ -73,13 +75,21 @@ pub fn header(
     }
     let principal = &verified.principal;
     let mut claims = Claims::new();
-    settings.claims.iter().for_each(|path| path.copy(&principal.claims, &mut claims));
-    let token = settings.sign(world, &principal.subject, &issuer, &audience, claims, visit.now);
+    // Whoever says that an address is not verified must not be taken for its owner; a reader may never look at the other claim.
+    let unverified =
+        calls_email_unverified(&principal.claims) && !identity_jwt.claims.contains(&ClaimPath::named("email_verified"));
+    let fit = |path: &&ClaimPath| !(unverified && path.first() == "email");
+    identity_jwt.claims.iter().filter(fit).for_each(|path| path.copy(&principal.claims, &mut claims));
+    // `sub` is unique within one provider only.
+    if settings.several_claimants && !principal.provider.is_empty() {
+        claims.insert(PROVIDER.to_owned(), principal.provider.as_str().into());
+    }
+    let token = identity_jwt.sign(world, &principal.subject, &issuer, &audience, claims, visit.now);
     let token = token.map_err(|_| Failure::new(Reason::Internal, "the identity JWT could not be signed"))?;
     if signed.len() >= MOST_REMEMBERED {
         signed.remove(0);
     }
-    let until = visit.now.plus(settings.lifetime.checked_div(2).unwrap_or_default());
+    let until = visit.now.plus(identity_jwt.lifetime.checked_div(2).unwrap_or_default());
     signed.push(Signed { issuer, audience, token: token.clone(), until });
     verified.identity_jwts.tokens.set(signed);
     Ok((name, token))

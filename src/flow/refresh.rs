@@ -176,7 +176,14 @@ impl Background {
         let (Some(provider), Some(refresh_token)) = (provider_of(settings, session), &session.tokens.refresh_token) else {
             return false;
         };
-        if settled(world) || now.since(want.asked) > LONGEST_INTEREST {
+        if now.since(want.asked) > LONGEST_INTEREST {
+            return false;
+        }
+        // While a provider is away, many wait for it; looking at each in every tick would keep the worker from its requests.
+        if now < want.not_before {
+            return true;
+        }
+        if settled(world) {
             return false;
         }
         let Some(metadata) = self.metadata(settings, world, &session.provider, now) else { return true };

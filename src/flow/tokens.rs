@@ -91,8 +91,9 @@ fn good_until(
 
 /// The session as it is with new tokens: the same one, one generation further.
 ///
-/// What a new ID token says of the person replaces what was known, unless it says nothing beyond `sub`; claims that may have come
-/// from userinfo, which is not asked again, stay until it names them.
+/// What a new ID token says of the person replaces what was known, unless it says nothing at all: a claim that it leaves out beside
+/// others is no longer so, whether we keep those others or not. Claims that may have come from userinfo, which is not asked again,
+/// stay until it names them.
 pub(super) fn with_new_tokens(
     settings: &Settings,
     provider: &ProviderSettings,
@@ -114,13 +115,17 @@ pub(super) fn with_new_tokens(
         tokens.id_token.clone_from(&came.id_token);
     }
     let refresh_token = came.refresh_token.clone().or_else(|| tokens.refresh_token.take());
+    // Nothing says how long the new tokens are good: no longer than the former ones, and nobody is let in for ever.
+    if until.is_none() {
+        new.ends = tokens.end.map_or(new.ends, |end| new.ends.min(end));
+    }
     good(tokens, until, refresh_token);
     match id_token {
         Some(id_token) => {
             let claims = kept(settings, &id_token.claims);
             if provider.oidc.userinfo {
                 userinfo::merge(Rc::make_mut(&mut new.claims), claims);
-            } else if claims.keys().any(|name| name != "sub") {
+            } else if userinfo::describe(&id_token.claims) {
                 new.claims = Rc::new(claims);
             }
         }

@@ -97,6 +97,14 @@ pub fn claimed_issuer(token: &Secret) -> Option<String> {
     serde_json::from_slice(&payload).ok().map(|Claimed { iss }| iss)
 }
 
+/// Whether it is made like a signed token, whoever made it: three parts, the first a JSON object that names an algorithm.
+pub fn is_signed(token: &Secret) -> bool {
+    let mut parts = token.expose().split('.');
+    let header = parts.next().and_then(|header| URL_SAFE_NO_PAD.decode(header.trim_end_matches('=')).ok()).unwrap_or_default();
+    let names_algorithm = serde_json::from_slice::<Value>(&header).is_ok_and(|header| header.get("alg").is_some());
+    names_algorithm && parts.count() == 2
+}
+
 /// Verifies an access token of a provider.
 ///
 /// # Errors

@@ -71,6 +71,11 @@ pub fn userinfo_response(provider: &Provider, metadata: &Metadata, reply: &Reply
     }
 }
 
+/// Whether claims say anything of a person beyond who it is and how that was proved.
+pub fn describe(claims: &Claims) -> bool {
+    claims.keys().any(|name| !PROTOCOL.contains(&name.as_str()))
+}
+
 /// Adds what userinfo says to the claims of an ID token.
 pub fn merge(claims: &mut Claims, userinfo: Claims) {
     for (value, verified) in VERIFIED {

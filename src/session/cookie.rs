@@ -51,11 +51,11 @@ impl CookieSettings {
     }
 
     /// Whether a cookie of this name is one of ours, so that it does not go upstream.
-    pub fn is_ours(&self, name: &str) -> bool {
-        match name.strip_prefix(self.name.as_str()) {
-            Some("") => true,
-            Some(rest) if self.shape == Shape::Split => rest.starts_with('-'),
-            _ => name == self.hint_name || name.starts_with(self.attempt_prefix.as_str()),
+    pub fn is_ours(&self, name: &[u8]) -> bool {
+        match name.strip_prefix(self.name.as_bytes()) {
+            Some(b"") => true,
+            Some(rest) if self.shape == Shape::Split => rest.starts_with(b"-"),
+            _ => name == self.hint_name.as_bytes() || name.starts_with(self.attempt_prefix.as_bytes()),
         }
     }
 
@@ -74,10 +74,13 @@ impl CookieSettings {
     }
 
     /// The position of a session cookie among its parts, if it is one.
-    fn position(&self, name: &str) -> Option<usize> {
-        match name.strip_prefix(self.name.as_str())? {
-            "" => Some(0),
-            rest => rest.strip_prefix('-')?.parse().ok().filter(|position| self.part(*position) == name),
+    fn position(&self, name: &[u8]) -> Option<usize> {
+        match name.strip_prefix(self.name.as_bytes())? {
+            b"" => Some(0),
+            rest => {
+                let number = std::str::from_utf8(rest.strip_prefix(b"-")?).ok()?;
+                number.parse().ok().filter(|position| self.part(*position).as_bytes() == name)
+            }
         }
     }
 }
@@ -99,7 +102,7 @@ pub enum Carried {
 /// Puts the session's cookies together.
 pub fn read(settings: &CookieSettings, headers: &Headers) -> Carried {
     if settings.shape == Shape::Whole {
-        let mut values = pairs(headers).filter(|(name, _)| *name == settings.name).map(|(_, value)| value);
+        let mut values = pairs(headers).filter(|(name, _)| *name == settings.name.as_bytes()).map(|(_, value)| value);
         let Some(first) = values.next() else { return Carried::Nothing };
         return if values.all(|value| value == first) { Carried::Sealed(first.to_vec()) } else { Carried::Several };
     }
@@ -115,7 +118,7 @@ pub fn read(settings: &CookieSettings, headers: &Headers) -> Carried {
         return if parts.iter().any(Option::is_some) { Carried::Torn } else { Carried::Nothing };
     };
     // Sealed text is base64url, which has no dot: what stands before one is the number of parts.
-    let Some(dot) = first.iter().position(|byte| *byte == b'.') else { return Carried::Sealed(first.to_vec()) };
+    let Some(dot) = memchr::memchr(b'.', first) else { return Carried::Sealed(first.to_vec()) };
     let (count, rest) = first.split_at(dot);
     let count = std::str::from_utf8(count).ok().and_then(|count| count.parse::<usize>().ok());
     let Some(further) = count.and_then(|count| parts.get(1..count)) else { return Carried::Torn };
@@ -267,10 +270,10 @@ mod tests {
     #[test]
     fn every_cookie_of_ours_is_known_as_ours_and_no_other() {
         for ours in ["__Host-accredit", "__Host-accredit-1", "__Host-accredit-attempt-abc", "__Secure-accredit-hint"] {
-            assert!(settings().is_ours(ours), "{ours}");
+            assert!(settings().is_ours(ours.as_bytes()), "{ours}");
         }
         for other in ["__Host-accredited", "accredit", "__host-accredit", "x", ""] {
-            assert!(!settings().is_ours(other), "{other}");
+            assert!(!settings().is_ours(other.as_bytes()), "{other}");
         }
     }
 
@@ -310,7 +313,7 @@ mod tests {
             ("__Host-access_token-attempt-abcdefgh", true),
             ("__Secure-access_token-hint", true),
         ] {
-            assert_eq!(settings.is_ours(name), ours, "{name}");
+            assert_eq!(settings.is_ours(name.as_bytes()), ours, "{name}");
         }
     }
 }

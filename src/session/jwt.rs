@@ -9,7 +9,7 @@ use crate::crypto::jws::{self, JwsError};
 use crate::crypto::key::{Algorithm, KeySet};
 use crate::crypto::signing::{NotSigned, SigningKey};
 use crate::session::content::{Fingerprint, NewSession, Session, Tokens};
-use crate::words::principal::{ClaimPath, Claims};
+use crate::words::principal::{ClaimPath, Claims, calls_email_unverified};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
@@ -98,7 +98,7 @@ impl JwtSettings {
         let key = self.keys.first().ok_or(NotSigned)?;
         let mut claims = Claims::new();
         // Whoever says that an address is not verified must not be taken for its owner; a reader may never look at the other claim.
-        let unverified = session.claims.get("email_verified").is_some_and(|told| *told == false || *told == "false");
+        let unverified = calls_email_unverified(&session.claims);
         let unfit = |path: &ClaimPath| unverified && path.first() == "email" && !self.keeps("email_verified");
         self.claims.iter().filter(|path| !unfit(path)).for_each(|path| path.copy(&session.claims, &mut claims));
         let mut set = |name: &str, value: Value| drop(claims.insert(name.to_owned(), value));

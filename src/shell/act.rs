@@ -44,7 +44,7 @@ impl House {
     pub(super) fn act(&self, actor: &Actor, mut step: Step, entry: Entry) -> Action {
         loop {
             self.counters.report(&step.events);
-            report::note(&step.note);
+            report::note(&step.note, self.filter_state);
             let Ok(mut progress) = actor.progress.try_borrow_mut() else { return Action::Pause };
             match step.decision {
                 Decision::Forward(Forward { edits, renewal }) => {

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{LogLevel, MetricType};
 
+use crate::config::settings::FilterState;
 use crate::flow::event::Event;
 use crate::flow::step::Note;
 
@@ -46,10 +47,10 @@ impl Counters {
     }
 }
 
-/// Leaves a note on the current stream for Envoy's access log.
-pub(super) fn note(note: &Note) {
-    for (name, text) in [(SUBJECT, &note.subject), (RULE, &note.rule)] {
-        if let Some(text) = text {
+/// Leaves on the current stream what Envoy's access log is to print of a note.
+pub(super) fn note(note: &Note, wanted: FilterState) {
+    for (name, wanted, text) in [(SUBJECT, wanted.subject, &note.subject), (RULE, wanted.rule, &note.rule)] {
+        if let (true, Some(text)) = (wanted, text) {
             let _ = hostcalls::set_property(vec![name], Some(text.as_bytes()));
         }
     }

@@ -10,6 +10,7 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType, LogLevel};
 
 use crate::config;
+use crate::config::settings::FilterState;
 use crate::flow::gateway::Gateway;
 use crate::flow::step::{News, Pending, Resource};
 use crate::flow::upkeep::{Fetch, Upkeep};
@@ -57,6 +58,7 @@ pub(super) struct House {
     queues: Rc<Queues>,
     period: Cell<Duration>,
     pub(super) counters: Counters,
+    pub(super) filter_state: FilterState,
 }
 
 /// A request that waits for something shared.
@@ -84,6 +86,7 @@ impl Root {
         let settings = config::load(&bytes, &|name| std::env::var(name).ok()).map_err(|refusal| refusal.to_string())?;
         let mut host = Host::probe();
         config::check_host(&settings, &host).map_err(|refusal| refusal.to_string())?;
+        let filter_state = settings.filter_state;
         let gateway = Gateway::new(&mut host, settings).map_err(|_| "the host gives no random bytes".to_owned())?;
         Ok(House {
             root_id: self.id,
@@ -92,6 +95,7 @@ impl Root {
             queues: Rc::clone(&self.queues),
             period: Cell::default(),
             counters: Counters::default(),
+            filter_state,
         })
     }
 }

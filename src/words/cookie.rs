@@ -3,40 +3,53 @@
 
 use std::time::Duration;
 
+use memchr::memchr;
+
 use crate::words::message::{CookieEdit, Headers};
 
-/// The pairs of every `Cookie` line, first to last. Values are bytes: what others put there need not be UTF-8.
-pub fn pairs(headers: &Headers) -> impl Iterator<Item = (&str, &[u8])> {
-    headers.all("cookie").flat_map(|line| line.split(|byte| *byte == b';')).filter_map(|pair| {
-        let pair = pair.trim_ascii();
-        let equals = pair.iter().position(|byte| *byte == b'=')?;
-        let (name, value) = pair.split_at_checked(equals)?;
+/// The pairs of every `Cookie` line, first to last. Names and values are bytes: what others put there need not be UTF-8.
+pub fn pairs(headers: &Headers) -> impl Iterator<Item = (&[u8], &[u8])> {
+    pieces(headers).filter_map(|piece| {
+        let (name, value) = piece.split_at_checked(memchr(b'=', piece)?)?;
         // ASCII only, as in `without`: a name with another space behind it is another name.
-        Some((std::str::from_utf8(name.trim_ascii_end()).ok()?, value.get(1..)?.trim_ascii_start()))
+        Some((name.trim_ascii_end(), value.get(1..)?.trim_ascii_start()))
+    })
+}
+
+/// What stands between the semicolons of every `Cookie` line, without the spaces around it.
+fn pieces(headers: &Headers) -> impl Iterator<Item = &[u8]> {
+    headers.all("cookie").flat_map(|line| {
+        let mut rest = Some(line);
+        std::iter::from_fn(move || {
+            let line = rest?;
+            let end = memchr(b';', line);
+            rest = end.and_then(|end| line.get(end.saturating_add(1)..));
+            line.get(..end.unwrap_or(line.len())).map(<[u8]>::trim_ascii)
+        })
     })
 }
 
 /// Takes the cookies out whose names are ours; every other one stays as it was sent.
-pub fn without(headers: &Headers, ours: impl Fn(&str) -> bool) -> CookieEdit {
-    if !pairs(headers).any(|(name, _)| ours(name)) {
-        return CookieEdit::Untouched;
-    }
-    let is_ours = |piece: &[u8]| {
-        let name = piece.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
-        std::str::from_utf8(name).is_ok_and(&ours)
-    };
-    let mut left = Vec::new();
-    for piece in headers.all("cookie").flat_map(|line| line.split(|byte| *byte == b';')) {
-        let piece = piece.trim_ascii();
-        if piece.is_empty() || is_ours(piece) {
+pub fn without(headers: &Headers, ours: impl Fn(&[u8]) -> bool) -> CookieEdit {
+    let (mut left, mut found) = (Vec::new(), false);
+    for piece in pieces(headers).filter(|piece| !piece.is_empty()) {
+        let name = piece.get(..memchr(b'=', piece).unwrap_or(piece.len())).unwrap_or_default().trim_ascii_end();
+        if ours(name) {
+            found = true;
             continue;
         }
-        if !left.is_empty() {
+        if left.is_empty() {
+            left.reserve(headers.all("cookie").map(|line| line.len().saturating_add(2)).sum());
+        } else {
             left.extend_from_slice(b"; ");
         }
         left.extend_from_slice(piece);
     }
-    if left.is_empty() { CookieEdit::Dropped } else { CookieEdit::Replaced(left) }
+    match (found, left.is_empty()) {
+        (false, _) => CookieEdit::Untouched,
+        (true, true) => CookieEdit::Dropped,
+        (true, false) => CookieEdit::Replaced(left),
+    }
 }
 
 /// `SameSite`: which requests of other sites bring the cookie along.
@@ -96,26 +109,27 @@ mod tests {
     #[test]
     fn a_second_cookie_line_is_read_too() {
         let headers = cookies(&[b"a=1; b=2", b"c=3"]);
-        assert_eq!(pairs(&headers).map(|(name, _)| name).collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(pairs(&headers).map(|(name, _)| name).collect::<Vec<_>>(), [b"a", b"b", b"c"]);
     }
 
     #[test]
     fn malformed_pairs_are_passed_over() {
         let headers = cookies(&[b"; =x;novalue;\xff=1; ok==v\xff;"]);
-        assert_eq!(pairs(&headers).collect::<Vec<_>>(), [("", b"x".as_slice()), ("ok", b"=v\xff".as_slice())]);
+        let read: Vec<_> = pairs(&headers).collect();
+        assert_eq!(read, [(b"".as_slice(), b"x".as_slice()), (b"\xff", b"1"), (b"ok", b"=v\xff")]);
     }
 
     #[test]
     fn what_is_not_read_as_ours_is_not_left_in_as_ours_either() {
         let headers = cookies(&["__Host-accredit\u{a0}=x; __Host-accredit =y".as_bytes()]);
-        assert_eq!(pairs(&headers).filter(|(name, _)| *name == "__Host-accredit").count(), 1);
+        assert_eq!(pairs(&headers).filter(|(name, _)| *name == b"__Host-accredit").count(), 1);
         let left = CookieEdit::Replaced("__Host-accredit\u{a0}=x".as_bytes().to_vec());
-        assert_eq!(without(&headers, |name| name == "__Host-accredit"), left);
+        assert_eq!(without(&headers, |name| name == b"__Host-accredit"), left);
     }
 
     #[test]
     fn only_our_cookies_are_taken_out_and_the_others_stay_byte_for_byte() {
-        let ours = |name: &str| name.starts_with("__Host-accredit");
+        let ours = |name: &[u8]| name.starts_with(b"__Host-accredit");
         let headers = cookies(&[b"a=\"1\xff\"; __Host-accredit=x ;odd", b"__Host-accredit-1=y; b=2"]);
         assert_eq!(without(&headers, ours), CookieEdit::Replaced(b"a=\"1\xff\"; odd; b=2".to_vec()));
         assert_eq!(without(&cookies(&[b"__Host-accredit=x"]), ours), CookieEdit::Dropped);

@@ -32,6 +32,13 @@ describe('bearer tokens', () => {
     assert.ok((await stage.gateway.counter('accredit_token_verified')) >= 1);
   });
 
+  it('leave nothing of an identity that the client claims on several lines', async () => {
+    const lines = ['root', 'admin', 'robot'];
+    await send('/members', `Bearer ${await token()}`, { headers: { 'x-forwarded-user': lines, 'x-forwarded-groups': lines, x_forwarded_user: lines, 'x-forwarded-email': lines } });
+    const { rawHeaders } = await stage.application.only('/members');
+    assert.deepEqual(rawHeaders.filter((_, place) => /forwarded.(user|groups|email)/.test(rawHeaders[place - 1] ?? '')), ['robot', 'staff']);
+  });
+
   for (const [what, status, reason, authorization] of [
     ['none', 401, 'token_missing', () => undefined],
     ['another scheme', 401, 'token_missing', () => 'Basic eDp5'],

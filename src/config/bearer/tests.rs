@@ -197,3 +197,11 @@ fn an_algorithm_that_only_hosts_verify_is_refused_where_the_host_does_not() {
     document["providers"][1]["algorithms"] = json!(["ES384"]);
     assert_eq!(check_host(&read(&document).unwrap(), &cannot).unwrap_err().path, "providers[1].algorithms");
 }
+
+#[test]
+fn a_public_key_is_not_taken_for_a_secret_that_only_the_provider_knows() {
+    for pem in [RSA_PEM, PRIVATE_PEM] {
+        let found = refusal(&json!({"secret": pem, "algorithms": ["HS256"]}), &json!({}));
+        assert!(found.starts_with("providers[0].bearer.secret: expected a secret, found a key in PEM"), "{found}");
+    }
+}

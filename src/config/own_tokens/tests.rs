@@ -161,3 +161,28 @@ fn every_mistake_is_answered_with_the_place_and_the_remedy() {
         }
     }
 }
+
+#[test]
+fn a_partner_cannot_claim_what_a_rule_expects_of_sessions_that_services_make() {
+    let partner = |rule: Value| {
+        let bearer = json!({"audiences": ["api"], "algorithms": ["HS256"], "secret": "a secret of the partner, of 32 bytes"});
+        with(&[
+            ("/providers", json!([{"name": "partner", "issuer": "partner", "bearer": bearer}])),
+            ("/session/jwt", json!({"keys": [SECRET], "claims": ["email", "role"], "bearer": true})),
+            ("/rules", json!([{"require": rule}])),
+        ])
+    };
+    let admin = json!({"claim": "role", "any_of": ["admin"]});
+    assert!(
+        refusal(&partner(admin)).contains("expected the provider whose claims count"),
+        "{}",
+        refusal(&partner(json!({"claim": "role", "any_of": ["admin"]})))
+    );
+    for said in [
+        json!({"claim": "role", "any_of": ["admin"], "any_provider": true}),
+        json!({"claim": "role", "any_of": ["admin"], "provider": "partner"}),
+        json!({"claim": "role", "any_of": ["admin"], "any_provider": true, "not": {"provider": "partner"}}),
+    ] {
+        assert_eq!(refusal(&partner(said.clone())), "", "{said}");
+    }
+}

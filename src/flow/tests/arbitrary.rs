@@ -285,7 +285,7 @@ fn texts_of_strangers_are_read_without_surprise() {
         drop((query_parameters(Some(&lossy)), ReturnTo::parse(&lossy, &listed), Url::parse(&lossy), Origin::parse(&lossy)));
 
         let headers = Headers::new(vec![("cookie".into(), bytes), ("cookie".into(), text.into_bytes())]);
-        let ours = |name: &str| name.starts_with("__Host-accredit");
+        let ours = |name: &[u8]| name.starts_with(b"__Host-accredit");
         let left = match without(&headers, ours) {
             CookieEdit::Untouched => headers,
             CookieEdit::Dropped => Headers::default(),

@@ -77,3 +77,29 @@ fn a_token_for_the_upstream_that_comes_back_is_nobody() {
     let step = stage.worker.begin(stage.browser.send("GET", "/billing", &[("authorization", &line)]));
     assert_eq!(outcome(&step), (401, "session_missing"));
 }
+
+#[test]
+fn a_person_of_one_provider_is_not_taken_for_the_namesake_at_another() {
+    let mut document = telling();
+    let pem = include_str!("../../crypto/testdata/for-tests-only-p256.pub.pem");
+    let partner = json!({"name": "partner", "issuer": "https://partner.example", "bearer": {"audiences": ["x"], "public_keys": [{"pem": pem}]}});
+    document["providers"].as_array_mut().unwrap().push(partner);
+    document["rules"] = json!([]);
+    let mut stage = Stage::signed_in(&document);
+    assert_eq!(told(&mut stage, "/x").1.claims["idp"], json!("main"));
+}
+
+#[test]
+fn an_address_that_nobody_verified_is_not_passed_on_in_the_token_either() {
+    for (verified, address) in [(json!(false), None), (json!("false"), None), (json!(true), Some(json!("alice@example.com")))] {
+        let mut stage = Stage::ready(&telling());
+        stage.provider.claims["email_verified"] = verified;
+        stage.sign_in("/");
+        assert_eq!(told(&mut stage, "/x").1.claims.get("email"), address.as_ref());
+        let open = changed(telling(), "/forward/identity_jwt/claims", json!(["email", "email_verified"]));
+        let mut stage = Stage::ready(&open);
+        stage.provider.claims["email_verified"] = json!(false);
+        stage.sign_in("/");
+        assert_eq!(told(&mut stage, "/x").1.claims["email_verified"], json!(false));
+    }
+}

@@ -153,6 +153,9 @@ fn a_jwt_is_not_asked_about_and_one_of_another_issuer_is_shown_to_nobody() {
     assert_eq!(outcome(&stage.worker.begin(request("/hooks", &good))), (200, ""));
     let foreign = jwt(&stage, json!({"iss": "https://other.example"}));
     assert_eq!(outcome(&stage.worker.begin(request("/hooks", &foreign))), (401, "token_invalid"));
+    // One that names no issuer may be anybody's, a session of our own among them.
+    let without_issuer = jwt(&stage, json!({"iss": null}));
+    assert_eq!(outcome(&stage.worker.begin(request("/hooks", &without_issuer))), (401, "token_invalid"));
     for not_worth_a_call in ["", &"x".repeat(20_000)] {
         assert_eq!(outcome(&stage.worker.begin(request("/hooks", not_worth_a_call))), (401, "token_invalid"));
     }
@@ -160,6 +163,20 @@ fn a_jwt_is_not_asked_about_and_one_of_another_issuer_is_shown_to_nobody() {
     let expired = jwt(&stage, json!({"exp": 1}));
     assert_eq!(outcome(&stage.worker.begin(request("/hooks", &expired))), (401, "token_expired"));
     assert!(stage.provider.asked.is_empty());
+}
+
+#[test]
+fn a_session_of_ours_that_is_brought_as_a_bearer_token_by_mistake_is_shown_to_no_provider() {
+    for when in ["opaque", "always"] {
+        let secret = "a secret that services share, of 32 bytes at least";
+        let session = json!({"keys": [super::stage::KEY], "form": "jwt", "jwt": {"keys": [secret], "claims": ["scope", "scp"]}});
+        let document = changed(asking(json!({ "when": when })), "/session", session);
+        let mut stage = Stage::signed_in(&document);
+        stage.provider.asked.clear();
+        let token = stage.browser.jar["__Host-accredit"].0.clone();
+        assert_eq!(outcome(&stage.send(request("/hooks", &token))), (401, "token_invalid"));
+        assert!(stage.provider.asked.is_empty(), "{when}");
+    }
 }
 
 #[test]

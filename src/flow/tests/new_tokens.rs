@@ -102,6 +102,42 @@ fn claims_are_those_of_the_newest_id_token() {
 }
 
 #[test]
+fn who_has_left_the_last_group_is_not_a_member_any_more_also_where_rules_look_at_nothing_else() {
+    // No rule and no header names any claim but `sub` and `groups`.
+    let document = changed(following(), "/claim_to_headers", json!([{"claim_name": "sub", "header_name": "x-user"}]));
+    let members = json!({"match": {"path_separated_prefix": "/members"}, "require": {"claim": "groups", "any_of": ["staff"]}});
+    let document = changed(document, "/rules", json!([members]));
+    for (claims, expected) in [
+        // The provider leaves an empty list out, and says other things about the person.
+        (json!({"email": "alice@example.com", "name": "Alice"}), (403, "condition_failed")),
+        // A bare token says nothing about the person.
+        (json!({"auth_time": 5, "acr": "1", "sid": "s"}), (200, "")),
+    ] {
+        let mut stage = signed_in(&document);
+        assert_eq!(outcome(&stage.script("GET", "/members")), (200, ""));
+        stage.provider.claims = claims.clone();
+        stage.worker.wait(seconds(LIFE));
+        assert_eq!(outcome(&stage.script("GET", "/members")), expected, "{claims}");
+        assert_eq!(stage.provider.refreshes, 1);
+    }
+}
+
+#[test]
+fn an_answer_that_does_not_say_how_long_its_tokens_live_does_not_free_the_session_from_them() {
+    for document in [forwarding(), following()] {
+        let mut stage = signed_in(&document);
+        stage.provider.refresh_response = json!({"expires_in": null, "id_token": null});
+        stage.worker.wait(seconds(DUE));
+        for (waited, expected) in [(0, (200, "")), (LIFE - DUE - 2, (200, "")), (2, (401, "session_expired"))] {
+            stage.worker.wait(seconds(waited));
+            assert_eq!(outcome(&ask(&mut stage)), expected, "{document}");
+            stage.worker.keep_up_for(&mut stage.provider, Duration::from_millis(500));
+        }
+        assert_eq!(stage.provider.refreshes, 1);
+    }
+}
+
+#[test]
 fn a_refresh_may_bring_no_id_token_no_refresh_token_and_a_type_in_lower_case() {
     let mut stage = signed_in(&forwarding());
     stage.provider.refresh_response = json!({"id_token": null, "token_type": "bearer"});

@@ -297,6 +297,23 @@ fn while_the_provider_cannot_be_asked_the_session_goes_on_as_long_as_its_tokens_
 }
 
 #[test]
+fn what_was_put_off_is_not_looked_at_before_its_time_whatever_stands_in_the_shared_memory() {
+    let mut stage = signed_in(&forwarding());
+    stage.worker.wait(seconds(DUE));
+    ask(&mut stage);
+    let fetch = until_it_asks(&mut stage.worker);
+    stage.worker.arrived(&fetch, &Reply::Reset);
+    stage.worker.world.memory.borrow_mut().clear();
+    let asked = |worker: &mut Worker| worker.tick().fetches.iter().any(|fetch| matches!(fetch.errand, Errand::Refresh(_)));
+    for _ in 0..9 {
+        stage.worker.wait(Duration::from_millis(100));
+        assert!(!asked(&mut stage.worker));
+    }
+    stage.worker.wait(Duration::from_millis(100));
+    until_it_asks(&mut stage.worker);
+}
+
+#[test]
 fn nobody_asks_for_a_session_that_nobody_uses() {
     let mut stage = signed_in(&forwarding());
     stage.worker.wait(seconds(DUE));

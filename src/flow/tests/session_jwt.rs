@@ -106,6 +106,16 @@ fn on_a_public_page_a_missing_expired_or_forged_session_is_nobody_and_never_an_e
 }
 
 #[test]
+fn two_tabs_that_sign_in_within_one_second_do_not_sign_each_other_out() {
+    let mut stage = Stage::ready(&signing());
+    let tabs = [stage.as_far_as_the_provider("/company"), stage.as_far_as_the_provider("/company")];
+    for callback in tabs {
+        assert_eq!(status(&stage.navigate(&callback)), 303);
+        assert_eq!(outcome(&stage.script("GET", "/company")), (200, ""));
+    }
+}
+
+#[test]
 fn a_second_session_that_a_sibling_domain_planted_signs_nobody_in_and_loops_nowhere() {
     let mut stage = Stage::signed_in(&signing());
     let attackers = minted(SECRET, "JWT", json!({"sub": "mallory"}));
@@ -273,4 +283,19 @@ fn public_keys_are_published_and_another_gateway_believes_what_they_sign() {
     assert_eq!(outcome(&other.worker.begin(request("/x", &session_of(&stage)))), (200, ""));
     let identity = told_upstream(&stage.script("GET", "/x")).last().unwrap().1.to_owned();
     assert_eq!(outcome(&other.worker.begin(request("/x", &identity))), (401, "token_invalid"));
+}
+
+#[test]
+fn a_partner_s_token_is_not_taken_for_the_namesake_s_session() {
+    const PARTNER: &str = "a secret of the partner, of 32 bytes";
+    let mut document = signing();
+    let bearer = json!({"audiences": ["api"], "algorithms": ["HS256"], "secret": PARTNER});
+    document["providers"] = json!([{"name": "partner", "issuer": "partner", "bearer": bearer}]);
+    document["rules"] = json!([]);
+    document["claim_to_headers"] = json!([{"claim_name": "sub", "header_name": "x-user"}]);
+    let mut worker = Worker::new(&document);
+    assert_eq!(told_upstream(&worker.begin(request("/", &minted(SECRET, "JWT", json!({}))))), [("x-user", "robot")]);
+    let theirs = minted(PARTNER, "JWT", json!({"iss": "partner", "aud": "api"}));
+    let step = worker.begin(request("/", &theirs));
+    assert_eq!(told_upstream(&step), [("x-user", "robot"), ("x-forwarded-provider", "partner")]);
 }

@@ -1,0 +1,129 @@
+use super::*;
+use crate::session::cookie::Shape;
+use crate::words::world::testing::Still;
+
+const TIMEOUT: Duration = Duration::from_secs(600);
+
+struct Desk {
+    world: Still,
+    sealer: Sealer,
+    settings: CookieSettings,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let key = Secret::new(URL_SAFE_NO_PAD.encode([7; 32]));
+        let settings = CookieSettings::new("__Host-accredit".into(), SameSite::Lax, Shape::Split);
+        Self { world: Still::default(), sealer: Sealer::new(&[key]).ok().unwrap(), settings }
+    }
+
+    /// Begins an attempt in a browser that has these cookies; gives it and what the browser has then.
+    fn begin(&mut self, seconds: u64, jar: &str) -> (Attempt, Vec<String>) {
+        let now = Timestamp::from_seconds(seconds);
+        self.begin_for(Ending::Session, now, jar)
+    }
+
+    fn begin_for(&mut self, ending: Ending, now: Timestamp, jar: &str) -> (Attempt, Vec<String>) {
+        let cross_site = ending == Ending::Token;
+        let (provider, redirect_uri, return_to) = ("demo".into(), "https://a/cb".into(), "/x".into());
+        let plan = Plan { ending, provider, redirect_uri, return_to, demand: Demand::default(), cross_site };
+        let attempt = Attempt::begin(&mut self.world, now, plan).unwrap();
+        let set = attempt.store(&mut self.world, &self.sealer, &self.settings, TIMEOUT, &came(jar)).unwrap();
+        (attempt, set)
+    }
+
+    fn find(&self, jar: &str, state: &str, seconds: u64) -> Result<Attempt, Reason> {
+        Attempt::find(&self.sealer, &self.settings, TIMEOUT, &came(jar), state, Timestamp::from_seconds(seconds), Ending::Session)
+    }
+
+    fn newest(&self, jar: &str, seconds: u64) -> Result<Attempt, Reason> {
+        Attempt::newest(&self.sealer, &self.settings, TIMEOUT, &came(jar), Timestamp::from_seconds(seconds), Ending::Token)
+    }
+}
+
+fn came(cookies: &str) -> Headers {
+    Headers::new(vec![("cookie".into(), cookies.as_bytes().to_vec())])
+}
+
+fn pair(set_cookie: &str) -> &str {
+    set_cookie.split(';').next().unwrap()
+}
+
+#[test]
+fn an_attempt_is_found_by_its_own_state_while_it_is_young() {
+    let mut desk = Desk::new();
+    let (first, first_cookies) = desk.begin(0, "");
+    let (second, second_cookies) = desk.begin(1, pair(&first_cookies[0]));
+    let jar = format!("{}; {}", pair(&first_cookies[0]), pair(&second_cookies[0]));
+    assert_eq!(desk.find(&jar, first.state.expose(), 599), Ok(first.clone()));
+    assert_eq!(desk.find(&jar, second.state.expose(), 599), Ok(second));
+    assert_eq!(desk.find(&jar, first.state.expose(), 600), Err(Reason::AttemptExpired));
+}
+
+#[test]
+fn a_state_without_its_cookie_or_with_another_is_refused() {
+    let mut desk = Desk::new();
+    let (attempt, cookies) = desk.begin(0, "");
+    let state = attempt.state.expose();
+    assert_eq!(desk.find("", state, 1), Err(Reason::AttemptMissing));
+    let name = pair(&cookies[0]).split('=').next().unwrap();
+    assert_eq!(desk.find(&format!("{name}=forged"), state, 1), Err(Reason::AttemptMissing));
+    let forged = format!("{}.{}", attempt.id(), "A".repeat(43));
+    assert_eq!(desk.find(pair(&cookies[0]), &forged, 1), Err(Reason::StateMismatch));
+    for malformed in [".", "x", "abcdefgh", "abc=;fgh.x"] {
+        assert_eq!(desk.find(pair(&cookies[0]), malformed, 1), Err(Reason::AttemptMissing), "{malformed}");
+    }
+    assert_eq!(desk.find(pair(&cookies[0]), "", 1), Err(Reason::StateMissing));
+}
+
+#[test]
+fn an_attempt_for_a_token_cannot_be_finished_as_one_for_a_session_nor_the_other_way_round() {
+    let mut desk = Desk::new();
+    let (token, cookies) = desk.begin_for(Ending::Token, Timestamp::from_seconds(0), "");
+    let jar = pair(&cookies[0]);
+    assert!(cookies[0].contains("; SameSite=None; Secure"), "{}", cookies[0]);
+    assert!(token.forget(&desk.settings).contains("; SameSite=None; Secure"));
+    assert_eq!(desk.find(jar, token.state.expose(), 1), Err(Reason::AttemptMissing));
+    assert_eq!(desk.newest(jar, 1), Ok(token));
+    let (_, cookies) = desk.begin(0, "");
+    assert!(cookies[0].contains("; SameSite=Lax; Secure"), "{}", cookies[0]);
+    assert_eq!(desk.newest(pair(&cookies[0]), 1), Err(Reason::AttemptMissing));
+}
+
+#[test]
+fn the_newest_attempt_is_found_among_others_while_it_is_young() {
+    let mut desk = Desk::new();
+    let mut jar = vec!["__Host-accredit-attempt-AAAAAAAA=junk".to_owned()];
+    for second in [5, 9, 7] {
+        let (_, cookies) = desk.begin_for(Ending::Token, Timestamp::from_seconds(second), "");
+        jar.push(pair(&cookies[0]).to_owned());
+    }
+    let (_, cookies) = desk.begin(20, "");
+    jar.push(pair(&cookies[0]).to_owned());
+    let jar = jar.join("; ");
+    assert_eq!(desk.newest(&jar, 10).unwrap().created, Timestamp::from_seconds(9));
+    assert_eq!(desk.newest(&jar, 609), Err(Reason::AttemptExpired));
+    assert_eq!(desk.newest("", 1), Err(Reason::AttemptMissing));
+}
+
+#[test]
+fn attempts_do_not_pile_up_the_oldest_go_first() {
+    let mut desk = Desk::new();
+    let mut jar: Vec<String> = Vec::new();
+    for second in 0..20 {
+        let (_, set) = desk.begin(second, &jar.join("; "));
+        let deleted: Vec<_> = set[1..].iter().map(|cookie| pair(cookie).to_owned()).collect();
+        jar.retain(|cookie| !deleted.iter().any(|name| cookie.starts_with(name.as_str())));
+        jar.push(pair(&set[0]).to_owned());
+        assert!(jar.len() <= MOST_ATTEMPTS);
+    }
+    let (newest, _) = desk.begin(19, "");
+    assert_eq!(desk.find(&jar.join("; "), newest.state.expose(), 20), Err(Reason::AttemptMissing));
+}
+
+#[test]
+fn forged_attempt_cookies_are_deleted_at_the_next_sign_in() {
+    let (_, set) = Desk::new().begin(0, "__Host-accredit-attempt-AAAAAAAA=junk; __Host-accredit-attempt-evil;x=1");
+    assert_eq!(set.len(), 2);
+    assert!(set[1].starts_with("__Host-accredit-attempt-AAAAAAAA=; "));
+}
