@@ -4,7 +4,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::json;
 
 use crate::access::headers::IDENTITY_JWT;
@@ -12,6 +11,7 @@ use crate::access::identity_jwt::IdentityJwt;
 use crate::config::Refusal;
 use crate::config::conditions::claim_path;
 use crate::config::identity::header_name;
+use crate::config::place::shape;
 use crate::config::settings::Forward;
 use crate::config::shapes::SessionForm;
 use crate::config::spellings::{ClaimName, SecretSource, Span};
@@ -29,21 +29,20 @@ const HOUR: Duration = Duration::from_secs(3_600);
 /// The algorithms that tokens of ours are signed with.
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::HS256, Algorithm::RS256, Algorithm::ES256];
 
-/// A token of ours; not every field is for each.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[allow(missing_docs, reason = "see the configuration reference")]
-pub struct OwnToken {
-    pub algorithm: Option<String>,
-    pub keys: Vec<SecretSource>,
-    #[serde(default)]
-    pub claims: Vec<ClaimName>,
-    pub issuer: Option<String>,
-    pub audience: Option<String>,
-    pub lifetime: Option<Span>,
-    #[serde(default)]
-    pub bearer: bool,
-    pub header_name: Option<String>,
+shape! {
+    /// A token of ours; not every field is for each.
+    #[derive(Debug)]
+    #[allow(missing_docs, reason = "see the configuration reference")]
+    pub struct OwnToken {
+        pub algorithm: Option<String>,
+        pub keys: Vec<SecretSource>,
+        pub claims: Vec<ClaimName> = default,
+        pub issuer: Option<String>,
+        pub audience: Option<String>,
+        pub lifetime: Option<Span>,
+        pub bearer: bool = default,
+        pub header_name: Option<String>,
+    }
 }
 
 /// Secrets of a configuration, by their paths. Each is to be there once.

@@ -1,195 +1,256 @@
-//! A value of a configuration that knows its place, so that whatever does not fit is reported with its path. It deserializes into
-//! shapes as any value does. (A library that adds paths to another deserializer repeats
-//! its code for every shape; without it the module is six per cent smaller.)
+//! A value of a configuration that knows its place, and how shapes are read from it: what does not fit is refused with its path,
+//! as expected …, found …; remedy. Values are left out: one of them may be a secret. (What derives readers repeats its code for
+//! every shape and every kind of value; without it the module is five per cent smaller.)
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::collections::BTreeMap;
 
-use serde::de::value::Error;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde_json::{Map, Value};
 
 use crate::config::Refusal;
 
-/// Reads a shape from a document.
-///
-/// # Errors
-/// The path of what does not fit, and serde's words about it.
-pub(super) fn read<'de, T: serde::Deserialize<'de>>(document: Value) -> Result<T, Refusal> {
-    let innermost = Rc::new(RefCell::new(None));
-    let place = Place { value: document, path: String::new(), innermost: Rc::clone(&innermost) };
-    T::deserialize(place).map_err(|error| Refusal::new(innermost.take().unwrap_or_default(), error.to_string()))
+/// A value, and where it stands.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) value: &'a Value,
+    step: Step<'a>,
 }
 
-/// A value, where it stands, and where the first thing stood that did not fit.
-struct Place {
-    value: Value,
-    path: String,
-    innermost: Rc<RefCell<Option<String>>>,
+/// The last step of a path.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Top,
+    Member(&'a Place<'a>, &'a str),
+    Element(&'a Place<'a>, usize),
 }
 
-impl Place {
-    /// Notes the path of an error, unless it comes from further inside.
-    fn noting<T>(path: String, innermost: &RefCell<Option<String>>, outcome: Result<T, Error>) -> Result<T, Error> {
-        if outcome.is_err()
-            && let Ok(mut innermost) = innermost.try_borrow_mut()
-        {
-            innermost.get_or_insert(path);
+/// The members of an object.
+#[derive(Clone, Copy)]
+pub(super) struct Members<'a> {
+    place: &'a Place<'a>,
+    members: &'a Map<String, Value>,
+}
+
+/// What can be read from a place.
+pub(super) trait Read: Sized {
+    /// Reads what stands here, or tells what was expected.
+    fn read(place: &Place<'_>) -> Result<Self, Refusal>;
+
+    /// What a member is that is not there, if it may be absent.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+impl<'a> Place<'a> {
+    /// The whole document.
+    pub(super) const fn top(value: &'a Value) -> Self {
+        Self { value, step: Step::Top }
+    }
+
+    /// Such as `rules[2].require.claim`.
+    fn path(&self) -> String {
+        match self.step {
+            Step::Top => String::new(),
+            Step::Member(above, name) => above.path_of(name),
+            Step::Element(above, index) => {
+                let mut path = above.path();
+                path.push('[');
+                path.push_str(&index.to_string());
+                path.push(']');
+                path
+            }
         }
-        outcome
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        let mut path = self.path();
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(name);
+        path
     }
 
     /// What stands here is not what was expected.
-    fn mismatch<'de, V: Visitor<'de>>(self, visitor: &V) -> Result<V::Value, Error> {
-        let found = match &self.value {
-            Value::Null => Unexpected::Unit,
-            Value::Bool(truth) => Unexpected::Bool(*truth),
-            Value::Number(_) => Unexpected::Other("integer"),
-            Value::String(text) => Unexpected::Str(text),
-            Value::Array(_) => Unexpected::Seq,
-            Value::Object(_) => Unexpected::Map,
+    pub(super) fn mismatch(&self, expected: &str, remedy: &str) -> Refusal {
+        let found = match self.value {
+            Value::Null => "nothing",
+            Value::Bool(_) => "true or false",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a text",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "an object",
         };
-        let error = Error::invalid_type(found, visitor);
-        Self::noting(self.path, &self.innermost, Err(error))
+        Refusal::new(self.path(), ["expected ", expected, ", found ", found, "; ", remedy].concat())
     }
 
-    fn members(path: &str, innermost: &Rc<RefCell<Option<String>>>, members: Map<String, Value>) -> Members {
-        let (path, innermost) = (path.to_owned(), Rc::clone(innermost));
-        Members { path, innermost, members: members.into_iter(), value: None }
-    }
-
-    fn elements(path: &str, innermost: &Rc<RefCell<Option<String>>>, elements: Vec<Value>) -> Elements {
-        let (path, innermost) = (path.to_owned(), Rc::clone(innermost));
-        Elements { path, innermost, elements: elements.into_iter().enumerate() }
-    }
-}
-
-/// For one kind of value: the visitor's method for it, or a mismatch.
-macro_rules! expecting {
-    ($($method:ident: $pattern:pat => |$visitor:ident, $path:ident, $innermost:ident| $visit:expr;)+) => {$(
-        fn $method<V: Visitor<'de>>(self, $visitor: V) -> Result<V::Value, Error> {
-            match self.value {
-                $pattern => {
-                    let ($path, $innermost) = (self.path, self.innermost);
-                    let outcome = $visit;
-                    Self::noting($path, &$innermost, outcome)
-                }
-                _ => self.mismatch(&$visitor),
-            }
-        }
-    )+};
-}
-
-impl<'de> Deserializer<'de> for Place {
-    type Error = Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let Self { value, path, innermost } = self;
-        let outcome = match value {
-            Value::Null => visitor.visit_unit(),
-            Value::Bool(truth) => visitor.visit_bool(truth),
-            Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
-                (Some(number), ..) => visitor.visit_u64(number),
-                (_, Some(number), _) => visitor.visit_i64(number),
-                (.., number) => visitor.visit_f64(number.unwrap_or_default()),
-            },
-            Value::String(text) => visitor.visit_string(text),
-            Value::Array(elements) => visitor.visit_seq(Self::elements(&path, &innermost, elements)),
-            Value::Object(members) => visitor.visit_map(Self::members(&path, &innermost, members)),
-        };
-        Self::noting(path, &innermost, outcome)
-    }
-
-    expecting! {
-        deserialize_bool: Value::Bool(truth) => |visitor, path, innermost| visitor.visit_bool(truth);
-        deserialize_string: Value::String(text) => |visitor, path, innermost| visitor.visit_string(text);
-        deserialize_seq: Value::Array(elements) => |visitor, path, innermost| visitor.visit_seq(Self::elements(&path, &innermost, elements));
-        deserialize_map: Value::Object(members) => |visitor, path, innermost| visitor.visit_map(Self::members(&path, &innermost, members));
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        self.deserialize_map(visitor)
-    }
-
-    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.value.as_u64() {
-            Some(number) => visitor.visit_u64(number),
-            None => self.mismatch(&visitor),
-        }
-    }
-
-    /// `null` was refused before; what is there is there.
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+    /// The word here is none of those that are known; anything else is no word at all.
+    pub(super) fn unknown_word(&self, known: &[&str]) -> Refusal {
         match self.value {
-            Value::String(variant) => {
-                let outcome = visitor.visit_enum(variant.into_deserializer());
-                Self::noting(self.path, &self.innermost, outcome)
+            Value::String(word) => Refusal::new(self.path(), unknown(known, word, "write one of these")),
+            _ => self.mismatch(&one_of(known), "write one of these"),
+        }
+    }
+
+    /// The members of the object that stands here.
+    pub(super) fn members(&'a self) -> Result<Members<'a>, Refusal> {
+        match self.value {
+            Value::Object(members) => Ok(Members { place: self, members }),
+            _ => Err(self.mismatch("an object", "write {NAME: VALUE}")),
+        }
+    }
+
+    /// The members of the object that stands here, each of which is known.
+    pub(super) fn members_of(&'a self, known: &[&str]) -> Result<Members<'a>, Refusal> {
+        let members = self.members()?;
+        match members.members.keys().find(|name| !known.contains(&name.as_str())) {
+            None => Ok(members),
+            Some(name) => Err(Refusal::new(self.path_of(name), unknown(known, name, "correct its name or remove it"))),
+        }
+    }
+}
+
+impl<'a> Members<'a> {
+    fn find(&self, name: &'a str) -> Option<Place<'a>> {
+        self.members.get(name).map(|value| Place { value, step: Step::Member(self.place, name) })
+    }
+
+    fn missing(&self, name: &str) -> Refusal {
+        Refusal::new(self.place.path_of(name), "expected a value, found none; add it")
+    }
+
+    /// A member that must be there, unless its absence has a meaning.
+    pub(super) fn member<T: Read>(&self, name: &'static str) -> Result<T, Refusal> {
+        match self.find(name) {
+            Some(place) => T::read(&place),
+            None => T::absent().ok_or_else(|| self.missing(name)),
+        }
+    }
+
+    /// A member, or what stands for it.
+    pub(super) fn member_or_default<T: Read + Default>(&self, name: &'static str) -> Result<T, Refusal> {
+        match self.find(name) {
+            Some(place) => T::read(&place),
+            None => Ok(T::default()),
+        }
+    }
+}
+
+fn unknown(known: &[&str], found: &str, remedy: &str) -> String {
+    ["expected ", &one_of(known), ", found `", found, "`; ", remedy].concat()
+}
+
+fn one_of(known: &[&str]) -> String {
+    match known {
+        [first, second] => ["`", first, "` or `", second, "`"].concat(),
+        [only] => ["`", only, "`"].concat(),
+        several => ["one of `", &several.join("`, `"), "`"].concat(),
+    }
+}
+
+impl Read for Value {
+    fn read(place: &Place<'_>) -> Result<Self, Refusal> {
+        Ok(place.value.clone())
+    }
+}
+
+impl Read for String {
+    fn read(place: &Place<'_>) -> Result<Self, Refusal> {
+        match place.value {
+            Value::String(text) => Ok(text.clone()),
+            _ => Err(place.mismatch("a text", "write it in quotes")),
+        }
+    }
+}
+
+impl Read for bool {
+    fn read(place: &Place<'_>) -> Result<Self, Refusal> {
+        place.value.as_bool().ok_or_else(|| place.mismatch("true or false", "write it without quotes"))
+    }
+}
+
+impl Read for u64 {
+    fn read(place: &Place<'_>) -> Result<Self, Refusal> {
+        place.value.as_u64().ok_or_else(|| place.mismatch("a whole number", "write it without quotes"))
+    }
+}
+
+/// `null` was refused before; what is there is there.
+impl<T: Read> Read for Option<T> {
+    fn read(place: &Place<'_>) -> Result<Self, Refusal> {
+        T::read(place).map(Some)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+impl<T: Read> Read for Box<T> {
+    fn read(place: &Place<'_>) -> Result<Self, Refusal> {
+        T::read(place).map(Self::new)
+    }
+}
+
+impl<T: Read> Read for Vec<T> {
+    fn read(place: &Place<'_>) -> Result<Self, Refusal> {
+        let Value::Array(elements) = place.value else { return Err(place.mismatch("a list", "write [VALUE, …]")) };
+        let mut read = Self::new();
+        for (index, value) in elements.iter().enumerate() {
+            read.push(T::read(&Place { value, step: Step::Element(place, index) })?);
+        }
+        Ok(read)
+    }
+}
+
+impl<T: Read> Read for BTreeMap<String, T> {
+    fn read(place: &Place<'_>) -> Result<Self, Refusal> {
+        let mut read = Self::new();
+        for (name, value) in place.members()?.members {
+            read.insert(name.clone(), T::read(&Place { value, step: Step::Member(place, name) })?);
+        }
+        Ok(read)
+    }
+}
+
+/// A shape, and how it is read: its fields, each under its own name or `as` another, some with a `= default`. Other members are refused.
+macro_rules! shape {
+    ($(#[$attribute:meta])* $visibility:vis struct $shape:ident {
+        $($access:vis $field:ident: $kind:ty $(as $name:literal)? $(= $default:ident)?,)+
+    }) => {
+        $(#[$attribute])* $visibility struct $shape { $($access $field: $kind,)+ }
+
+        impl $crate::config::place::Read for $shape {
+            fn read(place: &$crate::config::place::Place<'_>) -> Result<Self, $crate::config::Refusal> {
+                let members = place.members_of(&[$($crate::config::place::shape!(@name $field $($name)?)),+])?;
+                Ok(Self {
+                    $($field: $crate::config::place::shape!(
+                        @member $($default)? members, $crate::config::place::shape!(@name $field $($name)?)
+                    ),)+
+                })
             }
-            _ => self.mismatch(&visitor),
         }
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    serde::forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u8 u16 u32 u128 f32 f64 char str bytes byte_buf unit unit_struct tuple tuple_struct identifier ignored_any
-    }
+    };
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $name:literal) => { $name };
+    (@member $members:ident, $name:expr) => { $members.member($name)? };
+    (@member default $members:ident, $name:expr) => { $members.member_or_default($name)? };
 }
 
-struct Members {
-    path: String,
-    innermost: Rc<RefCell<Option<String>>>,
-    members: serde_json::map::IntoIter,
-    value: Option<Place>,
-}
+/// A choice, and the word for each.
+macro_rules! words {
+    ($(#[$attribute:meta])* $visibility:vis enum $choice:ident { $($(#[$mark:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$attribute])* $visibility enum $choice { $($(#[$mark])* $variant,)+ }
 
-impl<'de> MapAccess<'de> for Members {
-    type Error = Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        let Some((name, value)) = self.members.next() else { return Ok(None) };
-        let path = if self.path.is_empty() { name.clone() } else { format!("{}.{name}", self.path) };
-        let key = seed.deserialize(name.into_deserializer()).map(Some);
-        self.value = Some(Place { value, path: path.clone(), innermost: Rc::clone(&self.innermost) });
-        Place::noting(path, &self.innermost, key)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        match self.value.take() {
-            Some(place) => seed.deserialize(place),
-            None => Err(Error::custom("a value was asked for before its name")),
+        impl $crate::config::place::Read for $choice {
+            fn read(place: &$crate::config::place::Place<'_>) -> Result<Self, $crate::config::Refusal> {
+                match place.value.as_str() {
+                    $(Some($word) => Ok(Self::$variant),)+
+                    _ => Err(place.unknown_word(&[$($word),+])),
+                }
+            }
         }
-    }
+    };
 }
 
-struct Elements {
-    path: String,
-    innermost: Rc<RefCell<Option<String>>>,
-    elements: std::iter::Enumerate<std::vec::IntoIter<Value>>,
-}
-
-impl<'de> SeqAccess<'de> for Elements {
-    type Error = Error;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
-        let Some((index, value)) = self.elements.next() else { return Ok(None) };
-        let place = Place { value, path: format!("{}[{index}]", self.path), innermost: Rc::clone(&self.innermost) };
-        seed.deserialize(place).map(Some)
-    }
-}
+pub(super) use {shape, words};

@@ -6,7 +6,7 @@ use prost_types::value::Kind;
 use serde_json::{Map, Number, Value};
 
 use crate::config::Refusal;
-use crate::config::place;
+use crate::config::place::{Place, Read};
 use crate::config::shapes::Configuration;
 use crate::words::json::{self, Unambiguous};
 
@@ -17,14 +17,7 @@ use crate::words::json::{self, Unambiguous};
 pub fn read(bytes: &[u8]) -> Result<Configuration, Refusal> {
     let document = document(bytes)?;
     refuse_nothing("", &document)?;
-    place::read(document).map_err(|Refusal { path, sentence: words }| match words.strip_prefix("missing field ") {
-        Some(field) => {
-            let separator = if path.is_empty() { "" } else { "." };
-            let path = format!("{path}{separator}{}", field.trim_matches('`'));
-            Refusal::new(path, "expected a value, found none; add it")
-        }
-        None => Refusal::new(path, sentence(&words)),
-    })
+    Configuration::read(&Place::top(&document))
 }
 
 fn document(bytes: &[u8]) -> Result<Value, Refusal> {
@@ -93,48 +86,4 @@ fn from_number(number: f64) -> Value {
         return Value::Number((number as i64).into());
     }
     Number::from_f64(number).map_or(Value::Null, Value::Number)
-}
-
-/// serde's words, turned into: expected …, found …; remedy. Values are left out: one of them may be a secret.
-fn sentence(words: &str) -> String {
-    for mismatch in ["invalid type: ", "invalid value: "] {
-        if let Some((found, expected)) = words.strip_prefix(mismatch).and_then(|rest| rest.rsplit_once(", expected ")) {
-            let (expected, remedy) = expected.split_once("; ").unwrap_or_else(|| plainly(expected));
-            return format!("expected {expected}, found {}; {remedy}", kind(found));
-        }
-    }
-    if let Some((field, known)) = words.strip_prefix("unknown field ").and_then(|rest| rest.split_once(", expected ")) {
-        return format!("expected {known}, found {field}; correct its name or remove it");
-    }
-    if let Some((variant, known)) = words.strip_prefix("unknown variant ").and_then(|rest| rest.split_once(", expected ")) {
-        return format!("expected {known}, found {variant}; write one of these");
-    }
-    words.to_owned()
-}
-
-/// What serde expects, in an operator's words, and how to write it.
-fn plainly(expected: &str) -> (&str, &str) {
-    match expected {
-        "a sequence" => ("a list", "write [VALUE, …]"),
-        "a string" => ("a text", "write it in quotes"),
-        "a boolean" => ("true or false", "write it without quotes"),
-        "a map" => ("an object", "write {NAME: VALUE}"),
-        "u64" => ("a whole number", "write it without quotes"),
-        expected if expected.starts_with("struct ") => ("an object", "write {NAME: VALUE}"),
-        expected => (expected, "correct it"),
-    }
-}
-
-fn kind(found: &str) -> &'static str {
-    let kinds = [
-        ("integer", "a number"),
-        ("floating point", "a number"),
-        ("string", "a text"),
-        ("boolean", "true or false"),
-        ("map", "an object"),
-        ("sequence", "a list"),
-        ("null", "nothing"),
-        ("unit", "nothing"),
-    ];
-    kinds.iter().find(|(start, _)| found.starts_with(start)).map_or("something else", |(_, name)| name)
 }

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use crate::config::Refusal;
+use crate::config::place::{Place, Read};
 
 /// A secret, inline or from an environment variable. It never prints.
 #[derive(PartialEq, Eq)]
@@ -33,79 +34,33 @@ pub struct ClaimName(pub Vec<String>);
 #[derive(Clone, Copy, Debug)]
 pub struct Span(pub Duration);
 
-impl<'de> Deserialize<'de> for SecretSource {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct FromEnvironment {
-            environment_variable: String,
+impl Read for SecretSource {
+    fn read(place: &Place<'_>) -> Result<Self, Refusal> {
+        const VARIABLE: &str = "environment_variable";
+        match place.value {
+            Value::String(secret) => Ok(Self::Inline(secret.clone())),
+            Value::Object(_) => place.members_of(&[VARIABLE])?.member(VARIABLE).map(Self::Environment),
+            _ => Err(place.mismatch("a secret", "write it as a text, or as {environment_variable: NAME}")),
         }
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = SecretSource;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a secret; write it as a text, or as {environment_variable: NAME}")
-            }
-
-            fn visit_str<E: Error>(self, secret: &str) -> Result<SecretSource, E> {
-                Ok(SecretSource::Inline(secret.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<SecretSource, A::Error> {
-                let from = FromEnvironment::deserialize(MapAccessDeserializer::new(members))?;
-                Ok(SecretSource::Environment(from.environment_variable))
-            }
-        }
-        deserializer.deserialize_any(Reader)
     }
 }
 
-impl<'de> Deserialize<'de> for ClaimName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = ClaimName;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a claim name or a path of names; write claim: groups or claim: [realm_access, roles]")
-            }
-
-            fn visit_str<E: Error>(self, name: &str) -> Result<ClaimName, E> {
-                Ok(ClaimName(vec![name.to_owned()]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<ClaimName, A::Error> {
-                let mut path = Vec::new();
-                while let Some(name) = names.next_element()? {
-                    path.push(name);
-                }
-                Ok(ClaimName(path))
-            }
+impl Read for ClaimName {
+    fn read(place: &Place<'_>) -> Result<Self, Refusal> {
+        match place.value {
+            Value::String(name) => Ok(Self(vec![name.clone()])),
+            Value::Array(_) => Read::read(place).map(Self),
+            _ => Err(place.mismatch("a claim name or a path of names", "write claim: groups or claim: [realm_access, roles]")),
         }
-        deserializer.deserialize_any(Reader)
     }
 }
 
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl Visitor<'_> for Reader {
-            type Value = Span;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a span of time; write 30m, 8h or a number of seconds")
-            }
-
-            fn visit_u64<E: Error>(self, seconds: u64) -> Result<Span, E> {
-                Ok(Span(Duration::from_secs(seconds)))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
-                let span = humantime::parse_duration(text);
-                span.map(Span).map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self))
-            }
-        }
-        deserializer.deserialize_any(Reader)
+impl Read for Span {
+    fn read(place: &Place<'_>) -> Result<Self, Refusal> {
+        let span = match place.value {
+            Value::String(text) => humantime::parse_duration(text).ok(),
+            value => value.as_u64().map(Duration::from_secs),
+        };
+        span.map(Self).ok_or_else(|| place.mismatch("a span of time", "write 30m, 8h or a number of seconds"))
     }
 }
