@@ -182,6 +182,7 @@ fn what_is_wrong_is_named_by_its_path_with_a_remedy() {
         (with("/session/cookie", json!({"name": "a b"})), "session.cookie.name: "),
         (with("/session/cookie", json!({"name": "accredit"})), "session.cookie.name: "),
         (with("/session/cookie", json!({"same_site": "strict"})), "session.cookie.same_site: expected `lax` or `none`"),
+        (with("/session/form", json!(5)), "session.form: expected `sealed` or `jwt`, found a number; write one of these"),
         (with("/endpoints/login", json!("login")), "endpoints.login: "),
         (with("/endpoints/login", json!("/api/callback")), "endpoints.callback: expected a path of its own"),
         (with("/logout", json!({"post_logout_redirect_uri": "https://evil.example/"})), "logout.post_logout_redirect_uri: "),
