@@ -39,17 +39,19 @@ flags() { us=$(printf '\037'); joined=; for flag in "$@"; do joined=${joined:+$j
 # No path of the machine that builds it ends in the module.
 here="--remap-path-prefix=$PWD=/accredit"
 crates="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
+# Functions are written out at their callers only when they are tiny: the module has a limit, and a tenth of it was copies.
+inline=-Cllvm-args=-inline-threshold=12
 
 command=$1; shift
 if [ "${ACCREDIT_TOOLCHAIN:-}" != debian ] && { installed || rustup_adds_it; }; then
-    CARGO_ENCODED_RUSTFLAGS=$(flags "$here" "$crates"); export CARGO_ENCODED_RUSTFLAGS
+    CARGO_ENCODED_RUSTFLAGS=$(flags "$here" "$crates" "$inline"); export CARGO_ENCODED_RUSTFLAGS
     exec cargo "$command" --locked --target $TARGET --target-dir target/wasm "$@"
 fi
 
 debian_has_it
 # -Zbuild-std is what stable compilers keep behind RUSTC_BOOTSTRAP. By full path: rustup's shims may come first on the PATH.
 export RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo
-CARGO_ENCODED_RUSTFLAGS=$(flags "-Lnative=/usr/lib/wasm32-wasi" "$here" "$crates" "--remap-path-prefix=/usr/lib/rustlib/src=/rust")
+CARGO_ENCODED_RUSTFLAGS=$(flags "-Lnative=/usr/lib/wasm32-wasi" "$here" "$crates" "$inline" "--remap-path-prefix=/usr/lib/rustlib/src=/rust")
 export CARGO_ENCODED_RUSTFLAGS
 program=/usr/bin/cargo; [ -z "$CLIPPY" ] || program=/usr/bin/cargo-clippy
 exec $program "$command" --locked --target $TARGET --target-dir target/wasm-debian -Zbuild-std=std,panic_abort "$@"
