@@ -1,5 +1,6 @@
 //! The journeys of a request through the house, and the work in the background. Values come in and values go out; the shell
-//! carries them out. One journey hands over to another only through the [`gateway`].
+//! carries them out. Which journey a request takes, the [`gateway`] says; the way back from the provider ends in a session or in a
+//! page's token.
 
 pub mod authenticate;
 pub mod bearer;

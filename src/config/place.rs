@@ -1,6 +1,6 @@
 //! A value of a configuration that knows its place, and how shapes are read from it: what does not fit is refused with its path,
-//! as expected …, found …; remedy. Values are left out: one of them may be a secret. (What derives readers repeats its code for
-//! every shape and every kind of value; without it the module is five per cent smaller.)
+//! as expected …, found …; remedy. Values are left out, because one of them may be a secret; only words of a closed list are shown. (Serde's
+//! derived readers repeat their code for every shape and every kind of value: without them the module is five per cent smaller.)
 
 use std::collections::BTreeMap;
 
