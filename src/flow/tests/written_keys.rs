@@ -148,7 +148,9 @@ fn nobody_signs_in_where_there_are_only_tokens() {
     let mut alone = by_key();
     alone["providers"].as_array_mut().unwrap().pop();
     let mut worker = Worker::new(&alone);
-    assert_eq!(outcome(&worker.begin(navigation("/page"))), (401, "session_missing"));
+    let refused = worker.begin(navigation("/page"));
+    assert_eq!(outcome(&refused), (401, "session_missing"));
+    assert!(!response(&refused).body.contains("/api/login"), "nobody is offered what nobody can do");
     assert_eq!(outcome(&worker.begin(navigation("/api/login"))), (400, "provider_unknown"));
     assert_eq!(outcome(&worker.begin(with_token("/page", &signed(&worker, &RSA, "first")))), (200, ""));
     assert!(worker.tick().fetches.is_empty());
