@@ -79,7 +79,7 @@ impl World for Host {
         }
     }
 
-    /// Envoy's foreign function `sign` takes hash, private key, text. A host without it has no answer; what fails is tried in Rust.
+    /// Envoy's foreign function `sign` takes hash, private key, text. A host without it has no answer.
     fn sign(&self, signing: &Signing<'_>) -> HostSignature {
         match call("sign", &[hash_name(signing.hash), signing.pkcs8, signing.message]) {
             Some((true, signature)) => HostSignature::Signed(signature),

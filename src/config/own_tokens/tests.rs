@@ -1,6 +1,8 @@
 use serde_json::{Value, json};
 
-use crate::config::load;
+use crate::config::{check_host, load};
+use crate::crypto::testing::Verdict;
+use crate::words::world::testing::Still;
 
 const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
 const SECRET: &str = "a secret that services share, of 32 bytes at least";
@@ -185,4 +187,22 @@ fn a_partner_cannot_claim_what_a_rule_expects_of_sessions_that_services_make() {
     ] {
         assert_eq!(refusal(&partner(said.clone())), "", "{said}");
     }
+}
+
+#[test]
+fn a_key_that_cannot_sign_here_is_refused_when_the_configuration_is_loaded_and_not_at_the_first_sign_in() {
+    let checked = |document: &Value, can_sign: bool| {
+        let settings = load(document.to_string().as_bytes(), &|_| None).unwrap();
+        let host = if can_sign { check_host(&settings, &Still::default()) } else { check_host(&settings, &Verdict::none()) };
+        host.err().map(|refusal| refusal.path)
+    };
+    let session = with(&[("/session/jwt", json!({"algorithm": "RS256", "keys": [RSA_PEM]}))]);
+    let identity = with(&[("/forward", json!({"identity_jwt": {"algorithm": "RS256", "keys": [RSA_PEM]}}))]);
+    let elliptic = with(&[("/session/jwt", json!({"algorithm": "ES256", "keys": [P256_PEM]}))]);
+    for document in [&session, &identity, &elliptic] {
+        assert_eq!(checked(document, true), None);
+    }
+    assert_eq!(checked(&session, false).as_deref(), Some("session.jwt.keys[0]"));
+    assert_eq!(checked(&identity, false).as_deref(), Some("forward.identity_jwt.keys[0]"));
+    assert_eq!(checked(&elliptic, false), None);
 }
