@@ -156,7 +156,10 @@ describe('under load', () => {
     };
     const answers = Array.from({ length: count }, () => visitor.call('/members/held', { headers: CLAIMED }));
     await eventually('the application holds them', () => application.arrived('/members/held').length === count);
-    return () => (release(), Promise.all(answers));
+    return () => {
+      release();
+      return Promise.all(answers);
+    };
   }
 
   it('key rotation, reloads and a provider that is down give not one wrong answer', async () => {
@@ -199,7 +202,12 @@ describe('under load', () => {
     await load.turn('quiet', {});
 
     // The first token by a key that was published a moment ago is accepted.
-    await load.turn('a new key', { 'new key': ['200'] }, { change: () => (provider.keys = [provider.standardKey, old, fresh], provider.signingKey = fresh, undefined) });
+    await load.turn('a new key', { 'new key': ['200'] }, {
+      change: () => {
+        provider.keys = [provider.standardKey, old, fresh];
+        provider.signingKey = fresh;
+      },
+    });
 
     // Who was told last that the key is gone must not matter: one token by a key that nobody knows, on one worker, and it is gone for all.
     await load.turn('the old key is withdrawn', { 'old key': ['200', '401 token_invalid'] }, {
@@ -228,7 +236,10 @@ describe('under load', () => {
     }, { change: () => breakDown(provider), settled: { 'newcomer, in': [] } });
 
     await load.turn('a reload while the provider is down', { 'nobody, at the new page': ['200', '401 session_missing'] }, {
-      change: () => gateway.reload((configuration) => (delete configuration.rulez, configuration.rules.shift())),
+      change: () => gateway.reload((configuration) => {
+        delete configuration.rulez;
+        configuration.rules.shift();
+      }),
     });
 
     await load.turn('the provider is back', {
