@@ -221,13 +221,17 @@ describe('under load', () => {
     await load.turn('a reload', { 'nobody, at the new page': ['401 session_missing', '200'] }, {
       change: () => gateway.reload((configuration) => configuration.rules.unshift({ match: { path: '/new' }, require: 'public' })),
     });
-    for (const reply of await release()) namesSession(alice.person)(reply);
+    for (const reply of await release()) {
+      assert.equal(reply.status, 200, reply.reason);
+      namesSession(alice.person)(reply);
+    }
 
     await load.turn('a reload with a mistake', {}, {
       change: () => gateway.reload((configuration) => (configuration.rulez = [])),
       also: () => /configuration refused: rulez/.test(gateway.log()),
     });
     await eventually('a session was refreshed twice', () => provider.refreshes() >= 2);
+
     await load.turn('the provider is down', {
       'old key': ['401 token_invalid', '503 keys_unavailable'],
       'unknown key': ['401 token_invalid', '503 keys_unavailable'],
@@ -253,6 +257,7 @@ describe('under load', () => {
     await load.stop();
     assert.deepEqual(load.wrong, []);
     assert.equal(application.requests.length, load.count('200') + 6, 'requests that were refused reached the application');
+    for (const seen of ['from_memory', 'from_cookie', 'renewed']) assert.ok((await gateway.counter(`accredit_session_${seen}`)) > 0, `no session was ${seen}`);
     assert.equal(await gateway.counter('vm_reload_success'), 0);
     assert.ok(gateway.running);
     assertNoPanic(gateway);
