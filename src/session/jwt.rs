@@ -154,7 +154,6 @@ impl JwtSettings {
         self.claims.iter().chain(&always).for_each(|path| path.copy(&claims, &mut kept));
         let new = NewSession {
             provider,
-            issuer: String::new(),
             subject,
             provider_session: None,
             auth_time: None,
