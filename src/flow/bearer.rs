@@ -245,14 +245,19 @@ fn remember(gateway: &mut Gateway, name: Name, token: &Secret, verified: &Rc<Ver
 fn known(settings: &Settings, provider: &ProviderSettings, token: AccessToken, credential: Credential) -> Verified {
     let mut claims = Claims::new();
     settings.kept_claims.iter().for_each(|path| path.copy(&token.claims, &mut claims));
+    // An application takes a request without a name for nobody's: it is told of the client. Conditions see what the token says.
+    let mut told = claims.clone();
+    told.entry("sub").or_insert_with(|| token.subject.as_str().into());
     let principal = Principal {
         provider: provider.oidc.name.clone(),
         subject: token.subject,
-        claims: Rc::new(claims),
+        claims: Rc::new(told),
         proof: Proof::BearerToken,
         expires: token.expires,
     };
-    Verified::by_token(settings, principal, credential)
+    let mut verified = Verified::by_token(settings, principal, credential);
+    verified.principal.claims = Rc::new(claims);
+    verified
 }
 
 /// Newer keys may help, once. While `lease` says that they may not be fetched yet, nobody waits: anybody can send tokens that name

@@ -93,7 +93,7 @@ fn good_until(
 ///
 /// What a new ID token says of the person replaces what was known, unless it says nothing at all: a claim that it leaves out beside
 /// others is no longer so, whether we keep those others or not. Claims that may have come from userinfo, which is not asked again,
-/// stay until it names them.
+/// stay until it names them. What it says of how that was proved (`acr`, `amr`) always counts.
 pub(super) fn with_new_tokens(
     settings: &Settings,
     provider: &ProviderSettings,
@@ -122,10 +122,10 @@ pub(super) fn with_new_tokens(
     match id_token {
         Some(id_token) => {
             let claims = kept(settings, &id_token.claims);
-            if provider.oidc.userinfo {
-                userinfo::merge(Rc::make_mut(&mut new.claims), claims);
-            } else if userinfo::describe(&id_token.claims) {
+            if !provider.oidc.userinfo && userinfo::describe(&id_token.claims) {
                 new.claims = Rc::new(claims);
+            } else {
+                userinfo::merge_newer(Rc::make_mut(&mut new.claims), claims);
             }
         }
         // The ID token that is forwarded stays the old one, and nothing renews it.
