@@ -24,6 +24,9 @@ pub const PROVIDER: &str = "idp";
 pub const RESERVED: [&str; 15] =
     ["iss", "aud", "exp", "nbf", "iat", "jti", "cnf", "events", "nonce", "at_hash", "c_hash", "s_hash", "sid", "typ", PROVIDER];
 
+/// So much of a MAC names a token, in characters of base64url: 132 bits.
+const MAC_NAME: usize = 22;
+
 /// Claims that a session does not have, and that tokens of other kinds do (ID tokens, logout tokens, tokens bound to a key).
 const OF_OTHER_KINDS: [&str; 6] = ["cnf", "events", "nonce", "at_hash", "c_hash", "s_hash"];
 
@@ -114,7 +117,7 @@ impl JwtSettings {
             set(PROVIDER, Value::from(session.provider.as_str()));
         }
         let token = key.sign(world, TYP, &claims)?;
-        session.id = id(&token);
+        session.id = self.id(&token);
         Ok(token)
     }
 
@@ -162,7 +165,17 @@ impl JwtSettings {
             tokens: Tokens::default(),
             tokens_end: None,
         };
-        Ok(Session::of(id(token), issued.unwrap_or(now), ends, new))
+        Ok(Session::of(self.id(token), issued.unwrap_or(now), ends, new))
+    }
+
+    /// What a token is called when it has ended: half of its MAC, or a digest of what is signed. (Other signatures than MACs can be
+    /// written in more than one way, or made anew.)
+    fn id(&self, token: &str) -> String {
+        let (signed, signature) = token.rsplit_once('.').unwrap_or((token, ""));
+        match signature.get(..MAC_NAME) {
+            Some(half) if self.algorithm == Algorithm::HS256 => half.to_owned(),
+            Some(_) | None => Fingerprint::of(["session jwt", signed]).as_str().to_owned(),
+        }
     }
 
     fn keeps(&self, name: &str) -> bool {
@@ -207,12 +220,6 @@ impl JwtSettings {
         };
         known.ok_or_else(|| invalid("its idp names no configured provider"))
     }
-}
-
-/// What a token is called when it has ended. Of what is signed only: a signature can be written in more than one way.
-fn id(token: &str) -> String {
-    let signed = token.rsplit_once('.').map_or(token, |(signed, _)| signed);
-    Fingerprint::of(["session jwt", signed]).as_str().to_owned()
 }
 
 #[cfg(test)]
