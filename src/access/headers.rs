@@ -25,9 +25,15 @@ const ALWAYS_OURS: [&str; 10] = [
 ];
 
 /// Taken away too, and never set: some servers read another path or method from them than the one that was decided on.
-pub const MISLEADING: [&str; 7] = [
+/// (gunicorn takes `SCRIPT_NAME`, sent as a header, for a part of the path.)
+pub const MISLEADING: [&str; 12] = [
+    "script-name",
+    "path-info",
+    "x-script-name",
+    "x-forwarded-prefix",
     "x-forwarded-method",
     "x-forwarded-uri",
+    "x-original-uri",
     "x-original-url",
     "x-rewrite-url",
     "x-http-method",
@@ -51,16 +57,21 @@ pub const IDENTITY_JWT: &str = "x-forwarded-identity";
 #[derive(Clone, Debug)]
 pub struct IdentityHeaders {
     claims: Vec<(ClaimPath, Rc<str>)>,
-    ours: Vec<String>,
+    /// The names that are ours, by their length: every header of every request is looked for.
+    ours: Vec<Vec<Box<str>>>,
 }
 
 impl IdentityHeaders {
     /// From the configuration: claims and header names, and another header that is ours (lower case).
     pub fn new(claims: Vec<(ClaimPath, String)>, further: Option<&str>) -> Self {
         let configured = claims.iter().map(|(_, name)| name.as_str()).chain(further).map(canonical);
-        let mut ours: Vec<_> = ALWAYS_OURS.iter().chain(&MISLEADING).map(|name| (*name).to_owned()).chain(configured).collect();
-        ours.sort_unstable();
-        ours.dedup();
+        let mut ours: Vec<Vec<Box<str>>> = Vec::new();
+        for name in ALWAYS_OURS.iter().chain(&MISLEADING).map(|name| canonical(name)).chain(configured) {
+            ours.resize(ours.len().max(name.len().saturating_add(1)), Vec::new());
+            if let Some(alike) = ours.get_mut(name.len()) {
+                alike.push(name.into_boxed_str());
+            }
+        }
         Self { claims: claims.into_iter().map(|(path, name)| (path, Rc::from(name))).collect(), ours }
     }
 
@@ -105,10 +116,9 @@ impl IdentityHeaders {
     }
 
     fn is_ours(&self, name: &str) -> bool {
-        let is = |ours: &String| {
-            ours.len() == name.len() && ours.bytes().zip(name.bytes()).all(|(ours, theirs)| ours == folded(theirs))
-        };
-        self.ours.iter().any(is)
+        // From the end: many begin alike.
+        let is = |ours: &str| ours.bytes().rev().zip(name.bytes().rev()).all(|(ours, theirs)| ours == folded(theirs));
+        self.ours.get(name.len()).is_some_and(|alike| alike.iter().any(|ours| is(ours)))
     }
 }
 
@@ -204,6 +214,13 @@ mod tests {
                 "x-original-url"
             ]
         );
+    }
+
+    #[test]
+    fn headers_that_servers_read_another_path_from_are_taken_away() {
+        for name in ["Script-Name", "SCRIPT_NAME", "path_info", "x-script-name", "X-Forwarded-Prefix", "x-original-uri"] {
+            assert_eq!(identity().sent_by_client(&headers(&[(name, "/x")])).count(), 1, "{name}");
+        }
     }
 
     #[test]
