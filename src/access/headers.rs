@@ -24,9 +24,9 @@ const ALWAYS_OURS: [&str; 10] = [
     IDENTITY_JWT,
 ];
 
-/// Taken away too, and never set: some servers read another path or method from them than the one that was decided on.
+/// Taken away too, and never set: some servers read another path, method or host from them than the one that was decided on.
 /// (gunicorn takes `SCRIPT_NAME`, sent as a header, for a part of the path.)
-pub const MISLEADING: [&str; 12] = [
+pub const MISLEADING: [&str; 17] = [
     "script-name",
     "path-info",
     "x-script-name",
@@ -39,6 +39,11 @@ pub const MISLEADING: [&str; 12] = [
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
+    "forwarded",
+    "x-forwarded-host",
+    "x-forwarded-server",
+    "x-original-host",
+    "x-host",
 ];
 
 /// Which provider signed the person in: set where there are several, because `sub` is unique within one only.
@@ -221,6 +226,15 @@ mod tests {
         for name in ["Script-Name", "SCRIPT_NAME", "path_info", "x-script-name", "X-Forwarded-Prefix", "x-original-uri"] {
             assert_eq!(identity().sent_by_client(&headers(&[(name, "/x")])).count(), 1, "{name}");
         }
+    }
+
+    #[test]
+    fn headers_that_servers_read_another_host_from_are_taken_away() {
+        for name in ["X-Forwarded-Host", "x_forwarded_host", "X-Original-Host", "x-host", "Forwarded", "x-forwarded-server"] {
+            assert_eq!(identity().sent_by_client(&headers(&[(name, "evil.example")])).count(), 1, "{name}");
+        }
+        let kept = headers(&[("host", "a.example"), ("x-forwarded-for", "192.0.2.1"), ("x-forwarded-proto", "https")]);
+        assert_eq!(identity().sent_by_client(&kept).count(), 0);
     }
 
     #[test]

@@ -136,9 +136,9 @@ describe('hosts, methods and targets', () => {
   });
 });
 
-describe('headers that some servers read another path from', () => {
+describe('headers that some servers read another path or host from', () => {
   const stage = hostileStage();
-  const NAMES = ['Script-Name', 'SCRIPT_NAME', 'Path-Info', 'PATH_INFO', 'X-Script-Name', 'X-Forwarded-Prefix', 'X-Original-Uri', 'X-Original-Url'];
+  const NAMES = ['Script-Name', 'SCRIPT_NAME', 'Path-Info', 'PATH_INFO', 'X-Script-Name', 'X-Forwarded-Prefix', 'X-Original-Uri', 'X-Original-Url', 'X-Forwarded-Host', 'X_Forwarded_Host', 'X-Original-Host', 'X-Host', 'Forwarded', 'X-Forwarded-Server'];
 
   for (const name of NAMES) {
     it(`${name} does not arrive, on a public page or with a session`, async () => {
