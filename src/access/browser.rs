@@ -67,10 +67,10 @@ pub fn evidence(headers: &Headers, own: &Origin) -> String {
     format!("sec-fetch-site is {}, origin is {}; this origin is {own}", shown("sec-fetch-site"), shown("origin"))
 }
 
-/// Whether a navigation was caused by our own site or by the person alone, by typing or by a bookmark.
+/// Whether a navigation was caused by our own site. `Sec-Fetch-Site: none` shows nothing: it is what a browser also says of a
+/// redirect by any site whose address was typed.
 pub fn is_own_navigation(request: &Request, own: &Origin, trusted: &[Origin]) -> bool {
-    is_navigation(request)
-        && (request.headers.single("sec-fetch-site") == Some("none") || has_same_origin_evidence(&request.headers, own, trusted))
+    is_navigation(request) && has_same_origin_evidence(&request.headers, own, trusted)
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Ends a session: here, in the browser, and at the provider when the configuration says so. Only our own site, or the person
-//! alone, may ask for it.
+//! Ends a session: here, in the browser, and at the provider when the configuration says so. Only our own site may ask for it; a
+//! person who comes in another way gets a page to ask from.
 
 use serde_json::json;
 

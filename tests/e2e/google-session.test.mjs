@@ -164,11 +164,11 @@ describe('the session', () => {
   });
 });
 
-describe('GET /auth/logout', () => {
+describe('GET /auth/logout, from a page of the application', () => {
   it('deletes the cookie, ends the session here, and goes home', async () => {
     const visitor = await signInAs(gateway, 'bob', { path: '/account' });
     const token = sessionOf(visitor);
-    const answer = await visitor.open('/auth/logout');
+    const answer = await visitor.open('/auth/logout', { headers: { 'sec-fetch-site': 'same-origin' } });
     assert.deepEqual([answer.status, answer.location.pathname], [303, '/']);
     assert.deepEqual(answer.cookies.map(({ name, value, attributes }) => [name, value, attributes['max-age'], attributes.path]), [['access_token', '', '0', '/']]);
     assert.equal(sessionOf(visitor), undefined);
