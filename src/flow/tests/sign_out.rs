@@ -113,6 +113,16 @@ fn another_site_that_was_opened_from_the_address_bar_and_redirects_to_sign_out_g
 }
 
 #[test]
+fn a_session_that_is_over_cannot_push_out_the_memory_of_one_that_was_signed_out() {
+    let mut stage = Stage::signed_in(&document());
+    stage.worker.wait(seconds(9 * 3_600));
+    let before = stage.worker.world.memory.borrow().clone();
+    assert_eq!(outcome(&stage.script("POST", "/api/logout")), (200, ""));
+    assert_eq!(*stage.worker.world.memory.borrow(), before);
+    assert_eq!(stage.browser.names(), Vec::<&str>::new());
+}
+
+#[test]
 fn the_providers_session_ends_too_when_that_is_wanted() {
     let document = with("/logout", json!({"provider": true, "post_logout_redirect_uri": "/goodbye"}));
     let mut stage = Stage::signed_in(&document);
