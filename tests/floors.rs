@@ -236,7 +236,7 @@ fn a_room_uses_only_rooms_on_lower_floors() {
 fn only_the_shell_knows_envoy_and_only_one_file_the_library_for_signatures() {
     let found = complaints(|source, line| {
         let in_shell = source.room() == Some("shell");
-        let foreign = [("proxy_wasm", in_shell), ("jwt_compact", source.path == "crypto/jws.rs")];
+        let foreign = [("proxy_wasm", in_shell)];
         let named = foreign.into_iter().find(|(library, at_home)| !at_home && names(line.code, library));
         named.map(|(library, _)| format!("{library} is not for this file"))
     });

@@ -2,21 +2,25 @@
 //! only. What the claims say is not judged here. Keys come from the caller alone, never from the token: `jwk`, `jku`, `x5c`
 //! and `x5u` are not looked at.
 
-use std::borrow::Cow;
-use std::convert::Infallible;
 use std::fmt;
 
-use jwt_compact::{AlgorithmExt as _, AlgorithmSignature, ParseError, UntrustedToken, ValidationError};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::crypto::key::{Algorithm, KeySet, VerificationKey};
-use crate::words::json::{self, Unambiguous};
+use crate::words::json;
 use crate::words::principal::Claims;
 use crate::words::quote::quote;
 use crate::words::world::World;
 
 /// A token is at most this long, in bytes.
 pub const LONGEST_TOKEN: usize = 16 * 1_024;
+
+const WRONG_TYPE: &str = "a member is missing, or of the wrong type";
+
+/// Up to here every whole number has a floating-point form of its own.
+const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// What a token says whose signature is good.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,46 +73,103 @@ impl fmt::Display for JwsError {
     }
 }
 
+/// A token in the compact serialization, taken apart. Nothing about it is believed before [`Unverified::verify`] says so.
+pub struct Unverified<'a> {
+    /// Header and payload as they were signed.
+    signed: &'a [u8],
+    signature: Vec<u8>,
+    header: Header,
+    /// Whoever made it may have written anything. That is told only to those whose signature is good.
+    claims: Result<Claims, &'static str>,
+}
+
+/// What we look at of a header.
+struct Header {
+    algorithm: String,
+    key_id: Option<String>,
+    typ: Option<String>,
+}
+
 /// Verifies a token in the compact serialization.
 ///
 /// # Errors
 /// See [`JwsError`]. Nothing about the token is believed before this function returns it.
 pub fn verify(world: &dyn World, token: &str, keys: &KeySet, allowed: &[Algorithm]) -> Result<Verified, JwsError> {
-    if token.len() > LONGEST_TOKEN {
-        return Err(JwsError::Malformed("it is longer than 16 KiB"));
+    Unverified::read(token)?.verify(world, keys, allowed)
+}
+
+impl<'a> Unverified<'a> {
+    /// Takes a token apart (RFC 7515, section 5.2, up to the signature).
+    ///
+    /// # Errors
+    /// [`JwsError::Malformed`].
+    pub fn read(token: &'a str) -> Result<Self, JwsError> {
+        if token.len() > LONGEST_TOKEN {
+            return Err(JwsError::Malformed("it is longer than 16 KiB"));
+        }
+        let parts = token.rsplit_once('.').and_then(|(signed, signature)| Some((signed, signed.split_once('.')?, signature)));
+        let Some((signed, (header, payload), signature)) = parts.filter(|(_, (_, payload), _)| !payload.contains('.')) else {
+            return Err(JwsError::Malformed("it has not three parts (an encrypted token has five)"));
+        };
+        let decoded = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| JwsError::Malformed("a part of it is not base64url"));
+        let (header, payload, signature) = (decoded(header)?, decoded(payload)?, decoded(signature)?);
+        let header = json::object(&header).and_then(Header::read).map_err(JwsError::Malformed)?;
+        Ok(Self { signed: signed.as_bytes(), signature, header, claims: json::object(&payload).and_then(whole) })
     }
-    let untrusted = UntrustedToken::<Unambiguous>::try_from(token).map_err(|error| JwsError::Malformed(parse_phrase(&error)))?;
-    let header = untrusted.header();
-    // RFC 7515, section 4.1.11: extensions that are not understood are refused, and none is understood. Nor is an unencoded
-    // payload (RFC 7797), whether `crit` names it or not.
-    if ["crit", "b64"].iter().any(|extension| header.other_fields.0.contains_key(*extension)) {
-        return Err(JwsError::Malformed("its header demands an extension"));
+
+    /// The issuer that it names, to find out whose keys to try.
+    pub fn claimed_issuer(&self) -> Option<&str> {
+        self.claims.as_ref().ok()?.get("iss")?.as_str()
     }
-    let algorithm = untrusted
-        .algorithm()
-        .parse()
-        .ok()
-        .filter(|algorithm| allowed.contains(algorithm))
-        .ok_or_else(|| JwsError::AlgorithmNotAllowed { found: quote(untrusted.algorithm()) })?;
-    let named = header.key_id.as_deref();
-    let checked = HostOrRust { world, algorithm };
-    for key in candidates(keys, named, algorithm)? {
-        match checked.validator::<Unambiguous>(key).validate(&untrusted) {
-            Ok(token) => {
-                let (header, claims) = token.into_parts();
-                return Ok(Verified {
-                    claims: whole(claims),
-                    algorithm,
-                    key_id: key.key_id().map(str::to_owned),
-                    typ: header.token_type,
-                });
-            }
-            Err(ValidationError::InvalidSignature) => {}
-            Err(ValidationError::MalformedClaims(error)) => return Err(JwsError::Malformed(json::phrase(&error))),
-            Err(_) => return Err(JwsError::Malformed("its signature cannot be read")),
+
+    /// Verifies it.
+    ///
+    /// # Errors
+    /// See [`JwsError`].
+    pub fn verify(self, world: &dyn World, keys: &KeySet, allowed: &[Algorithm]) -> Result<Verified, JwsError> {
+        let Header { algorithm: name, key_id: named, typ } = self.header;
+        let algorithm = name.parse().ok().filter(|algorithm| allowed.contains(algorithm));
+        let algorithm = algorithm.ok_or_else(|| JwsError::AlgorithmNotAllowed { found: quote(&name) })?;
+        let named = named.as_deref();
+        let candidates = candidates(keys, named, algorithm)?;
+        let Some(key) = candidates.into_iter().find(|key| key.signed(world, algorithm, self.signed, &self.signature)) else {
+            return Err(if named.is_some() { JwsError::SignatureInvalid } else { JwsError::SignatureNotByTheOnlyKey });
+        };
+        let claims = self.claims.map_err(JwsError::Malformed)?;
+        Ok(Verified { claims, algorithm, key_id: key.key_id().map(str::to_owned), typ })
+    }
+}
+
+impl Header {
+    fn read(members: Claims) -> Result<Self, &'static str> {
+        // RFC 7515, section 4.1.11: extensions that are not understood are refused, and none is understood. Nor is an unencoded
+        // payload (RFC 7797), whether `crit` names it or not.
+        if ["crit", "b64"].iter().any(|extension| members.contains_key(*extension)) {
+            return Err("its header demands an extension");
+        }
+        let text = |name: &str| match members.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(WRONG_TYPE),
+        };
+        if text("cty")?.is_some_and(|content| !content.eq_ignore_ascii_case("json")) {
+            return Err("its content is not claims (cty)");
+        }
+        Ok(Self { algorithm: text("alg")?.ok_or(WRONG_TYPE)?, key_id: text("kid")?, typ: text("typ")? })
+    }
+}
+
+/// Checks the members that are times (RFC 7519, section 2: seconds, which may have a fraction), and rounds them down.
+fn whole(mut claims: Claims) -> Result<Claims, &'static str> {
+    for name in ["exp", "nbf", "iat"] {
+        if let Some(time) = claims.get_mut(name).filter(|time| !time.is_i64()) {
+            let seconds = time.as_f64().map(f64::floor).filter(|seconds| seconds.abs() < LARGEST_EXACT).ok_or(WRONG_TYPE)?;
+            #[allow(clippy::cast_possible_truncation, reason = "it is whole, and smaller than that")]
+            let seconds = seconds as i64;
+            *time = Value::from(seconds);
         }
     }
-    Err(if named.is_some() { JwsError::SignatureInvalid } else { JwsError::SignatureNotByTheOnlyKey })
+    Ok(claims)
 }
 
 /// The keys that may have signed: with a `kid`, those of that name; without, the only one that fits. Where names are optional,
@@ -128,64 +189,6 @@ fn candidates<'a>(keys: &'a KeySet, named: Option<&str>, algorithm: Algorithm) -
         (Some(_), _) | (None, 1) => Ok(fitting),
         (None, _) if optional => Ok(fitting),
         (None, _) => Err(JwsError::KeyAmbiguous),
-    }
-}
-
-/// Puts the members that the library took out back into their place.
-fn whole(claims: jwt_compact::Claims<Unambiguous>) -> Claims {
-    let Unambiguous(mut members) = claims.custom;
-    for (name, time) in [("exp", claims.expiration), ("nbf", claims.not_before), ("iat", claims.issued_at)] {
-        if let Some(time) = time {
-            members.insert(name.to_owned(), Value::from(time.timestamp()));
-        }
-    }
-    members
-}
-
-fn parse_phrase(error: &ParseError) -> &'static str {
-    match error {
-        ParseError::InvalidTokenStructure => "it has not three parts (an encrypted token has five)",
-        ParseError::InvalidBase64Encoding => "a part of it is not base64url",
-        ParseError::MalformedHeader(error) => json::phrase(error),
-        ParseError::UnsupportedContentType(_) => "its content is not claims (cty)",
-        _ => "it is no JWS",
-    }
-}
-
-/// One of our algorithms, as the library wants to see it.
-struct HostOrRust<'a> {
-    world: &'a dyn World,
-    algorithm: Algorithm,
-}
-
-struct Signature(Vec<u8>);
-
-impl AlgorithmSignature for Signature {
-    fn try_from_slice(bytes: &[u8]) -> Result<Self, anyhow::Error> {
-        Ok(Self(bytes.to_vec()))
-    }
-
-    fn as_bytes(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.0)
-    }
-}
-
-impl jwt_compact::Algorithm for HostOrRust<'_> {
-    /// We sign nothing here.
-    type SigningKey = Infallible;
-    type VerifyingKey = VerificationKey;
-    type Signature = Signature;
-
-    fn name(&self) -> Cow<'static, str> {
-        Cow::Borrowed(self.algorithm.as_str())
-    }
-
-    fn sign(&self, signing_key: &Infallible, _message: &[u8]) -> Signature {
-        match *signing_key {}
-    }
-
-    fn verify_signature(&self, signature: &Signature, verifying_key: &VerificationKey, message: &[u8]) -> bool {
-        verifying_key.signed(self.world, self.algorithm, message, &signature.0)
     }
 }
 

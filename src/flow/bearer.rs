@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::settings::{ProviderSettings, Settings};
+use crate::crypto::jws::{JwsError, Unverified};
 use crate::flow::authenticate::{Credential, Identity, Verified, weight};
 use crate::flow::documents::HeldKeys;
 use crate::flow::event::{Event, Said};
@@ -99,7 +100,8 @@ pub fn authenticate(
         events.push(Event::TokenFromMemory);
         return Identity::Unknown(failure.as_ref().clone());
     }
-    let (provider, accepted) = match issuer_of(&settings, token) {
+    let read = Unverified::read(token.expose());
+    let (provider, accepted) = match issuer_of(&settings, token, &read) {
         Issuer::Accepted(provider, accepted) => (provider, accepted),
         Issuer::AskedAbout(provider) => return ask(gateway, world, visit, provider, token, ByItself::Nothing),
         Issuer::Unknown => return invalid("its issuer is none of those whose tokens are accepted"),
@@ -119,7 +121,7 @@ pub fn authenticate(
             Failure::new(Reason::KeysUnavailable, "the provider's keys are not here"),
         );
     };
-    match access_token::verify(world, &provider.oidc, accepted, token, &keys.set, visit.now) {
+    match access_token::verify(world, &provider.oidc, accepted, read, &keys.set, visit.now) {
         Ok(access_token) => {
             events.push(Event::TokenVerified);
             let credential = Credential::Token { keys_fetched: keys.fetched };
@@ -276,9 +278,9 @@ enum Issuer<'a> {
     Unknown,
 }
 
-fn issuer_of<'a>(settings: &'a Settings, token: &Secret) -> Issuer<'a> {
+fn issuer_of<'a>(settings: &'a Settings, token: &Secret, read: &Result<Unverified<'_>, JwsError>) -> Issuer<'a> {
     let mut accepting = settings.providers.iter().filter_map(|provider| Some((provider, provider.oidc.bearer.as_ref()?)));
-    match access_token::claimed_issuer(token) {
+    match access_token::claimed_issuer(token, read) {
         Some(issuer) => match accepting.find(|(provider, _)| provider.oidc.issuer() == issuer) {
             Some((provider, accepted)) => Issuer::Accepted(provider, accepted),
             None => Issuer::Unknown,

@@ -115,9 +115,8 @@ impl Keep {
             let urgency = urgency(&self.metadata);
             self.metadata.not_before = self.ask(provider, world, now, Kind::Metadata, urgency, fetches);
         }
-        if self.keys.is_due(now) {
-            self.adopt_keys(provider, sealer, world);
-        }
+        // Due here or not: a key that another worker knows to be withdrawn must not go on counting in this one.
+        self.adopt_keys(provider, sealer, world);
         if self.keys.is_due(now) && self.metadata.held.is_some() {
             let urgency = urgency(&self.keys);
             self.keys.not_before = self.ask(provider, world, now, Kind::Keys, urgency, fetches);

@@ -1,6 +1,7 @@
 //! Access tokens that are JWTs, as a resource server checks them (RFC 7519, RFC 8725, RFC 9068). From where a token came and what
 //! it opens is not known here.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use base64::Engine as _;
@@ -8,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::crypto::jws::{self, JwsError, LONGEST_TOKEN, Verified};
+use crate::crypto::jws::{JwsError, LONGEST_TOKEN, Unverified, Verified};
 use crate::crypto::key::{Algorithm, KeySet};
 use crate::oidc::introspection::Introspection;
 use crate::oidc::provider::Provider;
@@ -88,13 +89,17 @@ struct Claimed {
     iss: String,
 }
 
-/// The issuer that a token names, to find out whose keys to try. Nothing about it is verified, and nothing else is read.
-pub fn claimed_issuer(token: &Secret) -> Option<String> {
+/// The issuer that a token names, to find out whose keys to try, even where all the rest of it cannot be read: then its provider's
+/// name stands beside the refusal. Nothing about it is verified.
+pub fn claimed_issuer<'a>(token: &Secret, read: &'a Result<Unverified<'_>, JwsError>) -> Option<Cow<'a, str>> {
+    if let Some(issuer) = read.as_ref().ok().and_then(Unverified::claimed_issuer) {
+        return Some(issuer.into());
+    }
     if token.len() > LONGEST_TOKEN {
         return None;
     }
     let payload = URL_SAFE_NO_PAD.decode(token.expose().split('.').nth(1)?).ok()?;
-    serde_json::from_slice(&payload).ok().map(|Claimed { iss }| iss)
+    serde_json::from_slice(&payload).ok().map(|Claimed { iss }| iss.into())
 }
 
 /// Whether it is made like a signed token, whoever made it: three parts, the first a JSON object that names an algorithm.
@@ -113,11 +118,11 @@ pub fn verify(
     world: &dyn World,
     provider: &Provider,
     accepted: &Bearer,
-    token: &Secret,
+    token: Result<Unverified<'_>, JwsError>,
     keys: &KeySet,
     now: Timestamp,
 ) -> Result<AccessToken, AccessTokenError> {
-    let verified = jws::verify(world, token.expose(), keys, &accepted.algorithms).map_err(refused_signature)?;
+    let verified = token.and_then(|token| token.verify(world, keys, &accepted.algorithms)).map_err(refused_signature)?;
     typ(&verified, accepted.kind)?;
     kind(&verified.claims, accepted.kind)?;
     let claims = verified.claims;

@@ -6,11 +6,10 @@ import assert from 'node:assert/strict';
 import { readFileSync, statSync } from 'node:fs';
 import { afterEach, describe, it } from 'node:test';
 import { Visitor } from './lib/client.mjs';
-import { replaceFile } from './lib/envoy.mjs';
-import { asStruct, configurationOf, managerOf, newKey, pluginOf, shipped, startGateway } from './lib/gateway.mjs';
+import { asStruct, configurationOf, managerOf, newKey, pluginOf, shipped, startGateway, startReloadableGateway } from './lib/gateway.mjs';
 import { Provider, answer, makeKey } from './lib/misbehaving.mjs';
 import { dyingWasmPath, eventually, freePort, sleep, wasmPath } from './lib/process.mjs';
-import { assertNoPanic, assertProblem, assertRefused } from './lib/stage.mjs';
+import { assertNoPanic, assertNotTold, assertProblem, assertRefused } from './lib/stage.mjs';
 import { Application, headerValues } from './lib/upstream.mjs';
 
 const running = [];
@@ -228,11 +227,11 @@ describe('two configurations in one virtual machine', () => {
 describe('a reload', () => {
   it('takes effect without a restart, loses no session and needs nothing from a provider that is down', async () => {
     const { provider, application } = await outside();
-    const { gateway, reload } = await reloadableGateway(provider, application);
+    const gateway = keep(await startReloadableGateway({ provider, application }));
     const alice = await signedIn(gateway);
     for (const endpoint of ['discovery', 'keys']) provider.intercept[endpoint] = (request) => request.socket.destroy();
 
-    reload((configuration) => configuration.rules.unshift({ match: { path: '/new' }, require: 'public' }));
+    gateway.reload((configuration) => configuration.rules.unshift({ match: { path: '/new' }, require: 'public' }));
     await eventually('the new rule is in force', async () => (await new Visitor(gateway).call('/new')).status === 200);
     assert.equal((await alice.open('/analytics')).status, 200);
     assert.equal((await new Visitor(gateway).signIn('/analytics')).status, 200, 'metadata and keys were forgotten');
@@ -241,50 +240,23 @@ describe('a reload', () => {
 
   it('keeps an attempt that is under way', async () => {
     const { provider, application } = await outside();
-    const { gateway, reload } = await reloadableGateway(provider, application);
+    const gateway = keep(await startReloadableGateway({ provider, application }));
     const visitor = new Visitor(gateway);
     const callback = await visitor.untilCallback();
-    reload((configuration) => configuration.rules.unshift({ match: { path: '/new' }, require: 'public' }));
+    gateway.reload((configuration) => configuration.rules.unshift({ match: { path: '/new' }, require: 'public' }));
     await eventually('the new rule is in force', async () => (await new Visitor(gateway).call('/new')).status === 200);
     assert.equal((await visitor.follow(await visitor.open(callback.href))).status, 200);
   });
 
   it('with a wrong configuration changes nothing: the old one goes on', async () => {
     const { provider, application } = await outside();
-    const { gateway, reload } = await reloadableGateway(provider, application);
+    const gateway = keep(await startReloadableGateway({ provider, application }));
     const alice = await signedIn(gateway);
-    reload((configuration) => (configuration.rulez = []));
+    gateway.reload((configuration) => (configuration.rulez = []));
     await eventually('the log says what is wrong', () => /configuration refused: rulez/.test(gateway.log()));
     assert.equal((await alice.open('/analytics')).status, 200);
     assert.equal((await new Visitor(gateway).signIn('/analytics')).status, 200);
   });
-
-  /** The listener comes from a file that Envoy watches; `reload` edits the plugin's configuration in it. */
-  async function reloadableGateway(provider, application) {
-    let file, listener;
-    const write = (version) => replaceFile(file, { version_info: String(version), resources: [{ '@type': 'type.googleapis.com/envoy.config.listener.v3.Listener', ...listener }] });
-    const gateway = await gatewayFor({
-      provider,
-      application,
-      envoy: (bootstrap) => (folder) => {
-        [listener] = bootstrap.static_resources.listeners.splice(0, 1);
-        file = `${folder}/listeners.yaml`;
-        write(1);
-        bootstrap.node = { id: 'e2e', cluster: 'e2e' };
-        bootstrap.dynamic_resources = { lds_config: { resource_api_version: 'V3', path_config_source: { path: file } } };
-        return bootstrap;
-      },
-    });
-    await eventually('the listener is there', async () => (await new Visitor(gateway).open('/')).status === 200);
-    let version = 1;
-    const reload = (change) => {
-      const configuration = configurationOf(pluginOf(listener));
-      change(configuration);
-      asStruct(pluginOf(listener), configuration);
-      write((version += 1));
-    };
-    return { gateway, reload };
-  }
 });
 
 describe('a virtual machine that dies', () => {
@@ -357,9 +329,7 @@ describe('watching', () => {
     for (const line of audit) assert.ok(line.request_id && line.method, JSON.stringify(line));
 
     await eventually('the access log has the sign-out', () => gateway.accessLog().some(({ path }) => path === '/api/logout'));
-    const told = gateway.log();
-    const leaked = secrets.filter((secret) => secret?.length > 8 && told.includes(secret));
-    assert.deepEqual(leaked, [], 'secrets in the log');
+    assertNotTold(gateway, secrets);
     assert.equal((await gateway.admin('/stats')).match(/access-|eyJ/), null);
     assertNoPanic(gateway);
   });

@@ -155,6 +155,7 @@ fn what_comes_twice_is_refused_in_header_and_claims() {
 fn claims_that_are_no_claims_are_refused() {
     let header = r#"{"alg":"ES256","kid":"e"}"#;
     let not_json = JwsError::Malformed("it is not JSON");
+    let no_object = JwsError::Malformed("it is not a JSON object");
     let wrong_type = JwsError::Malformed("a member is missing, or of the wrong type");
     let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(40), "]".repeat(40));
     let deeper = format!(r#"{{"a":{}{}}}"#, "[".repeat(4_000), "]".repeat(4_000));
@@ -163,13 +164,14 @@ fn claims_that_are_no_claims_are_refused() {
         ("{", &not_json),
         ("{} {}", &not_json),
         ("\u{feff}{}", &not_json),
-        ("[]", &wrong_type),
-        ("\"a\"", &wrong_type),
+        ("[]", &no_object),
+        ("\"a\"", &no_object),
         (r#"{"exp":"9999999999"}"#, &wrong_type),
         (r#"{"exp":null}"#, &wrong_type),
         (r#"{"exp":true}"#, &wrong_type),
         (r#"{"exp":[1]}"#, &wrong_type),
         (r#"{"exp":1e20}"#, &wrong_type),
+        (r#"{"exp":18446744073709551615}"#, &wrong_type),
         (r#"{"nbf":"0"}"#, &wrong_type),
         (r#"{"iat":{}}"#, &wrong_type),
         (deep.as_str(), &JwsError::Malformed("it is nested too deeply")),

@@ -161,6 +161,27 @@ fn a_token_is_verified_once_and_again_when_the_keys_have_changed() {
 }
 
 #[test]
+fn a_key_that_one_worker_knows_to_be_withdrawn_is_good_at_no_other() {
+    let mut stage = Stage::ready(&accepting());
+    let line = format!("Bearer {}", token(&stage, json!({})));
+    let mut other = stage.worker.beside(&accepting());
+    other.keep_up(&mut stage.provider);
+    assert_eq!(outcome(&other.begin(request("/members", &[&line]))), (200, ""));
+    stage.provider.publishes = vec![(&RSA, "second")];
+    other.wait(seconds(1));
+    stage.worker.wait(seconds(1));
+    stage.provider.signs = (&RSA, Algorithm::RS256, "second");
+    let new = format!("Bearer {}", token(&stage, json!({})));
+    assert_eq!(outcome(&stage.send(request("/members", &[&new]))), (200, ""));
+    assert_eq!(outcome(&stage.send(request("/members", &[&line]))), (401, "token_invalid"));
+    // Nobody brings the other worker a token that it does not know.
+    other.wait(seconds(1));
+    assert_eq!(other.keep_up(&mut stage.provider), []);
+    std::mem::swap(&mut stage.worker, &mut other);
+    assert_eq!(outcome(&stage.send(request("/members", &[&line]))), (401, "token_invalid"));
+}
+
+#[test]
 fn an_unknown_key_fetches_once_and_a_flood_of_them_does_not() {
     let mut stage = Stage::ready(&accepting());
     stage.provider.publishes.push((&RSA, "second"));

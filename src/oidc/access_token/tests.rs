@@ -32,7 +32,7 @@ fn claims(changes: &Value) -> Value {
 }
 
 fn check(token: &Secret, kind: TokenKind) -> Result<AccessToken, AccessTokenError> {
-    verify(&Verdict::none(), &provider(), &accepted(kind), token, &KEYS, Timestamp::from_seconds(NOW))
+    verify(&Verdict::none(), &provider(), &accepted(kind), Unverified::read(token.expose()), &KEYS, Timestamp::from_seconds(NOW))
 }
 
 fn judge(changes: Value) -> Result<AccessToken, AccessTokenError> {
@@ -48,6 +48,10 @@ fn refusal(outcome: Result<AccessToken, AccessTokenError>) -> Reason {
         Err(AccessTokenError::Refused(failure)) => failure.reason,
         other => panic!("not refused: {other:?}"),
     }
+}
+
+fn claimed(token: &Secret) -> Option<String> {
+    claimed_issuer(token, &Unverified::read(token.expose())).map(Cow::into_owned)
 }
 
 #[test]
@@ -145,12 +149,12 @@ fn a_key_that_is_not_here_may_come_and_another_signature_will_not_do() {
     assert_eq!(refusal(check(&forged, TokenKind::AccessToken)), Reason::TokenInvalid);
     for junk in ["", "x", "a.b", "a.b.c", "....", &"x.".repeat(10_000), &"y".repeat(100_000)] {
         assert_eq!(refusal(check(&Secret::new(junk), TokenKind::AccessToken)), Reason::TokenInvalid);
-        assert_eq!(claimed_issuer(&Secret::new(junk)), None);
+        assert_eq!(claimed(&Secret::new(junk)), None);
     }
 }
 
 #[test]
 fn the_issuer_that_a_token_claims_is_read_and_nothing_is_believed() {
     let token = signed(&OTHER_RSA, Algorithm::RS256, json!({}), json!({}));
-    assert_eq!(claimed_issuer(&token).as_deref(), Some(ISSUER));
+    assert_eq!(claimed(&token).as_deref(), Some(ISSUER));
 }

@@ -20,8 +20,10 @@ export class Visitor {
   jar = new Jar();
   #session;
 
-  constructor(gateway, { http2: useHttp2 = false } = {}) {
+  /** `agent` keeps connections to the gateway; without one, each request over HTTP/1.1 has its own. */
+  constructor(gateway, { http2: useHttp2 = false, agent = false } = {}) {
     this.origin = gateway.origin;
+    this.agent = agent;
     this.useHttp2 = useHttp2;
   }
 
@@ -41,8 +43,9 @@ export class Visitor {
     const url = new URL(target, this.origin);
     const cookie = this.jar.header(url.hostname, url.pathname);
     const all = Object.fromEntries(Object.entries({ ...(cookie && { cookie }), ...headers }).filter(([, value]) => value !== undefined));
-    const overHttp2 = this.useHttp2 && url.origin === this.origin;
-    const response = overHttp2 ? await this.#http2(url, method, all, body, timeout) : await http1(url, method, all, body, timeout);
+    const toGateway = url.origin === this.origin;
+    const agent = toGateway && this.agent;
+    const response = this.useHttp2 && toGateway ? await this.#http2(url, method, all, body, timeout) : await http1(url, method, all, { body, timeout, agent });
     response.url = url;
     response.cookies = [response.headers['set-cookie'] ?? []].flat().map((line) => parseSetCookie(line, url.pathname));
     this.jar.store(url.hostname, response.headers['set-cookie'], url.pathname);
@@ -110,12 +113,12 @@ export class Visitor {
   }
 }
 
-/** One HTTP/1.1 request on a connection of its own; `body` may be text or a function that writes to the request and ends it. */
-function http1(url, method, headers, body, timeout) {
+/** One HTTP/1.1 request, without an agent on a connection of its own; `body` may be text or a function that writes to the request and ends it. */
+function http1(url, method, headers, { body, timeout, agent }) {
   // Node states a length by itself only for methods that usually have a body.
   const length = typeof body === 'string' ? { 'content-length': String(Buffer.byteLength(body)) } : {};
   return new Promise((done, failed) => {
-    const options = { host: '127.0.0.1', port: url.port, method, path: url.pathname + url.search, headers: { host: url.host, ...length, ...headers }, agent: false, maxHeaderSize: 256 * 1024 };
+    const options = { host: '127.0.0.1', port: url.port, method, path: url.pathname + url.search, headers: { host: url.host, ...length, ...headers }, agent, maxHeaderSize: 256 * 1024 };
     const request = http.request(options, (response) => {
       const parts = [];
       response.on('data', (part) => parts.push(part));

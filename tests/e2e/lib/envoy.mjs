@@ -7,7 +7,7 @@ import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'no
 import http from 'node:http';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { ROOT, atExit, envoyPath, eventually, sleep, temporaryFolder } from './process.mjs';
+import { ROOT, atExit, envoyPath, eventually, temporaryFolder } from './process.mjs';
 
 const LOG_LEVELS = ['--log-level', 'warning', '--component-log-level', 'wasm:info'];
 
@@ -17,11 +17,12 @@ export class Envoy {
   #withdraw;
   #failure = '';
 
-  /** Starts Envoy and resolves when it serves. `bootstrap` is an object whose admin port is 0, or makes one, given this Envoy's folder. */
-  static async start(bootstrap, { concurrency = 1, environment = {}, within = 15_000 } = {}) {
+  /** Starts Envoy and resolves when it serves. `bootstrap` is an object whose admin port is 0, or makes one, given this Envoy's folder. A listener that is
+   *  replaced has `drain` seconds for the connections that it has. */
+  static async start(bootstrap, { concurrency = 1, environment = {}, drain = 1, within = 15_000 } = {}) {
     const envoy = new Envoy();
     envoy.folder = temporaryFolder();
-    envoy.#spawn(typeof bootstrap === 'function' ? bootstrap(envoy.folder) : bootstrap, concurrency, environment);
+    envoy.#spawn(typeof bootstrap === 'function' ? bootstrap(envoy.folder) : bootstrap, concurrency, environment, drain);
     try {
       await eventually('Envoy serves', () => envoy.#isReady(), { within, every: 20 });
     } catch (error) {
@@ -32,13 +33,13 @@ export class Envoy {
     return envoy;
   }
 
-  #spawn(bootstrap, concurrency, environment) {
+  #spawn(bootstrap, concurrency, environment, drain) {
     const file = join(this.folder, 'envoy.yaml');
     const adminFile = join(this.folder, 'admin');
     writeFileSync(file, stringify(bootstrap, { aliasDuplicateObjects: false }));
     // Files, not pipes: Envoy opens /dev/stdout anew for its access log, which fails on node's sockets.
     const output = openSync(join(this.folder, 'log'), 'a');
-    const options = ['-c', file, '--use-dynamic-base-id', '--concurrency', String(concurrency), '--admin-address-path', adminFile, '--drain-time-s', '1', '--file-flush-interval-msec', '50'];
+    const options = ['-c', file, '--use-dynamic-base-id', '--concurrency', String(concurrency), '--admin-address-path', adminFile, '--drain-time-s', String(drain), '--file-flush-interval-msec', '50'];
     this.startedAt = Date.now();
     this.#child = spawn(envoyPath(), [...options, ...LOG_LEVELS], {
       cwd: ROOT,
@@ -117,11 +118,9 @@ export class Envoy {
 
   async stop() {
     if (this.running) this.#child.kill('SIGTERM');
-    const ended = await Promise.race([this.#exited.then(() => true), sleep(5000)]);
-    if (!ended) {
-      this.#child.kill('SIGKILL');
-      await this.#exited;
-    }
+    const impatience = setTimeout(() => this.#child.kill('SIGKILL'), 5000);
+    await this.#exited;
+    clearTimeout(impatience);
     this.#withdraw();
   }
 }

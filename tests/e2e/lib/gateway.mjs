@@ -7,8 +7,9 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { Envoy } from './envoy.mjs';
-import { ROOT, freePort, wasmPath } from './process.mjs';
+import { Visitor } from './client.mjs';
+import { Envoy, replaceFile } from './envoy.mjs';
+import { ROOT, eventually, freePort, wasmPath } from './process.mjs';
 
 export const newKey = () => randomBytes(32).toString('base64');
 
@@ -81,10 +82,35 @@ function atProvider(settings, provider) {
 }
 
 /** Starts the gateway. Resolves with the running Envoy, which also knows its `origin`, `port`, session `key` and `jwtSecret`. */
-export async function startGateway({ concurrency = 1, key = newKey(), jwtSecret = newKey(), port, provider, environment = {}, ...rest }) {
+export async function startGateway({ concurrency = 1, drain, key = newKey(), jwtSecret = newKey(), port, provider, environment = {}, ...rest }) {
   const chosen = port ?? (await freePort());
   const bootstrap = bootstrapFor({ ...rest, provider, port: chosen });
   const secrets = { OIDC_CLIENT_SECRET: provider?.clientSecret ?? 'demo-secret', ACCREDIT_KEY: key, SESSION_JWT_SECRET: jwtSecret };
-  const gateway = await Envoy.start(bootstrap, { concurrency, environment: { ...secrets, ...environment } });
+  const gateway = await Envoy.start(bootstrap, { concurrency, drain, environment: { ...secrets, ...environment } });
   return Object.assign(gateway, { port: chosen, origin: `http://localhost:${chosen}`, host: `localhost:${chosen}`, key, jwtSecret, bootstrap });
+}
+
+/** The same, its listener coming from a file that Envoy watches; `reload` edits the plugin's configuration in it. */
+export async function startReloadableGateway({ envoy = () => {}, ...options }) {
+  let file, listener;
+  const write = (version) => replaceFile(file, { version_info: String(version), resources: [{ '@type': 'type.googleapis.com/envoy.config.listener.v3.Listener', ...listener }] });
+  const fromFile = (bootstrap) => (folder) => {
+    envoy(bootstrap);
+    [listener] = bootstrap.static_resources.listeners.splice(0, 1);
+    file = `${folder}/listeners.yaml`;
+    write(1);
+    bootstrap.node = { id: 'e2e', cluster: 'e2e' };
+    bootstrap.dynamic_resources = { lds_config: { resource_api_version: 'V3', path_config_source: { path: file } } };
+    return bootstrap;
+  };
+  const gateway = await startGateway({ ...options, envoy: fromFile });
+  await eventually('the listener is there', async () => (await new Visitor(gateway).open('/')).status === 200);
+  let version = 1;
+  const reload = (change) => {
+    const configuration = configurationOf(pluginOf(listener));
+    change(configuration);
+    asStruct(pluginOf(listener), configuration);
+    write((version += 1));
+  };
+  return Object.assign(gateway, { reload });
 }

@@ -67,6 +67,8 @@ export class Provider {
   /** Back to good behaviour, and everything received forgotten. */
   behave() {
     this.user = { sub: 'user-1', email: 'user@example.com', email_verified: true, name: 'Ünser User', preferred_username: 'user', groups: ['oracle-ai-users', 'staff'] };
+    /** Who else may come: those whose browser has a cookie `person` of this provider with their name. All others are `user`. */
+    this.people = new Map();
     this.keys = [this.standardKey];
     this.signingKey = this.standardKey;
     this.lies = {};
@@ -154,9 +156,10 @@ export class Provider {
     answer(response, 200, await this.#tell('keys', { keys: this.keys.map(({ published }) => published) }));
   }
 
-  async _authorize(response, { query }) {
+  async _authorize(response, { query, headers }) {
     const code = randomUUID();
-    this.codes.set(code, { ...Object.fromEntries(query), auth_time: now() });
+    const person = this.people.get(/(?:^|; )person=([^;]*)/.exec(headers.cookie)?.[1]);
+    this.codes.set(code, { ...Object.fromEntries(query), auth_time: now(), person });
     const parameters = await this.#tell('redirect', { code, state: query.get('state') }, query);
     const target = new URL(query.get('redirect_uri'));
     const present = Object.entries(parameters).filter(([, value]) => value !== undefined);
@@ -176,7 +179,7 @@ export class Provider {
     if (wrong) return answer(response, wrong === 'invalid_client' ? 401 : 400, { error: wrong });
     this.codes.delete(received.form.get('code'));
     const accessToken = `access-${randomUUID()}`;
-    this.accessTokens.set(accessToken, { ...this.user });
+    this.accessTokens.set(accessToken, { ...(attempt.person ?? this.user) });
     const body = { access_token: accessToken, token_type: 'Bearer', expires_in: this.lifetime, id_token: await this.#idToken(attempt, accessToken) };
     if (this.rotates) {
       body.refresh_token = `refresh-${randomUUID()}`;
@@ -216,7 +219,7 @@ export class Provider {
       nonce: attempt.nonce,
       auth_time: attempt.auth_time,
       at_hash: leftHalf(hash(accessToken, HASHES[this.signingKey.algorithm.slice(-3)])).toString('base64url'),
-      ...this.user,
+      ...(attempt.person ?? this.user),
     };
     const claims = await this.#tell('claims', truth);
     const header = await this.#tell('header', { alg: key.algorithm, kid: key.kid, typ: 'JWT' });

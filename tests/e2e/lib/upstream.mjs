@@ -9,7 +9,7 @@ import { closeServer, eventually, listen } from './process.mjs';
 export class Application {
   /** What arrived, in order: {method, url, headers, rawHeaders, body, trailers, complete, upgrade}. */
   requests = [];
-  /** A test may set this: (request, response, received) => answers itself. */
+  /** A test may set this: (request, response, received) => answers itself, or by `echo` later. */
   respond = null;
 
   static async start(port = 0) {
@@ -34,9 +34,13 @@ export class Application {
       received.trailers = request.trailers;
       received.complete = true;
       if (this.respond) return this.respond(request, response, received);
-      response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify({ application: true, ...received }));
+      this.echo(response, received);
     });
+  }
+
+  echo(response, received) {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ application: true, ...received }));
   }
 
   #upgrade(request, socket, head) {
