@@ -9,6 +9,9 @@ import { HOST } from './visitors.mjs';
 const type = (name) => `type.googleapis.com/envoy.extensions.${name}`;
 const key = newKey();
 
+/** What signs sessions as JWTs. */
+export const jwtSecret = newKey();
+
 /** Starts one. `filters` gets the shipped filters and gives back those to use. */
 async function start(provider, { filters = (shipped) => shipped, plugin, secrets = [] }) {
   const port = await freePort();
@@ -50,13 +53,18 @@ export function noop(provider, module) {
 
 const groupRule = { require: { claim: 'groups', any_of: ['oracle-ai-admins', 'oracle-ai-users'] } };
 
+const sealed = { idle: '8h' };
+
+/** Sessions as JWTs, with all that the rule and the four headers need. They end before the day is over, and the cookie goes no further than here. */
+const asJwt = { form: 'jwt', jwt: { algorithm: 'HS256', keys: [jwtSecret], claims: ['email', 'groups', 'preferred_username'], lifetime: '8h' } };
+
 /** Accredit: four identity headers, and one rule that asks for a group, behind as many others as are wanted. */
-export function accredit(provider, { rules = 1, bearer = false, session = {} } = {}) {
+export function accredit(provider, { rules = 1, bearer = false, jwt = false } = {}) {
   const plugin = (configuration) => {
     configuration.origins = [`http://${HOST}`];
     // Nothing is printed; Envoy's own filters leave nothing for an access log either.
     delete configuration.filter_state;
-    configuration.session = { ...configuration.session, idle: '8h', ...session };
+    configuration.session = { ...configuration.session, ...(jwt ? asJwt : sealed) };
     const others = Array.from({ length: rules - 1 }, (_, i) => ({ match: { path_separated_prefix: `/service-${i}/api` }, ...groupRule }));
     configuration.rules = [...others, { match: { path_separated_prefix: '/fast' }, ...groupRule }];
     if (bearer) configuration.providers[0].bearer = { audiences: ['orders'] };

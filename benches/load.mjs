@@ -54,9 +54,13 @@ export class Loader {
     // It goes on where it ended: what came last must not come first, or it would still be remembered.
     const key = `${envoy.port} ${traffic.name}`;
     const start = (this.#sent.get(key) ?? 0) % traffic.requests.length;
-    const options = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--latency', '-s', this.script, `http://127.0.0.1:${envoy.port}`, this.#file(traffic), traffic.path, start];
+    const options = ['-t1', `-c${CONNECTIONS}`, `-d${Math.ceil(seconds)}s`, '--latency', '-s', this.script, `http://127.0.0.1:${envoy.port}`, this.#file(traffic), traffic.path, start];
     const before = cpuNanoseconds(envoy.pid);
-    const output = await finished(spawn(this.wrk, options));
+    const child = spawn(this.wrk, options);
+    // It knows whole seconds only. Interrupted, it reports what there was until then.
+    const interrupt = Number.isInteger(seconds) ? undefined : setTimeout(() => child.kill('SIGINT'), seconds * 1000);
+    const output = await finished(child);
+    clearTimeout(interrupt);
     const used = cpuNanoseconds(envoy.pid) - before;
     const requests = Number(/(\d+) requests in/.exec(output)?.[1] ?? 0);
     if (!requests) throw new Error(`wrk sent nothing:\n${output}`);

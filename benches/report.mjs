@@ -3,17 +3,20 @@
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 
-const median = (numbers) => {
+/** The number below which such a part of them lies, between two of them in proportion. */
+function quantile(numbers, part) {
   const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-};
+  const place = (sorted.length - 1) * part;
+  const [below, above] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]];
+  return below + (above - below) * (place % 1);
+}
 
-/** A quarter of the rounds were quieter than this. Whatever disturbs a round makes it dearer, never cheaper, so the quiet ones tell more than the middle. */
-const quiet = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor((numbers.length - 1) / 4)];
+const median = (numbers) => quantile(numbers, 0.5);
 
-/** What a line costs beyond its floor. */
-const cost = (runs) => quiet(runs.map(({ microseconds }) => microseconds)) - quiet(runs.map(({ floor }) => floor));
+/** What a line cost beyond the floor beside it, round by round. */
+const differences = (runs) => runs.map(({ microseconds, floor }) => microseconds - floor);
+
+const cost = (runs) => median(differences(runs));
 
 /** Prints the table and the ratios, writes result.json and result.svg if the run was complete; returns how many limits were missed. */
 export function report({ lines, measured, targets, memory, rounds, seconds, output, complete }) {
@@ -25,7 +28,7 @@ export function report({ lines, measured, targets, memory, rounds, seconds, outp
   print(results, ratios, memory);
   if (complete) {
     writeFileSync(output('result.json'), `${JSON.stringify({ date, machine, rounds, seconds, results, ratios, residentBytes: memory }, null, 2)}\n`);
-    writeFileSync(output('result.svg'), picture(results, `${date}, ${machine}, Envoy with one worker, the quiet quarter of ${rounds} rounds`));
+    writeFileSync(output('result.svg'), picture(results, `${date}, ${machine}, Envoy with one worker, the median of ${rounds} rounds`));
   }
   return ratios.filter(({ verdict }) => verdict === 'missed').length;
 }
@@ -33,16 +36,16 @@ export function report({ lines, measured, targets, memory, rounds, seconds, outp
 function summary(name, traffic, runs) {
   const rounded = (number, digits = 1) => Number(number.toFixed(digits));
   const of = (field) => median(runs.map((run) => run[field]));
-  const floors = runs.map(({ floor }) => floor);
-  const spread = (pick) => rounded(pick(...runs.map(({ microseconds }) => microseconds)) - quiet(floors));
+  const spread = (part) => rounded(quantile(differences(runs), part));
   return {
     name,
     traffic,
     cost: rounded(cost(runs)),
-    lowest: spread(Math.min),
-    median: spread((...all) => median(all)),
-    highest: spread(Math.max),
-    floor: rounded(quiet(floors)),
+    lowest: spread(0),
+    lowerQuartile: spread(0.25),
+    upperQuartile: spread(0.75),
+    highest: spread(1),
+    floor: rounded(of('floor')),
     perSecond: Math.round(of('perSecond')),
     p50: rounded(of('p50'), 2),
     p99: rounded(of('p99'), 2),
@@ -61,10 +64,12 @@ function print(results, ratios, memory) {
     const shown = (row) => row.map((cell, column) => (column ? String(cell).padStart(widths[column]) : String(cell).padEnd(widths[0]))).join('  ');
     console.log(`${rows.map(shown).join('\n')}\n`);
   };
-  console.log('\nCPU time of Envoy for each request, in microseconds, beyond the floor: an Envoy without the filter and the same requests\n');
+  console.log('\nCPU time of Envoy for each request, in microseconds, beyond the floor: an Envoy without the filter and the same requests, measured right beside it.');
+  console.log('The cost is the median of the rounds; then their lowest, quartiles and highest. A ratio is one cost by another.\n');
+  const cells = (line) => [line.cost, line.lowest, line.lowerQuartile, line.upperQuartile, line.highest, line.floor].map((number) => number.toFixed(1));
   table([
-    ['', 'cost', 'lowest', 'median', 'highest', 'floor', 'requests/s', 'p50 ms', 'p99 ms'],
-    ...results.map((line) => [line.name, line.cost.toFixed(1), line.lowest.toFixed(1), line.median.toFixed(1), line.highest.toFixed(1), line.floor.toFixed(1), line.perSecond, line.p50.toFixed(2), line.p99.toFixed(2)]),
+    ['', 'cost', 'lowest', '25 %', '75 %', 'highest', 'floor', 'requests/s', 'p50 ms', 'p99 ms'],
+    ...results.map((line) => [line.name, ...cells(line), line.perSecond, line.p50.toFixed(2), line.p99.toFixed(2)]),
   ]);
   if (ratios.length) table([['cost relative to', '', 'ratio', 'limit', 'goal', ''], ...ratios.map(({ of, to, value, limit, goal, verdict }) => [of, to, value.toFixed(2), limit, goal, verdict])]);
   const megabytes = (bytes) => `${(bytes / 1048576).toFixed(1)} MiB`;

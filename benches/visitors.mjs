@@ -1,5 +1,7 @@
-// Credentials by the thousand, each got as a person or a program gets it: by signing in through the gateway that is measured, or from the provider.
+// Credentials by the thousand, each got as a person or a program gets it: by signing in through the gateway that is measured, or from the provider. Sessions as
+// JWTs alone are signed here, after the pattern of one that the gateway made: signing in again within a second gives the same one.
 
+import { createHmac } from 'node:crypto';
 import http from 'node:http';
 import { sign } from '../tests/e2e/lib/misbehaving.mjs';
 
@@ -52,6 +54,19 @@ async function signIn(port, provider, begin, user) {
 export async function accreditSession(gateway, provider, user) {
   const cookies = await signIn(gateway.port, provider, '/api/login', user);
   return cookies.filter((pair) => !pair.startsWith('__Secure-')).join('; ');
+}
+
+/** So many sessions: one that is a JWT, and those that the gateway would have made of the same sign-in one second earlier each. */
+export function andEarlier(session, secret, count) {
+  const [, cookie, header, payload] = /^([^=]+)=([^.]+)\.([^.]+)\.[^.;]+$/.exec(session);
+  const claims = JSON.parse(Buffer.from(payload, 'base64url'));
+  const earlier = (seconds) => {
+    const text = JSON.stringify({ ...claims, iat: claims.iat - seconds, exp: claims.exp - seconds });
+    const signed = `${header}.${Buffer.from(text).toString('base64url')}`;
+    return `${cookie}=${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+  };
+  if (earlier(0) !== session) throw new Error('the gateway makes sessions as JWTs in another way than they are made here');
+  return Array.from({ length: count }, (_, seconds) => earlier(seconds));
 }
 
 /** The cookies of a new session of Envoy's own `oauth2` filter. */

@@ -143,7 +143,8 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b'%').add(b',');
 fn header_value(claim: &Value) -> Option<String> {
     match claim {
         Value::Array(members) => {
-            let mut list = String::new();
+            let mut list =
+                String::with_capacity(members.iter().map(|member| member.as_str().map_or(0, str::len).saturating_add(1)).sum());
             for (position, member) in members.iter().filter_map(scalar).enumerate() {
                 if position > 0 {
                     list.push(',');

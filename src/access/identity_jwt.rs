@@ -1,6 +1,7 @@
 //! The token in which the upstream is told who is asking (RFC 7519): short-lived, for one audience, signed by a key that serves
 //! nothing else. When one is due, and for whom, is decided elsewhere.
 
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub struct IdentityJwt {
     pub keys: Vec<SigningKey>,
     /// `iss`; the origin that was asked otherwise.
     pub issuer: Option<Rc<str>>,
-    /// From `iat` to `exp`.
+    /// From `iat` to `exp`, at most.
     pub lifetime: Duration,
     /// The claims beside those that every token has.
     pub claims: Vec<ClaimPath>,
@@ -30,7 +31,7 @@ pub struct IdentityJwt {
 }
 
 impl IdentityJwt {
-    /// Signs a token about somebody with these claims, for one audience.
+    /// Signs a token about somebody with these claims, for one audience, good from `life.start` to `life.end`.
     ///
     /// # Errors
     /// [`NotSigned`].
@@ -41,14 +42,14 @@ impl IdentityJwt {
         issuer: &str,
         audience: &str,
         mut claims: Claims,
-        now: Timestamp,
+        life: Range<Timestamp>,
     ) -> Result<String, NotSigned> {
         let mut set = |name: &str, value: Value| drop(claims.insert(name.to_owned(), value));
         set("iss", Value::from(issuer));
         set("sub", Value::from(subject));
         set("aud", Value::from(audience));
-        set("iat", Value::from(now.seconds()));
-        set("exp", Value::from(now.plus(self.lifetime).seconds()));
+        set("iat", Value::from(life.start.seconds()));
+        set("exp", Value::from(life.end.seconds()));
         self.keys.first().ok_or(NotSigned)?.sign(world, TYP, &claims)
     }
 }

@@ -154,6 +154,11 @@ impl VerificationKey {
         self.serves.contains(&algorithm)
     }
 
+    /// Whether a token may mean either of them.
+    pub fn is_namesake(&self, other: &Self) -> bool {
+        self.key_id == other.key_id && self.serves.iter().any(|algorithm| other.serves(*algorithm))
+    }
+
     /// Whether this key signed the message: by the host where it can, in Rust otherwise.
     pub(super) fn signed(&self, world: &dyn World, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         if !self.serves(algorithm) {

@@ -103,7 +103,8 @@ pub fn authenticate(
         }
         Carried::Sealed(sealed) => sealed,
     };
-    if let Some(verified) = memory.recall(&sealed, visit.now) {
+    let name = memory.name(&sealed);
+    if let Some(verified) = memory.recall(name, visit.now) {
         events.push(Event::SessionFromMemory);
         return Ok((verified, None));
     }
@@ -115,7 +116,7 @@ pub fn authenticate(
                 let verified = Rc::new(Verified::by_session(settings, session));
                 let until =
                     renewal_due.min(verified.principal.expires).min(visit.now.plus(LONGEST_MEMORY)).min(verified.tokens_due());
-                memory.remember(&sealed, Rc::clone(&verified), weight(&verified, sealed.len()), until);
+                memory.remember(name, Rc::clone(&verified), weight(&verified, sealed.len()), until);
                 return Ok((verified, None));
             }
             let renewed = session.renewed(visit.now);
@@ -135,8 +136,9 @@ pub fn authenticate(
 pub fn forget(gateway: &mut Gateway, world: &dyn World, visit: &Visit) -> Option<Session> {
     let settings = &gateway.settings;
     let Carried::Sealed(carried) = cookie::read(&settings.session.cookie, &visit.request.headers) else { return None };
-    gateway.memory.forget(&carried);
-    gateway.tokens.forget(&carried);
+    let name = gateway.memory.name(&carried);
+    gateway.memory.forget(name);
+    gateway.tokens.forget(name);
     match &settings.session.form {
         Form::Sealed => Session::parse(&settings.sealer.open(Purpose::Session, &carried)?),
         // It is not renewed: what is not good needs no ending.

@@ -16,6 +16,7 @@ use crate::flow::step::{Asking, ByItself, Resource};
 use crate::flow::visit::Visit;
 use crate::oidc::access_token::{self, AccessToken, AccessTokenError, Bearer, BearerKeys};
 use crate::oidc::introspection::{Proved, introspection_request, introspection_response};
+use crate::session::memory::Name;
 use crate::words::message::Reply;
 use crate::words::principal::{Claims, Principal, Proof};
 use crate::words::reason::{Failure, Reason};
@@ -80,8 +81,8 @@ pub fn authenticate(
     events: &mut Vec<Event>,
 ) -> Identity {
     let settings = Rc::clone(&gateway.settings);
-    let credential = token.expose().as_bytes();
-    if let Some(verified) = gateway.tokens.recall(credential, visit.now) {
+    let token_name = gateway.tokens.name(token.expose().as_bytes());
+    if let Some(verified) = gateway.tokens.recall(token_name, visit.now) {
         let still_good = match verified.credential {
             Credential::Token { keys_fetched } => {
                 let provider = settings.provider(&verified.principal.provider);
@@ -96,7 +97,7 @@ pub fn authenticate(
             return Identity::Known(verified, None);
         }
     }
-    if let Some(failure) = gateway.refused.recall(credential, visit.now) {
+    if let Some(failure) = gateway.refused.recall(token_name, visit.now) {
         events.push(Event::TokenFromMemory);
         return Identity::Unknown(failure.as_ref().clone());
     }
@@ -129,7 +130,7 @@ pub fn authenticate(
             if accepted.introspection.as_ref().is_some_and(|asked| asked.about.jwts()) {
                 return ask(gateway, world, visit, provider, token, ByItself::Proved(verified));
             }
-            remember(gateway, token, &verified, visit.now.plus(LONGEST_MEMORY));
+            remember(gateway, token_name, token, &verified, visit.now.plus(LONGEST_MEMORY));
             Identity::Known(verified, None)
         }
         Err(AccessTokenError::KeyUnknown(failure)) if configured => Identity::Unknown(failure),
@@ -213,7 +214,8 @@ pub fn introspected(
                 ByItself::Nothing => Rc::new(known(&settings, provider, access_token, Credential::OpaqueToken)),
                 ByItself::Proved(verified) => verified,
             };
-            remember(gateway, &token, &verified, until);
+            let name = gateway.tokens.name(token.expose().as_bytes());
+            remember(gateway, name, &token, &verified, until);
             Identity::Known(verified, None)
         }
         Err(failure) if failure.reason == Reason::IntrospectionUnavailable => {
@@ -223,29 +225,39 @@ pub fn introspected(
         Err(failure) => {
             events.push(Event::TokenIntrospected(Said::Bad));
             let until = visit.now.plus(introspection.cache.min(LONGEST_REFUSAL));
-            gateway.refused.remember(token.expose().as_bytes(), Rc::new(failure.clone()), failure.detail.len(), until);
+            gateway.refused.remember(
+                gateway.refused.name(token.expose().as_bytes()),
+                Rc::new(failure.clone()),
+                failure.detail.len(),
+                until,
+            );
             Identity::Unknown(failure)
         }
     }
 }
 
-fn remember(gateway: &mut Gateway, token: &Secret, verified: &Rc<Verified>, until: Timestamp) {
+fn remember(gateway: &mut Gateway, name: Name, token: &Secret, verified: &Rc<Verified>, until: Timestamp) {
     let bytes = weight(verified, token.len());
     let until = until.min(verified.principal.expires);
-    gateway.tokens.remember(token.expose().as_bytes(), Rc::clone(verified), bytes, until);
+    gateway.tokens.remember(name, Rc::clone(verified), bytes, until);
 }
 
 fn known(settings: &Settings, provider: &ProviderSettings, token: AccessToken, credential: Credential) -> Verified {
     let mut claims = Claims::new();
     settings.kept_claims.iter().for_each(|path| path.copy(&token.claims, &mut claims));
+    // An application takes a request without a name for nobody's: it is told of the client. Conditions see what the token says.
+    let mut told = claims.clone();
+    told.entry("sub").or_insert_with(|| token.subject.as_str().into());
     let principal = Principal {
         provider: provider.oidc.name.clone(),
         subject: token.subject,
-        claims: Rc::new(claims),
+        claims: Rc::new(told),
         proof: Proof::BearerToken,
         expires: token.expires,
     };
-    Verified::by_token(settings, principal, credential)
+    let mut verified = Verified::by_token(settings, principal, credential);
+    verified.principal.claims = Rc::new(claims);
+    verified
 }
 
 /// Newer keys may help, once. While `lease` says that they may not be fetched yet, nobody waits: anybody can send tokens that name

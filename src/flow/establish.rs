@@ -74,7 +74,6 @@ fn session_cookies(
     let (kept_tokens, tokens_end) = first_tokens(settings, now, tokens, id_token)?;
     let new = NewSession {
         provider: provider.oidc.name.clone(),
-        issuer: provider.oidc.issuer().to_owned(),
         subject: id_token.subject.clone(),
         provider_session: id_token.sid.clone(),
         auth_time: id_token.auth_time,

@@ -15,7 +15,7 @@ use crate::flow::visit::Visit;
 use crate::flow::{callback, exchange, published, refresh, sign_in, sign_out, whoami};
 use crate::session::attempt::Ending;
 use crate::session::cookie;
-use crate::session::memory::Memory;
+use crate::session::memory::{Memory, NamingKey};
 use crate::session::tombstone::{self, Ended};
 use crate::words::body::Body;
 use crate::words::message::{Headers, Reply, Request};
@@ -52,9 +52,9 @@ impl Gateway {
     /// # Errors
     /// [`NoRandomness`] when the host has no random bytes; nothing can be promised then.
     pub fn new(world: &mut dyn World, settings: Settings) -> Result<Self, NoRandomness> {
-        let memory = Memory::new(world, MEMORY_BYTES)?;
-        let tokens = Memory::new(world, MEMORY_BYTES)?;
-        let refused = Memory::new(world, REFUSED_BYTES)?;
+        let naming = NamingKey::new(world)?;
+        let (memory, tokens) = (Memory::new(naming, MEMORY_BYTES), Memory::new(naming, MEMORY_BYTES));
+        let refused = Memory::new(naming, REFUSED_BYTES);
         let background = Background::new(&settings);
         Ok(Self { settings: Rc::new(settings), memory, tokens, refused, asking: Rc::default(), background })
     }

@@ -1,8 +1,9 @@
 //! The token that tells the upstream who is asking, for one that does not want to trust plain headers. It is signed once for each
-//! session and audience, and again when half of its life is over.
+//! session and audience, and again when half of its life is over. It does not outlive what it tells of.
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::access::identity_jwt::IdentityJwt;
 use crate::access::route::Rule;
@@ -17,6 +18,9 @@ use crate::words::world::World;
 
 /// So many tokens are remembered for one session; a further one takes the place of the first.
 const MOST_REMEMBERED: usize = 4;
+
+/// A bearer token that has ended by our clock, and may be good by its provider's, is told of for this long: for one request.
+const IN_DOUBT: Duration = Duration::from_secs(5);
 
 /// The tokens that were signed for somebody lately.
 pub struct Remembered {
@@ -84,12 +88,14 @@ pub fn header(
     if settings.several_claimants && !principal.provider.is_empty() {
         claims.insert(PROVIDER.to_owned(), principal.provider.as_str().into());
     }
-    let token = identity_jwt.sign(world, &principal.subject, &issuer, &audience, claims, visit.now);
+    let ends = if principal.expires > visit.now { principal.expires } else { visit.now.plus(IN_DOUBT) };
+    let life = visit.now..ends.min(visit.now.plus(identity_jwt.lifetime));
+    let token = identity_jwt.sign(world, &principal.subject, &issuer, &audience, claims, life);
     let token = token.map_err(|_| Failure::new(Reason::Internal, "the identity JWT could not be signed"))?;
     if signed.len() >= MOST_REMEMBERED {
         signed.remove(0);
     }
-    let until = visit.now.plus(identity_jwt.lifetime.checked_div(2).unwrap_or_default());
+    let until = ends.min(visit.now.plus(identity_jwt.lifetime.checked_div(2).unwrap_or_default()));
     signed.push(Signed { issuer, audience, token: token.clone(), until });
     verified.identity_jwts.tokens.set(signed);
     Ok((name, token))

@@ -11,6 +11,9 @@ use crate::words::world::{Version, World};
 /// The longest wait after repeated failures: a provider that is back must not be waited for much longer.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(10);
 
+/// Nobody holds a lease for longer: the longest `timeout` and `sign_in.wait` that may be configured, and a second.
+const LONGEST_SPAN: Duration = Duration::from_secs(121);
+
 /// So many provoked fetches may follow each other at once …
 const BURST: u32 = 3;
 
@@ -57,8 +60,10 @@ pub fn acquire(world: &mut dyn World, key: &str, now: Timestamp, span: Duration,
         let _ = write(world, key, Lease::default(), Version::Any);
         return Grant::InProgress;
     };
-    // Further ahead than anybody sets them: the clock was set back, or somebody else writes here.
-    if lease.held_until > now.plus(span) || lease.not_before > now.plus(LONGEST_BACK_OFF) || lease.counted > now {
+    // Further ahead than anybody sets them: the clock was set back, or somebody else writes here. Another configuration may ask for
+    // more time than this one does.
+    if lease.held_until > now.plus(span.max(LONGEST_SPAN)) || lease.not_before > now.plus(LONGEST_BACK_OFF) || lease.counted > now
+    {
         lease = Lease::default();
     }
     if now < lease.held_until {
@@ -153,6 +158,15 @@ mod tests {
         ask(&mut world, 100_000, Urgency::Due);
         assert_eq!(ask(&mut world, 100_000, Urgency::Due), Grant::Granted);
         assert_eq!(ask(&mut world, 0, Urgency::Due), Grant::Granted);
+    }
+
+    #[test]
+    fn whoever_asks_for_less_time_takes_no_lease_that_is_in_use() {
+        let mut world = Still::default();
+        ask(&mut world, 0, Urgency::Due);
+        assert_eq!(acquire(&mut world, "k", at(0), LONGEST_SPAN, Urgency::Due), Grant::Granted);
+        assert_eq!(ask(&mut world, 1, Urgency::Due), Grant::InProgress);
+        assert_eq!(ask(&mut world, LONGEST_SPAN.as_secs(), Urgency::Due), Grant::Granted);
     }
 
     #[test]

@@ -29,7 +29,8 @@ use crate::words::world::World;
 /// A refresh that fails is tried again for this long after the last request that wanted it.
 const LONGEST_INTEREST: Duration = Duration::from_secs(120);
 
-/// So many sessions of one worker may be due at a time; each is held with its tokens.
+/// So many sessions of one worker may be due at a time; each is held with its tokens. When as many are, each provider has room for
+/// its share of them all the same: one that does not answer must not keep the others' people waiting.
 const MOST_WANTED: usize = 1_000;
 
 /// A session to be refreshed.
@@ -112,7 +113,9 @@ impl Gateway {
 impl Background {
     /// Remembers that a session is due; says whether there was room for it.
     fn want_refreshed(&mut self, session: &Session, now: Timestamp) -> bool {
-        let room = self.wanted.len() < MOST_WANTED;
+        let share = MOST_WANTED.checked_div(self.providers.len()).unwrap_or_default();
+        let of_same = || self.wanted.iter().filter(|want| want.session.provider == session.provider).count();
+        let room = self.wanted.len() < MOST_WANTED || of_same() < share;
         match self.wanted.iter_mut().find(|want| want.session.id == session.id) {
             Some(want) if want.session.tokens.refreshed >= session.tokens.refreshed => want.asked = now,
             Some(want) => *want = Want::new(session.clone(), now),

@@ -24,8 +24,8 @@ pub fn authenticate(
 ) -> Option<Identity> {
     let settings = Rc::clone(&gateway.settings);
     let jwt = settings.session.as_bearer()?;
-    let credential = token.expose().as_bytes();
-    if let Some(verified) = gateway.tokens.recall(credential, visit.now) {
+    let name = gateway.tokens.name(token.expose().as_bytes());
+    if let Some(verified) = gateway.tokens.recall(name, visit.now) {
         let Credential::Session(_) = verified.credential else { return None };
         events.push(Event::TokenFromMemory);
         return Some(Identity::Known(verified, None));
@@ -41,6 +41,6 @@ pub fn authenticate(
     events.push(Event::TokenVerified);
     let verified = Rc::new(Verified::by_session_token(&settings, session));
     let until = verified.principal.expires.min(visit.now.plus(LONGEST_MEMORY));
-    gateway.tokens.remember(credential, Rc::clone(&verified), weight(&verified, credential.len()), until);
+    gateway.tokens.remember(name, Rc::clone(&verified), weight(&verified, token.len()), until);
     Some(Identity::Known(verified, None))
 }

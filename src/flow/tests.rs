@@ -11,6 +11,7 @@ mod bearer;
 mod bodies;
 mod callback;
 mod exchange;
+mod fair;
 mod form_post;
 mod identity_jwt;
 mod introspection;

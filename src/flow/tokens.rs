@@ -89,11 +89,11 @@ fn good_until(
     Ok(Some(Until { due: now.plus(life.saturating_sub(lead)), end, id_token_end: of_id_token }))
 }
 
-/// The session as it is with new tokens: the same one, one generation further.
+/// The session as it is with new tokens: the same one, refreshed once more.
 ///
 /// What a new ID token says of the person replaces what was known, unless it says nothing at all: a claim that it leaves out beside
 /// others is no longer so, whether we keep those others or not. Claims that may have come from userinfo, which is not asked again,
-/// stay until it names them.
+/// stay until it names them. What it says of how that was proved (`acr`, `amr`) always counts.
 pub(super) fn with_new_tokens(
     settings: &Settings,
     provider: &ProviderSettings,
@@ -105,7 +105,6 @@ pub(super) fn with_new_tokens(
     let id_token_end = id_token.map(|id_token| id_token.expires);
     let until = good_until(settings, now, came.expires_in, id_token_end, SHORTEST_REFRESHED_LIFE)?;
     let mut new = session.clone();
-    new.generation = new.generation.saturating_add(1);
     let tokens = &mut new.tokens;
     tokens.refreshed = tokens.refreshed.saturating_add(1);
     if settings.forward.access_token {
@@ -123,10 +122,10 @@ pub(super) fn with_new_tokens(
     match id_token {
         Some(id_token) => {
             let claims = kept(settings, &id_token.claims);
-            if provider.oidc.userinfo {
-                userinfo::merge(Rc::make_mut(&mut new.claims), claims);
-            } else if userinfo::describe(&id_token.claims) {
+            if !provider.oidc.userinfo && userinfo::describe(&id_token.claims) {
                 new.claims = Rc::new(claims);
+            } else {
+                userinfo::merge_newer(Rc::make_mut(&mut new.claims), claims);
             }
         }
         // The ID token that is forwarded stays the old one, and nothing renews it.

@@ -57,7 +57,7 @@ pub enum Errand {
 
 /// All providers' metadata and keys, and the sessions that are to be refreshed.
 pub struct Background {
-    providers: Vec<Keep>,
+    pub(super) providers: Vec<Keep>,
     pub(super) wanted: Vec<Want>,
     /// The providers of which was told that they issue no refresh token.
     without_refresh_token: Vec<String>,

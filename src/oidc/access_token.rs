@@ -223,16 +223,21 @@ pub(super) fn times(claims: &Claims, provider: &Provider, now: Timestamp) -> Res
     Ok(expires)
 }
 
+/// What the name of a client begins with that acts for nobody. No `sub` does: whoever can choose theirs would be taken for it.
+pub(super) const CLIENT: &str = "client:";
+
 /// `sub`; or the client, for a token without a person, so marked that it is nobody's `sub`.
 pub(super) fn subject(claims: &Claims) -> Result<String, Failure> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let subject = match claims.get("sub") {
-        Some(_) => text("sub").map(str::to_owned),
-        None => text("client_id").or_else(|| text("azp")).map(|client| format!("client:{client}")),
+        Some(_) => text("sub").filter(|subject| !subject.starts_with(CLIENT)).map(str::to_owned),
+        None => text("client_id").or_else(|| text("azp")).map(|client| format!("{CLIENT}{client}")),
     };
     let plain =
         |subject: &String| !subject.is_empty() && subject.len() <= 255 && subject.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    subject.filter(plain).ok_or_else(|| invalid("it names neither a subject nor a client"))
+    subject
+        .filter(plain)
+        .ok_or_else(|| invalid("it names neither a subject nor a client, or a subject as if it were one (client:…)"))
 }
 
 #[cfg(test)]

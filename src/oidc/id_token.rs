@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::crypto::jws::{self, JwsError, Verified};
 use crate::crypto::key::{Algorithm, KeySet, left_half_hash};
+use crate::oidc::access_token::CLIENT;
 use crate::oidc::provider::Provider;
 use crate::words::principal::Claims;
 use crate::words::quote::quote;
@@ -213,6 +214,7 @@ fn subject(claims: &Claims) -> Result<String, Failure> {
     let refused = |detail: &str| Err(Failure::new(Reason::IdTokenSubject, detail));
     match claims.get("sub") {
         Some(Value::String(subject)) if subject.is_empty() => refused("sub is empty"),
+        Some(Value::String(subject)) if subject.starts_with(CLIENT) => refused("sub is like the name of a client (client:…)"),
         Some(Value::String(subject)) if subject.len() > LONGEST_SUBJECT => refused("sub is longer than 255 characters"),
         Some(Value::String(subject)) if subject.bytes().all(|byte| matches!(byte, b' '..=b'~')) => Ok(subject.clone()),
         Some(Value::String(_)) => refused("sub has characters that are not printable ASCII"),

@@ -13,6 +13,9 @@ use crate::words::reason::{Failure, Reason};
 /// So many keys of a set are looked at.
 const MOST_KEYS: usize = 64;
 
+/// So many keys that one token may be signed by are kept: of one name, or of none, and for one algorithm. Each of them is tried.
+const MOST_NAMESAKES: usize = 4;
+
 const TROUBLES: Troubles =
     Troubles { timeout: Reason::KeysUnavailable, unreachable: Reason::KeysUnavailable, malformed: Reason::KeysUnavailable };
 
@@ -42,7 +45,14 @@ pub fn keys_response(provider: &Provider, metadata: &Metadata, reply: &Reply) ->
         why.dedup();
         return Err(answer.malformed(&format!("no key of {} is usable: {}", listed.len(), why.join(", "))));
     }
-    Ok(KeySet::new(usable.into_iter().flatten().collect()))
+    let mut keys: Vec<VerificationKey> = Vec::new();
+    for key in usable.into_iter().flatten() {
+        let is_namesake = |other: &&VerificationKey| key.is_namesake(other);
+        if keys.iter().filter(is_namesake).count() < MOST_NAMESAKES {
+            keys.push(key);
+        }
+    }
+    Ok(KeySet::new(keys))
 }
 
 #[cfg(test)]

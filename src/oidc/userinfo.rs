@@ -76,6 +76,13 @@ pub fn describe(claims: &Claims) -> bool {
     claims.keys().any(|name| !PROTOCOL.contains(&name.as_str()))
 }
 
+/// Adds what a newer ID token says to what was known: who, and how that was proved, is as the newer one tells it.
+pub fn merge_newer(claims: &mut Claims, id_token: Claims) {
+    let (protocol, others): (Claims, Claims) = id_token.into_iter().partition(|(name, _)| PROTOCOL.contains(&name.as_str()));
+    claims.extend(protocol);
+    merge(claims, others);
+}
+
 /// Adds what userinfo says to the claims of an ID token.
 pub fn merge(claims: &mut Claims, userinfo: Claims) {
     for (value, verified) in VERIFIED {

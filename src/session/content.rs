@@ -15,7 +15,7 @@ use crate::words::time::Timestamp;
 use crate::words::world::{NoRandomness, World};
 
 /// The version of the content; another one is not read.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// A signed-in session. The short names keep the cookie small.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,15 +26,9 @@ pub struct Session {
     /// Random, made at sign-in, so that an identifier from before never survives it.
     #[serde(rename = "i")]
     pub id: String,
-    /// How often it was renewed.
-    #[serde(rename = "g")]
-    pub generation: u32,
-    /// The configured provider's name.
+    /// The configured provider's name. Its issuer is part of the fingerprint.
     #[serde(rename = "p")]
     pub provider: String,
-    /// `iss` of the ID token.
-    #[serde(rename = "is")]
-    pub issuer: String,
     /// `sub` of the ID token.
     #[serde(rename = "s")]
     pub subject: String,
@@ -158,8 +152,6 @@ impl Lifetimes {
 pub struct NewSession {
     /// The configured provider's name.
     pub provider: String,
-    /// `iss`.
-    pub issuer: String,
     /// `sub`.
     pub subject: String,
     /// `sid`.
@@ -192,9 +184,7 @@ impl Session {
         Self {
             version: VERSION,
             id,
-            generation: 0,
             provider: new.provider,
-            issuer: new.issuer,
             subject: new.subject,
             provider_session: new.provider_session,
             auth_time: new.auth_time,
@@ -242,7 +232,7 @@ impl Session {
 
     /// The same session, in use now.
     pub fn renewed(&self, now: Timestamp) -> Self {
-        Self { generation: self.generation.saturating_add(1), renewed: now, ..self.clone() }
+        Self { renewed: now, ..self.clone() }
     }
 
     /// The same session, last in use then.
@@ -277,7 +267,6 @@ pub(crate) mod tests {
     pub(crate) fn alice() -> NewSession {
         NewSession {
             provider: "demo".into(),
-            issuer: "https://sso.example".into(),
             subject: "alice".into(),
             provider_session: Some("s1".into()),
             auth_time: Some(1),
@@ -320,7 +309,7 @@ pub(crate) mod tests {
     fn another_version_or_shape_is_not_read() {
         let session = session(alice());
         let text = String::from_utf8(session.write()).unwrap();
-        for other in [text.replace("\"v\":1", "\"v\":2"), text.replace("\"v\":1", "\"v\":1,\"x\":1"), "{}".into(), "".into()] {
+        for other in [text.replace("\"v\":2", "\"v\":1"), text.replace("\"v\":2", "\"v\":2,\"x\":1"), "{}".into(), "".into()] {
             assert_eq!(Session::read(other.as_bytes(), at(0), LIFETIMES), Err(Reason::SessionInvalid), "{other}");
         }
     }

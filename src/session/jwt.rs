@@ -154,7 +154,6 @@ impl JwtSettings {
         self.claims.iter().chain(&always).for_each(|path| path.copy(&claims, &mut kept));
         let new = NewSession {
             provider,
-            issuer: String::new(),
             subject,
             provider_session: None,
             auth_time: None,
@@ -197,17 +196,16 @@ impl JwtSettings {
         if ours { Ok(()) } else { Err(invalid("its aud is not session.jwt.audience")) }
     }
 
-    /// The provider that proved the identity: the only one, or the one that the token names; an empty text where none is configured.
+    /// The provider that proved the identity: the one that the token names, which must be one of ours; else the only one, or an
+    /// empty text where none is configured. Gateways with the same key may have other providers: theirs are nobody here.
     fn provider(&self, claims: &Claims) -> Result<String, JwtError> {
-        match self.providers.as_slice() {
-            [] => Ok(String::new()),
-            [only] => Ok(only.clone()),
-            several => {
-                let named = claims.get(PROVIDER).and_then(Value::as_str);
-                let known = several.iter().find(|name| named == Some(name.as_str()));
-                known.cloned().ok_or_else(|| invalid("its idp names no configured provider"))
-            }
-        }
+        let known = match (claims.get(PROVIDER), self.providers.as_slice()) {
+            (None, []) => Some(String::new()),
+            (None, [only]) => Some(only.clone()),
+            (None, _) => None,
+            (Some(named), several) => several.iter().find(|name| named == *name).cloned(),
+        };
+        known.ok_or_else(|| invalid("its idp names no configured provider"))
     }
 }
 

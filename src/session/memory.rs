@@ -1,7 +1,6 @@
 //! What a worker has verified before, so that it need not do it again: bounded in bytes, never past its expiry.
 //!
-//! Entries are found by a hash keyed with random bytes of the host, so that nobody can compute a credential that hits an entry
-//! of somebody else. The memory belongs to one configuration and its keys and goes with them.
+//! Entries are found by the credential's name, a keyed hash. The memory belongs to one configuration and its keys and goes with them.
 
 use std::hash::Hasher;
 use std::rc::Rc;
@@ -17,11 +16,32 @@ const OVERHEAD: usize = 160;
 
 /// Verified things by the credential that proved them.
 pub struct Memory<T> {
-    entries: LruCache<u128, Entry<T>>,
-    key: [u8; 16],
+    entries: LruCache<Name, Entry<T>>,
+    key: NamingKey,
     bytes: usize,
     most_bytes: usize,
 }
+
+/// What makes names of credentials: random, so that nobody can compute a credential that has the name of somebody else's.
+#[derive(Clone, Copy)]
+pub struct NamingKey([u8; 16]);
+
+impl NamingKey {
+    /// A new one.
+    ///
+    /// # Errors
+    /// [`NoRandomness`] when the host gives none.
+    pub fn new(world: &mut dyn World) -> Result<Self, NoRandomness> {
+        let mut key = [0; 16];
+        world.random(&mut key)?;
+        Ok(Self(key))
+    }
+}
+
+/// A credential's name, by which all memories with the same key know it: they take it instead of the credential, because a
+/// credential is long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Name(u128);
 
 struct Entry<T> {
     value: Rc<T>,
@@ -31,19 +51,20 @@ struct Entry<T> {
 
 impl<T> Memory<T> {
     /// An empty memory of at most `most_bytes`.
-    ///
-    /// # Errors
-    /// [`NoRandomness`] when the host gives no key.
-    pub fn new(world: &mut dyn World, most_bytes: usize) -> Result<Self, NoRandomness> {
-        let mut key = [0; 16];
-        world.random(&mut key)?;
-        Ok(Self { entries: LruCache::unbounded(), key, bytes: 0, most_bytes })
+    pub fn new(key: NamingKey, most_bytes: usize) -> Self {
+        Self { entries: LruCache::unbounded(), key, bytes: 0, most_bytes }
+    }
+
+    /// A credential's name.
+    pub fn name(&self, credential: &[u8]) -> Name {
+        let mut hasher = SipHasher24::new_with_key(&self.key.0);
+        hasher.write(credential);
+        Name(hasher.finish128().as_u128())
     }
 
     /// What was remembered of this very credential, unless it has ended.
-    pub fn recall(&mut self, credential: &[u8], now: Timestamp) -> Option<Rc<T>> {
-        let key = self.hash(credential);
-        let entry = self.entries.get(&key)?;
+    pub fn recall(&mut self, credential: Name, now: Timestamp) -> Option<Rc<T>> {
+        let entry = self.entries.get(&credential)?;
         if now >= entry.until {
             self.forget(credential);
             return None;
@@ -52,13 +73,12 @@ impl<T> Memory<T> {
     }
 
     /// Remembers a verified thing of about `bytes` until `until`; what was not asked for longest makes room.
-    pub fn remember(&mut self, credential: &[u8], value: Rc<T>, bytes: usize, until: Timestamp) {
+    pub fn remember(&mut self, credential: Name, value: Rc<T>, bytes: usize, until: Timestamp) {
         let bytes = bytes.saturating_add(OVERHEAD);
         if bytes > self.most_bytes {
             return;
         }
-        let key = self.hash(credential);
-        if let Some(before) = self.entries.put(key, Entry { value, until, bytes }) {
+        if let Some(before) = self.entries.put(credential, Entry { value, until, bytes }) {
             self.bytes = self.bytes.saturating_sub(before.bytes);
         }
         self.bytes = self.bytes.saturating_add(bytes);
@@ -69,17 +89,10 @@ impl<T> Memory<T> {
     }
 
     /// Forgets one credential.
-    pub fn forget(&mut self, credential: &[u8]) {
-        let key = self.hash(credential);
-        if let Some(entry) = self.entries.pop(&key) {
+    pub fn forget(&mut self, credential: Name) {
+        if let Some(entry) = self.entries.pop(&credential) {
             self.bytes = self.bytes.saturating_sub(entry.bytes);
         }
-    }
-
-    fn hash(&self, credential: &[u8]) -> u128 {
-        let mut hasher = SipHasher24::new_with_key(&self.key);
-        hasher.write(credential);
-        hasher.finish128().as_u128()
     }
 }
 
@@ -93,45 +106,49 @@ mod tests {
     }
 
     fn memory(most_bytes: usize) -> Memory<u32> {
-        Memory::new(&mut Still::default(), most_bytes).unwrap()
+        Memory::new(NamingKey::new(&mut Still::default()).unwrap(), most_bytes)
+    }
+
+    fn name(credential: &[u8]) -> Name {
+        memory(0).name(credential)
     }
 
     #[test]
     fn nothing_is_recalled_past_its_end() {
         let mut memory = memory(1_000);
-        memory.remember(b"a", Rc::new(1), 10, at(5));
-        assert_eq!(memory.recall(b"a", at(4)).as_deref(), Some(&1));
-        assert_eq!(memory.recall(b"a", at(5)), None);
+        memory.remember(name(b"a"), Rc::new(1), 10, at(5));
+        assert_eq!(memory.recall(name(b"a"), at(4)).as_deref(), Some(&1));
+        assert_eq!(memory.recall(name(b"a"), at(5)), None);
         assert_eq!(memory.bytes, 0);
     }
 
     #[test]
     fn another_credential_recalls_nothing() {
         let mut memory = memory(1_000);
-        memory.remember(b"a", Rc::new(1), 10, at(5));
-        assert_eq!(memory.recall(b"A", at(0)), None);
-        memory.forget(b"a");
-        assert_eq!(memory.recall(b"a", at(0)), None);
+        memory.remember(name(b"a"), Rc::new(1), 10, at(5));
+        assert_eq!(memory.recall(name(b"A"), at(0)), None);
+        memory.forget(name(b"a"));
+        assert_eq!(memory.recall(name(b"a"), at(0)), None);
     }
 
     #[test]
     fn a_flood_of_credentials_stays_within_its_bytes() {
         let mut memory = memory(10 * (OVERHEAD + 10));
         for credential in 0..1_000_u32 {
-            memory.remember(&credential.to_le_bytes(), Rc::new(credential), 10, at(5));
+            memory.remember(name(&credential.to_le_bytes()), Rc::new(credential), 10, at(5));
             assert!(memory.bytes <= memory.most_bytes);
         }
         assert_eq!(memory.entries.len(), 10);
-        assert_eq!(memory.recall(&999_u32.to_le_bytes(), at(0)).as_deref(), Some(&999));
-        memory.remember(b"huge", Rc::new(0), usize::MAX, at(5));
-        assert_eq!(memory.recall(b"huge", at(0)), None);
+        assert_eq!(memory.recall(name(&999_u32.to_le_bytes()), at(0)).as_deref(), Some(&999));
+        memory.remember(name(b"huge"), Rc::new(0), usize::MAX, at(5));
+        assert_eq!(memory.recall(name(b"huge"), at(0)), None);
     }
 
     #[test]
     fn remembering_again_does_not_count_twice() {
         let mut memory = memory(1_000);
         for _ in 0..100 {
-            memory.remember(b"a", Rc::new(1), 10, at(5));
+            memory.remember(name(b"a"), Rc::new(1), 10, at(5));
         }
         assert_eq!(memory.bytes, OVERHEAD + 10);
     }

@@ -1,7 +1,8 @@
 //! Sessions whose tokens were refreshed, for as long as requests may still carry the cookie from before: the answer that sets the
 //! new one may not have left yet, another tab's request may be under way, and a refresh token that was spent must not be spent
 //! again. They stand sealed in the memory that the workers of one process share, in a table of fixed size (shared data cannot be
-//! deleted): an entry goes when another session needs its place. Who may refresh, and when, is not known here.
+//! deleted): an entry goes when another session needs its place. Each provider has a table of its own, which no other one's people
+//! can fill. Who may refresh, and when, is not known here.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,7 +13,7 @@ use crate::session::content::Session;
 use crate::words::time::Timestamp;
 use crate::words::world::{NoRandomness, Version, World};
 
-/// So many sessions at most. Each takes what its cookie takes: a few KiB, 30 at most.
+/// So many sessions of one provider at most. Each takes what its cookie takes: a few KiB, 30 at most.
 const PLACES: u16 = 2_048;
 
 /// Where a session may stand: one of two places, so that two sessions seldom want the same.
@@ -28,12 +29,13 @@ impl Places {
             let bytes = [digest.get(high), digest.get(low)].map(|byte| byte.copied().unwrap_or_default());
             u16::from_be_bytes(bytes).checked_rem(PLACES).unwrap_or_default()
         };
-        let keys = [place(0, 1), place(2, 3)].map(|place| format!("accredit/1/refreshed/{place}"));
+        let keys = [place(0, 1), place(2, 3)].map(|place| format!("accredit/1/refreshed/{}/{place}", session.provider));
         Self { digest: URL_SAFE_NO_PAD.encode(digest), keys }
     }
 }
 
-/// The key under which workers agree who refreshes a session. Sessions may share one; they only wait for each other then.
+/// The key under which workers agree who refreshes a session. Sessions of one provider may share one; they only wait for each other
+/// then.
 pub fn lease_key(session: &Session) -> String {
     let [place, _] = Places::of(session).keys;
     format!("{place}/lease")
@@ -147,5 +149,19 @@ mod tests {
         assert!(world.memory.borrow().len() <= usize::from(PLACES));
         let found = |one: &&Session| newer(&world, &sealer, &refreshed(one, 0)).is_some();
         assert!(all.iter().rev().take(100).filter(found).count() >= 99);
+    }
+
+    #[test]
+    fn one_provider_s_flood_of_refreshes_pushes_nobody_of_another_out() {
+        let (mut world, sealer) = (Still::default(), sealer(7));
+        let ours = refreshed(&session(alice()), 1);
+        keep(&mut world, &sealer, &ours, at(0)).unwrap();
+        for number in 0..8_000 {
+            let mut theirs = ours.clone();
+            (theirs.id, theirs.provider) = (number.to_string(), "partner".into());
+            assert_ne!(lease_key(&theirs), lease_key(&ours));
+            keep(&mut world, &sealer, &theirs, at(1)).unwrap();
+        }
+        assert_eq!(newer(&world, &sealer, &refreshed(&ours, 0)), Some(ours));
     }
 }

@@ -12,40 +12,37 @@ use crate::words::world::{Version, World};
 /// What has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended<'a> {
-    /// A session, by its identifier.
+    /// A session, by its identifier: base64url, and either random or a digest.
     Session(&'a str),
     /// A sign-in, by its `state`.
     Attempt(&'a str),
 }
 
 impl Ended<'_> {
-    /// The place in the table, one of 4,096, and the digest that stands there.
+    /// The place in the table, one of 4,096 of its kind, and the name that stands there.
     fn place(self) -> (String, String) {
         let (kind, name) = match self {
-            Self::Session(id) => ("session", id),
-            Self::Attempt(state) => ("attempt", state),
+            Self::Session(id) => ("session", id.to_owned()),
+            Self::Attempt(state) => ("attempt", URL_SAFE_NO_PAD.encode(Sha256::digest(state))),
         };
-        let digest = Sha256::digest(format!("{kind} {name}"));
-        let text = URL_SAFE_NO_PAD.encode(digest);
-        let slot: String = text.chars().take(2).collect();
-        (format!("accredit/1/ended/{kind}/{slot}"), text)
+        (["accredit/2/ended/", kind, "/", name.get(..2).unwrap_or_default()].concat(), name)
     }
 }
 
 /// Remembers that something has ended, until a moment after which it would not count anyway.
 pub fn mark(world: &mut dyn World, ended: Ended<'_>, until: Timestamp) {
-    let (key, digest) = ended.place();
+    let (key, name) = ended.place();
     // An unconditional write cannot lose against another worker's.
-    let _ = world.share(&key, format!("{} {digest}", until.millis()).as_bytes(), Version::Any);
+    let _ = world.share(&key, format!("{} {name}", until.millis()).as_bytes(), Version::Any);
 }
 
 /// Whether it is remembered to have ended.
 pub fn is_marked(world: &dyn World, ended: Ended<'_>, now: Timestamp) -> bool {
-    let (key, digest) = ended.place();
+    let (key, name) = ended.place();
     let Some(shared) = world.shared(&key) else { return false };
     let Ok(text) = std::str::from_utf8(&shared.value) else { return false };
     text.split_once(' ')
-        .is_some_and(|(until, other)| other == digest && until.parse().is_ok_and(|until| now < Timestamp::from_millis(until)))
+        .is_some_and(|(until, other)| other == name && until.parse().is_ok_and(|until| now < Timestamp::from_millis(until)))
 }
 
 #[cfg(test)]

@@ -207,7 +207,7 @@ describe('with a certified provider', () => {
     assert.ok(!token.includes('.'), 'this provider issued a JWT');
     const accepted = await send(token);
     assert.equal(accepted.status, 200, accepted.reason);
-    assert.equal((await stage.application.only('/hooks')).headers['x-forwarded-user'], undefined, 'a machine is nobody\'s sub');
+    assert.equal((await stage.application.only('/hooks')).headers['x-forwarded-user'], 'client:machine');
     assert.equal(stage.gateway.accessLog().at(-1)?.subject ?? 'client:machine', 'client:machine');
     await ask('/token/revocation', { token, token_type_hint: 'access_token' });
     assertProblem(await send(token), 401, 'token_invalid');

@@ -13,8 +13,10 @@ use crate::crypto::pem;
 
 /// RFC 7518, section 3.3: "A key of size 2048 bits or larger MUST be used".
 const SMALLEST_MODULUS: usize = 2_048;
-/// A larger one only keeps us busy.
-const LARGEST_MODULUS: usize = 8_192;
+/// A larger one only keeps us busy, and anybody can send tokens that have to be verified.
+const LARGEST_MODULUS: usize = 4_096;
+/// All but every key has this exponent, and checking a signature takes the longer the larger it is.
+const LARGEST_EXPONENT: u32 = 65_537;
 /// A key identifier is a name, not a document.
 const LONGEST_KEY_ID: usize = 512;
 
@@ -112,15 +114,19 @@ impl VerificationKey {
 }
 
 fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Read, UnusableKey> {
+    let too_long = UnusableKey("its modulus is longer than 4096 bits");
     if modulus.len() > LARGEST_MODULUS / 8 + 1 {
-        return Err(UnusableKey("its modulus is too large"));
+        return Err(too_long);
     }
     let (modulus, exponent) = (BigUint::from_bytes_be(modulus), BigUint::from_bytes_be(exponent));
+    if modulus.bits() > LARGEST_MODULUS {
+        return Err(too_long);
+    }
     if modulus.bits() < SMALLEST_MODULUS {
         return Err(UnusableKey("its modulus is shorter than 2048 bits"));
     }
-    if exponent.bits() < 2 {
-        return Err(UnusableKey("its exponent is not usable"));
+    if exponent < BigUint::from(3_u32) || exponent > BigUint::from(LARGEST_EXPONENT) {
+        return Err(UnusableKey("its exponent is not from 3 to 65537"));
     }
     let key = RsaPublicKey::new_with_max_size(modulus, exponent, LARGEST_MODULUS)
         .map_err(|_| UnusableKey("its modulus or exponent is not usable"))?;

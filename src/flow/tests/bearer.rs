@@ -29,6 +29,14 @@ fn token(stage: &Stage, changes: Value) -> String {
     key.token(algorithm, &json!({"kid": kid}), &claims)
 }
 
+/// One of a client that acts for nobody.
+fn without_sub(stage: &Stage, client: Value) -> String {
+    let mut claims = json!({"iss": ISSUER, "aud": "api", "exp": stage.worker.world.now.seconds() + 300, "groups": ["staff"]});
+    claims.as_object_mut().unwrap().extend(client.as_object().unwrap().clone());
+    let (key, algorithm, kid) = stage.provider.signs;
+    key.token(algorithm, &json!({"kid": kid}), &claims)
+}
+
 /// A program's request with these `Authorization` lines.
 fn request(target: &str, authorization: &[&str]) -> Headers {
     let mut fields = vec![(":method", "POST"), (":authority", "app.example.com"), (":path", target), ("x-request-id", "r-1")];
@@ -50,6 +58,38 @@ fn a_bearer_token_proves_who_is_asking_and_goes_no_further() {
     let mut stage = Stage::ready(&changed(accepting(), "/providers/0/bearer/forward", json!(true)));
     let line = format!("Bearer {}", token(&stage, json!({})));
     assert!(forwarded(&stage.worker.begin(request("/members", &[&line]))).edits.remove.is_empty());
+}
+
+#[test]
+fn a_client_without_a_person_is_named_to_the_application_and_conditions_see_no_sub() {
+    let rules = json!([
+        {"match": {"path": "/it"}, "require": {"claim": "sub", "any_of": ["client:deploy"]}},
+        {"match": {"path": "/not"}, "require": {"not": {"claim": "sub", "any_of": ["root"]}}}
+    ]);
+    let mut stage = Stage::ready(&changed(accepting(), "/rules", rules));
+    for (client, named) in [(json!({"client_id": "deploy"}), "client:deploy"), (json!({"azp": "ci"}), "client:ci")] {
+        let line = format!("Bearer {}", without_sub(&stage, client));
+        let step = stage.worker.begin(request("/x", &[&line]));
+        assert_eq!(told_upstream(&step), [("x-forwarded-user", named), ("x-forwarded-groups", "staff")]);
+        assert_eq!(step.note.subject.as_deref(), Some(named));
+        for page in ["/it", "/not"] {
+            assert_eq!(outcome(&stage.worker.begin(request(page, &[&line]))), (403, "condition_failed"));
+        }
+    }
+}
+
+#[test]
+fn nobody_whose_sub_is_like_a_client_s_name_is_taken_for_that_client() {
+    let mut stage = Stage::ready(&accepting());
+    for client in [json!({}), json!({"client_id": "deploy"})] {
+        let mut changes = client;
+        changes["sub"] = json!("client:deploy");
+        let line = format!("Bearer {}", token(&stage, changes));
+        assert_eq!(outcome(&stage.worker.begin(request("/x", &[&line]))), (401, "token_invalid"));
+    }
+    stage.provider.claims["sub"] = json!("client:deploy");
+    let callback = stage.as_far_as_the_provider("/x");
+    assert_eq!(outcome(&stage.navigate(&callback)), (502, "id_token_subject"));
 }
 
 #[test]

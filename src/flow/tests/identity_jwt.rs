@@ -1,9 +1,11 @@
 use serde_json::{Value, json};
 
-use super::stage::{Stage, changed, document, forwarded, outcome, seconds, told_upstream};
+use super::stage::{KEY, Stage, changed, document, forwarded, outcome, seconds, told_upstream};
 use crate::crypto::jws;
 use crate::crypto::key::{Algorithm, KeySet};
 use crate::crypto::signing::SigningKey;
+use crate::flow::step::Step;
+use crate::oidc::testing::ISSUER;
 use crate::words::secret::Secret;
 
 const SECRET: &str = "a secret of the upstream, which is 32 bytes or more";
@@ -21,7 +23,11 @@ fn telling() -> Value {
 /// The token that the upstream gets, as it verifies it.
 fn told(stage: &mut Stage, target: &str) -> (String, jws::Verified) {
     let step = stage.script("GET", target);
-    let upstream = told_upstream(&step);
+    read(stage, &step)
+}
+
+fn read(stage: &Stage, step: &Step) -> (String, jws::Verified) {
+    let upstream = told_upstream(step);
     let (_, token) = upstream.iter().find(|(name, _)| *name == "x-forwarded-identity").unwrap();
     let key = SigningKey::shared_secret(&Secret::new(SECRET)).unwrap();
     let keys = KeySet::configured(vec![key.verification_key().clone()]);
@@ -51,6 +57,30 @@ fn a_token_is_signed_again_when_half_of_its_life_is_over() {
     let (second, verified) = told(&mut stage, "/x");
     assert_ne!(second, first);
     assert_eq!(verified.claims["exp"], json!(stage.worker.world.now.seconds() + 60));
+}
+
+#[test]
+fn a_token_does_not_outlive_the_session_or_bearer_token_that_it_tells_of() {
+    let mut stage = Stage::ready(&changed(telling(), "/session", json!({"keys": [KEY], "lifetime": "100s"})));
+    stage.sign_in("/");
+    let ends = stage.worker.world.now.seconds() + 100;
+    stage.worker.wait(seconds(39));
+    assert_eq!(told(&mut stage, "/x").1.claims["exp"], json!(ends - 1));
+    stage.worker.wait(seconds(30));
+    assert_eq!(told(&mut stage, "/x").1.claims["exp"], json!(ends));
+    stage.worker.wait(seconds(30));
+    assert_eq!(told(&mut stage, "/x").1.claims["exp"], json!(ends));
+
+    // Past its end by our clock, and good by its provider's: for this request alone.
+    for (left, expected) in [(300, 60), (20, 20), (-20, 5)] {
+        let mut stage = Stage::ready(&changed(telling(), "/providers/0/bearer", json!({"audiences": ["api"]})));
+        let now = stage.worker.world.now.seconds();
+        let claims = json!({"iss": ISSUER, "sub": "robot", "aud": "api", "exp": now.checked_add_signed(left).unwrap()});
+        let (key, algorithm, kid) = stage.provider.signs;
+        let line = format!("Bearer {}", key.token(algorithm, &json!({"kid": kid}), &claims));
+        let step = stage.worker.begin(stage.browser.send("GET", "/x", &[("authorization", &line)]));
+        assert_eq!(read(&stage, &step).1.claims["exp"], json!(now + expected), "{left}");
+    }
 }
 
 #[test]

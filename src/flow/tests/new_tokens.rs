@@ -123,6 +123,35 @@ fn who_has_left_the_last_group_is_not_a_member_any_more_also_where_rules_look_at
 }
 
 #[test]
+fn a_stronger_sign_in_does_not_outlive_a_refresh_that_tells_of_a_weaker_one() {
+    let strong = json!({"match": {"path": "/strong"}, "require": {"acr": ["gold"]}, "unauthenticated": "respond"});
+    let document = changed(following(), "/rules", json!([strong]));
+    let weaker = (401, "authentication_insufficient");
+    for userinfo in [false, true] {
+        for (claims, expected) in [
+            (json!({"acr": "silver"}), weaker),
+            (json!({"acr": "silver", "email": "alice@example.com"}), weaker),
+            (json!({"acr": 7}), weaker),
+            (json!({"acr": "gold"}), (200, "")),
+            // A bare token says nothing about it.
+            (json!({"sid": "s"}), (200, "")),
+        ] {
+            let mut stage = Stage::ready(&changed(document.clone(), "/providers/0/userinfo", json!(userinfo)));
+            stage.provider.issues_refresh_tokens = true;
+            stage.provider.token_response = json!({"expires_in": LIFE});
+            stage.provider.claims["acr"] = json!("gold");
+            // It is not the userinfo endpoint's to say.
+            stage.provider.userinfo["acr"] = json!("gold");
+            stage.sign_in("/page");
+            assert_eq!(outcome(&stage.script("GET", "/strong")), (200, ""));
+            stage.provider.claims = claims.clone();
+            stage.worker.wait(seconds(LIFE));
+            assert_eq!(outcome(&stage.script("GET", "/strong")), expected, "{userinfo} {claims}");
+        }
+    }
+}
+
+#[test]
 fn an_answer_that_does_not_say_how_long_its_tokens_live_does_not_free_the_session_from_them() {
     for document in [forwarding(), following()] {
         let mut stage = signed_in(&document);

@@ -56,6 +56,34 @@ fn a_flood_of_keys_is_cut_off() {
 }
 
 #[test]
+fn a_token_is_tried_with_four_keys_however_many_have_the_same_name_and_other_keys_stay() {
+    let many = |further: Value| vec![RSA.jwk(&further); 15];
+    let several = ["RS384", "RS512"].map(|alg| RSA.jwk(&json!({"kid": "a", "alg": alg})));
+    let flood = [
+        many(json!({"kid": "a", "alg": "RS256"})),
+        many(json!({"kid": "b"})),
+        many(json!({})),
+        many(json!({"kid": "a", "alg": "RS256"})),
+        several.to_vec(),
+        vec![P256.jwk(&json!({"kid": "a"})), RSA.jwk(&json!({"kid": "good"}))],
+    ];
+    let keys = read(&json!({"keys": flood.concat()})).unwrap();
+    for (name, algorithm, expected) in [
+        (Some("a"), Algorithm::RS256, 4),
+        (Some("a"), Algorithm::RS384, 1),
+        (Some("a"), Algorithm::RS512, 1),
+        (Some("a"), Algorithm::ES256, 1),
+        (Some("b"), Algorithm::RS256, 4),
+        (Some("b"), Algorithm::PS256, 4),
+        (None, Algorithm::RS256, 4),
+        (Some("good"), Algorithm::RS256, 1),
+    ] {
+        let found = keys.iter().filter(|key| key.key_id() == name && key.serves(algorithm)).count();
+        assert_eq!(found, expected, "{name:?} {algorithm}");
+    }
+}
+
+#[test]
 fn a_key_without_alg_serves_what_its_kind_can() {
     let keys = read(&json!({"keys": [RSA.jwk(&json!({}))]})).unwrap();
     assert!(keys.iter().all(|key| key.serves(Algorithm::RS256) && !key.serves(Algorithm::ES256)));

@@ -189,6 +189,30 @@ fn with_several_providers_a_session_says_which_one_proved_it() {
 }
 
 #[test]
+fn a_partner_s_session_is_not_the_main_provider_s_where_only_that_one_or_none_is_configured() {
+    let mut jwt = settings(vec![secret("one")]);
+    for (providers, idp, expected) in [
+        (vec!["main"], None, Some("main")),
+        (vec!["main"], Some(json!("main")), Some("main")),
+        (vec!["main"], Some(json!("partner")), None),
+        (vec!["main"], Some(json!("")), None),
+        (vec!["main"], Some(json!(null)), None),
+        (vec!["main"], Some(json!(["main"])), None),
+        (vec![], None, Some("")),
+        (vec![], Some(json!("partner")), None),
+        (vec![], Some(json!("")), None),
+        (vec![], Some(json!(null)), None),
+        // From before there was a second one: whose it is, nobody can say.
+        (vec!["main", "partner"], None, None),
+    ] {
+        jwt.providers = providers.iter().map(ToString::to_string).collect();
+        let claims = idp.as_ref().map_or_else(good, |idp| with("idp", idp.clone()));
+        let found = read(&jwt, &token(&secret("one"), "JWT", &claims)).map(|session| session.provider);
+        assert_eq!(found.ok().as_deref(), expected, "{providers:?} {idp:?}");
+    }
+}
+
+#[test]
 fn a_signature_in_another_spelling_is_the_same_session() {
     let jwt = settings(vec![secret("one")]);
     let written = token(&secret("one"), "JWT", &good());
