@@ -9,7 +9,8 @@ use accredit::flow::upkeep::Fetch;
 use accredit::words::message::{Headers, Reply};
 use accredit::words::time::Timestamp;
 use accredit::words::world::{
-    Contended, Destination, HostSignature, HostVerdict, NoRandomness, Shared, SignatureCheck, Signing, Version, World,
+    Contended, Destination, HostSignature, HostVerdict, NoRandomness, RouteMetadata, Shared, SignatureCheck, Signing, Version,
+    World,
 };
 
 /// The configuration of every worker here.
@@ -86,8 +87,8 @@ impl World for Still {
         Destination::Nobody
     }
 
-    fn route_metadata(&self, _: &str, _: &str) -> Option<String> {
-        None
+    fn route_metadata(&self, _: &str, _: &str) -> RouteMetadata {
+        RouteMetadata::Absent
     }
 
     fn verify_signature(&self, _: &SignatureCheck<'_>) -> HostVerdict {

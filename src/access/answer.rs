@@ -271,7 +271,7 @@ const INSUFFICIENT: &str = "another authentication is asked for";
 /// The answer for a reason.
 pub fn refuse(reason: Reason, context: &Context<'_>) -> Response {
     let mut telling = telling(reason);
-    if context.login.is_empty() {
+    if context.login.is_empty() && telling.next != Next::SignOut {
         telling.next = Next::Nothing;
     }
     let mut response = if context.page { page(reason, &telling, context) } else { problem(reason, &telling, context) };

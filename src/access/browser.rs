@@ -54,11 +54,13 @@ pub fn has_same_origin_evidence(headers: &Headers, own: &Origin, trusted: &[Orig
     Origin::parse(origin).is_ok_and(|origin| origin == *own || trusted.contains(&origin))
 }
 
-/// Whether a script of a site that is neither our own nor trusted sent it, as its browser says.
-pub fn is_foreign_script(request: &Request, own: &Origin, trusted: &[Origin]) -> bool {
+/// Whether a site that is neither our own nor trusted sent it where nobody sees it, by a script or in a frame, as its browser
+/// says.
+pub fn is_foreign_and_unseen(request: &Request, own: &Origin, trusted: &[Origin]) -> bool {
     let site = request.headers.single("sec-fetch-site");
     let says_so = request.headers.contains("origin") || matches!(site, Some("cross-site" | "same-site"));
-    is_script(request) && says_so && !has_same_origin_evidence(&request.headers, own, trusted)
+    let framed = matches!(request.headers.single("sec-fetch-dest"), Some("iframe" | "frame" | "embed" | "object"));
+    (framed || is_script(request)) && says_so && !has_same_origin_evidence(&request.headers, own, trusted)
 }
 
 /// What the evidence is, for the log.
@@ -67,10 +69,10 @@ pub fn evidence(headers: &Headers, own: &Origin) -> String {
     format!("sec-fetch-site is {}, origin is {}; this origin is {own}", shown("sec-fetch-site"), shown("origin"))
 }
 
-/// Whether a navigation was caused by our own site or by the person alone, by typing or by a bookmark.
+/// Whether a navigation was caused by our own site. `Sec-Fetch-Site: none` shows nothing: it is what a browser also says of a
+/// redirect by any site whose address was typed.
 pub fn is_own_navigation(request: &Request, own: &Origin, trusted: &[Origin]) -> bool {
-    is_navigation(request)
-        && (request.headers.single("sec-fetch-site") == Some("none") || has_same_origin_evidence(&request.headers, own, trusted))
+    is_navigation(request) && has_same_origin_evidence(&request.headers, own, trusted)
 }
 
 #[cfg(test)]

@@ -24,15 +24,26 @@ const ALWAYS_OURS: [&str; 10] = [
     IDENTITY_JWT,
 ];
 
-/// Taken away too, and never set: some servers read another path or method from them than the one that was decided on.
-pub const MISLEADING: [&str; 7] = [
+/// Taken away too, and never set: some servers read another path, method or host from them than the one that was decided on.
+/// (gunicorn takes `SCRIPT_NAME`, sent as a header, for a part of the path.)
+pub const MISLEADING: [&str; 17] = [
+    "script-name",
+    "path-info",
+    "x-script-name",
+    "x-forwarded-prefix",
     "x-forwarded-method",
     "x-forwarded-uri",
+    "x-original-uri",
     "x-original-url",
     "x-rewrite-url",
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
+    "forwarded",
+    "x-forwarded-host",
+    "x-forwarded-server",
+    "x-original-host",
+    "x-host",
 ];
 
 /// Which provider signed the person in: set where there are several, because `sub` is unique within one only.
@@ -51,16 +62,21 @@ pub const IDENTITY_JWT: &str = "x-forwarded-identity";
 #[derive(Clone, Debug)]
 pub struct IdentityHeaders {
     claims: Vec<(ClaimPath, Rc<str>)>,
-    ours: Vec<String>,
+    /// The names that are ours, by their length: every header of every request is looked for.
+    ours: Vec<Vec<Box<str>>>,
 }
 
 impl IdentityHeaders {
     /// From the configuration: claims and header names, and another header that is ours (lower case).
     pub fn new(claims: Vec<(ClaimPath, String)>, further: Option<&str>) -> Self {
         let configured = claims.iter().map(|(_, name)| name.as_str()).chain(further).map(canonical);
-        let mut ours: Vec<_> = ALWAYS_OURS.iter().chain(&MISLEADING).map(|name| (*name).to_owned()).chain(configured).collect();
-        ours.sort_unstable();
-        ours.dedup();
+        let mut ours: Vec<Vec<Box<str>>> = Vec::new();
+        for name in ALWAYS_OURS.iter().chain(&MISLEADING).map(|name| canonical(name)).chain(configured) {
+            ours.resize(ours.len().max(name.len().saturating_add(1)), Vec::new());
+            if let Some(alike) = ours.get_mut(name.len()) {
+                alike.push(name.into_boxed_str());
+            }
+        }
         Self { claims: claims.into_iter().map(|(path, name)| (path, Rc::from(name))).collect(), ours }
     }
 
@@ -105,10 +121,9 @@ impl IdentityHeaders {
     }
 
     fn is_ours(&self, name: &str) -> bool {
-        let is = |ours: &String| {
-            ours.len() == name.len() && ours.bytes().zip(name.bytes()).all(|(ours, theirs)| ours == folded(theirs))
-        };
-        self.ours.iter().any(is)
+        // From the end: many begin alike.
+        let is = |ours: &str| ours.bytes().rev().zip(name.bytes().rev()).all(|(ours, theirs)| ours == folded(theirs));
+        self.ours.get(name.len()).is_some_and(|alike| alike.iter().any(|ours| is(ours)))
     }
 }
 
@@ -121,16 +136,16 @@ fn canonical(name: &str) -> String {
     name.to_ascii_lowercase().replace('_', "-")
 }
 
-/// Everything that a header cannot hold, and `%` itself, so that the value can be read back in one way only.
-const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
-const ENCODED_IN_LISTS: &AsciiSet = &ENCODED.add(b',');
+/// Everything that a header cannot hold, and `%` itself, so that the value can be read back in one way only; and the comma, so
+/// that one text never looks like a list.
+const ENCODED: &AsciiSet = &CONTROLS.add(b'%').add(b',');
 
 fn header_value(claim: &Value) -> Option<String> {
     match claim {
         Value::Array(members) => {
             let mut list =
                 String::with_capacity(members.iter().map(|member| member.as_str().map_or(0, str::len).saturating_add(1)).sum());
-            for (position, member) in members.iter().filter_map(|member| scalar(member, ENCODED_IN_LISTS)).enumerate() {
+            for (position, member) in members.iter().filter_map(scalar).enumerate() {
                 if position > 0 {
                     list.push(',');
                 }
@@ -138,13 +153,13 @@ fn header_value(claim: &Value) -> Option<String> {
             }
             Some(list)
         }
-        claim => scalar(claim, ENCODED).map(Cow::into_owned),
+        claim => scalar(claim).map(Cow::into_owned),
     }
 }
 
-fn scalar<'a>(claim: &'a Value, encoded: &'static AsciiSet) -> Option<Cow<'a, str>> {
+fn scalar(claim: &Value) -> Option<Cow<'_, str>> {
     match claim {
-        Value::String(text) => Some(encode_ends(utf8_percent_encode(text, encoded).into())),
+        Value::String(text) => Some(encode_ends(utf8_percent_encode(text, ENCODED).into())),
         Value::Number(number) => Some(number.to_string().into()),
         Value::Bool(truth) => Some(truth.to_string().into()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
@@ -208,6 +223,22 @@ mod tests {
     }
 
     #[test]
+    fn headers_that_servers_read_another_path_from_are_taken_away() {
+        for name in ["Script-Name", "SCRIPT_NAME", "path_info", "x-script-name", "X-Forwarded-Prefix", "x-original-uri"] {
+            assert_eq!(identity().sent_by_client(&headers(&[(name, "/x")])).count(), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn headers_that_servers_read_another_host_from_are_taken_away() {
+        for name in ["X-Forwarded-Host", "x_forwarded_host", "X-Original-Host", "x-host", "Forwarded", "x-forwarded-server"] {
+            assert_eq!(identity().sent_by_client(&headers(&[(name, "evil.example")])).count(), 1, "{name}");
+        }
+        let kept = headers(&[("host", "a.example"), ("x-forwarded-for", "192.0.2.1"), ("x-forwarded-proto", "https")]);
+        assert_eq!(identity().sent_by_client(&kept).count(), 0);
+    }
+
+    #[test]
     fn a_connection_header_cannot_take_our_headers_away() {
         for (value, good) in [
             ("upgrade", true),
@@ -242,7 +273,8 @@ mod tests {
             (json!(true), Some("true")),
             (json!(["a", "b,c", "d%"]), Some("a,b%2Cc,d%25")),
             (json!(["a", {"b": 1}, null]), Some("a")),
-            (json!("a,b"), Some("a,b")),
+            // One text is not a list of two, `admins` among them.
+            (json!("x,admins"), Some("x%2Cadmins")),
             (json!([]), None),
             (json!(""), None),
             (json!({"a": 1}), None),

@@ -231,7 +231,7 @@ fn demand(path: &str, shape: &shapes::Condition) -> Result<Demand, Refusal> {
     if shape.max_auth_age.is_some_and(|span| span.0 < SHORTEST || span.0 > LONGEST) {
         return Err(Refusal::new(
             format!("{path}.max_auth_age"),
-            "expected a span from 30s to 400days, found another; nobody signs in faster",
+            "expected a span from 30s to 400d, found another; nobody signs in faster",
         ));
     }
     Ok(Demand { acr_values, max_age: shape.max_auth_age.map(|span| span.0.as_secs()) })

@@ -47,7 +47,7 @@ pub(super) fn identity(
 
 /// A header that may carry something of ours.
 pub(super) fn header_name(path: &str, name: &str) -> Result<String, Refusal> {
-    const NOT_FOR_CLAIMS: [&str; 28] = [
+    const NOT_FOR_CLAIMS: [&str; 26] = [
         "accept",
         "host",
         "cookie",
@@ -65,11 +65,9 @@ pub(super) fn header_name(path: &str, name: &str) -> Result<String, Refusal> {
         "origin",
         "referer",
         "user-agent",
-        "forwarded",
         "via",
         "x-request-id",
         "x-forwarded-for",
-        "x-forwarded-host",
         "x-forwarded-port",
         "x-forwarded-proto",
         "x-real-ip",

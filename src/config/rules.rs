@@ -168,6 +168,9 @@ fn pattern_match(path: &str, pattern: &str) -> Result<PathMatch, Refusal> {
     if double_within {
         return refused("expected ** to be a whole segment, found it within one; write /a/**");
     }
+    if decoded.contains("**/**") {
+        return refused("expected ** to stand alone, found two in a row; write one of them");
+    }
     // `/x/**` is for `/x` and everything below it, as a prefix is.
     match decoded.strip_suffix("/**") {
         Some("") => Ok(PathMatch::Any),

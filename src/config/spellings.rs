@@ -30,7 +30,7 @@ impl fmt::Debug for SecretSource {
 #[derive(Debug)]
 pub struct ClaimName(pub Vec<String>);
 
-/// A span of time: `30m`, `8h`, or a number of seconds.
+/// A span of time: `30m`, `8h`, `1h 30m`, or a number of seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Span(pub Duration);
 
@@ -58,9 +58,79 @@ impl Read for ClaimName {
 impl Read for Span {
     fn read(place: &Place<'_>) -> Result<Self, Refusal> {
         let span = match place.value {
-            Value::String(text) => humantime::parse_duration(text).ok(),
+            Value::String(text) => milliseconds(text).map(Duration::from_millis),
             value => value.as_u64().map(Duration::from_secs),
         };
-        span.map(Self).ok_or_else(|| place.mismatch("a span of time", "write 30m, 8h or a number of seconds"))
+        span.map(Self).ok_or_else(|| place.mismatch("a span of time", "write 30m, 8h, 7d or a number of seconds"))
+    }
+}
+
+/// Numbers, each with its unit. There are no months and years: `5M` is more often meant as five minutes.
+fn milliseconds(text: &str) -> Option<u64> {
+    let (mut rest, mut sum) = (text.trim(), None);
+    while !rest.is_empty() {
+        let (number, after) = rest.split_at_checked(rest.find(|sign: char| !sign.is_ascii_digit())?)?;
+        let after = after.trim_start();
+        let (unit, after) =
+            after.split_at_checked(after.find(|sign: char| !sign.is_ascii_alphabetic()).unwrap_or(after.len()))?;
+        let unit = match unit {
+            "ms" => 1,
+            "s" | "sec" | "second" | "seconds" => 1_000,
+            "m" | "min" | "minute" | "minutes" => 60_000,
+            "h" | "hour" | "hours" => 3_600_000,
+            "d" | "day" | "days" => 86_400_000,
+            _ => return None,
+        };
+        sum = Some(number.parse::<u64>().ok()?.checked_mul(unit)?.checked_add(sum.unwrap_or_default())?);
+        rest = after.trim_start();
+    }
+    sum
+}
+
+/// A span as an operator would write it.
+pub fn written(span: Duration) -> String {
+    let milliseconds = span.as_millis();
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let whole = units.into_iter().find(|(unit, _)| milliseconds >= *unit && milliseconds.is_multiple_of(*unit));
+    let (unit, name) = whole.unwrap_or((1, "ms"));
+    format!("{}{name}", milliseconds.checked_div(unit).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(value: &Value) -> Option<u64> {
+        Span::read(&Place::top(value)).ok().map(|span| u64::try_from(span.0.as_millis()).unwrap())
+    }
+
+    #[test]
+    fn a_span_is_read_in_one_way_only() {
+        for (written, milliseconds) in [
+            (json!("30m"), 1_800_000),
+            (json!("8h"), 28_800_000),
+            (json!("1h 30m"), 5_400_000),
+            (json!("1h30m"), 5_400_000),
+            (json!("500ms"), 500),
+            (json!("90s"), 90_000),
+            (json!("7d"), 604_800_000),
+            (json!("30days"), 2_592_000_000),
+            (json!("2 hours 1 min"), 7_260_000),
+            (json!(90), 90_000),
+        ] {
+            assert_eq!(read(&written), Some(milliseconds), "{written}");
+        }
+        for written in ["", " ", "90", "m", "5 ", "-5m", "1.5h", "5m x", "5mm", "99999999999999999999s", "9999999999999999d"] {
+            assert_eq!(read(&json!(written)), None, "{written}");
+        }
+    }
+
+    #[test]
+    fn months_and_years_are_refused_because_one_letter_would_make_five_minutes_five_months() {
+        for written in ["5M", "5month", "5months", "1y", "1year", "2years", "1h 5M"] {
+            let refusal = Span::read(&Place::top(&json!(written))).unwrap_err().to_string();
+            assert!(refusal.contains("write 30m, 8h, 7d or a number of seconds"), "{refusal}");
+        }
     }
 }

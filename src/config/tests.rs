@@ -124,6 +124,8 @@ fn what_is_wrong_is_named_by_its_path_with_a_remedy() {
         ),
         (rule(json!({"match": {"path": "/a/../b"}, "require": "public"})), "rules[0].match.path: "),
         (rule(json!({"match": {"path": "/a/x**"}, "require": "public"})), "rules[0].match.path: "),
+        (rule(json!({"match": {"path": "/a/**/**"}, "require": "public"})), "rules[0].match.path: expected ** to stand alone"),
+        (rule(json!({"match": {"path": "/**/**/b"}, "require": "public"})), "rules[0].match.path: expected ** to stand alone"),
         (rule(json!({"match": {"path": "/api/login"}, "require": "public"})), "rules[0].match.path: "),
         (
             rule(json!({"match": {"path_separated_prefix": "/api/"}, "require": "public"})),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::Refusal;
-use crate::config::spellings::{SecretSource, Span};
+use crate::config::spellings::{SecretSource, Span, written};
 use crate::words::secret::Secret;
 
 /// Where environment variables are looked up.
@@ -29,12 +29,8 @@ pub(super) fn resolve(path: &str, source: SecretSource, environment: Environment
 pub(super) fn positive(path: &str, span: Option<Span>, usual: Duration, longest: Duration) -> Result<Duration, Refusal> {
     let span = span.map_or(usual, |span| span.0);
     if span < Duration::from_secs(1) || span > longest {
-        let days = longest.as_secs() / (24 * 3_600);
-        let longest = if days > 0 { format!("{days}days") } else { humantime::format_duration(longest).to_string() };
-        return Err(Refusal::new(
-            path,
-            format!("expected a span from 1s to {longest}, found {}; write another", humantime::format_duration(span)),
-        ));
+        let sentence = format!("expected a span from 1s to {}, found {}; write another", written(longest), written(span));
+        return Err(Refusal::new(path, sentence));
     }
     Ok(span)
 }

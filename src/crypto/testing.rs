@@ -15,7 +15,8 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use crate::crypto::key::{Algorithm, KeySet, VerificationKey};
 use crate::words::time::Timestamp;
 use crate::words::world::{
-    Contended, Destination, Hash, HostSignature, HostVerdict, NoRandomness, Shared, SignatureCheck, Signing, Version, World,
+    Contended, Destination, Hash, HostSignature, HostVerdict, NoRandomness, RouteMetadata, Shared, SignatureCheck, Signing,
+    Version, World,
 };
 
 /// Somebody who signs.
@@ -183,8 +184,8 @@ impl World for Verdict {
         Err(Contended)
     }
 
-    fn route_metadata(&self, _: &str, _: &str) -> Option<String> {
-        None
+    fn route_metadata(&self, _: &str, _: &str) -> RouteMetadata {
+        RouteMetadata::Absent
     }
 
     fn verify_signature(&self, check: &SignatureCheck<'_>) -> HostVerdict {

@@ -26,7 +26,7 @@ use crate::words::message::{Edits, Reply};
 use crate::words::principal::Proof;
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
-use crate::words::world::World;
+use crate::words::world::{RouteMetadata, World};
 
 /// A session is new for so long.
 const JUST_MADE: Duration = Duration::from_secs(10);
@@ -157,10 +157,16 @@ impl Gateway {
         if let Some(name) = self.settings.identity.sent_by_client(&visit.request.headers).next() {
             return Err(Failure::new(Reason::HeaderAmbiguous, format!("{} came, while routes name policies", quote(name))));
         }
-        let Some(name) = world.route_metadata(namespace, ROUTE_POLICY) else { return Ok(None) };
-        let unknown =
-            || Failure::new(Reason::RoutePolicyUnknown, format!("the route names policy {}, which is not defined", quote(&name)));
-        let policy = self.settings.policies.get(&name).ok_or_else(unknown)?;
+        let unknown = |detail: String| Failure::new(Reason::RoutePolicyUnknown, detail);
+        let name = match world.route_metadata(namespace, ROUTE_POLICY) {
+            RouteMetadata::Absent => return Ok(None),
+            RouteMetadata::Text(name) => name,
+            RouteMetadata::Unreadable => {
+                return Err(unknown("the policy that the route names is no text, is empty, or cannot be read".to_owned()));
+            }
+        };
+        let policy = self.settings.policies.get(&name);
+        let policy = policy.ok_or_else(|| unknown(format!("the route names policy {}, which is not defined", quote(&name))))?;
         Ok(Some(Rule { require: rule.require.and(policy), ..rule.clone() }))
     }
 

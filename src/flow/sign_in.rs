@@ -54,12 +54,6 @@ pub fn login(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, ending:
     if !matches!(visit.request.method.as_str(), "GET" | "HEAD") {
         return visit.refuse_method(&gateway.settings, "GET, HEAD");
     }
-    // Another site's script could begin sign-ins until those of our own page are gone.
-    let (headers, trusted) = (&visit.request.headers, &gateway.settings.trusted_origins);
-    if ending == Ending::Token && browser::is_foreign_script(&visit.request, &visit.origin, trusted) {
-        let detail = browser::evidence(headers, &visit.origin);
-        return visit.refuse(&gateway.settings, Failure::new(Reason::CrossSite, detail));
-    }
     match wish(&gateway.settings, &visit, ending) {
         Ok(wish) => send(gateway, world, visit, wish, Vec::new()),
         Err(reason) => visit.refuse(&gateway.settings, Failure::new(reason, "at the login endpoint")),
@@ -95,6 +89,13 @@ pub fn send(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, wish: Wi
             visit.refuse(&settings, Failure::new(Reason::ProviderUnknown, format!("no provider {name} is configured for this")));
         return step.after(events);
     };
+    // Where the attempt's cookie may be set by any site, one could begin sign-ins, unseen, until those of our own pages are gone.
+    if (wish.ending == Ending::Token || is_posted(provider, wish.ending))
+        && browser::is_foreign_and_unseen(&visit.request, &visit.origin, &settings.trusted_origins)
+    {
+        let detail = browser::evidence(&visit.request.headers, &visit.origin);
+        return visit.refuse(&settings, Failure::new(Reason::CrossSite, detail)).after(events);
+    }
     let Some(metadata) = gateway.background.metadata(&settings, world, &provider.oidc.name, visit.now) else {
         return Step::waiting(Resource::Metadata(provider.oidc.name.clone()), visit.patience, Pending::FromTheStart(visit))
             .after(events);
@@ -121,6 +122,10 @@ fn redirect_uri(visit: &Visit, provider: &ProviderSettings, ending: Ending) -> O
     }
 }
 
+fn is_posted(provider: &ProviderSettings, ending: Ending) -> bool {
+    ending == Ending::Session && provider.oidc.response_mode == ResponseMode::FormPost
+}
+
 fn prepare(
     settings: &Settings,
     world: &mut dyn World,
@@ -128,7 +133,7 @@ fn prepare(
     (provider, metadata, redirect_uri): (&ProviderSettings, &Metadata, &str),
     wish: &Wish,
 ) -> Result<(String, Vec<String>), NoRandomness> {
-    let posted = wish.ending == Ending::Session && provider.oidc.response_mode == ResponseMode::FormPost;
+    let posted = is_posted(provider, wish.ending);
     let plan = Plan {
         ending: wish.ending,
         provider: provider.oidc.name.clone(),

@@ -1,5 +1,5 @@
-//! Ends a session: here, in the browser, and at the provider when the configuration says so. Only our own site, or the person
-//! alone, may ask for it.
+//! Ends a session: here, in the browser, and at the provider when the configuration says so. Only our own site may ask for it; a
+//! person who comes in another way gets a page to ask from.
 
 use serde_json::json;
 
@@ -35,7 +35,8 @@ pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Ste
     }
     let session = authenticate::forget(gateway, world, visit);
     let session = session.filter(|session| !tombstone::is_marked(world, Ended::Session(&session.id), visit.now));
-    if let Some(session) = &session {
+    // What counts no longer need not be remembered, in a place where something else may stand.
+    if let Some(session) = session.as_ref().filter(|session| session.ends > visit.now) {
         tombstone::mark(world, Ended::Session(&session.id), session.ends);
     }
     let at_provider = session.as_ref().and_then(|session| at_provider(gateway, &settings, world, visit, session));

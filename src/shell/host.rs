@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 
 use crate::words::time::Timestamp;
 use crate::words::world::{
-    Contended, Destination, Hash, HostSignature, HostVerdict, NoRandomness, Shared, SignatureCheck, Signing, Version, World,
+    Contended, Destination, Hash, HostSignature, HostVerdict, NoRandomness, RouteMetadata, Shared, SignatureCheck, Signing,
+    Version, World,
 };
 
 /// Envoy, as the core sees it.
@@ -62,10 +63,20 @@ impl World for Host {
         }
     }
 
-    fn route_metadata(&self, namespace: &str, key: &str) -> Option<String> {
-        let path = vec!["xds", "route_metadata", "filter_metadata", namespace, key];
-        let value = hostcalls::get_property(path).ok().flatten()?;
-        Some(String::from_utf8_lossy(&value).into_owned())
+    fn route_metadata(&self, namespace: &str, key: &str) -> RouteMetadata {
+        let read = |path: &[&str]| hostcalls::get_property([&["xds", "route_metadata", "filter_metadata"], path].concat());
+        match read(&[namespace, key]) {
+            Ok(Some(value)) => String::from_utf8(value).map_or(RouteMetadata::Unreadable, RouteMetadata::Text),
+            // An empty text and `null` come as nothing, too. Then the names that the namespace has tell, each between two zeros.
+            Ok(None) => {
+                let named = [b"\0", key.as_bytes(), b"\0"].concat();
+                match read(&[namespace]).map(Option::unwrap_or_default) {
+                    Ok(members) if !members.windows(named.len()).any(|part| part == named) => RouteMetadata::Absent,
+                    _ => RouteMetadata::Unreadable,
+                }
+            }
+            Err(_) => RouteMetadata::Unreadable,
+        }
     }
 
     fn verify_signature(&self, check: &SignatureCheck<'_>) -> HostVerdict {

@@ -27,7 +27,7 @@ pub trait World {
     fn destination(&self) -> Destination;
 
     /// Reads a text from the metadata of the route that Envoy chose: `filter_metadata`, its namespace, its key.
-    fn route_metadata(&self, namespace: &str, key: &str) -> Option<String>;
+    fn route_metadata(&self, namespace: &str, key: &str) -> RouteMetadata;
 
     /// Verifies a signature with the host's native code, many times faster than the same inside the sandbox.
     /// `spki` is the public key as SubjectPublicKeyInfo DER; an ECDSA signature is DER too.
@@ -122,6 +122,18 @@ pub enum Destination {
     Untold,
 }
 
+/// What a route says of itself under one key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum RouteMetadata {
+    /// Nothing: the host has looked, and there is no such key.
+    #[default]
+    Absent,
+    /// This text. It is not empty.
+    Text(String),
+    /// Something that is no text, or the host does not tell: never to be taken for nothing.
+    Unreadable,
+}
+
 /// The host has no random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRandomness;
@@ -143,8 +155,8 @@ pub mod testing {
     use sha2::{Digest as _, Sha256};
 
     use super::{
-        Contended, Destination, HostSignature, HostVerdict, NoRandomness, Shared, SignatureCheck, Signing, Timestamp, Version,
-        World,
+        Contended, Destination, HostSignature, HostVerdict, NoRandomness, RouteMetadata, Shared, SignatureCheck, Signing,
+        Timestamp, Version, World,
     };
 
     /// What all workers of one process share.
@@ -160,7 +172,7 @@ pub mod testing {
         /// Clone it into another world to have two workers of one process.
         pub memory: SharedMemory,
         /// What the route's metadata says under whatever key.
-        pub route_metadata: Option<String>,
+        pub route_metadata: RouteMetadata,
         /// Where the route leads.
         pub destination: Destination,
     }
@@ -198,7 +210,7 @@ pub mod testing {
             self.destination.clone()
         }
 
-        fn route_metadata(&self, _: &str, _: &str) -> Option<String> {
+        fn route_metadata(&self, _: &str, _: &str) -> RouteMetadata {
             self.route_metadata.clone()
         }
 

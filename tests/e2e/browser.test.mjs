@@ -3,11 +3,12 @@
 // No page of ours or of the demo may make the browser complain: policy violations and script errors fail the tests.
 
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { newPerson, startBrowser } from './lib/browser.mjs';
 import { startDemoApplication, startDemoProvider } from './lib/demo.mjs';
 import { startGateway } from './lib/gateway.mjs';
-import { freePort } from './lib/process.mjs';
+import { closeServer, freePort, listen } from './lib/process.mjs';
 import { assertNoPanic } from './lib/stage.mjs';
 
 describe('in a browser', () => {
@@ -163,6 +164,24 @@ describe('in a browser', () => {
     await page.waitForURL(at('/'));
     assert.match(await page.locator('main').innerText(), /not signed in/);
     assert.deepEqual(complaints(), []);
+  });
+
+  it('another site that was typed into the address bar, and redirects to sign-out, ends no session; the button on the page does', async () => {
+    const page = await arrive();
+    await signIn(page, 'alice');
+    const elsewhere = http.createServer((_, response) => response.writeHead(302, { location: at('/api/logout') }).end());
+    try {
+      await page.goto(`http://127.0.0.1:${await listen(elsewhere)}/`);
+    } finally {
+      await closeServer(elsewhere);
+    }
+    assert.equal(pathOf(page), '/api/logout');
+    const other = await person.context.newPage();
+    await other.goto(at('/analytics'));
+    assert.match(await other.locator('main').innerText(), /you are alice/, 'the session was ended from elsewhere');
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.waitForURL(at('/'));
+    assert.match(await page.locator('main').innerText(), /not signed in/);
   });
 
   it('a page of another site can make nobody sign out or post in their name, and can frame no page of ours', async () => {

@@ -167,6 +167,14 @@ describe('signing out', () => {
     await isOut();
   });
 
+  it('by an address that was typed, which any site may also have redirected to, gets a page with the button for it', async () => {
+    const page = await visitor.open('/api/logout');
+    assertRefused(page, 403, 'cross_site');
+    assert.equal((await visitor.call('/api/chat')).status, 200);
+    assert.equal((await visitor.submit(page, {})).status, 303);
+    await isOut();
+  });
+
   for (const [what, method, headers] of [
     ['a form of another site', 'POST', { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }],
     ['a form of a sibling site', 'POST', { origin: 'http://other.localhost', 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'navigate' }],

@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
-import { managerOf } from './lib/gateway.mjs';
+import { managerOf, shipped } from './lib/gateway.mjs';
 import { requestText, sendRaw } from './lib/raw.mjs';
 import { assertNoPanic, assertRefused, onStage } from './lib/stage.mjs';
 import { headerValues } from './lib/upstream.mjs';
@@ -134,6 +134,39 @@ describe('hosts, methods and targets', () => {
     assert.ok(two.status >= 400, String(two.status));
     assert.deepEqual(stage.application.requests, []);
   });
+});
+
+describe('headers that some servers read another path or host from', () => {
+  const stage = hostileStage();
+  const NAMES = ['Script-Name', 'SCRIPT_NAME', 'Path-Info', 'PATH_INFO', 'X-Script-Name', 'X-Forwarded-Prefix', 'X-Original-Uri', 'X-Original-Url', 'X-Forwarded-Host', 'X_Forwarded_Host', 'X-Original-Host', 'X-Host', 'Forwarded', 'X-Forwarded-Server'];
+
+  for (const name of NAMES) {
+    it(`${name} does not arrive, on a public page or with a session`, async () => {
+      const bob = await stage.signedIn();
+      for (const [path, cookie] of [['/', []], ['/analytics', [`Cookie: ${bob.jar.header('localhost', '/')}`]]]) {
+        stage.application.forget();
+        assert.equal((await stage.raw('GET', path, { lines: [`${name}: /members`, ...cookie] })).status, 200);
+        const arrived = await stage.application.only(path);
+        assert.deepEqual([headerValues(arrived, name), arrived.headers.host], [[], stage.gateway.host]);
+      }
+    });
+  }
+});
+
+describe('a header with an underscore, which some servers read as another', () => {
+  const stage = hostileStage({ withUnderscoresRefused: true });
+
+  it('is refused by Envoy, with the shipped file', async () => {
+    assert.equal((await stage.raw('GET', '/', { lines: ['SCRIPT_NAME: /members'] })).status, 400);
+    assert.deepEqual(stage.application.requests, []);
+  });
+
+  for (const scenario of ['bff', 'google-session', 'login-microservices', 'spa-tokens']) {
+    it(`is refused by envoy/${scenario}.yaml`, () => {
+      const options = managerOf(shipped(scenario).static_resources.listeners[0]).common_http_protocol_options;
+      assert.equal(options.headers_with_underscores_action, 'REJECT_REQUEST');
+    });
+  }
 });
 
 describe('every header that the filter reads', () => {

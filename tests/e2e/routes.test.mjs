@@ -5,8 +5,11 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { managerOf } from './lib/gateway.mjs';
+import { managerOf, pluginOf } from './lib/gateway.mjs';
 import { assertProblem, assertRefused, onStage } from './lib/stage.mjs';
+
+/** What may stand where the name of a policy should, after a slip or a template without a value. */
+const UNREADABLE = ['', null, [], {}, ['members'], { members: true }, true, 5, ' members'];
 
 /** Two routes to one path: a lax one for requests with a header, a strict one for all others, as in the bypass. */
 const routes = (header) => (bootstrap) => {
@@ -18,6 +21,9 @@ const routes = (header) => (bootstrap) => {
     { match: { prefix: '/secret' }, route, metadata: named('members') },
     { match: { prefix: '/lax' }, route, metadata: named('everybody') },
     { match: { prefix: '/unknown' }, route, metadata: named('nobody-defined-this') },
+    ...UNREADABLE.map((policy, index) => ({ match: { prefix: `/unreadable-${index}` }, route, metadata: named(policy) })),
+    { match: { prefix: '/elsewhere' }, route, metadata: { filter_metadata: { accredit: { note: 'policies', 'other-policy': 'members' } } } },
+    { match: { prefix: '/others' }, route, metadata: { filter_metadata: { others: { policy: 'members' } } } },
     { match: { prefix: '/' }, route },
   ];
 };
@@ -63,8 +69,34 @@ describe('a policy of the route', () => {
     assert.deepEqual(stage.application.requests, []);
   });
 
+  for (const [index, policy] of UNREADABLE.entries()) {
+    it(`that is ${JSON.stringify(policy)} closes the route, rather than being none`, async () => {
+      const visitor = await stage.signedIn();
+      assertRefused(await visitor.open(`/unreadable-${index}`), 503, 'route_policy_unknown');
+      assert.deepEqual(stage.application.requests, []);
+    });
+  }
+
+  it('that a route does not name is none, whatever else its metadata says', async () => {
+    const visitor = await stage.signedIn();
+    for (const path of ['/elsewhere', '/others', '/analytics']) assert.equal((await visitor.open(path)).status, 200, path);
+  });
+
   it('is found whatever the query says', async () => {
     const visitor = await stage.signedIn();
     assertRefused(await visitor.open('/secret?x=/lax'), 403, 'condition_failed');
+  });
+});
+
+describe('policies of routes, when Envoy does not tell what routes say', () => {
+  const silent = (bootstrap) => {
+    routes('x-any')(bootstrap);
+    delete pluginOf(bootstrap.static_resources.listeners[0]).capability_restriction_config.allowed_capabilities.proxy_get_property;
+  };
+  const stage = onStage({ plugin: withPolicies, envoy: silent });
+
+  it('are not ignored: everything is closed', async () => {
+    for (const path of ['/', '/secret', '/lax']) assertRefused(await stage.visitor().open(path), 503, 'route_policy_unknown');
+    assert.deepEqual(stage.application.requests, []);
   });
 });

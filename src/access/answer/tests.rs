@@ -64,3 +64,10 @@ fn not_ready_says_when_to_come_back() {
     assert_eq!(response.status, 503);
     assert!(response.headers.iter().any(|(name, _)| name == "retry-after"));
 }
+
+#[test]
+fn whoever_comes_to_sign_out_gets_the_button_even_where_nobody_can_sign_in() {
+    let help = Help::default();
+    let body = refuse(Reason::CrossSite, &Context { login: "", ..context(true, &help) }).body;
+    assert!(body.contains("action=\"/api/logout\"") && !body.contains("/api/login"), "{body}");
+}

@@ -41,6 +41,29 @@ fn a_posted_answer_signs_in() {
 }
 
 #[test]
+fn another_site_cannot_begin_sign_ins_unseen_until_those_of_our_own_pages_are_gone() {
+    let script = [("sec-fetch-mode", "no-cors"), ("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "image")];
+    let frame = |dest| [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-site"), ("sec-fetch-dest", dest)];
+    for fields in [script, frame("iframe"), frame("frame"), frame("embed"), frame("object")] {
+        let mut stage = Stage::ready(&form_post());
+        let _ = stage.navigate("/page");
+        let before = stage.browser.jar.clone();
+        for target in ["/api/login", "/always"] {
+            let step = stage.send(stage.browser.send("GET", target, &fields));
+            assert_eq!(outcome(&step), (403, "cross_site"), "{target} {fields:?}");
+        }
+        assert_eq!(stage.browser.jar, before);
+        // A cookie that is `Lax` is neither sent nor kept there.
+        assert_eq!(outcome(&Stage::ready(&document()).send(stage.browser.send("GET", "/always", &fields))).0, 302);
+    }
+    let mut stage = Stage::ready(&form_post());
+    for (site, dest) in [("cross-site", "document"), ("same-origin", "iframe")] {
+        let fields = [("sec-fetch-mode", "navigate"), ("sec-fetch-site", site), ("sec-fetch-dest", dest)];
+        assert_eq!(outcome(&stage.send(stage.browser.send("GET", "/api/login", &fields))).0, 302, "{site} {dest}");
+    }
+}
+
+#[test]
 fn a_code_in_the_address_is_refused_and_an_error_there_is_told() {
     for (query, expected) in [
         ("code=x", (400, "response_mode_mismatch")),

@@ -2,6 +2,7 @@ use super::stage::{Browser, Stage, body, changed, document, field, forwarded, ou
 use crate::flow::event::{Event, Outcome};
 use crate::words::message::{CookieEdit, Headers};
 use crate::words::reason::Reason;
+use crate::words::world::RouteMetadata;
 use serde_json::{Value, json};
 
 /// A stage where somebody with these claims is signed in.
@@ -218,15 +219,16 @@ fn a_policy_that_the_route_names_can_only_tighten_a_rule() {
     let mut guest =
         with_claims(&with_route_policies(), json!({"groups": ["guests"], "email": "g@example.com", "email_verified": true}));
     let mut nobody = Stage::ready(&with_route_policies());
-    let named = |name: &str| Some(name.to_owned());
+    let named = |name: &str| RouteMetadata::Text(name.to_owned());
     let (good, sign_in, forbidden) = ((200, ""), (401, "session_missing"), (403, "condition_failed"));
     let unknown = (503, "route_policy_unknown");
     for (policy, path, expected) in [
-        (None, "/public", [good, good, good]),
+        (RouteMetadata::Absent, "/public", [good, good, good]),
+        (RouteMetadata::Unreadable, "/public", [unknown, unknown, unknown]),
         (named("staff"), "/public", [good, forbidden, sign_in]),
         (named("staff"), "/page", [good, forbidden, sign_in]),
         (named("staff"), "/company", [good, forbidden, sign_in]),
-        (None, "/company", [good, good, sign_in]),
+        (RouteMetadata::Absent, "/company", [good, good, sign_in]),
         (named("nobody-wrote-this"), "/public", [unknown, unknown, unknown]),
         (named(""), "/public", [unknown, unknown, unknown]),
     ] {
@@ -252,7 +254,7 @@ fn while_routes_name_policies_a_request_that_would_be_routed_anew_is_refused() {
         assert_eq!(outcome(&step), expected, "{name}");
     }
     let mut without = Stage::signed_in(&document());
-    without.worker.world.route_metadata = Some("staff".into());
+    without.worker.world.route_metadata = RouteMetadata::Text("staff".into());
     let step = without.worker.begin(without.browser.send("GET", "/page", &[("x-forwarded-user", "x")]));
     assert_eq!(outcome(&step), (200, ""), "nobody asked for route policies");
 }

@@ -2,9 +2,14 @@ use super::stage::{
     Browser, Stage, Worker, body, changed, document, field, forwarded, location, outcome, response, seconds, with,
 };
 use crate::flow::event::{Event, Outcome, Place};
-use crate::words::message::Reply;
+use crate::words::message::{Headers, Reply};
 use crate::words::url::query_parameters;
 use serde_json::json;
+
+/// A link of our own page is followed.
+fn leave(stage: &Stage) -> Headers {
+    stage.browser.send("GET", "/api/logout", &[("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin")])
+}
 
 #[test]
 fn sign_out_by_a_script_or_a_person_ends_the_session_in_the_browser_and_here() {
@@ -12,7 +17,6 @@ fn sign_out_by_a_script_or_a_person_ends_the_session_in_the_browser_and_here() {
         ("POST", [("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin")].as_slice(), 200),
         ("POST", &[("sec-fetch-mode", "navigate"), ("origin", "https://app.example.com")], 303),
         ("GET", &[("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin")], 303),
-        ("GET", &[("sec-fetch-mode", "navigate"), ("sec-fetch-site", "none")], 303),
     ] {
         let mut stage = Stage::signed_in(&document());
         let stolen = stage.browser.clone();
@@ -96,6 +100,29 @@ fn another_site_cannot_sign_anybody_out() {
 }
 
 #[test]
+fn another_site_that_was_opened_from_the_address_bar_and_redirects_to_sign_out_gets_a_page_that_asks() {
+    // The first address was typed, so that a browser says `none` of the redirect to here, too.
+    let mut stage = Stage::signed_in(&document());
+    let step = stage.navigate("/api/logout");
+    assert_eq!(outcome(&step), (403, "cross_site"));
+    assert_eq!(stage.browser.names(), ["__Host-accredit"]);
+    assert!(response(&step).body.contains("<form method=\"post\" action=\"/api/logout\">"), "{}", response(&step).body);
+    let pressed = [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin"), ("origin", "null")];
+    assert_eq!(outcome(&stage.send(stage.browser.send("POST", "/api/logout", &pressed))).0, 303);
+    assert_eq!(stage.browser.names(), Vec::<&str>::new());
+}
+
+#[test]
+fn a_session_that_is_over_cannot_push_out_the_memory_of_one_that_was_signed_out() {
+    let mut stage = Stage::signed_in(&document());
+    stage.worker.wait(seconds(9 * 3_600));
+    let before = stage.worker.world.memory.borrow().clone();
+    assert_eq!(outcome(&stage.script("POST", "/api/logout")), (200, ""));
+    assert_eq!(*stage.worker.world.memory.borrow(), before);
+    assert_eq!(stage.browser.names(), Vec::<&str>::new());
+}
+
+#[test]
 fn the_providers_session_ends_too_when_that_is_wanted() {
     let document = with("/logout", json!({"provider": true, "post_logout_redirect_uri": "/goodbye"}));
     let mut stage = Stage::signed_in(&document);
@@ -103,8 +130,8 @@ fn the_providers_session_ends_too_when_that_is_wanted() {
     let hint = stage.browser.send("GET", "/page", &[]);
     assert!(hint.all("cookie").all(|line| !line.windows(4).any(|part| part == b"hint")), "only sign-out gets the hint");
     let id_token = stage.provider.secrets[2].clone();
-    let browser = stage.browser.clone();
-    let step = stage.navigate("/api/logout");
+    let again = leave(&stage);
+    let step = stage.send(leave(&stage));
     let (endpoint, query) = location(&step).split_once('?').unwrap();
     assert_eq!(endpoint, "https://sso.example.com/realms/main/logout");
     let told: Vec<_> = query_parameters(Some(query)).unwrap().into_iter().collect();
@@ -118,7 +145,7 @@ fn the_providers_session_ends_too_when_that_is_wanted() {
     assert_eq!(stage.browser.names(), Vec::<&str>::new());
 
     // Without a session that is good, nobody is sent to the provider: not even with the cookies of one that was signed out.
-    let again = stage.worker.begin(browser.navigate("/api/logout"));
+    let again = stage.worker.begin(again);
     assert_eq!(location(&again), "/goodbye");
 
     let mut stage = Stage::signed_in(&document);
@@ -133,7 +160,7 @@ fn sign_out_waits_for_nobody() {
     let before = Stage::signed_in(&document);
     let mut stage = Stage { worker: Worker::new(&document), ..before };
     stage.provider.instead = Some(Reply::Reset);
-    let step = stage.navigate("/api/logout");
+    let step = stage.send(leave(&stage));
     assert_eq!((outcome(&step).0, location(&step)), (303, "/"));
     assert_eq!(stage.browser.names(), Vec::<&str>::new());
 }
@@ -180,11 +207,11 @@ fn a_hint_of_another_session_is_not_sent_to_the_provider() {
     let document = with("/logout", json!({"provider": true}));
     let mut earlier = Stage::signed_in(&document);
     let planted = earlier.browser.jar["__Secure-accredit-hint"].clone();
-    let step = earlier.navigate("/api/logout");
+    let step = earlier.send(leave(&earlier));
     assert!(location(&step).contains("id_token_hint="));
     // The same person, or another, in a session of their own.
     earlier.sign_in("/page");
     earlier.browser.jar.insert("__Secure-accredit-hint".into(), planted);
-    let step = earlier.navigate("/api/logout");
+    let step = earlier.send(leave(&earlier));
     assert!(location(&step).starts_with("https://sso.example.com/") && !location(&step).contains("id_token_hint"));
 }
