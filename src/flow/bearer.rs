@@ -242,21 +242,24 @@ fn remember(gateway: &mut Gateway, name: Name, token: &Secret, verified: &Rc<Ver
     gateway.tokens.remember(name, Rc::clone(verified), bytes, until);
 }
 
-fn known(settings: &Settings, provider: &ProviderSettings, token: AccessToken, credential: Credential) -> Verified {
+fn known(settings: &Settings, provider: &ProviderSettings, mut token: AccessToken, credential: Credential) -> Verified {
     let mut claims = Claims::new();
-    settings.kept_claims.iter().for_each(|path| path.copy(&token.claims, &mut claims));
+    settings.kept_claims.iter().for_each(|path| path.take(&mut token.claims, &mut claims));
+    let claims = Rc::new(claims);
     // An application takes a request without a name for nobody's: it is told of the client. Conditions see what the token says.
-    let mut told = claims.clone();
-    told.entry("sub").or_insert_with(|| token.subject.as_str().into());
+    let mut told = Rc::clone(&claims);
+    if !told.contains_key("sub") {
+        Rc::make_mut(&mut told).insert("sub".to_owned(), token.subject.as_str().into());
+    }
     let principal = Principal {
         provider: provider.oidc.name.clone(),
         subject: token.subject,
-        claims: Rc::new(told),
+        claims: told,
         proof: Proof::BearerToken,
         expires: token.expires,
     };
     let mut verified = Verified::by_token(settings, principal, credential);
-    verified.principal.claims = Rc::new(claims);
+    verified.principal.claims = claims;
     verified
 }
 

@@ -126,7 +126,7 @@ impl JwtSettings {
     /// # Errors
     /// See [`JwtError`]. Whether it was signed out is asked elsewhere.
     pub fn read(&self, world: &dyn World, token: &str, now: Timestamp) -> Result<Session, JwtError> {
-        let claims = self.verified(world, token)?;
+        let mut claims = self.verified(world, token)?;
         if OF_OTHER_KINDS.iter().any(|name| claims.contains_key(*name)) {
             return Err(invalid("its claims are those of another kind of token"));
         }
@@ -154,7 +154,7 @@ impl JwtSettings {
         }
         let mut kept = Claims::new();
         let always = ["sub", "email_verified"].map(ClaimPath::named);
-        self.claims.iter().chain(&always).for_each(|path| path.copy(&claims, &mut kept));
+        self.claims.iter().chain(&always).for_each(|path| path.take(&mut claims, &mut kept));
         let new = NewSession {
             provider,
             subject,

@@ -104,6 +104,14 @@ impl ClaimPath {
         }
         place.insert(last.clone(), value.clone());
     }
+
+    /// The same for an object that is not needed any more, which it leaves in pieces: a claim at the top is moved.
+    pub fn take(&self, from: &mut Claims, to: &mut Claims) {
+        let [name] = self.0.as_slice() else { return self.copy(from, to) };
+        if let Some((name, value)) = from.remove_entry(name).filter(|(_, value)| !value.is_null()) {
+            to.insert(name, value);
+        }
+    }
 }
 
 impl std::fmt::Display for ClaimPath {
@@ -139,5 +147,21 @@ mod tests {
         ClaimPath::new(vec!["a".into(), "b".into()]).copy(&claims, &mut kept);
         ClaimPath::named("x").copy(&claims, &mut kept);
         assert_eq!(kept, object(json!({"a": {"b": 1}})));
+    }
+
+    #[test]
+    fn what_is_taken_is_what_would_be_copied_in_whatever_order_it_is_asked_for() {
+        let claims = || object(json!({"a": {"b": [1], "c": 2}, "d": null, "e": "f", "g": 3}));
+        let path = |names: &[&str]| ClaimPath::new(names.iter().map(|name| (*name).to_owned()).collect());
+        let paths = [path(&["a", "b"]), path(&["a"]), path(&["d"]), path(&["e"]), path(&["e"]), path(&["x"]), path(&[])];
+        for turn in 0..paths.len() {
+            let (mut copied, mut taken, mut from) = (Claims::new(), Claims::new(), claims());
+            for path in paths.iter().cycle().skip(turn).take(paths.len()) {
+                path.copy(&claims(), &mut copied);
+                path.take(&mut from, &mut taken);
+            }
+            assert_eq!(Value::Object(taken), json!({"a": {"b": [1], "c": 2}, "e": "f"}), "{turn}");
+            assert_eq!(copied, *json!({"a": {"b": [1], "c": 2}, "e": "f"}).as_object().unwrap(), "{turn}");
+        }
     }
 }
