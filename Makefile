@@ -19,7 +19,7 @@ test: unit e2e ## every test, with a real Envoy and a real Chromium (one file: m
 
 check: fmt clippy unit ## formatting, lints with warnings denied (native and wasm), unit tests
 
-bench: wasm tests/e2e/node_modules/.package-lock.json ## what a request costs, beside Envoy's own filters (about five minutes; on a quiet machine)
+bench: wasm tests/e2e/node_modules/.package-lock.json ## what a request costs, beside Envoy's own filters (about eight minutes; on a quiet machine)
 	@envoy=$$(deploy/build/envoy.sh) && wrk=$$(deploy/build/wrk.sh) && noop=$$(deploy/build/noop.sh) && \
 	ENVOY="$$envoy" WRK="$$wrk" NOOP_WASM="$$noop" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" exec node benches/bench.mjs
 

@@ -45,6 +45,7 @@ const up = async (starting) => {
 const gateways = {
   floor: await up(floor(provider)),
   noop: await up(noop(provider, NOOP_WASM)),
+  calls: await up(noop(provider, NOOP_WASM, { calls: true })),
   nativeSession: await up(nativeSessionGateway(provider, { cached: true })),
   nativeSessionDefaults: await up(nativeSessionGateway(provider, { cached: false })),
   nativeBearer: await up(nativeBearerGateway(provider, { cached: true })),
@@ -99,6 +100,7 @@ const anew = { session: 'accredit_session_from_cookie', token: 'accredit_token_v
 const line = (name, gateway, of, counter) => ({ name, gateway: gateways[gateway], traffic: traffics[of], counter });
 const lines = [
   line('a WebAssembly filter that does nothing', 'noop', 'nothing'),
+  line('the host calls of a remembered session, alone', 'calls', 'session', 'noop_remembered'),
   line('native session', 'nativeSession', 'native'),
   line('native session, default settings', 'nativeSessionDefaults', 'native'),
   line('native bearer', 'nativeBearer', 'token'),

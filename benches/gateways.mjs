@@ -38,13 +38,14 @@ const router = (shipped) => shipped.filter(({ name }) => name.endsWith('router')
 /** No filter. */
 export const floor = (provider) => start(provider, { filters: router });
 
-/** A WebAssembly filter that does nothing. */
-export function noop(provider, module) {
+/** A WebAssembly filter that does nothing; or nothing but the host calls that Accredit makes for a session that it remembers. */
+export function noop(provider, module, { calls = false } = {}) {
   const filters = (shipped) => {
     const [filter] = shipped;
     const { config } = filter.typed_config;
     config.name = config.root_id = 'noop';
     delete config.configuration;
+    if (calls) config.configuration = { '@type': 'type.googleapis.com/google.protobuf.StringValue', value: 'calls' };
     config.vm_config = { ...config.vm_config, vm_id: 'noop', code: { local: { filename: module } }, environment_variables: undefined };
     return shipped;
   };

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the filter that does nothing, for `make bench`, and prints its path.
+# Builds the filter that decides nothing, for `make bench`, and prints its path.
 . "$(dirname "$0")/lib.sh"
 here=$(cd "$(dirname "$0")" && pwd)
 
