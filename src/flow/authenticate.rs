@@ -57,10 +57,10 @@ impl fmt::Debug for Verified {
 pub enum Credential {
     /// A session.
     Session(Box<Session>),
-    /// A bearer token, verified by keys that were fetched then. It counts only as long as these are the provider's keys.
+    /// A bearer token, verified by keys that have been the same since then. It counts only as long as these are the provider's keys.
     Token {
         /// When.
-        keys_fetched: Timestamp,
+        keys_since: Timestamp,
     },
     /// A bearer token that its provider was asked about.
     OpaqueToken,

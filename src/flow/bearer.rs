@@ -84,10 +84,10 @@ pub fn authenticate(
     let token_name = gateway.tokens.name(token.expose().as_bytes());
     if let Some(verified) = gateway.tokens.recall(token_name, visit.now) {
         let still_good = match verified.credential {
-            Credential::Token { keys_fetched } => {
+            Credential::Token { keys_since } => {
                 let provider = settings.provider(&verified.principal.provider);
                 let keys = provider.and_then(|provider| held_keys(gateway, &settings, world, provider, visit.now));
-                keys.is_some_and(|keys| keys.fetched == keys_fetched)
+                keys.is_some_and(|keys| keys.since == keys_since)
             }
             Credential::OpaqueToken => true,
             Credential::Session(_) => return invalid("remembered as another credential"),
@@ -125,7 +125,7 @@ pub fn authenticate(
     match access_token::verify(world, &provider.oidc, accepted, read, &keys.set, visit.now) {
         Ok(access_token) => {
             events.push(Event::TokenVerified);
-            let credential = Credential::Token { keys_fetched: keys.fetched };
+            let credential = Credential::Token { keys_since: keys.since };
             let verified = Rc::new(known(&settings, provider, access_token, credential));
             if accepted.introspection.as_ref().is_some_and(|asked| asked.about.jwts()) {
                 return ask(gateway, world, visit, provider, token, ByItself::Proved(verified));
@@ -149,7 +149,9 @@ fn held_keys(
     now: Timestamp,
 ) -> Option<HeldKeys> {
     match &provider.oidc.bearer.as_ref()?.keys {
-        BearerKeys::Configured(set) => Some(HeldKeys { set: Rc::clone(set), fetched: Timestamp::default() }),
+        BearerKeys::Configured(set) => {
+            Some(HeldKeys { set: Rc::clone(set), fetched: Timestamp::default(), since: Timestamp::default() })
+        }
         BearerKeys::Published => gateway.background.keys(settings, world, &provider.oidc.name, now),
     }
 }

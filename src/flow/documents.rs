@@ -28,6 +28,8 @@ pub struct HeldKeys {
     pub set: Rc<KeySet>,
     /// When.
     pub fetched: Timestamp,
+    /// When they were fetched first as they are: what they verified since then, they still verify.
+    pub since: Timestamp,
 }
 
 /// What is kept of one provider.
@@ -45,11 +47,15 @@ pub(super) struct Slot<T> {
     pub(super) wanted: Option<Option<Timestamp>>,
     /// Nobody may ask before.
     pub(super) not_before: Timestamp,
+    /// The entries of shared memory that were looked at. They are opened again when they have changed.
+    seen: Vec<Option<Version>>,
 }
 
 pub(super) struct Held<T> {
     pub(super) value: Rc<T>,
     pub(super) fetched: Timestamp,
+    /// When it was fetched first as it is.
+    pub(super) since: Timestamp,
     fresh_until: Timestamp,
 }
 
@@ -63,9 +69,9 @@ struct Mirrored {
     body: String,
 }
 
-impl<T> Slot<T> {
+impl<T: PartialEq> Slot<T> {
     const fn empty() -> Self {
-        Self { held: None, wanted: None, not_before: Timestamp::from_millis(0) }
+        Self { held: None, wanted: None, not_before: Timestamp::from_millis(0), seen: Vec::new() }
     }
 
     pub(super) fn is_newer_than(&self, newer_than: Option<Timestamp>) -> bool {
@@ -82,7 +88,11 @@ impl<T> Slot<T> {
     }
 
     fn take(&mut self, value: T, fetched: Timestamp, fresh_until: Timestamp) {
-        self.held = Some(Held { value: Rc::new(value), fetched, fresh_until });
+        let (value, since) = match self.held.take() {
+            Some(held) if *held.value == value => (held.value, held.since),
+            Some(_) | None => (Rc::new(value), fetched),
+        };
+        self.held = Some(Held { value, fetched, since, fresh_until });
         if !self.is_wanted() {
             self.wanted = None;
         }
@@ -209,9 +219,21 @@ impl Keep {
 
     /// The document that stands in shared memory, if it is newer than what is held. It was sealed there: other plugins of the
     /// process may write to that memory, and who writes keys there could sign anybody in.
-    fn mirrored(&self, sealer: &Sealer, world: &dyn World, kind: Kind, held: Option<Timestamp>) -> Option<(Mirrored, Reply)> {
-        let open = |key: String| sealer.open(Purpose::Document, &world.shared(&key)?.value);
-        let text = self.document_keys(sealer, kind).find_map(open)?;
+    fn mirrored(&mut self, sealer: &Sealer, world: &dyn World, kind: Kind, held: Option<Timestamp>) -> Option<(Mirrored, Reply)> {
+        let before = std::mem::take(self.seen(kind));
+        let (mut seen, mut text) = (Vec::new(), None);
+        for (position, key) in self.document_keys(sealer, kind).enumerate() {
+            let shared = world.shared(&key);
+            let version = shared.as_ref().map(|shared| shared.version);
+            let changed = version == Some(Version::Any) || before.get(position) != Some(&version);
+            seen.push(version);
+            text = shared.filter(|_| changed).and_then(|shared| sealer.open(Purpose::Document, &shared.value));
+            if text.is_some() {
+                break;
+            }
+        }
+        *self.seen(kind) = seen;
+        let text = text?;
         let mut mirrored: Mirrored = serde_json::from_slice(&text).ok()?;
         if mirrored.place != self.key(kind, "document") || held.is_some_and(|fetched| mirrored.fetched <= fetched) {
             return None;
@@ -219,6 +241,13 @@ impl Keep {
         let json = vec![("content-type".to_owned(), b"application/json".to_vec())];
         let body = std::mem::take(&mut mirrored.body).into_bytes();
         Some((mirrored, Reply::Answered { status: 200, headers: Headers::new(json), body }))
+    }
+
+    const fn seen(&mut self, kind: Kind) -> &mut Vec<Option<Version>> {
+        match kind {
+            Kind::Metadata => &mut self.metadata.seen,
+            Kind::Keys => &mut self.keys.seen,
+        }
     }
 
     /// Whether the newest attempt to fetch the keys failed.
@@ -231,6 +260,8 @@ impl Keep {
         let Some((mirrored, reply)) = self.mirrored(sealer, world, Kind::Metadata, held) else { return };
         if let Ok(metadata) = metadata_response(provider, &reply) {
             self.metadata.take(metadata, mirrored.fetched, mirrored.fresh_until);
+            // Keys that other metadata did not point to may be those of these.
+            self.keys.seen.clear();
         }
     }
 
@@ -257,7 +288,7 @@ impl Keep {
     }
 }
 
-fn urgency<T>(slot: &Slot<T>) -> Urgency {
+fn urgency<T: PartialEq>(slot: &Slot<T>) -> Urgency {
     // What is not there at all is needed by everybody; only asking again for what is there can be provoked from outside.
     if slot.is_wanted() && slot.held.is_some() { Urgency::Provoked } else { Urgency::Due }
 }

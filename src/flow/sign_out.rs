@@ -35,8 +35,7 @@ pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Ste
     }
     let session = authenticate::forget(gateway, world, visit);
     let session = session.filter(|session| !tombstone::is_marked(world, Ended::Session(&session.id), visit.now));
-    // What counts no longer need not be remembered, in a place where something else may stand.
-    if let Some(session) = session.as_ref().filter(|session| session.ends > visit.now) {
+    if let Some(session) = &session {
         tombstone::mark(world, Ended::Session(&session.id), session.ends);
     }
     let at_provider = session.as_ref().and_then(|session| at_provider(gateway, &settings, world, visit, session));

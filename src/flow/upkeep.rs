@@ -93,7 +93,7 @@ impl Background {
         if keep.keys.held.is_none() {
             keep.adopt_keys(provider, &settings.sealer, world);
         }
-        keep.keys.held.as_ref().map(|held| HeldKeys { set: Rc::clone(&held.value), fetched: held.fetched })
+        keep.keys.held.as_ref().map(|held| HeldKeys { set: Rc::clone(&held.value), fetched: held.fetched, since: held.since })
     }
 
     /// A provider issued no refresh token where one was needed: what to say about it, the first time.

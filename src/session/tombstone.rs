@@ -29,8 +29,12 @@ impl Ended<'_> {
     }
 }
 
-/// Remembers that something has ended, until a moment after which it would not count anyway.
+/// Remembers that something has ended, until a moment after which it would not count anyway. Where that has passed, its place is
+/// left to what may stand there.
 pub fn mark(world: &mut dyn World, ended: Ended<'_>, until: Timestamp) {
+    if until <= world.now() {
+        return;
+    }
     let (key, name) = ended.place();
     // An unconditional write cannot lose against another worker's.
     let _ = world.share(&key, format!("{} {name}", until.millis()).as_bytes(), Version::Any);

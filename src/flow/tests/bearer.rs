@@ -222,6 +222,28 @@ fn a_key_that_one_worker_knows_to_be_withdrawn_is_good_at_no_other() {
 }
 
 #[test]
+fn who_makes_us_fetch_the_same_keys_again_makes_no_worker_verify_good_tokens_again() {
+    let mut stage = Stage::ready(&accepting());
+    let line = format!("Bearer {}", token(&stage, json!({})));
+    let mut other = stage.worker.beside(&accepting());
+    other.keep_up(&mut stage.provider);
+    for worker in [&mut stage.worker, &mut other] {
+        assert_eq!(outcome(&worker.begin(request("/members", &[&line]))), (200, ""));
+        worker.wait(seconds(1));
+    }
+    let claims = json!({"iss": ISSUER, "sub": "x", "aud": "api", "exp": stage.worker.world.now.seconds() + 300});
+    let forged = format!("Bearer {}", OTHER_RSA.token(Algorithm::RS256, &json!({"kid": "nobody's"}), &claims));
+    let asked = stage.provider.asked.len();
+    assert_eq!(outcome(&stage.send(request("/members", &[&forged]))), (401, "token_invalid"));
+    assert!(stage.provider.asked.len() > asked);
+    assert_eq!(other.keep_up(&mut stage.provider), []);
+    for worker in [&mut stage.worker, &mut other] {
+        let step = worker.begin(request("/members", &[&line]));
+        assert!(step.events.contains(&Event::TokenFromMemory), "{:?}", step.events);
+    }
+}
+
+#[test]
 fn an_unknown_key_fetches_once_and_a_flood_of_them_does_not() {
     let mut stage = Stage::ready(&accepting());
     stage.provider.publishes.push((&RSA, "second"));
