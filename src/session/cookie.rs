@@ -1,6 +1,7 @@
 //! The cookies of a session: their names, splitting a large one, putting it together again, deleting it.
 //! What is in them is sealed text here.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -87,11 +88,11 @@ impl CookieSettings {
 
 /// What session came with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Carried {
+pub enum Carried<'a> {
     /// None.
     Nothing,
     /// This text, sealed or signed.
-    Sealed(Vec<u8>),
+    Sealed(Cow<'a, [u8]>),
     /// Cookies that do not fit together: a part missing, twice there, or too many.
     Torn,
     /// Several that stand whole in one cookie each, and differ: one of them is not from here. A sibling domain can set a cookie
@@ -100,11 +101,11 @@ pub enum Carried {
 }
 
 /// Puts the session's cookies together.
-pub fn read(settings: &CookieSettings, headers: &Headers) -> Carried {
+pub fn read<'a>(settings: &CookieSettings, headers: &'a Headers) -> Carried<'a> {
     if settings.shape == Shape::Whole {
         let mut values = pairs(headers).filter(|(name, _)| *name == settings.name.as_bytes()).map(|(_, value)| value);
         let Some(first) = values.next() else { return Carried::Nothing };
-        return if values.all(|value| value == first) { Carried::Sealed(first.to_vec()) } else { Carried::Several };
+        return if values.all(|value| value == first) { Carried::Sealed(first.into()) } else { Carried::Several };
     }
     let mut parts: [Option<&[u8]>; MOST_COOKIES] = [None; MOST_COOKIES];
     for (name, value) in pairs(headers) {
@@ -118,7 +119,7 @@ pub fn read(settings: &CookieSettings, headers: &Headers) -> Carried {
         return if parts.iter().any(Option::is_some) { Carried::Torn } else { Carried::Nothing };
     };
     // Sealed text is base64url, which has no dot: what stands before one is the number of parts.
-    let Some(dot) = memchr::memchr(b'.', first) else { return Carried::Sealed(first.to_vec()) };
+    let Some(dot) = memchr::memchr(b'.', first) else { return Carried::Sealed(first.into()) };
     let (count, rest) = first.split_at(dot);
     let count = std::str::from_utf8(count).ok().and_then(|count| count.parse::<usize>().ok());
     let Some(further) = count.and_then(|count| parts.get(1..count)) else { return Carried::Torn };
@@ -127,7 +128,7 @@ pub fn read(settings: &CookieSettings, headers: &Headers) -> Carried {
     for part in further {
         sealed.extend_from_slice(part);
     }
-    Carried::Sealed(sealed)
+    Carried::Sealed(sealed.into())
 }
 
 /// It takes more than [`MOST_COOKIES`] cookies.
@@ -229,7 +230,7 @@ mod tests {
             let cookies = written(&sealed, "");
             assert_eq!(cookies.len(), size.div_ceil(LARGEST_VALUE));
             assert!(cookies.iter().all(|cookie| cookie.split(';').next().unwrap().len() <= 4_096));
-            assert_eq!(read(&settings(), &sent_back(&cookies)), Carried::Sealed(sealed.into_bytes()));
+            assert_eq!(read(&settings(), &sent_back(&cookies)), Carried::Sealed(sealed.into_bytes().into()));
         }
     }
 
@@ -302,8 +303,8 @@ mod tests {
     #[test]
     fn a_second_session_that_a_sibling_domain_planted_is_not_chosen_and_not_overlooked() {
         let settings = whole("access_token");
-        assert_eq!(read(&settings, &came("access_token=2.b.c; x=y")), Carried::Sealed(b"2.b.c".to_vec()));
-        assert_eq!(read(&settings, &came("access_token=a; access_token=a")), Carried::Sealed(b"a".to_vec()));
+        assert_eq!(read(&settings, &came("access_token=2.b.c; x=y")), Carried::Sealed(b"2.b.c".into()));
+        assert_eq!(read(&settings, &came("access_token=a; access_token=a")), Carried::Sealed(b"a".into()));
         assert_eq!(read(&settings, &came("access_token=a; access_token=b")), Carried::Several);
         assert_eq!(read(&settings, &came("access_token-1=a; Access_Token=b")), Carried::Nothing);
         for (name, ours) in [

@@ -2,7 +2,6 @@
 //! said of it, the event knows.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{LogLevel, MetricType};
@@ -17,9 +16,10 @@ const SUBJECT: &str = "accredit.subject";
 /// Filter state, as `wasm.accredit.rule` in Envoy's access log.
 const RULE: &str = "accredit.rule";
 
-/// Counters that were defined already. Their names come from a closed list.
+/// Counters that were defined already, in the order in which they were first needed: what happens all the time stands in front.
+/// Their names come from a closed list.
 #[derive(Default)]
-pub(super) struct Counters(RefCell<HashMap<String, u32>>);
+pub(super) struct Counters(RefCell<Vec<(String, u32)>>);
 
 impl Counters {
     /// Counts events and writes their audit lines.
@@ -34,11 +34,11 @@ impl Counters {
 
     fn count(&self, name: &str) {
         let Ok(mut defined) = self.0.try_borrow_mut() else { return };
-        let id = match defined.get(name) {
-            Some(id) => *id,
+        let id = match defined.iter().find(|(other, _)| other == name) {
+            Some((_, id)) => *id,
             None => {
                 let Ok(id) = hostcalls::define_metric(MetricType::Counter, name) else { return };
-                defined.insert(name.to_owned(), id);
+                defined.push((name.to_owned(), id));
                 id
             }
         };
