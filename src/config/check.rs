@@ -12,7 +12,7 @@ use crate::config::conditions::Known;
 use crate::config::endpoints::{endpoints, front_end};
 use crate::config::identity::{identity, kept_claims, named_claims};
 use crate::config::own_tokens::{self, Secrets};
-use crate::config::settings::{FilterState, Forward, ProviderSettings, Settings, SignOut};
+use crate::config::settings::{FilterState, Forward, LONGEST_WAIT, ProviderSettings, Settings, SignOut};
 use crate::config::shapes::{self, Configuration};
 use crate::config::spellings::{SecretSource, Span};
 use crate::config::values::{Environment, positive, resolve};
@@ -123,7 +123,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
         audience: None,
     };
     Ok(Settings {
-        wait: positive("sign_in.wait", configuration.sign_in.wait, Duration::from_secs(5), Duration::from_secs(60))?,
+        wait: positive("sign_in.wait", configuration.sign_in.wait, Duration::from_secs(5), LONGEST_WAIT)?,
         session: session::Settings { form, cookie, lifetimes, follow_provider, attempt_timeout },
         help: help(configuration.help)?,
         filter_state: filter_state(&configuration.filter_state)?,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::config::Refusal;
 use crate::config::bearer;
+use crate::config::settings::LONGEST_TIMEOUT;
 use crate::config::shapes::{self, AuthMethod};
 use crate::config::values::{Environment, positive, resolve};
 use crate::crypto::key::Algorithm;
@@ -111,7 +112,7 @@ pub(super) fn provider(
         userinfo: shape.userinfo.unwrap_or_default(),
         clock_skew: Duration::from_secs(skew),
         algorithms: algorithms(&at("algorithms"), shape.algorithms)?,
-        timeout: positive(&at("timeout"), shape.timeout, Duration::from_secs(5), Duration::from_secs(60))?,
+        timeout: positive(&at("timeout"), shape.timeout, Duration::from_secs(5), LONGEST_TIMEOUT)?,
         plain_http: if shape.allow_insecure_http { PlainHttp::AllowInsecure } else { PlainHttp::LoopbackOnly },
         name: shape.name,
         client_id: shape.client_id.unwrap_or_default(),

@@ -15,6 +15,12 @@ use crate::session::content::Fingerprint;
 use crate::words::principal::ClaimPath;
 use crate::words::url::{Origin, ReturnTo};
 
+/// A provider's `timeout` is at most this.
+pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// `sign_in.wait` is at most this.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
 /// Everything that a configuration says.
 #[derive(Debug)]
 pub struct Settings {

@@ -65,7 +65,7 @@ impl Read for Span {
     }
 }
 
-/// Numbers, each with its unit. There are no months and years: `5M` is more often meant as five minutes.
+/// Numbers, each with its unit. There is nothing shorter or longer: a month's `5M` is more often meant as five minutes.
 fn milliseconds(text: &str) -> Option<u64> {
     let (mut rest, mut sum) = (text.trim(), None);
     while !rest.is_empty() {
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_span_is_read_in_one_way_only() {
-        for (written, milliseconds) in [
+        for (text, expected) in [
             (json!("30m"), 1_800_000),
             (json!("8h"), 28_800_000),
             (json!("1h 30m"), 5_400_000),
@@ -119,18 +119,27 @@ mod tests {
             (json!("2 hours 1 min"), 7_260_000),
             (json!(90), 90_000),
         ] {
-            assert_eq!(read(&written), Some(milliseconds), "{written}");
+            assert_eq!(read(&text), Some(expected), "{text}");
         }
-        for written in ["", " ", "90", "m", "5 ", "-5m", "1.5h", "5m x", "5mm", "99999999999999999999s", "9999999999999999d"] {
-            assert_eq!(read(&json!(written)), None, "{written}");
+        for text in ["", " ", "90", "m", "5 ", "-5m", "1.5h", "5m x", "5mm", "99999999999999999999s", "9999999999999999d"] {
+            assert_eq!(read(&json!(text)), None, "{text}");
         }
     }
 
     #[test]
-    fn months_and_years_are_refused_because_one_letter_would_make_five_minutes_five_months() {
-        for written in ["5M", "5month", "5months", "1y", "1year", "2years", "1h 5M"] {
-            let refusal = Span::read(&Place::top(&json!(written))).unwrap_err().to_string();
+    fn other_units_are_refused_because_one_letter_would_make_five_minutes_five_months() {
+        for text in ["5M", "5month", "5months", "1y", "1year", "2years", "1h 5M", "1w", "1us", "1ns"] {
+            let refusal = Span::read(&Place::top(&json!(text))).unwrap_err().to_string();
             assert!(refusal.contains("write 30m, 8h, 7d or a number of seconds"), "{refusal}");
         }
+    }
+
+    #[test]
+    fn a_span_is_written_in_the_largest_unit_that_it_has_in_whole() {
+        for text in ["400d", "36h", "1h", "90m", "90s", "1500ms"] {
+            assert_eq!(milliseconds(text).map(|span| written(Duration::from_millis(span))).as_deref(), Some(text));
+        }
+        assert_eq!(written(Duration::ZERO), "0ms");
+        assert_eq!(written(Duration::from_secs(86_400)), "1d");
     }
 }

@@ -16,10 +16,9 @@ use crate::flow::visit::Visit;
 use crate::session::Form;
 use crate::session::content::Session;
 use crate::session::cookie::{self, Carried};
-use crate::session::memory::Memory;
 use crate::session::tombstone::{self, Ended};
 use crate::words::message::HttpCall;
-use crate::words::principal::{Principal, Proof};
+use crate::words::principal::{Claims, Principal, Proof};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
@@ -85,12 +84,12 @@ pub enum Identity {
 /// # Errors
 /// Why it is nobody's.
 pub fn authenticate(
-    settings: &Settings,
-    memory: &mut Memory<Verified>,
+    gateway: &mut Gateway,
     world: &mut dyn World,
     visit: &Visit,
     events: &mut Vec<Event>,
 ) -> Result<(Rc<Verified>, Option<Box<Renewal>>), Reason> {
+    let settings = gateway.settings.as_ref();
     let sealed = match cookie::read(&settings.session.cookie, &visit.request.headers) {
         Carried::Nothing => return Err(Reason::SessionMissing),
         Carried::Torn => {
@@ -103,8 +102,8 @@ pub fn authenticate(
         }
         Carried::Sealed(sealed) => sealed,
     };
-    let name = memory.name(&sealed);
-    if let Some(verified) = memory.recall(name, visit.now) {
+    let name = gateway.naming.name(&sealed);
+    if let Some(verified) = gateway.memory.recall(name, visit.now) {
         events.push(Event::SessionFromMemory);
         return Ok((verified, None));
     }
@@ -116,7 +115,7 @@ pub fn authenticate(
                 let verified = Rc::new(Verified::by_session(settings, session));
                 let until =
                     renewal_due.min(verified.principal.expires).min(visit.now.plus(LONGEST_MEMORY)).min(verified.tokens_due());
-                memory.remember(name, Rc::clone(&verified), weight(&verified, sealed.len()), until);
+                gateway.memory.remember(name, Rc::clone(&verified), weight(&verified, sealed.len()), until);
                 return Ok((verified, None));
             }
             let renewed = session.renewed(visit.now);
@@ -136,7 +135,7 @@ pub fn authenticate(
 pub fn forget(gateway: &mut Gateway, world: &dyn World, visit: &Visit) -> Option<Session> {
     let settings = &gateway.settings;
     let Carried::Sealed(carried) = cookie::read(&settings.session.cookie, &visit.request.headers) else { return None };
-    let name = gateway.memory.name(&carried);
+    let name = gateway.naming.name(&carried);
     gateway.memory.forget(name);
     gateway.tokens.forget(name);
     match &settings.session.form {
@@ -187,7 +186,7 @@ impl Verified {
     /// What follows from a session.
     pub(super) fn by_session(settings: &Settings, session: Session) -> Self {
         let principal = session.principal(settings.session.lifetimes);
-        let mut headers = identity_headers(settings, &principal);
+        let mut headers = identity_headers(settings, &principal, &principal.claims);
         let tokens = [
             (settings.forward.access_token, ACCESS_TOKEN, &session.tokens.access_token),
             (settings.forward.id_token, ID_TOKEN, &session.tokens.id_token),
@@ -209,17 +208,17 @@ impl Verified {
         }
     }
 
-    /// What follows from a verified bearer token.
-    pub fn by_token(settings: &Settings, principal: Principal, credential: Credential) -> Self {
-        let headers = identity_headers(settings, &principal);
+    /// What follows from a verified bearer token. The application is told these claims.
+    pub fn by_token(settings: &Settings, principal: Principal, told: &Claims, credential: Credential) -> Self {
+        let headers = identity_headers(settings, &principal, told);
         let (subject, ends) = (Rc::from(principal.subject.as_str()), principal.expires);
         let identity_jwts = identity_jwt::Remembered::for_some(settings);
         Self { credential, ends, subject, headers: headers.into(), principal, identity_jwts }
     }
 }
 
-fn identity_headers(settings: &Settings, principal: &Principal) -> Vec<(Rc<str>, String)> {
-    let mut headers = settings.identity.values(&principal.claims);
+fn identity_headers(settings: &Settings, principal: &Principal, told: &Claims) -> Vec<(Rc<str>, String)> {
+    let mut headers = settings.identity.values(told);
     if settings.several_claimants && !principal.provider.is_empty() {
         headers.push((Rc::from(PROVIDER), principal.provider.clone()));
     }

@@ -24,7 +24,7 @@ use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
-/// A remembered token is verified anew after this long: its provider's keys may have been replaced on another worker.
+/// A remembered token is verified anew after this long at most. (New keys, which reach every worker, have it verified at once.)
 const LONGEST_MEMORY: Duration = Duration::from_secs(300);
 
 /// What a provider does not accept is remembered for this long at most.
@@ -81,8 +81,8 @@ pub fn authenticate(
     events: &mut Vec<Event>,
 ) -> Identity {
     let settings = Rc::clone(&gateway.settings);
-    let token_name = gateway.tokens.name(token.expose().as_bytes());
-    if let Some(verified) = gateway.tokens.recall(token_name, visit.now) {
+    let name = gateway.naming.name(token.expose().as_bytes());
+    if let Some(verified) = gateway.tokens.recall(name, visit.now) {
         let still_good = match verified.credential {
             Credential::Token { keys_since } => {
                 let provider = settings.provider(&verified.principal.provider);
@@ -97,7 +97,7 @@ pub fn authenticate(
             return Identity::Known(verified, None);
         }
     }
-    if let Some(failure) = gateway.refused.recall(token_name, visit.now) {
+    if let Some(failure) = gateway.refused.recall(name, visit.now) {
         events.push(Event::TokenFromMemory);
         return Identity::Unknown(failure.as_ref().clone());
     }
@@ -107,17 +107,17 @@ pub fn authenticate(
         Issuer::AskedAbout(provider) => return ask(gateway, world, visit, provider, token, ByItself::Nothing),
         Issuer::Unknown => return invalid("its issuer is none of those whose tokens are accepted"),
     };
-    let name = provider.oidc.name.as_str();
+    let provider_name = provider.oidc.name.as_str();
     let configured = matches!(accepted.keys, BearerKeys::Configured(_));
-    if !configured && gateway.background.metadata(&settings, world, name, visit.now).is_none() {
-        return Identity::Unclear(Resource::Metadata(name.to_owned()));
+    if !configured && gateway.background.metadata(&settings, world, provider_name, visit.now).is_none() {
+        return Identity::Unclear(Resource::Metadata(provider_name.to_owned()));
     }
     let Some(keys) = held_keys(gateway, &settings, world, provider, visit.now) else {
         return unclear(
             gateway,
             world,
             visit,
-            name,
+            provider_name,
             None,
             Failure::new(Reason::KeysUnavailable, "the provider's keys are not here"),
         );
@@ -130,11 +130,11 @@ pub fn authenticate(
             if accepted.introspection.as_ref().is_some_and(|asked| asked.about.jwts()) {
                 return ask(gateway, world, visit, provider, token, ByItself::Proved(verified));
             }
-            remember(gateway, token_name, token, &verified, visit.now.plus(LONGEST_MEMORY));
+            remember(gateway, name, token, &verified, visit.now.plus(LONGEST_MEMORY));
             Identity::Known(verified, None)
         }
         Err(AccessTokenError::KeyUnknown(failure)) if configured => Identity::Unknown(failure),
-        Err(AccessTokenError::KeyUnknown(failure)) => unclear(gateway, world, visit, name, Some(&keys), failure),
+        Err(AccessTokenError::KeyUnknown(failure)) => unclear(gateway, world, visit, provider_name, Some(&keys), failure),
         Err(AccessTokenError::Refused(failure)) => Identity::Unknown(failure),
     }
 }
@@ -166,9 +166,9 @@ fn ask(
     proved: ByItself,
 ) -> Identity {
     let settings = Rc::clone(&gateway.settings);
-    let name = provider.oidc.name.as_str();
-    let Some(metadata) = gateway.background.metadata(&settings, world, name, visit.now) else {
-        return Identity::Unclear(Resource::Metadata(name.to_owned()));
+    let provider_name = provider.oidc.name.as_str();
+    let Some(metadata) = gateway.background.metadata(&settings, world, provider_name, visit.now) else {
+        return Identity::Unclear(Resource::Metadata(provider_name.to_owned()));
     };
     if Rc::strong_count(&gateway.asking) > MOST_ASKING {
         return Identity::Unknown(Failure::new(
@@ -178,7 +178,7 @@ fn ask(
     }
     match introspection_request(&provider.oidc, &metadata, token) {
         Ok(call) => {
-            let asking = Asking { provider: name.to_owned(), proved, place: Rc::clone(&gateway.asking) };
+            let asking = Asking { provider: provider_name.to_owned(), proved, place: Rc::clone(&gateway.asking) };
             Identity::Asked(Box::new(call), asking)
         }
         Err(failure) => Identity::Unknown(failure),
@@ -216,7 +216,7 @@ pub fn introspected(
                 ByItself::Nothing => Rc::new(known(&settings, provider, access_token, Credential::OpaqueToken)),
                 ByItself::Proved(verified) => verified,
             };
-            let name = gateway.tokens.name(token.expose().as_bytes());
+            let name = gateway.naming.name(token.expose().as_bytes());
             remember(gateway, name, &token, &verified, until);
             Identity::Known(verified, None)
         }
@@ -227,12 +227,8 @@ pub fn introspected(
         Err(failure) => {
             events.push(Event::TokenIntrospected(Said::Bad));
             let until = visit.now.plus(introspection.cache.min(LONGEST_REFUSAL));
-            gateway.refused.remember(
-                gateway.refused.name(token.expose().as_bytes()),
-                Rc::new(failure.clone()),
-                failure.detail.len(),
-                until,
-            );
+            let name = gateway.naming.name(token.expose().as_bytes());
+            gateway.refused.remember(name, Rc::new(failure.clone()), failure.detail.len(), until);
             Identity::Unknown(failure)
         }
     }
@@ -256,13 +252,11 @@ fn known(settings: &Settings, provider: &ProviderSettings, mut token: AccessToke
     let principal = Principal {
         provider: provider.oidc.name.clone(),
         subject: token.subject,
-        claims: told,
+        claims,
         proof: Proof::BearerToken,
         expires: token.expires,
     };
-    let mut verified = Verified::by_token(settings, principal, credential);
-    verified.principal.claims = claims;
-    verified
+    Verified::by_token(settings, principal, &told, credential)
 }
 
 /// Newer keys may help, once. While `lease` says that they may not be fetched yet, nobody waits: anybody can send tokens that name

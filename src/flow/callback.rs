@@ -161,7 +161,7 @@ fn expected(
 fn stray(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit, state: Option<&str>, failure: Failure) -> Step {
     let settings = Rc::clone(&gateway.settings);
     let mut events = Vec::new();
-    let signed_in = authenticate(&settings, &mut gateway.memory, world, visit, &mut events);
+    let signed_in = authenticate(gateway, world, visit, &mut events);
     let forgotten = state.and_then(|state| attempt::forget_named(&settings.session.cookie, state));
     if signed_in.is_ok() {
         let front_page = ReturnTo::front_page();

@@ -35,6 +35,8 @@ const LONGEST_RENEWAL: Duration = Duration::from_secs(30);
 /// One configuration at work: its settings, the providers' metadata and keys, and what was verified before.
 pub struct Gateway {
     pub(super) settings: Rc<Settings>,
+    /// What names a credential, in all that is remembered below.
+    pub(super) naming: NamingKey,
     /// Sessions that were verified, by their sealed text.
     pub(super) memory: Memory<Verified>,
     /// Bearer tokens that were verified. Apart, so that one can never be taken for the other.
@@ -53,10 +55,9 @@ impl Gateway {
     /// [`NoRandomness`] when the host has no random bytes; nothing can be promised then.
     pub fn new(world: &mut dyn World, settings: Settings) -> Result<Self, NoRandomness> {
         let naming = NamingKey::new(world)?;
-        let (memory, tokens) = (Memory::new(naming, MEMORY_BYTES), Memory::new(naming, MEMORY_BYTES));
-        let refused = Memory::new(naming, REFUSED_BYTES);
+        let (memory, tokens, refused) = (Memory::new(MEMORY_BYTES), Memory::new(MEMORY_BYTES), Memory::new(REFUSED_BYTES));
         let background = Background::new(&settings);
-        Ok(Self { settings: Rc::new(settings), memory, tokens, refused, asking: Rc::default(), background })
+        Ok(Self { settings: Rc::new(settings), naming, memory, tokens, refused, asking: Rc::default(), background })
     }
 
     /// A request arrives.

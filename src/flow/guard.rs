@@ -134,7 +134,7 @@ impl Gateway {
                 (Brought::Nothing, _) => {}
             }
         }
-        match authenticate::authenticate(&settings, &mut self.memory, world, visit, events) {
+        match authenticate::authenticate(self, world, visit, events) {
             Ok((verified, renewal)) => self.refreshed(world, visit, verified, renewal),
             Err(reason) => Identity::Unknown(Failure::new(reason, "")),
         }

@@ -1,5 +1,6 @@
 //! The token that tells the upstream who is asking, for one that does not want to trust plain headers. It is signed once for each
-//! session and audience, and again when half of its life is over. It does not outlive what it tells of.
+//! session and audience, and again when half of its life is over. It does not outlive what it tells of, but for a
+//! bearer token that is past its end within `clock_skew_seconds`: then it lives five seconds.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::settings::{LONGEST_TIMEOUT, LONGEST_WAIT};
 use crate::words::time::Timestamp;
 use crate::words::world::{Version, World};
 
@@ -12,7 +13,7 @@ use crate::words::world::{Version, World};
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(10);
 
 /// Nobody holds a lease for longer: the longest `timeout` and `sign_in.wait` that may be configured, and a second.
-const LONGEST_SPAN: Duration = Duration::from_secs(121);
+const LONGEST_SPAN: Duration = LONGEST_TIMEOUT.saturating_add(LONGEST_WAIT).saturating_add(Duration::from_secs(1));
 
 /// So many provoked fetches may follow each other at once …
 const BURST: u32 = 3;

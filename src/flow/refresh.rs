@@ -113,7 +113,7 @@ impl Gateway {
 impl Background {
     /// Remembers that a session is due; says whether there was room for it.
     fn want_refreshed(&mut self, session: &Session, now: Timestamp) -> bool {
-        let share = MOST_WANTED.checked_div(self.providers.len()).unwrap_or_default();
+        let share = self.share(MOST_WANTED);
         let of_same = || self.wanted.iter().filter(|want| want.session.provider == session.provider).count();
         let room = self.wanted.len() < MOST_WANTED || of_same() < share;
         match self.wanted.iter_mut().find(|want| want.session.id == session.id) {

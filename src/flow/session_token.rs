@@ -24,7 +24,7 @@ pub fn authenticate(
 ) -> Option<Identity> {
     let settings = Rc::clone(&gateway.settings);
     let jwt = settings.session.as_bearer()?;
-    let name = gateway.tokens.name(token.expose().as_bytes());
+    let name = gateway.naming.name(token.expose().as_bytes());
     if let Some(verified) = gateway.tokens.recall(name, visit.now) {
         let Credential::Session(_) = verified.credential else { return None };
         events.push(Event::TokenFromMemory);

@@ -12,6 +12,7 @@ use crate::oidc::token::TokenSet;
 use crate::oidc::userinfo;
 use crate::session::content::{Session, Tokens};
 use crate::session::cookie;
+use crate::words::principal::Claims;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
@@ -122,10 +123,11 @@ pub(super) fn with_new_tokens(
     match id_token {
         Some(id_token) => {
             let claims = kept(settings, &id_token.claims);
-            if !provider.oidc.userinfo && userinfo::describe(&id_token.claims) {
+            let describes = id_token.claims.keys().any(|name| !userinfo::is_protocol(name));
+            if !provider.oidc.userinfo && describes {
                 new.claims = Rc::new(claims);
             } else {
-                userinfo::merge_newer(Rc::make_mut(&mut new.claims), claims);
+                merge_newer(Rc::make_mut(&mut new.claims), claims);
             }
         }
         // The ID token that is forwarded stays the old one, and nothing renews it.
@@ -136,4 +138,11 @@ pub(super) fn with_new_tokens(
         return Err(Failure::new(Reason::SessionTooLarge, format!("about {sealed} bytes with its new tokens")));
     }
     Ok(new)
+}
+
+/// Adds what a newer ID token says to what was known: who, and how that was proved, is as the newer one tells it.
+fn merge_newer(claims: &mut Claims, id_token: Claims) {
+    let (protocol, others): (Claims, Claims) = id_token.into_iter().partition(|(name, _)| userinfo::is_protocol(name));
+    claims.extend(protocol);
+    userinfo::merge(claims, others);
 }

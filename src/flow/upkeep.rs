@@ -57,7 +57,7 @@ pub enum Errand {
 
 /// All providers' metadata and keys, and the sessions that are to be refreshed.
 pub struct Background {
-    pub(super) providers: Vec<Keep>,
+    providers: Vec<Keep>,
     pub(super) wanted: Vec<Want>,
     /// The providers of which was told that they issue no refresh token.
     without_refresh_token: Vec<String>,
@@ -188,6 +188,11 @@ impl Background {
         let mut upkeep = self.tick(settings, world);
         events.append(&mut upkeep.events);
         Upkeep { events, ..upkeep }
+    }
+
+    /// What one provider may have of so many places.
+    pub(super) fn share(&self, places: usize) -> usize {
+        places.checked_div(self.providers.len()).unwrap_or_default()
     }
 
     fn keep<'a, 'b>(&'a mut self, settings: &'b Settings, name: &str) -> Option<(&'a mut Keep, &'b Provider)> {

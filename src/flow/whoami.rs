@@ -20,7 +20,7 @@ pub fn tell(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Step
         return visit.refuse_method(&settings, "GET, HEAD");
     }
     let mut events = Vec::new();
-    let identity = match authenticate(&settings, &mut gateway.memory, world, visit, &mut events) {
+    let identity = match authenticate(gateway, world, visit, &mut events) {
         Ok((verified, renewal)) => gateway.refreshed(world, visit, verified, renewal),
         Err(reason) => Identity::Unknown(Failure::new(reason, "")),
     };

@@ -13,7 +13,7 @@ use crate::crypto::jws::{JwsError, LONGEST_TOKEN, Unverified, Verified};
 use crate::crypto::key::{Algorithm, KeySet};
 use crate::oidc::introspection::Introspection;
 use crate::oidc::provider::Provider;
-use crate::words::principal::Claims;
+use crate::words::principal::{CLIENT, Claims};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
@@ -83,7 +83,7 @@ impl From<Failure> for AccessTokenError {
     }
 }
 
-/// All that is read of a token before it is verified.
+/// The issuer alone, of a token that cannot be read otherwise.
 #[derive(Deserialize)]
 struct Claimed {
     iss: String,
@@ -222,9 +222,6 @@ pub(super) fn times(claims: &Claims, provider: &Provider, now: Timestamp) -> Res
     }
     Ok(expires)
 }
-
-/// What the name of a client begins with that acts for nobody. No `sub` does: whoever can choose theirs would be taken for it.
-pub(super) const CLIENT: &str = "client:";
 
 /// `sub`; or the client, for a token without a person, so marked that it is nobody's `sub`.
 pub(super) fn subject(claims: &Claims) -> Result<String, Failure> {

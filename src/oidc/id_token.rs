@@ -8,9 +8,8 @@ use serde_json::Value;
 
 use crate::crypto::jws::{self, JwsError, Verified};
 use crate::crypto::key::{Algorithm, KeySet, left_half_hash};
-use crate::oidc::access_token::CLIENT;
 use crate::oidc::provider::Provider;
-use crate::words::principal::Claims;
+use crate::words::principal::{CLIENT, Claims};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::{Secret, equal};

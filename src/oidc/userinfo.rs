@@ -71,16 +71,9 @@ pub fn userinfo_response(provider: &Provider, metadata: &Metadata, reply: &Reply
     }
 }
 
-/// Whether claims say anything of a person beyond who it is and how that was proved.
-pub fn describe(claims: &Claims) -> bool {
-    claims.keys().any(|name| !PROTOCOL.contains(&name.as_str()))
-}
-
-/// Adds what a newer ID token says to what was known: who, and how that was proved, is as the newer one tells it.
-pub fn merge_newer(claims: &mut Claims, id_token: Claims) {
-    let (protocol, others): (Claims, Claims) = id_token.into_iter().partition(|(name, _)| PROTOCOL.contains(&name.as_str()));
-    claims.extend(protocol);
-    merge(claims, others);
+/// Whether a claim is the ID token's alone. All others say something of the person.
+pub fn is_protocol(name: &str) -> bool {
+    PROTOCOL.contains(&name)
 }
 
 /// Adds what userinfo says to the claims of an ID token.
@@ -93,7 +86,7 @@ pub fn merge(claims: &mut Claims, userinfo: Claims) {
     }
     let orphaned: Vec<_> =
         VERIFIED.iter().filter(|(value, _)| !userinfo.contains_key(*value)).map(|(_, verified)| *verified).collect();
-    let keeps = |name: &str| PROTOCOL.contains(&name) || orphaned.contains(&name);
+    let keeps = |name: &str| is_protocol(name) || orphaned.contains(&name);
     claims.extend(userinfo.into_iter().filter(|(name, _)| !keeps(name)));
 }
 

@@ -9,7 +9,7 @@ use crate::crypto::jws::{self, JwsError};
 use crate::crypto::key::{Algorithm, KeySet};
 use crate::crypto::signing::{NotSigned, SigningKey};
 use crate::session::content::{Fingerprint, NewSession, Session, Tokens};
-use crate::words::principal::{ClaimPath, Claims, calls_email_unverified};
+use crate::words::principal::{CLIENT, ClaimPath, Claims, calls_email_unverified};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
@@ -146,9 +146,11 @@ impl JwtSettings {
         }
         let provider = self.provider(&claims)?;
         let plain = |text: &&str| !text.is_empty() && text.len() <= 255 && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-        let subject = claims.get("sub").and_then(Value::as_str).filter(plain);
-        let subject =
-            subject.ok_or_else(|| invalid("sub is missing, or not a text of 1 to 255 printable characters"))?.to_owned();
+        let person = |text: &&str| plain(text) && !text.starts_with(CLIENT);
+        let subject = claims.get("sub").and_then(Value::as_str).filter(person).ok_or_else(|| {
+            invalid("sub is missing, not a text of 1 to 255 printable characters, or like the name of a client (client:…)")
+        })?;
+        let subject = subject.to_owned();
         if now >= ends {
             return Err(JwtError::Expired(now.since(ends).as_secs()));
         }

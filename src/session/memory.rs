@@ -1,6 +1,7 @@
 //! What a worker has verified before, so that it need not do it again: bounded in bytes, never past its expiry.
 //!
-//! Entries are found by the credential's name, a keyed hash. The memory belongs to one configuration and its keys and goes with them.
+//! Entries are found by the credential's name, a keyed hash. The memory belongs to one configuration and its keys and goes with
+//! them.
 
 use std::hash::Hasher;
 use std::rc::Rc;
@@ -17,7 +18,6 @@ const OVERHEAD: usize = 160;
 /// Verified things by the credential that proved them.
 pub struct Memory<T> {
     entries: LruCache<Name, Entry<T>>,
-    key: NamingKey,
     bytes: usize,
     most_bytes: usize,
 }
@@ -36,6 +36,13 @@ impl NamingKey {
         world.random(&mut key)?;
         Ok(Self(key))
     }
+
+    /// A credential's name.
+    pub fn name(&self, credential: &[u8]) -> Name {
+        let mut hasher = SipHasher24::new_with_key(&self.0);
+        hasher.write(credential);
+        Name(hasher.finish128().as_u128())
+    }
 }
 
 /// A credential's name, by which all memories with the same key know it: they take it instead of the credential, because a
@@ -51,34 +58,27 @@ struct Entry<T> {
 
 impl<T> Memory<T> {
     /// An empty memory of at most `most_bytes`.
-    pub fn new(key: NamingKey, most_bytes: usize) -> Self {
-        Self { entries: LruCache::unbounded(), key, bytes: 0, most_bytes }
-    }
-
-    /// A credential's name.
-    pub fn name(&self, credential: &[u8]) -> Name {
-        let mut hasher = SipHasher24::new_with_key(&self.key.0);
-        hasher.write(credential);
-        Name(hasher.finish128().as_u128())
+    pub fn new(most_bytes: usize) -> Self {
+        Self { entries: LruCache::unbounded(), bytes: 0, most_bytes }
     }
 
     /// What was remembered of this very credential, unless it has ended.
-    pub fn recall(&mut self, credential: Name, now: Timestamp) -> Option<Rc<T>> {
-        let entry = self.entries.get(&credential)?;
+    pub fn recall(&mut self, name: Name, now: Timestamp) -> Option<Rc<T>> {
+        let entry = self.entries.get(&name)?;
         if now >= entry.until {
-            self.forget(credential);
+            self.forget(name);
             return None;
         }
         Some(Rc::clone(&entry.value))
     }
 
     /// Remembers a verified thing of about `bytes` until `until`; what was not asked for longest makes room.
-    pub fn remember(&mut self, credential: Name, value: Rc<T>, bytes: usize, until: Timestamp) {
+    pub fn remember(&mut self, name: Name, value: Rc<T>, bytes: usize, until: Timestamp) {
         let bytes = bytes.saturating_add(OVERHEAD);
         if bytes > self.most_bytes {
             return;
         }
-        if let Some(before) = self.entries.put(credential, Entry { value, until, bytes }) {
+        if let Some(before) = self.entries.put(name, Entry { value, until, bytes }) {
             self.bytes = self.bytes.saturating_sub(before.bytes);
         }
         self.bytes = self.bytes.saturating_add(bytes);
@@ -89,8 +89,8 @@ impl<T> Memory<T> {
     }
 
     /// Forgets one credential.
-    pub fn forget(&mut self, credential: Name) {
-        if let Some(entry) = self.entries.pop(&credential) {
+    pub fn forget(&mut self, name: Name) {
+        if let Some(entry) = self.entries.pop(&name) {
             self.bytes = self.bytes.saturating_sub(entry.bytes);
         }
     }
@@ -106,11 +106,11 @@ mod tests {
     }
 
     fn memory(most_bytes: usize) -> Memory<u32> {
-        Memory::new(NamingKey::new(&mut Still::default()).unwrap(), most_bytes)
+        Memory::new(most_bytes)
     }
 
     fn name(credential: &[u8]) -> Name {
-        memory(0).name(credential)
+        NamingKey::new(&mut Still::default()).unwrap().name(credential)
     }
 
     #[test]

@@ -14,6 +14,9 @@ pub type Claims = Map<String, Value>;
 /// Among kept claims: the names of those that the provider left out because they are too many or too large.
 pub const LEFT_OUT: &str = "_claim_names";
 
+/// What the name of a client begins with that acts for nobody. No `sub` does: whoever can choose theirs would be taken for it.
+pub const CLIENT: &str = "client:";
+
 /// Whether claims say that their e-mail address is not verified. Some providers write the boolean as a text.
 pub fn calls_email_unverified(claims: &Claims) -> bool {
     claims.get("email_verified").is_some_and(|verified| *verified == false || *verified == "false")

@@ -128,7 +128,7 @@ pub enum RouteMetadata {
     /// Nothing: the host has looked, and there is no such key.
     #[default]
     Absent,
-    /// This text. It is not empty.
+    /// This text.
     Text(String),
     /// Something that is no text, or the host does not tell: never to be taken for nothing.
     Unreadable,

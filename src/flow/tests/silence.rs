@@ -89,8 +89,7 @@ pub(super) fn visit(worker: &Worker, headers: Headers) -> Visit {
 fn identity(stage: &mut Stage) -> Identity {
     let visit = visit(&stage.worker, stage.browser.navigate("/page"));
     let Worker { gateway, world } = &mut stage.worker;
-    let settings = std::rc::Rc::clone(&gateway.settings);
-    let (verified, renewal) = authenticate(&settings, &mut gateway.memory, world, &visit, &mut Vec::new()).unwrap();
+    let (verified, renewal) = authenticate(gateway, world, &visit, &mut Vec::new()).unwrap();
     Identity::Known(verified, renewal)
 }
 
