@@ -5,6 +5,8 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::access::headers::{ACCESS_TOKEN, ID_TOKEN, PROVIDER};
 use crate::config::settings::Settings;
 use crate::crypto::seal::Purpose;
@@ -22,6 +24,9 @@ use crate::words::principal::{Claims, Principal, Proof};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
+
+/// What somebody who is remembered takes without anything that differs from one to another, in bytes, roughly.
+const FIXED: usize = 1_024;
 
 /// A remembered session is opened anew after this long, so that a sign-out on another worker holds here too.
 pub(super) const LONGEST_MEMORY: Duration = Duration::from_secs(60);
@@ -115,7 +120,10 @@ pub fn authenticate(
                 let verified = Rc::new(Verified::by_session(settings, session));
                 let until =
                     renewal_due.min(verified.principal.expires).min(visit.now.plus(LONGEST_MEMORY)).min(verified.tokens_due());
-                gateway.memory.remember(name, Rc::clone(&verified), weight(&verified, sealed.len()), until);
+                let bytes = weight(&verified, sealed.len());
+                if gateway.memory.admits(name, bytes) {
+                    gateway.memory.remember(name, Rc::clone(&verified), bytes, until);
+                }
                 return Ok((verified, None));
             }
             let renewed = session.renewed(visit.now);
@@ -225,8 +233,35 @@ fn identity_headers(settings: &Settings, principal: &Principal, told: &Claims) -
     headers
 }
 
-/// About how many bytes it takes: its claims are there three times, as text of the credential's size at most.
+/// About how many bytes it takes, for a credential of so many: what a session has beside its claims is no larger than that.
 pub fn weight(verified: &Verified, credential: usize) -> usize {
+    let claims: usize = verified.principal.claims.iter().map(|(name, value)| name.len().saturating_add(size(value))).sum();
     let headers: usize = verified.headers.iter().map(|(_, value)| value.len()).sum();
-    credential.saturating_mul(3).saturating_add(headers).saturating_add(verified.identity_jwts.most_bytes(credential))
+    let tokens = verified.identity_jwts.most_bytes(claims);
+    [FIXED, credential, claims, headers, tokens].into_iter().fold(0, usize::saturating_add)
+}
+
+/// About how many bytes a claim takes: what it holds, and a place and an allocation for each text and list.
+fn size(claim: &Value) -> usize {
+    let held = match claim {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(members) => members.iter().map(size).sum(),
+        Value::Object(members) => members.iter().map(|(name, value)| name.len().saturating_add(size(value))).sum(),
+    };
+    held.saturating_add(48)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn claims_weigh_what_they_take_however_short_the_token_is_that_brought_them() {
+        let text = "x".repeat(100_000);
+        for (claim, least) in [(json!(text), 100_000), (json!({"a": [{"b": text}]}), 100_000), (json!(vec![0; 1_000]), 32_000)] {
+            assert!(size(&claim) >= least, "{}", size(&claim));
+        }
+    }
 }

@@ -130,7 +130,9 @@ pub fn authenticate(
             if accepted.introspection.as_ref().is_some_and(|asked| asked.about.jwts()) {
                 return ask(gateway, world, visit, provider, token, ByItself::Proved(verified));
             }
-            remember(gateway, name, token, &verified, visit.now.plus(LONGEST_MEMORY));
+            if gateway.tokens.admits(name, weight(&verified, token.len())) {
+                remember(gateway, name, token, &verified, visit.now.plus(LONGEST_MEMORY));
+            }
             Identity::Known(verified, None)
         }
         Err(AccessTokenError::KeyUnknown(failure)) if configured => Identity::Unknown(failure),
@@ -217,6 +219,7 @@ pub fn introspected(
                 ByItself::Proved(verified) => verified,
             };
             let name = gateway.naming.name(token.expose().as_bytes());
+            // To ask again is never cheap.
             remember(gateway, name, &token, &verified, until);
             Identity::Known(verified, None)
         }

@@ -36,9 +36,9 @@ impl Remembered {
         Self { tokens: Cell::default(), some: settings.identity_jwt.is_some() }
     }
 
-    /// About how many bytes they take at most, for somebody whose credential has so many.
-    pub fn most_bytes(&self, credential: usize) -> usize {
-        if self.some { credential.saturating_add(1_024).saturating_mul(MOST_REMEMBERED) } else { 0 }
+    /// About how many bytes they take at most, for somebody whose claims have so many.
+    pub fn most_bytes(&self, claims: usize) -> usize {
+        if self.some { claims.saturating_mul(2).saturating_add(1_024).saturating_mul(MOST_REMEMBERED) } else { 0 }
     }
 }
 

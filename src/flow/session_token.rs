@@ -41,6 +41,9 @@ pub fn authenticate(
     events.push(Event::TokenVerified);
     let verified = Rc::new(Verified::by_session_token(&settings, session));
     let until = verified.principal.expires.min(visit.now.plus(LONGEST_MEMORY));
-    gateway.tokens.remember(name, Rc::clone(&verified), weight(&verified, token.len()), until);
+    let bytes = weight(&verified, token.len());
+    if gateway.tokens.admits(name, bytes) {
+        gateway.tokens.remember(name, Rc::clone(&verified), bytes, until);
+    }
     Some(Identity::Known(verified, None))
 }

@@ -15,9 +15,14 @@ use crate::words::world::{NoRandomness, World};
 /// What an entry costs beside its content, in bytes, roughly.
 const OVERHEAD: usize = 160;
 
+/// So many names are known of what came once, in 16 KiB.
+const PLACES: usize = 1_024;
+
 /// Verified things by the credential that proved them.
 pub struct Memory<T> {
     entries: LruCache<Name, Entry<T>>,
+    /// Names of what came once since the memory was full, each in the one place where it may stand.
+    once: Vec<Name>,
     bytes: usize,
     most_bytes: usize,
 }
@@ -59,7 +64,7 @@ struct Entry<T> {
 impl<T> Memory<T> {
     /// An empty memory of at most `most_bytes`.
     pub fn new(most_bytes: usize) -> Self {
-        Self { entries: LruCache::unbounded(), bytes: 0, most_bytes }
+        Self { entries: LruCache::unbounded(), once: Vec::new(), bytes: 0, most_bytes }
     }
 
     /// What was remembered of this very credential, unless it has ended.
@@ -70,6 +75,20 @@ impl<T> Memory<T> {
             return None;
         }
         Some(Rc::clone(&entry.value))
+    }
+
+    /// Whether what takes about `bytes` should be remembered, and is cheap to verify again otherwise: while there is room, or when
+    /// it comes again. So a stream of what comes once pushes nothing out that comes again, and costs nothing here.
+    pub fn admits(&mut self, name: Name, bytes: usize) -> bool {
+        if self.bytes.saturating_add(bytes).saturating_add(OVERHEAD) <= self.most_bytes {
+            return true;
+        }
+        if self.once.is_empty() {
+            self.once.resize(PLACES, Name(0));
+        }
+        let place = usize::try_from(name.0 % PLACES as u128).ok();
+        let known = place.and_then(|place| self.once.get_mut(place)).map(|known| std::mem::replace(known, name));
+        known == Some(name)
     }
 
     /// Remembers a verified thing of about `bytes` until `until`; what was not asked for longest makes room.
@@ -142,6 +161,21 @@ mod tests {
         assert_eq!(memory.recall(name(&999_u32.to_le_bytes()), at(0)).as_deref(), Some(&999));
         memory.remember(name(b"huge"), Rc::new(0), usize::MAX, at(5));
         assert_eq!(memory.recall(name(b"huge"), at(0)), None);
+    }
+
+    #[test]
+    fn a_flood_of_what_comes_once_pushes_nothing_out_that_comes_again() {
+        let mut memory = memory(10 * (OVERHEAD + 10));
+        let names = |from: u32| (from..).map(|credential| name(&credential.to_le_bytes()));
+        for name in names(0).take(10) {
+            assert!(memory.admits(name, 10));
+            memory.remember(name, Rc::new(0), 10, at(5));
+        }
+        assert!(names(10).take(20_000).all(|name| !memory.admits(name, 10)));
+        assert!(names(0).take(10).all(|name| memory.recall(name, at(0)).is_some()));
+        let twice = name(b"twice");
+        assert!(!memory.admits(twice, 10));
+        assert!(memory.admits(twice, 10));
     }
 
     #[test]
