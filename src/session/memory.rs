@@ -86,7 +86,7 @@ impl<T> Memory<T> {
         if self.once.is_empty() {
             self.once.resize(PLACES, Name(0));
         }
-        let place = usize::try_from(name.0 % PLACES as u128).ok();
+        let place = name.0.checked_rem(PLACES as u128).and_then(|place| usize::try_from(place).ok());
         let known = place.and_then(|place| self.once.get_mut(place)).map(|known| std::mem::replace(known, name));
         known == Some(name)
     }
