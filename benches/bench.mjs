@@ -22,10 +22,9 @@ const rounds = Number(BENCH_ROUNDS);
 const seconds = Number(BENCH_SECONDS);
 const wanted = new RegExp(BENCH_LINES);
 
-/** A worker has 8 MiB for what it remembers of sessions, and of tokens: these fill them. From then on it remembers only what comes again, */
+// A worker has 8 MiB for what it remembers of sessions, and of tokens. The first ones fill them; from then on it remembers only what
+// comes again, and knows the names of 1,024 that came once: of the others, each is new when its turn comes again.
 const FILLING = 4_000;
-
-/** and it knows 1,024 names of what came once. Of so many, each is new when its turn comes again. */
 const NEW = 8_000;
 const MADE = FILLING + NEW;
 
