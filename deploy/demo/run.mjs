@@ -22,6 +22,7 @@ const FRONT = 'http://localhost:9200';
 const USER_SERVICE = 'http://127.0.0.1:9300';
 const MAIL_SERVICE = 'http://127.0.0.1:9301';
 const MAIL = 'target/demo/mail';
+const ALICE = '{"username":"alice","password":"alice-password"}';
 const PORTS = { gateway: 10000, 'Envoy admin': 9901, provider: 9000, application: 9100 };
 
 // config: Envoy's file · provider: what the provider is started with, given the secrets
@@ -95,8 +96,8 @@ const SCENARIOS = {
     ports: { 'user service': portOf(USER_SERVICE) },
     toTry: [
       [`curl -i ${GATEWAY}/api/headers`, '401 token_missing'],
-      [`curl -s -H 'Content-Type: application/json' -d '{"username":"alice","password":"alice-password"}' ${GATEWAY}/login`, ''],
-      ['TOKEN=…', 'the access_token of that answer'],
+      [`curl -i -H 'Content-Type: application/json' -d '${ALICE}' ${GATEWAY}/login`, ''],
+      [`TOKEN=$(curl -s -H 'Content-Type: application/json' -d '${ALICE}' ${GATEWAY}/login | sed 's/.*"access_token": *"\\([^"]*\\)".*/\\1/')`, ''],
       [`curl -i -H "Authorization: Bearer $TOKEN" ${GATEWAY}/api/headers`, 'what a service is told about who asks'],
       [`curl -i -H "Authorization: Bearer $TOKEN" ${GATEWAY}/api/admin`, '404 of the application for alice; 403 for bob (bob-password)'],
       [`curl -i -H 'Authorization: Bearer x' ${GATEWAY}/api/headers`, '401 token_invalid'],
