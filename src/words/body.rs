@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use crate::words::json;
 use crate::words::message::Headers;
@@ -22,8 +23,8 @@ pub enum Body {
     Unread,
     /// It is larger than [`LARGEST`].
     TooLarge,
-    /// All of it.
-    Read(Vec<u8>),
+    /// All of it; wiped when dropped.
+    Read(Zeroizing<Vec<u8>>),
 }
 
 impl Body {
@@ -165,6 +166,6 @@ mod tests {
 
     #[test]
     fn a_body_prints_its_size_only() {
-        assert_eq!(format!("{:?}", Body::Read(b"hunter2".to_vec())), "7 bytes");
+        assert_eq!(format!("{:?}", Body::Read(b"hunter2".to_vec().into())), "7 bytes");
     }
 }
