@@ -65,7 +65,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     front_end(&oidc, &endpoints, &listed)?;
     let sign_out = sign_out(configuration.logout, &listed)?;
     let known = Known {
-        providers: oidc.iter().map(|provider| provider.name.as_str()).collect(),
+        providers: oidc.iter().map(|provider| provider.name.as_str()).chain(by_password).collect(),
         policies: &configuration.policies,
         bearer_providers: oidc
             .iter()
