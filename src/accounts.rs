@@ -5,6 +5,7 @@ pub mod call;
 pub mod credentials;
 pub mod directory;
 pub mod template;
+pub mod throttle;
 pub mod user;
 
 use credentials::Verify;

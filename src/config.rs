@@ -19,6 +19,7 @@ mod rules;
 pub mod settings;
 pub mod shapes;
 pub mod spellings;
+pub mod throttle;
 mod values;
 
 use settings::Settings;

@@ -9,6 +9,7 @@ use crate::config::Refusal;
 use crate::config::accounts::template;
 use crate::config::place::shape;
 use crate::config::settings::{Delivery, PASSWORD, Password};
+use crate::config::throttle::{ThrottleShape, throttle};
 use crate::oidc::provider::Provider;
 use crate::session::Form;
 use crate::session::content::Fingerprint;
@@ -21,6 +22,7 @@ shape! {
         pub answer: Option<Value>,
         pub refusal: Option<Value>,
         pub cookie: Option<bool>,
+        pub throttle: Option<ThrottleShape>,
     }
 }
 
@@ -48,6 +50,7 @@ pub(super) fn password(shape: PasswordShape, form: &Form, fingerprint: Fingerpri
             matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::User(_))
         })?,
         refusal: refusal.map(|refusal| refusal.json(&Filling::default()).to_string()),
+        throttle: throttle(shape.throttle)?,
         fingerprint,
     })
 }

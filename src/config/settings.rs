@@ -10,6 +10,7 @@ use crate::access::policy::Condition;
 use crate::access::route::Rules;
 use crate::accounts;
 use crate::accounts::template::Template;
+use crate::accounts::throttle::Throttle;
 use crate::crypto::seal::Sealer;
 use crate::oidc::provider::Provider;
 use crate::session;
@@ -106,6 +107,8 @@ pub struct Password {
     pub delivery: Delivery,
     /// What is answered, as JSON, when they are not accepted; a problem document otherwise.
     pub refusal: Option<String>,
+    /// How often they may be wrong.
+    pub throttle: Throttle,
     /// Of the user service and the claims that are kept.
     pub fingerprint: Fingerprint,
 }

@@ -62,7 +62,8 @@ impl Visit {
     /// Lets the front end's page read an answer of the token endpoint. Elsewhere Envoy's CORS filter does that; it passes over
     /// routes that lead to nobody.
     pub fn let_page_read(&self, settings: &Settings, response: &mut Response) {
-        if settings.endpoints.token.as_ref() != Some(&self.request.path) {
+        let path = Some(&self.request.path);
+        if ![&settings.endpoints.token, &settings.endpoints.password].iter().any(|endpoint| endpoint.as_ref() == path) {
             return;
         }
         let Some(text) = self.request.headers.single("origin") else { return };
@@ -182,7 +183,7 @@ pub fn redirect(status: u16, location: &str, set_cookies: Vec<String>) -> Respon
 }
 
 /// A JSON answer that nobody stores.
-pub fn json_answer(body: &serde_json::Value, set_cookies: Vec<String>) -> Response {
+pub fn json_answer(body: &(impl ToString + ?Sized), set_cookies: Vec<String>) -> Response {
     let mut headers = vec![
         ("content-type".to_owned(), "application/json".to_owned()),
         ("x-content-type-options".to_owned(), "nosniff".to_owned()),
