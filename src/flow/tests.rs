@@ -4,6 +4,7 @@ mod browser;
 mod made_up;
 mod provider;
 mod stage;
+mod user_service;
 
 mod arbitrary;
 mod background;
@@ -17,6 +18,7 @@ mod identity_jwt;
 mod introspection;
 mod keys;
 mod new_tokens;
+mod password;
 mod refresh;
 mod rules;
 mod session_jwt;
