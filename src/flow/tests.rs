@@ -13,6 +13,7 @@ mod bodies;
 mod callback;
 mod exchange;
 mod fair;
+mod first_visit;
 mod form_post;
 mod identity_jwt;
 mod introspection;
