@@ -3,12 +3,15 @@
 
 use std::fmt;
 
+mod accounts;
 mod bearer;
 pub mod check;
 mod conditions;
 mod endpoints;
 mod identity;
+mod origins;
 pub mod own_tokens;
+mod password;
 mod place;
 mod providers;
 pub mod read;

@@ -36,6 +36,7 @@ pub(super) fn endpoints(shape: shapes::Endpoints, providers: usize, public_keys:
         authorize: shape.authorize,
         token: shape.token,
         jwks: shape.jwks,
+        password: shape.password,
     };
     let mut seen = BTreeSet::new();
     for (name, endpoint) in endpoints.all() {

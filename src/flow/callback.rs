@@ -48,8 +48,8 @@ pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, called_
             (visit, parameters.map_err(|reason| Failure::new(reason, "at the callback endpoint")))
         }
         // Another site's form: what shows that this browser asked for it is `state`.
-        "POST" if posts => match body::read(&settings, world, visit, Form::UrlEncoded) {
-            Ok(visit) => {
+        "POST" if posts => match body::read(&settings, world, visit, &[Form::UrlEncoded]) {
+            Ok((visit, _)) => {
                 let parameters = form_parameters(visit.body.bytes());
                 (visit, parameters)
             }
