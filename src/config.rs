@@ -10,6 +10,7 @@ mod endpoints;
 mod identity;
 pub mod own_tokens;
 mod place;
+pub mod popup;
 mod providers;
 pub mod read;
 mod rules;

@@ -15,6 +15,7 @@ pub mod gateway;
 mod guard;
 pub mod identity_jwt;
 pub mod lease;
+pub mod popup;
 pub mod published;
 mod refresh;
 pub mod session_token;

@@ -16,7 +16,7 @@ use crate::config::settings::{FilterState, Forward, LONGEST_WAIT, ProviderSettin
 use crate::config::shapes::{self, Configuration};
 use crate::config::spellings::{SecretSource, Span};
 use crate::config::values::{Environment, positive, resolve};
-use crate::config::{providers, rules};
+use crate::config::{popup, providers, rules};
 use crate::crypto::seal::{Sealer, UnusableKey};
 use crate::oidc::provider::{ClientAuthentication, Provider};
 use crate::session::content::{Fingerprint, Lifetimes};
@@ -57,6 +57,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let endpoints = endpoints(configuration.endpoints, providers, published_keys.is_some())?;
     let listed: Vec<_> = origins.iter().chain(&trusted_origins).cloned().collect();
     front_end(&oidc, &endpoints, &listed)?;
+    let popup = popup::popup(configuration.popup, endpoints.popup.is_some(), &listed)?;
     let sign_out = sign_out(configuration.logout, &listed)?;
     let known = Known {
         providers: oidc.iter().map(|provider| provider.name.as_str()).collect(),
@@ -133,6 +134,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
         several_claimants,
         sealer,
         endpoints,
+        popup,
         sign_out,
         rules: Rules::new(rules, otherwise),
         policies,
@@ -182,7 +184,7 @@ fn trusted_origins(texts: &[String]) -> Result<Vec<Origin>, Refusal> {
     each.collect()
 }
 
-fn origin(path: &str, text: &str) -> Result<Origin, Refusal> {
+pub(super) fn origin(path: &str, text: &str) -> Result<Origin, Refusal> {
     let refusal =
         |found| Refusal::new(path, format!("expected an origin, {found}; write https://app.example.com, without a path"));
     Origin::parse(text).map_err(refusal)

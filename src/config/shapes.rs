@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::config::Refusal;
 use crate::config::own_tokens::OwnToken;
 use crate::config::place::{Place, Read, shape, words};
+use crate::config::popup::PopupShape;
 use crate::config::spellings::{ClaimName, SecretSource, Span};
 
 shape! {
@@ -20,6 +21,7 @@ shape! {
         pub providers: Vec<Provider> = default,
         pub session: Session,
         pub endpoints: Endpoints = default,
+        pub popup: Option<PopupShape>,
         pub logout: Logout = default,
         pub sign_in: SignIn = default,
         pub policies: BTreeMap<String, Requirement> = default,
@@ -205,6 +207,7 @@ shape! {
         pub session: Option<String>,
         pub authorize: Option<String>,
         pub token: Option<String>,
+        pub popup: Option<String>,
         pub jwks: Option<String>,
     }
 }

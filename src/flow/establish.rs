@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::crypto::seal::Purpose;
@@ -10,12 +10,14 @@ use crate::flow::authenticate;
 use crate::flow::ending::redirect;
 use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
+use crate::flow::popup;
 use crate::flow::step::{SignIn, Step};
 use crate::flow::tokens::first_tokens;
 use crate::flow::visit::Visit;
 use crate::oidc::id_token::IdToken;
 use crate::oidc::token::TokenSet;
 use crate::session::Form;
+use crate::session::attempt::Ending;
 use crate::session::content::{NewSession, Session};
 use crate::session::cookie;
 use crate::session::tombstone::{self, Ended};
@@ -44,7 +46,6 @@ pub fn establish(gateway: &mut Gateway, world: &mut dyn World, sign_in: &SignIn,
     if let Some(before) = authenticate::forget(gateway, world, &sign_in.visit).filter(|before| before.id != id) {
         tombstone::mark(world, Ended::Session(&before.id), before.ends);
     }
-    let return_to = sign_in.return_to(settings);
     let completed = Event::SignInCompleted {
         place: sign_in.visit.place(),
         provider: provider.oidc.name.clone(),
@@ -55,7 +56,10 @@ pub fn establish(gateway: &mut Gateway, world: &mut dyn World, sign_in: &SignIn,
     if tokens.refresh_token.is_none() && settings.refreshes() {
         events.extend(gateway.background.tell_that_no_refresh_token_came(&provider.oidc.name));
     }
-    let mut step = Step::answered(redirect(303, return_to.as_str(), cookies), events);
+    if sign_in.attempt.ending == Ending::Popup {
+        return popup::deliver(settings, &sign_in.visit, &json!({ "authenticated": true }), cookies, events, subject);
+    }
+    let mut step = Step::answered(redirect(303, sign_in.return_to(settings).as_str(), cookies), events);
     step.note.subject = subject;
     step
 }

@@ -17,6 +17,7 @@ mod identity_jwt;
 mod introspection;
 mod keys;
 mod new_tokens;
+mod popup;
 mod refresh;
 mod rules;
 mod session_jwt;
