@@ -10,3 +10,4 @@ pub mod page;
 pub mod path;
 pub mod policy;
 pub mod route;
+mod telling;

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | 0 | [`words`] | the vocabulary: requests, replies, reasons, principals, the [`words::world::World`] |
 //! | 1 | [`crypto`] | signatures and sealing |
-//! | 2 | [`oidc`], [`session`], [`access`] | the protocol; what a browser carries; who may go where |
+//! | 2 | [`oidc`], [`session`], [`access`], [`accounts`] | the protocol; what a browser carries; who may go where; the user service |
 //! | 3 | [`config`] | what an operator writes, and every way it can be wrong |
 //! | 4 | [`flow`] | the journeys of a request, and the work in the background |
 //! | 5 | `shell` | Envoy's callbacks and host calls; no decision about identity (WebAssembly only) |
@@ -16,6 +16,7 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::string_slice))]
 
 pub mod access;
+pub mod accounts;
 pub mod config;
 pub mod crypto;
 pub mod flow;

@@ -72,6 +72,12 @@ impl ClaimPath {
         Self(names)
     }
 
+    /// A path of names with dots between them; `None` when one is empty.
+    pub fn dotted(text: &str) -> Option<Self> {
+        let names: Vec<_> = text.split('.').map(str::to_owned).collect();
+        (!names.iter().any(String::is_empty)).then_some(Self(names))
+    }
+
     /// The claim there. `null` counts as absent.
     pub fn find<'a>(&self, claims: &'a Claims) -> Option<&'a Value> {
         let (first, rest) = self.0.split_first()?;

@@ -160,6 +160,22 @@ reasons! {
     UserinfoMalformed = "userinfo_malformed",
     /// The userinfo endpoint speaks of somebody else.
     UserinfoSubject = "userinfo_subject",
+    /// The user service does not accept name and password.
+    CredentialsRefused = "credentials_refused",
+    /// Name and password were wrong too often, for this account or from this address.
+    TooManyFailures = "too_many_failures",
+    /// No answer from the user service, or a 5xx.
+    AccountsUnreachable = "accounts_unreachable",
+    /// The user service took too long.
+    AccountsTimeout = "accounts_timeout",
+    /// The user service's answer is not one of those that are configured.
+    AccountsMalformed = "accounts_malformed",
+    /// An account is to be found by an e-mail address that the provider does not call verified.
+    EmailUnverified = "email_unverified",
+    /// The provider knows the person, the user service does not, and nobody is created.
+    AccountMissing = "account_missing",
+    /// The user service did not create the account of somebody who came for the first time.
+    AccountNotCreated = "account_not_created",
     /// The session does not fit into cookies.
     SessionTooLarge = "session_too_large",
     /// The host failed us (no random bytes).
