@@ -171,7 +171,7 @@ fn page(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response {
         }
     }
     let (title, request_id) = (telling.title, context.request_id);
-    let message = context.opener.map(|origin| Message::new(origin, &json!({ "error": reason.id() })));
+    let message = context.opener.map(|origin| Message::new(origin, &["{\"error\":\"", reason.id(), "\"}"].concat()));
     Page { status: telling.status, title, paragraphs, actions, reason: reason.id(), request_id, message }.respond()
 }
 

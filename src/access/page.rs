@@ -63,7 +63,6 @@ pub enum Action<'a> {
 impl Page<'_> {
     /// The page as an answer.
     pub fn respond(&self) -> Response {
-        let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
         let style_hash = hash(STYLE);
         // A form of ours may end at the provider, by a redirect that `form-action` would stop; who else could bring one here?
         let has_form = self.actions.iter().any(|action| matches!(action, Action::Post { .. }));
@@ -102,6 +101,11 @@ impl Page<'_> {
             encode_text(self.request_id),
         )
     }
+}
+
+/// For a policy.
+fn hash(text: &str) -> String {
+    STANDARD.encode(Sha256::digest(text))
 }
 
 impl Action<'_> {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::crypto::seal::Purpose;
@@ -57,7 +57,7 @@ pub fn establish(gateway: &mut Gateway, world: &mut dyn World, sign_in: &SignIn,
         events.extend(gateway.background.tell_that_no_refresh_token_came(&provider.oidc.name));
     }
     if sign_in.attempt.ending == Ending::Popup {
-        return popup::deliver(settings, &sign_in.visit, &json!({ "authenticated": true }), cookies, events, subject);
+        return popup::deliver(settings, &sign_in.visit, "{\"authenticated\":true}", cookies, events, subject);
     }
     let mut step = Step::answered(redirect(303, sign_in.return_to(settings).as_str(), cookies), events);
     step.note.subject = subject;

@@ -3,8 +3,6 @@
 
 use std::rc::Rc;
 
-use serde_json::Value;
-
 use crate::access::opener::Message;
 use crate::access::page::Page;
 use crate::config::settings::Settings;
@@ -23,11 +21,11 @@ pub fn opener<'a>(settings: &'a Settings, visit: &'a Visit) -> Option<&'a Origin
     origin(settings, visit).filter(|_| visit.in_popup)
 }
 
-/// Ends a sign-in with the page that posts `message` to the one that opened the window.
+/// Ends a sign-in with the page that posts `message`, which is JSON, to the one that opened the window.
 pub fn deliver(
     settings: &Settings,
     visit: &Visit,
-    message: &Value,
+    message: &str,
     cookies: Vec<String>,
     events: Vec<Event>,
     subject: Option<Rc<str>>,
