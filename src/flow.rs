@@ -17,6 +17,7 @@ mod guard;
 pub mod identity_jwt;
 pub mod lease;
 pub mod password;
+pub mod popup;
 pub mod published;
 mod refresh;
 pub mod session_token;

@@ -19,7 +19,7 @@ use crate::config::settings::{FilterState, Forward, LONGEST_WAIT, PASSWORD, Prov
 use crate::config::shapes::{self, Configuration};
 use crate::config::spellings::{SecretSource, Span};
 use crate::config::values::{Environment, positive, resolve};
-use crate::config::{password, providers, rules};
+use crate::config::{password, popup, providers, rules};
 use crate::crypto::seal::{Sealer, UnusableKey};
 use crate::oidc::provider::{ClientAuthentication, Provider};
 use crate::session::content::{Fingerprint, Lifetimes};
@@ -64,6 +64,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let endpoints = endpoints(configuration.endpoints, providers, published_keys.is_some())?;
     let listed: Vec<_> = origins.iter().chain(&trusted_origins).cloned().collect();
     front_end(&oidc, &endpoints, &listed)?;
+    let popup = popup::popup(configuration.popup, endpoints.popup.is_some(), &listed, jwt.as_ref())?;
     let sign_out = sign_out(configuration.logout, &listed)?;
     let known = Known {
         providers: oidc.iter().map(|provider| provider.name.as_str()).collect(),
@@ -148,6 +149,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
         several_claimants,
         sealer,
         endpoints,
+        popup,
         sign_out,
         rules: Rules::new(rules, otherwise),
         policies,

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use crate::accounts::template::Filling;
 use crate::accounts::user::User;
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::crypto::seal::Purpose;
@@ -11,12 +12,14 @@ use crate::flow::authenticate;
 use crate::flow::ending::redirect;
 use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
+use crate::flow::popup;
 use crate::flow::step::{SignIn, Step};
 use crate::flow::tokens::first_tokens;
 use crate::flow::visit::Visit;
 use crate::oidc::id_token::IdToken;
 use crate::oidc::token::TokenSet;
 use crate::session::Form;
+use crate::session::attempt::Ending;
 use crate::session::content::{NewSession, Session};
 use crate::session::cookie;
 use crate::session::tombstone::{self, Ended};
@@ -39,6 +42,14 @@ pub(super) struct Begun {
     pub(super) token: Option<Secret>,
 }
 
+impl Begun {
+    /// What an answer can say of it.
+    pub(super) fn filling(&self, now: Timestamp) -> Filling<'_> {
+        let expires_in = Some(self.session.ends.since(now).as_secs());
+        Filling { token: self.token.as_ref(), expires_in, ..Filling::default() }
+    }
+}
+
 /// Somebody signed in at a provider, and everything is proved: a session begins. `user` is whom the user service knows them as,
 /// where it is asked.
 pub fn establish(
@@ -54,19 +65,23 @@ pub fn establish(
         Ok(provider) => provider,
         Err(failure) => return sign_in.fail(settings, failure),
     };
+    let popup = settings.popup.as_ref().filter(|_| sign_in.attempt.ending == Ending::Popup);
+    let with_cookie = popup.is_none_or(|popup| popup.delivery.cookie);
     let provider_subject = user.map(|_| id_token.subject.clone());
     if let Some(user) = user {
         id_token.subject.clone_from(&user.subject);
         id_token.claims.extend(user.claims.clone());
     }
     let begun = of_provider(settings, provider, sign_in, tokens, &id_token, provider_subject)
-        .and_then(|new| begin(gateway, world, &sign_in.visit, new, true));
+        .and_then(|new| begin(gateway, world, &sign_in.visit, new, with_cookie));
     let mut begun = match begun {
         Ok(begun) => begun,
         Err(failure) => return sign_in.fail(settings, failure),
     };
     begun.cookies.push(sign_in.attempt.forget(&settings.session.cookie));
-    begun.cookies.extend(hint_cookie(settings, world, &tokens.id_token, &begun.session, sign_in.visit.now));
+    if with_cookie {
+        begun.cookies.extend(hint_cookie(settings, world, &tokens.id_token, &begun.session, sign_in.visit.now));
+    }
     let completed = Event::SignInCompleted {
         place: sign_in.visit.place(),
         provider: provider.oidc.name.clone(),
@@ -76,7 +91,15 @@ pub fn establish(
     if tokens.refresh_token.is_none() && settings.refreshes() {
         events.extend(gateway.background.tell_that_no_refresh_token_came(&provider.oidc.name));
     }
-    let mut step = Step::answered(redirect(303, sign_in.return_to(settings).as_str(), begun.cookies), events);
+    let response = match popup {
+        Some(popup) => {
+            let told =
+                Filling { claims: Some(&id_token.claims), user: user.map(|user| &user.told), ..begun.filling(sign_in.visit.now) };
+            popup::answer(settings, &sign_in.visit, &popup.delivery.answer.json(&told), begun.cookies)
+        }
+        None => redirect(303, sign_in.return_to(settings).as_str(), begun.cookies),
+    };
+    let mut step = Step::answered(response, events);
     step.note.subject = Some(Rc::from(id_token.subject));
     step
 }

@@ -192,7 +192,8 @@ impl Gateway {
             return Err((Some(Box::new(request)), reason));
         }
         let patience = now.plus(self.settings.wait);
-        Ok(Visit { now, patience, request, origin, keys_refreshed: false, request_id: request_id.to_owned(), body: Body::Unread })
+        let (request_id, body) = (request_id.to_owned(), Body::Unread);
+        Ok(Visit { now, patience, request, origin, keys_refreshed: false, in_popup: false, request_id, body })
     }
 
     fn travel(&mut self, world: &mut dyn World, visit: Visit) -> Step {
@@ -207,6 +208,8 @@ impl Gateway {
             callback::begin(self, world, visit, called_back)
         } else if endpoints.authorize.as_deref() == Some(path) {
             sign_in::login(self, world, visit, Ending::Token)
+        } else if endpoints.popup.as_deref() == Some(path) {
+            sign_in::login(self, world, visit, Ending::Popup)
         } else if endpoints.token.as_deref() == Some(path) {
             exchange::begin(self, world, visit)
         } else if endpoints.password.as_deref() == Some(path) {

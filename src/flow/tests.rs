@@ -20,6 +20,7 @@ mod introspection;
 mod keys;
 mod new_tokens;
 mod password;
+mod popup;
 mod refresh;
 mod rules;
 mod session_jwt;
