@@ -143,7 +143,7 @@ function interactions(provider, users) {
       ctx.redirect(await provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: false }));
       ctx.status = 303;
     };
-    const { params } = await provider.interactionDetails(ctx.req, ctx.res);
+    const { params, prompt } = await provider.interactionDetails(ctx.req, ctx.res);
     ctx.set('cache-control', 'no-store');
 
     if (ctx.method === 'GET') {
@@ -152,7 +152,8 @@ function interactions(provider, users) {
       const { action, login, password } = Object.fromEntries(await form(ctx.req));
       const user = Object.hasOwn(users, login) && users[login];
       if (action === 'cancel') await finish({ error: 'access_denied', error_description: 'The sign-in was cancelled' });
-      else if (user && user.password === password) await finish({ login: { accountId: login } });
+      // Who signs in has chosen an account, too: else select_account would ask again.
+      else if (user && user.password === password) await finish({ [prompt.name]: {}, login: { accountId: login } });
       else { ctx.status = 401; ctx.body = loginPage(users, params, login); }
     } else {
       ctx.status = 405;
