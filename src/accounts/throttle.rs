@@ -100,7 +100,7 @@ impl Throttle {
     ) -> Result<Counted, Duration> {
         let seed = seed(world).ok_or(Duration::from_secs(1))?;
         let [accounts, addresses] = self.tables(now);
-        let account = name(&seed, account.trim().to_lowercase().as_bytes());
+        let account = name(&seed, account.trim().to_ascii_lowercase().as_bytes());
         let address = address.and_then(network).map(|address| name(&seed, &address));
         let of_address = address.map_or(Duration::ZERO, |address| addresses.rest(world, address));
         let rest = accounts.rest(world, account).max(of_address);

@@ -221,6 +221,7 @@ macro_rules! shape {
         $(#[$attribute])* $visibility struct $shape { $($access $field: $kind,)+ }
 
         impl $crate::config::place::Read for $shape {
+            #[inline(never)]
             fn read(place: &$crate::config::place::Place<'_>) -> Result<Self, $crate::config::Refusal> {
                 let members = place.members_of(&[$($crate::config::place::shape!(@name $field $($name)?)),+])?;
                 Ok(Self {
@@ -243,6 +244,7 @@ macro_rules! words {
         $(#[$attribute])* $visibility enum $choice { $($(#[$mark])* $variant,)+ }
 
         impl $crate::config::place::Read for $choice {
+            #[inline(never)]
             fn read(place: &$crate::config::place::Place<'_>) -> Result<Self, $crate::config::Refusal> {
                 match place.value.as_str() {
                     $(Some($word) => Ok(Self::$variant),)+
