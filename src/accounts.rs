@@ -1,4 +1,24 @@
 //! The user service behind us: what it is asked, what its answers mean, and how often a password may be wrong. It knows people
 //! by name and password, or by what a provider says of them; how that is proved, and what becomes of it, is not known here.
 
+pub mod call;
+pub mod credentials;
+pub mod directory;
 pub mod template;
+pub mod throttle;
+pub mod user;
+
+use credentials::Verify;
+use directory::Directory;
+use user::Mapping;
+
+/// The settings of this room.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What of a user becomes subject and claims.
+    pub mapping: Mapping,
+    /// How passwords are checked, where that is wanted.
+    pub verify: Option<Verify>,
+    /// How people are looked up whom a provider vouches for, where that is wanted.
+    pub directory: Option<Directory>,
+}

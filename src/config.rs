@@ -3,12 +3,15 @@
 
 use std::fmt;
 
+mod accounts;
 mod bearer;
 pub mod check;
 mod conditions;
 mod endpoints;
 mod identity;
+mod origins;
 pub mod own_tokens;
+mod password;
 mod place;
 pub mod popup;
 mod providers;
@@ -17,6 +20,7 @@ mod rules;
 pub mod settings;
 pub mod shapes;
 pub mod spellings;
+pub mod throttle;
 mod values;
 
 use settings::Settings;

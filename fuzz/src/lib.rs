@@ -91,6 +91,10 @@ impl World for Still {
         RouteMetadata::Absent
     }
 
+    fn client_address(&self) -> Option<String> {
+        None
+    }
+
     fn verify_signature(&self, _: &SignatureCheck<'_>) -> HostVerdict {
         HostVerdict::NotOffered
     }

@@ -109,7 +109,7 @@ pub fn refuse(reason: Reason, context: &Context<'_>) -> Response {
 /// RFC 6750, section 3: without a token no error is named, and a scope only where one is missing.
 fn bearer_challenge(reason: Reason, context: &Context<'_>) -> Option<String> {
     let realm = context.origin;
-    if reason == Reason::ExchangeRefused {
+    if matches!(reason, Reason::ExchangeRefused | Reason::CredentialsRefused) {
         return Some(format!("Bearer realm=\"{realm}\""));
     }
     let (BearerChallenge::Accepted { scope, .. } | BearerChallenge::Came { scope }) = &context.bearer else { return None };

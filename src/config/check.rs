@@ -7,16 +7,19 @@ use std::time::Duration;
 use crate::access::answer::Help;
 use crate::access::policy::Requirement;
 use crate::access::route::{Credentials, Match, Rule, Rules, Unauthenticated};
+use crate::accounts;
 use crate::config::Refusal;
+use crate::config::accounts::accounts;
 use crate::config::conditions::Known;
 use crate::config::endpoints::{endpoints, front_end};
 use crate::config::identity::{identity, kept_claims, named_claims};
+use crate::config::origins::{origins, trusted_origins};
 use crate::config::own_tokens::{self, Secrets};
-use crate::config::settings::{FilterState, Forward, LONGEST_WAIT, ProviderSettings, Settings, SignOut};
+use crate::config::settings::{FilterState, Forward, LONGEST_WAIT, PASSWORD, ProviderSettings, Settings, SignOut};
 use crate::config::shapes::{self, Configuration};
 use crate::config::spellings::{SecretSource, Span};
 use crate::config::values::{Environment, positive, resolve};
-use crate::config::{popup, providers, rules};
+use crate::config::{password, popup, providers, rules};
 use crate::crypto::seal::{Sealer, UnusableKey};
 use crate::oidc::provider::{ClientAuthentication, Provider};
 use crate::session::content::{Fingerprint, Lifetimes};
@@ -36,31 +39,33 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 pub fn check(configuration: Configuration, environment: Environment<'_>) -> Result<Settings, Refusal> {
     let origins = origins(&configuration.origins)?;
     let trusted_origins = trusted_origins(&configuration.trusted_origins)?;
-    let without_provider = configuration.session.jwt.as_ref().is_some_and(|jwt| jwt.bearer);
-    let (oidc, shared) = checked_providers(configuration.providers, without_provider, environment)?;
-    let keys = keys(configuration.session.keys, oidc.is_empty(), environment)?;
+    let session_tokens = configuration.session.jwt.as_ref().is_some_and(|jwt| jwt.bearer);
+    let by_password = configuration.endpoints.password.is_some();
+    let (oidc, shared) = checked_providers(configuration.providers, session_tokens || by_password, environment)?;
+    let unsealed = oidc.is_empty() && configuration.session.jwt.is_some();
+    let keys = keys(configuration.session.keys, unsealed, environment)?;
     check_reuse(&keys, &oidc, &shared)?;
     let sealer = Sealer::new(&keys).map_err(|(index, why)| unusable_key(index, why))?;
     let mut secrets = Secrets::of(&keys, &oidc, shared)?;
     let signing_in = || oidc.iter().filter(|provider| provider.signs_in());
-    let names = signing_in().map(|provider| provider.name.clone()).collect();
+    let by_password = by_password.then_some(PASSWORD);
+    let names = signing_in().map(|provider| provider.name.as_str()).chain(by_password).map(str::to_owned).collect();
     let jwt = configuration.session.jwt.map(|jwt| own_tokens::session_jwt(jwt, names, &mut secrets, environment)).transpose()?;
     let identity_jwt = configuration.forward.identity_jwt;
     let identity_jwt = identity_jwt.map(|shape| own_tokens::identity_jwt(shape, &mut secrets, environment)).transpose()?;
     let session_keys = jwt.iter().flat_map(|jwt| &jwt.keys);
     let published_keys = own_tokens::published(session_keys.chain(identity_jwt.iter().flat_map(|identity| &identity.keys)));
     let several = signing_in().nth(1).is_some();
-    // Sessions that services make where nobody signs in are no provider's.
-    let sessions_alone = jwt.is_some() && signing_in().next().is_none() && !oidc.is_empty();
-    let several_claimants = oidc.len() > 1 || sessions_alone;
+    let accounts = configuration.accounts.map(|shape| accounts(shape, environment)).transpose()?;
+    let password = password::wanted(configuration.password, by_password, accounts.as_ref(), &oidc)?;
+    let several_claimants = several_claimants(&oidc, accounts.as_ref(), by_password, jwt.is_some());
     let providers = if oidc.is_empty() { 0 } else { signing_in().count().max(1) };
     let endpoints = endpoints(configuration.endpoints, providers, published_keys.is_some())?;
     let listed: Vec<_> = origins.iter().chain(&trusted_origins).cloned().collect();
     front_end(&oidc, &endpoints, &listed)?;
-    let popup = popup::popup(configuration.popup, endpoints.popup.is_some(), &listed)?;
     let sign_out = sign_out(configuration.logout, &listed)?;
     let known = Known {
-        providers: oidc.iter().map(|provider| provider.name.as_str()).collect(),
+        providers: oidc.iter().map(|provider| provider.name.as_str()).chain(by_password).collect(),
         policies: &configuration.policies,
         bearer_providers: oidc
             .iter()
@@ -68,7 +73,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
             .map(|provider| provider.name.as_str())
             .collect(),
         several_claimants,
-        session_tokens: without_provider,
+        session_tokens,
         identity_jwt: identity_jwt.is_some(),
         named_by_routes: configuration.route_policies.is_some(),
     };
@@ -115,12 +120,20 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
         ProviderSettings { oidc, fingerprint, callback }
     });
     let providers: Vec<_> = providers.collect();
+    let password = password.map(|shape| {
+        let bound_to = accounts.as_ref().map(|accounts| format!("{accounts:?}")).unwrap_or_default();
+        password::password(shape, &form, fingerprint_of([PASSWORD, &bound_to], &kept_claims, forward, follow_provider))
+    });
+    let password = password.transpose()?;
+    let looks_up = accounts.as_ref().is_some_and(|accounts| accounts.directory.is_some());
+    let popup = popup::popup(configuration.popup, endpoints.popup.is_some(), &listed, &form, looks_up)?;
+    let with_cookie = password.as_ref().is_some_and(|password| password.delivery.cookie);
     let otherwise = Rule {
         name: "default".into(),
         matches: Match::default(),
         require: Requirement::Authenticated,
         unauthenticated: Unauthenticated::ByNavigation,
-        credentials: if providers.is_empty() { Credentials::Bearer } else { Credentials::Any },
+        credentials: if providers.is_empty() && !with_cookie { Credentials::Bearer } else { Credentials::Any },
         audience: None,
     };
     Ok(Settings {
@@ -131,6 +144,8 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
         origins,
         trusted_origins,
         providers,
+        accounts,
+        password,
         several_claimants,
         sealer,
         endpoints,
@@ -145,49 +160,6 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
         identity_jwt,
         published_keys: published_keys.unwrap_or_default(),
     })
-}
-
-fn origins(texts: &[String]) -> Result<Vec<Origin>, Refusal> {
-    if texts.is_empty() {
-        return Err(Refusal::new("origins", "expected at least one origin, found none; write https://app.example.com"));
-    }
-    let mut origins: Vec<Origin> = Vec::new();
-    for (index, text) in texts.iter().enumerate() {
-        let path = format!("origins[{index}]");
-        let origin = origin(&path, text)?;
-        if !origin.is_https() && !origin.is_loopback() {
-            return Err(Refusal::new(
-                path,
-                "expected https, found http; browsers keep sessions on https only (write what the browser shows, also behind a load balancer that ends TLS)",
-            ));
-        }
-        if origins.iter().any(|other| other.authority() == origin.authority()) {
-            return Err(Refusal::new(path, "expected every host once, found this one before; remove one of both"));
-        }
-        origins.push(origin);
-    }
-    Ok(origins)
-}
-
-fn trusted_origins(texts: &[String]) -> Result<Vec<Origin>, Refusal> {
-    let each = texts.iter().enumerate().map(|(index, text)| {
-        let path = format!("trusted_origins[{index}]");
-        let origin = origin(&path, text)?;
-        if !origin.is_https() && !origin.is_loopback() {
-            return Err(Refusal::new(
-                path,
-                "expected https, found http; whoever is on the way could act for anybody, so write https",
-            ));
-        }
-        Ok(origin)
-    });
-    each.collect()
-}
-
-pub(super) fn origin(path: &str, text: &str) -> Result<Origin, Refusal> {
-    let refusal =
-        |found| Refusal::new(path, format!("expected an origin, {found}; write https://app.example.com, without a path"));
-    Origin::parse(text).map_err(refusal)
 }
 
 /// A secret that a provider shares with us for its tokens, and the path of the field where it stands.
@@ -388,9 +360,29 @@ fn help(shape: shapes::Help) -> Result<Help, Refusal> {
     Ok(Help { text: shape.text, url: shape.url })
 }
 
+/// Whether identities come from more than one source. Where accounts are looked up, whoever signs in at a provider is the user
+/// whom the user service knows, by whatever provider or password.
+fn several_claimants(oidc: &[Provider], accounts: Option<&accounts::Settings>, by_password: Option<&str>, signed: bool) -> bool {
+    let looked_up = accounts.is_some_and(|accounts| accounts.directory.is_some());
+    let own_subjects = |provider: &&Provider| !looked_up || !provider.signs_in() || provider.bearer.is_some();
+    let providers = oidc.iter().filter(own_subjects).count();
+    let users = usize::from(by_password.is_some() || looked_up && oidc.iter().any(Provider::signs_in));
+    // Sessions that services make where nobody signs in are no provider's.
+    let sessions_alone = signed && users == 0 && !oidc.iter().any(Provider::signs_in) && !oidc.is_empty();
+    providers.saturating_add(users) > 1 || sessions_alone
+}
+
 fn fingerprint(provider: &Provider, claims: &[ClaimPath], forward: Forward, follow_provider: bool) -> Fingerprint {
+    fingerprint_of([&provider.name, provider.issuer(), &provider.client_id], claims, forward, follow_provider)
+}
+
+fn fingerprint_of<const PARTS: usize>(
+    source: [&str; PARTS],
+    claims: &[ClaimPath],
+    forward: Forward,
+    follow_provider: bool,
+) -> Fingerprint {
     let forward = format!("{forward:?}{}", if follow_provider { " FollowProvider" } else { "" });
     let claims: Vec<_> = claims.iter().map(|claim| format!("{claim:?}")).collect();
-    let fixed = [provider.name.as_str(), provider.issuer(), provider.client_id.as_str(), forward.as_str()];
-    Fingerprint::of(fixed.into_iter().chain(claims.iter().map(String::as_str)))
+    Fingerprint::of(source.into_iter().chain([forward.as_str()]).chain(claims.iter().map(String::as_str)))
 }

@@ -39,6 +39,7 @@ pub(super) fn endpoints(shape: shapes::Endpoints, providers: usize, public_keys:
         token: shape.token,
         popup: shape.popup,
         jwks: shape.jwks,
+        password: shape.password,
     };
     let mut seen = BTreeSet::new();
     for (name, endpoint) in endpoints.all() {

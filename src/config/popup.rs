@@ -1,45 +1,67 @@
 //! A sign-in in a window that a page opened: which page is told how it ended, and in which words.
 
+use serde_json::Value;
+
+use crate::accounts::template::Gap;
 use crate::config::Refusal;
-use crate::config::check::origin;
+use crate::config::origins::origin;
+use crate::config::password::delivery;
 use crate::config::place::shape;
+use crate::config::settings::Delivery;
+use crate::session::Form;
 use crate::words::url::Origin;
 
 shape! {
     /// As an operator writes it.
-    #[derive(Debug)]
+    #[derive(Debug, Default)]
     #[allow(missing_docs, reason = "see the configuration reference")]
     pub struct PopupShape {
         pub origin: Option<String>,
         pub url_member: Option<String>,
+        pub answer: Option<Value>,
+        pub cookie: Option<bool>,
     }
 }
 
 /// How a sign-in in a popup begins and ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Popup {
     /// The origin of the only page that is told; otherwise that of the gateway that was asked.
     pub origin: Option<Origin>,
     /// The member that the provider's address is told in.
     pub url_member: String,
+    /// How the session is told.
+    pub delivery: Delivery,
 }
 
-/// What holds for popups, where the endpoint is there that begins them.
-pub(super) fn popup(shape: Option<PopupShape>, has_endpoint: bool, listed: &[Origin]) -> Result<Option<Popup>, Refusal> {
+/// What holds for popups, where the endpoint is there that begins them. `looks_up` is whether the user service is asked about
+/// whom a provider vouches for.
+pub(super) fn popup(
+    shape: Option<PopupShape>,
+    has_endpoint: bool,
+    listed: &[Origin],
+    form: &Form,
+    looks_up: bool,
+) -> Result<Option<Popup>, Refusal> {
     if !has_endpoint {
         return match shape {
             None => Ok(None),
-            Some(_) => Err(Refusal::new(
-                "endpoints.popup",
-                "expected a path, because popup is of no use alone, found none; write /api/popup, or remove popup",
-            )),
+            Some(_) => Err(Refusal::new("popup", "expected endpoints.popup beside it, found none; write /api/popup")),
         };
     }
-    let (text, member) = shape.map_or((None, None), |shape| (shape.origin, shape.url_member));
-    let url_member = member.unwrap_or_else(|| "authorize_url".to_owned());
-    let told = text.map(|text| origin("popup.origin", &text)).transpose()?;
+    let shape = shape.unwrap_or_default();
+    let told = shape.origin.map(|text| origin("popup.origin", &text)).transpose()?;
     if told.as_ref().is_some_and(|told| !listed.contains(told)) {
         return Err(Refusal::new("popup.origin", "expected one of the origins or trusted_origins, found another; list it there"));
     }
-    Ok(Some(Popup { origin: told, url_member }))
+    let offered: fn(&Gap) -> bool = match looks_up {
+        true => |gap| matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::Claim(_) | Gap::User(_)),
+        false => |gap| matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::Claim(_)),
+    };
+    let delivery = delivery("popup", shape.answer.as_ref(), shape.cookie, form, offered)?;
+    let url_member = shape.url_member.unwrap_or_else(|| "authorize_url".to_owned());
+    Ok(Some(Popup { origin: told, url_member, delivery }))
 }
+
+#[cfg(test)]
+mod tests;

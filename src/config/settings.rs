@@ -8,6 +8,9 @@ use crate::access::headers::IdentityHeaders;
 use crate::access::identity_jwt::IdentityJwt;
 use crate::access::policy::Condition;
 use crate::access::route::Rules;
+use crate::accounts;
+use crate::accounts::template::Template;
+use crate::accounts::throttle::Throttle;
 use crate::config::popup::Popup;
 use crate::crypto::seal::Sealer;
 use crate::oidc::provider::Provider;
@@ -61,6 +64,10 @@ pub struct Settings {
     pub identity_jwt: Option<IdentityJwt>,
     /// The public halves of the keys that sign tokens of ours, as a JWK set.
     pub published_keys: String,
+    /// The user service, when there is one.
+    pub accounts: Option<accounts::Settings>,
+    /// Sign-in by name and password, when that is wanted.
+    pub password: Option<Password>,
     /// What a forbidden page says about asking for access.
     pub help: Help,
     /// What Envoy's access log is told.
@@ -89,6 +96,35 @@ pub struct ProviderSettings {
     pub callback: String,
 }
 
+/// The name under which sessions begin by name and password, where others have that of a provider.
+pub const PASSWORD: &str = "password";
+
+/// Sign-in by name and password.
+#[derive(Debug)]
+pub struct Password {
+    /// The member, or the form's field, with the name.
+    pub account: String,
+    /// The one with the password.
+    pub password: String,
+    /// How the session is told.
+    pub delivery: Delivery,
+    /// What is answered, as JSON, when they are not accepted; a problem document otherwise.
+    pub refusal: Option<String>,
+    /// How often they may be wrong.
+    pub throttle: Throttle,
+    /// Of the user service and the claims that are kept.
+    pub fingerprint: Fingerprint,
+}
+
+/// How a session is told to the page that asked for it: in an answer, as a cookie, or both.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The answer.
+    pub answer: Template,
+    /// Whether there is a cookie, too.
+    pub cookie: bool,
+}
+
 /// Paths that are answered here, before any rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {
@@ -108,20 +144,28 @@ pub struct Endpoints {
     pub popup: Option<String>,
     /// Publishes the keys that sign tokens of ours, when that is wanted.
     pub jwks: Option<String>,
+    /// Takes name and password, when that is wanted.
+    pub password: Option<String>,
 }
 
 impl Endpoints {
     /// All that there are, by the names that the configuration gives them.
     pub fn all(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let always = [("login", &self.login), ("callback", &self.callback), ("logout", &self.logout), ("session", &self.session)];
-        let further = [("authorize", &self.authorize), ("token", &self.token), ("popup", &self.popup), ("jwks", &self.jwks)];
+        let further = [
+            ("authorize", &self.authorize),
+            ("token", &self.token),
+            ("popup", &self.popup),
+            ("jwks", &self.jwks),
+            ("password", &self.password),
+        ];
         let further = further.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?)));
         always.into_iter().chain(further).map(|(name, path)| (name, path.as_str()))
     }
 
     /// Whether scripts of other origins are there to read the answers, and may need to be let.
     pub fn is_read_by_pages(&self, path: &str) -> bool {
-        [&self.token, &self.popup].into_iter().flatten().any(|endpoint| endpoint == path)
+        [&self.token, &self.popup, &self.password].into_iter().flatten().any(|endpoint| endpoint == path)
     }
 }
 
@@ -154,6 +198,12 @@ impl Settings {
     /// A provider by its configured name.
     pub fn provider(&self, name: &str) -> Option<&ProviderSettings> {
         self.providers.iter().find(|provider| provider.oidc.name == name)
+    }
+
+    /// What sessions of this provider, or by password, are bound to today.
+    pub fn fingerprint(&self, name: &str) -> Option<&Fingerprint> {
+        let by_password = self.password.as_ref().filter(|_| name == PASSWORD).map(|password| &password.fingerprint);
+        by_password.or_else(|| self.provider(name).map(|provider| &provider.fingerprint))
     }
 
     /// The provider to sign in at: the one of that name, or the first where none is named.

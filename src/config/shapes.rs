@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::config::Refusal;
+use crate::config::accounts::Accounts;
 use crate::config::own_tokens::OwnToken;
+use crate::config::password::PasswordShape;
 use crate::config::place::{Place, Read, shape, words};
 use crate::config::popup::PopupShape;
 use crate::config::spellings::{ClaimName, SecretSource, Span};
@@ -30,6 +32,8 @@ shape! {
         pub claim_to_headers: Option<Vec<ClaimToHeader>>,
         pub forward: Forward = default,
         pub help: Help = default,
+        pub accounts: Option<Accounts>,
+        pub password: Option<PasswordShape>,
         pub filter_state: Vec<String> = default,
     }
 }
@@ -209,6 +213,7 @@ shape! {
         pub token: Option<String>,
         pub popup: Option<String>,
         pub jwks: Option<String>,
+        pub password: Option<String>,
     }
 }
 

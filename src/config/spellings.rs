@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::config::Refusal;
 use crate::config::place::{Place, Read};
+use crate::words::principal::ClaimPath;
 
 /// A secret, inline or from an environment variable. It never prints.
 #[derive(PartialEq, Eq)]
@@ -30,6 +31,10 @@ impl fmt::Debug for SecretSource {
 #[derive(Debug)]
 pub struct ClaimName(pub Vec<String>);
 
+/// Where something stands in JSON: names with dots between them, or a list of names.
+#[derive(Debug)]
+pub struct Dotted(pub ClaimPath);
+
 /// A span of time: `30m`, `8h`, `1h 30m`, or a number of seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Span(pub Duration);
@@ -52,6 +57,17 @@ impl Read for ClaimName {
             Value::Array(_) => Read::read(place).map(Self),
             _ => Err(place.mismatch("a claim name or a path of names", "write claim: groups or claim: [realm_access, roles]")),
         }
+    }
+}
+
+impl Read for Dotted {
+    fn read(place: &Place<'_>) -> Result<Self, Refusal> {
+        let path = match place.value {
+            Value::String(text) => ClaimPath::dotted(text),
+            Value::Array(_) => Read::read(place).ok().filter(|names: &Vec<String>| !names.is_empty()).map(ClaimPath::new),
+            _ => None,
+        };
+        path.map(Self).ok_or_else(|| place.mismatch("names with dots between them", "write profile.id, or a list of names"))
     }
 }
 

@@ -188,6 +188,10 @@ impl World for Verdict {
         RouteMetadata::Absent
     }
 
+    fn client_address(&self) -> Option<String> {
+        None
+    }
+
     fn verify_signature(&self, check: &SignatureCheck<'_>) -> HostVerdict {
         self.asked.borrow_mut().push((check.hash, check.signature.to_vec()));
         self.says

@@ -170,8 +170,8 @@ fn open(settings: &Settings, world: &dyn World, visit: &Visit, carried: &[u8]) -
 fn unsealed(settings: &Settings, visit: &Visit, sealed: &[u8]) -> Result<Session, Reason> {
     let plain = settings.sealer.open(Purpose::Session, sealed).ok_or(Reason::SessionInvalid)?;
     let session = Session::read(&plain, visit.now, settings.session.lifetimes)?;
-    let provider = settings.provider(&session.provider).ok_or(Reason::SessionInvalid)?;
-    if provider.fingerprint == session.fingerprint { Ok(session) } else { Err(Reason::SessionInvalid) }
+    let fingerprint = settings.fingerprint(&session.provider);
+    if fingerprint == Some(&session.fingerprint) { Ok(session) } else { Err(Reason::SessionInvalid) }
 }
 
 impl Verified {

@@ -9,12 +9,13 @@ use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::world::{Destination, World};
 
-/// The visit with its body; or the step that gets it, or that refuses it.
-pub fn read(settings: &Settings, world: &dyn World, visit: Visit, form: Form) -> Result<Visit, Box<Step>> {
-    let refusal = match &visit.body {
-        Body::Read(_) => return Ok(visit),
-        Body::TooLarge => Err(too_large()),
-        Body::Unread => form.check(&visit.request.headers).and_then(|()| check_route(world, &visit)),
+/// The visit with its body, and in which of these forms it came; or the step that gets it, or that refuses it.
+pub fn read(settings: &Settings, world: &dyn World, visit: Visit, forms: &[Form]) -> Result<(Visit, Form), Box<Step>> {
+    let refusal = match (&visit.body, Form::announced(forms, &visit.request.headers)) {
+        (Body::TooLarge, _) => Err(too_large()),
+        (_, Err(failure)) => Err(failure),
+        (Body::Read(_), Ok(form)) => return Ok((visit, form)),
+        (Body::Unread, Ok(_)) => check_route(world, &visit),
     };
     Err(Box::new(match refusal {
         Err(failure) => visit.refuse(settings, failure),

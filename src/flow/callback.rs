@@ -8,13 +8,12 @@ use crate::access::policy::{self, Clock};
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::flow::authenticate::authenticate;
 use crate::flow::ending::{self, redirect};
-use crate::flow::establish::establish;
 use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
 use crate::flow::popup;
 use crate::flow::step::{Pending, Resource, SignIn, Step};
 use crate::flow::visit::Visit;
-use crate::flow::{body, exchange};
+use crate::flow::{body, exchange, first_visit};
 use crate::oidc::authorization::{Issuer, authorization_response};
 use crate::oidc::id_token::{self, AccessToken, Expectations, ExpectedNonce, IdToken, IdTokenError};
 use crate::oidc::metadata::Metadata;
@@ -51,8 +50,8 @@ pub fn begin(gateway: &mut Gateway, world: &mut dyn World, mut visit: Visit, cal
             (visit, parameters.map_err(|reason| Failure::new(reason, "at the callback endpoint")))
         }
         // Another site's form: what shows that this browser asked for it is `state`.
-        "POST" if posts => match body::read(&settings, world, visit, Form::UrlEncoded) {
-            Ok(visit) => {
+        "POST" if posts => match body::read(&settings, world, visit, &[Form::UrlEncoded]) {
+            Ok((visit, _)) => {
                 let parameters = form_parameters(visit.body.bytes());
                 (visit, parameters)
             }
@@ -242,7 +241,7 @@ pub fn verify(gateway: &mut Gateway, world: &mut dyn World, sign_in: SignIn, tok
         return exchange::release(&settings, &sign_in, &tokens, id_token);
     }
     if !provider.oidc.userinfo {
-        return establish(gateway, world, &sign_in, &tokens, id_token);
+        return first_visit::begin(gateway, world, sign_in, tokens, id_token);
     }
     let Some(metadata) = gateway.background.metadata(&settings, world, name, now) else {
         return sign_in.fail(&settings, lost_metadata());
@@ -270,7 +269,7 @@ pub fn told(
     match told {
         Ok(claims) => {
             userinfo::merge(&mut id_token.claims, claims);
-            establish(gateway, world, &sign_in, &tokens, id_token)
+            first_visit::begin(gateway, world, sign_in, tokens, id_token)
         }
         Err(failure) => sign_in.fail(&settings, failure),
     }

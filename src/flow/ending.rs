@@ -185,7 +185,7 @@ pub fn redirect(status: u16, location: &str, set_cookies: Vec<String>) -> Respon
 }
 
 /// A JSON answer that nobody stores.
-pub fn json_answer(body: &serde_json::Value, set_cookies: Vec<String>) -> Response {
+pub fn json_answer(body: &(impl ToString + ?Sized), set_cookies: Vec<String>) -> Response {
     let mut headers = vec![
         ("content-type".to_owned(), "application/json".to_owned()),
         ("x-content-type-options".to_owned(), "nosniff".to_owned()),

@@ -35,8 +35,8 @@ pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: Visit) -> Step
     if !browser::has_same_origin_evidence(&visit.request.headers, &visit.origin, &settings.trusted_origins) {
         return visit.refuse(&settings, Failure::new(Reason::CrossSite, "a code is taken from this site or a trusted one only"));
     }
-    let visit = match body::read(&settings, world, visit, Form::Json) {
-        Ok(visit) => visit,
+    let visit = match body::read(&settings, world, visit, &[Form::Json]) {
+        Ok((visit, _)) => visit,
         Err(step) => return *step,
     };
     let parameters = match parameters(visit.body.bytes()) {

@@ -1,14 +1,11 @@
 //! The end of a sign-in in a window that a page opened: a page of ours that tells that one, at exactly the configured origin, and
 //! closes its window. What it is told, others say.
 
-use std::rc::Rc;
-
 use crate::access::opener::Message;
 use crate::access::page::Page;
 use crate::config::settings::Settings;
-use crate::flow::event::Event;
-use crate::flow::step::Step;
 use crate::flow::visit::Visit;
+use crate::words::message::Response;
 use crate::words::url::Origin;
 
 /// The origin of the page that is told of a popup's sign-in, where there are popups at all. Nothing of a request names it.
@@ -21,15 +18,8 @@ pub fn opener<'a>(settings: &'a Settings, visit: &'a Visit) -> Option<&'a Origin
     origin(settings, visit).filter(|_| visit.in_popup)
 }
 
-/// Ends a sign-in with the page that posts `message`, which is JSON, to the one that opened the window.
-pub fn deliver(
-    settings: &Settings,
-    visit: &Visit,
-    message: &str,
-    cookies: Vec<String>,
-    events: Vec<Event>,
-    subject: Option<Rc<str>>,
-) -> Step {
+/// The page that posts `message`, which is JSON, to the one that opened the window.
+pub fn deliver(settings: &Settings, visit: &Visit, message: &str, cookies: Vec<String>) -> Response {
     let page = Page {
         status: 200,
         title: "You are signed in",
@@ -42,7 +32,5 @@ pub fn deliver(
     let mut response = page.respond();
     response.headers.push(("cache-control".to_owned(), "private, no-store".to_owned()));
     response.headers.extend(cookies.into_iter().map(|cookie| ("set-cookie".to_owned(), cookie)));
-    let mut step = Step::answered(response, events);
-    step.note.subject = subject;
-    step
+    response
 }

@@ -187,8 +187,8 @@ impl Provider {
             scheme: request.url.scheme().to_owned(),
             authority: request.url.authority(),
             path: request.url.target().to_owned(),
-            headers: request.headers,
-            body: request.body,
+            headers: request.headers.into_iter().map(|(name, value)| (name.into(), value)).collect(),
+            body: request.body.into(),
             timeout: self.timeout,
         })
     }

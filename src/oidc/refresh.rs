@@ -106,7 +106,7 @@ mod tests {
     fn the_request_names_the_refresh_token_and_proves_the_client() {
         let call = refresh_request(&provider(), &metadata(), &Secret::new("r&1")).unwrap();
         assert_eq!((call.method, call.path.as_str()), ("POST", "/realms/main/token"));
-        assert_eq!(call.body, "grant_type=refresh_token&refresh_token=r%261");
+        assert_eq!(call.body.as_str(), "grant_type=refresh_token&refresh_token=r%261");
         assert!(call.headers.iter().any(|(name, value)| *name == "authorization" && value.starts_with("Basic ")));
     }
 

@@ -79,6 +79,11 @@ impl World for Host {
         }
     }
 
+    fn client_address(&self) -> Option<String> {
+        let told = hostcalls::get_property(vec!["source", "address"]).ok().flatten()?;
+        String::from_utf8(told).ok()
+    }
+
     fn verify_signature(&self, check: &SignatureCheck<'_>) -> HostVerdict {
         if !self.verifies_signatures {
             return HostVerdict::NotOffered;

@@ -71,7 +71,7 @@ impl Stream {
                 if size > limit {
                     (pending, Body::TooLarge)
                 } else if complete {
-                    (pending, Body::Read(body_bytes(size)))
+                    (pending, Body::Read(body_bytes(size).into()))
                 } else {
                     *progress = Progress::Reading { limit, size, pending };
                     return Action::Pause;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use crate::words::json;
 use crate::words::message::Headers;
@@ -22,8 +23,8 @@ pub enum Body {
     Unread,
     /// It is larger than [`LARGEST`].
     TooLarge,
-    /// All of it.
-    Read(Vec<u8>),
+    /// All of it; wiped when dropped.
+    Read(Zeroizing<Vec<u8>>),
 }
 
 impl Body {
@@ -63,21 +64,22 @@ impl Form {
         }
     }
 
-    /// Checks what the fields say about a body, before it is read.
+    /// Which of `forms` the fields say that a body has, before it is read.
     ///
     /// # Errors
     /// [`Reason::BodyTypeRefused`] for another type (RFC 9110, section 8.3: compared without case, parameters aside), for more
     /// than one, or for compressed content; [`Reason::BodyTooLarge`] for a length above [`LARGEST`].
-    pub fn check(self, headers: &Headers) -> Result<(), Failure> {
-        let refused = || Failure::new(Reason::BodyTypeRefused, format!("expected content-type {}", self.media_type()));
-        let named = headers.single("content-type").ok_or_else(refused)?;
+    pub fn announced(forms: &[Self], headers: &Headers) -> Result<Self, Failure> {
+        let named = headers.single("content-type").unwrap_or_default();
         let essence = named.split(';').next().unwrap_or_default().trim_ascii();
-        if !essence.eq_ignore_ascii_case(self.media_type()) || headers.contains("content-encoding") {
-            return Err(refused());
-        }
+        let found = forms.iter().find(|form| essence.eq_ignore_ascii_case(form.media_type()));
+        let Some(form) = found.filter(|_| !headers.contains("content-encoding")) else {
+            let types: Vec<_> = forms.iter().map(|form| form.media_type()).collect();
+            return Err(Failure::new(Reason::BodyTypeRefused, format!("expected content-type {}", types.join(" or "))));
+        };
         match headers.single("content-length").map(str::parse::<u64>) {
             Some(Ok(length)) if length > LARGEST as u64 => Err(too_large()),
-            _ => Ok(()),
+            _ => Ok(*form),
         }
     }
 }
@@ -131,10 +133,11 @@ mod tests {
             (vec![("content-type", "application/json"), ("content-type", "application/json")], refused),
             (vec![("content-type", "application/json"), ("content-encoding", "gzip")], refused),
         ] {
-            assert_eq!(Form::Json.check(&headers(&fields)).map_err(|failure| failure.reason), expected, "{fields:?}");
+            let announced = Form::announced(&[Form::Json], &headers(&fields));
+            assert_eq!(announced.map(|_| ()).map_err(|failure| failure.reason), expected, "{fields:?}");
         }
         let form = headers(&[("content-type", "application/x-www-form-urlencoded")]);
-        assert_eq!(Form::UrlEncoded.check(&form), Ok(()));
+        assert_eq!(Form::announced(&[Form::Json, Form::UrlEncoded], &form), Ok(Form::UrlEncoded));
     }
 
     #[test]
@@ -165,6 +168,6 @@ mod tests {
 
     #[test]
     fn a_body_prints_its_size_only() {
-        assert_eq!(format!("{:?}", Body::Read(b"hunter2".to_vec())), "7 bytes");
+        assert_eq!(format!("{:?}", Body::Read(b"hunter2".to_vec().into())), "7 bytes");
     }
 }

@@ -1,8 +1,11 @@
 //! HTTP as values: what came in, what goes out, what we ask of others. No meaning is given to any of it here.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
+
+use zeroize::Zeroizing;
 
 use crate::words::reason::Reason;
 
@@ -174,9 +177,9 @@ pub struct HttpCall {
     /// Path and query.
     pub path: String,
     /// Further fields. They may hold credentials.
-    pub headers: Vec<(&'static str, String)>,
-    /// The body. It may hold credentials.
-    pub body: String,
+    pub headers: Vec<(Cow<'static, str>, String)>,
+    /// The body. It may hold credentials, and is wiped when dropped.
+    pub body: Zeroizing<String>,
     /// How long to wait.
     pub timeout: Duration,
 }
@@ -262,8 +265,8 @@ mod tests {
             scheme: "https".into(),
             authority: "sso.example".into(),
             path: "/token?code=abc".into(),
-            headers: vec![("authorization", "Basic xyz".into())],
-            body: "client_secret=xyz".into(),
+            headers: vec![("authorization".into(), "Basic xyz".into())],
+            body: Zeroizing::new("client_secret=xyz".into()),
             timeout: Duration::from_secs(5),
         };
         assert_eq!(format!("{call:?}"), "POST https://sso.example/token by sso");

@@ -29,6 +29,10 @@ pub trait World {
     /// Reads a text from the metadata of the route that Envoy chose: `filter_metadata`, its namespace, its key.
     fn route_metadata(&self, namespace: &str, key: &str) -> RouteMetadata;
 
+    /// Who sent this request, behind the proxies that Envoy trusts: an IP address, as `192.0.2.1:567` or `[2001:db8::1]:567`. Nothing
+    /// where the host does not tell. To be asked only while the request is under way.
+    fn client_address(&self) -> Option<String>;
+
     /// Verifies a signature with the host's native code, many times faster than the same inside the sandbox.
     /// `spki` is the public key as SubjectPublicKeyInfo DER; an ECDSA signature is DER too.
     fn verify_signature(&self, check: &SignatureCheck<'_>) -> HostVerdict;
@@ -175,6 +179,8 @@ pub mod testing {
         pub route_metadata: RouteMetadata,
         /// Where the route leads.
         pub destination: Destination,
+        /// Who sends requests.
+        pub client_address: Option<String>,
     }
 
     impl World for Still {
@@ -212,6 +218,10 @@ pub mod testing {
 
         fn route_metadata(&self, _: &str, _: &str) -> RouteMetadata {
             self.route_metadata.clone()
+        }
+
+        fn client_address(&self) -> Option<String> {
+            self.client_address.clone()
         }
 
         fn verify_signature(&self, _: &SignatureCheck<'_>) -> HostVerdict {

@@ -33,7 +33,7 @@ fn no_body_that_is_made_up_is_worth_a_token_or_a_session() {
     let held = runner.run(&inputs, |(bytes, to_callback)| {
         let request = endpoints[usize::from(to_callback)].clone();
         let Decision::ReadBody { pending, .. } = worker.borrow_mut().begin(request).decision else { panic!("not read") };
-        let step = worker.borrow_mut().resume(*pending, News::Body(Body::Read(bytes)));
+        let step = worker.borrow_mut().resume(*pending, News::Body(Body::Read(bytes.into())));
         drop(format!("{step:?}"));
         prop_assert_eq!(outcome(&step).0, 400);
         Ok(())

@@ -255,7 +255,7 @@ fn the_client_secret_goes_to_the_provider_and_the_code_with_its_verifier() {
     let Decision::ReadBody { pending, .. } = stage.worker.begin(call(&stage.browser, "POST", "/api/token")).decision else {
         panic!("the body is not read")
     };
-    let read = crate::words::body::Body::Read(stage.browser.body.clone().into_bytes());
+    let read = crate::words::body::Body::Read(stage.browser.body.clone().into_bytes().into());
     let (asked, _) = called(stage.worker.resume(*pending, News::Body(read)));
     let form = query_parameters(Some(&asked.body)).unwrap();
     assert_eq!(

@@ -36,7 +36,7 @@ impl Record {
                 Decision::Forward(_) | Decision::Respond(_) => return step,
                 Decision::ReadBody { .. } => panic!("no body is read on this way"),
                 Decision::Call(call, pending) => {
-                    self.secrets.push(call.body.clone());
+                    self.secrets.push(call.body.to_string());
                     self.secrets
                         .extend(call.headers.iter().filter(|(name, _)| *name == "authorization").map(|(_, value)| value.clone()));
                     let reply = stage.provider.answer(&call, stage.worker.world.now);
@@ -49,7 +49,7 @@ impl Record {
                         let upkeep = stage.worker.tick();
                         self.printed.push(format!("{upkeep:?}"));
                         for fetch in upkeep.fetches {
-                            self.secrets.push(fetch.call.body.clone());
+                            self.secrets.push(fetch.call.body.to_string());
                             let reply = stage.provider.answer(&fetch.call, stage.worker.world.now);
                             let upkeep = stage.worker.arrived(&fetch, &reply);
                             self.printed.push(format!("{upkeep:?}"));

@@ -184,7 +184,7 @@ impl Stage {
             }
             Decision::ReadBody { limit, pending } => {
                 let body = self.browser.body.clone().into_bytes();
-                let body = if body.len() > limit { Body::TooLarge } else { Body::Read(body) };
+                let body = if body.len() > limit { Body::TooLarge } else { Body::Read(body.into()) };
                 self.worker.resume(*pending, News::Body(body))
             }
             Decision::Await { resource, until, pending } => {

@@ -16,7 +16,7 @@ fn merged(id_token: Value, userinfo: Value) -> Value {
 fn the_access_token_goes_into_the_header_and_not_into_the_address() {
     let call = userinfo_request(&provider(), &metadata(), &Secret::new("at")).unwrap();
     assert_eq!((call.method, call.path.as_str(), call.body.as_str()), ("GET", "/realms/main/userinfo", ""));
-    assert!(call.headers.contains(&("authorization", "Bearer at".to_owned())));
+    assert!(call.headers.contains(&("authorization".into(), "Bearer at".to_owned())));
     let without = Metadata { userinfo_endpoint: None, ..metadata() };
     let failure = userinfo_request(&provider(), &without, &Secret::new("at")).unwrap_err();
     assert_eq!(failure.reason, Reason::UserinfoUnreachable);

@@ -1,0 +1,300 @@
+//! How often a password may be wrong: failures are counted for each account and for each address, in memory that the workers of
+//! one process share. That memory cannot be deleted, so it is two tables of fixed size, where names stand as keyed hashes: nobody
+//! outside can choose two that share a place, and no account is to be read there. Whether a password is right is not known here.
+//!
+//! An attempt counts as failed before anybody is asked; what came of it takes that back. An account or address that waits counts
+//! nothing, so every wait ends: whoever keeps failing makes an account wait `longest_delay` after the last failure, never longer.
+
+use std::hash::Hasher;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+use crate::words::time::Timestamp;
+use crate::words::world::{Version, World};
+
+/// Where the workers agree on a key for names.
+const SEED: &str = "accredit/1/failures/seed";
+
+/// So many places has each of the two tables.
+const PLACES: u128 = 4_096;
+
+/// So many names at most stand in one place.
+const NAMES: usize = 4;
+
+/// What one name takes there: itself, two times, a count.
+const ENTRY_BYTES: usize = 36;
+
+/// So often a place is compared and swapped; the last write is unconditional.
+const TRIES: u32 = 4;
+
+/// When failures of one kind begin to be slowed down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// So many are not slowed down.
+    pub failures: u32,
+    /// After so long without a failure, all are forgotten.
+    pub window: Duration,
+    /// How long the next attempt waits after the last failure, twice as long with each further one.
+    pub delay: Duration,
+    /// No wait is longer; nor is one longer than `window`.
+    pub longest_delay: Duration,
+}
+
+/// The limits for password sign-in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Throttle {
+    /// For each account.
+    pub account: Limit,
+    /// For each client address.
+    pub address: Limit,
+}
+
+/// An attempt that was counted as failed before anybody was asked. It has no account's name and no address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    account: Mark,
+    address: Option<Mark>,
+}
+
+/// One count of an attempt, and what it takes to undo it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mark {
+    before: Entry,
+    after: Entry,
+}
+
+/// The failures of one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    name: u128,
+    /// Since when they are counted.
+    begun: Timestamp,
+    /// When the last one was.
+    last: Timestamp,
+    failures: u32,
+}
+
+/// The table of one kind, and its limit.
+struct Table<'a> {
+    kind: &'static str,
+    limit: &'a Limit,
+    now: Timestamp,
+}
+
+impl Throttle {
+    /// Counts this attempt as failed, for the account and for the address, before anybody is asked: so that a thousand attempts at
+    /// once do not all slip through. `address` is the client's, as [`World::client_address`] has it; without one, only the account
+    /// is counted.
+    ///
+    /// # Errors
+    /// How long to wait, in whole seconds, after too many failures of either: then nothing is counted. So it is when names cannot
+    /// be made, because the host has no randomness or no shared memory.
+    pub fn begin(
+        &self,
+        world: &mut dyn World,
+        now: Timestamp,
+        account: &str,
+        address: Option<&str>,
+    ) -> Result<Counted, Duration> {
+        let seed = seed(world).ok_or(Duration::from_secs(1))?;
+        let [accounts, addresses] = self.tables(now);
+        let account = name(&seed, account.trim().to_lowercase().as_bytes());
+        let address = address.and_then(network).map(|address| name(&seed, &address));
+        let of_address = address.map_or(Duration::ZERO, |address| addresses.rest(world, address));
+        let rest = accounts.rest(world, account).max(of_address);
+        if !rest.is_zero() {
+            return Err(rest);
+        }
+        let account = accounts.count(world, account)?;
+        match address.map(|address| addresses.count(world, address)).transpose() {
+            Ok(address) => Ok(Counted { account, address }),
+            Err(rest) => {
+                accounts.take_back(world, &account);
+                Err(rest)
+            }
+        }
+    }
+
+    /// The password was right: the account's failures are forgotten, this attempt is taken back from the address. Other failures
+    /// of the address stay, or whoever has one account could try the others for ever.
+    pub fn succeeded(&self, world: &mut dyn World, now: Timestamp, counted: &Counted) {
+        let [accounts, _] = self.tables(now);
+        let name = counted.account.after.name;
+        let _ = accounts.change(world, name, &mut |entries| {
+            entries.retain(|entry| entry.name != name);
+            Ok(())
+        });
+        self.address_taken_back(world, now, counted);
+    }
+
+    /// Nothing was learnt, because the service did not answer: this attempt is taken back from both.
+    pub fn taken_back(&self, world: &mut dyn World, now: Timestamp, counted: &Counted) {
+        let [accounts, _] = self.tables(now);
+        accounts.take_back(world, &counted.account);
+        self.address_taken_back(world, now, counted);
+    }
+
+    fn address_taken_back(&self, world: &mut dyn World, now: Timestamp, counted: &Counted) {
+        let [_, addresses] = self.tables(now);
+        if let Some(mark) = &counted.address {
+            addresses.take_back(world, mark);
+        }
+    }
+
+    const fn tables(&self, now: Timestamp) -> [Table<'_>; 2] {
+        [Table { kind: "account/", limit: &self.account, now }, Table { kind: "address/", limit: &self.address, now }]
+    }
+}
+
+impl Table<'_> {
+    /// How long a name has to wait.
+    fn rest(&self, world: &dyn World, name: u128) -> Duration {
+        let found = world.shared(&self.key(name)).map(|shared| self.read(&shared.value)).unwrap_or_default();
+        found.iter().find(|entry| entry.name == name).map_or(Duration::ZERO, |entry| self.rest_of(entry))
+    }
+
+    /// Zero when it need not wait. A wait is never longer than the time for which failures are remembered.
+    fn rest_of(&self, entry: &Entry) -> Duration {
+        let limit = self.limit;
+        let Some(further) = entry.failures.checked_sub(limit.failures) else { return Duration::ZERO };
+        let delay = limit.delay.saturating_mul(1_u32.checked_shl(further).unwrap_or(u32::MAX));
+        let end = entry.last.plus(delay.min(limit.longest_delay).min(limit.window));
+        Duration::from_secs(end.millis().saturating_sub(self.now.millis()).div_ceil(1_000))
+    }
+
+    /// Counts a failure, unless another worker has counted so many meanwhile that this one has to wait.
+    fn count(&self, world: &mut dyn World, name: u128) -> Result<Mark, Duration> {
+        let none = Entry { name, begun: self.now, last: self.now, failures: 0 };
+        let mut mark = Mark { before: none.clone(), after: none.clone() };
+        self.change(world, name, &mut |entries| {
+            let known = entries.iter().position(|entry| entry.name == name);
+            mark.before = known.map_or_else(|| none.clone(), |known| entries.swap_remove(known));
+            let rest = self.rest_of(&mark.before);
+            if !rest.is_zero() {
+                return Err(rest);
+            }
+            if entries.len() >= NAMES {
+                // So a flood of names that fail once each pushes out its own kind only.
+                let least = entries.iter().enumerate().min_by_key(|(_, entry)| (entry.failures, entry.last));
+                if let Some((least, _)) = least {
+                    entries.swap_remove(least);
+                }
+            }
+            mark.after = Entry { last: self.now, failures: mark.before.failures.saturating_add(1), ..mark.before };
+            entries.push(mark.after.clone());
+            Ok(())
+        })?;
+        Ok(mark)
+    }
+
+    /// Takes one count back, if it is still there: as if it had never been, when nothing was counted since.
+    fn take_back(&self, world: &mut dyn World, mark: &Mark) {
+        let name = mark.after.name;
+        let _ = self.change(world, name, &mut |entries| {
+            for entry in entries.iter_mut().filter(|entry| entry.name == name && entry.begun == mark.after.begun) {
+                if *entry == mark.after {
+                    *entry = mark.before.clone();
+                } else {
+                    entry.failures = entry.failures.saturating_sub(1);
+                }
+            }
+            entries.retain(|entry| entry.failures > 0);
+            Ok(())
+        });
+    }
+
+    /// Changes the entries of the place where this name stands, unless `change` refuses.
+    fn change(
+        &self,
+        world: &mut dyn World,
+        name: u128,
+        change: &mut dyn FnMut(&mut Vec<Entry>) -> Result<(), Duration>,
+    ) -> Result<(), Duration> {
+        let key = self.key(name);
+        for left in (0..TRIES).rev() {
+            let (mut entries, version) = match world.shared(&key) {
+                Some(shared) => (self.read(&shared.value), shared.version),
+                None => (Vec::new(), Version::Any),
+            };
+            change(&mut entries)?;
+            let mut value = Vec::with_capacity(NAMES.saturating_mul(ENTRY_BYTES));
+            for entry in &entries {
+                value.extend_from_slice(&entry.name.to_le_bytes());
+                value.extend_from_slice(&entry.begun.millis().to_le_bytes());
+                value.extend_from_slice(&entry.last.millis().to_le_bytes());
+                value.extend_from_slice(&entry.failures.to_le_bytes());
+            }
+            if world.share(&key, &value, if left == 0 { Version::Any } else { version }).is_ok() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn key(&self, name: u128) -> String {
+        let place = name.checked_rem(PLACES).and_then(|place| u16::try_from(place).ok()).unwrap_or_default();
+        ["accredit/1/failures/", self.kind, &place.to_string()].concat()
+    }
+
+    /// The entries of a place that still count. What cannot be read is none.
+    fn read(&self, value: &[u8]) -> Vec<Entry> {
+        let mut entries: Vec<_> = value.chunks(ENTRY_BYTES).map_while(entry).take(NAMES).collect();
+        // A time that is yet to come was written before the clock was put back. It counts while it is near, so that a clock that
+        // trembles forgets nothing; one that is far would lock somebody out until then.
+        entries.retain(|entry| self.now.since(entry.last).max(entry.last.since(self.now)) < self.limit.window);
+        entries
+    }
+}
+
+fn entry(bytes: &[u8]) -> Option<Entry> {
+    let (name, rest) = bytes.split_first_chunk()?;
+    let (begun, rest) = rest.split_first_chunk()?;
+    let (last, failures) = rest.split_first_chunk()?;
+    Some(Entry {
+        name: u128::from_le_bytes(*name),
+        begun: Timestamp::from_millis(u64::from_le_bytes(*begun)),
+        last: Timestamp::from_millis(u64::from_le_bytes(*last)),
+        failures: u32::from_le_bytes(failures.try_into().ok()?),
+    })
+}
+
+/// The key for names, which whoever comes first writes for all. It is read again, because two may come first at once.
+fn seed(world: &mut dyn World) -> Option<[u8; 16]> {
+    let written = |world: &dyn World| world.shared(SEED).and_then(|shared| shared.value.try_into().ok());
+    if let Some(seed) = written(world) {
+        return Some(seed);
+    }
+    let mut seed = [0; 16];
+    world.random(&mut seed).ok()?;
+    let _ = world.share(SEED, &seed, Version::Any);
+    written(world)
+}
+
+fn name(seed: &[u8; 16], text: &[u8]) -> u128 {
+    let mut hasher = SipHasher24::new_with_key(seed);
+    hasher.write(text);
+    hasher.finish128().as_u128()
+}
+
+/// Whom an address belongs to: an IPv4 address is one client's, of IPv6 a client has a /64 at least. The port, which changes with
+/// each connection, does not count.
+fn network(address: &str) -> Option<Vec<u8>> {
+    let host = match address.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?.0,
+        None => address.split_once(':').filter(|(_, port)| !port.contains(':')).map_or(address, |(host, _)| host),
+    };
+    let host = host.split_once('%').map_or(host, |(host, _)| host);
+    Some(match host.parse::<IpAddr>().ok()?.to_canonical() {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => match address.octets() {
+            // Everybody who comes through a NAT64 (RFC 6052, section 2.1) is in one /64.
+            [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, ipv4 @ ..] => ipv4.to_vec(),
+            [a, b, c, d, e, f, g, h, ..] => vec![a, b, c, d, e, f, g, h],
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests;

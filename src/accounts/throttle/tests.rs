@@ -1,0 +1,453 @@
+//! What somebody could try against the limits, and what comes of it.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::words::world::testing::Still;
+use crate::words::world::{
+    Contended, Destination, HostSignature, HostVerdict, NoRandomness, RouteMetadata, Shared, SignatureCheck, Signing,
+};
+
+const MINUTE: u64 = 60_000;
+
+/// As the defaults of the configuration.
+fn throttle() -> Throttle {
+    let limit = |failures, longest_minutes: u64| Limit {
+        failures,
+        window: Duration::from_secs(15 * 60),
+        delay: Duration::from_secs(30),
+        longest_delay: Duration::from_secs(longest_minutes * 60),
+    };
+    Throttle { account: limit(5, 5), address: limit(50, 15) }
+}
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(1_750_000_000_000 + millis)
+}
+
+/// An attempt that fails, or how many seconds it has to wait.
+fn fails(world: &mut dyn World, millis: u64, account: &str, address: Option<&str>) -> Result<(), u64> {
+    throttle().begin(world, at(millis), account, address).map(drop).map_err(|rest| rest.as_secs())
+}
+
+/// So many attempts fail, or an attempt has to wait.
+fn fail(times: u32, world: &mut dyn World, millis: u64, account: &str, address: Option<&str>) {
+    for _ in 0..times {
+        assert_eq!(fails(world, millis, account, address), Ok(()), "{account} {address:?}");
+    }
+}
+
+/// All that stands in shared memory.
+fn memory(world: &Still) -> BTreeMap<String, Vec<u8>> {
+    world.memory.borrow().iter().map(|(key, (value, _))| (key.clone(), value.clone())).collect()
+}
+
+#[test]
+fn a_thousand_guesses_at_once_get_five_answers() {
+    let mut workers = vec![Still::default(); 4];
+    let asked = (0..1_000_usize).filter(|guess| {
+        let address = format!("10.0.{}.{}:4", guess / 250, guess % 250);
+        fails(&mut workers[guess % 4], 0, "alice", Some(&address)).is_ok()
+    });
+    assert_eq!(asked.count(), 5);
+}
+
+#[test]
+fn each_further_guess_waits_twice_as_long_up_to_the_longest_delay() {
+    let (mut world, mut now) = (Still::default(), 0);
+    fail(5, &mut world, now, "alice", None);
+    for seconds in [30, 60, 120, 240, 300, 300, 300] {
+        assert_eq!(fails(&mut world, now, "alice", None), Err(seconds));
+        // Rounded up to whole seconds, and asking does not make it longer.
+        assert_eq!(fails(&mut world, now + 1, "alice", None), Err(seconds));
+        assert_eq!(fails(&mut world, now + seconds * 1_000 - 1, "alice", None), Err(1));
+        now += seconds * 1_000;
+        fail(1, &mut world, now, "alice", None);
+    }
+}
+
+#[test]
+fn after_the_window_everything_is_forgotten_and_no_wait_before_it_ends() {
+    let mut world = Still::default();
+    fail(5, &mut world, 0, "alice", None);
+    fail(1, &mut world, 15 * MINUTE - 1, "alice", None);
+    assert_eq!(fails(&mut world, 15 * MINUTE - 1, "alice", None), Err(60));
+    fail(5, &mut world, 30 * MINUTE - 1, "alice", None);
+    assert_eq!(fails(&mut world, 30 * MINUTE - 1, "alice", None), Err(30));
+
+    // Even where a longest delay is longer than the window, which the configuration refuses.
+    let minute = Duration::from_secs(60);
+    let hasty = Limit { failures: 1, window: minute, delay: minute * 5, longest_delay: minute * 5 };
+    let hasty = Throttle { account: hasty.clone(), address: hasty };
+    hasty.begin(&mut world, at(0), "bob", None).unwrap();
+    assert_eq!(hasty.begin(&mut world, at(1), "bob", None), Err(minute));
+    assert_eq!(hasty.begin(&mut world, at(MINUTE - 1), "bob", None), Err(Duration::from_secs(1)));
+    assert!(hasty.begin(&mut world, at(MINUTE), "bob", None).is_ok());
+}
+
+#[test]
+fn a_patient_guesser_gets_about_six_hundred_answers_a_day_for_one_account() {
+    // So many guesses as fast as they go, then a window's rest, again and again.
+    for guesses in 1..30_u64 {
+        let (mut world, mut now, mut asked) = (Still::default(), 0, 0_u64);
+        while now < 24 * 60 * MINUTE {
+            match fails(&mut world, now, "alice", None) {
+                Err(seconds) => now += seconds * 1_000,
+                Ok(()) => {
+                    asked += 1;
+                    now += if asked.is_multiple_of(guesses) { 15 * MINUTE } else { 0 };
+                }
+            }
+        }
+        assert!(asked <= 625, "{guesses}: {asked}");
+    }
+}
+
+#[test]
+fn spelling_an_account_in_other_ways_gives_no_further_guesses() {
+    let mut world = Still::default();
+    for spelling in ["zoë@example.com", "Zoë@example.com", " ZOË@EXAMPLE.COM", "zoË@example.com\t\r\n", "\u{a0}zoë@Example.com "]
+    {
+        fail(1, &mut world, 0, spelling, None);
+    }
+    for spelling in ["zoë@example.com", "ZoË@example.COM", "\u{3000}zoë@example.com"] {
+        assert_eq!(fails(&mut world, 0, spelling, None), Err(30), "{spelling}");
+    }
+    fail(1, &mut world, 0, "zoe@example.com", None);
+}
+
+#[test]
+fn a_flood_of_account_names_takes_no_more_memory_and_the_victim_stays_locked() {
+    let mut world = Still::default();
+    fail(5, &mut world, 0, "alice", None);
+    for number in 0..60_000 {
+        fail(1, &mut world, 1, &format!("nobody{number}"), None);
+    }
+    assert_eq!(fails(&mut world, 1, "alice", None), Err(30));
+    let memory = memory(&world);
+    assert_eq!(memory.len(), 4_096 + 1);
+    assert!(memory.values().all(|place| place.len() <= 144));
+}
+
+#[test]
+fn a_flood_of_addresses_takes_no_more_memory_and_who_waits_stays_there() {
+    let mut world = Still::default();
+    for number in 0..50 {
+        fail(1, &mut world, 0, &format!("user{number}"), Some("192.0.2.1:9"));
+    }
+    for number in 0..60_000_u32 {
+        let address = std::net::Ipv4Addr::from_bits(0x0A00_0000 + number).to_string();
+        fail(1, &mut world, 1, &number.to_string(), Some(&address));
+    }
+    assert_eq!(fails(&mut world, 1, "alice", Some("192.0.2.1")), Err(30));
+    assert_eq!(memory(&world).len(), 2 * 4_096 + 1);
+}
+
+#[test]
+fn in_a_full_place_the_ended_make_room_first_then_the_fewest_failures_then_the_oldest() {
+    let (mut world, limits) = (Still::default(), throttle());
+    let table = |millis| Table { kind: "account/", limit: &limits.account, now: at(millis) };
+    let names = |world: &Still, millis| {
+        let mut names: Vec<_> =
+            table(millis).read(&memory(world)["accredit/1/failures/account/7"]).iter().map(|entry| entry.name / PLACES).collect();
+        names.sort_unstable();
+        names
+    };
+    let place = |number: u128| number * PLACES + 7;
+    for (millis, number, times) in [(0, 1, 5), (10, 2, 2), (20, 3, 1), (30, 4, 1)] {
+        (0..times).for_each(|_| drop(table(millis).count(&mut world, place(number)).unwrap()));
+    }
+    table(40).count(&mut world, place(5)).unwrap();
+    assert_eq!(names(&world, 40), [1, 2, 4, 5]);
+    table(50).count(&mut world, place(6)).unwrap();
+    assert_eq!(names(&world, 50), [1, 2, 5, 6]);
+    // The first has failed most often, and has ended.
+    table(15 * MINUTE).count(&mut world, place(7)).unwrap();
+    assert_eq!(names(&world, 15 * MINUTE), [2, 5, 6, 7]);
+}
+
+#[test]
+fn one_address_is_stopped_itself_and_locks_ten_accounts_for_half_a_minute_then_one_at_a_time_for_five_minutes_at_most() {
+    let (mut world, mut failures, mut locked) = (Still::default(), 0, [0_u64; 100]);
+    let names: Vec<_> = (0..100).map(|number| format!("user{number}")).collect();
+    // It fails wherever it is let, for two hours: five times each, so that as many as possible wait, and the first again and again.
+    for second in 0..2 * 60 * 60 {
+        while let Some(_) = names.iter().find(|name| fails(&mut world, second * 1_000, name, Some("192.0.2.1:7")).is_ok()) {
+            failures += 1;
+        }
+        let mut waiting = 0;
+        for (name, locked) in names.iter().zip(&mut locked) {
+            // What their owners meet, who come from elsewhere.
+            match throttle().begin(&mut world, at(second * 1_000), name, None) {
+                Err(rest) => {
+                    assert!(rest <= Duration::from_secs(5 * 60));
+                    *locked += 1;
+                    waiting += 1;
+                }
+                Ok(counted) => throttle().taken_back(&mut world, at(second * 1_000), &counted),
+            }
+        }
+        assert!(waiting <= if second < 30 { 10 } else { 1 }, "{waiting} after {second} s");
+    }
+    assert!(failures <= 50 + 6 + 8, "{failures}");
+    assert!(locked.iter().filter(|seconds| **seconds > 0).count() <= 10);
+}
+
+#[test]
+fn an_address_that_waits_counts_for_no_account_and_an_account_that_waits_for_no_address() {
+    let mut world = Still::default();
+    for number in 0..50 {
+        fail(1, &mut world, 0, &format!("user{number}"), Some("192.0.2.1"));
+    }
+    let before = memory(&world);
+    for _ in 0..20 {
+        assert_eq!(fails(&mut world, 0, "alice", Some("192.0.2.1")), Err(30));
+    }
+    assert_eq!(memory(&world), before);
+    fail(5, &mut world, 0, "alice", Some("192.0.2.2"));
+    let before = memory(&world);
+    for _ in 0..100 {
+        assert_eq!(fails(&mut world, 1_000, "alice", Some("192.0.2.2")), Err(29));
+    }
+    assert_eq!(memory(&world), before);
+    // Where both wait, the longer wait is told.
+    assert_eq!(fails(&mut world, 2_000, "alice", Some("192.0.2.1")), Err(28));
+    fail(1, &mut world, 30_000, "alice", Some("192.0.2.1"));
+    assert_eq!(fails(&mut world, 89_000, "alice", Some("192.0.2.1")), Err(1));
+}
+
+#[test]
+fn an_address_is_one_client_whatever_its_port_and_its_spelling() {
+    let same = |addresses: &[&str]| {
+        let networks: Vec<_> = addresses.iter().map(|address| network(address)).collect();
+        assert!(networks.iter().all(|network| network.is_some() && *network == networks[0]), "{addresses:?}: {networks:?}");
+    };
+    same(&["192.0.2.1", "192.0.2.1:1", "192.0.2.1:65535", "::ffff:192.0.2.1", "[::ffff:c000:201]:80", "[64:ff9b::192.0.2.1]:80"]);
+    same(&["2001:db8:1:2::1", "[2001:db8:1:2::1]:443", "[2001:DB8:1:2:ffff:ffff:ffff:ffff]:1", "2001:db8:1:2::5%eth0"]);
+    let others = ["192.0.2.2", "192.0.2.1:1", "[::1]:9", "fe80::1", "2001:db8:1:3::1", "[64:ff9b::c000:203]:80"];
+    let networks: std::collections::BTreeSet<_> = others.iter().map(|address| network(address)).collect();
+    assert_eq!(networks.len(), others.len());
+    for none in
+        ["", "/run/envoy.sock", "@abstract", "envoy://internal_client_address/x", "localhost:80", "192.0.2.1:1:2", "[::1", ":"]
+    {
+        assert_eq!(network(none), None, "{none}");
+    }
+}
+
+#[test]
+fn changing_the_low_half_of_an_ipv6_address_or_the_port_gives_no_further_guesses() {
+    let mut world = Still::default();
+    for number in 0..50 {
+        fail(1, &mut world, 0, &number.to_string(), Some(&format!("[2001:db8::{number}]:{number}")));
+    }
+    assert_eq!(fails(&mut world, 0, "alice", Some("[2001:db8::ffff:0:0:1]:50")), Err(30));
+    fail(1, &mut world, 0, "alice", Some("[2001:db8:0:1::1]:50"));
+}
+
+#[test]
+fn where_no_address_is_known_accounts_are_still_counted() {
+    let mut world = Still::default();
+    for address in [None, Some(""), Some("/run/envoy.sock"), None, Some("x")] {
+        fail(1, &mut world, 0, "alice", address);
+    }
+    assert_eq!(fails(&mut world, 0, "alice", None), Err(30));
+}
+
+#[test]
+fn a_guesser_with_an_account_of_his_own_cannot_clear_his_address_by_signing_in() {
+    let (mut world, address) = (Still::default(), Some("192.0.2.1"));
+    for number in 0..49 {
+        fail(1, &mut world, number, &number.to_string(), address);
+        let counted = throttle().begin(&mut world, at(number), "mallory", address).unwrap();
+        throttle().succeeded(&mut world, at(number), &counted);
+    }
+    fail(1, &mut world, 60, "alice", address);
+    assert_eq!(fails(&mut world, 60, "mallory", address), Err(30));
+}
+
+#[test]
+fn success_forgets_the_failures_of_the_account_alone_and_does_not_prolong_those_of_the_address() {
+    let (mut world, address) = (Still::default(), Some("192.0.2.1"));
+    for number in 0..46 {
+        fail(1, &mut world, 0, &number.to_string(), address);
+    }
+    fail(4, &mut world, 0, "alice", address);
+    // Everybody behind the address may still sign in, one after the other, once its wait is over.
+    for _ in 0..10 {
+        assert_eq!(fails(&mut world, 29_999, "alice", address), Err(1));
+        let counted = throttle().begin(&mut world, at(30_000), "alice", address).unwrap();
+        assert_eq!(fails(&mut world, 30_000, "other", address), Err(60));
+        throttle().succeeded(&mut world, at(30_010), &counted);
+    }
+    fail(5, &mut world, 30_000, "alice", None);
+    assert_eq!(fails(&mut world, 30_000, "alice", None), Err(30));
+    fail(1, &mut world, 30_000, "bob", address);
+    assert_eq!(fails(&mut world, 30_000, "bob", address), Err(60));
+}
+
+#[test]
+fn a_service_that_does_not_answer_counts_nothing_neither_one_by_one_nor_all_at_once() {
+    let (mut world, address) = (Still::default(), Some("192.0.2.1"));
+    fail(3, &mut world, 0, "alice", address);
+    let before = memory(&world);
+    for millis in 0..500 {
+        let counted = throttle().begin(&mut world, at(millis), "alice", address).unwrap();
+        throttle().taken_back(&mut world, at(millis + 5_000), &counted);
+        assert_eq!(memory(&world), before);
+    }
+    let at_once: Vec<_> = (0..20).map(|user| throttle().begin(&mut world, at(0), &user.to_string(), address).unwrap()).collect();
+    at_once.iter().for_each(|counted| throttle().taken_back(&mut world, at(5_000), counted));
+    for number in 0..47 {
+        fail(1, &mut world, 5_000, &number.to_string(), address);
+    }
+    assert_eq!(fails(&mut world, 5_000, "bob", address), Err(30));
+    assert_eq!(fails(&mut world, 5_000, "alice", None), Ok(()));
+}
+
+#[test]
+fn an_answer_that_never_comes_counts_as_a_failure_and_one_that_comes_late_takes_back_nothing_of_others() {
+    let mut world = Still::default();
+    let late = throttle().begin(&mut world, at(0), "alice", None).unwrap();
+    let right = throttle().begin(&mut world, at(1), "alice", None).unwrap();
+    throttle().succeeded(&mut world, at(2), &right);
+    fail(5, &mut world, 3, "alice", None);
+    let before = memory(&world);
+    throttle().taken_back(&mut world, at(4), &late);
+    assert_eq!(memory(&world), before);
+    assert_eq!(fails(&mut world, 4, "alice", None), Err(30));
+}
+
+/// A worker beside which others write at the same moment: each of their attempts comes between its reading and its writing.
+struct Busy {
+    still: Still,
+    others: Vec<(&'static str, Option<&'static str>)>,
+}
+
+impl World for Busy {
+    fn now(&self) -> Timestamp {
+        self.still.now
+    }
+
+    fn random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        self.still.random(bytes)
+    }
+
+    fn shared(&self, key: &str) -> Option<Shared> {
+        self.still.shared(key)
+    }
+
+    fn share(&mut self, key: &str, value: &[u8], expected: Version) -> Result<(), Contended> {
+        if let Some((account, address)) = self.others.pop() {
+            fail(1, &mut self.still, 0, account, address);
+        }
+        self.still.share(key, value, expected)
+    }
+
+    fn destination(&self) -> Destination {
+        self.still.destination()
+    }
+
+    fn route_metadata(&self, namespace: &str, key: &str) -> RouteMetadata {
+        self.still.route_metadata(namespace, key)
+    }
+
+    fn client_address(&self) -> Option<String> {
+        self.still.client_address()
+    }
+
+    fn verify_signature(&self, check: &SignatureCheck<'_>) -> HostVerdict {
+        self.still.verify_signature(check)
+    }
+
+    fn sign(&self, signing: &Signing<'_>) -> HostSignature {
+        self.still.sign(signing)
+    }
+}
+
+#[test]
+fn workers_that_count_at_the_same_moment_lose_no_failure_and_let_no_attempt_too_many_through() {
+    let mut busy = Busy { still: Still::default(), others: Vec::new() };
+    fail(1, &mut busy, 0, "alice", None);
+    busy.others = vec![("alice", None); 3];
+    fail(1, &mut busy, 0, "alice", None);
+    assert_eq!(fails(&mut busy, 0, "alice", None), Err(30));
+
+    fail(4, &mut busy, 0, "bob", None);
+    busy.others = vec![("bob", None)];
+    assert_eq!(fails(&mut busy, 0, "bob", None), Err(30));
+
+    // The address is found to wait when the account was counted already: that is taken back.
+    for number in 0..49 {
+        fail(1, &mut busy, 0, &number.to_string(), Some("192.0.2.1"));
+    }
+    busy.others = vec![("x", Some("192.0.2.1"))];
+    assert_eq!(fails(&mut busy, 0, "carol", Some("192.0.2.1")), Err(30));
+    fail(5, &mut busy, 0, "carol", None);
+}
+
+#[test]
+fn two_workers_that_begin_at_once_agree_on_one_seed() {
+    let mut still = Still::default();
+    let mut other = Still { drawn: 99, ..still.clone() };
+    assert_eq!(seed(&mut still), seed(&mut other));
+    assert!(seed(&mut still).is_some_and(|seed| seed != [0; 16]));
+}
+
+#[test]
+fn a_clock_that_is_put_back_locks_nobody_for_longer_than_the_window_and_one_delay() {
+    for back in [1, MINUTE, 14 * MINUTE, 15 * MINUTE, 1_000 * MINUTE] {
+        let (mut world, before) = (Still::default(), 2_000 * MINUTE);
+        fail(5, &mut world, before, "alice", None);
+        let now = before - back;
+        if let Err(rest) = fails(&mut world, now, "alice", None) {
+            assert!(rest <= (15 * 60) + 30, "{back}: {rest}");
+            assert_eq!(fails(&mut world, now + rest * 1_000, "alice", None), Ok(()));
+        }
+        // Where everything is at the beginning or the end of time, nothing overflows.
+        for now in [0, u64::MAX] {
+            let now = Timestamp::from_millis(now);
+            (0..9).for_each(|_| drop(throttle().begin(&mut world, now, "alice", Some("192.0.2.1"))));
+        }
+    }
+}
+
+#[test]
+fn no_account_s_name_and_no_address_stands_in_shared_memory_or_in_what_was_counted() {
+    let mut world = Still::default();
+    let counted = throttle().begin(&mut world, at(0), "alice@example.com", Some("192.0.2.1:5")).unwrap();
+    let memory = memory(&world);
+    assert_eq!(memory.len(), 3);
+    for (key, value) in memory {
+        let all = [key.as_bytes(), &value].concat();
+        for readable in [b"alice".as_slice(), b"example", b"192.0.2", &[192, 0, 2, 1]] {
+            assert!(!all.windows(readable.len()).any(|part| part == readable), "{key}");
+        }
+    }
+    assert!(!format!("{counted:?}").contains("alice"));
+    // The same names stand elsewhere in another process.
+    let mut other = Still { drawn: 5, ..Still::default() };
+    let elsewhere = throttle().begin(&mut other, at(0), "alice@example.com", Some("192.0.2.1:5")).unwrap();
+    assert_ne!(counted, elsewhere);
+}
+
+#[test]
+fn what_another_plugin_writes_there_is_no_failure_and_stops_nobody() {
+    let mut world = Still::default();
+    fail(5, &mut world, 0, "alice", None);
+    let key = memory(&world).into_keys().find(|key| key.contains("account")).unwrap();
+    for junk in [b"".as_slice(), b"x", &[0xFF; 35], &[0xFF; 37], &[0xFF; 144], &[0; 1_000]] {
+        world.share(&key, junk, Version::Any).unwrap();
+        fail(5, &mut world, 0, "alice", None);
+        assert_eq!(fails(&mut world, 0, "alice", None), Err(30));
+        assert!(memory(&world)[&key].len() <= 144);
+    }
+    world.share(SEED, b"short", Version::Any).unwrap();
+    fail(1, &mut world, 0, "alice", None);
+    assert_eq!(memory(&world)[SEED].len(), 16);
+}
+
+#[test]
+fn a_host_that_gives_no_randomness_or_shares_nothing_lets_nobody_guess() {
+    let mut bare = crate::crypto::testing::Verdict::none();
+    assert_eq!(fails(&mut bare, 0, "alice", Some("192.0.2.1")), Err(1));
+}

@@ -1,0 +1,74 @@
+//! What the user service says of somebody, and what of it becomes a subject and claims.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::accounts::call::Answer;
+use crate::words::principal::{CLIENT, ClaimPath, Claims};
+use crate::words::reason::Failure;
+
+/// Where subject and claims stand.
+#[derive(Clone, Debug)]
+pub struct Mapping {
+    /// Of the subject: a text, or a whole number.
+    pub subject: ClaimPath,
+    /// Of the claims, by their names.
+    pub claims: Vec<(String, ClaimPath)>,
+}
+
+/// Somebody whom the user service knows. Debug output shows nobody.
+#[derive(Clone, PartialEq)]
+pub struct User {
+    /// The subject of sessions.
+    pub subject: String,
+    /// The claims, `sub` among them.
+    pub claims: Claims,
+    /// All that the service said. It may say too much: only what is named goes anywhere.
+    pub told: Claims,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("User")
+    }
+}
+
+impl Mapping {
+    /// Reads the user who stands at `place` in an answer, or who is all of it.
+    ///
+    /// # Errors
+    /// [`Reason::AccountsMalformed`](crate::words::reason::Reason::AccountsMalformed) when there is nobody there, or nobody with a
+    /// subject.
+    pub fn user(&self, answer: &Answer<'_>, place: Option<&ClaimPath>) -> Result<User, Failure> {
+        let object = answer.object()?;
+        let told = match place {
+            None => object,
+            Some(place) => match place.find(&object) {
+                Some(Value::Object(told)) => told.clone(),
+                Some(_) | None => return Err(answer.malformed(&format!("expected an object at {place}, found none"))),
+            },
+        };
+        // Names that stand in headers, logs and tokens.
+        let plain = |text: &String| {
+            (1..=255).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && !text.starts_with(CLIENT)
+        };
+        let subject = match self.subject.find(&told) {
+            Some(Value::String(text)) => Some(text.clone()),
+            Some(Value::Number(number)) if !number.is_f64() => Some(number.to_string()),
+            Some(_) | None => None,
+        };
+        let Some(subject) = subject.filter(plain) else {
+            let what = format!("expected 1 to 255 printable characters or a whole number as {}, found none", self.subject);
+            return Err(answer.malformed(&what));
+        };
+        let mut claims = Claims::new();
+        for (name, path) in &self.claims {
+            if let Some(value) = path.find(&told) {
+                claims.insert(name.clone(), value.clone());
+            }
+        }
+        claims.insert("sub".to_owned(), Value::from(subject.as_str()));
+        Ok(User { subject, claims, told })
+    }
+}

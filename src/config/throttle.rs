@@ -1,0 +1,137 @@
+//! Limits for password sign-in as written → what is counted, and for how long.
+
+use std::time::Duration;
+
+use crate::accounts::throttle::{Limit, Throttle};
+use crate::config::Refusal;
+use crate::config::place::shape;
+use crate::config::spellings::Span;
+use crate::config::values::positive;
+
+const MINUTE: u64 = 60;
+const DAY: Duration = Duration::from_secs(24 * 60 * MINUTE);
+
+shape! {
+    /// Limits for accounts and for client addresses.
+    #[derive(Debug, Default)]
+    #[allow(missing_docs, reason = "see the configuration reference")]
+    pub struct ThrottleShape {
+        pub account: LimitShape = default,
+        pub address: LimitShape = default,
+    }
+}
+
+shape! {
+    /// One limit.
+    #[derive(Debug, Default)]
+    #[allow(missing_docs, reason = "see the configuration reference")]
+    pub struct LimitShape {
+        pub failures: Option<u64>,
+        pub window: Option<Span>,
+        pub delay: Option<Span>,
+        pub longest_delay: Option<Span>,
+    }
+}
+
+/// The limits, with what is usual where nothing is written.
+pub(super) fn throttle(shape: Option<ThrottleShape>) -> Result<Throttle, Refusal> {
+    let ThrottleShape { account, address } = shape.unwrap_or_default();
+    Ok(Throttle {
+        account: limit("password.throttle.account.", account, 5, 5 * MINUTE)?,
+        address: limit("password.throttle.address.", address, 50, 15 * MINUTE)?,
+    })
+}
+
+fn limit(path: &str, shape: LimitShape, failures: u32, longest_delay: u64) -> Result<Limit, Refusal> {
+    let at = |member: &str| [path, member].concat();
+    let failures = match shape.failures {
+        None => failures,
+        Some(failures) => u32::try_from(failures).ok().filter(|failures| (1..=1_000).contains(failures)).ok_or_else(|| {
+            Refusal::new(at("failures"), format!("expected a number from 1 to 1000, found {failures}; write another"))
+        })?,
+    };
+    let window = positive(&at("window"), shape.window, Duration::from_secs(15 * MINUTE), DAY)?;
+    // What is not written follows what is.
+    let usual = Duration::from_secs(longest_delay).max(shape.delay.map_or(Duration::ZERO, |delay| delay.0)).min(window);
+    let longest_delay = positive(&at("longest_delay"), shape.longest_delay, usual, DAY)?;
+    let delay = positive(&at("delay"), shape.delay, Duration::from_secs(30).min(longest_delay), DAY)?;
+    // A wait that is longer than failures are remembered would be forgotten before it ends.
+    for (member, span, bound, longest) in
+        [("longest_delay", longest_delay, "window", window), ("delay", delay, "longest_delay", longest_delay)]
+    {
+        if span > longest {
+            let sentence = ["expected a span of at most ", bound, ", found a longer one; shorten it, or write a longer ", bound];
+            return Err(Refusal::new(at(member), sentence.concat()));
+        }
+    }
+    Ok(Limit { failures, window, delay, longest_delay })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::config::place::{Place, Read};
+
+    fn read(written: &Value) -> Result<Throttle, String> {
+        let shape = ThrottleShape::read(&Place::top(written)).map_err(|refusal| refusal.to_string())?;
+        throttle(Some(shape)).map_err(|refusal| refusal.to_string())
+    }
+
+    fn limit(failures: u32, [window, delay, longest_delay]: [u64; 3]) -> Limit {
+        let [window, delay, longest_delay] = [window, delay, longest_delay].map(Duration::from_secs);
+        Limit { failures, window, delay, longest_delay }
+    }
+
+    #[test]
+    fn without_a_word_there_are_limits() {
+        let usual = Throttle { account: limit(5, [900, 30, 300]), address: limit(50, [900, 30, 900]) };
+        assert_eq!(throttle(None), Ok(usual.clone()));
+        for empty in [json!({}), json!({"account": {}}), json!({"account": {}, "address": {}})] {
+            assert_eq!(read(&empty), Ok(usual.clone()), "{empty}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_counts_and_what_is_not_follows_it() {
+        for (written, expected) in [
+            (json!({"failures": 1, "window": "1h", "delay": "1s", "longest_delay": "1h"}), limit(1, [3_600, 1, 3_600])),
+            (json!({"failures": 1_000, "window": "24h"}), limit(1_000, [86_400, 30, 300])),
+            (json!({"window": "2m"}), limit(5, [120, 30, 120])),
+            (json!({"window": 1}), limit(5, [1, 1, 1])),
+            (json!({"longest_delay": "10s"}), limit(5, [900, 10, 10])),
+            (json!({"delay": "10m"}), limit(5, [900, 600, 600])),
+        ] {
+            assert_eq!(read(&json!({"account": written})).map(|throttle| throttle.account), Ok(expected), "{written}");
+        }
+        let address = read(&json!({"address": {"failures": 7}})).unwrap();
+        assert_eq!((address.account.failures, address.address.failures), (5, 7));
+    }
+
+    #[test]
+    fn a_limit_that_does_not_limit_or_whose_waits_would_be_forgotten_is_refused_with_its_remedy() {
+        for (written, member, remedy) in [
+            (json!({"failures": 0}), "failures", "expected a number from 1 to 1000, found 0; write another"),
+            (json!({"failures": 1_001}), "failures", "expected a number from 1 to 1000, found 1001; write another"),
+            (json!({"failures": u64::MAX}), "failures", "expected a number from 1 to 1000, found 18446744073709551615; write"),
+            (json!({"window": "999ms"}), "window", "expected a span from 1s to 1d, found 999ms; write another"),
+            (json!({"window": "25h"}), "window", "expected a span from 1s to 1d, found 25h; write another"),
+            (json!({"delay": 0}), "delay", "expected a span from 1s to 1d, found 0ms; write another"),
+            (json!({"longest_delay": 0}), "longest_delay", "expected a span from 1s to 1d, found 0ms; write another"),
+            (json!({"longest_delay": "16m"}), "longest_delay", "expected a span of at most window, found a longer one; shorten"),
+            (json!({"delay": "16m"}), "delay", "expected a span of at most longest_delay, found a longer one; shorten it, or"),
+            (json!({"delay": "6m", "longest_delay": "5m"}), "delay", "expected a span of at most longest_delay, found"),
+        ] {
+            for kind in ["account", "address"] {
+                let refused = read(&json!({ kind: written })).unwrap_err();
+                assert!(refused.starts_with(&format!("password.throttle.{kind}.{member}: {remedy}")), "{refused}");
+            }
+        }
+        assert!(read(&json!({"accounts": {}})).unwrap_err().contains("expected `account` or `address`, found `accounts`"));
+        assert!(read(&json!({"account": {"delay": "5M"}})).unwrap_err().starts_with("account.delay: expected a span of time"));
+        assert!(
+            read(&json!({"account": {"failures": "5"}})).unwrap_err().starts_with("account.failures: expected a whole number")
+        );
+    }
+}
