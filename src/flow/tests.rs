@@ -18,6 +18,7 @@ mod introspection;
 mod keys;
 mod new_tokens;
 mod popup;
+mod popup_answers;
 mod refresh;
 mod rules;
 mod session_jwt;
