@@ -8,7 +8,7 @@ use crate::config::origins::origin;
 use crate::config::password::delivery;
 use crate::config::place::shape;
 use crate::config::settings::Delivery;
-use crate::session::Form;
+use crate::session::jwt::JwtSettings;
 use crate::words::url::Origin;
 
 shape! {
@@ -30,7 +30,7 @@ pub struct Popup {
     pub origin: Option<Origin>,
     /// The member that the provider's address is told in.
     pub url_member: String,
-    /// How the session is told.
+    /// How the page is told of the session.
     pub delivery: Delivery,
 }
 
@@ -40,26 +40,29 @@ pub(super) fn popup(
     shape: Option<PopupShape>,
     has_endpoint: bool,
     listed: &[Origin],
-    form: &Form,
+    jwt: Option<&JwtSettings>,
     looks_up: bool,
 ) -> Result<Option<Popup>, Refusal> {
     if !has_endpoint {
         return match shape {
             None => Ok(None),
-            Some(_) => Err(Refusal::new("popup", "expected endpoints.popup beside it, found none; write /api/popup")),
+            Some(_) => Err(Refusal::new(
+                "endpoints.popup",
+                "expected a path, because popup is of no use alone, found none; write /api/popup, or remove popup",
+            )),
         };
     }
     let shape = shape.unwrap_or_default();
+    let url_member = shape.url_member.unwrap_or_else(|| "authorize_url".to_owned());
     let told = shape.origin.map(|text| origin("popup.origin", &text)).transpose()?;
     if told.as_ref().is_some_and(|told| !listed.contains(told)) {
         return Err(Refusal::new("popup.origin", "expected one of the origins or trusted_origins, found another; list it there"));
     }
     let offered: fn(&Gap) -> bool = match looks_up {
-        true => |gap| matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::Claim(_) | Gap::User(_)),
+        true => |gap| matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::User(_) | Gap::Claim(_)),
         false => |gap| matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::Claim(_)),
     };
-    let delivery = delivery("popup", shape.answer.as_ref(), shape.cookie, form, offered)?;
-    let url_member = shape.url_member.unwrap_or_else(|| "authorize_url".to_owned());
+    let delivery = delivery("popup", shape.answer.as_ref(), shape.cookie, jwt, offered)?;
     Ok(Some(Popup { origin: told, url_member, delivery }))
 }
 

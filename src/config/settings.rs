@@ -156,8 +156,8 @@ impl Endpoints {
             ("authorize", &self.authorize),
             ("token", &self.token),
             ("popup", &self.popup),
-            ("jwks", &self.jwks),
             ("password", &self.password),
+            ("jwks", &self.jwks),
         ];
         let further = further.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?)));
         always.into_iter().chain(further).map(|(name, path)| (name, path.as_str()))

@@ -34,7 +34,10 @@ shape! {
 }
 
 /// The limits, with what is usual where nothing is written.
-pub(super) fn throttle(shape: Option<ThrottleShape>) -> Result<Throttle, Refusal> {
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn throttle(shape: Option<ThrottleShape>) -> Result<Throttle, Refusal> {
     let ThrottleShape { account, address } = shape.unwrap_or_default();
     Ok(Throttle {
         account: limit("password.throttle.account.", account, 5, 5 * MINUTE)?,

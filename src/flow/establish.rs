@@ -42,6 +42,14 @@ pub(super) struct Begun {
     pub(super) token: Option<Secret>,
 }
 
+impl Begun {
+    /// What an answer can say of it.
+    pub(super) fn filling(&self, now: Timestamp) -> Filling<'_> {
+        let expires_in = Some(self.session.ends.since(now).as_secs());
+        Filling { token: self.token.as_ref(), expires_in, ..Filling::default() }
+    }
+}
+
 /// Somebody signed in at a provider, and everything is proved: a session begins. `user` is whom the user service knows them as,
 /// where it is asked.
 pub fn establish(
@@ -57,19 +65,17 @@ pub fn establish(
         Ok(provider) => provider,
         Err(failure) => return sign_in.fail(settings, failure),
     };
+    let in_popup = sign_in.attempt.ending == Ending::Popup;
+    let popup = settings.popup.as_ref().filter(|_| in_popup);
+    if in_popup && popup.is_none() {
+        return sign_in.fail(settings, Failure::new(Reason::Internal, "a new configuration has no popups"));
+    }
+    let with_cookie = popup.is_none_or(|popup| popup.delivery.cookie);
     let provider_subject = user.map(|_| id_token.subject.clone());
     if let Some(user) = user {
         id_token.subject.clone_from(&user.subject);
         id_token.claims.extend(user.claims.clone());
     }
-    let delivery = match (sign_in.attempt.ending, &settings.popup) {
-        (Ending::Popup, Some(popup)) => Some(&popup.delivery),
-        (Ending::Popup, None) => {
-            return sign_in.fail(settings, Failure::new(Reason::Internal, "a new configuration has no popups"));
-        }
-        (Ending::Session | Ending::Token, _) => None,
-    };
-    let with_cookie = delivery.is_none_or(|delivery| delivery.cookie);
     let begun = of_provider(settings, provider, sign_in, tokens, &id_token, provider_subject)
         .and_then(|new| begin(gateway, world, &sign_in.visit, new, with_cookie));
     let mut begun = match begun {
@@ -89,19 +95,13 @@ pub fn establish(
     if tokens.refresh_token.is_none() && settings.refreshes() {
         events.extend(gateway.background.tell_that_no_refresh_token_came(&provider.oidc.name));
     }
-    let visit = &sign_in.visit;
-    let response = match delivery {
-        None => redirect(303, sign_in.return_to(settings).as_str(), begun.cookies),
-        Some(delivery) => {
-            let filling = Filling {
-                claims: Some(&id_token.claims),
-                user: user.map(|user| &user.told),
-                token: begun.token.as_ref(),
-                expires_in: Some(begun.session.ends.since(visit.now).as_secs()),
-                ..Filling::default()
-            };
-            popup::deliver(settings, visit, &delivery.answer.json(&filling), begun.cookies)
+    let response = match popup {
+        Some(popup) => {
+            let told =
+                Filling { claims: Some(&id_token.claims), user: user.map(|user| &user.told), ..begun.filling(sign_in.visit.now) };
+            popup::answer(settings, &sign_in.visit, &popup.delivery.answer.json(&told), begun.cookies)
         }
+        None => redirect(303, sign_in.return_to(settings).as_str(), begun.cookies),
     };
     let mut step = Step::answered(response, events);
     step.note.subject = Some(Rc::from(id_token.subject));

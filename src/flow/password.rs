@@ -171,10 +171,8 @@ fn signed_in(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit, passwo
     let response = match browser::wants_page(&visit.request) && password.delivery.cookie {
         true => redirect(303, return_to(&settings, visit).as_str(), begun.cookies),
         false => {
-            let lifetime = begun.session.ends.since(visit.now).as_secs();
-            let filling =
-                Filling { user: Some(&user.told), token: begun.token.as_ref(), expires_in: Some(lifetime), ..Filling::default() };
-            json_answer(password.delivery.answer.json(&filling).as_str(), begun.cookies)
+            let told = Filling { user: Some(&user.told), ..begun.filling(visit.now) };
+            json_answer(password.delivery.answer.json(&told).as_str(), begun.cookies)
         }
     };
     let mut response = response;

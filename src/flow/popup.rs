@@ -19,7 +19,7 @@ pub fn opener<'a>(settings: &'a Settings, visit: &'a Visit) -> Option<&'a Origin
 }
 
 /// The page that posts `message`, which is JSON, to the one that opened the window.
-pub fn deliver(settings: &Settings, visit: &Visit, message: &str, cookies: Vec<String>) -> Response {
+pub(super) fn answer(settings: &Settings, visit: &Visit, message: &str, cookies: Vec<String>) -> Response {
     let page = Page {
         status: 200,
         title: "You are signed in",

@@ -54,7 +54,7 @@ fn only_a_listed_origin_is_ever_told_and_every_mistake_is_named() {
         (json!({"popup": {"answer": {"x": "{password}"}}}), "popup.answer.x: expected a gap that can be filled here"),
         (json!({"popup": {"cookie": false}}), "popup.cookie: expected true, or {token} in the answer"),
         (json!({"popup": {"origins": []}}), "popup.origins: expected one of "),
-        (json!({"popup": {}, "endpoints": {}}), "popup: expected endpoints.popup beside it"),
+        (json!({"popup": {}, "endpoints": {}}), "endpoints.popup: expected a path, because popup is of no use alone"),
         (json!({"endpoints": {"popup": "/api/callback"}}), "endpoints.popup: expected a path of its own"),
         (json!({"endpoints": {"popup": "api"}}), "endpoints.popup: expected an absolute path"),
         (
