@@ -64,7 +64,8 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let endpoints = endpoints(configuration.endpoints, providers, published_keys.is_some())?;
     let listed: Vec<_> = origins.iter().chain(&trusted_origins).cloned().collect();
     front_end(&oidc, &endpoints, &listed)?;
-    let popup = popup::popup(configuration.popup, endpoints.popup.is_some(), &listed, jwt.as_ref())?;
+    let looks_up = accounts.as_ref().is_some_and(|accounts| accounts.directory.is_some());
+    let popup = popup::popup(configuration.popup, endpoints.popup.is_some(), &listed, jwt.as_ref(), looks_up)?;
     let sign_out = sign_out(configuration.logout, &listed)?;
     let known = Known {
         providers: oidc.iter().map(|provider| provider.name.as_str()).collect(),

@@ -34,12 +34,14 @@ pub struct Popup {
     pub delivery: Delivery,
 }
 
-/// What holds for popups, where the endpoint is there that begins them.
+/// What holds for popups, where the endpoint is there that begins them. `looks_up` is whether the user service is asked about
+/// whom a provider vouches for.
 pub(super) fn popup(
     shape: Option<PopupShape>,
     has_endpoint: bool,
     listed: &[Origin],
     jwt: Option<&JwtSettings>,
+    looks_up: bool,
 ) -> Result<Option<Popup>, Refusal> {
     if !has_endpoint {
         return match shape {
@@ -56,8 +58,13 @@ pub(super) fn popup(
     if told.as_ref().is_some_and(|told| !listed.contains(told)) {
         return Err(Refusal::new("popup.origin", "expected one of the origins or trusted_origins, found another; list it there"));
     }
-    let delivery = delivery("popup", shape.answer.as_ref(), shape.cookie, jwt, |gap| {
-        matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::User(_) | Gap::Claim(_))
-    })?;
+    let offered: fn(&Gap) -> bool = match looks_up {
+        true => |gap| matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::User(_) | Gap::Claim(_)),
+        false => |gap| matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::Claim(_)),
+    };
+    let delivery = delivery("popup", shape.answer.as_ref(), shape.cookie, jwt, offered)?;
     Ok(Some(Popup { origin: told, url_member, delivery }))
 }
+
+#[cfg(test)]
+mod tests;

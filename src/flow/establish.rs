@@ -65,7 +65,11 @@ pub fn establish(
         Ok(provider) => provider,
         Err(failure) => return sign_in.fail(settings, failure),
     };
-    let popup = settings.popup.as_ref().filter(|_| sign_in.attempt.ending == Ending::Popup);
+    let in_popup = sign_in.attempt.ending == Ending::Popup;
+    let popup = settings.popup.as_ref().filter(|_| in_popup);
+    if in_popup && popup.is_none() {
+        return sign_in.fail(settings, Failure::new(Reason::Internal, "a new configuration has no popups"));
+    }
     let with_cookie = popup.is_none_or(|popup| popup.delivery.cookie);
     let provider_subject = user.map(|_| id_token.subject.clone());
     if let Some(user) = user {

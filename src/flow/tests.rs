@@ -21,6 +21,7 @@ mod keys;
 mod new_tokens;
 mod password;
 mod popup;
+mod popup_answers;
 mod refresh;
 mod rules;
 mod session_jwt;

@@ -32,7 +32,7 @@ const ID_LENGTH: usize = 8;
 
 /// Stands in the `state` of a popup's attempt, behind the id. It proves nothing: it says who is to be told that a sign-in failed
 /// whose attempt is gone.
-const OF_POPUP: &str = "popup.";
+const OF_POPUP: &str = ".popup.";
 
 /// What a sign-in is for. Each kind is sealed for a purpose of its own, so that neither can be finished as the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,9 +118,9 @@ impl Attempt {
     /// [`NoRandomness`].
     pub fn begin(world: &mut dyn World, now: Timestamp, plan: Plan) -> Result<Self, NoRandomness> {
         let id = random_text::<ID_BYTES>(world)?;
-        let mark = if plan.ending == Ending::Popup { OF_POPUP } else { "" };
+        let mark = if plan.ending == Ending::Popup { OF_POPUP } else { "." };
         Ok(Self {
-            state: Secret::new(format!("{id}.{mark}{}", random_text::<32>(world)?)),
+            state: Secret::new(format!("{id}{mark}{}", random_text::<32>(world)?)),
             nonce: Secret::new(random_text::<32>(world)?),
             code_verifier: Secret::new(random_text::<32>(world)?),
             provider: plan.provider,
@@ -237,7 +237,7 @@ pub fn forget_named(settings: &CookieSettings, state: &str) -> Option<String> {
 
 /// Whether a callback's `state` is like one that a popup's sign-in began with. Anybody can write one.
 pub fn is_like_a_popups(state: &str) -> bool {
-    id_of(state).is_some() && state.split_once('.').is_some_and(|(_, rest)| rest.starts_with(OF_POPUP))
+    state.get(ID_LENGTH..).is_some_and(|rest| rest.starts_with(OF_POPUP))
 }
 
 fn cookie_name(settings: &CookieSettings, id: &str) -> String {

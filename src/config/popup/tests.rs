@@ -20,3 +20,53 @@ fn with(members: Value) -> Value {
     document.as_object_mut().unwrap().extend(members);
     document
 }
+
+fn load_document(document: &Value) -> Result<crate::config::settings::Settings, crate::config::Refusal> {
+    load(document.to_string().as_bytes(), &|_| None)
+}
+
+#[test]
+fn a_popup_needs_no_more_than_its_endpoint() {
+    let settings = load_document(&with(json!({}))).unwrap();
+    assert_eq!(settings.endpoints.popup.as_deref(), Some("/api/popup"));
+    let popup = settings.popup.unwrap();
+    assert_eq!((popup.origin, popup.url_member.as_str()), (None, "authorize_url"));
+    let settings =
+        load_document(&with(json!({"popup": {"origin": "https://front.example.org", "url_member": "authUrl"}}))).unwrap();
+    let popup = settings.popup.unwrap();
+    assert_eq!((popup.origin, popup.url_member.as_str()), (Origin::parse("https://front.example.org").ok(), "authUrl"));
+    assert!(load_document(&with(json!({"popup": {"origin": "https://app.example.com"}}))).is_ok());
+    assert!(load_document(&with(json!({"endpoints": {}}))).unwrap().popup.is_none());
+}
+
+#[test]
+fn only_a_listed_origin_is_ever_told_and_every_mistake_is_named() {
+    for (members, expected) in [
+        (json!({"popup": {"origin": "https://evil.example"}}), "popup.origin: expected one of the origins or trusted_origins"),
+        (json!({"popup": {"origin": "https://front.example.org:8443"}}), "popup.origin: expected one of the origins"),
+        (json!({"popup": {"origin": "http://front.example.org"}}), "popup.origin: expected one of the origins"),
+        (json!({"popup": {"origin": "https://front.example.org/"}}), "popup.origin: expected an origin, found a path behind it"),
+        (json!({"popup": {"origin": "https://*.example.org"}}), "popup.origin: expected an origin, found "),
+        (json!({"popup": {"origin": "*"}}), "popup.origin: expected an origin, found "),
+        (json!({"popup": {"origin": "null"}}), "popup.origin: expected an origin, found "),
+        (json!({"popup": {"answer": {"x": "{token}"}}}), "popup.answer: expected no {token}, because a sealed session"),
+        (json!({"popup": {"answer": {"x": "{user.id}"}}}), "popup.answer.x: expected a gap that can be filled here"),
+        (json!({"popup": {"answer": {"x": "{password}"}}}), "popup.answer.x: expected a gap that can be filled here"),
+        (json!({"popup": {"cookie": false}}), "popup.cookie: expected true, or {token} in the answer"),
+        (json!({"popup": {"origins": []}}), "popup.origins: expected one of "),
+        (json!({"popup": {}, "endpoints": {}}), "endpoints.popup: expected a path, because popup is of no use alone"),
+        (json!({"endpoints": {"popup": "/api/callback"}}), "endpoints.popup: expected a path of its own"),
+        (json!({"endpoints": {"popup": "api"}}), "endpoints.popup: expected an absolute path"),
+        (
+            json!({"providers": [], "session": {"jwt": {"bearer": true, "keys": [SECRET]}}}),
+            "endpoints: expected none that signs people in",
+        ),
+        (
+            json!({"rules": [{"match": {"path": "/api/popup"}, "require": "public"}]}),
+            "rules[0].match.path: expected another path, found one of the endpoints",
+        ),
+    ] {
+        let refusal = load_document(&with(members)).expect_err(expected).to_string();
+        assert!(refusal.starts_with(expected), "expected: {expected}\nfound:    {refusal}");
+    }
+}

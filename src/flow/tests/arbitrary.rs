@@ -230,6 +230,7 @@ fn no_configuration_panics_and_one_that_loads_can_be_asked() {
             "/policies",
             "/claim_to_headers",
             "/endpoints",
+            "/popup",
             "/trusted_origins",
             "/help",
         ][..],

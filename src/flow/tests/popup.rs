@@ -9,11 +9,11 @@ use crate::words::reason::Reason;
 use crate::words::url::query_parameters;
 use serde_json::{Value, json};
 
-const FRONT: &str = "https://front.example.org";
-const OWN: &str = "https://app.example.com";
+pub(super) const FRONT: &str = "https://front.example.org";
+pub(super) const OWN: &str = "https://app.example.com";
 
 /// A front end on another site.
-fn popup() -> Value {
+pub(super) fn popup() -> Value {
     let document = with("/trusted_origins", json!([FRONT]));
     let document = changed(document, "/endpoints", json!({"popup": "/api/popup"}));
     changed(document, "/popup", json!({"origin": FRONT, "url_member": "authUrl"}))
@@ -31,7 +31,7 @@ fn ask(stage: &mut Stage, target: &str) -> Step {
 }
 
 /// The page asks for the address, and the person signs in there: where the window is sent then.
-fn as_far_as_the_provider(stage: &mut Stage) -> String {
+pub(super) fn as_far_as_the_provider(stage: &mut Stage) -> String {
     let step = ask(stage, "/api/popup");
     assert_eq!(status(&step), 200, "{:?}", step.events);
     let told = body(&step);
@@ -39,7 +39,7 @@ fn as_far_as_the_provider(stage: &mut Stage) -> String {
 }
 
 /// Whom a page tells, and what; nothing where it tells nobody.
-fn told(step: &Step) -> Option<(String, Value)> {
+pub(super) fn told(step: &Step) -> Option<(String, Value)> {
     let response = response(step);
     let (_, rest) = response.body.split_once("id=\"message\">")?;
     let mut data: Value = serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap();
@@ -61,7 +61,7 @@ fn told(step: &Step) -> Option<(String, Value)> {
 }
 
 /// A refusal's status, and what the opener is told.
-fn told_error(step: &Step) -> (u16, String) {
+pub(super) fn told_error(step: &Step) -> (u16, String) {
     let (origin, message) = told(step).expect("the opener is told");
     let error = message["error"].as_str().unwrap().to_owned();
     assert_eq!((origin.as_str(), &message), (FRONT, &json!({ "error": error })));
