@@ -5,6 +5,8 @@
 //! An attempt counts as failed before anybody is asked; what came of it takes that back. An account or address that waits counts
 //! nothing, so every wait ends: whoever keeps failing makes an account wait `longest_delay` after the last failure, never longer.
 
+mod spelling;
+
 use std::hash::Hasher;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -16,9 +18,6 @@ use crate::words::world::{Version, World};
 
 /// Where the workers agree on a key for names.
 const SEED: &str = "accredit/1/failures/seed";
-
-/// So many places has each of the two tables.
-const PLACES: u128 = 4_096;
 
 /// So many names at most stand in one place.
 const NAMES: usize = 4;
@@ -76,6 +75,16 @@ struct Entry {
     failures: u32,
 }
 
+/// What becomes of a name's failures.
+enum Change<'a> {
+    /// One more.
+    Count,
+    /// One less: the one that this tells of, if it still counts.
+    TakeBack(&'a Mark),
+    /// None.
+    Forget,
+}
+
 /// The table of one kind, and its limit.
 struct Table<'a> {
     kind: &'static str,
@@ -100,46 +109,45 @@ impl Throttle {
     ) -> Result<Counted, Duration> {
         let seed = seed(world).ok_or(Duration::from_secs(1))?;
         let [accounts, addresses] = self.tables(now);
-        let account = name(&seed, account.trim().to_lowercase().as_bytes());
+        let account = name(&seed, spelling::of(account).as_bytes());
         let address = address.and_then(network).map(|address| name(&seed, &address));
         let of_address = address.map_or(Duration::ZERO, |address| addresses.rest(world, address));
         let rest = accounts.rest(world, account).max(of_address);
         if !rest.is_zero() {
             return Err(rest);
         }
-        let account = accounts.count(world, account)?;
-        match address.map(|address| addresses.count(world, address)).transpose() {
-            Ok(address) => Ok(Counted { account, address }),
-            Err(rest) => {
-                accounts.take_back(world, &account);
-                Err(rest)
+        let mut counted = Counted { account: accounts.change(world, account, &Change::Count)?, address: None };
+        if let Some(address) = address {
+            match addresses.change(world, address, &Change::Count) {
+                Ok(mark) => counted.address = Some(mark),
+                Err(rest) => {
+                    self.taken_back(world, now, &counted);
+                    return Err(rest);
+                }
             }
         }
+        Ok(counted)
     }
 
     /// The password was right: the account's failures are forgotten, this attempt is taken back from the address. Other failures
     /// of the address stay, or whoever has one account could try the others for ever.
     pub fn succeeded(&self, world: &mut dyn World, now: Timestamp, counted: &Counted) {
         let [accounts, _] = self.tables(now);
-        let name = counted.account.after.name;
-        let _ = accounts.change(world, name, &mut |entries| {
-            entries.retain(|entry| entry.name != name);
-            Ok(())
-        });
+        let _ = accounts.change(world, counted.account.after.name, &Change::Forget);
         self.address_taken_back(world, now, counted);
     }
 
     /// Nothing was learnt, because the service did not answer: this attempt is taken back from both.
     pub fn taken_back(&self, world: &mut dyn World, now: Timestamp, counted: &Counted) {
         let [accounts, _] = self.tables(now);
-        accounts.take_back(world, &counted.account);
+        let _ = accounts.change(world, counted.account.after.name, &Change::TakeBack(&counted.account));
         self.address_taken_back(world, now, counted);
     }
 
     fn address_taken_back(&self, world: &mut dyn World, now: Timestamp, counted: &Counted) {
         let [_, addresses] = self.tables(now);
         if let Some(mark) = &counted.address {
-            addresses.take_back(world, mark);
+            let _ = addresses.change(world, mark.after.name, &Change::TakeBack(mark));
         }
     }
 
@@ -164,61 +172,32 @@ impl Table<'_> {
         Duration::from_secs(end.millis().saturating_sub(self.now.millis()).div_ceil(1_000))
     }
 
-    /// Counts a failure, unless another worker has counted so many meanwhile that this one has to wait.
-    fn count(&self, world: &mut dyn World, name: u128) -> Result<Mark, Duration> {
+    /// Changes what stands under a name, beside other workers that do so. What was there, and what is there now.
+    ///
+    /// # Errors
+    /// How long a failure has to wait before it can be counted, because others were meanwhile; then nothing is changed.
+    fn change(&self, world: &mut dyn World, name: u128, change: &Change<'_>) -> Result<Mark, Duration> {
+        let key = self.key(name);
         let none = Entry { name, begun: self.now, last: self.now, failures: 0 };
         let mut mark = Mark { before: none.clone(), after: none.clone() };
-        self.change(world, name, &mut |entries| {
-            let known = entries.iter().position(|entry| entry.name == name);
-            mark.before = known.map_or_else(|| none.clone(), |known| entries.swap_remove(known));
-            let rest = self.rest_of(&mark.before);
-            if !rest.is_zero() {
-                return Err(rest);
-            }
-            if entries.len() >= NAMES {
-                // So a flood of names that fail once each pushes out its own kind only.
-                let least = entries.iter().enumerate().min_by_key(|(_, entry)| (entry.failures, entry.last));
-                if let Some((least, _)) = least {
-                    entries.swap_remove(least);
-                }
-            }
-            mark.after = Entry { last: self.now, failures: mark.before.failures.saturating_add(1), ..mark.before };
-            entries.push(mark.after.clone());
-            Ok(())
-        })?;
-        Ok(mark)
-    }
-
-    /// Takes one count back, if it is still there: as if it had never been, when nothing was counted since.
-    fn take_back(&self, world: &mut dyn World, mark: &Mark) {
-        let name = mark.after.name;
-        let _ = self.change(world, name, &mut |entries| {
-            for entry in entries.iter_mut().filter(|entry| entry.name == name && entry.begun == mark.after.begun) {
-                if *entry == mark.after {
-                    *entry = mark.before.clone();
-                } else {
-                    entry.failures = entry.failures.saturating_sub(1);
-                }
-            }
-            entries.retain(|entry| entry.failures > 0);
-            Ok(())
-        });
-    }
-
-    /// Changes the entries of the place where this name stands, unless `change` refuses.
-    fn change(
-        &self,
-        world: &mut dyn World,
-        name: u128,
-        change: &mut dyn FnMut(&mut Vec<Entry>) -> Result<(), Duration>,
-    ) -> Result<(), Duration> {
-        let key = self.key(name);
         for left in (0..TRIES).rev() {
             let (mut entries, version) = match world.shared(&key) {
                 Some(shared) => (self.read(&shared.value), shared.version),
                 None => (Vec::new(), Version::Any),
             };
-            change(&mut entries)?;
+            let known = entries.iter().position(|entry| entry.name == name);
+            mark.before = known.map_or_else(|| none.clone(), |known| entries.swap_remove(known));
+            mark.after = self.after(&mark.before, change)?;
+            if mark.after.failures > 0 {
+                if entries.len() >= NAMES {
+                    // So a flood of names that fail once each pushes out its own kind only.
+                    let least = entries.iter().enumerate().min_by_key(|(_, entry)| (entry.failures, entry.last));
+                    if let Some((least, _)) = least {
+                        entries.swap_remove(least);
+                    }
+                }
+                entries.push(mark.after.clone());
+            }
             let mut value = Vec::with_capacity(NAMES.saturating_mul(ENTRY_BYTES));
             for entry in &entries {
                 value.extend_from_slice(&entry.name.to_le_bytes());
@@ -230,12 +209,32 @@ impl Table<'_> {
                 break;
             }
         }
-        Ok(())
+        Ok(mark)
+    }
+
+    fn after(&self, entry: &Entry, change: &Change<'_>) -> Result<Entry, Duration> {
+        let (last, failures) = match change {
+            Change::Count => {
+                let rest = self.rest_of(entry);
+                if !rest.is_zero() {
+                    return Err(rest);
+                }
+                (self.now, entry.failures.saturating_add(1))
+            }
+            // As if it had never been, when nothing was counted since.
+            Change::TakeBack(mark) if *entry == mark.after => return Ok(mark.before.clone()),
+            Change::TakeBack(mark) if entry.begun == mark.after.begun => (entry.last, entry.failures.saturating_sub(1)),
+            Change::TakeBack(_) => return Ok(entry.clone()),
+            Change::Forget => (entry.last, 0),
+        };
+        Ok(Entry { last, failures, ..entry.clone() })
     }
 
     fn key(&self, name: u128) -> String {
-        let place = name.checked_rem(PLACES).and_then(|place| u16::try_from(place).ok()).unwrap_or_default();
-        ["accredit/1/failures/", self.kind, &place.to_string()].concat()
+        let mut key = ["accredit/1/failures/", self.kind].concat();
+        // Two of the 64 signs from `0` to `o`: 4,096 places.
+        key.extend(name.to_le_bytes().into_iter().take(2).map(|byte| char::from((byte & 63).saturating_add(b'0'))));
+        key
     }
 
     /// The entries of a place that still count. What cannot be read is none.
@@ -272,6 +271,7 @@ fn seed(world: &mut dyn World) -> Option<[u8; 16]> {
     written(world)
 }
 
+#[inline(never)]
 fn name(seed: &[u8; 16], text: &[u8]) -> u128 {
     let mut hasher = SipHasher24::new_with_key(seed);
     hasher.write(text);

@@ -147,23 +147,29 @@ fn in_a_full_place_the_ended_make_room_first_then_the_fewest_failures_then_the_o
     let (mut world, limits) = (Still::default(), throttle());
     let table = |millis| Table { kind: "account/", limit: &limits.account, now: at(millis) };
     let names = |world: &Still, millis| {
-        let mut names: Vec<_> =
-            table(millis).read(&memory(world)["accredit/1/failures/account/7"]).iter().map(|entry| entry.name / PLACES).collect();
+        let mut names: Vec<_> = table(millis)
+            .read(&memory(world)["accredit/1/failures/account/70"])
+            .iter()
+            .map(|entry| entry.name / 0x1_0000)
+            .collect();
         names.sort_unstable();
         names
     };
-    let place = |number: u128| number * PLACES + 7;
+    let change = |world: &mut Still, millis, number: u128, change: &Change<'_>| {
+        table(millis).change(world, number * 0x1_0000 + 7, change).unwrap();
+    };
     for (millis, number, times) in [(0, 1, 5), (10, 2, 2), (20, 3, 1), (30, 4, 1)] {
-        for _ in 0..times {
-            table(millis).count(&mut world, place(number)).unwrap();
-        }
+        (0..times).for_each(|_| change(&mut world, millis, number, &Change::Count));
     }
-    table(40).count(&mut world, place(5)).unwrap();
+    change(&mut world, 40, 5, &Change::Count);
     assert_eq!(names(&world, 40), [1, 2, 4, 5]);
-    table(50).count(&mut world, place(6)).unwrap();
+    change(&mut world, 50, 6, &Change::Count);
     assert_eq!(names(&world, 50), [1, 2, 5, 6]);
+    // Who signs in without a failure before pushes nobody out.
+    change(&mut world, 60, 8, &Change::Forget);
+    assert_eq!(names(&world, 60), [1, 2, 5, 6]);
     // The first has failed most often, and has ended.
-    table(15 * MINUTE).count(&mut world, place(7)).unwrap();
+    change(&mut world, 15 * MINUTE, 7, &Change::Count);
     assert_eq!(names(&world, 15 * MINUTE), [2, 5, 6, 7]);
 }
 
