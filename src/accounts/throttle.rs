@@ -65,7 +65,7 @@ struct Mark {
 }
 
 /// The failures of one name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
     name: u128,
     /// Since when they are counted.
@@ -109,7 +109,7 @@ impl Throttle {
     ) -> Result<Counted, Duration> {
         let seed = seed(world).ok_or(Duration::from_secs(1))?;
         let [accounts, addresses] = self.tables(now);
-        let account = name(&seed, spelling::of(account).as_bytes());
+        let account = name(&seed, &spelling::of(account));
         let address = address.and_then(network).map(|address| name(&seed, &address));
         let of_address = address.map_or(Duration::ZERO, |address| addresses.rest(world, address));
         let rest = accounts.rest(world, account).max(of_address);
@@ -179,14 +179,14 @@ impl Table<'_> {
     fn change(&self, world: &mut dyn World, name: u128, change: &Change<'_>) -> Result<Mark, Duration> {
         let key = self.key(name);
         let none = Entry { name, begun: self.now, last: self.now, failures: 0 };
-        let mut mark = Mark { before: none.clone(), after: none.clone() };
+        let mut mark = Mark { before: none, after: none };
         for left in (0..TRIES).rev() {
             let (mut entries, version) = match world.shared(&key) {
                 Some(shared) => (self.read(&shared.value), shared.version),
                 None => (Vec::new(), Version::Any),
             };
             let known = entries.iter().position(|entry| entry.name == name);
-            mark.before = known.map_or_else(|| none.clone(), |known| entries.swap_remove(known));
+            mark.before = known.map_or(none, |known| entries.swap_remove(known));
             mark.after = self.after(&mark.before, change)?;
             if mark.after.failures > 0 {
                 if entries.len() >= NAMES {
@@ -196,7 +196,7 @@ impl Table<'_> {
                         entries.swap_remove(least);
                     }
                 }
-                entries.push(mark.after.clone());
+                entries.push(mark.after);
             }
             let mut value = Vec::with_capacity(NAMES.saturating_mul(ENTRY_BYTES));
             for entry in &entries {
@@ -222,12 +222,12 @@ impl Table<'_> {
                 (self.now, entry.failures.saturating_add(1))
             }
             // As if it had never been, when nothing was counted since.
-            Change::TakeBack(mark) if *entry == mark.after => return Ok(mark.before.clone()),
+            Change::TakeBack(mark) if *entry == mark.after => return Ok(mark.before),
             Change::TakeBack(mark) if entry.begun == mark.after.begun => (entry.last, entry.failures.saturating_sub(1)),
-            Change::TakeBack(_) => return Ok(entry.clone()),
+            Change::TakeBack(_) => return Ok(*entry),
             Change::Forget => (entry.last, 0),
         };
-        Ok(Entry { last, failures, ..entry.clone() })
+        Ok(Entry { last, failures, ..*entry })
     }
 
     fn key(&self, name: u128) -> String {
@@ -239,15 +239,20 @@ impl Table<'_> {
 
     /// The entries of a place that still count. What cannot be read is none.
     fn read(&self, value: &[u8]) -> Vec<Entry> {
-        let mut entries: Vec<_> = value.chunks(ENTRY_BYTES).map_while(entry).take(NAMES).collect();
-        // A time that is yet to come was written before the clock was put back. It counts while it is near, so that a clock that
-        // trembles forgets nothing; one that is far would lock somebody out until then.
-        entries.retain(|entry| self.now.since(entry.last).max(entry.last.since(self.now)) < self.limit.window);
+        let mut entries = Vec::with_capacity(NAMES);
+        for bytes in value.as_chunks().0.iter().take(NAMES) {
+            let Some(entry) = entry(bytes) else { continue };
+            // A time that is yet to come was written before the clock was put back. It counts while it is near, so that a clock
+            // that trembles forgets nothing; one that is far would lock somebody out until then.
+            if self.now.since(entry.last).max(entry.last.since(self.now)) < self.limit.window {
+                entries.push(entry);
+            }
+        }
         entries
     }
 }
 
-fn entry(bytes: &[u8]) -> Option<Entry> {
+fn entry(bytes: &[u8; ENTRY_BYTES]) -> Option<Entry> {
     let (name, rest) = bytes.split_first_chunk()?;
     let (begun, rest) = rest.split_first_chunk()?;
     let (last, failures) = rest.split_first_chunk()?;
@@ -255,20 +260,23 @@ fn entry(bytes: &[u8]) -> Option<Entry> {
         name: u128::from_le_bytes(*name),
         begun: Timestamp::from_millis(u64::from_le_bytes(*begun)),
         last: Timestamp::from_millis(u64::from_le_bytes(*last)),
-        failures: u32::from_le_bytes(failures.try_into().ok()?),
+        failures: u32::from_le_bytes(*failures.first_chunk()?),
     })
 }
 
 /// The key for names, which whoever comes first writes for all. It is read again, because two may come first at once.
 fn seed(world: &mut dyn World) -> Option<[u8; 16]> {
-    let written = |world: &dyn World| world.shared(SEED).and_then(|shared| shared.value.try_into().ok());
-    if let Some(seed) = written(world) {
-        return Some(seed);
-    }
     let mut seed = [0; 16];
-    world.random(&mut seed).ok()?;
-    let _ = world.share(SEED, &seed, Version::Any);
-    written(world)
+    for written in [false, true] {
+        if let Some(seed) = world.shared(SEED).and_then(|shared| shared.value.try_into().ok()) {
+            return Some(seed);
+        }
+        if !written {
+            world.random(&mut seed).ok()?;
+            let _ = world.share(SEED, &seed, Version::Any);
+        }
+    }
+    None
 }
 
 #[inline(never)]
@@ -281,12 +289,9 @@ fn name(seed: &[u8; 16], text: &[u8]) -> u128 {
 /// Whom an address belongs to: an IPv4 address is one client's, of IPv6 a client has a /64 at least. The port, which changes with
 /// each connection, does not count.
 fn network(address: &str) -> Option<Vec<u8>> {
-    let host = match address.strip_prefix('[') {
-        Some(rest) => rest.split_once(']')?.0,
-        None => address.split_once(':').filter(|(_, port)| !port.contains(':')).map_or(address, |(host, _)| host),
-    };
-    let host = host.split_once('%').map_or(host, |(host, _)| host);
-    Some(match host.parse::<IpAddr>().ok()?.to_canonical() {
+    let host = address.trim_start_matches('[').split([']', '%']).next()?;
+    let parsed = host.parse::<IpAddr>().or_else(|_| host.split(':').next().unwrap_or_default().parse());
+    Some(match parsed.ok()?.to_canonical() {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => match address.octets() {
             // Everybody who comes through a NAT64 (RFC 6052, section 2.1) is in one /64.

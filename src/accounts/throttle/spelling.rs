@@ -80,9 +80,16 @@ const CASES: [(u16, u16, Case); 49] = [
 /// Stands for all rare letters.
 const RARE: u32 = 0x180;
 
-/// An account's name for counting.
-pub(super) fn of(account: &str) -> String {
-    account.trim().chars().map(u32::from).map(small).filter_map(char::from_u32).collect()
+/// An account's name for counting: its letters, four bytes each.
+pub(super) fn of(account: &str) -> Vec<u8> {
+    let mut name = Vec::new();
+    for letter in account.trim().chars() {
+        // The dot that a capital I with one leaves.
+        if letter != '\u{307}' {
+            name.extend_from_slice(&small(letter.into()).to_le_bytes());
+        }
+    }
+    name
 }
 
 fn small(letter: u32) -> u32 {
@@ -99,14 +106,7 @@ fn small(letter: u32) -> u32 {
         Some(Even) => letter | 1,
         Some(Odd) => letter.saturating_add(1) & !1,
         Some(Rare) => RARE,
-        // The dot that a capital I with one leaves.
-        None => {
-            if near == 0x307 {
-                u32::MAX
-            } else {
-                letter
-            }
-        }
+        None => letter,
     }
 }
 

@@ -240,9 +240,7 @@ fn an_address_is_one_client_whatever_its_port_and_its_spelling() {
     let others = ["192.0.2.2", "192.0.2.1:1", "[::1]:9", "fe80::1", "2001:db8:1:3::1", "[64:ff9b::c000:203]:80"];
     let networks: std::collections::BTreeSet<_> = others.iter().map(|address| network(address)).collect();
     assert_eq!(networks.len(), others.len());
-    for none in
-        ["", "/run/envoy.sock", "@abstract", "envoy://internal_client_address/x", "localhost:80", "192.0.2.1:1:2", "[::1", ":"]
-    {
+    for none in ["", "/run/envoy.sock", "@abstract", "envoy://internal_client_address/x", "localhost:80", "[", "::1:2::3", ":"] {
         assert_eq!(network(none), None, "{none}");
     }
 }
