@@ -64,8 +64,8 @@ struct Mark {
     after: Entry,
 }
 
-/// The failures of one name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The failures of one name; without any, the entry is empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Entry {
     name: u128,
     /// Since when they are counted.
@@ -159,8 +159,8 @@ impl Throttle {
 impl Table<'_> {
     /// How long a name has to wait.
     fn rest(&self, world: &dyn World, name: u128) -> Duration {
-        let found = world.shared(&self.key(name)).map(|shared| self.read(&shared.value)).unwrap_or_default();
-        found.iter().find(|entry| entry.name == name).map_or(Duration::ZERO, |entry| self.rest_of(entry))
+        let (entries, _) = self.read(world, name);
+        entries.iter().find(|entry| entry.name == name).map_or(Duration::ZERO, |entry| self.rest_of(entry))
     }
 
     /// Zero when it need not wait. A wait is never longer than the time for which failures are remembered.
@@ -177,35 +177,29 @@ impl Table<'_> {
     /// # Errors
     /// How long a failure has to wait before it can be counted, because others were meanwhile; then nothing is changed.
     fn change(&self, world: &mut dyn World, name: u128, change: &Change<'_>) -> Result<Mark, Duration> {
-        let key = self.key(name);
         let none = Entry { name, begun: self.now, last: self.now, failures: 0 };
         let mut mark = Mark { before: none, after: none };
         for left in (0..TRIES).rev() {
-            let (mut entries, version) = match world.shared(&key) {
-                Some(shared) => (self.read(&shared.value), shared.version),
-                None => (Vec::new(), Version::Any),
+            let (mut entries, version) = self.read(world, name);
+            // Its own entry; else one that is empty, or has ended; else the one with the fewest failures, or the oldest of these. So a
+            // flood of names that fail once each pushes out its own kind only.
+            let Some(entry) = entries.iter_mut().min_by_key(|entry| (entry.name != name, entry.failures, entry.last)) else {
+                break;
             };
-            let known = entries.iter().position(|entry| entry.name == name);
-            mark.before = known.map_or(none, |known| entries.swap_remove(known));
+            mark.before = if entry.name == name && entry.failures > 0 { *entry } else { none };
             mark.after = self.after(&mark.before, change)?;
-            if mark.after.failures > 0 {
-                if entries.len() >= NAMES {
-                    // So a flood of names that fail once each pushes out its own kind only.
-                    let least = entries.iter().enumerate().min_by_key(|(_, entry)| (entry.failures, entry.last));
-                    if let Some((least, _)) = least {
-                        entries.swap_remove(least);
-                    }
-                }
-                entries.push(mark.after);
+            if mark.after == mark.before {
+                break;
             }
+            *entry = mark.after;
             let mut value = Vec::with_capacity(NAMES.saturating_mul(ENTRY_BYTES));
-            for entry in &entries {
+            for entry in entries {
                 value.extend_from_slice(&entry.name.to_le_bytes());
                 value.extend_from_slice(&entry.begun.millis().to_le_bytes());
                 value.extend_from_slice(&entry.last.millis().to_le_bytes());
                 value.extend_from_slice(&entry.failures.to_le_bytes());
             }
-            if world.share(&key, &value, if left == 0 { Version::Any } else { version }).is_ok() {
+            if world.share(&self.key(name), &value, if left == 0 { Version::Any } else { version }).is_ok() {
                 break;
             }
         }
@@ -237,22 +231,23 @@ impl Table<'_> {
         key
     }
 
-    /// The entries of a place that still count. What cannot be read is none.
-    fn read(&self, value: &[u8]) -> Vec<Entry> {
-        let mut entries = Vec::with_capacity(NAMES);
-        for bytes in value.as_chunks().0.iter().take(NAMES) {
-            let Some(entry) = entry(bytes) else { continue };
+    /// The entries of the place where a name stands. Those that do not count any more are empty, and so is what cannot be read.
+    fn read(&self, world: &dyn World, name: u128) -> ([Entry; NAMES], Version) {
+        let mut entries = [Entry::default(); NAMES];
+        let Some(shared) = world.shared(&self.key(name)) else { return (entries, Version::Any) };
+        for (entry, bytes) in entries.iter_mut().zip(shared.value.as_chunks().0) {
+            *entry = parsed(bytes).unwrap_or_default();
             // A time that is yet to come was written before the clock was put back. It counts while it is near, so that a clock
             // that trembles forgets nothing; one that is far would lock somebody out until then.
-            if self.now.since(entry.last).max(entry.last.since(self.now)) < self.limit.window {
-                entries.push(entry);
+            if self.now.since(entry.last).max(entry.last.since(self.now)) >= self.limit.window {
+                entry.failures = 0;
             }
         }
-        entries
+        (entries, shared.version)
     }
 }
 
-fn entry(bytes: &[u8; ENTRY_BYTES]) -> Option<Entry> {
+fn parsed(bytes: &[u8; ENTRY_BYTES]) -> Option<Entry> {
     let (name, rest) = bytes.split_first_chunk()?;
     let (begun, rest) = rest.split_first_chunk()?;
     let (last, failures) = rest.split_first_chunk()?;

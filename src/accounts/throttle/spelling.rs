@@ -1,4 +1,4 @@
-//! The one spelling in which an account's name is counted: without white space at its ends and without capitals. The tables of
+//! The one spelling in which an account's name is counted: without white space and without capitals. The tables of
 //! the standard library would make the module larger by more than one per cent. These few rows fold every capital that those
 //! know into its small letter; rare letters they fold into one, so that a few names more than necessary are counted together.
 
@@ -83,9 +83,9 @@ const RARE: u32 = 0x180;
 /// An account's name for counting: its letters, four bytes each.
 pub(super) fn of(account: &str) -> Vec<u8> {
     let mut name = Vec::new();
-    for letter in account.trim().chars() {
-        // The dot that a capital I with one leaves.
-        if letter != '\u{307}' {
+    for letter in account.chars() {
+        // The dot is what a capital I with one leaves.
+        if !letter.is_whitespace() && letter != '\u{307}' {
             name.extend_from_slice(&small(letter.into()).to_le_bytes());
         }
     }
