@@ -5,6 +5,7 @@ pub mod answer;
 pub mod browser;
 pub mod headers;
 pub mod identity_jwt;
+pub mod opener;
 pub mod page;
 pub mod path;
 pub mod policy;

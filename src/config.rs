@@ -13,6 +13,7 @@ mod origins;
 pub mod own_tokens;
 mod password;
 mod place;
+pub mod popup;
 mod providers;
 pub mod read;
 mod rules;

@@ -3,11 +3,13 @@
 
 use serde_json::json;
 
+use crate::access::opener::Message;
 use crate::access::page::{Action, Page};
 use crate::access::telling::{Next, Telling, telling};
 use crate::words::demand::Demand;
 use crate::words::message::Response;
 use crate::words::reason::Reason;
+use crate::words::url::Origin;
 
 /// What an answer must know beside its reason.
 #[derive(Clone, Debug)]
@@ -30,6 +32,8 @@ pub struct Context<'a> {
     pub help: &'a Help,
     /// Who is asking, when that is known.
     pub visitor: Option<Visitor>,
+    /// The page that opened the window and is told, if there may be one.
+    pub opener: Option<&'a Origin>,
     /// Whether a bearer token would do, and with which scopes.
     pub bearer: BearerChallenge,
     /// The authentication that is asked for.
@@ -105,7 +109,7 @@ pub fn refuse(reason: Reason, context: &Context<'_>) -> Response {
 /// RFC 6750, section 3: without a token no error is named, and a scope only where one is missing.
 fn bearer_challenge(reason: Reason, context: &Context<'_>) -> Option<String> {
     let realm = context.origin;
-    if reason == Reason::ExchangeRefused {
+    if matches!(reason, Reason::ExchangeRefused | Reason::CredentialsRefused) {
         return Some(format!("Bearer realm=\"{realm}\""));
     }
     let (BearerChallenge::Accepted { scope, .. } | BearerChallenge::Came { scope }) = &context.bearer else { return None };
@@ -141,6 +145,8 @@ fn page(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response {
     let mut paragraphs = vec![telling.text.to_owned()];
     let mut actions = Vec::new();
     match telling.next {
+        // In a popup there is nowhere to go on.
+        _ if context.opener.is_some() => {}
         Next::Nothing => {}
         Next::SignIn => actions.push(Action::Go { label: "Sign in", href: context.sign_in.clone() }),
         Next::TryAgain => actions.push(Action::Go { label: "Try again", href: context.sign_in.clone() }),
@@ -165,7 +171,8 @@ fn page(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response {
         }
     }
     let (title, request_id) = (telling.title, context.request_id);
-    Page { status: telling.status, title, paragraphs, actions, reason: reason.id(), request_id }.respond()
+    let message = context.opener.map(|origin| Message::new(origin, &["{\"error\":\"", reason.id(), "\"}"].concat()));
+    Page { status: telling.status, title, paragraphs, actions, reason: reason.id(), request_id, message }.respond()
 }
 
 fn problem(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response {

@@ -1,11 +1,12 @@
 //! The one layout of every page that people see. Whatever goes into it is escaped here; nothing of it can be framed, cached or
-//! scripted.
+//! scripted, but for the one script that tells a page which opened the window.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use html_escape::{encode_double_quoted_attribute, encode_text};
 use sha2::{Digest, Sha256};
 
+use crate::access::opener::{self, Message};
 use crate::words::message::Response;
 
 const STYLE: &str = "\
@@ -36,6 +37,8 @@ pub struct Page<'a> {
     pub reason: &'a str,
     /// What to tell the people who run this; the log has it too.
     pub request_id: &'a str,
+    /// What the page that opened the window is told.
+    pub message: Option<Message>,
 }
 
 /// Something to press.
@@ -60,12 +63,15 @@ pub enum Action<'a> {
 impl Page<'_> {
     /// The page as an answer.
     pub fn respond(&self) -> Response {
-        let style_hash = STANDARD.encode(Sha256::digest(STYLE));
+        let style_hash = hash(STYLE);
         // A form of ours may end at the provider, by a redirect that `form-action` would stop; who else could bring one here?
         let has_form = self.actions.iter().any(|action| matches!(action, Action::Post { .. }));
         let forms = if has_form { "" } else { "form-action 'none'; " };
-        let policy =
-            format!("default-src 'none'; style-src 'sha256-{style_hash}'; {forms}base-uri 'none'; frame-ancestors 'none'");
+        let told = self.message.is_some();
+        let script = if told { ["script-src 'sha256-", &hash(opener::SCRIPT), "'; "].concat() } else { String::new() };
+        let policy = format!(
+            "default-src 'none'; {script}style-src 'sha256-{style_hash}'; {forms}base-uri 'none'; frame-ancestors 'none'"
+        );
         let headers = [
             ("content-type", "text/html; charset=utf-8"),
             ("content-security-policy", &policy),
@@ -73,7 +79,11 @@ impl Page<'_> {
             ("x-frame-options", "DENY"),
             ("referrer-policy", "no-referrer"),
         ];
-        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let mut headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        if told {
+            // Any other value takes the opener away.
+            headers.push(("cross-origin-opener-policy".to_owned(), "unsafe-none".to_owned()));
+        }
         Response { status: self.status, headers, body: self.html() }
     }
 
@@ -82,14 +92,20 @@ impl Page<'_> {
         let paragraphs: String = self.paragraphs.iter().map(|text| format!("<p>{}</p>", encode_text(text))).collect();
         let actions: String = self.actions.iter().map(Action::html).collect();
         let actions = if actions.is_empty() { actions } else { format!("<nav>{actions}</nav>") };
+        let script = self.message.as_ref().map(Message::html).unwrap_or_default();
         format!(
             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
              <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><style>{STYLE}</style></head>\
-             <body><main><h1>{title}</h1>{paragraphs}{actions}<footer>{} · request {}</footer></main></body></html>",
+             <body><main><h1>{title}</h1>{paragraphs}{actions}<footer>{} · request {}</footer></main>{script}</body></html>",
             encode_text(self.reason),
             encode_text(self.request_id),
         )
     }
+}
+
+/// For a policy.
+fn hash(text: &str) -> String {
+    STANDARD.encode(Sha256::digest(text))
 }
 
 impl Action<'_> {
@@ -121,6 +137,7 @@ mod tests {
             actions: vec![Action::Go { label: evil, href: evil.into() }, Action::Post { label: evil, action: evil }],
             reason: evil,
             request_id: evil,
+            message: None,
         };
         let body = page.respond().body;
         assert!(!body.contains("<script"), "{body}");

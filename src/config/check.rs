@@ -19,7 +19,7 @@ use crate::config::settings::{FilterState, Forward, LONGEST_WAIT, PASSWORD, Prov
 use crate::config::shapes::{self, Configuration};
 use crate::config::spellings::{SecretSource, Span};
 use crate::config::values::{Environment, positive, resolve};
-use crate::config::{password, providers, rules};
+use crate::config::{password, popup, providers, rules};
 use crate::crypto::seal::{Sealer, UnusableKey};
 use crate::oidc::provider::{ClientAuthentication, Provider};
 use crate::session::content::{Fingerprint, Lifetimes};
@@ -57,15 +57,19 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let published_keys = own_tokens::published(session_keys.chain(identity_jwt.iter().flat_map(|identity| &identity.keys)));
     let several = signing_in().nth(1).is_some();
     let accounts = configuration.accounts.map(|shape| accounts(shape, environment)).transpose()?;
-    let password = password::wanted(configuration.password, by_password, accounts.as_ref(), &oidc)?;
+    let mut password = password::password(configuration.password, by_password, accounts.as_ref(), &oidc, jwt.as_ref())?;
+    let cookies = !oidc.is_empty() || password.as_ref().is_some_and(|password| password.delivery.cookie);
     let several_claimants = several_claimants(&oidc, accounts.as_ref(), by_password, jwt.is_some());
     let providers = if oidc.is_empty() { 0 } else { signing_in().count().max(1) };
     let endpoints = endpoints(configuration.endpoints, providers, published_keys.is_some())?;
     let listed: Vec<_> = origins.iter().chain(&trusted_origins).cloned().collect();
     front_end(&oidc, &endpoints, &listed)?;
+    let popup = popup::popup(configuration.popup, endpoints.popup.is_some(), &listed, jwt.as_ref())?;
     let sign_out = sign_out(configuration.logout, &listed)?;
     let known = Known {
-        providers: oidc.iter().map(|provider| provider.name.as_str()).chain(by_password).collect(),
+        providers: oidc.iter().map(|provider| provider.name.as_str()).collect(),
+        by_password,
+        cookies,
         policies: &configuration.policies,
         bearer_providers: oidc
             .iter()
@@ -120,18 +124,16 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
         ProviderSettings { oidc, fingerprint, callback }
     });
     let providers: Vec<_> = providers.collect();
-    let password = password.map(|shape| {
+    if let Some(password) = &mut password {
         let bound_to = accounts.as_ref().map(|accounts| format!("{accounts:?}")).unwrap_or_default();
-        password::password(shape, &form, fingerprint_of([PASSWORD, &bound_to], &kept_claims, forward, follow_provider))
-    });
-    let password = password.transpose()?;
-    let with_cookie = password.as_ref().is_some_and(|password| password.delivery.cookie);
+        password.fingerprint = fingerprint_of([PASSWORD, &bound_to], &kept_claims, forward, follow_provider);
+    }
     let otherwise = Rule {
         name: "default".into(),
         matches: Match::default(),
         require: Requirement::Authenticated,
         unauthenticated: Unauthenticated::ByNavigation,
-        credentials: if providers.is_empty() && !with_cookie { Credentials::Bearer } else { Credentials::Any },
+        credentials: if cookies { Credentials::Any } else { Credentials::Bearer },
         audience: None,
     };
     Ok(Settings {
@@ -147,6 +149,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
         several_claimants,
         sealer,
         endpoints,
+        popup,
         sign_out,
         rules: Rules::new(rules, otherwise),
         policies,

@@ -23,6 +23,10 @@ pub(super) struct Known<'a> {
     pub(super) bearer_providers: Vec<&'a str>,
     /// Whether somebody else may claim what a condition is about: another provider, or services that make sessions.
     pub(super) several_claimants: bool,
+    /// The name of sessions by password, where there are any.
+    pub(super) by_password: Option<&'a str>,
+    /// Whether sessions come in cookies at all.
+    pub(super) cookies: bool,
     /// Whether sessions are accepted as bearer tokens.
     pub(super) session_tokens: bool,
     /// Whether there is an identity JWT, which is for somebody.
@@ -169,7 +173,7 @@ impl Known<'_> {
             all.push(Condition::EmailDomain(domain_names(&at("email_domain"), domains)?));
         }
         if let Some(provider) = &shape.provider {
-            if !self.providers.contains(&provider.as_str()) {
+            if !self.providers.contains(&provider.as_str()) && self.by_password != Some(provider) {
                 let known = self.providers.join(", ");
                 return Err(Refusal::new(
                     at("provider"),

@@ -11,7 +11,9 @@ use crate::words::url::Origin;
 
 /// The paths that are answered here.
 pub(super) fn endpoints(shape: shapes::Endpoints, providers: usize, public_keys: bool) -> Result<Endpoints, Refusal> {
-    if providers == 0 && [&shape.login, &shape.callback, &shape.authorize, &shape.token].iter().any(|path| path.is_some()) {
+    if providers == 0
+        && [&shape.login, &shape.callback, &shape.authorize, &shape.token, &shape.popup].iter().any(|path| path.is_some())
+    {
         return Err(Refusal::new(
             "endpoints",
             "expected none that signs people in, because there is no provider, found one; remove it",
@@ -35,6 +37,7 @@ pub(super) fn endpoints(shape: shapes::Endpoints, providers: usize, public_keys:
         session: shape.session.unwrap_or_else(|| "/api/session".to_owned()),
         authorize: shape.authorize,
         token: shape.token,
+        popup: shape.popup,
         jwks: shape.jwks,
         password: shape.password,
     };

@@ -9,9 +9,10 @@ use crate::config::Refusal;
 use crate::config::accounts::template;
 use crate::config::place::shape;
 use crate::config::settings::{Delivery, PASSWORD, Password};
+use crate::config::throttle::{ThrottleShape, throttle};
 use crate::oidc::provider::Provider;
-use crate::session::Form;
 use crate::session::content::Fingerprint;
+use crate::session::jwt::JwtSettings;
 
 shape! {
     #[derive(Debug, Default)]
@@ -21,6 +22,7 @@ shape! {
         pub answer: Option<Value>,
         pub refusal: Option<Value>,
         pub cookie: Option<bool>,
+        pub throttle: Option<ThrottleShape>,
     }
 }
 
@@ -33,23 +35,31 @@ shape! {
     }
 }
 
-/// The endpoint.
-pub(super) fn password(shape: PasswordShape, form: &Form, fingerprint: Fingerprint) -> Result<Password, Refusal> {
+/// The endpoint, if there is one. What its sessions are bound to is not known yet.
+pub(super) fn password(
+    shape: Option<PasswordShape>,
+    endpoint: Option<&str>,
+    accounts: Option<&accounts::Settings>,
+    providers: &[Provider],
+    jwt: Option<&JwtSettings>,
+) -> Result<Option<Password>, Refusal> {
+    let Some(shape) = wanted(shape, endpoint, accounts, providers)? else { return Ok(None) };
     let account = shape.fields.account.unwrap_or_else(|| "username".to_owned());
     let password = shape.fields.password.unwrap_or_else(|| "password".to_owned());
     if account.is_empty() || password.is_empty() || account == password {
         return Err(Refusal::new("password.fields", "expected two different names, found others; write account: email"));
     }
     let refusal = shape.refusal.as_ref().map(|refusal| template("password.refusal", refusal, |_| false)).transpose()?;
-    Ok(Password {
+    Ok(Some(Password {
         account,
         password,
-        delivery: delivery("password", shape.answer.as_ref(), shape.cookie, form, |gap| {
+        delivery: delivery("password", shape.answer.as_ref(), shape.cookie, jwt, |gap| {
             matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::User(_))
         })?,
         refusal: refusal.map(|refusal| refusal.json(&Filling::default()).to_string()),
-        fingerprint,
-    })
+        throttle: throttle(shape.throttle)?,
+        fingerprint: Fingerprint::default(),
+    }))
 }
 
 /// How a session is told to a page: in what it is answered, in a cookie, or both.
@@ -57,19 +67,19 @@ pub(super) fn delivery(
     path: &str,
     answer: Option<&Value>,
     cookie: Option<bool>,
-    form: &Form,
+    jwt: Option<&JwtSettings>,
     offered: fn(&Gap) -> bool,
 ) -> Result<Delivery, Refusal> {
-    let usual = match form {
-        Form::Jwt(jwt) if jwt.bearer && cookie != Some(true) => {
+    let usual = match jwt {
+        Some(jwt) if jwt.bearer && cookie != Some(true) => {
             json!({"access_token": "{token}", "token_type": "Bearer", "expires_in": "{expires_in}"})
         }
-        Form::Jwt(_) | Form::Sealed => json!({"authenticated": true}),
+        Some(_) | None => json!({"authenticated": true}),
     };
     let at = format!("{path}.answer");
     let answer = template(&at, answer.unwrap_or(&usual), offered)?;
     let told = has_token(&answer);
-    if told && matches!(form, Form::Sealed) {
+    if told && jwt.is_none() {
         return Err(Refusal::new(
             at,
             "expected no {token}, because a sealed session is none that others read, found one; write session.form: jwt",
@@ -88,7 +98,7 @@ fn has_token(answer: &Template) -> bool {
 }
 
 /// Whether name and password are taken: all that this needs must be there, or none of it.
-pub(super) fn wanted(
+fn wanted(
     shape: Option<PasswordShape>,
     endpoint: Option<&str>,
     accounts: Option<&accounts::Settings>,

@@ -64,7 +64,7 @@ fn credentials(path: &str, shape: &shapes::Rule, require: &Requirement, known: &
     let by_token_only = matches!(require, Requirement::When(condition) if condition.demands_token());
     let credentials = match shape.credentials {
         // Nobody can sign in where there is no provider.
-        None if by_token_only || known.providers.is_empty() => Credentials::Bearer,
+        None if by_token_only || !known.cookies => Credentials::Bearer,
         None | Some(shapes::Credentials::Any) => Credentials::Any,
         Some(shapes::Credentials::Session) if by_token_only => {
             return refused("expected bearer or any, because the requirement asks for a bearer token, found session; remove it");

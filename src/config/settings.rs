@@ -10,6 +10,8 @@ use crate::access::policy::Condition;
 use crate::access::route::Rules;
 use crate::accounts;
 use crate::accounts::template::Template;
+use crate::accounts::throttle::Throttle;
+use crate::config::popup::Popup;
 use crate::crypto::seal::Sealer;
 use crate::oidc::provider::Provider;
 use crate::session;
@@ -40,6 +42,8 @@ pub struct Settings {
     pub session: session::Settings,
     /// Paths that are answered here.
     pub endpoints: Endpoints,
+    /// How a sign-in in a window that a page opened ends, where there is an endpoint that begins one.
+    pub popup: Option<Popup>,
     /// What sign-out does.
     pub sign_out: SignOut,
     /// How long a request waits for a provider's metadata or keys.
@@ -106,6 +110,8 @@ pub struct Password {
     pub delivery: Delivery,
     /// What is answered, as JSON, when they are not accepted; a problem document otherwise.
     pub refusal: Option<String>,
+    /// How often they may be wrong.
+    pub throttle: Throttle,
     /// Of the user service and the claims that are kept.
     pub fingerprint: Fingerprint,
 }
@@ -134,6 +140,8 @@ pub struct Endpoints {
     pub authorize: Option<String>,
     /// Exchanges that page's code for the token.
     pub token: Option<String>,
+    /// Tells a page the provider's address, for a window that it opens.
+    pub popup: Option<String>,
     /// Publishes the keys that sign tokens of ours, when that is wanted.
     pub jwks: Option<String>,
     /// Takes name and password, when that is wanted.
@@ -144,10 +152,20 @@ impl Endpoints {
     /// All that there are, by the names that the configuration gives them.
     pub fn all(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let always = [("login", &self.login), ("callback", &self.callback), ("logout", &self.logout), ("session", &self.session)];
-        let further =
-            [("authorize", &self.authorize), ("token", &self.token), ("jwks", &self.jwks), ("password", &self.password)];
+        let further = [
+            ("authorize", &self.authorize),
+            ("token", &self.token),
+            ("popup", &self.popup),
+            ("password", &self.password),
+            ("jwks", &self.jwks),
+        ];
         let further = further.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?)));
         always.into_iter().chain(further).map(|(name, path)| (name, path.as_str()))
+    }
+
+    /// Whether scripts of other origins are there to read the answers, and may need to be let.
+    pub fn is_read_by_pages(&self, path: &str) -> bool {
+        [&self.token, &self.popup, &self.password].into_iter().flatten().any(|endpoint| endpoint == path)
     }
 }
 

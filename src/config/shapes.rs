@@ -10,6 +10,7 @@ use crate::config::accounts::Accounts;
 use crate::config::own_tokens::OwnToken;
 use crate::config::password::PasswordShape;
 use crate::config::place::{Place, Read, shape, words};
+use crate::config::popup::PopupShape;
 use crate::config::spellings::{ClaimName, SecretSource, Span};
 
 shape! {
@@ -22,6 +23,7 @@ shape! {
         pub providers: Vec<Provider> = default,
         pub session: Session,
         pub endpoints: Endpoints = default,
+        pub popup: Option<PopupShape>,
         pub logout: Logout = default,
         pub sign_in: SignIn = default,
         pub policies: BTreeMap<String, Requirement> = default,
@@ -209,6 +211,7 @@ shape! {
         pub session: Option<String>,
         pub authorize: Option<String>,
         pub token: Option<String>,
+        pub popup: Option<String>,
         pub jwks: Option<String>,
         pub password: Option<String>,
     }

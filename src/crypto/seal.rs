@@ -32,6 +32,8 @@ pub enum Purpose {
     Attempt,
     /// The cookie of one sign-in under way, at the end of which a page gets the access token.
     TokenAttempt,
+    /// The cookie of one sign-in under way in a popup, at the end of which the page that opened it is told.
+    PopupAttempt,
     /// The ID token kept for `id_token_hint` at sign-out.
     LogoutHint,
     /// A provider's document in memory that other plugins of the process might write to.
@@ -41,13 +43,15 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 6] = [Self::Session, Self::Attempt, Self::TokenAttempt, Self::LogoutHint, Self::Document, Self::Refreshed];
+    const ALL: [Self; 7] =
+        [Self::Session, Self::Attempt, Self::TokenAttempt, Self::PopupAttempt, Self::LogoutHint, Self::Document, Self::Refreshed];
 
     const fn label(self) -> &'static [u8] {
         match self {
             Self::Session => b"accredit 1 session cookie",
             Self::Attempt => b"accredit 1 attempt cookie",
             Self::TokenAttempt => b"accredit 1 token attempt cookie",
+            Self::PopupAttempt => b"accredit 1 popup attempt cookie",
             Self::LogoutHint => b"accredit 1 logout hint cookie",
             Self::Document => b"accredit 1 shared document",
             Self::Refreshed => b"accredit 1 refreshed session",

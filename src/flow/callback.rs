@@ -8,12 +8,12 @@ use crate::access::policy::{self, Clock};
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::flow::authenticate::authenticate;
 use crate::flow::ending::{self, redirect};
-use crate::flow::establish::establish;
 use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
+use crate::flow::popup;
 use crate::flow::step::{Pending, Resource, SignIn, Step};
 use crate::flow::visit::Visit;
-use crate::flow::{body, exchange};
+use crate::flow::{body, exchange, first_visit};
 use crate::oidc::authorization::{Issuer, authorization_response};
 use crate::oidc::id_token::{self, AccessToken, Expectations, ExpectedNonce, IdToken, IdTokenError};
 use crate::oidc::metadata::Metadata;
@@ -39,10 +39,12 @@ pub enum Keys {
 }
 
 /// The callback endpoint, as the redirect URI of one provider; with several, its bare path is nobody's.
-pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, called_back: Option<&ProviderSettings>) -> Step {
+pub fn begin(gateway: &mut Gateway, world: &mut dyn World, mut visit: Visit, called_back: Option<&ProviderSettings>) -> Step {
     let settings = Rc::clone(&gateway.settings);
+    // Until it is known what the answer belongs to, it may be a popup's.
+    visit.in_popup = true;
     let posts = called_back.is_some_and(|provider| provider.oidc.response_mode == ResponseMode::FormPost);
-    let (visit, parameters) = match visit.request.method.as_str() {
+    let (mut visit, parameters) = match visit.request.method.as_str() {
         "GET" => {
             let parameters = query_parameters(visit.request.query.as_deref());
             (visit, parameters.map_err(|reason| Failure::new(reason, "at the callback endpoint")))
@@ -62,6 +64,7 @@ pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, called_
         Err(failure) => return visit.refuse(&settings, failure),
     };
     let state = parameters.get("state").map(String::as_str);
+    visit.in_popup = state.is_none_or(attempt::is_like_a_popups);
     match expected(&settings, world, &visit, state, called_back) {
         Ok(attempt) => spend(gateway, world, visit, attempt, &parameters),
         Err(failure) => stray(gateway, world, &visit, state, failure),
@@ -105,7 +108,7 @@ pub fn spend(
 /// could have given the code (RFC 9700, section 4.4).
 fn issuer(settings: &Settings, ending: Ending, metadata: &Metadata) -> Issuer {
     let must_come = match ending {
-        Ending::Session => metadata.announces_iss_parameter,
+        Ending::Session | Ending::Popup => metadata.announces_iss_parameter,
         Ending::Token => settings.providers.iter().filter(|provider| provider.oidc.redirect_uri.is_some()).count() > 1,
     };
     if must_come { Issuer::MustCome } else { Issuer::MayCome }
@@ -141,7 +144,8 @@ fn expected(
     let session = &settings.session;
     let state = state.ok_or_else(|| Failure::new(Reason::StateMissing, "no state came"))?;
     let (sealer, timeout, came) = (&settings.sealer, session.attempt_timeout, &visit.request.headers);
-    let found = Attempt::find(sealer, &session.cookie, timeout, came, state, visit.now, Ending::Session);
+    let endings: &[_] = if settings.popup.is_some() { &[Ending::Session, Ending::Popup] } else { &[Ending::Session] };
+    let found = Attempt::find(sealer, &session.cookie, timeout, came, state, visit.now, endings);
     let posted = visit.request.method == "POST";
     let attempt = found.map_err(|reason| no_attempt(settings, visit, reason, posted))?;
     if tombstone::is_marked(world, Ended::Attempt(state), visit.now) {
@@ -157,13 +161,14 @@ fn expected(
     Ok(attempt)
 }
 
-/// An answer that belongs to no attempt. Somebody who is signed in already just goes on.
+/// An answer that belongs to no attempt. Somebody who is signed in already just goes on, but for a popup: its page waits.
 fn stray(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit, state: Option<&str>, failure: Failure) -> Step {
     let settings = Rc::clone(&gateway.settings);
     let mut events = Vec::new();
     let signed_in = authenticate(gateway, world, visit, &mut events);
     let forgotten = state.and_then(|state| attempt::forget_named(&settings.session.cookie, state));
-    if signed_in.is_ok() {
+    let waits = state.is_some() && popup::opener(&settings, visit).is_some();
+    if signed_in.is_ok() && !waits {
         let front_page = ReturnTo::front_page();
         return Step::answered(redirect(303, front_page.as_str(), forgotten.into_iter().collect()), events);
     }
@@ -236,7 +241,7 @@ pub fn verify(gateway: &mut Gateway, world: &mut dyn World, sign_in: SignIn, tok
         return exchange::release(&settings, &sign_in, &tokens, id_token);
     }
     if !provider.oidc.userinfo {
-        return establish(gateway, world, &sign_in, &tokens, id_token);
+        return first_visit::begin(gateway, world, sign_in, tokens, id_token);
     }
     let Some(metadata) = gateway.background.metadata(&settings, world, name, now) else {
         return sign_in.fail(&settings, lost_metadata());
@@ -264,7 +269,7 @@ pub fn told(
     match told {
         Ok(claims) => {
             userinfo::merge(&mut id_token.claims, claims);
-            establish(gateway, world, &sign_in, &tokens, id_token)
+            first_visit::begin(gateway, world, sign_in, tokens, id_token)
         }
         Err(failure) => sign_in.fail(&settings, failure),
     }

@@ -5,6 +5,7 @@ use crate::access::answer::{self, BearerChallenge, Context, Visitor};
 use crate::access::browser;
 use crate::config::settings::Settings;
 use crate::flow::event::{Event, Outcome, Place};
+use crate::flow::popup;
 use crate::flow::step::{Decision, Note, Pending, Resource, SignIn, Step};
 use crate::flow::visit::Visit;
 use crate::session::attempt::Ending;
@@ -51,6 +52,7 @@ impl Visit {
             cookie_name: &settings.session.cookie.name,
             help: &settings.help,
             visitor,
+            opener: popup::opener(settings, self),
             bearer,
             demand,
         };
@@ -59,10 +61,10 @@ impl Visit {
         response
     }
 
-    /// Lets the front end's page read an answer of the token endpoint. Elsewhere Envoy's CORS filter does that; it passes over
-    /// routes that lead to nobody.
+    /// Lets the front end's page read an answer of an endpoint that may be on a route that leads to nobody: Envoy's CORS filter
+    /// passes over those. Elsewhere it writes the same fields.
     pub fn let_page_read(&self, settings: &Settings, response: &mut Response) {
-        if settings.endpoints.token.as_ref() != Some(&self.request.path) {
+        if !settings.endpoints.is_read_by_pages(&self.request.path) {
             return;
         }
         let Some(text) = self.request.headers.single("origin") else { return };
@@ -150,6 +152,7 @@ pub fn turn_away(settings: &Settings, request: Option<&Request>, request_id: &st
         cookie_name: &settings.session.cookie.name,
         help: &settings.help,
         visitor: None,
+        opener: None,
         bearer: BearerChallenge::NotAccepted,
         demand: &Demand::default(),
     };
@@ -182,7 +185,7 @@ pub fn redirect(status: u16, location: &str, set_cookies: Vec<String>) -> Respon
 }
 
 /// A JSON answer that nobody stores.
-pub fn json_answer(body: &serde_json::Value, set_cookies: Vec<String>) -> Response {
+pub fn json_answer(body: &(impl ToString + ?Sized), set_cookies: Vec<String>) -> Response {
     let mut headers = vec![
         ("content-type".to_owned(), "application/json".to_owned()),
         ("x-content-type-options".to_owned(), "nosniff".to_owned()),

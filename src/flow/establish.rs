@@ -1,21 +1,25 @@
-//! Everything is proved: a session begins. What it holds, which cookies carry it, and what becomes of the one before.
+//! Everything is proved: a session begins. What it holds, what carries it, and what becomes of the one before.
 
 use std::rc::Rc;
 
 use serde_json::Value;
 
+use crate::accounts::template::Filling;
+use crate::accounts::user::User;
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::crypto::seal::Purpose;
 use crate::flow::authenticate;
 use crate::flow::ending::redirect;
 use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
+use crate::flow::popup;
 use crate::flow::step::{SignIn, Step};
 use crate::flow::tokens::first_tokens;
 use crate::flow::visit::Visit;
 use crate::oidc::id_token::IdToken;
 use crate::oidc::token::TokenSet;
 use crate::session::Form;
+use crate::session::attempt::Ending;
 use crate::session::content::{NewSession, Session};
 use crate::session::cookie;
 use crate::session::tombstone::{self, Ended};
@@ -29,86 +33,151 @@ use crate::words::world::World;
 /// The ID token is kept for sign-out only while its cookie stays below this size, in bytes.
 const LARGEST_HINT: usize = 3_800;
 
-/// Everything is proved: a session begins.
-pub fn establish(gateway: &mut Gateway, world: &mut dyn World, sign_in: &SignIn, tokens: &TokenSet, id_token: IdToken) -> Step {
+/// A session that has begun, and what carries it.
+pub(super) struct Begun {
+    pub(super) session: Session,
+    /// Empty where no cookie is wanted.
+    pub(super) cookies: Vec<String>,
+    /// The session itself, where it is a token.
+    pub(super) token: Option<Secret>,
+}
+
+impl Begun {
+    /// What an answer can say of it.
+    pub(super) fn filling(&self, now: Timestamp) -> Filling<'_> {
+        let expires_in = Some(self.session.ends.since(now).as_secs());
+        Filling { token: self.token.as_ref(), expires_in, ..Filling::default() }
+    }
+}
+
+/// Somebody signed in at a provider, and everything is proved: a session begins. `user` is whom the user service knows them as,
+/// where it is asked.
+pub fn establish(
+    gateway: &mut Gateway,
+    world: &mut dyn World,
+    sign_in: &SignIn,
+    tokens: &TokenSet,
+    mut id_token: IdToken,
+    user: Option<&User>,
+) -> Step {
     let settings = &*Rc::clone(&gateway.settings);
     let provider = match sign_in.provider(settings) {
         Ok(provider) => provider,
         Err(failure) => return sign_in.fail(settings, failure),
     };
-    let (id, cookies) = match session_cookies(settings, world, sign_in, provider, tokens, &id_token) {
+    let popup = settings.popup.as_ref().filter(|_| sign_in.attempt.ending == Ending::Popup);
+    let with_cookie = popup.is_none_or(|popup| popup.delivery.cookie);
+    let provider_subject = user.map(|_| id_token.subject.clone());
+    if let Some(user) = user {
+        id_token.subject.clone_from(&user.subject);
+        id_token.claims.extend(user.claims.clone());
+    }
+    let begun = of_provider(settings, provider, sign_in, tokens, &id_token, provider_subject)
+        .and_then(|new| begin(gateway, world, &sign_in.visit, new, with_cookie));
+    let mut begun = match begun {
         Ok(begun) => begun,
         Err(failure) => return sign_in.fail(settings, failure),
     };
-    // A renewal of the session that was there before must not bring it back. (A JWT of the same second may be the very same.)
-    if let Some(before) = authenticate::forget(gateway, world, &sign_in.visit).filter(|before| before.id != id) {
-        tombstone::mark(world, Ended::Session(&before.id), before.ends);
+    begun.cookies.push(sign_in.attempt.forget(&settings.session.cookie));
+    if with_cookie {
+        begun.cookies.extend(hint_cookie(settings, world, &tokens.id_token, &begun.session, sign_in.visit.now));
     }
-    let return_to = sign_in.return_to(settings);
     let completed = Event::SignInCompleted {
         place: sign_in.visit.place(),
         provider: provider.oidc.name.clone(),
         subject: id_token.subject.clone(),
     };
-    let subject = Some(Rc::from(id_token.subject.as_str()));
     let mut events = vec![completed];
     if tokens.refresh_token.is_none() && settings.refreshes() {
         events.extend(gateway.background.tell_that_no_refresh_token_came(&provider.oidc.name));
     }
-    let mut step = Step::answered(redirect(303, return_to.as_str(), cookies), events);
-    step.note.subject = subject;
+    let response = match popup {
+        Some(popup) => {
+            let told =
+                Filling { claims: Some(&id_token.claims), user: user.map(|user| &user.told), ..begun.filling(sign_in.visit.now) };
+            popup::answer(settings, &sign_in.visit, &popup.delivery.answer.json(&told), begun.cookies)
+        }
+        None => redirect(303, sign_in.return_to(settings).as_str(), begun.cookies),
+    };
+    let mut step = Step::answered(response, events);
+    step.note.subject = Some(Rc::from(id_token.subject));
     step
 }
 
-/// The new session's identifier, and the cookies that begin it.
-fn session_cookies(
+/// What a session is made of that a provider stands for.
+fn of_provider(
     settings: &Settings,
-    world: &mut dyn World,
-    sign_in: &SignIn,
     provider: &ProviderSettings,
+    sign_in: &SignIn,
     tokens: &TokenSet,
     id_token: &IdToken,
-) -> Result<(String, Vec<String>), Failure> {
-    let no_randomness = |_| Failure::new(Reason::Internal, "the host gave no random bytes");
-    let now = sign_in.visit.now;
-    let (kept_tokens, tokens_end) = first_tokens(settings, now, tokens, id_token)?;
-    let new = NewSession {
+    provider_subject: Option<String>,
+) -> Result<NewSession, Failure> {
+    let (kept_tokens, tokens_end) = first_tokens(settings, sign_in.visit.now, tokens, id_token)?;
+    Ok(NewSession {
         provider: provider.oidc.name.clone(),
         subject: id_token.subject.clone(),
+        provider_subject,
         provider_session: id_token.sid.clone(),
         auth_time: id_token.auth_time,
         claims: kept(settings, &id_token.claims),
         fingerprint: provider.fingerprint.clone(),
         tokens: kept_tokens,
-        tokens_end: match &settings.session.form {
-            Form::Sealed => tokens_end,
-            Form::Jwt(jwt) => Some(jwt.end(now)),
-        },
-    };
-    let mut session = Session::begin(world, now, settings.session.lifetimes, new).map_err(no_randomness)?;
-    let mut cookies = carry(settings, world, &sign_in.visit, &mut session)?;
-    cookies.push(sign_in.attempt.forget(&settings.session.cookie));
-    cookies.extend(hint_cookie(settings, world, &tokens.id_token, &session, now));
-    Ok((session.id, cookies))
+        tokens_end,
+    })
 }
 
-/// The cookies that carry a session, in the form that is configured.
-fn carry(settings: &Settings, world: &mut dyn World, visit: &Visit, session: &mut Session) -> Result<Vec<String>, Failure> {
+/// Begins a session, in a cookie or not.
+///
+/// # Errors
+/// [`Reason::SessionTooLarge`], [`Reason::Internal`].
+pub(super) fn begin(
+    gateway: &mut Gateway,
+    world: &mut dyn World,
+    visit: &Visit,
+    mut new: NewSession,
+    with_cookie: bool,
+) -> Result<Begun, Failure> {
+    let settings = &*Rc::clone(&gateway.settings);
+    if let Form::Jwt(jwt) = &settings.session.form {
+        new.tokens_end = Some(jwt.end(visit.now));
+    }
+    let no_randomness = |_| Failure::new(Reason::Internal, "the host gave no random bytes");
+    let mut session = Session::begin(world, visit.now, settings.session.lifetimes, new).map_err(no_randomness)?;
+    let (cookies, token) = carry(settings, world, visit, &mut session, with_cookie)?;
+    // A renewal of the session that was there before must not bring it back. (A JWT of the same second may be the very same.)
+    if let Some(before) =
+        with_cookie.then(|| authenticate::forget(gateway, world, visit)).flatten().filter(|before| before.id != session.id)
+    {
+        tombstone::mark(world, Ended::Session(&before.id), before.ends);
+    }
+    Ok(Begun { session, cookies, token })
+}
+
+/// What carries a session, in the form that is configured.
+fn carry(
+    settings: &Settings,
+    world: &mut dyn World,
+    visit: &Visit,
+    session: &mut Session,
+    with_cookie: bool,
+) -> Result<(Vec<String>, Option<Secret>), Failure> {
     let cookie = &settings.session.cookie;
-    let (written, bytes) = match &settings.session.form {
+    match &settings.session.form {
         Form::Sealed => {
             let sealed = settings.sealer.seal(world, Purpose::Session, &session.write());
             let sealed = sealed.map_err(|_| Failure::new(Reason::Internal, "the host gave no random bytes"))?;
-            (cookie::write(cookie, &sealed, visit.now, session.ends, &visit.request.headers), sealed.len())
+            let written = cookie::write(cookie, &sealed, visit.now, session.ends, &visit.request.headers);
+            Ok((written.map_err(|_| too_large(session, sealed.len()))?, None))
         }
         Form::Jwt(jwt) => {
             let token = jwt.write(world, session);
             let token = token.map_err(|_| Failure::new(Reason::Internal, "the session could not be signed"))?;
-            let written = cookie::write_whole(cookie, &token, jwt.lifetime, &visit.origin);
-            (written.map(|set| vec![set]), token.len())
+            let written = with_cookie.then(|| cookie::write_whole(cookie, &token, jwt.lifetime, &visit.origin));
+            let written = written.transpose().map_err(|_| too_large(session, token.len()))?;
+            Ok((written.into_iter().collect(), Some(Secret::new(token))))
         }
-    };
-    written.map_err(|_| too_large(session, bytes))
+    }
 }
 
 /// The claims that the configuration names; `sub` always.

@@ -132,6 +132,24 @@ pub enum Event {
         /// Why.
         failure: Failure,
     },
+    /// The user service has a new account, for somebody who came for the first time.
+    AccountCreated {
+        /// Where.
+        place: Place,
+        /// The configured name of the provider that vouches for them.
+        provider: String,
+        /// The account.
+        subject: String,
+    },
+    /// Somebody was told of a new account, or not.
+    Notified {
+        /// Where.
+        place: Place,
+        /// The account.
+        subject: String,
+        /// Why it failed, if it did.
+        failure: Option<Failure>,
+    },
     /// Somebody signed out.
     SignedOut {
         /// Where.
@@ -203,6 +221,9 @@ impl Event {
                 return Cow::Owned(format!("accredit_refresh_failed_{}", failure.reason));
             }
             Self::RefreshTokenMissing { .. } => "accredit_refresh_token_missing",
+            Self::AccountCreated { .. } => "accredit_account_created",
+            Self::Notified { failure: None, .. } => "accredit_notify_ok",
+            Self::Notified { .. } => "accredit_notify_failed",
             Self::SignedOut { .. } => "accredit_sign_out",
             Self::Denied { failure, .. } => return Cow::Owned(format!("accredit_denied_{}", failure.reason)),
             Self::Fetched { kind: Kind::Metadata, failure: None, .. } => "accredit_fetch_metadata_ok",
@@ -215,7 +236,7 @@ impl Event {
     /// Whether somebody should look after it: something does not work, rather than somebody not being let in.
     pub const fn is_trouble(&self) -> bool {
         match self {
-            Self::Fetched { failure, .. } => failure.is_some(),
+            Self::Fetched { failure, .. } | Self::Notified { failure, .. } => failure.is_some(),
             Self::Refreshed { failure: Some((failure, _)), .. } => !matches!(failure.reason, Reason::RefreshRefused),
             Self::RefreshTokenMissing { .. } => true,
             Self::SignInFailed { failure, .. } | Self::Denied { failure, .. } => matches!(
@@ -223,6 +244,10 @@ impl Event {
                 Reason::ClientAuthenticationFailed
                     | Reason::IntrospectionUnavailable
                     | Reason::RoutePolicyUnknown
+                    | Reason::AccountsUnreachable
+                    | Reason::AccountsTimeout
+                    | Reason::AccountsMalformed
+                    | Reason::AccountNotCreated
                     | Reason::SessionTooLarge
                     | Reason::Internal
             ),
@@ -242,6 +267,12 @@ impl Event {
             }
             Self::SignInFailed { place, provider, failure } => {
                 with_place(place, with_failure(failure, json!({"event": "sign_in_failed", "provider": provider})))
+            }
+            Self::AccountCreated { place, provider, subject } => {
+                with_place(place, json!({"event": "account_created", "provider": provider, "subject": subject}))
+            }
+            Self::Notified { place, subject, failure: Some(failure) } => {
+                with_place(place, with_failure(failure, json!({"event": "notify_failed", "subject": subject})))
             }
             Self::SignedOut { place, subject } => with_place(place, json!({"event": "sign_out", "subject": subject})),
             Self::Denied { place, rule, subject, failure } => {
@@ -269,6 +300,7 @@ impl Event {
             | Self::SessionRefused(_)
             | Self::SessionRenewed
             | Self::Refreshed { failure: None, .. }
+            | Self::Notified { failure: None, .. }
             | Self::Fetched { failure: None, .. } => return None,
         };
         Some(format!("accredit audit {line}"))

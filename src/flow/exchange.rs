@@ -73,7 +73,7 @@ fn expected(settings: &Settings, world: &dyn World, visit: &Visit, state: Option
     let session = &settings.session;
     let (sealer, timeout, came) = (&settings.sealer, session.attempt_timeout, &visit.request.headers);
     let found = match state {
-        Some(state) => Attempt::find(sealer, &session.cookie, timeout, came, state, visit.now, Ending::Token),
+        Some(state) => Attempt::find(sealer, &session.cookie, timeout, came, state, visit.now, &[Ending::Token]),
         None => Attempt::newest(sealer, &session.cookie, timeout, came, visit.now, Ending::Token),
     };
     let attempt = found.map_err(|reason| callback::no_attempt(settings, visit, reason, !settings.trusted_origins.is_empty()))?;

@@ -12,7 +12,7 @@ use crate::flow::event::Event;
 use crate::flow::step::{News, Pending, Renewal, Resource, Step};
 use crate::flow::upkeep::{Background, Fetch, Upkeep};
 use crate::flow::visit::Visit;
-use crate::flow::{callback, exchange, published, refresh, sign_in, sign_out, whoami};
+use crate::flow::{callback, exchange, first_visit, password, published, refresh, sign_in, sign_out, whoami};
 use crate::session::attempt::Ending;
 use crate::session::cookie;
 use crate::session::memory::{Memory, NamingKey};
@@ -106,21 +106,33 @@ impl Gateway {
                 sign_in.visit.now = now;
                 callback::told(self, world, sign_in, tokens, id_token, &reply)
             }
+            (Pending::Visiting(mut first), News::Reply(reply)) => {
+                first.sign_in.visit.now = now;
+                first_visit::answered(self, world, *first, &reply)
+            }
+            (Pending::CheckingPassword(mut checking), News::Reply(reply)) => {
+                checking.visit.now = now;
+                password::checked(self, world, &checking, &reply)
+            }
             (Pending::Verifying(mut sign_in, _), News::Missing(reason)) => {
                 sign_in.visit.now = now;
                 sign_in.fail(&self.settings, Failure::new(reason, "no key that fits could be fetched"))
             }
             (Pending::Introspecting(visit, _), News::Ready | News::Missing(_) | News::Body(_)) => {
-                visit.refuse(&Rc::clone(&self.settings), Failure::new(Reason::Internal, "resumed with the wrong news"))
+                visit.refuse(&Rc::clone(&self.settings), wrong_news())
+            }
+            (Pending::CheckingPassword(checking), News::Ready | News::Missing(_) | News::Body(_)) => {
+                checking.visit.refuse(&Rc::clone(&self.settings), wrong_news())
+            }
+            (Pending::Visiting(first), News::Ready | News::Missing(_) | News::Body(_)) => {
+                first.sign_in.fail(&self.settings, wrong_news())
             }
             // A call is only ever answered by a reply, and a wait never is: whoever mixes them up gets no further.
             (
                 Pending::Exchanging(sign_in) | Pending::AskingUserinfo(sign_in, ..),
                 News::Ready | News::Missing(_) | News::Body(_),
             )
-            | (Pending::Verifying(sign_in, _), News::Reply(_) | News::Body(_)) => {
-                sign_in.fail(&self.settings, Failure::new(Reason::Internal, "resumed with the wrong news"))
-            }
+            | (Pending::Verifying(sign_in, _), News::Reply(_) | News::Body(_)) => sign_in.fail(&self.settings, wrong_news()),
         }
     }
 
@@ -180,7 +192,8 @@ impl Gateway {
             return Err((Some(Box::new(request)), reason));
         }
         let patience = now.plus(self.settings.wait);
-        Ok(Visit { now, patience, request, origin, keys_refreshed: false, request_id: request_id.to_owned(), body: Body::Unread })
+        let (request_id, body) = (request_id.to_owned(), Body::Unread);
+        Ok(Visit { now, patience, request, origin, keys_refreshed: false, in_popup: false, request_id, body })
     }
 
     fn travel(&mut self, world: &mut dyn World, visit: Visit) -> Step {
@@ -195,8 +208,12 @@ impl Gateway {
             callback::begin(self, world, visit, called_back)
         } else if endpoints.authorize.as_deref() == Some(path) {
             sign_in::login(self, world, visit, Ending::Token)
+        } else if endpoints.popup.as_deref() == Some(path) {
+            sign_in::login(self, world, visit, Ending::Popup)
         } else if endpoints.token.as_deref() == Some(path) {
             exchange::begin(self, world, visit)
+        } else if endpoints.password.as_deref() == Some(path) {
+            password::attempt(self, world, visit)
         } else if path == endpoints.logout {
             sign_out::begin(self, world, &visit)
         } else if path == endpoints.session {
@@ -207,6 +224,10 @@ impl Gateway {
             self.guard(world, visit)
         }
     }
+}
+
+fn wrong_news() -> Failure {
+    Failure::new(Reason::Internal, "resumed with the wrong news")
 }
 
 /// The id that Envoy gave the request, or one of our own.

@@ -210,7 +210,8 @@ impl Gateway {
         let then = Clock { now: session.created, ..clock };
         let in_vain = |demand: &Demand| just_made && policy::is_authenticated(demand, &session.claims, then);
         match rule.require.demand().filter(|demand| !in_vain(demand)) {
-            Some(demand) if redirects(rule, &visit) => {
+            // Whoever signed in by password has no provider that could do it in another way.
+            Some(demand) if redirects(rule, &visit) && settings.sign_in_provider(Some(&session.provider)).is_some() => {
                 self.redirect(world, visit, rule, Some(session.provider.clone()), demand, events)
             }
             Some(_) => deny(&settings, &visit, rule, Some(verified), failure, events),

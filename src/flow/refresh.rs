@@ -298,7 +298,7 @@ impl Background {
                 return end(world, session, failure, events);
             }
         };
-        let same = id_token.as_ref().map_or(Ok(()), |new| same_person(new, &session.subject, session.auth_time));
+        let same = id_token.as_ref().map_or(Ok(()), |new| same_person(new, session.subject_at_provider(), session.auth_time));
         let refreshed = same
             .and_then(|()| with_new_tokens(settings, provider, session, &tokens, id_token.as_ref(), now))
             .and_then(|refreshed| {

@@ -10,6 +10,7 @@ use crate::config::settings::{ProviderSettings, Settings};
 use crate::flow::ending::{json_answer, redirect};
 use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
+use crate::flow::popup;
 use crate::flow::step::{Pending, Resource, Step};
 use crate::flow::visit::Visit;
 use crate::oidc::authorization::{AuthorizationRequest, authorization_request, code_challenge};
@@ -44,12 +45,12 @@ pub struct Wish {
 pub enum Told {
     /// As a redirect.
     ByRedirect,
-    /// As a URL, for a script that asked the login endpoint for it and navigates itself.
+    /// As a URL, for a script that asked for it and navigates itself, or opens a window.
     ByUrl,
 }
 
-/// The login endpoint, and the one for a front end that keeps its own token: `return_to`, `provider`, `prompt`, `acr_values` and
-/// `max_age` are their parameters.
+/// The login endpoint, the one for a front end that keeps its own token, and the one for a popup: `return_to` (not in a popup),
+/// `provider`, `prompt`, `acr_values` and `max_age` are their parameters.
 pub fn login(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, ending: Ending) -> Step {
     if !matches!(visit.request.method.as_str(), "GET" | "HEAD") {
         return visit.refuse_method(&gateway.settings, "GET, HEAD");
@@ -62,7 +63,7 @@ pub fn login(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, ending:
 
 fn wish(settings: &Settings, visit: &Visit, ending: Ending) -> Result<Wish, Reason> {
     let mut parameters = query_parameters(visit.request.query.as_deref())?;
-    let return_to = match parameters.get("return_to") {
+    let return_to = match parameters.get("return_to").filter(|_| ending != Ending::Popup) {
         Some(text) => ReturnTo::parse(text, &settings.listed_origins())?,
         None => ReturnTo::front_page(),
     };
@@ -73,7 +74,7 @@ fn wish(settings: &Settings, visit: &Visit, ending: Ending) -> Result<Wish, Reas
     };
     let parameter = |name: &str| parameters.get(name).map(String::as_str);
     let demand = Demand::parse(parameter("acr_values"), parameter("max_age")).ok_or(Reason::QueryMalformed)?;
-    let told = if browser::is_script(&visit.request) { Told::ByUrl } else { Told::ByRedirect };
+    let told = if ending == Ending::Popup || browser::is_script(&visit.request) { Told::ByUrl } else { Told::ByRedirect };
     Ok(Wish { ending, provider: parameters.remove("provider"), return_to, another_account, demand, told })
 }
 
@@ -90,7 +91,7 @@ pub fn send(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, wish: Wi
         return step.after(events);
     };
     // Where the attempt's cookie may be set by any site, one could begin sign-ins, unseen, until those of our own pages are gone.
-    if (wish.ending == Ending::Token || is_posted(provider, wish.ending))
+    if (wish.ending != Ending::Session || is_posted(provider, wish.ending))
         && browser::is_foreign_and_unseen(&visit.request, &visit.origin, &settings.trusted_origins)
     {
         let detail = browser::evidence(&visit.request.headers, &visit.origin);
@@ -105,7 +106,13 @@ pub fn send(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, wish: Wi
             let begun = Event::SignInBegun { place: visit.place(), provider: provider.oidc.name.clone(), redirect_uri };
             events.push(begun);
             match wish.told {
-                Told::ByUrl => Step::answered(json_answer(&json!({ "authorize_url": url }), cookies), events),
+                Told::ByUrl => {
+                    let popup = settings.popup.as_ref().filter(|_| wish.ending == Ending::Popup);
+                    let member = popup.map_or("authorize_url", |popup| popup.url_member.as_str());
+                    let mut response = json_answer(&json!({ member: url }), cookies);
+                    visit.let_page_read(&settings, &mut response);
+                    Step::answered(response, events)
+                }
                 Told::ByRedirect => Step::redirected(redirect(302, &url, cookies), events),
             }
         }
@@ -117,13 +124,13 @@ pub fn send(gateway: &mut Gateway, world: &mut dyn World, visit: Visit, wish: Wi
 
 fn redirect_uri(visit: &Visit, provider: &ProviderSettings, ending: Ending) -> Option<String> {
     match ending {
-        Ending::Session => Some(format!("{}{}", visit.origin, provider.callback)),
+        Ending::Session | Ending::Popup => Some(format!("{}{}", visit.origin, provider.callback)),
         Ending::Token => provider.oidc.redirect_uri.as_ref().map(|url| url.as_str().to_owned()),
     }
 }
 
 fn is_posted(provider: &ProviderSettings, ending: Ending) -> bool {
-    ending == Ending::Session && provider.oidc.response_mode == ResponseMode::FormPost
+    ending != Ending::Token && provider.oidc.response_mode == ResponseMode::FormPost
 }
 
 fn prepare(
@@ -134,13 +141,18 @@ fn prepare(
     wish: &Wish,
 ) -> Result<(String, Vec<String>), NoRandomness> {
     let posted = is_posted(provider, wish.ending);
+    let cross_site = match wish.ending {
+        Ending::Session => false,
+        Ending::Token => !settings.trusted_origins.is_empty(),
+        Ending::Popup => popup::origin(settings, visit).is_some_and(|origin| *origin != visit.origin),
+    };
     let plan = Plan {
         ending: wish.ending,
         provider: provider.oidc.name.clone(),
         redirect_uri: redirect_uri.to_owned(),
         return_to: wish.return_to.as_str().to_owned(),
         demand: wish.demand.clone(),
-        cross_site: posted || wish.ending == Ending::Token && !settings.trusted_origins.is_empty(),
+        cross_site: posted || cross_site,
     };
     let attempt = Attempt::begin(world, visit.now, plan)?;
     let session = &settings.session;

@@ -5,6 +5,8 @@ use std::rc::Rc;
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::flow::authenticate::Verified;
 use crate::flow::event::Event;
+use crate::flow::first_visit::FirstVisit;
+use crate::flow::password::Checking;
 use crate::flow::visit::Visit;
 use crate::oidc::id_token::IdToken;
 use crate::oidc::token::TokenSet;
@@ -106,6 +108,10 @@ pub enum Pending {
     Verifying(SignIn, TokenSet),
     /// The ID token is good; the userinfo endpoint was asked for more claims.
     AskingUserinfo(SignIn, TokenSet, IdToken),
+    /// The ID token is good; the user service was asked about the person.
+    Visiting(Box<FirstVisit>),
+    /// The user service was asked about a name and a password.
+    CheckingPassword(Box<Checking>),
 }
 
 /// A question to a provider about a token.

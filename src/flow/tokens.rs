@@ -133,11 +133,24 @@ pub(super) fn with_new_tokens(
         // The ID token that is forwarded stays the old one, and nothing renews it.
         None => new.ends = session.tokens.id_token_end.map_or(new.ends, |end| new.ends.min(end)),
     }
+    keep_account(settings, session, &mut new);
     let sealed = new.write().len().saturating_mul(4).div_ceil(3).saturating_add(100);
     if sealed > cookie::LARGEST {
         return Err(Failure::new(Reason::SessionTooLarge, format!("about {sealed} bytes with its new tokens")));
     }
     Ok(new)
+}
+
+/// Who somebody is at the user service was settled when the session began: no ID token changes that.
+fn keep_account(settings: &Settings, before: &Session, new: &mut Session) {
+    let Some(accounts) = settings.accounts.as_ref().filter(|_| before.provider_subject.is_some()) else { return };
+    let claims = Rc::make_mut(&mut new.claims);
+    for name in accounts.mapping.claims.iter().map(|(name, _)| name.as_str()).chain(["sub"]) {
+        match before.claims.get(name) {
+            Some(value) => drop(claims.insert(name.to_owned(), value.clone())),
+            None => drop(claims.remove(name)),
+        }
+    }
 }
 
 /// Adds what a newer ID token says to what was known: who, and how that was proved, is as the newer one tells it.

@@ -21,6 +21,8 @@ pub struct Visit {
     pub origin: Origin,
     /// Whether keys were already fetched for the token that it brings.
     pub keys_refreshed: bool,
+    /// Whether it may be for a window that a page opened, which waits to be told what became of a sign-in.
+    pub in_popup: bool,
     /// The request's id, the same in pages, problems, audit lines and Envoy's access log.
     pub request_id: String,
 }

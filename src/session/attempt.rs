@@ -30,6 +30,10 @@ const MOST_DELETED: usize = 60;
 const ID_BYTES: usize = 6;
 const ID_LENGTH: usize = 8;
 
+/// Stands in the `state` of a popup's attempt, behind the id. It proves nothing: it says who is to be told that a sign-in failed
+/// whose attempt is gone.
+const OF_POPUP: &str = "popup.";
+
 /// What a sign-in is for. Each kind is sealed for a purpose of its own, so that neither can be finished as the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ending {
@@ -38,13 +42,18 @@ pub enum Ending {
     Session,
     /// The access token, for a page that keeps it itself.
     Token,
+    /// A session of ours, begun in a window that a page opened; the page is told.
+    Popup,
 }
 
 impl Ending {
+    const ALL: [Self; 3] = [Self::Session, Self::Token, Self::Popup];
+
     const fn purpose(self) -> Purpose {
         match self {
             Self::Session => Purpose::Attempt,
             Self::Token => Purpose::TokenAttempt,
+            Self::Popup => Purpose::PopupAttempt,
         }
     }
 }
@@ -70,7 +79,7 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attempt {
-    /// `state`: the attempt's id, a dot, 256 random bits.
+    /// `state`: the attempt's id, a dot, `popup.` for a popup, 256 random bits.
     #[serde(rename = "s")]
     pub state: Secret,
     /// `nonce`, to be found in the ID token.
@@ -109,8 +118,9 @@ impl Attempt {
     /// [`NoRandomness`].
     pub fn begin(world: &mut dyn World, now: Timestamp, plan: Plan) -> Result<Self, NoRandomness> {
         let id = random_text::<ID_BYTES>(world)?;
+        let mark = if plan.ending == Ending::Popup { OF_POPUP } else { "" };
         Ok(Self {
-            state: Secret::new(format!("{id}.{}", random_text::<32>(world)?)),
+            state: Secret::new(format!("{id}.{mark}{}", random_text::<32>(world)?)),
             nonce: Secret::new(random_text::<32>(world)?),
             code_verifier: Secret::new(random_text::<32>(world)?),
             provider: plan.provider,
@@ -146,7 +156,7 @@ impl Attempt {
         let mut cookies = vec![set(&cookie_name(settings, self.id()), &sealed, attributes)];
         let (mut alive, mut over) = (Vec::new(), BTreeSet::new());
         for (position, (id, value)) in cookies_of(settings, came).enumerate() {
-            let attempt = if position < MOST_COOKIES_LOOKED_AT { open_any(sealer, value) } else { None };
+            let attempt = if position < MOST_COOKIES_LOOKED_AT { open_any(sealer, value, &Ending::ALL) } else { None };
             match attempt.filter(|attempt| self.created.since(attempt.created) < timeout) {
                 Some(attempt) => alive.push((attempt.created, id)),
                 None => drop(over.insert(id)),
@@ -160,8 +170,8 @@ impl Attempt {
         Ok(cookies)
     }
 
-    /// Finds the attempt that a callback's `state` belongs to: its cookie must have come, opened, hold that very `state`, and
-    /// be young enough (RFC 6749, section 10.12).
+    /// Finds the attempt that a callback's `state` belongs to: its cookie must have come, opened as one of these kinds, hold
+    /// that very `state`, and be young enough (RFC 6749, section 10.12).
     ///
     /// # Errors
     /// [`Reason::StateMissing`], [`Reason::AttemptMissing`], [`Reason::StateMismatch`], [`Reason::AttemptExpired`].
@@ -172,7 +182,7 @@ impl Attempt {
         came: &Headers,
         state: &str,
         now: Timestamp,
-        ending: Ending,
+        endings: &[Ending],
     ) -> Result<Self, Reason> {
         if state.is_empty() {
             return Err(Reason::StateMissing);
@@ -180,7 +190,7 @@ impl Attempt {
         let id = id_of(state).ok_or(Reason::AttemptMissing)?;
         let mut candidates = cookies_of(settings, came).filter(|(other, _)| *other == id);
         let (_, value) = candidates.next().ok_or(Reason::AttemptMissing)?;
-        let attempt = open(sealer, value, ending).ok_or(Reason::AttemptMissing)?;
+        let attempt = open_any(sealer, value, endings).ok_or(Reason::AttemptMissing)?;
         if attempt.state != Secret::new(state) {
             return Err(Reason::StateMismatch);
         }
@@ -225,6 +235,11 @@ pub fn forget_named(settings: &CookieSettings, state: &str) -> Option<String> {
     id_of(state).map(|id| delete(&cookie_name(settings, id), "/", SameSite::Lax))
 }
 
+/// Whether a callback's `state` is like one that a popup's sign-in began with. Anybody can write one.
+pub fn is_like_a_popups(state: &str) -> bool {
+    id_of(state).is_some() && state.split_once('.').is_some_and(|(_, rest)| rest.starts_with(OF_POPUP))
+}
+
 fn cookie_name(settings: &CookieSettings, id: &str) -> String {
     format!("{}{id}", settings.attempt_prefix)
 }
@@ -241,8 +256,8 @@ fn open(sealer: &Sealer, value: &[u8], ending: Ending) -> Option<Attempt> {
     Some(Attempt { ending, ..attempt })
 }
 
-fn open_any(sealer: &Sealer, value: &[u8]) -> Option<Attempt> {
-    open(sealer, value, Ending::Session).or_else(|| open(sealer, value, Ending::Token))
+fn open_any(sealer: &Sealer, value: &[u8], endings: &[Ending]) -> Option<Attempt> {
+    endings.iter().find_map(|ending| open(sealer, value, *ending))
 }
 
 fn id_of(state: &str) -> Option<&str> {

@@ -29,9 +29,12 @@ pub struct Session {
     /// The configured provider's name. Its issuer is part of the fingerprint.
     #[serde(rename = "p")]
     pub provider: String,
-    /// `sub` of the ID token.
+    /// `sub` of the ID token, or the user service's own.
     #[serde(rename = "s")]
     pub subject: String,
+    /// `sub` of the ID token, where the subject is the user service's.
+    #[serde(rename = "pu", default, skip_serializing_if = "Option::is_none")]
+    pub provider_subject: Option<String>,
     /// `sid` of the ID token: the provider's own session.
     #[serde(rename = "ps", default, skip_serializing_if = "Option::is_none")]
     pub provider_session: Option<String>,
@@ -154,6 +157,8 @@ pub struct NewSession {
     pub provider: String,
     /// `sub`.
     pub subject: String,
+    /// The provider's `sub`, where that is another.
+    pub provider_subject: Option<String>,
     /// `sid`.
     pub provider_session: Option<String>,
     /// `auth_time`.
@@ -186,6 +191,7 @@ impl Session {
             id,
             provider: new.provider,
             subject: new.subject,
+            provider_subject: new.provider_subject,
             provider_session: new.provider_session,
             auth_time: new.auth_time,
             created: now,
@@ -240,6 +246,11 @@ impl Session {
         Self { renewed, ..self }
     }
 
+    /// What the provider calls whom it speaks for.
+    pub fn subject_at_provider(&self) -> &str {
+        self.provider_subject.as_ref().unwrap_or(&self.subject)
+    }
+
     /// Who it speaks for.
     pub fn principal(&self, lifetimes: Lifetimes) -> Principal {
         Principal {
@@ -268,6 +279,7 @@ pub(crate) mod tests {
         NewSession {
             provider: "demo".into(),
             subject: "alice".into(),
+            provider_subject: None,
             provider_session: Some("s1".into()),
             auth_time: Some(1),
             claims: serde_json::json!({"sub": "alice", "groups": ["staff"]}).as_object().unwrap().clone(),

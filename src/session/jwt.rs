@@ -160,6 +160,7 @@ impl JwtSettings {
         let new = NewSession {
             provider,
             subject,
+            provider_subject: None,
             provider_session: None,
             auth_time: None,
             claims: kept,

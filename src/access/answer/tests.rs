@@ -13,6 +13,7 @@ fn context(page: bool, help: &Help) -> Context<'_> {
         cookie_name: "__Host-accredit",
         help,
         visitor: None,
+        opener: None,
         bearer: BearerChallenge::NotAccepted,
         demand: &NOTHING,
     }

@@ -135,7 +135,12 @@ fn no_document_that_is_made_up_replaces_what_is_known() {
         for reply in &replies {
             worker.arrived(&metadata, reply);
         }
-        let mut stage = Stage { worker, provider: super::stage::Provider::new(), browser: Browser::default() };
+        let mut stage = Stage {
+            worker,
+            provider: super::stage::Provider::new(),
+            browser: Browser::default(),
+            users: super::stage::UserService::new(),
+        };
         let right = stage.provider.answer(&metadata.call, BEGINNING);
         stage.worker.arrived(&metadata, &right);
         let keys = stage.worker.keep_up_for(&mut stage.provider, std::time::Duration::from_secs(1));

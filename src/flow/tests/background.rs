@@ -29,7 +29,7 @@ fn two_workers_of_one_process_fetch_everything_once() {
         assert_eq!(status(&worker.begin(browser.navigate("/page"))), 302);
     }
     // What one worker's browser began, the other finishes.
-    let mut stage = Stage { worker: one, provider, browser };
+    let mut stage = Stage { worker: one, provider, browser, users: super::stage::UserService::new() };
     let callback = stage.as_far_as_the_provider("/page");
     stage.worker = two;
     assert_eq!(status(&stage.navigate(&callback)), 303);

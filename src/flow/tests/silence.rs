@@ -76,6 +76,7 @@ impl Record {
 pub(super) fn visit(worker: &Worker, headers: Headers) -> Visit {
     Visit {
         keys_refreshed: false,
+        in_popup: false,
         body: Body::Unread,
         now: worker.world.now,
         patience: worker.world.now,

@@ -20,6 +20,7 @@ use crate::words::world::testing::Still;
 
 pub(super) use super::browser::Browser;
 pub(super) use super::provider::Provider;
+pub(super) use super::user_service::UserService;
 
 /// When every journey begins.
 pub(super) const BEGINNING: Timestamp = Timestamp::from_seconds(1_750_000_000);
@@ -151,12 +152,13 @@ pub(super) struct Stage {
     pub(super) worker: Worker,
     pub(super) provider: Provider,
     pub(super) browser: Browser,
+    pub(super) users: UserService,
 }
 
 impl Stage {
     /// Nothing is known yet.
     pub(super) fn new(document: &Value) -> Self {
-        Self { worker: Worker::new(document), provider: Provider::new(), browser: Browser::default() }
+        Self { worker: Worker::new(document), provider: Provider::new(), browser: Browser::default(), users: UserService::new() }
     }
 
     /// The provider's metadata and keys are known.
@@ -179,7 +181,10 @@ impl Stage {
         let next = match decision {
             Decision::Forward(_) | Decision::Respond(_) => return Step { decision, events, note },
             Decision::Call(call, pending) => {
-                let reply = self.provider.answer(&call, self.worker.world.now);
+                let reply = match call.cluster.as_str() {
+                    "users" | "mail" => self.users.answer(&call),
+                    _ => self.provider.answer(&call, self.worker.world.now),
+                };
                 self.worker.resume(*pending, News::Reply(reply))
             }
             Decision::ReadBody { limit, pending } => {

@@ -33,7 +33,15 @@ impl Desk {
     }
 
     fn find(&self, jar: &str, state: &str, seconds: u64) -> Result<Attempt, Reason> {
-        Attempt::find(&self.sealer, &self.settings, TIMEOUT, &came(jar), state, Timestamp::from_seconds(seconds), Ending::Session)
+        Attempt::find(
+            &self.sealer,
+            &self.settings,
+            TIMEOUT,
+            &came(jar),
+            state,
+            Timestamp::from_seconds(seconds),
+            &[Ending::Session],
+        )
     }
 
     fn newest(&self, jar: &str, seconds: u64) -> Result<Attempt, Reason> {
@@ -88,6 +96,26 @@ fn an_attempt_for_a_token_cannot_be_finished_as_one_for_a_session_nor_the_other_
     let (_, cookies) = desk.begin(0, "");
     assert!(cookies[0].contains("; SameSite=Lax; Secure"), "{}", cookies[0]);
     assert_eq!(desk.newest(pair(&cookies[0]), 1), Err(Reason::AttemptMissing));
+}
+
+#[test]
+fn an_attempt_opens_only_as_what_it_was_begun_for() {
+    let endings = [Ending::Session, Ending::Token, Ending::Popup];
+    for begun in endings {
+        let mut desk = Desk::new();
+        let (attempt, cookies) = desk.begin_for(begun, Timestamp::from_seconds(0), "");
+        assert_eq!(is_like_a_popups(attempt.state.expose()), begun == Ending::Popup);
+        for finished in endings {
+            let (came, state, now) = (came(pair(&cookies[0])), attempt.state.expose(), Timestamp::from_seconds(1));
+            let found = Attempt::find(&desk.sealer, &desk.settings, TIMEOUT, &came, state, now, &[finished]);
+            assert_eq!(found.is_ok(), begun == finished, "{begun:?} as {finished:?}");
+            let newest = Attempt::newest(&desk.sealer, &desk.settings, TIMEOUT, &came, now, finished);
+            assert_eq!(newest.is_ok(), begun == finished, "{begun:?} as {finished:?}");
+        }
+        // It counts among those under way, whichever is begun next.
+        let (_, set) = desk.begin(1, pair(&cookies[0]));
+        assert_eq!(set.len(), 1);
+    }
 }
 
 #[test]

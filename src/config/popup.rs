@@ -1,0 +1,63 @@
+//! A sign-in in a window that a page opened: which page is told how it ended, and in which words.
+
+use serde_json::Value;
+
+use crate::accounts::template::Gap;
+use crate::config::Refusal;
+use crate::config::origins::origin;
+use crate::config::password::delivery;
+use crate::config::place::shape;
+use crate::config::settings::Delivery;
+use crate::session::jwt::JwtSettings;
+use crate::words::url::Origin;
+
+shape! {
+    /// As an operator writes it.
+    #[derive(Debug, Default)]
+    #[allow(missing_docs, reason = "see the configuration reference")]
+    pub struct PopupShape {
+        pub origin: Option<String>,
+        pub url_member: Option<String>,
+        pub answer: Option<Value>,
+        pub cookie: Option<bool>,
+    }
+}
+
+/// How a sign-in in a popup begins and ends.
+#[derive(Debug)]
+pub struct Popup {
+    /// The origin of the only page that is told; otherwise that of the gateway that was asked.
+    pub origin: Option<Origin>,
+    /// The member that the provider's address is told in.
+    pub url_member: String,
+    /// How the page is told of the session.
+    pub delivery: Delivery,
+}
+
+/// What holds for popups, where the endpoint is there that begins them.
+pub(super) fn popup(
+    shape: Option<PopupShape>,
+    has_endpoint: bool,
+    listed: &[Origin],
+    jwt: Option<&JwtSettings>,
+) -> Result<Option<Popup>, Refusal> {
+    if !has_endpoint {
+        return match shape {
+            None => Ok(None),
+            Some(_) => Err(Refusal::new(
+                "endpoints.popup",
+                "expected a path, because popup is of no use alone, found none; write /api/popup, or remove popup",
+            )),
+        };
+    }
+    let shape = shape.unwrap_or_default();
+    let url_member = shape.url_member.unwrap_or_else(|| "authorize_url".to_owned());
+    let told = shape.origin.map(|text| origin("popup.origin", &text)).transpose()?;
+    if told.as_ref().is_some_and(|told| !listed.contains(told)) {
+        return Err(Refusal::new("popup.origin", "expected one of the origins or trusted_origins, found another; list it there"));
+    }
+    let delivery = delivery("popup", shape.answer.as_ref(), shape.cookie, jwt, |gap| {
+        matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::User(_) | Gap::Claim(_))
+    })?;
+    Ok(Some(Popup { origin: told, url_member, delivery }))
+}

@@ -1,0 +1,74 @@
+//! A user service and a mail service made of values.
+
+use serde_json::{Value, json};
+
+use crate::oidc::testing::{json_reply, reply};
+use crate::words::message::{HttpCall, Reply};
+
+/// People with passwords, and what was asked.
+pub(super) struct UserService {
+    /// Users, with `email`, `password`, and what else is known.
+    pub(super) people: Vec<Value>,
+    /// What calls are answered with instead, by cluster and path's beginning.
+    pub(super) instead: Vec<(&'static str, Reply)>,
+    /// Method, cluster with path, body: of each call.
+    pub(super) asked: Vec<(String, String, String)>,
+    /// Somebody else creates the user just before us.
+    pub(super) another_is_faster: bool,
+}
+
+impl UserService {
+    pub(super) fn new() -> Self {
+        let alice =
+            json!({"id": 17, "email": "alice@example.com", "password": "right", "profile": {"role": "admin"}, "hash": "$2b$"});
+        Self { people: vec![alice], instead: Vec::new(), asked: Vec::new(), another_is_faster: false }
+    }
+
+    /// What was asked, in the order of asking: `POST users/api/users/verify`.
+    pub(super) fn calls(&self) -> Vec<String> {
+        self.asked.iter().map(|(method, path, _)| format!("{method} {path}")).collect()
+    }
+
+    pub(super) fn answer(&mut self, call: &HttpCall) -> Reply {
+        let at = format!("{}{}", call.cluster, call.path);
+        self.asked.push((call.method.to_owned(), at.clone(), call.body.to_string()));
+        assert_eq!(call.headers.iter().any(|(name, _)| name == "content-type"), !call.body.is_empty());
+        if let Some((_, instead)) = self.instead.iter().find(|(beginning, _)| at.starts_with(beginning)) {
+            return instead.clone();
+        }
+        let body: Value = serde_json::from_str(&call.body).unwrap_or_default();
+        let (method, path) = (call.method, at.as_str());
+        match (method, path) {
+            ("POST", "users/api/users/verify") => match self.person(&body["email"]) {
+                None => json_reply(404, &json!({"error": "unknown"})),
+                Some(person) if person["password"] == body["password"] => json_reply(200, &person),
+                Some(_) => json_reply(401, &json!({"error": "wrong"})),
+            },
+            ("POST", "users/api/users") => {
+                if std::mem::take(&mut self.another_is_faster) {
+                    self.create(json!({"email": body["email"], "firstName": "Quick"}));
+                }
+                if self.person(&body["email"]).is_some() {
+                    return json_reply(409, &json!({}));
+                }
+                json_reply(201, &self.create(body))
+            }
+            ("POST", "mail/api/mail/send-welcome") => reply(202, &[], b""),
+            ("GET", path) => {
+                let email = path.strip_prefix("users/api/users/email/").unwrap().replace("%40", "@");
+                self.person(&json!(email)).map_or_else(|| json_reply(404, &json!({})), |person| json_reply(200, &person))
+            }
+            other => panic!("nobody should ask for {other:?}"),
+        }
+    }
+
+    fn person(&self, email: &Value) -> Option<Value> {
+        self.people.iter().find(|person| person["email"] == *email).cloned()
+    }
+
+    fn create(&mut self, mut person: Value) -> Value {
+        person["id"] = json!(100 + self.people.len());
+        self.people.push(person.clone());
+        person
+    }
+}
