@@ -103,6 +103,23 @@ fn a_patient_guesser_gets_about_six_hundred_answers_a_day_for_one_account() {
 }
 
 #[test]
+fn one_address_that_tries_other_accounts_each_time_gets_4800_answers_a_day_at_most() {
+    for guesses in [10, 49, 50, 51, 52, 55, 60, 1_000_000] {
+        let (mut world, mut now, mut asked) = (Still::default(), 0, 0_u64);
+        while now < 24 * 60 * MINUTE {
+            match fails(&mut world, now, &asked.to_string(), Some("192.0.2.1:1")) {
+                Err(seconds) => now += seconds * 1_000,
+                Ok(()) => {
+                    asked += 1;
+                    now += if asked.is_multiple_of(guesses) { 15 * MINUTE } else { 0 };
+                }
+            }
+        }
+        assert!(asked <= 4_800, "{guesses}: {asked}");
+    }
+}
+
+#[test]
 fn spelling_an_account_in_other_ways_gives_no_further_guesses() {
     let mut world = Still::default();
     for spelling in ["zoë@example.com", "Zoë@example.com", " ZOË@EXAMPLE.COM", "zoË@example.com\t\r\n", "\u{a0}zoë@Example.com "]
