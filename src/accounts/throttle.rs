@@ -58,7 +58,7 @@ pub struct Counted {
 }
 
 /// One count of an attempt, and what it takes to undo it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Mark {
     before: Entry,
     after: Entry,
@@ -159,8 +159,8 @@ impl Throttle {
 impl Table<'_> {
     /// How long a name has to wait.
     fn rest(&self, world: &dyn World, name: u128) -> Duration {
-        let (entries, _) = self.read(world, name);
-        entries.iter().find(|entry| entry.name == name).map_or(Duration::ZERO, |entry| self.rest_of(entry))
+        let mut place = world.shared(&self.key(name)).map(|shared| shared.value).unwrap_or_default();
+        self.find(&mut place, name).map_or(Duration::ZERO, |(_, entry)| self.rest_of(&entry))
     }
 
     /// Zero when it need not wait. A wait is never longer than the time for which failures are remembered.
@@ -177,29 +177,24 @@ impl Table<'_> {
     /// # Errors
     /// How long a failure has to wait before it can be counted, because others were meanwhile; then nothing is changed.
     fn change(&self, world: &mut dyn World, name: u128, change: &Change<'_>) -> Result<Mark, Duration> {
-        let none = Entry { name, begun: self.now, last: self.now, failures: 0 };
-        let mut mark = Mark { before: none, after: none };
+        let key = self.key(name);
+        let mut mark = Mark::default();
         for left in (0..TRIES).rev() {
-            let (mut entries, version) = self.read(world, name);
-            // Its own entry; else one that is empty, or has ended; else the one with the fewest failures, or the oldest of these. So a
-            // flood of names that fail once each pushes out its own kind only.
-            let Some(entry) = entries.iter_mut().min_by_key(|entry| (entry.name != name, entry.failures, entry.last)) else {
-                break;
+            let (mut place, version) = match world.shared(&key) {
+                Some(shared) => (shared.value, shared.version),
+                None => (Vec::new(), Version::Any),
             };
-            mark.before = if entry.name == name && entry.failures > 0 { *entry } else { none };
-            mark.after = self.after(&mark.before, change)?;
-            if mark.after == mark.before {
+            let Some((bytes, before)) = self.find(&mut place, name) else { break };
+            let after = self.after(&before, change)?;
+            mark = Mark { before, after };
+            if after == before {
                 break;
             }
-            *entry = mark.after;
-            let mut value = Vec::with_capacity(NAMES.saturating_mul(ENTRY_BYTES));
-            for entry in entries {
-                value.extend_from_slice(&entry.name.to_le_bytes());
-                value.extend_from_slice(&entry.begun.millis().to_le_bytes());
-                value.extend_from_slice(&entry.last.millis().to_le_bytes());
-                value.extend_from_slice(&entry.failures.to_le_bytes());
-            }
-            if world.share(&self.key(name), &value, if left == 0 { Version::Any } else { version }).is_ok() {
+            let (name, begun, last) = (after.name.to_le_bytes(), after.begun.millis(), after.last.millis());
+            let failures = after.failures.to_le_bytes();
+            *bytes =
+                [name.as_slice(), &begun.to_le_bytes(), &last.to_le_bytes(), &failures].concat().try_into().unwrap_or(*bytes);
+            if world.share(&key, &place, if left == 0 { Version::Any } else { version }).is_ok() {
                 break;
             }
         }
@@ -231,19 +226,25 @@ impl Table<'_> {
         key
     }
 
-    /// The entries of the place where a name stands. Those that do not count any more are empty, and so is what cannot be read.
-    fn read(&self, world: &dyn World, name: u128) -> ([Entry; NAMES], Version) {
-        let mut entries = [Entry::default(); NAMES];
-        let Some(shared) = world.shared(&self.key(name)) else { return (entries, Version::Any) };
-        for (entry, bytes) in entries.iter_mut().zip(shared.value.as_chunks().0) {
-            *entry = parsed(bytes).unwrap_or_default();
-            // A time that is yet to come was written before the clock was put back. It counts while it is near, so that a clock
-            // that trembles forgets nothing; one that is far would lock somebody out until then.
-            if self.now.since(entry.last).max(entry.last.since(self.now)) >= self.limit.window {
-                entry.failures = 0;
-            }
+    /// Where a name stands in its place, or is to stand: its own entry; else one that is empty, has ended or cannot be read; else the
+    /// one with the fewest failures, or the oldest of these. So a flood of names that fail once each pushes out its own kind only.
+    fn find<'a>(&self, place: &'a mut Vec<u8>, name: u128) -> Option<(&'a mut [u8; ENTRY_BYTES], Entry)> {
+        place.resize(NAMES.saturating_mul(ENTRY_BYTES), 0);
+        let entries = place.as_chunks_mut().0.iter_mut().map(|bytes| (self.counting(bytes), bytes));
+        let (entry, bytes) = entries.min_by_key(|(entry, _)| (entry.name != name, entry.failures, entry.last))?;
+        let none = Entry { name, begun: self.now, last: self.now, failures: 0 };
+        Some((bytes, if entry.name == name && entry.failures > 0 { entry } else { none }))
+    }
+
+    /// An entry, without its failures if they do not count any more.
+    fn counting(&self, bytes: &[u8; ENTRY_BYTES]) -> Entry {
+        let mut entry = parsed(bytes).unwrap_or_default();
+        // A time that is yet to come was written before the clock was put back. It counts while it is near, so that a clock that
+        // trembles forgets nothing; one that is far would lock somebody out until then.
+        if self.now.since(entry.last).max(entry.last.since(self.now)) >= self.limit.window {
+            entry.failures = 0;
         }
-        (entries, shared.version)
+        entry
     }
 }
 
@@ -274,6 +275,7 @@ fn seed(world: &mut dyn World) -> Option<[u8; 16]> {
     None
 }
 
+/// A name, keyed. (Inlined, its rounds would stand in the module twice.)
 #[inline(never)]
 fn name(seed: &[u8; 16], text: &[u8]) -> u128 {
     let mut hasher = SipHasher24::new_with_key(seed);

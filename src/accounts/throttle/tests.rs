@@ -164,8 +164,9 @@ fn in_a_full_place_the_ended_make_room_first_then_the_fewest_failures_then_the_o
     let (mut world, limits) = (Still::default(), throttle());
     let table = |millis| Table { kind: "account/", limit: &limits.account, now: at(millis) };
     let names = |world: &Still, millis| {
-        let (entries, _) = table(millis).read(world, 7);
-        let mut names: Vec<_> = entries.iter().filter(|entry| entry.failures > 0).map(|entry| entry.name / 0x1_0000).collect();
+        let place = &memory(world)["accredit/1/failures/account/70"];
+        let entries = place.as_chunks().0.iter().map(|bytes| table(millis).counting(bytes));
+        let mut names: Vec<_> = entries.filter(|entry| entry.failures > 0).map(|entry| entry.name / 0x1_0000).collect();
         names.sort_unstable();
         names
     };
