@@ -21,6 +21,12 @@ function person(name, login, groups) {
   return { password: `${login}-password`, claims };
 }
 
+/** Of the scenario password-and-popup: names in two parts, and carol, whom the user service does not know until she comes. */
+export const VISITORS = Object.fromEntries(Object.entries({ ...USERS, carol: person('Carol Clark', 'carol', ['staff']) }).map(([login, { password, claims }]) => {
+  const [given_name, family_name] = claims.name.split(' ');
+  return [login, { password, claims: { ...claims, given_name, family_name } }];
+}));
+
 /** The client that envoy/bff.yaml signs in as. */
 export const demoClient = (secret, origin = 'http://localhost:10000') => ({
   client_id: 'accredit-demo',
@@ -32,6 +38,14 @@ export const demoClient = (secret, origin = 'http://localhost:10000') => ({
 
 /** The client that envoy/google-session.yaml signs in as. */
 export const googleClient = (secret, origin = 'http://localhost:10000') => ({ ...demoClient(secret, origin), redirect_uris: [`${origin}/auth/callback`] });
+
+/** The client that envoy/password-and-popup.yaml signs in as: the code comes back in a popup. */
+export const popupClient = (secret, origin = 'http://localhost:10000') => ({
+  ...demoClient(secret, origin),
+  redirect_uris: [`${origin}/api/auth/google/callback`],
+  post_logout_redirect_uris: [],
+  grant_types: ['authorization_code'],
+});
 
 /** The client that envoy/spa-tokens.yaml signs in as: the code goes to a page of the front end. */
 export const spaClient = (secret, front = 'http://localhost:9200') => ({
@@ -67,7 +81,7 @@ export async function startProvider({ port = 9000, host = '127.0.0.1', issuer, c
     clients,
     jwks: { keys: [signingKey()] },
     cookies: { keys: [randomBytes(32).toString('base64url')] },
-    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'picture', 'preferred_username'], groups: ['groups'] },
+    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'given_name', 'family_name', 'picture', 'preferred_username'], groups: ['groups'] },
     // Claims of the asked scopes go into the ID token, as with most providers in use; the default leaves them to the userinfo endpoint.
     conformIdTokenClaims: false,
     findAccount: (_, login) => users[login] && { accountId: login, claims: () => ({ sub: login, ...users[login].claims }) },
@@ -129,17 +143,18 @@ function interactions(provider, users) {
       ctx.redirect(await provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: false }));
       ctx.status = 303;
     };
-    const { params } = await provider.interactionDetails(ctx.req, ctx.res);
+    const { params, prompt } = await provider.interactionDetails(ctx.req, ctx.res);
     ctx.set('cache-control', 'no-store');
 
     if (ctx.method === 'GET') {
-      ctx.body = loginPage(params);
+      ctx.body = loginPage(users, params);
     } else if (ctx.method === 'POST') {
       const { action, login, password } = Object.fromEntries(await form(ctx.req));
       const user = Object.hasOwn(users, login) && users[login];
       if (action === 'cancel') await finish({ error: 'access_denied', error_description: 'The sign-in was cancelled' });
-      else if (user && user.password === password) await finish({ login: { accountId: login } });
-      else { ctx.status = 401; ctx.body = loginPage(params, login); }
+      // Who signs in has chosen an account, too: else select_account would ask again.
+      else if (user && user.password === password) await finish({ [prompt.name]: {}, login: { accountId: login } });
+      else { ctx.status = 401; ctx.body = loginPage(users, params, login); }
     } else {
       ctx.status = 405;
     }
@@ -155,7 +170,7 @@ async function form(request) {
   return new URLSearchParams(body);
 }
 
-const loginPage = (params, refused) => page({
+const loginPage = (users, params, refused) => page({
   title: 'Sign in',
   body: html`<h1>Sign in</h1><p class="lead">to continue to <b>${params.client_id}</b></p>
     <form class="card" method="post">
@@ -165,7 +180,7 @@ const loginPage = (params, refused) => page({
       <p class="row"><button name="action" value="login">Sign in</button>
         <button class="quiet" name="action" value="cancel" formnovalidate>Cancel</button></p>
     </form>
-    <small>This is the demo's own provider. Users: ${Object.entries(USERS).map(([login, { password }], index) =>
+    <small>This is the demo's own provider. Users: ${Object.entries(users).map(([login, { password }], index) =>
       html`${index ? ', ' : ''}<b>${login}</b> with <b>${password}</b>`)}.</small>`,
 });
 

@@ -1,21 +1,28 @@
 // Runs the demo: an Envoy with the filter, a provider and an application, until Ctrl-C. `ENVOY=/path/to/envoy node run.mjs [SCENARIO]`
 //
-// Provider and application live in this process; Envoy is its only child. However this ends, Envoy ends first: by Ctrl-C, SIGTERM, a closed
+// Provider, application and the other services live in this process; Envoy is its only child. However this ends, Envoy ends first: by Ctrl-C, SIGTERM, a closed
 // terminal or a fault. And when Envoy ends, this does, with the end of Envoy's log.
 import { spawn } from 'node:child_process';
-import { createHmac, randomBytes } from 'node:crypto';
-import { createWriteStream, mkdirSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { createWriteStream, mkdirSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { startApp } from './app.mjs';
 import { startFront } from './front.mjs';
-import { demoClient, googleClient, jwtAccessTokens, spaClient, startProvider, USERS } from './provider.mjs';
+import { startMail } from './mail.mjs';
+import { startPasswordFront } from './password-front.mjs';
+import { demoClient, googleClient, jwtAccessTokens, popupClient, spaClient, startProvider, USERS, VISITORS } from './provider.mjs';
+import { startUsers } from './users.mjs';
 
 const GATEWAY = 'http://localhost:10000';
 const ADMIN = 'http://127.0.0.1:9901';
 const FRONT = 'http://localhost:9200';
+const USER_SERVICE = 'http://127.0.0.1:9300';
+const MAIL_SERVICE = 'http://127.0.0.1:9301';
+const MAIL = 'target/demo/mail';
+const ALICE = '{"username":"alice","password":"alice-password"}';
 const PORTS = { gateway: 10000, 'Envoy admin': 9901, provider: 9000, application: 9100 };
 
 // config: Envoy's file · provider: what the provider is started with, given the secrets
@@ -39,8 +46,8 @@ const SCENARIOS = {
     about: 'a front end on another origin, which keeps its own token and sends it with every call',
     config: 'envoy/spa-tokens.yaml',
     provider: ({ OIDC_CLIENT_SECRET }) => ({ clients: [spaClient(OIDC_CLIENT_SECRET, FRONT)], configuration: jwtAccessTokens() }),
-    start: [() => startFront({ port: Number(new URL(FRONT).port), gateway: GATEWAY })],
-    ports: { 'front end': Number(new URL(FRONT).port) },
+    start: [() => startFront({ port: portOf(FRONT), gateway: GATEWAY })],
+    ports: { 'front end': portOf(FRONT) },
     toTry: [
       [FRONT, 'in a browser: call the API, sign in as alice, call it again; then as bob, in a private window'],
       [`curl -i ${GATEWAY}/api/chat`, '401 and a challenge: only a token will do'],
@@ -62,24 +69,43 @@ const SCENARIOS = {
       [`curl -i -H 'Cookie: access_token=forged' ${GATEWAY}/`, 'on a public page a forged session is nobody'],
     ],
   },
-  'login-microservices': {
-    about: 'microservices behind bearer tokens, which a login service signs; there is no provider',
-    config: 'envoy/login-microservices.yaml',
-    toTry: ({ SESSION_JWT_SECRET }) => [
+  'password-and-popup': {
+    about: 'a front end whose login form posts JSON, and whose other button opens the provider in a popup',
+    config: 'envoy/password-and-popup.yaml',
+    provider: ({ OIDC_CLIENT_SECRET }) => ({ clients: [popupClient(OIDC_CLIENT_SECRET, GATEWAY)], users: VISITORS }),
+    start: [
+      () => startUsers({ port: portOf(USER_SERVICE) }),
+      () => startMail({ port: portOf(MAIL_SERVICE), maildir: `${root}${MAIL}`, smtp: process.env.SMTP_URL }),
+      () => startPasswordFront({ port: portOf(FRONT), gateway: GATEWAY }),
+    ],
+    ports: { 'front end': portOf(FRONT), 'user service': portOf(USER_SERVICE), 'mail service': portOf(MAIL_SERVICE) },
+    toTry: [
+      [FRONT, 'in a browser: sign in as alice@example.com by the form, or as carol in the popup, who is new'],
+      [`curl -i -H 'Content-Type: application/json' -d '{"email":"bob@example.com","password":"bob-password"}' ${GATEWAY}/api/auth/login`, ''],
       [`curl -i ${GATEWAY}/api/headers`, '401 token_missing'],
-      [`TOKEN=${sign({ sub: 'u-17', role: 'admin' }, SESSION_JWT_SECRET)}`, ''],
+      [`curl -i ${GATEWAY}/api/auth/google/url`, 'where the front end sends the popup, and the cookie of that sign-in'],
+      [`curl -s ${USER_SERVICE}/api/users/email/carol@example.com`, '404, until carol has been here'],
+      [`cat ${MAIL}/new/*`, 'the letter that she got (SMTP_URL=… sends it instead)'],
+      [`curl -s '${ADMIN}/stats?filter=accredit'`, 'what the filter has counted'],
+    ],
+  },
+  'login-microservices': {
+    about: 'microservices behind bearer tokens, and the login that gives them out; there is no provider',
+    config: 'envoy/login-microservices.yaml',
+    start: [() => startUsers({ port: portOf(USER_SERVICE) })],
+    ports: { 'user service': portOf(USER_SERVICE) },
+    toTry: [
+      [`curl -i ${GATEWAY}/api/headers`, '401 token_missing'],
+      [`curl -i -H 'Content-Type: application/json' -d '${ALICE}' ${GATEWAY}/login`, ''],
+      [`TOKEN=$(curl -s -H 'Content-Type: application/json' -d '${ALICE}' ${GATEWAY}/login | sed 's/.*"access_token": *"\\([^"]*\\)".*/\\1/')`, ''],
       [`curl -i -H "Authorization: Bearer $TOKEN" ${GATEWAY}/api/headers`, 'what a service is told about who asks'],
+      [`curl -i -H "Authorization: Bearer $TOKEN" ${GATEWAY}/api/admin`, '404 of the application for alice; 403 for bob (bob-password)'],
+      [`curl -i -H 'Authorization: Bearer x' ${GATEWAY}/api/headers`, '401 token_invalid'],
     ],
   },
 };
 
-/** What a login service answers: a JWT (HS256) for an hour. */
-function sign(claims, secret) {
-  const now = Math.floor(Date.now() / 1000);
-  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
-  const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ ...claims, iat: now, exp: now + 3600 })}`;
-  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
-}
+function portOf(url) { return Number(new URL(url).port); }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const name = process.argv[2] ?? 'bff';
@@ -92,7 +118,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => s
 process.on('uncaughtException', (error) => { console.error(error); stop(1); });
 
 await portsAreFree();
-const provider = scenario.provider && await startProvider({ port: PORTS.provider, ...scenario.provider(secrets) });
+rmSync(`${root}${MAIL}`, { recursive: true, force: true }); // letters of an earlier run
+const atProvider = scenario.provider?.(secrets);
+const provider = atProvider && await startProvider({ port: PORTS.provider, ...atProvider });
 if (provider) running.push(provider.close);
 const app = await startApp({ port: PORTS.application, ...scenario.application });
 running.push(app.close);
@@ -101,7 +129,7 @@ const envoy = startEnvoy();
 running.push(envoy.close);
 await ready();
 
-const toTry = typeof scenario.toTry === 'function' ? scenario.toTry(secrets) : scenario.toTry;
+const { toTry } = scenario;
 const column = Math.max(...toTry.map(([what, why]) => (why ? what.length : 0)));
 console.log(`
   Accredit, scenario ${name}: ${scenario.about}
@@ -117,7 +145,7 @@ ${provider ? people() : ''}  Envoy admin  ${ADMIN}
 `);
 
 function people() {
-  const users = Object.entries(USERS).map(([login, user]) => `${login} / ${user.password} (${user.claims.groups.join(', ')})`);
+  const users = Object.entries(atProvider.users ?? USERS).map(([login, user]) => `${login} / ${user.password} (${user.claims.groups.join(', ')})`);
   return `  Users        ${users.join('\n               ')}
   Provider     ${provider.issuer}
 `;

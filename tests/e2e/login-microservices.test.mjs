@@ -1,4 +1,5 @@
-// System C as shipped, without its login: tokens that another service signs are verified here, and microservices are told who is asking.
+// System C as shipped: tokens are verified here, those of another service with the key too, and microservices are told who is asking. Its login is in
+// postman.test.mjs.
 //
 // envoy/login-microservices.yaml with nothing changed but ports. Tokens are made by a JWT library that knows nothing of the gateway.
 

@@ -1,12 +1,13 @@
 // The demo's own provider (npm's oidc-provider, certified by the OpenID Foundation) and its two people, signed in by form.
 
+import { readFileSync, readdirSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { after, before, beforeEach } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { Visitor } from './client.mjs';
 import { managerOf, startGateway } from './gateway.mjs';
-import { ROOT, closeServer, freePort, listen } from './process.mjs';
+import { ROOT, closeServer, freePort, listen, temporaryFolder } from './process.mjs';
 import { assertNoPanic } from './stage.mjs';
 import { Application } from './upstream.mjs';
 
@@ -62,6 +63,49 @@ export async function startDemoFront(gateway, port = 0) {
   const front = await startFront({ port, gateway });
   return { port: front.port, stop: front.close };
 }
+
+/** The provider of the scenario password-and-popup for a gateway at this origin: alice, bob, and carol, whom the user service does not know. */
+export async function startPopupProvider(origin, options = {}) {
+  const { popupClient, VISITORS } = await demoModule('provider.mjs');
+  return startDemoProvider(origin, { clients: [popupClient(SECRET, origin)], users: VISITORS, ...options });
+}
+
+/** Starts deploy/demo/password-front.mjs for a gateway at this origin. Resolves with {port, stop}. */
+export async function startPasswordFront(gateway, port = 0) {
+  const { startPasswordFront: start } = await demoModule('password-front.mjs');
+  const front = await start({ port, gateway });
+  return { port: front.port, stop: front.close };
+}
+
+/** Starts deploy/demo/users.mjs with alice and bob. Resolves with {url, port, requests, rows, stop}: `requests` are method and path of all that arrived. */
+export async function startDemoUsers(options = {}) {
+  const { startUsers } = await demoModule('users.mjs');
+  const requests = [];
+  const users = await startUsers({ port: 0, onRequest: ({ method, url }) => requests.push(`${method} ${url}`), ...options });
+  return { url: users.url, port: users.port, requests, rows: users.rows, stop: users.close };
+}
+
+/** Starts deploy/demo/mail.mjs. Resolves with {url, port, requests, letters, stop}: `letters` reads those that were delivered. */
+export async function startDemoMail(options = {}) {
+  const { startMail } = await demoModule('mail.mjs');
+  const requests = [];
+  const maildir = temporaryFolder();
+  const mail = await startMail({ port: 0, maildir, onRequest: ({ method, url }) => requests.push(`${method} ${url}`), ...options });
+  const letters = () => readdirSync(join(maildir, 'new')).sort().map((name) => readFileSync(join(maildir, 'new', name), 'utf8'));
+  return { url: mail.url, port: mail.port, requests, letters, maildir, stop: mail.close };
+}
+
+/** The shipped envoy/password-and-popup.yaml names one front end; the tests' is elsewhere. */
+export const forPasswordFront = (front) => ({
+  plugin: (configuration) => {
+    configuration.trusted_origins = [front];
+    configuration.popup.origin = front;
+  },
+  envoy: (bootstrap) => {
+    const [host] = managerOf(bootstrap.static_resources.listeners[0]).route_config.virtual_hosts;
+    host.typed_per_filter_config['envoy.filters.http.cors'].allow_origin_string_match = [{ exact: front }];
+  },
+});
 
 /** Starts deploy/demo/app.mjs. Resolves with {port, stop}. */
 export async function startDemoApplication() {

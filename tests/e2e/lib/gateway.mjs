@@ -54,17 +54,17 @@ export function pointCluster(bootstrap, name, port) {
 }
 
 /**
- * The shipped bootstrap for these ports, and the plugin's configuration for this provider. Envoy would refuse headers with underscores before the
- * filter: it does so only `withUnderscoresRefused`, so that tests show what the filter does alone.
+ * The shipped bootstrap for these ports, and the plugin's configuration for this provider; a service that is left out keeps its shipped port. Envoy would
+ * refuse headers with underscores before the filter: it does so only `withUnderscoresRefused`, so that tests show what the filter does alone.
  */
-export function bootstrapFor({ scenario, port, provider, application, plugin = () => {}, envoy = () => {}, wasm = wasmPath(), withUnderscoresRefused = false }) {
+export function bootstrapFor({ scenario, port, provider, application, users, mail, plugin = () => {}, envoy = () => {}, wasm = wasmPath(), withUnderscoresRefused = false }) {
   const bootstrap = shipped(scenario);
   bootstrap.admin.address.socket_address = { address: '127.0.0.1', port_value: 0 };
   const [listener] = bootstrap.static_resources.listeners;
   listener.address.socket_address = { address: '127.0.0.1', port_value: port };
   if (!withUnderscoresRefused) delete managerOf(listener).common_http_protocol_options.headers_with_underscores_action;
-  if (provider) pointCluster(bootstrap, 'provider', provider.port);
   pointCluster(bootstrap, 'application', application.port);
+  for (const [name, service] of Object.entries({ provider, users, mail })) if (service) pointCluster(bootstrap, name, service.port);
 
   const filter = pluginOf(listener);
   filter.vm_config.code = { local: { filename: wasm } };
