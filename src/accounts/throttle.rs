@@ -5,6 +5,8 @@
 //! An attempt counts as failed before anybody is asked; what came of it takes that back. An account or address that waits counts
 //! nothing, so every wait ends: whoever keeps failing makes an account wait `longest_delay` after the last failure, never longer.
 
+mod spelling;
+
 use std::hash::Hasher;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -16,9 +18,6 @@ use crate::words::world::{Version, World};
 
 /// Where the workers agree on a key for names.
 const SEED: &str = "accredit/1/failures/seed";
-
-/// So many places has each of the two tables.
-const PLACES: u128 = 4_096;
 
 /// So many names at most stand in one place.
 const NAMES: usize = 4;
@@ -59,14 +58,14 @@ pub struct Counted {
 }
 
 /// One count of an attempt, and what it takes to undo it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Mark {
     before: Entry,
     after: Entry,
 }
 
-/// The failures of one name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The failures of one name; without any, the entry is empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Entry {
     name: u128,
     /// Since when they are counted.
@@ -74,6 +73,16 @@ struct Entry {
     /// When the last one was.
     last: Timestamp,
     failures: u32,
+}
+
+/// What becomes of a name's failures.
+enum Change<'a> {
+    /// One more.
+    Count,
+    /// One less: the one that this tells of, if it still counts.
+    TakeBack(&'a Mark),
+    /// None.
+    Forget,
 }
 
 /// The table of one kind, and its limit.
@@ -100,46 +109,45 @@ impl Throttle {
     ) -> Result<Counted, Duration> {
         let seed = seed(world).ok_or(Duration::from_secs(1))?;
         let [accounts, addresses] = self.tables(now);
-        let account = name(&seed, account.trim().to_ascii_lowercase().as_bytes());
+        let account = name(&seed, &spelling::of(account));
         let address = address.and_then(network).map(|address| name(&seed, &address));
         let of_address = address.map_or(Duration::ZERO, |address| addresses.rest(world, address));
         let rest = accounts.rest(world, account).max(of_address);
         if !rest.is_zero() {
             return Err(rest);
         }
-        let account = accounts.count(world, account)?;
-        match address.map(|address| addresses.count(world, address)).transpose() {
-            Ok(address) => Ok(Counted { account, address }),
-            Err(rest) => {
-                accounts.take_back(world, &account);
-                Err(rest)
+        let mut counted = Counted { account: accounts.change(world, account, &Change::Count)?, address: None };
+        if let Some(address) = address {
+            match addresses.change(world, address, &Change::Count) {
+                Ok(mark) => counted.address = Some(mark),
+                Err(rest) => {
+                    self.taken_back(world, now, &counted);
+                    return Err(rest);
+                }
             }
         }
+        Ok(counted)
     }
 
     /// The password was right: the account's failures are forgotten, this attempt is taken back from the address. Other failures
     /// of the address stay, or whoever has one account could try the others for ever.
     pub fn succeeded(&self, world: &mut dyn World, now: Timestamp, counted: &Counted) {
         let [accounts, _] = self.tables(now);
-        let name = counted.account.after.name;
-        let _ = accounts.change(world, name, &mut |entries| {
-            entries.retain(|entry| entry.name != name);
-            Ok(())
-        });
+        let _ = accounts.change(world, counted.account.after.name, &Change::Forget);
         self.address_taken_back(world, now, counted);
     }
 
     /// Nothing was learnt, because the service did not answer: this attempt is taken back from both.
     pub fn taken_back(&self, world: &mut dyn World, now: Timestamp, counted: &Counted) {
         let [accounts, _] = self.tables(now);
-        accounts.take_back(world, &counted.account);
+        let _ = accounts.change(world, counted.account.after.name, &Change::TakeBack(&counted.account));
         self.address_taken_back(world, now, counted);
     }
 
     fn address_taken_back(&self, world: &mut dyn World, now: Timestamp, counted: &Counted) {
         let [_, addresses] = self.tables(now);
         if let Some(mark) = &counted.address {
-            addresses.take_back(world, mark);
+            let _ = addresses.change(world, mark.after.name, &Change::TakeBack(mark));
         }
     }
 
@@ -151,8 +159,8 @@ impl Throttle {
 impl Table<'_> {
     /// How long a name has to wait.
     fn rest(&self, world: &dyn World, name: u128) -> Duration {
-        let found = world.shared(&self.key(name)).map(|shared| self.read(&shared.value)).unwrap_or_default();
-        found.iter().find(|entry| entry.name == name).map_or(Duration::ZERO, |entry| self.rest_of(entry))
+        let mut place = world.shared(&self.key(name)).map(|shared| shared.value).unwrap_or_default();
+        self.find(&mut place, name).map_or(Duration::ZERO, |(_, entry)| self.rest_of(&entry))
     }
 
     /// Zero when it need not wait. A wait is never longer than the time for which failures are remembered.
@@ -164,91 +172,83 @@ impl Table<'_> {
         Duration::from_secs(end.millis().saturating_sub(self.now.millis()).div_ceil(1_000))
     }
 
-    /// Counts a failure, unless another worker has counted so many meanwhile that this one has to wait.
-    fn count(&self, world: &mut dyn World, name: u128) -> Result<Mark, Duration> {
-        let none = Entry { name, begun: self.now, last: self.now, failures: 0 };
-        let mut mark = Mark { before: none.clone(), after: none.clone() };
-        self.change(world, name, &mut |entries| {
-            let known = entries.iter().position(|entry| entry.name == name);
-            mark.before = known.map_or_else(|| none.clone(), |known| entries.swap_remove(known));
-            let rest = self.rest_of(&mark.before);
-            if !rest.is_zero() {
-                return Err(rest);
-            }
-            if entries.len() >= NAMES {
-                // So a flood of names that fail once each pushes out its own kind only.
-                let least = entries.iter().enumerate().min_by_key(|(_, entry)| (entry.failures, entry.last));
-                if let Some((least, _)) = least {
-                    entries.swap_remove(least);
-                }
-            }
-            mark.after = Entry { last: self.now, failures: mark.before.failures.saturating_add(1), ..mark.before };
-            entries.push(mark.after.clone());
-            Ok(())
-        })?;
-        Ok(mark)
-    }
-
-    /// Takes one count back, if it is still there: as if it had never been, when nothing was counted since.
-    fn take_back(&self, world: &mut dyn World, mark: &Mark) {
-        let name = mark.after.name;
-        let _ = self.change(world, name, &mut |entries| {
-            for entry in entries.iter_mut().filter(|entry| entry.name == name && entry.begun == mark.after.begun) {
-                if *entry == mark.after {
-                    *entry = mark.before.clone();
-                } else {
-                    entry.failures = entry.failures.saturating_sub(1);
-                }
-            }
-            entries.retain(|entry| entry.failures > 0);
-            Ok(())
-        });
-    }
-
-    /// Changes the entries of the place where this name stands, unless `change` refuses.
-    fn change(
-        &self,
-        world: &mut dyn World,
-        name: u128,
-        change: &mut dyn FnMut(&mut Vec<Entry>) -> Result<(), Duration>,
-    ) -> Result<(), Duration> {
+    /// Changes what stands under a name, beside other workers that do so. What was there, and what is there now.
+    ///
+    /// # Errors
+    /// How long a failure has to wait before it can be counted, because others were meanwhile; then nothing is changed.
+    fn change(&self, world: &mut dyn World, name: u128, change: &Change<'_>) -> Result<Mark, Duration> {
         let key = self.key(name);
+        let mut mark = Mark::default();
         for left in (0..TRIES).rev() {
-            let (mut entries, version) = match world.shared(&key) {
-                Some(shared) => (self.read(&shared.value), shared.version),
+            let (mut place, version) = match world.shared(&key) {
+                Some(shared) => (shared.value, shared.version),
                 None => (Vec::new(), Version::Any),
             };
-            change(&mut entries)?;
-            let mut value = Vec::with_capacity(NAMES.saturating_mul(ENTRY_BYTES));
-            for entry in &entries {
-                value.extend_from_slice(&entry.name.to_le_bytes());
-                value.extend_from_slice(&entry.begun.millis().to_le_bytes());
-                value.extend_from_slice(&entry.last.millis().to_le_bytes());
-                value.extend_from_slice(&entry.failures.to_le_bytes());
+            let Some((bytes, before)) = self.find(&mut place, name) else { break };
+            let after = self.after(&before, change)?;
+            mark = Mark { before, after };
+            if after == before {
+                break;
             }
-            if world.share(&key, &value, if left == 0 { Version::Any } else { version }).is_ok() {
+            let (name, begun, last) = (after.name.to_le_bytes(), after.begun.millis(), after.last.millis());
+            let failures = after.failures.to_le_bytes();
+            *bytes =
+                [name.as_slice(), &begun.to_le_bytes(), &last.to_le_bytes(), &failures].concat().try_into().unwrap_or(*bytes);
+            if world.share(&key, &place, if left == 0 { Version::Any } else { version }).is_ok() {
                 break;
             }
         }
-        Ok(())
+        Ok(mark)
+    }
+
+    fn after(&self, entry: &Entry, change: &Change<'_>) -> Result<Entry, Duration> {
+        let (last, failures) = match change {
+            Change::Count => {
+                let rest = self.rest_of(entry);
+                if !rest.is_zero() {
+                    return Err(rest);
+                }
+                (self.now, entry.failures.saturating_add(1))
+            }
+            // As if it had never been, when nothing was counted since.
+            Change::TakeBack(mark) if *entry == mark.after => return Ok(mark.before),
+            Change::TakeBack(mark) if entry.begun == mark.after.begun => (entry.last, entry.failures.saturating_sub(1)),
+            Change::TakeBack(_) => return Ok(*entry),
+            Change::Forget => (entry.last, 0),
+        };
+        Ok(Entry { last, failures, ..*entry })
     }
 
     fn key(&self, name: u128) -> String {
-        let place = name.checked_rem(PLACES).and_then(|place| u16::try_from(place).ok()).unwrap_or_default();
-        ["accredit/1/failures/", self.kind, &place.to_string()].concat()
+        let mut key = ["accredit/1/failures/", self.kind].concat();
+        // Two of the 64 signs from `0` to `o`: 4,096 places.
+        key.extend(name.to_le_bytes().into_iter().take(2).map(|byte| char::from((byte & 63).saturating_add(b'0'))));
+        key
     }
 
-    /// The entries of a place that still count. What cannot be read is none.
-    fn read(&self, value: &[u8]) -> Vec<Entry> {
-        let mut entries: Vec<_> = value.chunks(ENTRY_BYTES).map_while(entry).take(NAMES).collect();
+    /// Where a name stands in its place, or is to stand: its own entry; else one that is empty, has ended or cannot be read; else the
+    /// one with the fewest failures, or the oldest of these. So a flood of names that fail once each pushes out its own kind only.
+    fn find<'a>(&self, place: &'a mut Vec<u8>, name: u128) -> Option<(&'a mut [u8; ENTRY_BYTES], Entry)> {
+        place.resize(NAMES.saturating_mul(ENTRY_BYTES), 0);
+        let entries = place.as_chunks_mut().0.iter_mut().map(|bytes| (self.counting(bytes), bytes));
+        let (entry, bytes) = entries.min_by_key(|(entry, _)| (entry.name != name, entry.failures, entry.last))?;
+        let none = Entry { name, begun: self.now, last: self.now, failures: 0 };
+        Some((bytes, if entry.name == name && entry.failures > 0 { entry } else { none }))
+    }
+
+    /// An entry, without its failures if they do not count any more.
+    fn counting(&self, bytes: &[u8; ENTRY_BYTES]) -> Entry {
+        let mut entry = parsed(bytes).unwrap_or_default();
         // A time that is yet to come was written before the clock was put back. It counts while it is near, so that a clock that
         // trembles forgets nothing; one that is far would lock somebody out until then.
-        entries.retain(|entry| self.now.since(entry.last).max(entry.last.since(self.now)) < self.limit.window);
-        entries
+        if self.now.since(entry.last).max(entry.last.since(self.now)) >= self.limit.window {
+            entry.failures = 0;
+        }
+        entry
     }
 }
 
-fn entry(bytes: &[u8]) -> Option<Entry> {
+fn parsed(bytes: &[u8; ENTRY_BYTES]) -> Option<Entry> {
     let (name, rest) = bytes.split_first_chunk()?;
     let (begun, rest) = rest.split_first_chunk()?;
     let (last, failures) = rest.split_first_chunk()?;
@@ -256,22 +256,27 @@ fn entry(bytes: &[u8]) -> Option<Entry> {
         name: u128::from_le_bytes(*name),
         begun: Timestamp::from_millis(u64::from_le_bytes(*begun)),
         last: Timestamp::from_millis(u64::from_le_bytes(*last)),
-        failures: u32::from_le_bytes(failures.try_into().ok()?),
+        failures: u32::from_le_bytes(*failures.first_chunk()?),
     })
 }
 
 /// The key for names, which whoever comes first writes for all. It is read again, because two may come first at once.
 fn seed(world: &mut dyn World) -> Option<[u8; 16]> {
-    let written = |world: &dyn World| world.shared(SEED).and_then(|shared| shared.value.try_into().ok());
-    if let Some(seed) = written(world) {
-        return Some(seed);
-    }
     let mut seed = [0; 16];
-    world.random(&mut seed).ok()?;
-    let _ = world.share(SEED, &seed, Version::Any);
-    written(world)
+    for written in [false, true] {
+        if let Some(seed) = world.shared(SEED).and_then(|shared| shared.value.try_into().ok()) {
+            return Some(seed);
+        }
+        if !written {
+            world.random(&mut seed).ok()?;
+            let _ = world.share(SEED, &seed, Version::Any);
+        }
+    }
+    None
 }
 
+/// A name, keyed. (Inlined, its rounds would stand in the module twice.)
+#[inline(never)]
 fn name(seed: &[u8; 16], text: &[u8]) -> u128 {
     let mut hasher = SipHasher24::new_with_key(seed);
     hasher.write(text);
@@ -281,12 +286,9 @@ fn name(seed: &[u8; 16], text: &[u8]) -> u128 {
 /// Whom an address belongs to: an IPv4 address is one client's, of IPv6 a client has a /64 at least. The port, which changes with
 /// each connection, does not count.
 fn network(address: &str) -> Option<Vec<u8>> {
-    let host = match address.strip_prefix('[') {
-        Some(rest) => rest.split_once(']')?.0,
-        None => address.split_once(':').filter(|(_, port)| !port.contains(':')).map_or(address, |(host, _)| host),
-    };
-    let host = host.split_once('%').map_or(host, |(host, _)| host);
-    Some(match host.parse::<IpAddr>().ok()?.to_canonical() {
+    let host = address.trim_start_matches('[').split([']', '%']).next()?;
+    let parsed = host.parse::<IpAddr>().or_else(|_| host.split(':').next().unwrap_or_default().parse());
+    Some(match parsed.ok()?.to_canonical() {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => match address.octets() {
             // Everybody who comes through a NAT64 (RFC 6052, section 2.1) is in one /64.

@@ -54,19 +54,10 @@ fn limit(path: &str, shape: LimitShape, failures: u32, longest_delay: u64) -> Re
         })?,
     };
     let window = positive(&at("window"), shape.window, Duration::from_secs(15 * MINUTE), DAY)?;
-    // What is not written follows what is.
-    let usual = Duration::from_secs(longest_delay).max(shape.delay.map_or(Duration::ZERO, |delay| delay.0)).min(window);
-    let longest_delay = positive(&at("longest_delay"), shape.longest_delay, usual, DAY)?;
-    let delay = positive(&at("delay"), shape.delay, Duration::from_secs(30).min(longest_delay), DAY)?;
-    // A wait that is longer than failures are remembered would be forgotten before it ends.
-    for (member, span, bound, longest) in
-        [("longest_delay", longest_delay, "window", window), ("delay", delay, "longest_delay", longest_delay)]
-    {
-        if span > longest {
-            let sentence = ["expected a span of at most ", bound, ", found a longer one; shorten it, or write a longer ", bound];
-            return Err(Refusal::new(at(member), sentence.concat()));
-        }
-    }
+    // A wait that is longer than failures are remembered would be forgotten before it ends. What is not written follows what is.
+    let usual = Duration::from_secs(longest_delay).min(window);
+    let longest_delay = positive(&at("longest_delay"), shape.longest_delay, usual, window)?;
+    let delay = positive(&at("delay"), shape.delay, Duration::from_secs(30).min(longest_delay), longest_delay)?;
     Ok(Limit { failures, window, delay, longest_delay })
 }
 
@@ -104,7 +95,7 @@ mod tests {
             (json!({"window": "2m"}), limit(5, [120, 30, 120])),
             (json!({"window": 1}), limit(5, [1, 1, 1])),
             (json!({"longest_delay": "10s"}), limit(5, [900, 10, 10])),
-            (json!({"delay": "10m"}), limit(5, [900, 600, 600])),
+            (json!({"delay": "5m"}), limit(5, [900, 300, 300])),
         ] {
             assert_eq!(read(&json!({"account": written})).map(|throttle| throttle.account), Ok(expected), "{written}");
         }
@@ -120,13 +111,15 @@ mod tests {
             (json!({"failures": u64::MAX}), "failures", "expected a number from 1 to 1000, found 18446744073709551615; write"),
             (json!({"window": "999ms"}), "window", "expected a span from 1s to 1d, found 999ms; write another"),
             (json!({"window": "25h"}), "window", "expected a span from 1s to 1d, found 25h; write another"),
-            (json!({"delay": 0}), "delay", "expected a span from 1s to 1d, found 0ms; write another"),
-            (json!({"longest_delay": 0}), "longest_delay", "expected a span from 1s to 1d, found 0ms; write another"),
-            (json!({"longest_delay": "16m"}), "longest_delay", "expected a span of at most window, found a longer one; shorten"),
-            (json!({"delay": "16m"}), "delay", "expected a span of at most longest_delay, found a longer one; shorten it, or"),
-            (json!({"delay": "6m", "longest_delay": "5m"}), "delay", "expected a span of at most longest_delay, found"),
+            (json!({"delay": 0}), "delay", "expected a span from 1s to 5m, found 0ms; write another"),
+            (json!({"longest_delay": 0}), "longest_delay", "expected a span from 1s to 15m, found 0ms; write another"),
+            (json!({"longest_delay": "16m"}), "longest_delay", "expected a span from 1s to 15m, found 16m; write another"),
+            (json!({"window": "1m", "longest_delay": "2m"}), "longest_delay", "expected a span from 1s to 1m, found 2m; write"),
+            (json!({"delay": "16m"}), "delay", "expected a span from 1s to "),
+            (json!({"delay": "2m", "longest_delay": "90s"}), "delay", "expected a span from 1s to 90s, found 2m; write another"),
         ] {
             for kind in ["account", "address"] {
+                let remedy = if kind == "address" { remedy.replace("to 5m", "to 15m") } else { remedy.to_owned() };
                 let refused = read(&json!({ kind: written })).unwrap_err();
                 assert!(refused.starts_with(&format!("password.throttle.{kind}.{member}: {remedy}")), "{refused}");
             }
