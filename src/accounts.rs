@@ -22,3 +22,12 @@ pub struct Settings {
     /// How people are looked up whom a provider vouches for, where that is wanted.
     pub directory: Option<Directory>,
 }
+
+impl Settings {
+    /// Where names and passwords are checked, and what is taken for the subject: what sessions by password are bound to.
+    pub fn source(&self) -> [String; 3] {
+        let call = self.verify.as_ref().map(|verify| &verify.call);
+        let of_call = |part: fn(&call::Call) -> &String| call.map(part).cloned().unwrap_or_default();
+        [of_call(|call| &call.cluster), of_call(|call| &call.authority), self.mapping.subject.to_string()]
+    }
+}

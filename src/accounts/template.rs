@@ -2,6 +2,7 @@
 //! with text that could be read as JSON or as another part of a path. It does not know what for.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -283,6 +284,20 @@ impl Text {
             Piece::Gap(gap) => gap.fill(filling).length(),
         });
         each.sum()
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account => formatter.write_str("account"),
+            Self::Password => formatter.write_str("password"),
+            Self::RandomPassword => formatter.write_str("random_password"),
+            Self::Token => formatter.write_str("token"),
+            Self::ExpiresIn => formatter.write_str("expires_in"),
+            Self::Claim(path) => write!(formatter, "claims.{path}"),
+            Self::User(path) => write!(formatter, "user.{path}"),
+        }
     }
 }
 

@@ -5,8 +5,6 @@
 //! An attempt counts as failed before anybody is asked; what came of it takes that back. An account or address that waits counts
 //! nothing, so every wait ends: whoever keeps failing makes an account wait `longest_delay` after the last failure, never longer.
 
-mod spelling;
-
 use std::hash::Hasher;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -109,7 +107,7 @@ impl Throttle {
     ) -> Result<Counted, Duration> {
         let seed = seed(world).ok_or(Duration::from_secs(1))?;
         let [accounts, addresses] = self.tables(now);
-        let account = name(&seed, &spelling::of(account));
+        let account = name(&seed, &folded(account));
         let address = address.and_then(network).map(|address| name(&seed, &address));
         let of_address = address.map_or(Duration::ZERO, |address| addresses.rest(world, address));
         let rest = accounts.rest(world, account).max(of_address);
@@ -277,6 +275,18 @@ fn seed(world: &mut dyn World) -> Option<[u8; 16]> {
 
 /// A name, keyed. (Inlined, its rounds would stand in the module twice.)
 #[inline(never)]
+/// A name without white space and capitals, so that no spelling of it gives further guesses. Of letters beyond ASCII the bits are
+/// left out in which capitals differ from small ones in nearly all scripts: some other letters are taken for one, too, and their
+/// owners may have to wait for each other. (The standard library's tables would add more than a hundredth to the module.)
+fn folded(account: &str) -> Vec<u8> {
+    let mut folded = Vec::with_capacity(account.len());
+    for letter in account.chars().filter(|letter| !letter.is_whitespace()) {
+        let code = u32::from(letter.to_ascii_lowercase());
+        folded.extend(if letter.is_ascii() { code } else { code & !0x29 }.to_le_bytes());
+    }
+    folded
+}
+
 fn name(seed: &[u8; 16], text: &[u8]) -> u128 {
     let mut hasher = SipHasher24::new_with_key(seed);
     hasher.write(text);

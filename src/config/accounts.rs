@@ -1,6 +1,5 @@
 //! The user service as written → what it is asked, and what its answers mean.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -25,9 +24,9 @@ shape! {
     pub struct Accounts {
         pub cluster: Option<String>,
         pub authority: Option<String>,
-        pub headers: BTreeMap<String, SecretSource> = default,
+        pub headers: Vec<(String, SecretSource)> = default,
         pub subject: Dotted,
-        pub claims: BTreeMap<String, Dotted> = default,
+        pub claims: Vec<(String, Dotted)> = default,
         pub verify: Option<Exchange>,
         pub find: Option<Exchange>,
         pub create: Option<Exchange>,
@@ -259,7 +258,7 @@ pub(super) fn template(path: &str, value: &Value, offered: fn(&Gap) -> bool) -> 
     Template::parse(value, offered).map_err(|(below, what)| Refusal::new(format!("{path}{below}"), what))
 }
 
-fn headers(sources: BTreeMap<String, SecretSource>, environment: Environment<'_>) -> Result<Vec<(String, Secret)>, Refusal> {
+fn headers(sources: Vec<(String, SecretSource)>, environment: Environment<'_>) -> Result<Vec<(String, Secret)>, Refusal> {
     let each = sources.into_iter().map(|(name, source)| {
         let path = format!("accounts.headers.{name}");
         let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');

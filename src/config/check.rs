@@ -1,7 +1,6 @@
 //! From shapes to settings: what the values mean, and whether they make sense together. Every refusal names the field and what
 //! to write instead.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::access::answer::Help;
@@ -82,9 +81,9 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
         identity_jwt: identity_jwt.is_some(),
         named_by_routes: configuration.route_policies.is_some(),
     };
-    let mut policies = BTreeMap::new();
+    let mut policies = Vec::new();
     for (name, shape) in &configuration.policies {
-        policies.insert(name.clone(), known.policy(&format!("policies.{name}"), shape)?);
+        policies.push((name.clone(), known.policy(&format!("policies.{name}"), shape)?));
     }
     let rules = rules::rules(&configuration.rules, &known, &origins, &endpoints)?;
     let route_policies = route_policies(configuration.route_policies, policies.is_empty())?;
@@ -126,8 +125,9 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     });
     let providers: Vec<_> = providers.collect();
     if let Some(password) = &mut password {
-        let bound_to = accounts.as_ref().map(|accounts| format!("{accounts:?}")).unwrap_or_default();
-        password.fingerprint = fingerprint_of([PASSWORD, &bound_to], &kept_claims, forward, follow_provider);
+        let [cluster, authority, subject] = accounts.as_ref().map(accounts::Settings::source).unwrap_or_default();
+        let source = [PASSWORD, &cluster, &authority, &subject];
+        password.fingerprint = fingerprint_of(source, &kept_claims, forward, follow_provider);
     }
     let otherwise = Rule {
         name: "default".into(),

@@ -1,6 +1,5 @@
 //! Requirements as written → requirements that can be evaluated: named policies are put in their place, names are checked.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -18,7 +17,7 @@ const DEEPEST: usize = 16;
 /// What conditions may refer to.
 pub(super) struct Known<'a> {
     pub(super) providers: Vec<&'a str>,
-    pub(super) policies: &'a BTreeMap<String, shapes::Requirement>,
+    pub(super) policies: &'a [(String, shapes::Requirement)],
     /// Those whose tokens are accepted as bearer tokens.
     pub(super) bearer_providers: Vec<&'a str>,
     /// Whether somebody else may claim what a condition is about: another provider, or services that make sessions.
@@ -183,7 +182,7 @@ impl Known<'_> {
             all.push(Condition::Provider(provider.clone()));
         }
         if let Some(name) = &shape.policy {
-            let Some(policy) = self.policies.get(name) else {
+            let Some(policy) = self.policies.iter().find(|(other, _)| other == name).map(|(_, policy)| policy) else {
                 return Err(Refusal::new(
                     at("policy"),
                     format!("expected the name of a policy, found {name}; define it under policies"),

@@ -1,6 +1,6 @@
 //! Claims as written → headers for the upstream, and the claims that a session must keep for everything that names one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::access::headers::{ACCESS_TOKEN, ID_TOKEN, IdentityHeaders, MISLEADING, PROVIDER};
 use crate::access::policy::{Condition, Requirement};
@@ -93,9 +93,9 @@ pub(super) fn header_name(path: &str, name: &str) -> Result<String, Refusal> {
 }
 
 /// The claims that headers, rules and policies name.
-pub(super) fn named_claims(identity: &IdentityHeaders, policies: &BTreeMap<String, Condition>, rules: &[Rule]) -> Vec<ClaimPath> {
+pub(super) fn named_claims(identity: &IdentityHeaders, policies: &[(String, Condition)], rules: &[Rule]) -> Vec<ClaimPath> {
     let mut named: Vec<_> = identity.claims().cloned().collect();
-    policies.values().for_each(|policy| policy.claims(&mut named));
+    policies.iter().for_each(|(_, policy)| policy.claims(&mut named));
     for rule in rules {
         if let Requirement::When(condition) = &rule.require {
             condition.claims(&mut named);

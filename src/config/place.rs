@@ -2,8 +2,6 @@
 //! as expected …, found …; remedy. Values are left out, because one of them may be a secret; only words of a closed list are shown. (Serde's
 //! derived readers repeat their code for every shape and every kind of value: without them the module is five per cent smaller.)
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 
 use crate::config::Refusal;
@@ -203,11 +201,12 @@ impl<T: Read> Read for Vec<T> {
     }
 }
 
-impl<T: Read> Read for BTreeMap<String, T> {
+/// Members by name, in the order of the names.
+impl<T: Read> Read for Vec<(String, T)> {
     fn read(place: &Place<'_>) -> Result<Self, Refusal> {
         let mut read = Self::new();
         for (name, value) in place.members()?.members {
-            read.insert(name.clone(), T::read(&Place { value, step: Step::Member(place, name) })?);
+            read.push((name.clone(), T::read(&Place { value, step: Step::Member(place, name) })?));
         }
         Ok(read)
     }

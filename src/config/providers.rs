@@ -73,13 +73,13 @@ pub(super) fn provider(
     if !scope.split(' ').any(|value| value == "openid") {
         return Err(Refusal::new(at("scope"), "expected openid among the scopes; without it there is no ID token"));
     }
-    if let Some(name) = shape.authorization_params.keys().find(|name| OURS.contains(&name.as_str())) {
+    if let Some(name) = shape.authorization_params.iter().map(|(name, _)| name).find(|name| OURS.contains(&name.as_str())) {
         return Err(Refusal::new(
             format!("{path}.authorization_params.{name}"),
             "expected a parameter that is not set by Accredit itself; remove it",
         ));
     }
-    if shape.authorization_params.contains_key("max_age") {
+    if shape.authorization_params.iter().any(|(name, _)| name == "max_age") {
         return Err(Refusal::new(
             format!("{path}.authorization_params.max_age"),
             "expected a parameter whose effect does not have to be checked in the ID token, found one whose effect is not; remove it",

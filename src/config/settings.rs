@@ -1,6 +1,5 @@
 //! A configuration that was checked: the settings of every room, together. Holding one means that it makes sense.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::access::answer::Help;
@@ -51,7 +50,7 @@ pub struct Settings {
     /// The rules, and what holds where none matches: signed-in required.
     pub rules: Rules,
     /// Named conditions, for route metadata.
-    pub policies: BTreeMap<String, Condition>,
+    pub policies: Vec<(String, Condition)>,
     /// The namespace of route metadata that may name a policy, when that is wanted.
     pub route_policies: Option<String>,
     /// Claims to headers.
@@ -198,6 +197,11 @@ impl Settings {
     /// A provider by its configured name.
     pub fn provider(&self, name: &str) -> Option<&ProviderSettings> {
         self.providers.iter().find(|provider| provider.oidc.name == name)
+    }
+
+    /// A named condition.
+    pub fn policy(&self, name: &str) -> Option<&Condition> {
+        self.policies.iter().find(|(other, _)| other == name).map(|(_, policy)| policy)
     }
 
     /// What sessions of this provider, or by password, are bound to today.

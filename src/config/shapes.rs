@@ -1,8 +1,6 @@
 //! The shapes of a configuration, field by field, as an operator writes them. Unknown fields are refused; what the values mean,
 //! and whether they make sense together, is checked elsewhere.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use crate::config::Refusal;
@@ -26,7 +24,7 @@ shape! {
         pub popup: Option<PopupShape>,
         pub logout: Logout = default,
         pub sign_in: SignIn = default,
-        pub policies: BTreeMap<String, Requirement> = default,
+        pub policies: Vec<(String, Requirement)> = default,
         pub rules: Vec<Rule> = default,
         pub route_policies: Option<RoutePolicies>,
         pub claim_to_headers: Option<Vec<ClaimToHeader>>,
@@ -45,12 +43,12 @@ shape! {
         pub name: String,
         pub issuer: Option<String>,
         pub metadata: Option<Metadata>,
-        pub clusters: BTreeMap<String, String> = default,
+        pub clusters: Vec<(String, String)> = default,
         pub client_id: Option<String>,
         pub client_secret: Option<SecretSource>,
         pub token_endpoint_auth_method: Option<AuthMethod>,
         pub scope: Option<String>,
-        pub authorization_params: BTreeMap<String, String> = default,
+        pub authorization_params: Vec<(String, String)> = default,
         pub account_prompt: Option<AccountPrompt>,
         pub response_mode: ResponseMode = default,
         pub redirect_uri: Option<String>,

@@ -165,7 +165,7 @@ impl Gateway {
                 return Err(unknown("the policy that the route names is no text, is empty, or cannot be read".to_owned()));
             }
         };
-        let policy = self.settings.policies.get(&name);
+        let policy = self.settings.policy(&name);
         let policy = policy.ok_or_else(|| unknown(format!("the route names policy {}, which is not defined", quote(&name))))?;
         Ok(Some(Rule { require: rule.require.and(policy), ..rule.clone() }))
     }

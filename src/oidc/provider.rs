@@ -1,7 +1,6 @@
 //! One provider as the operator configured it, and the only way to ask it something: through a cluster that is listed. What the
 //! provider says about itself is in `metadata`; it can choose paths and hosts, never a cluster.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::crypto::key::Algorithm;
@@ -108,14 +107,12 @@ pub enum PlainHttp {
 
 /// Which of Envoy's clusters reaches which host. A listed `host:port` is meant for that port only, a listed `host` for any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Clusters(BTreeMap<String, String>);
+pub struct Clusters(Vec<(String, String)>);
 
 impl Clusters {
     /// Takes `host` or `host:port` → cluster.
     pub fn new(entries: impl IntoIterator<Item = (String, String)>) -> Self {
-        let mut clusters = BTreeMap::new();
-        clusters.extend(entries.into_iter().map(|(host, cluster)| (host.to_ascii_lowercase(), cluster)));
-        Self(clusters)
+        Self(entries.into_iter().map(|(host, cluster)| (host.to_ascii_lowercase(), cluster)).collect())
     }
 
     /// The cluster for a URL's host, if it is listed.
@@ -123,7 +120,10 @@ impl Clusters {
         let default_port = if url.is_https() { 443 } else { 80 };
         let authority = url.authority();
         let spelled_out = format!("{authority}:{default_port}");
-        [authority.as_str(), spelled_out.as_str(), url.host()].iter().find_map(|name| self.0.get(*name)).map(String::as_str)
+        [authority.as_str(), spelled_out.as_str(), url.host()]
+            .iter()
+            .find_map(|name| self.0.iter().find(|(host, _)| host == name))
+            .map(|(_, cluster)| cluster.as_str())
     }
 }
 

@@ -158,12 +158,14 @@ pub(super) fn read(members: &Claims, provider_clock: Option<Timestamp>) -> Resul
 fn expires_in(members: &Claims) -> Result<Option<Duration>, String> {
     let seconds = match members.get("expires_in") {
         None | Some(Value::Null) => return Ok(None),
-        Some(Value::Number(number)) => number.as_f64(),
+        // A fraction of a second is not worth having.
+        Some(Value::Number(number)) => {
+            number.as_f64().filter(|seconds| (0.0..1e15).contains(seconds)).map(|seconds| seconds as u64)
+        }
         Some(Value::String(text)) => text.parse().ok(),
         Some(_) => None,
     };
-    let span = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    span.map(Some).ok_or_else(|| "expires_in is no number of seconds".to_owned())
+    seconds.map(|seconds| Some(Duration::from_secs(seconds))).ok_or_else(|| "expires_in is no number of seconds".to_owned())
 }
 
 #[cfg(test)]

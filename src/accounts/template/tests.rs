@@ -47,13 +47,13 @@ fn no_value_leaves_its_segment_of_a_path() {
         let claims = members(claims);
         let text = Text::parse("/users/{claims.email}/x?id={claims.sub}", |_| true).unwrap();
         let path = text.path(&Filling { claims: Some(&claims), ..Filling::default() });
-        path.map_err(|gap| format!("{gap:?}"))
+        path.map_err(ToString::to_string)
     };
     assert_eq!(path(json!({"email": "a+b@x.y", "sub": 5})).unwrap(), "/users/a%2Bb%40x.y/x?id=5");
     let evil = json!({"email": "../admin?x=#\\\r\n%2f ", "sub": "é&y=1"});
     assert_eq!(path(evil).unwrap(), "/users/..%2Fadmin%3Fx%3D%23%5C%0D%0A%252f%20/x?id=%C3%A9%26y%3D1");
     for absent in [json!(null), json!(""), json!("."), json!(".."), json!(["a"]), json!({"a": "b"})] {
-        assert_eq!(path(json!({"email": absent, "sub": "s"})).unwrap_err(), r#"Claim(ClaimPath(["email"]))"#, "{absent}");
+        assert_eq!(path(json!({"email": absent, "sub": "s"})).unwrap_err(), "claims.email", "{absent}");
     }
 }
 
