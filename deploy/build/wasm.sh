@@ -18,8 +18,8 @@ if ! cmp -s "$module" "$stamp" || [ ! -e "$output" ]; then
     [ -x "$here/node_modules/.bin/wasm-opt" ] || { say "npm ci in deploy/build"; (cd "$here" && npm ci >/dev/null); }
     say "wasm-opt"
     mkdir -p "$(dirname "$output")"
-    # The features that rustc's target has anyway, and SIMD; never -all, which Envoy refuses.
-    "$here/node_modules/.bin/wasm-opt" -Oz --enable-simd --enable-bulk-memory --enable-sign-ext --enable-mutable-globals \
+    # The features that rustc's target has anyway, and SIMD; never -all, which Envoy refuses. What is used most gets the shortest numbers.
+    "$here/node_modules/.bin/wasm-opt" -Oz --reorder-functions --reorder-locals --enable-simd --enable-bulk-memory --enable-sign-ext --enable-mutable-globals \
         --enable-nontrapping-float-to-int "$module" -o "$output.new"
     # It appears at once, for an Envoy that may be reading the old one.
     mv "$output.new" "$output" && cp "$module" "$stamp"

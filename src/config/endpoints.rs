@@ -1,7 +1,5 @@
 //! Paths that are answered here: each of its own, and none that another reading of a path could reach.
 
-use std::collections::BTreeSet;
-
 use crate::access::path;
 use crate::config::Refusal;
 use crate::config::settings::Endpoints;
@@ -41,7 +39,7 @@ pub(super) fn endpoints(shape: shapes::Endpoints, providers: usize, public_keys:
         jwks: shape.jwks,
         password: shape.password,
     };
-    let mut seen = BTreeSet::new();
+    let mut seen = Vec::new();
     for (name, endpoint) in endpoints.all() {
         if providers == 0 && endpoint.is_empty() && matches!(name, "login" | "callback") {
             continue;
@@ -54,9 +52,10 @@ pub(super) fn endpoints(shape: shapes::Endpoints, providers: usize, public_keys:
         if providers > 1 && name != "callback" && endpoint.starts_with(&format!("{}/", endpoints.callback)) {
             return Err(Refusal::new(path, "expected a path that is not below the callback's, found one; change it"));
         }
-        if !seen.insert(endpoint) {
+        if seen.contains(&endpoint) {
             return Err(Refusal::new(path, "expected a path of its own, found one that another endpoint has; change it"));
         }
+        seen.push(endpoint);
     }
     Ok(endpoints)
 }

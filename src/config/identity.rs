@@ -1,7 +1,5 @@
 //! Claims as written → headers for the upstream, and the claims that a session must keep for everything that names one.
 
-use std::collections::BTreeSet;
-
 use crate::access::headers::{ACCESS_TOKEN, ID_TOKEN, IdentityHeaders, MISLEADING, PROVIDER};
 use crate::access::policy::{Condition, Requirement};
 use crate::access::route::Rule;
@@ -29,17 +27,18 @@ pub(super) fn identity(
         let there = |(claim, _): &(ClaimPath, String)| only.is_none_or(|only| claim.first() == "sub" || only.contains(claim));
         return Ok(IdentityHeaders::new(usual.filter(there).collect(), further));
     };
-    let mut names: BTreeSet<_> = further.into_iter().map(str::to_owned).collect();
+    let mut names: Vec<_> = further.into_iter().map(str::to_owned).collect();
     let mut pairs = Vec::new();
     for (index, shape) in shapes.iter().enumerate() {
         let path = format!("claim_to_headers[{index}]");
         let name = header_name(&format!("{path}.header_name"), &shape.header_name)?;
-        if !names.insert(name.clone()) {
+        if names.contains(&name) {
             return Err(Refusal::new(
                 format!("{path}.header_name"),
                 "expected a header of its own, found one that is taken; rename it",
             ));
         }
+        names.push(name.clone());
         pairs.push((claim_path(&format!("{path}.claim_name"), &shape.claim_name)?, name));
     }
     Ok(IdentityHeaders::new(pairs, further))
@@ -115,7 +114,11 @@ pub(super) fn kept_claims(mut named: Vec<ClaimPath>, told: &[ClaimName]) -> Resu
         named.push(ClaimPath::named("email_verified"));
     }
     // Sets and maps are filled, here and elsewhere, rather than collected: that would bring a sort of each kind into the module.
-    let mut kept = BTreeSet::new();
-    kept.extend(named);
-    Ok(kept.into_iter().collect())
+    let mut kept: Vec<ClaimPath> = Vec::with_capacity(named.len());
+    for claim in named {
+        if let Err(place) = kept.binary_search(&claim) {
+            kept.insert(place, claim);
+        }
+    }
+    Ok(kept)
 }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use crate::words::reason::{Failure, Reason};
 
@@ -259,37 +259,39 @@ impl Event {
     pub fn audit(&self) -> Option<String> {
         let line = match self {
             Self::SignInBegun { place, provider, redirect_uri } => {
-                let line = json!({"event": "sign_in_begun", "provider": provider, "redirect_uri": redirect_uri});
-                with_place(place, line)
+                Line::of("sign_in_begun").at(place).text("provider", provider).text("redirect_uri", redirect_uri)
             }
             Self::SignInCompleted { place, provider, subject } => {
-                with_place(place, json!({"event": "sign_in", "provider": provider, "subject": subject}))
+                Line::of("sign_in").at(place).text("provider", provider).text("subject", subject)
             }
             Self::SignInFailed { place, provider, failure } => {
-                with_place(place, with_failure(failure, json!({"event": "sign_in_failed", "provider": provider})))
+                Line::of("sign_in_failed").at(place).because(failure).maybe("provider", provider.as_ref())
             }
             Self::AccountCreated { place, provider, subject } => {
-                with_place(place, json!({"event": "account_created", "provider": provider, "subject": subject}))
+                Line::of("account_created").at(place).text("provider", provider).text("subject", subject)
             }
             Self::Notified { place, subject, failure: Some(failure) } => {
-                with_place(place, with_failure(failure, json!({"event": "notify_failed", "subject": subject})))
+                Line::of("notify_failed").at(place).because(failure).text("subject", subject)
             }
-            Self::SignedOut { place, subject } => with_place(place, json!({"event": "sign_out", "subject": subject})),
+            Self::SignedOut { place, subject } => Line::of("sign_out").at(place).maybe("subject", subject.as_ref()),
             Self::Denied { place, rule, subject, failure } => {
-                with_place(place, with_failure(failure, json!({"event": "denied", "rule": rule, "subject": subject})))
+                Line::of("denied").at(place).because(failure).maybe("rule", rule.as_ref()).maybe("subject", subject.as_ref())
             }
             Self::Refreshed { provider, subject, failure: Some((failure, aftermath)) } => {
-                let ended = *aftermath == Aftermath::Ended;
-                let line = json!({"event": "refresh_failed", "provider": provider, "subject": subject, "ended": ended});
-                with_failure(failure, line)
+                let ended = Value::Bool(*aftermath == Aftermath::Ended);
+                Line::of("refresh_failed")
+                    .because(failure)
+                    .text("provider", provider)
+                    .text("subject", subject)
+                    .with("ended", ended)
             }
-            Self::RefreshTokenMissing { provider } => json!({"event": "refresh_token_missing", "provider": provider}),
+            Self::RefreshTokenMissing { provider } => Line::of("refresh_token_missing").text("provider", provider),
             Self::Fetched { kind, provider, failure: Some(failure) } => {
                 let what = match kind {
                     Kind::Metadata => "metadata",
                     Kind::Keys => "keys",
                 };
-                with_failure(failure, json!({"event": "fetch_failed", "what": what, "provider": provider}))
+                Line::of("fetch_failed").because(failure).text("what", what).text("provider", provider)
             }
             Self::Outcome(_)
             | Self::SessionFromMemory
@@ -303,23 +305,39 @@ impl Event {
             | Self::Notified { failure: None, .. }
             | Self::Fetched { failure: None, .. } => return None,
         };
-        Some(format!("accredit audit {line}"))
+        Some(["accredit audit ", &Value::Object(line.0).to_string()].concat())
     }
 }
 
-fn with_place(place: &Place, line: Value) -> Value {
-    with(line, [("request_id", &place.request_id), ("method", &place.method), ("path", &place.path)])
-}
+/// An audit line, member by member.
+struct Line(Map<String, Value>);
 
-fn with_failure(failure: &Failure, line: Value) -> Value {
-    with(line, [("reason", &failure.reason.id().to_owned()), ("detail", &failure.detail)])
-}
-
-fn with<const MEMBERS: usize>(mut line: Value, members: [(&str, &String); MEMBERS]) -> Value {
-    if let Some(object) = line.as_object_mut() {
-        object.extend(members.map(|(name, value)| (name.to_owned(), Value::String(value.clone()))));
+impl Line {
+    fn of(event: &str) -> Self {
+        Self(Map::new()).text("event", event)
     }
-    line
+
+    #[inline(never)]
+    fn with(mut self, name: &str, value: Value) -> Self {
+        self.0.insert(name.to_owned(), value);
+        self
+    }
+
+    fn text(self, name: &str, text: &str) -> Self {
+        self.with(name, Value::from(text))
+    }
+
+    fn maybe(self, name: &str, text: Option<&String>) -> Self {
+        self.with(name, text.map_or(Value::Null, |text| Value::from(text.as_str())))
+    }
+
+    fn at(self, place: &Place) -> Self {
+        self.text("request_id", &place.request_id).text("method", &place.method).text("path", &place.path)
+    }
+
+    fn because(self, failure: &Failure) -> Self {
+        self.text("reason", failure.reason.id()).text("detail", &failure.detail)
+    }
 }
 
 #[cfg(test)]
