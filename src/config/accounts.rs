@@ -274,3 +274,6 @@ fn headers(sources: Vec<(String, SecretSource)>, environment: Environment<'_>) -
     });
     each.collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,6 +58,10 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let accounts = configuration.accounts.map(|shape| accounts(shape, environment)).transpose()?;
     let mut password = password::password(configuration.password, by_password, accounts.as_ref(), &oidc, jwt.as_ref())?;
     let cookies = !oidc.is_empty() || password.as_ref().is_some_and(|password| password.delivery.cookie);
+    if accounts.as_ref().is_some_and(|accounts| accounts.directory.is_some()) && signing_in().next().is_none() {
+        let sentence = "expected a provider that people sign in at, because accounts.find looks them up, found none; remove it";
+        return Err(Refusal::new("accounts.find", sentence));
+    }
     let several_claimants = several_claimants(&oidc, accounts.as_ref(), by_password, jwt.is_some());
     let providers = if oidc.is_empty() { 0 } else { signing_in().count().max(1) };
     let endpoints = endpoints(configuration.endpoints, providers, published_keys.is_some())?;

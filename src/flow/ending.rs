@@ -69,8 +69,12 @@ impl Visit {
         }
         let Some(text) = self.request.headers.single("origin") else { return };
         if Origin::parse(text).is_ok_and(|origin| settings.trusted_origins.contains(&origin)) {
-            let fields =
-                [("access-control-allow-origin", text), ("access-control-allow-credentials", "true"), ("vary", "origin")];
+            let fields = [
+                ("access-control-allow-origin", text),
+                ("access-control-allow-credentials", "true"),
+                ("access-control-expose-headers", "x-accredit-reason,retry-after"),
+                ("vary", "origin"),
+            ];
             response.headers.extend(fields.map(|(name, value)| (name.to_owned(), value.to_owned())));
         }
     }
