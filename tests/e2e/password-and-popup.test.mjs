@@ -249,7 +249,7 @@ describe('in a browser', () => {
       await status('Identifiants invalides');
     }
     await logIn('guessed@example.com', 'guess 5');
-    await status('Too many attempts.');
+    await status(/Too many attempts.*30 seconds/);
     assert.equal(await kept(), null);
   });
 
