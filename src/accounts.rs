@@ -24,9 +24,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Where names and passwords are checked, and what is taken for the subject: what sessions by password are bound to.
+    /// Who is asked, and what is taken for the subject: what sessions are bound to.
     pub fn source(&self) -> [String; 3] {
-        let call = self.verify.as_ref().map(|verify| &verify.call);
+        let find = self.directory.as_ref().map(|directory| &directory.find.call);
+        let call = self.verify.as_ref().map(|verify| &verify.call).or(find);
         let of_call = |part: fn(&call::Call) -> &String| call.map(part).cloned().unwrap_or_default();
         [of_call(|call| &call.cluster), of_call(|call| &call.authority), self.mapping.subject.to_string()]
     }

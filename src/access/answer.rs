@@ -109,6 +109,7 @@ pub fn refuse(reason: Reason, context: &Context<'_>) -> Response {
 /// RFC 6750, section 3: without a token no error is named, and a scope only where one is missing.
 fn bearer_challenge(reason: Reason, context: &Context<'_>) -> Option<String> {
     let realm = context.origin;
+    // No 401 is without a challenge (RFC 9110, section 15.5.2).
     if matches!(reason, Reason::ExchangeRefused | Reason::CredentialsRefused) {
         return Some(format!("Bearer realm=\"{realm}\""));
     }

@@ -50,7 +50,7 @@ impl Call {
     /// [`Reason::AccountsMalformed`] when the path has a gap that nothing fills.
     pub fn request(&self, filling: &Filling<'_>) -> Result<HttpCall, Failure> {
         let path = self.path.path(filling).map_err(|gap| {
-            let detail = format!("{} cannot be asked: there is no value for the gap {gap} in its path", self.cluster);
+            let detail = format!("{} cannot be asked: there is no value that a path can hold for its gap {gap}", self.cluster);
             Failure::new(Reason::AccountsMalformed, detail)
         })?;
         let body = self.body.as_ref().map_or_else(Zeroizing::default, |body| body.json(filling));

@@ -273,20 +273,36 @@ fn seed(world: &mut dyn World) -> Option<[u8; 16]> {
     None
 }
 
-/// A name, keyed. (Inlined, its rounds would stand in the module twice.)
-#[inline(never)]
-/// A name without white space and capitals, so that no spelling of it gives further guesses. Of letters beyond ASCII the bits are
-/// left out in which capitals differ from small ones in nearly all scripts: some other letters are taken for one, too, and their
-/// owners may have to wait for each other. (The standard library's tables would add more than a hundredth to the module.)
+/// A name without white space, and without the capitals of the Latin, Greek, Cyrillic and Armenian alphabets, so that no spelling of
+/// it gives further guesses. (The standard library's tables, which know all capitals, would add more than a hundredth to the module.)
 fn folded(account: &str) -> Vec<u8> {
     let mut folded = Vec::with_capacity(account.len());
     for letter in account.chars().filter(|letter| !letter.is_whitespace()) {
-        let code = u32::from(letter.to_ascii_lowercase());
-        folded.extend(if letter.is_ascii() { code } else { code & !0x29 }.to_le_bytes());
+        folded.extend(small(letter.to_ascii_lowercase().into()).to_le_bytes());
     }
     folded
 }
 
+const fn small(code: u32) -> u32 {
+    match code {
+        0xc0..=0xde | 0x391..=0x3ab | 0x410..=0x42f => code.saturating_add(32),
+        0x386 => 0x3ac,
+        0x388..=0x38a => code.saturating_add(37),
+        0x38c => 0x3cc,
+        0x38e..=0x38f => code.saturating_add(63),
+        0x3c2 => 0x3c3,
+        0x400..=0x40f => code.saturating_add(80),
+        0x531..=0x556 => code.saturating_add(48),
+        0x178 => 0xff,
+        // A capital beside its small letter.
+        0x139..=0x148 | 0x179..=0x17e => code.saturating_add(1) & !1,
+        0x100..=0x24f | 0x460..=0x52f | 0x1e00..=0x1eff => code | 1,
+        _ => code,
+    }
+}
+
+/// A name, keyed. (Inlined, its rounds would stand in the module twice.)
+#[inline(never)]
 fn name(seed: &[u8; 16], text: &[u8]) -> u128 {
     let mut hasher = SipHasher24::new_with_key(seed);
     hasher.write(text);

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::accounts;
 use crate::accounts::call::Call;
 use crate::accounts::credentials::Verify;
 use crate::accounts::directory::{Create, Directory, Find};
 use crate::accounts::template::{Gap, Template, Text};
 use crate::accounts::user::Mapping;
-use crate::accounts::{self};
 use crate::config::Refusal;
 use crate::config::place::{shape, words};
 use crate::config::settings::LONGEST_TIMEOUT;
@@ -109,6 +109,10 @@ pub(super) fn accounts(shape: Accounts, environment: Environment<'_>) -> Result<
             let dangerously_match_unverified_email = shape.dangerously_match_unverified_email;
             Some(Directory { find, create, notify, dangerously_match_unverified_email })
         }
+        None if shape.dangerously_match_unverified_email => {
+            let sentence = "expected accounts.find beside it, found none; remove this";
+            return Err(Refusal::new("accounts.dangerously_match_unverified_email", sentence));
+        }
         None if create.is_some() => {
             return Err(Refusal::new(
                 "accounts.create",
@@ -129,12 +133,16 @@ fn verify(shape: Exchange, usual: &Usual<'_>) -> Result<Verify, Refusal> {
     let (succeeded, refused) =
         statuses(path, ("succeeded", &shape.succeeded, &[200]), ("refused", &shape.refused, &[400, 401, 404]))?;
     let call = call(path, &shape, usual, |gap| matches!(gap, Gap::Account | Gap::Password))?;
-    let is_password = |gap: &Gap| *gap == Gap::Password;
-    if !call.body.as_ref().is_some_and(|body| body.has(&is_password)) || call.path.has(&is_password) {
-        return Err(Refusal::new(
-            "accounts.verify.body",
-            "expected {password} in it and not in the path, which servers write to their logs, found otherwise; write body: {username: \"{account}\", password: \"{password}\"}",
-        ));
+    let in_body = |wanted: &dyn Fn(&Gap) -> bool| call.body.as_ref().is_some_and(|body| body.has(wanted));
+    if call.path.has(&|gap| *gap == Gap::Password) {
+        let sentence = "expected no {password}, because servers write paths to their logs, found one; move it to the body";
+        return Err(Refusal::new("accounts.verify.path", sentence));
+    }
+    let is_account = |gap: &Gap| *gap == Gap::Account;
+    if !in_body(&|gap| *gap == Gap::Password) || !in_body(&is_account) && !call.path.has(&is_account) {
+        let sentence =
+            "expected {account} and {password}, found not both; write body: {username: \"{account}\", password: \"{password}\"}";
+        return Err(Refusal::new("accounts.verify.body", sentence));
     }
     Ok(Verify { call, succeeded, refused, user: shape.user.map(|user| user.0) })
 }
@@ -160,7 +168,7 @@ fn create(shape: Exchange, usual: &Usual<'_>) -> Result<Create, Refusal> {
     Ok(Create { call, created, conflict, user: shape.user.map(|user| user.0) })
 }
 
-/// Refuses statuses that mean nothing for this call.
+/// Refuses fields that mean nothing for this call.
 fn check_fields(path: &str, shape: &Exchange, known: &[&str]) -> Result<(), Refusal> {
     let there = [
         ("user", shape.user.is_some()),

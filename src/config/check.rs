@@ -122,16 +122,17 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let attempt_timeout =
         positive("sign_in.timeout", configuration.sign_in.timeout, Duration::from_secs(600), Duration::from_secs(3_600))?;
     let providers = oidc.into_iter().map(|oidc| {
-        let fingerprint = fingerprint(&oidc, &kept_claims, forward, follow_provider);
+        let looked_up = accounts.as_ref().filter(|accounts| accounts.directory.is_some());
+        let fingerprint = fingerprint(&oidc, looked_up, &kept_claims, forward, follow_provider);
         let base = &endpoints.callback;
         let callback = if several { format!("{base}/{}", oidc.name) } else { base.clone() };
         ProviderSettings { oidc, fingerprint, callback }
     });
     let providers: Vec<_> = providers.collect();
     if let Some(password) = &mut password {
-        let [cluster, authority, subject] = accounts.as_ref().map(accounts::Settings::source).unwrap_or_default();
-        let source = [PASSWORD, &cluster, &authority, &subject];
-        password.fingerprint = fingerprint_of(source, &kept_claims, forward, follow_provider);
+        let source = accounts.as_ref().map(accounts::Settings::source).unwrap_or_default();
+        let source: Vec<_> = [PASSWORD.to_owned()].into_iter().chain(source).collect();
+        password.fingerprint = fingerprint_of(&source, &kept_claims, forward, follow_provider);
     }
     let otherwise = Rule {
         name: "default".into(),
@@ -377,17 +378,20 @@ fn several_claimants(oidc: &[Provider], accounts: Option<&accounts::Settings>, b
     providers.saturating_add(users) > 1 || sessions_alone
 }
 
-fn fingerprint(provider: &Provider, claims: &[ClaimPath], forward: Forward, follow_provider: bool) -> Fingerprint {
-    fingerprint_of([&provider.name, provider.issuer(), &provider.client_id], claims, forward, follow_provider)
-}
-
-fn fingerprint_of<const PARTS: usize>(
-    source: [&str; PARTS],
+fn fingerprint(
+    provider: &Provider,
+    looked_up: Option<&accounts::Settings>,
     claims: &[ClaimPath],
     forward: Forward,
     follow_provider: bool,
 ) -> Fingerprint {
+    let source = [&provider.name, provider.issuer(), &provider.client_id].map(str::to_owned);
+    let source: Vec<_> = source.into_iter().chain(looked_up.into_iter().flat_map(accounts::Settings::source)).collect();
+    fingerprint_of(&source, claims, forward, follow_provider)
+}
+
+fn fingerprint_of(source: &[String], claims: &[ClaimPath], forward: Forward, follow_provider: bool) -> Fingerprint {
     let forward = format!("{forward:?}{}", if follow_provider { " FollowProvider" } else { "" });
     let claims: Vec<_> = claims.iter().map(|claim| format!("{claim:?}")).collect();
-    Fingerprint::of(source.into_iter().chain([forward.as_str()]).chain(claims.iter().map(String::as_str)))
+    Fingerprint::of(source.iter().map(String::as_str).chain([forward.as_str()]).chain(claims.iter().map(String::as_str)))
 }

@@ -173,7 +173,8 @@ impl Known<'_> {
         }
         if let Some(provider) = &shape.provider {
             if !self.providers.contains(&provider.as_str()) && self.by_password != Some(provider) {
-                let known = self.providers.join(", ");
+                let known: Vec<_> = self.providers.iter().copied().chain(self.by_password).collect();
+                let known = known.join(", ");
                 return Err(Refusal::new(
                     at("provider"),
                     format!("expected one of {known}, found {provider}; name a provider above"),

@@ -113,7 +113,7 @@ pub(super) fn kept_claims(mut named: Vec<ClaimPath>, told: &[ClaimName]) -> Resu
     if named.contains(&ClaimPath::named("email")) {
         named.push(ClaimPath::named("email_verified"));
     }
-    // Sets and maps are filled, here and elsewhere, rather than collected: that would bring a sort of each kind into the module.
+    // In order, each once. (A set that is collected, or a sort, would add a sort of this kind to the module.)
     let mut kept: Vec<ClaimPath> = Vec::with_capacity(named.len());
     for claim in named {
         if let Err(place) = kept.binary_search(&claim) {

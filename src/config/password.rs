@@ -119,9 +119,9 @@ fn wanted(
             "expected what checks name and password, because endpoints.password is there, found nothing; write cluster, path and body",
         );
     }
-    if providers.iter().any(|provider| provider.name == PASSWORD) {
+    if let Some(index) = providers.iter().position(|provider| provider.name == PASSWORD) {
         return refused(
-            "providers",
+            &format!("providers[{index}].name"),
             "expected another name than password, which sessions by password have, found it; rename the provider",
         );
     }

@@ -54,6 +54,9 @@ pub(super) fn popup(
     }
     let shape = shape.unwrap_or_default();
     let url_member = shape.url_member.unwrap_or_else(|| "authorize_url".to_owned());
+    if url_member.is_empty() {
+        return Err(Refusal::new("popup.url_member", "expected a name, found an empty text; write authorize_url"));
+    }
     let told = shape.origin.map(|text| origin("popup.origin", &text)).transpose()?;
     if told.as_ref().is_some_and(|told| !listed.contains(told)) {
         return Err(Refusal::new("popup.origin", "expected one of the origins or trusted_origins, found another; list it there"));

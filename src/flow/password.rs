@@ -76,7 +76,11 @@ pub fn attempt(gateway: &mut Gateway, world: &mut dyn World, visit: Visit) -> St
     };
     match verify.request(&credentials) {
         Ok(call) => Step::calling(call, Pending::CheckingPassword(Box::new(Checking { visit, counted }))),
-        Err(failure) => failed(&settings, &visit, failure),
+        Err(_) => {
+            // Nobody was asked.
+            password.throttle.taken_back(world, visit.now, &counted);
+            failed(&settings, &visit, Failure::new(Reason::BodyMalformed, "expected a name that can stand in a path"))
+        }
     }
 }
 
@@ -168,14 +172,13 @@ fn signed_in(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit, passwo
     let subject = user.subject.clone();
     let completed = Event::SignInCompleted { place: visit.place(), provider: PASSWORD.to_owned(), subject };
     // A form of a page has nobody who would read an answer.
-    let response = match browser::wants_page(&visit.request) && password.delivery.cookie {
+    let mut response = match browser::wants_page(&visit.request) && password.delivery.cookie {
         true => redirect(303, return_to(&settings, visit).as_str(), begun.cookies),
         false => {
             let told = Filling { user: Some(&user.told), ..begun.filling(visit.now) };
             json_answer(password.delivery.answer.json(&told).as_str(), begun.cookies)
         }
     };
-    let mut response = response;
     visit.let_page_read(&settings, &mut response);
     let mut step = Step::answered(response, vec![completed]);
     step.note.subject = Some(Rc::from(user.subject.as_str()));

@@ -145,7 +145,7 @@ pub(super) fn with_new_tokens(
 fn keep_account(settings: &Settings, before: &Session, new: &mut Session) {
     let Some(accounts) = settings.accounts.as_ref().filter(|_| before.provider_subject.is_some()) else { return };
     let claims = Rc::make_mut(&mut new.claims);
-    for name in accounts.mapping.claims.iter().map(|(name, _)| name.as_str()).chain(["sub"]) {
+    for name in accounts.mapping.settled() {
         match before.claims.get(name) {
             Some(value) => drop(claims.insert(name.to_owned(), value.clone())),
             None => drop(claims.remove(name)),

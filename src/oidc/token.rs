@@ -162,7 +162,7 @@ fn expires_in(members: &Claims) -> Result<Option<Duration>, String> {
         Some(Value::Number(number)) => {
             number.as_f64().filter(|seconds| (0.0..1e15).contains(seconds)).map(|seconds| seconds as u64)
         }
-        Some(Value::String(text)) => text.parse().ok(),
+        Some(Value::String(text)) => text.split('.').next().and_then(|whole| whole.parse().ok()),
         Some(_) => None,
     };
     seconds.map(|seconds| Some(Duration::from_secs(seconds))).ok_or_else(|| "expires_in is no number of seconds".to_owned())

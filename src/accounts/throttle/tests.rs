@@ -245,6 +245,20 @@ fn an_address_that_waits_counts_for_no_account_and_an_account_that_waits_for_no_
 }
 
 #[test]
+fn capitals_of_the_alphabets_of_europe_give_no_further_guesses() {
+    let mut world = Still::default();
+    for name in ["Роман Ёжик Ѓорѓи", "ΌΔΥΣΣΕΎΣ Ψωμάς", "ŁUKASZ ŽĹÍÇ Şahin Ÿves Vũ ẢNH", "ԱՐՄԵՆ"]
+    {
+        let capitals: String = name.chars().flat_map(char::to_uppercase).collect();
+        let small: String = name.chars().flat_map(char::to_lowercase).collect();
+        for spelling in [name, &capitals, &small, name, &capitals] {
+            fail(1, &mut world, 0, spelling, None);
+        }
+        assert_eq!(fails(&mut world, 0, &small, None), Err(30), "{name}");
+    }
+}
+
+#[test]
 fn an_address_is_one_client_whatever_its_port_and_its_spelling() {
     let same = |addresses: &[&str]| {
         let networks: Vec<_> = addresses.iter().map(|address| network(address)).collect();

@@ -95,7 +95,13 @@ fn every_way_to_write_it_wrong_is_refused_with_its_place() {
         (with("/accounts/verify/path", json!("//evil")), "accounts.verify.path"),
         (with("/accounts/verify/path", json!("{account}")), "accounts.verify.path"),
         (with("/accounts/verify/path", json!("/a b")), "accounts.verify.path"),
-        (with("/accounts/verify/path", json!("/{password}")), "accounts.verify.body"),
+        (with("/accounts/verify/path", json!("/{password}")), "accounts.verify.path"),
+        (with("/accounts/verify/body", json!({"p": "{password}"})), "accounts.verify.body"),
+        (with("/accounts/verify/refused", json!([70_000])), "accounts.verify.refused"),
+        (with("/accounts/verify/cluster", json!("")), "accounts.verify.cluster"),
+        (with("/accounts/verify/authority", json!("a b")), "accounts.verify.authority"),
+        (with("/accounts/claims", json!({"": "id"})), "accounts.claims."),
+        (with("/password/fields", json!({"account": ""})), "password.fields"),
         (with("/accounts/verify/path", json!("/{claims.sub}")), "accounts.verify.path"),
         (without("/accounts/verify/body"), "accounts.verify.body"),
         (with("/accounts/verify/body", json!({"a": "{account}"})), "accounts.verify.body"),
@@ -130,7 +136,13 @@ fn every_way_to_write_it_wrong_is_refused_with_its_place() {
     assert_eq!(load_json(&nothing_to_check).unwrap_err().path, "accounts.verify");
     let mut taken = complete();
     taken["providers"][0]["name"] = json!("password");
-    assert_eq!(load_json(&taken).unwrap_err().path, "providers");
+    assert_eq!(load_json(&taken).unwrap_err().path, "providers[0].name");
+    let mut neither = complete();
+    neither["accounts"] = json!({"cluster": "users", "subject": "id"});
+    assert_eq!(load_json(&neither).unwrap_err().path, "accounts");
+    neither["accounts"] = without("/accounts/find")["accounts"].clone();
+    neither["accounts"]["dangerously_match_unverified_email"] = json!(true);
+    assert_eq!(load_json(&neither).unwrap_err().path, "accounts.dangerously_match_unverified_email");
 }
 
 #[test]

@@ -231,6 +231,8 @@ fn no_configuration_panics_and_one_that_loads_can_be_asked() {
             "/claim_to_headers",
             "/endpoints",
             "/popup",
+            "/accounts",
+            "/password",
             "/trusted_origins",
             "/help",
         ][..],
