@@ -15,6 +15,7 @@ use crate::config::place::{shape, words};
 use crate::config::settings::LONGEST_TIMEOUT;
 use crate::config::spellings::{Dotted, SecretSource, Span};
 use crate::config::values::{Environment, positive, resolve};
+use crate::oidc::provider::Provider;
 use crate::session::jwt::RESERVED;
 use crate::words::secret::Secret;
 
@@ -281,6 +282,23 @@ fn headers(sources: Vec<(String, SecretSource)>, environment: Environment<'_>) -
         Ok((name, value))
     });
     each.collect()
+}
+
+/// Whether identities come from more than one source. Where accounts are looked up, whoever signs in at a provider is the user
+/// whom the user service knows, by whatever provider or password.
+pub(super) fn several_claimants(
+    oidc: &[Provider],
+    accounts: Option<&accounts::Settings>,
+    by_password: Option<&str>,
+    signed: bool,
+) -> bool {
+    let looked_up = accounts.is_some_and(|accounts| accounts.directory.is_some());
+    let own_subjects = |provider: &&Provider| !looked_up || !provider.signs_in() || provider.bearer.is_some();
+    let providers = oidc.iter().filter(own_subjects).count();
+    let users = usize::from(by_password.is_some() || looked_up && oidc.iter().any(Provider::signs_in));
+    // Sessions that services make where nobody signs in are no provider's.
+    let sessions_alone = signed && users == 0 && !oidc.iter().any(Provider::signs_in) && !oidc.is_empty();
+    providers.saturating_add(users) > 1 || sessions_alone
 }
 
 #[cfg(test)]

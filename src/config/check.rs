@@ -8,7 +8,7 @@ use crate::access::policy::Requirement;
 use crate::access::route::{Credentials, Match, Rule, Rules, Unauthenticated};
 use crate::accounts;
 use crate::config::Refusal;
-use crate::config::accounts::accounts;
+use crate::config::accounts::{accounts, several_claimants};
 use crate::config::conditions::Known;
 use crate::config::endpoints::{endpoints, front_end};
 use crate::config::identity::{identity, kept_claims, named_claims};
@@ -364,18 +364,6 @@ fn help(shape: shapes::Help) -> Result<Help, Refusal> {
         return Err(Refusal::new("help.url", "expected https: or mailto:, found another address; write mailto:help@example.com"));
     }
     Ok(Help { text: shape.text, url: shape.url })
-}
-
-/// Whether identities come from more than one source. Where accounts are looked up, whoever signs in at a provider is the user
-/// whom the user service knows, by whatever provider or password.
-fn several_claimants(oidc: &[Provider], accounts: Option<&accounts::Settings>, by_password: Option<&str>, signed: bool) -> bool {
-    let looked_up = accounts.is_some_and(|accounts| accounts.directory.is_some());
-    let own_subjects = |provider: &&Provider| !looked_up || !provider.signs_in() || provider.bearer.is_some();
-    let providers = oidc.iter().filter(own_subjects).count();
-    let users = usize::from(by_password.is_some() || looked_up && oidc.iter().any(Provider::signs_in));
-    // Sessions that services make where nobody signs in are no provider's.
-    let sessions_alone = signed && users == 0 && !oidc.iter().any(Provider::signs_in) && !oidc.is_empty();
-    providers.saturating_add(users) > 1 || sessions_alone
 }
 
 fn fingerprint(
