@@ -8,9 +8,12 @@ pub mod template;
 pub mod throttle;
 pub mod user;
 
+use call::Call;
 use credentials::Verify;
 use directory::Directory;
 use user::Mapping;
+
+use crate::words::principal::ClaimPath;
 
 /// The settings of this room.
 #[derive(Clone, Debug)]
@@ -24,11 +27,21 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Who is asked, and what is taken for the subject: what sessions are bound to.
-    pub fn source(&self) -> [String; 3] {
-        let find = self.directory.as_ref().map(|directory| &directory.find.call);
-        let call = self.verify.as_ref().map(|verify| &verify.call).or(find);
-        let of_call = |part: fn(&call::Call) -> &String| call.map(part).cloned().unwrap_or_default();
-        [of_call(|call| &call.cluster), of_call(|call| &call.authority), self.mapping.subject.to_string()]
+    /// What sessions by password are bound to: who is asked, and what of the answer counts.
+    pub fn source_of_passwords(&self) -> Option<Vec<String>> {
+        self.verify.as_ref().map(|verify| self.source(&verify.call, verify.user.as_ref()))
+    }
+
+    /// What sessions of a provider are bound to, where people are looked up.
+    pub fn source_of_look_ups(&self) -> Option<Vec<String>> {
+        self.directory.as_ref().map(|directory| self.source(&directory.find.call, directory.find.user.as_ref()))
+    }
+
+    fn source(&self, call: &Call, user: Option<&ClaimPath>) -> Vec<String> {
+        let user = user.map(ToString::to_string).unwrap_or_default();
+        let mut source =
+            vec![call.cluster.clone(), call.authority.clone(), call.path.to_string(), user, self.mapping.subject.to_string()];
+        source.extend(self.mapping.claims.iter().flat_map(|(name, path)| [name.clone(), path.to_string()]));
+        source
     }
 }

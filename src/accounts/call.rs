@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::accounts::template::{Filling, Template, Text};
+use crate::accounts::template::{Filling, Gap, Template, Text};
 use crate::words::json;
 use crate::words::message::{HttpCall, Reply};
 use crate::words::principal::Claims;
@@ -44,6 +44,11 @@ pub struct Answer<'a> {
 }
 
 impl Call {
+    /// Whether there is such a gap, in the path or in the body.
+    pub fn has(&self, wanted: &dyn Fn(&Gap) -> bool) -> bool {
+        self.path.has(wanted) || self.body.as_ref().is_some_and(|body| body.has(wanted))
+    }
+
     /// The call, with its gaps filled.
     ///
     /// # Errors

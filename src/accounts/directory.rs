@@ -65,9 +65,8 @@ impl Directory {
     /// # Errors
     /// [`Reason::EmailUnverified`]: whoever can claim any address would be taken for its owner.
     pub fn check(&self, claims: &Claims) -> Result<(), Failure> {
-        let is_email = |gap: &Gap| matches!(gap, Gap::Claim(path) if path.first() == "email");
-        let asks = |call: &Call| call.path.has(&is_email) || call.body.as_ref().is_some_and(|body| body.has(&is_email));
-        let by_email = asks(&self.find.call) || self.create.as_ref().is_some_and(|create| asks(&create.call));
+        let is_email = |gap: &Gap| matches!(gap, Gap::Claim(path) if path.to_string().to_ascii_lowercase().contains("mail"));
+        let by_email = self.find.call.has(&is_email) || self.create.as_ref().is_some_and(|create| create.call.has(&is_email));
         let verified = claims.get("email_verified").is_some_and(|verified| *verified == true || *verified == "true");
         if by_email && !verified && !self.dangerously_match_unverified_email {
             let detail = "accounts are found by e-mail address, and the provider does not say email_verified: true";
@@ -81,7 +80,13 @@ impl Directory {
     /// # Errors
     /// As [`Call::request`].
     pub fn find_request(&self, claims: &Claims) -> Result<HttpCall, Failure> {
-        self.find.call.request(&Filling { claims: Some(claims), ..Filling::default() })
+        let filling = Filling { claims: Some(claims), ..Filling::default() };
+        // A condition that falls away would find somebody else.
+        if self.find.call.has(&|gap| !gap.is_filled(&filling)) {
+            let detail = "a claim that accounts.find looks for is absent, empty, a list or an object";
+            return Err(Failure::new(Reason::AccountsMalformed, detail));
+        }
+        self.find.call.request(&filling)
     }
 
     /// Whom the service found.

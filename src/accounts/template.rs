@@ -301,7 +301,21 @@ impl fmt::Display for Gap {
     }
 }
 
+impl fmt::Display for Text {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|piece| match piece {
+            Piece::Literal(literal) => formatter.write_str(literal),
+            Piece::Gap(gap) => write!(formatter, "{{{gap}}}"),
+        })
+    }
+}
+
 impl Gap {
+    /// Whether there is a text or a number for it.
+    pub fn is_filled(&self, filling: &Filling<'_>) -> bool {
+        self.fill(filling).text().is_some_and(|text| !text.is_empty())
+    }
+
     fn named(name: &str) -> Option<Self> {
         let path = |prefix: &str| ClaimPath::dotted(name.strip_prefix(prefix)?);
         match name {

@@ -20,8 +20,11 @@ const SEED: &str = "accredit/1/failures/seed";
 /// So many names at most stand in one place.
 const NAMES: usize = 4;
 
-/// What one name takes there: itself, two times, a count.
-const ENTRY_BYTES: usize = 36;
+/// What one name takes there: itself, its spelling, two times, a count.
+const ENTRY_BYTES: usize = 44;
+
+/// Failures came in several spellings of a name.
+const SEVERAL: u64 = 0;
 
 /// So often a place is compared and swapped; the last write is unconditional.
 const TRIES: u32 = 4;
@@ -52,6 +55,8 @@ pub struct Throttle {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counted {
     account: Mark,
+    /// The name exactly as it came, keyed.
+    spelling: u64,
     address: Option<Mark>,
 }
 
@@ -66,6 +71,8 @@ struct Mark {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Entry {
     name: u128,
+    /// The one spelling in which it failed, or [`SEVERAL`].
+    spelling: u64,
     /// Since when they are counted.
     begun: Timestamp,
     /// When the last one was.
@@ -75,12 +82,12 @@ struct Entry {
 
 /// What becomes of a name's failures.
 enum Change<'a> {
-    /// One more.
-    Count,
+    /// One more, in this spelling.
+    Count(u64),
     /// One less: the one that this tells of, if it still counts.
     TakeBack(&'a Mark),
-    /// None.
-    Forget,
+    /// None, if all were in the spelling of this attempt; else only this attempt is taken back.
+    Forget(&'a Counted),
 }
 
 /// The table of one kind, and its limit.
@@ -107,6 +114,7 @@ impl Throttle {
     ) -> Result<Counted, Duration> {
         let seed = seed(world).ok_or(Duration::from_secs(1))?;
         let [accounts, addresses] = self.tables(now);
+        let spelling = u64::try_from(name(&seed, account.as_bytes()) >> 64).unwrap_or_default() | 1;
         let account = name(&seed, &folded(account));
         let address = address.and_then(network).map(|address| name(&seed, &address));
         let of_address = address.map_or(Duration::ZERO, |address| addresses.rest(world, address));
@@ -114,9 +122,10 @@ impl Throttle {
         if !rest.is_zero() {
             return Err(rest);
         }
-        let mut counted = Counted { account: accounts.change(world, account, &Change::Count)?, address: None };
+        let mut counted =
+            Counted { account: accounts.change(world, account, &Change::Count(spelling))?, spelling, address: None };
         if let Some(address) = address {
-            match addresses.change(world, address, &Change::Count) {
+            match addresses.change(world, address, &Change::Count(SEVERAL)) {
                 Ok(mark) => counted.address = Some(mark),
                 Err(rest) => {
                     self.taken_back(world, now, &counted);
@@ -128,18 +137,24 @@ impl Throttle {
     }
 
     /// The password was right: the account's failures are forgotten, this attempt is taken back from the address. Other failures
-    /// of the address stay, or whoever has one account could try the others for ever.
+    /// of the address stay, or whoever has one account could try the others for ever. So do those of other spellings of the name,
+    /// which may be somebody else's account.
     pub fn succeeded(&self, world: &mut dyn World, now: Timestamp, counted: &Counted) {
         let [accounts, _] = self.tables(now);
-        let _ = accounts.change(world, counted.account.after.name, &Change::Forget);
+        let _ = accounts.change(world, counted.account.after.name, &Change::Forget(counted));
         self.address_taken_back(world, now, counted);
     }
 
     /// Nothing was learnt, because the service did not answer: this attempt is taken back from both.
     pub fn taken_back(&self, world: &mut dyn World, now: Timestamp, counted: &Counted) {
+        self.account_taken_back(world, now, counted);
+        self.address_taken_back(world, now, counted);
+    }
+
+    /// The service did not say whether the password was right: this attempt is taken back from the account alone.
+    pub fn account_taken_back(&self, world: &mut dyn World, now: Timestamp, counted: &Counted) {
         let [accounts, _] = self.tables(now);
         let _ = accounts.change(world, counted.account.after.name, &Change::TakeBack(&counted.account));
-        self.address_taken_back(world, now, counted);
     }
 
     fn address_taken_back(&self, world: &mut dyn World, now: Timestamp, counted: &Counted) {
@@ -188,10 +203,9 @@ impl Table<'_> {
             if after == before {
                 break;
             }
-            let (name, begun, last) = (after.name.to_le_bytes(), after.begun.millis(), after.last.millis());
-            let failures = after.failures.to_le_bytes();
-            *bytes =
-                [name.as_slice(), &begun.to_le_bytes(), &last.to_le_bytes(), &failures].concat().try_into().unwrap_or(*bytes);
+            let numbers = [after.spelling, after.begun.millis(), after.last.millis()].map(u64::to_le_bytes);
+            let (name, failures) = (after.name.to_le_bytes(), after.failures.to_le_bytes());
+            *bytes = [name.as_slice(), numbers.as_flattened(), &failures].concat().try_into().unwrap_or(*bytes);
             if world.share(&key, &place, if left == 0 { Version::Any } else { version }).is_ok() {
                 break;
             }
@@ -200,21 +214,25 @@ impl Table<'_> {
     }
 
     fn after(&self, entry: &Entry, change: &Change<'_>) -> Result<Entry, Duration> {
-        let (last, failures) = match change {
-            Change::Count => {
+        let (spelling, last, failures) = match change {
+            Change::Count(spelling) => {
                 let rest = self.rest_of(entry);
                 if !rest.is_zero() {
                     return Err(rest);
                 }
-                (self.now, entry.failures.saturating_add(1))
+                let same = entry.failures == 0 || entry.spelling == *spelling;
+                (if same { *spelling } else { SEVERAL }, self.now, entry.failures.saturating_add(1))
             }
             // As if it had never been, when nothing was counted since.
             Change::TakeBack(mark) if *entry == mark.after => return Ok(mark.before),
-            Change::TakeBack(mark) if entry.begun == mark.after.begun => (entry.last, entry.failures.saturating_sub(1)),
+            Change::TakeBack(mark) if entry.begun == mark.after.begun => {
+                (entry.spelling, entry.last, entry.failures.saturating_sub(1))
+            }
             Change::TakeBack(_) => return Ok(*entry),
-            Change::Forget => (entry.last, 0),
+            Change::Forget(counted) if entry.spelling == counted.spelling => (entry.spelling, entry.last, 0),
+            Change::Forget(counted) => return self.after(entry, &Change::TakeBack(&counted.account)),
         };
-        Ok(Entry { last, failures, ..*entry })
+        Ok(Entry { spelling, last, failures, ..*entry })
     }
 
     fn key(&self, name: u128) -> String {
@@ -230,7 +248,7 @@ impl Table<'_> {
         place.resize(NAMES.saturating_mul(ENTRY_BYTES), 0);
         let entries = place.as_chunks_mut().0.iter_mut().map(|bytes| (self.counting(bytes), bytes));
         let (entry, bytes) = entries.min_by_key(|(entry, _)| (entry.name != name, entry.failures, entry.last))?;
-        let none = Entry { name, begun: self.now, last: self.now, failures: 0 };
+        let none = Entry { name, spelling: SEVERAL, begun: self.now, last: self.now, failures: 0 };
         Some((bytes, if entry.name == name && entry.failures > 0 { entry } else { none }))
     }
 
@@ -248,10 +266,12 @@ impl Table<'_> {
 
 fn parsed(bytes: &[u8; ENTRY_BYTES]) -> Option<Entry> {
     let (name, rest) = bytes.split_first_chunk()?;
+    let (spelling, rest) = rest.split_first_chunk()?;
     let (begun, rest) = rest.split_first_chunk()?;
     let (last, failures) = rest.split_first_chunk()?;
     Some(Entry {
         name: u128::from_le_bytes(*name),
+        spelling: u64::from_le_bytes(*spelling),
         begun: Timestamp::from_millis(u64::from_le_bytes(*begun)),
         last: Timestamp::from_millis(u64::from_le_bytes(*last)),
         failures: u32::from_le_bytes(*failures.first_chunk()?),
@@ -294,6 +314,9 @@ const fn small(code: u32) -> u32 {
         0x400..=0x40f => code.saturating_add(80),
         0x531..=0x556 => code.saturating_add(48),
         0x178 => 0xff,
+        0x17f => 0x73,
+        0x212a => 0x6b,
+        0x212b => 0xe5,
         // A capital beside its small letter.
         0x139..=0x148 | 0x179..=0x17e => code.saturating_add(1) & !1,
         0x100..=0x24f | 0x460..=0x52f | 0x1e00..=0x1eff => code | 1,

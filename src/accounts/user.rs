@@ -35,7 +35,7 @@ impl fmt::Debug for User {
 }
 
 impl Mapping {
-    /// The names of the claims that are the user service's to say.
+    /// The names of the claims that are the user service's to say. What a provider says of its own address is not said of another.
     pub fn settled(&self) -> impl Iterator<Item = &str> {
         let verified = self.claims.iter().any(|(name, _)| name == "email").then_some("email_verified");
         self.claims.iter().map(|(name, _)| name.as_str()).chain(verified).chain(["sub"])
@@ -75,10 +75,6 @@ impl Mapping {
             }
         }
         claims.insert("sub".to_owned(), Value::from(subject.as_str()));
-        // What a provider says of its own address is not said of this one.
-        if self.claims.iter().any(|(name, _)| name == "email") {
-            claims.entry("email_verified").or_insert(Value::Null);
-        }
         Ok(User { subject, claims, told })
     }
 }

@@ -11,6 +11,7 @@ use crate::accounts::directory::{Create, Directory, Find};
 use crate::accounts::template::{Gap, Template, Text};
 use crate::accounts::user::Mapping;
 use crate::config::Refusal;
+use crate::config::own_tokens::Secrets;
 use crate::config::place::{shape, words};
 use crate::config::settings::LONGEST_TIMEOUT;
 use crate::config::spellings::{Dotted, SecretSource, Span};
@@ -72,6 +73,9 @@ words! {
 const NOT_FOR_CALLS: [&str; 7] =
     ["host", "accept", "content-type", "content-length", "connection", "transfer-encoding", "x-request-id"];
 
+/// Claims that say how somebody signed in, or what for: no list of users knows.
+const OF_THE_SIGN_IN: [&str; 7] = ["sub", "acr", "amr", "auth_time", "azp", "scope", "scp"];
+
 /// What holds for each call where it says nothing else.
 struct Usual<'a> {
     cluster: Option<&'a str>,
@@ -80,15 +84,19 @@ struct Usual<'a> {
 }
 
 /// The user service.
-pub(super) fn accounts(shape: Accounts, environment: Environment<'_>) -> Result<accounts::Settings, Refusal> {
-    let headers = headers(shape.headers, environment)?;
+pub(super) fn accounts(
+    shape: Accounts,
+    secrets: &mut Secrets,
+    environment: Environment<'_>,
+) -> Result<accounts::Settings, Refusal> {
+    let headers = headers(shape.headers, secrets, environment)?;
     let usual = Usual { cluster: shape.cluster.as_deref(), authority: shape.authority.as_deref(), headers };
     let mut claims = Vec::new();
     for (name, path) in shape.claims {
-        if name.is_empty() || name == "sub" || RESERVED.contains(&name.as_str()) {
+        if name.is_empty() || OF_THE_SIGN_IN.contains(&name.as_str()) || RESERVED.contains(&name.as_str()) {
             return Err(Refusal::new(
                 format!("accounts.claims.{name}"),
-                "expected a claim about somebody, found one that tokens use for themselves; rename it (sub is accounts.subject)",
+                "expected a claim about somebody, found one that tokens use, or that tells of the sign-in; rename it (sub is accounts.subject)",
             ));
         }
         claims.push((name, path.0));
@@ -267,7 +275,11 @@ pub(super) fn template(path: &str, value: &Value, offered: fn(&Gap) -> bool) -> 
     Template::parse(value, offered).map_err(|(below, what)| Refusal::new(format!("{path}{below}"), what))
 }
 
-fn headers(sources: Vec<(String, SecretSource)>, environment: Environment<'_>) -> Result<Vec<(String, Secret)>, Refusal> {
+fn headers(
+    sources: Vec<(String, SecretSource)>,
+    secrets: &mut Secrets,
+    environment: Environment<'_>,
+) -> Result<Vec<(String, Secret)>, Refusal> {
     let each = sources.into_iter().map(|(name, source)| {
         let path = format!("accounts.headers.{name}");
         let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
@@ -279,26 +291,48 @@ fn headers(sources: Vec<(String, SecretSource)>, environment: Environment<'_>) -
         if !value.expose().bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return Err(Refusal::new(path, "expected printable characters, found others; a header cannot hold them"));
         }
+        secrets.add(path, &value)?;
         Ok((name, value))
     });
     each.collect()
 }
 
-/// Whether identities come from more than one source. Where accounts are looked up, whoever signs in at a provider is the user
-/// whom the user service knows, by whatever provider or password.
+/// Refuses a look-up by which one provider's people could be taken for another's, or for those of the user service.
+pub(super) fn check_providers(accounts: &accounts::Settings, providers: &[Provider]) -> Result<(), Refusal> {
+    let Some(directory) = &accounts.directory else { return Ok(()) };
+    let signing_in = || providers.iter().enumerate().filter(|(_, provider)| provider.signs_in());
+    if signing_in().next().is_none() {
+        let sentence = "expected a provider that people sign in at, because accounts.find looks them up, found none; remove it";
+        return Err(Refusal::new("accounts.find", sentence));
+    }
+    let whose = |gap: &Gap| matches!(gap, Gap::Claim(path) if matches!(path.first(), "iss" | "email"));
+    if signing_in().nth(1).is_some() && !directory.find.call.has(&whose) {
+        let sentence = "expected a gap that says whose the subject is, because people sign in at several providers, found none; write /users/{claims.iss}/{claims.sub}, or {claims.email}";
+        return Err(Refusal::new("accounts.find.path", sentence));
+    }
+    match signing_in().find(|(_, provider)| provider.bearer.is_some()) {
+        Some((index, _)) => {
+            let sentence = "expected none, because accounts.find gives people other subjects than its tokens have, found one; write a provider of its own for tokens, without client_id";
+            Err(Refusal::new(format!("providers[{index}].bearer"), sentence))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether identities come from more than one source. Where accounts are looked up, whoever signs in at the only provider is the
+/// user whom the user service knows, as they are by password. (Several may claim what it does not say.)
 pub(super) fn several_claimants(
-    oidc: &[Provider],
+    providers: &[Provider],
     accounts: Option<&accounts::Settings>,
     by_password: Option<&str>,
     signed: bool,
 ) -> bool {
-    let looked_up = accounts.is_some_and(|accounts| accounts.directory.is_some());
-    let own_subjects = |provider: &&Provider| !looked_up || !provider.signs_in() || provider.bearer.is_some();
-    let providers = oidc.iter().filter(own_subjects).count();
-    let users = usize::from(by_password.is_some() || looked_up && oidc.iter().any(Provider::signs_in));
+    let signing_in = providers.iter().filter(|provider| provider.signs_in()).count();
+    let looked_up = accounts.is_some_and(|accounts| accounts.directory.is_some()) && signing_in == 1;
+    let users = usize::from(by_password.is_some() && !looked_up);
     // Sessions that services make where nobody signs in are no provider's.
-    let sessions_alone = signed && users == 0 && !oidc.iter().any(Provider::signs_in) && !oidc.is_empty();
-    providers.saturating_add(users) > 1 || sessions_alone
+    let sessions_alone = signed && by_password.is_none() && signing_in == 0 && !providers.is_empty();
+    providers.len().saturating_add(users) > 1 || sessions_alone
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::access::policy::Requirement;
 use crate::access::route::{Credentials, Match, Rule, Rules, Unauthenticated};
 use crate::accounts;
 use crate::config::Refusal;
-use crate::config::accounts::{accounts, several_claimants};
+use crate::config::accounts::{accounts, check_providers, several_claimants};
 use crate::config::conditions::Known;
 use crate::config::endpoints::{endpoints, front_end};
 use crate::config::identity::{identity, kept_claims, named_claims};
@@ -55,13 +55,10 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let session_keys = jwt.iter().flat_map(|jwt| &jwt.keys);
     let published_keys = own_tokens::published(session_keys.chain(identity_jwt.iter().flat_map(|identity| &identity.keys)));
     let several = signing_in().nth(1).is_some();
-    let accounts = configuration.accounts.map(|shape| accounts(shape, environment)).transpose()?;
+    let accounts = configuration.accounts.map(|shape| accounts(shape, &mut secrets, environment)).transpose()?;
     let mut password = password::password(configuration.password, by_password, accounts.as_ref(), &oidc, jwt.as_ref())?;
     let cookies = !oidc.is_empty() || password.as_ref().is_some_and(|password| password.delivery.cookie);
-    if accounts.as_ref().is_some_and(|accounts| accounts.directory.is_some()) && signing_in().next().is_none() {
-        let sentence = "expected a provider that people sign in at, because accounts.find looks them up, found none; remove it";
-        return Err(Refusal::new("accounts.find", sentence));
-    }
+    accounts.as_ref().map_or(Ok(()), |accounts| check_providers(accounts, &oidc))?;
     let several_claimants = several_claimants(&oidc, accounts.as_ref(), by_password, jwt.is_some());
     let providers = if oidc.is_empty() { 0 } else { signing_in().count().max(1) };
     let endpoints = endpoints(configuration.endpoints, providers, published_keys.is_some())?;
@@ -122,7 +119,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     let attempt_timeout =
         positive("sign_in.timeout", configuration.sign_in.timeout, Duration::from_secs(600), Duration::from_secs(3_600))?;
     let providers = oidc.into_iter().map(|oidc| {
-        let looked_up = accounts.as_ref().filter(|accounts| accounts.directory.is_some());
+        let looked_up = accounts.as_ref().and_then(accounts::Settings::source_of_look_ups).unwrap_or_default();
         let fingerprint = fingerprint(&oidc, looked_up, &kept_claims, forward, follow_provider);
         let base = &endpoints.callback;
         let callback = if several { format!("{base}/{}", oidc.name) } else { base.clone() };
@@ -130,7 +127,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
     });
     let providers: Vec<_> = providers.collect();
     if let Some(password) = &mut password {
-        let source = accounts.as_ref().map(accounts::Settings::source).unwrap_or_default();
+        let source = accounts.as_ref().and_then(accounts::Settings::source_of_passwords).unwrap_or_default();
         let source: Vec<_> = [PASSWORD.to_owned()].into_iter().chain(source).collect();
         password.fingerprint = fingerprint_of(&source, &kept_claims, forward, follow_provider);
     }
@@ -368,13 +365,13 @@ fn help(shape: shapes::Help) -> Result<Help, Refusal> {
 
 fn fingerprint(
     provider: &Provider,
-    looked_up: Option<&accounts::Settings>,
+    looked_up: Vec<String>,
     claims: &[ClaimPath],
     forward: Forward,
     follow_provider: bool,
 ) -> Fingerprint {
     let source = [&provider.name, provider.issuer(), &provider.client_id].map(str::to_owned);
-    let source: Vec<_> = source.into_iter().chain(looked_up.into_iter().flat_map(accounts::Settings::source)).collect();
+    let source: Vec<_> = source.into_iter().chain(looked_up).collect();
     fingerprint_of(&source, claims, forward, follow_provider)
 }
 

@@ -7,7 +7,7 @@ use crate::config::Refusal;
 use crate::config::origins::origin;
 use crate::config::password::delivery;
 use crate::config::place::shape;
-use crate::config::settings::Delivery;
+use crate::config::settings::Popup;
 use crate::session::jwt::JwtSettings;
 use crate::words::url::Origin;
 
@@ -21,17 +21,6 @@ shape! {
         pub answer: Option<Value>,
         pub cookie: Option<bool>,
     }
-}
-
-/// How a sign-in in a popup begins and ends.
-#[derive(Debug)]
-pub struct Popup {
-    /// The origin of the only page that is told; otherwise that of the gateway that was asked.
-    pub origin: Option<Origin>,
-    /// The member that the provider's address is told in.
-    pub url_member: String,
-    /// How the page is told of the session.
-    pub delivery: Delivery,
 }
 
 /// What holds for popups, where the endpoint is there that begins them. `looks_up` is whether the user service is asked about

@@ -10,7 +10,6 @@ use crate::access::route::Rules;
 use crate::accounts;
 use crate::accounts::template::Template;
 use crate::accounts::throttle::Throttle;
-use crate::config::popup::Popup;
 use crate::crypto::seal::Sealer;
 use crate::oidc::provider::Provider;
 use crate::session;
@@ -113,6 +112,17 @@ pub struct Password {
     pub throttle: Throttle,
     /// Of the user service and the claims that are kept.
     pub fingerprint: Fingerprint,
+}
+
+/// How a sign-in in a popup begins and ends.
+#[derive(Debug)]
+pub struct Popup {
+    /// The origin of the only page that is told; otherwise that of the gateway that was asked.
+    pub origin: Option<Origin>,
+    /// The member that the provider's address is told in.
+    pub url_member: String,
+    /// How the page is told of the session.
+    pub delivery: Delivery,
 }
 
 /// How a session is told to the page that asked for it: in an answer, as a cookie, or both.

@@ -74,6 +74,9 @@ pub fn establish(
     let provider_subject = user.map(|_| id_token.subject.clone());
     if let Some(user) = user {
         id_token.subject.clone_from(&user.subject);
+        // What the user service does not say, nobody else says for it.
+        let accounts = settings.accounts.iter();
+        accounts.flat_map(|accounts| accounts.mapping.settled()).for_each(|name| drop(id_token.claims.remove(name)));
         id_token.claims.extend(user.claims.clone());
     }
     let begun = of_provider(settings, provider, sign_in, tokens, &id_token, provider_subject)

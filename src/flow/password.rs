@@ -96,9 +96,16 @@ pub fn checked(gateway: &mut Gateway, world: &mut dyn World, checking: &Checking
             signed_in(gateway, world, visit, password, &user)
         }
         Err(failure) => {
-            // Nobody has learnt anything from a service that does not answer.
-            if failure.reason != Reason::CredentialsRefused {
-                throttle.taken_back(world, visit.now, &checking.counted);
+            match reply {
+                // Nobody has learnt anything from a service that does not answer.
+                Reply::NotSent | Reply::Reset | Reply::Answered { status: 502..=504, .. } => {
+                    throttle.taken_back(world, visit.now, &checking.counted);
+                }
+                // Other failures may tell of a name whether it is known: whoever provokes them is counted, and the account is not.
+                Reply::Answered { .. } if failure.reason != Reason::CredentialsRefused => {
+                    throttle.account_taken_back(world, visit.now, &checking.counted);
+                }
+                Reply::Answered { .. } => {}
             }
             failed(&settings, visit, failure)
         }
@@ -134,7 +141,9 @@ fn credentials(settings: &Password, bytes: &[u8], form: Form) -> Result<Credenti
             (text(&settings.account), text(&settings.password))
         }
     };
-    let within = |text: &Secret, longest: usize| !text.is_empty() && text.len() <= longest;
+    // Many a service stumbles over control characters, and only where it knows the name.
+    let plain = |text: &Secret| !text.expose().chars().any(char::is_control);
+    let within = |text: &Secret, longest: usize| !text.is_empty() && text.len() <= longest && plain(text);
     let account = account.filter(|account| within(account, LONGEST_ACCOUNT) && !account.expose().trim().is_empty());
     let password = password.filter(|password| within(password, LONGEST_PASSWORD));
     match (account, password) {
@@ -142,7 +151,7 @@ fn credentials(settings: &Password, bytes: &[u8], form: Form) -> Result<Credenti
         _ => {
             let (account, password) = (&settings.account, &settings.password);
             let detail = format!(
-                "expected {account} and {password}, each a text, of at most {LONGEST_ACCOUNT} and {LONGEST_PASSWORD} bytes"
+                "expected {account} and {password}, each a text without control characters, of at most {LONGEST_ACCOUNT} and {LONGEST_PASSWORD} bytes"
             );
             Err(Failure::new(Reason::BodyMalformed, detail))
         }

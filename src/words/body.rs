@@ -104,7 +104,10 @@ pub fn json_members(bytes: &[u8]) -> Result<Map<String, Value>, Failure> {
 pub fn form_parameters(bytes: &[u8]) -> Result<BTreeMap<String, String>, Failure> {
     let malformed = || Failure::new(Reason::BodyMalformed, "expected a form in UTF-8, every parameter once");
     let text = std::str::from_utf8(bytes).map_err(|_| malformed())?;
-    query_parameters(Some(text)).map_err(|_| malformed())
+    let parameters = query_parameters(Some(text)).map_err(|_| malformed())?;
+    // What stands for bytes that are not UTF-8: different texts would be one.
+    let lossy = |text: &String| text.contains(char::REPLACEMENT_CHARACTER);
+    if parameters.iter().any(|(name, value)| lossy(name) || lossy(value)) { Err(malformed()) } else { Ok(parameters) }
 }
 
 #[cfg(test)]
@@ -160,7 +163,7 @@ mod tests {
             assert!(!failure.detail.contains("hunter2"), "{}", failure.detail);
         }
         let many = "a=1&".repeat(40);
-        for bytes in [b"a=1&a=2".as_slice(), b"code=\xff", many.as_bytes()] {
+        for bytes in [b"a=1&a=2".as_slice(), b"code=\xff", b"code=%FF", many.as_bytes()] {
             assert_eq!(form_parameters(bytes).unwrap_err().reason, Reason::BodyMalformed);
         }
         assert_eq!(form_parameters(b"code=a%20b").unwrap()["code"], "a b");

@@ -142,7 +142,7 @@ fn a_flood_of_account_names_takes_no_more_memory_and_the_victim_stays_locked() {
     assert_eq!(fails(&mut world, 1, "alice", None), Err(30));
     let memory = memory(&world);
     assert_eq!(memory.len(), 4_096 + 1);
-    assert!(memory.values().all(|place| place.len() <= 144));
+    assert!(memory.values().all(|place| place.len() <= 176));
 }
 
 #[test]
@@ -174,17 +174,18 @@ fn in_a_full_place_the_ended_make_room_first_then_the_fewest_failures_then_the_o
         table(millis).change(world, number * 0x1_0000 + 7, change).unwrap();
     };
     for (millis, number, times) in [(0, 1, 5), (10, 2, 2), (20, 3, 1), (30, 4, 1)] {
-        (0..times).for_each(|_| change(&mut world, millis, number, &Change::Count));
+        (0..times).for_each(|_| change(&mut world, millis, number, &Change::Count(1)));
     }
-    change(&mut world, 40, 5, &Change::Count);
+    change(&mut world, 40, 5, &Change::Count(1));
     assert_eq!(names(&world, 40), [1, 2, 4, 5]);
-    change(&mut world, 50, 6, &Change::Count);
+    change(&mut world, 50, 6, &Change::Count(1));
     assert_eq!(names(&world, 50), [1, 2, 5, 6]);
     // Who signs in without a failure before pushes nobody out.
-    change(&mut world, 60, 8, &Change::Forget);
+    let right = Counted { account: Mark::default(), spelling: 1, address: None };
+    change(&mut world, 60, 8, &Change::Forget(&right));
     assert_eq!(names(&world, 60), [1, 2, 5, 6]);
     // The first has failed most often, and has ended.
-    change(&mut world, 15 * MINUTE, 7, &Change::Count);
+    change(&mut world, 15 * MINUTE, 7, &Change::Count(1));
     assert_eq!(names(&world, 15 * MINUTE), [2, 5, 6, 7]);
 }
 
@@ -242,6 +243,18 @@ fn an_address_that_waits_counts_for_no_account_and_an_account_that_waits_for_no_
     assert_eq!(fails(&mut world, 2_000, "alice", Some("192.0.2.1")), Err(28));
     fail(1, &mut world, 30_000, "alice", Some("192.0.2.1"));
     assert_eq!(fails(&mut world, 89_000, "alice", Some("192.0.2.1")), Err(1));
+}
+
+#[test]
+fn a_good_sign_in_under_another_spelling_forgets_no_failure() {
+    let mut world = Still::default();
+    for _ in 0..2 {
+        fail(2, &mut world, 0, "alice", None);
+        let counted = throttle().begin(&mut world, at(0), "Alice", None).unwrap();
+        throttle().succeeded(&mut world, at(0), &counted);
+    }
+    fail(1, &mut world, 0, "alice", None);
+    assert_eq!(fails(&mut world, 0, "alice", None), Err(30), "five guesses, whoever signed in meanwhile");
 }
 
 #[test]

@@ -87,6 +87,9 @@ fn every_way_to_write_it_wrong_is_refused_with_its_place() {
         (with("/accounts/subject", json!([])), "accounts.subject"),
         (with("/accounts/claims", json!({"sub": "id"})), "accounts.claims.sub"),
         (with("/accounts/claims", json!({"exp": "id"})), "accounts.claims.exp"),
+        (with("/accounts/claims", json!({"acr": "id"})), "accounts.claims.acr"),
+        (with("/accounts/claims", json!({"auth_time": "lastLogin"})), "accounts.claims.auth_time"),
+        (with("/accounts/headers", json!({"x-key": "the-client-secret"})), "accounts.headers.x-key"),
         (with("/accounts/headers", json!({"Host": "x"})), "accounts.headers.Host"),
         (with("/accounts/headers", json!({"host": "x"})), "accounts.headers.host"),
         (with("/accounts/headers", json!({"x-key": "a\u{7}b"})), "accounts.headers.x-key"),
@@ -188,4 +191,26 @@ fn where_accounts_are_looked_up_rules_need_not_say_whose_claims_they_mean() {
     assert!(refusal.path.starts_with("rules[0]"), "{refusal}: a provider's role is not the user service's");
     document["rules"][0]["require"] = json!({"claim": "role", "any_of": ["admin"], "provider": "password"});
     assert!(load_json(&document).unwrap().several_claimants);
+}
+
+#[test]
+fn no_look_up_takes_one_providers_people_for_anothers() {
+    let mut document = complete();
+    let mut other = document["providers"][0].clone();
+    other["name"] = json!("public");
+    other["issuer"] = json!("https://public.example.com");
+    other["clusters"] = json!({"public.example.com": "public"});
+    document["providers"].as_array_mut().unwrap().push(other);
+    document["endpoints"]["callback"] = json!("/cb");
+    assert_eq!(load_json(&document).unwrap_err().path, "accounts.find.path");
+    for path in ["/users/{claims.iss}/{claims.sub}", "/users/{claims.email}"] {
+        document["accounts"]["find"]["path"] = json!(path);
+        assert!(load_json(&document).unwrap().several_claimants, "what the service does not say, either may claim");
+    }
+    document["rules"] = json!([{"match": {"path": "/x"}, "require": {"claim": "groups", "any_of": ["staff"]}}]);
+    assert!(load_json(&document).unwrap_err().path.starts_with("rules[0]"));
+
+    let mut tokens = complete();
+    tokens["providers"][0]["bearer"] = json!({"audiences": ["app"]});
+    assert_eq!(load_json(&tokens).unwrap_err().path, "providers[0].bearer");
 }

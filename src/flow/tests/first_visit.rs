@@ -200,3 +200,70 @@ fn a_refresh_asks_for_the_providers_subject_and_changes_nothing_of_the_account()
     let who = stage.script("GET", "/api/session");
     assert_eq!(body(&who)["subject"], "17");
 }
+
+#[test]
+fn what_the_service_does_not_say_of_somebody_the_provider_cannot_say_for_it() {
+    let mut document = looked_up();
+    document["accounts"]["find"] = json!({"path": "/api/users/email/{claims.sub}"});
+    for call in ["create", "notify"] {
+        drop(document["accounts"].as_object_mut().unwrap().remove(call));
+    }
+    let document = changed(document, "/rules", json!([{"require": {"claim": "role", "any_of": ["admin"]}}]));
+    let mut stage = Stage::ready(&document);
+    stage.users.people = vec![json!({"id": 9, "email": null})];
+    stage.users.instead = vec![("users", json_reply(200, &json!({"id": 9})))];
+    stage.provider.claims = json!({"role": "admin", "email": "boss@example.com", "email_verified": false});
+    assert_eq!(status(&visit(&mut stage)), 303);
+    assert_eq!(outcome(&stage.navigate("/members")), (403, "condition_failed"));
+    let document = changed(document, "/rules", json!([{"require": "authenticated"}]));
+    let mut stage = Stage::ready(&document);
+    stage.users.instead = vec![("users", json_reply(200, &json!({"id": 9})))];
+    stage.provider.claims = json!({"role": "admin", "email": "boss@example.com", "email_verified": false});
+    assert_eq!(status(&visit(&mut stage)), 303);
+    let page = stage.navigate("/members");
+    assert!(told_upstream(&page).iter().all(|(name, _)| *name != "x-forwarded-email"), "{:?}", told_upstream(&page));
+}
+
+#[test]
+fn a_search_never_loses_its_condition() {
+    let mut document = looked_up();
+    document["accounts"]["find"] = json!({"path": "/api/users/search", "body": {"login": "{claims.preferred_username}"}});
+    for call in ["create", "notify"] {
+        drop(document["accounts"].as_object_mut().unwrap().remove(call));
+    }
+    for claim in [json!(null), json!(""), json!({"$ne": null}), json!(["root"])] {
+        let mut stage = Stage::ready(&document);
+        stage.provider.claims = json!({"preferred_username": claim});
+        assert_eq!(outcome(&visit(&mut stage)), (502, "accounts_malformed"), "{claim}");
+        assert!(stage.users.asked.is_empty());
+    }
+}
+
+#[test]
+fn an_address_by_any_other_name_is_an_address() {
+    for claim in ["mail", "contact.email", "EMail"] {
+        let document = changed(looked_up(), "/accounts/find/path", json!(format!("/api/users/email/{{claims.{claim}}}")));
+        let mut stage = ready(&document, "x@example.com");
+        stage.provider.claims = json!({"mail": "a@b", "contact": {"email": "a@b"}, "EMail": "a@b", "email_verified": false});
+        assert_eq!(outcome(&visit(&mut stage)), (403, "email_unverified"), "{claim}");
+    }
+}
+
+#[test]
+fn a_session_ends_when_users_are_read_from_another_place() {
+    let mut stage = ready(&looked_up(), "alice@example.com");
+    assert_eq!(status(&visit(&mut stage)), 303);
+    for (pointer, value) in [
+        ("/accounts/cluster", json!("others")),
+        ("/accounts/subject", json!("email")),
+        ("/accounts/claims", json!({"role": "profile.admin.role"})),
+        ("/accounts/find/path", json!("/tenant/b/{claims.email}")),
+        ("/accounts/find/user", json!("data")),
+    ] {
+        let document = changed(looked_up(), pointer, value);
+        let mut other = stage.worker.beside(&document);
+        other.keep_up(&mut stage.provider);
+        let step = other.begin(stage.browser.script("GET", "/api/x"));
+        assert_eq!(outcome(&step), (401, "session_invalid"), "{pointer}");
+    }
+}

@@ -340,3 +340,19 @@ fn neither_password_nor_token_is_printed_anywhere() {
     assert!(response(&step).body.contains("eyJ") && !response(&step).body.contains("hash-of-it"));
     assert_eq!(reasons(&step), Vec::<Reason>::new());
 }
+
+#[test]
+fn a_service_that_stumbles_over_known_names_only_does_not_tell_which_these_are_for_nothing() {
+    let mut stage = Stage::ready(&by_password());
+    stage.worker.world.client_address = Some("203.0.113.7:1".to_owned());
+    for password in ["a\0b", "a\nb", "\u{85}"] {
+        assert_eq!(outcome(&login(&mut stage, "alice@example.com", password)), (400, "body_malformed"));
+    }
+    assert!(stage.users.asked.is_empty());
+    stage.users.instead = vec![("users", reply(500, &[], b""))];
+    let outcomes: Vec<_> = (0..60).map(|_| status(&login(&mut stage, "alice@example.com", "x"))).collect();
+    assert_eq!(outcomes.iter().filter(|status| **status == 502).count(), 50, "whoever provokes it is counted");
+    stage.worker.world.client_address = Some("203.0.113.8:1".to_owned());
+    stage.users.instead.clear();
+    assert_eq!(status(&login(&mut stage, "alice@example.com", "right")), 200, "and the account is not");
+}

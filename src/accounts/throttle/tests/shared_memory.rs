@@ -109,7 +109,7 @@ fn what_another_plugin_writes_there_is_no_failure_and_stops_nobody() {
         world.share(&key, junk, Version::Any).unwrap();
         fail(5, &mut world, 0, "alice", None);
         assert_eq!(fails(&mut world, 0, "alice", None), Err(30));
-        assert!(memory(&world)[&key].len() <= 144);
+        assert!(memory(&world)[&key].len() <= 176);
     }
     world.share(SEED, b"short", Version::Any).unwrap();
     fail(1, &mut world, 0, "alice", None);
