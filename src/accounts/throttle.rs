@@ -26,8 +26,17 @@ const ENTRY_BYTES: usize = 44;
 /// Failures came in several spellings of a name.
 const SEVERAL: u64 = 0;
 
-/// So often a place is compared and swapped; the last write is unconditional.
-const TRIES: u32 = 4;
+/// So often a place is compared and swapped; an attempt that comes to nothing by then is not made.
+const TRIES: u32 = 16;
+
+/// Says that every place was created.
+const READY: &str = "accredit/1/failures/ready";
+
+/// When to try again what other workers were in the way of.
+const SOON: Duration = Duration::from_secs(1);
+
+/// So many places has each of the two tables.
+const PLACES: u128 = 4_096;
 
 /// When failures of one kind begin to be slowed down.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +107,23 @@ struct Table<'a> {
 }
 
 impl Throttle {
+    /// Creates every place, once in a process and before the first attempt: shared data has no create-if-absent, so that of two
+    /// workers that count the first failures of a place at once, one would overwrite the other's.
+    pub fn prepare(&self, world: &mut dyn World) {
+        if world.shared(READY).is_some() {
+            return;
+        }
+        for table in self.tables(Timestamp::default()) {
+            for place in 0..PLACES {
+                // The name's first two bytes are its place. (A value without a byte is none.)
+                let name = (place & 63) | (place >> 6) << 8;
+                let _ = world.share(&table.key(name), &[0], Version::Any);
+            }
+        }
+        let _ = seed(world);
+        let _ = world.share(READY, &[1], Version::Any);
+    }
+
     /// Counts this attempt as failed, for the account and for the address, before anybody is asked: so that a thousand attempts at
     /// once do not all slip through. `address` is the client's, as [`World::client_address`] has it; without one, only the account
     /// is counted.
@@ -191,26 +217,25 @@ impl Table<'_> {
     /// How long a failure has to wait before it can be counted, because others were meanwhile; then nothing is changed.
     fn change(&self, world: &mut dyn World, name: u128, change: &Change<'_>) -> Result<Mark, Duration> {
         let key = self.key(name);
-        let mut mark = Mark::default();
-        for left in (0..TRIES).rev() {
+        for _ in 0..TRIES {
             let (mut place, version) = match world.shared(&key) {
                 Some(shared) => (shared.value, shared.version),
                 None => (Vec::new(), Version::Any),
             };
-            let Some((bytes, before)) = self.find(&mut place, name) else { break };
+            let Some((bytes, before)) = self.find(&mut place, name) else { return Err(SOON) };
             let after = self.after(&before, change)?;
-            mark = Mark { before, after };
+            let mark = Mark { before, after };
             if after == before {
-                break;
+                return Ok(mark);
             }
             let numbers = [after.spelling, after.begun.millis(), after.last.millis()].map(u64::to_le_bytes);
             let (name, failures) = (after.name.to_le_bytes(), after.failures.to_le_bytes());
             *bytes = [name.as_slice(), numbers.as_flattened(), &failures].concat().try_into().unwrap_or(*bytes);
-            if world.share(&key, &place, if left == 0 { Version::Any } else { version }).is_ok() {
-                break;
+            if world.share(&key, &place, version).is_ok() {
+                return Ok(mark);
             }
         }
-        Ok(mark)
+        Err(SOON)
     }
 
     fn after(&self, entry: &Entry, change: &Change<'_>) -> Result<Entry, Duration> {
