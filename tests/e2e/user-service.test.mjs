@@ -3,7 +3,6 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { once } from 'node:events';
 import http from 'node:http';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { startDemoUsers } from './lib/demo.mjs';
@@ -88,7 +87,7 @@ describe('somebody unknown and a wrong password', () => {
     return {
       status,
       headers: without(headers),
-      body: body.replaceAll(headers['x-request-id'] ?? '-', 'ID'),
+      body: body.replace(/"request_id":"[0-9a-f-]{36}"/, 'ID'),
       calls: stage.users().requests.map((call) => ({
         method: call.method,
         url: call.url,
@@ -105,14 +104,11 @@ describe('somebody unknown and a wrong password', () => {
   it('cause the same calls, the same answer, the same counts and the same lines in the log, until both are slowed down', async () => {
     await stage.logIn('bob@example.com', 'bob-password');
     const kinds = [['alice@example.com', 'wrong-password'], ['nobod@example.com', 'wrong-password'], ['alicf@example.com', PASSWORD]];
-    // Metrics are there once they were counted.
+    // A counter is there once it was counted.
     for (let i = 0; i < 6; i += 1) await traces('first@example.com', 'wrong-password');
     for (let i = 0; i < 7; i += 1) {
       const all = [];
-      for (const [email, password] of i % 2 === 0 ? kinds : kinds.toReversed()) {
-        const padded = password.padEnd('wrong-password'.length);
-        all.push(await traces(email, padded.length === password.length ? password : `${padded}`));
-      }
+      for (const [email, password] of i % 2 === 0 ? kinds : kinds.toReversed()) all.push(await traces(email, password));
       const [one, ...others] = all;
       for (const other of others) assert.deepEqual(other, one, `attempt ${i + 1}`);
       assert.deepEqual([one.status, one.calls.length], i < 5 ? [401, 1] : [429, 0]);
@@ -177,7 +173,7 @@ describe('while the user service', () => {
 
   it('fails twenty times, one by one and at once: no failure is counted, the right password signs in at once', async () => {
     const email = stage.somebody();
-    for (const [, status, reason, misbehave] of FAULTS.filter(([, , , how]) => !/LARGE|hang/.test(how))) {
+    for (const [, status, reason, misbehave] of FAULTS.filter(([what]) => what !== 'hangs')) {
       await misbehave(stage.users());
       for (let i = 0; i < 2; i += 1) assertProblem(await stage.logIn(email, PASSWORD), status, reason);
       await stage.users().behave();
@@ -200,9 +196,7 @@ describe('while the user service', () => {
       const request = http.request({ host: '127.0.0.1', port: stage.gateway.port, path: '/api/auth/login', method: 'POST', agent: false, headers });
       request.on('error', () => {}).end(body);
       await eventually('the service is asked', () => stage.users().requests.length === i);
-      const closed = once(request, 'close');
-      request.destroy();
-      await closed;
+      await new Promise((closed) => request.on('close', closed).destroy());
       await stage.idle();
     }
     stage.users().respond = check;

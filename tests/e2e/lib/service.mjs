@@ -16,6 +16,14 @@ export async function startService(honest) {
     service.respond = honest;
     if (!service.server.listening) await listen(service.server, service.port);
   };
+  const connections = new Set();
+  service.server.on('connection', (socket) => connections.add(socket.on('close', () => connections.delete(socket))));
+  /** Gives this one answer, and is not there any more: Envoy may have connections left that it never used. */
+  service.answerAndDie = (request, response, status, body) => {
+    service.server.close();
+    for (const socket of connections) if (socket !== request.socket) socket.destroy();
+    response.writeHead(status, { 'content-type': 'application/json', connection: 'close' }).end(body);
+  };
   await service.behave();
   return service;
 }
