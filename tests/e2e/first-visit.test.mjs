@@ -33,6 +33,8 @@ function onVisitStage(services, options = {}) {
     delete accounts.verify;
     for (const call of ['find', 'create', 'notify']) accounts[call].timeout = '1s';
     configuration.accounts = accounts;
+    configuration.endpoints.popup = '/api/popup';
+    configuration.popup = {};
   };
   const envoy = (bootstrap) => {
     const { clusters } = shipped('password-and-popup').static_resources;
@@ -163,6 +165,19 @@ describe('a first visit', () => {
     }
   });
 
+  it('in a popup: the page that opened it is told the reason, and nothing else', async () => {
+    const failing = [[{ find: hang }, 504, 'accounts_timeout'], [{ find: always(200, MARK) }, 502, 'accounts_malformed'], [{ create: always(500, MARK) }, 502, 'account_not_created']];
+    for (const [calls, status, reason] of failing) {
+      const visitor = stage.visitor();
+      users.respond = byCall(calls);
+      const { authorize_url: url } = (await visitor.call('/api/popup')).json();
+      const page = await visitor.follow(await visitor.open(url));
+      await assertNotSignedIn(visitor, page, status, reason);
+      const told = JSON.parse(/<script type="application\/json"[^>]*>(.*?)<\/script>/s.exec(page.body)[1]);
+      assert.deepEqual(told, { origin: stage.gateway.origin, message: { error: reason } });
+    }
+  });
+
   for (const [what, , , misbehave] of FAULTS.filter(([what]) => !/with 200|^says (a|half|3 MB of (JSON|rubbish)$)/.test(what))) {
     it(`while the mail service ${what}: signed in all the same; counted, and one line in the audit log`, async () => {
       const [mark, visitor, counted] = [stage.gateway.mark(), stage.visitor(), await stage.counting()];
@@ -215,6 +230,8 @@ describe('two first visits at the same moment', () => {
       };
       const visitors = [stage.visitor(), stage.visitor()];
       const callbacks = [await visitors[0].untilCallback(), await visitors[1].untilCallback()];
+      // The balance is of connections that have not ended.
+      await eventually('no connection is left', async () => Object.values(await stage.gateway.stats('^listener\\.127.*_\\d+\\.downstream_cx_active$')).every((count) => count === 0));
       const before = await connections();
       const landings = await Promise.all(visitors.map((visitor, index) => visitor.open(callbacks[index].href)));
       assert.deepEqual((await connections()).map((count, index) => count - before[index]), [1, 1], 'both went to one worker');
