@@ -354,3 +354,21 @@ describe('two workers', () => {
     assert.equal((await stage.logIn(stage.somebody(), PASSWORD)).status, 200);
   });
 });
+
+describe('four workers', () => {
+  const stage = onPasswordStage({ concurrency: 4, listener: balanced, throttle: { account: { failures: 1 }, address: { failures: 1000 } } });
+
+  it('lose no count, not even the first of an account: of four guesses at the same moment one gets an answer', async () => {
+    for (let round = 0; round < 150; round += 1) {
+      // All but the last byte is there before the first last byte goes.
+      const [held, text] = [[], JSON.stringify({ email: stage.somebody(), password: 'wrong-password' })];
+      const headers = { ...JSON_TYPE, 'content-length': String(text.length) };
+      const body = (request) => request.write(text.slice(0, -1), () => held.push(request));
+      const answers = Array.from({ length: 4 }, () => stage.visitor().call('/api/auth/login', { method: 'POST', headers, body }));
+      await eventually('all have begun', async () => held.length === 4 && (await stage.gateway.counter('http.gateway.downstream_rq_active')) === 4, { every: 2 });
+      for (const request of held) request.end(text.slice(-1));
+      const statuses = (await Promise.all(answers)).map(({ status }) => status);
+      assert.deepEqual(statuses.toSorted(), [401, 429, 429, 429], `round ${round + 1}`);
+    }
+  });
+});
