@@ -197,8 +197,10 @@ describe('while the user service', () => {
       request.on('error', () => {}).end(body);
       await eventually('the service is asked', () => stage.users().requests.length === i);
       await new Promise((closed) => request.on('close', closed).destroy());
-      await stage.idle();
+      await eventually('Envoy has seen it go', async () => (await stage.gateway.counter('http.gateway.downstream_rq_active')) === 0);
     }
+    // What comes of the calls later, here their end, takes nothing back.
+    await stage.idle();
     stage.users().respond = check;
     assertProblem(await stage.logIn(email, PASSWORD), 429, 'too_many_failures');
     assert.equal(stage.users().requests.length, 5);
