@@ -102,7 +102,7 @@ describe('somebody unknown and a wrong password', () => {
   }
 
   it('cause the same calls, the same answer, the same counts and the same lines in the log, until both are slowed down', async () => {
-    await stage.logIn('bob@example.com', 'bob-password');
+    await traces('bob@example.com', 'bob-password');
     const kinds = [['alice@example.com', 'wrong-password'], ['nobod@example.com', 'wrong-password'], ['alicf@example.com', PASSWORD]];
     // A counter is there once it was counted.
     for (let i = 0; i < 6; i += 1) await traces('first@example.com', 'wrong-password');
