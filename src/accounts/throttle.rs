@@ -29,14 +29,8 @@ const SEVERAL: u64 = 0;
 /// So often a place is compared and swapped; an attempt that comes to nothing by then is not made.
 const TRIES: u32 = 16;
 
-/// Says that every place was created.
-const READY: &str = "accredit/1/failures/ready";
-
 /// When to try again what other workers were in the way of.
 const SOON: Duration = Duration::from_secs(1);
-
-/// So many places has each of the two tables.
-const PLACES: u128 = 4_096;
 
 /// When failures of one kind begin to be slowed down.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,23 +101,6 @@ struct Table<'a> {
 }
 
 impl Throttle {
-    /// Creates every place, once in a process and before the first attempt: shared data has no create-if-absent, so that of two
-    /// workers that count the first failures of a place at once, one would overwrite the other's.
-    pub fn prepare(&self, world: &mut dyn World) {
-        if world.shared(READY).is_some() {
-            return;
-        }
-        for table in self.tables(Timestamp::default()) {
-            for place in 0..PLACES {
-                // The name's first two bytes are its place. (A value without a byte is none.)
-                let name = (place & 63) | (place >> 6) << 8;
-                let _ = world.share(&table.key(name), &[0], Version::Any);
-            }
-        }
-        let _ = seed(world);
-        let _ = world.share(READY, &[1], Version::Any);
-    }
-
     /// Counts this attempt as failed, for the account and for the address, before anybody is asked: so that a thousand attempts at
     /// once do not all slip through. `address` is the client's, as [`World::client_address`] has it; without one, only the account
     /// is counted.
@@ -220,7 +197,7 @@ impl Table<'_> {
         for _ in 0..TRIES {
             let (mut place, version) = match world.shared(&key) {
                 Some(shared) => (shared.value, shared.version),
-                None => (Vec::new(), Version::Any),
+                None => (Vec::new(), Version::Absent),
             };
             let Some((bytes, before)) = self.find(&mut place, name) else { return Err(SOON) };
             let after = self.after(&before, change)?;
@@ -303,19 +280,21 @@ fn parsed(bytes: &[u8; ENTRY_BYTES]) -> Option<Entry> {
     })
 }
 
-/// The key for names, which whoever comes first writes for all. It is read again, because two may come first at once.
+/// The key for names, which whoever comes first writes for all; the others read it again.
 fn seed(world: &mut dyn World) -> Option<[u8; 16]> {
     let mut seed = [0; 16];
-    for written in [false, true] {
-        if let Some(seed) = world.shared(SEED).and_then(|shared| shared.value.try_into().ok()) {
-            return Some(seed);
-        }
-        if !written {
-            world.random(&mut seed).ok()?;
-            let _ = world.share(SEED, &seed, Version::Any);
-        }
+    for _ in 0..2 {
+        let written = match world.shared(SEED) {
+            None => Version::Absent,
+            Some(shared) => match shared.value.try_into() {
+                Ok(seed) => return Some(seed),
+                Err(_) => shared.version,
+            },
+        };
+        world.random(&mut seed).ok()?;
+        let _ = world.share(SEED, &seed, written);
     }
-    None
+    world.shared(SEED).and_then(|shared| shared.value.try_into().ok())
 }
 
 /// A name without white space, and without the capitals of the Latin, Greek, Cyrillic and Armenian alphabets, so that no spelling of

@@ -56,9 +56,6 @@ impl Gateway {
     pub fn new(world: &mut dyn World, settings: Settings) -> Result<Self, NoRandomness> {
         let naming = NamingKey::new(world)?;
         let (memory, tokens, refused) = (Memory::new(MEMORY_BYTES), Memory::new(MEMORY_BYTES), Memory::new(REFUSED_BYTES));
-        if let Some(password) = &settings.password {
-            password.throttle.prepare(world);
-        }
         let background = Background::new(&settings);
         Ok(Self { settings: Rc::new(settings), naming, memory, tokens, refused, asking: Rc::default(), background })
     }

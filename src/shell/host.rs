@@ -47,6 +47,8 @@ impl World for Host {
     fn share(&mut self, key: &str, value: &[u8], expected: Version) -> Result<(), Contended> {
         let version = match expected {
             Version::Any => None,
+            // Envoy takes any version for an absent key, and for one that is there only its own, which counts up from 1.
+            Version::Absent => Some(u32::MAX),
             Version::Exactly(version) => Some(version),
         };
         hostcalls::set_shared_data(key, Some(value), version).map_err(|_| Contended)

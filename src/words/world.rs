@@ -16,8 +16,7 @@ pub trait World {
     /// Reads a value from the memory that all workers of this process share.
     fn shared(&self, key: &str) -> Option<Shared>;
 
-    /// Writes a shared value if its version is still `expected`. ([`Version::Any`] writes whatever is there: shared data has
-    /// no create-if-absent, so a first write must be unconditional.)
+    /// Writes a shared value if its version is still `expected`.
     ///
     /// # Errors
     /// [`Contended`] when somebody else wrote in between.
@@ -110,6 +109,8 @@ pub struct Shared {
 pub enum Version {
     /// Whatever is there now.
     Any,
+    /// None yet.
+    Absent,
     /// Exactly this one.
     Exactly(u32),
 }
@@ -205,7 +206,12 @@ pub mod testing {
         fn share(&mut self, key: &str, value: &[u8], expected: Version) -> Result<(), Contended> {
             let mut memory = self.memory.borrow_mut();
             let current = memory.get(key).map_or(0, |(_, version)| *version);
-            if matches!(expected, Version::Exactly(version) if version != current) {
+            let fits = match expected {
+                Version::Any => true,
+                Version::Absent => current == 0,
+                Version::Exactly(version) => version == current,
+            };
+            if !fits {
                 return Err(Contended);
             }
             memory.insert(key.to_owned(), (value.to_vec(), current + 1));

@@ -74,20 +74,6 @@ fn workers_that_count_at_the_same_moment_lose_no_failure_and_let_no_attempt_too_
 }
 
 #[test]
-fn every_place_is_there_before_the_first_attempt_and_no_later_worker_empties_one() {
-    let mut world = Still::default();
-    throttle().prepare(&mut world);
-    let places = memory(&world).len();
-    assert_eq!(places, 2 * 4_096 + 2);
-    for number in 0..500 {
-        fail(5, &mut world, 0, &number.to_string(), Some(&format!("192.0.{}.{}", number / 250, number % 250)));
-    }
-    throttle().prepare(&mut world);
-    assert_eq!(memory(&world).len(), places, "no attempt needs another place");
-    assert!((0..500).all(|number| fails(&mut world, 0, &number.to_string(), None) == Err(30)));
-}
-
-#[test]
 fn two_workers_that_begin_at_once_agree_on_one_seed() {
     let mut still = Still::default();
     let mut other = Still { drawn: 99, ..still.clone() };
