@@ -342,7 +342,7 @@ describe('the module', () => {
     // on_done; left out, they cost no request anything.
     const callbacks = WebAssembly.Module.exports(module).map(({ name }) => name).filter((name) => /^proxy_on_(?!memory|grpc|queue|new|log|done|downstream|upstream|response_(body|trailers|meta)|request_meta|foreign)/.test(name));
     assert.ok(callbacks.includes('proxy_on_request_headers') && callbacks.includes('proxy_on_request_trailers'));
-    for (const scenario of ['bff', 'spa-tokens', 'google-session', 'login-microservices']) {
+    for (const scenario of ['bff', 'spa-tokens', 'google-session', 'login-microservices', 'password-and-popup']) {
       const allowed = Object.keys(pluginOf(shipped(scenario).static_resources.listeners[0]).capability_restriction_config.allowed_capabilities);
       assert.deepEqual(callbacks.filter((name) => !allowed.includes(name)), [], scenario);
     }

@@ -267,3 +267,12 @@ fn a_session_ends_when_users_are_read_from_another_place() {
         assert_eq!(outcome(&step), (401, "session_invalid"), "{pointer}");
     }
 }
+
+#[test]
+fn a_subject_is_looked_up_with_the_issuer_that_it_is_a_subject_of() {
+    let document = changed(looked_up(), "/accounts/find/path", json!("/api/users/{claims.iss}/{claims.sub}"));
+    let mut stage = ready(&document, "alice@example.com");
+    stage.users.instead = vec![("users", json_reply(200, &json!({"id": 9})))];
+    assert_eq!(status(&visit(&mut stage)), 303);
+    assert_eq!(stage.users.calls(), ["GET users/api/users/https%3A%2F%2Fsso.example.com%2Frealms%2Fmain/alice"]);
+}
