@@ -65,11 +65,18 @@ impl Directory {
     /// # Errors
     /// [`Reason::EmailUnverified`]: whoever can claim any address would be taken for its owner.
     pub fn check(&self, claims: &Claims) -> Result<(), Failure> {
-        let is_email = |gap: &Gap| matches!(gap, Gap::Claim(path) if path.to_string().to_ascii_lowercase().contains("mail"));
-        let by_email = self.find.call.has(&is_email) || self.create.as_ref().is_some_and(|create| create.call.has(&is_email));
         let verified = claims.get("email_verified").is_some_and(|verified| *verified == true || *verified == "true");
-        if by_email && !verified && !self.dangerously_match_unverified_email {
-            let detail = "accounts are found by e-mail address, and the provider does not say email_verified: true";
+        // The provider's word is about `email` alone.
+        let unverified = |gap: &Gap| match gap {
+            Gap::Claim(path) => {
+                let is_email = path.to_string().to_ascii_lowercase().contains("mail");
+                is_email && !(verified && path.find(claims) == claims.get("email"))
+            }
+            _ => false,
+        };
+        let asked = self.find.call.has(&unverified) || self.create.as_ref().is_some_and(|create| create.call.has(&unverified));
+        if asked && !self.dangerously_match_unverified_email {
+            let detail = "accounts are found by an e-mail address, and the provider does not say email_verified: true of it";
             return Err(Failure::new(Reason::EmailUnverified, detail));
         }
         Ok(())

@@ -297,14 +297,19 @@ fn seed(world: &mut dyn World) -> Option<[u8; 16]> {
     world.shared(SEED).and_then(|shared| shared.value.try_into().ok())
 }
 
-/// A name without white space, and without the capitals of the Latin, Greek, Cyrillic and Armenian alphabets, so that no spelling of
+/// A name without white space and signs that nobody sees, and without the capitals of the Latin, Greek, Cyrillic and Armenian alphabets, so that no spelling of
 /// it gives further guesses. (The standard library's tables, which know all capitals, would add more than a hundredth to the module.)
 fn folded(account: &str) -> Vec<u8> {
     let mut folded = Vec::with_capacity(account.len());
-    for letter in account.chars().filter(|letter| !letter.is_whitespace()) {
+    for letter in account.chars().filter(|letter| !letter.is_whitespace() && !is_unseen(*letter)) {
         folded.extend(small(letter.to_ascii_lowercase().into()).to_le_bytes());
     }
     folded
+}
+
+/// Signs without a width, which many a service trims away.
+const fn is_unseen(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
 }
 
 const fn small(code: u32) -> u32 {
@@ -318,6 +323,7 @@ const fn small(code: u32) -> u32 {
         0x400..=0x40f => code.saturating_add(80),
         0x531..=0x556 => code.saturating_add(48),
         0x178 => 0xff,
+        0x130 | 0x131 => 0x69,
         0x17f => 0x73,
         0x212a => 0x6b,
         0x212b => 0xe5,

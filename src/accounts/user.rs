@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::accounts::call::Answer;
-use crate::words::principal::{CLIENT, ClaimPath, Claims};
+use crate::words::principal::{CLIENT, ClaimPath, Claims, VERIFIED};
 use crate::words::reason::Failure;
 
 /// Where subject and claims stand.
@@ -35,10 +35,13 @@ impl fmt::Debug for User {
 }
 
 impl Mapping {
-    /// The names of the claims that are the user service's to say. What a provider says of its own address is not said of another.
+    /// The names of the claims that are the user service's to say. What one says of an address or a number is not said of another's:
+    /// of such a pair both are.
     pub fn settled(&self) -> impl Iterator<Item = &str> {
-        let verified = self.claims.iter().any(|(name, _)| name == "email").then_some("email_verified");
-        self.claims.iter().map(|(name, _)| name.as_str()).chain(verified).chain(["sub"])
+        let named = |claim: &str| self.claims.iter().any(|(name, _)| name == claim);
+        let pairs = VERIFIED.into_iter().filter(move |(claim, verified)| named(claim) || named(verified));
+        let pairs = pairs.flat_map(|(claim, verified)| [claim, verified]);
+        self.claims.iter().map(|(name, _)| name.as_str()).chain(pairs).chain(["sub"])
     }
 
     /// Reads the user who stands at `place` in an answer, or who is all of it.
@@ -76,5 +79,24 @@ impl Mapping {
         }
         claims.insert("sub".to_owned(), Value::from(subject.as_str()));
         Ok(User { subject, claims, told })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_says_one_of_an_address_and_its_verdict_says_both() {
+        for (mapped, settled) in [
+            (vec!["role"], vec!["role", "sub"]),
+            (vec!["email"], vec!["email", "email", "email_verified", "sub"]),
+            (vec!["email_verified"], vec!["email_verified", "email", "email_verified", "sub"]),
+            (vec!["phone_number"], vec!["phone_number", "phone_number", "phone_number_verified", "sub"]),
+        ] {
+            let claims = mapped.iter().map(|name| ((*name).to_owned(), ClaimPath::named("x"))).collect();
+            let mapping = Mapping { subject: ClaimPath::named("id"), claims };
+            assert_eq!(mapping.settled().collect::<Vec<_>>(), settled);
+        }
     }
 }

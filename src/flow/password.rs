@@ -101,10 +101,9 @@ pub fn checked(gateway: &mut Gateway, world: &mut dyn World, checking: &Checking
                 Reply::NotSent | Reply::Reset | Reply::Answered { status: 502..=504, .. } => {
                     throttle.taken_back(world, visit.now, &checking.counted);
                 }
-                // Other failures may tell of a name whether it is known: whoever provokes them is counted, and the account is not.
-                Reply::Answered { .. } if failure.reason != Reason::CredentialsRefused => {
-                    throttle.account_taken_back(world, visit.now, &checking.counted);
-                }
+                // Other faults may tell of a name whether it is known: whoever provokes them is counted, and the account is not.
+                Reply::Answered { status: 500.., .. } => throttle.account_taken_back(world, visit.now, &checking.counted),
+                // Whatever else is not a yes may be this service's way to say no.
                 Reply::Answered { .. } => {}
             }
             failed(&settings, visit, failure)

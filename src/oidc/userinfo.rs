@@ -5,7 +5,7 @@ use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::{Ask, Provider};
 use crate::oidc::reply::{self, Troubles};
 use crate::words::message::{HttpCall, Reply};
-use crate::words::principal::Claims;
+use crate::words::principal::{Claims, VERIFIED};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 
@@ -33,9 +33,6 @@ const PROTOCOL: &[&str] = &[
     "cnf",
     "events",
 ];
-
-/// Claims of which one says whether the other was verified.
-const VERIFIED: &[(&str, &str)] = &[("email", "email_verified"), ("phone_number", "phone_number_verified")];
 
 /// Asks for the claims.
 ///
@@ -80,8 +77,8 @@ pub fn is_protocol(name: &str) -> bool {
 pub fn merge(claims: &mut Claims, userinfo: Claims) {
     for (value, verified) in VERIFIED {
         // What the ID token says was verified is its own address, not another one; and a verdict without its address is none.
-        if userinfo.get(*value).is_some_and(|newer| claims.get(*value) != Some(newer)) {
-            claims.remove(*verified);
+        if userinfo.get(value).is_some_and(|newer| claims.get(value) != Some(newer)) {
+            claims.remove(verified);
         }
     }
     let orphaned: Vec<_> =

@@ -17,6 +17,9 @@ pub const LEFT_OUT: &str = "_claim_names";
 /// What the name of a client begins with that acts for nobody. No `sub` does: whoever can choose theirs would be taken for it.
 pub const CLIENT: &str = "client:";
 
+/// Claims of which one says whether the other was verified.
+pub const VERIFIED: [(&str, &str); 2] = [("email", "email_verified"), ("phone_number", "phone_number_verified")];
+
 /// Whether claims say that their e-mail address is not verified. Some providers write the boolean as a text.
 pub fn calls_email_unverified(claims: &Claims) -> bool {
     claims.get("email_verified").is_some_and(|verified| *verified == false || *verified == "false")

@@ -246,6 +246,9 @@ fn an_address_by_any_other_name_is_an_address() {
         let mut stage = ready(&document, "x@example.com");
         stage.provider.claims = json!({"mail": "a@b", "contact": {"email": "a@b"}, "EMail": "a@b", "email_verified": false});
         assert_eq!(outcome(&visit(&mut stage)), (403, "email_unverified"), "{claim}");
+        stage.provider.claims["email"] = json!("mine@example.com");
+        stage.provider.claims["email_verified"] = json!(true);
+        assert_eq!(outcome(&visit(&mut stage)), (403, "email_unverified"), "{claim}: that is said of another address");
     }
 }
 
