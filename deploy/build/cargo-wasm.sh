@@ -40,23 +40,24 @@ flags() { us=$(printf '\037'); joined=; for flag in "$@"; do joined=${joined:+$j
 here="--remap-path-prefix=$PWD=/accredit"
 crates="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
 # Functions are written out at their callers only when they are tiny: the module has a limit, and a tenth of it was copies.
-inline=-Cllvm-args=-inline-threshold=12
+inline=-Cllvm-args=-inline-threshold=5
 # Nor are loops written out several times, or in vectors: what matters is written so by hand, in the libraries that do it.
 loops=-Cllvm-args=-unroll-threshold=0
 vectors=-Cno-vectorize-loops
+words=-Cno-vectorize-slp
 # Headers and cookies are searched sixteen bytes at a time.
 simd=-Ctarget-feature=+simd128
 
 command=$1; shift
 if [ "${ACCREDIT_TOOLCHAIN:-}" != debian ] && { installed || rustup_adds_it; }; then
-    CARGO_ENCODED_RUSTFLAGS=$(flags "$here" "$crates" "$inline" "$loops" "$vectors" "$simd"); export CARGO_ENCODED_RUSTFLAGS
+    CARGO_ENCODED_RUSTFLAGS=$(flags "$here" "$crates" "$inline" "$loops" "$vectors" "$words" "$simd"); export CARGO_ENCODED_RUSTFLAGS
     exec cargo "$command" --locked --target $TARGET --target-dir target/wasm "$@"
 fi
 
 debian_has_it
 # -Zbuild-std is what stable compilers keep behind RUSTC_BOOTSTRAP. By full path: rustup's shims may come first on the PATH.
 export RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo
-CARGO_ENCODED_RUSTFLAGS=$(flags "-Lnative=/usr/lib/wasm32-wasi" "$here" "$crates" "$inline" "$loops" "$vectors" "$simd" "--remap-path-prefix=/usr/lib/rustlib/src=/rust")
+CARGO_ENCODED_RUSTFLAGS=$(flags "-Lnative=/usr/lib/wasm32-wasi" "$here" "$crates" "$inline" "$loops" "$vectors" "$words" "$simd" "--remap-path-prefix=/usr/lib/rustlib/src=/rust")
 export CARGO_ENCODED_RUSTFLAGS
 program=/usr/bin/cargo; [ -z "$CLIPPY" ] || program=/usr/bin/cargo-clippy
 exec $program "$command" --locked --target $TARGET --target-dir target/wasm-debian -Zbuild-std=std,panic_abort "$@"

@@ -20,7 +20,7 @@ if ! cmp -s "$module" "$stamp" || [ ! -e "$output" ]; then
     mkdir -p "$(dirname "$output")"
     # The features that rustc's target has anyway, and SIMD; never -all, which Envoy refuses. What is used most gets the shortest numbers.
     # The first kilobyte of the memory is the far end of the stack: nothing that works has an address there.
-    "$here/node_modules/.bin/wasm-opt" -Oz --low-memory-unused --reorder-functions --reorder-locals --enable-simd --enable-bulk-memory --enable-sign-ext --enable-mutable-globals \
+    "$here/node_modules/.bin/wasm-opt" -Oz --converge --low-memory-unused --reorder-functions --reorder-locals --enable-simd --enable-bulk-memory --enable-sign-ext --enable-mutable-globals \
         --enable-nontrapping-float-to-int "$module" -o "$output.new"
     # It appears at once, for an Envoy that may be reading the old one.
     mv "$output.new" "$output" && cp "$module" "$stamp"
