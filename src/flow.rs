@@ -1,6 +1,6 @@
 //! The journeys of a request through the house, and the work in the background. Values come in and values go out; the shell
-//! carries them out. Which journey a request takes, the [`gateway`] says; the way back from the provider ends in a session or in a
-//! page's token.
+//! carries them out. Which journey a request takes, the [`gateway`] says; the way back from the provider ends in a session, in a
+//! page's token, or in a message to the page that opened a window; names and passwords have a journey of their own.
 
 pub mod authenticate;
 pub mod bearer;

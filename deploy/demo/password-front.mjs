@@ -73,7 +73,7 @@ const SCRIPT = trusted(`
   /** What a refusal says of itself: the gateway's own words, else how to go on. */
   async function explain(response) {
     const body = await response.json().catch(() => ({}));
-    if (response.status === 429) return 'Too many attempts. Please try again ' + within(Number(response.headers.get('retry-after') ?? body.retry_after)) + '.';
+    if (response.status === 429) return 'Too many attempts. Please try again ' + within(Number(response.headers.get('retry-after'))) + '.';
     return body.message ?? body.detail ?? 'That did not work (' + response.status + ').';
   }
 

@@ -297,8 +297,9 @@ fn seed(world: &mut dyn World) -> Option<[u8; 16]> {
     world.shared(SEED).and_then(|shared| shared.value.try_into().ok())
 }
 
-/// A name without white space and signs that nobody sees, and without the capitals of the Latin, Greek, Cyrillic and Armenian alphabets, so that no spelling of
-/// it gives further guesses. (The standard library's tables, which know all capitals, would add more than a hundredth to the module.)
+/// A name without white space and signs that nobody sees, and without the capitals of the Latin, Greek, Cyrillic and Armenian
+/// alphabets, so that no spelling of it gives further guesses. (The standard library's tables, which know all capitals, would add
+/// more than a hundredth to the module.)
 fn folded(account: &str) -> Vec<u8> {
     let mut folded = Vec::with_capacity(account.len());
     for letter in account.chars().filter(|letter| !letter.is_whitespace() && !is_unseen(*letter)) {

@@ -142,13 +142,12 @@ fn verify(shape: Exchange, usual: &Usual<'_>) -> Result<Verify, Refusal> {
     let (succeeded, refused) =
         statuses(path, ("succeeded", &shape.succeeded, &[200]), ("refused", &shape.refused, &[400, 401, 404]))?;
     let call = call(path, &shape, usual, |gap| matches!(gap, Gap::Account | Gap::Password))?;
-    let in_body = |wanted: &dyn Fn(&Gap) -> bool| call.body.as_ref().is_some_and(|body| body.has(wanted));
+    let in_body = call.body.as_ref().is_some_and(|body| body.has(&|gap| *gap == Gap::Password));
     if call.path.has(&|gap| *gap == Gap::Password) {
         let sentence = "expected no {password}, because servers write paths to their logs, found one; move it to the body";
         return Err(Refusal::new("accounts.verify.path", sentence));
     }
-    let is_account = |gap: &Gap| *gap == Gap::Account;
-    if !in_body(&|gap| *gap == Gap::Password) || !in_body(&is_account) && !call.path.has(&is_account) {
+    if !in_body || !call.has(&|gap| *gap == Gap::Account) {
         let sentence =
             "expected {account} and {password}, found not both; write body: {username: \"{account}\", password: \"{password}\"}";
         return Err(Refusal::new("accounts.verify.body", sentence));
@@ -161,8 +160,7 @@ fn find(shape: Exchange, usual: &Usual<'_>) -> Result<Find, Refusal> {
     check_fields(path, &shape, &["user", "found", "absent"])?;
     let (found, absent) = statuses(path, ("found", &shape.found, &[200]), ("absent", &shape.absent, &[404]))?;
     let call = call(path, &shape, usual, |gap| matches!(gap, Gap::Claim(_)))?;
-    let somebody = |_: &Gap| true;
-    if !call.path.has(&somebody) && !call.body.as_ref().is_some_and(|body| body.has(&somebody)) {
+    if !call.has(&|_| true) {
         let sentence = "expected a gap that says who is looked for, found none; write /users/{claims.sub}";
         return Err(Refusal::new("accounts.find.path", sentence));
     }

@@ -1,4 +1,5 @@
-//! The way back from the provider: state, code, tokens, ID token, userinfo; then a session, and back to where the visit began.
+//! The way back from the provider: state, code, tokens, ID token, userinfo; what follows from these is for others (a look-up and a
+//! session, or a page's token).
 //! Nothing is spent before the state is proved; nothing is believed before the ID token is.
 
 use std::collections::BTreeMap;

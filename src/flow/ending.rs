@@ -72,7 +72,7 @@ impl Visit {
             let fields = [
                 ("access-control-allow-origin", text),
                 ("access-control-allow-credentials", "true"),
-                ("access-control-expose-headers", "x-accredit-reason,retry-after"),
+                ("access-control-expose-headers", "x-accredit-reason, x-request-id, retry-after"),
                 ("vary", "origin"),
             ];
             response.headers.extend(fields.map(|(name, value)| (name.to_owned(), value.to_owned())));

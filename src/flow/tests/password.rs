@@ -276,6 +276,20 @@ fn a_cookie_is_a_session_like_any_other() {
 }
 
 #[test]
+fn a_session_can_come_as_a_token_and_as_a_cookie_at_once_with_claims_from_wherever_they_stand() {
+    let document = changed(by_password(), "/password/cookie", json!(true));
+    let mut stage = Stage::ready(&document);
+    let step = login(&mut stage, "alice@example.com", "right");
+    let token = body(&step)["token"].as_str().unwrap().to_owned();
+    assert_eq!(stage.browser.names(), ["__Host-accredit"]);
+    assert_eq!(stage.browser.jar["__Host-accredit"].0, token);
+    let claims = body(&stage.script("GET", "/api/session"));
+    assert_eq!((&claims["sub"], &claims["userId"], &claims["role"]), (&json!("17"), &json!(17), &json!("admin")));
+    assert!(claims.get("hash").is_none() && claims.get("password").is_none());
+    assert_eq!(outcome(&stage.send(with_token(&token))), (200, ""));
+}
+
+#[test]
 fn a_form_of_our_page_is_sent_on_to_where_it_wants_to_go_on_this_site_only() {
     for (target, expected) in [
         ("/api/auth/login", "/"),

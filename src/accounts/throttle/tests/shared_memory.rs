@@ -74,7 +74,7 @@ fn workers_that_count_at_the_same_moment_lose_no_failure_and_let_no_attempt_too_
 }
 
 #[test]
-fn two_workers_that_begin_at_once_agree_on_one_seed() {
+fn the_second_worker_takes_the_seed_of_the_first() {
     let mut still = Still::default();
     let mut other = Still { drawn: 99, ..still.clone() };
     assert_eq!(seed(&mut still), seed(&mut other));
