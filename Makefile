@@ -41,7 +41,8 @@ unit:
 
 # One file at a time: each starts Envoys of its own. The time limit is for a whole file.
 e2e: wasm deploy/demo/node_modules/.package-lock.json tests/e2e/node_modules/.package-lock.json
-	@envoy=$$(deploy/build/envoy.sh) && chromium=$$(deploy/build/chromium.sh) && cd tests/e2e && \
+	@. deploy/build/lib.sh && { has curl || debian_install curl; } && \
+	envoy=$$(deploy/build/envoy.sh) && chromium=$$(deploy/build/chromium.sh) && cd tests/e2e && \
 	ENVOY="$$envoy" CHROMIUM="$$chromium" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" \
 	node --test --test-reporter=spec --test-concurrency=1 --test-timeout=900000 $(E2E)
 

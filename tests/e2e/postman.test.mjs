@@ -1,9 +1,11 @@
-// The Postman collection of login-microservices, run by Newman against the shipped file and the demo's services: its own assertions are the test.
+// System C as people try it, against the shipped file and the demo's services: by curl, and by the Postman collection that Newman runs.
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import { SignJWT } from 'jose';
 import newman from 'newman';
 import { startDemoApplication, startDemoUsers } from './lib/demo.mjs';
@@ -14,7 +16,7 @@ import { assertNoPanic } from './lib/stage.mjs';
 const COLLECTION = JSON.parse(readFileSync(join(ROOT, 'deploy/demo/login-microservices.postman_collection.json'), 'utf8'));
 const EXPIRED = 'Call a service with an expired token';
 
-describe('the Postman collection', () => {
+describe('login-microservices', () => {
   let users, application, gateway;
   before(async () => {
     users = await startDemoUsers();
@@ -44,18 +46,41 @@ describe('the Postman collection', () => {
   });
   const STEPS = COLLECTION.item.map(({ name }) => name.replace(/^\d\. /, ''));
 
-  it('passes, every step with assertions of its own', async () => {
+  it('by curl: one command for a token, one to use it, and a reason of its own for none, an expired and a forged one', async () => {
+    const curl = async (...options) => {
+      const { stdout } = await promisify(execFile)('curl', ['-s', '-w', '\n%{http_code}', ...options]);
+      const [, body, status] = /^(.*)\n(\d+)$/s.exec(stdout);
+      return { status: Number(status), body: JSON.parse(body) };
+    };
+    const logIn = (password) => curl('-H', 'Content-Type: application/json', '-d', JSON.stringify({ username: 'alice', password }), `${gateway.origin}/login`);
+    const use = (...token) => curl(...token.flatMap((text) => ['-H', `Authorization: Bearer ${text}`]), `${gateway.origin}/api/headers`);
+
+    const { status, body } = await logIn('alice-password');
+    assert.equal(status, 200);
+    assert.deepEqual(Object.keys(body).toSorted(), ['access_token', 'expires_in', 'token_type']);
+    const used = await use(body.access_token);
+    assert.deepEqual([used.status, used.body.headers['x-forwarded-role'], used.body.headers.authorization], [200, 'admin', undefined]);
+    const forged = body.access_token.replace(/.$/, (last) => (last === 'A' ? 'Q' : 'A'));
+    for (const [refused, reason] of [
+      [await logIn('wrong'), 'credentials_refused'],
+      [await use(), 'token_missing'],
+      [await use(await expired()), 'token_expired'],
+      [await use(forged), 'token_invalid'],
+    ]) assert.deepEqual([refused.status, refused.body.reason], [401, reason]);
+  });
+
+  it('by Postman: passes, every step with assertions of its own', async () => {
     const { executions, ...rest } = await run({ baseUrl: gateway.origin, expiredToken: await expired() });
     assert.deepEqual(outcome({ executions, ...rest }), { sent: STEPS, failures: [] });
     assert.deepEqual(executions.map(({ assertions }) => (assertions ?? []).length), [2, 1, 1, 1, 1, 1]);
   });
 
-  it('leaves one step out, and no other, when no expired token is given', async () => {
+  it('by Postman: leaves one step out, and no other, when no expired token is given', async () => {
     const result = await run({ baseUrl: gateway.origin });
     assert.deepEqual(outcome(result), { sent: STEPS.filter((step) => step !== EXPIRED), failures: [] });
   });
 
-  it('fails when a token that has not expired is given as one', async () => {
+  it('by Postman: fails when a token that has not expired is given as one', async () => {
     const { stats, failures } = await run({ baseUrl: gateway.origin, expiredToken: (await (await fetch(`${gateway.origin}/login`, {
       method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ username: 'alice', password: 'alice-password' }),
     })).json()).access_token });
