@@ -131,11 +131,11 @@ export function replaceFile(path, value) {
   renameSync(`${path}.new`, path);
 }
 
-/** `envoy --mode validate`: loads the module and configures it, without serving. */
-export function validate(bootstrap, { environment = {} } = {}) {
+/** `envoy --mode validate`: loads the module and configures it, without serving. `options` are further ones of the command line. */
+export function validate(bootstrap, { environment = {}, options = [] } = {}) {
   const file = join(temporaryFolder(), 'envoy.yaml');
   writeFileSync(file, stringify(bootstrap, { aliasDuplicateObjects: false }));
-  const run = spawnSync(envoyPath(), ['--mode', 'validate', '-c', file, '--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'error', '--component-log-level', 'wasm:info'], {
+  const run = spawnSync(envoyPath(), ['--mode', 'validate', '-c', file, '--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'error', '--component-log-level', 'wasm:info', ...options], {
     cwd: ROOT,
     env: { PATH: process.env.PATH, ...environment },
     encoding: 'utf8',
