@@ -6,13 +6,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { Visitor } from './lib/client.mjs';
 import { signInAs, startTlsProvider } from './lib/demo.mjs';
 import { MountedCertificate, newSecrets, startPod, validatePod } from './lib/ingress.mjs';
 import { OVERLAYS, build, objectOf } from './lib/kubernetes.mjs';
-import { atExit, eventually, temporaryFolder } from './lib/process.mjs';
+import { atExit, closeServer, eventually, listen, temporaryFolder } from './lib/process.mjs';
 import { assertNoPanic, assertNotTold, assertRefused } from './lib/stage.mjs';
 import { makeAuthority, serialShownAt } from './lib/tls.mjs';
 import { Application, headerValues } from './lib/upstream.mjs';
@@ -179,6 +180,27 @@ describe('a provider that is not who it says', () => {
       const other = keep(await startPod(objects, { ...stage, provider }));
       assertRefused(await new Visitor(other).open('/analytics'), 503, 'metadata_unavailable');
       assert.equal((await new Visitor(other).open('/')).status, 200, 'public pages are served meanwhile');
+    });
+  }
+});
+
+describe('a cluster that could reach any host', () => {
+  for (const [name, path] of [['token_endpoint', '/token'], ['jwks_uri', '/jwks']]) {
+    it(`reaches the issuer's only: a discovery document whose ${name} is elsewhere, on a host with a good certificate, leads nowhere`, async () => {
+      const provider = keep(await startTlsProvider(origin, { clientId, ...stage.authority.issue('localhost') }));
+      const asked = [];
+      const { certificate: cert, key } = stage.authority.issue('localhost');
+      const elsewhere = https.createServer({ cert, key }, (request, response) => (asked.push(request.url), response.end('{}')));
+      const port = await listen(elsewhere);
+      keep({ stop: () => closeServer(elsewhere) });
+      provider.provider.use(async (ctx, next) => {
+        await next();
+        if (ctx.path.endsWith('/openid-configuration')) ctx.body[name] = `https://localhost:${port}${path}`;
+      });
+      const other = keep(await startPod(objects, { ...stage, provider }));
+      assertRefused(await new Visitor(other).open('/analytics'), 503, 'metadata_unavailable');
+      await eventually('the log names the host', () => other.log().includes(`localhost:${port}`));
+      assert.deepEqual(asked, []);
     });
   }
 });

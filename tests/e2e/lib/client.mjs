@@ -1,7 +1,7 @@
 // A visitor without a screen: requests over HTTP/1.1 or HTTP/2, a cookie jar, redirects followed one by one, sign-in forms filled in.
 //
-// Whatever host a URL names, the connection goes to 127.0.0.1, at its port or at the one that `ports` says for the host. `open` sends what a browser sends when a person follows a link, `call` what it
-// sends when a page's own script asks; `send` adds nothing. Nothing is followed unless a test says so.
+// Whatever host a URL names, the connection goes to 127.0.0.1, at its port or at the one that `ports` says for the host. `open` sends what a browser sends when
+// a person follows a link, `call` what it sends when a page's own script asks; `send` adds nothing. Nothing is followed unless a test says so.
 
 import http from 'node:http';
 import http2 from 'node:http2';

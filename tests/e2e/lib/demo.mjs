@@ -32,6 +32,7 @@ export async function startTlsProvider(origin, { clientId, certificate, key }) {
     issuer: provider.issuer,
     port,
     clientSecret: SECRET,
+    provider: provider.provider,
     async stop() {
       await closeServer(server);
       await provider.close();
