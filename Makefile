@@ -2,7 +2,7 @@
 # Needed: a Rust toolchain by rustup, Python 3.10 or newer, Node 20 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench wasm dist clean fmt clippy unit e2e tools
+.PHONY: help demo test check bench wasm manifests dist clean fmt clippy unit e2e tools
 
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -10,7 +10,7 @@ SCENARIO ?= bff
 E2E ?= *.test.mjs
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: wasm deploy/demo/node_modules/.package-lock.json ## a gateway with a provider and an application on this machine, until Ctrl-C
 	@envoy=$$(deploy/build/envoy.sh) && ENVOY="$$envoy" exec node deploy/demo/run.mjs $(SCENARIO)
@@ -25,6 +25,9 @@ bench: wasm tests/e2e/node_modules/.package-lock.json ## what a request costs, b
 
 wasm: ## the filter: target/accredit.wasm
 	@deploy/build/wasm.sh
+
+manifests: deploy/build/node_modules/.package-lock.json ## what deploy/ derives from envoy/*.yaml, written anew
+	@node deploy/build/render/render.mjs
 
 dist: wasm deploy/build/node_modules/.package-lock.json ## a release: target/dist/accredit-VERSION.tar.gz, the same bytes whenever and wherever it is built
 	@node deploy/build/dist.mjs >/dev/null
