@@ -9,7 +9,7 @@ import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { checksums, pack, sample, sha256 } from './dist/archive.mjs';
-import { cratesOf } from './dist/crates.mjs';
+import { askCargo, crates as cratesOf } from './dist/crates.mjs';
 import { compilerNotice, readNotices, thirdPartyLicences } from './dist/licences.mjs';
 import { billOfMaterials, faultOf } from './dist/sbom.mjs';
 
@@ -36,7 +36,7 @@ function toolchain() {
 async function dist({ module, output }) {
   const date = sourceDate();
   const tools = toolchain();
-  const crates = cratesOf(ROOT);
+  const crates = cratesOf(askCargo(ROOT));
   const [accredit] = crates;
   const wasm = readFileSync(module);
   const notice = compilerNotice(tools.sysroot);

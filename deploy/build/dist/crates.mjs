@@ -1,4 +1,5 @@
-// Which crates are in the module, by the lists that cargo keeps: `cargo tree` says which, `cargo metadata` what they say of themselves, Cargo.lock their checksums.
+// Which crates are in the module, by the lists that cargo keeps: `cargo tree` says which, `cargo metadata` what they say of themselves, Cargo.lock their
+// checksums. Macros that run in the compiler, and what they need, are not in the module.
 //
 // `cargo metadata` alone would name too many: it resolves features as if everything were built at once, and keeps optional crates that nobody compiles.
 import { execFileSync } from 'node:child_process';
@@ -8,15 +9,18 @@ import { PackageURL } from 'packageurl-js';
 
 const TARGET = 'wasm32-wasip1';
 
-/** The crates of the module, ours first, then by name: `{name, version, licence, licenceFile, folder, checksum, purl, needs}`, where `needs` lists purls. */
-export function cratesOf(root) {
+/** What cargo says of the sources in a folder: `tree` and `lock` as text, `metadata` as a value. */
+export function askCargo(root) {
   const cargo = (...words) => execFileSync('cargo', words, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'inherit'] });
   const tree = cargo('tree', '--locked', '--target', TARGET, '--edges', 'normal,no-proc-macro', '--prefix', 'depth', '--no-dedupe', '--format', '{p}');
   const metadata = JSON.parse(cargo('metadata', '--locked', '--format-version', '1', '--filter-platform', TARGET));
-  return crates({ tree, metadata, lock: readFileSync(join(root, 'Cargo.lock'), 'utf8') });
+  return { tree, metadata, lock: readFileSync(join(root, 'Cargo.lock'), 'utf8') };
 }
 
-/** The same of the three texts as cargo gives them. A crate that one of them does not know is an error with its name. */
+/**
+ * The crates of the module, ours first, then by name: `{name, version, licence, licenceFile, folder, checksum, purl, needs}`, where `needs` lists purls. A
+ * crate that the metadata does not know, or Cargo.lock has no checksum for, is an error with its name.
+ */
 export function crates({ tree, metadata, lock }) {
   const checksums = checksumsOf(lock);
   const packages = new Map(metadata.packages.map((one) => [`${one.name} ${one.version}`, one]));

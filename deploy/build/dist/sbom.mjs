@@ -1,7 +1,7 @@
 // The bill of materials: CycloneDX, written and checked by the CycloneDX project's own library.
 //
 // A tool that asks cargo alone would say less: it knows neither the checksum of the module nor the compiler whose standard library is in it. Nothing in it
-// is by chance: no serial number, the sources' date, everything sorted, so that the same sources give the same bytes.
+// is by chance: no serial number, the sources' date, and the order of `crates`. The library would sort by the alphabet of the machine's language.
 import { createRequire } from 'node:module';
 import { PackageURL } from 'packageurl-js';
 import { expressionOf } from './licences.mjs';
@@ -45,7 +45,7 @@ export function billOfMaterials({ crates, tools, date, module }) {
   bill.metadata.tools.components.add(component(Application, 'wasm-opt', { version: tools.wasmOpt }));
 
   const serializer = new Serialize.JsonSerializer(new Serialize.JSON.Normalize.Factory(Spec.Spec1dot6));
-  return `${serializer.serialize(bill, { sortLists: true, space: 2 })}\n`;
+  return `${serializer.serialize(bill, { space: 2 })}\n`;
 }
 
 /** What CycloneDX's own JSON schema, in its strict form, says against a bill of materials; empty when nothing. */
