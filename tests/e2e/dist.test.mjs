@@ -33,7 +33,7 @@ function run(program, words, { folder = ROOT, environment = {} } = {}) {
 /** Packs a release of the sources in a folder, and says what came of it: the archive and the checksum beside it. */
 function dist(root, module, environment = {}) {
   const output = temporaryFolder();
-  const path = run('node', [join(root, 'deploy/build/dist.mjs'), '--module', module, '--output', output], { folder: root, environment: { SOURCE_DATE_EPOCH: DATE, ...environment } }).trim();
+  const path = run(process.execPath, [join(root, 'deploy/build/dist.mjs'), '--module', module, '--output', output], { folder: root, environment: { SOURCE_DATE_EPOCH: DATE, ...environment } }).trim();
   assert.equal(path, join(output, NAME));
   assert.deepEqual(readdirSync(output).sort(), [NAME, `${NAME}.sha256`]);
   return { path, bytes: readFileSync(path), beside: readFileSync(`${path}.sha256`, 'utf8') };
