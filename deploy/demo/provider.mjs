@@ -98,7 +98,8 @@ export async function startProvider({ port = 9000, host = '127.0.0.1', issuer, c
     ...configuration,
   }));
   provider.use(interactions(provider, users));
-  server.on('request', provider.callback());
+  // Composed anew for each request: koa keeps a copy of the layers, and tests add theirs later.
+  server.on('request', (request, response) => provider.callback()(request, response));
 
   return {
     issuer, provider, server,

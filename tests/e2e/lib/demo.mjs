@@ -65,6 +65,8 @@ export async function startGoogleLikeProvider(origin) {
     if (!ctx.path.endsWith('/openid-configuration')) return;
     Object.assign(ctx.body, { token_endpoint: `${at('oauth2')}/token`, userinfo_endpoint: `${at('apis')}/me`, jwks_uri: `${at('apis')}/jwks` });
   });
+  const { token_endpoint: told } = await (await fetch(`${provider.issuer}/.well-known/openid-configuration`)).json();
+  if (!told.startsWith(at('oauth2'))) throw new Error(`the endpoints do not live on several hosts: the token endpoint is ${told}`);
   return {
     issuer: provider.issuer,
     port: Number(new URL(provider.issuer).port),
