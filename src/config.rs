@@ -58,7 +58,7 @@ impl fmt::Display for Refusal {
 /// # Errors
 /// The first thing that is wrong.
 pub fn load(bytes: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result<Settings, Refusal> {
-    check::check(read::read(bytes)?, environment)
+    check::check(read::read(bytes, environment)?)
 }
 
 /// Refuses what a configuration asks for and this host cannot do.

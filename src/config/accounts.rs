@@ -14,8 +14,8 @@ use crate::config::Refusal;
 use crate::config::own_tokens::Secrets;
 use crate::config::place::{shape, words};
 use crate::config::settings::LONGEST_TIMEOUT;
-use crate::config::spellings::{Dotted, SecretSource, Span};
-use crate::config::values::{Environment, positive, resolve};
+use crate::config::spellings::{Dotted, Span};
+use crate::config::values::positive;
 use crate::oidc::provider::Provider;
 use crate::session::jwt::RESERVED;
 use crate::words::secret::Secret;
@@ -26,7 +26,7 @@ shape! {
     pub struct Accounts {
         pub cluster: Option<String>,
         pub authority: Option<String>,
-        pub headers: Vec<(String, SecretSource)> = default,
+        pub headers: Vec<(String, Secret)> = default,
         pub subject: Dotted,
         pub claims: Vec<(String, Dotted)> = default,
         pub verify: Option<Exchange>,
@@ -84,12 +84,8 @@ struct Usual<'a> {
 }
 
 /// The user service.
-pub(super) fn accounts(
-    shape: Accounts,
-    secrets: &mut Secrets,
-    environment: Environment<'_>,
-) -> Result<accounts::Settings, Refusal> {
-    let headers = headers(shape.headers, secrets, environment)?;
+pub(super) fn accounts(shape: Accounts, secrets: &mut Secrets) -> Result<accounts::Settings, Refusal> {
+    let headers = headers(shape.headers, secrets)?;
     let usual = Usual { cluster: shape.cluster.as_deref(), authority: shape.authority.as_deref(), headers };
     let mut claims = Vec::new();
     for (name, path) in shape.claims {
@@ -273,19 +269,14 @@ pub(super) fn template(path: &str, value: &Value, offered: fn(&Gap) -> bool) -> 
     Template::parse(value, offered).map_err(|(below, what)| Refusal::new(format!("{path}{below}"), what))
 }
 
-fn headers(
-    sources: Vec<(String, SecretSource)>,
-    secrets: &mut Secrets,
-    environment: Environment<'_>,
-) -> Result<Vec<(String, Secret)>, Refusal> {
-    let each = sources.into_iter().map(|(name, source)| {
+fn headers(sources: Vec<(String, Secret)>, secrets: &mut Secrets) -> Result<Vec<(String, Secret)>, Refusal> {
+    let each = sources.into_iter().map(|(name, value)| {
         let path = format!("accounts.headers.{name}");
         let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         if name.is_empty() || !plain || NOT_FOR_CALLS.contains(&name.as_str()) {
             let sentence = "expected a header name of small letters, digits and -, and none that a call sets itself, found another; write authorization";
             return Err(Refusal::new(path, sentence));
         }
-        let value = resolve(&path, source, environment)?;
         if !value.expose().bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return Err(Refusal::new(path, "expected printable characters, found others; a header cannot hold them"));
         }

@@ -16,8 +16,8 @@ use crate::config::origins::{origins, trusted_origins};
 use crate::config::own_tokens::{self, Secrets};
 use crate::config::settings::{FilterState, Forward, LONGEST_WAIT, PASSWORD, ProviderSettings, Settings, SignOut};
 use crate::config::shapes::{self, Configuration};
-use crate::config::spellings::{SecretSource, Span};
-use crate::config::values::{Environment, positive, resolve};
+use crate::config::spellings::Span;
+use crate::config::values::positive;
 use crate::config::{password, popup, providers, rules};
 use crate::crypto::seal::{Sealer, UnusableKey};
 use crate::oidc::provider::{ClientAuthentication, Provider};
@@ -35,27 +35,31 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub fn check(configuration: Configuration, environment: Environment<'_>) -> Result<Settings, Refusal> {
+pub fn check(configuration: Configuration) -> Result<Settings, Refusal> {
     let origins = origins(&configuration.origins)?;
     let trusted_origins = trusted_origins(&configuration.trusted_origins)?;
     let session_tokens = configuration.session.jwt.as_ref().is_some_and(|jwt| jwt.bearer);
     let by_password = configuration.endpoints.password.is_some();
-    let (oidc, shared) = checked_providers(configuration.providers, session_tokens || by_password, environment)?;
+    let (oidc, shared) = checked_providers(configuration.providers, session_tokens || by_password)?;
     let unsealed = oidc.is_empty() && configuration.session.jwt.is_some();
-    let keys = keys(configuration.session.keys, unsealed, environment)?;
+    let keys = configuration.session.keys;
+    if keys.is_empty() && !unsealed {
+        let sentence = "expected at least one key, found none; make one with: openssl rand -base64 32";
+        return Err(Refusal::new("session.keys", sentence));
+    }
     check_reuse(&keys, &oidc, &shared)?;
     let sealer = Sealer::new(&keys).map_err(|(index, why)| unusable_key(index, why))?;
     let mut secrets = Secrets::of(&keys, &oidc, shared)?;
     let signing_in = || oidc.iter().filter(|provider| provider.signs_in());
     let by_password = by_password.then_some(PASSWORD);
     let names = signing_in().map(|provider| provider.name.as_str()).chain(by_password).map(str::to_owned).collect();
-    let jwt = configuration.session.jwt.map(|jwt| own_tokens::session_jwt(jwt, names, &mut secrets, environment)).transpose()?;
+    let jwt = configuration.session.jwt.map(|jwt| own_tokens::session_jwt(jwt, names, &mut secrets)).transpose()?;
     let identity_jwt = configuration.forward.identity_jwt;
-    let identity_jwt = identity_jwt.map(|shape| own_tokens::identity_jwt(shape, &mut secrets, environment)).transpose()?;
+    let identity_jwt = identity_jwt.map(|shape| own_tokens::identity_jwt(shape, &mut secrets)).transpose()?;
     let session_keys = jwt.iter().flat_map(|jwt| &jwt.keys);
     let published_keys = own_tokens::published(session_keys.chain(identity_jwt.iter().flat_map(|identity| &identity.keys)));
     let several = signing_in().nth(1).is_some();
-    let accounts = configuration.accounts.map(|shape| accounts(shape, &mut secrets, environment)).transpose()?;
+    let accounts = configuration.accounts.map(|shape| accounts(shape, &mut secrets)).transpose()?;
     let mut password = password::password(configuration.password, by_password, accounts.as_ref(), &oidc, jwt.as_ref())?;
     let cookies = !oidc.is_empty() || password.as_ref().is_some_and(|password| password.delivery.cookie);
     accounts.as_ref().map_or(Ok(()), |accounts| check_providers(accounts, &oidc))?;
@@ -169,11 +173,7 @@ pub fn check(configuration: Configuration, environment: Environment<'_>) -> Resu
 type SharedSecret = (String, Secret);
 
 /// The providers, and the secrets that some share with us.
-fn checked_providers(
-    shapes: Vec<shapes::Provider>,
-    may_be_none: bool,
-    environment: Environment<'_>,
-) -> Result<(Vec<Provider>, Vec<SharedSecret>), Refusal> {
+fn checked_providers(shapes: Vec<shapes::Provider>, may_be_none: bool) -> Result<(Vec<Provider>, Vec<SharedSecret>), Refusal> {
     if shapes.is_empty() && !may_be_none {
         return Err(Refusal::new(
             "providers",
@@ -186,8 +186,7 @@ fn checked_providers(
         let path = format!("providers[{index}]");
         let shared = shape.bearer.as_mut().and_then(|bearer| bearer.secret.take());
         let at_secret = format!("{path}.bearer.secret");
-        let shared = shared.map(|source| resolve(&at_secret, source, environment)).transpose()?;
-        let provider = providers::provider(&path, shape, shared.as_ref(), environment)?;
+        let provider = providers::provider(&path, shape, shared.as_ref())?;
         secrets.extend(shared.map(|secret| (at_secret, secret)));
         if provider.name.ends_with('.') {
             return Err(Refusal::new(
@@ -219,17 +218,6 @@ fn checked_providers(
 fn asks_about_opaque_tokens(provider: &Provider) -> bool {
     let introspection = provider.bearer.as_ref().and_then(|bearer| bearer.introspection.as_ref());
     introspection.is_some_and(|introspection| introspection.about.opaque_tokens())
-}
-
-fn keys(sources: Vec<SecretSource>, may_be_none: bool, environment: Environment<'_>) -> Result<Vec<Secret>, Refusal> {
-    if sources.is_empty() && !may_be_none {
-        return Err(Refusal::new(
-            "session.keys",
-            "expected at least one key, found none; make one with: openssl rand -base64 32",
-        ));
-    }
-    let each = sources.into_iter().enumerate();
-    each.map(|(index, source)| resolve(&format!("session.keys[{index}]"), source, environment)).collect()
 }
 
 /// One key serves one purpose.

@@ -14,8 +14,8 @@ use crate::config::identity::header_name;
 use crate::config::place::shape;
 use crate::config::settings::Forward;
 use crate::config::shapes::SessionForm;
-use crate::config::spellings::{ClaimName, SecretSource, Span};
-use crate::config::values::{Environment, positive, resolve};
+use crate::config::spellings::{ClaimName, Span};
+use crate::config::values::positive;
 use crate::crypto::key::{Algorithm, KeySet};
 use crate::crypto::signing::SigningKey;
 use crate::oidc::provider::{ClientAuthentication, Provider};
@@ -35,7 +35,7 @@ shape! {
     #[allow(missing_docs, reason = "see the configuration reference")]
     pub struct OwnToken {
         pub algorithm: Option<String>,
-        pub keys: Vec<SecretSource>,
+        pub keys: Vec<Secret>,
         pub claims: Vec<ClaimName> = default,
         pub issuer: Option<String>,
         pub audience: Option<String>,
@@ -79,12 +79,7 @@ impl Secrets {
 }
 
 /// Sessions as JWTs.
-pub(super) fn session_jwt(
-    shape: OwnToken,
-    providers: Vec<String>,
-    secrets: &mut Secrets,
-    environment: Environment<'_>,
-) -> Result<JwtSettings, Refusal> {
+pub(super) fn session_jwt(shape: OwnToken, providers: Vec<String>, secrets: &mut Secrets) -> Result<JwtSettings, Refusal> {
     if shape.header_name.is_some() {
         return Err(Refusal::new(
             "session.jwt.header_name",
@@ -92,7 +87,7 @@ pub(super) fn session_jwt(
         ));
     }
     let algorithm = algorithm("session.jwt.algorithm", shape.algorithm)?;
-    let keys = keys("session.jwt", algorithm, shape.keys, secrets, environment)?;
+    let keys = keys("session.jwt", algorithm, shape.keys, secrets)?;
     Ok(JwtSettings {
         verifying: KeySet::configured(keys.iter().map(|key| key.verification_key().clone()).collect()),
         keys,
@@ -107,7 +102,7 @@ pub(super) fn session_jwt(
 }
 
 /// The token for the upstream.
-pub(super) fn identity_jwt(shape: OwnToken, secrets: &mut Secrets, environment: Environment<'_>) -> Result<IdentityJwt, Refusal> {
+pub(super) fn identity_jwt(shape: OwnToken, secrets: &mut Secrets) -> Result<IdentityJwt, Refusal> {
     let at = |member: &str| format!("forward.identity_jwt.{member}");
     if shape.bearer || shape.audience.is_some() {
         return Err(Refusal::new(
@@ -117,7 +112,7 @@ pub(super) fn identity_jwt(shape: OwnToken, secrets: &mut Secrets, environment: 
     }
     let header = shape.header_name.map_or_else(|| Ok(IDENTITY_JWT.to_owned()), |name| header_name(&at("header_name"), &name))?;
     Ok(IdentityJwt {
-        keys: keys("forward.identity_jwt", algorithm(&at("algorithm"), shape.algorithm)?, shape.keys, secrets, environment)?,
+        keys: keys("forward.identity_jwt", algorithm(&at("algorithm"), shape.algorithm)?, shape.keys, secrets)?,
         issuer: named(&at("issuer"), shape.issuer)?.map(Rc::from),
         lifetime: whole(positive(&at("lifetime"), shape.lifetime, Duration::from_secs(60), HOUR)?),
         claims: claims(&at("claims"), &shape.claims)?,
@@ -181,19 +176,12 @@ fn algorithm(path: &str, name: Option<String>) -> Result<Algorithm, Refusal> {
     })
 }
 
-fn keys(
-    path: &str,
-    wanted: Algorithm,
-    sources: Vec<SecretSource>,
-    secrets: &mut Secrets,
-    environment: Environment<'_>,
-) -> Result<Vec<SigningKey>, Refusal> {
+fn keys(path: &str, wanted: Algorithm, sources: Vec<Secret>, secrets: &mut Secrets) -> Result<Vec<SigningKey>, Refusal> {
     if sources.is_empty() {
         return Err(Refusal::new(format!("{path}.keys"), "expected at least one key, found none; the first signs, all verify"));
     }
-    let each = sources.into_iter().enumerate().map(|(index, source)| {
+    let each = sources.into_iter().enumerate().map(|(index, text)| {
         let path = format!("{path}.keys[{index}]");
-        let text = resolve(&path, source, environment)?;
         secrets.add(path.clone(), &text)?;
         let unusable = |what: &str, remedy: &str| {
             Refusal::new(path.clone(), format!("expected a key for {wanted}, found one that cannot be used: {what}; {remedy}"))
@@ -232,7 +220,7 @@ fn claims(path: &str, names: &[ClaimName]) -> Result<Vec<ClaimPath>, Refusal> {
             return Err(Refusal::new(
                 path,
                 "expected a claim about somebody, found one that tokens use for themselves; it is set where it belongs, remove it",
-            ));
+           ));
         }
         Ok(claim)
     });

@@ -6,7 +6,8 @@ use crate::config::Refusal;
 use crate::config::bearer;
 use crate::config::settings::LONGEST_TIMEOUT;
 use crate::config::shapes::{self, AuthMethod};
-use crate::config::values::{Environment, positive, resolve};
+use crate::config::spellings::Reached;
+use crate::config::values::positive;
 use crate::crypto::key::Algorithm;
 use crate::oidc::access_token::BearerKeys;
 use crate::oidc::authorization::OURS;
@@ -21,12 +22,7 @@ const USUAL_ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::PS256, Al
 /// Checks one provider.
 ///
 /// `shared` is the secret of its bearer tokens.
-pub(super) fn provider(
-    path: &str,
-    shape: shapes::Provider,
-    shared: Option<&Secret>,
-    environment: Environment<'_>,
-) -> Result<Provider, Refusal> {
+pub(super) fn provider(path: &str, shape: shapes::Provider, shared: Option<&Secret>) -> Result<Provider, Refusal> {
     let at = |member: &str| format!("{path}.{member}");
     let plain_name = !shape.name.is_empty()
         && shape.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
@@ -89,12 +85,13 @@ pub(super) fn provider(
     if skew > 600 {
         return Err(Refusal::new(at("clock_skew_seconds"), "expected at most 600; set the clocks right instead"));
     }
-    let secret = shape.client_secret.map(|source| resolve(&at("client_secret"), source, environment)).transpose()?;
+    let issuer = shape.issuer.as_deref().or(shape.metadata.as_ref().map(|metadata| metadata.issuer.as_str()));
+    let clusters = clusters(&at("clusters"), shape.clusters, issuer.unwrap_or_default())?;
     let provider = Provider {
         source: if never_asked { issuer_alone(path, shape.issuer)? } else { source(path, shape.issuer, shape.metadata)? },
-        clusters: Clusters::new(shape.clusters.clone()),
+        clusters,
         authentication: match shape.client_id {
-            Some(_) => authentication(path, shape.token_endpoint_auth_method, secret)?,
+            Some(_) => authentication(path, shape.token_endpoint_auth_method, shape.client_secret)?,
             None => ClientAuthentication::None,
         },
         scope,
@@ -117,14 +114,6 @@ pub(super) fn provider(
         name: shape.name,
         client_id: shape.client_id.unwrap_or_default(),
     };
-    if let Some(host) =
-        shape.clusters.iter().find_map(|(host, cluster)| (host.contains('/') || cluster.is_empty()).then_some(host))
-    {
-        return Err(Refusal::new(
-            format!("{path}.clusters.{host}"),
-            "expected host or host:port, and the name of an Envoy cluster, found another; write sso.example.com: sso",
-        ));
-    }
     if provider.introspects() && provider.authentication == ClientAuthentication::None {
         return Err(Refusal::new(
             at("bearer.introspection"),
@@ -161,6 +150,21 @@ pub(super) fn provider(
 }
 
 /// Of a provider that is never asked, only the name matters.
+fn clusters(path: &str, reached: Reached, issuer: &str) -> Result<Clusters, Refusal> {
+    let hosts = match reached {
+        Reached::Hosts(hosts) => hosts,
+        // With its port, because a host without one stands for all of its ports. An issuer that is no address is refused where it is read.
+        Reached::Issuer(cluster) => Url::parse(issuer).map(|issuer| (issuer.host_and_port(), cluster)).into_iter().collect(),
+    };
+    match hosts.iter().find(|(host, cluster)| host.contains('/') || cluster.is_empty()) {
+        None => Ok(Clusters::new(hosts)),
+        Some((host, _)) => Err(Refusal::new(
+            [path, ".", host].concat(),
+            "expected host or host:port, and the name of an Envoy cluster, found another; write sso.example.com: sso",
+        )),
+    }
+}
+
 fn issuer_alone(path: &str, issuer: Option<String>) -> Result<MetadataSource, Refusal> {
     let missing =
         || Refusal::new(format!("{path}.issuer"), "expected the issuer as it stands in the tokens (iss), found none; copy it");

@@ -1,5 +1,6 @@
 //! From the bytes that Envoy hands over to shapes. Envoy passes a `StringValue` as it was written and a `Struct` as protobuf;
-//! control planes such as Istio send JSON. What the fields mean is checked elsewhere.
+//! control planes such as Istio send JSON. Texts that stand in environment variables are taken from there, so that nothing after this
+//! asks where a text came from. What the fields mean is checked elsewhere.
 
 use prost::Message;
 use prost_types::value::Kind;
@@ -10,13 +11,16 @@ use crate::config::place::{Place, Read};
 use crate::config::shapes::Configuration;
 use crate::words::json::{self, Unambiguous};
 
-/// Reads a configuration.
+/// Where environment variables are looked up.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Reads a configuration. `{environment_variable: NAME}` stands for a text, wherever there may be one.
 ///
 /// # Errors
 /// What cannot be read, and where.
-pub fn read(bytes: &[u8]) -> Result<Configuration, Refusal> {
-    let document = document(bytes)?;
-    refuse_nothing("", &document)?;
+pub fn read(bytes: &[u8], environment: Environment<'_>) -> Result<Configuration, Refusal> {
+    let mut document = document(bytes)?;
+    fill_in("", &mut document, environment)?;
     Configuration::read(&Place::top(&document))
 }
 
@@ -42,21 +46,39 @@ fn document(bytes: &[u8]) -> Result<Value, Refusal> {
     }
 }
 
-/// A template that had no value to fill in leaves nothing (`null`), and a rule without its condition would let everybody in.
-fn refuse_nothing(path: &str, value: &Value) -> Result<(), Refusal> {
+/// Puts the values of environment variables in their places. A template that had no value to fill in leaves nothing (`null`), and a
+/// rule without its condition would let everybody in.
+fn fill_in(path: &str, value: &mut Value, environment: Environment<'_>) -> Result<(), Refusal> {
     let separator = if path.is_empty() { "" } else { "." };
+    if let Some(name) = variable(value) {
+        // A line break at the end comes from `echo`, not from whoever gave the value.
+        let text = environment(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let sentence = [
+            "expected an environment variable, found none; set ",
+            name,
+            " for Envoy, and list it in vm_config.environment_variables.host_env_keys",
+        ];
+        *value = Value::String(text.ok_or_else(|| Refusal::new(path, sentence.concat()))?);
+        return Ok(());
+    }
     match value {
         Value::Null => Err(Refusal::new(path, "expected a value, found nothing; give it one, or remove the field")),
         Value::Array(members) => {
-            let mut each = members.iter().enumerate();
-            each.try_for_each(|(index, member)| refuse_nothing(&format!("{path}[{index}]"), member))
+            let mut each = members.iter_mut().enumerate();
+            each.try_for_each(|(index, member)| fill_in(&format!("{path}[{index}]"), member, environment))
         }
         Value::Object(members) => {
-            let mut each = members.iter();
-            each.try_for_each(|(name, member)| refuse_nothing(&format!("{path}{separator}{name}"), member))
+            let mut each = members.iter_mut();
+            each.try_for_each(|(name, member)| fill_in(&format!("{path}{separator}{name}"), member, environment))
         }
         Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
     }
+}
+
+/// NAME of `{environment_variable: NAME}`.
+fn variable(value: &Value) -> Option<&str> {
+    let members = value.as_object().filter(|members| members.len() == 1)?;
+    members.get("environment_variable")?.as_str()
 }
 
 fn from_struct(object: prost_types::Struct) -> Value {

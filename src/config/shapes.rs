@@ -9,7 +9,8 @@ use crate::config::own_tokens::OwnToken;
 use crate::config::password::PasswordShape;
 use crate::config::place::{Place, Read, shape, words};
 use crate::config::popup::PopupShape;
-use crate::config::spellings::{ClaimName, SecretSource, Span};
+use crate::config::spellings::{ClaimName, Reached, Span};
+use crate::words::secret::Secret;
 
 shape! {
     /// The whole of it.
@@ -43,9 +44,9 @@ shape! {
         pub name: String,
         pub issuer: Option<String>,
         pub metadata: Option<Metadata>,
-        pub clusters: Vec<(String, String)> = default,
+        pub clusters: Reached = default,
         pub client_id: Option<String>,
-        pub client_secret: Option<SecretSource>,
+        pub client_secret: Option<Secret>,
         pub token_endpoint_auth_method: Option<AuthMethod>,
         pub scope: Option<String>,
         pub authorization_params: Vec<(String, String)> = default,
@@ -72,7 +73,7 @@ shape! {
         pub introspection: Option<Introspection>,
         pub jwks: Option<JwkSet>,
         pub public_keys: Option<Vec<PublicKey>>,
-        pub secret: Option<SecretSource>,
+        pub secret: Option<Secret>,
     }
 }
 
@@ -160,7 +161,7 @@ shape! {
     #[derive(Debug)]
     #[allow(missing_docs, reason = "see the configuration reference")]
     pub struct Session {
-        pub keys: Vec<SecretSource> = default,
+        pub keys: Vec<Secret> = default,
         pub form: SessionForm = default,
         pub jwt: Option<OwnToken>,
         pub cookie: Cookie = default,

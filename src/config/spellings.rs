@@ -1,6 +1,5 @@
-//! Values that an operator may write in more than one way: secrets, claims, spans of time. What they mean is checked elsewhere.
+//! Values that an operator may write in more than one way: secrets, clusters, claims, spans of time. What they mean is checked elsewhere.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -8,23 +7,15 @@ use serde_json::Value;
 use crate::config::Refusal;
 use crate::config::place::{Place, Read};
 use crate::words::principal::ClaimPath;
+use crate::words::secret::Secret;
 
-/// A secret, inline or from an environment variable. It never prints.
-#[derive(PartialEq, Eq)]
-pub enum SecretSource {
-    /// The secret itself.
-    Inline(String),
-    /// `{environment_variable: NAME}`.
-    Environment(String),
-}
-
-impl fmt::Debug for SecretSource {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Inline(_) => formatter.write_str("[redacted]"),
-            Self::Environment(name) => write!(formatter, "environment variable {name}"),
-        }
-    }
+/// Which clusters reach a provider: `{HOST: CLUSTER}`, or one for the host of the issuer.
+#[derive(Debug)]
+pub enum Reached {
+    /// By `host` or `host:port`.
+    Hosts(Vec<(String, String)>),
+    /// The issuer's own, and no other.
+    Issuer(String),
 }
 
 /// A claim's name, or a path of names.
@@ -39,14 +30,40 @@ pub struct Dotted(pub ClaimPath);
 #[derive(Clone, Copy, Debug)]
 pub struct Span(pub Duration);
 
-impl Read for SecretSource {
+impl Read for Secret {
     fn read(place: &Place<'_>) -> Result<Self, Refusal> {
-        const VARIABLE: &str = "environment_variable";
+        let remedy = "write {environment_variable: NAME}, or the secret as a text";
         match place.value {
-            Value::String(secret) => Ok(Self::Inline(secret.clone())),
-            Value::Object(_) => place.members_of(&[VARIABLE])?.member(VARIABLE).map(Self::Environment),
-            _ => Err(place.mismatch("a secret", "write it as a text, or as {environment_variable: NAME}")),
+            Value::String(secret) if !secret.trim().is_empty() => Ok(Self::new(secret.trim())),
+            Value::String(_) => Err(Refusal::new(place.path(), ["expected a secret, found an empty text; ", remedy].concat())),
+            _ => Err(place.mismatch("a secret", remedy)),
         }
+    }
+}
+
+impl Read for Reached {
+    fn read(place: &Place<'_>) -> Result<Self, Refusal> {
+        match place.value {
+            Value::String(cluster) => Ok(Self::Issuer(cluster.clone())),
+            Value::Object(_) => Read::read(place).map(Self::Hosts),
+            _ => {
+                Err(place
+                    .mismatch("the name of an Envoy cluster, or one for each host", "write clusters: {sso.example.com: sso}"))
+            }
+        }
+    }
+}
+
+impl Default for Reached {
+    fn default() -> Self {
+        Self::Hosts(Vec::new())
+    }
+}
+
+impl Reached {
+    /// Whether nothing is reached.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Hosts(hosts) if hosts.is_empty())
     }
 }
 

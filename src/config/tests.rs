@@ -5,6 +5,8 @@ use crate::access::policy::Requirement;
 use crate::config::settings::FilterState;
 use crate::words::cookie::SameSite;
 
+mod environment;
+
 fn environment(name: &str) -> Option<String> {
     match name {
         "OIDC_CLIENT_SECRET" => Some("client-secret".into()),
@@ -148,9 +150,12 @@ fn what_is_wrong_is_named_by_its_path_with_a_remedy() {
         ),
         (
             with("/providers/0/client_secret", json!({"environment_variable": "NOT_SET"})),
-            "providers[0].client_secret: expected a secret, found none; set NOT_SET for Envoy",
+            "providers[0].client_secret: expected an environment variable, found none; set NOT_SET for Envoy",
         ),
-        (with("/providers/0/client_secret", json!({"env": "X"})), "providers[0].client_secret.env: "),
+        (
+            with("/providers/0/client_secret", json!({"env": "X"})),
+            "providers[0].client_secret: expected a secret, found an object; write {environment_variable: NAME}",
+        ),
         (with("/providers/0/client_secret", json!("")), "providers[0].client_secret: "),
         (with("/providers/0/token_endpoint_auth_method", json!("none")), "providers[0].client_secret: expected none"),
         (
@@ -241,7 +246,7 @@ fn a_refusal_never_shows_a_secret() {
         assert!(!shown.contains("hunter2hunter2"), "{shown}");
     }
     assert!(
-        !format!("{:?}", read::read(with("/providers/0/client_secret", json!("hunter2")).to_string().as_bytes()))
+        !format!("{:?}", read::read(with("/providers/0/client_secret", json!("hunter2")).to_string().as_bytes(), &environment))
             .contains("hunter2")
     );
 }

@@ -117,10 +117,7 @@ impl Clusters {
 
     /// The cluster for a URL's host, if it is listed.
     pub fn reaching(&self, url: &Url) -> Option<&str> {
-        let default_port = if url.is_https() { 443 } else { 80 };
-        let authority = url.authority();
-        let spelled_out = format!("{authority}:{default_port}");
-        [authority.as_str(), spelled_out.as_str(), url.host()]
+        [url.authority().as_str(), url.host_and_port().as_str(), url.host()]
             .iter()
             .find_map(|name| self.0.iter().find(|(host, _)| host == name))
             .map(|(_, cluster)| cluster.as_str())

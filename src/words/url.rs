@@ -85,9 +85,14 @@ impl Url {
     /// Host, and the port unless it is the scheme's own.
     pub fn authority(&self) -> String {
         match self.port {
-            Some(port) => format!("{}:{port}", self.host),
+            Some(_) => self.host_and_port(),
             None => self.host.clone(),
         }
+    }
+
+    /// Host and port, the scheme's own too.
+    pub fn host_and_port(&self) -> String {
+        format!("{}:{}", self.host, self.port.unwrap_or(if self.https { 443 } else { 80 }))
     }
 
     /// Path and query.

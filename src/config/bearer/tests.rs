@@ -124,7 +124,7 @@ fn what_does_not_fit_together_is_refused_with_a_remedy() {
             &none,
             "providers[0].bearer.secret: expected a secret that cannot be guessed; it is shorter than 32 bytes",
         ),
-        (secret(" "), &none, "providers[0].bearer.secret: expected a secret, found none"),
+        (secret(" "), &none, "providers[0].bearer.secret: expected a secret, found an empty text"),
         (
             secret("the-client-secret-has-32-bytes-too"),
             &none,
