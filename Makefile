@@ -2,7 +2,7 @@
 # Needed: a Rust toolchain by rustup, Python 3.10 or newer, Node 20 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench wasm clean fmt clippy unit e2e tools
+.PHONY: help demo test check bench wasm manifests clean fmt clippy unit e2e tools
 
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -10,7 +10,7 @@ SCENARIO ?= bff
 E2E ?= *.test.mjs
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: wasm deploy/demo/node_modules/.package-lock.json ## a gateway with a provider and an application on this machine, until Ctrl-C
 	@envoy=$$(deploy/build/envoy.sh) && ENVOY="$$envoy" exec node deploy/demo/run.mjs $(SCENARIO)
@@ -26,8 +26,11 @@ bench: wasm tests/e2e/node_modules/.package-lock.json ## what a request costs, b
 wasm: ## the filter: target/accredit.wasm
 	@deploy/build/wasm.sh
 
+manifests: deploy/build/node_modules/.package-lock.json ## what deploy/ derives from envoy/*.yaml, written anew
+	@node deploy/build/render/render.mjs
+
 clean: ## removes what was built and what npm brought; a fetched Envoy stays in the user's cache
-	rm -rf target deploy/demo/node_modules tests/e2e/node_modules
+	rm -rf target deploy/build/node_modules deploy/demo/node_modules tests/e2e/node_modules
 
 fmt: tools
 	cargo fmt --check
@@ -40,7 +43,7 @@ unit:
 	cargo test --locked
 
 # One file at a time: each starts Envoys of its own. The time limit is for a whole file.
-e2e: wasm deploy/demo/node_modules/.package-lock.json tests/e2e/node_modules/.package-lock.json
+e2e: wasm deploy/build/node_modules/.package-lock.json deploy/demo/node_modules/.package-lock.json tests/e2e/node_modules/.package-lock.json
 	@. deploy/build/lib.sh && { has curl || debian_install curl; } && \
 	envoy=$$(deploy/build/envoy.sh) && chromium=$$(deploy/build/chromium.sh) && cd tests/e2e && \
 	ENVOY="$$envoy" CHROMIUM="$$chromium" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" \
