@@ -2,12 +2,12 @@
 // this machine under the containers' names and ports. lib/containers.mjs says what is changed for that. No container engine takes part.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Visitor } from './lib/client.mjs';
-import { demoProject, FOLDER } from './lib/compose.mjs';
+import { demoProject, FOLDER, interpolated, keycloakProject } from './lib/compose.mjs';
 import { Deployment } from './lib/containers.mjs';
 import { signInAs } from './lib/demo.mjs';
 import { ROOT, eventually, temporaryFolder } from './lib/process.mjs';
@@ -34,6 +34,7 @@ function onDeployment(scenario, project = demoProject) {
   return up;
 }
 
+const serve = (args, environment) => spawnSync(process.execPath, ['serve.mjs', ...args], { cwd: join(ROOT, 'deploy/demo'), env: { PATH: process.env.PATH, ...environment }, encoding: 'utf8' });
 const json = (body) => ({ method: 'POST', headers: JSON_TYPE, body: JSON.stringify(body) });
 const form = (login) => ({ login, password: `${login}-password`, action: 'login' });
 /** As a script of the front end calls. */
@@ -172,8 +173,66 @@ describe('SCENARIO=login-microservices docker compose up', () => {
   });
 });
 
+describe('docker compose up with compose.keycloak.yaml, without Keycloak', () => {
+  const up = {};
+  const ISSUER = 'http://127.0.0.1:9000/realms/accredit';
+  const { provider: { healthcheck: { test: [, ...health] } } } = keycloakProject().services;
+  const healthy = () => new Promise((done) => spawn(health[0], health.slice(1).map((word) => interpolated(word)), { stdio: 'ignore' }).once('exit', (code) => done(code === 0)));
+
+  before(async () => {
+    up.keys = temporaryFolder();
+    assert.equal(serve(['keys'], { KEYS: up.keys }).status, 0);
+    up.gateway = await Deployment.start(keycloakProject(), { keys: up.keys, without: ['provider'] });
+  });
+  after(async () => {
+    await up.gateway?.stop();
+    await up.provider?.close();
+  });
+
+  it('is not healthy before the realm is there', async () => assert.equal(await healthy(), false));
+
+  it('signs alice in at a provider that has Keycloak\'s paths, and the client, the scopes and the people of the realm file', async () => {
+    up.provider = await startLikeKeycloak(ISSUER, JSON.parse(readFileSync(join(ROOT, FOLDER, 'keycloak/realm.json'), 'utf8')), readFileSync(join(up.keys, 'client/OIDC_CLIENT_SECRET'), 'utf8').trim());
+    assert.equal(await healthy(), true);
+    const alice = await signInAs(up.gateway, 'alice', { path: '/members' });
+    assert.deepEqual([alice.landing.status, alice.landing.url.pathname], [200, '/members'], alice.landing.body);
+    assert.ok(alice.landing.trail.some(({ url }) => url.pathname.startsWith('/realms/accredit/')));
+    assertRefused((await signInAs(up.gateway, 'bob', { path: '/members' })).landing, 403, 'condition_failed');
+    const out = (await alice.call('/api/logout', { method: 'POST' })).json().end_session_url;
+    assert.ok(out.startsWith(`${ISSUER}/protocol/openid-connect/logout`), out);
+    const page = await alice.follow(await alice.submit(await alice.open(out), { logout: 'yes' }));
+    assert.equal(page.url.href, 'http://localhost:10000/', 'the realm allows to come back there');
+  });
+});
+
+/** The demo's provider, made of a realm file: its client and its people, at Keycloak's paths under the realm's. It stands in for what cannot be started here. */
+async function startLikeKeycloak(issuer, { clients: [client], users }, secret) {
+  const { startProvider } = await import('../../deploy/demo/provider.mjs');
+  const people = Object.fromEntries(users.map(({ username, email, groups, credentials: [{ value }] }) =>
+    [username, { password: value, claims: { email, email_verified: true, preferred_username: username, groups: groups.map((group) => group.slice(1)) } }]));
+  const at = (name) => `/protocol/openid-connect/${name}`;
+  const provider = await startProvider({
+    issuer,
+    clients: [{
+      client_id: client.clientId, client_secret: client.secret.replace('${OIDC_CLIENT_SECRET}', secret), redirect_uris: client.redirectUris,
+      post_logout_redirect_uris: client.attributes['post.logout.redirect.uris'].split('##'), grant_types: ['authorization_code', 'refresh_token'],
+    }],
+    users: people,
+    configuration: {
+      routes: { authorization: at('auth'), token: at('token'), jwks: at('certs'), userinfo: at('userinfo'), end_session: at('logout') },
+      scopes: ['openid', ...client.defaultClientScopes, ...client.optionalClientScopes],
+    },
+  });
+  const prefix = new URL(issuer).pathname;
+  const [answer] = provider.server.listeners('request');
+  provider.server.removeAllListeners('request').on('request', (request, response) => {
+    if (request.url.startsWith(`${prefix}/`)) Object.assign(request, { originalUrl: request.url, url: request.url.slice(prefix.length) });
+    answer(request, response);
+  });
+  return provider;
+}
+
 describe('the secrets of a deployment', () => {
-  const serve = (args, environment) => spawnSync(process.execPath, ['serve.mjs', ...args], { cwd: join(ROOT, 'deploy/demo'), env: { PATH: process.env.PATH, ...environment }, encoding: 'utf8' });
   const withKeys = (KEYS, ...command) => spawnSync('sh', [join(ROOT, FOLDER, 'with-keys.sh'), ...command], { env: { PATH: process.env.PATH, KEYS }, encoding: 'utf8' });
 
   it('are made once, are different each time, and are not printed', () => {
