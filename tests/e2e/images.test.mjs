@@ -3,11 +3,12 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { pluginOf } from './lib/gateway.mjs';
+import { build } from './lib/image-build.mjs';
 import { brought, dockerfile, DOCKERFILES, finals, FOLDER, problems, read, stages, tracked } from './lib/images.mjs';
 import { ROOT, temporaryFolder, wasmPath } from './lib/process.mjs';
 
@@ -126,56 +127,72 @@ describe('the module', () => {
   });
 });
 
-describe('the build stage', () => {
+describe('the build', () => {
+  /** All files below a folder. */
+  const below = (folder) => readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isDirectory()).map(({ parentPath, path, name }) => join('/', relative(folder, join(parentPath ?? path, name)))).sort();
+  const sameModule = (path) => assert.ok(readFileSync(path).equals(readFileSync(wasmPath())), path);
+
+  /** What must come out of each file, when its steps are done one after the other. */
+  const OUTCOMES = {
+    'module.Dockerfile': (built) => {
+      assert.deepEqual(below(built.get('module').folder), ['/plugin.wasm']);
+      assert.deepEqual(built.get('module').settings, {});
+      sameModule(join(built.get('module').folder, 'plugin.wasm'));
+      const { folder, settings } = built.get('installer');
+      sameModule(join(folder, 'plugin.wasm'));
+      assert.deepEqual(settings, { USER: '65532:65532', ENTRYPOINT: '["/bin/cp", "/plugin.wasm"]', CMD: '["/module/accredit.wasm"]' });
+      assert.deepEqual([...built.keys()].at(-1), 'module');
+    },
+    'envoy.Dockerfile': (built) => {
+      for (const name of ['with-shell', 'distroless']) sameModule(join(built.get(name).folder, 'etc/envoy/accredit.wasm'));
+      assert.deepEqual([...built.keys()].at(-1), 'distroless');
+    },
+    'demo.Dockerfile': (built) => {
+      const { folder, settings } = built.get('demo');
+      for (const name of readdirSync(join(ROOT, 'deploy/demo')).filter((each) => each.endsWith('.mjs'))) assert.ok(existsSync(join(folder, 'demo', name)), name);
+      for (const path of ['demo/node_modules', 'keys/client', 'keys/gateway', 'mail']) assert.ok(existsSync(join(folder, path)), path);
+      assert.deepEqual(settings, { ENV: 'NODE_ENV=production', USER: '1000:1000', CMD: '["node", "serve.mjs", "application"]' });
+    },
+  };
+  const come = (each) => OUTCOMES[each.name](build(each, files));
+
+  for (const each of [module, envoy, demo]) it(`${each.name}: every step finds what it needs, and leaves what it should`, () => come(each));
+
+  it('without any one of its steps is refused', () => {
+    // deploy/build/wasm.sh would add the target by itself; as a step of its own it is kept from one build to the next.
+    const FREE = /^RUN rustup target add/;
+    let tried = 0;
+    for (const each of [module, envoy, demo]) {
+      for (const line of each.text.split('\n').filter((text) => /^[A-Z]+ /.test(text) && !FREE.test(text))) {
+        const broken = { ...each, text: each.text.replace(`${line}\n`, '') };
+        assert.ok(problems(broken, files).length > 0 || throws(() => come(broken)), `${each.name} without ${line}`);
+        tried += 1;
+      }
+    }
+    assert.ok(tried > 35, `${tried} steps`);
+  });
+  const throws = (work) => { try { work(); return false; } catch { return true; } };
+
   it('needs no file of the repository that it does not copy: those that the module here was built from', () => {
-    const copied = new Set(brought(stage(module, 'build'), module.ignore, files).map(([path]) => path));
+    const copies = stage(module, 'build').instructions.filter(({ keyword, from }) => keyword === 'COPY' && !from);
+    const copied = new Set(copies.flatMap(({ words }) => brought({ words, folder: '/accredit' }, module.ignore, files)).map(([path]) => path));
     const builds = ['wasm', 'wasm-debian'].map((name) => join(ROOT, 'target', name, 'wasm32-wasip1/release/accredit.d')).filter(existsSync);
     assert.ok(builds.length > 0, 'the module was not built here: run "make wasm"');
     for (const path of builds) {
-      const sources = readFileSync(path, 'utf8').replaceAll('\\\n', ' ').split(': ')[1].trim().split(/(?<!\\) /).map((name) => relative(ROOT, name.replaceAll('\\ ', ' ')));
+      const sources = readFileSync(path, 'utf8').split(': ')[1].trim().split(/(?<!\\) /).map((name) => relative(ROOT, name.replaceAll('\\ ', ' ')));
       assert.ok(sources.length > 50);
       assert.deepEqual(sources.filter((name) => !copied.has(name)), []);
     }
   });
 
-  it('in a folder with what it copies and nothing else, runs deploy/build/wasm.sh to its end and leaves the module where the images take it', () => {
-    const build = stage(module, 'build');
-    const root = temporaryFolder();
-    const inImage = (path) => join(root, path);
-    const put = (path, mode) => (from) => { mkdirSync(dirname(inImage(path)), { recursive: true }); typeof from === 'string' ? writeFileSync(inImage(path), from) : copyFileSync(from.path, inImage(path)); chmodSync(inImage(path), mode); };
-    for (const [path, target] of brought(build, module.ignore, files)) put(target, statSync(join(ROOT, path)).mode)({ path: join(ROOT, path) });
-    // What the image and the stage `tools` bring: a toolchain that has the target, and wasm-opt. Here they only hand on the module that was built before.
-    put('/built/accredit.wasm', 0o644)({ path: wasmPath() });
-    put('/lib/libstd-1.rlib', 0o644)('');
-    put('/bin/rustc', 0o755)(`#!/bin/sh\necho ${inImage('/lib')}\n`);
-    put('/bin/cargo', 0o755)(`#!/bin/sh\n[ -f Cargo.toml ] && [ -f Cargo.lock ] && [ -d src ] || exit 1\necho "$*" >${inImage('/cargo')}\necho '{"filenames":["${inImage('/built/accredit.wasm')}"]}'\n`);
-    put('/accredit/deploy/build/node_modules/.bin/wasm-opt', 0o755)('#!/bin/sh\nfor word; do case "$word" in *.wasm) in=$word;; *.new) out=$word;; esac; done; cp "$in" "$out"\n');
-    const command = runs(build).find((text) => text.includes('wasm.sh'));
-    const taken = new Set([module, envoy].flatMap(({ text }) => stages(text)).flatMap(({ instructions }) => instructions.filter(({ from }) => from === 'build').map(({ words }) => words[0])));
-    assert.deepEqual([...taken], [command.split(' ').at(-1)]);
-    const run = spawnSync('sh', ['-c', command.replaceAll('/accredit/target', inImage('/accredit/target'))], { cwd: inImage('/accredit'), env: { ...process.env, PATH: `${inImage('/bin')}:${process.env.PATH}`, ACCREDIT_TOOLCHAIN: '' }, encoding: 'utf8' });
-    assert.equal(run.status, 0, run.stderr);
-    assert.deepEqual(readFileSync(inImage([...taken][0])), readFileSync(wasmPath()));
-    assert.match(readFileSync(inImage('/cargo'), 'utf8'), /^build --locked --target wasm32-wasip1 .*--release --lib/);
-  });
-
-  it('takes its tools from the lock file', () => {
-    for (const { text, ignore, of, at } of [{ ...module, of: 'tools', at: '/tools' }, { ...demo, of: 'demo', at: '/demo' }]) {
-      const each = stages(text).find(({ name }) => name === of);
-      assert.match(runs(each).find((command) => command.includes('npm')), /^npm ci( --omit=dev)?$/);
-      const targets = brought(each, ignore, files).map(([, target]) => target);
-      for (const name of ['package.json', 'package-lock.json', '.npmrc']) assert.ok(targets.includes(`${at}/${name}`), `${of}: ${name}`);
-    }
+  it('takes its tools from lock files', () => {
+    for (const [each, name, command] of [[module, 'tools', 'npm ci'], [envoy, 'tools', 'npm ci'], [demo, 'demo', 'npm ci --omit=dev']]) assert.ok(runs(stage(each, name)).includes(command), each.name);
   });
 });
 
 describe('the demo\'s image', () => {
   it('has every module that its services import', () => {
-    const targets = new Set(brought(stage(demo, 'demo'), demo.ignore, files).map(([, target]) => target));
     const modules = readdirSync(join(ROOT, 'deploy/demo')).filter((name) => name.endsWith('.mjs'));
-    for (const name of modules) {
-      assert.ok(targets.has(`/demo/${name}`), name);
-      for (const [, imported] of read(`deploy/demo/${name}`).matchAll(/from '\.\/(.*?)'/g)) assert.ok(targets.has(`/demo/${imported}`), `${name}: ${imported}`);
-    }
+    for (const name of modules) for (const [, imported] of read(`deploy/demo/${name}`).matchAll(/from '\.\/(.*?)'/g)) assert.ok(modules.includes(imported), `${name}: ${imported}`);
   });
 });

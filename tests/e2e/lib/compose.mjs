@@ -162,7 +162,7 @@ function ofVolumes(name, { volumes = [], group_add: groups = [], user, tmpfs }, 
   expect(secrets.every(({ readOnly }) => readOnly === (name !== 'keys')), 'volumes: secrets are written by keys alone');
   const group = '10001';
   expect((groups.includes(group) || String(user).endsWith(`:${group}`)) === read.length > 0, `group_add: ${group} for those who read secrets, and for nobody else`);
-  expect(same(tmpfs, name === 'mail' ? ['/mail'] : undefined), `tmpfs: ${tmpfs}`);
+  expect(same(tmpfs, name === 'mail' ? ['/mail:uid=1000,gid=1000,mode=0700'] : undefined), `tmpfs: ${tmpfs}`);
   const binds = all.filter(({ bind }) => bind);
   expect(all.length === secrets.length + binds.length, 'volumes: one that is neither secret nor a file');
   for (const { source, readOnly, creates } of binds) {

@@ -62,6 +62,9 @@ export function problems({ name, text, ignore }, files = tracked()) {
       if (from !== undefined && !earlier.has(from)) wrong.push(`${name}: COPY --from=${from}, and no earlier stage is called that`);
       if (from === undefined) wrong.push(...words.slice(0, -1).flatMap((source) => missing(name, source, ignore, files)));
     }
+    const placed = instructions.findIndex(({ keyword }) => keyword === 'WORKDIR');
+    const loose = instructions.findIndex(({ keyword, words }) => keyword === 'COPY' && !words.at(-1).startsWith('/'));
+    if (loose >= 0 && (placed < 0 || placed > loose)) wrong.push(`${name}: ${stage.name} copies to a relative place before there is a WORKDIR`);
     earlier.add(stage.name);
   }
   for (const stage of finals(all).filter(({ image }) => image !== 'scratch')) {
@@ -88,19 +91,14 @@ function covers(source, path) {
   return pattern.test(path);
 }
 
-/** What a stage's COPY lines bring in from the repository: [[path there, path in the image]]. */
-export function brought({ instructions }, ignore, files = tracked()) {
+/** What a COPY brings in from the repository, in this folder of the image: [[path there, path in the image]]. */
+export function brought({ words, folder }, ignore, files = tracked()) {
   const hidden = dockerignore().add(ignore);
-  let folder = '/';
-  return instructions.flatMap(({ keyword, from, words }) => {
-    if (keyword === 'WORKDIR') folder = join(folder, words[0]);
-    if (keyword !== 'COPY' || from !== undefined) return [];
-    const target = words.at(-1);
-    const at = target.startsWith('/') ? target : join(folder, target);
-    return words.slice(0, -1).flatMap((source) => files.filter((path) => covers(source, path) && !hidden.ignores(path)).map((path) => {
-      const plain = normalize(source).replace(/\/$/, '');
-      if (path !== plain && !plain.includes('*')) return [path, join(at, path.slice(plain.length + 1))];
-      return [path, target.endsWith('/') || words.length > 2 ? join(at, basename(path)) : at];
-    }));
-  });
+  const target = words.at(-1);
+  const at = target.startsWith('/') ? target : join(folder, target);
+  return words.slice(0, -1).flatMap((source) => files.filter((path) => covers(source, path) && !hidden.ignores(path)).map((path) => {
+    const plain = normalize(source).replace(/\/$/, '');
+    if (path !== plain && !plain.includes('*')) return [path, join(at, path.slice(plain.length + 1))];
+    return [path, target.endsWith('/') || words.length > 2 ? join(at, basename(path)) : at];
+  }));
 }
