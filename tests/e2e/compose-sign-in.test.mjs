@@ -4,13 +4,14 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Visitor } from './lib/client.mjs';
 import { demoProject, FOLDER, interpolated, keycloakProject } from './lib/compose.mjs';
 import { Deployment } from './lib/containers.mjs';
 import { signInAs } from './lib/demo.mjs';
-import { ROOT, eventually, temporaryFolder } from './lib/process.mjs';
+import { ROOT, closeServer, eventually, listen, temporaryFolder } from './lib/process.mjs';
 import { assertNoPanic, assertProblem, assertRefused } from './lib/stage.mjs';
 
 const SECRETS = ['client/OIDC_CLIENT_SECRET', 'gateway/ACCREDIT_KEY', 'gateway/SESSION_JWT_SECRET'];
@@ -71,6 +72,10 @@ describe('docker compose up', () => {
     for (const name of Object.keys(services).filter((each) => services[each].healthcheck)) assert.ok(up.gateway.healthy(name), name);
     const { location } = await new Visitor({ origin: FRONT }).open('/');
     assert.equal(location.href, 'http://localhost:10000/');
+  });
+
+  it('has found its services by their names', () => {
+    assert.deepEqual(['provider', 'application'].filter((name) => !up.gateway.asked.has(name)), []);
   });
 
   it('shows neighbours of the gateway what it counts, and lets none of them stop it', async () => {
@@ -231,6 +236,18 @@ async function startLikeKeycloak(issuer, { clients: [client], users }, secret) {
   });
   return provider;
 }
+
+describe('docker compose up where a port is taken', () => {
+  it('ends with a sentence before anything is started', async () => {
+    const server = createServer();
+    await listen(server, 9301);
+    try {
+      await assert.rejects(Deployment.start(demoProject()), /port 9301 cannot be had \(EADDRINUSE\): .* end "make demo" or "docker compose", then run it again/);
+    } finally {
+      await closeServer(server);
+    }
+  });
+});
 
 describe('the secrets of a deployment', () => {
   const withKeys = (KEYS, ...command) => spawnSync('sh', [join(ROOT, FOLDER, 'with-keys.sh'), ...command], { env: { PATH: process.env.PATH, KEYS }, encoding: 'utf8' });

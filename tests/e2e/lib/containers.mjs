@@ -133,6 +133,11 @@ export class Deployment {
     return readFileSync(join(this.#folder, `${name}.log`), 'latin1');
   }
 
+  /** The names that Envoy has asked for. */
+  get asked() {
+    return this.#dns.asked;
+  }
+
   get names() {
     return [...this.#running.keys()];
   }
