@@ -111,8 +111,8 @@ spec:
 const HEAD = `# What Istio 1.30 makes of the objects in this directory, written down as one Envoy file: the gateway's listener and the workload's, on one machine.
 # Rendered by \`make manifests\`; nothing here is to be changed, and nothing of it goes to a cluster. tests/e2e/istio.test.mjs signs people in through it.
 #
-# Use it     to see where Accredit stands, and what the EnvoyFilter and the policies have become. It starts with two static secrets, \`default\` and
-#            \`ROOTCA\`, which are certificates of the mesh (the tests make them), and with the environment of wasmplugin.yaml.
+# Use it     to see where Accredit stands, and what the EnvoyFilter and the policies have become. It starts with static secrets, \`istio-ingress\`,
+#            \`application\` and \`ROOTCA\`, which are certificates of the mesh (the tests make them), and with the environment of wasmplugin.yaml.
 #
 # Left out is what only Istio's own build of Envoy has (metadata_exchange, alpn, stats), access logs, and TLS to browsers (\`credentialName\`). The agent has
 # put the module into a file. Addresses are this machine's.

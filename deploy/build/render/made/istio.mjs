@@ -2,7 +2,8 @@
 //
 // It knows the fields that these objects use and no others: a field that it does not know is an error, so that an object cannot say more than is
 // written down. Left out is what only Istio's own build of Envoy has (the filters metadata_exchange, alpn, stats) and TLS to browsers, which the
-// Gateway's credential makes. It never sees a secret: certificates are named `default` and `ROOTCA`, as Istio's agent hands them out.
+// Gateway's credential makes. It never sees a secret: certificates are named after the service
+// account that has them, and `ROOTCA`; in a cluster each Envoy's agent has its own, called `default`.
 
 const TYPE = 'type.googleapis.com/';
 const HTTP = `${TYPE}envoy.extensions.filters.http.`;
@@ -162,7 +163,7 @@ function wasmFilter({ metadata, spec: { selector, url, imagePullPolicy, phase, f
 /** AuthorizationPolicies as `rbac` filters: one for those that deny, one for those that allow. Without any, everybody may pass. */
 function policies(mesh, workload) {
   return ['DENY', 'ALLOW'].flatMap((action) => {
-    const found = mesh.for(workload, 'AuthorizationPolicy').filter(({ spec }) => (spec.action ?? 'ALLOW') === action);
+    const found = mesh.for(workload, 'AuthorizationPolicy').filter(({ spec }) => spec.action === action);
     if (found.length === 0) return [];
     const rules = found.flatMap(({ metadata, spec }) => spec.rules.map((rule, index) => [`ns[${metadata.namespace}]-policy[${metadata.name}]-rule[${index}]`, policy(rule)]));
     return [{ name: 'envoy.filters.http.rbac', typed_config: { '@type': `${HTTP}rbac.v3.RBAC`, rules: { action, policies: Object.fromEntries(rules) } } }];
@@ -217,9 +218,12 @@ function apply(listener, gateway, { applyTo, match, patch: { operation, value } 
   const [filter] = listener.filter_chains[0].filters;
   const manager = filter.typed_config;
   const wanted = match.listener?.filterChain?.filter;
-  if (wanted && wanted.name !== filter.name) return;
+  if (applyTo !== 'HTTP_ROUTE' && wanted?.name !== filter.name) throw new Error(`EnvoyFilter: expected a patch of ${MANAGER}, found ${wanted?.name}`);
   const what = `${applyTo} ${operation}`;
-  if (what === 'NETWORK_FILTER MERGE') return void merge(manager, value.typed_config);
+  if (what === 'NETWORK_FILTER MERGE') {
+    if (value.name !== filter.name || value.typed_config['@type'] !== manager['@type']) throw new Error('EnvoyFilter: what is merged is no connection manager');
+    return void merge(manager, value.typed_config);
+  }
   if (what === 'HTTP_FILTER INSERT_FIRST') return void manager.http_filters.unshift(value);
   if (what === 'HTTP_FILTER REMOVE' || what === 'HTTP_FILTER INSERT_BEFORE') {
     const at = manager.http_filters.findIndex(({ name }) => name === wanted?.subFilter?.name);
@@ -257,7 +261,7 @@ function workloadListener(mesh) {
     },
   };
   const chain = { filters: [{ name: MANAGER, typed_config: manager }] };
-  const tls = transportSocket('Downstream', { common_tls_context: meshTls(`spiffe://${TRUST_DOMAIN}/`, 'prefix'), require_client_certificate: true });
+  const tls = transportSocket('Downstream', { common_tls_context: meshTls(mesh.workload, { prefix: `spiffe://${TRUST_DOMAIN}/` }), require_client_certificate: true });
   return { name: 'virtualInbound', address: address(15006), filter_chains: [...(strict ? [] : [chain]), { ...chain, transport_socket: tls }] };
 }
 
@@ -265,21 +269,23 @@ const inboundCluster = () => cluster('inbound|9100||', 'STATIC', '127.0.0.1', 91
 
 // Clusters
 
-function meshCluster({ workload }) {
-  const tls = { common_tls_context: meshTls(spiffe(workload)), sni: `outbound_.${workload.port}_._.${workload.service}` };
+function meshCluster({ gateway, workload }) {
+  const tls = { common_tls_context: meshTls(gateway, { exact: spiffe(workload) }), sni: `outbound_.${workload.port}_._.${workload.service}` };
   return { ...cluster(`outbound|${workload.port}||${workload.service}`, 'STATIC', '127.0.0.1', 15006, '10s'), transport_socket: transportSocket('Upstream', tls) };
 }
 
 function externalCluster(mesh, { metadata, spec: { hosts: [host], ports: [port], resolution, endpoints: [endpoint], location, exportTo, ...unknown } }) {
   refuse(unknown, 'ServiceEntry.spec');
-  if (resolution !== 'DNS' || location !== 'MESH_EXTERNAL') throw new Error('expected resolution DNS and location MESH_EXTERNAL');
+  if (resolution !== 'DNS' || location !== 'MESH_EXTERNAL' || port.protocol !== 'HTTP') throw new Error('expected resolution DNS, location MESH_EXTERNAL, protocol HTTP');
   const rule = mesh.all('DestinationRule').find((one) => one.spec.host === host && one.metadata.namespace === metadata.namespace);
   const { tls, connectionPool } = rule?.spec.trafficPolicy ?? {};
   const made = cluster(`outbound|${port.number}||${host}`, 'STRICT_DNS', endpoint.address, port.number, connectionPool?.tcp?.connectTimeout ?? '10s');
   if (tls?.mode !== 'SIMPLE') return made;
-  const names = (tls.subjectAltNames ?? []).map((exact) => ({ san_type: 'DNS', matcher: { exact } }));
-  const validation = { trusted_ca: { filename: tls.caCertificates ?? '/etc/ssl/certs/ca-certificates.crt' }, ...(names.length > 0 && { match_typed_subject_alt_names: names }) };
-  return { ...made, transport_socket: transportSocket('Upstream', { common_tls_context: { tls_params: versions(), validation_context: validation }, sni: tls.sni }) };
+  const { mode, sni, subjectAltNames = [], caCertificates, ...others } = tls;
+  refuse(others, 'DestinationRule tls');
+  const names = subjectAltNames.map((exact) => ({ san_type: 'DNS', matcher: { exact } }));
+  const validation = { trusted_ca: { filename: caCertificates ?? '/etc/ssl/certs/ca-certificates.crt' }, ...(names.length > 0 && { match_typed_subject_alt_names: names }) };
+  return { ...made, transport_socket: transportSocket('Upstream', { common_tls_context: { tls_params: versions(), validation_context: validation }, sni }) };
 }
 
 function cluster(name, type, host, port, timeout) {
@@ -289,12 +295,12 @@ function cluster(name, type, host, port, timeout) {
 
 const versions = () => ({ tls_minimum_protocol_version: 'TLSv1_2', tls_maximum_protocol_version: 'TLSv1_3' });
 
-function meshTls(peer, how = 'exact') {
+function meshTls(own, peer) {
   return {
     tls_params: versions(),
-    tls_certificate_sds_secret_configs: [{ name: 'default' }],
+    tls_certificate_sds_secret_configs: [{ name: own.account }],
     combined_validation_context: {
-      default_validation_context: { match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { [how]: peer } }] },
+      default_validation_context: { match_typed_subject_alt_names: [{ san_type: 'URI', matcher: peer }] },
       validation_context_sds_secret_config: { name: 'ROOTCA' },
     },
   };
