@@ -67,6 +67,7 @@ export function byDiscovery(bootstrap, replacement = undefined) {
   const resource = { '@type': 'type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig', name: filter.name, typed_config: replacement ?? filter.typed_config };
   writeFileSync(file, stringify({ version_info: '1', resources: [resource] }, { aliasDuplicateObjects: false }));
   const source = { path_config_source: { path: file }, resource_api_version: 'V3', initial_fetch_timeout: '0s' };
+  bootstrap.node = { id: 'e2e', cluster: 'e2e' };
   delete filter.typed_config;
   filter.config_discovery = { config_source: source, type_urls: [WASM, RBAC] };
   return bootstrap;
