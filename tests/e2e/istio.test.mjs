@@ -12,8 +12,7 @@ import { MODULE, Parts, objectsIn } from '../../deploy/build/render/made/parts.m
 import { shipped } from '../../deploy/build/render/source.mjs';
 import { Visitor } from './lib/client.mjs';
 import { startSpaProvider } from './lib/demo.mjs';
-import { validate } from './lib/envoy.mjs';
-import { DENY_ALL, byDiscovery, meshSecrets, onThisMachine, secretsOf, startMade, validateMade, wasmFilterOf } from './lib/mesh.mjs';
+import { DENY_ALL, byDiscovery, editConfiguration, meshSecrets, onThisMachine, secretsOf, startMade, validateMade } from './lib/mesh.mjs';
 import { assertValid, changed, eachWithout, loadSchemas, nameOf, unknownFields } from './lib/objects.mjs';
 import { ROOT, closeServer, freePort, listen } from './lib/process.mjs';
 import { FrontEnd } from './lib/spa.mjs';
@@ -180,11 +179,8 @@ describe('what Istio makes of them', () => {
     bootstrap.static_resources.secrets = mesh.secrets;
     const { code, log } = await validateMade(bootstrap);
     assert.equal(code, 0, log);
-    const before = structuredClone(MADE);
-    before.static_resources.secrets = mesh.secrets;
-    const { configuration } = wasmFilterOf(before).typed_config.config;
-    configuration.value = configuration.value.replace('"require": "authenticated"', '"require": "everybody"');
-    const refused = await validateMade(before);
+    editConfiguration(bootstrap, ({ rules }) => (rules[1].require = 'everybody'));
+    const refused = await validateMade(bootstrap);
     assert.equal(refused.code, 1);
     assert.match(refused.log, /accredit: configuration refused: rules\[1\]\.require/);
   });
@@ -280,13 +276,9 @@ describe('what Istio makes of them', () => {
   });
 
   it('does not start with a module that is none', async () => {
-    const { code } = await (async () => {
-      const bootstrap = structuredClone(MADE);
-      bootstrap.static_resources.secrets = mesh.secrets;
-      onThisMachine(bootstrap, { port: await freePort(), tls: true, wasm: `${ROOT}README.md` });
-      return validate(bootstrap, { environment: secretsOf() });
-    })();
-    assert.equal(code, 1);
+    const bootstrap = structuredClone(MADE);
+    bootstrap.static_resources.secrets = mesh.secrets;
+    assert.equal((await validateMade(bootstrap, { wasm: `${ROOT}README.md` })).code, 1);
   });
 
   it('calls the provider only when its certificate is good and for its name', async () => {
@@ -319,10 +311,3 @@ describe('what Istio makes of them', () => {
     return started;
   }
 });
-
-function editConfiguration(bootstrap, edit) {
-  const { configuration } = wasmFilterOf(bootstrap).typed_config.config;
-  const value = JSON.parse(configuration.value);
-  edit(value);
-  configuration.value = JSON.stringify(value);
-}

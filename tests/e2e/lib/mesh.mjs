@@ -41,8 +41,8 @@ export async function startMade(bootstrap, { port, environment }) {
 }
 
 /** `envoy --mode validate` of the bootstrap for this machine, with secrets of its own: {code, log}. */
-export async function validateMade(bootstrap, environment = secretsOf()) {
-  return validate(onThisMachine(bootstrap, { port: await freePort(), tls: true }), { environment });
+export async function validateMade(bootstrap, { wasm, environment = secretsOf() } = {}) {
+  return validate(onThisMachine(structuredClone(bootstrap), { port: await freePort(), tls: true, wasm }), { environment });
 }
 
 /** The mesh's authority, and certificates for these workloads as static secrets under their names. */
@@ -75,3 +75,11 @@ export function byDiscovery(bootstrap, replacement = undefined) {
 
 /** What Istio's agent sends in the module's place when it cannot fetch it and the plugin is not to fail open: nobody passes. */
 export const DENY_ALL = { '@type': RBAC, rules: {}, rules_stat_prefix: 'wasm-default-deny' };
+
+/** Changes the configuration that the module gets: `edit(configuration)`. */
+export function editConfiguration(bootstrap, edit) {
+  const { configuration } = wasmFilterOf(bootstrap).typed_config.config;
+  const value = JSON.parse(configuration.value);
+  edit(value);
+  configuration.value = JSON.stringify(value);
+}
