@@ -2,7 +2,7 @@
 # Needed: a Rust toolchain by rustup, Python 3.10 or newer, Node 20 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench wasm manifests clean fmt clippy unit e2e tools
+.PHONY: help demo test check bench wasm manifests dist clean fmt clippy unit e2e tools
 
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -28,6 +28,9 @@ wasm: ## the filter: target/accredit.wasm
 
 manifests: deploy/build/node_modules/.package-lock.json ## what deploy/ derives from envoy/*.yaml, written anew
 	@node deploy/build/render/render.mjs
+
+dist: wasm deploy/build/node_modules/.package-lock.json ## a release: target/dist/accredit-VERSION.tar.gz, the same bytes whenever and wherever it is built
+	@node deploy/build/dist.mjs >/dev/null
 
 clean: ## removes what was built and what npm brought; a fetched Envoy stays in the user's cache
 	rm -rf target deploy/build/node_modules deploy/demo/node_modules tests/e2e/node_modules

@@ -1,5 +1,6 @@
 #!/bin/sh
 # cargo for wasm32-wasip1: `cargo-wasm.sh build --release`, `cargo-wasm.sh clippy -- -D warnings`.
+# `cargo-wasm.sh toolchain` prints what it would compile with: the version of rustc, and where it lies.
 #
 # Takes the first of these that works, and says so when it fetches something:
 #   installed  the toolchain on the PATH has the target's standard library
@@ -48,13 +49,18 @@ words=-Cno-vectorize-slp
 # Headers and cookies are searched sixteen bytes at a time.
 simd=-Ctarget-feature=+simd128
 
+# rustc → its version, its folder
+describe() { "$1" --version && "$1" --print sysroot; }
+
 command=$1; shift
 if [ "${ACCREDIT_TOOLCHAIN:-}" != debian ] && { installed || rustup_adds_it; }; then
+    [ "$command" != toolchain ] || { describe rustc; exit; }
     CARGO_ENCODED_RUSTFLAGS=$(flags "$here" "$crates" "$inline" "$loops" "$vectors" "$words" "$simd"); export CARGO_ENCODED_RUSTFLAGS
     exec cargo "$command" --locked --target $TARGET --target-dir target/wasm "$@"
 fi
 
 debian_has_it
+[ "$command" != toolchain ] || { describe /usr/bin/rustc; exit; }
 # -Zbuild-std is what stable compilers keep behind RUSTC_BOOTSTRAP. By full path: rustup's shims may come first on the PATH.
 export RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo
 CARGO_ENCODED_RUSTFLAGS=$(flags "-Lnative=/usr/lib/wasm32-wasi" "$here" "$crates" "$inline" "$loops" "$vectors" "$words" "$simd" "--remap-path-prefix=/usr/lib/rustlib/src=/rust")

@@ -18,7 +18,7 @@ use crate::flow::visit::Visit;
 use crate::session::Form;
 use crate::session::content::Session;
 use crate::session::cookie::{self, Carried};
-use crate::session::tombstone::{self, Ended};
+use crate::session::tombstone::Ended;
 use crate::words::message::HttpCall;
 use crate::words::principal::{Claims, Principal, Proof};
 use crate::words::reason::{Failure, Reason};
@@ -28,7 +28,7 @@ use crate::words::world::World;
 /// What somebody who is remembered takes without anything that differs from one to another, in bytes, roughly.
 const FIXED: usize = 1_024;
 
-/// A remembered session is opened anew after this long, so that a sign-out on another worker holds here too.
+/// A remembered session is opened anew after this long, whatever it says of itself.
 pub(super) const LONGEST_MEMORY: Duration = Duration::from_secs(60);
 
 /// Somebody who was verified, with everything that follows from it. Debug output shows the credential, which redacts itself, and
@@ -108,11 +108,14 @@ pub fn authenticate(
         Carried::Sealed(sealed) => sealed,
     };
     let name = gateway.naming.name(&sealed);
-    if let Some(verified) = gateway.memory.recall(name, visit.now) {
+    let ended = &mut gateway.background.ended;
+    if let Some(verified) = gateway.memory.recall(name, visit.now)
+        && matches!(&verified.credential, Credential::Session(session) if !ended.has(world, &session.id, visit.now))
+    {
         events.push(Event::SessionFromMemory);
         return Ok((verified, None));
     }
-    match open(settings, world, visit, &sealed) {
+    match open(settings, ended, world, visit, &sealed) {
         Ok(session) => {
             events.push(Event::SessionFromCookie);
             let renewal_due = session.renewal_due(settings.session.lifetimes);
@@ -153,7 +156,7 @@ pub fn forget(gateway: &mut Gateway, world: &dyn World, visit: &Visit) -> Option
     }
 }
 
-fn open(settings: &Settings, world: &dyn World, visit: &Visit, carried: &[u8]) -> Result<Session, Reason> {
+fn open(settings: &Settings, ended: &mut Ended, world: &dyn World, visit: &Visit, carried: &[u8]) -> Result<Session, Reason> {
     let session = match &settings.session.form {
         Form::Sealed => unsealed(settings, visit, carried)?,
         Form::Jwt(jwt) => {
@@ -161,7 +164,7 @@ fn open(settings: &Settings, world: &dyn World, visit: &Visit, carried: &[u8]) -
             jwt.read(world, token, visit.now).map_err(|error| error.of_cookie())?
         }
     };
-    if tombstone::is_marked(world, Ended::Session(&session.id), visit.now) {
+    if ended.has(world, &session.id, visit.now) {
         return Err(Reason::SessionExpired);
     }
     Ok(session)

@@ -22,7 +22,7 @@ use crate::oidc::provider::ResponseMode;
 use crate::oidc::token::{TokenSet, token_request, token_response};
 use crate::oidc::userinfo::{self, userinfo_request, userinfo_response};
 use crate::session::attempt::{self, Attempt, Ending};
-use crate::session::tombstone::{self, Ended};
+use crate::session::tombstone::Ended;
 use crate::words::body::{Form, form_parameters};
 use crate::words::message::Reply;
 use crate::words::quote::quote;
@@ -94,7 +94,7 @@ pub fn spend(
     };
     // From here on this attempt counts as used, whatever comes of it.
     let used_until = attempt.created.plus(settings.session.attempt_timeout);
-    tombstone::mark(world, Ended::Attempt(attempt.state.expose()), used_until);
+    Ended::attempts().mark(world, attempt.state.expose(), used_until);
     let code = check_mode(provider, &sign_in, parameters)
         .and_then(|()| authorization_response(parameters, &provider.oidc, issuer(&settings, attempt.ending, &metadata)));
     let call =
@@ -149,7 +149,7 @@ fn expected(
     let found = Attempt::find(sealer, &session.cookie, timeout, came, state, visit.now, endings);
     let posted = visit.request.method == "POST";
     let attempt = found.map_err(|reason| no_attempt(settings, visit, reason, posted))?;
-    if tombstone::is_marked(world, Ended::Attempt(state), visit.now) {
+    if Ended::attempts().has(world, state, visit.now) {
         return Err(Failure::new(Reason::AttemptReplayed, "this state came back before"));
     }
     let provider = settings.provider(&attempt.provider);

@@ -22,7 +22,6 @@ use crate::session::Form;
 use crate::session::attempt::Ending;
 use crate::session::content::{NewSession, Session};
 use crate::session::cookie;
-use crate::session::tombstone::{self, Ended};
 use crate::words::cookie::{Attributes, delete, set};
 use crate::words::principal::{ClaimPath, Claims, LEFT_OUT};
 use crate::words::reason::{Failure, Reason};
@@ -156,7 +155,7 @@ pub(super) fn begin(
     if let Some(before) =
         with_cookie.then(|| authenticate::forget(gateway, world, visit)).flatten().filter(|before| before.id != session.id)
     {
-        tombstone::mark(world, Ended::Session(&before.id), before.ends);
+        gateway.background.ended.mark(world, &before.id, before.ends);
     }
     Ok(Begun { session, cookies, token })
 }

@@ -17,7 +17,7 @@ use crate::flow::{body, callback};
 use crate::oidc::id_token::IdToken;
 use crate::oidc::token::TokenSet;
 use crate::session::attempt::{Attempt, Ending};
-use crate::session::tombstone::{self, Ended};
+use crate::session::tombstone::Ended;
 use crate::words::body::{Form, json_members};
 use crate::words::reason::{Failure, Reason};
 use crate::words::url::ReturnTo;
@@ -77,7 +77,7 @@ fn expected(settings: &Settings, world: &dyn World, visit: &Visit, state: Option
         None => Attempt::newest(sealer, &session.cookie, timeout, came, visit.now, Ending::Token),
     };
     let attempt = found.map_err(|reason| callback::no_attempt(settings, visit, reason, !settings.trusted_origins.is_empty()))?;
-    if tombstone::is_marked(world, Ended::Attempt(attempt.state.expose()), visit.now) {
+    if Ended::attempts().has(world, attempt.state.expose(), visit.now) {
         return Err(Failure::new(Reason::AttemptReplayed, "this sign-in was finished before"));
     }
     Ok(attempt)

@@ -16,7 +16,6 @@ use crate::flow::{callback, exchange, first_visit, password, published, refresh,
 use crate::session::attempt::Ending;
 use crate::session::cookie;
 use crate::session::memory::{Memory, NamingKey};
-use crate::session::tombstone::{self, Ended};
 use crate::words::body::Body;
 use crate::words::message::{Headers, Reply, Request};
 use crate::words::reason::{Failure, Reason};
@@ -143,7 +142,7 @@ impl Gateway {
         let nothing = (Vec::new(), Vec::new());
         // An answer that took long does not renew: somebody may have signed out meanwhile, perhaps at another replica.
         let late = now.since(renewal.session.renewed) > LONGEST_RENEWAL;
-        if late || tombstone::is_marked(world, Ended::Session(&renewal.session.id), now) {
+        if late || self.background.ended.has_by_now(world, &renewal.session.id, now) {
             return nothing;
         }
         let Some(written) = refresh::to_write(&self.settings, world, renewal) else { return nothing };

@@ -20,7 +20,6 @@ use crate::oidc::id_token::{self, AccessToken, Expectations, ExpectedNonce, IdTo
 use crate::oidc::refresh::{RefreshError, Refreshed, refresh_request, refresh_response, same_person};
 use crate::session::content::Session;
 use crate::session::refreshed::{keep, lease_key, newer};
-use crate::session::tombstone::{self, Ended};
 use crate::words::message::Reply;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
@@ -173,9 +172,6 @@ impl Background {
         fetches: &mut Vec<Fetch>,
     ) -> bool {
         let session = &want.session;
-        let settled = |world: &dyn World| {
-            newer(world, &settings.sealer, session).is_some() || tombstone::is_marked(world, Ended::Session(&session.id), now)
-        };
         let (Some(provider), Some(refresh_token)) = (provider_of(settings, session), &session.tokens.refresh_token) else {
             return false;
         };
@@ -186,7 +182,7 @@ impl Background {
         if now < want.not_before {
             return true;
         }
-        if settled(world) {
+        if newer(world, &settings.sealer, session).is_some() || self.ended.has(world, &session.id, now) {
             return false;
         }
         let Some(metadata) = self.metadata(settings, world, &session.provider, now) else { return true };
@@ -196,7 +192,9 @@ impl Background {
         let lease = lease_key(session);
         match lease::acquire(world, &lease, now, span, Urgency::Due) {
             // Somebody may have finished just before.
-            Grant::Granted if settled(world) => {
+            Grant::Granted
+                if newer(world, &settings.sealer, session).is_some() || self.ended.has_by_now(world, &session.id, now) =>
+            {
                 lease::release(world, &lease);
                 return false;
             }
@@ -226,7 +224,7 @@ impl Background {
         let mut want = Want::new(session.clone(), asked);
         let Some(provider) = provider_of(settings, session) else { return };
         // Signed out meanwhile: what came is thrown away.
-        if tombstone::is_marked(world, Ended::Session(&session.id), now) {
+        if self.ended.has_by_now(world, &session.id, now) {
             return lease::release(world, &lease_key(session));
         }
         let answer = match self.metadata(settings, world, &session.provider, now) {
@@ -237,7 +235,7 @@ impl Background {
         };
         let wanted = match answer {
             Ok(tokens) => self.believe(settings, world, now, &mut want, tokens, KeysThen::AsTheyAre, events),
-            Err(RefreshError::Refused(failure)) => end(world, session, failure, events),
+            Err(RefreshError::Refused(failure)) => self.end(world, session, failure, events),
             Err(RefreshError::Failed(failure)) => put_off(world, now, &mut want, failure, events),
         };
         if wanted {
@@ -295,7 +293,7 @@ impl Background {
                 return put_off(world, now, want, failure, events);
             }
             (Err(IdTokenError::KeyUnknown(failure) | IdTokenError::Refused(failure)), _) => {
-                return end(world, session, failure, events);
+                return self.end(world, session, failure, events);
             }
         };
         let same = id_token.as_ref().map_or(Ok(()), |new| same_person(new, session.subject_at_provider(), session.auth_time));
@@ -312,8 +310,16 @@ impl Background {
                 false
             }
             // What came cannot be used, and the refresh token that would bring other tokens is spent.
-            Err(failure) => end(world, session, failure, events),
+            Err(failure) => self.end(world, session, failure, events),
         }
+    }
+
+    /// The session is over.
+    fn end(&mut self, world: &mut dyn World, session: &Session, failure: Failure, events: &mut Vec<Event>) -> bool {
+        self.ended.mark(world, &session.id, session.ends);
+        lease::release(world, &lease_key(session));
+        events.push(happened(session, Some((failure, Aftermath::Ended))));
+        false
     }
 }
 
@@ -331,14 +337,6 @@ enum KeysThen {
 /// The provider, as long as it is configured as it was when the session began.
 fn provider_of<'a>(settings: &'a Settings, session: &Session) -> Option<&'a ProviderSettings> {
     settings.provider(&session.provider).filter(|provider| provider.fingerprint == session.fingerprint)
-}
-
-/// The session is over.
-fn end(world: &mut dyn World, session: &Session, failure: Failure, events: &mut Vec<Event>) -> bool {
-    tombstone::mark(world, Ended::Session(&session.id), session.ends);
-    lease::release(world, &lease_key(session));
-    events.push(happened(session, Some((failure, Aftermath::Ended))));
-    false
 }
 
 /// The session goes on as it is, and somebody tries again later.

@@ -8,7 +8,6 @@ use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
 use crate::flow::visit::Visit;
 use crate::session::jwt::JwtError;
-use crate::session::tombstone::{self, Ended};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::world::World;
@@ -26,16 +25,18 @@ pub fn authenticate(
     let jwt = settings.session.as_bearer()?;
     let name = gateway.naming.name(token.expose().as_bytes());
     if let Some(verified) = gateway.tokens.recall(name, visit.now) {
-        let Credential::Session(_) = verified.credential else { return None };
-        events.push(Event::TokenFromMemory);
-        return Some(Identity::Known(verified, None));
+        let Credential::Session(session) = &verified.credential else { return None };
+        if !gateway.background.ended.has(world, &session.id, visit.now) {
+            events.push(Event::TokenFromMemory);
+            return Some(Identity::Known(verified, None));
+        }
     }
     let session = match jwt.read(world, token.expose(), visit.now) {
         Ok(session) => session,
         Err(JwtError::Invalid(_)) if settings.providers.iter().any(|provider| provider.oidc.bearer.is_some()) => return None,
         Err(error) => return Some(Identity::Unknown(error.of_bearer())),
     };
-    if tombstone::is_marked(world, Ended::Session(&session.id), visit.now) {
+    if gateway.background.ended.has(world, &session.id, visit.now) {
         return Some(Identity::Unknown(Failure::new(Reason::TokenInvalid, "its session was signed out")));
     }
     events.push(Event::TokenVerified);

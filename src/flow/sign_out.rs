@@ -15,7 +15,6 @@ use crate::flow::visit::Visit;
 use crate::oidc::logout::{EndSession, end_session_request};
 use crate::session::content::Session;
 use crate::session::cookie::forget;
-use crate::session::tombstone::{self, Ended};
 use crate::words::cookie::{delete, pairs};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
@@ -34,9 +33,10 @@ pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Ste
         return visit.refuse(&settings, Failure::new(Reason::CrossSite, "sign-out needs evidence that this site asked for it"));
     }
     let session = authenticate::forget(gateway, world, visit);
-    let session = session.filter(|session| !tombstone::is_marked(world, Ended::Session(&session.id), visit.now));
+    let ended = &mut gateway.background.ended;
+    let session = session.filter(|session| !ended.has_by_now(world, &session.id, visit.now));
     if let Some(session) = &session {
-        tombstone::mark(world, Ended::Session(&session.id), session.ends);
+        ended.mark(world, &session.id, session.ends);
     }
     let at_provider = session.as_ref().and_then(|session| at_provider(gateway, &settings, world, visit, session));
     let mut cookies = forget(&settings.session.cookie, &request.headers, &visit.origin);

@@ -14,6 +14,7 @@ use crate::flow::step::{News, Resource};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
 use crate::session::content::Session;
+use crate::session::tombstone::Ended;
 use crate::words::message::{HttpCall, Reply};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
@@ -55,10 +56,12 @@ pub enum Errand {
     Refresh(Box<Session>),
 }
 
-/// All providers' metadata and keys, and the sessions that are to be refreshed.
+/// All providers' metadata and keys, the sessions that are to be refreshed, and those that have ended.
 pub struct Background {
     providers: Vec<Keep>,
     pub(super) wanted: Vec<Want>,
+    /// The sessions that have ended, in whichever worker.
+    pub(super) ended: Ended,
     /// The providers of which was told that they issue no refresh token.
     without_refresh_token: Vec<String>,
 }
@@ -69,6 +72,7 @@ impl Background {
         Self {
             providers: settings.providers.iter().map(Keep::new).collect(),
             wanted: Vec::new(),
+            ended: Ended::sessions(),
             without_refresh_token: Vec::new(),
         }
     }

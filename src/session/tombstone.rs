@@ -1,53 +1,113 @@
-//! A short memory of what has ended, shared by the workers of one process: a session after sign-out, an attempt after its
-//! callback. It is a table of fixed size (shared data cannot be deleted), so it is a second line of defence and never the only
+//! A memory of what has ended, shared by the workers of one process: a session after sign-out, an attempt after its callback. For
+//! each kind it is one table of fixed size (shared data cannot be deleted), so it is a second line of defence and never the only
 //! one: cookies are deleted in the browser, codes are spent at the provider.
+//!
+//! A worker has a copy of the table. To let somebody in, a copy of a moment ago is good enough; whoever writes a cookie, or spends
+//! something, asks for the table itself.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
+use std::time::Duration;
 
 use crate::words::time::Timestamp;
 use crate::words::world::{Version, World};
 
-/// What has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended<'a> {
-    /// A session, by its identifier: base64url, and either random or a digest.
-    Session(&'a str),
-    /// A sign-in, by its `state`.
-    Attempt(&'a str),
+/// So many things of a kind, each in the one place where it may stand.
+const PLACES: usize = 4_096;
+
+/// What stands in a place: a name, and the moment after which it does not count any more, 8 bytes each.
+const PLACE: usize = 16;
+
+const TABLE: usize = PLACES * PLACE;
+
+/// A copy is no older than this where it decides.
+const FRESH: Duration = Duration::from_millis(100);
+
+/// A write that comes after another worker's is tried again, so often at most.
+const MOST_TRIES: usize = 100;
+
+/// What has ended of one kind, as far as this worker knows.
+pub struct Ended {
+    key: &'static str,
+    table: Vec<u8>,
+    looked: Timestamp,
 }
 
-impl Ended<'_> {
-    /// The place in the table, one of 4,096 of its kind, and the name that stands there.
-    fn place(self) -> (String, String) {
-        let (kind, name) = match self {
-            Self::Session(id) => ("session", id.to_owned()),
-            Self::Attempt(state) => ("attempt", URL_SAFE_NO_PAD.encode(Sha256::digest(state))),
+impl Ended {
+    /// Sessions, by their identifier: base64url, and either random or a digest.
+    pub const fn sessions() -> Self {
+        Self::of("accredit/3/ended/sessions")
+    }
+
+    /// Sign-ins, by their `state`.
+    pub const fn attempts() -> Self {
+        Self::of("accredit/3/ended/attempts")
+    }
+
+    const fn of(key: &'static str) -> Self {
+        // Nobody has looked yet: that is later than now.
+        Self { key, table: Vec::new(), looked: Timestamp::from_millis(u64::MAX) }
+    }
+
+    /// Remembers, here at once, that something has ended, until a moment after which it would not count anyway. Where that has
+    /// passed, its place is left to what may stand there.
+    pub fn mark(&mut self, world: &mut dyn World, id: &str, until: Timestamp) {
+        if until <= world.now() {
+            return;
+        }
+        let (at, name) = place(id);
+        for tries in 1..=MOST_TRIES {
+            let version = self.look(world);
+            self.table.resize(TABLE, 0);
+            if let Some((named, ends)) =
+                self.table.get_mut(at..).and_then(|place| place.get_mut(..PLACE)?.split_at_mut_checked(8))
+            {
+                named.copy_from_slice(&name);
+                ends.copy_from_slice(&until.millis().to_le_bytes());
+            }
+            // The last try cannot lose, whoever keeps writing there.
+            let version = if tries < MOST_TRIES { version } else { Version::Any };
+            if world.share(self.key, &self.table, version).is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Whether something has ended, as the table said a moment ago.
+    pub fn has(&mut self, world: &dyn World, id: &str, now: Timestamp) -> bool {
+        if now < self.looked || now.since(self.looked) >= FRESH {
+            self.look(world);
+            self.looked = now;
+        }
+        let (at, name) = place(id);
+        let Some((named, ends)) = self.table.get(at..).and_then(|place| place.get(..PLACE)?.split_first_chunk::<8>()) else {
+            return false;
         };
-        // Not `accredit/1/ended/`: entries there begin with other names, and an older build may still read and write them.
-        (["accredit/2/ended/", kind, "/", name.get(..2).unwrap_or_default()].concat(), name)
+        let ends = ends.first_chunk().map_or(0, |ends| u64::from_le_bytes(*ends));
+        *named == name && now < Timestamp::from_millis(ends)
+    }
+
+    /// Whether something has ended, as the table says now.
+    pub fn has_by_now(&mut self, world: &dyn World, id: &str, now: Timestamp) -> bool {
+        self.looked = Timestamp::from_millis(u64::MAX);
+        self.has(world, id, now)
+    }
+
+    /// Takes over what all workers know; says which write it comes from. What is no table was written by somebody else: the next
+    /// mark puts back what is known here.
+    fn look(&mut self, world: &dyn World) -> Version {
+        let Some(shared) = world.shared(self.key) else { return Version::Absent };
+        if shared.value.len() == TABLE {
+            self.table = shared.value;
+        }
+        shared.version
     }
 }
 
-/// Remembers that something has ended, until a moment after which it would not count anyway. Where that has passed, its place is
-/// left to what may stand there.
-pub fn mark(world: &mut dyn World, ended: Ended<'_>, until: Timestamp) {
-    if until <= world.now() {
-        return;
-    }
-    let (key, name) = ended.place();
-    // An unconditional write cannot lose against another worker's.
-    let _ = world.share(&key, format!("{} {name}", until.millis()).as_bytes(), Version::Any);
-}
-
-/// Whether it is remembered to have ended.
-pub fn is_marked(world: &dyn World, ended: Ended<'_>, now: Timestamp) -> bool {
-    let (key, name) = ended.place();
-    let Some(shared) = world.shared(&key) else { return false };
-    let Ok(text) = std::str::from_utf8(&shared.value) else { return false };
-    text.split_once(' ')
-        .is_some_and(|(until, other)| other == name && until.parse().is_ok_and(|until| now < Timestamp::from_millis(until)))
+/// Where something stands, in bytes, and its name there. Nobody can choose what is named, so that it takes no secret (FNV-1a).
+fn place(id: &str) -> (usize, [u8; 8]) {
+    let name = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |name, byte| (name ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    // The lowest bits depend on fewer of the signs than others do, the highest not on the last one.
+    let place = usize::try_from((name ^ (name >> 36)) & 0xfff).unwrap_or_default();
+    (place.saturating_mul(PLACE), name.to_le_bytes())
 }
 
 #[cfg(test)]
@@ -55,24 +115,159 @@ mod tests {
     use super::*;
     use crate::words::world::testing::Still;
 
+    const LONG: Timestamp = Timestamp::from_seconds(1_000_000);
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn ids(number: usize) -> impl Iterator<Item = String> {
+        use base64::Engine;
+        use sha2::Digest;
+        let id = |session: usize| sha2::Sha256::digest(session.to_le_bytes());
+        (0..number).map(move |session| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&id(session)[..16]))
+    }
+
     #[test]
     fn another_worker_knows_what_has_ended_until_it_does_not_matter() {
         let mut here = Still::default();
         let there = here.clone();
-        mark(&mut here, Ended::Session("abc"), Timestamp::from_seconds(10));
-        assert!(is_marked(&there, Ended::Session("abc"), Timestamp::from_seconds(9)));
-        assert!(!is_marked(&there, Ended::Session("abc"), Timestamp::from_seconds(10)));
-        assert!(!is_marked(&there, Ended::Attempt("abc"), Timestamp::from_seconds(9)));
-        assert!(!is_marked(&there, Ended::Session("abd"), Timestamp::from_seconds(9)));
+        Ended::sessions().mark(&mut here, "abc", at(10));
+        let mut sessions = Ended::sessions();
+        assert!(sessions.has(&there, "abc", at(9)));
+        assert!(!sessions.has(&there, "abc", at(10)));
+        assert!(!sessions.has(&there, "abd", at(9)));
+        assert!(!Ended::attempts().has(&there, "abc", at(9)));
     }
 
     #[test]
-    fn a_flood_of_ended_sessions_takes_no_more_than_the_table() {
+    fn the_worker_that_ends_something_knows_it_at_once_and_others_within_a_tenth_of_a_second() {
+        let mut here = Still::default();
+        let mut there = here.clone();
+        let (mut ours, mut theirs) = (Ended::sessions(), Ended::sessions());
+        assert!(!ours.has(&here, "abc", here.now));
+        assert!(!theirs.has(&there, "abc", there.now));
+        ours.mark(&mut here, "abc", LONG);
+        assert!(ours.has(&here, "abc", here.now));
+        // Whoever writes a cookie does not wait for it.
+        assert!(Ended::sessions().has_by_now(&there, "abc", there.now));
+        there.now = there.now.plus(FRESH);
+        assert!(theirs.has(&there, "abc", there.now));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_keeps_no_worker_from_looking() {
+        let mut world = Still { now: at(1_000), ..Still::default() };
+        let mut there = Ended::sessions();
+        assert!(!there.has(&world, "abc", world.now));
+        Ended::sessions().mark(&mut world, "abc", LONG);
+        assert!(there.has(&world, "abc", at(10)));
+    }
+
+    #[test]
+    fn while_nothing_ends_a_worker_looks_ten_times_a_second_however_many_come() {
         let mut world = Still::default();
-        for session in 0..60_000_u32 {
-            let id = URL_SAFE_NO_PAD.encode(Sha256::digest(session.to_le_bytes()));
-            mark(&mut world, Ended::Session(&id), Timestamp::from_seconds(10));
+        let mut there = Ended::sessions();
+        assert!(!there.has(&world, "abc", at(0)));
+        Ended::sessions().mark(&mut world, "abc", LONG);
+        assert!((0..100).all(|millis| !there.has(&world, "abc", Timestamp::from_millis(millis))));
+        assert!(there.has(&world, "abc", Timestamp::from_millis(100)));
+    }
+
+    #[test]
+    fn of_two_workers_that_end_something_at_once_neither_loses() {
+        /// Another worker writes between our reading and our writing, so often.
+        struct Between {
+            still: Still,
+            times: std::cell::Cell<usize>,
         }
-        assert_eq!(world.memory.borrow().len(), 4_096);
+        impl World for Between {
+            fn shared(&self, key: &str) -> Option<crate::words::world::Shared> {
+                let read = self.still.shared(key);
+                if self.times.replace(self.times.get().saturating_sub(1)) > 0 {
+                    Ended::sessions().mark(&mut self.still.clone(), &format!("theirs {}", self.times.get()), LONG);
+                }
+                read
+            }
+            fn share(&mut self, key: &str, value: &[u8], expected: Version) -> Result<(), crate::words::world::Contended> {
+                self.still.share(key, value, expected)
+            }
+            fn now(&self) -> Timestamp {
+                self.still.now()
+            }
+            fn random(&mut self, bytes: &mut [u8]) -> Result<(), crate::words::world::NoRandomness> {
+                self.still.random(bytes)
+            }
+            fn destination(&self) -> crate::words::world::Destination {
+                self.still.destination()
+            }
+            fn route_metadata(&self, namespace: &str, key: &str) -> crate::words::world::RouteMetadata {
+                self.still.route_metadata(namespace, key)
+            }
+            fn client_address(&self) -> Option<String> {
+                self.still.client_address()
+            }
+            fn verify_signature(&self, check: &crate::words::world::SignatureCheck<'_>) -> crate::words::world::HostVerdict {
+                self.still.verify_signature(check)
+            }
+            fn sign(&self, signing: &crate::words::world::Signing<'_>) -> crate::words::world::HostSignature {
+                self.still.sign(signing)
+            }
+        }
+        for times in [1, 2, 20] {
+            let mut world = Between { still: Still::default(), times: times.into() };
+            Ended::sessions().mark(&mut world, "ours", LONG);
+            let mut all = Ended::sessions();
+            assert!(all.has(&world, "ours", at(0)));
+            assert!((0..times).all(|other| all.has(&world, &format!("theirs {other}"), at(0))), "{times}");
+        }
+        // Somebody who never stops writing keeps nobody from signing out.
+        let mut world = Between { still: Still::default(), times: 10_000.into() };
+        Ended::sessions().mark(&mut world, "ours", LONG);
+        assert!(Ended::sessions().has(&world.still, "ours", at(0)));
+    }
+
+    #[test]
+    fn a_flood_of_ended_sessions_takes_no_more_than_the_table_and_each_pushes_out_no_more_than_one() {
+        let mut world = Still::default();
+        let mut there = Ended::sessions();
+        for id in ids(60_000) {
+            there.mark(&mut world, &id, LONG);
+        }
+        let written: usize = world.memory.borrow().values().map(|(value, _)| value.len()).sum();
+        assert_eq!((world.memory.borrow().len(), written), (1, 65_536));
+        // As many are known as there are places, whichever of them a worker has seen before.
+        let known = |ended: &mut Ended| ids(60_000).filter(|id| ended.has(&world, id, at(0))).count();
+        assert_eq!(known(&mut there), PLACES);
+        assert_eq!(known(&mut Ended::sessions()), PLACES);
+        let all: Vec<_> = ids(60_000).collect();
+        assert!(all.iter().rev().take(40).filter(|id| there.has(&world, id, at(0))).count() >= 38);
+    }
+
+    #[test]
+    fn what_somebody_else_writes_there_makes_no_worker_forget_what_it_knew() {
+        for junk in [&b""[..], b"{}", &[0xff; TABLE - 1], &[0; TABLE + 1]] {
+            let mut world = Still::default();
+            let mut here = Ended::sessions();
+            here.mark(&mut world, "abc", LONG);
+            world.share(here.key, junk, Version::Any).unwrap();
+            assert!(!Ended::sessions().has(&world, "abc", at(0)));
+            assert!(here.has_by_now(&world, "abc", at(0)));
+            // And the next sign-out tells the others again.
+            here.mark(&mut world, "abd", LONG);
+            let mut there = Ended::sessions();
+            assert!(there.has(&world, "abc", at(0)) && there.has(&world, "abd", at(0)));
+        }
+        // What has the right size is read as it is, and is nobody's name.
+        let mut world = Still::default();
+        world.share(Ended::sessions().key, &[0xff; TABLE], Version::Any).unwrap();
+        assert!(ids(10_000).all(|id| !Ended::sessions().has(&world, &id, at(0))));
+    }
+
+    #[test]
+    fn identifiers_are_spread_over_all_places() {
+        let mut taken = [0; PLACES];
+        ids(40_960).for_each(|id| taken[place(&id).0 / PLACE] += 1);
+        assert!(taken.iter().all(|count| *count < 40) && taken.iter().filter(|count| **count == 0).count() < 10);
     }
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::stage::{
@@ -134,12 +136,16 @@ fn a_session_that_was_signed_out_is_over_in_the_cookie_and_as_a_bearer_token() {
     let mut stage = Stage::signed_in(&signing());
     let (stolen, token) = (stage.browser.clone(), session_of(&stage));
     assert_eq!(outcome(&stage.worker.begin(request("/hooks", &token))), (200, ""));
+    let mut remembers = stage.worker.beside(&signing());
+    assert_eq!(outcome(&remembers.begin(request("/hooks", &token))), (200, ""));
+    assert_eq!(outcome(&remembers.begin(stolen.script("GET", "/company"))), (200, ""));
     let out = stage.script("POST", "/api/logout");
+    remembers.wait(Duration::from_millis(100));
     assert_eq!((status(&out), stage.browser.names()), (200, vec![]));
     assert!(
         out.events.iter().any(|event| matches!(event, Event::SignedOut { subject: Some(subject), .. } if subject == "alice"))
     );
-    for worker in [&mut stage.worker.beside(&signing()), &mut stage.worker] {
+    for worker in [&mut stage.worker.beside(&signing()), &mut stage.worker, &mut remembers] {
         assert_eq!(outcome(&worker.begin(stolen.script("GET", "/company"))), (401, "session_expired"));
         assert_eq!(outcome(&worker.begin(request("/hooks", &token))), (401, "token_invalid"));
     }

@@ -135,8 +135,13 @@ export function replaceFile(path, value) {
 export function validate(bootstrap, { environment = {} } = {}) {
   const file = join(temporaryFolder(), 'envoy.yaml');
   writeFileSync(file, stringify(bootstrap, { aliasDuplicateObjects: false }));
+  return validateFile(file, { environment });
+}
+
+/** The same for a file as it is; relative paths in it begin at `folder`. */
+export function validateFile(file, { folder = ROOT, environment = {} } = {}) {
   const run = spawnSync(envoyPath(), ['--mode', 'validate', '-c', file, '--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'error', '--component-log-level', 'wasm:info'], {
-    cwd: ROOT,
+    cwd: folder,
     env: { PATH: process.env.PATH, ...environment },
     encoding: 'utf8',
     timeout: 30_000,

@@ -1,0 +1,80 @@
+// Packs a release: `node dist.mjs [--module FILE] [--output FOLDER]`, by default target/accredit.wasm into target/dist. Prints the archive's path.
+//
+// accredit-VERSION.tar.gz holds the module, its checksums, its licences, its bill of materials and the sample configurations; the archive's own checksum
+// lies beside it. The same sources, compiler and Node.js give the same bytes, wherever and whenever it runs: nothing here asks for the time of day, for
+// who runs it or for where. What would make an archive that cannot be answered for, such as a crate without a licence, ends it with a sentence.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { checksums, pack, sample, sha256 } from './dist/archive.mjs';
+import { askCargo, crates as cratesOf } from './dist/crates.mjs';
+import { compilerNotice, readNotices, thirdPartyLicences } from './dist/licences.mjs';
+import { billOfMaterials, faultOf } from './dist/sbom.mjs';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const read = (path) => readFileSync(join(ROOT, path));
+
+/** Seconds since 1970, for every date in the archive: SOURCE_DATE_EPOCH, else the newest commit's, else 1980, where there is no repository. */
+function sourceDate() {
+  const given = process.env.SOURCE_DATE_EPOCH;
+  if (given !== undefined && !/^\d{1,10}$/.test(given)) throw new Error(`SOURCE_DATE_EPOCH: expected seconds since 1970, found ${given}`);
+  if (given !== undefined) return Number(given);
+  // Without this look, an unpacked archive inside another repository would get that one's date.
+  if (!existsSync(join(ROOT, '.git'))) return Date.UTC(1980, 0, 1) / 1000;
+  return Number(execFileSync('git', ['-C', ROOT, 'log', '-1', '--format=%ct'], { encoding: 'utf8' }));
+}
+
+/** What builds the module: rustc's version, where it lies, and the version of wasm-opt. */
+function toolchain() {
+  const [rustc, sysroot] = execFileSync(join(ROOT, 'deploy/build/cargo-wasm.sh'), ['toolchain'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim().split('\n');
+  const { devDependencies } = JSON.parse(read('deploy/build/package.json'));
+  return { rustc, sysroot, wasmOpt: devDependencies.binaryen, node: process.version };
+}
+
+async function dist({ module, output }) {
+  const date = sourceDate();
+  const tools = toolchain();
+  const crates = cratesOf(askCargo(ROOT));
+  const [accredit] = crates;
+  const wasm = readFileSync(module);
+  const notice = compilerNotice(tools.sysroot);
+  const licences = thirdPartyLicences(crates, { notices: readNotices(), compilerNotice: notice.name });
+
+  const bill = billOfMaterials({ crates, tools, date, module: sha256(wasm) });
+  const fault = await faultOf(bill);
+  if (fault) throw new Error(`the bill of materials is no valid CycloneDX: ${fault}`);
+
+  const words = { VERSION: accredit.version, RUSTC: tools.rustc, WASM_OPT: tools.wasmOpt, NODE: tools.node, COMPILER_NOTICE: notice.name };
+  const files = {
+    'CHANGELOG.md': read('CHANGELOG.md'),
+    LICENSE: read('LICENSE'),
+    'README.md': read('deploy/build/dist/README.md').toString().replace(/@([A-Z_]+)@/g, (_, word) => words[word]),
+    'THIRD-PARTY-LICENSES': licences,
+    'accredit.wasm': wasm,
+    'sbom.cdx.json': bill,
+    [notice.name]: notice.text,
+  };
+  for (const name of readdirSync(join(ROOT, 'envoy'))) {
+    if (name.endsWith('.yaml')) files[`envoy/${name}`] = sample(name, read(`envoy/${name}`).toString());
+  }
+  files.SHA256SUMS = checksums(files);
+
+  const name = `accredit-${accredit.version}.tar.gz`;
+  const archive = await pack(`accredit-${accredit.version}`, files, date);
+  mkdirSync(output, { recursive: true });
+  writeFileSync(join(output, name), archive);
+  writeFileSync(join(output, `${name}.sha256`), checksums({ [name]: archive }));
+  return { path: join(output, name), bytes: archive.length, crates: crates.length - 1 };
+}
+
+const { values } = parseArgs({ options: { module: { type: 'string' }, output: { type: 'string' } } });
+try {
+  const { path, bytes, crates } = await dist({ module: resolve(values.module ?? join(ROOT, 'target/accredit.wasm')), output: resolve(values.output ?? join(ROOT, 'target/dist')) });
+  console.error(`accredit: ${relative(process.cwd(), path)} has ${bytes} bytes; ${crates} crates are in the module`);
+  console.log(path);
+} catch (error) {
+  console.error(`accredit: ${error.message}`);
+  process.exitCode = 1;
+}

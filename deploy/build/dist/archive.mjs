@@ -1,0 +1,51 @@
+// The archive as bytes: the same files and the same date give the same bytes, whoever packs them and where.
+import { createHash } from 'node:crypto';
+import { buffer } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
+import tar from 'tar-stream';
+
+export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
+
+/** The lines of `sha256sum`, for files by name. */
+export function checksums(files) {
+  return sorted(files).map((name) => `${sha256(files[name])}  ${name}\n`).join('');
+}
+
+// By code points: the order of a language would depend on the machine.
+const sorted = (files) => Object.keys(files).sort();
+
+/** A gzipped tar with one folder on top: everything is root's, may be read by all, and has one date (seconds since 1970). */
+export async function pack(top, files, date) {
+  const archive = tar.pack();
+  const whole = buffer(archive);
+  const entry = (name, about, bytes) => archive.entry({ name: `${top}/${name}`, uid: 0, gid: 0, uname: 'root', gname: 'root', mtime: new Date(date * 1000), ...about }, bytes);
+
+  const folders = new Set(sorted(files).filter((name) => name.includes('/')).map((name) => name.slice(0, name.lastIndexOf('/') + 1)));
+  for (const folder of ['', ...folders]) entry(folder, { type: 'directory', mode: 0o755 });
+  for (const name of sorted(files)) entry(name, { mode: 0o644 }, Buffer.from(files[name]));
+  archive.finalize();
+
+  const zipped = gzipSync(await whole, { level: 9 });
+  // The tenth byte says which system compressed it; 255 is none (RFC 1952, 2.3.1). Node.js writes neither a name nor a date.
+  zipped[9] = 255;
+  return zipped;
+}
+
+// What the repository has and the archive has not; each must stand in the file exactly once.
+const REWRITTEN = [
+  [/^# Try it {8}make demo.*\n#\n/m, '', 'the lines "Try it  make demo"'],
+  [/^# {17}make wasm\n/m, '', 'the line "make wasm"'],
+  ["from the repository's root", "from the archive's folder", '"from the repository\'s root"'],
+  ['filename: target/accredit.wasm', 'filename: accredit.wasm', 'filename: target/accredit.wasm'],
+];
+
+/** A shipped configuration as it stands in the archive, where the module lies at the top. */
+export function sample(name, text) {
+  const made = REWRITTEN.reduce((now, [what, by, words]) => {
+    const parts = now.split(what);
+    if (parts.length !== 2) throw new Error(`envoy/${name}: expected ${words} once, found it ${parts.length - 1} times; change the file, or REWRITTEN in deploy/build/dist/archive.mjs`);
+    return parts.join(by);
+  }, text);
+  if (/\btarget\/|make demo/.test(made)) throw new Error(`envoy/${name}: it names something that is in the repository alone: ${/.*(\btarget\/|make demo).*/.exec(made)[0].trim()}`);
+  return made;
+}

@@ -1,0 +1,311 @@
+// `make dist`: one archive with all of a release, that says truly what is in it, and that is the same bytes wherever it is built.
+//
+// The archive is packed as make packs it, from the module under test, and unpacked with the system's own tar. Then everything is built once more, in a copy
+// of the sources in another folder. What was compiled into the module is asked of the compiler, by the files that it noted while it built the second one.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { basename, join } from 'node:path';
+import { before, describe, it } from 'node:test';
+import { parse } from 'yaml';
+import { sample } from '../../deploy/build/dist/archive.mjs';
+import { askCargo, crates } from '../../deploy/build/dist/crates.mjs';
+import { readNotices, thirdPartyLicences } from '../../deploy/build/dist/licences.mjs';
+import { faultOf } from '../../deploy/build/dist/sbom.mjs';
+import { validateFile } from './lib/envoy.mjs';
+import { ROOT, temporaryFolder, wasmPath } from './lib/process.mjs';
+
+const DATE = '1700000000';
+const CARGO_HOME = process.env.CARGO_HOME ?? join(homedir(), '.cargo');
+const { version: VERSION } = /^version = "(?<version>.*)"$/m.exec(readFileSync(join(ROOT, 'Cargo.toml'), 'utf8')).groups;
+const NAME = `accredit-${VERSION}.tar.gz`;
+const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
+
+function run(program, words, { folder = ROOT, environment = {} } = {}) {
+  const done = spawnSync(program, words, { cwd: folder, env: { ...process.env, ...environment }, encoding: 'utf8', maxBuffer: 1 << 28 });
+  assert.equal(done.status, 0, `${program} ${words.join(' ')}: ${done.error?.message ?? done.stderr.slice(-2000)}`);
+  return done.stdout;
+}
+
+/** Packs a release of the sources in a folder, and says what came of it: the archive and the checksum beside it. */
+function dist(root, module, environment = {}) {
+  const output = temporaryFolder();
+  const path = run(process.execPath, [join(root, 'deploy/build/dist.mjs'), '--module', module, '--output', output], { folder: root, environment: { SOURCE_DATE_EPOCH: DATE, ...environment } }).trim();
+  assert.equal(path, join(output, NAME));
+  assert.deepEqual(readdirSync(output).sort(), [NAME, `${NAME}.sha256`]);
+  return { path, bytes: readFileSync(path), beside: readFileSync(`${path}.sha256`, 'utf8') };
+}
+
+/** The files of a folder by their relative names. */
+function filesIn(folder) {
+  const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
+  return Object.fromEntries(names.map((one) => join(one.parentPath, one.name)).map((path) => [path.slice(folder.length + 1), readFileSync(path)]).sort());
+}
+
+let archive, folder, files, asked;
+before(() => {
+  archive = dist(ROOT, wasmPath());
+  const place = temporaryFolder();
+  run('tar', ['xzf', archive.path], { folder: place });
+  assert.deepEqual(readdirSync(place), [`accredit-${VERSION}`]);
+  folder = join(place, `accredit-${VERSION}`);
+  files = filesIn(folder);
+  asked = askCargo(ROOT);
+});
+
+/** Everything once more: from a copy of the sources, with another home of cargo, another time zone and alphabet, and files that others may not read. */
+function buildElsewhere() {
+  const place = join(temporaryFolder(), 'another place');
+  cpSync(ROOT, place, { recursive: true, filter: (path) => !['target', 'node_modules', '.git'].includes(basename(path)) });
+  symlinkSync(join(ROOT, 'deploy/build/node_modules'), join(place, 'deploy/build/node_modules'));
+  // A machine where rustup cannot add the target has found out; asking anew takes minutes.
+  mkdirSync(join(place, 'target'));
+  const found = readdirSync(join(ROOT, 'target')).filter((name) => name.startsWith('.rustup-cannot-add-'));
+  for (const name of found) writeFileSync(join(place, 'target', name), '');
+
+  const home = join(temporaryFolder(), 'cargo');
+  mkdirSync(home);
+  for (const name of ['registry', 'git', 'config', 'config.toml']) if (existsSync(join(CARGO_HOME, name))) symlinkSync(join(CARGO_HOME, name), join(home, name));
+
+  const environment = { CARGO_HOME: home, TZ: 'Asia/Kolkata', LC_ALL: 'et_EE.UTF-8' };
+  const usual = process.umask(0o077);
+  try {
+    run(join(place, 'deploy/build/wasm.sh'), [], { folder: place, environment });
+    const module = join(place, 'target/accredit.wasm');
+    return { place, module: readFileSync(module), ...dist(place, module, environment) };
+  } finally {
+    process.umask(usual);
+  }
+}
+
+/**
+ * The crates of Cargo.lock whose sources the compiler has read for the module, as "name-version": it notes them beside what it makes. Those that are in no
+ * Cargo.lock of ours belong to the standard library, where that is built too.
+ */
+function compiledCrates(place) {
+  const target = join(place, 'target');
+  const notes = readdirSync(target, { recursive: true }).filter((path) => /wasm32-wasip1\/release\/deps\/[^/]+\.d$/.test(path));
+  const read = new Set(notes.flatMap((path) => [...readFileSync(join(target, path), 'utf8').matchAll(/registry\/src\/[^/]+\/([^/]+)\//g)].map(([, name]) => name)));
+  return [...asked.lock.matchAll(/^name = "(.+)"\nversion = "(.+)"$/gm)].map(([, name, version]) => `${name}-${version}`).filter((name) => read.has(name));
+}
+
+const bill = () => JSON.parse(files['sbom.cdx.json']);
+const cratesInBill = () => bill().components.filter(({ purl }) => purl.startsWith('pkg:cargo/'));
+const nameOf = ({ name, version }) => `${name}-${version}`;
+
+describe('the archive', () => {
+  it('holds the module, checksums, licences, the bill of materials, the sample configurations, and no more', () => {
+    const notice = Object.keys(files).filter((name) => /^RUST-LICENSES\.(html|txt)$/.test(name));
+    assert.equal(notice.length, 1);
+    const samples = readdirSync(join(ROOT, 'envoy')).map((name) => `envoy/${name}`);
+    assert.ok(samples.includes('envoy/bff.yaml'));
+    const expected = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SHA256SUMS', 'THIRD-PARTY-LICENSES', 'accredit.wasm', 'sbom.cdx.json', ...notice, ...samples];
+    assert.deepEqual(Object.keys(files), expected.sort());
+  });
+
+  it('holds the module that was tested', () => {
+    assert.ok(files['accredit.wasm'].equals(readFileSync(wasmPath())));
+  });
+
+  it('says in its README what it is, how it was built, and nothing that was left blank', () => {
+    const text = files['README.md'].toString();
+    assert.match(text, new RegExp(`^# Accredit ${VERSION.replaceAll('.', '\\.')}$`, 'm'));
+    assert.ok(text.includes(run(join(ROOT, 'deploy/build/cargo-wasm.sh'), ['toolchain']).split('\n')[0]));
+    assert.doesNotMatch(text, /@[A-Z_]+@|undefined/);
+    const named = [...text.matchAll(/`([A-Z][\w-]+(?:\.\w+)?|\w+\.wasm|[\w.]+\.json)`/g)].map(([, name]) => name);
+    assert.ok(named.length >= 7);
+    assert.deepEqual(named.filter((name) => !(name in files)), []);
+  });
+
+  it('names no folder of the machine that made it', () => {
+    for (const [name, bytes] of Object.entries(files)) for (const path of [ROOT, `${homedir()}/`, CARGO_HOME]) assert.equal(bytes.includes(path), false, `${name} names ${path}`);
+  });
+});
+
+/** What a reader of SHA256SUMS finds wrong: files with another checksum, or none, and lines without a file. */
+function wrongIn(sums, among) {
+  const lines = sums.toString().trimEnd().split('\n').map((line) => /^([0-9a-f]{64}) {2}(.+)$/.exec(line) ?? assert.fail(line));
+  const said = new Map(lines.map(([, sum, name]) => [name, sum]));
+  return [...new Set([...said.keys(), ...Object.keys(among)])].filter((name) => !among[name] || said.get(name) !== sha256(among[name]));
+}
+
+describe('the checksums', () => {
+  const others = () => Object.fromEntries(Object.entries(files).filter(([name]) => name !== 'SHA256SUMS'));
+
+  it('are there for every file, and right', () => {
+    assert.deepEqual(wrongIn(files.SHA256SUMS, others()), []);
+  });
+
+  it('of the archive lies beside it', () => {
+    assert.equal(archive.beside, `${sha256(archive.bytes)}  ${NAME}\n`);
+  });
+
+  it('show one changed byte in any file, a file that is missing and one that was added', () => {
+    for (const name of Object.keys(others())) {
+      const changed = Buffer.from(files[name]);
+      changed[Math.floor(changed.length / 2)] ^= 1;
+      assert.deepEqual(wrongIn(files.SHA256SUMS, { ...others(), [name]: changed }), [name]);
+    }
+    const { LICENSE: _, ...missing } = others();
+    assert.deepEqual(wrongIn(files.SHA256SUMS, missing), ['LICENSE']);
+    assert.deepEqual(wrongIn(files.SHA256SUMS, { ...others(), more: Buffer.from('') }), ['more']);
+  });
+});
+
+describe('the bill of materials', () => {
+  it('is valid CycloneDX', async () => {
+    assert.equal(bill().specVersion, '1.6');
+    assert.equal(await faultOf(files['sbom.cdx.json'].toString()), '');
+  });
+
+  for (const [what, change] of [
+    ['a component without a name', ({ components }) => delete components[0].name],
+    ['a checksum that is too short', ({ components }) => (components[0].hashes[0].content = 'abc')],
+    ['a licence that SPDX does not know', ({ metadata }) => (metadata.component.licenses[0].license.id = 'Apache-9')],
+    ['a field that CycloneDX does not know', (value) => (value.vendor = 'x')],
+  ]) {
+    it(`would not be valid with ${what}`, async () => {
+      const broken = bill();
+      change(broken);
+      assert.notEqual(await faultOf(JSON.stringify(broken)), '');
+    });
+  }
+
+  it('has purl, version, licence and the checksum of Cargo.lock for each crate', () => {
+    assert.ok(cratesInBill().length > 20);
+    for (const { name, version, purl, licenses, hashes } of cratesInBill()) {
+      assert.equal(purl, `pkg:cargo/${name}@${version}`);
+      assert.ok(licenses[0].expression ?? licenses[0].license.id, name);
+      assert.deepEqual(hashes.map(({ alg }) => alg), ['SHA-256']);
+      const block = asked.lock.split('\n\n').find((text) => text.includes(`name = "${name}"\nversion = "${version}"\n`));
+      assert.ok(block.includes(`checksum = "${hashes[0].content}"`), name);
+    }
+  });
+
+  it('names this version, the checksum of its module, and the standard library of the compiler that built it', () => {
+    const { component, tools } = bill().metadata;
+    assert.deepEqual([component.name, component.version, component.hashes], ['accredit', VERSION, [{ alg: 'SHA-256', content: sha256(files['accredit.wasm']) }]]);
+    const rustc = tools.components.find(({ name }) => name === 'rustc').version;
+    assert.equal(bill().components.find(({ name }) => name === 'rust-std').version, rustc.split(' ')[0]);
+  });
+
+  it('leads from Accredit to every component', () => {
+    const needs = new Map(bill().dependencies.map(({ ref, dependsOn = [] }) => [ref, dependsOn]));
+    const reached = new Set();
+    const walk = (ref) => reached.has(ref) || (reached.add(ref), needs.get(ref).forEach(walk));
+    walk(bill().metadata.component['bom-ref']);
+    assert.deepEqual(bill().components.map((one) => one['bom-ref']).filter((ref) => !reached.has(ref)), []);
+  });
+});
+
+describe('the licences', () => {
+  const RULE = '='.repeat(100);
+  const listed = () => [...files['THIRD-PARTY-LICENSES'].toString().split(RULE)[0].matchAll(/^(\S+) (\d\S+) {2,}\S.*$/gm)].map(([, name, version]) => `${name}-${version}`);
+
+  it('are listed for the same crates as the bill of materials names', () => {
+    assert.deepEqual(listed().sort(), cratesInBill().map(nameOf).sort());
+  });
+
+  it('stand there with every text that a crate brings, word for word', () => {
+    const plain = (text) => text.replace(/\s+/g, ' ').trim();
+    const all = plain(files['THIRD-PARTY-LICENSES'].toString());
+    for (const { name, folder: sources } of crates(asked).slice(1)) {
+      const texts = readdirSync(sources).filter((file) => /licen[sc]e|copying|notice/i.test(file));
+      for (const file of texts) assert.ok(all.includes(plain(readFileSync(join(sources, file), 'utf8'))), `${name}: ${file}`);
+    }
+  });
+
+  it('that were looked up by hand are of crates that are in the module', () => {
+    const names = new Set([...listed(), 'wasi-libc']);
+    assert.deepEqual([...readNotices().keys()].filter((name) => !names.has(name)), []);
+  });
+
+  const licencesOf = (change) => {
+    const changed = structuredClone(asked);
+    change(changed, changed.metadata.packages.find(({ name }) => name === 'subtle'));
+    return thirdPartyLicences(crates(changed), { notices: readNotices(), compilerNotice: 'RUST-LICENSES.html' });
+  };
+  const withFiles = (contents) => (_, subtle) => {
+    const place = temporaryFolder();
+    for (const [name, text] of Object.entries(contents)) writeFileSync(join(place, name), text);
+    subtle.manifest_path = join(place, 'Cargo.toml');
+  };
+  const stating = (licence) => (_, subtle) => (subtle.license = licence);
+
+  for (const [what, change] of [
+    ['a licence outside the list', stating('GPL-3.0-only')],
+    ['a licence in the list together with one that is not', stating('MIT AND GPL-3.0-only')],
+    ['an exception that nobody looked at', stating('Apache-2.0 WITH Classpath-exception-2.0')],
+    ['a licence that SPDX does not know', stating('see the file')],
+    ['no licence', stating(null)],
+    ['no text of its licence', withFiles({ 'README.md': 'x'.repeat(1000), NOTICE: 'x'.repeat(1000) })],
+    ['a line that points to a text elsewhere', withFiles({ LICENSE: 'BSD-3-Clause\n' })],
+    ['no checksum in Cargo.lock', (changed) => (changed.lock = changed.lock.replace(/(name = "subtle"\n.*\n.*\n)checksum.*\n/, '$1'))],
+    ['no place in the metadata', ({ metadata }, subtle) => metadata.packages.splice(metadata.packages.indexOf(subtle), 1)],
+  ]) {
+    it(`a crate with ${what} is refused by its name`, () => {
+      assert.throws(() => licencesOf(change), /^Error: subtle \d+\.\d+\.\d+: /);
+    });
+  }
+
+  it('a crate that leaves a choice is taken by the licence that is in the list', () => {
+    assert.equal(licencesOf(() => {}), files['THIRD-PARTY-LICENSES'].toString().replaceAll('RUST-LICENSES.txt', 'RUST-LICENSES.html'));
+    assert.match(licencesOf(stating('GPL-3.0-only/BSD-3-Clause')), /^subtle \S+ +GPL-3\.0-only OR BSD-3-Clause$/m);
+  });
+});
+
+describe('a sample configuration in the archive', () => {
+  const named = (value) => (value === null || typeof value !== 'object' ? [] : Object.entries(value).flatMap(([key, inner]) => [...(key === 'environment_variable' ? [inner] : []), ...named(inner)]));
+  const check = (name, place) => {
+    const variables = named(parse(readFileSync(join(place, name), 'utf8'), { merge: true }));
+    return validateFile(name, { folder: place, environment: Object.fromEntries(variables.map((variable) => [variable, randomBytes(32).toString('base64')])) });
+  };
+
+  for (const name of readdirSync(join(ROOT, 'envoy')).map((file) => `envoy/${file}`)) {
+    it(`is accepted by Envoy in the folder where it was unpacked, with the module there: ${name}`, () => {
+      const { code, log } = check(name, folder);
+      assert.equal(code, 0, log.slice(-2000));
+    });
+  }
+
+  it('is refused where the module is not beside it', () => {
+    const bare = temporaryFolder();
+    cpSync(folder, bare, { recursive: true });
+    rmSync(join(bare, 'accredit.wasm'));
+    assert.notEqual(check('envoy/bff.yaml', bare).code, 0);
+  });
+
+  const shipped = readFileSync(join(ROOT, 'envoy/bff.yaml'), 'utf8');
+  for (const [what, text] of [
+    ['names the module in another way', shipped.replace('filename: target/accredit.wasm', 'filename: "target/accredit.wasm"')],
+    ['names two modules', shipped.replace('filename: target/accredit.wasm', 'filename: target/accredit.wasm, filename: target/accredit.wasm')],
+    ['names what only the repository has', `${shipped}# see target/demo\n`],
+  ]) {
+    it(`is not made of a file that ${what}`, () => {
+      assert.throws(() => sample('bff.yaml', text), /^Error: envoy\/bff\.yaml: /);
+    });
+  }
+});
+
+describe('built once more, in another folder of another home', () => {
+  let second;
+  before(() => {
+    second = buildElsewhere();
+  });
+
+  it('the module is the same bytes', () => {
+    assert.equal(sha256(second.module), sha256(files['accredit.wasm']));
+  });
+
+  it('the archive is the same bytes', () => {
+    assert.equal(sha256(second.bytes), sha256(archive.bytes));
+    assert.equal(second.beside, archive.beside);
+  });
+
+  it('the compiler has read the crates that the bill of materials names, and no other', () => {
+    assert.deepEqual(compiledCrates(second.place).sort(), cratesInBill().map(nameOf).sort());
+  });
+});
