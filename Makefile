@@ -47,7 +47,7 @@ unit:
 
 # One file at a time: each starts Envoys of its own. The time limit is for a whole file.
 e2e: wasm deploy/build/node_modules/.package-lock.json deploy/demo/node_modules/.package-lock.json tests/e2e/node_modules/.package-lock.json
-	@. deploy/build/lib.sh && { has curl || debian_install curl; } && \
+	@. deploy/build/lib.sh && { has curl || debian_install curl; } && { has openssl || debian_install openssl; } && \
 	envoy=$$(deploy/build/envoy.sh) && chromium=$$(deploy/build/chromium.sh) && cd tests/e2e && \
 	ENVOY="$$envoy" CHROMIUM="$$chromium" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" \
 	node --test --test-reporter=spec --test-concurrency=1 --test-timeout=900000 $(E2E)

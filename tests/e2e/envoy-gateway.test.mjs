@@ -14,7 +14,7 @@ import { startSpaProvider } from './lib/demo.mjs';
 import { managerOf } from './lib/gateway.mjs';
 import { editConfiguration, onThisMachine, secretsOf, startMade, validateMade, wasmFilterOf } from './lib/mesh.mjs';
 import { assertValid, changed, eachWithout, loadSchemas, nameOf, unknownFields } from './lib/objects.mjs';
-import { ROOT, closeServer, freePort, listen } from './lib/process.mjs';
+import { ROOT, closeServer, dyingWasmPath, eventually, freePort, listen } from './lib/process.mjs';
 import { FrontEnd } from './lib/spa.mjs';
 import { assertNoPanic, assertNotTold, assertProblem } from './lib/stage.mjs';
 import { makeAuthority } from './lib/tls.mjs';
@@ -142,7 +142,7 @@ describe('what Envoy Gateway makes of them', () => {
   });
 
   /** What an overlay would change for this machine, and then Envoy Gateway's part. `change(bootstrap)` comes last. */
-  async function start({ objects = OBJECTS, change = () => {}, issuer = provider.issuer, tls } = {}) {
+  async function start({ objects = OBJECTS, change = () => {}, issuer = provider.issuer, tls, wasm } = {}) {
     const port = await freePort();
     const copy = structuredClone(objects);
     only(copy, 'Gateway').spec.listeners[0].hostname = 'localhost';
@@ -150,7 +150,7 @@ describe('what Envoy Gateway makes of them', () => {
     only(copy, 'SecurityPolicy').spec.cors.allowOrigins = [front];
     const made = madeByEnvoyGateway(copy);
     const toApplication = made.static_resources.clusters.filter(({ name }) => name.startsWith('httproute/')).map(({ name }) => [name, application.port]);
-    const bootstrap = onThisMachine(made, { port, clusters: Object.fromEntries(toApplication), tls });
+    const bootstrap = onThisMachine(made, { port, clusters: Object.fromEntries(toApplication), tls, wasm });
     change(bootstrap);
     const environment = {
       ACCREDIT_ORIGIN: `http://localhost:${port}`, FRONT_ORIGIN: front, FRONT_CALLBACK: `${front}/auth/callback`, OIDC_ISSUER: issuer, OIDC_CLIENT_ID: 'accredit-demo', ...secretsOf(provider),
@@ -254,6 +254,18 @@ describe('what Envoy Gateway makes of them', () => {
       },
     });
     for (const path of ['/', '/api/authorize', '/api/analytics']) assert.ok((await new Visitor(unfetched).call(path, { headers: { 'x-forwarded-user': 'root' } })).status >= 500, path);
+    assert.deepEqual(application.requests, []);
+  });
+
+  it('starts a filter anew that has died; without the patch it stays shut', async () => {
+    const die = { headers: { 'x-accredit-die': 'yes' } };
+    const wasm = dyingWasmPath();
+    const mortal = await start({ wasm });
+    assert.ok((await new Visitor(mortal).call('/api/analytics', die)).status >= 500);
+    await eventually('it decides again', async () => (await new Visitor(mortal).call('/api/analytics')).reason === 'token_missing');
+    const shut = await start({ wasm, objects: patches((path) => path !== 'typed_config/config/failure_policy') });
+    assert.ok((await new Visitor(shut).call('/api/analytics', die)).status >= 500);
+    assert.ok((await new Visitor(shut).call('/api/analytics')).status >= 500);
     assert.deepEqual(application.requests, []);
   });
 

@@ -11,10 +11,10 @@ import { madeByIstio } from '../../deploy/build/render/made/istio.mjs';
 import { MODULE, Parts, objectsIn } from '../../deploy/build/render/made/parts.mjs';
 import { shipped } from '../../deploy/build/render/source.mjs';
 import { Visitor } from './lib/client.mjs';
-import { startSpaProvider } from './lib/demo.mjs';
+import { signInAs, startDemoProvider, startSpaProvider } from './lib/demo.mjs';
 import { DENY_ALL, byDiscovery, editConfiguration, meshSecrets, onThisMachine, secretsOf, startMade, validateMade } from './lib/mesh.mjs';
 import { assertValid, changed, eachWithout, loadSchemas, nameOf, unknownFields } from './lib/objects.mjs';
-import { ROOT, closeServer, freePort, listen } from './lib/process.mjs';
+import { ROOT, closeServer, dyingWasmPath, eventually, freePort, listen } from './lib/process.mjs';
 import { FrontEnd } from './lib/spa.mjs';
 import { assertNoPanic, assertNotTold, assertProblem } from './lib/stage.mjs';
 import { Application, headerValues } from './lib/upstream.mjs';
@@ -140,6 +140,14 @@ function forThisMachine({ port, front, issuer, objects = OBJECTS, clientId = 'ac
   return madeByIstio(copy, values);
 }
 
+/** The configuration of envoy/bff.yaml, for the environment of this one. */
+function withBff(ours) {
+  const source = shipped('bff');
+  const { name, metadata, ...settings } = source.get([...source.configuration, 'providers', 0]);
+  const { origins, session, providers: [{ issuer, clusters, client_id: id, client_secret: secret }] } = ours;
+  return { ...source.get(source.configuration), origins, session, providers: [{ ...settings, name, issuer, clusters, client_id: id, client_secret: secret }] };
+}
+
 describe('what Istio makes of them', () => {
   const front = 'https://front.example.org';
   const mesh = meshSecrets({ 'istio-ingress': GATEWAY_ID, application: WORKLOAD_ID, other: OTHER_ID });
@@ -159,14 +167,15 @@ describe('what Istio makes of them', () => {
   });
 
   /** Gateway and workload with these objects; the plugin comes by discovery, as in a mesh. `change(bootstrap)` comes before that. */
-  async function start({ objects = OBJECTS, change = () => {}, plugin } = {}) {
-    const [port, workload] = [await freePort(), await freePort()];
-    const bootstrap = forThisMachine({ port, front, issuer: provider.issuer, objects });
-    onThisMachine(bootstrap, { port, clusters: { [PROVIDER]: provider.port, [WORKLOAD]: workload, 'inbound|9100||': application.port } });
+  async function start({ objects = OBJECTS, change = () => {}, plugin, port, provider: own = provider, wasm } = {}) {
+    port ??= await freePort();
+    const workload = await freePort();
+    const bootstrap = forThisMachine({ port, front, issuer: own.issuer, objects });
+    onThisMachine(bootstrap, { port, wasm, clusters: { [PROVIDER]: own.port, [WORKLOAD]: workload, 'inbound|9100||': application.port } });
     bootstrap.static_resources.listeners[1].address.socket_address.port_value = workload;
     bootstrap.static_resources.secrets = mesh.secrets;
     change(bootstrap);
-    const environment = secretsOf(provider);
+    const environment = secretsOf(own);
     const started = await startMade(byDiscovery(bootstrap, plugin), { port, environment });
     running.push(started);
     return Object.assign(started, { workload, environment });
@@ -279,6 +288,32 @@ describe('what Istio makes of them', () => {
     const bootstrap = structuredClone(MADE);
     bootstrap.static_resources.secrets = mesh.secrets;
     assert.equal((await validateMade(bootstrap, { wasm: `${ROOT}README.md` })).code, 1);
+  });
+
+  it('carries a session in a cookie as well: envoy/bff.yaml in the same objects, without the EnvoyFilter for bodies', async () => {
+    const cookies = changed(
+      changed(OBJECTS, 'WasmPlugin', ({ spec }) => (spec.pluginConfig = withBff(spec.pluginConfig))),
+      'EnvoyFilter',
+      ({ spec }) => (spec.configPatches = spec.configPatches.filter(({ applyTo, patch }) => applyTo !== 'HTTP_ROUTE' && patch.operation !== 'INSERT_BEFORE')),
+    );
+    const port = await freePort();
+    const own = await startDemoProvider(`http://localhost:${port}`);
+    running.push(own);
+    const sessions = await start({ objects: cookies, port, provider: own });
+    const alice = await signInAs(sessions, 'alice');
+    assert.equal(alice.landing.status, 200, alice.landing.body);
+    const arrived = await application.only('/analytics');
+    assert.deepEqual(['user', 'groups'].map((name) => headerValues(arrived, `x-forwarded-${name}`)), [['alice'], ['oracle-ai-users,staff']]);
+    assert.equal((await alice.open('/api/chat')).status, 200);
+    assertProblem(await new Visitor(sessions).call('/api/chat', { headers: { 'x-forwarded-user': 'root' } }), 401, 'session_missing');
+  });
+
+  it('starts a filter anew that has died, and lets nobody pass meanwhile', async () => {
+    const mortal = await start({ wasm: dyingWasmPath() });
+    const killer = await new Visitor(mortal).call('/api/analytics', { headers: { 'x-accredit-die': 'yes', 'x-forwarded-user': 'root' } });
+    assert.ok(killer.status >= 500, String(killer.status));
+    await eventually('it decides again', async () => (await new Visitor(mortal).call('/api/analytics', { headers: { 'x-forwarded-user': 'root' } })).reason === 'token_missing');
+    assert.deepEqual(application.requests, []);
   });
 
   it('calls the provider only when its certificate is good and for its name', async () => {
