@@ -51,6 +51,9 @@ function check(objects) {
   assert.match(image, /^envoyproxy\/envoy:distroless-v1\.40\.0$/);
   assert.ok(only(objects, 'EnvoyProxy').spec.provider.kubernetes.envoyDeployment.replicas > 1);
 
+  const [log] = new Parts(shipped, 'provider').manager('access_log').access_log;
+  assert.deepEqual(only(objects, 'EnvoyProxy').spec.telemetry.accessLog.settings[0].format.json, log.typed_config.log_format.json_format);
+
   // Names that must agree
   const valueOf = (name) => env.find((variable) => variable.name === name).value;
   assert.deepEqual(only(objects, 'HTTPRoute').spec.hostnames, [new URL(valueOf('ACCREDIT_ORIGIN')).host]);
@@ -188,6 +191,8 @@ describe('what Envoy Gateway makes of them', () => {
     const arrived = await application.only('/api/analytics');
     assert.deepEqual(['user', 'groups', 'preferred-username'].map((name) => headerValues(arrived, `x-forwarded-${name}`)), [['alice'], ['oracle-ai-users,staff'], ['alice']]);
     assert.deepEqual(headerValues(arrived, 'authorization'), []);
+    const line = await eventually('it is logged', () => gateway.accessLog().find(({ path, status }) => path === '/api/analytics' && status === 200));
+    assert.deepEqual([line.subject, line.rule], ['alice', 'rules[1]'], JSON.stringify(line));
     assertNotTold(gateway, [...gateway.secrets, token]);
   });
 

@@ -204,6 +204,8 @@ describe('what Istio makes of them', () => {
     const arrived = await application.only('/api/analytics');
     assert.deepEqual(['user', 'groups', 'preferred-username'].map((name) => headerValues(arrived, `x-forwarded-${name}`)), [['alice'], ['oracle-ai-users,staff'], ['alice']]);
     assert.deepEqual(headerValues(arrived, 'authorization'), []);
+    const line = await eventually('it is logged', () => gateway.accessLog().find(({ path, status }) => path === '/api/analytics' && status === 200));
+    assert.deepEqual([line.subject, line.rule], ['alice', 'rules[1]'], JSON.stringify(line));
     assertNotTold(gateway, [...Object.values(gateway.environment), token]);
   });
 

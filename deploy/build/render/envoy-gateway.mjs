@@ -153,6 +153,6 @@ const HEAD = `# What Envoy Gateway 1.9 makes of the objects in this directory, w
 #
 # Use it     to see where Accredit stands, and what the patches have become. It starts with the environment of gateway.yaml.
 #
-# Left out are access logs, the class's own listeners, and TLS to browsers (\`certificateRefs\`). Envoy fetches the module from Envoy Gateway; here it
+# Left out are the class's own listeners, and TLS to browsers (\`certificateRefs\`). Envoy fetches the module from Envoy Gateway; here it
 # is a file. Addresses are this machine's.
 `;

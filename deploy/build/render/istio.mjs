@@ -73,6 +73,7 @@ spec:
   workloadSelector: {labels: {istio: ingress}}
   configPatches:
   # The path that the rules see is the path that the application gets; what would wait for ever is ended; headers that look like others are refused.
+  # One line of JSON for each request, paths without their queries: a query can hold an authorization code.
   - applyTo: NETWORK_FILTER
     match: {context: GATEWAY, listener: {filterChain: {filter: {name: ${MANAGER}}}}}
     patch:
@@ -81,7 +82,7 @@ spec:
         name: ${MANAGER}
         typed_config:
           "@type": ${parts.source.get([...parts.source.manager, '@type'])}
-          ${block(parts.manager('normalize_path', 'merge_slashes', 'path_with_escaped_slashes_action', 'stream_idle_timeout', 'request_headers_timeout', 'common_http_protocol_options', 'http2_protocol_options'), 10)}
+          ${block(parts.manager('normalize_path', 'merge_slashes', 'path_with_escaped_slashes_action', 'stream_idle_timeout', 'request_headers_timeout', 'common_http_protocol_options', 'http2_protocol_options', 'access_log'), 10)}
   # Istio puts CORS behind everything that decides: preflights would be refused, and refusals could not be read by the front end.
   - applyTo: HTTP_FILTER
     match: {context: GATEWAY, listener: {filterChain: {filter: {name: ${MANAGER}, subFilter: {name: envoy.filters.http.cors}}}}}
@@ -114,6 +115,6 @@ const HEAD = `# What Istio 1.30 makes of the objects in this directory, written 
 # Use it     to see where Accredit stands, and what the EnvoyFilter and the policies have become. It starts with static secrets, \`istio-ingress\`,
 #            \`application\` and \`ROOTCA\`, which are certificates of the mesh (the tests make them), and with the environment of wasmplugin.yaml.
 #
-# Left out is what only Istio's own build of Envoy has (metadata_exchange, alpn, stats), access logs, and TLS to browsers (\`credentialName\`). The agent has
+# Left out is what only Istio's own build of Envoy has (metadata_exchange, alpn, stats), the mesh's own access logs, and TLS to browsers (\`credentialName\`). The agent has
 # put the module into a file. Addresses are this machine's.
 `;

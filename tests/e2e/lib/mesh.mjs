@@ -40,9 +40,11 @@ export async function startMade(bootstrap, { port, environment }) {
   return Object.assign(gateway, { port, origin: `http://localhost:${port}`, host: `localhost:${port}` });
 }
 
-/** `envoy --mode validate` of the bootstrap for this machine, with secrets of its own: {code, log}. */
+/** `envoy --mode validate` of the bootstrap for this machine, with secrets of its own: {code, log}. Its output is a pipe, which Envoy cannot open as a file. */
 export async function validateMade(bootstrap, { wasm, environment = secretsOf() } = {}) {
-  return validate(onThisMachine(structuredClone(bootstrap), { port: await freePort(), tls: true, wasm }), { environment });
+  const copy = onThisMachine(structuredClone(bootstrap), { port: await freePort(), tls: true, wasm });
+  for (const { typed_config: log } of managerOf(copy.static_resources.listeners[0]).access_log) if (log.path === '/dev/stdout') log.path = '/dev/null';
+  return validate(copy, { environment });
 }
 
 /** The mesh's authority, and certificates for these workloads as static secrets under their names. */

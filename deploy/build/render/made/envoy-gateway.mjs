@@ -21,7 +21,7 @@ export function madeByEnvoyGateway(objects) {
   const [listener] = gateway.spec.listeners;
   const name = `${gateway.metadata.namespace}/${gateway.metadata.name}/${listener.name}`;
   const resources = {
-    listeners: [gatewayListener(name, listener, one('ClientTrafficPolicy').spec, one('EnvoyExtensionPolicy'), proxy.spec.provider)],
+    listeners: [gatewayListener(name, listener, one('ClientTrafficPolicy').spec, one('EnvoyExtensionPolicy'), proxy.spec)],
     routes: [routes(name, listener, one('HTTPRoute'), objects, one('SecurityPolicy').spec, one('EnvoyExtensionPolicy'))],
     clusters: backends(one('HTTPRoute')),
   };
@@ -29,7 +29,7 @@ export function madeByEnvoyGateway(objects) {
   return withoutDiscovery(resources);
 }
 
-function gatewayListener(name, { protocol, port, tls, allowedRoutes, hostname }, client, extension, provider) {
+function gatewayListener(name, { protocol, port, tls, allowedRoutes, hostname }, client, extension, { provider, telemetry: { accessLog } }) {
   expect('an HTTPS listener with a certificate, for one host and the routes of its own namespace', protocol === 'HTTPS' && tls.mode === 'Terminate' && tls.certificateRefs.length > 0 && hostname && allowedRoutes.namespaces.from === 'Same');
   expect('Kubernetes as the provider', provider.type === 'Kubernetes');
   const { path, headers, timeout: { http: { idleTimeout, streamIdleTimeout, ...others } }, connection, tls: clientTls, targetRefs, ...unknown } = client;
@@ -50,6 +50,7 @@ function gatewayListener(name, { protocol, port, tls, allowedRoutes, hostname },
       headers_with_underscores_action: { RejectRequest: 'REJECT_REQUEST', DropHeader: 'DROP_HEADER', Allow: 'ALLOW' }[headers.withUnderscoresAction],
     },
     stream_idle_timeout: streamIdleTimeout,
+    access_log: accessLog.settings.map(({ format, sinks }) => accessLogger(format, sinks)),
     http_filters: [
       { name: 'envoy.filters.http.cors', typed_config: { '@type': `${HTTP}cors.v3.Cors` } },
       ...extension.spec.wasm.map((wasm, index) => wasmFilter(wasm, `${policyName(extension)}/wasm/${index}`, provider.kubernetes.envoyDeployment.container)),
@@ -63,6 +64,12 @@ function gatewayListener(name, { protocol, port, tls, allowedRoutes, hostname },
     per_connection_buffer_limit_bytes: 32768,
     filter_chains: [{ name, filters: [{ name: 'envoy.filters.network.connection_limit', typed_config: limit }, { name: MANAGER, typed_config: manager }] }],
   };
+}
+
+function accessLogger({ type, json }, [{ type: sink, file }]) {
+  expect('an access log in JSON to a file', type === 'JSON' && sink === 'File');
+  const log = { '@type': `${TYPE}envoy.extensions.access_loggers.file.v3.FileAccessLog`, path: file.path, log_format: { json_format: json } };
+  return { name: 'envoy.access_loggers.file', typed_config: log };
 }
 
 /** Its configuration is a StringValue of JSON; its vm_id is its own; it is off until a route turns it on. */
