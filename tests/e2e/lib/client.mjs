@@ -1,10 +1,11 @@
 // A visitor without a screen: requests over HTTP/1.1 or HTTP/2, a cookie jar, redirects followed one by one, sign-in forms filled in.
 //
-// Whatever host a URL names, the connection goes to 127.0.0.1 at its port. `open` sends what a browser sends when a person follows a link, `call` what it
-// sends when a page's own script asks; `send` adds nothing. Nothing is followed unless a test says so.
+// Whatever host a URL names, the connection goes to 127.0.0.1, at its port or at the one that `ports` says for the host. `open` sends what a browser sends when
+// a person follows a link, `call` what it sends when a page's own script asks; `send` adds nothing. Nothing is followed unless a test says so.
 
 import http from 'node:http';
 import http2 from 'node:http2';
+import https from 'node:https';
 import { Jar, parseSetCookie } from './jar.mjs';
 
 const NAVIGATION = {
@@ -20,9 +21,14 @@ export class Visitor {
   jar = new Jar();
   #session;
 
-  /** `agent` keeps connections to the gateway; without one, each request over HTTP/1.1 has its own. */
+  /**
+   * `agent` keeps connections to the gateway; without one, each request over HTTP/1.1 has its own. A gateway with TLS names the certificate (`ca`) that its
+   * own descends from; where its origin says no port that it listens on, `ports` says which: {'app.example.com': 15443}.
+   */
   constructor(gateway, { http2: useHttp2 = false, agent = false } = {}) {
     this.origin = gateway.origin;
+    this.ca = gateway.ca;
+    this.ports = gateway.ports ?? {};
     this.agent = agent;
     this.useHttp2 = useHttp2;
   }
@@ -45,7 +51,7 @@ export class Visitor {
     const all = Object.fromEntries(Object.entries({ ...(cookie && { cookie }), ...headers }).filter(([, value]) => value !== undefined));
     const toGateway = url.origin === this.origin;
     const agent = toGateway && this.agent;
-    const response = this.useHttp2 && toGateway ? await this.#http2(url, method, all, body, timeout) : await http1(url, method, all, { body, timeout, agent });
+    const response = this.useHttp2 && toGateway ? await this.#http2(url, method, all, body, timeout) : await http1(url, method, all, { body, timeout, agent, ca: this.ca, port: this.#portOf(url) });
     response.url = url;
     response.cookies = [response.headers['set-cookie'] ?? []].flat().map((line) => parseSetCookie(line, url.pathname));
     this.jar.store(url.hostname, response.headers['set-cookie'], url.pathname);
@@ -93,8 +99,12 @@ export class Visitor {
     return last.location;
   }
 
+  #portOf(url) {
+    return this.ports[url.host] ?? url.port;
+  }
+
   #http2(url, method, headers, body, timeout) {
-    this.#session ??= http2.connect(`http://127.0.0.1:${url.port}`).on('error', () => {});
+    this.#session ??= http2.connect(`${url.protocol}//127.0.0.1:${this.#portOf(url)}`, { ca: this.ca, servername: url.hostname }).on('error', () => {});
     return new Promise((done, failed) => {
       const stream = this.#session.request({ ':method': method, ':path': url.pathname + url.search, ':authority': url.host, ...headers }, { endStream: body === undefined });
       let head;
@@ -114,12 +124,13 @@ export class Visitor {
 }
 
 /** One HTTP/1.1 request, without an agent on a connection of its own; `body` may be text or a function that writes to the request and ends it. */
-function http1(url, method, headers, { body, timeout, agent }) {
+function http1(url, method, headers, { body, timeout, agent, ca, port }) {
   // Node states a length by itself only for methods that usually have a body.
   const length = typeof body === 'string' ? { 'content-length': String(Buffer.byteLength(body)) } : {};
   return new Promise((done, failed) => {
-    const options = { host: '127.0.0.1', port: url.port, method, path: url.pathname + url.search, headers: { host: url.host, ...length, ...headers }, agent, maxHeaderSize: 256 * 1024 };
-    const request = http.request(options, (response) => {
+    const tls = url.protocol === 'https:' && { ca, servername: url.hostname };
+    const options = { host: '127.0.0.1', port, method, path: url.pathname + url.search, headers: { host: url.host, ...length, ...headers }, agent, maxHeaderSize: 256 * 1024, ...tls };
+    const request = (tls ? https : http).request(options, (response) => {
       const parts = [];
       response.on('data', (part) => parts.push(part));
       response.on('end', () => done(answerOf(response.statusCode, response.headers, parts, url)));

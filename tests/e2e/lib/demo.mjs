@@ -2,6 +2,7 @@
 
 import { readFileSync, readdirSync } from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import { join } from 'node:path';
 import { after, before, beforeEach } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -18,6 +19,25 @@ export async function startDemoProvider(origin, options = {}) {
   const { startProvider, demoClient } = await demoModule('provider.mjs');
   const provider = await startProvider({ port: 0, clients: [demoClient(SECRET, origin)], ...options });
   return { issuer: provider.issuer, port: Number(new URL(provider.issuer).port), clientSecret: SECRET, provider: provider.provider, stop: provider.close };
+}
+
+/** The same over TLS, at https://localhost, for gateways that verify whom they call. Its client is `clientId`, its certificate the one given. */
+export async function startTlsProvider(origin, { clientId, certificate, key }) {
+  const { startProvider, demoClient } = await demoModule('provider.mjs');
+  const port = await freePort();
+  const provider = await startProvider({ port: 0, issuer: `https://localhost:${port}`, clients: [{ ...demoClient(SECRET, origin), client_id: clientId }] });
+  const server = https.createServer({ cert: certificate, key }, (request, response) => provider.server.emit('request', request, response));
+  await listen(server, port);
+  return {
+    issuer: provider.issuer,
+    port,
+    clientSecret: SECRET,
+    provider: provider.provider,
+    async stop() {
+      await closeServer(server);
+      await provider.close();
+    },
+  };
 }
 
 /** The same for the front end at this origin: access tokens are JWTs, and the code goes to a page of that front end. */

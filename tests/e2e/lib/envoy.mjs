@@ -131,16 +131,16 @@ export function replaceFile(path, value) {
   renameSync(`${path}.new`, path);
 }
 
-/** `envoy --mode validate`: loads the module and configures it, without serving. */
-export function validate(bootstrap, { environment = {} } = {}) {
+/** `envoy --mode validate`: loads the module and configures it, without serving. `options` are further ones of the command line. */
+export function validate(bootstrap, { environment = {}, options = [] } = {}) {
   const file = join(temporaryFolder(), 'envoy.yaml');
   writeFileSync(file, stringify(bootstrap, { aliasDuplicateObjects: false }));
-  return validateFile(file, { environment });
+  return validateFile(file, { environment, options });
 }
 
 /** The same for a file as it is; relative paths in it begin at `folder`. */
-export function validateFile(file, { folder = ROOT, environment = {} } = {}) {
-  const run = spawnSync(envoyPath(), ['--mode', 'validate', '-c', file, '--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'error', '--component-log-level', 'wasm:info'], {
+export function validateFile(file, { folder = ROOT, environment = {}, options = [] } = {}) {
+  const run = spawnSync(envoyPath(), ['--mode', 'validate', '-c', file, '--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'error', '--component-log-level', 'wasm:info', ...options], {
     cwd: folder,
     env: { PATH: process.env.PATH, ...environment },
     encoding: 'utf8',

@@ -1,0 +1,173 @@
+// Envoy's file of the Kubernetes ingress, from envoy/bff.yaml: other addresses, TLS, two more listeners, clusters by name, and whatever differs between
+// environments as an environment variable. The plugin's rules, endpoints and limits are the shipped file's own.
+
+import { variable, yaml } from './source.mjs';
+
+const HEAD = `Envoy with the filter, as an ingress: what the pods of deployment.yaml run. TLS ends here.
+
+Rendered    from envoy/bff.yaml by \`make manifests\`: rules, endpoints and limits are changed there, the rest in deploy/build/render/kubernetes.mjs.
+Use it      it is the ConfigMap \`envoy\` of kustomization.yaml; a change rolls the pods.
+Environment ACCREDIT_ORIGIN, OIDC_ISSUER, OIDC_CLIENT_ID from the ConfigMap \`environment\`, which the overlays fill; OIDC_CLIENT_SECRET, ACCREDIT_KEY,
+            ACCREDIT_OTHER_KEY from the Secret \`accredit-secrets\`. No line of this file differs between environments.
+
+Who is asking is the address of the connection, which a load balancer that passes connections on keeps (\`externalTrafficPolicy: Local\` in service.yaml).
+With another in front, say so here, or every client is that one:
+  it speaks HTTP                 \`xff_num_trusted_hops: 1\` beside \`use_remote_address\`, one for each proxy on the way; and let nobody else in
+                                 (networkpolicy.yaml), because x-forwarded-for is then believed
+  it speaks the PROXY protocol   \`listener_filters\` with envoy.filters.listener.proxy_protocol in the listeners \`gateway\` and \`redirect\`
+
+What must stay, because the filter's promises lean on it:
+  failure_policy FAIL_RELOAD   a filter that dies is started again; FAIL_OPEN would let everybody in
+  vm_id                        unique for each configuration: plugins with one vm_id share their memory
+  normalize_path … REJECT      the path that the rules see is the path that the application gets
+  stream_idle_timeout          ends what would wait for ever. It ends silent WebSockets and silent answers too: raise it for those
+  auto_san_validation          with trusted_ca: without it, whoever is on the way can answer as the provider`;
+
+const NODE = `
+node: {id: accredit, cluster: accredit} # Envoy wants names where it watches files
+`;
+
+const TLS = `
+transport_socket:
+  name: envoy.transport_sockets.tls
+  typed_config:
+    "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+    common_tls_context:
+      alpn_protocols: [h2, http/1.1]
+      tls_params: {tls_minimum_protocol_version: TLSv1_2}
+      tls_certificate_sds_secret_configs: # watched: a renewed certificate is taken without a restart
+      - name: certificate
+        sds_config: {resource_api_version: V3, path_config_source: {path: /etc/envoy/certificate.yaml}}
+`;
+
+const LISTENERS = `
+- name: redirect # who did not say https is told to
+  address: {socket_address: {address: 0.0.0.0, port_value: 8080}}
+  per_connection_buffer_limit_bytes: 32768
+  filter_chains:
+  - filters:
+    - name: envoy.filters.network.http_connection_manager
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+        stat_prefix: redirect
+        use_remote_address: true
+        stream_idle_timeout: 30s
+        request_headers_timeout: 10s
+        http_filters:
+        - name: envoy.filters.http.router
+          typed_config:
+            "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
+        route_config:
+          virtual_hosts:
+          - name: redirect
+            domains: ["*"]
+            routes:
+            - match: {prefix: /}
+              redirect: {https_redirect: true, response_code: PERMANENT_REDIRECT}
+
+- name: probes # the kubelet and Prometheus: two paths of the admin interface, which itself listens on loopback only
+  address: {socket_address: {address: 0.0.0.0, port_value: 8001}}
+  per_connection_buffer_limit_bytes: 32768
+  ignore_global_conn_limit: true # a flood of others is no reason to be taken for dead
+  filter_chains:
+  - filters:
+    - name: envoy.filters.network.http_connection_manager
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+        stat_prefix: probes
+        normalize_path: true
+        http_filters:
+        - name: envoy.filters.http.router
+          typed_config:
+            "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
+        route_config:
+          virtual_hosts:
+          - name: probes
+            domains: ["*"]
+            routes:
+            - match: {path: /live}
+              direct_response: {status: 200}
+            - match: {path: /ready, headers: [{name: ":method", string_match: {exact: GET}}]}
+              route: {cluster: admin}
+            - match: {path: /stats/prometheus, headers: [{name: ":method", string_match: {exact: GET}}]}
+              route: {cluster: admin}
+`;
+
+const CLUSTERS = `
+- name: provider # whatever host the issuer has; the plugin calls no other. Its certificate must be good, and be for that host
+  connect_timeout: 2s
+  lb_policy: CLUSTER_PROVIDED
+  cluster_type:
+    name: envoy.clusters.dynamic_forward_proxy
+    typed_config:
+      "@type": type.googleapis.com/envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig
+      dns_cache_config: {name: provider, dns_lookup_family: V4_PREFERRED, max_hosts: 16}
+  typed_extension_protocol_options:
+    envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+      "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+      upstream_http_protocol_options: {auto_sni: true, auto_san_validation: true}
+      explicit_http_config: {http_protocol_options: {}}
+  transport_socket:
+    name: envoy.transport_sockets.tls
+    typed_config:
+      "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+      common_tls_context:
+        tls_params: {tls_minimum_protocol_version: TLSv1_2}
+        validation_context: {trusted_ca: {filename: /etc/ssl/certs/ca-certificates.crt}} # of the image
+
+- name: application # the Service of that name: application.yaml
+  connect_timeout: 2s
+  type: STRICT_DNS
+  dns_lookup_family: V4_PREFERRED
+  load_assignment:
+    cluster_name: application
+    endpoints:
+    - lb_endpoints:
+      - endpoint: {address: {socket_address: {address: application, port_value: 80}}}
+
+- name: admin
+  connect_timeout: 1s
+  load_assignment:
+    cluster_name: admin
+    endpoints:
+    - lb_endpoints:
+      - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 9901}}}
+`;
+
+/** How the people of both environments sign in: only the values of the variables differ. */
+const PROVIDER = {
+  name: 'sso',
+  issuer: variable('OIDC_ISSUER'),
+  clusters: 'provider',
+  client_id: variable('OIDC_CLIENT_ID'),
+  client_secret: variable('OIDC_CLIENT_SECRET'),
+};
+
+export function render(shipped) {
+  const bootstrap = shipped('bff');
+  const { document } = bootstrap;
+  const [listener, plugin, configuration] = [bootstrap.listener(), bootstrap.plugin, bootstrap.configuration];
+  const items = (text) => yaml(text).contents.items;
+
+  document.contents.items.unshift(...items(NODE));
+  document.contents.items[1].key.spaceBefore = true;
+  bootstrap.set([...listener, 'address'], { socket_address: { address: '0.0.0.0', port_value: 8443 } });
+  for (const pair of items(TLS)) document.addIn([...listener, 'filter_chains', 0], pair);
+
+  bootstrap.set([...configuration, 'origins'], [variable('ACCREDIT_ORIGIN')]);
+  const { scope } = bootstrap.get([...configuration, 'providers', 0]);
+  bootstrap.set([...configuration, 'providers'], [{ ...PROVIDER, scope }]);
+  bootstrap.set([...configuration, 'session', 'keys'], [variable('ACCREDIT_KEY'), variable('ACCREDIT_OTHER_KEY')]);
+  document.getIn([...configuration, 'session']).comment = ' the first seals, both open: keys change in two steps (README.md)';
+  bootstrap.set([...plugin, 'vm_config', 'code', 'local', 'filename'], '/etc/accredit/module/accredit.wasm');
+  bootstrap.set([...plugin, 'vm_config', 'environment_variables', 'host_env_keys'], ['ACCREDIT_ORIGIN', 'OIDC_ISSUER', 'OIDC_CLIENT_ID', 'OIDC_CLIENT_SECRET', 'ACCREDIT_KEY', 'ACCREDIT_OTHER_KEY']);
+
+  for (const [place, text] of [['listeners', LISTENERS], ['clusters', CLUSTERS]]) {
+    const list = document.getIn(['static_resources', place]);
+    if (place === 'clusters') list.items = [];
+    const more = items(text);
+    more[0].spaceBefore = list.items.length > 0;
+    list.items.push(...more);
+  }
+  return [{ path: 'deploy/kubernetes/base/envoy.yaml', text: bootstrap.text(HEAD) }];
+}

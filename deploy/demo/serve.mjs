@@ -1,0 +1,75 @@
+// One service of the demo, alone in its process: for containers, which hold one each. `node serve.mjs SERVICE` starts it, until SIGTERM; `node serve.mjs SERVICE
+// --healthy` asks one that runs on the same machine, and fails where it does not answer; `node serve.mjs keys` makes the secrets of a deployment, once, and ends.
+//
+// From the environment: SCENARIO (one of scenarios.mjs), HOST (what to listen on), KEYS (the folder of the secrets), OIDC_ISSUER (the provider's own address),
+// MAILDIR. No secret comes from there, and none is printed. Every service runs in every scenario; what a scenario does not need is asked by nobody.
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { startApp } from './app.mjs';
+import { startMail } from './mail.mjs';
+import { startProvider } from './provider.mjs';
+import { GATEWAY, PORTS, SCENARIOS } from './scenarios.mjs';
+import { startUsers } from './users.mjs';
+
+const { SCENARIO = 'bff', HOST: host = '127.0.0.1', KEYS = '/keys', OIDC_ISSUER: issuer, MAILDIR: maildir = '/mail' } = process.env;
+const scenario = Object.hasOwn(SCENARIOS, SCENARIO) ? SCENARIOS[SCENARIO] : refuse(`there is no scenario ${SCENARIO}; there are: ${Object.keys(SCENARIOS).join(', ')}`);
+
+/** Folder and name of each secret: `client` is what provider and gateway share, `gateway` what is the gateway's alone. */
+const SECRETS = [['client', 'OIDC_CLIENT_SECRET'], ['gateway', 'ACCREDIT_KEY'], ['gateway', 'SESSION_JWT_SECRET']];
+
+const SERVICES = {
+  provider: () => startProvider({ host, port: PORTS.provider, issuer, ...(scenario.provider ?? SCENARIOS.bff.provider)({ OIDC_CLIENT_SECRET: secret('client', 'OIDC_CLIENT_SECRET') }) }),
+  application: () => startApp({ host, port: PORTS.application, ...scenario.application }),
+  front: () => (scenario.front ?? startSignpost)({ host, port: PORTS.front, gateway: GATEWAY }),
+  users: () => startUsers({ host, port: PORTS.users }),
+  mail: () => startMail({ host, port: PORTS.mail, maildir }),
+};
+
+const [name, flag] = process.argv.slice(2);
+if (name === 'keys') makeKeys();
+else if (!Object.hasOwn(SERVICES, name ?? '')) refuse(`there is no service ${name}; there are: keys, ${Object.keys(SERVICES).join(', ')}`);
+else if (flag === '--healthy') await ask(PORTS[name]);
+else {
+  const { close } = await SERVICES[name]();
+  // The first process of a container gets no signal that it does not ask for.
+  for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => close().then(() => process.exit(0)));
+  console.log(`accredit: ${name} listens at ${host}:${PORTS[name]}, scenario ${SCENARIO}`);
+}
+
+/** Each secret that is missing, readable for its owner and group; one that is there stays. It appears as a whole, or not at all. */
+function makeKeys() {
+  for (const [folder, name] of SECRETS) {
+    const path = join(KEYS, folder, name);
+    if (existsSync(path)) continue;
+    mkdirSync(join(KEYS, folder), { recursive: true });
+    rmSync(`${path}.new`, { force: true }); // of a run that was cut short
+    writeFileSync(`${path}.new`, `${randomBytes(32).toString('base64')}\n`, { mode: 0o440 });
+    renameSync(`${path}.new`, path);
+    console.log(`accredit: made ${folder}/${name}`);
+  }
+}
+
+function secret(folder, name) {
+  const path = join(KEYS, folder, name);
+  return (existsSync(path) && readFileSync(path, 'utf8').trim()) || refuse(`${path} holds no secret: "node serve.mjs keys" makes it`);
+}
+
+/** Any answer is one, also that there is nothing at this path. */
+async function ask(port) {
+  const { status } = await fetch(`http://127.0.0.1:${port}/`, { redirect: 'manual', signal: AbortSignal.timeout(3000) });
+  if (status >= 500) refuse(`${name} answers ${status}`);
+}
+
+/** Where a scenario has no front end of its own: the gateway is where to go. */
+async function startSignpost({ host, port, gateway }) {
+  const server = createServer((_, response) => response.writeHead(302, { location: `${gateway}/`, 'cache-control': 'no-store' }).end());
+  await new Promise((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
+  return { close: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }) };
+}
+
+function refuse(message) {
+  console.error(`accredit: ${message}`);
+  process.exit(1);
+}

@@ -1,0 +1,220 @@
+// The files of deploy/compose without a container engine: what the compose specification says of them, what we ask beyond it, and that every Envoy file is accepted with
+// the built module. Each check is then given a copy that is broken, and must refuse it. That somebody can sign in is in compose-sign-in.test.mjs.
+
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { parse } from 'yaml';
+import { againstSpecification, composeFile, demoProject, FOLDER, interpolated, keycloakProject, mounted, problems, SCENARIOS } from './lib/compose.mjs';
+import { validate } from './lib/envoy.mjs';
+import { configurationOf, pluginOf } from './lib/gateway.mjs';
+import { providerProblems, realmProblems } from './lib/keycloak.mjs';
+import { ROOT, wasmPath } from './lib/process.mjs';
+import { secretsIn } from './lib/secrets.mjs';
+
+const read = (path) => readFileSync(join(ROOT, path), 'utf8');
+const envoyFile = (scenario) => parse(read(`${FOLDER}/envoy/${scenario}.yaml`), { merge: true });
+const REALM = JSON.parse(read(`${FOLDER}/keycloak/realm.json`));
+const PROJECTS = [
+  ['compose.yaml', demoProject, problems],
+  ['compose.yaml with compose.keycloak.yaml', keycloakProject, (project) => [...problems(project), ...providerProblems(project, REALM)]],
+];
+
+describe('the compose files', () => {
+  it('keep to the compose specification, each alone and both together', () => {
+    assert.equal(againstSpecification(read(`${FOLDER}/compose.yaml`), read(`${FOLDER}/compose.keycloak.yaml`), demoProject(), keycloakProject()), '');
+  });
+
+  it('are refused by the same check where a field is misspelt or of another type', () => {
+    for (const spoil of [(project) => { project.services.gateway.comand = []; }, (project) => { project.services.users.cap_drop = 'ALL'; }, (project) => { project.services.keys.depends_on = { x: {} }; }]) {
+      const project = demoProject();
+      spoil(project);
+      assert.match(againstSpecification(project), /gateway|users|keys/);
+    }
+  });
+
+  for (const [name, project, check] of PROJECTS) it(`${name} has all that we ask of it`, () => assert.deepEqual(check(project()), []));
+});
+
+/** Every path below a value, deepest last. */
+function paths(value, here = []) {
+  if (value === null || typeof value !== 'object') return [here];
+  return [...(here.length ? [here] : []), ...Object.keys(value).flatMap((key) => paths(value[key], [...here, key]))];
+}
+
+function without(project, path) {
+  const holder = path.slice(0, -1).reduce((value, key) => value[key], project);
+  Array.isArray(holder) ? holder.splice(Number(path.at(-1)), 1) : delete holder[path.at(-1)];
+  return project;
+}
+
+describe('without any one of its lines', () => {
+  /** What a project may do without: single words of commands, which compose-sign-in.test.mjs runs; what only anchors hold; defaults. */
+  const FREE = /^x-|\.(command|healthcheck\.test)\.\d+$|\.logging\.driver$/;
+  /** And Keycloak without what the demo's provider is told. */
+  const KEYCLOAK_FREE = /^services\.provider\.(read_only|environment\.(SCENARIO|HOST))$/;
+
+  for (const [name, project, check] of PROJECTS) {
+    it(`${name} is refused`, () => {
+      const all = paths(project()).filter((path) => !FREE.test(path.join('.')) && !(project === keycloakProject && KEYCLOAK_FREE.test(path.join('.'))));
+      assert.ok(all.length > 150, `${all.length} paths`);
+      const accepted = all.filter((path) => {
+        const broken = without(project(), path);
+        try { return check(broken).length === 0; } catch { return false; }
+      });
+      assert.deepEqual(accepted.map((path) => path.join('.')), []);
+    });
+  }
+});
+
+describe('a project is refused', () => {
+  const BROKEN = [
+    ['that publishes a port to the network', ({ gateway }) => { gateway.ports[0] = '10000:10000'; }, /gateway: ports/],
+    ['that publishes the user service, which anybody could try passwords at', ({ users }) => { users.ports = ['127.0.0.1:9300:9300']; }, /users: ports/],
+    ['whose user service can be reached by more than the gateway', ({ users }) => { users.networks = ['outside']; }, /users: networks/],
+    ['with a secret in the environment', ({ gateway }) => { gateway.environment.ACCREDIT_KEY = 'x'; }, /ACCREDIT_KEY looks like a secret/],
+    ['with a secret in the environment of the provider', ({ provider }) => { provider.environment.OIDC_CLIENT_SECRET = '${OIDC_CLIENT_SECRET}'; }, /OIDC_CLIENT_SECRET looks like/],
+    ['whose provider may read what seals sessions', ({ provider }) => { provider.volumes.push('gateway:/keys/gateway:ro'); }, /provider: volumes: reads/],
+    ['whose gateway may overwrite secrets', ({ gateway }) => { gateway.volumes[2] = 'client:/keys/client'; }, /gateway: volumes: secrets are written/],
+    ['with the newest of an image', ({ provider }) => { provider.image = 'registry.example.com/accredit-demo:latest'; }, /not pinned/],
+    ['with an image of another version than the module', ({ gateway }) => { gateway.image = 'registry.example.com/accredit-envoy-with-shell:0.2.0'; }, /not of version/],
+    ['that runs as root', ({ application }) => { application.user = '0:0'; }, /application: user/],
+    ['that may do what it likes', ({ mail }) => { mail.privileged = true; }, /mail: privileged/],
+    ['that gets a capability', ({ gateway }) => { gateway.cap_add = ['NET_ADMIN']; }, /gateway: cap_add/],
+    ['without the user service', (services) => { delete services.users; }, /services: /],
+    ['whose gateway does not wait for the provider', ({ gateway }) => { delete gateway.depends_on.provider; }, /provider must be healthy/],
+    ['whose gateway does not wait for the keys', ({ gateway }) => { gateway.depends_on.keys.condition = 'service_started'; }, /keys must have ended/],
+    ['that builds a stage that is not there', ({ gateway }) => { gateway.build.target = 'shell'; }, /gateway: build/],
+    ['whose gateway has no shell to read secrets with', ({ gateway }) => { gateway.build.target = 'distroless'; }, /gateway: build/],
+    ['whose provider calls itself something else than the gateway thinks', ({ provider }) => { provider.environment.OIDC_ISSUER = 'http://127.0.0.1:9000/'; }, /OIDC_ISSUER/],
+    ['that mounts a file that is not there', ({ gateway }) => { gateway.volumes[0].source = './with-keys.bash'; }, /there is no/],
+  ];
+  for (const [what, spoil, complaint] of BROKEN) {
+    it(what, () => {
+      const project = demoProject();
+      spoil(project.services);
+      assert.match(problems(project).join('\n'), complaint);
+    });
+  }
+});
+
+describe('every rendered Envoy file', () => {
+  const names = readdirSync(join(ROOT, FOLDER, 'envoy')).sort();
+  const services = demoProject().services;
+
+  it('is one of a scenario, as there are shipped files', () => {
+    assert.deepEqual(names, SCENARIOS.map((name) => `${name}.yaml`));
+    assert.deepEqual(names, readdirSync(join(ROOT, 'envoy')).sort());
+  });
+
+  /** With the built module instead of the image's; the rest is as the container gets it. */
+  function accepted(scenario, { environment = {}, spoil = () => {} } = {}) {
+    const bootstrap = envoyFile(scenario);
+    const plugin = pluginOf(bootstrap.static_resources.listeners[0]);
+    plugin.vm_config.code.local.filename = wasmPath();
+    spoil(plugin, bootstrap);
+    const secrets = Object.fromEntries(['OIDC_CLIENT_SECRET', 'ACCREDIT_KEY', 'SESSION_JWT_SECRET'].map((name) => [name, randomBytes(32).toString('base64')]));
+    return validate(bootstrap, { environment: { ...secrets, OIDC_ISSUER: 'http://127.0.0.1:9000', ...environment } });
+  }
+
+  for (const scenario of SCENARIOS) {
+    it(`is accepted by Envoy with the built module, for either provider: ${scenario}`, () => {
+      for (const project of [demoProject(), keycloakProject()]) {
+        const { code, log } = accepted(scenario, { environment: { OIDC_ISSUER: project.services.gateway.environment.OIDC_ISSUER } });
+        assert.equal(code, 0, log.slice(-3000));
+      }
+    });
+  }
+
+  it('is refused without the issuer in the environment, and with a misspelt field, by its path', () => {
+    const without = accepted('bff', { environment: { OIDC_ISSUER: undefined } });
+    assert.notEqual(without.code, 0);
+    assert.match(without.log, /providers\[0\]\.issuer|OIDC_ISSUER/);
+    const misspelt = accepted('bff', { spoil: (plugin) => { plugin.configuration.value.rulez = []; } });
+    assert.notEqual(misspelt.code, 0);
+    assert.match(misspelt.log, /rulez/);
+  });
+
+  it('leads to services of compose.yaml, which the gateway can reach, at the ports where they listen', async () => {
+    const { PORTS } = await import('../../deploy/demo/scenarios.mjs');
+    for (const scenario of SCENARIOS) {
+      for (const { name, type, load_assignment: { endpoints } } of envoyFile(scenario).static_resources.clusters) {
+        const { address, port_value: port } = endpoints[0].lb_endpoints[0].endpoint.address.socket_address;
+        assert.deepEqual([scenario, type, address, port], [scenario, 'STRICT_DNS', name, PORTS[name]]);
+        assert.ok(services[name].networks.some((network) => services.gateway.networks.includes(network)), name);
+        assert.ok(name in services.gateway.depends_on, name);
+      }
+    }
+  });
+
+  it('listens where compose.yaml publishes it, and shows neighbours no page of the admin that changes something', () => {
+    for (const scenario of SCENARIOS) {
+      const { admin, static_resources: { listeners } } = envoyFile(scenario);
+      const at = [listeners[0], admin].map(({ address: { socket_address: { address, port_value: port } } }) => `${address}:${port}`);
+      assert.deepEqual(at, ['0.0.0.0:10000', '0.0.0.0:9901']);
+      assert.deepEqual(admin.allow_paths, [{ exact: '/ready' }, { prefix: '/stats' }]);
+      assert.deepEqual(configurationOf(pluginOf(listeners[0])).origins, ['http://localhost:10000']);
+    }
+  });
+
+  it('is what the gateway mounts, scenario by scenario', () => {
+    const { source } = services.gateway.volumes.map(mounted).find(({ target }) => target === '/etc/envoy/envoy.yaml');
+    assert.deepEqual([undefined, ...SCENARIOS].map((SCENARIO) => interpolated(source, { SCENARIO })), ['bff', ...SCENARIOS].map((name) => `./envoy/${name}.yaml`));
+  });
+});
+
+describe('Keycloak\'s realm', () => {
+  const configurations = SCENARIOS.map((scenario) => configurationOf(pluginOf(envoyFile(scenario).static_resources.listeners[0]))).filter(({ providers }) => providers);
+  const check = (realm) => realmProblems(realm, configurations);
+
+  it('agrees with the Envoy files and with the demo\'s people, and maps every claim that is asked for', () => {
+    assert.equal(configurations.length, 4);
+    assert.deepEqual(check(structuredClone(REALM)), []);
+  });
+
+  it('has one placeholder, which the keys of the deployment fill', () => {
+    assert.deepEqual(read(`${FOLDER}/keycloak/realm.json`).match(/\$\{[^}]*\}/g), ['${OIDC_CLIENT_SECRET}']);
+  });
+
+  it('is refused without any one of its lines', () => {
+    const FREE = /^displayName$|^clients\.0\.name$/; // what people read
+    const all = paths(REALM).filter((path) => !FREE.test(path.join('.')));
+    assert.ok(all.length > 150, `${all.length} paths`);
+    const accepted = all.filter((path) => check(without(structuredClone(REALM), path)).length === 0);
+    assert.deepEqual(accepted.map((path) => path.join('.')), []);
+  });
+
+  const BROKEN = [
+    ['whose groups come with their whole path', ({ clients: [client] }) => { client.protocolMappers[0].config['full.path'] = 'true'; }, /client: the mapper groups/],
+    ['whose mapper is one that Keycloak does not have', ({ clients: [client] }) => { client.protocolMappers[1].protocolMapper = 'oidc-audience-resolver'; }, /client: the mapper audience/],
+    ['whose client would send people anywhere', ({ clients: [client] }) => { client.redirectUris.push('*'); }, /redirectUris/],
+    ['whose client has its secret in the file', ({ clients: [client] }) => { client.secret = 'demo-secret'; }, /client: secret/],
+    ['whose client is called something else', ({ clients: [client] }) => { client.clientId = 'accredit'; }, /clientId/],
+    ['whose client takes passwords', ({ clients: [client] }) => { client.directAccessGrantsEnabled = true; }, /directAccessGrantsEnabled/],
+    ['whose bob is in alice\'s group', ({ users }) => { users[1].groups.push('/oracle-ai-users'); }, /users: bob: groups/],
+  ];
+  for (const [what, spoil, complaint] of BROKEN) {
+    it(`is refused: one ${what}`, () => {
+      const realm = structuredClone(REALM);
+      spoil(realm);
+      assert.match(check(realm).join('\n'), complaint);
+    });
+  }
+});
+
+describe('secrets', () => {
+  it('stand in no file of deploy/compose and deploy/images', () => {
+    const files = [FOLDER, 'deploy/images'].flatMap((folder) => readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile()).map(({ parentPath, path, name }) => join(parentPath ?? path, name));
+    assert.ok(files.length >= 17, `${files.length} files`);
+    for (const path of files) assert.deepEqual(secretsIn(readFileSync(path, 'utf8')), [], path);
+  });
+
+  it('would be found', () => {
+    for (const text of [`key: ${randomBytes(32).toString('base64')}`, `KEY=${randomBytes(24).toString('hex')}`, 'client_secret: "s3cr3t-of-mine"', '"secret": "letmein"', 'password: hunter2', '-----BEGIN PRIVATE KEY-----']) {
+      assert.notDeepEqual(secretsIn(text), [], text);
+    }
+  });
+});

@@ -1,0 +1,57 @@
+// A load balancer that passes connections on, as a Kubernetes Service does: each new one to the next of those that take part. It knows nothing of HTTP or TLS.
+
+import net from 'node:net';
+import { listen } from './process.mjs';
+
+export class Balancer {
+  /** The ports that take part; how many connections each was given, and how many of them are open. */
+  members = [];
+  given = new Map();
+  open = new Map();
+  #next = 0;
+  #sockets = new Set();
+
+  static async start(...ports) {
+    const balancer = new Balancer();
+    ports.forEach((port) => balancer.join(port));
+    balancer.server = net.createServer((socket) => balancer.#pass(socket));
+    balancer.port = await listen(balancer.server);
+    return balancer;
+  }
+
+  join(port) {
+    this.members.push(port);
+    this.given.set(port, 0);
+    this.open.set(port, 0);
+  }
+
+  /** New connections go elsewhere; those that are there stay. */
+  leave(port) {
+    this.members = this.members.filter((member) => member !== port);
+  }
+
+  #pass(socket) {
+    const port = this.members[this.#next % this.members.length];
+    this.#next += 1;
+    if (port === undefined) return socket.destroy();
+    const count = (what, by) => what.set(port, what.get(port) + by);
+    count(this.given, 1);
+    count(this.open, 1);
+    const member = net.connect(port, '127.0.0.1').on('close', () => count(this.open, -1));
+    for (const [one, other] of [[socket, member], [member, socket]]) {
+      this.#sockets.add(one);
+      one.pipe(other);
+      one.on('error', () => other.destroy());
+      one.on('close', () => {
+        this.#sockets.delete(one);
+        other.end().resume(); // what it still says is for nobody
+      });
+    }
+  }
+
+  stop() {
+    const closed = new Promise((done) => this.server.close(done));
+    this.#sockets.forEach((socket) => socket.destroy());
+    return closed;
+  }
+}

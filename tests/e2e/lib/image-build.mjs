@@ -1,0 +1,70 @@
+// What `docker build` would do with a Dockerfile, in folders of this machine: each stage is a folder, COPY copies (from git's files, or from an earlier stage), RUN runs
+// in it. What a base image brings (npm, cargo, rustup) is played by scripts that do the least: npm makes a node_modules, cargo hands on the module that was built before.
+//
+// It finds out whether the steps fit together: whether each finds what it needs where it looks, and leaves what later ones take. It proves nothing about base images.
+
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { brought, stages } from './images.mjs';
+import { ROOT, temporaryFolder, wasmPath } from './process.mjs';
+
+/** The programs that a base image brings; $IMAGE is its folder. */
+const PROGRAMS = {
+  node: {
+    npm: `[ "$1" = ci ] && [ -f package.json ] && [ -f package-lock.json ] && [ -f .npmrc ] && mkdir -p node_modules/.bin && printf %s "$OPTIMIZER" >node_modules/.bin/wasm-opt && chmod +x node_modules/.bin/wasm-opt`,
+    install: `for word; do case "$word" in /*) mkdir -p "$word";; esac; done`,
+  },
+  rust: {
+    rustup: `[ "$*" = "target add wasm32-wasip1" ] && mkdir -p "$IMAGE/rustlib" && : >"$IMAGE/rustlib/libstd-1.rlib"`,
+    rustc: `echo "$IMAGE/rustlib"`,
+    cargo: `[ -f Cargo.toml ] && [ -f Cargo.lock ] && [ -f src/lib.rs ] && case "$*" in "build --locked --target wasm32-wasip1 "*"--release --lib"*) echo "{\\"filenames\\":[\\"$BUILT\\"]}";; *) exit 1;; esac`,
+  },
+};
+const OPTIMIZER = `#!/bin/sh\n[ -x "$IMAGE/usr/local/bin/node" ] || exit 127\nfor word; do case "$word" in *.new) out=$word;; *.wasm) in=$word;; esac; done; cp "$in" "$out"`;
+
+/** Stage by stage: {name → {folder, settings}}; a step that fails is an error. `settings` are USER, ENTRYPOINT, CMD and ENV as they were last written. */
+export function build({ name, text, ignore }, files) {
+  const built = new Map();
+  for (const stage of stages(text)) {
+    const [image, bin] = [temporaryFolder(), temporaryFolder()];
+    const base = /^(\w+):/.exec(stage.image)?.[1];
+    for (const [program, lines] of Object.entries(PROGRAMS[base] ?? {})) script(join(bin, program), lines);
+    if (base === 'node') script(join(image, 'usr/local/bin/node'), '');
+    const settings = {};
+    let folder = '/';
+    for (const { keyword, from, words, text: line } of stage.instructions) {
+      if (keyword === 'WORKDIR') mkdirSync(join(image, folder = join(folder, words[0])), { recursive: true });
+      else if (keyword === 'COPY' && from) copyFrom(built.get(from)?.folder ?? '/nowhere', image, folder, words);
+      else if (keyword === 'COPY') for (const [path, target] of brought({ words, folder }, ignore, files)) put(join(image, target), join(ROOT, path));
+      else if (keyword === 'RUN') run(`${name}, stage ${stage.name}: ${line}`, line, { image, bin, folder });
+      else settings[keyword] = line;
+    }
+    built.set(stage.name, { folder: image, settings });
+  }
+  return built;
+}
+
+function script(path, text) {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+}
+
+function put(path, from) {
+  mkdirSync(dirname(path), { recursive: true });
+  copyFileSync(from, path);
+}
+
+function copyFrom(source, image, folder, words) {
+  const target = words.at(-1);
+  const at = target.startsWith('/') ? target : join(folder, target);
+  for (const word of words.slice(0, -1)) cpSync(join(source, word), join(image, at), { recursive: true, verbatimSymlinks: true });
+}
+
+/** Its absolute paths are those of the image. */
+function run(what, line, { image, bin, folder }) {
+  const command = line.replace(/(^|\s)\/(?=[a-z])/g, `$1${image}/`);
+  const env = { PATH: [bin, process.env.PATH].join(delimiter), HOME: image, IMAGE: image, BUILT: wasmPath(), OPTIMIZER };
+  const { status, stderr, error } = spawnSync('sh', ['-ec', command], { cwd: join(image, folder), env, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${what}\n${error?.message ?? stderr}`);
+}
