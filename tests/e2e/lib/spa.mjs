@@ -1,6 +1,7 @@
 // A front end that keeps its own token, as a visitor without a screen: it asks for the provider's address, goes there, and brings the code back.
 
 import http2 from 'node:http2';
+import { Visitor } from './client.mjs';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
@@ -42,4 +43,44 @@ export function overHttp2(visitor, path, frames, { trailers, headers = {} } = {}
     };
     send(frames);
   });
+}
+
+/** A front end on another origin: what its page's scripts do for one visitor, and how somebody signs in through it. */
+export class FrontEnd {
+  constructor(gateway, origin) {
+    Object.assign(this, { gateway, origin });
+  }
+
+  /** `fetch()` in a page of the front end. */
+  call(visitor, target, options = {}) {
+    return visitor.call(target, { ...options, headers: { origin: this.origin, 'sec-fetch-site': 'cross-site', ...options.headers } });
+  }
+
+  exchange(visitor, content) {
+    return this.call(visitor, '/api/token', { method: 'POST', headers: JSON_TYPE, body: JSON.stringify(content) });
+  }
+
+  /** To the provider, through its form, and back at the page's address: {visitor, code, state, iss}. */
+  async authorized(login, visitor = new Visitor(this.gateway)) {
+    const told = await this.call(visitor, '/api/authorize');
+    if (told.status !== 200) throw new Error(`no address: ${told.status} ${told.body}`);
+    const reached = { until: (next) => next.origin === this.origin };
+    let last = await visitor.follow(await visitor.open(told.json().authorize_url), reached);
+    if (!last.location) last = await visitor.follow(await visitor.submit(last, { login, password: `${login}-password`, action: 'login' }), reached);
+    return { visitor, ...Object.fromEntries(last.location.searchParams) };
+  }
+
+  /** The access token of somebody who signs in now. */
+  async tokenOf(login) {
+    const { visitor, code } = await this.authorized(login);
+    const answer = await this.exchange(visitor, { code });
+    if (answer.status !== 200) throw new Error(`no token: ${answer.status} ${answer.body}`);
+    return answer.json().access_token;
+  }
+
+  /** A preflight, as a browser sends it for a page of this or another origin. */
+  preflight(path, method, origin = this.origin) {
+    const headers = { origin, 'access-control-request-method': method, 'access-control-request-headers': 'authorization,content-type' };
+    return new Visitor(this.gateway).send(path, { method: 'OPTIONS', headers });
+  }
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import tls from 'node:tls';
 import { temporaryFolder } from './process.mjs';
 
-/** Resolves nothing and waits for nothing: {file, pem, issue}. `issue(names)` gives {certificate, key} in PEM for these host names. */
+/** Resolves nothing and waits for nothing: {file, pem, issue}. `issue(names)` gives {certificate, key} in PEM for these host names, or URIs. */
 export function makeAuthority() {
   const folder = temporaryFolder();
   const at = (name) => join(folder, name);
@@ -19,8 +19,8 @@ export function makeAuthority() {
     issue(...names) {
       issued += 1;
       const [keyFile, request, extensions, certificate] = ['key', 'csr', 'ext', 'pem'].map((kind) => at(`${issued}.${kind}`));
-      writeFileSync(extensions, `subjectAltName=${names.map((name) => `DNS:${name}`).join(',')}\n`);
-      openssl(['req', '-new', '-subj', `/CN=${names[0]}`, ...key, keyFile, '-out', request]);
+      writeFileSync(extensions, `subjectAltName=${names.map((name) => (name.includes('://') ? `URI:${name}` : `DNS:${name}`)).join(',')}\n`);
+      openssl(['req', '-new', '-subj', '/CN=accredit tests', ...key, keyFile, '-out', request]);
       openssl(['x509', '-req', '-days', '1', '-in', request, '-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-set_serial', String(issued), '-extfile', extensions, '-out', certificate]);
       return { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(keyFile, 'utf8') };
     },

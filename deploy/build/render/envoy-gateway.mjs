@@ -1,0 +1,158 @@
+// deploy/envoy-gateway: the EnvoyExtensionPolicy and the EnvoyPatchPolicy from envoy/spa-tokens.yaml, and envoy.yaml, which is what Envoy Gateway makes of
+// these two and of the objects beside them that are written by hand.
+
+import { stringify } from 'yaml';
+import { madeByEnvoyGateway } from './made/envoy-gateway.mjs';
+import { MODULE, Parts, SECRETS, block, objectsIn, objectsOf } from './made/parts.mjs';
+
+/** Written by hand. */
+export const BY_HAND = ['gateway.yaml', 'application.yaml'];
+
+const VARIABLES = ['ACCREDIT_ORIGIN', 'FRONT_ORIGIN', 'FRONT_CALLBACK', 'OIDC_ISSUER', 'OIDC_CLIENT_ID', ...SECRETS];
+
+export function render(shipped) {
+  const parts = new Parts(shipped, 'provider');
+  const [extension, patches] = [extensionPolicy(parts), patchPolicy(parts)];
+  const objects = [...objectsIn('envoy-gateway', BY_HAND), ...objectsOf(extension), ...objectsOf(patches)];
+  return [
+    { path: 'deploy/envoy-gateway/extensionpolicy.yaml', text: extension },
+    { path: 'deploy/envoy-gateway/patchpolicy.yaml', text: patches },
+    { path: 'deploy/envoy-gateway/envoy.yaml', text: HEAD + stringify(madeByEnvoyGateway(objects), { lineWidth: 140, flowCollectionPadding: false, indentSeq: false, aliasDuplicateObjects: false }) },
+  ];
+}
+
+const extensionPolicy = (parts) => `# Accredit in the gateway: the module, the variables of Envoy's environment that it may read, and its configuration. Rendered from
+# envoy/spa-tokens.yaml by \`make manifests\`; what differs between environments stands in gateway.yaml.
+#
+# Change     \`url\`: your registry; by digest it is …/accredit@sha256:…, as the README shows. \`rules\`: who may call what.
+#
+# What must stay, because the filter's promises lean on it:
+#   failOpen false   without a module, with a wrong configuration or after a fault nobody passes; true would let everybody in
+#   targetRefs       the Gateway, hence every route of it
+#   rootID           accredit
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyExtensionPolicy
+metadata: {name: accredit, namespace: application}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: accredit}]
+  wasm:
+  - name: accredit
+    rootID: accredit
+    failOpen: false
+    code:
+      type: Image
+      image: {url: "${MODULE}"}
+      pullPolicy: IfNotPresent
+    env:
+      hostKeys: [${VARIABLES.join(', ')}]
+    config:
+      ${block(parts.configuration, 6)}
+`;
+
+const LISTENER = 'application/accredit/https';
+const WASM = 'envoy.filters.http.wasm/envoyextensionpolicy/application/accredit/wasm/0';
+
+const patchPolicy = (parts) => `# What no other object can say. Rendered from envoy/spa-tokens.yaml by \`make manifests\`. Envoy Gateway must be told to take such a policy:
+# controller-values.yaml.
+#
+# Change     the names, where namespace, Gateway, listener, route or policy have others: \`application/accredit/https\` is the listener \`https\` of
+#            the Gateway \`accredit\` in the namespace \`application\`. Envoy Gateway with XDSNameSchemeV2 names them otherwise. A configuration
+#            without endpoints that have a body (envoy/bff.yaml) needs no buffer.
+#
+# What comes of a patch whose name is not found is told in the policy's status, and no patch can open anything: without the first two, Accredit
+# fails closed and stands on every route that has no policy of its own; without the cluster nobody can sign in; without the buffer its endpoint
+# answers 404 and reads no body. Envoy's wasm setting \`allow_on_headers_stop_iteration\`, which would let bodies pass undecided, is set by nothing here and not by Envoy Gateway.
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyPatchPolicy
+metadata: {name: accredit, namespace: application}
+spec:
+  targetRef: {group: gateway.networking.k8s.io, kind: Gateway, name: accredit}
+  type: JSONPatch
+  jsonPatches:
+  # A filter that dies is started again, not only shut.
+  - type: type.googleapis.com/envoy.config.listener.v3.Listener
+    name: ${LISTENER}
+    operation:
+      op: add
+      jsonPath: ..http_filters[?(@.name=='${WASM}')]
+      path: typed_config/config/failure_policy
+      value: ${parts.source.get([...parts.source.plugin, 'failure_policy'])}
+  # On for the whole listener. Envoy Gateway turns it on route by route, and a route with an extension policy of its own would be without it.
+  - type: type.googleapis.com/envoy.config.listener.v3.Listener
+    name: ${LISTENER}
+    operation:
+      op: replace
+      jsonPath: ..http_filters[?(@.name=='${WASM}')]
+      path: disabled
+      value: false
+  # All that the module may call, and all that it is called for.
+  - type: type.googleapis.com/envoy.config.listener.v3.Listener
+    name: ${LISTENER}
+    operation:
+      op: add
+      jsonPath: ..http_filters[?(@.name=='${WASM}')]
+      path: typed_config/config/capability_restriction_config
+      value:
+        ${block(parts.source.document.getIn([...parts.source.plugin, 'capability_restriction_config']), 8)}
+  # Headers that come slowly are not waited for.
+  - type: type.googleapis.com/envoy.config.listener.v3.Listener
+    name: ${LISTENER}
+    operation:
+      op: add
+      jsonPath: ..filters[?(@.name=='envoy.filters.network.http_connection_manager')]
+      path: typed_config/request_headers_timeout
+      value: ${parts.manager('request_headers_timeout').request_headers_timeout}
+  # Holds a request to the token endpoint until Accredit has read its body; off on all other routes. Before the router, hence behind Accredit:
+  # \`requestBuffer\` of a BackendTrafficPolicy would stand before it.
+  - type: type.googleapis.com/envoy.config.listener.v3.Listener
+    name: ${LISTENER}
+    operation:
+      op: add
+      jsonPath: ..http_filters[?(@.name=='envoy.filters.http.router')]
+      value:
+        ${block(parts.filter('envoy.filters.http.buffer'), 8)}
+  - type: type.googleapis.com/envoy.config.route.v3.RouteConfiguration
+    name: ${LISTENER}
+    operation:
+      op: add
+      jsonPath: ..routes[?(@.name=~'httproute/application/application/rule/0/')]
+      path: typed_per_filter_config/envoy.filters.http.buffer
+      value:
+        ${block(parts.route.typed_per_filter_config['envoy.filters.http.buffer'], 8)}
+  # The provider, whatever host the issuer has; the plugin calls no other. Its certificate must be good, and be for that host.
+  - type: type.googleapis.com/envoy.config.cluster.v3.Cluster
+    name: provider
+    operation:
+      op: add
+      path: ""
+      value:
+        name: provider
+        connect_timeout: 2s
+        lb_policy: CLUSTER_PROVIDED
+        cluster_type:
+          name: envoy.clusters.dynamic_forward_proxy
+          typed_config:
+            "@type": type.googleapis.com/envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig
+            dns_cache_config: {name: provider, dns_lookup_family: V4_PREFERRED, max_hosts: 16}
+        typed_extension_protocol_options:
+          envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+            "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+            upstream_http_protocol_options: {auto_sni: true, auto_san_validation: true}
+            explicit_http_config: {http_protocol_options: {}}
+        transport_socket:
+          name: envoy.transport_sockets.tls
+          typed_config:
+            "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+            common_tls_context:
+              tls_params: {tls_minimum_protocol_version: TLSv1_2}
+              validation_context: {trusted_ca: {filename: /etc/ssl/certs/ca-certificates.crt}} # of the image
+`;
+
+const HEAD = `# What Envoy Gateway 1.9 makes of the objects in this directory, written down as one Envoy file. Rendered by \`make manifests\`; nothing here is to be
+# changed, and nothing of it goes to a cluster. tests/e2e/envoy-gateway.test.mjs signs people in through it.
+#
+# Use it     to see where Accredit stands, and what the patches have become. It starts with the environment of gateway.yaml.
+#
+# Left out are the class's own listeners, and TLS to browsers (\`certificateRefs\`). Envoy fetches the module from Envoy Gateway; here it
+# is a file. Addresses are this machine's.
+`;

@@ -1,0 +1,223 @@
+// What Envoy Gateway 1.9 makes of the objects in deploy/envoy-gateway: one Envoy file, as its translator's sources say it, its patches applied.
+//
+// It knows the fields that these objects use and no others: a field that it does not know is an error, so that an object cannot say more than is written
+// down. Names are those without XDSNameSchemeV2, the default. It never sees a secret.
+
+const TYPE = 'type.googleapis.com/';
+const HTTP = `${TYPE}envoy.extensions.filters.http.`;
+const MANAGER = 'envoy.filters.network.http_connection_manager';
+
+/** An Envoy bootstrap from the parsed objects. The module's file, and all addresses, are this machine's. */
+export function madeByEnvoyGateway(objects) {
+  const one = (kind) => objects.find((object) => object.kind === kind);
+  const gateway = one('Gateway');
+  const proxy = one('EnvoyProxy');
+  const { parametersRef } = gateway.spec.infrastructure;
+  expect('a GatewayClass of Envoy Gateway', one('GatewayClass').metadata.name === gateway.spec.gatewayClassName && one('GatewayClass').spec.controllerName === 'gateway.envoyproxy.io/gatewayclass-controller');
+  expect('the EnvoyProxy as the parameters of the Gateway', sameName(parametersRef, proxy, gateway) && parametersRef.group === 'gateway.envoyproxy.io');
+  for (const kind of ['ClientTrafficPolicy', 'SecurityPolicy', 'EnvoyExtensionPolicy']) expect(`${kind}: the Gateway as its target`, one(kind).spec.targetRefs.some((target) => isGateway(target, gateway, one(kind))));
+  expect('EnvoyPatchPolicy: the Gateway as its target', isGateway(one('EnvoyPatchPolicy').spec.targetRef, gateway, one('EnvoyPatchPolicy')));
+
+  const [listener] = gateway.spec.listeners;
+  const name = `${gateway.metadata.namespace}/${gateway.metadata.name}/${listener.name}`;
+  const resources = {
+    listeners: [gatewayListener(name, listener, one('ClientTrafficPolicy').spec, one('EnvoyExtensionPolicy'), proxy.spec)],
+    routes: [routes(name, listener, one('HTTPRoute'), objects, one('SecurityPolicy').spec, one('EnvoyExtensionPolicy'))],
+    clusters: backends(one('HTTPRoute')),
+  };
+  for (const patch of one('EnvoyPatchPolicy').spec.jsonPatches) apply(resources, patch);
+  return withoutDiscovery(resources);
+}
+
+function gatewayListener(name, { protocol, port, tls, allowedRoutes, hostname }, client, extension, { provider, telemetry: { accessLog } }) {
+  expect('an HTTPS listener with a certificate, for one host and the routes of its own namespace', protocol === 'HTTPS' && tls.mode === 'Terminate' && tls.certificateRefs.length > 0 && hostname && allowedRoutes.namespaces.from === 'Same');
+  expect('Kubernetes as the provider', provider.type === 'Kubernetes');
+  const { path, headers, timeout: { http: { idleTimeout, streamIdleTimeout, ...others } }, connection, tls: clientTls, targetRefs, ...unknown } = client;
+  refuse({ ...unknown, ...others }, 'ClientTrafficPolicy');
+  expect('TLS of at least 1.2', ['1.2', '1.3'].includes(clientTls.minVersion));
+  const manager = {
+    '@type': `${TYPE}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`,
+    stat_prefix: `https-${10000 + port}`,
+    rds: { route_config_name: name },
+    server_header_transformation: 'PASS_THROUGH',
+    http2_protocol_options: { max_concurrent_streams: 100, initial_stream_window_size: 65536, initial_connection_window_size: 1048576 },
+    use_remote_address: true,
+    normalize_path: true,
+    merge_slashes: !path.disableMergeSlashes,
+    path_with_escaped_slashes_action: { RejectRequest: 'REJECT_REQUEST', KeepUnchanged: 'KEEP_UNCHANGED', UnescapeAndForward: 'UNESCAPE_AND_FORWARD' }[path.escapedSlashesAction] ?? 'UNESCAPE_AND_REDIRECT',
+    common_http_protocol_options: {
+      idle_timeout: idleTimeout,
+      headers_with_underscores_action: { RejectRequest: 'REJECT_REQUEST', DropHeader: 'DROP_HEADER', Allow: 'ALLOW' }[headers.withUnderscoresAction],
+    },
+    stream_idle_timeout: streamIdleTimeout,
+    access_log: accessLog.settings.map(({ format, sinks }) => accessLogger(format, sinks)),
+    http_filters: [
+      { name: 'envoy.filters.http.cors', typed_config: { '@type': `${HTTP}cors.v3.Cors` } },
+      ...extension.spec.wasm.map((wasm, index) => wasmFilter(wasm, `${policyName(extension)}/wasm/${index}`, provider.kubernetes.envoyDeployment.container)),
+      { name: 'envoy.filters.http.router', typed_config: { '@type': `${HTTP}router.v3.Router`, suppress_envoy_headers: true } },
+    ],
+  };
+  const limit = { '@type': `${TYPE}envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit`, stat_prefix: `connection-limit-${name}`, max_connections: connection.connectionLimit.value };
+  return {
+    name,
+    address: { socket_address: { address: '127.0.0.1', port_value: 10000 } },
+    per_connection_buffer_limit_bytes: 32768,
+    filter_chains: [{ name, filters: [{ name: 'envoy.filters.network.connection_limit', typed_config: limit }, { name: MANAGER, typed_config: manager }] }],
+  };
+}
+
+function accessLogger({ type, json }, [{ type: sink, file }]) {
+  expect('an access log in JSON to a file', type === 'JSON' && sink === 'File');
+  const log = { '@type': `${TYPE}envoy.extensions.access_loggers.file.v3.FileAccessLog`, path: file.path, log_format: { json_format: json } };
+  return { name: 'envoy.access_loggers.file', typed_config: log };
+}
+
+/** Its configuration is a StringValue of JSON; its vm_id is its own; it is off until a route turns it on. */
+function wasmFilter({ name, rootID, failOpen, code, env, config, ...unknown }, id, { env: environment }) {
+  refuse(unknown, 'EnvoyExtensionPolicy.spec.wasm');
+  expect('an image with a tag', code.type === 'Image' && /^[^:@]+(:[^:@]+)?(@sha256:[0-9a-f]{64})?$/.test(code.image.url) && code.image.url.includes(':'));
+  const given = new Set(environment.map((variable) => variable.name));
+  return {
+    name: `envoy.filters.http.wasm/${id}`,
+    disabled: true,
+    typed_config: {
+      '@type': `${HTTP}wasm.v3.Wasm`,
+      config: {
+        name,
+        root_id: rootID,
+        ...(failOpen && { fail_open: true }),
+        configuration: { '@type': `${TYPE}google.protobuf.StringValue`, value: `${JSON.stringify(config, null, 1)}\n` },
+        vm_config: {
+          vm_id: id,
+          runtime: 'envoy.wasm.runtime.v8',
+          code: { local: { filename: 'target/accredit.wasm' } },
+          environment_variables: { host_env_keys: env.hostKeys.filter((key) => given.has(key)) },
+        },
+      },
+    },
+  };
+}
+
+function routes(name, listener, { metadata, spec }, objects, { cors, targetRefs, ...unknown }, extension) {
+  refuse(unknown, 'SecurityPolicy');
+  const [parent] = spec.parentRefs;
+  expect('the Gateway as the parent of the HTTPRoute', `${metadata.namespace}/${parent.name}/${parent.sectionName}` === name);
+  const filters = Object.fromEntries(extension.spec.wasm.map((_, index) => [`envoy.filters.http.wasm/${policyName(extension)}/wasm/${index}`, { '@type': `${TYPE}envoy.config.route.v3.FilterConfig`, config: {} }]));
+  return {
+    name,
+    ignore_port_in_host_matching: true,
+    virtual_hosts: spec.hostnames.filter((host) => host === listener.hostname).map((host) => ({
+      name: `${name}/${host.replaceAll('.', '_')}`,
+      domains: [host],
+      routes: spec.rules.map(({ matches: [match], filters: own = [], backendRefs, timeouts }, index) => ({
+        name: `httproute/${metadata.namespace}/${metadata.name}/rule/${index}/match/0/${host.replaceAll('.', '_')}`,
+        match: routeMatch(match),
+        ...action(`httproute/${metadata.namespace}/${metadata.name}/rule/${index}`, own, backendRefs, timeouts, objects),
+        typed_per_filter_config: { 'envoy.filters.http.cors': corsPolicy(cors), ...filters },
+      })),
+    })),
+  };
+}
+
+function routeMatch({ path, method }) {
+  const headers = method && { headers: [{ name: ':method', string_match: { exact: method } }] };
+  if (path.type === 'Exact') return { path: path.value, ...headers };
+  expect('PathPrefix /', path.type === 'PathPrefix' && path.value === '/');
+  return { prefix: '/', ...headers };
+}
+
+function action(cluster, filters, backendRefs, timeouts, objects) {
+  if (backendRefs) return { route: { cluster, timeout: timeouts?.request, upgrade_configs: [{ upgrade_type: 'websocket' }] } };
+  const [{ type, extensionRef }] = filters;
+  const found = objects.find(({ kind, metadata }) => kind === extensionRef.kind && metadata.name === extensionRef.name);
+  expect('an HTTPRouteFilter', type === 'ExtensionRef' && extensionRef.group === 'gateway.envoyproxy.io' && found);
+  return { direct_response: { status: found.spec.directResponse.statusCode } };
+}
+
+function corsPolicy({ allowOrigins, allowMethods, allowHeaders, exposeHeaders, allowCredentials, maxAge, ...unknown }) {
+  refuse(unknown, 'SecurityPolicy cors');
+  const [, count, unit] = /^(\d+)([smh])$/.exec(maxAge);
+  return {
+    '@type': `${HTTP}cors.v3.CorsPolicy`,
+    allow_origin_string_match: allowOrigins.map((origin) => (origin.includes('*') ? { safe_regex: { regex: origin.replaceAll('.', '\\.').replaceAll('*', '.*') } } : { exact: origin })),
+    allow_methods: allowMethods.join(', '),
+    allow_headers: allowHeaders.join(', '),
+    expose_headers: exposeHeaders.join(', '),
+    max_age: String(count * { s: 1, m: 60, h: 3600 }[unit]),
+    allow_credentials: Boolean(allowCredentials),
+    forward_not_matching_preflights: false,
+  };
+}
+
+/** A cluster for each rule that leads to somebody. Endpoints come from the Service; here there is one. */
+function backends({ metadata, spec }) {
+  return spec.rules.flatMap(({ backendRefs }, index) => {
+    if (!backendRefs) return [];
+    const [{ name: service, port }] = backendRefs;
+    const name = `httproute/${metadata.namespace}/${metadata.name}/rule/${index}`;
+    const of = { filter_metadata: { 'envoy-gateway': { resources: [{ kind: 'Service', name: service, port }] } } };
+    const endpoint = { address: { socket_address: { address: '127.0.0.1', port_value: 9100 } } };
+    return [{ name, type: 'STATIC', connect_timeout: '10s', per_connection_buffer_limit_bytes: 32768, load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint, metadata: of }] }] } }];
+  });
+}
+
+// EnvoyPatchPolicy: JSON patches at the places that a JSONPath finds
+
+const KINDS = { 'listener.v3.Listener': 'listeners', 'route.v3.RouteConfiguration': 'routes', 'cluster.v3.Cluster': 'clusters' };
+
+function apply(resources, { type, name, operation: { op, jsonPath, path, value } }) {
+  const list = resources[KINDS[type.replace(`${TYPE}envoy.config.`, '')]];
+  expect('a listener, a route configuration or a cluster', list);
+  if (!jsonPath) {
+    expect('a whole resource of that name', op === 'add' && path === '' && value.name === name);
+    return void list.push(value);
+  }
+  const resource = list.find((one) => one.name === name);
+  expect(`a resource ${name}`, resource);
+  const places = located(resource, jsonPath);
+  expect(`something at ${jsonPath}`, places.length > 0);
+  for (const place of places) patched(resource, [...place, ...(path ? path.split('/') : [])], op, value);
+}
+
+/** `..LIST[?(@.name=='NAME')]`, or `=~` for a part of the name: the members of any such list. */
+function located(value, jsonPath) {
+  const [, wanted, how, name] = /^\.\.(\w+)\[\?\(@\.name(==|=~)'([^']+)'\)\]$/.exec(jsonPath) ?? [];
+  expect('a JSONPath that is known here', name);
+  const walk = (at, path) => Object.entries(at ?? {}).flatMap(([key, inside]) => {
+    if (inside === null || typeof inside !== 'object') return [];
+    const here = key === wanted && Array.isArray(inside) ? inside.flatMap((one, index) => ((how === '==' ? one.name === name : one.name.includes(name)) ? [[...path, key, index]] : [])) : [];
+    return [...here, ...walk(inside, [...path, key])];
+  });
+  return walk(value, []);
+}
+
+function patched(resource, path, op, value) {
+  const last = path.pop();
+  const place = path.reduce((at, step) => (at[step] ??= {}), resource);
+  if (Array.isArray(place) && op === 'add') return void place.splice(last, 0, value);
+  expect('something to replace', op === 'add' || (op === 'replace' && last in place));
+  place[last] = value;
+}
+
+/** The same in one file: routes stand in their listener. */
+function withoutDiscovery({ listeners, routes: configurations, clusters }) {
+  for (const listener of listeners) {
+    const manager = listener.filter_chains[0].filters.find(({ name }) => name === MANAGER).typed_config;
+    manager.route_config = configurations.find(({ name }) => name === manager.rds.route_config_name);
+    delete manager.rds;
+  }
+  return { admin: { address: { socket_address: { address: '127.0.0.1', port_value: 9901 } } }, static_resources: { listeners, clusters } };
+}
+
+const policyName = ({ metadata }) => `envoyextensionpolicy/${metadata.namespace}/${metadata.name}`;
+const sameName = ({ kind, name }, object, from) => kind === object.kind && name === object.metadata.name && object.metadata.namespace === from.metadata.namespace;
+const isGateway = (target, gateway, from) => target.group === 'gateway.networking.k8s.io' && sameName(target, gateway, from);
+
+function expect(what, holds) {
+  if (!holds) throw new Error(`expected ${what}`);
+}
+
+function refuse(unknown, place) {
+  const names = Object.keys(unknown);
+  if (names.length > 0) throw new Error(`${place}: what Envoy Gateway makes of ${names.join(', ')} is not written down here`);
+}

@@ -1,0 +1,87 @@
+// The Envoy files of deploy/istio and deploy/envoy-gateway on this machine: ports, the provider without TLS, the module's file, a mesh's certificates.
+//
+// It changes what a machine has instead of a cluster, and nothing of what the objects say.
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { Envoy, validate } from './envoy.mjs';
+import { managerOf, newKey, pointCluster } from './gateway.mjs';
+import { freePort, temporaryFolder, wasmPath } from './process.mjs';
+import { makeAuthority } from './tls.mjs';
+
+const WASM = 'type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm';
+const RBAC = 'type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC';
+
+/** Accredit's filter in a bootstrap. */
+export function wasmFilterOf(bootstrap) {
+  const filter = managerOf(bootstrap.static_resources.listeners[0]).http_filters.find(({ typed_config: config }) => config?.['@type'] === WASM);
+  if (!filter) throw new Error('the gateway has no wasm filter');
+  return filter;
+}
+
+export const secretsOf = (provider, key = newKey()) => ({ OIDC_CLIENT_SECRET: provider?.clientSecret ?? 'demo-secret', ACCREDIT_KEY: key, ACCREDIT_OTHER_KEY: newKey() });
+
+/** Ports, module and clusters: `clusters` are ports by name. The provider's keeps its TLS only with `tls`. */
+export function onThisMachine(bootstrap, { port, clusters = {}, tls = false, wasm = wasmPath() }) {
+  bootstrap.admin.address.socket_address.port_value = 0;
+  const [listener] = bootstrap.static_resources.listeners;
+  listener.address.socket_address = { address: '127.0.0.1', port_value: port };
+  wasmFilterOf(bootstrap).typed_config.config.vm_config.code = { local: { filename: wasm } };
+  for (const [name, target] of Object.entries(clusters)) pointCluster(bootstrap, name, target);
+  const provider = bootstrap.static_resources.clusters.find(({ name }) => name.includes('provider'));
+  if (!tls) delete provider.transport_socket;
+  return bootstrap;
+}
+
+/** Starts such a bootstrap; the running Envoy knows its `origin`, `port` and `host`. */
+export async function startMade(bootstrap, { port, environment }) {
+  const gateway = await Envoy.start(bootstrap, { environment });
+  return Object.assign(gateway, { port, origin: `http://localhost:${port}`, host: `localhost:${port}` });
+}
+
+/** `envoy --mode validate` of the bootstrap for this machine, with secrets of its own: {code, log}. Its output is a pipe, which Envoy cannot open as a file. */
+export async function validateMade(bootstrap, { wasm, environment = secretsOf() } = {}) {
+  const copy = onThisMachine(structuredClone(bootstrap), { port: await freePort(), tls: true, wasm });
+  for (const { typed_config: log } of managerOf(copy.static_resources.listeners[0]).access_log) if (log.path === '/dev/stdout') log.path = '/dev/null';
+  return validate(copy, { environment });
+}
+
+/** The mesh's authority, and certificates for these workloads as static secrets under their names. */
+export function meshSecrets(workloads) {
+  const authority = makeAuthority();
+  const issued = Object.entries(workloads).map(([name, identity]) => [name, authority.issue(identity)]);
+  const text = (value) => ({ inline_string: value });
+  return {
+    authority,
+    issued: Object.fromEntries(issued),
+    secrets: [
+      { name: 'ROOTCA', validation_context: { trusted_ca: text(authority.pem) } },
+      ...issued.map(([name, { certificate, key }]) => ({ name, tls_certificate: { certificate_chain: text(certificate), private_key: text(key) } })),
+    ],
+  };
+}
+
+/** The filter comes by discovery, as Istio's control plane sends it: from a file that this returns. */
+export function byDiscovery(bootstrap, replacement = undefined) {
+  const filter = wasmFilterOf(bootstrap);
+  const file = join(temporaryFolder(), 'ecds.yaml');
+  const resource = { '@type': 'type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig', name: filter.name, typed_config: replacement ?? filter.typed_config };
+  writeFileSync(file, stringify({ version_info: '1', resources: [resource] }, { aliasDuplicateObjects: false }));
+  const source = { path_config_source: { path: file }, resource_api_version: 'V3', initial_fetch_timeout: '0s' };
+  bootstrap.node = { id: 'e2e', cluster: 'e2e' };
+  delete filter.typed_config;
+  filter.config_discovery = { config_source: source, type_urls: [WASM, RBAC] };
+  return bootstrap;
+}
+
+/** What Istio's agent sends in the module's place when it cannot fetch it and the plugin is not to fail open: nobody passes. */
+export const DENY_ALL = { '@type': RBAC, rules: {}, rules_stat_prefix: 'wasm-default-deny' };
+
+/** Changes the configuration that the module gets: `edit(configuration)`. */
+export function editConfiguration(bootstrap, edit) {
+  const { configuration } = wasmFilterOf(bootstrap).typed_config.config;
+  const value = JSON.parse(configuration.value);
+  edit(value);
+  configuration.value = JSON.stringify(value);
+}

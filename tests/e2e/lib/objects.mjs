@@ -1,0 +1,94 @@
+// Kubernetes objects as they stand in deploy/, checked against the schemas of the API that takes them, and taken apart in memory.
+//
+// The schemas come as compiled validators, which say nothing about fields they do not know. So a field counts as known when a wrong value in its place is
+// refused.
+
+import assert from 'node:assert/strict';
+
+const PACKAGES = {
+  'gateway.envoyproxy.io': 'envoy-gateway',
+  'gateway.networking.k8s.io': 'gateway-api',
+  'networking.istio.io': 'istio',
+  'security.istio.io': 'istio',
+  'extensions.istio.io': 'istio',
+};
+
+export const nameOf = ({ kind, metadata }) => `${kind} ${metadata?.namespace ? `${metadata.namespace}/` : ''}${metadata?.name}`;
+
+const models = new Map();
+
+/** Loads the validators of these objects' kinds; `assertValid` and `unknownFields` need them. */
+export async function loadSchemas(objects) {
+  for (const version of new Set(objects.map(({ apiVersion }) => apiVersion))) {
+    const from = PACKAGES[version.split('/')[0]];
+    assert.ok(from, `no schema is known for ${version}`);
+    models.set(version, await import(`@kubernetes-models/${from}/${version}`));
+  }
+}
+
+export function assertValid(object) {
+  const { apiVersion, kind } = object;
+  const Model = models.get(apiVersion)?.[kind];
+  assert.ok(Model, `${apiVersion} has no ${kind}`);
+  assert.match(object.metadata?.name ?? '', /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, `${kind}: expected a name`);
+  new Model(object).validate();
+}
+
+/** The fields that the schema does not know. Below `open` (paths, `*` for any index) everything is the object's own. */
+export function unknownFields(object, open) {
+  const isOpen = (path) => open.some((one) => one.split('.').every((step, index) => step === '*' || step === String(path[index])));
+  const tolerates = (path, value) => {
+    try {
+      assertValid(replaced(object, path, value));
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  return pathsOf(object)
+    .filter((path) => path.length > 1 && path[0] !== 'metadata' && !isOpen(path) && typeof path.at(-1) === 'string')
+    .filter((path) => [{}, 0].every((wrong) => tolerates(path, wrong)))
+    .map((path) => path.join('.'));
+}
+
+/** Every place in a value, the outer ones first, as lists of names and indices. */
+export function pathsOf(value, path = []) {
+  if (value === null || typeof value !== 'object') return [];
+  return Object.keys(value).flatMap((key) => {
+    const step = Array.isArray(value) ? Number(key) : key;
+    return [[...path, step], ...pathsOf(value[key], [...path, step])];
+  });
+}
+
+export const at = (value, path) => path.reduce((inside, step) => inside?.[step], value);
+
+/** A copy with another value there. */
+export function replaced(value, path, other) {
+  const copy = structuredClone(value);
+  at(copy, path.slice(0, -1))[path.at(-1)] = other;
+  return copy;
+}
+
+/** A copy without what stands there. */
+export function without(value, path) {
+  const copy = structuredClone(value);
+  const place = at(copy, path.slice(0, -1));
+  if (Array.isArray(place)) place.splice(path.at(-1), 1);
+  else delete place[path.at(-1)];
+  return copy;
+}
+
+/** All objects, once for each place in each of them that is not there any more: [what is missing, the objects]. */
+export function eachWithout(objects, skip = () => false) {
+  return objects.flatMap((object, index) =>
+    pathsOf(object).filter((path) => !skip(object, path)).map((path) => [`${nameOf(object)} without ${path.join('.')}`, objects.with(index, without(object, path))]));
+}
+
+/** The object of a kind (and name), to be changed in a copy of all: `change(object)`. */
+export function changed(objects, kind, change, name = undefined) {
+  const copy = structuredClone(objects);
+  const found = copy.filter((object) => object.kind === kind && (name === undefined || object.metadata.name === name));
+  assert.equal(found.length, 1, `${found.length} objects of kind ${kind}`);
+  change(found[0]);
+  return copy;
+}
