@@ -149,7 +149,7 @@ pub(super) fn provider(path: &str, shape: shapes::Provider, shared: Option<&Secr
     Ok(provider)
 }
 
-/// Of a provider that is never asked, only the name matters.
+/// Nothing else is ever called, so that a host must not be more than it says.
 fn clusters(path: &str, reached: Reached, issuer: &str) -> Result<Clusters, Refusal> {
     let hosts = match reached {
         Reached::Hosts(hosts) => hosts,
@@ -165,6 +165,7 @@ fn clusters(path: &str, reached: Reached, issuer: &str) -> Result<Clusters, Refu
     }
 }
 
+/// Of a provider that is never asked, only the name matters.
 fn issuer_alone(path: &str, issuer: Option<String>) -> Result<MetadataSource, Refusal> {
     let missing =
         || Refusal::new(format!("{path}.issuer"), "expected the issuer as it stands in the tokens (iss), found none; copy it");
