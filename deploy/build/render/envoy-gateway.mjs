@@ -4,6 +4,7 @@
 import { stringify } from 'yaml';
 import { madeByEnvoyGateway } from './made/envoy-gateway.mjs';
 import { MODULE, Parts, SECRETS, block, objectsIn, objectsOf } from './made/parts.mjs';
+import { providerCluster } from './made/provider-cluster.mjs';
 
 /** Written by hand. */
 export const BY_HAND = ['gateway.yaml', 'application.yaml'];
@@ -126,26 +127,7 @@ spec:
       op: add
       path: ""
       value:
-        name: provider
-        connect_timeout: 2s
-        lb_policy: CLUSTER_PROVIDED
-        cluster_type:
-          name: envoy.clusters.dynamic_forward_proxy
-          typed_config:
-            "@type": type.googleapis.com/envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig
-            dns_cache_config: {name: provider, dns_lookup_family: V4_PREFERRED, max_hosts: 16}
-        typed_extension_protocol_options:
-          envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
-            "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-            upstream_http_protocol_options: {auto_sni: true, auto_san_validation: true}
-            explicit_http_config: {http_protocol_options: {}}
-        transport_socket:
-          name: envoy.transport_sockets.tls
-          typed_config:
-            "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
-            common_tls_context:
-              tls_params: {tls_minimum_protocol_version: TLSv1_2}
-              validation_context: {trusted_ca: {filename: /etc/ssl/certs/ca-certificates.crt}} # of the image
+        ${providerCluster(8)}
 `;
 
 const HEAD = `# What Envoy Gateway 1.9 makes of the objects in this directory, written down as one Envoy file. Rendered by \`make manifests\`; nothing here is to be

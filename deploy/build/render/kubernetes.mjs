@@ -1,6 +1,7 @@
 // Envoy's file of the Kubernetes ingress, from envoy/bff.yaml: other addresses, TLS, two more listeners, clusters by name, and whatever differs between
 // environments as an environment variable. The plugin's rules, endpoints and limits are the shipped file's own.
 
+import { providerCluster } from './made/provider-cluster.mjs';
 import { variable, yaml } from './source.mjs';
 
 const HEAD = `Envoy with the filter, as an ingress: what the pods of deployment.yaml run. TLS ends here.
@@ -94,26 +95,8 @@ const LISTENERS = `
 `;
 
 const CLUSTERS = `
-- name: provider # whatever host the issuer has; the plugin calls no other. Its certificate must be good, and be for that host
-  connect_timeout: 2s
-  lb_policy: CLUSTER_PROVIDED
-  cluster_type:
-    name: envoy.clusters.dynamic_forward_proxy
-    typed_config:
-      "@type": type.googleapis.com/envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig
-      dns_cache_config: {name: provider, dns_lookup_family: V4_PREFERRED, max_hosts: 16}
-  typed_extension_protocol_options:
-    envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
-      "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-      upstream_http_protocol_options: {auto_sni: true, auto_san_validation: true}
-      explicit_http_config: {http_protocol_options: {}}
-  transport_socket:
-    name: envoy.transport_sockets.tls
-    typed_config:
-      "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
-      common_tls_context:
-        tls_params: {tls_minimum_protocol_version: TLSv1_2}
-        validation_context: {trusted_ca: {filename: /etc/ssl/certs/ca-certificates.crt}} # of the image
+# Whatever host the issuer has; the plugin calls no other. Its certificate must be good, and be for that host.
+- ${providerCluster(2)}
 
 - name: application # the Service of that name: application.yaml
   connect_timeout: 2s
