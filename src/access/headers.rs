@@ -159,6 +159,10 @@ fn header_value(claim: &Value) -> Option<String> {
 
 fn scalar(claim: &Value) -> Option<Cow<'_, str>> {
     match claim {
+        // Most texts are.
+        Value::String(text) if text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'%' | b',')) => {
+            Some(text.as_str().into())
+        }
         Value::String(text) => Some(encode_ends(utf8_percent_encode(text, ENCODED).into())),
         Value::Number(number) => Some(number.to_string().into()),
         Value::Bool(truth) => Some(truth.to_string().into()),

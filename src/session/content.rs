@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::session::flat::{Reader, Writer};
 use crate::words::principal::{Claims, Principal, Proof};
 use crate::words::reason::Reason;
 use crate::words::secret::Secret;
@@ -15,87 +15,57 @@ use crate::words::time::Timestamp;
 use crate::words::world::{NoRandomness, World};
 
 /// The version of the content; another one is not read.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
-/// A signed-in session. The short names keep the cookie small.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A signed-in session.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Session {
-    #[serde(rename = "v")]
-    version: u8,
     /// Random, made at sign-in, so that an identifier from before never survives it.
-    #[serde(rename = "i")]
     pub id: String,
     /// The configured provider's name. Its issuer is part of the fingerprint.
-    #[serde(rename = "p")]
     pub provider: String,
     /// `sub` of the ID token, or the user service's own.
-    #[serde(rename = "s")]
     pub subject: String,
     /// `sub` of the ID token, where the subject is the user service's.
-    #[serde(rename = "pu", default, skip_serializing_if = "Option::is_none")]
     pub provider_subject: Option<String>,
     /// `sid` of the ID token: the provider's own session.
-    #[serde(rename = "ps", default, skip_serializing_if = "Option::is_none")]
     pub provider_session: Option<String>,
     /// `auth_time` of the ID token, seconds since the epoch.
-    #[serde(rename = "at", default, skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<u64>,
     /// When the person signed in.
-    #[serde(rename = "c")]
     pub created: Timestamp,
     /// When the cookie was last written.
-    #[serde(rename = "r")]
     pub renewed: Timestamp,
     /// When it ends, renewed or not.
-    #[serde(rename = "e")]
     pub ends: Timestamp,
     /// The claims that rules and headers name.
-    #[serde(rename = "cl")]
     pub claims: Rc<Claims>,
     /// What those claims, provider and client were, when they were chosen.
-    #[serde(rename = "f")]
     pub fingerprint: Fingerprint,
     /// Tokens, only where the configuration forwards them.
-    #[serde(rename = "t", default, skip_serializing_if = "Tokens::is_empty")]
     pub tokens: Tokens,
 }
 
 /// Tokens of the provider that a session keeps.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tokens {
     /// For `x-forwarded-access-token`.
-    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
     pub access_token: Option<Secret>,
     /// For `x-forwarded-id-token`.
-    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
     pub id_token: Option<Secret>,
     /// For new tokens; only where the session would end with them.
-    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<Secret>,
     /// From then on they should be refreshed. Without a refresh token the session ends by itself, and none of these is set.
-    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,
     /// From then on nobody is let in before they were refreshed.
-    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub end: Option<Timestamp>,
     /// When the ID token that is forwarded ends: a refresh may bring none.
-    #[serde(rename = "ie", default, skip_serializing_if = "Option::is_none")]
     pub id_token_end: Option<Timestamp>,
     /// How often they were refreshed: of two copies of a session the one with more has the refresh token that still counts.
-    #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
     pub refreshed: u32,
 }
 
-const fn is_zero(number: &u32) -> bool {
-    *number == 0
-}
-
 impl Tokens {
-    fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Whether they should be refreshed by now.
     pub fn are_due(&self, now: Timestamp) -> bool {
         self.due.is_some_and(|due| now >= due)
@@ -109,8 +79,7 @@ impl Tokens {
 
 /// A digest of everything a session was made for. One that no longer matches means signing in again: the claims that today's
 /// rules need may not be in it, or it was made for another client.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fingerprint(String);
 
 impl Fingerprint {
@@ -187,7 +156,6 @@ impl Session {
     /// A session of this identifier, begun now, that ends then or with its tokens.
     pub(super) fn of(id: String, now: Timestamp, ends: Timestamp, new: NewSession) -> Self {
         Self {
-            version: VERSION,
             id,
             provider: new.provider,
             subject: new.subject,
@@ -205,7 +173,31 @@ impl Session {
 
     /// Reads what was sealed, whether it still counts or not.
     pub fn parse(plain: &[u8]) -> Option<Self> {
-        serde_json::from_slice(plain).ok().filter(|session: &Self| session.version == VERSION)
+        let mut read = Reader::new(plain, VERSION)?;
+        // In the order in which they were written.
+        let session = Self {
+            id: read.text()?,
+            provider: read.text()?,
+            subject: read.text()?,
+            fingerprint: Fingerprint(read.text()?),
+            provider_subject: read.optional_text()?,
+            provider_session: read.optional_text()?,
+            auth_time: read.optional_number()?,
+            created: Timestamp::from_millis(read.number()?),
+            renewed: Timestamp::from_millis(read.number()?),
+            ends: Timestamp::from_millis(read.number()?),
+            claims: Rc::new(read.claims()?),
+            tokens: Tokens {
+                access_token: read.optional_text()?.map(Secret::new),
+                id_token: read.optional_text()?.map(Secret::new),
+                refresh_token: read.optional_text()?.map(Secret::new),
+                due: read.optional_number()?.map(Timestamp::from_millis),
+                end: read.optional_number()?.map(Timestamp::from_millis),
+                id_token_end: read.optional_number()?.map(Timestamp::from_millis),
+                refreshed: read.number()?.try_into().ok()?,
+            },
+        };
+        read.is_empty().then_some(session)
     }
 
     /// Reads what was sealed, and says whether it still counts.
@@ -222,8 +214,26 @@ impl Session {
 
     /// For sealing.
     pub fn write(&self) -> Vec<u8> {
-        // Strings, numbers and a JSON object: there is nothing in it that could fail to serialize.
-        serde_json::to_vec(self).unwrap_or_default()
+        let mut writer = Writer::default();
+        for text in [&self.id, &self.provider, &self.subject, &self.fingerprint.0] {
+            writer.text(text);
+        }
+        writer.optional_text(self.provider_subject.as_deref());
+        writer.optional_text(self.provider_session.as_deref());
+        writer.optional_number(self.auth_time);
+        for moment in [self.created, self.renewed, self.ends] {
+            writer.number(moment.millis());
+        }
+        writer.claims(&self.claims);
+        let tokens = &self.tokens;
+        for token in [&tokens.access_token, &tokens.id_token, &tokens.refresh_token] {
+            writer.optional_text(token.as_ref().map(Secret::expose));
+        }
+        for moment in [tokens.due, tokens.end, tokens.id_token_end] {
+            writer.optional_number(moment.map(Timestamp::millis));
+        }
+        writer.number(tokens.refreshed.into());
+        writer.finish(VERSION)
     }
 
     /// When it ends unless it is renewed: the earlier of both lifetimes. A configuration with shorter ones holds at once.
@@ -318,11 +328,32 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn everything_that_a_session_holds_comes_back_as_it_went() {
+        let tokens = Tokens {
+            access_token: Some(Secret::new("a")),
+            id_token: Some(Secret::new("b.c.d")),
+            refresh_token: Some(Secret::new("")),
+            due: Some(at(1)),
+            end: Some(at(2)),
+            id_token_end: Some(at(3)),
+            refreshed: u32::MAX,
+        };
+        let full = NewSession { provider_subject: Some("p".into()), tokens, tokens_end: Some(at(9)), ..alice() };
+        let bare = NewSession { provider_session: None, auth_time: None, claims: Claims::new(), ..alice() };
+        for new in [alice(), full, bare] {
+            let session = session(new).renewed(at(5));
+            assert_eq!(Session::parse(&session.write()), Some(session));
+        }
+    }
+
+    #[test]
     fn another_version_or_shape_is_not_read() {
-        let session = session(alice());
-        let text = String::from_utf8(session.write()).unwrap();
-        for other in [text.replace("\"v\":2", "\"v\":1"), text.replace("\"v\":2", "\"v\":2,\"x\":1"), "{}".into(), "".into()] {
-            assert_eq!(Session::read(other.as_bytes(), at(0), LIFETIMES), Err(Reason::SessionInvalid), "{other}");
+        let plain = session(alice()).write();
+        let json = br#"{"v":2,"i":"a","p":"demo","s":"alice","c":1,"r":1,"e":9999999999999,"cl":{},"f":"x"}"#;
+        let other = [&[VERSION - 1], &plain[1..]].concat();
+        let longer = [&plain[..], b"x"].concat();
+        for other in [&other, &longer, &plain[1..], &plain[..plain.len() - 1], b"{}", b"", json] {
+            assert_eq!(Session::read(other, at(0), LIFETIMES), Err(Reason::SessionInvalid), "{other:?}");
         }
     }
 

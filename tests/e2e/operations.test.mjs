@@ -155,7 +155,7 @@ describe('keys', () => {
 });
 
 describe('two workers', () => {
-  it('are both hit, share one fetch, and know each other\'s sessions', async () => {
+  it('are both hit, share one fetch, know each other\'s sessions, and soon which of them have ended', async () => {
     const { provider, application } = await outside();
     provider.delay.discovery = 300;
     provider.delay.keys = 300;
@@ -177,6 +177,15 @@ describe('two workers', () => {
     assert.ok(hits.length === 2 && hits.every((count) => count >= 10), JSON.stringify(stats));
     assert.ok((await gateway.counter('accredit_session_from_memory')) >= 30, 'sessions are remembered');
     assert.ok((await gateway.counter('accredit_session_from_cookie')) >= 2, 'each worker opened the cookie itself');
+
+    // What one of them was told to end is over in both: a copy of the cookie is worth nothing, although each remembers the session.
+    const thief = new Visitor(gateway);
+    thief.jar = alice.jar.clone();
+    const steal = async () => (await Promise.all(Array.from({ length: 20 }, () => thief.open('/analytics')))).map(({ status }) => status);
+    assert.deepEqual(await steal(), Array(20).fill(200));
+    assert.equal((await alice.call('/api/logout', { method: 'POST' })).status, 200);
+    await eventually('no worker takes the copy any more', async () => (await steal()).every((status) => status !== 200), { within: 2_000 });
+    assert.ok((await steal()).every((status) => status !== 200));
     assertNoPanic(gateway);
   });
 });

@@ -216,7 +216,7 @@ fn a_session_too_large_for_cookies_is_refused_and_the_log_says_what_weighs_most(
 #[test]
 fn a_session_over_several_cookies_comes_back_whole() {
     let mut stage = Stage::ready(&document());
-    let groups: Vec<Value> = (0..500).map(|number| json!(format!("group-{number}"))).collect();
+    let groups: Vec<Value> = (0..700).map(|number| json!(format!("group-{number}"))).collect();
     stage.provider.claims = json!({ "groups": groups });
     stage.sign_in("/page");
     assert_eq!(stage.browser.names(), ["__Host-accredit", "__Host-accredit-1", "__Host-accredit-2"]);

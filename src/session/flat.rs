@@ -1,0 +1,253 @@
+//! How a session is written before it is sealed, and read again: numbers and texts in a fixed order. All texts stand together behind
+//! the numbers, so that they are checked once and only cut off then. What they mean is not known here.
+
+use prost::encoding::{decode_varint, encode_varint};
+use serde_json::{Number, Value};
+
+use crate::words::principal::Claims;
+
+/// Objects and lists may be nested this deeply; what was read from JSON is not.
+const DEEPEST: usize = 128;
+
+/// Before a claim stands its kind; of a text, what it is longer than nothing.
+const NULL: u64 = 0;
+const FALSE: u64 = 1;
+const TRUE: u64 = 2;
+const WHOLE: u64 = 3;
+const NEGATIVE: u64 = 4;
+const FRACTION: u64 = 5;
+const LIST: u64 = 6;
+const OBJECT: u64 = 7;
+const TEXT: u64 = 8;
+
+/// What is written so far.
+#[derive(Default)]
+pub(super) struct Writer {
+    numbers: Vec<u8>,
+    texts: String,
+}
+
+impl Writer {
+    pub(super) fn number(&mut self, number: u64) {
+        encode_varint(number, &mut self.numbers);
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        self.number(length(text.len()));
+        self.texts.push_str(text);
+    }
+
+    pub(super) fn optional_number(&mut self, number: Option<u64>) {
+        self.number(number.is_some().into());
+        number.into_iter().for_each(|number| self.number(number));
+    }
+
+    pub(super) fn optional_text(&mut self, text: Option<&str>) {
+        self.number(text.is_some().into());
+        text.into_iter().for_each(|text| self.text(text));
+    }
+
+    pub(super) fn claims(&mut self, claims: &Claims) {
+        self.number(length(claims.len()));
+        for (name, claim) in claims {
+            self.text(name);
+            self.claim(claim);
+        }
+    }
+
+    fn claim(&mut self, claim: &Value) {
+        match claim {
+            Value::Null => self.number(NULL),
+            Value::Bool(truth) => self.number(if *truth { TRUE } else { FALSE }),
+            Value::Number(number) => {
+                let negative = number.as_i64().map(|number| (NEGATIVE, number.cast_unsigned()));
+                let whole = number.as_u64().map(|number| (WHOLE, number)).or(negative);
+                let (kind, bits) = whole.unwrap_or_else(|| (FRACTION, number.as_f64().unwrap_or_default().to_bits()));
+                self.number(kind);
+                self.number(bits);
+            }
+            Value::String(text) => {
+                self.number(TEXT.saturating_add(length(text.len())));
+                self.texts.push_str(text);
+            }
+            Value::Array(members) => {
+                self.number(LIST);
+                self.number(length(members.len()));
+                members.iter().for_each(|member| self.claim(member));
+            }
+            Value::Object(members) => {
+                self.number(OBJECT);
+                self.claims(members);
+            }
+        }
+    }
+
+    /// Everything, behind the version of what it is.
+    pub(super) fn finish(self, version: u8) -> Vec<u8> {
+        let mut plain = vec![version];
+        encode_varint(length(self.numbers.len()), &mut plain);
+        [&plain, &self.numbers, self.texts.as_bytes()].concat()
+    }
+}
+
+fn length(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// What is not read yet. Whatever does not fit is `None`.
+pub(super) struct Reader<'a> {
+    numbers: &'a [u8],
+    texts: &'a str,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(plain: &'a [u8], version: u8) -> Option<Self> {
+        let (first, mut rest) = plain.split_first()?;
+        if *first != version {
+            return None;
+        }
+        let count = usize::try_from(decode_varint(&mut rest).ok()?).ok()?;
+        let (numbers, texts) = rest.split_at_checked(count)?;
+        Some(Self { numbers, texts: std::str::from_utf8(texts).ok()? })
+    }
+
+    pub(super) fn number(&mut self) -> Option<u64> {
+        decode_varint(&mut self.numbers).ok()
+    }
+
+    pub(super) fn text(&mut self) -> Option<String> {
+        let length = self.number()?;
+        self.cut(length)
+    }
+
+    fn cut(&mut self, length: u64) -> Option<String> {
+        let (text, rest) = self.texts.split_at_checked(usize::try_from(length).ok()?)?;
+        self.texts = rest;
+        Some(text.to_owned())
+    }
+
+    pub(super) fn optional_number(&mut self) -> Option<Option<u64>> {
+        if self.number()? == 0 { Some(None) } else { self.number().map(Some) }
+    }
+
+    pub(super) fn optional_text(&mut self) -> Option<Option<String>> {
+        if self.number()? == 0 { Some(None) } else { self.text().map(Some) }
+    }
+
+    pub(super) fn claims(&mut self) -> Option<Claims> {
+        self.members(DEEPEST)
+    }
+
+    fn members(&mut self, deepest: usize) -> Option<Claims> {
+        let mut claims = Claims::new();
+        for _ in 0..self.number()? {
+            claims.insert(self.text()?, self.claim(deepest)?);
+        }
+        Some(claims)
+    }
+
+    fn claim(&mut self, deepest: usize) -> Option<Value> {
+        let deeper = deepest.checked_sub(1)?;
+        Some(match self.number()? {
+            NULL => Value::Null,
+            FALSE => Value::Bool(false),
+            TRUE => Value::Bool(true),
+            WHOLE => self.number()?.into(),
+            NEGATIVE => self.number()?.cast_signed().into(),
+            FRACTION => Value::Number(Number::from_f64(f64::from_bits(self.number()?))?),
+            LIST => {
+                let count = self.number()?;
+                // No member takes less than a byte.
+                let mut members = Vec::with_capacity(self.numbers.len().min(usize::try_from(count).ok()?));
+                for _ in 0..count {
+                    members.push(self.claim(deeper)?);
+                }
+                Value::Array(members)
+            }
+            OBJECT => Value::Object(self.members(deeper)?),
+            text => Value::String(self.cut(text.checked_sub(TEXT)?)?),
+        })
+    }
+
+    /// Whether everything was read.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.numbers.is_empty() && self.texts.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn written(claims: &Claims) -> Vec<u8> {
+        let mut writer = Writer::default();
+        writer.claims(claims);
+        writer.finish(3)
+    }
+
+    fn read(plain: &[u8]) -> Option<Claims> {
+        let mut reader = Reader::new(plain, 3)?;
+        reader.claims().filter(|_| reader.is_empty())
+    }
+
+    #[test]
+    fn claims_of_every_kind_come_back_as_they_went() {
+        let claims = json!({
+            "": null, "b": true, "c": false, "d": "ä€\u{1f600}\0\"", "e": "", "f": {}, "g": [], "h": {"i": [{"j": [1, "k", null]}]},
+            "l": [0, 1, 127, 128, u64::MAX, -1, i64::MIN, 0.5, -0.0, 1e300, f64::MIN_POSITIVE],
+        });
+        let claims = claims.as_object().unwrap();
+        let back = read(&written(claims)).unwrap();
+        // The texts tell a whole number from a fraction, and a negative zero.
+        assert_eq!(json!(back).to_string(), json!(claims).to_string());
+        assert_eq!(back, *claims);
+    }
+
+    #[test]
+    fn what_is_cut_off_lengthened_or_of_another_version_is_not_read() {
+        let claims = json!({"sub": "alice", "groups": ["staff", "ä"], "n": 300});
+        let plain = written(claims.as_object().unwrap());
+        assert!((0..plain.len()).all(|length| read(&plain[..length]).is_none()));
+        assert_eq!(read(&[&plain[..], b"a"].concat()), None);
+        assert_eq!(read(&[&[2], &plain[1..]].concat()), None);
+        // A text that begins or ends within a letter.
+        assert_eq!(read(&[3, 2, 1, 1, 0xc3, 0xa4]), None);
+    }
+
+    #[test]
+    fn a_list_that_says_that_it_is_huge_takes_no_memory() {
+        let mut plain = vec![3, 13, 1, 0, 6];
+        encode_varint(u64::MAX, &mut plain);
+        assert_eq!(read(&plain), None);
+    }
+
+    #[test]
+    fn nesting_has_an_end() {
+        let nested = |depth: usize| {
+            let mut plain = vec![3];
+            encode_varint(u64::try_from(depth * 2 + 3).unwrap(), &mut plain);
+            plain.extend([1, 0]);
+            plain.extend([6, 1].repeat(depth));
+            plain.push(0);
+            read(&plain)
+        };
+        assert!(nested(DEEPEST - 1).is_some());
+        assert_eq!([nested(DEEPEST), nested(100_000)], [None, None]);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_are_read_without_a_panic(mut plain: Vec<u8>, position: usize, byte: u8) {
+            let _ = read(&plain);
+            plain.insert(0, 3);
+            let _ = read(&plain);
+            let claims = json!({"sub": "alice", "groups": ["staff", "ä"], "n": [-300, 0.5], "o": {"p": null}});
+            let mut changed = written(claims.as_object().unwrap());
+            let position = position % changed.len();
+            changed[position] = byte;
+            let _ = read(&changed);
+        }
+    }
+}
