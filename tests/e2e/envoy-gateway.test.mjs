@@ -92,6 +92,21 @@ describe('the objects for Envoy Gateway', () => {
     for (const name of files) assert.match(readFileSync(FOLDER + name, 'utf8'), /^# \S/, name);
   });
 
+  it('have a README that passes no secret as an argument, takes the way in away before the guard, and says what is not proved', () => {
+    const readme = readFileSync(`${FOLDER}README.md`, 'utf8');
+    assert.doesNotMatch(readme, /--from-literal|--docker-password|-p(assword)?[= ]\S*secret/);
+    for (const [line] of readme.matchAll(/^.*create secret.*$/gm)) assert.match(line, /--from-env-file=\/dev\/stdin <<END$/);
+    const [, removal] = /## Remove it\n\n```sh\n(.+?)```/s.exec(readme);
+    const commands = removal.split('\n').map((line) => line.split(' #')[0].trim());
+    assert.deepEqual(commands.slice(0, 4), [
+      'kubectl delete -f deploy/envoy-gateway/application.yaml',
+      'kubectl -n application delete gateway accredit',
+      'curl -i https://api.example.com/api/chat',
+      'kubectl delete -k deploy/envoy-gateway --ignore-not-found',
+    ]);
+    assert.match(readme, /## What is not proved\n\nNo Envoy Gateway has run/);
+  });
+
   it('hold no secret, and Envoy Gateway is told to take the patches', () => {
     assert.deepEqual(OBJECTS.filter(({ kind }) => kind === 'Secret'), []);
     const { config } = parse(readFileSync(`${FOLDER}controller-values.yaml`, 'utf8'));

@@ -94,6 +94,20 @@ describe('the objects for Istio', () => {
     for (const name of files) assert.match(readFileSync(`${ROOT}deploy/istio/${name}`, 'utf8'), /^# \S/, name);
   });
 
+  it('have a README that passes no secret as an argument, takes the way in away before the guard, and says what is not proved', () => {
+    const readme = readFileSync(`${ROOT}deploy/istio/README.md`, 'utf8');
+    assert.doesNotMatch(readme, /--from-literal|--docker-password|-p(assword)?[= ]\S*secret/);
+    for (const [line] of readme.matchAll(/^.*create secret.*$/gm)) assert.match(line, /--from-env-file=\/dev\/stdin <<END$/);
+    const [, removal] = /## Remove it\n\n```sh\n(.+?)```/s.exec(readme);
+    const commands = removal.split('\n').map((line) => line.split(' #')[0].trim());
+    assert.deepEqual(commands.slice(0, 3), [
+      'kubectl delete -f deploy/istio/application.yaml',
+      'curl -i https://api.example.com/api/chat',
+      'kubectl delete -k deploy/istio --ignore-not-found',
+    ]);
+    assert.match(readme, /## What is not proved\n\nNo istiod has run/);
+  });
+
   it('hold no secret', () => {
     const variables = only(OBJECTS, 'WasmPlugin').spec.vmConfig.env.filter(({ name }) => /SECRET|KEY/.test(name));
     assert.deepEqual(variables.map(({ value }) => value), [undefined, undefined, undefined]);

@@ -63,7 +63,8 @@ const patchPolicy = (parts) => `# What no other object can say. Rendered from en
 # A patch that does not find its name is told in the policy's status, and the others are applied. Without the first two, Accredit fails closed and
 # stands on every route that has no policy of its own; without the cluster nobody can sign in; without the buffer its endpoint answers 404 and
 # reads no body. No patch can bring a filter back that no route carries: where every route has an extension policy of its own, or one stands on the
-# listener, or the Gateway's is deleted, Accredit is not there, and the application is open, to people without a name (gateway.yaml takes names away). Envoy's wasm setting \`allow_on_headers_stop_iteration\`, which would let bodies pass undecided, is set by nothing here and not by Envoy Gateway.
+# listener, or the Gateway's is deleted, Accredit is not there, and the application is open, to people without a name (gateway.yaml takes names away).
+# Envoy's wasm setting \`allow_on_headers_stop_iteration\`, which would let bodies pass undecided, is set by nothing here and not by Envoy Gateway.
 apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: EnvoyPatchPolicy
 metadata: {name: accredit, namespace: application}
