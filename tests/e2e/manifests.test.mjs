@@ -7,9 +7,11 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
+import { madeByEnvoyGateway } from '../../deploy/build/render/made/envoy-gateway.mjs';
+import { madeByIstio } from '../../deploy/build/render/made/istio.mjs';
 import { SECRETS, objectsIn } from '../../deploy/build/render/made/parts.mjs';
 import { kubectl, objectsIn as objectsOf } from './lib/kubernetes.mjs';
-import { nameOf, pathsOf, without } from './lib/objects.mjs';
+import { changed, nameOf, passedOver, pathsOf, without } from './lib/objects.mjs';
 import { ROOT } from './lib/process.mjs';
 import { secretsIn } from './lib/secrets.mjs';
 
@@ -126,3 +128,56 @@ describe('the real kustomize', () => {
     });
   }
 });
+
+// Of what a control plane would take, nothing may be left out of the Envoy file that the tests drive: else a second door would stand in no file.
+const NAMES = /^\w+ (apiVersion|metadata\.(name|namespace))$/;
+const resourcesOf = (folder) => objectsIn(folder, parse(read(`deploy/${folder}/kustomization.yaml`)).resources);
+const [GATEWAY_VALUES] = objectsIn('istio', ['gateway-values.yaml']);
+
+const MODELS = [
+  ['Istio', resourcesOf('istio'), (objects) => madeByIstio(objects, GATEWAY_VALUES), [
+    /^(ServiceEntry|DestinationRule) spec\.exportTo\.0$/, // which namespaces see it
+    /^ServiceEntry spec\.ports\.0\.name$/,
+    /^Gateway spec\.servers\.0\.tls\.minProtocolVersion$/, // TLS to browsers is left out of the file, which says so
+  ], [
+    ['a second door without TLS', 'Gateway', ({ spec }) => spec.servers.push({ port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts: ['*'] })],
+    ['a second place to send requests to', 'VirtualService', ({ spec }) => spec.http[0].route.push({ destination: { host: 'other' } })],
+    ['a port without TLS in the mesh', 'PeerAuthentication', ({ spec }) => (spec.portLevelMtls = { 9100: { mode: 'DISABLE' } })],
+  ]],
+  ['Envoy Gateway', resourcesOf('envoy-gateway'), madeByEnvoyGateway, [
+    /^EnvoyProxy spec\.provider\.kubernetes\.envoyDeployment\.(replicas|container\.(image|env\.\d+\..*))$/, // of the Deployment, not of Envoy's file
+    /^Gateway spec\.listeners\.0\.tls\.certificateRefs\.0\.name$/, // TLS to browsers, likewise
+    /^EnvoyExtensionPolicy spec\.wasm\.0\.code\.pullPolicy$/,
+    /^EnvoyPatchPolicy spec\.type$/,
+  ], [
+    ['a second door without TLS', 'Gateway', ({ spec }) => spec.listeners.push({ name: 'http', port: 80, protocol: 'HTTP' })],
+    ['a second Gateway for the routes', 'HTTPRoute', ({ spec }) => spec.parentRefs.push({ name: 'other' })],
+    ['a header that the route sets', 'HTTPRoute', ({ spec }) => spec.rules.at(-1).filters = [{ type: 'RequestHeaderModifier', requestHeaderModifier: { set: [{ name: 'x-forwarded-user', value: 'root' }] } }]],
+  ]],
+];
+
+for (const [name, objects, make, elsewhere, additions] of MODELS) {
+  describe(`the Envoy file that is driven for ${name}`, () => {
+    const left = (all) => passedOver(all, make).filter((what) => ![NAMES, ...elsewhere].some((one) => one.test(what)));
+
+    it('leaves nothing of the objects out', () => assert.deepEqual(left(objects), []));
+
+    for (const [what, kind, change] of additions) {
+      it(`would not pass over ${what}`, () => {
+        const more = changed(objects, kind, change);
+        assert.ok(refuses(() => make(more)) || left(more).length > 0 || !sameFile(make(more), make(objects)));
+      });
+    }
+  });
+}
+
+const sameFile = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
+function refuses(what) {
+  try {
+    what();
+    return false;
+  } catch {
+    return true;
+  }
+}
