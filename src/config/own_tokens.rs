@@ -220,7 +220,7 @@ fn claims(path: &str, names: &[ClaimName]) -> Result<Vec<ClaimPath>, Refusal> {
             return Err(Refusal::new(
                 path,
                 "expected a claim about somebody, found one that tokens use for themselves; it is set where it belongs, remove it",
-           ));
+            ));
         }
         Ok(claim)
     });

@@ -91,12 +91,18 @@ impl Ended {
         self.has(world, id, now)
     }
 
-    /// Takes over what all workers know; says which write it comes from. What is no table was written by somebody else: the next
-    /// mark puts back what is known here.
+    /// Takes over what all workers know; says which write it comes from. What is no table was written by somebody else, and so was a
+    /// place that is empty again: what is known here stays, and the next mark puts it back.
     fn look(&mut self, world: &dyn World) -> Version {
         let Some(shared) = world.shared(self.key) else { return Version::Absent };
         if shared.value.len() == TABLE {
-            self.table = shared.value;
+            let mut table = shared.value;
+            for (theirs, ours) in table.chunks_exact_mut(PLACE).zip(self.table.chunks_exact(PLACE)) {
+                if theirs.iter().all(|byte| *byte == 0) {
+                    theirs.copy_from_slice(ours);
+                }
+            }
+            self.table = table;
         }
         shared.version
     }
@@ -258,6 +264,12 @@ mod tests {
             let mut there = Ended::sessions();
             assert!(there.has(&world, "abc", at(0)) && there.has(&world, "abd", at(0)));
         }
+        // Nor does a table that is empty again.
+        let mut world = Still::default();
+        let mut here = Ended::sessions();
+        here.mark(&mut world, "abc", LONG);
+        world.share(here.key, &[0; TABLE], Version::Any).unwrap();
+        assert!(here.has_by_now(&world, "abc", at(0)));
         // What has the right size is read as it is, and is nobody's name.
         let mut world = Still::default();
         world.share(Ended::sessions().key, &[0xff; TABLE], Version::Any).unwrap();

@@ -12,7 +12,7 @@ Environment ACCREDIT_ORIGIN, OIDC_ISSUER, OIDC_CLIENT_ID from the ConfigMap \`en
             ACCREDIT_OTHER_KEY from the Secret \`accredit-secrets\`. No line of this file differs between environments.
 
 Who is asking is the address of the connection, which a load balancer that passes connections on keeps (\`externalTrafficPolicy: Local\` in service.yaml).
-With another in front, say so here, or every client is that one:
+With another in front, say so (in deploy/build/render/kubernetes.mjs, or here in a copy of your own), or every client is that one:
   it speaks HTTP                 \`xff_num_trusted_hops: 1\` beside \`use_remote_address\`, one for each proxy on the way; and let nobody else in
                                  (networkpolicy.yaml), because x-forwarded-for is then believed
   it speaks the PROXY protocol   \`listener_filters\` with envoy.filters.listener.proxy_protocol in the listeners \`gateway\` and \`redirect\`

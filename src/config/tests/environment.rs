@@ -12,7 +12,7 @@ fn of_staging(name: &str) -> Option<String> {
         "ADMINS" => "staging-admins",
         "EMPTY" => " \n",
         "HEX" => "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-        "MIXED" => "Hunter2",
+        "MIXED" => "Hunter2-Hunter2",
         "SMALL" => "abcdefghijklmnopqrstuvwxyz",
         _ => return environment(name),
     };
@@ -88,12 +88,57 @@ fn what_stands_in_a_variable_is_never_filled_in_again() {
     assert!(load(document.to_string().as_bytes(), &inside).is_err());
 }
 
-#[test]
-fn a_secret_in_the_place_of_a_word_is_not_shown() {
-    for name in ["HEX", "MIXED", "SMALL", "ACCREDIT_KEY"] {
-        let shown = refused(&with("/session/form", variable(name)));
-        assert_eq!(shown, "session.form: expected `sealed` or `jwt`, found a text; write one of these");
+/// Every place where a text stands, as a JSON pointer.
+fn texts(value: &Value, pointer: &str) -> Vec<String> {
+    match value {
+        Value::String(_) => vec![pointer.to_owned()],
+        Value::Array(members) => {
+            members.iter().enumerate().flat_map(|(index, member)| texts(member, &format!("{pointer}/{index}"))).collect()
+        }
+        Value::Object(members) => members
+            .iter()
+            .flat_map(|(name, member)| texts(member, &format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))))
+            .collect(),
+        _ => Vec::new(),
     }
+}
+
+#[test]
+fn a_secret_in_the_place_of_any_other_text_is_never_shown() {
+    let mut document = with("/rules/1/require", json!({"policy": "staff"}));
+    document["policies"] = json!({"staff": {"claim": "groups", "any_of": ["staff"]}});
+    document["rules"][2] = json!({"match": {"methods": ["GET"], "host": "app.example.com", "path": "/p"}, "require": {"provider": "sso"}, "credentials": "any"});
+    document["providers"][0]["bearer"] = json!({"audiences": ["api"], "type": "at+jwt", "algorithms": ["RS256"]});
+    document["providers"][0]["algorithms"] = json!(["RS256"]);
+    document["providers"][0]["authorization_params"] = json!({"prompt": "select_account"});
+    document["claim_to_headers"] = json!([{"claim_name": "sub", "header_name": "x-sub"}]);
+    document["session"]["cookie"] = json!({"name": "__Host-x", "same_site": "lax"});
+    document["session"]["lifetime"] = json!("8h");
+    document["logout"] = json!({"post_logout_redirect_uri": "/"});
+    document["help"] = json!({"url": "https://help.example.com/"});
+    document["filter_state"] = json!(["subject"]);
+    document["route_policies"] = json!({"filter_metadata": "accredit"});
+    document["trusted_origins"] = json!(["https://front.example.org"]);
+    load_staging(&document).unwrap();
+    let all = texts(&document, "");
+    assert!(all.len() > 35, "{all:?}");
+    for secret in ["SMALL", "HEX", "MIXED", "ACCREDIT_KEY", "OIDC_CLIENT_SECRET"] {
+        let mut refused = 0;
+        for pointer in &all {
+            let mut wrong = document.clone();
+            *wrong.pointer_mut(pointer).unwrap() = variable(secret);
+            if let Err(refusal) = load_staging(&wrong) {
+                refused += 1;
+                let shown = refusal.to_string();
+                assert!(!shown.contains(&of_staging(secret).unwrap()), "{pointer}: {shown}");
+            }
+        }
+        assert!(refused > 15, "{secret}: {refused}");
+    }
+}
+
+#[test]
+fn a_word_that_was_mistyped_in_the_file_is_shown() {
     assert!(refused(&with("/session/form", json!("seald"))).contains("found `seald`"));
 }
 
