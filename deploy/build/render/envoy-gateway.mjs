@@ -25,6 +25,7 @@ export function render(shipped) {
 const extensionPolicy = (parts) => `# Accredit in the gateway: the module, the variables of Envoy's environment that it may read, and its configuration. Rendered from
 # envoy/spa-tokens.yaml by \`make manifests\`; what differs between environments stands in gateway.yaml.
 #
+# Use it     kubectl apply -k deploy/envoy-gateway
 # Change     \`url\`: your registry; by digest it is …/accredit@sha256:…, as the README shows. \`rules\`: who may call what.
 #
 # What must stay, because the filter's promises lean on it:
@@ -56,6 +57,7 @@ const WASM = 'envoy.filters.http.wasm/envoyextensionpolicy/application/accredit/
 const patchPolicy = (parts) => `# What no other object can say. Rendered from envoy/spa-tokens.yaml by \`make manifests\`. Envoy Gateway must be told to take such a policy:
 # controller-values.yaml.
 #
+# Use it     kubectl apply -k deploy/envoy-gateway
 # Change     the names, where namespace, Gateway, listener, route or policy have others: \`application/accredit/https\` is the listener \`https\` of
 #            the Gateway \`accredit\` in the namespace \`application\`. Envoy Gateway with XDSNameSchemeV2 names them otherwise. A configuration
 #            without endpoints that have a body (envoy/bff.yaml) needs no buffer.
@@ -133,8 +135,8 @@ spec:
         ${providerCluster(8)}
 `;
 
-const HEAD = `# What Envoy Gateway 1.9 makes of the objects in this directory, written down as one Envoy file. Rendered by \`make manifests\`; nothing here is to be
-# changed, and nothing of it goes to a cluster. tests/e2e/envoy-gateway.test.mjs signs people in through it.
+const HEAD = `# What Envoy Gateway 1.9 makes of the objects in this directory, written down as one Envoy file.
+# Rendered by \`make manifests\`; nothing here is to be changed, and nothing of it goes to a cluster. tests/e2e/envoy-gateway.test.mjs signs people in through it.
 #
 # Use it     to see where Accredit stands, and what the patches have become. It starts with the environment of gateway.yaml.
 #
