@@ -12,7 +12,7 @@ import { shipped } from '../../deploy/build/render/source.mjs';
 import { Visitor } from './lib/client.mjs';
 import { startSpaProvider } from './lib/demo.mjs';
 import { managerOf } from './lib/gateway.mjs';
-import { editConfiguration, onThisMachine, secretsOf, startMade, validateMade, wasmFilterOf } from './lib/mesh.mjs';
+import { assertNoNames, editConfiguration, onThisMachine, secretsOf, startMade, validateMade, wasmFilterOf } from './lib/mesh.mjs';
 import { assertValid, changed, eachWithout, loadSchemas, nameOf, unknownFields } from './lib/objects.mjs';
 import { ROOT, closeServer, dyingWasmPath, eventually, freePort, listen } from './lib/process.mjs';
 import { FrontEnd } from './lib/spa.mjs';
@@ -56,12 +56,14 @@ function check(objects) {
 
   // Names that must agree
   const valueOf = (name) => env.find((variable) => variable.name === name).value;
-  assert.deepEqual(only(objects, 'HTTPRoute').spec.hostnames, [new URL(valueOf('ACCREDIT_ORIGIN')).host]);
+  for (const { spec } of objects.filter(({ kind }) => kind === 'HTTPRoute')) assert.deepEqual(spec.hostnames, [new URL(valueOf('ACCREDIT_ORIGIN')).host]);
   assert.deepEqual(only(objects, 'SecurityPolicy').spec.cors.allowOrigins, [valueOf('FRONT_ORIGIN')]);
   assert.equal(new URL(valueOf('FRONT_CALLBACK')).origin, valueOf('FRONT_ORIGIN'));
   assert.match(valueOf('OIDC_ISSUER'), /^https:/);
   assert.equal(only(objects, 'ClientTrafficPolicy').spec.path.disableMergeSlashes, false);
   assert.equal(only(objects, 'EnvoyPatchPolicy').spec.type, 'JSONPatch');
+  const { removeOnMatch } = only(objects, 'ClientTrafficPolicy').spec.headers.earlyRequestHeaders;
+  assert.deepEqual(removeOnMatch, new Parts(shipped, 'provider').identityHeaders.map((value) => ({ type: 'RegularExpression', value })));
 
   // And what becomes of them is what is driven below
   assert.deepEqual(madeByEnvoyGateway(objects), MADE);
@@ -88,6 +90,21 @@ describe('the objects for Envoy Gateway', () => {
     const { resources } = parse(readFileSync(`${FOLDER}kustomization.yaml`, 'utf8'));
     assert.deepEqual([...resources].sort(), files.filter((name) => !['kustomization.yaml', 'controller-values.yaml', 'envoy.yaml'].includes(name)));
     for (const name of files) assert.match(readFileSync(FOLDER + name, 'utf8'), /^# \S/, name);
+  });
+
+  it('have a README that passes no secret as an argument, takes the way in away before the guard, and says what is not proved', () => {
+    const readme = readFileSync(`${FOLDER}README.md`, 'utf8');
+    assert.doesNotMatch(readme, /--from-literal|--docker-password|-p(assword)?[= ]\S*secret/);
+    for (const [line] of readme.matchAll(/^.*create secret.*$/gm)) assert.match(line, /--from-env-file=\/dev\/stdin <<END$/);
+    const [, removal] = /## Remove it\n\n```sh\n(.+?)```/s.exec(readme);
+    const commands = removal.split('\n').map((line) => line.split(' #')[0].trim());
+    assert.deepEqual(commands.slice(0, 4), [
+      'kubectl delete -f deploy/envoy-gateway/application.yaml',
+      'kubectl -n application delete gateway accredit',
+      'curl -i https://api.example.com/api/chat',
+      'kubectl delete -k deploy/envoy-gateway --ignore-not-found',
+    ]);
+    assert.match(readme, /## What is not proved\n\nNo Envoy Gateway has run/);
   });
 
   it('hold no secret, and Envoy Gateway is told to take the patches', () => {
@@ -145,13 +162,13 @@ describe('what Envoy Gateway makes of them', () => {
   });
 
   /** What an overlay would change for this machine, and then Envoy Gateway's part. `change(bootstrap)` comes last. */
-  async function start({ objects = OBJECTS, change = () => {}, issuer = provider.issuer, tls, wasm } = {}) {
+  async function start({ objects = OBJECTS, change = () => {}, failed, issuer = provider.issuer, tls, wasm } = {}) {
     const port = await freePort();
     const copy = structuredClone(objects);
     only(copy, 'Gateway').spec.listeners[0].hostname = 'localhost';
-    only(copy, 'HTTPRoute').spec.hostnames = ['localhost'];
+    for (const { spec } of copy.filter(({ kind }) => kind === 'HTTPRoute')) spec.hostnames = ['localhost'];
     only(copy, 'SecurityPolicy').spec.cors.allowOrigins = [front];
-    const made = madeByEnvoyGateway(copy);
+    const made = madeByEnvoyGateway(copy, failed);
     const toApplication = made.static_resources.clusters.filter(({ name }) => name.startsWith('httproute/')).map(({ name }) => [name, application.port]);
     const bootstrap = onThisMachine(made, { port, clusters: Object.fromEntries(toApplication), tls, wasm });
     change(bootstrap);
@@ -227,7 +244,7 @@ describe('what Envoy Gateway makes of them', () => {
   for (const [what, objects] of [
     ['the buffer', patches((path, value) => value?.name !== 'envoy.filters.http.buffer' && !path.includes('buffer'))],
     ['the buffer on its route', patches((path) => !path.includes('buffer'))],
-    ['the route that leads to nobody', changed(OBJECTS, 'HTTPRoute', ({ spec }) => Object.assign(spec.rules[0], { filters: [], backendRefs: spec.rules[1].backendRefs }))],
+    ['the route that leads to nobody', changed(OBJECTS, 'HTTPRoute', ({ spec }) => Object.assign(spec.rules[0], { filters: [], backendRefs: [{ name: 'application', port: 80 }] }), 'accredit')],
   ]) {
     it(`reads no body without ${what}, and nobody gets the request`, async () => {
       const incomplete = await start({ objects });
@@ -238,15 +255,40 @@ describe('what Envoy Gateway makes of them', () => {
     });
   }
 
-  it('stands on every route, also on one that has lost the policy', async () => {
-    const bare = (bootstrap) => {
-      for (const route of managerOf(bootstrap.static_resources.listeners[0]).route_config.virtual_hosts[0].routes) delete route.typed_per_filter_config[wasmFilterOf(bootstrap).name];
-    };
-    const kept = await start({ change: bare });
-    assertProblem(await new Visitor(kept).call('/api/analytics'), 401, 'token_missing');
-    const lost = await start({ change: bare, objects: patches((path) => path !== 'disabled') });
+  /** An extension policy of a route's own, which takes the Gateway's away from it. */
+  const ownPolicy = (name) => ({
+    ...structuredClone(only(OBJECTS, 'EnvoyExtensionPolicy')),
+    metadata: { name: `own-${name}`, namespace: 'application' },
+    spec: { targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', name }], wasm: [] },
+  });
+
+  it('stands on every route, also where every route of the application has an extension policy of its own', async () => {
+    const kept = await start({ objects: [...OBJECTS, ownPolicy('application')] });
+    assertProblem(await new Visitor(kept).call('/api/analytics', { headers: { 'x-forwarded-user': 'root' } }), 401, 'token_missing');
+    const lost = await start({ objects: [...patches((path) => path !== 'disabled'), ownPolicy('application')] });
     assert.equal((await new Visitor(lost).call('/api/analytics')).status, 200, 'which is what the patch is for');
   });
+
+  for (const [what, objects] of [
+    ['has no extension policy', OBJECTS.filter(({ kind }) => kind !== 'EnvoyExtensionPolicy')],
+    ['has one for every route, also for the one that leads to nobody', [...OBJECTS, ownPolicy('application'), ownPolicy('accredit')]],
+    ['has one for its only route', [...OBJECTS.filter(({ kind, metadata }) => kind !== 'HTTPRoute' || metadata.name !== 'accredit'), ownPolicy('application')]],
+  ]) {
+    it(`lets nobody call himself somebody where the Gateway ${what}: Accredit is not there, and everybody is without a name`, async () => {
+      const failed = [];
+      const bare = await start({ objects, failed: (error) => failed.push(error) });
+      assert.ok(failed.length >= 3, 'the status tells of patches that found no filter');
+      await assertNameless(bare);
+    });
+  }
+
+  it('owes that to the ClientTrafficPolicy: without it, the application would believe anybody', async () => {
+    const objects = OBJECTS.filter(({ kind }) => kind !== 'EnvoyExtensionPolicy');
+    const change = (bootstrap) => delete managerOf(bootstrap.static_resources.listeners[0]).early_header_mutation_extensions;
+    await assert.rejects(async () => assertNameless(await start({ objects, change, failed: () => {} })), /x-forwarded-user/);
+  });
+
+  const assertNameless = (running) => assertNoNames(running, application, new Parts(shipped, 'provider').identityHeaders);
 
   it('lets nobody pass when the module cannot be fetched', async () => {
     const unfetched = await start({

@@ -12,7 +12,7 @@ import { MODULE, Parts, objectsIn } from '../../deploy/build/render/made/parts.m
 import { shipped } from '../../deploy/build/render/source.mjs';
 import { Visitor } from './lib/client.mjs';
 import { signInAs, startDemoProvider, startSpaProvider } from './lib/demo.mjs';
-import { DENY_ALL, byDiscovery, editConfiguration, meshSecrets, onThisMachine, secretsOf, startMade, validateMade } from './lib/mesh.mjs';
+import { DENY_ALL, assertNoNames, byDiscovery, editConfiguration, meshSecrets, onThisMachine, secretsOf, startMade, validateMade, wasmFiltersOf } from './lib/mesh.mjs';
 import { assertValid, changed, eachWithout, loadSchemas, nameOf, unknownFields } from './lib/objects.mjs';
 import { ROOT, closeServer, dyingWasmPath, eventually, freePort, listen } from './lib/process.mjs';
 import { FrontEnd } from './lib/spa.mjs';
@@ -62,7 +62,10 @@ function check(objects) {
   for (const kind of ['ServiceEntry', 'DestinationRule']) assert.deepEqual(only(objects, kind).spec.exportTo, ['.'], `${kind} is for the gateway alone`);
   assert.equal(only(objects, 'Gateway').spec.servers[0].tls.minProtocolVersion, 'TLSV1_2');
 
-  assert.equal(only(objects, 'EnvoyFilter').spec.configPatches[0].patch.value.typed_config.normalize_path, true);
+  const { typed_config: manager } = only(objects, 'EnvoyFilter').spec.configPatches[0].patch.value;
+  assert.equal(manager.normalize_path, true);
+  const [{ typed_config: early }] = manager.early_header_mutation_extensions;
+  assert.deepEqual(early.mutations.map(({ remove_on_match: { key_matcher: one } }) => one.safe_regex.regex), new Parts(shipped, PROVIDER).identityHeaders);
 
   // And what becomes of them is what is driven below
   assert.deepEqual(madeByIstio(objects, values), MADE);
@@ -89,6 +92,20 @@ describe('the objects for Istio', () => {
     const { resources } = parse(readFileSync(`${ROOT}deploy/istio/kustomization.yaml`, 'utf8'));
     assert.deepEqual([...resources].sort(), files.filter((name) => !['kustomization.yaml', 'gateway-values.yaml', 'envoy.yaml'].includes(name)));
     for (const name of files) assert.match(readFileSync(`${ROOT}deploy/istio/${name}`, 'utf8'), /^# \S/, name);
+  });
+
+  it('have a README that passes no secret as an argument, takes the way in away before the guard, and says what is not proved', () => {
+    const readme = readFileSync(`${ROOT}deploy/istio/README.md`, 'utf8');
+    assert.doesNotMatch(readme, /--from-literal|--docker-password|-p(assword)?[= ]\S*secret/);
+    for (const [line] of readme.matchAll(/^.*create secret.*$/gm)) assert.match(line, /--from-env-file=\/dev\/stdin <<END$/);
+    const [, removal] = /## Remove it\n\n```sh\n(.+?)```/s.exec(readme);
+    const commands = removal.split('\n').map((line) => line.split(' #')[0].trim());
+    assert.deepEqual(commands.slice(0, 3), [
+      'kubectl delete -f deploy/istio/application.yaml',
+      'curl -i https://api.example.com/api/chat',
+      'kubectl delete -k deploy/istio --ignore-not-found',
+    ]);
+    assert.match(readme, /## What is not proved\n\nNo istiod has run/);
   });
 
   it('hold no secret', () => {
@@ -176,7 +193,7 @@ describe('what Istio makes of them', () => {
     bootstrap.static_resources.secrets = mesh.secrets;
     change(bootstrap);
     const environment = secretsOf(own);
-    const started = await startMade(byDiscovery(bootstrap, plugin), { port, environment });
+    const started = await startMade(wasmFiltersOf(bootstrap).length > 0 ? byDiscovery(bootstrap, plugin) : bootstrap, { port, environment });
     running.push(started);
     return Object.assign(started, { workload, environment });
   }
@@ -232,6 +249,23 @@ describe('what Istio makes of them', () => {
     assert.equal((await page.call(new Visitor(gateway), '/api/analytics', { headers: { ...forged, authorization: `Bearer ${token}` } })).status, 200);
     const arrived = await application.only('/api/analytics');
     assert.deepEqual(['user', 'groups'].map((name) => headerValues(arrived, `x-forwarded-${name}`)), [['bob'], ['staff']]);
+  });
+
+  const withoutPlugin = OBJECTS.filter(({ kind }) => kind !== 'WasmPlugin');
+
+  it('lets nobody pass without the WasmPlugin: no name is left for the policies to believe', async () => {
+    const bare = await start({ objects: withoutPlugin });
+    const answer = await new Visitor(bare).call('/api/analytics', { headers: { 'x-forwarded-user': 'root', 'x-forwarded-groups': 'oracle-ai-admins' } });
+    assert.deepEqual([answer.status, answer.body], [403, 'RBAC: access denied']);
+    assert.deepEqual(application.requests, []);
+  });
+
+  it('lets nobody call himself somebody without the WasmPlugin and without policies; that is what the EnvoyFilter is for', async () => {
+    const objects = withoutPlugin.filter(({ kind }) => kind !== 'AuthorizationPolicy');
+    const expressions = new Parts(shipped, PROVIDER).identityHeaders;
+    await assertNoNames(await start({ objects }), application, expressions);
+    const believed = await start({ objects: objects.filter(({ kind }) => kind !== 'EnvoyFilter') });
+    await assert.rejects(assertNoNames(believed, application, expressions), /x-forwarded-user/);
   });
 
   it("asks the gateway's policy about the headers: what the rules let pass without a name stops there", async () => {

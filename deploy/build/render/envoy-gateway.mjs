@@ -60,9 +60,11 @@ const patchPolicy = (parts) => `# What no other object can say. Rendered from en
 #            the Gateway \`accredit\` in the namespace \`application\`. Envoy Gateway with XDSNameSchemeV2 names them otherwise. A configuration
 #            without endpoints that have a body (envoy/bff.yaml) needs no buffer.
 #
-# What comes of a patch whose name is not found is told in the policy's status, and no patch can open anything: without the first two, Accredit
-# fails closed and stands on every route that has no policy of its own; without the cluster nobody can sign in; without the buffer its endpoint
-# answers 404 and reads no body. Envoy's wasm setting \`allow_on_headers_stop_iteration\`, which would let bodies pass undecided, is set by nothing here and not by Envoy Gateway.
+# A patch that does not find its name is told in the policy's status, and the others are applied. Without the first two, Accredit fails closed and
+# stands on every route that has no policy of its own; without the cluster nobody can sign in; without the buffer its endpoint answers 404 and
+# reads no body. No patch can bring a filter back that no route carries: where every route has an extension policy of its own, or one stands on the
+# listener, or the Gateway's is deleted, Accredit is not there, and the application is open, to people without a name (gateway.yaml takes names away).
+# Envoy's wasm setting \`allow_on_headers_stop_iteration\`, which would let bodies pass undecided, is set by nothing here and not by Envoy Gateway.
 apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: EnvoyPatchPolicy
 metadata: {name: accredit, namespace: application}
@@ -78,7 +80,8 @@ spec:
       jsonPath: ..http_filters[?(@.name=='${WASM}')]
       path: typed_config/config/failure_policy
       value: ${parts.source.get([...parts.source.plugin, 'failure_policy'])}
-  # On for the whole listener. Envoy Gateway turns it on route by route, and a route with an extension policy of its own would be without it.
+  # On for the whole listener. Envoy Gateway turns it on route by route, and a route with an extension policy of its own would be without it. The
+  # filter is there because the route \`accredit\` (application.yaml) carries it.
   - type: type.googleapis.com/envoy.config.listener.v3.Listener
     name: ${LISTENER}
     operation:
@@ -116,7 +119,7 @@ spec:
     name: ${LISTENER}
     operation:
       op: add
-      jsonPath: ..routes[?(@.name=~'httproute/application/application/rule/0/')]
+      jsonPath: ..routes[?(@.name=~'httproute/application/accredit/rule/0/')]
       path: typed_per_filter_config/envoy.filters.http.buffer
       value:
         ${block(parts.route.typed_per_filter_config['envoy.filters.http.buffer'], 8)}

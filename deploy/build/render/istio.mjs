@@ -83,6 +83,8 @@ spec:
         typed_config:
           "@type": ${parts.source.get([...parts.source.manager, '@type'])}
           ${block(parts.manager('normalize_path', 'merge_slashes', 'path_with_escaped_slashes_action', 'stream_idle_timeout', 'request_headers_timeout', 'common_http_protocol_options', 'http2_protocol_options', 'access_log'), 10)}
+          # Nobody is believed who calls himself somebody, also where the WasmPlugin is missing, and in every spelling: these go before anything looks.
+          ${block({ early_header_mutation_extensions: [withoutIdentity(parts)] }, 10)}
   # Istio puts CORS behind everything that decides: preflights would be refused, and refusals could not be read by the front end.
   - applyTo: HTTP_FILTER
     match: {context: GATEWAY, listener: {filterChain: {filter: {name: ${MANAGER}, subFilter: {name: envoy.filters.http.cors}}}}}
@@ -108,6 +110,14 @@ spec:
       value:
         ${block({ name: 'accredit-token', ...parts.route }, 8)}
 `;
+
+const withoutIdentity = (parts) => ({
+  name: 'envoy.http.early_header_mutation.header_mutation',
+  typed_config: {
+    '@type': 'type.googleapis.com/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation',
+    mutations: parts.identityHeaders.map((regex) => ({ remove_on_match: { key_matcher: { safe_regex: { regex } } } })),
+  },
+});
 
 const HEAD = `# What Istio 1.30 makes of the objects in this directory, written down as one Envoy file: the gateway's listener and the workload's, on one machine.
 # Rendered by \`make manifests\`; nothing here is to be changed, and nothing of it goes to a cluster. tests/e2e/istio.test.mjs signs people in through it.

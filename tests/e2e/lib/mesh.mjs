@@ -2,20 +2,26 @@
 //
 // It changes what a machine has instead of a cluster, and nothing of what the objects say.
 
+import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { Visitor } from './client.mjs';
 import { Envoy, validate } from './envoy.mjs';
 import { managerOf, newKey, pointCluster } from './gateway.mjs';
 import { freePort, temporaryFolder, wasmPath } from './process.mjs';
 import { makeAuthority } from './tls.mjs';
+import { headerValues } from './upstream.mjs';
 
 const WASM = 'type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm';
 const RBAC = 'type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC';
 
+/** All wasm filters of the gateway: Accredit's, or none. */
+export const wasmFiltersOf = (bootstrap) => managerOf(bootstrap.static_resources.listeners[0]).http_filters.filter(({ typed_config: config }) => config?.['@type'] === WASM);
+
 /** Accredit's filter in a bootstrap. */
 export function wasmFilterOf(bootstrap) {
-  const filter = managerOf(bootstrap.static_resources.listeners[0]).http_filters.find(({ typed_config: config }) => config?.['@type'] === WASM);
+  const [filter] = wasmFiltersOf(bootstrap);
   if (!filter) throw new Error('the gateway has no wasm filter');
   return filter;
 }
@@ -27,7 +33,7 @@ export function onThisMachine(bootstrap, { port, clusters = {}, tls = false, was
   bootstrap.admin.address.socket_address.port_value = 0;
   const [listener] = bootstrap.static_resources.listeners;
   listener.address.socket_address = { address: '127.0.0.1', port_value: port };
-  wasmFilterOf(bootstrap).typed_config.config.vm_config.code = { local: { filename: wasm } };
+  for (const filter of wasmFiltersOf(bootstrap)) filter.typed_config.config.vm_config.code = { local: { filename: wasm } };
   for (const [name, target] of Object.entries(clusters)) pointCluster(bootstrap, name, target);
   const provider = bootstrap.static_resources.clusters.find(({ name }) => name.includes('provider'));
   if (!tls) delete provider.transport_socket;
@@ -84,4 +90,15 @@ export function editConfiguration(bootstrap, edit) {
   const value = JSON.parse(configuration.value);
   edit(value);
   configuration.value = JSON.stringify(value);
+}
+
+/** Sends every header that may name somebody (regular expressions of spellings), in two of them: the application gets none, and the credential as it was. */
+export async function assertNoNames(gateway, application, expressions) {
+  application.forget();
+  const names = expressions.flatMap((one) => ['-', '.'].map((sign) => one.replaceAll('[^a-z0-9]', sign)));
+  const headers = { ...Object.fromEntries(names.map((name) => [name, 'root'])), authorization: 'Bearer of-mine' };
+  assert.equal((await new Visitor(gateway).call('/api/analytics', { headers })).status, 200);
+  const arrived = await application.only('/api/analytics');
+  assert.deepEqual(names.filter((name) => headerValues(arrived, name).length > 0), []);
+  assert.deepEqual(headerValues(arrived, 'authorization'), ['Bearer of-mine']);
 }

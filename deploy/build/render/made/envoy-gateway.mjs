@@ -7,29 +7,51 @@ const TYPE = 'type.googleapis.com/';
 const HTTP = `${TYPE}envoy.extensions.filters.http.`;
 const MANAGER = 'envoy.filters.network.http_connection_manager';
 
-/** An Envoy bootstrap from the parsed objects. The module's file, and all addresses, are this machine's. */
-export function madeByEnvoyGateway(objects) {
+/**
+ * An Envoy bootstrap from the parsed objects. The module's file, and all addresses, are this machine's. `failed(error)` is told of each patch that finds
+ * nothing: Envoy Gateway writes it into the policy's status, and applies the others.
+ */
+export function madeByEnvoyGateway(objects, failed = (error) => { throw error; }) {
   const one = (kind) => objects.find((object) => object.kind === kind);
   const gateway = one('Gateway');
   const proxy = one('EnvoyProxy');
   const { parametersRef } = gateway.spec.infrastructure;
   expect('a GatewayClass of Envoy Gateway', one('GatewayClass').metadata.name === gateway.spec.gatewayClassName && one('GatewayClass').spec.controllerName === 'gateway.envoyproxy.io/gatewayclass-controller');
   expect('the EnvoyProxy as the parameters of the Gateway', sameName(parametersRef, proxy, gateway) && parametersRef.group === 'gateway.envoyproxy.io');
-  for (const kind of ['ClientTrafficPolicy', 'SecurityPolicy', 'EnvoyExtensionPolicy']) expect(`${kind}: the Gateway as its target`, one(kind).spec.targetRefs.some((target) => isGateway(target, gateway, one(kind))));
-  expect('EnvoyPatchPolicy: the Gateway as its target', isGateway(one('EnvoyPatchPolicy').spec.targetRef, gateway, one('EnvoyPatchPolicy')));
+  for (const kind of ['ClientTrafficPolicy', 'SecurityPolicy']) expect(`${kind}: the Gateway as its target`, one(kind).spec.targetRefs.some((target) => isFor(target, gateway, one(kind))));
+  expect('EnvoyPatchPolicy: the Gateway as its target', isFor(one('EnvoyPatchPolicy').spec.targetRef, gateway, one('EnvoyPatchPolicy')));
+
+  const all = (kind) => objects.filter((object) => object.kind === kind);
+  const [httpRoutes, extensions] = [all('HTTPRoute'), all('EnvoyExtensionPolicy')];
+  for (const policy of extensions) expect('EnvoyExtensionPolicy: a target', policy.spec.targetRefs.every((target) => [gateway, ...httpRoutes].some((object) => isFor(target, object, policy))));
+  const carried = new Map(httpRoutes.map((route) => [route, wasmsOf(route, gateway, extensions)]));
 
   const [listener] = gateway.spec.listeners;
   const name = `${gateway.metadata.namespace}/${gateway.metadata.name}/${listener.name}`;
   const resources = {
-    listeners: [gatewayListener(name, listener, one('ClientTrafficPolicy').spec, one('EnvoyExtensionPolicy'), proxy.spec)],
-    routes: [routes(name, listener, one('HTTPRoute'), objects, one('SecurityPolicy').spec, one('EnvoyExtensionPolicy'))],
-    clusters: backends(one('HTTPRoute')),
+    listeners: [gatewayListener(name, listener, one('ClientTrafficPolicy').spec, Object.assign({}, ...carried.values()), proxy.spec)],
+    routes: [routes(name, listener, carried, objects, one('SecurityPolicy').spec)],
+    clusters: httpRoutes.flatMap(backends),
   };
-  for (const patch of one('EnvoyPatchPolicy').spec.jsonPatches) apply(resources, patch);
+  for (const patch of one('EnvoyPatchPolicy').spec.jsonPatches) {
+    try {
+      apply(resources, patch);
+    } catch (error) {
+      failed(error);
+    }
+  }
   return withoutDiscovery(resources);
 }
 
-function gatewayListener(name, { protocol, port, tls, allowedRoutes, hostname }, client, extension, { provider, telemetry: { accessLog } }) {
+/** The wasm filters that a route carries, by their names: those of its own policy, or else of the Gateway's. Its own takes the Gateway's away. */
+function wasmsOf(route, gateway, extensions) {
+  const policyFor = (object) => extensions.find((policy) => policy.spec.targetRefs.some((target) => isFor(target, object, policy)));
+  const policy = policyFor(route) ?? policyFor(gateway);
+  return Object.fromEntries((policy?.spec.wasm ?? []).map((wasm, index) => [`${policyName(policy)}/wasm/${index}`, wasm]));
+}
+
+/** `wasms` are those that some route carries; what none does is no filter of the listener. */
+function gatewayListener(name, { protocol, port, tls, allowedRoutes, hostname }, client, wasms, { provider, telemetry: { accessLog } }) {
   expect('an HTTPS listener with a certificate, for one host and the routes of its own namespace', protocol === 'HTTPS' && tls.mode === 'Terminate' && tls.certificateRefs.length > 0 && hostname && allowedRoutes.namespaces.from === 'Same');
   expect('Kubernetes as the provider', provider.type === 'Kubernetes');
   const { path, headers, timeout: { http: { idleTimeout, streamIdleTimeout, ...others } }, connection, tls: clientTls, targetRefs, ...unknown } = client;
@@ -50,10 +72,11 @@ function gatewayListener(name, { protocol, port, tls, allowedRoutes, hostname },
       headers_with_underscores_action: { RejectRequest: 'REJECT_REQUEST', DropHeader: 'DROP_HEADER', Allow: 'ALLOW' }[headers.withUnderscoresAction],
     },
     stream_idle_timeout: streamIdleTimeout,
+    early_header_mutation_extensions: earlyHeaders(headers.earlyRequestHeaders),
     access_log: accessLog.settings.map(({ format, sinks }) => accessLogger(format, sinks)),
     http_filters: [
       { name: 'envoy.filters.http.cors', typed_config: { '@type': `${HTTP}cors.v3.Cors` } },
-      ...extension.spec.wasm.map((wasm, index) => wasmFilter(wasm, `${policyName(extension)}/wasm/${index}`, provider.kubernetes.envoyDeployment.container)),
+      ...Object.entries(wasms).map(([id, wasm]) => wasmFilter(wasm, id, provider.kubernetes.envoyDeployment.container)),
       { name: 'envoy.filters.http.router', typed_config: { '@type': `${HTTP}router.v3.Router`, suppress_envoy_headers: true } },
     ],
   };
@@ -64,6 +87,15 @@ function gatewayListener(name, { protocol, port, tls, allowedRoutes, hostname },
     per_connection_buffer_limit_bytes: 32768,
     filter_chains: [{ name, filters: [{ name: 'envoy.filters.network.connection_limit', typed_config: limit }, { name: MANAGER, typed_config: manager }] }],
   };
+}
+
+function earlyHeaders({ removeOnMatch, ...unknown }) {
+  refuse(unknown, 'ClientTrafficPolicy earlyRequestHeaders');
+  const mutations = removeOnMatch.map(({ type, value: regex }) => {
+    expect('a regular expression for a header', type === 'RegularExpression');
+    return { remove_on_match: { key_matcher: { safe_regex: { regex } } } };
+  });
+  return [{ name: 'envoy.http.early_header_mutation.header_mutation', typed_config: { '@type': `${TYPE}envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation`, mutations } }];
 }
 
 function accessLogger({ type, json }, [{ type: sink, file }]) {
@@ -98,25 +130,22 @@ function wasmFilter({ name, rootID, failOpen, code, env, config, ...unknown }, i
   };
 }
 
-function routes(name, listener, { metadata, spec }, objects, { cors, targetRefs, ...unknown }, extension) {
+/** One virtual host with the routes of all HTTPRoutes, exact paths first. */
+function routes(name, { hostname: host }, carried, objects, { cors, targetRefs, ...unknown }) {
   refuse(unknown, 'SecurityPolicy');
-  const [parent] = spec.parentRefs;
-  expect('the Gateway as the parent of the HTTPRoute', `${metadata.namespace}/${parent.name}/${parent.sectionName}` === name);
-  const filters = Object.fromEntries(extension.spec.wasm.map((_, index) => [`envoy.filters.http.wasm/${policyName(extension)}/wasm/${index}`, { '@type': `${TYPE}envoy.config.route.v3.FilterConfig`, config: {} }]));
-  return {
-    name,
-    ignore_port_in_host_matching: true,
-    virtual_hosts: spec.hostnames.filter((host) => host === listener.hostname).map((host) => ({
-      name: `${name}/${host.replaceAll('.', '_')}`,
-      domains: [host],
-      routes: spec.rules.map(({ matches: [match], filters: own = [], backendRefs, timeouts }, index) => ({
-        name: `httproute/${metadata.namespace}/${metadata.name}/rule/${index}/match/0/${host.replaceAll('.', '_')}`,
-        match: routeMatch(match),
-        ...action(`httproute/${metadata.namespace}/${metadata.name}/rule/${index}`, own, backendRefs, timeouts, objects),
-        typed_per_filter_config: { 'envoy.filters.http.cors': corsPolicy(cors), ...filters },
-      })),
-    })),
-  };
+  const made = [...carried].filter(([{ spec }]) => spec.hostnames.includes(host)).flatMap(([{ metadata, spec }, wasms]) => {
+    const [parent] = spec.parentRefs;
+    expect('the Gateway as the parent of the HTTPRoute', `${metadata.namespace}/${parent.name}/${parent.sectionName}` === name);
+    const on = Object.keys(wasms).map((id) => [`envoy.filters.http.wasm/${id}`, { '@type': `${TYPE}envoy.config.route.v3.FilterConfig`, config: {} }]);
+    return spec.rules.map(({ matches: [match], filters: own = [], backendRefs, timeouts }, index) => ({
+      name: `httproute/${metadata.namespace}/${metadata.name}/rule/${index}/match/0/${host.replaceAll('.', '_')}`,
+      match: routeMatch(match),
+      ...action(`httproute/${metadata.namespace}/${metadata.name}/rule/${index}`, own, backendRefs, timeouts, objects),
+      typed_per_filter_config: { 'envoy.filters.http.cors': corsPolicy(cors), ...Object.fromEntries(on) },
+    }));
+  });
+  const exactFirst = made.toSorted(({ match: a }, { match: b }) => Number('path' in b) - Number('path' in a));
+  return { name, ignore_port_in_host_matching: true, virtual_hosts: [{ name: `${name}/${host.replaceAll('.', '_')}`, domains: [host], routes: exactFirst }] };
 }
 
 function routeMatch({ path, method }) {
@@ -211,7 +240,7 @@ function withoutDiscovery({ listeners, routes: configurations, clusters }) {
 
 const policyName = ({ metadata }) => `envoyextensionpolicy/${metadata.namespace}/${metadata.name}`;
 const sameName = ({ kind, name }, object, from) => kind === object.kind && name === object.metadata.name && object.metadata.namespace === from.metadata.namespace;
-const isGateway = (target, gateway, from) => target.group === 'gateway.networking.k8s.io' && sameName(target, gateway, from);
+const isFor = (target, object, from) => target.group === 'gateway.networking.k8s.io' && sameName(target, object, from);
 
 function expect(what, holds) {
   if (!holds) throw new Error(`expected ${what}`);

@@ -12,6 +12,13 @@ export const SECRETS = ['OIDC_CLIENT_SECRET', 'ACCREDIT_KEY', 'ACCREDIT_OTHER_KE
 
 const version = /^version = "(.+)"/m.exec(readFileSync(`${ROOT}Cargo.toml`, 'utf8'))[1];
 
+/** The names under which upstreams may believe an identity, whatever is configured: those that the filter calls its own. */
+function alwaysOurs() {
+  const rust = readFileSync(`${ROOT}src/access/headers.rs`, 'utf8');
+  const [, list] = /const ALWAYS_OURS: [^=]*= \[([^\]]*)\]/.exec(rust);
+  return list.split(',').map((one) => one.trim()).filter(Boolean).map((one) => (/^"(.+)"$/.exec(one) ?? new RegExp(`const ${one}: &str = "(.+)"`).exec(rust))[1]);
+}
+
 /** The module as an image, its tag the version of the crate. */
 export const MODULE = `registry.example.com/accredit:${version}`;
 
@@ -45,6 +52,13 @@ export class Parts {
 
   get capabilities() {
     return this.source.get([...this.source.plugin, 'capability_restriction_config']);
+  }
+
+  /** The headers that may name somebody, each as a regular expression for all its spellings: many servers take any sign between the words for `-`. */
+  get identityHeaders() {
+    const { claim_to_headers: claims = [], forward } = this.configuration.toJSON();
+    const configured = [...claims.map(({ header_name: name }) => name), forward?.identity_jwt?.header_name].filter(Boolean);
+    return [...new Set([...alwaysOurs(), ...configured])].map((name) => name.toLowerCase().replace(/[^a-z0-9]/g, '[^a-z0-9]'));
   }
 
   /** One of the connection manager's filters. */
