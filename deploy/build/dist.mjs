@@ -2,9 +2,10 @@
 //
 // accredit-VERSION.tar.gz holds the module, its checksums, its licences, its bill of materials and the sample configurations; the archive's own checksum
 // lies beside it. The same sources, compiler and Node.js give the same bytes, wherever and whenever it runs: nothing here asks for the time of day, for
-// who runs it or for where. What would make an archive that cannot be answered for, such as a crate without a licence, ends it with a sentence.
+// who runs it or for where. Only files that are named are packed, never what else lies in a folder. What would make an archive that cannot be answered for,
+// such as a crate without a licence, ends it with a sentence.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -16,14 +17,34 @@ import { billOfMaterials, faultOf } from './dist/sbom.mjs';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path) => readFileSync(join(ROOT, path));
 
+// Without this look, an unpacked archive inside another repository would be taken for a part of that one.
+const inRepository = () => existsSync(join(ROOT, '.git'));
+const git = (...words) => execFileSync('git', ['-C', ROOT, ...words], { encoding: 'utf8' });
+
 /** Seconds since 1970, for every date in the archive: SOURCE_DATE_EPOCH, else the newest commit's, else 1980, where there is no repository. */
 function sourceDate() {
   const given = process.env.SOURCE_DATE_EPOCH;
   if (given !== undefined && !/^\d{1,10}$/.test(given)) throw new Error(`SOURCE_DATE_EPOCH: expected seconds since 1970, found ${given}`);
   if (given !== undefined) return Number(given);
-  // Without this look, an unpacked archive inside another repository would get that one's date.
-  if (!existsSync(join(ROOT, '.git'))) return Date.UTC(1980, 0, 1) / 1000;
-  return Number(execFileSync('git', ['-C', ROOT, 'log', '-1', '--format=%ct'], { encoding: 'utf8' }));
+  if (!inRepository()) return Date.UTC(1980, 0, 1) / 1000;
+  return Number(git('log', '-1', '--format=%ct'));
+}
+
+/** The sample configurations, by the names that the archive's README tells. In a repository they must be those of its newest commit. */
+function sampleNames(readme) {
+  const told = [...readme.matchAll(/^\| `(envoy\/[\w-]+\.yaml)` \|/gm)].map(([, path]) => path).sort();
+  if (!inRepository()) return told;
+  const committed = git('ls-tree', '-z', '--name-only', 'HEAD', 'envoy/').split('\0').filter(Boolean).sort();
+  const differing = [...told.filter((path) => !committed.includes(path)), ...committed.filter((path) => !told.includes(path))];
+  if (differing.length > 0) throw new Error(`${differing.join(', ')}: expected in the newest commit and in the table of deploy/build/dist/README.md, found in one of them`);
+  return told;
+}
+
+/** Says which of the packed sources are not as they are in the newest commit, so that nobody gives out by mistake what they were trying. */
+function tellUncommitted(paths) {
+  if (!inRepository()) return;
+  const found = git('status', '--porcelain', '-z', '--no-renames', '--', ...paths).split('\0').filter(Boolean).map((line) => line.slice(3));
+  if (found.length > 0) console.error(`accredit: WARNING: packed as they lie here, not as committed: ${found.join(', ')}; this archive is for nobody else`);
 }
 
 /** What builds the module: rustc's version, where it lies, and the version of wasm-opt. */
@@ -47,18 +68,19 @@ async function dist({ module, output }) {
   if (fault) throw new Error(`the bill of materials is no valid CycloneDX: ${fault}`);
 
   const words = { VERSION: accredit.version, RUSTC: tools.rustc, WASM_OPT: tools.wasmOpt, NODE: tools.node, COMPILER_NOTICE: notice.name };
+  const readme = read('deploy/build/dist/README.md').toString();
+  const samples = sampleNames(readme);
+  tellUncommitted(['CHANGELOG.md', 'LICENSE', 'deploy/build/dist', ...samples]);
   const files = {
     'CHANGELOG.md': read('CHANGELOG.md'),
     LICENSE: read('LICENSE'),
-    'README.md': read('deploy/build/dist/README.md').toString().replace(/@([A-Z_]+)@/g, (_, word) => words[word]),
+    'README.md': readme.replace(/@([A-Z_]+)@/g, (_, word) => words[word]),
     'THIRD-PARTY-LICENSES': licences,
     'accredit.wasm': wasm,
     'sbom.cdx.json': bill,
     [notice.name]: notice.text,
   };
-  for (const name of readdirSync(join(ROOT, 'envoy'))) {
-    if (name.endsWith('.yaml')) files[`envoy/${name}`] = sample(name, read(`envoy/${name}`).toString());
-  }
+  for (const path of samples) files[path] = sample(path.slice('envoy/'.length), read(path).toString());
   files.SHA256SUMS = checksums(files);
 
   const name = `accredit-${accredit.version}.tar.gz`;

@@ -12,9 +12,11 @@ module=$("$here/cargo-wasm.sh" build --release --lib --features "${ACCREDIT_FEAT
     --message-format=json-render-diagnostics | sed -n 's/.*"\([^"]*accredit\.wasm\)".*/\1/p' | tail -n 1)
 [ -n "$module" ] || die "the build failed"
 
-# Optimizing takes longer than building: what was optimized before stays, with its time stamp.
+# Optimizing takes longer than building: what was optimized before stays, while both files are still those that the stamp tells.
+sum() { if has sha256sum; then sha256sum; elif has shasum; then shasum -a 256; else cksum; fi <"$1"; }
+both() { sum "$module" && sum "$output"; }
 stamp=$output.from
-if ! cmp -s "$module" "$stamp" || [ ! -e "$output" ]; then
+if [ ! -e "$output" ] || ! both | cmp -s - "$stamp"; then
     [ -x "$here/node_modules/.bin/wasm-opt" ] || { say "npm ci in deploy/build"; (cd "$here" && npm ci >/dev/null); }
     say "wasm-opt"
     mkdir -p "$(dirname "$output")"
@@ -23,7 +25,8 @@ if ! cmp -s "$module" "$stamp" || [ ! -e "$output" ]; then
     "$here/node_modules/.bin/wasm-opt" -Oz --converge --low-memory-unused --reorder-functions --reorder-locals --enable-simd --enable-bulk-memory --enable-sign-ext --enable-mutable-globals \
         --enable-nontrapping-float-to-int "$module" -o "$output.new"
     # It appears at once, for an Envoy that may be reading the old one.
-    mv "$output.new" "$output" && cp "$module" "$stamp"
+    mv "$output.new" "$output"
+    both >"$stamp"
 fi
 
 size=$(($(wc -c <"$output")))

@@ -27,10 +27,12 @@ const SERVICES = {
   mail: () => startMail({ host, port: PORTS.mail, maildir }),
 };
 
-const [name, flag] = process.argv.slice(2);
+const [name, ...flags] = process.argv.slice(2);
+const asks = flags.join(' ') === '--healthy';
+if (name !== 'keys' && !Object.hasOwn(SERVICES, name ?? '')) refuse(`there is no service ${name}; there are: keys, ${Object.keys(SERVICES).join(', ')}`);
+if (flags.length > 0 && (name === 'keys' || !asks)) refuse(`expected ${name === 'keys' ? 'nothing' : 'nothing, or --healthy,'} after ${name}, found ${flags.join(' ')}`);
 if (name === 'keys') makeKeys();
-else if (!Object.hasOwn(SERVICES, name ?? '')) refuse(`there is no service ${name}; there are: keys, ${Object.keys(SERVICES).join(', ')}`);
-else if (flag === '--healthy') await ask(PORTS[name]);
+else if (asks) await ask(PORTS[name]);
 else {
   const { close } = await SERVICES[name]();
   // The first process of a container gets no signal that it does not ask for.

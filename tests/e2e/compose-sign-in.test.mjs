@@ -283,6 +283,11 @@ describe('the secrets of a deployment', () => {
   it('or a scenario that does not exist, or a service, end with a sentence', () => {
     assert.match(serve(['users'], { SCENARIO: 'nobody' }).stderr, /there is no scenario nobody; there are: bff, /);
     assert.match(serve(['gateway'], {}).stderr, /there is no service gateway; there are: keys, provider, /);
+    for (const words of [['application', '--help'], ['users', '-h'], ['mail', '--healthy', '--help'], ['keys', '--healthy'], ['keys', '--help']]) {
+      const { status, stdout, stderr } = serve(words, { KEYS: temporaryFolder() });
+      assert.deepEqual([status, stdout], [1, ''], words.join(' '));
+      assert.match(stderr, /^accredit: expected nothing.* after \w+, found -/);
+    }
     assert.equal(serve(['application', '--healthy'], {}).status, 1, 'nothing listens, so it is not healthy');
   });
 });

@@ -69,11 +69,26 @@ describe('without any one of its lines', () => {
   }
 });
 
+describe('the networks', () => {
+  for (const [name, project] of PROJECTS) {
+    it(`lead nobody but the gateway to who believes the gateway: ${name}`, () => {
+      const { services, networks } = project();
+      for (const believing of ['application', 'users', 'mail']) {
+        const beside = Object.keys(services).filter((other) => other !== believing && services[other].networks?.some((network) => services[believing].networks.includes(network)));
+        assert.deepEqual([believing, beside], [believing, ['gateway']]);
+        for (const network of services[believing].networks) assert.equal(networks[network].internal, true, network);
+      }
+    });
+  }
+});
+
 describe('a project is refused', () => {
   const BROKEN = [
     ['that publishes a port to the network', ({ gateway }) => { gateway.ports[0] = '10000:10000'; }, /gateway: ports/],
     ['that publishes the user service, which anybody could try passwords at', ({ users }) => { users.ports = ['127.0.0.1:9300:9300']; }, /users: ports/],
     ['whose user service can be reached by more than the gateway', ({ users }) => { users.networks = ['outside']; }, /users: networks/],
+    ['whose user service could tell the application who is asking', ({ users }) => { users.networks = ['to-users', 'to-application']; }, /users: networks/],
+    ['whose mail service shares the application\'s network', ({ mail }) => { mail.networks = ['to-application']; }, /mail: networks/],
     ['with a secret in the environment', ({ gateway }) => { gateway.environment.ACCREDIT_KEY = 'x'; }, /ACCREDIT_KEY looks like a secret/],
     ['with a secret in the environment of the provider', ({ provider }) => { provider.environment.OIDC_CLIENT_SECRET = '${OIDC_CLIENT_SECRET}'; }, /OIDC_CLIENT_SECRET looks like/],
     ['whose provider may read what seals sessions', ({ provider }) => { provider.volumes.push('gateway:/keys/gateway:ro'); }, /provider: volumes: reads/],

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import { before, describe, it } from 'node:test';
@@ -29,6 +29,10 @@ function run(program, words, { folder = ROOT, environment = {} } = {}) {
   assert.equal(done.status, 0, `${program} ${words.join(' ')}: ${done.error?.message ?? done.stderr.slice(-2000)}`);
   return done.stdout;
 }
+
+/** What the commit has of a folder. What else lies there is no part of a release. */
+const committed = (under) => run('git', ['ls-tree', '-r', '-z', '--name-only', 'HEAD', under]).split('\0').filter(Boolean);
+const SAMPLES = committed('envoy/');
 
 /** Packs a release of the sources in a folder, and says what came of it: the archive and the checksum beside it. */
 function dist(root, module, environment = {}) {
@@ -56,8 +60,8 @@ before(() => {
   asked = askCargo(ROOT);
 });
 
-/** Everything once more: from a copy of the sources, with another home of cargo, another time zone and alphabet, and files that others may not read. */
-function buildElsewhere() {
+/** The sources in a folder of their own, without what was built and without the repository's history. */
+function copyOfSources() {
   const place = join(temporaryFolder(), 'another place');
   cpSync(ROOT, place, { recursive: true, filter: (path) => !['target', 'node_modules', '.git'].includes(basename(path)) });
   symlinkSync(join(ROOT, 'deploy/build/node_modules'), join(place, 'deploy/build/node_modules'));
@@ -65,6 +69,17 @@ function buildElsewhere() {
   mkdirSync(join(place, 'target'));
   const found = readdirSync(join(ROOT, 'target')).filter((name) => name.startsWith('.rustup-cannot-add-'));
   for (const name of found) writeFileSync(join(place, 'target', name), '');
+  return place;
+}
+
+/** What somebody keeps beside the samples: their own configuration, with a secret in it. */
+const MINE = 'envoy/bff-mine.yaml';
+const writeMine = (place) => writeFileSync(join(place, MINE), readFileSync(join(ROOT, 'envoy/bff.yaml'), 'utf8').replace(/^( *client_secret: ).*$/m, '$1{inline: a-secret-of-mine}'));
+
+/** Everything once more: from a copy of the sources, with another home of cargo, another time zone and alphabet, and files that others may not read. */
+function buildElsewhere() {
+  const place = copyOfSources();
+  writeMine(place);
 
   const home = join(temporaryFolder(), 'cargo');
   mkdirSync(home);
@@ -100,9 +115,8 @@ describe('the archive', () => {
   it('holds the module, checksums, licences, the bill of materials, the sample configurations, and no more', () => {
     const notice = Object.keys(files).filter((name) => /^RUST-LICENSES\.(html|txt)$/.test(name));
     assert.equal(notice.length, 1);
-    const samples = readdirSync(join(ROOT, 'envoy')).map((name) => `envoy/${name}`);
-    assert.ok(samples.includes('envoy/bff.yaml'));
-    const expected = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SHA256SUMS', 'THIRD-PARTY-LICENSES', 'accredit.wasm', 'sbom.cdx.json', ...notice, ...samples];
+    assert.ok(SAMPLES.includes('envoy/bff.yaml'));
+    const expected = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SHA256SUMS', 'THIRD-PARTY-LICENSES', 'accredit.wasm', 'sbom.cdx.json', ...notice, ...SAMPLES];
     assert.deepEqual(Object.keys(files), expected.sort());
   });
 
@@ -115,8 +129,8 @@ describe('the archive', () => {
     assert.match(text, new RegExp(`^# Accredit ${VERSION.replaceAll('.', '\\.')}$`, 'm'));
     assert.ok(text.includes(run(join(ROOT, 'deploy/build/cargo-wasm.sh'), ['toolchain']).split('\n')[0]));
     assert.doesNotMatch(text, /@[A-Z_]+@|undefined/);
-    const named = [...text.matchAll(/`([A-Z][\w-]+(?:\.\w+)?|\w+\.wasm|[\w.]+\.json)`/g)].map(([, name]) => name);
-    assert.ok(named.length >= 7);
+    const named = [...text.matchAll(/`([A-Z][\w-]+(?:\.\w+)?|\w+\.wasm|[\w.]+\.json|envoy\/[\w-]+\.yaml)`/g)].map(([, name]) => name);
+    assert.ok(named.length >= 12);
     assert.deepEqual(named.filter((name) => !(name in files)), []);
   });
 
@@ -264,7 +278,7 @@ describe('a sample configuration in the archive', () => {
     return validateFile(name, { folder: place, environment: Object.fromEntries(variables.map((variable) => [variable, randomBytes(32).toString('base64')])) });
   };
 
-  for (const name of readdirSync(join(ROOT, 'envoy')).map((file) => `envoy/${file}`)) {
+  for (const name of SAMPLES) {
     it(`is accepted by Envoy in the folder where it was unpacked, with the module there: ${name}`, () => {
       const { code, log } = check(name, folder);
       assert.equal(code, 0, log.slice(-2000));
@@ -300,12 +314,82 @@ describe('built once more, in another folder of another home', () => {
     assert.equal(sha256(second.module), sha256(files['accredit.wasm']));
   });
 
-  it('the archive is the same bytes', () => {
+  it('the archive is the same bytes, though a configuration of somebody\'s own lies beside the samples', () => {
+    assert.ok(existsSync(join(second.place, MINE)));
     assert.equal(sha256(second.bytes), sha256(archive.bytes));
     assert.equal(second.beside, archive.beside);
   });
 
   it('the compiler has read the crates that the bill of materials names, and no other', () => {
     assert.deepEqual(compiledCrates(second.place).sort(), cratesInBill().map(nameOf).sort());
+  });
+});
+
+describe('a repository where somebody works', () => {
+  let place;
+  const git = (...words) => run('git', ['-C', place, '-c', 'user.name=x', '-c', 'user.email=x@example.com', '-c', 'commit.gpgsign=false', ...words]);
+  const commit = () => git('add', '--all') + git('commit', '--quiet', '--no-verify', '--message', 'x');
+  const packed = () => {
+    const output = temporaryFolder();
+    const { status, stderr } = spawnSync(process.execPath, [join(place, 'deploy/build/dist.mjs'), '--module', wasmPath(), '--output', output], { env: { ...process.env, SOURCE_DATE_EPOCH: DATE }, encoding: 'utf8' });
+    return { status, stderr, archive: existsSync(join(output, NAME)) && sha256(readFileSync(join(output, NAME))) };
+  };
+  before(() => {
+    place = copyOfSources();
+    git('init', '--quiet');
+    commit();
+  });
+
+  it('packs no file that is not committed, such as a configuration with a secret', () => {
+    writeMine(place);
+    assert.match(readFileSync(join(place, MINE), 'utf8'), /a-secret-of-mine/);
+    const { status, stderr, archive: made } = packed();
+    assert.equal(status, 0, stderr);
+    assert.equal(made, sha256(archive.bytes));
+    assert.doesNotMatch(stderr, /WARNING/);
+  });
+
+  it('packs what was changed since the commit only with a warning that names it', () => {
+    for (const path of ['envoy/bff.yaml', 'CHANGELOG.md']) appendFileSync(join(place, path), '# tried\n');
+    const { status, stderr, archive: made } = packed();
+    assert.equal(status, 0, stderr);
+    assert.notEqual(made, sha256(archive.bytes));
+    assert.match(stderr, /^accredit: WARNING: packed as they lie here, not as committed: CHANGELOG\.md, envoy\/bff\.yaml;/m);
+  });
+
+  it('packs nothing while a committed sample is not in the README of the archive', () => {
+    commit();
+    const { status, stderr, archive: made } = packed();
+    assert.deepEqual([status, made], [1, false]);
+    assert.match(stderr, /envoy\/bff-mine\.yaml: expected in the newest commit and in the table of deploy\/build\/dist\/README\.md/);
+  });
+});
+
+describe('deploy/build/wasm.sh', () => {
+  /** With a compiler and an optimizer that say what they were given. */
+  function builder() {
+    const place = temporaryFolder();
+    const at = (path) => join(place, 'deploy/build', path);
+    mkdirSync(at('node_modules/.bin'), { recursive: true });
+    for (const name of ['wasm.sh', 'lib.sh']) cpSync(join(ROOT, 'deploy/build', name), at(name));
+    const programs = { 'cargo-wasm.sh': `echo '{"filenames":["${place}/accredit.wasm"]}'`, 'node_modules/.bin/wasm-opt': 'for module; do :; done; echo x >>"$0.runs"; { echo optimized; cat "$MODULE"; } >"$module"' };
+    for (const [name, text] of Object.entries(programs)) writeFileSync(at(name), `#!/bin/sh\n${text}\n`), chmodSync(at(name), 0o755);
+    const compiled = join(place, 'accredit.wasm');
+    const output = join(place, 'target/accredit.wasm');
+    return { compiled, output, build: () => [run(at('wasm.sh'), [], { environment: { MODULE: compiled } }), readFileSync(output, 'utf8'), readFileSync(at('node_modules/.bin/wasm-opt.runs'), 'utf8').length / 2].slice(1) };
+  }
+
+  it('optimizes once what stays the same, and anew what was compiled anew or exchanged by somebody else', () => {
+    const { compiled, output, build } = builder();
+    writeFileSync(compiled, 'one\n');
+    assert.deepEqual([build(), build()], [['optimized\none\n', 1], ['optimized\none\n', 1]]);
+    writeFileSync(compiled, 'two\n');
+    assert.deepEqual([build(), build()], [['optimized\ntwo\n', 2], ['optimized\ntwo\n', 2]]);
+    writeFileSync(output, 'optimized\nbad\n');
+    assert.deepEqual([build(), build()], [['optimized\ntwo\n', 3], ['optimized\ntwo\n', 3]]);
+    rmSync(output);
+    assert.deepEqual(build(), ['optimized\ntwo\n', 4]);
+    rmSync(`${output}.from`);
+    assert.deepEqual(build(), ['optimized\ntwo\n', 5]);
   });
 });

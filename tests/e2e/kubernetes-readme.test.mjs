@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { build, kubectl, objectOf } from './lib/kubernetes.mjs';
+import { build, kubectl, objectOf, objectsIn } from './lib/kubernetes.mjs';
 import { ROOT, temporaryFolder } from './lib/process.mjs';
 
 const README = readFileSync(join(ROOT, 'deploy/kubernetes/README.md'), 'utf8');
@@ -17,47 +17,56 @@ const blockWith = (words) => {
   return found[0];
 };
 const before = [blockWith('kubectl create namespace'), blockWith('create secret generic'), blockWith('create secret tls')];
-const firstStep = blockWith('"{\\"data\\":{\\"other-session-key\\":');
-const secondStep = blockWith('key() {');
+const policy = blockWith('application/networkpolicy.yaml');
+const firstStep = blockWith('key() {');
+const secondStep = blockWith('"session-key": "${new:?}"');
+const restart = 'kubectl -n $ns rollout restart deployment/accredit';
 
 /** Knows the verbs that the README needs and no others. At each restart the Secrets of that moment are kept. */
 const STAND_IN = `#!/bin/sh
-if [ "$1" = -n ]; then [ "$2" = accredit-staging ] || exit 9; shift 2; fi
+cd "$KEPT"
+if [ "$1" = -n ]; then namespace=$2; shift 2; fi
+case "$namespace $1" in "shop-staging apply" | "accredit-staging "* | " "*) ;; *) echo "unexpected in $namespace: $*" >&2; exit 9 ;; esac
 echo "$1 $2" >>verbs
+echo "$*" >>arguments
 case "$1 $2" in
 "create namespace" | "label namespace" | "rollout status") ;;
 "create secret") "$REAL" "$@" --dry-run=client -o json >"secret-$4.json" ;;
-"patch secret") "$REAL" patch --local -f "secret-$3.json" -p "$5" -o json >new && mv new "secret-$3.json" ;;
+"patch secret") "$REAL" patch --local -f "secret-$3.json" "$4" -o json >new && mv new "secret-$3.json" ;;
+"apply -f") cat "$3" >applied ;;
 "get secret") "$REAL" patch --local -f "secret-$3.json" -p '{}' "$4" "$5" ;;
 "rollout restart") cp secret-accredit-secrets.json "restart-$(ls | grep -c '^restart').json" ;;
 *) echo "unexpected: $*" >&2; exit 8 ;;
 esac
 `;
 
-/** Runs blocks one after the other in one shell. Resolves with {secret, restarts, verbs}. */
-function run(...blocks) {
-  const folder = temporaryFolder();
+/** Runs blocks one after the other in one shell. Answers {secret, restarts, verbs, told}: `told` is all that stood in arguments of kubectl. */
+const run = (...blocks) => runIn(temporaryFolder(), ...blocks);
+
+function runIn(folder, ...blocks) {
   writeFileSync(join(folder, 'kubectl'), STAND_IN);
   chmodSync(join(folder, 'kubectl'), 0o755);
-  const shell = spawnSync('sh', ['-c', blocks.join('\n')], { cwd: folder, input: 'the client\'s "secret"\n', encoding: 'utf8', env: { ...process.env, PATH: `${folder}:${process.env.PATH}`, REAL: kubectl(), KUBECONFIG: '/dev/null' }, timeout: 60_000 });
-  assert.equal(shell.status, 0, shell.stderr);
-  assert.equal(/unexpected:|error/i.test(shell.stderr), false, shell.stderr);
+  const shell = spawnSync('sh', ['-c', blocks.join('\n')], { cwd: folder, input: 'the client\'s "secret" $1 `x`\n', encoding: 'utf8', env: { ...process.env, PATH: `${folder}:${process.env.PATH}`, REAL: kubectl(), REPOSITORY: ROOT, KEPT: folder, KUBECONFIG: '/dev/null' }, timeout: 60_000 });
+  const well = shell.status === 0 && !/unexpected|error/i.test(shell.stderr);
   const read = (name) => JSON.parse(readFileSync(join(folder, name), 'utf8'));
   const restarts = readdirSync(folder).filter((name) => name.startsWith('restart-')).sort().map(read);
-  return { secret: (name) => read(`secret-${name}.json`), restarts, verbs: readFileSync(join(folder, 'verbs'), 'utf8').trim().split('\n') };
+  const [verbs, told] = ['verbs', 'arguments'].map((name) => readFileSync(join(folder, name), 'utf8').trim());
+  return { folder, well, stderr: shell.stderr, secret: (name) => read(`secret-${name}.json`), restarts, verbs: verbs.split('\n'), told };
 }
 
 const decoded = (secret, key) => Buffer.from(secret.data[key], 'base64').toString();
+const keys = (secret) => [decoded(secret, 'session-key'), decoded(secret, 'other-session-key')];
 
 describe('the README', () => {
   it('makes the Secrets that the pods refer to, with keys that Accredit takes', () => {
-    const { secret } = run(...before);
+    const { well, stderr, secret } = run(...before);
+    assert.ok(well, stderr);
     const { containers, volumes } = objectOf(build('staging'), 'Deployment/accredit').spec.template.spec;
     const references = containers.flatMap(({ env = [] }) => env.map(({ valueFrom }) => valueFrom.secretKeyRef));
     for (const { name, key } of references) assert.ok(secret(name).data[key], `${name} ${key}`);
     const made = secret('accredit-secrets');
     assert.deepEqual(Object.keys(made.data).sort(), references.map(({ key }) => key).sort());
-    assert.equal(decoded(made, 'oidc-client-secret'), 'the client\'s "secret"');
+    assert.equal(decoded(made, 'oidc-client-secret'), 'the client\'s "secret" $1 `x`');
     const keys = ['session-key', 'other-session-key'].map((name) => decoded(made, name));
     assert.deepEqual(keys.map((key) => Buffer.from(key, 'base64').length), [32, 32]);
     assert.notEqual(keys[0], keys[1]);
@@ -67,15 +76,51 @@ describe('the README', () => {
   });
 
   it('changes keys in two steps: the sealing key stays in the first and opens in the second, and each is rolled out before the next', () => {
-    const { restarts: [begin, first, second, ...more], verbs } = run(...before, 'kubectl -n $ns rollout restart deployment/accredit', firstStep, secondStep);
+    const { well, stderr, restarts: [begin, first, second, ...more], verbs } = run(...before, restart, firstStep, secondStep);
+    assert.ok(well, stderr);
     assert.deepEqual(more, []);
-    const keys = (secret) => [decoded(secret, 'session-key'), decoded(secret, 'other-session-key')];
     const [[oldKey, oldOther], [sealing, fresh]] = [keys(begin), keys(first)];
     assert.deepEqual([sealing, [oldKey, oldOther].includes(fresh)], [oldKey, false]);
     assert.equal(Buffer.from(fresh, 'base64').length, 32);
     assert.deepEqual(keys(second), [fresh, oldKey]);
     assert.equal(decoded(second, 'oidc-client-secret'), decoded(begin, 'oidc-client-secret'));
     assert.deepEqual(verbs.filter((verb) => verb.startsWith('patch') || verb.startsWith('rollout')).slice(1), ['patch secret', 'rollout restart', 'rollout status', 'patch secret', 'rollout restart', 'rollout status']);
+  });
+
+  it('changes no keys back when the second step is repeated', () => {
+    const { well, stderr, restarts: [begin, first, ...after] } = run(...before, restart, firstStep, secondStep, secondStep, secondStep);
+    assert.ok(well, stderr);
+    assert.deepEqual(after.map(keys), Array(3).fill([keys(first)[1], keys(begin)[0]]));
+  });
+
+  for (const [what, shell] of [['a shell that has not done the first', []], ['a shell where nothing could be read', ['new= old=']]]) it(`changes nothing by the second step in ${what}`, () => {
+    const { folder, secret } = run(...before, restart, firstStep);
+    const known = keys(secret('accredit-secrets'));
+    const again = runIn(folder, 'ns=accredit-staging', ...shell, secondStep);
+    assert.match(again.stderr, /new: /);
+    assert.deepEqual(keys(again.secret('accredit-secrets')), known);
+  });
+
+  it('tells no secret by the arguments of a process, which others on the machine can read', () => {
+    const { restarts, secret, told } = run(...before, restart, firstStep, secondStep);
+    assert.match(told, /create secret generic accredit-secrets/);
+    const values = [...restarts, secret('accredit-secrets')].flatMap(({ data }) => Object.values(data));
+    assert.equal(new Set(values).size, 4);
+    for (const value of values) for (const text of [value, Buffer.from(value, 'base64').toString()]) assert.equal(told.includes(text), false);
+    assert.doesNotMatch(README, /--from-literal|patch [^\n]*-p /);
+  });
+
+  it('keeps everybody but this environment\'s gateway out of the application, before the gateway runs', () => {
+    const { well, stderr, folder } = run('ns=accredit-staging', 'cd "$REPOSITORY"', policy);
+    assert.ok(well, stderr);
+    const [{ spec }, ...more] = objectsIn(readFileSync(join(folder, 'applied'), 'utf8'));
+    const { metadata, spec: { template } } = objectOf(build('staging'), 'Deployment/accredit');
+    assert.deepEqual([more, spec.policyTypes, spec.ingress], [[], ['Ingress'], [{ from: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': metadata.namespace } }, podSelector: { matchLabels: template.metadata.labels } }] }]]);
+    assert.ok(README.indexOf(policy) < README.indexOf('kubectl apply -k'));
+    const [, namespace] = /kubectl -n (\S+) apply/.exec(policy);
+    const { externalName } = objectOf(build('staging'), 'Service/application').spec;
+    assert.equal(externalName.split('.')[1], namespace, 'where the overlay says that the application is');
+    assert.ok(blockWith('X-Forwarded-User: root').includes(`http://${externalName}/`), 'the same is asked from elsewhere');
   });
 
   it('names overlays, files and a namespace that there are', () => {

@@ -32,11 +32,11 @@ describe('what is built', () => {
     it(`keeps every promise: ${overlay}`, () => assert.deepEqual(brokenPromises(built[overlay]), []));
   }
 
-  it('the application\'s own network policy is good Kubernetes, lets in the pods of production and no others, and can spare no field', () => {
-    const [policy, ...more] = objectsIn(readFileSync(join(FOLDER, 'application/networkpolicy.yaml'), 'utf8'));
-    const { metadata, spec } = objectOf(built.production, 'Deployment/accredit');
+  for (const overlay of OVERLAYS) it(`the application's own network policy is good Kubernetes, lets in the gateway's pods of its environment and no others, and can spare no field: ${overlay}`, () => {
+    const { metadata, spec } = objectOf(built[overlay], 'Deployment/accredit');
+    const [policy, ...more] = objectsIn(readFileSync(join(FOLDER, 'application/networkpolicy.yaml'), 'utf8').replace('{kubernetes.io/metadata.name: GATEWAY_NAMESPACE}', `{kubernetes.io/metadata.name: ${metadata.namespace}}`));
     const wanted = {
-      podSelector: objectOf(built.production, 'NetworkPolicy/accredit').spec.egress[2].to[0].podSelector,
+      podSelector: objectOf(built[overlay], 'NetworkPolicy/accredit').spec.egress[2].to[0].podSelector,
       policyTypes: ['Ingress'],
       ingress: [{ from: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': metadata.namespace } }, podSelector: { matchLabels: spec.template.metadata.labels } }] }],
     };

@@ -25,7 +25,7 @@ export function render(shipped) {
 const extensionPolicy = (parts) => `# Accredit in the gateway: the module, the variables of Envoy's environment that it may read, and its configuration. Rendered from
 # envoy/spa-tokens.yaml by \`make manifests\`; what differs between environments stands in gateway.yaml.
 #
-# Use it     kubectl apply -k deploy/envoy-gateway
+# Use it     with the others: kubectl apply -k deploy/envoy-gateway
 # Change     \`url\`: your registry; by digest it is …/accredit@sha256:…, as the README shows. \`rules\`: who may call what.
 #
 # What must stay, because the filter's promises lean on it:
@@ -57,7 +57,7 @@ const WASM = 'envoy.filters.http.wasm/envoyextensionpolicy/application/accredit/
 const patchPolicy = (parts) => `# What no other object can say. Rendered from envoy/spa-tokens.yaml by \`make manifests\`. Envoy Gateway must be told to take such a policy:
 # controller-values.yaml.
 #
-# Use it     kubectl apply -k deploy/envoy-gateway
+# Use it     with the others: kubectl apply -k deploy/envoy-gateway
 # Change     the names, where namespace, Gateway, listener, route or policy have others: \`application/accredit/https\` is the listener \`https\` of
 #            the Gateway \`accredit\` in the namespace \`application\`. Envoy Gateway with XDSNameSchemeV2 names them otherwise. A configuration
 #            without endpoints that have a body (envoy/bff.yaml) needs no buffer.

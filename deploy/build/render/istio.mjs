@@ -25,7 +25,7 @@ export function render(shipped) {
 const wasmPlugin = (parts) => `# Accredit in the ingress gateway: the module, where it stands, its environment and its configuration. Rendered from envoy/spa-tokens.yaml by
 # \`make manifests\`; an overlay changes it for an environment (kustomization.yaml).
 #
-# Use it     kubectl apply -k deploy/istio
+# Use it     with the others: kubectl apply -k deploy/istio
 # Change     \`env\`: origin, front end, issuer and client. \`url\`: your registry; by digest it is oci://…/accredit@sha256:…, as the README shows.
 #            \`rules\`: who may call what. \`clusters\` names what Istio makes of provider.yaml.
 #
@@ -60,7 +60,7 @@ ${SECRETS.map((name) => `    - {name: ${name}, valueFrom: HOST}`).join('\n')}
 
 const envoyFilter = (parts) => `# What no other object can say, for the gateway's listeners. Rendered from envoy/spa-tokens.yaml by \`make manifests\`.
 #
-# Use it     kubectl apply -k deploy/istio
+# Use it     with the others: kubectl apply -k deploy/istio
 # Change     nothing for an environment. A configuration without endpoints that have a body (envoy/bff.yaml) needs neither the buffer nor the
 #            route; one whose pages and API have one origin needs no CORS.
 #

@@ -77,7 +77,9 @@ export function againstSpecification(...values) {
 const PINNED = /^[a-z0-9./-]+:v?\d+\.\d+\.\d+(-[a-z0-9-]+)?(@sha256:[0-9a-f]{64})?$/;
 const SERVICES = ['application', 'front', 'gateway', 'keys', 'mail', 'provider', 'users'];
 const PUBLISHED = { gateway: ['127.0.0.1:10000:10000', '127.0.0.1:9901:9901'], provider: ['127.0.0.1:9000:9000'], front: ['127.0.0.1:9200:9200'] };
-const NETWORKS = { gateway: ['outside', 'inside'], provider: ['outside'], front: ['outside'], application: ['inside'], users: ['inside'], mail: ['inside'] };
+/** Who believes the gateway meets the gateway alone. */
+const INSIDE = ['application', 'users', 'mail'];
+const NETWORKS = { gateway: ['outside', ...INSIDE.map((name) => `to-${name}`)], provider: ['outside'], front: ['outside'], ...Object.fromEntries(INSIDE.map((name) => [name, [`to-${name}`]])) };
 /** Which volumes hold secrets that a service may read. */
 const READS = { gateway: ['client', 'gateway'], provider: ['client'] };
 const AWAITED = { gateway: ['provider', 'application', 'users', 'mail'] };
@@ -89,7 +91,7 @@ export function problems(project) {
   const { services = {}, networks = {}, volumes = {} } = project;
   expect(project.name === 'accredit', 'name: write accredit');
   expect(same(Object.keys(services).sort(), SERVICES), `services: ${Object.keys(services)}`);
-  expect(same(networks, { outside: {}, inside: { internal: true } }), 'networks: outside and inside, and nothing gets out of the latter');
+  expect(same(networks, { outside: {}, ...Object.fromEntries(INSIDE.map((name) => [`to-${name}`, { internal: true }])) }), 'networks: outside, and one for each neighbour of the gateway, of which nothing gets out');
   expect(same(Object.keys(volumes).sort(), ['client', 'gateway']), 'volumes: client and gateway');
   for (const [name, service] of Object.entries(services)) ofService(name, service ?? {}, services, (holds, sentence) => expect(holds, `${name}: ${sentence}`));
   const [issuer, other] = ['gateway', 'provider'].map((name) => services[name]?.environment?.OIDC_ISSUER);
