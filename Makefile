@@ -23,13 +23,13 @@ bench: wasm tests/e2e/node_modules/.package-lock.json ## what a request costs, b
 	@envoy=$$(deploy/build/envoy.sh) && wrk=$$(deploy/build/wrk.sh) && noop=$$(deploy/build/noop.sh) && \
 	ENVOY="$$envoy" WRK="$$wrk" NOOP_WASM="$$noop" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" exec node benches/bench.mjs
 
-wasm: ## the filter: target/accredit.wasm
+wasm: deploy/build/node_modules/.package-lock.json ## the filter: target/accredit.wasm
 	@deploy/build/wasm.sh
 
 manifests: deploy/build/node_modules/.package-lock.json ## what deploy/ derives from envoy/*.yaml, written anew
 	@node deploy/build/render/render.mjs
 
-dist: wasm deploy/build/node_modules/.package-lock.json ## a release: target/dist/accredit-VERSION.tar.gz, the same bytes whenever and wherever it is built
+dist: wasm ## a release: target/dist/accredit-VERSION.tar.gz, the same bytes whenever and wherever it is built
 	@node deploy/build/dist.mjs >/dev/null
 
 clean: ## removes what was built and what npm brought; a fetched Envoy stays in the user's cache
@@ -46,7 +46,7 @@ unit:
 	cargo test --locked
 
 # One file at a time: each starts Envoys of its own. The time limit is for a whole file.
-e2e: wasm deploy/build/node_modules/.package-lock.json deploy/demo/node_modules/.package-lock.json tests/e2e/node_modules/.package-lock.json
+e2e: wasm deploy/demo/node_modules/.package-lock.json tests/e2e/node_modules/.package-lock.json
 	@. deploy/build/lib.sh && { has curl || debian_install curl; } && { has openssl || debian_install openssl; } && \
 	envoy=$$(deploy/build/envoy.sh) && chromium=$$(deploy/build/chromium.sh) && cd tests/e2e && \
 	ENVOY="$$envoy" CHROMIUM="$$chromium" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" \

@@ -45,13 +45,16 @@ impl Refusal {
     }
 
     /// The same without these texts. The shortest are no secrets, and would be found within words.
-    fn without(self, texts: &[Secret]) -> Self {
+    fn without(mut self, mut texts: Vec<Secret>) -> Self {
         const SHORTEST: usize = 8;
-        let mut sentence = self.sentence;
+        // One may be a part of another.
+        texts.sort_unstable_by_key(|text| std::cmp::Reverse(text.len()));
         for text in texts.iter().filter(|text| text.len() >= SHORTEST) {
-            sentence = sentence.replace(text.expose(), "[what the environment variable holds]");
+            for shown in [&mut self.path, &mut self.sentence] {
+                *shown = shown.replace(text.expose(), "[what the environment variable holds]");
+            }
         }
-        Self { path: self.path, sentence }
+        self
     }
 }
 
@@ -77,7 +80,7 @@ pub fn load(bytes: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Resul
         Some(text)
     };
     let settings = read::read(bytes, &remembered).and_then(check::check);
-    settings.map_err(|refusal| refusal.without(&filled_in.borrow()))
+    settings.map_err(|refusal| refusal.without(filled_in.take()))
 }
 
 /// Refuses what a configuration asks for and this host cannot do.

@@ -55,6 +55,8 @@ function toolchain() {
 }
 
 async function dist({ module, output }) {
+  // Such a module dies on request.
+  if (process.env.ACCREDIT_FEATURES) throw new Error('expected ACCREDIT_FEATURES not to be set, because a release has no features for tests; unset it');
   const date = sourceDate();
   const tools = toolchain();
   const crates = cratesOf(askCargo(ROOT));
@@ -70,7 +72,7 @@ async function dist({ module, output }) {
   const words = { VERSION: accredit.version, RUSTC: tools.rustc, WASM_OPT: tools.wasmOpt, NODE: tools.node, COMPILER_NOTICE: notice.name };
   const readme = read('deploy/build/dist/README.md').toString();
   const samples = sampleNames(readme);
-  tellUncommitted(['CHANGELOG.md', 'LICENSE', 'deploy/build/dist', ...samples]);
+  tellUncommitted(['CHANGELOG.md', 'LICENSE', 'Cargo.toml', 'Cargo.lock', 'src', 'deploy/build', ...samples]);
   const files = {
     'CHANGELOG.md': read('CHANGELOG.md'),
     LICENSE: read('LICENSE'),

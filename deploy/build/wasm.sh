@@ -12,11 +12,12 @@ module=$("$here/cargo-wasm.sh" build --release --lib --features "${ACCREDIT_FEAT
     --message-format=json-render-diagnostics | sed -n 's/.*"\([^"]*accredit\.wasm\)".*/\1/p' | tail -n 1)
 [ -n "$module" ] || die "the build failed"
 
-# Optimizing takes longer than building: what was optimized before stays, while both files are still those that the stamp tells.
+# Optimizing takes longer than building: what was optimized before stays, while all that it came of is still what the stamp tells.
 sum() { if has sha256sum; then sha256sum; elif has shasum; then shasum -a 256; else cksum; fi <"$1"; }
-both() { sum "$module" && sum "$output"; }
+lock=$here/package-lock.json
+all() { sum "$module" && sum "$output" && sum "$0" && if [ -e "$lock" ]; then sum "$lock"; fi; }
 stamp=$output.from
-if [ ! -e "$output" ] || ! both | cmp -s - "$stamp"; then
+if [ ! -e "$output" ] || ! all | cmp -s - "$stamp"; then
     [ -x "$here/node_modules/.bin/wasm-opt" ] || { say "npm ci in deploy/build"; (cd "$here" && npm ci >/dev/null); }
     say "wasm-opt"
     mkdir -p "$(dirname "$output")"
@@ -26,7 +27,7 @@ if [ ! -e "$output" ] || ! both | cmp -s - "$stamp"; then
         --enable-nontrapping-float-to-int "$module" -o "$output.new"
     # It appears at once, for an Envoy that may be reading the old one.
     mv "$output.new" "$output"
-    both >"$stamp"
+    all >"$stamp"
 fi
 
 size=$(($(wc -c <"$output")))

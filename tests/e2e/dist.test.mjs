@@ -329,9 +329,9 @@ describe('a repository where somebody works', () => {
   let place;
   const git = (...words) => run('git', ['-C', place, '-c', 'user.name=x', '-c', 'user.email=x@example.com', '-c', 'commit.gpgsign=false', ...words]);
   const commit = () => git('add', '--all') + git('commit', '--quiet', '--no-verify', '--message', 'x');
-  const packed = () => {
+  const packed = (more = {}) => {
     const output = temporaryFolder();
-    const { status, stderr } = spawnSync(process.execPath, [join(place, 'deploy/build/dist.mjs'), '--module', wasmPath(), '--output', output], { env: { ...process.env, SOURCE_DATE_EPOCH: DATE }, encoding: 'utf8' });
+    const { status, stderr } = spawnSync(process.execPath, [join(place, 'deploy/build/dist.mjs'), '--module', wasmPath(), '--output', output], { env: { ...process.env, SOURCE_DATE_EPOCH: DATE, ...more }, encoding: 'utf8' });
     return { status, stderr, archive: existsSync(join(output, NAME)) && sha256(readFileSync(join(output, NAME))) };
   };
   before(() => {
@@ -350,11 +350,17 @@ describe('a repository where somebody works', () => {
   });
 
   it('packs what was changed since the commit only with a warning that names it', () => {
-    for (const path of ['envoy/bff.yaml', 'CHANGELOG.md']) appendFileSync(join(place, path), '# tried\n');
+    for (const path of ['envoy/bff.yaml', 'CHANGELOG.md', 'src/lib.rs']) appendFileSync(join(place, path), path.endsWith('.rs') ? '// tried\n' : '# tried\n');
     const { status, stderr, archive: made } = packed();
     assert.equal(status, 0, stderr);
     assert.notEqual(made, sha256(archive.bytes));
-    assert.match(stderr, /^accredit: WARNING: packed as they lie here, not as committed: CHANGELOG\.md, envoy\/bff\.yaml;/m);
+    assert.match(stderr, /^accredit: WARNING: packed as they lie here, not as committed: CHANGELOG\.md, envoy\/bff\.yaml, src\/lib\.rs;/m);
+  });
+
+  it('packs no module that was built with features for tests', () => {
+    const { status, stderr } = packed({ ACCREDIT_FEATURES: 'die-on-demand' });
+    assert.equal(status, 1);
+    assert.match(stderr, /ACCREDIT_FEATURES/);
   });
 
   it('packs nothing while a committed sample is not in the README of the archive', () => {
@@ -376,11 +382,11 @@ describe('deploy/build/wasm.sh', () => {
     for (const [name, text] of Object.entries(programs)) writeFileSync(at(name), `#!/bin/sh\n${text}\n`), chmodSync(at(name), 0o755);
     const compiled = join(place, 'accredit.wasm');
     const output = join(place, 'target/accredit.wasm');
-    return { compiled, output, build: () => [run(at('wasm.sh'), [], { environment: { MODULE: compiled } }), readFileSync(output, 'utf8'), readFileSync(at('node_modules/.bin/wasm-opt.runs'), 'utf8').length / 2].slice(1) };
+    return { folder: at('.'), compiled, output, build: () => [run(at('wasm.sh'), [], { environment: { MODULE: compiled } }), readFileSync(output, 'utf8'), readFileSync(at('node_modules/.bin/wasm-opt.runs'), 'utf8').length / 2].slice(1) };
   }
 
   it('optimizes once what stays the same, and anew what was compiled anew or exchanged by somebody else', () => {
-    const { compiled, output, build } = builder();
+    const { folder, compiled, output, build } = builder();
     writeFileSync(compiled, 'one\n');
     assert.deepEqual([build(), build()], [['optimized\none\n', 1], ['optimized\none\n', 1]]);
     writeFileSync(compiled, 'two\n');
@@ -391,5 +397,10 @@ describe('deploy/build/wasm.sh', () => {
     assert.deepEqual(build(), ['optimized\ntwo\n', 4]);
     rmSync(`${output}.from`);
     assert.deepEqual(build(), ['optimized\ntwo\n', 5]);
+    // Nor by another optimizer, or by other flags.
+    writeFileSync(join(folder, 'package-lock.json'), '{}\n');
+    assert.deepEqual([build(), build()].map(([, times]) => times), [6, 6]);
+    appendFileSync(join(folder, 'wasm.sh'), '# changed\n');
+    assert.deepEqual([build(), build()].map(([, times]) => times), [7, 7]);
   });
 });
