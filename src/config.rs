@@ -68,7 +68,7 @@ impl fmt::Display for Refusal {
 }
 
 /// Reads and checks a plugin's configuration: JSON, or a `google.protobuf.Struct` in its wire form. Environment variables are
-/// looked up where the configuration names them. What stands in them is never shown: a secret may have come to the place of a name.
+/// looked up where the configuration names them. What stands in them is taken out of refusals: it may be a secret.
 ///
 /// # Errors
 /// The first thing that is wrong.

@@ -2,13 +2,11 @@
 // beside them that are written by hand.
 
 import { stringify } from 'yaml';
-import { madeByIstio } from './made/istio.mjs';
+import { MANAGER, madeByIstio } from './made/istio.mjs';
 import { MODULE, Parts, SECRETS, block, objectsIn, objectsOf } from './made/parts.mjs';
 
 /** Written by hand. */
 export const BY_HAND = ['provider.yaml', 'application.yaml', 'authorization.yaml'];
-
-const MANAGER = 'envoy.filters.network.http_connection_manager';
 
 export function render(shipped) {
   const parts = new Parts(shipped, 'outbound|443||provider.accredit.internal');

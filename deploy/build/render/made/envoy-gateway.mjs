@@ -1,7 +1,7 @@
 // What Envoy Gateway 1.9 makes of the objects in deploy/envoy-gateway: one Envoy file, as its translator's sources say it, its patches applied.
 //
-// It knows the fields that these objects use and no others: a field that it does not know is an error, so that an object cannot say more than is written
-// down. Names are those without XDSNameSchemeV2, the default. It never sees a secret.
+// It knows the fields that these objects use. Most others are an error here, and tests ask that no value of an object is passed over, so that an object
+// cannot say more than is written down. Names are those without XDSNameSchemeV2, the default. It never sees a secret.
 
 const TYPE = 'type.googleapis.com/';
 const HTTP = `${TYPE}envoy.extensions.filters.http.`;

@@ -1,7 +1,7 @@
 // What Istio 1.30 makes of the objects in deploy/istio: one Envoy file with the gateway's listener and the workload's, as istiod's sources say it.
 //
-// It knows the fields that these objects use and no others: a field that it does not know is an error, so that an object cannot say more than is
-// written down. Left out is what only Istio's own build of Envoy has (the filters metadata_exchange, alpn, stats) and TLS to browsers, which the
+// It knows the fields that these objects use. Most others are an error here, and tests ask that no value of an object is passed over, so that an object
+// cannot say more than is written down. Left out is what only Istio's own build of Envoy has (the filters metadata_exchange, alpn, stats) and TLS to browsers, which the
 // Gateway's credential makes. It never sees a secret: certificates are named after the service
 // account that has them, and `ROOTCA`; in a cluster each Envoy's agent has its own, called `default`.
 

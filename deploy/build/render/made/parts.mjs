@@ -50,10 +50,6 @@ export class Parts {
     return this.source.document.getIn(this.source.configuration);
   }
 
-  get capabilities() {
-    return this.source.get([...this.source.plugin, 'capability_restriction_config']);
-  }
-
   /** The headers that may name somebody, each as a regular expression for all its spellings: many servers take any sign between the words for `-`. */
   get identityHeaders() {
     const { claim_to_headers: claims = [], forward } = this.configuration.toJSON();
