@@ -3,6 +3,7 @@
 
 pub mod jws;
 pub mod key;
+mod mac;
 mod pem;
 pub mod seal;
 pub mod signing;

@@ -40,8 +40,10 @@ flags() { us=$(printf '\037'); joined=; for flag in "$@"; do joined=${joined:+$j
 # No path of the machine that builds it ends in the module.
 here="--remap-path-prefix=$PWD=/accredit"
 crates="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
-# Functions are written out at their callers only when they are tiny: the module has a limit, and a tenth of it was copies.
-inline=-Cllvm-args=-inline-threshold=5
+# Functions are written out at their callers only when they are small, and those that ask for it when they are not large: the module
+# has a limit. (Tried from 5 to 225, and from 45 to 325: with these it is as fast as with the largest, and as small as with the smallest.)
+inline=-Cllvm-args=-inline-threshold=60
+hinted=-Cllvm-args=-inlinehint-threshold=120
 # Nor are loops written out several times, or in vectors: what matters is written so by hand, in the libraries that do it.
 loops=-Cllvm-args=-unroll-threshold=0
 vectors=-Cno-vectorize-loops
@@ -55,7 +57,7 @@ describe() { "$1" --version && "$1" --print sysroot; }
 command=$1; shift
 if [ "${ACCREDIT_TOOLCHAIN:-}" != debian ] && { installed || rustup_adds_it; }; then
     [ "$command" != toolchain ] || { describe rustc; exit; }
-    CARGO_ENCODED_RUSTFLAGS=$(flags "$here" "$crates" "$inline" "$loops" "$vectors" "$words" "$simd"); export CARGO_ENCODED_RUSTFLAGS
+    CARGO_ENCODED_RUSTFLAGS=$(flags "$here" "$crates" "$inline" "$hinted" "$loops" "$vectors" "$words" "$simd"); export CARGO_ENCODED_RUSTFLAGS
     exec cargo "$command" --locked --target $TARGET --target-dir target/wasm "$@"
 fi
 
@@ -63,7 +65,7 @@ debian_has_it
 [ "$command" != toolchain ] || { describe /usr/bin/rustc; exit; }
 # -Zbuild-std is what stable compilers keep behind RUSTC_BOOTSTRAP. By full path: rustup's shims may come first on the PATH.
 export RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo
-CARGO_ENCODED_RUSTFLAGS=$(flags "-Lnative=/usr/lib/wasm32-wasi" "$here" "$crates" "$inline" "$loops" "$vectors" "$words" "$simd" "--remap-path-prefix=/usr/lib/rustlib/src=/rust")
+CARGO_ENCODED_RUSTFLAGS=$(flags "-Lnative=/usr/lib/wasm32-wasi" "$here" "$crates" "$inline" "$hinted" "$loops" "$vectors" "$words" "$simd" "--remap-path-prefix=/usr/lib/rustlib/src=/rust")
 export CARGO_ENCODED_RUSTFLAGS
 program=/usr/bin/cargo; [ -z "$CLIPPY" ] || program=/usr/bin/cargo-clippy
 exec $program "$command" --locked --target $TARGET --target-dir target/wasm-debian -Zbuild-std=std,panic_abort "$@"

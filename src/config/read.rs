@@ -9,7 +9,7 @@ use serde_json::{Map, Number, Value};
 use crate::config::Refusal;
 use crate::config::place::{Place, Read};
 use crate::config::shapes::Configuration;
-use crate::words::json::{self, Unambiguous};
+use crate::words::json;
 
 /// Where environment variables are looked up.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -32,16 +32,13 @@ fn document(bytes: &[u8]) -> Result<Value, Refusal> {
         );
     }
     // Protobuf holds bytes that JSON cannot, so that nothing is both.
-    match serde_json::from_slice::<Unambiguous>(bytes) {
-        Ok(Unambiguous(members)) => Ok(Value::Object(members)),
-        Err(error) => match prost_types::Struct::decode(bytes) {
+    match json::object(bytes) {
+        Ok(members) => Ok(Value::Object(members)),
+        Err(why) => match prost_types::Struct::decode(bytes) {
             Ok(object) if bytes.first() != Some(&b'{') => Ok(from_struct(object)),
-            _ => {
-                let why = json::phrase(&error);
-                refused(format!(
-                    "expected a JSON object or a google.protobuf.Struct, found neither ({why}); give the plugin one of both"
-                ))
-            }
+            _ => refused(format!(
+                "expected a JSON object or a google.protobuf.Struct, found neither ({why}); give the plugin one of both"
+            )),
         },
     }
 }

@@ -3,6 +3,7 @@
 //! and `x5u` are not looked at.
 
 use std::fmt;
+use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -78,7 +79,7 @@ pub struct Unverified<'a> {
     /// Header and payload as they were signed.
     signed: &'a [u8],
     signature: Vec<u8>,
-    header: Header,
+    header: Rc<Header>,
     /// Whoever made it may have written anything. That is told only to those whose signature is good.
     claims: Result<Claims, &'static str>,
 }
@@ -90,12 +91,32 @@ struct Header {
     typ: Option<String>,
 }
 
+/// The header that was read last: all tokens of an issuer begin with the same one, as long as it signs with the same key.
+#[derive(Default)]
+pub struct LastHeader(Option<(String, Rc<Header>)>);
+
+impl LastHeader {
+    fn read(&mut self, encoded: &str) -> Result<Rc<Header>, JwsError> {
+        if let Some((_, header)) = self.0.as_ref().filter(|(last, _)| last == encoded) {
+            return Ok(Rc::clone(header));
+        }
+        let members = json::object(&decoded(encoded)?);
+        let header = Rc::new(members.and_then(Header::read).map_err(JwsError::Malformed)?);
+        self.0 = Some((encoded.to_owned(), Rc::clone(&header)));
+        Ok(header)
+    }
+}
+
+fn decoded(part: &str) -> Result<Vec<u8>, JwsError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| JwsError::Malformed("a part of it is not base64url"))
+}
+
 /// Verifies a token in the compact serialization.
 ///
 /// # Errors
 /// See [`JwsError`]. Nothing about the token is believed before this function returns it.
 pub fn verify(world: &dyn World, token: &str, keys: &KeySet, allowed: &[Algorithm]) -> Result<Verified, JwsError> {
-    Unverified::read(token)?.verify(world, keys, allowed)
+    Unverified::read(token, &mut LastHeader::default())?.verify(world, keys, allowed)
 }
 
 impl<'a> Unverified<'a> {
@@ -103,7 +124,7 @@ impl<'a> Unverified<'a> {
     ///
     /// # Errors
     /// [`JwsError::Malformed`].
-    pub fn read(token: &'a str) -> Result<Self, JwsError> {
+    pub fn read(token: &'a str, last: &mut LastHeader) -> Result<Self, JwsError> {
         if token.len() > LONGEST_TOKEN {
             return Err(JwsError::Malformed("it is longer than 16 KiB"));
         }
@@ -111,9 +132,7 @@ impl<'a> Unverified<'a> {
         let Some((signed, (header, payload), signature)) = parts.filter(|(_, (_, payload), _)| !payload.contains('.')) else {
             return Err(JwsError::Malformed("it has not three parts (an encrypted token has five)"));
         };
-        let decoded = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| JwsError::Malformed("a part of it is not base64url"));
-        let (header, payload, signature) = (decoded(header)?, decoded(payload)?, decoded(signature)?);
-        let header = json::object(&header).and_then(Header::read).map_err(JwsError::Malformed)?;
+        let (header, payload, signature) = (last.read(header)?, decoded(payload)?, decoded(signature)?);
         Ok(Self { signed: signed.as_bytes(), signature, header, claims: json::object(&payload).and_then(whole) })
     }
 
@@ -127,16 +146,16 @@ impl<'a> Unverified<'a> {
     /// # Errors
     /// See [`JwsError`].
     pub fn verify(self, world: &dyn World, keys: &KeySet, allowed: &[Algorithm]) -> Result<Verified, JwsError> {
-        let Header { algorithm: name, key_id: named, typ } = self.header;
+        let Header { algorithm: name, key_id: named, typ } = &*self.header;
         let algorithm = name.parse().ok().filter(|algorithm| allowed.contains(algorithm));
-        let algorithm = algorithm.ok_or_else(|| JwsError::AlgorithmNotAllowed { found: quote(&name) })?;
+        let algorithm = algorithm.ok_or_else(|| JwsError::AlgorithmNotAllowed { found: quote(name) })?;
         let named = named.as_deref();
         let candidates = candidates(keys, named, algorithm)?;
         let Some(key) = candidates.into_iter().find(|key| key.signed(world, algorithm, self.signed, &self.signature)) else {
             return Err(if named.is_some() { JwsError::SignatureInvalid } else { JwsError::SignatureNotByTheOnlyKey });
         };
         let claims = self.claims.map_err(JwsError::Malformed)?;
-        Ok(Verified { claims, algorithm, key_id: key.key_id().map(str::to_owned), typ })
+        Ok(Verified { claims, algorithm, key_id: key.key_id().map(str::to_owned), typ: typ.clone() })
     }
 }
 

@@ -7,18 +7,15 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, Mac as _};
 use p256::ecdsa::signature::Verifier as _;
 use rsa::traits::PublicKeyParts as _;
 use rsa::{Pkcs1v15Sign, Pss, RsaPublicKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
+use crate::crypto::mac::MacKey;
 use crate::words::secret::Secret;
 use crate::words::world::{Hash, HostVerdict, SignatureCheck, World};
-
-/// RFC 7518, section 3.2: a key of the same size as the hash output, in bytes.
-const SHORTEST_SECRET: usize = 32;
 
 /// The signature algorithms that are understood. There is no `none` among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -128,7 +125,7 @@ enum Material {
     /// Of this kind there is only the SubjectPublicKeyInfo.
     P384,
     Ed25519(ed25519_compact::PublicKey),
-    Shared(Secret),
+    Shared(MacKey),
 }
 
 impl VerificationKey {
@@ -137,10 +134,7 @@ impl VerificationKey {
     /// # Errors
     /// When it is shorter than 32 bytes: it could be guessed from one token.
     pub fn shared_secret(key_id: Option<&str>, secret: &Secret) -> Result<Self, UnusableKey> {
-        if secret.len() < SHORTEST_SECRET {
-            return Err(UnusableKey("it is shorter than 32 bytes"));
-        }
-        let material = Material::Shared(secret.clone());
+        let material = Material::Shared(MacKey::new(secret)?);
         Ok(Self { key_id: key_id.map(str::to_owned), serves: vec![Algorithm::HS256], spki: Vec::new(), material })
     }
 
@@ -189,9 +183,7 @@ impl VerificationKey {
                 let Ok(signature) = p256::ecdsa::Signature::from_slice(signature) else { return false };
                 by_host(signature.to_der().as_bytes()).unwrap_or_else(|| key.verify(message, &signature).is_ok())
             }
-            (Material::Shared(secret), Algorithm::HS256) => {
-                hmac_sha256(secret, message).is_some_and(|code| code.verify_slice(signature).is_ok())
-            }
+            (Material::Shared(key), Algorithm::HS256) => key.is_code(signature, message),
             (Material::P384, Algorithm::ES384) => der(signature, 48).is_some_and(|der| by_host(&der) == Some(true)),
             // Keys and signatures with points of small order are refused, and every number has one encoding only.
             (Material::Ed25519(key), Algorithm::EdDSA | Algorithm::Ed25519) => {
@@ -219,13 +211,6 @@ fn der(signature: &[u8], size: usize) -> Option<Vec<u8>> {
     // One byte tells the length, of less than 128.
     let length = u8::try_from(numbers.len()).ok().filter(|length| *length < 0x80)?;
     Some([[0x30, length].as_slice(), &numbers].concat())
-}
-
-/// The code of a message under a secret. Its bytes are compared by `verify_slice`, in constant time, and in no other way.
-pub(super) fn hmac_sha256(secret: &Secret, message: &[u8]) -> Option<Hmac<Sha256>> {
-    // HMAC takes keys of every length (RFC 2104, section 3): there is always a code.
-    let code = <Hmac<Sha256> as hmac::Mac>::new_from_slice(secret.expose().as_bytes()).ok()?;
-    Some(code.chain_update(message))
 }
 
 /// The usable keys of one provider.

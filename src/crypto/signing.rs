@@ -6,7 +6,6 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::Mac as _;
 use p256::ecdsa::signature::Signer as _;
 use rsa::pkcs1;
 use rsa::pkcs8::{DecodePrivateKey as _, PrivateKeyInfo};
@@ -14,7 +13,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::crypto::key::{Algorithm, UnusableKey, VerificationKey, hmac_sha256};
+use crate::crypto::key::{Algorithm, UnusableKey, VerificationKey};
+use crate::crypto::mac::MacKey;
 use crate::crypto::pem;
 use crate::words::principal::Claims;
 use crate::words::secret::Secret;
@@ -30,7 +30,7 @@ pub struct SigningKey {
 }
 
 enum Private {
-    Secret(Secret),
+    Secret(MacKey),
     Rsa { pkcs8: Zeroizing<Vec<u8>> },
     P256 { key: p256::ecdsa::SigningKey, pkcs8: Zeroizing<Vec<u8>> },
 }
@@ -46,7 +46,7 @@ impl SigningKey {
     /// When it is shorter than 32 bytes (RFC 7518, section 3.2).
     pub fn shared_secret(secret: &Secret) -> Result<Self, UnusableKey> {
         let verification = VerificationKey::shared_secret(None, secret)?;
-        Ok(Self { private: Private::Secret(secret.clone()), key_id: None, jwk: None, verification })
+        Ok(Self { private: Private::Secret(MacKey::new(secret)?), key_id: None, jwk: None, verification })
     }
 
     /// RS256 or ES256, whichever the key is for, with a private key in PEM (PKCS#8).
@@ -131,10 +131,7 @@ impl SigningKey {
             HostSignature::NotSigned => None,
         };
         match &self.private {
-            Private::Secret(secret) => {
-                let code = hmac_sha256(secret, message).ok_or(NotSigned)?;
-                Ok(code.finalize().into_bytes().to_vec())
-            }
+            Private::Secret(key) => Ok(key.code(message)),
             Private::Rsa { pkcs8 } => by_host(world, pkcs8).ok_or(NotSigned),
             Private::P256 { key, pkcs8 } => {
                 // The host answers DER; a token has r and s (RFC 7518, section 3.4).

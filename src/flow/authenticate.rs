@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::access::headers::{ACCESS_TOKEN, ID_TOKEN, PROVIDER};
 use crate::config::settings::Settings;
+use crate::crypto::jws::LastHeader;
 use crate::crypto::seal::Purpose;
 use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
@@ -18,7 +19,7 @@ use crate::flow::visit::Visit;
 use crate::session::Form;
 use crate::session::content::Session;
 use crate::session::cookie::{self, Carried};
-use crate::session::tombstone::Ended;
+use crate::session::jwt::JwtSettings;
 use crate::words::message::HttpCall;
 use crate::words::principal::{Claims, Principal, Proof};
 use crate::words::reason::{Failure, Reason};
@@ -115,7 +116,15 @@ pub fn authenticate(
         events.push(Event::SessionFromMemory);
         return Ok((verified, None));
     }
-    match open(settings, ended, world, visit, &sealed) {
+    let opened = match &settings.session.form {
+        Form::Sealed => unsealed(settings, visit, &sealed),
+        Form::Jwt(jwt) => signed(jwt, &mut gateway.last_header, world, visit, &sealed),
+    };
+    let opened = opened.and_then(|session| match ended.has(world, &session.id, visit.now) {
+        true => Err(Reason::SessionExpired),
+        false => Ok(session),
+    });
+    match opened {
         Ok(session) => {
             events.push(Event::SessionFromCookie);
             let renewal_due = session.renewal_due(settings.session.lifetimes);
@@ -152,22 +161,8 @@ pub fn forget(gateway: &mut Gateway, world: &dyn World, visit: &Visit) -> Option
     match &settings.session.form {
         Form::Sealed => Session::parse(&settings.sealer.open(Purpose::Session, &carried)?),
         // It is not renewed: what is not good needs no ending.
-        Form::Jwt(jwt) => jwt.read(world, std::str::from_utf8(&carried).ok()?, visit.now).ok(),
+        Form::Jwt(jwt) => jwt.read(world, std::str::from_utf8(&carried).ok()?, &mut gateway.last_header, visit.now).ok(),
     }
-}
-
-fn open(settings: &Settings, ended: &mut Ended, world: &dyn World, visit: &Visit, carried: &[u8]) -> Result<Session, Reason> {
-    let session = match &settings.session.form {
-        Form::Sealed => unsealed(settings, visit, carried)?,
-        Form::Jwt(jwt) => {
-            let token = std::str::from_utf8(carried).map_err(|_| Reason::SessionInvalid)?;
-            jwt.read(world, token, visit.now).map_err(|error| error.of_cookie())?
-        }
-    };
-    if ended.has(world, &session.id, visit.now) {
-        return Err(Reason::SessionExpired);
-    }
-    Ok(session)
 }
 
 fn unsealed(settings: &Settings, visit: &Visit, sealed: &[u8]) -> Result<Session, Reason> {
@@ -175,6 +170,11 @@ fn unsealed(settings: &Settings, visit: &Visit, sealed: &[u8]) -> Result<Session
     let session = Session::read(&plain, visit.now, settings.session.lifetimes)?;
     let fingerprint = settings.fingerprint(&session.provider);
     if fingerprint == Some(&session.fingerprint) { Ok(session) } else { Err(Reason::SessionInvalid) }
+}
+
+fn signed(jwt: &JwtSettings, last: &mut LastHeader, world: &dyn World, visit: &Visit, token: &[u8]) -> Result<Session, Reason> {
+    let token = std::str::from_utf8(token).map_err(|_| Reason::SessionInvalid)?;
+    jwt.read(world, token, last, visit.now).map_err(|error| error.of_cookie())
 }
 
 impl Verified {

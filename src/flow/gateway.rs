@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::access::path;
 use crate::config::settings::Settings;
+use crate::crypto::jws::LastHeader;
 use crate::crypto::seal::Purpose;
 use crate::flow::authenticate::Verified;
 use crate::flow::ending;
@@ -45,6 +46,8 @@ pub struct Gateway {
     /// One more holder of it for each question about a token that is under way.
     pub(super) asking: Rc<()>,
     pub(super) background: Background,
+    /// Of sessions and bearer tokens that are JWTs.
+    pub(super) last_header: LastHeader,
 }
 
 impl Gateway {
@@ -56,7 +59,8 @@ impl Gateway {
         let naming = NamingKey::new(world)?;
         let (memory, tokens, refused) = (Memory::new(MEMORY_BYTES), Memory::new(MEMORY_BYTES), Memory::new(REFUSED_BYTES));
         let background = Background::new(&settings);
-        Ok(Self { settings: Rc::new(settings), naming, memory, tokens, refused, asking: Rc::default(), background })
+        let (settings, asking, last_header) = (Rc::new(settings), Rc::default(), LastHeader::default());
+        Ok(Self { settings, naming, memory, tokens, refused, asking, background, last_header })
     }
 
     /// A request arrives.

@@ -124,8 +124,8 @@ impl Gateway {
             match (bearer::brought(visit), told) {
                 (Brought::Token(_), Told::TokenOf(identity)) => return identity,
                 (Brought::Token(token), Told::Nothing) => {
-                    let ours = session_token::authenticate(self, world, visit, &token, events);
-                    return ours.unwrap_or_else(|| bearer::authenticate(self, world, visit, &token, events));
+                    let ours = session_token::authenticate(self, world, visit, token, events);
+                    return ours.unwrap_or_else(|| bearer::authenticate(self, world, visit, token, events));
                 }
                 (Brought::TooMuch, _) => return Identity::Unknown(Failure::new(Reason::TokenAmbiguous, "")),
                 (Brought::Nothing, _) if rule.credentials == Credentials::Bearer => {

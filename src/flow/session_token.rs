@@ -9,7 +9,7 @@ use crate::flow::gateway::Gateway;
 use crate::flow::visit::Visit;
 use crate::session::jwt::JwtError;
 use crate::words::reason::{Failure, Reason};
-use crate::words::secret::Secret;
+use crate::words::secret::LentSecret;
 use crate::words::world::World;
 
 /// Finds out whose session came; `None` when it is none of ours and a provider may know the token. Nothing but a signature by
@@ -18,7 +18,7 @@ pub fn authenticate(
     gateway: &mut Gateway,
     world: &dyn World,
     visit: &Visit,
-    token: &Secret,
+    token: LentSecret<'_>,
     events: &mut Vec<Event>,
 ) -> Option<Identity> {
     let settings = Rc::clone(&gateway.settings);
@@ -31,7 +31,7 @@ pub fn authenticate(
             return Some(Identity::Known(verified, None));
         }
     }
-    let session = match jwt.read(world, token.expose(), visit.now) {
+    let session = match jwt.read(world, token.expose(), &mut gateway.last_header, visit.now) {
         Ok(session) => session,
         Err(JwtError::Invalid(_)) if settings.providers.iter().any(|provider| provider.oidc.bearer.is_some()) => return None,
         Err(error) => return Some(Identity::Unknown(error.of_bearer())),

@@ -16,7 +16,7 @@ use crate::oidc::provider::Provider;
 use crate::words::principal::{CLIENT, Claims};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
-use crate::words::secret::Secret;
+use crate::words::secret::LentSecret;
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
@@ -91,7 +91,7 @@ struct Claimed {
 
 /// The issuer that a token names, to find out whose keys to try, even where all the rest of it cannot be read: then its provider's
 /// name stands beside the refusal. Nothing about it is verified.
-pub fn claimed_issuer<'a>(token: &Secret, read: &'a Result<Unverified<'_>, JwsError>) -> Option<Cow<'a, str>> {
+pub fn claimed_issuer<'a>(token: LentSecret<'_>, read: &'a Result<Unverified<'_>, JwsError>) -> Option<Cow<'a, str>> {
     if let Some(issuer) = read.as_ref().ok().and_then(Unverified::claimed_issuer) {
         return Some(issuer.into());
     }
@@ -103,7 +103,7 @@ pub fn claimed_issuer<'a>(token: &Secret, read: &'a Result<Unverified<'_>, JwsEr
 }
 
 /// Whether it is made like a signed token, whoever made it: three parts, the first a JSON object that names an algorithm.
-pub fn is_signed(token: &Secret) -> bool {
+pub fn is_signed(token: LentSecret<'_>) -> bool {
     let mut parts = token.expose().split('.');
     let header = parts.next().and_then(|header| URL_SAFE_NO_PAD.decode(header.trim_end_matches('=')).ok()).unwrap_or_default();
     let names_algorithm = serde_json::from_slice::<Value>(&header).is_ok_and(|header| header.get("alg").is_some());

@@ -14,7 +14,7 @@ use crate::oidc::token::ask_at;
 use crate::words::message::{HttpCall, Reply};
 use crate::words::principal::Claims;
 use crate::words::reason::{Failure, Reason};
-use crate::words::secret::Secret;
+use crate::words::secret::LentSecret;
 use crate::words::time::Timestamp;
 
 const TROUBLES: Troubles = Troubles {
@@ -71,7 +71,7 @@ pub enum MissingAudience {
 /// # Errors
 /// [`Reason::TokenInvalid`] for one that is too long to ask about; [`Reason::IntrospectionUnavailable`] when there is no such
 /// endpoint, or no listed cluster reaches it.
-pub fn introspection_request(provider: &Provider, metadata: &Metadata, token: &Secret) -> Result<HttpCall, Failure> {
+pub fn introspection_request(provider: &Provider, metadata: &Metadata, token: LentSecret<'_>) -> Result<HttpCall, Failure> {
     if token.len() > LONGEST_TOKEN {
         return Err(invalid("it is longer than 16 KiB"));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::crypto::jws::{self, JwsError};
+use crate::crypto::jws::{JwsError, LastHeader, Unverified};
 use crate::crypto::key::{Algorithm, KeySet};
 use crate::crypto::signing::{NotSigned, SigningKey};
 use crate::session::content::{Fingerprint, NewSession, Session, Tokens};
@@ -125,8 +125,8 @@ impl JwtSettings {
     ///
     /// # Errors
     /// See [`JwtError`]. Whether it was signed out is asked elsewhere.
-    pub fn read(&self, world: &dyn World, token: &str, now: Timestamp) -> Result<Session, JwtError> {
-        let mut claims = self.verified(world, token)?;
+    pub fn read(&self, world: &dyn World, token: &str, last: &mut LastHeader, now: Timestamp) -> Result<Session, JwtError> {
+        let mut claims = self.verified(world, token, last)?;
         if OF_OTHER_KINDS.iter().any(|name| claims.contains_key(*name)) {
             return Err(invalid("its claims are those of another kind of token"));
         }
@@ -185,8 +185,9 @@ impl JwtSettings {
         self.claims.contains(&ClaimPath::named(name))
     }
 
-    fn verified(&self, world: &dyn World, token: &str) -> Result<Claims, JwtError> {
-        let verified = jws::verify(world, token, &self.verifying, &[self.algorithm]).map_err(|error| match error {
+    fn verified(&self, world: &dyn World, token: &str, last: &mut LastHeader) -> Result<Claims, JwtError> {
+        let verified = Unverified::read(token, last).and_then(|token| token.verify(world, &self.verifying, &[self.algorithm]));
+        let verified = verified.map_err(|error| match error {
             JwsError::Malformed(_) | JwsError::AlgorithmNotAllowed { .. } => invalid(error.to_string()),
             _ => invalid("it is signed by none of session.jwt.keys"),
         })?;

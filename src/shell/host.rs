@@ -99,7 +99,9 @@ impl World for Host {
 
     /// Envoy's foreign function `sign` takes hash, private key, text. A host without it has no answer.
     fn sign(&self, signing: &Signing<'_>) -> HostSignature {
-        match call("sign", &[hash_name(signing.hash), signing.pkcs8, signing.message]) {
+        // A private key is among the arguments.
+        let arguments = message(&[hash_name(signing.hash), signing.pkcs8, signing.message]).map(Zeroizing::new);
+        match arguments.and_then(|arguments| call("sign", &arguments)) {
             Some((true, signature)) => HostSignature::Signed(signature),
             _ => HostSignature::NotSigned,
         }
@@ -117,20 +119,26 @@ const fn hash_name(hash: Hash) -> &'static [u8] {
 /// Envoy's foreign function `verify_signature` takes hash, public key, signature, text. Its answer cannot say "not offered": that
 /// is found out once, with a signature that is known to be good.
 fn verify(check: &SignatureCheck<'_>) -> Option<bool> {
-    call("verify_signature", &[hash_name(check.hash), check.spki, check.signature, check.message]).map(|(good, _)| good)
+    let arguments = message(&[hash_name(check.hash), check.spki, check.signature, check.message])?;
+    call("verify_signature", &arguments).map(|(good, _)| good)
 }
 
-/// Calls a foreign function whose arguments are the fields 1, 2, 3 … of a protobuf message, texts or bytes, and whose answer is
-/// another: a truth in field 1, bytes in field 2.
-fn call(function: &str, arguments: &[&[u8]]) -> Option<(bool, Vec<u8>)> {
-    let mut message =
-        Zeroizing::new(Vec::with_capacity(arguments.iter().map(|argument| argument.len().saturating_add(10)).sum()));
-    for (number, argument) in (1_u32..).zip(arguments) {
-        encode_key(number, WireType::LengthDelimited, &mut *message);
-        encode_varint(argument.len().try_into().ok()?, &mut *message);
-        message.extend_from_slice(argument);
+/// A protobuf message whose fields 1, 2, 3 … are these texts or bytes.
+fn message(fields: &[&[u8]]) -> Option<Vec<u8>> {
+    // At once as long as it becomes: no copy of a part stays behind.
+    let mut message = Vec::with_capacity(fields.iter().map(|field| field.len().saturating_add(10)).sum());
+    for (number, field) in (1_u32..).zip(fields) {
+        encode_key(number, WireType::LengthDelimited, &mut message);
+        encode_varint(field.len().try_into().ok()?, &mut message);
+        message.extend_from_slice(field);
     }
-    let answer = hostcalls::call_foreign_function(function, Some(&message)).ok()?.unwrap_or_default();
+    Some(message)
+}
+
+/// Calls a foreign function whose arguments are a protobuf message, and whose answer is another: a truth in field 1, bytes in
+/// field 2.
+fn call(function: &str, arguments: &[u8]) -> Option<(bool, Vec<u8>)> {
+    let answer = hostcalls::call_foreign_function(function, Some(arguments)).ok()?.unwrap_or_default();
     let (mut rest, mut truth, mut bytes) = (answer.as_slice(), false, Vec::new());
     // A field that is false or empty is left out.
     while !rest.is_empty() {

@@ -10,26 +10,28 @@ use serde_json::{Map, Number, Value};
 /// Objects and arrays may be nested this deeply.
 pub const DEEPEST: usize = 32;
 
+const NOT_JSON: &str = "it is not JSON";
 const NOT_AN_OBJECT: &str = "it is not a JSON object";
 const MEMBER_TWICE: &str = "a member comes twice";
 const TOO_DEEP: &str = "it is nested too deeply";
 
-/// An object that can be read in one way only. It can be asked of any deserializer.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Unambiguous(pub Map<String, Value>);
+/// An object that can be read in one way only.
+struct Unambiguous(Map<String, Value>);
 
 /// Reads an object.
 ///
 /// # Errors
 /// A phrase that says what is wrong, without the content.
 pub fn object(text: &[u8]) -> Result<Map<String, Value>, &'static str> {
-    serde_json::from_slice(text).map(|Unambiguous(members)| members).map_err(|error| phrase(&error))
+    // At once, and not again for every text in it.
+    let text = std::str::from_utf8(text).map_err(|_| NOT_JSON)?;
+    serde_json::from_str(text).map(|Unambiguous(members)| members).map_err(|error| phrase(&error))
 }
 
-/// What an error comes down to of the parser that was asked for an [`Unambiguous`]. The parser's own words may quote the content, which may be a secret.
-pub fn phrase(error: &serde_json::Error) -> &'static str {
+/// What an error comes down to. The parser's own words may quote the content, which may be a secret.
+fn phrase(error: &serde_json::Error) -> &'static str {
     let text = error.to_string();
-    [MEMBER_TWICE, TOO_DEEP, NOT_AN_OBJECT].into_iter().find(|ours| text.starts_with(ours)).unwrap_or("it is not JSON")
+    [MEMBER_TWICE, TOO_DEEP, NOT_AN_OBJECT].into_iter().find(|ours| text.starts_with(ours)).unwrap_or(NOT_JSON)
 }
 
 impl<'de> Deserialize<'de> for Unambiguous {

@@ -1,8 +1,6 @@
-use hmac::Mac as _;
-
 use super::*;
-use crate::crypto::key::hmac_sha256;
-use crate::crypto::testing::{ED25519, OTHER_RSA, P256, RSA, Verdict, base64url, key_set};
+use crate::crypto::mac::MacKey;
+use crate::crypto::testing::{ED25519, OTHER_RSA, P256, RSA, TestKey, Verdict, base64url, key_set};
 use crate::words::secret::Secret;
 use serde_json::json;
 
@@ -251,7 +249,7 @@ fn without_a_kid_exactly_one_key_may_fit() {
 /// A token by somebody who takes these bytes for a shared secret.
 fn by_hmac(secret: &str, header: &Value) -> String {
     let signed = format!("{}.{}", base64url(header.to_string()), base64url(r#"{"sub":"a"}"#));
-    let code = hmac_sha256(&Secret::new(secret), signed.as_bytes()).unwrap().finalize().into_bytes();
+    let code = MacKey::new(&Secret::new(secret)).unwrap().code(signed.as_bytes());
     format!("{signed}.{}", base64url(code))
 }
 
@@ -313,5 +311,25 @@ fn with_a_kid_only_keys_of_that_name_are_tried() {
 fn no_error_repeats_the_token() {
     for token in ["c2VjcmV0.c2VjcmV0.c2VjcmV0", &signed(r#"{"alg":"ES256","kid":"e"}"#, r#""c2VjcmV0""#)] {
         assert!(!refusal(token).to_string().contains("c2VjcmV0"));
+    }
+}
+
+#[test]
+fn a_header_that_was_read_before_excuses_no_other_whatever_came_between() {
+    let of = |key: &TestKey, algorithm, kid: &str| key.token(algorithm, &json!({"kid": kid}), &json!({"sub": "a"}));
+    let (rsa, p256) = (of(&RSA, Algorithm::RS256, "r"), of(&P256, Algorithm::ES256, "e"));
+    let (stranger, misnamed) = (of(&OTHER_RSA, Algorithm::RS256, "r"), of(&P256, Algorithm::ES256, "r"));
+    let extended = signed(r#"{"alg":"ES256","kid":"e","crit":["exp"]}"#, "{}");
+    let cut = p256.replacen('.', "", 1);
+    let mut last = LastHeader::default();
+    let mut check = |token: &str| {
+        let read = Unverified::read(token, &mut last);
+        read.and_then(|token| token.verify(&Verdict::none(), &provider_keys(), ALL)).is_ok()
+    };
+    for bad in [&stranger, &misnamed, &extended, &cut] {
+        for good in [&rsa, &p256] {
+            let seen = [good, good, bad, bad, good].map(|token| check(token));
+            assert_eq!(seen, [true, true, false, false, true], "{bad} after {good}");
+        }
     }
 }

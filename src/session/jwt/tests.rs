@@ -55,7 +55,7 @@ fn with(name: &str, value: Value) -> Value {
 }
 
 fn read(jwt: &JwtSettings, token: &str) -> Result<Session, JwtError> {
-    jwt.read(&Still::default(), token, NOW)
+    jwt.read(&Still::default(), token, &mut LastHeader::default(), NOW)
 }
 
 #[test]
