@@ -101,11 +101,16 @@ fn one_of(listed: &[Value], value: &Value) -> Truth {
         (Value::Number(left), Value::Number(right)) if left.is_f64() || right.is_f64() => left.as_f64() == right.as_f64(),
         (left, right) => left == right,
     };
-    if listed.iter().any(same) {
-        return Truth::True;
+    let mut truth = Truth::Unknown;
+    for other in listed {
+        if same(other) {
+            return Truth::True;
+        }
+        if std::mem::discriminant(other) == std::mem::discriminant(value) {
+            truth = Truth::False;
+        }
     }
-    let comparable = |other: &Value| std::mem::discriminant(other) == std::mem::discriminant(value);
-    if listed.iter().any(comparable) { Truth::False } else { Truth::Unknown }
+    truth
 }
 
 impl Requirement {

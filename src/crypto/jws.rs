@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use memchr::memchr_iter;
 use serde_json::Value;
 
 use crate::crypto::key::{Algorithm, KeySet, VerificationKey};
@@ -128,10 +129,13 @@ impl<'a> Unverified<'a> {
         if token.len() > LONGEST_TOKEN {
             return Err(JwsError::Malformed("it is longer than 16 KiB"));
         }
-        let parts = token.rsplit_once('.').and_then(|(signed, signature)| Some((signed, signed.split_once('.')?, signature)));
-        let Some((signed, (header, payload), signature)) = parts.filter(|(_, (_, payload), _)| !payload.contains('.')) else {
+        let mut dots = memchr_iter(b'.', token.as_bytes());
+        let ((Some(first), Some(second)), None) = ((dots.next(), dots.next()), dots.next()) else {
             return Err(JwsError::Malformed("it has not three parts (an encrypted token has five)"));
         };
+        let part = |from: usize, to: usize| token.get(from..to).unwrap_or_default();
+        let (header, payload) = (part(0, first), part(first.saturating_add(1), second));
+        let (signed, signature) = (part(0, second), part(second.saturating_add(1), token.len()));
         let (header, payload, signature) = (last.read(header)?, decoded(payload)?, decoded(signature)?);
         Ok(Self { signed: signed.as_bytes(), signature, header, claims: json::object(&payload).and_then(whole) })
     }

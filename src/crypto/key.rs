@@ -8,10 +8,10 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use p256::ecdsa::signature::Verifier as _;
+use rsa::sha2::{Digest as _, Sha256, Sha384, Sha512};
 use rsa::traits::PublicKeyParts as _;
 use rsa::{Pkcs1v15Sign, Pss, RsaPublicKey};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use crate::crypto::mac::MacKey;
 use crate::words::secret::Secret;

@@ -7,10 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use p256::ecdsa::signature::Signer as _;
 use rsa::pkcs8::DecodePrivateKey as _;
+use rsa::sha2::{Digest as _, Sha256, Sha384, Sha512};
 use rsa::traits::PublicKeyParts as _;
 use rsa::{Pkcs1v15Sign, Pss, RsaPrivateKey};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use crate::crypto::key::{Algorithm, KeySet, VerificationKey};
 use crate::words::time::Timestamp;

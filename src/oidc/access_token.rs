@@ -13,7 +13,7 @@ use crate::crypto::jws::{JwsError, LONGEST_TOKEN, Unverified, Verified};
 use crate::crypto::key::{Algorithm, KeySet};
 use crate::oidc::introspection::Introspection;
 use crate::oidc::provider::Provider;
-use crate::words::principal::{CLIENT, Claims};
+use crate::words::principal::{CLIENT, Claims, has_any};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::LentSecret;
@@ -163,14 +163,14 @@ fn typ(verified: &Verified, wanted: TokenKind) -> Result<(), Failure> {
 /// Nor by what they say (RFC 8725, section 3.12): an ID token is for the client, a logout token for its back channel, and one that
 /// is bound to a key proves nothing without that key.
 pub(super) fn kind(claims: &Claims, wanted: TokenKind) -> Result<(), Failure> {
-    if ["cnf", "events"].iter().any(|name| claims.contains_key(*name)) {
+    if has_any(claims, &["cnf", "events"]) {
         return Err(invalid("it is bound to a key (cnf), or tells of events"));
     }
     let other_than = |name: &str, expected: &[&str]| {
         let good = |found: &str| expected.iter().any(|expected| found.eq_ignore_ascii_case(expected));
         claims.get(name).is_some_and(|found| !found.as_str().is_some_and(good))
     };
-    let for_the_client = ["nonce", "at_hash", "c_hash", "s_hash"].iter().any(|name| claims.contains_key(*name))
+    let for_the_client = has_any(claims, &["nonce", "at_hash", "c_hash", "s_hash"])
         || other_than("typ", &["Bearer"])
         || other_than("token_use", &["access", "access_token"]);
     if wanted == TokenKind::AccessToken && for_the_client {

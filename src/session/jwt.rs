@@ -9,7 +9,7 @@ use crate::crypto::jws::{JwsError, LastHeader, Unverified};
 use crate::crypto::key::{Algorithm, KeySet};
 use crate::crypto::signing::{NotSigned, SigningKey};
 use crate::session::content::{Fingerprint, NewSession, Session, Tokens};
-use crate::words::principal::{CLIENT, ClaimPath, Claims, calls_email_unverified};
+use crate::words::principal::{CLIENT, ClaimPath, Claims, calls_email_unverified, has_any, take};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
@@ -127,7 +127,7 @@ impl JwtSettings {
     /// See [`JwtError`]. Whether it was signed out is asked elsewhere.
     pub fn read(&self, world: &dyn World, token: &str, last: &mut LastHeader, now: Timestamp) -> Result<Session, JwtError> {
         let mut claims = self.verified(world, token, last)?;
-        if OF_OTHER_KINDS.iter().any(|name| claims.contains_key(*name)) {
+        if has_any(&claims, &OF_OTHER_KINDS) {
             return Err(invalid("its claims are those of another kind of token"));
         }
         self.meant_for_us(&claims)?;
@@ -155,8 +155,8 @@ impl JwtSettings {
             return Err(JwtError::Expired(now.since(ends).as_secs()));
         }
         let mut kept = Claims::new();
-        let always = ["sub", "email_verified"].map(ClaimPath::named);
-        self.claims.iter().chain(&always).for_each(|path| path.take(&mut claims, &mut kept));
+        self.claims.iter().for_each(|path| path.take(&mut claims, &mut kept));
+        ["sub", "email_verified"].iter().for_each(|name| take(name, &mut claims, &mut kept));
         let new = NewSession {
             provider,
             subject,

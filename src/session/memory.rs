@@ -3,10 +3,11 @@
 //! Entries are found by the credential's name, a keyed hash. The memory belongs to one configuration and its keys and goes with
 //! them.
 
-use std::hash::Hasher;
+use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
 use lru::LruCache;
+use nohash_hasher::BuildNoHashHasher;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use crate::words::time::Timestamp;
@@ -20,7 +21,7 @@ const PLACES: usize = 1_024;
 
 /// Verified things by the credential that proved them.
 pub struct Memory<T> {
-    entries: LruCache<Name, Entry<T>>,
+    entries: LruCache<Name, Entry<T>, BuildNoHashHasher<u64>>,
     /// Names of what came once since the memory was full, each in the one place where it may stand.
     once: Vec<Name>,
     bytes: usize,
@@ -52,8 +53,15 @@ impl NamingKey {
 
 /// A credential's name, by which all memories with the same key know it: they take it instead of the credential, because a
 /// credential is long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Name(u128);
+
+/// A name is a hash already: half of it finds its place in a table.
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(u64::try_from(self.0 >> 64).unwrap_or_default());
+    }
+}
 
 struct Entry<T> {
     value: Rc<T>,
@@ -64,7 +72,7 @@ struct Entry<T> {
 impl<T> Memory<T> {
     /// An empty memory of at most `most_bytes`.
     pub fn new(most_bytes: usize) -> Self {
-        Self { entries: LruCache::unbounded(), once: Vec::new(), bytes: 0, most_bytes }
+        Self { entries: LruCache::unbounded_with_hasher(BuildNoHashHasher::default()), once: Vec::new(), bytes: 0, most_bytes }
     }
 
     /// What was remembered of this very credential, unless it has ended.

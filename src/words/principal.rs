@@ -119,11 +119,23 @@ impl ClaimPath {
 
     /// The same for an object that is not needed any more, which it leaves in pieces: a claim at the top is moved.
     pub fn take(&self, from: &mut Claims, to: &mut Claims) {
-        let [name] = self.0.as_slice() else { return self.copy(from, to) };
-        if let Some((name, value)) = from.remove_entry(name).filter(|(_, value)| !value.is_null()) {
-            to.insert(name, value);
+        match self.0.as_slice() {
+            [name] => take(name, from, to),
+            _ => self.copy(from, to),
         }
     }
+}
+
+/// Moves a claim at the top, if there is one, from an object that is not needed any more.
+pub fn take(name: &str, from: &mut Claims, to: &mut Claims) {
+    if let Some((name, value)) = from.remove_entry(name).filter(|(_, value)| !value.is_null()) {
+        to.insert(name, value);
+    }
+}
+
+/// Whether one of these claims is there.
+pub fn has_any(claims: &Claims, names: &[&str]) -> bool {
+    claims.keys().any(|name| names.contains(&name.as_str()))
 }
 
 impl std::fmt::Display for ClaimPath {

@@ -157,7 +157,7 @@ pub mod testing {
 
     use rsa::Pkcs1v15Sign;
     use rsa::pkcs8::DecodePrivateKey as _;
-    use sha2::{Digest as _, Sha256};
+    use rsa::sha2::{Digest as _, Sha256};
 
     use super::{
         Contended, Destination, HostSignature, HostVerdict, NoRandomness, RouteMetadata, Shared, SignatureCheck, Signing,
