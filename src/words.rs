@@ -1,6 +1,7 @@
 //! The vocabulary that every room speaks: plain values, no decisions, no input or output.
 
 pub mod body;
+pub mod bytes;
 pub mod cookie;
 pub mod demand;
 pub mod json;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 
+use crate::words::bytes::ByteSet;
 use crate::words::message::Headers;
 use crate::words::principal::{ClaimPath, Claims, calls_email_unverified};
 use crate::words::reason::Reason;
@@ -140,6 +141,9 @@ fn canonical(name: &str) -> String {
 /// that one text never looks like a list.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%').add(b',');
 
+/// What needs no second look.
+const AS_IT_IS: ByteSet = ByteSet::EMPTY.and_from(b'!', b'~').but_for(b"%,");
+
 fn header_value(claim: &Value) -> Option<String> {
     match claim {
         Value::Array(members) => {
@@ -160,9 +164,7 @@ fn header_value(claim: &Value) -> Option<String> {
 fn scalar(claim: &Value) -> Option<Cow<'_, str>> {
     match claim {
         // Most texts are.
-        Value::String(text) if text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'%' | b',')) => {
-            Some(text.as_str().into())
-        }
+        Value::String(text) if AS_IT_IS.has_all(text) => Some(text.as_str().into()),
         Value::String(text) => Some(encode_ends(utf8_percent_encode(text, ENCODED).into())),
         Value::Number(number) => Some(number.to_string().into()),
         Value::Bool(truth) => Some(truth.to_string().into()),

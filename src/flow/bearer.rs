@@ -16,6 +16,7 @@ use crate::flow::visit::Visit;
 use crate::oidc::access_token::{self, AccessToken, AccessTokenError, Bearer, BearerKeys};
 use crate::oidc::introspection::{Proved, introspection_request, introspection_response};
 use crate::session::memory::Name;
+use crate::words::bytes::ByteSet;
 use crate::words::message::Reply;
 use crate::words::principal::{Claims, Principal, Proof};
 use crate::words::reason::{Failure, Reason};
@@ -32,17 +33,8 @@ const LONGEST_REFUSAL: Duration = Duration::from_secs(10);
 /// So many questions about tokens may be under way in one worker.
 const MOST_ASKING: usize = 64;
 
-/// Which bytes a token is made of (RFC 6750, section 2.1). Tokens are long, and to look each byte up is the quickest.
-#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "the compiler works it out, and would refuse")]
-const OF_TOKENS: [bool; 256] = {
-    let bytes = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=";
-    let (mut of_tokens, mut next) = ([false; 256], 0);
-    while next < bytes.len() {
-        of_tokens[bytes[next] as usize] = true;
-        next += 1;
-    }
-    of_tokens
-};
+/// Which bytes a token is made of (RFC 6750, section 2.1).
+const OF_TOKENS: ByteSet = ByteSet::EMPTY.and_from(b'A', b'Z').and_from(b'a', b'z').and_from(b'0', b'9').and(b"-._~+/=");
 
 /// What a request brings.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,8 +70,7 @@ pub fn brought(visit: &Visit) -> Brought<'_> {
     }
     let token = token.trim();
     // Envoy joins two lines by a comma, which no token has.
-    let plain = token.bytes().all(|byte| OF_TOKENS.get(usize::from(byte)) == Some(&true));
-    if plain { Brought::Token(LentSecret::new(token)) } else { Brought::TooMuch }
+    if OF_TOKENS.has_all(token) { Brought::Token(LentSecret::new(token)) } else { Brought::TooMuch }
 }
 
 /// Finds out whose token came.
