@@ -5,11 +5,10 @@
 use std::fmt;
 use std::rc::Rc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use memchr::memchr_iter;
 use serde_json::Value;
 
+use crate::crypto::base64url;
 use crate::crypto::key::{Algorithm, KeySet, VerificationKey};
 use crate::words::json;
 use crate::words::principal::Claims;
@@ -109,7 +108,7 @@ impl LastHeader {
 }
 
 fn decoded(part: &str) -> Result<Vec<u8>, JwsError> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| JwsError::Malformed("a part of it is not base64url"))
+    base64url::decode(part.as_bytes()).ok_or(JwsError::Malformed("a part of it is not base64url"))
 }
 
 /// Verifies a token in the compact serialization.

@@ -14,6 +14,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::crypto::base64url;
 use crate::words::secret::Secret;
 use crate::words::world::{NoRandomness, World};
 
@@ -119,7 +120,7 @@ impl Sealer {
 
     /// Opens what one of our keys sealed for the same purpose; `None` for anything else.
     pub fn open(&self, purpose: Purpose, text: &[u8]) -> Option<Vec<u8>> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let bytes = base64url::decode(text)?;
         let (id, rest) = bytes.split_at_checked(KEY_ID_BYTES)?;
         let (nonce, sealed) = rest.split_at_checked(NONCE_BYTES)?;
         let payload = || Payload { msg: sealed, aad: purpose.label() };
