@@ -141,7 +141,7 @@ fn canonical(name: &str) -> String {
 /// that one text never looks like a list.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%').add(b',');
 
-/// What needs no second look.
+/// Without spaces, and without what is [`ENCODED`]: a text of these is sent as it is.
 const AS_IT_IS: ByteSet = ByteSet::EMPTY.and_from(b'!', b'~').but_for(b"%,");
 
 fn header_value(claim: &Value) -> Option<String> {
@@ -164,7 +164,7 @@ fn header_value(claim: &Value) -> Option<String> {
 fn scalar(claim: &Value) -> Option<Cow<'_, str>> {
     match claim {
         // Most texts are.
-        Value::String(text) if AS_IT_IS.has_all(text) => Some(text.as_str().into()),
+        Value::String(text) if AS_IT_IS.has_all(text.as_bytes()) => Some(text.as_str().into()),
         Value::String(text) => Some(encode_ends(utf8_percent_encode(text, ENCODED).into())),
         Value::Number(number) => Some(number.to_string().into()),
         Value::Bool(truth) => Some(truth.to_string().into()),
@@ -264,6 +264,18 @@ mod tests {
             let claims = json!({"email": "a@b.example", "email_verified": verified}).as_object().unwrap().clone();
             assert_eq!(identity.values(&claims).len(), passed, "{verified}");
         }
+    }
+
+    #[test]
+    fn what_is_sent_as_it_is_needs_no_encoding() {
+        for byte in 0..=u8::MAX {
+            let text = char::from(byte).to_string();
+            assert!(
+                !AS_IT_IS.has_all(text.as_bytes()) || encode_ends(utf8_percent_encode(&text, ENCODED).into()) == text,
+                "{byte}"
+            );
+        }
+        assert!(AS_IT_IS.has_all(b"team-001-members"));
     }
 
     #[test]

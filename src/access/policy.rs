@@ -97,7 +97,7 @@ fn any(truths: impl Iterator<Item = Truth>) -> Truth {
 /// from `true`.
 fn one_of(listed: &[Value], value: &Value) -> Truth {
     let same = |other: &Value| match (other, value) {
-        // Groups above all, with every request.
+        // As below, and told without a call: groups are compared with every request.
         (Value::String(left), Value::String(right)) => left == right,
         // `1` and `1.0` are the same; whole numbers are compared exactly, because large ones are not as floating point.
         (Value::Number(left), Value::Number(right)) if left.is_f64() || right.is_f64() => left.as_f64() == right.as_f64(),

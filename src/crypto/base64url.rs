@@ -1,5 +1,5 @@
-//! base64url without padding (RFC 4648, section 5), as tokens and sealed texts are written, read with vectors. Whatever else is
-//! written in base64, keys for example, is not read here.
+//! base64url without padding (RFC 4648, section 5), as the parts of a JWS and sealed texts are written, read with vectors. It writes
+//! nothing; that, and what is read rarely, is `base64`'s.
 
 use base64_simd::URL_SAFE_NO_PAD;
 
@@ -8,6 +8,7 @@ pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
 
+// Here the library runs the code for this machine. For the module's there are the hostile tokens of the end-to-end tests.
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,7 +39,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_is_read_and_a_changed_byte_as_elsewhere(bytes: Vec<u8>, place: usize, byte: u8) {
+        fn what_was_written_is_read_back_and_one_changed_byte_is_judged_as_by_another_implementation(bytes: Vec<u8>, place: usize, byte: u8) {
             let mut text = SCALAR.encode(&bytes).into_bytes();
             prop_assert_eq!(decode(&text), Some(bytes));
             let length = text.len().max(1);

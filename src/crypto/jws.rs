@@ -91,7 +91,9 @@ struct Header {
     typ: Option<String>,
 }
 
-/// The header that was read last: all tokens of an issuer begin with the same one, as long as it signs with the same key.
+/// The header that was read last, so that it is not read again: all tokens of an issuer begin with the same one, as long as it signs
+/// with the same key. That saves reading and never a check: nobody has verified it, key and algorithm are chosen for each token
+/// anew, and another's token can do no more than take its place.
 #[derive(Default)]
 pub struct LastHeader(Option<(String, Rc<Header>)>);
 
@@ -120,7 +122,7 @@ pub fn verify(world: &dyn World, token: &str, keys: &KeySet, allowed: &[Algorith
 }
 
 impl<'a> Unverified<'a> {
-    /// Takes a token apart (RFC 7515, section 5.2, up to the signature).
+    /// Takes a token apart (RFC 7515, section 5.2, up to the signature). A header that is the last one's is not read again.
     ///
     /// # Errors
     /// [`JwsError::Malformed`].
@@ -129,7 +131,7 @@ impl<'a> Unverified<'a> {
             return Err(JwsError::Malformed("it is longer than 16 KiB"));
         }
         let mut dots = memchr_iter(b'.', token.as_bytes());
-        let ((Some(first), Some(second)), None) = ((dots.next(), dots.next()), dots.next()) else {
+        let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
             return Err(JwsError::Malformed("it has not three parts (an encrypted token has five)"));
         };
         let part = |from: usize, to: usize| token.get(from..to).unwrap_or_default();

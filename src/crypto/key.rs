@@ -8,12 +8,13 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use p256::ecdsa::signature::Verifier as _;
+// RSA takes its own generation of SHA-2 only.
 use rsa::sha2::{Digest as _, Sha256, Sha384, Sha512};
 use rsa::traits::PublicKeyParts as _;
 use rsa::{Pkcs1v15Sign, Pss, RsaPublicKey};
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::mac::MacKey;
+use crate::crypto::mac::{MacKey, TooShort};
 use crate::words::secret::Secret;
 use crate::words::world::{Hash, HostVerdict, SignatureCheck, World};
 
@@ -105,6 +106,12 @@ pub struct UnusableKey(pub &'static str);
 impl fmt::Display for UnusableKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.0)
+    }
+}
+
+impl From<TooShort> for UnusableKey {
+    fn from(_: TooShort) -> Self {
+        Self("it is shorter than 32 bytes")
     }
 }
 

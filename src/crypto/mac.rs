@@ -5,7 +5,6 @@ use std::fmt;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::crypto::key::UnusableKey;
 use crate::words::secret::Secret;
 
 /// RFC 7518, section 3.2: a key of the same size as the hash output, in bytes.
@@ -14,23 +13,27 @@ const SHORTEST_SECRET: usize = 32;
 /// A secret that makes codes. It redacts itself.
 #[derive(Clone)]
 pub(super) struct MacKey {
+    /// To compare two keys by.
     secret: Secret,
     /// HMAC with the key taken in already: two of the blocks of every code, which are the same each time.
     keyed: Hmac<Sha256>,
 }
 
+/// The secret is shorter than 32 bytes: it could be guessed from one code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooShort;
+
 impl MacKey {
     /// Takes the bytes of the text.
     ///
     /// # Errors
-    /// When it is shorter than 32 bytes: it could be guessed from one code.
-    pub(super) fn new(secret: &Secret) -> Result<Self, UnusableKey> {
-        let too_short = UnusableKey("it is shorter than 32 bytes");
+    /// [`TooShort`].
+    pub(super) fn new(secret: &Secret) -> Result<Self, TooShort> {
         if secret.len() < SHORTEST_SECRET {
-            return Err(too_short);
+            return Err(TooShort);
         }
         // RFC 2104, section 3: keys of every length are taken.
-        let keyed = Hmac::new_from_slice(secret.expose().as_bytes()).map_err(|_| too_short)?;
+        let keyed = Hmac::new_from_slice(secret.expose().as_bytes()).map_err(|_| TooShort)?;
         Ok(Self { secret: secret.clone(), keyed })
     }
 
@@ -65,8 +68,7 @@ impl fmt::Debug for MacKey {
 mod tests {
     use super::*;
 
-    /// A code as another implementation makes it.
-    fn decoded(hexadecimal: &str) -> Vec<u8> {
+    fn from_hexadecimal(hexadecimal: &str) -> Vec<u8> {
         hexadecimal
             .as_bytes()
             .chunks(2)
@@ -76,12 +78,13 @@ mod tests {
 
     #[test]
     fn codes_are_those_of_another_implementation_however_often_one_is_made() {
+        // Of "message", as Python's `hmac` makes them.
         for (secret, code) in [
             ("\u{c}".repeat(32), "5cc411eea9e4414e65302f685a24eb57942f77de1fb22658f1239158067235b5"),
             // Longer than a block.
             ("x".repeat(131), "5399ff5c88e06902a84dbe8b935ca6d297a48c160cfc364f45af23add077c0bd"),
         ] {
-            let (key, code) = (MacKey::new(&Secret::new(secret)).unwrap(), decoded(code));
+            let (key, code) = (MacKey::new(&Secret::new(secret)).unwrap(), from_hexadecimal(code));
             assert_eq!([key.code(b"message"), key.code(b"message")], [code.as_slice(); 2]);
             assert!(key.is_code(&code, b"message") && !key.is_code(&code, b"Message"));
             assert!(!key.is_code(&code[..31], b"message") && !key.is_code(&[], b"message"));

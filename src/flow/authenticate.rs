@@ -120,10 +120,8 @@ pub fn authenticate(
         Form::Sealed => unsealed(settings, visit, &sealed),
         Form::Jwt(jwt) => signed(jwt, &mut gateway.last_header, world, visit, &sealed),
     };
-    let opened = opened.and_then(|session| match ended.has(world, &session.id, visit.now) {
-        true => Err(Reason::SessionExpired),
-        false => Ok(session),
-    });
+    let opened = opened
+        .and_then(|session| if ended.has(world, &session.id, visit.now) { Err(Reason::SessionExpired) } else { Ok(session) });
     match opened {
         Ok(session) => {
             events.push(Event::SessionFromCookie);

@@ -37,7 +37,7 @@ const MOST_ASKING: usize = 64;
 const OF_TOKENS: ByteSet = ByteSet::EMPTY.and_from(b'A', b'Z').and_from(b'a', b'z').and_from(b'0', b'9').and(b"-._~+/=");
 
 /// What a request brings.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Brought<'a> {
     /// No bearer token; another scheme is somebody else's affair.
     Nothing,
@@ -60,6 +60,7 @@ pub fn brought(visit: &Visit) -> Brought<'_> {
     let (Some(line), None) = (lines.next(), lines.next()) else {
         return if headers.contains("authorization") { Brought::TooMuch } else { Brought::Nothing };
     };
+    // What is not UTF-8 has no scheme; whether it speaks of one is asked of its bytes.
     let text = std::str::from_utf8(line).unwrap_or_default().trim();
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
@@ -70,7 +71,7 @@ pub fn brought(visit: &Visit) -> Brought<'_> {
     }
     let token = token.trim();
     // Envoy joins two lines by a comma, which no token has.
-    if OF_TOKENS.has_all(token) { Brought::Token(LentSecret::new(token)) } else { Brought::TooMuch }
+    if OF_TOKENS.has_all(token.as_bytes()) { Brought::Token(LentSecret::new(token)) } else { Brought::TooMuch }
 }
 
 /// Finds out whose token came.

@@ -32,7 +32,7 @@ const REFUSED_BYTES: usize = 512 * 1024;
 /// A response renews a session only this soon after its request.
 const LONGEST_RENEWAL: Duration = Duration::from_secs(30);
 
-/// One configuration at work: its settings, the providers' metadata and keys, and what was verified before.
+/// One configuration at work: its settings, the providers' metadata and keys, what was verified before, and what need not be read again.
 pub struct Gateway {
     pub(super) settings: Rc<Settings>,
     /// What names a credential, in all that is remembered below.
@@ -46,7 +46,7 @@ pub struct Gateway {
     /// One more holder of it for each question about a token that is under way.
     pub(super) asking: Rc<()>,
     pub(super) background: Background,
-    /// Of sessions and bearer tokens that are JWTs.
+    /// Of the last JWT that was read, a session or a bearer token.
     pub(super) last_header: LastHeader,
 }
 

@@ -285,7 +285,7 @@ impl Gateway {
     /// was not and that the upstream might believe.
     fn takes_token_away(&self, visit: &Visit, rule: &Rule, verified: Option<&Verified>) -> bool {
         let Some(verified) = verified.filter(|verified| verified.principal.proof == Proof::BearerToken) else {
-            return accepts_tokens(&self.settings, rule) && bearer::brought(visit) != Brought::Nothing;
+            return accepts_tokens(&self.settings, rule) && !matches!(bearer::brought(visit), Brought::Nothing);
         };
         let provider = self.settings.provider(&verified.principal.provider);
         !provider.and_then(|provider| provider.oidc.bearer.as_ref()).is_some_and(|bearer| bearer.forward)

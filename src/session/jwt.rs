@@ -9,7 +9,7 @@ use crate::crypto::jws::{JwsError, LastHeader, Unverified};
 use crate::crypto::key::{Algorithm, KeySet};
 use crate::crypto::signing::{NotSigned, SigningKey};
 use crate::session::content::{Fingerprint, NewSession, Session, Tokens};
-use crate::words::principal::{CLIENT, ClaimPath, Claims, calls_email_unverified, has_any, take};
+use crate::words::principal::{CLIENT, ClaimPath, Claims, calls_email_unverified, has_any, move_claim};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
@@ -156,7 +156,9 @@ impl JwtSettings {
         }
         let mut kept = Claims::new();
         self.claims.iter().for_each(|path| path.take(&mut claims, &mut kept));
-        ["sub", "email_verified"].iter().for_each(|name| take(name, &mut claims, &mut kept));
+        for name in ["sub", "email_verified"] {
+            move_claim(name, &mut claims, &mut kept);
+        }
         let new = NewSession {
             provider,
             subject,

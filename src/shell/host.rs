@@ -100,7 +100,7 @@ impl World for Host {
     /// Envoy's foreign function `sign` takes hash, private key, text. A host without it has no answer.
     fn sign(&self, signing: &Signing<'_>) -> HostSignature {
         // A private key is among the arguments.
-        let arguments = message(&[hash_name(signing.hash), signing.pkcs8, signing.message]).map(Zeroizing::new);
+        let arguments = protobuf(&[hash_name(signing.hash), signing.pkcs8, signing.message]).map(Zeroizing::new);
         match arguments.and_then(|arguments| call("sign", &arguments)) {
             Some((true, signature)) => HostSignature::Signed(signature),
             _ => HostSignature::NotSigned,
@@ -119,13 +119,14 @@ const fn hash_name(hash: Hash) -> &'static [u8] {
 /// Envoy's foreign function `verify_signature` takes hash, public key, signature, text. Its answer cannot say "not offered": that
 /// is found out once, with a signature that is known to be good.
 fn verify(check: &SignatureCheck<'_>) -> Option<bool> {
-    let arguments = message(&[hash_name(check.hash), check.spki, check.signature, check.message])?;
+    // Nothing of it is secret that does not stand in the request.
+    let arguments = protobuf(&[hash_name(check.hash), check.spki, check.signature, check.message])?;
     call("verify_signature", &arguments).map(|(good, _)| good)
 }
 
 /// A protobuf message whose fields 1, 2, 3 … are these texts or bytes.
-fn message(fields: &[&[u8]]) -> Option<Vec<u8>> {
-    // At once as long as it becomes: no copy of a part stays behind.
+fn protobuf(fields: &[&[u8]]) -> Option<Vec<u8>> {
+    // At once as long as it becomes: of a private key among them no copy of a part stays behind.
     let mut message = Vec::with_capacity(fields.iter().map(|field| field.len().saturating_add(10)).sum());
     for (number, field) in (1_u32..).zip(fields) {
         encode_key(number, WireType::LengthDelimited, &mut message);

@@ -23,7 +23,7 @@ struct Unambiguous(Map<String, Value>);
 /// # Errors
 /// A phrase that says what is wrong, without the content.
 pub fn object(text: &[u8]) -> Result<Map<String, Value>, &'static str> {
-    // At once, and not again for every text in it.
+    // Whether it is UTF-8 is asked once of all of it; the parser would ask for each text.
     let text = std::str::from_utf8(text).map_err(|_| NOT_JSON)?;
     serde_json::from_str(text).map(|Unambiguous(members)| members).map_err(|error| phrase(&error))
 }

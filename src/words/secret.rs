@@ -1,5 +1,5 @@
 //! Text that must never be printed: client secrets, keys, codes, tokens.
-//! It redacts itself in every debug output, compares in constant time, and is wiped when dropped.
+//! It redacts itself in every debug output. What is owned here compares in constant time, and is wiped when dropped.
 
 use std::fmt;
 
@@ -35,7 +35,22 @@ impl Secret {
     }
 }
 
-/// A secret text within somebody else's, who wipes it or not. It redacts itself likewise.
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("[redacted]")
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        equal(self.0.as_bytes(), other.0.as_bytes())
+    }
+}
+
+impl Eq for Secret {}
+
+/// A secret text that stands in somebody else's memory, a request's header for example. It redacts itself like a [`Secret`], and does
+/// not wipe what it does not own.
 #[derive(Clone, Copy)]
 pub struct LentSecret<'a>(&'a str);
 
@@ -66,28 +81,6 @@ impl fmt::Debug for LentSecret<'_> {
         formatter.write_str("[redacted]")
     }
 }
-
-impl PartialEq for LentSecret<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        equal(self.0.as_bytes(), other.0.as_bytes())
-    }
-}
-
-impl Eq for LentSecret<'_> {}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("[redacted]")
-    }
-}
-
-impl PartialEq for Secret {
-    fn eq(&self, other: &Self) -> bool {
-        equal(self.0.as_bytes(), other.0.as_bytes())
-    }
-}
-
-impl Eq for Secret {}
 
 /// Whether two byte strings are the same, in a time that depends on their lengths only.
 pub fn equal(left: &[u8], right: &[u8]) -> bool {

@@ -113,6 +113,18 @@ describe('the session endpoint', () => {
     assertRefused(await visitor.call('/api/session'), 401, 'session_invalid');
   });
 
+  it('tells a session with one sign changed 401, wherever it stands and whatever it is', async () => {
+    const [, sealed] = /__Host-accredit=([^;]+)/.exec(stage.alice.jar.header('localhost', '/api/session'));
+    const told = async (value) => (await stage.nobody().call('/api/session', { headers: { cookie: `__Host-accredit=${value}` } })).status;
+    assert.equal(await told(sealed), 200);
+    for (let place = 0; place < sealed.length; place += 1) {
+      for (const sign of ['+', '=', '\x80', '\xff', sealed[place] === 'A' ? 'B' : 'A']) {
+        const changed = `${sealed.slice(0, place)}${sign}${sealed.slice(place + 1)}`;
+        assert.equal(await told(changed), 401, `${JSON.stringify(sign)} at ${place}`);
+      }
+    }
+  });
+
   for (const [path, methods] of [['/api/session', ['POST', 'PUT', 'DELETE']], ['/api/login', ['POST', 'DELETE']], ['/api/callback', ['PUT', 'DELETE']], ['/api/logout', ['PUT', 'DELETE']]]) {
     for (const method of methods) {
       it(`${method} ${path} gives 405 and says what is allowed`, async () => {

@@ -252,6 +252,19 @@ describe('hostile bearer tokens', () => {
     });
   }
 
+  it('a sign of another alphabet is refused wherever it stands in a token, and so is another letter in its signature', async () => {
+    const honest = good();
+    const signature = honest.lastIndexOf('.');
+    for (let place = 0; place < honest.length; place += 1) {
+      const signs = place > signature ? ['+', '=', honest[place] === 'A' ? 'B' : 'A'] : ['/', '~'];
+      for (const sign of place === signature ? [] : signs) {
+        const answer = await send({ authorization: `Bearer ${honest.slice(0, place)}${sign}${honest.slice(place + 1)}` });
+        assert.deepEqual([answer.status, answer.json().reason], [401, 'token_invalid'], `${sign} at ${place}`);
+      }
+    }
+    assert.deepEqual(stage.application.requests, []);
+  });
+
   it('bytes that no header can have get nobody in', async () => {
     for (const byte of ['\0', '\r', '\x01']) {
       const answer = await sendRaw(stage.gateway.port, requestText('GET', '/hooks', stage.gateway.host, [`Authorization: Bearer ${good()}${byte}x`]));

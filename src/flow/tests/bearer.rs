@@ -39,9 +39,15 @@ fn without_sub(stage: &Stage, client: Value) -> String {
 
 /// A program's request with these `Authorization` lines.
 fn request(target: &str, authorization: &[&str]) -> Headers {
-    let mut fields = vec![(":method", "POST"), (":authority", "app.example.com"), (":path", target), ("x-request-id", "r-1")];
-    fields.extend(authorization.iter().map(|line| ("authorization", *line)));
-    Headers::new(fields.into_iter().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect())
+    request_in_bytes(target, &authorization.iter().map(|line| line.as_bytes()).collect::<Vec<_>>())
+}
+
+/// The same, where they need not be text.
+fn request_in_bytes(target: &str, authorization: &[&[u8]]) -> Headers {
+    let fields = [(":method", "POST"), (":authority", "app.example.com"), (":path", target), ("x-request-id", "r-1")];
+    let fields = fields.into_iter().map(|(name, value)| (name, value.as_bytes()));
+    let lines = authorization.iter().map(|line| ("authorization", *line));
+    Headers::new(fields.chain(lines).map(|(name, value)| (name.to_owned(), value.to_vec())).collect())
 }
 
 #[test]
@@ -116,6 +122,16 @@ fn a_token_in_a_spelling_that_only_others_read_does_not_go_on() {
     for line in ["Basic eA==", "xBearer T", "Digest username=\"bearers\""] {
         assert!(forwarded(&stage.worker.begin(request("/public", &[line]))).edits.remove.is_empty(), "{line:?}");
     }
+}
+
+#[test]
+fn a_token_beside_bytes_that_are_no_text_does_not_go_on() {
+    let mut stage = Stage::ready(&accepting());
+    for line in [b"Bearer T\xff".as_slice(), b"bearer\xffT", b"\xff Bearer T", b"Basic \xff, Bearer T", b"Bearer \xff"] {
+        assert_eq!(outcome(&stage.worker.begin(request_in_bytes("/hooks", &[line]))), (400, "token_ambiguous"), "{line:?}");
+        assert_eq!(forwarded(&stage.worker.begin(request_in_bytes("/public", &[line]))).edits.remove, ["authorization"]);
+    }
+    assert!(forwarded(&stage.worker.begin(request_in_bytes("/public", &[b"Basic \xff"]))).edits.remove.is_empty());
 }
 
 #[test]
