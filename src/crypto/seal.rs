@@ -188,6 +188,15 @@ mod tests {
     }
 
     #[test]
+    fn what_another_implementation_derived_and_sealed_opens() {
+        // Made with Node's HKDF and ChaCha20-Poly1305. A release that derives otherwise would sign everybody out.
+        let sealed = "XfO0fQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwIEVaM4m3GD1xWednXAbm-3CwYRxK3E";
+        let sealer = sealer(&[1]);
+        assert_eq!(sealer.key_ids().collect::<Vec<_>>(), ["XfO0fQ"]);
+        assert_eq!(sealer.open(Purpose::Session, sealed.as_bytes()).as_deref(), Some(b"content".as_slice()));
+    }
+
+    #[test]
     fn rotation_in_two_steps_keeps_everything_open() {
         let mut world = Still::default();
         let [old, both, new] = [sealer(&[1]), sealer(&[2, 1]), sealer(&[2])];
