@@ -77,7 +77,7 @@ function print(results, ratios, memory) {
 }
 
 function picture(results, subtitle) {
-  const [left, width, row, top] = [300, 420, 26, 64];
+  const [left, width, row, top] = [330, 400, 26, 64];
   const most = Math.max(...results.map(({ cost }) => cost));
   const height = top + results.length * row + 12;
   const escaped = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
