@@ -8,7 +8,7 @@ pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
 
-// Here the library runs the code for this machine. For the module's there are the hostile tokens of the end-to-end tests.
+// Here the library runs its code for this machine; the module's reads hostile tokens and sessions in the end-to-end tests.
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use zeroize::ZeroizeOnDrop;
 
 use crate::words::secret::Secret;
 
@@ -18,6 +19,12 @@ pub(super) struct MacKey {
     /// HMAC with the key taken in already: two of the blocks of every code, which are the same each time.
     keyed: Hmac<Sha256>,
 }
+
+/// What the kept key consists of is wiped: a feature of the library that must stay.
+const _: () = {
+    const fn is_wiped<T: ZeroizeOnDrop>() {}
+    is_wiped::<Sha256>();
+};
 
 /// The secret is shorter than 32 bytes: it could be guessed from one code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -119,7 +119,7 @@ const fn hash_name(hash: Hash) -> &'static [u8] {
 /// Envoy's foreign function `verify_signature` takes hash, public key, signature, text. Its answer cannot say "not offered": that
 /// is found out once, with a signature that is known to be good.
 fn verify(check: &SignatureCheck<'_>) -> Option<bool> {
-    // Nothing of it is secret that does not stand in the request.
+    // No key that signs is among them; a token is, as it came.
     let arguments = protobuf(&[hash_name(check.hash), check.spki, check.signature, check.message])?;
     call("verify_signature", &arguments).map(|(good, _)| good)
 }

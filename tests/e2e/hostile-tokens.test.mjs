@@ -252,17 +252,25 @@ describe('hostile bearer tokens', () => {
     });
   }
 
-  it('a sign of another alphabet is refused wherever it stands in a token, and so is another letter in its signature', async () => {
-    const honest = good();
-    const signature = honest.lastIndexOf('.');
-    for (let place = 0; place < honest.length; place += 1) {
-      const signs = place > signature ? ['+', '=', honest[place] === 'A' ? 'B' : 'A'] : ['/', '~'];
-      for (const sign of place === signature ? [] : signs) {
-        const answer = await send({ authorization: `Bearer ${honest.slice(0, place)}${sign}${honest.slice(place + 1)}` });
-        assert.deepEqual([answer.status, answer.json().reason], [401, 'token_invalid'], `${sign} at ${place}`);
+  it('a sign that stands for the same bits in the other alphabet of base64 is refused at every place of a signature', async () => {
+    // Thirty-two places: so many signs are read at once.
+    const seen = new Set();
+    let honest;
+    for (let number = 0; seen.size < 64 && number < 500; number += 1) {
+      honest = token(RS, claims({ jti: `token-${number}` }));
+      const begin = honest.lastIndexOf('.') + 1;
+      for (let place = begin; place < honest.length; place += 1) {
+        const alias = { '-': '+', _: '/' }[honest[place]];
+        const tried = `${alias} at ${(place - begin) % 32}`;
+        if (!alias || seen.has(tried)) continue;
+        seen.add(tried);
+        const answer = await send({ authorization: `Bearer ${honest.slice(0, place)}${alias}${honest.slice(place + 1)}` });
+        assert.deepEqual([answer.status, answer.json().reason], [401, 'token_invalid'], tried);
       }
     }
+    assert.equal(seen.size, 64);
     assert.deepEqual(stage.application.requests, []);
+    await accepted(honest);
   });
 
   it('bytes that no header can have get nobody in', async () => {
