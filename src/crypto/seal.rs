@@ -189,7 +189,8 @@ mod tests {
 
     #[test]
     fn what_another_implementation_derived_and_sealed_opens() {
-        // Made with Node's HKDF, HChaCha20 written out, and its ChaCha20-Poly1305; the nonce is 24 times 7. A release that derives otherwise would sign everybody out.
+        // Made with Node's HKDF, HChaCha20 written out, and its ChaCha20-Poly1305; the nonce is 24 times 7. A release that derives
+        // otherwise would sign everybody out.
         let sealed = "XfO0fQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwIEVaM4m3GD1xWednXAbm-3CwYRxK3E";
         let sealer = sealer(&[1]);
         assert_eq!(sealer.key_ids().collect::<Vec<_>>(), ["XfO0fQ"]);

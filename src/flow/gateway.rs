@@ -32,7 +32,8 @@ const REFUSED_BYTES: usize = 512 * 1024;
 /// A response renews a session only this soon after its request.
 const LONGEST_RENEWAL: Duration = Duration::from_secs(30);
 
-/// One configuration at work: its settings, the providers' metadata and keys, what was verified before, and what need not be read again.
+/// One configuration at work: its settings, the providers' metadata and keys, what was verified before, and what need not be read
+/// again.
 pub struct Gateway {
     pub(super) settings: Rc<Settings>,
     /// What names a credential, in all that is remembered below.

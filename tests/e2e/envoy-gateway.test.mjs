@@ -1,7 +1,7 @@
 // deploy/envoy-gateway: the objects are valid, agree with each other and with envoy/spa-tokens.yaml, and what Envoy Gateway makes of them is driven.
 
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import https from 'node:https';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { parse } from 'yaml';
@@ -11,6 +11,7 @@ import { MODULE, Parts, objectsIn } from '../../deploy/build/render/made/parts.m
 import { shipped } from '../../deploy/build/render/source.mjs';
 import { Visitor } from './lib/client.mjs';
 import { startSpaProvider } from './lib/demo.mjs';
+import { assertFilesAreNamed, assertReadmeIsCareful } from './lib/folder.mjs';
 import { managerOf } from './lib/gateway.mjs';
 import { assertNoNames, editConfiguration, onThisMachine, secretsOf, startMade, validateMade, wasmFilterOf } from './lib/mesh.mjs';
 import { assertValid, changed, eachWithout, loadSchemas, nameOf, unknownFields } from './lib/objects.mjs';
@@ -86,25 +87,17 @@ describe('the objects for Envoy Gateway', () => {
   });
 
   it('are all named by the kustomization, and every file says how to use it and what to change', () => {
-    const files = readdirSync(FOLDER).filter((name) => name.endsWith('.yaml'));
-    const { resources } = parse(readFileSync(`${FOLDER}kustomization.yaml`, 'utf8'));
-    assert.deepEqual([...resources].sort(), files.filter((name) => !['kustomization.yaml', 'controller-values.yaml', 'envoy.yaml'].includes(name)));
-    for (const name of files) assert.match(readFileSync(FOLDER + name, 'utf8'), /^# \S/, name);
+    assertFilesAreNamed(FOLDER, ['controller-values.yaml', 'envoy.yaml']);
   });
 
   it('have a README that passes no secret as an argument, takes the way in away before the guard, and says what is not proved', () => {
-    const readme = readFileSync(`${FOLDER}README.md`, 'utf8');
-    assert.doesNotMatch(readme, /--from-literal|--docker-password|-p(assword)?[= ]\S*secret/);
-    for (const [line] of readme.matchAll(/^.*create secret.*$/gm)) assert.match(line, /--from-env-file=\/dev\/stdin <<END$/);
-    const [, removal] = /## Remove it\n\n```sh\n(.+?)```/s.exec(readme);
-    const commands = removal.split('\n').map((line) => line.split(' #')[0].trim());
-    assert.deepEqual(commands.slice(0, 4), [
+    const removal = [
       'kubectl delete -f deploy/envoy-gateway/application.yaml',
       'kubectl -n application delete gateway accredit',
       'curl -i https://api.example.com/api/chat',
       'kubectl delete -k deploy/envoy-gateway --ignore-not-found',
-    ]);
-    assert.match(readme, /## What is not proved\n\nNo Envoy Gateway has run/);
+    ];
+    assertReadmeIsCareful(FOLDER, removal, /## What is not proved\n\nNo Envoy Gateway has run/);
   });
 
   it('hold no secret, and Envoy Gateway is told to take the patches', () => {
