@@ -1,7 +1,14 @@
 //! Refuses paths and methods that can be read in two ways: what a rule sees and what the upstream serves must be the same.
 //! Nothing is decoded, repaired or guessed here.
 
+use crate::words::bytes::ByteSet;
 use crate::words::reason::Reason;
+
+/// What a path may be made of: whatever is visible, but for what some server takes for a separator, or for the path's end.
+const ALLOWED: ByteSet = ByteSet::EMPTY.and_from(b'!', b'~').but_for(b"\\;#?");
+
+/// The same without escapes, of which more is asked.
+const WITHOUT_ESCAPES: ByteSet = ALLOWED.but_for(b"%");
 
 /// Checks a path, as it stands before the query.
 ///
@@ -11,12 +18,16 @@ use crate::words::reason::Reason;
 /// a path that is not absolute.
 pub fn check(path: &str) -> Result<(), Reason> {
     let bytes = path.as_bytes();
-    let plain = bytes.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b';' | b'#' | b'?'));
-    if !path.starts_with('/') || !plain || path.contains("//") {
+    // Some file systems drop dots at the end of a name, before a slash or the end of the path; among them are `.` and `..`.
+    let is_ambiguous = |pair: &[u8]| matches!(pair, b"//" | b"./");
+    if !path.starts_with('/') || path.ends_with('.') || bytes.windows(2).any(is_ambiguous) {
         return Err(Reason::PathAmbiguous);
     }
-    // Some file systems drop dots and spaces at the end of a name; among the dots are `.` and `..`.
-    if path.split('/').any(|segment| segment.ends_with('.') || segment.ends_with("%20")) || !escapes_are_plain(path) {
+    if WITHOUT_ESCAPES.has_all(bytes) {
+        return Ok(());
+    }
+    // The same file systems drop spaces there.
+    if !ALLOWED.has_all(bytes) || path.split('/').any(|segment| segment.ends_with("%20")) || !escapes_are_plain(path) {
         return Err(Reason::PathAmbiguous);
     }
     // Overlong forms (%C0%AF for a slash) are no UTF-8, and some servers decode them all the same.
@@ -96,6 +107,15 @@ mod tests {
             "/%c0%afb",
             "/a%e2%82",
             "/a?b",
+            "/admin./x",
+            "/admin%20",
+            "/%C3%A4//b",
+            "/%C3%A4/../b",
+            "/%C3%A4/x.",
+            "/%C3%A4./x",
+            "/%C3%A4;x",
+            "/%C3%A4\\x",
+            "%C3%A4",
         ] {
             assert_eq!(check(attack), Err(Reason::PathAmbiguous), "{attack:?}");
         }
