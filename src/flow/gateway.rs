@@ -17,10 +17,10 @@ use crate::flow::{callback, exchange, first_visit, password, published, refresh,
 use crate::session::attempt::Ending;
 use crate::session::cookie;
 use crate::session::memory::{Memory, NamingKey};
-use crate::words::body::Body;
 use crate::words::message::{Headers, Reply, Request};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
+use crate::words::url::Origin;
 use crate::words::world::{NoRandomness, World};
 
 /// What a worker remembers of verified sessions, and of verified tokens, in bytes each.
@@ -65,13 +65,19 @@ impl Gateway {
     }
 
     /// A request arrives.
-    pub fn begin(&mut self, world: &mut dyn World, headers: Headers) -> Step {
-        let settings = Rc::clone(&self.settings);
+    pub fn begin(&mut self, world: &mut dyn World, mut headers: Headers) -> Step {
         let now = world.now();
-        let request_id = request_id(world, &headers);
-        match self.admit(now, headers, &request_id) {
-            Ok(visit) => self.travel(world, visit),
-            Err((request, reason)) => ending::turn_away(&settings, request.as_deref(), &request_id, reason),
+        let request_id = take_request_id(world, &mut headers);
+        let request = match Request::from_headers(headers) {
+            Ok(request) => request,
+            Err(reason) => return ending::turn_away(&self.settings, None, &request_id, reason),
+        };
+        match self.admit(&request) {
+            Ok(origin) => {
+                let visit = Visit::new(now, self.settings.wait, request, origin, request_id);
+                self.travel(world, visit)
+            }
+            Err(reason) => ending::turn_away(&self.settings, Some(&request), &request_id, reason),
         }
     }
 
@@ -183,21 +189,13 @@ impl Gateway {
         self.background.news(world.now(), resource, until)
     }
 
-    /// Checks that a request can be read in one way only, and for which origin it is.
-    fn admit(&self, now: Timestamp, headers: Headers, request_id: &str) -> Result<Visit, (Option<Box<Request>>, Reason)> {
-        let request = Request::from_headers(headers).map_err(|reason| (None, reason))?;
-        let Some(origin) = self.settings.origin(&request.authority).cloned() else {
-            return Err((Some(Box::new(request)), Reason::HostUnknown));
-        };
-        let checked = path::check_method(&request.method)
-            .and_then(|()| path::check(&request.path))
-            .and_then(|()| self.settings.identity.check_connection(&request.headers));
-        if let Err(reason) = checked {
-            return Err((Some(Box::new(request)), reason));
-        }
-        let patience = now.plus(self.settings.wait);
-        let (request_id, body) = (request_id.to_owned(), Body::Unread);
-        Ok(Visit { now, patience, request, origin, keys_refreshed: false, in_popup: false, request_id, body })
+    /// Checks that a request can be read in one way only, and says for which origin it is.
+    fn admit(&self, request: &Request) -> Result<Origin, Reason> {
+        let origin = self.settings.origin(&request.authority).ok_or(Reason::HostUnknown)?;
+        path::check_method(&request.method)?;
+        path::check(&request.path)?;
+        self.settings.identity.check_connection(&request.headers)?;
+        Ok(origin.clone())
     }
 
     fn travel(&mut self, world: &mut dyn World, visit: Visit) -> Step {
@@ -234,11 +232,11 @@ fn wrong_news() -> Failure {
     Failure::new(Reason::Internal, "resumed with the wrong news")
 }
 
-/// The id that Envoy gave the request, or one of our own.
-fn request_id(world: &mut dyn World, headers: &Headers) -> String {
-    let plain = |id: &&str| id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if let Some(id) = headers.single("x-request-id").filter(plain) {
-        return id.to_owned();
+/// The id that Envoy gave the request, moved out of its field; one of our own where there is none, or none to print.
+fn take_request_id(world: &mut dyn World, headers: &mut Headers) -> String {
+    let plain = |id: &String| (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if let Some(id) = headers.take("x-request-id").filter(plain) {
+        return id;
     }
     let mut bytes = [0; 8];
     // Only a name to find a log line by: without random bytes it is not unique, and nothing depends on that.

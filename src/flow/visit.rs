@@ -1,5 +1,7 @@
 //! One request on its way through the house: what every journey needs to know about it. Nothing is decided here.
 
+use std::time::Duration;
+
 use crate::flow::event::Place;
 use crate::words::body::Body;
 use crate::words::message::Request;
@@ -28,6 +30,12 @@ pub struct Visit {
 }
 
 impl Visit {
+    /// A request that has just come, and may wait for so long.
+    pub fn new(now: Timestamp, wait: Duration, request: Request, origin: Origin, request_id: String) -> Self {
+        let (keys_refreshed, in_popup, body) = (false, false, Body::Unread);
+        Self { now, patience: now.plus(wait), request, body, origin, keys_refreshed, in_popup, request_id }
+    }
+
     /// For audit lines.
     pub fn place(&self) -> Place {
         Place::new(&self.request_id, &self.request.method, &self.request.path)

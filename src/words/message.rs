@@ -34,6 +34,16 @@ impl Headers {
         }
     }
 
+    /// Like [`Headers::single`], but the value is moved out: an empty one stays with the name, which is still asked for. Of a
+    /// field that comes twice nothing is moved; a value that is not UTF-8 is lost.
+    pub fn take(&mut self, name: &str) -> Option<String> {
+        let mut values = self.0.iter_mut().filter(|(field, _)| field == name).map(|(_, value)| value);
+        match (values.next(), values.next()) {
+            (Some(value), None) => String::from_utf8(std::mem::take(value)).ok(),
+            _ => None,
+        }
+    }
+
     /// Whether a field is there at all.
     pub fn contains(&self, name: &str) -> bool {
         self.all(name).next().is_some()
@@ -67,7 +77,8 @@ pub struct Request {
     pub path: String,
     /// What follows the first `?`. It may hold a code.
     pub query: Option<String>,
-    /// All fields, pseudo-headers included.
+    /// All fields in the order they came. The values of `:method`, `:authority` and `:path` stand above, and are empty here; so is
+    /// an `x-request-id` that the gateway took.
     pub headers: Headers,
 }
 
@@ -83,14 +94,16 @@ impl Request {
     /// # Errors
     /// [`Reason::HostMissing`] without an authority; [`Reason::PathAmbiguous`] without a path (CONNECT) or with one that is not
     /// UTF-8; [`Reason::MethodMalformed`] likewise.
-    pub fn from_headers(headers: Headers) -> Result<Self, Reason> {
-        let method = headers.single(":method").ok_or(Reason::MethodMalformed)?.to_owned();
-        let authority = headers.single(":authority").ok_or(Reason::HostMissing)?.to_ascii_lowercase();
-        let target = headers.single(":path").ok_or(Reason::PathAmbiguous)?;
-        let (path, query) = match target.split_once('?') {
-            Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
-            None => (target.to_owned(), None),
-        };
+    pub fn from_headers(mut headers: Headers) -> Result<Self, Reason> {
+        let method = headers.take(":method").ok_or(Reason::MethodMalformed)?;
+        let mut authority = headers.take(":authority").ok_or(Reason::HostMissing)?;
+        authority.make_ascii_lowercase();
+        let mut path = headers.take(":path").ok_or(Reason::PathAmbiguous)?;
+        let query = path.find('?').map(|mark| {
+            let query = path.split_off(mark.saturating_add(1));
+            path.truncate(mark);
+            query
+        });
         Ok(Self { method, authority, path, query, headers })
     }
 
@@ -237,6 +250,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_taken_was_single_and_leaves_its_name() {
+        let mut headers = fields(&[("a", b"1"), ("b", b"1"), ("b", b"2"), ("c", b"\xff")]);
+        assert_eq!(["a", "b", "c", "d"].map(|name| headers.take(name)), [Some("1".to_owned()), None, None, None]);
+        assert_eq!((headers.single("a"), headers.all("b").collect::<Vec<_>>()), (Some(""), vec![b"1".as_slice(), b"2"]));
+        assert_eq!(headers.names().collect::<Vec<_>>(), ["a", "b", "b", "c"]);
+    }
+
+    #[test]
     fn connect_without_a_path_is_refused_and_not_a_panic() {
         let headers = fields(&[(":method", b"CONNECT"), (":authority", b"a")]);
         assert_eq!(Request::from_headers(headers), Err(Reason::PathAmbiguous));
@@ -248,6 +269,8 @@ mod tests {
         let request = Request::from_headers(headers).unwrap();
         assert_eq!((request.path.as_str(), request.query.as_deref()), ("/x", Some("y=/z?")));
         assert_eq!((request.authority.as_str(), request.target()), ("a.example", "/x?y=/z?".to_owned()));
+        let empty = fields(&[(":method", b"GET"), (":authority", b"a"), (":path", b"/x?")]);
+        assert_eq!(Request::from_headers(empty).unwrap().target(), "/x?");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::rc::Rc;
 
 use fluent_uri::Uri;
 
@@ -107,7 +108,7 @@ impl Url {
 
     /// Scheme and authority.
     pub fn origin(&self) -> Origin {
-        Origin { https: self.https, authority: self.authority(), loopback: self.is_loopback() }
+        Origin { https: self.https, authority: self.authority().into(), loopback: self.is_loopback() }
     }
 
     /// The URL with further query parameters, form-urlencoded (RFC 6749, appendix B).
@@ -134,7 +135,8 @@ fn is_loopback(host: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
     https: bool,
-    authority: String,
+    /// Shared: every request has its origin.
+    authority: Rc<str>,
     loopback: bool,
 }
 
@@ -177,7 +179,7 @@ impl Origin {
     /// Whether a request's `:authority`, already in lower case, means this origin; the scheme's default port may be spelled out.
     pub fn answers_to(&self, authority: &str) -> bool {
         let default_port = if self.https { ":443" } else { ":80" };
-        authority == self.authority || authority.strip_suffix(default_port) == Some(self.authority.as_str())
+        authority == &*self.authority || authority.strip_suffix(default_port) == Some(&*self.authority)
     }
 }
 

@@ -103,6 +103,29 @@ fn a_request_that_can_be_read_in_two_ways_gets_no_further() {
 }
 
 #[test]
+fn a_request_id_that_somebody_made_up_is_printed_only_when_it_is_plain() {
+    let mut stage = Stage::ready(&document());
+    let (longest, long) = ("a".repeat(64), "a".repeat(65));
+    for (ids, kept) in [
+        (vec!["0f8fad5b-d9cb-469f-a165-70867728950e"], true),
+        (vec![&longest], true),
+        (vec!["<script>"], false),
+        (vec![&long], false),
+        (vec![""], false),
+        (vec!["one", "two"], false),
+        (vec![], false),
+    ] {
+        let mut fields = vec![(":method", "GET"), (":authority", "app.example.com"), (":path", "/members")];
+        fields.extend(ids.iter().map(|id| ("x-request-id", *id)));
+        let headers = fields.into_iter().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect();
+        let refused = body(&stage.worker.begin(Headers::new(headers)));
+        let printed = refused["request_id"].as_str().unwrap();
+        let ours = printed.len() == 16 && printed.bytes().all(|byte| byte.is_ascii_hexdigit());
+        assert!(if kept { ids.contains(&printed) } else { ours }, "{ids:?} {printed}");
+    }
+}
+
+#[test]
 fn identity_headers_of_the_client_never_arrive_in_any_spelling_on_any_path() {
     let forged = [
         ("x-forwarded-user", "root"),

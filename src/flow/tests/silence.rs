@@ -4,9 +4,9 @@ use crate::flow::authenticate::{Identity, authenticate};
 use crate::flow::event::Event;
 use crate::flow::step::{Decision, News, Step};
 use crate::flow::visit::Visit;
-use crate::words::body::Body;
 use crate::words::message::{Headers, Request};
 use serde_json::json;
+use std::time::Duration;
 
 /// Everything that could be printed on the way, and every secret that must not be in it.
 #[derive(Default)]
@@ -74,16 +74,8 @@ impl Record {
 
 /// A request on its way.
 pub(super) fn visit(worker: &Worker, headers: Headers) -> Visit {
-    Visit {
-        keys_refreshed: false,
-        in_popup: false,
-        body: Body::Unread,
-        now: worker.world.now,
-        patience: worker.world.now,
-        request: Request::from_headers(headers).unwrap(),
-        origin: worker.gateway.settings.origins[0].clone(),
-        request_id: "r-1".into(),
-    }
+    let origin = worker.gateway.settings.origins[0].clone();
+    Visit::new(worker.world.now, Duration::ZERO, Request::from_headers(headers).unwrap(), origin, "r-1".into())
 }
 
 /// Who the browser is, as the gateway finds out.
