@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use foldhash::fast::FixedState;
+
 use crate::access::policy::Requirement;
 
 /// One rule.
@@ -138,7 +140,8 @@ impl PathMatch {
 /// A path as rules compare it: `/%40admin` and `/@admin`, `/caf%C3%A9` and `/caf%c3%a9` are the same to an upstream. For a path
 /// that was checked this is the only way to read it: what is left of escapes stands for one character each, none a separator.
 pub fn decoded(path: &str) -> Cow<'_, str> {
-    percent_encoding::percent_decode_str(path).decode_utf8_lossy()
+    // Most have no escape: nothing is to be decoded then, or looked through for UTF-8.
+    if path.contains('%') { percent_encoding::percent_decode_str(path).decode_utf8_lossy() } else { path.into() }
 }
 
 /// The rules in their order, found by what their paths begin with: a thousand cost a request hardly more than one.
@@ -147,7 +150,8 @@ pub struct Rules {
     rules: Vec<Rule>,
     otherwise: Rule,
     /// For each [`PathMatch::base`] the number of its list in `listed`.
-    bases: HashMap<String, u32>,
+    /// The configuration chooses the keys: nobody else can make them meet, so that a quick hash without a secret will do.
+    bases: HashMap<String, u32, FixedState>,
     /// The positions of the rules with one base, ascending.
     listed: Vec<Vec<usize>>,
     /// How long the longest base is: what is longer need not be looked up.
@@ -157,7 +161,7 @@ pub struct Rules {
 impl Rules {
     /// Rules in their order, and the last resort.
     pub fn new(rules: Vec<Rule>, otherwise: Rule) -> Self {
-        let mut indexed = Self { rules: Vec::new(), otherwise, bases: HashMap::new(), listed: Vec::new(), longest: 0 };
+        let mut indexed = Self { rules: Vec::new(), otherwise, bases: HashMap::default(), listed: Vec::new(), longest: 0 };
         for (position, rule) in rules.iter().enumerate() {
             let base = rule.matches.path.base();
             indexed.longest = indexed.longest.max(base.len());
