@@ -11,3 +11,4 @@ pub mod path;
 pub mod policy;
 pub mod route;
 mod telling;
+mod truth;

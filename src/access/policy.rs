@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::access::truth::{Truth, any_true, is_listed};
 use crate::words::demand::Demand;
 use crate::words::principal::{ClaimPath, Claims, Principal, Proof};
 use crate::words::reason::{Failure, Reason};
@@ -59,60 +60,6 @@ pub struct Clock {
     pub now: Timestamp,
     /// The tolerance.
     pub skew: Duration,
-}
-
-/// Kleene's three values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Truth {
-    True,
-    False,
-    Unknown,
-}
-
-impl From<bool> for Truth {
-    fn from(truth: bool) -> Self {
-        if truth { Self::True } else { Self::False }
-    }
-}
-
-impl Truth {
-    const fn not(self) -> Self {
-        match self {
-            Self::True => Self::False,
-            Self::False => Self::True,
-            Self::Unknown => Self::Unknown,
-        }
-    }
-}
-
-fn any(truths: impl Iterator<Item = Truth>) -> Truth {
-    truths.fold(Truth::False, |so_far, truth| match (so_far, truth) {
-        (Truth::True, _) | (_, Truth::True) => Truth::True,
-        (Truth::Unknown, _) | (_, Truth::Unknown) => Truth::Unknown,
-        (Truth::False, Truth::False) => Truth::False,
-    })
-}
-
-/// Whether a value is one of those listed. One of another type than all of them says nothing: `"true"` is not known to differ
-/// from `true`.
-fn one_of(listed: &[Value], value: &Value) -> Truth {
-    let same = |other: &Value| match (other, value) {
-        // As below, and told without a call: groups are compared with every request.
-        (Value::String(left), Value::String(right)) => left == right,
-        // `1` and `1.0` are the same; whole numbers are compared exactly, because large ones are not as floating point.
-        (Value::Number(left), Value::Number(right)) if left.is_f64() || right.is_f64() => left.as_f64() == right.as_f64(),
-        (left, right) => left == right,
-    };
-    let mut truth = Truth::Unknown;
-    for other in listed {
-        if same(other) {
-            return Truth::True;
-        }
-        if std::mem::discriminant(other) == std::mem::discriminant(value) {
-            truth = Truth::False;
-        }
-    }
-    truth
 }
 
 impl Requirement {
@@ -175,8 +122,8 @@ impl Condition {
         match self {
             Self::Claim { path, any_of } => match path.find(&principal.claims) {
                 None => Truth::Unknown,
-                Some(Value::Array(members)) => any(members.iter().map(|member| one_of(any_of, member))),
-                Some(value) => one_of(any_of, value),
+                Some(Value::Array(members)) => any_true(members.iter().map(|member| is_listed(any_of, member))),
+                Some(value) => is_listed(any_of, value),
             },
             Self::EmailDomain(domains) => match verified_email_domain(&principal.claims) {
                 None => Truth::Unknown,
@@ -202,8 +149,10 @@ impl Condition {
             },
             Self::Authentication(demand) => authenticated(demand, &principal.claims, clock),
             // All of them hold, unless any of them does not.
-            Self::All(conditions) => any(conditions.iter().map(|condition| condition.evaluate(principal, clock).not())).not(),
-            Self::Any(conditions) => any(conditions.iter().map(|condition| condition.evaluate(principal, clock))),
+            Self::All(conditions) => {
+                any_true(conditions.iter().map(|condition| condition.evaluate(principal, clock).not())).not()
+            }
+            Self::Any(conditions) => any_true(conditions.iter().map(|condition| condition.evaluate(principal, clock))),
             Self::Not(condition) => condition.evaluate(principal, clock).not(),
         }
     }
@@ -349,7 +298,7 @@ fn authenticated(demand: &Demand, claims: &Claims, clock: Clock) -> Truth {
             if time > newest { Truth::Unknown } else { (clock.now <= oldest).into() }
         }
     };
-    any([class.not(), age.not()].into_iter()).not()
+    any_true([class.not(), age.not()].into_iter()).not()
 }
 
 /// The scopes that a token has: separated by spaces in `scope`, or a list in `scp`, or both. What is written otherwise says nothing.

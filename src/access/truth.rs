@@ -1,0 +1,110 @@
+//! Kleene's three values, and how a claim's value is compared with those that are listed. Whose claims they are is not known here,
+//! and nothing is decided.
+
+use serde_json::Value;
+
+/// What is true, what is false, and what nobody knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Truth {
+    True,
+    False,
+    Unknown,
+}
+
+impl From<bool> for Truth {
+    fn from(truth: bool) -> Self {
+        if truth { Self::True } else { Self::False }
+    }
+}
+
+impl Truth {
+    /// The contrary; of what nobody knows, nobody knows that either.
+    pub(super) const fn not(self) -> Self {
+        match self {
+            Self::True => Self::False,
+            Self::False => Self::True,
+            Self::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// Whether any of them is true; false only when each is known to be.
+pub(super) fn any_true(truths: impl Iterator<Item = Truth>) -> Truth {
+    let mut so_far = Truth::False;
+    for truth in truths {
+        match truth {
+            Truth::True => return Truth::True,
+            Truth::Unknown => so_far = Truth::Unknown,
+            Truth::False => {}
+        }
+    }
+    so_far
+}
+
+/// Whether a value is one of those listed. One of another type than all of them says nothing: `"true"` is not known to differ
+/// from `true`.
+pub(super) fn is_listed(listed: &[Value], value: &Value) -> Truth {
+    let mut truth = Truth::Unknown;
+    if let Value::String(text) = value {
+        // Texts alone, without a look at what else there is: a person's groups are compared with every request.
+        for other in listed.iter().filter_map(Value::as_str) {
+            if other == text {
+                return Truth::True;
+            }
+            truth = Truth::False;
+        }
+        return truth;
+    }
+    for other in listed {
+        let same = match (other, value) {
+            // `1` and `1.0` are the same; whole numbers are compared exactly, because large ones are not as floating point.
+            (Value::Number(left), Value::Number(right)) if left.is_f64() || right.is_f64() => left.as_f64() == right.as_f64(),
+            (left, right) if std::mem::discriminant(left) == std::mem::discriminant(right) => left == right,
+            _ => continue,
+        };
+        if same {
+            return Truth::True;
+        }
+        truth = Truth::False;
+    }
+    truth
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_value_of_another_type_than_all_that_are_listed_is_not_known_to_differ() {
+        let listed = |listed: Value| listed.as_array().cloned().unwrap();
+        for (among, value, truth) in [
+            (json!(["a", "b"]), json!("b"), Truth::True),
+            (json!(["a", true]), json!("true"), Truth::False),
+            (json!([1, true]), json!("true"), Truth::Unknown),
+            (json!(["true", 1]), json!(true), Truth::Unknown),
+            (json!(["1", false]), json!(true), Truth::False),
+            (json!([1, "b"]), json!("b"), Truth::True),
+            (json!(["a", 1]), json!(null), Truth::Unknown),
+            (json!([]), json!("a"), Truth::Unknown),
+        ] {
+            assert_eq!(is_listed(&listed(among.clone()), &value), truth, "{value} among {among}");
+        }
+    }
+
+    #[test]
+    fn one_truth_is_enough_and_without_one_what_is_unknown_stays_so() {
+        use Truth::{False, True, Unknown};
+        for (truths, truth) in [
+            (vec![], False),
+            (vec![False, False], False),
+            (vec![False, Unknown, False], Unknown),
+            (vec![Unknown, True], True),
+            (vec![True, Unknown, False], True),
+            (vec![False, False, True], True),
+        ] {
+            assert_eq!(any_true(truths.iter().copied()), truth, "{truths:?}");
+        }
+    }
+}
