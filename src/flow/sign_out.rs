@@ -73,7 +73,7 @@ fn at_provider(
     let hint_name = settings.session.cookie.hint_name.as_str();
     // A navigation carries the hint in its address, as the specification wants it; a script is not given the ID token.
     let by_navigation = browser::wants_page(&visit.request);
-    let hint = pairs(&visit.request.headers).find(|(name, _)| by_navigation && *name == hint_name.as_bytes());
+    let hint = pairs(&visit.request.headers, hint_name).find(|(name, _)| by_navigation && *name == hint_name.as_bytes());
     let hint = hint.and_then(|(_, value)| settings.sealer.open(Purpose::LogoutHint, value));
     // A hint that belongs to another session, an earlier person's or a planted one, is none.
     let hint = hint.and_then(|plain| String::from_utf8(plain).ok());

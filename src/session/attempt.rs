@@ -245,7 +245,7 @@ fn cookie_name(settings: &CookieSettings, id: &str) -> String {
 }
 
 fn cookies_of<'a>(settings: &'a CookieSettings, came: &'a Headers) -> impl Iterator<Item = (&'a str, &'a [u8])> {
-    pairs(came).filter_map(|(name, value)| {
+    pairs(came, &settings.attempt_prefix).filter_map(|(name, value)| {
         let id = std::str::from_utf8(name.strip_prefix(settings.attempt_prefix.as_bytes())?).ok()?;
         is_id(id).then_some((id, value))
     })

@@ -13,6 +13,9 @@ use crate::words::url::Origin;
 /// A session is split over at most this many cookies. More than that is refused at sign-in, and not read.
 pub const MOST_COOKIES: usize = 8;
 
+/// Their number is one digit in front of the first.
+const _: () = assert!(MOST_COOKIES < 10);
+
 /// Browsers take 4,096 bytes of name and value; this leaves room for the name.
 const LARGEST_VALUE: usize = 3_800;
 
@@ -103,12 +106,13 @@ pub enum Carried<'a> {
 /// Puts the session's cookies together.
 pub fn read<'a>(settings: &CookieSettings, headers: &'a Headers) -> Carried<'a> {
     if settings.shape == Shape::Whole {
-        let mut values = pairs(headers).filter(|(name, _)| *name == settings.name.as_bytes()).map(|(_, value)| value);
+        let mut values =
+            pairs(headers, &settings.name).filter(|(name, _)| *name == settings.name.as_bytes()).map(|(_, value)| value);
         let Some(first) = values.next() else { return Carried::Nothing };
         return if values.all(|value| value == first) { Carried::Sealed(first.into()) } else { Carried::Several };
     }
     let mut parts: [Option<&[u8]>; MOST_COOKIES] = [None; MOST_COOKIES];
-    for (name, value) in pairs(headers) {
+    for (name, value) in pairs(headers, &settings.name) {
         let Some(position) = settings.position(name) else { continue };
         let Some(part) = parts.get_mut(position) else { return Carried::Torn };
         if part.replace(value).is_some() {
@@ -118,8 +122,8 @@ pub fn read<'a>(settings: &CookieSettings, headers: &'a Headers) -> Carried<'a> 
     let Some(first) = parts.first().copied().flatten() else {
         return if parts.iter().any(Option::is_some) { Carried::Torn } else { Carried::Nothing };
     };
-    // Sealed text is base64url, which has no dot: what stands before one is the number of parts.
-    let Some(dot) = memchr::memchr(b'.', first) else { return Carried::Sealed(first.into()) };
+    // Sealed text is base64url, which has no dot: what stands before one is the number of parts, a single digit.
+    let Some(dot) = first.iter().take(2).position(|byte| *byte == b'.') else { return Carried::Sealed(first.into()) };
     let (count, rest) = first.split_at(dot);
     let count = std::str::from_utf8(count).ok().and_then(|count| count.parse::<usize>().ok());
     let Some(further) = count.and_then(|count| parts.get(1..count)) else { return Carried::Torn };
@@ -162,7 +166,7 @@ pub fn write(
             set(&settings.part(position), &numbered, attributes)
         })
         .collect();
-    let stale = pairs(came).filter_map(|(name, _)| settings.position(name)).filter(|position| *position >= count);
+    let stale = pairs(came, &settings.name).filter_map(|(name, _)| settings.position(name)).filter(|position| *position >= count);
     let mut positions = BTreeSet::new();
     positions.extend(stale.take(MOST_COOKIES));
     cookies.extend(positions.into_iter().map(|position| delete(&settings.part(position), "/", settings.same_site)));
@@ -182,7 +186,8 @@ pub fn forget(settings: &CookieSettings, came: &Headers, origin: &Origin) -> Vec
     if settings.shape == Shape::Whole {
         return vec![settings.set_whole("", Duration::ZERO, origin)];
     }
-    let came = pairs(came).filter_map(|(name, _)| settings.position(name)).filter(|position| *position < MOST_COOKIES);
+    let came =
+        pairs(came, &settings.name).filter_map(|(name, _)| settings.position(name)).filter(|position| *position < MOST_COOKIES);
     let mut positions = BTreeSet::new();
     positions.insert(0);
     positions.extend(came);
@@ -265,6 +270,14 @@ mod tests {
         }
         for absent in ["", "a=1", "__Host-accredit-attempt-x=1", "__Host-accredit-01=1", "x__Host-accredit=1"] {
             assert_eq!(read(&settings(), &came(absent)), Carried::Nothing, "{absent}");
+        }
+    }
+
+    #[test]
+    fn a_count_that_is_not_written_by_us_is_none_and_what_follows_is_not_put_together() {
+        for text in ["10.a", "02.a", "+2.a", "abc.d"] {
+            let came = came(&format!("__Host-accredit={text}; __Host-accredit-1=b"));
+            assert_eq!(read(&settings(), &came), Carried::Sealed(text.as_bytes().into()), "{text}");
         }
     }
 

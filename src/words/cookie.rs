@@ -7,9 +7,10 @@ use memchr::memchr;
 
 use crate::words::message::{CookieEdit, Headers};
 
-/// The pairs of every `Cookie` line, first to last. Names and values are bytes: what others put there need not be UTF-8.
-pub fn pairs(headers: &Headers) -> impl Iterator<Item = (&[u8], &[u8])> {
-    pieces(headers).filter_map(|piece| {
+/// The pairs of every `Cookie` line whose names begin with a prefix (without `=`), first to last. Names and values are bytes: what
+/// others put there need not be UTF-8.
+pub fn pairs<'a>(headers: &'a Headers, prefix: &str) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    pieces(headers).filter(|piece| piece.starts_with(prefix.as_bytes())).filter_map(|piece| {
         let (name, value) = piece.split_at_checked(memchr(b'=', piece)?)?;
         // ASCII only, as in `without`: a name with another space behind it is another name.
         Some((name.trim_ascii_end(), value.get(1..)?.trim_ascii_start()))
@@ -109,22 +110,29 @@ mod tests {
     #[test]
     fn a_second_cookie_line_is_read_too() {
         let headers = cookies(&[b"a=1; b=2", b"c=3"]);
-        assert_eq!(pairs(&headers).map(|(name, _)| name).collect::<Vec<_>>(), [b"a", b"b", b"c"]);
+        assert_eq!(pairs(&headers, "").map(|(name, _)| name).collect::<Vec<_>>(), [b"a", b"b", b"c"]);
     }
 
     #[test]
     fn malformed_pairs_are_passed_over() {
         let headers = cookies(&[b"; =x;novalue;\xff=1; ok==v\xff;"]);
-        let read: Vec<_> = pairs(&headers).collect();
+        let read: Vec<_> = pairs(&headers, "").collect();
         assert_eq!(read, [(b"".as_slice(), b"x".as_slice()), (b"\xff", b"1"), (b"ok", b"=v\xff")]);
     }
 
     #[test]
     fn what_is_not_read_as_ours_is_not_left_in_as_ours_either() {
         let headers = cookies(&["__Host-accredit\u{a0}=x; __Host-accredit =y".as_bytes()]);
-        assert_eq!(pairs(&headers).filter(|(name, _)| *name == b"__Host-accredit").count(), 1);
+        assert_eq!(pairs(&headers, "__Host-accredit").filter(|(name, _)| *name == b"__Host-accredit").count(), 1);
         let left = CookieEdit::Replaced("__Host-accredit\u{a0}=x".as_bytes().to_vec());
         assert_eq!(without(&headers, |name| name == b"__Host-accredit"), left);
+    }
+
+    #[test]
+    fn a_name_that_is_only_a_part_of_the_prefix_or_has_it_in_another_place_is_not_read() {
+        let headers = cookies(&[b"ab=1; abc=2;  abcd =3; ab", b"xabc=4; abc\"=5; ABC=6; =abc=7"]);
+        let names: Vec<_> = pairs(&headers, "abc").map(|(name, _)| name).collect();
+        assert_eq!(names, [b"abc".as_slice(), b"abcd", b"abc\""]);
     }
 
     #[test]
