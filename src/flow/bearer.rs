@@ -57,8 +57,10 @@ pub fn is_in_address(visit: &Visit) -> bool {
 pub fn brought(visit: &Visit) -> Brought<'_> {
     let headers = &visit.request.headers;
     let mut lines = headers.all("authorization");
-    let (Some(line), None) = (lines.next(), lines.next()) else {
-        return if headers.contains("authorization") { Brought::TooMuch } else { Brought::Nothing };
+    let line = match (lines.next(), lines.next()) {
+        (None, _) => return Brought::Nothing,
+        (Some(line), None) => line,
+        (Some(_), Some(_)) => return Brought::TooMuch,
     };
     // What is not UTF-8 has no scheme; whether it speaks of one is asked of its bytes.
     let text = std::str::from_utf8(line).unwrap_or_default().trim();
