@@ -1,6 +1,7 @@
 //! Tells Envoy what happened: counters, audit lines, filter state for the access log. What an event is called, and what may be
 //! said of it, the event knows.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use proxy_wasm::hostcalls;
@@ -19,26 +20,28 @@ const RULE: &str = "accredit.rule";
 /// Counters that were defined already, in the order in which they were first needed: what happens all the time stands in front.
 /// Their names come from a closed list.
 #[derive(Default)]
-pub(super) struct Counters(RefCell<Vec<(String, u32)>>);
+pub(super) struct Counters(RefCell<Vec<(Cow<'static, str>, u32)>>);
 
 impl Counters {
     /// Counts events and writes their audit lines.
     pub(super) fn report(&self, events: &[Event]) {
         for event in events {
-            self.count(&event.counter());
+            self.count(event.counter());
             if let Some(line) = event.audit() {
                 log(if event.is_trouble() { LogLevel::Warn } else { LogLevel::Info }, &line);
             }
         }
     }
 
-    fn count(&self, name: &str) {
+    fn count(&self, name: Cow<'static, str>) {
         let Ok(mut defined) = self.0.try_borrow_mut() else { return };
-        let id = match defined.iter().find(|(other, _)| other == name) {
+        // Most are texts of the program, found at the same address each time; whatever is not is compared.
+        let found = defined.iter().find(|(other, _)| std::ptr::eq(&**other, &*name));
+        let id = match found.or_else(|| defined.iter().find(|(other, _)| *other == name)) {
             Some((_, id)) => *id,
             None => {
-                let Ok(id) = hostcalls::define_metric(MetricType::Counter, name) else { return };
-                defined.push((name.to_owned(), id));
+                let Ok(id) = hostcalls::define_metric(MetricType::Counter, &name) else { return };
+                defined.push((name, id));
                 id
             }
         };
