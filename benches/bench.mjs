@@ -2,12 +2,13 @@
 //
 // Every line is measured in every round, in an order drawn by lot, so that whatever else the machine does falls upon all alike. Right beside each line, before
 // it and after it in turn, its floor gets the very same requests. What a round says of a line is its CPU time for each request minus that of this floor; the
-// line's cost is the median of what the rounds say, its spread the lowest, the quartiles and the highest.
+// line's cost is the median of what the rounds say, its spread the lowest, the quartiles and the highest. Rounds are short, so that a line and its floor are
+// near in time: what else the machine does changes from one second to the next.
 //
 // A run counts only if every answer was 200, if each gateway refused a forged credential and a stranger before, and if Accredit's own counters say that what
 // was to be remembered was, and that what was to be new was new.
 //
-// BENCH_ROUNDS (24), BENCH_SECONDS (0.5: for each line and round, and as long for its floor), BENCH_LINES (a regular expression), BENCH_OUTPUT (benches/),
+// BENCH_ROUNDS (40), BENCH_SECONDS (0.3: for each line and round, and as long for its floor), BENCH_LINES (a regular expression), BENCH_OUTPUT (benches/),
 // STRICT=1 (a missed target fails).
 
 import { join } from 'node:path';
@@ -17,7 +18,7 @@ import { accredit, floor, jwtSecret, nativeBearerGateway, nativeSessionGateway, 
 import { report } from './report.mjs';
 import { HOST, accessToken, accreditSession, andEarlier, ask, forged, many, nativeSession, person, stranger } from './visitors.mjs';
 
-const { BENCH_ROUNDS = '24', BENCH_SECONDS = '0.5', BENCH_LINES = '.', BENCH_OUTPUT = import.meta.dirname, NOOP_WASM, WRK = 'wrk', STRICT } = process.env;
+const { BENCH_ROUNDS = '40', BENCH_SECONDS = '0.3', BENCH_LINES = '.', BENCH_OUTPUT = import.meta.dirname, NOOP_WASM, WRK = 'wrk', STRICT } = process.env;
 const rounds = Number(BENCH_ROUNDS);
 const seconds = Number(BENCH_SECONDS);
 const wanted = new RegExp(BENCH_LINES);
