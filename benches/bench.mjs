@@ -23,7 +23,7 @@ const rounds = Number(BENCH_ROUNDS);
 const seconds = Number(BENCH_SECONDS);
 const wanted = new RegExp(BENCH_LINES);
 
-// A worker has 8 MiB for what it remembers of sessions, and of tokens. The first ones fill them; from then on it remembers only what
+// A worker has 8 MiB for what it remembers of sessions, and as much for tokens. The first ones fill them; from then on it remembers only what
 // comes again, and knows the names of 1,024 that came once: of the others, each is new when its turn comes again.
 const FILLING = 4_000;
 const NEW = 8_000;

@@ -23,10 +23,13 @@ use crate::words::time::Timestamp;
 use crate::words::url::Origin;
 use crate::words::world::{NoRandomness, World};
 
-/// What a worker remembers of verified sessions, and of verified tokens, in bytes each.
-const MEMORY_BYTES: usize = 8 * 1024 * 1024;
+/// What a worker remembers of verified sessions, in bytes.
+const SESSION_BYTES: usize = 8 * 1024 * 1024;
 
-/// What it remembers of tokens that were refused, in bytes.
+/// What it remembers of verified tokens, in bytes.
+const TOKEN_BYTES: usize = SESSION_BYTES - REFUSED_BYTES;
+
+/// What it remembers of tokens that were refused, in bytes. All three are 16 MiB.
 const REFUSED_BYTES: usize = 512 * 1024;
 
 /// A response renews a session only this soon after its request.
@@ -58,7 +61,7 @@ impl Gateway {
     /// [`NoRandomness`] when the host has no random bytes; nothing can be promised then.
     pub fn new(world: &mut dyn World, settings: Settings) -> Result<Self, NoRandomness> {
         let naming = NamingKey::new(world)?;
-        let (memory, tokens, refused) = (Memory::new(MEMORY_BYTES), Memory::new(MEMORY_BYTES), Memory::new(REFUSED_BYTES));
+        let (memory, tokens, refused) = (Memory::new(SESSION_BYTES), Memory::new(TOKEN_BYTES), Memory::new(REFUSED_BYTES));
         let background = Background::new(&settings);
         let (settings, asking, last_header) = (Rc::new(settings), Rc::default(), LastHeader::default());
         Ok(Self { settings, naming, memory, tokens, refused, asking, background, last_header })

@@ -30,7 +30,7 @@ pub struct Memory<T> {
 
 /// What makes names of credentials: random, so that nobody can compute a credential that has the name of somebody else's.
 ///
-/// By SipHash-1-3, the quicker one, because names are shown to nobody and leave the worker never. Two credentials of the same name
+/// By SipHash-1-3, the quicker one, because names are shown to nobody and never leave the worker. Two credentials of the same name
 /// would be taken for each other; but whoever could choose how theirs differs from somebody else's has that one already, and
 /// whoever guesses needs a request for each of 2^128 names, of which some thousands are remembered.
 #[derive(Clone, Copy)]
