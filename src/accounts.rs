@@ -13,13 +13,15 @@ use credentials::Verify;
 use directory::Directory;
 use user::Mapping;
 
-use crate::words::principal::ClaimPath;
+use crate::words::principal::{AssumedVerified, ClaimPath};
 
 /// The settings of this room.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// What of a user becomes subject and claims.
     pub mapping: Mapping,
+    /// Which addresses and numbers count of which it does not say whether they are verified.
+    pub assumed_verified: AssumedVerified,
     /// How passwords are checked, where that is wanted.
     pub verify: Option<Verify>,
     /// How people are looked up whom a provider vouches for, where that is wanted.
@@ -35,6 +37,16 @@ impl Settings {
     /// What sessions of a provider are bound to, where people are looked up.
     pub fn source_of_look_ups(&self) -> Option<Vec<String>> {
         self.directory.as_ref().map(|directory| self.source(&directory.find.call, directory.find.user.as_ref()))
+    }
+
+    /// What counts without a verdict of people whom a provider vouches for: of what this service says of them it decides, of all
+    /// else the provider.
+    pub fn assumed_of_people(&self, by_provider: AssumedVerified) -> AssumedVerified {
+        let settled = |claim: &str| self.directory.is_some() && self.mapping.settled().any(|name| name == claim);
+        AssumedVerified {
+            email: if settled("email") { self.assumed_verified.email } else { by_provider.email },
+            phone_number: if settled("phone_number") { self.assumed_verified.phone_number } else { by_provider.phone_number },
+        }
     }
 
     fn source(&self, call: &Call, user: Option<&ClaimPath>) -> Vec<String> {

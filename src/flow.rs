@@ -6,6 +6,7 @@ pub mod authenticate;
 pub mod bearer;
 pub mod body;
 pub mod callback;
+mod carried;
 pub mod documents;
 pub mod ending;
 pub mod establish;

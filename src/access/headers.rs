@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::words::bytes::ByteSet;
 use crate::words::message::Headers;
-use crate::words::principal::{ClaimPath, Claims, calls_email_unverified};
+use crate::words::principal::{AssumedVerified, ClaimPath, Claims};
 use crate::words::reason::Reason;
 
 /// Taken away even when the configuration sets other ones: upstreams may believe them all the same.
@@ -81,9 +81,9 @@ impl IdentityHeaders {
         Self { claims: claims.into_iter().map(|(path, name)| (path, Rc::from(name))).collect(), ours }
     }
 
-    /// The claims that are needed.
-    pub fn claims(&self) -> impl Iterator<Item = &ClaimPath> {
-        self.claims.iter().map(|(path, _)| path)
+    /// The claims that are needed, and those that say whether they count.
+    pub fn claims(&self) -> impl Iterator<Item = ClaimPath> {
+        self.claims.iter().flat_map(|(path, _)| [path.clone()].into_iter().chain(path.verdict()))
     }
 
     /// The names, as they came, of headers that only we may set, in whatever spelling: many servers read `_` as `-`, and some
@@ -107,15 +107,11 @@ impl IdentityHeaders {
         if headers.all("connection").any(nominates) { Err(Reason::HeaderAmbiguous) } else { Ok(()) }
     }
 
-    /// The headers for a principal with these claims. A claim that is absent, or an object, makes none.
-    pub fn values(&self, claims: &Claims) -> Vec<(Rc<str>, String)> {
-        // Whoever says that an address is not verified must not be taken for its owner.
-        let unverified = calls_email_unverified(claims);
+    /// The headers for a principal with these claims. A claim that is absent, or an object, makes none; nor does an address or a
+    /// number that is not verified.
+    pub fn values(&self, claims: &Claims, assumed: AssumedVerified) -> Vec<(Rc<str>, String)> {
         let value = |(path, name): &(ClaimPath, Rc<str>)| {
-            if unverified && *path == ClaimPath::named("email") {
-                return None;
-            }
-            let value = header_value(path.find(claims)?)?;
+            let value = header_value(path.find_verified(claims, assumed)?)?;
             (!value.is_empty()).then(|| (Rc::clone(name), value))
         };
         self.claims.iter().filter_map(value).collect()
@@ -260,9 +256,18 @@ mod tests {
     #[test]
     fn an_address_that_is_not_verified_is_not_passed_on() {
         let identity = IdentityHeaders::new(vec![(ClaimPath::named("email"), "x-forwarded-email".into())], None);
-        for (verified, passed) in [(json!(true), 1), (json!(null), 1), (json!(false), 0), (json!("false"), 0)] {
+        let (nobody, email) = (AssumedVerified::default(), AssumedVerified { email: true, ..AssumedVerified::default() });
+        for (verified, assumed, passed) in [
+            (json!(true), nobody, 1),
+            (json!("true"), nobody, 1),
+            (json!(null), nobody, 0),
+            (json!(false), nobody, 0),
+            (json!("false"), nobody, 0),
+            (json!(null), email, 1),
+            (json!(false), email, 0),
+        ] {
             let claims = json!({"email": "a@b.example", "email_verified": verified}).as_object().unwrap().clone();
-            assert_eq!(identity.values(&claims).len(), passed, "{verified}");
+            assert_eq!(identity.values(&claims, assumed).len(), passed, "{verified}");
         }
     }
 
@@ -299,7 +304,7 @@ mod tests {
             (json!(null), None),
         ] {
             let claims = json!({"sub": claim}).as_object().unwrap().clone();
-            let values = identity().values(&claims);
+            let values = identity().values(&claims, AssumedVerified::default());
             assert_eq!(values.first().map(|(_, value)| value.as_str()), expected, "{claim}");
         }
     }

@@ -26,7 +26,8 @@ pub enum Requirement {
 /// A condition on a principal.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
-    /// The claim equals one of these values, or is a list that has one of them.
+    /// The claim equals one of these values, or is a list that has one of them. (An `email` or a `phone_number` counts only when it
+    /// is verified.)
     Claim {
         /// Where the claim stands.
         path: ClaimPath,
@@ -120,12 +121,12 @@ impl Requirement {
 impl Condition {
     fn evaluate(&self, principal: &Principal, clock: Clock) -> Truth {
         match self {
-            Self::Claim { path, any_of } => match path.find(&principal.claims) {
+            Self::Claim { path, any_of } => match path.find_verified(&principal.claims, principal.assumed) {
                 None => Truth::Unknown,
                 Some(Value::Array(members)) => any_true(members.iter().map(|member| is_listed(any_of, member))),
                 Some(value) => is_listed(any_of, value),
             },
-            Self::EmailDomain(domains) => match verified_email_domain(&principal.claims) {
+            Self::EmailDomain(domains) => match verified_email_domain(principal) {
                 None => Truth::Unknown,
                 Some(domain) => domains.contains(&domain).into(),
             },
@@ -247,7 +248,7 @@ impl Condition {
     /// Every claim that is looked at.
     pub fn claims(&self, found: &mut Vec<ClaimPath>) {
         match self {
-            Self::Claim { path, .. } => found.push(path.clone()),
+            Self::Claim { path, .. } => found.extend([path.clone()].into_iter().chain(path.verdict())),
             Self::EmailDomain(_) => found.extend(["email", "email_verified"].map(ClaimPath::named)),
             Self::Provider(_) | Self::Bearer => {}
             Self::Scope(_) => found.extend(["scope", "scp"].map(ClaimPath::named)),
@@ -327,12 +328,11 @@ fn shortened(text: &str) -> String {
     text.chars().take(LONGEST).chain("…".chars()).collect()
 }
 
-fn verified_email_domain(claims: &Claims) -> Option<String> {
-    // Some providers write the boolean as a string.
-    let verified = matches!(claims.get("email_verified")?, Value::Bool(true)) || claims.get("email_verified")? == "true";
-    let (local, domain) = claims.get("email")?.as_str()?.split_once('@')?;
+fn verified_email_domain(principal: &Principal) -> Option<String> {
+    let email = ClaimPath::named("email");
+    let (local, domain) = email.find_verified(&principal.claims, principal.assumed)?.as_str()?.split_once('@')?;
     let single = !local.is_empty() && !domain.is_empty() && !domain.contains('@');
-    (verified && single).then(|| domain.to_ascii_lowercase())
+    single.then(|| domain.to_ascii_lowercase())
 }
 
 #[cfg(test)]

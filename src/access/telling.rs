@@ -72,6 +72,12 @@ pub(super) const fn telling(reason: Reason) -> Telling {
             "Nothing shows that this site itself sent the request, so it was not carried out.",
             SignOut,
         ),
+        Reason::SignOutIncomplete => (
+            400,
+            "Not everything was signed out",
+            "The session of this browser has ended, but what came with the request cannot all be ended here.",
+            Nothing,
+        ),
         Reason::PathAmbiguous => {
             (400, "This address is not clear", "It can be read in more than one way, so it was not followed.", Nothing)
         }

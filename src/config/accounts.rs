@@ -15,9 +15,10 @@ use crate::config::own_tokens::Secrets;
 use crate::config::place::{shape, words};
 use crate::config::settings::LONGEST_TIMEOUT;
 use crate::config::spellings::{Dotted, Span};
-use crate::config::values::positive;
+use crate::config::values::{assumed_verified, positive};
 use crate::oidc::provider::Provider;
 use crate::session::jwt::RESERVED;
+use crate::words::principal::{AssumedVerified, ClaimPath, VERIFIED};
 use crate::words::secret::Secret;
 
 shape! {
@@ -34,6 +35,7 @@ shape! {
         pub create: Option<Exchange>,
         pub notify: Option<Exchange>,
         pub dangerously_match_unverified_email: bool = default,
+        pub dangerously_assume_verified: Vec<String> = default,
     }
 }
 
@@ -97,6 +99,7 @@ pub(super) fn accounts(shape: Accounts, secrets: &mut Secrets) -> Result<account
         }
         claims.push((name, path.0));
     }
+    let assumed_verified = verdicts(&claims, &shape.dangerously_assume_verified)?;
     let verify = shape.verify.map(|shape| verify(shape, &usual)).transpose()?;
     let find = shape.find.map(|shape| find(shape, &usual)).transpose()?;
     let create = shape.create.map(|shape| create(shape, &usual)).transpose()?;
@@ -129,7 +132,28 @@ pub(super) fn accounts(shape: Accounts, secrets: &mut Secrets) -> Result<account
         }
         None => None,
     };
-    Ok(accounts::Settings { mapping: Mapping { subject: shape.subject.0, claims }, verify, directory })
+    Ok(accounts::Settings { mapping: Mapping { subject: shape.subject.0, claims }, assumed_verified, verify, directory })
+}
+
+/// An address or a number that the service says comes with whether it is verified, or somebody answers for all of them: it would
+/// never count.
+fn verdicts(claims: &[(String, ClaimPath)], assumed: &[String]) -> Result<AssumedVerified, Refusal> {
+    let has = |claim: &str| claims.iter().any(|(name, _)| name == claim);
+    for (claim, verdict) in VERIFIED {
+        if has(claim) && !has(verdict) && !assumed.iter().any(|assumed| assumed == claim) {
+            return Err(Refusal::new(
+                format!("accounts.claims.{claim}"),
+                format!(
+                    "expected {verdict} beside it, because {claim} counts only when it is verified, found none; add {verdict}: and its place in the answer"
+                ),
+            ));
+        }
+    }
+    if let Some(index) = assumed.iter().position(|claim| !has(claim)) {
+        let sentence = "expected claims of accounts.claims, found another; remove it";
+        return Err(Refusal::new(format!("accounts.dangerously_assume_verified[{index}]"), sentence));
+    }
+    assumed_verified("accounts.dangerously_assume_verified", assumed)
 }
 
 fn verify(shape: Exchange, usual: &Usual<'_>) -> Result<Verify, Refusal> {

@@ -53,7 +53,7 @@ pub fn check(configuration: Configuration) -> Result<Settings, Refusal> {
     let signing_in = || oidc.iter().filter(|provider| provider.signs_in());
     let by_password = by_password.then_some(PASSWORD);
     let names = signing_in().map(|provider| provider.name.as_str()).chain(by_password).map(str::to_owned).collect();
-    let jwt = configuration.session.jwt.map(|jwt| own_tokens::session_jwt(jwt, names, &mut secrets)).transpose()?;
+    let jwt = configuration.session.jwt.map(|jwt| own_tokens::session_jwt(jwt, names, &origins, &mut secrets)).transpose()?;
     let identity_jwt = configuration.forward.identity_jwt;
     let identity_jwt = identity_jwt.map(|shape| own_tokens::identity_jwt(shape, &mut secrets)).transpose()?;
     let session_keys = jwt.iter().flat_map(|jwt| &jwt.keys);
@@ -100,7 +100,8 @@ pub fn check(configuration: Configuration) -> Result<Settings, Refusal> {
         session_cookie: configuration.forward.session_cookie,
     };
     let mut named = named_claims(&identity, &policies, &rules);
-    named.extend(identity_jwt.iter().flat_map(|identity| identity.claims.clone()));
+    let told = identity_jwt.iter().flat_map(|identity| &identity.claims);
+    named.extend(told.flat_map(|claim| [claim.clone()].into_iter().chain(claim.verdict())));
     let follow_provider = configuration.session.follow_provider;
     let (lifetime, idle) = (configuration.session.lifetime, configuration.session.idle);
     let form = own_tokens::form(configuration.session.form, jwt, forward, &named)?;
@@ -127,7 +128,9 @@ pub fn check(configuration: Configuration) -> Result<Settings, Refusal> {
         let fingerprint = fingerprint(&oidc, looked_up, &kept_claims, forward, follow_provider);
         let base = &endpoints.callback;
         let callback = if several { format!("{base}/{}", oidc.name) } else { base.clone() };
-        ProviderSettings { oidc, fingerprint, callback }
+        let assumed_verified =
+            accounts.as_ref().map_or(oidc.assumed_verified, |accounts| accounts.assumed_of_people(oidc.assumed_verified));
+        ProviderSettings { oidc, fingerprint, assumed_verified, callback }
     });
     let providers: Vec<_> = providers.collect();
     if let Some(password) = &mut password {

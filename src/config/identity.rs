@@ -93,7 +93,7 @@ pub(super) fn header_name(path: &str, name: &str) -> Result<String, Refusal> {
 
 /// The claims that headers, rules and policies name.
 pub(super) fn named_claims(identity: &IdentityHeaders, policies: &[(String, Condition)], rules: &[Rule]) -> Vec<ClaimPath> {
-    let mut named: Vec<_> = identity.claims().cloned().collect();
+    let mut named: Vec<_> = identity.claims().collect();
     policies.iter().for_each(|(_, policy)| policy.claims(&mut named));
     for rule in rules {
         if let Requirement::When(condition) = &rule.require {
@@ -109,10 +109,9 @@ pub(super) fn kept_claims(mut named: Vec<ClaimPath>, told: &[ClaimName]) -> Resu
     for (index, claim) in told.iter().enumerate() {
         named.push(claim_path(&format!("session.claims[{index}]"), claim)?);
     }
-    // An address means little without this.
-    if named.contains(&ClaimPath::named("email")) {
-        named.push(ClaimPath::named("email_verified"));
-    }
+    // An address or a number means little without this.
+    let verdicts: Vec<_> = named.iter().filter_map(ClaimPath::verdict).collect();
+    named.extend(verdicts);
     // In order, each once. (A set that is collected, or a sort, would add a sort of this kind to the module.)
     let mut kept: Vec<ClaimPath> = Vec::with_capacity(named.len());
     for claim in named {

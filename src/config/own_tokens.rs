@@ -23,6 +23,7 @@ use crate::session::Form;
 use crate::session::jwt::{JwtSettings, RESERVED};
 use crate::words::principal::ClaimPath;
 use crate::words::secret::Secret;
+use crate::words::url::Origin;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -79,7 +80,12 @@ impl Secrets {
 }
 
 /// Sessions as JWTs.
-pub(super) fn session_jwt(shape: OwnToken, providers: Vec<String>, secrets: &mut Secrets) -> Result<JwtSettings, Refusal> {
+pub(super) fn session_jwt(
+    shape: OwnToken,
+    providers: Vec<String>,
+    origins: &[Origin],
+    secrets: &mut Secrets,
+) -> Result<JwtSettings, Refusal> {
     if shape.header_name.is_some() {
         return Err(Refusal::new(
             "session.jwt.header_name",
@@ -98,6 +104,7 @@ pub(super) fn session_jwt(shape: OwnToken, providers: Vec<String>, secrets: &mut
         lifetime: whole(positive("session.jwt.lifetime", shape.lifetime, HOUR, HOUR.saturating_mul(24 * 7))?),
         bearer: shape.bearer,
         providers,
+        origins: origins.to_vec(),
     })
 }
 

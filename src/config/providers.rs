@@ -7,7 +7,7 @@ use crate::config::bearer;
 use crate::config::settings::LONGEST_TIMEOUT;
 use crate::config::shapes::{self, AuthMethod};
 use crate::config::spellings::Reached;
-use crate::config::values::positive;
+use crate::config::values::{assumed_verified, positive};
 use crate::crypto::key::Algorithm;
 use crate::oidc::access_token::BearerKeys;
 use crate::oidc::authorization::OURS;
@@ -107,6 +107,7 @@ pub(super) fn provider(path: &str, shape: shapes::Provider, shared: Option<&Secr
         },
         redirect_uri: shape.redirect_uri.map(|text| url(&at("redirect_uri"), &text)).transpose()?,
         userinfo: shape.userinfo.unwrap_or_default(),
+        assumed_verified: assumed_verified(&at("dangerously_assume_verified"), &shape.dangerously_assume_verified)?,
         clock_skew: Duration::from_secs(skew),
         algorithms: algorithms(&at("algorithms"), shape.algorithms)?,
         timeout: positive(&at("timeout"), shape.timeout, Duration::from_secs(5), LONGEST_TIMEOUT)?,

@@ -14,7 +14,7 @@ use crate::crypto::seal::Sealer;
 use crate::oidc::provider::Provider;
 use crate::session;
 use crate::session::content::Fingerprint;
-use crate::words::principal::ClaimPath;
+use crate::words::principal::{AssumedVerified, ClaimPath};
 use crate::words::url::{Origin, ReturnTo};
 
 /// A provider's `timeout` is at most this.
@@ -89,6 +89,9 @@ pub struct ProviderSettings {
     pub oidc: Provider,
     /// Of the provider, the client and the claims that are kept.
     pub fingerprint: Fingerprint,
+    /// Which addresses and numbers of people who signed in here count without a verdict: by the word of whoever says what they are,
+    /// the provider or the user service.
+    pub assumed_verified: AssumedVerified,
     /// The path that this provider sends browsers back to. With several providers each has its own, so that none can pass off
     /// another's answer as its own (RFC 9700, section 4.4.2.2).
     pub callback: String,
@@ -204,6 +207,11 @@ impl Settings {
         self.origins.iter().find(|origin| origin.answers_to(authority))
     }
 
+    /// Whether this text names one of the origins.
+    pub fn has_origin(&self, text: &str) -> bool {
+        self.origins.iter().any(|origin| origin.is_written(text))
+    }
+
     /// A provider by its configured name.
     pub fn provider(&self, name: &str) -> Option<&ProviderSettings> {
         self.providers.iter().find(|provider| provider.oidc.name == name)
@@ -218,6 +226,13 @@ impl Settings {
     pub fn fingerprint(&self, name: &str) -> Option<&Fingerprint> {
         let by_password = self.password.as_ref().filter(|_| name == PASSWORD).map(|password| &password.fingerprint);
         by_password.or_else(|| self.provider(name).map(|provider| &provider.fingerprint))
+    }
+
+    /// Which addresses and numbers of people who signed in by this provider, or by password, count without a verdict.
+    pub fn assumed_verified(&self, name: &str) -> AssumedVerified {
+        let by_password = self.accounts.as_ref().filter(|_| name == PASSWORD && self.password.is_some());
+        let of_provider = || self.provider(name).map(|provider| provider.assumed_verified);
+        by_password.map(|accounts| accounts.assumed_verified).or_else(of_provider).unwrap_or_default()
     }
 
     /// The provider to sign in at: the one of that name, or the first where none is named.

@@ -54,6 +54,7 @@ shape! {
         pub response_mode: ResponseMode = default,
         pub redirect_uri: Option<String>,
         pub userinfo: Option<bool>,
+        pub dangerously_assume_verified: Vec<String> = default,
         pub clock_skew_seconds: Option<u64>,
         pub algorithms: Option<Vec<String>>,
         pub timeout: Option<Span>,

@@ -148,26 +148,12 @@ pub fn authenticate(
     }
 }
 
-/// Forgets the session that a request carries, and returns it, good or not: one that has just expired may still be renewed by a
-/// request under way.
-pub fn forget(gateway: &mut Gateway, world: &dyn World, visit: &Visit) -> Option<Session> {
-    let settings = &gateway.settings;
-    let Carried::Sealed(carried) = cookie::read(&settings.session.cookie, &visit.request.headers) else { return None };
-    let name = gateway.naming.name(&carried);
-    gateway.memory.forget(name);
-    gateway.tokens.forget(name);
-    match &settings.session.form {
-        Form::Sealed => Session::parse(&settings.sealer.open(Purpose::Session, &carried)?),
-        // It is not renewed: what is not good needs no ending.
-        Form::Jwt(jwt) => jwt.read(world, std::str::from_utf8(&carried).ok()?, &mut gateway.last_header, visit.now).ok(),
-    }
-}
-
 fn unsealed(settings: &Settings, visit: &Visit, sealed: &[u8]) -> Result<Session, Reason> {
     let plain = settings.sealer.open(Purpose::Session, sealed).ok_or(Reason::SessionInvalid)?;
     let session = Session::read(&plain, visit.now, settings.session.lifetimes)?;
     let fingerprint = settings.fingerprint(&session.provider);
-    if fingerprint == Some(&session.fingerprint) { Ok(session) } else { Err(Reason::SessionInvalid) }
+    let made_here = fingerprint == Some(&session.fingerprint) && settings.has_origin(&session.origin);
+    if made_here { Ok(session) } else { Err(Reason::SessionInvalid) }
 }
 
 fn signed(jwt: &JwtSettings, last: &mut LastHeader, world: &dyn World, visit: &Visit, token: &[u8]) -> Result<Session, Reason> {
@@ -194,7 +180,7 @@ impl Verified {
 
     /// What follows from a session.
     pub(super) fn by_session(settings: &Settings, session: Session) -> Self {
-        let principal = session.principal(settings.session.lifetimes);
+        let principal = session.principal(settings.session.lifetimes, settings.assumed_verified(&session.provider));
         let mut headers = identity_headers(settings, &principal, &principal.claims);
         let tokens = [
             (settings.forward.access_token, ACCESS_TOKEN, &session.tokens.access_token),
@@ -227,7 +213,7 @@ impl Verified {
 }
 
 fn identity_headers(settings: &Settings, principal: &Principal, told: &Claims) -> Vec<(Rc<str>, String)> {
-    let mut headers = settings.identity.values(told);
+    let mut headers = settings.identity.values(told, principal.assumed);
     if settings.several_claimants && !principal.provider.is_empty() {
         headers.push((Rc::from(PROVIDER), principal.provider.clone()));
     }

@@ -260,6 +260,7 @@ fn known(settings: &Settings, provider: &ProviderSettings, mut token: AccessToke
         provider: provider.oidc.name.clone(),
         subject: token.subject,
         claims,
+        assumed: provider.assumed_verified,
         proof: Proof::BearerToken,
         expires: token.expires,
     };

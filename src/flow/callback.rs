@@ -87,14 +87,22 @@ pub fn spend(
         Err(failure) => return sign_in.fail(&settings, failure),
     };
     let SignIn { visit, attempt } = &sign_in;
+    // Before a code is sent anywhere.
+    if attempt.client != attempt::client(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin) {
+        let detail =
+            "it was begun for another issuer, client or origin: by another gateway with this key, or another configuration";
+        return sign_in.fail(&settings, Failure::new(Reason::AttemptMissing, detail));
+    }
     let Some(metadata) = gateway.background.metadata(&settings, world, &provider.oidc.name, visit.now) else {
         // Nothing was spent: the browser still has the code and the attempt.
         let (resource, until) = (Resource::Metadata(provider.oidc.name.clone()), visit.patience);
         return Step::waiting(resource, until, Pending::FromTheStart(sign_in.visit));
     };
-    // From here on this attempt counts as used, whatever comes of it.
+    // From here on this attempt counts as used, whatever comes of it, and whichever worker another callback comes to.
     let used_until = attempt.created.plus(settings.session.attempt_timeout);
-    Ended::attempts().mark(world, attempt.state.expose(), used_until);
+    if !Ended::attempts().claim(world, attempt.state.expose(), used_until) {
+        return sign_in.fail(&settings, Failure::new(Reason::AttemptReplayed, "another callback with this state was quicker"));
+    }
     let code = check_mode(provider, &sign_in, parameters)
         .and_then(|()| authorization_response(parameters, &provider.oidc, issuer(&settings, attempt.ending, &metadata)));
     let call =

@@ -131,6 +131,13 @@ impl Step {
         Self { events, ..self }
     }
 
+    /// The same step, whose answer also sets these cookies.
+    pub fn set_cookies(&mut self, cookies: Vec<String>) {
+        if let Decision::Respond(response) = &mut self.decision {
+            response.headers.extend(cookies.into_iter().map(|cookie| ("set-cookie".to_owned(), cookie)));
+        }
+    }
+
     /// Ends a request with an answer of one of our endpoints.
     pub fn answered(response: Response, mut events: Vec<Event>) -> Self {
         events.push(Event::Outcome(Outcome::Answered));

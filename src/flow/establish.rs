@@ -8,7 +8,7 @@ use crate::accounts::template::Filling;
 use crate::accounts::user::User;
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::crypto::seal::Purpose;
-use crate::flow::authenticate;
+use crate::flow::carried;
 use crate::flow::ending::redirect;
 use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
@@ -121,6 +121,7 @@ fn of_provider(
 ) -> Result<NewSession, Failure> {
     let (kept_tokens, tokens_end) = first_tokens(settings, sign_in.visit.now, tokens, id_token)?;
     Ok(NewSession {
+        origin: sign_in.visit.origin.to_string(),
         provider: provider.oidc.name.clone(),
         subject: id_token.subject.clone(),
         provider_subject,
@@ -151,10 +152,9 @@ pub(super) fn begin(
     let no_randomness = |_| Failure::new(Reason::Internal, "the host gave no random bytes");
     let mut session = Session::begin(world, visit.now, settings.session.lifetimes, new).map_err(no_randomness)?;
     let (cookies, token) = carry(settings, world, visit, &mut session, with_cookie)?;
-    // A renewal of the session that was there before must not bring it back. (A JWT of the same second may be the very same.)
-    if let Some(before) =
-        with_cookie.then(|| authenticate::forget(gateway, world, visit)).flatten().filter(|before| before.id != session.id)
-    {
+    // A renewal of a session that was there before must not bring it back. (A JWT of the same second may be the very same.)
+    let before = if with_cookie { carried::in_cookies(gateway, world, visit).sessions } else { Vec::new() };
+    for before in before.iter().filter(|before| before.id != session.id) {
         gateway.background.ended.mark(world, &before.id, before.ends);
     }
     Ok(Begun { session, cookies, token })
@@ -177,7 +177,7 @@ fn carry(
             Ok((written.map_err(|_| too_large(session, sealed.len()))?, None))
         }
         Form::Jwt(jwt) => {
-            let token = jwt.write(world, session);
+            let token = jwt.write(world, session, settings.assumed_verified(&session.provider));
             let token = token.map_err(|_| Failure::new(Reason::Internal, "the session could not be signed"))?;
             let written = with_cookie.then(|| cookie::write_whole(cookie, &token, jwt.lifetime, &visit.origin));
             let written = written.transpose().map_err(|_| too_large(session, token.len()))?;

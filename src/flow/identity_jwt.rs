@@ -12,7 +12,7 @@ use crate::config::settings::Settings;
 use crate::flow::authenticate::Verified;
 use crate::flow::visit::Visit;
 use crate::session::jwt::PROVIDER;
-use crate::words::principal::{ClaimPath, Claims, calls_email_unverified};
+use crate::words::principal::{ClaimPath, Claims, is_verified};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
@@ -80,10 +80,8 @@ pub fn header(
     }
     let principal = &verified.principal;
     let mut claims = Claims::new();
-    // Whoever says that an address is not verified must not be taken for its owner; a reader may never look at the other claim.
-    let unverified =
-        calls_email_unverified(&principal.claims) && !identity_jwt.claims.contains(&ClaimPath::named("email_verified"));
-    let fit = |path: &&ClaimPath| !(unverified && path.first() == "email");
+    // A reader may never look at the claim that says whether an address is verified.
+    let fit = |path: &&ClaimPath| is_verified(path.first(), &principal.claims, principal.assumed);
     identity_jwt.claims.iter().filter(fit).for_each(|path| path.copy(&principal.claims, &mut claims));
     // `sub` is unique within one provider only.
     if settings.several_claimants && !principal.provider.is_empty() {

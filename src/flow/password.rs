@@ -163,6 +163,7 @@ fn signed_in(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit, passwo
     // How and when it was proved (RFC 8176: by password).
     claims.extend([("auth_time".to_owned(), json!(visit.now.seconds())), ("amr".to_owned(), json!(["pwd"]))]);
     let new = NewSession {
+        origin: visit.origin.to_string(),
         provider: PASSWORD.to_owned(),
         subject: user.subject.clone(),
         provider_subject: None,

@@ -16,7 +16,7 @@ use crate::flow::visit::Visit;
 use crate::oidc::authorization::{AuthorizationRequest, authorization_request, code_challenge};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::ResponseMode;
-use crate::session::attempt::{Attempt, Ending, Plan};
+use crate::session::attempt::{self, Attempt, Ending, Plan};
 use crate::words::demand::Demand;
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
@@ -153,6 +153,7 @@ fn prepare(
         return_to: wish.return_to.as_str().to_owned(),
         demand: wish.demand.clone(),
         cross_site: posted || cross_site,
+        client: attempt::client(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin),
     };
     let attempt = Attempt::begin(world, visit.now, plan)?;
     let session = &settings.session;

@@ -1,4 +1,4 @@
-//! Ends a session: here, in the browser, and at the provider when the configuration says so. Only our own site may ask for it; a
+//! Ends every session that a request carries: here, in the browser, and at the provider when the configuration says so. Only our own site may ask for it; a
 //! person who comes in another way gets a page to ask from.
 
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::access::browser;
 use crate::config::settings::Settings;
 use crate::crypto::seal::Purpose;
-use crate::flow::authenticate;
+use crate::flow::carried;
 use crate::flow::ending::{json_answer, redirect};
 use crate::flow::event::Event;
 use crate::flow::gateway::Gateway;
@@ -32,18 +32,24 @@ pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Ste
     if !allowed {
         return visit.refuse(&settings, Failure::new(Reason::CrossSite, "sign-out needs evidence that this site asked for it"));
     }
-    let session = authenticate::forget(gateway, world, visit);
+    let carried = carried::everywhere(gateway, world, visit);
+    let mut sessions = carried.sessions;
     let ended = &mut gateway.background.ended;
-    let session = session.filter(|session| !ended.has_by_now(world, &session.id, visit.now));
-    if let Some(session) = &session {
-        ended.mark(world, &session.id, session.ends);
-    }
-    let at_provider = session.as_ref().and_then(|session| at_provider(gateway, &settings, world, visit, session));
+    sessions.retain(|session| !ended.has_by_now(world, &session.id, visit.now));
+    sessions.iter().for_each(|session| ended.mark(world, &session.id, session.ends));
+    let at_provider = sessions.iter().find_map(|session| at_provider(gateway, &settings, world, visit, session));
     let mut cookies = forget(&settings.session.cookie, &request.headers, &visit.origin);
     if settings.sign_out.at_provider {
         cookies.push(delete(&settings.session.cookie.hint_name, &settings.endpoints.logout, settings.session.cookie.same_site));
     }
-    let signed_out = Event::SignedOut { place: visit.place(), subject: session.map(|session| session.subject) };
+    let nobody = sessions.is_empty().then_some(None);
+    let subjects = sessions.into_iter().map(|session| Some(session.subject)).chain(nobody);
+    let signed_out: Vec<_> = subjects.map(|subject| Event::SignedOut { place: visit.place(), subject }).collect();
+    if let Some(what) = carried.unknown {
+        let mut step = visit.refuse(&settings, Failure::new(Reason::SignOutIncomplete, what)).after(signed_out);
+        step.set_cookies(cookies);
+        return step;
+    }
     let response = if browser::wants_page(request) {
         redirect(303, at_provider.as_deref().unwrap_or(settings.sign_out.return_to.as_str()), cookies)
     } else {
@@ -53,7 +59,7 @@ pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Ste
         }
         json_answer(&body, cookies)
     };
-    Step::answered(response, vec![signed_out])
+    Step::answered(response, signed_out)
 }
 
 /// The provider's own logout (OpenID Connect RP-Initiated Logout). Without metadata it is left out: signing out here must not

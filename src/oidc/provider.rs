@@ -7,6 +7,7 @@ use crate::crypto::key::Algorithm;
 use crate::oidc::access_token::Bearer;
 use crate::oidc::metadata::Metadata;
 use crate::words::message::HttpCall;
+use crate::words::principal::AssumedVerified;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::url::Url;
@@ -36,6 +37,8 @@ pub struct Provider {
     pub redirect_uri: Option<Url>,
     /// Whether to ask the userinfo endpoint too.
     pub userinfo: bool,
+    /// Which addresses and numbers count of which it does not say whether they are verified.
+    pub assumed_verified: AssumedVerified,
     /// Which of its tokens are accepted as bearer tokens, if any are.
     pub bearer: Option<Bearer>,
     /// By how much the provider's clock may differ from ours.

@@ -8,6 +8,7 @@ use crate::crypto::key::Algorithm;
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::{ClientAuthentication, Clusters, MetadataSource, PlainHttp, Provider, ResponseMode};
 use crate::words::message::{Headers, Reply};
+use crate::words::principal::AssumedVerified;
 use crate::words::secret::Secret;
 use crate::words::url::Url;
 
@@ -31,6 +32,7 @@ pub(crate) fn provider() -> Provider {
         account_prompt: "login",
         response_mode: ResponseMode::Query,
         redirect_uri: None,
+        assumed_verified: AssumedVerified::default(),
         userinfo: false,
         clock_skew: Duration::from_secs(60),
         algorithms: vec![Algorithm::RS256, Algorithm::PS256, Algorithm::ES256],

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::seal::{Purpose, Sealer};
+use crate::session::content::Fingerprint;
 use crate::session::cookie::CookieSettings;
 use crate::words::cookie::{Attributes, SameSite, delete, pairs, set};
 use crate::words::demand::Demand;
@@ -16,6 +17,7 @@ use crate::words::message::Headers;
 use crate::words::reason::Reason;
 use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
+use crate::words::url::Origin;
 use crate::words::world::{NoRandomness, World};
 
 /// A browser keeps at most this many sign-ins under way; a further one replaces the oldest.
@@ -73,6 +75,8 @@ pub struct Plan {
     pub demand: Demand,
     /// Whether another site's page, or its form, brings the answer.
     pub cross_site: bool,
+    /// For whom.
+    pub client: Fingerprint,
 }
 
 /// A sign-in under way.
@@ -100,6 +104,9 @@ pub struct Attempt {
     /// When.
     #[serde(rename = "c")]
     pub created: Timestamp,
+    /// Of issuer, client and origin: a gateway that has the same key, and others, begins no sign-in of ours ([`client`]).
+    #[serde(rename = "f")]
+    pub client: Fingerprint,
     /// What was asked of the authentication: the ID token must show that it was done.
     #[serde(rename = "d", default, skip_serializing_if = "Demand::is_nothing")]
     pub demand: Demand,
@@ -129,6 +136,7 @@ impl Attempt {
             created: now,
             demand: plan.demand,
             cross_site: plan.cross_site,
+            client: plan.client,
             ending: plan.ending,
         })
     }
@@ -228,6 +236,11 @@ impl Attempt {
     pub fn forget(&self, settings: &CookieSettings) -> String {
         delete(&cookie_name(settings, self.id()), "/", self.same_site())
     }
+}
+
+/// For whom a sign-in is: the issuer that is asked, the client that asks, and the origin where it began.
+pub fn client(issuer: &str, client_id: &str, origin: &Origin) -> Fingerprint {
+    Fingerprint::of(["sign-in", issuer, client_id, &origin.to_string()])
 }
 
 /// The `Set-Cookie` value that ends whatever attempt a callback's `state` names, if it names one.

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::session::flat::{Reader, Writer};
-use crate::words::principal::{Claims, Principal, Proof};
+use crate::words::principal::{AssumedVerified, Claims, Principal, Proof};
 use crate::words::reason::Reason;
 use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
@@ -17,11 +18,17 @@ use crate::words::world::{NoRandomness, World};
 /// The version of the content; another one is not read.
 const VERSION: u8 = 3;
 
+/// Stands between the identifier and the origin. Replicas of an earlier build, which name no origin, take both for the identifier
+/// and read our sessions; theirs are none of ours. If neither read the other's, people would be sent to sign in by each in turn.
+const MADE_AT: &str = "@";
+
 /// A signed-in session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Session {
     /// Random, made at sign-in, so that an identifier from before never survives it.
     pub id: String,
+    /// The origin where it was made. A gateway that has the same key, and other origins, makes nobody of ours.
+    pub origin: String,
     /// The configured provider's name. Its issuer is part of the fingerprint.
     pub provider: String,
     /// `sub` of the ID token, or the user service's own.
@@ -79,7 +86,8 @@ impl Tokens {
 
 /// A digest of everything a session was made for. One that no longer matches means signing in again: the claims that today's
 /// rules need may not be in it, or it was made for another client.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Fingerprint(String);
 
 impl Fingerprint {
@@ -122,6 +130,8 @@ impl Lifetimes {
 /// What a new session is made of.
 #[derive(Clone, Debug)]
 pub struct NewSession {
+    /// Where it is made.
+    pub origin: String,
     /// The configured provider's name.
     pub provider: String,
     /// `sub`.
@@ -157,6 +167,7 @@ impl Session {
     pub(super) fn of(id: String, now: Timestamp, ends: Timestamp, new: NewSession) -> Self {
         Self {
             id,
+            origin: new.origin,
             provider: new.provider,
             subject: new.subject,
             provider_subject: new.provider_subject,
@@ -174,9 +185,12 @@ impl Session {
     /// Reads what was sealed, whether it still counts or not.
     pub fn parse(plain: &[u8]) -> Option<Self> {
         let mut read = Reader::new(plain, VERSION)?;
+        let named = read.text()?;
+        let (id, origin) = named.split_once(MADE_AT)?;
         // In the order in which they were written.
         let session = Self {
-            id: read.text()?,
+            id: id.to_owned(),
+            origin: origin.to_owned(),
             provider: read.text()?,
             subject: read.text()?,
             fingerprint: Fingerprint(read.text()?),
@@ -215,7 +229,8 @@ impl Session {
     /// For sealing.
     pub fn write(&self) -> Vec<u8> {
         let mut writer = Writer::default();
-        for text in [&self.id, &self.provider, &self.subject, &self.fingerprint.0] {
+        let named = [self.id.as_str(), MADE_AT, &self.origin].concat();
+        for text in [&named, &self.provider, &self.subject, &self.fingerprint.0] {
             writer.text(text);
         }
         writer.optional_text(self.provider_subject.as_deref());
@@ -261,12 +276,13 @@ impl Session {
         self.provider_subject.as_ref().unwrap_or(&self.subject)
     }
 
-    /// Who it speaks for.
-    pub fn principal(&self, lifetimes: Lifetimes) -> Principal {
+    /// Who it speaks for, where these claims count without a verdict.
+    pub fn principal(&self, lifetimes: Lifetimes, assumed: AssumedVerified) -> Principal {
         Principal {
             provider: self.provider.clone(),
             subject: self.subject.clone(),
             claims: Rc::clone(&self.claims),
+            assumed,
             proof: Proof::SessionCookie,
             expires: self.expires(lifetimes),
         }
@@ -287,6 +303,7 @@ pub(crate) mod tests {
 
     pub(crate) fn alice() -> NewSession {
         NewSession {
+            origin: "https://app.example.com".into(),
             provider: "demo".into(),
             subject: "alice".into(),
             provider_subject: None,
@@ -355,6 +372,21 @@ pub(crate) mod tests {
         for other in [&other, &longer, &plain[1..], &plain[..plain.len() - 1], b"{}", b"", json] {
             assert_eq!(Session::read(other, at(0), LIFETIMES), Err(Reason::SessionInvalid), "{other:?}");
         }
+    }
+
+    #[test]
+    fn a_session_that_names_no_origin_is_not_read() {
+        let plain = |id: &str| Session { id: id.into(), ..session(alice()) }.write();
+        assert_eq!(Session::parse(&plain("a")).unwrap().origin, "https://app.example.com");
+        let unnamed = session(alice());
+        let with = unnamed.write();
+        let named = [unnamed.id.as_str(), MADE_AT, &unnamed.origin].concat();
+        // The first number is how long that text is; it stands first among the texts.
+        let mut without = with.clone();
+        let at = with.windows(named.len()).position(|window| window == named.as_bytes()).unwrap();
+        without.drain(at + unnamed.id.len()..at + named.len());
+        without[2] = u8::try_from(unnamed.id.len()).unwrap();
+        assert_eq!((with[2], Session::parse(&without)), (u8::try_from(named.len()).unwrap(), None));
     }
 
     #[test]

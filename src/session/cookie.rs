@@ -122,17 +122,75 @@ pub fn read<'a>(settings: &CookieSettings, headers: &'a Headers) -> Carried<'a> 
     let Some(first) = parts.first().copied().flatten() else {
         return if parts.iter().any(Option::is_some) { Carried::Torn } else { Carried::Nothing };
     };
-    // Sealed text is base64url, which has no dot: what stands before one is the number of parts, a single digit.
-    let Some(dot) = first.iter().take(2).position(|byte| *byte == b'.') else { return Carried::Sealed(first.into()) };
-    let (count, rest) = first.split_at(dot);
-    let count = std::str::from_utf8(count).ok().and_then(|count| count.parse::<usize>().ok());
-    let Some(further) = count.and_then(|count| parts.get(1..count)) else { return Carried::Torn };
+    let (count, rest) = match counted(first) {
+        Counted::Whole => return Carried::Sealed(first.into()),
+        Counted::First { count, rest } => (count, rest),
+        Counted::Neither => return Carried::Torn,
+    };
+    let Some(further) = parts.get(1..count) else { return Carried::Torn };
     let Some(further) = further.iter().copied().collect::<Option<Vec<_>>>() else { return Carried::Torn };
-    let mut sealed = rest.get(1..).unwrap_or_default().to_vec();
+    let mut sealed = rest.to_vec();
     for part in further {
         sealed.extend_from_slice(part);
     }
     Carried::Sealed(sealed.into())
+}
+
+/// So many ways to put the parts of sessions together are tried.
+const MOST_WAYS: usize = 64;
+
+/// Every text that may be a session, each once: of several cookies of one name all, and parts in every way that they may belong
+/// together. Whoever lets somebody in uses [`read`]; this is for whoever ends sessions, so that none is overlooked. The second is
+/// `false` when there are more than [`MOST_WAYS`].
+pub fn read_all<'a>(settings: &CookieSettings, headers: &'a Headers) -> (Vec<Cow<'a, [u8]>>, bool) {
+    let mut parts: [Vec<&[u8]>; MOST_COOKIES] = Default::default();
+    for (name, value) in pairs(headers, &settings.name) {
+        let position = settings.position(name).filter(|position| *position == 0 || settings.shape == Shape::Split);
+        if let Some(alike) = position.and_then(|position| parts.get_mut(position)).filter(|alike| !alike.contains(&value)) {
+            alike.push(value);
+        }
+    }
+    let [firsts, further @ ..] = &parts;
+    let (mut texts, mut all) = (Vec::new(), true);
+    for first in firsts {
+        let counted = if settings.shape == Shape::Split { counted(first) } else { Counted::Whole };
+        let (count, rest) = match counted {
+            Counted::Whole => {
+                texts.push(Cow::from(*first));
+                continue;
+            }
+            Counted::First { count, rest } => (count, rest),
+            Counted::Neither => continue,
+        };
+        let mut ways = vec![rest.to_vec()];
+        for alike in count.checked_sub(1).and_then(|further_parts| further.get(..further_parts)).unwrap_or_default() {
+            let longer = ways.iter().flat_map(|way| alike.iter().map(move |part| [way, *part].concat()));
+            ways = longer.take(MOST_WAYS.saturating_add(1)).collect();
+        }
+        all &= texts.len().saturating_add(ways.len()) <= MOST_WAYS;
+        texts.extend(ways.into_iter().take(MOST_WAYS.saturating_sub(texts.len())).map(Cow::from));
+    }
+    (texts, all)
+}
+
+/// How the first part of a session begins.
+enum Counted<'a> {
+    /// It is all there is.
+    Whole,
+    /// There are so many parts.
+    First { count: usize, rest: &'a [u8] },
+    /// It is none of ours.
+    Neither,
+}
+
+/// Sealed text is base64url, which has no dot: what stands before one is the number of parts, a single digit.
+fn counted(first: &[u8]) -> Counted<'_> {
+    let Some(dot) = first.iter().take(2).position(|byte| *byte == b'.') else { return Counted::Whole };
+    let (count, rest) = first.split_at(dot);
+    match std::str::from_utf8(count).ok().and_then(|count| count.parse().ok()) {
+        Some(count @ 1..=MOST_COOKIES) => Counted::First { count, rest: rest.get(1..).unwrap_or_default() },
+        Some(_) | None => Counted::Neither,
+    }
 }
 
 /// It takes more than [`MOST_COOKIES`] cookies.
@@ -199,135 +257,4 @@ fn lasting(now: Timestamp, ends: Timestamp) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn settings() -> CookieSettings {
-        CookieSettings::new("__Host-accredit".into(), SameSite::Lax, Shape::Split)
-    }
-
-    fn whole(name: &str) -> CookieSettings {
-        CookieSettings::new(name.into(), SameSite::Lax, Shape::Whole)
-    }
-
-    fn origin(text: &str) -> Origin {
-        Origin::parse(text).unwrap()
-    }
-
-    fn came(cookies: &str) -> Headers {
-        Headers::new(vec![("cookie".into(), cookies.as_bytes().to_vec())])
-    }
-
-    fn written(sealed: &str, before: &str) -> Vec<String> {
-        write(&settings(), sealed, Timestamp::default(), Timestamp::from_seconds(60), &came(before)).unwrap()
-    }
-
-    /// What the browser sends after having been told.
-    fn sent_back(set_cookies: &[String]) -> Headers {
-        let kept = set_cookies.iter().filter(|cookie| !cookie.contains("Max-Age=0"));
-        came(&kept.map(|cookie| cookie.split(';').next().unwrap()).collect::<Vec<_>>().join("; "))
-    }
-
-    #[test]
-    fn a_session_of_any_size_comes_back_as_it_went() {
-        for size in [1, LARGEST_VALUE, LARGEST_VALUE + 1, LARGEST_VALUE * MOST_COOKIES] {
-            let sealed = "aB-_".repeat(size.div_ceil(4))[..size].to_owned();
-            let cookies = written(&sealed, "");
-            assert_eq!(cookies.len(), size.div_ceil(LARGEST_VALUE));
-            assert!(cookies.iter().all(|cookie| cookie.split(';').next().unwrap().len() <= 4_096));
-            assert_eq!(read(&settings(), &sent_back(&cookies)), Carried::Sealed(sealed.into_bytes().into()));
-        }
-    }
-
-    #[test]
-    fn a_session_that_needs_too_many_cookies_is_refused() {
-        let sealed = "a".repeat(LARGEST_VALUE * MOST_COOKIES + 1);
-        let refused = write(&settings(), &sealed, Timestamp::default(), Timestamp::default(), &came(""));
-        assert_eq!(refused, Err(TooLarge));
-    }
-
-    #[test]
-    fn a_smaller_session_deletes_the_parts_of_a_larger_one() {
-        let cookies = written("x", "__Host-accredit=3.a; __Host-accredit-1=b; __Host-accredit-2=c; other=d");
-        assert_eq!(cookies.len(), 3);
-        assert!(cookies[1].starts_with("__Host-accredit-1=; ") && cookies[1].ends_with("Max-Age=0"), "{}", cookies[1]);
-        assert!(cookies[2].starts_with("__Host-accredit-2=; "));
-    }
-
-    #[test]
-    fn torn_sessions_are_told_from_absent_ones() {
-        for torn in [
-            "__Host-accredit=2.a",
-            "__Host-accredit-1=b",
-            "__Host-accredit=9.a",
-            "__Host-accredit=.a",
-            "__Host-accredit=x.a",
-            "__Host-accredit=0.a",
-            "__Host-accredit=a; __Host-accredit=b",
-            "__Host-accredit=a; __Host-accredit-8=b",
-        ] {
-            assert_eq!(read(&settings(), &came(torn)), Carried::Torn, "{torn}");
-        }
-        for absent in ["", "a=1", "__Host-accredit-attempt-x=1", "__Host-accredit-01=1", "x__Host-accredit=1"] {
-            assert_eq!(read(&settings(), &came(absent)), Carried::Nothing, "{absent}");
-        }
-    }
-
-    #[test]
-    fn a_count_that_is_not_written_by_us_is_none_and_what_follows_is_not_put_together() {
-        for text in ["10.a", "02.a", "+2.a", "abc.d"] {
-            let came = came(&format!("__Host-accredit={text}; __Host-accredit-1=b"));
-            assert_eq!(read(&settings(), &came), Carried::Sealed(text.as_bytes().into()), "{text}");
-        }
-    }
-
-    #[test]
-    fn every_cookie_of_ours_is_known_as_ours_and_no_other() {
-        for ours in ["__Host-accredit", "__Host-accredit-1", "__Host-accredit-attempt-abc", "__Secure-accredit-hint"] {
-            assert!(settings().is_ours(ours.as_bytes()), "{ours}");
-        }
-        for other in ["__Host-accredited", "accredit", "__host-accredit", "x", ""] {
-            assert!(!settings().is_ours(other.as_bytes()), "{other}");
-        }
-    }
-
-    #[test]
-    fn forgetting_deletes_every_part_that_came() {
-        let forgotten = |cookies| forget(&settings(), &came(cookies), &origin("https://app.example")).len();
-        assert_eq!(forgotten(""), 1);
-        assert_eq!(forgotten("__Host-accredit=2.a; __Host-accredit-1=b; __Host-accredit-99=c"), 2);
-    }
-
-    #[test]
-    fn a_whole_session_is_secure_everywhere_but_on_plain_http_of_this_machine() {
-        for (name, at, attributes) in [
-            ("access_token", "https://app.example", "HttpOnly; SameSite=Lax; Secure; Path=/"),
-            ("access_token", "http://localhost:10000", "HttpOnly; SameSite=Lax; Path=/"),
-            ("__Host-token", "http://localhost:10000", "HttpOnly; SameSite=Lax; Secure; Path=/"),
-        ] {
-            let set = write_whole(&whole(name), "a.b.c", Duration::from_secs(3_600), &origin(at));
-            assert_eq!(set, Ok(format!("{name}=a.b.c; {attributes}; Max-Age=3600")));
-            assert_eq!(forget(&whole(name), &came(""), &origin(at)), [format!("{name}=; {attributes}; Max-Age=0")]);
-        }
-        let large = "a".repeat(LARGEST_VALUE + 1);
-        assert_eq!(write_whole(&whole("t"), &large, Duration::ZERO, &origin("https://a.example")), Err(TooLarge));
-    }
-
-    #[test]
-    fn a_second_session_that_a_sibling_domain_planted_is_not_chosen_and_not_overlooked() {
-        let settings = whole("access_token");
-        assert_eq!(read(&settings, &came("access_token=2.b.c; x=y")), Carried::Sealed(b"2.b.c".into()));
-        assert_eq!(read(&settings, &came("access_token=a; access_token=a")), Carried::Sealed(b"a".into()));
-        assert_eq!(read(&settings, &came("access_token=a; access_token=b")), Carried::Several);
-        assert_eq!(read(&settings, &came("access_token-1=a; Access_Token=b")), Carried::Nothing);
-        for (name, ours) in [
-            ("access_token", true),
-            ("access_token-1", false),
-            ("access_tokens", false),
-            ("__Host-access_token-attempt-abcdefgh", true),
-            ("__Secure-access_token-hint", true),
-        ] {
-            assert_eq!(settings.is_ours(name.as_bytes()), ours, "{name}");
-        }
-    }
-}
+mod tests;

@@ -9,9 +9,10 @@ use crate::crypto::jws::{JwsError, LastHeader, Unverified};
 use crate::crypto::key::{Algorithm, KeySet};
 use crate::crypto::signing::{NotSigned, SigningKey};
 use crate::session::content::{Fingerprint, NewSession, Session, Tokens};
-use crate::words::principal::{CLIENT, ClaimPath, Claims, calls_email_unverified, has_any, move_claim};
+use crate::words::principal::{AssumedVerified, CLIENT, ClaimPath, Claims, VERIFIED, has_any, is_verified, move_claim};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
+use crate::words::url::Origin;
 use crate::words::world::World;
 
 /// `typ` of a session. Other tokens of ours say something else of themselves (RFC 8725, section 3.11).
@@ -20,9 +21,14 @@ const TYP: &str = "JWT";
 /// With several providers: the configured name of the one that proved the identity.
 pub const PROVIDER: &str = "idp";
 
+/// The origin where the session was made.
+pub const ORIGIN: &str = "origin";
+
 /// What no configured claim may be called: these mean something in a token already, or mark tokens of another kind.
-pub const RESERVED: [&str; 15] =
-    ["iss", "aud", "exp", "nbf", "iat", "jti", "cnf", "events", "nonce", "at_hash", "c_hash", "s_hash", "sid", "typ", PROVIDER];
+pub const RESERVED: [&str; 16] = [
+    "iss", "aud", "exp", "nbf", "iat", "jti", "cnf", "events", "nonce", "at_hash", "c_hash", "s_hash", "sid", "typ", PROVIDER,
+    ORIGIN,
+];
 
 /// So much of a MAC names a token, in characters of base64url: 132 bits.
 const MAC_NAME: usize = 22;
@@ -54,6 +60,8 @@ pub struct JwtSettings {
     pub bearer: bool,
     /// The names of the configured providers.
     pub providers: Vec<String>,
+    /// The origins of this gateway: a session that was made elsewhere is none.
+    pub origins: Vec<Origin>,
 }
 
 /// Why a token is no session of ours.
@@ -93,21 +101,21 @@ impl JwtSettings {
         Timestamp::from_seconds(now.seconds()).plus(self.lifetime)
     }
 
-    /// Signs a session. Its identifier becomes the token's, by which it is found to have ended.
+    /// Signs a session. Its identifier becomes the token's, by which it is found to have ended. An address or a number that is not
+    /// verified is left out: a reader may never look at the claim that says so.
     ///
     /// # Errors
     /// [`NotSigned`].
-    pub fn write(&self, world: &mut dyn World, session: &mut Session) -> Result<String, NotSigned> {
+    pub fn write(&self, world: &mut dyn World, session: &mut Session, assumed: AssumedVerified) -> Result<String, NotSigned> {
         let key = self.keys.first().ok_or(NotSigned)?;
         let mut claims = Claims::new();
-        // Whoever says that an address is not verified must not be taken for its owner; a reader may never look at the other claim.
-        let unverified = calls_email_unverified(&session.claims);
-        let unfit = |path: &ClaimPath| unverified && path.first() == "email" && !self.keeps("email_verified");
-        self.claims.iter().filter(|path| !unfit(path)).for_each(|path| path.copy(&session.claims, &mut claims));
+        let fit = |path: &&ClaimPath| is_verified(path.first(), &session.claims, assumed);
+        self.claims.iter().filter(fit).for_each(|path| path.copy(&session.claims, &mut claims));
         let mut set = |name: &str, value: Value| drop(claims.insert(name.to_owned(), value));
         set("sub", Value::from(session.subject.as_str()));
         set("iat", Value::from(session.created.seconds()));
         set("exp", Value::from(session.ends.seconds()));
+        set(ORIGIN, Value::from(session.origin.as_str()));
         for (name, value) in [("iss", &self.issuer), ("aud", &self.audience)] {
             if let Some(value) = value {
                 set(name, Value::from(value.as_str()));
@@ -145,6 +153,7 @@ impl JwtSettings {
             }
         }
         let provider = self.provider(&claims)?;
+        let origin = self.made_at(&claims)?.to_owned();
         let plain = |text: &&str| !text.is_empty() && text.len() <= 255 && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         let person = |text: &&str| plain(text) && !text.starts_with(CLIENT);
         let subject = claims.get("sub").and_then(Value::as_str).filter(person).ok_or_else(|| {
@@ -156,10 +165,11 @@ impl JwtSettings {
         }
         let mut kept = Claims::new();
         self.claims.iter().for_each(|path| path.take(&mut claims, &mut kept));
-        for name in ["sub", "email_verified"] {
+        for name in VERIFIED.map(|(_, verdict)| verdict).into_iter().chain(["sub"]) {
             move_claim(name, &mut claims, &mut kept);
         }
         let new = NewSession {
+            origin,
             provider,
             subject,
             provider_subject: None,
@@ -181,10 +191,6 @@ impl JwtSettings {
             Some(half) if self.algorithm == Algorithm::HS256 => half.to_owned(),
             Some(_) | None => Fingerprint::of(["session jwt", signed]).as_str().to_owned(),
         }
-    }
-
-    fn keeps(&self, name: &str) -> bool {
-        self.claims.contains(&ClaimPath::named(name))
     }
 
     fn verified(&self, world: &dyn World, token: &str, last: &mut LastHeader) -> Result<Claims, JwtError> {
@@ -213,6 +219,16 @@ impl JwtSettings {
             (Some(_), None) | (None, Some(_)) => false,
         };
         if ours { Ok(()) } else { Err(invalid("its aud is not session.jwt.audience")) }
+    }
+
+    /// Where it was made: at one of our origins. Whoever has the key, another environment's gateway for instance, can say what it likes;
+    /// what says nothing else than what it is by itself makes nobody here.
+    fn made_at<'a>(&self, claims: &'a Claims) -> Result<&'a str, JwtError> {
+        let named = claims.get(ORIGIN).and_then(Value::as_str);
+        let ours = |named: &&str| self.origins.iter().any(|origin| origin.is_written(named));
+        named.filter(ours).ok_or_else(|| {
+            invalid("its origin is none of the configured origins: it was made by another gateway, or by an earlier build")
+        })
     }
 
     /// The provider that proved the identity: the one that the token names, which must be one of ours; else the only one, or an

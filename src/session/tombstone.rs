@@ -53,22 +53,47 @@ impl Ended {
         if until <= world.now() {
             return;
         }
-        let (at, name) = place(id);
         for tries in 1..=MOST_TRIES {
             let version = self.look(world);
-            self.table.resize(TABLE, 0);
-            if let Some((named, ends)) =
-                self.table.get_mut(at..).and_then(|place| place.get_mut(..PLACE)?.split_at_mut_checked(8))
-            {
-                named.copy_from_slice(&name);
-                ends.copy_from_slice(&until.millis().to_le_bytes());
-            }
             // The last try cannot lose, whoever keeps writing there.
             let version = if tries < MOST_TRIES { version } else { Version::Any };
-            if world.share(self.key, &self.table, version).is_ok() {
+            if self.put(world, id, until, version) {
                 return;
             }
         }
+    }
+
+    /// The same for what may be used once: of all that ask, whichever worker they ask, this is true for the first alone. What would
+    /// not count any more is nobody's, and so is what others' writing keeps from being decided.
+    pub fn claim(&mut self, world: &mut dyn World, id: &str, until: Timestamp) -> bool {
+        let now = world.now();
+        for _ in 1..=MOST_TRIES {
+            let version = self.look(world);
+            if until <= now || self.stands(id, now) {
+                return false;
+            }
+            // Whoever has written since we looked may have claimed it.
+            if self.put(world, id, until, version) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Writes it down for all and here, unless somebody else has written since `version`: then nowhere.
+    fn put(&mut self, world: &mut dyn World, id: &str, until: Timestamp, version: Version) -> bool {
+        let (at, name) = place(id);
+        self.table.resize(TABLE, 0);
+        let Some(stood) = self.table.get_mut(at..).and_then(|place| place.first_chunk_mut::<PLACE>()) else { return false };
+        let before = *stood;
+        let (named, ends) = stood.split_at_mut(8);
+        named.copy_from_slice(&name);
+        ends.copy_from_slice(&until.millis().to_le_bytes());
+        let written = world.share(self.key, &self.table, version).is_ok();
+        if let (false, Some(stood)) = (written, self.table.get_mut(at..).and_then(|place| place.first_chunk_mut::<PLACE>())) {
+            *stood = before;
+        }
+        written
     }
 
     /// Whether something has ended, as the table said a moment ago.
@@ -77,6 +102,11 @@ impl Ended {
             self.look(world);
             self.looked = now;
         }
+        self.stands(id, now)
+    }
+
+    /// Whether it stands in this worker's copy.
+    fn stands(&self, id: &str, now: Timestamp) -> bool {
         let (at, name) = place(id);
         let Some((named, ends)) = self.table.get(at..).and_then(|place| place.get(..PLACE)?.split_first_chunk::<8>()) else {
             return false;
@@ -144,6 +174,18 @@ mod tests {
         assert!(!sessions.has(&there, "abc", at(10)));
         assert!(!sessions.has(&there, "abd", at(9)));
         assert!(!Ended::attempts().has(&there, "abc", at(9)));
+    }
+
+    #[test]
+    fn what_may_be_used_once_is_had_once_and_not_after_its_end() {
+        let mut here = Still::default();
+        let mut there = here.clone();
+        assert!(Ended::attempts().claim(&mut here, "abc", at(10)));
+        assert!(!Ended::attempts().claim(&mut there, "abc", at(10)) && !Ended::attempts().claim(&mut here, "abc", at(10)));
+        assert!(Ended::attempts().claim(&mut there, "abd", at(10)));
+        there.now = at(10);
+        assert!(!Ended::attempts().claim(&mut there, "abe", at(10)));
+        assert!(Ended::attempts().claim(&mut there, "abc", at(11)), "what it was claimed for is over");
     }
 
     #[test]
@@ -220,6 +262,19 @@ mod tests {
                 self.still.sign(signing)
             }
         }
+        // What is used once is had by whoever writes first, and by them alone: also when others have written in between.
+        for times in [0, 1, 2, 20] {
+            let mut world = Between { still: Still::default(), times: times.into() };
+            assert!(Ended::sessions().claim(&mut world, "ours", LONG), "{times}");
+            assert!(!Ended::sessions().claim(&mut world, "ours", LONG));
+            // The other one wrote this very name just before us.
+            let mut world = Between { still: Still::default(), times: times.into() };
+            let theirs = format!("theirs {}", times.saturating_sub(1));
+            assert_eq!(Ended::sessions().claim(&mut world, &theirs, LONG), times == 0);
+        }
+        // While somebody never stops writing, nothing is decided.
+        let mut world = Between { still: Still::default(), times: 10_000.into() };
+        assert!(!Ended::sessions().claim(&mut world, "ours", LONG));
         for times in [1, 2, 20] {
             let mut world = Between { still: Still::default(), times: times.into() };
             Ended::sessions().mark(&mut world, "ours", LONG);

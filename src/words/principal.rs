@@ -20,9 +20,35 @@ pub const CLIENT: &str = "client:";
 /// Claims of which one says whether the other was verified.
 pub const VERIFIED: [(&str, &str); 2] = [("email", "email_verified"), ("phone_number", "phone_number_verified")];
 
-/// Whether claims say that their e-mail address is not verified. Some providers write the boolean as a text.
-pub fn calls_email_unverified(claims: &Claims) -> bool {
-    claims.get("email_verified").is_some_and(|verified| *verified == false || *verified == "false")
+/// Which addresses and numbers count without a verdict, because the operator answers for a source that gives none
+/// (`dangerously_assume_verified`). Where a source says something, its word stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AssumedVerified {
+    /// `email`.
+    pub email: bool,
+    /// `phone_number`.
+    pub phone_number: bool,
+}
+
+impl AssumedVerified {
+    fn has(self, claim: &str) -> bool {
+        match claim {
+            "email" => self.email,
+            "phone_number" => self.phone_number,
+            _ => false,
+        }
+    }
+}
+
+/// Whether an address or a number is its holder's own (OpenID Connect Core, section 5.1): whoever may write what they like into
+/// their profile must not be taken for somebody else. Verified is `true`, or the text that some providers write for it, and nothing
+/// else. Of other claims nobody says so, and they count.
+pub fn is_verified(claim: &str, claims: &Claims, assumed: AssumedVerified) -> bool {
+    let Some((_, verdict)) = VERIFIED.iter().find(|(name, _)| *name == claim) else { return true };
+    match claims.get(*verdict) {
+        None | Some(Value::Null) => assumed.has(claim),
+        Some(verdict) => *verdict == true || *verdict == "true",
+    }
 }
 
 /// Somebody whose identity was proved.
@@ -34,6 +60,8 @@ pub struct Principal {
     pub subject: String,
     /// The claims that the configuration names, `sub` included.
     pub claims: Rc<Claims>,
+    /// Which of them count without a verdict.
+    pub assumed: AssumedVerified,
     /// How it was proved.
     pub proof: Proof,
     /// When the proof ends.
@@ -85,6 +113,16 @@ impl ClaimPath {
     pub fn find<'a>(&self, claims: &'a Claims) -> Option<&'a Value> {
         let (first, rest) = self.0.split_first()?;
         rest.iter().try_fold(claims.get(first)?, |value, name| value.as_object()?.get(name)).filter(|value| !value.is_null())
+    }
+
+    /// The claim there, as far as it counts: an `email` or a `phone_number` that is not verified is as good as absent ([`is_verified`]).
+    pub fn find_verified<'a>(&self, claims: &'a Claims, assumed: AssumedVerified) -> Option<&'a Value> {
+        self.find(claims).filter(|_| is_verified(self.first(), claims, assumed))
+    }
+
+    /// The claim that says whether the one here was verified, where there is such a claim.
+    pub fn verdict(&self) -> Option<Self> {
+        VERIFIED.iter().find(|(name, _)| *name == self.first()).map(|(_, verdict)| Self::named(*verdict))
     }
 
     /// Whether whoever has this claim has that one too.
@@ -162,6 +200,50 @@ mod tests {
         for absent in [path(&["n"]), path(&[]), path(&["realm_access", "roles", "a"]), path(&["x"])] {
             assert_eq!(absent.find(&claims), None);
         }
+    }
+
+    #[test]
+    fn an_address_counts_when_its_verdict_is_true_or_that_text_and_in_no_other_spelling() {
+        let nobody = AssumedVerified::default();
+        for (claim, verdict) in VERIFIED {
+            for (said, verified) in [(json!(true), true), (json!("true"), true)] {
+                let claims = object(json!({claim: "a", verdict: said}));
+                assert_eq!(is_verified(claim, &claims, nobody), verified, "{claim} {said}");
+            }
+            for said in [
+                json!(false),
+                json!("false"),
+                json!(null),
+                json!(1),
+                json!("1"),
+                json!("True"),
+                json!("TRUE"),
+                json!(" true"),
+                json!("yes"),
+                json!([true]),
+                json!({"value": true}),
+                json!("verified"),
+                json!(""),
+                json!(1.0),
+            ] {
+                let claims = object(json!({claim: "a", verdict: said}));
+                assert!(!is_verified(claim, &claims, nobody), "{claim} {said}");
+            }
+            assert!(!is_verified(claim, &object(json!({claim: "a"})), nobody));
+            // The verdict on the one is none on the other.
+            let other = VERIFIED.iter().find(|(name, _)| *name != claim).unwrap().1;
+            assert!(!is_verified(claim, &object(json!({claim: "a", other: true})), nobody));
+        }
+        assert!(is_verified("groups", &Claims::new(), nobody));
+    }
+
+    #[test]
+    fn to_assume_that_addresses_are_verified_overrules_no_source_that_says_otherwise() {
+        let assumed = AssumedVerified { email: true, phone_number: false };
+        for (said, verified) in [(json!(null), true), (json!(true), true), (json!(false), false), (json!("no"), false)] {
+            assert_eq!(is_verified("email", &object(json!({"email_verified": said})), assumed), verified, "{said}");
+        }
+        assert!(is_verified("email", &Claims::new(), assumed) && !is_verified("phone_number", &Claims::new(), assumed));
     }
 
     #[test]

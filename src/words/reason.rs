@@ -58,6 +58,8 @@ reasons! {
     ProviderMismatch = "provider_mismatch",
     /// An unsafe request with a cookie session, and no evidence that our own site sent it.
     CrossSite = "cross_site",
+    /// Something came to sign-out that cannot be ended here.
+    SignOutIncomplete = "sign_out_incomplete",
     /// The path can be read in two ways.
     PathAmbiguous = "path_ambiguous",
     /// The method is not a token of upper-case letters.

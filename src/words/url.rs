@@ -166,6 +166,15 @@ impl Origin {
         }
     }
 
+    /// Whether this is how it is written (as [`fmt::Display`] does).
+    pub fn is_written(&self, text: &str) -> bool {
+        text.split_once("://") == Some((self.scheme(), &self.authority))
+    }
+
+    const fn scheme(&self) -> &'static str {
+        if self.https { "https" } else { "http" }
+    }
+
     /// Whether the scheme is `https`.
     pub const fn is_https(&self) -> bool {
         self.https
@@ -185,7 +194,7 @@ impl Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}://{}", if self.https { "https" } else { "http" }, self.authority)
+        write!(formatter, "{}://{}", self.scheme(), self.authority)
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::words::principal::AssumedVerified;
 use serde_json::json;
 
 fn principal(claims: Value) -> Principal {
@@ -6,6 +7,7 @@ fn principal(claims: Value) -> Principal {
         provider: "sso".into(),
         subject: "alice".into(),
         claims: claims.as_object().unwrap().clone().into(),
+        assumed: AssumedVerified::default(),
         proof: Proof::SessionCookie,
         expires: Timestamp::default(),
     }
@@ -218,4 +220,47 @@ fn demands_of_a_rule_come_together_and_a_contradiction_is_nobodys() {
     assert_eq!(both.demand(), Some(Demand { acr_values: vec!["b".into()], max_age: Some(60) }));
     assert_eq!(requirement(vec![authentication(&["a"], None), authentication(&["b"], None)]).demand(), None);
     assert_eq!(Requirement::Public.demand(), Some(Demand::default()));
+}
+
+#[test]
+fn an_address_that_its_provider_calls_unverified_is_nobodys_under_not_neither() {
+    let (nobody, email) = (AssumedVerified::default(), AssumedVerified { email: true, ..AssumedVerified::default() });
+    let mine = || claim("email", json!(["boss@example.com"]));
+    let phone = || claim("phone_number", json!(["+1"]));
+    for (said, assumed, verified) in [
+        (json!(true), nobody, true),
+        (json!("true"), nobody, true),
+        (json!(false), nobody, false),
+        (json!("false"), nobody, false),
+        (json!(null), nobody, false),
+        (json!("yes"), nobody, false),
+        (json!(1), nobody, false),
+        (json!(null), email, true),
+        (json!(false), email, false),
+        (json!("yes"), email, false),
+    ] {
+        let holds = |condition: Condition, address: &str| {
+            let claims = json!({
+                "email": address, "email_verified": said, "phone_number": "+1", "phone_number_verified": said, "groups": ["x"]
+            });
+            let principal = Principal { assumed, ..principal(claims) };
+            Requirement::When(condition).check(&principal, Clock::default()).is_ok()
+        };
+        assert_eq!(holds(mine(), "boss@example.com"), verified, "{said}");
+        // Of an address that is nobody's, nobody knows that it is not that one.
+        assert_eq!(holds(not(mine()), "other@example.com"), verified, "{said}");
+        assert_eq!(holds(not(Condition::All(vec![mine()])), "other@example.com"), verified, "{said}");
+        assert_eq!(holds(Condition::Any(vec![not(mine())]), "other@example.com"), verified, "{said}");
+        assert_eq!(holds(Condition::EmailDomain(vec!["example.com".into()]), "boss@example.com"), verified, "{said}");
+        assert_eq!(holds(not(Condition::EmailDomain(vec!["evil.example".into()])), "boss@example.com"), verified, "{said}");
+        // What is assumed of the one is not assumed of the other.
+        assert_eq!(holds(phone(), ""), verified && assumed == nobody, "{said}");
+        assert!(holds(claim("groups", json!(["x"])), "boss@example.com"));
+    }
+    // A path into an address, whatever that may be, is as good as the address.
+    let within = Condition::Claim { path: ClaimPath::new(vec!["email".into(), "value".into()]), any_of: vec![json!("a")] };
+    assert!(!holds(within, json!({"email": {"value": "a"}})));
+    let refused =
+        Requirement::When(mine()).check(&principal(json!({"email": "boss@example.com"})), Clock::default()).unwrap_err();
+    assert_eq!(refused.detail, "email is \"boss@example.com\"; email_verified is absent");
 }

@@ -21,7 +21,7 @@ fn complete() -> Value {
             "client_secret": "the-client-secret"
         }],
         "session": {"form": "jwt", "keys": ["QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="], "jwt": {
-            "keys": ["a secret that nobody guesses, 32 bytes"], "claims": ["role", "email", "groups", "preferred_username"], "bearer": true
+            "keys": ["a secret that nobody guesses, 32 bytes"], "claims": ["role", "email", "email_verified", "groups", "preferred_username"], "bearer": true
         }},
         "endpoints": {"password": "/api/auth/login"},
         "password": {},
@@ -30,7 +30,7 @@ fn complete() -> Value {
             "authority": "users.internal:8080",
             "headers": {"authorization": "Bearer x"},
             "subject": "id",
-            "claims": {"role": "profile.role", "email": ["e.mail"]},
+            "claims": {"role": "profile.role", "email": ["e.mail"], "email_verified": "verified"},
             "verify": {"path": "/verify", "body": {"name": "{account}", "password": "{password}"}},
             "find": {"path": "/users/{claims.sub}"},
             "create": {"path": "/users", "body": {"sub": "{claims.sub}"}, "method": "PUT"},

@@ -49,7 +49,10 @@ fn a_session_as_jwt_has_the_usual_headers_of_the_claims_that_it_has() {
         document(),
         with(&[("/session/cookie", json!({"name": "access_token"}))]),
         with(&[("/session/jwt", json!({"algorithm": "ES256", "keys": [P256_PEM]})), ("/endpoints", json!({"jwks": "/keys"}))]),
-        with(&[("/session/jwt/claims", json!(["email", ["realm_access", "roles"]])), ("/session/jwt/lifetime", json!("8h"))]),
+        with(&[
+            ("/session/jwt/claims", json!(["email", "email_verified", ["realm_access", "roles"]])),
+            ("/session/jwt/lifetime", json!("8h")),
+        ]),
         with(&[("/forward", json!({"session_cookie": true, "identity_jwt": {"keys": [OTHER], "lifetime": "30s"}}))]),
         with(&[("/providers", json!([])), ("/session", json!({"form": "jwt", "jwt": {"keys": [SECRET], "bearer": true}}))]),
     ] {
@@ -170,7 +173,7 @@ fn a_partner_cannot_claim_what_a_rule_expects_of_sessions_that_services_make() {
         let bearer = json!({"audiences": ["api"], "algorithms": ["HS256"], "secret": "a secret of the partner, of 32 bytes"});
         with(&[
             ("/providers", json!([{"name": "partner", "issuer": "partner", "bearer": bearer}])),
-            ("/session/jwt", json!({"keys": [SECRET], "claims": ["email", "role"], "bearer": true})),
+            ("/session/jwt", json!({"keys": [SECRET], "claims": ["email", "email_verified", "role"], "bearer": true})),
             ("/rules", json!([{"require": rule}])),
         ])
     };

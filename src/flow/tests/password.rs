@@ -22,7 +22,7 @@ pub(super) fn by_password() -> Value {
         document,
         "/session",
         json!({"keys": [super::stage::KEY], "form": "jwt", "jwt": {
-            "keys": ["a secret that nobody guesses, 32 bytes"], "claims": ["userId", "email", "role", "groups", "status"], "bearer": true
+            "keys": ["a secret that nobody guesses, 32 bytes"], "claims": ["userId", "email", "email_verified", "role", "groups", "status"], "bearer": true
         }}),
     );
     let document = changed(document, "/accounts", accounts());
@@ -50,7 +50,7 @@ pub(super) fn accounts() -> Value {
         "cluster": "users",
         "headers": {"authorization": "Bearer between-services"},
         "subject": "id",
-        "claims": {"userId": "id", "email": "email", "role": "profile.role"},
+        "claims": {"userId": "id", "email": "email", "email_verified": "emailVerified", "role": "profile.role"},
         "verify": {"path": "/api/users/verify", "body": {"email": "{account}", "password": "{password}"}}
     })
 }

@@ -1,7 +1,7 @@
 use super::stage::{
     Browser, Stage, Worker, awaited, body, changed, document, field, forwarded, outcome, response, seconds, told_upstream, with,
 };
-use crate::flow::authenticate::forget;
+use crate::flow::carried;
 use crate::flow::event::{Aftermath, Event};
 use crate::flow::step::{Decision, News, Step};
 use crate::flow::upkeep::{Errand, Fetch};
@@ -69,7 +69,7 @@ pub(super) fn until_it_asks(worker: &mut Worker) -> Fetch {
 /// The session in the browser's cookie.
 pub(super) fn carried(stage: &mut Stage) -> Session {
     let visit = super::silence::visit(&stage.worker, stage.browser.script("GET", "/page"));
-    forget(&mut stage.worker.gateway, &stage.worker.world, &visit).unwrap()
+    carried::in_cookies(&mut stage.worker.gateway, &stage.worker.world, &visit).sessions.remove(0)
 }
 
 pub(super) fn failures(events: &[Event]) -> Vec<(Reason, Aftermath)> {

@@ -33,7 +33,7 @@ pub(super) fn signing() -> Value {
         json!({
             "keys": [KEY],
             "form": "jwt",
-            "jwt": {"keys": [SECRET], "claims": ["email", "name"], "bearer": true},
+            "jwt": {"keys": [SECRET], "claims": ["email", "email_verified", "name"], "bearer": true},
             "cookie": {"name": "access_token"}
         }),
     )
@@ -49,7 +49,9 @@ fn request(target: &str, token: &str) -> Headers {
 
 /// A token that a service makes with this secret.
 fn minted(secret: &str, typ: &str, changes: Value) -> String {
-    let mut claims = json!({"sub": "robot", "iat": BEGINNING.seconds(), "exp": BEGINNING.seconds() + 600});
+    let mut claims = json!({
+        "sub": "robot", "iat": BEGINNING.seconds(), "exp": BEGINNING.seconds() + 600, "origin": "https://app.example.com"
+    });
     claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
     let key = SigningKey::shared_secret(&Secret::new(secret)).unwrap();
     key.sign(&Still::default(), typ, claims.as_object().unwrap()).unwrap()
@@ -190,7 +192,7 @@ fn signing_without_bearer() -> Value {
 #[test]
 fn a_session_as_bearer_token_grants_nothing_that_a_providers_token_does() {
     let document = changed(signing(), "/providers/0/bearer", json!({"audiences": ["api"]}));
-    let document = changed(document, "/session/jwt/claims", json!(["email", "scope", "scp"]));
+    let document = changed(document, "/session/jwt/claims", json!(["email", "email_verified", "scope", "scp"]));
     let document = changed(document, "/rules/0", json!({"match": {"path": "/deploy"}, "require": {"bearer": "main"}}));
     let document = changed(document, "/rules/1", json!({"match": {"path": "/scoped"}, "require": {"scope": ["all"]}}));
     let mut stage = Stage::ready(&document);

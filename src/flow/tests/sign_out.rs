@@ -1,10 +1,13 @@
+use super::session_jwt::signing;
 use super::stage::{
-    Browser, Stage, Worker, body, changed, document, field, forwarded, location, outcome, response, seconds, with,
+    BEGINNING, Browser, Stage, Worker, body, changed, document, field, forwarded, location, outcome, response, seconds, with,
 };
 use crate::flow::event::{Event, Outcome, Place};
+use crate::flow::step::Step;
+use crate::oidc::testing::ISSUER;
 use crate::words::message::{Headers, Reply};
 use crate::words::url::query_parameters;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// A link of our own page is followed.
@@ -234,4 +237,161 @@ fn a_hint_of_another_session_is_not_sent_to_the_provider() {
     earlier.browser.jar.insert("__Secure-accredit-hint".into(), planted);
     let step = earlier.send(leave(&earlier));
     assert!(location(&step).starts_with("https://sso.example.com/") && !location(&step).contains("id_token_hint"));
+}
+
+/// Signs out as a script of our own page does, with these cookies and this token.
+fn sign_out(stage: &mut Stage, cookie: &str, token: Option<&str>) -> Step {
+    let line = token.map(|token| format!("Bearer {token}")).unwrap_or_default();
+    let mut fields = vec![("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin")];
+    fields.extend((!cookie.is_empty()).then_some(("cookie", cookie)));
+    fields.extend(token.map(|_| ("authorization", line.as_str())));
+    stage.send(Browser::default().send("POST", "/api/logout", &fields))
+}
+
+/// Whether a session still counts, in a cookie and as a bearer token, here and on another worker.
+fn counts(stage: &mut Stage, document: &Value, token: &str) -> [bool; 3] {
+    let line = format!("Bearer {token}");
+    let as_token = Browser::default().send("GET", "/hooks", &[("authorization", &line)]);
+    let mut browser = Browser::default();
+    browser.jar.insert("access_token".into(), (token.into(), "/".into()));
+    let mut other = stage.worker.beside(document);
+    [
+        outcome(&stage.worker.begin(browser.script("GET", "/sessions"))).0 == 200,
+        outcome(&stage.worker.begin(as_token.clone())).0 == 200,
+        outcome(&other.begin(as_token)).0 == 200,
+    ]
+}
+
+/// A session as JWT of its own.
+fn session_jwt(stage: &mut Stage) -> String {
+    stage.worker.wait(seconds(2));
+    stage.browser = Browser::default();
+    stage.sign_in("/page");
+    stage.browser.jar["access_token"].0.clone()
+}
+
+#[test]
+fn a_session_that_comes_as_a_bearer_token_ends_at_sign_out_as_a_cookie_and_as_a_token() {
+    let document = signing();
+    let mut stage = Stage::ready(&document);
+    let (one, other) = (session_jwt(&mut stage), session_jwt(&mut stage));
+    assert_eq!(counts(&mut stage, &document, &one), [true; 3]);
+    let step = sign_out(&mut stage, "", Some(&one));
+    assert_eq!(body(&step), json!({"logout": "ok"}));
+    assert!(matches!(&step.events[0], Event::SignedOut { subject: Some(subject), .. } if subject == "alice"));
+    assert_eq!(counts(&mut stage, &document, &one), [false; 3]);
+    assert_eq!(counts(&mut stage, &document, &other), [true; 3]);
+    // With a cookie beside it both end.
+    let (third, cookie) = (session_jwt(&mut stage), format!("access_token={other}"));
+    assert_eq!(outcome(&sign_out(&mut stage, &cookie, Some(&third))), (200, ""));
+    for token in [&other, &third] {
+        assert_eq!(counts(&mut stage, &document, token), [false; 3]);
+    }
+    // Signed out before, or over by itself: there is nothing left that could go on.
+    assert_eq!(outcome(&sign_out(&mut stage, "", Some(&one))), (200, ""));
+    let last = session_jwt(&mut stage);
+    stage.worker.wait(seconds(3_600));
+    assert_eq!(outcome(&sign_out(&mut stage, "", Some(&last))), (200, ""));
+}
+
+#[test]
+fn of_several_session_cookies_of_one_name_every_good_one_ends_at_sign_out_wherever_it_stands() {
+    let document = signing();
+    for order in [["one", "junk", "two"], ["junk", "one", "two"], ["two", "one", "junk"]] {
+        let mut stage = Stage::ready(&document);
+        let (one, two) = (session_jwt(&mut stage), session_jwt(&mut stage));
+        let value = |name: &str| match name {
+            "one" => one.clone(),
+            "two" => two.clone(),
+            _ => "a.b.c".to_owned(),
+        };
+        let cookies = order.map(|name| format!("access_token={}", value(name))).join("; ");
+        let step = sign_out(&mut stage, &cookies, None);
+        assert_eq!(outcome(&step), (200, ""), "{order:?}");
+        assert_eq!(step.events.iter().filter(|event| matches!(event, Event::SignedOut { subject: Some(_), .. })).count(), 2);
+        for token in [&one, &two] {
+            assert_eq!(counts(&mut stage, &document, token), [false; 3], "{order:?}");
+        }
+    }
+}
+
+#[test]
+fn sealed_sessions_that_came_several_times_whole_or_in_parts_end_all_of_them() {
+    let document = document();
+    // The second one is so large that it stands in several cookies.
+    let mut stage = Stage::ready(&document);
+    let mut signed_in = |groups: Value| {
+        stage.browser = Browser::default();
+        stage.provider.claims["groups"] = groups;
+        stage.sign_in("/page");
+        stage.browser.clone()
+    };
+    let small = signed_in(json!(["staff"]));
+    let large = signed_in(json!((0..400).map(|number| format!("a-group-of-some-length-{number}")).collect::<Vec<_>>()));
+    let parts: Vec<_> = large.jar.iter().map(|(name, (value, _))| format!("{name}={value}")).collect();
+    assert!(parts.len() > 1, "{parts:?}");
+    let cookies = format!("__Host-accredit={}; {}; __Host-accredit-1=junk", small.jar["__Host-accredit"].0, parts.join("; "));
+    for browser in [&small, &large] {
+        assert_eq!(outcome(&stage.worker.begin(browser.script("GET", "/page"))), (200, ""));
+    }
+    assert_eq!(outcome(&sign_out(&mut stage, &cookies, None)), (200, ""));
+    for browser in [&small, &large] {
+        assert_eq!(outcome(&stage.worker.begin(browser.script("GET", "/page"))), (401, "session_expired"));
+    }
+}
+
+#[test]
+fn what_cannot_be_ended_here_is_not_answered_ok_and_all_else_ends_all_the_same() {
+    let accepting = changed(signing(), "/providers/0/bearer", json!({"audiences": ["api"]}));
+    let mut stage = Stage::ready(&accepting);
+    let (key, algorithm, kid) = stage.provider.signs;
+    let claims = json!({"iss": ISSUER, "sub": "robot", "aud": "api", "exp": BEGINNING.seconds() + 6_000});
+    let theirs = key.token(algorithm, &json!({"kid": kid}), &claims);
+    for token in [theirs.as_str(), "opaque", "a.b.c", "a b", ""] {
+        let session = session_jwt(&mut stage);
+        let step = sign_out(&mut stage, &format!("access_token={session}"), Some(token));
+        assert_eq!(outcome(&step), (400, "sign_out_incomplete"), "{token}");
+        assert!(field(response(&step), "set-cookie").is_some_and(|cookie| cookie.ends_with("Max-Age=0")));
+        assert_eq!(counts(&mut stage, &accepting, &session), [false; 3], "{token}");
+    }
+    // A person is told, too.
+    let line = format!("Bearer {theirs}");
+    let fields =
+        [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin"), ("accept", "text/html"), ("authorization", &line)];
+    let step = stage.send(Browser::default().send("GET", "/api/logout", &fields));
+    assert!(response(&step).body.contains("Not everything was signed out"), "{}", response(&step).body);
+    // Where no tokens are accepted, the header is the application's.
+    let mut stage = Stage::signed_in(&document());
+    let fields = [("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin"), ("authorization", "Bearer opaque")];
+    assert_eq!(outcome(&stage.send(stage.browser.send("POST", "/api/logout", &fields))), (200, ""));
+}
+
+#[test]
+fn a_bearer_token_is_no_evidence_that_this_site_asked_for_the_sign_out_of_the_cookie_beside_it() {
+    let mut stage = Stage::ready(&signing());
+    let token = session_jwt(&mut stage);
+    let line = format!("Bearer {token}");
+    for fields in [vec![("authorization", line.as_str())], vec![("authorization", &line), ("sec-fetch-site", "cross-site")]] {
+        assert_eq!(outcome(&stage.send(stage.browser.send("POST", "/api/logout", &fields))), (403, "cross_site"));
+    }
+    assert_eq!(counts(&mut stage, &signing(), &token), [true; 3]);
+}
+
+#[test]
+fn signing_in_ends_every_session_that_the_browser_brought() {
+    let document = signing();
+    let mut stage = Stage::ready(&document);
+    let (one, two) = (session_jwt(&mut stage), session_jwt(&mut stage));
+    stage.worker.wait(seconds(2));
+    stage.browser = Browser::default();
+    let callback = stage.as_far_as_the_provider("/page");
+    let attempt = stage.browser.send("GET", &callback, &[]);
+    let attempt = String::from_utf8(attempt.all("cookie").next().unwrap().to_vec()).unwrap();
+    stage.browser = Browser::default();
+    let cookies = format!("access_token={one}; {attempt}; access_token={two}");
+    let back = stage.send(Browser::default().send("GET", &callback, &[("sec-fetch-mode", "navigate"), ("cookie", &cookies)]));
+    assert_eq!(outcome(&back).0, 303);
+    for token in [&one, &two] {
+        assert_eq!(counts(&mut stage, &document, token), [false; 3]);
+    }
 }

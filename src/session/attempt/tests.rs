@@ -26,7 +26,8 @@ impl Desk {
     fn begin_for(&mut self, ending: Ending, now: Timestamp, jar: &str) -> (Attempt, Vec<String>) {
         let cross_site = ending == Ending::Token;
         let (provider, redirect_uri, return_to) = ("demo".into(), "https://a/cb".into(), "/x".into());
-        let plan = Plan { ending, provider, redirect_uri, return_to, demand: Demand::default(), cross_site };
+        let client = client("https://issuer.example", "app", &Origin::parse("https://a.example").unwrap());
+        let plan = Plan { ending, provider, redirect_uri, return_to, demand: Demand::default(), cross_site, client };
         let attempt = Attempt::begin(&mut self.world, now, plan).unwrap();
         let set = attempt.store(&mut self.world, &self.sealer, &self.settings, TIMEOUT, &came(jar)).unwrap();
         (attempt, set)

@@ -25,6 +25,7 @@ fn settings(keys: Vec<SigningKey>) -> JwtSettings {
         lifetime: Duration::from_secs(3_600),
         bearer: false,
         providers: vec!["demo".into()],
+        origins: vec![Origin::parse("https://app.example.com").unwrap()],
     }
 }
 
@@ -45,7 +46,7 @@ fn token(key: &SigningKey, typ: &str, claims: &Value) -> String {
 }
 
 fn good() -> Value {
-    json!({"sub": "alice", "iat": NOW.seconds(), "exp": NOW.seconds() + 60})
+    json!({"sub": "alice", "iat": NOW.seconds(), "exp": NOW.seconds() + 60, "origin": "https://app.example.com"})
 }
 
 fn with(name: &str, value: Value) -> Value {
@@ -63,10 +64,16 @@ fn a_session_is_the_jwt_that_any_library_reads_and_comes_back_as_it_went() {
     let pem = |text| SigningKey::from_pem(&Secret::new(text)).unwrap();
     for key in [secret("one"), pem(RSA_PEM), pem(P256_PEM)] {
         let jwt = settings(vec![key]);
-        let mut session = session(&jwt, json!({"sub": "alice", "email": "a@b.example", "name": "A", "groups": ["not told"]}));
-        let written = jwt.write(&mut Still::default(), &mut session).unwrap();
+        let mut session = session(
+            &jwt,
+            json!({"sub": "alice", "email": "a@b.example", "email_verified": true, "name": "A", "groups": ["not told"]}),
+        );
+        let written = jwt.write(&mut Still::default(), &mut session, AssumedVerified::default()).unwrap();
         let (iat, exp) = (NOW.seconds(), NOW.seconds() + 3_600);
-        assert_eq!(payload(&written), json!({"sub": "alice", "email": "a@b.example", "name": "A", "iat": iat, "exp": exp}));
+        assert_eq!(
+            payload(&written),
+            json!({"sub": "alice", "email": "a@b.example", "name": "A", "iat": iat, "exp": exp, "origin": "https://app.example.com"})
+        );
         let back = read(&jwt, &written).unwrap();
         assert_eq!((back.id, back.provider, back.ends.seconds()), (session.id, "demo".to_owned(), exp));
         assert_eq!(json!(back.claims), json!({"sub": "alice", "email": "a@b.example", "name": "A"}));
@@ -77,22 +84,58 @@ fn a_session_is_the_jwt_that_any_library_reads_and_comes_back_as_it_went() {
 }
 
 #[test]
-fn an_address_that_is_not_verified_is_in_no_session_that_cannot_say_so() {
+fn an_address_that_is_not_verified_is_in_no_session_that_services_read() {
     let mut jwt = settings(vec![secret("one")]);
-    let written = |jwt: &JwtSettings| {
-        let mut session = session(jwt, json!({"email": "victim@b.example", "email_verified": false}));
-        payload(&jwt.write(&mut Still::default(), &mut session).unwrap())
-    };
-    assert_eq!(written(&jwt).get("email"), None);
-    jwt.claims.push(ClaimPath::named("email_verified"));
-    assert_eq!(written(&jwt)["email_verified"], json!(false));
+    jwt.claims.extend(["email_verified", "phone_number"].map(ClaimPath::named));
+    let written =
+        |claims: Value, assumed| payload(&jwt.write(&mut Still::default(), &mut session(&jwt, claims), assumed).unwrap());
+    let nobody = AssumedVerified::default();
+    for said in [json!(false), json!("false"), json!(null), json!("yes"), json!(1)] {
+        let claims = json!({"email": "victim@b.example", "email_verified": said, "phone_number": "+1"});
+        let token = written(claims, nobody);
+        assert_eq!((token.get("email"), token.get("phone_number")), (None, None), "{said}");
+    }
+    let verified = json!({"email": "a@b.example", "email_verified": "true", "phone_number": "+1", "phone_number_verified": true});
+    let token = written(verified, nobody);
+    assert_eq!((&token["email"], &token["phone_number"]), (&json!("a@b.example"), &json!("+1")));
+    let assumed = AssumedVerified { email: true, phone_number: false };
+    assert_eq!(written(json!({"email": "a@b.example"}), assumed)["email"], "a@b.example");
+    assert_eq!(written(json!({"email": "a@b.example", "email_verified": false}), assumed).get("email"), None);
+}
+
+#[test]
+fn a_token_of_another_gateway_with_the_same_key_is_no_session_here() {
+    let jwt = settings(vec![secret("one")]);
+    let signed = |origin: Value| read(&jwt, &token(&secret("one"), "JWT", &with("origin", origin)));
+    assert_eq!(signed(json!("https://app.example.com")).unwrap().origin, "https://app.example.com");
+    for elsewhere in [
+        json!("https://staging.example.com"),
+        json!("http://app.example.com"),
+        json!("https://app.example.com:8443"),
+        json!("https://app.example.com/"),
+        json!("app.example.com"),
+        json!(["https://app.example.com"]),
+        json!(""),
+        json!(null),
+    ] {
+        assert!(matches!(signed(elsewhere.clone()), Err(JwtError::Invalid(_))), "{elsewhere}");
+    }
+    let mut unnamed = good();
+    unnamed.as_object_mut().unwrap().remove("origin");
+    assert!(read(&jwt, &token(&secret("one"), "JWT", &unnamed)).is_err(), "it may have been made anywhere");
+    // What is written names the origin where it was made, also when there are several.
+    let mut several = settings(vec![secret("one")]);
+    several.origins.insert(0, Origin::parse("https://other.example.com").unwrap());
+    let written = several.write(&mut Still::default(), &mut session(&several, json!({})), AssumedVerified::default()).unwrap();
+    assert_eq!(payload(&written)["origin"], "https://app.example.com");
+    assert!(read(&several, &written).is_ok());
 }
 
 #[test]
 fn rotation_in_two_steps_keeps_everybody_signed_in() {
     let [old, both, new] = [vec!["a"], vec!["b", "a"], vec!["b"]].map(|names| settings(names.into_iter().map(secret).collect()));
     let before = token(&secret("a"), "JWT", &good());
-    let after = both.write(&mut Still::default(), &mut session(&both, json!({}))).unwrap();
+    let after = both.write(&mut Still::default(), &mut session(&both, json!({})), AssumedVerified::default()).unwrap();
     assert!(read(&old, &before).is_ok() && read(&both, &before).is_ok() && read(&both, &after).is_ok());
     assert!(read(&new, &after).is_ok());
     assert!(read(&new, &before).is_err() && read(&old, &after).is_err());
@@ -163,11 +206,11 @@ fn an_algorithm_or_a_key_that_the_token_chooses_is_not_followed() {
 fn issuer_and_audience_are_set_and_demanded_when_they_are_configured() {
     let mut jwt = settings(vec![secret("one")]);
     (jwt.issuer, jwt.audience) = (Some("https://app.example".into()), Some("apps".into()));
-    let written = jwt.write(&mut Still::default(), &mut session(&jwt, json!({}))).unwrap();
+    let written = jwt.write(&mut Still::default(), &mut session(&jwt, json!({})), AssumedVerified::default()).unwrap();
     assert_eq!([&payload(&written)["iss"], &payload(&written)["aud"]], [&json!("https://app.example"), &json!("apps")]);
     assert!(read(&jwt, &written).is_ok());
     let signed = |iss: Value, aud: Value| {
-        let claims = json!({"sub": "a", "exp": NOW.seconds() + 60, "iss": iss, "aud": aud});
+        let claims = json!({"sub": "a", "exp": NOW.seconds() + 60, "iss": iss, "aud": aud, "origin": "https://app.example.com"});
         read(&jwt, &token(&secret("one"), "JWT", &claims)).is_ok()
     };
     assert!(signed(json!("https://app.example"), json!(["x", "apps"])));
@@ -181,7 +224,7 @@ fn issuer_and_audience_are_set_and_demanded_when_they_are_configured() {
 fn with_several_providers_a_session_says_which_one_proved_it() {
     let mut jwt = settings(vec![secret("one")]);
     jwt.providers = vec!["demo".into(), "other".into()];
-    let written = jwt.write(&mut Still::default(), &mut session(&jwt, json!({}))).unwrap();
+    let written = jwt.write(&mut Still::default(), &mut session(&jwt, json!({})), AssumedVerified::default()).unwrap();
     assert_eq!(payload(&written)["idp"], "demo");
     assert_eq!(read(&jwt, &written).unwrap().provider, "demo");
     for nobody in [json!("nobody"), json!(""), json!(["demo"])] {

@@ -1,0 +1,136 @@
+//! Another gateway, a staging environment's for instance, that has the same keys and the same names of providers and clusters, and
+//! whose people are its own affair.
+
+use serde_json::{Value, json};
+
+use super::password::by_password;
+use super::session_jwt::signing;
+use super::stage::{KEY, Stage, Worker, changed, document, location, outcome, status, with};
+use crate::crypto::seal::{Purpose, Sealer};
+use crate::oidc::testing::ISSUER;
+use crate::session::content::Session;
+use crate::words::message::Headers;
+use crate::words::secret::Secret;
+use crate::words::world::testing::Still;
+
+const STAGING: &str = "staging.example.com";
+
+/// The same configuration at another origin.
+fn at_staging(document: Value) -> Value {
+    changed(document, "/origins", json!([format!("https://{STAGING}")]))
+}
+
+/// A request as the browser would send it to that host.
+fn to(host: &str, headers: &Headers) -> Headers {
+    let fields = headers.names().map(|name| {
+        let value = if name == ":authority" { host.as_bytes() } else { headers.all(name).next().unwrap() };
+        (name.to_owned(), value.to_vec())
+    });
+    Headers::new(fields.collect())
+}
+
+/// Somebody is signed in at staging, as whom they like.
+fn signed_in_at_staging(document: Value) -> Stage {
+    let mut stage = Stage::ready(&at_staging(document));
+    let sent = stage.send(to(STAGING, &stage.browser.navigate("/page")));
+    let back = stage.provider.agree(location(&sent));
+    let callback = back.strip_prefix(&format!("https://{STAGING}")).unwrap().to_owned();
+    assert_eq!(status(&stage.send(to(STAGING, &stage.browser.navigate(&callback)))), 303);
+    assert_eq!(outcome(&stage.send(to(STAGING, &stage.browser.script("GET", "/page")))), (200, ""));
+    stage
+}
+
+#[test]
+fn a_session_that_another_gateway_made_with_the_same_key_is_no_session() {
+    for document in [document(), signing()] {
+        let staging = signed_in_at_staging(document.clone());
+        let mut production = Stage::ready(&document);
+        production.browser = staging.browser.clone();
+        for path in ["/members", "/page", "/company"] {
+            assert_eq!(outcome(&production.script("GET", path)), (401, "session_invalid"), "{path}");
+        }
+        assert_eq!(outcome(&production.script("GET", "/api/session")), (401, "session_invalid"));
+        // Nor is it one with the other's origin as a second one beside its own: it is where it was made that counts.
+        let both = changed(document, "/origins", json!(["https://app.example.com", format!("https://{STAGING}")]));
+        let mut both = Worker::new(&both);
+        assert_eq!(outcome(&both.begin(staging.browser.script("GET", "/page"))), (200, ""));
+    }
+}
+
+#[test]
+fn a_new_origin_in_the_list_signs_nobody_out_and_one_that_is_taken_away_does() {
+    for document in [document(), signing()] {
+        let stage = Stage::signed_in(&document);
+        let longer = changed(document.clone(), "/origins", json!(["https://new.example.com", "https://app.example.com"]));
+        assert_eq!(outcome(&stage.worker.beside(&longer).begin(stage.browser.script("GET", "/page"))), (200, ""));
+        let others = changed(document, "/origins", json!(["https://new.example.com", "https://app.example.com:8443"]));
+        let moved = to("new.example.com", &stage.browser.script("GET", "/page"));
+        assert_eq!(outcome(&stage.worker.beside(&others).begin(moved)), (401, "session_invalid"));
+    }
+}
+
+#[test]
+fn a_token_by_password_of_another_gateway_with_the_same_secret_is_no_session() {
+    let mut staging = Stage::ready(&at_staging(by_password()));
+    staging.browser.body = json!({"email": "alice@example.com", "password": "right"}).to_string();
+    let fields = [("content-type", "application/json"), ("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")];
+    let step = staging.send(to(STAGING, &staging.browser.send("POST", "/api/auth/login", &fields)));
+    let token = super::stage::body(&step)["token"].as_str().unwrap().to_owned();
+    let line = format!("Bearer {token}");
+    let with_token = staging.browser.send("GET", "/api/orders", &[("authorization", &line)]);
+    assert_eq!(outcome(&staging.send(to(STAGING, &with_token))), (200, ""));
+    let mut production = Worker::new(&by_password());
+    assert_eq!(outcome(&production.begin(with_token)), (401, "token_invalid"));
+}
+
+#[test]
+fn a_sign_in_that_another_gateway_began_sends_no_code_anywhere() {
+    // The same key, provider's name, redirect URI and client's name; another issuer, another client, another origin.
+    let other_issuer = with("/providers/0/issuer", json!("https://sso.example.com/realms/other"));
+    let other_client = with("/providers/0/client_id", json!("other"));
+    for (what, elsewhere) in [("issuer", other_issuer), ("client", other_client)] {
+        let mut stage = Stage::ready(&document());
+        let callback = stage.as_far_as_the_provider("/page");
+        let mut other = Stage::new(&elsewhere);
+        other.browser = stage.browser.clone();
+        other.provider.asked.clear();
+        let step = other.navigate(&callback);
+        assert_eq!(outcome(&step), (400, "attempt_missing"), "{what}");
+        assert!(other.provider.asked.is_empty(), "{what}");
+        assert!(other.browser.names().is_empty(), "{what}: it is of no more use");
+    }
+    let mut staging = Stage::ready(&at_staging(document()));
+    let sent = staging.send(to(STAGING, &staging.browser.navigate("/page")));
+    let back = staging.provider.agree(location(&sent));
+    let mut production = Stage::ready(&document());
+    production.browser = staging.browser.clone();
+    production.provider.asked.clear();
+    let callback = back.strip_prefix(&format!("https://{STAGING}")).unwrap();
+    assert_eq!(outcome(&production.navigate(callback)), (400, "attempt_missing"));
+    assert!(production.provider.asked.is_empty());
+    assert_eq!(document()["providers"][0]["issuer"], ISSUER);
+}
+
+#[test]
+fn a_session_whose_origin_was_written_otherwise_is_no_session() {
+    let sealer = Sealer::new(&[Secret::new(KEY)]).ok().unwrap();
+    let stage = Stage::signed_in(&document());
+    let (cookie, path) = stage.browser.jar["__Host-accredit"].clone();
+    let session = Session::parse(&sealer.open(Purpose::Session, cookie.as_bytes()).unwrap()).unwrap();
+    for (origin, expected) in [
+        ("https://app.example.com", (200, "")),
+        ("https://app.example.com/", (401, "session_invalid")),
+        ("https://app.example.com:443", (401, "session_invalid")),
+        ("http://app.example.com", (401, "session_invalid")),
+        ("https://APP.example.com", (401, "session_invalid")),
+        ("app.example.com", (401, "session_invalid")),
+        ("https://evil.example@https://app.example.com", (401, "session_invalid")),
+        ("", (401, "session_invalid")),
+    ] {
+        let session = Session { origin: origin.to_owned(), ..session.clone() };
+        let sealed = sealer.seal(&mut Still::default(), Purpose::Session, &session.write()).unwrap();
+        let mut browser = stage.browser.clone();
+        browser.jar.insert("__Host-accredit".into(), (sealed, path.clone()));
+        assert_eq!(outcome(&stage.worker.beside(&document()).begin(browser.script("GET", "/page"))), expected, "{origin}");
+    }
+}
