@@ -9,7 +9,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { SignJWT, jwtVerify } from 'jose';
 import { Visitor } from './lib/client.mjs';
 import { signInAs, startGoogleLikeProvider } from './lib/demo.mjs';
-import { pointCluster, startGateway } from './lib/gateway.mjs';
+import { namesOf, pointCluster, startGateway } from './lib/gateway.mjs';
 import { freePort } from './lib/process.mjs';
 import { assertNoPanic, assertProblem, assertRefused } from './lib/stage.mjs';
 import { Application, headerValues } from './lib/upstream.mjs';
@@ -18,10 +18,11 @@ const IDENTITY = ['x-forwarded-user', 'x-forwarded-email', 'x-forwarded-name', '
 const ALICE = ['alice', 'alice@example.com', 'Alice Adams', 'https://pictures.example.com/alice.png'];
 
 let provider, application, gateway, alice;
+const NAMES = namesOf('google-session');
 const secret = () => new TextEncoder().encode(gateway.jwtSecret);
 const sessionOf = (visitor) => visitor.jar.matching('localhost', '/').find(({ name }) => name === 'access_token')?.value;
-const verified = (token) => jwtVerify(token, secret(), { algorithms: ['HS256'], typ: 'JWT' });
-const signed = (claims, { key = secret(), header = {} } = {}) => new SignJWT(claims).setProtectedHeader({ alg: 'HS256', typ: 'JWT', ...header }).sign(key);
+const verified = (token) => jwtVerify(token, secret(), { algorithms: ['HS256'], typ: 'JWT', issuer: NAMES.iss, audience: NAMES.aud });
+const signed = (claims, { key = secret(), header = {} } = {}) => new SignJWT({ ...NAMES, ...claims }).setProtectedHeader({ alg: 'HS256', typ: 'JWT', ...header }).sign(key);
 const seconds = () => Math.floor(Date.now() / 1000);
 
 /** A visitor who brings this in place of a session. */
@@ -79,7 +80,7 @@ describe('GET /auth/login and /auth/callback', () => {
     const { payload, protectedHeader } = await verified(cookie.value);
     assert.deepEqual(protectedHeader, { alg: 'HS256', typ: 'JWT' });
     const { iat, exp, ...claims } = payload;
-    assert.deepEqual(claims, { sub: 'alice', email: ALICE[1], name: ALICE[2], picture: ALICE[3] });
+    assert.deepEqual(claims, { ...NAMES, sub: 'alice', email: ALICE[1], name: ALICE[2], picture: ALICE[3] });
     assert.equal(exp - iat, 3600);
   });
 
@@ -128,8 +129,8 @@ describe('GET / is public', () => {
 
 describe('the session', () => {
   it('is told to pages by /api/user', async () => {
-    const { iat, ...told } = (await verified(sessionOf(alice))).payload;
-    assert.ok(iat);
+    const { iat, iss, aud, ...told } = (await verified(sessionOf(alice))).payload;
+    assert.ok(iat && iss && aud);
     assert.deepEqual((await alice.call('/api/user')).json(), told);
   });
 

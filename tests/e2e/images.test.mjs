@@ -7,6 +7,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
+import { withoutOthers } from '../../deploy/build/exports.mjs';
 import { pluginOf } from './lib/gateway.mjs';
 import { build } from './lib/image-build.mjs';
 import { brought, dockerfile, DOCKERFILES, finals, FOLDER, problems, read, stages, tracked } from './lib/images.mjs';
@@ -130,7 +131,9 @@ describe('the module', () => {
 describe('the build', () => {
   /** All files below a folder. */
   const below = (folder) => readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isDirectory()).map(({ parentPath, path, name }) => join('/', relative(folder, join(parentPath ?? path, name)))).sort();
-  const sameModule = (path) => assert.ok(readFileSync(path).equals(readFileSync(wasmPath())), path);
+  // The compiler that is played here hands on the module that is there; binaryen writes it anew.
+  const written = Buffer.from(withoutOthers(readFileSync(wasmPath())));
+  const sameModule = (path) => assert.ok(readFileSync(path).equals(written), path);
 
   /** What must come out of each file, when its steps are done one after the other. */
   const OUTCOMES = {

@@ -7,14 +7,15 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { SignJWT } from 'jose';
 import { Visitor } from './lib/client.mjs';
-import { startGateway } from './lib/gateway.mjs';
+import { namesOf, startGateway } from './lib/gateway.mjs';
 import { assertNoPanic, assertProblem, assertRefused } from './lib/stage.mjs';
 import { Application, headerValues } from './lib/upstream.mjs';
 
 let application, gateway;
+const names = namesOf('login-microservices');
 const seconds = () => Math.floor(Date.now() / 1000);
 const token = (claims = {}, { key = gateway.jwtSecret, alg = 'HS256' } = {}) =>
-  new SignJWT({ sub: 'u-17', iat: seconds(), exp: seconds() + 3600, ...claims }).setProtectedHeader({ alg, typ: 'JWT' }).sign(new TextEncoder().encode(key));
+  new SignJWT({ ...names, sub: 'u-17', iat: seconds(), exp: seconds() + 3600, ...claims }).setProtectedHeader({ alg, typ: 'JWT' }).sign(new TextEncoder().encode(key));
 const send = (path, authorization, more = {}) => new Visitor(gateway).send(path, { ...more, headers: { authorization, ...more.headers } });
 
 before(async () => {
@@ -65,6 +66,9 @@ describe('every refusal has its own reason', () => {
     ['another algorithm', 'token_invalid', 401, async () => `Bearer ${await token({}, { alg: 'HS512', key: gateway.jwtSecret })}`],
     ['an unsigned token', 'token_invalid', 401, async () => `Bearer ${none()}.${(await token()).split('.')[1]}.`],
     ['a token for another audience', 'token_invalid', 401, async () => `Bearer ${await token({ aud: 'another' })}`],
+    ['a token for no audience', 'token_invalid', 401, async () => `Bearer ${await token({ aud: undefined })}`],
+    ['a token of another issuer', 'token_invalid', 401, async () => `Bearer ${await token({ iss: 'another' })}`],
+    ['a token of no issuer', 'token_invalid', 401, async () => `Bearer ${await token({ iss: undefined })}`],
     ['a token without an end', 'token_invalid', 401, async () => `Bearer ${await token({ exp: undefined })}`],
     ['no token at all', 'token_invalid', 401, async () => 'Bearer x.y.z'],
     ['two tokens', 'token_ambiguous', 400, async () => [`Bearer ${await token()}`, `Bearer ${await token()}`]],

@@ -8,12 +8,13 @@ import { jwtVerify } from 'jose';
 import { newPerson, startBrowser } from './lib/browser.mjs';
 import { Visitor } from './lib/client.mjs';
 import { forPasswordFront, startDemoApplication, startDemoMail, startDemoUsers, startPasswordFront, startPopupProvider } from './lib/demo.mjs';
-import { startGateway } from './lib/gateway.mjs';
+import { namesOf, startGateway } from './lib/gateway.mjs';
 import { closeServer, freePort, listen } from './lib/process.mjs';
 import { assertNoPanic, assertNotTold, assertProblem, assertRefused, assertSafePage, attemptCookies } from './lib/stage.mjs';
 import { Application, headerValues } from './lib/upstream.mjs';
 
 const ALICE = { id: 1, email: 'alice@example.com', firstName: 'Alice', role: 'admin' };
+const NAMES = namesOf('password-and-popup');
 const JSON_TYPE = { 'content-type': 'application/json' };
 
 /** All that the shipped file needs around it, for a front end at this origin; `stop` ends it. */
@@ -58,7 +59,7 @@ describe('without a screen', () => {
 
   async function claimsOf(token) {
     tokens.push(token);
-    const { payload, protectedHeader } = await jwtVerify(token, new TextEncoder().encode(gateway.jwtSecret));
+    const { payload, protectedHeader } = await jwtVerify(token, new TextEncoder().encode(gateway.jwtSecret), { issuer: NAMES.iss, audience: NAMES.aud });
     assert.deepEqual(protectedHeader, { alg: 'HS256', typ: 'JWT' });
     return payload;
   }
@@ -70,7 +71,7 @@ describe('without a screen', () => {
     const { token, ...rest } = answer.json();
     assert.deepEqual(rest, { message: 'Connexion réussie', user: ALICE });
     const { iat, exp, ...claims } = await claimsOf(token);
-    assert.deepEqual(claims, { sub: '1', idp: 'password', userId: 1, email: 'alice@example.com', role: 'admin' });
+    assert.deepEqual(claims, { ...NAMES, sub: '1', idp: 'password', userId: 1, email: 'alice@example.com', role: 'admin' });
     assert.equal(exp - iat, 3600);
     assert.match(answer.headers['cache-control'], /no-store/);
     assert.deepEqual(answer.cookies, []);

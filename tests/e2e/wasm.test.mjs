@@ -1,12 +1,52 @@
-// deploy/build/wasm.sh: what was optimized before stays only while everything that it came of does. A compiler and an optimizer that say what they were given
-// stand in for the real ones; that the module itself is good, all other tests show.
+// deploy/build: what the module exports, and what wasm.sh does anew. There, what was optimized before stays only while everything that it came of does; a compiler
+// and an optimizer that say what they were given stand in for the real ones. That the module itself is good, all other tests show.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { ROOT, temporaryFolder } from './lib/process.mjs';
+import { withoutOthers } from '../../deploy/build/exports.mjs';
+import { ROOT, temporaryFolder, wasmPath } from './lib/process.mjs';
+
+const exportsOf = (path) => WebAssembly.Module.exports(new WebAssembly.Module(readFileSync(path))).map(({ name }) => name).sort();
+
+describe('the module', () => {
+  it('exports what Envoy calls with reason, and nothing else', () => {
+    assert.deepEqual(exportsOf(wasmPath()), [
+      '_initialize',
+      'memory',
+      'proxy_abi_version_0_2_1',
+      'proxy_on_configure',
+      'proxy_on_context_create',
+      'proxy_on_delete',
+      'proxy_on_done',
+      'proxy_on_http_call_response',
+      'proxy_on_log',
+      'proxy_on_memory_allocate',
+      'proxy_on_request_body',
+      'proxy_on_request_headers',
+      'proxy_on_request_trailers',
+      'proxy_on_response_headers',
+      'proxy_on_tick',
+    ]);
+  });
+
+  it('exports every callback that src/shell implements: one that is not exported is never called, without a word', () => {
+    const shell = readdirSync(join(ROOT, 'src/shell'), { recursive: true }).filter((name) => name.endsWith('.rs')).map((name) => readFileSync(join(ROOT, 'src/shell', name), 'utf8')).join('\n');
+    const implemented = [...shell.matchAll(/fn (on_\w+)\(\s*&mut self/g)].map(([, name]) => `proxy_${name.replace(/^on_http_(?!call)/, 'on_')}`);
+    for (const name of ['proxy_on_request_headers', 'proxy_on_http_call_response', 'proxy_on_tick']) assert.ok(implemented.includes(name), `${name} was not found in src/shell`);
+    assert.deepEqual(implemented.filter((name) => !exportsOf(wasmPath()).includes(name)), [], 'deploy/build/exports.mjs takes them away');
+  });
+
+  it('is not built where what it should export has another name', () => {
+    // A module of one function that does nothing, exported as `proxy_on_tick`.
+    const other = Buffer.from('0061736d0100000001040160000003020100071101' + '0d' + Buffer.from('proxy_on_tick').toString('hex') + '00000a040102000b', 'hex');
+    assert.ok(WebAssembly.validate(other));
+    assert.throws(() => withoutOthers(other), /the module does not export memory, _initialize, (?!.*proxy_on_tick)/);
+  });
+});
+
 describe('deploy/build/wasm.sh', () => {
   /** With a compiler and an optimizer that say what they were given. */
   function builder() {
@@ -14,29 +54,36 @@ describe('deploy/build/wasm.sh', () => {
     const at = (path) => join(place, 'deploy/build', path);
     mkdirSync(at('node_modules/.bin'), { recursive: true });
     for (const name of ['wasm.sh', 'lib.sh']) cpSync(join(ROOT, 'deploy/build', name), at(name));
-    const programs = { 'cargo-wasm.sh': `echo '{"filenames":["${place}/accredit.wasm"]}'`, 'node_modules/.bin/wasm-opt': 'for module; do :; done; echo x >>"$0.runs"; { echo optimized; cat "$MODULE"; } >"$module"' };
+    writeFileSync(at('exports.mjs'), "import { readFileSync, writeFileSync } from 'node:fs';\nwriteFileSync(process.argv[3], `less ${readFileSync(process.argv[2])}`);\n");
+    const programs = {
+      'cargo-wasm.sh': `echo '{"filenames":["${place}/accredit.wasm"]}'`,
+      'node_modules/.bin/wasm-opt': 'for word; do case "$word" in *.new) out=$word;; *.less) in=$word;; esac; done; echo x >>"$0.runs"; { echo optimized; cat "$in"; } >"$out"',
+    };
     for (const [name, text] of Object.entries(programs)) writeFileSync(at(name), `#!/bin/sh\n${text}\n`), chmodSync(at(name), 0o755);
     const compiled = join(place, 'accredit.wasm');
     const output = join(place, 'target/accredit.wasm');
-    return { folder: at('.'), compiled, output, build: () => [execFileSync(at('wasm.sh'), { env: { ...process.env, MODULE: compiled }, stdio: 'pipe' }), readFileSync(output, 'utf8'), readFileSync(at('node_modules/.bin/wasm-opt.runs'), 'utf8').length / 2].slice(1) };
+    return { folder: at('.'), compiled, output, build: () => [execFileSync(at('wasm.sh'), { stdio: 'pipe' }), readFileSync(output, 'utf8'), readFileSync(at('node_modules/.bin/wasm-opt.runs'), 'utf8').length / 2].slice(1) };
   }
 
-  it('optimizes once what stays the same, and anew what was compiled anew or exchanged by somebody else', () => {
+  it('takes exports away and optimizes once what stays the same, and anew what was compiled anew or exchanged by somebody else', () => {
     const { folder, compiled, output, build } = builder();
     writeFileSync(compiled, 'one\n');
-    assert.deepEqual([build(), build()], [['optimized\none\n', 1], ['optimized\none\n', 1]]);
+    assert.deepEqual([build(), build()], [['optimized\nless one\n', 1], ['optimized\nless one\n', 1]]);
     writeFileSync(compiled, 'two\n');
-    assert.deepEqual([build(), build()], [['optimized\ntwo\n', 2], ['optimized\ntwo\n', 2]]);
+    assert.deepEqual([build(), build()], [['optimized\nless two\n', 2], ['optimized\nless two\n', 2]]);
     writeFileSync(output, 'optimized\nbad\n');
-    assert.deepEqual([build(), build()], [['optimized\ntwo\n', 3], ['optimized\ntwo\n', 3]]);
+    assert.deepEqual([build(), build()], [['optimized\nless two\n', 3], ['optimized\nless two\n', 3]]);
     rmSync(output);
-    assert.deepEqual(build(), ['optimized\ntwo\n', 4]);
+    assert.deepEqual(build(), ['optimized\nless two\n', 4]);
     rmSync(`${output}.from`);
-    assert.deepEqual(build(), ['optimized\ntwo\n', 5]);
-    // Nor by another optimizer, or by other flags.
+    assert.deepEqual(build(), ['optimized\nless two\n', 5]);
+    // Nor by another optimizer, by other flags, or with other exports.
     writeFileSync(join(folder, 'package-lock.json'), '{}\n');
     assert.deepEqual([build(), build()].map(([, times]) => times), [6, 6]);
     appendFileSync(join(folder, 'wasm.sh'), '# changed\n');
     assert.deepEqual([build(), build()].map(([, times]) => times), [7, 7]);
+    appendFileSync(join(folder, 'exports.mjs'), '// changed\n');
+    assert.deepEqual([build(), build()].map(([, times]) => times), [8, 8]);
+    assert.deepEqual(readdirSync(join(output, '..')), ['accredit.wasm', 'accredit.wasm.from']);
   });
 });

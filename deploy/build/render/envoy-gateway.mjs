@@ -91,15 +91,6 @@ spec:
       jsonPath: ..http_filters[?(@.name=='${WASM}')]
       path: disabled
       value: false
-  # All that the module may call, and all that it is called for.
-  - type: type.googleapis.com/envoy.config.listener.v3.Listener
-    name: ${LISTENER}
-    operation:
-      op: add
-      jsonPath: ..http_filters[?(@.name=='${WASM}')]
-      path: typed_config/config/capability_restriction_config
-      value:
-        ${block(parts.source.document.getIn([...parts.source.plugin, 'capability_restriction_config']), 8)}
   # Headers that come slowly are not waited for.
   - type: type.googleapis.com/envoy.config.listener.v3.Listener
     name: ${LISTENER}

@@ -90,6 +90,12 @@ export async function startGateway({ concurrency = 1, drain, key = newKey(), jwt
   return Object.assign(gateway, { port: chosen, origin: `http://localhost:${chosen}`, host: `localhost:${chosen}`, key, jwtSecret, bootstrap });
 }
 
+/** Whose its sessions as JWTs are: the `iss` and `aud` of a shipped file. */
+export function namesOf(scenario) {
+  const { issuer: iss, audience: aud } = configurationOf(pluginOf(shipped(scenario).static_resources.listeners[0])).session.jwt;
+  return { iss, aud };
+}
+
 /** The same, its listener coming from a file that Envoy watches; `reload` edits the plugin's configuration in it. */
 export async function startReloadableGateway({ envoy = () => {}, ...options }) {
   let file, listener;

@@ -1,5 +1,6 @@
 // What `docker build` would do with a Dockerfile, in folders of this machine: each stage is a folder, COPY copies (from git's files, or from an earlier stage), RUN runs
-// in it. What a base image brings (npm, cargo, rustup) is played by scripts that do the least: npm makes a node_modules, cargo hands on the module that was built before.
+// in it. What a base image brings (npm, cargo, rustup) is played by scripts that do the least: npm makes a node_modules with this machine's binaryen, cargo hands on the
+// module that was built before.
 //
 // It finds out whether the steps fit together: whether each finds what it needs where it looks, and leaves what later ones take. It proves nothing about base images.
 
@@ -12,7 +13,7 @@ import { ROOT, temporaryFolder, wasmPath } from './process.mjs';
 /** The programs that a base image brings; $IMAGE is its folder. */
 const PROGRAMS = {
   node: {
-    npm: `[ "$1" = ci ] && [ -f package.json ] && [ -f package-lock.json ] && [ -f .npmrc ] && mkdir -p node_modules/.bin && printf %s "$OPTIMIZER" >node_modules/.bin/wasm-opt && chmod +x node_modules/.bin/wasm-opt`,
+    npm: `[ "$1" = ci ] && [ -f package.json ] && [ -f package-lock.json ] && [ -f .npmrc ] && mkdir -p node_modules/.bin && ln -s "$BINARYEN" node_modules/binaryen && printf %s "$OPTIMIZER" >node_modules/.bin/wasm-opt && chmod +x node_modules/.bin/wasm-opt`,
     install: `for word; do case "$word" in /*) mkdir -p "$word";; esac; done`,
   },
   rust: {
@@ -21,7 +22,7 @@ const PROGRAMS = {
     cargo: `[ -f Cargo.toml ] && [ -f Cargo.lock ] && [ -f src/lib.rs ] && case "$*" in "build --locked --target wasm32-wasip1 "*"--release --lib"*) echo "{\\"filenames\\":[\\"$BUILT\\"]}";; *) exit 1;; esac`,
   },
 };
-const OPTIMIZER = `#!/bin/sh\n[ -x "$IMAGE/usr/local/bin/node" ] || exit 127\nfor word; do case "$word" in *.new) out=$word;; *.wasm) in=$word;; esac; done; cp "$in" "$out"`;
+const OPTIMIZER = `#!/bin/sh\n[ -x "$IMAGE/usr/local/bin/node" ] || exit 127\nfor word; do case "$word" in *.new) out=$word;; *.less) in=$word;; esac; done; cp "$in" "$out"`;
 
 /** Stage by stage: {name → {folder, settings}}; a step that fails is an error. `settings` are USER, ENTRYPOINT, CMD and ENV as they were last written. */
 export function build({ name, text, ignore }, files) {
@@ -64,7 +65,7 @@ function copyFrom(source, image, folder, words) {
 /** Its absolute paths are those of the image. */
 function run(what, line, { image, bin, folder }) {
   const command = line.replace(/(^|\s)\/(?=[a-z])/g, `$1${image}/`);
-  const env = { PATH: [bin, process.env.PATH].join(delimiter), HOME: image, IMAGE: image, BUILT: wasmPath(), OPTIMIZER };
+  const env = { PATH: [bin, process.env.PATH].join(delimiter), HOME: image, IMAGE: image, BUILT: wasmPath(), OPTIMIZER, BINARYEN: join(ROOT, 'deploy/build/node_modules/binaryen') };
   const { status, stderr, error } = spawnSync('sh', ['-ec', command], { cwd: join(image, folder), env, encoding: 'utf8' });
   if (status !== 0) throw new Error(`${what}\n${error?.message ?? stderr}`);
 }
