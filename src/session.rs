@@ -4,7 +4,6 @@
 pub mod attempt;
 pub mod content;
 pub mod cookie;
-mod flat;
 pub mod jwt;
 pub mod memory;
 pub mod refreshed;

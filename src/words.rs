@@ -9,6 +9,7 @@ pub mod message;
 pub mod principal;
 pub mod quote;
 pub mod reason;
+pub mod record;
 pub mod secret;
 pub mod time;
 pub mod url;

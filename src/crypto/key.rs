@@ -12,14 +12,13 @@ use p256::ecdsa::signature::Verifier as _;
 use rsa::sha2::{Digest as _, Sha256, Sha384, Sha512};
 use rsa::traits::PublicKeyParts as _;
 use rsa::{Pkcs1v15Sign, Pss, RsaPublicKey};
-use serde::{Deserialize, Serialize};
 
 use crate::crypto::mac::{MacKey, TooShort};
 use crate::words::secret::Secret;
 use crate::words::world::{Hash, HostVerdict, SignatureCheck, World};
 
 /// The signature algorithms that are understood. There is no `none` among them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     RS256,

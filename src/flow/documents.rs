@@ -4,8 +4,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::config::settings::ProviderSettings;
 use crate::crypto::key::KeySet;
 use crate::crypto::seal::{Purpose, Sealer};
@@ -18,6 +16,7 @@ use crate::oidc::provider::{MetadataSource, Provider};
 use crate::session::content::Fingerprint;
 use crate::words::message::{Headers, Reply};
 use crate::words::reason::Failure;
+use crate::words::record::{Reader, Writer};
 use crate::words::time::Timestamp;
 use crate::words::world::{Version, World};
 
@@ -59,14 +58,35 @@ pub(super) struct Held<T> {
     fresh_until: Timestamp,
 }
 
+/// The version of what stands in shared memory; another one is not read.
+const VERSION: u8 = 1;
+
 /// A fetched document as it stands in shared memory.
-#[derive(Serialize, Deserialize)]
 struct Mirrored {
     /// Where it belongs: sealed or not, it counts nowhere else.
     place: String,
     fetched: Timestamp,
     fresh_until: Timestamp,
     body: String,
+}
+
+impl Mirrored {
+    fn write(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        writer.text(&self.place);
+        writer.number(self.fetched.millis());
+        writer.number(self.fresh_until.millis());
+        writer.text(&self.body);
+        writer.finish(VERSION)
+    }
+
+    fn read(plain: &[u8]) -> Option<Self> {
+        let mut read = Reader::new(plain, VERSION)?;
+        let place = read.text()?;
+        let [fetched, fresh_until] = [read.number()?, read.number()?].map(Timestamp::from_millis);
+        let mirrored = Self { place, fetched, fresh_until, body: read.text()? };
+        read.is_empty().then_some(mirrored)
+    }
 }
 
 impl<T: PartialEq> Slot<T> {
@@ -209,7 +229,7 @@ impl Keep {
     ) {
         let place = self.key(kind, "document");
         let mirrored = Mirrored { place, fetched, fresh_until, body: String::from_utf8_lossy(body).into_owned() };
-        let Ok(text) = serde_json::to_vec(&mirrored) else { return };
+        let text = mirrored.write();
         let Ok(sealed) = sealer.seal(world, Purpose::Document, &text) else { return };
         if let Some(key) = self.document_keys(sealer, kind).next() {
             // An unconditional write cannot lose against another worker's.
@@ -234,7 +254,7 @@ impl Keep {
         }
         *self.seen(kind) = seen;
         let text = text?;
-        let mut mirrored: Mirrored = serde_json::from_slice(&text).ok()?;
+        let mut mirrored = Mirrored::read(&text)?;
         if mirrored.place != self.key(kind, "document") || held.is_some_and(|fetched| mirrored.fetched <= fetched) {
             return None;
         }

@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::config::settings::{LONGEST_TIMEOUT, LONGEST_WAIT};
+use crate::words::record::{Reader, Writer};
 use crate::words::time::Timestamp;
 use crate::words::world::{Version, World};
 
@@ -41,7 +40,10 @@ pub enum Grant {
     NotBefore(Timestamp),
 }
 
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+/// The version of what stands in shared memory; another one is not read.
+const VERSION: u8 = 1;
+
+#[derive(Clone, Copy, Debug, Default)]
 struct Lease {
     /// Somebody fetches until then at most.
     held_until: Timestamp,
@@ -51,6 +53,31 @@ struct Lease {
     /// How many provoked fetches were used up, as of `counted`.
     provoked: u32,
     counted: Timestamp,
+}
+
+impl Lease {
+    fn write(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        for moment in [self.held_until, self.not_before, self.counted] {
+            writer.number(moment.millis());
+        }
+        writer.number(self.failures.into());
+        writer.number(self.provoked.into());
+        writer.finish(VERSION)
+    }
+
+    fn read(written: &[u8]) -> Option<Self> {
+        let mut read = Reader::new(written, VERSION)?;
+        let [held_until, not_before, counted] = [read.number()?, read.number()?, read.number()?].map(Timestamp::from_millis);
+        let lease = Self {
+            held_until,
+            not_before,
+            counted,
+            failures: read.number()?.try_into().ok()?,
+            provoked: read.number()?.try_into().ok()?,
+        };
+        read.is_empty().then_some(lease)
+    }
 }
 
 /// Asks for permission to fetch; it ends after `span`.
@@ -114,11 +141,11 @@ pub fn is_failing(world: &dyn World, key: &str) -> bool {
 fn read(world: &dyn World, key: &str) -> Option<(Lease, Version)> {
     let shared = world.shared(key)?;
     // What cannot be read is from another version of us: it is written anew.
-    Some((serde_json::from_slice(&shared.value).unwrap_or_default(), shared.version))
+    Some((Lease::read(&shared.value).unwrap_or_default(), shared.version))
 }
 
 fn write(world: &mut dyn World, key: &str, lease: Lease, version: Version) -> bool {
-    serde_json::to_vec(&lease).is_ok_and(|text| world.share(key, &text, version).is_ok())
+    world.share(key, &lease.write(), version).is_ok()
 }
 
 #[cfg(test)]

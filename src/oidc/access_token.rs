@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::crypto::jws::{JwsError, LONGEST_TOKEN, Unverified, Verified};
@@ -83,12 +82,6 @@ impl From<Failure> for AccessTokenError {
     }
 }
 
-/// The issuer alone, of a token that cannot be read otherwise.
-#[derive(Deserialize)]
-struct Claimed {
-    iss: String,
-}
-
 /// The issuer that a token names, to find out whose keys to try, even where all the rest of it cannot be read: then its provider's
 /// name stands beside the refusal. Nothing about it is verified.
 pub fn claimed_issuer<'a>(token: LentSecret<'_>, read: &'a Result<Unverified<'_>, JwsError>) -> Option<Cow<'a, str>> {
@@ -99,7 +92,8 @@ pub fn claimed_issuer<'a>(token: LentSecret<'_>, read: &'a Result<Unverified<'_>
         return None;
     }
     let payload = URL_SAFE_NO_PAD.decode(token.expose().split('.').nth(1)?).ok()?;
-    serde_json::from_slice(&payload).ok().map(|Claimed { iss }| iss.into())
+    let claims: Value = serde_json::from_slice(&payload).ok()?;
+    claims.get("iss")?.as_str().map(|issuer| issuer.to_owned().into())
 }
 
 /// Whether it is made like a signed token, whoever made it: three parts, the first a JSON object that names an algorithm.

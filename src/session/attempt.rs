@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
 
 use crate::crypto::seal::{Purpose, Sealer};
 use crate::session::content::Fingerprint;
@@ -15,6 +14,7 @@ use crate::words::cookie::{Attributes, SameSite, delete, pairs, set};
 use crate::words::demand::Demand;
 use crate::words::message::Headers;
 use crate::words::reason::Reason;
+use crate::words::record::{Reader, Writer};
 use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
 use crate::words::url::Origin;
@@ -28,6 +28,9 @@ const MOST_COOKIES_LOOKED_AT: usize = 20;
 
 /// So many attempt cookies are deleted with one answer; the next one goes on.
 const MOST_DELETED: usize = 60;
+
+/// The version of what is sealed; another one is not read.
+const VERSION: u8 = 1;
 
 const ID_BYTES: usize = 6;
 const ID_LENGTH: usize = 8;
@@ -80,41 +83,29 @@ pub struct Plan {
 }
 
 /// A sign-in under way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// `state`: the attempt's id, a dot, `popup.` for a popup, 256 random bits.
-    #[serde(rename = "s")]
     pub state: Secret,
     /// `nonce`, to be found in the ID token.
-    #[serde(rename = "n")]
     pub nonce: Secret,
     /// `code_verifier` (RFC 7636).
-    #[serde(rename = "v")]
     pub code_verifier: Secret,
     /// The configured provider's name: with several, an answer counts only from the one that was asked.
-    #[serde(rename = "p")]
     pub provider: String,
     /// The redirect URI that was sent; the token request repeats it.
-    #[serde(rename = "u")]
     pub redirect_uri: String,
     /// Where the visit began.
-    #[serde(rename = "r")]
     pub return_to: String,
     /// When.
-    #[serde(rename = "c")]
     pub created: Timestamp,
     /// Of issuer, client and origin: a gateway that has the same key, and others, begins no sign-in of ours ([`client`]).
-    #[serde(rename = "f")]
     pub client: Fingerprint,
     /// What was asked of the authentication: the ID token must show that it was done.
-    #[serde(rename = "d", default, skip_serializing_if = "Demand::is_nothing")]
     pub demand: Demand,
     /// Whether another site's page, or its form, brings the answer: the cookie is `SameSite=None` then.
-    #[serde(rename = "x", default)]
     pub cross_site: bool,
     /// What it is for. It is not written: the seal says it.
-    #[serde(skip)]
     pub ending: Ending,
 }
 
@@ -141,6 +132,46 @@ impl Attempt {
         })
     }
 
+    /// For sealing.
+    fn write(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        for secret in [&self.state, &self.nonce, &self.code_verifier] {
+            writer.text(secret.expose());
+        }
+        for text in [&self.provider, &self.redirect_uri, &self.return_to] {
+            writer.text(text);
+        }
+        writer.text(self.client.as_str());
+        writer.number(self.created.millis());
+        writer.text(&self.demand.acr_values.join(" "));
+        writer.optional_number(self.demand.max_age);
+        writer.number(self.cross_site.into());
+        writer.finish(VERSION)
+    }
+
+    /// Reads what was sealed for this.
+    fn read(plain: &[u8], ending: Ending) -> Option<Self> {
+        let mut read = Reader::new(plain, VERSION)?;
+        // In the order in which they were written.
+        let attempt = Self {
+            state: Secret::new(read.text()?),
+            nonce: Secret::new(read.text()?),
+            code_verifier: Secret::new(read.text()?),
+            provider: read.text()?,
+            redirect_uri: read.text()?,
+            return_to: read.text()?,
+            client: Fingerprint::written(read.text()?),
+            created: Timestamp::from_millis(read.number()?),
+            demand: Demand {
+                acr_values: read.text()?.split(' ').filter(|class| !class.is_empty()).map(str::to_owned).collect(),
+                max_age: read.optional_number()?,
+            },
+            cross_site: read.number()? != 0,
+            ending,
+        };
+        read.is_empty().then_some(attempt)
+    }
+
     /// The part of `state` that names the cookie.
     pub fn id(&self) -> &str {
         id_of(self.state.expose()).unwrap_or_default()
@@ -158,8 +189,7 @@ impl Attempt {
         timeout: Duration,
         came: &Headers,
     ) -> Result<Vec<String>, NoRandomness> {
-        let plain = serde_json::to_vec(self).map_err(|_| NoRandomness)?;
-        let sealed = sealer.seal(world, self.ending.purpose(), &plain)?;
+        let sealed = sealer.seal(world, self.ending.purpose(), &self.write())?;
         let attributes = Attributes { path: "/", same_site: self.same_site(), max_age: timeout };
         let mut cookies = vec![set(&cookie_name(settings, self.id()), &sealed, attributes)];
         let (mut alive, mut over) = (Vec::new(), BTreeSet::new());
@@ -265,8 +295,7 @@ fn cookies_of<'a>(settings: &'a CookieSettings, came: &'a Headers) -> impl Itera
 }
 
 fn open(sealer: &Sealer, value: &[u8], ending: Ending) -> Option<Attempt> {
-    let attempt = serde_json::from_slice(&sealer.open(ending.purpose(), value)?).ok()?;
-    Some(Attempt { ending, ..attempt })
+    Attempt::read(&sealer.open(ending.purpose(), value)?, ending)
 }
 
 fn open_any(sealer: &Sealer, value: &[u8], endings: &[Ending]) -> Option<Attempt> {

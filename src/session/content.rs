@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::session::flat::{Reader, Writer};
 use crate::words::principal::{AssumedVerified, Claims, Principal, Proof};
 use crate::words::reason::Reason;
+use crate::words::record::{Reader, Writer};
 use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
 use crate::words::world::{NoRandomness, World};
@@ -86,8 +85,7 @@ impl Tokens {
 
 /// A digest of everything a session was made for. One that no longer matches means signing in again: the claims that today's
 /// rules need may not be in it, or it was made for another client.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fingerprint(String);
 
 impl Fingerprint {
@@ -102,7 +100,12 @@ impl Fingerprint {
         Self(URL_SAFE_NO_PAD.encode(digest.first_chunk::<12>().map_or(digest.as_slice(), |half| half.as_slice())))
     }
 
-    /// As text, for keys in shared memory.
+    /// One that was written down.
+    pub fn written(text: String) -> Self {
+        Self(text)
+    }
+
+    /// As text, for keys in shared memory and to be written down.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,9 +1,6 @@
 //! How somebody is to be authenticated: in which way, and how long ago at most (OpenID Connect Core, section 3.1.2.1; RFC 9470).
 //! Whether that was done is not judged here.
 
-use serde::de::{Deserialize, Deserializer, Error};
-use serde::ser::{Serialize, Serializer};
-
 /// All classes together are at most this long, in bytes.
 pub const LONGEST_CLASSES: usize = 512;
 
@@ -14,23 +11,6 @@ pub struct Demand {
     pub acr_values: Vec<String>,
     /// So many seconds may have passed since (`max_age`); any number when there is none.
     pub max_age: Option<u64>,
-}
-
-/// As one text, for the cookie that it travels in: `MAX_AGE ACR ACR …`, `-` for any age.
-impl Serialize for Demand {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let age = self.max_age.map_or_else(|| "-".to_owned(), |seconds| seconds.to_string());
-        serializer.serialize_str(&format!("{age} {}", self.acr_values.join(" ")))
-    }
-}
-
-impl<'de> Deserialize<'de> for Demand {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let (age, classes) = text.split_once(' ').unwrap_or((&text, ""));
-        let read = Self::parse(Some(classes), Some(age).filter(|age| *age != "-"));
-        read.ok_or_else(|| D::Error::custom("no demand"))
-    }
 }
 
 impl Demand {
@@ -100,15 +80,6 @@ mod tests {
         }
         assert_eq!(Demand::parse(Some(&"a".repeat(513)), None), None);
         assert_eq!(Demand::parse(None, Some("99999999999999999999")), None);
-    }
-
-    #[test]
-    fn what_is_stored_is_read_back() {
-        for stored in [demand("a b", Some(300)), demand("", Some(0)), demand("urn:a", None), Demand::default()] {
-            let text = serde_json::to_string(&stored).unwrap();
-            assert_eq!(serde_json::from_str::<Demand>(&text).ok(), Some(stored), "{text}");
-        }
-        assert!(serde_json::from_str::<Demand>("\"x\"").is_err());
     }
 
     #[test]

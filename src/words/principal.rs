@@ -3,7 +3,6 @@
 
 use std::rc::Rc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::words::time::Timestamp;
@@ -88,8 +87,7 @@ pub enum Proof {
 }
 
 /// Where a claim stands: a name, or a path of names into nested objects.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClaimPath(Vec<String>);
 
 impl ClaimPath {

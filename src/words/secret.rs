@@ -3,14 +3,11 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// A secret text. Reading it takes an explicit [`Secret::expose`]. It serializes, because a session that holds tokens is
-/// sealed as a whole; it is never formatted.
-#[derive(Clone, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]
-#[serde(transparent)]
+/// A secret text. Reading it takes an explicit [`Secret::expose`]; it is never formatted.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Secret(String);
 
 impl Secret {

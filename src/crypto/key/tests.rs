@@ -364,7 +364,6 @@ fn the_left_half_hash_is_the_one_of_the_specification() {
 fn an_algorithm_is_known_by_its_exact_name_only() {
     for algorithm in Algorithm::ALL {
         assert_eq!(algorithm.as_str().parse(), Ok(*algorithm));
-        assert_eq!(serde_json::to_value(algorithm).unwrap(), json!(algorithm.as_str()));
     }
     for other in ["none", "None", "NONE", "", "HS384", "hs256", "rs256", "RS256 ", "eddsa", "ED25519", "Ed448", "ES512", "RS1"] {
         assert_eq!(other.parse::<Algorithm>(), Err(UnknownAlgorithm), "{other}");

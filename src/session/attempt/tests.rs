@@ -156,3 +156,24 @@ fn forged_attempt_cookies_are_deleted_at_the_next_sign_in() {
     assert_eq!(set.len(), 2);
     assert!(set[1].starts_with("__Host-accredit-attempt-AAAAAAAA=; "));
 }
+
+#[test]
+fn an_attempt_comes_back_as_it_went_and_nothing_else_is_read_as_one() {
+    let mut desk = Desk::new();
+    let demand = |acr: &[&str], max_age| Demand { acr_values: acr.iter().map(|class| (*class).to_owned()).collect(), max_age };
+    for (ending, demand) in [
+        (Ending::Session, demand(&[], None)),
+        (Ending::Token, demand(&["urn:a", "b"], Some(0))),
+        (Ending::Popup, demand(&["b"], Some(300))),
+    ] {
+        let (attempt, _) = desk.begin_for(ending, Timestamp::from_seconds(1), "");
+        let attempt = Attempt { demand, return_to: "/\u{e4}?x=\"y\"".into(), ..attempt };
+        let written = attempt.write();
+        assert_eq!(Attempt::read(&written, ending), Some(attempt));
+        assert!((0..written.len()).all(|length| Attempt::read(&written[..length], ending).is_none()));
+        assert_eq!(Attempt::read(&[&written[..], b"x"].concat(), ending), None);
+        assert_eq!(Attempt::read(&[&[VERSION + 1], &written[1..]].concat(), ending), None);
+    }
+    // As earlier builds wrote it.
+    assert_eq!(Attempt::read(br#"{"s":"a.b","n":"c","v":"d","p":"e","u":"f","r":"/","c":1}"#, Ending::Session), None);
+}

@@ -1,5 +1,5 @@
-//! How a session is written before it is sealed, and read again: numbers and texts in a fixed order. All texts stand together behind
-//! the numbers, so that they are checked once and only cut off then. What they mean is not known here.
+//! How we write to ourselves, what is sealed or stands in shared memory, and read it again: numbers and texts in a fixed order. All
+//! texts stand together behind the numbers, so that they are checked once and only cut off then. What they mean is not known here.
 
 use prost::encoding::{decode_varint, encode_varint};
 use serde_json::{Number, Value};
@@ -21,33 +21,38 @@ const OBJECT: u64 = 7;
 const TEXT: u64 = 8;
 
 /// What is written so far.
-#[derive(Default)]
-pub(super) struct Writer {
+#[derive(Debug, Default)]
+pub struct Writer {
     numbers: Vec<u8>,
     texts: String,
 }
 
 impl Writer {
-    pub(super) fn number(&mut self, number: u64) {
+    /// A number.
+    pub fn number(&mut self, number: u64) {
         encode_varint(number, &mut self.numbers);
     }
 
-    pub(super) fn text(&mut self, text: &str) {
+    /// A text.
+    pub fn text(&mut self, text: &str) {
         self.number(length(text.len()));
         self.texts.push_str(text);
     }
 
-    pub(super) fn optional_number(&mut self, number: Option<u64>) {
+    /// A number that may be absent.
+    pub fn optional_number(&mut self, number: Option<u64>) {
         self.number(number.is_some().into());
         number.into_iter().for_each(|number| self.number(number));
     }
 
-    pub(super) fn optional_text(&mut self, text: Option<&str>) {
+    /// A text that may be absent.
+    pub fn optional_text(&mut self, text: Option<&str>) {
         self.number(text.is_some().into());
         text.into_iter().for_each(|text| self.text(text));
     }
 
-    pub(super) fn claims(&mut self, claims: &Claims) {
+    /// Claims, whatever they are.
+    pub fn claims(&mut self, claims: &Claims) {
         self.number(length(claims.len()));
         for (name, claim) in claims {
             self.text(name);
@@ -83,7 +88,7 @@ impl Writer {
     }
 
     /// Everything, behind the version of what it is.
-    pub(super) fn finish(self, version: u8) -> Vec<u8> {
+    pub fn finish(self, version: u8) -> Vec<u8> {
         let mut plain = vec![version];
         encode_varint(length(self.numbers.len()), &mut plain);
         [&plain, &self.numbers, self.texts.as_bytes()].concat()
@@ -95,13 +100,15 @@ fn length(length: usize) -> u64 {
 }
 
 /// What is not read yet. Whatever does not fit is `None`.
-pub(super) struct Reader<'a> {
+#[derive(Debug)]
+pub struct Reader<'a> {
     numbers: &'a [u8],
     texts: &'a str,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(plain: &'a [u8], version: u8) -> Option<Self> {
+    /// What was written, if it is of this version.
+    pub fn new(plain: &'a [u8], version: u8) -> Option<Self> {
         let (first, mut rest) = plain.split_first()?;
         if *first != version {
             return None;
@@ -111,11 +118,13 @@ impl<'a> Reader<'a> {
         Some(Self { numbers, texts: std::str::from_utf8(texts).ok()? })
     }
 
-    pub(super) fn number(&mut self) -> Option<u64> {
+    /// The next thing, if it is a number.
+    pub fn number(&mut self) -> Option<u64> {
         decode_varint(&mut self.numbers).ok()
     }
 
-    pub(super) fn text(&mut self) -> Option<String> {
+    /// The next thing, if it is a text.
+    pub fn text(&mut self) -> Option<String> {
         let length = self.number()?;
         self.cut(length)
     }
@@ -126,15 +135,18 @@ impl<'a> Reader<'a> {
         Some(text.to_owned())
     }
 
-    pub(super) fn optional_number(&mut self) -> Option<Option<u64>> {
+    /// The next thing, if it is a number that may be absent.
+    pub fn optional_number(&mut self) -> Option<Option<u64>> {
         if self.number()? == 0 { Some(None) } else { self.number().map(Some) }
     }
 
-    pub(super) fn optional_text(&mut self) -> Option<Option<String>> {
+    /// The next thing, if it is a text that may be absent.
+    pub fn optional_text(&mut self) -> Option<Option<String>> {
         if self.number()? == 0 { Some(None) } else { self.text().map(Some) }
     }
 
-    pub(super) fn claims(&mut self) -> Option<Claims> {
+    /// The next thing, if it is claims.
+    pub fn claims(&mut self) -> Option<Claims> {
         self.members(DEEPEST)
     }
 
@@ -170,7 +182,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether everything was read.
-    pub(super) const fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.numbers.is_empty() && self.texts.is_empty()
     }
 }
