@@ -57,7 +57,7 @@ const groupRule = { require: { claim: 'groups', any_of: ['oracle-ai-admins', 'or
 const sealed = { idle: '8h' };
 
 /** Sessions as JWTs, with all that the rule and the four headers need. They end before the day is over, and the cookie goes no further than here. */
-const asJwt = { form: 'jwt', jwt: { algorithm: 'HS256', keys: [jwtSecret], claims: ['email', 'groups', 'preferred_username'], lifetime: '8h' } };
+const asJwt = { form: 'jwt', jwt: { algorithm: 'HS256', keys: [jwtSecret], claims: ['email', 'email_verified', 'groups', 'preferred_username'], lifetime: '8h' } };
 
 /** Accredit: four identity headers, and one rule that asks for a group, behind as many others as are wanted. */
 export function accredit(provider, { rules = 1, bearer = false, jwt = false } = {}) {

@@ -25,8 +25,8 @@ async function get(url, options) {
   return [response.status, await response.json()];
 }
 
-const ALICE = { id: 1, email: 'alice@example.com', firstName: 'Alice', lastName: 'Adams', role: 'admin' };
-const BOB = { id: 2, email: 'bob@example.com', firstName: 'Bob', lastName: 'Brown', role: 'user' };
+const ALICE = { id: 1, email: 'alice@example.com', emailVerified: true, firstName: 'Alice', lastName: 'Adams', role: 'admin' };
+const BOB = { id: 2, email: 'bob@example.com', emailVerified: true, firstName: 'Bob', lastName: 'Brown', role: 'user' };
 const DORA = { email: 'dora@example.com', firstName: 'Dora', lastName: 'Dunn', password: 'a long enough password' };
 
 describe('the user service', () => {

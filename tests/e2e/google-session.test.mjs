@@ -22,7 +22,7 @@ const NAMES = namesOf('google-session');
 const secret = () => new TextEncoder().encode(gateway.jwtSecret);
 const sessionOf = (visitor) => visitor.jar.matching('localhost', '/').find(({ name }) => name === 'access_token')?.value;
 const verified = (token) => jwtVerify(token, secret(), { algorithms: ['HS256'], typ: 'JWT', issuer: NAMES.iss, audience: NAMES.aud });
-const signed = (claims, { key = secret(), header = {} } = {}) => new SignJWT({ ...NAMES, ...claims }).setProtectedHeader({ alg: 'HS256', typ: 'JWT', ...header }).sign(key);
+const signed = (claims, { key = secret(), header = {} } = {}) => new SignJWT({ ...NAMES, origin: gateway.origin, ...claims }).setProtectedHeader({ alg: 'HS256', typ: 'JWT', ...header }).sign(key);
 const seconds = () => Math.floor(Date.now() / 1000);
 
 /** A visitor who brings this in place of a session. */
@@ -80,7 +80,7 @@ describe('GET /auth/login and /auth/callback', () => {
     const { payload, protectedHeader } = await verified(cookie.value);
     assert.deepEqual(protectedHeader, { alg: 'HS256', typ: 'JWT' });
     const { iat, exp, ...claims } = payload;
-    assert.deepEqual(claims, { ...NAMES, sub: 'alice', email: ALICE[1], name: ALICE[2], picture: ALICE[3] });
+    assert.deepEqual(claims, { ...NAMES, origin: gateway.origin, sub: 'alice', email: ALICE[1], email_verified: true, name: ALICE[2], picture: ALICE[3] });
     assert.equal(exp - iat, 3600);
   });
 
@@ -129,8 +129,8 @@ describe('GET / is public', () => {
 
 describe('the session', () => {
   it('is told to pages by /api/user', async () => {
-    const { iat, iss, aud, ...told } = (await verified(sessionOf(alice))).payload;
-    assert.ok(iat && iss && aud);
+    const { iat, iss, aud, origin, ...told } = (await verified(sessionOf(alice))).payload;
+    assert.ok(iat && iss && aud && origin);
     assert.deepEqual((await alice.call('/api/user')).json(), told);
   });
 
@@ -141,9 +141,12 @@ describe('the session', () => {
   });
 
   it('may come from another service that shares the secret', async () => {
-    const other = bringing(await signed({ sub: 'carol', email: 'carol@example.com', exp: seconds() + 60 }, { header: { typ: undefined } }));
+    const carol = { sub: 'carol', email: 'carol@example.com', email_verified: true, exp: seconds() + 60 };
+    const other = bringing(await signed(carol, { header: { typ: undefined } }));
     assert.equal((await other.call('/api/protected')).status, 200);
     assert.deepEqual(IDENTITY.flatMap((name) => headerValues(application.requests[0], name)), ['carol', 'carol@example.com']);
+    // Another service, or another gateway with the secret, says nothing of where it was made, or somewhere else.
+    for (const origin of [undefined, 'http://localhost:1']) assertProblem(await bringing(await signed({ ...carol, origin })).call('/api/protected'), 401, 'session_invalid');
   });
 
   it('is no bearer token here', async () => {

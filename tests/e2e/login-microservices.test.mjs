@@ -15,7 +15,7 @@ let application, gateway;
 const names = namesOf('login-microservices');
 const seconds = () => Math.floor(Date.now() / 1000);
 const token = (claims = {}, { key = gateway.jwtSecret, alg = 'HS256' } = {}) =>
-  new SignJWT({ ...names, sub: 'u-17', iat: seconds(), exp: seconds() + 3600, ...claims }).setProtectedHeader({ alg, typ: 'JWT' }).sign(new TextEncoder().encode(key));
+  new SignJWT({ ...names, origin: gateway.origin, sub: 'u-17', iat: seconds(), exp: seconds() + 3600, ...claims }).setProtectedHeader({ alg, typ: 'JWT' }).sign(new TextEncoder().encode(key));
 const send = (path, authorization, more = {}) => new Visitor(gateway).send(path, { ...more, headers: { authorization, ...more.headers } });
 
 before(async () => {

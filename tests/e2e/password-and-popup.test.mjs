@@ -71,7 +71,7 @@ describe('without a screen', () => {
     const { token, ...rest } = answer.json();
     assert.deepEqual(rest, { message: 'Connexion réussie', user: ALICE });
     const { iat, exp, ...claims } = await claimsOf(token);
-    assert.deepEqual(claims, { ...NAMES, sub: '1', idp: 'password', userId: 1, email: 'alice@example.com', role: 'admin' });
+    assert.deepEqual(claims, { ...NAMES, origin: gateway.origin, sub: '1', idp: 'password', userId: 1, email: 'alice@example.com', email_verified: true, role: 'admin' });
     assert.equal(exp - iat, 3600);
     assert.match(answer.headers['cache-control'], /no-store/);
     assert.deepEqual(answer.cookies, []);

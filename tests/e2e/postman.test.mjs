@@ -31,7 +31,7 @@ describe('login-microservices', () => {
   /** Signed with the right key, an hour and a minute ago. */
   const expired = () => {
     const issued = Math.floor(Date.now() / 1000) - 3660;
-    return new SignJWT({ ...namesOf('login-microservices'), sub: '1', iat: issued, exp: issued + 3600 }).setProtectedHeader({ alg: 'HS256', typ: 'JWT' }).sign(new TextEncoder().encode(gateway.jwtSecret));
+    return new SignJWT({ ...namesOf('login-microservices'), origin: gateway.origin, sub: '1', iat: issued, exp: issued + 3600 }).setProtectedHeader({ alg: 'HS256', typ: 'JWT' }).sign(new TextEncoder().encode(gateway.jwtSecret));
   };
 
   function run(variables) {

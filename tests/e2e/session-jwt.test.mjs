@@ -86,7 +86,7 @@ for (const alg of Object.keys(KEYS)) {
     });
 
     it('we read what PyJWT makes, and refuse what it makes with another key', async () => {
-      const claims = { sub: 'by-python', iss, aud: [aud, 'others'], iat: seconds(), exp: seconds() + 60 };
+      const claims = { sub: 'by-python', origin: gateway.origin, iss, aud: [aud, 'others'], iat: seconds(), exp: seconds() + 60 };
       application.forget();
       assert.equal((await send(python({ do: 'sign', claims, key: KEYS[alg], alg }))).status, 200);
       assert.deepEqual(headerValues(await application.only('/orders'), 'x-forwarded-user'), ['by-python']);
@@ -96,7 +96,7 @@ for (const alg of Object.keys(KEYS)) {
 
     it('we read what jose makes', async () => {
       const key = alg === 'HS256' ? new TextEncoder().encode(KEYS.HS256) : await importPKCS8(KEYS[alg], alg);
-      const token = await new SignJWT({ sub: 'by-jose', iss, aud, exp: seconds() + 60 }).setProtectedHeader({ alg }).sign(key);
+      const token = await new SignJWT({ sub: 'by-jose', origin: gateway.origin, iss, aud, exp: seconds() + 60 }).setProtectedHeader({ alg }).sign(key);
       assert.equal((await send(token)).status, 200);
     });
 

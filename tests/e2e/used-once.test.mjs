@@ -1,0 +1,31 @@
+// A sign-in is finished once, however many callbacks come at one moment, and whichever workers they come to.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { onStage, sessionCookies } from './lib/stage.mjs';
+
+const ROUNDS = 60;
+const CALLBACKS = 24;
+
+describe('with four workers', () => {
+  const stage = onStage({
+    concurrency: 4,
+    envoy: (bootstrap) => void (bootstrap.static_resources.listeners[0].connection_balance_config = { exact_balance: {} }),
+  });
+
+  it(`of ${CALLBACKS} callbacks at once, each on a connection of its own, one sends the code and one gets a session, ${ROUNDS} times`, async () => {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const visitor = stage.visitor();
+      const callback = await visitor.untilCallback('/analytics');
+      const cookie = visitor.jar.header('localhost', callback.pathname);
+      stage.provider.forget();
+      const navigation = { accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-site': 'cross-site', cookie };
+      const answers = await Promise.all(Array.from({ length: CALLBACKS }, () => stage.visitor().send(callback.href, { headers: navigation })));
+      assert.equal(stage.provider.count('token'), 1, `round ${round}: the code was sent more than once`);
+      const signedIn = answers.filter((answer) => sessionCookies(answer).length > 0);
+      assert.deepEqual(signedIn.map(({ status }) => status), [303], `round ${round}`);
+      const others = answers.filter((answer) => !signedIn.includes(answer));
+      assert.deepEqual([...new Set(others.map(({ status, reason }) => `${status} ${reason}`))], ['400 attempt_replayed'], `round ${round}`);
+    }
+  });
+});
