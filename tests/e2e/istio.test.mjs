@@ -219,6 +219,12 @@ describe('what Istio makes of them', () => {
     assertNotTold(gateway, [...Object.values(gateway.environment), token]);
   });
 
+  it('reads a body and answers, as the README has it tried: without Accredit behind its buffer there would be no reason', async () => {
+    const headers = { origin: front, 'content-type': 'application/json' };
+    const answer = await new Visitor(gateway).send('/api/token', { method: 'POST', headers, body: '{"code":"x"}' });
+    assert.deepEqual([answer.status, answer.reason], [400, 'attempt_missing']);
+  });
+
   it("refuses with Accredit's own words what its rules refuse, before any policy of Istio is asked", async () => {
     assertProblem(await page.call(new Visitor(gateway), '/api/analytics'), 401, 'token_missing');
     assertProblem(await page.call(new Visitor(gateway), '/api/chat', bearer(await page.tokenOf('bob'))), 403, 'condition_failed');
@@ -293,7 +299,7 @@ describe('what Istio makes of them', () => {
   });
 
   for (const [what, gone] of [
-    ['the buffer', ({ applyTo, patch }) => applyTo === 'HTTP_FILTER' && patch.operation === 'INSERT_BEFORE'],
+    ['the buffer', ({ applyTo, patch }) => applyTo === 'HTTP_FILTER' && patch.operation === 'INSERT_AFTER'],
     ['the route that leads to nobody', ({ applyTo }) => applyTo === 'HTTP_ROUTE'],
     ['the EnvoyFilter', () => true],
   ]) {
@@ -302,7 +308,7 @@ describe('what Istio makes of them', () => {
       const incomplete = await start({ objects });
       const there = new FrontEnd(incomplete, front);
       const { visitor, code } = await there.authorized('alice');
-      assert.ok([404, 500].includes((await there.exchange(visitor, { code })).status));
+      assert.ok([403, 404, 500].includes((await there.exchange(visitor, { code })).status));
       assert.deepEqual(application.requests, []);
     });
   }
@@ -323,7 +329,7 @@ describe('what Istio makes of them', () => {
     const cookies = changed(
       changed(OBJECTS, 'WasmPlugin', ({ spec }) => (spec.pluginConfig = withBff(spec.pluginConfig))),
       'EnvoyFilter',
-      ({ spec }) => (spec.configPatches = spec.configPatches.filter(({ applyTo, patch }) => applyTo !== 'HTTP_ROUTE' && patch.operation !== 'INSERT_BEFORE')),
+      ({ spec }) => (spec.configPatches = spec.configPatches.filter(({ applyTo, patch }) => applyTo !== 'HTTP_ROUTE' && patch.operation !== 'INSERT_AFTER')),
     );
     const port = await freePort();
     const own = await startDemoProvider(`http://localhost:${port}`);
