@@ -55,6 +55,7 @@ const gateways = {
   nativeBearer: await up(nativeBearerGateway(provider, { cached: true })),
   nativeBearerDefaults: await up(nativeBearerGateway(provider, { cached: false })),
   session: await up(accredit(provider)),
+  listed: await up(accredit(provider, { listed: true })),
   newSessions: await up(accredit(provider)),
   jwtSession: await up(accredit(provider, { jwt: true })),
   newJwtSessions: await up(accredit(provider, { jwt: true })),
@@ -118,6 +119,7 @@ const lines = [
   line('native bearer', 'nativeBearer', 'token'),
   line('native bearer, default settings', 'nativeBearerDefaults', 'tokens'),
   line('accredit session, remembered', 'session', 'session', remembered.session),
+  line('accredit session, with a list of capabilities', 'listed', 'session', remembered.session),
   line('accredit session, first sight', 'newSessions', 'sessions', anew.session),
   line('accredit session as JWT, remembered', 'jwtSession', 'jwt', remembered.session),
   line('accredit session as JWT, first sight', 'newJwtSessions', 'jwts', anew.session),
@@ -138,6 +140,7 @@ const targets = [
   ['accredit session as JWT, first sight', 'native session', 0.7, 0.5],
   ['accredit bearer, remembered', 'native bearer', 1.2, 1.0],
   ['accredit bearer, first sight', 'native bearer, default settings', 0.8, 0.6],
+  ['accredit session, remembered', 'accredit session, with a list of capabilities', 1.15, 1.05],
   ['accredit session, 1,000 rules', 'accredit session, remembered', 1.15, 1.05],
   ['accredit session, 20 other cookies', 'accredit session, remembered', 1.15, 1.05],
   ['accredit session, 200 groups', 'accredit session, remembered', 1.6, 1.2],
@@ -214,7 +217,7 @@ async function checkThatAllRefuse() {
     const { statusCode } = await ask(gateway.port, path, headers);
     demand(statuses.includes(statusCode), `${name} was answered by ${statusCode}`);
   };
-  const sessions = { session, newSessions: session, manyRules: session, jwtSession, newJwtSessions: jwtSession };
+  const sessions = { session, listed: session, newSessions: session, manyRules: session, jwtSession, newJwtSessions: jwtSession };
   for (const [name, cookie] of Object.entries(sessions)) {
     const gateway = gateways[name];
     await expect('a session', gateway, { cookie }, 200);

@@ -13,6 +13,7 @@ import { shipped } from '../../deploy/build/render/source.mjs';
 import { Visitor } from './lib/client.mjs';
 import { signInAs, startDemoProvider, startSpaProvider } from './lib/demo.mjs';
 import { assertFilesAreNamed, assertReadmeIsCareful } from './lib/folder.mjs';
+import { managerOf } from './lib/gateway.mjs';
 import { DENY_ALL, assertNoNames, byDiscovery, editConfiguration, meshSecrets, onThisMachine, secretsOf, startMade, validateMade, wasmFiltersOf } from './lib/mesh.mjs';
 import { assertValid, changed, eachWithout, loadSchemas, nameOf, unknownFields } from './lib/objects.mjs';
 import { ROOT, closeServer, dyingWasmPath, eventually, freePort, listen } from './lib/process.mjs';
@@ -219,6 +220,12 @@ describe('what Istio makes of them', () => {
     assertNotTold(gateway, [...Object.values(gateway.environment), token]);
   });
 
+  it('reads a body and answers, as the README has it tried: without Accredit behind its buffer there would be no reason', async () => {
+    const headers = { origin: front, 'content-type': 'application/json' };
+    const answer = await new Visitor(gateway).send('/api/token', { method: 'POST', headers, body: '{"code":"x"}' });
+    assert.deepEqual([answer.status, answer.reason], [400, 'attempt_missing']);
+  });
+
   it("refuses with Accredit's own words what its rules refuse, before any policy of Istio is asked", async () => {
     assertProblem(await page.call(new Visitor(gateway), '/api/analytics'), 401, 'token_missing');
     assertProblem(await page.call(new Visitor(gateway), '/api/chat', bearer(await page.tokenOf('bob'))), 403, 'condition_failed');
@@ -292,8 +299,37 @@ describe('what Istio makes of them', () => {
     assert.equal(application.requests.length, 1);
   });
 
+  describe('where a filter behind Accredit goes on later than it was called, as a delay of a VirtualService makes it', () => {
+    const filtersOf = (bootstrap) => managerOf(bootstrap.static_resources.listeners[0]).http_filters;
+    const delay = (bootstrap) => {
+      const { typed_config: fault } = filtersOf(bootstrap).find(({ name }) => name === 'envoy.filters.http.fault');
+      fault.delay = { fixed_delay: '0.001s', percentage: { numerator: 100 } };
+    };
+    const exchanged = async (change) => {
+      const delayed = await start({ change });
+      const there = new FrontEnd(delayed, front);
+      const { visitor, code } = await there.authorized('alice');
+      return there.exchange(visitor, { code });
+    };
+
+    it('signs people in: the buffer is nearer, and the request goes no further', async () => {
+      for (let i = 0; i < 3; i += 1) assert.equal((await exchanged(delay)).status, 200);
+    });
+
+    it('would answer 404 with the buffer behind that filter, which takes the body along before Accredit has decided', async () => {
+      const answer = await exchanged((bootstrap) => {
+        delay(bootstrap);
+        const filters = filtersOf(bootstrap);
+        const taken = (wanted) => filters.splice(filters.findIndex(({ name }) => name === wanted), 1);
+        taken('envoy.filters.http.rbac'); // which would refuse what nobody has decided
+        filters.splice(-1, 0, ...taken('envoy.filters.http.buffer'));
+      });
+      assert.deepEqual([answer.status, answer.reason], [404, undefined]);
+    });
+  });
+
   for (const [what, gone] of [
-    ['the buffer', ({ applyTo, patch }) => applyTo === 'HTTP_FILTER' && patch.operation === 'INSERT_BEFORE'],
+    ['the buffer', ({ applyTo, patch }) => applyTo === 'HTTP_FILTER' && patch.operation === 'INSERT_AFTER'],
     ['the route that leads to nobody', ({ applyTo }) => applyTo === 'HTTP_ROUTE'],
     ['the EnvoyFilter', () => true],
   ]) {
@@ -302,7 +338,7 @@ describe('what Istio makes of them', () => {
       const incomplete = await start({ objects });
       const there = new FrontEnd(incomplete, front);
       const { visitor, code } = await there.authorized('alice');
-      assert.ok([404, 500].includes((await there.exchange(visitor, { code })).status));
+      assert.ok([403, 404, 500].includes((await there.exchange(visitor, { code })).status));
       assert.deepEqual(application.requests, []);
     });
   }
@@ -323,7 +359,7 @@ describe('what Istio makes of them', () => {
     const cookies = changed(
       changed(OBJECTS, 'WasmPlugin', ({ spec }) => (spec.pluginConfig = withBff(spec.pluginConfig))),
       'EnvoyFilter',
-      ({ spec }) => (spec.configPatches = spec.configPatches.filter(({ applyTo, patch }) => applyTo !== 'HTTP_ROUTE' && patch.operation !== 'INSERT_BEFORE')),
+      ({ spec }) => (spec.configPatches = spec.configPatches.filter(({ applyTo, patch }) => applyTo !== 'HTTP_ROUTE' && patch.operation !== 'INSERT_AFTER')),
     );
     const port = await freePort();
     const own = await startDemoProvider(`http://localhost:${port}`);

@@ -152,6 +152,12 @@ describe('the pod', () => {
     assert.equal((await ask(probes, '/ready')).status, 200);
   });
 
+  it('is not taken for dead where memory is short, and everybody else is refused', async () => {
+    const short = keep(await startPod(objects, { ...stage, edit: (text) => text.replace('max_heap_size_bytes: 335544320', 'max_heap_size_bytes: 1048576') }));
+    await eventually('everybody is refused', async () => (await new Visitor(short).open('/')).status === 503);
+    for (const path of ['/live', '/ready', '/stats/prometheus']) assert.equal((await ask(short.pod.probes, path)).status, 200, path);
+  });
+
   it('keeps its secrets out of what Envoy tells about itself, and out of its log', async () => {
     const dump = await pod.admin('/config_dump');
     assert.deepEqual(Object.values(stage.secrets).filter((secret) => dump.includes(secret)), []);

@@ -145,7 +145,7 @@ const MODELS = [
     ['a port without TLS in the mesh', 'PeerAuthentication', ({ spec }) => (spec.portLevelMtls = { 9100: { mode: 'DISABLE' } })],
   ]],
   ['Envoy Gateway', resourcesOf('envoy-gateway'), madeByEnvoyGateway, [
-    /^EnvoyProxy spec\.provider\.kubernetes\.envoyDeployment\.(replicas|container\.(image|env\.\d+\..*))$/, // of the Deployment, not of Envoy's file
+    /^EnvoyProxy spec\.provider\.kubernetes\.envoyDeployment\.(replicas|container\.(image|env\.\d+\..*|resources\.requests\..*))$/, // of the Deployment, not of Envoy's file
     /^Gateway spec\.listeners\.0\.tls\.certificateRefs\.0\.name$/, // TLS to browsers, likewise
     /^EnvoyExtensionPolicy spec\.wasm\.0\.code\.pullPolicy$/,
     /^EnvoyPatchPolicy spec\.type$/,

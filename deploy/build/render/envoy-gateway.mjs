@@ -58,13 +58,11 @@ const patchPolicy = (parts) => `# What no other object can say. Rendered from en
 # controller-values.yaml.
 #
 # Use it     with the others: kubectl apply -k deploy/envoy-gateway
-# Change     the names, where namespace, Gateway, listener, route or policy have others: \`application/accredit/https\` is the listener \`https\` of
-#            the Gateway \`accredit\` in the namespace \`application\`. Envoy Gateway with XDSNameSchemeV2 names them otherwise. A configuration
-#            without endpoints that have a body (envoy/bff.yaml) needs no buffer.
+# Change     the names, where namespace, Gateway, listener or policy have others: \`application/accredit/https\` is the listener \`https\` of the
+#            Gateway \`accredit\` in the namespace \`application\`. Envoy Gateway with XDSNameSchemeV2 names them otherwise.
 #
 # A patch that does not find its name is told in the policy's status, and the others are applied. Without the first two, Accredit fails closed and
-# stands on every route that has no policy of its own; without the cluster nobody can sign in; without the buffer its endpoint answers 404 and
-# reads no body. No patch can bring a filter back that no route carries: where every route has an extension policy of its own, or one stands on the
+# stands on every route that has no policy of its own; without the cluster nobody can sign in. No patch can bring a filter back that no route carries: where every route has an extension policy of its own, or one stands on the
 # listener, or the Gateway's is deleted, Accredit is not there, and the application is open, to people without a name (gateway.yaml takes names away).
 # Envoy's wasm setting \`allow_on_headers_stop_iteration\`, which would let bodies pass undecided, is set by nothing here and not by Envoy Gateway.
 apiVersion: gateway.envoyproxy.io/v1alpha1
@@ -99,23 +97,6 @@ spec:
       jsonPath: ..filters[?(@.name=='envoy.filters.network.http_connection_manager')]
       path: typed_config/request_headers_timeout
       value: ${parts.manager('request_headers_timeout').request_headers_timeout}
-  # Holds a request to the token endpoint until Accredit has read its body; off on all other routes. Before the router, hence behind Accredit:
-  # \`requestBuffer\` of a BackendTrafficPolicy would stand before it.
-  - type: type.googleapis.com/envoy.config.listener.v3.Listener
-    name: ${LISTENER}
-    operation:
-      op: add
-      jsonPath: ..http_filters[?(@.name=='envoy.filters.http.router')]
-      value:
-        ${block(parts.filter('envoy.filters.http.buffer'), 8)}
-  - type: type.googleapis.com/envoy.config.route.v3.RouteConfiguration
-    name: ${LISTENER}
-    operation:
-      op: add
-      jsonPath: ..routes[?(@.name=~'httproute/application/accredit/rule/0/')]
-      path: typed_per_filter_config/envoy.filters.http.buffer
-      value:
-        ${block(parts.route.typed_per_filter_config['envoy.filters.http.buffer'], 8)}
   # The provider, whatever host the issuer has; the plugin calls no other. Its certificate must be good, and be for that host.
   - type: type.googleapis.com/envoy.config.cluster.v3.Cluster
     name: provider
@@ -131,6 +112,6 @@ const HEAD = `# What Envoy Gateway 1.9 makes of the objects in this directory, w
 #
 # Use it     to see where Accredit stands, and what the patches have become. It starts with the environment of gateway.yaml.
 #
-# Left out are the class's own listeners, and TLS to browsers (\`certificateRefs\`). Envoy fetches the module from Envoy Gateway; here it
+# Left out are the class's own listeners, what else stands in the bootstrap, and TLS to browsers (\`certificateRefs\`). Envoy fetches the module from Envoy Gateway; here it
 # is a file. Addresses are this machine's.
 `;

@@ -56,15 +56,18 @@ ${SECRETS.map((name) => `    - {name: ${name}, valueFrom: HOST}`).join('\n')}
     ${block(parts.configuration, 4)}
 `;
 
+/** What Istio 1.30 calls the filter that the WasmPlugin becomes. */
+const PLUGIN = 'extensions.istio.io/trafficextension/istio-ingress.accredit~istio-translated-wasmplugin';
+
 const envoyFilter = (parts) => `# What no other object can say, for the gateway's listeners. Rendered from envoy/spa-tokens.yaml by \`make manifests\`.
 #
 # Use it     with the others: kubectl apply -k deploy/istio
 # Change     nothing for an environment. A configuration without endpoints that have a body (envoy/bff.yaml) needs neither the buffer nor the
 #            route; one whose pages and API have one origin needs no CORS.
 #
-# It names nothing that changes between versions of Istio: not the filter that a WasmPlugin becomes, whose name has changed in 1.30, but the
-# router, before which the buffer stands, and the Gateway, whose routes get one more. Without the buffer or the route, Accredit answers 404
-# and reads no body. Envoy's wasm setting \`allow_on_headers_stop_iteration\`, which would let bodies pass undecided, is set by nothing here and
+# One name here is of Istio 1.30, and has the WasmPlugin's namespace and name in it: that of the filter behind which the buffer stands. Before 1.30 it is
+# \`extensions.istio.io/wasmplugin/istio-ingress.accredit\`. Where no filter has the name, there is no buffer. Without the buffer or the route, Accredit
+# answers 404 and reads no body. Envoy's wasm setting \`allow_on_headers_stop_iteration\`, which would let bodies pass undecided, is set by nothing here and
 # not by Istio.
 apiVersion: networking.istio.io/v1alpha3
 kind: EnvoyFilter
@@ -95,11 +98,12 @@ spec:
       operation: INSERT_FIRST
       value:
         ${block(parts.filter('envoy.filters.http.cors'), 8)}
-  # Holds a request to the token endpoint until Accredit has read its body; off on all other routes.
+  # Holds a request to the token endpoint until Accredit has read its body; off on all other routes. Directly behind Accredit: a filter between the two
+  # that goes on later than it was called, such as a delay of VirtualService's \`fault\`, would take the body along before it is read.
   - applyTo: HTTP_FILTER
-    match: {context: GATEWAY, listener: {filterChain: {filter: {name: ${MANAGER}, subFilter: {name: envoy.filters.http.router}}}}}
+    match: {context: GATEWAY, listener: {filterChain: {filter: {name: ${MANAGER}, subFilter: {name: ${PLUGIN}}}}}}
     patch:
-      operation: INSERT_BEFORE
+      operation: INSERT_AFTER
       value:
         ${block(parts.filter('envoy.filters.http.buffer'), 8)}
   # Leads to nobody: Accredit answers, and it reads a body only where nobody else could get the request.

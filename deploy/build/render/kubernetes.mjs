@@ -69,7 +69,8 @@ const LISTENERS = `
 - name: probes # the kubelet and Prometheus: two paths of the admin interface, which itself listens on loopback only
   address: {socket_address: {address: 0.0.0.0, port_value: 8001}}
   per_connection_buffer_limit_bytes: 32768
-  ignore_global_conn_limit: true # a flood of others is no reason to be taken for dead
+  ignore_global_conn_limit: true # a flood of others is no reason to be taken for dead, nor is the memory that it costs
+  bypass_overload_manager: true
   filter_chains:
   - filters:
     - name: envoy.filters.network.http_connection_manager

@@ -3,8 +3,11 @@
 // It knows the fields that these objects use. Most others are an error here, and tests ask that no value of an object is passed over, so that an object
 // cannot say more than is written down. Names are those without XDSNameSchemeV2, the default. It never sees a secret.
 
+import { parse } from 'yaml';
+
 const TYPE = 'type.googleapis.com/';
 const HTTP = `${TYPE}envoy.extensions.filters.http.`;
+const BUFFER = 'envoy.filters.http.buffer';
 const MANAGER = 'envoy.filters.network.http_connection_manager';
 
 /**
@@ -24,13 +27,17 @@ export function madeByEnvoyGateway(objects, failed = (error) => { throw error; }
   const all = (kind) => objects.filter((object) => object.kind === kind);
   const [httpRoutes, extensions] = [all('HTTPRoute'), all('EnvoyExtensionPolicy')];
   for (const policy of extensions) expect('EnvoyExtensionPolicy: a target', policy.spec.targetRefs.every((target) => [gateway, ...httpRoutes].some((object) => isFor(target, object, policy))));
+  const policies = all('BackendTrafficPolicy');
+  expect('BackendTrafficPolicy: HTTPRoutes as its targets', policies.every(({ spec }) => spec.targetRefs.every(({ kind }) => kind === 'HTTPRoute')));
+  const policyFor = (route) => policies.find((policy) => policy.spec.targetRefs.some((target) => isFor(target, route, policy)));
+  const buffers = new Map(httpRoutes.filter(policyFor).map((route) => [route, bufferOf(policyFor(route))]));
   const carried = new Map(httpRoutes.map((route) => [route, wasmsOf(route, gateway, extensions)]));
 
   const [listener] = gateway.spec.listeners;
   const name = `${gateway.metadata.namespace}/${gateway.metadata.name}/${listener.name}`;
   const resources = {
-    listeners: [gatewayListener(name, listener, one('ClientTrafficPolicy').spec, Object.assign({}, ...carried.values()), proxy.spec)],
-    routes: [routes(name, listener, carried, objects, one('SecurityPolicy').spec)],
+    listeners: [gatewayListener(name, listener, one('ClientTrafficPolicy').spec, Object.assign({}, ...carried.values()), [...buffers.values()], proxy.spec)],
+    routes: [routes(name, listener, carried, buffers, objects, one('SecurityPolicy').spec)],
     clusters: httpRoutes.flatMap(backends),
   };
   for (const patch of one('EnvoyPatchPolicy').spec.jsonPatches) {
@@ -40,7 +47,7 @@ export function madeByEnvoyGateway(objects, failed = (error) => { throw error; }
       failed(error);
     }
   }
-  return withoutDiscovery(resources);
+  return withoutDiscovery(resources, overloadManager(proxy.spec));
 }
 
 /** The wasm filters that a route carries, by their names: those of its own policy, or else of the Gateway's. Its own takes the Gateway's away. */
@@ -50,8 +57,14 @@ function wasmsOf(route, gateway, extensions) {
   return Object.fromEntries((policy?.spec.wasm ?? []).map((wasm, index) => [`${policyName(policy)}/wasm/${index}`, wasm]));
 }
 
-/** `wasms` are those that some route carries; what none does is no filter of the listener. */
-function gatewayListener(name, { protocol, port, tls, allowedRoutes, hostname }, client, wasms, { provider, telemetry: { accessLog } }) {
+/** How many bytes a policy lets the buffer hold. */
+function bufferOf({ spec: { targetRefs, requestBuffer: { limit }, ...unknown } }) {
+  refuse(unknown, 'BackendTrafficPolicy');
+  return quantity(limit);
+}
+
+/** `wasms` and `buffers` are those that some route carries; what none does is no filter of the listener. */
+function gatewayListener(name, { protocol, port, tls, allowedRoutes, hostname }, client, wasms, buffers, { provider, filterOrder = [], telemetry: { accessLog } }) {
   expect('an HTTPS listener with a certificate, for one host and the routes of its own namespace', protocol === 'HTTPS' && tls.mode === 'Terminate' && tls.certificateRefs.length > 0 && hostname && allowedRoutes.namespaces.from === 'Same');
   expect('Kubernetes as the provider', provider.type === 'Kubernetes');
   const { path, headers, timeout: { http: { idleTimeout, streamIdleTimeout, ...others } }, connection, tls: clientTls, targetRefs, ...unknown } = client;
@@ -74,11 +87,12 @@ function gatewayListener(name, { protocol, port, tls, allowedRoutes, hostname },
     stream_idle_timeout: streamIdleTimeout,
     early_header_mutation_extensions: earlyHeaders(headers.earlyRequestHeaders),
     access_log: accessLog.settings.map(({ format, sinks }) => accessLogger(format, sinks)),
-    http_filters: [
+    http_filters: ordered(filterOrder, [
       { name: 'envoy.filters.http.cors', typed_config: { '@type': `${HTTP}cors.v3.Cors` } },
+      ...buffers.slice(0, 1).map((bytes) => ({ name: BUFFER, disabled: true, typed_config: { '@type': `${HTTP}buffer.v3.Buffer`, max_request_bytes: bytes } })),
       ...Object.entries(wasms).map(([id, wasm]) => wasmFilter(wasm, id, provider.kubernetes.envoyDeployment.container)),
       { name: 'envoy.filters.http.router', typed_config: { '@type': `${HTTP}router.v3.Router`, suppress_envoy_headers: true } },
-    ],
+    ]),
   };
   const limit = { '@type': `${TYPE}envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit`, stat_prefix: `connection-limit-${name}`, max_connections: connection.connectionLimit.value };
   return {
@@ -87,6 +101,17 @@ function gatewayListener(name, { protocol, port, tls, allowedRoutes, hostname },
     per_connection_buffer_limit_bytes: 32768,
     filter_chains: [{ name, filters: [{ name: 'envoy.filters.network.connection_limit', typed_config: limit }, { name: MANAGER, typed_config: manager }] }],
   };
+}
+
+/** Filters stand in Envoy Gateway's own order (`filters` are in it), and then each that `filterOrder` names goes before or behind those of another type. */
+function ordered(positions, filters) {
+  const isOf = (type) => ({ name }) => name === type || name.startsWith(`${type}/`);
+  return positions.reduce((list, { name, before, after }) => {
+    const others = list.filter((filter) => !isOf(name)(filter));
+    const at = before ? others.findIndex(isOf(before)) : others.findLastIndex(isOf(after)) + 1;
+    if (at < 0 || !others.some(isOf(before ?? after))) return list;
+    return others.toSpliced(at, 0, ...list.filter(isOf(name)));
+  }, filters);
 }
 
 function earlyHeaders({ removeOnMatch, ...unknown }) {
@@ -131,12 +156,14 @@ function wasmFilter({ name, rootID, failOpen, code, env, config, ...unknown }, i
 }
 
 /** One virtual host with the routes of all HTTPRoutes, exact paths first. */
-function routes(name, { hostname: host }, carried, objects, { cors, targetRefs, ...unknown }) {
+function routes(name, { hostname: host }, carried, buffers, objects, { cors, targetRefs, ...unknown }) {
   refuse(unknown, 'SecurityPolicy');
-  const made = [...carried].filter(([{ spec }]) => spec.hostnames.includes(host)).flatMap(([{ metadata, spec }, wasms]) => {
+  const made = [...carried].filter(([{ spec }]) => spec.hostnames.includes(host)).flatMap(([route, wasms]) => {
+    const { metadata, spec } = route;
     const [parent] = spec.parentRefs;
     expect('the Gateway as the parent of the HTTPRoute', `${metadata.namespace}/${parent.name}/${parent.sectionName}` === name);
     const on = Object.keys(wasms).map((id) => [`envoy.filters.http.wasm/${id}`, { '@type': `${TYPE}envoy.config.route.v3.FilterConfig`, config: {} }]);
+    if (buffers.has(route)) on.push([BUFFER, { '@type': `${HTTP}buffer.v3.BufferPerRoute`, buffer: { max_request_bytes: buffers.get(route) } }]);
     return spec.rules.map(({ matches: [match], filters: own = [], backendRefs, timeouts }, index) => ({
       name: `httproute/${metadata.namespace}/${metadata.name}/rule/${index}/match/0/${host.replaceAll('.', '_')}`,
       match: routeMatch(match),
@@ -228,14 +255,44 @@ function patched(resource, path, op, value) {
   place[last] = value;
 }
 
+// The bootstrap, as far as it is about load
+
+/** Of the container's memory, 80 % are the heap's; what the EnvoyProxy says goes behind that, as protobuf merges lists. */
+function overloadManager({ provider, bootstrap }) {
+  const heap = 'envoy.resource_monitors.fixed_heap';
+  const { type, value, ...unknown } = bootstrap;
+  refuse(unknown, 'EnvoyProxy bootstrap');
+  expect('a bootstrap that is merged', type === 'Merge');
+  const { overload_manager: { actions, ...others }, ...more } = parse(value);
+  refuse({ ...others, ...more }, 'EnvoyProxy bootstrap');
+  const threshold = (action, at) => ({ name: `envoy.overload_actions.${action}`, triggers: [{ name: heap, threshold: { value: at } }] });
+  const bytes = Math.floor(quantity(provider.kubernetes.envoyDeployment.container.resources.limits.memory) * 0.8);
+  const connections = { '@type': `${TYPE}envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig`, max_active_downstream_connections: 50000 };
+  return {
+    refresh_interval: '0.25s',
+    resource_monitors: [
+      { name: 'envoy.resource_monitors.global_downstream_max_connections', typed_config: connections },
+      { name: heap, typed_config: { '@type': `${TYPE}envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig`, max_heap_size_bytes: bytes } },
+    ],
+    actions: [threshold('shrink_heap', 0.95), threshold('stop_accepting_requests', 0.98), ...actions],
+  };
+}
+
+/** Kubernetes' `64Ki`, `1Gi` in bytes. */
+function quantity(text) {
+  const [, count, unit] = /^(\d+)([KMG])i$/.exec(text) ?? [];
+  expect('a number of Ki, Mi or Gi', count);
+  return Number(count) * 1024 ** ('KMG'.indexOf(unit) + 1);
+}
+
 /** The same in one file: routes stand in their listener. */
-function withoutDiscovery({ listeners, routes: configurations, clusters }) {
+function withoutDiscovery({ listeners, routes: configurations, clusters }, overload) {
   for (const listener of listeners) {
     const manager = listener.filter_chains[0].filters.find(({ name }) => name === MANAGER).typed_config;
     manager.route_config = configurations.find(({ name }) => name === manager.rds.route_config_name);
     delete manager.rds;
   }
-  return { admin: { address: { socket_address: { address: '127.0.0.1', port_value: 9901 } } }, static_resources: { listeners, clusters } };
+  return { admin: { address: { socket_address: { address: '127.0.0.1', port_value: 9901 } } }, static_resources: { listeners, clusters }, overload_manager: overload };
 }
 
 const policyName = ({ metadata }) => `envoyextensionpolicy/${metadata.namespace}/${metadata.name}`;

@@ -225,10 +225,10 @@ function apply(listener, gateway, { applyTo, match, patch: { operation, value } 
     return void merge(manager, value.typed_config);
   }
   if (what === 'HTTP_FILTER INSERT_FIRST') return void manager.http_filters.unshift(value);
-  if (what === 'HTTP_FILTER REMOVE' || what === 'HTTP_FILTER INSERT_BEFORE') {
+  if (what === 'HTTP_FILTER REMOVE' || what === 'HTTP_FILTER INSERT_AFTER') {
     const at = manager.http_filters.findIndex(({ name }) => name === wanted?.subFilter?.name);
     if (at < 0) return;
-    return void (operation === 'REMOVE' ? manager.http_filters.splice(at, 1) : manager.http_filters.splice(at, 0, value));
+    return void (operation === 'REMOVE' ? manager.http_filters.splice(at, 1) : manager.http_filters.splice(at + 1, 0, value));
   }
   if (what === 'HTTP_ROUTE INSERT_FIRST') {
     if (match.routeConfiguration.gateway !== gateway) return;
