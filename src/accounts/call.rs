@@ -43,6 +43,19 @@ pub struct Answer<'a> {
     body: &'a [u8],
 }
 
+/// Whether a call has certainly reached nobody, by Envoy's own words. A connection that ended later, a time-out, or a 503 of somebody
+/// else's may come after the call was read.
+pub fn reached_nobody(reply: &Reply) -> bool {
+    let said = match reply {
+        Reply::NotSent => return true,
+        Reply::Answered { status: 503, body, .. } => String::from_utf8_lossy(body),
+        Reply::Answered { .. } | Reply::Reset => return false,
+    };
+    let why = said.strip_prefix("upstream connect error or disconnect/reset before headers. ").unwrap_or_default();
+    said == "no healthy upstream"
+        || ["connection failure", "connection timeout", "overflow"].iter().any(|words| why.contains(words))
+}
+
 impl Call {
     /// Whether there is such a gap, in the path or in the body.
     pub fn has(&self, wanted: &dyn Fn(&Gap) -> bool) -> bool {

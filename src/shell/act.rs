@@ -12,6 +12,7 @@ use crate::shell::report;
 use crate::shell::root::{House, Waiting};
 use crate::shell::stream::Progress;
 use crate::words::message::{CookieEdit, Edits, Headers, HttpCall, Reply, Response};
+use crate::words::reason::Reason;
 
 /// No answer of a provider is read further than this, in bytes; the core refuses what is larger than 256 KiB.
 const MOST_READ: usize = 300 * 1_024;
@@ -60,12 +61,21 @@ impl House {
                     respond(&response);
                     return Action::Pause;
                 }
-                Decision::ReadBody { limit, pending } => {
-                    *progress = Progress::Reading { limit, size: 0, pending };
-                    return Action::Continue;
+                Decision::ReadBody { limit, until, pending } => {
+                    drop(progress);
+                    if self.takes_place(actor, until)
+                        && let Ok(mut progress) = actor.progress.try_borrow_mut()
+                    {
+                        *progress = Progress::Reading { limit, size: 0, pending };
+                        return Action::Continue;
+                    }
+                    let news = News::Missing(Reason::TooManyBodies);
+                    let next = self.with_gateway(|gateway, world| gateway.resume(world, *pending, news));
+                    let Some(next) = next else { return Action::Pause };
+                    step = next;
                 }
                 Decision::Await { resource, until, pending } => {
-                    *progress = Progress::Undecided;
+                    *progress = Progress::Waiting(pending.halt(None));
                     drop(progress);
                     let waiting = Waiting { id: actor.id, progress: Rc::downgrade(&actor.progress), resource, until, pending };
                     let Some(refused) = self.wait(waiting) else { return Action::Pause };
@@ -74,10 +84,18 @@ impl House {
                     let Some(next) = next else { return Action::Pause };
                     step = next;
                 }
+                Decision::Call(call, pending) if pending.outlives_its_request() && entry != Entry::Root => {
+                    *progress = Progress::Waiting(pending.halt(None));
+                    self.leave_to_root(call, actor, pending);
+                    return Action::Pause;
+                }
                 Decision::Call(call, pending) => {
                     let sent = self.send(&call, actor, entry);
                     match (sent, entry) {
-                        (Some(token), Entry::Root) => self.expect(token, actor, pending),
+                        (Some(token), Entry::Root) => {
+                            *progress = Progress::Waiting(pending.halt(None));
+                            self.expect(token, actor, pending);
+                        }
                         (Some(_), _) => *progress = Progress::Calling(pending),
                         (None, _) => {
                             drop(progress);

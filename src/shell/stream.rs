@@ -5,11 +5,10 @@ use std::rc::Rc;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Action, BufferType, LogLevel, MapType};
+use proxy_wasm::types::{Action, BufferType, MapType};
 
-use crate::flow::step::{News, Pending, Renewal};
+use crate::flow::step::{Halt, News, Pending, Renewal};
 use crate::shell::act::{Actor, Entry, reply};
-use crate::shell::report;
 use crate::shell::root::House;
 use crate::words::body::Body;
 use crate::words::message::Headers;
@@ -31,25 +30,32 @@ pub(super) enum Progress {
     },
     /// It waits for the answer to a call of its own.
     Calling(Box<Pending>),
+    /// It waits for the root.
+    Waiting(Halt),
     /// It goes upstream; its response may carry a renewed session.
     Forwarded(Option<Box<Renewal>>),
-    /// It was answered here.
+    /// It was answered, here or by somebody else.
     Answered,
 }
 
-/// Said when Envoy answers a request whose body is still being read.
-const NOT_BUFFERED: &str = "accredit: Envoy answered before the body was read: does its buffer filter stand behind Accredit, \
-                            and is it enabled on the route of this endpoint?";
+impl Progress {
+    /// Whether nothing more is to be done with it.
+    pub(super) const fn is_decided(&self) -> bool {
+        matches!(self, Self::Forwarded(_) | Self::Answered)
+    }
+}
 
 /// One request.
 pub(super) struct Stream {
     house: Rc<House>,
     actor: Actor,
+    /// Whether its headers came: a list of capabilities can keep them from us.
+    seen: bool,
 }
 
 impl Stream {
     pub(super) fn new(id: u32, house: Rc<House>) -> Self {
-        Self { house, actor: Actor { id, progress: Rc::new(RefCell::new(Progress::default())) } }
+        Self { house, actor: Actor { id, progress: Rc::new(RefCell::new(Progress::default())) }, seen: false }
     }
 
     /// Whether anything of the request may pass.
@@ -110,6 +116,7 @@ impl Context for Stream {
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        self.seen = true;
         let headers = Headers::new(hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default());
         #[cfg(feature = "die-on-demand")]
         die_on_demand(&headers);
@@ -121,10 +128,17 @@ impl HttpContext for Stream {
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        if self.is_reading() { self.read(Some(size), end_of_stream) } else { self.pass() }
+        match self.seen {
+            true if self.is_reading() => self.read(Some(size), end_of_stream),
+            true => self.pass(),
+            false => self.house.went_past(&self.actor),
+        }
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        if !self.seen {
+            return self.house.went_past(&self.actor);
+        }
         if self.is_reading() {
             // A body with trailers behind it has no other end.
             return self.read(None, true);
@@ -140,15 +154,20 @@ impl HttpContext for Stream {
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         let renewal = match self.actor.progress.try_borrow_mut().as_deref_mut() {
             Ok(Progress::Forwarded(renewal)) => renewal.take(),
-            _ => None,
+            Ok(Progress::Answered) => None,
+            _ => return self.house.not_ours(&self.actor, self.seen),
         };
         if let Some(renewal) = renewal {
             self.house.renew(&renewal);
         }
-        if self.is_reading() {
-            report::log(LogLevel::Warn, NOT_BUFFERED);
-        }
         Action::Continue
+    }
+}
+
+impl Drop for Stream {
+    /// Envoy has done with it. (The SDK drops a context in `proxy_on_delete`; no further callback need be called for that.)
+    fn drop(&mut self) {
+        self.house.gone(&self.actor);
     }
 }
 
