@@ -10,6 +10,7 @@ pub mod opener;
 pub mod page;
 pub mod path;
 pub mod policy;
+pub mod private;
 pub mod route;
 mod telling;
 mod truth;

@@ -75,6 +75,8 @@ pub struct Forward {
     pub edits: Edits,
     /// A session to renew with the response.
     pub renewal: Option<Box<Renewal>>,
+    /// Whether it is somebody's own: no shared cache may keep the response.
+    pub private: bool,
 }
 
 /// A session whose cookie is due to be written again.

@@ -8,6 +8,7 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType, MapType};
 
 use crate::access::caches::speaks_past_cache_control;
+use crate::access::private::{LOOKED_AT, NO_STORE, is_private, made_private};
 use crate::flow::step::{Decision, Forward, News, Renewal, Step};
 use crate::shell::report;
 use crate::shell::root::{House, Waiting};
@@ -46,9 +47,13 @@ impl House {
             report::note(&step.note, self.filter_state);
             let Ok(mut progress) = actor.progress.try_borrow_mut() else { return Action::Pause };
             match step.decision {
-                Decision::Forward(Forward { edits, renewal }) => {
-                    *progress = Progress::Forwarded(renewal);
+                Decision::Forward(Forward { edits, renewal, private }) => {
+                    *progress = Progress::Forwarded { renewal, private };
                     edit(&edits);
+                    if private {
+                        let (name, value) = NO_STORE;
+                        let _ = hostcalls::add_map_value(MapType::HttpRequestHeaders, name, value);
+                    }
                     if entry != Entry::RequestHeaders {
                         let _ = hostcalls::resume_http_request();
                     }
@@ -121,11 +126,11 @@ impl House {
         token
     }
 
-    /// Adds a renewed session to the response that is leaving.
-    pub(super) fn renew(&self, renewal: &Renewal) {
-        let Some((fields, events)) = self.with_gateway(|gateway, world| gateway.finish(world, renewal)) else { return };
+    /// Adds a renewed session to the response that is leaving, and says whether it has one.
+    pub(super) fn renew(&self, renewal: &Renewal) -> bool {
+        let Some((fields, events)) = self.with_gateway(|gateway, world| gateway.finish(world, renewal)) else { return false };
         if fields.is_empty() {
-            return;
+            return false;
         }
         let came = Headers::new(hostcalls::get_map_bytes(MapType::HttpResponseHeaders).unwrap_or_default());
         for name in came.names().filter(|name| speaks_past_cache_control(name)) {
@@ -138,6 +143,28 @@ impl House {
             };
         }
         self.counters.report(&events);
+        true
+    }
+}
+
+/// Keeps shared caches from keeping the response that is leaving. Most need nothing: single fields that are not there take less
+/// time than all that are.
+pub(super) fn keep_private() {
+    let read = |name| hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, name).ok().flatten();
+    let said = read("cache-control");
+    let kept_out = said.is_none_or(|said| is_private(&String::from_utf8_lossy(&said)));
+    if kept_out && LOOKED_AT.into_iter().all(|name| read(name).is_none()) {
+        return;
+    }
+    let answer = Headers::new(hostcalls::get_map_bytes(MapType::HttpResponseHeaders).unwrap_or_default());
+    let (past, cache_control) = made_private(&answer);
+    for name in past {
+        let _ = hostcalls::remove_map_value(MapType::HttpResponseHeaders, name);
+    }
+    if let Some(value) = cache_control {
+        // All lines of it.
+        let _ = hostcalls::remove_map_value(MapType::HttpResponseHeaders, "cache-control");
+        let _ = hostcalls::add_map_value(MapType::HttpResponseHeaders, "cache-control", &value);
     }
 }
 

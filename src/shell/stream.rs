@@ -8,7 +8,7 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
 
 use crate::flow::step::{Halt, News, Pending, Renewal};
-use crate::shell::act::{Actor, Entry, reply};
+use crate::shell::act::{Actor, Entry, keep_private, reply};
 use crate::shell::root::House;
 use crate::words::body::Body;
 use crate::words::message::Headers;
@@ -32,8 +32,13 @@ pub(super) enum Progress {
     Calling(Box<Pending>),
     /// It waits for the root.
     Waiting(Halt),
-    /// It goes upstream; its response may carry a renewed session.
-    Forwarded(Option<Box<Renewal>>),
+    /// It goes upstream.
+    Forwarded {
+        /// The session that its response renews.
+        renewal: Option<Box<Renewal>>,
+        /// Whether no shared cache may keep the response.
+        private: bool,
+    },
     /// It was answered, here or by somebody else.
     Answered,
 }
@@ -41,7 +46,7 @@ pub(super) enum Progress {
 impl Progress {
     /// Whether nothing more is to be done with it.
     pub(super) const fn is_decided(&self) -> bool {
-        matches!(self, Self::Forwarded(_) | Self::Answered)
+        matches!(self, Self::Forwarded { .. } | Self::Answered)
     }
 }
 
@@ -60,7 +65,7 @@ impl Stream {
 
     /// Whether anything of the request may pass.
     fn pass(&self) -> Action {
-        let forwarded = self.actor.progress.try_borrow().is_ok_and(|progress| matches!(*progress, Progress::Forwarded(_)));
+        let forwarded = self.actor.progress.try_borrow().is_ok_and(|progress| matches!(*progress, Progress::Forwarded { .. }));
         if forwarded { Action::Continue } else { Action::Pause }
     }
 
@@ -152,13 +157,15 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        let renewal = match self.actor.progress.try_borrow_mut().as_deref_mut() {
-            Ok(Progress::Forwarded(renewal)) => renewal.take(),
-            Ok(Progress::Answered) => None,
+        let (renewal, private) = match self.actor.progress.try_borrow_mut().as_deref_mut() {
+            Ok(Progress::Forwarded { renewal, private }) => (renewal.take(), *private),
+            Ok(Progress::Answered) => return Action::Continue,
             _ => return self.house.not_ours(&self.actor, self.seen),
         };
-        if let Some(renewal) = renewal {
-            self.house.renew(&renewal);
+        // A response with our cookie is stored by nobody.
+        let renewed = renewal.is_some_and(|renewal| self.house.renew(&renewal));
+        if private && !renewed {
+            keep_private();
         }
         Action::Continue
     }

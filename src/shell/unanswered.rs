@@ -54,7 +54,7 @@ impl House {
             Progress::Reading { size, pending, .. } => pending.halt(Some(size)),
             Progress::Calling(pending) => pending.halt(None),
             Progress::Waiting(halt) => halt,
-            Progress::Undecided | Progress::Forwarded(_) | Progress::Answered => return,
+            Progress::Undecided | Progress::Forwarded { .. } | Progress::Answered => return,
         };
         self.counters.report(&[ended(halt, details, answered)]);
     }
