@@ -45,10 +45,9 @@ impl Gateway {
         }
     }
 
-    /// A response that needs a decision belongs to a request that has none. `request` is what Envoy tells of it: its id, method and
-    /// path.
-    pub fn undecided(&self, [request_id, method, path]: [&str; 3], details: &str) -> Step {
-        let place = Place::new(request_id, method, path.split('?').next().unwrap_or_default());
+    /// A response that needs a decision belongs to a request that has none. Of that, Envoy tells only the id by now.
+    pub fn undecided(&self, request_id: &str, details: &str) -> Step {
+        let place = Place::new(request_id, "-", "-");
         let detail = format!("Envoy says {} of a request that was not decided; the application may have had it", quote(details));
         ending::not_a_visit(&self.settings, false, place, Failure::new(Reason::Undecided, detail))
     }

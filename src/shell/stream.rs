@@ -157,11 +157,12 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        let (renewal, private) = match self.actor.progress.try_borrow_mut().as_deref_mut() {
-            Ok(Progress::Forwarded { renewal, private }) => (renewal.take(), *private),
+        let forwarded = match self.actor.progress.try_borrow_mut().as_deref_mut() {
+            Ok(Progress::Forwarded { renewal, private }) => Some((renewal.take(), *private)),
             Ok(Progress::Answered) => return Action::Continue,
-            _ => return self.house.not_ours(&self.actor, self.seen),
+            _ => None,
         };
+        let Some((renewal, private)) = forwarded else { return self.house.not_ours(&self.actor, self.seen) };
         // A response with our cookie is stored by nobody.
         let renewed = renewal.is_some_and(|renewal| self.house.renew(&renewal));
         if private && !renewed {

@@ -35,8 +35,8 @@ impl House {
         if !seen && !self.told_unseen.replace(true) {
             report::log(LogLevel::Critical, UNSEEN);
         }
-        let request = ["id", "method", "path"].map(|name| told("request", name));
-        let step = self.with_gateway(|gateway, _| gateway.undecided(request.each_ref().map(String::as_str), details));
+        let request_id = told("request", "id");
+        let step = self.with_gateway(|gateway, _| gateway.undecided(&request_id, details));
         step.map_or(Action::Pause, |step| self.act(actor, step, Entry::OwnReply))
     }
 
