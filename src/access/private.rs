@@ -23,43 +23,53 @@ pub const LOOKED_AT: [&str; 8] = [
 
 /// Whether `Cache-Control` keeps shared caches from keeping the answer (RFC 9111, sections 5.2.2.5 and 5.2.2.7). `private="field"` is
 /// about that field alone.
-pub fn is_private(cache_control: &str) -> bool {
-    directives(cache_control).any(|directive| ["private", "no-store"].iter().any(|word| directive.eq_ignore_ascii_case(word)))
+pub fn is_private(cache_control: &[u8]) -> bool {
+    let mut private = false;
+    each_directive(&String::from_utf8_lossy(cache_control), &mut |directive| {
+        private |= directive.eq_ignore_ascii_case("private") || directive.eq_ignore_ascii_case("no-store");
+    });
+    private
 }
 
 /// The fields that must go, and the `Cache-Control` that takes the place of all its lines, if one is needed: `private`, and of what
 /// stood there all that does not say otherwise.
 pub fn made_private(answer: &Headers) -> (Vec<&str>, Option<String>) {
-    let forbids = |name: &str| answer.all(name).all(|value| is_private(&String::from_utf8_lossy(value)));
-    let past: Vec<_> =
-        answer.names().filter(|name| *name != "expires" && speaks_past_cache_control(name) && !forbids(name)).collect();
-    let lines: Vec<_> = answer.all("cache-control").map(String::from_utf8_lossy).collect();
-    let spoke = !lines.is_empty() || answer.contains("expires") || !past.is_empty();
-    if !spoke || lines.iter().any(|line| is_private(line)) {
-        return (past, None);
+    let mut past = Vec::new();
+    for name in answer.names() {
+        if name != "expires" && speaks_past_cache_control(name) && !answer.all(name).all(is_private) {
+            past.push(name);
+        }
     }
-    let stays = |directive: &&str| {
-        let name = directive.split('=').next().unwrap_or_default().trim_ascii();
-        !["", "public", "s-maxage", "private"].iter().any(|word| name.eq_ignore_ascii_case(word))
-    };
-    let kept = lines.iter().flat_map(|line| directives(line)).filter(stays);
     // In front: what is not closed behind it, a quotation for one, cannot swallow it.
-    (past, Some(std::iter::once("private").chain(kept).collect::<Vec<_>>().join(", ")))
+    let (mut spoke, mut made) = (answer.contains("expires") || !past.is_empty(), "private".to_owned());
+    for line in answer.all("cache-control") {
+        if is_private(line) {
+            return (past, None);
+        }
+        spoke = true;
+        each_directive(&String::from_utf8_lossy(line), &mut |directive| {
+            let name = directive.split_once('=').map_or(directive, |(name, _)| name.trim_ascii_end());
+            if !["", "public", "s-maxage", "private"].iter().any(|word| name.eq_ignore_ascii_case(word)) {
+                made.push_str(", ");
+                made.push_str(directive);
+            }
+        });
+    }
+    (past, spoke.then_some(made))
 }
 
-/// The parts between commas, those within quotation marks aside.
-fn directives(value: &str) -> impl Iterator<Item = &str> {
-    let (mut quoted, mut escaped) = (false, false);
-    let at_commas = move |character: char| {
-        let was_escaped = std::mem::take(&mut escaped);
-        match character {
-            '"' if !was_escaped => quoted = !quoted,
-            '\\' if quoted => escaped = !was_escaped,
-            _ => {}
+/// Shows the parts between commas, those within quotation marks aside.
+fn each_directive(value: &str, see: &mut dyn FnMut(&str)) {
+    let (mut begin, mut quoted, mut escaped) = (0, false, false);
+    for (at, byte) in value.bytes().chain([b',']).enumerate() {
+        // What is not closed ends with the line.
+        if byte == b',' && (!quoted || at == value.len()) {
+            see(value.get(begin..at).unwrap_or_default().trim_ascii());
+            begin = at.saturating_add(1);
         }
-        character == ',' && !quoted
-    };
-    value.split(at_commas).map(str::trim_ascii)
+        quoted ^= byte == b'"' && !escaped;
+        escaped = quoted && byte == b'\\' && !escaped;
+    }
 }
 
 #[cfg(test)]
@@ -101,7 +111,7 @@ mod tests {
     fn an_application_that_forbids_it_or_says_nothing_is_left_alone() {
         for said in ["private", "no-store", "private, max-age=60", "max-age=0, PRIVATE ,must-revalidate", "no-store, public"] {
             assert_eq!(made(&[("cache-control", said)]), (vec![], None), "{said}");
-            assert!(is_private(said));
+            assert!(is_private(said.as_bytes()));
         }
         assert_eq!(made(&[("content-type", "text/html"), ("etag", "\"a\"")]), (vec![], None));
     }

@@ -48,12 +48,15 @@ pub struct Answer<'a> {
 pub fn reached_nobody(reply: &Reply) -> bool {
     let said = match reply {
         Reply::NotSent => return true,
-        Reply::Answered { status: 503, body, .. } => String::from_utf8_lossy(body),
+        Reply::Answered { status: 503, body, .. } => body.as_slice(),
         Reply::Answered { .. } | Reply::Reset => return false,
     };
-    let why = said.strip_prefix("upstream connect error or disconnect/reset before headers. ").unwrap_or_default();
-    said == "no healthy upstream"
-        || ["connection failure", "connection timeout", "overflow"].iter().any(|words| why.contains(words))
+    let why = said.strip_prefix(b"upstream connect error or disconnect/reset before headers. reset reason: ");
+    let before_it_was_sent: [&[u8]; 3] = [b"remote connection failure", b"local connection failure", b"overflow"];
+    match why {
+        Some(why) => before_it_was_sent.iter().any(|reason| why.starts_with(reason)),
+        None => said == b"no healthy upstream",
+    }
 }
 
 impl Call {

@@ -8,7 +8,6 @@ use crate::flow::gateway::Gateway;
 use crate::flow::password;
 use crate::flow::step::{Halt, Pending, Step};
 use crate::words::message::Reply;
-use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::world::World;
 
@@ -30,8 +29,8 @@ pub fn ended(halt: Halt, details: &str, answered: bool) -> Event {
             "; does Envoy's buffer filter stand directly behind Accredit, and is it enabled on the route of this endpoint?",
         ),
     };
-    let read = halt.read.map(|size| format!(" after {size} bytes of the body")).unwrap_or_default();
-    let failure = Failure::new(reason, format!("Envoy says {}{read}{advice}", quote(details)));
+    let read = halt.read.map(|size| [" after ", &size.to_string(), " bytes of the body"].concat()).unwrap_or_default();
+    let failure = Failure::new(reason, ["Envoy says ", details, &read, advice].concat());
     Event::Unanswered { place: halt.place, stage: halt.stage, failure }
 }
 
@@ -48,7 +47,7 @@ impl Gateway {
     /// A response that needs a decision belongs to a request that has none. Of that, Envoy tells only the id by now.
     pub fn undecided(&self, request_id: &str, details: &str) -> Step {
         let place = Place::new(request_id, "-", "-");
-        let detail = format!("Envoy says {} of a request that was not decided; the application may have had it", quote(details));
+        let detail = ["Envoy says ", details, " of a request that was not decided; the application may have had it"].concat();
         ending::not_a_visit(&self.settings, false, place, Failure::new(Reason::Undecided, detail))
     }
 }

@@ -9,7 +9,7 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 
 use crate::access::caches::speaks_past_cache_control;
 use crate::access::private::{LOOKED_AT, NO_STORE, is_private, made_private};
-use crate::flow::step::{Decision, Forward, News, Renewal, Step};
+use crate::flow::step::{Decision, Forward, News, Pending, Renewal, Step};
 use crate::shell::report;
 use crate::shell::root::{House, Waiting};
 use crate::shell::stream::Progress;
@@ -72,9 +72,7 @@ impl House {
                         *progress = Progress::Reading { limit, size: 0, pending };
                         return Action::Continue;
                     }
-                    let news = News::Missing(Reason::TooManyBodies);
-                    let next = self.with_gateway(|gateway, world| gateway.resume(world, *pending, news));
-                    let Some(next) = next else { return Action::Pause };
+                    let Some(next) = self.go_on(*pending, News::Missing(Reason::TooManyBodies)) else { return Action::Pause };
                     step = next;
                 }
                 Decision::Await { resource, until, pending } => {
@@ -83,8 +81,7 @@ impl House {
                     let waiting = Waiting { id: actor.id, progress: Rc::downgrade(&actor.progress), resource, until, pending };
                     let Some(refused) = self.wait(waiting) else { return Action::Pause };
                     let news = News::Missing(refused.resource.missing());
-                    let next = self.with_gateway(|gateway, world| gateway.resume(world, *refused.pending, news));
-                    let Some(next) = next else { return Action::Pause };
+                    let Some(next) = self.go_on(*refused.pending, news) else { return Action::Pause };
                     step = next;
                 }
                 Decision::Call(call, pending) if pending.outlives_its_request() && entry != Entry::Root => {
@@ -102,9 +99,7 @@ impl House {
                         (Some(_), _) => *progress = Progress::Calling(pending),
                         (None, _) => {
                             drop(progress);
-                            let news = News::Reply(Reply::NotSent);
-                            let next = self.with_gateway(|gateway, world| gateway.resume(world, *pending, news));
-                            let Some(next) = next else { return Action::Pause };
+                            let Some(next) = self.go_on(*pending, News::Reply(Reply::NotSent)) else { return Action::Pause };
                             step = next;
                             continue;
                         }
@@ -113,6 +108,12 @@ impl House {
                 }
             }
         }
+    }
+
+    /// How a request goes on.
+    #[inline(never)]
+    pub(super) fn go_on(&self, pending: Pending, news: News) -> Option<Step> {
+        self.with_gateway(|gateway, world| gateway.resume(world, pending, news))
     }
 
     /// Sends a call of a stream.
@@ -152,7 +153,7 @@ impl House {
 pub(super) fn keep_private() {
     let read = |name| hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, name).ok().flatten();
     let said = read("cache-control");
-    let kept_out = said.is_none_or(|said| is_private(&String::from_utf8_lossy(&said)));
+    let kept_out = said.is_none_or(|said| is_private(&said));
     if kept_out && LOOKED_AT.into_iter().all(|name| read(name).is_none()) {
         return;
     }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
 use crate::flow::body;
-use crate::flow::step::{News, Pending};
+use crate::flow::step::News;
 use crate::shell::act::Actor;
 use crate::shell::root::{House, WOKEN_AT_ONCE};
 use crate::shell::stream::Progress;
@@ -44,28 +44,26 @@ impl House {
 
     /// Ends the reading of bodies whose time is over, a few at a time.
     pub(super) fn end_slow_bodies(&self) {
-        let Ok(mut readers) = self.queues.reading.try_borrow_mut() else { return };
-        let Some(now) = (!readers.is_empty()).then(|| self.host.try_borrow().map(|host| host.now()).ok()).flatten() else {
-            return;
-        };
-        readers.retain(Reader::is_reading);
-        // In the order in which they came, and all have the same time.
-        let over = readers.iter().take(WOKEN_AT_ONCE).take_while(|reader| reader.until <= now).count();
-        let over: Vec<_> = readers.drain(..over).collect();
-        drop(readers);
-        for reader in over {
-            if let Some(pending) = reader.progress.upgrade().and_then(|progress| take_pending(&progress)) {
-                self.wake(reader.id, &reader.progress, pending, News::Missing(Reason::BodyTimeout));
+        for _ in 0..WOKEN_AT_ONCE {
+            let Some(reader) = self.over() else { return };
+            let taken = reader.progress.upgrade().and_then(|progress| {
+                let mut progress = progress.try_borrow_mut().ok()?;
+                match &*progress {
+                    Progress::Reading { .. } => Some(std::mem::take(&mut *progress)),
+                    _ => None,
+                }
+            });
+            if let Some(Progress::Reading { pending, .. }) = taken {
+                self.wake(reader.id, &reader.progress, *pending, News::Missing(Reason::BodyTimeout));
+                self.as_root();
             }
         }
-        self.as_root();
     }
-}
 
-fn take_pending(progress: &RefCell<Progress>) -> Option<Pending> {
-    match std::mem::take(&mut *progress.try_borrow_mut().ok()?) {
-        Progress::Reading { pending, .. } => Some(*pending),
-        // Not read any more; whoever asked has looked before.
-        _ => None,
+    /// The one that came first, if its time is over: all have the same time.
+    fn over(&self) -> Option<Reader> {
+        let mut readers = self.queues.reading.try_borrow_mut().ok()?;
+        let until = readers.first()?.until;
+        (until <= self.host.try_borrow().ok()?.now()).then(|| readers.remove(0))
     }
 }

@@ -196,20 +196,20 @@ impl House {
         self.look_after(AT_ONCE);
     }
 
-    /// Makes the calls that were left to the root, a few at a time; says whether there are more.
+    /// Makes the calls that were left to the root, a few at a time; says whether there may be more.
     fn send_for_streams(&self) -> bool {
-        let Ok(mut unsent) = self.queues.unsent.try_borrow_mut() else { return false };
-        let few = unsent.len().min(WOKEN_AT_ONCE);
-        let (now, more): (Vec<_>, _) = (unsent.drain(..few).collect(), !unsent.is_empty());
-        drop(unsent);
-        for (call, asker) in now {
+        for _ in 0..WOKEN_AT_ONCE {
+            let next = self.queues.unsent.try_borrow_mut().ok().and_then(|mut unsent| unsent.pop());
+            let Some((call, asker)) = next else { return false };
             match dispatch(&call) {
                 Some(token) => self.ask(token, Asked::ForStream(asker)),
-                None => self.wake(asker.id, &asker.progress, *asker.pending, News::Reply(Reply::NotSent)),
+                None => {
+                    self.wake(asker.id, &asker.progress, *asker.pending, News::Reply(Reply::NotSent));
+                    self.as_root();
+                }
             }
-            self.as_root();
         }
-        more
+        true
     }
 
     /// Host calls concern the root from here on.
@@ -307,7 +307,7 @@ impl House {
             }
             return;
         };
-        let Some(step) = self.with_gateway(|gateway, world| gateway.resume(world, pending, news)) else { return };
+        let Some(step) = self.go_on(pending, news) else { return };
         self.act(&Actor { id, progress }, step, Entry::Root);
     }
 

@@ -94,7 +94,7 @@ impl Stream {
             }
         };
         drop(progress);
-        match self.house.with_gateway(|gateway, world| gateway.resume(world, *pending, News::Body(body))) {
+        match self.house.go_on(*pending, News::Body(body)) {
             Some(step) => self.house.act(&self.actor, step, Entry::OwnReply),
             None => Action::Pause,
         }
@@ -114,7 +114,7 @@ impl Context for Stream {
             Err(_) => return,
         };
         let news = News::Reply(reply(headers, body));
-        let Some(step) = self.house.with_gateway(|gateway, world| gateway.resume(world, *pending, news)) else { return };
+        let Some(step) = self.house.go_on(*pending, news) else { return };
         self.house.act(&self.actor, step, Entry::OwnReply);
     }
 }
