@@ -60,3 +60,28 @@ fn check_route(world: &dyn World, visit: &Visit) -> Result<(), Failure> {
     );
     Err(Failure::new(Reason::Internal, detail))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_reads_as_many_bodies_as_fit_and_one_address_cannot_take_all_the_places() {
+        let client = |number: u8| Some(vec![192, 0, 2, number]);
+        let may =
+            |clients: &[Option<Network>], client: Option<Network>| may_read(clients.iter().map(Option::as_ref), client.as_ref());
+        let mut held = Vec::new();
+        for number in 1..=4 {
+            for _ in 0..MOST_FROM_ONE {
+                assert!(may(&held, client(number)));
+                held.push(client(number));
+            }
+            assert!(!may(&held, client(number)), "its places are taken");
+        }
+        assert_eq!(held.len(), MOST_READING);
+        assert!(!may(&held, client(5)) && !may(&held, None), "all are");
+        held.pop();
+        assert!(may(&held, client(5)) && may(&held, client(4)), "until one is free again");
+        assert!(may(&vec![None; MOST_READING - 1], None), "whoever has no address is counted with all");
+    }
+}

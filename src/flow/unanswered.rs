@@ -51,3 +51,64 @@ impl Gateway {
         ending::not_a_visit(&self.settings, false, place, Failure::new(Reason::Undecided, detail))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(details: &str, answered: bool, read: Option<usize>) -> (Reason, String) {
+        let halt = Halt { place: Place::new("r-1", "POST", "/login"), stage: "body", read };
+        match ended(halt, details, answered) {
+            Event::Unanswered { failure, .. } => (failure.reason, failure.detail),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn whoever_leaves_or_is_too_slow_fills_no_log_with_warnings() {
+        for (details, answered) in [
+            ("downstream_remote_disconnect", false),
+            ("", false),
+            ("http2.remote_reset", false),
+            ("stream_idle_timeout", true),
+            ("request_overall_timeout", true),
+            ("request_payload_too_large", true),
+            ("http1.codec_error", true),
+        ] {
+            assert_eq!(of(details, answered, None).0, Reason::RequestEnded, "{details}");
+        }
+    }
+
+    #[test]
+    fn an_answer_in_our_place_is_a_warning_that_says_what_to_look_at() {
+        for details in ["direct_response", "rbac_access_denied_matched_policy[none]", "route_not_found"] {
+            let (reason, detail) = of(details, true, Some(12));
+            assert_eq!(reason, Reason::AnsweredElsewhere);
+            assert!(
+                detail.starts_with(&format!("Envoy says {details} after 12 bytes of the body; does Envoy's buffer filter")),
+                "{detail}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_of_the_application_or_of_a_cache_passes_undecided_and_what_envoy_says_itself_does() {
+        for details in ["via_upstream", "", "cache.response_from_cache_filter", "cache_v2.whatever"] {
+            assert!(needs_decision(details), "{details}");
+        }
+        for details in ["direct_response", "stream_idle_timeout", "path_normalization_failed", "route_not_found"] {
+            assert!(!needs_decision(details), "{details}");
+        }
+    }
+
+    #[test]
+    fn the_line_of_a_request_that_ended_has_what_it_waited_for_and_a_counter() {
+        let halt = Halt { place: Place::new("r-1", "POST", "/login"), stage: "password", read: None };
+        let event = ended(halt, "downstream_remote_disconnect", false);
+        assert_eq!((event.counter().as_ref(), event.is_trouble()), ("accredit_unanswered_request_ended", false));
+        assert_eq!(
+            event.audit().unwrap(),
+            "accredit audit {\"detail\":\"Envoy says downstream_remote_disconnect\",\"event\":\"unanswered\",\"method\":\"POST\",\"path\":\"/login\",\"reason\":\"request_ended\",\"request_id\":\"r-1\",\"stage\":\"password\"}"
+        );
+    }
+}

@@ -77,7 +77,7 @@ describe('a request that its client takes away leaves a line', () => {
     const [line] = stage.lines(mark);
     assert.deepEqual([line.reason, line.stage, line.method, line.path], ['request_ended', 'body', 'POST', '/api/auth/login']);
     assert.match(line.request_id, /^[0-9a-f-]{36}$/);
-    assert.match(line.detail, /^Envoy says "downstream_remote_disconnect" after \d+ bytes of the body$/);
+    assert.match(line.detail, /^Envoy says downstream_remote_disconnect after \d+ bytes of the body$/);
     assert.equal(stage.levelOf(mark, '"unanswered"'), 'info');
     assertNotTold(stage.gateway, ['half-a-secret', 'half-a-se']);
     assert.ok((await stage.gateway.counter('accredit_unanswered_request_ended')) >= 1);
