@@ -3,12 +3,14 @@
 
 pub mod answer;
 pub mod browser;
+pub mod caches;
 pub mod headers;
 pub mod identity_jwt;
 pub mod opener;
 pub mod page;
 pub mod path;
 pub mod policy;
+pub mod private;
 pub mod route;
 mod telling;
 mod truth;

@@ -26,6 +26,7 @@ pub mod sign_in;
 pub mod sign_out;
 pub mod step;
 mod tokens;
+pub mod unanswered;
 pub mod upkeep;
 pub mod visit;
 pub mod whoami;

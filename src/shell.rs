@@ -1,10 +1,12 @@
 //! Envoy's side of the house: callbacks in, host calls out, and not one decision about identity.
 
 mod act;
+mod bodies;
 mod host;
 mod report;
 mod root;
 mod stream;
+mod unanswered;
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);

@@ -1,5 +1,6 @@
 //! The vocabulary that every room speaks: plain values, no decisions, no input or output.
 
+pub mod address;
 pub mod body;
 pub mod bytes;
 pub mod cookie;

@@ -23,6 +23,18 @@ pub struct Rule {
     pub credentials: Credentials,
     /// Whom the identity JWT is for; the origin that was asked otherwise.
     pub audience: Option<Rc<str>>,
+    /// Whether shared caches may keep what somebody gets who is known.
+    pub shared_cache: SharedCache,
+}
+
+/// Whether shared caches may keep answers to requests of somebody who is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SharedCache {
+    /// They may not, whatever the application says.
+    #[default]
+    Refused,
+    /// What the application says holds.
+    Allowed,
 }
 
 /// Which credentials count.
@@ -233,6 +245,7 @@ mod tests {
             unauthenticated: Unauthenticated::default(),
             credentials: Credentials::default(),
             audience: None,
+            shared_cache: SharedCache::default(),
         };
         let listed = matches.into_iter().enumerate().map(|(position, matches)| rule(format!("rules[{position}]"), matches));
         Rules::new(listed.collect(), rule("default".into(), Match::default()))

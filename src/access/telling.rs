@@ -99,6 +99,11 @@ pub(super) const fn telling(reason: Reason) -> Telling {
         Reason::BodyMalformed => {
             (400, "Bad request", "The body of the request cannot be read, or can be read in two ways.", Nothing)
         }
+        Reason::BodyTimeout => (408, "Too slow", "The body of the request did not come in time.", Nothing),
+        Reason::TooManyBodies => (503, "Not possible right now", "Please try again in a moment.", Nothing),
+        Reason::Undecided | Reason::AnsweredElsewhere | Reason::RequestEnded => {
+            (503, "Not available", "This page is not set up completely.", Nothing)
+        }
         Reason::MetadataUnavailable | Reason::KeysUnavailable => (
             503,
             "Signing in is not possible right now",

@@ -43,6 +43,22 @@ pub struct Answer<'a> {
     body: &'a [u8],
 }
 
+/// Whether a call has certainly reached nobody, by Envoy's own words. A connection that ended later, a time-out, or a 503 of somebody
+/// else's may come after the call was read.
+pub fn reached_nobody(reply: &Reply) -> bool {
+    let said = match reply {
+        Reply::NotSent => return true,
+        Reply::Answered { status: 503, body, .. } => body.as_slice(),
+        Reply::Answered { .. } | Reply::Reset => return false,
+    };
+    let why = said.strip_prefix(b"upstream connect error or disconnect/reset before headers. reset reason: ");
+    let before_it_was_sent: [&[u8]; 3] = [b"remote connection failure", b"local connection failure", b"overflow"];
+    match why {
+        Some(why) => before_it_was_sent.iter().any(|reason| why.starts_with(reason)),
+        None => said == b"no healthy upstream",
+    }
+}
+
 impl Call {
     /// Whether there is such a gap, in the path or in the body.
     pub fn has(&self, wanted: &dyn Fn(&Gap) -> bool) -> bool {

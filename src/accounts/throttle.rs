@@ -6,11 +6,11 @@
 //! nothing, so every wait ends: whoever keeps failing makes an account wait `longest_delay` after the last failure, never longer.
 
 use std::hash::Hasher;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 
+use crate::words::address::network;
 use crate::words::time::Timestamp;
 use crate::words::world::{Version, World};
 
@@ -148,16 +148,11 @@ impl Throttle {
         self.address_taken_back(world, now, counted);
     }
 
-    /// Nothing was learnt, because the service did not answer: this attempt is taken back from both.
+    /// The password reached nobody: this attempt is taken back from both.
     pub fn taken_back(&self, world: &mut dyn World, now: Timestamp, counted: &Counted) {
-        self.account_taken_back(world, now, counted);
-        self.address_taken_back(world, now, counted);
-    }
-
-    /// The service did not say whether the password was right: this attempt is taken back from the account alone.
-    pub fn account_taken_back(&self, world: &mut dyn World, now: Timestamp, counted: &Counted) {
         let [accounts, _] = self.tables(now);
         let _ = accounts.change(world, counted.account.after.name, &Change::TakeBack(&counted.account));
+        self.address_taken_back(world, now, counted);
     }
 
     fn address_taken_back(&self, world: &mut dyn World, now: Timestamp, counted: &Counted) {
@@ -341,21 +336,6 @@ fn name(seed: &[u8; 16], text: &[u8]) -> u128 {
     let mut hasher = SipHasher24::new_with_key(seed);
     hasher.write(text);
     hasher.finish128().as_u128()
-}
-
-/// Whom an address belongs to: an IPv4 address is one client's, of IPv6 a client has a /64 at least. The port, which changes with
-/// each connection, does not count.
-fn network(address: &str) -> Option<Vec<u8>> {
-    let host = address.trim_start_matches('[').split([']', '%']).next()?;
-    let parsed = host.parse::<IpAddr>().or_else(|_| host.split(':').next().unwrap_or_default().parse());
-    Some(match parsed.ok()?.to_canonical() {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => match address.octets() {
-            // Everybody who comes through a NAT64 (RFC 6052, section 2.1) is in one /64.
-            [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, ipv4 @ ..] => ipv4.to_vec(),
-            [a, b, c, d, e, f, g, h, ..] => vec![a, b, c, d, e, f, g, h],
-        },
-    })
 }
 
 #[cfg(test)]

@@ -84,6 +84,7 @@ pub fn check(configuration: Configuration) -> Result<Settings, Refusal> {
         several_claimants,
         session_tokens,
         identity_jwt: identity_jwt.is_some(),
+        shared_cache: configuration.shared_cache,
         named_by_routes: configuration.route_policies.is_some(),
     };
     let mut policies = Vec::new();
@@ -145,6 +146,7 @@ pub fn check(configuration: Configuration) -> Result<Settings, Refusal> {
         unauthenticated: Unauthenticated::ByNavigation,
         credentials: if cookies { Credentials::Any } else { Credentials::Bearer },
         audience: None,
+        shared_cache: rules::shared_cache(configuration.shared_cache),
     };
     Ok(Settings {
         wait: positive("sign_in.wait", configuration.sign_in.wait, Duration::from_secs(5), LONGEST_WAIT)?,

@@ -30,6 +30,8 @@ pub(super) struct Known<'a> {
     pub(super) session_tokens: bool,
     /// Whether there is an identity JWT, which is for somebody.
     pub(super) identity_jwt: bool,
+    /// What holds for caches where a rule does not say.
+    pub(super) shared_cache: Option<shapes::SharedCache>,
     /// Whether Envoy's routes name policies, so that each must stand alone.
     pub(super) named_by_routes: bool,
 }

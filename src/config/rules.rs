@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::access::path;
 use crate::access::policy::Requirement;
-use crate::access::route::{Credentials, Match, PathMatch, Rule, Unauthenticated, decoded};
+use crate::access::route::{Credentials, Match, PathMatch, Rule, SharedCache, Unauthenticated, decoded};
 use crate::config::Refusal;
 use crate::config::conditions::Known;
 use crate::config::settings::Endpoints;
@@ -53,9 +53,18 @@ pub(super) fn rules(
             }
             audience => audience.as_deref().map(Rc::from),
         };
-        rules.push(Rule { name: path.into(), matches, require, unauthenticated, credentials, audience });
+        let shared_cache = shared_cache(shape.shared_cache.or(known.shared_cache));
+        rules.push(Rule { name: path.into(), matches, require, unauthenticated, credentials, audience, shared_cache });
     }
     Ok(rules)
+}
+
+/// Shared caches keep nothing of anybody's, unless it is written.
+pub(super) const fn shared_cache(written: Option<shapes::SharedCache>) -> SharedCache {
+    match written {
+        Some(shapes::SharedCache::Allowed) => SharedCache::Allowed,
+        Some(shapes::SharedCache::Refused) | None => SharedCache::Refused,
+    }
 }
 
 /// Which credentials count: what is written, else what the requirement can only be met by.

@@ -27,6 +27,7 @@ shape! {
         pub sign_in: SignIn = default,
         pub policies: Vec<(String, Requirement)> = default,
         pub rules: Vec<Rule> = default,
+        pub shared_cache: Option<SharedCache>,
         pub route_policies: Option<RoutePolicies>,
         pub claim_to_headers: Option<Vec<ClaimToHeader>>,
         pub forward: Forward = default,
@@ -244,6 +245,16 @@ shape! {
         pub unauthenticated: Option<Unauthenticated>,
         pub credentials: Option<Credentials>,
         pub audience: Option<String>,
+        pub shared_cache: Option<SharedCache>,
+    }
+}
+
+words! {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[allow(missing_docs, reason = "see the configuration reference")]
+    pub enum SharedCache {
+        Refused = "refused",
+        Allowed = "allowed",
     }
 }
 

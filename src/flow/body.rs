@@ -1,13 +1,33 @@
 //! Gets the body of a request to one of our own endpoints. It can only be got where Envoy's route leads to nobody: the headers
 //! go on, undecided, as far as Envoy's `buffer` filter, and must not reach anybody.
 
+use std::time::Duration;
+
 use crate::config::settings::Settings;
 use crate::flow::step::{Decision, Note, Pending, Step};
 use crate::flow::visit::Visit;
+use crate::words::address::Network;
 use crate::words::body::{Body, Form, LARGEST, too_large};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::world::{Destination, World};
+
+/// A body takes so long at most: 64 KiB, at two a second. (Envoy's `stream_idle_timeout` begins anew with each byte.)
+const LONGEST_READING: Duration = Duration::from_secs(30);
+
+/// So many bodies are read at a time in one worker: 4 MiB, when all are as large as they may be. They come whole, within
+/// milliseconds, from whoever means to sign in.
+const MOST_READING: usize = 64;
+
+/// So many of them from one address: an office behind one, all of it at once.
+const MOST_FROM_ONE: usize = 16;
+
+/// Whether one more body may be read beside those of these clients. Addresses that Envoy does not know are counted together only.
+pub fn may_read<'a>(clients: impl ExactSizeIterator<Item = Option<&'a Network>>, client: Option<&Network>) -> bool {
+    let all = clients.len();
+    let from_one = clients.filter(|other| client.is_some() && *other == client).count();
+    all < MOST_READING && from_one < MOST_FROM_ONE
+}
 
 /// The visit with its body, and in which of these forms it came; or the step that gets it, or that refuses it.
 pub fn read(settings: &Settings, world: &dyn World, visit: Visit, forms: &[Form]) -> Result<(Visit, Form), Box<Step>> {
@@ -20,8 +40,9 @@ pub fn read(settings: &Settings, world: &dyn World, visit: Visit, forms: &[Form]
     Err(Box::new(match refusal {
         Err(failure) => visit.refuse(settings, failure),
         Ok(()) => {
+            let until = visit.now.plus(LONGEST_READING);
             let pending = Box::new(Pending::FromTheStart(visit));
-            Step { decision: Decision::ReadBody { limit: LARGEST, pending }, events: Vec::new(), note: Note::default() }
+            Step { decision: Decision::ReadBody { limit: LARGEST, until, pending }, events: Vec::new(), note: Note::default() }
         }
     }))
 }
@@ -38,4 +59,29 @@ fn check_route(world: &dyn World, visit: &Visit) -> Result<(), Failure> {
         visit.request.path, visit.request.path
     );
     Err(Failure::new(Reason::Internal, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_reads_as_many_bodies_as_fit_and_one_address_cannot_take_all_the_places() {
+        let client = |number: u8| Some(vec![192, 0, 2, number]);
+        let may =
+            |clients: &[Option<Network>], client: Option<Network>| may_read(clients.iter().map(Option::as_ref), client.as_ref());
+        let mut held = Vec::new();
+        for number in 1..=4 {
+            for _ in 0..MOST_FROM_ONE {
+                assert!(may(&held, client(number)));
+                held.push(client(number));
+            }
+            assert!(!may(&held, client(number)), "its places are taken");
+        }
+        assert_eq!(held.len(), MOST_READING);
+        assert!(!may(&held, client(5)) && !may(&held, None), "all are");
+        held.pop();
+        assert!(may(&held, client(5)) && may(&held, client(4)), "until one is free again");
+        assert!(may(&vec![None; MOST_READING - 1], None), "whoever has no address is counted with all");
+    }
 }

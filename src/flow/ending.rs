@@ -153,9 +153,25 @@ impl Step {
 
 /// Ends a request that is not a visit at all: unreadable, or for somebody else.
 pub fn turn_away(settings: &Settings, request: Option<&Request>, request_id: &str, reason: Reason) -> Step {
+    let (method, path) = request.map_or(("-", "-"), |request| (&request.method, &request.path));
+    let detail = match reason {
+        Reason::HostUnknown => {
+            let authority = request.map_or("", |request| &request.authority);
+            format!("authority {} is none of the origins", quote(authority))
+        }
+        Reason::PathAmbiguous => "escapes, dots, slashes, backslashes or semicolons that servers read differently".to_owned(),
+        Reason::HeaderAmbiguous => "Connection names a header that identity is read from".to_owned(),
+        _ => String::new(),
+    };
+    let page = request.is_some_and(browser::wants_page);
+    not_a_visit(settings, page, Place::new(request_id, method, path), Failure::new(reason, detail))
+}
+
+/// Ends a request of which nothing is known but its place.
+pub fn not_a_visit(settings: &Settings, page: bool, place: Place, failure: Failure) -> Step {
     let context = Context {
-        page: request.is_some_and(browser::wants_page),
-        request_id,
+        page,
+        request_id: &place.request_id,
         origin: "",
         login: &settings.endpoints.login,
         sign_in: settings.endpoints.login.clone(),
@@ -167,19 +183,8 @@ pub fn turn_away(settings: &Settings, request: Option<&Request>, request_id: &st
         bearer: BearerChallenge::NotAccepted,
         demand: &Demand::default(),
     };
-    let response = answer::refuse(reason, &context);
-    let (method, path) = request.map_or(("-", "-"), |request| (&request.method, &request.path));
-    let place = Place::new(request_id, method, path);
-    let detail = match reason {
-        Reason::HostUnknown => {
-            let authority = request.map_or("", |request| &request.authority);
-            format!("authority {} is none of the origins", quote(authority))
-        }
-        Reason::PathAmbiguous => "escapes, dots, slashes, backslashes or semicolons that servers read differently".to_owned(),
-        Reason::HeaderAmbiguous => "Connection names a header that identity is read from".to_owned(),
-        _ => String::new(),
-    };
-    let denied = Event::Denied { place, rule: None, subject: None, failure: Failure::new(reason, detail) };
+    let response = answer::refuse(failure.reason, &context);
+    let denied = Event::Denied { place, rule: None, subject: None, failure };
     let outcome = Event::Outcome(Outcome::of_status(response.status));
     Step { decision: Decision::Respond(response), events: vec![denied, outcome], note: Note::default() }
 }

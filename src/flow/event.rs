@@ -20,9 +20,10 @@ pub struct Place {
 
 impl Place {
     /// Takes at most 256 characters of the method and of the path: whoever sends long ones must not fill the log.
+    #[inline(never)]
     pub fn new(request_id: &str, method: &str, path: &str) -> Self {
-        let shortened = |text: &str| text.chars().take(256).collect();
-        Self { request_id: request_id.to_owned(), method: shortened(method), path: shortened(path) }
+        let [method, path] = [method, path].map(|text| text.chars().take(256).collect());
+        Self { request_id: request_id.to_owned(), method, path }
     }
 }
 
@@ -168,6 +169,15 @@ pub enum Event {
         /// Why.
         failure: Failure,
     },
+    /// A request ended before it was answered here.
+    Unanswered {
+        /// Where.
+        place: Place,
+        /// What it waited for.
+        stage: &'static str,
+        /// Why, and what Envoy says of it.
+        failure: Failure,
+    },
     /// A session was refreshed, or not.
     Refreshed {
         /// The configured provider's name.
@@ -226,6 +236,7 @@ impl Event {
             Self::Notified { .. } => "accredit_notify_failed",
             Self::SignedOut { .. } => "accredit_sign_out",
             Self::Denied { failure, .. } => return Cow::Owned(format!("accredit_denied_{}", failure.reason)),
+            Self::Unanswered { failure, .. } => return Cow::Owned(format!("accredit_unanswered_{}", failure.reason)),
             Self::Fetched { kind: Kind::Metadata, failure: None, .. } => "accredit_fetch_metadata_ok",
             Self::Fetched { kind: Kind::Metadata, .. } => "accredit_fetch_metadata_failed",
             Self::Fetched { kind: Kind::Keys, failure: None, .. } => "accredit_fetch_keys_ok",
@@ -239,7 +250,7 @@ impl Event {
             Self::Fetched { failure, .. } | Self::Notified { failure, .. } => failure.is_some(),
             Self::Refreshed { failure: Some((failure, _)), .. } => !matches!(failure.reason, Reason::RefreshRefused),
             Self::RefreshTokenMissing { .. } => true,
-            Self::SignInFailed { failure, .. } | Self::Denied { failure, .. } => matches!(
+            Self::SignInFailed { failure, .. } | Self::Denied { failure, .. } | Self::Unanswered { failure, .. } => matches!(
                 failure.reason,
                 Reason::ClientAuthenticationFailed
                     | Reason::IntrospectionUnavailable
@@ -249,6 +260,8 @@ impl Event {
                     | Reason::AccountsMalformed
                     | Reason::AccountNotCreated
                     | Reason::SessionTooLarge
+                    | Reason::Undecided
+                    | Reason::AnsweredElsewhere
                     | Reason::Internal
             ),
             _ => false,
@@ -277,6 +290,7 @@ impl Event {
             Self::Denied { place, rule, subject, failure } => {
                 Line::of("denied").at(place).because(failure).maybe("rule", rule.as_ref()).maybe("subject", subject.as_ref())
             }
+            Self::Unanswered { place, stage, failure } => Line::of("unanswered").at(place).because(failure).text("stage", stage),
             Self::Refreshed { provider, subject, failure: Some((failure, aftermath)) } => {
                 let ended = Value::Bool(*aftermath == Aftermath::Ended);
                 Line::of("refresh_failed")

@@ -93,14 +93,14 @@ impl Gateway {
                 self.travel(world, Visit { now, ..visit })
             }
             (Pending::FromTheStart(visit), News::Missing(reason)) => {
-                let visit = Visit { now, ..visit };
-                visit.refuse(
-                    &Rc::clone(&self.settings),
-                    Failure::new(
-                        reason,
-                        "what it needs did not come in time, or too many wait already; the fetch_failed and refresh_failed lines say why",
-                    ),
-                )
+                let detail = match reason {
+                    Reason::BodyTimeout => "its end did not come within 30 s",
+                    Reason::TooManyBodies => "64 of one worker, or 16 of one address, have not come to their end",
+                    _ => {
+                        "what it needs did not come in time, or too many wait already; the fetch_failed and refresh_failed lines say why"
+                    }
+                };
+                Visit { now, ..visit }.refuse(&Rc::clone(&self.settings), Failure::new(reason, detail))
             }
             (Pending::FromTheStart(visit), News::Body(body)) => self.travel(world, Visit { now, body, ..visit }),
             (Pending::FromTheStart(visit), News::Ready | News::Reply(_)) => self.travel(world, Visit { now, ..visit }),

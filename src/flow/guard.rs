@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::access::answer::{BearerChallenge, Visitor};
 use crate::access::browser;
 use crate::access::policy::{self, Clock, Requirement};
-use crate::access::route::{Credentials, Rule, Unauthenticated};
+use crate::access::route::{Credentials, Rule, SharedCache, Unauthenticated};
 use crate::config::settings::Settings;
 use crate::flow::authenticate::{self, Credential, Identity, Verified};
 use crate::flow::bearer::{self, Brought};
@@ -273,9 +273,10 @@ impl Gateway {
         let shown = self.settings.forward.session_cookie
             && verified.is_some_and(|verified| verified.principal.proof == Proof::SessionCookie);
         let cookie = without(headers, |name| ours.is_ours(name) && !(shown && name == ours.name.as_bytes()));
+        let private = verified.is_some() && rule.shared_cache == SharedCache::Refused;
         events.push(Event::Outcome(Outcome::Forwarded));
         Step {
-            decision: Decision::Forward(Forward { edits: Edits { remove, set, cookie }, renewal }),
+            decision: Decision::Forward(Forward { edits: Edits { remove, set, cookie }, renewal, private }),
             events,
             note: Note { subject: verified.map(|verified| Rc::clone(&verified.subject)), rule: Some(Rc::clone(&rule.name)) },
         }

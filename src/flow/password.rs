@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::access::browser;
+use crate::accounts::call;
 use crate::accounts::credentials::{Credentials, Verify};
 use crate::accounts::template::Filling;
 use crate::accounts::throttle::Counted;
@@ -88,27 +89,33 @@ pub fn attempt(gateway: &mut Gateway, world: &mut dyn World, visit: Visit) -> St
 pub fn checked(gateway: &mut Gateway, world: &mut dyn World, checking: &Checking, reply: &Reply) -> Step {
     let settings = Rc::clone(&gateway.settings);
     let visit = &checking.visit;
-    let Some((password, verify, mapping)) = settings_of(&settings) else { return misplaced(&settings, visit) };
-    let throttle = &password.throttle;
-    match verify.response(mapping, reply) {
-        Ok(user) => {
-            throttle.succeeded(world, visit.now, &checking.counted);
-            signed_in(gateway, world, visit, password, &user)
-        }
-        Err(failure) => {
-            match reply {
-                // Nobody has learnt anything from a service that does not answer.
-                Reply::NotSent | Reply::Reset | Reply::Answered { status: 502..=504, .. } => {
-                    throttle.taken_back(world, visit.now, &checking.counted);
-                }
-                // Other faults may tell of a name whether it is known: whoever provokes them is counted, and the account is not.
-                Reply::Answered { status: 500.., .. } => throttle.account_taken_back(world, visit.now, &checking.counted),
-                // Whatever else is not a yes may be this service's way to say no.
-                Reply::Answered { .. } => {}
-            }
-            failed(&settings, visit, failure)
-        }
+    let Some((password, ..)) = settings_of(&settings) else { return misplaced(&settings, visit) };
+    match settled(&settings, world, checking, reply) {
+        Some(Ok(user)) => signed_in(gateway, world, visit, password, &user),
+        Some(Err(failure)) => failed(&settings, visit, failure),
+        None => misplaced(&settings, visit),
     }
+}
+
+/// The user service answered, and the request is gone: no session begins, and a failure is told of like any other.
+pub fn unheard(settings: &Settings, world: &mut dyn World, checking: &Checking, reply: &Reply) -> Option<Event> {
+    let failure = settled(settings, world, checking, reply)?.err()?;
+    Some(Event::SignInFailed { place: checking.visit.place(), provider: Some(PASSWORD.to_owned()), failure })
+}
+
+/// What the answer says of the password, and of the attempt: it counts, whatever became of the request, of the time or of the
+/// service, unless the password was right or never reached the service. Else whoever hangs up when a yes would have come, or whose
+/// wrong password makes a service fail or take too long, could guess for nothing.
+fn settled(settings: &Settings, world: &mut dyn World, checking: &Checking, reply: &Reply) -> Option<Result<User, Failure>> {
+    let (password, verify, mapping) = settings_of(settings)?;
+    let (now, counted) = (checking.visit.now, &checking.counted);
+    let user = verify.response(mapping, reply);
+    if user.is_ok() {
+        password.throttle.succeeded(world, now, counted);
+    } else if call::reached_nobody(reply) {
+        password.throttle.taken_back(world, now, counted);
+    }
+    Some(user)
 }
 
 /// A page of another site must not sign anybody in as somebody else, nor guess. Programs say nothing of sites; where the session

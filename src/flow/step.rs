@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::flow::authenticate::Verified;
-use crate::flow::event::Event;
+use crate::flow::event::{Event, Place};
 use crate::flow::first_visit::FirstVisit;
 use crate::flow::password::Checking;
 use crate::flow::visit::Visit;
@@ -50,6 +50,8 @@ pub enum Decision {
     ReadBody {
         /// How much, in bytes.
         limit: usize,
+        /// Until when.
+        until: Timestamp,
         /// How to go on.
         pending: Box<Pending>,
     },
@@ -73,6 +75,8 @@ pub struct Forward {
     pub edits: Edits,
     /// A session to renew with the response.
     pub renewal: Option<Box<Renewal>>,
+    /// Whether it is somebody's own: no shared cache may keep the response.
+    pub private: bool,
 }
 
 /// A session whose cookie is due to be written again.
@@ -112,6 +116,39 @@ pub enum Pending {
     Visiting(Box<FirstVisit>),
     /// The user service was asked about a name and a password.
     CheckingPassword(Box<Checking>),
+}
+
+impl Pending {
+    /// Whether the call that it waits for must be heard, even when the request is gone by then.
+    pub const fn outlives_its_request(&self) -> bool {
+        matches!(self, Self::CheckingPassword(_))
+    }
+
+    /// Where the request stands until it goes on; `read` is how many bytes have come of a body that is being read.
+    pub fn halt(&self, read: Option<usize>) -> Halt {
+        let (stage, visit) = match self {
+            Self::FromTheStart(visit) if read.is_some() => ("body", visit),
+            Self::FromTheStart(visit) => ("provider", visit),
+            Self::Introspecting(visit, _) => ("introspection", visit),
+            Self::Exchanging(sign_in) => ("code", &sign_in.visit),
+            Self::Verifying(sign_in, _) => ("keys", &sign_in.visit),
+            Self::AskingUserinfo(sign_in, ..) => ("userinfo", &sign_in.visit),
+            Self::Visiting(first) => ("account", &first.sign_in.visit),
+            Self::CheckingPassword(checking) => ("password", &checking.visit),
+        };
+        Halt { place: visit.place(), stage, read }
+    }
+}
+
+/// Where a request stands that waits, for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Halt {
+    /// Which request it is.
+    pub place: Place,
+    /// What it waits for, in one word.
+    pub stage: &'static str,
+    /// How many bytes of its body have come, if that is being read.
+    pub read: Option<usize>,
 }
 
 /// A question to a provider about a token.

@@ -7,17 +7,17 @@ use std::rc::Rc;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType, MapType};
 
-use crate::flow::step::{Decision, Forward, News, Renewal, Step};
+use crate::access::caches::speaks_past_cache_control;
+use crate::access::private::{LOOKED_AT, NO_STORE, is_private, made_private};
+use crate::flow::step::{Decision, Forward, News, Pending, Renewal, Step};
 use crate::shell::report;
 use crate::shell::root::{House, Waiting};
 use crate::shell::stream::Progress;
 use crate::words::message::{CookieEdit, Edits, Headers, HttpCall, Reply, Response};
+use crate::words::reason::Reason;
 
 /// No answer of a provider is read further than this, in bytes; the core refuses what is larger than 256 KiB.
 const MOST_READ: usize = 300 * 1_024;
-
-/// What else tells caches to keep a response, beside `Cache-Control`: it must not, once it has our cookie.
-const CACHE_FIELDS: [&str; 3] = ["expires", "cdn-cache-control", "surrogate-control"];
 
 /// A stream, as far as acting on it goes.
 #[derive(Clone)]
@@ -47,9 +47,13 @@ impl House {
             report::note(&step.note, self.filter_state);
             let Ok(mut progress) = actor.progress.try_borrow_mut() else { return Action::Pause };
             match step.decision {
-                Decision::Forward(Forward { edits, renewal }) => {
-                    *progress = Progress::Forwarded(renewal);
+                Decision::Forward(Forward { edits, renewal, private }) => {
+                    *progress = Progress::Forwarded { renewal, private };
                     edit(&edits);
+                    if private {
+                        let (name, value) = NO_STORE;
+                        let _ = hostcalls::add_map_value(MapType::HttpRequestHeaders, name, value);
+                    }
                     if entry != Entry::RequestHeaders {
                         let _ = hostcalls::resume_http_request();
                     }
@@ -60,30 +64,42 @@ impl House {
                     respond(&response);
                     return Action::Pause;
                 }
-                Decision::ReadBody { limit, pending } => {
-                    *progress = Progress::Reading { limit, size: 0, pending };
-                    return Action::Continue;
+                Decision::ReadBody { limit, until, pending } => {
+                    drop(progress);
+                    if self.takes_place(actor, until)
+                        && let Ok(mut progress) = actor.progress.try_borrow_mut()
+                    {
+                        *progress = Progress::Reading { limit, size: 0, pending };
+                        return Action::Continue;
+                    }
+                    let Some(next) = self.go_on(*pending, News::Missing(Reason::TooManyBodies)) else { return Action::Pause };
+                    step = next;
                 }
                 Decision::Await { resource, until, pending } => {
-                    *progress = Progress::Undecided;
+                    *progress = Progress::Waiting(pending.halt(None));
                     drop(progress);
                     let waiting = Waiting { id: actor.id, progress: Rc::downgrade(&actor.progress), resource, until, pending };
                     let Some(refused) = self.wait(waiting) else { return Action::Pause };
                     let news = News::Missing(refused.resource.missing());
-                    let next = self.with_gateway(|gateway, world| gateway.resume(world, *refused.pending, news));
-                    let Some(next) = next else { return Action::Pause };
+                    let Some(next) = self.go_on(*refused.pending, news) else { return Action::Pause };
                     step = next;
+                }
+                Decision::Call(call, pending) if pending.outlives_its_request() && entry != Entry::Root => {
+                    *progress = Progress::Waiting(pending.halt(None));
+                    self.leave_to_root(call, actor, pending);
+                    return Action::Pause;
                 }
                 Decision::Call(call, pending) => {
                     let sent = self.send(&call, actor, entry);
                     match (sent, entry) {
-                        (Some(token), Entry::Root) => self.expect(token, actor, pending),
+                        (Some(token), Entry::Root) => {
+                            *progress = Progress::Waiting(pending.halt(None));
+                            self.expect(token, actor, pending);
+                        }
                         (Some(_), _) => *progress = Progress::Calling(pending),
                         (None, _) => {
                             drop(progress);
-                            let news = News::Reply(Reply::NotSent);
-                            let next = self.with_gateway(|gateway, world| gateway.resume(world, *pending, news));
-                            let Some(next) = next else { return Action::Pause };
+                            let Some(next) = self.go_on(*pending, News::Reply(Reply::NotSent)) else { return Action::Pause };
                             step = next;
                             continue;
                         }
@@ -92,6 +108,12 @@ impl House {
                 }
             }
         }
+    }
+
+    /// How a request goes on.
+    #[inline(never)]
+    pub(super) fn go_on(&self, pending: Pending, news: News) -> Option<Step> {
+        self.with_gateway(|gateway, world| gateway.resume(world, pending, news))
     }
 
     /// Sends a call of a stream.
@@ -105,13 +127,14 @@ impl House {
         token
     }
 
-    /// Adds a renewed session to the response that is leaving.
-    pub(super) fn renew(&self, renewal: &Renewal) {
-        let Some((fields, events)) = self.with_gateway(|gateway, world| gateway.finish(world, renewal)) else { return };
+    /// Adds a renewed session to the response that is leaving, and says whether it has one.
+    pub(super) fn renew(&self, renewal: &Renewal) -> bool {
+        let Some((fields, events)) = self.with_gateway(|gateway, world| gateway.finish(world, renewal)) else { return false };
         if fields.is_empty() {
-            return;
+            return false;
         }
-        for name in CACHE_FIELDS {
+        let came = Headers::new(hostcalls::get_map_bytes(MapType::HttpResponseHeaders).unwrap_or_default());
+        for name in came.names().filter(|name| speaks_past_cache_control(name)) {
             let _ = hostcalls::remove_map_value(MapType::HttpResponseHeaders, name);
         }
         for (name, value) in fields {
@@ -121,6 +144,28 @@ impl House {
             };
         }
         self.counters.report(&events);
+        true
+    }
+}
+
+/// Keeps shared caches from keeping the response that is leaving. Most need nothing: single fields that are not there take less
+/// time than all that are.
+pub(super) fn keep_private() {
+    let read = |name| hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, name).ok().flatten();
+    let said = read("cache-control");
+    let kept_out = said.is_none_or(|said| is_private(&said));
+    if kept_out && LOOKED_AT.into_iter().all(|name| read(name).is_none()) {
+        return;
+    }
+    let answer = Headers::new(hostcalls::get_map_bytes(MapType::HttpResponseHeaders).unwrap_or_default());
+    let (past, cache_control) = made_private(&answer);
+    for name in past {
+        let _ = hostcalls::remove_map_value(MapType::HttpResponseHeaders, name);
+    }
+    if let Some(value) = cache_control {
+        // All lines of it.
+        let _ = hostcalls::remove_map_value(MapType::HttpResponseHeaders, "cache-control");
+        let _ = hostcalls::add_map_value(MapType::HttpResponseHeaders, "cache-control", &value);
     }
 }
 

@@ -15,10 +15,11 @@ use crate::flow::gateway::Gateway;
 use crate::flow::step::{News, Pending, Resource};
 use crate::flow::upkeep::{Fetch, Upkeep};
 use crate::shell::act::{Actor, Entry, dispatch, reply};
+use crate::shell::bodies::Reader;
 use crate::shell::host::Host;
 use crate::shell::report::{self, Counters};
 use crate::shell::stream::{Progress, Stream};
-use crate::words::message::Reply;
+use crate::words::message::{HttpCall, Reply};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
@@ -30,7 +31,7 @@ const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// So many requests are woken in one call of the host. Envoy sends their answers after it, each from within the one before, and
 /// a deep nest of them overflows its stack.
-const WOKEN_AT_ONCE: usize = 32;
+pub(super) const WOKEN_AT_ONCE: usize = 32;
 
 /// So many requests may wait in one worker; each holds its headers.
 const MOST_WAITING: usize = 1_000;
@@ -45,20 +46,25 @@ pub(super) struct Root {
 /// Who waits, and what was asked. They are the root's, not a configuration's: when it is configured anew, the requests that
 /// began before are looked after by the house that ticks.
 #[derive(Default)]
-struct Queues {
+pub(super) struct Queues {
     waiting: RefCell<Vec<Waiting>>,
     asked: RefCell<HashMap<u32, Asked>>,
+    /// Calls that the root must make, so that it hears the answer when the stream is gone.
+    unsent: RefCell<Vec<(HttpCall, Asker)>>,
+    pub(super) reading: RefCell<Vec<Reader>>,
 }
 
 /// What the root and its streams have in common.
 pub(super) struct House {
     root_id: u32,
     gateway: RefCell<Gateway>,
-    host: RefCell<Host>,
-    queues: Rc<Queues>,
+    pub(super) host: RefCell<Host>,
+    pub(super) queues: Rc<Queues>,
     period: Cell<Duration>,
     pub(super) counters: Counters,
     pub(super) filter_state: FilterState,
+    /// Whether it was told that requests go past.
+    pub(super) told_unseen: Cell<bool>,
 }
 
 /// A request that waits for something shared.
@@ -73,7 +79,20 @@ pub(super) struct Waiting {
 /// What a call of the root was for.
 enum Asked {
     Fetch(Box<Fetch>),
-    ForStream { id: u32, progress: Weak<RefCell<Progress>>, pending: Box<Pending> },
+    ForStream(Asker),
+}
+
+/// A stream for which the root makes a call.
+struct Asker {
+    id: u32,
+    progress: Weak<RefCell<Progress>>,
+    pending: Box<Pending>,
+}
+
+impl Asker {
+    fn new(actor: &Actor, pending: Box<Pending>) -> Self {
+        Self { id: actor.id, progress: Rc::downgrade(&actor.progress), pending }
+    }
 }
 
 impl Root {
@@ -96,6 +115,7 @@ impl Root {
             period: Cell::default(),
             counters: Counters::default(),
             filter_state,
+            told_unseen: Cell::default(),
         })
     }
 }
@@ -159,10 +179,37 @@ impl House {
 
     /// Remembers that a call was made for a stream.
     pub(super) fn expect(&self, token: u32, actor: &Actor, pending: Box<Pending>) {
-        let asked = Asked::ForStream { id: actor.id, progress: Rc::downgrade(&actor.progress), pending };
+        self.ask(token, Asked::ForStream(Asker::new(actor, pending)));
+    }
+
+    fn ask(&self, token: u32, asked: Asked) {
         if let Ok(mut calls) = self.queues.asked.try_borrow_mut() {
             calls.insert(token, asked);
         }
+    }
+
+    /// Leaves a call of a stream to the root, which makes it in a moment.
+    pub(super) fn leave_to_root(&self, call: HttpCall, actor: &Actor, pending: Box<Pending>) {
+        if let Ok(mut unsent) = self.queues.unsent.try_borrow_mut() {
+            unsent.push((call, Asker::new(actor, pending)));
+        }
+        self.look_after(AT_ONCE);
+    }
+
+    /// Makes the calls that were left to the root, a few at a time; says whether there may be more.
+    fn send_for_streams(&self) -> bool {
+        for _ in 0..WOKEN_AT_ONCE {
+            let next = self.queues.unsent.try_borrow_mut().ok().and_then(|mut unsent| unsent.pop());
+            let Some((call, asker)) = next else { return false };
+            match dispatch(&call) {
+                Some(token) => self.ask(token, Asked::ForStream(asker)),
+                None => {
+                    self.wake(asker.id, &asker.progress, *asker.pending, News::Reply(Reply::NotSent));
+                    self.as_root();
+                }
+            }
+        }
+        true
     }
 
     /// Host calls concern the root from here on.
@@ -183,7 +230,7 @@ impl House {
                     self.keep_up(upkeep);
                 }
             }
-            Some(Asked::ForStream { id, progress, pending }) => {
+            Some(Asked::ForStream(Asker { id, progress, pending })) => {
                 self.wake(id, &progress, *pending, News::Reply(reply.clone()));
                 self.as_root();
             }
@@ -196,7 +243,8 @@ impl House {
         for fetch in upkeep.fetches {
             self.fetch(fetch);
         }
-        let more = self.wake_those_with_news();
+        self.end_slow_bodies();
+        let more = self.send_for_streams() | self.wake_those_with_news();
         let nobody_waits = self.queues.waiting.try_borrow().is_ok_and(|waiting| waiting.is_empty());
         self.look_after(match (more, nobody_waits) {
             (true, _) => AT_ONCE,
@@ -207,11 +255,7 @@ impl House {
 
     fn fetch(&self, fetch: Fetch) {
         match dispatch(&fetch.call) {
-            Some(token) => {
-                if let Ok(mut asked) = self.queues.asked.try_borrow_mut() {
-                    asked.insert(token, Asked::Fetch(Box::new(fetch)));
-                }
-            }
+            Some(token) => self.ask(token, Asked::Fetch(Box::new(fetch))),
             None => {
                 let upkeep = self.with_gateway(|gateway, world| gateway.arrived(world, &fetch, &Reply::NotSent));
                 if let Some(upkeep) = upkeep {
@@ -253,13 +297,17 @@ impl House {
         woken >= WOKEN_AT_ONCE
     }
 
-    /// Goes on with a stream that waited, unless it is gone.
-    fn wake(&self, id: u32, progress: &Weak<RefCell<Progress>>, pending: Pending, news: News) {
-        let Some(progress) = progress.upgrade() else { return };
-        if hostcalls::set_effective_context(id).is_err() {
+    /// Goes on with a stream that waited, unless it is gone, or was answered by somebody else.
+    pub(super) fn wake(&self, id: u32, progress: &Weak<RefCell<Progress>>, pending: Pending, news: News) {
+        let waits = |progress: &Rc<RefCell<Progress>>| progress.try_borrow().is_ok_and(|progress| !progress.is_decided());
+        let Some(progress) = progress.upgrade().filter(waits).filter(|_| hostcalls::set_effective_context(id).is_ok()) else {
+            if let News::Reply(reply) = news {
+                let events = self.with_gateway(|gateway, world| gateway.unheard(world, &pending, &reply)).flatten();
+                self.counters.report(events.as_slice());
+            }
             return;
-        }
-        let Some(step) = self.with_gateway(|gateway, world| gateway.resume(world, pending, news)) else { return };
+        };
+        let Some(step) = self.go_on(pending, news) else { return };
         self.act(&Actor { id, progress }, step, Entry::Root);
     }
 

@@ -5,11 +5,10 @@ use std::rc::Rc;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Action, BufferType, LogLevel, MapType};
+use proxy_wasm::types::{Action, BufferType, MapType};
 
-use crate::flow::step::{News, Pending, Renewal};
-use crate::shell::act::{Actor, Entry, reply};
-use crate::shell::report;
+use crate::flow::step::{Halt, News, Pending, Renewal};
+use crate::shell::act::{Actor, Entry, keep_private, reply};
 use crate::shell::root::House;
 use crate::words::body::Body;
 use crate::words::message::Headers;
@@ -31,30 +30,42 @@ pub(super) enum Progress {
     },
     /// It waits for the answer to a call of its own.
     Calling(Box<Pending>),
-    /// It goes upstream; its response may carry a renewed session.
-    Forwarded(Option<Box<Renewal>>),
-    /// It was answered here.
+    /// It waits for the root.
+    Waiting(Halt),
+    /// It goes upstream.
+    Forwarded {
+        /// The session that its response renews.
+        renewal: Option<Box<Renewal>>,
+        /// Whether no shared cache may keep the response.
+        private: bool,
+    },
+    /// It was answered, here or by somebody else.
     Answered,
 }
 
-/// Said when Envoy answers a request whose body is still being read.
-const NOT_BUFFERED: &str = "accredit: Envoy answered before the body was read: does its buffer filter stand behind Accredit, \
-                            and is it enabled on the route of this endpoint?";
+impl Progress {
+    /// Whether nothing more is to be done with it.
+    pub(super) const fn is_decided(&self) -> bool {
+        matches!(self, Self::Forwarded { .. } | Self::Answered)
+    }
+}
 
 /// One request.
 pub(super) struct Stream {
     house: Rc<House>,
     actor: Actor,
+    /// Whether its headers came: a list of capabilities can keep them from us.
+    seen: bool,
 }
 
 impl Stream {
     pub(super) fn new(id: u32, house: Rc<House>) -> Self {
-        Self { house, actor: Actor { id, progress: Rc::new(RefCell::new(Progress::default())) } }
+        Self { house, actor: Actor { id, progress: Rc::new(RefCell::new(Progress::default())) }, seen: false }
     }
 
     /// Whether anything of the request may pass.
     fn pass(&self) -> Action {
-        let forwarded = self.actor.progress.try_borrow().is_ok_and(|progress| matches!(*progress, Progress::Forwarded(_)));
+        let forwarded = self.actor.progress.try_borrow().is_ok_and(|progress| matches!(*progress, Progress::Forwarded { .. }));
         if forwarded { Action::Continue } else { Action::Pause }
     }
 
@@ -83,7 +94,7 @@ impl Stream {
             }
         };
         drop(progress);
-        match self.house.with_gateway(|gateway, world| gateway.resume(world, *pending, News::Body(body))) {
+        match self.house.go_on(*pending, News::Body(body)) {
             Some(step) => self.house.act(&self.actor, step, Entry::OwnReply),
             None => Action::Pause,
         }
@@ -103,13 +114,14 @@ impl Context for Stream {
             Err(_) => return,
         };
         let news = News::Reply(reply(headers, body));
-        let Some(step) = self.house.with_gateway(|gateway, world| gateway.resume(world, *pending, news)) else { return };
+        let Some(step) = self.house.go_on(*pending, news) else { return };
         self.house.act(&self.actor, step, Entry::OwnReply);
     }
 }
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        self.seen = true;
         let headers = Headers::new(hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default());
         #[cfg(feature = "die-on-demand")]
         die_on_demand(&headers);
@@ -121,10 +133,17 @@ impl HttpContext for Stream {
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        if self.is_reading() { self.read(Some(size), end_of_stream) } else { self.pass() }
+        match self.seen {
+            true if self.is_reading() => self.read(Some(size), end_of_stream),
+            true => self.pass(),
+            false => self.house.went_past(&self.actor),
+        }
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        if !self.seen {
+            return self.house.went_past(&self.actor);
+        }
         if self.is_reading() {
             // A body with trailers behind it has no other end.
             return self.read(None, true);
@@ -138,17 +157,25 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        let renewal = match self.actor.progress.try_borrow_mut().as_deref_mut() {
-            Ok(Progress::Forwarded(renewal)) => renewal.take(),
+        let forwarded = match self.actor.progress.try_borrow_mut().as_deref_mut() {
+            Ok(Progress::Forwarded { renewal, private }) => Some((renewal.take(), *private)),
+            Ok(Progress::Answered) => return Action::Continue,
             _ => None,
         };
-        if let Some(renewal) = renewal {
-            self.house.renew(&renewal);
-        }
-        if self.is_reading() {
-            report::log(LogLevel::Warn, NOT_BUFFERED);
+        let Some((renewal, private)) = forwarded else { return self.house.not_ours(&self.actor, self.seen) };
+        // A response with our cookie is stored by nobody.
+        let renewed = renewal.is_some_and(|renewal| self.house.renew(&renewal));
+        if private && !renewed {
+            keep_private();
         }
         Action::Continue
+    }
+}
+
+impl Drop for Stream {
+    /// Envoy has done with it. (The SDK drops a context in `proxy_on_delete`; no further callback need be called for that.)
+    fn drop(&mut self) {
+        self.house.gone(&self.actor);
     }
 }
 

@@ -84,6 +84,16 @@ reasons! {
     BodyTypeRefused = "body_type_refused",
     /// The body is not what the endpoint reads, or can be read in two ways.
     BodyMalformed = "body_malformed",
+    /// The body did not come in time.
+    BodyTimeout = "body_timeout",
+    /// Too many bodies are being read already, in this worker or from this address.
+    TooManyBodies = "too_many_bodies",
+    /// A response came, from upstream, to a request that was not decided.
+    Undecided = "undecided",
+    /// The request ended before it was answered: the client left, or Envoy ended it.
+    RequestEnded = "request_ended",
+    /// Envoy, or another of its filters, answered a request before it was decided.
+    AnsweredElsewhere = "answered_elsewhere",
     /// The provider's metadata is not here (yet).
     MetadataUnavailable = "metadata_unavailable",
     /// The provider's keys are not here (yet).

@@ -185,8 +185,8 @@ const towards = (route) => (manager) => {
 
 /** [what is wrong, how, status, what the log says] */
 const MISTAKES = [
-  ['the buffer filter is missing', [withoutBuffer], 404, /before the body was read/],
-  ['the buffer filter is not enabled on the route', [(manager) => delete routesOf(manager)[0].typed_per_filter_config], 404, /before the body was read/],
+  ['the buffer filter is missing', [withoutBuffer], 404, /answered_elsewhere/],
+  ['the buffer filter is not enabled on the route', [(manager) => delete routesOf(manager)[0].typed_per_filter_config], 404, /answered_elsewhere/],
   ['the route is missing', [withoutRoute], 500, /direct_response/],
   ['both are missing', [withoutBuffer, withoutRoute], 500, /direct_response/],
   ['the route leads to a cluster, without buffer', [withoutBuffer, towards({ cluster: 'application' })], 500, /direct_response/],
@@ -196,7 +196,7 @@ const MISTAKES = [
     'the route depends on a header that only the client sent, without buffer',
     [withoutBuffer, (manager) => (routesOf(manager)[0].match.headers = [{ name: 'x-forwarded-user', present_match: true }])],
     404,
-    /before the body was read/,
+    /answered_elsewhere/,
   ],
 ];
 

@@ -5,7 +5,7 @@ use super::stage::{
     told_upstream,
 };
 use crate::flow::event::Event;
-use crate::flow::step::{Decision, News, Step};
+use crate::flow::step::{Decision, News, Pending, Step};
 use crate::oidc::testing::{json_reply, reply};
 use crate::words::message::{Headers, Reply};
 use crate::words::reason::Reason;
@@ -118,12 +118,20 @@ fn a_wrong_password_and_an_unknown_name_cannot_be_told_apart_by_calls_answer_or_
 }
 
 #[test]
-fn what_the_service_says_when_it_fails_reaches_nobody_and_an_outage_counts_as_no_failure() {
+fn what_the_service_says_when_it_fails_reaches_nobody_and_only_where_nobody_was_reached_nothing_counts() {
     let html = |status| reply(status, &[], b"<html>Stack trace: secret</html>");
-    for (instead, expected, reason) in [
-        (Reply::Reset, 502, "accounts_unreachable"),
+    let envoy = |said: &str| reply(503, &[], said.as_bytes());
+    let failed = |why: &str| format!("upstream connect error or disconnect/reset before headers. reset reason: {why}");
+    for (index, (instead, expected, reason)) in [
         (Reply::NotSent, 502, "accounts_unreachable"),
+        (envoy("no healthy upstream"), 502, "accounts_unreachable"),
+        (envoy(&failed("remote connection failure")), 502, "accounts_unreachable"),
+        (envoy(&failed("overflow")), 502, "accounts_unreachable"),
+        // These had reached it.
+        (envoy(&failed("connection termination")), 502, "accounts_unreachable"),
+        (envoy("overflow: no healthy upstream"), 502, "accounts_unreachable"),
         (html(503), 502, "accounts_unreachable"),
+        (html(502), 502, "accounts_unreachable"),
         (html(500), 502, "accounts_unreachable"),
         (html(504), 504, "accounts_timeout"),
         (html(200), 502, "accounts_malformed"),
@@ -138,11 +146,15 @@ fn what_the_service_says_when_it_fails_reaches_nobody_and_an_outage_counts_as_no
         (json_reply(200, &json!([])), 502, "accounts_malformed"),
         (reply(200, &[], br#"{"id":1,"id":2}"#), 502, "accounts_malformed"),
         (reply(200, &[], &vec![b' '; 300 * 1_024]), 502, "accounts_malformed"),
-    ] {
+        (Reply::Reset, 502, "accounts_unreachable"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let mut stage = Stage::ready(&by_password());
         stage.users.instead = vec![("users", instead)];
-        // An answer below 500 may be this service's way to refuse: it counts.
-        let counts = reason == "accounts_malformed";
+        // Whatever the service made of it: it has had the password.
+        let counts = index >= 4;
         for attempt in 0..8 {
             let step = login(&mut stage, "alice@example.com", "right");
             if counts && attempt >= 5 {
@@ -155,7 +167,7 @@ fn what_the_service_says_when_it_fails_reaches_nobody_and_an_outage_counts_as_no
         }
         stage.users.instead.clear();
         let then = if counts { 429 } else { 200 };
-        assert_eq!(status(&login(&mut stage, "alice@example.com", "right")), then, "nobody is locked out by an outage");
+        assert_eq!(status(&login(&mut stage, "alice@example.com", "right")), then, "whoever reached nobody is not locked out");
     }
 }
 
@@ -363,7 +375,7 @@ fn neither_password_nor_token_is_printed_anywhere() {
 }
 
 #[test]
-fn a_service_that_stumbles_over_known_names_only_does_not_tell_which_these_are_for_nothing() {
+fn a_service_that_stumbles_over_known_names_or_wrong_passwords_tells_nothing_for_nothing() {
     let mut stage = Stage::ready(&by_password());
     stage.worker.world.client_address = Some("203.0.113.7:1".to_owned());
     for password in ["a\0b", "a\nb", "\u{85}"] {
@@ -371,9 +383,59 @@ fn a_service_that_stumbles_over_known_names_only_does_not_tell_which_these_are_f
     }
     assert!(stage.users.asked.is_empty());
     stage.users.instead = vec![("users", reply(500, &[], b""))];
-    let outcomes: Vec<_> = (0..60).map(|_| status(&login(&mut stage, "alice@example.com", "x"))).collect();
+    let outcomes: Vec<_> = (0..60).map(|n| status(&login(&mut stage, &format!("p{n}@example.com"), "x"))).collect();
     assert_eq!(outcomes.iter().filter(|status| **status == 502).count(), 50, "whoever provokes it is counted");
-    stage.worker.world.client_address = Some("203.0.113.8:1".to_owned());
-    stage.users.instead.clear();
-    assert_eq!(status(&login(&mut stage, "alice@example.com", "right")), 200, "and the account is not");
+    for n in 0..8 {
+        stage.worker.world.client_address = Some(format!("203.0.113.{}:1", n + 8));
+        let status = status(&login(&mut stage, "alice@example.com", "x"));
+        assert_eq!(status, if n < 5 { 502 } else { 429 }, "and so is the account, from wherever");
+    }
+}
+
+/// As far as the user service is asked; how the request goes on then.
+fn asked(stage: &mut Stage, password: &str) -> Pending {
+    stage.browser.body = json!({"email": "alice@example.com", "password": password}).to_string();
+    let headers = stage.browser.send("POST", "/api/auth/login", &[("content-type", "application/json")]);
+    let Decision::ReadBody { pending, .. } = stage.worker.begin(headers).decision else { panic!() };
+    let body = crate::words::body::Body::Read(stage.browser.body.clone().into_bytes().into());
+    called(stage.worker.resume(*pending, News::Body(body))).1
+}
+
+#[test]
+fn guesses_that_are_broken_off_count_like_any_other_and_are_told_of() {
+    let mut stage = Stage::ready(&by_password());
+    for _ in 0..5 {
+        let pending = asked(&mut stage, "wrong");
+        assert!(pending.outlives_its_request());
+        let told = stage.worker.gateway.unheard(&mut stage.worker.world, &pending, &json_reply(401, &json!({})));
+        assert_eq!(told.unwrap().counter(), "accredit_sign_in_failed_credentials_refused");
+    }
+    assert_eq!(outcome(&login(&mut stage, "alice@example.com", "right")), (429, "too_many_failures"));
+}
+
+#[test]
+fn a_right_password_that_nobody_hears_of_is_no_failure_and_no_session() {
+    let mut stage = Stage::ready(&by_password());
+    for _ in 0..8 {
+        let pending = asked(&mut stage, "right");
+        let reply = json_reply(200, &json!({"id": 17, "email": "alice@example.com"}));
+        assert_eq!(stage.worker.gateway.unheard(&mut stage.worker.world, &pending, &reply), None);
+    }
+    assert_eq!(status(&login(&mut stage, "alice@example.com", "right")), 200);
+}
+
+#[test]
+fn what_was_never_read_counts_for_nobody() {
+    let mut stage = Stage::ready(&by_password());
+    for reason in [Reason::BodyTimeout, Reason::TooManyBodies] {
+        for _ in 0..8 {
+            let headers = stage.browser.send("POST", "/api/auth/login", &[("content-type", "application/json")]);
+            let Decision::ReadBody { pending, .. } = stage.worker.begin(headers).decision else { panic!() };
+            let step = stage.worker.resume(*pending, News::Missing(reason));
+            let expected = if reason == Reason::BodyTimeout { 408 } else { 503 };
+            assert_eq!(outcome(&step), (expected, reason.id()));
+            assert_eq!(field(response(&step), "retry-after").is_some(), expected == 503);
+        }
+    }
+    assert_eq!(status(&login(&mut stage, "alice@example.com", "right")), 200);
 }

@@ -314,3 +314,31 @@ fn a_rule_for_another_provider_sends_people_there_and_tells_the_others() {
     assert_eq!(outcome(&stage.navigate("/second")), (200, ""));
     assert_eq!(body(&stage.script("GET", "/api/session"))["provider"], "second");
 }
+
+#[test]
+fn whoever_is_known_shares_no_cache_unless_the_rule_or_the_configuration_says_so() {
+    let page = |rule: Value, general: Option<&str>, signed_in: bool| {
+        let mut document = with("/rules", json!([rule]));
+        if let Some(word) = general {
+            document = changed(document, "/shared_cache", json!(word));
+        }
+        let mut stage = if signed_in { Stage::signed_in(&document) } else { Stage::ready(&document) };
+        forwarded(&stage.navigate("/own")).private
+    };
+    let rule = |word: Option<&str>| {
+        let mut rule = json!({"match": {"path": "/own"}, "require": "public"});
+        word.map(|word| rule["shared_cache"] = json!(word));
+        rule
+    };
+    for (of_rule, general, private) in [
+        (None, None, true),
+        (Some("refused"), None, true),
+        (Some("allowed"), None, false),
+        (None, Some("allowed"), false),
+        (Some("refused"), Some("allowed"), true),
+        (Some("allowed"), Some("refused"), false),
+    ] {
+        assert_eq!(page(rule(of_rule), general, true), private, "{of_rule:?} {general:?}");
+        assert!(!page(rule(of_rule), general, false), "whoever is nobody shares what is for nobody");
+    }
+}

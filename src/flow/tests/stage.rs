@@ -187,7 +187,7 @@ impl Stage {
                 };
                 self.worker.resume(*pending, News::Reply(reply))
             }
-            Decision::ReadBody { limit, pending } => {
+            Decision::ReadBody { limit, pending, .. } => {
                 let body = self.browser.body.clone().into_bytes();
                 let body = if body.len() > limit { Body::TooLarge } else { Body::Read(body.into()) };
                 self.worker.resume(*pending, News::Body(body))

@@ -1,0 +1,141 @@
+//! What answers for one person tell shared caches: not to keep them. Where the application forbids that itself, nothing is changed.
+//! Who is asking is not known here.
+
+use crate::access::caches::speaks_past_cache_control;
+use crate::words::message::Headers;
+
+/// What a request tells caches between us and the application (RFC 9111, section 5.2.1.5): they do not see the credentials, which we
+/// take away, and would give one person's answer to another.
+pub const NO_STORE: (&str, &str) = ("cache-control", "no-store");
+
+/// The fields of an answer that are looked at first: where none of them is there, or `Cache-Control` alone and [`is_private`], the
+/// answer stays as it is.
+pub const LOOKED_AT: [&str; 8] = [
+    "expires",
+    "cdn-cache-control",
+    "cloudflare-cdn-cache-control",
+    "surrogate-control",
+    "edge-control",
+    "x-accel-expires",
+    "cf-edge-cache",
+    "x-litespeed-cache-control",
+];
+
+/// Whether `Cache-Control` keeps shared caches from keeping the answer (RFC 9111, sections 5.2.2.5 and 5.2.2.7). `private="field"` is
+/// about that field alone.
+pub fn is_private(cache_control: &[u8]) -> bool {
+    let mut private = false;
+    each_directive(&String::from_utf8_lossy(cache_control), &mut |directive| {
+        private |= directive.eq_ignore_ascii_case("private") || directive.eq_ignore_ascii_case("no-store");
+    });
+    private
+}
+
+/// The fields that must go, and the `Cache-Control` that takes the place of all its lines, if one is needed: `private`, and of what
+/// stood there all that does not say otherwise.
+pub fn made_private(answer: &Headers) -> (Vec<&str>, Option<String>) {
+    let mut past = Vec::new();
+    for name in answer.names() {
+        if name != "expires" && speaks_past_cache_control(name) && !answer.all(name).all(is_private) {
+            past.push(name);
+        }
+    }
+    // In front: what is not closed behind it, a quotation for one, cannot swallow it.
+    let (mut spoke, mut made) = (answer.contains("expires") || !past.is_empty(), "private".to_owned());
+    for line in answer.all("cache-control") {
+        if is_private(line) {
+            return (past, None);
+        }
+        spoke = true;
+        each_directive(&String::from_utf8_lossy(line), &mut |directive| {
+            let name = directive.split_once('=').map_or(directive, |(name, _)| name.trim_ascii_end());
+            if !["", "public", "s-maxage", "private"].iter().any(|word| name.eq_ignore_ascii_case(word)) {
+                made.push_str(", ");
+                made.push_str(directive);
+            }
+        });
+    }
+    (past, spoke.then_some(made))
+}
+
+/// Shows the parts between commas, those within quotation marks aside.
+fn each_directive(value: &str, see: &mut dyn FnMut(&str)) {
+    let (mut begin, mut quoted, mut escaped) = (0, false, false);
+    for (at, byte) in value.bytes().chain([b',']).enumerate() {
+        // What is not closed ends with the line.
+        if byte == b',' && (!quoted || at == value.len()) {
+            see(value.get(begin..at).unwrap_or_default().trim_ascii());
+            begin = at.saturating_add(1);
+        }
+        quoted ^= byte == b'"' && !escaped;
+        escaped = quoted && byte == b'\\' && !escaped;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(fields: &[(&str, &str)]) -> (Vec<String>, Option<String>) {
+        let headers = Headers::new(fields.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect());
+        let (gone, value) = made_private(&headers);
+        (gone.into_iter().map(str::to_owned).collect(), value)
+    }
+
+    #[test]
+    fn what_lets_shared_caches_keep_a_page_for_one_person_is_made_private_and_the_rest_stays() {
+        for (said, right) in [
+            ("public", "private"),
+            ("max-age=60", "private, max-age=60"),
+            ("PUBLIC , Max-Age=60,immutable", "private, Max-Age=60, immutable"),
+            ("s-maxage=600", "private"),
+            ("s-maxage = 600, max-age=0, must-revalidate", "private, max-age=0, must-revalidate"),
+            ("public, stale-while-revalidate=30, no-transform", "private, stale-while-revalidate=30, no-transform"),
+            ("no-cache", "private, no-cache"),
+            ("", "private"),
+            (",,max-age=1,,", "private, max-age=1"),
+            // These are about one field, and about a word that means nothing.
+            ("private=\"set-cookie\", max-age=60", "private, max-age=60"),
+            ("no-cache=\"set-cookie, private\", max-age=60", "private, no-cache=\"set-cookie, private\", max-age=60"),
+            ("community=\"a, private, b\\\", no-store\", public", "private, community=\"a, private, b\\\", no-store\""),
+            ("private-ish, max-age=1", "private, private-ish, max-age=1"),
+            ("no-store=1, max-age=1", "private, no-store=1, max-age=1"),
+            // Read in two ways: what some cache takes for a directive is behind ours.
+            ("max-age=60, x=\"y, private", "private, max-age=60, x=\"y, private"),
+        ] {
+            assert_eq!(made(&[("cache-control", said)]), (vec![], Some(right.to_owned())), "{said}");
+        }
+    }
+
+    #[test]
+    fn an_application_that_forbids_it_or_says_nothing_is_left_alone() {
+        for said in ["private", "no-store", "private, max-age=60", "max-age=0, PRIVATE ,must-revalidate", "no-store, public"] {
+            assert_eq!(made(&[("cache-control", said)]), (vec![], None), "{said}");
+            assert!(is_private(said.as_bytes()));
+        }
+        assert_eq!(made(&[("content-type", "text/html"), ("etag", "\"a\"")]), (vec![], None));
+    }
+
+    #[test]
+    fn lines_count_together() {
+        let lines = [("cache-control", "max-age=60"), ("cache-control", "public, must-revalidate")];
+        assert_eq!(made(&lines).1.as_deref(), Some("private, max-age=60, must-revalidate"));
+        assert_eq!(made(&[("cache-control", "max-age=60"), ("cache-control", "private")]).1, None);
+    }
+
+    #[test]
+    fn a_time_alone_or_a_word_to_one_vendor_alone_lets_a_cache_keep_it_too() {
+        assert_eq!(made(&[("expires", "Thu, 01 Jan 2099 00:00:00 GMT")]), (vec![], Some("private".to_owned())));
+        for vendor in LOOKED_AT.into_iter().skip(1).chain(["akamai-cache-control"]) {
+            let gone = vec![vendor.to_owned()];
+            assert_eq!(made(&[(vendor, "max-age=60")]), (gone.clone(), Some("private".to_owned())), "{vendor}");
+            assert_eq!(made(&[("cache-control", "no-store"), (vendor, "max-age=60")]), (gone, None), "{vendor}");
+        }
+    }
+
+    #[test]
+    fn a_vendor_that_is_told_not_to_keep_it_is_not_told_otherwise() {
+        let fields = [("cache-control", "max-age=60"), ("cdn-cache-control", "no-store")];
+        assert_eq!(made(&fields), (vec![], Some("private, max-age=60".to_owned())));
+    }
+}

@@ -1,0 +1,52 @@
+//! Whose an address is.
+
+use std::net::IpAddr;
+
+/// An IPv4 address, or the first 64 bits of an IPv6 one.
+pub type Network = Vec<u8>;
+
+/// Whom an address belongs to: an IPv4 address is one client's, of IPv6 a client has a /64 at least. The port, which changes with
+/// each connection, does not count. `address` is as [`crate::words::world::World::client_address`] has it; nothing for any other
+/// than an IP address.
+pub fn network(address: &str) -> Option<Network> {
+    let host = address.trim_start_matches('[').split([']', '%']).next()?;
+    let parsed = host.parse::<IpAddr>().or_else(|_| host.split(':').next().unwrap_or_default().parse());
+    Some(match parsed.ok()?.to_canonical() {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => match address.octets() {
+            // Everybody who comes through a NAT64 (RFC 6052, section 2.1) is in one /64.
+            [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, ipv4 @ ..] => ipv4.to_vec(),
+            [a, b, c, d, e, f, g, h, ..] => vec![a, b, c, d, e, f, g, h],
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_one_client_whatever_its_port_and_its_spelling() {
+        let same = |addresses: &[&str]| {
+            let networks: Vec<_> = addresses.iter().map(|address| network(address)).collect();
+            assert!(networks.iter().all(|network| network.is_some() && *network == networks[0]), "{addresses:?}: {networks:?}");
+        };
+        same(&[
+            "192.0.2.1",
+            "192.0.2.1:1",
+            "192.0.2.1:65535",
+            "::ffff:192.0.2.1",
+            "[::ffff:c000:201]:80",
+            "[64:ff9b::192.0.2.1]:80",
+        ]);
+        same(&["2001:db8:1:2::1", "[2001:db8:1:2::1]:443", "[2001:DB8:1:2:ffff:ffff:ffff:ffff]:1", "2001:db8:1:2::5%eth0"]);
+        let others = ["192.0.2.2", "192.0.2.1:1", "[::1]:9", "fe80::1", "2001:db8:1:3::1", "[64:ff9b::c000:203]:80"];
+        let networks: std::collections::BTreeSet<_> = others.iter().map(|address| network(address)).collect();
+        assert_eq!(networks.len(), others.len());
+        for none in
+            ["", "/run/envoy.sock", "@abstract", "envoy://internal_client_address/x", "localhost:80", "[", "::1:2::3", ":"]
+        {
+            assert_eq!(network(none), None, "{none}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+// Caches around the gateway, in a real Envoy: what answers for somebody who is known tell caches in front, and what Envoy's own `cache` filter behind
+// Accredit gives to whom.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { managerOf } from './lib/gateway.mjs';
+import { onStage } from './lib/stage.mjs';
+
+/** Everybody's own page. What it tells caches stands in the query, as [[name, value], …]. */
+const personal = (request, response, { headers, url }) => {
+  const fields = JSON.parse(new URL(url, 'http://localhost').searchParams.get('fields') ?? '[]');
+  for (const [name, value] of fields) response.appendHeader(name, value);
+  response.end(`page of ${headers['x-forwarded-user'] ?? 'nobody'}`);
+};
+const asking = (path, ...fields) => `${path}?fields=${encodeURIComponent(JSON.stringify(fields))}`;
+
+const rules = (configuration) => {
+  configuration.rules = [
+    { match: { path_separated_prefix: '/assets' }, require: 'public', shared_cache: 'allowed' },
+    { match: { path_separated_prefix: '/shared' }, require: 'authenticated', shared_cache: 'allowed' },
+    { match: { path_separated_prefix: '/public' }, require: 'public' },
+  ];
+};
+
+async function twoPeople(stage) {
+  stage.provider.user = { sub: 'alice' };
+  const alice = await stage.signedIn();
+  stage.provider.user = { sub: 'bob' };
+  const bob = await stage.signedIn();
+  stage.application.respond = personal;
+  return { alice, bob, nobody: stage.visitor() };
+}
+
+describe('an answer for somebody who is known', () => {
+  const stage = onStage({ plugin: rules });
+
+  for (const [said, right] of [
+    [[['cache-control', 'public, max-age=60']], 'private, max-age=60'],
+    [[['cache-control', 's-maxage=60, must-revalidate']], 'private, must-revalidate'],
+    [[['cache-control', 'max-age=60'], ['cache-control', 'public'], ['cache-control', 'no-transform']], 'private, max-age=60, no-transform'],
+    [[['cache-control', 'private="x-a", max-age=60']], 'private, max-age=60'],
+    [[['expires', 'Thu, 01 Jan 2099 00:00:00 GMT']], 'private'],
+    [[['cache-control', 'private, max-age=60'], ['cdn-cache-control', 'max-age=60'], ['x-accel-expires', '60']], 'private, max-age=60'],
+    [[['surrogate-control', 'max-age=60']], 'private'],
+    [[['cache-control', 'private, max-age=1']], 'private, max-age=1'],
+    [[['cache-control', 'no-store']], 'no-store'],
+    [[], undefined],
+  ]) {
+    it(`that says ${JSON.stringify(said)} leaves with ${right}`, async () => {
+      const { alice } = await twoPeople(stage);
+      for (const path of ['/analytics', '/public/page']) {
+        const answer = await alice.open(asking(path, ...said));
+        assert.equal(answer.body, 'page of alice');
+        assert.equal([answer.headers['cache-control'] ?? []].flat().join(' | ') || undefined, right);
+        for (const name of ['cdn-cache-control', 'surrogate-control', 'x-accel-expires']) assert.equal(answer.headers[name], undefined);
+      }
+    });
+  }
+
+  it('is left alone where the rule allows it, and so is one for nobody', async () => {
+    const { alice, nobody } = await twoPeople(stage);
+    const fields = [['cache-control', 'public, max-age=60'], ['cdn-cache-control', 'max-age=600']];
+    for (const [visitor, path] of [[alice, '/shared/page'], [alice, '/assets/app.js'], [nobody, '/public/page']]) {
+      const { headers } = await visitor.open(asking(path, ...fields));
+      assert.deepEqual([headers['cache-control'], headers['cdn-cache-control']], ['public, max-age=60', 'max-age=600']);
+    }
+  });
+
+  it('is asked of the application with no-store, which caches on the way obey, beside what the client said', async () => {
+    const { alice, nobody } = await twoPeople(stage);
+    stage.application.forget();
+    await alice.open('/analytics', { headers: { 'cache-control': 'max-age=0' } });
+    await alice.open('/assets/app.js');
+    await nobody.open('/public/page');
+    const [own, allowed, unknown] = stage.application.requests.map(({ headers }) => headers['cache-control']);
+    assert.deepEqual([own.split(/, ?/), allowed, unknown], [['max-age=0', 'no-store'], undefined, undefined]);
+  });
+});
+
+describe('shared_cache: allowed for the whole configuration', () => {
+  const all = (configuration) => {
+    configuration.shared_cache = 'allowed';
+    configuration.rules = [{ match: { path_separated_prefix: '/own' }, require: 'authenticated', shared_cache: 'refused' }];
+  };
+  const stage = onStage({ plugin: all });
+
+  it('holds where a rule says nothing, and a rule that refuses is obeyed', async () => {
+    const { alice } = await twoPeople(stage);
+    const said = (path) => alice.open(asking(path, ['cache-control', 'max-age=60'])).then(({ headers }) => headers['cache-control']);
+    assert.deepEqual([await said('/analytics'), await said('/own')], ['max-age=60', 'private, max-age=60']);
+  });
+});
+
+for (const [kind, suffix] of [['cache', ''], ['cache_v2', 'V2']]) {
+  const behind = (bootstrap) => {
+    const storage = { '@type': `type.googleapis.com/envoy.extensions.http.${kind}.simple_http_cache.v3.SimpleHttpCache${suffix}Config` };
+    const config = { '@type': `type.googleapis.com/envoy.extensions.filters.http.${kind}.v3.Cache${suffix}Config`, typed_config: storage };
+    managerOf(bootstrap.static_resources.listeners[0]).http_filters.splice(-1, 0, { name: `envoy.filters.http.${kind}`, typed_config: config });
+  };
+
+  describe(`Envoy's filter ${kind}, behind Accredit`, () => {
+    const stage = onStage({ plugin: rules, envoy: behind });
+    const page = (path) => asking(path, ['cache-control', 'public, max-age=60']);
+
+    it('gives nobody the page of somebody else', async () => {
+      const { alice, bob, nobody } = await twoPeople(stage);
+      for (const path of ['/analytics', '/public/own']) {
+        assert.equal((await alice.open(page(path))).body, 'page of alice');
+        assert.equal((await bob.open(page(path))).body, 'page of bob');
+        assert.equal((await alice.open(page(path))).body, 'page of alice');
+      }
+      assert.equal((await nobody.open(page('/public/own'))).body, 'page of nobody');
+    });
+
+    it('nor to requests at the same moment', async () => {
+      const { alice, bob } = await twoPeople(stage);
+      stage.application.respond = (request, response, received) => setTimeout(() => personal(request, response, received), 200);
+      const pages = await Promise.all([alice, bob, alice, bob].map((person) => person.open(page('/analytics/slow'))));
+      assert.deepEqual(pages.map(({ body }) => body), ['page of alice', 'page of bob', 'page of alice', 'page of bob']);
+    });
+
+    it('gives what the rule allows it to keep to everybody', async () => {
+      const { alice, bob } = await twoPeople(stage);
+      assert.equal((await alice.open(page('/shared/page'))).body, 'page of alice');
+      assert.equal((await bob.open(page('/shared/page'))).body, 'page of alice');
+    });
+  });
+}
