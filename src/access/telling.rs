@@ -212,7 +212,7 @@ pub(super) const fn telling(reason: Reason) -> Telling {
         Reason::EmailUnverified => (
             403,
             "Your e-mail address is not verified",
-            "Accounts are found by e-mail address here, and the sign-in service does not vouch for yours. Verify it there, then try again.",
+            "Accounts are found by e-mail address or telephone number here, and the sign-in service does not vouch for yours. Verify it there, then try again.",
             TryAgain,
         ),
         Reason::AccountMissing => {

@@ -5,7 +5,7 @@ use crate::accounts::call::Call;
 use crate::accounts::template::{Filling, Gap};
 use crate::accounts::user::{Mapping, User};
 use crate::words::message::{HttpCall, Reply};
-use crate::words::principal::{ClaimPath, Claims};
+use crate::words::principal::{AssumedVerified, ClaimPath, Claims, is_verified};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 
@@ -60,26 +60,29 @@ pub enum Created {
 }
 
 impl Directory {
-    /// Whether somebody with these claims may be looked up.
+    /// Whether somebody with these claims may be looked up, where some count without a verdict.
     ///
     /// # Errors
-    /// [`Reason::EmailUnverified`]: whoever can claim any address would be taken for its owner.
-    pub fn check(&self, claims: &Claims) -> Result<(), Failure> {
-        let verified = claims.get("email_verified").is_some_and(|verified| *verified == true || *verified == "true");
-        // The provider's word is about `email` alone.
-        let unverified = |gap: &Gap| match gap {
-            Gap::Claim(path) => {
-                let is_email = path.to_string().to_ascii_lowercase().contains("mail");
-                is_email && !(verified && path.find(claims) == claims.get("email"))
+    /// [`Reason::EmailUnverified`]: whoever can claim any address, or any number, would be taken for its owner.
+    pub fn check(&self, claims: &Claims, assumed: AssumedVerified) -> Result<(), Failure> {
+        // The provider's word is about that one claim alone, whatever others are called.
+        let unverified = |gap: &Gap, claim: &str, called: &str| match gap {
+            Gap::Claim(path) if path.to_string().to_ascii_lowercase().contains(called) => {
+                !is_verified(claim, claims, assumed) || path.find(claims) != claims.get(claim)
             }
             _ => false,
         };
-        let asked = self.find.call.has(&unverified) || self.create.as_ref().is_some_and(|create| create.call.has(&unverified));
-        if asked && !self.dangerously_match_unverified_email {
-            let detail = "accounts are found by an e-mail address, and the provider does not say email_verified: true of it";
-            return Err(Failure::new(Reason::EmailUnverified, detail));
-        }
-        Ok(())
+        let by_email = |gap: &Gap| unverified(gap, "email", "mail");
+        let by_number = |gap: &Gap| unverified(gap, "phone_number", "phone");
+        // Whoever is created with an address is found by it the next time; a number is a part of what is known of somebody.
+        let created = self.create.as_ref().is_some_and(|create| create.call.has(&by_email));
+        let claim = match (created || self.find.call.has(&by_email), self.find.call.has(&by_number)) {
+            (true, _) if !self.dangerously_match_unverified_email => "email",
+            (_, true) => "phone_number",
+            (_, false) => return Ok(()),
+        };
+        let detail = format!("accounts are found by {claim}, and the provider does not say {claim}_verified: true of it");
+        Err(Failure::new(Reason::EmailUnverified, detail))
     }
 
     /// Looks somebody up.

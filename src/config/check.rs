@@ -129,8 +129,10 @@ pub fn check(configuration: Configuration) -> Result<Settings, Refusal> {
         let fingerprint = fingerprint(&oidc, looked_up, &kept_claims, forward, follow_provider);
         let base = &endpoints.callback;
         let callback = if several { format!("{base}/{}", oidc.name) } else { base.clone() };
+        // Of whom a token speaks nobody is asked.
+        let accounts = accounts.as_ref().filter(|_| oidc.signs_in());
         let assumed_verified =
-            accounts.as_ref().map_or(oidc.assumed_verified, |accounts| accounts.assumed_of_people(oidc.assumed_verified));
+            accounts.map_or(oidc.assumed_verified, |accounts| accounts.assumed_of_people(oidc.assumed_verified));
         ProviderSettings { oidc, fingerprint, assumed_verified, callback }
     });
     let providers: Vec<_> = providers.collect();

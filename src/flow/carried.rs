@@ -15,7 +15,8 @@ use crate::words::world::World;
 /// The sessions that a request carries.
 #[derive(Debug, Default)]
 pub(super) struct Carried {
-    /// Each once, those that count and those that have run out: one that has just expired may still be renewed by a request under way.
+    /// Each once, whatever our keys have made: those that count, those that have run out (one that has just expired may still be
+    /// renewed by a request under way), and those that may count later or elsewhere.
     pub(super) sessions: Vec<Session>,
     /// What came beside them and may be somebody's all the same, but cannot be ended here: a phrase for the log.
     pub(super) unknown: Option<&'static str>,
@@ -42,10 +43,10 @@ pub(super) fn in_cookies(gateway: &mut Gateway, world: &dyn World, visit: &Visit
         gateway.tokens.forget(name);
         carried.add(match &settings.session.form {
             Form::Sealed => unsealed(&settings, &text),
-            // It is not renewed: what is not good needs no ending.
-            Form::Jwt(jwt) => {
-                std::str::from_utf8(&text).ok().and_then(|text| jwt.read(world, text, &mut gateway.last_header, visit.now).ok())
-            }
+            // It is not renewed: what has run out needs no ending.
+            Form::Jwt(jwt) => std::str::from_utf8(&text)
+                .ok()
+                .and_then(|text| jwt.read_to_end(world, text, &mut gateway.last_header, visit.now).ok()),
         });
     }
     carried
@@ -65,7 +66,7 @@ pub(super) fn everywhere(gateway: &mut Gateway, world: &dyn World, visit: &Visit
         (Brought::Nothing, _) => {}
         (Brought::Token(token), Some(jwt)) => {
             gateway.tokens.forget(gateway.naming.name(token.expose().as_bytes()));
-            match jwt.read(world, token.expose(), &mut gateway.last_header, visit.now) {
+            match jwt.read_to_end(world, token.expose(), &mut gateway.last_header, visit.now) {
                 Ok(session) => carried.add(Some(session)),
                 // It has ended by itself.
                 Err(JwtError::Expired(_)) => {}
@@ -81,6 +82,5 @@ pub(super) fn everywhere(gateway: &mut Gateway, world: &dyn World, visit: &Visit
 }
 
 fn unsealed(settings: &Settings, text: &[u8]) -> Option<Session> {
-    let session = Session::parse(&settings.sealer.open(Purpose::Session, text)?)?;
-    settings.has_origin(&session.origin).then_some(session)
+    Session::parse(&settings.sealer.open(Purpose::Session, text)?)
 }

@@ -47,7 +47,8 @@ enum Asked {
 pub fn begin(gateway: &mut Gateway, world: &mut dyn World, sign_in: SignIn, tokens: TokenSet, id_token: IdToken) -> Step {
     let settings = Rc::clone(&gateway.settings);
     let Some((directory, _)) = directory(&settings) else { return establish(gateway, world, &sign_in, &tokens, id_token, None) };
-    match directory.check(&id_token.claims) {
+    let assumed = settings.provider(&sign_in.attempt.provider).map(|provider| provider.oidc.assumed_verified).unwrap_or_default();
+    match directory.check(&id_token.claims, assumed) {
         Ok(()) => FirstVisit { sign_in, tokens, id_token, asked: Asked::Find }.find(&settings, directory),
         Err(failure) => sign_in.fail(&settings, failure),
     }

@@ -183,7 +183,14 @@ impl Gateway {
         let provider = rule.require.provider();
         if could_sign_in && redirects(rule, &visit) && self.settings.sign_in_provider(provider).is_some() {
             let provider = provider.map(str::to_owned);
-            return self.redirect(world, visit, rule, provider, rule.require.demand().unwrap_or_default(), events);
+            // A cookie that does not count here may count at another replica, of an earlier build or with other keys: it would take
+            // the answer to this sign-in for one of somebody who is signed in, and send them here again, and so on.
+            let unread = failure.reason == Reason::SessionInvalid;
+            let forgotten = unread.then(|| cookie::forget(&self.settings.session.cookie, &visit.request.headers, &visit.origin));
+            let demand = rule.require.demand().unwrap_or_default();
+            let mut step = self.redirect(world, visit, rule, provider, demand, events);
+            step.set_cookies(forgotten.unwrap_or_default());
+            return step;
         }
         deny(&Rc::clone(&self.settings), &visit, rule, None, failure, events)
     }

@@ -37,7 +37,8 @@ pub fn begin(gateway: &mut Gateway, world: &mut dyn World, visit: &Visit) -> Ste
     let ended = &mut gateway.background.ended;
     sessions.retain(|session| !ended.has_by_now(world, &session.id, visit.now));
     sessions.iter().for_each(|session| ended.mark(world, &session.id, session.ends));
-    let at_provider = sessions.iter().find_map(|session| at_provider(gateway, &settings, world, visit, session));
+    let mut ours = sessions.iter().filter(|session| settings.has_origin(&session.origin));
+    let at_provider = ours.find_map(|session| at_provider(gateway, &settings, world, visit, session));
     let mut cookies = forget(&settings.session.cookie, &request.headers, &visit.origin);
     if settings.sign_out.at_provider {
         cookies.push(delete(&settings.session.cookie.hint_name, &settings.endpoints.logout, settings.session.cookie.same_site));

@@ -5,7 +5,7 @@ use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::{Ask, Provider};
 use crate::oidc::reply::{self, Troubles};
 use crate::words::message::{HttpCall, Reply};
-use crate::words::principal::{Claims, VERIFIED};
+use crate::words::principal::{AssumedVerified, Claims, VERIFIED, is_verified};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 
@@ -75,14 +75,16 @@ pub fn is_protocol(name: &str) -> bool {
 
 /// Adds what userinfo says to the claims of an ID token.
 pub fn merge(claims: &mut Claims, userinfo: Claims) {
+    let nobody = AssumedVerified::default();
     for (value, verified) in VERIFIED {
-        // What the ID token says was verified is its own address, not another one; and a verdict without its address is none.
-        if userinfo.get(value).is_some_and(|newer| claims.get(value) != Some(newer)) {
+        // What the ID token says was verified is its own address, not another one. What it says was not stays so until it is said to be.
+        if userinfo.get(value).is_some_and(|newer| claims.get(value) != Some(newer)) && is_verified(value, claims, nobody) {
             claims.remove(verified);
         }
     }
-    let orphaned: Vec<_> =
-        VERIFIED.iter().filter(|(value, _)| !userinfo.contains_key(*value)).map(|(_, verified)| *verified).collect();
+    // Nor does a good verdict without its address speak for another one.
+    let orphaned = VERIFIED.iter().filter(|(value, _)| !userinfo.contains_key(*value) && is_verified(value, &userinfo, nobody));
+    let orphaned: Vec<_> = orphaned.map(|(_, verified)| *verified).collect();
     let keeps = |name: &str| is_protocol(name) || orphaned.contains(&name);
     claims.extend(userinfo.into_iter().filter(|(name, _)| !keeps(name)));
 }

@@ -131,7 +131,7 @@ impl Lifetimes {
 }
 
 /// What a new session is made of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct NewSession {
     /// Where it is made.
     pub origin: String,

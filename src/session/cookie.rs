@@ -136,23 +136,29 @@ pub fn read<'a>(settings: &CookieSettings, headers: &'a Headers) -> Carried<'a> 
     Carried::Sealed(sealed.into())
 }
 
-/// So many ways to put the parts of sessions together are tried.
-const MOST_WAYS: usize = 64;
+/// So many texts that may be sessions are tried.
+const MOST_TRIED: usize = 64;
 
 /// Every text that may be a session, each once: of several cookies of one name all, and parts in every way that they may belong
 /// together. Whoever lets somebody in uses [`read`]; this is for whoever ends sessions, so that none is overlooked. The second is
-/// `false` when there are more than [`MOST_WAYS`].
+/// `false` when there are more than [`MOST_TRIED`].
 pub fn read_all<'a>(settings: &CookieSettings, headers: &'a Headers) -> (Vec<Cow<'a, [u8]>>, bool) {
     let mut parts: [Vec<&[u8]>; MOST_COOKIES] = Default::default();
     for (name, value) in pairs(headers, &settings.name) {
         let position = settings.position(name).filter(|position| *position == 0 || settings.shape == Shape::Split);
-        if let Some(alike) = position.and_then(|position| parts.get_mut(position)).filter(|alike| !alike.contains(&value)) {
+        // One more than are tried, to know that there are more.
+        let alike = position.and_then(|position| parts.get_mut(position)).filter(|alike| alike.len() <= MOST_TRIED);
+        if let Some(alike) = alike.filter(|alike| !alike.contains(&value)) {
             alike.push(value);
         }
     }
     let [firsts, further @ ..] = &parts;
-    let (mut texts, mut all) = (Vec::new(), true);
+    let mut texts = Vec::new();
     for first in firsts {
+        let room = MOST_TRIED.saturating_sub(texts.len());
+        if room == 0 {
+            return (texts, false);
+        }
         let counted = if settings.shape == Shape::Split { counted(first) } else { Counted::Whole };
         let (count, rest) = match counted {
             Counted::Whole => {
@@ -162,15 +168,17 @@ pub fn read_all<'a>(settings: &CookieSettings, headers: &'a Headers) -> (Vec<Cow
             Counted::First { count, rest } => (count, rest),
             Counted::Neither => continue,
         };
-        let mut ways = vec![rest.to_vec()];
-        for alike in count.checked_sub(1).and_then(|further_parts| further.get(..further_parts)).unwrap_or_default() {
-            let longer = ways.iter().flat_map(|way| alike.iter().map(move |part| [way, *part].concat()));
-            ways = longer.take(MOST_WAYS.saturating_add(1)).collect();
+        let further = count.checked_sub(1).and_then(|others| further.get(..others)).unwrap_or_default();
+        if further.iter().fold(1_usize, |ways, alike| ways.saturating_mul(alike.len())) > room {
+            return (texts, false);
         }
-        all &= texts.len().saturating_add(ways.len()) <= MOST_WAYS;
-        texts.extend(ways.into_iter().take(MOST_WAYS.saturating_sub(texts.len())).map(Cow::from));
+        let mut ways = vec![rest.to_vec()];
+        for alike in further {
+            ways = ways.iter().flat_map(|way| alike.iter().map(move |part| [way, *part].concat())).collect();
+        }
+        texts.extend(ways.into_iter().map(Cow::from));
     }
-    (texts, all)
+    (texts, true)
 }
 
 /// How the first part of a session begins.

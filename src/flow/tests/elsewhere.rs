@@ -134,3 +134,30 @@ fn a_session_whose_origin_was_written_otherwise_is_no_session() {
         assert_eq!(outcome(&stage.worker.beside(&document()).begin(browser.script("GET", "/page"))), expected, "{origin}");
     }
 }
+
+#[test]
+fn a_session_that_does_not_count_now_or_here_ends_at_sign_out_all_the_same_and_does_not_come_back_later() {
+    // One that an origin was taken away from, which comes back.
+    for document in [document(), signing()] {
+        let stage = Stage::signed_in(&document);
+        let without = changed(document.clone(), "/origins", json!(["https://new.example.com"]));
+        let mut worker = stage.worker.beside(&without);
+        let fields = [("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin")];
+        let sign_out = to("new.example.com", &stage.browser.send("POST", "/api/logout", &fields));
+        assert_eq!(outcome(&worker.begin(sign_out)), (200, ""));
+        assert_eq!(outcome(&worker.beside(&document).begin(stage.browser.script("GET", "/page"))), (401, "session_expired"));
+    }
+    // One that a service has made for later.
+    let mut stage = Stage::ready(&signing());
+    let now = stage.worker.world.now.seconds();
+    let claims = json!({"sub": "alice", "origin": "https://app.example.com", "iat": now, "nbf": now + 120, "exp": now + 3_000});
+    let secret = signing()["session"]["jwt"]["keys"][0].as_str().unwrap().to_owned();
+    let key = crate::crypto::signing::SigningKey::shared_secret(&Secret::new(secret)).unwrap();
+    let token = key.sign(&Still::default(), "JWT", claims.as_object().unwrap()).unwrap();
+    stage.browser.jar.insert("access_token".into(), (token, "/".into()));
+    let copy = stage.browser.clone();
+    assert_eq!(outcome(&stage.script("GET", "/page")), (401, "session_invalid"));
+    assert_eq!(outcome(&stage.script("POST", "/api/logout")), (200, ""));
+    stage.worker.wait(std::time::Duration::from_secs(130));
+    assert_eq!(outcome(&stage.worker.begin(copy.script("GET", "/page"))), (401, "session_expired"));
+}

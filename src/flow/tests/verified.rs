@@ -151,3 +151,76 @@ fn what_a_user_service_says_of_an_address_without_saying_whether_it_is_verified_
     let said = refusal(&changed(signing(), "/session/jwt/claims", json!(["email", "name"]))).unwrap();
     assert!(said.starts_with("session.jwt.claims: ") && said.contains("found no email_verified"), "{said}");
 }
+
+#[test]
+fn what_is_assumed_of_the_user_service_is_not_assumed_of_tokens_that_it_is_not_asked_about() {
+    let mut document = changed(document(), "/rules", rules_by_password());
+    let robots =
+        json!({"name": "main", "issuer": ISSUER, "clusters": {"sso.example.com": "sso"}, "bearer": {"audiences": ["api"]}});
+    let mut people = document["providers"][0].clone();
+    people["name"] = json!("people");
+    document["providers"] = json!([robots, people]);
+    document["accounts"] = json!({
+        "cluster": "users", "subject": "id", "claims": {"email": "email", "email_verified": "emailVerified"},
+        "find": {"path": "/api/users/email/{claims.email}"}, "dangerously_assume_verified": ["email"]
+    });
+    let of_the_provider = changed(document.clone(), "/providers/0/dangerously_assume_verified", json!(["email"]));
+    for (document, counts) in [(document, false), (of_the_provider, true)] {
+        let mut stage = Stage::ready(&document);
+        let now = stage.worker.world.now.seconds();
+        let claims = json!({"iss": ISSUER, "sub": "mallory", "aud": "api", "exp": now + 300, "email": "alice@example.com"});
+        let (key, algorithm, kid) = stage.provider.signs;
+        let line = format!("Bearer {}", key.token(algorithm, &json!({"kid": kid}), &claims));
+        let request = Browser::default().send("GET", "/boss", &[("authorization", &line)]);
+        assert_eq!(outcome(&stage.send(request)), expected(counts));
+    }
+}
+
+#[test]
+fn a_provider_that_calls_an_address_unverified_anywhere_is_not_overruled_by_what_is_assumed() {
+    let address = || json!({"email": "alice@example.com"});
+    for (id_token, userinfo, counts) in [
+        (address(), json!({"email_verified": false}), false),
+        (json!({"email_verified": false}), address(), false),
+        (json!({"email": "m@example.com", "email_verified": false}), address(), false),
+        (json!({"email": "alice@example.com", "email_verified": true}), json!({"email_verified": "no"}), false),
+        // What was verified is another address; of this one nobody says anything.
+        (json!({"email": "m@example.com", "email_verified": true}), address(), true),
+        (
+            json!({"email": "m@example.com", "email_verified": false}),
+            json!({"email": "alice@example.com", "email_verified": true}),
+            true,
+        ),
+        (address(), json!({}), true),
+    ] {
+        let document = changed(with("/providers/0/userinfo", json!(true)), "/rules", rules());
+        let mut stage = Stage::ready(&changed(document, "/providers/0/dangerously_assume_verified", json!(["email"])));
+        stage.provider.claims = id_token.clone();
+        stage.provider.userinfo = userinfo.clone();
+        stage.provider.userinfo["sub"] = json!("alice");
+        stage.sign_in("/page");
+        assert_eq!(outcome(&stage.script("GET", "/boss")), expected(counts), "{id_token} {userinfo}");
+    }
+}
+
+#[test]
+fn nobodys_account_is_found_by_a_number_that_is_not_verified() {
+    let mut document = changed(document(), "/rules", rules());
+    document["accounts"] =
+        json!({"cluster": "users", "subject": "id", "find": {"path": "/api/users/email/{claims.phone_number}"}});
+    for (said, assumed, found) in [
+        (json!(true), false, true),
+        (json!(false), false, false),
+        (Value::Null, false, false),
+        (Value::Null, true, true),
+        (json!(false), true, false),
+    ] {
+        let assumed = if assumed { json!(["phone_number"]) } else { json!([]) };
+        let mut stage = Stage::ready(&changed(document.clone(), "/providers/0/dangerously_assume_verified", assumed));
+        stage.provider.claims = json!({"phone_number": "alice@example.com", "phone_number_verified": said});
+        let callback = stage.as_far_as_the_provider("/page");
+        let back = stage.navigate(&callback);
+        let expected = if found { (303, "") } else { (403, "email_unverified") };
+        assert_eq!((outcome(&back), stage.users.asked.is_empty()), (expected, !found), "{said}");
+    }
+}
