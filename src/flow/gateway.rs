@@ -236,7 +236,7 @@ fn wrong_news() -> Failure {
 }
 
 /// The id that Envoy gave the request, moved out of its field; one of our own where there is none, or none to print.
-fn take_request_id(world: &mut dyn World, headers: &mut Headers) -> String {
+pub(super) fn take_request_id(world: &mut dyn World, headers: &mut Headers) -> String {
     let plain = |id: &String| (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if let Some(id) = headers.take("x-request-id").filter(plain) {
         return id;

@@ -4,6 +4,7 @@ mod browser;
 mod made_up;
 mod provider;
 mod stage;
+mod unheard;
 mod user_service;
 
 mod arbitrary;

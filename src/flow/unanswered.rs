@@ -4,10 +4,10 @@
 
 use crate::flow::ending;
 use crate::flow::event::{Event, Place};
-use crate::flow::gateway::Gateway;
+use crate::flow::gateway::{Gateway, take_request_id};
 use crate::flow::password;
 use crate::flow::step::{Halt, Pending, Step};
-use crate::words::message::Reply;
+use crate::words::message::{Headers, Reply};
 use crate::words::reason::{Failure, Reason};
 use crate::words::world::World;
 
@@ -44,9 +44,9 @@ impl Gateway {
         }
     }
 
-    /// A response that needs a decision belongs to a request that has none. Of that, Envoy tells only the id by now.
-    pub fn undecided(&self, request_id: &str, details: &str) -> Step {
-        let place = Place::new(request_id, "-", "-");
+    /// A response that needs a decision belongs to a request that has none. Of that, Envoy tells nothing any more.
+    pub fn undecided(&self, world: &mut dyn World, details: &str) -> Step {
+        let place = Place::new(&take_request_id(world, &mut Headers::default()), "-", "-");
         let detail = ["Envoy says ", details, " of a request that was not decided; the application may have had it"].concat();
         ending::not_a_visit(&self.settings, false, place, Failure::new(Reason::Undecided, detail))
     }

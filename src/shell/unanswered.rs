@@ -17,7 +17,7 @@ const UNSEEN: &str = "accredit: a request went past Accredit, which was called f
 impl House {
     /// A response leaves that is not ours, and its request is not decided. `seen` says whether its headers ever came.
     pub(super) fn not_ours(&self, actor: &Actor, seen: bool) -> Action {
-        let details = told("response", "code_details");
+        let details = code_details();
         if needs_decision(&details) {
             return self.undecided(actor, seen, &details);
         }
@@ -35,15 +35,14 @@ impl House {
         if !seen && !self.told_unseen.replace(true) {
             report::log(LogLevel::Critical, UNSEEN);
         }
-        let request_id = told("request", "id");
-        let step = self.with_gateway(|gateway, _| gateway.undecided(&request_id, details));
+        let step = self.with_gateway(|gateway, world| gateway.undecided(world, details));
         step.map_or(Action::Pause, |step| self.act(actor, step, Entry::OwnReply))
     }
 
     /// A stream is over.
     pub(super) fn gone(&self, actor: &Actor) {
         if actor.progress.try_borrow().is_ok_and(|progress| !progress.is_decided()) {
-            self.end(actor, &told("response", "code_details"), false);
+            self.end(actor, &code_details(), false);
         }
     }
 
@@ -60,8 +59,8 @@ impl House {
     }
 }
 
-/// What Envoy tells of the current stream; nothing where it does not.
-fn told(of: &str, name: &str) -> String {
-    let told = hostcalls::get_property(vec![of, name]).ok().flatten().unwrap_or_default();
+/// What Envoy says of the response to the current stream; nothing while there is none.
+fn code_details() -> String {
+    let told = hostcalls::get_property(vec!["response", "code_details"]).ok().flatten().unwrap_or_default();
     String::from_utf8_lossy(&told).into_owned()
 }

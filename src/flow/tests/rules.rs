@@ -327,7 +327,9 @@ fn whoever_is_known_shares_no_cache_unless_the_rule_or_the_configuration_says_so
     };
     let rule = |word: Option<&str>| {
         let mut rule = json!({"match": {"path": "/own"}, "require": "public"});
-        word.map(|word| rule["shared_cache"] = json!(word));
+        if let Some(word) = word {
+            rule["shared_cache"] = json!(word);
+        }
         rule
     };
     for (of_rule, general, private) in [
