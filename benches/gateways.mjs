@@ -61,14 +61,12 @@ const sealed = { idle: '8h' };
 const asJwt = { form: 'jwt', jwt: { algorithm: 'HS256', keys: [jwtSecret], claims: ['email', 'email_verified', 'groups', 'preferred_username'], lifetime: '8h' } };
 
 /**
- * A list of capabilities with all that the module asks for, and all that it is called for but the two callbacks in which it does nothing. Shipped files have none;
- * this is to see what one would save.
+ * A list of capabilities with all that the module asks for, and all that it is called for. Shipped files have none; this is to see what one would save.
  */
 function capabilities() {
   const module = new WebAssembly.Module(readFileSync(wasmPath()));
   const names = [...WebAssembly.Module.imports(module), ...WebAssembly.Module.exports(module)].map(({ name }) => name);
-  const called = names.filter((name) => !['proxy_on_log', 'proxy_on_done'].includes(name));
-  return { allowed_capabilities: Object.fromEntries(called.map((name) => [name, {}])) };
+  return { allowed_capabilities: Object.fromEntries(names.map((name) => [name, {}])) };
 }
 
 /** Accredit: four identity headers, and one rule that asks for a group, behind as many others as are wanted. */

@@ -25,8 +25,6 @@ const KEPT = [
   'proxy_on_request_trailers',
   'proxy_on_response_headers',
   // its end
-  'proxy_on_done',
-  'proxy_on_log',
   'proxy_on_delete',
 ];
 
