@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod browser;
+pub mod caches;
 pub mod headers;
 pub mod identity_jwt;
 pub mod opener;

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType, MapType};
 
+use crate::access::caches::speaks_past_cache_control;
 use crate::flow::step::{Decision, Forward, News, Renewal, Step};
 use crate::shell::report;
 use crate::shell::root::{House, Waiting};
@@ -15,9 +16,6 @@ use crate::words::message::{CookieEdit, Edits, Headers, HttpCall, Reply, Respons
 
 /// No answer of a provider is read further than this, in bytes; the core refuses what is larger than 256 KiB.
 const MOST_READ: usize = 300 * 1_024;
-
-/// What else tells caches to keep a response, beside `Cache-Control`: it must not, once it has our cookie.
-const CACHE_FIELDS: [&str; 3] = ["expires", "cdn-cache-control", "surrogate-control"];
 
 /// A stream, as far as acting on it goes.
 #[derive(Clone)]
@@ -111,7 +109,8 @@ impl House {
         if fields.is_empty() {
             return;
         }
-        for name in CACHE_FIELDS {
+        let came = Headers::new(hostcalls::get_map_bytes(MapType::HttpResponseHeaders).unwrap_or_default());
+        for name in came.names().filter(|name| speaks_past_cache_control(name)) {
             let _ = hostcalls::remove_map_value(MapType::HttpResponseHeaders, name);
         }
         for (name, value) in fields {

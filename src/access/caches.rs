@@ -1,0 +1,46 @@
+//! By which fields of a response caches are told to keep it, beside `Cache-Control`. What they shall be told is not decided here.
+
+/// Fields that some cache obeys before `Cache-Control`, or beside it: Fastly, Varnish and others of the Edge Architecture
+/// (`surrogate-control`), Akamai (`edge-control`), nginx (`x-accel-expires`), Cloudflare's WordPress cache (`cf-edge-cache`).
+const BY_NAME: [&str; 5] = ["expires", "surrogate-control", "edge-control", "x-accel-expires", "cf-edge-cache"];
+
+/// How fields end that are `Cache-Control` for one kind of cache (RFC 9213, section 2.2): `cdn-cache-control`,
+/// `cloudflare-cdn-cache-control`, `akamai-cache-control`, `x-litespeed-cache-control` and all that are still to come.
+const TARGETED: &str = "-cache-control";
+
+/// Whether a field of a response, its name in lower case, tells a cache to keep what `Cache-Control` may forbid. Where we write
+/// `Cache-Control`, it must go.
+pub fn speaks_past_cache_control(name: &str) -> bool {
+    name.ends_with(TARGETED) || BY_NAME.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_field_of_a_vendor_makes_a_cache_keep_an_answer_that_is_for_one_person() {
+        for name in [
+            "expires",
+            "cdn-cache-control",
+            "surrogate-control",
+            "cloudflare-cdn-cache-control",
+            "akamai-cache-control",
+            "vercel-cdn-cache-control",
+            "netlify-cdn-cache-control",
+            "x-litespeed-cache-control",
+            "x-accel-expires",
+            "edge-control",
+            "cf-edge-cache",
+        ] {
+            assert!(speaks_past_cache_control(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn other_fields_stay() {
+        for name in ["cache-control", "set-cookie", "vary", "etag", "age", "cache-status", "surrogate-key", "cache-tag"] {
+            assert!(!speaks_past_cache_control(name), "{name}");
+        }
+    }
+}
