@@ -11,5 +11,8 @@ pub mod page;
 pub mod path;
 pub mod policy;
 pub mod route;
+pub mod taken;
 mod telling;
+#[cfg(test)]
+mod testing;
 mod truth;
