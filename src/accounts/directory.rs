@@ -68,7 +68,7 @@ impl Directory {
         let verified = claims.get("email_verified").is_some_and(|verified| *verified == true || *verified == "true");
         // The provider's word is about `email` alone.
         let unverified = |gap: &Gap| match gap {
-            Gap::Claim(path) => {
+            Gap::Claim(path, _) => {
                 let is_email = path.to_string().to_ascii_lowercase().contains("mail");
                 is_email && !(verified && path.find(claims) == claims.get("email"))
             }
