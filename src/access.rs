@@ -2,6 +2,7 @@
 //! one place where a reason becomes an HTTP answer. This room does not know how an identity was proved.
 
 pub mod answer;
+pub mod believed;
 pub mod browser;
 pub mod caches;
 pub mod headers;

@@ -99,7 +99,8 @@ pub fn check(configuration: Configuration) -> Result<Settings, Refusal> {
     let (rules, warnings) = rules::rules(&configuration.rules, &known, &origins, &answered)?;
     let route_policies = route_policies(configuration.route_policies, policies.is_empty())?;
     let header = identity_jwt.as_ref().map(|identity| &*identity.header);
-    let identity = identity(configuration.claim_to_headers, jwt.as_ref().map(|jwt| jwt.claims.as_slice()), header)?;
+    let claims = jwt.as_ref().map(|jwt| jwt.claims.as_slice());
+    let identity = identity(configuration.claim_to_headers, claims, header, &configuration.request_headers_to_remove)?;
     let forward = Forward {
         access_token: configuration.forward.access_token,
         id_token: configuration.forward.id_token,

@@ -6,6 +6,7 @@ use crate::config::settings::FilterState;
 use crate::words::cookie::SameSite;
 
 mod environment;
+mod headers;
 mod rules;
 
 fn environment(name: &str) -> Option<String> {
