@@ -3,7 +3,8 @@
 //!
 //! What is proved by a signature that applications check themselves (`x-goog-iap-jwt-assertion`, `cf-access-jwt-assertion`) is no
 //! lie and stays, and so does what is a credential (`x-auth-token`), what tells of the way (`x-forwarded-for`, `x-forwarded-proto`,
-//! `cf-connecting-ip`, certificates that a proxy in front verified), and what is named too plainly to be known (`x-user-id`).
+//! `cf-connecting-ip`, certificates that a proxy in front verified), and what is named too plainly to be known (`x-user-id`,
+//! `x-auth-user`).
 
 /// Which provider signed the person in: set where there are several, because `sub` is unique within one only.
 pub const PROVIDER: &str = "x-forwarded-provider";
@@ -18,7 +19,7 @@ pub const ID_TOKEN: &str = "x-forwarded-id-token";
 pub const IDENTITY_JWT: &str = "x-forwarded-identity";
 
 /// Who asks, by one name each.
-const IDENTITY: [&str; 22] = [
+const IDENTITY: [&str; 16] = [
     "x-forwarded-user",
     "x-forwarded-email",
     "x-forwarded-groups",
@@ -27,14 +28,6 @@ const IDENTITY: [&str; 22] = [
     ID_TOKEN,
     PROVIDER,
     IDENTITY_JWT,
-    // CGI, Authelia.
-    "remote-user",
-    "remote-groups",
-    "remote-email",
-    "remote-name",
-    // Kubernetes' way with a proxy in front.
-    "x-remote-user",
-    "x-remote-group",
     // Kong.
     "x-userinfo",
     "x-credential-identifier",
@@ -48,7 +41,7 @@ const IDENTITY: [&str; 22] = [
 ];
 
 /// Who asks, by names that begin alike. Each has [`SHORTEST_FAMILY`] characters at least.
-const IDENTITY_FAMILIES: [&str; 18] = [
+const IDENTITY_FAMILIES: [&str; 26] = [
     // oauth2-proxy and whoever speaks its words; Grafana; Authentik; Kong and others; Vouch; Pomerium; Apache's mod_auth_openidc.
     "x-auth-request-",
     "x-webauth-",
@@ -66,8 +59,17 @@ const IDENTITY_FAMILIES: [&str; 18] = [
     "cf-access-authenticated-user-",
     "tailscale-user-",
     "tailscale-app-capabilities",
-    // Kubernetes, Shibboleth, SiteMinder.
+    // CGI and Authelia; Kubernetes and others with a proxy in front.
+    "remote-user",
+    "remote-group",
+    "remote-email",
+    "remote-name",
+    "x-remote-user",
+    "x-remote-group",
+    "x-remote-email",
+    "x-remote-name",
     "x-remote-extra-",
+    // Shibboleth, SiteMinder.
     "shib-",
     "sm-user",
 ];
@@ -230,6 +232,9 @@ mod tests {
             "Remote-Name",
             "X-Remote-User",
             "X-Remote-Group",
+            "X-Remote-Groups",
+            "Remote-Group",
+            "Remote-User-Email",
             "X-Remote-Extra-Scopes",
             "X-Auth-Request-User",
             "X-Auth-Request-Email",
@@ -306,6 +311,8 @@ mod tests {
             "authorization",
             "cookie",
             "x-auth-token",
+            "remote-addr",
+            "x-remote-ip",
             "x-api-key",
             "x-csrf-token",
             "x-xsrf-token",

@@ -8,7 +8,7 @@ use crate::accounts;
 use crate::accounts::call::Call;
 use crate::accounts::credentials::Verify;
 use crate::accounts::directory::{Create, Directory, Find};
-use crate::accounts::template::{Gap, Template, Text};
+use crate::accounts::template::{Gap, Kind, Template, Text};
 use crate::accounts::user::Mapping;
 use crate::config::Refusal;
 use crate::config::own_tokens::Secrets;
@@ -155,7 +155,7 @@ fn find(shape: Exchange, usual: &Usual<'_>) -> Result<Find, Refusal> {
     let path = "accounts.find";
     check_fields(path, &shape, &["user", "found", "absent"])?;
     let (found, absent) = statuses(path, ("found", &shape.found, &[200]), ("absent", &shape.absent, &[404]))?;
-    let call = call(path, &shape, usual, |gap| matches!(gap, Gap::Claim(..)))?;
+    let call = call(path, &shape, usual, |gap| matches!(gap, Gap::Claim(_, Kind::Scalar)))?;
     if !call.has(&|_| true) {
         let sentence = "expected a gap that says who is looked for, found none; write /users/{claims.sub}";
         return Err(Refusal::new("accounts.find.path", sentence));
