@@ -201,8 +201,8 @@ impl Believed {
 }
 
 fn bucket(name: &str) -> usize {
-    let byte = |place| name.as_bytes().get(place).copied().map_or(0, folded);
-    usize::from(byte(0) ^ byte(2)) % BUCKETS
+    let [first, _, third, ..] = name.as_bytes() else { return 0 };
+    usize::from(folded(*first) ^ folded(*third)) % BUCKETS
 }
 
 /// A name as careless servers read it.
@@ -210,9 +210,25 @@ pub fn spelled(name: &str) -> String {
     name.bytes().map(|byte| char::from(folded(byte))).collect()
 }
 
-/// How careless servers read a byte of a header's name: every sign but letters and digits is the same to them.
-const fn folded(byte: u8) -> u8 {
-    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
+/// How careless servers read each byte of a header's name: every sign but letters and digits is the same to them. As a table: all of
+/// every request are looked up.
+static FOLDED: [u8; 256] = {
+    let mut table = [b'-'; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        if byte.is_ascii_alphanumeric() {
+            #[allow(clippy::indexing_slicing, reason = "a byte is smaller than the table, for constants")]
+            {
+                table[byte as usize] = byte.to_ascii_lowercase();
+            }
+        }
+        byte = byte.saturating_add(1);
+    }
+    table
+};
+
+fn folded(byte: u8) -> u8 {
+    FOLDED.get(usize::from(byte)).copied().unwrap_or(b'-')
 }
 
 #[cfg(test)]
