@@ -2,6 +2,7 @@
 //! one place where a reason becomes an HTTP answer. This room does not know how an identity was proved.
 
 pub mod answer;
+pub mod believed;
 pub mod browser;
 pub mod caches;
 pub mod headers;
@@ -12,5 +13,8 @@ pub mod path;
 pub mod policy;
 pub mod private;
 pub mod route;
+pub mod taken;
 mod telling;
+#[cfg(test)]
+mod testing;
 mod truth;

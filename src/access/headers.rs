@@ -6,79 +6,25 @@ use std::rc::Rc;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 
+use crate::access::believed::Believed;
 use crate::words::bytes::ByteSet;
 use crate::words::message::Headers;
 use crate::words::principal::{AssumedVerified, ClaimPath, Claims};
 use crate::words::reason::Reason;
 
-/// Taken away even when the configuration sets other ones: upstreams may believe them all the same.
-const ALWAYS_OURS: [&str; 10] = [
-    "x-forwarded-user",
-    "x-forwarded-email",
-    "x-forwarded-groups",
-    "x-forwarded-preferred-username",
-    "remote-user",
-    "x-remote-user",
-    ACCESS_TOKEN,
-    ID_TOKEN,
-    PROVIDER,
-    IDENTITY_JWT,
-];
-
-/// Taken away too, and never set: some servers read another path, method or host from them than the one that was decided on.
-/// (gunicorn takes `SCRIPT_NAME`, sent as a header, for a part of the path.)
-pub const MISLEADING: [&str; 17] = [
-    "script-name",
-    "path-info",
-    "x-script-name",
-    "x-forwarded-prefix",
-    "x-forwarded-method",
-    "x-forwarded-uri",
-    "x-original-uri",
-    "x-original-url",
-    "x-rewrite-url",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "forwarded",
-    "x-forwarded-host",
-    "x-forwarded-server",
-    "x-original-host",
-    "x-host",
-];
-
-/// Which provider signed the person in: set where there are several, because `sub` is unique within one only.
-pub const PROVIDER: &str = "x-forwarded-provider";
-
-/// The header for `forward.access_token`.
-pub const ACCESS_TOKEN: &str = "x-forwarded-access-token";
-
-/// The header for `forward.id_token`.
-pub const ID_TOKEN: &str = "x-forwarded-id-token";
-
-/// The header for `forward.identity_jwt`, unless another is configured.
-pub const IDENTITY_JWT: &str = "x-forwarded-identity";
-
 /// Which claims become which headers.
 #[derive(Clone, Debug)]
 pub struct IdentityHeaders {
     claims: Vec<(ClaimPath, Rc<str>)>,
-    /// The names that are ours, by their length: every header of every request is looked for.
-    ours: Vec<Vec<Box<str>>>,
+    believed: Believed,
 }
 
 impl IdentityHeaders {
-    /// From the configuration: claims and header names, and another header that is ours (lower case).
-    pub fn new(claims: Vec<(ClaimPath, String)>, further: Option<&str>) -> Self {
-        let configured = claims.iter().map(|(_, name)| name.as_str()).chain(further).map(canonical);
-        let mut ours: Vec<Vec<Box<str>>> = Vec::new();
-        for name in ALWAYS_OURS.iter().chain(&MISLEADING).map(|name| canonical(name)).chain(configured) {
-            ours.resize(ours.len().max(name.len().saturating_add(1)), Vec::new());
-            if let Some(alike) = ours.get_mut(name.len()) {
-                alike.push(name.into_boxed_str());
-            }
-        }
-        Self { claims: claims.into_iter().map(|(path, name)| (path, Rc::from(name))).collect(), ours }
+    /// From the configuration: claims and header names, and what else is taken away from clients (in lower case).
+    pub fn new(claims: Vec<(ClaimPath, String)>, further: &[String]) -> Self {
+        let configured = claims.iter().map(|(_, name)| name);
+        let believed = Believed::new(configured.chain(further).map(String::as_str));
+        Self { claims: claims.into_iter().map(|(path, name)| (path, Rc::from(name))).collect(), believed }
     }
 
     /// The claims that are needed, and those that say whether they count.
@@ -89,7 +35,12 @@ impl IdentityHeaders {
     /// The names, as they came, of headers that only we may set, in whatever spelling: many servers read `_` as `-`, and some
     /// every other sign too.
     pub fn sent_by_client<'a>(&'a self, headers: &'a Headers) -> impl Iterator<Item = &'a str> {
-        headers.names().filter(|name| self.is_ours(name))
+        headers.names().filter(|name| self.takes_away(name))
+    }
+
+    /// Whether a name is one of those, in whatever spelling.
+    pub fn takes_away(&self, name: &str) -> bool {
+        self.believed.has(name)
     }
 
     /// Checks that the client cannot make a proxy on the way drop our headers (RFC 9110, section 7.6.1).
@@ -101,7 +52,7 @@ impl IdentityHeaders {
             let value = String::from_utf8_lossy(value);
             value.split(',').any(|name| {
                 let name = name.trim().to_ascii_lowercase();
-                self.is_ours(&name) || matches!(name.as_str(), "cookie" | "authorization" | "host")
+                self.believed.has(&name) || matches!(name.as_str(), "cookie" | "authorization" | "host")
             })
         };
         if headers.all("connection").any(nominates) { Err(Reason::HeaderAmbiguous) } else { Ok(()) }
@@ -116,21 +67,6 @@ impl IdentityHeaders {
         };
         self.claims.iter().filter_map(value).collect()
     }
-
-    fn is_ours(&self, name: &str) -> bool {
-        // From the end: many begin alike.
-        let is = |ours: &str| ours.bytes().rev().zip(name.bytes().rev()).all(|(ours, theirs)| ours == folded(theirs));
-        self.ours.get(name.len()).is_some_and(|alike| alike.iter().any(|ours| is(ours)))
-    }
-}
-
-/// How careless servers read a byte of a header's name: every sign but letters and digits is the same to them.
-const fn folded(byte: u8) -> u8 {
-    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
-}
-
-fn canonical(name: &str) -> String {
-    name.to_ascii_lowercase().replace('_', "-")
 }
 
 /// Everything that a header cannot hold, and `%` itself, so that the value can be read back in one way only; and the comma, so
@@ -186,7 +122,7 @@ mod tests {
 
     fn identity() -> IdentityHeaders {
         let pairs = [("sub", "x-forwarded-user"), ("groups", "x-forwarded-groups"), ("role", "x-role")];
-        IdentityHeaders::new(pairs.iter().map(|(claim, name)| (ClaimPath::named(*claim), (*name).to_owned())).collect(), None)
+        IdentityHeaders::new(pairs.iter().map(|(claim, name)| (ClaimPath::named(*claim), (*name).to_owned())).collect(), &[])
     }
 
     fn headers(fields: &[(&str, &str)]) -> Headers {
@@ -247,6 +183,8 @@ mod tests {
             ("keep-alive, Upgrade", true),
             ("close, X-Forwarded-User", false),
             ("x_forwarded_user", false),
+            ("close, X-Amzn-Oidc-Data", false),
+            ("remote_groups", false),
             ("cookie", false),
         ] {
             assert_eq!(identity().check_connection(&headers(&[("connection", value)])).is_ok(), good, "{value}");
@@ -255,7 +193,7 @@ mod tests {
 
     #[test]
     fn an_address_that_is_not_verified_is_not_passed_on() {
-        let identity = IdentityHeaders::new(vec![(ClaimPath::named("email"), "x-forwarded-email".into())], None);
+        let identity = IdentityHeaders::new(vec![(ClaimPath::named("email"), "x-forwarded-email".into())], &[]);
         let (nobody, email) = (AssumedVerified::default(), AssumedVerified { email: true, ..AssumedVerified::default() });
         for (verified, assumed, passed) in [
             (json!(true), nobody, 1),

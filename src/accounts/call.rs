@@ -68,12 +68,20 @@ impl Call {
     /// The call, with its gaps filled.
     ///
     /// # Errors
-    /// [`Reason::AccountsMalformed`] when the path has a gap that nothing fills.
+    /// [`Reason::AccountsMalformed`] when the path has a gap that nothing fills, or the body one for a claim that is no text, number,
+    /// `true` or `false`.
     pub fn request(&self, filling: &Filling<'_>) -> Result<HttpCall, Failure> {
         let path = self.path.path(filling).map_err(|gap| {
             let detail = format!("{} cannot be asked: there is no value that a path can hold for its gap {gap}", self.cluster);
             Failure::new(Reason::AccountsMalformed, detail)
         })?;
+        if self.body.as_ref().is_some_and(|body| body.has(&|gap| gap.is_unwanted_structure(filling))) {
+            let detail = format!(
+                "{} cannot be asked: a claim for its body is a list or an object; if that is meant, write {{json claims.NAME}}",
+                self.cluster
+            );
+            return Err(Failure::new(Reason::AccountsMalformed, detail));
+        }
         let body = self.body.as_ref().map_or_else(Zeroizing::default, |body| body.json(filling));
         let mut headers: Vec<(Cow<'static, str>, String)> = vec![("accept".into(), "application/json".to_owned())];
         if !body.is_empty() {

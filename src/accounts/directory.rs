@@ -67,7 +67,7 @@ impl Directory {
     pub fn check(&self, claims: &Claims, assumed: AssumedVerified) -> Result<(), Failure> {
         // The provider's word is about that one claim alone, whatever others are called.
         let unverified = |gap: &Gap, claim: &str, called: &str| match gap {
-            Gap::Claim(path) if path.to_string().to_ascii_lowercase().contains(called) => {
+            Gap::Claim(path, _) if path.to_string().to_ascii_lowercase().contains(called) => {
                 !is_verified(claim, claims, assumed) || path.find(claims) != claims.get(claim)
             }
             _ => false,

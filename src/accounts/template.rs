@@ -52,10 +52,20 @@ pub enum Gap {
     Token,
     /// `{expires_in}`: its lifetime, in seconds.
     ExpiresIn,
-    /// `{claims.…}`: what the provider says of the person.
-    Claim(ClaimPath),
+    /// `{claims.…}`: what the provider says of the person; `{json claims.…}` where that may be a list or an object.
+    Claim(ClaimPath, Kind),
     /// `{user.…}`: what the user service says.
     User(ClaimPath),
+}
+
+/// What a claim may be that a service is asked with. What people say of themselves must not become a structure that somebody reads
+/// as more than a value, as an operator of a query for instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A text, a number, `true` or `false`.
+    Scalar,
+    /// A list or an object, too.
+    Json,
 }
 
 /// What the gaps are filled with; what is not there leaves its gaps out.
@@ -295,7 +305,8 @@ impl fmt::Display for Gap {
             Self::RandomPassword => formatter.write_str("random_password"),
             Self::Token => formatter.write_str("token"),
             Self::ExpiresIn => formatter.write_str("expires_in"),
-            Self::Claim(path) => write!(formatter, "claims.{path}"),
+            Self::Claim(path, Kind::Scalar) => write!(formatter, "claims.{path}"),
+            Self::Claim(path, Kind::Json) => write!(formatter, "json claims.{path}"),
             Self::User(path) => write!(formatter, "user.{path}"),
         }
     }
@@ -316,6 +327,12 @@ impl Gap {
         self.fill(filling).text().is_some_and(|text| !text.is_empty())
     }
 
+    /// Whether it is a claim that is a list or an object, where none is wanted.
+    pub fn is_unwanted_structure(&self, filling: &Filling<'_>) -> bool {
+        let structure = || matches!(self.fill(filling), Filled::Value(Value::Array(_) | Value::Object(_)));
+        matches!(self, Self::Claim(_, Kind::Scalar)) && structure()
+    }
+
     fn named(name: &str) -> Option<Self> {
         let path = |prefix: &str| ClaimPath::dotted(name.strip_prefix(prefix)?);
         match name {
@@ -324,7 +341,11 @@ impl Gap {
             "random_password" => Some(Self::RandomPassword),
             "token" => Some(Self::Token),
             "expires_in" => Some(Self::ExpiresIn),
-            _ => path("claims.").map(Self::Claim).or_else(|| path("user.").map(Self::User)),
+            _ => {
+                let claim = |prefix, kind| path(prefix).map(|path| Self::Claim(path, kind));
+                let claim = claim("claims.", Kind::Scalar).or_else(|| claim("json claims.", Kind::Json));
+                claim.or_else(|| path("user.").map(Self::User))
+            }
         }
     }
 
@@ -338,7 +359,7 @@ impl Gap {
             Self::RandomPassword => secret(filling.random_password),
             Self::Token => secret(filling.token),
             Self::ExpiresIn => filling.expires_in.map(Filled::Number),
-            Self::Claim(path) => found(path, filling.claims),
+            Self::Claim(path, _) => found(path, filling.claims),
             Self::User(path) => found(path, filling.user),
         };
         filled.unwrap_or(Filled::Absent)

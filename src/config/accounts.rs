@@ -8,7 +8,7 @@ use crate::accounts;
 use crate::accounts::call::Call;
 use crate::accounts::credentials::Verify;
 use crate::accounts::directory::{Create, Directory, Find};
-use crate::accounts::template::{Gap, Template, Text};
+use crate::accounts::template::{Gap, Kind, Template, Text};
 use crate::accounts::user::Mapping;
 use crate::config::Refusal;
 use crate::config::own_tokens::Secrets;
@@ -106,7 +106,7 @@ pub(super) fn accounts(shape: Accounts, secrets: &mut Secrets) -> Result<account
     let notify = shape.notify.map(|shape| {
         let path = "accounts.notify";
         check_fields(path, &shape, &[])?;
-        call(path, &shape, &usual, |gap| matches!(gap, Gap::Claim(_) | Gap::User(_)))
+        call(path, &shape, &usual, |gap| matches!(gap, Gap::Claim(..) | Gap::User(_)))
     });
     let notify = notify.transpose()?;
     if notify.is_some() && create.is_none() {
@@ -179,7 +179,7 @@ fn find(shape: Exchange, usual: &Usual<'_>) -> Result<Find, Refusal> {
     let path = "accounts.find";
     check_fields(path, &shape, &["user", "found", "absent"])?;
     let (found, absent) = statuses(path, ("found", &shape.found, &[200]), ("absent", &shape.absent, &[404]))?;
-    let call = call(path, &shape, usual, |gap| matches!(gap, Gap::Claim(_)))?;
+    let call = call(path, &shape, usual, |gap| matches!(gap, Gap::Claim(_, Kind::Scalar)))?;
     if !call.has(&|_| true) {
         let sentence = "expected a gap that says who is looked for, found none; write /users/{claims.sub}";
         return Err(Refusal::new("accounts.find.path", sentence));
@@ -191,7 +191,7 @@ fn create(shape: Exchange, usual: &Usual<'_>) -> Result<Create, Refusal> {
     let path = "accounts.create";
     check_fields(path, &shape, &["user", "created", "conflict"])?;
     let (created, conflict) = statuses(path, ("created", &shape.created, &[200, 201]), ("conflict", &shape.conflict, &[409]))?;
-    let call = call(path, &shape, usual, |gap| matches!(gap, Gap::Claim(_) | Gap::RandomPassword))?;
+    let call = call(path, &shape, usual, |gap| matches!(gap, Gap::Claim(..) | Gap::RandomPassword))?;
     Ok(Create { call, created, conflict, user: shape.user.map(|user| user.0) })
 }
 
@@ -318,7 +318,7 @@ pub(super) fn check_providers(accounts: &accounts::Settings, providers: &[Provid
         let sentence = "expected a provider that people sign in at, because accounts.find looks them up, found none; remove it";
         return Err(Refusal::new("accounts.find", sentence));
     }
-    let whose = |gap: &Gap| matches!(gap, Gap::Claim(path) if matches!(path.first(), "iss" | "email"));
+    let whose = |gap: &Gap| matches!(gap, Gap::Claim(path, _) if matches!(path.first(), "iss" | "email"));
     if signing_in().nth(1).is_some() && !directory.find.call.has(&whose) {
         let sentence = "expected a gap that says whose the subject is, because people sign in at several providers, found none; write /users/{claims.iss}/{claims.sub}, or {claims.email}";
         return Err(Refusal::new("accounts.find.path", sentence));

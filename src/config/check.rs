@@ -91,10 +91,17 @@ pub fn check(configuration: Configuration) -> Result<Settings, Refusal> {
     for (name, shape) in &configuration.policies {
         policies.push((name.clone(), known.policy(&format!("policies.{name}"), shape)?));
     }
-    let rules = rules::rules(&configuration.rules, &known, &origins, &endpoints)?;
+    let base = &endpoints.callback;
+    let callbacks = oidc.iter().map(|oidc| if several { format!("{base}/{}", oidc.name) } else { base.clone() });
+    let callbacks: Vec<_> = callbacks.collect();
+    let called_back =
+        oidc.iter().zip(&callbacks).filter(|(oidc, _)| oidc.signs_in()).map(|(_, path)| ("callback", path.as_str()));
+    let answered: Vec<_> = endpoints.all().chain(called_back).collect();
+    let (rules, warnings) = rules::rules(&configuration.rules, &known, &origins, &answered)?;
     let route_policies = route_policies(configuration.route_policies, policies.is_empty())?;
     let header = identity_jwt.as_ref().map(|identity| &*identity.header);
-    let identity = identity(configuration.claim_to_headers, jwt.as_ref().map(|jwt| jwt.claims.as_slice()), header)?;
+    let claims = jwt.as_ref().map(|jwt| jwt.claims.as_slice());
+    let identity = identity(configuration.claim_to_headers, claims, header, &configuration.request_headers_to_remove)?;
     let forward = Forward {
         access_token: configuration.forward.access_token,
         id_token: configuration.forward.id_token,
@@ -124,11 +131,9 @@ pub fn check(configuration: Configuration) -> Result<Settings, Refusal> {
     let cookie = cookie(configuration.session.cookie, shape, !trusted_origins.is_empty())?;
     let attempt_timeout =
         positive("sign_in.timeout", configuration.sign_in.timeout, Duration::from_secs(600), Duration::from_secs(3_600))?;
-    let providers = oidc.into_iter().map(|oidc| {
+    let providers = oidc.into_iter().zip(callbacks).map(|(oidc, callback)| {
         let looked_up = accounts.as_ref().and_then(accounts::Settings::source_of_look_ups).unwrap_or_default();
         let fingerprint = fingerprint(&oidc, looked_up, &kept_claims, forward, follow_provider);
-        let base = &endpoints.callback;
-        let callback = if several { format!("{base}/{}", oidc.name) } else { base.clone() };
         // Of whom a token speaks nobody is asked.
         let accounts = accounts.as_ref().filter(|_| oidc.signs_in());
         let assumed_verified =
@@ -173,6 +178,7 @@ pub fn check(configuration: Configuration) -> Result<Settings, Refusal> {
         forward,
         identity_jwt,
         published_keys: published_keys.unwrap_or_default(),
+        warnings,
     })
 }
 

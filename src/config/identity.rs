@@ -1,6 +1,7 @@
 //! Claims as written → headers for the upstream, and the claims that a session must keep for everything that names one.
 
-use crate::access::headers::{ACCESS_TOKEN, ID_TOKEN, IdentityHeaders, MISLEADING, PROVIDER};
+use crate::access::believed::{ACCESS_TOKEN, ID_TOKEN, PROVIDER, SHORTEST_FAMILY, misleads, spelled};
+use crate::access::headers::IdentityHeaders;
 use crate::access::policy::{Condition, Requirement};
 use crate::access::route::Rule;
 use crate::config::Refusal;
@@ -10,11 +11,13 @@ use crate::config::spellings::ClaimName;
 use crate::words::principal::ClaimPath;
 
 /// Which claims become which headers.
-/// `only` are the claims that there will be, where that is known, and `further` is another header of ours.
+/// `only` are the claims that there will be, where that is known, `header` is another header of ours, and `removed` are those that
+/// the configuration takes away from clients beside them.
 pub(super) fn identity(
     shapes: Option<Vec<shapes::ClaimToHeader>>,
     only: Option<&[ClaimPath]>,
-    further: Option<&str>,
+    header: Option<&str>,
+    removed: &[String],
 ) -> Result<IdentityHeaders, Refusal> {
     const USUAL: [(&str, &str); 4] = [
         ("sub", "x-forwarded-user"),
@@ -22,26 +25,67 @@ pub(super) fn identity(
         ("groups", "x-forwarded-groups"),
         ("preferred_username", "x-forwarded-preferred-username"),
     ];
-    let Some(shapes) = shapes else {
-        let usual = USUAL.iter().map(|(claim, name)| (ClaimPath::named(*claim), (*name).to_owned()));
-        let there = |(claim, _): &(ClaimPath, String)| only.is_none_or(|only| claim.first() == "sub" || only.contains(claim));
-        return Ok(IdentityHeaders::new(usual.filter(there).collect(), further));
-    };
-    let mut names: Vec<_> = further.into_iter().map(str::to_owned).collect();
     let mut pairs = Vec::new();
-    for (index, shape) in shapes.iter().enumerate() {
-        let path = format!("claim_to_headers[{index}]");
-        let name = header_name(&format!("{path}.header_name"), &shape.header_name)?;
-        if names.contains(&name) {
-            return Err(Refusal::new(
-                format!("{path}.header_name"),
-                "expected a header of its own, found one that is taken; rename it",
-            ));
+    match shapes {
+        None => {
+            let usual = USUAL.iter().map(|(claim, name)| (ClaimPath::named(*claim), (*name).to_owned()));
+            let there = |(claim, _): &(ClaimPath, String)| only.is_none_or(|only| claim.first() == "sub" || only.contains(claim));
+            pairs.extend(usual.filter(there));
         }
-        names.push(name.clone());
-        pairs.push((claim_path(&format!("{path}.claim_name"), &shape.claim_name)?, name));
+        Some(shapes) => {
+            for (index, shape) in shapes.iter().enumerate() {
+                let path = format!("claim_to_headers[{index}]");
+                let name = header_name(&format!("{path}.header_name"), &shape.header_name)?;
+                if header == Some(&*name) || pairs.iter().any(|(_, taken)| *taken == name) {
+                    return Err(Refusal::new(
+                        format!("{path}.header_name"),
+                        "expected a header of its own, found one that is taken; rename it",
+                    ));
+                }
+                pairs.push((claim_path(&format!("{path}.claim_name"), &shape.claim_name)?, name));
+            }
+        }
     }
-    Ok(IdentityHeaders::new(pairs, further))
+    let mut further: Vec<_> = header.into_iter().map(str::to_owned).collect();
+    for (index, name) in removed.iter().enumerate() {
+        let is_set = |name: &String| further.iter().chain(pairs.iter().map(|(_, set)| set)).any(|set| set == name);
+        let Some(name) = removable(name).filter(|name| !is_set(name)) else {
+            return Err(Refusal::new(
+                format!("request_headers_to_remove[{index}]"),
+                "expected a header that is for applications alone, or a family such as x-team-*, found another name, or one that is set here and so taken away anyway; remove it, or let Envoy's route remove it, behind Accredit",
+            ));
+        };
+        further.push(name);
+    }
+    Ok(IdentityHeaders::new(pairs, &further))
+}
+
+/// A header, or a family with a star at its end, that may be taken away without breaking the request: neither what HTTP and Envoy
+/// need, nor what Accredit takes away itself, as far as it must.
+fn removable(name: &str) -> Option<String> {
+    const NEEDED: [&str; 15] = [
+        "host",
+        "connection",
+        "keep-alive",
+        "transfer-encoding",
+        "content-length",
+        "content-type",
+        "content-encoding",
+        "te",
+        "trailer",
+        "upgrade",
+        "expect",
+        "cookie",
+        "authorization",
+        "x-request-id",
+        "x-forwarded-proto",
+    ];
+    let (begins, is_family) = name.strip_suffix('*').map_or((name, false), |begins| (begins, true));
+    let plain = begins.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let shortest = if is_family { SHORTEST_FAMILY } else { 1 };
+    let begins = spelled(begins);
+    let is_needed = NEEDED.iter().any(|needed| *needed == begins || (is_family && needed.starts_with(&begins)));
+    (plain && begins.len() >= shortest && !is_needed).then(|| if is_family { begins + "*" } else { begins })
 }
 
 /// A header that may carry something of ours.
@@ -81,8 +125,7 @@ pub(super) fn header_name(path: &str, name: &str) -> Result<String, Refusal> {
     if name.is_empty() || !plain {
         return Err(Refusal::new(path, "expected a header name of letters, digits and -, found another; write x-forwarded-user"));
     }
-    let misleads = MISLEADING.contains(&name.as_str());
-    if misleads
+    if misleads(&name)
         || NOT_FOR_CLAIMS.contains(&name.as_str())
         || FAMILIES_NOT_FOR_CLAIMS.iter().any(|family| name.starts_with(family))
     {

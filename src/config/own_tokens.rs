@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::access::headers::IDENTITY_JWT;
+use crate::access::believed::IDENTITY_JWT;
 use crate::access::identity_jwt::IdentityJwt;
 use crate::config::Refusal;
 use crate::config::conditions::claim_path;

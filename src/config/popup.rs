@@ -51,8 +51,8 @@ pub(super) fn popup(
         return Err(Refusal::new("popup.origin", "expected one of the origins or trusted_origins, found another; list it there"));
     }
     let offered: fn(&Gap) -> bool = match looks_up {
-        true => |gap| matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::User(_) | Gap::Claim(_)),
-        false => |gap| matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::Claim(_)),
+        true => |gap| matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::User(_) | Gap::Claim(..)),
+        false => |gap| matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::Claim(..)),
     };
     let delivery = delivery("popup", shape.answer.as_ref(), shape.cookie, jwt, offered)?;
     Ok(Some(Popup { origin: told, url_member, delivery }))

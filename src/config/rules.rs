@@ -1,35 +1,52 @@
-//! Rules as written → rules that can match. One that never can is refused: its author expects something of it.
+//! Rules as written → rules that can count. One that never can is refused: its author expects something of it.
 
 use std::rc::Rc;
 
 use crate::access::path;
 use crate::access::policy::Requirement;
 use crate::access::route::{Credentials, Match, PathMatch, Rule, SharedCache, Unauthenticated, decoded};
+use crate::access::taken::{Taken, Verdict};
 use crate::config::Refusal;
 use crate::config::conditions::Known;
-use crate::config::settings::Endpoints;
 use crate::config::shapes;
 use crate::words::url::Origin;
 
-/// Checks the rules, in order.
+/// The rules, and what is to be told of some of them.
+pub(super) type Checked = (Vec<Rule>, Vec<Refusal>);
+
+/// Checks the rules, in order. The paths that are `answered` come before them, by what each is for.
 pub(super) fn rules(
     shapes: &[shapes::Rule],
     known: &Known<'_>,
     origins: &[Origin],
-    endpoints: &Endpoints,
-) -> Result<Vec<Rule>, Refusal> {
-    let mut rules: Vec<Rule> = Vec::new();
+    answered: &[(&str, &str)],
+) -> Result<Checked, Refusal> {
+    let mut hosts: Vec<_> = origins.iter().map(Origin::host).collect();
+    hosts.dedup();
+    let (mut taken, mut warnings) = (Taken::default(), Vec::new());
+    // Of a path with other characters there is a second spelling, which no endpoint answers to.
+    let plain = |path: &str| path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte));
+    let first = answered.iter().filter(|(_, path)| plain(path)).map(|(name, path)| answered_before(name, path));
+    let mut rules: Vec<Rule> = first.collect();
+    rules.iter().for_each(|rule| taken.add(&rule.matches.path));
+    let answered_before = rules.len();
     for (index, shape) in shapes.iter().enumerate() {
         let path = format!("rules[{index}]");
-        let matches = matches(&format!("{path}.match"), &shape.matches, known, origins, endpoints)?;
-        if let Some(earlier) = rules.iter().find(|earlier| earlier.matches.covers(&matches)) {
-            return Err(Refusal::new(
+        let matches = matches(&format!("{path}.match"), &shape.matches, origins, answered)?;
+        match taken.verdict(&rules, &matches, &hosts) {
+            Verdict::Counts => {}
+            Verdict::NeverCounts(takers) => {
+                let takers: Vec<_> = takers.iter().filter_map(|position| rules.get(*position)).map(|rule| &*rule.name).collect();
+                let takers = takers.join(", ");
+                let sentence = format!(
+                    "expected requests that nothing before it takes, found that all are taken by {takers}; move this rule up or remove it"
+                );
+                return Err(Refusal::new(format!("{path}.match"), sentence));
+            }
+            Verdict::Undecided => warnings.push(Refusal::new(
                 format!("{path}.match"),
-                format!(
-                    "expected requests that no earlier rule takes, found that {} takes them all; move this rule up or remove it",
-                    earlier.name
-                ),
-            ));
+                "it is not known whether the rules before leave anything for this one, because their patterns have too many stars; try whether it counts, or write fewer",
+            )),
         }
         let require = known.requirement(&format!("{path}.require"), &shape.require)?;
         if require == Requirement::Public && shape.unauthenticated.is_some() {
@@ -56,7 +73,20 @@ pub(super) fn rules(
         let shared_cache = shared_cache(shape.shared_cache.or(known.shared_cache));
         rules.push(Rule { name: path.into(), matches, require, unauthenticated, credentials, audience, shared_cache });
     }
-    Ok(rules)
+    Ok((rules.split_off(answered_before), warnings))
+}
+
+/// A path that is answered here, as a rule before all others.
+fn answered_before(name: &str, path: &str) -> Rule {
+    Rule {
+        name: format!("endpoints.{name}").into(),
+        matches: Match { path: PathMatch::Exact(path.to_owned()), ..Match::default() },
+        require: Requirement::Public,
+        unauthenticated: Unauthenticated::default(),
+        credentials: Credentials::default(),
+        audience: None,
+        shared_cache: SharedCache::default(),
+    }
 }
 
 /// Shared caches keep nothing of anybody's, unless it is written.
@@ -95,14 +125,7 @@ fn credentials(path: &str, shape: &shapes::Rule, require: &Requirement, known: &
     Ok(credentials)
 }
 
-fn matches(
-    path: &str,
-    shape: &shapes::Match,
-    known: &Known<'_>,
-    origins: &[Origin],
-    endpoints: &Endpoints,
-) -> Result<Match, Refusal> {
-    let several = known.providers.len() > 1;
+fn matches(path: &str, shape: &shapes::Match, origins: &[Origin], answered: &[(&str, &str)]) -> Result<Match, Refusal> {
     let at = |member: &str| format!("{path}.{member}");
     let host = shape.host.as_ref().map(|host| host.to_ascii_lowercase());
     if let Some(host) = &host
@@ -132,15 +155,13 @@ fn matches(
         (None, Some(prefix)) => prefix_match(&at("path_separated_prefix"), prefix)?,
         (None, None) => PathMatch::Any,
     };
-    if let PathMatch::Exact(exact) = &path_match {
-        let below_callback = exact.strip_prefix(endpoints.callback.as_str()).and_then(|rest| rest.strip_prefix('/'));
-        let calls_back = below_callback.is_some_and(|name| several && known.providers.contains(&name));
-        if calls_back || endpoints.all().any(|(_, path)| path == exact) {
-            return Err(Refusal::new(
-                at("path"),
-                "expected another path, found one of the endpoints; they are answered before any rule",
-            ));
-        }
+    if let PathMatch::Exact(exact) = &path_match
+        && answered.iter().any(|(_, path)| path == exact)
+    {
+        return Err(Refusal::new(
+            at("path"),
+            "expected another path, found one of the endpoints; they are answered before any rule",
+        ));
     }
     Ok(Match { host, methods: shape.methods.clone(), path: path_match })
 }

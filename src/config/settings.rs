@@ -10,6 +10,7 @@ use crate::access::route::Rules;
 use crate::accounts;
 use crate::accounts::template::Template;
 use crate::accounts::throttle::Throttle;
+use crate::config::Refusal;
 use crate::crypto::seal::Sealer;
 use crate::oidc::provider::Provider;
 use crate::session;
@@ -70,6 +71,8 @@ pub struct Settings {
     pub help: Help,
     /// What Envoy's access log is told.
     pub filter_state: FilterState,
+    /// What the log is told when this begins to count: nothing is known to be wrong, and yet somebody should look.
+    pub warnings: Vec<Refusal>,
 }
 
 /// What is left with a request for Envoy's access log. Each takes the host about a microsecond, so that only what is printed is

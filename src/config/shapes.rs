@@ -30,6 +30,7 @@ shape! {
         pub shared_cache: Option<SharedCache>,
         pub route_policies: Option<RoutePolicies>,
         pub claim_to_headers: Option<Vec<ClaimToHeader>>,
+        pub request_headers_to_remove: Vec<String> = default,
         pub forward: Forward = default,
         pub help: Help = default,
         pub accounts: Option<Accounts>,

@@ -6,6 +6,8 @@ use crate::config::settings::FilterState;
 use crate::words::cookie::SameSite;
 
 mod environment;
+mod headers;
+mod rules;
 
 fn environment(name: &str) -> Option<String> {
     match name {
@@ -116,7 +118,10 @@ fn what_is_wrong_is_named_by_its_path_with_a_remedy() {
         (with("/rules/0/require", json!({"provider": "corp"})), "rules[0].require.provider: expected one of sso, found corp"),
         (with("/rules/0/require", json!({"email_domain": ["@example.com"]})), "rules[0].require.email_domain[0]: "),
         (with("/policies", json!({"a": {"policy": "b"}, "b": {"policy": "a"}})), "policies.a"),
-        (rule(json!({"require": "public"})), "rules[1].match: expected requests that no earlier rule takes, found that rules[0]"),
+        (
+            rule(json!({"require": "public"})),
+            "rules[1].match: expected requests that nothing before it takes, found that all are taken by rules[0]; move this rule up",
+        ),
         (rule(json!({"match": {"host": "other.example.com"}, "require": "public"})), "rules[0].match.host: "),
         (rule(json!({"match": {"methods": ["post"]}, "require": "public"})), "rules[0].match.methods[0]: "),
         (rule(json!({"match": {"methods": []}, "require": "public"})), "rules[0].match.methods: "),

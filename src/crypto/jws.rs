@@ -18,6 +18,10 @@ use crate::words::world::World;
 /// A token is at most this long, in bytes.
 pub const LONGEST_TOKEN: usize = 16 * 1_024;
 
+/// So much may be spent on a token that no key has signed ([`VerificationKey::cost`]): anybody can send one. It is enough for two
+/// of the largest keys, or for eight of the smallest, that have one name.
+const MOST_SPENT: usize = 32;
+
 const WRONG_TYPE: &str = "a member is missing, or of the wrong type";
 
 /// Up to here every whole number has a floating-point form of its own.
@@ -156,7 +160,13 @@ impl<'a> Unverified<'a> {
         let algorithm = algorithm.ok_or_else(|| JwsError::AlgorithmNotAllowed { found: quote(name) })?;
         let named = named.as_deref();
         let candidates = candidates(keys, named, algorithm)?;
-        let Some(key) = candidates.into_iter().find(|key| key.signed(world, algorithm, self.signed, &self.signature)) else {
+        let mut spendable = MOST_SPENT;
+        let signed = |key: &&VerificationKey| {
+            let rest = spendable.checked_sub(key.cost(algorithm));
+            spendable = rest.unwrap_or_default();
+            rest.is_some() && key.signed(world, algorithm, self.signed, &self.signature)
+        };
+        let Some(key) = candidates.into_iter().find(signed) else {
             return Err(if named.is_some() { JwsError::SignatureInvalid } else { JwsError::SignatureNotByTheOnlyKey });
         };
         let claims = self.claims.map_err(JwsError::Malformed)?;

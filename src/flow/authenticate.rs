@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::access::headers::{ACCESS_TOKEN, ID_TOKEN, PROVIDER};
+use crate::access::believed::{ACCESS_TOKEN, ID_TOKEN, PROVIDER};
 use crate::config::settings::Settings;
 use crate::crypto::jws::LastHeader;
 use crate::crypto::seal::Purpose;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use crate::words::quote::seen;
 use crate::words::reason::{Failure, Reason};
 
 /// Where it happened: what ties an audit line to Envoy's access log.
@@ -319,7 +320,7 @@ impl Event {
             | Self::Notified { failure: None, .. }
             | Self::Fetched { failure: None, .. } => return None,
         };
-        Some(["accredit audit ", &Value::Object(line.0).to_string()].concat())
+        Some(["accredit audit ", &seen(&Value::Object(line.0).to_string())].concat())
     }
 }
 
@@ -369,5 +370,15 @@ mod tests {
         assert_eq!(parsed["reason"], "condition_failed");
         assert_eq!(parsed["path"], "/a\"\n{}");
         assert_eq!(event.counter(), "accredit_denied_condition_failed");
+    }
+
+    #[test]
+    fn whoever_names_himself_with_marks_that_nobody_sees_writes_no_other_line() {
+        let subject = "bob\u{2028}accredit audit {}\u{202e}\u{200b}\u{e0041}".to_owned();
+        let place = Place { request_id: "r".into(), method: "GET".into(), path: "/".into() };
+        let line = Event::SignedOut { place, subject: Some(subject.clone()) }.audit().unwrap();
+        assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");
+        let parsed: Value = serde_json::from_str(line.strip_prefix("accredit audit ").unwrap()).unwrap();
+        assert_eq!(parsed["subject"], subject);
     }
 }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::access::believed::must_not_trail;
 use crate::access::path;
 use crate::config::settings::Settings;
 use crate::crypto::jws::LastHeader;
@@ -170,11 +171,10 @@ impl Gateway {
         (fields, vec![Event::SessionRenewed])
     }
 
-    /// Trailers follow a request that was let through: the names of those that only we may set. Some servers add trailers to
-    /// the headers.
+    /// Trailers follow a request that was let through: the names of those that must go. Some servers add trailers to the headers.
     pub fn check_trailers(&self, trailers: &Headers) -> Vec<String> {
-        let credentials = ["authorization", "cookie"].into_iter().filter(|name| trailers.contains(name));
-        self.settings.identity.sent_by_client(trailers).chain(credentials).map(str::to_owned).collect()
+        let goes = |name: &&str| self.settings.identity.takes_away(name) || must_not_trail(name);
+        trailers.names().filter(goes).map(str::to_owned).collect()
     }
 
     /// The background's turn.

@@ -10,6 +10,7 @@ use proxy_wasm::types::{LogLevel, MetricType};
 use crate::config::settings::FilterState;
 use crate::flow::event::Event;
 use crate::flow::step::Note;
+use crate::words::quote::seen;
 
 /// Filter state, as `wasm.accredit.subject` in Envoy's access log.
 const SUBJECT: &str = "accredit.subject";
@@ -54,12 +55,12 @@ impl Counters {
 pub(super) fn note(note: &Note, wanted: FilterState) {
     for (name, wanted, text) in [(SUBJECT, wanted.subject, &note.subject), (RULE, wanted.rule, &note.rule)] {
         if let (true, Some(text)) = (wanted, text) {
-            let _ = hostcalls::set_property(vec![name], Some(text.as_bytes()));
+            let _ = hostcalls::set_property(vec![name], Some(seen(text).as_bytes()));
         }
     }
 }
 
-/// Writes a line to Envoy's log.
+/// Writes a line to Envoy's log, whatever strangers have to say in it.
 pub(super) fn log(level: LogLevel, line: &str) {
-    let _ = hostcalls::log(level, line);
+    let _ = hostcalls::log(level, &seen(line));
 }

@@ -105,6 +105,9 @@ impl Root {
         let settings = config::load(&bytes, &|name| std::env::var(name).ok()).map_err(|refusal| refusal.to_string())?;
         let mut host = Host::probe();
         config::check_host(&settings, &host).map_err(|refusal| refusal.to_string())?;
+        for warning in &settings.warnings {
+            report::log(LogLevel::Warn, &format!("accredit: configuration: {warning}"));
+        }
         let filter_state = settings.filter_state;
         let gateway = Gateway::new(&mut host, settings).map_err(|_| "the host gives no random bytes".to_owned())?;
         Ok(House {

@@ -1,11 +1,66 @@
 //! What strangers wrote, made fit for a log: one line of printable ASCII, bounded, and nothing in it that looks like a token.
 //! Nothing here decides what may be logged at all.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 /// The longest quotation, in characters.
 pub const LONGEST: usize = 200;
 
 /// A run of so many letters and digits is no word of a sentence; it may be a code or a token that the stranger repeats.
 const LONGEST_WORD: usize = 24;
+
+/// What nobody sees in a line, or what moves or ends it for some reader: the control and format characters, the separators of lines
+/// and paragraphs, fillers, variation selectors and tags (Unicode, general categories Cc, Cf, Zl, Zp, and `Default_Ignorable`).
+const UNSEEN: [(char, char); 26] = [
+    ('\0', '\u{1f}'),
+    ('\u{7f}', '\u{9f}'),
+    ('\u{ad}', '\u{ad}'),
+    ('\u{34f}', '\u{34f}'),
+    ('\u{600}', '\u{605}'),
+    ('\u{61c}', '\u{61c}'),
+    ('\u{6dd}', '\u{6dd}'),
+    ('\u{70f}', '\u{70f}'),
+    ('\u{890}', '\u{891}'),
+    ('\u{8e2}', '\u{8e2}'),
+    ('\u{115f}', '\u{1160}'),
+    ('\u{17b4}', '\u{17b5}'),
+    ('\u{180b}', '\u{180f}'),
+    ('\u{200b}', '\u{200f}'),
+    ('\u{2028}', '\u{202e}'),
+    ('\u{2060}', '\u{206f}'),
+    ('\u{3164}', '\u{3164}'),
+    ('\u{fe00}', '\u{fe0f}'),
+    ('\u{feff}', '\u{feff}'),
+    ('\u{ffa0}', '\u{ffa0}'),
+    ('\u{fff0}', '\u{fffb}'),
+    ('\u{110bd}', '\u{110cd}'),
+    ('\u{13430}', '\u{1343f}'),
+    ('\u{1bca0}', '\u{1bca3}'),
+    ('\u{1d173}', '\u{1d17a}'),
+    ('\u{e0000}', '\u{10ffff}'),
+];
+
+/// A line in which everything can be seen: what cannot is written as JSON escapes it (`\u202e`). Of JSON it stays the same JSON.
+pub fn seen(line: &str) -> Cow<'_, str> {
+    let is_unseen = |character: char| UNSEEN.iter().any(|(first, last)| (*first..=*last).contains(&character));
+    // Most are plain.
+    if line.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !line.contains(is_unseen) {
+        return Cow::Borrowed(line);
+    }
+    let mut shown = String::with_capacity(line.len());
+    for character in line.chars() {
+        if is_unseen(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Into memory: nothing can fail.
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
+        } else {
+            shown.push(character);
+        }
+    }
+    Cow::Owned(shown)
+}
 
 /// A name or a URL that is no secret: printable ASCII, bounded, in quotation marks.
 pub fn quote(text: &str) -> String {
@@ -49,6 +104,22 @@ mod tests {
     fn a_log_line_cannot_be_forged_or_flooded() {
         assert_eq!(quote("a\r\nb\u{1b}[1m\"ü"), "\"a??b?[1m??\"");
         assert_eq!(quote(&"a".repeat(1_000)).len(), LONGEST + "...".len() + 2);
+    }
+
+    #[test]
+    fn no_mark_that_nobody_sees_stays_in_a_line() {
+        for mark in "\u{7f}\u{85}\u{ad}\u{61c}\u{180e}\u{200b}\u{200d}\u{200e}\u{2028}\u{2029}\u{202a}\u{202e}\u{2060}\u{2066}\u{2069}\u{3164}\u{fe0f}\u{feff}\u{fff9}".chars() {
+            assert_eq!(seen(&format!("a{mark}b")), format!("a\\u{:04x}b", u32::from(mark)));
+        }
+        // As JSON escapes what is beyond: in two halves.
+        assert_eq!(seen("a\u{e0041}b"), "a\\udb40\\udc41b");
+        let line = serde_json::json!({"subject": "a\u{202e}\u{2028}\u{e0041}\n\u{7f}"});
+        let written = line.to_string();
+        assert!(seen(&written).is_ascii());
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&seen(&written)).ok(), Some(line));
+        for plain in ["plain", "J\u{fc}rgen", "\u{5f20}\u{4e09}", "\u{20bb7}", "\u{1f600}", "\u{645}\u{62d}"] {
+            assert_eq!(seen(plain), plain);
+        }
     }
 
     #[test]

@@ -333,3 +333,25 @@ fn a_header_that_was_read_before_excuses_no_other_whatever_came_between() {
         }
     }
 }
+
+#[test]
+fn a_forged_token_is_tried_with_so_many_keys_as_may_be_spent_on_it() {
+    let token = RSA.token(Algorithm::PS256, &json!({"kid": "r"}), &json!({"sub": "a"}));
+    let behind = |foreign: usize, algorithm: Algorithm| {
+        let namesake = || OTHER_RSA.verifying(&json!({"kid": "r"}));
+        let keys: Vec<_> = std::iter::repeat_with(namesake).take(foreign).chain([RSA.verifying(&json!({"kid": "r"}))]).collect();
+        let token = RSA.token(algorithm, &json!({"kid": "r"}), &json!({"sub": "a"}));
+        check(&token, &KeySet::new(keys)).map(drop)
+    };
+    // As many as a provider may publish under one name are all tried.
+    assert_eq!(behind(3, Algorithm::PS256), Ok(()));
+    assert_eq!(behind(7, Algorithm::PS256), Ok(()));
+    assert_eq!(behind(8, Algorithm::PS256), Err(JwsError::SignatureInvalid));
+    // The host does these for us.
+    assert_eq!(behind(15, Algorithm::RS256), Ok(()));
+    let largest = json!({"kty": "RSA", "e": "AQAB", "n": base64url([0xff; 512])});
+    let cost = VerificationKey::from_jwk(&largest).unwrap().cost(Algorithm::PS256);
+    assert_eq!(MOST_SPENT / cost, 2);
+    assert_eq!(RSA.verifying(&json!({})).cost(Algorithm::PS256), 4);
+    assert!(check(&token, &provider_keys()).is_ok());
+}

@@ -240,6 +240,26 @@ fn a_search_never_loses_its_condition() {
 }
 
 #[test]
+fn what_somebody_says_of_himself_becomes_no_structure_in_a_call_unless_the_template_says_so() {
+    for (claim, plain) in [
+        (json!("Alice"), true),
+        (json!(7), true),
+        (json!({"$gt": ""}), false),
+        (json!(["a"]), false),
+        (json!([{"$ne": 1}]), false),
+    ] {
+        for (gap, good) in [("{claims.given_name}", plain), ("{json claims.given_name}", true)] {
+            let document = changed(looked_up(), "/accounts/create/body/firstName", json!(gap));
+            let document = changed(document, "/accounts/notify/body/firstName", json!("{claims.name}"));
+            let mut stage = ready(&document, "new@example.com");
+            stage.provider.claims["given_name"] = claim.clone();
+            let expected = if good { (303, "") } else { (502, "accounts_malformed") };
+            assert_eq!(outcome(&visit(&mut stage)), expected, "{claim} {gap}");
+        }
+    }
+}
+
+#[test]
 fn an_address_by_any_other_name_is_an_address() {
     for claim in ["mail", "contact.email", "EMail"] {
         let document = changed(looked_up(), "/accounts/find/path", json!(format!("/api/users/email/{{claims.{claim}}}")));

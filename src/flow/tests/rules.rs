@@ -283,11 +283,14 @@ fn while_routes_name_policies_a_request_that_would_be_routed_anew_is_refused() {
 }
 
 #[test]
-fn identity_headers_do_not_arrive_as_trailers_either() {
+fn neither_identity_nor_framing_nor_routing_arrives_as_a_trailer() {
     let stage = Stage::signed_in(&document());
-    let trailers = ["x-forwarded-user", "grpc-status", "x_forwarded_groups"];
+    let trailers = ["x-forwarded-user", "grpc-status", "x_forwarded_groups", "host", "content_length", "remote-groups", "Cookie"];
     let trailers = Headers::new(trailers.map(|name| (name.to_owned(), b"root".to_vec())).to_vec());
-    assert_eq!(stage.worker.gateway.check_trailers(&trailers), ["x-forwarded-user", "x_forwarded_groups"]);
+    assert_eq!(
+        stage.worker.gateway.check_trailers(&trailers),
+        ["x-forwarded-user", "x_forwarded_groups", "host", "content_length", "remote-groups", "Cookie"]
+    );
 }
 
 #[test]

@@ -1,0 +1,133 @@
+use proptest::prelude::{Just, Strategy, prop_assert_eq, prop_oneof};
+use proptest::sample::select;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use super::*;
+use crate::access::testing::{some_paths, some_pattern};
+
+fn prefix(path: &str) -> PathMatch {
+    PathMatch::SeparatedPrefix(path.into())
+}
+
+fn glob(path: &str) -> PathMatch {
+    PathMatch::Glob(path.into())
+}
+
+fn exact(path: &str) -> PathMatch {
+    PathMatch::Exact(path.into())
+}
+
+fn rules(matches: Vec<Match>) -> Rules {
+    let rule = |name: String, matches| Rule {
+        name: name.into(),
+        matches,
+        require: Requirement::Authenticated,
+        unauthenticated: Unauthenticated::default(),
+        credentials: Credentials::default(),
+        audience: None,
+        shared_cache: SharedCache::default(),
+    };
+    let listed = matches.into_iter().enumerate().map(|(position, matches)| rule(format!("rules[{position}]"), matches));
+    Rules::new(listed.collect(), rule("default".into(), Match::default()))
+}
+
+/// Few letters, so that rules and paths meet often.
+fn some_match() -> impl Strategy<Value = Match> {
+    let path = prop_oneof![3 => some_pattern(), 1 => "(/[ab]{0,2}){1,3}/?".prop_map(PathMatch::Exact)];
+    let host = prop_oneof![3 => Just(None), 1 => Just(Some("a".to_owned())), 1 => Just(Some("b".to_owned()))];
+    let methods = prop_oneof![3 => Just(None), 1 => Just(Some(vec!["GET".to_owned()]))];
+    (host, methods, path).prop_map(|(host, methods, path)| Match { host, methods, path })
+}
+
+#[test]
+fn a_pattern_fits_the_paths_that_another_reading_of_it_fits() {
+    let config = Config { cases: 40_000, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let held = runner.run(&(some_pattern(), select(some_paths())), |(pattern, path)| {
+        if let PathMatch::Glob(pattern) = &pattern {
+            // There, what ends in `/**` is not for its base.
+            let base = pattern.strip_suffix("/**").is_some_and(|base| fast_glob::glob_match(base, &path));
+            let fits = base || fast_glob::glob_match(pattern, &path);
+            prop_assert_eq!(glob_fits(pattern.as_bytes(), path.as_bytes()), fits, "{} {}", pattern, path);
+        }
+        Ok(())
+    });
+    assert_eq!(held, Ok(()));
+}
+
+#[test]
+fn the_first_rule_that_fits_is_found_as_if_each_were_looked_at() {
+    let inputs = (
+        proptest::collection::vec(some_match(), 0..24),
+        "(/(a|b|ab|aa|%40|é|){0,1}){0,4}[ab]?",
+        prop_oneof![Just("GET"), Just("HEAD"), Just("POST")],
+    );
+    let config = Config { cases: 4_096, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let held = runner.run(&inputs, |(listed, path, method)| {
+        let rules = rules(listed);
+        let read = decoded(&path);
+        let first = rules.all().iter().find(|rule| rule.matches.fits(method, "a", &read)).unwrap_or(&rules.otherwise);
+        prop_assert_eq!(&rules.find(method, "a", &path).name, &first.name);
+        Ok(())
+    });
+    assert_eq!(held, Ok(()));
+}
+
+#[test]
+fn a_prefix_ends_at_a_segment() {
+    for (path, fits) in [("/api", true), ("/api/", true), ("/api/x", true), ("/apix", false), ("/API", false), ("/", false)] {
+        assert_eq!(prefix("/api").fits(path), fits, "{path}");
+    }
+}
+
+#[test]
+fn a_star_stays_within_its_segment_and_two_cross() {
+    for (pattern, path, fits) in [
+        ("/webhooks/*", "/webhooks/a", true),
+        ("/webhooks/*", "/webhooks/a/b", false),
+        ("/webhooks/*", "/webhooks", false),
+        ("/a/*/c", "/a/b/c", true),
+        ("/a/*/c", "/a/b/x/c", false),
+        ("/a/**", "/a/b/c", true),
+        ("/tenants/*/**", "/tenants/5", true),
+        ("/tenants/*/**", "/tenants", false),
+        ("/**/admin/**", "/admin", true),
+        ("/**/admin/**", "/a/admin/b", true),
+        ("/**/x.js", "/a/b/x.js", true),
+        ("/*.js", "/x.js", true),
+        ("/*.js", "/x.jsp", false),
+        ("/*.js", "/a/x.js", false),
+    ] {
+        assert_eq!(glob(pattern).fits(path), fits, "{pattern} {path}");
+    }
+}
+
+#[test]
+fn an_equivalent_escape_does_not_lead_past_a_rule() {
+    for (path, requested) in [
+        (exact("/@admin"), "/%40admin"),
+        (prefix("/v1/jobs:purge"), "/v1/jobs%3Apurge/x"),
+        (exact("/café"), "/caf%C3%A9"),
+        (exact("/café"), "/caf%c3%a9"),
+        (glob("/*(1)"), "/a%281%29"),
+    ] {
+        let rules = rules(vec![Match { path, ..Match::default() }]);
+        assert_eq!(&*rules.find("GET", "a", requested).name, "rules[0]", "{requested}");
+    }
+}
+
+#[test]
+fn a_rule_for_get_is_for_head_too() {
+    let matches = Match { methods: Some(vec!["GET".into()]), ..Match::default() };
+    assert!(matches.fits("HEAD", "a", "/") && !matches.fits("POST", "a", "/"));
+}
+
+#[test]
+fn method_host_and_path_must_all_fit() {
+    let matches = Match { host: Some("a".into()), methods: Some(vec!["POST".into()]), path: exact("/x") };
+    assert!(matches.fits("POST", "a", "/x"));
+    for (method, host, path) in [("GET", "a", "/x"), ("POST", "b", "/x"), ("POST", "a", "/x/")] {
+        assert!(!matches.fits(method, host, path));
+    }
+}

@@ -1,0 +1,88 @@
+//! Rules that can never count, and those that still can.
+
+use super::*;
+
+fn with_rules(matches: &[Value]) -> Value {
+    let rules = matches.iter().map(|matches| json!({"match": matches, "require": "authenticated"}));
+    with("/rules", rules.collect())
+}
+
+fn refused(matches: &[Value]) -> Option<String> {
+    load_json(&with_rules(matches)).err().map(|refusal| refusal.to_string())
+}
+
+fn path(path: &str) -> Value {
+    json!({ "path": path })
+}
+
+fn prefix(path: &str) -> Value {
+    json!({ "path_separated_prefix": path })
+}
+
+fn of(methods: &[&str]) -> Value {
+    json!({"path": "/a", "methods": methods})
+}
+
+#[test]
+fn a_pattern_behind_a_wider_rule_is_refused_because_its_page_would_stay_open() {
+    let never = |takers: &str| {
+        format!(
+            "expected requests that nothing before it takes, found that all are taken by {takers}; move this rule up or remove it"
+        )
+    };
+    for (matches, takers) in [
+        (vec![prefix("/assets"), path("/assets/*/secret")], "rules[0]"),
+        (vec![path("/x"), prefix("/pub"), path("/pub/**/admin/**")], "rules[1]"),
+        (vec![prefix("/pub"), path("/pub/*.key")], "rules[0]"),
+        (vec![path("/pub/*"), path("/pub/*/**"), path("/pub"), prefix("/pub")], "rules[0], rules[1], rules[2]"),
+        (vec![of(&["GET"]), of(&["POST"]), of(&["HEAD", "POST"])], "rules[0], rules[1]"),
+        // Endpoints are answered before any rule.
+        (vec![path("/api/login/*/**"), prefix("/api/login")], "endpoints.login, rules[0]"),
+    ] {
+        let last = matches.len() - 1;
+        let sentence = refused(&matches).unwrap_or_else(|| panic!("{matches:?} loads"));
+        let (place, found) = sentence.split_once(": ").unwrap();
+        assert_eq!(place, format!("rules[{last}].match"));
+        let named: std::collections::BTreeSet<_> = takers.split(", ").collect();
+        let told = found.split("taken by ").nth(1).unwrap().split(';').next().unwrap();
+        assert_eq!(told.split(", ").collect::<std::collections::BTreeSet<_>>(), named, "{sentence}");
+        assert_eq!(found, never(told));
+    }
+}
+
+#[test]
+fn a_rule_that_still_counts_for_one_request_loads() {
+    for matches in [
+        vec![path("/pub/*"), path("/pub/*/**"), prefix("/pub")],
+        vec![of(&["GET"]), of(&["HEAD", "POST"])],
+        vec![path("/*.css"), path("/*")],
+        vec![path("/api/login/*"), prefix("/api/login")],
+        vec![prefix("/api/login"), prefix("/api")],
+    ] {
+        assert_eq!(refused(&matches), None, "{matches:?}");
+    }
+}
+
+#[test]
+fn the_callback_of_a_provider_at_which_nobody_signs_in_is_no_endpoint() {
+    let mut document = with_rules(&[path("/api/callback/partner")]);
+    let partner = json!({
+        "name": "partner",
+        "issuer": "https://partner.example",
+        "bearer": {"audiences": ["a"], "algorithms": ["HS256"], "secret": "0123456789abcdef0123456789abcdef"}
+    });
+    document["providers"].as_array_mut().unwrap().push(partner);
+    assert_eq!(load_json(&document).map(|settings| settings.rules.all().len()).map_err(|refusal| refusal.to_string()), Ok(1));
+}
+
+#[test]
+fn rules_of_which_it_is_not_known_whether_they_count_load_with_a_warning() {
+    let stars = |letters: &str| path(&format!("/{}", letters.chars().map(|letter| format!("*{letter}")).collect::<String>()));
+    let earlier: Vec<_> = "abcde".chars().map(|letter| stars(&letter.to_string().repeat(24))).collect();
+    let matches: Vec<_> = earlier.into_iter().chain([path("/*e*"), stars(&"abcde".repeat(6)), path("/plain")]).collect();
+    let settings = load_json(&with_rules(&matches)).unwrap();
+    assert_eq!(settings.rules.all().len(), 8);
+    let warnings: Vec<_> = settings.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].starts_with("rules[6].match: it is not known whether"), "{warnings:?}");
+}
