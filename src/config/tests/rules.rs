@@ -36,6 +36,12 @@ fn a_pattern_behind_a_wider_rule_is_refused_because_its_page_would_stay_open() {
         (vec![prefix("/pub"), path("/pub/*.key")], "rules[0]"),
         (vec![path("/pub/*"), path("/pub/*/**"), path("/pub"), prefix("/pub")], "rules[0], rules[1], rules[2]"),
         (vec![of(&["GET"]), of(&["POST"]), of(&["HEAD", "POST"])], "rules[0], rules[1]"),
+        // However the same is written.
+        (vec![prefix("/caf%C3%A9"), path("/caf%c3%a9/*")], "rules[0]"),
+        (vec![path("/a/**"), path("/a/*/**")], "rules[0]"),
+        (vec![prefix("/"), path("/x")], "rules[0]"),
+        (vec![json!({"methods": ["GET"]}), json!({"path": "/x", "methods": ["HEAD"]})], "rules[0]"),
+        (vec![json!({"host": "APP.example.com", "path_separated_prefix": "/x"}), path("/x/*.key")], "rules[0]"),
         // Endpoints are answered before any rule.
         (vec![path("/api/login/*/**"), prefix("/api/login")], "endpoints.login, rules[0]"),
     ] {
