@@ -212,7 +212,7 @@ pub fn spelled(name: &str) -> String {
 
 /// How careless servers read each byte of a header's name: every sign but letters and digits is the same to them. As a table: all of
 /// every request are looked up.
-static FOLDED: [u8; 256] = {
+const FOLDED: [u8; 256] = {
     let mut table = [b'-'; 256];
     let mut byte = 0_u8;
     while byte < 0x80 {

@@ -112,7 +112,11 @@ impl PathMatch {
             Self::SeparatedPrefix(prefix) => {
                 path.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             }
-            Self::Glob(pattern) => glob_fits(pattern.as_bytes(), path.as_bytes()),
+            // What ends in `/**` is for its base too, as a prefix is.
+            Self::Glob(pattern) => {
+                let base = pattern.strip_suffix("/**");
+                fast_glob::glob_match(pattern, path) || base.is_some_and(|base| fast_glob::glob_match(base, path))
+            }
         }
     }
 
@@ -122,52 +126,9 @@ impl PathMatch {
             Self::Any => "",
             Self::Exact(path) | Self::SeparatedPrefix(path) => path,
             Self::Glob(pattern) => {
-                let literal = pattern.split('*').next().unwrap_or_default();
+                let literal = pattern.split(['*', '?', '[', '{', '!', '\\']).next().unwrap_or_default();
                 literal.rsplit_once('/').map_or("", |(base, _)| base)
             }
-        }
-    }
-}
-
-/// Whether a path fits a pattern. What was read by a star is not read again once its segment has ended, nor by `**` once another
-/// one has begun: whatever comes after that could be no better.
-fn glob_fits(pattern: &[u8], path: &[u8]) -> bool {
-    let (mut pattern, mut path) = (pattern, path);
-    let (mut star, mut deep) = (None, None);
-    loop {
-        match (pattern, path) {
-            ([], []) => return true,
-            // What ends in `/**` is for its base too, as a prefix is.
-            ([b'/', b'*', b'*'], [] | [b'/', ..]) => return true,
-            ([b'/', b'*', b'*', rest @ ..], [b'/', below @ ..]) => {
-                deep = Some((rest, below));
-                (pattern, star) = (rest, None);
-                continue;
-            }
-            ([b'*', rest @ ..], _) => {
-                star = Some((rest, path));
-                pattern = rest;
-                continue;
-            }
-            ([wanted, rest @ ..], [byte, below @ ..]) if wanted == byte => {
-                (pattern, path) = (rest, below);
-                continue;
-            }
-            _ => {}
-        }
-        if let Some((rest, [byte, below @ ..])) = star
-            && *byte != b'/'
-        {
-            star = Some((rest, below));
-            (pattern, path) = (rest, below);
-        } else if let Some((rest, below)) = deep
-            && let Some(slash) = below.iter().position(|byte| *byte == b'/')
-        {
-            path = below.get(slash..).unwrap_or_default();
-            deep = Some((rest, path.get(1..).unwrap_or_default()));
-            (pattern, star) = (rest, None);
-        } else {
-            return false;
         }
     }
 }
