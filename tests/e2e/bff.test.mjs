@@ -233,14 +233,14 @@ describe('what reaches the application', () => {
     assert.equal((await stage.application.only('/api/analytics')).body.length, 5_000_000);
   });
 
-  it('keeps the application\'s own answer: its cookies, its caching, its status', async () => {
+  it('keeps the application\'s own answer: its cookies, its caching but for what would let others have it, its status', async () => {
     stage.application.respond = (request, response) => {
       response.writeHead(418, { 'set-cookie': ['own=1; Path=/', 'other=2'], 'cache-control': 'public, max-age=60' }).end('teapot');
     };
     const visitor = stage.nobody();
     visitor.jar = stage.alice.jar.clone();
     const answer = await visitor.call('/api/analytics');
-    assert.deepEqual([answer.status, answer.body, answer.headers['cache-control'], answer.headers['set-cookie']], [418, 'teapot', 'public, max-age=60', ['own=1; Path=/', 'other=2']]);
+    assert.deepEqual([answer.status, answer.body, answer.headers['cache-control'], answer.headers['set-cookie']], [418, 'teapot', 'private, max-age=60', ['own=1; Path=/', 'other=2']]);
   });
 });
 
