@@ -100,7 +100,7 @@ describe('a trailer over HTTP/2', () => {
 });
 
 describe('an answer that carries a renewed session', () => {
-  const stage = onStage({ plugin: (configuration) => void (configuration.session.idle = '4s') });
+  const stage = onStage({ plugin: (configuration) => void ((configuration.session.idle = '4s'), (configuration.shared_cache = 'allowed')) });
 
   it('tells no cache to keep it, whatever the application says to caches of all vendors', async () => {
     const told = ['expires', 'cdn-cache-control', 'surrogate-control', 'cloudflare-cdn-cache-control', 'akamai-cache-control', 'vercel-cdn-cache-control', 'netlify-cdn-cache-control', 'x-litespeed-cache-control', 'x-accel-expires', 'edge-control', 'cf-edge-cache'];

@@ -94,11 +94,14 @@ export function editConfiguration(bootstrap, edit) {
 
 /** Sends every header that may name somebody (regular expressions of spellings), in two of them: the application gets none, and the credential as it was. */
 export async function assertNoNames(gateway, application, expressions) {
-  application.forget();
-  const names = expressions.flatMap((one) => ['-', '.'].map((sign) => one.replaceAll('[^a-z0-9]', sign)));
-  const headers = { ...Object.fromEntries(names.map((name) => [name, 'root'])), authorization: 'Bearer of-mine' };
-  assert.equal((await new Visitor(gateway).call('/api/analytics', { headers })).status, 200);
-  const arrived = await application.only('/api/analytics');
-  assert.deepEqual(names.filter((name) => headerValues(arrived, name).length > 0), []);
-  assert.deepEqual(headerValues(arrived, 'authorization'), ['Bearer of-mine']);
+  // One spelling at a time: Envoy takes a hundred headers at most.
+  for (const sign of ['-', '.']) {
+    application.forget();
+    const names = expressions.map((one) => one.replaceAll('[^a-z0-9]', sign).replace('.*', 'name'));
+    const headers = { ...Object.fromEntries(names.map((name) => [name, 'root'])), authorization: 'Bearer of-mine' };
+    assert.equal((await new Visitor(gateway).call('/api/analytics', { headers })).status, 200);
+    const arrived = await application.only('/api/analytics');
+    assert.deepEqual(names.filter((name) => headerValues(arrived, name).length > 0), []);
+    assert.deepEqual(headerValues(arrived, 'authorization'), ['Bearer of-mine']);
+  }
 }

@@ -12,11 +12,15 @@ export const SECRETS = ['OIDC_CLIENT_SECRET', 'ACCREDIT_KEY', 'ACCREDIT_OTHER_KE
 
 const version = /^version = "(.+)"/m.exec(readFileSync(`${ROOT}Cargo.toml`, 'utf8'))[1];
 
-/** The names under which upstreams may believe an identity, whatever is configured: those that the filter calls its own. */
+/** The names under which upstreams may believe an identity, whatever is configured, as the filter knows them; a star stands for whatever follows. */
 function alwaysOurs() {
-  const rust = readFileSync(`${ROOT}src/access/headers.rs`, 'utf8');
-  const [, list] = /const ALWAYS_OURS: [^=]*= \[([^\]]*)\]/.exec(rust);
-  return list.split(',').map((one) => one.trim()).filter(Boolean).map((one) => (/^"(.+)"$/.exec(one) ?? new RegExp(`const ${one}: &str = "(.+)"`).exec(rust))[1]);
+  const rust = readFileSync(`${ROOT}src/access/believed.rs`, 'utf8');
+  const named = (one) => (/^"(.+)"$/.exec(one) ?? new RegExp(`const ${one}: &str = "(.+)"`).exec(rust))[1];
+  const listed = (list) => {
+    const [, names] = new RegExp(`const ${list}: [^=]*= \\[([^\\]]*)\\]`).exec(rust);
+    return names.replaceAll(/\/\/.*/g, '').split(',').map((one) => one.trim()).filter(Boolean).map(named);
+  };
+  return [...listed('IDENTITY'), ...listed('IDENTITY_FAMILIES').map((family) => `${family}*`)];
 }
 
 /** The module as an image, its tag the version of the crate. */
@@ -54,7 +58,7 @@ export class Parts {
   get identityHeaders() {
     const { claim_to_headers: claims = [], forward } = this.configuration.toJSON();
     const configured = [...claims.map(({ header_name: name }) => name), forward?.identity_jwt?.header_name].filter(Boolean);
-    return [...new Set([...alwaysOurs(), ...configured])].map((name) => name.toLowerCase().replace(/[^a-z0-9]/g, '[^a-z0-9]'));
+    return [...new Set([...alwaysOurs(), ...configured])].map((name) => name.toLowerCase().replace(/[^a-z0-9*]/g, '[^a-z0-9]').replace('*', '.*'));
   }
 
   /** One of the connection manager's filters. */
