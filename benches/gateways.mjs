@@ -1,10 +1,9 @@
 // The Envoys that are compared. All of them are the shipped envoy/bff.yaml with one worker, no access log, and an answer of Envoy's own on every path:
 // neither an application nor a second hop costs anything that would hide what a filter costs. They differ in their filters alone.
 
-import { readFileSync } from 'node:fs';
-import { bootstrapFor, managerOf, newKey } from '../tests/e2e/lib/gateway.mjs';
+import { bootstrapFor, capabilitiesWithout, managerOf, newKey } from '../tests/e2e/lib/gateway.mjs';
 import { Envoy } from '../tests/e2e/lib/envoy.mjs';
-import { freePort, wasmPath } from '../tests/e2e/lib/process.mjs';
+import { freePort } from '../tests/e2e/lib/process.mjs';
 import { HOST } from './visitors.mjs';
 
 const type = (name) => `type.googleapis.com/envoy.extensions.${name}`;
@@ -60,15 +59,6 @@ const sealed = { idle: '8h' };
 /** Sessions as JWTs, with all that the rule and the four headers need. They end before the day is over, and the cookie goes no further than here. */
 const asJwt = { form: 'jwt', jwt: { algorithm: 'HS256', keys: [jwtSecret], claims: ['email', 'email_verified', 'groups', 'preferred_username'], lifetime: '8h' } };
 
-/**
- * A list of capabilities with all that the module asks for, and all that it is called for. Shipped files have none; this is to see what one would save.
- */
-function capabilities() {
-  const module = new WebAssembly.Module(readFileSync(wasmPath()));
-  const names = [...WebAssembly.Module.imports(module), ...WebAssembly.Module.exports(module)].map(({ name }) => name);
-  return { allowed_capabilities: Object.fromEntries(names.map((name) => [name, {}])) };
-}
-
 /** Accredit: four identity headers, and one rule that asks for a group, behind as many others as are wanted. */
 export function accredit(provider, { rules = 1, bearer = false, jwt = false, listed = false } = {}) {
   const plugin = (configuration) => {
@@ -81,7 +71,7 @@ export function accredit(provider, { rules = 1, bearer = false, jwt = false, lis
     if (bearer) configuration.providers[0].bearer = { audiences: ['orders'] };
   };
   const filters = (shipped) => {
-    if (listed) shipped[0].typed_config.config.capability_restriction_config = capabilities();
+    if (listed) shipped[0].typed_config.config.capability_restriction_config = capabilitiesWithout();
     return shipped;
   };
   return start(provider, { plugin, filters });

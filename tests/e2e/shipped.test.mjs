@@ -8,9 +8,9 @@ import { after, before, describe, it } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { Visitor } from './lib/client.mjs';
 import { startDemoUsers } from './lib/demo.mjs';
-import { configurationOf, managerOf, newKey, pluginOf, shipped, startGateway } from './lib/gateway.mjs';
+import { capabilitiesWithout, configurationOf, managerOf, newKey, pluginOf, shipped, startGateway } from './lib/gateway.mjs';
 import { Provider } from './lib/misbehaving.mjs';
-import { ROOT, eventually, wasmPath } from './lib/process.mjs';
+import { ROOT, eventually } from './lib/process.mjs';
 import { assertNoPanic, assertProblem } from './lib/stage.mjs';
 import { Application } from './lib/upstream.mjs';
 
@@ -134,9 +134,7 @@ describe('in a real Envoy', () => {
   }
 
   it('a list of capabilities would be warned of', async () => {
-    const module = new WebAssembly.Module(readFileSync(wasmPath()));
-    const named = [...WebAssembly.Module.exports(module), ...WebAssembly.Module.imports(module)].map(({ name }) => [name, {}]);
-    const envoy = ({ static_resources: { listeners } }) => void (pluginOf(listeners[0]).capability_restriction_config = { allowed_capabilities: Object.fromEntries(named) });
+    const envoy = ({ static_resources: { listeners } }) => void (pluginOf(listeners[0]).capability_restriction_config = capabilitiesWithout());
     const gateway = await started('bff', { envoy });
     await gateway.stopAll();
     assert.notDeepEqual(deprecated(gateway), []);

@@ -119,13 +119,15 @@ describe('without a screen', () => {
     const { plugin, envoy } = configured(front);
     const discovery = (configuration) => {
       plugin(configuration);
+      configuration.origins = [gateway.origin];
       delete configuration.providers[0].metadata;
       configuration.providers[0].issuer = provider.issuer;
     };
     const replica = await startGateway({ scenario: 'spa-tokens', key, provider, application, envoy, plugin: discovery });
     try {
       const { visitor, code } = await signedInAtProvider('bob');
-      const there = new Visitor(replica);
+      // Under the same address, as behind a balancer.
+      const there = new Visitor({ origin: gateway.origin, ports: { [gateway.host]: replica.port } });
       there.jar = visitor.jar;
       const token = (await exchange(there, { code })).json().access_token;
       assert.equal((await call(there, '/api/analytics', bearer(token))).status, 200);

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { managerOf, pluginOf, pointCluster } from './lib/gateway.mjs';
+import { capabilitiesWithout, managerOf, pluginOf, pointCluster } from './lib/gateway.mjs';
 import { validate } from './lib/envoy.mjs';
 import { eventually } from './lib/process.mjs';
 import { requestText, sendRaw } from './lib/raw.mjs';
@@ -260,18 +260,7 @@ describe('unfinished bodies', () => {
 });
 
 /** A list of all that the module may be called for and may call, without these. */
-const listWithout = (...forgotten) => (bootstrap) => {
-  const names = [
-    ...['context_create', 'vm_start', 'configure', 'tick', 'request_headers', 'request_body', 'request_trailers', 'response_headers', 'http_call_response', 'delete'].map((name) => `proxy_on_${name}`),
-    'proxy_validate_configuration',
-    ...['get_buffer_bytes', 'get_header_map_pairs', 'set_header_map_pairs', 'get_header_map_value', 'add_header_map_value', 'replace_header_map_value', 'remove_header_map_value'].map((name) => `proxy_${name}`),
-    ...['get_property', 'set_property', 'continue_stream', 'send_local_response', 'set_effective_context', 'done', 'http_call', 'get_shared_data', 'set_shared_data'].map((name) => `proxy_${name}`),
-    ...['call_foreign_function', 'get_current_time_nanoseconds', 'set_tick_period_milliseconds', 'log', 'get_log_level', 'define_metric', 'increment_metric', 'record_metric'].map((name) => `proxy_${name}`),
-    ...['args_get', 'args_sizes_get', 'clock_time_get', 'environ_get', 'environ_sizes_get', 'fd_close', 'fd_fdstat_get', 'fd_prestat_dir_name', 'fd_prestat_get', 'fd_read', 'fd_seek', 'fd_write'],
-    ...['proc_exit', 'random_get', 'sched_yield'],
-  ].filter((name) => !forgotten.includes(name));
-  pluginOf(bootstrap.static_resources.listeners[0]).capability_restriction_config = { allowed_capabilities: Object.fromEntries(names.map((name) => [name, {}])) };
-};
+const listWithout = (...forgotten) => (bootstrap) => void (pluginOf(bootstrap.static_resources.listeners[0]).capability_restriction_config = capabilitiesWithout(...forgotten));
 
 describe('a list of capabilities that forgets the request headers', () => {
   const stage = onStage({ envoy: listWithout('proxy_on_request_headers') });

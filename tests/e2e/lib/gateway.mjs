@@ -30,6 +30,14 @@ export function pluginOf(listener) {
   return filter.typed_config.config;
 }
 
+/** A list of capabilities with all that the module asks for and is called for, but for these. Shipped files have no such list. */
+export function capabilitiesWithout(...missing) {
+  const module = new WebAssembly.Module(readFileSync(wasmPath()));
+  const names = [...WebAssembly.Module.imports(module), ...WebAssembly.Module.exports(module)].map(({ name }) => name);
+  for (const name of missing) if (!names.includes(name)) throw new Error(`the module has no ${name}`);
+  return { allowed_capabilities: Object.fromEntries(names.filter((name) => !missing.includes(name)).map((name) => [name, {}])) };
+}
+
 /** What an operator wrote: the plugin's configuration as a plain value, however it is wrapped. */
 export function configurationOf(plugin) {
   const { value } = plugin.configuration;
