@@ -9,17 +9,8 @@ use crate::words::message::Headers;
 pub const NO_STORE: (&str, &str) = ("cache-control", "no-store");
 
 /// The fields of an answer that are looked at first: where none of them is there, or `Cache-Control` alone and [`is_private`], the
-/// answer stays as it is.
-pub const LOOKED_AT: [&str; 8] = [
-    "expires",
-    "cdn-cache-control",
-    "cloudflare-cdn-cache-control",
-    "surrogate-control",
-    "edge-control",
-    "x-accel-expires",
-    "cf-edge-cache",
-    "x-litespeed-cache-control",
-];
+/// answer stays as it is. (Each look costs every such answer; other vendors' fields seldom come without one of these.)
+pub const LOOKED_AT: [&str; 4] = ["expires", "cdn-cache-control", "surrogate-control", "x-accel-expires"];
 
 /// Whether `Cache-Control` keeps shared caches from keeping the answer (RFC 9111, sections 5.2.2.5 and 5.2.2.7). `private="field"` is
 /// about that field alone.
