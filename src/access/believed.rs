@@ -19,7 +19,7 @@ pub const ID_TOKEN: &str = "x-forwarded-id-token";
 pub const IDENTITY_JWT: &str = "x-forwarded-identity";
 
 /// Who asks, by one name each.
-const IDENTITY: [&str; 16] = [
+const IDENTITY: [&str; 26] = [
     "x-forwarded-user",
     "x-forwarded-email",
     "x-forwarded-groups",
@@ -38,10 +38,21 @@ const IDENTITY: [&str; 16] = [
     "iv-creds",
     "oam-remote-user",
     "sm-universalid",
+    // Louketo (gatekeeper), Caddy's security module, Google's gateways for APIs.
+    "x-auth-username",
+    "x-auth-email",
+    "x-auth-groups",
+    "x-auth-roles",
+    "x-auth-userid",
+    "x-auth-subject",
+    "x-token-subject",
+    "x-endpoint-api-userinfo",
+    "x-apigateway-api-userinfo",
+    "x-sso-user",
 ];
 
 /// Who asks, by names that begin alike. Each has [`SHORTEST_FAMILY`] characters at least.
-const IDENTITY_FAMILIES: [&str; 26] = [
+const IDENTITY_FAMILIES: [&str; 27] = [
     // oauth2-proxy and whoever speaks its words; Grafana; Authentik; Kong and others; Vouch; Pomerium; Apache's mod_auth_openidc.
     "x-auth-request-",
     "x-webauth-",
@@ -72,6 +83,8 @@ const IDENTITY_FAMILIES: [&str; 26] = [
     // Shibboleth, SiteMinder.
     "shib-",
     "sm-user",
+    // Caddy's security module.
+    "x-token-user-",
 ];
 
 /// From which some servers read another path, method or host than the one that was decided on. They are never set here.

@@ -92,6 +92,17 @@ impl Match {
         self.path.fits(path) && self.is_for(method, host)
     }
 
+    /// Whether everything that fits `other` fits this one, as far as that is seen at once.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let host = self.host.is_none() || self.host == other.host;
+        let methods = match (&self.methods, &other.methods) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(mine), Some(theirs)) => theirs.iter().all(|method| mine.iter().any(|wanted| covers_method(wanted, method))),
+        };
+        host && methods && self.path.covers(&other.path)
+    }
+
     /// Whether a request fits as far as its method and its host go.
     pub(super) fn is_for(&self, method: &str, host: &str) -> bool {
         self.host.as_deref().is_none_or(|wanted| wanted == host)
@@ -117,6 +128,16 @@ impl PathMatch {
                 let base = pattern.strip_suffix("/**");
                 fast_glob::glob_match(pattern, path) || base.is_some_and(|base| fast_glob::glob_match(base, path))
             }
+        }
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) => true,
+            (Self::SeparatedPrefix(_), Self::Exact(path) | Self::SeparatedPrefix(path)) | (_, Self::Exact(path)) => {
+                self.fits(path)
+            }
+            _ => self == other,
         }
     }
 

@@ -82,6 +82,10 @@ impl Taken {
     pub fn verdict(&mut self, earlier: &[Rule], later: &Match, hosts: &[&str]) -> Verdict {
         let own = self.starts.len();
         self.add(&later.path);
+        // One that takes all of it alone is seen without reading anything.
+        if let Some(position) = earlier.iter().position(|rule| rule.matches.covers(later)) {
+            return Verdict::NeverCounts(vec![position]);
+        }
         let mut near = Vec::new();
         for (position, rule) in earlier.iter().enumerate() {
             if !are_apart(self.pattern(position), self.pattern(own)) {
@@ -100,6 +104,12 @@ impl Taken {
                 others.retain(|(_, rule)| rule.matches.is_for(method, host));
                 if self.samples(own).iter().any(|path| !others.iter().any(|(_, rule)| rule.matches.path.fits(path))) {
                     return Verdict::Counts;
+                }
+                // A single path is all there is to be asked for.
+                if let PathMatch::Exact(path) = &later.path {
+                    let taker = others.iter().find(|(_, rule)| rule.matches.path.fits(path)).map(|(position, _)| *position);
+                    takers.extend(taker.filter(|taker| !takers.contains(taker)));
+                    continue;
                 }
                 let others: Vec<_> = others.iter().map(|(position, _)| *position).collect();
                 let before = spendable;

@@ -52,7 +52,8 @@ pub fn reached_nobody(reply: &Reply) -> bool {
         Reply::Answered { .. } | Reply::Reset => return false,
     };
     let why = said.strip_prefix(b"upstream connect error or disconnect/reset before headers. reset reason: ");
-    let before_it_was_sent: [&[u8]; 3] = [b"remote connection failure", b"local connection failure", b"overflow"];
+    let before_it_was_sent: [&[u8]; 4] =
+        [b"remote connection failure", b"local connection failure", b"connection timeout", b"overflow"];
     match why {
         Some(why) => before_it_was_sent.iter().any(|reason| why.starts_with(reason)),
         None => said == b"no healthy upstream",

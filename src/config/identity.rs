@@ -63,8 +63,13 @@ pub(super) fn identity(
 /// A header, or a family with a star at its end, that may be taken away without breaking the request: neither what HTTP and Envoy
 /// need, nor what Accredit takes away itself, as far as it must.
 fn removable(name: &str) -> Option<String> {
-    const NEEDED: [&str; 15] = [
+    const NEEDED: [&str; 19] = [
         "host",
+        // The handshake of a WebSocket (RFC 6455, section 4.1).
+        "sec-websocket-key",
+        "sec-websocket-version",
+        "sec-websocket-protocol",
+        "sec-websocket-extensions",
         "connection",
         "keep-alive",
         "transfer-encoding",

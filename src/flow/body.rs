@@ -10,6 +10,7 @@ use crate::words::address::Network;
 use crate::words::body::{Body, Form, LARGEST, too_large};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
+use crate::words::time::Timestamp;
 use crate::words::world::{Destination, World};
 
 /// A body takes so long at most: 64 KiB, at two a second. (Envoy's `stream_idle_timeout` begins anew with each byte.)
@@ -27,6 +28,24 @@ pub fn may_read<'a>(clients: impl ExactSizeIterator<Item = Option<&'a Network>>,
     let all = clients.len();
     let from_one = clients.filter(|other| client.is_some() && *other == client).count();
     all < MOST_READING && from_one < MOST_FROM_ONE
+}
+
+/// So long is nobody's reading ended for somebody else's: real bodies come within milliseconds.
+const UNDISTURBED: Duration = Duration::from_secs(1);
+
+/// Which of these bodies makes room for one more where there is no place: the one that has been read longest, if it is not just
+/// coming; of the same client, where that one has all its places. Each is told by its client and until when it is read.
+pub fn makes_room<'a>(
+    readers: impl Iterator<Item = (Option<&'a Network>, Timestamp)> + Clone,
+    client: Option<&Network>,
+    now: Timestamp,
+) -> Option<usize> {
+    let from_one = readers.clone().filter(|(other, _)| client.is_some() && *other == client).count();
+    let in_the_way = |other: Option<&Network>| from_one < MOST_FROM_ONE || other == client;
+    // Whose time is over already makes room for another one.
+    let slow = |until: Timestamp| until > now && until.plus(UNDISTURBED) <= now.plus(LONGEST_READING);
+    let numbered = readers.enumerate().filter(|(_, (other, until))| in_the_way(*other) && slow(*until));
+    numbered.min_by_key(|(_, (_, until))| *until).map(|(position, _)| position)
 }
 
 /// The visit with its body, and in which of these forms it came; or the step that gets it, or that refuses it.
@@ -64,6 +83,27 @@ fn check_route(world: &dyn World, visit: &Visit) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bodies_that_do_not_come_make_room_for_those_that_do_and_one_client_makes_room_for_itself() {
+        let now = Timestamp::from_seconds(1_000);
+        let (a, b, c) = (vec![192, 0, 2, 1], vec![192, 0, 2, 2], vec![192, 0, 2, 3]);
+        let began = |millis: u64| Timestamp::from_millis(now.millis() - millis).plus(LONGEST_READING);
+        let room = |readers: &[(&Network, Timestamp)], client: &Network| {
+            makes_room(readers.iter().map(|(client, until)| (Some(*client), *until)), Some(client), now)
+        };
+        assert_eq!(
+            room(&[(&a, began(1_500)), (&b, began(2_500)), (&a, began(500))], &c),
+            Some(1),
+            "the one that is read longest"
+        );
+        assert_eq!(room(&[(&a, began(999)), (&b, began(0))], &c), None, "real ones come in time");
+        assert_eq!(room(&[(&a, began(30_000)), (&b, began(31_000))], &c), None, "their time is over as it is");
+        let mut own = vec![(&b, began(5_000))];
+        own.extend((0..MOST_FROM_ONE).map(|_| (&a, began(2_000))));
+        assert_eq!(room(&own, &a), Some(1), "nobody makes room for a client that has all its places but itself");
+        assert_eq!(room(&own, &c), Some(0));
+    }
 
     #[test]
     fn a_worker_reads_as_many_bodies_as_fit_and_one_address_cannot_take_all_the_places() {

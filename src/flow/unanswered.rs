@@ -12,9 +12,10 @@ use crate::words::reason::{Failure, Reason};
 use crate::words::world::World;
 
 /// Whether a response may hold what only a decision gives: it comes from upstream, from a cache of such responses, or from a filter
-/// that does not say what it did. What Envoy answers by itself does not.
-pub fn needs_decision(details: &str) -> bool {
-    details.is_empty() || details == "via_upstream" || details.starts_with("cache")
+/// that does not say what it did. What Envoy answers by itself does not; but a page that stands in its configuration may be for
+/// some only, where it was not `seen` that anybody asked for it.
+pub fn needs_decision(details: &str, seen: bool) -> bool {
+    details.is_empty() || details == "via_upstream" || details.starts_with("cache") || (!seen && details == "direct_response")
 }
 
 /// What the log is told of a request that has ended. `details` is Envoy's own word (`%RESPONSE_CODE_DETAILS%` of its access log);
@@ -94,11 +95,13 @@ mod tests {
     #[test]
     fn nothing_of_the_application_or_of_a_cache_passes_undecided_and_what_envoy_says_itself_does() {
         for details in ["via_upstream", "", "cache.response_from_cache_filter", "cache_v2.whatever"] {
-            assert!(needs_decision(details), "{details}");
+            assert!(needs_decision(details, true) && needs_decision(details, false), "{details}");
         }
-        for details in ["direct_response", "stream_idle_timeout", "path_normalization_failed", "route_not_found"] {
-            assert!(!needs_decision(details), "{details}");
+        for details in ["stream_idle_timeout", "path_normalization_failed", "route_not_found"] {
+            assert!(!needs_decision(details, true) && !needs_decision(details, false), "{details}");
         }
+        // A page of Envoy's configuration: also for somebody only.
+        assert!(!needs_decision("direct_response", true) && needs_decision("direct_response", false));
     }
 
     #[test]

@@ -52,7 +52,8 @@ impl House {
                     edit(&edits);
                     if private {
                         let (name, value) = NO_STORE;
-                        let _ = hostcalls::add_map_value(MapType::HttpRequestHeaders, name, value);
+                        // In place of what the client says, behind which it could be hidden.
+                        let _ = hostcalls::set_map_value(MapType::HttpRequestHeaders, name, Some(value));
                     }
                     if entry != Entry::RequestHeaders {
                         let _ = hostcalls::resume_http_request();

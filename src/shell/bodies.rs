@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use crate::flow::body;
 use crate::flow::step::News;
 use crate::shell::act::Actor;
-use crate::shell::root::{House, WOKEN_AT_ONCE};
+use crate::shell::root::{AT_ONCE, House, WOKEN_AT_ONCE};
 use crate::shell::stream::Progress;
 use crate::words::address::{Network, network};
 use crate::words::reason::Reason;
@@ -30,12 +30,22 @@ impl Reader {
 
 impl House {
     /// Takes a place for the body of a request; says whether there was one. Places are free again when a body has come, or its
-    /// client has gone.
+    /// client has gone; and one that does not come loses its place to another one.
     pub(super) fn takes_place(&self, actor: &Actor, until: Timestamp) -> bool {
         let Ok(mut readers) = self.queues.reading.try_borrow_mut() else { return false };
         readers.retain(Reader::is_reading);
-        let client = self.host.try_borrow().ok().and_then(|host| host.client_address()).as_deref().and_then(network);
-        let place = body::may_read(readers.iter().map(|reader| reader.client.as_ref()), client.as_ref());
+        let Ok(host) = self.host.try_borrow() else { return false };
+        let (client, now) = (host.client_address().as_deref().and_then(network), host.now());
+        let mut place = body::may_read(readers.iter().map(|reader| reader.client.as_ref()), client.as_ref());
+        if !place {
+            let held = readers.iter().map(|reader| (reader.client.as_ref(), reader.until));
+            let slow = body::makes_room(held, client.as_ref(), now).and_then(|position| readers.get_mut(position));
+            if let Some(slow) = slow {
+                slow.until = now;
+                place = true;
+                self.look_after(AT_ONCE);
+            }
+        }
         if place {
             readers.push(Reader { id: actor.id, progress: Rc::downgrade(&actor.progress), client, until });
         }
@@ -60,10 +70,11 @@ impl House {
         }
     }
 
-    /// The one that came first, if its time is over: all have the same time.
+    /// One whose time is over.
     fn over(&self) -> Option<Reader> {
         let mut readers = self.queues.reading.try_borrow_mut().ok()?;
-        let until = readers.first()?.until;
-        (until <= self.host.try_borrow().ok()?.now()).then(|| readers.remove(0))
+        let now = self.host.try_borrow().ok()?.now();
+        let position = readers.iter().position(|reader| reader.until <= now)?;
+        Some(readers.remove(position))
     }
 }

@@ -27,7 +27,7 @@ use crate::words::world::World;
 const IMPATIENT: Duration = Duration::from_millis(20);
 
 /// The first look, and the one after somebody began to wait.
-const AT_ONCE: Duration = Duration::from_millis(1);
+pub(super) const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// So many requests are woken in one call of the host. Envoy sends their answers after it, each from within the one before, and
 /// a deep nest of them overflows its stack.
@@ -314,7 +314,7 @@ impl House {
         self.act(&Actor { id, progress }, step, Entry::Root);
     }
 
-    fn look_after(&self, period: Duration) {
+    pub(super) fn look_after(&self, period: Duration) {
         if self.period.replace(period) != period {
             let _ = hostcalls::set_tick_period(period);
         }

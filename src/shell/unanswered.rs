@@ -18,7 +18,7 @@ impl House {
     /// A response leaves that is not ours, and its request is not decided. `seen` says whether its headers ever came.
     pub(super) fn not_ours(&self, actor: &Actor, seen: bool) -> Action {
         let details = code_details();
-        if needs_decision(&details) {
+        if needs_decision(&details, seen) {
             return self.undecided(actor, seen, &details);
         }
         self.end(actor, &details, true);

@@ -92,3 +92,20 @@ fn rules_of_which_it_is_not_known_whether_they_count_load_with_a_warning() {
     assert_eq!(warnings.len(), 1);
     assert!(warnings[0].starts_with("rules[6].match: it is not known whether"), "{warnings:?}");
 }
+
+#[test]
+fn a_rule_that_one_before_it_takes_all_of_is_refused_however_many_stars_stand_between() {
+    let stars = |letters: &str| path(&format!("/{}", letters.chars().map(|letter| format!("*{letter}")).collect::<String>()));
+    let between: Vec<_> = "abcdefghij".chars().map(|letter| stars(&letter.to_string().repeat(24))).collect();
+    for (first, last) in [
+        (path("/**/admin/**"), path("/**/admin/**")),
+        (prefix("/assets"), path("/assets/secret")),
+        (prefix("/assets"), prefix("/assets/own")),
+        (path("/*/secret"), path("/assets/secret")),
+        (json!({"path": "/*e*", "methods": ["GET"]}), json!({"path": "/*e*", "methods": ["HEAD"]})),
+    ] {
+        let matches: Vec<_> = [first.clone()].into_iter().chain(between.clone()).chain([last]).collect();
+        let said = refused(&matches).unwrap_or_default();
+        assert!(said.starts_with("rules[11].match: ") && said.contains("rules[0]"), "{first}: {said}");
+    }
+}

@@ -126,6 +126,7 @@ fn what_the_service_says_when_it_fails_reaches_nobody_and_only_where_nobody_was_
         (Reply::NotSent, 502, "accounts_unreachable"),
         (envoy("no healthy upstream"), 502, "accounts_unreachable"),
         (envoy(&failed("remote connection failure")), 502, "accounts_unreachable"),
+        (envoy(&failed("connection timeout")), 502, "accounts_unreachable"),
         (envoy(&failed("overflow")), 502, "accounts_unreachable"),
         // These had reached it.
         (envoy(&failed("connection termination")), 502, "accounts_unreachable"),
@@ -154,7 +155,7 @@ fn what_the_service_says_when_it_fails_reaches_nobody_and_only_where_nobody_was_
         let mut stage = Stage::ready(&by_password());
         stage.users.instead = vec![("users", instead)];
         // Whatever the service made of it: it has had the password.
-        let counts = index >= 4;
+        let counts = index >= 5;
         for attempt in 0..8 {
             let step = login(&mut stage, "alice@example.com", "right");
             if counts && attempt >= 5 {
