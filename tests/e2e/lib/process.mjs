@@ -49,14 +49,32 @@ function isExecutable(path) {
   }
 }
 
-/** A port that nobody listens on, below the range from which the kernel takes ports for outgoing connections: a test's own
- *  connections cannot take it between this look and its use. */
+// Ports for tests lie below the range from which the kernel takes ports for outgoing connections: a test's own connections cannot take one between the look
+// at it and its use. They are dealt in blocks. A process that listens on the first port of a block owns the rest for as long as it lives, so two test files
+// at the same time never choose the same; and within a block each port is given once until all were.
+const BLOCKS = { first: 15_000, size: 300, count: 50 };
+let block;
+
+/** A port of this process's own that nobody listens on. No other test gets it, nor does the next call. */
 export async function freePort() {
-  for (let attempt = 0; attempt < 100; attempt += 1) {
-    const port = 15000 + Math.floor(Math.random() * 15000);
-    if (await canListen(port)) return port;
+  block ??= ownBlock();
+  const own = await block;
+  for (let attempt = 1; attempt < BLOCKS.size; attempt += 1) {
+    own.last = (own.last % (BLOCKS.size - 1)) + 1;
+    if (await canListen(own.start + own.last)) return own.start + own.last;
   }
-  throw new Error('found no free port between 15000 and 30000 on 127.0.0.1');
+  throw new Error(`found no free port between ${own.start} and ${own.start + BLOCKS.size} on 127.0.0.1`);
+}
+
+async function ownBlock() {
+  const begin = Math.floor(Math.random() * BLOCKS.count);
+  for (let step = 0; step < BLOCKS.count; step += 1) {
+    const start = BLOCKS.first + ((begin + step) % BLOCKS.count) * BLOCKS.size;
+    const mark = createServer().unref();
+    const isOurs = await listen(mark, start).then(() => true, () => false);
+    if (isOurs) return { start, last: 0, mark };
+  }
+  throw new Error('found no free block of ports between 15000 and 30000 on 127.0.0.1');
 }
 
 function canListen(port) {
