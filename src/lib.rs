@@ -9,19 +9,27 @@
 //! | 1 | [`crypto`] | signatures and sealing |
 //! | 2 | [`oidc`], [`session`], [`access`], [`accounts`] | the protocol; what a browser carries; who may go where; the user service |
 //! | 3 | [`config`] | what an operator writes, and every way it can be wrong |
-//! | 4 | [`flow`] | the journeys of a request, and the work in the background |
-//! | 5 | `shell` | Envoy's callbacks and host calls; no decision about identity (WebAssembly only) |
+//! | 4 | [`step`] | what a journey may say: values only |
+//! | 5 | [`upkeep`] | what is kept of providers and sessions without anybody asking |
+//! | 6 | [`authenticate`] | from what a request carries to who is asking |
+//! | 7 | [`sign_in`] | from "please sign in" to a session, a page's token or a popup's message |
+//! | 8 | [`gateway`] | which journey a request takes, and how it goes on after a wait |
+//! | 9 | `shell` | Envoy's callbacks and host calls; no decision about identity (WebAssembly only) |
 
 // The library itself is linted without this; tests may count.
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::string_slice))]
 
 pub mod access;
 pub mod accounts;
+pub mod authenticate;
 pub mod config;
 pub mod crypto;
-pub mod flow;
+pub mod gateway;
 pub mod oidc;
 pub mod session;
 #[cfg(target_arch = "wasm32")]
 mod shell;
+pub mod sign_in;
+pub mod step;
+pub mod upkeep;
 pub mod words;

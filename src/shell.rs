@@ -1,8 +1,12 @@
 //! Envoy's side of the house: callbacks in, host calls out, and not one decision about identity.
 
-mod act;
 mod bodies;
+mod calls;
+mod current;
 mod host;
+mod house;
+mod progress;
+mod queues;
 mod report;
 mod root;
 mod stream;

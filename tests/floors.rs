@@ -9,9 +9,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms, and the floor that each is on.
-const FLOORS: [(&str, u8); 9] = [
-    ("shell", 5),
-    ("flow", 4),
+const FLOORS: [(&str, u8); 13] = [
+    ("shell", 9),
+    ("gateway", 8),
+    ("sign_in", 7),
+    ("authenticate", 6),
+    ("upkeep", 5),
+    ("step", 4),
     ("config", 3),
     ("oidc", 2),
     ("session", 2),

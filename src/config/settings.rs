@@ -249,6 +249,11 @@ impl Settings {
         self.session.follow_provider || self.forward.access_token || self.forward.id_token
     }
 
+    /// Whether bearer tokens of any provider are accepted.
+    pub fn accepts_provider_tokens(&self) -> bool {
+        self.providers.iter().any(|provider| provider.oidc.bearer.is_some())
+    }
+
     /// Every origin that a person may be sent to.
     pub fn listed_origins(&self) -> Vec<Origin> {
         self.origins.iter().chain(&self.trusted_origins).cloned().collect()

@@ -8,8 +8,8 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::types::{LogLevel, MetricType};
 
 use crate::config::settings::FilterState;
-use crate::flow::event::Event;
-use crate::flow::step::Note;
+use crate::step::decision::Note;
+use crate::step::event::Event;
 use crate::words::quote::seen;
 
 /// Filter state, as `wasm.accredit.subject` in Envoy's access log.

@@ -7,48 +7,14 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
 
-use crate::flow::step::{Halt, News, Pending, Renewal};
-use crate::shell::act::{Actor, Entry, keep_private, reply};
-use crate::shell::root::House;
+use crate::shell::calls::reply;
+use crate::shell::current::keep_private;
+use crate::shell::house::House;
+use crate::shell::progress::{Actor, Entry, GoesOn, Progress};
+use crate::shell::unanswered::{gone, not_ours, went_past};
+use crate::step::decision::BodyNews;
 use crate::words::body::Body;
 use crate::words::message::Headers;
-
-/// How far a request has come.
-#[derive(Debug, Default)]
-pub(super) enum Progress {
-    /// Nothing is decided: nothing may pass.
-    #[default]
-    Undecided,
-    /// It is for an endpoint of ours, and its body is being read. Envoy's `buffer` filter holds its headers.
-    Reading {
-        /// How much is read, in bytes.
-        limit: usize,
-        /// How much has come.
-        size: usize,
-        /// How to go on.
-        pending: Box<Pending>,
-    },
-    /// It waits for the answer to a call of its own.
-    Calling(Box<Pending>),
-    /// It waits for the root.
-    Waiting(Halt),
-    /// It goes upstream.
-    Forwarded {
-        /// The session that its response renews.
-        renewal: Option<Box<Renewal>>,
-        /// Whether no shared cache may keep the response.
-        private: bool,
-    },
-    /// It was answered, here or by somebody else.
-    Answered,
-}
-
-impl Progress {
-    /// Whether nothing more is to be done with it.
-    pub(super) const fn is_decided(&self) -> bool {
-        matches!(self, Self::Forwarded { .. } | Self::Answered)
-    }
-}
 
 /// One request.
 pub(super) struct Stream {
@@ -94,7 +60,7 @@ impl Stream {
             }
         };
         drop(progress);
-        match self.house.go_on(*pending, News::Body(body)) {
+        match self.house.go_on(GoesOn::Body(pending, BodyNews::Came(body))) {
             Some(step) => self.house.act(&self.actor, step, Entry::OwnReply),
             None => Action::Pause,
         }
@@ -113,8 +79,7 @@ impl Context for Stream {
             },
             Err(_) => return,
         };
-        let news = News::Reply(reply(headers, body));
-        let Some(step) = self.house.go_on(*pending, news) else { return };
+        let Some(step) = self.house.go_on(GoesOn::Call(pending, reply(headers, body))) else { return };
         self.house.act(&self.actor, step, Entry::OwnReply);
     }
 }
@@ -136,13 +101,13 @@ impl HttpContext for Stream {
         match self.seen {
             true if self.is_reading() => self.read(Some(size), end_of_stream),
             true => self.pass(),
-            false => self.house.went_past(&self.actor),
+            false => went_past(&self.house, &self.actor),
         }
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
         if !self.seen {
-            return self.house.went_past(&self.actor);
+            return went_past(&self.house, &self.actor);
         }
         if self.is_reading() {
             // A body with trailers behind it has no other end.
@@ -162,7 +127,7 @@ impl HttpContext for Stream {
             Ok(Progress::Answered) => return Action::Continue,
             _ => None,
         };
-        let Some((renewal, private)) = forwarded else { return self.house.not_ours(&self.actor, self.seen) };
+        let Some((renewal, private)) = forwarded else { return not_ours(&self.house, &self.actor, self.seen) };
         // A response with our cookie is stored by nobody.
         let renewed = renewal.is_some_and(|renewal| self.house.renew(&renewal));
         if private && !renewed {
@@ -175,7 +140,7 @@ impl HttpContext for Stream {
 impl Drop for Stream {
     /// Envoy has done with it. (The SDK drops a context in `proxy_on_delete`; no further callback need be called for that.)
     fn drop(&mut self) {
-        self.house.gone(&self.actor);
+        gone(&self.house, &self.actor);
     }
 }
 

@@ -127,6 +127,13 @@ pub struct Response {
     pub body: String,
 }
 
+impl Response {
+    /// Sets these cookies, each given as the value of a `Set-Cookie` field.
+    pub fn set_cookies(&mut self, cookies: impl IntoIterator<Item = String>) {
+        self.headers.extend(cookies.into_iter().map(|cookie| ("set-cookie".to_owned(), cookie)));
+    }
+}
+
 impl fmt::Debug for Response {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Cookies, a sign-in's state and an ID token as hint for sign-out are among the values.

@@ -1,0 +1,131 @@
+//! From a provider's bearer token to who is asking (RFC 6750). A token verified before is recalled, as long as its provider's keys
+//! are the same; else it is verified by the keys of the provider that it names, or its provider is asked about it. It decides
+//! nothing about what that person may do.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::authenticate::identity::{ByItself, Identity};
+use crate::authenticate::introspected::ask;
+use crate::authenticate::scene::Scene;
+use crate::authenticate::verified::{Credential, Verified};
+use crate::config::settings::{ProviderSettings, Settings};
+use crate::crypto::jws::{JwsError, Unverified};
+use crate::oidc::access_token::{self, AccessTokenError, Bearer, BearerKeys};
+use crate::step::decision::Resource;
+use crate::step::event::Event;
+use crate::step::visit::Visit;
+use crate::upkeep::documents::HeldKeys;
+use crate::words::reason::{Failure, Reason};
+use crate::words::secret::LentSecret;
+use crate::words::time::Timestamp;
+
+/// A remembered token is verified anew after this long at most. (New keys, which reach every worker, have it verified at once.)
+const LONGEST_MEMORY: Duration = Duration::from_secs(300);
+
+/// Finds out whose token came.
+pub fn authenticate(scene: &mut Scene<'_>, visit: &Visit, token: LentSecret<'_>, events: &mut Vec<Event>) -> Identity {
+    let settings = scene.settings;
+    let name = scene.recall.name(token.expose().as_bytes());
+    if let Some(verified) = scene.recall.tokens.recall(name, visit.now) {
+        let still_good = match verified.credential {
+            Credential::Token { keys_since } => {
+                let provider = settings.provider(&verified.principal.provider);
+                let keys = provider.and_then(|provider| held_keys(scene, provider, visit.now));
+                keys.is_some_and(|keys| keys.since == keys_since)
+            }
+            Credential::OpaqueToken => true,
+            Credential::Session(_) => return Identity::invalid_token("remembered as another credential"),
+        };
+        if still_good {
+            events.push(Event::TokenFromMemory);
+            return Identity::Known(verified, None);
+        }
+    }
+    if let Some(failure) = scene.recall.refused.recall(name, visit.now) {
+        events.push(Event::TokenFromMemory);
+        return Identity::Unknown(failure.as_ref().clone());
+    }
+    let read = Unverified::read(token.expose(), &mut scene.recall.last_header);
+    let (provider, accepted) = match issuer_of(settings, token, &read) {
+        Issuer::Accepted(provider, accepted) => (provider, accepted),
+        Issuer::AskedAbout(provider) => return ask(scene, visit, provider, token, ByItself::Nothing),
+        Issuer::Unknown => return Identity::invalid_token("its issuer is none of those whose tokens are accepted"),
+    };
+    let configured = matches!(accepted.keys, BearerKeys::Configured(_));
+    if !configured && scene.metadata(provider, visit.now).is_none() {
+        return Identity::Unclear(Resource::Metadata(provider.oidc.name.clone()));
+    }
+    let Some(keys) = held_keys(scene, provider, visit.now) else {
+        let failure = Failure::new(Reason::KeysUnavailable, "the provider's keys are not here");
+        return unclear(scene, visit, provider, None, failure);
+    };
+    match access_token::verify(scene.world, &provider.oidc, accepted, read, &keys.set, visit.now) {
+        Ok(access_token) => {
+            events.push(Event::TokenVerified);
+            let credential = Credential::Token { keys_since: keys.since };
+            let verified = Rc::new(Verified::by_access_token(settings, provider, access_token, credential));
+            if accepted.introspection.as_ref().is_some_and(|asked| asked.about.jwts()) {
+                return ask(scene, visit, provider, token, ByItself::Proved(verified));
+            }
+            if scene.recall.tokens.admits(name, verified.weight(token.len())) {
+                scene.recall.remember_token(name, token.len(), &verified, visit.now.plus(LONGEST_MEMORY));
+            }
+            Identity::Known(verified, None)
+        }
+        Err(AccessTokenError::KeyUnknown(failure)) if configured => Identity::Unknown(failure),
+        Err(AccessTokenError::KeyUnknown(failure)) => unclear(scene, visit, provider, Some(&keys), failure),
+        Err(AccessTokenError::Refused(failure)) => Identity::Unknown(failure),
+    }
+}
+
+/// The keys for a provider's bearer tokens: those of the configuration, which are as old as time and never replaced (another
+/// configuration begins with an empty memory), or those that it publishes.
+fn held_keys(scene: &mut Scene<'_>, provider: &ProviderSettings, now: Timestamp) -> Option<HeldKeys> {
+    match &provider.oidc.bearer.as_ref()?.keys {
+        BearerKeys::Configured(set) => {
+            Some(HeldKeys { set: Rc::clone(set), fetched: Timestamp::default(), since: Timestamp::default() })
+        }
+        BearerKeys::Published => scene.keys(provider, now),
+    }
+}
+
+/// Newer keys may help, once. While `lease` says that they may not be fetched yet, nobody waits: anybody can send tokens that name
+/// unknown keys, and those who wait take the places of others.
+fn unclear(scene: &Scene<'_>, visit: &Visit, provider: &ProviderSettings, keys: Option<&HeldKeys>, failure: Failure) -> Identity {
+    let (documents, name) = (&scene.kept.documents, &provider.oidc.name);
+    let in_vain = keys.is_some() && !documents.may_refresh_keys(name, visit.now);
+    if visit.keys_refreshed || in_vain {
+        // Without newer keys nobody knows whether the token is bad.
+        let failing = documents.keys_failing(scene.world, name);
+        let reason = if failing { Reason::KeysUnavailable } else { failure.reason };
+        return Identity::Unknown(Failure { reason, ..failure });
+    }
+    Identity::Unclear(Resource::Keys { provider: name.clone(), newer_than: keys.map(|keys| keys.fetched) })
+}
+
+/// Who can say whose token it is.
+enum Issuer<'a> {
+    /// This provider's keys: the token names it. The name is only believed when such a key has signed the token.
+    Accepted(&'a ProviderSettings, &'a Bearer),
+    /// This provider, when it is asked: nothing but opaque tokens come here.
+    AskedAbout(&'a ProviderSettings),
+    /// Nobody. Tokens of other issuers are shown to no provider.
+    Unknown,
+}
+
+fn issuer_of<'a>(settings: &'a Settings, token: LentSecret<'_>, read: &Result<Unverified<'_>, JwsError>) -> Issuer<'a> {
+    let mut accepting = settings.providers.iter().filter_map(|provider| Some((provider, provider.oidc.bearer.as_ref()?)));
+    match access_token::claimed_issuer(token, read) {
+        Some(issuer) => match accepting.find(|(provider, _)| provider.oidc.issuer() == issuer) {
+            Some((provider, accepted)) => Issuer::Accepted(provider, accepted),
+            None => Issuer::Unknown,
+        },
+        // A signed token that names no issuer may be a session of ours, or anybody's: no provider gets it to see.
+        None if token.is_empty() || access_token::is_signed(token) => Issuer::Unknown,
+        None => {
+            let asked = |accepted: &Bearer| accepted.introspection.as_ref().is_some_and(|asked| asked.about.opaque_tokens());
+            accepting.find(|(_, accepted)| asked(accepted)).map_or(Issuer::Unknown, |(provider, _)| Issuer::AskedAbout(provider))
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The response to a forwarded request leaves: whether it writes a session's cookie again, and with what. Whether the request went
+//! on was decided before.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::config::settings::Settings;
+use crate::crypto::seal::Purpose;
+use crate::session::content::Session;
+use crate::session::cookie;
+use crate::session::refreshed::newer;
+use crate::session::tombstone::Ended;
+use crate::step::decision::{Cause, Renewal};
+use crate::words::world::World;
+
+/// A response renews a session only this soon after its request.
+const LONGEST_RENEWAL: Duration = Duration::from_secs(30);
+
+/// The `Set-Cookie` values that renew the session; `None` where it is not renewed, because it has ended in the meantime or nothing
+/// is due.
+pub fn renew(settings: &Settings, world: &mut dyn World, ended: &mut Ended, renewal: &Renewal) -> Option<Vec<String>> {
+    let now = world.now();
+    // An answer that took long does not renew: somebody may have signed out meanwhile, perhaps at another replica.
+    let late = now.since(renewal.session.renewed) > LONGEST_RENEWAL;
+    if late || ended.has_by_now(world, &renewal.session.id, now) {
+        return None;
+    }
+    let written = to_write(settings, world, renewal)?;
+    let sealed = settings.sealer.seal(world, Purpose::Session, &written.write()).ok()?;
+    cookie::write(&settings.session.cookie, &sealed, now, written.ends, &renewal.came).ok()
+}
+
+/// The session to write: the one whose tokens were refreshed meanwhile, or the one that is due.
+fn to_write<'a>(settings: &Settings, world: &dyn World, renewal: &'a Renewal) -> Option<Cow<'a, Session>> {
+    let session = &renewal.session;
+    let refreshed = session.tokens.refresh_token.as_ref().and_then(|_| newer(world, &settings.sealer, session));
+    match refreshed {
+        Some(refreshed) => Some(Cow::Owned(refreshed.renewed(session.renewed))),
+        None => (renewal.cause == Cause::Use).then_some(Cow::Borrowed(session)),
+    }
+}

@@ -1,0 +1,44 @@
+//! A session of ours that comes as a bearer token (RFC 6750), before anybody asks whether it is a provider's. It decides nothing
+//! about what that person may do.
+
+use std::rc::Rc;
+
+use crate::authenticate::identity::Identity;
+use crate::authenticate::scene::Scene;
+use crate::authenticate::session::LONGEST_MEMORY;
+use crate::authenticate::verified::{Credential, Verified};
+use crate::session::jwt::JwtError;
+use crate::step::event::Event;
+use crate::step::visit::Visit;
+use crate::words::secret::LentSecret;
+
+/// Finds out whose session came; `None` when it is none of ours and a provider may know the token. Nothing but a signature by
+/// our keys makes it ours, so that one can never be taken for the other.
+pub fn authenticate(scene: &mut Scene<'_>, visit: &Visit, token: LentSecret<'_>, events: &mut Vec<Event>) -> Option<Identity> {
+    let (settings, recall, ended) = (scene.settings, &mut *scene.recall, &mut scene.kept.ended);
+    let jwt = settings.session.as_bearer()?;
+    let name = recall.name(token.expose().as_bytes());
+    if let Some(verified) = recall.tokens.recall(name, visit.now) {
+        let Credential::Session(session) = &verified.credential else { return None };
+        if !ended.has(scene.world, &session.id, visit.now) {
+            events.push(Event::TokenFromMemory);
+            return Some(Identity::Known(verified, None));
+        }
+    }
+    let session = match jwt.read(scene.world, token.expose(), &mut recall.last_header, visit.now) {
+        Ok(session) => session,
+        Err(JwtError::Invalid(_)) if settings.accepts_provider_tokens() => return None,
+        Err(error) => return Some(Identity::Unknown(error.of_bearer())),
+    };
+    if ended.has(scene.world, &session.id, visit.now) {
+        return Some(Identity::invalid_token("its session was signed out"));
+    }
+    events.push(Event::TokenVerified);
+    let verified = Rc::new(Verified::by_session_token(settings, session));
+    let until = verified.principal.expires.min(visit.now.plus(LONGEST_MEMORY));
+    let bytes = verified.weight(token.len());
+    if recall.tokens.admits(name, bytes) {
+        recall.tokens.remember(name, Rc::clone(&verified), bytes, until);
+    }
+    Some(Identity::Known(verified, None))
+}

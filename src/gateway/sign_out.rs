@@ -1,0 +1,86 @@
+//! Ends every session that a request carries: here, in the browser, and at the provider when the configuration says so. Only our own site may ask for it; a
+//! person who comes in another way gets a page to ask from.
+
+use serde_json::json;
+
+use crate::access::browser;
+use crate::authenticate::carried;
+use crate::authenticate::scene::Scene;
+use crate::crypto::seal::Purpose;
+use crate::oidc::logout::{EndSession, end_session_request};
+use crate::session::content::Session;
+use crate::session::cookie::forget;
+use crate::step::answers::{json_answer, redirect};
+use crate::step::decision::{Journey, Step};
+use crate::step::event::Event;
+use crate::step::stop::Stop;
+use crate::step::visit::Visit;
+use crate::words::cookie::{delete, pairs};
+use crate::words::reason::{Failure, Reason};
+use crate::words::secret::Secret;
+
+/// The logout endpoint.
+pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
+    let settings = scene.settings;
+    let request = &visit.request;
+    let allowed = match request.method.as_str() {
+        "POST" => browser::has_same_origin_evidence(&request.headers, &visit.origin, &settings.trusted_origins),
+        "GET" | "HEAD" => browser::is_own_navigation(request, &visit.origin, &settings.trusted_origins),
+        _ => return Err(Stop::method("GET, HEAD, POST")),
+    };
+    if !allowed {
+        return Err(Failure::new(Reason::CrossSite, "sign-out needs evidence that this site asked for it").into());
+    }
+    let carried = carried::everywhere(scene, visit);
+    let mut sessions = carried.sessions;
+    let (ended, world) = (&mut scene.kept.ended, &mut *scene.world);
+    sessions.retain(|session| !ended.has_by_now(world, &session.id, visit.now));
+    sessions.iter().for_each(|session| ended.mark(world, &session.id, session.ends));
+    let mut ours = sessions.iter().filter(|session| settings.has_origin(&session.origin));
+    let at_provider = ours.find_map(|session| at_provider(scene, visit, session));
+    let mut cookies = forget(&settings.session.cookie, &request.headers, &visit.origin);
+    if settings.sign_out.at_provider {
+        cookies.push(delete(&settings.session.cookie.hint_name, &settings.endpoints.logout, settings.session.cookie.same_site));
+    }
+    let nobody = sessions.is_empty().then_some(None);
+    let subjects = sessions.into_iter().map(|session| Some(session.subject)).chain(nobody);
+    let signed_out: Vec<_> = subjects.map(|subject| Event::SignedOut { place: visit.place(), subject }).collect();
+    if let Some(what) = carried.unknown {
+        let fields = cookies.into_iter().map(|cookie| ("set-cookie", cookie)).collect();
+        let stop = Stop::from(Failure::new(Reason::SignOutIncomplete, what));
+        return Err(Stop { fields, ..stop.after(signed_out) });
+    }
+    let response = if browser::wants_page(request) {
+        redirect(303, at_provider.as_deref().unwrap_or(settings.sign_out.return_to.as_str()), cookies)
+    } else {
+        let mut body = json!({"logout": "ok"});
+        if let (Some(url), Some(body)) = (at_provider, body.as_object_mut()) {
+            body.insert("end_session_url".to_owned(), json!(url));
+        }
+        json_answer(&body, cookies)
+    };
+    Ok(Step::answered(response, signed_out))
+}
+
+/// The provider's own logout (OpenID Connect RP-Initiated Logout). Without metadata it is left out: signing out here must not
+/// wait for anybody.
+fn at_provider(scene: &mut Scene<'_>, visit: &Visit, session: &Session) -> Option<String> {
+    let settings = scene.settings;
+    if !settings.sign_out.at_provider {
+        return None;
+    }
+    let provider = settings.provider(&session.provider)?;
+    let metadata = scene.metadata(provider, visit.now)?;
+    let hint_name = settings.session.cookie.hint_name.as_str();
+    // A navigation carries the hint in its address, as the specification wants it; a script is not given the ID token.
+    let by_navigation = browser::wants_page(&visit.request);
+    let hint = pairs(&visit.request.headers, hint_name).find(|(name, _)| by_navigation && *name == hint_name.as_bytes());
+    let hint = hint.and_then(|(_, value)| settings.sealer.open(Purpose::LogoutHint, value));
+    // A hint that belongs to another session, an earlier person's or a planted one, is none.
+    let hint = hint.and_then(|plain| String::from_utf8(plain).ok());
+    let hint = hint.as_deref().and_then(|content| content.strip_prefix(&session.id)?.strip_prefix(' ')).map(Secret::new);
+    let return_to = settings.sign_out.return_to.as_str();
+    let absolute = if return_to.starts_with('/') { format!("{}{return_to}", visit.origin) } else { return_to.to_owned() };
+    let request = EndSession { id_token_hint: hint.as_ref(), post_logout_redirect_uri: Some(&absolute), state: None };
+    end_session_request(&provider.oidc, &metadata, &request)
+}

@@ -1,0 +1,318 @@
+//! No input panics, and none that is made up gets anybody in. Repeatable; `PROPTEST_CASES=100000 cargo test arbitrary` looks
+//! further.
+
+use std::cell::RefCell;
+use std::fmt::Debug;
+
+use proptest::collection::vec;
+use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, prop_oneof};
+use proptest::sample::select;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use serde_json::json;
+
+use super::made_up::{body, bytes, document_of_any_kind, headers, reply, text};
+use super::stage::{BEGINNING, Browser, Stage, Worker, awaited, called, document, outcome, with};
+use crate::config;
+use crate::gateway::Gateway;
+use crate::gateway::pending::{AfterReply, PendingCall, PendingWait, Step};
+use crate::session::content::{Lifetimes, Session};
+use crate::sign_in::redeem::{self, AfterNews};
+use crate::sign_in::under_way::Exchanged;
+use crate::step::decision::{Decision, News};
+use crate::step::event::Event;
+use crate::words::cookie::{pairs, without};
+use crate::words::message::{CookieEdit, Headers};
+use crate::words::reason::Reason;
+use crate::words::url::{Origin, ReturnTo, Url, query_parameters};
+use crate::words::world::testing::Still;
+
+type Verdict = Result<(), TestCaseError>;
+
+/// Tries many inputs, always the same ones.
+fn for_every<S: Strategy>(inputs: S, holds: impl Fn(S::Value) -> Verdict)
+where
+    S::Value: Debug,
+{
+    let config = Config { failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    if let Err(failure) = runner.run(&inputs, holds) {
+        panic!("{failure}");
+    }
+}
+
+/// What holds of every step that made-up input led to: nobody is in, and everything can be printed.
+fn nobody_is_let_in(step: &Step) -> Verdict {
+    drop(format!("{step:?}"));
+    drop(step.events.iter().map(|event| (event.counter(), event.audit())).collect::<Vec<_>>());
+    prop_assert_eq!(step.note.subject.as_deref(), None);
+    let completed = step.events.iter().any(|event| matches!(event, Event::SignInCompleted { .. }));
+    prop_assert!(!completed);
+    match &step.decision {
+        Decision::Forward(forward) => prop_assert_eq!(&*forward.edits.set, &[]),
+        Decision::Respond(response) => {
+            let session = |value: &str| value.starts_with("__Host-accredit=") && !value.starts_with("__Host-accredit=;");
+            prop_assert!(!response.headers.iter().any(|(name, value)| name == "set-cookie" && session(value)));
+            prop_assert!(response.headers.iter().all(|(_, value)| !value.contains(['\r', '\n', '\0'])), "{:?}", response.headers);
+        }
+        Decision::Call(..) | Decision::Await { .. } | Decision::ReadBody { .. } => {}
+    }
+    Ok(())
+}
+
+#[test]
+fn no_request_of_somebody_unknown_gets_through_where_signing_in_is_needed() {
+    let unknown = RefCell::new(Worker::new(&document()));
+    let ready = RefCell::new(Stage::ready(&document()).worker);
+    for_every(headers(), |fields| {
+        for worker in [&unknown, &ready] {
+            let headers = Headers::new(fields.clone());
+            let step = worker.borrow_mut().begin(headers.clone());
+            nobody_is_let_in(&step)?;
+            if let Decision::Forward(_) = step.decision {
+                let path = headers.single(":path").unwrap_or_default().split('?').next().unwrap_or_default();
+                prop_assert!(path == "/public" || path.starts_with("/public/"), "{path}");
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn no_cookie_that_was_changed_is_a_session() {
+    let stage = Stage::signed_in(&document());
+    let good = stage.browser.jar["__Host-accredit"].0.clone().into_bytes();
+    let worker = RefCell::new(stage.worker);
+    let request = |cookie: Vec<u8>| {
+        let mut fields =
+            vec![(":method", b"GET".to_vec()), (":authority", b"app.example.com".to_vec()), (":path", b"/page".to_vec())];
+        fields.push(("cookie", [b"__Host-accredit=".as_slice(), &cookie].concat()));
+        Headers::new(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    };
+    assert_eq!(outcome(&worker.borrow_mut().begin(request(good.clone()))), (200, ""));
+    for_every((any::<proptest::sample::Index>(), any::<u8>(), bytes()), |(place, byte, junk)| {
+        let mut changed = good.clone();
+        let place = place.index(changed.len());
+        changed[place] = byte;
+        for cookie in [changed, good[..place].to_vec(), [good.as_slice(), &junk].concat(), junk] {
+            // White space around a value, and a semicolon behind it, are not part of it.
+            let same = cookie.split(|byte| *byte == b';').next().map(<[u8]>::trim_ascii) == Some(&good);
+            let step = worker.borrow_mut().begin(request(cookie));
+            prop_assert_eq!(outcome(&step).0 == 200, same && matches!(step.decision, Decision::Forward(_)));
+        }
+        Ok(())
+    });
+}
+
+/// One journey of every kind, waiting.
+fn waiting() -> (Worker, [PendingCall; 2], [PendingWait; 2]) {
+    let mut stage = Stage::ready(&with("/providers/0/userinfo", json!(true)));
+    let (_, _, from_the_start) = awaited(Worker::new(&document()).begin(Browser::default().navigate("/page")));
+    let callback = stage.as_far_as_the_provider("/page");
+    let (call, exchanging) = called(stage.worker.begin(stage.browser.navigate(&callback)));
+    let reply = stage.provider.answer(&call, BEGINNING);
+    let (_, asking) = called(stage.worker.resume(exchanging.clone(), reply));
+    let AfterReply::Redeeming(redeem::AfterReply::AskingUserinfo(proved)) = &asking.then else { panic!("{asking:?}") };
+    let exchanged = Exchanged { attempt: proved.attempt.clone(), tokens: proved.tokens.clone() };
+    let verifying = PendingWait { visit: asking.visit.clone(), then: AfterNews::Verifying(Box::new(exchanged)) };
+    (stage.worker, [exchanging, asking], [from_the_start, verifying])
+}
+
+#[test]
+fn no_answer_that_is_made_up_signs_anybody_in() {
+    let (worker, calling, waiting) = waiting();
+    let worker = RefCell::new(worker);
+    for_every(reply(), |reply| {
+        for pending in &calling {
+            nobody_is_let_in(&worker.borrow_mut().resume(pending.clone(), reply.clone()))?;
+        }
+        Ok(())
+    });
+    for reason in Reason::ALL {
+        for pending in &waiting {
+            let step = worker.borrow_mut().resume(pending.clone(), News::Missing(*reason));
+            nobody_is_let_in(&step).unwrap();
+        }
+    }
+}
+
+#[test]
+fn no_document_that_is_made_up_replaces_what_is_known() {
+    for_every(vec(reply(), 1..4), |replies| {
+        let mut worker = Worker::new(&document());
+        worker.tick();
+        let metadata = worker.tick().fetches.remove(0);
+        for reply in &replies {
+            worker.arrived(&metadata, reply);
+        }
+        let mut stage = Stage {
+            worker,
+            provider: super::stage::Provider::new(),
+            browser: Browser::default(),
+            users: super::stage::UserService::new(),
+        };
+        let right = stage.provider.answer(&metadata.call, BEGINNING);
+        stage.worker.arrived(&metadata, &right);
+        let keys = stage.worker.keep_up_for(&mut stage.provider, std::time::Duration::from_secs(1));
+        prop_assert_eq!(keys.len(), 1);
+        let fetch = crate::upkeep::fetch::Fetch {
+            errand: crate::upkeep::fetch::Errand::Document(crate::step::event::Kind::Keys),
+            ..metadata
+        };
+        for reply in &replies {
+            stage.worker.arrived(&fetch, reply);
+        }
+        prop_assert_eq!(outcome(&stage.worker.begin(stage.browser.navigate("/page"))).0, 302);
+        Ok(())
+    });
+}
+
+#[test]
+fn no_answer_to_a_refresh_that_is_made_up_changes_who_somebody_is() {
+    let document = with("/forward", json!({"access_token": true}));
+    let mut stage = Stage::ready(&document);
+    stage.provider.issues_refresh_tokens = true;
+    stage.provider.token_response = json!({"expires_in": 600});
+    stage.sign_in("/page");
+    stage.worker.wait(std::time::Duration::from_secs(600));
+    let request = stage.browser.script("GET", "/page");
+    drop(awaited(stage.worker.begin(request.clone())));
+    let fetch = (0..10).find_map(|_| stage.worker.tick().fetches.pop()).unwrap();
+    let memory = stage.worker.world.memory.borrow().clone();
+    for_every(vec(reply(), 1..4), |replies| {
+        let world =
+            Still { now: stage.worker.world.now, memory: std::rc::Rc::new(RefCell::new(memory.clone())), ..Still::default() };
+        let mut worker = Worker::within(&document, world);
+        for reply in &replies {
+            let upkeep = worker.arrived(&fetch, reply);
+            drop(upkeep.events.iter().map(|event| (event.counter(), event.audit())).collect::<Vec<_>>());
+        }
+        let step = worker.begin(request.clone());
+        let who = matches!(step.decision, Decision::Forward(_)).then_some("alice");
+        prop_assert_eq!(step.note.subject.as_deref(), who);
+        Ok(())
+    });
+}
+
+#[test]
+fn whatever_stands_in_shared_memory_is_survived() {
+    let before = Stage::signed_in(&document());
+    let keys: Vec<_> = before.worker.world.memory.borrow().keys().cloned().collect();
+    let mirrored =
+        document_of_any_kind().prop_map(|document| json!({"fetched": 1, "fresh_until": 1, "body": document.to_string()}));
+    let content = prop_oneof![body(), mirrored.prop_map(|document| document.to_string().into_bytes())];
+    for_every(vec(content, 1..4), |contents| {
+        let world = Still { now: before.worker.world.now, ..Still::default() };
+        for (key, content) in keys.iter().zip(contents.iter().cycle()) {
+            world.memory.borrow_mut().insert(key.clone(), (content.clone(), 3));
+        }
+        let mut worker = Worker::within(&document(), world);
+        worker.tick();
+        worker.tick();
+        let step = worker.begin(before.browser.navigate("/page"));
+        prop_assert_eq!(outcome(&step), (200, ""));
+        drop(worker.begin(before.browser.script("POST", "/api/logout")));
+        Ok(())
+    });
+}
+
+#[test]
+fn no_configuration_panics_and_one_that_loads_can_be_asked() {
+    // One place of a good configuration becomes something else: most of them are nearly right.
+    let place = select(
+        &[
+            "/origins",
+            "/origins/0",
+            "/providers",
+            "/providers/0",
+            "/providers/0/issuer",
+            "/providers/0/clusters",
+            "/session",
+            "/session/keys",
+            "/session/keys/0",
+            "/session/idle",
+            "/session/claims",
+            "/rules",
+            "/rules/0",
+            "/rules/0/match",
+            "/rules/1/require",
+            "/rules/1/require/any_of",
+            "/policies",
+            "/claim_to_headers",
+            "/endpoints",
+            "/popup",
+            "/accounts",
+            "/password",
+            "/trusted_origins",
+            "/help",
+        ][..],
+    );
+    let nearly = (place, document_of_any_kind()).prop_map(|(place, value)| with(place, value).to_string().into_bytes());
+    for_every(prop_oneof![4 => nearly, 2 => body(), 1 => bytes()], |text| {
+        match config::load(&text, &|_| None) {
+            Ok(settings) => {
+                drop(format!("{settings:?}"));
+                let mut world = Still { now: BEGINNING, ..Still::default() };
+                let gateway = Gateway::new(&mut world, settings);
+                let Ok(mut gateway) = gateway else { return Err(TestCaseError::fail("no gateway")) };
+                drop(gateway.begin(&mut world, Browser::default().navigate("/page")));
+                drop((gateway.tick(&mut world), gateway.tick(&mut world)));
+            }
+            Err(refusal) => prop_assert!(!refusal.to_string().is_empty()),
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_place_to_return_to_is_on_this_site_or_on_a_listed_one() {
+    let listed = vec![Origin::parse("https://app.example.com").unwrap(), Origin::parse("http://localhost:10000").unwrap()];
+    let targets =
+        prop_oneof![4 => text(), 1 => any::<String>(), 1 => text().prop_map(|rest| format!("https://app.example.com{rest}"))];
+    for_every(targets, |target| {
+        let Ok(place) = ReturnTo::parse(&target, &listed) else { return Ok(()) };
+        prop_assert_eq!(place.as_str(), &target);
+        if let Some(rest) = target.strip_prefix('/') {
+            prop_assert!(!rest.starts_with(['/', '\\']), "{target:?}");
+            return Ok(());
+        }
+        let lower = target.to_ascii_lowercase();
+        let rest = listed.iter().find_map(|origin| lower.strip_prefix(&origin.to_string()));
+        prop_assert!(rest.is_some(), "{target:?}");
+        let rest = rest.unwrap_or_default();
+        // The scheme's own port may be spelled out, or its colon stand alone (RFC 3986, section 6.2.3).
+        let rest = rest.strip_prefix(':').map_or(rest, |rest| rest.strip_prefix("443").unwrap_or(rest));
+        prop_assert!(rest.is_empty() || rest.starts_with('/'), "{target:?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn texts_of_strangers_are_read_without_surprise() {
+    let lifetimes = Lifetimes { absolute: std::time::Duration::MAX, idle: std::time::Duration::MAX };
+    let listed = [Origin::parse("https://app.example.com").unwrap()];
+    for_every((text(), bytes(), body()), |(text, bytes, document)| {
+        if let Ok(parameters) = query_parameters(Some(&text)) {
+            prop_assert!(parameters.len() <= 32);
+        }
+        drop((Url::parse(&text), crate::access::path::check(&text), Session::read(&document, BEGINNING, lifetimes)));
+        if let Ok(origin) = Origin::parse(&text) {
+            prop_assert_eq!(Origin::parse(&origin.to_string()), Ok(origin));
+        }
+        let lossy = String::from_utf8_lossy(&bytes).into_owned();
+        drop((query_parameters(Some(&lossy)), ReturnTo::parse(&lossy, &listed), Url::parse(&lossy), Origin::parse(&lossy)));
+
+        let headers = Headers::new(vec![("cookie".into(), bytes), ("cookie".into(), text.into_bytes())]);
+        for prefix in ["__Host-accredit", "a", "\u{e4}"] {
+            let beginning = pairs(&headers, "").filter(|(name, _)| name.starts_with(prefix.as_bytes()));
+            prop_assert!(pairs(&headers, prefix).eq(beginning));
+        }
+        let ours = |name: &[u8]| name.starts_with(b"__Host-accredit");
+        let left = match without(&headers, ours) {
+            CookieEdit::Untouched => headers,
+            CookieEdit::Dropped => Headers::default(),
+            CookieEdit::Replaced(line) => Headers::new(vec![("cookie".into(), line)]),
+        };
+        prop_assert!(!pairs(&left, "").any(|(name, _)| ours(name)));
+        Ok(())
+    });
+}

@@ -1,0 +1,286 @@
+use serde_json::{Value, json};
+
+use super::stage::{Stage, changed, document, field, forwarded, outcome, response, seconds, told_upstream, with};
+use crate::crypto::key::Algorithm;
+use crate::crypto::testing::{OTHER_RSA, RSA};
+use crate::oidc::testing::ISSUER;
+use crate::step::decision::News;
+use crate::step::event::Event;
+use crate::words::message::Headers;
+use crate::words::reason::Reason;
+
+/// The usual configuration, whose provider's tokens are accepted; `/hooks` is for tokens with a scope.
+fn accepting() -> Value {
+    let document = with("/providers/0/bearer", json!({"audiences": ["api"]}));
+    let rules = json!([
+        {"match": {"path_separated_prefix": "/public"}, "require": "public"},
+        {"match": {"path_separated_prefix": "/hooks"}, "require": {"bearer": "main", "scope": ["hooks:write"]}},
+        {"match": {"path_separated_prefix": "/members"}, "require": {"claim": "groups", "any_of": ["staff"]}},
+        {"match": {"path_separated_prefix": "/sessions"}, "require": "authenticated", "credentials": "session"}
+    ]);
+    changed(document, "/rules", rules)
+}
+
+fn token(stage: &Stage, changes: Value) -> String {
+    let now = stage.worker.world.now.seconds();
+    let mut claims = json!({"iss": ISSUER, "sub": "robot", "aud": "api", "exp": now + 300, "groups": ["staff"]});
+    claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    let (key, algorithm, kid) = stage.provider.signs;
+    key.token(algorithm, &json!({"kid": kid}), &claims)
+}
+
+/// One of a client that acts for nobody.
+fn without_sub(stage: &Stage, client: Value) -> String {
+    let mut claims = json!({"iss": ISSUER, "aud": "api", "exp": stage.worker.world.now.seconds() + 300, "groups": ["staff"]});
+    claims.as_object_mut().unwrap().extend(client.as_object().unwrap().clone());
+    let (key, algorithm, kid) = stage.provider.signs;
+    key.token(algorithm, &json!({"kid": kid}), &claims)
+}
+
+/// A program's request with these `Authorization` lines.
+fn request(target: &str, authorization: &[&str]) -> Headers {
+    request_in_bytes(target, &authorization.iter().map(|line| line.as_bytes()).collect::<Vec<_>>())
+}
+
+/// The same, where they need not be text.
+fn request_in_bytes(target: &str, authorization: &[&[u8]]) -> Headers {
+    let fields = [(":method", "POST"), (":authority", "app.example.com"), (":path", target), ("x-request-id", "r-1")];
+    let fields = fields.into_iter().map(|(name, value)| (name, value.as_bytes()));
+    let lines = authorization.iter().map(|line| ("authorization", *line));
+    Headers::new(fields.chain(lines).map(|(name, value)| (name.to_owned(), value.to_vec())).collect())
+}
+
+#[test]
+fn a_bearer_token_proves_who_is_asking_and_goes_no_further() {
+    let mut stage = Stage::ready(&accepting());
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        let line = format!("{scheme} {}", token(&stage, json!({})));
+        let step = stage.worker.begin(request("/members", &[&line]));
+        // No evidence of the same origin is asked for: no other site can send somebody's token.
+        assert_eq!(told_upstream(&step), [("x-forwarded-user", "robot"), ("x-forwarded-groups", "staff")]);
+        assert_eq!(forwarded(&step).edits.remove, ["authorization"]);
+        assert_eq!(step.note.subject.as_deref(), Some("robot"));
+    }
+    let mut stage = Stage::ready(&changed(accepting(), "/providers/0/bearer/forward", json!(true)));
+    let line = format!("Bearer {}", token(&stage, json!({})));
+    assert!(forwarded(&stage.worker.begin(request("/members", &[&line]))).edits.remove.is_empty());
+}
+
+#[test]
+fn a_client_without_a_person_is_named_to_the_application_and_conditions_see_no_sub() {
+    let rules = json!([
+        {"match": {"path": "/it"}, "require": {"claim": "sub", "any_of": ["client:deploy"]}},
+        {"match": {"path": "/not"}, "require": {"not": {"claim": "sub", "any_of": ["root"]}}}
+    ]);
+    let mut stage = Stage::ready(&changed(accepting(), "/rules", rules));
+    for (client, named) in [(json!({"client_id": "deploy"}), "client:deploy"), (json!({"azp": "ci"}), "client:ci")] {
+        let line = format!("Bearer {}", without_sub(&stage, client));
+        let step = stage.worker.begin(request("/x", &[&line]));
+        assert_eq!(told_upstream(&step), [("x-forwarded-user", named), ("x-forwarded-groups", "staff")]);
+        assert_eq!(step.note.subject.as_deref(), Some(named));
+        for page in ["/it", "/not"] {
+            assert_eq!(outcome(&stage.worker.begin(request(page, &[&line]))), (403, "condition_failed"));
+        }
+    }
+}
+
+#[test]
+fn nobody_whose_sub_is_like_a_client_s_name_is_taken_for_that_client() {
+    let mut stage = Stage::ready(&accepting());
+    for client in [json!({}), json!({"client_id": "deploy"})] {
+        let mut changes = client;
+        changes["sub"] = json!("client:deploy");
+        let line = format!("Bearer {}", token(&stage, changes));
+        assert_eq!(outcome(&stage.worker.begin(request("/x", &[&line]))), (401, "token_invalid"));
+    }
+    stage.provider.claims["sub"] = json!("client:deploy");
+    let callback = stage.as_far_as_the_provider("/x");
+    assert_eq!(outcome(&stage.navigate(&callback)), (502, "id_token_subject"));
+}
+
+#[test]
+fn a_token_in_the_place_of_a_session_is_no_session_however_well_it_is_known() {
+    let mut stage = Stage::ready(&accepting());
+    let token = token(&stage, json!({}));
+    assert_eq!(outcome(&stage.worker.begin(request("/members", &[&format!("Bearer {token}")]))), (200, ""));
+    for value in [token.clone(), format!("1.{token}"), format!("1.Bearer {token}"), format!("Bearer {token}")] {
+        let mut browser = super::stage::Browser::default();
+        browser.jar.insert("__Host-accredit".into(), (value, "/".into()));
+        assert_eq!(outcome(&stage.worker.begin(browser.script("GET", "/sessions"))), (401, "session_invalid"));
+    }
+}
+
+#[test]
+fn a_token_in_a_spelling_that_only_others_read_does_not_go_on() {
+    let mut stage = Stage::ready(&accepting());
+    for line in
+        ["Bearer\tT", "Basic eA==,Bearer\tT", "Bearer,T", "Bearer=T", "Bearer:T", "\"Bearer\" T", "Bearer\u{a0}T", "Token bearer"]
+    {
+        assert_eq!(outcome(&stage.worker.begin(request("/hooks", &[line]))), (400, "token_ambiguous"), "{line:?}");
+        assert_eq!(forwarded(&stage.worker.begin(request("/public", &[line]))).edits.remove, ["authorization"], "{line:?}");
+    }
+    for line in ["Basic eA==", "xBearer T", "Digest username=\"bearers\""] {
+        assert!(forwarded(&stage.worker.begin(request("/public", &[line]))).edits.remove.is_empty(), "{line:?}");
+    }
+}
+
+#[test]
+fn a_token_beside_bytes_that_are_no_text_does_not_go_on() {
+    let mut stage = Stage::ready(&accepting());
+    for line in [b"Bearer T\xff".as_slice(), b"bearer\xffT", b"\xff Bearer T", b"Basic \xff, Bearer T", b"Bearer \xff"] {
+        assert_eq!(outcome(&stage.worker.begin(request_in_bytes("/hooks", &[line]))), (400, "token_ambiguous"), "{line:?}");
+        assert_eq!(forwarded(&stage.worker.begin(request_in_bytes("/public", &[line]))).edits.remove, ["authorization"]);
+    }
+    assert!(forwarded(&stage.worker.begin(request_in_bytes("/public", &[b"Basic \xff"]))).edits.remove.is_empty());
+}
+
+#[test]
+fn a_request_that_waits_for_keys_when_everything_is_lost_ends() {
+    let mut stage = Stage::ready(&accepting());
+    stage.provider.signs = (&RSA, Algorithm::RS256, "nobody's");
+    let line = format!("Bearer {}", token(&stage, json!({})));
+    let (_, _, pending) = super::stage::awaited(stage.worker.begin(request("/members", &[&line])));
+    // A configuration that knows nothing takes over, and the provider is gone.
+    let mut after = Stage::new(&accepting());
+    after.worker.wait(seconds(60));
+    let step = after.worker.resume(pending, News::Missing(Reason::KeysUnavailable));
+    let (_, _, pending) = super::stage::awaited(step);
+    assert_eq!(outcome(&after.worker.resume(pending, News::Missing(Reason::MetadataUnavailable))), (503, "metadata_unavailable"));
+}
+
+#[test]
+fn every_refusal_has_its_reason_and_its_challenge() {
+    let mut stage = Stage::ready(&accepting());
+    let good = format!("Bearer {}", token(&stage, json!({"scope": "hooks:write"})));
+    let expired = format!("Bearer {}", token(&stage, json!({"exp": 1})));
+    let other = format!("Bearer {}", token(&stage, json!({"aud": "x"})));
+    let narrow = format!("Bearer {}", token(&stage, json!({"scope": "hooks:read"})));
+    let twice = format!("{good},{good}");
+    let realm = "Bearer realm=\"https://app.example.com\"";
+    for (target, lines, expected, challenge) in [
+        ("/hooks", vec![], (401, "token_missing"), realm.to_owned()),
+        ("/hooks", vec!["Basic x"], (401, "token_missing"), realm.to_owned()),
+        ("/hooks", vec![expired.as_str()], (401, "token_expired"), format!("{realm}, error=\"invalid_token\"")),
+        ("/hooks", vec![other.as_str()], (401, "token_invalid"), format!("{realm}, error=\"invalid_token\"")),
+        ("/hooks", vec!["Bearer x.y.z"], (401, "token_invalid"), format!("{realm}, error=\"invalid_token\"")),
+        ("/hooks", vec![good.as_str(), good.as_str()], (400, "token_ambiguous"), format!("{realm}, error=\"invalid_request\"")),
+        ("/hooks", vec![twice.as_str()], (400, "token_ambiguous"), format!("{realm}, error=\"invalid_request\"")),
+        ("/hooks?access_token=x", vec![good.as_str()], (400, "token_ambiguous"), format!("{realm}, error=\"invalid_request\"")),
+        (
+            "/hooks",
+            vec![narrow.as_str()],
+            (403, "scope_missing"),
+            format!("{realm}, error=\"insufficient_scope\", scope=\"hooks:write\""),
+        ),
+    ] {
+        let step = stage.worker.begin(request(target, &lines));
+        assert_eq!(outcome(&step), expected, "{target} {lines:?}");
+        let challenges = field(response(&step), "www-authenticate").unwrap();
+        assert!(challenges.starts_with(&challenge), "{challenges}");
+    }
+    assert_eq!(outcome(&stage.worker.begin(request("/hooks", &[&good]))), (200, ""));
+}
+
+#[test]
+fn what_a_rule_does_not_accept_is_left_alone_and_a_public_page_needs_nothing() {
+    let mut stage = Stage::ready(&accepting());
+    let good = format!("Bearer {}", token(&stage, json!({})));
+    assert_eq!(outcome(&stage.worker.begin(request("/sessions", &[&good]))), (401, "session_missing"));
+    stage.sign_in("/sessions");
+    let mut fields = stage.browser.send("GET", "/sessions", &[("authorization", "Bearer of-the-application")]);
+    assert!(forwarded(&stage.worker.begin(fields.clone())).edits.remove.is_empty());
+    // A session does not meet a rule that asks for a token.
+    fields = stage.browser.script("GET", "/hooks");
+    assert_eq!(outcome(&stage.worker.begin(fields)), (401, "token_missing"));
+    for line in ["Bearer forged", &good] {
+        let step = stage.worker.begin(request("/public", &[line]));
+        assert_eq!(told_upstream(&step).is_empty(), line != good, "{line}");
+        assert_eq!(forwarded(&step).edits.remove, ["authorization"], "an upstream might believe it");
+    }
+    assert!(forwarded(&stage.worker.begin(request("/public", &["Basic eA=="]))).edits.remove.is_empty());
+    // Without any provider whose tokens are accepted, the header is the application's own affair.
+    let mut stage = Stage::ready(&document());
+    assert!(forwarded(&stage.worker.begin(request("/public", &[&good]))).edits.remove.is_empty());
+}
+
+#[test]
+fn a_token_is_verified_once_and_again_when_the_keys_have_changed() {
+    let mut stage = Stage::ready(&accepting());
+    let line = format!("Bearer {}", token(&stage, json!({"exp": stage.worker.world.now.seconds() + 7_200})));
+    let mut events = || stage.worker.begin(request("/members", &[&line])).events;
+    assert!(events().contains(&Event::TokenVerified));
+    assert!(events().contains(&Event::TokenFromMemory));
+    // The provider takes the key away; an hour later the keys are fetched again.
+    stage.provider.publishes = vec![(&RSA, "second")];
+    stage.worker.keep_up_for(&mut stage.provider, seconds(3_700));
+    assert_eq!(outcome(&stage.send(request("/members", &[&line]))), (401, "token_invalid"));
+}
+
+#[test]
+fn a_key_that_one_worker_knows_to_be_withdrawn_is_good_at_no_other() {
+    let mut stage = Stage::ready(&accepting());
+    let line = format!("Bearer {}", token(&stage, json!({})));
+    let mut other = stage.worker.beside(&accepting());
+    other.keep_up(&mut stage.provider);
+    assert_eq!(outcome(&other.begin(request("/members", &[&line]))), (200, ""));
+    stage.provider.publishes = vec![(&RSA, "second")];
+    other.wait(seconds(1));
+    stage.worker.wait(seconds(1));
+    stage.provider.signs = (&RSA, Algorithm::RS256, "second");
+    let new = format!("Bearer {}", token(&stage, json!({})));
+    assert_eq!(outcome(&stage.send(request("/members", &[&new]))), (200, ""));
+    assert_eq!(outcome(&stage.send(request("/members", &[&line]))), (401, "token_invalid"));
+    // Nobody brings the other worker a token that it does not know.
+    other.wait(seconds(1));
+    assert_eq!(other.keep_up(&mut stage.provider), []);
+    std::mem::swap(&mut stage.worker, &mut other);
+    assert_eq!(outcome(&stage.send(request("/members", &[&line]))), (401, "token_invalid"));
+}
+
+#[test]
+fn who_makes_us_fetch_the_same_keys_again_makes_no_worker_verify_good_tokens_again() {
+    let mut stage = Stage::ready(&accepting());
+    let line = format!("Bearer {}", token(&stage, json!({})));
+    let mut other = stage.worker.beside(&accepting());
+    other.keep_up(&mut stage.provider);
+    for worker in [&mut stage.worker, &mut other] {
+        assert_eq!(outcome(&worker.begin(request("/members", &[&line]))), (200, ""));
+        worker.wait(seconds(1));
+    }
+    let claims = json!({"iss": ISSUER, "sub": "x", "aud": "api", "exp": stage.worker.world.now.seconds() + 300});
+    let forged = format!("Bearer {}", OTHER_RSA.token(Algorithm::RS256, &json!({"kid": "nobody's"}), &claims));
+    let asked = stage.provider.asked.len();
+    assert_eq!(outcome(&stage.send(request("/members", &[&forged]))), (401, "token_invalid"));
+    assert!(stage.provider.asked.len() > asked);
+    assert_eq!(other.keep_up(&mut stage.provider), []);
+    for worker in [&mut stage.worker, &mut other] {
+        let step = worker.begin(request("/members", &[&line]));
+        assert!(step.events.contains(&Event::TokenFromMemory), "{:?}", step.events);
+    }
+}
+
+#[test]
+fn an_unknown_key_fetches_once_and_a_flood_of_them_does_not() {
+    let mut stage = Stage::ready(&accepting());
+    stage.provider.publishes.push((&RSA, "second"));
+    stage.provider.signs = (&RSA, Algorithm::RS256, "second");
+    let line = format!("Bearer {}", token(&stage, json!({})));
+    assert_eq!(outcome(&stage.send(request("/members", &[&line]))), (200, ""));
+    let asked = stage.provider.asked.len();
+    for nobodys in 0..50 {
+        let claims = json!({"iss": ISSUER, "sub": "x", "aud": "api", "exp": stage.worker.world.now.seconds() + 300});
+        let forged = OTHER_RSA.token(Algorithm::RS256, &json!({"kid": format!("k{nobodys}")}), &claims);
+        let step = stage.send(request("/members", &[&format!("Bearer {forged}")]));
+        assert_eq!(outcome(&step), (401, "token_invalid"));
+    }
+    let fetches = stage.provider.asked.len() - asked;
+    assert!(fetches <= 4, "{fetches} fetches");
+    assert_eq!(outcome(&stage.send(request("/members", &[&line]))), (200, ""));
+}
+
+#[test]
+fn a_token_before_the_keys_are_here_waits_for_them() {
+    let mut stage = Stage::new(&accepting());
+    let line = format!("Bearer {}", token(&stage, json!({})));
+    assert_eq!(outcome(&stage.send(request("/members", &[&line]))), (200, ""));
+}

@@ -1,0 +1,128 @@
+//! Two providers: what one of them does, or leaves undone, is no burden on the other's people.
+
+use std::time::Duration;
+
+use super::refresh::{LIFE, carried, forwarding, signed_in, until_it_asks};
+use super::stage::{Browser, Stage, Worker, awaited, changed, outcome, seconds};
+use crate::crypto::seal::Purpose;
+use crate::oidc::testing::ISSUER;
+use crate::session::content::Session;
+use crate::session::refreshed::lease_key;
+use crate::step::decision::{Decision, News};
+use crate::upkeep::fetch::Errand;
+use crate::words::message::Reply;
+use serde_json::{Value, json};
+
+fn with_partner() -> Value {
+    let endpoint = |name: &str| format!("{ISSUER}/{name}");
+    let mut document = changed(forwarding(), "/rules", json!([]));
+    document["providers"].as_array_mut().unwrap().push(json!({
+        "name": "partner",
+        "metadata": {
+            "issuer": "https://partner.example",
+            "authorization_endpoint": endpoint("auth"),
+            "token_endpoint": endpoint("token"),
+            "jwks_uri": endpoint("keys")
+        },
+        "clusters": {"sso.example.com": "sso"},
+        "client_id": "app",
+        "client_secret": "the-partner-s-secret"
+    }));
+    document
+}
+
+/// The session of somebody who signed in at the partner.
+fn partners(stage: &Stage, ours: &Session, id: String) -> Session {
+    let mut session = called(ours, id);
+    session.provider = "partner".into();
+    session.fingerprint = stage.worker.gateway.settings.provider("partner").unwrap().fingerprint.clone();
+    session
+}
+
+fn called(session: &Session, id: String) -> Session {
+    let mut session = session.clone();
+    session.id = id;
+    session
+}
+
+/// The browser that holds it.
+fn holding(stage: &mut Stage, session: &Session) -> Browser {
+    let Worker { gateway, world } = &mut stage.worker;
+    let sealed = gateway.settings.sealer.seal(world, Purpose::Session, &session.write()).unwrap();
+    let mut browser = Browser::default();
+    browser.jar.insert("__Host-accredit".into(), (sealed, "/".into()));
+    browser
+}
+
+/// Answers what is asked of the main provider, and nobody else.
+fn while_the_partner_hangs(stage: &mut Stage) {
+    for _ in 0..5 {
+        let fetches = stage.worker.tick().fetches;
+        for fetch in fetches.iter().filter(|fetch| fetch.provider == "main") {
+            let reply = stage.provider.answer(&fetch.call, stage.worker.world.now);
+            stage.worker.arrived(fetch, &reply);
+        }
+        stage.worker.wait(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_partner_whose_token_endpoint_hangs_leaves_room_for_the_main_provider_s_sessions() {
+    let mut stage = signed_in(&with_partner());
+    let ours = carried(&mut stage);
+    stage.worker.wait(seconds(LIFE));
+    let mut waiting = 0;
+    for number in 0..1_100 {
+        let session = partners(&stage, &ours, format!("p{number}"));
+        let browser = holding(&mut stage, &session);
+        waiting += usize::from(matches!(stage.worker.begin(browser.script("GET", "/page")).decision, Decision::Await { .. }));
+    }
+    assert_eq!(waiting, 1_000, "all of it, as long as nobody else wants any");
+    let (resource, until, pending) = awaited(stage.worker.begin(stage.browser.script("GET", "/page")));
+    while_the_partner_hangs(&mut stage);
+    assert_eq!(stage.worker.news(&resource, until), Some(News::Ready));
+    assert_eq!(outcome(&stage.worker.resume(pending, News::Ready)), (200, ""));
+    // More of the partner's are not let in on the place that the other left.
+    let late = partners(&stage, &ours, "late".into());
+    let late = holding(&mut stage, &late);
+    assert_eq!(outcome(&stage.worker.begin(late.script("GET", "/page"))), (503, "refresh_unavailable"));
+}
+
+#[test]
+fn a_partner_s_session_that_waits_or_fails_at_the_same_place_holds_up_nobody_of_the_main_provider() {
+    for fails in [false, true] {
+        let mut stage = signed_in(&with_partner());
+        let ours = carried(&mut stage);
+        let same_place = |id: &String| lease_key(&called(&ours, id.clone())) == lease_key(&ours);
+        let id = (0..).map(|number| format!("p{number}")).find(same_place).unwrap();
+        let theirs = partners(&stage, &ours, id);
+        stage.worker.wait(seconds(LIFE));
+        let browser = holding(&mut stage, &theirs);
+        drop(awaited(stage.worker.begin(browser.script("GET", "/page"))));
+        let fetch = until_it_asks(&mut stage.worker);
+        assert_eq!(fetch.provider, "partner");
+        if fails {
+            stage.worker.arrived(&fetch, &Reply::Reset);
+        }
+        let (resource, until, _) = awaited(stage.worker.begin(stage.browser.script("GET", "/page")));
+        while_the_partner_hangs(&mut stage);
+        assert_eq!((stage.worker.news(&resource, until), stage.provider.refreshes), (Some(News::Ready), 1), "{fails}");
+    }
+}
+
+#[test]
+fn a_worker_with_a_shorter_timeout_does_not_spend_a_refresh_token_that_another_is_spending() {
+    let timeout = |span: &str| changed(forwarding(), "/providers/0/timeout", json!(span));
+    let mut stage = signed_in(&timeout("60s"));
+    let mut reloaded = stage.worker.beside(&timeout("1s"));
+    stage.worker.wait(seconds(LIFE));
+    reloaded.wait(seconds(LIFE));
+    drop(awaited(stage.worker.begin(stage.browser.script("GET", "/page"))));
+    drop(awaited(reloaded.begin(stage.browser.script("GET", "/page"))));
+    until_it_asks(&mut stage.worker);
+    for _ in 0..100 {
+        let fetches = reloaded.tick().fetches;
+        assert!(!fetches.iter().any(|fetch| matches!(fetch.errand, Errand::Refresh(_))));
+        reloaded.wait(Duration::from_millis(500));
+    }
+}

@@ -1,0 +1,295 @@
+use serde_json::{Value, json};
+
+use super::stage::{Stage, awaited, called, changed, field, forwarded, outcome, response, seconds, told_upstream, with};
+use crate::crypto::key::Algorithm;
+use crate::crypto::testing::RSA;
+use crate::gateway::pending::Step;
+use crate::oidc::testing::{ISSUER, json_reply};
+use crate::step::decision::{Decision, News};
+use crate::step::event::{Event, Said};
+use crate::words::message::{Headers, Reply};
+use crate::words::reason::Reason;
+
+/// The usual configuration, whose provider is asked about tokens like this.
+fn asking(introspection: Value) -> Value {
+    let document = with("/providers/0/bearer", json!({"audiences": ["api"], "introspection": introspection}));
+    let rules = json!([
+        {"match": {"path_separated_prefix": "/public"}, "require": "public"},
+        {"match": {"path_separated_prefix": "/hooks"}, "require": {"bearer": "main", "scope": ["hooks:write"]}},
+        {"match": {"path_separated_prefix": "/sessions"}, "require": "authenticated", "credentials": "session"},
+    ]);
+    changed(document, "/rules", rules)
+}
+
+fn stage(introspection: Value) -> Stage {
+    let mut stage = Stage::ready(&asking(introspection));
+    let exp = stage.worker.world.now.seconds() + 300;
+    stage.provider.introspection = json!({
+        "active": true, "aud": "api", "sub": "robot", "token_type": "Bearer", "exp": exp, "scope": "hooks:write", "groups": ["staff"]
+    });
+    stage.provider.asked.clear();
+    stage
+}
+
+fn request(target: &str, token: &str) -> Headers {
+    let line = format!("Bearer {token}");
+    let fields = [
+        (":method", "POST"),
+        (":authority", "app.example.com"),
+        (":path", target),
+        ("x-request-id", "r-1"),
+        ("authorization", &line),
+    ];
+    Headers::new(fields.into_iter().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect())
+}
+
+fn jwt(stage: &Stage, changes: Value) -> String {
+    let now = stage.worker.world.now.seconds();
+    let mut claims = json!({"iss": ISSUER, "sub": "robot", "aud": "api", "exp": now + 300, "scope": "hooks:write"});
+    claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    let (key, algorithm, kid) = stage.provider.signs;
+    key.token(algorithm, &json!({"kid": kid}), &claims)
+}
+
+fn asked_now(step: &Step) -> bool {
+    matches!(step.decision, Decision::Call(..))
+}
+
+#[test]
+fn an_opaque_token_is_asked_about_and_then_known_for_as_long_as_the_cache_says() {
+    let mut stage = stage(json!({"cache": "60s"}));
+    let step = stage.send(request("/hooks", "opaque"));
+    assert_eq!(told_upstream(&step), [("x-forwarded-user", "robot"), ("x-forwarded-groups", "staff")]);
+    assert_eq!(forwarded(&step).edits.remove, ["authorization"]);
+    assert!(step.events.contains(&Event::TokenIntrospected(Said::Good)));
+    stage.worker.wait(seconds(59));
+    assert_eq!(outcome(&stage.worker.begin(request("/hooks", "opaque"))), (200, ""));
+    assert_eq!(stage.provider.asked, ["introspect"]);
+    stage.worker.wait(seconds(1));
+    // Withdrawn in the meantime.
+    stage.provider.introspection = json!({"active": false});
+    assert_eq!(outcome(&stage.send(request("/hooks", "opaque"))), (401, "token_invalid"));
+}
+
+#[test]
+fn what_is_remembered_never_lasts_longer_than_the_token() {
+    let mut stage = stage(json!({"cache": "5m"}));
+    stage.provider.introspection["exp"] = json!(stage.worker.world.now.seconds() + 10);
+    assert_eq!(outcome(&stage.send(request("/hooks", "opaque"))), (200, ""));
+    stage.worker.wait(seconds(10));
+    assert!(asked_now(&stage.worker.begin(request("/hooks", "opaque"))));
+}
+
+#[test]
+fn without_a_cache_every_request_asks() {
+    let mut stage = stage(json!({"cache": 0}));
+    for good in [true, true, false, false] {
+        stage.provider.introspection["active"] = json!(good);
+        let expected = if good { (200, "") } else { (401, "token_invalid") };
+        assert_eq!(outcome(&stage.send(request("/hooks", "opaque"))), expected);
+    }
+    assert_eq!(stage.provider.asked.len(), 4);
+}
+
+#[test]
+fn one_bad_token_costs_one_call_and_many_bad_ones_push_no_good_one_out() {
+    let mut stage = stage(json!({}));
+    assert_eq!(outcome(&stage.send(request("/hooks", "good"))), (200, ""));
+    stage.provider.introspection = json!({"active": false});
+    stage.provider.asked.clear();
+    for _ in 0..20 {
+        assert_eq!(outcome(&stage.send(request("/hooks", "bad"))), (401, "token_invalid"));
+    }
+    assert_eq!(stage.provider.asked.len(), 1);
+    for other in 0..5_000 {
+        drop(stage.send(request("/hooks", &format!("bad-{other}"))));
+    }
+    assert_eq!(outcome(&stage.worker.begin(request("/hooks", "good"))), (200, ""));
+    stage.worker.wait(seconds(10));
+    assert!(asked_now(&stage.worker.begin(request("/hooks", "bad"))), "a refusal is not remembered for long");
+}
+
+#[test]
+fn a_provider_that_does_not_answer_is_503_and_condemns_nobody() {
+    let mut stage = stage(json!({}));
+    for reply in [Reply::Reset, json_reply(401, &json!({"error": "invalid_client"})), json_reply(200, &json!({"active": "true"}))]
+    {
+        stage.provider.instead = Some(reply);
+        let step = stage.send(request("/hooks", "opaque"));
+        assert_eq!(outcome(&step), (503, "introspection_unavailable"));
+        assert_eq!(field(response(&step), "retry-after"), Some("5"));
+        assert_eq!(field(response(&step), "www-authenticate"), None);
+        assert!(step.events.contains(&Event::TokenIntrospected(Said::Nothing)));
+    }
+    stage.provider.instead = None;
+    assert_eq!(outcome(&stage.send(request("/hooks", "opaque"))), (200, ""));
+}
+
+#[test]
+fn so_many_questions_and_no_more_are_under_way_and_an_abandoned_one_frees_its_place() {
+    let mut stage = stage(json!({}));
+    let mut under_way: Vec<_> = (0..64).map(|token| stage.worker.begin(request("/hooks", &format!("t-{token}")))).collect();
+    assert!(under_way.iter().all(asked_now));
+    assert_eq!(outcome(&stage.worker.begin(request("/hooks", "one-more"))), (503, "introspection_unavailable"));
+    assert_eq!(outcome(&stage.worker.begin(request("/public", "one-more"))), (200, ""));
+    under_way.pop();
+    assert!(asked_now(&stage.worker.begin(request("/hooks", "one-more"))));
+}
+
+#[test]
+fn a_public_page_has_the_identity_that_the_provider_vouches_for_and_else_none() {
+    let mut stage = stage(json!({}));
+    assert_eq!(told_upstream(&stage.send(request("/public", "good"))).len(), 2);
+    stage.provider.introspection = json!({"active": false});
+    assert_eq!(told_upstream(&stage.send(request("/public", "bad"))), []);
+    stage.provider.instead = Some(Reply::Reset);
+    let step = stage.send(request("/public", "unknown"));
+    assert_eq!((told_upstream(&step), forwarded(&step).edits.remove.clone()), (vec![], vec!["authorization".to_owned()]));
+}
+
+#[test]
+fn a_jwt_is_not_asked_about_and_one_of_another_issuer_is_shown_to_nobody() {
+    let mut stage = stage(json!({}));
+    let good = jwt(&stage, json!({}));
+    assert_eq!(outcome(&stage.worker.begin(request("/hooks", &good))), (200, ""));
+    let foreign = jwt(&stage, json!({"iss": "https://other.example"}));
+    assert_eq!(outcome(&stage.worker.begin(request("/hooks", &foreign))), (401, "token_invalid"));
+    // One that names no issuer may be anybody's, a session of our own among them.
+    let without_issuer = jwt(&stage, json!({"iss": null}));
+    assert_eq!(outcome(&stage.worker.begin(request("/hooks", &without_issuer))), (401, "token_invalid"));
+    for not_worth_a_call in ["", &"x".repeat(20_000)] {
+        assert_eq!(outcome(&stage.worker.begin(request("/hooks", not_worth_a_call))), (401, "token_invalid"));
+    }
+    // A JWT that is refused is not asked about either: that would let a weaker check decide.
+    let expired = jwt(&stage, json!({"exp": 1}));
+    assert_eq!(outcome(&stage.worker.begin(request("/hooks", &expired))), (401, "token_expired"));
+    assert!(stage.provider.asked.is_empty());
+}
+
+#[test]
+fn a_session_of_ours_that_is_brought_as_a_bearer_token_by_mistake_is_shown_to_no_provider() {
+    for when in ["opaque", "always"] {
+        let secret = "a secret that services share, of 32 bytes at least";
+        let session = json!({"keys": [super::stage::KEY], "form": "jwt", "jwt": {"keys": [secret], "claims": ["scope", "scp"]}});
+        let document = changed(asking(json!({ "when": when })), "/session", session);
+        let mut stage = Stage::signed_in(&document);
+        stage.provider.asked.clear();
+        let token = stage.browser.jar["__Host-accredit"].0.clone();
+        assert_eq!(outcome(&stage.send(request("/hooks", &token))), (401, "token_invalid"));
+        assert!(stage.provider.asked.is_empty(), "{when}");
+    }
+}
+
+#[test]
+fn where_jwts_are_asked_about_too_both_must_hold() {
+    for when in ["jwt", "always"] {
+        let mut stage = stage(json!({"when": when}));
+        let good = jwt(&stage, json!({}));
+        assert_eq!(outcome(&stage.send(request("/hooks", &good))), (200, ""));
+        assert_eq!(outcome(&stage.worker.begin(request("/hooks", &good))), (200, ""));
+        assert_eq!(stage.provider.asked, ["introspect"]);
+        let forged = format!("{}AAAA", jwt(&stage, json!({"jti": "forged"})));
+        assert_eq!(outcome(&stage.worker.begin(request("/hooks", &forged))), (401, "token_invalid"));
+        let another = jwt(&stage, json!({"sub": "another"}));
+        assert_eq!(outcome(&stage.send(request("/hooks", &another))), (401, "token_invalid"), "the answer is about robot");
+        stage.provider.introspection = json!({"active": false});
+        let withdrawn = jwt(&stage, json!({"jti": "2"}));
+        assert_eq!(outcome(&stage.send(request("/hooks", &withdrawn))), (401, "token_invalid"));
+        let opaque = stage.worker.begin(request("/hooks", "opaque"));
+        assert_eq!(asked_now(&opaque), when == "always");
+    }
+}
+
+#[test]
+fn without_introspection_an_opaque_token_is_refused_without_a_call() {
+    let mut document = asking(json!({}));
+    document["providers"][0]["bearer"].as_object_mut().unwrap().remove("introspection");
+    let mut stage = Stage::ready(&document);
+    assert_eq!(outcome(&stage.worker.begin(request("/hooks", "opaque"))), (401, "token_invalid"));
+}
+
+#[test]
+fn an_answer_that_comes_when_tokens_count_no_longer_lets_nobody_in() {
+    let mut stage = stage(json!({}));
+    let (call, pending) = called(stage.worker.begin(request("/hooks", "opaque")));
+    let reply = stage.provider.answer(&call, stage.worker.world.now);
+    let rules = json!([{"require": "authenticated", "credentials": "session"}]);
+    let changed = changed(asking(json!({})), "/rules", rules);
+    let mut after = stage.worker.beside(&changed);
+    assert_eq!(outcome(&after.resume(pending.clone(), reply.clone())), (401, "session_missing"));
+    let mut without = asking(json!({}));
+    without["providers"][0]["bearer"].as_object_mut().unwrap().remove("introspection");
+    let mut after = stage.worker.beside(&without);
+    assert_eq!(outcome(&after.resume(pending, reply)), (401, "token_invalid"));
+}
+
+#[test]
+fn no_step_of_it_prints_the_token_or_the_secret() {
+    let mut stage = stage(json!({}));
+    let step = stage.worker.begin(request("/hooks", "the-opaque-token"));
+    let printed = format!("{step:?}");
+    assert!(!printed.contains("the-opaque-token") && !printed.contains(super::stage::CLIENT_SECRET), "{printed}");
+    let last = stage.settle(step);
+    assert!(!format!("{last:?}").contains("the-opaque-token"));
+}
+
+#[test]
+fn a_key_that_nobody_knows_while_the_provider_is_down_is_503_and_401_once_the_keys_are_fresh() {
+    let mut stage = stage(json!({}));
+    stage.provider.signs = (&RSA, Algorithm::RS256, "second");
+    let token = jwt(&stage, json!({}));
+    stage.provider.instead = Some(Reply::Reset);
+    for _ in 0..5 {
+        assert_eq!(outcome(&stage.send(request("/hooks", &token))), (503, "keys_unavailable"));
+    }
+    // On every worker of the process.
+    let other = stage.worker.beside(&asking(json!({})));
+    let first = std::mem::replace(&mut stage.worker, other);
+    assert_eq!(outcome(&stage.send(request("/hooks", &token))), (503, "keys_unavailable"));
+    stage.worker = first;
+    stage.provider.instead = None;
+    stage.worker.keep_up_for(&mut stage.provider, seconds(20));
+    assert_eq!(outcome(&stage.send(request("/hooks", &token))), (401, "token_invalid"));
+    stage.provider.publishes.push((&RSA, "second"));
+    stage.worker.keep_up_for(&mut stage.provider, seconds(30));
+    assert_eq!(outcome(&stage.send(request("/hooks", &token))), (200, ""));
+}
+
+#[test]
+fn known_keys_go_on_verifying_while_the_provider_is_down_and_after_a_restart_there_are_none() {
+    let mut stage = stage(json!({}));
+    stage.provider.instead = Some(Reply::Reset);
+    stage.worker.keep_up_for(&mut stage.provider, seconds(3_700));
+    let token = jwt(&stage, json!({}));
+    assert_eq!(outcome(&stage.worker.begin(request("/hooks", &token))), (200, ""));
+    let given = json!({
+        "issuer": ISSUER, "authorization_endpoint": format!("{ISSUER}/auth"), "token_endpoint": format!("{ISSUER}/token"),
+        "jwks_uri": format!("{ISSUER}/keys"), "introspection_endpoint": format!("{ISSUER}/introspect")
+    });
+    let mut document = changed(asking(json!({})), "/providers/0/metadata", given);
+    document["providers"][0].as_object_mut().unwrap().remove("issuer");
+    for (document, reason) in [(asking(json!({})), "metadata_unavailable"), (document, "keys_unavailable")] {
+        let mut restarted = Stage::new(&document);
+        restarted.provider.instead = Some(Reply::Reset);
+        restarted.worker.world.now = stage.worker.world.now;
+        assert_eq!(outcome(&restarted.send(request("/hooks", &token))), (503, reason));
+    }
+}
+
+#[test]
+fn a_token_in_the_address_is_refused_on_public_pages_too() {
+    let mut stage = stage(json!({}));
+    for target in ["/public?access_token=x", "/public?a=1&access%5Ftoken=", "/hooks?access_token=x"] {
+        assert_eq!(outcome(&stage.worker.begin(request(target, "opaque"))), (400, "token_ambiguous"), "{target}");
+    }
+    // Where tokens do not count, the parameter is the application's own.
+    assert_eq!(outcome(&stage.worker.begin(request("/sessions?access_token=x", "opaque"))), (401, "session_missing"));
+}
+
+#[test]
+fn a_question_before_the_metadata_are_here_waits_for_them() {
+    let mut stage = Stage::new(&asking(json!({})));
+    let (_, _, pending) = awaited(stage.worker.begin(request("/hooks", "opaque")));
+    let step = stage.worker.resume(pending, News::Missing(Reason::MetadataUnavailable));
+    assert_eq!(outcome(&step), (503, "metadata_unavailable"));
+}

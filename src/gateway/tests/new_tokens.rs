@@ -1,0 +1,246 @@
+use super::refresh::{DUE, LIFE, ask, carried, failures, following, forwarding, signed_in, until_it_asks};
+use super::stage::{KEY, Stage, awaited, changed, document, outcome, seconds, told_upstream, with};
+use crate::crypto::key::Algorithm;
+use crate::crypto::testing::OTHER_RSA;
+use crate::gateway::pending::Step;
+use crate::step::decision::News;
+use crate::step::event::{Aftermath, Event};
+use crate::words::message::Reply;
+use crate::words::reason::Reason;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+#[test]
+fn a_new_id_token_must_be_of_the_same_person_and_sign_in_or_the_session_ends() {
+    for (claims, reason) in [
+        (json!({"iss": "https://evil.example"}), Reason::IdTokenIssuer),
+        (json!({"sub": "bob"}), Reason::IdTokenSubject),
+        (json!({"aud": "another"}), Reason::IdTokenAudience),
+        (json!({"auth_time": 6}), Reason::IdTokenAuthTime),
+        (json!({"at_hash": "of-another"}), Reason::IdTokenAtHash),
+        (json!({"exp": 1}), Reason::IdTokenExpired),
+        (json!({"iat": null}), Reason::IdTokenIssuedAt),
+    ] {
+        let mut stage = Stage::ready(&following());
+        stage.provider.issues_refresh_tokens = true;
+        stage.provider.token_response = json!({"expires_in": LIFE});
+        stage.provider.claims["auth_time"] = json!(5);
+        stage.sign_in("/page");
+        stage.worker.wait(seconds(DUE));
+        assert_eq!(outcome(&ask(&mut stage)), (200, ""));
+        for (name, value) in claims.as_object().unwrap() {
+            stage.provider.claims[name] = value.clone();
+        }
+        let fetch = until_it_asks(&mut stage.worker);
+        let reply = stage.provider.answer(&fetch.call, stage.worker.world.now);
+        let upkeep = stage.worker.arrived(&fetch, &reply);
+        assert_eq!(failures(&upkeep.events), [(reason, Aftermath::Ended)], "{claims}");
+        assert_eq!(outcome(&stage.script("GET", "/page")), (401, "session_expired"), "{claims}");
+    }
+}
+
+#[test]
+fn a_new_id_token_signed_by_a_new_key_is_believed_once_the_key_is_here_and_by_no_other() {
+    let mut stage = signed_in(&following());
+    stage.provider.signs = (&OTHER_RSA, Algorithm::RS256, "second");
+    stage.provider.publishes.push((&OTHER_RSA, "second"));
+    stage.worker.wait(seconds(LIFE));
+    assert_eq!(outcome(&ask(&mut stage)), (200, ""));
+    assert_eq!(stage.provider.asked.iter().filter(|path| *path == "keys").count(), 2);
+
+    let mut stage = signed_in(&following());
+    stage.provider.signs = (&OTHER_RSA, Algorithm::RS256, "unknown");
+    stage.worker.wait(seconds(LIFE));
+    assert_eq!(outcome(&ask(&mut stage)), (401, "session_expired"));
+    assert_eq!(stage.provider.refreshes, 1);
+}
+
+#[test]
+fn while_the_key_cannot_be_fetched_nothing_is_believed_and_the_new_refresh_token_is_not_lost() {
+    let mut stage = signed_in(&following());
+    stage.provider.signs = (&OTHER_RSA, Algorithm::RS256, "second");
+    stage.worker.wait(seconds(LIFE));
+    let (resource, until, pending) = awaited(stage.worker.begin(stage.browser.script("GET", "/page")));
+    let fetch = until_it_asks(&mut stage.worker);
+    let answer = stage.provider.answer(&fetch.call, stage.worker.world.now);
+    stage.provider.instead = Some(Reply::Reset);
+    stage.worker.arrived(&fetch, &answer);
+    stage.worker.keep_up_for(&mut stage.provider, seconds(6));
+    assert_eq!(stage.worker.news(&resource, until), Some(News::Missing(Reason::RefreshUnavailable)));
+    let step = stage.worker.resume(pending, News::Missing(Reason::RefreshUnavailable));
+    assert_eq!(outcome(&step), (503, "refresh_unavailable"));
+    // The provider is back, with the key. On another worker, and with the old cookie.
+    stage.provider.instead = None;
+    stage.provider.publishes.push((&OTHER_RSA, "second"));
+    stage.worker.wait(seconds(10));
+    stage.worker = stage.worker.beside(&following());
+    assert_eq!(outcome(&ask(&mut stage)), (200, ""));
+    assert_eq!((stage.provider.refreshes, stage.provider.refresh_tokens.len()), (2, 1));
+}
+
+#[test]
+fn claims_are_those_of_the_newest_id_token() {
+    let groups = |step: &Step| {
+        told_upstream(step).iter().find(|(name, _)| *name == "x-forwarded-groups").map(|(_, value)| (*value).to_owned())
+    };
+    let refreshed = |claims: Value, refresh_response: Value, document: &Value| {
+        let mut stage = signed_in(document);
+        stage.provider.claims = claims;
+        stage.provider.refresh_response = refresh_response;
+        stage.worker.wait(seconds(LIFE));
+        groups(&ask(&mut stage))
+    };
+    let staff = Some("staff".to_owned());
+    let userinfo = changed(following(), "/providers/0/userinfo", json!(true));
+    // Other groups; none any more; a bare token, which says nothing about groups; no token at all.
+    assert_eq!(refreshed(json!({"groups": ["other"]}), json!({}), &following()), Some("other".into()));
+    assert_eq!(refreshed(json!({"email": "alice@example.com"}), json!({}), &following()), None);
+    assert_eq!(refreshed(json!({}), json!({}), &following()), staff);
+    assert_eq!(refreshed(json!({"groups": ["other"]}), json!({"id_token": null}), &following()), staff);
+    // What may have come from userinfo stays until it is told otherwise.
+    assert_eq!(refreshed(json!({"email": "alice@example.com"}), json!({}), &userinfo), staff);
+    assert_eq!(refreshed(json!({"groups": ["other"]}), json!({}), &userinfo), Some("other".into()));
+}
+
+#[test]
+fn who_has_left_the_last_group_is_not_a_member_any_more_also_where_rules_look_at_nothing_else() {
+    // No rule and no header names any claim but `sub` and `groups`.
+    let document = changed(following(), "/claim_to_headers", json!([{"claim_name": "sub", "header_name": "x-user"}]));
+    let members = json!({"match": {"path_separated_prefix": "/members"}, "require": {"claim": "groups", "any_of": ["staff"]}});
+    let document = changed(document, "/rules", json!([members]));
+    for (claims, expected) in [
+        // The provider leaves an empty list out, and says other things about the person.
+        (json!({"email": "alice@example.com", "name": "Alice"}), (403, "condition_failed")),
+        // A bare token says nothing about the person.
+        (json!({"auth_time": 5, "acr": "1", "sid": "s"}), (200, "")),
+    ] {
+        let mut stage = signed_in(&document);
+        assert_eq!(outcome(&stage.script("GET", "/members")), (200, ""));
+        stage.provider.claims = claims.clone();
+        stage.worker.wait(seconds(LIFE));
+        assert_eq!(outcome(&stage.script("GET", "/members")), expected, "{claims}");
+        assert_eq!(stage.provider.refreshes, 1);
+    }
+}
+
+#[test]
+fn a_stronger_sign_in_does_not_outlive_a_refresh_that_tells_of_a_weaker_one() {
+    let strong = json!({"match": {"path": "/strong"}, "require": {"acr": ["gold"]}, "unauthenticated": "respond"});
+    let document = changed(following(), "/rules", json!([strong]));
+    let weaker = (401, "authentication_insufficient");
+    for userinfo in [false, true] {
+        for (claims, expected) in [
+            (json!({"acr": "silver"}), weaker),
+            (json!({"acr": "silver", "email": "alice@example.com"}), weaker),
+            (json!({"acr": 7}), weaker),
+            (json!({"acr": "gold"}), (200, "")),
+            // A bare token says nothing about it.
+            (json!({"sid": "s"}), (200, "")),
+        ] {
+            let mut stage = Stage::ready(&changed(document.clone(), "/providers/0/userinfo", json!(userinfo)));
+            stage.provider.issues_refresh_tokens = true;
+            stage.provider.token_response = json!({"expires_in": LIFE});
+            stage.provider.claims["acr"] = json!("gold");
+            // It is not the userinfo endpoint's to say.
+            stage.provider.userinfo["acr"] = json!("gold");
+            stage.sign_in("/page");
+            assert_eq!(outcome(&stage.script("GET", "/strong")), (200, ""));
+            stage.provider.claims = claims.clone();
+            stage.worker.wait(seconds(LIFE));
+            assert_eq!(outcome(&stage.script("GET", "/strong")), expected, "{userinfo} {claims}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_does_not_say_how_long_its_tokens_live_does_not_free_the_session_from_them() {
+    for document in [forwarding(), following()] {
+        let mut stage = signed_in(&document);
+        stage.provider.refresh_response = json!({"expires_in": null, "id_token": null});
+        stage.worker.wait(seconds(DUE));
+        for (waited, expected) in [(0, (200, "")), (LIFE - DUE - 2, (200, "")), (2, (401, "session_expired"))] {
+            stage.worker.wait(seconds(waited));
+            assert_eq!(outcome(&ask(&mut stage)), expected, "{document}");
+            stage.worker.keep_up_for(&mut stage.provider, Duration::from_millis(500));
+        }
+        assert_eq!(stage.provider.refreshes, 1);
+    }
+}
+
+#[test]
+fn a_refresh_may_bring_no_id_token_no_refresh_token_and_a_type_in_lower_case() {
+    let mut stage = signed_in(&forwarding());
+    stage.provider.refresh_response = json!({"id_token": null, "token_type": "bearer"});
+    for _ in 0..3 {
+        stage.worker.wait(seconds(LIFE));
+        assert_eq!(outcome(&ask(&mut stage)), (200, ""));
+    }
+    // Without a new one, the former refresh token stays.
+    let mut stage = signed_in(&forwarding());
+    stage.provider.refresh_response = json!({"refresh_token": null});
+    let first = stage.provider.refresh_tokens.clone();
+    for turn in 1..4 {
+        stage.provider.refresh_tokens = first.clone();
+        stage.worker.wait(seconds(LIFE));
+        assert_eq!(outcome(&ask(&mut stage)), (200, ""));
+        assert_eq!(stage.provider.refreshes, turn);
+    }
+    // A forwarded ID token that is not renewed still ends the session.
+    let mut stage = Stage::ready(&with("/forward", json!({"access_token": true, "id_token": true})));
+    stage.provider.issues_refresh_tokens = true;
+    stage.provider.token_response = json!({"expires_in": LIFE});
+    stage.provider.refresh_response = json!({"id_token": null});
+    stage.provider.claims["exp"] = json!(stage.worker.world.now.seconds() + 1_000);
+    stage.sign_in("/page");
+    for (waited, expected) in [(599, (200, "")), (400, (200, "")), (1, (401, "session_expired"))] {
+        stage.worker.wait(seconds(waited));
+        assert_eq!(outcome(&ask(&mut stage)), expected);
+        stage.worker.keep_up_for(&mut stage.provider, Duration::from_millis(100));
+        stage.worker.world.now = crate::words::time::Timestamp::from_seconds(stage.worker.world.now.seconds());
+    }
+}
+
+#[test]
+fn a_refresh_token_is_kept_only_where_the_session_ends_with_the_tokens() {
+    let kept = |stage: &mut Stage| carried(stage).tokens.refresh_token.is_some();
+    for (document, expected) in [(document(), false), (forwarding(), true), (following(), true)] {
+        assert_eq!(kept(&mut signed_in(&document)), expected, "{document}");
+    }
+    // Nothing says when the access token ends.
+    let mut stage = Stage::ready(&forwarding());
+    stage.provider.issues_refresh_tokens = true;
+    stage.sign_in("/page");
+    assert!(!kept(&mut stage));
+}
+
+#[test]
+fn without_a_refresh_token_the_session_ends_with_the_tokens_and_the_log_says_so_once() {
+    for document in [forwarding(), following()] {
+        let mut stage = Stage::ready(&document);
+        stage.provider.token_response = json!({"expires_in": LIFE});
+        let told = |step: &Step| step.events.contains(&Event::RefreshTokenMissing { provider: "main".into() });
+        assert!(told(&stage.sign_in("/page")));
+        stage.worker.wait(seconds(LIFE - 1));
+        assert_eq!(outcome(&ask(&mut stage)), (200, ""));
+        stage.worker.wait(seconds(1));
+        assert_eq!(outcome(&ask(&mut stage)), (401, "session_expired"));
+        assert!(!told(&stage.sign_in("/page")));
+        assert_eq!(stage.provider.refreshes, 0);
+    }
+    // A provider that does not say how long the access token lives has said it of the ID token.
+    let mut stage = Stage::ready(&following());
+    stage.provider.claims["exp"] = json!(stage.worker.world.now.seconds() + 300);
+    stage.sign_in("/page");
+    stage.worker.wait(seconds(300));
+    assert_eq!(outcome(&ask(&mut stage)), (401, "session_expired"));
+}
+
+#[test]
+fn following_the_provider_is_part_of_what_a_session_was_made_for() {
+    let stage = Stage::signed_in(&document());
+    let mut reloaded = stage.worker.beside(&following());
+    assert_eq!(outcome(&reloaded.begin(stage.browser.script("GET", "/page"))), (401, "session_invalid"));
+    let mut same =
+        stage.worker.beside(&with("/session", json!({"keys": [KEY], "lifetime": "8h", "idle": "1h", "follow_provider": false})));
+    assert_eq!(outcome(&same.begin(stage.browser.script("GET", "/page"))), (200, ""));
+}

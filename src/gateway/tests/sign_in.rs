@@ -1,0 +1,222 @@
+use super::stage::{
+    BEGINNING, Stage, awaited, body, called, document, field, forwarded, location, outcome, response, seconds, status,
+    told_upstream, with,
+};
+use crate::sign_in::redeem::AfterNews;
+use crate::step::decision::{News, Resource};
+use crate::step::event::{Event, Kind, Outcome};
+use crate::upkeep::fetch::Errand;
+use crate::words::message::CookieEdit;
+use crate::words::url::query_parameters;
+use serde_json::json;
+
+#[test]
+fn with_nothing_known_a_visit_waits_for_the_metadata_and_goes_on_to_the_provider() {
+    let mut stage = Stage::new(&document());
+    let visit = stage.browser.navigate("/page?x=1");
+    let (resource, until, pending) = awaited(stage.worker.begin(visit));
+    assert_eq!((resource.clone(), until), (Resource::Metadata("main".into()), BEGINNING.plus(seconds(5))));
+    assert_eq!(pending.then, AfterNews::FromTheStart);
+
+    // The first look claims a place in shared memory, the second one the right to fetch.
+    assert_eq!(stage.worker.tick().fetches, []);
+    assert_eq!(stage.worker.news(&resource, until), None);
+    let fetch = stage.worker.tick().fetches.pop().unwrap();
+    assert_eq!(fetch.errand, Errand::Document(Kind::Metadata));
+    assert_eq!(fetch.call.path, "/realms/main/.well-known/openid-configuration");
+    assert_eq!(stage.worker.news(&resource, until), None);
+    let reply = stage.provider.answer(&fetch.call, BEGINNING);
+    let upkeep = stage.worker.arrived(&fetch, &reply);
+    assert_eq!(upkeep.events, [Event::Fetched { kind: Kind::Metadata, provider: "main".into(), failure: None }]);
+    assert_eq!(stage.worker.news(&resource, until), Some(News::Ready));
+
+    let sent = stage.worker.resume(pending, News::Ready);
+    assert!(
+        matches!(&sent.events[..], [Event::SignInBegun { redirect_uri, .. }, Event::Outcome(Outcome::Redirected)]
+        if redirect_uri == "https://app.example.com/api/callback"),
+        "{:?}",
+        sent.events
+    );
+    assert_eq!(status(&sent), 302);
+}
+
+#[test]
+fn the_address_at_the_provider_asks_for_a_code_with_proof_and_holds_nothing_of_the_visit() {
+    let mut stage = Stage::ready(&document());
+    let sent = stage.navigate("/page?private=1");
+    let (endpoint, query) = location(&sent).split_once('?').unwrap();
+    let mut asked = query_parameters(Some(query)).unwrap();
+    let lengths: Vec<_> = ["state", "nonce", "code_challenge"].iter().map(|name| asked.remove(*name).unwrap().len()).collect();
+    assert_eq!(lengths, [8 + 1 + 43, 43, 43]);
+    assert_eq!(endpoint, "https://sso.example.com/realms/main/auth");
+    let asked: Vec<_> = asked.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(
+        asked,
+        [
+            ("client_id", "app"),
+            ("code_challenge_method", "S256"),
+            ("redirect_uri", "https://app.example.com/api/callback"),
+            ("response_type", "code"),
+            ("scope", "openid profile email"),
+        ]
+    );
+    assert_eq!(field(response(&sent), "referrer-policy"), Some("no-referrer"));
+    assert_eq!(stage.browser.names().len(), 1);
+}
+
+#[test]
+fn the_way_back_makes_a_session_and_ends_where_the_visit_began() {
+    let mut stage = Stage::ready(&document());
+    let callback = stage.as_far_as_the_provider("/page?x=1&y=%2F");
+    let (call, pending) = called(stage.worker.begin(stage.browser.navigate(&callback)));
+    assert_eq!((call.method, call.path.as_str(), call.cluster.as_str()), ("POST", "/realms/main/token", "sso"));
+    let reply = stage.provider.answer(&call, stage.worker.world.now);
+    let back = stage.worker.resume(pending, reply);
+    assert_eq!((status(&back), location(&back)), (303, "/page?x=1&y=%2F"));
+    let completed = |event: &Event| matches!(event, Event::SignInCompleted { subject, .. } if subject == "alice");
+    assert!(completed(&back.events[0]));
+    assert_eq!(back.events[1..], [Event::Outcome(Outcome::Answered)]);
+    stage.browser.take_response(response(&back));
+    assert_eq!(stage.browser.names(), ["__Host-accredit"]);
+
+    let page = stage.navigate("/page?x=1");
+    assert_eq!(
+        told_upstream(&page),
+        [("x-forwarded-user", "alice"), ("x-forwarded-email", "alice@example.com"), ("x-forwarded-groups", "staff")]
+    );
+    assert_eq!(forwarded(&page).edits.cookie, CookieEdit::Dropped);
+    assert_eq!(page.note.subject.as_deref(), Some("alice"));
+    assert_eq!(page.note.rule.as_deref(), Some("default"));
+}
+
+#[test]
+fn when_keys_are_missing_the_code_is_spent_first_and_the_wait_has_patience_of_its_own() {
+    let mut stage = Stage::new(&document());
+    // The metadata came, the keys did not.
+    stage.worker.tick();
+    let fetch = stage.worker.tick().fetches.pop().unwrap();
+    let reply = stage.provider.answer(&fetch.call, BEGINNING);
+    stage.worker.arrived(&fetch, &reply);
+    let sent = stage.worker.begin(stage.browser.navigate("/page"));
+    stage.browser.take_response(response(&sent));
+    let callback = stage.provider.agree(location(&sent));
+    let (call, pending) = called(stage.worker.begin(stage.browser.navigate(&callback)));
+    stage.worker.wait(seconds(4));
+    let reply = stage.provider.answer(&call, stage.worker.world.now);
+    let step = stage.worker.resume(pending, reply);
+    let (resource, until, pending) = awaited(step);
+    assert_eq!(resource, Resource::Keys { provider: "main".into(), newer_than: None });
+    assert_eq!(until, stage.worker.world.now.plus(seconds(5)));
+    stage.worker.keep_up_for(&mut stage.provider, seconds(1));
+    assert_eq!(stage.worker.news(&resource, until), Some(News::Ready));
+    assert_eq!(status(&stage.worker.resume(pending, News::Ready)), 303);
+}
+
+#[test]
+fn a_script_gets_401_and_a_person_is_redirected() {
+    let mut stage = Stage::ready(&document());
+    let refused = stage.script("GET", "/page");
+    assert_eq!(outcome(&refused), (401, "session_missing"));
+    let body = body(&refused);
+    assert_eq!((body["sign_in"].as_str(), body["request_id"].as_str()), (Some("/api/login"), Some("r-1")));
+    assert_eq!(
+        field(response(&refused), "www-authenticate"),
+        Some("Cookie realm=\"https://app.example.com\", form-action=\"/api/login\", cookie-name=\"__Host-accredit\"")
+    );
+    assert_eq!(stage.browser.names(), Vec::<&str>::new());
+    for (method, target, fields, expected) in [
+        ("GET", "/page", [("sec-fetch-mode", "navigate")].as_slice(), 302),
+        ("HEAD", "/page", &[("sec-fetch-mode", "navigate")], 302),
+        ("GET", "/page", &[("accept", "text/html,*/*")], 302),
+        ("POST", "/page", &[("sec-fetch-mode", "navigate")], 401),
+        ("GET", "/page", &[("sec-fetch-mode", "navigate"), ("sec-purpose", "prefetch")], 401),
+        ("GET", "/page", &[("accept", "application/json")], 401),
+        ("GET", "/page", &[], 401),
+        ("GET", "/api/x", &[("sec-fetch-mode", "navigate")], 401),
+        ("GET", "/always", &[], 302),
+        ("GET", "/always", &[("sec-fetch-mode", "cors")], 302),
+        ("POST", "/always", &[("sec-fetch-mode", "navigate")], 401),
+    ] {
+        let step = stage.worker.begin(stage.browser.send(method, target, fields));
+        assert_eq!(status(&step), expected, "{method} {target} {fields:?}");
+    }
+}
+
+#[test]
+fn a_script_at_the_login_endpoint_gets_the_address_and_a_person_the_redirect() {
+    let mut stage = Stage::ready(&document());
+    let by_script = stage.script("GET", "/api/login?return_to=/members");
+    assert_eq!(status(&by_script), 200);
+    let callback = stage.provider.agree(body(&by_script)["authorize_url"].as_str().unwrap());
+    assert_eq!(location(&stage.navigate(&callback)), "/members");
+
+    let with_prompt = stage.navigate("/api/login?prompt=select_account");
+    assert!(location(&with_prompt).contains("&prompt=login"));
+    let callback = stage.provider.agree(location(&with_prompt));
+    assert_eq!(location(&stage.navigate(&callback)), "/");
+}
+
+#[test]
+fn the_login_endpoint_refuses_what_it_does_not_understand() {
+    let mut stage = Stage::ready(&document());
+    for (method, target, expected) in [
+        ("POST", "/api/login", (405, "method_not_allowed")),
+        ("GET", "/api/login?return_to=//evil.example", (400, "return_to_refused")),
+        ("GET", "/api/login?return_to=https://evil.example/", (400, "return_to_refused")),
+        ("GET", "/api/login?return_to=/a&return_to=//evil.example", (400, "query_malformed")),
+        ("GET", "/api/login?prompt=none", (400, "query_malformed")),
+        ("GET", "/api/login?provider=corp", (400, "provider_unknown")),
+    ] {
+        let step = stage.worker.begin(stage.browser.send(method, target, &[("sec-fetch-mode", "navigate")]));
+        assert_eq!(outcome(&step), expected, "{method} {target}");
+    }
+}
+
+#[test]
+fn two_tabs_sign_in_without_disturbing_each_other() {
+    let mut stage = Stage::ready(&document());
+    let first = stage.as_far_as_the_provider("/first");
+    let second = stage.as_far_as_the_provider("/second");
+    assert_eq!(stage.browser.names().len(), 2);
+    assert_eq!(location(&stage.navigate(&second)), "/second");
+    assert_eq!(location(&stage.navigate(&first)), "/first");
+    assert_eq!(stage.browser.names(), ["__Host-accredit"]);
+}
+
+#[test]
+fn a_session_keeps_the_claims_that_are_named_and_no_others() {
+    let document = with("/session/claims", json!([["realm_access", "roles"]]));
+    let mut stage = Stage::ready(&document);
+    stage.provider.claims = json!({
+        "groups": ["staff"], "realm_access": {"roles": ["a"], "other": 1}, "address": "kept nowhere", "email_verified": true,
+    });
+    stage.sign_in("/page");
+    let told = body(&stage.script("GET", "/api/session"));
+    assert_eq!(
+        told["claims"],
+        json!({"sub": "alice", "groups": ["staff"], "realm_access": {"roles": ["a"]}, "email_verified": true})
+    );
+}
+
+#[test]
+fn userinfo_adds_claims_about_the_same_person_and_only_about_that_one() {
+    let document = with("/providers/0/userinfo", json!(true));
+    let mut stage = Stage::ready(&document);
+    stage.provider.claims = json!({});
+    stage.provider.userinfo = json!({"sub": "alice", "groups": ["staff", "chess"], "iss": "https://evil.example"});
+    let callback = stage.as_far_as_the_provider("/members");
+    let (call, pending) = called(stage.worker.begin(stage.browser.navigate(&callback)));
+    let reply = stage.provider.answer(&call, stage.worker.world.now);
+    let (call, pending) = called(stage.worker.resume(pending, reply));
+    assert_eq!((call.method, call.path.as_str()), ("GET", "/realms/main/userinfo"));
+    let sent = &call.headers.iter().find(|(name, _)| *name == "authorization").unwrap().1;
+    assert!(sent.starts_with("Bearer the-access-token"));
+    let reply = stage.provider.answer(&call, stage.worker.world.now);
+    let back = stage.worker.resume(pending, reply);
+    stage.browser.take_response(response(&back));
+    assert!(told_upstream(&stage.navigate("/members")).contains(&("x-forwarded-groups", "staff,chess")));
+
+    stage.provider.userinfo = json!({"sub": "mallory", "groups": ["staff"]});
+    let callback = stage.as_far_as_the_provider("/api/login");
+    assert_eq!(outcome(&stage.navigate(&callback)), (502, "userinfo_subject"));
+}

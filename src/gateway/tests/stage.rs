@@ -1,0 +1,343 @@
+//! What journeys are played on: a worker with a gateway, a provider and a browser, all made of values. Time passes when a test
+//! says so, or while a journey waits.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::config;
+use crate::gateway::Gateway;
+use crate::gateway::pending::{PendingBody, PendingCall, PendingWait, Step};
+use crate::oidc::testing::ISSUER;
+use crate::step::decision::{BodyNews, Decision, Forward, News, Resource};
+use crate::step::event::{Event, Kind};
+use crate::upkeep::fetch::{Errand, Fetch, Upkeep};
+use crate::words::body::Body;
+use crate::words::message::{Headers, HttpCall, Reply, Response};
+use crate::words::reason::Reason;
+use crate::words::time::Timestamp;
+use crate::words::world::testing::Still;
+
+pub(super) use super::browser::Browser;
+pub(super) use super::provider::Provider;
+pub(super) use super::user_service::UserService;
+
+/// When every journey begins.
+pub(super) const BEGINNING: Timestamp = Timestamp::from_seconds(1_750_000_000);
+
+pub(super) const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
+pub(super) const OTHER_KEY: &str = "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=";
+pub(super) const CLIENT_SECRET: &str = "the-client-secret";
+
+/// How long a tick takes while somebody waits.
+const IMPATIENT: Duration = Duration::from_millis(20);
+
+pub(super) const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// The configuration of most journeys.
+pub(super) fn document() -> Value {
+    json!({
+        "origins": ["https://app.example.com"],
+        "providers": [{
+            "name": "main",
+            "issuer": ISSUER,
+            "clusters": {"sso.example.com": "sso"},
+            "client_id": "app",
+            "client_secret": CLIENT_SECRET
+        }],
+        "session": {"keys": [KEY], "lifetime": "8h", "idle": "1h"},
+        "rules": [
+            {"match": {"path_separated_prefix": "/public"}, "require": "public"},
+            {"match": {"path_separated_prefix": "/members"}, "require": {"claim": "groups", "any_of": ["staff"]}},
+            {"match": {"path_separated_prefix": "/company"}, "require": {"email_domain": ["example.com"]}},
+            {"match": {"path_separated_prefix": "/loyal"}, "require": {"not": {"claim": "status", "any_of": ["suspended"]}}},
+            {"match": {"path_separated_prefix": "/api"}, "require": "authenticated", "unauthenticated": "respond"},
+            {"match": {"path_separated_prefix": "/always"}, "require": "authenticated", "unauthenticated": "redirect"}
+        ]
+    })
+}
+
+/// That configuration with one place set to something else.
+pub(super) fn with(pointer: &str, value: Value) -> Value {
+    changed(document(), pointer, value)
+}
+
+pub(super) fn changed(mut document: Value, pointer: &str, value: Value) -> Value {
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    match document.pointer_mut(parent).unwrap() {
+        Value::Object(members) => drop(members.insert(name.into(), value)),
+        Value::Array(members) => members[name.parse::<usize>().unwrap()] = value,
+        _ => panic!("{pointer}"),
+    }
+    document
+}
+
+/// One worker: a gateway and the world around it.
+pub(super) struct Worker {
+    pub(super) gateway: Gateway,
+    pub(super) world: Still,
+}
+
+impl Worker {
+    /// The first worker of a process.
+    pub(super) fn new(document: &Value) -> Self {
+        Self::within(document, Still { now: BEGINNING, ..Still::default() })
+    }
+
+    /// Another worker of the same process; or the same one after a reload.
+    pub(super) fn beside(&self, document: &Value) -> Self {
+        Self::within(document, Still { drawn: self.world.drawn + (1 << 32), ..self.world.clone() })
+    }
+
+    pub(super) fn within(document: &Value, mut world: Still) -> Self {
+        let settings = config::load(document.to_string().as_bytes(), &|_| None).unwrap();
+        let gateway = Gateway::new(&mut world, settings).unwrap();
+        Self { gateway, world }
+    }
+
+    pub(super) fn wait(&mut self, span: Duration) {
+        self.world.now = self.world.now.plus(span);
+    }
+
+    pub(super) fn begin(&mut self, headers: Headers) -> Step {
+        self.gateway.begin(&mut self.world, headers)
+    }
+
+    pub(super) fn resume<P: Waits>(&mut self, pending: P, news: P::News) -> Step {
+        pending.resumed(self, news)
+    }
+
+    pub(super) fn tick(&mut self) -> Upkeep {
+        self.gateway.tick(&mut self.world)
+    }
+
+    pub(super) fn arrived(&mut self, fetch: &Fetch, reply: &Reply) -> Upkeep {
+        self.gateway.arrived(&mut self.world, fetch, reply)
+    }
+
+    pub(super) fn news(&self, resource: &Resource, until: Timestamp) -> Option<News> {
+        self.gateway.news(&self.world, resource, until)
+    }
+
+    /// Ticks, asks whom the background wants asked, and says what that was.
+    pub(super) fn keep_up(&mut self, provider: &mut Provider) -> Vec<Kind> {
+        let mut asked = Vec::new();
+        let mut due = VecDeque::from(self.tick().fetches);
+        while let Some(fetch) = due.pop_front() {
+            if let Errand::Document(kind) = fetch.errand {
+                asked.push(kind);
+            }
+            let reply = provider.answer(&fetch.call, self.world.now);
+            due.extend(self.arrived(&fetch, &reply).fetches);
+        }
+        asked
+    }
+
+    /// The same again and again, for so long.
+    pub(super) fn keep_up_for(&mut self, provider: &mut Provider, span: Duration) -> Vec<Kind> {
+        let end = self.world.now.plus(span);
+        let mut asked = Vec::new();
+        while self.world.now < end {
+            asked.extend(self.keep_up(provider));
+            self.wait(IMPATIENT);
+        }
+        asked
+    }
+}
+
+/// A request that waits, and what it is told.
+pub(super) trait Waits {
+    type News;
+    fn resumed(self, worker: &mut Worker, news: Self::News) -> Step;
+}
+
+impl Waits for PendingCall {
+    type News = Reply;
+    fn resumed(self, worker: &mut Worker, reply: Reply) -> Step {
+        worker.gateway.resume_call(&mut worker.world, self, &reply)
+    }
+}
+
+impl Waits for PendingWait {
+    type News = News;
+    fn resumed(self, worker: &mut Worker, news: News) -> Step {
+        worker.gateway.resume_wait(&mut worker.world, self, news)
+    }
+}
+
+impl Waits for PendingBody {
+    type News = BodyNews;
+    fn resumed(self, worker: &mut Worker, news: BodyNews) -> Step {
+        worker.gateway.resume_body(&mut worker.world, self, news)
+    }
+}
+
+/// A worker, a provider and a browser.
+pub(super) struct Stage {
+    pub(super) worker: Worker,
+    pub(super) provider: Provider,
+    pub(super) browser: Browser,
+    pub(super) users: UserService,
+}
+
+impl Stage {
+    /// Nothing is known yet.
+    pub(super) fn new(document: &Value) -> Self {
+        Self { worker: Worker::new(document), provider: Provider::new(), browser: Browser::default(), users: UserService::new() }
+    }
+
+    /// The provider's metadata and keys are known.
+    pub(super) fn ready(document: &Value) -> Self {
+        let mut stage = Self::new(document);
+        stage.worker.keep_up_for(&mut stage.provider, seconds(1));
+        stage
+    }
+
+    /// Somebody is signed in, too.
+    pub(super) fn signed_in(document: &Value) -> Self {
+        let mut stage = Self::ready(document);
+        stage.sign_in("/page");
+        stage
+    }
+
+    /// Goes on until a request is decided; the events of all steps are in the last one.
+    pub(super) fn settle(&mut self, step: Step) -> Step {
+        let Step { decision, mut events, note } = step;
+        let next = match decision {
+            Decision::Forward(_) | Decision::Respond(_) => return Step { decision, events, note },
+            Decision::Call(call, pending) => {
+                let reply = match call.cluster.as_str() {
+                    "users" | "mail" => self.users.answer(&call),
+                    _ => self.provider.answer(&call, self.worker.world.now),
+                };
+                self.worker.resume(*pending, reply)
+            }
+            Decision::ReadBody { limit, pending, .. } => {
+                let body = self.browser.body.clone().into_bytes();
+                let body = if body.len() > limit { Body::TooLarge } else { Body::Read(body.into()) };
+                self.worker.resume(*pending, BodyNews::Came(body))
+            }
+            Decision::Await { resource, until, pending } => {
+                let news = self.until_news(&resource, until);
+                self.worker.resume(*pending, news)
+            }
+        };
+        let last = self.settle(next);
+        events.extend(last.events);
+        Step { events, ..last }
+    }
+
+    fn until_news(&mut self, resource: &Resource, until: Timestamp) -> News {
+        for _ in 0..10_000 {
+            self.worker.keep_up(&mut self.provider);
+            if let Some(news) = self.worker.news(resource, until) {
+                return news;
+            }
+            self.worker.wait(IMPATIENT);
+        }
+        panic!("no end to this wait");
+    }
+
+    /// Sends a request, goes on until it is decided, and lets the browser take the cookies.
+    pub(super) fn send(&mut self, headers: Headers) -> Step {
+        let begun = self.worker.begin(headers);
+        let step = self.settle(begun);
+        if let Decision::Respond(response) = &step.decision {
+            self.browser.take_response(response);
+        }
+        step
+    }
+
+    pub(super) fn navigate(&mut self, target: &str) -> Step {
+        self.send(self.browser.navigate(target))
+    }
+
+    pub(super) fn script(&mut self, method: &str, target: &str) -> Step {
+        self.send(self.browser.script(method, target))
+    }
+
+    /// From a page to the provider: where the provider sends the browser then.
+    pub(super) fn as_far_as_the_provider(&mut self, page: &str) -> String {
+        let sent = self.navigate(page);
+        self.provider.agree(location(&sent))
+    }
+
+    /// The whole way; the last step of it.
+    pub(super) fn sign_in(&mut self, page: &str) -> Step {
+        let callback = self.as_far_as_the_provider(page);
+        let back = self.navigate(&callback);
+        assert_eq!(status(&back), 303, "{:?}", back.events);
+        back
+    }
+}
+
+pub(super) fn response(step: &Step) -> &Response {
+    match &step.decision {
+        Decision::Respond(response) => response,
+        other => panic!("not an answer: {other:?}"),
+    }
+}
+
+pub(super) fn forwarded(step: &Step) -> &Forward {
+    match &step.decision {
+        Decision::Forward(forward) => forward,
+        other => panic!("not forwarded: {other:?}, {:?}", step.events),
+    }
+}
+
+/// The headers that a forwarded request carries for the upstream.
+pub(super) fn told_upstream(step: &Step) -> Vec<(&str, &str)> {
+    forwarded(step).edits.set.iter().map(|(name, value)| (&**name, value.as_str())).collect()
+}
+
+pub(super) fn status(step: &Step) -> u16 {
+    response(step).status
+}
+
+pub(super) fn field<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+    response.headers.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+}
+
+pub(super) fn location(step: &Step) -> &str {
+    field(response(step), "location").unwrap()
+}
+
+/// Status and reason of a refusal; 200 and no reason for a request that goes upstream.
+pub(super) fn outcome(step: &Step) -> (u16, &str) {
+    match &step.decision {
+        Decision::Forward(_) => (200, ""),
+        _ => (status(step), field(response(step), "x-accredit-reason").unwrap_or("")),
+    }
+}
+
+pub(super) fn body(step: &Step) -> Value {
+    serde_json::from_str(&response(step).body).unwrap()
+}
+
+/// What a request waits for, until when, and how it goes on.
+pub(super) fn awaited(step: Step) -> (Resource, Timestamp, PendingWait) {
+    match step.decision {
+        Decision::Await { resource, until, pending } => (resource, until, *pending),
+        other => panic!("does not wait: {other:?}"),
+    }
+}
+
+pub(super) fn called(step: Step) -> (HttpCall, PendingCall) {
+    match step.decision {
+        Decision::Call(call, pending) => (call, *pending),
+        other => panic!("calls nobody: {other:?}, {:?}", step.events),
+    }
+}
+
+/// The reason of the failure that an event reports.
+pub(super) fn reasons(step: &Step) -> Vec<Reason> {
+    let reason = |event: &Event| match event {
+        Event::SignInFailed { failure, .. } | Event::Denied { failure, .. } => Some(failure.reason),
+        Event::SessionRefused(reason) => Some(*reason),
+        _ => None,
+    };
+    step.events.iter().filter_map(reason).collect()
+}

@@ -1,0 +1,73 @@
+//! The token endpoint for a front end that keeps its own token: the page brings the code that the provider gave it, and gets the
+//! access token, once the ID token is verified. It gets nothing else; no session begins.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::access::browser;
+use crate::authenticate::scene::Scene;
+use crate::config::settings::Settings;
+use crate::session::attempt::{Attempt, Ending};
+use crate::session::tombstone::Ended;
+use crate::sign_in::redeem::{self, AfterNews, AfterReply};
+use crate::sign_in::under_way::no_attempt;
+use crate::step::body::{self, Asked};
+use crate::step::decision::{Journey, Step};
+use crate::step::stop::{Stop, Whose};
+use crate::step::visit::Visit;
+use crate::words::body::{Form, json_members};
+use crate::words::reason::{Failure, Reason};
+use crate::words::world::World;
+
+/// The members that are read; a page may send on whatever else the provider gave it.
+const MEMBERS: [&str; 3] = ["code", "state", "iss"];
+
+/// The token endpoint: POST `{"code"}`, and `state` and `iss` if the page has them.
+pub fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey<AfterReply, AfterNews> {
+    let settings = scene.settings;
+    if visit.request.method != "POST" {
+        return Err(Stop::method("POST"));
+    }
+    if !browser::has_same_origin_evidence(&visit.request.headers, &visit.origin, &settings.trusted_origins) {
+        return Err(Failure::new(Reason::CrossSite, "a code is taken from this site or a trusted one only").into());
+    }
+    if let Asked::ToRead(limit, until) = body::read(scene.world, visit, &[Form::Json])? {
+        return Ok(Step::reading(limit, until));
+    }
+    let parameters = parameters(visit.body.bytes())?;
+    let attempt = expected(settings, scene.world, visit, parameters.get("state").map(String::as_str));
+    let attempt = attempt.map_err(|failure| Stop::new(Whose::NoSignIn { forgotten: None }, failure))?;
+    redeem::spend(scene, visit, attempt, &parameters)
+}
+
+fn parameters(bytes: &[u8]) -> Result<BTreeMap<String, String>, Failure> {
+    let mut members = json_members(bytes)?;
+    let mut parameters = BTreeMap::new();
+    for name in MEMBERS {
+        match members.remove(name) {
+            None | Some(Value::Null) => {}
+            Some(Value::String(text)) => drop(parameters.insert(name.to_owned(), text)),
+            Some(_) => return Err(Failure::new(Reason::BodyMalformed, format!("expected {name} as text, found another type"))),
+        }
+    }
+    if parameters.get("code").is_none_or(String::is_empty) {
+        return Err(Failure::new(Reason::CodeMissing, "expected {\"code\": …} in the body"));
+    }
+    Ok(parameters)
+}
+
+/// The attempt that the code belongs to: by its state, else the newest of this browser.
+fn expected(settings: &Settings, world: &dyn World, visit: &Visit, state: Option<&str>) -> Result<Attempt, Failure> {
+    let session = &settings.session;
+    let (sealer, timeout, came) = (&settings.sealer, session.attempt_timeout, &visit.request.headers);
+    let found = match state {
+        Some(state) => Attempt::find(sealer, &session.cookie, timeout, came, state, visit.now, &[Ending::Token]),
+        None => Attempt::newest(sealer, &session.cookie, timeout, came, visit.now, Ending::Token),
+    };
+    let attempt = found.map_err(|reason| no_attempt(settings, visit, reason, !settings.trusted_origins.is_empty()))?;
+    if Ended::attempts().has(world, attempt.state.expose(), visit.now) {
+        return Err(Failure::new(Reason::AttemptReplayed, "this sign-in was finished before"));
+    }
+    Ok(attempt)
+}

@@ -1,0 +1,25 @@
+//! The end of a sign-in in a window that a page opened: a page of ours that tells that one, at exactly the configured origin, and
+//! closes its window. What it is told, others say.
+
+use crate::access::opener::Message;
+use crate::access::page::Page;
+use crate::config::settings::Settings;
+use crate::step::visit::Visit;
+use crate::words::message::Response;
+
+/// The page that posts `message`, which is JSON, to the one that opened the window.
+pub(super) fn answer(settings: &Settings, visit: &Visit, message: &str, cookies: Vec<String>) -> Response {
+    let page = Page {
+        status: 200,
+        title: "You are signed in",
+        paragraphs: vec!["You can close this window.".to_owned()],
+        actions: Vec::new(),
+        reason: "signed_in",
+        request_id: &visit.request_id,
+        message: visit.opener(settings).map(|origin| Message::new(origin, message)),
+    };
+    let mut response = page.respond();
+    response.headers.push(("cache-control".to_owned(), "private, no-store".to_owned()));
+    response.set_cookies(cookies);
+    response
+}

@@ -1,0 +1,36 @@
+//! A page that keeps its own token gets it: the access token, and until when it is good. It gets nothing else, and no session begins.
+
+use std::rc::Rc;
+
+use serde_json::json;
+
+use crate::config::settings::Settings;
+use crate::oidc::id_token::IdToken;
+use crate::oidc::token::TokenSet;
+use crate::session::attempt::Attempt;
+use crate::step::answers::json_answer;
+use crate::step::decision::Step;
+use crate::step::event::Event;
+use crate::step::visit::Visit;
+
+/// Everything is proved: the page gets the access token.
+pub(super) fn release<C, W>(
+    settings: &Settings,
+    visit: &Visit,
+    attempt: &Attempt,
+    tokens: &TokenSet,
+    id_token: IdToken,
+) -> Step<C, W> {
+    let mut body = json!({ "access_token": tokens.access_token.expose(), "token_type": "Bearer" });
+    if let (Some(span), Some(body)) = (tokens.expires_in, body.as_object_mut()) {
+        body.insert("expires_in".to_owned(), json!(span.as_secs()));
+    }
+    let completed =
+        Event::SignInCompleted { place: visit.place(), provider: attempt.provider.clone(), subject: id_token.subject.clone() };
+    let forgotten = attempt.forget(&settings.session.cookie);
+    let mut response = json_answer(&body, vec![forgotten]);
+    visit.let_page_read(settings, &mut response);
+    let mut step = Step::answered(response, vec![completed]);
+    step.note.subject = Some(Rc::from(id_token.subject));
+    step
+}
