@@ -36,7 +36,7 @@ pub(super) fn ask(
         let detail = "too many questions about tokens are under way";
         return Identity::Unknown(Failure::new(Reason::IntrospectionUnavailable, detail));
     };
-    match introspection_request(&provider.oidc, &metadata, token) {
+    match introspection_request(scene.world, &provider.oidc, &metadata, token) {
         Ok(call) => Identity::Asked(Box::new(call), Asking { provider: name.clone(), proved, place }),
         Err(failure) => Identity::Unknown(failure),
     }

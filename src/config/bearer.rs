@@ -7,8 +7,7 @@ use crate::config::Refusal;
 use crate::config::providers::algorithms;
 use crate::config::shapes;
 use crate::crypto::key::{Algorithm, KeySet, UnusableKey, VerificationKey};
-use crate::oidc::access_token::{Bearer, BearerKeys, TokenKind};
-use crate::oidc::introspection::{About, Introspection, MissingAudience};
+use crate::oidc::accepted::{About, Bearer, BearerKeys, Introspection, MissingAudience, TokenKind};
 use crate::words::secret::Secret;
 
 /// Each may be tried for one token.

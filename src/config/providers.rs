@@ -9,10 +9,12 @@ use crate::config::shapes::{self, AuthMethod};
 use crate::config::spellings::Reached;
 use crate::config::values::{assumed_verified, positive};
 use crate::crypto::key::Algorithm;
-use crate::oidc::access_token::BearerKeys;
+use crate::oidc::accepted::BearerKeys;
 use crate::oidc::authorization::OURS;
-use crate::oidc::metadata::{Metadata, check_endpoints};
-use crate::oidc::provider::{ClientAuthentication, Clusters, MetadataSource, PlainHttp, Provider, ResponseMode};
+use crate::oidc::client::ClientAuthentication;
+use crate::oidc::discovery::check_endpoints;
+use crate::oidc::metadata::Metadata;
+use crate::oidc::provider::{Clusters, MetadataSource, PlainHttp, Provider, ResponseMode};
 use crate::words::secret::Secret;
 use crate::words::url::Url;
 

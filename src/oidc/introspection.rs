@@ -6,16 +6,17 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::crypto::jws::LONGEST_TOKEN;
-use crate::oidc::access_token::{self, AccessToken, Bearer, TokenKind, invalid};
+use crate::oidc::accepted::{Bearer, MissingAudience, TokenKind};
+use crate::oidc::access_token::{self, AccessToken, invalid};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
 use crate::oidc::reply::{self, Troubles};
-use crate::oidc::token::ask_at;
 use crate::words::message::{HttpCall, Reply};
 use crate::words::principal::Claims;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::LentSecret;
 use crate::words::time::Timestamp;
+use crate::words::world::World;
 
 const TROUBLES: Troubles = Troubles {
     timeout: Reason::IntrospectionUnavailable,
@@ -23,61 +24,23 @@ const TROUBLES: Troubles = Troubles {
     malformed: Reason::IntrospectionUnavailable,
 };
 
-/// How a provider is asked about tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Introspection {
-    /// About which.
-    pub about: About,
-    /// For how long an answer counts at most; zero for this one request only.
-    pub cache: Duration,
-    /// What an answer without `aud` means.
-    pub missing_audience: MissingAudience,
-}
-
-/// Which tokens a provider is asked about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum About {
-    /// Those that are no JWTs.
-    OpaqueTokens,
-    /// Its JWTs, which must be good by themselves too.
-    Jwts,
-    /// Both.
-    EveryToken,
-}
-
-impl About {
-    /// Whether it is asked about tokens that are no JWTs.
-    pub const fn opaque_tokens(self) -> bool {
-        matches!(self, Self::OpaqueTokens | Self::EveryToken)
-    }
-
-    /// Whether it is asked about its JWTs.
-    pub const fn jwts(self) -> bool {
-        matches!(self, Self::Jwts | Self::EveryToken)
-    }
-}
-
-/// What an answer without `aud` means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MissingAudience {
-    /// Nobody knows whom the token is for, so that it is not for us.
-    Refused,
-    /// `allow_missing_audience`: any service's token of that provider is one for us.
-    Allowed,
-}
-
 /// Asks about a token (RFC 7662, section 2.1).
 ///
 /// # Errors
 /// [`Reason::TokenInvalid`] for one that is too long to ask about; [`Reason::IntrospectionUnavailable`] when there is no such
 /// endpoint, or no listed cluster reaches it.
-pub fn introspection_request(provider: &Provider, metadata: &Metadata, token: LentSecret<'_>) -> Result<HttpCall, Failure> {
+pub fn introspection_request(
+    world: &mut dyn World,
+    provider: &Provider,
+    metadata: &Metadata,
+    token: LentSecret<'_>,
+) -> Result<HttpCall, Failure> {
     if token.len() > LONGEST_TOKEN {
         return Err(invalid("it is longer than 16 KiB"));
     }
     let url = metadata.introspection_endpoint.as_ref().ok_or_else(no_endpoint)?;
     let parameters = [("token", token.expose()), ("token_type_hint", "access_token")];
-    ask_at(provider, url, &parameters, Reason::IntrospectionUnavailable)
+    provider.call_as_client(world, url, &parameters, Reason::IntrospectionUnavailable)
 }
 
 /// Reads what the provider says about a token (RFC 7662, section 2.2). Of an answer about a JWT that was verified before, `aud`

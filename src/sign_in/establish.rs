@@ -9,7 +9,7 @@ use crate::authenticate::scene::Scene;
 use crate::config::settings::{Popup, ProviderSettings, Settings};
 use crate::crypto::seal::Purpose;
 use crate::oidc::id_token::IdToken;
-use crate::oidc::token::TokenSet;
+use crate::oidc::tokens::TokenSet;
 use crate::session::attempt::{Attempt, Ending};
 use crate::session::content::{NewSession, Session};
 use crate::sign_in::begun::begin;

@@ -11,7 +11,8 @@ use crate::oidc::authorization::{Issuer, authorization_response};
 use crate::oidc::id_token::{self, AccessToken, Expectations, ExpectedNonce, IdToken, IdTokenError};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::ResponseMode;
-use crate::oidc::token::{TokenSet, token_request, token_response};
+use crate::oidc::token::{token_request, token_response};
+use crate::oidc::tokens::TokenSet;
 use crate::oidc::userinfo::{self, userinfo_request, userinfo_response};
 use crate::session::attempt::{self, Attempt, Ending};
 use crate::session::tombstone::Ended;
@@ -119,7 +120,7 @@ fn claimed(
     }
     check_mode(provider, visit, parameters)?;
     let code = authorization_response(parameters, &provider.oidc, issuer(settings, attempt.ending, metadata))?;
-    token_request(&provider.oidc, metadata, &code, &attempt.code_verifier, &attempt.redirect_uri)
+    token_request(scene.world, &provider.oidc, metadata, &code, &attempt.code_verifier, &attempt.redirect_uri)
 }
 
 /// Whether the answer must name its issuer. A page does not always pass the name on, which matters only where another provider

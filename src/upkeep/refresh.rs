@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::oidc::id_token::{self, AccessToken, Expectations, ExpectedNonce, IdToken, IdTokenError};
-use crate::oidc::refresh::{RefreshError, Refreshed, refresh_request, refresh_response, same_person};
+use crate::oidc::refresh::{RefreshError, refresh_request, refresh_response, same_person};
+use crate::oidc::tokens::Refreshed;
 use crate::session::content::Session;
 use crate::session::refreshed::{keep, lease_key, newer};
 use crate::step::decision::{News, Resource};
@@ -151,7 +152,7 @@ fn ask_for_tokens(turn: &mut Turn<'_>, want: &mut Want) -> bool {
         return false;
     }
     let Some(metadata) = turn.metadata(&session.provider) else { return true };
-    let Ok(call) = refresh_request(&provider.oidc, &metadata, refresh_token) else { return true };
+    let Ok(call) = refresh_request(turn.world, &provider.oidc, &metadata, refresh_token) else { return true };
     // As long as the answer may take, and keys that it may need.
     let span = call.timeout.saturating_add(turn.settings.wait).saturating_add(Duration::from_secs(1));
     let lease = lease_key(session);

@@ -1,9 +1,11 @@
 use serde_json::json;
 
 use super::*;
-use crate::oidc::provider::ClientAuthentication;
+use crate::oidc::accepted::{About, BearerKeys, Introspection};
+use crate::oidc::client::ClientAuthentication;
 use crate::oidc::testing::{ISSUER, json_reply, metadata, provider, reply};
 use crate::words::secret::Secret;
+use crate::words::world::testing::Still;
 
 const NOW: u64 = 1_700_000_000;
 
@@ -16,7 +18,7 @@ fn bearer(missing_audience: MissingAudience) -> Bearer {
         kind: TokenKind::AccessToken,
         forward: false,
         introspection: Some(introspection),
-        keys: crate::oidc::access_token::BearerKeys::Published,
+        keys: BearerKeys::Published,
     }
 }
 
@@ -40,21 +42,24 @@ fn judge(changes: Value) -> Result<AccessToken, Failure> {
 
 #[test]
 fn the_token_goes_into_the_body_with_the_clients_own_proof() {
-    let call = introspection_request(&provider(), &metadata(), LentSecret::new("a+b/c")).unwrap();
+    let call = introspection_request(&mut Still::default(), &provider(), &metadata(), LentSecret::new("a+b/c")).unwrap();
     assert_eq!((call.method, call.path.as_str(), call.cluster.as_str()), ("POST", "/realms/main/introspect", "sso"));
     assert_eq!(call.body.as_str(), "token=a%2Bb%2Fc&token_type_hint=access_token");
     assert!(call.headers.iter().any(|(name, value)| *name == "authorization" && value.starts_with("Basic ")));
     let post = Provider { authentication: ClientAuthentication::SecretPost(Secret::new("s3cret")), ..provider() };
-    let call = introspection_request(&post, &metadata(), LentSecret::new("t")).unwrap();
+    let call = introspection_request(&mut Still::default(), &post, &metadata(), LentSecret::new("t")).unwrap();
     assert!(call.body.ends_with("&client_id=app&client_secret=s3cret"), "{}", call.body.as_str());
 }
 
 #[test]
 fn a_token_beyond_all_sizes_and_an_endpoint_that_is_not_there_cost_no_call() {
     let long = "x".repeat(LONGEST_TOKEN + 1);
-    assert_eq!(introspection_request(&provider(), &metadata(), LentSecret::new(&long)).unwrap_err().reason, Reason::TokenInvalid);
+    assert_eq!(
+        introspection_request(&mut Still::default(), &provider(), &metadata(), LentSecret::new(&long)).unwrap_err().reason,
+        Reason::TokenInvalid
+    );
     let without = Metadata { introspection_endpoint: None, ..metadata() };
-    let refused = introspection_request(&provider(), &without, LentSecret::new("t")).unwrap_err();
+    let refused = introspection_request(&mut Still::default(), &provider(), &without, LentSecret::new("t")).unwrap_err();
     assert_eq!(refused.reason, Reason::IntrospectionUnavailable);
 }
 
