@@ -47,7 +47,7 @@ pub fn authenticate(
     };
     let name = recall.name(&sealed);
     if let Some(verified) = recall.sessions.recall(name, visit.now)
-        && matches!(&verified.credential, Credential::Session(session) if !ended.has(scene.world, &session.id, visit.now))
+        && matches!(&verified.credential, Credential::Session(session) if !ended.has(scene.world, session, visit.now))
     {
         events.push(Event::SessionFromMemory);
         return Ok((verified, None));
@@ -56,10 +56,8 @@ pub fn authenticate(
         Form::Sealed => unsealed(settings, visit, &sealed),
         Form::Jwt(jwt) => signed(jwt, &mut recall.last_header, scene.world, visit, &sealed),
     };
-    let opened =
-        opened.and_then(
-            |session| if ended.has(scene.world, &session.id, visit.now) { Err(Reason::SessionExpired) } else { Ok(session) },
-        );
+    let opened = opened
+        .and_then(|session| if ended.has(scene.world, &session, visit.now) { Err(Reason::SessionExpired) } else { Ok(session) });
     match opened {
         Ok(session) => {
             events.push(Event::SessionFromCookie);

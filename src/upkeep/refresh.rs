@@ -114,7 +114,7 @@ impl Refreshes {
         let mut want = Want::new(session.clone(), asked);
         let Some(provider) = provider_of(turn.settings, session) else { return };
         // Signed out meanwhile: what came is thrown away.
-        if turn.ended.has_by_now(turn.world, &session.id, turn.now) {
+        if turn.ended.has_by_now(turn.world, session, turn.now) {
             return lease::release(turn.world, &lease_key(session));
         }
         let answer = match turn.metadata(&session.provider) {
@@ -148,7 +148,7 @@ fn ask_for_tokens(turn: &mut Turn<'_>, want: &mut Want) -> bool {
         return true;
     }
     let sealer = &turn.settings.sealer;
-    if newer(turn.world, sealer, session).is_some() || turn.ended.has(turn.world, &session.id, now) {
+    if newer(turn.world, sealer, session).is_some() || turn.ended.has(turn.world, session, now) {
         return false;
     }
     let Some(metadata) = turn.metadata(&session.provider) else { return true };
@@ -158,7 +158,7 @@ fn ask_for_tokens(turn: &mut Turn<'_>, want: &mut Want) -> bool {
     let lease = lease_key(session);
     match lease::acquire(turn.world, &lease, now, span, Urgency::Due) {
         // Somebody may have finished just before.
-        Grant::Granted if newer(turn.world, sealer, session).is_some() || turn.ended.has_by_now(turn.world, &session.id, now) => {
+        Grant::Granted if newer(turn.world, sealer, session).is_some() || turn.ended.has_by_now(turn.world, session, now) => {
             lease::release(turn.world, &lease);
             return false;
         }
@@ -237,7 +237,7 @@ fn verified(
 
 /// The session is over.
 fn end(turn: &mut Turn<'_>, session: &Session, failure: Failure) -> bool {
-    turn.ended.mark(turn.world, &session.id, session.ends);
+    turn.ended.mark(turn.world, session);
     lease::release(turn.world, &lease_key(session));
     turn.events.push(happened(session, Some((failure, Aftermath::Ended))));
     false
