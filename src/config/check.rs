@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::access::answer::Help;
-use crate::access::policy::Requirement;
+use crate::access::requirement::Requirement;
 use crate::access::route::{Credentials, Match, Rule, Rules, Unauthenticated};
 use crate::accounts;
 use crate::config::Refusal;

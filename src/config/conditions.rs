@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::access::policy::{Condition, Requirement};
+use crate::access::condition::Condition;
+use crate::access::requirement::Requirement;
+use crate::access::test::Test;
 use crate::config::Refusal;
 use crate::config::shapes;
 use crate::config::spellings::ClaimName;
@@ -122,7 +124,7 @@ impl Known<'_> {
         match (&shape.claim, &shape.any_of) {
             (Some(claim), Some(any_of)) => {
                 let claim = claim_path(&at("claim"), claim)?;
-                all.push(Condition::Claim { path: claim, any_of: values(&at("any_of"), any_of)? });
+                all.push(Test::Claim { path: claim, any_of: values(&at("any_of"), any_of)? }.into());
             }
             (Some(_), None) => {
                 return Err(Refusal::new(
@@ -143,8 +145,8 @@ impl Known<'_> {
                 let sentence = format!("expected a provider with bearer: {{audiences: […]}}, found {name}; give it one");
                 return Err(Refusal::new(at("bearer"), sentence));
             }
-            all.push(Condition::Bearer);
-            all.push(Condition::Provider(name.clone()));
+            all.push(Test::Bearer.into());
+            all.push(Test::Provider(name.clone()).into());
         }
         if let Some(scopes) = &shape.scope {
             let plain = |scope: &String| {
@@ -156,7 +158,7 @@ impl Known<'_> {
                     "expected scopes without spaces, found none or others; write scope: [hooks:write]",
                 ));
             }
-            all.push(Condition::Scope(scopes.clone()));
+            all.push(Test::Scope(scopes.clone()).into());
         }
         if let Some(audiences) = &shape.audience {
             if audiences.is_empty() || audiences.iter().any(String::is_empty) {
@@ -165,13 +167,13 @@ impl Known<'_> {
                     "expected audiences, found none or an empty one; write audience: [orders]",
                 ));
             }
-            all.push(Condition::Audience(audiences.clone()));
+            all.push(Test::Audience(audiences.clone()).into());
         }
         if shape.acr.is_some() || shape.max_auth_age.is_some() {
-            all.push(Condition::Authentication(demand(path, shape)?));
+            all.push(Test::Authentication(demand(path, shape)?).into());
         }
         if let Some(domains) = &shape.email_domain {
-            all.push(Condition::EmailDomain(domain_names(&at("email_domain"), domains)?));
+            all.push(Test::EmailDomain(domain_names(&at("email_domain"), domains)?).into());
         }
         if let Some(provider) = &shape.provider {
             if !self.providers.contains(&provider.as_str()) && self.by_password != Some(provider) {
@@ -182,7 +184,7 @@ impl Known<'_> {
                     format!("expected one of {known}, found {provider}; name a provider above"),
                 ));
             }
-            all.push(Condition::Provider(provider.clone()));
+            all.push(Test::Provider(provider.clone()).into());
         }
         if let Some(name) = &shape.policy {
             let Some(policy) = self.policies.iter().find(|(other, _)| other == name).map(|(_, policy)| policy) else {

@@ -1,8 +1,9 @@
 //! Claims as written → headers for the upstream, and the claims that a session must keep for everything that names one.
 
 use crate::access::believed::{ACCESS_TOKEN, ID_TOKEN, PROVIDER, SHORTEST_FAMILY, misleads, spelled};
+use crate::access::condition::Condition;
 use crate::access::headers::IdentityHeaders;
-use crate::access::policy::{Condition, Requirement};
+use crate::access::requirement::Requirement;
 use crate::access::route::Rule;
 use crate::config::Refusal;
 use crate::config::conditions::claim_path;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::access::path;
-use crate::access::policy::Requirement;
+use crate::access::requirement::Requirement;
 use crate::access::route::{Credentials, Match, PathMatch, Rule, SharedCache, Unauthenticated, decoded};
 use crate::access::taken::{Taken, Verdict};
 use crate::config::Refusal;

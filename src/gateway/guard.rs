@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crate::access::answer::{BearerChallenge, Visitor};
 use crate::access::browser;
-use crate::access::policy::{self, Clock, Requirement};
+use crate::access::requirement::Requirement;
 use crate::access::route::{Credentials, Rule, SharedCache, Unauthenticated};
+use crate::access::test::{Surroundings, is_authenticated};
 use crate::authenticate::brought::{Brought, brought, is_in_address};
 use crate::authenticate::identity::{Asking, Identity};
 use crate::authenticate::scene::Scene;
@@ -82,10 +83,10 @@ pub(super) fn guard(scene: &mut Scene<'_>, visit: &mut Visit, told: Told, mut ev
         }
         (Identity::Known(verified, renewal), requirement) => {
             let skew = settings.provider(&verified.principal.provider).map(|provider| provider.oidc.clock_skew);
-            let clock = Clock { now: visit.now, skew: skew.unwrap_or_default() };
-            match requirement.check(&verified.principal, clock) {
+            let surroundings = Surroundings { now: visit.now, skew: skew.unwrap_or_default() };
+            match requirement.check(&verified.principal, surroundings) {
                 Ok(()) => Ok(guarded.forward(scene.world, Some(&verified), renewal, events)),
-                Err(failure) => Ok(guarded.forbidden(scene, &verified, clock, failure, events)),
+                Err(failure) => Ok(guarded.forbidden(scene, &verified, surroundings, failure, events)),
             }
         }
         (Identity::Unknown(failure), _) => Ok(guarded.unauthenticated(scene, failure, events)),
@@ -158,7 +159,7 @@ impl Guarded<'_> {
         self,
         scene: &mut Scene<'_>,
         verified: &Verified,
-        clock: Clock,
+        surroundings: Surroundings,
         failure: Failure,
         events: Vec<Event>,
     ) -> Step<Asking> {
@@ -168,8 +169,8 @@ impl Guarded<'_> {
         };
         // What was good a moment ago and is not good now would not be good again either.
         let just_made = self.visit.now.since(session.created) < JUST_MADE;
-        let then = Clock { now: session.created, ..clock };
-        let in_vain = |demand: &Demand| just_made && policy::is_authenticated(demand, &session.claims, then);
+        let then = Surroundings { now: session.created, ..surroundings };
+        let in_vain = |demand: &Demand| just_made && is_authenticated(demand, &session.claims, then);
         match self.rule.require.demand().filter(|demand| !in_vain(demand)) {
             // Whoever signed in by password has no provider that could do it in another way.
             Some(demand) if self.redirects() && self.settings.sign_in_provider(Some(&session.provider)).is_some() => {

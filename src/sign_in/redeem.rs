@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use crate::access::policy::{self, Clock};
+use crate::access::test::{Surroundings, is_authenticated};
 use crate::authenticate::scene::Scene;
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::oidc::authorization::{Issuer, authorization_response};
@@ -221,8 +221,8 @@ fn verified(
 
 /// Whether the authentication was the one that was asked for.
 fn check_demand(provider: &ProviderSettings, attempt: &Attempt, id_token: &IdToken, visit: &Visit) -> Result<(), Failure> {
-    let clock = Clock { now: visit.now, skew: provider.oidc.clock_skew };
-    if policy::is_authenticated(&attempt.demand, &id_token.claims, clock) {
+    let surroundings = Surroundings { now: visit.now, skew: provider.oidc.clock_skew };
+    if is_authenticated(&attempt.demand, &id_token.claims, surroundings) {
         return Ok(());
     }
     let asked: Vec<_> = attempt.demand.parameters().map(|(name, value)| format!("{name} {value}")).collect();
