@@ -8,7 +8,7 @@
 use accredit::gateway::pending::{AfterReply, PendingCall, PendingWait, Step};
 use accredit::oidc::id_token::IdToken;
 use accredit::oidc::tokens::TokenSet;
-use accredit::sign_in::redeem::{self, AfterNews};
+use accredit::sign_in::redeem::{self, AfterNews, Redeeming};
 use accredit::sign_in::under_way::{Exchanged, Proved};
 use accredit::step::decision::{Decision, News};
 use accredit::words::message::Reply;
@@ -32,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     check(&worker.gateway.resume_call(&mut worker.world, exchanging.clone(), &reply));
     let PendingCall { visit, then } = exchanging;
-    let AfterReply::Redeeming(redeem::AfterReply::Exchanging(attempt)) = then else { return };
+    let AfterReply::Redeeming(Redeeming::Exchanging(attempt)) = then else { return };
 
     // The ID token itself is arbitrary too, once the answer around it is good.
     let text = String::from_utf8_lossy(body).into_owned();
@@ -46,7 +46,7 @@ fuzz_target!(|bytes: &[u8]| {
     let id_token = IdToken { claims: Claims::new(), subject, sid: None, auth_time: None, expires };
     let Exchanged { attempt, tokens } = exchanged;
     let proved = Box::new(Proved { attempt, tokens, id_token });
-    let asking = PendingCall { visit, then: AfterReply::Redeeming(redeem::AfterReply::AskingUserinfo(proved)) };
+    let asking = PendingCall { visit, then: AfterReply::Redeeming(Redeeming::AskingUserinfo(proved)) };
     check(&worker.gateway.resume_call(&mut worker.world, asking, &reply));
 });
 

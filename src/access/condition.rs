@@ -70,11 +70,13 @@ impl Condition {
 
     /// The scopes that are asked for outright.
     pub fn scopes(&self) -> Vec<&str> {
-        let scopes = |test| match test {
-            &Test::Scope(ref scopes) => scopes.as_slice(),
-            _ => &[],
-        };
-        self.outright().into_iter().flat_map(scopes).map(String::as_str).collect()
+        let mut asked_for = Vec::new();
+        for test in self.outright() {
+            if let Test::Scope(scopes) = test {
+                asked_for.extend(scopes.iter().map(String::as_str));
+            }
+        }
+        asked_for
     }
 
     /// What another token, or another sign-in, would have to bring, if nothing else is missing and it is asked for outright.

@@ -11,7 +11,7 @@ use crate::crypto::jws::LastHeader;
 use crate::crypto::seal::Purpose;
 use crate::session::Form;
 use crate::session::content::Session;
-use crate::session::cookie::{self, Carried};
+use crate::session::cookie::{self, Found};
 use crate::session::jwt::JwtSettings;
 use crate::step::decision::{Cause, Renewal};
 use crate::step::event::Event;
@@ -34,16 +34,16 @@ pub fn authenticate(
 ) -> Result<(Rc<Verified>, Option<Box<Renewal>>), Reason> {
     let (settings, recall, ended) = (scene.settings, &mut *scene.recall, &mut scene.kept.ended);
     let sealed = match cookie::read(&settings.session.cookie, &visit.request.headers) {
-        Carried::Nothing => return Err(Reason::SessionMissing),
-        Carried::Torn => {
+        Found::Nothing => return Err(Reason::SessionMissing),
+        Found::Torn => {
             events.push(Event::SessionRefused(Reason::SessionInvalid));
             return Err(Reason::SessionInvalid);
         }
-        Carried::Several => {
+        Found::Several => {
             events.push(Event::SessionRefused(Reason::SessionAmbiguous));
             return Err(Reason::SessionAmbiguous);
         }
-        Carried::Sealed(sealed) => sealed,
+        Found::Sealed(sealed) => sealed,
     };
     let name = recall.name(&sealed);
     if let Some(verified) = recall.sessions.recall(name, visit.now)

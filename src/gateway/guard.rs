@@ -18,7 +18,7 @@ use crate::authenticate::who::{accepts_tokens, who};
 use crate::config::settings::Settings;
 use crate::session::attempt::Ending;
 use crate::session::cookie;
-use crate::sign_in::begin::{self, Wish};
+use crate::sign_in::begin::{self, Handover, Wish};
 use crate::step::answers::Circumstances;
 use crate::step::decision::{Decision, Forward, FromTheStart, Journey, Note, Renewal, Resource, Step};
 use crate::step::event::{Event, Outcome};
@@ -39,7 +39,7 @@ const ROUTE_POLICY: &str = "policy";
 
 /// What is known of who asks before anything is looked at.
 #[derive(Debug)]
-pub(super) enum Told {
+pub(super) enum Beforehand {
     /// Nothing.
     Nothing,
     /// Whose token it is, by the provider's own answer.
@@ -55,7 +55,7 @@ struct Guarded<'a> {
 }
 
 /// A request for somebody behind us: its rule, who asks, whether they may.
-pub(super) fn guard(scene: &mut Scene<'_>, visit: &mut Visit, told: Told, mut events: Vec<Event>) -> Journey<Asking> {
+pub(super) fn guard(scene: &mut Scene<'_>, visit: &mut Visit, beforehand: Beforehand, mut events: Vec<Event>) -> Journey<Asking> {
     let settings = scene.settings;
     let rule = tightened(settings, scene.world, visit)?;
     let rule = rule.as_ref();
@@ -63,9 +63,11 @@ pub(super) fn guard(scene: &mut Scene<'_>, visit: &mut Visit, told: Told, mut ev
     if accepts_tokens(settings, rule) && is_in_address(visit) {
         return Ok(guarded.deny(None, Failure::new(Reason::TokenAmbiguous, "access_token in the query"), events));
     }
-    let identity = match told {
-        Told::TokenOf(identity) if accepts_tokens(settings, rule) && matches!(brought(visit), Brought::Token(_)) => identity,
-        Told::TokenOf(_) | Told::Nothing => who(scene, visit, rule, &mut events),
+    let identity = match beforehand {
+        Beforehand::TokenOf(identity) if accepts_tokens(settings, rule) && matches!(brought(visit), Brought::Token(_)) => {
+            identity
+        }
+        Beforehand::TokenOf(_) | Beforehand::Nothing => who(scene, visit, rule, &mut events),
     };
     let unsafe_across_sites = guarded.is_unsafe_across_sites(&identity);
     match (identity, &rule.require) {
@@ -190,7 +192,7 @@ impl Guarded<'_> {
             return_to: visit.return_to(),
             another_account: false,
             demand,
-            told: begin::Told::ByRedirect,
+            handover: Handover::Redirect,
         };
         let sent = begin::send(scene, visit, wish, events);
         let mut step = sent.map_or_else(|stop| stop.answer(settings, visit), Step::within);
@@ -270,7 +272,7 @@ impl Guarded<'_> {
         }
         let subject = verified.map(|verified| Rc::clone(&verified.subject));
         let named = subject.as_deref().map(str::to_owned);
-        events.push(Event::Denied { place: visit.place(), rule: Some(rule.name.to_string()), subject: named, failure });
+        events.push(Event::Denied { request: visit.reference(), rule: Some(rule.name.to_string()), subject: named, failure });
         events.push(Event::Outcome(Outcome::of_status(response.status)));
         let note = Note { subject, rule: Some(Rc::clone(&rule.name)) };
         Step { decision: Decision::Respond(response), events, note }

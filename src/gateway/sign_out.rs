@@ -44,7 +44,7 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
     }
     let nobody = sessions.is_empty().then_some(None);
     let subjects = sessions.into_iter().map(|session| Some(session.subject)).chain(nobody);
-    let signed_out: Vec<_> = subjects.map(|subject| Event::SignedOut { place: visit.place(), subject }).collect();
+    let signed_out: Vec<_> = subjects.map(|subject| Event::SignedOut { request: visit.reference(), subject }).collect();
     if let Some(what) = carried.unknown {
         let fields = cookies.into_iter().map(|cookie| ("set-cookie", cookie)).collect();
         let stop = Stop::from(Failure::new(Reason::SignOutIncomplete, what));

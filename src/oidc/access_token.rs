@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use crate::crypto::jws::{JwsError, LONGEST_TOKEN, Unverified, Verified};
+use crate::crypto::jws::{JwsError, LONGEST_TOKEN, Unverified, VerifiedJws};
 use crate::crypto::key::KeySet;
 use crate::oidc::accepted::{Bearer, TokenKind};
 use crate::oidc::provider::Provider;
@@ -104,7 +104,7 @@ fn refused_signature(error: JwsError) -> AccessTokenError {
 }
 
 /// Tokens of different kinds must not be mixed up (RFC 8725, section 3.11).
-fn typ(verified: &Verified, wanted: TokenKind) -> Result<(), Failure> {
+fn typ(verified: &VerifiedJws, wanted: TokenKind) -> Result<(), Failure> {
     let typ = verified.typ.as_deref().map(str::to_ascii_lowercase);
     let says_at_jwt = matches!(typ.as_deref(), Some("at+jwt" | "application/at+jwt"));
     if !says_at_jwt && !matches!(typ.as_deref(), None | Some("jwt")) {

@@ -54,7 +54,7 @@ pub fn introspection_response(
     metadata: &Metadata,
     accepted: &Bearer,
     reply: &Reply,
-    proved: Proved<'_>,
+    proved: KnownBefore<'_>,
     now: Timestamp,
 ) -> Result<AccessToken, Failure> {
     let url = metadata.introspection_endpoint.as_ref().ok_or_else(no_endpoint)?;
@@ -78,7 +78,7 @@ pub fn introspection_response(
 
 /// What is known of a token before its provider is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proved<'a> {
+pub enum KnownBefore<'a> {
     /// Nothing.
     Nothing,
     /// It is a good JWT of this subject.
@@ -89,7 +89,7 @@ fn read(
     provider: &Provider,
     accepted: &Bearer,
     claims: Claims,
-    proved: Proved<'_>,
+    proved: KnownBefore<'_>,
     now: Timestamp,
 ) -> Result<AccessToken, Failure> {
     // What a `type` of at+jwt demands stands in a header, which an opaque token has not.
@@ -104,13 +104,13 @@ fn read(
     }
     let allowed = accepted.introspection.as_ref().is_some_and(|asked| asked.missing_audience == MissingAudience::Allowed);
     match (claims.contains_key("aud"), proved) {
-        (false, Proved::Subject(_)) => {}
+        (false, KnownBefore::Subject(_)) => {}
         // Providers tell about refresh tokens too, by leaving out what only access tokens have.
-        (false, Proved::Nothing) if allowed && token_type.is_none() => {
+        (false, KnownBefore::Nothing) if allowed && token_type.is_none() => {
             return Err(invalid("neither aud nor token_type says that it is an access token"));
         }
-        (false, Proved::Nothing) if allowed => {}
-        (false, Proved::Nothing) => {
+        (false, KnownBefore::Nothing) if allowed => {}
+        (false, KnownBefore::Nothing) => {
             return Err(invalid("the provider does not say for whom it is (aud); let it, or write allow_missing_audience: true"));
         }
         (true, _) => access_token::audience(&claims, accepted)?,
@@ -118,11 +118,11 @@ fn read(
     let lasts = accepted.introspection.as_ref().map_or(Duration::ZERO, |asked| asked.cache);
     let expires = access_token::times(&claims, provider, now)?.unwrap_or_else(|| now.plus(lasts));
     let subject = match proved {
-        Proved::Subject(known) if !claims.contains_key("sub") => known.to_owned(),
-        Proved::Subject(known) if claims.get("sub").and_then(Value::as_str) != Some(known) => {
+        KnownBefore::Subject(known) if !claims.contains_key("sub") => known.to_owned(),
+        KnownBefore::Subject(known) if claims.get("sub").and_then(Value::as_str) != Some(known) => {
             return Err(invalid("the provider names another subject than the token"));
         }
-        Proved::Subject(_) | Proved::Nothing => access_token::subject(&claims)?,
+        KnownBefore::Subject(_) | KnownBefore::Nothing => access_token::subject(&claims)?,
     };
     Ok(AccessToken { claims, subject, expires })
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::config::settings::{ProviderSettings, Settings};
-use crate::oidc::id_token::{self, AccessToken, Expectations, ExpectedNonce, IdToken, IdTokenError};
+use crate::oidc::id_token::{self, Expectations, ExpectedNonce, IdToken, IdTokenError, IssuedWith};
 use crate::oidc::refresh::{RefreshError, refresh_request, refresh_response, same_person};
 use crate::oidc::tokens::Refreshed;
 use crate::session::content::Session;
@@ -228,7 +228,7 @@ fn verified(
     let expectations = Expectations {
         keys: &keys.ok_or_else(no_keys)?.set,
         nonce: ExpectedNonce::NoneWasSent,
-        access_token: AccessToken::Value(&tokens.access_token),
+        issued_with: IssuedWith::AccessToken(&tokens.access_token),
         now: turn.now,
         provider_clock: tokens.provider_clock,
     };

@@ -22,7 +22,7 @@ fn bearer(missing_audience: MissingAudience) -> Bearer {
     }
 }
 
-fn read_with(reply: &Reply, missing_audience: MissingAudience, proved: Proved<'_>) -> Result<AccessToken, Failure> {
+fn read_with(reply: &Reply, missing_audience: MissingAudience, proved: KnownBefore<'_>) -> Result<AccessToken, Failure> {
     introspection_response(&provider(), &metadata(), &bearer(missing_audience), reply, proved, Timestamp::from_seconds(NOW))
 }
 
@@ -37,7 +37,7 @@ fn good(changes: Value) -> Reply {
 }
 
 fn judge(changes: Value) -> Result<AccessToken, Failure> {
-    read_with(&good(changes), MissingAudience::Refused, Proved::Nothing)
+    read_with(&good(changes), MissingAudience::Refused, KnownBefore::Nothing)
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn what_does_not_fit_is_refused_and_so_is_what_has_another_type() {
 
 #[test]
 fn a_missing_audience_is_allowed_only_by_configuration_and_only_for_what_is_an_access_token() {
-    let allowed = |changes| read_with(&good(changes), MissingAudience::Allowed, Proved::Nothing).is_ok();
+    let allowed = |changes| read_with(&good(changes), MissingAudience::Allowed, KnownBefore::Nothing).is_ok();
     assert!(allowed(json!({"aud": null})));
     assert!(!allowed(json!({"aud": null, "token_type": null})), "it may be a refresh token");
     assert!(!allowed(json!({"aud": "app"})), "another audience is another matter");
@@ -119,7 +119,7 @@ fn a_missing_audience_is_allowed_only_by_configuration_and_only_for_what_is_an_a
 
 #[test]
 fn an_answer_about_a_jwt_must_not_contradict_it() {
-    let judge = |changes| read_with(&good(changes), MissingAudience::Refused, Proved::Subject("robot"));
+    let judge = |changes| read_with(&good(changes), MissingAudience::Refused, KnownBefore::Subject("robot"));
     for changes in [json!({}), json!({"aud": null}), json!({"sub": null}), json!({"sub": null, "client_id": null})] {
         assert_eq!(judge(changes.clone()).unwrap().subject, "robot", "{changes}");
     }
@@ -153,7 +153,7 @@ fn an_answer_that_says_nothing_about_the_token_does_not_condemn_it() {
         good(json!({"active": null})),
         good(json!({"active": [true]})),
     ] {
-        let failure = read_with(&answer, MissingAudience::Refused, Proved::Nothing).unwrap_err();
+        let failure = read_with(&answer, MissingAudience::Refused, KnownBefore::Nothing).unwrap_err();
         assert_eq!(failure.reason, Reason::IntrospectionUnavailable, "{answer:?}");
     }
 }
