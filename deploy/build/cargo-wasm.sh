@@ -9,6 +9,8 @@
 # ACCREDIT_TOOLCHAIN=debian skips the first two.
 #
 # Everything lands in target/wasm, apart from native builds, so that neither invalidates the other.
+# QUICK=1 makes `build --release` one of the profile `quick`: no optimization across crates, and what did not change is not compiled anew. It lands in
+# a folder named after its profile, apart from releases.
 . "$(dirname "$0")/lib.sh"
 cd "$(dirname "$0")/../.."
 
@@ -56,6 +58,12 @@ simd=-Ctarget-feature=+simd128
 describe() { "$1" --version && "$1" --print sysroot; }
 
 command=$1; shift
+if [ -n "${QUICK:-}" ] && [ "$command" = build ]; then
+    for word in "$@"; do shift; [ "$word" = --release ] || set -- "$@" "$word"; done
+    set -- --profile quick "$@"
+    CARGO_PROFILE_QUICK_INHERITS=release CARGO_PROFILE_QUICK_LTO=off CARGO_PROFILE_QUICK_CODEGEN_UNITS=16 CARGO_PROFILE_QUICK_INCREMENTAL=true
+    export CARGO_PROFILE_QUICK_INHERITS CARGO_PROFILE_QUICK_LTO CARGO_PROFILE_QUICK_CODEGEN_UNITS CARGO_PROFILE_QUICK_INCREMENTAL
+fi
 if [ "${ACCREDIT_TOOLCHAIN:-}" != debian ] && { installed || rustup_adds_it; }; then
     [ "$command" != toolchain ] || { describe rustc; exit; }
     CARGO_ENCODED_RUSTFLAGS=$(flags "$here" "$crates" "$inline" "$hinted" "$loops" "$vectors" "$words" "$simd"); export CARGO_ENCODED_RUSTFLAGS

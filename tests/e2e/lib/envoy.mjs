@@ -29,7 +29,6 @@ export class Envoy {
       await envoy.stop();
       throw new Error(`${error.message}\n--- the end of its log ---\n${envoy.log().slice(-4000)}`);
     }
-    envoy.readyAfter = Date.now() - envoy.startedAt;
     return envoy;
   }
 
@@ -40,7 +39,6 @@ export class Envoy {
     // Files, not pipes: Envoy opens /dev/stdout anew for its access log, which fails on node's sockets.
     const output = openSync(join(this.folder, 'log'), 'a');
     const options = ['-c', file, '--use-dynamic-base-id', '--concurrency', String(concurrency), '--admin-address-path', adminFile, '--drain-time-s', String(drain), '--file-flush-interval-msec', '50'];
-    this.startedAt = Date.now();
     this.#child = spawn(envoyPath(), [...options, ...LOG_LEVELS], {
       cwd: ROOT,
       env: { PATH: process.env.PATH, ...environment },

@@ -18,11 +18,11 @@ export function wasmPath() {
   return path;
 }
 
-/** The module that panics on request: $ACCREDIT_WASM_DIES, else built now, in its own place beside the honest one. */
+/** The module that panics on request: $ACCREDIT_WASM_DIES, else built now, quickly, in its own place beside the honest one. */
 export function dyingWasmPath() {
   if (process.env.ACCREDIT_WASM_DIES) return resolve(ROOT, process.env.ACCREDIT_WASM_DIES);
   const path = join(ROOT, 'target/accredit-dies.wasm');
-  const build = spawnSync(join(ROOT, 'deploy/build/wasm.sh'), [path], { env: { ...process.env, ACCREDIT_FEATURES: 'die-on-demand' }, encoding: 'utf8' });
+  const build = spawnSync(join(ROOT, 'deploy/build/wasm.sh'), [path], { env: { ...process.env, ACCREDIT_FEATURES: 'die-on-demand', QUICK: '1' }, encoding: 'utf8' });
   if (build.status !== 0) throw new Error(`cannot build the module that dies on demand: ${build.error?.message ?? build.stderr.slice(-2000)}`);
   return path;
 }
