@@ -3,6 +3,7 @@
 // It reads what Envoy would hand over, as a text or as the wire form of a Struct. How Envoy hands it over, and what becomes of a refusal, it cannot show.
 
 import { spawnSync } from 'node:child_process';
+import { configurationOf, pluginOf } from './gateway.mjs';
 import { ROOT } from './process.mjs';
 
 /** Why each of these is refused, or null: [{text or fields, environment}] → [text or null]. */
@@ -13,4 +14,11 @@ export function refusalsOf(configurations) {
   const answers = run.stdout.trimEnd().split('\n').map((line) => JSON.parse(line));
   if (answers.length !== configurations.length) throw new Error(`asked about ${configurations.length} configurations, and had ${answers.length} answers`);
   return answers;
+}
+
+/** Why the configuration of the filter in a bootstrap's first listener is refused, or null, where Envoy has these variables and hands on those that are listed. */
+export function refusalIn({ static_resources: { listeners: [listener] } }, environment) {
+  const plugin = pluginOf(listener);
+  const handedOn = plugin.vm_config.environment_variables.host_env_keys.map((name) => [name, environment[name]]);
+  return refusalsOf([{ fields: configurationOf(plugin), environment: Object.fromEntries(handedOn) }])[0];
 }
