@@ -42,8 +42,8 @@ flags() { us=$(printf '\037'); joined=; for flag in "$@"; do joined=${joined:+$j
 # No path of the machine that builds it ends in the module.
 here="--remap-path-prefix=$PWD=/accredit"
 crates="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
-# Functions are written out at their callers only when they are small, and those that ask for it when they are not large: the module
-# has a limit. (Tried from 5 to 225, and from 45 to 325: with these it takes hardly longer than with the largest, in 972,000 bytes instead
+# Functions are written out at their callers only when they are small, and those that ask for it when they are not large: Envoy compiles
+# all of the module before it serves. (Tried from 5 to 225, and from 45 to 325: with these it takes hardly longer than with the largest, in 972,000 bytes instead
 # of 1,155,000; with the smallest it had 982,000 and took a tenth longer.)
 inline=-Cllvm-args=-inline-threshold=60
 hinted=-Cllvm-args=-inlinehint-threshold=120
