@@ -210,6 +210,6 @@ describe('the build', () => {
 describe('the demo\'s image', () => {
   it('has every module that its services import', () => {
     const modules = readdirSync(join(ROOT, 'deploy/demo')).filter((name) => name.endsWith('.mjs'));
-    for (const name of modules) for (const [, imported] of read(`deploy/demo/${name}`).matchAll(/from '\.\/(.*?)'/g)) assert.ok(modules.includes(imported), `${name}: ${imported}`);
+    for (const name of modules) for (const [, imported] of read(`deploy/demo/${name}`).matchAll(/(?:from |import\()'\.\/(.*?)'/g)) assert.ok(modules.includes(imported), `${name}: ${imported}`);
   });
 });
