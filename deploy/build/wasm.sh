@@ -1,6 +1,5 @@
 #!/bin/sh
-# Builds the filter: `wasm.sh [OUTPUT]`, by default target/accredit.wasm. ACCREDIT_FEATURES names cargo features (tests build a
-# module that panics on request).
+# Builds the filter: `wasm.sh [OUTPUT]`, by default target/accredit.wasm. ACCREDIT_FEATURES names cargo features.
 #
 # QUICK=1 builds one for trying out, by default target/accredit-quick.wasm: the same code with neither wasm-opt nor optimization across
 # crates, larger and slower, but within seconds when little has changed. It is never what a release packs or what `make wasm` leaves.

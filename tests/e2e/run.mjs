@@ -1,7 +1,7 @@
 // Runs test files: `node run.mjs [FILE…]`, by default all of this folder. Each is a process of its own, and two run at a time: a file mostly waits, for an Envoy to
 // compile the module or for something to end, and seldom needs two processors. Ports are dealt so that no two meet (lib/process.mjs).
 //
-// What needs the machine for itself is run after the others, one at a time. The one place where that, and which file takes long, is known.
+// What needs the machine for itself is run after the others, one at a time. That, and which file takes long, is known here alone.
 
 import { readdirSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
@@ -23,15 +23,15 @@ const ALONE = {
   'under-load.test.mjs': 'loads every worker without a pause, and asks that each change is seen within a time',
 };
 
-/** Runs these files so many at a time. Resolves with the seconds that each took: [[name, seconds]]. */
+const took = [];
+const failed = new Set();
+
+/** Runs these files so many at a time. */
 async function runFiles(files, concurrency) {
-  const took = [];
   const events = run({ files, concurrency, timeout: LONGEST });
-  events.on('test:fail', () => (process.exitCode = 1));
+  events.on('test:fail', ({ name, file }) => failed.add(basename(file ?? name)));
   events.on('test:complete', ({ name, file, details }) => name === file && took.push([basename(file), details.duration_ms / 1000]));
-  events.compose(new spec()).pipe(process.stdout);
-  await new Promise((ended) => events.once('end', ended));
-  return took;
+  for await (const text of events.compose(new spec())) process.stdout.write(text);
 }
 
 const named = process.argv.slice(2);
@@ -41,9 +41,13 @@ const isAlone = (file) => basename(file) in ALONE;
 
 const together = files.filter((file) => !isAlone(file)).toSorted((one, other) => place(one) - place(other));
 const alone = files.filter(isAlone);
-const took = [];
-if (together.length > 0) took.push(...(await runFiles(together, 2)));
-if (alone.length > 0) took.push(...(await runFiles(alone, 1)));
+if (files.length === 0) throw new Error(`there are no test files in ${FOLDER}`);
+if (together.length > 0) await runFiles(together, 2);
+if (alone.length > 0) await runFiles(alone, 1);
 
 took.sort(([, one], [, other]) => other - one);
 console.log(`\nseconds by file:\n${took.map(([name, seconds]) => `${seconds.toFixed(1).padStart(8)} ${name}`).join('\n')}`);
+if (failed.size > 0) {
+  console.log(`failed: ${[...failed].join(', ')}`);
+  process.exitCode = 1;
+}

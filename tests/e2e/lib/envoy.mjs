@@ -19,7 +19,7 @@ export class Envoy {
 
   /** Starts Envoy and resolves when it serves. `bootstrap` is an object whose admin port is 0, or makes one, given this Envoy's folder. A listener that is
    *  replaced has `drain` seconds for the connections that it has. */
-  static async start(bootstrap, { concurrency = 1, environment = {}, drain = 1, within = 15_000 } = {}) {
+  static async start(bootstrap, { concurrency = 1, environment = {}, drain = 1, within = 30_000 } = {}) {
     const envoy = new Envoy();
     envoy.folder = temporaryFolder();
     envoy.#spawn(typeof bootstrap === 'function' ? bootstrap(envoy.folder) : bootstrap, concurrency, environment, drain);
