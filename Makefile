@@ -8,12 +8,12 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 
 SCENARIO ?= bff
 E2E ?=
-# Said to wasm.sh alone: what else builds the module builds the one of a release.
+# Said to wasm.sh alone: what else builds the module builds the one that is given out.
 QUICK ?=
 unexport QUICK
 ifneq ($(QUICK),)
-ifneq ($(filter demo bench dist,$(MAKECMDGOALS)),)
-$(error QUICK=1 is for make wasm and make test: a demo, a measurement and a release take the module that is given out)
+ifneq ($(filter demo bench dist,$(MAKECMDGOALS))$(if $(E2E),,$(filter test e2e,$(MAKECMDGOALS))),)
+$(error QUICK=1 is for make wasm, and for make test E2E=name.test.mjs: all else takes the module that is given out)
 endif
 endif
 
