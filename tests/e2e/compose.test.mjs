@@ -135,15 +135,15 @@ describe('every rendered Envoy file', () => {
   const environmentOf = ({ services: { gateway: { environment: { OIDC_ISSUER } } } }) => ({ ...secrets, OIDC_ISSUER });
 
   for (const scenario of SCENARIOS) {
-    it(`is accepted by Envoy with the built module, and by the filter for either provider: ${scenario}`, () => {
-      const { code, log } = validate(inContainer(scenario), { environment: environmentOf(demoProject()) });
+    it(`is accepted by Envoy with the built module, and by the filter for either provider: ${scenario}`, async () => {
+      const { code, log } = await validate(inContainer(scenario), { environment: environmentOf(demoProject()) });
       assert.equal(code, 0, log.slice(-3000));
       for (const project of [demoProject(), keycloakProject()]) assert.equal(refusalIn(inContainer(scenario), environmentOf(project)), null);
     });
   }
 
-  it('is refused by Envoy without the issuer in the environment, and by the filter with a misspelt field, by its path', () => {
-    const without = validate(inContainer('bff'), { environment: secrets });
+  it('is refused by Envoy without the issuer in the environment, and by the filter with a misspelt field, by its path', async () => {
+    const without = await validate(inContainer('bff'), { environment: secrets });
     assert.notEqual(without.code, 0);
     assert.match(without.log, /providers\[0\]\.issuer|OIDC_ISSUER/);
     const misspelt = inContainer('bff');

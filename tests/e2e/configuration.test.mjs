@@ -181,8 +181,8 @@ describe('Envoy does not start with a wrong configuration, and its log says why'
     [...numberForClaim, asString, 'StringValue'],
     [...keyOfTheClient, asBytes, 'BytesValue'],
   ]) {
-    it(`${what}, in a ${form}: the message is that of the reader, and no secret is told`, () => {
-      const { code, log } = check(change, { wrap });
+    it(`${what}, in a ${form}: the message is that of the reader, and no secret is told`, async () => {
+      const { code, log } = await check(change, { wrap });
       assert.equal(code, 1, 'it was accepted');
       const message = /accredit: configuration refused: (.*)/.exec(log)?.[1];
       assert.ok(message, `no message of ours in:\n${log.slice(-1500)}`);
@@ -192,21 +192,21 @@ describe('Envoy does not start with a wrong configuration, and its log says why'
     });
   }
 
-  it('JSON that is nested without end: the stack of the sandbox is small, and the module does not die of it', () => {
-    const { code, log } = check(() => '['.repeat(100_000), { wrap: asString });
+  it('JSON that is nested without end: the stack of the sandbox is small, and the module does not die of it', async () => {
+    const { code, log } = await check(() => '['.repeat(100_000), { wrap: asString });
     assert.equal(code, 1);
     assert.match(log, /accredit: configuration refused: expected a JSON object/);
     assert.doesNotMatch(log, /panicked at|RuntimeError/);
   });
 
-  it('no configuration at all', () => {
-    const { code, log } = check(() => {}, { wrap: (plugin) => delete plugin.configuration });
+  it('no configuration at all', async () => {
+    const { code, log } = await check(() => {}, { wrap: (plugin) => delete plugin.configuration });
     assert.equal(code, 1);
     assert.match(log, /accredit: configuration refused: /);
   });
 
-  it('environment variables that Envoy does not have', () => {
-    const { code, log } = check(() => {}, { environment: {} });
+  it('environment variables that Envoy does not have', async () => {
+    const { code, log } = await check(() => {}, { environment: {} });
     assert.equal(code, 1);
     assert.match(log, /configuration refused: .*(OIDC_CLIENT_SECRET|ACCREDIT_KEY)/);
   });
@@ -250,13 +250,13 @@ describe('a right configuration is accepted', () => {
     [...everyRequirement, asStruct, 'Struct'],
     [...everyRequirement, asString, 'StringValue'],
   ]) {
-    it(`${what}, in a ${form}, by Envoy too`, () => {
-      const { code, log } = check(change, { wrap });
+    it(`${what}, in a ${form}, by Envoy too`, async () => {
+      const { code, log } = await check(change, { wrap });
       assert.equal(code, 0, log.slice(-1500));
     });
   }
 
-  it('the short example of the configuration reference, as it stands, by Envoy too', () => {
+  it('the short example of the configuration reference, as it stands, by Envoy too', async () => {
     const example = parse(`
       origins: [https://app.example.com]            # exact; the redirect URI follows the one asked for; another host is 421
       providers:
@@ -279,7 +279,7 @@ describe('a right configuration is accepted', () => {
       cluster.name = cluster.load_assignment.cluster_name = 'sso';
     };
     assert.deepEqual(readInBothForms([() => example]), [{ text: null, fields: null }]);
-    const { code, log } = check(() => example, { envoy: renamed });
+    const { code, log } = await check(() => example, { envoy: renamed });
     assert.equal(code, 0, log.slice(-1500));
   });
 });

@@ -296,17 +296,17 @@ describe('a sample configuration in the archive', () => {
   };
 
   for (const name of SAMPLES) {
-    it(`is accepted by Envoy in the folder where it was unpacked, with the module there: ${name}`, () => {
-      const { code, log } = check(name, folder);
+    it(`is accepted by Envoy in the folder where it was unpacked, with the module there: ${name}`, async () => {
+      const { code, log } = await check(name, folder);
       assert.equal(code, 0, log.slice(-2000));
     });
   }
 
-  it('is refused where the module is not beside it', () => {
+  it('is refused where the module is not beside it', async () => {
     const bare = temporaryFolder();
     cpSync(folder, bare, { recursive: true });
     rmSync(join(bare, 'accredit.wasm'));
-    assert.notEqual(check('envoy/bff.yaml', bare).code, 0);
+    assert.notEqual((await check('envoy/bff.yaml', bare)).code, 0);
   });
 
   const shipped = readFileSync(join(ROOT, 'envoy/bff.yaml'), 'utf8');

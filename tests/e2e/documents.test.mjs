@@ -70,15 +70,15 @@ describe('a configuration in the documents is accepted', () => {
     assert.ok(CONFIGURATIONS.length >= 3, `found ${CONFIGURATIONS.map(({ place }) => place).join(', ')}`);
   });
 
-  it(`each by Envoy: ${CONFIGURATIONS.map(({ place }) => place).join(', ')}`, () => {
-    const { code, log } = validate(bootstrapWith(CONFIGURATIONS), { environment: ENVIRONMENT });
+  it(`each by Envoy: ${CONFIGURATIONS.map(({ place }) => place).join(', ')}`, async () => {
+    const { code, log } = await validate(bootstrapWith(CONFIGURATIONS), { environment: ENVIRONMENT });
     assert.equal(code, 0, log.slice(-4000));
   });
 
-  it('or would be found by its place', () => {
+  it('or would be found by its place', async () => {
     const [first, second, ...others] = structuredClone(CONFIGURATIONS);
     second.value.providers[0].client_name = 'x';
-    const { code, log } = validate(bootstrapWith([first, second, ...others]), { environment: ENVIRONMENT });
+    const { code, log } = await validate(bootstrapWith([first, second, ...others]), { environment: ENVIRONMENT });
     assert.equal(code, 1);
     assert.match(log, /configuration refused: providers\[0\]\.client_name/);
     assert.ok(log.includes(`Plugin ${second.place} failed to load`), log.slice(-4000));

@@ -2,10 +2,11 @@
 //
 // It knows nothing about Accredit. `gateway.mjs` makes the bootstrap from the shipped envoy/bff.yaml.
 
-import { spawn, spawnSync } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { stringify } from 'yaml';
 import { ROOT, atExit, envoyPath, eventually, temporaryFolder } from './process.mjs';
 
@@ -136,14 +137,18 @@ export function validate(bootstrap, { environment = {}, options = [] } = {}) {
   return validateFile(file, { environment, options });
 }
 
-/** The same for a file as it is; relative paths in it begin at `folder`. */
-export function validateFile(file, { folder = ROOT, environment = {}, options = [] } = {}) {
-  const run = spawnSync(envoyPath(), ['--mode', 'validate', '-c', file, '--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'error', '--component-log-level', 'wasm:info', ...options], {
+/** The same for a file as it is; relative paths in it begin at `folder`. Resolves with {code, log}. The servers of this process answer meanwhile: an Envoy that runs
+ *  may ask them. */
+export async function validateFile(file, { folder = ROOT, environment = {}, options = [] } = {}) {
+  const run = promisify(execFile)(envoyPath(), ['--mode', 'validate', '-c', file, '--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'error', '--component-log-level', 'wasm:info', ...options], {
     cwd: folder,
     env: { PATH: process.env.PATH, ...environment },
-    encoding: 'utf8',
-    timeout: 30_000,
+    maxBuffer: 1 << 28,
+    timeout: 60_000,
   });
-  if (run.error) throw run.error;
-  return { code: run.status, log: `${run.stdout}${run.stderr}` };
+  const { code = 0, stdout, stderr } = await run.catch((error) => {
+    if (typeof error.code !== 'number') throw error;
+    return error;
+  });
+  return { code, log: `${stdout}${stderr}` };
 }
