@@ -207,3 +207,37 @@ fn whoever_sends_a_flood_of_attempt_cookies_has_no_more_than_twenty_of_them_open
         assert_eq!(set.len() - 1, if opened { before } else { before + 1 });
     }
 }
+
+#[test]
+fn a_callback_ends_the_attempt_that_its_state_names_and_no_other_cookie() {
+    let mut desk = Desk::new();
+    let (attempt, _) = desk.begin(0, "");
+    assert_eq!(forget_named(&desk.settings, attempt.state.expose()), Some(attempt.forget(&desk.settings)));
+    assert!(attempt.forget(&desk.settings).starts_with(&format!("__Host-accredit-attempt-{}=; ", attempt.id())));
+    for nobodys in ["", "abcdefgh", ".x", "abcdefg.x", "abcdefghi.x", "abcd;fgh.x", "abcd=fgh.x", "abcdéfg.x"] {
+        assert_eq!(forget_named(&desk.settings, nobodys), None, "{nobodys}");
+    }
+}
+
+#[test]
+fn a_sign_in_of_another_issuer_client_or_origin_is_another_clients() {
+    let of = |issuer: &str, id: &str, origin: &str| client(issuer, id, &Origin::parse(origin).unwrap()).as_str().to_owned();
+    let ours = of("https://issuer.example", "app", "https://a.example");
+    assert_eq!(of("https://issuer.example", "app", "https://a.example"), ours);
+    for other in [
+        of("https://evil.example", "app", "https://a.example"),
+        of("https://issuer.example", "other", "https://a.example"),
+        of("https://issuer.example", "app", "https://b.example"),
+        of("https://issuer.exampl", "eapp", "https://a.example"),
+    ] {
+        assert_ne!(other, ours);
+    }
+}
+
+#[test]
+fn a_sign_in_that_begins_later_than_our_clock_says_is_not_believed_for_long() {
+    let mut desk = Desk::new();
+    let (attempt, cookies) = desk.begin(1_000, "");
+    let found = |second| desk.find(pair(&cookies[0]), attempt.state.expose(), second).is_ok();
+    assert_eq!([399, 400, 1_000].map(found), [false, true, true]);
+}
