@@ -145,3 +145,9 @@ fn what_tells_who_asks_is_not_what_tells_of_another_path() {
         assert!(!misleads(name), "{name}");
     }
 }
+
+#[test]
+fn a_header_is_compared_with_a_handful_of_families_however_many_there_are() {
+    let longest = believed().families.iter().map(Vec::len).max();
+    assert!(longest <= Some(6), "{longest:?}");
+}
