@@ -204,6 +204,15 @@ mod tests {
     }
 
     #[test]
+    fn whoever_has_not_signed_out_is_not_kept_out_however_lately_one_looks() {
+        let mut world = Still::default();
+        Ended::sessions().mark(&mut world, "abc", at(10));
+        let mut there = Ended::sessions();
+        let ended = [("abc", 9), ("abd", 9), ("abc", 10)].map(|(id, seconds)| there.has_by_now(&world, id, at(seconds)));
+        assert_eq!(ended, [true, false, false]);
+    }
+
+    #[test]
     fn a_clock_that_is_set_back_keeps_no_worker_from_looking() {
         let mut world = Still { now: at(1_000), ..Still::default() };
         let mut there = Ended::sessions();
