@@ -341,6 +341,12 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_of_another_build_finds_what_has_ended_by_the_same_name_in_the_same_place() {
+        // The name is the one that the authors of FNV-1a publish for this text.
+        assert_eq!(place("foobar"), (0x3ff * PLACE, 0x8594_4171_f739_67e8_u64.to_le_bytes()));
+    }
+
+    #[test]
     fn identifiers_are_spread_over_all_places() {
         let mut taken = [0; PLACES];
         ids(40_960).for_each(|id| taken[place(&id).0 / PLACE] += 1);
