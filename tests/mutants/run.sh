@@ -48,11 +48,11 @@ judge() { # TESTS OUTPUT ARGUMENT…
         --output "$@" -- ${tests:+"$tests"} || [ $? = 2 ] || [ $? = 3 ]
 }
 
-# The same for the changes that stand in a list.
+# The same for the changes that stand in a list. (Without its file, cargo-mutants takes changes to fields of other files along.)
 judge_listed() { # LIST TESTS OUTPUT
     list=$1; shift
     while read -r name; do
-        set -- "$@" --re "^$(printf %s "$name" | sed 's/[][\.*^$()+?{}|]/\\&/g')\$"
+        set -- "$@" --file "${name%%:*}" --re "^$(printf %s "$name" | sed 's/[][\.*^$()+?{}|]/\\&/g')\$"
     done <"$list"
     judge "$@"
 }
