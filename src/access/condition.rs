@@ -70,11 +70,11 @@ impl Condition {
 
     /// The scopes that are asked for outright.
     pub fn scopes(&self) -> Vec<&str> {
-        let scopes = |test| match test {
-            &Test::Scope(ref scopes) => scopes.as_slice(),
+        let scopes = self.outright().into_iter().flat_map(|test| match test {
+            Test::Scope(scopes) => scopes.as_slice(),
             _ => &[],
-        };
-        self.outright().into_iter().flat_map(scopes).map(String::as_str).collect()
+        });
+        scopes.map(String::as_str).collect()
     }
 
     /// What another token, or another sign-in, would have to bring, if nothing else is missing and it is asked for outright.
