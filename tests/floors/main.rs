@@ -92,7 +92,7 @@ fn a_room_uses_only_rooms_on_lower_floors() {
     let found = complaints(|source, line| {
         let room = source.room()?;
         if floor(room).is_none() {
-            return Some(format!("{room} is on no floor; give it one in tests/floors.rs"));
+            return Some(format!("{room} is on no floor; give it one in tests/floors/main.rs"));
         }
         climbs(room, source.path == format!("{room}.rs"), line)
     });
