@@ -27,9 +27,9 @@ test: unit e2e ## every test, with a real Envoy and a real Chromium (one file: m
 
 check: fmt clippy unit fuzz ## formatting, lints with warnings denied (native and wasm), unit tests, whether the fuzzers compile
 
-bench: wasm tests/e2e/node_modules/.package-lock.json ## what a request costs, beside Envoy's own filters (about eight minutes; on a quiet machine)
+bench: wasm tests/e2e/node_modules/.package-lock.json ## what a worker and a request cost, beside Envoy's own filters (about ten minutes; on a quiet machine)
 	@envoy=$$(deploy/build/envoy.sh) && wrk=$$(deploy/build/wrk.sh) && noop=$$(deploy/build/noop.sh) && \
-	ENVOY="$$envoy" WRK="$$wrk" NOOP_WASM="$$noop" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" exec node benches/bench.mjs
+	ENVOY="$$envoy" WRK="$$wrk" NOOP_WASM="$$noop" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" sh -c 'node benches/worker.mjs && exec node benches/bench.mjs'
 
 wasm: deploy/build/node_modules/.package-lock.json ## the filter: target/accredit.wasm (with QUICK=1 target/accredit-quick.wasm, within seconds, for trying out)
 	@QUICK=$(QUICK) deploy/build/wasm.sh

@@ -59,8 +59,8 @@ const sealed = { idle: '8h' };
 /** Sessions as JWTs, with all that the rule and the four headers need. They end before the day is over, and the cookie goes no further than here. */
 const asJwt = { form: 'jwt', jwt: { algorithm: 'HS256', keys: [jwtSecret], claims: ['email', 'email_verified', 'groups', 'preferred_username'], lifetime: '8h' } };
 
-/** Accredit: four identity headers, and one rule that asks for a group, behind as many others as are wanted. */
-export function accredit(provider, { rules = 1, bearer = false, jwt = false, listed = false } = {}) {
+/** Accredit: four identity headers, and one rule that asks for a group, behind as many others as are wanted; in another `module`, if one is named. */
+export function accredit(provider, { rules = 1, bearer = false, jwt = false, listed = false, module } = {}) {
   const plugin = (configuration) => {
     configuration.origins = [`http://${HOST}`];
     // Nothing is printed; Envoy's own filters leave nothing for an access log either.
@@ -72,6 +72,7 @@ export function accredit(provider, { rules = 1, bearer = false, jwt = false, lis
   };
   const filters = (shipped) => {
     if (listed) shipped[0].typed_config.config.capability_restriction_config = capabilitiesWithout();
+    if (module) shipped[0].typed_config.config.vm_config.code = { local: { filename: module } };
     return shipped;
   };
   return start(provider, { plugin, filters });
