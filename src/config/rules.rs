@@ -9,7 +9,7 @@ use crate::access::policy::Requirement;
 use crate::access::route::{Credentials, Match, PathMatch, Rule, SharedCache, Unauthenticated};
 use crate::access::taken::{Taken, Verdict};
 use crate::config::reading::refusal::{Checked, Refusal, Refusals};
-use crate::config::reading::values::{Parts, is_written};
+use crate::config::reading::values::Parts;
 use crate::config::requirements::known::Known;
 use crate::config::rules::matches::matches;
 use crate::config::rules::written::{CredentialsWord, RuleShape, SharedCacheWord, UnauthenticatedWord};
@@ -64,9 +64,9 @@ pub(super) fn rules(
             let require = shape.require.and_then(|shape| known.requirement(&format!("{name}.require"), &shape, refusals));
             requirements.extend(require.clone());
             let answers = Answers {
-                require: require?,
-                unauthenticated: shape.unauthenticated?,
-                credentials: shape.credentials?,
+                require,
+                unauthenticated: shape.unauthenticated,
+                credentials: shape.credentials,
                 audience: shape.audience,
                 shared_cache: shape.shared_cache,
             };
@@ -150,47 +150,53 @@ impl<'a> Before<'a> {
 
 /// What becomes of the requests that a rule is for.
 struct Answers {
-    require: Requirement,
-    unauthenticated: Option<UnauthenticatedWord>,
-    credentials: Option<CredentialsWord>,
+    require: Checked<Requirement>,
+    unauthenticated: Checked<Option<UnauthenticatedWord>>,
+    credentials: Checked<Option<CredentialsWord>>,
     audience: Checked<Option<String>>,
     shared_cache: Checked<Option<SharedCacheWord>>,
 }
 
 impl Answers {
     fn rule(self, name: &str, matches: Match, around: &Around<'_>, refusals: &mut Refusals) -> Checked<Rule> {
-        let mut parts = Parts::default();
-        if self.require == Requirement::Public && self.unauthenticated.is_some() {
-            let sentence = "expected none, because a public rule lets everybody in; remove it, or require: authenticated";
-            parts.part::<()>(Err(refusals.refuse(format!("{name}.unauthenticated"), sentence)));
-        }
-        let unauthenticated = match self.unauthenticated {
-            None => Unauthenticated::ByNavigation,
+        let unauthenticated = self.unauthenticated(name, refusals);
+        let credentials = self.credentials(name, around, refusals);
+        let audience = self.audience(name, around, refusals);
+        let shared_cache = shared_cache(self.shared_cache?.or(around.shared_cache?));
+        Ok(Rule {
+            name: name.into(),
+            matches,
+            require: self.require?,
+            unauthenticated: unauthenticated?,
+            credentials: credentials?,
+            audience: audience?,
+            shared_cache,
+        })
+    }
+
+    /// What a request that is not signed in gets.
+    fn unauthenticated(&self, name: &str, refusals: &mut Refusals) -> Checked<Unauthenticated> {
+        let unauthenticated = match self.unauthenticated? {
+            None => return Ok(Unauthenticated::ByNavigation),
             Some(UnauthenticatedWord::Redirect) => Unauthenticated::Redirect,
             Some(UnauthenticatedWord::Respond) => Unauthenticated::Respond,
         };
-        let credentials = parts.part(self.credentials(name, around, refusals));
-        let without = is_written(&self.audience) == Ok(true) && around.identity_jwt == Ok(false);
-        let audience = parts.part(self.audience);
-        if without || audience.as_ref().is_some_and(String::is_empty) {
-            let sentence =
-                "expected the name of an audience where forward.identity_jwt is set, found none of both; set it, or remove this";
-            parts.part::<()>(Err(refusals.refuse(format!("{name}.audience"), sentence)));
+        if self.require == Ok(Requirement::Public) {
+            let sentence = "expected none, because a public rule lets everybody in; remove it, or require: authenticated";
+            return Err(refusals.refuse(format!("{name}.unauthenticated"), sentence));
         }
-        let shared_cache = shared_cache(parts.part(self.shared_cache).or(parts.part(around.shared_cache)));
-        let audience = audience.as_deref().map(Rc::from);
-        let require = self.require;
-        parts.whole(Rule { name: name.into(), matches, require, unauthenticated, credentials, audience, shared_cache })
+        Ok(unauthenticated)
     }
 
     /// Which credentials count: what is written, else what the requirement can only be met by.
     fn credentials(&self, name: &str, around: &Around<'_>, refusals: &mut Refusals) -> Checked<Credentials> {
-        let by_token_only = matches!(&self.require, Requirement::When(condition) if condition.demands_token());
-        let credentials = match self.credentials {
+        let require = self.require.as_ref().map_err(|refused| *refused);
+        let by_token_only = require.map(|require| matches!(require, Requirement::When(condition) if condition.demands_token()));
+        let credentials = match self.credentials? {
             // Nobody can sign in where there is no provider.
-            None if by_token_only || !around.cookies? => Credentials::Bearer,
+            None if by_token_only? || !around.cookies? => Credentials::Bearer,
             None | Some(CredentialsWord::Any) => Credentials::Any,
-            Some(CredentialsWord::Session) if by_token_only => {
+            Some(CredentialsWord::Session) if by_token_only? => {
                 let sentence =
                     "expected bearer or any, because the requirement asks for a bearer token, found session; remove it";
                 return Err(refusals.refuse(format!("{name}.credentials"), sentence));
@@ -204,11 +210,22 @@ impl Answers {
                 "expected a provider whose bearer tokens are accepted, found none; write bearer: {audiences: […]} at a provider, or session.jwt.bearer: true",
             ));
         }
-        if credentials == Credentials::Bearer && self.unauthenticated == Some(UnauthenticatedWord::Redirect) {
+        if credentials == Credentials::Bearer && self.unauthenticated == Ok(Some(UnauthenticatedWord::Redirect)) {
             let sentence = "expected respond, because signing in brings no bearer token, found redirect; remove it";
             return Err(refusals.refuse(format!("{name}.unauthenticated"), sentence));
         }
         Ok(credentials)
+    }
+
+    /// Whom the identity JWT is for.
+    fn audience(&self, name: &str, around: &Around<'_>, refusals: &mut Refusals) -> Checked<Option<Rc<str>>> {
+        let Some(audience) = self.audience.as_ref().map_err(|refused| *refused)? else { return Ok(None) };
+        if audience.is_empty() || around.identity_jwt == Ok(false) {
+            let sentence =
+                "expected the name of an audience where forward.identity_jwt is set, found none of both; set it, or remove this";
+            return Err(refusals.refuse(format!("{name}.audience"), sentence));
+        }
+        Ok(Some(Rc::from(audience.as_str())))
     }
 }
 

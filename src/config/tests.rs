@@ -7,7 +7,10 @@ use crate::words::cookie::SameSite;
 
 mod environment;
 mod headers;
+mod large;
+mod meant;
 mod rules;
+mod several;
 
 fn environment(name: &str) -> Option<String> {
     match name {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::access::route::Rules;
 use crate::accounts;
 use crate::config::accounts::written::AccountsShape;
-use crate::config::claim_to_headers::{ClaimToHeaderShape, identity};
+use crate::config::claim_to_headers::{ClaimToHeaderShape, Identity, identity};
 use crate::config::endpoints::EndpointsShape;
 use crate::config::filter_state::filter_state;
 use crate::config::fingerprints::Bound;
@@ -28,7 +28,7 @@ use crate::config::requirements::written::RequirementShape;
 use crate::config::rules::otherwise;
 use crate::config::rules::written::{RuleShape, SharedCacheWord};
 use crate::config::session::SessionShape;
-use crate::config::settings::{Endpoints, PASSWORD, ProviderSettings, Settings};
+use crate::config::settings::{Endpoints, PASSWORD, Password, ProviderSettings, Settings};
 use crate::config::sign_in::{SignInShape, sign_in};
 use crate::config::whole::access::Access;
 use crate::config::whole::ground::Ground;
@@ -85,13 +85,8 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
         route_policies: written.route_policies,
     };
     let access = Access::new(access, &ground, &keys, &signing_in, refusals);
-    let claims = keys.session_claims.as_ref().ok().and_then(Option::as_deref);
-    let identity_jwt = keys.identity_jwt.as_ref().ok().and_then(Option::as_ref);
-    let header = identity_jwt.map(|identity| &*identity.header);
-    let identity = identity(written.claim_to_headers, claims, header, written.request_headers_to_remove, refusals);
-    let told = identity_jwt.into_iter().flat_map(|identity| &identity.claims);
-    let told = told.flat_map(|claim| [claim.clone()].into_iter().chain(claim.verdict()));
-    let named = identity.named.into_iter().chain(access.named).chain(told).collect();
+    let identity = headers(written.claim_to_headers, written.request_headers_to_remove, &keys, refusals);
+    let named = identity.named.into_iter().chain(access.named).collect();
     let sessions = sessions(written.session, &written.forward, named, &sign_in, (&ground, &mut keys), refusals);
     let help = help(written.help, refusals);
     let filter_state = filter_state(written.filter_state, refusals);
@@ -101,12 +96,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     let bound =
         Bound { claims: &sessions.kept_claims, forward: sessions.forward, follow_provider: sessions.settings.follow_provider };
     let providers = bound_providers(ground.providers.all()?, accounts.as_ref(), &endpoints, &bound);
-    let mut password = signing_in.password?;
-    if let Some(password) = &mut password {
-        let source = accounts.as_ref().and_then(accounts::Settings::source_of_passwords).unwrap_or_default();
-        let source: Vec<_> = [PASSWORD.to_owned()].into_iter().chain(source).collect();
-        password.fingerprint = bound.of(&source);
-    }
+    let password = signing_in.password?.map(|password| bound_password(password, accounts.as_ref(), &bound));
     Ok(Settings {
         origins: ground.origins?,
         trusted_origins: ground.trusted_origins?,
@@ -134,6 +124,22 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     })
 }
 
+/// What the upstream is told in headers. The claims of its token are named, too.
+fn headers(
+    claims: Checked<Option<Vec<Checked<ClaimToHeaderShape>>>>,
+    removed: Checked<Vec<Checked<String>>>,
+    keys: &Keys,
+    refusals: &mut Refusals,
+) -> Identity {
+    let only = keys.session_claims.as_ref().ok().and_then(Option::as_deref);
+    let identity_jwt = keys.identity_jwt.as_ref().ok().and_then(Option::as_ref);
+    let header = identity_jwt.map(|identity| &*identity.header);
+    let mut identity = identity(claims, only, header, removed, refusals);
+    let told = identity_jwt.into_iter().flat_map(|identity| &identity.claims);
+    identity.named.extend(told.flat_map(|claim| [claim.clone()].into_iter().chain(claim.verdict())));
+    identity
+}
+
 /// The providers, and what sessions that they make are bound to.
 fn bound_providers(
     providers: Vec<Provider>,
@@ -154,4 +160,11 @@ fn bound_providers(
         ProviderSettings { oidc, fingerprint, assumed_verified, callback }
     });
     each.collect()
+}
+
+/// Sign-in by password, and what its sessions are bound to.
+fn bound_password(password: Password, accounts: Option<&accounts::Settings>, bound: &Bound<'_>) -> Password {
+    let source = accounts.and_then(accounts::Settings::source_of_passwords).unwrap_or_default();
+    let source: Vec<_> = [PASSWORD.to_owned()].into_iter().chain(source).collect();
+    Password { fingerprint: bound.of(&source), ..password }
 }

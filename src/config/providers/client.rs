@@ -1,7 +1,6 @@
 //! The client that we are at a provider: its identifier, how it proves itself, and what is meant for one alone.
 
-use crate::config::providers::written::AuthMethod;
-use crate::config::providers::written::{ProviderShape, ResponseModeWord};
+use crate::config::providers::written::{AuthMethod, ProviderShape, ResponseModeWord};
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::Reached;
 use crate::config::reading::values::is_written;

@@ -10,8 +10,10 @@ use crate::config::providers::client::{
 use crate::config::providers::source::{check_reach, clusters, issuer_alone, source, url};
 use crate::config::providers::written::{AccountPrompt, ProviderShape, ResponseModeWord};
 use crate::config::reading::refusal::{Checked, Refusals};
+use crate::config::reading::spellings::Reached;
 use crate::config::reading::values::{Parts, assumed_verified, is_written, positive};
 use crate::config::settings::LONGEST_TIMEOUT;
+use crate::oidc::access_token::Bearer;
 use crate::oidc::provider::{ClientAuthentication, Clusters, MetadataSource, PlainHttp, Provider, ResponseMode};
 use crate::words::secret::Secret;
 
@@ -77,10 +79,9 @@ fn reached(
     never_asked: Checked<bool>,
     refusals: &mut Refusals,
 ) -> Checked<(MetadataSource, Clusters)> {
-    let unread = Err(refusals.told_before());
-    let issuer = std::mem::replace(&mut shape.issuer, unread.clone());
-    let metadata = std::mem::replace(&mut shape.metadata, Err(refusals.told_before()));
-    let reached = std::mem::replace(&mut shape.clusters, Err(refusals.told_before()));
+    let issuer = std::mem::replace(&mut shape.issuer, Ok(None));
+    let metadata = std::mem::replace(&mut shape.metadata, Ok(None));
+    let reached = std::mem::replace(&mut shape.clusters, Ok(Reached::default()));
     let of_metadata = metadata.as_ref().ok().and_then(|metadata| metadata.as_ref()?.issuer.clone().ok());
     let named = issuer.clone().ok().flatten().or(of_metadata).unwrap_or_default();
     let clusters = reached.and_then(|reached| clusters(&format!("{path}.clusters"), reached, &named, refusals));
@@ -164,7 +165,7 @@ fn checked_bearer(
     shape: Option<BearerShape>,
     proves_itself: Option<bool>,
     refusals: &mut Refusals,
-) -> Checked<Option<crate::oidc::access_token::Bearer>> {
+) -> Checked<Option<Bearer>> {
     let Some(shape) = shape else { return Ok(None) };
     let introspects = is_written(&shape.introspection) == Ok(true);
     let bearer = bearer(&format!("{path}.bearer"), shape, refusals);

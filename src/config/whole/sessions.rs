@@ -30,7 +30,7 @@ pub(super) fn sessions(
     (ground, keys): (&Ground, &mut Keys),
     refusals: &mut Refusals,
 ) -> Checked<Sessions> {
-    let mut shape = shape?;
+    let shape = shape?;
     let jwt = ground.tokens.jwt;
     let written = shape.form;
     let forward_shape = forward_shape.as_ref().map_err(|refused| *refused);
@@ -44,8 +44,7 @@ pub(super) fn sessions(
     let lifetimes = lifetimes(lasting, &shape, refusals);
     let stands = form.map(|form| if form == SessionForm::Sealed { Shape::Split } else { Shape::Whole });
     let has_trusted = ground.trusted_origins.as_ref().map(|origins| !origins.is_empty()).map_err(|refused| *refused);
-    let written_cookie = std::mem::replace(&mut shape.cookie, Err(refusals.told_before()));
-    let cookie = cookie(written_cookie, stands, has_trusted, refusals);
+    let cookie = cookie(shape.cookie, stands, has_trusted, refusals);
     let session_jwt = std::mem::replace(&mut keys.session_jwt, Ok(None));
     let mut named = named;
     if form == Ok(SessionForm::Jwt) {
