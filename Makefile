@@ -7,7 +7,15 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 SCENARIO ?= bff
-E2E ?= *.test.mjs
+E2E ?=
+# Said to wasm.sh alone: what else builds the module builds the one that is given out.
+QUICK ?=
+unexport QUICK
+ifneq ($(QUICK),)
+ifneq ($(filter demo bench dist,$(MAKECMDGOALS))$(if $(E2E),,$(filter test e2e,$(MAKECMDGOALS))),)
+$(error QUICK=1 is for make wasm, and for make test E2E=name.test.mjs: all else takes the module that is given out)
+endif
+endif
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -23,8 +31,8 @@ bench: wasm tests/e2e/node_modules/.package-lock.json ## what a request costs, b
 	@envoy=$$(deploy/build/envoy.sh) && wrk=$$(deploy/build/wrk.sh) && noop=$$(deploy/build/noop.sh) && \
 	ENVOY="$$envoy" WRK="$$wrk" NOOP_WASM="$$noop" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" exec node benches/bench.mjs
 
-wasm: deploy/build/node_modules/.package-lock.json ## the filter: target/accredit.wasm
-	@deploy/build/wasm.sh
+wasm: deploy/build/node_modules/.package-lock.json ## the filter: target/accredit.wasm (with QUICK=1 target/accredit-quick.wasm, within seconds, for trying out)
+	@QUICK=$(QUICK) deploy/build/wasm.sh
 
 manifests: deploy/build/node_modules/.package-lock.json ## what deploy/ derives from envoy/*.yaml, written anew
 	@node deploy/build/render/render.mjs
@@ -45,12 +53,11 @@ clippy: tools
 unit:
 	cargo test --locked
 
-# One file at a time: each starts Envoys of its own. The time limit is for a whole file.
+# Which files run at the same time, which alone, and for how long at most, tests/e2e/run.mjs says.
 e2e: wasm deploy/demo/node_modules/.package-lock.json tests/e2e/node_modules/.package-lock.json
 	@. deploy/build/lib.sh && { has curl || debian_install curl; } && { has openssl || debian_install openssl; } && \
 	envoy=$$(deploy/build/envoy.sh) && chromium=$$(deploy/build/chromium.sh) && cd tests/e2e && \
-	ENVOY="$$envoy" CHROMIUM="$$chromium" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" \
-	node --test --test-reporter=spec --test-concurrency=1 --test-timeout=900000 $(E2E)
+	ENVOY="$$envoy" CHROMIUM="$$chromium" ACCREDIT_WASM="$(CURDIR)/target/accredit$(if $(QUICK),-quick).wasm" node run.mjs $(E2E)
 
 # A minimal rustup profile lacks these two.
 tools:

@@ -6,6 +6,7 @@ pub mod jws;
 pub mod key;
 mod mac;
 mod pem;
+mod public_key;
 pub mod seal;
 pub mod signing;
 

@@ -22,7 +22,7 @@ use crate::gateway::pending::{AfterReply, PendingBody, PendingCall, PendingWait,
 use crate::sign_in::password;
 use crate::step::answers::{not_a_visit, turn_away};
 use crate::step::decision::{BodyNews, News, Renewal, Resource};
-use crate::step::event::{Event, Place};
+use crate::step::event::{Event, RequestRef};
 use crate::step::visit::Visit;
 use crate::upkeep::background::Background;
 use crate::upkeep::fetch::{Fetch, Upkeep};
@@ -126,9 +126,9 @@ impl Gateway {
 
     /// A response that needs a decision belongs to a request that has none. Of that, Envoy tells nothing any more.
     pub fn undecided(&self, world: &mut dyn World, details: &str) -> Step {
-        let place = Place::new(&take_request_id(world, &mut Headers::default()), "-", "-");
+        let request = RequestRef::new(&take_request_id(world, &mut Headers::default()), "-", "-");
         let detail = ["Envoy says ", details, " of a request that was not decided; the application may have had it"].concat();
-        not_a_visit(&self.settings, false, place, Failure::new(Reason::Undecided, detail))
+        not_a_visit(&self.settings, false, request, Failure::new(Reason::Undecided, detail))
     }
 }
 

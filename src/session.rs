@@ -4,6 +4,7 @@
 pub mod attempt;
 pub mod content;
 pub mod cookie;
+pub mod ended;
 pub mod jwt;
 pub mod memory;
 pub mod refreshed;

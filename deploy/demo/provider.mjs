@@ -8,8 +8,6 @@ import { html, page, trusted } from './page.mjs';
 // oidc-provider asks for it when it knows resources; Node 20 lacks it.
 URL.parse ??= (text, base) => (URL.canParse(text, base) ? new URL(text, base) : null);
 
-const { default: Provider, interactionPolicy } = await quietly(() => import('oidc-provider'));
-
 export const USERS = {
   alice: person('Alice Adams', 'alice', ['oracle-ai-users', 'staff']),
   bob: person('Bob Brown', 'bob', ['staff']),
@@ -73,6 +71,8 @@ export const jwtAccessTokens = (users = USERS) => ({
 
 /** `port: 0` takes a free one. `configuration` goes to oidc-provider as it is and wins over what is set here. */
 export async function startProvider({ port = 9000, host = '127.0.0.1', issuer, clients, users = USERS, configuration: { features, ...configuration } = {} }) {
+  // Loaded when there is to be one: who takes a client or a name from here, such as a health check, does not wait for it.
+  const { default: Provider, interactionPolicy } = await quietly(() => import('oidc-provider'));
   const server = createServer();
   await new Promise((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
   issuer ??= `http://${host}:${server.address().port}`;
@@ -87,7 +87,7 @@ export async function startProvider({ port = 9000, host = '127.0.0.1', issuer, c
     findAccount: (_, login) => users[login] && { accountId: login, claims: () => ({ sub: login, ...users[login].claims }) },
     loadExistingGrant: grantWithoutAsking,
     issueRefreshToken: async () => true,
-    interactions: { url: (_, interaction) => `/interaction/${interaction.uid}`, policy: policy() },
+    interactions: { url: (_, interaction) => `/interaction/${interaction.uid}`, policy: policy(interactionPolicy) },
     features: {
       devInteractions: { enabled: false },
       rpInitiatedLogout: { logoutSource: signOutAtOnce, postLogoutSuccessSource: signedOut },
@@ -120,9 +120,9 @@ function signingKey() {
 }
 
 /** "Use another account" asks with prompt=select_account: to this provider that is its login form again. */
-function policy() {
-  const prompts = interactionPolicy.base();
-  prompts.add(new interactionPolicy.Prompt({ name: 'select_account', requestable: true }), 0);
+function policy({ base, Prompt }) {
+  const prompts = base();
+  prompts.add(new Prompt({ name: 'select_account', requestable: true }), 0);
   return prompts;
 }
 

@@ -7,11 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { startApp } from './app.mjs';
-import { startMail } from './mail.mjs';
-import { startProvider } from './provider.mjs';
 import { GATEWAY, PORTS, SCENARIOS } from './scenarios.mjs';
-import { startUsers } from './users.mjs';
 
 const { SCENARIO = 'bff', HOST: host = '127.0.0.1', KEYS = '/keys', OIDC_ISSUER: issuer, MAILDIR: maildir = '/mail' } = process.env;
 const scenario = Object.hasOwn(SCENARIOS, SCENARIO) ? SCENARIOS[SCENARIO] : refuse(`there is no scenario ${SCENARIO}; there are: ${Object.keys(SCENARIOS).join(', ')}`);
@@ -19,12 +15,13 @@ const scenario = Object.hasOwn(SCENARIOS, SCENARIO) ? SCENARIOS[SCENARIO] : refu
 /** Folder and name of each secret: `client` is what provider and gateway share, `gateway` what is the gateway's alone. */
 const SECRETS = [['client', 'OIDC_CLIENT_SECRET'], ['gateway', 'ACCREDIT_KEY'], ['gateway', 'SESSION_JWT_SECRET']];
 
+// Each is loaded when it is started: a health check, every few seconds, loads none.
 const SERVICES = {
-  provider: () => startProvider({ host, port: PORTS.provider, issuer, ...(scenario.provider ?? SCENARIOS.bff.provider)({ OIDC_CLIENT_SECRET: secret('client', 'OIDC_CLIENT_SECRET') }) }),
-  application: () => startApp({ host, port: PORTS.application, ...scenario.application }),
+  provider: async () => (await import('./provider.mjs')).startProvider({ host, port: PORTS.provider, issuer, ...(scenario.provider ?? SCENARIOS.bff.provider)({ OIDC_CLIENT_SECRET: secret('client', 'OIDC_CLIENT_SECRET') }) }),
+  application: async () => (await import('./app.mjs')).startApp({ host, port: PORTS.application, ...scenario.application }),
   front: () => (scenario.front ?? startSignpost)({ host, port: PORTS.front, gateway: GATEWAY }),
-  users: () => startUsers({ host, port: PORTS.users }),
-  mail: () => startMail({ host, port: PORTS.mail, maildir }),
+  users: async () => (await import('./users.mjs')).startUsers({ host, port: PORTS.users }),
+  mail: async () => (await import('./mail.mjs')).startMail({ host, port: PORTS.mail, maildir }),
 };
 
 const [name, ...flags] = process.argv.slice(2);

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use accredit::flow::step::{Decision, News};
+use accredit::step::decision::{BodyNews, Decision};
 use accredit::words::body::Body;
 use accredit_fuzz::{CONFIGURATION, Worker, check};
 use libfuzzer_sys::fuzz_target;
@@ -24,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut worker = Worker::ready_with(&configuration);
     let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect();
     let Decision::ReadBody { pending, .. } = worker.begin(fields).decision else { panic!("not read") };
-    let step = worker.gateway.resume(&mut worker.world, *pending, News::Body(Body::Read(body.to_vec().into())));
+    let step = worker.gateway.resume_body(&mut worker.world, *pending, BodyNews::Came(Body::Read(body.to_vec().into())));
     check(&step);
     let Decision::Respond(response) = step.decision else { panic!("a body of a stranger went on") };
     assert_eq!(response.status, 400);

@@ -6,7 +6,7 @@
 #![no_main]
 
 use accredit::config;
-use accredit::flow::gateway::Gateway;
+use accredit::gateway::Gateway;
 use accredit::words::message::Headers;
 use accredit_fuzz::{Still, navigation};
 use libfuzzer_sys::fuzz_target;

@@ -5,9 +5,12 @@
 
 #![no_main]
 
-use accredit::flow::step::{Decision, News, Pending, Step};
+use accredit::gateway::pending::{AfterReply, PendingCall, PendingWait, Step};
 use accredit::oidc::id_token::IdToken;
-use accredit::oidc::token::TokenSet;
+use accredit::oidc::tokens::TokenSet;
+use accredit::sign_in::redeem::{self, AfterNews, Redeeming};
+use accredit::sign_in::under_way::{Exchanged, Proved};
+use accredit::step::decision::{Decision, News};
 use accredit::words::message::Reply;
 use accredit::words::principal::Claims;
 use accredit::words::secret::Secret;
@@ -27,21 +30,24 @@ fuzz_target!(|bytes: &[u8]| {
     for fetch in std::mem::take(&mut worker.fetches) {
         drop(format!("{:?}", worker.gateway.arrived(&mut worker.world, &fetch, &reply)));
     }
-    check(&worker.gateway.resume(&mut worker.world, exchanging.clone(), News::Reply(reply.clone())));
-    let Pending::Exchanging(sign_in) = exchanging else { return };
+    check(&worker.gateway.resume_call(&mut worker.world, exchanging.clone(), &reply));
+    let PendingCall { visit, then } = exchanging;
+    let AfterReply::Redeeming(Redeeming::Exchanging(attempt)) = then else { return };
 
     // The ID token itself is arbitrary too, once the answer around it is good.
     let text = String::from_utf8_lossy(body).into_owned();
-    let tokens = tokens(text);
-    let verifying = Pending::Verifying(sign_in.clone(), tokens.clone());
-    check(&worker.gateway.resume(&mut worker.world, verifying, News::Ready));
+    let exchanged = Exchanged { attempt: *attempt, tokens: tokens(text) };
+    let verifying = PendingWait { visit: visit.clone(), then: AfterNews::Verifying(Box::new(exchanged.clone())) };
+    check(&worker.gateway.resume_wait(&mut worker.world, verifying, News::Ready));
 
     // And userinfo, about a subject that nobody can guess.
     let subject = "nobody can guess this subject".to_owned();
     let expires = worker.world.now;
     let id_token = IdToken { claims: Claims::new(), subject, sid: None, auth_time: None, expires };
-    let asking = Pending::AskingUserinfo(sign_in, tokens, id_token);
-    check(&worker.gateway.resume(&mut worker.world, asking, News::Reply(reply)));
+    let Exchanged { attempt, tokens } = exchanged;
+    let proved = Box::new(Proved { attempt, tokens, id_token });
+    let asking = PendingCall { visit, then: AfterReply::Redeeming(Redeeming::AskingUserinfo(proved)) };
+    check(&worker.gateway.resume_call(&mut worker.world, asking, &reply));
 });
 
 fn tokens(id_token: String) -> TokenSet {
@@ -56,7 +62,7 @@ fn tokens(id_token: String) -> TokenSet {
 }
 
 /// A sign-in whose code is being exchanged.
-fn exchanging(worker: &mut Worker) -> Pending {
+fn exchanging(worker: &mut Worker) -> PendingCall {
     let Step { decision: Decision::Respond(sent), .. } = worker.begin(navigation("/page", "")) else { panic!("not sent") };
     let value = |name: &str| sent.headers.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value.as_str());
     let cookie = value("set-cookie").split(';').next().unwrap_or_default();

@@ -5,7 +5,7 @@
 
 #![no_main]
 
-use accredit::flow::step::Decision;
+use accredit::step::decision::Decision;
 use accredit_fuzz::{Worker, check};
 use libfuzzer_sys::fuzz_target;
 

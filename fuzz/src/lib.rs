@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use accredit::config;
-use accredit::flow::gateway::Gateway;
-use accredit::flow::step::{Decision, Step};
-use accredit::flow::upkeep::Fetch;
+use accredit::gateway::Gateway;
+use accredit::gateway::pending::Step;
+use accredit::step::decision::Decision;
+use accredit::upkeep::fetch::Fetch;
 use accredit::words::message::{Headers, Reply};
 use accredit::words::time::Timestamp;
 use accredit::words::world::{

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use foldhash::fast::FixedState;
 
-use crate::access::policy::Requirement;
+use crate::access::requirement::Requirement;
 
 /// One rule.
 #[derive(Clone, Debug, PartialEq)]

@@ -25,17 +25,17 @@ pub struct Verify {
 }
 
 /// A name and a password, as somebody typed them. It does not print, and the password is wiped when dropped.
-pub struct Credentials {
+pub struct NameAndPassword {
     /// The name.
     pub account: String,
     /// The password.
     pub password: Secret,
 }
 
-impl fmt::Debug for Credentials {
+impl fmt::Debug for NameAndPassword {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // People type passwords where names belong.
-        formatter.write_str("Credentials")
+        formatter.write_str("NameAndPassword")
     }
 }
 
@@ -44,7 +44,7 @@ impl Verify {
     ///
     /// # Errors
     /// As [`Call::request`].
-    pub fn request(&self, credentials: &Credentials) -> Result<HttpCall, Failure> {
+    pub fn request(&self, credentials: &NameAndPassword) -> Result<HttpCall, Failure> {
         let (account, password) = (Some(credentials.account.as_str()), Some(&credentials.password));
         self.call.request(&Filling { account, password, ..Filling::default() })
     }

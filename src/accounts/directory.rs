@@ -146,7 +146,7 @@ impl Create {
 /// # Errors
 /// As [`Call::request`].
 pub fn notify_request(call: &Call, claims: &Claims, user: &User) -> Result<HttpCall, Failure> {
-    call.request(&Filling { claims: Some(claims), user: Some(&user.told), ..Filling::default() })
+    call.request(&Filling { claims: Some(claims), user: Some(&user.profile), ..Filling::default() })
 }
 
 /// What came of that.

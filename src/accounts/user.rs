@@ -25,7 +25,7 @@ pub struct User {
     /// The claims, `sub` among them.
     pub claims: Claims,
     /// All that the service said. It may say too much: only what is named goes anywhere.
-    pub told: Claims,
+    pub profile: Claims,
 }
 
 impl fmt::Debug for User {
@@ -78,7 +78,7 @@ impl Mapping {
             }
         }
         claims.insert("sub".to_owned(), Value::from(subject.as_str()));
-        Ok(User { subject, claims, told })
+        Ok(User { subject, claims, profile: told })
     }
 }
 

@@ -11,7 +11,8 @@ use crate::authenticate::scene::Scene;
 use crate::authenticate::verified::{Credential, Verified};
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::crypto::jws::{JwsError, Unverified};
-use crate::oidc::access_token::{self, AccessTokenError, Bearer, BearerKeys};
+use crate::oidc::accepted::{Bearer, BearerKeys};
+use crate::oidc::access_token::{self, AccessTokenError};
 use crate::step::decision::Resource;
 use crate::step::event::Event;
 use crate::step::visit::Visit;
@@ -48,9 +49,9 @@ pub fn authenticate(scene: &mut Scene<'_>, visit: &Visit, token: LentSecret<'_>,
     }
     let read = Unverified::read(token.expose(), &mut scene.recall.last_header);
     let (provider, accepted) = match issuer_of(settings, token, &read) {
-        Issuer::Accepted(provider, accepted) => (provider, accepted),
-        Issuer::AskedAbout(provider) => return ask(scene, visit, provider, token, ByItself::Nothing),
-        Issuer::Unknown => return Identity::invalid_token("its issuer is none of those whose tokens are accepted"),
+        TokenIssuer::Accepted(provider, accepted) => (provider, accepted),
+        TokenIssuer::AskedAbout(provider) => return ask(scene, visit, provider, token, ByItself::Nothing),
+        TokenIssuer::Unknown => return Identity::invalid_token("its issuer is none of those whose tokens are accepted"),
     };
     let configured = matches!(accepted.keys, BearerKeys::Configured(_));
     if !configured && scene.metadata(provider, visit.now).is_none() {
@@ -105,7 +106,7 @@ fn unclear(scene: &Scene<'_>, visit: &Visit, provider: &ProviderSettings, keys: 
 }
 
 /// Who can say whose token it is.
-enum Issuer<'a> {
+enum TokenIssuer<'a> {
     /// This provider's keys: the token names it. The name is only believed when such a key has signed the token.
     Accepted(&'a ProviderSettings, &'a Bearer),
     /// This provider, when it is asked: nothing but opaque tokens come here.
@@ -114,18 +115,20 @@ enum Issuer<'a> {
     Unknown,
 }
 
-fn issuer_of<'a>(settings: &'a Settings, token: LentSecret<'_>, read: &Result<Unverified<'_>, JwsError>) -> Issuer<'a> {
+fn issuer_of<'a>(settings: &'a Settings, token: LentSecret<'_>, read: &Result<Unverified<'_>, JwsError>) -> TokenIssuer<'a> {
     let mut accepting = settings.providers.iter().filter_map(|provider| Some((provider, provider.oidc.bearer.as_ref()?)));
     match access_token::claimed_issuer(token, read) {
         Some(issuer) => match accepting.find(|(provider, _)| provider.oidc.issuer() == issuer) {
-            Some((provider, accepted)) => Issuer::Accepted(provider, accepted),
-            None => Issuer::Unknown,
+            Some((provider, accepted)) => TokenIssuer::Accepted(provider, accepted),
+            None => TokenIssuer::Unknown,
         },
         // A signed token that names no issuer may be a session of ours, or anybody's: no provider gets it to see.
-        None if token.is_empty() || access_token::is_signed(token) => Issuer::Unknown,
+        None if token.is_empty() || access_token::is_signed(token) => TokenIssuer::Unknown,
         None => {
             let asked = |accepted: &Bearer| accepted.introspection.as_ref().is_some_and(|asked| asked.about.opaque_tokens());
-            accepting.find(|(_, accepted)| asked(accepted)).map_or(Issuer::Unknown, |(provider, _)| Issuer::AskedAbout(provider))
+            accepting
+                .find(|(_, accepted)| asked(accepted))
+                .map_or(TokenIssuer::Unknown, |(provider, _)| TokenIssuer::AskedAbout(provider))
         }
     }
 }

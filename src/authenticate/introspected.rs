@@ -9,7 +9,7 @@ use crate::authenticate::identity::{Asking, ByItself, Identity};
 use crate::authenticate::scene::Scene;
 use crate::authenticate::verified::{Credential, Verified};
 use crate::config::settings::ProviderSettings;
-use crate::oidc::introspection::{Proved, introspection_request, introspection_response};
+use crate::oidc::introspection::{KnownBefore, introspection_request, introspection_response};
 use crate::step::decision::Resource;
 use crate::step::event::{Event, Said};
 use crate::step::visit::Visit;
@@ -36,7 +36,7 @@ pub(super) fn ask(
         let detail = "too many questions about tokens are under way";
         return Identity::Unknown(Failure::new(Reason::IntrospectionUnavailable, detail));
     };
-    match introspection_request(&provider.oidc, &metadata, token) {
+    match introspection_request(scene.world, &provider.oidc, &metadata, token) {
         Ok(call) => Identity::Asked(Box::new(call), Asking { provider: name.clone(), proved, place }),
         Err(failure) => Identity::Unknown(failure),
     }
@@ -55,8 +55,8 @@ pub fn introspected(scene: &mut Scene<'_>, visit: &Visit, asking: Asking, reply:
         return Identity::Unclear(Resource::Metadata(asking.provider));
     };
     let proved = match &asking.proved {
-        ByItself::Nothing => Proved::Nothing,
-        ByItself::Proved(verified) => Proved::Subject(&verified.principal.subject),
+        ByItself::Nothing => KnownBefore::Nothing,
+        ByItself::Proved(verified) => KnownBefore::Subject(&verified.principal.subject),
     };
     match introspection_response(&provider.oidc, &metadata, bearer, reply, proved, visit.now) {
         Ok(access_token) => {

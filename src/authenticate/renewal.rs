@@ -8,8 +8,8 @@ use crate::config::settings::Settings;
 use crate::crypto::seal::Purpose;
 use crate::session::content::Session;
 use crate::session::cookie;
+use crate::session::ended::EndedSessions;
 use crate::session::refreshed::newer;
-use crate::session::tombstone::Ended;
 use crate::step::decision::{Cause, Renewal};
 use crate::words::world::World;
 
@@ -18,11 +18,11 @@ const LONGEST_RENEWAL: Duration = Duration::from_secs(30);
 
 /// The `Set-Cookie` values that renew the session; `None` where it is not renewed, because it has ended in the meantime or nothing
 /// is due.
-pub fn renew(settings: &Settings, world: &mut dyn World, ended: &mut Ended, renewal: &Renewal) -> Option<Vec<String>> {
+pub fn renew(settings: &Settings, world: &mut dyn World, ended: &mut EndedSessions, renewal: &Renewal) -> Option<Vec<String>> {
     let now = world.now();
     // An answer that took long does not renew: somebody may have signed out meanwhile, perhaps at another replica.
     let late = now.since(renewal.session.renewed) > LONGEST_RENEWAL;
-    if late || ended.has_by_now(world, &renewal.session.id, now) {
+    if late || ended.has_by_now(world, &renewal.session, now) {
         return None;
     }
     let written = to_write(settings, world, renewal)?;

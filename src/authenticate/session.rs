@@ -11,7 +11,7 @@ use crate::crypto::jws::LastHeader;
 use crate::crypto::seal::Purpose;
 use crate::session::Form;
 use crate::session::content::Session;
-use crate::session::cookie::{self, Carried};
+use crate::session::cookie::{self, Found};
 use crate::session::jwt::JwtSettings;
 use crate::step::decision::{Cause, Renewal};
 use crate::step::event::Event;
@@ -34,20 +34,20 @@ pub fn authenticate(
 ) -> Result<(Rc<Verified>, Option<Box<Renewal>>), Reason> {
     let (settings, recall, ended) = (scene.settings, &mut *scene.recall, &mut scene.kept.ended);
     let sealed = match cookie::read(&settings.session.cookie, &visit.request.headers) {
-        Carried::Nothing => return Err(Reason::SessionMissing),
-        Carried::Torn => {
+        Found::Nothing => return Err(Reason::SessionMissing),
+        Found::Torn => {
             events.push(Event::SessionRefused(Reason::SessionInvalid));
             return Err(Reason::SessionInvalid);
         }
-        Carried::Several => {
+        Found::Several => {
             events.push(Event::SessionRefused(Reason::SessionAmbiguous));
             return Err(Reason::SessionAmbiguous);
         }
-        Carried::Sealed(sealed) => sealed,
+        Found::Sealed(sealed) => sealed,
     };
     let name = recall.name(&sealed);
     if let Some(verified) = recall.sessions.recall(name, visit.now)
-        && matches!(&verified.credential, Credential::Session(session) if !ended.has(scene.world, &session.id, visit.now))
+        && matches!(&verified.credential, Credential::Session(session) if !ended.has(scene.world, session, visit.now))
     {
         events.push(Event::SessionFromMemory);
         return Ok((verified, None));
@@ -56,10 +56,8 @@ pub fn authenticate(
         Form::Sealed => unsealed(settings, visit, &sealed),
         Form::Jwt(jwt) => signed(jwt, &mut recall.last_header, scene.world, visit, &sealed),
     };
-    let opened =
-        opened.and_then(
-            |session| if ended.has(scene.world, &session.id, visit.now) { Err(Reason::SessionExpired) } else { Ok(session) },
-        );
+    let opened = opened
+        .and_then(|session| if ended.has(scene.world, &session, visit.now) { Err(Reason::SessionExpired) } else { Ok(session) });
     match opened {
         Ok(session) => {
             events.push(Event::SessionFromCookie);

@@ -20,7 +20,7 @@ pub fn authenticate(scene: &mut Scene<'_>, visit: &Visit, token: LentSecret<'_>,
     let name = recall.name(token.expose().as_bytes());
     if let Some(verified) = recall.tokens.recall(name, visit.now) {
         let Credential::Session(session) = &verified.credential else { return None };
-        if !ended.has(scene.world, &session.id, visit.now) {
+        if !ended.has(scene.world, session, visit.now) {
             events.push(Event::TokenFromMemory);
             return Some(Identity::Known(verified, None));
         }
@@ -30,7 +30,7 @@ pub fn authenticate(scene: &mut Scene<'_>, visit: &Visit, token: LentSecret<'_>,
         Err(JwtError::Invalid(_)) if settings.accepts_provider_tokens() => return None,
         Err(error) => return Some(Identity::Unknown(error.of_bearer())),
     };
-    if ended.has(scene.world, &session.id, visit.now) {
+    if ended.has(scene.world, &session, visit.now) {
         return Some(Identity::invalid_token("its session was signed out"));
     }
     events.push(Event::TokenVerified);

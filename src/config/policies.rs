@@ -1,6 +1,6 @@
 //! Named policies, and whether Envoy's routes may name them.
 
-use crate::access::policy::Condition;
+use crate::access::condition::Condition;
 use crate::config::reading::place::shape;
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::requirements::known::Known;

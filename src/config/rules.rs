@@ -5,7 +5,7 @@ pub(super) mod written;
 
 use std::rc::Rc;
 
-use crate::access::policy::Requirement;
+use crate::access::requirement::Requirement;
 use crate::access::route::{Credentials, Match, PathMatch, Rule, SharedCache, Unauthenticated};
 use crate::access::taken::{Taken, Verdict};
 use crate::config::reading::refusal::{Checked, Refusal, Refusals};

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::access::policy::Requirement;
+use crate::access::requirement::Requirement;
 use crate::config::settings::FilterState;
 use crate::words::cookie::SameSite;
 

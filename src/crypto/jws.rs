@@ -29,7 +29,7 @@ const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// What a token says whose signature is good.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verified {
+pub struct VerifiedJws {
     /// The claims. `exp`, `nbf` and `iat`, where they are present, are whole seconds, rounded down.
     pub claims: Claims,
     /// The algorithm of the signature.
@@ -121,7 +121,7 @@ fn decoded(part: &str) -> Result<Vec<u8>, JwsError> {
 ///
 /// # Errors
 /// See [`JwsError`]. Nothing about the token is believed before this function returns it.
-pub fn verify(world: &dyn World, token: &str, keys: &KeySet, allowed: &[Algorithm]) -> Result<Verified, JwsError> {
+pub fn verify(world: &dyn World, token: &str, keys: &KeySet, allowed: &[Algorithm]) -> Result<VerifiedJws, JwsError> {
     Unverified::read(token, &mut LastHeader::default())?.verify(world, keys, allowed)
 }
 
@@ -154,7 +154,7 @@ impl<'a> Unverified<'a> {
     ///
     /// # Errors
     /// See [`JwsError`].
-    pub fn verify(self, world: &dyn World, keys: &KeySet, allowed: &[Algorithm]) -> Result<Verified, JwsError> {
+    pub fn verify(self, world: &dyn World, keys: &KeySet, allowed: &[Algorithm]) -> Result<VerifiedJws, JwsError> {
         let Header { algorithm: name, key_id: named, typ } = &*self.header;
         let algorithm = name.parse().ok().filter(|algorithm| allowed.contains(algorithm));
         let algorithm = algorithm.ok_or_else(|| JwsError::AlgorithmNotAllowed { found: quote(name) })?;
@@ -170,7 +170,7 @@ impl<'a> Unverified<'a> {
             return Err(if named.is_some() { JwsError::SignatureInvalid } else { JwsError::SignatureNotByTheOnlyKey });
         };
         let claims = self.claims.map_err(JwsError::Malformed)?;
-        Ok(Verified { claims, algorithm, key_id: key.key_id().map(str::to_owned), typ: typ.clone() })
+        Ok(VerifiedJws { claims, algorithm, key_id: key.key_id().map(str::to_owned), typ: typ.clone() })
     }
 }
 

@@ -117,15 +117,15 @@ impl From<TooShort> for UnusableKey {
 /// A public key, or a shared secret, ready to verify with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerificationKey {
-    key_id: Option<String>,
-    serves: Vec<Algorithm>,
+    pub(super) key_id: Option<String>,
+    pub(super) serves: Vec<Algorithm>,
     /// Of a public key; a shared secret is never handed to the host.
-    spki: Vec<u8>,
-    material: Material,
+    pub(super) spki: Vec<u8>,
+    pub(super) material: Material,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Material {
+pub(super) enum Material {
     Rsa(RsaPublicKey),
     P256(p256::ecdsa::VerifyingKey),
     /// Of this kind there is only the SubjectPublicKeyInfo.
@@ -287,8 +287,6 @@ pub fn left_half_hash(algorithm: Algorithm, text: &str) -> String {
     };
     URL_SAFE_NO_PAD.encode(digest.get(..digest.len() / 2).unwrap_or_default())
 }
-
-mod read;
 
 #[cfg(test)]
 mod tests;

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crate::access::answer::{BearerChallenge, Visitor};
 use crate::access::browser;
-use crate::access::policy::{self, Clock, Requirement};
+use crate::access::requirement::Requirement;
 use crate::access::route::{Credentials, Rule, SharedCache, Unauthenticated};
+use crate::access::test::{Surroundings, is_authenticated};
 use crate::authenticate::brought::{Brought, brought, is_in_address};
 use crate::authenticate::identity::{Asking, Identity};
 use crate::authenticate::scene::Scene;
@@ -17,7 +18,7 @@ use crate::authenticate::who::{accepts_tokens, who};
 use crate::config::settings::Settings;
 use crate::session::attempt::Ending;
 use crate::session::cookie;
-use crate::sign_in::begin::{self, Wish};
+use crate::sign_in::begin::{self, Handover, Wish};
 use crate::step::answers::Circumstances;
 use crate::step::decision::{Decision, Forward, FromTheStart, Journey, Note, Renewal, Resource, Step};
 use crate::step::event::{Event, Outcome};
@@ -38,7 +39,7 @@ const ROUTE_POLICY: &str = "policy";
 
 /// What is known of who asks before anything is looked at.
 #[derive(Debug)]
-pub(super) enum Told {
+pub(super) enum Beforehand {
     /// Nothing.
     Nothing,
     /// Whose token it is, by the provider's own answer.
@@ -54,7 +55,7 @@ struct Guarded<'a> {
 }
 
 /// A request for somebody behind us: its rule, who asks, whether they may.
-pub(super) fn guard(scene: &mut Scene<'_>, visit: &mut Visit, told: Told, mut events: Vec<Event>) -> Journey<Asking> {
+pub(super) fn guard(scene: &mut Scene<'_>, visit: &mut Visit, beforehand: Beforehand, mut events: Vec<Event>) -> Journey<Asking> {
     let settings = scene.settings;
     let rule = tightened(settings, scene.world, visit)?;
     let rule = rule.as_ref();
@@ -62,9 +63,11 @@ pub(super) fn guard(scene: &mut Scene<'_>, visit: &mut Visit, told: Told, mut ev
     if accepts_tokens(settings, rule) && is_in_address(visit) {
         return Ok(guarded.deny(None, Failure::new(Reason::TokenAmbiguous, "access_token in the query"), events));
     }
-    let identity = match told {
-        Told::TokenOf(identity) if accepts_tokens(settings, rule) && matches!(brought(visit), Brought::Token(_)) => identity,
-        Told::TokenOf(_) | Told::Nothing => who(scene, visit, rule, &mut events),
+    let identity = match beforehand {
+        Beforehand::TokenOf(identity) if accepts_tokens(settings, rule) && matches!(brought(visit), Brought::Token(_)) => {
+            identity
+        }
+        Beforehand::TokenOf(_) | Beforehand::Nothing => who(scene, visit, rule, &mut events),
     };
     let unsafe_across_sites = guarded.is_unsafe_across_sites(&identity);
     match (identity, &rule.require) {
@@ -82,10 +85,10 @@ pub(super) fn guard(scene: &mut Scene<'_>, visit: &mut Visit, told: Told, mut ev
         }
         (Identity::Known(verified, renewal), requirement) => {
             let skew = settings.provider(&verified.principal.provider).map(|provider| provider.oidc.clock_skew);
-            let clock = Clock { now: visit.now, skew: skew.unwrap_or_default() };
-            match requirement.check(&verified.principal, clock) {
+            let surroundings = Surroundings { now: visit.now, skew: skew.unwrap_or_default() };
+            match requirement.check(&verified.principal, surroundings) {
                 Ok(()) => Ok(guarded.forward(scene.world, Some(&verified), renewal, events)),
-                Err(failure) => Ok(guarded.forbidden(scene, &verified, clock, failure, events)),
+                Err(failure) => Ok(guarded.forbidden(scene, &verified, surroundings, failure, events)),
             }
         }
         (Identity::Unknown(failure), _) => Ok(guarded.unauthenticated(scene, failure, events)),
@@ -158,7 +161,7 @@ impl Guarded<'_> {
         self,
         scene: &mut Scene<'_>,
         verified: &Verified,
-        clock: Clock,
+        surroundings: Surroundings,
         failure: Failure,
         events: Vec<Event>,
     ) -> Step<Asking> {
@@ -168,8 +171,8 @@ impl Guarded<'_> {
         };
         // What was good a moment ago and is not good now would not be good again either.
         let just_made = self.visit.now.since(session.created) < JUST_MADE;
-        let then = Clock { now: session.created, ..clock };
-        let in_vain = |demand: &Demand| just_made && policy::is_authenticated(demand, &session.claims, then);
+        let then = Surroundings { now: session.created, ..surroundings };
+        let in_vain = |demand: &Demand| just_made && is_authenticated(demand, &session.claims, then);
         match self.rule.require.demand().filter(|demand| !in_vain(demand)) {
             // Whoever signed in by password has no provider that could do it in another way.
             Some(demand) if self.redirects() && self.settings.sign_in_provider(Some(&session.provider)).is_some() => {
@@ -189,7 +192,7 @@ impl Guarded<'_> {
             return_to: visit.return_to(),
             another_account: false,
             demand,
-            told: begin::Told::ByRedirect,
+            handover: Handover::Redirect,
         };
         let sent = begin::send(scene, visit, wish, events);
         let mut step = sent.map_or_else(|stop| stop.answer(settings, visit), Step::within);
@@ -269,7 +272,7 @@ impl Guarded<'_> {
         }
         let subject = verified.map(|verified| Rc::clone(&verified.subject));
         let named = subject.as_deref().map(str::to_owned);
-        events.push(Event::Denied { place: visit.place(), rule: Some(rule.name.to_string()), subject: named, failure });
+        events.push(Event::Denied { request: visit.reference(), rule: Some(rule.name.to_string()), subject: named, failure });
         events.push(Event::Outcome(Outcome::of_status(response.status)));
         let note = Note { subject, rule: Some(Rc::clone(&rule.name)) };
         Step { decision: Decision::Respond(response), events, note }

@@ -3,11 +3,11 @@
 
 use crate::authenticate::introspected::introspected;
 use crate::authenticate::scene::Scene;
-use crate::gateway::guard::{self, Told};
+use crate::gateway::guard::{self, Beforehand};
 use crate::gateway::pending::{AfterReply, PendingBody, PendingCall, PendingWait, Step, with_request};
 use crate::gateway::{published, sign_out, whoami};
 use crate::session::attempt::Ending;
-use crate::sign_in::redeem::{self, AfterNews};
+use crate::sign_in::redeem::{self, AfterNews, Redeeming};
 use crate::sign_in::{begin, callback, exchange, password};
 use crate::step::decision::{self, BodyNews, News};
 use crate::step::visit::Visit;
@@ -20,7 +20,7 @@ type Journey = decision::Journey<AfterReply, AfterNews>;
 /// A request begins.
 pub(super) fn from_the_start(scene: &mut Scene<'_>, mut visit: Visit) -> Step {
     let journey = chosen(scene, &mut visit);
-    ended(scene, visit, journey)
+    concluded(scene, visit, journey)
 }
 
 /// A call was answered.
@@ -30,17 +30,17 @@ pub(super) fn after_reply(scene: &mut Scene<'_>, pending: PendingCall, reply: &R
     let journey = match then {
         AfterReply::Introspecting(asking) => {
             let mut events = Vec::with_capacity(2);
-            let told = Told::TokenOf(introspected(scene, &visit, asking, reply, &mut events));
-            within(guard::guard(scene, &mut visit, told, events))
+            let beforehand = Beforehand::TokenOf(introspected(scene, &visit, asking, reply, &mut events));
+            within(guard::guard(scene, &mut visit, beforehand, events))
         }
         AfterReply::Redeeming(then) => within(match then {
-            redeem::AfterReply::Exchanging(attempt) => redeem::exchanged(scene, &visit, *attempt, reply),
-            redeem::AfterReply::AskingUserinfo(proved) => redeem::told_of(scene, &visit, *proved, reply),
-            redeem::AfterReply::Visiting(first) => redeem::looked_up(scene, &visit, *first, reply),
+            Redeeming::Exchanging(attempt) => redeem::exchanged(scene, &visit, *attempt, reply),
+            Redeeming::AskingUserinfo(proved) => redeem::userinfo_answered(scene, &visit, *proved, reply),
+            Redeeming::Visiting(first) => redeem::user_service_answered(scene, &visit, *first, reply),
         }),
         AfterReply::CheckingPassword(checking) => within(password::checked(scene, &visit, &checking, reply)),
     };
-    ended(scene, visit, journey)
+    concluded(scene, visit, journey)
 }
 
 /// What was waited for is there, or will not come.
@@ -58,7 +58,7 @@ pub(super) fn after_news(scene: &mut Scene<'_>, pending: PendingWait, news: News
             Err(Failure::new(reason, detail).into())
         }
     };
-    ended(scene, visit, journey)
+    concluded(scene, visit, journey)
 }
 
 /// A body has come, or will not.
@@ -76,11 +76,11 @@ pub(super) fn after_body(scene: &mut Scene<'_>, pending: PendingBody, news: Body
             Err(Failure::new(Reason::TooManyBodies, detail).into())
         }
     };
-    ended(scene, visit, journey)
+    concluded(scene, visit, journey)
 }
 
 /// The one place where what stopped a journey becomes an answer.
-fn ended(scene: &Scene<'_>, visit: Visit, journey: Journey) -> Step {
+fn concluded(scene: &Scene<'_>, visit: Visit, journey: Journey) -> Step {
     match journey {
         Ok(step) => with_request(step, visit),
         Err(stop) => stop.answer(scene.settings, &visit),
@@ -122,6 +122,6 @@ fn chosen(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey {
     } else if is(&endpoints.jwks) {
         within(published::keys(settings, visit))
     } else {
-        within(guard::guard(scene, visit, Told::Nothing, Vec::with_capacity(2)))
+        within(guard::guard(scene, visit, Beforehand::Nothing, Vec::with_capacity(2)))
     }
 }

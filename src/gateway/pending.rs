@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use crate::authenticate::identity::Asking;
 use crate::sign_in::password::Checking;
-use crate::sign_in::redeem::{self, AfterNews};
+use crate::sign_in::redeem::{AfterNews, Redeeming};
 use crate::step::decision::{self, Decision, FromTheStart, Halt};
 use crate::step::visit::Visit;
 
@@ -43,7 +43,7 @@ pub enum AfterReply {
     /// A provider was asked about the token that the request brings.
     Introspecting(Asking),
     /// A sign-in at a provider.
-    Redeeming(redeem::AfterReply),
+    Redeeming(Redeeming),
     /// The user service was asked about a name and a password.
     CheckingPassword(Box<Checking>),
 }
@@ -60,8 +60,8 @@ impl From<Asking> for AfterReply {
     }
 }
 
-impl From<redeem::AfterReply> for AfterReply {
-    fn from(redeeming: redeem::AfterReply) -> Self {
+impl From<Redeeming> for AfterReply {
+    fn from(redeeming: Redeeming) -> Self {
         Self::Redeeming(redeeming)
     }
 }
@@ -98,12 +98,12 @@ impl PendingCall {
     pub fn halt(&self) -> Halt {
         let stage = match &self.then {
             AfterReply::Introspecting(_) => "introspection",
-            AfterReply::Redeeming(redeem::AfterReply::Exchanging(_)) => "code",
-            AfterReply::Redeeming(redeem::AfterReply::AskingUserinfo(..)) => "userinfo",
-            AfterReply::Redeeming(redeem::AfterReply::Visiting(_)) => "account",
+            AfterReply::Redeeming(Redeeming::Exchanging(_)) => "code",
+            AfterReply::Redeeming(Redeeming::AskingUserinfo(..)) => "userinfo",
+            AfterReply::Redeeming(Redeeming::Visiting(_)) => "account",
             AfterReply::CheckingPassword(_) => "password",
         };
-        Halt { place: self.visit.place(), stage, read: None }
+        Halt { request: self.visit.reference(), stage, read: None }
     }
 }
 
@@ -114,13 +114,13 @@ impl PendingWait {
             AfterNews::FromTheStart => "provider",
             AfterNews::Verifying(..) => "keys",
         };
-        Halt { place: self.visit.place(), stage, read: None }
+        Halt { request: self.visit.reference(), stage, read: None }
     }
 }
 
 impl PendingBody {
     /// Where the request stands, for the log, when so many bytes have come.
     pub fn halt(&self, read: usize) -> Halt {
-        Halt { place: self.visit.place(), stage: "body", read: Some(read) }
+        Halt { request: self.visit.reference(), stage: "body", read: Some(read) }
     }
 }

@@ -34,8 +34,8 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
     let carried = carried::everywhere(scene, visit);
     let mut sessions = carried.sessions;
     let (ended, world) = (&mut scene.kept.ended, &mut *scene.world);
-    sessions.retain(|session| !ended.has_by_now(world, &session.id, visit.now));
-    sessions.iter().for_each(|session| ended.mark(world, &session.id, session.ends));
+    sessions.retain(|session| !ended.has_by_now(world, session, visit.now));
+    sessions.iter().for_each(|session| ended.mark(world, session));
     let mut ours = sessions.iter().filter(|session| settings.has_origin(&session.origin));
     let at_provider = ours.find_map(|session| at_provider(scene, visit, session));
     let mut cookies = forget(&settings.session.cookie, &request.headers, &visit.origin);
@@ -44,7 +44,7 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
     }
     let nobody = sessions.is_empty().then_some(None);
     let subjects = sessions.into_iter().map(|session| Some(session.subject)).chain(nobody);
-    let signed_out: Vec<_> = subjects.map(|subject| Event::SignedOut { place: visit.place(), subject }).collect();
+    let signed_out: Vec<_> = subjects.map(|subject| Event::SignedOut { request: visit.reference(), subject }).collect();
     if let Some(what) = carried.unknown {
         let fields = cookies.into_iter().map(|cookie| ("set-cookie", cookie)).collect();
         let stop = Stop::from(Failure::new(Reason::SignOutIncomplete, what));

@@ -15,7 +15,7 @@ pub fn needs_decision(details: &str, seen: bool) -> bool {
 
 /// What the log is told of a request that has ended. `details` is Envoy's own word (`%RESPONSE_CODE_DETAILS%` of its access log);
 /// `answered` says whether a response passed that is not ours.
-pub fn ended(halt: Halt, details: &str, answered: bool) -> Event {
+pub fn unanswered(halt: Halt, details: &str, answered: bool) -> Event {
     // Whoever sends too slowly, too much or what is no HTTP is answered by Envoy, too: that must not fill the log with warnings.
     let by_the_client = ["stream_", "request_", "max_duration", "downstream_", "http", "codec", "overload"];
     let (reason, advice) = match answered && !by_the_client.iter().any(|begin| details.starts_with(begin)) {
@@ -27,17 +27,17 @@ pub fn ended(halt: Halt, details: &str, answered: bool) -> Event {
     };
     let read = halt.read.map(|size| [" after ", &size.to_string(), " bytes of the body"].concat()).unwrap_or_default();
     let failure = Failure::new(reason, ["Envoy says ", details, &read, advice].concat());
-    Event::Unanswered { place: halt.place, stage: halt.stage, failure }
+    Event::Unanswered { request: halt.request, stage: halt.stage, failure }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::step::event::Place;
+    use crate::step::event::RequestRef;
 
     fn of(details: &str, answered: bool, read: Option<usize>) -> (Reason, String) {
-        let halt = Halt { place: Place::new("r-1", "POST", "/login"), stage: "body", read };
-        match ended(halt, details, answered) {
+        let halt = Halt { request: RequestRef::new("r-1", "POST", "/login"), stage: "body", read };
+        match unanswered(halt, details, answered) {
             Event::Unanswered { failure, .. } => (failure.reason, failure.detail),
             other => panic!("{other:?}"),
         }
@@ -84,8 +84,8 @@ mod tests {
 
     #[test]
     fn the_line_of_a_request_that_ended_has_what_it_waited_for_and_a_counter() {
-        let halt = Halt { place: Place::new("r-1", "POST", "/login"), stage: "password", read: None };
-        let event = ended(halt, "downstream_remote_disconnect", false);
+        let halt = Halt { request: RequestRef::new("r-1", "POST", "/login"), stage: "password", read: None };
+        let event = unanswered(halt, "downstream_remote_disconnect", false);
         assert_eq!((event.counter().as_ref(), event.is_trouble()), ("accredit_unanswered_request_ended", false));
         assert_eq!(
             event.audit().unwrap(),

@@ -2,15 +2,14 @@
 //! it opens is not known here.
 
 use std::borrow::Cow;
-use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use crate::crypto::jws::{JwsError, LONGEST_TOKEN, Unverified, Verified};
-use crate::crypto::key::{Algorithm, KeySet};
-use crate::oidc::introspection::Introspection;
+use crate::crypto::jws::{JwsError, LONGEST_TOKEN, Unverified, VerifiedJws};
+use crate::crypto::key::KeySet;
+use crate::oidc::accepted::{Bearer, TokenKind};
 use crate::oidc::provider::Provider;
 use crate::words::principal::{CLIENT, Claims, has_any};
 use crate::words::quote::quote;
@@ -18,43 +17,6 @@ use crate::words::reason::{Failure, Reason};
 use crate::words::secret::LentSecret;
 use crate::words::time::Timestamp;
 use crate::words::world::World;
-
-/// Which tokens of a provider are accepted as bearer tokens.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Bearer {
-    /// One of these must be in `aud`.
-    pub audiences: Vec<String>,
-    /// The algorithms that they may be signed with.
-    pub algorithms: Vec<Algorithm>,
-    /// Which kind of token.
-    pub kind: TokenKind,
-    /// Whether the upstream gets the token too.
-    pub forward: bool,
-    /// How the provider is asked about tokens, if it is.
-    pub introspection: Option<Introspection>,
-    /// What verifies them.
-    pub keys: BearerKeys,
-}
-
-/// What verifies bearer tokens.
-#[derive(Clone, Debug, PartialEq)]
-pub enum BearerKeys {
-    /// The keys that the provider publishes.
-    Published,
-    /// Keys of the configuration. They are there from the beginning, and the provider is never asked for others.
-    Configured(Rc<KeySet>),
-}
-
-/// Which kind of JWT is an acceptable bearer token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenKind {
-    /// One that does not look like an ID token.
-    AccessToken,
-    /// One that says `at+jwt` of itself (RFC 9068, section 2.1).
-    AtJwt,
-    /// ID tokens too. They say who signed in, not what may be done; some providers have nothing else.
-    IdToken,
-}
 
 /// An access token that was verified.
 #[derive(Clone, Debug, PartialEq)]
@@ -142,7 +104,7 @@ fn refused_signature(error: JwsError) -> AccessTokenError {
 }
 
 /// Tokens of different kinds must not be mixed up (RFC 8725, section 3.11).
-fn typ(verified: &Verified, wanted: TokenKind) -> Result<(), Failure> {
+fn typ(verified: &VerifiedJws, wanted: TokenKind) -> Result<(), Failure> {
     let typ = verified.typ.as_deref().map(str::to_ascii_lowercase);
     let says_at_jwt = matches!(typ.as_deref(), Some("at+jwt" | "application/at+jwt"));
     if !says_at_jwt && !matches!(typ.as_deref(), None | Some("jwt")) {

@@ -78,7 +78,7 @@ pub fn code_challenge(verifier: &str) -> String {
 
 /// Whether `iss` must be in the answer (RFC 9207).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Issuer {
+pub enum IssParameter {
     /// An answer without it is refused.
     MustCome,
     /// It is compared when it is there.
@@ -93,7 +93,7 @@ pub enum Issuer {
 pub fn authorization_response(
     parameters: &BTreeMap<String, String>,
     provider: &Provider,
-    issuer: Issuer,
+    issuer: IssParameter,
 ) -> Result<Secret, Failure> {
     let parameter = |name: &str| parameters.get(name).map(String::as_str);
     // RFC 9207, section 2.4, for errors too: one that another issuer caused says nothing about this one.
@@ -102,7 +102,7 @@ pub fn authorization_response(
             let detail = format!("expected iss {}, found {}", quote(provider.issuer()), quote(found));
             return Err(Failure::new(Reason::IssuerMismatch, detail));
         }
-        None if issuer == Issuer::MustCome => {
+        None if issuer == IssParameter::MustCome => {
             return Err(Failure::new(
                 Reason::IssuerMismatch,
                 "iss is missing, though the provider announces it, or several providers give codes to pages",

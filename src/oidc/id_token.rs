@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::crypto::jws::{self, JwsError, Verified};
+use crate::crypto::jws::{self, JwsError, VerifiedJws};
 use crate::crypto::key::{Algorithm, KeySet, left_half_hash};
 use crate::oidc::provider::Provider;
 use crate::words::principal::{CLIENT, Claims};
@@ -49,7 +49,7 @@ pub struct Expectations<'a> {
     /// What the authorization request said.
     pub nonce: ExpectedNonce<'a>,
     /// What came with the ID token.
-    pub access_token: AccessToken<'a>,
+    pub issued_with: IssuedWith<'a>,
     /// Our clock.
     pub now: Timestamp,
     /// The provider's clock as its answer's `Date` shows it; it only helps to say whose clock is wrong.
@@ -65,13 +65,13 @@ pub enum ExpectedNonce<'a> {
     NoneWasSent,
 }
 
-/// Which access token `at_hash` speaks of.
+/// What came with the ID token, of which `at_hash` speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccessToken<'a> {
-    /// This one came with the ID token.
-    Value(&'a Secret),
-    /// None came with it.
-    NoneCame,
+pub enum IssuedWith<'a> {
+    /// This access token.
+    AccessToken(&'a Secret),
+    /// No access token.
+    NoAccessToken,
 }
 
 /// Why an ID token is not accepted.
@@ -115,7 +115,7 @@ pub fn verify(
     expected: &Expectations<'_>,
 ) -> Result<IdToken, IdTokenError> {
     // Rules 1 and 6 to 8: encrypted ones are refused, and who signed comes before what is said.
-    let Verified { claims, algorithm, .. } = jws::verify(world, token.expose(), expected.keys, &provider.algorithms)?;
+    let VerifiedJws { claims, algorithm, .. } = jws::verify(world, token.expose(), expected.keys, &provider.algorithms)?;
     let clock = Clock { expected, provider };
     issuer(&claims, provider)?; // rule 2
     let audiences = audience(&claims, provider)?; // rule 3
@@ -126,7 +126,7 @@ pub fn verify(
     nonce(&claims, expected.nonce)?; // rule 11
     // Rules 12 and 13 are the caller's, who knows whether `acr_values` or `max_age` were asked for.
     let subject = subject(&claims)?; // section 2
-    access_token_hash(&claims, algorithm, expected.access_token)?; // section 3.1.3.8
+    access_token_hash(&claims, algorithm, expected.issued_with)?; // section 3.1.3.8
     let sid = sid(&claims)?;
     let auth_time = auth_time(&claims)?;
     Ok(IdToken { subject, sid, auth_time, expires, claims })
@@ -222,11 +222,11 @@ fn subject(claims: &Claims) -> Result<String, Failure> {
     }
 }
 
-fn access_token_hash(claims: &Claims, algorithm: Algorithm, access_token: AccessToken<'_>) -> Result<(), Failure> {
+fn access_token_hash(claims: &Claims, algorithm: Algorithm, issued_with: IssuedWith<'_>) -> Result<(), Failure> {
     let refused = |detail: &str| Err(Failure::new(Reason::IdTokenAtHash, detail));
-    match (claims.get("at_hash"), access_token) {
-        (None, _) | (Some(Value::String(_)), AccessToken::NoneCame) => Ok(()),
-        (Some(Value::String(found)), AccessToken::Value(token)) => {
+    match (claims.get("at_hash"), issued_with) {
+        (None, _) | (Some(Value::String(_)), IssuedWith::NoAccessToken) => Ok(()),
+        (Some(Value::String(found)), IssuedWith::AccessToken(token)) => {
             let expected = left_half_hash(algorithm, token.expose());
             if equal(found.as_bytes(), expected.as_bytes()) { Ok(()) } else { refused("at_hash is not the access token's") }
         }

@@ -6,16 +6,17 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::crypto::jws::LONGEST_TOKEN;
-use crate::oidc::access_token::{self, AccessToken, Bearer, TokenKind, invalid};
+use crate::oidc::accepted::{Bearer, MissingAudience, TokenKind};
+use crate::oidc::access_token::{self, AccessToken, invalid};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
 use crate::oidc::reply::{self, Troubles};
-use crate::oidc::token::ask_at;
 use crate::words::message::{HttpCall, Reply};
 use crate::words::principal::Claims;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::LentSecret;
 use crate::words::time::Timestamp;
+use crate::words::world::World;
 
 const TROUBLES: Troubles = Troubles {
     timeout: Reason::IntrospectionUnavailable,
@@ -23,61 +24,23 @@ const TROUBLES: Troubles = Troubles {
     malformed: Reason::IntrospectionUnavailable,
 };
 
-/// How a provider is asked about tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Introspection {
-    /// About which.
-    pub about: About,
-    /// For how long an answer counts at most; zero for this one request only.
-    pub cache: Duration,
-    /// What an answer without `aud` means.
-    pub missing_audience: MissingAudience,
-}
-
-/// Which tokens a provider is asked about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum About {
-    /// Those that are no JWTs.
-    OpaqueTokens,
-    /// Its JWTs, which must be good by themselves too.
-    Jwts,
-    /// Both.
-    EveryToken,
-}
-
-impl About {
-    /// Whether it is asked about tokens that are no JWTs.
-    pub const fn opaque_tokens(self) -> bool {
-        matches!(self, Self::OpaqueTokens | Self::EveryToken)
-    }
-
-    /// Whether it is asked about its JWTs.
-    pub const fn jwts(self) -> bool {
-        matches!(self, Self::Jwts | Self::EveryToken)
-    }
-}
-
-/// What an answer without `aud` means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MissingAudience {
-    /// Nobody knows whom the token is for, so that it is not for us.
-    Refused,
-    /// `allow_missing_audience`: any service's token of that provider is one for us.
-    Allowed,
-}
-
 /// Asks about a token (RFC 7662, section 2.1).
 ///
 /// # Errors
 /// [`Reason::TokenInvalid`] for one that is too long to ask about; [`Reason::IntrospectionUnavailable`] when there is no such
 /// endpoint, or no listed cluster reaches it.
-pub fn introspection_request(provider: &Provider, metadata: &Metadata, token: LentSecret<'_>) -> Result<HttpCall, Failure> {
+pub fn introspection_request(
+    world: &mut dyn World,
+    provider: &Provider,
+    metadata: &Metadata,
+    token: LentSecret<'_>,
+) -> Result<HttpCall, Failure> {
     if token.len() > LONGEST_TOKEN {
         return Err(invalid("it is longer than 16 KiB"));
     }
     let url = metadata.introspection_endpoint.as_ref().ok_or_else(no_endpoint)?;
     let parameters = [("token", token.expose()), ("token_type_hint", "access_token")];
-    ask_at(provider, url, &parameters, Reason::IntrospectionUnavailable)
+    provider.call_as_client(world, url, &parameters, Reason::IntrospectionUnavailable)
 }
 
 /// Reads what the provider says about a token (RFC 7662, section 2.2). Of an answer about a JWT that was verified before, `aud`
@@ -91,7 +54,7 @@ pub fn introspection_response(
     metadata: &Metadata,
     accepted: &Bearer,
     reply: &Reply,
-    proved: Proved<'_>,
+    proved: KnownBefore<'_>,
     now: Timestamp,
 ) -> Result<AccessToken, Failure> {
     let url = metadata.introspection_endpoint.as_ref().ok_or_else(no_endpoint)?;
@@ -115,7 +78,7 @@ pub fn introspection_response(
 
 /// What is known of a token before its provider is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proved<'a> {
+pub enum KnownBefore<'a> {
     /// Nothing.
     Nothing,
     /// It is a good JWT of this subject.
@@ -126,7 +89,7 @@ fn read(
     provider: &Provider,
     accepted: &Bearer,
     claims: Claims,
-    proved: Proved<'_>,
+    proved: KnownBefore<'_>,
     now: Timestamp,
 ) -> Result<AccessToken, Failure> {
     // What a `type` of at+jwt demands stands in a header, which an opaque token has not.
@@ -141,13 +104,13 @@ fn read(
     }
     let allowed = accepted.introspection.as_ref().is_some_and(|asked| asked.missing_audience == MissingAudience::Allowed);
     match (claims.contains_key("aud"), proved) {
-        (false, Proved::Subject(_)) => {}
+        (false, KnownBefore::Subject(_)) => {}
         // Providers tell about refresh tokens too, by leaving out what only access tokens have.
-        (false, Proved::Nothing) if allowed && token_type.is_none() => {
+        (false, KnownBefore::Nothing) if allowed && token_type.is_none() => {
             return Err(invalid("neither aud nor token_type says that it is an access token"));
         }
-        (false, Proved::Nothing) if allowed => {}
-        (false, Proved::Nothing) => {
+        (false, KnownBefore::Nothing) if allowed => {}
+        (false, KnownBefore::Nothing) => {
             return Err(invalid("the provider does not say for whom it is (aud); let it, or write allow_missing_audience: true"));
         }
         (true, _) => access_token::audience(&claims, accepted)?,
@@ -155,11 +118,11 @@ fn read(
     let lasts = accepted.introspection.as_ref().map_or(Duration::ZERO, |asked| asked.cache);
     let expires = access_token::times(&claims, provider, now)?.unwrap_or_else(|| now.plus(lasts));
     let subject = match proved {
-        Proved::Subject(known) if !claims.contains_key("sub") => known.to_owned(),
-        Proved::Subject(known) if claims.get("sub").and_then(Value::as_str) != Some(known) => {
+        KnownBefore::Subject(known) if !claims.contains_key("sub") => known.to_owned(),
+        KnownBefore::Subject(known) if claims.get("sub").and_then(Value::as_str) != Some(known) => {
             return Err(invalid("the provider names another subject than the token"));
         }
-        Proved::Subject(_) | Proved::Nothing => access_token::subject(&claims)?,
+        KnownBefore::Subject(_) | KnownBefore::Nothing => access_token::subject(&claims)?,
     };
     Ok(AccessToken { claims, subject, expires })
 }

@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use crate::crypto::key::Algorithm;
-use crate::oidc::access_token::Bearer;
+use crate::oidc::accepted::Bearer;
+use crate::oidc::client::ClientAuthentication;
 use crate::oidc::metadata::Metadata;
 use crate::words::message::HttpCall;
 use crate::words::principal::AssumedVerified;
 use crate::words::reason::{Failure, Reason};
-use crate::words::secret::Secret;
 use crate::words::url::Url;
+use crate::words::world::World;
 
 /// A provider's settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,28 +67,6 @@ pub enum MetadataSource {
         /// The issuer in its tokens, which need not be an address.
         issuer: String,
     },
-}
-
-/// How a client proves itself at the token endpoint (OpenID Connect Core, section 9).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClientAuthentication {
-    /// `client_secret_basic`.
-    SecretBasic(Secret),
-    /// `client_secret_post`.
-    SecretPost(Secret),
-    /// `none`: a public client.
-    None,
-}
-
-impl ClientAuthentication {
-    /// The method's registered name.
-    pub const fn method(&self) -> &'static str {
-        match self {
-            Self::SecretBasic(_) => "client_secret_basic",
-            Self::SecretPost(_) => "client_secret_post",
-            Self::None => "none",
-        }
-    }
 }
 
 /// How a provider sends its answer back.
@@ -173,6 +152,21 @@ impl Provider {
         self.clusters.reaching(url).ok_or_else(|| {
             format!("no cluster is listed for {authority}; add it to clusters of provider {} if {url:?} is right", self.name)
         })
+    }
+
+    /// A call to one of the addresses that are for clients, as the client that we are.
+    ///
+    /// # Errors
+    /// As [`Provider::cluster_for`], with the reason that the caller gives.
+    pub fn call_as_client(
+        &self,
+        world: &mut dyn World,
+        url: &Url,
+        parameters: &[(&str, &str)],
+        refusal: Reason,
+    ) -> Result<HttpCall, Failure> {
+        let (headers, body) = self.authentication.form(world, &self.client_id, parameters);
+        self.call(Ask { method: "POST", url, headers, body }, refusal)
     }
 
     /// A call to one of the provider's addresses.

@@ -1,34 +1,17 @@
 //! A refresh token becomes new tokens (RFC 6749, section 6; OpenID Connect Core, section 12). An ID token in the answer is not
 //! believed here; that is `id_token`'s, and then [`same_person`]'s. Who asks only once, and what becomes of a session, is not known.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::oidc::id_token::IdToken;
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
 use crate::oidc::reply;
-use crate::oidc::token::{self, TROUBLES};
+use crate::oidc::tokens::{self, Refreshed, TROUBLES};
 use crate::words::message::{HttpCall, Reply};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
-use crate::words::time::Timestamp;
-
-/// What a refresh token was exchanged for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refreshed {
-    /// The new access token.
-    pub access_token: Secret,
-    /// Section 12.2: "the response body … might not contain an id_token". Not verified yet.
-    pub id_token: Option<Secret>,
-    /// The one to use from now on; without it, the former stays (RFC 6749, section 6).
-    pub refresh_token: Option<Secret>,
-    /// How long the access token lives.
-    pub expires_in: Option<Duration>,
-    /// The provider's clock, when its answer has a `Date`.
-    pub provider_clock: Option<Timestamp>,
-}
+use crate::words::world::World;
 
 /// Why there are no new tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +26,14 @@ pub enum RefreshError {
 ///
 /// # Errors
 /// [`Reason::TokenEndpointUnreachable`] when no listed cluster reaches the endpoint.
-pub fn refresh_request(provider: &Provider, metadata: &Metadata, refresh_token: &Secret) -> Result<HttpCall, Failure> {
-    token::ask(provider, metadata, &[("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())])
+pub fn refresh_request(
+    world: &mut dyn World,
+    provider: &Provider,
+    metadata: &Metadata,
+    refresh_token: &Secret,
+) -> Result<HttpCall, Failure> {
+    let parameters = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
+    provider.call_as_client(world, &metadata.token_endpoint, &parameters, Reason::TokenEndpointUnreachable)
 }
 
 /// Reads the new tokens.
@@ -53,7 +42,7 @@ pub fn refresh_request(provider: &Provider, metadata: &Metadata, refresh_token: 
 /// See [`RefreshError`].
 pub fn refresh_response(provider: &Provider, metadata: &Metadata, reply: &Reply) -> Result<Refreshed, RefreshError> {
     let answer = reply::answer(provider, &metadata.token_endpoint, reply, TROUBLES).map_err(RefreshError::Failed)?;
-    if let Some(mut failure) = token::refusal(provider, &answer) {
+    if let Some(mut failure) = tokens::refusal(provider, &answer) {
         let members = answer.object().unwrap_or_default();
         let error = members.get("error").and_then(Value::as_str);
         let passing = matches!(error, Some("server_error" | "temporarily_unavailable" | "slow_down"));
@@ -68,7 +57,7 @@ pub fn refresh_response(provider: &Provider, metadata: &Metadata, reply: &Reply)
         return Err(if refused { RefreshError::Refused(failure) } else { RefreshError::Failed(failure) });
     }
     let members = answer.document().map_err(RefreshError::Failed)?;
-    token::read(&members, answer.clock()).map_err(|what| RefreshError::Failed(answer.malformed(&what)))
+    tokens::read(&members, answer.clock()).map_err(|what| RefreshError::Failed(answer.malformed(&what)))
 }
 
 /// Whether a new ID token speaks of the session that it came for (OpenID Connect Core, section 12.2). That it is this issuer's
@@ -96,7 +85,10 @@ mod tests {
     use super::*;
     use crate::oidc::testing::{json_reply, metadata, provider, reply};
     use crate::words::principal::Claims;
+    use crate::words::time::Timestamp;
+    use crate::words::world::testing::Still;
     use serde_json::json;
+    use std::time::Duration;
 
     fn read(status: u16, body: &Value) -> Result<Refreshed, RefreshError> {
         refresh_response(&provider(), &metadata(), &json_reply(status, body))
@@ -104,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_request_names_the_refresh_token_and_proves_the_client() {
-        let call = refresh_request(&provider(), &metadata(), &Secret::new("r&1")).unwrap();
+        let call = refresh_request(&mut Still::default(), &provider(), &metadata(), &Secret::new("r&1")).unwrap();
         assert_eq!((call.method, call.path.as_str()), ("POST", "/realms/main/token"));
         assert_eq!(call.body.as_str(), "grant_type=refresh_token&refresh_token=r%261");
         assert!(call.headers.iter().any(|(name, value)| *name == "authorization" && value.starts_with("Basic ")));

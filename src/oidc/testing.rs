@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::crypto::key::Algorithm;
+use crate::oidc::client::ClientAuthentication;
 use crate::oidc::metadata::Metadata;
-use crate::oidc::provider::{ClientAuthentication, Clusters, MetadataSource, PlainHttp, Provider, ResponseMode};
+use crate::oidc::provider::{Clusters, MetadataSource, PlainHttp, Provider, ResponseMode};
 use crate::words::message::{Headers, Reply};
 use crate::words::principal::AssumedVerified;
 use crate::words::secret::Secret;

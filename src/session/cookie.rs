@@ -91,7 +91,7 @@ impl CookieSettings {
 
 /// What session came with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Carried<'a> {
+pub enum Found<'a> {
     /// None.
     Nothing,
     /// This text, sealed or signed.
@@ -104,36 +104,36 @@ pub enum Carried<'a> {
 }
 
 /// Puts the session's cookies together.
-pub fn read<'a>(settings: &CookieSettings, headers: &'a Headers) -> Carried<'a> {
+pub fn read<'a>(settings: &CookieSettings, headers: &'a Headers) -> Found<'a> {
     if settings.shape == Shape::Whole {
         let mut values =
             pairs(headers, &settings.name).filter(|(name, _)| *name == settings.name.as_bytes()).map(|(_, value)| value);
-        let Some(first) = values.next() else { return Carried::Nothing };
-        return if values.all(|value| value == first) { Carried::Sealed(first.into()) } else { Carried::Several };
+        let Some(first) = values.next() else { return Found::Nothing };
+        return if values.all(|value| value == first) { Found::Sealed(first.into()) } else { Found::Several };
     }
     let mut parts: [Option<&[u8]>; MOST_COOKIES] = [None; MOST_COOKIES];
     for (name, value) in pairs(headers, &settings.name) {
         let Some(position) = settings.position(name) else { continue };
-        let Some(part) = parts.get_mut(position) else { return Carried::Torn };
+        let Some(part) = parts.get_mut(position) else { return Found::Torn };
         if part.replace(value).is_some() {
-            return Carried::Torn;
+            return Found::Torn;
         }
     }
     let Some(first) = parts.first().copied().flatten() else {
-        return if parts.iter().any(Option::is_some) { Carried::Torn } else { Carried::Nothing };
+        return if parts.iter().any(Option::is_some) { Found::Torn } else { Found::Nothing };
     };
     let (count, rest) = match counted(first) {
-        Counted::Whole => return Carried::Sealed(first.into()),
+        Counted::Whole => return Found::Sealed(first.into()),
         Counted::First { count, rest } => (count, rest),
-        Counted::Neither => return Carried::Torn,
+        Counted::Neither => return Found::Torn,
     };
-    let Some(further) = parts.get(1..count) else { return Carried::Torn };
-    let Some(further) = further.iter().copied().collect::<Option<Vec<_>>>() else { return Carried::Torn };
+    let Some(further) = parts.get(1..count) else { return Found::Torn };
+    let Some(further) = further.iter().copied().collect::<Option<Vec<_>>>() else { return Found::Torn };
     let mut sealed = rest.to_vec();
     for part in further {
         sealed.extend_from_slice(part);
     }
-    Carried::Sealed(sealed.into())
+    Found::Sealed(sealed.into())
 }
 
 /// So many texts that may be sessions are tried.

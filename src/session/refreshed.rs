@@ -4,17 +4,23 @@
 //! deleted): an entry goes when another session needs its place. Each provider has a table of its own, which no other one's people
 //! can fill. Who may refresh, and when, is not known here.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 use crate::crypto::seal::{Purpose, Sealer};
 use crate::session::content::Session;
+use crate::words::record::{Reader, Writer};
 use crate::words::time::Timestamp;
 use crate::words::world::{NoRandomness, Version, World};
 
 /// So many sessions of one provider at most. Each takes what its cookie takes: a few KiB, 30 at most.
 const PLACES: u16 = 2_048;
+
+/// The version of what stands there; another one is not read.
+const VERSION: u8 = 1;
 
 /// Where a session may stand: one of two places, so that two sessions seldom want the same.
 struct Places {
@@ -48,15 +54,15 @@ pub fn lease_key(session: &Session) -> String {
 pub fn keep(world: &mut dyn World, sealer: &Sealer, session: &Session, now: Timestamp) -> Result<(), NoRandomness> {
     let sealed = sealer.seal(world, Purpose::Refreshed, &session.write())?;
     let Places { digest, keys } = Places::of(session);
-    let age = |key: &String| match world.shared(key).as_ref().and_then(|shared| entry(&shared.value)) {
-        Some((owner, _, _)) if owner == digest => Timestamp::default(),
-        Some((_, kept, _)) => kept.plus(std::time::Duration::from_millis(1)),
+    let age = |key: &String| match world.shared(key).and_then(|shared| Entry::read(&shared.value)) {
+        Some(entry) if entry.owner == digest => Timestamp::default(),
+        Some(entry) => entry.kept.plus(Duration::from_millis(1)),
         None => Timestamp::from_millis(1),
     };
-    let chosen = keys.iter().min_by_key(|key| age(key));
-    if let Some(key) = chosen {
+    if let Some(key) = keys.iter().min_by_key(|key| age(key)) {
         // An unconditional write cannot lose against another worker's.
-        let _ = world.share(key, format!("{digest} {} {sealed}", now.millis()).as_bytes(), Version::Any);
+        let entry = Entry { owner: digest, kept: now, sealed };
+        let _ = world.share(key, &entry.write(), Version::Any);
     }
     Ok(())
 }
@@ -67,8 +73,8 @@ pub fn newer(world: &dyn World, sealer: &Sealer, session: &Session) -> Option<Se
     let Places { digest, keys } = Places::of(session);
     let found = keys.iter().filter_map(|key| {
         let shared = world.shared(key)?;
-        let (owner, _, sealed) = entry(&shared.value)?;
-        let plain = sealer.open(Purpose::Refreshed, (owner == digest).then_some(sealed)?.as_bytes())?;
+        let entry = Entry::read(&shared.value).filter(|entry| entry.owner == digest)?;
+        let plain = sealer.open(Purpose::Refreshed, entry.sealed.as_bytes())?;
         Session::parse(&plain)
     });
     let same = |other: &Session| other.id == session.id && other.fingerprint == session.fingerprint;
@@ -76,10 +82,27 @@ pub fn newer(world: &dyn World, sealer: &Sealer, session: &Session) -> Option<Se
     (newest.tokens.refreshed > session.tokens.refreshed).then_some(newest)
 }
 
-fn entry(value: &[u8]) -> Option<(&str, Timestamp, &str)> {
-    let (owner, rest) = std::str::from_utf8(value).ok()?.split_once(' ')?;
-    let (kept, sealed) = rest.split_once(' ')?;
-    Some((owner, Timestamp::from_millis(kept.parse().ok()?), sealed))
+/// What stands in a place: whose it is, since when, and the sealed session.
+struct Entry {
+    owner: String,
+    kept: Timestamp,
+    sealed: String,
+}
+
+impl Entry {
+    fn write(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        writer.text(&self.owner);
+        writer.number(self.kept.millis());
+        writer.text(&self.sealed);
+        writer.finish(VERSION)
+    }
+
+    fn read(written: &[u8]) -> Option<Self> {
+        let mut read = Reader::new(written, VERSION)?;
+        let entry = Self { owner: read.text()?, kept: Timestamp::from_millis(read.number()?), sealed: read.text()? };
+        read.is_empty().then_some(entry)
+    }
 }
 
 #[cfg(test)]
@@ -123,8 +146,8 @@ mod tests {
         let Places { digest, keys } = Places::of(&first);
         for (key, (value, _)) in keys.iter().zip(planted.iter().cycle()) {
             // Its sealed text under the name of ours, as another plugin could put it there.
-            let sealed = String::from_utf8(value.clone()).unwrap().split(' ').next_back().unwrap().to_owned();
-            world.share(key, format!("{digest} 1 {sealed}").as_bytes(), Version::Any).unwrap();
+            let entry = Entry { owner: digest.clone(), ..Entry::read(value).unwrap() };
+            world.share(key, &entry.write(), Version::Any).unwrap();
         }
         assert_eq!(newer(&world, &sealer(7), &first), None);
         keep(&mut world, &sealer(8), &refreshed(&first, 1), at(0)).unwrap();

@@ -11,12 +11,12 @@ use proxy_wasm::types::Action;
 use crate::config::settings::FilterState;
 use crate::gateway::Gateway;
 use crate::gateway::pending::Step;
-use crate::shell::bodies::{Place, Readers};
+use crate::shell::bodies::{Admission, BodyReaders};
 use crate::shell::calls::dispatch;
 use crate::shell::current::{add_to_response, ask_for_no_store, edit, respond};
 use crate::shell::host::Host;
-use crate::shell::progress::{Actor, Entry, GoesOn, Progress};
-use crate::shell::queues::{Asked, Asker, Queues, Waiting};
+use crate::shell::progress::{Actor, CalledFrom, GoesOn, Progress};
+use crate::shell::queues::{Asker, CallFor, Queues, Waiting};
 use crate::shell::report::{self, Counters};
 use crate::step::decision::{BodyNews, Decision, Forward, News, Renewal};
 use crate::upkeep::fetch::{Fetch, Upkeep};
@@ -71,7 +71,7 @@ impl House {
     }
 
     /// Carries out a step, and the ones that follow from it at once.
-    pub(super) fn act(&self, actor: &Actor, mut step: Step, entry: Entry) -> Action {
+    pub(super) fn act(&self, actor: &Actor, mut step: Step, from: CalledFrom) -> Action {
         loop {
             self.counters.report(&step.events);
             report::note(&step.note, self.filter_state);
@@ -83,7 +83,7 @@ impl House {
                     if private {
                         ask_for_no_store();
                     }
-                    if entry != Entry::RequestHeaders {
+                    if from != CalledFrom::RequestHeaders {
                         let _ = hostcalls::resume_http_request();
                     }
                     return Action::Continue;
@@ -113,18 +113,18 @@ impl House {
                     let Some(next) = self.go_on(GoesOn::Wait(refused.pending, news)) else { return Action::Pause };
                     step = next;
                 }
-                Decision::Call(call, pending) if pending.outlives_its_request() && entry != Entry::Root => {
+                Decision::Call(call, pending) if pending.outlives_its_request() && from != CalledFrom::Root => {
                     *progress = Progress::Waiting(pending.halt());
                     self.queues.leave_to_root(call, Asker::new(actor, pending));
                     self.look_after(AT_ONCE);
                     return Action::Pause;
                 }
                 Decision::Call(call, pending) => {
-                    let sent = self.send(&call, actor, entry);
-                    match (sent, entry) {
-                        (Some(token), Entry::Root) => {
+                    let sent = self.send(&call, actor, from);
+                    match (sent, from) {
+                        (Some(token), CalledFrom::Root) => {
                             *progress = Progress::Waiting(pending.halt());
-                            self.queues.ask(token, Asked::ForStream(Asker::new(actor, pending)));
+                            self.queues.ask(token, CallFor::ForStream(Asker::new(actor, pending)));
                         }
                         (Some(_), _) => *progress = Progress::Calling(pending),
                         (None, _) => {
@@ -165,15 +165,15 @@ impl House {
         let Ok(host) = self.host.try_borrow() else { return false };
         let client = host.client_address().as_deref().and_then(network);
         let place = readers.take_place(actor, client, host.now(), until);
-        if place == Place::Made {
+        if place == Admission::Made {
             self.look_after(AT_ONCE);
         }
-        place != Place::None
+        place != Admission::None
     }
 
     /// Sends a call of a stream.
-    fn send(&self, call: &HttpCall, actor: &Actor, entry: Entry) -> Option<u32> {
-        if entry != Entry::Root {
+    fn send(&self, call: &HttpCall, actor: &Actor, from: CalledFrom) -> Option<u32> {
+        if from != CalledFrom::Root {
             return dispatch(call);
         }
         self.as_root();
@@ -198,7 +198,7 @@ impl House {
         for _ in 0..WOKEN_AT_ONCE {
             let Some((call, asker)) = self.queues.unsent() else { return false };
             match dispatch(&call) {
-                Some(token) => self.queues.ask(token, Asked::ForStream(asker)),
+                Some(token) => self.queues.ask(token, CallFor::ForStream(asker)),
                 None => {
                     self.wake(asker.id, &asker.progress, GoesOn::Call(asker.pending, Reply::NotSent));
                     self.as_root();
@@ -222,12 +222,12 @@ impl House {
     /// A call of the root was answered.
     pub(super) fn answered(&self, token: u32, reply: Reply) {
         match self.queues.answered(token) {
-            Some(Asked::Fetch(fetch)) => {
+            Some(CallFor::Fetch(fetch)) => {
                 if let Some(upkeep) = self.with_gateway(|gateway, world| gateway.arrived(world, &fetch, &reply)) {
                     self.keep_up(upkeep);
                 }
             }
-            Some(Asked::ForStream(Asker { id, progress, pending })) => {
+            Some(CallFor::ForStream(Asker { id, progress, pending })) => {
                 self.wake(id, &progress, GoesOn::Call(pending, reply));
                 self.as_root();
             }
@@ -251,7 +251,7 @@ impl House {
 
     fn fetch(&self, fetch: Fetch) {
         match dispatch(&fetch.call) {
-            Some(token) => self.queues.ask(token, Asked::Fetch(Box::new(fetch))),
+            Some(token) => self.queues.ask(token, CallFor::Fetch(Box::new(fetch))),
             None => {
                 let upkeep = self.with_gateway(|gateway, world| gateway.arrived(world, &fetch, &Reply::NotSent));
                 if let Some(upkeep) = upkeep {
@@ -297,7 +297,7 @@ impl House {
     /// Ends the reading of bodies whose time is over, a few at a time.
     fn end_slow_bodies(&self) {
         let now = || Some(self.host.try_borrow().ok()?.now());
-        let over = |now: Timestamp, readers: &RefCell<Readers>| readers.try_borrow_mut().ok()?.over(now);
+        let over = |now: Timestamp, readers: &RefCell<BodyReaders>| readers.try_borrow_mut().ok()?.over(now);
         for _ in 0..WOKEN_AT_ONCE {
             let Some(reader) = now().and_then(|now| over(now, &self.queues.reading)) else { return };
             let taken = reader.progress.upgrade().and_then(|progress| {
@@ -325,7 +325,7 @@ impl House {
             return;
         };
         let Some(step) = self.go_on(goes_on) else { return };
-        self.act(&Actor { id, progress }, step, Entry::Root);
+        self.act(&Actor { id, progress }, step, CalledFrom::Root);
     }
 
     /// Ticks after this.

@@ -55,7 +55,7 @@ pub(super) struct Actor {
 
 /// From where a step is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Entry {
+pub(super) enum CalledFrom {
     /// From the stream's request headers: what goes on does so by the callback's return value.
     RequestHeaders,
     /// From the answer to the stream's own call, or from its body.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
 use crate::gateway::pending::{PendingCall, PendingWait};
-use crate::shell::bodies::Readers;
+use crate::shell::bodies::BodyReaders;
 use crate::shell::progress::{Actor, Progress};
 use crate::step::decision::Resource;
 use crate::upkeep::fetch::Fetch;
@@ -20,10 +20,10 @@ const MOST_WAITING: usize = 1_000;
 #[derive(Default)]
 pub(super) struct Queues {
     pub(super) waiting: RefCell<Vec<Waiting>>,
-    asked: RefCell<HashMap<u32, Asked>>,
+    asked: RefCell<HashMap<u32, CallFor>>,
     /// Calls that the root must make, so that it hears the answer when the stream is gone.
     unsent: RefCell<Vec<(HttpCall, Asker)>>,
-    pub(super) reading: RefCell<Readers>,
+    pub(super) reading: RefCell<BodyReaders>,
 }
 
 /// A request that waits for something shared.
@@ -36,7 +36,7 @@ pub(super) struct Waiting {
 }
 
 /// What a call of the root was for.
-pub(super) enum Asked {
+pub(super) enum CallFor {
     Fetch(Box<Fetch>),
     ForStream(Asker),
 }
@@ -70,14 +70,14 @@ impl Queues {
     }
 
     /// Remembers what a call of the root was for.
-    pub(super) fn ask(&self, token: u32, asked: Asked) {
+    pub(super) fn ask(&self, token: u32, asked: CallFor) {
         if let Ok(mut calls) = self.asked.try_borrow_mut() {
             calls.insert(token, asked);
         }
     }
 
     /// What an answered call was for.
-    pub(super) fn answered(&self, token: u32) -> Option<Asked> {
+    pub(super) fn answered(&self, token: u32) -> Option<CallFor> {
         self.asked.try_borrow_mut().ok().and_then(|mut asked| asked.remove(&token))
     }
 

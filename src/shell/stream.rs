@@ -10,7 +10,7 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 use crate::shell::calls::reply;
 use crate::shell::current::keep_private;
 use crate::shell::house::House;
-use crate::shell::progress::{Actor, Entry, GoesOn, Progress};
+use crate::shell::progress::{Actor, CalledFrom, GoesOn, Progress};
 use crate::shell::unanswered::{gone, not_ours, went_past};
 use crate::step::decision::BodyNews;
 use crate::words::body::Body;
@@ -61,7 +61,7 @@ impl Stream {
         };
         drop(progress);
         match self.house.go_on(GoesOn::Body(pending, BodyNews::Came(body))) {
-            Some(step) => self.house.act(&self.actor, step, Entry::OwnReply),
+            Some(step) => self.house.act(&self.actor, step, CalledFrom::OwnReply),
             None => Action::Pause,
         }
     }
@@ -80,7 +80,7 @@ impl Context for Stream {
             Err(_) => return,
         };
         let Some(step) = self.house.go_on(GoesOn::Call(pending, reply(headers, body))) else { return };
-        self.house.act(&self.actor, step, Entry::OwnReply);
+        self.house.act(&self.actor, step, CalledFrom::OwnReply);
     }
 }
 
@@ -91,7 +91,7 @@ impl HttpContext for Stream {
         #[cfg(feature = "die-on-demand")]
         die_on_demand(&headers);
         let action = match self.house.with_gateway(|gateway, world| gateway.begin(world, headers)) {
-            Some(step) => self.house.act(&self.actor, step, Entry::RequestHeaders),
+            Some(step) => self.house.act(&self.actor, step, CalledFrom::RequestHeaders),
             None => Action::Pause,
         };
         if end_of_stream && self.is_reading() { self.read(None, true) } else { action }

@@ -2,10 +2,10 @@
 
 use proxy_wasm::types::{Action, LogLevel};
 
-use crate::gateway::unanswered::{ended, needs_decision};
+use crate::gateway::unanswered::{needs_decision, unanswered};
 use crate::shell::current::code_details;
 use crate::shell::house::House;
-use crate::shell::progress::{Actor, Entry, Progress};
+use crate::shell::progress::{Actor, CalledFrom, Progress};
 use crate::shell::report;
 
 /// Said once in a worker.
@@ -34,7 +34,7 @@ fn undecided(house: &House, actor: &Actor, seen: bool, details: &str) -> Action 
         report::log(LogLevel::Critical, UNSEEN);
     }
     let step = house.with_gateway(|gateway, world| gateway.undecided(world, details));
-    step.map_or(Action::Pause, |step| house.act(actor, step, Entry::OwnReply))
+    step.map_or(Action::Pause, |step| house.act(actor, step, CalledFrom::OwnReply))
 }
 
 /// A stream is over.
@@ -53,5 +53,5 @@ fn end(house: &House, actor: &Actor, details: &str, answered: bool) {
         Progress::Waiting(halt) => halt,
         Progress::Undecided | Progress::Forwarded { .. } | Progress::Answered => return,
     };
-    house.counters.report(&[ended(halt, details, answered)]);
+    house.counters.report(&[unanswered(halt, details, answered)]);
 }

@@ -33,17 +33,17 @@ pub struct Wish {
     pub another_account: bool,
     /// What is asked of the authentication.
     pub demand: Demand,
-    /// How the provider's address is told.
-    pub told: Told,
+    /// How the provider's address is handed over.
+    pub handover: Handover,
 }
 
-/// How the provider's address is told.
+/// How the provider's address is handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum Handover {
     /// As a redirect.
-    ByRedirect,
+    Redirect,
     /// As a URL, for a script that asked for it and navigates itself, or opens a window.
-    ByUrl,
+    Url,
 }
 
 /// The login endpoint, the one for a front end that keeps its own token, and the one for a popup: `return_to` (not in a popup),
@@ -69,8 +69,8 @@ fn wish(settings: &Settings, visit: &Visit, ending: Ending) -> Result<Wish, Reas
     };
     let parameter = |name: &str| parameters.get(name).map(String::as_str);
     let demand = Demand::parse(parameter("acr_values"), parameter("max_age")).ok_or(Reason::QueryMalformed)?;
-    let told = if ending == Ending::Popup || browser::is_script(&visit.request) { Told::ByUrl } else { Told::ByRedirect };
-    Ok(Wish { ending, provider: parameters.remove("provider"), return_to, another_account, demand, told })
+    let handover = if ending == Ending::Popup || browser::is_script(&visit.request) { Handover::Url } else { Handover::Redirect };
+    Ok(Wish { ending, provider: parameters.remove("provider"), return_to, another_account, demand, handover })
 }
 
 /// Sends the browser to the provider, as soon as its metadata is here.
@@ -117,16 +117,16 @@ fn sent(scene: &mut Scene<'_>, visit: &Visit, wish: Wish) -> Result<Step, Failur
             demand: &attempt.demand,
         },
     );
-    let begun = vec![Event::SignInBegun { place: visit.place(), provider: provider.oidc.name.clone(), redirect_uri }];
-    Ok(match wish.told {
-        Told::ByUrl => {
+    let begun = vec![Event::SignInBegun { request: visit.reference(), provider: provider.oidc.name.clone(), redirect_uri }];
+    Ok(match wish.handover {
+        Handover::Url => {
             let popup = settings.popup.as_ref().filter(|_| wish.ending == Ending::Popup);
             let member = popup.map_or("authorize_url", |popup| popup.url_member.as_str());
             let mut response = json_answer(&json!({ member: url }), cookies);
             visit.let_page_read(settings, &mut response);
             Step::answered(response, begun)
         }
-        Told::ByRedirect => Step::redirected(redirect(302, &url, cookies), begun),
+        Handover::Redirect => Step::redirected(redirect(302, &url, cookies), begun),
     })
 }
 

@@ -46,7 +46,7 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit, mut new: NewSession, w
     // A renewal of a session that was there before must not bring it back. (A JWT of the same second may be the very same.)
     let before = if with_cookie { carried::in_cookies(scene, visit).sessions } else { Vec::new() };
     for before in before.iter().filter(|before| before.id != session.id) {
-        scene.kept.ended.mark(scene.world, &before.id, before.ends);
+        scene.kept.ended.mark(scene.world, before);
     }
     Ok(Begun { session, cookies, token })
 }

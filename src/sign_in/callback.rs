@@ -9,14 +9,14 @@ use crate::config::settings::{ProviderSettings, Settings};
 use crate::oidc::provider::ResponseMode;
 use crate::session::attempt::{self, Attempt, Ending};
 use crate::session::tombstone::Ended;
-use crate::sign_in::redeem::{self, AfterNews, AfterReply};
+use crate::sign_in::redeem::{self, AfterNews, Redeeming};
 use crate::sign_in::under_way::{self, no_attempt};
 use crate::step::answers::redirect;
-use crate::step::body::{self, Asked};
+use crate::step::body::{self, Wanted};
 use crate::step::decision::{Journey, Step};
 use crate::step::stop::{Stop, Whose};
 use crate::step::visit::Visit;
-use crate::words::body::{Form, form_parameters};
+use crate::words::body::{MediaType, form_parameters};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::url::{ReturnTo, query_parameters};
@@ -30,7 +30,7 @@ enum Came {
 }
 
 /// The callback endpoint, as the redirect URI of one provider; with several, its bare path is nobody's.
-pub fn begin(scene: &mut Scene<'_>, visit: &mut Visit, called_back: Option<&ProviderSettings>) -> Journey<AfterReply, AfterNews> {
+pub fn begin(scene: &mut Scene<'_>, visit: &mut Visit, called_back: Option<&ProviderSettings>) -> Journey<Redeeming, AfterNews> {
     let settings = scene.settings;
     // Until it is known what the answer belongs to, it may be a popup's.
     visit.in_popup = true;
@@ -55,9 +55,9 @@ fn parameters(world: &dyn World, visit: &Visit, called_back: Option<&ProviderSet
             Ok(Came::Parameters(parameters.map_err(|reason| Failure::new(reason, "at the callback endpoint"))?))
         }
         // Another site's form: what shows that this browser asked for it is `state`.
-        "POST" if posts => match body::read(world, visit, &[Form::UrlEncoded])? {
-            Asked::Read(_) => Ok(Came::Parameters(form_parameters(visit.body.bytes())?)),
-            Asked::ToRead(limit, until) => Ok(Came::ToRead(limit, until)),
+        "POST" if posts => match body::read(world, visit, &[MediaType::UrlEncoded])? {
+            Wanted::Read(_) => Ok(Came::Parameters(form_parameters(visit.body.bytes())?)),
+            Wanted::ToRead(limit, until) => Ok(Came::ToRead(limit, until)),
         },
         _ => Err(Stop::method(if posts { "GET, POST" } else { "GET" })),
     }
@@ -91,7 +91,7 @@ fn expected(
 }
 
 /// An answer that belongs to no attempt. Somebody who is signed in already just goes on, but for a popup: its page waits.
-fn stray(scene: &mut Scene<'_>, visit: &Visit, state: Option<&str>, failure: Failure) -> Journey<AfterReply, AfterNews> {
+fn stray(scene: &mut Scene<'_>, visit: &Visit, state: Option<&str>, failure: Failure) -> Journey<Redeeming, AfterNews> {
     let settings = scene.settings;
     let mut events = Vec::new();
     let signed_in = authenticate(scene, visit, &mut events);

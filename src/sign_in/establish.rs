@@ -9,7 +9,7 @@ use crate::authenticate::scene::Scene;
 use crate::config::settings::{Popup, ProviderSettings, Settings};
 use crate::crypto::seal::Purpose;
 use crate::oidc::id_token::IdToken;
-use crate::oidc::token::TokenSet;
+use crate::oidc::tokens::TokenSet;
 use crate::session::attempt::{Attempt, Ending};
 use crate::session::content::{NewSession, Session};
 use crate::sign_in::begun::begin;
@@ -56,15 +56,19 @@ pub(super) fn establish<C, W>(
     if with_cookie {
         begun.cookies.extend(hint_cookie(settings, scene.world, &tokens.id_token, &begun.session, visit.now));
     }
-    let completed =
-        Event::SignInCompleted { place: visit.place(), provider: provider.oidc.name.clone(), subject: id_token.subject.clone() };
+    let completed = Event::SignInCompleted {
+        request: visit.reference(),
+        provider: provider.oidc.name.clone(),
+        subject: id_token.subject.clone(),
+    };
     let mut events = vec![completed];
     if tokens.refresh_token.is_none() && settings.refreshes() {
         events.extend(scene.kept.tell_that_no_refresh_token_came(&provider.oidc.name));
     }
     let response = match popup {
         Some(popup) => {
-            let told = Filling { claims: Some(&id_token.claims), user: user.map(|user| &user.told), ..begun.filling(visit.now) };
+            let told =
+                Filling { claims: Some(&id_token.claims), user: user.map(|user| &user.profile), ..begun.filling(visit.now) };
             let message = popup.delivery.answer.json(&told);
             popup::answer(settings, visit, &message, begun.cookies)
         }

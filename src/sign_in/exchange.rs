@@ -10,13 +10,13 @@ use crate::authenticate::scene::Scene;
 use crate::config::settings::Settings;
 use crate::session::attempt::{Attempt, Ending};
 use crate::session::tombstone::Ended;
-use crate::sign_in::redeem::{self, AfterNews, AfterReply};
+use crate::sign_in::redeem::{self, AfterNews, Redeeming};
 use crate::sign_in::under_way::no_attempt;
-use crate::step::body::{self, Asked};
+use crate::step::body::{self, Wanted};
 use crate::step::decision::{Journey, Step};
 use crate::step::stop::{Stop, Whose};
 use crate::step::visit::Visit;
-use crate::words::body::{Form, json_members};
+use crate::words::body::{MediaType, json_members};
 use crate::words::reason::{Failure, Reason};
 use crate::words::world::World;
 
@@ -24,7 +24,7 @@ use crate::words::world::World;
 const MEMBERS: [&str; 3] = ["code", "state", "iss"];
 
 /// The token endpoint: POST `{"code"}`, and `state` and `iss` if the page has them.
-pub fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey<AfterReply, AfterNews> {
+pub fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey<Redeeming, AfterNews> {
     let settings = scene.settings;
     if visit.request.method != "POST" {
         return Err(Stop::method("POST"));
@@ -32,7 +32,7 @@ pub fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey<AfterReply, AfterN
     if !browser::has_same_origin_evidence(&visit.request.headers, &visit.origin, &settings.trusted_origins) {
         return Err(Failure::new(Reason::CrossSite, "a code is taken from this site or a trusted one only").into());
     }
-    if let Asked::ToRead(limit, until) = body::read(scene.world, visit, &[Form::Json])? {
+    if let Wanted::ToRead(limit, until) = body::read(scene.world, visit, &[MediaType::Json])? {
         return Ok(Step::reading(limit, until));
     }
     let parameters = parameters(visit.body.bytes())?;

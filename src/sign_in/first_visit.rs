@@ -1,5 +1,5 @@
 //! Whom a provider vouches for is looked up at the user service, and created there on the first visit; then a session begins.
-//! Nothing is asked before everything about the ID token is proved, and no session begins for somebody who is not there.
+//! Nothing is question before everything about the ID token is proved, and no session begins for somebody who is not there.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,16 +19,16 @@ use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::world::World;
 
-/// Somebody whose identity is proved, and whom the user service is being asked about.
+/// Somebody whose identity is proved, and whom the user service is being question about.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FirstVisit {
     proved: Proved,
-    asked: Asked,
+    question: Question,
 }
 
-/// What the user service was asked last.
+/// What the user service was question last.
 #[derive(Clone, Debug, PartialEq)]
-enum Asked {
+enum Question {
     /// Whether there is such a user.
     Find,
     /// To create one.
@@ -42,7 +42,7 @@ enum Asked {
 /// What is to be done next.
 enum Next {
     /// Ask this.
-    Ask(Asked, HttpCall),
+    Ask(Question, HttpCall),
     /// This is the person, who was created just now or not.
     Known(User, IsNew),
 }
@@ -53,7 +53,7 @@ enum IsNew {
     No,
 }
 
-/// Everything is proved. Without a directory nobody is asked.
+/// Everything is proved. Without a directory nobody is question.
 pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit, proved: Proved) -> Journey<Box<FirstVisit>> {
     let settings = scene.settings;
     let Some((directory, _)) = directory(settings) else {
@@ -63,28 +63,28 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit, proved: Proved) -> Jou
     let assumed = provider.map(|provider| provider.oidc.assumed_verified).unwrap_or_default();
     let claims = &proved.id_token.claims;
     match directory.check(claims, assumed).and_then(|()| directory.find_request(claims)) {
-        Ok(call) => Ok(asking(call, proved, Asked::Find)),
+        Ok(call) => Ok(asking(call, proved, Question::Find)),
         Err(failure) => Err(Stop::sign_in(&proved.attempt, failure)),
     }
 }
 
 /// The user service answered.
 pub(super) fn answered(scene: &mut Scene<'_>, visit: &Visit, first: FirstVisit, reply: &Reply) -> Journey<Box<FirstVisit>> {
-    let FirstVisit { proved, asked } = first;
+    let FirstVisit { proved, question } = first;
     let Some((directory, mapping)) = directory(scene.settings) else {
         return Err(Stop::sign_in(&proved.attempt, Failure::new(Reason::Internal, "a new configuration looks nobody up")));
     };
-    let next = match asked {
-        Asked::Find => found(directory, mapping, scene.world, &proved, reply),
-        Asked::Create => created(directory, mapping, &proved, reply),
-        Asked::FindCreated { by_us } => found_created(directory, mapping, by_us, reply),
-        Asked::Notify(user) => {
+    let next = match question {
+        Question::Find => found(directory, mapping, scene.world, &proved, reply),
+        Question::Create => created(directory, mapping, &proved, reply),
+        Question::FindCreated { by_us } => found_created(directory, mapping, by_us, reply),
+        Question::Notify(user) => {
             let told = directory.notify.as_ref().map_or(Ok(()), |notify| notify_response(notify, reply));
             return end(scene, visit, &proved, &user, vec![notified(visit, &user, told)]);
         }
     };
     match next {
-        Ok(Next::Ask(asked, call)) => Ok(asking(call, proved, asked)),
+        Ok(Next::Ask(question, call)) => Ok(asking(call, proved, question)),
         Ok(Next::Known(user, IsNew::Yes)) => notify(scene, visit, directory, proved, user),
         Ok(Next::Known(user, IsNew::No)) => end(scene, visit, &proved, &user, Vec::new()),
         Err(failure) => Err(Stop::sign_in(&proved.attempt, failure)),
@@ -96,8 +96,8 @@ fn directory(settings: &Settings) -> Option<(&Directory, &Mapping)> {
     Some((accounts.directory.as_ref()?, &accounts.mapping))
 }
 
-fn asking(call: HttpCall, proved: Proved, asked: Asked) -> Step<Box<FirstVisit>> {
-    Step::calling(call, Box::new(FirstVisit { proved, asked }))
+fn asking(call: HttpCall, proved: Proved, question: Question) -> Step<Box<FirstVisit>> {
+    Step::calling(call, Box::new(FirstVisit { proved, question }))
 }
 
 /// Whether there is such a user; nobody is created who is there.
@@ -118,7 +118,7 @@ fn found(
     let mut bytes = [0; 32];
     world.random(&mut bytes).map_err(|_| Failure::new(Reason::Internal, "the host gave no random bytes"))?;
     let call = create.request(&proved.id_token.claims, &Secret::new(URL_SAFE_NO_PAD.encode(bytes)))?;
-    Ok(Next::Ask(Asked::Create, call))
+    Ok(Next::Ask(Question::Create, call))
 }
 
 fn created(directory: &Directory, mapping: &Mapping, proved: &Proved, reply: &Reply) -> Result<Next, Failure> {
@@ -127,7 +127,7 @@ fn created(directory: &Directory, mapping: &Mapping, proved: &Proved, reply: &Re
         Created::User(user) => Ok(Next::Known(user, IsNew::Yes)),
         created => {
             let by_us = matches!(created, Created::Unseen);
-            Ok(Next::Ask(Asked::FindCreated { by_us }, directory.find_request(&proved.id_token.claims)?))
+            Ok(Next::Ask(Question::FindCreated { by_us }, directory.find_request(&proved.id_token.claims)?))
         }
     }
 }
@@ -140,11 +140,14 @@ fn found_created(directory: &Directory, mapping: &Mapping, by_us: bool, reply: &
 
 /// Tells of the new user. What becomes of that does not stop the sign-in.
 fn notify(scene: &mut Scene<'_>, visit: &Visit, directory: &Directory, proved: Proved, user: User) -> Journey<Box<FirstVisit>> {
-    let created =
-        Event::AccountCreated { place: visit.place(), provider: proved.attempt.provider.clone(), subject: user.subject.clone() };
+    let created = Event::AccountCreated {
+        request: visit.reference(),
+        provider: proved.attempt.provider.clone(),
+        subject: user.subject.clone(),
+    };
     let Some(notify) = &directory.notify else { return end(scene, visit, &proved, &user, vec![created]) };
     match notify_request(notify, &proved.id_token.claims, &user) {
-        Ok(call) => Ok(asking(call, proved, Asked::Notify(user)).after(vec![created])),
+        Ok(call) => Ok(asking(call, proved, Question::Notify(user)).after(vec![created])),
         Err(failure) => {
             let told = notified(visit, &user, Err(failure));
             end(scene, visit, &proved, &user, vec![created, told])
@@ -153,7 +156,7 @@ fn notify(scene: &mut Scene<'_>, visit: &Visit, directory: &Directory, proved: P
 }
 
 fn notified(visit: &Visit, user: &User, told: Result<(), Failure>) -> Event {
-    Event::Notified { place: visit.place(), subject: user.subject.clone(), failure: told.err() }
+    Event::Notified { request: visit.reference(), subject: user.subject.clone(), failure: told.err() }
 }
 
 /// The session begins, after these events.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::access::browser;
 use crate::accounts::call;
-use crate::accounts::credentials::{Credentials, Verify};
+use crate::accounts::credentials::{NameAndPassword, Verify};
 use crate::accounts::template::Filling;
 use crate::accounts::throttle::Counted;
 use crate::accounts::user::{Mapping, User};
@@ -18,13 +18,13 @@ use crate::config::settings::{PASSWORD, Password, Settings};
 use crate::session::content::{NewSession, Tokens};
 use crate::sign_in::begun::begin;
 use crate::step::answers::{json_answer, redirect};
-use crate::step::body::{self, Asked};
+use crate::step::body::{self, Wanted};
 use crate::step::decision::{Journey, Step};
 use crate::step::event::Event;
 use crate::step::stop::{Stop, Whose};
 use crate::step::visit::Visit;
 use crate::upkeep::kept::kept;
-use crate::words::body::{Body, Form, form_parameters, json_members};
+use crate::words::body::{Body, MediaType, form_parameters, json_members};
 use crate::words::message::{HttpCall, Reply};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
@@ -61,9 +61,9 @@ pub fn attempt(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey<Checking> {
         return Err(Stop::method("POST"));
     }
     check_site(settings, password, visit)?;
-    let form = match body::read(scene.world, visit, &[Form::Json, Form::UrlEncoded])? {
-        Asked::Read(form) => form,
-        Asked::ToRead(limit, until) => return Ok(Step::reading(limit, until)),
+    let form = match body::read(scene.world, visit, &[MediaType::Json, MediaType::UrlEncoded])? {
+        Wanted::Read(form) => form,
+        Wanted::ToRead(limit, until) => return Ok(Step::reading(limit, until)),
     };
     let credentials = credentials(password, visit.body.bytes(), form);
     visit.body = Body::Unread;
@@ -77,7 +77,7 @@ fn counted(
     now: Timestamp,
     password: &Password,
     verify: &Verify,
-    credentials: &Credentials,
+    credentials: &NameAndPassword,
 ) -> Result<(HttpCall, Counted), Stop> {
     let address = world.client_address();
     let counted = password.throttle.begin(world, now, &credentials.account, address.as_deref()).map_err(slow_down)?;
@@ -109,7 +109,7 @@ pub fn checked(scene: &mut Scene<'_>, visit: &Visit, checking: &Checking, reply:
 /// The user service answered, and the request is gone: no session begins, and a failure is told of like any other.
 pub fn unheard(settings: &Settings, world: &mut dyn World, visit: &Visit, checking: &Checking, reply: &Reply) -> Option<Event> {
     let failure = settled(settings, world, visit.now, checking, reply).ok()?.err()?;
-    Some(Event::SignInFailed { place: visit.place(), provider: Some(PASSWORD.to_owned()), failure })
+    Some(Event::SignInFailed { request: visit.reference(), provider: Some(PASSWORD.to_owned()), failure })
 }
 
 /// What the answer says of the password, and of the attempt: it counts, whatever became of the request, of the time or of the
@@ -146,9 +146,9 @@ fn check_site(settings: &Settings, password: &Password, visit: &Visit) -> Result
     Err(Failure::new(Reason::CrossSite, browser::evidence(headers, &visit.origin)))
 }
 
-fn credentials(settings: &Password, bytes: &[u8], form: Form) -> Result<Credentials, Failure> {
+fn credentials(settings: &Password, bytes: &[u8], form: MediaType) -> Result<NameAndPassword, Failure> {
     let (account, password) = match form {
-        Form::Json => {
+        MediaType::Json => {
             let mut members = json_members(bytes)?;
             let mut text = |name: &str| match members.remove(name) {
                 Some(Value::String(text)) => Some(Secret::new(text)),
@@ -156,7 +156,7 @@ fn credentials(settings: &Password, bytes: &[u8], form: Form) -> Result<Credenti
             };
             (text(&settings.account), text(&settings.password))
         }
-        Form::UrlEncoded => {
+        MediaType::UrlEncoded => {
             let mut parameters = form_parameters(bytes)?;
             let mut text = |name: &str| parameters.remove(name).map(Secret::new);
             (text(&settings.account), text(&settings.password))
@@ -168,7 +168,7 @@ fn credentials(settings: &Password, bytes: &[u8], form: Form) -> Result<Credenti
     let account = account.filter(|account| within(account, LONGEST_ACCOUNT) && !account.expose().trim().is_empty());
     let password = password.filter(|password| within(password, LONGEST_PASSWORD));
     match (account, password) {
-        (Some(account), Some(password)) => Ok(Credentials { account: account.expose().to_owned(), password }),
+        (Some(account), Some(password)) => Ok(NameAndPassword { account: account.expose().to_owned(), password }),
         _ => {
             let (account, password) = (&settings.account, &settings.password);
             let detail = format!(
@@ -198,12 +198,12 @@ fn signed_in(scene: &mut Scene<'_>, visit: &Visit, password: &Password, user: &U
     };
     let begun = begin(scene, visit, new, password.delivery.cookie)?;
     let subject = user.subject.clone();
-    let completed = Event::SignInCompleted { place: visit.place(), provider: PASSWORD.to_owned(), subject };
+    let completed = Event::SignInCompleted { request: visit.reference(), provider: PASSWORD.to_owned(), subject };
     // A form of a page has nobody who would read an answer.
     let mut response = match browser::wants_page(&visit.request) && password.delivery.cookie {
         true => redirect(303, return_to(settings, visit).as_str(), begun.cookies),
         false => {
-            let told = Filling { user: Some(&user.told), ..begun.filling(visit.now) };
+            let told = Filling { user: Some(&user.profile), ..begun.filling(visit.now) };
             json_answer(password.delivery.answer.json(&told).as_str(), begun.cookies)
         }
     };

@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use crate::access::policy::{self, Clock};
+use crate::access::test::{Surroundings, is_authenticated};
 use crate::authenticate::scene::Scene;
 use crate::config::settings::{ProviderSettings, Settings};
-use crate::oidc::authorization::{Issuer, authorization_response};
-use crate::oidc::id_token::{self, AccessToken, Expectations, ExpectedNonce, IdToken, IdTokenError};
+use crate::oidc::authorization::{IssParameter, authorization_response};
+use crate::oidc::id_token::{self, Expectations, ExpectedNonce, IdToken, IdTokenError, IssuedWith};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::ResponseMode;
-use crate::oidc::token::{TokenSet, token_request, token_response};
+use crate::oidc::token::{token_request, token_response};
+use crate::oidc::tokens::TokenSet;
 use crate::oidc::userinfo::{self, userinfo_request, userinfo_response};
 use crate::session::attempt::{self, Attempt, Ending};
 use crate::session::tombstone::Ended;
@@ -28,7 +29,7 @@ use crate::words::reason::{Failure, Reason};
 
 /// How a sign-in goes on when somebody has answered.
 #[derive(Clone, Debug, PartialEq)]
-pub enum AfterReply {
+pub enum Redeeming {
     /// The token endpoint, about the code.
     Exchanging(Box<Attempt>),
     /// The userinfo endpoint: the ID token is good, and more claims are wanted.
@@ -52,13 +53,13 @@ impl From<FromTheStart> for AfterNews {
     }
 }
 
-impl From<Infallible> for AfterReply {
+impl From<Infallible> for Redeeming {
     fn from(never: Infallible) -> Self {
         match never {}
     }
 }
 
-impl From<Box<FirstVisit>> for AfterReply {
+impl From<Box<FirstVisit>> for Redeeming {
     fn from(first: Box<FirstVisit>) -> Self {
         Self::Visiting(first)
     }
@@ -79,7 +80,7 @@ pub(super) fn spend(
     visit: &Visit,
     attempt: Attempt,
     parameters: &BTreeMap<String, String>,
-) -> Journey<AfterReply, AfterNews> {
+) -> Journey<Redeeming, AfterNews> {
     let stop = |failure| Stop::sign_in(&attempt, failure);
     let provider = checked_client(scene.settings, visit, &attempt).map_err(stop)?;
     let Some(metadata) = scene.metadata(provider, visit.now) else {
@@ -88,7 +89,7 @@ pub(super) fn spend(
         return Ok(Step::waiting(resource, visit.patience, AfterNews::FromTheStart));
     };
     let call = claimed(scene, provider, &metadata, visit, &attempt, parameters).map_err(stop)?;
-    Ok(Step::calling(call, AfterReply::Exchanging(Box::new(attempt))))
+    Ok(Step::calling(call, Redeeming::Exchanging(Box::new(attempt))))
 }
 
 /// The provider that was asked, if it is what it was then. Before a code is sent anywhere.
@@ -119,17 +120,17 @@ fn claimed(
     }
     check_mode(provider, visit, parameters)?;
     let code = authorization_response(parameters, &provider.oidc, issuer(settings, attempt.ending, metadata))?;
-    token_request(&provider.oidc, metadata, &code, &attempt.code_verifier, &attempt.redirect_uri)
+    token_request(scene.world, &provider.oidc, metadata, &code, &attempt.code_verifier, &attempt.redirect_uri)
 }
 
 /// Whether the answer must name its issuer. A page does not always pass the name on, which matters only where another provider
 /// could have given the code (RFC 9700, section 4.4).
-fn issuer(settings: &Settings, ending: Ending, metadata: &Metadata) -> Issuer {
+fn issuer(settings: &Settings, ending: Ending, metadata: &Metadata) -> IssParameter {
     let must_come = match ending {
         Ending::Session | Ending::Popup => metadata.announces_iss_parameter,
         Ending::Token => settings.providers.iter().filter(|provider| provider.oidc.redirect_uri.is_some()).count() > 1,
     };
-    if must_come { Issuer::MustCome } else { Issuer::MayCome }
+    if must_come { IssParameter::MustCome } else { IssParameter::MayCome }
 }
 
 /// A code comes as it was asked for. (An error may come in the address: providers send some of them before they look at the mode.)
@@ -145,7 +146,7 @@ fn check_mode(provider: &ProviderSettings, visit: &Visit, parameters: &BTreeMap<
 }
 
 /// The token endpoint answered.
-pub fn exchanged(scene: &mut Scene<'_>, visit: &Visit, attempt: Attempt, reply: &Reply) -> Journey<AfterReply, AfterNews> {
+pub fn exchanged(scene: &mut Scene<'_>, visit: &Visit, attempt: Attempt, reply: &Reply) -> Journey<Redeeming, AfterNews> {
     let tokens = provider(scene.settings, &attempt).and_then(|provider| {
         let metadata = scene.metadata(provider, visit.now).ok_or_else(lost_metadata)?;
         token_response(&provider.oidc, &metadata, reply)
@@ -157,7 +158,7 @@ pub fn exchanged(scene: &mut Scene<'_>, visit: &Visit, attempt: Attempt, reply: 
 }
 
 /// The keys that were waited for are there, or will not come.
-pub fn keys_came(scene: &mut Scene<'_>, visit: &Visit, exchanged: Exchanged, news: News) -> Journey<AfterReply, AfterNews> {
+pub fn keys_came(scene: &mut Scene<'_>, visit: &Visit, exchanged: Exchanged, news: News) -> Journey<Redeeming, AfterNews> {
     match news {
         News::Ready => verify(scene, visit, exchanged, Keys::Refreshed),
         News::Missing(reason) => {
@@ -168,7 +169,7 @@ pub fn keys_came(scene: &mut Scene<'_>, visit: &Visit, exchanged: Exchanged, new
 }
 
 /// Verifies the ID token; fetches keys once when none fits.
-fn verify(scene: &mut Scene<'_>, visit: &Visit, exchanged: Exchanged, refreshed: Keys) -> Journey<AfterReply, AfterNews> {
+fn verify(scene: &mut Scene<'_>, visit: &Visit, exchanged: Exchanged, refreshed: Keys) -> Journey<Redeeming, AfterNews> {
     let Exchanged { attempt, tokens } = exchanged;
     let (settings, now) = (scene.settings, visit.now);
     let stop = |failure| Stop::sign_in(&attempt, failure);
@@ -195,7 +196,7 @@ fn verify(scene: &mut Scene<'_>, visit: &Visit, exchanged: Exchanged, refreshed:
     }
     let metadata = scene.metadata(provider, now).ok_or_else(|| stop(lost_metadata()))?;
     let call = userinfo_request(&provider.oidc, &metadata, &tokens.access_token).map_err(stop)?;
-    Ok(Step::calling(call, AfterReply::AskingUserinfo(Box::new(Proved { attempt, tokens, id_token }))))
+    Ok(Step::calling(call, Redeeming::AskingUserinfo(Box::new(Proved { attempt, tokens, id_token }))))
 }
 
 /// The ID token, if it is what it must be (OpenID Connect Core, section 3.1.3.7).
@@ -211,7 +212,7 @@ fn verified(
     let expectations = Expectations {
         keys: &keys.ok_or_else(no_keys)?.set,
         nonce: ExpectedNonce::Value(attempt.nonce.expose()),
-        access_token: AccessToken::Value(&tokens.access_token),
+        issued_with: IssuedWith::AccessToken(&tokens.access_token),
         now: visit.now,
         provider_clock: tokens.provider_clock,
     };
@@ -220,8 +221,8 @@ fn verified(
 
 /// Whether the authentication was the one that was asked for.
 fn check_demand(provider: &ProviderSettings, attempt: &Attempt, id_token: &IdToken, visit: &Visit) -> Result<(), Failure> {
-    let clock = Clock { now: visit.now, skew: provider.oidc.clock_skew };
-    if policy::is_authenticated(&attempt.demand, &id_token.claims, clock) {
+    let surroundings = Surroundings { now: visit.now, skew: provider.oidc.clock_skew };
+    if is_authenticated(&attempt.demand, &id_token.claims, surroundings) {
         return Ok(());
     }
     let asked: Vec<_> = attempt.demand.parameters().map(|(name, value)| format!("{name} {value}")).collect();
@@ -231,7 +232,12 @@ fn check_demand(provider: &ProviderSettings, attempt: &Attempt, id_token: &IdTok
 }
 
 /// The userinfo endpoint answered.
-pub fn told_of(scene: &mut Scene<'_>, visit: &Visit, mut proved: Proved, reply: &Reply) -> Journey<AfterReply, AfterNews> {
+pub fn userinfo_answered(
+    scene: &mut Scene<'_>,
+    visit: &Visit,
+    mut proved: Proved,
+    reply: &Reply,
+) -> Journey<Redeeming, AfterNews> {
     let told = provider(scene.settings, &proved.attempt).and_then(|provider| {
         let metadata = scene.metadata(provider, visit.now).ok_or_else(lost_metadata)?;
         userinfo_response(&provider.oidc, &metadata, reply, &proved.id_token.subject)
@@ -246,7 +252,12 @@ pub fn told_of(scene: &mut Scene<'_>, visit: &Visit, mut proved: Proved, reply: 
 }
 
 /// The user service answered.
-pub fn looked_up(scene: &mut Scene<'_>, visit: &Visit, first: FirstVisit, reply: &Reply) -> Journey<AfterReply, AfterNews> {
+pub fn user_service_answered(
+    scene: &mut Scene<'_>,
+    visit: &Visit,
+    first: FirstVisit,
+    reply: &Reply,
+) -> Journey<Redeeming, AfterNews> {
     first_visit::answered(scene, visit, first, reply).map(Step::within)
 }
 

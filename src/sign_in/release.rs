@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::config::settings::Settings;
 use crate::oidc::id_token::IdToken;
-use crate::oidc::token::TokenSet;
+use crate::oidc::tokens::TokenSet;
 use crate::session::attempt::Attempt;
 use crate::step::answers::json_answer;
 use crate::step::decision::Step;
@@ -25,8 +25,11 @@ pub(super) fn release<C, W>(
     if let (Some(span), Some(body)) = (tokens.expires_in, body.as_object_mut()) {
         body.insert("expires_in".to_owned(), json!(span.as_secs()));
     }
-    let completed =
-        Event::SignInCompleted { place: visit.place(), provider: attempt.provider.clone(), subject: id_token.subject.clone() };
+    let completed = Event::SignInCompleted {
+        request: visit.reference(),
+        provider: attempt.provider.clone(),
+        subject: id_token.subject.clone(),
+    };
     let forgotten = attempt.forget(&settings.session.cookie);
     let mut response = json_answer(&body, vec![forgotten]);
     visit.let_page_read(settings, &mut response);

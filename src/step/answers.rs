@@ -6,7 +6,7 @@ use crate::access::browser;
 use crate::config::settings::{PASSWORD, Settings};
 use crate::session::attempt::{Attempt, Ending};
 use crate::step::decision::{Decision, Step};
-use crate::step::event::{Event, Outcome, Place};
+use crate::step::event::{Event, Outcome, RequestRef};
 use crate::step::stop::{Stop, Whose};
 use crate::step::visit::Visit;
 use crate::words::demand::Demand;
@@ -105,11 +105,11 @@ impl Stop {
     /// The end of a journey that was stopped: the answer, what is told of it, and the cookies that go.
     pub fn answer<C, W, B>(self, settings: &Settings, visit: &Visit) -> Step<C, W, B> {
         let Self { whose, failure, mut events, fields } = self;
-        let place = visit.place();
+        let request = visit.reference();
         let (mut response, told) = match whose {
             Whose::Visitor => {
                 let response = visit.refusal(settings, failure.reason, &visit.return_to());
-                (response, Event::Denied { place, rule: None, subject: None, failure })
+                (response, Event::Denied { request, rule: None, subject: None, failure })
             }
             Whose::SignIn(attempt) => {
                 // A page that brings a code that is not accepted is not signed in; a person's browser has nothing to be blamed for.
@@ -119,16 +119,16 @@ impl Stop {
                 };
                 let mut response = visit.refusal(settings, failure.reason, &return_to(&attempt, settings));
                 response.set_cookies([attempt.forget(&settings.session.cookie)]);
-                (response, Event::SignInFailed { place, provider: Some(attempt.provider), failure })
+                (response, Event::SignInFailed { request, provider: Some(attempt.provider), failure })
             }
             Whose::NoSignIn { forgotten } => {
                 let mut response = visit.refusal(settings, failure.reason, &ReturnTo::front_page());
                 response.set_cookies(forgotten);
-                (response, Event::SignInFailed { place, provider: None, failure })
+                (response, Event::SignInFailed { request, provider: None, failure })
             }
             Whose::Password => {
                 let response = password_refusal(settings, visit, failure.reason);
-                (response, Event::SignInFailed { place, provider: Some(PASSWORD.to_owned()), failure })
+                (response, Event::SignInFailed { request, provider: Some(PASSWORD.to_owned()), failure })
             }
         };
         response.headers.extend(fields.into_iter().map(|(name, value)| (name.to_owned(), value)));
@@ -181,14 +181,14 @@ pub fn turn_away<C, W, B>(settings: &Settings, request: Option<&Request>, reques
         _ => String::new(),
     };
     let page = request.is_some_and(browser::wants_page);
-    not_a_visit(settings, page, Place::new(request_id, method, path), Failure::new(reason, detail))
+    not_a_visit(settings, page, RequestRef::new(request_id, method, path), Failure::new(reason, detail))
 }
 
-/// Ends a request of which nothing is known but its place.
-pub fn not_a_visit<C, W, B>(settings: &Settings, page: bool, place: Place, failure: Failure) -> Step<C, W, B> {
+/// Ends a request of which nothing is known but which it is.
+pub fn not_a_visit<C, W, B>(settings: &Settings, page: bool, request: RequestRef, failure: Failure) -> Step<C, W, B> {
     let context = Context {
         page,
-        request_id: &place.request_id,
+        request_id: &request.request_id,
         origin: "",
         login: &settings.endpoints.login,
         sign_in: settings.endpoints.login.clone(),
@@ -201,7 +201,7 @@ pub fn not_a_visit<C, W, B>(settings: &Settings, page: bool, place: Place, failu
         demand: &Demand::default(),
     };
     let response = answer::refuse(failure.reason, &context);
-    let denied = Event::Denied { place, rule: None, subject: None, failure };
+    let denied = Event::Denied { request, rule: None, subject: None, failure };
     let outcome = Event::Outcome(Outcome::of_status(response.status));
     Step { events: vec![denied, outcome], ..Step::new(Decision::Respond(response)) }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::step::decision::{Decision, FromTheStart, Step};
 use crate::step::visit::Visit;
 use crate::words::address::Network;
-use crate::words::body::{Body, Form, LARGEST, too_large};
+use crate::words::body::{Body, LARGEST, MediaType, too_large};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
@@ -32,7 +32,7 @@ pub fn may_read<'a>(clients: impl ExactSizeIterator<Item = Option<&'a Network>>,
 /// So long is nobody's reading ended for somebody else's: real bodies come within milliseconds.
 const UNDISTURBED: Duration = Duration::from_secs(1);
 
-/// Which of these bodies makes room for one more where there is no place: the one that has been read longest, if it is not just
+/// Which of these bodies makes room for one more where there is no request: the one that has been read longest, if it is not just
 /// coming; of the same client, where that one has all its places. Each is told by its client and until when it is read.
 pub fn makes_room<'a>(
     readers: impl Iterator<Item = (Option<&'a Network>, Timestamp)> + Clone,
@@ -49,9 +49,9 @@ pub fn makes_room<'a>(
 
 /// A body that was asked for.
 #[derive(Debug, PartialEq)]
-pub enum Asked {
+pub enum Wanted {
     /// It is here, in this form.
-    Read(Form),
+    Read(MediaType),
     /// Not yet: this much is to be read of it, in bytes, until then.
     ToRead(usize, Timestamp),
 }
@@ -61,14 +61,14 @@ pub enum Asked {
 /// # Errors
 /// Why it is not read, or not taken: [`Reason::BodyTypeRefused`], [`Reason::BodyTooLarge`]; [`Reason::Internal`] where somebody
 /// behind us could get it.
-pub fn read(world: &dyn World, visit: &Visit, forms: &[Form]) -> Result<Asked, Failure> {
-    match (&visit.body, Form::announced(forms, &visit.request.headers)) {
+pub fn read(world: &dyn World, visit: &Visit, forms: &[MediaType]) -> Result<Wanted, Failure> {
+    match (&visit.body, MediaType::announced(forms, &visit.request.headers)) {
         (Body::TooLarge, _) => Err(too_large()),
         (_, Err(failure)) => Err(failure),
-        (Body::Read(_), Ok(form)) => Ok(Asked::Read(form)),
+        (Body::Read(_), Ok(form)) => Ok(Wanted::Read(form)),
         (Body::Unread, Ok(_)) => {
             check_route(world, visit)?;
-            Ok(Asked::ToRead(LARGEST, visit.now.plus(LONGEST_READING)))
+            Ok(Wanted::ToRead(LARGEST, visit.now.plus(LONGEST_READING)))
         }
     }
 }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use crate::session::content::Session;
-use crate::step::event::{Event, Place};
+use crate::step::event::{Event, RequestRef};
 use crate::step::stop::Stop;
 use crate::words::body::Body;
 use crate::words::message::{Edits, Headers, HttpCall, Response};
@@ -149,7 +149,7 @@ pub enum Cause {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Halt {
     /// Which request it is.
-    pub place: Place,
+    pub request: RequestRef,
     /// What it waits for, in one word.
     pub stage: &'static str,
     /// How many bytes of its body have come, if that is being read.

@@ -10,7 +10,7 @@ use crate::words::reason::{Failure, Reason};
 
 /// Where it happened: what ties an audit line to Envoy's access log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct RequestRef {
     /// The request's id.
     pub request_id: String,
     /// The method.
@@ -19,7 +19,7 @@ pub struct Place {
     pub path: String,
 }
 
-impl Place {
+impl RequestRef {
     /// Takes at most 256 characters of the method and of the path: whoever sends long ones must not fill the log.
     #[inline(never)]
     pub fn new(request_id: &str, method: &str, path: &str) -> Self {
@@ -61,7 +61,7 @@ impl Outcome {
 
 /// What was fetched in the background.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum DocumentKind {
     /// A provider's metadata.
     Metadata,
     /// A provider's keys.
@@ -110,7 +110,7 @@ pub enum Event {
     /// Somebody was sent to a provider. If the provider does not know the redirect URI, nobody comes back, and this is the trace.
     SignInBegun {
         /// Where.
-        place: Place,
+        request: RequestRef,
         /// The configured provider's name.
         provider: String,
         /// The redirect URI that must be registered at the provider.
@@ -119,7 +119,7 @@ pub enum Event {
     /// Somebody signed in.
     SignInCompleted {
         /// Where.
-        place: Place,
+        request: RequestRef,
         /// The configured provider's name.
         provider: String,
         /// `sub`.
@@ -128,7 +128,7 @@ pub enum Event {
     /// A sign-in failed.
     SignInFailed {
         /// Where.
-        place: Place,
+        request: RequestRef,
         /// The configured provider's name, when it is known.
         provider: Option<String>,
         /// Why.
@@ -137,7 +137,7 @@ pub enum Event {
     /// The user service has a new account, for somebody who came for the first time.
     AccountCreated {
         /// Where.
-        place: Place,
+        request: RequestRef,
         /// The configured name of the provider that vouches for them.
         provider: String,
         /// The account.
@@ -146,7 +146,7 @@ pub enum Event {
     /// Somebody was told of a new account, or not.
     Notified {
         /// Where.
-        place: Place,
+        request: RequestRef,
         /// The account.
         subject: String,
         /// Why it failed, if it did.
@@ -155,14 +155,14 @@ pub enum Event {
     /// Somebody signed out.
     SignedOut {
         /// Where.
-        place: Place,
+        request: RequestRef,
         /// Who, if a session came along.
         subject: Option<String>,
     },
     /// A request was refused.
     Denied {
         /// Where.
-        place: Place,
+        request: RequestRef,
         /// Under which rule, if it came that far.
         rule: Option<String>,
         /// Who asked, if that is known.
@@ -173,7 +173,7 @@ pub enum Event {
     /// A request ended before it was answered here.
     Unanswered {
         /// Where.
-        place: Place,
+        request: RequestRef,
         /// What it waited for.
         stage: &'static str,
         /// Why, and what Envoy says of it.
@@ -196,7 +196,7 @@ pub enum Event {
     /// Something was fetched.
     Fetched {
         /// What.
-        kind: Kind,
+        kind: DocumentKind,
         /// From which provider.
         provider: String,
         /// Why it failed, if it did.
@@ -238,10 +238,10 @@ impl Event {
             Self::SignedOut { .. } => "accredit_sign_out",
             Self::Denied { failure, .. } => return Cow::Owned(format!("accredit_denied_{}", failure.reason)),
             Self::Unanswered { failure, .. } => return Cow::Owned(format!("accredit_unanswered_{}", failure.reason)),
-            Self::Fetched { kind: Kind::Metadata, failure: None, .. } => "accredit_fetch_metadata_ok",
-            Self::Fetched { kind: Kind::Metadata, .. } => "accredit_fetch_metadata_failed",
-            Self::Fetched { kind: Kind::Keys, failure: None, .. } => "accredit_fetch_keys_ok",
-            Self::Fetched { kind: Kind::Keys, .. } => "accredit_fetch_keys_failed",
+            Self::Fetched { kind: DocumentKind::Metadata, failure: None, .. } => "accredit_fetch_metadata_ok",
+            Self::Fetched { kind: DocumentKind::Metadata, .. } => "accredit_fetch_metadata_failed",
+            Self::Fetched { kind: DocumentKind::Keys, failure: None, .. } => "accredit_fetch_keys_ok",
+            Self::Fetched { kind: DocumentKind::Keys, .. } => "accredit_fetch_keys_failed",
         })
     }
 
@@ -272,26 +272,28 @@ impl Event {
     /// The audit line, one JSON object, for events that matter for security.
     pub fn audit(&self) -> Option<String> {
         let line = match self {
-            Self::SignInBegun { place, provider, redirect_uri } => {
-                Line::of("sign_in_begun").at(place).text("provider", provider).text("redirect_uri", redirect_uri)
+            Self::SignInBegun { request, provider, redirect_uri } => {
+                Line::of("sign_in_begun").at(request).text("provider", provider).text("redirect_uri", redirect_uri)
             }
-            Self::SignInCompleted { place, provider, subject } => {
-                Line::of("sign_in").at(place).text("provider", provider).text("subject", subject)
+            Self::SignInCompleted { request, provider, subject } => {
+                Line::of("sign_in").at(request).text("provider", provider).text("subject", subject)
             }
-            Self::SignInFailed { place, provider, failure } => {
-                Line::of("sign_in_failed").at(place).because(failure).maybe("provider", provider.as_ref())
+            Self::SignInFailed { request, provider, failure } => {
+                Line::of("sign_in_failed").at(request).because(failure).maybe("provider", provider.as_ref())
             }
-            Self::AccountCreated { place, provider, subject } => {
-                Line::of("account_created").at(place).text("provider", provider).text("subject", subject)
+            Self::AccountCreated { request, provider, subject } => {
+                Line::of("account_created").at(request).text("provider", provider).text("subject", subject)
             }
-            Self::Notified { place, subject, failure: Some(failure) } => {
-                Line::of("notify_failed").at(place).because(failure).text("subject", subject)
+            Self::Notified { request, subject, failure: Some(failure) } => {
+                Line::of("notify_failed").at(request).because(failure).text("subject", subject)
             }
-            Self::SignedOut { place, subject } => Line::of("sign_out").at(place).maybe("subject", subject.as_ref()),
-            Self::Denied { place, rule, subject, failure } => {
-                Line::of("denied").at(place).because(failure).maybe("rule", rule.as_ref()).maybe("subject", subject.as_ref())
+            Self::SignedOut { request, subject } => Line::of("sign_out").at(request).maybe("subject", subject.as_ref()),
+            Self::Denied { request, rule, subject, failure } => {
+                Line::of("denied").at(request).because(failure).maybe("rule", rule.as_ref()).maybe("subject", subject.as_ref())
             }
-            Self::Unanswered { place, stage, failure } => Line::of("unanswered").at(place).because(failure).text("stage", stage),
+            Self::Unanswered { request, stage, failure } => {
+                Line::of("unanswered").at(request).because(failure).text("stage", stage)
+            }
             Self::Refreshed { provider, subject, failure: Some((failure, aftermath)) } => {
                 let ended = Value::Bool(*aftermath == Aftermath::Ended);
                 Line::of("refresh_failed")
@@ -303,8 +305,8 @@ impl Event {
             Self::RefreshTokenMissing { provider } => Line::of("refresh_token_missing").text("provider", provider),
             Self::Fetched { kind, provider, failure: Some(failure) } => {
                 let what = match kind {
-                    Kind::Metadata => "metadata",
-                    Kind::Keys => "keys",
+                    DocumentKind::Metadata => "metadata",
+                    DocumentKind::Keys => "keys",
                 };
                 Line::of("fetch_failed").because(failure).text("what", what).text("provider", provider)
             }
@@ -346,8 +348,8 @@ impl Line {
         self.with(name, text.map_or(Value::Null, |text| Value::from(text.as_str())))
     }
 
-    fn at(self, place: &Place) -> Self {
-        self.text("request_id", &place.request_id).text("method", &place.method).text("path", &place.path)
+    fn at(self, request: &RequestRef) -> Self {
+        self.text("request_id", &request.request_id).text("method", &request.method).text("path", &request.path)
     }
 
     fn because(self, failure: &Failure) -> Self {
@@ -361,9 +363,9 @@ mod tests {
 
     #[test]
     fn an_audit_line_is_one_line_of_json_whatever_the_path_holds() {
-        let place = Place { request_id: "r".into(), method: "GET".into(), path: "/a\"\n{}".into() };
+        let request = RequestRef { request_id: "r".into(), method: "GET".into(), path: "/a\"\n{}".into() };
         let failure = Failure::new(Reason::ConditionFailed, "groups is absent");
-        let event = Event::Denied { place, rule: Some("rules[1]".into()), subject: Some("bob".into()), failure };
+        let event = Event::Denied { request, rule: Some("rules[1]".into()), subject: Some("bob".into()), failure };
         let line = event.audit().unwrap();
         assert_eq!(line.lines().count(), 1);
         let parsed: Value = serde_json::from_str(line.strip_prefix("accredit audit ").unwrap()).unwrap();
@@ -375,8 +377,8 @@ mod tests {
     #[test]
     fn whoever_names_himself_with_marks_that_nobody_sees_writes_no_other_line() {
         let subject = "bob\u{2028}accredit audit {}\u{202e}\u{200b}\u{e0041}".to_owned();
-        let place = Place { request_id: "r".into(), method: "GET".into(), path: "/".into() };
-        let line = Event::SignedOut { place, subject: Some(subject.clone()) }.audit().unwrap();
+        let request = RequestRef { request_id: "r".into(), method: "GET".into(), path: "/".into() };
+        let line = Event::SignedOut { request, subject: Some(subject.clone()) }.audit().unwrap();
         assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");
         let parsed: Value = serde_json::from_str(line.strip_prefix("accredit audit ").unwrap()).unwrap();
         assert_eq!(parsed["subject"], subject);

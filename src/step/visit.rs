@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::step::event::Place;
+use crate::step::event::RequestRef;
 use crate::words::body::Body;
 use crate::words::message::Request;
 use crate::words::time::Timestamp;
@@ -37,8 +37,8 @@ impl Visit {
     }
 
     /// For audit lines.
-    pub fn place(&self) -> Place {
-        Place::new(&self.request_id, &self.request.method, &self.request.path)
+    pub fn reference(&self) -> RequestRef {
+        RequestRef::new(&self.request_id, &self.request.method, &self.request.path)
     }
 
     /// The page that was asked for, if it can be returned to; else the front page.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::config::settings::Settings;
-use crate::session::tombstone::Ended;
+use crate::session::ended::EndedSessions;
 use crate::step::decision::{News, Resource};
 use crate::step::event::Event;
 use crate::upkeep::documents::Documents;
@@ -28,7 +28,7 @@ pub struct Background {
     /// The sessions that are to be refreshed.
     pub refreshes: Refreshes,
     /// The sessions that have ended, in whichever worker.
-    pub ended: Ended,
+    pub ended: EndedSessions,
     /// The providers of which was told that they issue no refresh token.
     without_refresh_token: Vec<String>,
 }
@@ -39,7 +39,7 @@ impl Background {
         Self {
             documents: Documents::new(settings),
             refreshes: Refreshes::default(),
-            ended: Ended::sessions(),
+            ended: EndedSessions::default(),
             without_refresh_token: Vec::new(),
         }
     }

@@ -8,7 +8,7 @@ use crate::crypto::key::KeySet;
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
 use crate::step::decision::{News, Resource};
-use crate::step::event::Kind;
+use crate::step::event::DocumentKind;
 use crate::upkeep::fetch::Fetch;
 use crate::upkeep::keep::Keep;
 use crate::words::message::Reply;
@@ -138,7 +138,7 @@ impl Documents {
         settings: &Settings,
         world: &mut dyn World,
         name: &str,
-        kind: Kind,
+        kind: DocumentKind,
         reply: &Reply,
     ) -> Result<(), Failure> {
         let now = world.now();

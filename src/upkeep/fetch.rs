@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::session::content::Session;
-use crate::step::event::{Event, Kind};
+use crate::step::event::{DocumentKind, Event};
 use crate::words::message::HttpCall;
 
 /// What the background wants done.
@@ -32,7 +32,7 @@ pub struct Fetch {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Errand {
     /// A document that all share.
-    Document(Kind),
+    Document(DocumentKind),
     /// New tokens for this session. Its refresh token is spent by asking: whoever is told of the answer must take it.
     Refresh(Box<Session>),
 }

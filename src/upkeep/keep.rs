@@ -7,11 +7,12 @@ use std::time::Duration;
 use crate::config::settings::ProviderSettings;
 use crate::crypto::key::KeySet;
 use crate::crypto::seal::{Purpose, Sealer};
+use crate::oidc::discovery::{fresh_for, metadata_request, metadata_response};
 use crate::oidc::keys::{keys_request, keys_response};
-use crate::oidc::metadata::{Metadata, fresh_for, metadata_request, metadata_response};
+use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::{MetadataSource, Provider};
 use crate::session::content::Fingerprint;
-use crate::step::event::Kind;
+use crate::step::event::DocumentKind;
 use crate::upkeep::fetch::{Errand, Fetch};
 use crate::upkeep::lease::{self, Grant, Urgency};
 use crate::words::message::{Headers, Reply};
@@ -132,13 +133,13 @@ impl Keep {
         }
         if self.metadata.is_due(now) {
             let urgency = urgency(&self.metadata);
-            self.metadata.not_before = self.ask(provider, world, now, Kind::Metadata, urgency, fetches);
+            self.metadata.not_before = self.ask(provider, world, now, DocumentKind::Metadata, urgency, fetches);
         }
         // Due here or not: a key that another worker knows to be withdrawn must not go on counting in this one.
         self.adopt_keys(provider, sealer, world);
         if self.keys.is_due(now) && self.metadata.held.is_some() {
             let urgency = urgency(&self.keys);
-            self.keys.not_before = self.ask(provider, world, now, Kind::Keys, urgency, fetches);
+            self.keys.not_before = self.ask(provider, world, now, DocumentKind::Keys, urgency, fetches);
         }
     }
 
@@ -148,14 +149,14 @@ impl Keep {
         provider: &Provider,
         world: &mut dyn World,
         now: Timestamp,
-        kind: Kind,
+        kind: DocumentKind,
         urgency: Urgency,
         fetches: &mut Vec<Fetch>,
     ) -> Timestamp {
         let call = match (kind, &self.metadata.held) {
-            (Kind::Metadata, _) => metadata_request(provider),
-            (Kind::Keys, Some(metadata)) => keys_request(provider, &metadata.value),
-            (Kind::Keys, None) => return now,
+            (DocumentKind::Metadata, _) => metadata_request(provider),
+            (DocumentKind::Keys, Some(metadata)) => keys_request(provider, &metadata.value),
+            (DocumentKind::Keys, None) => return now,
         };
         // Every address was checked when the configuration or the metadata were read.
         let Ok(call) = call else { return now };
@@ -172,21 +173,21 @@ impl Keep {
         provider: &Provider,
         sealer: &Sealer,
         world: &mut dyn World,
-        kind: Kind,
+        kind: DocumentKind,
         reply: &Reply,
         now: Timestamp,
     ) -> Result<(), Failure> {
         let fresh_until = now.plus(fresh_for(reply));
         let lease = self.key(kind, "lease");
         let taken = match (kind, &self.metadata.held) {
-            (Kind::Metadata, _) => {
+            (DocumentKind::Metadata, _) => {
                 metadata_response(provider, reply).map(|metadata| self.metadata.take(metadata, now, fresh_until))
             }
-            (Kind::Keys, Some(metadata)) => {
+            (DocumentKind::Keys, Some(metadata)) => {
                 let keys = keys_response(provider, &metadata.value, reply);
                 keys.map(|keys| self.keys.take(keys, now, fresh_until))
             }
-            (Kind::Keys, None) => Ok(()),
+            (DocumentKind::Keys, None) => Ok(()),
         };
         match taken {
             Ok(()) => {
@@ -199,8 +200,8 @@ impl Keep {
             Err(failure) => {
                 let not_before = lease::back_off(world, &lease, now);
                 match kind {
-                    Kind::Metadata => self.metadata.not_before = not_before,
-                    Kind::Keys => self.keys.not_before = not_before,
+                    DocumentKind::Metadata => self.metadata.not_before = not_before,
+                    DocumentKind::Keys => self.keys.not_before = not_before,
                 }
                 Err(failure)
             }
@@ -211,7 +212,7 @@ impl Keep {
         &self,
         sealer: &Sealer,
         world: &mut dyn World,
-        kind: Kind,
+        kind: DocumentKind,
         body: &[u8],
         fetched: Timestamp,
         fresh_until: Timestamp,
@@ -228,7 +229,13 @@ impl Keep {
 
     /// The document that stands in shared memory, if it is newer than what is held. It was sealed there: other plugins of the
     /// process may write to that memory, and who writes keys there could sign anybody in.
-    fn mirrored(&mut self, sealer: &Sealer, world: &dyn World, kind: Kind, held: Option<Timestamp>) -> Option<(Mirrored, Reply)> {
+    fn mirrored(
+        &mut self,
+        sealer: &Sealer,
+        world: &dyn World,
+        kind: DocumentKind,
+        held: Option<Timestamp>,
+    ) -> Option<(Mirrored, Reply)> {
         let before = std::mem::take(self.seen(kind));
         let (mut seen, mut text) = (Vec::new(), None);
         for (position, key) in self.document_keys(sealer, kind).enumerate() {
@@ -252,21 +259,21 @@ impl Keep {
         Some((mirrored, Reply::Answered { status: 200, headers: Headers::new(json), body }))
     }
 
-    const fn seen(&mut self, kind: Kind) -> &mut Vec<Option<Version>> {
+    const fn seen(&mut self, kind: DocumentKind) -> &mut Vec<Option<Version>> {
         match kind {
-            Kind::Metadata => &mut self.metadata.seen,
-            Kind::Keys => &mut self.keys.seen,
+            DocumentKind::Metadata => &mut self.metadata.seen,
+            DocumentKind::Keys => &mut self.keys.seen,
         }
     }
 
     /// Whether the newest attempt to fetch the keys failed.
     pub(super) fn keys_failing(&self, world: &dyn World) -> bool {
-        lease::is_failing(world, &self.key(Kind::Keys, "lease"))
+        lease::is_failing(world, &self.key(DocumentKind::Keys, "lease"))
     }
 
     pub(super) fn adopt_metadata(&mut self, provider: &Provider, sealer: &Sealer, world: &dyn World) {
         let held = self.metadata.held.as_ref().map(|held| held.fetched);
-        let Some((mirrored, reply)) = self.mirrored(sealer, world, Kind::Metadata, held) else { return };
+        let Some((mirrored, reply)) = self.mirrored(sealer, world, DocumentKind::Metadata, held) else { return };
         if let Ok(metadata) = metadata_response(provider, &reply) {
             self.metadata.take(metadata, mirrored.fetched, mirrored.fresh_until);
             // Keys that other metadata did not point to may be those of these.
@@ -277,21 +284,21 @@ impl Keep {
     pub(super) fn adopt_keys(&mut self, provider: &Provider, sealer: &Sealer, world: &dyn World) {
         let Some(metadata) = self.metadata.held.as_ref().map(|held| Rc::clone(&held.value)) else { return };
         let held = self.keys.held.as_ref().map(|held| held.fetched);
-        let Some((mirrored, reply)) = self.mirrored(sealer, world, Kind::Keys, held) else { return };
+        let Some((mirrored, reply)) = self.mirrored(sealer, world, DocumentKind::Keys, held) else { return };
         if let Ok(keys) = keys_response(provider, &metadata, &reply) {
             self.keys.take(keys, mirrored.fetched, mirrored.fresh_until);
         }
     }
 
     /// Where documents stand that one of our keys sealed; the first is where new ones go.
-    fn document_keys(&self, sealer: &Sealer, kind: Kind) -> impl Iterator<Item = String> {
+    fn document_keys(&self, sealer: &Sealer, kind: DocumentKind) -> impl Iterator<Item = String> {
         sealer.key_ids().map(move |id| self.key(kind, &format!("document/{id}")))
     }
 
-    pub(super) fn key(&self, kind: Kind, what: &str) -> String {
+    pub(super) fn key(&self, kind: DocumentKind, what: &str) -> String {
         let kind = match kind {
-            Kind::Metadata => "metadata",
-            Kind::Keys => "keys",
+            DocumentKind::Metadata => "metadata",
+            DocumentKind::Keys => "keys",
         };
         format!("accredit/1/{}/{kind}/{what}", self.digest)
     }

@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use crate::config::settings::{ProviderSettings, Settings};
-use crate::oidc::id_token::{self, AccessToken, Expectations, ExpectedNonce, IdToken, IdTokenError};
-use crate::oidc::refresh::{RefreshError, Refreshed, refresh_request, refresh_response, same_person};
+use crate::oidc::id_token::{self, Expectations, ExpectedNonce, IdToken, IdTokenError, IssuedWith};
+use crate::oidc::refresh::{RefreshError, refresh_request, refresh_response, same_person};
+use crate::oidc::tokens::Refreshed;
 use crate::session::content::Session;
 use crate::session::refreshed::{keep, lease_key, newer};
 use crate::step::decision::{News, Resource};
@@ -113,7 +114,7 @@ impl Refreshes {
         let mut want = Want::new(session.clone(), asked);
         let Some(provider) = provider_of(turn.settings, session) else { return };
         // Signed out meanwhile: what came is thrown away.
-        if turn.ended.has_by_now(turn.world, &session.id, turn.now) {
+        if turn.ended.has_by_now(turn.world, session, turn.now) {
             return lease::release(turn.world, &lease_key(session));
         }
         let answer = match turn.metadata(&session.provider) {
@@ -147,17 +148,17 @@ fn ask_for_tokens(turn: &mut Turn<'_>, want: &mut Want) -> bool {
         return true;
     }
     let sealer = &turn.settings.sealer;
-    if newer(turn.world, sealer, session).is_some() || turn.ended.has(turn.world, &session.id, now) {
+    if newer(turn.world, sealer, session).is_some() || turn.ended.has(turn.world, session, now) {
         return false;
     }
     let Some(metadata) = turn.metadata(&session.provider) else { return true };
-    let Ok(call) = refresh_request(&provider.oidc, &metadata, refresh_token) else { return true };
+    let Ok(call) = refresh_request(turn.world, &provider.oidc, &metadata, refresh_token) else { return true };
     // As long as the answer may take, and keys that it may need.
     let span = call.timeout.saturating_add(turn.settings.wait).saturating_add(Duration::from_secs(1));
     let lease = lease_key(session);
     match lease::acquire(turn.world, &lease, now, span, Urgency::Due) {
         // Somebody may have finished just before.
-        Grant::Granted if newer(turn.world, sealer, session).is_some() || turn.ended.has_by_now(turn.world, &session.id, now) => {
+        Grant::Granted if newer(turn.world, sealer, session).is_some() || turn.ended.has_by_now(turn.world, session, now) => {
             lease::release(turn.world, &lease);
             return false;
         }
@@ -227,7 +228,7 @@ fn verified(
     let expectations = Expectations {
         keys: &keys.ok_or_else(no_keys)?.set,
         nonce: ExpectedNonce::NoneWasSent,
-        access_token: AccessToken::Value(&tokens.access_token),
+        issued_with: IssuedWith::AccessToken(&tokens.access_token),
         now: turn.now,
         provider_clock: tokens.provider_clock,
     };
@@ -236,7 +237,7 @@ fn verified(
 
 /// The session is over.
 fn end(turn: &mut Turn<'_>, session: &Session, failure: Failure) -> bool {
-    turn.ended.mark(turn.world, &session.id, session.ends);
+    turn.ended.mark(turn.world, session);
     lease::release(turn.world, &lease_key(session));
     turn.events.push(happened(session, Some((failure, Aftermath::Ended))));
     false

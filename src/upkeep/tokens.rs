@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::oidc::id_token::IdToken;
-use crate::oidc::refresh::Refreshed;
-use crate::oidc::token::TokenSet;
+use crate::oidc::tokens::{Refreshed, TokenSet};
 use crate::oidc::userinfo;
 use crate::session::content::{Session, Tokens};
 use crate::session::cookie;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::config::settings::Settings;
 use crate::oidc::metadata::Metadata;
-use crate::session::tombstone::Ended;
+use crate::session::ended::EndedSessions;
 use crate::step::event::Event;
 use crate::upkeep::documents::{Documents, HeldKeys};
 use crate::upkeep::fetch::Fetch;
@@ -17,7 +17,7 @@ pub(super) struct Turn<'a> {
     pub(super) world: &'a mut dyn World,
     pub(super) now: Timestamp,
     pub(super) documents: &'a mut Documents,
-    pub(super) ended: &'a mut Ended,
+    pub(super) ended: &'a mut EndedSessions,
     /// Whom to ask.
     pub(super) fetches: Vec<Fetch>,
     /// What happened.

@@ -49,14 +49,14 @@ impl fmt::Debug for Body {
 
 /// In which form a body comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum MediaType {
     /// A JSON object (RFC 8259).
     Json,
     /// `application/x-www-form-urlencoded`, as a browser sends a form.
     UrlEncoded,
 }
 
-impl Form {
+impl MediaType {
     const fn media_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
@@ -136,11 +136,11 @@ mod tests {
             (vec![("content-type", "application/json"), ("content-type", "application/json")], refused),
             (vec![("content-type", "application/json"), ("content-encoding", "gzip")], refused),
         ] {
-            let announced = Form::announced(&[Form::Json], &headers(&fields));
+            let announced = MediaType::announced(&[MediaType::Json], &headers(&fields));
             assert_eq!(announced.map(|_| ()).map_err(|failure| failure.reason), expected, "{fields:?}");
         }
         let form = headers(&[("content-type", "application/x-www-form-urlencoded")]);
-        assert_eq!(Form::announced(&[Form::Json, Form::UrlEncoded], &form), Ok(Form::UrlEncoded));
+        assert_eq!(MediaType::announced(&[MediaType::Json, MediaType::UrlEncoded], &form), Ok(MediaType::UrlEncoded));
     }
 
     #[test]

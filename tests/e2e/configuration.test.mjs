@@ -1,29 +1,47 @@
-// Configurations that are wrong are refused at load, by `envoy --mode validate`, with the field's path and a remedy; right ones are accepted in every form.
+// Configurations that are wrong are refused at load, with the field's path and a remedy; right ones are accepted in every form.
 //
 // Each case starts from the shipped configuration and changes one thing. The message's form is
 //   accredit: configuration refused: PATH: expected …, found …; REMEDY
+//
+// Every case is asked of the filter's own reader on this machine, as JSON text and as a Struct (lib/refusals.mjs). What only a real Envoy can show is asked of
+// `envoy --mode validate`: that the module is given what was written, in each form that Envoy has for it; that a refusal stops Envoy and stands in its log; and
+// what the sandbox's own limits could spoil.
 
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { Visitor } from './lib/client.mjs';
 import { validate } from './lib/envoy.mjs';
-import { asString, asStruct, configurationOf, newKey, pluginOf, pointCluster, shipped, startGateway } from './lib/gateway.mjs';
+import { asBytes, asString, asStruct, configurationOf, newKey, pluginOf, pointCluster, shipped, startGateway } from './lib/gateway.mjs';
 import { Provider } from './lib/misbehaving.mjs';
 import { wasmPath } from './lib/process.mjs';
+import { refusalsOf } from './lib/refusals.mjs';
 import { Application } from './lib/upstream.mjs';
 
 const ENVIRONMENT = { OIDC_CLIENT_SECRET: 'demo-secret', ACCREDIT_KEY: newKey() };
 
-/** Validates the shipped file after `change(configuration)`, which may return another configuration. */
+/** The shipped configuration after `change(configuration)`, which may return another one. */
+function changed(change) {
+  const configuration = configurationOf(pluginOf(shipped().static_resources.listeners[0]));
+  return change(configuration) ?? configuration;
+}
+
+/** Has Envoy validate the shipped file after `change(configuration)`, which may return another configuration. */
 function check(change, { wrap = asStruct, environment = ENVIRONMENT, envoy = () => {} } = {}) {
   const bootstrap = shipped();
   const plugin = pluginOf(bootstrap.static_resources.listeners[0]);
   plugin.vm_config.code = { local: { filename: wasmPath() } };
-  const configuration = configurationOf(plugin);
-  wrap(plugin, change(configuration) ?? configuration);
+  wrap(plugin, changed(change));
   envoy(bootstrap);
   return validate(bootstrap, { environment });
+}
+
+/** What the reader says of each of these, in both forms: [{text, fields}]. */
+function readInBothForms(changes) {
+  const configurations = changes.map(changed);
+  const asked = configurations.flatMap((configuration) => [{ text: JSON.stringify(configuration) }, { fields: configuration }]);
+  const answers = refusalsOf(asked.map((each) => ({ ...each, environment: ENVIRONMENT })));
+  return configurations.map((_, index) => ({ text: answers[2 * index], fields: answers[2 * index + 1] }));
 }
 
 const set = (path, value) => (configuration) => {
@@ -125,36 +143,70 @@ const REFUSED = [
   ['one header for two claims', set('claim_to_headers', [{ claim_name: 'sub', header_name: 'x-a' }, { claim_name: 'email', header_name: 'X_A' }]), 'claim_to_headers[1].header_name'],
 ];
 
+/** Fails unless the message names the place and what to do about it, and tells no secret. */
+function assertHelpful(message, path) {
+  const named = [path].flat().some((one) => message.startsWith(`${one}: `));
+  assert.ok(named, `names another place: ${message}`);
+  assert.match(message, /expected .+; .+/, 'no expectation, or no remedy');
+  for (const secret of Object.values(ENVIRONMENT)) assert.equal(message.includes(secret), false, 'a secret is told');
+}
+
 describe('a wrong configuration is refused at load, with its place and a remedy', () => {
-  for (const [what, change, path] of REFUSED) {
-    it(`${what}: ${[path].flat()[0] || 'the whole'}`, () => {
-      const { code, log } = check(change);
+  let answers;
+  before(() => {
+    answers = readInBothForms(REFUSED.map(([, change]) => change));
+  });
+
+  for (const [index, [what, , path]] of REFUSED.entries()) {
+    it(`${what}: ${[path].flat()[0]}`, () => {
+      for (const [form, message] of Object.entries(answers[index])) {
+        assert.ok(message, `it was accepted as ${form}`);
+        assertHelpful(message, path);
+      }
+    });
+  }
+
+  it('JSON that is no configuration', () => {
+    const texts = { 'cut off': '{"origins": [', empty: '', 'no object': '17', 'with a name twice': '{"origins": [], "origins": []}', 'nested without end': '['.repeat(100_000), 'no text': '\u0000\u0001' };
+    const answers = refusalsOf(Object.values(texts).map((text) => ({ text, environment: ENVIRONMENT })));
+    for (const [index, what] of Object.keys(texts).entries()) assert.match(answers[index] ?? 'it was accepted', /expected .+; .+/, what);
+  });
+});
+
+describe('Envoy does not start with a wrong configuration, and its log says why', () => {
+  const [unknownField, numberForClaim, keyOfTheClient] = ['an unknown field', 'a number for a claim', 'the client secret used as a key'].map((name) => REFUSED.find(([what]) => what === name));
+
+  for (const [what, change, path, wrap, form] of [
+    [...unknownField, asStruct, 'Struct'],
+    [...numberForClaim, asString, 'StringValue'],
+    [...keyOfTheClient, asBytes, 'BytesValue'],
+  ]) {
+    it(`${what}, in a ${form}: the message is that of the reader, and no secret is told`, async () => {
+      const { code, log } = await check(change, { wrap });
       assert.equal(code, 1, 'it was accepted');
       const message = /accredit: configuration refused: (.*)/.exec(log)?.[1];
       assert.ok(message, `no message of ours in:\n${log.slice(-1500)}`);
-      const named = [path].flat().some((one) => message.startsWith(`${one}: `) || (one === '' && !/^\w+\[/.test(message)));
-      assert.ok(named, `names another place: ${message}`);
-      assert.match(message, /expected .+; .+/, 'no expectation, or no remedy');
+      assertHelpful(message, path);
+      assert.ok(message.startsWith(readInBothForms([change])[0].fields), message);
       for (const secret of Object.values(ENVIRONMENT)) assert.equal(log.includes(secret), false, 'the log shows a secret');
     });
   }
 
-  for (const [what, text] of [['cut off', '{"origins": ['], ['empty', ''], ['no object', '17'], ['with a name twice', '{"origins": [], "origins": []}'], ['nested without end', '['.repeat(100_000)], ['no text', '\u0000\u0001']]) {
-    it(`JSON that is ${what}`, () => {
-      const { code, log } = check(() => text, { wrap: asString });
-      assert.equal(code, 1);
-      assert.match(log, /accredit: configuration refused: /);
-    });
-  }
+  it('JSON that is nested without end: the stack of the sandbox is small, and the module does not die of it', async () => {
+    const { code, log } = await check(() => '['.repeat(100_000), { wrap: asString });
+    assert.equal(code, 1);
+    assert.match(log, /accredit: configuration refused: expected a JSON object/);
+    assert.doesNotMatch(log, /panicked at|RuntimeError/);
+  });
 
-  it('no configuration at all', () => {
-    const { code, log } = check(() => {}, { wrap: (plugin) => delete plugin.configuration });
+  it('no configuration at all', async () => {
+    const { code, log } = await check(() => {}, { wrap: (plugin) => delete plugin.configuration });
     assert.equal(code, 1);
     assert.match(log, /accredit: configuration refused: /);
   });
 
-  it('environment variables that Envoy does not have', () => {
-    const { code, log } = check(() => {}, { environment: {} });
+  it('environment variables that Envoy does not have', async () => {
+    const { code, log } = await check(() => {}, { environment: {} });
     assert.equal(code, 1);
     assert.match(log, /configuration refused: .*(OIDC_CLIENT_SECRET|ACCREDIT_KEY)/);
   });
@@ -185,16 +237,26 @@ describe('a right configuration is accepted', () => {
     ['with an insecure provider that says so', all(set('providers[0].issuer', 'http://sso.example.com'), set('providers[0].clusters', { 'sso.example.com': 'provider' }), set('providers[0].allow_insecure_http', true))],
   ];
 
-  for (const [what, change] of ACCEPTED) {
-    it(`${what}, as Struct and as StringValue`, () => {
-      for (const wrap of [asStruct, asString]) {
-        const { code, log } = check(change, { wrap });
-        assert.equal(code, 0, log.slice(-1500));
-      }
+  let answers;
+  before(() => {
+    answers = readInBothForms(ACCEPTED.map(([, change]) => change));
+  });
+
+  for (const [index, [what]] of ACCEPTED.entries()) it(what, () => assert.deepEqual(answers[index], { text: null, fields: null }));
+
+  const everyRequirement = ACCEPTED.find(([what]) => what === 'with every kind of requirement');
+  for (const [what, change, wrap, form] of [
+    [...ACCEPTED[0], asBytes, 'BytesValue'],
+    [...everyRequirement, asStruct, 'Struct'],
+    [...everyRequirement, asString, 'StringValue'],
+  ]) {
+    it(`${what}, in a ${form}, by Envoy too`, async () => {
+      const { code, log } = await check(change, { wrap });
+      assert.equal(code, 0, log.slice(-1500));
     });
   }
 
-  it('the short example of the configuration reference, as it stands', () => {
+  it('the short example of the configuration reference, as it stands, by Envoy too', async () => {
     const example = parse(`
       origins: [https://app.example.com]            # exact; the redirect URI follows the one asked for; another host is 421
       providers:
@@ -216,10 +278,9 @@ describe('a right configuration is accepted', () => {
       const cluster = pointCluster(bootstrap, 'provider', 9000);
       cluster.name = cluster.load_assignment.cluster_name = 'sso';
     };
-    for (const wrap of [asStruct, asString]) {
-      const { code, log } = check(() => example, { wrap, envoy: renamed });
-      assert.equal(code, 0, log.slice(-1500));
-    }
+    assert.deepEqual(readInBothForms([() => example]), [{ text: null, fields: null }]);
+    const { code, log } = await check(() => example, { envoy: renamed });
+    assert.equal(code, 0, log.slice(-1500));
   });
 });
 

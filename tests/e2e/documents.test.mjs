@@ -1,8 +1,8 @@
 // What the documents say holds: their configurations are accepted, and they name every reason and every counter.
 //
 // An example that is refused costs a reader more than one that is missing. Each fenced yaml block that is a whole plugin configuration (it has `origins`
-// and `providers`) is put into the shipped bootstrap and validated by a real Envoy, with the clusters and environment variables that it names. Nothing is
-// started, and what the words around the blocks say is not checked.
+// and `providers`) is put into a listener of its own, and all of them are validated by one real Envoy, with the clusters and environment variables that they
+// name. Nothing is started, and what the words around the blocks say is not checked.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -42,17 +42,25 @@ function named(name, value) {
   return Object.entries(value).flatMap(([key, inner]) => [...(key === name ? [inner] : []), ...named(name, inner)]);
 }
 
-/** The shipped bootstrap with a block as the plugin's configuration, and all that the block leans on. */
-function bootstrapWith(configuration, variables) {
+const VARIABLES = [...new Set(CONFIGURATIONS.flatMap(({ value }) => named('environment_variable', value)))];
+const ENVIRONMENT = Object.fromEntries(VARIABLES.map((name) => [name, PLAIN[name] ?? randomBytes(32).toString('base64')]));
+
+/** The shipped bootstrap with a listener for each block, whose plugin is named after its place, and all that the blocks lean on. */
+function bootstrapWith(blocks) {
   const bootstrap = shipped();
-  const plugin = pluginOf(bootstrap.static_resources.listeners[0]);
-  plugin.vm_config.code = { local: { filename: wasmPath() } };
-  plugin.vm_config.environment_variables = { host_env_keys: variables };
-  asStruct(plugin, configuration);
-  const { clusters } = bootstrap.static_resources;
+  const { clusters, listeners } = bootstrap.static_resources;
+  const [listener] = listeners.splice(0);
   const clustersOf = ({ clusters = {} }) => (typeof clusters === 'string' ? [clusters] : Object.values(clusters));
-  for (const name of configuration.providers.flatMap(clustersOf)) {
-    if (!clusters.some((cluster) => cluster.name === name)) clusters.push({ name, connect_timeout: '1s' });
+  for (const [index, { place, value }] of blocks.entries()) {
+    const own = structuredClone(listener);
+    Object.assign(own, { name: place, address: { socket_address: { address: '127.0.0.1', port_value: index + 1 } } });
+    const plugin = pluginOf(own);
+    plugin.name = place;
+    plugin.vm_config.code = { local: { filename: wasmPath() } };
+    plugin.vm_config.environment_variables = { host_env_keys: VARIABLES };
+    asStruct(plugin, value);
+    listeners.push(own);
+    for (const name of value.providers.flatMap(clustersOf)) if (!clusters.some((cluster) => cluster.name === name)) clusters.push({ name, connect_timeout: '1s' });
   }
   return bootstrap;
 }
@@ -62,14 +70,19 @@ describe('a configuration in the documents is accepted', () => {
     assert.ok(CONFIGURATIONS.length >= 3, `found ${CONFIGURATIONS.map(({ place }) => place).join(', ')}`);
   });
 
-  for (const { place, value } of CONFIGURATIONS) {
-    it(place, () => {
-      const variables = [...new Set(named('environment_variable', value))];
-      const environment = Object.fromEntries(variables.map((name) => [name, PLAIN[name] ?? randomBytes(32).toString('base64')]));
-      const { code, log } = validate(bootstrapWith(value, variables), { environment });
-      assert.equal(code, 0, log.slice(-4000));
-    });
-  }
+  it(`each by Envoy: ${CONFIGURATIONS.map(({ place }) => place).join(', ')}`, async () => {
+    const { code, log } = await validate(bootstrapWith(CONFIGURATIONS), { environment: ENVIRONMENT });
+    assert.equal(code, 0, log.slice(-4000));
+  });
+
+  it('or would be found by its place', async () => {
+    const [first, second, ...others] = structuredClone(CONFIGURATIONS);
+    second.value.providers[0].client_name = 'x';
+    const { code, log } = await validate(bootstrapWith([first, second, ...others]), { environment: ENVIRONMENT });
+    assert.equal(code, 1);
+    assert.match(log, /configuration refused: providers\[0\]\.client_name/);
+    assert.ok(log.includes(`Plugin ${second.place} failed to load`), log.slice(-4000));
+  });
 });
 
 describe('the documents name', () => {

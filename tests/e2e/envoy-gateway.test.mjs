@@ -11,11 +11,12 @@ import { MODULE, Parts, objectsIn } from '../../deploy/build/render/made/parts.m
 import { shipped } from '../../deploy/build/render/source.mjs';
 import { Visitor } from './lib/client.mjs';
 import { startSpaProvider } from './lib/demo.mjs';
+import { dyingWasmPath } from './lib/dying.mjs';
 import { assertFilesAreNamed, assertReadmeIsCareful } from './lib/folder.mjs';
 import { managerOf } from './lib/gateway.mjs';
 import { assertNoNames, editConfiguration, onThisMachine, secretsOf, startMade, validateMade, wasmFilterOf } from './lib/mesh.mjs';
 import { assertValid, changed, eachWithout, loadSchemas, nameOf, unknownFields } from './lib/objects.mjs';
-import { ROOT, closeServer, dyingWasmPath, eventually, freePort, listen } from './lib/process.mjs';
+import { ROOT, closeServer, eventually, freePort, listen } from './lib/process.mjs';
 import { FrontEnd } from './lib/spa.mjs';
 import { assertNoPanic, assertNotTold, assertProblem } from './lib/stage.mjs';
 import { makeAuthority } from './lib/tls.mjs';

@@ -24,14 +24,14 @@ const inTurn = (...answers) => (...call) => (answers.length > 1 ? answers.shift(
 /** A user service that answers find and create apart. */
 const byCall = ({ find = ABSENT, create = CREATED }) => (request, response, received) => (request.method === 'GET' ? find : create)(request, response, received);
 
-/** `services` starts the user service and the mail service: {users, mail}, each with a port. */
-function onVisitStage(services, options = {}) {
+/** `services` starts the user service and the mail service: {users, mail}, each with a port. Where one shall hang, a second of it is enough. */
+function onVisitStage(services, { timeout = '1s', ...options } = {}) {
   let around;
   before(async () => (around = await services()));
   const plugin = (configuration) => {
     const { accounts } = configurationOf(pluginOf(shipped('password-and-popup').static_resources.listeners[0]));
     delete accounts.verify;
-    for (const call of ['find', 'create', 'notify']) accounts[call].timeout = '1s';
+    for (const call of ['find', 'create', 'notify']) accounts[call].timeout = timeout;
     configuration.accounts = accounts;
     configuration.endpoints.popup = '/api/popup';
     configuration.popup = {};
@@ -211,6 +211,7 @@ describe('two first visits at the same moment', () => {
     always(told.status, await told.text())(request, response);
   };
   const stage = onVisitStage(async () => ({ users: await startService(relay), mail: await startDemoMail() }), {
+    timeout: '10s',
     concurrency: 2,
     envoy: (bootstrap) => void (bootstrap.static_resources.listeners[0].connection_balance_config = { exact_balance: {} }),
   });

@@ -5,10 +5,10 @@ import assert from 'node:assert/strict';
 import http2 from 'node:http2';
 import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
-import { validate } from './lib/envoy.mjs';
-import { bootstrapFor, newKey, startGateway } from './lib/gateway.mjs';
+import { configurationOf, newKey, pluginOf, shipped, startGateway } from './lib/gateway.mjs';
 import { listen, sleep } from './lib/process.mjs';
 import { requestText, sendRaw } from './lib/raw.mjs';
+import { refusalsOf } from './lib/refusals.mjs';
 import { assertNoPanic, assertRefused, onStage, sessionCookies } from './lib/stage.mjs';
 import { headerValues } from './lib/upstream.mjs';
 
@@ -129,10 +129,9 @@ describe('an answer that carries a renewed session', () => {
 describe('the list of headers to remove', () => {
   for (const name of ['host', ':path', 'Content_Length', 'transfer-encoding', 'cookie', 'authorization', '*', 'x*', 'x-*', 'x-forwarded-*', 'co*', 'a b', '', 'x-forwarded-user', 'x-team-**']) {
     it(`cannot have ${JSON.stringify(name)}`, () => {
-      const bootstrap = bootstrapFor({ port: 10_000, application: { port: 9_999 }, plugin: (configuration) => void (configuration.request_headers_to_remove = ['x-debug', name]) });
-      const { code, log } = validate(bootstrap, { environment: { OIDC_CLIENT_SECRET: newKey(), ACCREDIT_KEY: newKey() } });
-      assert.equal(code, 1);
-      assert.match(log, /request_headers_to_remove\[1\]: expected a header that is for applications alone|request_headers_to_remove\[1\]: expected a value/);
+      const configuration = { ...configurationOf(pluginOf(shipped().static_resources.listeners[0])), request_headers_to_remove: ['x-debug', name] };
+      const [refusal] = refusalsOf([{ fields: configuration, environment: { OIDC_CLIENT_SECRET: newKey(), ACCREDIT_KEY: newKey() } }]);
+      assert.match(refusal ?? 'it was accepted', /^request_headers_to_remove\[1\]: (expected a header that is for applications alone|expected a value)/);
     });
   }
 });

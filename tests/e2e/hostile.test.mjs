@@ -231,12 +231,10 @@ describe('every cookie that the filter reads', () => {
     ['a session of fifty thousand letters', `__Host-accredit=${'A'.repeat(50_000)}`],
     ['more than Envoy takes', `__Host-accredit=${'A'.repeat(100_000)}`],
   ]) {
-    it(`${what} are refused or ignored, at once`, async () => {
-      const began = Date.now();
+    it(`${what} are refused or ignored`, async () => {
       const answer = await stage.raw('GET', '/analytics', { lines: [`Cookie: ${cookie}`] });
       assert.ok([400, 401, 431].includes(answer.status), `${answer.status} ${answer.reason}`);
       if (answer.status === 400) assert.equal(answer.reason, 'cookies_excessive');
-      assert.ok(Date.now() - began < 1000);
       assert.deepEqual(stage.application.requests, []);
     });
   }

@@ -12,11 +12,12 @@ import { MODULE, Parts, objectsIn } from '../../deploy/build/render/made/parts.m
 import { shipped } from '../../deploy/build/render/source.mjs';
 import { Visitor } from './lib/client.mjs';
 import { signInAs, startDemoProvider, startSpaProvider } from './lib/demo.mjs';
+import { dyingWasmPath } from './lib/dying.mjs';
 import { assertFilesAreNamed, assertReadmeIsCareful } from './lib/folder.mjs';
 import { managerOf } from './lib/gateway.mjs';
 import { DENY_ALL, assertNoNames, byDiscovery, editConfiguration, meshSecrets, onThisMachine, secretsOf, startMade, validateMade, wasmFiltersOf } from './lib/mesh.mjs';
 import { assertValid, changed, eachWithout, loadSchemas, nameOf, unknownFields } from './lib/objects.mjs';
-import { ROOT, closeServer, dyingWasmPath, eventually, freePort, listen } from './lib/process.mjs';
+import { ROOT, closeServer, eventually, freePort, listen } from './lib/process.mjs';
 import { FrontEnd } from './lib/spa.mjs';
 import { assertNoPanic, assertNotTold, assertProblem } from './lib/stage.mjs';
 import { Application, headerValues } from './lib/upstream.mjs';

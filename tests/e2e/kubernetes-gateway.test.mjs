@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { Visitor } from './lib/client.mjs';
 import { signInAs, startTlsProvider } from './lib/demo.mjs';
-import { MountedCertificate, newSecrets, startPod, validatePod } from './lib/ingress.mjs';
+import { MountedCertificate, newSecrets, refusalInPod, startPod, validatePod } from './lib/ingress.mjs';
 import { OVERLAYS, build, objectOf } from './lib/kubernetes.mjs';
 import { atExit, closeServer, eventually, listen, temporaryFolder } from './lib/process.mjs';
 import { assertNoPanic, assertNotTold, assertRefused } from './lib/stage.mjs';
@@ -60,8 +60,27 @@ describe('the configuration in the built ConfigMap', () => {
     });
   }
 
+  const edited = (from, to) => (text) => {
+    assert.equal(text.split(from).length >= 2, true, `the file has no ${from}`);
+    return text.replace(from, to);
+  };
+
   for (const [what, from, to, complaint] of [
     ['a word that the filter does not know', 'filter_state: [subject, rule]', 'filter_sate: [subject, rule]', /filter_sate/],
+    ['a variable that the filter may not read', 'host_env_keys: [ACCREDIT_ORIGIN, ', 'host_env_keys: [', /origins\[0\]/],
+    ['a field that Envoy does not know', 'normalize_path: true', 'normalise_path: true', /normalise_path/],
+    ['a cluster that is missing', 'route: {cluster: application,', 'route: {cluster: aplication,', /aplication/],
+    ['a provider whose certificate nobody would verify', 'upstream_http_protocol_options: {auto_sni: true, auto_san_validation: true}', 'upstream_http_protocol_options: {auto_sni: true}', /auto_san_validation|auto_sni/],
+  ]) {
+    it(`is refused by Envoy when it is broken, with the place: ${what}`, async () => {
+      const { code, log } = await validatePod(objects, { ...stage, edit: edited(from, to) });
+      assert.equal(code, 1, log);
+      assert.match(log, complaint);
+    });
+  }
+
+  // The filter's own reader is asked about all that is its own, and it is told of no variable that is not handed on.
+  for (const [what, from, to, complaint] of [
     ['a provider without an issuer', '- name: sso\n                      issuer: {environment_variable: OIDC_ISSUER}', '- name: sso', /providers\[0\]/],
     ['a variable that the filter may not read', 'host_env_keys: [ACCREDIT_ORIGIN, ', 'host_env_keys: [', /origins\[0\]/],
     ['a variable that the pod has not', 'issuer: {environment_variable: OIDC_ISSUER}', 'issuer: {environment_variable: ISSUER}', /providers\[0\]\.issuer/],
@@ -69,18 +88,9 @@ describe('the configuration in the built ConfigMap', () => {
     ['no key at all', 'session: {keys: [{environment_variable: ACCREDIT_KEY}, {environment_variable: ACCREDIT_OTHER_KEY}]}', 'session: {keys: []}', /session\.keys/],
     ['a rule that demands nothing readable', 'require: {claim: groups, any_of: [oracle-ai-users]}', 'require: {claim: 7, any_of: [oracle-ai-users]}', /rules\[2\]\.require/],
     ['a rule by a method that is none', 'match: {path: /chat}', 'match: {path: chat}', /rules\[1\]\.match\.path/],
-    ['a field that Envoy does not know', 'normalize_path: true', 'normalise_path: true', /normalise_path/],
-    ['a cluster that is missing', 'route: {cluster: application,', 'route: {cluster: aplication,', /aplication/],
-    ['a provider whose certificate nobody would verify', 'upstream_http_protocol_options: {auto_sni: true, auto_san_validation: true}', 'upstream_http_protocol_options: {auto_sni: true}', /auto_san_validation|auto_sni/],
   ]) {
-    it(`is refused when it is broken, with the place: ${what}`, async () => {
-      const edit = (text) => {
-        assert.equal(text.split(from).length >= 2, true, `the file has no ${from}`);
-        return text.replace(from, to);
-      };
-      const { code, log } = await validatePod(objects, { ...stage, edit });
-      assert.equal(code, 1, log);
-      assert.match(log, complaint);
+    it(`is refused by the filter when it is broken, with the place: ${what}`, async () => {
+      assert.match((await refusalInPod(objects, { ...stage, edit: edited(from, to) })) ?? 'it was accepted', complaint);
     });
   }
 
@@ -90,12 +100,14 @@ describe('the configuration in the built ConfigMap', () => {
     ['ACCREDIT_KEY', 'short', /session\.keys\[0\]/],
     ['ACCREDIT_OTHER_KEY', undefined, /session\.keys\[1\]/],
   ]) {
-    it(`is refused with the place when ${name} is ${value ?? 'missing'}`, async () => {
-      const { code, log } = await validatePod(objects, { ...stage, environment: { [name]: value } });
-      assert.equal(code, 1, log);
-      assert.match(log, complaint);
+    it(`is refused by the filter with the place when ${name} is ${value ?? 'missing'}`, async () => {
+      assert.match((await refusalInPod(objects, { ...stage, environment: { [name]: value } })) ?? 'it was accepted', complaint);
     });
   }
+
+  it('is accepted by the filter as it is, so that what it was asked above was what is broken', async () => {
+    assert.equal(await refusalInPod(objects, stage), null);
+  });
 });
 
 describe('the pod', () => {

@@ -9,7 +9,7 @@ import { signInAs, startTlsProvider } from './lib/demo.mjs';
 import { newKey } from './lib/gateway.mjs';
 import { MountedCertificate, newSecrets, startPod, visitedAt } from './lib/ingress.mjs';
 import { build, objectOf } from './lib/kubernetes.mjs';
-import { eventually } from './lib/process.mjs';
+import { eventually, sleep } from './lib/process.mjs';
 import { assertNoPanic } from './lib/stage.mjs';
 import { makeAuthority } from './lib/tls.mjs';
 import { Application } from './lib/upstream.mjs';
@@ -29,11 +29,11 @@ after(async () => {
   await stage.application?.stop();
 });
 
-/** A Deployment of two pods and its Service. What began is ended after each test. */
+/** A Deployment of two pods and its Service. What began is ended after each test, or where `running` is ended. */
 class Deployment {
   pods = [];
 
-  static async start(secrets) {
+  static async start(secrets, running = ofThisTest) {
     const deployment = new Deployment();
     running.push(deployment);
     deployment.balancer = await Balancer.start();
@@ -77,10 +77,11 @@ class Deployment {
   }
 }
 
-const running = [];
-afterEach(async () => {
+const ofThisTest = [];
+const end = async (running) => {
   for (const thing of running.splice(0)) await thing.stop();
-});
+};
+afterEach(() => end(ofThisTest));
 
 const PAGE = '/analytics';
 const isSignedIn = async (visitor, gateway) => {
@@ -102,20 +103,25 @@ async function beginSignIn(gateway, login = 'alice') {
 }
 
 describe('two pods behind one load balancer', () => {
+  const running = [];
+  let deployment;
+  before(async () => (deployment = await Deployment.start(newSecrets(stage.provider.clientSecret), running)));
+  after(() => end(running));
+
   it('a session begun at one is good at the other, both ways', async () => {
-    const { pods: [one, other] } = await Deployment.start(newSecrets(stage.provider.clientSecret));
+    const { pods: [one, other] } = deployment;
     const [alice, bob] = [await signInAs(one, 'alice'), await signInAs(other, 'bob')];
     assert.deepEqual([await isSignedIn(alice, other), await isSignedIn(bob, one)], [true, true]);
   });
 
   it('a sign-in begun at one is finished at the other, both ways', async () => {
-    const { pods: [one, other] } = await Deployment.start(newSecrets(stage.provider.clientSecret));
+    const { pods: [one, other] } = deployment;
     const [alice, bob] = [await (await beginSignIn(one))(other), await (await beginSignIn(other, 'bob'))(one)];
     assert.deepEqual([await isSignedIn(alice, one), await isSignedIn(bob, other)], [true, true]);
   });
 
   it('people who are sent to either, connection by connection, notice nothing', async () => {
-    const { gateway, balancer, pods } = await Deployment.start(newSecrets(stage.provider.clientSecret));
+    const { gateway, balancer, pods } = deployment;
     const alice = await signInAs(gateway, 'alice');
     for (let i = 0; i < 6; i += 1) assert.equal((await alice.open(PAGE)).status, 200);
     const given = pods.map(({ pod }) => balancer.given.get(pod.gateway));
@@ -123,19 +129,22 @@ describe('two pods behind one load balancer', () => {
   });
 
   it('who signs out at one is, with the cookies that are left, nobody at the other', async () => {
-    const { pods: [one, other] } = await Deployment.start(newSecrets(stage.provider.clientSecret));
+    const { pods: [one, other] } = deployment;
     const alice = await signInAs(one, 'alice');
     assert.equal((await alice.call('/api/logout', { method: 'POST' })).status, 200);
     assert.equal(await isSignedIn(alice, other), false);
   });
 
   it('without a shared key nobody would get far: the test can tell', async () => {
-    const { pods: [one] } = await Deployment.start(newSecrets(stage.provider.clientSecret));
+    const { pods: [one] } = deployment;
     const { pods: [stranger] } = await Deployment.start(newSecrets(stage.provider.clientSecret));
     assert.equal(await isSignedIn(await signInAs(one, 'alice'), stranger), false);
     await assert.rejects(async () => (await beginSignIn(one))(stranger));
   });
 });
+
+/** Between two visits, in milliseconds: people come all the time, and leave the machine the time to start pods. */
+const BREATH = 10;
 
 /** People who come all the time while something happens; resolves with every answer that was not a page for somebody signed in. */
 async function whilePeopleCome(gateway, people, happens) {
@@ -148,10 +157,14 @@ async function whilePeopleCome(gateway, people, happens) {
       const answer = await visitor.open(PAGE).catch((error) => ({ status: error.message }));
       visits += 1;
       if (answer.status !== 200) failures.push(`${answer.status} ${answer.reason ?? ''}`);
+      await sleep(BREATH);
     }
   });
   const arriving = (async () => {
-    while (!ended) await signInAs(gateway, 'bob').then(({ landing }) => landing.status === 200 || failures.push(`sign-in: ${landing.status} ${landing.reason}`), (error) => failures.push(`sign-in: ${error.message}`));
+    while (!ended) {
+      await signInAs(gateway, 'bob').then(({ landing }) => landing.status === 200 || failures.push(`sign-in: ${landing.status} ${landing.reason}`), (error) => failures.push(`sign-in: ${error.message}`));
+      await sleep(BREATH);
+    }
   })();
   try {
     await happens();

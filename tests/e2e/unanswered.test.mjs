@@ -272,8 +272,8 @@ const listWithout = (...forgotten) => (bootstrap) => void (pluginOf(bootstrap.st
 describe('a list of capabilities that forgets the request headers', () => {
   const stage = onStage({ envoy: listWithout('proxy_on_request_headers') });
 
-  it('is found good by Envoy', () => {
-    const { code, log } = validate(stage.gateway.bootstrap, { environment: { OIDC_CLIENT_SECRET: 'x', ACCREDIT_KEY: stage.gateway.key } });
+  it('is found good by Envoy', async () => {
+    const { code, log } = await validate(stage.gateway.bootstrap, { environment: { OIDC_CLIENT_SECRET: 'x', ACCREDIT_KEY: stage.gateway.key } });
     assert.equal(code, 0, log);
   });
 

@@ -60,8 +60,24 @@ describe('deploy/build/wasm.sh', () => {
     for (const [name, text] of Object.entries(programs)) writeFileSync(at(name), `#!/bin/sh\n${text}\n`), chmodSync(at(name), 0o755);
     const compiled = join(place, 'accredit.wasm');
     const output = join(place, 'target/accredit.wasm');
-    return { folder: at('.'), compiled, output, build: () => [execFileSync(at('wasm.sh'), { stdio: 'pipe' }), readFileSync(output, 'utf8'), readFileSync(at('node_modules/.bin/wasm-opt.runs'), 'utf8').length / 2].slice(1) };
+    const run = (environment = {}) => execFileSync(at('wasm.sh'), { stdio: 'pipe', env: { ...process.env, QUICK: '', ...environment } });
+    return { folder: at('.'), compiled, output, run, build: () => [run(), readFileSync(output, 'utf8'), readFileSync(at('node_modules/.bin/wasm-opt.runs'), 'utf8').length / 2].slice(1) };
   }
+
+  it('with QUICK=1 leaves a module beside that of a release, without the optimizer, and neither passes for the other', () => {
+    const { compiled, output, run, build } = builder();
+    writeFileSync(compiled, 'one\n');
+    assert.deepEqual(build(), ['optimized\nless one\n', 1]);
+    writeFileSync(compiled, 'two\n');
+    run({ QUICK: '1' });
+    const quick = output.replace('.wasm', '-quick.wasm');
+    assert.deepEqual([output, quick].map((path) => readFileSync(path, 'utf8')), ['optimized\nless one\n', 'less two\n']);
+    assert.deepEqual(build(), ['optimized\nless two\n', 2]);
+    // Not even where both were told to be at the same place.
+    writeFileSync(output, 'less two\n');
+    writeFileSync(`${output}.from`, readFileSync(`${quick}.from`));
+    assert.deepEqual(build(), ['optimized\nless two\n', 3]);
+  });
 
   it('takes exports away and optimizes once what stays the same, and anew what was compiled anew or exchanged by somebody else', () => {
     const { folder, compiled, output, build } = builder();

@@ -6,7 +6,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 
 use super::*;
 use crate::access::path;
-use crate::access::policy::Requirement;
+use crate::access::requirement::Requirement;
 use crate::access::route::{Credentials, Rules, SharedCache, Unauthenticated};
 use crate::access::testing::{some_paths, some_pattern};
 

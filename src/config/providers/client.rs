@@ -5,7 +5,7 @@ use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::Reached;
 use crate::config::reading::values::is_written;
 use crate::oidc::authorization::OURS;
-use crate::oidc::provider::ClientAuthentication;
+use crate::oidc::client::ClientAuthentication;
 use crate::words::secret::Secret;
 
 /// The client's identifier. Only a provider whose tokens are accepted needs none.

@@ -13,8 +13,9 @@ use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::Reached;
 use crate::config::reading::values::{Parts, assumed_verified, is_written, positive};
 use crate::config::settings::LONGEST_TIMEOUT;
-use crate::oidc::access_token::Bearer;
-use crate::oidc::provider::{ClientAuthentication, Clusters, MetadataSource, PlainHttp, Provider, ResponseMode};
+use crate::oidc::accepted::Bearer;
+use crate::oidc::client::ClientAuthentication;
+use crate::oidc::provider::{Clusters, MetadataSource, PlainHttp, Provider, ResponseMode};
 use crate::words::secret::Secret;
 
 /// What is known of a provider, be it good or refused.

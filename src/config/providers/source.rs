@@ -3,7 +3,8 @@
 use crate::config::reading::place::shape;
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::Reached;
-use crate::oidc::metadata::{Metadata, check_endpoints};
+use crate::oidc::discovery::check_endpoints;
+use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::{Clusters, MetadataSource, Provider};
 use crate::words::url::Url;
 

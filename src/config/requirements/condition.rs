@@ -1,6 +1,8 @@
 //! From requirements as they are written to those that can be evaluated.
 
-use crate::access::policy::{Condition, Requirement};
+use crate::access::condition::Condition;
+use crate::access::requirement::Requirement;
+use crate::access::test::Test;
 use crate::config::reading::nearest::did_you_mean;
 use crate::config::reading::refusal::{Checked, Refusals, Refused};
 use crate::config::requirements::known::Known;
@@ -140,7 +142,7 @@ impl Check<'_> {
         all.extend(leaves::claim(path, shape.claim.clone(), shape.any_of.clone(), self.refusals).transpose());
         if let Some(name) = given(&shape.bearer) {
             match name.and_then(|name| self.bearer(path, name)) {
-                Ok(name) => all.extend([Ok(Condition::Bearer), Ok(Condition::Provider(name))]),
+                Ok(name) => all.extend([Ok(Test::Bearer.into()), Ok(Test::Provider(name).into())]),
                 Err(refused) => all.push(Err(refused)),
             }
         }
@@ -181,7 +183,7 @@ impl Check<'_> {
                 return Err(self.refusals.refuse(format!("{path}.provider"), sentence));
             }
         }
-        Ok(Condition::Provider(name.to_owned()))
+        Ok(Test::Provider(name.to_owned()).into())
     }
 
     fn named_policy(&mut self, path: &str, name: &str, depth: usize, claimant: Claimant) -> Checked<Condition> {

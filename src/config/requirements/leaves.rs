@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::access::policy::Condition;
+use crate::access::condition::Condition;
+use crate::access::test::Test;
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::{ClaimName, Span};
 use crate::config::reading::values::{claim_path, each};
@@ -33,7 +34,7 @@ pub(super) fn claim(
             let any_of =
                 any_of.and_then(|any_of| any_of.map(|any_of| values(&format!("{path}.any_of"), any_of, refusals)).transpose());
             let (claim, any_of) = (claim?, any_of?);
-            return Ok(claim.zip(any_of).map(|(path, any_of)| Condition::Claim { path, any_of }));
+            return Ok(claim.zip(any_of).map(|(path, any_of)| Test::Claim { path, any_of }.into()));
         }
     };
     Err(refusals.refuse(format!("{path}.any_of"), sentence))
@@ -66,7 +67,7 @@ pub(super) fn scope(path: &str, scopes: Texts, refusals: &mut Refusals) -> Check
         let sentence = "expected scopes without spaces, found none or others; write scope: [hooks:write]";
         return Err(refusals.refuse(format!("{path}.scope"), sentence));
     }
-    scopes.into_iter().collect::<Checked<_>>().map(Condition::Scope)
+    scopes.into_iter().collect::<Checked<_>>().map(|scopes| Test::Scope(scopes).into())
 }
 
 /// One of these audiences.
@@ -75,7 +76,7 @@ pub(super) fn audience(path: &str, audiences: Texts, refusals: &mut Refusals) ->
         let sentence = "expected audiences, found none or an empty one; write audience: [orders]";
         return Err(refusals.refuse(format!("{path}.audience"), sentence));
     }
-    audiences.into_iter().collect::<Checked<_>>().map(Condition::Audience)
+    audiences.into_iter().collect::<Checked<_>>().map(|audiences| Test::Audience(audiences).into())
 }
 
 /// A stronger or newer sign-in.
@@ -92,7 +93,7 @@ pub(super) fn authentication(
         return Ok(None);
     }
     let demand = Demand { acr_values: acr.unwrap_or_default(), max_age: max_age.map(|span| span.as_secs()) };
-    Ok(Some(Condition::Authentication(demand)))
+    Ok(Some(Test::Authentication(demand).into()))
 }
 
 fn acr_values(path: &str, classes: Texts, refusals: &mut Refusals) -> Checked<Vec<String>> {
@@ -133,5 +134,5 @@ pub(super) fn email_domain(path: &str, domains: Texts, refusals: &mut Refusals) 
         }
         Ok(domain.to_ascii_lowercase())
     });
-    domains.map(Condition::EmailDomain)
+    domains.map(|domains| Test::EmailDomain(domains).into())
 }

@@ -1,6 +1,7 @@
 //! Who may do what: rules and policies, beside everything that they may name.
 
-use crate::access::policy::{Condition, Requirement};
+use crate::access::condition::Condition;
+use crate::access::requirement::Requirement;
 use crate::access::route::Rule;
 use crate::config::accounts::several_claimants;
 use crate::config::policies::{RoutePoliciesShape, policies, route_policies};

@@ -10,7 +10,7 @@ fn provider_keys() -> KeySet {
     key_set(&[(&RSA, json!({"kid": "r"})), (&P256, json!({"kid": "e"})), (&ED25519, json!({"kid": "d"}))])
 }
 
-fn check(token: &str, keys: &KeySet) -> Result<Verified, JwsError> {
+fn check(token: &str, keys: &KeySet) -> Result<VerifiedJws, JwsError> {
     verify(&Verdict::none(), token, keys, ALL)
 }
 
@@ -36,7 +36,7 @@ fn a_good_token_of_every_algorithm_is_read() {
     ] {
         let token = key.token(algorithm, &json!({"kid": kid, "typ": "JWT"}), &json!({"sub": "a", "exp": 5, "x": {"y": [1]}}));
         let claims = json!({"sub": "a", "exp": 5, "x": {"y": [1]}}).as_object().unwrap().clone();
-        let expected = Verified { claims, algorithm, key_id: Some(kid.into()), typ: Some("JWT".into()) };
+        let expected = VerifiedJws { claims, algorithm, key_id: Some(kid.into()), typ: Some("JWT".into()) };
         assert_eq!(check(&token, &provider_keys()), Ok(expected), "{algorithm}");
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::crypto::jws::{self, Verified};
+use crate::crypto::jws::{self, VerifiedJws};
 use crate::crypto::key::KeySet;
 use crate::crypto::testing::{P256, RSA, Verdict};
 use crate::words::world::testing::Still;
@@ -20,7 +20,7 @@ fn claims(json: &Value) -> Claims {
     json.as_object().unwrap().clone()
 }
 
-fn verified(token: &str, keys: Vec<VerificationKey>) -> Result<Verified, jws::JwsError> {
+fn verified(token: &str, keys: Vec<VerificationKey>) -> Result<VerifiedJws, jws::JwsError> {
     jws::verify(&Verdict::none(), token, &KeySet::configured(keys), Algorithm::ALL)
 }
 

@@ -16,7 +16,7 @@ use crate::config;
 use crate::gateway::Gateway;
 use crate::gateway::pending::{AfterReply, PendingCall, PendingWait, Step};
 use crate::session::content::{Lifetimes, Session};
-use crate::sign_in::redeem::{self, AfterNews};
+use crate::sign_in::redeem::{AfterNews, Redeeming};
 use crate::sign_in::under_way::Exchanged;
 use crate::step::decision::{Decision, News};
 use crate::step::event::Event;
@@ -111,7 +111,7 @@ fn waiting() -> (Worker, [PendingCall; 2], [PendingWait; 2]) {
     let (call, exchanging) = called(stage.worker.begin(stage.browser.navigate(&callback)));
     let reply = stage.provider.answer(&call, BEGINNING);
     let (_, asking) = called(stage.worker.resume(exchanging.clone(), reply));
-    let AfterReply::Redeeming(redeem::AfterReply::AskingUserinfo(proved)) = &asking.then else { panic!("{asking:?}") };
+    let AfterReply::Redeeming(Redeeming::AskingUserinfo(proved)) = &asking.then else { panic!("{asking:?}") };
     let exchanged = Exchanged { attempt: proved.attempt.clone(), tokens: proved.tokens.clone() };
     let verifying = PendingWait { visit: asking.visit.clone(), then: AfterNews::Verifying(Box::new(exchanged)) };
     (stage.worker, [exchanging, asking], [from_the_start, verifying])
@@ -155,7 +155,7 @@ fn no_document_that_is_made_up_replaces_what_is_known() {
         let keys = stage.worker.keep_up_for(&mut stage.provider, std::time::Duration::from_secs(1));
         prop_assert_eq!(keys.len(), 1);
         let fetch = crate::upkeep::fetch::Fetch {
-            errand: crate::upkeep::fetch::Errand::Document(crate::step::event::Kind::Keys),
+            errand: crate::upkeep::fetch::Errand::Document(crate::step::event::DocumentKind::Keys),
             ..metadata
         };
         for reply in &replies {

@@ -6,7 +6,7 @@ use crate::crypto::key::Algorithm;
 use crate::crypto::testing::OTHER_RSA;
 use crate::oidc::testing::{ISSUER, reply};
 use crate::step::decision::News;
-use crate::step::event::{Event, Kind};
+use crate::step::event::{DocumentKind, Event};
 use crate::words::message::Reply;
 use crate::words::reason::Reason;
 use serde_json::json;
@@ -46,7 +46,7 @@ fn a_worker_that_dies_while_it_fetches_is_taken_over_from() {
     drop(dying);
     // The call would have ended after its five seconds; the lease lasts one more.
     assert_eq!(other.keep_up_for(&mut provider, seconds(6)), []);
-    assert_eq!(other.keep_up_for(&mut provider, seconds(1)), [Kind::Metadata, Kind::Keys]);
+    assert_eq!(other.keep_up_for(&mut provider, seconds(1)), [DocumentKind::Metadata, DocumentKind::Keys]);
 }
 
 #[test]
@@ -135,10 +135,10 @@ fn another_worker_respects_the_spacing_too() {
     let mut provider = Provider::new();
     provider.instead = Some(Reply::NotSent);
     let mut one = Worker::new(&document());
-    assert_eq!(one.keep_up_for(&mut provider, Duration::from_millis(500)), [Kind::Metadata]);
+    assert_eq!(one.keep_up_for(&mut provider, Duration::from_millis(500)), [DocumentKind::Metadata]);
     let mut two = one.beside(&document());
     assert_eq!(two.keep_up_for(&mut provider, Duration::from_millis(400)), []);
-    assert_eq!(two.keep_up_for(&mut provider, Duration::from_millis(200)), [Kind::Metadata]);
+    assert_eq!(two.keep_up_for(&mut provider, Duration::from_millis(200)), [DocumentKind::Metadata]);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn documents_stay_when_they_cannot_be_renewed_and_are_renewed_when_they_can() {
     assert_eq!(stage.worker.keep_up_for(&mut stage.provider, seconds(10)), []);
     stage.worker.wait(seconds(3_600));
     stage.provider.instead = Some(reply(500, &[], b""));
-    assert!(stage.worker.keep_up_for(&mut stage.provider, seconds(2)).contains(&Kind::Metadata));
+    assert!(stage.worker.keep_up_for(&mut stage.provider, seconds(2)).contains(&DocumentKind::Metadata));
     assert!(stage.provider.asked.len() > asked);
     stage.worker.wait(seconds(24 * 3_600));
     assert_eq!(status(&stage.worker.begin(stage.browser.navigate("/page"))), 302);
@@ -172,7 +172,7 @@ fn a_document_is_renewed_once_for_all_workers() {
     one.wait(seconds(3_601));
     two.wait(seconds(3_600));
     provider.metadata["authorization_endpoint"] = json!("https://sso.example.com/new/auth");
-    assert_eq!(one.keep_up_for(&mut provider, seconds(1)), [Kind::Metadata, Kind::Keys]);
+    assert_eq!(one.keep_up_for(&mut provider, seconds(1)), [DocumentKind::Metadata, DocumentKind::Keys]);
     assert_eq!(two.keep_up_for(&mut provider, seconds(1)), []);
     let step = two.begin(Browser::default().navigate("/page"));
     assert!(location(&step).starts_with("https://sso.example.com/new/auth?"));

@@ -21,12 +21,12 @@ fn telling() -> Value {
 }
 
 /// The token that the upstream gets, as it verifies it.
-fn told(stage: &mut Stage, target: &str) -> (String, jws::Verified) {
+fn told(stage: &mut Stage, target: &str) -> (String, jws::VerifiedJws) {
     let step = stage.script("GET", target);
     read(stage, &step)
 }
 
-fn read(stage: &Stage, step: &Step) -> (String, jws::Verified) {
+fn read(stage: &Stage, step: &Step) -> (String, jws::VerifiedJws) {
     let upstream = told_upstream(step);
     let (_, token) = upstream.iter().find(|(name, _)| *name == "x-forwarded-identity").unwrap();
     let key = SigningKey::shared_secret(&Secret::new(SECRET)).unwrap();

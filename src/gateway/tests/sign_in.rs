@@ -4,7 +4,7 @@ use super::stage::{
 };
 use crate::sign_in::redeem::AfterNews;
 use crate::step::decision::{News, Resource};
-use crate::step::event::{Event, Kind, Outcome};
+use crate::step::event::{DocumentKind, Event, Outcome};
 use crate::upkeep::fetch::Errand;
 use crate::words::message::CookieEdit;
 use crate::words::url::query_parameters;
@@ -22,12 +22,12 @@ fn with_nothing_known_a_visit_waits_for_the_metadata_and_goes_on_to_the_provider
     assert_eq!(stage.worker.tick().fetches, []);
     assert_eq!(stage.worker.news(&resource, until), None);
     let fetch = stage.worker.tick().fetches.pop().unwrap();
-    assert_eq!(fetch.errand, Errand::Document(Kind::Metadata));
+    assert_eq!(fetch.errand, Errand::Document(DocumentKind::Metadata));
     assert_eq!(fetch.call.path, "/realms/main/.well-known/openid-configuration");
     assert_eq!(stage.worker.news(&resource, until), None);
     let reply = stage.provider.answer(&fetch.call, BEGINNING);
     let upkeep = stage.worker.arrived(&fetch, &reply);
-    assert_eq!(upkeep.events, [Event::Fetched { kind: Kind::Metadata, provider: "main".into(), failure: None }]);
+    assert_eq!(upkeep.events, [Event::Fetched { kind: DocumentKind::Metadata, provider: "main".into(), failure: None }]);
     assert_eq!(stage.worker.news(&resource, until), Some(News::Ready));
 
     let sent = stage.worker.resume(pending, News::Ready);

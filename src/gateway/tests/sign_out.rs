@@ -4,7 +4,7 @@ use super::stage::{
 };
 use crate::gateway::pending::Step;
 use crate::oidc::testing::ISSUER;
-use crate::step::event::{Event, Outcome, Place};
+use crate::step::event::{Event, Outcome, RequestRef};
 use crate::words::message::{Headers, Reply};
 use crate::words::url::query_parameters;
 use serde_json::{Value, json};
@@ -26,8 +26,8 @@ fn sign_out_by_a_script_or_a_person_ends_the_session_in_the_browser_and_here() {
         let stolen = stage.browser.clone();
         let step = stage.send(stage.browser.send(method, "/api/logout", fields));
         assert_eq!(response(&step).status, expected, "{method} {fields:?}");
-        let place = Place { request_id: "r-1".into(), method: method.into(), path: "/api/logout".into() };
-        let signed_out = Event::SignedOut { place, subject: Some("alice".into()) };
+        let request = RequestRef { request_id: "r-1".into(), method: method.into(), path: "/api/logout".into() };
+        let signed_out = Event::SignedOut { request, subject: Some("alice".into()) };
         assert_eq!(step.events, [signed_out, Event::Outcome(Outcome::Answered)]);
         assert_eq!(field(response(&step), "location"), (expected == 303).then_some("/"));
         assert_eq!(stage.browser.names(), Vec::<&str>::new());

@@ -11,7 +11,7 @@ use crate::gateway::Gateway;
 use crate::gateway::pending::{PendingBody, PendingCall, PendingWait, Step};
 use crate::oidc::testing::ISSUER;
 use crate::step::decision::{BodyNews, Decision, Forward, News, Resource};
-use crate::step::event::{Event, Kind};
+use crate::step::event::{DocumentKind, Event};
 use crate::upkeep::fetch::{Errand, Fetch, Upkeep};
 use crate::words::body::Body;
 use crate::words::message::{Headers, HttpCall, Reply, Response};
@@ -123,7 +123,7 @@ impl Worker {
     }
 
     /// Ticks, asks whom the background wants asked, and says what that was.
-    pub(super) fn keep_up(&mut self, provider: &mut Provider) -> Vec<Kind> {
+    pub(super) fn keep_up(&mut self, provider: &mut Provider) -> Vec<DocumentKind> {
         let mut asked = Vec::new();
         let mut due = VecDeque::from(self.tick().fetches);
         while let Some(fetch) = due.pop_front() {
@@ -137,7 +137,7 @@ impl Worker {
     }
 
     /// The same again and again, for so long.
-    pub(super) fn keep_up_for(&mut self, provider: &mut Provider, span: Duration) -> Vec<Kind> {
+    pub(super) fn keep_up_for(&mut self, provider: &mut Provider, span: Duration) -> Vec<DocumentKind> {
         let end = self.world.now.plus(span);
         let mut asked = Vec::new();
         while self.world.now < end {

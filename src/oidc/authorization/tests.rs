@@ -13,7 +13,7 @@ const REQUEST: AuthorizationRequest<'_> = AuthorizationRequest {
 
 fn answer(query: &[(&str, &str)], announced: bool) -> Result<Secret, Failure> {
     let parameters = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let issuer = if announced { Issuer::MustCome } else { Issuer::MayCome };
+    let issuer = if announced { IssParameter::MustCome } else { IssParameter::MayCome };
     authorization_response(&parameters, &provider(), issuer)
 }
 

@@ -40,7 +40,7 @@ const fn expected_by(keys: &KeySet) -> Expectations<'_> {
     Expectations {
         keys,
         nonce: ExpectedNonce::Value("n"),
-        access_token: AccessToken::NoneCame,
+        issued_with: IssuedWith::NoAccessToken,
         now: Timestamp::from_seconds(NOW),
         provider_clock: None,
     }
@@ -162,11 +162,11 @@ fn at_hash_belongs_to_the_access_token_that_came() {
     let access_token = Secret::new("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y");
     let with = |at_hash: Value| {
         let token = signed(&P256, Algorithm::ES256, &claims(json!({"at_hash": at_hash})));
-        check(&token, |expected| Expectations { access_token: AccessToken::Value(&access_token), ..expected }).map_err(|error| {
-            match error {
+        check(&token, |expected| Expectations { issued_with: IssuedWith::AccessToken(&access_token), ..expected }).map_err(
+            |error| match error {
                 IdTokenError::Refused(failure) | IdTokenError::KeyUnknown(failure) => failure.reason,
-            }
-        })
+            },
+        )
     };
     assert!(with(json!("77QmUPtjPfzWtF2AnpK9RQ")).is_ok());
     assert!(with(json!(null)).is_ok());

@@ -1,9 +1,11 @@
 use serde_json::json;
 
 use super::*;
-use crate::oidc::provider::ClientAuthentication;
+use crate::oidc::accepted::{About, BearerKeys, Introspection};
+use crate::oidc::client::ClientAuthentication;
 use crate::oidc::testing::{ISSUER, json_reply, metadata, provider, reply};
 use crate::words::secret::Secret;
+use crate::words::world::testing::Still;
 
 const NOW: u64 = 1_700_000_000;
 
@@ -16,11 +18,11 @@ fn bearer(missing_audience: MissingAudience) -> Bearer {
         kind: TokenKind::AccessToken,
         forward: false,
         introspection: Some(introspection),
-        keys: crate::oidc::access_token::BearerKeys::Published,
+        keys: BearerKeys::Published,
     }
 }
 
-fn read_with(reply: &Reply, missing_audience: MissingAudience, proved: Proved<'_>) -> Result<AccessToken, Failure> {
+fn read_with(reply: &Reply, missing_audience: MissingAudience, proved: KnownBefore<'_>) -> Result<AccessToken, Failure> {
     introspection_response(&provider(), &metadata(), &bearer(missing_audience), reply, proved, Timestamp::from_seconds(NOW))
 }
 
@@ -35,26 +37,29 @@ fn good(changes: Value) -> Reply {
 }
 
 fn judge(changes: Value) -> Result<AccessToken, Failure> {
-    read_with(&good(changes), MissingAudience::Refused, Proved::Nothing)
+    read_with(&good(changes), MissingAudience::Refused, KnownBefore::Nothing)
 }
 
 #[test]
 fn the_token_goes_into_the_body_with_the_clients_own_proof() {
-    let call = introspection_request(&provider(), &metadata(), LentSecret::new("a+b/c")).unwrap();
+    let call = introspection_request(&mut Still::default(), &provider(), &metadata(), LentSecret::new("a+b/c")).unwrap();
     assert_eq!((call.method, call.path.as_str(), call.cluster.as_str()), ("POST", "/realms/main/introspect", "sso"));
     assert_eq!(call.body.as_str(), "token=a%2Bb%2Fc&token_type_hint=access_token");
     assert!(call.headers.iter().any(|(name, value)| *name == "authorization" && value.starts_with("Basic ")));
     let post = Provider { authentication: ClientAuthentication::SecretPost(Secret::new("s3cret")), ..provider() };
-    let call = introspection_request(&post, &metadata(), LentSecret::new("t")).unwrap();
+    let call = introspection_request(&mut Still::default(), &post, &metadata(), LentSecret::new("t")).unwrap();
     assert!(call.body.ends_with("&client_id=app&client_secret=s3cret"), "{}", call.body.as_str());
 }
 
 #[test]
 fn a_token_beyond_all_sizes_and_an_endpoint_that_is_not_there_cost_no_call() {
     let long = "x".repeat(LONGEST_TOKEN + 1);
-    assert_eq!(introspection_request(&provider(), &metadata(), LentSecret::new(&long)).unwrap_err().reason, Reason::TokenInvalid);
+    assert_eq!(
+        introspection_request(&mut Still::default(), &provider(), &metadata(), LentSecret::new(&long)).unwrap_err().reason,
+        Reason::TokenInvalid
+    );
     let without = Metadata { introspection_endpoint: None, ..metadata() };
-    let refused = introspection_request(&provider(), &without, LentSecret::new("t")).unwrap_err();
+    let refused = introspection_request(&mut Still::default(), &provider(), &without, LentSecret::new("t")).unwrap_err();
     assert_eq!(refused.reason, Reason::IntrospectionUnavailable);
 }
 
@@ -106,7 +111,7 @@ fn what_does_not_fit_is_refused_and_so_is_what_has_another_type() {
 
 #[test]
 fn a_missing_audience_is_allowed_only_by_configuration_and_only_for_what_is_an_access_token() {
-    let allowed = |changes| read_with(&good(changes), MissingAudience::Allowed, Proved::Nothing).is_ok();
+    let allowed = |changes| read_with(&good(changes), MissingAudience::Allowed, KnownBefore::Nothing).is_ok();
     assert!(allowed(json!({"aud": null})));
     assert!(!allowed(json!({"aud": null, "token_type": null})), "it may be a refresh token");
     assert!(!allowed(json!({"aud": "app"})), "another audience is another matter");
@@ -114,7 +119,7 @@ fn a_missing_audience_is_allowed_only_by_configuration_and_only_for_what_is_an_a
 
 #[test]
 fn an_answer_about_a_jwt_must_not_contradict_it() {
-    let judge = |changes| read_with(&good(changes), MissingAudience::Refused, Proved::Subject("robot"));
+    let judge = |changes| read_with(&good(changes), MissingAudience::Refused, KnownBefore::Subject("robot"));
     for changes in [json!({}), json!({"aud": null}), json!({"sub": null}), json!({"sub": null, "client_id": null})] {
         assert_eq!(judge(changes.clone()).unwrap().subject, "robot", "{changes}");
     }
@@ -148,7 +153,7 @@ fn an_answer_that_says_nothing_about_the_token_does_not_condemn_it() {
         good(json!({"active": null})),
         good(json!({"active": [true]})),
     ] {
-        let failure = read_with(&answer, MissingAudience::Refused, Proved::Nothing).unwrap_err();
+        let failure = read_with(&answer, MissingAudience::Refused, KnownBefore::Nothing).unwrap_err();
         assert_eq!(failure.reason, Reason::IntrospectionUnavailable, "{answer:?}");
     }
 }

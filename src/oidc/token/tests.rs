@@ -1,11 +1,19 @@
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
 use super::*;
+use crate::oidc::client::ClientAuthentication;
 use crate::oidc::provider::Clusters;
 use crate::oidc::testing::{json_reply, metadata, provider, reply};
-use serde_json::json;
+use crate::words::time::Timestamp;
+use crate::words::world::testing::Still;
 
 fn ask(provider: &Provider) -> Result<HttpCall, Failure> {
     let (code, verifier) = (Secret::new("c0de+/&"), Secret::new("v3rifier"));
-    token_request(provider, &metadata(), &code, &verifier, "https://app.example.com/api/callback")
+    token_request(&mut Still::default(), provider, &metadata(), &code, &verifier, "https://app.example.com/api/callback")
 }
 
 fn with(authentication: ClientAuthentication) -> Provider {

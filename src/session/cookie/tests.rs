@@ -33,7 +33,7 @@ fn a_session_of_any_size_comes_back_as_it_went() {
         let cookies = written(&sealed, "");
         assert_eq!(cookies.len(), size.div_ceil(LARGEST_VALUE));
         assert!(cookies.iter().all(|cookie| cookie.split(';').next().unwrap().len() <= 4_096));
-        assert_eq!(read(&settings(), &sent_back(&cookies)), Carried::Sealed(sealed.into_bytes().into()));
+        assert_eq!(read(&settings(), &sent_back(&cookies)), Found::Sealed(sealed.into_bytes().into()));
     }
 }
 
@@ -64,10 +64,10 @@ fn torn_sessions_are_told_from_absent_ones() {
         "__Host-accredit=a; __Host-accredit=b",
         "__Host-accredit=a; __Host-accredit-8=b",
     ] {
-        assert_eq!(read(&settings(), &came(torn)), Carried::Torn, "{torn}");
+        assert_eq!(read(&settings(), &came(torn)), Found::Torn, "{torn}");
     }
     for absent in ["", "a=1", "__Host-accredit-attempt-x=1", "__Host-accredit-01=1", "x__Host-accredit=1"] {
-        assert_eq!(read(&settings(), &came(absent)), Carried::Nothing, "{absent}");
+        assert_eq!(read(&settings(), &came(absent)), Found::Nothing, "{absent}");
     }
 }
 
@@ -124,7 +124,7 @@ fn more_ways_to_put_parts_together_than_are_tried_are_not_passed_over_in_silence
 fn a_count_that_is_not_written_by_us_is_none_and_what_follows_is_not_put_together() {
     for text in ["10.a", "02.a", "+2.a", "abc.d"] {
         let came = came(&format!("__Host-accredit={text}; __Host-accredit-1=b"));
-        assert_eq!(read(&settings(), &came), Carried::Sealed(text.as_bytes().into()), "{text}");
+        assert_eq!(read(&settings(), &came), Found::Sealed(text.as_bytes().into()), "{text}");
     }
 }
 
@@ -163,10 +163,10 @@ fn a_whole_session_is_secure_everywhere_but_on_plain_http_of_this_machine() {
 #[test]
 fn a_second_session_that_a_sibling_domain_planted_is_not_chosen_and_not_overlooked() {
     let settings = whole("access_token");
-    assert_eq!(read(&settings, &came("access_token=2.b.c; x=y")), Carried::Sealed(b"2.b.c".into()));
-    assert_eq!(read(&settings, &came("access_token=a; access_token=a")), Carried::Sealed(b"a".into()));
-    assert_eq!(read(&settings, &came("access_token=a; access_token=b")), Carried::Several);
-    assert_eq!(read(&settings, &came("access_token-1=a; Access_Token=b")), Carried::Nothing);
+    assert_eq!(read(&settings, &came("access_token=2.b.c; x=y")), Found::Sealed(b"2.b.c".into()));
+    assert_eq!(read(&settings, &came("access_token=a; access_token=a")), Found::Sealed(b"a".into()));
+    assert_eq!(read(&settings, &came("access_token=a; access_token=b")), Found::Several);
+    assert_eq!(read(&settings, &came("access_token-1=a; Access_Token=b")), Found::Nothing);
     for (name, ours) in [
         ("access_token", true),
         ("access_token-1", false),

@@ -2,10 +2,11 @@
 //
 // It knows nothing about Accredit. `gateway.mjs` makes the bootstrap from the shipped envoy/bff.yaml.
 
-import { spawn, spawnSync } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { stringify } from 'yaml';
 import { ROOT, atExit, envoyPath, eventually, temporaryFolder } from './process.mjs';
 
@@ -19,7 +20,7 @@ export class Envoy {
 
   /** Starts Envoy and resolves when it serves. `bootstrap` is an object whose admin port is 0, or makes one, given this Envoy's folder. A listener that is
    *  replaced has `drain` seconds for the connections that it has. */
-  static async start(bootstrap, { concurrency = 1, environment = {}, drain = 1, within = 15_000 } = {}) {
+  static async start(bootstrap, { concurrency = 1, environment = {}, drain = 1, within = 30_000 } = {}) {
     const envoy = new Envoy();
     envoy.folder = temporaryFolder();
     envoy.#spawn(typeof bootstrap === 'function' ? bootstrap(envoy.folder) : bootstrap, concurrency, environment, drain);
@@ -29,7 +30,6 @@ export class Envoy {
       await envoy.stop();
       throw new Error(`${error.message}\n--- the end of its log ---\n${envoy.log().slice(-4000)}`);
     }
-    envoy.readyAfter = Date.now() - envoy.startedAt;
     return envoy;
   }
 
@@ -40,7 +40,6 @@ export class Envoy {
     // Files, not pipes: Envoy opens /dev/stdout anew for its access log, which fails on node's sockets.
     const output = openSync(join(this.folder, 'log'), 'a');
     const options = ['-c', file, '--use-dynamic-base-id', '--concurrency', String(concurrency), '--admin-address-path', adminFile, '--drain-time-s', String(drain), '--file-flush-interval-msec', '50'];
-    this.startedAt = Date.now();
     this.#child = spawn(envoyPath(), [...options, ...LOG_LEVELS], {
       cwd: ROOT,
       env: { PATH: process.env.PATH, ...environment },
@@ -138,14 +137,18 @@ export function validate(bootstrap, { environment = {}, options = [] } = {}) {
   return validateFile(file, { environment, options });
 }
 
-/** The same for a file as it is; relative paths in it begin at `folder`. */
-export function validateFile(file, { folder = ROOT, environment = {}, options = [] } = {}) {
-  const run = spawnSync(envoyPath(), ['--mode', 'validate', '-c', file, '--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'error', '--component-log-level', 'wasm:info', ...options], {
+/** The same for a file as it is; relative paths in it begin at `folder`. Resolves with {code, log}. The servers of this process answer meanwhile: an Envoy that runs
+ *  may ask them. */
+export async function validateFile(file, { folder = ROOT, environment = {}, options = [] } = {}) {
+  const run = promisify(execFile)(envoyPath(), ['--mode', 'validate', '-c', file, '--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'error', '--component-log-level', 'wasm:info', ...options], {
     cwd: folder,
     env: { PATH: process.env.PATH, ...environment },
-    encoding: 'utf8',
-    timeout: 30_000,
+    maxBuffer: 1 << 28,
+    timeout: 60_000,
   });
-  if (run.error) throw run.error;
-  return { code: run.status, log: `${run.stdout}${run.stderr}` };
+  const { code = 0, stdout, stderr } = await run.catch((error) => {
+    if (typeof error.code !== 'number') throw error;
+    return error;
+  });
+  return { code, log: `${stdout}${stderr}` };
 }

@@ -53,6 +53,11 @@ export function asString(plugin, configuration) {
   plugin.configuration = { '@type': 'type.googleapis.com/google.protobuf.StringValue', value };
 }
 
+export function asBytes(plugin, configuration) {
+  const value = Buffer.from(JSON.stringify(configuration)).toString('base64');
+  plugin.configuration = { '@type': 'type.googleapis.com/google.protobuf.BytesValue', value };
+}
+
 /** Sends a cluster to a loopback port. */
 export function pointCluster(bootstrap, name, port) {
   const cluster = bootstrap.static_resources.clusters.find((candidate) => candidate.name === name);

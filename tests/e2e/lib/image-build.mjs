@@ -1,6 +1,6 @@
 // What `docker build` would do with a Dockerfile, in folders of this machine: each stage is a folder, COPY copies (from git's files, or from an earlier stage), RUN runs
-// in it. What a base image brings (npm, cargo, rustup) is played by scripts that do the least: npm makes a node_modules with this machine's binaryen, cargo hands on the
-// module that was built before.
+// in it. What a base image brings (npm, cargo, rustup) is played by scripts that do the least: npm makes a node_modules with this machine's binaryen, cargo hands on a
+// module that was made before.
 //
 // It finds out whether the steps fit together: whether each finds what it needs where it looks, and leaves what later ones take. It proves nothing about base images.
 
@@ -8,7 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { brought, stages } from './images.mjs';
-import { ROOT, temporaryFolder, wasmPath } from './process.mjs';
+import { ROOT, temporaryFolder } from './process.mjs';
 
 /** The programs that a base image brings; $IMAGE is its folder. */
 const PROGRAMS = {
@@ -24,8 +24,9 @@ const PROGRAMS = {
 };
 const OPTIMIZER = `#!/bin/sh\n[ -x "$IMAGE/usr/local/bin/node" ] || exit 127\nfor word; do case "$word" in *.new) out=$word;; *.less) in=$word;; esac; done; cp "$in" "$out"`;
 
-/** Stage by stage: {name → {folder, settings}}; a step that fails is an error. `settings` are USER, ENTRYPOINT, CMD and ENV as they were last written. */
-export function build({ name, text, ignore }, files) {
+/** Stage by stage: {name → {folder, settings}}; a step that fails is an error. `compiled` is the module that cargo hands on. `settings` are USER, ENTRYPOINT, CMD and
+ *  ENV as they were last written. */
+export function build({ name, text, ignore }, files, compiled) {
   const built = new Map();
   for (const stage of stages(text)) {
     const [image, bin] = [temporaryFolder(), temporaryFolder()];
@@ -38,7 +39,7 @@ export function build({ name, text, ignore }, files) {
       if (keyword === 'WORKDIR') mkdirSync(join(image, folder = join(folder, words[0])), { recursive: true });
       else if (keyword === 'COPY' && from) copyFrom(built.get(from)?.folder ?? '/nowhere', image, folder, words);
       else if (keyword === 'COPY') for (const [path, target] of brought({ words, folder }, ignore, files)) put(join(image, target), join(ROOT, path));
-      else if (keyword === 'RUN') run(`${name}, stage ${stage.name}: ${line}`, line, { image, bin, folder });
+      else if (keyword === 'RUN') run(`${name}, stage ${stage.name}: ${line}`, line, { image, bin, folder, compiled });
       else settings[keyword] = line;
     }
     built.set(stage.name, { folder: image, settings });
@@ -63,9 +64,9 @@ function copyFrom(source, image, folder, words) {
 }
 
 /** Its absolute paths are those of the image. */
-function run(what, line, { image, bin, folder }) {
+function run(what, line, { image, bin, folder, compiled }) {
   const command = line.replace(/(^|\s)\/(?=[a-z])/g, `$1${image}/`);
-  const env = { PATH: [bin, process.env.PATH].join(delimiter), HOME: image, IMAGE: image, BUILT: wasmPath(), OPTIMIZER, BINARYEN: join(ROOT, 'deploy/build/node_modules/binaryen') };
+  const env = { PATH: [bin, process.env.PATH].join(delimiter), HOME: image, IMAGE: image, BUILT: compiled, OPTIMIZER, BINARYEN: join(ROOT, 'deploy/build/node_modules/binaryen') };
   const { status, stderr, error } = spawnSync('sh', ['-ec', command], { cwd: join(image, folder), env, encoding: 'utf8' });
   if (status !== 0) throw new Error(`${what}\n${error?.message ?? stderr}`);
 }

@@ -16,6 +16,7 @@ import { Envoy, validate } from './envoy.mjs';
 import { newKey, pluginOf, pointCluster } from './gateway.mjs';
 import { objectOf } from './kubernetes.mjs';
 import { freePort, temporaryFolder, wasmPath } from './process.mjs';
+import { refusalIn } from './refusals.mjs';
 
 /** A Secret with a certificate, mounted as the kubelet does it: links to links, and a new version appears by one rename. */
 export class MountedCertificate {
@@ -93,6 +94,11 @@ export async function validatePod(objects, options) {
   const environment = { ...environmentOf(objects, options), ...options.environment };
   const further = envoyIn(objects).args.slice(4);
   return validate(bootstrapOnThisMachine(objects, { ...options, ports: await freePorts() }), { environment, options: further });
+}
+
+/** Why the filter would refuse its configuration in what a pod would start with, or null: without Envoy. */
+export async function refusalInPod(objects, options) {
+  return refusalIn(bootstrapOnThisMachine(objects, { ...options, ports: await freePorts() }), { ...environmentOf(objects, options), ...options.environment });
 }
 
 /** Starts a pod. It is a gateway to visit, at the overlay's own origin, and knows the `pod` ports: gateway, redirect, probes, admin. */

@@ -1,9 +1,8 @@
 // What every part of the harness shares about the machine: where things are, which ports are free, what must be cleaned up.
 //
-// It knows the environment variables ENVOY, ACCREDIT_WASM, ACCREDIT_WASM_DIES and CHROMIUM. What is missing is an error with a sentence, never a skipped
-// test: a suite that passes because it ran nothing proves nothing.
+// It knows the environment variables ENVOY, ACCREDIT_WASM and CHROMIUM. What is missing is an error with a sentence, never a skipped test: a suite that passes
+// because it ran nothing proves nothing.
 
-import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -15,15 +14,6 @@ export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 export function wasmPath() {
   const path = resolve(ROOT, process.env.ACCREDIT_WASM ?? 'target/accredit.wasm');
   if (!existsSync(path)) throw new Error(`the filter is missing: ${path} does not exist; run "make wasm", or set ACCREDIT_WASM`);
-  return path;
-}
-
-/** The module that panics on request: $ACCREDIT_WASM_DIES, else built now, in its own place beside the honest one. */
-export function dyingWasmPath() {
-  if (process.env.ACCREDIT_WASM_DIES) return resolve(ROOT, process.env.ACCREDIT_WASM_DIES);
-  const path = join(ROOT, 'target/accredit-dies.wasm');
-  const build = spawnSync(join(ROOT, 'deploy/build/wasm.sh'), [path], { env: { ...process.env, ACCREDIT_FEATURES: 'die-on-demand' }, encoding: 'utf8' });
-  if (build.status !== 0) throw new Error(`cannot build the module that dies on demand: ${build.error?.message ?? build.stderr.slice(-2000)}`);
   return path;
 }
 

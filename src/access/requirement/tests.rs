@@ -1,6 +1,11 @@
 use super::*;
-use crate::words::principal::AssumedVerified;
-use serde_json::json;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::access::test::Test;
+use crate::words::principal::{AssumedVerified, ClaimPath, Proof};
+use crate::words::time::Timestamp;
 
 fn principal(claims: Value) -> Principal {
     Principal {
@@ -14,7 +19,7 @@ fn principal(claims: Value) -> Principal {
 }
 
 fn claim(name: &str, any_of: Value) -> Condition {
-    Condition::Claim { path: ClaimPath::named(name), any_of: any_of.as_array().unwrap().clone() }
+    Condition::Test(Test::Claim { path: ClaimPath::named(name), any_of: any_of.as_array().unwrap().clone() })
 }
 
 fn not(condition: Condition) -> Condition {
@@ -22,7 +27,7 @@ fn not(condition: Condition) -> Condition {
 }
 
 fn holds(condition: Condition, claims: Value) -> bool {
-    Requirement::When(condition).check(&principal(claims), Clock::default()).is_ok()
+    Requirement::When(condition).check(&principal(claims), Surroundings::default()).is_ok()
 }
 
 #[test]
@@ -32,11 +37,11 @@ fn a_condition_on_an_absent_claim_is_false_not_included() {
         absent(),
         not(absent()),
         not(not(absent())),
-        Condition::All(vec![Condition::Provider("sso".into()), not(absent())]),
+        Condition::All(vec![Condition::Test(Test::Provider("sso".into())), not(absent())]),
         Condition::Any(vec![not(absent())]),
         not(Condition::All(vec![absent()])),
         not(Condition::Any(vec![absent()])),
-        not(Condition::EmailDomain(vec!["evil.example".into()])),
+        not(Condition::Test(Test::EmailDomain(vec!["evil.example".into()]))),
     ] {
         assert!(!holds(condition.clone(), json!({"status": null})), "{condition:?}");
     }
@@ -93,7 +98,7 @@ fn all_any_and_not_combine() {
 
 #[test]
 fn a_domain_counts_only_whole_and_only_with_a_verified_address() {
-    let domain = || Condition::EmailDomain(vec!["example.com".into()]);
+    let domain = || Condition::Test(Test::EmailDomain(vec!["example.com".into()]));
     for (email, verified, expected) in [
         ("a@example.com", json!(true), true),
         ("a@EXAMPLE.com", json!("true"), true),
@@ -112,10 +117,11 @@ fn a_domain_counts_only_whole_and_only_with_a_verified_address() {
 #[test]
 fn the_refusal_says_what_was_looked_for_and_what_arrived() {
     let condition = Condition::All(vec![claim("groups", json!(["admin"])), claim("level", json!([1]))]);
-    let failure = Requirement::When(condition).check(&principal(json!({"groups": ["staff"]})), Clock::default()).unwrap_err();
+    let failure =
+        Requirement::When(condition).check(&principal(json!({"groups": ["staff"]})), Surroundings::default()).unwrap_err();
     assert_eq!(failure, Failure::new(Reason::ConditionFailed, r#"groups is ["staff"]; level is absent"#));
-    let other = Requirement::When(Condition::Provider("corp".into()));
-    assert_eq!(other.check(&principal(json!({})), Clock::default()).unwrap_err().reason, Reason::ProviderMismatch);
+    let other = Requirement::When(Condition::Test(Test::Provider("corp".into())));
+    assert_eq!(other.check(&principal(json!({})), Surroundings::default()).unwrap_err().reason, Reason::ProviderMismatch);
 }
 
 fn by_token(claims: Value) -> Principal {
@@ -123,18 +129,21 @@ fn by_token(claims: Value) -> Principal {
 }
 
 fn authentication(acr_values: &[&str], max_age: Option<u64>) -> Condition {
-    Condition::Authentication(Demand { acr_values: acr_values.iter().map(|class| (*class).to_owned()).collect(), max_age })
+    Condition::Test(Test::Authentication(Demand {
+        acr_values: acr_values.iter().map(|class| (*class).to_owned()).collect(),
+        max_age,
+    }))
 }
 
 /// The reason of a refusal at second 1,000, with a minute's tolerance.
 fn refused(condition: Condition, principal: &Principal) -> Option<Reason> {
-    let clock = Clock { now: Timestamp::from_seconds(1_000), skew: Duration::from_secs(60) };
+    let clock = Surroundings { now: Timestamp::from_seconds(1_000), skew: Duration::from_secs(60) };
     Requirement::When(condition).check(principal, clock).err().map(|failure| failure.reason)
 }
 
 #[test]
 fn an_audience_counts_whole_and_for_tokens_only_not_included() {
-    let wanted = || Condition::Audience(vec!["orders".into(), "stock".into()]);
+    let wanted = || Condition::Test(Test::Audience(vec!["orders".into(), "stock".into()]));
     for (aud, good) in [
         (json!("orders"), true),
         (json!(["x", "stock"]), true),
@@ -191,8 +200,8 @@ fn a_class_counts_whole_and_an_authentication_grows_old() {
 #[test]
 fn what_would_help_is_named_only_where_nothing_else_is_missing() {
     let all = Condition::All;
-    let (gold, audience) = (|| authentication(&["gold"], None), || Condition::Audience(vec!["orders".into()]));
-    let (scope, staff) = (|| Condition::Scope(vec!["write".into()]), || claim("groups", json!(["staff"])));
+    let (gold, audience) = (|| authentication(&["gold"], None), || Condition::Test(Test::Audience(vec!["orders".into()])));
+    let (scope, staff) = (|| Condition::Test(Test::Scope(vec!["write".into()])), || claim("groups", json!(["staff"])));
     let good = json!({"aud": "orders", "scope": "write", "groups": ["staff"]});
     let with = |changes: Value| {
         let mut claims = good.clone();
@@ -244,23 +253,28 @@ fn an_address_that_its_provider_calls_unverified_is_nobodys_under_not_neither() 
                 "email": address, "email_verified": said, "phone_number": "+1", "phone_number_verified": said, "groups": ["x"]
             });
             let principal = Principal { assumed, ..principal(claims) };
-            Requirement::When(condition).check(&principal, Clock::default()).is_ok()
+            Requirement::When(condition).check(&principal, Surroundings::default()).is_ok()
         };
         assert_eq!(holds(mine(), "boss@example.com"), verified, "{said}");
         // Of an address that is nobody's, nobody knows that it is not that one.
         assert_eq!(holds(not(mine()), "other@example.com"), verified, "{said}");
         assert_eq!(holds(not(Condition::All(vec![mine()])), "other@example.com"), verified, "{said}");
         assert_eq!(holds(Condition::Any(vec![not(mine())]), "other@example.com"), verified, "{said}");
-        assert_eq!(holds(Condition::EmailDomain(vec!["example.com".into()]), "boss@example.com"), verified, "{said}");
-        assert_eq!(holds(not(Condition::EmailDomain(vec!["evil.example".into()])), "boss@example.com"), verified, "{said}");
+        assert_eq!(holds(Condition::Test(Test::EmailDomain(vec!["example.com".into()])), "boss@example.com"), verified, "{said}");
+        assert_eq!(
+            holds(not(Condition::Test(Test::EmailDomain(vec!["evil.example".into()]))), "boss@example.com"),
+            verified,
+            "{said}"
+        );
         // What is assumed of the one is not assumed of the other.
         assert_eq!(holds(phone(), ""), verified && assumed == nobody, "{said}");
         assert!(holds(claim("groups", json!(["x"])), "boss@example.com"));
     }
     // A path into an address, whatever that may be, is as good as the address.
-    let within = Condition::Claim { path: ClaimPath::new(vec!["email".into(), "value".into()]), any_of: vec![json!("a")] };
+    let within =
+        Condition::Test(Test::Claim { path: ClaimPath::new(vec!["email".into(), "value".into()]), any_of: vec![json!("a")] });
     assert!(!holds(within, json!({"email": {"value": "a"}})));
     let refused =
-        Requirement::When(mine()).check(&principal(json!({"email": "boss@example.com"})), Clock::default()).unwrap_err();
+        Requirement::When(mine()).check(&principal(json!({"email": "boss@example.com"})), Surroundings::default()).unwrap_err();
     assert_eq!(refused.detail, "email is \"boss@example.com\"; email_verified is absent");
 }

@@ -28,7 +28,7 @@ const P384: &[u8] = b"\x30\x76\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x
 const ED25519: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 
 /// A key, and the same as SubjectPublicKeyInfo.
-type Read = (Material, Vec<u8>);
+type Parsed = (Material, Vec<u8>);
 
 impl VerificationKey {
     /// Takes one key of a set in.
@@ -93,7 +93,7 @@ impl VerificationKey {
         Self::of(read, key_id, None)
     }
 
-    fn of((material, spki): Read, key_id: Option<&str>, algorithm: Option<&str>) -> Result<Self, UnusableKey> {
+    fn of((material, spki): Parsed, key_id: Option<&str>, algorithm: Option<&str>) -> Result<Self, UnusableKey> {
         if key_id.is_some_and(|id| id.len() > LONGEST_KEY_ID) {
             return Err(UnusableKey("its kid is too long"));
         }
@@ -113,7 +113,7 @@ impl VerificationKey {
     }
 }
 
-fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Read, UnusableKey> {
+fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Parsed, UnusableKey> {
     let too_long = UnusableKey("its modulus is longer than 4096 bits");
     if modulus.len() > LARGEST_MODULUS / 8 + 1 {
         return Err(too_long);
@@ -134,7 +134,7 @@ fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Read, UnusableKey> {
     Ok((Material::Rsa(key), spki))
 }
 
-fn p256(x: &[u8], y: &[u8]) -> Result<Read, UnusableKey> {
+fn p256(x: &[u8], y: &[u8]) -> Result<Parsed, UnusableKey> {
     let unusable = UnusableKey("its coordinates are no point on P-256");
     let x: [u8; 32] = x.try_into().map_err(|_| unusable)?;
     let y: [u8; 32] = y.try_into().map_err(|_| unusable)?;
@@ -144,14 +144,14 @@ fn p256(x: &[u8], y: &[u8]) -> Result<Read, UnusableKey> {
 }
 
 /// Whether it is a point on the curve, the host finds out, which verifies with it: it takes no other.
-fn p384(x: &[u8], y: &[u8]) -> Result<Read, UnusableKey> {
+fn p384(x: &[u8], y: &[u8]) -> Result<Parsed, UnusableKey> {
     if x.len() != 48 || y.len() != 48 {
         return Err(UnusableKey("its coordinates are no point on P-384"));
     }
     Ok((Material::P384, [P384, x, y].concat()))
 }
 
-fn ed25519(key: &[u8]) -> Result<Read, UnusableKey> {
+fn ed25519(key: &[u8]) -> Result<Parsed, UnusableKey> {
     let unusable = UnusableKey("it is no public key on Ed25519, or one that is not safe");
     let public = ed25519_compact::PublicKey::from_slice(key).map_err(|_| unusable)?;
     // A point of small order would take almost any signature. The library looks at the key before it looks at the signature.

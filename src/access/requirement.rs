@@ -1,0 +1,102 @@
+//! What a rule asks for, whether somebody meets it, and what is said to somebody who does not.
+
+use std::collections::BTreeSet;
+
+use crate::access::condition::Condition;
+use crate::access::test::Surroundings;
+use crate::access::truth::Truth;
+use crate::words::demand::Demand;
+use crate::words::principal::Principal;
+use crate::words::reason::{Failure, Reason};
+
+/// What a rule asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Requirement {
+    /// Nothing. Identity is forwarded when there is one.
+    Public,
+    /// Somebody who is signed in.
+    Authenticated,
+    /// Somebody who is signed in and for whom this holds.
+    When(Condition),
+}
+
+impl Requirement {
+    /// Whether a principal meets it.
+    ///
+    /// # Errors
+    /// [`Reason::ProviderMismatch`] when signing in with another provider is what is needed; [`Reason::AudienceMissing`],
+    /// [`Reason::ScopeMissing`] or [`Reason::AuthenticationInsufficient`] when that is all that is missing; else
+    /// [`Reason::ConditionFailed`]. The detail says which claims were looked for and which arrived.
+    pub fn check(&self, principal: &Principal, surroundings: Surroundings) -> Result<(), Failure> {
+        match self {
+            Self::Public | Self::Authenticated => Ok(()),
+            Self::When(condition) if condition.holds(principal, surroundings) == Truth::True => Ok(()),
+            Self::When(condition) => {
+                let other_provider = condition.provider().is_some_and(|provider| provider != principal.provider);
+                let reason = if other_provider { Reason::ProviderMismatch } else { condition.missing(principal, surroundings) };
+                Err(Failure::new(reason, explain(condition, principal)))
+            }
+        }
+    }
+
+    /// The provider that a person has to use, if the requirement names one outright.
+    pub fn provider(&self) -> Option<&str> {
+        match self {
+            Self::Public | Self::Authenticated => None,
+            Self::When(condition) => condition.provider(),
+        }
+    }
+
+    /// The authentication that is asked for outright; `None` when nobody could make it.
+    pub fn demand(&self) -> Option<Demand> {
+        match self {
+            Self::Public | Self::Authenticated => Some(Demand::default()),
+            Self::When(condition) => condition.demand(),
+        }
+    }
+
+    /// The names of the claims that are looked at, each once.
+    pub fn claims(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if let Self::When(condition) = self {
+            condition.claims(&mut found);
+        }
+        let mut names = BTreeSet::new();
+        names.extend(found.iter().map(ToString::to_string));
+        names.into_iter().collect()
+    }
+
+    /// Both requirements at once.
+    pub fn and(&self, policy: &Condition) -> Self {
+        match self {
+            Self::Public | Self::Authenticated => Self::When(policy.clone()),
+            Self::When(condition) => Self::When(Condition::All(vec![condition.clone(), policy.clone()])),
+        }
+    }
+}
+
+/// Which claims were looked for, and which arrived: for the log.
+fn explain(condition: &Condition, principal: &Principal) -> String {
+    let mut looked_for = Vec::new();
+    condition.claims(&mut looked_for);
+    let arrived = looked_for.iter().map(|path| match path.find(&principal.claims) {
+        Some(value) => format!("{path} is {}", shortened(&value.to_string())),
+        None if path.was_left_out(&principal.claims) => {
+            format!("{path} is absent: the provider left it out, there are too many for a token (_claim_names, hasgroups)")
+        }
+        None => format!("{path} is absent"),
+    });
+    let provider = condition.provider().map(|name| format!("provider {name} is asked for, {} signed in", principal.provider));
+    arrived.chain(provider).collect::<Vec<_>>().join("; ")
+}
+
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 200;
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
+    }
+    text.chars().take(LONGEST).chain("…".chars()).collect()
+}
+
+#[cfg(test)]
+mod tests;

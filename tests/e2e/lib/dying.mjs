@@ -1,0 +1,43 @@
+// The module under test with one thing more: a request with the header `x-accredit-die` stops its virtual machine, as a panic would.
+//
+// It is made of the very module that is tested, by putting a function before the one that Envoy calls for a request's headers. So what dies is what is shipped, and
+// nothing of it is compiled anew.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import binaryen from '../../../deploy/build/node_modules/binaryen/index.js';
+import { temporaryFolder, wasmPath } from './process.mjs';
+
+const CALLBACK = 'proxy_on_request_headers';
+const HEADER = Buffer.from('x-accredit-die');
+
+/** Of the first kilobyte, where nothing of the module lies (deploy/build/wasm.sh): where the header's name stands, and where the host says what it found. */
+const [NAME, FOUND] = [64, 128];
+
+/** The path of such a module. */
+export function dyingWasmPath() {
+  const path = join(temporaryFolder(), 'accredit-dies.wasm');
+  writeFileSync(path, withDeath(readFileSync(wasmPath())));
+  return path;
+}
+
+function withDeath(bytes) {
+  const module = binaryen.readBinary(bytes);
+  const functions = Array.from({ length: module.getNumFunctions() }, (_, index) => binaryen.getFunctionInfo(module.getFunctionByIndex(index)));
+  const ask = functions.find(({ base }) => base === 'proxy_get_header_map_value');
+  const asked = binaryen.getExportInfo(module.getExport(CALLBACK)).value;
+  const { params, results } = functions.find(({ name }) => name === asked);
+
+  const { i32 } = module;
+  const write = [...HEADER].map((byte, index) => i32.store8(0, 1, i32.const(NAME + index), i32.const(byte)));
+  const requestHeaders = i32.const(0);
+  const answer = module.call(ask.name, [requestHeaders, i32.const(NAME), i32.const(HEADER.length), i32.const(FOUND), i32.const(FOUND + 4)], ask.results);
+  const forward = binaryen.expandType(params).map((type, index) => module.local.get(index, type));
+  const isThere = i32.eqz(answer); // the host's status: 0 is "found"
+  module.addFunction('dies', params, results, [], module.block(null, [...write, module.if(isThere, module.unreachable()), module.call(asked, forward, results)], results));
+  module.removeExport(CALLBACK);
+  module.addFunctionExport('dies', CALLBACK);
+  const made = Buffer.from(module.emitBinary());
+  if (!WebAssembly.validate(made)) throw new Error('the module that dies on demand is not valid');
+  return made;
+}

@@ -1,0 +1,135 @@
+//! Which file uses which, and the circles in that. A file uses those whose paths it names, and each that it declares as a part of
+//! itself: what a file says may stand on its parts, and no part on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::source::{Source, code_only};
+
+/// Files by their modules, each with the modules of the files that it uses.
+type Uses = BTreeMap<String, BTreeSet<String>>;
+
+/// Every path that begins with `crate::` or `super::` in this code, without groups: `a::{b, c::d}` is two.
+fn paths(code: &str, module: &str) -> Vec<String> {
+    let above = module.rsplit_once("::").map_or("", |(above, _)| above);
+    let mut paths = Vec::new();
+    for (root, prefix) in [("crate::", String::new()), ("super::", format!("{above}::"))] {
+        for (at, _) in code.match_indices(root) {
+            if !code[..at].ends_with(|before: char| before.is_alphanumeric() || matches!(before, '_' | ':')) {
+                expand(&code[at + root.len()..], &prefix, &mut paths);
+            }
+        }
+    }
+    paths
+}
+
+/// One path from here on, or all of a group; says how much of the text that was.
+fn expand(text: &str, prefix: &str, paths: &mut Vec<String>) -> usize {
+    let of_path = |character: char| character.is_alphanumeric() || matches!(character, '_' | ':');
+    let end = text.find(|character| !of_path(character)).unwrap_or(text.len());
+    let path = format!("{prefix}{}", &text[..end]);
+    if !text[end..].starts_with('{') {
+        paths.push(path.trim_end_matches("::").trim_end_matches("::self").to_owned());
+        return end;
+    }
+    let mut at = end + 1;
+    while !text[at..].starts_with('}') {
+        let skipped = text[at..].find(|character| of_path(character) || character == '}').unwrap();
+        at += skipped;
+        if !text[at..].starts_with('}') {
+            at += expand(&text[at..], &path, paths);
+        }
+    }
+    at + 1
+}
+
+/// The parts that a file declares, of its own module.
+fn parts<'a>(code: &'a str, module: &'a str) -> impl Iterator<Item = String> + 'a {
+    code.lines().filter_map(move |line| {
+        let mut words = line.split_whitespace().skip_while(|word| word.starts_with("pub"));
+        let name = (words.next() == Some("mod")).then(|| words.next())??.strip_suffix(';')?;
+        Some(format!("{module}::{name}"))
+    })
+}
+
+/// What stands in a file beside its tests.
+fn without_tests(source: &Source) -> String {
+    let mut code = String::new();
+    source.each_line(|line| {
+        if !line.of_tests {
+            code.push_str(line.code);
+            code.push('\n');
+        }
+    });
+    code
+}
+
+/// Which file uses which, tests aside.
+pub(crate) fn uses(sources: &[Source]) -> Uses {
+    let files: Vec<_> = sources.iter().filter(|source| !source.is_of_tests() && source.room().is_some()).collect();
+    let modules: BTreeSet<_> = files.iter().map(|source| source.module()).collect();
+    let file_of = |path: &str| {
+        let mut path = path;
+        while !modules.contains(path) {
+            path = path.rsplit_once("::")?.0;
+        }
+        Some(path.to_owned())
+    };
+    let of_file = |source: &&Source| {
+        let (module, code) = (source.module(), without_tests(source));
+        let named = paths(&code, &module).into_iter().filter_map(|path| file_of(&path));
+        let declared = parts(&code, &module).filter(|part| modules.contains(part)).collect::<Vec<_>>();
+        let used = named.chain(declared).filter(|other| *other != module).collect();
+        (module, used)
+    };
+    files.iter().map(of_file).collect()
+}
+
+/// Every file that uses itself by way of others, each with one way around.
+pub(crate) fn circles(uses: &Uses) -> Vec<String> {
+    let mut found = Vec::new();
+    for start in uses.keys() {
+        // From each file that can be reached, the one by which it was.
+        let mut by = BTreeMap::from([(start, start)]);
+        let mut next = vec![start];
+        while let Some(module) = next.pop() {
+            for other in &uses[module] {
+                if other == start {
+                    let mut way = vec![start.as_str(), module.as_str()];
+                    while way[way.len() - 1] != start {
+                        way.push(by[&way[way.len() - 1].to_owned()]);
+                    }
+                    way.reverse();
+                    found.push(way.join(" uses "));
+                    next.clear();
+                    break;
+                }
+                if !by.contains_key(other) {
+                    by.insert(other, module);
+                    next.push(other);
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn this_test_finds_circles_and_ways_up() {
+    let code = code_only("use crate::a::{self, b::{C, D}, e};\nuse crate::a::f;\nlet x = super::g(crate::h::i);");
+    let mut found = paths(&code, "a::z");
+    found.sort_unstable();
+    assert_eq!(found, ["a", "a::b::C", "a::b::D", "a::e", "a::f", "a::g", "h::i"]);
+    let file = |path: &str, text: &str| Source { path: path.into(), text: text.into() };
+    let straight = [file("a.rs", "mod b;\nuse crate::c::X;"), file("a/b.rs", "use crate::c;"), file("c.rs", "")];
+    assert_eq!(circles(&uses(&straight)), Vec::<String>::new());
+    for (what, text) in [
+        ("a circle of two", "use crate::d::Y;"),
+        ("a part that stands on the whole", "use crate::a::Z;"),
+        ("a circle by super", "fn f() { super::Z }"),
+    ] {
+        let files = [file("a.rs", "mod b;"), file("a/b.rs", text), file("d.rs", "use crate::a::b::W;")];
+        assert!(!circles(&uses(&files)).is_empty(), "{what}");
+    }
+    let of_tests = [file("a.rs", "mod b;"), file("a/b.rs", "#[cfg(test)]\nmod tests { use crate::a::Z; }")];
+    assert_eq!(circles(&uses(&of_tests)), Vec::<String>::new());
+}
