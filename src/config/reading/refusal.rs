@@ -1,7 +1,6 @@
 //! What is wrong with a configuration, collected: each mistake with its place, so that the check can go on with what is good. Whoever
 //! refuses something gets a [`Refused`] in its place; whatever depends on it hands that on, and says nothing of its own.
 
-use std::cmp::Ordering;
 use std::fmt;
 
 use crate::words::secret::Secret;
@@ -52,14 +51,11 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusals {
-    /// Refuses the field at `path`. Of one place one thing is told: a second often follows from the first.
+    /// Refuses the field at `path`.
     #[cold]
     #[inline(never)]
     pub(crate) fn refuse(&mut self, path: impl Into<String>, sentence: impl Into<String>) -> Refused {
-        let refusal = Refusal::new(path, sentence);
-        if !self.told.iter().any(|told| told.path == refusal.path) {
-            self.told.push(refusal);
-        }
+        self.told.push(Refusal::new(path, sentence));
         Refused(())
     }
 
@@ -73,13 +69,15 @@ impl Refusals {
         self.orders.push((path, names));
     }
 
-    /// What was checked, if all of it is good.
+    /// What was checked, if all of it is good. Of one place one thing is told, the first: a second often follows from it.
     pub(crate) fn or<T>(mut self, checked: Checked<T>) -> Result<T, Self> {
         match checked {
             Ok(good) if self.told.is_empty() => Ok(good),
             Ok(_) | Err(Refused(())) => {
-                let orders = std::mem::take(&mut self.orders);
-                self.told.sort_by(|left, right| in_order(&orders, &left.path, &right.path));
+                let mut orders = std::mem::take(&mut self.orders);
+                orders.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+                self.told.sort_by_cached_key(|refusal| (rank(&orders, &refusal.path), refusal.path.clone()));
+                self.told.dedup_by(|later, first| later.path == first.path);
                 Err(self)
             }
         }
@@ -125,45 +123,28 @@ impl fmt::Display for Refusals {
     }
 }
 
-/// A step of a path.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Step<'a> {
-    Index(usize),
-    Name(&'a str),
-}
+/// Where a step of a path comes among others in the same place: an element by its index; a member that is unknown first, others as the
+/// reference has them, and in their order those that have any name.
+type Step = (usize, String);
 
-/// The steps of a path, each with where it begins. (A name with a dot in it is several.)
-fn steps(path: &str) -> Vec<(usize, Step<'_>)> {
+/// Where a path comes among others: what is around it comes before it. (A name with a dot in it is several steps.)
+fn rank(orders: &[(String, &'static [&'static str])], path: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut begin = 0_usize;
     for piece in path.split_inclusive(['.', '[']) {
         let text = piece.trim_end_matches(['.', '[']);
-        let index = text.strip_suffix(']').and_then(|digits| digits.parse().ok());
-        if !text.is_empty() {
-            steps.push((begin, index.map_or(Step::Name(text), Step::Index)));
-        }
+        let around = path.get(..begin).unwrap_or_default().trim_end_matches(['.', '[']);
         begin = begin.saturating_add(piece.len());
+        if let Some(index) = text.strip_suffix(']').and_then(|digits| digits.parse().ok()) {
+            steps.push((index, String::new()));
+        } else if !text.is_empty() {
+            let found = orders.binary_search_by(|(other, _)| other.as_str().cmp(around)).ok();
+            let names = found.and_then(|found| orders.get(found)).map_or(&[][..], |(_, names)| names);
+            let position = names.iter().position(|known| *known == text);
+            steps.push((position.map_or(0, |position| position.saturating_add(1)), text.to_owned()));
+        }
     }
     steps
-}
-
-/// Which of two places comes first: what is around another, an unknown member, members as the reference has them, and others by name.
-fn in_order(orders: &[(String, &'static [&'static str])], left: &str, right: &str) -> Ordering {
-    let (lefts, rights) = (steps(left), steps(right));
-    let Some(((begin, one), (_, other))) = lefts.iter().zip(&rights).find(|((_, one), (_, other))| one != other) else {
-        return lefts.len().cmp(&rights.len());
-    };
-    match (*one, *other) {
-        (Step::Index(one), Step::Index(other)) => one.cmp(&other),
-        (Step::Index(_), Step::Name(_)) => Ordering::Less,
-        (Step::Name(_), Step::Index(_)) => Ordering::Greater,
-        (Step::Name(one), Step::Name(other)) => {
-            let around = left.get(..*begin).unwrap_or_default().trim_end_matches('.');
-            let names = orders.iter().find(|(path, _)| path == around).map_or(&[][..], |(_, names)| names);
-            let rank = |name: &str| names.iter().position(|known| *known == name);
-            rank(one).cmp(&rank(other)).then_with(|| one.cmp(other))
-        }
-    }
 }
 
 #[cfg(test)]
