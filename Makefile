@@ -2,7 +2,7 @@
 # Needed: a Rust toolchain by rustup, Python 3.10 or newer, Node 20 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench wasm manifests dist clean fmt clippy unit e2e tools
+.PHONY: help demo test check bench wasm manifests dist clean fmt clippy unit fuzz e2e tools
 
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -25,7 +25,7 @@ demo: wasm deploy/demo/node_modules/.package-lock.json ## a gateway with a provi
 
 test: unit e2e ## every test, with a real Envoy and a real Chromium (one file: make test E2E=name.test.mjs)
 
-check: fmt clippy unit ## formatting, lints with warnings denied (native and wasm), unit tests
+check: fmt clippy unit fuzz ## formatting, lints with warnings denied (native and wasm), unit tests, whether the fuzzers compile
 
 bench: wasm tests/e2e/node_modules/.package-lock.json ## what a request costs, beside Envoy's own filters (about eight minutes; on a quiet machine)
 	@envoy=$$(deploy/build/envoy.sh) && wrk=$$(deploy/build/wrk.sh) && noop=$$(deploy/build/noop.sh) && \
@@ -52,6 +52,11 @@ clippy: tools
 
 unit:
 	cargo test --locked
+
+# Whether the fuzzers compile; how they are run, CONTRIBUTING.md says. Without their C++, which takes a compiler of its own and only running needs.
+fuzz: tools
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --no-default-features --bins -- -D warnings
 
 # Which files run at the same time, which alone, and for how long at most, tests/e2e/run.mjs says.
 e2e: wasm deploy/demo/node_modules/.package-lock.json tests/e2e/node_modules/.package-lock.json

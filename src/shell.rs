@@ -4,6 +4,7 @@ mod bodies;
 mod calls;
 mod current;
 mod host;
+mod host_calls;
 mod house;
 mod progress;
 mod queues;

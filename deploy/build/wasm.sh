@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the filter: `wasm.sh [OUTPUT]`, by default target/accredit.wasm. ACCREDIT_FEATURES names cargo features.
+# Builds the filter: `wasm.sh [OUTPUT]`, by default target/accredit.wasm.
 #
 # QUICK=1 builds one for trying out, by default target/accredit-quick.wasm: the same code with neither wasm-opt nor optimization across
 # crates, larger and slower, but within seconds when little has changed. It is never what a release packs or what `make wasm` leaves.
@@ -10,7 +10,7 @@ quick=${QUICK:+-quick}
 output=${1:-$root/target/accredit$quick.wasm}
 
 # --message-format names the file that cargo wrote, whichever toolchain it took.
-module=$("$here/cargo-wasm.sh" build --release --lib --features "${ACCREDIT_FEATURES:-}" \
+module=$("$here/cargo-wasm.sh" build --release --lib \
     --message-format=json-render-diagnostics | sed -n 's/.*"\([^"]*accredit\.wasm\)".*/\1/p' | tail -n 1)
 [ -n "$module" ] || die "the build failed"
 
@@ -30,9 +30,12 @@ if [ ! -e "$output" ] || ! all | cmp -s - "$stamp"; then
     if [ -n "$quick" ]; then mv "$less" "$new"; else
         say "wasm-opt"
         # The features that rustc's target has anyway, and SIMD; never -all, which Envoy refuses. What is used most gets the shortest numbers.
-        # The first kilobyte of the memory is the far end of the stack: nothing that works has an address there.
+        # The first kilobyte of the memory is the far end of the stack: nothing that works has an address there. Nothing is written out
+        # at its callers again, as rustc has done that: large functions take Envoy's compiler several times the memory of small ones
+        # (`make bench` shows what a worker takes), and a request costs the same.
         "$here/node_modules/.bin/wasm-opt" -Oz --converge --low-memory-unused --reorder-functions --reorder-locals --enable-simd --enable-bulk-memory --enable-sign-ext --enable-mutable-globals \
-            --enable-nontrapping-float-to-int "$less" -o "$new"
+            --enable-nontrapping-float-to-int --one-caller-inline-max-function-size=0 --always-inline-max-function-size=0 \
+            --flexible-inline-max-function-size=0 "$less" -o "$new"
         rm "$less"
     fi
     # It appears at once, for an Envoy that may be reading the old one.

@@ -8,7 +8,7 @@
 use accredit::gateway::pending::{AfterReply, PendingCall, PendingWait, Step};
 use accredit::oidc::id_token::IdToken;
 use accredit::oidc::tokens::TokenSet;
-use accredit::sign_in::redeem::{self, AfterNews, Redeeming};
+use accredit::sign_in::redeem::{AfterNews, Redeeming};
 use accredit::sign_in::under_way::{Exchanged, Proved};
 use accredit::step::decision::{Decision, News};
 use accredit::words::message::Reply;

@@ -140,4 +140,89 @@ mod tests {
             assert_eq!(needs_same_origin_evidence(&request(method, &fields)), needed, "{method} {fields:?}");
         }
     }
+
+    fn origin(text: &str) -> Origin {
+        Origin::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_page_is_for_whoever_goes_somewhere_or_posts_a_form() {
+        for (method, fields, page) in [
+            ("GET", vec![("accept", "text/html")], true),
+            ("POST", vec![("sec-fetch-mode", "navigate")], true),
+            ("POST", vec![("sec-fetch-mode", "cors"), ("accept", "text/html")], false),
+            ("POST", vec![("accept", "text/html")], false),
+            ("GET", vec![], false),
+        ] {
+            assert_eq!(wants_page(&request(method, &fields)), page, "{method} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_script_is_known_by_the_word_of_its_browser_or_by_its_own() {
+        for (fields, script) in [
+            (vec![("sec-fetch-mode", "cors")], true),
+            (vec![("sec-fetch-mode", "no-cors")], true),
+            (vec![("x-requested-with", "XMLHttpRequest")], true),
+            (vec![("sec-fetch-mode", "navigate"), ("x-requested-with", "XMLHttpRequest")], true),
+            (vec![("sec-fetch-mode", "navigate")], false),
+            (vec![("x-requested-with", "com.example.app")], false),
+            (vec![], false),
+        ] {
+            assert_eq!(is_script(&request("GET", &fields)), script, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_site_is_seen_only_where_a_person_goes_somewhere() {
+        let trusted = [origin("https://front.example")];
+        for (fields, hidden) in [
+            (vec![("sec-fetch-mode", "cors"), ("origin", "https://evil.example")], true),
+            (vec![("sec-fetch-mode", "no-cors"), ("sec-fetch-site", "cross-site")], true),
+            (vec![("sec-fetch-mode", "no-cors"), ("sec-fetch-site", "same-site")], true),
+            (vec![("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe"), ("sec-fetch-site", "cross-site")], true),
+            (vec![("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "embed"), ("origin", "null")], true),
+            (vec![("sec-fetch-mode", "cors"), ("origin", "https://app.example")], false),
+            (vec![("sec-fetch-mode", "cors"), ("origin", "https://front.example")], false),
+            (vec![("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin")], false),
+            (vec![("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe"), ("sec-fetch-site", "same-origin")], false),
+            (vec![("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document"), ("sec-fetch-site", "cross-site")], false),
+            (vec![("sec-fetch-mode", "navigate"), ("origin", "https://evil.example")], false),
+            // A program, which says nothing of sites, is no browser that was led here.
+            (vec![("x-requested-with", "XMLHttpRequest")], false),
+            (vec![], false),
+        ] {
+            let request = request("GET", &fields);
+            assert_eq!(is_foreign_and_unseen(&request, &origin("https://app.example"), &trusted), hidden, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn only_our_own_site_makes_a_navigation_our_own() {
+        let own = origin("https://app.example");
+        for (fields, ours) in [
+            (vec![("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin")], true),
+            (vec![("sec-fetch-mode", "navigate"), ("origin", "https://front.example")], true),
+            (vec![("sec-fetch-mode", "navigate"), ("sec-fetch-site", "none")], false),
+            (vec![("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site")], false),
+            (vec![("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin")], false),
+            (vec![], false),
+        ] {
+            let request = request("GET", &fields);
+            assert_eq!(is_own_navigation(&request, &own, &[origin("https://front.example")]), ours, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn the_log_shows_what_a_browser_said_and_no_more_of_it_than_a_hundred_characters() {
+        let own = origin("https://app.example");
+        let long = format!("https://{}", "x".repeat(1_000));
+        let came = request("POST", &[("sec-fetch-site", "cross-site"), ("origin", &long)]);
+        let expected =
+            format!("sec-fetch-site is cross-site, origin is https://{}; this origin is https://app.example", "x".repeat(92));
+        assert_eq!(evidence(&came.headers, &own), expected);
+        let silent = request("POST", &[]);
+        let expected = "sec-fetch-site is absent, origin is absent; this origin is https://app.example";
+        assert_eq!(evidence(&silent.headers, &own), expected);
+    }
 }

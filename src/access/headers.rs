@@ -246,4 +246,12 @@ mod tests {
             assert_eq!(values.first().map(|(_, value)| value.as_str()), expected, "{claim}");
         }
     }
+
+    #[test]
+    fn an_address_is_asked_for_with_the_word_whether_it_is_verified() {
+        let pairs = [("sub", "x-user"), ("email", "x-email")].map(|(claim, name)| (ClaimPath::named(claim), name.to_owned()));
+        let identity = IdentityHeaders::new(pairs.to_vec(), &["x-team".to_owned()]);
+        assert_eq!(identity.claims().collect::<Vec<_>>(), ["sub", "email", "email_verified"].map(ClaimPath::named));
+        assert_eq!(["x-email", "X_Team", "x-role"].map(|name| identity.takes_away(name)), [true, true, false]);
+    }
 }

@@ -53,3 +53,43 @@ impl IdentityJwt {
         self.keys.first().ok_or(NotSigned)?.sign(world, TYP, &claims)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::crypto::jws;
+    use crate::crypto::key::{Algorithm, KeySet};
+    use crate::crypto::testing::Verdict;
+    use crate::words::secret::Secret;
+    use crate::words::world::testing::Still;
+
+    fn signed(keys: Vec<SigningKey>, claims: &Value) -> Result<String, NotSigned> {
+        let jwt = IdentityJwt { keys, issuer: None, lifetime: Duration::ZERO, claims: vec![], header: "x-id".into() };
+        let life = Timestamp::from_seconds(100)..Timestamp::from_seconds(160);
+        jwt.sign(&mut Still::default(), "alice", "https://a.example", "orders", claims.as_object().unwrap().clone(), life)
+    }
+
+    fn key(secret: &str) -> SigningKey {
+        SigningKey::shared_secret(&Secret::new(secret)).unwrap()
+    }
+
+    #[test]
+    fn no_claim_of_a_provider_stands_in_for_who_asks_whom_it_is_for_and_until_when() {
+        let [first, second] = ["the first secret, with 32 bytes.", "the next secret, with 32 bytes.."].map(key);
+        let believed = KeySet::configured(vec![first.verification_key().clone()]);
+        let evil = json!({"sub": "root", "iss": "x", "aud": "y", "iat": 0, "exp": 9_999, "groups": ["staff"]});
+        let token = signed(vec![first, second], &evil).unwrap();
+        let read = jws::verify(&Verdict::none(), &token, &believed, Algorithm::ALL).unwrap();
+        let expected = json!({
+            "sub": "alice", "iss": "https://a.example", "aud": "orders", "iat": 100, "exp": 160, "groups": ["staff"]
+        });
+        assert_eq!((Value::Object(read.claims), read.typ.as_deref()), (expected, Some("identity+jwt")));
+    }
+
+    #[test]
+    fn without_a_key_nothing_is_signed() {
+        assert!(signed(vec![], &json!({})).is_err());
+    }
+}

@@ -151,4 +151,18 @@ mod tests {
         assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
         assert!(!policy.contains("unsafe"));
     }
+
+    #[test]
+    fn what_can_be_pressed_is_a_link_or_a_form_that_posts() {
+        let go = Action::Go { label: "Go", href: "/a?b=1&c=2".into() };
+        let post = Action::Post { label: "End", action: "/out" };
+        let body = Page { actions: vec![go, post], ..Page::default() }.respond().body;
+        let form = "<form method=\"post\" action=\"/out\"><button>End</button></form>";
+        assert!(body.contains(&format!("<nav><a href=\"/a?b=1&amp;c=2\">Go</a>{form}</nav>")), "{body}");
+    }
+
+    #[test]
+    fn a_policy_names_what_it_lets_in_by_its_sha_256() {
+        assert_eq!(hash(""), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+    }
 }

@@ -161,3 +161,27 @@ fn verified_email_domain(principal: &Principal) -> Option<String> {
     let single = !local.is_empty() && !domain.is_empty() && !domain.contains('@');
     single.then(|| domain.to_ascii_lowercase())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_sign_in_shows_what_was_asked_of_it_or_is_not_the_one_that_was_asked_for() {
+        let clock = Surroundings { now: Timestamp::from_seconds(1_000), skew: Duration::from_secs(60) };
+        let demand = Demand { acr_values: vec!["gold".into()], max_age: Some(100) };
+        for (claims, good) in [
+            (json!({"acr": "gold", "auth_time": 1_000}), true),
+            (json!({"acr": "silver", "auth_time": 1_000}), false),
+            (json!({"acr": "gold", "auth_time": 1}), false),
+            (json!({"acr": "gold"}), false),
+            (json!({"auth_time": 1_000}), false),
+            (json!({}), false),
+        ] {
+            assert_eq!(is_authenticated(&demand, claims.as_object().unwrap(), clock), good, "{claims}");
+        }
+        assert!(is_authenticated(&Demand::default(), &Claims::new(), clock));
+    }
+}

@@ -88,6 +88,14 @@ mod tests {
             (json!([1, "b"]), json!("b"), Truth::True),
             (json!(["a", 1]), json!(null), Truth::Unknown),
             (json!([]), json!("a"), Truth::Unknown),
+            (json!([true]), json!(false), Truth::False),
+            (json!([1, 2]), json!(3), Truth::False),
+            (json!([1]), json!(1.0), Truth::True),
+            (json!([1.0]), json!(1), Truth::True),
+            (json!([1.5]), json!(1.5), Truth::True),
+            (json!([1.5]), json!(1), Truth::False),
+            // As floating point they were the same.
+            (json!([9_007_199_254_740_993_u64]), json!(9_007_199_254_740_992_u64), Truth::False),
         ] {
             assert_eq!(is_listed(&listed(among.clone()), &value), truth, "{value} among {among}");
         }

@@ -204,6 +204,15 @@ mod tests {
     }
 
     #[test]
+    fn whoever_has_not_signed_out_is_not_kept_out_however_lately_one_looks() {
+        let mut world = Still::default();
+        Ended::sessions().mark(&mut world, "abc", at(10));
+        let mut there = Ended::sessions();
+        let ended = [("abc", 9), ("abd", 9), ("abc", 10)].map(|(id, seconds)| there.has_by_now(&world, id, at(seconds)));
+        assert_eq!(ended, [true, false, false]);
+    }
+
+    #[test]
     fn a_clock_that_is_set_back_keeps_no_worker_from_looking() {
         let mut world = Still { now: at(1_000), ..Still::default() };
         let mut there = Ended::sessions();
@@ -329,6 +338,12 @@ mod tests {
         let mut world = Still::default();
         world.share(Ended::sessions().key, &[0xff; TABLE], Version::Any).unwrap();
         assert!(ids(10_000).all(|id| !Ended::sessions().has(&world, &id, at(0))));
+    }
+
+    #[test]
+    fn a_worker_of_another_build_finds_what_has_ended_by_the_same_name_in_the_same_place() {
+        // The name is the one that the authors of FNV-1a publish for this text.
+        assert_eq!(place("foobar"), (0x3ff * PLACE, 0x8594_4171_f739_67e8_u64.to_le_bytes()));
     }
 
     #[test]

@@ -1,17 +1,19 @@
-//! The world by host calls. Many of the SDK's functions stop the worker on statuses that they do not expect: each is called only
-//! where Envoy has none to give but those (a stream's own callbacks, or a context that was made effective).
+//! The world by host calls: what the core asks of it is put to Envoy, and what Envoy tells put into the core's words.
 
-use std::time::UNIX_EPOCH;
+use std::time::Duration;
 
 use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint};
-use proxy_wasm::hostcalls;
 use zeroize::Zeroizing;
 
+use crate::shell::host_calls;
 use crate::words::time::Timestamp;
 use crate::words::world::{
     Contended, Destination, Hash, HostSignature, HostVerdict, NoRandomness, RouteMetadata, Shared, SignatureCheck, Signing,
     Version, World,
 };
+
+/// A key of shared memory that nothing reads but the probe.
+const PROBE: &str = "accredit.probe";
 
 /// Envoy, as the core sees it.
 #[derive(Clone, Copy, Debug)]
@@ -20,17 +22,27 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// Finds out what this host offers.
-    pub(super) fn probe() -> Self {
+    /// Finds out what this host offers. Says what it refuses, if that is something without which nothing can be decided.
+    pub(super) fn probe() -> Result<Self, String> {
+        let needed = [
+            ("proxy_get_current_time_nanoseconds", host_calls::now().err()),
+            ("proxy_set_tick_period_milliseconds", host_calls::set_tick_period(Duration::ZERO).err()),
+            ("proxy_set_shared_data", host_calls::set_shared_data(PROBE, b"1", 0).err()),
+            ("proxy_get_shared_data", host_calls::shared_data(PROBE).err()),
+        ];
+        if let Some((name, Some(refused))) = needed.into_iter().find(|(_, refused)| refused.is_some()) {
+            let remedy = "remove capability_restriction_config, or list everything that the module imports";
+            return Err(format!("expected a host that offers {name}, found {refused:?}; {remedy}"));
+        }
         let known = SignatureCheck { hash: Hash::Sha256, spki: &KNOWN_KEY, signature: &KNOWN_SIGNATURE, message: b"accredit" };
-        Self { verifies_signatures: verify(&known) == Some(true) }
+        Ok(Self { verifies_signatures: verify(&known) == Some(true) })
     }
 }
 
 impl World for Host {
     fn now(&self) -> Timestamp {
-        let since = hostcalls::get_current_time().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        Timestamp::default().plus(since.unwrap_or_default())
+        // Without a clock all is over: nothing counts any more.
+        Timestamp::default().plus(host_calls::now().unwrap_or(Duration::MAX))
     }
 
     fn random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
@@ -38,35 +50,34 @@ impl World for Host {
     }
 
     fn shared(&self, key: &str) -> Option<Shared> {
-        match hostcalls::get_shared_data(key) {
-            Ok((Some(value), version)) => Some(Shared { value, version: version.map_or(Version::Any, Version::Exactly) }),
-            _ => None,
-        }
+        let (value, version) = host_calls::shared_data(key).ok().flatten()?;
+        let version = if version == 0 { Version::Any } else { Version::Exactly(version) };
+        (!value.is_empty()).then_some(Shared { value, version })
     }
 
     fn share(&mut self, key: &str, value: &[u8], expected: Version) -> Result<(), Contended> {
         let version = match expected {
-            Version::Any => None,
+            Version::Any => 0,
             // Envoy takes any version for an absent key, and for one that is there only its own, which counts up from 1.
-            Version::Absent => Some(u32::MAX),
-            Version::Exactly(version) => Some(version),
+            Version::Absent => u32::MAX,
+            Version::Exactly(version) => version,
         };
-        hostcalls::set_shared_data(key, Some(value), version).map_err(|_| Contended)
+        host_calls::set_shared_data(key, value, version).map_err(|_| Contended)
     }
 
     fn destination(&self) -> Destination {
         // The route's cluster, known before the router is reached. A host that tells nothing of routes must not look like a route
         // that has none.
-        let told = |name| hostcalls::get_property(vec!["xds", name]).ok().flatten().filter(|value| !value.is_empty());
-        match (told("virtual_host_name"), told("cluster_name")) {
-            (_, Some(name)) => Destination::Cluster(String::from_utf8_lossy(&name).into_owned()),
-            (Some(_), None) => Destination::Nobody,
-            (None, None) => Destination::Untold,
+        match (host_calls::property("xds\0virtual_host_name"), host_calls::property("xds\0cluster_name")) {
+            (_, Ok(Some(name))) => Destination::Cluster(String::from_utf8_lossy(&name).into_owned()),
+            (Ok(Some(_)), Ok(None)) => Destination::Nobody,
+            _ => Destination::Untold,
         }
     }
 
     fn route_metadata(&self, namespace: &str, key: &str) -> RouteMetadata {
-        let read = |path: &[&str]| hostcalls::get_property([&["xds", "route_metadata", "filter_metadata"], path].concat());
+        let read =
+            |path: &[&str]| host_calls::property(&[&["xds", "route_metadata", "filter_metadata"], path].concat().join("\0"));
         match read(&[namespace, key]) {
             Ok(Some(value)) => String::from_utf8(value).map_or(RouteMetadata::Unreadable, RouteMetadata::Text),
             // An empty text and `null` come as nothing, too. Then the names that the namespace has tell, each between two zeros.
@@ -82,7 +93,7 @@ impl World for Host {
     }
 
     fn client_address(&self) -> Option<String> {
-        let told = hostcalls::get_property(vec!["source", "address"]).ok().flatten()?;
+        let told = host_calls::property("source\0address").ok().flatten()?;
         String::from_utf8(told).ok()
     }
 
@@ -139,7 +150,7 @@ fn protobuf(fields: &[&[u8]]) -> Option<Vec<u8>> {
 /// Calls a foreign function whose arguments are a protobuf message, and whose answer is another: a truth in field 1, bytes in
 /// field 2.
 fn call(function: &str, arguments: &[u8]) -> Option<(bool, Vec<u8>)> {
-    let answer = hostcalls::call_foreign_function(function, Some(arguments)).ok()?.unwrap_or_default();
+    let answer = host_calls::call_foreign_function(function, arguments).ok()?;
     let (mut rest, mut truth, mut bytes) = (answer.as_slice(), false, Vec::new());
     // A field that is false or empty is left out.
     while !rest.is_empty() {

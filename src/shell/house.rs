@@ -5,7 +5,6 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use proxy_wasm::hostcalls;
 use proxy_wasm::types::Action;
 
 use crate::config::settings::FilterState;
@@ -15,6 +14,7 @@ use crate::shell::bodies::{Admission, BodyReaders};
 use crate::shell::calls::dispatch;
 use crate::shell::current::{add_to_response, ask_for_no_store, edit, respond};
 use crate::shell::host::Host;
+use crate::shell::host_calls::{self, Refused};
 use crate::shell::progress::{Actor, CalledFrom, GoesOn, Progress};
 use crate::shell::queues::{Asker, CallFor, Queues, Waiting};
 use crate::shell::report::{self, Counters};
@@ -79,12 +79,15 @@ impl House {
             match step.decision {
                 Decision::Forward(Forward { edits, renewal, private }) => {
                     *progress = Progress::Forwarded { renewal, private };
-                    edit(&edits);
-                    if private {
-                        ask_for_no_store();
+                    let edited = edit(&edits).and_then(|()| if private { ask_for_no_store() } else { Ok(()) });
+                    if let Err(refused) = edited {
+                        drop(progress);
+                        let Some(next) = self.unchanged(refused) else { return Action::Pause };
+                        step = next;
+                        continue;
                     }
                     if from != CalledFrom::RequestHeaders {
-                        let _ = hostcalls::resume_http_request();
+                        let _ = host_calls::continue_request();
                     }
                     return Action::Continue;
                 }
@@ -140,6 +143,12 @@ impl House {
         }
     }
 
+    /// How it ends with a request or a response that was to be changed, and could not be.
+    #[inline(never)]
+    pub(super) fn unchanged(&self, refused: Refused) -> Option<Step> {
+        self.with_gateway(|gateway, world| gateway.undecided(world, &format!("{refused:?} to a change of fields")))
+    }
+
     /// How a request goes on.
     #[inline(never)]
     pub(super) fn go_on(&self, goes_on: GoesOn) -> Option<Step> {
@@ -178,19 +187,19 @@ impl House {
         }
         self.as_root();
         let token = dispatch(call);
-        let _ = hostcalls::set_effective_context(actor.id);
+        let _ = host_calls::set_effective_context(actor.id);
         token
     }
 
     /// Adds a renewed session to the response that is leaving, and says whether it has one.
-    pub(super) fn renew(&self, renewal: &Renewal) -> bool {
-        let Some((fields, events)) = self.with_gateway(|gateway, world| gateway.finish(world, renewal)) else { return false };
+    pub(super) fn renew(&self, renewal: &Renewal) -> Result<bool, Refused> {
+        let Some((fields, events)) = self.with_gateway(|gateway, world| gateway.finish(world, renewal)) else { return Ok(false) };
         if fields.is_empty() {
-            return false;
+            return Ok(false);
         }
-        add_to_response(fields);
+        add_to_response(fields)?;
         self.counters.report(&events);
-        true
+        Ok(true)
     }
 
     /// Makes the calls that were left to the root, a few at a time; says whether there may be more.
@@ -210,7 +219,7 @@ impl House {
 
     /// Host calls concern the root from here on.
     fn as_root(&self) {
-        let _ = hostcalls::set_effective_context(self.root_id);
+        let _ = host_calls::set_effective_context(self.root_id);
     }
 
     /// The root's timer has run out.
@@ -317,7 +326,7 @@ impl House {
     /// Goes on with a stream that waited, unless it is gone, or was answered by somebody else.
     fn wake(&self, id: u32, progress: &Weak<RefCell<Progress>>, goes_on: GoesOn) {
         let waits = |progress: &Rc<RefCell<Progress>>| progress.try_borrow().is_ok_and(|progress| !progress.is_decided());
-        let Some(progress) = progress.upgrade().filter(waits).filter(|_| hostcalls::set_effective_context(id).is_ok()) else {
+        let Some(progress) = progress.upgrade().filter(waits).filter(|_| host_calls::set_effective_context(id).is_ok()) else {
             if let GoesOn::Call(pending, reply) = goes_on {
                 let events = self.with_gateway(|gateway, world| gateway.unheard(world, &pending, &reply)).flatten();
                 self.counters.report(events.as_slice());
@@ -331,7 +340,7 @@ impl House {
     /// Ticks after this.
     pub(super) fn look_after(&self, period: Duration) {
         if self.period.replace(period) != period {
-            let _ = hostcalls::set_tick_period(period);
+            let _ = host_calls::set_tick_period(period);
         }
     }
 }

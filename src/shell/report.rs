@@ -4,10 +4,10 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::{LogLevel, MetricType};
+use proxy_wasm::types::LogLevel;
 
 use crate::config::settings::FilterState;
+use crate::shell::host_calls;
 use crate::step::decision::Note;
 use crate::step::event::Event;
 use crate::words::quote::seen;
@@ -41,13 +41,13 @@ impl Counters {
         let id = match found.or_else(|| defined.iter().find(|(other, _)| *other == name)) {
             Some((_, id)) => *id,
             None => {
-                let Ok(id) = hostcalls::define_metric(MetricType::Counter, &name) else { return };
+                let Ok(id) = host_calls::define_counter(&name) else { return };
                 defined.push((name, id));
                 id
             }
         };
         // A counter that cannot be counted must not stop a request.
-        let _ = hostcalls::increment_metric(id, 1);
+        let _ = host_calls::increment(id);
     }
 }
 
@@ -55,12 +55,12 @@ impl Counters {
 pub(super) fn note(note: &Note, wanted: FilterState) {
     for (name, wanted, text) in [(SUBJECT, wanted.subject, &note.subject), (RULE, wanted.rule, &note.rule)] {
         if let (true, Some(text)) = (wanted, text) {
-            let _ = hostcalls::set_property(vec![name], Some(seen(text).as_bytes()));
+            let _ = host_calls::set_property(name, seen(text).as_bytes());
         }
     }
 }
 
 /// Writes a line to Envoy's log, whatever strangers have to say in it.
 pub(super) fn log(level: LogLevel, line: &str) {
-    let _ = hostcalls::log(level, &seen(line));
+    let _ = host_calls::log(level, &seen(line));
 }

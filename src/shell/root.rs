@@ -3,7 +3,6 @@
 
 use std::rc::Rc;
 
-use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType, LogLevel};
 
@@ -11,6 +10,7 @@ use crate::config;
 use crate::gateway::Gateway;
 use crate::shell::calls::reply;
 use crate::shell::host::Host;
+use crate::shell::host_calls;
 use crate::shell::house::{AT_ONCE, House};
 use crate::shell::queues::Queues;
 use crate::shell::report;
@@ -30,10 +30,10 @@ impl Root {
 
     /// Everything that is wrong, line by line, where something is.
     fn load(&self) -> Result<House, Vec<String>> {
-        let bytes = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, usize::MAX).ok().flatten().unwrap_or_default();
+        let bytes = host_calls::buffer(BufferType::PluginConfiguration, usize::MAX).unwrap_or_default();
         let settings =
             config::load(&bytes, &|name| std::env::var(name).ok()).map_err(|refusals| refusals.lines().collect::<Vec<_>>())?;
-        let mut host = Host::probe();
+        let mut host = Host::probe().map_err(|why| vec![why])?;
         config::check_host(&settings, &host).map_err(|refusals| refusals.lines().collect::<Vec<_>>())?;
         for warning in &settings.warnings {
             report::log(LogLevel::Warn, &format!("accredit: configuration: {warning}"));

@@ -3,18 +3,17 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
 
 use crate::shell::calls::reply;
 use crate::shell::current::keep_private;
+use crate::shell::host_calls;
 use crate::shell::house::House;
 use crate::shell::progress::{Actor, CalledFrom, GoesOn, Progress};
-use crate::shell::unanswered::{gone, not_ours, went_past};
+use crate::shell::unanswered::{gone, not_ours, unchanged, went_past};
 use crate::step::decision::BodyNews;
 use crate::words::body::Body;
-use crate::words::message::Headers;
 
 /// One request.
 pub(super) struct Stream {
@@ -87,9 +86,7 @@ impl Context for Stream {
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         self.seen = true;
-        let headers = Headers::new(hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default());
-        #[cfg(feature = "die-on-demand")]
-        die_on_demand(&headers);
+        let headers = host_calls::headers(MapType::HttpRequestHeaders).unwrap_or_default();
         let action = match self.house.with_gateway(|gateway, world| gateway.begin(world, headers)) {
             Some(step) => self.house.act(&self.actor, step, CalledFrom::RequestHeaders),
             None => Action::Pause,
@@ -113,12 +110,10 @@ impl HttpContext for Stream {
             // A body with trailers behind it has no other end.
             return self.read(None, true);
         }
-        let trailers = Headers::new(hostcalls::get_map_bytes(MapType::HttpRequestTrailers).unwrap_or_default());
-        let taken_away = self.house.with_gateway(|gateway, _| gateway.check_trailers(&trailers)).unwrap_or_default();
-        for name in taken_away {
-            let _ = hostcalls::remove_map_value(MapType::HttpRequestTrailers, &name);
-        }
-        self.pass()
+        let Ok(trailers) = host_calls::headers(MapType::HttpRequestTrailers) else { return Action::Pause };
+        let Some(go) = self.house.with_gateway(|gateway, _| gateway.check_trailers(&trailers)) else { return Action::Pause };
+        let gone = go.iter().all(|name| host_calls::remove_header(MapType::HttpRequestTrailers, name).is_ok());
+        if gone { self.pass() } else { Action::Pause }
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
@@ -129,11 +124,12 @@ impl HttpContext for Stream {
         };
         let Some((renewal, private)) = forwarded else { return not_ours(&self.house, &self.actor, self.seen) };
         // A response with our cookie is stored by nobody.
-        let renewed = renewal.is_some_and(|renewal| self.house.renew(&renewal));
-        if private && !renewed {
-            keep_private();
+        let renewed = renewal.map_or(Ok(false), |renewal| self.house.renew(&renewal));
+        let kept = renewed.and_then(|renewed| if private && !renewed { keep_private() } else { Ok(()) });
+        match kept {
+            Ok(()) => Action::Continue,
+            Err(refused) => unchanged(&self.house, &self.actor, refused),
         }
-        Action::Continue
     }
 }
 
@@ -147,15 +143,6 @@ impl Drop for Stream {
 fn body_bytes(size: usize) -> Vec<u8> {
     match size {
         0 => Vec::new(),
-        size => hostcalls::get_buffer(BufferType::HttpRequestBody, 0, size).ok().flatten().unwrap_or_default(),
-    }
-}
-
-/// Test builds only: a request that stops this worker, to show what becomes of those that wait.
-#[cfg(feature = "die-on-demand")]
-#[allow(clippy::panic, reason = "it is what this feature is for")]
-fn die_on_demand(headers: &Headers) {
-    if headers.contains("x-accredit-die") {
-        panic!("died on demand");
+        size => host_calls::buffer(BufferType::HttpRequestBody, size).unwrap_or_default(),
     }
 }

@@ -4,6 +4,7 @@ use proxy_wasm::types::{Action, LogLevel};
 
 use crate::gateway::unanswered::{needs_decision, unanswered};
 use crate::shell::current::code_details;
+use crate::shell::host_calls::Refused;
 use crate::shell::house::House;
 use crate::shell::progress::{Actor, CalledFrom, Progress};
 use crate::shell::report;
@@ -35,6 +36,11 @@ fn undecided(house: &House, actor: &Actor, seen: bool, details: &str) -> Action 
     }
     let step = house.with_gateway(|gateway, world| gateway.undecided(world, details));
     step.map_or(Action::Pause, |step| house.act(actor, step, CalledFrom::OwnReply))
+}
+
+/// A response was to be changed, and could not be: it does not leave.
+pub(super) fn unchanged(house: &House, actor: &Actor, refused: Refused) -> Action {
+    house.unchanged(refused).map_or(Action::Pause, |step| house.act(actor, step, CalledFrom::OwnReply))
 }
 
 /// A stream is over.

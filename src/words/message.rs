@@ -9,20 +9,81 @@ use zeroize::Zeroizing;
 
 use crate::words::reason::Reason;
 
-/// Header fields in the order they came, names in lower case as HTTP/2 and Envoy write them; values are bytes.
-/// Debug output shows the names only: values are cookies and credentials.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, Vec<u8>)>);
+/// Header fields in the order they came, names in lower case as HTTP/2 and Envoy write them; values are bytes. All of them lie in one
+/// piece of memory. Debug output shows the names only: values are cookies and credentials.
+#[derive(Clone, Default)]
+pub struct Headers {
+    bytes: Vec<u8>,
+    /// Where name and value of each field are; what is no place in `bytes` is empty. Names are ASCII or came as text.
+    fields: Vec<(Place, Place)>,
+}
+
+/// Where a text begins, and its length.
+#[derive(Clone, Copy, Default)]
+struct Place(usize, usize);
+
+impl Place {
+    #[inline]
+    fn of(self, bytes: &[u8]) -> &[u8] {
+        bytes.get(self.0..self.0.saturating_add(self.1)).unwrap_or_default()
+    }
+
+    /// Whether this is there. (Most names differ in length.)
+    #[inline]
+    fn is(self, bytes: &[u8], name: &str) -> bool {
+        self.1 == name.len() && self.of(bytes) == name.as_bytes()
+    }
+}
 
 impl Headers {
-    /// Takes the fields over.
+    /// From fields that are one by one.
     pub fn new(fields: Vec<(String, Vec<u8>)>) -> Self {
-        Self(fields)
+        Self::of(fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())))
+    }
+
+    /// Takes fields over in the piece of memory in which a host hands them over (proxy-wasm's ABI 0.2.1): how many there are, the length
+    /// of each name and of its value, then all these names and values with a zero behind each. Numbers have four bytes, the lowest
+    /// first. No bytes are no fields. `None` for anything else, and where a name is not ASCII: HTTP has no others.
+    pub fn read(bytes: Vec<u8>) -> Option<Self> {
+        if bytes.is_empty() {
+            return Some(Self::default());
+        }
+        let number = |bytes: &[u8; 4]| usize::try_from(u32::from_le_bytes(*bytes)).ok();
+        let (count, rest) = bytes.split_first_chunk()?;
+        let (lengths, _) = rest.get(..number(count)?.checked_mul(8)?)?.as_chunks::<4>();
+        let mut next = lengths.len().checked_add(1)?.checked_mul(4)?;
+        let mut place = |length: &[u8; 4]| {
+            let place = Place(next, number(length)?);
+            let end = next.checked_add(place.1)?;
+            next = end.checked_add(1)?;
+            (end <= bytes.len()).then_some(place)
+        };
+        let mut fields = Vec::with_capacity(lengths.len() / 2);
+        for [name, value] in lengths.as_chunks().0 {
+            let (name, value) = (place(name)?, place(value)?);
+            if !name.of(&bytes).is_ascii() {
+                return None;
+            }
+            fields.push((name, value));
+        }
+        Some(Self { bytes, fields })
+    }
+
+    fn of<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
+        let mut all = Self::default();
+        let mut place = |part: &[u8]| {
+            let place = Place(all.bytes.len(), part.len());
+            all.bytes.extend_from_slice(part);
+            place
+        };
+        all.fields = fields.map(|(name, value)| (place(name), place(value))).collect();
+        all
     }
 
     /// Every value of a field, first to last. One name may come on several lines.
     pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.0.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_slice())
+        let fields = self.fields.iter().filter(move |(field, _)| field.is(&self.bytes, name));
+        fields.map(|(_, value)| value.of(&self.bytes))
     }
 
     /// A field that may come once only: its value as text; `None` when it is absent, comes twice or is not UTF-8.
@@ -34,12 +95,13 @@ impl Headers {
         }
     }
 
-    /// Like [`Headers::single`], but the value is moved out: an empty one stays with the name, which is still asked for. Of a
-    /// field that comes twice nothing is moved; a value that is not UTF-8 is lost.
+    /// Like [`Headers::single`], but the value is taken away: an empty one stays with the name, which is still asked for. Of a field
+    /// that comes twice nothing is taken; a value that is not UTF-8 is lost.
     pub fn take(&mut self, name: &str) -> Option<String> {
-        let mut values = self.0.iter_mut().filter(|(field, _)| field == name).map(|(_, value)| value);
+        let fields = self.fields.iter_mut().filter(|(field, _)| field.is(&self.bytes, name));
+        let mut values = fields.map(|(_, value)| value);
         match (values.next(), values.next()) {
-            (Some(value), None) => String::from_utf8(std::mem::take(value)).ok(),
+            (Some(value), None) => std::str::from_utf8(std::mem::take(value).of(&self.bytes)).ok().map(str::to_owned),
             _ => None,
         }
     }
@@ -51,14 +113,26 @@ impl Headers {
 
     /// Only the lines of one field.
     pub fn only(&self, name: &str) -> Self {
-        Self(self.0.iter().filter(|(field, _)| field == name).cloned().collect())
+        Self::of(self.all(name).map(|value| (name.as_bytes(), value)))
     }
 
     /// The names, as often as they come.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
+        self.fields.iter().map(|(name, _)| std::str::from_utf8(name.of(&self.bytes)).unwrap_or_default())
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.fields.iter().map(|(name, value)| (name.of(&self.bytes), value.of(&self.bytes)))
     }
 }
+
+impl PartialEq for Headers {
+    fn eq(&self, other: &Self) -> bool {
+        self.pairs().eq(other.pairs())
+    }
+}
+
+impl Eq for Headers {}
 
 impl fmt::Debug for Headers {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -241,64 +315,4 @@ impl fmt::Debug for Reply {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fields(pairs: &[(&str, &[u8])]) -> Headers {
-        Headers::new(pairs.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect())
-    }
-
-    #[test]
-    fn a_field_that_comes_twice_or_not_as_utf8_is_not_single() {
-        let headers = fields(&[("a", b"1"), ("b", b"1"), ("b", b"2"), ("c", b"\xff")]);
-        assert_eq!(headers.single("a"), Some("1"));
-        assert_eq!([headers.single("b"), headers.single("c"), headers.single("d")], [None; 3]);
-        assert_eq!(headers.all("b").count(), 2);
-    }
-
-    #[test]
-    fn what_is_taken_was_single_and_leaves_its_name() {
-        let mut headers = fields(&[("a", b"1"), ("b", b"1"), ("b", b"2"), ("c", b"\xff")]);
-        assert_eq!(["a", "b", "c", "d"].map(|name| headers.take(name)), [Some("1".to_owned()), None, None, None]);
-        assert_eq!((headers.single("a"), headers.all("b").collect::<Vec<_>>()), (Some(""), vec![b"1".as_slice(), b"2"]));
-        assert_eq!(headers.names().collect::<Vec<_>>(), ["a", "b", "b", "c"]);
-    }
-
-    #[test]
-    fn connect_without_a_path_is_refused_and_not_a_panic() {
-        let headers = fields(&[(":method", b"CONNECT"), (":authority", b"a")]);
-        assert_eq!(Request::from_headers(headers), Err(Reason::PathAmbiguous));
-    }
-
-    #[test]
-    fn the_query_is_not_part_of_the_path() {
-        let headers = fields(&[(":method", b"GET"), (":authority", b"A.example"), (":path", b"/x?y=/z?")]);
-        let request = Request::from_headers(headers).unwrap();
-        assert_eq!((request.path.as_str(), request.query.as_deref()), ("/x", Some("y=/z?")));
-        assert_eq!((request.authority.as_str(), request.target()), ("a.example", "/x?y=/z?".to_owned()));
-        let empty = fields(&[(":method", b"GET"), (":authority", b"a"), (":path", b"/x?")]);
-        assert_eq!(Request::from_headers(empty).unwrap().target(), "/x?");
-    }
-
-    #[test]
-    fn a_request_prints_neither_query_nor_header_values() {
-        let headers = fields(&[(":method", b"GET"), (":authority", b"a"), (":path", b"/cb?code=x"), ("cookie", b"secret")]);
-        assert!(!format!("{headers:?}").contains("secret"));
-        assert_eq!(format!("{:?}", Request::from_headers(headers).unwrap()), "GET a/cb");
-    }
-
-    #[test]
-    fn a_call_prints_neither_query_nor_body_nor_credentials() {
-        let call = HttpCall {
-            cluster: "sso".into(),
-            method: "POST",
-            scheme: "https".into(),
-            authority: "sso.example".into(),
-            path: "/token?code=abc".into(),
-            headers: vec![("authorization".into(), "Basic xyz".into())],
-            body: Zeroizing::new("client_secret=xyz".into()),
-            timeout: Duration::from_secs(5),
-        };
-        assert_eq!(format!("{call:?}"), "POST https://sso.example/token by sso");
-    }
-}
+mod tests;

@@ -374,12 +374,6 @@ describe('a repository where somebody works', () => {
     assert.match(stderr, /^accredit: WARNING: packed as they lie here, not as committed: CHANGELOG\.md, envoy\/bff\.yaml, src\/lib\.rs;/m);
   });
 
-  it('packs no module that was built with features for tests', () => {
-    const { status, stderr } = packed({ ACCREDIT_FEATURES: 'die-on-demand' });
-    assert.equal(status, 1);
-    assert.match(stderr, /ACCREDIT_FEATURES/);
-  });
-
   it('packs nothing while a committed sample is not in the README of the archive', () => {
     commit();
     const { status, stderr, archive: made } = packed();

@@ -97,7 +97,7 @@ describe('the documents name', () => {
 
   it('every counter', () => {
     // One that ends in a reason stands there as accredit_denied_REASON.
-    const literals = [...read('src/flow/event.rs').split('#[cfg(test)]')[0].matchAll(/"(accredit_[a-z_]+)(\{\})?"/g)];
+    const literals = [...read('src/step/event.rs').split('#[cfg(test)]')[0].matchAll(/"(accredit_[a-z_]+)(\{\})?"/g)];
     const counters = literals.map(([, name, open]) => (open ? `${name}REASON` : name));
     assert.ok(counters.length >= 15, `found ${counters.length} counters in the source`);
     const text = DOCUMENTS.filter(({ path }) => path.startsWith('docs/')).map(({ text: words }) => words).join('\n');

@@ -343,3 +343,40 @@ describe('watching', () => {
     assertNoPanic(gateway);
   });
 });
+
+describe('the access log', () => {
+  it('has the reason of every refusal among its details, wherever the answer came from, and Envoy\'s own words for what went on', async () => {
+    const { provider, application } = await outside();
+    provider.user = { ...provider.user, groups: [] };
+    const gateway = await gatewayFor({ provider, application, plugin: quick });
+    const bob = await signedIn(gateway);
+    await bob.open('/analytics');
+    await bob.open('/members');
+    await bob.call('/api/session');
+    await new Visitor(gateway).open('/analytics?redirected');
+    await new Visitor(gateway).call('/api/chat');
+    // After a call of the request's own.
+    provider.lies.claims = (claims) => ({ ...claims, nonce: 'wrong' });
+    await new Visitor(gateway).signIn('/analytics');
+    const lines = await eventually('all are logged', () => (gateway.accessLog().some(({ status }) => status === 502) ? gateway.accessLog() : undefined));
+    assert.deepEqual(
+      lines.slice(-7).map(({ path, status, details }) => [path, status, details]),
+      [
+        ['/analytics', 200, 'via_upstream'],
+        ['/members', 403, 'accredit_condition_failed'],
+        ['/api/session', 200, 'accredit_answered'],
+        ['/analytics', 302, 'accredit_answered'],
+        ['/api/chat', 401, 'accredit_session_missing'],
+        ['/analytics', 302, 'accredit_answered'],
+        ['/api/callback', 502, 'accredit_id_token_nonce'],
+      ],
+    );
+    // From the root, which wakes it.
+    await provider.refuse();
+    const empty = await gatewayFor({ provider, application, plugin: quick });
+    assertRefused(await new Visitor(empty).open('/analytics'), 503, 'metadata_unavailable');
+    const [woken] = await eventually('it is logged', () => (empty.accessLog().length > 0 ? empty.accessLog() : undefined));
+    assert.equal(woken.details, 'accredit_metadata_unavailable');
+    assertNoPanic(gateway);
+  });
+});

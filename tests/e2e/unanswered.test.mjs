@@ -6,12 +6,12 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { capabilitiesWithout, managerOf, pluginOf, pointCluster } from './lib/gateway.mjs';
+import { capabilitiesWithout, managerOf, newKey, pluginOf, pointCluster, shipped } from './lib/gateway.mjs';
 import { validate } from './lib/envoy.mjs';
-import { eventually } from './lib/process.mjs';
+import { eventually, wasmPath } from './lib/process.mjs';
 import { requestText, sendRaw } from './lib/raw.mjs';
 import { always, hang, startService } from './lib/service.mjs';
-import { assertNotTold, assertProblem, assertRefused, onStage } from './lib/stage.mjs';
+import { assertNoPanic, assertNotTold, assertProblem, assertRefused, onStage } from './lib/stage.mjs';
 
 const PASSWORD = 'alice-password';
 
@@ -310,6 +310,47 @@ describe('a list of capabilities that forgets the request headers', () => {
 
   it('what Envoy answers itself stays its answer', async () => {
     assert.equal((await sendRaw(stage.gateway.port, requestText('GET', '/a%2Fb', stage.gateway.host))).status, 400);
+  });
+});
+
+describe('a list of capabilities that forgets a call of the host', () => {
+  for (const name of ['proxy_get_current_time_nanoseconds', 'proxy_set_tick_period_milliseconds', 'proxy_get_shared_data', 'proxy_set_shared_data']) {
+    it(`${name}: the configuration is refused, and the log names it`, () => {
+      const bootstrap = shipped();
+      const plugin = pluginOf(bootstrap.static_resources.listeners[0]);
+      plugin.vm_config.code = { local: { filename: wasmPath() } };
+      listWithout(name)(bootstrap);
+      const { code, log } = validate(bootstrap, { environment: { OIDC_CLIENT_SECRET: 'x', ACCREDIT_KEY: newKey() } });
+      assert.equal(code, 1, log);
+      assert.match(log, new RegExp(`accredit: configuration refused: expected a host that offers ${name}, found InternalFailure; remove capability_restriction_config`));
+      assert.doesNotMatch(log, /panicked/);
+    });
+  }
+
+  describe('that changes a request', () => {
+    const stage = onStage({ envoy: listWithout('proxy_remove_header_map_value', 'proxy_replace_header_map_value') });
+
+    it('nothing goes on unchanged that had to be changed, and the worker lives', async () => {
+      assert.equal((await stage.visitor().call('/')).status, 200);
+      stage.application.forget();
+      assertProblem(await stage.visitor().call('/', { headers: { 'x-forwarded-user': 'root' } }), 503, 'undecided');
+      assert.match(stage.gateway.auditLog().at(-1).detail, /InternalFailure to a change of fields/);
+      assert.equal((await stage.visitor().signIn('/analytics')).status, 503, 'who is signed in would not be told');
+      assert.deepEqual(stage.application.requests, []);
+      assertNoPanic(stage.gateway);
+    });
+  });
+
+  describe('that only tells of a request', () => {
+    const stage = onStage({ envoy: listWithout('proxy_set_property', 'proxy_increment_metric') });
+
+    it('requests are served, without what would be told', async () => {
+      const visitor = await stage.signedIn();
+      assert.equal((await visitor.open('/analytics')).status, 200);
+      const line = await eventually('it is logged', () => stage.gateway.accessLog().findLast(({ path, status }) => path === '/analytics' && status === 200));
+      assert.equal(line.subject ?? null, null);
+      assertNoPanic(stage.gateway);
+    });
   });
 });
 

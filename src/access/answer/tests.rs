@@ -72,3 +72,101 @@ fn whoever_comes_to_sign_out_gets_the_button_even_where_nobody_can_sign_in() {
     let body = refuse(Reason::CrossSite, &Context { login: "", ..context(true, &help) }).body;
     assert!(body.contains("action=\"/api/logout\"") && !body.contains("/api/login"), "{body}");
 }
+
+/// The challenges of an answer to a program.
+fn challenges(reason: Reason, context: Context<'_>) -> Vec<String> {
+    let headers = refuse(reason, &Context { page: false, ..context }).headers;
+    headers.into_iter().filter(|(name, _)| name == "www-authenticate").map(|(_, value)| value).collect()
+}
+
+const REALM: &str = "Bearer realm=\"https://app.example\"";
+const COOKIE: &str = "Cookie realm=\"https://app.example\", form-action=\"/api/login\", cookie-name=\"__Host-accredit\"";
+
+#[test]
+fn a_program_is_told_what_its_token_lacks_and_nothing_of_tokens_where_none_would_do() {
+    let help = Help::default();
+    let demand = Demand { acr_values: vec!["gold".into(), "b".into()], max_age: Some(60) };
+    let accepted = || BearerChallenge::Accepted { scope: "read write".into(), only: false };
+    let told = |reason, bearer| challenges(reason, Context { bearer, demand: &demand, ..context(false, &help) });
+    let invalid = |what: &str| format!("{REALM}, error=\"invalid_token\", error_description=\"{what}\"");
+    let insufficient = format!(
+        "{REALM}, error=\"insufficient_user_authentication\", error_description=\"another authentication is asked for\", acr_values=\"gold b\", max_age=\"60\""
+    );
+    for (reason, expected) in [
+        (Reason::TokenMissing, vec![REALM.to_owned()]),
+        (Reason::SessionMissing, vec![COOKIE.to_owned(), REALM.to_owned()]),
+        (Reason::SessionExpired, vec![COOKIE.to_owned(), REALM.to_owned()]),
+        (Reason::SessionInvalid, vec![COOKIE.to_owned(), REALM.to_owned()]),
+        (Reason::TokenExpired, vec![invalid("the token has expired")]),
+        (Reason::TokenInvalid, vec![invalid("the token is not accepted")]),
+        (Reason::AudienceMissing, vec![invalid("the token is not accepted")]),
+        (Reason::TokenAmbiguous, vec![format!("{REALM}, error=\"invalid_request\"")]),
+        (Reason::ScopeMissing, vec![format!("{REALM}, error=\"insufficient_scope\", scope=\"read write\"")]),
+        (Reason::AuthenticationInsufficient, vec![COOKIE.to_owned(), insufficient]),
+        (Reason::ConditionFailed, vec![]),
+        (Reason::KeysUnavailable, vec![]),
+    ] {
+        assert_eq!(told(reason, accepted()), expected, "{reason}");
+        // Where tokens are not accepted, only the session's way is told.
+        let without: Vec<_> = expected.iter().filter(|challenge| challenge.starts_with("Cookie")).cloned().collect();
+        assert_eq!(told(reason, BearerChallenge::NotAccepted), without, "{reason}");
+        // To a token that came, signing in is no answer.
+        let with_token: Vec<_> = expected.iter().filter(|challenge| challenge.starts_with("Bearer")).cloned().collect();
+        assert_eq!(told(reason, BearerChallenge::Came { scope: "read write".into() }), with_token, "{reason}");
+    }
+    for reason in [Reason::ExchangeRefused, Reason::CredentialsRefused] {
+        assert_eq!(told(reason, BearerChallenge::NotAccepted), [REALM], "{reason}");
+    }
+}
+
+#[test]
+fn only_what_will_pass_says_when_to_come_back() {
+    for reason in Reason::ALL {
+        let response = refuse(*reason, &context(false, &Help::default()));
+        let says_when = response.headers.iter().any(|(name, _)| name == "retry-after");
+        assert_eq!(says_when, response.status == 503, "{reason}");
+    }
+}
+
+#[test]
+fn the_way_in_carries_what_is_asked_of_it_and_is_not_told_where_it_leads_nowhere() {
+    let help = Help::default();
+    let demand = Demand { acr_values: vec!["urn:a".into()], max_age: Some(60) };
+    let body = |reason, context: Context<'_>| -> serde_json::Value {
+        serde_json::from_str(&refuse(reason, &Context { demand: &demand, ..context }).body).unwrap()
+    };
+    let insufficient = body(Reason::AuthenticationInsufficient, context(false, &help));
+    assert_eq!(insufficient["sign_in"], "/api/login?acr_values=urn%3Aa&max_age=60");
+    assert_eq!((insufficient["acr_values"].as_str(), insufficient["max_age"].as_str()), (Some("urn:a"), Some("60")));
+    let missing = body(Reason::SessionMissing, context(false, &help));
+    assert_eq!((missing["sign_in"].as_str(), missing.get("acr_values")), (Some("/api/login"), None));
+    for (reason, context) in [
+        (Reason::SessionMissing, Context { login: "", ..context(false, &help) }),
+        (Reason::SessionMissing, Context { bearer: BearerChallenge::Came { scope: String::new() }, ..context(false, &help) }),
+        (Reason::ConditionFailed, context(false, &help)),
+        (Reason::TokenInvalid, context(false, &help)),
+    ] {
+        assert_eq!(body(reason, context).get("sign_in"), None, "{reason}");
+    }
+}
+
+#[test]
+fn a_page_offers_the_one_thing_that_can_be_done_then_and_in_a_popup_nothing() {
+    let help = Help::default();
+    let origin = Origin::parse("https://front.example").unwrap();
+    let sign_in = "href=\"/api/login?return_to=%2Fmembers\"";
+    for (reason, offered) in [
+        (Reason::SessionMissing, Some(("Sign in</a>", sign_in))),
+        (Reason::AttemptExpired, Some(("Try again</a>", sign_in))),
+        (Reason::CrossSite, Some(("Sign out</button>", "action=\"/api/logout\""))),
+        (Reason::ConditionFailed, Some(("Use another account</a>", "href=\"/api/login?return_to=%2Fmembers&amp;prompt=login\""))),
+        (Reason::PathAmbiguous, None),
+    ] {
+        let body = refuse(reason, &context(true, &help)).body;
+        assert_eq!(body.contains("<nav>"), offered.is_some(), "{body}");
+        assert!(offered.is_none_or(|(label, way)| body.contains(label) && body.contains(way)), "{body}");
+        assert!(!body.contains("You are signed in") && !body.contains("What counts here"), "{body}");
+        let body = refuse(reason, &Context { opener: Some(&origin), ..context(true, &help) }).body;
+        assert!(!body.contains("<nav>") && body.contains(&format!("{{\"error\":\"{}\"}}", reason.id())), "{body}");
+    }
+}

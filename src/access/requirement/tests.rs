@@ -278,3 +278,116 @@ fn an_address_that_its_provider_calls_unverified_is_nobodys_under_not_neither() 
         Requirement::When(mine()).check(&principal(json!({"email": "boss@example.com"})), Surroundings::default()).unwrap_err();
     assert_eq!(refused.detail, "email is \"boss@example.com\"; email_verified is absent");
 }
+
+#[test]
+fn a_scope_counts_whole_and_for_tokens_only_not_included() {
+    let wanted = || Condition::Test(Test::Scope(vec!["read".into(), "write".into()]));
+    for (claims, granted) in [
+        (json!({"scope": "read write"}), Some(true)),
+        (json!({"scp": ["write", "other", "read"]}), Some(true)),
+        (json!({"scp": "write read"}), Some(true)),
+        (json!({"scope": "read", "scp": ["write"]}), Some(true)),
+        (json!({"scope": "read"}), Some(false)),
+        (json!({"scope": "read writes"}), Some(false)),
+        (json!({"scope": "READ WRITE"}), Some(false)),
+        (json!({"scope": ""}), Some(false)),
+        // What is written otherwise says nothing: neither that it was granted nor that it was not.
+        (json!({"scope": "read\twrite"}), None),
+        (json!({"scp": ["read write"]}), None),
+        (json!({"scp": ["read", "write", 7]}), None),
+        (json!({"scope": "read write", "scp": 7}), None),
+        (json!({"scope": {"read": true, "write": true}}), None),
+        (json!({"scp": []}), None),
+        (json!({}), None),
+    ] {
+        let (token, session) = (by_token(claims.clone()), principal(claims.clone()));
+        let missing = Some(Reason::ScopeMissing);
+        assert_eq!(refused(wanted(), &token), if granted == Some(true) { None } else { missing }, "{claims}");
+        let failed = Some(Reason::ConditionFailed);
+        assert_eq!(refused(not(wanted()), &token), if granted == Some(false) { None } else { failed }, "{claims}");
+        assert_eq!((refused(wanted(), &session), refused(not(wanted()), &session)), (missing, failed), "{claims}");
+    }
+}
+
+#[test]
+fn who_signed_one_in_and_how_that_was_proved_count_as_they_are() {
+    let other_provider = Condition::Test(Test::Provider("corp".into()));
+    let mine = || Condition::Test(Test::Provider("sso".into()));
+    assert_eq!(refused(mine(), &principal(json!({}))), None);
+    assert_eq!(refused(other_provider.clone(), &principal(json!({}))), Some(Reason::ProviderMismatch));
+    // Not the provider is what is missing then.
+    assert_eq!(
+        refused(Condition::All(vec![mine(), claim("groups", json!(["x"]))]), &principal(json!({}))),
+        Some(Reason::ConditionFailed)
+    );
+    assert_eq!(refused(not(mine()), &principal(json!({}))), Some(Reason::ConditionFailed));
+    assert_eq!(refused(not(other_provider), &principal(json!({}))), None);
+    let session_token = Principal { proof: Proof::SessionToken, ..principal(json!({})) };
+    for (principal, is_token) in [(by_token(json!({})), true), (principal(json!({})), false), (session_token, false)] {
+        assert_eq!(refused(Condition::Test(Test::Bearer), &principal).is_none(), is_token, "{principal:?}");
+        assert_eq!(refused(not(Condition::Test(Test::Bearer)), &principal).is_none(), !is_token, "{principal:?}");
+    }
+}
+
+#[test]
+fn a_requirement_names_what_it_is_about_and_only_what_it_asks_for_outright() {
+    let (scope, audience) =
+        (|| Condition::Test(Test::Scope(vec!["a".into(), "b".into()])), || Condition::Test(Test::Audience(vec!["x".into()])));
+    let (corp, sso) = (|| Condition::Test(Test::Provider("corp".into())), || Condition::Test(Test::Provider("sso".into())));
+    let all = |conditions: Vec<Condition>| Condition::All(conditions);
+    let any = |conditions: Vec<Condition>| Condition::Any(conditions);
+    for (condition, provider, scopes, demands_token, claims) in [
+        (claim("groups", json!(["x"])), None, vec![], false, vec!["groups"]),
+        (claim("email", json!(["x"])), None, vec![], false, vec!["email", "email_verified"]),
+        (Condition::Test(Test::EmailDomain(vec![])), None, vec![], false, vec!["email", "email_verified"]),
+        (corp(), Some("corp"), vec![], false, vec![]),
+        (Condition::Test(Test::Bearer), None, vec![], true, vec![]),
+        (scope(), None, vec!["a", "b"], false, vec!["scope", "scp"]),
+        (audience(), None, vec![], true, vec!["aud"]),
+        (authentication(&["a"], None), None, vec![], false, vec!["acr"]),
+        (authentication(&[], Some(1)), None, vec![], false, vec!["auth_time"]),
+        (authentication(&["a"], Some(1)), None, vec![], false, vec!["acr", "auth_time"]),
+        (not(all(vec![corp(), scope(), audience()])), None, vec![], false, vec!["aud", "scope", "scp"]),
+        (any(vec![corp(), scope(), audience()]), None, vec![], false, vec!["aud", "scope", "scp"]),
+        (
+            all(vec![any(vec![sso()]), corp(), scope(), scope()]),
+            Some("corp"),
+            vec!["a", "b", "a", "b"],
+            false,
+            vec!["scope", "scp"],
+        ),
+        (all(vec![scope(), all(vec![Condition::Test(Test::Bearer)])]), None, vec!["a", "b"], true, vec!["scope", "scp"]),
+    ] {
+        assert_eq!((condition.scopes(), condition.demands_token()), (scopes, demands_token), "{condition:?}");
+        let requirement = Requirement::When(condition);
+        assert_eq!(
+            (requirement.provider(), requirement.claims()),
+            (provider, claims.iter().map(ToString::to_string).collect()),
+            "{requirement:?}"
+        );
+    }
+    for nothing in [Requirement::Public, Requirement::Authenticated] {
+        assert_eq!((nothing.provider(), nothing.claims(), nothing.demand()), (None, vec![], Some(Demand::default())));
+        assert_eq!(nothing.and(&corp()), Requirement::When(corp()));
+    }
+    assert_eq!(Requirement::When(corp()).and(&scope()), Requirement::When(all(vec![corp(), scope()])));
+}
+
+#[test]
+fn a_refusal_says_what_the_provider_left_out_and_is_not_as_long_as_a_claim_may_be() {
+    let detail = |condition: Condition, claims: Value| {
+        Requirement::When(condition).check(&principal(claims), Surroundings::default()).unwrap_err().detail
+    };
+    let groups = || claim("groups", json!(["admin"]));
+    assert_eq!(
+        detail(groups(), json!({"_claim_names": {"groups": "src1"}})),
+        "groups is absent: the provider left it out, there are too many for a token (_claim_names, hasgroups)"
+    );
+    assert_eq!(detail(groups(), json!({"_claim_names": {"roles": "src1"}})), "groups is absent");
+    let corp = Condition::All(vec![Condition::Test(Test::Provider("corp".into())), groups()]);
+    assert_eq!(detail(corp, json!({})), "groups is absent; provider corp is asked for, sso signed in");
+    // With its quotation marks the first has two hundred characters, and is shown whole.
+    for (length, shown) in [(198, format!("\"{}\"", "é".repeat(198))), (199, format!("\"{}…", "é".repeat(199)))] {
+        assert_eq!(detail(groups(), json!({"groups": "é".repeat(length)})), format!("groups is {shown}"));
+    }
+}

@@ -114,3 +114,65 @@ fn method_host_and_path_must_all_fit() {
         assert!(!matches.fits(method, host, path));
     }
 }
+
+fn of(methods: &[&str]) -> Match {
+    Match { methods: Some(methods.iter().map(|method| (*method).to_owned()).collect()), ..Match::default() }
+}
+
+fn at(host: &str) -> Match {
+    Match { host: Some(host.into()), ..Match::default() }
+}
+
+fn to(path: PathMatch) -> Match {
+    Match { path, ..Match::default() }
+}
+
+#[test]
+fn one_rule_takes_all_of_another_only_where_host_methods_and_path_do() {
+    for (mine, theirs, takes_all) in [
+        (Match::default(), Match { path: glob("/a/*"), ..at("a") }, true),
+        (at("a"), at("a"), true),
+        (at("a"), at("b"), false),
+        (at("a"), Match::default(), false),
+        (of(&["GET"]), of(&["GET"]), true),
+        (of(&["GET"]), of(&["HEAD"]), true),
+        (of(&["HEAD"]), of(&["GET"]), false),
+        (of(&["GET", "POST"]), of(&["POST"]), true),
+        (of(&["POST"]), of(&["GET", "POST"]), false),
+        (of(&["GET"]), Match::default(), false),
+        (to(prefix("/a")), to(exact("/a/b")), true),
+        (to(prefix("/a")), to(prefix("/a/b")), true),
+        (to(prefix("/a/b")), to(prefix("/a")), false),
+        (to(prefix("/a")), to(prefix("/ab")), false),
+        (to(exact("/a")), to(exact("/a")), true),
+        (to(exact("/a")), to(exact("/b")), false),
+        (to(exact("/a")), to(prefix("/a")), false),
+        (to(glob("/a/*")), to(exact("/a/b")), true),
+        (to(glob("/a/*")), to(exact("/b")), false),
+        (to(glob("/a/*")), to(glob("/a/*")), true),
+        (to(glob("/a/*")), to(glob("/b/*")), false),
+        (to(prefix("/a")), to(PathMatch::Any), false),
+        (Match { path: prefix("/a"), ..at("a") }, Match { path: exact("/b"), ..at("a") }, false),
+        (Match { path: prefix("/a"), ..at("a") }, Match { path: exact("/a"), ..at("b") }, false),
+        (Match { path: prefix("/a"), ..of(&["POST"]) }, Match { path: exact("/a"), ..of(&["GET"]) }, false),
+    ] {
+        assert_eq!(mine.covers(&theirs), takes_all, "{mine:?} {theirs:?}");
+    }
+}
+
+#[test]
+fn a_rule_is_looked_at_only_where_its_path_may_be_meant_so_that_a_thousand_cost_no_more_than_one() {
+    let many = rules((0..1_000).map(|number| to(prefix(&format!("/service/{number}")))).collect());
+    assert_eq!((many.listed.len(), many.listed.iter().map(Vec::len).max()), (1_000, Some(1)));
+    for (path, base) in [
+        (PathMatch::Any, ""),
+        (exact("/a/b"), "/a/b"),
+        (prefix("/a/b"), "/a/b"),
+        (glob("/a/b/*"), "/a/b"),
+        (glob("/a/b*/c"), "/a"),
+        (glob("/a/**/c"), "/a"),
+        (glob("/*"), ""),
+    ] {
+        assert_eq!(path.base(), base, "{path:?}");
+    }
+}

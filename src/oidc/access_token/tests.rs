@@ -168,3 +168,70 @@ fn the_issuer_that_a_token_claims_is_read_and_nothing_is_believed() {
     let token = signed(&OTHER_RSA, Algorithm::RS256, json!({}), json!({}));
     assert_eq!(claimed(&token).as_deref(), Some(ISSUER));
 }
+
+#[test]
+fn whose_keys_to_try_is_read_from_a_token_that_cannot_be_read_otherwise_if_it_is_short_enough() {
+    let payload = URL_SAFE_NO_PAD.encode(json!({"iss": ISSUER}).to_string());
+    let of_length = |length: usize| format!("x.{payload}.{}", "s".repeat(length - payload.len() - 3));
+    for (token, issuer) in [
+        (of_length(200), Some(ISSUER)),
+        (of_length(LONGEST_TOKEN), Some(ISSUER)),
+        (of_length(LONGEST_TOKEN + 1), None),
+        (format!("x.{}.s", URL_SAFE_NO_PAD.encode(json!({"iss": 7}).to_string())), None),
+        (format!("x.{}.s", URL_SAFE_NO_PAD.encode("[]")), None),
+        (format!("{payload}.x.s"), None),
+    ] {
+        assert_eq!(claimed(&token).as_deref(), issuer, "{} bytes", token.len());
+    }
+}
+
+#[test]
+fn what_has_three_parts_and_names_an_algorithm_is_made_like_a_signed_token() {
+    let part = |header: &str| URL_SAFE_NO_PAD.encode(header);
+    let header = part(r#"{"alg":"none"}"#);
+    for (token, signed) in [
+        (format!("{header}.b.c"), true),
+        (format!("{header}=.b.c"), true),
+        (format!("{header}.."), true),
+        (format!("{header}.b"), false),
+        (format!("{header}.b.c.d"), false),
+        (format!("{header}.b.c.d.e"), false),
+        (format!("{}.b.c", part(r#"{"typ":"JWT"}"#)), false),
+        (format!("{}.b.c", part("no object")), false),
+        ("a.b.c".to_owned(), false),
+        (String::new(), false),
+    ] {
+        assert_eq!(is_signed(LentSecret::new(&token)), signed, "{token}");
+    }
+}
+
+#[test]
+fn nobody_is_taken_for_a_client_nor_a_client_for_somebody() {
+    let subject = |changes: Value| judge(changes).ok().map(|token| token.subject);
+    for (changes, named) in [
+        (json!({"sub": null, "client_id": "robot"}), Some("client:robot")),
+        (json!({"sub": null, "azp": "robot"}), Some("client:robot")),
+        (json!({"sub": null, "client_id": "robot", "azp": "other"}), Some("client:robot")),
+        (json!({"sub": "alice", "client_id": "robot"}), Some("alice")),
+        (json!({"sub": "client:robot"}), None),
+        (json!({"sub": 7, "client_id": "robot"}), None),
+        (json!({"sub": "é"}), None),
+        (json!({"sub": "a\u{7f}"}), None),
+    ] {
+        assert_eq!(subject(changes.clone()).as_deref(), named, "{changes}");
+    }
+    for (length, good) in [(255, true), (256, false)] {
+        assert_eq!(judge(json!({"sub": "a".repeat(length)})).is_ok(), good, "{length}");
+    }
+}
+
+#[test]
+fn a_wrong_clock_is_told_from_a_wrong_token() {
+    let detail = |changes: Value| match judge(changes) {
+        Err(AccessTokenError::Refused(failure)) => failure.detail,
+        other => panic!("not refused: {other:?}"),
+    };
+    assert_eq!(detail(json!({"exp": NOW - 100})), "it expired 100 s ago by our clock");
+    assert_eq!(detail(json!({"nbf": NOW + 100})), "nbf is 100 s ahead of our clock");
+    assert_eq!(detail(json!({"iat": NOW + 100})), "iat is 100 s ahead of our clock");
+}

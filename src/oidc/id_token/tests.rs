@@ -114,6 +114,7 @@ fn each_claim_that_is_wrong_is_refused_with_its_reason() {
         (json!({"sub": ""}), Reason::IdTokenSubject),
         (json!({"sub": 7}), Reason::IdTokenSubject),
         (json!({"sub": "a".repeat(256)}), Reason::IdTokenSubject),
+        (json!({"sub": "client:app"}), Reason::IdTokenSubject),
         (json!({"sub": "alice\r\nx-forwarded-groups: admins"}), Reason::IdTokenSubject),
         (json!({"sub": "alicé"}), Reason::IdTokenSubject),
         (json!({"at_hash": 7}), Reason::IdTokenAtHash),
@@ -244,8 +245,32 @@ fn a_tolerance_of_zero_is_exact() {
 }
 
 #[test]
+fn whole_seconds_are_exact_however_many() {
+    // Beyond 2^53 not every number is one that floating point has.
+    let token = judge(json!({"exp": 9_007_199_254_740_993_u64, "auth_time": 9_007_199_254_740_993_u64})).unwrap();
+    assert_eq!(token.expires, Timestamp::from_seconds(9_007_199_254_740_993));
+    assert_eq!(token.auth_time, Some(9_007_199_254_740_993));
+}
+
+#[test]
+fn an_id_token_prints_the_names_of_its_claims_and_not_what_they_say() {
+    let token = judge(json!({"email": "alice@example.com", "nonce": "n"})).unwrap();
+    let printed = format!("{token:?}");
+    assert_eq!(printed, r#"IdToken of "alice" with ["aud", "email", "exp", "iat", "iss", "nonce", "sub"]"#);
+}
+
+#[test]
 fn the_audience_that_came_is_shown_and_the_nonce_is_not() {
     let detail = refusal(json!({"aud": ["account", "another\n"]})).detail;
     assert!(detail.starts_with("expected aud \"app\", found \"account another?\""), "{detail}");
     assert_eq!(refusal(json!({"nonce": "m"})).detail, "nonce is not the one that was sent");
+    for (aud, found) in [
+        (json!("another"), "\"another\""),
+        (json!(["app", 7]), "a value of the wrong type"),
+        (json!({"app": true}), "a value of the wrong type"),
+        (json!(null), "none"),
+    ] {
+        let detail = refusal(json!({"aud": aud})).detail;
+        assert!(detail.starts_with(&format!("expected aud \"app\", found {found};")), "{detail}");
+    }
 }

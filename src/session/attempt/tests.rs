@@ -177,3 +177,67 @@ fn an_attempt_comes_back_as_it_went_and_nothing_else_is_read_as_one() {
     // As earlier builds wrote it.
     assert_eq!(Attempt::read(br#"{"s":"a.b","n":"c","v":"d","p":"e","u":"f","r":"/","c":1}"#, Ending::Session), None);
 }
+
+#[test]
+fn of_more_sign_ins_than_a_browser_may_have_the_youngest_stay() {
+    let mut desk = Desk::new();
+    let jar: Vec<_> = (0..8).map(|second| pair(&desk.begin(second, "").1[0]).to_owned()).collect();
+    let names = |cookies: &[String]| cookies.iter().map(|cookie| cookie.split('=').next().unwrap().to_owned()).collect();
+    let (deleted, oldest): (BTreeSet<String>, BTreeSet<String>) =
+        (names(&desk.begin(8, &jar.join("; ")).1[1..]), names(&jar[..4]));
+    assert_eq!(deleted, oldest);
+}
+
+#[test]
+fn a_sign_in_that_took_too_long_is_deleted_at_the_next_one_and_not_before() {
+    let mut desk = Desk::new();
+    let (_, cookies) = desk.begin(0, "");
+    assert_eq!([599, 600].map(|second| desk.begin(second, pair(&cookies[0])).1.len()), [1, 2]);
+}
+
+#[test]
+fn whoever_sends_a_flood_of_attempt_cookies_has_no_more_than_twenty_of_them_opened() {
+    for (before, opened) in [(MOST_COOKIES_LOOKED_AT - 1, true), (MOST_COOKIES_LOOKED_AT, false)] {
+        let mut desk = Desk::new();
+        let (_, cookies) = desk.begin_for(Ending::Token, Timestamp::from_seconds(0), "");
+        let junk = (0..before).map(|number| format!("__Host-accredit-attempt-{number:08}=junk; "));
+        let jar = junk.chain([pair(&cookies[0]).to_owned()]).collect::<String>();
+        assert_eq!(desk.newest(&jar, 1).is_ok(), opened, "{before}");
+        let (_, set) = desk.begin(1, &jar);
+        assert_eq!(set.len() - 1, if opened { before } else { before + 1 });
+    }
+}
+
+#[test]
+fn a_callback_ends_the_attempt_that_its_state_names_and_no_other_cookie() {
+    let mut desk = Desk::new();
+    let (attempt, _) = desk.begin(0, "");
+    assert_eq!(forget_named(&desk.settings, attempt.state.expose()), Some(attempt.forget(&desk.settings)));
+    assert!(attempt.forget(&desk.settings).starts_with(&format!("__Host-accredit-attempt-{}=; ", attempt.id())));
+    for nobodys in ["", "abcdefgh", ".x", "abcdefg.x", "abcdefghi.x", "abcd;fgh.x", "abcd=fgh.x", "abcdéfg.x"] {
+        assert_eq!(forget_named(&desk.settings, nobodys), None, "{nobodys}");
+    }
+}
+
+#[test]
+fn a_sign_in_of_another_issuer_client_or_origin_is_another_clients() {
+    let of = |issuer: &str, id: &str, origin: &str| client(issuer, id, &Origin::parse(origin).unwrap()).as_str().to_owned();
+    let ours = of("https://issuer.example", "app", "https://a.example");
+    assert_eq!(of("https://issuer.example", "app", "https://a.example"), ours);
+    for other in [
+        of("https://evil.example", "app", "https://a.example"),
+        of("https://issuer.example", "other", "https://a.example"),
+        of("https://issuer.example", "app", "https://b.example"),
+        of("https://issuer.exampl", "eapp", "https://a.example"),
+    ] {
+        assert_ne!(other, ours);
+    }
+}
+
+#[test]
+fn a_sign_in_that_begins_later_than_our_clock_says_is_not_believed_for_long() {
+    let mut desk = Desk::new();
+    let (attempt, cookies) = desk.begin(1_000, "");
+    let found = |second| desk.find(pair(&cookies[0]), attempt.state.expose(), second).is_ok();
+    assert_eq!([399, 400, 1_000].map(found), [false, true, true]);
+}

@@ -1,0 +1,100 @@
+//! What newcomers are told of the house is so: the files of each room, the paths and the functions that the guides name.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::BTreeSet;
+use std::fs::{read_dir, read_to_string};
+use std::path::{Path, PathBuf};
+
+/// A room that is told of as a whole: its files are the parts of a configuration.
+const BY_PARTS: &str = "config";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn folder(path: &str) -> Vec<PathBuf> {
+    read_dir(root().join(path)).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+/// All sources, in one text.
+fn sources(folder_of: &str) -> String {
+    let texts = folder(folder_of).into_iter().map(|path| match path.is_dir() {
+        true => sources(&path.to_string_lossy()),
+        false => String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned(),
+    });
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+fn guides() -> Vec<(String, String)> {
+    let decisions = folder("docs/decisions").into_iter().map(|path| path.strip_prefix(root()).unwrap().display().to_string());
+    let names = ["CONTRIBUTING.md".to_owned(), "docs/architecture.md".to_owned()].into_iter().chain(decisions);
+    names.map(|name| (name.clone(), text(name))).collect()
+}
+
+/// What stands between two backticks, but for blocks of commands.
+fn quoted(guide: &str) -> Vec<&str> {
+    let prose = guide.split("```").step_by(2);
+    prose.flat_map(|part| part.split('`').skip(1).step_by(2)).collect()
+}
+
+/// Floor, room and files of each row of the table.
+fn rows(architecture: &str) -> Vec<(&str, &str, BTreeSet<&str>)> {
+    let rows = architecture.lines().filter_map(|line| {
+        let [_, floor, room, files, _] = line.split('|').map(str::trim).collect::<Vec<_>>().try_into().ok()?;
+        let room = room.strip_prefix("`src/")?.strip_suffix("/`")?;
+        Some((floor, room, quoted(files).into_iter().collect()))
+    });
+    rows.collect()
+}
+
+#[test]
+fn the_table_of_rooms_is_that_of_the_sources_and_names_each_file() {
+    let (architecture, library) = (text("docs/architecture.md"), text("src/lib.rs"));
+    let rows = rows(&architecture);
+    let modules = library.lines().filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'));
+    let told = rows.iter().map(|(_, room, _)| *room).collect::<BTreeSet<_>>();
+    assert_eq!(told, modules.collect());
+    for (floor, room, told) in rows {
+        let line = library.lines().find(|line| line.contains(&format!("`{room}`"))).unwrap();
+        assert!(line.starts_with(&format!("//! | {floor} |")), "{room} is not on floor {floor}: {line}");
+        let files =
+            folder(&format!("src/{room}")).into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "rs"));
+        let names = files.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned());
+        let files: BTreeSet<_> = names.filter(|name| !matches!(name.as_str(), "tests" | "testing")).collect();
+        let told: BTreeSet<_> = told.into_iter().map(str::to_owned).collect();
+        assert!(told.is_subset(&files), "src/{room} has no {:?}", told.difference(&files).collect::<Vec<_>>());
+        assert!(
+            room == BY_PARTS || told == files,
+            "docs/architecture.md does not say what these are: {:?}",
+            files.difference(&told).collect::<Vec<_>>()
+        );
+    }
+}
+
+#[test]
+fn every_path_and_every_name_in_the_guides_exists() {
+    // Not in the guides themselves: there, each name is.
+    let files = ["Makefile", "Cargo.toml", "rust-toolchain.toml", "README.md", "docs/configuration.md", "docs/security.md"];
+    let everything = [["src", "tests/floors"].map(sources).join("\n"), files.map(text).join("\n")].join("\n");
+    let of_name = |sign: char| sign.is_alphanumeric() || sign == '_';
+    let words: BTreeSet<&str> = everything.split(|sign| !of_name(sign)).collect();
+    let mut missing = Vec::new();
+    for (guide, text) in guides() {
+        for quoted in quoted(&text) {
+            let is_path = quoted.contains('/') && quoted.chars().all(|sign| of_name(sign) || "/.-".contains(sign));
+            let exists = || ["", "src"].iter().any(|above| root().join(above).join(quoted).exists());
+            let is_name = quoted.chars().all(|sign| of_name(sign) || sign == ':');
+            let named = || quoted.split("::").all(|word| words.contains(word));
+            if (is_path && !quoted.contains("NAME") && !exists()) || (is_name && !named()) {
+                missing.push(format!("{guide}: {quoted}"));
+            }
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new());
+}

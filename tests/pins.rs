@@ -1,0 +1,69 @@
+//! What is pinned in several places is pinned alike: the compiler's version, and the crates that the fuzzers are built of.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::fs::{read_dir, read_to_string};
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The value of the first line `name = "value"`.
+fn member(toml: &str, name: &str) -> String {
+    let value = toml.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix('='));
+    value.unwrap_or_else(|| panic!("no {name}")).trim().trim_matches('"').to_owned()
+}
+
+fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let paths = read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.to_string_lossy().ends_with(ending)).collect()
+}
+
+/// The versions in a file's images of Rust: `1.95.0` of `rust:1.95.0-slim-bookworm`.
+fn images_of_rust(text: &str) -> Vec<&str> {
+    let of_version = |sign: char| sign == '.' || sign.is_ascii_digit();
+    let behind = text.split(" rust:").skip(1);
+    behind.map(|rest| rest.split(|sign| !of_version(sign)).next().unwrap_or_default()).collect()
+}
+
+fn numbers(version: &str) -> Vec<u32> {
+    version.split('.').map(|number| number.parse().unwrap_or_else(|_| panic!("{version} is no full version"))).collect()
+}
+
+/// `name version` of each package in a lock file.
+fn locked(lock: &str) -> Vec<String> {
+    let packages = lock.split("[[package]]").skip(1);
+    packages.map(|package| [member(package, "name"), member(package, "version")].join(" ")).collect()
+}
+
+#[test]
+fn one_compiler_builds_the_module_wherever_it_is_built() {
+    let pinned = member(&text("rust-toolchain.toml"), "channel");
+    assert_eq!(numbers(&pinned).len(), 3, "{pinned}: a release is the same bytes only with one compiler");
+    let oldest = member(&text("Cargo.toml"), "rust-version");
+    assert!(numbers(&pinned) >= numbers(&oldest), "{pinned} is older than rust-version = {oldest:?}");
+
+    let mut others = Vec::new();
+    for path in [files("deploy/images", ".Dockerfile"), files(".github/workflows", ".yml")].concat() {
+        others.extend(images_of_rust(&text(&path)).into_iter().map(|version| (path.display().to_string(), version.to_owned())));
+    }
+    assert!(others.len() >= 2, "found {others:?}");
+    others.retain(|(_, version)| *version != pinned);
+    assert_eq!(others, [], "the others have {pinned}");
+}
+
+#[test]
+fn the_fuzzers_try_the_crates_that_the_filter_is_built_of() {
+    let (ours, of_fuzzers) = (locked(&text("Cargo.lock")), locked(&text("fuzz/Cargo.lock")));
+    let name = |package: &String| package.split(' ').next().map(str::to_owned);
+    let shared: Vec<_> = of_fuzzers.iter().filter(|theirs| ours.iter().any(|our| name(our) == name(theirs))).collect();
+    assert!(shared.len() > 50, "found {shared:?}");
+    let other: Vec<_> = shared.into_iter().filter(|theirs| !ours.contains(theirs)).collect();
+    assert_eq!(other, Vec::<&String>::new(), "cp Cargo.lock fuzz/ && cargo metadata --manifest-path fuzz/Cargo.toml >/dev/null");
+}
