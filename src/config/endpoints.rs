@@ -1,99 +1,176 @@
 //! Paths that are answered here: each of its own, and none that another reading of a path could reach.
 
 use crate::access::path;
-use crate::config::Refusal;
+use crate::config::providers::Providers;
+use crate::config::reading::place::shape;
+use crate::config::reading::refusal::{Checked, Refusals};
+use crate::config::reading::values::is_written;
 use crate::config::settings::Endpoints;
-use crate::config::shapes;
-use crate::oidc::provider::Provider;
-use crate::words::url::Origin;
+use crate::words::url::{Origin, Url};
 
-/// The paths that are answered here.
-pub(super) fn endpoints(shape: shapes::Endpoints, providers: usize, public_keys: bool) -> Result<Endpoints, Refusal> {
-    if providers == 0
-        && [&shape.login, &shape.callback, &shape.authorize, &shape.token, &shape.popup].iter().any(|path| path.is_some())
-    {
-        return Err(Refusal::new(
-            "endpoints",
-            "expected none that signs people in, because there is no provider, found one; remove it",
-        ));
+shape! {
+    pub(super) struct EndpointsShape {
+        pub(super) login: Option<String>,
+        pub(super) callback: Option<String>,
+        pub(super) logout: Option<String>,
+        pub(super) session: Option<String>,
+        pub(super) authorize: Option<String>,
+        pub(super) token: Option<String>,
+        pub(super) popup: Option<String>,
+        pub(super) password: Option<String>,
+        pub(super) jwks: Option<String>,
     }
-    if shape.jwks.is_some() && !public_keys {
-        return Err(Refusal::new(
-            "endpoints.jwks",
-            "expected a key that can be published, found only shared secrets; write algorithm: ES256 or RS256 where tokens are signed, or remove it",
-        ));
-    }
-    // Without a provider they are empty, which no path is.
-    let of_sign_in = |path: Option<String>, usual: &str| match providers {
-        0 => String::new(),
-        _ => path.unwrap_or_else(|| usual.to_owned()),
-    };
-    let endpoints = Endpoints {
-        login: of_sign_in(shape.login, "/api/login"),
-        callback: of_sign_in(shape.callback, "/api/callback"),
-        logout: shape.logout.unwrap_or_else(|| "/api/logout".to_owned()),
-        session: shape.session.unwrap_or_else(|| "/api/session".to_owned()),
-        authorize: shape.authorize,
-        token: shape.token,
-        popup: shape.popup,
-        jwks: shape.jwks,
-        password: shape.password,
-    };
-    let mut seen = Vec::new();
-    for (name, endpoint) in endpoints.all() {
-        if providers == 0 && endpoint.is_empty() && matches!(name, "login" | "callback") {
-            continue;
-        }
-        let path = format!("endpoints.{name}");
-        if path::check(endpoint).is_err() || endpoint.contains(['*', '%', '"', '\'', '<', '>', ',']) || endpoint == "/" {
-            return Err(Refusal::new(path, "expected an absolute path of plain characters, found another; write /api/login"));
-        }
-        // With several providers, the callbacks stand below the callback's path.
-        if providers > 1 && name != "callback" && endpoint.starts_with(&format!("{}/", endpoints.callback)) {
-            return Err(Refusal::new(path, "expected a path that is not below the callback's, found one; change it"));
-        }
-        if seen.contains(&endpoint) {
-            return Err(Refusal::new(path, "expected a path of its own, found one that another endpoint has; change it"));
-        }
-        seen.push(endpoint);
-    }
-    Ok(endpoints)
 }
 
-/// A front end that keeps its own token: two endpoints, and the page that each provider sends the code to.
-pub(super) fn front_end(providers: &[Provider], endpoints: &Endpoints, listed: &[Origin]) -> Result<(), Refusal> {
-    let (here, missing) = match (&endpoints.authorize, &endpoints.token) {
-        (Some(_), None) => ("authorize", "token"),
-        (None, Some(_)) => ("token", "authorize"),
-        (None, None) | (Some(_), Some(_)) => ("", ""),
+/// The paths that are answered here.
+pub(super) struct Answered {
+    /// All of them, if each is good.
+    pub(super) endpoints: Checked<Endpoints>,
+    /// The callback's path, if that is good.
+    pub(super) callback: Checked<String>,
+    /// Those that are good, by what each is for.
+    pub(super) good: Vec<(&'static str, String)>,
+}
+
+/// Checks the paths, where people sign in at so many `providers`, and `public_keys` are there to be published or not.
+pub(super) fn endpoints(
+    shape: EndpointsShape,
+    providers: Checked<usize>,
+    public_keys: Checked<bool>,
+    refusals: &mut Refusals,
+) -> Answered {
+    let signs_in = [&shape.login, &shape.callback, &shape.authorize, &shape.token, &shape.popup];
+    if providers == Ok(0) && signs_in.iter().any(|path| is_written(path) == Ok(true)) {
+        let sentence = "expected none that signs people in, because there is no provider, found one; remove it";
+        let _ = refusals.refuse("endpoints", sentence);
+    }
+    if is_written(&shape.jwks) == Ok(true) && public_keys == Ok(false) {
+        let _ = refusals.refuse(
+            "endpoints.jwks",
+            "expected a key that can be published, found only shared secrets; write algorithm: ES256 or RS256 where tokens are signed, or remove it",
+        );
+    }
+    // Without a provider they are empty, which no path is.
+    let of_sign_in = |path: Checked<Option<String>>, usual: &str| match providers {
+        Ok(0) => Ok(None),
+        _ => path.map(|path| Some(path.unwrap_or_else(|| usual.to_owned()))),
     };
-    if here != missing {
-        let sentence = format!("expected a path, because {here} is of no use alone, found none; write /api/{missing}");
-        return Err(Refusal::new(format!("endpoints.{missing}"), sentence));
-    }
-    for (index, provider) in providers.iter().enumerate() {
-        let refused = |sentence: &str| Err(Refusal::new(format!("providers[{index}].redirect_uri"), sentence));
-        let Some(url) = &provider.redirect_uri else {
-            if index == 0 && endpoints.token.is_some() {
-                return refused(
-                    "expected the page that the provider sends the code to, because endpoints.token is there, found none; write https://front.example.com/auth/callback",
-                );
-            }
-            continue;
+    let always = |path: Checked<Option<String>>, usual: &str| path.map(|path| Some(path.unwrap_or_else(|| usual.to_owned())));
+    let mut checking = Checking { callback: of_sign_in(shape.callback, "/api/callback"), providers, good: Vec::new(), refusals };
+    let login = checking.path("login", of_sign_in(shape.login, "/api/login"));
+    let callback = checking.path("callback", checking.callback.clone());
+    let logout = checking.path("logout", always(shape.logout, "/api/logout"));
+    let session = checking.path("session", always(shape.session, "/api/session"));
+    let authorize = checking.path("authorize", shape.authorize);
+    let token = checking.path("token", shape.token);
+    let popup = checking.path("popup", shape.popup);
+    let password = checking.path("password", shape.password);
+    let jwks = checking.path("jwks", shape.jwks);
+    let good = checking.good;
+    let callback = callback.map(Option::unwrap_or_default);
+    let all = || {
+        Ok(Endpoints {
+            login: login?.unwrap_or_default(),
+            callback: callback.clone()?,
+            logout: logout?.unwrap_or_default(),
+            session: session?.unwrap_or_default(),
+            authorize: authorize?,
+            token: token?,
+            popup: popup?,
+            jwks: jwks?,
+            password: password?,
+        })
+    };
+    Answered { endpoints: all(), callback, good }
+}
+
+/// Paths that are checked one after the other.
+struct Checking<'a> {
+    callback: Checked<Option<String>>,
+    providers: Checked<usize>,
+    good: Vec<(&'static str, String)>,
+    refusals: &'a mut Refusals,
+}
+
+impl Checking<'_> {
+    fn path(&mut self, name: &'static str, written: Checked<Option<String>>) -> Checked<Option<String>> {
+        let Some(endpoint) = written? else { return Ok(None) };
+        let plain = !endpoint.contains(['*', '%', '"', '\'', '<', '>', ',']) && endpoint != "/";
+        let below_callback = || {
+            let callback = self.callback.as_ref().ok().and_then(Option::as_ref);
+            name != "callback" && callback.is_some_and(|callback| endpoint.starts_with(&format!("{callback}/")))
         };
-        if endpoints.token.is_none() {
-            return refused("expected endpoints.authorize and endpoints.token beside it, found none; write both, or remove it");
+        let sentence = if path::check(&endpoint).is_err() || !plain {
+            "expected an absolute path of plain characters, found another; write /api/login"
+        } else if self.providers.is_ok_and(|providers| providers > 1) && below_callback() {
+            // With several providers, the callbacks stand below the callback's path.
+            "expected a path that is not below the callback's, found one; change it"
+        } else if self.good.iter().any(|(_, other)| *other == endpoint) {
+            "expected a path of its own, found one that another endpoint has; change it"
+        } else {
+            self.good.push((name, endpoint.clone()));
+            return Ok(Some(endpoint));
+        };
+        Err(self.refusals.refuse(format!("endpoints.{name}"), sentence))
+    }
+}
+
+/// A front end that keeps its own token: two endpoints, and the page that each provider sends the code to, on one of the `listed`
+/// origins.
+pub(super) struct FrontEnd<'a> {
+    /// Whether `endpoints.authorize` is written.
+    pub(super) authorize: Checked<bool>,
+    /// Whether `endpoints.token` is.
+    pub(super) token: Checked<bool>,
+    /// Paths that are answered here.
+    pub(super) answered: &'a [(&'static str, String)],
+    /// Origins of ours, and those that may act for somebody.
+    pub(super) listed: &'a Checked<Vec<Origin>>,
+}
+
+impl FrontEnd<'_> {
+    /// Refuses what is of no use without the rest.
+    pub(super) fn check(&self, providers: &Providers, refusals: &mut Refusals) {
+        let lacking = match (self.authorize, self.token) {
+            (Ok(true), Ok(false)) => Some(("authorize", "token")),
+            (Ok(false), Ok(true)) => Some(("token", "authorize")),
+            _ => None,
+        };
+        if let Some((here, missing)) = lacking {
+            let sentence = format!("expected a path, because {here} is of no use alone, found none; write /api/{missing}");
+            let _ = refusals.refuse(format!("endpoints.{missing}"), sentence);
         }
-        if !listed.contains(&url.origin()) {
-            return refused("expected a page on one of the origins or trusted_origins, found another; list its origin there");
-        }
-        if endpoints.all().any(|(_, path)| path == url.target()) {
-            return refused("expected a page, found one of the endpoints; write /auth/callback");
-        }
-        let earlier = providers.iter().take(index).filter_map(|earlier| earlier.redirect_uri.as_ref());
-        if earlier.into_iter().any(|earlier| earlier == url) {
-            return refused("expected a page for each provider, found one that another has; write another path");
+        let mut pages: Vec<&Url> = Vec::new();
+        for (index, provider) in providers.good() {
+            if let Some(sentence) = self.mistake(index, provider.redirect_uri.as_ref(), &pages) {
+                let _ = refusals.refuse(format!("providers[{index}].redirect_uri"), sentence);
+            }
+            pages.extend(&provider.redirect_uri);
         }
     }
-    Ok(())
+
+    /// What is wrong with the page of one provider, where those before it have these.
+    fn mistake(&self, index: usize, page: Option<&Url>, earlier: &[&Url]) -> Option<&'static str> {
+        let Some(page) = page else {
+            // Where only one of both endpoints is there, nobody knows whether a front end is meant.
+            let needed = index == 0 && self.token == Ok(true) && self.authorize == Ok(true);
+            return needed.then_some(
+                "expected the page that the provider sends the code to, because endpoints.token is there, found none; write https://front.example.com/auth/callback",
+            );
+        };
+        if self.token == Ok(false) {
+            // Where the other one is there, the missing one was told of.
+            let alone = self.authorize == Ok(false);
+            return alone
+                .then_some("expected endpoints.authorize and endpoints.token beside it, found none; write both, or remove it");
+        }
+        if self.listed.as_ref().is_ok_and(|listed| !listed.contains(&page.origin())) {
+            return Some("expected a page on one of the origins or trusted_origins, found another; list its origin there");
+        }
+        if self.answered.iter().any(|(_, path)| path == page.target()) {
+            return Some("expected a page, found one of the endpoints; write /auth/callback");
+        }
+        let taken = earlier.contains(&page);
+        taken.then_some("expected a page for each provider, found one that another has; write another path")
+    }
 }

@@ -1,50 +1,53 @@
-//! Origins as written: the hosts that are served, and others whose pages may act for somebody.
+//! Origins: the hosts that are served, and others whose pages may act for somebody.
 
-use crate::config::Refusal;
+use crate::config::reading::refusal::{Checked, Refusals};
+use crate::config::reading::values::each;
 use crate::words::url::Origin;
 
+/// As an operator writes them.
+type Texts = Checked<Vec<Checked<String>>>;
+
 /// The origins that are served.
-pub(super) fn origins(texts: &[String]) -> Result<Vec<Origin>, Refusal> {
+pub(super) fn origins(texts: Texts, refusals: &mut Refusals) -> Checked<Vec<Origin>> {
+    let texts = texts?;
     if texts.is_empty() {
-        return Err(Refusal::new("origins", "expected at least one origin, found none; write https://app.example.com"));
+        let sentence = "expected at least one origin, found none; write https://app.example.com";
+        return Err(refusals.refuse("origins", sentence));
     }
-    let mut origins: Vec<Origin> = Vec::new();
-    for (index, text) in texts.iter().enumerate() {
+    let mut authorities: Vec<String> = Vec::new();
+    each(texts, |index, text| {
         let path = format!("origins[{index}]");
-        let origin = origin(&path, text)?;
+        let origin = origin(&path, &text, refusals)?;
         if !origin.is_https() && !origin.is_loopback() {
-            return Err(Refusal::new(
+            return Err(refusals.refuse(
                 path,
                 "expected https, found http; browsers keep sessions on https only (write what the browser shows, also behind a load balancer that ends TLS)",
             ));
         }
-        if origins.iter().any(|other| other.authority() == origin.authority()) {
-            return Err(Refusal::new(path, "expected every host once, found this one before; remove one of both"));
+        if authorities.iter().any(|other| other == origin.authority()) {
+            return Err(refusals.refuse(path, "expected every host once, found this one before; remove one of both"));
         }
-        origins.push(origin);
-    }
-    Ok(origins)
+        authorities.push(origin.authority().to_owned());
+        Ok(origin)
+    })
 }
 
 /// Other origins that may act for a signed-in person.
-pub(super) fn trusted_origins(texts: &[String]) -> Result<Vec<Origin>, Refusal> {
-    let each = texts.iter().enumerate().map(|(index, text)| {
+pub(super) fn trusted_origins(texts: Texts, refusals: &mut Refusals) -> Checked<Vec<Origin>> {
+    each(texts?, |index, text| {
         let path = format!("trusted_origins[{index}]");
-        let origin = origin(&path, text)?;
+        let origin = origin(&path, &text, refusals)?;
         if !origin.is_https() && !origin.is_loopback() {
-            return Err(Refusal::new(
-                path,
-                "expected https, found http; whoever is on the way could act for anybody, so write https",
-            ));
+            let sentence = "expected https, found http; whoever is on the way could act for anybody, so write https";
+            return Err(refusals.refuse(path, sentence));
         }
         Ok(origin)
-    });
-    each.collect()
+    })
 }
 
 /// One origin.
-pub(super) fn origin(path: &str, text: &str) -> Result<Origin, Refusal> {
-    let refusal =
-        |found| Refusal::new(path, format!("expected an origin, {found}; write https://app.example.com, without a path"));
-    Origin::parse(text).map_err(refusal)
+pub(super) fn origin(path: &str, text: &str, refusals: &mut Refusals) -> Checked<Origin> {
+    Origin::parse(text).map_err(|found| {
+        refusals.refuse(path, format!("expected an origin, {found}; write https://app.example.com, without a path"))
+    })
 }

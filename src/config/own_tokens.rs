@@ -1,5 +1,4 @@
-//! Tokens of our own as written → how they are signed: sessions as JWTs, identity JWTs for the upstream, the keys that verify
-//! both. One key serves one purpose: reuse is refused.
+//! Tokens of our own, and how they are signed: sessions as JWTs, identity JWTs for the upstream, the keys that verify both.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,19 +7,15 @@ use serde_json::json;
 
 use crate::access::believed::IDENTITY_JWT;
 use crate::access::identity_jwt::IdentityJwt;
-use crate::config::Refusal;
-use crate::config::conditions::claim_path;
-use crate::config::identity::header_name;
-use crate::config::place::shape;
-use crate::config::settings::Forward;
-use crate::config::shapes::SessionForm;
-use crate::config::spellings::{ClaimName, Span};
-use crate::config::values::positive;
+use crate::config::header_names::header_name;
+use crate::config::reading::nearest::did_you_mean;
+use crate::config::reading::place::shape;
+use crate::config::reading::refusal::{Checked, Refusals};
+use crate::config::reading::spellings::{ClaimName, Span};
+use crate::config::reading::values::{claim_path, each, is_written, positive};
+use crate::config::secrets::Secrets;
 use crate::crypto::key::{Algorithm, KeySet};
 use crate::crypto::signing::SigningKey;
-use crate::oidc::client::ClientAuthentication;
-use crate::oidc::provider::Provider;
-use crate::session::Form;
 use crate::session::jwt::{JwtSettings, RESERVED};
 use crate::words::principal::ClaimPath;
 use crate::words::secret::Secret;
@@ -33,98 +28,90 @@ const ALGORITHMS: [Algorithm; 3] = [Algorithm::HS256, Algorithm::RS256, Algorith
 
 shape! {
     /// A token of ours; not every field is for each.
-    #[derive(Debug)]
-    #[allow(missing_docs, reason = "see the configuration reference")]
-    pub struct OwnToken {
-        pub algorithm: Option<String>,
-        pub keys: Vec<Secret>,
-        pub claims: Vec<ClaimName> = default,
-        pub issuer: Option<String>,
-        pub audience: Option<String>,
-        pub lifetime: Option<Span>,
-        pub bearer: bool = default,
-        pub header_name: Option<String>,
+    pub(super) struct OwnToken {
+        pub(super) algorithm: Option<String>,
+        pub(super) keys: Vec<Checked<Secret>>,
+        pub(super) claims: Vec<Checked<ClaimName>> = default,
+        pub(super) issuer: Option<String>,
+        pub(super) audience: Option<String>,
+        pub(super) lifetime: Option<Span>,
+        pub(super) bearer: bool = default,
+        pub(super) header_name: Option<String>,
     }
 }
 
-/// Secrets of a configuration, by their paths. Each is to be there once.
-#[derive(Default)]
-pub(super) struct Secrets(Vec<(String, Secret)>);
-
-impl Secrets {
-    /// Those that keys of our own must differ from; `shared` are those for tokens of providers.
-    pub(super) fn of(keys: &[Secret], providers: &[Provider], shared: Vec<(String, Secret)>) -> Result<Self, Refusal> {
-        let mut secrets = Self::default();
-        for (index, key) in keys.iter().enumerate() {
-            secrets.add(format!("session.keys[{index}]"), key)?;
-        }
-        for (index, provider) in providers.iter().enumerate() {
-            if let ClientAuthentication::SecretBasic(secret) | ClientAuthentication::SecretPost(secret) = &provider.authentication
-            {
-                // Two clients of one provider can have the same secret.
-                secrets.0.push((format!("providers[{index}].client_secret"), secret.clone()));
-            }
-        }
-        secrets.0.extend(shared);
-        Ok(secrets)
-    }
-
-    /// Takes one in.
-    pub(super) fn add(&mut self, path: String, secret: &Secret) -> Result<(), Refusal> {
-        if let Some((other, _)) = self.0.iter().find(|(_, other)| other == secret) {
-            let sentence = format!("expected a key of its own, found that of {other}; make one with: openssl rand -base64 48");
-            return Err(Refusal::new(path, sentence));
-        }
-        self.0.push((path, secret.clone()));
-        Ok(())
-    }
+/// Whose sessions a token is good for.
+pub(super) struct Audience<'a> {
+    /// The names that sessions have: of the providers that people sign in at, and of passwords.
+    pub(super) names: Checked<Vec<String>>,
+    /// The origins that are served.
+    pub(super) origins: &'a Checked<Vec<Origin>>,
 }
 
-/// Sessions as JWTs.
+/// Sessions as JWTs, whose `claims` are known.
 pub(super) fn session_jwt(
     shape: OwnToken,
-    providers: Vec<String>,
-    origins: &[Origin],
+    claims: &Checked<Vec<ClaimPath>>,
+    audience: Audience<'_>,
     secrets: &mut Secrets,
-) -> Result<JwtSettings, Refusal> {
-    if shape.header_name.is_some() {
-        return Err(Refusal::new(
-            "session.jwt.header_name",
-            "expected none, because sessions come in a cookie, found one; remove it",
-        ));
-    }
-    let algorithm = algorithm("session.jwt.algorithm", shape.algorithm)?;
-    let keys = keys("session.jwt", algorithm, shape.keys, secrets)?;
+    refusals: &mut Refusals,
+) -> Checked<JwtSettings> {
+    let none_in_a_header = shape.header_name.and_then(|name| match name {
+        Some(_) => {
+            let sentence = "expected none, because sessions come in a cookie, found one; remove it";
+            Err(refusals.refuse("session.jwt.header_name", sentence))
+        }
+        None => Ok(()),
+    });
+    let algorithm = algorithm("session.jwt", shape.algorithm, refusals);
+    let keys = keys("session.jwt", algorithm, shape.keys, secrets, refusals);
+    let issuer = named("session.jwt.issuer", shape.issuer, refusals);
+    let named_audience = named("session.jwt.audience", shape.audience, refusals);
+    let lifetime = positive("session.jwt.lifetime", shape.lifetime, HOUR, HOUR.saturating_mul(24 * 7), refusals);
+    none_in_a_header?;
+    let keys = keys?;
     Ok(JwtSettings {
         verifying: KeySet::configured(keys.iter().map(|key| key.verification_key().clone()).collect()),
         keys,
-        algorithm,
-        claims: claims("session.jwt.claims", &shape.claims)?,
-        issuer: named("session.jwt.issuer", shape.issuer)?,
-        audience: named("session.jwt.audience", shape.audience)?,
-        lifetime: whole(positive("session.jwt.lifetime", shape.lifetime, HOUR, HOUR.saturating_mul(24 * 7))?),
-        bearer: shape.bearer,
-        providers,
-        origins: origins.to_vec(),
+        algorithm: algorithm?,
+        claims: claims.clone()?,
+        issuer: issuer?,
+        audience: named_audience?,
+        lifetime: whole(lifetime?),
+        bearer: shape.bearer?,
+        providers: audience.names?,
+        origins: audience.origins.clone()?,
     })
 }
 
 /// The token for the upstream.
-pub(super) fn identity_jwt(shape: OwnToken, secrets: &mut Secrets) -> Result<IdentityJwt, Refusal> {
-    let at = |member: &str| format!("forward.identity_jwt.{member}");
-    if shape.bearer || shape.audience.is_some() {
-        return Err(Refusal::new(
-            "forward.identity_jwt",
+pub(super) fn identity_jwt(shape: OwnToken, secrets: &mut Secrets, refusals: &mut Refusals) -> Checked<IdentityJwt> {
+    let path = "forward.identity_jwt";
+    let at = |member: &str| format!("{path}.{member}");
+    let for_nobody = match (shape.bearer, is_written(&shape.audience)) {
+        (Ok(true), _) | (_, Ok(true)) => Err(refusals.refuse(
+            path,
             "expected neither audience nor bearer, found one; an audience is a rule's, and nobody is let in by this token",
-        ));
-    }
-    let header = shape.header_name.map_or_else(|| Ok(IDENTITY_JWT.to_owned()), |name| header_name(&at("header_name"), &name))?;
+        )),
+        (Err(refused), _) | (_, Err(refused)) => Err(refused),
+        (Ok(false), Ok(false)) => Ok(()),
+    };
+    let header = shape.header_name.and_then(|name| match name {
+        Some(name) => header_name(&at("header_name"), &name, refusals),
+        None => Ok(IDENTITY_JWT.to_owned()),
+    });
+    let algorithm = algorithm(path, shape.algorithm, refusals);
+    let keys = keys(path, algorithm, shape.keys, secrets, refusals);
+    let issuer = named(&at("issuer"), shape.issuer, refusals);
+    let lifetime = positive(&at("lifetime"), shape.lifetime, Duration::from_secs(60), HOUR, refusals);
+    let claims = claims(&at("claims"), shape.claims, refusals);
+    for_nobody?;
     Ok(IdentityJwt {
-        keys: keys("forward.identity_jwt", algorithm(&at("algorithm"), shape.algorithm)?, shape.keys, secrets)?,
-        issuer: named(&at("issuer"), shape.issuer)?.map(Rc::from),
-        lifetime: whole(positive(&at("lifetime"), shape.lifetime, Duration::from_secs(60), HOUR)?),
-        claims: claims(&at("claims"), &shape.claims)?,
-        header: Rc::from(header),
+        keys: keys?,
+        issuer: issuer?.map(Rc::from),
+        lifetime: whole(lifetime?),
+        claims: claims?,
+        header: Rc::from(header?),
     })
 }
 
@@ -134,110 +121,86 @@ pub(super) fn published<'a>(keys: impl Iterator<Item = &'a SigningKey>) -> Optio
     (!public.is_empty()).then(|| json!({ "keys": public }).to_string())
 }
 
-/// What a session is: sealed, or a token of which everything must make sense.
-pub(super) fn form(shape: SessionForm, jwt: Option<JwtSettings>, forward: Forward, named: &[ClaimPath]) -> Result<Form, Refusal> {
-    let refused = |path: &str, sentence: &str| Err(Refusal::new(path, sentence));
-    match (shape, jwt) {
-        (SessionForm::Sealed, Some(_)) => {
-            refused("session.form", "expected jwt, because session.jwt is there, found sealed; write form: jwt")
-        }
-        (SessionForm::Sealed, None) if forward.session_cookie => refused(
-            "forward.session_cookie",
-            "expected a session that others can read, found a sealed one; write session.form: jwt, or remove it",
-        ),
-        (SessionForm::Sealed, None) => Ok(Form::Sealed),
-        (SessionForm::Jwt, None) => {
-            refused("session.jwt", "expected how sessions are signed, found nothing; write jwt: {keys: […]}")
-        }
-        (SessionForm::Jwt, Some(_)) if forward.access_token || forward.id_token => refused(
-            "forward",
-            "expected no tokens of the provider, because whoever holds a JWT can read it, found one; remove it, or write session.form: sealed",
-        ),
-        (SessionForm::Jwt, Some(jwt)) => {
-            check_claims(&jwt, named)?;
-            Ok(Form::Jwt(Box::new(jwt)))
-        }
-    }
-}
-
-/// Refuses rules and headers that look for claims which a session as JWT does not have.
-fn check_claims(jwt: &JwtSettings, named: &[ClaimPath]) -> Result<(), Refusal> {
-    let has = |path: &&ClaimPath| path.first() == "sub" || jwt.claims.iter().any(|claim| claim.covers(path));
-    let missing: Vec<_> = named.iter().filter(|path| !has(path)).map(ToString::to_string).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let missing = missing.join(", ");
-    Err(Refusal::new(
-        "session.jwt.claims",
-        format!(
-            "expected every claim that rules and headers name, found no {missing}; add it here, where whoever holds the session can read it, or name it nowhere"
-        ),
-    ))
-}
-
-fn algorithm(path: &str, name: Option<String>) -> Result<Algorithm, Refusal> {
-    let Some(name) = name else { return Ok(Algorithm::HS256) };
-    let known = ALGORITHMS.into_iter().find(|algorithm| algorithm.as_str() == name);
-    known.ok_or_else(|| {
-        Refusal::new(path, "expected one of HS256, RS256 and ES256, found another; write ES256 where others only verify")
-    })
-}
-
-fn keys(path: &str, wanted: Algorithm, sources: Vec<Secret>, secrets: &mut Secrets) -> Result<Vec<SigningKey>, Refusal> {
-    if sources.is_empty() {
-        return Err(Refusal::new(format!("{path}.keys"), "expected at least one key, found none; the first signs, all verify"));
-    }
-    let each = sources.into_iter().enumerate().map(|(index, text)| {
-        let path = format!("{path}.keys[{index}]");
-        secrets.add(path.clone(), &text)?;
-        let unusable = |what: &str, remedy: &str| {
-            Refusal::new(path.clone(), format!("expected a key for {wanted}, found one that cannot be used: {what}; {remedy}"))
-        };
-        let remedy = match wanted {
-            Algorithm::RS256 => "make one with: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048",
-            Algorithm::ES256 => "make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256",
-            _ => "make one with: openssl rand -base64 48",
-        };
-        let key = match wanted.is_symmetric() {
-            // A public key is no secret, and a private one is for another algorithm.
-            true if text.expose().starts_with("-----") => {
-                return Err(unusable("it is a key in PEM", "write algorithm: RS256 or ES256"));
-            }
-            true => SigningKey::shared_secret(&text),
-            false => SigningKey::from_pem(&text),
-        };
-        let key = key.map_err(|why| unusable(why.0, remedy))?;
-        if key.algorithm() != wanted {
-            return Err(unusable("it is for another algorithm", remedy));
-        }
-        if let Some(key_id) = key.jwk().and_then(|jwk| jwk.get("kid")?.as_str()) {
-            // The same key in another spelling.
-            secrets.add(path, &Secret::new(key_id))?;
-        }
-        Ok(key)
-    });
-    each.collect()
-}
-
-fn claims(path: &str, names: &[ClaimName]) -> Result<Vec<ClaimPath>, Refusal> {
-    let each = names.iter().enumerate().map(|(index, name)| {
+/// The claims that a token is to have beside its own.
+pub(super) fn claims(path: &str, names: Checked<Vec<Checked<ClaimName>>>, refusals: &mut Refusals) -> Checked<Vec<ClaimPath>> {
+    each(names?, |index, name| {
         let path = format!("{path}[{index}]");
-        let claim = claim_path(&path, name)?;
+        let claim = claim_path(&path, name, refusals)?;
         if RESERVED.contains(&claim.first()) {
-            return Err(Refusal::new(
+            return Err(refusals.refuse(
                 path,
                 "expected a claim about somebody, found one that tokens use for themselves; it is set where it belongs, remove it",
             ));
         }
         Ok(claim)
-    });
-    each.collect()
+    })
 }
 
-fn named(path: &str, name: Option<String>) -> Result<Option<String>, Refusal> {
+fn algorithm(path: &str, name: Checked<Option<String>>, refusals: &mut Refusals) -> Checked<Algorithm> {
+    let Some(name) = name? else { return Ok(Algorithm::HS256) };
+    let known = ALGORITHMS.into_iter().find(|algorithm| algorithm.as_str() == name);
+    known.ok_or_else(|| {
+        let meant = did_you_mean(ALGORITHMS.iter().map(|algorithm| algorithm.as_str()), &name);
+        let sentence =
+            format!("expected one of HS256, RS256 and ES256, found another{meant}; write ES256 where others only verify");
+        refusals.refuse(format!("{path}.algorithm"), sentence)
+    })
+}
+
+fn keys(
+    path: &str,
+    wanted: Checked<Algorithm>,
+    sources: Checked<Vec<Checked<Secret>>>,
+    secrets: &mut Secrets,
+    refusals: &mut Refusals,
+) -> Checked<Vec<SigningKey>> {
+    let sources = sources?;
+    if sources.is_empty() {
+        let sentence = "expected at least one key, found none; the first signs, all verify";
+        return Err(refusals.refuse(format!("{path}.keys"), sentence));
+    }
+    each(sources, |index, text| {
+        let path = format!("{path}.keys[{index}]");
+        secrets.add(path.clone(), &text, refusals)?;
+        let wanted = wanted?;
+        let key = key(&text, wanted).map_err(|(what, remedy)| {
+            let sentence = format!("expected a key for {wanted}, found one that cannot be used: {what}; {remedy}");
+            refusals.refuse(path.clone(), sentence)
+        })?;
+        if let Some(key_id) = key.jwk().and_then(|jwk| jwk.get("kid")?.as_str()) {
+            // The same key in another spelling.
+            secrets.add(path, &Secret::new(key_id), refusals)?;
+        }
+        Ok(key)
+    })
+}
+
+/// A key for this algorithm; or what it is instead, and what to do.
+fn key(text: &Secret, wanted: Algorithm) -> Result<SigningKey, (&'static str, &'static str)> {
+    let remedy = match wanted {
+        Algorithm::RS256 => "make one with: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048",
+        Algorithm::ES256 => "make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256",
+        _ => "make one with: openssl rand -base64 48",
+    };
+    let key = match wanted.is_symmetric() {
+        // A public key is no secret, and a private one is for another algorithm.
+        true if text.expose().starts_with("-----") => {
+            return Err(("it is a key in PEM", "write algorithm: RS256 or ES256"));
+        }
+        true => SigningKey::shared_secret(text),
+        false => SigningKey::from_pem(text),
+    };
+    let key = key.map_err(|why| (why.0, remedy))?;
+    if key.algorithm() != wanted {
+        return Err(("it is for another algorithm", remedy));
+    }
+    Ok(key)
+}
+
+fn named(path: &str, name: Checked<Option<String>>, refusals: &mut Refusals) -> Checked<Option<String>> {
+    let name = name?;
     if name.as_ref().is_some_and(String::is_empty) {
-        return Err(Refusal::new(path, "expected a name, found an empty text; write one, or remove it"));
+        return Err(refusals.refuse(path, "expected a name, found an empty text; write one, or remove it"));
     }
     Ok(name)
 }

@@ -3,59 +3,76 @@
 use serde_json::Value;
 
 use crate::accounts::template::Gap;
-use crate::config::Refusal;
+use crate::config::delivery::{Tokens, delivery};
 use crate::config::origins::origin;
-use crate::config::password::delivery;
-use crate::config::place::shape;
+use crate::config::reading::place::shape;
+use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::settings::Popup;
-use crate::session::jwt::JwtSettings;
 use crate::words::url::Origin;
 
 shape! {
-    /// As an operator writes it.
-    #[derive(Debug, Default)]
-    #[allow(missing_docs, reason = "see the configuration reference")]
-    pub struct PopupShape {
-        pub origin: Option<String>,
-        pub url_member: Option<String>,
-        pub answer: Option<Value>,
-        pub cookie: Option<bool>,
+    pub(super) struct PopupShape {
+        origin: Option<String>,
+        url_member: Option<String>,
+        answer: Option<Value>,
+        cookie: Option<bool>,
     }
 }
 
-/// What holds for popups, where the endpoint is there that begins them. `looks_up` is whether the user service is asked about
-/// whom a provider vouches for.
-pub(super) fn popup(
-    shape: Option<PopupShape>,
-    has_endpoint: bool,
-    listed: &[Origin],
-    jwt: Option<&JwtSettings>,
-    looks_up: bool,
-) -> Result<Option<Popup>, Refusal> {
-    if !has_endpoint {
-        return match shape {
-            None => Ok(None),
-            Some(_) => Err(Refusal::new(
-                "endpoints.popup",
-                "expected a path, because popup is of no use alone, found none; write /api/popup, or remove popup",
-            )),
-        };
-    }
-    let shape = shape.unwrap_or_default();
-    let url_member = shape.url_member.unwrap_or_else(|| "authorize_url".to_owned());
-    if url_member.is_empty() {
-        return Err(Refusal::new("popup.url_member", "expected a name, found an empty text; write authorize_url"));
-    }
-    let told = shape.origin.map(|text| origin("popup.origin", &text)).transpose()?;
-    if told.as_ref().is_some_and(|told| !listed.contains(told)) {
-        return Err(Refusal::new("popup.origin", "expected one of the origins or trusted_origins, found another; list it there"));
-    }
-    let offered: fn(&Gap) -> bool = match looks_up {
+impl PopupShape {
+    /// Where only the endpoint is written.
+    const UNWRITTEN: Self = Self { origin: Ok(None), url_member: Ok(None), answer: Ok(None), cookie: Ok(None) };
+}
+
+/// What a popup depends on beside its own part.
+pub(super) struct Around<'a> {
+    /// Whether the endpoint is there that begins popups.
+    pub(super) endpoint: Checked<bool>,
+    /// Origins of ours, and those that may act for somebody.
+    pub(super) listed: &'a Checked<Vec<Origin>>,
+    /// What sessions are.
+    pub(super) tokens: Tokens,
+    /// Whether the user service is asked about whom a provider vouches for.
+    pub(super) looks_up: Checked<bool>,
+}
+
+/// What holds for popups, where there are any.
+pub(super) fn popup(shape: Checked<Option<PopupShape>>, around: &Around<'_>, refusals: &mut Refusals) -> Checked<Option<Popup>> {
+    let shape = match (shape?, around.endpoint?) {
+        (None, false) => return Ok(None),
+        (Some(_), false) => {
+            let sentence = "expected a path, because popup is of no use alone, found none; write /api/popup, or remove popup";
+            return Err(refusals.refuse("endpoints.popup", sentence));
+        }
+        (shape, true) => shape.unwrap_or(PopupShape::UNWRITTEN),
+    };
+    let url_member = shape.url_member.and_then(|name| url_member(name, refusals));
+    let told = shape.origin.and_then(|text| text.map(|text| told(&text, around.listed, refusals)).transpose());
+    let offered: fn(&Gap) -> bool = match around.looks_up? {
         true => |gap| matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::User(_) | Gap::Claim(..)),
         false => |gap| matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::Claim(..)),
     };
-    let delivery = delivery("popup", shape.answer.as_ref(), shape.cookie, jwt, offered)?;
-    Ok(Some(Popup { origin: told, url_member, delivery }))
+    let delivery = delivery("popup", shape.answer, shape.cookie, around.tokens, offered, refusals);
+    Ok(Some(Popup { origin: told?, url_member: url_member?, delivery: delivery? }))
+}
+
+fn url_member(name: Option<String>, refusals: &mut Refusals) -> Checked<String> {
+    let name = name.unwrap_or_else(|| "authorize_url".to_owned());
+    if name.is_empty() {
+        let sentence = "expected a name, found an empty text; write authorize_url";
+        return Err(refusals.refuse("popup.url_member", sentence));
+    }
+    Ok(name)
+}
+
+/// The origin of the only page that is told.
+fn told(text: &str, listed: &Checked<Vec<Origin>>, refusals: &mut Refusals) -> Checked<Origin> {
+    let told = origin("popup.origin", text, refusals)?;
+    if listed.as_ref().is_ok_and(|listed| !listed.contains(&told)) {
+        let sentence = "expected one of the origins or trusted_origins, found another; list it there";
+        return Err(refusals.refuse("popup.origin", sentence));
+    }
+    Ok(told)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::access::route::Rules;
 use crate::accounts;
 use crate::accounts::template::Template;
 use crate::accounts::throttle::Throttle;
-use crate::config::Refusal;
+use crate::config::reading::refusal::Refusal;
 use crate::crypto::seal::Sealer;
 use crate::oidc::provider::Provider;
 use crate::session;

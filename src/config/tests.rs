@@ -7,7 +7,10 @@ use crate::words::cookie::SameSite;
 
 mod environment;
 mod headers;
+mod large;
+mod meant;
 mod rules;
+mod several;
 
 fn environment(name: &str) -> Option<String> {
     match name {
@@ -17,7 +20,7 @@ fn environment(name: &str) -> Option<String> {
     }
 }
 
-fn load_json(document: &Value) -> Result<Settings, Refusal> {
+fn load_json(document: &Value) -> Result<Settings, Refusals> {
     load(document.to_string().as_bytes(), &environment)
 }
 
@@ -119,7 +122,7 @@ fn what_is_wrong_is_named_by_its_path_with_a_remedy() {
         (with("/rules/0/require", json!({"email_domain": ["@example.com"]})), "rules[0].require.email_domain[0]: "),
         (with("/policies", json!({"a": {"policy": "b"}, "b": {"policy": "a"}})), "policies.a"),
         (
-            rule(json!({"require": "public"})),
+            with("/rules", json!([{"require": "public"}, {"require": "public"}])),
             "rules[1].match: expected requests that nothing before it takes, found that all are taken by rules[0]; move this rule up",
         ),
         (rule(json!({"match": {"host": "other.example.com"}, "require": "public"})), "rules[0].match.host: "),
@@ -204,7 +207,7 @@ fn what_is_wrong_is_named_by_its_path_with_a_remedy() {
         (with("/help", json!({"url": "javascript:alert(1)"})), "help.url: "),
         (rule(json!({"match": {"path": null}, "require": "public"})), "rules[0].match.path: expected a value, found nothing"),
         (
-            with("/rules/0/require", json!({"provider": "sso", "claim": null, "any_of": null})),
+            with("/rules/0/require", json!({"provider": "sso", "claim": "groups", "any_of": null})),
             "rules[0].require.any_of: expected a value, found nothing",
         ),
         (
@@ -239,8 +242,9 @@ fn what_is_wrong_is_named_by_its_path_with_a_remedy() {
         (with("/typo", json!(1)), "typo: expected one of"),
     ];
     for (document, expected) in cases {
-        let refusal = load_json(&document).expect_err(expected).to_string();
-        assert!(refusal.starts_with(expected), "expected: {expected}\nfound:    {refusal}");
+        let refusals = load_json(&document).expect_err(expected);
+        assert!(refusals.to_string().starts_with(expected), "expected: {expected}\nfound:    {refusals}");
+        assert_eq!(refusals.all().len(), 1, "one mistake, and nothing that follows from it:\n{refusals}");
     }
 }
 
@@ -250,10 +254,8 @@ fn a_refusal_never_shows_a_secret() {
         let shown = load_json(&document).unwrap_err().to_string();
         assert!(!shown.contains("hunter2hunter2"), "{shown}");
     }
-    assert!(
-        !format!("{:?}", read::read(with("/providers/0/client_secret", json!("hunter2")).to_string().as_bytes(), &environment))
-            .contains("hunter2")
-    );
+    let settings = load_json(&with("/providers/0/client_secret", json!("hunter2"))).unwrap();
+    assert!(!format!("{settings:?}").contains("hunter2"));
 }
 
 #[test]
@@ -341,10 +343,12 @@ fn a_front_end_that_keeps_its_token_has_two_endpoints_and_a_page_for_each_provid
     second["name"] = json!("second");
     shared["providers"].as_array_mut().unwrap().push(second);
     shared["rules"] = json!([]);
+    let mut taken = spa("https://front.example.org/auth/callback");
+    taken["endpoints"]["token"] = json!("/api/login");
     for (document, expected) in [
         (with("/endpoints/token", json!("/api/token")), "endpoints.authorize: expected a path, because token is of no use alone"),
         (with("/endpoints/authorize", json!("/api/a")), "endpoints.token: expected a path, because authorize is of no use alone"),
-        (with("/endpoints", json!({"authorize": "/a", "token": "/api/login"})), "endpoints.token: expected a path of its own"),
+        (taken, "endpoints.token: expected a path of its own"),
         (
             with("/endpoints", endpoints.clone()),
             "providers[0].redirect_uri: expected the page that the provider sends the code to",
@@ -364,8 +368,9 @@ fn a_front_end_that_keeps_its_token_has_two_endpoints_and_a_page_for_each_provid
             "providers[0].authorization_params.response_mode: ",
         ),
     ] {
-        let refusal = load_json(&document).expect_err(expected).to_string();
-        assert!(refusal.starts_with(expected), "expected: {expected}\nfound:    {refusal}");
+        let refusals = load_json(&document).expect_err(expected);
+        assert!(refusals.to_string().starts_with(expected), "expected: {expected}\nfound:    {refusals}");
+        assert_eq!(refusals.all().len(), 1, "one mistake, and nothing that follows from it:\n{refusals}");
     }
     let mut rule = spa("https://front.example.org/auth/callback");
     rule["rules"][0] = json!({"match": {"path": "/api/token"}, "require": "public"});

@@ -1,64 +1,69 @@
-//! Limits for password sign-in as written → what is counted, and for how long.
+//! Limits for password sign-in: what is counted, and for how long.
 
 use std::time::Duration;
 
 use crate::accounts::throttle::{Limit, Throttle};
-use crate::config::Refusal;
-use crate::config::place::shape;
-use crate::config::spellings::Span;
-use crate::config::values::positive;
+use crate::config::reading::place::shape;
+use crate::config::reading::refusal::{Checked, Refusals};
+use crate::config::reading::spellings::Span;
+use crate::config::reading::values::positive;
 
 const MINUTE: u64 = 60;
 const DAY: Duration = Duration::from_secs(24 * 60 * MINUTE);
 
 shape! {
     /// Limits for accounts and for client addresses.
-    #[derive(Debug, Default)]
-    #[allow(missing_docs, reason = "see the configuration reference")]
-    pub struct ThrottleShape {
-        pub account: LimitShape = default,
-        pub address: LimitShape = default,
+    pub(super) struct ThrottleShape {
+        account: LimitShape = empty,
+        address: LimitShape = empty,
     }
 }
 
 shape! {
     /// One limit.
-    #[derive(Debug, Default)]
-    #[allow(missing_docs, reason = "see the configuration reference")]
-    pub struct LimitShape {
-        pub failures: Option<u64>,
-        pub window: Option<Span>,
-        pub delay: Option<Span>,
-        pub longest_delay: Option<Span>,
+    struct LimitShape {
+        failures: Option<u64>,
+        window: Option<Span>,
+        delay: Option<Span>,
+        longest_delay: Option<Span>,
     }
 }
 
-/// The limits, with what is usual where nothing is written.
-///
-/// # Errors
-/// The first thing that is wrong.
-pub fn throttle(shape: Option<ThrottleShape>) -> Result<Throttle, Refusal> {
-    let ThrottleShape { account, address } = shape.unwrap_or_default();
-    Ok(Throttle {
-        account: limit("password.throttle.account.", account, 5, 5 * MINUTE)?,
-        address: limit("password.throttle.address.", address, 50, 15 * MINUTE)?,
-    })
+impl ThrottleShape {
+    /// Where nothing is written.
+    pub(super) const UNWRITTEN: Self = Self { account: Ok(LimitShape::UNWRITTEN), address: Ok(LimitShape::UNWRITTEN) };
 }
 
-fn limit(path: &str, shape: LimitShape, failures: u32, longest_delay: u64) -> Result<Limit, Refusal> {
+impl LimitShape {
+    const UNWRITTEN: Self = Self { failures: Ok(None), window: Ok(None), delay: Ok(None), longest_delay: Ok(None) };
+}
+
+/// The limits, with what is usual where nothing is written.
+pub(super) fn throttle(shape: ThrottleShape, refusals: &mut Refusals) -> Checked<Throttle> {
+    let ThrottleShape { account, address } = shape;
+    let account = account.and_then(|shape| limit("password.throttle.account.", shape, 5, 5 * MINUTE, refusals));
+    let address = address.and_then(|shape| limit("password.throttle.address.", shape, 50, 15 * MINUTE, refusals));
+    Ok(Throttle { account: account?, address: address? })
+}
+
+fn limit(path: &str, shape: LimitShape, failures: u32, longest_delay: u64, refusals: &mut Refusals) -> Checked<Limit> {
     let at = |member: &str| [path, member].concat();
-    let failures = match shape.failures {
-        None => failures,
-        Some(failures) => u32::try_from(failures).ok().filter(|failures| (1..=1_000).contains(failures)).ok_or_else(|| {
-            Refusal::new(at("failures"), format!("expected a number from 1 to 1000, found {failures}; write another"))
-        })?,
-    };
-    let window = positive(&at("window"), shape.window, Duration::from_secs(15 * MINUTE), DAY)?;
+    let failures = shape.failures.and_then(|written| match written {
+        None => Ok(failures),
+        Some(written) => u32::try_from(written).ok().filter(|failures| (1..=1_000).contains(failures)).ok_or_else(|| {
+            let sentence = format!("expected a number from 1 to 1000, found {written}; write another");
+            refusals.refuse(at("failures"), sentence)
+        }),
+    });
+    let window = positive(&at("window"), shape.window, Duration::from_secs(15 * MINUTE), DAY, refusals);
     // A wait that is longer than failures are remembered would be forgotten before it ends. What is not written follows what is.
-    let usual = Duration::from_secs(longest_delay).min(window);
-    let longest_delay = positive(&at("longest_delay"), shape.longest_delay, usual, window)?;
-    let delay = positive(&at("delay"), shape.delay, Duration::from_secs(30).min(longest_delay), longest_delay)?;
-    Ok(Limit { failures, window, delay, longest_delay })
+    let longest = window.unwrap_or(DAY);
+    let usual = Duration::from_secs(longest_delay).min(longest);
+    let longest_delay = positive(&at("longest_delay"), shape.longest_delay, usual, longest, refusals);
+    let longest = longest_delay.unwrap_or(longest);
+    let usual = Duration::from_secs(30).min(longest);
+    let delay = positive(&at("delay"), shape.delay, usual, longest, refusals);
+    Ok(Limit { failures: failures?, window: window?, delay: delay?, longest_delay: longest_delay? })
 }
 
 #[cfg(test)]
@@ -66,11 +71,12 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::config::place::{Place, Read};
+    use crate::config::reading::place::{Place, Read};
 
     fn read(written: &Value) -> Result<Throttle, String> {
-        let shape = ThrottleShape::read(&Place::top(written)).map_err(|refusal| refusal.to_string())?;
-        throttle(Some(shape)).map_err(|refusal| refusal.to_string())
+        let mut refusals = Refusals::default();
+        let throttle = ThrottleShape::read(&Place::top(written), &mut refusals).and_then(|shape| throttle(shape, &mut refusals));
+        refusals.or(throttle).map_err(|refusals| refusals.to_string())
     }
 
     fn limit(failures: u32, [window, delay, longest_delay]: [u64; 3]) -> Limit {
@@ -81,7 +87,7 @@ mod tests {
     #[test]
     fn without_a_word_there_are_limits() {
         let usual = Throttle { account: limit(5, [900, 30, 300]), address: limit(50, [900, 30, 900]) };
-        assert_eq!(throttle(None), Ok(usual.clone()));
+        assert_eq!(throttle(ThrottleShape::UNWRITTEN, &mut Refusals::default()), Ok(usual.clone()));
         for empty in [json!({}), json!({"account": {}}), json!({"account": {}, "address": {}})] {
             assert_eq!(read(&empty), Ok(usual.clone()), "{empty}");
         }

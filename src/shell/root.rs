@@ -28,16 +28,18 @@ impl Root {
         Self { id, house: None, queues: Rc::default() }
     }
 
-    fn load(&self) -> Result<House, String> {
+    /// Everything that is wrong, line by line, where something is.
+    fn load(&self) -> Result<House, Vec<String>> {
         let bytes = host_calls::buffer(BufferType::PluginConfiguration, usize::MAX).unwrap_or_default();
-        let settings = config::load(&bytes, &|name| std::env::var(name).ok()).map_err(|refusal| refusal.to_string())?;
-        let mut host = Host::probe()?;
-        config::check_host(&settings, &host).map_err(|refusal| refusal.to_string())?;
+        let settings =
+            config::load(&bytes, &|name| std::env::var(name).ok()).map_err(|refusals| refusals.lines().collect::<Vec<_>>())?;
+        let mut host = Host::probe().map_err(|why| vec![why])?;
+        config::check_host(&settings, &host).map_err(|refusals| refusals.lines().collect::<Vec<_>>())?;
         for warning in &settings.warnings {
             report::log(LogLevel::Warn, &format!("accredit: configuration: {warning}"));
         }
         let filter_state = settings.filter_state;
-        let gateway = Gateway::new(&mut host, settings).map_err(|_| "the host gives no random bytes".to_owned())?;
+        let gateway = Gateway::new(&mut host, settings).map_err(|_| vec!["the host gives no random bytes".to_owned()])?;
         Ok(House::new(self.id, gateway, host, Rc::clone(&self.queues), filter_state))
     }
 }
@@ -58,8 +60,10 @@ impl RootContext for Root {
                 self.house = Some(Rc::new(house));
                 true
             }
-            Err(refusal) => {
-                report::log(LogLevel::Critical, &format!("accredit: configuration refused: {refusal}"));
+            Err(lines) => {
+                for line in lines {
+                    report::log(LogLevel::Critical, &format!("accredit: configuration refused: {line}"));
+                }
                 false
             }
         }

@@ -4,10 +4,15 @@ use serde_json::{Value, json};
 
 use crate::access::route::Credentials;
 use crate::config::settings::Settings;
-use crate::config::{Refusal, load};
+use crate::config::{Refusals, load};
 
-fn load_json(document: &Value) -> Result<Settings, Refusal> {
+fn load_json(document: &Value) -> Result<Settings, Refusals> {
     load(document.to_string().as_bytes(), &|_| None)
+}
+
+/// The first place where something is wrong.
+fn first(document: &Value) -> String {
+    load_json(document).unwrap_err().all()[0].path.clone()
 }
 
 fn complete() -> Value {
@@ -130,22 +135,24 @@ fn every_way_to_write_it_wrong_is_refused_with_its_place() {
         (with("/endpoints/password", json!("/api/login")), "endpoints.password"),
         (with("/endpoints/password", json!("login")), "endpoints.password"),
     ] {
-        let refusal = load_json(&document).err().unwrap_or_else(|| panic!("taken: {path}"));
+        let refusals = load_json(&document).err().unwrap_or_else(|| panic!("taken: {path}"));
+        assert_eq!(refusals.all().len(), 1, "one mistake, and nothing that follows from it: {path}\n{refusals}");
+        let refusal = &refusals.all()[0];
         assert_eq!(refusal.path, path, "{}", refusal.sentence);
         assert!(refusal.sentence.contains("expected") && refusal.sentence.contains("found"), "{}", refusal.sentence);
     }
     let mut nothing_to_check = without("/endpoints/password");
     drop(nothing_to_check.as_object_mut().unwrap().remove("password"));
-    assert_eq!(load_json(&nothing_to_check).unwrap_err().path, "accounts.verify");
+    assert_eq!(first(&nothing_to_check), "accounts.verify");
     let mut taken = complete();
     taken["providers"][0]["name"] = json!("password");
-    assert_eq!(load_json(&taken).unwrap_err().path, "providers[0].name");
+    assert_eq!(first(&taken), "providers[0].name");
     let mut neither = complete();
     neither["accounts"] = json!({"cluster": "users", "subject": "id"});
-    assert_eq!(load_json(&neither).unwrap_err().path, "accounts");
+    assert_eq!(first(&neither), "accounts");
     neither["accounts"] = without("/accounts/find")["accounts"].clone();
     neither["accounts"]["dangerously_match_unverified_email"] = json!(true);
-    assert_eq!(load_json(&neither).unwrap_err().path, "accounts.dangerously_match_unverified_email");
+    assert_eq!(first(&neither), "accounts.dangerously_match_unverified_email");
 }
 
 #[test]
@@ -154,18 +161,18 @@ fn a_sealed_session_is_no_token_and_needs_a_key() {
     assert!(load_json(&sealed).unwrap().password.unwrap().delivery.cookie);
     let mut told = sealed.clone();
     told["password"] = json!({"answer": {"t": "{token}"}});
-    assert_eq!(load_json(&told).unwrap_err().path, "password.answer");
+    assert_eq!(first(&told), "password.answer");
     let mut without_key = sealed;
     without_key["session"] = json!({});
     drop(without_key.as_object_mut().unwrap().remove("providers"));
-    assert_eq!(load_json(&without_key).unwrap_err().path, "session.keys");
+    assert_eq!(first(&without_key), "session.keys");
 }
 
 #[test]
 fn without_a_provider_and_without_a_cookie_only_a_token_will_do() {
     let mut document = complete();
     drop(document.as_object_mut().unwrap().remove("providers"));
-    assert_eq!(load_json(&document).unwrap_err().path, "accounts.find", "nobody is vouched for");
+    assert_eq!(first(&document), "accounts.find", "nobody is vouched for");
     for call in ["find", "create", "notify"] {
         drop(document["accounts"].as_object_mut().unwrap().remove(call));
     }
@@ -188,7 +195,7 @@ fn where_accounts_are_looked_up_rules_need_not_say_whose_claims_they_mean() {
         drop(document["accounts"].as_object_mut().unwrap().remove(call));
     }
     let refusal = load_json(&document).unwrap_err();
-    assert!(refusal.path.starts_with("rules[0]"), "{refusal}: a provider's role is not the user service's");
+    assert!(refusal.to_string().starts_with("rules[0]"), "{refusal}: a provider's role is not the user service's");
     document["rules"][0]["require"] = json!({"claim": "role", "any_of": ["admin"], "provider": "password"});
     assert!(load_json(&document).unwrap().several_claimants);
 }
@@ -202,15 +209,15 @@ fn no_look_up_takes_one_providers_people_for_anothers() {
     other["clusters"] = json!({"public.example.com": "public"});
     document["providers"].as_array_mut().unwrap().push(other);
     document["endpoints"]["callback"] = json!("/cb");
-    assert_eq!(load_json(&document).unwrap_err().path, "accounts.find.path");
+    assert_eq!(first(&document), "accounts.find.path");
     for path in ["/users/{claims.iss}/{claims.sub}", "/users/{claims.email}"] {
         document["accounts"]["find"]["path"] = json!(path);
         assert!(load_json(&document).unwrap().several_claimants, "what the service does not say, either may claim");
     }
     document["rules"] = json!([{"match": {"path": "/x"}, "require": {"claim": "groups", "any_of": ["staff"]}}]);
-    assert!(load_json(&document).unwrap_err().path.starts_with("rules[0]"));
+    assert!(first(&document).starts_with("rules[0]"));
 
     let mut tokens = complete();
     tokens["providers"][0]["bearer"] = json!({"audiences": ["app"]});
-    assert_eq!(load_json(&tokens).unwrap_err().path, "providers[0].bearer");
+    assert_eq!(first(&tokens), "providers[0].bearer");
 }

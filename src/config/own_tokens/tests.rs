@@ -40,7 +40,7 @@ fn with(changes: &[(&str, Value)]) -> Value {
 }
 
 fn refusal(document: &Value) -> String {
-    load(document.to_string().as_bytes(), &|_| None).err().map(|refusal| refusal.to_string()).unwrap_or_default()
+    load(document.to_string().as_bytes(), &|_| None).err().map(|refusals| refusals.to_string()).unwrap_or_default()
 }
 
 #[test]
@@ -161,6 +161,7 @@ fn every_mistake_is_answered_with_the_place_and_the_remedy() {
     for (document, expected) in cases {
         let found = refusal(&document);
         assert!(found.starts_with(expected), "expected: {expected}\nfound:    {found}");
+        assert_eq!(found.lines().count(), 1, "one mistake, and nothing that follows from it:\n{found}");
         for secret in [SECRET, OTHER, KEY, CLIENT_SECRET] {
             assert!(!found.contains(secret), "{found}");
         }
@@ -197,7 +198,7 @@ fn a_key_that_cannot_sign_here_is_refused_when_the_configuration_is_loaded_and_n
     let checked = |document: &Value, can_sign: bool| {
         let settings = load(document.to_string().as_bytes(), &|_| None).unwrap();
         let host = if can_sign { check_host(&settings, &Still::default()) } else { check_host(&settings, &Verdict::none()) };
-        host.err().map(|refusal| refusal.path)
+        host.err().map(|refusals| refusals.to_string())
     };
     let session = with(&[("/session/jwt", json!({"algorithm": "RS256", "keys": [RSA_PEM]}))]);
     let identity = with(&[("/forward", json!({"identity_jwt": {"algorithm": "RS256", "keys": [RSA_PEM]}}))]);
@@ -205,7 +206,9 @@ fn a_key_that_cannot_sign_here_is_refused_when_the_configuration_is_loaded_and_n
     for document in [&session, &identity, &elliptic] {
         assert_eq!(checked(document, true), None);
     }
-    assert_eq!(checked(&session, false).as_deref(), Some("session.jwt.keys[0]"));
-    assert_eq!(checked(&identity, false).as_deref(), Some("forward.identity_jwt.keys[0]"));
+    for (document, path) in [(&session, "session.jwt.keys[0]: "), (&identity, "forward.identity_jwt.keys[0]: ")] {
+        let refused = checked(document, false).unwrap();
+        assert!(refused.starts_with(path) && refused.lines().count() == 1, "{refused}");
+    }
     assert_eq!(checked(&elliptic, false), None);
 }

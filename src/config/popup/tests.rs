@@ -21,7 +21,7 @@ fn with(members: Value) -> Value {
     document
 }
 
-fn load_document(document: &Value) -> Result<crate::config::settings::Settings, crate::config::Refusal> {
+fn load_document(document: &Value) -> Result<crate::config::settings::Settings, crate::config::Refusals> {
     load(document.to_string().as_bytes(), &|_| None)
 }
 
@@ -58,7 +58,7 @@ fn only_a_listed_origin_is_ever_told_and_every_mistake_is_named() {
         (json!({"endpoints": {"popup": "/api/callback"}}), "endpoints.popup: expected a path of its own"),
         (json!({"endpoints": {"popup": "api"}}), "endpoints.popup: expected an absolute path"),
         (
-            json!({"providers": [], "session": {"jwt": {"bearer": true, "keys": [SECRET]}}}),
+            json!({"providers": [], "session": {"form": "jwt", "jwt": {"bearer": true, "keys": [SECRET]}}}),
             "endpoints: expected none that signs people in",
         ),
         (
@@ -66,7 +66,8 @@ fn only_a_listed_origin_is_ever_told_and_every_mistake_is_named() {
             "rules[0].match.path: expected another path, found one of the endpoints",
         ),
     ] {
-        let refusal = load_document(&with(members)).expect_err(expected).to_string();
-        assert!(refusal.starts_with(expected), "expected: {expected}\nfound:    {refusal}");
+        let refusals = load_document(&with(members)).expect_err(expected);
+        assert!(refusals.to_string().starts_with(expected), "expected: {expected}\nfound:    {refusals}");
+        assert_eq!(refusals.all().len(), 1, "one mistake, and nothing that follows from it:\n{refusals}");
     }
 }

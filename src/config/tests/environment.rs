@@ -23,7 +23,7 @@ fn variable(name: &str) -> Value {
     json!({"environment_variable": name})
 }
 
-fn load_staging(document: &Value) -> Result<Settings, Refusal> {
+fn load_staging(document: &Value) -> Result<Settings, Refusals> {
     load(document.to_string().as_bytes(), &of_staging)
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn removing(names: Value) -> Result<Settings, Refusal> {
+fn removing(names: Value) -> Result<Settings, Refusals> {
     let mut document = with("/request_headers_to_remove", names);
     document["claim_to_headers"] = json!([
         {"claim_name": "sub", "header_name": "x-team-user"},

@@ -1,4 +1,4 @@
-//! From the bytes that Envoy hands over to shapes. Envoy passes a `StringValue` as it was written and a `Struct` as protobuf;
+//! From the bytes that Envoy hands over to values. Envoy passes a `StringValue` as it was written and a `Struct` as protobuf;
 //! control planes such as Istio send JSON. Texts that stand in environment variables are taken from there, so that nothing after this
 //! asks where a text came from. What the fields mean is checked elsewhere.
 
@@ -6,26 +6,22 @@ use prost::Message;
 use prost_types::value::Kind;
 use serde_json::{Map, Number, Value};
 
-use crate::config::Refusal;
-use crate::config::place::{Place, Read};
-use crate::config::shapes::Configuration;
+use crate::config::reading::refusal::{Checked, Refusals};
 use crate::words::json;
 
 /// Where environment variables are looked up.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Reads a configuration. `{environment_variable: NAME}` stands for a text, wherever there may be one.
-///
-/// # Errors
-/// What cannot be read, and where.
-pub fn read(bytes: &[u8], environment: Environment<'_>) -> Result<Configuration, Refusal> {
-    let mut document = document(bytes)?;
-    fill_in("", &mut document, environment)?;
-    Configuration::read(&Place::top(&document))
+/// Reads a configuration. `{environment_variable: NAME}` stands for a text, wherever there may be one. What is refused here stays
+/// `null`, and nothing else does.
+pub(crate) fn document(bytes: &[u8], environment: Environment<'_>, refusals: &mut Refusals) -> Checked<Value> {
+    let mut document = parsed(bytes, refusals)?;
+    fill_in("", &mut document, environment, refusals);
+    Ok(document)
 }
 
-fn document(bytes: &[u8]) -> Result<Value, Refusal> {
-    let refused = |sentence: String| Err(Refusal::new("", sentence));
+fn parsed(bytes: &[u8], refusals: &mut Refusals) -> Checked<Value> {
+    let mut refused = |sentence: String| Err(refusals.refuse("", sentence));
     if bytes.trim_ascii().is_empty() {
         return refused(
             "expected a configuration, found none; give the plugin a configuration with origins and providers".into(),
@@ -45,30 +41,37 @@ fn document(bytes: &[u8]) -> Result<Value, Refusal> {
 
 /// Puts the values of environment variables in their places. A template that had no value to fill in leaves nothing (`null`), and a
 /// rule without its condition would let everybody in.
-fn fill_in(path: &str, value: &mut Value, environment: Environment<'_>) -> Result<(), Refusal> {
+fn fill_in(path: &str, value: &mut Value, environment: Environment<'_>, refusals: &mut Refusals) {
     let separator = if path.is_empty() { "" } else { "." };
     if let Some(name) = variable(value) {
         // A line break at the end comes from `echo`, not from whoever gave the value.
         let text = environment(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-        let sentence = [
-            "expected an environment variable, found none; set ",
-            name,
-            " for Envoy, and list it in vm_config.environment_variables.host_env_keys",
-        ];
-        *value = Value::String(text.ok_or_else(|| Refusal::new(path, sentence.concat()))?);
-        return Ok(());
+        if text.is_none() {
+            let sentence = [
+                "expected an environment variable, found none; set ",
+                name,
+                " for Envoy, and list it in vm_config.environment_variables.host_env_keys",
+            ];
+            let _ = refusals.refuse(path, sentence.concat());
+        }
+        *value = text.map_or(Value::Null, Value::String);
+        return;
     }
     match value {
-        Value::Null => Err(Refusal::new(path, "expected a value, found nothing; give it one, or remove the field")),
+        Value::Null => {
+            let _ = refusals.refuse(path, "expected a value, found nothing; give it one, or remove the field");
+        }
         Value::Array(members) => {
-            let mut each = members.iter_mut().enumerate();
-            each.try_for_each(|(index, member)| fill_in(&format!("{path}[{index}]"), member, environment))
+            for (index, member) in members.iter_mut().enumerate() {
+                fill_in(&format!("{path}[{index}]"), member, environment, refusals);
+            }
         }
         Value::Object(members) => {
-            let mut each = members.iter_mut();
-            each.try_for_each(|(name, member)| fill_in(&format!("{path}{separator}{name}"), member, environment))
+            for (name, member) in members.iter_mut() {
+                fill_in(&format!("{path}{separator}{name}"), member, environment, refusals);
+            }
         }
-        Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

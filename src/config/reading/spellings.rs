@@ -4,52 +4,51 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::config::Refusal;
-use crate::config::place::{Place, Read};
+use crate::config::reading::place::{Place, Read};
+use crate::config::reading::refusal::{Checked, Refusals};
 use crate::words::principal::ClaimPath;
 use crate::words::secret::Secret;
 
 /// Which clusters reach a provider: `{HOST: CLUSTER}`, or one for the host of the issuer.
-#[derive(Debug)]
-pub enum Reached {
+pub(crate) enum Reached {
     /// By `host` or `host:port`.
-    Hosts(Vec<(String, String)>),
+    Hosts(Vec<(String, Checked<String>)>),
     /// The issuer's own, and no other.
     Issuer(String),
 }
 
 /// A claim's name, or a path of names.
-#[derive(Debug)]
-pub struct ClaimName(pub Vec<String>);
+#[derive(Clone)]
+pub(crate) struct ClaimName(pub(crate) Vec<String>);
 
 /// Where something stands in JSON: names with dots between them, or a list of names.
-#[derive(Debug)]
-pub struct Dotted(pub ClaimPath);
+pub(crate) struct Dotted(pub(crate) ClaimPath);
 
 /// A span of time: `30m`, `8h`, `1h 30m`, or a number of seconds.
-#[derive(Clone, Copy, Debug)]
-pub struct Span(pub Duration);
+#[derive(Clone, Copy)]
+pub(crate) struct Span(pub(crate) Duration);
 
 impl Read for Secret {
-    fn read(place: &Place<'_>) -> Result<Self, Refusal> {
+    fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
         let remedy = "write {environment_variable: NAME}, or the secret as a text";
         match place.value {
             Value::String(secret) if !secret.trim().is_empty() => Ok(Self::new(secret.trim())),
-            Value::String(_) => Err(Refusal::new(place.path(), ["expected a secret, found an empty text; ", remedy].concat())),
-            _ => Err(place.mismatch("a secret", remedy)),
+            Value::String(_) => Err(refusals.refuse(place.path(), ["expected a secret, found an empty text; ", remedy].concat())),
+            _ => Err(place.mismatch("a secret", remedy, refusals)),
         }
     }
 }
 
 impl Read for Reached {
-    fn read(place: &Place<'_>) -> Result<Self, Refusal> {
+    fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
         match place.value {
             Value::String(cluster) => Ok(Self::Issuer(cluster.clone())),
-            Value::Object(_) => Read::read(place).map(Self::Hosts),
-            _ => {
-                Err(place
-                    .mismatch("the name of an Envoy cluster, or one for each host", "write clusters: {sso.example.com: sso}"))
-            }
+            Value::Object(_) => Read::read(place, refusals).map(Self::Hosts),
+            _ => Err(place.mismatch(
+                "the name of an Envoy cluster, or one for each host",
+                "write clusters: {sso.example.com: sso}",
+                refusals,
+            )),
         }
     }
 }
@@ -62,39 +61,47 @@ impl Default for Reached {
 
 impl Reached {
     /// Whether nothing is reached.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         matches!(self, Self::Hosts(hosts) if hosts.is_empty())
     }
 }
 
 impl Read for ClaimName {
-    fn read(place: &Place<'_>) -> Result<Self, Refusal> {
+    fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
         match place.value {
             Value::String(name) => Ok(Self(vec![name.clone()])),
-            Value::Array(_) => Read::read(place).map(Self),
-            _ => Err(place.mismatch("a claim name or a path of names", "write claim: groups or claim: [realm_access, roles]")),
+            Value::Array(_) => <Vec<Checked<String>>>::read(place, refusals)?.into_iter().collect::<Checked<_>>().map(Self),
+            _ => Err(place.mismatch(
+                "a claim name or a path of names",
+                "write claim: groups or claim: [realm_access, roles]",
+                refusals,
+            )),
         }
     }
 }
 
 impl Read for Dotted {
-    fn read(place: &Place<'_>) -> Result<Self, Refusal> {
+    fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
         let path = match place.value {
             Value::String(text) => ClaimPath::dotted(text),
-            Value::Array(_) => Read::read(place).ok().filter(|names: &Vec<String>| !names.is_empty()).map(ClaimPath::new),
+            Value::Array(names) if !names.is_empty() => {
+                let names = names.iter().map(|name| name.as_str().map(str::to_owned));
+                names.collect::<Option<Vec<_>>>().map(ClaimPath::new)
+            }
             _ => None,
         };
-        path.map(Self).ok_or_else(|| place.mismatch("names with dots between them", "write profile.id, or a list of names"))
+        path.map(Self)
+            .ok_or_else(|| place.mismatch("names with dots between them", "write profile.id, or a list of names", refusals))
     }
 }
 
 impl Read for Span {
-    fn read(place: &Place<'_>) -> Result<Self, Refusal> {
+    fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
         let span = match place.value {
             Value::String(text) => milliseconds(text).map(Duration::from_millis),
             value => value.as_u64().map(Duration::from_secs),
         };
-        span.map(Self).ok_or_else(|| place.mismatch("a span of time", "write 30m, 8h, 7d or a number of seconds"))
+        span.map(Self).ok_or_else(|| place.mismatch("a span of time", "write 30m, 8h, 7d or a number of seconds", refusals))
     }
 }
 
@@ -121,7 +128,7 @@ fn milliseconds(text: &str) -> Option<u64> {
 }
 
 /// A span as an operator would write it.
-pub fn written(span: Duration) -> String {
+pub(crate) fn written(span: Duration) -> String {
     let milliseconds = span.as_millis();
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
     let whole = units.into_iter().find(|(unit, _)| milliseconds >= *unit && milliseconds.is_multiple_of(*unit));
@@ -135,7 +142,7 @@ mod tests {
     use serde_json::json;
 
     fn read(value: &Value) -> Option<u64> {
-        Span::read(&Place::top(value)).ok().map(|span| u64::try_from(span.0.as_millis()).unwrap())
+        Span::read(&Place::top(value), &mut Refusals::default()).ok().map(|span| u64::try_from(span.0.as_millis()).unwrap())
     }
 
     #[test]
@@ -162,7 +169,9 @@ mod tests {
     #[test]
     fn other_units_are_refused_because_one_letter_would_make_five_minutes_five_months() {
         for text in ["5M", "5month", "5months", "1y", "1year", "2years", "1h 5M", "1w", "1us", "1ns"] {
-            let refusal = Span::read(&Place::top(&json!(text))).unwrap_err().to_string();
+            let mut refusals = Refusals::default();
+            assert!(Span::read(&Place::top(&json!(text)), &mut refusals).is_err());
+            let refusal = refusals.to_string();
             assert!(refusal.contains("write 30m, 8h, 7d or a number of seconds"), "{refusal}");
         }
     }

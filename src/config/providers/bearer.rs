@@ -1,0 +1,174 @@
+//! Bearer tokens: which are accepted, and by which keys, those that the provider publishes, or those that stand here.
+
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use crate::config::providers::algorithms::{Names, algorithms};
+use crate::config::providers::introspection::{IntrospectionShape, introspection};
+use crate::config::reading::place::{Place, Read, shape, words};
+use crate::config::reading::refusal::{Checked, Refusals};
+use crate::config::reading::values::{Parts, each, either, is_written};
+use crate::crypto::key::{Algorithm, KeySet, UnusableKey, VerificationKey};
+use crate::oidc::accepted::{Bearer, BearerKeys, TokenKind};
+use crate::words::secret::Secret;
+
+/// Each may be tried for one token.
+const MOST_KEYS: usize = 16;
+
+shape! {
+    pub(super) struct BearerShape {
+        pub(super) audiences: Vec<Checked<String>>,
+        pub(super) algorithms: Option<Vec<Checked<String>>>,
+        pub(super) kind: TokenKindWord as "type" = default,
+        pub(super) forward: bool = default,
+        pub(super) introspection: Option<IntrospectionShape>,
+        pub(super) jwks: Option<JwkSet>,
+        pub(super) public_keys: Option<Vec<Checked<PublicKey>>>,
+        pub(super) secret: Option<Secret>,
+    }
+}
+
+/// The names are those of RFC 7517.
+pub(super) struct JwkSet {
+    keys: Checked<Vec<Checked<Value>>>,
+}
+
+shape! {
+    pub(super) struct PublicKey {
+        pem: String,
+        key_id: Option<String>,
+    }
+}
+
+words! {
+    #[derive(Clone, Copy, Default)]
+    pub(super) enum TokenKindWord {
+        #[default]
+        AccessToken = "access_token",
+        AtJwt = "at+jwt",
+        IdToken = "id_token",
+    }
+}
+
+impl Read for JwkSet {
+    /// Other members are ignored, as RFC 7517 section 5 has it.
+    fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
+        Ok(Self { keys: place.members(refusals)?.member("keys", refusals) })
+    }
+}
+
+impl BearerShape {
+    /// Whether keys stand here, so that the provider is not asked for its own.
+    pub(super) fn has_keys(&self) -> Checked<bool> {
+        either(either(is_written(&self.jwks), is_written(&self.public_keys)), is_written(&self.secret))
+    }
+}
+
+/// Which tokens of a provider are accepted.
+pub(super) fn bearer(path: &str, shape: BearerShape, refusals: &mut Refusals) -> Checked<Bearer> {
+    let audiences = shape.audiences.and_then(|audiences| self::audiences(path, audiences, refusals));
+    let kind = shape.kind.map(|kind| match kind {
+        TokenKindWord::AccessToken => TokenKind::AccessToken,
+        TokenKindWord::AtJwt => TokenKind::AtJwt,
+        TokenKindWord::IdToken => TokenKind::IdToken,
+    });
+    let at_algorithms = format!("{path}.algorithms");
+    let keys = match (shape.jwks, shape.public_keys, shape.secret) {
+        (Ok(None), Ok(None), Ok(None)) => {
+            algorithms(&at_algorithms, shape.algorithms, refusals).map(|algorithms| (BearerKeys::Published, algorithms))
+        }
+        (Ok(None), Ok(None), Ok(Some(secret))) => shared_secret(path, &secret, shape.algorithms, refusals),
+        (Ok(Some(jwks)), Ok(None), Ok(None)) => {
+            let keys = jwks.keys.map(|keys| each_key(keys, |key| Ok(VerificationKey::from_jwk(&key))));
+            configured(&format!("{path}.jwks.keys"), keys, &at_algorithms, shape.algorithms, refusals)
+        }
+        (Ok(None), Ok(Some(written)), Ok(None)) => {
+            let key = |key: PublicKey| Ok(VerificationKey::from_pem(key.key_id?.as_deref(), &key.pem?));
+            let keys = Ok(each_key(written, key));
+            configured(&format!("{path}.public_keys"), keys, &at_algorithms, shape.algorithms, refusals)
+        }
+        (Ok(_), Ok(_), Ok(_)) => {
+            let sentence = "expected one of jwks, public_keys and secret, found several; remove all but one";
+            Err(refusals.refuse(path, sentence))
+        }
+        (Err(refused), _, _) | (_, Err(refused), _) | (_, _, Err(refused)) => Err(refused),
+    };
+    let introspection = shape
+        .introspection
+        .and_then(|shape| shape.map(|shape| introspection(&format!("{path}.introspection"), shape, refusals)).transpose());
+    let (keys, algorithms) = keys?;
+    let (audiences, kind, introspection) = (audiences?, kind?, introspection?);
+    Ok(Bearer { audiences, algorithms, kind, forward: shape.forward?, introspection, keys })
+}
+
+fn audiences(path: &str, audiences: Vec<Checked<String>>, refusals: &mut Refusals) -> Checked<Vec<String>> {
+    if audiences.is_empty() || audiences.iter().any(|audience| audience.as_ref().is_ok_and(String::is_empty)) {
+        let sentence = "expected the audiences that tokens for these services have, found none; write audiences: [app]";
+        return Err(refusals.refuse(format!("{path}.audiences"), sentence));
+    }
+    audiences.into_iter().collect()
+}
+
+/// Keys, and the algorithms that they are for.
+type Verifying = (BearerKeys, Vec<Algorithm>);
+
+/// A secret that the provider shares with us.
+fn shared_secret(path: &str, secret: &Secret, names: Names, refusals: &mut Refusals) -> Checked<Verifying> {
+    let mut parts = Parts::default();
+    let names = names.and_then(|names| names.map(|names| names.into_iter().collect::<Checked<Vec<String>>>()).transpose());
+    parts.part(names.and_then(|names| {
+        if names.is_some_and(|names| names == [Algorithm::HS256.as_str()]) {
+            return Ok(());
+        }
+        let sentence = "expected HS256 alone, because a secret verifies nothing else; write algorithms: [HS256]";
+        Err(refusals.refuse(format!("{path}.algorithms"), sentence))
+    }));
+    // Everybody has the public half.
+    if secret.expose().starts_with("-----") {
+        let sentence = "expected a secret, found a key in PEM; write it under public_keys";
+        return Err(refusals.refuse(format!("{path}.secret"), sentence));
+    }
+    let key = VerificationKey::shared_secret(None, secret).map_err(|UnusableKey(why)| {
+        let sentence = format!("expected a secret that cannot be guessed; {why}; make one with: openssl rand -base64 32");
+        refusals.refuse(format!("{path}.secret"), sentence)
+    })?;
+    parts.whole((BearerKeys::Configured(Rc::new(KeySet::configured(vec![key]))), vec![Algorithm::HS256]))
+}
+
+/// A key as it stands in the configuration, or why it cannot be used.
+type Key = Result<VerificationKey, UnusableKey>;
+
+fn each_key<T>(keys: Vec<Checked<T>>, read: impl Fn(T) -> Checked<Key>) -> Vec<Checked<Key>> {
+    keys.into_iter().map(|key| key.and_then(&read)).collect()
+}
+
+/// Keys that stand here must all be usable: whoever wrote them down meant them.
+fn configured(
+    path: &str,
+    keys: Checked<Vec<Checked<Key>>>,
+    at_algorithms: &str,
+    names: Names,
+    refusals: &mut Refusals,
+) -> Checked<Verifying> {
+    let algorithms = algorithms(at_algorithms, names, refusals);
+    let keys = keys?;
+    if keys.is_empty() || keys.len() > MOST_KEYS {
+        return Err(refusals.refuse(path, format!("expected 1 to {MOST_KEYS} keys, found {}", keys.len())));
+    }
+    let keys = each(keys, |index, key| {
+        let mut refuse =
+            |why: &str| refusals.refuse(format!("{path}[{index}]"), format!("expected a public key that can be used; {why}"));
+        let key = key.map_err(|UnusableKey(why)| refuse(why))?;
+        let Ok(algorithms) = &algorithms else { return Ok(key) };
+        if algorithms.iter().any(|algorithm| key.serves(*algorithm)) {
+            return Ok(key);
+        }
+        let fitting = Algorithm::ALL.iter().find(|algorithm| key.serves(**algorithm)).map_or("", |algorithm| algorithm.as_str());
+        Err(refuse(&format!("none of the algorithms is for this one; add {fitting} to {at_algorithms}")))
+    })?;
+    Ok((BearerKeys::Configured(Rc::new(KeySet::configured(keys))), algorithms?))
+}
+
+#[cfg(test)]
+mod tests;

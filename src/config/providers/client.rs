@@ -1,0 +1,121 @@
+//! The client that we are at a provider: its identifier, how it proves itself, and what is meant for one alone.
+
+use crate::config::providers::written::{AuthMethod, ProviderShape, ResponseModeWord};
+use crate::config::reading::refusal::{Checked, Refusals};
+use crate::config::reading::spellings::Reached;
+use crate::config::reading::values::is_written;
+use crate::oidc::authorization::OURS;
+use crate::oidc::client::ClientAuthentication;
+use crate::words::secret::Secret;
+
+/// The client's identifier. Only a provider whose tokens are accepted needs none.
+pub(super) fn client_id(path: &str, shape: &ProviderShape, refusals: &mut Refusals) -> Checked<Option<String>> {
+    let client_id = shape.client_id.clone()?;
+    let missing = match &client_id {
+        Some(client) => client.trim().is_empty(),
+        None => is_written(&shape.bearer) == Ok(false),
+    };
+    if missing {
+        return Err(refusals.refuse(
+            format!("{path}.client_id"),
+            "expected the client's identifier at the provider, found none; register a client there (or write bearer, for a provider whose tokens are accepted and where nobody signs in)",
+        ));
+    }
+    Ok(client_id)
+}
+
+/// Refuses what is of no use where nobody signs in.
+pub(super) fn refuse_what_signs_in(path: &str, shape: &mut ProviderShape, refusals: &mut Refusals) {
+    let mut unwanted = Unwanted {
+        path,
+        sentence: "expected none without a client_id, because nobody signs in here; remove it, or write client_id",
+        refusals,
+    };
+    unwanted.member("client_secret", &mut shape.client_secret, Option::is_some);
+    unwanted.member("token_endpoint_auth_method", &mut shape.token_endpoint_auth_method, Option::is_some);
+    unwanted.member("scope", &mut shape.scope, Option::is_some);
+    unwanted.member("authorization_params", &mut shape.authorization_params, |params| !params.is_empty());
+    unwanted.member("account_prompt", &mut shape.account_prompt, Option::is_some);
+    unwanted.member("redirect_uri", &mut shape.redirect_uri, Option::is_some);
+    unwanted.member("response_mode", &mut shape.response_mode, |mode| *mode == ResponseModeWord::FormPost);
+    unwanted.member("userinfo", &mut shape.userinfo, Option::is_some);
+    unwanted.member("algorithms", &mut shape.algorithms, Option::is_some);
+}
+
+/// Refuses what is of no use where the provider is never asked.
+pub(super) fn refuse_what_asks(path: &str, shape: &mut ProviderShape, refusals: &mut Refusals) {
+    let mut unwanted = Unwanted {
+        path,
+        sentence: "expected none, because this provider is never asked: its keys stand under bearer; remove it",
+        refusals,
+    };
+    unwanted.member("metadata", &mut shape.metadata, Option::is_some);
+    unwanted.member("clusters", &mut shape.clusters, |clusters: &Reached| !clusters.is_empty());
+    unwanted.member("timeout", &mut shape.timeout, Option::is_some);
+    unwanted.member("allow_insecure_http", &mut shape.allow_insecure_http, |allowed| *allowed);
+}
+
+/// Why members of a provider are refused that are good in themselves.
+struct Unwanted<'a> {
+    path: &'a str,
+    sentence: &'static str,
+    refusals: &'a mut Refusals,
+}
+
+impl Unwanted<'_> {
+    fn member<T>(&mut self, name: &str, member: &mut Checked<T>, is_there: impl Fn(&T) -> bool) {
+        if member.as_ref().is_ok_and(is_there) {
+            *member = Err(self.refusals.refuse(format!("{}.{name}", self.path), self.sentence));
+        }
+    }
+}
+
+/// How the client proves itself.
+pub(super) fn authentication(
+    path: &str,
+    method: Checked<Option<AuthMethod>>,
+    secret: Checked<Option<Secret>>,
+    refusals: &mut Refusals,
+) -> Checked<ClientAuthentication> {
+    let sentence = match (method?, secret?) {
+        (Some(AuthMethod::ClientSecretBasic) | None, Some(secret)) => return Ok(ClientAuthentication::SecretBasic(secret)),
+        (Some(AuthMethod::ClientSecretPost), Some(secret)) => return Ok(ClientAuthentication::SecretPost(secret)),
+        (Some(AuthMethod::None), None) => return Ok(ClientAuthentication::None),
+        (Some(AuthMethod::None), Some(_)) => "expected none, because token_endpoint_auth_method is none; remove one of both",
+        (Some(_), None) => "expected a secret for this method, found none; write {environment_variable: NAME}",
+        (None, None) => {
+            "expected a secret, found none; write {environment_variable: NAME}, or token_endpoint_auth_method: none for a public client"
+        }
+    };
+    Err(refusals.refuse(format!("{path}.client_secret"), sentence))
+}
+
+/// The scopes, separated by spaces.
+pub(super) fn scope(path: &str, scope: Option<String>, refusals: &mut Refusals) -> Checked<String> {
+    let scope = scope.unwrap_or_else(|| "openid profile email".to_owned());
+    if !scope.split(' ').any(|value| value == "openid") {
+        let sentence = "expected openid among the scopes; without it there is no ID token";
+        return Err(refusals.refuse(format!("{path}.scope"), sentence));
+    }
+    Ok(scope)
+}
+
+/// What is sent along to the authorization endpoint.
+pub(super) fn authorization_params(
+    path: &str,
+    params: Vec<(String, Checked<String>)>,
+    refusals: &mut Refusals,
+) -> Checked<Vec<(String, String)>> {
+    let each = params.into_iter().map(|(name, value)| {
+        let sentence = match name.as_str() {
+            ours if OURS.contains(&ours) => "expected a parameter that is not set by Accredit itself; remove it",
+            "max_age" => {
+                "expected a parameter whose effect does not have to be checked in the ID token, found one whose effect is not; remove it"
+            }
+            _ => return value.map(|value| (name, value)),
+        };
+        Err(refusals.refuse(format!("{path}.authorization_params.{name}"), sentence))
+    });
+    let each: Vec<_> = each.collect();
+    each.into_iter().collect()
+}

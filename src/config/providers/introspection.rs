@@ -1,0 +1,48 @@
+//! When a provider is asked about tokens, and for how long its word holds.
+
+use std::time::Duration;
+
+use crate::config::reading::nearest::did_you_mean;
+use crate::config::reading::place::shape;
+use crate::config::reading::refusal::{Checked, Refusals};
+use crate::config::reading::spellings::Span;
+use crate::oidc::accepted::{About, Introspection, MissingAudience};
+
+shape! {
+    pub(super) struct IntrospectionShape {
+        pub(super) cache: Option<Span>,
+        pub(super) when: Option<String>,
+        pub(super) allow_missing_audience: bool = default,
+    }
+}
+
+/// How a provider is asked.
+pub(super) fn introspection(path: &str, shape: IntrospectionShape, refusals: &mut Refusals) -> Checked<Introspection> {
+    let cache = shape.cache.and_then(|span| cache(path, span, refusals));
+    let about = shape.when.and_then(|word| about(path, word, refusals));
+    let missing_audience = if shape.allow_missing_audience? { MissingAudience::Allowed } else { MissingAudience::Refused };
+    Ok(Introspection { about: about?, cache: cache?, missing_audience })
+}
+
+fn cache(path: &str, span: Option<Span>, refusals: &mut Refusals) -> Checked<Duration> {
+    const LONGEST: Duration = Duration::from_secs(300);
+    let span = span.map_or(Duration::from_secs(30), |span| span.0);
+    if span > LONGEST {
+        let sentence = "expected at most 5m, found more; a token that was withdrawn is accepted for so long";
+        return Err(refusals.refuse(format!("{path}.cache"), sentence));
+    }
+    Ok(span)
+}
+
+fn about(path: &str, word: Option<String>, refusals: &mut Refusals) -> Checked<About> {
+    match word.as_deref() {
+        None | Some("opaque") => Ok(About::OpaqueTokens),
+        Some("jwt") => Ok(About::Jwts),
+        Some("always") => Ok(About::EveryToken),
+        Some(word) => {
+            let meant = did_you_mean(["opaque", "jwt", "always"], word);
+            let sentence = format!("expected opaque, jwt or always, found another word{meant}; write opaque");
+            Err(refusals.refuse(format!("{path}.when"), sentence))
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! One provider: from its fields to the settings of the protocol room.
+
+use std::time::Duration;
+
+use crate::config::providers::algorithms::algorithms;
+use crate::config::providers::bearer::{BearerShape, bearer};
+use crate::config::providers::client::{
+    authentication, authorization_params, client_id, refuse_what_asks, refuse_what_signs_in, scope,
+};
+use crate::config::providers::source::{check_reach, clusters, issuer_alone, source, url};
+use crate::config::providers::written::{AccountPrompt, ProviderShape, ResponseModeWord};
+use crate::config::reading::refusal::{Checked, Refusals};
+use crate::config::reading::spellings::Reached;
+use crate::config::reading::values::{Parts, assumed_verified, is_written, positive};
+use crate::config::settings::LONGEST_TIMEOUT;
+use crate::oidc::accepted::Bearer;
+use crate::oidc::client::ClientAuthentication;
+use crate::oidc::provider::{Clusters, MetadataSource, PlainHttp, Provider, ResponseMode};
+use crate::words::secret::Secret;
+
+/// What is known of a provider, be it good or refused.
+pub(crate) struct Listed {
+    /// Its name.
+    pub(crate) name: Checked<String>,
+    /// Whether people can sign in there.
+    pub(crate) signs_in: Checked<bool>,
+    /// Whether its tokens are accepted as bearer tokens.
+    pub(crate) has_bearer: Checked<bool>,
+    /// The secret by which we prove ourselves there.
+    pub(crate) client_secret: Option<Secret>,
+    /// The secret that it shares with us for its tokens.
+    pub(crate) shared: Option<Secret>,
+    /// Its settings.
+    pub(crate) provider: Checked<Provider>,
+}
+
+/// Checks one provider.
+pub(super) fn provider(path: &str, mut shape: ProviderShape, refusals: &mut Refusals) -> Listed {
+    let client_id = client_id(path, &shape, refusals);
+    let signs_in = is_written(&client_id);
+    let has_bearer = is_written(&shape.bearer);
+    let never_asked = match (signs_in, &shape.bearer) {
+        (Ok(true), _) => Ok(false),
+        (Ok(false), Ok(Some(bearer))) => bearer.has_keys(),
+        // Where neither is good, nobody knows what the provider is for.
+        (Err(_), Ok(None)) if is_written(&shape.client_id) == Ok(true) => Ok(false),
+        (Ok(false), Ok(None)) => Ok(false),
+        (Err(refused), _) => Err(refused),
+        (_, Err(refused)) => Err(*refused),
+    };
+    let client_secret = shape.client_secret.clone().ok().flatten();
+    let shared = shape.bearer.as_ref().ok().and_then(|bearer| bearer.as_ref()?.secret.clone().ok().flatten());
+    if signs_in == Ok(false) {
+        refuse_what_signs_in(path, &mut shape, refusals);
+    }
+    if never_asked == Ok(true) {
+        refuse_what_asks(path, &mut shape, refusals);
+    }
+    let name = shape.name.clone().and_then(|name| checked_name(path, name, refusals));
+    let provider = settings(path, shape, &name, client_id, never_asked, refusals);
+    Listed { name, signs_in, has_bearer, client_secret, shared, provider }
+}
+
+fn checked_name(path: &str, name: String, refusals: &mut Refusals) -> Checked<String> {
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    let sentence = if name.is_empty() || !plain {
+        "expected letters, digits, -, _ and . only; it appears in logs and in the login address"
+    } else if name.ends_with('.') {
+        "expected a name that can end a path, found one that ends in a dot; it stands at the end of the redirect URI"
+    } else {
+        return Ok(name);
+    };
+    Err(refusals.refuse(format!("{path}.name"), sentence))
+}
+
+/// Where the provider's endpoints are known from, and what reaches them.
+fn reached(
+    path: &str,
+    shape: &mut ProviderShape,
+    never_asked: Checked<bool>,
+    refusals: &mut Refusals,
+) -> Checked<(MetadataSource, Clusters)> {
+    let issuer = std::mem::replace(&mut shape.issuer, Ok(None));
+    let metadata = std::mem::replace(&mut shape.metadata, Ok(None));
+    let reached = std::mem::replace(&mut shape.clusters, Ok(Reached::default()));
+    let of_metadata = metadata.as_ref().ok().and_then(|metadata| metadata.as_ref()?.issuer.clone().ok());
+    let named = issuer.clone().ok().flatten().or(of_metadata).unwrap_or_default();
+    let clusters = reached.and_then(|reached| clusters(&format!("{path}.clusters"), reached, &named, refusals));
+    let source = match (never_asked, issuer, metadata) {
+        (Ok(true), Ok(issuer), _) => issuer_alone(path, issuer, refusals),
+        (Ok(false), Ok(issuer), Ok(metadata)) => source(path, issuer, metadata, refusals),
+        (Err(refused), _, _) | (_, Err(refused), _) | (_, _, Err(refused)) => Err(refused),
+    };
+    Ok((source?, clusters?))
+}
+
+fn settings(
+    path: &str,
+    mut shape: ProviderShape,
+    name: &Checked<String>,
+    client_id: Checked<Option<String>>,
+    never_asked: Checked<bool>,
+    refusals: &mut Refusals,
+) -> Checked<Provider> {
+    let at = |member: &str| format!("{path}.{member}");
+    let mut parts = Parts::default();
+    let reached = reached(path, &mut shape, never_asked, refusals);
+    let authentication = match is_written(&client_id) {
+        Ok(true) => authentication(path, shape.token_endpoint_auth_method, shape.client_secret, refusals),
+        Ok(false) => Ok(ClientAuthentication::None),
+        Err(refused) => Err(refused),
+    };
+    let proves_itself = authentication.as_ref().map(|how| *how != ClientAuthentication::None);
+    let bearer = shape.bearer.and_then(|shape| checked_bearer(path, shape, proves_itself.ok(), refusals));
+    let skew = shape.clock_skew_seconds.and_then(|seconds| clock_skew(path, seconds, refusals));
+    let redirect_uri = shape.redirect_uri.and_then(|text| text.map(|text| url(&at("redirect_uri"), &text, refusals)).transpose());
+    let assumed = shape
+        .dangerously_assume_verified
+        .and_then(|claims| assumed_verified(&at("dangerously_assume_verified"), claims, refusals));
+    let timeout = positive(&at("timeout"), shape.timeout, Duration::from_secs(5), LONGEST_TIMEOUT, refusals);
+    let plain_http = shape.allow_insecure_http;
+    let provider = Provider {
+        name: parts.part(name.clone()),
+        client_id: parts.part(client_id).unwrap_or_default(),
+        scope: parts.part(shape.scope.and_then(|text| scope(path, text, refusals))),
+        authorization_params: parts
+            .part(shape.authorization_params.and_then(|params| authorization_params(path, params, refusals))),
+        account_prompt: match parts.part(shape.account_prompt) {
+            None | Some(AccountPrompt::Login) => "login",
+            Some(AccountPrompt::SelectAccount) => "select_account",
+        },
+        bearer: parts.part(bearer),
+        response_mode: match parts.part(shape.response_mode) {
+            ResponseModeWord::Query => ResponseMode::Query,
+            ResponseModeWord::FormPost => ResponseMode::FormPost,
+        },
+        redirect_uri: parts.part(redirect_uri),
+        userinfo: parts.part(shape.userinfo).unwrap_or_default(),
+        assumed_verified: parts.part(assumed),
+        clock_skew: parts.part(skew),
+        algorithms: parts.part(algorithms(&at("algorithms"), shape.algorithms, refusals)),
+        timeout: parts.part(timeout),
+        authentication: parts.part(authentication.map(Some)).unwrap_or(ClientAuthentication::None),
+        plain_http: if plain_http? { PlainHttp::AllowInsecure } else { PlainHttp::LoopbackOnly },
+        source: parts
+            .part(reached.as_ref().map(|(source, _)| Some(source.clone())).map_err(|refused| *refused))
+            .unwrap_or(MetadataSource::Never { issuer: String::new() }),
+        clusters: reached.map(|(_, clusters)| clusters).unwrap_or_else(|_| Clusters::new(Vec::new())),
+    };
+    check_reach(path, &provider, refusals)?;
+    parts.whole(provider)
+}
+
+fn clock_skew(path: &str, seconds: Option<u64>, refusals: &mut Refusals) -> Checked<Duration> {
+    let seconds = seconds.unwrap_or(60);
+    if seconds > 600 {
+        let sentence = "expected at most 600; set the clocks right instead";
+        return Err(refusals.refuse(format!("{path}.clock_skew_seconds"), sentence));
+    }
+    Ok(Duration::from_secs(seconds))
+}
+
+/// The provider's tokens, if they are accepted. Who cannot prove itself (`Some(false)`) is told nothing about tokens.
+fn checked_bearer(
+    path: &str,
+    shape: Option<BearerShape>,
+    proves_itself: Option<bool>,
+    refusals: &mut Refusals,
+) -> Checked<Option<Bearer>> {
+    let Some(shape) = shape else { return Ok(None) };
+    let introspects = is_written(&shape.introspection) == Ok(true);
+    let bearer = bearer(&format!("{path}.bearer"), shape, refusals);
+    if introspects && proves_itself == Some(false) {
+        return Err(refusals.refuse(
+            format!("{path}.bearer.introspection"),
+            "expected a client that can prove itself, found none (no client_id, or token_endpoint_auth_method none); providers tell others nothing about tokens",
+        ));
+    }
+    bearer.map(Some)
+}

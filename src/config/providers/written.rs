@@ -1,0 +1,61 @@
+//! A provider, field by field, as an operator writes it.
+
+use crate::config::providers::bearer::BearerShape;
+use crate::config::providers::source::MetadataShape;
+use crate::config::reading::place::{shape, words};
+use crate::config::reading::refusal::Checked;
+use crate::config::reading::spellings::{Reached, Span};
+use crate::words::secret::Secret;
+
+shape! {
+    pub(crate) struct ProviderShape {
+        pub(super) name: String,
+        pub(super) issuer: Option<String>,
+        pub(super) metadata: Option<MetadataShape>,
+        pub(super) clusters: Reached = default,
+        pub(super) client_id: Option<String>,
+        pub(super) client_secret: Option<Secret>,
+        pub(super) token_endpoint_auth_method: Option<AuthMethod>,
+        pub(super) scope: Option<String>,
+        pub(super) authorization_params: Vec<(String, Checked<String>)> = default,
+        pub(super) response_mode: ResponseModeWord = default,
+        pub(super) redirect_uri: Option<String>,
+        pub(super) account_prompt: Option<AccountPrompt>,
+        pub(super) userinfo: Option<bool>,
+        pub(super) dangerously_assume_verified: Vec<Checked<String>> = default,
+        pub(super) clock_skew_seconds: Option<u64>,
+        pub(super) bearer: Option<BearerShape>,
+        pub(super) algorithms: Option<Vec<Checked<String>>>,
+        pub(super) timeout: Option<Span>,
+        pub(super) allow_insecure_http: bool = default,
+    }
+}
+
+words! {
+    /// The registered names.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub(super) enum AuthMethod {
+        ClientSecretBasic = "client_secret_basic",
+        ClientSecretPost = "client_secret_post",
+        None = "none",
+    }
+}
+
+words! {
+    /// The registered names.
+    #[derive(Clone, Copy, Default, PartialEq, Eq)]
+    pub(super) enum ResponseModeWord {
+        #[default]
+        Query = "query",
+        FormPost = "form_post",
+    }
+}
+
+words! {
+    /// The values of `prompt`.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub(super) enum AccountPrompt {
+        Login = "login",
+        SelectAccount = "select_account",
+    }
+}

@@ -1,0 +1,57 @@
+//! Which of the known names somebody may have meant. Says nothing where none is close: a wrong guess misleads.
+
+/// Longer texts are no mistyped names. (The time that it takes grows with the square.)
+const LONGEST: usize = 64;
+
+/// More different letters than these are no slip.
+const MOST_SLIPS: usize = 3;
+
+/// The known name that is closest to what was found, if it is close: a third of the letters may differ.
+pub(crate) fn nearest<'k>(known: impl IntoIterator<Item = &'k str>, found: &str) -> Option<&'k str> {
+    let letters = found.chars().count();
+    if letters > LONGEST {
+        return None;
+    }
+    let most = letters.max(3).checked_div(3).unwrap_or_default().min(MOST_SLIPS);
+    let found = found.to_lowercase();
+    let distances = known.into_iter().map(|name| (strsim::osa_distance(&name.to_lowercase(), &found), name));
+    distances.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+}
+
+/// What a sentence adds behind what was found: a question, or nothing.
+pub(crate) fn did_you_mean<'k>(known: impl IntoIterator<Item = &'k str>, found: &str) -> String {
+    nearest(known, found).map_or_else(String::new, |name| [" (did you mean `", name, "`?)"].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_understood_and_a_strange_word_is_not() {
+        let known = ["rules", "route_policies", "sign_in", "session", "RS256", "not"];
+        for (found, meant) in [
+            ("rulez", Some("rules")),
+            ("rule", Some("rules")),
+            ("signin", Some("sign_in")),
+            ("sing_in", Some("sign_in")),
+            ("sesion", Some("session")),
+            ("route-policy", None),
+            ("route-policies", Some("route_policies")),
+            ("rs256", Some("RS256")),
+            ("nto", Some("not")),
+            ("", None),
+            ("ttl", None),
+            ("whatever", None),
+        ] {
+            assert_eq!(nearest(known, found), meant, "{found}");
+        }
+        assert_eq!(nearest(["x".repeat(65).as_str()], &"x".repeat(65)), None);
+    }
+
+    #[test]
+    fn the_closest_is_named() {
+        assert_eq!(did_you_mean(["claim", "claims"], "claimss"), " (did you mean `claims`?)");
+        assert_eq!(did_you_mean([], "claims"), "");
+    }
+}

@@ -1,0 +1,314 @@
+//! A value of a configuration that knows its place, and how shapes are read from it: what does not fit is refused with its path,
+//! as expected …, found …; remedy. Values are left out, because one of them may be a secret; only words of a closed list are shown. (Serde's
+//! derived readers repeat their code for every shape and every kind of value: without them the module is five per cent smaller.)
+
+use serde_json::{Map, Value};
+
+use crate::config::reading::nearest::{did_you_mean, nearest};
+use crate::config::reading::refusal::{Checked, Refusals, Refused};
+
+/// A value, and where it stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) value: &'a Value,
+    step: Step<'a>,
+}
+
+/// The last step of a path.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Top,
+    Member(&'a Place<'a>, &'a str),
+    Element(&'a Place<'a>, usize),
+}
+
+/// The members of an object.
+pub(crate) struct Members<'a> {
+    place: &'a Place<'a>,
+    members: &'a Map<String, Value>,
+    /// Members that are not there, and that an unknown one may stand for.
+    mistyped: Vec<(&'static str, Refused)>,
+    /// An unknown member that may stand for any that is not there.
+    unknown: Option<Refused>,
+}
+
+/// What can be read from a place.
+pub(crate) trait Read: Sized {
+    /// Reads what stands here, or tells what was expected.
+    fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self>;
+
+    /// What a member is that is not there, if it may be absent.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+impl<'a> Place<'a> {
+    /// The whole document.
+    pub(crate) const fn top(value: &'a Value) -> Self {
+        Self { value, step: Step::Top }
+    }
+
+    /// Such as `rules[2].require.claim`.
+    pub(crate) fn path(&self) -> String {
+        match self.step {
+            Step::Top => String::new(),
+            Step::Member(above, name) => above.path_of(name),
+            Step::Element(above, index) => {
+                let mut path = above.path();
+                path.push('[');
+                path.push_str(&index.to_string());
+                path.push(']');
+                path
+            }
+        }
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        let mut path = self.path();
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(name);
+        path
+    }
+
+    /// Reads what stands here. Where nothing does (`null`), that was refused before.
+    pub(crate) fn read<T: Read>(&self, refusals: &mut Refusals) -> Checked<T> {
+        match self.value {
+            Value::Null => Err(refusals.told_before()),
+            _ => T::read(self, refusals),
+        }
+    }
+
+    /// What stands here is not what was expected.
+    pub(crate) fn mismatch(&self, expected: &str, remedy: &str, refusals: &mut Refusals) -> Refused {
+        let found = match self.value {
+            Value::Null => "nothing",
+            Value::Bool(_) => "true or false",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a text",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "an object",
+        };
+        refusals.refuse(self.path(), ["expected ", expected, ", found ", found, "; ", remedy].concat())
+    }
+
+    /// The word here is none of those that are known; anything else is no word at all.
+    pub(crate) fn unknown_word(&self, known: &[&str], refusals: &mut Refusals) -> Refused {
+        match self.value {
+            Value::String(word) => refusals.refuse(self.path(), unknown(known, word, "write one of these")),
+            _ => self.mismatch(&one_of(known), "write one of these", refusals),
+        }
+    }
+
+    /// The members of the object that stands here.
+    pub(crate) fn members(&'a self, refusals: &mut Refusals) -> Checked<Members<'a>> {
+        match self.value {
+            Value::Object(members) => Ok(Members { place: self, members, mistyped: Vec::new(), unknown: None }),
+            _ => Err(self.mismatch("an object", "write {NAME: VALUE}", refusals)),
+        }
+    }
+
+    /// The members of the object that stands here. Those that are not known are refused; the others can be read.
+    pub(crate) fn members_of(&'a self, known: &'static [&'static str], refusals: &mut Refusals) -> Checked<Members<'a>> {
+        let mut members = self.members(refusals)?;
+        refusals.order(self.path(), known);
+        for name in members.members.keys().filter(|name| !known.contains(&name.as_str())) {
+            let refused = refusals.refuse(self.path_of(name), unknown(known, name, "correct its name or remove it"));
+            match nearest(known.iter().copied(), name) {
+                Some(meant) => members.mistyped.push((meant, refused)),
+                None => members.unknown = Some(refused),
+            }
+        }
+        Ok(members)
+    }
+}
+
+impl<'a> Members<'a> {
+    fn find(&self, name: &'a str) -> Option<Place<'a>> {
+        self.members.get(name).map(|value| Place { value, step: Step::Member(self.place, name) })
+    }
+
+    /// What stands for a member that is not there, unless an unknown one may have been meant to be it.
+    fn absent<T>(&self, name: &str, refusals: &mut Refusals, absent: Option<T>) -> Checked<T> {
+        let mistyped = self.mistyped.iter().find(|(meant, _)| *meant == name).map(|(_, refused)| *refused);
+        match mistyped.or(self.unknown) {
+            Some(refused) => Err(refused),
+            None => absent.ok_or_else(|| refusals.refuse(self.place.path_of(name), "expected a value, found none; add it")),
+        }
+    }
+
+    /// A member that must be there, unless its absence has a meaning.
+    pub(crate) fn member<T: Read>(&self, name: &'static str, refusals: &mut Refusals) -> Checked<T> {
+        match self.find(name) {
+            Some(place) => place.read(refusals),
+            None => self.absent(name, refusals, T::absent()),
+        }
+    }
+
+    /// A member, or what stands for it.
+    pub(crate) fn member_or_default<T: Read + Default>(&self, name: &'static str, refusals: &mut Refusals) -> Checked<T> {
+        match self.find(name) {
+            Some(place) => place.read(refusals),
+            None => self.absent(name, refusals, Some(T::default())),
+        }
+    }
+
+    /// A member, which is an object, or one without members in its place.
+    pub(crate) fn member_or_empty<T: Read>(&self, name: &'static str, refusals: &mut Refusals) -> Checked<T> {
+        match self.find(name) {
+            Some(place) => place.read(refusals),
+            None => {
+                self.absent(name, refusals, Some(()))?;
+                let empty = Value::Object(Map::new());
+                Place { value: &empty, step: Step::Member(self.place, name) }.read(refusals)
+            }
+        }
+    }
+}
+
+fn unknown(known: &[&str], found: &str, remedy: &str) -> String {
+    let meant = did_you_mean(known.iter().copied(), found);
+    ["expected ", &one_of(known), ", found `", found, "`", &meant, "; ", remedy].concat()
+}
+
+fn one_of(known: &[&str]) -> String {
+    match known {
+        [first, second] => ["`", first, "` or `", second, "`"].concat(),
+        [only] => ["`", only, "`"].concat(),
+        several => ["one of `", &several.join("`, `"), "`"].concat(),
+    }
+}
+
+/// Whether nothing (`null`) stands anywhere in here.
+fn has_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(elements) => elements.iter().any(has_nothing),
+        Value::Object(members) => members.values().any(has_nothing),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+impl Read for Value {
+    fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
+        if has_nothing(place.value) { Err(refusals.told_before()) } else { Ok(place.value.clone()) }
+    }
+}
+
+impl Read for String {
+    fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
+        match place.value {
+            Value::String(text) => Ok(text.clone()),
+            _ => Err(place.mismatch("a text", "write it in quotes", refusals)),
+        }
+    }
+}
+
+impl Read for bool {
+    fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
+        place.value.as_bool().ok_or_else(|| place.mismatch("true or false", "write it without quotes", refusals))
+    }
+}
+
+impl Read for u64 {
+    fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
+        place.value.as_u64().ok_or_else(|| place.mismatch("a whole number", "write it without quotes", refusals))
+    }
+}
+
+/// `null` was refused before; what is there is there.
+impl<T: Read> Read for Option<T> {
+    fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
+        T::read(place, refusals).map(Some)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+/// An element that was refused does not refuse the others of a list.
+impl<T: Read> Read for Checked<T> {
+    fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
+        Ok(place.read(refusals))
+    }
+}
+
+impl<T: Read> Read for Box<T> {
+    fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
+        T::read(place, refusals).map(Self::new)
+    }
+}
+
+impl<T: Read> Read for Vec<Checked<T>> {
+    fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
+        let Value::Array(elements) = place.value else {
+            return Err(place.mismatch("a list", "write [VALUE, …]", refusals));
+        };
+        let each = elements.iter().enumerate();
+        Ok(each.map(|(index, value)| Place { value, step: Step::Element(place, index) }.read(refusals)).collect())
+    }
+}
+
+/// Members by name, in the order of the names.
+impl<T: Read> Read for Vec<(String, Checked<T>)> {
+    fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
+        let members = place.members(refusals)?.members.iter();
+        Ok(members.map(|(name, value)| (name.clone(), Place { value, step: Step::Member(place, name) }.read(refusals))).collect())
+    }
+}
+
+/// A shape, and how it is read: its fields, each under its own name or `as` another, some with a `= default`, and objects that may be
+/// absent `= empty`. Other members are refused. Each field is [`Checked`]: one that was refused does not refuse the others.
+macro_rules! shape {
+    ($(#[$attribute:meta])* $visibility:vis struct $shape:ident {
+        $($access:vis $field:ident: $kind:ty $(as $name:literal)? $(= $default:ident)?,)+
+    }) => {
+        $(#[$attribute])* $visibility struct $shape { $($access $field: $crate::config::reading::refusal::Checked<$kind>,)+ }
+
+        impl $crate::config::reading::place::Read for $shape {
+            #[inline(never)]
+            fn read(
+                place: &$crate::config::reading::place::Place<'_>,
+                refusals: &mut $crate::config::reading::refusal::Refusals,
+            ) -> $crate::config::reading::refusal::Checked<Self> {
+                const NAMES: &[&str] = &[$($crate::config::reading::place::shape!(@name $field $($name)?)),+];
+                let members = place.members_of(NAMES, refusals)?;
+                Ok(Self {
+                    $($field: $crate::config::reading::place::shape!(
+                        @member $($default)? members, refusals, $crate::config::reading::place::shape!(@name $field $($name)?)
+                    ),)+
+                })
+            }
+        }
+    };
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $name:literal) => { $name };
+    (@member $members:ident, $refusals:ident, $name:expr) => { $members.member($name, $refusals) };
+    (@member default $members:ident, $refusals:ident, $name:expr) => { $members.member_or_default($name, $refusals) };
+    (@member empty $members:ident, $refusals:ident, $name:expr) => { $members.member_or_empty($name, $refusals) };
+}
+
+/// A choice, and the word for each.
+macro_rules! words {
+    ($(#[$attribute:meta])* $visibility:vis enum $choice:ident { $($(#[$mark:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$attribute])* $visibility enum $choice { $($(#[$mark])* $variant,)+ }
+
+        impl $crate::config::reading::place::Read for $choice {
+            #[inline(never)]
+            fn read(
+                place: &$crate::config::reading::place::Place<'_>,
+                refusals: &mut $crate::config::reading::refusal::Refusals,
+            ) -> $crate::config::reading::refusal::Checked<Self> {
+                match place.value.as_str() {
+                    $(Some($word) => Ok(Self::$variant),)+
+                    _ => Err(place.unknown_word(&[$($word),+], refusals)),
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use {shape, words};

@@ -1,0 +1,91 @@
+//! Values that several parts of a configuration have: lists of which each member is checked, spans of time, claims,
+//! and what counts without a verdict.
+
+use std::time::Duration;
+
+use crate::config::reading::nearest::did_you_mean;
+use crate::config::reading::refusal::{Checked, Refusals, Refused};
+use crate::config::reading::spellings::{ClaimName, Span, written};
+use crate::words::principal::{AssumedVerified, ClaimPath};
+
+/// All members of a list, each of which is checked: one that is refused does not hide another.
+pub(crate) fn each<T, U>(list: Vec<Checked<T>>, mut check: impl FnMut(usize, T) -> Checked<U>) -> Checked<Vec<U>> {
+    let each = list.into_iter().enumerate().map(|(index, member)| member.and_then(|member| check(index, member)));
+    let checked: Vec<_> = each.collect();
+    checked.into_iter().collect()
+}
+
+/// Whether something is written, when that is known.
+pub(crate) fn is_written<T>(member: &Checked<Option<T>>) -> Checked<bool> {
+    member.as_ref().map(Option::is_some).map_err(|refused| *refused)
+}
+
+/// A span of at least a second and at most `longest`.
+pub(crate) fn positive(
+    path: &str,
+    span: Checked<Option<Span>>,
+    usual: Duration,
+    longest: Duration,
+    refusals: &mut Refusals,
+) -> Checked<Duration> {
+    let span = span?.map_or(usual, |span| span.0);
+    if span < Duration::from_secs(1) || span > longest {
+        let sentence = format!("expected a span from 1s to {}, found {}; write another", written(longest), written(span));
+        return Err(refusals.refuse(path, sentence));
+    }
+    Ok(span)
+}
+
+/// Which addresses and numbers count without a verdict.
+pub(crate) fn assumed_verified(path: &str, claims: Vec<Checked<String>>, refusals: &mut Refusals) -> Checked<AssumedVerified> {
+    let claims = each(claims, |index, claim| match claim.as_str() {
+        "email" | "phone_number" => Ok(claim),
+        _ => {
+            let meant = did_you_mean(["email", "phone_number"], &claim);
+            let sentence =
+                format!("expected email or phone_number, found another claim{meant}; others need no verdict, remove it");
+            Err(refusals.refuse(format!("{path}[{index}]"), sentence))
+        }
+    })?;
+    let lists = |claim: &str| claims.iter().any(|listed| listed == claim);
+    Ok(AssumedVerified { email: lists("email"), phone_number: lists("phone_number") })
+}
+
+/// A claim's place.
+pub(crate) fn claim_path(path: &str, claim: ClaimName, refusals: &mut Refusals) -> Checked<ClaimPath> {
+    if claim.0.is_empty() || claim.0.iter().any(String::is_empty) {
+        let sentence = "expected a claim name or a path of names, found an empty one; write claim: groups";
+        return Err(refusals.refuse(path, sentence));
+    }
+    Ok(ClaimPath::new(claim.0))
+}
+
+/// The parts of a whole. One that was refused gets a stand-in, so that what does not depend on it can be checked; the whole is refused
+/// in the end.
+#[derive(Default)]
+pub(crate) struct Parts(Option<Refused>);
+
+impl Parts {
+    /// A part, or its stand-in.
+    pub(crate) fn part<T: Default>(&mut self, part: Checked<T>) -> T {
+        part.unwrap_or_else(|refused| {
+            self.0 = Some(refused);
+            T::default()
+        })
+    }
+
+    /// The whole, if no part was refused.
+    pub(crate) fn whole<T>(self, whole: T) -> Checked<T> {
+        self.0.map_or(Ok(whole), Err)
+    }
+}
+
+/// Whether one of both holds: known as soon as one does.
+pub(crate) fn either(one: Checked<bool>, other: Checked<bool>) -> Checked<bool> {
+    if one == Ok(true) || other == Ok(true) { Ok(true) } else { Ok(one? || other?) }
+}
+
+/// Whether both hold: known as soon as one does not.
+pub(crate) fn both(one: Checked<bool>, other: Checked<bool>) -> Checked<bool> {
+    if one == Ok(false) || other == Ok(false) { Ok(false) } else { Ok(one? && other?) }
+}

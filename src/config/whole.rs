@@ -1,0 +1,170 @@
+//! A configuration as a whole: its parts, and what must fit together across them.
+
+mod access;
+mod ground;
+mod keys;
+mod sessions;
+mod signing_in;
+
+use serde_json::Value;
+
+use crate::access::route::Rules;
+use crate::accounts;
+use crate::config::accounts::written::AccountsShape;
+use crate::config::claim_to_headers::{ClaimToHeaderShape, Identity, identity};
+use crate::config::endpoints::EndpointsShape;
+use crate::config::filter_state::filter_state;
+use crate::config::fingerprints::Bound;
+use crate::config::forward::ForwardShape;
+use crate::config::help::{HelpShape, help};
+use crate::config::logout::{LogoutShape, logout};
+use crate::config::password::PasswordShape;
+use crate::config::policies::RoutePoliciesShape;
+use crate::config::popup::PopupShape;
+use crate::config::providers::written::ProviderShape;
+use crate::config::reading::place::{Place, shape};
+use crate::config::reading::refusal::{Checked, Refusals};
+use crate::config::requirements::written::RequirementShape;
+use crate::config::rules::otherwise;
+use crate::config::rules::written::{RuleShape, SharedCacheWord};
+use crate::config::session::SessionShape;
+use crate::config::settings::{Endpoints, PASSWORD, Password, ProviderSettings, Settings};
+use crate::config::sign_in::{SignInShape, sign_in};
+use crate::config::whole::access::Access;
+use crate::config::whole::ground::Ground;
+use crate::config::whole::keys::Keys;
+use crate::config::whole::sessions::sessions;
+use crate::config::whole::signing_in::SigningIn;
+use crate::oidc::provider::Provider;
+
+shape! {
+    /// The whole of it, in the order of the reference.
+    struct Configuration {
+        origins: Vec<Checked<String>>,
+        trusted_origins: Vec<Checked<String>> = default,
+        providers: Vec<Checked<ProviderShape>> = default,
+        session: SessionShape,
+        endpoints: EndpointsShape = empty,
+        popup: Option<PopupShape>,
+        logout: LogoutShape = empty,
+        sign_in: SignInShape = empty,
+        forward: ForwardShape = empty,
+        help: HelpShape = empty,
+        filter_state: Vec<Checked<String>> = default,
+        rules: Vec<Checked<RuleShape>> = default,
+        shared_cache: Option<SharedCacheWord>,
+        policies: Vec<(String, Checked<RequirementShape>)> = default,
+        route_policies: Option<RoutePoliciesShape>,
+        claim_to_headers: Option<Vec<Checked<ClaimToHeaderShape>>>,
+        request_headers_to_remove: Vec<Checked<String>> = default,
+        accounts: Option<AccountsShape>,
+        password: Option<PasswordShape>,
+    }
+}
+
+/// Checks a configuration: every part, whatever is wrong with the others.
+pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Settings> {
+    let mut written: Configuration = Place::top(document).read(refusals)?;
+    let around = (&written.session, &written.endpoints);
+    let ground = Ground::new(written.origins, written.trusted_origins, written.providers, around, refusals);
+    let mut keys = Keys::new(&mut written.session, &mut written.forward, &ground, refusals);
+    let signing_in = signing_in::Written {
+        endpoints: written.endpoints,
+        accounts: written.accounts,
+        password: written.password,
+        popup: written.popup,
+    };
+    let signing_in = SigningIn::new(signing_in, &ground, &mut keys, refusals);
+    let sign_out = logout(written.logout, &ground.listed, refusals);
+    let sign_in = sign_in(written.sign_in, refusals);
+    let shared_cache = written.shared_cache;
+    let access = access::Written {
+        rules: written.rules,
+        shared_cache,
+        policies: written.policies,
+        route_policies: written.route_policies,
+    };
+    let access = Access::new(access, &ground, &keys, &signing_in, refusals);
+    let identity = headers(written.claim_to_headers, written.request_headers_to_remove, &keys, refusals);
+    let named = identity.named.into_iter().chain(access.named).collect();
+    let sessions = sessions(written.session, &written.forward, named, &sign_in, (&ground, &mut keys), refusals);
+    let help = help(written.help, refusals);
+    let filter_state = filter_state(written.filter_state, refusals);
+
+    // All was looked at: from here on, whatever was refused refuses the whole.
+    let (sessions, accounts, endpoints) = (sessions?, signing_in.accounts.settings?, signing_in.answered.endpoints?);
+    let bound =
+        Bound { claims: &sessions.kept_claims, forward: sessions.forward, follow_provider: sessions.settings.follow_provider };
+    let providers = bound_providers(ground.providers.all()?, accounts.as_ref(), &endpoints, &bound);
+    let password = signing_in.password?.map(|password| bound_password(password, accounts.as_ref(), &bound));
+    Ok(Settings {
+        origins: ground.origins?,
+        trusted_origins: ground.trusted_origins?,
+        providers,
+        several_claimants: access.several_claimants?,
+        sealer: keys.sealer?,
+        session: sessions.settings,
+        endpoints,
+        popup: signing_in.popup?,
+        sign_out: sign_out?,
+        wait: sign_in?.wait,
+        rules: Rules::new(access.rules?, otherwise(signing_in.cookies?, shared_cache?)),
+        policies: access.policies?,
+        route_policies: access.route_policies?,
+        identity: identity.headers?,
+        kept_claims: sessions.kept_claims,
+        forward: sessions.forward,
+        identity_jwt: keys.identity_jwt?,
+        published_keys: keys.published?.unwrap_or_default(),
+        accounts,
+        password,
+        help: help?,
+        filter_state: filter_state?,
+        warnings: access.warnings,
+    })
+}
+
+/// What the upstream is told in headers. The claims of its token are named, too.
+fn headers(
+    claims: Checked<Option<Vec<Checked<ClaimToHeaderShape>>>>,
+    removed: Checked<Vec<Checked<String>>>,
+    keys: &Keys,
+    refusals: &mut Refusals,
+) -> Identity {
+    let only = keys.session_claims.as_ref().ok().and_then(Option::as_deref);
+    let identity_jwt = keys.identity_jwt.as_ref().ok().and_then(Option::as_ref);
+    let header = identity_jwt.map(|identity| &*identity.header);
+    let mut identity = identity(claims, only, header, removed, refusals);
+    let told = identity_jwt.into_iter().flat_map(|identity| &identity.claims);
+    identity.named.extend(told.flat_map(|claim| [claim.clone()].into_iter().chain(claim.verdict())));
+    identity
+}
+
+/// The providers, and what sessions that they make are bound to.
+fn bound_providers(
+    providers: Vec<Provider>,
+    accounts: Option<&accounts::Settings>,
+    endpoints: &Endpoints,
+    bound: &Bound<'_>,
+) -> Vec<ProviderSettings> {
+    let several = providers.iter().filter(|provider| provider.signs_in()).nth(1).is_some();
+    let each = providers.into_iter().map(|oidc| {
+        let base = &endpoints.callback;
+        let callback = if several { format!("{base}/{}", oidc.name) } else { base.clone() };
+        let looked_up = accounts.and_then(accounts::Settings::source_of_look_ups).unwrap_or_default();
+        let fingerprint = bound.of_provider(&oidc, looked_up);
+        // Of whom a token speaks nobody is asked.
+        let accounts = accounts.filter(|_| oidc.signs_in());
+        let assumed_verified =
+            accounts.map_or(oidc.assumed_verified, |accounts| accounts.assumed_of_people(oidc.assumed_verified));
+        ProviderSettings { oidc, fingerprint, assumed_verified, callback }
+    });
+    each.collect()
+}
+
+/// Sign-in by password, and what its sessions are bound to.
+fn bound_password(password: Password, accounts: Option<&accounts::Settings>, bound: &Bound<'_>) -> Password {
+    let source = accounts.and_then(accounts::Settings::source_of_passwords).unwrap_or_default();
+    let source: Vec<_> = [PASSWORD.to_owned()].into_iter().chain(source).collect();
+    Password { fingerprint: bound.of(&source), ..password }
+}

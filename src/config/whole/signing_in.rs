@@ -1,0 +1,75 @@
+//! How people sign in here: the endpoints, the user service, name and password, popups.
+
+use crate::config::accounts::written::AccountsShape;
+use crate::config::accounts::{Accounts, accounts, check_providers};
+use crate::config::endpoints::{Answered, EndpointsShape, FrontEnd, endpoints};
+use crate::config::password::{self, PasswordShape, password};
+use crate::config::popup::{self, PopupShape, popup};
+use crate::config::reading::refusal::{Checked, Refusals};
+use crate::config::reading::values::{either, is_written};
+use crate::config::settings::{Password, Popup};
+use crate::config::whole::ground::Ground;
+use crate::config::whole::keys::Keys;
+
+/// The parts that say how, as they are written.
+pub(super) struct Written {
+    pub(super) endpoints: Checked<EndpointsShape>,
+    pub(super) accounts: Checked<Option<AccountsShape>>,
+    pub(super) password: Checked<Option<PasswordShape>>,
+    pub(super) popup: Checked<Option<PopupShape>>,
+}
+
+/// All of that, as far as it is good.
+pub(super) struct SigningIn {
+    pub(super) accounts: Accounts,
+    pub(super) password: Checked<Option<Password>>,
+    pub(super) popup: Checked<Option<Popup>>,
+    pub(super) answered: Answered,
+    /// Whether sessions come in cookies at all.
+    pub(super) cookies: Checked<bool>,
+}
+
+impl SigningIn {
+    /// Checks the parts beside each other.
+    pub(super) fn new(written: Written, ground: &Ground, keys: &mut Keys, refusals: &mut Refusals) -> Self {
+        let accounts = accounts(written.accounts, &mut keys.secrets, refusals);
+        check_providers(&accounts, &ground.providers, refusals);
+        let tokens = ground.tokens;
+        let around = password::Around { endpoint: ground.by_password, accounts: &accounts, providers: &ground.providers, tokens };
+        let password = password(written.password, &around, refusals);
+        let in_cookies = password.as_ref().map(|password| password.as_ref().is_some_and(|password| password.delivery.cookie));
+        let cookies = either(ground.has_providers(), in_cookies.map_err(|refused| *refused));
+        let has_popup = match &written.endpoints {
+            Ok(endpoints) => is_written(&endpoints.popup),
+            Err(refused) => Err(*refused),
+        };
+        let answered = answered(written.endpoints, ground, keys, refusals);
+        let around = popup::Around { endpoint: has_popup, listed: &ground.listed, tokens, looks_up: accounts.looks_up };
+        let popup = popup(written.popup, &around, refusals);
+        Self { accounts, password, popup, answered, cookies }
+    }
+
+    /// Paths that are answered before any rule, by what each is for: the endpoints, and the callback of each provider.
+    pub(super) fn paths(&self, ground: &Ground) -> Vec<(&'static str, String)> {
+        let mut paths = self.answered.good.clone();
+        if let (Ok(base), Ok(true)) = (&self.answered.callback, ground.providers.signing_in().map(|count| count > 1)) {
+            let names = ground.providers.readable().filter(|(_, listed)| listed.signs_in == Ok(true));
+            let names = names.filter_map(|(_, listed)| listed.name.as_ref().ok());
+            paths.extend(names.map(|name| ("callback", format!("{base}/{name}"))));
+        }
+        paths
+    }
+}
+
+/// The endpoints, and what belongs to those of a front end that keeps its own token.
+fn answered(shape: Checked<EndpointsShape>, ground: &Ground, keys: &Keys, refusals: &mut Refusals) -> Answered {
+    let shape = match shape {
+        Ok(shape) => shape,
+        Err(refused) => return Answered { endpoints: Err(refused), callback: Err(refused), good: Vec::new() },
+    };
+    let (authorize, token) = (is_written(&shape.authorize), is_written(&shape.token));
+    let public_keys = is_written(&keys.published);
+    let answered = endpoints(shape, ground.sign_in_providers(), public_keys, refusals);
+    FrontEnd { authorize, token, answered: &answered.good, listed: &ground.listed }.check(&ground.providers, refusals);
+    answered
+}
