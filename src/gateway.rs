@@ -19,6 +19,8 @@ use crate::authenticate::renewal::renew;
 use crate::authenticate::scene::Scene;
 use crate::config::settings::Settings;
 use crate::gateway::pending::{AfterReply, PendingBody, PendingCall, PendingWait, Step};
+use crate::http::message::{Headers, Reply, Request};
+use crate::http::url::Origin;
 use crate::sign_in::password;
 use crate::step::answers::{not_a_visit, turn_away};
 use crate::step::decision::{BodyNews, News, Renewal, Resource};
@@ -26,10 +28,8 @@ use crate::step::event::{Event, RequestRef};
 use crate::step::visit::Visit;
 use crate::upkeep::background::Background;
 use crate::upkeep::fetch::{Fetch, Upkeep};
-use crate::words::message::{Headers, Reply, Request};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
-use crate::words::url::Origin;
 use crate::words::world::{NoRandomness, World};
 
 /// One configuration at work: its settings, what is kept of providers and sessions, and what was verified before.

@@ -5,9 +5,9 @@
 //!
 //! | floor | room | what it knows |
 //! |---|---|---|
-//! | 0 | [`words`] | the vocabulary: requests, replies, reasons, principals, the [`words::world::World`] |
-//! | 1 | [`crypto`] | signatures and sealing |
-//! | 2 | [`oidc`], [`session`], [`access`], [`accounts`] | the protocol; what a browser carries; who may go where; the user service |
+//! | 0 | [`words`] | the vocabulary: reasons, principals, secrets, how we write to ourselves, the [`words::world::World`] |
+//! | 1 | [`crypto`], [`http`] | signatures and sealing; requests, responses and calls as values |
+//! | 2 | [`oidc`], [`session`], [`access`], [`answer`], [`accounts`] | the protocol; what a browser carries; who may go where; what is said instead; the user service |
 //! | 3 | [`config`] | what an operator writes, and every way it can be wrong |
 //! | 4 | [`step`] | what a journey may say: values only |
 //! | 5 | [`upkeep`] | what is kept of providers and sessions without anybody asking |
@@ -21,10 +21,12 @@
 
 pub mod access;
 pub mod accounts;
+pub mod answer;
 pub mod authenticate;
 pub mod config;
 pub mod crypto;
 pub mod gateway;
+pub mod http;
 pub mod oidc;
 pub mod session;
 #[cfg(target_arch = "wasm32")]

@@ -2,13 +2,11 @@
 //! over the network is a pair of functions, `…_request` and `…_response`; sending, waiting, storing and deciding what a browser
 //! gets to see belong to other rooms. Nothing received is believed before the function for it has returned it.
 
-pub mod accepted;
-pub mod access_token;
 pub mod authorization;
+pub mod bearer;
 pub mod client;
 pub mod discovery;
 pub mod id_token;
-pub mod introspection;
 pub mod keys;
 pub mod logout;
 pub mod metadata;

@@ -4,11 +4,8 @@
 pub mod attempt;
 pub mod content;
 pub mod cookie;
-pub mod ended;
 pub mod jwt;
-pub mod memory;
-pub mod refreshed;
-pub mod tombstone;
+pub mod remembered;
 
 /// The settings of this room.
 #[derive(Debug)]

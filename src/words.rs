@@ -1,17 +1,12 @@
 //! The vocabulary that every room speaks: plain values, no decisions, no input or output.
 
-pub mod address;
-pub mod body;
 pub mod bytes;
-pub mod cookie;
 pub mod demand;
 pub mod json;
-pub mod message;
 pub mod principal;
 pub mod quote;
 pub mod reason;
 pub mod record;
 pub mod secret;
 pub mod time;
-pub mod url;
 pub mod world;

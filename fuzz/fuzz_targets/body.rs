@@ -3,7 +3,7 @@
 #![no_main]
 
 use accredit::step::decision::{BodyNews, Decision};
-use accredit::words::body::Body;
+use accredit::http::body::Body;
 use accredit_fuzz::{CONFIGURATION, Worker, check};
 use libfuzzer_sys::fuzz_target;
 

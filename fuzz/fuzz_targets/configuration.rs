@@ -7,7 +7,7 @@
 
 use accredit::config;
 use accredit::gateway::Gateway;
-use accredit::words::message::Headers;
+use accredit::http::message::Headers;
 use accredit_fuzz::{Still, navigation};
 use libfuzzer_sys::fuzz_target;
 

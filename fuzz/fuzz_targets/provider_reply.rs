@@ -11,7 +11,7 @@ use accredit::oidc::tokens::TokenSet;
 use accredit::sign_in::redeem::{AfterNews, Redeeming};
 use accredit::sign_in::under_way::{Exchanged, Proved};
 use accredit::step::decision::{Decision, News};
-use accredit::words::message::Reply;
+use accredit::http::message::Reply;
 use accredit::words::principal::Claims;
 use accredit::words::secret::Secret;
 use accredit_fuzz::{Worker, answer, check, navigation};

@@ -7,7 +7,7 @@ use accredit::gateway::Gateway;
 use accredit::gateway::pending::Step;
 use accredit::step::decision::Decision;
 use accredit::upkeep::fetch::Fetch;
-use accredit::words::message::{Headers, Reply};
+use accredit::http::message::{Headers, Reply};
 use accredit::words::time::Timestamp;
 use accredit::words::world::{
     Contended, Destination, HostSignature, HostVerdict, NoRandomness, RouteMetadata, Shared, SignatureCheck, Signing, Version,

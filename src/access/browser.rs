@@ -1,8 +1,8 @@
 //! What a browser tells about a request: is it a person going somewhere, and did our own site cause it?
 //! Only headers that scripts of other sites cannot set are believed (Fetch Metadata, `Origin`).
 
-use crate::words::message::{Headers, Request};
-use crate::words::url::Origin;
+use crate::http::message::{Headers, Request};
+use crate::http::url::Origin;
 
 /// Whether a person is going to a page, so that a redirect or an HTML page is the right answer.
 pub fn is_navigation(request: &Request) -> bool {

@@ -7,8 +7,8 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::access::believed::Believed;
+use crate::http::message::Headers;
 use crate::words::bytes::ByteSet;
-use crate::words::message::Headers;
 use crate::words::principal::{AssumedVerified, ClaimPath, Claims};
 use crate::words::reason::Reason;
 

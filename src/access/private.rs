@@ -2,7 +2,7 @@
 //! Who is asking is not known here.
 
 use crate::access::caches::speaks_past_cache_control;
-use crate::words::message::Headers;
+use crate::http::message::Headers;
 
 /// What a request tells caches between us and the application (RFC 9111, section 5.2.1.5): they do not see the credentials, which we
 /// take away, and would give one person's answer to another.

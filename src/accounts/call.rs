@@ -7,8 +7,8 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::accounts::template::{Filling, Gap, Template, Text};
+use crate::http::message::{HttpCall, Reply};
 use crate::words::json;
-use crate::words::message::{HttpCall, Reply};
 use crate::words::principal::Claims;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::accounts::call::Call;
 use crate::accounts::template::Filling;
 use crate::accounts::user::{Mapping, User};
-use crate::words::message::{HttpCall, Reply};
+use crate::http::message::{HttpCall, Reply};
 use crate::words::principal::ClaimPath;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;

@@ -4,7 +4,7 @@
 use crate::accounts::call::Call;
 use crate::accounts::template::{Filling, Gap};
 use crate::accounts::user::{Mapping, User};
-use crate::words::message::{HttpCall, Reply};
+use crate::http::message::{HttpCall, Reply};
 use crate::words::principal::{AssumedVerified, ClaimPath, Claims, is_verified};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-use crate::words::address::network;
+use crate::http::address::network;
 use crate::words::time::Timestamp;
 use crate::words::world::{Version, World};
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::authenticate::identity::Identity;
 use crate::authenticate::scene::Scene;
 use crate::authenticate::verified::{Credential, Verified};
-use crate::session::refreshed::newer;
+use crate::session::remembered::refreshed::newer;
 use crate::step::decision::{Cause, Renewal, Resource};
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use crate::authenticate::verified::Verified;
+use crate::http::message::HttpCall;
 use crate::step::decision::{Renewal, Resource};
-use crate::words::message::HttpCall;
 use crate::words::reason::{Failure, Reason};
 
 /// Who is asking.

@@ -9,11 +9,11 @@ use crate::authenticate::identity::{Asking, ByItself, Identity};
 use crate::authenticate::scene::Scene;
 use crate::authenticate::verified::{Credential, Verified};
 use crate::config::settings::ProviderSettings;
-use crate::oidc::introspection::{KnownBefore, introspection_request, introspection_response};
+use crate::http::message::Reply;
+use crate::oidc::bearer::introspection::{KnownBefore, introspection_request, introspection_response};
 use crate::step::decision::Resource;
 use crate::step::event::{Event, Said};
 use crate::step::visit::Visit;
-use crate::words::message::Reply;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::LentSecret;
 

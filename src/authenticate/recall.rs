@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::authenticate::verified::Verified;
 use crate::crypto::jws::LastHeader;
-use crate::session::memory::{Memory, Name, NamingKey};
+use crate::session::remembered::memory::{Memory, Name, NamingKey};
 use crate::words::reason::Failure;
 use crate::words::time::Timestamp;
 use crate::words::world::{NoRandomness, World};

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::access::believed::{ACCESS_TOKEN, ID_TOKEN, PROVIDER};
 use crate::authenticate::identity_jwt;
 use crate::config::settings::{ProviderSettings, Settings};
-use crate::oidc::access_token::AccessToken;
+use crate::oidc::bearer::access_token::AccessToken;
 use crate::session::content::Session;
 use crate::words::principal::{Claims, Principal, Proof};
 use crate::words::time::Timestamp;

@@ -6,7 +6,7 @@ use crate::config::reading::place::shape;
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::values::is_written;
 use crate::config::settings::Endpoints;
-use crate::words::url::{Origin, Url};
+use crate::http::url::{Origin, Url};
 
 shape! {
     pub(super) struct EndpointsShape {

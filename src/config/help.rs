@@ -1,6 +1,6 @@
 //! What a page "Access denied" says about asking for access.
 
-use crate::access::answer::Help;
+use crate::answer::refusal::Help;
 use crate::config::reading::place::shape;
 use crate::config::reading::refusal::{Checked, Refusals};
 

@@ -3,7 +3,7 @@
 use crate::config::reading::place::shape;
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::settings::SignOut;
-use crate::words::url::{Origin, ReturnTo};
+use crate::http::url::{Origin, ReturnTo};
 
 shape! {
     pub(super) struct LogoutShape {

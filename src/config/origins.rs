@@ -2,7 +2,7 @@
 
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::values::each;
-use crate::words::url::Origin;
+use crate::http::url::Origin;
 
 /// As an operator writes them.
 type Texts = Checked<Vec<Checked<String>>>;

@@ -16,10 +16,10 @@ use crate::config::reading::values::{claim_path, each, is_written, positive};
 use crate::config::secrets::Secrets;
 use crate::crypto::key::{Algorithm, KeySet};
 use crate::crypto::signing::SigningKey;
+use crate::http::url::Origin;
 use crate::session::jwt::{JwtSettings, RESERVED};
 use crate::words::principal::ClaimPath;
 use crate::words::secret::Secret;
-use crate::words::url::Origin;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 

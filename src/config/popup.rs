@@ -8,7 +8,7 @@ use crate::config::origins::origin;
 use crate::config::reading::place::shape;
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::settings::Popup;
-use crate::words::url::Origin;
+use crate::http::url::Origin;
 
 shape! {
     pub(super) struct PopupShape {

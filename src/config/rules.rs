@@ -13,7 +13,7 @@ use crate::config::reading::values::Parts;
 use crate::config::requirements::known::Known;
 use crate::config::rules::matches::matches;
 use crate::config::rules::written::{CredentialsWord, RuleShape, SharedCacheWord, UnauthenticatedWord};
-use crate::words::url::Origin;
+use crate::http::url::Origin;
 
 /// What rules depend on beside what requirements name.
 pub(super) struct Around<'a> {

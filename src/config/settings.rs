@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::access::answer::Help;
 use crate::access::condition::Condition;
 use crate::access::headers::IdentityHeaders;
 use crate::access::identity_jwt::IdentityJwt;
@@ -10,13 +9,14 @@ use crate::access::route::Rules;
 use crate::accounts;
 use crate::accounts::template::Template;
 use crate::accounts::throttle::Throttle;
+use crate::answer::refusal::Help;
 use crate::config::reading::refusal::Refusal;
 use crate::crypto::seal::Sealer;
+use crate::http::url::{Origin, ReturnTo};
 use crate::oidc::provider::Provider;
 use crate::session;
 use crate::session::content::Fingerprint;
 use crate::words::principal::{AssumedVerified, ClaimPath};
-use crate::words::url::{Origin, ReturnTo};
 
 /// A provider's `timeout` is at most this.
 pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);

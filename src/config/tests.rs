@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::access::requirement::Requirement;
 use crate::config::settings::FilterState;
-use crate::words::cookie::SameSite;
+use crate::http::cookie::SameSite;
 
 mod environment;
 mod headers;

@@ -6,12 +6,12 @@ use crate::authenticate::scene::Scene;
 use crate::gateway::guard::{self, Beforehand};
 use crate::gateway::pending::{AfterReply, PendingBody, PendingCall, PendingWait, Step, with_request};
 use crate::gateway::{published, sign_out, whoami};
+use crate::http::message::Reply;
 use crate::session::attempt::Ending;
 use crate::sign_in::redeem::{self, AfterNews, Redeeming};
 use crate::sign_in::{begin, callback, exchange, password};
 use crate::step::decision::{self, BodyNews, News};
 use crate::step::visit::Visit;
-use crate::words::message::Reply;
 use crate::words::reason::{Failure, Reason};
 
 /// A step of any journey, before it is joined with its request; or what stopped it.

@@ -2,10 +2,10 @@
 //! no secret is shared. Nothing about a request but its method is looked at.
 
 use crate::config::settings::Settings;
+use crate::http::message::Response;
 use crate::step::decision::{Journey, Step};
 use crate::step::stop::Stop;
 use crate::step::visit::Visit;
-use crate::words::message::Response;
 
 /// The keys endpoint.
 pub(super) fn keys(settings: &Settings, visit: &Visit) -> Journey {

@@ -7,6 +7,7 @@ use crate::access::browser;
 use crate::authenticate::carried;
 use crate::authenticate::scene::Scene;
 use crate::crypto::seal::Purpose;
+use crate::http::cookie::{delete, pairs};
 use crate::oidc::logout::{EndSession, end_session_request};
 use crate::session::content::Session;
 use crate::session::cookie::forget;
@@ -15,7 +16,6 @@ use crate::step::decision::{Journey, Step};
 use crate::step::event::Event;
 use crate::step::stop::Stop;
 use crate::step::visit::Visit;
-use crate::words::cookie::{delete, pairs};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 

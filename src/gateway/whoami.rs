@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::authenticate::identity::Identity;
 use crate::authenticate::scene::Scene;
 use crate::authenticate::who::by_cookie;
+use crate::http::url::ReturnTo;
 use crate::session::Form;
 use crate::step::answers::json_answer;
 use crate::step::decision::{Decision, FromTheStart, Journey, Step};
@@ -14,7 +15,6 @@ use crate::step::event::{Event, Outcome};
 use crate::step::stop::Stop;
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
-use crate::words::url::ReturnTo;
 
 /// The session endpoint: 200 with the session, or 401. Asking does not prolong a session.
 pub(super) fn tell(scene: &mut Scene<'_>, visit: &Visit) -> Journey {

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::http::message::{HttpCall, Reply};
+use crate::http::url::Url;
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::{Ask, MetadataSource, Provider};
 use crate::oidc::reply::{self, Troubles};
-use crate::words::message::{HttpCall, Reply};
 use crate::words::principal::Claims;
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
-use crate::words::url::Url;
 
 const TROUBLES: Troubles = Troubles {
     timeout: Reason::MetadataUnavailable,

@@ -4,10 +4,10 @@
 use serde_json::Value;
 
 use crate::crypto::key::{KeySet, VerificationKey};
+use crate::http::message::{HttpCall, Reply};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::{Ask, Provider};
 use crate::oidc::reply::{self, Troubles};
-use crate::words::message::{HttpCall, Reply};
 use crate::words::reason::{Failure, Reason};
 
 /// So many keys of a set are looked at.

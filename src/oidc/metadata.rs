@@ -1,6 +1,6 @@
 //! What is known of a provider: its issuer and its endpoints, whether it said so itself or the configuration does.
 
-use crate::words::url::Url;
+use crate::http::url::Url;
 
 /// A provider's endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use crate::crypto::key::Algorithm;
-use crate::oidc::accepted::Bearer;
+use crate::http::message::HttpCall;
+use crate::http::url::Url;
+use crate::oidc::bearer::accepted::Bearer;
 use crate::oidc::client::ClientAuthentication;
 use crate::oidc::metadata::Metadata;
-use crate::words::message::HttpCall;
 use crate::words::principal::AssumedVerified;
 use crate::words::reason::{Failure, Reason};
-use crate::words::url::Url;
 use crate::words::world::World;
 
 /// A provider's settings.

@@ -3,12 +3,12 @@
 
 use serde_json::Value;
 
+use crate::http::message::{HttpCall, Reply};
 use crate::oidc::id_token::IdToken;
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
 use crate::oidc::reply;
 use crate::oidc::tokens::{self, Refreshed, TROUBLES};
-use crate::words::message::{HttpCall, Reply};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::world::World;

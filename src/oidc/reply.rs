@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::http::message::{Headers, Reply};
+use crate::http::url::Url;
 use crate::oidc::provider::Provider;
 use crate::words::json;
-use crate::words::message::{Headers, Reply};
 use crate::words::principal::Claims;
 use crate::words::quote::{quote, quote_prose};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
-use crate::words::url::Url;
 
 /// No document of a provider may be larger, in bytes.
 pub(super) const LARGEST_BODY: usize = 256 * 1_024;

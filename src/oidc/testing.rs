@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::crypto::key::Algorithm;
+use crate::http::message::{Headers, Reply};
+use crate::http::url::Url;
 use crate::oidc::client::ClientAuthentication;
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::{Clusters, MetadataSource, PlainHttp, Provider, ResponseMode};
-use crate::words::message::{Headers, Reply};
 use crate::words::principal::AssumedVerified;
 use crate::words::secret::Secret;
-use crate::words::url::Url;
 
 pub(crate) const ISSUER: &str = "https://sso.example.com/realms/main";
 

@@ -1,11 +1,11 @@
 //! A code becomes tokens (RFC 6749, sections 4.1.3, 4.1.4 and 5; OpenID Connect Core, section 3.1.3). The ID token in the answer
 //! is not believed here; that is `id_token`'s.
 
+use crate::http::message::{HttpCall, Reply};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
 use crate::oidc::reply;
 use crate::oidc::tokens::{TROUBLES, TokenSet, read, refusal};
-use crate::words::message::{HttpCall, Reply};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::world::World;

@@ -1,10 +1,10 @@
 //! More about the person whom the ID token names (OpenID Connect Core, section 5.3). It can add to what is known about that
 //! person; who the person is, and what was proved, it cannot change.
 
+use crate::http::message::{HttpCall, Reply};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::{Ask, Provider};
 use crate::oidc::reply::{self, Troubles};
-use crate::words::message::{HttpCall, Reply};
 use crate::words::principal::{AssumedVerified, Claims, VERIFIED, is_verified};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;

@@ -8,16 +8,16 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::crypto::seal::{Purpose, Sealer};
+use crate::http::cookie::{Attributes, SameSite, delete, pairs, set};
+use crate::http::message::Headers;
+use crate::http::url::Origin;
 use crate::session::content::Fingerprint;
 use crate::session::cookie::CookieSettings;
-use crate::words::cookie::{Attributes, SameSite, delete, pairs, set};
 use crate::words::demand::Demand;
-use crate::words::message::Headers;
 use crate::words::reason::Reason;
 use crate::words::record::{Reader, Writer};
 use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
-use crate::words::url::Origin;
 use crate::words::world::{NoRandomness, World};
 
 /// A browser keeps at most this many sign-ins under way; a further one replaces the oldest.

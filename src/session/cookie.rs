@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::words::cookie::{Attributes, SameSite, delete, pairs, set, set_on_loopback};
-use crate::words::message::Headers;
+use crate::http::cookie::{Attributes, SameSite, delete, pairs, set, set_on_loopback};
+use crate::http::message::Headers;
+use crate::http::url::Origin;
 use crate::words::time::Timestamp;
-use crate::words::url::Origin;
 
 /// A session is split over at most this many cookies. More than that is refused at sign-in, and not read.
 pub const MOST_COOKIES: usize = 8;

@@ -8,11 +8,11 @@ use serde_json::Value;
 use crate::crypto::jws::{JwsError, LastHeader, Unverified};
 use crate::crypto::key::{Algorithm, KeySet};
 use crate::crypto::signing::{NotSigned, SigningKey};
+use crate::http::url::Origin;
 use crate::session::content::{Fingerprint, NewSession, Session, Tokens};
 use crate::words::principal::{AssumedVerified, CLIENT, ClaimPath, Claims, VERIFIED, has_any, is_verified, move_claim};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
-use crate::words::url::Origin;
 use crate::words::world::World;
 
 /// `typ` of a session. Other tokens of ours say something else of themselves (RFC 8725, section 3.11).

@@ -4,9 +4,9 @@
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
+use crate::http::address::Network;
 use crate::shell::progress::{Actor, Progress};
 use crate::step::body;
-use crate::words::address::Network;
 use crate::words::time::Timestamp;
 
 /// A body that is being read.

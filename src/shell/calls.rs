@@ -3,7 +3,7 @@
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};
 
-use crate::words::message::{Headers, HttpCall, Reply};
+use crate::http::message::{Headers, HttpCall, Reply};
 
 /// No answer of a provider is read further than this, in bytes; the core refuses what is larger than 256 KiB.
 const MOST_READ: usize = 300 * 1_024;

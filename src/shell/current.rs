@@ -5,8 +5,8 @@ use proxy_wasm::types::MapType;
 
 use crate::access::caches::speaks_past_cache_control;
 use crate::access::private::{LOOKED_AT, NO_STORE, is_private, made_private};
+use crate::http::message::{CookieEdit, Edits, Response};
 use crate::shell::host_calls::{self, Refused};
-use crate::words::message::{CookieEdit, Edits, Response};
 
 /// Changes the request. One of which a field could not be changed must not go on.
 pub(super) fn edit(edits: &Edits) -> Result<(), Refused> {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, StreamType};
 
-use crate::words::message::Headers;
+use crate::http::message::Headers;
 
 /// Why the host did not do it: the statuses of its ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

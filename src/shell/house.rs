@@ -10,6 +10,8 @@ use proxy_wasm::types::Action;
 use crate::config::settings::FilterState;
 use crate::gateway::Gateway;
 use crate::gateway::pending::Step;
+use crate::http::address::network;
+use crate::http::message::{HttpCall, Reply};
 use crate::shell::bodies::{Admission, BodyReaders};
 use crate::shell::calls::dispatch;
 use crate::shell::current::{add_to_response, ask_for_no_store, edit, respond};
@@ -20,8 +22,6 @@ use crate::shell::queues::{Asker, CallFor, Queues, Waiting};
 use crate::shell::report::{self, Counters};
 use crate::step::decision::{BodyNews, Decision, Forward, News, Renewal};
 use crate::upkeep::fetch::{Fetch, Upkeep};
-use crate::words::address::network;
-use crate::words::message::{HttpCall, Reply};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::gateway::pending::{PendingBody, PendingCall, PendingWait};
+use crate::http::message::Reply;
 use crate::step::decision::{BodyNews, Halt, News, Renewal};
-use crate::words::message::Reply;
 
 /// How far a request has come.
 #[derive(Debug, Default)]

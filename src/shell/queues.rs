@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
 use crate::gateway::pending::{PendingCall, PendingWait};
+use crate::http::message::HttpCall;
 use crate::shell::bodies::BodyReaders;
 use crate::shell::progress::{Actor, Progress};
 use crate::step::decision::Resource;
 use crate::upkeep::fetch::Fetch;
-use crate::words::message::HttpCall;
 use crate::words::time::Timestamp;
 
 /// So many requests may wait in one worker; each holds its headers.

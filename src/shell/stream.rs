@@ -6,6 +6,7 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
 
+use crate::http::body::Body;
 use crate::shell::calls::reply;
 use crate::shell::current::keep_private;
 use crate::shell::host_calls;
@@ -13,7 +14,6 @@ use crate::shell::house::House;
 use crate::shell::progress::{Actor, CalledFrom, GoesOn, Progress};
 use crate::shell::unanswered::{gone, not_ours, unchanged, went_past};
 use crate::step::decision::BodyNews;
-use crate::words::body::Body;
 
 /// One request.
 pub(super) struct Stream {

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::access::browser;
 use crate::authenticate::scene::Scene;
 use crate::config::settings::{ProviderSettings, Settings};
+use crate::http::url::{ReturnTo, query_parameters};
 use crate::oidc::authorization::{AuthorizationRequest, authorization_request, code_challenge};
 use crate::oidc::provider::ResponseMode;
 use crate::session::attempt::{self, Attempt, Ending, Plan};
@@ -17,7 +18,6 @@ use crate::step::visit::Visit;
 use crate::words::demand::Demand;
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
-use crate::words::url::{ReturnTo, query_parameters};
 use crate::words::world::{NoRandomness, World};
 
 /// What a sign-in is to be like.

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use crate::authenticate::scene::Scene;
 use crate::authenticate::session::authenticate;
 use crate::config::settings::{ProviderSettings, Settings};
+use crate::http::body::{MediaType, form_parameters};
+use crate::http::url::{ReturnTo, query_parameters};
 use crate::oidc::provider::ResponseMode;
 use crate::session::attempt::{self, Attempt, Ending};
-use crate::session::tombstone::Ended;
+use crate::session::remembered::tombstone::Ended;
 use crate::sign_in::redeem::{self, AfterNews, Redeeming};
 use crate::sign_in::under_way::{self, no_attempt};
 use crate::step::answers::redirect;
@@ -16,10 +18,8 @@ use crate::step::body::{self, Wanted};
 use crate::step::decision::{Journey, Step};
 use crate::step::stop::{Stop, Whose};
 use crate::step::visit::Visit;
-use crate::words::body::{MediaType, form_parameters};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
-use crate::words::url::{ReturnTo, query_parameters};
 use crate::words::world::World;
 
 /// What came back.

@@ -8,15 +8,15 @@ use serde_json::Value;
 use crate::access::browser;
 use crate::authenticate::scene::Scene;
 use crate::config::settings::Settings;
+use crate::http::body::{MediaType, json_members};
 use crate::session::attempt::{Attempt, Ending};
-use crate::session::tombstone::Ended;
+use crate::session::remembered::tombstone::Ended;
 use crate::sign_in::redeem::{self, AfterNews, Redeeming};
 use crate::sign_in::under_way::no_attempt;
 use crate::step::body::{self, Wanted};
 use crate::step::decision::{Journey, Step};
 use crate::step::stop::{Stop, Whose};
 use crate::step::visit::Visit;
-use crate::words::body::{MediaType, json_members};
 use crate::words::reason::{Failure, Reason};
 use crate::words::world::World;
 

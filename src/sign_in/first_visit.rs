@@ -8,13 +8,13 @@ use crate::accounts::directory::{Created, Directory, notify_request, notify_resp
 use crate::accounts::user::{Mapping, User};
 use crate::authenticate::scene::Scene;
 use crate::config::settings::Settings;
+use crate::http::message::{HttpCall, Reply};
 use crate::sign_in::establish::establish;
 use crate::sign_in::under_way::Proved;
 use crate::step::decision::{Journey, Step};
 use crate::step::event::Event;
 use crate::step::stop::Stop;
 use crate::step::visit::Visit;
-use crate::words::message::{HttpCall, Reply};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::world::World;

@@ -15,6 +15,9 @@ use crate::accounts::throttle::Counted;
 use crate::accounts::user::{Mapping, User};
 use crate::authenticate::scene::Scene;
 use crate::config::settings::{PASSWORD, Password, Settings};
+use crate::http::body::{Body, MediaType, form_parameters, json_members};
+use crate::http::message::{HttpCall, Reply};
+use crate::http::url::{ReturnTo, query_parameters};
 use crate::session::content::{NewSession, Tokens};
 use crate::sign_in::begun::begin;
 use crate::step::answers::{json_answer, redirect};
@@ -24,12 +27,9 @@ use crate::step::event::Event;
 use crate::step::stop::{Stop, Whose};
 use crate::step::visit::Visit;
 use crate::upkeep::kept::kept;
-use crate::words::body::{Body, MediaType, form_parameters, json_members};
-use crate::words::message::{HttpCall, Reply};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
-use crate::words::url::{ReturnTo, query_parameters};
 use crate::words::world::World;
 
 /// Names are at most this long, in bytes: twice as long as any e-mail address.

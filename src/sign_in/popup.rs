@@ -1,11 +1,11 @@
 //! The end of a sign-in in a window that a page opened: a page of ours that tells that one, at exactly the configured origin, and
 //! closes its window. What it is told, others say.
 
-use crate::access::opener::Message;
-use crate::access::page::Page;
+use crate::answer::opener::Message;
+use crate::answer::page::Page;
 use crate::config::settings::Settings;
+use crate::http::message::Response;
 use crate::step::visit::Visit;
-use crate::words::message::Response;
 
 /// The page that posts `message`, which is JSON, to the one that opened the window.
 pub(super) fn answer(settings: &Settings, visit: &Visit, message: &str, cookies: Vec<String>) -> Response {

@@ -1,19 +1,19 @@
 //! How requests end here: the refusal for whatever stopped a journey, an answer of an endpoint, a redirect. What is said for a
-//! reason, `access::answer` knows; why there is one, the journeys.
+//! reason, `answer::refusal` knows; why there is one, the journeys.
 
-use crate::access::answer::{self, BearerChallenge, Context, Visitor};
 use crate::access::browser;
+use crate::answer::refusal::{self, BearerChallenge, Context, Visitor};
 use crate::config::settings::{PASSWORD, Settings};
+use crate::http::message::{Request, Response};
+use crate::http::url::{Origin, ReturnTo};
 use crate::session::attempt::{Attempt, Ending};
 use crate::step::decision::{Decision, Step};
 use crate::step::event::{Event, Outcome, RequestRef};
 use crate::step::stop::{Stop, Whose};
 use crate::step::visit::Visit;
 use crate::words::demand::Demand;
-use crate::words::message::{Request, Response};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
-use crate::words::url::{Origin, ReturnTo};
 
 /// What else an answer depends on.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Visit {
             bearer,
             demand: &demand,
         };
-        let mut response = answer::refuse(reason, &context);
+        let mut response = refusal::refuse(reason, &context);
         self.let_page_read(settings, &mut response);
         response
     }
@@ -200,7 +200,7 @@ pub fn not_a_visit<C, W, B>(settings: &Settings, page: bool, request: RequestRef
         bearer: BearerChallenge::NotAccepted,
         demand: &Demand::default(),
     };
-    let response = answer::refuse(failure.reason, &context);
+    let response = refusal::refuse(failure.reason, &context);
     let denied = Event::Denied { request, rule: None, subject: None, failure };
     let outcome = Event::Outcome(Outcome::of_status(response.status));
     Step { events: vec![denied, outcome], ..Step::new(Decision::Respond(response)) }

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
+use crate::http::address::Network;
+use crate::http::body::{Body, LARGEST, MediaType, too_large};
 use crate::step::decision::{Decision, FromTheStart, Step};
 use crate::step::visit::Visit;
-use crate::words::address::Network;
-use crate::words::body::{Body, LARGEST, MediaType, too_large};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;

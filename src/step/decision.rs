@@ -3,11 +3,11 @@
 use std::convert::Infallible;
 use std::rc::Rc;
 
+use crate::http::body::Body;
+use crate::http::message::{Edits, Headers, HttpCall, Response};
 use crate::session::content::Session;
 use crate::step::event::{Event, RequestRef};
 use crate::step::stop::Stop;
-use crate::words::body::Body;
-use crate::words::message::{Edits, Headers, HttpCall, Response};
 use crate::words::reason::Reason;
 use crate::words::time::Timestamp;
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use crate::http::body::Body;
+use crate::http::message::Request;
+use crate::http::url::{Origin, ReturnTo};
 use crate::step::event::RequestRef;
-use crate::words::body::Body;
-use crate::words::message::Request;
 use crate::words::time::Timestamp;
-use crate::words::url::{Origin, ReturnTo};
 
 /// A request, and what was found out about it.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use crate::config::settings::Settings;
-use crate::session::ended::EndedSessions;
+use crate::http::message::Reply;
+use crate::session::remembered::ended::EndedSessions;
 use crate::step::decision::{News, Resource};
 use crate::step::event::Event;
 use crate::upkeep::documents::Documents;
 use crate::upkeep::fetch::{Errand, Fetch, Upkeep};
 use crate::upkeep::refresh::Refreshes;
 use crate::upkeep::turn::Turn;
-use crate::words::message::Reply;
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 

@@ -5,13 +5,13 @@ use std::rc::Rc;
 
 use crate::config::settings::Settings;
 use crate::crypto::key::KeySet;
+use crate::http::message::Reply;
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
 use crate::step::decision::{News, Resource};
 use crate::step::event::DocumentKind;
 use crate::upkeep::fetch::Fetch;
 use crate::upkeep::keep::Keep;
-use crate::words::message::Reply;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::World;

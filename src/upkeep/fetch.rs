@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::http::message::HttpCall;
 use crate::session::content::Session;
 use crate::step::event::{DocumentKind, Event};
-use crate::words::message::HttpCall;
 
 /// What the background wants done.
 #[derive(Debug, PartialEq)]

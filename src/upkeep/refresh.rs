@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use crate::config::settings::{ProviderSettings, Settings};
+use crate::http::message::Reply;
 use crate::oidc::id_token::{self, Expectations, ExpectedNonce, IdToken, IdTokenError, IssuedWith};
 use crate::oidc::refresh::{RefreshError, refresh_request, refresh_response, same_person};
 use crate::oidc::tokens::Refreshed;
 use crate::session::content::Session;
-use crate::session::refreshed::{keep, lease_key, newer};
+use crate::session::remembered::refreshed::{keep, lease_key, newer};
 use crate::step::decision::{News, Resource};
 use crate::step::event::{Aftermath, Event};
 use crate::upkeep::documents::{Documents, HeldKeys};
@@ -18,7 +19,6 @@ use crate::upkeep::fetch::{Errand, Fetch};
 use crate::upkeep::lease::{self, Grant, Urgency};
 use crate::upkeep::tokens::with_new_tokens;
 use crate::upkeep::turn::Turn;
-use crate::words::message::Reply;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 

@@ -1,5 +1,5 @@
 //! Why something was refused: stable identifiers for logs, counters, headers and problem documents. No prose, no statuses;
-//! those belong to `access::answer`.
+//! those belong to `answer::refusal`.
 
 use std::fmt;
 

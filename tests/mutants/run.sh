@@ -26,12 +26,12 @@ if [ "$(cargo mutants --version 2>/dev/null)" != "cargo-mutants $VERSION" ]; the
 fi
 
 # Changes are made in a copy that stays where it is, and so does what is built of it: only what changed is built again. A file's own
-# tests run with its room alone and the two on the lowest floors, which builds in a fraction of the time. (A room that needs others, as
-# `flow` does, cannot be judged so: it does not build.)
+# tests run with its room alone and those on the two lowest floors, which builds in a fraction of the time. (A room that needs others, as
+# `gateway` does, cannot be judged so: it does not build.)
 copy() { # [ROOM]
     mkdir -p $out/tree
     git ls-files -z --cached --others --exclude-standard | tar -c --null -T - -f - | tar -x -m -f - -C $out/tree
-    [ -z "${1:-}" ] || sed "/^pub mod words;/b; /^pub mod crypto;/b; /^pub mod $1;/b; /^pub mod /d" src/lib.rs >$out/tree/src/lib.rs
+    [ -z "${1:-}" ] || sed "/^pub mod words;/b; /^pub mod crypto;/b; /^pub mod http;/b; /^pub mod $1;/b; /^pub mod /d" src/lib.rs >$out/tree/src/lib.rs
 }
 
 # Without debug information it links sooner.
@@ -58,7 +58,8 @@ judge_listed() { # LIST TESTS OUTPUT
 }
 
 if [ $# = 0 ]; then
-    set -- 'src/access/**' src/session/attempt.rs src/session/tombstone.rs src/oidc/id_token.rs src/oidc/access_token.rs
+    set -- 'src/access/**' 'src/answer/**' src/session/attempt.rs src/session/remembered/tombstone.rs src/oidc/id_token.rs \
+        src/oidc/bearer/access_token.rs
 fi
 survivors=$out/survivors.txt left=$out/left.txt room=
 : >$left

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use crate::config::load;
-use crate::words::url::Origin;
+use crate::http::url::Origin;
 
 const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
 const SECRET: &str = "a secret that services share, of 32 bytes at least";

@@ -10,7 +10,7 @@ use crate::config::reading::place::{Place, Read, shape, words};
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::values::{Parts, each, either, is_written};
 use crate::crypto::key::{Algorithm, KeySet, UnusableKey, VerificationKey};
-use crate::oidc::accepted::{Bearer, BearerKeys, TokenKind};
+use crate::oidc::bearer::accepted::{Bearer, BearerKeys, TokenKind};
 use crate::words::secret::Secret;
 
 /// Each may be tried for one token.

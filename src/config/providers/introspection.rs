@@ -6,7 +6,7 @@ use crate::config::reading::nearest::did_you_mean;
 use crate::config::reading::place::shape;
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::Span;
-use crate::oidc::accepted::{About, Introspection, MissingAudience};
+use crate::oidc::bearer::accepted::{About, Introspection, MissingAudience};
 
 shape! {
     pub(super) struct IntrospectionShape {

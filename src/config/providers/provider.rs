@@ -13,7 +13,7 @@ use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::Reached;
 use crate::config::reading::values::{Parts, assumed_verified, is_written, positive};
 use crate::config::settings::LONGEST_TIMEOUT;
-use crate::oidc::accepted::Bearer;
+use crate::oidc::bearer::accepted::Bearer;
 use crate::oidc::client::ClientAuthentication;
 use crate::oidc::provider::{Clusters, MetadataSource, PlainHttp, Provider, ResponseMode};
 use crate::words::secret::Secret;

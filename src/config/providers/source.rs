@@ -3,10 +3,10 @@
 use crate::config::reading::place::shape;
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::Reached;
+use crate::http::url::Url;
 use crate::oidc::discovery::check_endpoints;
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::{Clusters, MetadataSource, Provider};
-use crate::words::url::Url;
 
 shape! {
     /// The names are those of OpenID Connect Discovery.

@@ -5,7 +5,7 @@ use crate::access::route::{Match, PathMatch, decoded};
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::values::each;
 use crate::config::rules::written::MatchShape;
-use crate::words::url::Origin;
+use crate::http::url::Origin;
 
 /// What a rule is for, where these `origins` are served and these paths `answered`.
 pub(super) fn matches(

@@ -2,8 +2,8 @@
 
 use crate::config::reading::place::{shape, words};
 use crate::config::reading::refusal::{Checked, Refusals};
+use crate::http::cookie::SameSite;
 use crate::session::cookie::{CookieSettings, Shape};
-use crate::words::cookie::SameSite;
 
 shape! {
     pub(crate) struct CookieShape {

@@ -147,7 +147,7 @@ fn one_cluster_reaches_the_host_of_the_issuer_and_no_other() {
     let mut document = with("/providers/0/clusters", json!("sso"));
     let reached = |document: &Value, url: &str| {
         let settings = load_staging(document).unwrap();
-        settings.providers[0].oidc.clusters.reaching(&crate::words::url::Url::parse(url).unwrap()).map(str::to_owned)
+        settings.providers[0].oidc.clusters.reaching(&crate::http::url::Url::parse(url).unwrap()).map(str::to_owned)
     };
     for (url, cluster) in [
         ("https://sso.example.com/token", Some("sso")),

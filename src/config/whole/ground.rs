@@ -8,7 +8,7 @@ use crate::config::providers::{Providers, providers};
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::values::{either, is_written};
 use crate::config::session::SessionShape;
-use crate::words::url::Origin;
+use crate::http::url::Origin;
 
 /// A list of texts, as it is written.
 type Texts = Checked<Vec<Checked<String>>>;

@@ -15,15 +15,15 @@ use super::stage::{BEGINNING, Browser, Stage, Worker, awaited, called, document,
 use crate::config;
 use crate::gateway::Gateway;
 use crate::gateway::pending::{AfterReply, PendingCall, PendingWait, Step};
+use crate::http::cookie::{pairs, without};
+use crate::http::message::{CookieEdit, Headers};
+use crate::http::url::{Origin, ReturnTo, Url, query_parameters};
 use crate::session::content::{Lifetimes, Session};
 use crate::sign_in::redeem::{AfterNews, Redeeming};
 use crate::sign_in::under_way::Exchanged;
 use crate::step::decision::{Decision, News};
 use crate::step::event::Event;
-use crate::words::cookie::{pairs, without};
-use crate::words::message::{CookieEdit, Headers};
 use crate::words::reason::Reason;
-use crate::words::url::{Origin, ReturnTo, Url, query_parameters};
 use crate::words::world::testing::Still;
 
 type Verdict = Result<(), TestCaseError>;

@@ -4,10 +4,10 @@ use super::stage::{
 };
 use crate::crypto::key::Algorithm;
 use crate::crypto::testing::OTHER_RSA;
+use crate::http::message::Reply;
 use crate::oidc::testing::{ISSUER, reply};
 use crate::step::decision::News;
 use crate::step::event::{DocumentKind, Event};
-use crate::words::message::Reply;
 use crate::words::reason::Reason;
 use serde_json::json;
 use std::time::Duration;

@@ -3,10 +3,10 @@ use serde_json::{Value, json};
 use super::stage::{Stage, changed, document, field, forwarded, outcome, response, seconds, told_upstream, with};
 use crate::crypto::key::Algorithm;
 use crate::crypto::testing::{OTHER_RSA, RSA};
+use crate::http::message::Headers;
 use crate::oidc::testing::ISSUER;
 use crate::step::decision::News;
 use crate::step::event::Event;
-use crate::words::message::Headers;
 use crate::words::reason::Reason;
 
 /// The usual configuration, whose provider's tokens are accepted; `/hooks` is for tokens with a scope.

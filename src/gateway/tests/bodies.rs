@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::made_up::{body, bytes, text};
 use super::stage::{Stage, changed, outcome, with};
+use crate::http::body::Body;
 use crate::step::decision::{BodyNews, Decision};
-use crate::words::body::Body;
 
 #[test]
 fn no_body_that_is_made_up_is_worth_a_token_or_a_session() {

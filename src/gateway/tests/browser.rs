@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::words::message::{Headers, Response};
+use crate::http::message::{Headers, Response};
 
 /// A browser: a jar of cookies. It refuses answers that a browser, or a cache, would do harm with.
 #[derive(Clone, Default)]

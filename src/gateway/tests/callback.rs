@@ -4,10 +4,10 @@ use super::stage::{
 };
 use crate::crypto::key::Algorithm;
 use crate::crypto::testing::{OTHER_RSA, RSA};
+use crate::http::message::Reply;
 use crate::oidc::testing::{json_reply, reply};
 use crate::step::decision::News;
 use crate::step::event::Event;
-use crate::words::message::Reply;
 use crate::words::reason::Reason;
 use serde_json::{Value, json};
 

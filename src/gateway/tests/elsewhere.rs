@@ -7,9 +7,9 @@ use super::password::by_password;
 use super::session_jwt::signing;
 use super::stage::{KEY, Stage, Worker, changed, document, location, outcome, status, with};
 use crate::crypto::seal::{Purpose, Sealer};
+use crate::http::message::Headers;
 use crate::oidc::testing::ISSUER;
 use crate::session::content::Session;
-use crate::words::message::Headers;
 use crate::words::secret::Secret;
 use crate::words::world::testing::Still;
 

@@ -4,11 +4,11 @@ use super::stage::{
     Browser, CLIENT_SECRET, Stage, body, called, changed, field, location, outcome, response, seconds, status, with,
 };
 use crate::gateway::pending::Step;
+use crate::http::message::{Headers, Reply};
+use crate::http::url::query_parameters;
 use crate::oidc::testing::{json_reply, reply};
 use crate::step::decision::{BodyNews, Decision};
 use crate::step::event::Event;
-use crate::words::message::{Headers, Reply};
-use crate::words::url::query_parameters;
 use crate::words::world::Destination;
 use serde_json::{Value, json};
 
@@ -256,7 +256,7 @@ fn the_client_secret_goes_to_the_provider_and_the_code_with_its_verifier() {
     let Decision::ReadBody { pending, .. } = stage.worker.begin(call(&stage.browser, "POST", "/api/token")).decision else {
         panic!("the body is not read")
     };
-    let read = crate::words::body::Body::Read(stage.browser.body.clone().into_bytes().into());
+    let read = crate::http::body::Body::Read(stage.browser.body.clone().into_bytes().into());
     let (asked, _) = called(stage.worker.resume(*pending, BodyNews::Came(read)));
     let form = query_parameters(Some(&asked.body)).unwrap();
     assert_eq!(

@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::refresh::{LIFE, carried, forwarding, signed_in, until_it_asks};
 use super::stage::{Browser, Stage, Worker, awaited, changed, outcome, seconds};
 use crate::crypto::seal::Purpose;
+use crate::http::message::Reply;
 use crate::oidc::testing::ISSUER;
 use crate::session::content::Session;
-use crate::session::refreshed::lease_key;
+use crate::session::remembered::refreshed::lease_key;
 use crate::step::decision::{Decision, News};
 use crate::upkeep::fetch::Errand;
-use crate::words::message::Reply;
 use serde_json::{Value, json};
 
 fn with_partner() -> Value {

@@ -3,9 +3,9 @@
 use super::password::accounts;
 use super::stage::{Stage, body, called, changed, document, outcome, seconds, status, told_upstream};
 use crate::gateway::pending::Step;
+use crate::http::message::Reply;
 use crate::oidc::testing::{json_reply, reply};
 use crate::step::event::Event;
-use crate::words::message::Reply;
 use serde_json::{Value, json};
 
 /// System B's other half; sessions are sealed here.

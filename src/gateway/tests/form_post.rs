@@ -1,8 +1,8 @@
 //! Callbacks that another site's form posts (OAuth 2.0 MediaType Post Response Mode).
 
 use super::stage::{Stage, document, field, location, outcome, response, status, with};
-use crate::words::message::Headers;
-use crate::words::url::query_parameters;
+use crate::http::message::Headers;
+use crate::http::url::query_parameters;
 use serde_json::{Value, json};
 
 fn form_post() -> Value {

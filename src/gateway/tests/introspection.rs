@@ -4,10 +4,10 @@ use super::stage::{Stage, awaited, called, changed, field, forwarded, outcome, r
 use crate::crypto::key::Algorithm;
 use crate::crypto::testing::RSA;
 use crate::gateway::pending::Step;
+use crate::http::message::{Headers, Reply};
 use crate::oidc::testing::{ISSUER, json_reply};
 use crate::step::decision::{Decision, News};
 use crate::step::event::{Event, Said};
-use crate::words::message::{Headers, Reply};
 use crate::words::reason::Reason;
 
 /// The usual configuration, whose provider is asked about tokens like this.

@@ -6,8 +6,8 @@ use proptest::sample::select;
 use serde_json::{Map, Value};
 
 use super::stage::KEY;
+use crate::http::message::{Headers, Reply};
 use crate::oidc::testing::ISSUER;
-use crate::words::message::{Headers, Reply};
 
 /// Names that the filter looks at.
 const FIELDS: &str = "

@@ -3,9 +3,9 @@ use super::stage::{KEY, Stage, awaited, changed, document, outcome, seconds, tol
 use crate::crypto::key::Algorithm;
 use crate::crypto::testing::OTHER_RSA;
 use crate::gateway::pending::Step;
+use crate::http::message::Reply;
 use crate::step::decision::News;
 use crate::step::event::{Aftermath, Event};
-use crate::words::message::Reply;
 use crate::words::reason::Reason;
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -5,10 +5,10 @@ use super::stage::{
     told_upstream,
 };
 use crate::gateway::pending::Step;
+use crate::http::message::{Headers, Reply};
 use crate::oidc::testing::{json_reply, reply};
 use crate::step::decision::{BodyNews, Decision};
 use crate::step::event::Event;
-use crate::words::message::{Headers, Reply};
 use crate::words::reason::Reason;
 use crate::words::world::Destination;
 use serde_json::{Value, json};
@@ -200,7 +200,7 @@ fn a_thousand_guesses_at_once_are_counted_before_the_service_is_asked() {
     for _ in 0..1_000 {
         let headers = stage.browser.send("POST", "/api/auth/login", &[("content-type", "application/json")]);
         let Decision::ReadBody { pending, .. } = stage.worker.begin(headers).decision else { panic!() };
-        let body = crate::words::body::Body::Read(stage.browser.body.clone().into_bytes().into());
+        let body = crate::http::body::Body::Read(stage.browser.body.clone().into_bytes().into());
         asked += usize::from(matches!(stage.worker.resume(*pending, BodyNews::Came(body)).decision, Decision::Call(..)));
     }
     assert_eq!(asked, 5);
@@ -359,7 +359,7 @@ fn neither_password_nor_token_is_printed_anywhere() {
     let begun = stage.worker.begin(stage.browser.send("POST", "/api/auth/login", &[("content-type", "application/json")]));
     let mut printed = format!("{begun:?}");
     let Decision::ReadBody { pending, .. } = begun.decision else { panic!() };
-    let body = crate::words::body::Body::Read(stage.browser.body.clone().into_bytes().into());
+    let body = crate::http::body::Body::Read(stage.browser.body.clone().into_bytes().into());
     let step = stage.worker.resume(*pending, BodyNews::Came(body));
     printed.push_str(&format!("{step:?}"));
     let (call, pending) = called(step);

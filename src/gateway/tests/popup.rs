@@ -2,12 +2,12 @@
 
 use super::stage::{Browser, Stage, awaited, body, changed, document, field, location, outcome, response, seconds, status, with};
 use crate::gateway::pending::Step;
+use crate::http::message::{Headers, Reply};
+use crate::http::url::query_parameters;
 use crate::oidc::testing::{json_reply, reply};
 use crate::step::decision::News;
 use crate::step::event::Event;
-use crate::words::message::{Headers, Reply};
 use crate::words::reason::Reason;
-use crate::words::url::query_parameters;
 use serde_json::{Value, json};
 
 pub(super) const FRONT: &str = "https://front.example.org";

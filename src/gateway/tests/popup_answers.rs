@@ -3,8 +3,8 @@
 use super::popup::{FRONT, OWN, as_far_as_the_provider, popup, told, told_error};
 use super::stage::{Browser, KEY, Stage, called, changed, outcome, response, seconds, with};
 use crate::gateway::pending::Step;
+use crate::http::message::Reply;
 use crate::oidc::testing::{json_reply, reply};
-use crate::words::message::Reply;
 use serde_json::{Value, json};
 
 /// Sessions are tokens, which the page keeps.

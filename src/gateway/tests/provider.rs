@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use crate::crypto::key::Algorithm;
 use crate::crypto::testing::{P256, TestKey};
+use crate::http::message::{HttpCall, Reply};
+use crate::http::url::query_parameters;
 use crate::oidc::authorization::code_challenge;
 use crate::oidc::testing::{ISSUER, json_reply};
-use crate::words::message::{HttpCall, Reply};
 use crate::words::time::Timestamp;
-use crate::words::url::query_parameters;
 
 /// What a provider remembers of a code.
 struct Grant {

@@ -3,12 +3,12 @@ use super::stage::{
 };
 use crate::authenticate::carried;
 use crate::gateway::pending::Step;
+use crate::http::message::Reply;
 use crate::oidc::testing::{json_reply, reply};
 use crate::session::content::Session;
 use crate::step::decision::{Decision, News};
 use crate::step::event::{Aftermath, Event};
 use crate::upkeep::fetch::{Errand, Fetch};
-use crate::words::message::Reply;
 use crate::words::reason::Reason;
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -1,6 +1,6 @@
 use super::stage::{Browser, Stage, body, changed, document, field, forwarded, outcome, response, told_upstream, with};
+use crate::http::message::{CookieEdit, Headers};
 use crate::step::event::{Event, Outcome};
-use crate::words::message::{CookieEdit, Headers};
 use crate::words::reason::Reason;
 use crate::words::world::RouteMetadata;
 use serde_json::{Value, json};

@@ -7,8 +7,8 @@ use super::stage::{
     status, told_upstream,
 };
 use crate::crypto::signing::SigningKey;
+use crate::http::message::{CookieEdit, Headers};
 use crate::step::event::Event;
-use crate::words::message::{CookieEdit, Headers};
 use crate::words::reason::Reason;
 use crate::words::secret::Secret;
 use crate::words::world::testing::Still;

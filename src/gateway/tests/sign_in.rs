@@ -2,12 +2,12 @@ use super::stage::{
     BEGINNING, Stage, awaited, body, called, document, field, forwarded, location, outcome, response, seconds, status,
     told_upstream, with,
 };
+use crate::http::message::CookieEdit;
+use crate::http::url::query_parameters;
 use crate::sign_in::redeem::AfterNews;
 use crate::step::decision::{News, Resource};
 use crate::step::event::{DocumentKind, Event, Outcome};
 use crate::upkeep::fetch::Errand;
-use crate::words::message::CookieEdit;
-use crate::words::url::query_parameters;
 use serde_json::json;
 
 #[test]

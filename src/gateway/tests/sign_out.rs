@@ -3,10 +3,10 @@ use super::stage::{
     BEGINNING, Browser, Stage, Worker, body, changed, document, field, forwarded, location, outcome, response, seconds, with,
 };
 use crate::gateway::pending::Step;
+use crate::http::message::{Headers, Reply};
+use crate::http::url::query_parameters;
 use crate::oidc::testing::ISSUER;
 use crate::step::event::{Event, Outcome, RequestRef};
-use crate::words::message::{Headers, Reply};
-use crate::words::url::query_parameters;
 use serde_json::{Value, json};
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
 use serde_json::{Value, json};
 
 use super::stage::{Stage, body, changed, field, location, outcome, response, seconds, status, with};
+use crate::http::message::Headers;
+use crate::http::url::query_parameters;
 use crate::oidc::testing::ISSUER;
-use crate::words::message::Headers;
 use crate::words::reason::Reason;
-use crate::words::url::query_parameters;
 
 /// The usual configuration, with pages that ask for more than a sign-in.
 fn demanding() -> Value {

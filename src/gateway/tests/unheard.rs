@@ -13,7 +13,7 @@ fn asked(stage: &mut Stage, password: &str) -> PendingCall {
     stage.browser.body = json!({"email": "alice@example.com", "password": password}).to_string();
     let headers = stage.browser.send("POST", "/api/auth/login", &[("content-type", "application/json")]);
     let Decision::ReadBody { pending, .. } = stage.worker.begin(headers).decision else { panic!() };
-    let body = crate::words::body::Body::Read(stage.browser.body.clone().into_bytes().into());
+    let body = crate::http::body::Body::Read(stage.browser.body.clone().into_bytes().into());
     called(stage.worker.resume(*pending, BodyNews::Came(body))).1
 }
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::http::message::{HttpCall, Reply};
 use crate::oidc::testing::{json_reply, reply};
-use crate::words::message::{HttpCall, Reply};
 
 /// People with passwords, and what was asked.
 pub(super) struct UserService {

@@ -6,8 +6,8 @@ use super::stage::{Stage, Worker, document, field, outcome, response, seconds, t
 use crate::crypto::key::Algorithm;
 use crate::crypto::signing::SigningKey;
 use crate::crypto::testing::{OTHER_RSA, RSA, TestKey};
+use crate::http::message::Headers;
 use crate::step::event::Event;
-use crate::words::message::Headers;
 use crate::words::secret::Secret;
 use crate::words::world::testing::Still;
 

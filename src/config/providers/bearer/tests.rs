@@ -4,7 +4,7 @@ use crate::config::settings::Settings;
 use crate::config::{Refusals, check_host, load};
 use crate::crypto::key::Algorithm;
 use crate::crypto::testing::{ED25519, RSA, Verdict, WEAK_RSA};
-use crate::oidc::accepted::BearerKeys;
+use crate::oidc::bearer::accepted::BearerKeys;
 use crate::words::world::HostVerdict;
 
 const RSA_PEM: &str = include_str!("../../../crypto/testdata/for-tests-only-rsa1.pub.pem");

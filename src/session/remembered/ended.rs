@@ -2,7 +2,7 @@
 //! ended it may be any part of it.
 
 use crate::session::content::Session;
-use crate::session::tombstone::Ended;
+use crate::session::remembered::tombstone::Ended;
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::crypto::jws::LONGEST_TOKEN;
-use crate::oidc::accepted::{Bearer, MissingAudience, TokenKind};
-use crate::oidc::access_token::{self, AccessToken, invalid};
+use crate::http::message::{HttpCall, Reply};
+use crate::oidc::bearer::accepted::{Bearer, MissingAudience, TokenKind};
+use crate::oidc::bearer::access_token::{self, AccessToken, invalid};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
 use crate::oidc::reply::{self, Troubles};
-use crate::words::message::{HttpCall, Reply};
 use crate::words::principal::Claims;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::LentSecret;

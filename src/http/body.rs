@@ -7,10 +7,10 @@ use std::fmt;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use crate::http::message::Headers;
+use crate::http::url::query_parameters;
 use crate::words::json;
-use crate::words::message::Headers;
 use crate::words::reason::{Failure, Reason};
-use crate::words::url::query_parameters;
 
 /// No body is read further than this, in bytes: Envoy's `buffer` filter has the same limit.
 pub const LARGEST: usize = 65_536;

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::access::page::Page;
-use crate::words::message::Response;
+use crate::answer::page::Page;
+use crate::http::message::Response;
 
 fn told(message: &Value) -> Response {
     let origin = Origin::parse("https://front.example.org").unwrap();

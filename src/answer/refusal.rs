@@ -3,13 +3,13 @@
 
 use serde_json::json;
 
-use crate::access::opener::Message;
-use crate::access::page::{Action, Page};
-use crate::access::telling::{Next, Telling, telling};
+use crate::answer::opener::Message;
+use crate::answer::page::{Action, Page};
+use crate::answer::telling::{Next, Telling, telling};
+use crate::http::message::Response;
+use crate::http::url::Origin;
 use crate::words::demand::Demand;
-use crate::words::message::Response;
 use crate::words::reason::Reason;
-use crate::words::url::Origin;
 
 /// What an answer must know beside its reason.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::oidc::accepted::{About, BearerKeys, Introspection};
+use crate::oidc::bearer::accepted::{About, BearerKeys, Introspection};
 use crate::oidc::client::ClientAuthentication;
 use crate::oidc::testing::{ISSUER, json_reply, metadata, provider, reply};
 use crate::words::secret::Secret;

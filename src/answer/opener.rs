@@ -1,8 +1,8 @@
 //! What a page of ours tells the page that opened its window, and then the window closes. The message goes to one origin and to
 //! nobody else; what is in it stands in the page as data, and is never run. Who is told, and what, is not decided here.
 
+use crate::http::url::Origin;
 use crate::words::secret::Secret;
-use crate::words::url::Origin;
 
 /// All that runs in such a page. The data is gone from the page before anything else happens.
 pub(super) const SCRIPT: &str = "{const data=document.getElementById('message');const {origin,message}=JSON.parse(data.textContent);\

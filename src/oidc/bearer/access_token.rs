@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::crypto::jws::{JwsError, LONGEST_TOKEN, Unverified, VerifiedJws};
 use crate::crypto::key::KeySet;
-use crate::oidc::accepted::{Bearer, TokenKind};
+use crate::oidc::bearer::accepted::{Bearer, TokenKind};
 use crate::oidc::provider::Provider;
 use crate::words::principal::{CLIENT, Claims, has_any};
 use crate::words::quote::quote;

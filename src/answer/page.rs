@@ -6,8 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use html_escape::{encode_double_quoted_attribute, encode_text};
 use sha2::{Digest, Sha256};
 
-use crate::access::opener::{self, Message};
-use crate::words::message::Response;
+use crate::answer::opener::{self, Message};
+use crate::http::message::Response;
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1c2430;--dim:#5c6675;--paper:#fff;--desk:#eef1f5;--line:#d9dee6;--deed:#2456c8}\

@@ -6,7 +6,7 @@ use super::*;
 use crate::crypto::jws::LastHeader;
 use crate::crypto::key::Algorithm;
 use crate::crypto::testing::{OTHER_RSA, P256, RSA, TestKey, Verdict, key_set};
-use crate::oidc::accepted::BearerKeys;
+use crate::oidc::bearer::accepted::BearerKeys;
 use crate::oidc::testing::{ISSUER, provider};
 
 const NOW: u64 = 1_700_000_000;

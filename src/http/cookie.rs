@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use memchr::memchr;
 
-use crate::words::message::{CookieEdit, Headers};
+use crate::http::message::{CookieEdit, Headers};
 
 /// The pairs of every `Cookie` line whose names begin with a prefix (without `=`), first to last. Names and values are bytes: what
 /// others put there need not be UTF-8.
