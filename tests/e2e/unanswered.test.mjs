@@ -315,12 +315,12 @@ describe('a list of capabilities that forgets the request headers', () => {
 
 describe('a list of capabilities that forgets a call of the host', () => {
   for (const name of ['proxy_get_current_time_nanoseconds', 'proxy_set_tick_period_milliseconds', 'proxy_get_shared_data', 'proxy_set_shared_data']) {
-    it(`${name}: the configuration is refused, and the log names it`, () => {
+    it(`${name}: the configuration is refused, and the log names it`, async () => {
       const bootstrap = shipped();
       const plugin = pluginOf(bootstrap.static_resources.listeners[0]);
       plugin.vm_config.code = { local: { filename: wasmPath() } };
       listWithout(name)(bootstrap);
-      const { code, log } = validate(bootstrap, { environment: { OIDC_CLIENT_SECRET: 'x', ACCREDIT_KEY: newKey() } });
+      const { code, log } = await validate(bootstrap, { environment: { OIDC_CLIENT_SECRET: 'x', ACCREDIT_KEY: newKey() } });
       assert.equal(code, 1, log);
       assert.match(log, new RegExp(`accredit: configuration refused: expected a host that offers ${name}, found InternalFailure; remove capability_restriction_config`));
       assert.doesNotMatch(log, /panicked/);
