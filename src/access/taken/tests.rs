@@ -231,3 +231,36 @@ fn patterns_that_would_take_too_long_are_left_undecided_and_cost_the_others_litt
     assert!(taken.steps > MOST_STEPS / 2);
     assert_eq!(behind(&earlier).verdict(&earlier, &glob("/assets/*"), &HOSTS), Verdict::NeverCounts(vec![6]));
 }
+
+#[test]
+fn rules_whose_paths_begin_or_end_otherwise_cost_a_verdict_nothing() {
+    let later = glob("/a/**/x");
+    let near = [exact("/a/x"), glob("/a/*/**/x")];
+    let cost = |earlier: &[Match]| {
+        let earlier = rules(earlier);
+        let mut taken = behind(&earlier);
+        assert_eq!(taken.verdict(&earlier, &later, &HOSTS), Verdict::NeverCounts(vec![0, 1]));
+        MOST_STEPS - taken.steps
+    };
+    let alone = cost(&near);
+    for (far, costs_nothing) in [
+        (glob("/b/**/x"), true),
+        (glob("/a/**/y"), true),
+        (glob("/b/**/y"), true),
+        (exact("/a/b"), true),
+        // May fit the same path: they have to be read.
+        (glob("/*/y/x"), false),
+        (glob("/a/y/*"), false),
+    ] {
+        let with_it = cost(&[near[0].clone(), near[1].clone(), far.clone()]);
+        assert_eq!(with_it == alone, costs_nothing, "{with_it} steps, not {alone}: {far:?}");
+    }
+}
+
+#[test]
+fn a_pattern_is_spelled_to_its_end_and_nothing_but_ends_comes_after_the_last() {
+    let mut taken = Taken::default();
+    [exact("/a"), prefix("/b"), glob("/**/*"), Match::default()].iter().for_each(|matches| taken.add(&matches.path));
+    let spelled = b"/a\x04/b\x02\x03\x04\x02\x03/\x01\x04\x02\x03\x04\x04\x04";
+    assert_eq!((0..spelled.len()).map(|place| taken.byte(place)).collect::<Vec<_>>(), spelled);
+}
