@@ -2,8 +2,8 @@
 
 #![no_main]
 
-use accredit::step::decision::{BodyNews, Decision};
 use accredit::http::body::Body;
+use accredit::step::decision::{BodyNews, Decision};
 use accredit_fuzz::{CONFIGURATION, Worker, check};
 use libfuzzer_sys::fuzz_target;
 

@@ -6,12 +6,12 @@
 #![no_main]
 
 use accredit::gateway::pending::{AfterReply, PendingCall, PendingWait, Step};
+use accredit::http::message::Reply;
 use accredit::oidc::id_token::IdToken;
 use accredit::oidc::tokens::TokenSet;
 use accredit::sign_in::redeem::{AfterNews, Redeeming};
 use accredit::sign_in::under_way::{Exchanged, Proved};
 use accredit::step::decision::{Decision, News};
-use accredit::http::message::Reply;
 use accredit::words::principal::Claims;
 use accredit::words::secret::Secret;
 use accredit_fuzz::{Worker, answer, check, navigation};

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use accredit::config;
 use accredit::gateway::Gateway;
 use accredit::gateway::pending::Step;
+use accredit::http::message::{Headers, Reply};
 use accredit::step::decision::Decision;
 use accredit::upkeep::fetch::Fetch;
-use accredit::http::message::{Headers, Reply};
 use accredit::words::time::Timestamp;
 use accredit::words::world::{
     Contended, Destination, HostSignature, HostVerdict, NoRandomness, RouteMetadata, Shared, SignatureCheck, Signing, Version,
