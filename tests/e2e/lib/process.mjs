@@ -17,7 +17,7 @@ export function wasmPath() {
   return path;
 }
 
-export const envoyPath = () => executable('ENVOY', ['envoy'], 'a real Envoy (1.36 or newer)');
+export const envoyPath = () => executable('ENVOY', ['envoy'], 'a real Envoy (1.37 or newer)');
 export const chromiumPath = () => executable('CHROMIUM', ['chromium', 'chromium-browser', 'google-chrome'], 'a real Chromium');
 
 function executable(variable, names, what) {
