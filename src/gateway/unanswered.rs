@@ -8,9 +8,11 @@ use crate::words::reason::{Failure, Reason};
 
 /// Whether a response may hold what only a decision gives: it comes from upstream, from a cache of such responses, or from a filter
 /// that does not say what it did. What Envoy answers by itself does not; but a page that stands in its configuration may be for
-/// some only, where it was not `seen` that anybody asked for it.
+/// some only, where it was not `seen` that anybody asked for it. Another gateway of this kind behind us may have answered what we did not
+/// decide.
 pub fn needs_decision(details: &str, seen: bool) -> bool {
-    details.is_empty() || details == "via_upstream" || details.starts_with("cache") || (!seen && details == "direct_response")
+    let by_others = ["cache", "accredit_"].iter().any(|begin| details.starts_with(begin));
+    details.is_empty() || details == "via_upstream" || by_others || (!seen && details == "direct_response")
 }
 
 /// What the log is told of a request that has ended. `details` is Envoy's own word (`%RESPONSE_CODE_DETAILS%` of its access log);
@@ -72,7 +74,7 @@ mod tests {
 
     #[test]
     fn nothing_of_the_application_or_of_a_cache_passes_undecided_and_what_envoy_says_itself_does() {
-        for details in ["via_upstream", "", "cache.response_from_cache_filter", "cache_v2.whatever"] {
+        for details in ["via_upstream", "", "cache.response_from_cache_filter", "cache_v2.whatever", "accredit_answered"] {
             assert!(needs_decision(details, true) && needs_decision(details, false), "{details}");
         }
         for details in ["stream_idle_timeout", "path_normalization_failed", "route_not_found"] {

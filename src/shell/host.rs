@@ -1,11 +1,12 @@
 //! The world by host calls: what the core asks of it is put to Envoy, and what Envoy tells put into the core's words.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint};
 use zeroize::Zeroizing;
 
-use crate::shell::host_calls;
+use crate::shell::host_calls::{self, Refused};
 use crate::words::time::Timestamp;
 use crate::words::world::{
     Contended, Destination, Hash, HostSignature, HostVerdict, NoRandomness, RouteMetadata, Shared, SignatureCheck, Signing,
@@ -16,33 +17,42 @@ use crate::words::world::{
 const PROBE: &str = "accredit.probe";
 
 /// Envoy, as the core sees it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Host {
     verifies_signatures: bool,
+    /// What the clock said last.
+    said: Cell<Timestamp>,
 }
 
 impl Host {
     /// Finds out what this host offers. Says what it refuses, if that is something without which nothing can be decided.
     pub(super) fn probe() -> Result<Self, String> {
-        let needed = [
-            ("proxy_get_current_time_nanoseconds", host_calls::now().err()),
-            ("proxy_set_tick_period_milliseconds", host_calls::set_tick_period(Duration::ZERO).err()),
-            ("proxy_set_shared_data", host_calls::set_shared_data(PROBE, b"1", 0).err()),
-            ("proxy_get_shared_data", host_calls::shared_data(PROBE).err()),
-        ];
-        if let Some((name, Some(refused))) = needed.into_iter().find(|(_, refused)| refused.is_some()) {
-            let remedy = "remove capability_restriction_config, or list everything that the module imports";
-            return Err(format!("expected a host that offers {name}, found {refused:?}; {remedy}"));
-        }
+        let now = host_calls::now().map_err(|refused| not_offered("proxy_get_current_time_nanoseconds", refused))?;
+        host_calls::set_shared_data(PROBE, b"1", 0).map_err(|refused| not_offered("proxy_set_shared_data", refused))?;
+        host_calls::shared_data(PROBE).map_err(|refused| not_offered("proxy_get_shared_data", refused))?;
         let known = SignatureCheck { hash: Hash::Sha256, spki: &KNOWN_KEY, signature: &KNOWN_SIGNATURE, message: b"accredit" };
-        Ok(Self { verifies_signatures: verify(&known) == Some(true) })
+        Ok(Self { verifies_signatures: verify(&known) == Some(true), said: Cell::new(Timestamp::default().plus(now)) })
     }
+
+    /// Has the timer run out for the first time after this. The last thing that is asked for: a configuration that is refused leaves the
+    /// timer of the one before alone.
+    pub(super) fn start_timer(first: Duration) -> Result<(), String> {
+        host_calls::set_tick_period(first).map_err(|refused| not_offered("proxy_set_tick_period_milliseconds", refused))
+    }
+}
+
+fn not_offered(name: &str, refused: Refused) -> String {
+    let remedy = "remove capability_restriction_config, or list everything that the module imports";
+    format!("expected a host that offers {name}, found {refused:?}; {remedy}")
 }
 
 impl World for Host {
     fn now(&self) -> Timestamp {
-        // Without a clock all is over: nothing counts any more.
-        Timestamp::default().plus(host_calls::now().unwrap_or(Duration::MAX))
+        // A clock that fails stands still: what ends soon counts a little longer, and nothing begins in a time to come.
+        if let Ok(now) = host_calls::now() {
+            self.said.set(Timestamp::default().plus(now));
+        }
+        self.said.get()
     }
 
     fn random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {

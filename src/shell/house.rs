@@ -78,7 +78,6 @@ impl House {
             let Ok(mut progress) = actor.progress.try_borrow_mut() else { return Action::Pause };
             match step.decision {
                 Decision::Forward(Forward { edits, renewal, private }) => {
-                    *progress = Progress::Forwarded { renewal, private };
                     let edited = edit(&edits).and_then(|()| if private { ask_for_no_store() } else { Ok(()) });
                     if let Err(refused) = edited {
                         drop(progress);
@@ -86,6 +85,7 @@ impl House {
                         step = next;
                         continue;
                     }
+                    *progress = Progress::Forwarded { renewal, private };
                     if from != CalledFrom::RequestHeaders {
                         let _ = host_calls::continue_request();
                     }

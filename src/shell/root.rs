@@ -40,6 +40,7 @@ impl Root {
         }
         let filter_state = settings.filter_state;
         let gateway = Gateway::new(&mut host, settings).map_err(|_| vec!["the host gives no random bytes".to_owned()])?;
+        Host::start_timer(AT_ONCE).map_err(|why| vec![why])?;
         Ok(House::new(self.id, gateway, host, Rc::clone(&self.queues), filter_state))
     }
 }

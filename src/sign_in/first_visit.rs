@@ -1,5 +1,5 @@
 //! Whom a provider vouches for is looked up at the user service, and created there on the first visit; then a session begins.
-//! Nothing is question before everything about the ID token is proved, and no session begins for somebody who is not there.
+//! Nothing is asked before everything about the ID token is proved, and no session begins for somebody who is not there.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,14 +19,14 @@ use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::world::World;
 
-/// Somebody whose identity is proved, and whom the user service is being question about.
+/// Somebody whose identity is proved, and whom the user service is being asked about.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FirstVisit {
     proved: Proved,
     question: Question,
 }
 
-/// What the user service was question last.
+/// What the user service was asked last.
 #[derive(Clone, Debug, PartialEq)]
 enum Question {
     /// Whether there is such a user.
@@ -53,7 +53,7 @@ enum IsNew {
     No,
 }
 
-/// Everything is proved. Without a directory nobody is question.
+/// Everything is proved. Without a directory nobody is asked.
 pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit, proved: Proved) -> Journey<Box<FirstVisit>> {
     let settings = scene.settings;
     let Some((directory, _)) = directory(settings) else {

@@ -32,7 +32,7 @@ pub fn may_read<'a>(clients: impl ExactSizeIterator<Item = Option<&'a Network>>,
 /// So long is nobody's reading ended for somebody else's: real bodies come within milliseconds.
 const UNDISTURBED: Duration = Duration::from_secs(1);
 
-/// Which of these bodies makes room for one more where there is no request: the one that has been read longest, if it is not just
+/// Which of these bodies makes room for one more where there is no place: the one that has been read longest, if it is not just
 /// coming; of the same client, where that one has all its places. Each is told by its client and until when it is read.
 pub fn makes_room<'a>(
     readers: impl Iterator<Item = (Option<&'a Network>, Timestamp)> + Clone,

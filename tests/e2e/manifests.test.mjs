@@ -28,7 +28,7 @@ function filesBelow(folder) {
 
 const ALL = filesBelow('deploy');
 const MANIFESTS = ALL.filter((path) => /\.(ya?ml|json|Dockerfile)$/.test(path));
-const WITH_VERSIONS = [...ALL, 'README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)];
+const WITH_VERSIONS = [...ALL, 'README.md', ...filesBelow('docs')];
 
 /** What a pattern finds in these files: [where, what stood in its first brackets]. */
 const found = (paths, pattern) => paths.flatMap((path) => [...read(path).matchAll(pattern)].map(([, what]) => [path, what]));

@@ -35,7 +35,7 @@ impl Places {
             let bytes = [digest.get(high), digest.get(low)].map(|byte| byte.copied().unwrap_or_default());
             u16::from_be_bytes(bytes).checked_rem(PLACES).unwrap_or_default()
         };
-        let keys = [place(0, 1), place(2, 3)].map(|place| format!("accredit/1/refreshed/{}/{place}", session.provider));
+        let keys = [place(0, 1), place(2, 3)].map(|place| format!("accredit/2/refreshed/{}/{place}", session.provider));
         Self { digest: URL_SAFE_NO_PAD.encode(digest), keys }
     }
 }
