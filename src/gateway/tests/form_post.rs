@@ -1,4 +1,4 @@
-//! Callbacks that another site's form posts (OAuth 2.0 MediaType Post Response Mode).
+//! Callbacks that another site's form posts (OAuth 2.0 Form Post Response Mode).
 
 use super::stage::{Stage, document, field, location, outcome, response, status, with};
 use crate::http::message::Headers;
