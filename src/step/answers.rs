@@ -184,7 +184,7 @@ pub fn turn_away<C, W, B>(settings: &Settings, request: Option<&Request>, reques
     not_a_visit(settings, page, RequestRef::new(request_id, method, path), Failure::new(reason, detail))
 }
 
-/// Ends a request of which nothing is known but which it is.
+/// Ends a request of which only its reference is known.
 pub fn not_a_visit<C, W, B>(settings: &Settings, page: bool, request: RequestRef, failure: Failure) -> Step<C, W, B> {
     let context = Context {
         page,

@@ -192,6 +192,15 @@ describe('Envoy does not start with a wrong configuration, and its log says why'
     });
   }
 
+  it('several mistakes: each in a line of its own, in the order of the reference, and how many they are', async () => {
+    const { code, log } = await check(all(set('session.lifetime', '8'), set('origins', ['localhost:10000']), set('rulez', [])));
+    assert.equal(code, 1);
+    const told = [...log.matchAll(/accredit: configuration refused: (.*)/g)].map(([, line]) => line);
+    assert.deepEqual(told.map((line) => line.split(/[: ]/)[0]), ['rulez', 'origins[0]', 'session.lifetime', '3'], log);
+    assert.match(told[0], /did you mean `rules`\?/);
+    assert.match(told.at(-1), /^3 mistakes, one in each line above$/);
+  });
+
   it('JSON that is nested without end: the stack of the sandbox is small, and the module does not die of it', async () => {
     const { code, log } = await check(() => '['.repeat(100_000), { wrap: asString });
     assert.equal(code, 1);
