@@ -1,5 +1,6 @@
-//! The journey of everything that is for somebody behind us: its rule, who is asking, whether they may; then the changes that the
-//! request goes on with, or the answer that it gets instead.
+//! The journey of every request that is not for an endpoint of ours: the rule that applies, who is asking, whether they may. It
+//! ends with the changes with which the request goes upstream, or with a refusal or a redirect to a provider. It never verifies a
+//! credential itself.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -10,7 +11,7 @@ use crate::access::requirement::Requirement;
 use crate::access::route::{Credentials, Rule, SharedCache, Unauthenticated};
 use crate::access::test::{Surroundings, is_authenticated};
 use crate::answer::refusal::{BearerChallenge, Visitor};
-use crate::authenticate::brought::{Brought, brought, is_in_address};
+use crate::authenticate::bearer_token::{BearerToken, bearer_token, is_in_address};
 use crate::authenticate::identity::{Asking, Identity};
 use crate::authenticate::scene::Scene;
 use crate::authenticate::verified::{Credential, Verified};
@@ -20,7 +21,7 @@ use crate::http::cookie::without;
 use crate::http::message::Edits;
 use crate::session::attempt::Ending;
 use crate::session::cookie;
-use crate::sign_in::begin::{self, Handover, Wish};
+use crate::sign_in::begin::{self, SendAs, SignInOptions};
 use crate::step::answers::Circumstances;
 use crate::step::decision::{Decision, Forward, FromTheStart, Journey, Note, Renewal, Resource, Step};
 use crate::step::event::{Event, Outcome};
@@ -31,22 +32,23 @@ use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::world::{RouteMetadata, World};
 
-/// A session is new for so long.
+/// For this long after its sign-in, a session is not sent to the provider again for an authentication that it met at its
+/// beginning.
 const JUST_MADE: Duration = Duration::from_secs(10);
 
 /// The key in route metadata that names a policy.
 const ROUTE_POLICY: &str = "policy";
 
-/// What is known of who asks before anything is looked at.
+/// What a provider has said about the bearer token of this request.
 #[derive(Debug)]
-pub(super) enum Beforehand {
-    /// Nothing.
-    Nothing,
-    /// Whose token it is, by the provider's own answer.
-    TokenOf(Identity),
+pub(super) enum ByIntrospection {
+    /// No provider was asked.
+    NotAsked,
+    /// A provider was asked; this is who is asking, by its reply.
+    Answered(Identity),
 }
 
-/// A request under the rule that counts for it.
+/// A request with the rule that applies to it.
 #[derive(Clone, Copy)]
 struct Guarded<'a> {
     settings: &'a Settings,
@@ -54,8 +56,13 @@ struct Guarded<'a> {
     rule: &'a Rule,
 }
 
-/// A request for somebody behind us: its rule, who asks, whether they may.
-pub(super) fn guard(scene: &mut Scene<'_>, visit: &mut Visit, beforehand: Beforehand, mut events: Vec<Event>) -> Journey<Asking> {
+/// Decides about a request that is not for an endpoint of ours.
+pub(super) fn guard(
+    scene: &mut Scene<'_>,
+    visit: &mut Visit,
+    introspected: ByIntrospection,
+    mut events: Vec<Event>,
+) -> Journey<Asking> {
     let settings = scene.settings;
     let rule = tightened(settings, scene.world, visit)?;
     let rule = rule.as_ref();
@@ -63,11 +70,13 @@ pub(super) fn guard(scene: &mut Scene<'_>, visit: &mut Visit, beforehand: Before
     if accepts_tokens(settings, rule) && is_in_address(visit) {
         return Ok(guarded.deny(None, Failure::new(Reason::TokenAmbiguous, "access_token in the query"), events));
     }
-    let identity = match beforehand {
-        Beforehand::TokenOf(identity) if accepts_tokens(settings, rule) && matches!(brought(visit), Brought::Token(_)) => {
+    let identity = match introspected {
+        ByIntrospection::Answered(identity)
+            if accepts_tokens(settings, rule) && matches!(bearer_token(visit), BearerToken::Present(_)) =>
+        {
             identity
         }
-        Beforehand::TokenOf(_) | Beforehand::Nothing => who(scene, visit, rule, &mut events),
+        ByIntrospection::Answered(_) | ByIntrospection::NotAsked => who(scene, visit, rule, &mut events),
     };
     let unsafe_across_sites = guarded.is_unsafe_across_sites(&identity);
     match (identity, &rule.require) {
@@ -75,7 +84,7 @@ pub(super) fn guard(scene: &mut Scene<'_>, visit: &mut Visit, beforehand: Before
         (Identity::Known(verified, renewal), Requirement::Public) => {
             Ok(guarded.forward(scene.world, Some(&verified), renewal, events))
         }
-        // Public pages wait for nobody.
+        // A public page does not wait for metadata, keys or tokens.
         (Identity::Unknown(_) | Identity::Unclear(_), Requirement::Public) => {
             Ok(guarded.forward(scene.world, None, None, events))
         }
@@ -97,16 +106,19 @@ pub(super) fn guard(scene: &mut Scene<'_>, visit: &mut Visit, beforehand: Before
     }
 }
 
-/// Waits for what is needed to say who is asking; nothing was spent.
+/// Waits for what is needed to find out who is asking; the request then begins again.
 fn wait(scene: &mut Scene<'_>, visit: &mut Visit, resource: Resource, events: Vec<Event>) -> Step<Asking> {
-    scene.kept.documents.want(&resource);
+    scene.background.documents.want(&resource);
     visit.keys_refreshed |= matches!(resource, Resource::Keys { .. });
-    Step { events, ..Step::waiting(resource, visit.patience, FromTheStart) }
+    Step { events, ..Step::waiting(resource, visit.wait_until, FromTheStart) }
 }
 
-/// The rule of a request, made tighter by the policy that Envoy's route names. That can only add a condition: the route that was
-/// looked at may not be the one that is taken, because removing a header makes Envoy choose again. A request that brings a header
-/// which we would remove is therefore refused while routes name policies.
+/// The rule that applies to a request, with the condition of the policy that Envoy's route names added to it. Removing a header
+/// makes Envoy choose the route again, and the new one could name another policy. So while routes name policies, a request with a
+/// header that would be removed is refused.
+///
+/// # Errors
+/// [`Reason::HeaderAmbiguous`] for such a request; [`Reason::RoutePolicyUnknown`] if the policy is not defined or cannot be read.
 fn tightened<'a>(settings: &'a Settings, world: &dyn World, visit: &Visit) -> Result<Cow<'a, Rule>, Failure> {
     let request = &visit.request;
     let rule = settings.rules.find(&request.method, visit.origin.host(), &request.path);
@@ -128,7 +140,7 @@ fn tightened<'a>(settings: &'a Settings, world: &dyn World, visit: &Visit) -> Re
 }
 
 impl Guarded<'_> {
-    /// Whether a cookie speaks for somebody whom another site may have made ask.
+    /// Whether this is an unsafe request by cookie that a page of another site may have sent (CSRF).
     fn is_unsafe_across_sites(self, identity: &Identity) -> bool {
         let Self { settings, visit, .. } = self;
         let by_cookie = matches!(identity, Identity::Known(verified, _) if verified.principal.proof == Proof::SessionCookie);
@@ -139,24 +151,24 @@ impl Guarded<'_> {
 
     fn unauthenticated(self, scene: &mut Scene<'_>, failure: Failure, events: Vec<Event>) -> Step<Asking> {
         let Self { settings, visit, rule } = self;
-        // Whoever brings a token is a program, and signing in would not mend the token.
+        // Whoever sends a bearer token is a program, and a sign-in would not make the token valid.
         let could_sign_in = matches!(failure.reason, Reason::SessionMissing | Reason::SessionExpired | Reason::SessionInvalid);
         let provider = rule.require.provider();
         if could_sign_in && self.redirects() && settings.sign_in_provider(provider).is_some() {
-            // A cookie that does not count here may count at another replica, of an earlier build or with other keys: it would take
-            // the answer to this sign-in for one of somebody who is signed in, and send them here again, and so on.
-            let unread = failure.reason == Reason::SessionInvalid;
-            let forgotten = unread.then(|| cookie::forget(&settings.session.cookie, &visit.request.headers, &visit.origin));
+            // A cookie that is invalid here may be valid at another replica, of an earlier build or with other keys. That one
+            // would find somebody signed in at the callback and redirect here again, in a loop. So the cookie is deleted.
+            let invalid = failure.reason == Reason::SessionInvalid;
+            let delete = invalid.then(|| cookie::forget(&settings.session.cookie, &visit.request.headers, &visit.origin));
             let mut step = self.sign_in(scene, provider, rule.require.demand().unwrap_or_default(), events);
-            step.set_cookies(forgotten.unwrap_or_default());
+            step.set_cookies(delete.unwrap_or_default());
             return step;
         }
         self.deny(None, failure, events)
     }
 
-    /// Somebody is known, and may not go on. Signing in again helps where a stronger or newer authentication is all that is
-    /// missing. (The callback lets nobody in whose authentication is not the one that was asked for, so that this does not go
-    /// round and round.)
+    /// Somebody is signed in, and does not meet the requirement. If all that is missing is a stronger or more recent
+    /// authentication, they are sent to the provider again (step-up, RFC 9470); otherwise they are refused. (A sign-in whose
+    /// authentication is not the requested one fails at the callback, so that there is no loop.)
     fn forbidden(
         self,
         scene: &mut Scene<'_>,
@@ -169,12 +181,12 @@ impl Guarded<'_> {
             Credential::Session(session) if failure.reason == Reason::AuthenticationInsufficient => session,
             _ => return self.deny(Some(verified), failure, events),
         };
-        // What was good a moment ago and is not good now would not be good again either.
+        // The session is new, and met this demand at its beginning, but no longer does: another sign-in would not help.
         let just_made = self.visit.now.since(session.created) < JUST_MADE;
         let then = Surroundings { now: session.created, ..surroundings };
         let in_vain = |demand: &Demand| just_made && is_authenticated(demand, &session.claims, then);
         match self.rule.require.demand().filter(|demand| !in_vain(demand)) {
-            // Whoever signed in by password has no provider that could do it in another way.
+            // A session by password has no provider that could authenticate the person in another way.
             Some(demand) if self.redirects() && self.settings.sign_in_provider(Some(&session.provider)).is_some() => {
                 self.sign_in(scene, Some(&session.provider), demand, events)
             }
@@ -183,19 +195,19 @@ impl Guarded<'_> {
         }
     }
 
-    /// Sends them to a provider.
+    /// Redirects to a provider.
     fn sign_in(self, scene: &mut Scene<'_>, provider: Option<&str>, demand: Demand, events: Vec<Event>) -> Step<Asking> {
         let Self { settings, visit, rule } = self;
-        let wish = Wish {
+        let options = SignInOptions {
             ending: Ending::Session,
             provider: provider.map(str::to_owned),
             return_to: visit.return_to(),
             another_account: false,
             demand,
-            handover: Handover::Redirect,
+            send_as: SendAs::Redirect,
         };
-        let sent = begin::send(scene, visit, wish, events);
-        let mut step = sent.map_or_else(|stop| stop.answer(settings, visit), Step::within);
+        let sent = begin::send(scene, visit, options, events);
+        let mut step = sent.map_or_else(|stop| stop.answer(settings, visit), Step::widen);
         step.note.rule = Some(Rc::clone(&rule.name));
         step
     }
@@ -224,7 +236,7 @@ impl Guarded<'_> {
             remove.push("authorization".to_owned());
         }
         let ours = &settings.session.cookie;
-        // Only a session that counted here is shown to the upstream: not a forged one, and not one that another site made use of.
+        // The upstream sees the session cookie only if it counted: not a forged one, and not that of a request from another site.
         let shown =
             settings.forward.session_cookie && verified.is_some_and(|verified| verified.principal.proof == Proof::SessionCookie);
         let cookie = without(headers, |name| ours.is_ours(name) && !(shown && name == ours.name.as_bytes()));
@@ -237,17 +249,17 @@ impl Guarded<'_> {
         }
     }
 
-    /// A token that was looked at goes no further, unless its provider's are forwarded: neither one that was good, nor one that
-    /// was not and that the upstream might believe.
+    /// Whether `Authorization` is removed: where bearer tokens are accepted, the upstream gets one only if its provider's tokens
+    /// are forwarded. An invalid one is removed too, because the upstream might accept it.
     fn takes_token_away(self, verified: Option<&Verified>) -> bool {
         let Some(verified) = verified.filter(|verified| verified.principal.proof == Proof::BearerToken) else {
-            return accepts_tokens(self.settings, self.rule) && !matches!(brought(self.visit), Brought::Nothing);
+            return accepts_tokens(self.settings, self.rule) && !matches!(bearer_token(self.visit), BearerToken::Absent);
         };
         let provider = self.settings.provider(&verified.principal.provider);
         !provider.and_then(|provider| provider.oidc.bearer.as_ref()).is_some_and(|bearer| bearer.forward)
     }
 
-    /// Whether somebody who must sign in is sent there, rather than told.
+    /// Whether somebody who must sign in is redirected to a provider rather than refused.
     fn redirects(self) -> bool {
         match self.rule.unauthenticated {
             Unauthenticated::ByNavigation => browser::is_navigation(&self.visit.request),

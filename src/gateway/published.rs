@@ -1,5 +1,5 @@
-//! Publishes the public halves of the keys that sign tokens of ours (RFC 7517): services and other gateways verify with them, and
-//! no secret is shared. Nothing about a request but its method is looked at.
+//! Publishes the public keys that belong to our signing keys, as a JWK Set (RFC 7517, section 5): services and other gateways
+//! verify our tokens with them. It looks at nothing of a request but its method.
 
 use crate::config::settings::Settings;
 use crate::http::message::Response;
@@ -7,7 +7,7 @@ use crate::step::decision::{Journey, Step};
 use crate::step::stop::Stop;
 use crate::step::visit::Visit;
 
-/// The keys endpoint.
+/// The keys endpoint: GET or HEAD.
 pub(super) fn keys(settings: &Settings, visit: &Visit) -> Journey {
     if !matches!(visit.request.method.as_str(), "GET" | "HEAD") {
         return Err(Stop::method("GET, HEAD"));
@@ -15,7 +15,7 @@ pub(super) fn keys(settings: &Settings, visit: &Visit) -> Journey {
     let headers = [
         ("content-type", "application/json"),
         ("x-content-type-options", "nosniff"),
-        // Whoever caches them this long still knows a new key before it signs, if it stood behind the old one for a while.
+        // A key that is first published beside the old one, and signs only later, is known to every reader by then.
         ("cache-control", "public, max-age=300"),
     ];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();

@@ -1,5 +1,6 @@
-//! Ends every session that a request carries: here, in the browser, and at the provider when the configuration says so. Only our own site may ask for it; a
-//! person who comes in another way gets a page to ask from.
+//! Sign-out: ends every session that a request carries, in all workers and in the browser, and at the provider if that is
+//! configured. A request that a page of another site could have caused never ends a session; it gets a page from which a person
+//! can do so.
 
 use serde_json::json;
 
@@ -19,7 +20,7 @@ use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 
-/// The logout endpoint.
+/// The logout endpoint: POST from this site or a trusted origin, or a navigation by GET.
 pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
     let settings = scene.settings;
     let request = &visit.request;
@@ -33,7 +34,7 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
     }
     let carried = carried::everywhere(scene, visit);
     let mut sessions = carried.sessions;
-    let (ended, world) = (&mut scene.kept.ended, &mut *scene.world);
+    let (ended, world) = (&mut scene.background.ended, &mut *scene.world);
     sessions.retain(|session| !ended.has_by_now(world, session, visit.now));
     sessions.iter().for_each(|session| ended.mark(world, session));
     let mut ours = sessions.iter().filter(|session| settings.has_origin(&session.origin));
@@ -62,8 +63,8 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
     Ok(Step::answered(response, signed_out))
 }
 
-/// The provider's own logout (OpenID Connect RP-Initiated Logout). Without metadata it is left out: signing out here must not
-/// wait for anybody.
+/// The URL of the provider's logout for this session (OpenID Connect RP-Initiated Logout, section 2); `None` if it is not
+/// configured, or the provider has none. `None` too while the metadata are missing: signing out here waits for nobody.
 fn at_provider(scene: &mut Scene<'_>, visit: &Visit, session: &Session) -> Option<String> {
     let settings = scene.settings;
     if !settings.sign_out.at_provider {
@@ -72,11 +73,12 @@ fn at_provider(scene: &mut Scene<'_>, visit: &Visit, session: &Session) -> Optio
     let provider = settings.provider(&session.provider)?;
     let metadata = scene.metadata(provider, visit.now)?;
     let hint_name = settings.session.cookie.hint_name.as_str();
-    // A navigation carries the hint in its address, as the specification wants it; a script is not given the ID token.
+    // The specification puts the ID token into the URL as a hint. A navigation gets it there; a script would be able to read it,
+    // and does not.
     let by_navigation = browser::wants_page(&visit.request);
     let hint = pairs(&visit.request.headers, hint_name).find(|(name, _)| by_navigation && *name == hint_name.as_bytes());
     let hint = hint.and_then(|(_, value)| settings.sealer.open(Purpose::LogoutHint, value));
-    // A hint that belongs to another session, an earlier person's or a planted one, is none.
+    // A hint of another session, perhaps of an earlier person or planted by somebody, is not sent.
     let hint = hint.and_then(|plain| String::from_utf8(plain).ok());
     let hint = hint.as_deref().and_then(|content| content.strip_prefix(&session.id)?.strip_prefix(' ')).map(Secret::new);
     let return_to = settings.sign_out.return_to.as_str();

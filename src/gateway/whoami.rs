@@ -1,4 +1,4 @@
-//! Tells a page who is signed in and until when.
+//! The session endpoint: tells a page who is signed in and until when. It never renews a session.
 
 use std::rc::Rc;
 
@@ -16,15 +16,15 @@ use crate::step::stop::Stop;
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
 
-/// The session endpoint: 200 with the session, or 401. Asking does not prolong a session.
-pub(super) fn tell(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
+/// The session endpoint: 200 with the session, or 401.
+pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
     let settings = scene.settings;
     if !matches!(visit.request.method.as_str(), "GET" | "HEAD") {
         return Err(Stop::method("GET, HEAD"));
     }
     let mut events = Vec::new();
     match by_cookie(scene, visit, &mut events) {
-        Identity::Unclear(resource) => Ok(Step::waiting(resource, visit.patience, FromTheStart).after(events)),
+        Identity::Unclear(resource) => Ok(Step::waiting(resource, visit.wait_until, FromTheStart).after(events)),
         Identity::Known(verified, _) => {
             let principal = &verified.principal;
             let body = match settings.session.form {
@@ -36,7 +36,7 @@ pub(super) fn tell(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
                     "expires_at": verified.ends.seconds(),
                     "idle_expires_at": principal.expires.seconds(),
                 }),
-                // The claims as they stand in the token.
+                // The same claims as in the token.
                 Form::Jwt(_) => {
                     let mut claims = principal.claims.as_ref().clone();
                     claims.insert("exp".to_owned(), json!(verified.ends.seconds()));
@@ -47,7 +47,7 @@ pub(super) fn tell(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
             step.note.subject = Some(Rc::clone(&verified.subject));
             Ok(step)
         }
-        // Providers are asked about tokens, never about sessions.
+        // This cannot happen: providers are asked about bearer tokens, never about sessions.
         Identity::Asked(..) => Err(Failure::new(Reason::Internal, "a session that its provider is asked about").into()),
         Identity::Unknown(failure) => {
             let response = visit.refusal(settings, failure.reason, &ReturnTo::front_page());

@@ -1,5 +1,5 @@
-//! The documents of one provider, its metadata and its keys: fetched once for all workers, kept, and renewed. Nothing that fails
-//! here takes away what was there before.
+//! The documents of one provider, its metadata and its keys: fetched once for all workers, kept, and renewed. A failure never
+//! takes away the document that was there before.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -21,40 +21,44 @@ use crate::words::record::{Reader, Writer};
 use crate::words::time::Timestamp;
 use crate::words::world::{Version, World};
 
-/// What is kept of one provider.
-pub(super) struct Keep {
+/// One provider's metadata and keys.
+pub(super) struct ProviderDocuments {
     pub(super) name: String,
-    /// Of everything that the fetched documents depend on: two configurations that agree in it share them.
+    /// A digest of everything in the configuration that the documents depend on. Two configurations with the same digest share
+    /// the documents.
     digest: String,
     pub(super) metadata: Slot<Metadata>,
     pub(super) keys: Slot<KeySet>,
 }
 
+/// A document, or the want of it.
 pub(super) struct Slot<T> {
     pub(super) held: Option<Held<T>>,
-    /// Somebody needs it newer than this, because what is held did not do.
+    /// A request waits for this document: for any (`Some(None)`), or for one that was fetched after this time.
     pub(super) wanted: Option<Option<Timestamp>>,
-    /// Nobody may ask before.
+    /// No fetch before this time.
     pub(super) not_before: Timestamp,
-    /// The entries of shared memory that were looked at. They are opened again when they have changed.
-    seen: Vec<Option<Version>>,
+    /// The versions of the entries in shared memory when they were last read. An entry is only opened when its version has
+    /// changed.
+    versions: Vec<Option<Version>>,
 }
 
 pub(super) struct Held<T> {
     pub(super) value: Rc<T>,
+    /// When it was fetched last.
     pub(super) fetched: Timestamp,
-    /// When it was fetched first as it is.
+    /// When exactly this value was fetched for the first time.
     pub(super) since: Timestamp,
     fresh_until: Timestamp,
 }
 
-/// The version of what stands in shared memory; another one is not read.
+/// The version of the format in shared memory. Entries of another version are not read.
 const VERSION: u8 = 1;
 
 /// A fetched document as it stands in shared memory.
 struct Mirrored {
-    /// Where it belongs: sealed or not, it counts nowhere else.
-    place: String,
+    /// The key that it was written under. Copied to another key, it is not accepted.
+    key: String,
     fetched: Timestamp,
     fresh_until: Timestamp,
     body: String,
@@ -63,7 +67,7 @@ struct Mirrored {
 impl Mirrored {
     fn write(&self) -> Vec<u8> {
         let mut writer = Writer::default();
-        writer.text(&self.place);
+        writer.text(&self.key);
         writer.number(self.fetched.millis());
         writer.number(self.fresh_until.millis());
         writer.text(&self.body);
@@ -72,23 +76,23 @@ impl Mirrored {
 
     fn read(plain: &[u8]) -> Option<Self> {
         let mut read = Reader::new(plain, VERSION)?;
-        let place = read.text()?;
+        let key = read.text()?;
         let [fetched, fresh_until] = [read.number()?, read.number()?].map(Timestamp::from_millis);
-        let mirrored = Self { place, fetched, fresh_until, body: read.text()? };
+        let mirrored = Self { key, fetched, fresh_until, body: read.text()? };
         read.is_empty().then_some(mirrored)
     }
 }
 
 impl<T: PartialEq> Slot<T> {
     const fn empty() -> Self {
-        Self { held: None, wanted: None, not_before: Timestamp::from_millis(0), seen: Vec::new() }
+        Self { held: None, wanted: None, not_before: Timestamp::from_millis(0), versions: Vec::new() }
     }
 
     pub(super) fn is_newer_than(&self, newer_than: Option<Timestamp>) -> bool {
         self.held.as_ref().is_some_and(|held| newer_than.is_none_or(|moment| held.fetched > moment))
     }
 
-    /// Whether somebody waits for something newer than what is held.
+    /// Whether a request waits for a newer document than the one that is held.
     fn is_wanted(&self) -> bool {
         self.wanted.is_some_and(|newer_than| !self.is_newer_than(newer_than))
     }
@@ -109,7 +113,7 @@ impl<T: PartialEq> Slot<T> {
     }
 }
 
-impl Keep {
+impl ProviderDocuments {
     pub(super) fn new(settings: &ProviderSettings) -> Self {
         let provider = &settings.oidc;
         let mut metadata = Slot::empty();
@@ -135,7 +139,7 @@ impl Keep {
             let urgency = urgency(&self.metadata);
             self.metadata.not_before = self.ask(provider, world, now, DocumentKind::Metadata, urgency, fetches);
         }
-        // Due here or not: a key that another worker knows to be withdrawn must not go on counting in this one.
+        // Whether they are due here or not: a key that another worker knows to be withdrawn must no longer verify anything here.
         self.adopt_keys(provider, sealer, world);
         if self.keys.is_due(now) && self.metadata.held.is_some() {
             let urgency = urgency(&self.keys);
@@ -143,7 +147,8 @@ impl Keep {
         }
     }
 
-    /// Fetches if nobody else does; returns before when that is not to be tried again.
+    /// Adds the fetch of a document, unless another worker fetches it or it is too early. Returns the time before which it is not
+    /// to be tried again.
     fn ask(
         &self,
         provider: &Provider,
@@ -158,7 +163,7 @@ impl Keep {
             (DocumentKind::Keys, Some(metadata)) => keys_request(provider, &metadata.value),
             (DocumentKind::Keys, None) => return now,
         };
-        // Every address was checked when the configuration or the metadata were read.
+        // This cannot fail: every address was checked when the configuration or the metadata were read.
         let Ok(call) = call else { return now };
         match lease::acquire(world, &self.key(kind, "lease"), now, call.timeout.saturating_add(Duration::from_secs(1)), urgency) {
             Grant::Granted => fetches.push(Fetch { provider: self.name.clone(), errand: Errand::Document(kind), call }),
@@ -168,7 +173,7 @@ impl Keep {
         now
     }
 
-    pub(super) fn arrived(
+    pub(super) fn fetch_answered(
         &mut self,
         provider: &Provider,
         sealer: &Sealer,
@@ -217,8 +222,8 @@ impl Keep {
         fetched: Timestamp,
         fresh_until: Timestamp,
     ) {
-        let place = self.key(kind, "document");
-        let mirrored = Mirrored { place, fetched, fresh_until, body: String::from_utf8_lossy(body).into_owned() };
+        let key = self.key(kind, "document");
+        let mirrored = Mirrored { key, fetched, fresh_until, body: String::from_utf8_lossy(body).into_owned() };
         let text = mirrored.write();
         let Ok(sealed) = sealer.seal(world, Purpose::Document, &text) else { return };
         if let Some(key) = self.document_keys(sealer, kind).next() {
@@ -227,8 +232,8 @@ impl Keep {
         }
     }
 
-    /// The document that stands in shared memory, if it is newer than what is held. It was sealed there: other plugins of the
-    /// process may write to that memory, and who writes keys there could sign anybody in.
+    /// The document in shared memory, if it was fetched after `held`. It is sealed, because other plugins of the process can
+    /// write to that memory, and whoever could write keys there could sign anybody in.
     fn mirrored(
         &mut self,
         sealer: &Sealer,
@@ -236,22 +241,22 @@ impl Keep {
         kind: DocumentKind,
         held: Option<Timestamp>,
     ) -> Option<(Mirrored, Reply)> {
-        let before = std::mem::take(self.seen(kind));
-        let (mut seen, mut text) = (Vec::new(), None);
+        let before = std::mem::take(self.versions(kind));
+        let (mut versions, mut text) = (Vec::new(), None);
         for (position, key) in self.document_keys(sealer, kind).enumerate() {
             let shared = world.shared(&key);
             let version = shared.as_ref().map(|shared| shared.version);
             let changed = version == Some(Version::Any) || before.get(position) != Some(&version);
-            seen.push(version);
+            versions.push(version);
             text = shared.filter(|_| changed).and_then(|shared| sealer.open(Purpose::Document, &shared.value));
             if text.is_some() {
                 break;
             }
         }
-        *self.seen(kind) = seen;
+        *self.versions(kind) = versions;
         let text = text?;
         let mut mirrored = Mirrored::read(&text)?;
-        if mirrored.place != self.key(kind, "document") || held.is_some_and(|fetched| mirrored.fetched <= fetched) {
+        if mirrored.key != self.key(kind, "document") || held.is_some_and(|fetched| mirrored.fetched <= fetched) {
             return None;
         }
         let json = vec![("content-type".to_owned(), b"application/json".to_vec())];
@@ -259,14 +264,14 @@ impl Keep {
         Some((mirrored, Reply::Answered { status: 200, headers: Headers::new(json), body }))
     }
 
-    const fn seen(&mut self, kind: DocumentKind) -> &mut Vec<Option<Version>> {
+    const fn versions(&mut self, kind: DocumentKind) -> &mut Vec<Option<Version>> {
         match kind {
-            DocumentKind::Metadata => &mut self.metadata.seen,
-            DocumentKind::Keys => &mut self.keys.seen,
+            DocumentKind::Metadata => &mut self.metadata.versions,
+            DocumentKind::Keys => &mut self.keys.versions,
         }
     }
 
-    /// Whether the newest attempt to fetch the keys failed.
+    /// Whether the newest attempt to fetch the keys failed, in any worker.
     pub(super) fn keys_failing(&self, world: &dyn World) -> bool {
         lease::is_failing(world, &self.key(DocumentKind::Keys, "lease"))
     }
@@ -276,8 +281,8 @@ impl Keep {
         let Some((mirrored, reply)) = self.mirrored(sealer, world, DocumentKind::Metadata, held) else { return };
         if let Ok(metadata) = metadata_response(provider, &reply) {
             self.metadata.take(metadata, mirrored.fetched, mirrored.fresh_until);
-            // Keys that other metadata did not point to may be those of these.
-            self.keys.seen.clear();
+            // The keys in shared memory may have been refused because of the former metadata: they are read again.
+            self.keys.versions.clear();
         }
     }
 
@@ -290,7 +295,8 @@ impl Keep {
         }
     }
 
-    /// Where documents stand that one of our keys sealed; the first is where new ones go.
+    /// The keys in shared memory under which this document can stand, one for each of our sealing keys. New ones are written
+    /// under the first.
     fn document_keys(&self, sealer: &Sealer, kind: DocumentKind) -> impl Iterator<Item = String> {
         sealer.key_ids().map(move |id| self.key(kind, &format!("document/{id}")))
     }
@@ -305,7 +311,8 @@ impl Keep {
 }
 
 fn urgency<T: PartialEq>(slot: &Slot<T>) -> Urgency {
-    // What is not there at all is needed by everybody; only asking again for what is there can be provoked from outside.
+    // A document that is missing altogether is needed by everybody. Only a repeated fetch of one that is there can be provoked by
+    // whoever sends tokens with unknown keys.
     if slot.is_wanted() && slot.held.is_some() { Urgency::Provoked } else { Urgency::Due }
 }
 

@@ -1,4 +1,5 @@
-//! A session begins: what carries it, and what becomes of the one before. Whose it is was proved by others.
+//! Begins a session: writes it into a cookie or a token, and ends the sessions that came before it in the same browser. It never
+//! verifies whose session it is; its callers have done so.
 
 use crate::accounts::template::Filling;
 use crate::authenticate::carried;
@@ -14,45 +15,51 @@ use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
-/// A session that has begun, and what carries it.
-pub(super) struct Begun {
+/// A session that has begun, and how the browser gets it.
+pub(super) struct BegunSession {
     pub(super) session: Session,
-    /// Empty where no cookie is wanted.
+    /// `Set-Cookie` values; empty if no cookie is wanted.
     pub(super) cookies: Vec<String>,
-    /// The session itself, where it is a token.
+    /// The session as a JWT, if sessions are JWTs.
     pub(super) token: Option<Secret>,
 }
 
-impl Begun {
-    /// What an answer can say of it.
+impl BegunSession {
+    /// What a configured response can say of the session.
     pub(super) fn filling(&self, now: Timestamp) -> Filling<'_> {
         let expires_in = Some(self.session.ends.since(now).as_secs());
         Filling { token: self.token.as_ref(), expires_in, ..Filling::default() }
     }
 }
 
-/// Begins a session, in a cookie or not.
+/// Begins a session, in a cookie if `with_cookie`.
 ///
 /// # Errors
 /// [`Reason::SessionTooLarge`], [`Reason::Internal`].
-pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit, mut new: NewSession, with_cookie: bool) -> Result<Begun, Failure> {
+pub(super) fn begin_session(
+    scene: &mut Scene<'_>,
+    visit: &Visit,
+    mut new: NewSession,
+    with_cookie: bool,
+) -> Result<BegunSession, Failure> {
     let settings = scene.settings;
     if let Form::Jwt(jwt) = &settings.session.form {
         new.tokens_end = Some(jwt.end(visit.now));
     }
     let no_randomness = |_| Failure::new(Reason::Internal, "the host gave no random bytes");
     let mut session = Session::begin(scene.world, visit.now, settings.session.lifetimes, new).map_err(no_randomness)?;
-    let (cookies, token) = carry(settings, scene.world, visit, &mut session, with_cookie)?;
-    // A renewal of a session that was there before must not bring it back. (A JWT of the same second may be the very same.)
+    let (cookies, token) = write_session(settings, scene.world, visit, &mut session, with_cookie)?;
+    // The browser's earlier sessions end, so that a renewal of one that is under way cannot bring it back. (A JWT that was signed
+    // in the same second may be the same session.)
     let before = if with_cookie { carried::in_cookies(scene, visit).sessions } else { Vec::new() };
     for before in before.iter().filter(|before| before.id != session.id) {
-        scene.kept.ended.mark(scene.world, before);
+        scene.background.ended.mark(scene.world, before);
     }
-    Ok(Begun { session, cookies, token })
+    Ok(BegunSession { session, cookies, token })
 }
 
-/// What carries a session, in the form that is configured.
-fn carry(
+/// Writes a session in the configured form: the `Set-Cookie` values, and the JWT if sessions are JWTs.
+fn write_session(
     settings: &Settings,
     world: &mut dyn World,
     visit: &Visit,
@@ -77,14 +84,14 @@ fn carry(
     }
 }
 
-/// Says which claims weigh most.
+/// The failure for a session that does not fit into cookies, with its three largest claims for the log.
 fn too_large(session: &Session, bytes: usize) -> Failure {
-    let mut weights: Vec<_> = session.claims.iter().map(|(name, value)| (value.to_string().len(), name)).collect();
-    let mut heaviest = Vec::new();
-    while let (Some((weight, name)), 0..3) = (weights.iter().max().copied(), heaviest.len()) {
-        heaviest.push(format!("{name} ({weight} bytes)"));
-        weights.retain(|(_, other)| *other != name);
+    let mut sizes: Vec<_> = session.claims.iter().map(|(name, value)| (value.to_string().len(), name)).collect();
+    let mut largest = Vec::new();
+    while let (Some((size, name)), 0..3) = (sizes.iter().max().copied(), largest.len()) {
+        largest.push(format!("{name} ({size} bytes)"));
+        sizes.retain(|(_, other)| *other != name);
     }
-    let detail = format!("{bytes} bytes; the largest claims are {}", heaviest.join(", "));
+    let detail = format!("{bytes} bytes; the largest claims are {}", largest.join(", "));
     Failure::new(Reason::SessionTooLarge, detail)
 }
