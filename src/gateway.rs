@@ -1,6 +1,5 @@
 //! The gateway: one plugin configuration at work in one worker. It takes a request or the end of a wait, lends its parts to the
-//! request's journey, and returns the journey's next step. It holds all state that there is in this worker, and never calls
-//! Envoy.
+//! request's journey, and returns the journey's next step. It holds all state of the core, and never calls Envoy.
 
 mod guard;
 mod journeys;

@@ -15,7 +15,7 @@ pub(super) fn keys(settings: &Settings, visit: &Visit) -> Journey {
     let headers = [
         ("content-type", "application/json"),
         ("x-content-type-options", "nosniff"),
-        // A key that is first published beside the old one, and signs only later, is known to every reader by then.
+        // A new key that is published beside the old one for longer than this, before it signs, is known to every reader by then.
         ("cache-control", "public, max-age=300"),
     ];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();

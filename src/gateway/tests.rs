@@ -1,5 +1,5 @@
 //! Whole journeys as values, under virtual time, on a stage: a worker, a provider and a browser, none of which acts by itself.
-//! Nothing here names Envoy.
+//! No Envoy is needed.
 
 mod browser;
 mod hung_up;

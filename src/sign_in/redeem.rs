@@ -72,7 +72,7 @@ enum KeyFetch {
     Done,
 }
 
-/// Redeems the code in these parameters, which came back with the attempt's `state`.
+/// Redeems the code in these parameters, which were found to belong to this attempt.
 pub(super) fn redeem_code(
     scene: &mut Scene<'_>,
     visit: &Visit,
