@@ -112,8 +112,7 @@ impl Refreshes {
     /// Takes the provider's reply for a session. The session is passed along, because it may have been asked for under an earlier
     /// configuration, whose list is gone.
     pub(super) fn fetch_answered(&mut self, turn: &mut Turn<'_>, session: &Session, reply: &Reply) {
-        let due = self.0.iter().find(|due| due.session.id == session.id);
-        let last_requested = due.map_or(turn.now, |due| due.last_requested);
+        let last_requested = self.0.iter().find(|due| due.session.id == session.id).map_or(turn.now, |due| due.last_requested);
         self.0.retain(|due| due.session.id != session.id);
         let mut due = DueSession::new(session.clone(), last_requested);
         let Some(provider) = provider_of(turn.settings, session) else { return };
