@@ -29,7 +29,7 @@ describe('the compose files', () => {
   });
 
   it('are refused by the same check where a field is misspelt or of another type', () => {
-    for (const spoil of [(project) => { project.services.gateway.comand = []; }, (project) => { project.services.users.cap_drop = 'ALL'; }, (project) => { project.services.keys.depends_on = { x: {} }; }]) {
+    for (const spoil of [(project) => void (project.services.gateway.comand = []), (project) => void (project.services.users.cap_drop = 'ALL'), (project) => void (project.services.keys.depends_on = { x: {} })]) {
       const project = demoProject();
       spoil(project);
       assert.match(againstSpecification(project), /gateway|users|keys/);
@@ -85,27 +85,27 @@ describe('the networks', () => {
 
 describe('a project is refused', () => {
   const BROKEN = [
-    ['that publishes a port to the network', ({ gateway }) => { gateway.ports[0] = '10000:10000'; }, /gateway: ports/],
-    ['that publishes the user service, which anybody could try passwords at', ({ users }) => { users.ports = ['127.0.0.1:9300:9300']; }, /users: ports/],
-    ['whose user service can be reached by more than the gateway', ({ users }) => { users.networks = ['outside']; }, /users: networks/],
-    ['whose user service could tell the application who is asking', ({ users }) => { users.networks = ['to-users', 'to-application']; }, /users: networks/],
-    ['whose mail service shares the application\'s network', ({ mail }) => { mail.networks = ['to-application']; }, /mail: networks/],
-    ['with a secret in the environment', ({ gateway }) => { gateway.environment.ACCREDIT_KEY = 'x'; }, /ACCREDIT_KEY looks like a secret/],
-    ['with a secret in the environment of the provider', ({ provider }) => { provider.environment.OIDC_CLIENT_SECRET = '${OIDC_CLIENT_SECRET}'; }, /OIDC_CLIENT_SECRET looks like/],
-    ['whose provider may read what seals sessions', ({ provider }) => { provider.volumes.push('gateway:/keys/gateway:ro'); }, /provider: volumes: reads/],
-    ['whose gateway may overwrite secrets', ({ gateway }) => { gateway.volumes[2] = 'client:/keys/client'; }, /gateway: volumes: secrets are written/],
-    ['with the newest of an image', ({ provider }) => { provider.image = 'registry.example.com/accredit-demo:latest'; }, /not pinned/],
-    ['with an image of another version than the module', ({ gateway }) => { gateway.image = 'registry.example.com/accredit-envoy-with-shell:0.2.0'; }, /not of version/],
-    ['that runs as root', ({ application }) => { application.user = '0:0'; }, /application: user/],
-    ['that may do what it likes', ({ mail }) => { mail.privileged = true; }, /mail: privileged/],
-    ['that gets a capability', ({ gateway }) => { gateway.cap_add = ['NET_ADMIN']; }, /gateway: cap_add/],
-    ['without the user service', (services) => { delete services.users; }, /services: /],
-    ['whose gateway does not wait for the provider', ({ gateway }) => { delete gateway.depends_on.provider; }, /provider must be healthy/],
-    ['whose gateway does not wait for the keys', ({ gateway }) => { gateway.depends_on.keys.condition = 'service_started'; }, /keys must have ended/],
-    ['that builds a stage that is not there', ({ gateway }) => { gateway.build.target = 'shell'; }, /gateway: build/],
-    ['whose gateway has no shell to read secrets with', ({ gateway }) => { gateway.build.target = 'distroless'; }, /gateway: build/],
-    ['whose provider calls itself something else than the gateway thinks', ({ provider }) => { provider.environment.OIDC_ISSUER = 'http://127.0.0.1:9000/'; }, /OIDC_ISSUER/],
-    ['that mounts a file that is not there', ({ gateway }) => { gateway.volumes[0].source = './with-keys.bash'; }, /there is no/],
+    ['that publishes a port to the network', ({ gateway }) => void (gateway.ports[0] = '10000:10000'), /gateway: ports/],
+    ['that publishes the user service, which anybody could try passwords at', ({ users }) => void (users.ports = ['127.0.0.1:9300:9300']), /users: ports/],
+    ['whose user service can be reached by more than the gateway', ({ users }) => void (users.networks = ['outside']), /users: networks/],
+    ['whose user service could tell the application who is asking', ({ users }) => void (users.networks = ['to-users', 'to-application']), /users: networks/],
+    ['whose mail service shares the application\'s network', ({ mail }) => void (mail.networks = ['to-application']), /mail: networks/],
+    ['with a secret in the environment', ({ gateway }) => void (gateway.environment.ACCREDIT_KEY = 'x'), /ACCREDIT_KEY looks like a secret/],
+    ['with a secret in the environment of the provider', ({ provider }) => void (provider.environment.OIDC_CLIENT_SECRET = '${OIDC_CLIENT_SECRET}'), /OIDC_CLIENT_SECRET looks like/],
+    ['whose provider may read what seals sessions', ({ provider }) => void provider.volumes.push('gateway:/keys/gateway:ro'), /provider: volumes: reads/],
+    ['whose gateway may overwrite secrets', ({ gateway }) => void (gateway.volumes[2] = 'client:/keys/client'), /gateway: volumes: secrets are written/],
+    ['with the newest of an image', ({ provider }) => void (provider.image = 'registry.example.com/accredit-demo:latest'), /not pinned/],
+    ['with an image of another version than the module', ({ gateway }) => void (gateway.image = 'registry.example.com/accredit-envoy-with-shell:0.2.0'), /not of version/],
+    ['that runs as root', ({ application }) => void (application.user = '0:0'), /application: user/],
+    ['that may do what it likes', ({ mail }) => void (mail.privileged = true), /mail: privileged/],
+    ['that gets a capability', ({ gateway }) => void (gateway.cap_add = ['NET_ADMIN']), /gateway: cap_add/],
+    ['without the user service', (services) => void delete services.users, /services: /],
+    ['whose gateway does not wait for the provider', ({ gateway }) => void delete gateway.depends_on.provider, /provider must be healthy/],
+    ['whose gateway does not wait for the keys', ({ gateway }) => void (gateway.depends_on.keys.condition = 'service_started'), /keys must have ended/],
+    ['that builds a stage that is not there', ({ gateway }) => void (gateway.build.target = 'shell'), /gateway: build/],
+    ['whose gateway has no shell to read secrets with', ({ gateway }) => void (gateway.build.target = 'distroless'), /gateway: build/],
+    ['whose provider calls itself something else than the gateway thinks', ({ provider }) => void (provider.environment.OIDC_ISSUER = 'http://127.0.0.1:9000/'), /OIDC_ISSUER/],
+    ['that mounts a file that is not there', ({ gateway }) => void (gateway.volumes[0].source = './with-keys.bash'), /there is no/],
   ];
   for (const [what, spoil, complaint] of BROKEN) {
     it(what, () => {
@@ -201,13 +201,13 @@ describe('Keycloak\'s realm', () => {
   });
 
   const BROKEN = [
-    ['whose groups come with their whole path', ({ clients: [client] }) => { client.protocolMappers[0].config['full.path'] = 'true'; }, /client: the mapper groups/],
-    ['whose mapper is one that Keycloak does not have', ({ clients: [client] }) => { client.protocolMappers[1].protocolMapper = 'oidc-audience-resolver'; }, /client: the mapper audience/],
-    ['whose client would send people anywhere', ({ clients: [client] }) => { client.redirectUris.push('*'); }, /redirectUris/],
-    ['whose client has its secret in the file', ({ clients: [client] }) => { client.secret = 'demo-secret'; }, /client: secret/],
-    ['whose client is called something else', ({ clients: [client] }) => { client.clientId = 'accredit'; }, /clientId/],
-    ['whose client takes passwords', ({ clients: [client] }) => { client.directAccessGrantsEnabled = true; }, /directAccessGrantsEnabled/],
-    ['whose bob is in alice\'s group', ({ users }) => { users[1].groups.push('/oracle-ai-users'); }, /users: bob: groups/],
+    ['whose groups come with their whole path', ({ clients: [client] }) => void (client.protocolMappers[0].config['full.path'] = 'true'), /client: the mapper groups/],
+    ['whose mapper is one that Keycloak does not have', ({ clients: [client] }) => void (client.protocolMappers[1].protocolMapper = 'oidc-audience-resolver'), /client: the mapper audience/],
+    ['whose client would send people anywhere', ({ clients: [client] }) => void client.redirectUris.push('*'), /redirectUris/],
+    ['whose client has its secret in the file', ({ clients: [client] }) => void (client.secret = 'demo-secret'), /client: secret/],
+    ['whose client is called something else', ({ clients: [client] }) => void (client.clientId = 'accredit'), /clientId/],
+    ['whose client takes passwords', ({ clients: [client] }) => void (client.directAccessGrantsEnabled = true), /directAccessGrantsEnabled/],
+    ['whose bob is in alice\'s group', ({ users }) => void users[1].groups.push('/oracle-ai-users'), /users: bob: groups/],
   ];
   for (const [what, spoil, complaint] of BROKEN) {
     it(`is refused: one ${what}`, () => {
