@@ -101,7 +101,12 @@ describe('a session whose access token is forwarded', () => {
     let release;
     const held = new Promise((done) => (release = done));
     stage.provider.lies.refreshed = (body) => held.then(() => body);
-    const leaving = http.get({ host: '127.0.0.1', port: stage.gateway.port, path: '/analytics', headers: { host: stage.gateway.host, cookie: visitor.jar.header('localhost', '/analytics') } });
+    const leaving = http.get({
+      host: '127.0.0.1',
+      port: stage.gateway.port,
+      path: '/analytics',
+      headers: { host: stage.gateway.host, cookie: visitor.jar.header('localhost', '/analytics') },
+    });
     leaving.on('error', () => {});
     await eventually('the provider is asked', () => stage.provider.refreshes() === 1);
     leaving.destroy();
@@ -135,10 +140,14 @@ describe('a session whose access token is forwarded', () => {
       return stage.provider.refreshes() >= 1;
     });
     let refused;
-    await eventually('the tokens have ended', async () => {
-      refused = await visitor.call('/analytics');
-      return refused.status !== 200;
-    }, { every: 200 });
+    await eventually(
+      'the tokens have ended',
+      async () => {
+        refused = await visitor.call('/analytics');
+        return refused.status !== 200;
+      },
+      { every: 200 },
+    );
     assertProblem(refused, 503, 'refresh_unavailable');
     assert.ok(Number(refused.headers['retry-after']) > 0);
     const page = await visitor.open('/analytics');

@@ -32,12 +32,15 @@ const prepare = async (provider) => {
   ];
 };
 
-const claims = (changes) => (provider) => (provider.lies.claims = (truth) => ({ ...truth, ...(typeof changes === 'function' ? changes(truth, provider) : changes) }));
+const claims = (changes) => (provider) =>
+  (provider.lies.claims = (truth) => ({ ...truth, ...(typeof changes === 'function' ? changes(truth, provider) : changes) }));
 const header = (changes) => (provider) => (provider.lies.header = (truth) => ({ ...truth, ...changes }));
 const token = (make) => (provider) => (provider.lies.idToken = (truth, head, key) => make(truth, head, key, provider));
-const signedBy = (algorithm, kid, changes = {}) => async (provider) => {
-  provider.signingKey = { ...(await makeKey(algorithm, kid)), ...changes };
-};
+const signedBy =
+  (algorithm, kid, changes = {}) =>
+  async (provider) => {
+    provider.signingKey = { ...(await makeKey(algorithm, kid)), ...changes };
+  };
 const payload = (make) => token((truth, head, key) => sign(make(JSON.stringify(truth), truth), head, key));
 
 const ACCEPTED = [
@@ -67,7 +70,11 @@ const REFUSED = [
   ['a key published for encryption', signedBy('RS256', 'for-encryption'), 'id_token_key_unknown'],
   ['a signature of all zeros', token((truth) => unsigned(truth, { alg: 'ES256', kid: 'es-1' }, Buffer.alloc(64).toString('base64url'))), 'id_token_signature'],
   ['a key that the token brings along (jwk)', token(embeddedKey), 'id_token_signature'],
-  ['a key that the token points to (jku)', token(async (truth, head) => sign(truth, { ...head, jku: 'http://127.0.0.1:1/keys' }, await makeKey('RS256', 'a thief'))), 'id_token_signature'],
+  [
+    'a key that the token points to (jku)',
+    token(async (truth, head) => sign(truth, { ...head, jku: 'http://127.0.0.1:1/keys' }, await makeKey('RS256', 'a thief'))),
+    'id_token_signature',
+  ],
   ['an extension it calls critical (crit)', header({ crit: ['exp-policy'], 'exp-policy': 'strict' }), 'id_token_malformed'],
   ['changed claims under an honest signature', token(changedClaims), 'id_token_signature'],
   ['encryption around an unsigned token', token(encrypted), 'id_token_malformed'],
@@ -97,7 +104,11 @@ const REFUSED = [
   // Form
   ['claims that are a list', payload(() => '[]'), 'id_token_malformed'],
   ['claims that are no JSON', payload(() => '{"iss":'), 'id_token_malformed'],
-  ['claims nested ten thousand deep', payload((text) => `${text.slice(0, -1)},"x":${'['.repeat(10_000)}${']'.repeat(10_000)}}`), ['id_token_malformed', 'token_response_malformed']],
+  [
+    'claims nested ten thousand deep',
+    payload((text) => `${text.slice(0, -1)},"x":${'['.repeat(10_000)}${']'.repeat(10_000)}}`),
+    ['id_token_malformed', 'token_response_malformed'],
+  ],
   ['two parts', token(() => 'AAAA.AAAA'), 'id_token_malformed'],
   ['ten thousand dots', token(() => '.'.repeat(10_000)), 'id_token_malformed'],
   ['an empty text', token(() => ''), ['id_token_malformed', 'token_response_malformed']],
