@@ -27,7 +27,7 @@ let stopping = false;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stop(0));
 process.on('uncaughtException', (error) => {
   console.error(error);
-  stop(1);
+  void stop(1);
 });
 
 await portsAreFree();
@@ -116,10 +116,10 @@ function startEnvoy() {
       if (audit >= 0) console.log(`  ${line.slice(audit)}`);
     });
   }
-  ended.then((how) => {
+  void ended.then((how) => {
     if (stopping) return;
     console.error(`${lastLines.join('\n')}\n\naccredit: Envoy ended (${how}); its last lines are above, all of them in ${log}`);
-    stop(1);
+    void stop(1);
   });
 
   return {
@@ -157,6 +157,13 @@ function listens(port) {
 async function stop(code) {
   if (stopping) return;
   stopping = true;
-  for (const close of running.reverse()) await close();
+  for (const close of running.reverse()) {
+    // What does not stop must not keep the rest from it.
+    try {
+      await close();
+    } catch (error) {
+      console.error(error);
+    }
+  }
   process.exit(code);
 }
