@@ -26,7 +26,7 @@ demo: wasm deploy/demo/node_modules/.package-lock.json ## a gateway with a provi
 
 test: unit e2e ## every test, with a real Envoy and a real Chromium (one file: make test E2E=name.test.mjs)
 
-check: fmt clippy unit fuzz ## formatting, lints with warnings denied (native and wasm), unit tests, whether the fuzzers compile
+check: fmt clippy biome unit fuzz ## formatting, lints with warnings denied (Rust native and wasm, JavaScript), unit tests, whether the fuzzers compile
 
 format: tools lints/node_modules/.package-lock.json ## Rust and JavaScript, written anew as check wants them
 	cargo fmt

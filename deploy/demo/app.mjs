@@ -17,7 +17,8 @@ export async function startApp({ port = 9100, host = '127.0.0.1', onRequest = ()
     onRequest(request);
     answer(request, response).catch((error) => {
       console.error(error);
-      response.headersSent ? response.destroy() : send(response, 500, 'text/plain', 'The application failed.\n');
+      if (response.headersSent) response.destroy();
+      else send(response, 500, 'text/plain', 'The application failed.\n');
     });
   });
   server.paths = { login, logout };

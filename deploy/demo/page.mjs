@@ -10,8 +10,8 @@ class Markup {
 }
 
 const ENTITIES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-const escape = (value) => String(value ?? '').replace(/[&<>"']/g, (character) => ENTITIES[character]);
-const render = (value) => (Array.isArray(value) ? value.map(render).join('') : value instanceof Markup ? value.text : escape(value));
+const escaped = (value) => String(value ?? '').replace(/[&<>"']/g, (character) => ENTITIES[character]);
+const render = (value) => (Array.isArray(value) ? value.map(render).join('') : value instanceof Markup ? value.text : escaped(value));
 
 export const html = (strings, ...values) => new Markup(String.raw({ raw: strings }, ...values.map(render)));
 /** Text of our own that is markup already: styles and scripts. */

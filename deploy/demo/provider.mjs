@@ -66,7 +66,7 @@ export const jwtAccessTokens = (users = USERS) => ({
       enabled: true,
       defaultResource: () => 'urn:accredit:demo:api',
       useGrantedResource: () => true,
-      getResourceServerInfo: (_, indicator, { clientId }) => ({ audience: clientId, scope: '', accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } }),
+      getResourceServerInfo: (_, _indicator, { clientId }) => ({ audience: clientId, scope: '', accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } }),
     },
   },
 });

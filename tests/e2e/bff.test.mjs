@@ -259,7 +259,7 @@ describe('what reaches the application', () => {
   });
 
   it("keeps the application's own answer: its cookies, its caching but for what would let others have it, its status", async () => {
-    stage.application.respond = (request, response) => {
+    stage.application.respond = (_, response) => {
       response.writeHead(418, { 'set-cookie': ['own=1; Path=/', 'other=2'], 'cache-control': 'public, max-age=60' }).end('teapot');
     };
     const visitor = stage.nobody();

@@ -7,7 +7,7 @@ import { managerOf } from './lib/gateway.mjs';
 import { onStage } from './lib/stage.mjs';
 
 /** Everybody's own page. What it tells caches stands in the query, as [[name, value], …]. */
-const personal = (request, response, { headers, url }) => {
+const personal = (_, response, { headers, url }) => {
   const fields = JSON.parse(new URL(url, 'http://localhost').searchParams.get('fields') ?? '[]');
   for (const [name, value] of fields) response.appendHeader(name, value);
   response.end(`page of ${headers['x-forwarded-user'] ?? 'nobody'}`);

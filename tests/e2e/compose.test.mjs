@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
-import { againstSpecification, composeFile, demoProject, FOLDER, interpolated, keycloakProject, mounted, problems, SCENARIOS } from './lib/compose.mjs';
+import { againstSpecification, demoProject, FOLDER, interpolated, keycloakProject, mounted, problems, SCENARIOS } from './lib/compose.mjs';
 import { validate } from './lib/envoy.mjs';
 import { configurationOf, pluginOf } from './lib/gateway.mjs';
 import { providerProblems, realmProblems } from './lib/keycloak.mjs';
@@ -51,7 +51,8 @@ function paths(value, here = []) {
 
 function without(project, path) {
   const holder = path.slice(0, -1).reduce((value, key) => value[key], project);
-  Array.isArray(holder) ? holder.splice(Number(path.at(-1)), 1) : delete holder[path.at(-1)];
+  if (Array.isArray(holder)) holder.splice(Number(path.at(-1)), 1);
+  else delete holder[path.at(-1)];
   return project;
 }
 

@@ -61,11 +61,11 @@ function check(objects) {
   assert.deepEqual(only(objects, 'EnvoyProxy').spec.telemetry.accessLog.settings[0].format.json, log.typed_config.log_format.json_format);
 
   // Names that must agree
-  const valueOf = (name) => env.find((variable) => variable.name === name).value;
-  for (const { spec } of objects.filter(({ kind }) => kind === 'HTTPRoute')) assert.deepEqual(spec.hostnames, [new URL(valueOf('ACCREDIT_ORIGIN')).host]);
-  assert.deepEqual(only(objects, 'SecurityPolicy').spec.cors.allowOrigins, [valueOf('FRONT_ORIGIN')]);
-  assert.equal(new URL(valueOf('FRONT_CALLBACK')).origin, valueOf('FRONT_ORIGIN'));
-  assert.match(valueOf('OIDC_ISSUER'), /^https:/);
+  const valueNamed = (name) => env.find((variable) => variable.name === name).value;
+  for (const { spec } of objects.filter(({ kind }) => kind === 'HTTPRoute')) assert.deepEqual(spec.hostnames, [new URL(valueNamed('ACCREDIT_ORIGIN')).host]);
+  assert.deepEqual(only(objects, 'SecurityPolicy').spec.cors.allowOrigins, [valueNamed('FRONT_ORIGIN')]);
+  assert.equal(new URL(valueNamed('FRONT_CALLBACK')).origin, valueNamed('FRONT_ORIGIN'));
+  assert.match(valueNamed('OIDC_ISSUER'), /^https:/);
   assert.equal(only(objects, 'ClientTrafficPolicy').spec.path.disableMergeSlashes, false);
   assert.equal(only(objects, 'EnvoyPatchPolicy').spec.type, 'JSONPatch');
   const { removeOnMatch } = only(objects, 'ClientTrafficPolicy').spec.headers.earlyRequestHeaders;

@@ -9,7 +9,7 @@ import { configurationOf, newKey, pluginOf, shipped, startGateway } from './lib/
 import { listen, sleep } from './lib/process.mjs';
 import { requestText, sendRaw } from './lib/raw.mjs';
 import { refusalsOf } from './lib/refusals.mjs';
-import { assertNoPanic, assertRefused, onStage, sessionCookies } from './lib/stage.mjs';
+import { assertNoPanic, onStage, sessionCookies } from './lib/stage.mjs';
 import { headerValues } from './lib/upstream.mjs';
 
 /** Names by which peers tell who asks, or from which servers read another path, method or host. */
@@ -173,7 +173,7 @@ describe('an answer that carries a renewed session', () => {
       'cf-edge-cache',
     ];
     const visitor = await stage.signedIn();
-    stage.application.respond = (request, response) =>
+    stage.application.respond = (_, response) =>
       response.writeHead(200, { 'cache-control': 'public, max-age=600', etag: '"1"', ...Object.fromEntries(told.map((name) => [name, 'max-age=600'])) }).end();
     const before = await visitor.call('/analytics');
     assert.deepEqual(
@@ -196,7 +196,7 @@ describe('an answer that carries a renewed session', () => {
     await sleep(1_100);
     const answered = new Promise(
       (done) =>
-        (stage.application.respond = (request, response) =>
+        (stage.application.respond = (_, response) =>
           done(response.socket.end('HTTP/1.1 200 OK\r\nx-\xff\xfe: 1\r\n\xc3\x28: 2\r\ncontent-length: 0\r\n\r\n', 'latin1'))),
     );
     const [answer] = await Promise.all([visitor.call('/analytics'), answered]);

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import { Visitor } from './lib/client.mjs';
 import { dyingWasmPath } from './lib/dying.mjs';
-import { asStruct, configurationOf, managerOf, newKey, pluginOf, shipped, startGateway, startReloadableGateway } from './lib/gateway.mjs';
+import { asStruct, configurationOf, managerOf, newKey, pluginOf, startGateway, startReloadableGateway } from './lib/gateway.mjs';
 import { Provider, answer, makeKey } from './lib/misbehaving.mjs';
 import { eventually, freePort, sleep } from './lib/process.mjs';
 import { assertNoPanic, assertNotTold, assertProblem, assertRefused } from './lib/stage.mjs';
@@ -150,7 +150,7 @@ describe('keys', () => {
     const { provider, application } = await outside();
     const gateway = await gatewayFor({ provider, application, plugin: quick });
     await signedIn(gateway);
-    provider.intercept.keys = (request, response) => answer(response, 500, '');
+    provider.intercept.keys = (_, response) => answer(response, 500, '');
     provider.signingKey = await makeKey('RS256', 'new-1');
     const last = await new Visitor(gateway).signIn('/analytics');
     assert.ok([502, 503].includes(last.status), `${last.status} ${last.reason}`);

@@ -121,7 +121,7 @@ describe('the provider in a popup', () => {
     const url = await ask();
     await page.goto(stranger.origin);
     await assert.rejects(ask(), /Failed to fetch/, 'a stranger reads the address');
-    await page.evaluate((address) => (url = address), url);
+    await page.evaluate(`url = ${JSON.stringify(url)}`); // the variable of its own page, which the button opens
     await signIn(await open());
     // What was sent to it would have arrived before this.
     await page.evaluate(

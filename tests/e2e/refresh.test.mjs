@@ -199,7 +199,7 @@ describe('a session that follows the provider', () => {
   it('ends with the tokens when no refresh token comes, and the log says so', async () => {
     stage.provider.rotates = false;
     stage.provider.lifetime = 30;
-    const visitor = await stage.visitor();
+    const visitor = stage.visitor();
     assert.equal((await visitor.signIn('/analytics')).status, 200);
     assert.ok((await visitor.call('/api/session')).json().expires_at <= Date.now() / 1000 + 30);
     assert.match(stage.gateway.log(), /"event":"refresh_token_missing"/);

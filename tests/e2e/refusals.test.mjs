@@ -39,7 +39,7 @@ describe('the attempt', () => {
       'state_mismatch',
     ],
     ['with the random part cut off', (url, { state }) => withQuery(url, { state: `${state.split('.')[0]}.` }), 400, ['state_mismatch', 'attempt_missing']],
-    ['with the state of another browser (login CSRF)', (url, { elsewhere }) => elsewhere, 400, 'attempt_missing'],
+    ['with the state of another browser (login CSRF)', (_, { elsewhere }) => elsewhere, 400, 'attempt_missing'],
     ['whose cookie was lost', (url, { visitor }) => (forgetAttempts(visitor), url), 400, 'attempt_missing'],
     ['whose cookie was changed', (url, { visitor }) => (changeAttempts(visitor, (value) => flip(value)), url), 400, ['attempt_missing', 'state_mismatch']],
     [
@@ -206,7 +206,7 @@ describe('RFC 9207, at a provider that announces iss', () => {
 
 describe('the token endpoint', () => {
   const stage = onStage({ plugin: shortWaits });
-  const answers = (status, body, headers) => (provider) => (provider.intercept.token = (request, response) => answer(response, status, body, headers));
+  const answers = (status, body, headers) => (provider) => (provider.intercept.token = (_, response) => answer(response, status, body, headers));
   const tokens = (changes) => (provider) => (provider.lies.tokens = (body) => ({ ...body, ...changes }));
 
   const FAULTS = [
@@ -226,7 +226,7 @@ describe('the token endpoint', () => {
     ['answers a list', answers(200, '[]'), 502, 'token_response_malformed'],
     [
       'answers bytes that are no UTF-8',
-      (provider) => (provider.intercept.token = (request, response) => response.end(Buffer.from([0x7b, 0xff, 0xfe, 0x7d]))),
+      (provider) => (provider.intercept.token = (_, response) => response.end(Buffer.from([0x7b, 0xff, 0xfe, 0x7d]))),
       502,
       'token_response_malformed',
     ],
@@ -244,14 +244,14 @@ describe('the token endpoint', () => {
   ];
   const USERINFO_FAULTS = [
     ['hangs up', (provider) => (provider.intercept.userinfo = (request) => request.socket.destroy()), 502, 'userinfo_unreachable'],
-    ['fails', (provider) => (provider.intercept.userinfo = (request, response) => answer(response, 500, '')), 502, 'userinfo_unreachable'],
+    ['fails', (provider) => (provider.intercept.userinfo = (_, response) => answer(response, 500, '')), 502, 'userinfo_unreachable'],
     ['is slow', (provider) => (provider.delay.userinfo = 3000), 504, 'userinfo_timeout'],
-    ['answers HTML', (provider) => (provider.intercept.userinfo = (request, response) => answer(response, 200, '<html>')), 502, 'userinfo_malformed'],
-    ['answers a list', (provider) => (provider.intercept.userinfo = (request, response) => answer(response, 200, '[]')), 502, 'userinfo_malformed'],
+    ['answers HTML', (provider) => (provider.intercept.userinfo = (_, response) => answer(response, 200, '<html>')), 502, 'userinfo_malformed'],
+    ['answers a list', (provider) => (provider.intercept.userinfo = (_, response) => answer(response, 200, '[]')), 502, 'userinfo_malformed'],
     ['answers without a subject', (provider) => (provider.lies.userinfo = ({ sub, ...rest }) => rest), 502, 'userinfo_subject'],
     [
       'says a subject twice',
-      (provider) => (provider.intercept.userinfo = (request, response) => answer(response, 200, '{"sub":"user-1","sub":"root"}')),
+      (provider) => (provider.intercept.userinfo = (_, response) => answer(response, 200, '{"sub":"user-1","sub":"root"}')),
       502,
       ['userinfo_malformed', 'userinfo_subject'],
     ],

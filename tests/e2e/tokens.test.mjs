@@ -62,7 +62,7 @@ const ACCEPTED = [
 const REFUSED = [
   // Confusion of algorithms and keys
   ['an HMAC made with the public key', token(hmacWithPublicKey), 'id_token_algorithm'],
-  ['an HMAC made with the client secret', token((truth, head, key, provider) => hmac(truth, head, provider.clientSecret)), 'id_token_algorithm'],
+  ['an HMAC made with the client secret', token((truth, head, _key, provider) => hmac(truth, head, provider.clientSecret)), 'id_token_algorithm'],
   ['alg none under another spelling', token((truth) => unsigned(truth, { alg: 'nOnE', kid: 'rs-1' })), 'id_token_algorithm'],
   ['alg RS256 and no signature', token((truth) => unsigned(truth, { alg: 'RS256', kid: 'rs-1' })), 'id_token_signature'],
   ['PS256 by a key published for RS256', signedBy('PS256', 'ps-1', { kid: 'rs-1' }), 'id_token_algorithm'],
@@ -113,7 +113,7 @@ const REFUSED = [
   ['ten thousand dots', token(() => '.'.repeat(10_000)), 'id_token_malformed'],
   ['an empty text', token(() => ''), ['id_token_malformed', 'token_response_malformed']],
   ['a number instead of a token', token(() => 17), ['id_token_malformed', 'token_response_malformed']],
-  ['bytes that are no UTF-8 among its claims', token((truth, head, key) => sign(Buffer.from('{"iss":"\xff\xfe"}', 'latin1'), head, key)), 'id_token_malformed'],
+  ['bytes that are no UTF-8 among its claims', token((_, head, key) => sign(Buffer.from('{"iss":"\xff\xfe"}', 'latin1'), head, key)), 'id_token_malformed'],
 ];
 
 function hmac(truth, head, secret, algorithm = 'HS256') {
@@ -176,7 +176,7 @@ describe('the key set', () => {
       configuration.sign_in = { wait: '1s' };
       configuration.providers[0].timeout = '1s';
     },
-    prepare: (provider) => void (provider.intercept.keys = (request, response) => answer(response, 200, stage.keySet ?? '{"keys":[]}')),
+    prepare: (provider) => void (provider.intercept.keys = (_, response) => answer(response, 200, stage.keySet ?? '{"keys":[]}')),
   });
 
   for (const [what, text] of WRONG_SETS) {

@@ -179,9 +179,12 @@ describe('while the user service', () => {
   it('takes its time, within the deadline: the sign-in waits, and works', async () => {
     const held = [];
     stage.users().respond = (...call) => void held.push(call);
-    const answers = [PASSWORD, 'wrong-password'].map((password) => stage.logIn(stage.somebody(), password));
     let answered = 0;
-    for (const answer of answers) answer.then(() => (answered += 1));
+    const answers = [PASSWORD, 'wrong-password'].map(async (password) => {
+      const answer = await stage.logIn(stage.somebody(), password);
+      answered += 1;
+      return answer;
+    });
     await eventually('both are asked about', () => held.length === 2);
     assert.equal(answered, 0);
     for (const call of held) check(...call);

@@ -72,7 +72,10 @@ describe('deploy/build/wasm.sh', () => {
       'node_modules/.bin/wasm-opt':
         'for word; do case "$word" in *.new) out=$word;; *.less) in=$word;; esac; done; echo x >>"$0.runs"; { echo optimized; cat "$in"; } >"$out"',
     };
-    for (const [name, text] of Object.entries(programs)) writeFileSync(at(name), `#!/bin/sh\n${text}\n`), chmodSync(at(name), 0o755);
+    for (const [name, text] of Object.entries(programs)) {
+      writeFileSync(at(name), `#!/bin/sh\n${text}\n`);
+      chmodSync(at(name), 0o755);
+    }
     const compiled = join(place, 'accredit.wasm');
     const output = join(place, 'target/accredit.wasm');
     const run = (environment = {}) => execFileSync(at('wasm.sh'), { stdio: 'pipe', env: { ...process.env, QUICK: '', ...environment } });

@@ -48,7 +48,7 @@ export function objectOf(objects, label) {
 /** For each object what `kubernetes-validate --strict` says against it, or undefined where it says nothing; one process for all of them. */
 export function schemaRefusals(objects, version = API_VERSIONS.at(-1)) {
   const folder = temporaryFolder();
-  const files = objects.map((object, index) => join(folder, `${index}.json`));
+  const files = objects.map((_, index) => join(folder, `${index}.json`));
   const whole = objects.map(({ apiVersion, kind, metadata }) => Boolean(apiVersion && kind && metadata?.name));
   // Without these three the tool does not know what it has before it.
   objects.forEach((object, index) => writeFileSync(files[index], whole[index] ? JSON.stringify(object) : ''));

@@ -43,7 +43,7 @@ class Mesh {
   /** Those of a kind that select this workload; without a selector, all of its namespace. */
   for({ namespace, labels }, kind) {
     return this.all(kind).filter(({ metadata, spec }) => {
-      const wanted = (spec.selector ?? spec.workloadSelector ?? {}).matchLabels ?? spec.workloadSelector?.labels ?? {};
+      const wanted = (spec.selector ?? spec.workloadSelector)?.matchLabels ?? spec.workloadSelector?.labels ?? {};
       return metadata.namespace === namespace && Object.entries(wanted).every(([key, value]) => labels[key] === value);
     });
   }
