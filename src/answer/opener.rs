@@ -10,9 +10,9 @@ data.remove();if(window.opener){window.opener.postMessage(message,origin);window
 
 /// A message for the page that opened the window, as it stands in ours. It may hold a token, and does not print.
 #[derive(Clone, Debug)]
-pub struct Message(Secret);
+pub struct OpenerMessage(Secret);
 
-impl Message {
+impl OpenerMessage {
     /// A message, as JSON, for that origin.
     pub fn new(origin: &Origin, json: &str) -> Self {
         // An origin has nothing in it that a JSON text would escape.

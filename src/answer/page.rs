@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use html_escape::{encode_double_quoted_attribute, encode_text};
 use sha2::{Digest, Sha256};
 
-use crate::answer::opener::{self, Message};
+use crate::answer::opener::{self, OpenerMessage};
 use crate::http::message::Response;
 
 const STYLE: &str = "\
@@ -38,7 +38,7 @@ pub struct Page<'a> {
     /// What to tell the people who run this; the log has it too.
     pub request_id: &'a str,
     /// What the page that opened the window is told.
-    pub message: Option<Message>,
+    pub message: Option<OpenerMessage>,
 }
 
 /// Something to press.
@@ -92,7 +92,7 @@ impl Page<'_> {
         let paragraphs: String = self.paragraphs.iter().map(|text| format!("<p>{}</p>", encode_text(text))).collect();
         let actions: String = self.actions.iter().map(Action::html).collect();
         let actions = if actions.is_empty() { actions } else { format!("<nav>{actions}</nav>") };
-        let script = self.message.as_ref().map(Message::html).unwrap_or_default();
+        let script = self.message.as_ref().map(OpenerMessage::html).unwrap_or_default();
         format!(
             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
              <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><style>{STYLE}</style></head>\

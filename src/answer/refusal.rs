@@ -3,9 +3,9 @@
 
 use serde_json::json;
 
-use crate::answer::opener::Message;
+use crate::answer::explanation::{Explanation, Next, explanation};
+use crate::answer::opener::OpenerMessage;
 use crate::answer::page::{Action, Page};
-use crate::answer::telling::{Next, Telling, telling};
 use crate::http::message::Response;
 use crate::http::url::Origin;
 use crate::words::demand::Demand;
@@ -54,7 +54,7 @@ pub enum BearerChallenge {
         only: bool,
     },
     /// One came, so that signing in is no way in.
-    Came {
+    TokenSent {
         /// Likewise.
         scope: String,
     },
@@ -66,7 +66,7 @@ pub struct Visitor {
     /// The name they know themselves by.
     pub name: String,
     /// The claims that the rule looks at, by name only.
-    pub looked_at: Vec<String>,
+    pub claim_names: Vec<String>,
     /// The provider that the rule asks for, if it names one.
     pub provider: Option<String>,
 }
@@ -85,22 +85,22 @@ const INSUFFICIENT: &str = "another authentication is asked for";
 
 /// The answer for a reason.
 pub fn refuse(reason: Reason, context: &Context<'_>) -> Response {
-    let mut telling = telling(reason);
-    if context.login.is_empty() && telling.next != Next::SignOut {
-        telling.next = Next::Nothing;
+    let mut explanation = explanation(reason);
+    if context.login.is_empty() && explanation.next != Next::SignOut {
+        explanation.next = Next::Nothing;
     }
-    let mut response = if context.page { page(reason, &telling, context) } else { problem(reason, &telling, context) };
+    let mut response = if context.page { page(reason, &explanation, context) } else { problem(reason, &explanation, context) };
     let mut header = |name: &str, value: String| response.headers.push((name.to_owned(), value));
     header("cache-control", "private, no-store".to_owned());
     header("x-accredit-reason", reason.id().to_owned());
-    if offers_sign_in(&telling, context) {
+    if offers_sign_in(&explanation, context) {
         let (origin, login, cookie) = (context.origin, context.login, context.cookie_name);
         header("www-authenticate", format!("Cookie realm=\"{origin}\", form-action=\"{login}\", cookie-name=\"{cookie}\""));
     }
     if let Some(challenge) = bearer_challenge(reason, context) {
         header("www-authenticate", challenge);
     }
-    if telling.status == 503 {
+    if explanation.status == 503 {
         header("retry-after", "5".to_owned());
     }
     response
@@ -113,7 +113,7 @@ fn bearer_challenge(reason: Reason, context: &Context<'_>) -> Option<String> {
     if matches!(reason, Reason::ExchangeRefused | Reason::CredentialsRefused) {
         return Some(format!("Bearer realm=\"{realm}\""));
     }
-    let (BearerChallenge::Accepted { scope, .. } | BearerChallenge::Came { scope }) = &context.bearer else { return None };
+    let (BearerChallenge::Accepted { scope, .. } | BearerChallenge::TokenSent { scope }) = &context.bearer else { return None };
     match reason {
         Reason::TokenMissing | Reason::SessionMissing | Reason::SessionExpired | Reason::SessionInvalid => {
             Some(format!("Bearer realm=\"{realm}\""))
@@ -138,14 +138,14 @@ fn bearer_challenge(reason: Reason, context: &Context<'_>) -> Option<String> {
     }
 }
 
-fn offers_sign_in(telling: &Telling, context: &Context<'_>) -> bool {
-    telling.status == 401 && telling.next == Next::SignIn && !matches!(context.bearer, BearerChallenge::Came { .. })
+fn offers_sign_in(explanation: &Explanation, context: &Context<'_>) -> bool {
+    explanation.status == 401 && explanation.next == Next::SignIn && !matches!(context.bearer, BearerChallenge::TokenSent { .. })
 }
 
-fn page(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response {
-    let mut paragraphs = vec![telling.text.to_owned()];
+fn page(reason: Reason, explanation: &Explanation, context: &Context<'_>) -> Response {
+    let mut paragraphs = vec![explanation.text.to_owned()];
     let mut actions = Vec::new();
-    match telling.next {
+    match explanation.next {
         // In a popup there is nowhere to go on.
         _ if context.opener.is_some() => {}
         Next::Nothing => {}
@@ -155,8 +155,8 @@ fn page(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response {
         Next::AnotherAccount => {
             if let Some(visitor) = &context.visitor {
                 paragraphs.insert(0, format!("You are signed in as {}.", visitor.name));
-                if !visitor.looked_at.is_empty() {
-                    paragraphs.push(format!("What counts here: {}.", visitor.looked_at.join(", ")));
+                if !visitor.claim_names.is_empty() {
+                    paragraphs.push(format!("What counts here: {}.", visitor.claim_names.join(", ")));
                 }
             }
             let default = "To ask for access, write to the people who run this site and give them the request number below.";
@@ -171,17 +171,17 @@ fn page(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response {
             actions.push(Action::Go { label: "Use another account", href });
         }
     }
-    let (title, request_id) = (telling.title, context.request_id);
-    let message = context.opener.map(|origin| Message::new(origin, &["{\"error\":\"", reason.id(), "\"}"].concat()));
-    Page { status: telling.status, title, paragraphs, actions, reason: reason.id(), request_id, message }.respond()
+    let (title, request_id) = (explanation.title, context.request_id);
+    let message = context.opener.map(|origin| OpenerMessage::new(origin, &["{\"error\":\"", reason.id(), "\"}"].concat()));
+    Page { status: explanation.status, title, paragraphs, actions, reason: reason.id(), request_id, message }.respond()
 }
 
-fn problem(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response {
+fn problem(reason: Reason, explanation: &Explanation, context: &Context<'_>) -> Response {
     let mut body = json!({
         "type": "about:blank",
-        "title": telling.title,
-        "status": telling.status,
-        "detail": telling.text,
+        "title": explanation.title,
+        "status": explanation.status,
+        "detail": explanation.text,
         "reason": reason.id(),
         "request_id": context.request_id,
     });
@@ -193,14 +193,14 @@ fn problem(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response
                 body.insert(name.to_owned(), json!(value));
             }
         }
-        if offers_sign_in(telling, context) {
+        if offers_sign_in(explanation, context) {
             let query = query.finish();
             let separator = if query.is_empty() { "" } else { "?" };
             body.insert("sign_in".to_owned(), json!(format!("{}{separator}{query}", context.login)));
         }
     }
     let headers = vec![("content-type".to_owned(), "application/problem+json".to_owned())];
-    Response { status: telling.status, headers, body: body.to_string() }
+    Response { status: explanation.status, headers, body: body.to_string() }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub const LONGEST_TOKEN: usize = 16 * 1_024;
 
 /// So much may be spent on a token that no key has signed ([`VerificationKey::cost`]): anybody can send one. It is enough for two
 /// of the largest keys, or for eight of the smallest, that have one name.
-const MOST_SPENT: usize = 32;
+const MOST_COST: usize = 32;
 
 const WRONG_TYPE: &str = "a member is missing, or of the wrong type";
 
@@ -142,7 +142,7 @@ impl<'a> Unverified<'a> {
         let (header, payload) = (part(0, first), part(first.saturating_add(1), second));
         let (signed, signature) = (part(0, second), part(second.saturating_add(1), token.len()));
         let (header, payload, signature) = (last.read(header)?, decoded(payload)?, decoded(signature)?);
-        Ok(Self { signed: signed.as_bytes(), signature, header, claims: json::object(&payload).and_then(whole) })
+        Ok(Self { signed: signed.as_bytes(), signature, header, claims: json::object(&payload).and_then(floor_times) })
     }
 
     /// The issuer that it names, to find out whose keys to try.
@@ -160,10 +160,10 @@ impl<'a> Unverified<'a> {
         let algorithm = algorithm.ok_or_else(|| JwsError::AlgorithmNotAllowed { found: quote(name) })?;
         let named = named.as_deref();
         let candidates = candidates(keys, named, algorithm)?;
-        let mut spendable = MOST_SPENT;
+        let mut budget = MOST_COST;
         let signed = |key: &&VerificationKey| {
-            let rest = spendable.checked_sub(key.cost(algorithm));
-            spendable = rest.unwrap_or_default();
+            let rest = budget.checked_sub(key.cost(algorithm));
+            budget = rest.unwrap_or_default();
             rest.is_some() && key.signed(world, algorithm, self.signed, &self.signature)
         };
         let Some(key) = candidates.into_iter().find(signed) else {
@@ -194,7 +194,7 @@ impl Header {
 }
 
 /// Checks the members that are times (RFC 7519, section 2: seconds, which may have a fraction), and rounds them down.
-fn whole(mut claims: Claims) -> Result<Claims, &'static str> {
+fn floor_times(mut claims: Claims) -> Result<Claims, &'static str> {
     for name in ["exp", "nbf", "iat"] {
         if let Some(time) = claims.get_mut(name).filter(|time| !time.is_i64()) {
             let seconds = time.as_f64().map(f64::floor).filter(|seconds| seconds.abs() < LARGEST_EXACT).ok_or(WRONG_TYPE)?;
@@ -209,7 +209,7 @@ fn whole(mut claims: Claims) -> Result<Claims, &'static str> {
 /// The keys that may have signed: with a `kid`, those of that name; without, the only one that fits. Where names are optional,
 /// with a `kid` also those without a name, and without one all that fit.
 fn candidates<'a>(keys: &'a KeySet, named: Option<&str>, algorithm: Algorithm) -> Result<Vec<&'a VerificationKey>, JwsError> {
-    let optional = keys.names_are_optional();
+    let optional = keys.kids_are_optional();
     let meant = |key: &&VerificationKey| named.is_none() || key.key_id() == named || (optional && key.key_id().is_none());
     if let Some(id) = named
         && !keys.iter().any(|key| meant(&key))

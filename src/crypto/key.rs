@@ -232,33 +232,33 @@ fn der(signature: &[u8], size: usize) -> Option<Vec<u8>> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KeySet {
     keys: Vec<VerificationKey>,
-    choice: Choice,
+    kid_rule: KidRule,
 }
 
 /// How strictly `kid` chooses among the keys of a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Choice {
+enum KidRule {
     /// Whoever publishes several keys names them, in the set and in tokens.
     #[default]
-    ByName,
+    Required,
     /// Whoever wrote the keys down by hand may have left the names out: a key without one fits every token.
-    NamesOptional,
+    Optional,
 }
 
 impl KeySet {
     /// Takes keys over that a provider publishes.
     pub const fn new(keys: Vec<VerificationKey>) -> Self {
-        Self { keys, choice: Choice::ByName }
+        Self { keys, kid_rule: KidRule::Required }
     }
 
     /// Takes keys over that an operator wrote down, or keys of our own. They are few: a token without `kid` is tried with each.
     pub const fn configured(keys: Vec<VerificationKey>) -> Self {
-        Self { keys, choice: Choice::NamesOptional }
+        Self { keys, kid_rule: KidRule::Optional }
     }
 
     /// Whether a key without a name fits every token, and a token without `kid` every key.
-    pub(super) fn names_are_optional(&self) -> bool {
-        self.choice == Choice::NamesOptional
+    pub(super) fn kids_are_optional(&self) -> bool {
+        self.kid_rule == KidRule::Optional
     }
 
     /// The keys, in the order of the set.

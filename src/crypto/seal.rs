@@ -62,7 +62,7 @@ impl Purpose {
 
 /// Why a configured key cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnusableKey {
+pub enum UnusableSealingKey {
     /// It is neither base64 nor base64url.
     NotBase64,
     /// It decodes to fewer than [`SHORTEST_KEY`] bytes.
@@ -87,12 +87,12 @@ impl Sealer {
     ///
     /// # Errors
     /// The position of the first key that cannot be used, and why.
-    pub fn new(keys: &[Secret]) -> Result<Self, (usize, UnusableKey)> {
+    pub fn new(keys: &[Secret]) -> Result<Self, (usize, UnusableSealingKey)> {
         let mut derived: Vec<DerivedKey> = Vec::new();
         for (position, key) in keys.iter().enumerate() {
             let key = DerivedKey::new(key).map_err(|why| (position, why))?;
             if derived.iter().any(|earlier| earlier.id == key.id) {
-                return Err((position, UnusableKey::Repeated));
+                return Err((position, UnusableSealingKey::Repeated));
             }
             derived.push(key);
         }
@@ -136,18 +136,18 @@ impl std::fmt::Debug for Sealer {
 }
 
 impl DerivedKey {
-    fn new(key: &Secret) -> Result<Self, UnusableKey> {
-        let material = Zeroizing::new(decode(key.expose()).ok_or(UnusableKey::NotBase64)?);
+    fn new(key: &Secret) -> Result<Self, UnusableSealingKey> {
+        let material = Zeroizing::new(decode(key.expose()).ok_or(UnusableSealingKey::NotBase64)?);
         if material.len() < SHORTEST_KEY {
-            return Err(UnusableKey::TooShort);
+            return Err(UnusableSealingKey::TooShort);
         }
         let hkdf = Hkdf::<Sha256>::new(Some(b"accredit"), &material);
         // HKDF refuses only outputs of more than 255 hashes; these are shorter.
         let mut id = [0; KEY_ID_BYTES];
-        hkdf.expand(b"accredit 1 key id", &mut id).map_err(|_| UnusableKey::TooShort)?;
+        hkdf.expand(b"accredit 1 key id", &mut id).map_err(|_| UnusableSealingKey::TooShort)?;
         let cipher = |purpose: Purpose| {
             let mut subkey = Zeroizing::new([0; 32]);
-            hkdf.expand(purpose.label(), subkey.as_mut()).map_err(|_| UnusableKey::TooShort)?;
+            hkdf.expand(purpose.label(), subkey.as_mut()).map_err(|_| UnusableSealingKey::TooShort)?;
             Ok((purpose, XChaCha20Poly1305::new(Key::from_slice(subkey.as_ref()))))
         };
         Ok(Self { id, ciphers: Purpose::ALL.into_iter().map(cipher).collect::<Result<_, _>>()? })
@@ -232,8 +232,8 @@ mod tests {
     #[test]
     fn keys_come_as_base64_in_either_alphabet_and_must_be_long_enough() {
         let refusal = |text: &str| Sealer::new(&[key(1), Secret::new(text)]).err();
-        assert_eq!(refusal("no base64!"), Some((1, UnusableKey::NotBase64)));
-        assert_eq!(refusal("c2hvcnQ="), Some((1, UnusableKey::TooShort)));
+        assert_eq!(refusal("no base64!"), Some((1, UnusableSealingKey::NotBase64)));
+        assert_eq!(refusal("c2hvcnQ="), Some((1, UnusableSealingKey::TooShort)));
         for good in
             ["+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/8=", "-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_8", &"0f".repeat(32)]
         {

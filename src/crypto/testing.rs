@@ -144,7 +144,7 @@ impl rsa::rand_core::RngCore for Counting {
 }
 
 /// A world with nothing in it but a host's verdict on signatures; it remembers what it was asked.
-pub(crate) struct Verdict {
+pub(crate) struct BareHost {
     says: HostVerdict,
     /// What the host signs with, whatever is to be signed.
     pub(crate) signs: HostSignature,
@@ -152,7 +152,7 @@ pub(crate) struct Verdict {
     pub(crate) asked: RefCell<Vec<(Hash, Vec<u8>)>>,
 }
 
-impl Verdict {
+impl BareHost {
     pub(crate) const fn always(says: HostVerdict) -> Self {
         Self { says, signs: HostSignature::NotSigned, asked: RefCell::new(Vec::new()) }
     }
@@ -163,7 +163,7 @@ impl Verdict {
     }
 }
 
-impl World for Verdict {
+impl World for BareHost {
     fn destination(&self) -> Destination {
         Destination::Nobody
     }

@@ -15,14 +15,14 @@ use crate::words::reason::Reason;
 pub struct Headers {
     bytes: Vec<u8>,
     /// Where name and value of each field are; what is no place in `bytes` is empty. Names are ASCII or came as text.
-    fields: Vec<(Place, Place)>,
+    fields: Vec<(Span, Span)>,
 }
 
 /// Where a text begins, and its length.
 #[derive(Clone, Copy, Default)]
-struct Place(usize, usize);
+struct Span(usize, usize);
 
-impl Place {
+impl Span {
     #[inline]
     fn of(self, bytes: &[u8]) -> &[u8] {
         bytes.get(self.0..self.0.saturating_add(self.1)).unwrap_or_default()
@@ -53,7 +53,7 @@ impl Headers {
         let (lengths, _) = rest.get(..number(count)?.checked_mul(8)?)?.as_chunks::<4>();
         let mut next = lengths.len().checked_add(1)?.checked_mul(4)?;
         let mut place = |length: &[u8; 4]| {
-            let place = Place(next, number(length)?);
+            let place = Span(next, number(length)?);
             let end = next.checked_add(place.1)?;
             next = end.checked_add(1)?;
             (end <= bytes.len()).then_some(place)
@@ -72,7 +72,7 @@ impl Headers {
     fn of<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
         let mut all = Self::default();
         let mut place = |part: &[u8]| {
-            let place = Place(all.bytes.len(), part.len());
+            let place = Span(all.bytes.len(), part.len());
             all.bytes.extend_from_slice(part);
             place
         };

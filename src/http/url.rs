@@ -167,7 +167,7 @@ impl Origin {
     }
 
     /// Whether this is how it is written (as [`fmt::Display`] does).
-    pub fn is_written(&self, text: &str) -> bool {
+    pub fn is_serialized_as(&self, text: &str) -> bool {
         text.split_once("://") == Some((self.scheme(), &self.authority))
     }
 

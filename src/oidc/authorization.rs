@@ -17,7 +17,7 @@ use crate::words::secret::Secret;
 
 /// The parameters that are ours to set. `request` and `request_uri` are among them, because what they hold would supersede
 /// everything else (OpenID Connect Core, section 6).
-pub const OURS: &[&str] = &[
+pub const RESERVED_PARAMETERS: &[&str] = &[
     "response_type",
     "client_id",
     "redirect_uri",
@@ -67,7 +67,7 @@ pub fn authorization_request(provider: &Provider, metadata: &Metadata, request: 
     let prompt = request.prompt.map(|prompt| ("prompt", prompt));
     let asked: Vec<_> = request.demand.parameters().collect();
     let asked: Vec<_> = mode.into_iter().chain(prompt).chain(asked.iter().map(|(name, value)| (*name, value.as_str()))).collect();
-    let further = further.filter(|(name, _)| !OURS.contains(name) && !asked.iter().any(|(ours, _)| ours == name));
+    let further = further.filter(|(name, _)| !RESERVED_PARAMETERS.contains(name) && !asked.iter().any(|(ours, _)| ours == name));
     metadata.authorization_endpoint.with_query(ours.into_iter().chain(asked.iter().copied()).chain(further))
 }
 
@@ -80,9 +80,9 @@ pub fn code_challenge(verifier: &str) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IssParameter {
     /// An answer without it is refused.
-    MustCome,
+    Required,
     /// It is compared when it is there.
-    MayCome,
+    Optional,
 }
 
 /// Reads the answer, whose `state` was compared before.
@@ -102,7 +102,7 @@ pub fn authorization_response(
             let detail = format!("expected iss {}, found {}", quote(provider.issuer()), quote(found));
             return Err(Failure::new(Reason::IssuerMismatch, detail));
         }
-        None if issuer == IssParameter::MustCome => {
+        None if issuer == IssParameter::Required => {
             return Err(Failure::new(
                 Reason::IssuerMismatch,
                 "iss is missing, though the provider announces it, or several providers give codes to pages",

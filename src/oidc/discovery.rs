@@ -8,13 +8,13 @@ use serde_json::Value;
 use crate::http::message::{HttpCall, Reply};
 use crate::http::url::Url;
 use crate::oidc::metadata::Metadata;
-use crate::oidc::provider::{Ask, MetadataSource, Provider};
-use crate::oidc::reply::{self, Troubles};
+use crate::oidc::provider::{MetadataSource, Provider, ProviderRequest};
+use crate::oidc::reply::{self, FailureReasons};
 use crate::words::principal::Claims;
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 
-const TROUBLES: Troubles = Troubles {
+const REASONS: FailureReasons = FailureReasons {
     timeout: Reason::MetadataUnavailable,
     unreachable: Reason::MetadataUnavailable,
     malformed: Reason::MetadataUnavailable,
@@ -25,7 +25,7 @@ const TROUBLES: Troubles = Troubles {
 /// # Errors
 /// When no listed cluster reaches the issuer, or the metadata are given in the configuration and there is nothing to ask.
 pub fn metadata_request(provider: &Provider) -> Result<HttpCall, Failure> {
-    provider.call(Ask::for_json(&document_address(provider)?), Reason::MetadataUnavailable)
+    provider.call(ProviderRequest::for_json(&document_address(provider)?), Reason::MetadataUnavailable)
 }
 
 /// Reads the metadata (OpenID Connect Discovery, sections 4.2 and 4.3).
@@ -33,7 +33,7 @@ pub fn metadata_request(provider: &Provider) -> Result<HttpCall, Failure> {
 /// # Errors
 /// [`Reason::MetadataUnavailable`]; the detail says whether nobody answered, or what is wrong with the answer.
 pub fn metadata_response(provider: &Provider, reply: &Reply) -> Result<Metadata, Failure> {
-    let answer = reply::answer(provider, &document_address(provider)?, reply, TROUBLES)?;
+    let answer = reply::answer(provider, &document_address(provider)?, reply, REASONS)?;
     let members = answer.document()?;
     let metadata = read(provider, &members).map_err(|what| answer.malformed(&what))?;
     check_endpoints(provider, &metadata).map_err(|what| answer.malformed(&what))?;

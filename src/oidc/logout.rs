@@ -7,7 +7,7 @@ use crate::words::secret::Secret;
 
 /// What may be said at sign-out.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct EndSession<'a> {
+pub struct EndSessionRequest<'a> {
     /// The ID token of the session that ends.
     pub id_token_hint: Option<&'a Secret>,
     /// Where the provider sends the browser back to; it must be registered there.
@@ -17,7 +17,7 @@ pub struct EndSession<'a> {
 }
 
 /// The address to send the browser to, if the provider has one for this.
-pub fn end_session_request(provider: &Provider, metadata: &Metadata, request: &EndSession<'_>) -> Option<String> {
+pub fn end_session_request(provider: &Provider, metadata: &Metadata, request: &EndSessionRequest<'_>) -> Option<String> {
     let endpoint = metadata.end_session_endpoint.as_ref()?;
     let parameters = [
         ("client_id", Some(provider.client_id.as_str())),

@@ -28,7 +28,7 @@ pub struct Provider {
     pub authentication: ClientAuthentication,
     /// The scopes to ask for, separated by spaces; `openid` among them.
     pub scope: String,
-    /// Further parameters of the authorization request. Those in [`crate::oidc::authorization::OURS`] are left out.
+    /// Further parameters of the authorization request. Those in [`crate::oidc::authorization::RESERVED_PARAMETERS`] are left out.
     pub authorization_params: Vec<(String, String)>,
     /// The `prompt` that lets a person take another account here: `login`, or `select_account` where the provider knows only that.
     pub account_prompt: &'static str,
@@ -166,14 +166,14 @@ impl Provider {
         refusal: Reason,
     ) -> Result<HttpCall, Failure> {
         let (headers, body) = self.authentication.form(world, &self.client_id, parameters);
-        self.call(Ask { method: "POST", url, headers, body }, refusal)
+        self.call(ProviderRequest { method: "POST", url, headers, body }, refusal)
     }
 
     /// A call to one of the provider's addresses.
     ///
     /// # Errors
     /// As [`Provider::cluster_for`], with the reason that the caller gives.
-    pub fn call(&self, request: Ask<'_>, refusal: Reason) -> Result<HttpCall, Failure> {
+    pub fn call(&self, request: ProviderRequest<'_>, refusal: Reason) -> Result<HttpCall, Failure> {
         let cluster = self.cluster_for(request.url).map_err(|detail| Failure::new(refusal, detail))?;
         Ok(HttpCall {
             cluster: cluster.to_owned(),
@@ -190,7 +190,7 @@ impl Provider {
 
 /// What to ask of a provider.
 #[derive(Debug)]
-pub struct Ask<'a> {
+pub struct ProviderRequest<'a> {
     /// The method.
     pub method: &'static str,
     /// The address.
@@ -201,7 +201,7 @@ pub struct Ask<'a> {
     pub body: String,
 }
 
-impl<'a> Ask<'a> {
+impl<'a> ProviderRequest<'a> {
     /// A GET that expects JSON.
     pub fn for_json(url: &'a Url) -> Self {
         Self { method: "GET", url, headers: vec![("accept", "application/json".to_owned())], body: String::new() }

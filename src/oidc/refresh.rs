@@ -8,7 +8,7 @@ use crate::oidc::id_token::IdToken;
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
 use crate::oidc::reply;
-use crate::oidc::tokens::{self, Refreshed, TROUBLES};
+use crate::oidc::tokens::{self, REASONS, RefreshedTokens};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::world::World;
@@ -40,8 +40,8 @@ pub fn refresh_request(
 ///
 /// # Errors
 /// See [`RefreshError`].
-pub fn refresh_response(provider: &Provider, metadata: &Metadata, reply: &Reply) -> Result<Refreshed, RefreshError> {
-    let answer = reply::answer(provider, &metadata.token_endpoint, reply, TROUBLES).map_err(RefreshError::Failed)?;
+pub fn refresh_response(provider: &Provider, metadata: &Metadata, reply: &Reply) -> Result<RefreshedTokens, RefreshError> {
+    let answer = reply::answer(provider, &metadata.token_endpoint, reply, REASONS).map_err(RefreshError::Failed)?;
     if let Some(mut failure) = tokens::refusal(provider, &answer) {
         let members = answer.object().unwrap_or_default();
         let error = members.get("error").and_then(Value::as_str);
@@ -90,7 +90,7 @@ mod tests {
     use serde_json::json;
     use std::time::Duration;
 
-    fn read(status: u16, body: &Value) -> Result<Refreshed, RefreshError> {
+    fn read(status: u16, body: &Value) -> Result<RefreshedTokens, RefreshError> {
         refresh_response(&provider(), &metadata(), &json_reply(status, body))
     }
 

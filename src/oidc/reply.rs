@@ -17,9 +17,9 @@ use crate::words::time::Timestamp;
 /// No document of a provider may be larger, in bytes.
 pub(super) const LARGEST_BODY: usize = 256 * 1_024;
 
-/// Which reasons an endpoint's troubles have.
+/// Which reasons an endpoint's reasons have.
 #[derive(Clone, Copy)]
-pub(super) struct Troubles {
+pub(super) struct FailureReasons {
     pub(super) timeout: Reason,
     pub(super) unreachable: Reason,
     pub(super) malformed: Reason,
@@ -35,23 +35,28 @@ pub(super) struct Answer<'a> {
 }
 
 /// Sorts out what came of a call.
-pub(super) fn answer<'a>(provider: &Provider, url: &Url, reply: &'a Reply, troubles: Troubles) -> Result<Answer<'a>, Failure> {
+pub(super) fn answer<'a>(
+    provider: &Provider,
+    url: &Url,
+    reply: &'a Reply,
+    reasons: FailureReasons,
+) -> Result<Answer<'a>, Failure> {
     let cluster = provider.clusters.reaching(url).unwrap_or("(none)");
     let whom = format!("{} (cluster {cluster})", url.authority());
-    let unreachable = |what: &str| Failure::new(troubles.unreachable, format!("{whom} was not reached: {what}"));
+    let unreachable = |what: &str| Failure::new(reasons.unreachable, format!("{whom} was not reached: {what}"));
     match reply {
         Reply::NotSent => Err(unreachable("Envoy could not send; is there a cluster of that name?")),
         Reply::Reset => Err(unreachable("the connection was reset before an answer; TLS settings of the cluster?")),
         Reply::Answered { status: 504, .. } => {
             let waited = provider.timeout.as_millis();
-            Err(Failure::new(troubles.timeout, format!("{whom} did not answer within {waited} ms (status 504)")))
+            Err(Failure::new(reasons.timeout, format!("{whom} did not answer within {waited} ms (status 504)")))
         }
         Reply::Answered { status: 503, .. } => {
             Err(unreachable("status 503, which is also what Envoy says when the connection is refused"))
         }
         Reply::Answered { status, .. } if *status >= 500 => Err(unreachable(&format!("status {status}"))),
         Reply::Answered { status, headers, body } => {
-            Ok(Answer { status: *status, headers, body, whom, malformed: troubles.malformed })
+            Ok(Answer { status: *status, headers, body, whom, malformed: reasons.malformed })
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::http::message::{HttpCall, Reply};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
 use crate::oidc::reply;
-use crate::oidc::tokens::{TROUBLES, TokenSet, read, refusal};
+use crate::oidc::tokens::{REASONS, TokenSet, read, refusal};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::world::World;
@@ -37,7 +37,7 @@ pub fn token_request(
 /// [`Reason::TokenEndpointTimeout`], [`Reason::TokenEndpointUnreachable`], [`Reason::ClientAuthenticationFailed`],
 /// [`Reason::CodeRefused`], [`Reason::TokenResponseMalformed`].
 pub fn token_response(provider: &Provider, metadata: &Metadata, reply: &Reply) -> Result<TokenSet, Failure> {
-    let answer = reply::answer(provider, &metadata.token_endpoint, reply, TROUBLES)?;
+    let answer = reply::answer(provider, &metadata.token_endpoint, reply, REASONS)?;
     if let Some(refusal) = refusal(provider, &answer) {
         return Err(refusal);
     }

@@ -6,13 +6,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::oidc::provider::Provider;
-use crate::oidc::reply::{self, Answer, Troubles};
+use crate::oidc::reply::{self, Answer, FailureReasons};
 use crate::words::principal::Claims;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
 
-pub(super) const TROUBLES: Troubles = Troubles {
+pub(super) const REASONS: FailureReasons = FailureReasons {
     timeout: Reason::TokenEndpointTimeout,
     unreachable: Reason::TokenEndpointUnreachable,
     malformed: Reason::TokenResponseMalformed,
@@ -37,7 +37,7 @@ pub struct TokenSet {
 
 /// What a refresh token was exchanged for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refreshed {
+pub struct RefreshedTokens {
     /// The new access token.
     pub access_token: Secret,
     /// Section 12.2: "the response body … might not contain an id_token". Not verified yet.
@@ -69,7 +69,7 @@ pub(super) fn refusal(provider: &Provider, answer: &Answer<'_>) -> Option<Failur
 }
 
 /// Tokens, as they stand in an answer.
-pub(super) fn read(members: &Claims, provider_clock: Option<Timestamp>) -> Result<Refreshed, String> {
+pub(super) fn read(members: &Claims, provider_clock: Option<Timestamp>) -> Result<RefreshedTokens, String> {
     // RFC 6749, appendices A.12 and A.17: tokens are printable ASCII. Anything else could end a header that carries one.
     let token = |name: &str| match reply::text(members, name)?.filter(|text| !text.is_empty()) {
         Some(text) if !text.bytes().all(|byte| byte.is_ascii_graphic()) => Err(format!("{name} is not printable ASCII")),
@@ -80,7 +80,7 @@ pub(super) fn read(members: &Claims, provider_clock: Option<Timestamp>) -> Resul
     if !token_type.eq_ignore_ascii_case("bearer") {
         return Err("token_type is not Bearer".to_owned());
     }
-    Ok(Refreshed {
+    Ok(RefreshedTokens {
         access_token: token("access_token")?.map(Secret::new).ok_or("access_token is missing")?,
         id_token: token("id_token")?.map(Secret::new),
         refresh_token: token("refresh_token")?.map(Secret::new),

@@ -3,14 +3,17 @@
 
 use crate::http::message::{HttpCall, Reply};
 use crate::oidc::metadata::Metadata;
-use crate::oidc::provider::{Ask, Provider};
-use crate::oidc::reply::{self, Troubles};
-use crate::words::principal::{AssumedVerified, Claims, VERIFIED, is_verified};
+use crate::oidc::provider::{Provider, ProviderRequest};
+use crate::oidc::reply::{self, FailureReasons};
+use crate::words::principal::{AssumedVerified, Claims, VERIFIABLE_CLAIMS, is_verified};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 
-const TROUBLES: Troubles =
-    Troubles { timeout: Reason::UserinfoTimeout, unreachable: Reason::UserinfoUnreachable, malformed: Reason::UserinfoMalformed };
+const REASONS: FailureReasons = FailureReasons {
+    timeout: Reason::UserinfoTimeout,
+    unreachable: Reason::UserinfoUnreachable,
+    malformed: Reason::UserinfoMalformed,
+};
 
 /// Claims that are the ID token's alone: they say who, for whom, until when, and how it was proved.
 const PROTOCOL: &[&str] = &[
@@ -40,9 +43,9 @@ const PROTOCOL: &[&str] = &[
 /// [`Reason::UserinfoUnreachable`] when there is no such endpoint, or no listed cluster reaches it.
 pub fn userinfo_request(provider: &Provider, metadata: &Metadata, access_token: &Secret) -> Result<HttpCall, Failure> {
     let Some(url) = &metadata.userinfo_endpoint else { return Err(no_endpoint()) };
-    let mut ask = Ask::for_json(url);
-    ask.headers.push(("authorization", format!("Bearer {}", access_token.expose())));
-    provider.call(ask, Reason::UserinfoUnreachable)
+    let mut request = ProviderRequest::for_json(url);
+    request.headers.push(("authorization", format!("Bearer {}", access_token.expose())));
+    provider.call(request, Reason::UserinfoUnreachable)
 }
 
 /// Reads the claims, which must be about the subject of the ID token.
@@ -52,7 +55,7 @@ pub fn userinfo_request(provider: &Provider, metadata: &Metadata, access_token: 
 /// [`Reason::UserinfoSubject`].
 pub fn userinfo_response(provider: &Provider, metadata: &Metadata, reply: &Reply, subject: &str) -> Result<Claims, Failure> {
     let Some(url) = &metadata.userinfo_endpoint else { return Err(no_endpoint()) };
-    let answer = reply::answer(provider, url, reply, TROUBLES)?;
+    let answer = reply::answer(provider, url, reply, REASONS)?;
     if (400..500).contains(&answer.status) {
         let detail = answer.says(&format!("status {}, so it does not accept our access token", answer.status));
         return Err(Failure::new(Reason::UserinfoUnreachable, detail));
@@ -76,14 +79,15 @@ pub fn is_protocol(name: &str) -> bool {
 /// Adds what userinfo says to the claims of an ID token.
 pub fn merge(claims: &mut Claims, userinfo: Claims) {
     let nobody = AssumedVerified::default();
-    for (value, verified) in VERIFIED {
+    for (value, verified) in VERIFIABLE_CLAIMS {
         // What the ID token says was verified is its own address, not another one. What it says was not stays so until it is said to be.
         if userinfo.get(value).is_some_and(|newer| claims.get(value) != Some(newer)) && is_verified(value, claims, nobody) {
             claims.remove(verified);
         }
     }
     // Nor does a good verdict without its address speak for another one.
-    let orphaned = VERIFIED.iter().filter(|(value, _)| !userinfo.contains_key(*value) && is_verified(value, &userinfo, nobody));
+    let orphaned =
+        VERIFIABLE_CLAIMS.iter().filter(|(value, _)| !userinfo.contains_key(*value) && is_verified(value, &userinfo, nobody));
     let orphaned: Vec<_> = orphaned.map(|(_, verified)| *verified).collect();
     let keeps = |name: &str| is_protocol(name) || orphaned.contains(&name);
     claims.extend(userinfo.into_iter().filter(|(name, _)| !keeps(name)));

@@ -79,7 +79,7 @@ pub struct Plan {
     /// Whether another site's page, or its form, brings the answer.
     pub cross_site: bool,
     /// For whom.
-    pub client: Fingerprint,
+    pub client_fingerprint: Fingerprint,
 }
 
 /// A sign-in under way.
@@ -100,7 +100,7 @@ pub struct Attempt {
     /// When.
     pub created: Timestamp,
     /// Of issuer, client and origin: a gateway that has the same key, and others, begins no sign-in of ours ([`client`]).
-    pub client: Fingerprint,
+    pub client_fingerprint: Fingerprint,
     /// What was asked of the authentication: the ID token must show that it was done.
     pub demand: Demand,
     /// Whether another site's page, or its form, brings the answer: the cookie is `SameSite=None` then.
@@ -127,7 +127,7 @@ impl Attempt {
             created: now,
             demand: plan.demand,
             cross_site: plan.cross_site,
-            client: plan.client,
+            client_fingerprint: plan.client_fingerprint,
             ending: plan.ending,
         })
     }
@@ -141,7 +141,7 @@ impl Attempt {
         for text in [&self.provider, &self.redirect_uri, &self.return_to] {
             writer.text(text);
         }
-        writer.text(self.client.as_str());
+        writer.text(self.client_fingerprint.as_str());
         writer.number(self.created.millis());
         writer.text(&self.demand.acr_values.join(" "));
         writer.optional_number(self.demand.max_age);
@@ -160,7 +160,7 @@ impl Attempt {
             provider: read.text()?,
             redirect_uri: read.text()?,
             return_to: read.text()?,
-            client: Fingerprint::written(read.text()?),
+            client_fingerprint: Fingerprint::written(read.text()?),
             created: Timestamp::from_millis(read.number()?),
             demand: Demand {
                 acr_values: read.text()?.split(' ').filter(|class| !class.is_empty()).map(str::to_owned).collect(),
@@ -187,13 +187,13 @@ impl Attempt {
         sealer: &Sealer,
         settings: &CookieSettings,
         timeout: Duration,
-        came: &Headers,
+        headers: &Headers,
     ) -> Result<Vec<String>, NoRandomness> {
         let sealed = sealer.seal(world, self.ending.purpose(), &self.write())?;
         let attributes = Attributes { path: "/", same_site: self.same_site(), max_age: timeout };
         let mut cookies = vec![set(&cookie_name(settings, self.id()), &sealed, attributes)];
         let (mut alive, mut over) = (Vec::new(), BTreeSet::new());
-        for (position, (id, value)) in cookies_of(settings, came).enumerate() {
+        for (position, (id, value)) in cookies_of(settings, headers).enumerate() {
             let attempt = if position < MOST_COOKIES_LOOKED_AT { open_any(sealer, value, &Ending::ALL) } else { None };
             match attempt.filter(|attempt| self.created.since(attempt.created) < timeout) {
                 Some(attempt) => alive.push((attempt.created, id)),
@@ -217,7 +217,7 @@ impl Attempt {
         sealer: &Sealer,
         settings: &CookieSettings,
         timeout: Duration,
-        came: &Headers,
+        headers: &Headers,
         state: &str,
         now: Timestamp,
         endings: &[Ending],
@@ -226,7 +226,7 @@ impl Attempt {
             return Err(Reason::StateMissing);
         }
         let id = id_of(state).ok_or(Reason::AttemptMissing)?;
-        let mut candidates = cookies_of(settings, came).filter(|(other, _)| *other == id);
+        let mut candidates = cookies_of(settings, headers).filter(|(other, _)| *other == id);
         let (_, value) = candidates.next().ok_or(Reason::AttemptMissing)?;
         let attempt = open_any(sealer, value, endings).ok_or(Reason::AttemptMissing)?;
         if attempt.state != Secret::new(state) {
@@ -243,11 +243,11 @@ impl Attempt {
         sealer: &Sealer,
         settings: &CookieSettings,
         timeout: Duration,
-        came: &Headers,
+        headers: &Headers,
         now: Timestamp,
         ending: Ending,
     ) -> Result<Self, Reason> {
-        let looked_at = cookies_of(settings, came).take(MOST_COOKIES_LOOKED_AT);
+        let looked_at = cookies_of(settings, headers).take(MOST_COOKIES_LOOKED_AT);
         let opened = looked_at.filter_map(|(_, value)| open(sealer, value, ending));
         let newest = opened.max_by_key(|attempt| attempt.created).ok_or(Reason::AttemptMissing)?;
         if newest.is_young(now, timeout) { Ok(newest) } else { Err(Reason::AttemptExpired) }
@@ -269,17 +269,17 @@ impl Attempt {
 }
 
 /// For whom a sign-in is: the issuer that is asked, the client that asks, and the origin where it began.
-pub fn client(issuer: &str, client_id: &str, origin: &Origin) -> Fingerprint {
+pub fn client_fingerprint(issuer: &str, client_id: &str, origin: &Origin) -> Fingerprint {
     Fingerprint::of(["sign-in", issuer, client_id, &origin.to_string()])
 }
 
 /// The `Set-Cookie` value that ends whatever attempt a callback's `state` names, if it names one.
-pub fn forget_named(settings: &CookieSettings, state: &str) -> Option<String> {
+pub fn forget_by_state(settings: &CookieSettings, state: &str) -> Option<String> {
     id_of(state).map(|id| delete(&cookie_name(settings, id), "/", SameSite::Lax))
 }
 
 /// Whether a callback's `state` is like one that a popup's sign-in began with. Anybody can write one.
-pub fn is_like_a_popups(state: &str) -> bool {
+pub fn looks_like_popup_state(state: &str) -> bool {
     state.get(ID_LENGTH..).is_some_and(|rest| rest.starts_with(OF_POPUP))
 }
 
@@ -287,8 +287,8 @@ fn cookie_name(settings: &CookieSettings, id: &str) -> String {
     format!("{}{id}", settings.attempt_prefix)
 }
 
-fn cookies_of<'a>(settings: &'a CookieSettings, came: &'a Headers) -> impl Iterator<Item = (&'a str, &'a [u8])> {
-    pairs(came, &settings.attempt_prefix).filter_map(|(name, value)| {
+fn cookies_of<'a>(settings: &'a CookieSettings, headers: &'a Headers) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    pairs(headers, &settings.attempt_prefix).filter_map(|(name, value)| {
         let id = std::str::from_utf8(name.strip_prefix(settings.attempt_prefix.as_bytes())?).ok()?;
         is_id(id).then_some((id, value))
     })

@@ -19,7 +19,7 @@ const VERSION: u8 = 3;
 
 /// Stands between the identifier and the origin. Replicas of an earlier build, which name no origin, take both for the identifier
 /// and read our sessions; theirs are none of ours. If neither read the other's, people would be sent to sign in by each in turn.
-const MADE_AT: &str = "@";
+const ORIGIN_SEPARATOR: &str = "@";
 
 /// A signed-in session.
 #[derive(Clone, Debug, PartialEq)]
@@ -189,7 +189,7 @@ impl Session {
     pub fn parse(plain: &[u8]) -> Option<Self> {
         let mut read = Reader::new(plain, VERSION)?;
         let named = read.text()?;
-        let (id, origin) = named.split_once(MADE_AT)?;
+        let (id, origin) = named.split_once(ORIGIN_SEPARATOR)?;
         // In the order in which they were written.
         let session = Self {
             id: id.to_owned(),
@@ -232,7 +232,7 @@ impl Session {
     /// For sealing.
     pub fn write(&self) -> Vec<u8> {
         let mut writer = Writer::default();
-        let named = [self.id.as_str(), MADE_AT, &self.origin].concat();
+        let named = [self.id.as_str(), ORIGIN_SEPARATOR, &self.origin].concat();
         for text in [&named, &self.provider, &self.subject, &self.fingerprint.0] {
             writer.text(text);
         }
@@ -383,7 +383,7 @@ pub(crate) mod tests {
         assert_eq!(Session::parse(&plain("a")).unwrap().origin, "https://app.example.com");
         let unnamed = session(alice());
         let with = unnamed.write();
-        let named = [unnamed.id.as_str(), MADE_AT, &unnamed.origin].concat();
+        let named = [unnamed.id.as_str(), ORIGIN_SEPARATOR, &unnamed.origin].concat();
         // The first number is how long that text is; it stands first among the texts.
         let mut without = with.clone();
         let at = with.windows(named.len()).position(|window| window == named.as_bytes()).unwrap();

@@ -214,7 +214,7 @@ pub fn write(
     sealed: &str,
     now: Timestamp,
     ends: Timestamp,
-    came: &Headers,
+    headers: &Headers,
 ) -> Result<Vec<String>, TooLarge> {
     let attributes = Attributes { path: "/", same_site: settings.same_site, max_age: lasting(now, ends) };
     let count = sealed.len().div_ceil(LARGEST_VALUE).max(1);
@@ -232,7 +232,8 @@ pub fn write(
             set(&settings.part(position), &numbered, attributes)
         })
         .collect();
-    let stale = pairs(came, &settings.name).filter_map(|(name, _)| settings.position(name)).filter(|position| *position >= count);
+    let stale =
+        pairs(headers, &settings.name).filter_map(|(name, _)| settings.position(name)).filter(|position| *position >= count);
     let mut positions = BTreeSet::new();
     positions.extend(stale.take(MOST_COOKIES));
     cookies.extend(positions.into_iter().map(|position| delete(&settings.part(position), "/", settings.same_site)));
@@ -248,12 +249,13 @@ pub fn write_whole(settings: &CookieSettings, text: &str, lasts: Duration, origi
 }
 
 /// The `Set-Cookie` values that delete the session that came with a request, whatever state it is in.
-pub fn forget(settings: &CookieSettings, came: &Headers, origin: &Origin) -> Vec<String> {
+pub fn forget(settings: &CookieSettings, headers: &Headers, origin: &Origin) -> Vec<String> {
     if settings.shape == Shape::Whole {
         return vec![settings.set_whole("", Duration::ZERO, origin)];
     }
-    let came =
-        pairs(came, &settings.name).filter_map(|(name, _)| settings.position(name)).filter(|position| *position < MOST_COOKIES);
+    let came = pairs(headers, &settings.name)
+        .filter_map(|(name, _)| settings.position(name))
+        .filter(|position| *position < MOST_COOKIES);
     let mut positions = BTreeSet::new();
     positions.insert(0);
     positions.extend(came);

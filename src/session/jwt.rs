@@ -10,7 +10,9 @@ use crate::crypto::key::{Algorithm, KeySet};
 use crate::crypto::signing::{NotSigned, SigningKey};
 use crate::http::url::Origin;
 use crate::session::content::{Fingerprint, NewSession, Session, Tokens};
-use crate::words::principal::{AssumedVerified, CLIENT, ClaimPath, Claims, VERIFIED, has_any, is_verified, move_claim};
+use crate::words::principal::{
+    AssumedVerified, CLIENT_PREFIX, ClaimPath, Claims, VERIFIABLE_CLAIMS, has_any, is_verified, move_claim,
+};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
@@ -19,19 +21,33 @@ use crate::words::world::World;
 const TYP: &str = "JWT";
 
 /// With several providers: the configured name of the one that proved the identity.
-pub const PROVIDER: &str = "idp";
+pub const PROVIDER_CLAIM: &str = "idp";
 
 /// The origin where the session was made.
-pub const ORIGIN: &str = "origin";
+pub const ORIGIN_CLAIM: &str = "origin";
 
 /// What no configured claim may be called: these mean something in a token already, or mark tokens of another kind.
 pub const RESERVED: [&str; 16] = [
-    "iss", "aud", "exp", "nbf", "iat", "jti", "cnf", "events", "nonce", "at_hash", "c_hash", "s_hash", "sid", "typ", PROVIDER,
-    ORIGIN,
+    "iss",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "cnf",
+    "events",
+    "nonce",
+    "at_hash",
+    "c_hash",
+    "s_hash",
+    "sid",
+    "typ",
+    PROVIDER_CLAIM,
+    ORIGIN_CLAIM,
 ];
 
 /// So much of a MAC names a token, in characters of base64url: 132 bits.
-const MAC_NAME: usize = 22;
+const MAC_NAME_LENGTH: usize = 22;
 
 /// Claims that a session does not have, and that tokens of other kinds do (ID tokens, logout tokens, tokens bound to a key).
 const OF_OTHER_KINDS: [&str; 6] = ["cnf", "events", "nonce", "at_hash", "c_hash", "s_hash"];
@@ -75,7 +91,7 @@ pub enum JwtError {
 
 impl JwtError {
     /// As a refusal of what came in the cookie.
-    pub const fn of_cookie(&self) -> Reason {
+    pub const fn reason_for_cookie(&self) -> Reason {
         match self {
             Self::Expired(_) => Reason::SessionExpired,
             Self::Invalid(_) => Reason::SessionInvalid,
@@ -83,7 +99,7 @@ impl JwtError {
     }
 
     /// As a refusal of what came as a bearer token.
-    pub fn of_bearer(self) -> Failure {
+    pub fn failure_for_bearer(self) -> Failure {
         match self {
             Self::Expired(ago) => Failure::new(Reason::TokenExpired, format!("it expired {ago} s ago by our clock")),
             Self::Invalid(detail) => Failure::new(Reason::TokenInvalid, detail),
@@ -115,14 +131,14 @@ impl JwtSettings {
         set("sub", Value::from(session.subject.as_str()));
         set("iat", Value::from(session.created.seconds()));
         set("exp", Value::from(session.ends.seconds()));
-        set(ORIGIN, Value::from(session.origin.as_str()));
+        set(ORIGIN_CLAIM, Value::from(session.origin.as_str()));
         for (name, value) in [("iss", &self.issuer), ("aud", &self.audience)] {
             if let Some(value) = value {
                 set(name, Value::from(value.as_str()));
             }
         }
         if self.providers.len() > 1 {
-            set(PROVIDER, Value::from(session.provider.as_str()));
+            set(PROVIDER_CLAIM, Value::from(session.provider.as_str()));
         }
         let token = key.sign(world, TYP, &claims)?;
         session.id = self.id(&token);
@@ -138,7 +154,7 @@ impl JwtSettings {
         if has_any(&claims, &OF_OTHER_KINDS) {
             return Err(invalid("its claims are those of another kind of token"));
         }
-        self.meant_for_us(&claims)?;
+        self.check_issuer_and_audience(&claims)?;
         let time = |name: &str| match claims.get(name) {
             None => Ok(None),
             Some(value) => {
@@ -153,9 +169,9 @@ impl JwtSettings {
             }
         }
         let provider = self.provider(&claims)?;
-        let origin = self.made_at(&claims)?.to_owned();
+        let origin = self.origin(&claims)?.to_owned();
         let plain = |text: &&str| !text.is_empty() && text.len() <= 255 && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-        let person = |text: &&str| plain(text) && !text.starts_with(CLIENT);
+        let person = |text: &&str| plain(text) && !text.starts_with(CLIENT_PREFIX);
         let subject = claims.get("sub").and_then(Value::as_str).filter(person).ok_or_else(|| {
             invalid("sub is missing, not a text of 1 to 255 printable characters, or like the name of a client (client:…)")
         })?;
@@ -165,7 +181,7 @@ impl JwtSettings {
         }
         let mut kept = Claims::new();
         self.claims.iter().for_each(|path| path.take(&mut claims, &mut kept));
-        for name in VERIFIED.map(|(_, verdict)| verdict).into_iter().chain(["sub"]) {
+        for name in VERIFIABLE_CLAIMS.map(|(_, verdict)| verdict).into_iter().chain(["sub"]) {
             move_claim(name, &mut claims, &mut kept);
         }
         let new = NewSession {
@@ -188,7 +204,7 @@ impl JwtSettings {
     ///
     /// # Errors
     /// See [`JwtError`].
-    pub fn read_to_end(
+    pub fn read_for_sign_out(
         &self,
         world: &dyn World,
         token: &str,
@@ -202,7 +218,7 @@ impl JwtSettings {
                 let number = |name: &str| claims.get(name).and_then(Value::as_u64).map(Timestamp::from_seconds);
                 let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
                 let ends = number("exp").ok_or(error)?;
-                let new = NewSession { origin: text(ORIGIN), subject: text("sub"), ..NewSession::default() };
+                let new = NewSession { origin: text(ORIGIN_CLAIM), subject: text("sub"), ..NewSession::default() };
                 Ok(Session::of(self.id(token), now, ends, new))
             }
         })
@@ -212,7 +228,7 @@ impl JwtSettings {
     /// written in more than one way, or made anew.)
     fn id(&self, token: &str) -> String {
         let (signed, signature) = token.rsplit_once('.').unwrap_or((token, ""));
-        match signature.get(..MAC_NAME) {
+        match signature.get(..MAC_NAME_LENGTH) {
             Some(half) if self.algorithm == Algorithm::HS256 => half.to_owned(),
             Some(_) | None => Fingerprint::of(["session jwt", signed]).as_str().to_owned(),
         }
@@ -232,7 +248,7 @@ impl JwtSettings {
     }
 
     /// RFC 7519, sections 4.1.1 and 4.1.3: an audience that we do not answer to is somebody else's.
-    fn meant_for_us(&self, claims: &Claims) -> Result<(), JwtError> {
+    fn check_issuer_and_audience(&self, claims: &Claims) -> Result<(), JwtError> {
         if claims.get("iss").map(Value::as_str) != self.issuer.as_deref().map(Some) {
             return Err(invalid("its iss is not session.jwt.issuer"));
         }
@@ -248,9 +264,9 @@ impl JwtSettings {
 
     /// Where it was made: at one of our origins. Whoever has the key, another environment's gateway for instance, can say what it likes;
     /// what says nothing else than what it is by itself makes nobody here.
-    fn made_at<'a>(&self, claims: &'a Claims) -> Result<&'a str, JwtError> {
-        let named = claims.get(ORIGIN).and_then(Value::as_str);
-        let ours = |named: &&str| self.origins.iter().any(|origin| origin.is_written(named));
+    fn origin<'a>(&self, claims: &'a Claims) -> Result<&'a str, JwtError> {
+        let named = claims.get(ORIGIN_CLAIM).and_then(Value::as_str);
+        let ours = |named: &&str| self.origins.iter().any(|origin| origin.is_serialized_as(named));
         named.filter(ours).ok_or_else(|| {
             invalid("its origin is none of the configured origins: it was made by another gateway, or by an earlier build")
         })
@@ -259,7 +275,7 @@ impl JwtSettings {
     /// The provider that proved the identity: the one that the token names, which must be one of ours; else the only one, or an
     /// empty text where none is configured. Gateways with the same key may have other providers: theirs are nobody here.
     fn provider(&self, claims: &Claims) -> Result<String, JwtError> {
-        let known = match (claims.get(PROVIDER), self.providers.as_slice()) {
+        let known = match (claims.get(PROVIDER_CLAIM), self.providers.as_slice()) {
             (None, []) => Some(String::new()),
             (None, [only]) => Some(only.clone()),
             (None, _) => None,

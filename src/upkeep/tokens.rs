@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::oidc::id_token::IdToken;
-use crate::oidc::tokens::{Refreshed, TokenSet};
+use crate::oidc::tokens::{RefreshedTokens, TokenSet};
 use crate::oidc::userinfo;
 use crate::session::content::{Session, Tokens};
 use crate::session::cookie;
@@ -98,7 +98,7 @@ pub(super) fn with_new_tokens(
     settings: &Settings,
     provider: &ProviderSettings,
     session: &Session,
-    came: &Refreshed,
+    came: &RefreshedTokens,
     id_token: Option<&IdToken>,
     now: Timestamp,
 ) -> Result<Session, Failure> {

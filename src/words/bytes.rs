@@ -14,7 +14,7 @@ impl ByteSet {
         clippy::arithmetic_side_effects,
         reason = "a byte is smaller than the table, for constants"
     )]
-    pub const fn and_from(mut self, first: u8, last: u8) -> Self {
+    pub const fn with_range(mut self, first: u8, last: u8) -> Self {
         let mut next = first as usize;
         while next <= last as usize {
             self.0[next] = true;
@@ -25,14 +25,14 @@ impl ByteSet {
 
     /// The same, and these.
     #[must_use]
-    pub const fn and(self, bytes: &[u8]) -> Self {
-        self.with(bytes, true)
+    pub const fn with(self, bytes: &[u8]) -> Self {
+        self.set(bytes, true)
     }
 
     /// The same, but for these.
     #[must_use]
-    pub const fn but_for(self, bytes: &[u8]) -> Self {
-        self.with(bytes, false)
+    pub const fn without(self, bytes: &[u8]) -> Self {
+        self.set(bytes, false)
     }
 
     #[allow(
@@ -40,7 +40,7 @@ impl ByteSet {
         clippy::arithmetic_side_effects,
         reason = "a byte is smaller than the table, for constants"
     )]
-    const fn with(mut self, bytes: &[u8], members: bool) -> Self {
+    const fn set(mut self, bytes: &[u8], members: bool) -> Self {
         let mut next = 0;
         while next < bytes.len() {
             self.0[bytes[next] as usize] = members;
@@ -61,11 +61,11 @@ mod tests {
 
     #[test]
     fn a_set_has_what_it_was_made_of_and_nothing_else() {
-        const SET: ByteSet = ByteSet::EMPTY.and_from(b'a', b'f').and(b"-\xff").but_for(b"c");
+        const SET: ByteSet = ByteSet::EMPTY.with_range(b'a', b'f').with(b"-\xff").without(b"c");
         for byte in 0..=u8::MAX {
             assert_eq!(SET.has_all(&[byte]), matches!(byte, b'a' | b'b' | b'd'..=b'f' | b'-' | 0xff), "{byte}");
         }
         assert!(SET.has_all(b"") && SET.has_all(b"fade-") && !SET.has_all(b"facade") && !SET.has_all(b"fadec"));
-        assert!(ByteSet::EMPTY.and_from(0, u8::MAX).has_all(b"\0~\xff") && !ByteSet::EMPTY.and_from(2, 1).has_all(&[1]));
+        assert!(ByteSet::EMPTY.with_range(0, u8::MAX).has_all(b"\0~\xff") && !ByteSet::EMPTY.with_range(2, 1).has_all(&[1]));
     }
 }

@@ -11,13 +11,13 @@ use crate::words::time::Timestamp;
 pub type Claims = Map<String, Value>;
 
 /// Among kept claims: the names of those that the provider left out because they are too many or too large.
-pub const LEFT_OUT: &str = "_claim_names";
+pub const CLAIM_NAMES: &str = "_claim_names";
 
 /// What the name of a client begins with that acts for nobody. No `sub` does: whoever can choose theirs would be taken for it.
-pub const CLIENT: &str = "client:";
+pub const CLIENT_PREFIX: &str = "client:";
 
 /// Claims of which one says whether the other was verified.
-pub const VERIFIED: [(&str, &str); 2] = [("email", "email_verified"), ("phone_number", "phone_number_verified")];
+pub const VERIFIABLE_CLAIMS: [(&str, &str); 2] = [("email", "email_verified"), ("phone_number", "phone_number_verified")];
 
 /// Which addresses and numbers count without a verdict, because the operator answers for a source that gives none
 /// (`dangerously_assume_verified`). Where a source says something, its word stands.
@@ -43,7 +43,7 @@ impl AssumedVerified {
 /// their profile must not be taken for somebody else. Verified is `true`, or the text that some providers write for it, and nothing
 /// else. Of other claims nobody says so, and they count.
 pub fn is_verified(claim: &str, claims: &Claims, assumed: AssumedVerified) -> bool {
-    let Some((_, verdict)) = VERIFIED.iter().find(|(name, _)| *name == claim) else { return true };
+    let Some((_, verdict)) = VERIFIABLE_CLAIMS.iter().find(|(name, _)| *name == claim) else { return true };
     match claims.get(*verdict) {
         None | Some(Value::Null) => assumed.has(claim),
         Some(verdict) => *verdict == true || *verdict == "true",
@@ -120,7 +120,7 @@ impl ClaimPath {
 
     /// The claim that says whether the one here was verified, where there is such a claim.
     pub fn verdict(&self) -> Option<Self> {
-        VERIFIED.iter().find(|(name, _)| *name == self.first()).map(|(_, verdict)| Self::named(*verdict))
+        VERIFIABLE_CLAIMS.iter().find(|(name, _)| *name == self.first()).map(|(_, verdict)| Self::named(*verdict))
     }
 
     /// Whether whoever has this claim has that one too.
@@ -135,7 +135,7 @@ impl ClaimPath {
 
     /// Whether the provider says that it left the claim out.
     pub fn was_left_out(&self, claims: &Claims) -> bool {
-        let names = claims.get(LEFT_OUT).and_then(Value::as_object);
+        let names = claims.get(CLAIM_NAMES).and_then(Value::as_object);
         names.is_some_and(|names| self.0.first().is_some_and(|name| names.contains_key(name)))
     }
 
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn an_address_counts_when_its_verdict_is_true_or_that_text_and_in_no_other_spelling() {
         let nobody = AssumedVerified::default();
-        for (claim, verdict) in VERIFIED {
+        for (claim, verdict) in VERIFIABLE_CLAIMS {
             for (said, verified) in [(json!(true), true), (json!("true"), true)] {
                 let claims = object(json!({claim: "a", verdict: said}));
                 assert_eq!(is_verified(claim, &claims, nobody), verified, "{claim} {said}");
@@ -229,7 +229,7 @@ mod tests {
             }
             assert!(!is_verified(claim, &object(json!({claim: "a"})), nobody));
             // The verdict on the one is none on the other.
-            let other = VERIFIED.iter().find(|(name, _)| *name != claim).unwrap().1;
+            let other = VERIFIABLE_CLAIMS.iter().find(|(name, _)| *name != claim).unwrap().1;
             assert!(!is_verified(claim, &object(json!({claim: "a", other: true})), nobody));
         }
         assert!(is_verified("groups", &Claims::new(), nobody));

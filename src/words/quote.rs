@@ -42,7 +42,7 @@ const UNSEEN: [(char, char); 26] = [
 ];
 
 /// A line in which everything can be seen: what cannot is written as JSON escapes it (`\u202e`). Of JSON it stays the same JSON.
-pub fn seen(line: &str) -> Cow<'_, str> {
+pub fn escape_invisible(line: &str) -> Cow<'_, str> {
     let is_unseen = |character: char| UNSEEN.iter().any(|(first, last)| (*first..=*last).contains(&character));
     // Most are plain.
     if line.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !line.contains(is_unseen) {
@@ -109,16 +109,16 @@ mod tests {
     #[test]
     fn no_mark_that_nobody_sees_stays_in_a_line() {
         for mark in "\u{7f}\u{85}\u{ad}\u{61c}\u{180e}\u{200b}\u{200d}\u{200e}\u{2028}\u{2029}\u{202a}\u{202e}\u{2060}\u{2066}\u{2069}\u{3164}\u{fe0f}\u{feff}\u{fff9}".chars() {
-            assert_eq!(seen(&format!("a{mark}b")), format!("a\\u{:04x}b", u32::from(mark)));
+            assert_eq!(escape_invisible(&format!("a{mark}b")), format!("a\\u{:04x}b", u32::from(mark)));
         }
         // As JSON escapes what is beyond: in two halves.
-        assert_eq!(seen("a\u{e0041}b"), "a\\udb40\\udc41b");
+        assert_eq!(escape_invisible("a\u{e0041}b"), "a\\udb40\\udc41b");
         let line = serde_json::json!({"subject": "a\u{202e}\u{2028}\u{e0041}\n\u{7f}"});
         let written = line.to_string();
-        assert!(seen(&written).is_ascii());
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&seen(&written)).ok(), Some(line));
+        assert!(escape_invisible(&written).is_ascii());
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&escape_invisible(&written)).ok(), Some(line));
         for plain in ["plain", "J\u{fc}rgen", "\u{5f20}\u{4e09}", "\u{20bb7}", "\u{1f600}", "\u{645}\u{62d}"] {
-            assert_eq!(seen(plain), plain);
+            assert_eq!(escape_invisible(plain), plain);
         }
     }
 

@@ -124,7 +124,7 @@ pub enum Destination {
     /// To this cluster.
     Cluster(String),
     /// The host does not say.
-    Untold,
+    Unknown,
 }
 
 /// What a route says of itself under one key.

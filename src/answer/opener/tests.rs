@@ -9,7 +9,7 @@ use crate::http::message::Response;
 
 fn told(message: &Value) -> Response {
     let origin = Origin::parse("https://front.example.org").unwrap();
-    Page { message: Some(Message::new(&origin, &message.to_string())), ..Page::default() }.respond()
+    Page { message: Some(OpenerMessage::new(&origin, &message.to_string())), ..Page::default() }.respond()
 }
 
 fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
@@ -77,7 +77,7 @@ fn the_message_goes_to_the_named_origin_and_to_no_other() {
 #[test]
 fn a_message_does_not_print_because_it_may_hold_a_token() {
     let origin = Origin::parse("https://front.example.org").unwrap();
-    let page = Page { message: Some(Message::new(&origin, "{\"token\":\"secret\"}")), ..Page::default() };
+    let page = Page { message: Some(OpenerMessage::new(&origin, "{\"token\":\"secret\"}")), ..Page::default() };
     assert!(!format!("{page:?}").contains("secret"), "{page:?}");
 }
 

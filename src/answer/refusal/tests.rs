@@ -44,7 +44,7 @@ fn a_program_gets_problem_json_with_a_stable_reason_and_the_way_in() {
 #[test]
 fn a_forbidden_page_says_why_how_to_ask_and_offers_another_account() {
     let help = Help { text: Some("Ask the <b>help desk".into()), url: Some("mailto:help@example.com".into()) };
-    let visitor = Visitor { name: "bob <b>".into(), looked_at: vec!["groups".into()], provider: Some("corp".into()) };
+    let visitor = Visitor { name: "bob <b>".into(), claim_names: vec!["groups".into()], provider: Some("corp".into()) };
     let body = refuse(Reason::ConditionFailed, &Context { visitor: Some(visitor), ..context(true, &help) }).body;
     assert!(body.contains("You are signed in as bob &lt;b&gt;.") && body.contains("What counts here: groups."));
     for part in [
@@ -112,7 +112,7 @@ fn a_program_is_told_what_its_token_lacks_and_nothing_of_tokens_where_none_would
         assert_eq!(told(reason, BearerChallenge::NotAccepted), without, "{reason}");
         // To a token that came, signing in is no answer.
         let with_token: Vec<_> = expected.iter().filter(|challenge| challenge.starts_with("Bearer")).cloned().collect();
-        assert_eq!(told(reason, BearerChallenge::Came { scope: "read write".into() }), with_token, "{reason}");
+        assert_eq!(told(reason, BearerChallenge::TokenSent { scope: "read write".into() }), with_token, "{reason}");
     }
     for reason in [Reason::ExchangeRefused, Reason::CredentialsRefused] {
         assert_eq!(told(reason, BearerChallenge::NotAccepted), [REALM], "{reason}");
@@ -142,7 +142,10 @@ fn the_way_in_carries_what_is_asked_of_it_and_is_not_told_where_it_leads_nowhere
     assert_eq!((missing["sign_in"].as_str(), missing.get("acr_values")), (Some("/api/login"), None));
     for (reason, context) in [
         (Reason::SessionMissing, Context { login: "", ..context(false, &help) }),
-        (Reason::SessionMissing, Context { bearer: BearerChallenge::Came { scope: String::new() }, ..context(false, &help) }),
+        (
+            Reason::SessionMissing,
+            Context { bearer: BearerChallenge::TokenSent { scope: String::new() }, ..context(false, &help) },
+        ),
         (Reason::ConditionFailed, context(false, &help)),
         (Reason::TokenInvalid, context(false, &help)),
     ] {

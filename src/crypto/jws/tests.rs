@@ -1,6 +1,6 @@
 use super::*;
 use crate::crypto::mac::MacKey;
-use crate::crypto::testing::{ED25519, OTHER_RSA, P256, RSA, TestKey, Verdict, base64url, key_set};
+use crate::crypto::testing::{BareHost, ED25519, OTHER_RSA, P256, RSA, TestKey, base64url, key_set};
 use crate::words::secret::Secret;
 use serde_json::json;
 
@@ -11,7 +11,7 @@ fn provider_keys() -> KeySet {
 }
 
 fn check(token: &str, keys: &KeySet) -> Result<VerifiedJws, JwsError> {
-    verify(&Verdict::none(), token, keys, ALL)
+    verify(&BareHost::none(), token, keys, ALL)
 }
 
 fn refusal(token: &str) -> JwsError {
@@ -71,9 +71,9 @@ fn unsigned_and_symmetric_tokens_are_refused_by_their_algorithm() {
 #[test]
 fn an_algorithm_that_is_not_allowed_is_refused_even_with_a_good_signature() {
     let token = RSA.token(Algorithm::RS256, &json!({"kid": "r"}), &json!({}));
-    let refused = verify(&Verdict::none(), &token, &provider_keys(), &[Algorithm::ES256]);
+    let refused = verify(&BareHost::none(), &token, &provider_keys(), &[Algorithm::ES256]);
     assert_eq!(refused, Err(JwsError::AlgorithmNotAllowed { found: "\"RS256\"".into() }));
-    assert!(verify(&Verdict::none(), &token, &provider_keys(), &[]).is_err());
+    assert!(verify(&BareHost::none(), &token, &provider_keys(), &[]).is_err());
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_wrong_signature_is_refused_whoever_made_it() {
     for token in [forged, changed, format!("{another_header}.{}.{}", parts[1], parts[2]), without] {
         assert_eq!(refusal(&token), JwsError::SignatureInvalid, "{token}");
     }
-    let invalid = Verdict::always(crate::words::world::HostVerdict::Invalid);
+    let invalid = BareHost::always(crate::words::world::HostVerdict::Invalid);
     assert_eq!(verify(&invalid, &good, &provider_keys(), ALL), Err(JwsError::SignatureInvalid));
 }
 
@@ -265,7 +265,7 @@ fn a_public_key_is_never_taken_for_a_shared_secret_nor_the_other_way() {
     let good = by_hmac(secret.expose(), &json!({"alg": "HS256"}));
     assert!(check(&good, &keys()).is_ok());
     // The list decides as well as the key.
-    let listed = verify(&Verdict::none(), &good, &keys(), &[Algorithm::RS256, Algorithm::ES256]);
+    let listed = verify(&BareHost::none(), &good, &keys(), &[Algorithm::RS256, Algorithm::ES256]);
     assert_eq!(listed, Err(JwsError::AlgorithmNotAllowed { found: "\"HS256\"".into() }));
     for name in ["RS256", "ES256", "PS256"] {
         assert!(check(&by_hmac(secret.expose(), &json!({"alg": name})), &keys()).is_err(), "{name}");
@@ -324,7 +324,7 @@ fn a_header_that_was_read_before_excuses_no_other_whatever_came_between() {
     let mut last = LastHeader::default();
     let mut check = |token: &str| {
         let read = Unverified::read(token, &mut last);
-        read.and_then(|token| token.verify(&Verdict::none(), &provider_keys(), ALL)).is_ok()
+        read.and_then(|token| token.verify(&BareHost::none(), &provider_keys(), ALL)).is_ok()
     };
     for bad in [&stranger, &misnamed, &extended, &cut] {
         for good in [&rsa, &p256] {
@@ -351,7 +351,7 @@ fn a_forged_token_is_tried_with_so_many_keys_as_may_be_spent_on_it() {
     assert_eq!(behind(15, Algorithm::RS256), Ok(()));
     let largest = json!({"kty": "RSA", "e": "AQAB", "n": base64url([0xff; 512])});
     let cost = VerificationKey::from_jwk(&largest).unwrap().cost(Algorithm::PS256);
-    assert_eq!(MOST_SPENT / cost, 2);
+    assert_eq!(MOST_COST / cost, 2);
     assert_eq!(RSA.verifying(&json!({})).cost(Algorithm::PS256), 4);
     assert!(check(&token, &provider_keys()).is_ok());
 }

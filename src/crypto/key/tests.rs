@@ -2,7 +2,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::*;
 use crate::crypto::pem;
-use crate::crypto::testing::{ED25519, P256, RSA, TestKey, Verdict, WEAK_RSA, base64url};
+use crate::crypto::testing::{BareHost, ED25519, P256, RSA, TestKey, WEAK_RSA, base64url};
 use rsa::pkcs8::EncodePublicKey as _;
 use serde_json::{Value, json};
 
@@ -106,7 +106,7 @@ fn a_code_is_good_whole_and_unchanged_only() {
         0x17, 0x72, 0x19, 0x68, 0xa1, 0x3c, 0xc3, 0x5e, 0xf1, 0x4c, 0x3e, 0x2e, 0xd2, 0xa9, 0x02, 0x8c, 0xb9, 0xfd, 0xff, 0x6e,
         0x72, 0x5c, 0x51, 0x0d, 0x5a, 0x6d, 0x4d, 0x6b, 0xa5, 0x8d, 0xf2, 0x24,
     ];
-    let signed = |algorithm, code: &[u8]| key.signed(&Verdict::always(HostVerdict::Valid), algorithm, b"message", code);
+    let signed = |algorithm, code: &[u8]| key.signed(&BareHost::always(HostVerdict::Valid), algorithm, b"message", code);
     assert!(signed(Algorithm::HS256, &code));
     for length in 0..code.len() {
         assert!(!signed(Algorithm::HS256, &code[..length]), "{length}");
@@ -175,7 +175,7 @@ fn the_example_of_rfc_8037_is_good_and_nothing_else_is() {
     let message = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
     let encoded = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
     let good = URL_SAFE_NO_PAD.decode(encoded).unwrap();
-    let signed = |signature: &[u8]| key.signed(&Verdict::always(HostVerdict::Valid), Algorithm::EdDSA, message, signature);
+    let signed = |signature: &[u8]| key.signed(&BareHost::always(HostVerdict::Valid), Algorithm::EdDSA, message, signature);
     assert!(signed(&good));
     for bit in 0..512 {
         let mut changed = good.clone();
@@ -222,7 +222,7 @@ fn a_key_of_small_order_is_no_key() {
 fn p_384_is_verified_by_the_host_or_not_at_all() {
     let key = VerificationKey::from_jwk(&p384_jwk()).unwrap();
     let signed = |says, signature: &[u8]| {
-        let host = Verdict::always(says);
+        let host = BareHost::always(says);
         (key.signed(&host, Algorithm::ES384, b"message", signature), host.asked.take())
     };
     let mut signature = [0; 96];
@@ -291,7 +291,7 @@ fn every_algorithm_verifies_in_rust_and_refuses_what_was_changed() {
         let verifying = key.verifying(&json!({}));
         let signature = key.sign(algorithm, b"message");
         let signed =
-            |algorithm, message: &[u8], signature: &[u8]| verifying.signed(&Verdict::none(), algorithm, message, signature);
+            |algorithm, message: &[u8], signature: &[u8]| verifying.signed(&BareHost::none(), algorithm, message, signature);
         assert!(signed(algorithm, b"message", &signature), "{algorithm}");
         assert!(!signed(algorithm, b"massage", &signature), "{algorithm}");
         assert!(!signed(algorithm, b"message", &[]), "{algorithm}");
@@ -314,9 +314,9 @@ fn the_host_is_asked_first_and_believed() {
     for (key, algorithm, hash) in cases {
         let signature = key.sign(algorithm, b"message");
         let verifying = key.verifying(&json!({}));
-        let wrong = Verdict::always(HostVerdict::Invalid);
+        let wrong = BareHost::always(HostVerdict::Invalid);
         assert!(!verifying.signed(&wrong, algorithm, b"message", &signature));
-        let right = Verdict::always(HostVerdict::Valid);
+        let right = BareHost::always(HostVerdict::Valid);
         assert!(verifying.signed(&right, algorithm, b"other", &signature));
         assert_eq!(right.asked.borrow()[0].0, hash);
     }
@@ -324,13 +324,13 @@ fn the_host_is_asked_first_and_believed() {
 
 #[test]
 fn the_host_gets_elliptic_signatures_as_der_and_never_gets_pss() {
-    let host = Verdict::always(HostVerdict::Valid);
+    let host = BareHost::always(HostVerdict::Valid);
     let signature = P256.sign(Algorithm::ES256, b"message");
     P256.verifying(&json!({})).signed(&host, Algorithm::ES256, b"message", &signature);
     let der = p256::ecdsa::Signature::from_slice(&signature).unwrap().to_der();
     assert_eq!(*host.asked.borrow(), [(Hash::Sha256, der.as_bytes().to_vec())]);
 
-    let host = Verdict::always(HostVerdict::Valid);
+    let host = BareHost::always(HostVerdict::Valid);
     assert!(!RSA.verifying(&json!({})).signed(&host, Algorithm::PS256, b"message", &[1; 256]));
     assert!(host.asked.borrow().is_empty());
 }

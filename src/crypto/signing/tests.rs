@@ -1,7 +1,7 @@
 use super::*;
 use crate::crypto::jws::{self, VerifiedJws};
 use crate::crypto::key::KeySet;
-use crate::crypto::testing::{P256, RSA, Verdict};
+use crate::crypto::testing::{BareHost, P256, RSA};
 use crate::words::world::testing::Still;
 
 const RSA_PEM: &str = include_str!("../testdata/for-tests-only-rsa1.pem");
@@ -21,7 +21,7 @@ fn claims(json: &Value) -> Claims {
 }
 
 fn verified(token: &str, keys: Vec<VerificationKey>) -> Result<VerifiedJws, jws::JwsError> {
-    jws::verify(&Verdict::none(), token, &KeySet::configured(keys), Algorithm::ALL)
+    jws::verify(&BareHost::none(), token, &KeySet::configured(keys), Algorithm::ALL)
 }
 
 #[test]
@@ -91,16 +91,16 @@ fn a_key_whose_parts_do_not_belong_together_signs_nothing() {
 #[test]
 fn the_host_signs_where_it_can_and_what_it_answers_is_looked_at() {
     let signed = |key: &SigningKey, signature: &[u8]| {
-        let mut host = Verdict::none();
+        let mut host = BareHost::none();
         host.signs = HostSignature::Signed(signature.to_vec());
         let token = key.sign(&host, "JWT", &Claims::new());
         token.map(|token| URL_SAFE_NO_PAD.decode(token.rsplit_once('.').unwrap().1).unwrap())
     };
     let rsa = from_pem(RSA_PEM);
     assert_eq!(signed(&rsa, &[7; 256]), Ok(vec![7; 256]));
-    let mut lying = Verdict::none();
+    let mut lying = BareHost::none();
     lying.signs = HostSignature::Signed(vec![7; 256]);
-    assert!(!rsa.signs(&lying) && !rsa.signs(&Verdict::none()) && rsa.signs(&Still::default()));
+    assert!(!rsa.signs(&lying) && !rsa.signs(&BareHost::none()) && rsa.signs(&Still::default()));
 
     let elliptic = from_pem(P256_PEM);
     let der = P256.sign(Algorithm::ES256, b"message");

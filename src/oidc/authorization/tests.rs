@@ -13,7 +13,7 @@ const REQUEST: AuthorizationRequest<'_> = AuthorizationRequest {
 
 fn answer(query: &[(&str, &str)], announced: bool) -> Result<Secret, Failure> {
     let parameters = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let issuer = if announced { IssParameter::MustCome } else { IssParameter::MayCome };
+    let issuer = if announced { IssParameter::Required } else { IssParameter::Optional };
     authorization_response(&parameters, &provider(), issuer)
 }
 
@@ -30,7 +30,7 @@ fn the_request_has_every_parameter_once() {
 #[test]
 fn configured_parameters_are_added_and_cannot_override_ours() {
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let mut params: Vec<_> = OURS.iter().map(|name| pair(name, "evil")).collect();
+    let mut params: Vec<_> = RESERVED_PARAMETERS.iter().map(|name| pair(name, "evil")).collect();
     params.push(pair("prompt", "select account"));
     let provider = Provider { authorization_params: params, ..provider() };
     let metadata = Metadata { authorization_endpoint: url("https://sso.example.com/auth?tenant=1"), ..metadata() };

@@ -45,8 +45,8 @@ pub enum TokenKind {
 /// How a provider is asked about tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Introspection {
-    /// About which.
-    pub about: About,
+    /// IntrospectedTokens which.
+    pub tokens: IntrospectedTokens,
     /// For how long an answer counts at most; zero for this one request only.
     pub cache: Duration,
     /// What an answer without `aud` means.
@@ -55,7 +55,7 @@ pub struct Introspection {
 
 /// Which tokens a provider is asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum About {
+pub enum IntrospectedTokens {
     /// Those that are no JWTs.
     OpaqueTokens,
     /// Its JWTs, which must be good by themselves too.
@@ -64,14 +64,14 @@ pub enum About {
     EveryToken,
 }
 
-impl About {
+impl IntrospectedTokens {
     /// Whether it is asked about tokens that are no JWTs.
-    pub const fn opaque_tokens(self) -> bool {
+    pub const fn include_opaque(self) -> bool {
         matches!(self, Self::OpaqueTokens | Self::EveryToken)
     }
 
     /// Whether it is asked about its JWTs.
-    pub const fn jwts(self) -> bool {
+    pub const fn include_jwts(self) -> bool {
         matches!(self, Self::Jwts | Self::EveryToken)
     }
 }

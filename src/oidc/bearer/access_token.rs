@@ -11,7 +11,7 @@ use crate::crypto::jws::{JwsError, LONGEST_TOKEN, Unverified, VerifiedJws};
 use crate::crypto::key::KeySet;
 use crate::oidc::bearer::accepted::{Bearer, TokenKind};
 use crate::oidc::provider::Provider;
-use crate::words::principal::{CLIENT, Claims, has_any};
+use crate::words::principal::{CLIENT_PREFIX, Claims, has_any};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::LentSecret;
@@ -183,8 +183,8 @@ pub(super) fn times(claims: &Claims, provider: &Provider, now: Timestamp) -> Res
 pub(super) fn subject(claims: &Claims) -> Result<String, Failure> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let subject = match claims.get("sub") {
-        Some(_) => text("sub").filter(|subject| !subject.starts_with(CLIENT)).map(str::to_owned),
-        None => text("client_id").or_else(|| text("azp")).map(|client| format!("{CLIENT}{client}")),
+        Some(_) => text("sub").filter(|subject| !subject.starts_with(CLIENT_PREFIX)).map(str::to_owned),
+        None => text("client_id").or_else(|| text("azp")).map(|client| format!("{CLIENT_PREFIX}{client}")),
     };
     let plain =
         |subject: &String| !subject.is_empty() && subject.len() <= 255 && subject.bytes().all(|byte| matches!(byte, b' '..=b'~'));

@@ -11,14 +11,14 @@ use crate::oidc::bearer::accepted::{Bearer, MissingAudience, TokenKind};
 use crate::oidc::bearer::access_token::{self, AccessToken, invalid};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
-use crate::oidc::reply::{self, Troubles};
+use crate::oidc::reply::{self, FailureReasons};
 use crate::words::principal::Claims;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::LentSecret;
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
-const TROUBLES: Troubles = Troubles {
+const REASONS: FailureReasons = FailureReasons {
     timeout: Reason::IntrospectionUnavailable,
     unreachable: Reason::IntrospectionUnavailable,
     malformed: Reason::IntrospectionUnavailable,
@@ -58,7 +58,7 @@ pub fn introspection_response(
     now: Timestamp,
 ) -> Result<AccessToken, Failure> {
     let url = metadata.introspection_endpoint.as_ref().ok_or_else(no_endpoint)?;
-    let answer = reply::answer(provider, url, reply, TROUBLES)?;
+    let answer = reply::answer(provider, url, reply, REASONS)?;
     if matches!(answer.status, 401 | 403) {
         let method = provider.authentication.method();
         let detail = format!("status {}; {method} was tried: may this client ask about tokens?", answer.status);

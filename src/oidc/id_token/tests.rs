@@ -2,7 +2,7 @@ use super::*;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use crate::crypto::testing::{OTHER_RSA, P256, RSA, TestKey, Verdict, base64url, key_set};
+use crate::crypto::testing::{BareHost, OTHER_RSA, P256, RSA, TestKey, base64url, key_set};
 use crate::oidc::testing::{ISSUER, provider};
 use serde_json::json;
 
@@ -29,11 +29,11 @@ fn signed(key: &TestKey, algorithm: Algorithm, claims: &Value) -> Secret {
 
 fn check<'a>(token: &Secret, change: impl FnOnce(Expectations<'a>) -> Expectations<'a>) -> Result<IdToken, IdTokenError> {
     static KEYS: LazyLock<KeySet> = LazyLock::new(|| key_set(&[(&P256, json!({"kid": "k"}))]));
-    verify(&Verdict::none(), &provider(), token, &change(expected_by(&KEYS)))
+    verify(&BareHost::none(), &provider(), token, &change(expected_by(&KEYS)))
 }
 
 fn check_by(keys: &KeySet, token: &Secret) -> Result<IdToken, IdTokenError> {
-    verify(&Verdict::none(), &provider(), token, &expected_by(keys))
+    verify(&BareHost::none(), &provider(), token, &expected_by(keys))
 }
 
 const fn expected_by(keys: &KeySet) -> Expectations<'_> {
@@ -238,7 +238,7 @@ fn a_tolerance_of_zero_is_exact() {
     let keys = key_set(&[(&P256, json!({"kid": "k"}))]);
     let judge = |changes: Value| {
         let expected = expected_by(&keys);
-        verify(&Verdict::none(), &strict, &signed(&P256, Algorithm::ES256, &claims(changes)), &expected).is_ok()
+        verify(&BareHost::none(), &strict, &signed(&P256, Algorithm::ES256, &claims(changes)), &expected).is_ok()
     };
     assert_eq!([NOW, NOW + 1].map(|exp| judge(json!({"exp": exp}))), [false, true]);
     assert_eq!([NOW, NOW + 1].map(|iat| judge(json!({"iat": iat}))), [true, false]);

@@ -26,10 +26,11 @@ impl Desk {
     fn begin_for(&mut self, ending: Ending, now: Timestamp, jar: &str) -> (Attempt, Vec<String>) {
         let cross_site = ending == Ending::Token;
         let (provider, redirect_uri, return_to) = ("demo".into(), "https://a/cb".into(), "/x".into());
-        let client = client("https://issuer.example", "app", &Origin::parse("https://a.example").unwrap());
-        let plan = Plan { ending, provider, redirect_uri, return_to, demand: Demand::default(), cross_site, client };
+        let client_fingerprint =
+            client_fingerprint("https://issuer.example", "app", &Origin::parse("https://a.example").unwrap());
+        let plan = Plan { ending, provider, redirect_uri, return_to, demand: Demand::default(), cross_site, client_fingerprint };
         let attempt = Attempt::begin(&mut self.world, now, plan).unwrap();
-        let set = attempt.store(&mut self.world, &self.sealer, &self.settings, TIMEOUT, &came(jar)).unwrap();
+        let set = attempt.store(&mut self.world, &self.sealer, &self.settings, TIMEOUT, &cookie_header(jar)).unwrap();
         (attempt, set)
     }
 
@@ -38,7 +39,7 @@ impl Desk {
             &self.sealer,
             &self.settings,
             TIMEOUT,
-            &came(jar),
+            &cookie_header(jar),
             state,
             Timestamp::from_seconds(seconds),
             &[Ending::Session],
@@ -46,11 +47,18 @@ impl Desk {
     }
 
     fn newest(&self, jar: &str, seconds: u64) -> Result<Attempt, Reason> {
-        Attempt::newest(&self.sealer, &self.settings, TIMEOUT, &came(jar), Timestamp::from_seconds(seconds), Ending::Token)
+        Attempt::newest(
+            &self.sealer,
+            &self.settings,
+            TIMEOUT,
+            &cookie_header(jar),
+            Timestamp::from_seconds(seconds),
+            Ending::Token,
+        )
     }
 }
 
-fn came(cookies: &str) -> Headers {
+fn cookie_header(cookies: &str) -> Headers {
     Headers::new(vec![("cookie".into(), cookies.as_bytes().to_vec())])
 }
 
@@ -105,9 +113,9 @@ fn an_attempt_opens_only_as_what_it_was_begun_for() {
     for begun in endings {
         let mut desk = Desk::new();
         let (attempt, cookies) = desk.begin_for(begun, Timestamp::from_seconds(0), "");
-        assert_eq!(is_like_a_popups(attempt.state.expose()), begun == Ending::Popup);
+        assert_eq!(looks_like_popup_state(attempt.state.expose()), begun == Ending::Popup);
         for finished in endings {
-            let (came, state, now) = (came(pair(&cookies[0])), attempt.state.expose(), Timestamp::from_seconds(1));
+            let (came, state, now) = (cookie_header(pair(&cookies[0])), attempt.state.expose(), Timestamp::from_seconds(1));
             let found = Attempt::find(&desk.sealer, &desk.settings, TIMEOUT, &came, state, now, &[finished]);
             assert_eq!(found.is_ok(), begun == finished, "{begun:?} as {finished:?}");
             let newest = Attempt::newest(&desk.sealer, &desk.settings, TIMEOUT, &came, now, finished);
@@ -212,16 +220,18 @@ fn whoever_sends_a_flood_of_attempt_cookies_has_no_more_than_twenty_of_them_open
 fn a_callback_ends_the_attempt_that_its_state_names_and_no_other_cookie() {
     let mut desk = Desk::new();
     let (attempt, _) = desk.begin(0, "");
-    assert_eq!(forget_named(&desk.settings, attempt.state.expose()), Some(attempt.forget(&desk.settings)));
+    assert_eq!(forget_by_state(&desk.settings, attempt.state.expose()), Some(attempt.forget(&desk.settings)));
     assert!(attempt.forget(&desk.settings).starts_with(&format!("__Host-accredit-attempt-{}=; ", attempt.id())));
     for nobodys in ["", "abcdefgh", ".x", "abcdefg.x", "abcdefghi.x", "abcd;fgh.x", "abcd=fgh.x", "abcdéfg.x"] {
-        assert_eq!(forget_named(&desk.settings, nobodys), None, "{nobodys}");
+        assert_eq!(forget_by_state(&desk.settings, nobodys), None, "{nobodys}");
     }
 }
 
 #[test]
 fn a_sign_in_of_another_issuer_client_or_origin_is_another_clients() {
-    let of = |issuer: &str, id: &str, origin: &str| client(issuer, id, &Origin::parse(origin).unwrap()).as_str().to_owned();
+    let of = |issuer: &str, id: &str, origin: &str| {
+        client_fingerprint(issuer, id, &Origin::parse(origin).unwrap()).as_str().to_owned()
+    };
     let ours = of("https://issuer.example", "app", "https://a.example");
     assert_eq!(of("https://issuer.example", "app", "https://a.example"), ours);
     for other in [

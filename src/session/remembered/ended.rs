@@ -2,18 +2,18 @@
 //! ended it may be any part of it.
 
 use crate::session::content::Session;
-use crate::session::remembered::tombstone::Ended;
+use crate::session::remembered::tombstone::Tombstones;
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
 /// The sessions that have ended, as far as this worker knows.
 pub struct EndedSessions {
-    by_id: Ended,
+    by_id: Tombstones,
 }
 
 impl Default for EndedSessions {
     fn default() -> Self {
-        Self { by_id: Ended::sessions() }
+        Self { by_id: Tombstones::sessions() }
     }
 }
 
@@ -29,7 +29,7 @@ impl EndedSessions {
     }
 
     /// Whether a session has ended, as is known now: for whoever writes its cookie, or spends what it holds.
-    pub fn has_by_now(&mut self, world: &dyn World, session: &Session, now: Timestamp) -> bool {
-        self.by_id.has_by_now(world, &session.id, now)
+    pub fn has_uncached(&mut self, world: &dyn World, session: &Session, now: Timestamp) -> bool {
+        self.by_id.has_uncached(world, &session.id, now)
     }
 }

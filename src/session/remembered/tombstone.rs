@@ -25,13 +25,13 @@ const FRESH: Duration = Duration::from_millis(100);
 const MOST_TRIES: usize = 100;
 
 /// What has ended of one kind, as far as this worker knows.
-pub struct Ended {
+pub struct Tombstones {
     key: &'static str,
     table: Vec<u8>,
-    looked: Timestamp,
+    reloaded: Timestamp,
 }
 
-impl Ended {
+impl Tombstones {
     /// Sessions, by their identifier: base64url, and either random or a digest.
     pub const fn sessions() -> Self {
         Self::of("accredit/3/ended/sessions")
@@ -44,7 +44,7 @@ impl Ended {
 
     const fn of(key: &'static str) -> Self {
         // Nobody has looked yet: that is later than now.
-        Self { key, table: Vec::new(), looked: Timestamp::from_millis(u64::MAX) }
+        Self { key, table: Vec::new(), reloaded: Timestamp::from_millis(u64::MAX) }
     }
 
     /// Remembers, here at once, that something has ended, until a moment after which it would not count anyway. Where that has
@@ -54,10 +54,10 @@ impl Ended {
             return;
         }
         for tries in 1..=MOST_TRIES {
-            let version = self.look(world);
+            let version = self.reload(world);
             // The last try cannot lose, whoever keeps writing there.
             let version = if tries < MOST_TRIES { version } else { Version::Any };
-            if self.put(world, id, until, version) {
+            if self.write(world, id, until, version) {
                 return;
             }
         }
@@ -65,15 +65,15 @@ impl Ended {
 
     /// The same for what may be used once: of all that ask, whichever worker they ask, this is true for the first alone. What would
     /// not count any more is nobody's, and so is what others' writing keeps from being decided.
-    pub fn claim(&mut self, world: &mut dyn World, id: &str, until: Timestamp) -> bool {
+    pub fn mark_once(&mut self, world: &mut dyn World, id: &str, until: Timestamp) -> bool {
         let now = world.now();
         for _ in 1..=MOST_TRIES {
-            let version = self.look(world);
-            if until <= now || self.stands(id, now) {
+            let version = self.reload(world);
+            if until <= now || self.is_marked(id, now) {
                 return false;
             }
             // Whoever has written since we looked may have claimed it.
-            if self.put(world, id, until, version) {
+            if self.write(world, id, until, version) {
                 return true;
             }
         }
@@ -81,7 +81,7 @@ impl Ended {
     }
 
     /// Writes it down for all and here, unless somebody else has written since `version`: then nowhere.
-    fn put(&mut self, world: &mut dyn World, id: &str, until: Timestamp, version: Version) -> bool {
+    fn write(&mut self, world: &mut dyn World, id: &str, until: Timestamp, version: Version) -> bool {
         let (at, name) = place(id);
         self.table.resize(TABLE, 0);
         let Some(stood) = self.table.get_mut(at..).and_then(|place| place.first_chunk_mut::<PLACE>()) else { return false };
@@ -98,15 +98,15 @@ impl Ended {
 
     /// Whether something has ended, as the table said a moment ago.
     pub fn has(&mut self, world: &dyn World, id: &str, now: Timestamp) -> bool {
-        if now < self.looked || now.since(self.looked) >= FRESH {
-            self.look(world);
-            self.looked = now;
+        if now < self.reloaded || now.since(self.reloaded) >= FRESH {
+            self.reload(world);
+            self.reloaded = now;
         }
-        self.stands(id, now)
+        self.is_marked(id, now)
     }
 
     /// Whether it stands in this worker's copy.
-    fn stands(&self, id: &str, now: Timestamp) -> bool {
+    fn is_marked(&self, id: &str, now: Timestamp) -> bool {
         let (at, name) = place(id);
         let Some((named, ends)) = self.table.get(at..).and_then(|place| place.get(..PLACE)?.split_first_chunk::<8>()) else {
             return false;
@@ -116,14 +116,14 @@ impl Ended {
     }
 
     /// Whether something has ended, as the table says now.
-    pub fn has_by_now(&mut self, world: &dyn World, id: &str, now: Timestamp) -> bool {
-        self.looked = Timestamp::from_millis(u64::MAX);
+    pub fn has_uncached(&mut self, world: &dyn World, id: &str, now: Timestamp) -> bool {
+        self.reloaded = Timestamp::from_millis(u64::MAX);
         self.has(world, id, now)
     }
 
     /// Takes over what all workers know; says which write it comes from. What is no table was written by somebody else, and so was a
     /// place that is empty again: what is known here stays, and the next mark puts it back.
-    fn look(&mut self, world: &dyn World) -> Version {
+    fn reload(&mut self, world: &dyn World) -> Version {
         let Some(shared) = world.shared(self.key) else { return Version::Absent };
         if shared.value.len() == TABLE {
             let mut table = shared.value;
@@ -168,37 +168,40 @@ mod tests {
     fn another_worker_knows_what_has_ended_until_it_does_not_matter() {
         let mut here = Still::default();
         let there = here.clone();
-        Ended::sessions().mark(&mut here, "abc", at(10));
-        let mut sessions = Ended::sessions();
+        Tombstones::sessions().mark(&mut here, "abc", at(10));
+        let mut sessions = Tombstones::sessions();
         assert!(sessions.has(&there, "abc", at(9)));
         assert!(!sessions.has(&there, "abc", at(10)));
         assert!(!sessions.has(&there, "abd", at(9)));
-        assert!(!Ended::attempts().has(&there, "abc", at(9)));
+        assert!(!Tombstones::attempts().has(&there, "abc", at(9)));
     }
 
     #[test]
     fn what_may_be_used_once_is_had_once_and_not_after_its_end() {
         let mut here = Still::default();
         let mut there = here.clone();
-        assert!(Ended::attempts().claim(&mut here, "abc", at(10)));
-        assert!(!Ended::attempts().claim(&mut there, "abc", at(10)) && !Ended::attempts().claim(&mut here, "abc", at(10)));
-        assert!(Ended::attempts().claim(&mut there, "abd", at(10)));
+        assert!(Tombstones::attempts().mark_once(&mut here, "abc", at(10)));
+        assert!(
+            !Tombstones::attempts().mark_once(&mut there, "abc", at(10))
+                && !Tombstones::attempts().mark_once(&mut here, "abc", at(10))
+        );
+        assert!(Tombstones::attempts().mark_once(&mut there, "abd", at(10)));
         there.now = at(10);
-        assert!(!Ended::attempts().claim(&mut there, "abe", at(10)));
-        assert!(Ended::attempts().claim(&mut there, "abc", at(11)), "what it was claimed for is over");
+        assert!(!Tombstones::attempts().mark_once(&mut there, "abe", at(10)));
+        assert!(Tombstones::attempts().mark_once(&mut there, "abc", at(11)), "what it was claimed for is over");
     }
 
     #[test]
     fn the_worker_that_ends_something_knows_it_at_once_and_others_within_a_tenth_of_a_second() {
         let mut here = Still::default();
         let mut there = here.clone();
-        let (mut ours, mut theirs) = (Ended::sessions(), Ended::sessions());
+        let (mut ours, mut theirs) = (Tombstones::sessions(), Tombstones::sessions());
         assert!(!ours.has(&here, "abc", here.now));
         assert!(!theirs.has(&there, "abc", there.now));
         ours.mark(&mut here, "abc", LONG);
         assert!(ours.has(&here, "abc", here.now));
         // Whoever writes a cookie does not wait for it.
-        assert!(Ended::sessions().has_by_now(&there, "abc", there.now));
+        assert!(Tombstones::sessions().has_uncached(&there, "abc", there.now));
         there.now = there.now.plus(FRESH);
         assert!(theirs.has(&there, "abc", there.now));
     }
@@ -206,27 +209,27 @@ mod tests {
     #[test]
     fn whoever_has_not_signed_out_is_not_kept_out_however_lately_one_looks() {
         let mut world = Still::default();
-        Ended::sessions().mark(&mut world, "abc", at(10));
-        let mut there = Ended::sessions();
-        let ended = [("abc", 9), ("abd", 9), ("abc", 10)].map(|(id, seconds)| there.has_by_now(&world, id, at(seconds)));
+        Tombstones::sessions().mark(&mut world, "abc", at(10));
+        let mut there = Tombstones::sessions();
+        let ended = [("abc", 9), ("abd", 9), ("abc", 10)].map(|(id, seconds)| there.has_uncached(&world, id, at(seconds)));
         assert_eq!(ended, [true, false, false]);
     }
 
     #[test]
     fn a_clock_that_is_set_back_keeps_no_worker_from_looking() {
         let mut world = Still { now: at(1_000), ..Still::default() };
-        let mut there = Ended::sessions();
+        let mut there = Tombstones::sessions();
         assert!(!there.has(&world, "abc", world.now));
-        Ended::sessions().mark(&mut world, "abc", LONG);
+        Tombstones::sessions().mark(&mut world, "abc", LONG);
         assert!(there.has(&world, "abc", at(10)));
     }
 
     #[test]
     fn while_nothing_ends_a_worker_looks_ten_times_a_second_however_many_come() {
         let mut world = Still::default();
-        let mut there = Ended::sessions();
+        let mut there = Tombstones::sessions();
         assert!(!there.has(&world, "abc", at(0)));
-        Ended::sessions().mark(&mut world, "abc", LONG);
+        Tombstones::sessions().mark(&mut world, "abc", LONG);
         assert!((0..100).all(|millis| !there.has(&world, "abc", Timestamp::from_millis(millis))));
         assert!(there.has(&world, "abc", Timestamp::from_millis(100)));
     }
@@ -242,7 +245,7 @@ mod tests {
             fn shared(&self, key: &str) -> Option<crate::words::world::Shared> {
                 let read = self.still.shared(key);
                 if self.times.replace(self.times.get().saturating_sub(1)) > 0 {
-                    Ended::sessions().mark(&mut self.still.clone(), &format!("theirs {}", self.times.get()), LONG);
+                    Tombstones::sessions().mark(&mut self.still.clone(), &format!("theirs {}", self.times.get()), LONG);
                 }
                 read
             }
@@ -274,42 +277,42 @@ mod tests {
         // What is used once is had by whoever writes first, and by them alone: also when others have written in between.
         for times in [0, 1, 2, 20] {
             let mut world = Between { still: Still::default(), times: times.into() };
-            assert!(Ended::sessions().claim(&mut world, "ours", LONG), "{times}");
-            assert!(!Ended::sessions().claim(&mut world, "ours", LONG));
+            assert!(Tombstones::sessions().mark_once(&mut world, "ours", LONG), "{times}");
+            assert!(!Tombstones::sessions().mark_once(&mut world, "ours", LONG));
             // The other one wrote this very name just before us.
             let mut world = Between { still: Still::default(), times: times.into() };
             let theirs = format!("theirs {}", times.saturating_sub(1));
-            assert_eq!(Ended::sessions().claim(&mut world, &theirs, LONG), times == 0);
+            assert_eq!(Tombstones::sessions().mark_once(&mut world, &theirs, LONG), times == 0);
         }
         // While somebody never stops writing, nothing is decided.
         let mut world = Between { still: Still::default(), times: 10_000.into() };
-        assert!(!Ended::sessions().claim(&mut world, "ours", LONG));
+        assert!(!Tombstones::sessions().mark_once(&mut world, "ours", LONG));
         for times in [1, 2, 20] {
             let mut world = Between { still: Still::default(), times: times.into() };
-            Ended::sessions().mark(&mut world, "ours", LONG);
-            let mut all = Ended::sessions();
+            Tombstones::sessions().mark(&mut world, "ours", LONG);
+            let mut all = Tombstones::sessions();
             assert!(all.has(&world, "ours", at(0)));
             assert!((0..times).all(|other| all.has(&world, &format!("theirs {other}"), at(0))), "{times}");
         }
         // Somebody who never stops writing keeps nobody from signing out.
         let mut world = Between { still: Still::default(), times: 10_000.into() };
-        Ended::sessions().mark(&mut world, "ours", LONG);
-        assert!(Ended::sessions().has(&world.still, "ours", at(0)));
+        Tombstones::sessions().mark(&mut world, "ours", LONG);
+        assert!(Tombstones::sessions().has(&world.still, "ours", at(0)));
     }
 
     #[test]
     fn a_flood_of_ended_sessions_takes_no_more_than_the_table_and_each_pushes_out_no_more_than_one() {
         let mut world = Still::default();
-        let mut there = Ended::sessions();
+        let mut there = Tombstones::sessions();
         for id in ids(60_000) {
             there.mark(&mut world, &id, LONG);
         }
         let written: usize = world.memory.borrow().values().map(|(value, _)| value.len()).sum();
         assert_eq!((world.memory.borrow().len(), written), (1, 65_536));
         // As many are known as there are places, whichever of them a worker has seen before.
-        let known = |ended: &mut Ended| ids(60_000).filter(|id| ended.has(&world, id, at(0))).count();
+        let known = |ended: &mut Tombstones| ids(60_000).filter(|id| ended.has(&world, id, at(0))).count();
         assert_eq!(known(&mut there), PLACES);
-        assert_eq!(known(&mut Ended::sessions()), PLACES);
+        assert_eq!(known(&mut Tombstones::sessions()), PLACES);
         let all: Vec<_> = ids(60_000).collect();
         assert!(all.iter().rev().take(40).filter(|id| there.has(&world, id, at(0))).count() >= 38);
     }
@@ -318,26 +321,26 @@ mod tests {
     fn what_somebody_else_writes_there_makes_no_worker_forget_what_it_knew() {
         for junk in [&b""[..], b"{}", &[0xff; TABLE - 1], &[0; TABLE + 1]] {
             let mut world = Still::default();
-            let mut here = Ended::sessions();
+            let mut here = Tombstones::sessions();
             here.mark(&mut world, "abc", LONG);
             world.share(here.key, junk, Version::Any).unwrap();
-            assert!(!Ended::sessions().has(&world, "abc", at(0)));
-            assert!(here.has_by_now(&world, "abc", at(0)));
+            assert!(!Tombstones::sessions().has(&world, "abc", at(0)));
+            assert!(here.has_uncached(&world, "abc", at(0)));
             // And the next sign-out tells the others again.
             here.mark(&mut world, "abd", LONG);
-            let mut there = Ended::sessions();
+            let mut there = Tombstones::sessions();
             assert!(there.has(&world, "abc", at(0)) && there.has(&world, "abd", at(0)));
         }
         // Nor does a table that is empty again.
         let mut world = Still::default();
-        let mut here = Ended::sessions();
+        let mut here = Tombstones::sessions();
         here.mark(&mut world, "abc", LONG);
         world.share(here.key, &[0; TABLE], Version::Any).unwrap();
-        assert!(here.has_by_now(&world, "abc", at(0)));
+        assert!(here.has_uncached(&world, "abc", at(0)));
         // What has the right size is read as it is, and is nobody's name.
         let mut world = Still::default();
-        world.share(Ended::sessions().key, &[0xff; TABLE], Version::Any).unwrap();
-        assert!(ids(10_000).all(|id| !Ended::sessions().has(&world, &id, at(0))));
+        world.share(Tombstones::sessions().key, &[0xff; TABLE], Version::Any).unwrap();
+        assert!(ids(10_000).all(|id| !Tombstones::sessions().has(&world, &id, at(0))));
     }
 
     #[test]

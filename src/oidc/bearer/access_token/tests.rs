@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::crypto::jws::LastHeader;
 use crate::crypto::key::Algorithm;
-use crate::crypto::testing::{OTHER_RSA, P256, RSA, TestKey, Verdict, key_set};
+use crate::crypto::testing::{BareHost, OTHER_RSA, P256, RSA, TestKey, key_set};
 use crate::oidc::bearer::accepted::BearerKeys;
 use crate::oidc::testing::{ISSUER, provider};
 
@@ -36,7 +36,7 @@ fn claims(changes: &Value) -> Value {
 
 fn check(token: &str, kind: TokenKind) -> Result<AccessToken, AccessTokenError> {
     verify(
-        &Verdict::none(),
+        &BareHost::none(),
         &provider(),
         &accepted(kind),
         Unverified::read(token, &mut LastHeader::default()),

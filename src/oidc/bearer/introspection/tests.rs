@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::oidc::bearer::accepted::{About, BearerKeys, Introspection};
+use crate::oidc::bearer::accepted::{BearerKeys, IntrospectedTokens, Introspection};
 use crate::oidc::client::ClientAuthentication;
 use crate::oidc::testing::{ISSUER, json_reply, metadata, provider, reply};
 use crate::words::secret::Secret;
@@ -10,7 +10,8 @@ use crate::words::world::testing::Still;
 const NOW: u64 = 1_700_000_000;
 
 fn bearer(missing_audience: MissingAudience) -> Bearer {
-    let introspection = Introspection { about: About::OpaqueTokens, cache: Duration::from_secs(30), missing_audience };
+    let introspection =
+        Introspection { tokens: IntrospectedTokens::OpaqueTokens, cache: Duration::from_secs(30), missing_audience };
     let (audiences, algorithms) = (vec!["api".to_owned()], vec![]);
     Bearer {
         audiences,

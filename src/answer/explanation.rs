@@ -3,7 +3,7 @@
 use crate::words::reason::Reason;
 
 /// How a reason is told.
-pub(super) struct Telling {
+pub(super) struct Explanation {
     pub(super) status: u16,
     pub(super) title: &'static str,
     pub(super) text: &'static str,
@@ -21,7 +21,7 @@ pub(super) enum Next {
 }
 
 /// The words for a reason.
-pub(super) const fn telling(reason: Reason) -> Telling {
+pub(super) const fn explanation(reason: Reason) -> Explanation {
     use Next::{AnotherAccount, Nothing, SignIn, SignOut, TryAgain};
     let (status, title, text, next) = match reason {
         Reason::SessionMissing => (401, "Please sign in", "This page is for people who are signed in.", SignIn),
@@ -232,5 +232,5 @@ pub(super) const fn telling(reason: Reason) -> Telling {
         ),
         Reason::Internal => (500, "Something went wrong", "Please try again in a moment.", Nothing),
     };
-    Telling { status, title, text, next }
+    Explanation { status, title, text, next }
 }
