@@ -1,13 +1,14 @@
-//! Sets of bytes as tables: to look each byte of a long text up is quicker than to compare it. What a set is for is not known here.
+//! Sets of bytes as lookup tables, which test the bytes of a long text faster than comparisons do. What a set is for is not known
+//! here.
 
-/// A set of bytes, worked out by the compiler.
+/// A set of bytes: a table with an entry for each of the 256 values, filled at compile time.
 pub struct ByteSet([bool; 256]);
 
 impl ByteSet {
-    /// No byte.
+    /// The set without any byte.
     pub const EMPTY: Self = Self([false; 256]);
 
-    /// The same, and those from the first to the last.
+    /// This set and the bytes from `first` to `last`, both included. Nothing is added if `first` is greater than `last`.
     #[must_use]
     #[allow(
         clippy::indexing_slicing,
@@ -23,13 +24,13 @@ impl ByteSet {
         self
     }
 
-    /// The same, and these.
+    /// This set and `bytes`.
     #[must_use]
     pub const fn with(self, bytes: &[u8]) -> Self {
         self.set(bytes, true)
     }
 
-    /// The same, but for these.
+    /// This set without `bytes`.
     #[must_use]
     pub const fn without(self, bytes: &[u8]) -> Self {
         self.set(bytes, false)
@@ -49,7 +50,7 @@ impl ByteSet {
         self
     }
 
-    /// Whether every byte of a text is in the set.
+    /// Whether every byte of `text` is in the set; true for an empty text.
     pub fn has_all(&self, text: &[u8]) -> bool {
         text.iter().all(|byte| self.0.get(usize::from(*byte)) == Some(&true))
     }
