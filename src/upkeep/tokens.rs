@@ -122,7 +122,7 @@ pub(super) fn with_new_tokens(
     match id_token {
         Some(id_token) => {
             let claims = kept(settings, &id_token.claims);
-            let describes = id_token.claims.keys().any(|name| !userinfo::is_protocol(name));
+            let describes = id_token.claims.keys().any(|name| !userinfo::is_protocol_claim(name));
             if !provider.oidc.userinfo && describes {
                 new.claims = Rc::new(claims);
             } else {
@@ -154,7 +154,7 @@ fn keep_account(settings: &Settings, before: &Session, new: &mut Session) {
 
 /// Adds what a newer ID token says to what was known: who, and how that was proved, is as the newer one tells it.
 fn merge_newer(claims: &mut Claims, id_token: Claims) {
-    let (protocol, others): (Claims, Claims) = id_token.into_iter().partition(|(name, _)| userinfo::is_protocol(name));
+    let (protocol, others): (Claims, Claims) = id_token.into_iter().partition(|(name, _)| userinfo::is_protocol_claim(name));
     claims.extend(protocol);
     userinfo::merge(claims, others);
 }

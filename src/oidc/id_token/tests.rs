@@ -8,7 +8,7 @@ use serde_json::json;
 
 const NOW: u64 = 1_700_000_000;
 
-/// Claims that are good, with these changes; `null` takes a claim away.
+/// Good claims with these changes; `null` removes a claim.
 fn claims(changes: Value) -> Value {
     let mut claims = json!({
         "iss": ISSUER, "sub": "alice", "aud": "app", "exp": NOW + 300, "iat": NOW, "nonce": "n",
@@ -128,7 +128,7 @@ fn each_claim_that_is_wrong_is_refused_with_its_reason() {
 }
 
 #[test]
-fn what_providers_do_differently_is_accepted() {
+fn what_providers_may_do_differently_is_accepted() {
     for changes in [
         json!({"aud": ["app"]}),
         json!({"aud": ["another", "app"], "azp": "app"}),
@@ -177,7 +177,7 @@ fn at_hash_belongs_to_the_access_token_that_came() {
 }
 
 #[test]
-fn a_key_that_is_not_known_asks_for_new_ones_and_a_bad_signature_does_not() {
+fn an_unknown_key_asks_for_new_keys_and_a_bad_signature_does_not() {
     let reason = |result: Result<IdToken, IdTokenError>| match result.unwrap_err() {
         IdTokenError::KeyUnknown(failure) => ("fetch", failure.reason),
         IdTokenError::Refused(failure) => ("refuse", failure.reason),
@@ -246,7 +246,7 @@ fn a_tolerance_of_zero_is_exact() {
 
 #[test]
 fn whole_seconds_are_exact_however_many() {
-    // Beyond 2^53 not every number is one that floating point has.
+    // Above 2^53, not every whole number can be written as a floating-point number.
     let token = judge(json!({"exp": 9_007_199_254_740_993_u64, "auth_time": 9_007_199_254_740_993_u64})).unwrap();
     assert_eq!(token.expires, Timestamp::from_seconds(9_007_199_254_740_993));
     assert_eq!(token.auth_time, Some(9_007_199_254_740_993));

@@ -34,7 +34,7 @@ fn claims_about_somebody_else_are_not_used() {
 }
 
 #[test]
-fn no_answer_a_late_one_and_a_malformed_one_are_told_apart() {
+fn no_response_a_late_one_and_a_malformed_one_are_distinguished() {
     let json = ("content-type", "application/json; charset=UTF-8");
     for (reply, reason) in [
         (reply(504, &[json], b""), Reason::UserinfoTimeout),
@@ -58,7 +58,7 @@ fn no_answer_a_late_one_and_a_malformed_one_are_told_apart() {
 #[test]
 fn userinfo_adds_and_updates_but_never_touches_what_was_proved() {
     let id_token = json!({"iss": "i", "sub": "alice", "aud": "app", "exp": 1, "iat": 1, "nonce": "n", "name": "A"});
-    let evil: Value = PROTOCOL.iter().map(|name| ((*name).to_owned(), json!("evil"))).collect::<Claims>().into();
+    let evil: Value = PROTOCOL_CLAIMS.iter().map(|name| ((*name).to_owned(), json!("evil"))).collect::<Claims>().into();
     assert_eq!(merged(id_token.clone(), evil), id_token);
     let more = json!({"sub": "alice", "name": "Alice", "groups": ["staff"]});
     let expected =
