@@ -1,5 +1,5 @@
-//! The one place where a reason becomes an HTTP answer: its status, its words, a page for people and problem JSON for programs. Why
-//! something is refused is decided elsewhere.
+//! How a reason becomes an HTTP response: its status, its words, a page for people and problem JSON for programs. Why something
+//! is refused is decided elsewhere.
 
 mod explanation;
 pub mod opener;

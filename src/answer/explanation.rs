@@ -1,8 +1,9 @@
-//! What is said of each reason: its status, its words for people, and what they can do then. Nothing here comes from a request.
+//! The explanation of each reason: its status, its words for people, and what they can do next. Nothing in it comes from a
+//! request.
 
 use crate::words::reason::Reason;
 
-/// How a reason is told.
+/// How a reason is explained.
 pub(super) struct Explanation {
     pub(super) status: u16,
     pub(super) title: &'static str,
@@ -10,7 +11,7 @@ pub(super) struct Explanation {
     pub(super) next: Next,
 }
 
-/// What a person can do then.
+/// What a person can do next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
     Nothing,
@@ -20,7 +21,7 @@ pub(super) enum Next {
     SignOut,
 }
 
-/// The words for a reason.
+/// The explanation of a reason.
 pub(super) const fn explanation(reason: Reason) -> Explanation {
     use Next::{AnotherAccount, Nothing, SignIn, SignOut, TryAgain};
     let (status, title, text, next) = match reason {

@@ -1,5 +1,5 @@
-//! A session as a JWT of our own (RFC 7519): its claims can be read by whoever holds it, and by every service with the key. It
-//! stands in a cookie or comes as a bearer token; it is not renewed and ends when it says so. Who may do what is not known here.
+//! A session as a signed JWT of our own (RFC 7519), which every service with the key can read. It is sent in a cookie or as a
+//! bearer token, is not renewed, and ends when its `exp` says so. What a person may do is not known here.
 
 use std::time::Duration;
 
@@ -17,16 +17,16 @@ use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
-/// `typ` of a session. Other tokens of ours say something else of themselves (RFC 8725, section 3.11).
+/// The `typ` of sessions. Other tokens of ours have another `typ` (RFC 8725, section 3.11).
 const TYP: &str = "JWT";
 
-/// With several providers: the configured name of the one that proved the identity.
+/// The claim with the configured name of the provider that proved the identity. It is set if there are several providers.
 pub const PROVIDER_CLAIM: &str = "idp";
 
-/// The origin where the session was made.
+/// The claim with the origin where the session began.
 pub const ORIGIN_CLAIM: &str = "origin";
 
-/// What no configured claim may be called: these mean something in a token already, or mark tokens of another kind.
+/// The names that no configured claim may have, because they have a meaning in sessions or mark tokens of other kinds.
 pub const RESERVED: [&str; 16] = [
     "iss",
     "aud",
@@ -46,51 +46,51 @@ pub const RESERVED: [&str; 16] = [
     ORIGIN_CLAIM,
 ];
 
-/// So much of a MAC names a token, in characters of base64url: 132 bits.
+/// How much of a MAC is used as a token's identifier: 22 characters of base64url are 132 bits.
 const MAC_NAME_LENGTH: usize = 22;
 
-/// Claims that a session does not have, and that tokens of other kinds do (ID tokens, logout tokens, tokens bound to a key).
+/// Claims of other kinds of tokens, which no session has: of ID tokens, logout tokens and tokens that are bound to a key.
 const OF_OTHER_KINDS: [&str; 6] = ["cnf", "events", "nonce", "at_hash", "c_hash", "s_hash"];
 
-/// How far ahead of ours the clock of another replica or service may be.
+/// How far the clock of another replica or service may be ahead of ours.
 const SKEW: Duration = Duration::from_secs(60);
 
-/// How sessions are signed, and what is demanded of one.
+/// How sessions are signed, and what a session must contain.
 #[derive(Debug)]
 pub struct JwtSettings {
-    /// The first signs.
+    /// The keys. The first one signs.
     pub keys: Vec<SigningKey>,
-    /// What verifies: all of them.
+    /// The verification keys of all of them.
     pub verifying: KeySet,
-    /// The algorithm of all of them.
+    /// The algorithm of all keys.
     pub algorithm: Algorithm,
-    /// The claims beside `sub`, `iat` and `exp`.
+    /// The claims that a session contains beside `sub`, `iat`, `exp` and the origin.
     pub claims: Vec<ClaimPath>,
-    /// `iss`: set, and demanded.
+    /// `iss`, which is set and required if it is configured.
     pub issuer: Option<String>,
-    /// `aud`: set, and demanded.
+    /// `aud`, which is set and required if it is configured.
     pub audience: Option<String>,
-    /// From `iat` to `exp`, in whole seconds.
+    /// The time from `iat` to `exp`, in whole seconds.
     pub lifetime: Duration,
-    /// Whether a session is accepted as a bearer token too.
+    /// Whether a session is accepted as a bearer token, too.
     pub bearer: bool,
     /// The names of the configured providers.
     pub providers: Vec<String>,
-    /// The origins of this gateway: a session that was made elsewhere is none.
+    /// The origins of this gateway. A session that began at another origin is refused.
     pub origins: Vec<Origin>,
 }
 
-/// Why a token is no session of ours.
+/// Why a token is not accepted as a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JwtError {
-    /// It was one, so many seconds ago.
+    /// It was a session, and expired so many seconds ago.
     Expired(u64),
-    /// It is none, because of this.
+    /// It is no session; the text says why.
     Invalid(String),
 }
 
 impl JwtError {
-    /// As a refusal of what came in the cookie.
+    /// The reason for refusing a session cookie.
     pub const fn reason_for_cookie(&self) -> Reason {
         match self {
             Self::Expired(_) => Reason::SessionExpired,
@@ -98,7 +98,7 @@ impl JwtError {
         }
     }
 
-    /// As a refusal of what came as a bearer token.
+    /// The failure for refusing a bearer token.
     pub fn failure_for_bearer(self) -> Failure {
         match self {
             Self::Expired(ago) => Failure::new(Reason::TokenExpired, format!("it expired {ago} s ago by our clock")),
@@ -112,16 +112,17 @@ fn invalid(detail: impl Into<String>) -> JwtError {
 }
 
 impl JwtSettings {
-    /// When a session that begins now ends: `exp` is in whole seconds, as `iat` is.
+    /// When a session that begins now ends: in whole seconds, as `exp` is.
     pub fn end(&self, now: Timestamp) -> Timestamp {
         Timestamp::from_seconds(now.seconds()).plus(self.lifetime)
     }
 
-    /// Signs a session. Its identifier becomes the token's, by which it is found to have ended. An address or a number that is not
-    /// verified is left out: a reader may never look at the claim that says so.
+    /// Signs a session. The session's identifier is set to the token's, under which a sign-out is remembered. An e-mail address
+    /// or phone number that is not verified is left out, because services may not look at the claim that says so. `assumed` are
+    /// the claims that count as verified without a verdict.
     ///
     /// # Errors
-    /// [`NotSigned`].
+    /// [`NotSigned`] if the key does not sign.
     pub fn write(&self, world: &mut dyn World, session: &mut Session, assumed: AssumedVerified) -> Result<String, NotSigned> {
         let key = self.keys.first().ok_or(NotSigned)?;
         let mut claims = Claims::new();
@@ -145,10 +146,11 @@ impl JwtSettings {
         Ok(token)
     }
 
-    /// Reads a token: who signed it, that it is a session, for whom, until when.
+    /// Verifies a session: its signature and kind, `iss` and `aud`, its times, provider, origin and subject (RFC 7519, sections
+    /// 4.1 and 7.2; RFC 8725, section 3).
     ///
     /// # Errors
-    /// See [`JwtError`]. Whether it was signed out is asked elsewhere.
+    /// See [`JwtError`]. Whether the session was signed out is not checked here.
     pub fn read(&self, world: &dyn World, token: &str, last: &mut LastHeader, now: Timestamp) -> Result<Session, JwtError> {
         let mut claims = self.verified(world, token, last)?;
         if has_any(&claims, &OF_OTHER_KINDS) {
@@ -199,8 +201,8 @@ impl JwtSettings {
         Ok(Session::of(self.id(token), issued.unwrap_or(now), ends, new))
     }
 
-    /// Reads a token to end what it proves: signed by our keys, whatever else keeps it from counting now. It may count later, or at
-    /// another configuration.
+    /// Reads a session that shall be signed out. It must be signed by our keys; other checks may fail, because the session may
+    /// count later, or under another configuration.
     ///
     /// # Errors
     /// See [`JwtError`].
@@ -224,8 +226,8 @@ impl JwtSettings {
         })
     }
 
-    /// What a token is called when it has ended: half of its MAC, or a digest of what is signed. (Other signatures than MACs can be
-    /// written in more than one way, or made anew.)
+    /// The identifier of a token: half of its MAC, or a digest of what is signed. (Other signatures than MACs do not identify a
+    /// token, because they can be encoded in several ways, or made anew.)
     fn id(&self, token: &str) -> String {
         let (signed, signature) = token.rsplit_once('.').unwrap_or((token, ""));
         match signature.get(..MAC_NAME_LENGTH) {
@@ -240,14 +242,14 @@ impl JwtSettings {
             JwsError::Malformed(_) | JwsError::AlgorithmNotAllowed { .. } => invalid(error.to_string()),
             _ => invalid("it is signed by none of session.jwt.keys"),
         })?;
-        // A service that signs with the same key may leave it out.
+        // A service that signs with the same key may leave `typ` out.
         match verified.typ {
             Some(typ) if !typ.eq_ignore_ascii_case(TYP) => Err(invalid("its typ says that it is no session")),
             Some(_) | None => Ok(verified.claims),
         }
     }
 
-    /// RFC 7519, sections 4.1.1 and 4.1.3: an audience that we do not answer to is somebody else's.
+    /// Checks `iss` and `aud` (RFC 7519, sections 4.1.1 and 4.1.3). An `aud` is refused if none is configured.
     fn check_issuer_and_audience(&self, claims: &Claims) -> Result<(), JwtError> {
         if claims.get("iss").map(Value::as_str) != self.issuer.as_deref().map(Some) {
             return Err(invalid("its iss is not session.jwt.issuer"));
@@ -262,8 +264,8 @@ impl JwtSettings {
         if ours { Ok(()) } else { Err(invalid("its aud is not session.jwt.audience")) }
     }
 
-    /// Where it was made: at one of our origins. Whoever has the key, another environment's gateway for instance, can say what it likes;
-    /// what says nothing else than what it is by itself makes nobody here.
+    /// The origin where the session began, which must be one of ours. This stops sessions that another gateway with the same key
+    /// made for itself, for example in another environment; it cannot stop one that lies.
     fn origin<'a>(&self, claims: &'a Claims) -> Result<&'a str, JwtError> {
         let named = claims.get(ORIGIN_CLAIM).and_then(Value::as_str);
         let ours = |named: &&str| self.origins.iter().any(|origin| origin.is_serialized_as(named));
@@ -272,8 +274,8 @@ impl JwtSettings {
         })
     }
 
-    /// The provider that proved the identity: the one that the token names, which must be one of ours; else the only one, or an
-    /// empty text where none is configured. Gateways with the same key may have other providers: theirs are nobody here.
+    /// The provider that proved the identity: the one that the token names, which must be configured; if it names none, the only
+    /// one, or an empty text if none is configured. Another gateway with the same key may have other providers.
     fn provider(&self, claims: &Claims) -> Result<String, JwtError> {
         let known = match (claims.get(PROVIDER_CLAIM), self.providers.as_slice()) {
             (None, []) => Some(String::new()),

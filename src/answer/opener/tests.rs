@@ -21,7 +21,7 @@ fn field<'a>(response: &'a Response, name: &str) -> &'a str {
 }
 
 #[test]
-fn no_value_breaks_out_of_the_data_and_every_value_arrives_as_it_was() {
+fn no_value_breaks_out_of_the_data_and_every_value_is_read_unchanged() {
     for evil in [
         "</script><script>alert(1)</script>",
         "</SCRIPT\n>",
@@ -82,7 +82,7 @@ fn a_message_does_not_print_because_it_may_hold_a_token() {
 }
 
 #[test]
-fn a_page_that_tells_nobody_has_no_script() {
+fn a_page_without_a_message_has_no_script() {
     let response = Page::default().respond();
     assert!(!response.body.contains("<script") && !field(&response, "content-security-policy").contains("script-src"));
 }

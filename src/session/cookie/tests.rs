@@ -20,14 +20,14 @@ fn written(sealed: &str, before: &str) -> Vec<String> {
     write(&settings(), sealed, Timestamp::default(), Timestamp::from_seconds(60), &cookie_header(before)).unwrap()
 }
 
-/// What the browser sends after having been told.
+/// The `Cookie` header of a browser that got these `Set-Cookie` values.
 fn sent_back(set_cookies: &[String]) -> Headers {
     let kept = set_cookies.iter().filter(|cookie| !cookie.contains("Max-Age=0"));
     cookie_header(&kept.map(|cookie| cookie.split(';').next().unwrap()).collect::<Vec<_>>().join("; "))
 }
 
 #[test]
-fn a_session_of_any_size_comes_back_as_it_went() {
+fn a_session_of_any_size_is_read_as_it_was_written() {
     for size in [1, LARGEST_VALUE, LARGEST_VALUE + 1, LARGEST_VALUE * MOST_COOKIES] {
         let sealed = "aB-_".repeat(size.div_ceil(4))[..size].to_owned();
         let cookies = written(&sealed, "");
@@ -72,7 +72,7 @@ fn torn_sessions_are_told_from_absent_ones() {
 }
 
 #[test]
-fn whoever_ends_sessions_finds_every_one_that_the_cookies_may_hold() {
+fn sign_out_finds_every_session_that_the_cookies_may_hold() {
     let all = |settings: &CookieSettings, cookies: &str| {
         let came = cookie_header(cookies);
         let (texts, all) = read_all(settings, &came);
@@ -87,7 +87,7 @@ fn whoever_ends_sessions_finds_every_one_that_the_cookies_may_hold() {
         ("__Host-accredit=2.a; __Host-accredit-1=b; __Host-accredit=c", "ab c"),
         ("__Host-accredit=2.a; __Host-accredit=2.c; __Host-accredit-1=b; __Host-accredit-1=d", "ab ad cb cd"),
         ("__Host-accredit=3.a; __Host-accredit-1=b; __Host-accredit-2=c; __Host-accredit-2=d", "abc abd"),
-        // Parts that are missing make nothing, and what nobody has written is not put together.
+        // Nothing is made of missing parts, nor of parts that we cannot have written.
         ("__Host-accredit=2.a; __Host-accredit-2=b", ""),
         ("__Host-accredit-1=b", ""),
         ("__Host-accredit=9.a; __Host-accredit=.b; __Host-accredit=0.c; __Host-accredit-1=d", ""),
@@ -100,7 +100,7 @@ fn whoever_ends_sessions_finds_every_one_that_the_cookies_may_hold() {
 }
 
 #[test]
-fn more_ways_to_put_parts_together_than_are_tried_are_not_passed_over_in_silence() {
+fn sign_out_is_told_if_there_are_more_combinations_of_parts_than_are_tried() {
     let parts = |position: usize, number: usize| {
         (0..number).map(move |value| format!("__Host-accredit-{position}={value}")).collect::<Vec<_>>().join("; ")
     };
@@ -109,7 +109,7 @@ fn more_ways_to_put_parts_together_than_are_tried_are_not_passed_over_in_silence
         let (texts, every) = read_all(&settings(), &cookies);
         assert_eq!((texts.len(), every), (tried, all), "{second} {third}");
     }
-    // What can be tried beside them is.
+    // A session in one cookie is found beside them.
     let came_first = cookie_header(&format!("__Host-accredit=a; __Host-accredit=3.b; {}; {}", parts(1, 9), parts(2, 9)));
     let (texts, every) = read_all(&settings(), &came_first);
     assert_eq!((texts, every), (vec![Cow::from(b"a".as_slice())], false));
@@ -121,7 +121,7 @@ fn more_ways_to_put_parts_together_than_are_tried_are_not_passed_over_in_silence
 }
 
 #[test]
-fn a_count_that_is_not_written_by_us_is_none_and_what_follows_is_not_put_together() {
+fn a_number_of_parts_that_we_did_not_write_is_part_of_the_text() {
     for text in ["10.a", "02.a", "+2.a", "abc.d"] {
         let came = cookie_header(&format!("__Host-accredit={text}; __Host-accredit-1=b"));
         assert_eq!(read(&settings(), &came), Found::Sealed(text.as_bytes().into()), "{text}");
@@ -139,14 +139,14 @@ fn every_cookie_of_ours_is_known_as_ours_and_no_other() {
 }
 
 #[test]
-fn forgetting_deletes_every_part_that_came() {
+fn forgetting_a_session_deletes_every_part_that_came() {
     let forgotten = |cookies| forget(&settings(), &cookie_header(cookies), &origin("https://app.example")).len();
     assert_eq!(forgotten(""), 1);
     assert_eq!(forgotten("__Host-accredit=2.a; __Host-accredit-1=b; __Host-accredit-99=c"), 2);
 }
 
 #[test]
-fn a_whole_session_is_secure_everywhere_but_on_plain_http_of_this_machine() {
+fn a_session_in_one_cookie_is_secure_except_on_plain_http_on_this_machine() {
     for (name, at, attributes) in [
         ("access_token", "https://app.example", "HttpOnly; SameSite=Lax; Secure; Path=/"),
         ("access_token", "http://localhost:10000", "HttpOnly; SameSite=Lax; Path=/"),
