@@ -94,7 +94,7 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// The name of no [`Algorithm`].
+/// No [`Algorithm`] has this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownAlgorithm;
 

@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_recognised_and_not_imitated() {
+    fn only_hosts_on_this_machine_are_recognised_as_loopback() {
         for (url, loopback) in [
             ("http://localhost", true),
             ("http://127.9.9.9:1", true),

@@ -233,7 +233,7 @@ impl Attempt {
         if attempt.is_young(now, timeout) { Ok(attempt) } else { Err(Reason::AttemptExpired) }
     }
 
-    /// Finds the newest attempt of this browser that ends so, for a page that does not send a `state`.
+    /// Finds the newest attempt of this browser that ends with `ending`, for a page that does not send a `state`.
     ///
     /// # Errors
     /// [`Reason::AttemptMissing`] if there is none; [`Reason::AttemptExpired`] if it is too old.

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_set_has_what_it_was_made_of_and_nothing_else() {
+    fn a_set_has_the_bytes_that_it_was_made_of_and_no_others() {
         const SET: ByteSet = ByteSet::EMPTY.with_range(b'a', b'f').with(b"-\xff").without(b"c");
         for byte in 0..=u8::MAX {
             assert_eq!(SET.has_all(&[byte]), matches!(byte, b'a' | b'b' | b'd'..=b'f' | b'-' | 0xff), "{byte}");

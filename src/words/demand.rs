@@ -2,7 +2,7 @@
 //! section 3.1.2.1; RFC 9470). Whether an authentication meets that is not judged here.
 
 /// The longest `acr_values` that are accepted: the lengths of the values added up, in bytes.
-pub const LONGEST_CLASSES: usize = 512;
+pub const LONGEST_ACR_VALUES: usize = 512;
 
 /// The requirements on an authentication. The default requires nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,14 +18,14 @@ impl Demand {
     /// malformed or too long.
     pub fn parse(acr_values: Option<&str>, max_age: Option<&str>) -> Option<Self> {
         let acr_values = acr_values.unwrap_or_default();
-        let acr_values: Vec<_> = acr_values.split(' ').filter(|class| !class.is_empty()).map(str::to_owned).collect();
-        let short = acr_values.iter().map(String::len).sum::<usize>() <= LONGEST_CLASSES;
+        let acr_values: Vec<_> = acr_values.split(' ').filter(|value| !value.is_empty()).map(str::to_owned).collect();
+        let short = acr_values.iter().map(String::len).sum::<usize>() <= LONGEST_ACR_VALUES;
         let max_age = match max_age {
             None => None,
             Some(digits) if digits.len() <= 9 && digits.bytes().all(|byte| byte.is_ascii_digit()) => Some(digits.parse().ok()?),
             Some(_) => return None,
         };
-        (short && acr_values.iter().all(|class| is_class(class))).then_some(Self { acr_values, max_age })
+        (short && acr_values.iter().all(|value| is_acr_value(value))).then_some(Self { acr_values, max_age })
     }
 
     /// Whether every authentication is good enough.
@@ -38,7 +38,7 @@ impl Demand {
         let acr_values = match (self.acr_values.as_slice(), other.acr_values.as_slice()) {
             (mine, []) => mine.to_vec(),
             ([], theirs) => theirs.to_vec(),
-            (mine, theirs) => mine.iter().filter(|class| theirs.contains(class)).cloned().collect(),
+            (mine, theirs) => mine.iter().filter(|value| theirs.contains(value)).cloned().collect(),
         };
         let contradictory = acr_values.is_empty() && !self.acr_values.is_empty();
         let max_age = self.max_age.into_iter().chain(other.max_age).min();
@@ -54,7 +54,7 @@ impl Demand {
 }
 
 /// Whether a text can be one `acr` value: it must fit into a list separated by spaces and into a quoted string.
-pub fn is_class(text: &str) -> bool {
+pub fn is_acr_value(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
 }
 
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_query_says_is_read_in_one_way_or_not_at_all() {
+    fn a_query_is_read_in_one_way_or_not_at_all() {
         assert_eq!(Demand::parse(Some("urn:a  b "), Some("300")), Some(demand("urn:a b", Some(300))));
         assert_eq!(Demand::parse(None, None), Some(Demand::default()));
         for (acr_values, max_age) in [

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_lengthened_or_of_another_version_is_not_read() {
+    fn a_record_that_is_cut_off_lengthened_or_of_another_version_is_not_read() {
         let claims = json!({"sub": "alice", "groups": ["staff", "ä"], "n": 300});
         let plain = written(claims.as_object().unwrap());
         assert!((0..plain.len()).all(|length| read(&plain[..length]).is_none()));
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nested_too_deep_is_not_read() {
+    fn claims_that_are_nested_too_deep_are_not_read() {
         let nested = |depth: usize| {
             let mut plain = vec![3];
             encode_varint(u64::try_from(depth * 2 + 3).unwrap(), &mut plain);

@@ -60,7 +60,7 @@ fn a_forbidden_page_says_why_how_to_ask_and_offers_another_account() {
 }
 
 #[test]
-fn not_ready_says_when_to_come_back() {
+fn a_503_for_missing_keys_says_when_to_come_back() {
     let response = refuse(Reason::KeysUnavailable, &context(false, &Help::default()));
     assert_eq!(response.status, 503);
     assert!(response.headers.iter().any(|(name, _)| name == "retry-after"));

@@ -53,7 +53,7 @@ fn a_header_map_that_is_cut_off_or_has_a_name_that_is_not_ascii_is_not_read() {
 }
 
 #[test]
-fn connect_without_a_path_is_refused_and_not_a_panic() {
+fn connect_without_a_path_is_refused_without_a_panic() {
     let headers = fields(&[(":method", b"CONNECT"), (":authority", b"a")]);
     assert_eq!(Request::from_headers(headers), Err(Reason::PathAmbiguous));
 }

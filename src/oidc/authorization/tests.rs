@@ -56,7 +56,7 @@ fn the_challenge_is_the_one_of_rfc_7636() {
 }
 
 #[test]
-fn a_code_is_taken_from_the_issuer_that_was_asked_only() {
+fn a_code_is_accepted_only_from_the_issuer_that_was_asked() {
     let issuer = ("iss", ISSUER);
     let code = ("code", "c0de");
     let good = Ok(Secret::new("c0de"));
@@ -88,7 +88,7 @@ fn an_error_wins_over_a_code_and_has_its_reason() {
 }
 
 #[test]
-fn what_a_provider_says_is_made_fit_for_the_log() {
+fn what_a_provider_says_is_made_safe_for_the_log() {
     let code = "SplxlOBeZQQYbYS6WxSbIA7GqzVw";
     let description = format!("bad\r\naccredit audit {{}} code {code} {}", "x ".repeat(500));
     let failure = answer(&[("error", "a\nb"), ("error_description", &description), ("code", code)], false).unwrap_err();

@@ -25,7 +25,7 @@ fn refusal(changes: Value) -> String {
 }
 
 #[test]
-fn the_document_is_asked_for_below_the_issuer() {
+fn the_metadata_are_requested_below_the_issuer() {
     for (issuer, path) in [
         ("https://sso.example.com", "/.well-known/openid-configuration"),
         ("https://sso.example.com/", "/.well-known/openid-configuration"),
@@ -181,7 +181,7 @@ fn plain_http_is_accepted_on_this_machine_or_if_the_configuration_allows_it() {
 }
 
 #[test]
-fn an_answer_stays_fresh_as_long_as_it_says_within_bounds() {
+fn a_response_stays_fresh_as_long_as_it_says_within_bounds() {
     for (cache_control, seconds) in [
         ("max-age=3000", 3_000),
         ("public, Max-Age=\"3000\"", 3_000),

@@ -209,7 +209,7 @@ fn only_the_algorithms_of_the_configuration_are_accepted() {
 }
 
 #[test]
-fn a_wrong_clock_is_named_by_seconds_and_side() {
+fn the_detail_says_by_how_much_the_clocks_differ_and_in_which_direction() {
     let complaint = |changes: Value, date: Option<u64>| {
         let token = signed(&P256, Algorithm::ES256, &claims(changes));
         let date = date.map(Timestamp::from_seconds);

@@ -23,7 +23,7 @@ fn the_provider_is_told_whose_session_ends_and_where_to_go_then() {
 }
 
 #[test]
-fn a_provider_without_such_an_endpoint_is_not_asked() {
+fn without_an_end_session_endpoint_there_is_no_logout_request() {
     let metadata = Metadata { end_session_endpoint: None, ..metadata() };
     assert_eq!(end_session_request(&provider(), &metadata, &EndSessionRequest::default()), None);
 }

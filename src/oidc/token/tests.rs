@@ -91,7 +91,7 @@ fn tokens_are_read_as_providers_send_them() {
 }
 
 #[test]
-fn a_malformed_answer_is_refused() {
+fn a_malformed_response_is_refused() {
     for changes in [
         json!({"token_type": null}),
         json!({"token_type": "mac"}),

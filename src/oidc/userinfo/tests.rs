@@ -13,7 +13,7 @@ fn merged(id_token: Value, userinfo: Value) -> Value {
 }
 
 #[test]
-fn the_access_token_goes_into_the_header_and_not_into_the_address() {
+fn the_access_token_is_sent_in_the_header_and_not_in_the_url() {
     let call = userinfo_request(&provider(), &metadata(), &Secret::new("at")).unwrap();
     assert_eq!((call.method, call.path.as_str(), call.body.as_str()), ("GET", "/realms/main/userinfo", ""));
     assert!(call.headers.contains(&("authorization".into(), "Bearer at".to_owned())));

@@ -129,7 +129,7 @@ fn a_number_of_parts_that_we_did_not_write_is_part_of_the_text() {
 }
 
 #[test]
-fn every_cookie_of_ours_is_known_as_ours_and_no_other() {
+fn every_cookie_of_ours_is_recognised_and_no_other() {
     for ours in ["__Host-accredit", "__Host-accredit-1", "__Host-accredit-attempt-abc", "__Secure-accredit-hint"] {
         assert!(settings().is_ours(ours.as_bytes()), "{ours}");
     }

@@ -136,7 +136,7 @@ fn tokens_of_other_kinds_are_refused_whatever_is_configured() {
 }
 
 #[test]
-fn a_type_that_is_demanded_must_be_there() {
+fn a_typ_that_is_required_must_be_there() {
     for (typ, good) in [
         (json!("at+jwt"), true),
         (json!("AT+JWT"), true),
@@ -164,7 +164,7 @@ fn an_unknown_key_may_be_fetched_and_a_wrong_signature_is_refused() {
 }
 
 #[test]
-fn the_issuer_that_a_token_claims_is_read_and_nothing_is_believed() {
+fn the_claimed_issuer_is_read_though_nothing_is_verified() {
     let token = signed(&OTHER_RSA, Algorithm::RS256, json!({}), json!({}));
     assert_eq!(claimed(&token).as_deref(), Some(ISSUER));
 }
