@@ -43,7 +43,7 @@ fn a_good_token_of_every_algorithm_is_read() {
 
 #[test]
 fn the_example_of_rfc_7515_is_read() {
-    // Appendix A.3.
+    // RFC 7515, appendix A.3.
     let jwk = json!({
         "kty": "EC", "crv": "P-256",
         "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",

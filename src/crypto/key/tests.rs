@@ -169,7 +169,7 @@ fn a_key_in_pem_is_the_same_as_in_a_set() {
 
 #[test]
 fn the_example_of_rfc_8037_is_good_and_nothing_else_is() {
-    // Appendix A.4.
+    // RFC 8037, appendix A.4.
     let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
     let key = VerificationKey::from_jwk(&jwk).unwrap();
     let message = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";

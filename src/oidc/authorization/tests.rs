@@ -51,7 +51,7 @@ fn a_prompt_that_the_person_asked_for_takes_the_place_of_the_configured_one() {
 
 #[test]
 fn the_challenge_is_the_one_of_rfc_7636() {
-    // Appendix B.
+    // RFC 7636, appendix B.
     assert_eq!(code_challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
 }
 
