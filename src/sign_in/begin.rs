@@ -162,7 +162,7 @@ fn begun(
         return_to: wish.return_to.as_str().to_owned(),
         demand: wish.demand.clone(),
         cross_site: is_posted(provider, wish.ending) || cross_site,
-        client: attempt::client(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin),
+        client_fingerprint: attempt::client_fingerprint(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin),
     };
     let attempt = Attempt::begin(world, visit.now, plan)?;
     let session = &settings.session;

@@ -16,7 +16,7 @@ use crate::oidc::token::{token_request, token_response};
 use crate::oidc::tokens::TokenSet;
 use crate::oidc::userinfo::{self, userinfo_request, userinfo_response};
 use crate::session::attempt::{self, Attempt, Ending};
-use crate::session::remembered::tombstone::Ended;
+use crate::session::remembered::tombstone::Tombstones;
 use crate::sign_in::first_visit::{self, FirstVisit};
 use crate::sign_in::release;
 use crate::sign_in::under_way::{Exchanged, Proved, provider};
@@ -95,7 +95,8 @@ pub(super) fn spend(
 /// The provider that was asked, if it is what it was then. Before a code is sent anywhere.
 fn checked_client<'a>(settings: &'a Settings, visit: &Visit, attempt: &Attempt) -> Result<&'a ProviderSettings, Failure> {
     let provider = provider(settings, attempt)?;
-    if attempt.client != attempt::client(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin) {
+    if attempt.client_fingerprint != attempt::client_fingerprint(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin)
+    {
         let detail =
             "it was begun for another issuer, client or origin: by another gateway with this key, or another configuration";
         return Err(Failure::new(Reason::AttemptMissing, detail));
@@ -115,7 +116,7 @@ fn claimed(
 ) -> Result<HttpCall, Failure> {
     let settings = scene.settings;
     let used_until = attempt.created.plus(settings.session.attempt_timeout);
-    if !Ended::attempts().claim(scene.world, attempt.state.expose(), used_until) {
+    if !Tombstones::attempts().mark_once(scene.world, attempt.state.expose(), used_until) {
         return Err(Failure::new(Reason::AttemptReplayed, "another callback with this state was quicker"));
     }
     check_mode(provider, visit, parameters)?;
@@ -130,7 +131,7 @@ fn issuer(settings: &Settings, ending: Ending, metadata: &Metadata) -> IssParame
         Ending::Session | Ending::Popup => metadata.announces_iss_parameter,
         Ending::Token => settings.providers.iter().filter(|provider| provider.oidc.redirect_uri.is_some()).count() > 1,
     };
-    if must_come { IssParameter::MustCome } else { IssParameter::MayCome }
+    if must_come { IssParameter::Required } else { IssParameter::Optional }
 }
 
 /// A code comes as it was asked for. (An error may come in the address: providers send some of them before they look at the mode.)

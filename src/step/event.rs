@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use crate::words::quote::seen;
+use crate::words::quote::escape_invisible;
 use crate::words::reason::{Failure, Reason};
 
 /// Where it happened: what ties an audit line to Envoy's access log.
@@ -322,7 +322,7 @@ impl Event {
             | Self::Notified { failure: None, .. }
             | Self::Fetched { failure: None, .. } => return None,
         };
-        Some(["accredit audit ", &seen(&Value::Object(line.0).to_string())].concat())
+        Some(["accredit audit ", &escape_invisible(&Value::Object(line.0).to_string())].concat())
     }
 }
 

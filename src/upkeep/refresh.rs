@@ -9,7 +9,7 @@ use crate::config::settings::{ProviderSettings, Settings};
 use crate::http::message::Reply;
 use crate::oidc::id_token::{self, Expectations, ExpectedNonce, IdToken, IdTokenError, IssuedWith};
 use crate::oidc::refresh::{RefreshError, refresh_request, refresh_response, same_person};
-use crate::oidc::tokens::Refreshed;
+use crate::oidc::tokens::RefreshedTokens;
 use crate::session::content::Session;
 use crate::session::remembered::refreshed::{keep, lease_key, newer};
 use crate::step::decision::{News, Resource};
@@ -45,7 +45,7 @@ enum Stage {
     /// The provider was asked; the answer comes before this.
     Asked(Timestamp),
     /// The answer is here; a key that signed it may not be, but should be before `until`.
-    Verifying { tokens: Refreshed, newer_than: Option<Timestamp>, until: Timestamp },
+    Verifying { tokens: RefreshedTokens, newer_than: Option<Timestamp>, until: Timestamp },
 }
 
 impl Want {
@@ -114,7 +114,7 @@ impl Refreshes {
         let mut want = Want::new(session.clone(), asked);
         let Some(provider) = provider_of(turn.settings, session) else { return };
         // Signed out meanwhile: what came is thrown away.
-        if turn.ended.has_by_now(turn.world, session, turn.now) {
+        if turn.ended.has_uncached(turn.world, session, turn.now) {
             return lease::release(turn.world, &lease_key(session));
         }
         let answer = match turn.metadata(&session.provider) {
@@ -158,7 +158,7 @@ fn ask_for_tokens(turn: &mut Turn<'_>, want: &mut Want) -> bool {
     let lease = lease_key(session);
     match lease::acquire(turn.world, &lease, now, span, Urgency::Due) {
         // Somebody may have finished just before.
-        Grant::Granted if newer(turn.world, sealer, session).is_some() || turn.ended.has_by_now(turn.world, session, now) => {
+        Grant::Granted if newer(turn.world, sealer, session).is_some() || turn.ended.has_uncached(turn.world, session, now) => {
             lease::release(turn.world, &lease);
             return false;
         }
@@ -174,7 +174,7 @@ fn ask_for_tokens(turn: &mut Turn<'_>, want: &mut Want) -> bool {
 }
 
 /// Verifies the new ID token, if one came, and keeps the session with its new tokens; says whether it is still to be refreshed.
-fn believe(turn: &mut Turn<'_>, want: &mut Want, tokens: Refreshed, then: KeysThen) -> bool {
+fn believe(turn: &mut Turn<'_>, want: &mut Want, tokens: RefreshedTokens, then: KeysThen) -> bool {
     let (settings, now) = (turn.settings, turn.now);
     let Some(provider) = provider_of(settings, &want.session) else { return false };
     let keys = turn.keys(&want.session.provider);
@@ -220,7 +220,7 @@ fn believe(turn: &mut Turn<'_>, want: &mut Want, tokens: Refreshed, then: KeysTh
 fn verified(
     turn: &Turn<'_>,
     provider: &ProviderSettings,
-    tokens: &Refreshed,
+    tokens: &RefreshedTokens,
     keys: Option<&HeldKeys>,
 ) -> Result<Option<IdToken>, IdTokenError> {
     let Some(id_token) = &tokens.id_token else { return Ok(None) };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::oidc::id_token::IdToken;
-use crate::oidc::tokens::{Refreshed, TokenSet};
+use crate::oidc::tokens::{RefreshedTokens, TokenSet};
 use crate::oidc::userinfo;
 use crate::session::content::{Session, Tokens};
 use crate::session::cookie;
@@ -98,7 +98,7 @@ pub(super) fn with_new_tokens(
     settings: &Settings,
     provider: &ProviderSettings,
     session: &Session,
-    came: &Refreshed,
+    came: &RefreshedTokens,
     id_token: Option<&IdToken>,
     now: Timestamp,
 ) -> Result<Session, Failure> {
@@ -122,7 +122,7 @@ pub(super) fn with_new_tokens(
     match id_token {
         Some(id_token) => {
             let claims = kept(settings, &id_token.claims);
-            let describes = id_token.claims.keys().any(|name| !userinfo::is_protocol(name));
+            let describes = id_token.claims.keys().any(|name| !userinfo::is_protocol_claim(name));
             if !provider.oidc.userinfo && describes {
                 new.claims = Rc::new(claims);
             } else {
@@ -154,7 +154,7 @@ fn keep_account(settings: &Settings, before: &Session, new: &mut Session) {
 
 /// Adds what a newer ID token says to what was known: who, and how that was proved, is as the newer one tells it.
 fn merge_newer(claims: &mut Claims, id_token: Claims) {
-    let (protocol, others): (Claims, Claims) = id_token.into_iter().partition(|(name, _)| userinfo::is_protocol(name));
+    let (protocol, others): (Claims, Claims) = id_token.into_iter().partition(|(name, _)| userinfo::is_protocol_claim(name));
     claims.extend(protocol);
     userinfo::merge(claims, others);
 }

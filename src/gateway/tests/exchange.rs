@@ -271,7 +271,7 @@ fn the_client_secret_goes_to_the_provider_and_the_code_with_its_verifier() {
 fn nothing_is_read_where_somebody_else_could_get_the_request() {
     let mut stage = Stage::ready(&spa());
     let (code, _) = authorize(&mut stage);
-    for destination in [Destination::Cluster("application".into()), Destination::Untold] {
+    for destination in [Destination::Cluster("application".into()), Destination::Unknown] {
         stage.worker.world.destination = destination;
         let step = post(&mut stage, &json!({ "code": code }));
         assert_eq!(outcome(&step), (500, "internal"));
