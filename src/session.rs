@@ -1,5 +1,5 @@
-//! What a browser carries for us: sessions and sign-ins under way, in cookies; and what a worker remembers of them.
-//! This room knows neither the protocol that proved an identity nor the rules that use it.
+//! What a browser keeps for us in cookies, sessions and sign-in attempts, and what workers remember of them. This room knows
+//! neither the protocol that proves an identity nor the rules that use it.
 
 pub mod attempt;
 pub mod content;
@@ -22,12 +22,12 @@ pub struct Settings {
     pub attempt_timeout: std::time::Duration,
 }
 
-/// What a session is, in its cookie.
+/// The form of a session in its cookie.
 #[derive(Debug)]
 pub enum Form {
-    /// Sealed: only we can read it.
+    /// Sealed: only this gateway can read it.
     Sealed,
-    /// A signed token, which others read too.
+    /// A signed JWT, which services can read, too.
     Jwt(Box<jwt::JwtSettings>),
 }
 

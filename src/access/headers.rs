@@ -74,7 +74,7 @@ impl IdentityHeaders {
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%').add(b',');
 
 /// Without spaces, and without what is [`ENCODED`]: a text of these is sent as it is.
-const AS_IT_IS: ByteSet = ByteSet::EMPTY.and_from(b'!', b'~').but_for(b"%,");
+const AS_IT_IS: ByteSet = ByteSet::EMPTY.with_range(b'!', b'~').without(b"%,");
 
 fn header_value(claim: &Value) -> Option<String> {
     match claim {

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
     use crate::crypto::jws;
     use crate::crypto::key::{Algorithm, KeySet};
-    use crate::crypto::testing::Verdict;
+    use crate::crypto::testing::BareHost;
     use crate::words::secret::Secret;
     use crate::words::world::testing::Still;
 
@@ -81,7 +81,7 @@ mod tests {
         let believed = KeySet::configured(vec![first.verification_key().clone()]);
         let evil = json!({"sub": "root", "iss": "x", "aud": "y", "iat": 0, "exp": 9_999, "groups": ["staff"]});
         let token = signed(vec![first, second], &evil).unwrap();
-        let read = jws::verify(&Verdict::none(), &token, &believed, Algorithm::ALL).unwrap();
+        let read = jws::verify(&BareHost::none(), &token, &believed, Algorithm::ALL).unwrap();
         let expected = json!({
             "sub": "alice", "iss": "https://a.example", "aud": "orders", "iat": 100, "exp": 160, "groups": ["staff"]
         });

@@ -5,10 +5,10 @@ use crate::words::bytes::ByteSet;
 use crate::words::reason::Reason;
 
 /// What a path may be made of: whatever is visible, but for what some server takes for a separator, or for the path's end.
-const ALLOWED: ByteSet = ByteSet::EMPTY.and_from(b'!', b'~').but_for(b"\\;#?");
+const ALLOWED: ByteSet = ByteSet::EMPTY.with_range(b'!', b'~').without(b"\\;#?");
 
 /// The same without escapes, of which more is asked.
-const WITHOUT_ESCAPES: ByteSet = ALLOWED.but_for(b"%");
+const WITHOUT_ESCAPES: ByteSet = ALLOWED.without(b"%");
 
 /// Checks a path, as it stands before the query.
 ///

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::accounts::call::Answer;
-use crate::words::principal::{CLIENT, ClaimPath, Claims, VERIFIED};
+use crate::words::principal::{CLIENT_PREFIX, ClaimPath, Claims, VERIFIABLE_CLAIMS};
 use crate::words::reason::Failure;
 
 /// Where subject and claims stand.
@@ -39,7 +39,7 @@ impl Mapping {
     /// of such a pair both are.
     pub fn settled(&self) -> impl Iterator<Item = &str> {
         let named = |claim: &str| self.claims.iter().any(|(name, _)| name == claim);
-        let pairs = VERIFIED.into_iter().filter(move |(claim, verified)| named(claim) || named(verified));
+        let pairs = VERIFIABLE_CLAIMS.into_iter().filter(move |(claim, verified)| named(claim) || named(verified));
         let pairs = pairs.flat_map(|(claim, verified)| [claim, verified]);
         self.claims.iter().map(|(name, _)| name.as_str()).chain(pairs).chain(["sub"])
     }
@@ -60,7 +60,9 @@ impl Mapping {
         };
         // Names that stand in headers, logs and tokens.
         let plain = |text: &String| {
-            (1..=255).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && !text.starts_with(CLIENT)
+            (1..=255).contains(&text.len())
+                && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+                && !text.starts_with(CLIENT_PREFIX)
         };
         let subject = match self.subject.find(&told) {
             Some(Value::String(text)) => Some(text.clone()),

@@ -66,7 +66,7 @@ pub fn authenticate(scene: &mut Scene<'_>, visit: &Visit, token: LentSecret<'_>,
             events.push(Event::TokenVerified);
             let credential = Credential::Token { keys_since: keys.since };
             let verified = Rc::new(Verified::by_access_token(settings, provider, access_token, credential));
-            if accepted.introspection.as_ref().is_some_and(|asked| asked.about.jwts()) {
+            if accepted.introspection.as_ref().is_some_and(|asked| asked.tokens.include_jwts()) {
                 return ask(scene, visit, provider, token, BeforeIntrospection::VerifiedJwt(verified));
             }
             if scene.recall.tokens.admits(name, verified.weight(token.len())) {
@@ -126,7 +126,7 @@ fn issuer_of<'a>(settings: &'a Settings, token: LentSecret<'_>, read: &Result<Un
         // A signed token without `iss` may be a session of ours, or of anybody: it is shown to no provider.
         None if token.is_empty() || access_token::is_signed(token) => TokenIssuer::Unknown,
         None => {
-            let asked = |accepted: &Bearer| accepted.introspection.as_ref().is_some_and(|asked| asked.about.opaque_tokens());
+            let asked = |accepted: &Bearer| accepted.introspection.as_ref().is_some_and(|asked| asked.tokens.include_opaque());
             accepting
                 .find(|(_, accepted)| asked(accepted))
                 .map_or(TokenIssuer::Unknown, |(provider, _)| TokenIssuer::AskedAbout(provider))

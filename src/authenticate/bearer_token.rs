@@ -5,7 +5,7 @@ use crate::words::bytes::ByteSet;
 use crate::words::secret::LentSecret;
 
 /// The bytes that a token may have (`b64token`; RFC 6750, section 2.1).
-const OF_TOKENS: ByteSet = ByteSet::EMPTY.and_from(b'A', b'Z').and_from(b'a', b'z').and_from(b'0', b'9').and(b"-._~+/=");
+const OF_TOKENS: ByteSet = ByteSet::EMPTY.with_range(b'A', b'Z').with_range(b'a', b'z').with_range(b'0', b'9').with(b"-._~+/=");
 
 /// The bearer token of a request's `Authorization` field.
 #[derive(Debug)]

@@ -43,7 +43,7 @@ pub fn in_cookies(scene: &mut Scene<'_>, visit: &Visit) -> Carried {
             // A session that is a JWT is never renewed: one that has expired need not be ended.
             Form::Jwt(jwt) => std::str::from_utf8(&text)
                 .ok()
-                .and_then(|text| jwt.read_to_end(scene.world, text, &mut recall.last_header, visit.now).ok()),
+                .and_then(|text| jwt.read_for_sign_out(scene.world, text, &mut recall.last_header, visit.now).ok()),
         });
     }
     carried
@@ -62,7 +62,7 @@ pub fn everywhere(scene: &mut Scene<'_>, visit: &Visit) -> Carried {
         (BearerToken::Absent, _) => {}
         (BearerToken::Present(token), Some(jwt)) => {
             recall.forget(token.expose().as_bytes());
-            match jwt.read_to_end(scene.world, token.expose(), &mut recall.last_header, visit.now) {
+            match jwt.read_for_sign_out(scene.world, token.expose(), &mut recall.last_header, visit.now) {
                 Ok(session) => carried.add(Some(session)),
                 // It need not be ended.
                 Err(JwtError::Expired(_)) => {}

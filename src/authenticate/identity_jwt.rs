@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::access::route::Rule;
 use crate::config::settings::Settings;
-use crate::session::jwt::PROVIDER;
+use crate::session::jwt::PROVIDER_CLAIM;
 use crate::step::visit::Visit;
 use crate::words::principal::{ClaimPath, Claims, Principal, is_verified};
 use crate::words::reason::{Failure, Reason};
@@ -71,7 +71,7 @@ impl IdentityJwts {
         identity_jwt.claims.iter().filter(fit).for_each(|path| path.copy(&principal.claims, &mut claims));
         // `sub` is unique within one issuer only (OpenID Connect Core, section 2).
         if settings.several_claimants && !principal.provider.is_empty() {
-            claims.insert(PROVIDER.to_owned(), principal.provider.as_str().into());
+            claims.insert(PROVIDER_CLAIM.to_owned(), principal.provider.as_str().into());
         }
         let ends = if principal.expires > visit.now { principal.expires } else { visit.now.plus(AFTER_EXPIRY) };
         let life = visit.now..ends.min(visit.now.plus(identity_jwt.lifetime));

@@ -21,7 +21,7 @@ pub fn renew(settings: &Settings, world: &mut dyn World, ended: &mut EndedSessio
     let now = world.now();
     // A response that took long does not renew: the person may have signed out meanwhile, at another replica for instance.
     let late = now.since(renewal.session.renewed) > LONGEST_RENEWAL;
-    if late || ended.has_by_now(world, &renewal.session, now) {
+    if late || ended.has_uncached(world, &renewal.session, now) {
         return None;
     }
     let written = to_write(settings, world, renewal)?;

@@ -95,5 +95,5 @@ fn unsealed(settings: &Settings, visit: &Visit, sealed: &[u8]) -> Result<Session
 
 fn signed(jwt: &JwtSettings, last: &mut LastHeader, world: &dyn World, visit: &Visit, token: &[u8]) -> Result<Session, Reason> {
     let token = std::str::from_utf8(token).map_err(|_| Reason::SessionInvalid)?;
-    jwt.read(world, token, last, visit.now).map_err(|error| error.of_cookie())
+    jwt.read(world, token, last, visit.now).map_err(|error| error.reason_for_cookie())
 }

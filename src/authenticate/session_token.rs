@@ -28,7 +28,7 @@ pub fn authenticate(scene: &mut Scene<'_>, visit: &Visit, token: LentSecret<'_>,
     let session = match jwt.read(scene.world, token.expose(), &mut recall.last_header, visit.now) {
         Ok(session) => session,
         Err(JwtError::Invalid(_)) if settings.accepts_provider_tokens() => return None,
-        Err(error) => return Some(Identity::Unknown(error.of_bearer())),
+        Err(error) => return Some(Identity::Unknown(error.failure_for_bearer())),
     };
     if ended.has(scene.world, &session, visit.now) {
         return Some(Identity::invalid_token("its session was signed out"));

@@ -17,7 +17,7 @@ use crate::config::reading::spellings::Dotted;
 use crate::config::reading::values::{assumed_verified, is_written};
 use crate::config::secrets::Secrets;
 use crate::session::jwt::RESERVED;
-use crate::words::principal::{AssumedVerified, ClaimPath, VERIFIED};
+use crate::words::principal::{AssumedVerified, ClaimPath, VERIFIABLE_CLAIMS};
 use crate::words::secret::Secret;
 
 /// Headers that a call sets itself.
@@ -135,7 +135,7 @@ fn verdicts(
     let assumed = assumed?;
     let has = |claim: &str| claims.iter().any(|(name, _)| name == claim);
     let mut checked = Ok(());
-    for (claim, verdict) in VERIFIED {
+    for (claim, verdict) in VERIFIABLE_CLAIMS {
         if has(claim) && !has(verdict) && !assumed.iter().flatten().any(|assumed| assumed == claim) {
             let sentence = format!(
                 "expected {verdict} beside it, because {claim} counts only when it is verified, found none; add {verdict}: and its place in the answer"

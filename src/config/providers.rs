@@ -120,7 +120,7 @@ fn check_beside<'a>(
 
 fn asks_about_opaque_tokens(provider: &Provider) -> bool {
     let introspection = provider.bearer.as_ref().and_then(|bearer| bearer.introspection.as_ref());
-    introspection.is_some_and(|introspection| introspection.about.opaque_tokens())
+    introspection.is_some_and(|introspection| introspection.tokens.include_opaque())
 }
 
 /// Refuses secrets of providers' tokens that stand elsewhere, too: among the `keys` of sessions, or at a provider.

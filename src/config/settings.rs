@@ -212,7 +212,7 @@ impl Settings {
 
     /// Whether this text names one of the origins.
     pub fn has_origin(&self, text: &str) -> bool {
-        self.origins.iter().any(|origin| origin.is_written(text))
+        self.origins.iter().any(|origin| origin.is_serialized_as(text))
     }
 
     /// A provider by its configured name.

@@ -273,7 +273,7 @@ impl Guarded<'_> {
         let signs_in = |name: &&str| settings.sign_in_provider(Some(name)).is_some();
         let visitor = verified.map(|verified| Visitor {
             name: verified.principal.name(),
-            looked_at: rule.require.claims(),
+            claim_names: rule.require.claims(),
             provider: rule.require.provider().filter(signs_in).map(str::to_owned),
         });
         let demand = rule.require.demand().unwrap_or_default();
@@ -298,7 +298,7 @@ impl Guarded<'_> {
         let by_token = verified.is_some_and(|verified| verified.principal.proof == Proof::BearerToken);
         match accepts_tokens(self.settings, self.rule) {
             false => BearerChallenge::NotAccepted,
-            true if by_token => BearerChallenge::Came { scope },
+            true if by_token => BearerChallenge::TokenSent { scope },
             true => BearerChallenge::Accepted { scope, only: self.rule.credentials == Credentials::Bearer },
         }
     }

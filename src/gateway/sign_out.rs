@@ -9,7 +9,7 @@ use crate::authenticate::carried;
 use crate::authenticate::scene::Scene;
 use crate::crypto::seal::Purpose;
 use crate::http::cookie::{delete, pairs};
-use crate::oidc::logout::{EndSession, end_session_request};
+use crate::oidc::logout::{EndSessionRequest, end_session_request};
 use crate::session::content::Session;
 use crate::session::cookie::forget;
 use crate::step::answers::{json_answer, redirect};
@@ -35,7 +35,7 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
     let carried = carried::everywhere(scene, visit);
     let mut sessions = carried.sessions;
     let (ended, world) = (&mut scene.background.ended, &mut *scene.world);
-    sessions.retain(|session| !ended.has_by_now(world, session, visit.now));
+    sessions.retain(|session| !ended.has_uncached(world, session, visit.now));
     sessions.iter().for_each(|session| ended.mark(world, session));
     let mut ours = sessions.iter().filter(|session| settings.has_origin(&session.origin));
     let at_provider = ours.find_map(|session| at_provider(scene, visit, session));
@@ -83,6 +83,6 @@ fn at_provider(scene: &mut Scene<'_>, visit: &Visit, session: &Session) -> Optio
     let hint = hint.as_deref().and_then(|content| content.strip_prefix(&session.id)?.strip_prefix(' ')).map(Secret::new);
     let return_to = settings.sign_out.return_to.as_str();
     let absolute = if return_to.starts_with('/') { format!("{}{return_to}", visit.origin) } else { return_to.to_owned() };
-    let request = EndSession { id_token_hint: hint.as_ref(), post_logout_redirect_uri: Some(&absolute), state: None };
+    let request = EndSessionRequest { id_token_hint: hint.as_ref(), post_logout_redirect_uri: Some(&absolute), state: None };
     end_session_request(&provider.oidc, &metadata, &request)
 }

@@ -1,5 +1,5 @@
-//! How we prove to a provider which client we are (OpenID Connect Core, section 9; RFC 6749, section 2.3): the one place where
-//! that is known, for every request that a client makes. Where the request goes is the provider's to say.
+//! Client authentication: how we prove to a provider which client we are (RFC 6749, section 2.3; OpenID Connect Core, section 9),
+//! for every request that a client makes. Where a request is sent is not known here.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,19 +7,19 @@ use base64::engine::general_purpose::STANDARD;
 use crate::words::secret::Secret;
 use crate::words::world::World;
 
-/// How a client proves itself (OpenID Connect Core, section 9).
+/// A method of client authentication (OpenID Connect Core, section 9).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientAuthentication {
-    /// `client_secret_basic`.
+    /// `client_secret_basic`: the secret is sent in the `Authorization` header.
     SecretBasic(Secret),
-    /// `client_secret_post`.
+    /// `client_secret_post`: the secret is sent in the form.
     SecretPost(Secret),
-    /// `none`: a public client.
+    /// `none`: a public client, which only names itself.
     None,
 }
 
 impl ClientAuthentication {
-    /// The method's registered name.
+    /// The registered name of the method.
     pub const fn method(&self) -> &'static str {
         match self {
             Self::SecretBasic(_) => "client_secret_basic",
@@ -28,8 +28,8 @@ impl ClientAuthentication {
         }
     }
 
-    /// The body of a request of this client's, and the fields that go with it. What proves it is added to `parameters` or to the
-    /// fields, as the method has it. An assertion needs the clock, randomness and a signature of the `world`; secrets need nothing.
+    /// The header fields and the body of a request with these parameters, to which the client authentication is added. `world` is
+    /// for methods that sign an assertion, which needs the clock and random bytes; the present ones do not.
     pub(super) fn form(
         &self,
         _world: &mut dyn World,
@@ -53,7 +53,7 @@ impl ClientAuthentication {
     }
 }
 
-/// RFC 6749, section 2.3.1: both are form-urlencoded before they are joined.
+/// RFC 6749, section 2.3.1: the identifier and the secret are form-urlencoded before they are joined.
 fn basic(client_id: &str, secret: &Secret) -> String {
     let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     format!("Basic {}", STANDARD.encode(format!("{}:{}", encoded(client_id), encoded(secret.expose()))))

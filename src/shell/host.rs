@@ -90,7 +90,7 @@ impl World for Host {
         match (host_calls::property("xds\0virtual_host_name"), host_calls::property("xds\0cluster_name")) {
             (_, Ok(Some(name))) => Destination::Cluster(String::from_utf8_lossy(&name).into_owned()),
             (Ok(Some(_)), Ok(None)) => Destination::Nobody,
-            _ => Destination::Untold,
+            _ => Destination::Unknown,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::config::settings::FilterState;
 use crate::shell::host_calls;
 use crate::step::decision::Note;
 use crate::step::event::Event;
-use crate::words::quote::seen;
+use crate::words::quote::escape_invisible;
 
 /// The filter state that Envoy's access log prints as `wasm.accredit.subject`.
 const SUBJECT: &str = "accredit.subject";
@@ -55,12 +55,12 @@ impl Counters {
 pub(super) fn note(note: &Note, wanted: FilterState) {
     for (name, wanted, text) in [(SUBJECT, wanted.subject, &note.subject), (RULE, wanted.rule, &note.rule)] {
         if let (true, Some(text)) = (wanted, text) {
-            let _ = host_calls::set_property(name, seen(text).as_bytes());
+            let _ = host_calls::set_property(name, escape_invisible(text).as_bytes());
         }
     }
 }
 
 /// Writes a line to Envoy's log, with control and invisible characters escaped.
 pub(super) fn log(level: LogLevel, line: &str) {
-    let _ = host_calls::log(level, &seen(line));
+    let _ = host_calls::log(level, &escape_invisible(line));
 }

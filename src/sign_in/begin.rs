@@ -163,7 +163,7 @@ fn begin_attempt(
         return_to: options.return_to.as_str().to_owned(),
         demand: options.demand.clone(),
         cross_site: uses_form_post(provider, options.ending) || cross_site,
-        client: attempt::client(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin),
+        client_fingerprint: attempt::client_fingerprint(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin),
     };
     let attempt = Attempt::begin(world, visit.now, plan)?;
     let session = &settings.session;

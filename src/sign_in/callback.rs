@@ -10,7 +10,7 @@ use crate::http::body::{MediaType, form_parameters};
 use crate::http::url::{ReturnTo, query_parameters};
 use crate::oidc::provider::ResponseMode;
 use crate::session::attempt::{self, Attempt, Ending};
-use crate::session::remembered::tombstone::Ended;
+use crate::session::remembered::tombstone::Tombstones;
 use crate::sign_in::redeem::{self, AfterNews, SignInCall};
 use crate::sign_in::under_way::{self, no_attempt};
 use crate::step::answers::redirect;
@@ -40,7 +40,7 @@ pub fn begin(scene: &mut Scene<'_>, visit: &mut Visit, called_back: Option<&Prov
         CallbackParameters::InBody(limit, until) => return Ok(Step::reading(limit, until)),
     };
     let state = parameters.get("state").map(String::as_str);
-    visit.in_popup = state.is_none_or(attempt::is_like_a_popups);
+    visit.in_popup = state.is_none_or(attempt::looks_like_popup_state);
     match find_attempt(settings, scene.world, visit, state, called_back) {
         Ok(attempt) => redeem::redeem_code(scene, visit, attempt, &parameters),
         Err(failure) => unsolicited(scene, visit, state, failure),
@@ -81,7 +81,7 @@ fn find_attempt(
     let found = Attempt::find(sealer, &session.cookie, timeout, came, state, visit.now, endings);
     let posted = visit.request.method == "POST";
     let attempt = found.map_err(|reason| no_attempt(settings, visit, reason, posted))?;
-    if Ended::attempts().has(world, state, visit.now) {
+    if Tombstones::attempts().has(world, state, visit.now) {
         return Err(Failure::new(Reason::AttemptReplayed, "this state came back before"));
     }
     let provider = under_way::provider(settings, &attempt)?;
@@ -99,7 +99,7 @@ fn unsolicited(scene: &mut Scene<'_>, visit: &Visit, state: Option<&str>, failur
     let settings = scene.settings;
     let mut events = Vec::new();
     let signed_in = authenticate(scene, visit, &mut events);
-    let delete_cookie = state.and_then(|state| attempt::forget_named(&settings.session.cookie, state));
+    let delete_cookie = state.and_then(|state| attempt::forget_by_state(&settings.session.cookie, state));
     let waits = state.is_some() && visit.opener(settings).is_some();
     if signed_in.is_ok() && !waits {
         let front_page = ReturnTo::front_page();

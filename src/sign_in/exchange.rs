@@ -10,7 +10,7 @@ use crate::authenticate::scene::Scene;
 use crate::config::settings::Settings;
 use crate::http::body::{MediaType, json_members};
 use crate::session::attempt::{Attempt, Ending};
-use crate::session::remembered::tombstone::Ended;
+use crate::session::remembered::tombstone::Tombstones;
 use crate::sign_in::redeem::{self, AfterNews, SignInCall};
 use crate::sign_in::under_way::no_attempt;
 use crate::step::body::{self, WantedBody};
@@ -66,7 +66,7 @@ fn find_attempt(settings: &Settings, world: &dyn World, visit: &Visit, state: Op
         None => Attempt::newest(sealer, &session.cookie, timeout, came, visit.now, Ending::Token),
     };
     let attempt = found.map_err(|reason| no_attempt(settings, visit, reason, !settings.trusted_origins.is_empty()))?;
-    if Ended::attempts().has(world, attempt.state.expose(), visit.now) {
+    if Tombstones::attempts().has(world, attempt.state.expose(), visit.now) {
         return Err(Failure::new(Reason::AttemptReplayed, "this sign-in was finished before"));
     }
     Ok(attempt)

@@ -1,7 +1,7 @@
 //! The end of a sign-in in a popup: a page that posts a message to the window that opened it, at exactly the configured origin,
 //! and closes. It does not know what the message says.
 
-use crate::answer::opener::Message;
+use crate::answer::opener::OpenerMessage;
 use crate::answer::page::Page;
 use crate::config::settings::Settings;
 use crate::http::message::Response;
@@ -16,7 +16,7 @@ pub(super) fn answer(settings: &Settings, visit: &Visit, message: &str, cookies:
         actions: Vec::new(),
         reason: "signed_in",
         request_id: &visit.request_id,
-        message: visit.opener(settings).map(|origin| Message::new(origin, message)),
+        message: visit.opener(settings).map(|origin| OpenerMessage::new(origin, message)),
     };
     let mut response = page.respond();
     response.headers.push(("cache-control".to_owned(), "private, no-store".to_owned()));

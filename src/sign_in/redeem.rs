@@ -16,7 +16,7 @@ use crate::oidc::token::{token_request, token_response};
 use crate::oidc::tokens::TokenSet;
 use crate::oidc::userinfo::{self, userinfo_request, userinfo_response};
 use crate::session::attempt::{self, Attempt, Ending};
-use crate::session::remembered::tombstone::Ended;
+use crate::session::remembered::tombstone::Tombstones;
 use crate::sign_in::first_visit::{self, FirstVisit};
 use crate::sign_in::release;
 use crate::sign_in::under_way::{Exchanged, Proved, provider};
@@ -94,7 +94,8 @@ pub(super) fn redeem_code(
 /// anywhere else.
 fn checked_client<'a>(settings: &'a Settings, visit: &Visit, attempt: &Attempt) -> Result<&'a ProviderSettings, Failure> {
     let provider = provider(settings, attempt)?;
-    if attempt.client != attempt::client(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin) {
+    if attempt.client_fingerprint != attempt::client_fingerprint(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin)
+    {
         let detail =
             "it was begun for another issuer, client or origin: by another gateway with this key, or another configuration";
         return Err(Failure::new(Reason::AttemptMissing, detail));
@@ -114,7 +115,7 @@ fn use_attempt(
 ) -> Result<HttpCall, Failure> {
     let settings = scene.settings;
     let used_until = attempt.created.plus(settings.session.attempt_timeout);
-    if !Ended::attempts().claim(scene.world, attempt.state.expose(), used_until) {
+    if !Tombstones::attempts().mark_once(scene.world, attempt.state.expose(), used_until) {
         return Err(Failure::new(Reason::AttemptReplayed, "another callback with this state was quicker"));
     }
     check_response_mode(provider, visit, parameters)?;
@@ -129,7 +130,7 @@ fn iss_parameter(settings: &Settings, ending: Ending, metadata: &Metadata) -> Is
         Ending::Session | Ending::Popup => metadata.announces_iss_parameter,
         Ending::Token => settings.providers.iter().filter(|provider| provider.oidc.redirect_uri.is_some()).count() > 1,
     };
-    if must_come { IssParameter::MustCome } else { IssParameter::MayCome }
+    if must_come { IssParameter::Required } else { IssParameter::Optional }
 }
 
 /// Refuses a code in the query where `response_mode=form_post` was requested. (An error may come in the query: providers send

@@ -49,7 +49,9 @@ impl Visit {
         let query = query.finish();
         // Where only a bearer token is accepted, or one came, signing in here would not help.
         let login = match (&settings.endpoints.authorize, &bearer) {
-            (Some(authorize), BearerChallenge::Accepted { only: true, .. } | BearerChallenge::Came { .. }) => authorize.as_str(),
+            (Some(authorize), BearerChallenge::Accepted { only: true, .. } | BearerChallenge::TokenSent { .. }) => {
+                authorize.as_str()
+            }
             _ if settings.sign_in_provider(None).is_none() => "",
             _ => settings.endpoints.login.as_str(),
         };

@@ -88,7 +88,7 @@ fn check_route(world: &dyn World, visit: &Visit) -> Result<(), Failure> {
     let found = match world.destination() {
         Destination::Nobody => return Ok(()),
         Destination::Cluster(name) => format!("a route to cluster {}", quote(&name)),
-        Destination::Untold => "a host that does not tell its routes".to_owned(),
+        Destination::Unknown => "a host that does not tell its routes".to_owned(),
     };
     let detail = format!(
         "expected a route with direct_response for {}, found {found}; a body is only read where nobody else could get the request: \

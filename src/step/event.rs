@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use crate::words::quote::seen;
+use crate::words::quote::escape_invisible;
 use crate::words::reason::{Failure, Reason};
 
 /// The request in which an event happened, as an audit line names it. The id stands in Envoy's access log too.
@@ -301,7 +301,7 @@ impl Event {
             | Self::Notified { failure: None, .. }
             | Self::Fetched { failure: None, .. } => return None,
         };
-        Some(["accredit audit ", &seen(&Value::Object(line.0).to_string())].concat())
+        Some(["accredit audit ", &escape_invisible(&Value::Object(line.0).to_string())].concat())
     }
 }
 

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::config::settings::Settings;
-use crate::words::principal::{ClaimPath, Claims, LEFT_OUT};
+use crate::words::principal::{CLAIM_NAMES, ClaimPath, Claims};
 
 /// The claims that the configuration names, and always `sub`.
 pub fn kept_claims(settings: &Settings, claims: &Claims) -> Claims {
@@ -21,7 +21,7 @@ pub fn kept_claims(settings: &Settings, claims: &Claims) -> Claims {
         missing.insert("groups".to_owned(), Value::Null);
     }
     if !missing.is_empty() {
-        kept.insert(LEFT_OUT.to_owned(), Value::Object(missing));
+        kept.insert(CLAIM_NAMES.to_owned(), Value::Object(missing));
     }
     kept
 }

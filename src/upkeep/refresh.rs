@@ -10,7 +10,7 @@ use crate::config::settings::{ProviderSettings, Settings};
 use crate::http::message::Reply;
 use crate::oidc::id_token::{self, Expectations, ExpectedNonce, IdToken, IdTokenError, IssuedWith};
 use crate::oidc::refresh::{RefreshError, refresh_request, refresh_response, same_person};
-use crate::oidc::tokens::Refreshed;
+use crate::oidc::tokens::RefreshedTokens;
 use crate::session::content::Session;
 use crate::session::remembered::refreshed::{keep, lease_key, newer};
 use crate::step::decision::{News, Resource};
@@ -46,7 +46,7 @@ enum Stage {
     /// The provider was asked; its reply is expected before this time.
     Asked(Timestamp),
     /// The new tokens are here, but not the key that signed the ID token. It is waited for until then.
-    Verifying { tokens: Refreshed, newer_than: Option<Timestamp>, until: Timestamp },
+    Verifying { tokens: RefreshedTokens, newer_than: Option<Timestamp>, until: Timestamp },
 }
 
 impl DueSession {
@@ -117,7 +117,7 @@ impl Refreshes {
         let mut due = DueSession::new(session.clone(), last_requested);
         let Some(provider) = provider_of(turn.settings, session) else { return };
         // Somebody has signed out meanwhile: the new tokens are thrown away.
-        if turn.ended.has_by_now(turn.world, session, turn.now) {
+        if turn.ended.has_uncached(turn.world, session, turn.now) {
             return lease::release(turn.world, &lease_key(session));
         }
         let answer = match turn.metadata(&session.provider) {
@@ -162,7 +162,7 @@ fn ask_for_tokens(turn: &mut Turn<'_>, due: &mut DueSession) -> bool {
     let lease = lease_key(session);
     match lease::acquire(turn.world, &lease, now, span, Urgency::Due) {
         // Another worker may have finished just before the lease was taken.
-        Grant::Granted if newer(turn.world, sealer, session).is_some() || turn.ended.has_by_now(turn.world, session, now) => {
+        Grant::Granted if newer(turn.world, sealer, session).is_some() || turn.ended.has_uncached(turn.world, session, now) => {
             lease::release(turn.world, &lease);
             return false;
         }
@@ -179,7 +179,7 @@ fn ask_for_tokens(turn: &mut Turn<'_>, due: &mut DueSession) -> bool {
 
 /// Verifies the new ID token, if one came, and shares the session with its new tokens. Returns whether the session is still to be
 /// refreshed.
-fn verify_and_keep(turn: &mut Turn<'_>, due: &mut DueSession, tokens: Refreshed, key_fetch: KeyFetch) -> bool {
+fn verify_and_keep(turn: &mut Turn<'_>, due: &mut DueSession, tokens: RefreshedTokens, key_fetch: KeyFetch) -> bool {
     let (settings, now) = (turn.settings, turn.now);
     let Some(provider) = provider_of(settings, &due.session) else { return false };
     let keys = turn.keys(&due.session.provider);
@@ -227,7 +227,7 @@ fn verify_and_keep(turn: &mut Turn<'_>, due: &mut DueSession, tokens: Refreshed,
 fn verified(
     turn: &Turn<'_>,
     provider: &ProviderSettings,
-    tokens: &Refreshed,
+    tokens: &RefreshedTokens,
     keys: Option<&HeldKeys>,
 ) -> Result<Option<IdToken>, IdTokenError> {
     let Some(id_token) = &tokens.id_token else { return Ok(None) };

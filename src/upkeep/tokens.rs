@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::oidc::id_token::IdToken;
-use crate::oidc::tokens::{Refreshed, TokenSet};
+use crate::oidc::tokens::{RefreshedTokens, TokenSet};
 use crate::oidc::userinfo;
 use crate::session::content::{Session, Tokens};
 use crate::session::cookie;
@@ -108,7 +108,7 @@ pub(super) fn with_new_tokens(
     settings: &Settings,
     provider: &ProviderSettings,
     session: &Session,
-    response: &Refreshed,
+    response: &RefreshedTokens,
     id_token: Option<&IdToken>,
     now: Timestamp,
 ) -> Result<Session, Failure> {
@@ -132,7 +132,7 @@ pub(super) fn with_new_tokens(
     match id_token {
         Some(id_token) => {
             let claims = kept_claims(settings, &id_token.claims);
-            let describes = id_token.claims.keys().any(|name| !userinfo::is_protocol(name));
+            let describes = id_token.claims.keys().any(|name| !userinfo::is_protocol_claim(name));
             if !provider.oidc.userinfo && describes {
                 new.claims = Rc::new(claims);
             } else {
@@ -165,7 +165,7 @@ fn keep_account(settings: &Settings, before: &Session, new: &mut Session) {
 /// Adds the claims of a newer ID token. Its protocol claims, such as `acr` and `amr`, replace the former ones; the others are
 /// merged as those of userinfo are.
 fn merge_newer(claims: &mut Claims, id_token: Claims) {
-    let (protocol, others): (Claims, Claims) = id_token.into_iter().partition(|(name, _)| userinfo::is_protocol(name));
+    let (protocol, others): (Claims, Claims) = id_token.into_iter().partition(|(name, _)| userinfo::is_protocol_claim(name));
     claims.extend(protocol);
     userinfo::merge(claims, others);
 }

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use crate::config::{check_host, load};
-use crate::crypto::testing::Verdict;
+use crate::crypto::testing::BareHost;
 use crate::words::world::testing::Still;
 
 const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
@@ -197,7 +197,7 @@ fn a_partner_cannot_claim_what_a_rule_expects_of_sessions_that_services_make() {
 fn a_key_that_cannot_sign_here_is_refused_when_the_configuration_is_loaded_and_not_at_the_first_sign_in() {
     let checked = |document: &Value, can_sign: bool| {
         let settings = load(document.to_string().as_bytes(), &|_| None).unwrap();
-        let host = if can_sign { check_host(&settings, &Still::default()) } else { check_host(&settings, &Verdict::none()) };
+        let host = if can_sign { check_host(&settings, &Still::default()) } else { check_host(&settings, &BareHost::none()) };
         host.err().map(|refusals| refusals.to_string())
     };
     let session = with(&[("/session/jwt", json!({"algorithm": "RS256", "keys": [RSA_PEM]}))]);

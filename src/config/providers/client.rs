@@ -4,7 +4,7 @@ use crate::config::providers::written::{AuthMethod, ProviderShape, ResponseModeW
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::Reached;
 use crate::config::reading::values::is_written;
-use crate::oidc::authorization::OURS;
+use crate::oidc::authorization::RESERVED_PARAMETERS;
 use crate::oidc::client::ClientAuthentication;
 use crate::words::secret::Secret;
 
@@ -108,7 +108,7 @@ pub(super) fn authorization_params(
 ) -> Checked<Vec<(String, String)>> {
     let each = params.into_iter().map(|(name, value)| {
         let sentence = match name.as_str() {
-            ours if OURS.contains(&ours) => "expected a parameter that is not set by Accredit itself; remove it",
+            ours if RESERVED_PARAMETERS.contains(&ours) => "expected a parameter that is not set by Accredit itself; remove it",
             "max_age" => {
                 "expected a parameter whose effect does not have to be checked in the ID token, found one whose effect is not; remove it"
             }

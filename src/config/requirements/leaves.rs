@@ -9,7 +9,7 @@ use crate::access::test::Test;
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::{ClaimName, Span};
 use crate::config::reading::values::{claim_path, each};
-use crate::words::demand::{Demand, LONGEST_CLASSES, is_class};
+use crate::words::demand::{Demand, LONGEST_ACR_VALUES, is_acr_value};
 
 /// A list of texts.
 type Texts = Vec<Checked<String>>;
@@ -97,8 +97,8 @@ pub(super) fn authentication(
 }
 
 fn acr_values(path: &str, classes: Texts, refusals: &mut Refusals) -> Checked<Vec<String>> {
-    let long = classes.iter().flatten().map(String::len).sum::<usize>() > LONGEST_CLASSES;
-    if long || classes.is_empty() || !classes.iter().flatten().all(|class| is_class(class)) {
+    let long = classes.iter().flatten().map(String::len).sum::<usize>() > LONGEST_ACR_VALUES;
+    if long || classes.is_empty() || !classes.iter().flatten().all(|class| is_acr_value(class)) {
         return Err(refusals.refuse(
             format!("{path}.acr"),
             "expected classes without spaces and quotes, found none, others or too many; write acr: [\"urn:example:mfa\"]",

@@ -2,7 +2,7 @@
 
 use crate::config::providers::Providers;
 use crate::config::reading::refusal::{Checked, Refusals, Refused};
-use crate::crypto::seal::{Sealer, UnusableKey};
+use crate::crypto::seal::{Sealer, UnusableSealingKey};
 use crate::words::secret::Secret;
 
 /// The keys that are good by themselves, and what seals with them if all are. There `may_be_none` where nothing is sealed.
@@ -44,11 +44,11 @@ pub(crate) fn keys(
     (good, sealer)
 }
 
-fn unusable(index: usize, why: UnusableKey, refusals: &mut Refusals) -> Refused {
+fn unusable(index: usize, why: UnusableSealingKey, refusals: &mut Refusals) -> Refused {
     let found = match why {
-        UnusableKey::NotBase64 => "found something else",
-        UnusableKey::TooShort => "found fewer",
-        UnusableKey::Repeated => "found ones that stand here twice",
+        UnusableSealingKey::NotBase64 => "found something else",
+        UnusableSealingKey::TooShort => "found fewer",
+        UnusableSealingKey::Repeated => "found ones that stand here twice",
     };
     refusals.refuse(
         format!("session.keys[{index}]"),

@@ -272,7 +272,7 @@ fn the_client_secret_goes_to_the_provider_and_the_code_with_its_verifier() {
 fn no_body_is_read_on_a_route_with_a_cluster() {
     let mut stage = Stage::ready(&spa());
     let (code, _) = authorize(&mut stage);
-    for destination in [Destination::Cluster("application".into()), Destination::Untold] {
+    for destination in [Destination::Cluster("application".into()), Destination::Unknown] {
         stage.worker.world.destination = destination;
         let step = post(&mut stage, &json!({ "code": code }));
         assert_eq!(outcome(&step), (500, "internal"));

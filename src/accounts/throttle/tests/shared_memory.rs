@@ -118,6 +118,6 @@ fn what_another_plugin_writes_there_is_no_failure_and_stops_nobody() {
 
 #[test]
 fn a_host_that_gives_no_randomness_or_shares_nothing_lets_nobody_guess() {
-    let mut bare = crate::crypto::testing::Verdict::none();
+    let mut bare = crate::crypto::testing::BareHost::none();
     assert_eq!(fails(&mut bare, 0, "alice", Some("192.0.2.1")), Err(1));
 }

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use crate::config::settings::Settings;
 use crate::config::{Refusals, check_host, load};
 use crate::crypto::key::Algorithm;
-use crate::crypto::testing::{ED25519, RSA, Verdict, WEAK_RSA};
+use crate::crypto::testing::{BareHost, ED25519, RSA, WEAK_RSA};
 use crate::oidc::bearer::accepted::BearerKeys;
 use crate::words::world::HostVerdict;
 
@@ -189,7 +189,7 @@ fn hmac_is_never_for_id_tokens() {
 
 #[test]
 fn an_algorithm_that_only_hosts_verify_is_refused_where_the_host_does_not() {
-    let [can, cannot] = [Verdict::always(HostVerdict::Valid), Verdict::none()];
+    let [can, cannot] = [BareHost::always(HostVerdict::Valid), BareHost::none()];
     let mut document = with_partner(&json!({"secret": SECRET, "algorithms": ["HS256"]}), &json!({}));
     assert_eq!(check_host(&read(&document).unwrap(), &cannot), Ok(()));
     document["providers"][1]["bearer"] = json!({"audiences": ["api"], "algorithms": ["ES384"]});

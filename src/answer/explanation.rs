@@ -1,16 +1,17 @@
-//! What is said of each reason: its status, its words for people, and what they can do then. Nothing here comes from a request.
+//! The explanation of each reason: its status, its words for people, and what they can do next. Nothing in it comes from a
+//! request.
 
 use crate::words::reason::Reason;
 
-/// How a reason is told.
-pub(super) struct Telling {
+/// How a reason is explained.
+pub(super) struct Explanation {
     pub(super) status: u16,
     pub(super) title: &'static str,
     pub(super) text: &'static str,
     pub(super) next: Next,
 }
 
-/// What a person can do then.
+/// What a person can do next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
     Nothing,
@@ -20,8 +21,8 @@ pub(super) enum Next {
     SignOut,
 }
 
-/// The words for a reason.
-pub(super) const fn telling(reason: Reason) -> Telling {
+/// The explanation of a reason.
+pub(super) const fn explanation(reason: Reason) -> Explanation {
     use Next::{AnotherAccount, Nothing, SignIn, SignOut, TryAgain};
     let (status, title, text, next) = match reason {
         Reason::SessionMissing => (401, "Please sign in", "This page is for people who are signed in.", SignIn),
@@ -232,5 +233,5 @@ pub(super) const fn telling(reason: Reason) -> Telling {
         ),
         Reason::Internal => (500, "Something went wrong", "Please try again in a moment.", Nothing),
     };
-    Telling { status, title, text, next }
+    Explanation { status, title, text, next }
 }
