@@ -4,7 +4,6 @@
 pub mod believed;
 pub mod browser;
 pub mod caches;
-pub mod condition;
 pub mod headers;
 pub mod identity_jwt;
 pub mod path;
@@ -12,7 +11,5 @@ pub mod private;
 pub mod requirement;
 pub mod route;
 pub mod taken;
-pub mod test;
 #[cfg(test)]
 mod testing;
-mod truth;

@@ -2,36 +2,28 @@
 //! is refused, all of it at once, each with a sentence that a person can act on. Nothing is looked up, fetched or defaulted later
 //! than here.
 //!
-//! [`reading`] knows how anything is read. Each part of a configuration has one file or folder: its shape, its meaning and its refusals.
-//! [`whole`] knows the parts, and what must fit together across them; [`host`] what the host must be able to do.
+//! Each part of a configuration has one file or folder with its shape, its meaning and its refusals. From the bottom up:
+//!
+//! | sub-room | what it knows |
+//! |---|---|
+//! | [`reading`] | how any value is read, and how mistakes are collected |
+//! | [`settings`] | what comes out: the types that the rest of the house works with |
+//! | [`providers`] | providers, their clients, and the bearer tokens that are accepted |
+//! | [`access`] | who may go where, and what the upstream is told |
+//! | [`sessions`] | what a session is, and the tokens that Accredit signs itself |
+//! | [`signing_in`] | password, popup and user service |
+//! | [`whole`] | all of them, and what must fit together across them |
+//! | [`host`] | what the host must be able to do |
 
 use std::cell::RefCell;
 
-mod accounts;
-mod claim_to_headers;
-mod delivery;
-mod endpoints;
-mod filter_state;
-mod fingerprints;
-mod forward;
-mod header_names;
-mod help;
+mod access;
 mod host;
-mod logout;
-mod origins;
-mod own_tokens;
-mod password;
-mod policies;
-mod popup;
 mod providers;
 mod reading;
-mod requirements;
-mod rules;
-mod secrets;
-mod session;
+mod sessions;
 pub mod settings;
-mod sign_in;
-mod throttle;
+mod signing_in;
 mod whole;
 
 pub use host::check_host;

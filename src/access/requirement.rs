@@ -1,10 +1,14 @@
 //! What a rule asks for, whether somebody meets it, and what is said to somebody who does not.
 
+pub mod condition;
+pub mod test;
+mod truth;
+
 use std::collections::BTreeSet;
 
-use crate::access::condition::Condition;
-use crate::access::test::Surroundings;
-use crate::access::truth::Truth;
+use crate::access::requirement::condition::Condition;
+use crate::access::requirement::test::Surroundings;
+use crate::access::requirement::truth::Truth;
 use crate::words::demand::Demand;
 use crate::words::principal::Principal;
 use crate::words::reason::{Failure, Reason};

@@ -5,5 +5,6 @@ pub(crate) mod document;
 pub(crate) mod nearest;
 pub(crate) mod place;
 pub(crate) mod refusal;
+pub(crate) mod secrets;
 pub(crate) mod spellings;
 pub(crate) mod values;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::access::condition::Condition;
 use crate::access::headers::IdentityHeaders;
 use crate::access::identity_jwt::IdentityJwt;
+use crate::access::requirement::condition::Condition;
 use crate::access::route::Rules;
 use crate::accounts;
 use crate::accounts::template::Template;

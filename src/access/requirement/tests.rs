@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::access::test::Test;
+use crate::access::requirement::test::Test;
 use crate::words::principal::{AssumedVerified, ClaimPath, Proof};
 use crate::words::time::Timestamp;
 

@@ -1,16 +1,16 @@
 //! Who may do what: rules and policies, beside everything that they may name.
 
-use crate::access::condition::Condition;
 use crate::access::requirement::Requirement;
+use crate::access::requirement::condition::Condition;
 use crate::access::route::Rule;
-use crate::config::accounts::several_claimants;
-use crate::config::policies::{RoutePoliciesShape, policies, route_policies};
+use crate::config::access::policies::{RoutePoliciesShape, policies, route_policies};
+use crate::config::access::requirements::known::{Known, Written as Policies};
+use crate::config::access::rules::written::{RuleShape, SharedCacheWord};
+use crate::config::access::rules::{self, rules};
 use crate::config::reading::refusal::{Checked, Refusal, Refusals};
 use crate::config::reading::values::{either, is_written};
-use crate::config::requirements::known::{Known, Written as Policies};
-use crate::config::rules::written::{RuleShape, SharedCacheWord};
-use crate::config::rules::{self, rules};
 use crate::config::settings::PASSWORD;
+use crate::config::signing_in::accounts::several_claimants;
 use crate::config::whole::ground::Ground;
 use crate::config::whole::keys::Keys;
 use crate::config::whole::signing_in::SigningIn;

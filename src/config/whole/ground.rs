@@ -1,13 +1,13 @@
 //! What most parts of a configuration depend on: origins, providers, and what is written of sessions and sign-in.
 
-use crate::config::delivery::Tokens;
-use crate::config::endpoints::EndpointsShape;
-use crate::config::origins::{origins, trusted_origins};
+use crate::config::access::endpoints::EndpointsShape;
+use crate::config::access::origins::{origins, trusted_origins};
 use crate::config::providers::written::ProviderShape;
 use crate::config::providers::{Providers, providers};
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::values::{either, is_written};
-use crate::config::session::SessionShape;
+use crate::config::sessions::session::SessionShape;
+use crate::config::signing_in::delivery::Tokens;
 use crate::http::url::Origin;
 
 /// A list of texts, as it is written.

@@ -1,14 +1,14 @@
 //! Every key of a configuration, each for one purpose: what seals, what signs sessions and identity JWTs, and what is published.
 
 use crate::access::identity_jwt::IdentityJwt;
-use crate::config::forward::ForwardShape;
-use crate::config::own_tokens::{Audience, OwnToken, claims, identity_jwt, published, session_jwt};
 use crate::config::providers::check_shared_secrets;
 use crate::config::reading::refusal::{Checked, Refusals};
+use crate::config::reading::secrets::Secrets;
 use crate::config::reading::values::both;
-use crate::config::secrets::Secrets;
-use crate::config::session::SessionShape;
-use crate::config::session::keys::keys;
+use crate::config::sessions::forward::ForwardShape;
+use crate::config::sessions::keys::keys;
+use crate::config::sessions::own_tokens::{Audience, OwnToken, claims, identity_jwt, published, session_jwt};
+use crate::config::sessions::session::SessionShape;
 use crate::config::settings::PASSWORD;
 use crate::config::whole::ground::Ground;
 use crate::crypto::seal::Sealer;

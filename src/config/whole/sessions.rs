@@ -1,11 +1,11 @@
 //! What sessions are and keep, beside what everything else asks of them.
 
-use crate::config::forward::{ForwardShape, forward};
 use crate::config::reading::refusal::{Checked, Refusals};
-use crate::config::session::cookie::cookie;
-use crate::config::session::{SessionForm, SessionShape, check_named_claims, form, kept_claims, lifetimes};
+use crate::config::sessions::cookie::cookie;
+use crate::config::sessions::forward::{ForwardShape, forward};
+use crate::config::sessions::session::{SessionForm, SessionShape, check_named_claims, form, kept_claims, lifetimes};
 use crate::config::settings::Forward;
-use crate::config::sign_in::SignIn;
+use crate::config::signing_in::sign_in::SignIn;
 use crate::config::whole::ground::Ground;
 use crate::config::whole::keys::Keys;
 use crate::session::cookie::Shape;

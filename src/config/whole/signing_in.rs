@@ -1,13 +1,13 @@
 //! How people sign in here: the endpoints, the user service, name and password, popups.
 
-use crate::config::accounts::written::AccountsShape;
-use crate::config::accounts::{Accounts, accounts, check_providers};
-use crate::config::endpoints::{Answered, EndpointsShape, FrontEnd, endpoints};
-use crate::config::password::{self, PasswordShape, password};
-use crate::config::popup::{self, PopupShape, popup};
+use crate::config::access::endpoints::{Answered, EndpointsShape, FrontEnd, endpoints};
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::values::{either, is_written};
 use crate::config::settings::{Password, Popup};
+use crate::config::signing_in::accounts::written::AccountsShape;
+use crate::config::signing_in::accounts::{Accounts, accounts, check_providers};
+use crate::config::signing_in::password::{self, PasswordShape, password};
+use crate::config::signing_in::popup::{self, PopupShape, popup};
 use crate::config::whole::ground::Ground;
 use crate::config::whole::keys::Keys;
 

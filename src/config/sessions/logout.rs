@@ -1,0 +1,30 @@
+//! What sign-out does.
+
+use crate::config::reading::place::shape;
+use crate::config::reading::refusal::{Checked, Refusals};
+use crate::config::settings::SignOut;
+use crate::http::url::{Origin, ReturnTo};
+
+shape! {
+    pub(crate) struct LogoutShape {
+        provider: bool = default,
+        post_logout_redirect_uri: Option<String>,
+    }
+}
+
+/// What sign-out does. Afterwards people land on one of the `listed` origins.
+pub(crate) fn logout(shape: Checked<LogoutShape>, listed: &Checked<Vec<Origin>>, refusals: &mut Refusals) -> Checked<SignOut> {
+    let shape = shape?;
+    let return_to = match shape.post_logout_redirect_uri? {
+        None => ReturnTo::front_page(),
+        Some(text) => {
+            let listed = listed.as_ref().map_err(|refused| *refused)?;
+            ReturnTo::parse(&text, listed).map_err(|_| {
+                let sentence =
+                    "expected a path, or an address on one of the origins or trusted_origins, found another; write /goodbye";
+                refusals.refuse("logout.post_logout_redirect_uri", sentence)
+            })?
+        }
+    };
+    Ok(SignOut { at_provider: shape.provider?, return_to })
+}

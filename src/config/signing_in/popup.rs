@@ -1,0 +1,79 @@
+//! A sign-in in a window that a page opened: which page is told how it ended, and in which words.
+
+use serde_json::Value;
+
+use crate::accounts::template::Gap;
+use crate::config::access::origins::origin;
+use crate::config::reading::place::shape;
+use crate::config::reading::refusal::{Checked, Refusals};
+use crate::config::settings::Popup;
+use crate::config::signing_in::delivery::{Tokens, delivery};
+use crate::http::url::Origin;
+
+shape! {
+    pub(crate) struct PopupShape {
+        origin: Option<String>,
+        url_member: Option<String>,
+        answer: Option<Value>,
+        cookie: Option<bool>,
+    }
+}
+
+impl PopupShape {
+    /// Where only the endpoint is written.
+    const UNWRITTEN: Self = Self { origin: Ok(None), url_member: Ok(None), answer: Ok(None), cookie: Ok(None) };
+}
+
+/// What a popup depends on beside its own part.
+pub(crate) struct Around<'a> {
+    /// Whether the endpoint is there that begins popups.
+    pub(crate) endpoint: Checked<bool>,
+    /// Origins of ours, and those that may act for somebody.
+    pub(crate) listed: &'a Checked<Vec<Origin>>,
+    /// What sessions are.
+    pub(crate) tokens: Tokens,
+    /// Whether the user service is asked about whom a provider vouches for.
+    pub(crate) looks_up: Checked<bool>,
+}
+
+/// What holds for popups, where there are any.
+pub(crate) fn popup(shape: Checked<Option<PopupShape>>, around: &Around<'_>, refusals: &mut Refusals) -> Checked<Option<Popup>> {
+    let shape = match (shape?, around.endpoint?) {
+        (None, false) => return Ok(None),
+        (Some(_), false) => {
+            let sentence = "expected a path, because popup is of no use alone, found none; write /api/popup, or remove popup";
+            return Err(refusals.refuse("endpoints.popup", sentence));
+        }
+        (shape, true) => shape.unwrap_or(PopupShape::UNWRITTEN),
+    };
+    let url_member = shape.url_member.and_then(|name| url_member(name, refusals));
+    let told = shape.origin.and_then(|text| text.map(|text| told(&text, around.listed, refusals)).transpose());
+    let offered: fn(&Gap) -> bool = match around.looks_up? {
+        true => |gap| matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::User(_) | Gap::Claim(..)),
+        false => |gap| matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::Claim(..)),
+    };
+    let delivery = delivery("popup", shape.answer, shape.cookie, around.tokens, offered, refusals);
+    Ok(Some(Popup { origin: told?, url_member: url_member?, delivery: delivery? }))
+}
+
+fn url_member(name: Option<String>, refusals: &mut Refusals) -> Checked<String> {
+    let name = name.unwrap_or_else(|| "authorize_url".to_owned());
+    if name.is_empty() {
+        let sentence = "expected a name, found an empty text; write authorize_url";
+        return Err(refusals.refuse("popup.url_member", sentence));
+    }
+    Ok(name)
+}
+
+/// The origin of the only page that is told.
+fn told(text: &str, listed: &Checked<Vec<Origin>>, refusals: &mut Refusals) -> Checked<Origin> {
+    let told = origin("popup.origin", text, refusals)?;
+    if listed.as_ref().is_ok_and(|listed| !listed.contains(&told)) {
+        let sentence = "expected one of the origins or trusted_origins, found another; list it there";
+        return Err(refusals.refuse("popup.origin", sentence));
+    }
+    Ok(told)
+}
+
+#[cfg(test)]
+mod tests;
