@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::source::{Source, code_only};
+use crate::source::{Source, code_only, is_within};
 
 /// Files by their modules, each with the modules of the files that it uses.
 type Uses = BTreeMap<String, BTreeSet<String>>;
@@ -84,6 +84,21 @@ pub(crate) fn uses(sources: &[Source]) -> Uses {
     files.iter().map(of_file).collect()
 }
 
+/// The same with the files of each sub-room taken together, under its module; other files stay by themselves.
+pub(crate) fn by_sub_room(uses: &Uses, sub_rooms: &[&str]) -> Uses {
+    let joined = |module: &String| {
+        let sub_room = sub_rooms.iter().find(|sub_room| is_within(module, sub_room));
+        sub_room.map_or_else(|| module.clone(), |sub_room| (*sub_room).to_owned())
+    };
+    let mut found = Uses::new();
+    for (module, used) in uses {
+        let own = joined(module);
+        let used: Vec<_> = used.iter().map(joined).filter(|other| *other != own).collect();
+        found.entry(own).or_default().extend(used);
+    }
+    found
+}
+
 /// Every file that uses itself by way of others, each with one way around.
 pub(crate) fn circles(uses: &Uses) -> Vec<String> {
     let mut found = Vec::new();
@@ -132,4 +147,14 @@ fn this_test_finds_circles_and_ways_up() {
     }
     let of_tests = [file("a.rs", "mod b;"), file("a/b.rs", "#[cfg(test)]\nmod tests { use crate::a::Z; }")];
     assert_eq!(circles(&uses(&of_tests)), Vec::<String>::new());
+    // No file is in a circle here, but the sub-rooms `a` and `b` are.
+    let across = [file("a.rs", "mod x;\nmod y;"), file("a/x.rs", "use crate::b::z::Z;"), file("a/y.rs", "")].into_iter().chain([
+        file("b.rs", "mod z;\nmod w;"),
+        file("b/z.rs", ""),
+        file("b/w.rs", "use crate::a::y::Y;"),
+    ]);
+    let across = uses(&across.collect::<Vec<_>>());
+    assert_eq!(circles(&across), Vec::<String>::new());
+    assert_eq!(circles(&by_sub_room(&across, &["a"])), Vec::<String>::new());
+    assert_eq!(circles(&by_sub_room(&across, &["a", "b"])), ["a uses b uses a", "b uses a uses b"]);
 }

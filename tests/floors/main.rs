@@ -8,7 +8,9 @@
 mod circles;
 mod source;
 
-use crate::source::{Line, Source, code_only};
+use std::collections::BTreeMap;
+
+use crate::source::{Line, Source, code_only, is_within};
 
 /// Rooms, and the floor that each is on.
 const FLOORS: [(&str, u8); 15] = [
@@ -29,11 +31,27 @@ const FLOORS: [(&str, u8); 15] = [
     ("words", 0),
 ];
 
+/// Folders inside rooms whose size is counted apart from their room's. Each opens with a file of its name.
+const SUB_ROOMS: [&str; 9] = [
+    "access::requirement",
+    "config::access",
+    "config::providers",
+    "config::reading",
+    "config::sessions",
+    "config::signing_in",
+    "config::whole",
+    "oidc::bearer",
+    "session::remembered",
+];
+
 /// The one file that calls the host by pointers.
 const MAY_BE_UNSAFE: &str = "shell/host_calls.rs";
 
 /// A file past this many lines is usually two.
 const MOST_LINES: usize = 400;
+
+/// What somebody can hold in mind at once: a room, without its sub-rooms, or a sub-room has no more lines, tests aside.
+const MOST_LINES_OF_A_ROOM: usize = 1_600;
 
 /// Whether `word` stands in `code` with nothing of a name around it.
 fn names(code: &str, word: &str) -> bool {
@@ -101,6 +119,37 @@ fn a_room_uses_only_rooms_on_lower_floors() {
 #[test]
 fn no_file_uses_itself_by_way_of_others() {
     assert_eq!(circles::circles(&circles::uses(&Source::all())), Vec::<String>::new());
+}
+
+#[test]
+fn no_sub_room_uses_itself_by_way_of_others() {
+    // `oidc::provider` says which bearer tokens are accepted (`oidc::bearer::accepted`), and the rest of `oidc::bearer` calls providers.
+    let sub_rooms: Vec<_> = SUB_ROOMS.into_iter().filter(|sub_room| *sub_room != "oidc::bearer").collect();
+    let uses = circles::by_sub_room(&circles::uses(&Source::all()), &sub_rooms);
+    assert_eq!(circles::circles(&uses), Vec::<String>::new());
+}
+
+/// The sub-room that a file belongs to, or else its room.
+fn smallest_room(source: &Source) -> Option<String> {
+    let module = source.module();
+    let sub_room = SUB_ROOMS.iter().find(|sub_room| is_within(&module, sub_room));
+    sub_room.map(|sub_room| (*sub_room).to_owned()).or_else(|| source.room().map(str::to_owned))
+}
+
+#[test]
+fn no_room_and_no_sub_room_is_too_large_to_keep_in_mind() {
+    let mut lengths = BTreeMap::<_, usize>::new();
+    for source in Source::all() {
+        if let Some(room) = smallest_room(&source) {
+            *lengths.entry(room).or_default() += source.length();
+        }
+    }
+    let too_large: Vec<_> = lengths.iter().filter(|(_, length)| **length > MOST_LINES_OF_A_ROOM).collect();
+    assert_eq!(too_large, Vec::new(), "group its files by subject, and name the new sub-room in SUB_ROOMS");
+    // Each sub-room is there, and has more than the file that opens it.
+    let counted: Vec<_> =
+        SUB_ROOMS.iter().map(|sub_room| (sub_room, lengths.get(*sub_room).copied().unwrap_or_default())).collect();
+    assert!(counted.iter().all(|(_, length)| *length > 100), "{counted:?}");
 }
 
 #[test]
@@ -185,6 +234,15 @@ fn this_test_finds_what_it_looks_for() {
     ] {
         assert_eq!(climbs(room, false, &line(code, of_tests)).is_some(), refused, "{room}: {code}");
     }
+    let text = "//! What it is.\n\nuse a::b;\n\n#[cfg(test)]\nmod tests {\n\n    use c::d;\n}\n".to_owned();
+    assert_eq!(Source { path: "a.rs".into(), text: text.clone() }.length(), 4);
+    assert_eq!(Source { path: "a/tests.rs".into(), text }.length(), 0);
+    let room = |path: &str| smallest_room(&Source { path: path.into(), text: String::new() });
+    let files = ["oidc/bearer.rs", "oidc/bearer/accepted.rs", "oidc/bearers.rs", "lib.rs"];
+    assert_eq!(
+        files.map(room),
+        [Some("oidc::bearer"), Some("oidc::bearer"), Some("oidc"), None].map(|room| room.map(str::to_owned))
+    );
     assert!(climbs("session", true, &line("use super::access;", false)).is_some());
     assert!(names("use proxy_wasm::x", "proxy_wasm") && !names("my_proxy_wasm_x", "proxy_wasm"));
 }

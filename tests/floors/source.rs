@@ -49,17 +49,30 @@ impl Source {
         self.path.split('/').any(|part| matches!(part.trim_end_matches(".rs"), "tests" | "testing"))
     }
 
-    /// Calls `look` with every line that is not blank, without comments and texts.
+    /// How many lines it has, comments and blank ones included, without its tests.
+    pub(crate) fn length(&self) -> usize {
+        let mut length = 0;
+        self.every_line(|line| length += usize::from(!line.of_tests));
+        length
+    }
+
+    /// Calls `look` with every line that has code, in order, its comments and texts blanked out.
     pub(crate) fn each_line(&self, mut look: impl FnMut(&Line<'_>)) {
+        self.every_line(|line| {
+            if !line.code.trim().is_empty() {
+                look(line);
+            }
+        });
+    }
+
+    fn every_line(&self, mut look: impl FnMut(&Line<'_>)) {
         let code = code_only(&self.text);
         let of_file = self.is_of_tests();
         let (mut depth, mut in_tests, mut announced) = (0_usize, None, false);
         for (index, line) in code.lines().enumerate() {
             announced |= line.contains("#[cfg(test)]");
             let of_tests = of_file || announced || in_tests.is_some();
-            if !line.trim().is_empty() {
-                look(&Line { number: index + 1, code: line, of_tests });
-            }
+            look(&Line { number: index + 1, code: line, of_tests });
             for byte in line.bytes() {
                 match byte {
                     b'{' => {
@@ -78,6 +91,11 @@ impl Source {
             }
         }
     }
+}
+
+/// Whether a module is this sub-room's file or one below it.
+pub(crate) fn is_within(module: &str, sub_room: &str) -> bool {
+    module.strip_prefix(sub_room).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
