@@ -1,5 +1,5 @@
-//! Who may go where: paths, rules, conditions on claims, what browsers tell about themselves, headers for the upstream. This room does
-//! not know how an identity was proved, nor what is said to somebody who may not.
+//! Who may go where: paths, rules, conditions on claims, what browsers tell about themselves, headers for the upstream. This room
+//! does not know how an identity was proved, nor what is said to somebody who may not.
 
 pub mod believed;
 pub mod browser;

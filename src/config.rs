@@ -1,6 +1,6 @@
-//! What an operator writes: its shape, and every way it can be wrong. What comes out are settings that make sense; what is wrong
-//! is refused, all of it at once, each with a sentence that a person can act on. Nothing is looked up, fetched or defaulted later
-//! than here.
+//! What an operator writes: its shape, and every way it can be wrong. What comes out are settings that make sense. All mistakes
+//! are refused at once, each with a sentence that a person can act on. Every default is applied here, and nothing of the
+//! configuration is looked up or fetched later.
 //!
 //! Each part of a configuration has one file or folder with its shape, its meaning and its refusals. From the bottom up:
 //!
@@ -34,11 +34,12 @@ use settings::Settings;
 
 use crate::words::secret::Secret;
 
-/// Reads and checks a plugin's configuration: JSON, or a `google.protobuf.Struct` in its wire form. Environment variables are
-/// looked up where the configuration names them. What stands in them is taken out of refusals: it may be a secret.
+/// Reads and checks a plugin's configuration: JSON, or a `google.protobuf.Struct` in its wire form. `environment` gives the value
+/// of an environment variable, and is asked for those that the configuration names. Refusals never show such a value: it may be a
+/// secret.
 ///
 /// # Errors
-/// All that is wrong, in the order of the configuration reference.
+/// Every mistake, in the order of the configuration reference.
 pub fn load(bytes: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result<Settings, Refusals> {
     let filled_in = RefCell::new(Vec::new());
     let remembered = |name: &str| {

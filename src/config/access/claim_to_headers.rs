@@ -1,4 +1,5 @@
-//! Claims in headers for the upstream, and further headers that are taken away from clients.
+//! The parts `claim_to_headers` and `request_headers_to_remove`: which claims the upstream is told in which headers, and which
+//! further headers of clients are removed. Which claims somebody has is not known here.
 
 use crate::access::believed::{SHORTEST_FAMILY, spelled};
 use crate::access::headers::IdentityHeaders;
@@ -16,20 +17,19 @@ shape! {
     }
 }
 
-/// Claims, each with its header.
+/// Claims, each with the header that carries it.
 type Pairs = Vec<(ClaimPath, String)>;
 
-/// What becomes of headers.
+/// What both parts say.
 pub(crate) struct Identity {
-    /// All of it, if that is good.
+    /// The settings, if nothing was refused.
     pub(crate) headers: Checked<IdentityHeaders>,
-    /// The claims that are named, as far as they are good.
+    /// The claims that headers need, without those that were refused.
     pub(crate) named: Vec<ClaimPath>,
 }
 
-/// Which claims become which headers.
-/// `only` are the claims that there will be, where that is known, `header` is another header of ours, and `removed` are those that
-/// the configuration takes away from clients beside them.
+/// Checks both parts. `only` are the claims that sessions have, where these are JWTs; `header` is the one that carries the
+/// identity JWT, if there is one; `removed` are the further headers to remove.
 pub(crate) fn identity(
     shapes: Checked<Option<Vec<Checked<ClaimToHeaderShape>>>>,
     only: Option<&[ClaimPath]>,
@@ -40,10 +40,10 @@ pub(crate) fn identity(
     let mut parts = Parts::default();
     let pairs = match parts.part(shapes.map(Some)) {
         None => Vec::new(),
-        Some(None) => usual(only),
+        Some(None) => default_pairs(only),
         Some(Some(shapes)) => {
             let mut pairs = Pairs::new();
-            parts.part(each(shapes, |index, shape| written(index, shape, header, &mut pairs, refusals)));
+            parts.part(each(shapes, |index, shape| add_pair(index, shape, header, &mut pairs, refusals)));
             pairs
         }
     };
@@ -66,20 +66,20 @@ pub(crate) fn identity(
     Identity { named: headers.claims().collect(), headers: parts.whole(headers) }
 }
 
-/// What stands where nothing is written.
-fn usual(only: Option<&[ClaimPath]>) -> Pairs {
-    const USUAL: [(&str, &str); 4] = [
+/// The pairs where `claim_to_headers` is not written: of four usual claims those that sessions have.
+fn default_pairs(only: Option<&[ClaimPath]>) -> Pairs {
+    const DEFAULT: [(&str, &str); 4] = [
         ("sub", "x-forwarded-user"),
         ("email", "x-forwarded-email"),
         ("groups", "x-forwarded-groups"),
         ("preferred_username", "x-forwarded-preferred-username"),
     ];
-    let usual = USUAL.iter().map(|(claim, name)| (ClaimPath::named(*claim), (*name).to_owned()));
-    usual.filter(|(claim, _)| only.is_none_or(|only| claim.first() == "sub" || only.contains(claim))).collect()
+    let all = DEFAULT.iter().map(|(claim, name)| (ClaimPath::named(*claim), (*name).to_owned()));
+    all.filter(|(claim, _)| only.is_none_or(|only| claim.first() == "sub" || only.contains(claim))).collect()
 }
 
-/// Takes in a pair that is written.
-fn written(
+/// Checks one element of `claim_to_headers`, and adds it to the pairs.
+fn add_pair(
     index: usize,
     shape: ClaimToHeaderShape,
     header: Option<&str>,
@@ -98,8 +98,8 @@ fn written(
     Ok(())
 }
 
-/// A header, or a family with a star at its end, that may be taken away without breaking the request: neither what HTTP and Envoy
-/// need, nor what Accredit takes away itself, as far as it must.
+/// The name of a header to remove, or of a family of headers (with a star at its end), as it is compared; `None` if that would
+/// break requests, because HTTP, Envoy or Accredit need the header.
 fn removable(name: &str) -> Option<String> {
     const NEEDED: [&str; 19] = [
         "host",

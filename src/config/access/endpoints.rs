@@ -1,4 +1,5 @@
-//! Paths that are answered here: each of its own, and none that another reading of a path could reach.
+//! The part `endpoints`: the paths that Accredit answers itself. No two are the same, and each can be read in one way only. What
+//! is answered there is not known here.
 
 use crate::access::path;
 use crate::config::providers::Providers;
@@ -22,17 +23,17 @@ shape! {
     }
 }
 
-/// The paths that are answered here.
+/// The endpoints, whether good or refused.
 pub(crate) struct Answered {
-    /// All of them, if each is good.
+    /// All of them, if none was refused.
     pub(crate) endpoints: Checked<Endpoints>,
-    /// The callback's path, if that is good.
     pub(crate) callback: Checked<String>,
-    /// Those that are good, by what each is for.
+    /// The names and the paths of those that are good.
     pub(crate) good: Vec<(&'static str, String)>,
 }
 
-/// Checks the paths, where people sign in at so many `providers`, and `public_keys` are there to be published or not.
+/// Checks the paths. `providers` is the number of providers that people sign in at; `public_keys` says whether there is any key
+/// to publish.
 pub(crate) fn endpoints(
     shape: EndpointsShape,
     providers: Checked<usize>,
@@ -50,12 +51,12 @@ pub(crate) fn endpoints(
             "expected a key that can be published, found only shared secrets; write algorithm: ES256 or RS256 where tokens are signed, or remove it",
         );
     }
-    // Without a provider they are empty, which no path is.
-    let of_sign_in = |path: Checked<Option<String>>, usual: &str| match providers {
+    // Without a provider these two stay empty. No request has an empty path.
+    let of_sign_in = |path: Checked<Option<String>>, default: &str| match providers {
         Ok(0) => Ok(None),
-        _ => path.map(|path| Some(path.unwrap_or_else(|| usual.to_owned()))),
+        _ => path.map(|path| Some(path.unwrap_or_else(|| default.to_owned()))),
     };
-    let always = |path: Checked<Option<String>>, usual: &str| path.map(|path| Some(path.unwrap_or_else(|| usual.to_owned())));
+    let always = |path: Checked<Option<String>>, default: &str| path.map(|path| Some(path.unwrap_or_else(|| default.to_owned())));
     let mut checking = Checking { callback: of_sign_in(shape.callback, "/api/callback"), providers, good: Vec::new(), refusals };
     let login = checking.path("login", of_sign_in(shape.login, "/api/login"));
     let callback = checking.path("callback", checking.callback.clone());
@@ -84,7 +85,7 @@ pub(crate) fn endpoints(
     Answered { endpoints: all(), callback, good }
 }
 
-/// Paths that are checked one after the other.
+/// The endpoints that were checked so far, and what the next one is compared with.
 struct Checking<'a> {
     callback: Checked<Option<String>>,
     providers: Checked<usize>,
@@ -103,7 +104,7 @@ impl Checking<'_> {
         let sentence = if path::check(&endpoint).is_err() || !plain {
             "expected an absolute path of plain characters, found another; write /api/login"
         } else if self.providers.is_ok_and(|providers| providers > 1) && below_callback() {
-            // With several providers, the callbacks stand below the callback's path.
+            // With several providers, each one's callback stands below this path.
             "expected a path that is not below the callback's, found one; change it"
         } else if self.good.iter().any(|(_, other)| *other == endpoint) {
             "expected a path of its own, found one that another endpoint has; change it"
@@ -115,21 +116,21 @@ impl Checking<'_> {
     }
 }
 
-/// A front end that keeps its own token: two endpoints, and the page that each provider sends the code to, on one of the `listed`
-/// origins.
+/// What a front end that keeps its own token needs: two endpoints, and at each provider a `redirect_uri`, which is a page of that
+/// front end.
 pub(crate) struct FrontEnd<'a> {
     /// Whether `endpoints.authorize` is written.
     pub(crate) authorize: Checked<bool>,
-    /// Whether `endpoints.token` is.
+    /// Whether `endpoints.token` is written.
     pub(crate) token: Checked<bool>,
-    /// Paths that are answered here.
+    /// The names and the paths of all endpoints that are good.
     pub(crate) answered: &'a [(&'static str, String)],
-    /// Origins of ours, and those that may act for somebody.
+    /// `origins` and `trusted_origins`, on which the pages must stand.
     pub(crate) listed: &'a Checked<Vec<Origin>>,
 }
 
 impl FrontEnd<'_> {
-    /// Refuses what is of no use without the rest.
+    /// Refuses one of both endpoints without the other, and pages that do not fit.
     pub(crate) fn check(&self, providers: &Providers, refusals: &mut Refusals) {
         let lacking = match (self.authorize, self.token) {
             (Ok(true), Ok(false)) => Some(("authorize", "token")),
@@ -149,17 +150,17 @@ impl FrontEnd<'_> {
         }
     }
 
-    /// What is wrong with the page of one provider, where those before it have these.
+    /// What is wrong with the page of the provider at `index`; `earlier` are the pages of those before it.
     fn mistake(&self, index: usize, page: Option<&Url>, earlier: &[&Url]) -> Option<&'static str> {
         let Some(page) = page else {
-            // Where only one of both endpoints is there, nobody knows whether a front end is meant.
+            // Where only one of both endpoints is written, that was refused, and the page may not be needed.
             let needed = index == 0 && self.token == Ok(true) && self.authorize == Ok(true);
             return needed.then_some(
                 "expected the page that the provider sends the code to, because endpoints.token is there, found none; write https://front.example.com/auth/callback",
             );
         };
         if self.token == Ok(false) {
-            // Where the other one is there, the missing one was told of.
+            // Where `authorize` is written, its missing `token` was refused already.
             let alone = self.authorize == Ok(false);
             return alone
                 .then_some("expected endpoints.authorize and endpoints.token beside it, found none; write both, or remove it");

@@ -1,11 +1,11 @@
-//! What Envoy's access log is told of a request.
+//! The part `filter_state`: which fields are left with a request for Envoy's access log. Their values are not known here.
 
 use crate::config::reading::nearest::did_you_mean;
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::values::each;
 use crate::config::settings::FilterState;
 
-/// What is listed, and nothing else.
+/// Checks the names in the list.
 pub(crate) fn filter_state(names: Checked<Vec<Checked<String>>>, refusals: &mut Refusals) -> Checked<FilterState> {
     let names = each(names?, |index, name| match name.as_str() {
         "subject" | "rule" => Ok(name),

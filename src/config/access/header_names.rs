@@ -1,4 +1,5 @@
-//! Which headers may carry something of ours to the upstream.
+//! Which headers may carry claims or an identity JWT to the upstream: those that mean nothing else to anybody. What they carry is
+//! not known here.
 
 use crate::access::believed::{ACCESS_TOKEN, ID_TOKEN, PROVIDER, misleads};
 use crate::config::reading::refusal::{Checked, Refusals};
@@ -35,7 +36,7 @@ const NOT_FOR_CLAIMS: [&str; 26] = [
 const FAMILIES_NOT_FOR_CLAIMS: [&str; 8] =
     ["accept-", "access-control-", "cache-", "content-", "if-", "proxy-", "sec-", "x-envoy-"];
 
-/// A header that may carry something of ours.
+/// Checks the name of a header that Accredit is to set, and gives it in lower case.
 pub(crate) fn header_name(path: &str, name: &str, refusals: &mut Refusals) -> Checked<String> {
     let name = name.to_ascii_lowercase();
     let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');

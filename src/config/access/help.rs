@@ -1,4 +1,4 @@
-//! What a page "Access denied" says about asking for access.
+//! The part `help`: what the page "Access denied" says about asking for access. Who gets that page is not known here.
 
 use crate::answer::refusal::Help;
 use crate::config::reading::place::shape;
@@ -11,7 +11,7 @@ shape! {
     }
 }
 
-/// What the page says.
+/// Checks the text and the address.
 pub(crate) fn help(shape: Checked<HelpShape>, refusals: &mut Refusals) -> Checked<Help> {
     let shape = shape?;
     let url = shape.url?;

@@ -1,13 +1,14 @@
-//! Origins: the hosts that are served, and others whose pages may act for somebody.
+//! The parts `origins` and `trusted_origins`: the origins that are served, and others whose pages may act for a signed-in person.
+//! Which requests come from where is not known here.
 
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::values::each;
 use crate::http::url::Origin;
 
-/// As an operator writes them.
+/// A list of origins as an operator writes it.
 type Texts = Checked<Vec<Checked<String>>>;
 
-/// The origins that are served.
+/// Checks the origins that are served.
 pub(crate) fn origins(texts: Texts, refusals: &mut Refusals) -> Checked<Vec<Origin>> {
     let texts = texts?;
     if texts.is_empty() {
@@ -32,7 +33,7 @@ pub(crate) fn origins(texts: Texts, refusals: &mut Refusals) -> Checked<Vec<Orig
     })
 }
 
-/// Other origins that may act for a signed-in person.
+/// Checks other origins, whose pages may act for a signed-in person.
 pub(crate) fn trusted_origins(texts: Texts, refusals: &mut Refusals) -> Checked<Vec<Origin>> {
     each(texts?, |index, text| {
         let path = format!("trusted_origins[{index}]");
@@ -45,7 +46,7 @@ pub(crate) fn trusted_origins(texts: Texts, refusals: &mut Refusals) -> Checked<
     })
 }
 
-/// One origin.
+/// Reads one origin, of whatever scheme.
 pub(crate) fn origin(path: &str, text: &str, refusals: &mut Refusals) -> Checked<Origin> {
     Origin::parse(text).map_err(|found| {
         refusals.refuse(path, format!("expected an origin, {found}; write https://app.example.com, without a path"))

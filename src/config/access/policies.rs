@@ -1,4 +1,5 @@
-//! Named policies, and whether Envoy's routes may name them.
+//! The parts `policies` and `route_policies`: named conditions, and whether Envoy's routes may name them. Which rules name them
+//! is not known here.
 
 use crate::access::requirement::condition::Condition;
 use crate::config::access::requirements::known::Known;
@@ -11,7 +12,8 @@ shape! {
     }
 }
 
-/// All policies: first each by itself, then with those that it names. Of one that is refused, those that name it are not told.
+/// Checks all policies: first each by itself, then with those that it names. Where a policy is refused, those that name it are
+/// not refused for that.
 pub(crate) fn policies(known: &mut Known<'_>, refusals: &mut Refusals) -> Checked<Vec<(String, Condition)>> {
     let written = known.policies.as_ref().map_err(|refused| *refused)?;
     let mut good: Vec<Checked<()>> = Vec::new();
@@ -33,7 +35,7 @@ pub(crate) fn policies(known: &mut Known<'_>, refusals: &mut Refusals) -> Checke
     whole.into_iter().collect()
 }
 
-/// The namespace of the route metadata that may name a policy.
+/// Checks `route_policies`, and gives the namespace of the route metadata that may name a policy.
 pub(crate) fn route_policies(
     shape: Checked<Option<RoutePoliciesShape>>,
     has_policies: Checked<bool>,

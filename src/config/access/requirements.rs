@@ -1,4 +1,5 @@
-//! Requirements: what a rule or a named policy asks for. Named policies are put in their place, and names are checked.
+//! Requirements: what a rule or a named policy asks for, from how it is written to what can be evaluated. The name of a policy is
+//! replaced by its condition. Which requests a requirement is for is not known here.
 
 pub(crate) mod condition;
 pub(crate) mod known;

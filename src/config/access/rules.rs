@@ -1,4 +1,5 @@
-//! Rules, each by itself and beside those before it. One that never can count is refused: its author expects something of it.
+//! The part `rules`: each rule by itself, and beside those before it. A rule that can never decide a request is refused, because
+//! its author relies on it. How a requirement is evaluated is not known here.
 
 mod matches;
 pub(crate) mod written;
@@ -15,29 +16,28 @@ use crate::config::reading::refusal::{Checked, Refusal, Refusals};
 use crate::config::reading::values::Parts;
 use crate::http::url::Origin;
 
-/// What rules depend on beside what requirements name.
-pub(crate) struct Around<'a> {
-    /// The origins that are served.
+/// What rules depend on beside what their requirements refer to.
+pub(crate) struct Context<'a> {
     pub(crate) origins: &'a Checked<Vec<Origin>>,
-    /// Paths that are answered before any rule, by what each is for.
+    /// The names and the paths of the endpoints, which are answered before any rule.
     pub(crate) answered: &'a [(&'a str, &'a str)],
-    /// Whether sessions come in cookies at all.
+    /// Whether there are sessions in cookies.
     pub(crate) cookies: Checked<bool>,
-    /// Whether bearer tokens of a provider are accepted, or sessions as such.
+    /// Whether bearer tokens are accepted: those of a provider, or sessions as JWTs.
     pub(crate) bearer_tokens: Checked<bool>,
-    /// Whether there is an identity JWT, which is for somebody.
+    /// Whether the upstream gets an identity JWT, of which a rule can set the audience.
     pub(crate) identity_jwt: Checked<bool>,
-    /// What holds for caches where a rule does not say.
+    /// The top-level `shared_cache`, for rules that do not say it themselves.
     pub(crate) shared_cache: Checked<Option<SharedCacheWord>>,
 }
 
-/// The rules.
+/// The rules, whether good or refused.
 pub(crate) struct Rules {
-    /// All of them, if each is good.
+    /// All of them, if none was refused.
     pub(crate) all: Checked<Vec<Rule>>,
-    /// What the good requirements among them are.
+    /// The requirements that are good, also those of rules that were refused.
     pub(crate) requirements: Vec<Requirement>,
-    /// What is to be told of some of them.
+    /// What an operator should look at in rules that are good.
     pub(crate) warnings: Vec<Refusal>,
 }
 
@@ -45,11 +45,11 @@ pub(crate) struct Rules {
 pub(crate) fn rules(
     shapes: Checked<Vec<Checked<RuleShape>>>,
     known: &Known<'_>,
-    around: &Around<'_>,
+    context: &Context<'_>,
     refusals: &mut Refusals,
 ) -> Rules {
     let (mut requirements, mut all) = (Vec::new(), Vec::new());
-    let mut before = Before::new(around);
+    let mut before = Before::new(context);
     let shapes = match shapes {
         Ok(shapes) => shapes,
         Err(refused) => return Rules { all: Err(refused), requirements, warnings: Vec::new() },
@@ -59,7 +59,7 @@ pub(crate) fn rules(
         let rule = shape.and_then(|shape| {
             let mut parts = Parts::default();
             let at_match = format!("{name}.match");
-            let matches = matches(&at_match, shape.matches, around.origins, around.answered, refusals);
+            let matches = matches(&at_match, shape.matches, context.origins, context.answered, refusals);
             let matches = parts.part(matches.and_then(|matches| before.leaves(&name, matches, refusals)).map(Some));
             let require = shape.require.and_then(|shape| known.requirement(&format!("{name}.require"), &shape, refusals));
             requirements.extend(require.clone());
@@ -70,7 +70,7 @@ pub(crate) fn rules(
                 audience: shape.audience,
                 shared_cache: shape.shared_cache,
             };
-            let rule = answers.rule(&name, matches.unwrap_or_default(), around, refusals)?;
+            let rule = answers.rule(&name, matches.unwrap_or_default(), context, refusals)?;
             parts.whole(rule)
         });
         all.push(rule);
@@ -78,27 +78,28 @@ pub(crate) fn rules(
     Rules { all: all.into_iter().collect(), requirements, warnings: before.warnings }
 }
 
-/// The good rules before one, and what they leave.
+/// The rules before the next one, endpoints first, and the requests that they take.
 struct Before<'a> {
     rules: Vec<Rule>,
     taken: Taken,
-    /// The hosts that are served, if that is known.
+    /// The hosts that are served; `None` if origins were refused.
     hosts: Option<Vec<&'a str>>,
     warnings: Vec<Refusal>,
 }
 
 impl<'a> Before<'a> {
-    /// Endpoints are answered before any rule.
-    fn new(around: &Around<'a>) -> Self {
-        let hosts = around.origins.as_ref().ok().map(|origins| {
+    /// Begins with the endpoints, which are answered before any rule.
+    fn new(context: &Context<'a>) -> Self {
+        let hosts = context.origins.as_ref().ok().map(|origins| {
             let mut hosts: Vec<_> = origins.iter().map(Origin::host).collect();
             hosts.dedup();
             hosts
         });
-        // Of a path with other characters there is a second spelling, which no endpoint answers to.
+        // A path with other characters can also be requested percent-encoded, and then no endpoint answers: it takes only one
+        // spelling.
         let plain = |path: &str| path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte));
         let mut before = Self { rules: Vec::new(), taken: Taken::default(), hosts, warnings: Vec::new() };
-        for (name, path) in around.answered.iter().filter(|(_, path)| plain(path)) {
+        for (name, path) in context.answered.iter().filter(|(_, path)| plain(path)) {
             let matches = Match { path: PathMatch::Exact((*path).to_owned()), ..Match::default() };
             before.taken.add(&matches.path);
             before.add(&format!("endpoints.{name}"), matches);
@@ -106,7 +107,7 @@ impl<'a> Before<'a> {
         before
     }
 
-    /// Adds a rule whose path is among those that are taken already.
+    /// Adds a rule whose path was added to `taken` already.
     fn add(&mut self, name: &str, matches: Match) {
         self.rules.push(Rule {
             name: name.into(),
@@ -119,7 +120,7 @@ impl<'a> Before<'a> {
         });
     }
 
-    /// Refuses a rule that those before it leave nothing; else it is one of them for those behind it.
+    /// Refuses a rule if those before it take all its requests; else it counts among them for the rules behind it.
     fn leaves(&mut self, name: &str, matches: Match, refusals: &mut Refusals) -> Checked<Match> {
         let verdict = match &self.hosts {
             Some(hosts) => self.taken.verdict(&self.rules, &matches, hosts),
@@ -148,7 +149,7 @@ impl<'a> Before<'a> {
     }
 }
 
-/// What becomes of the requests that a rule is for.
+/// The members of a rule that say what becomes of its requests.
 struct Answers {
     require: Checked<Requirement>,
     unauthenticated: Checked<Option<UnauthenticatedWord>>,
@@ -158,11 +159,11 @@ struct Answers {
 }
 
 impl Answers {
-    fn rule(self, name: &str, matches: Match, around: &Around<'_>, refusals: &mut Refusals) -> Checked<Rule> {
+    fn rule(self, name: &str, matches: Match, context: &Context<'_>, refusals: &mut Refusals) -> Checked<Rule> {
         let unauthenticated = self.unauthenticated(name, refusals);
-        let credentials = self.credentials(name, around, refusals);
-        let audience = self.audience(name, around, refusals);
-        let shared_cache = shared_cache(self.shared_cache?.or(around.shared_cache?));
+        let credentials = self.credentials(name, context, refusals);
+        let audience = self.audience(name, context, refusals);
+        let shared_cache = shared_cache(self.shared_cache?.or(context.shared_cache?));
         Ok(Rule {
             name: name.into(),
             matches,
@@ -174,7 +175,7 @@ impl Answers {
         })
     }
 
-    /// What a request that is not signed in gets.
+    /// Checks `unauthenticated`, which says how a request that is not signed in is answered.
     fn unauthenticated(&self, name: &str, refusals: &mut Refusals) -> Checked<Unauthenticated> {
         let unauthenticated = match self.unauthenticated? {
             None => return Ok(Unauthenticated::ByNavigation),
@@ -188,13 +189,13 @@ impl Answers {
         Ok(unauthenticated)
     }
 
-    /// Which credentials count: what is written, else what the requirement can only be met by.
-    fn credentials(&self, name: &str, around: &Around<'_>, refusals: &mut Refusals) -> Checked<Credentials> {
+    /// Checks `credentials`. Where it is not written, and only a bearer token can meet the requirement, only bearer tokens count.
+    fn credentials(&self, name: &str, context: &Context<'_>, refusals: &mut Refusals) -> Checked<Credentials> {
         let require = self.require.as_ref().map_err(|refused| *refused);
         let by_token_only = require.map(|require| matches!(require, Requirement::When(condition) if condition.demands_token()));
         let credentials = match self.credentials? {
             // Nobody can sign in where there is no provider.
-            None if by_token_only? || !around.cookies? => Credentials::Bearer,
+            None if by_token_only? || !context.cookies? => Credentials::Bearer,
             None | Some(CredentialsWord::Any) => Credentials::Any,
             Some(CredentialsWord::Session) if by_token_only? => {
                 let sentence =
@@ -204,7 +205,7 @@ impl Answers {
             Some(CredentialsWord::Session) => Credentials::Session,
             Some(CredentialsWord::Bearer) => Credentials::Bearer,
         };
-        if credentials == Credentials::Bearer && around.bearer_tokens == Ok(false) {
+        if credentials == Credentials::Bearer && context.bearer_tokens == Ok(false) {
             return Err(refusals.refuse(
                 format!("{name}.credentials"),
                 "expected a provider whose bearer tokens are accepted, found none; write bearer: {audiences: […]} at a provider, or session.jwt.bearer: true",
@@ -217,10 +218,10 @@ impl Answers {
         Ok(credentials)
     }
 
-    /// Whom the identity JWT is for.
-    fn audience(&self, name: &str, around: &Around<'_>, refusals: &mut Refusals) -> Checked<Option<Rc<str>>> {
+    /// Checks `audience`, which says whom the identity JWT is for.
+    fn audience(&self, name: &str, context: &Context<'_>, refusals: &mut Refusals) -> Checked<Option<Rc<str>>> {
         let Some(audience) = self.audience.as_ref().map_err(|refused| *refused)? else { return Ok(None) };
-        if audience.is_empty() || around.identity_jwt == Ok(false) {
+        if audience.is_empty() || context.identity_jwt == Ok(false) {
             let sentence =
                 "expected the name of an audience where forward.identity_jwt is set, found none of both; set it, or remove this";
             return Err(refusals.refuse(format!("{name}.audience"), sentence));
@@ -229,7 +230,7 @@ impl Answers {
     }
 }
 
-/// What holds where no rule matches: one must be signed in.
+/// The rule for requests that no other matches: it asks for somebody who is signed in.
 pub(crate) fn otherwise(cookies: bool, shared_cache: Option<SharedCacheWord>) -> Rule {
     Rule {
         name: "default".into(),
@@ -242,7 +243,7 @@ pub(crate) fn otherwise(cookies: bool, shared_cache: Option<SharedCacheWord>) ->
     }
 }
 
-/// Shared caches keep nothing of anybody's, unless it is written.
+/// Without a word, shared caches keep no answer to somebody who is known.
 const fn shared_cache(written: Option<SharedCacheWord>) -> SharedCache {
     match written {
         Some(SharedCacheWord::Allowed) => SharedCache::Allowed,

@@ -1,4 +1,5 @@
-//! The cookie of a session: its name, and which sites may send it along.
+//! The part `session.cookie`: the cookie's name, and whether requests that other sites cause have it. What stands in it is not
+//! known here.
 
 use crate::config::reading::place::{shape, words};
 use crate::config::reading::refusal::{Checked, Refusals};
@@ -13,7 +14,7 @@ shape! {
 }
 
 words! {
-    /// The attribute's values.
+    /// The values of the attribute `SameSite`.
     #[derive(Clone, Copy)]
     pub(super) enum SameSiteWord {
         Lax = "lax",
@@ -21,7 +22,7 @@ words! {
     }
 }
 
-/// The cookie of sessions that stand in it in this form.
+/// Checks the cookie, whose content has this `form`.
 pub(crate) fn cookie(
     shape: Checked<CookieShape>,
     form: Checked<Shape>,
@@ -33,7 +34,7 @@ pub(crate) fn cookie(
     let same_site = match shape.same_site? {
         Some(SameSiteWord::Lax) => SameSite::Lax,
         Some(SameSiteWord::None) => SameSite::None,
-        // A front end on another site gets no Lax cookie sent with its calls.
+        // Browsers send no Lax cookie with the calls of a front end on another site.
         None if has_trusted_origins? => SameSite::None,
         None => SameSite::Lax,
     };
@@ -45,7 +46,7 @@ fn name(written: Option<String>, form: Checked<Shape>, refusals: &mut Refusals) 
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     let bare = match name.strip_prefix("__Host-") {
         Some(bare) => bare,
-        // Others read a JWT, and have their own name for its cookie.
+        // The cookie of a JWT may have any name, because others read it by theirs.
         None if form != Ok(Shape::Split) => &name,
         None => "",
     };

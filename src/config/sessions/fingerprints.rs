@@ -1,30 +1,30 @@
-//! What sessions are bound to: when any of it changes, everybody signs in again. The text that is digested stays as it is, whatever
-//! becomes of the types that it tells of.
+//! The fingerprint of the settings that a session depends on: when one of them changes, everybody signs in again. The text that
+//! is digested must stay the same across versions, even when the types change that it is made from; otherwise an upgrade would
+//! end all sessions.
 
 use crate::config::settings::Forward;
 use crate::oidc::provider::Provider;
 use crate::session::content::Fingerprint;
 use crate::words::principal::ClaimPath;
 
-/// What all sessions are bound to, besides who made them.
+/// What all sessions depend on, wherever they began.
 pub(crate) struct Bound<'a> {
-    /// The claims that are kept.
+    /// The claims that sessions keep.
     pub(crate) claims: &'a [ClaimPath],
-    /// Which tokens go upstream.
     pub(crate) forward: Forward,
-    /// Whether sessions end with the provider's tokens.
     pub(crate) follow_provider: bool,
 }
 
 impl Bound<'_> {
-    /// Of sessions that a provider makes, whose people are `looked_up` so.
+    /// The fingerprint of sessions that begin at this provider. `looked_up` says how the user service finds people; empty if it
+    /// is not asked.
     pub(crate) fn of_provider(&self, provider: &Provider, looked_up: Vec<String>) -> Fingerprint {
         let source = [&provider.name, provider.issuer(), &provider.client_id].map(str::to_owned);
         let source: Vec<_> = source.into_iter().chain(looked_up).collect();
         self.of(&source)
     }
 
-    /// Of sessions that have this source.
+    /// The fingerprint of sessions that begin at the `source`, which is described by these texts.
     pub(crate) fn of(&self, source: &[String]) -> Fingerprint {
         let follows = if self.follow_provider { " FollowProvider" } else { "" };
         let forward = format!("{:?}{follows}", self.forward);

@@ -1,4 +1,5 @@
-//! Which tokens go upstream.
+//! The part `forward`: which tokens are sent to the upstream. How the identity JWT is signed,
+//! [`crate::config::sessions::own_tokens`] knows.
 
 use crate::config::reading::place::shape;
 use crate::config::reading::refusal::Checked;
@@ -14,7 +15,7 @@ shape! {
     }
 }
 
-/// What goes upstream beside the identity JWT.
+/// The tokens that are sent to the upstream beside the identity JWT.
 pub(crate) fn forward(shape: &ForwardShape) -> Checked<Forward> {
     Ok(Forward { access_token: shape.access_token?, id_token: shape.id_token?, session_cookie: shape.session_cookie? })
 }

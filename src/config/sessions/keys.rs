@@ -1,11 +1,13 @@
-//! The keys that seal sessions: the first seals, all of them open, and none serves anything else.
+//! The part `session.keys`: the first key seals, all of them open, and none serves another purpose. What is sealed is not known
+//! here.
 
 use crate::config::providers::Providers;
 use crate::config::reading::refusal::{Checked, Refusals, Refused};
 use crate::crypto::seal::{Sealer, UnusableKey};
 use crate::words::secret::Secret;
 
-/// The keys that are good by themselves, and what seals with them if all are. There `may_be_none` where nothing is sealed.
+/// The keys that are good, and what seals with them if all are good. The list may be empty (`may_be_none`) where nothing is
+/// sealed.
 pub(crate) fn keys(
     written: Checked<Vec<Checked<Secret>>>,
     may_be_none: Checked<bool>,

@@ -1,4 +1,5 @@
-//! What sign-out does.
+//! The part `logout`: whether the provider's session ends too, and where the browser is sent afterwards. How a session ends is
+//! not known here.
 
 use crate::config::reading::place::shape;
 use crate::config::reading::refusal::{Checked, Refusals};
@@ -12,7 +13,7 @@ shape! {
     }
 }
 
-/// What sign-out does. Afterwards people land on one of the `listed` origins.
+/// Checks what happens at sign-out. The browser may be sent to one of the `listed` origins.
 pub(crate) fn logout(shape: Checked<LogoutShape>, listed: &Checked<Vec<Origin>>, refusals: &mut Refusals) -> Checked<SignOut> {
     let shape = shape?;
     let return_to = match shape.post_logout_redirect_uri? {

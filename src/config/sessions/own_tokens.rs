@@ -1,4 +1,5 @@
-//! Tokens of our own, and how they are signed: sessions as JWTs, identity JWTs for the upstream, the keys that verify both.
+//! The tokens that Accredit signs itself: sessions as JWTs (`session.jwt`) and identity JWTs for the upstream
+//! (`forward.identity_jwt`), with their keys. Nothing is signed here.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,11 +24,11 @@ use crate::words::secret::Secret;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// The algorithms that tokens of ours are signed with.
+/// The algorithms that can sign our own tokens.
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::HS256, Algorithm::RS256, Algorithm::ES256];
 
 shape! {
-    /// A token of ours; not every field is for each.
+    /// `session.jwt` or `forward.identity_jwt`. Some members mean something for one of them only.
     pub(crate) struct OwnToken {
         pub(crate) algorithm: Option<String>,
         pub(crate) keys: Vec<Checked<Secret>>,
@@ -40,15 +41,15 @@ shape! {
     }
 }
 
-/// Whose sessions a token is good for.
+/// What a session as JWT may say of where it began and whom it is for.
 pub(crate) struct Audience<'a> {
-    /// The names that sessions have: of the providers that people sign in at, and of passwords.
+    /// The names of the providers that people sign in at, and that of sign-in by password.
     pub(crate) names: Checked<Vec<String>>,
     /// The origins that are served.
     pub(crate) origins: &'a Checked<Vec<Origin>>,
 }
 
-/// Sessions as JWTs, whose `claims` are known.
+/// Checks `session.jwt`, whose `claims` were checked before.
 pub(crate) fn session_jwt(
     shape: OwnToken,
     claims: &Checked<Vec<ClaimPath>>,
@@ -56,7 +57,7 @@ pub(crate) fn session_jwt(
     secrets: &mut Secrets,
     refusals: &mut Refusals,
 ) -> Checked<JwtSettings> {
-    let none_in_a_header = shape.header_name.and_then(|name| match name {
+    let no_header = shape.header_name.and_then(|name| match name {
         Some(_) => {
             let sentence = "expected none, because sessions come in a cookie, found one; remove it";
             Err(refusals.refuse("session.jwt.header_name", sentence))
@@ -68,7 +69,7 @@ pub(crate) fn session_jwt(
     let issuer = named("session.jwt.issuer", shape.issuer, refusals);
     let named_audience = named("session.jwt.audience", shape.audience, refusals);
     let lifetime = positive("session.jwt.lifetime", shape.lifetime, HOUR, HOUR.saturating_mul(24 * 7), refusals);
-    none_in_a_header?;
+    no_header?;
     let keys = keys?;
     Ok(JwtSettings {
         verifying: KeySet::configured(keys.iter().map(|key| key.verification_key().clone()).collect()),
@@ -77,14 +78,14 @@ pub(crate) fn session_jwt(
         claims: claims.clone()?,
         issuer: issuer?,
         audience: named_audience?,
-        lifetime: whole(lifetime?),
+        lifetime: in_whole_seconds(lifetime?),
         bearer: shape.bearer?,
         providers: audience.names?,
         origins: audience.origins.clone()?,
     })
 }
 
-/// The token for the upstream.
+/// Checks `forward.identity_jwt`.
 pub(crate) fn identity_jwt(shape: OwnToken, secrets: &mut Secrets, refusals: &mut Refusals) -> Checked<IdentityJwt> {
     let path = "forward.identity_jwt";
     let at = |member: &str| format!("{path}.{member}");
@@ -109,19 +110,19 @@ pub(crate) fn identity_jwt(shape: OwnToken, secrets: &mut Secrets, refusals: &mu
     Ok(IdentityJwt {
         keys: keys?,
         issuer: issuer?.map(Rc::from),
-        lifetime: whole(lifetime?),
+        lifetime: in_whole_seconds(lifetime?),
         claims: claims?,
         header: Rc::from(header?),
     })
 }
 
-/// The JWK set of everything that is public about these keys; empty of keys when all are shared secrets.
+/// The JWK set with the public halves of these keys, as JSON; `None` when all are shared secrets.
 pub(crate) fn published<'a>(keys: impl Iterator<Item = &'a SigningKey>) -> Option<String> {
     let public: Vec<_> = keys.filter_map(SigningKey::jwk).collect();
     (!public.is_empty()).then(|| json!({ "keys": public }).to_string())
 }
 
-/// The claims that a token is to have beside its own.
+/// Checks the claims that a token has beside those that every JWT of its kind has.
 pub(crate) fn claims(path: &str, names: Checked<Vec<Checked<ClaimName>>>, refusals: &mut Refusals) -> Checked<Vec<ClaimPath>> {
     each(names?, |index, name| {
         let path = format!("{path}[{index}]");
@@ -168,14 +169,17 @@ fn keys(
             refusals.refuse(path.clone(), sentence)
         })?;
         if let Some(key_id) = key.jwk().and_then(|jwk| jwk.get("kid")?.as_str()) {
-            // The same key in another spelling.
+            // The same key may stand in another spelling elsewhere; its thumbprint is the same.
             secrets.add(path, &Secret::new(key_id), refusals)?;
         }
         Ok(key)
     })
 }
 
-/// A key for this algorithm; or what it is instead, and what to do.
+/// Reads a key for this algorithm.
+///
+/// # Errors
+/// What it is instead, and what to do.
 fn key(text: &Secret, wanted: Algorithm) -> Result<SigningKey, (&'static str, &'static str)> {
     let remedy = match wanted {
         Algorithm::RS256 => "make one with: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048",
@@ -183,7 +187,7 @@ fn key(text: &Secret, wanted: Algorithm) -> Result<SigningKey, (&'static str, &'
         _ => "make one with: openssl rand -base64 48",
     };
     let key = match wanted.is_symmetric() {
-        // A public key is no secret, and a private one is for another algorithm.
+        // In PEM stands a public key, which is no secret, or a private key for another algorithm.
         true if text.expose().starts_with("-----") => {
             return Err(("it is a key in PEM", "write algorithm: RS256 or ES256"));
         }
@@ -205,8 +209,8 @@ fn named(path: &str, name: Checked<Option<String>>, refusals: &mut Refusals) -> 
     Ok(name)
 }
 
-/// Tokens count in whole seconds.
-const fn whole(span: Duration) -> Duration {
+/// The span without fractions of a second, which a token's `iat` and `exp` do not have.
+const fn in_whole_seconds(span: Duration) -> Duration {
     Duration::from_secs(span.as_secs())
 }
 

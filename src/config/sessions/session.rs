@@ -1,4 +1,4 @@
-//! Sessions: the keys that seal them, what they are, what they keep, and for how long.
+//! The part `session`: whether sessions are sealed or JWTs, which claims they keep, and how long they last.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ words! {
     }
 }
 
-/// What a session is, where `session.jwt` is written or not: sealed, or a token.
+/// Checks that `session.form` fits whether `session.jwt` is written, and that nothing is forwarded which this form cannot have.
 pub(crate) fn form(
     form: Checked<SessionForm>,
     jwt_is_written: Checked<bool>,
@@ -73,7 +73,8 @@ pub(crate) fn form(
     }
 }
 
-/// How long sessions last: as they are written where they are sealed; a JWT says that itself, and is never renewed.
+/// Checks how long sealed sessions last. A JWT has its own lifetime and is never renewed, so that members of `session` about that
+/// are refused.
 pub(crate) fn lifetimes(form: Checked<SessionForm>, shape: &SessionShape, refusals: &mut Refusals) -> Checked<Lifetimes> {
     if form? == SessionForm::Sealed {
         return of_sealed(shape.lifetime, shape.idle, refusals);
@@ -102,7 +103,7 @@ fn of_sealed(lifetime: Checked<Option<Span>>, idle: Checked<Option<Span>>, refus
     Ok(Lifetimes { absolute, idle })
 }
 
-/// Refuses rules and headers that look for claims which a session as JWT does not have.
+/// Refuses `session.jwt.claims` without a claim that rules or headers need (`named`): a session as JWT has no others.
 pub(crate) fn check_named_claims(claims: &[ClaimPath], named: &[ClaimPath], refusals: &mut Refusals) -> Checked<()> {
     let has = |path: &&ClaimPath| path.first() == "sub" || claims.iter().any(|claim| claim.covers(path));
     let missing: Vec<_> = named.iter().filter(|path| !has(path)).map(ToString::to_string).collect();
@@ -118,7 +119,8 @@ pub(crate) fn check_named_claims(claims: &[ClaimPath], named: &[ClaimPath], refu
     ))
 }
 
-/// The claims that a session keeps: those that are named, and those that the session endpoint is to tell.
+/// The claims that a session keeps, sorted: those that rules and headers need (`named`), those of `session.claims`, which the
+/// session endpoint tells (`told`), and for an address or a number whether it is verified.
 pub(crate) fn kept_claims(
     mut named: Vec<ClaimPath>,
     told: Checked<Vec<Checked<ClaimName>>>,
@@ -126,10 +128,10 @@ pub(crate) fn kept_claims(
 ) -> Checked<Vec<ClaimPath>> {
     named.push(ClaimPath::named("sub"));
     named.extend(each(told?, |index, claim| claim_path(&format!("session.claims[{index}]"), claim, refusals))?);
-    // An address or a number means little without this.
+    // An address or a number counts only with its verdict.
     let verdicts: Vec<_> = named.iter().filter_map(ClaimPath::verdict).collect();
     named.extend(verdicts);
-    // In order, each once. (A set that is collected, or a sort, would add a sort of this kind to the module.)
+    // Inserted in order, each once. (A sort, or a set that is collected, would add its code for this type to the module.)
     let mut kept: Vec<ClaimPath> = Vec::with_capacity(named.len());
     for claim in named {
         if let Err(place) = kept.binary_search(&claim) {

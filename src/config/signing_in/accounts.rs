@@ -1,10 +1,11 @@
-//! The user service: what it is asked, what its answers mean, and whom it is asked about.
+//! The part `accounts`: what the user service is asked, what its answers mean, and whom it is asked about. What somebody may do
+//! is never known here.
 
 mod call;
 mod exchanges;
 pub(crate) mod written;
 
-use crate::accounts;
+use crate::accounts::UserService;
 use crate::accounts::directory::{Directory, Find};
 use crate::accounts::template::Gap;
 use crate::accounts::user::Mapping;
@@ -13,37 +14,37 @@ use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::secrets::Secrets;
 use crate::config::reading::spellings::Dotted;
 use crate::config::reading::values::{assumed_verified, is_written};
-use crate::config::signing_in::accounts::call::Usual;
+use crate::config::signing_in::accounts::call::Defaults;
 use crate::config::signing_in::accounts::exchanges::{create, find, notify, verify};
 use crate::config::signing_in::accounts::written::AccountsShape;
 use crate::session::jwt::RESERVED;
 use crate::words::principal::{AssumedVerified, ClaimPath, VERIFIED};
 use crate::words::secret::Secret;
 
-/// Headers that a call sets itself.
-const NOT_FOR_CALLS: [&str; 7] =
+/// Headers that every call sets itself, so that the configuration must not.
+const SET_BY_CALLS: [&str; 7] =
     ["host", "accept", "content-type", "content-length", "connection", "transfer-encoding", "x-request-id"];
 
-/// Claims that say how somebody signed in, or what for: no list of users knows.
+/// Claims that say how somebody signed in, or what for. A user service cannot know that.
 const OF_THE_SIGN_IN: [&str; 7] = ["sub", "acr", "amr", "auth_time", "azp", "scope", "scp"];
 
-/// What is known of the user service, be it good or refused.
+/// What is known of the user service, whether good or refused.
 pub(crate) struct Accounts {
     /// Whether it checks names and passwords.
     pub(crate) verifies: Checked<bool>,
-    /// Whether it is asked about people whom a provider vouches for.
+    /// Whether people who signed in at a provider are looked up there.
     pub(crate) looks_up: Checked<bool>,
-    /// Whether that says at which provider they signed in.
+    /// Whether such a look-up says at which provider they signed in.
     says_whose: Checked<bool>,
-    /// Its settings, where there is one.
-    pub(crate) settings: Checked<Option<accounts::Settings>>,
+    /// Its settings; `None` without a user service.
+    pub(crate) settings: Checked<Option<UserService>>,
 }
 
 impl Accounts {
     const NONE: Self = Self { verifies: Ok(false), looks_up: Ok(false), says_whose: Ok(false), settings: Ok(None) };
 }
 
-/// The user service, if there is one.
+/// Checks the user service, if there is one.
 pub(crate) fn accounts(shape: Checked<Option<AccountsShape>>, secrets: &mut Secrets, refusals: &mut Refusals) -> Accounts {
     let shape = match shape {
         Ok(Some(shape)) => shape,
@@ -57,16 +58,16 @@ pub(crate) fn accounts(shape: Checked<Option<AccountsShape>>, secrets: &mut Secr
     let creates = is_written(&shape.create);
     let alone = check_alone(&shape, refusals);
     let headers = shape.headers.and_then(|sources| headers(sources, secrets, refusals));
-    let mut usual = Usual { cluster: shape.cluster, authority: shape.authority, headers };
+    let mut defaults = Defaults { cluster: shape.cluster, authority: shape.authority, headers };
     let assumed = match &shape.claims {
         Ok(claims) => verdicts(claims, shape.dangerously_assume_verified, refusals),
         Err(refused) => Err(*refused),
     };
     let claims = shape.claims.and_then(|claims| mapped(claims, refusals));
-    let verify = shape.verify.and_then(|shape| shape.map(|shape| verify(shape, &mut usual, refusals)).transpose());
-    let find = shape.find.and_then(|shape| shape.map(|shape| find(shape, &mut usual, refusals)).transpose());
-    let create = shape.create.and_then(|shape| shape.map(|shape| create(shape, &mut usual, refusals)).transpose());
-    let notify = shape.notify.and_then(|shape| shape.map(|shape| notify(shape, &mut usual, refusals)).transpose());
+    let verify = shape.verify.and_then(|shape| shape.map(|shape| verify(shape, &mut defaults, refusals)).transpose());
+    let find = shape.find.and_then(|shape| shape.map(|shape| find(shape, &mut defaults, refusals)).transpose());
+    let create = shape.create.and_then(|shape| shape.map(|shape| create(shape, &mut defaults, refusals)).transpose());
+    let notify = shape.notify.and_then(|shape| shape.map(|shape| notify(shape, &mut defaults, refusals)).transpose());
     if matches!(notify, Ok(Some(_))) && creates == Ok(false) {
         let sentence = "expected accounts.create beside it, found none; write it, or remove this";
         let _ = refusals.refuse("accounts.notify", sentence);
@@ -84,17 +85,12 @@ pub(crate) fn accounts(shape: Checked<Option<AccountsShape>>, secrets: &mut Secr
     let settings = || {
         alone?;
         let mapping = Mapping { subject: shape.subject?.0, claims: claims? };
-        Ok(Some(accounts::Settings {
-            mapping,
-            assumed_verified: assumed?,
-            verify: verify?,
-            directory: find.and_then(directory)?,
-        }))
+        Ok(Some(UserService { mapping, assumed_verified: assumed?, verify: verify?, directory: find.and_then(directory)? }))
     };
     Accounts { verifies, looks_up, says_whose, settings: settings() }
 }
 
-/// Refuses what is of no use without `find`, and a service that is not asked at all.
+/// Refuses members that mean nothing without `find`, and a user service that is never asked.
 fn check_alone(shape: &AccountsShape, refusals: &mut Refusals) -> Checked<()> {
     if is_written(&shape.find) != Ok(false) {
         return Ok(());
@@ -125,8 +121,8 @@ fn mapped(claims: Vec<(String, Checked<Dotted>)>, refusals: &mut Refusals) -> Ch
     each.into_iter().collect()
 }
 
-/// An address or a number that the service says comes with whether it is verified, or somebody answers for all of them: it would
-/// never count.
+/// Checks that each address or number among the claims comes with whether it is verified, or is listed in
+/// `dangerously_assume_verified`: otherwise it would never count.
 fn verdicts(
     claims: &[(String, Checked<Dotted>)],
     assumed: Checked<Vec<Checked<String>>>,
@@ -159,7 +155,7 @@ fn headers(
     let each = sources.into_iter().map(|(name, value)| {
         let path = format!("accounts.headers.{name}");
         let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-        if name.is_empty() || !plain || NOT_FOR_CALLS.contains(&name.as_str()) {
+        if name.is_empty() || !plain || SET_BY_CALLS.contains(&name.as_str()) {
             let sentence = "expected a header name of small letters, digits and -, and none that a call sets itself, found another; write authorization";
             return Err(refusals.refuse(path, sentence));
         }
@@ -175,7 +171,7 @@ fn headers(
     each.into_iter().collect()
 }
 
-/// Refuses a look-up by which one provider's people could be taken for another's, or for those of the user service.
+/// Refuses a look-up by which somebody of one provider could be taken for somebody of another.
 pub(crate) fn check_providers(accounts: &Accounts, providers: &Providers, refusals: &mut Refusals) {
     if accounts.looks_up != Ok(true) {
         return;
@@ -196,8 +192,9 @@ pub(crate) fn check_providers(accounts: &Accounts, providers: &Providers, refusa
     }
 }
 
-/// Whether identities come from more than one source. Where accounts are looked up, whoever signs in at the only provider is the
-/// user whom the user service knows, as they are by password. (Several may claim what it does not say.)
+/// Whether claims come from more than one source. `by_password` says whether people sign in by password, `signed` whether
+/// sessions are JWTs. Where people of the only provider are looked up, they are the same users as by password, with the same
+/// claims. (With several providers, these may still differ in claims that the user service does not say.)
 pub(crate) fn several_claimants(
     providers: &Providers,
     accounts: &Accounts,
@@ -208,7 +205,7 @@ pub(crate) fn several_claimants(
     let (by_password, signed) = (by_password?, signed?);
     let looked_up = accounts.looks_up? && signing_in == 1;
     let users = usize::from(by_password && !looked_up);
-    // Sessions that services make where nobody signs in are no provider's.
+    // Where nobody signs in here, services sign sessions, whose claims come from no provider.
     let sessions_alone = signed && !by_password && signing_in == 0 && count > 0;
     Ok(count.saturating_add(users) > 1 || sessions_alone)
 }

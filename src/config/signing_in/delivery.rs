@@ -1,4 +1,5 @@
-//! How a session is told to a page, at the password endpoint or after a popup: in an answer, in a cookie, or both.
+//! The members `answer` and `cookie` of `password` and `popup`: how the page that asked for a session gets it. How somebody
+//! signed in is not known here.
 
 use serde_json::{Value, json};
 
@@ -6,16 +7,16 @@ use crate::accounts::template::{Gap, Template};
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::settings::Delivery;
 
-/// Whether sessions are tokens that others read.
+/// What is known of sessions as JWTs.
 #[derive(Clone, Copy)]
 pub(crate) struct Tokens {
     /// Whether `session.jwt` is written.
     pub(crate) jwt: Checked<bool>,
-    /// Whether they are accepted as bearer tokens.
+    /// Whether such sessions are accepted as bearer tokens.
     pub(crate) bearer: Checked<bool>,
 }
 
-/// JSON with gaps, an object.
+/// Reads an object with gaps. `offered` says which gaps can be filled in it.
 pub(crate) fn template(path: &str, value: &Value, offered: fn(&Gap) -> bool, refusals: &mut Refusals) -> Checked<Template> {
     if !value.is_object() {
         return Err(refusals.refuse(path, "expected an object, found something else; write {NAME: VALUE}"));
@@ -23,7 +24,7 @@ pub(crate) fn template(path: &str, value: &Value, offered: fn(&Gap) -> bool, ref
     Template::parse(value, offered).map_err(|(below, what)| refusals.refuse(format!("{path}{below}"), what))
 }
 
-/// How a session is told to a page: by this answer, with a cookie or not.
+/// Checks both members below `path`. `offered` says which gaps can be filled in the answer.
 pub(crate) fn delivery(
     path: &str,
     answer: Checked<Option<Value>>,

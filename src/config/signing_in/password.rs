@@ -1,4 +1,5 @@
-//! The endpoint for name and password: how they are read, and what is answered.
+//! The part `password`: how the endpoint for name and password reads them, and what it answers. How they are checked, `accounts`
+//! says.
 
 use serde_json::Value;
 
@@ -30,7 +31,7 @@ shape! {
 }
 
 impl PasswordShape {
-    /// Where only the endpoint is written.
+    /// The part where it is not written, and only its endpoint is.
     const UNWRITTEN: Self = Self {
         fields: Ok(Fields { account: Ok(None), password: Ok(None) }),
         answer: Ok(None),
@@ -40,26 +41,24 @@ impl PasswordShape {
     };
 }
 
-/// What sign-in by password is made of.
-pub(crate) struct Around<'a> {
-    /// Whether the endpoint is written.
+/// What sign-in by password depends on beside its own part.
+pub(crate) struct Context<'a> {
+    /// Whether `endpoints.password` is written.
     pub(crate) endpoint: Checked<bool>,
-    /// The user service.
     pub(crate) accounts: &'a Accounts,
-    /// The providers.
     pub(crate) providers: &'a Providers,
-    /// What sessions are.
     pub(crate) tokens: Tokens,
 }
 
-/// The endpoint, if there is one. What its sessions are bound to is not known yet.
+/// Checks sign-in by password, if its endpoint is written. The fingerprint is filled in later, when everything is known that its
+/// sessions depend on.
 pub(crate) fn password(
     shape: Checked<Option<PasswordShape>>,
-    around: &Around<'_>,
+    context: &Context<'_>,
     refusals: &mut Refusals,
 ) -> Checked<Option<Password>> {
-    let wanted = wanted(&shape, around, refusals);
-    let shape = match (shape?, around.endpoint) {
+    let wanted = wanted(&shape, context, refusals);
+    let shape = match (shape?, context.endpoint) {
         (None, Ok(false)) => return wanted.map(|_| None),
         (shape, _) => shape.unwrap_or(PasswordShape::UNWRITTEN),
     };
@@ -68,7 +67,7 @@ pub(crate) fn password(
         .refusal
         .and_then(|refusal| refusal.map(|refusal| template("password.refusal", &refusal, |_| false, refusals)).transpose());
     let offered: fn(&Gap) -> bool = |gap| matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::User(_));
-    let delivery = delivery("password", shape.answer, shape.cookie, around.tokens, offered, refusals);
+    let delivery = delivery("password", shape.answer, shape.cookie, context.tokens, offered, refusals);
     let throttle = shape.throttle.and_then(|shape| throttle(shape, refusals));
     wanted?;
     let (account, password) = fields?;
@@ -92,11 +91,12 @@ fn fields_of(fields: Fields, refusals: &mut Refusals) -> Checked<(String, String
     Ok((account, password))
 }
 
-/// Refuses a part of what name and password need, where the rest is missing.
-fn wanted(shape: &Checked<Option<PasswordShape>>, around: &Around<'_>, refusals: &mut Refusals) -> Checked<()> {
+/// Refuses a part of what sign-in by password needs (`endpoints.password`, `password`, `accounts.verify`) where the rest is
+/// missing.
+fn wanted(shape: &Checked<Option<PasswordShape>>, context: &Context<'_>, refusals: &mut Refusals) -> Checked<()> {
     let is_written = shape.as_ref().map(Option::is_some).map_err(|refused| *refused);
-    if !around.endpoint? {
-        let (path, sentence) = match (is_written?, around.accounts.verifies) {
+    if !context.endpoint? {
+        let (path, sentence) = match (is_written?, context.accounts.verifies) {
             (true, _) => ("password", "expected endpoints.password beside it, found none; write /api/auth/login"),
             (false, Ok(true)) => ("accounts.verify", "expected endpoints.password, found none; write one, or remove this"),
             (false, _) => return Ok(()),
@@ -104,13 +104,13 @@ fn wanted(shape: &Checked<Option<PasswordShape>>, around: &Around<'_>, refusals:
         return Err(refusals.refuse(path, sentence));
     }
     let mut checked = Ok(());
-    if around.accounts.verifies == Ok(false) {
+    if context.accounts.verifies == Ok(false) {
         checked = Err(refusals.refuse(
             "accounts.verify",
             "expected what checks name and password, because endpoints.password is there, found nothing; write cluster, path and body",
         ));
     }
-    for (index, _) in around.providers.readable().filter(|(_, listed)| listed.name.as_deref() == Ok(PASSWORD)) {
+    for (index, _) in context.providers.readable().filter(|(_, listed)| listed.name.as_deref() == Ok(PASSWORD)) {
         let sentence = "expected another name than password, which sessions by password have, found it; rename the provider";
         checked = Err(refusals.refuse(format!("providers[{index}].name"), sentence));
     }

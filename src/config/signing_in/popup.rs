@@ -1,4 +1,5 @@
-//! A sign-in in a window that a page opened: which page is told how it ended, and in which words.
+//! The part `popup`: which page is told how a sign-in ended in the window that it opened, and what it is told. How somebody signs
+//! in there is not known here.
 
 use serde_json::Value;
 
@@ -20,25 +21,28 @@ shape! {
 }
 
 impl PopupShape {
-    /// Where only the endpoint is written.
+    /// The part where it is not written, and only its endpoint is.
     const UNWRITTEN: Self = Self { origin: Ok(None), url_member: Ok(None), answer: Ok(None), cookie: Ok(None) };
 }
 
-/// What a popup depends on beside its own part.
-pub(crate) struct Around<'a> {
-    /// Whether the endpoint is there that begins popups.
+/// What popups depend on beside their own part.
+pub(crate) struct Context<'a> {
+    /// Whether `endpoints.popup` is written.
     pub(crate) endpoint: Checked<bool>,
-    /// Origins of ours, and those that may act for somebody.
+    /// `origins` and `trusted_origins`.
     pub(crate) listed: &'a Checked<Vec<Origin>>,
-    /// What sessions are.
     pub(crate) tokens: Tokens,
-    /// Whether the user service is asked about whom a provider vouches for.
+    /// Whether people who signed in at a provider are looked up at the user service.
     pub(crate) looks_up: Checked<bool>,
 }
 
-/// What holds for popups, where there are any.
-pub(crate) fn popup(shape: Checked<Option<PopupShape>>, around: &Around<'_>, refusals: &mut Refusals) -> Checked<Option<Popup>> {
-    let shape = match (shape?, around.endpoint?) {
+/// Checks sign-in in a popup, if its endpoint is written.
+pub(crate) fn popup(
+    shape: Checked<Option<PopupShape>>,
+    context: &Context<'_>,
+    refusals: &mut Refusals,
+) -> Checked<Option<Popup>> {
+    let shape = match (shape?, context.endpoint?) {
         (None, false) => return Ok(None),
         (Some(_), false) => {
             let sentence = "expected a path, because popup is of no use alone, found none; write /api/popup, or remove popup";
@@ -47,12 +51,12 @@ pub(crate) fn popup(shape: Checked<Option<PopupShape>>, around: &Around<'_>, ref
         (shape, true) => shape.unwrap_or(PopupShape::UNWRITTEN),
     };
     let url_member = shape.url_member.and_then(|name| url_member(name, refusals));
-    let told = shape.origin.and_then(|text| text.map(|text| told(&text, around.listed, refusals)).transpose());
-    let offered: fn(&Gap) -> bool = match around.looks_up? {
+    let told = shape.origin.and_then(|text| text.map(|text| told(&text, context.listed, refusals)).transpose());
+    let offered: fn(&Gap) -> bool = match context.looks_up? {
         true => |gap| matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::User(_) | Gap::Claim(..)),
         false => |gap| matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::Claim(..)),
     };
-    let delivery = delivery("popup", shape.answer, shape.cookie, around.tokens, offered, refusals);
+    let delivery = delivery("popup", shape.answer, shape.cookie, context.tokens, offered, refusals);
     Ok(Some(Popup { origin: told?, url_member: url_member?, delivery: delivery? }))
 }
 
@@ -65,7 +69,7 @@ fn url_member(name: Option<String>, refusals: &mut Refusals) -> Checked<String> 
     Ok(name)
 }
 
-/// The origin of the only page that is told.
+/// Checks `popup.origin`, the origin of the only page that is told.
 fn told(text: &str, listed: &Checked<Vec<Origin>>, refusals: &mut Refusals) -> Checked<Origin> {
     let told = origin("popup.origin", text, refusals)?;
     if listed.as_ref().is_ok_and(|listed| !listed.contains(&told)) {

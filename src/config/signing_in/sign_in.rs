@@ -1,4 +1,5 @@
-//! How long a sign-in may take, and how long a request waits for what the provider says.
+//! The part `sign_in`: how long a sign-in may take, and how long a request waits for a provider's metadata or keys. Where people
+//! sign in is not known here.
 
 use std::time::Duration;
 
@@ -15,15 +16,13 @@ shape! {
     }
 }
 
-/// Both spans.
+/// Both spans, named as in the configuration.
 pub(crate) struct SignIn {
-    /// How long a sign-in may take.
     pub(crate) timeout: Duration,
-    /// How long a request waits.
     pub(crate) wait: Duration,
 }
 
-/// Both spans, with what is usual where nothing is written.
+/// Checks both spans, with their defaults where they are not written.
 pub(crate) fn sign_in(shape: Checked<SignInShape>, refusals: &mut Refusals) -> Checked<SignIn> {
     let shape = shape?;
     let timeout = positive("sign_in.timeout", shape.timeout, Duration::from_secs(600), Duration::from_secs(3_600), refusals);

@@ -1,4 +1,5 @@
-//! Limits for password sign-in: what is counted, and for how long.
+//! The part `password.throttle`: how many failures of an account or an address are let through before the next has to wait, and
+//! for how long. How they are counted, [`crate::accounts::throttle`] knows.
 
 use std::time::Duration;
 
@@ -12,7 +13,6 @@ const MINUTE: u64 = 60;
 const DAY: Duration = Duration::from_secs(24 * 60 * MINUTE);
 
 shape! {
-    /// Limits for accounts and for client addresses.
     pub(crate) struct ThrottleShape {
         account: LimitShape = empty,
         address: LimitShape = empty,
@@ -20,7 +20,6 @@ shape! {
 }
 
 shape! {
-    /// One limit.
     struct LimitShape {
         failures: Option<u64>,
         window: Option<Span>,
@@ -30,7 +29,7 @@ shape! {
 }
 
 impl ThrottleShape {
-    /// Where nothing is written.
+    /// The part where it is not written.
     pub(crate) const UNWRITTEN: Self = Self { account: Ok(LimitShape::UNWRITTEN), address: Ok(LimitShape::UNWRITTEN) };
 }
 
@@ -38,7 +37,7 @@ impl LimitShape {
     const UNWRITTEN: Self = Self { failures: Ok(None), window: Ok(None), delay: Ok(None), longest_delay: Ok(None) };
 }
 
-/// The limits, with what is usual where nothing is written.
+/// Checks the limits, with their defaults where they are not written.
 pub(crate) fn throttle(shape: ThrottleShape, refusals: &mut Refusals) -> Checked<Throttle> {
     let ThrottleShape { account, address } = shape;
     let account = account.and_then(|shape| limit("password.throttle.account.", shape, 5, 5 * MINUTE, refusals));
@@ -56,13 +55,14 @@ fn limit(path: &str, shape: LimitShape, failures: u32, longest_delay: u64, refus
         }),
     });
     let window = positive(&at("window"), shape.window, Duration::from_secs(15 * MINUTE), DAY, refusals);
-    // A wait that is longer than failures are remembered would be forgotten before it ends. What is not written follows what is.
+    // A wait must end before the failures are forgotten that it is for, so that no delay is longer than the window. A default is
+    // lowered to what is written.
     let longest = window.unwrap_or(DAY);
-    let usual = Duration::from_secs(longest_delay).min(longest);
-    let longest_delay = positive(&at("longest_delay"), shape.longest_delay, usual, longest, refusals);
+    let default = Duration::from_secs(longest_delay).min(longest);
+    let longest_delay = positive(&at("longest_delay"), shape.longest_delay, default, longest, refusals);
     let longest = longest_delay.unwrap_or(longest);
-    let usual = Duration::from_secs(30).min(longest);
-    let delay = positive(&at("delay"), shape.delay, usual, longest, refusals);
+    let default = Duration::from_secs(30).min(longest);
+    let delay = positive(&at("delay"), shape.delay, default, longest, refusals);
     Ok(Limit { failures: failures?, window: window?, delay: delay?, longest_delay: longest_delay? })
 }
 
@@ -85,16 +85,16 @@ mod tests {
     }
 
     #[test]
-    fn without_a_word_there_are_limits() {
-        let usual = Throttle { account: limit(5, [900, 30, 300]), address: limit(50, [900, 30, 900]) };
-        assert_eq!(throttle(ThrottleShape::UNWRITTEN, &mut Refusals::default()), Ok(usual.clone()));
+    fn limits_hold_even_if_none_are_written() {
+        let defaults = Throttle { account: limit(5, [900, 30, 300]), address: limit(50, [900, 30, 900]) };
+        assert_eq!(throttle(ThrottleShape::UNWRITTEN, &mut Refusals::default()), Ok(defaults.clone()));
         for empty in [json!({}), json!({"account": {}}), json!({"account": {}, "address": {}})] {
-            assert_eq!(read(&empty), Ok(usual.clone()), "{empty}");
+            assert_eq!(read(&empty), Ok(defaults.clone()), "{empty}");
         }
     }
 
     #[test]
-    fn what_is_written_counts_and_what_is_not_follows_it() {
+    fn a_limit_that_is_written_counts_and_defaults_give_way_to_it() {
         for (written, expected) in [
             (json!({"failures": 1, "window": "1h", "delay": "1s", "longest_delay": "1h"}), limit(1, [3_600, 1, 3_600])),
             (json!({"failures": 1_000, "window": "24h"}), limit(1_000, [86_400, 30, 300])),

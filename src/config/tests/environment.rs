@@ -1,4 +1,5 @@
-//! One configuration for several environments: texts that stand in environment variables, and the cluster of whatever issuer it is.
+//! One configuration for several environments: texts that stand in environment variables, and the cluster of whatever issuer it
+//! is.
 
 use super::*;
 

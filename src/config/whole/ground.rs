@@ -1,4 +1,5 @@
-//! What most parts of a configuration depend on: origins, providers, and what is written of sessions and sign-in.
+//! What most other parts depend on, and which is therefore checked first: origins, providers, and two facts about sessions and
+//! sign-in. What depends on it is not known here.
 
 use crate::config::access::endpoints::EndpointsShape;
 use crate::config::access::origins::{origins, trusted_origins};
@@ -10,27 +11,23 @@ use crate::config::sessions::session::SessionShape;
 use crate::config::signing_in::delivery::Tokens;
 use crate::http::url::Origin;
 
-/// A list of texts, as it is written.
+/// A list of texts as an operator writes it.
 type Texts = Checked<Vec<Checked<String>>>;
 
-/// All of that, as far as it is known.
+/// These parts, whether good or refused.
 pub(super) struct Ground {
-    /// The origins that are served.
     pub(super) origins: Checked<Vec<Origin>>,
-    /// Others that may act for somebody.
     pub(super) trusted_origins: Checked<Vec<Origin>>,
-    /// Both.
+    /// `origins` and `trusted_origins`.
     pub(super) listed: Checked<Vec<Origin>>,
-    /// The providers.
     pub(super) providers: Providers,
     /// Whether people sign in by password.
     pub(super) by_password: Checked<bool>,
-    /// What sessions are.
     pub(super) tokens: Tokens,
 }
 
 impl Ground {
-    /// Checks origins and providers, and looks at the rest.
+    /// Checks origins and providers. Of sessions and endpoints it only looks at what is written.
     pub(super) fn new(
         served: Texts,
         trusted: Texts,
@@ -56,7 +53,8 @@ impl Ground {
         Self { origins, trusted_origins, listed, providers, by_password, tokens }
     }
 
-    /// At how many providers people sign in: one at least where there is any.
+    /// The number of providers that people sign in at, but at least 1 if there is any provider: the paths for sign-in have their
+    /// defaults then.
     pub(super) fn sign_in_providers(&self) -> Checked<usize> {
         match self.providers.count()? {
             0 => Ok(0),
@@ -64,7 +62,7 @@ impl Ground {
         }
     }
 
-    /// Whether there is a provider.
+    /// Whether there is any provider.
     pub(super) fn has_providers(&self) -> Checked<bool> {
         self.providers.count().map(|count| count > 0)
     }

@@ -1,4 +1,5 @@
-//! From requirements as they are written to those that can be evaluated.
+//! Requirements and conditions that hold others: `all`, `any`, `not` and `policy`, and whose claims a condition is about. What a
+//! single test looks at, `leaves` knows.
 
 use crate::access::requirement::Requirement;
 use crate::access::requirement::condition::Condition;
@@ -9,30 +10,31 @@ use crate::config::access::requirements::written::{ConditionShape, RequirementSh
 use crate::config::reading::nearest::did_you_mean;
 use crate::config::reading::refusal::{Checked, Refusals, Refused};
 
-/// Nesting that nobody needs, and that would only cost.
+/// How many levels of conditions there may be: more are never needed, and every request would pay for them.
 const DEEPEST: usize = 16;
 
-/// Whose claims a condition is about. With several providers that must be said: one may claim what another's rules are about.
+/// Whether it is said whose claims a condition is about. With several providers it must be: otherwise one could assert the claims
+/// that a rule expects of another.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Claimant {
-    /// There is one provider only, or one is named, or any will do.
+    /// There is only one provider, or one is named, or `any_provider` is written.
     Settled,
-    /// Nobody has said.
+    /// It is not said yet.
     Open,
-    /// Nobody has said outside of a `not`; to name one within it would let all the others in.
+    /// It was not said outside of a `not`. To name a provider within the `not` would let everybody in from all other providers.
     OpenWithinNot,
 }
 
-/// A requirement that is being checked.
+/// The check of one requirement or policy.
 struct Check<'a> {
     known: &'a Known<'a>,
     refusals: &'a mut Refusals,
-    /// It was refused because it is nested too deep. Whatever else there is below leads there, too.
+    /// The refusal for too many levels. It is given once, because a policy that names itself has too many in many places.
     too_deep: Option<Refused>,
 }
 
 impl Known<'_> {
-    /// A rule's requirement.
+    /// Checks the requirement of a rule.
     pub(crate) fn requirement(&self, path: &str, shape: &RequirementShape, refusals: &mut Refusals) -> Checked<Requirement> {
         match shape {
             RequirementShape::Word(word) => match word.as_str() {
@@ -53,13 +55,13 @@ impl Known<'_> {
         }
     }
 
-    /// A named policy.
+    /// Checks a named policy. Where routes can name policies, each must say whose claims it is about.
     pub(crate) fn policy(&self, path: &str, shape: &RequirementShape, refusals: &mut Refusals) -> Checked<Condition> {
         let claimant = if self.named_by_routes == Ok(true) { self.anybody() } else { Claimant::Settled };
         Check { known: self, refusals, too_deep: None }.policy_within(path, shape, DEEPEST, claimant)
     }
 
-    /// Who may claim things before anything was said about it.
+    /// Where a condition begins.
     fn anybody(&self) -> Claimant {
         if self.several_claimants == Ok(true) { Claimant::Open } else { Claimant::Settled }
     }
@@ -69,7 +71,7 @@ impl Check<'_> {
     fn policy_within(&mut self, path: &str, shape: &RequirementShape, depth: usize, claimant: Claimant) -> Checked<Condition> {
         match shape {
             RequirementShape::Condition(condition) => self.condition(path, condition, depth, claimant),
-            // Everything that is signed in meets an empty list of conditions.
+            // An empty list of conditions holds for everybody who is signed in.
             RequirementShape::Word(word) if word == "authenticated" => Ok(Condition::All(Vec::new())),
             RequirementShape::Word(word) => {
                 let meant = did_you_mean(["authenticated"], word);
@@ -121,13 +123,13 @@ impl Check<'_> {
         }
     }
 
-    /// One level below.
+    /// How many levels are left below this one.
     fn deeper(&mut self, path: &str, depth: usize) -> Checked<usize> {
         if let Some(refused) = self.too_deep {
             return Err(refused);
         }
         depth.checked_sub(1).ok_or_else(|| {
-            // Only a policy that leads to itself, or a nesting that nobody reads, gets here: the beginning of the path says enough.
+            // Mostly a policy that leads to itself gets here, and its path repeats itself: the beginning says enough.
             let beginning = path.split(".policy.policy").next().unwrap_or(path);
             let sentence = format!("expected at most {DEEPEST} levels, found more; does a policy name itself?");
             let refused = self.refusals.refuse(beginning, sentence);
@@ -136,7 +138,7 @@ impl Check<'_> {
         })
     }
 
-    /// What a condition looks at by itself.
+    /// The single tests among the members of a condition.
     fn leaves(&mut self, path: &str, shape: &ConditionShape) -> Vec<Checked<Condition>> {
         let mut all = Vec::new();
         all.extend(leaves::claim(path, shape.claim.clone(), shape.any_of.clone(), self.refusals).transpose());
@@ -221,12 +223,12 @@ impl Check<'_> {
     }
 }
 
-/// A member, or the mark that it was refused, if it is there.
+/// A member that is written, or the mark that it was refused; `None` if it is not written.
 fn given<T>(member: &Checked<Option<T>>) -> Option<Checked<&T>> {
     member.as_ref().map(Option::as_ref).map_err(|refused| *refused).transpose()
 }
 
-/// Whose claims count within this condition.
+/// Whether it is said whose claims this condition is about, where `claimant` is what was said around it.
 fn settled(shape: &ConditionShape, claimant: Claimant) -> Claimant {
     let says = |member: &Checked<Option<String>>| !matches!(member, Ok(None));
     match claimant {

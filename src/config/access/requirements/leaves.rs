@@ -1,4 +1,4 @@
-//! Conditions that hold no other: each member of a condition that looks at something of a request.
+//! The members of a condition that are a single test each. How tests are joined is not known here.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::config::reading::spellings::{ClaimName, Span};
 use crate::config::reading::values::{claim_path, each};
 use crate::words::demand::{Demand, LONGEST_CLASSES, is_class};
 
-/// A list of texts.
+/// A list of texts, of which each may have been refused.
 type Texts = Vec<Checked<String>>;
 
-/// A claim that has one of some values.
+/// Checks `claim` and `any_of`.
 pub(super) fn claim(
     path: &str,
     claim: Checked<Option<ClaimName>>,
@@ -45,7 +45,7 @@ fn values(path: &str, values: Vec<Checked<Value>>, refusals: &mut Refusals) -> C
         let sentence = "expected at least one value, found none; a condition without values never holds";
         return Err(refusals.refuse(path, sentence));
     }
-    // A Struct has rounded larger numbers before they arrive here.
+    // A Struct holds numbers as doubles, so that larger ones were rounded before they arrive here.
     let inexact = |value: &Value| value.as_f64().is_some_and(|number| value.is_f64() && number.abs() >= 9_007_199_254_740_992.0);
     each(values, |index, value| {
         let sentence = if inexact(&value) {
@@ -59,7 +59,7 @@ fn values(path: &str, values: Vec<Checked<Value>>, refusals: &mut Refusals) -> C
     })
 }
 
-/// All of these scopes.
+/// Checks `scope`, of which a token must have all.
 pub(super) fn scope(path: &str, scopes: Texts, refusals: &mut Refusals) -> Checked<Condition> {
     let plain =
         |scope: &String| !scope.is_empty() && scope.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
@@ -70,7 +70,7 @@ pub(super) fn scope(path: &str, scopes: Texts, refusals: &mut Refusals) -> Check
     scopes.into_iter().collect::<Checked<_>>().map(|scopes| Test::Scope(scopes).into())
 }
 
-/// One of these audiences.
+/// Checks `audience`, of which a token must have one.
 pub(super) fn audience(path: &str, audiences: Texts, refusals: &mut Refusals) -> Checked<Condition> {
     if audiences.is_empty() || audiences.iter().flatten().any(String::is_empty) {
         let sentence = "expected audiences, found none or an empty one; write audience: [orders]";
@@ -79,7 +79,7 @@ pub(super) fn audience(path: &str, audiences: Texts, refusals: &mut Refusals) ->
     audiences.into_iter().collect::<Checked<_>>().map(|audiences| Test::Audience(audiences).into())
 }
 
-/// A stronger or newer sign-in.
+/// Checks `acr` and `max_auth_age`, which ask for a stronger or a newer authentication.
 pub(super) fn authentication(
     path: &str,
     acr: Checked<Option<Texts>>,
@@ -117,7 +117,7 @@ fn max_auth_age_of(path: &str, span: Span, refusals: &mut Refusals) -> Checked<D
     Ok(span.0)
 }
 
-/// An address in one of these domains.
+/// Checks `email_domain`, and gives the domains in lower case.
 pub(super) fn email_domain(path: &str, domains: Texts, refusals: &mut Refusals) -> Checked<Condition> {
     let plain = |domain: &str| {
         domain.contains('.') && domain.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))

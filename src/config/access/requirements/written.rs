@@ -1,4 +1,4 @@
-//! A requirement as an operator writes it.
+//! The members of a requirement, as an operator writes them. What they mean is never checked here.
 
 use serde_json::Value;
 
@@ -8,14 +8,13 @@ use crate::config::reading::spellings::{ClaimName, Span};
 
 /// `public`, `authenticated`, or a condition.
 pub(crate) enum RequirementShape {
-    /// A word.
+    /// `public` or `authenticated`, or a word that will be refused.
     Word(String),
-    /// A condition.
     Condition(Box<ConditionShape>),
 }
 
 shape! {
-    /// A condition; several members in one object must all hold.
+    /// A condition. If it has several members, all of them must hold.
     pub(crate) struct ConditionShape {
         pub(super) claim: Option<ClaimName>,
         pub(super) any_of: Option<Vec<Checked<Value>>>,

@@ -1,4 +1,4 @@
-//! Which requests a rule is for.
+//! The member `match` of a rule: which requests it is for. What it asks of them is not known here.
 
 use crate::access::path;
 use crate::access::route::{Match, PathMatch, decoded};
@@ -7,7 +7,7 @@ use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::values::each;
 use crate::http::url::Origin;
 
-/// What a rule is for, where these `origins` are served and these paths `answered`.
+/// Checks which requests a rule is for. `origins` are those that are served, and `answered` the names and paths of the endpoints.
 pub(super) fn matches(
     path: &str,
     shape: Checked<MatchShape>,
@@ -69,7 +69,7 @@ fn pattern_match(path: &str, pattern: &str, answered: &[(&str, &str)], refusals:
             "expected an absolute path that can be read in one way only, found another; a request for it is always refused";
         return Err(refusals.refuse(path, sentence));
     }
-    // What is compared is the decoded path, so that this is what must hold no other wildcard.
+    // Rules are compared with the decoded path, so that the decoded pattern must have no other wildcards.
     let decoded = decoded(pattern).into_owned();
     if !pattern.contains('*') {
         if answered.iter().any(|(_, path)| *path == decoded) {

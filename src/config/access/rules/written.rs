@@ -1,4 +1,4 @@
-//! A rule, field by field, as an operator writes it.
+//! The members of a rule, as an operator writes them. What they mean is never checked here.
 
 use crate::config::access::requirements::written::RequirementShape;
 use crate::config::reading::place::{shape, words};

@@ -1,4 +1,5 @@
-//! One call of the user service: where it goes, what it brings, and which statuses mean what.
+//! One call of the user service: where it goes, what it sends, and which statuses mean what. What is asked by it is not known
+//! here.
 
 use std::time::Duration;
 
@@ -13,14 +14,14 @@ use crate::config::signing_in::delivery::template;
 use crate::words::principal::ClaimPath;
 use crate::words::secret::Secret;
 
-/// What holds for each call where it says nothing else.
-pub(super) struct Usual {
+/// The members of `accounts` that hold for every call which does not set them itself.
+pub(super) struct Defaults {
     pub(super) cluster: Checked<Option<String>>,
     pub(super) authority: Checked<Option<String>>,
     pub(super) headers: Checked<Vec<(String, Secret)>>,
 }
 
-/// Refuses fields that mean nothing for this call.
+/// Refuses members that mean something for other calls only. `known` are those that mean something for this one.
 pub(super) fn check_fields(path: &str, shape: &Exchange, known: &[&str], refusals: &mut Refusals) -> Checked<()> {
     let there = [
         ("user", is_written(&shape.user)),
@@ -39,19 +40,19 @@ pub(super) fn check_fields(path: &str, shape: &Exchange, known: &[&str], refusal
     checked
 }
 
-/// Where in the answer the user stands.
+/// The place of the user in an answer; `None` when the answer is the user.
 pub(super) fn user(place: Checked<Option<Dotted>>) -> Checked<Option<ClaimPath>> {
     Ok(place?.map(|place| place.0))
 }
 
-/// A list of statuses: its name, what is written, and what is usual.
+/// A list of statuses: its name, what is written, and its default.
 pub(super) type Named = (&'static str, Checked<Option<Vec<Checked<u64>>>>, &'static [u16]);
 
-/// Two lists of statuses that have none in common.
+/// Checks two lists of statuses, which must have none in common.
 pub(super) fn statuses(path: &str, one: Named, other: Named, refusals: &mut Refusals) -> Checked<(Vec<u16>, Vec<u16>)> {
     let names = [one.0, other.0];
-    let mut read = |(name, given, usual): Named| {
-        let Some(given) = given? else { return Ok(usual.to_vec()) };
+    let mut read = |(name, given, default): Named| {
+        let Some(given) = given? else { return Ok(default.to_vec()) };
         let given = given.into_iter().collect::<Checked<Vec<_>>>()?;
         let each = given.iter().map(|status| u16::try_from(*status).ok().filter(|status| (200..500).contains(status)));
         each.collect::<Option<Vec<_>>>().ok_or_else(|| {
@@ -69,42 +70,42 @@ pub(super) fn statuses(path: &str, one: Named, other: Named, refusals: &mut Refu
     Ok((ones, others))
 }
 
-/// A call in which these gaps can be filled.
+/// Checks a call. `offered` says which gaps can be filled in it.
 pub(super) fn call(
     path: &str,
     shape: Exchange,
-    usual: &mut Usual,
+    defaults: &mut Defaults,
     offered: fn(&Gap) -> bool,
     refusals: &mut Refusals,
 ) -> Checked<Call> {
     let has_own_cluster = is_written(&shape.cluster);
-    let cluster = cluster(path, shape.cluster, usual, refusals);
-    let authority = authority(path, shape.authority, has_own_cluster, &cluster, usual, refusals);
+    let cluster = cluster(path, shape.cluster, defaults, refusals);
+    let authority = authority(path, shape.authority, has_own_cluster, &cluster, defaults, refusals);
     let text = shape.path.and_then(|text| text_of(path, &text, offered, refusals));
     let body =
         shape.body.and_then(|body| body.map(|body| template(&format!("{path}.body"), &body, offered, refusals)).transpose());
     let method = shape.method.and_then(|word| method(path, word, &body, refusals));
     let timeout = positive(&format!("{path}.timeout"), shape.timeout, Duration::from_secs(5), LONGEST_TIMEOUT, refusals);
     let cluster = cluster?;
-    // What authenticates us at one service is none of another's business.
-    let headers = if !has_own_cluster? || usual.cluster.as_ref().is_ok_and(|usual| usual.as_ref() == Some(&cluster)) {
-        usual.headers.clone()?
+    // The headers authenticate us at one service. Another must not see them.
+    let headers = if !has_own_cluster? || defaults.cluster.as_ref().is_ok_and(|default| default.as_ref() == Some(&cluster)) {
+        defaults.headers.clone()?
     } else {
         Vec::new()
     };
     Ok(Call { cluster, authority: authority?, method: method?, path: text?, body: body?, headers, timeout: timeout? })
 }
 
-fn cluster(path: &str, own: Checked<Option<String>>, usual: &mut Usual, refusals: &mut Refusals) -> Checked<String> {
+fn cluster(path: &str, own: Checked<Option<String>>, defaults: &mut Defaults, refusals: &mut Refusals) -> Checked<String> {
     let own = own?;
-    let is_usual = own.is_none();
-    let cluster = if is_usual { usual.cluster.clone()? } else { own };
+    let is_default = own.is_none();
+    let cluster = if is_default { defaults.cluster.clone()? } else { own };
     cluster.filter(|cluster| !cluster.is_empty()).ok_or_else(|| {
         let sentence = "expected the name of an Envoy cluster, here or in accounts, found none; write users";
         let refused = refusals.refuse(format!("{path}.cluster"), sentence);
-        if is_usual {
-            // The other calls lack it for the same reason.
-            usual.cluster = Err(refused);
+        if is_default {
+            // It is refused once, not again for every other call.
+            defaults.cluster = Err(refused);
         }
         refused
     })
@@ -115,13 +116,13 @@ fn authority(
     own: Checked<Option<String>>,
     has_own_cluster: Checked<bool>,
     cluster: &Checked<String>,
-    usual: &mut Usual,
+    defaults: &mut Defaults,
     refusals: &mut Refusals,
 ) -> Checked<String> {
     let own = own?;
-    let of_usual = if own.is_some() || has_own_cluster? { None } else { usual.authority.clone()? };
-    let is_usual = of_usual.is_some();
-    let authority = match own.or(of_usual) {
+    let of_default = if own.is_some() || has_own_cluster? { None } else { defaults.authority.clone()? };
+    let is_default = of_default.is_some();
+    let authority = match own.or(of_default) {
         Some(authority) => authority,
         None => cluster.clone()?,
     };
@@ -130,9 +131,9 @@ fn authority(
     {
         let sentence = "expected host or host:port, found another; write users.internal";
         let refused = refusals.refuse(format!("{path}.authority"), sentence);
-        if is_usual {
-            // What is wrong with the other calls is the same.
-            usual.authority = Err(refused);
+        if is_default {
+            // It is refused once, not again for every other call.
+            defaults.authority = Err(refused);
         }
         return Err(refused);
     }

@@ -1,4 +1,4 @@
-//! The user service, the password endpoint and what belongs to them: every way to write them wrong.
+//! The user service and the password endpoint: how they are read, and every way to write them wrong.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ fn load_json(document: &Value) -> Result<Settings, Refusals> {
     load(document.to_string().as_bytes(), &|_| None)
 }
 
-/// The first place where something is wrong.
+/// The path of the first refusal.
 fn first(document: &Value) -> String {
     load_json(document).unwrap_err().all()[0].path.clone()
 }
@@ -59,7 +59,7 @@ fn without(pointer: &str) -> Value {
 }
 
 #[test]
-fn what_is_written_is_asked() {
+fn each_call_goes_where_it_is_written_to_and_otherwise_by_the_defaults() {
     let settings = load_json(&complete()).unwrap();
     let accounts = settings.accounts.unwrap();
     let (verify, directory) = (accounts.verify.unwrap(), accounts.directory.unwrap());
@@ -69,7 +69,7 @@ fn what_is_written_is_asked() {
     assert_eq!((verify.call.cluster.as_str(), verify.call.authority.as_str()), ("users", "users.internal:8080"));
     assert_eq!((notify.cluster.as_str(), notify.authority.as_str()), ("mail", "mail"));
     assert_eq!(verify.call.headers.len(), 1);
-    assert!(notify.headers.is_empty(), "what authenticates us at one service is none of another's business");
+    assert!(notify.headers.is_empty(), "the headers authenticate us at one service, and another must not see them");
     assert_eq!((verify.succeeded, verify.refused), (vec![200], vec![400, 401, 404]));
     assert_eq!((create.created, create.conflict), (vec![200, 201], vec![409]));
     let password = settings.password.unwrap();
@@ -156,7 +156,7 @@ fn every_way_to_write_it_wrong_is_refused_with_its_place() {
 }
 
 #[test]
-fn a_sealed_session_is_no_token_and_needs_a_key() {
+fn a_sealed_session_needs_a_key_and_cannot_be_told_as_a_token() {
     let sealed = with("/session", json!({"keys": ["QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="]}));
     assert!(load_json(&sealed).unwrap().password.unwrap().delivery.cookie);
     let mut told = sealed.clone();
@@ -169,7 +169,7 @@ fn a_sealed_session_is_no_token_and_needs_a_key() {
 }
 
 #[test]
-fn without_a_provider_and_without_a_cookie_only_a_token_will_do() {
+fn without_a_provider_and_without_a_cookie_only_bearer_tokens_count() {
     let mut document = complete();
     drop(document.as_object_mut().unwrap().remove("providers"));
     assert_eq!(first(&document), "accounts.find", "nobody is vouched for");
@@ -201,7 +201,7 @@ fn where_accounts_are_looked_up_rules_need_not_say_whose_claims_they_mean() {
 }
 
 #[test]
-fn no_look_up_takes_one_providers_people_for_anothers() {
+fn no_look_up_takes_somebody_of_one_provider_for_somebody_of_another() {
     let mut document = complete();
     let mut other = document["providers"][0].clone();
     other["name"] = json!("public");

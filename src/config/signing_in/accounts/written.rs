@@ -1,4 +1,4 @@
-//! The user service, field by field, as an operator writes it.
+//! The members of `accounts`, as an operator writes them. What they mean is never checked here.
 
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ shape! {
 }
 
 shape! {
-    /// A call, and which statuses mean what; not every field is for each.
+    /// A call, and which statuses of its answer mean what. Some members mean something for one call only.
     pub(super) struct Exchange {
         pub(super) cluster: Option<String>,
         pub(super) authority: Option<String>,
@@ -43,7 +43,7 @@ shape! {
 }
 
 words! {
-    /// The methods' names.
+    /// The HTTP methods that a call may have.
     #[derive(Clone, Copy, PartialEq, Eq)]
     pub(super) enum Method {
         Get = "GET",
