@@ -1,7 +1,7 @@
-//! The house keeps its order: a room uses only rooms on lower floors, files never use each other in a circle, and each hard thing has
-//! one place. Read from the sources themselves, without their comments and texts.
+//! The order of the house: a room uses only rooms on lower floors, files never use each other in a circle, no room is too large,
+//! and each hard thing has one place. It is read from the sources, without their comments and string literals.
 //!
-//! What only tests use is held less strictly: it may reach sideways, but only for helpers, which live in a `testing` module.
+//! Tests may also use rooms on the same floor, but only their `testing` modules.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects)]
 
@@ -31,7 +31,7 @@ const FLOORS: [(&str, u8); 15] = [
     ("words", 0),
 ];
 
-/// Folders inside rooms whose size is counted apart from their room's. Each opens with a file of its name.
+/// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
 const SUB_ROOMS: [&str; 9] = [
     "access::requirement",
     "config::access",
@@ -47,13 +47,13 @@ const SUB_ROOMS: [&str; 9] = [
 /// The one file that calls the host by pointers.
 const MAY_BE_UNSAFE: &str = "shell/host_calls.rs";
 
-/// A file past this many lines is usually two.
+/// A file with more lines is usually two files.
 const MOST_LINES: usize = 400;
 
-/// What somebody can hold in mind at once: a room, without its sub-rooms, or a sub-room has no more lines, tests aside.
+/// The most lines of a sub-room, or of a room without its sub-rooms, so that somebody can keep it in mind. Tests do not count.
 const MOST_LINES_OF_A_ROOM: usize = 1_600;
 
-/// Whether `word` stands in `code` with nothing of a name around it.
+/// Whether `word` stands in `code`, and not as a part of another name.
 fn names(code: &str, word: &str) -> bool {
     let of_name = |character: Option<char>| character.is_some_and(|character| character.is_alphanumeric() || character == '_');
     code.match_indices(word)
@@ -75,7 +75,7 @@ fn floor(room: &str) -> Option<u8> {
     FLOORS.iter().find(|(name, _)| *name == room).map(|(_, floor)| *floor)
 }
 
-/// What a file of this room may not do on this line.
+/// Why a line of a file in this room climbs, if it does: it uses a room that is not on a lower floor.
 fn climbs(room: &str, is_room_itself: bool, line: &Line<'_>) -> Option<String> {
     let own = floor(room).unwrap();
     for path in crate_paths(line.code) {
@@ -89,11 +89,12 @@ fn climbs(room: &str, is_room_itself: bool, line: &Line<'_>) -> Option<String> {
             Some(_) => {}
         }
     }
-    // A path upwards must not leave the room either; tests stand one module deeper.
+    // A path with `super::` must not leave the room either. Tests stand one module deeper.
     let upwards = line.code.contains("super::super::") || (is_room_itself && line.code.contains("super::"));
     (upwards && !line.of_tests).then(|| "write crate:: and the room instead of super::super::".to_owned())
 }
 
+/// What `look` complains about, for every line of all sources, with the place of each.
 fn complaints(look: impl Fn(&Source, &Line<'_>) -> Option<String>) -> Vec<String> {
     let mut complaints = Vec::new();
     for source in Source::all() {
@@ -123,7 +124,8 @@ fn no_file_uses_itself_by_way_of_others() {
 
 #[test]
 fn no_sub_room_uses_itself_by_way_of_others() {
-    // `oidc::provider` says which bearer tokens are accepted (`oidc::bearer::accepted`), and the rest of `oidc::bearer` calls providers.
+    // `oidc::provider` says which bearer tokens are accepted (`oidc::bearer::accepted`), and the rest of `oidc::bearer` calls
+    // providers.
     let sub_rooms: Vec<_> = SUB_ROOMS.into_iter().filter(|sub_room| *sub_room != "oidc::bearer").collect();
     let uses = circles::by_sub_room(&circles::uses(&Source::all()), &sub_rooms);
     assert_eq!(circles::circles(&uses), Vec::<String>::new());
@@ -168,7 +170,7 @@ fn only_the_shells_host_calls_may_be_unsafe() {
         not_here.then(|| format!("what is not safe is for src/{MAY_BE_UNSAFE} alone"))
     });
     assert_eq!(found, Vec::<String>::new());
-    // It is still there, and has what it may have.
+    // That file is still there, and does call the host.
     let mut blocks = 0;
     let of_file = |source: &Source| source.path == MAY_BE_UNSAFE;
     Source::all()

@@ -1,4 +1,5 @@
-//! Conditions: tests, and how they are joined. Only what is true lets anybody in, so that `not` cannot turn ignorance into permission.
+//! Conditions: tests, and how they are joined. A condition lets somebody in only when it is known to be true, so that `not`
+//! cannot turn a missing claim into permission. What a test looks at is not known here.
 
 use crate::access::requirement::test::{Surroundings, Test};
 use crate::access::requirement::truth::{Truth, any_true};
@@ -9,13 +10,13 @@ use crate::words::reason::Reason;
 /// A condition on a principal.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
-    /// This holds.
+    /// This test holds.
     Test(Test),
-    /// All of them hold.
+    /// All of these hold. An empty list holds.
     All(Vec<Condition>),
-    /// One of them holds.
+    /// At least one of these holds.
     Any(Vec<Condition>),
-    /// It is known not to hold.
+    /// This is known not to hold.
     Not(Box<Condition>),
 }
 
@@ -26,10 +27,11 @@ impl From<Test> for Condition {
 }
 
 impl Condition {
+    /// Whether it holds for a principal.
     pub(super) fn holds(&self, principal: &Principal, surroundings: Surroundings) -> Truth {
         match self {
             Self::Test(test) => test.holds(principal, surroundings),
-            // All of them hold, unless any of them does not.
+            // All hold unless any does not.
             Self::All(conditions) => {
                 any_true(conditions.iter().map(|condition| condition.holds(principal, surroundings).not())).not()
             }
@@ -38,40 +40,40 @@ impl Condition {
         }
     }
 
-    /// The tests that are asked for outright: without any of them it does not hold, whatever else does.
-    fn outright(&self) -> Vec<&Test> {
+    /// The tests that must hold for the condition to hold: those that stand neither under `any` nor under `not`.
+    fn necessary(&self) -> Vec<&Test> {
         match self {
             Self::Test(test) => vec![test],
-            Self::All(conditions) => conditions.iter().flat_map(Self::outright).collect(),
+            Self::All(conditions) => conditions.iter().flat_map(Self::necessary).collect(),
             Self::Any(_) | Self::Not(_) => Vec::new(),
         }
     }
 
-    /// The provider that is asked for outright.
+    /// The provider without which the condition cannot hold.
     pub(super) fn provider(&self) -> Option<&str> {
-        self.outright().into_iter().find_map(|test| match test {
+        self.necessary().into_iter().find_map(|test| match test {
             Test::Provider(name) => Some(name.as_str()),
             _ => None,
         })
     }
 
-    /// Whether only a bearer token can meet it.
+    /// Whether it can hold only for somebody who brings a bearer token.
     pub fn demands_token(&self) -> bool {
-        self.outright().into_iter().any(Test::demands_token)
+        self.necessary().into_iter().any(Test::demands_token)
     }
 
-    /// The authentication that is asked for outright; `None` when nobody could make it.
+    /// The authentication without which the condition cannot hold; `None` when its demands contradict each other.
     pub(super) fn demand(&self) -> Option<Demand> {
-        self.outright().into_iter().try_fold(Demand::default(), |both, test| match test {
+        self.necessary().into_iter().try_fold(Demand::default(), |both, test| match test {
             Test::Authentication(demand) => both.and(demand),
             _ => Some(both),
         })
     }
 
-    /// The scopes that are asked for outright.
+    /// The scopes without which the condition cannot hold.
     pub fn scopes(&self) -> Vec<&str> {
         let mut asked_for = Vec::new();
-        for test in self.outright() {
+        for test in self.necessary() {
             if let Test::Scope(scopes) = test {
                 asked_for.extend(scopes.iter().map(String::as_str));
             }
@@ -79,9 +81,10 @@ impl Condition {
         asked_for
     }
 
-    /// What another token, or another sign-in, would have to bring, if nothing else is missing and it is asked for outright.
+    /// Why the condition does not hold: a reason that says what another token, or another sign-in, would have to bring, if that
+    /// alone is missing; else [`Reason::ConditionFailed`].
     pub(super) fn missing(&self, principal: &Principal, surroundings: Surroundings) -> Reason {
-        // What is missing beside something that comes before it would not help alone.
+        // Of several reasons the first of these is given: what later ones ask for would not help alone.
         const FIRST: [Reason; 4] =
             [Reason::ConditionFailed, Reason::AudienceMissing, Reason::ScopeMissing, Reason::AuthenticationInsufficient];
         match self {
@@ -95,7 +98,7 @@ impl Condition {
         }
     }
 
-    /// Every claim that is looked at.
+    /// Adds every claim that the condition looks at to `found`. One may be added more than once.
     pub fn claims(&self, found: &mut Vec<ClaimPath>) {
         match self {
             Self::Test(test) => test.claims(found),

@@ -1,5 +1,5 @@
-//! The single tests that conditions are made of, each in one place: whether it holds, what it looks at, and what would help where it
-//! does not hold. A test on an absent claim is neither true nor false.
+//! The single tests that conditions are made of: whether each holds, which claims it looks at, and what would help where it does
+//! not hold. A test on an absent claim is neither true nor false. How tests are joined is not known here.
 
 use std::time::Duration;
 
@@ -11,42 +11,39 @@ use crate::words::principal::{ClaimPath, Claims, Principal, Proof};
 use crate::words::reason::Reason;
 use crate::words::time::Timestamp;
 
-/// What is tested.
+/// A test of a principal.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {
-    /// The claim equals one of these values, or is a list that has one of them. (An `email` or a `phone_number` counts only when it
-    /// is verified.)
-    Claim {
-        /// Where the claim stands.
-        path: ClaimPath,
-        /// Strings, numbers or booleans.
-        any_of: Vec<Value>,
-    },
-    /// The e-mail address is verified, and in one of these domains (lower case).
+    /// The claim at `path` equals one of the values in `any_of`, which are strings, numbers or booleans, or it is a list that has
+    /// one of them. (An `email` or a `phone_number` counts only when it is verified.)
+    #[expect(missing_docs, reason = "the variant tells of both")]
+    Claim { path: ClaimPath, any_of: Vec<Value> },
+    /// The e-mail address is verified, and its domain is one of these, which are in lower case.
     EmailDomain(Vec<String>),
-    /// Signed in by this provider.
+    /// The principal signed in at the provider of this name, or has its bearer token.
     Provider(String),
-    /// Proved by a bearer token.
+    /// The principal proved itself by a bearer token.
     Bearer,
-    /// All of these are among the token's scopes (`scope`, RFC 8693 section 4.2; `scp`).
+    /// All of these are among the scopes of the bearer token (`scope`, RFC 8693 section 4.2, or `scp`).
     Scope(Vec<String>),
-    /// One of these is among the token's audiences.
+    /// One of these is among the audiences of the bearer token (`aud`).
     Audience(Vec<String>),
-    /// The person was authenticated like this (`acr`, `auth_time`).
+    /// The person's authentication meets this demand (`acr`, `auth_time`).
     Authentication(Demand),
 }
 
-/// What tests may look at beside the principal. It is taken when a request begins, and again when it goes on.
+/// The clocks, which tests may look at beside the principal. They are read when a request begins, and again when it goes on after
+/// a wait.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Surroundings {
-    /// Our time.
+    /// The time here.
     pub now: Timestamp,
-    /// By how much the clock of the principal's provider may differ.
+    /// How far the clock of the principal's provider may be off.
     pub skew: Duration,
 }
 
 impl Test {
-    /// Whether it holds.
+    /// Whether it holds for a principal.
     pub(super) fn holds(&self, principal: &Principal, surroundings: Surroundings) -> Truth {
         match self {
             Self::Claim { path, any_of } => match path.find_verified(&principal.claims, principal.assumed) {
@@ -60,8 +57,8 @@ impl Test {
             },
             Self::Provider(name) => (*name == principal.provider).into(),
             Self::Bearer => (principal.proof == Proof::BearerToken).into(),
-            // What a session's claims call a scope was granted to the sign-in, not to the request; and a session's ID token was for us,
-            // not for what a rule is about.
+            // The scopes among a session's claims were granted to us at the sign-in, not to whoever sends the request; and the
+            // audience of its ID token is Accredit itself, not the service that a rule is about.
             Self::Scope(_) | Self::Audience(_) if principal.proof != Proof::BearerToken => Truth::Unknown,
             Self::Scope(wanted) => match scopes(&principal.claims) {
                 None => Truth::Unknown,
@@ -79,12 +76,13 @@ impl Test {
         }
     }
 
-    /// Whether only a bearer token can meet it.
+    /// Whether it can hold only for somebody who brings a bearer token.
     pub(super) const fn demands_token(&self) -> bool {
         matches!(self, Self::Bearer | Self::Audience(_))
     }
 
-    /// What another token, or another sign-in, would have to bring where this does not hold.
+    /// The reason that is given where the test does not hold. It says what another token, or another sign-in, would have to
+    /// bring.
     pub(super) fn missing(&self, principal: &Principal) -> Reason {
         match self {
             Self::Scope(_) => Reason::ScopeMissing,
@@ -96,7 +94,7 @@ impl Test {
         }
     }
 
-    /// Every claim that is looked at.
+    /// Adds every claim that the test looks at to `found`.
     pub(super) fn claims(&self, found: &mut Vec<ClaimPath>) {
         match self {
             Self::Claim { path, .. } => found.extend([path.clone()].into_iter().chain(path.verdict())),
@@ -112,7 +110,7 @@ impl Test {
     }
 }
 
-/// Whether claims tell of an authentication that meets a demand. What they do not tell is not so.
+/// Whether claims show an authentication that meets a demand. Where a claim is absent that the demand asks for, they do not.
 pub fn is_authenticated(demand: &Demand, claims: &Claims, surroundings: Surroundings) -> bool {
     authenticated(demand, claims, surroundings) == Truth::True
 }
@@ -137,7 +135,8 @@ fn authenticated(demand: &Demand, claims: &Claims, surroundings: Surroundings) -
     any_true([class.not(), age.not()].into_iter()).not()
 }
 
-/// The scopes that a token has: separated by spaces in `scope`, or a list in `scp`, or both. What is written otherwise says nothing.
+/// The scopes of a bearer token: from `scope` and `scp`, each a text with spaces between them or a list of texts. `None` when
+/// there are none, or when one of both is anything else.
 fn scopes(claims: &Claims) -> Option<Vec<&str>> {
     let mut scopes = Vec::new();
     for claim in [claims.get("scope"), claims.get("scp")].into_iter().flatten() {
@@ -169,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sign_in_shows_what_was_asked_of_it_or_is_not_the_one_that_was_asked_for() {
+    fn claims_that_do_not_show_what_a_demand_asks_for_do_not_meet_it() {
         let clock = Surroundings { now: Timestamp::from_seconds(1_000), skew: Duration::from_secs(60) };
         let demand = Demand { acr_values: vec!["gold".into()], max_age: Some(100) };
         for (claims, good) in [

@@ -1,9 +1,9 @@
-//! Kleene's three values, and how a claim's value is compared with those that are listed. Whose claims they are is not known here,
-//! and nothing is decided.
+//! The three values of Kleene's logic, and how the value of a claim is compared with those that a condition lists. Whose claims
+//! they are is not known here, and nothing is decided.
 
 use serde_json::Value;
 
-/// What is true, what is false, and what nobody knows.
+/// Whether something holds; unknown when the claim that would tell is absent or of another type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Truth {
     True,
@@ -18,7 +18,7 @@ impl From<bool> for Truth {
 }
 
 impl Truth {
-    /// The contrary; of what nobody knows, nobody knows that either.
+    /// The opposite. That of what is unknown is unknown, too.
     pub(super) const fn not(self) -> Self {
         match self {
             Self::True => Self::False,
@@ -28,7 +28,7 @@ impl Truth {
     }
 }
 
-/// Whether any of them is true; false only when each is known to be.
+/// True if any of them is, false if all of them are, and else unknown.
 pub(super) fn any_true(truths: impl Iterator<Item = Truth>) -> Truth {
     let mut so_far = Truth::False;
     for truth in truths {
@@ -41,12 +41,12 @@ pub(super) fn any_true(truths: impl Iterator<Item = Truth>) -> Truth {
     so_far
 }
 
-/// Whether a value is one of those listed. One of another type than all of them says nothing: `"true"` is not known to differ
-/// from `true`.
+/// Whether a value is one of those listed. If it is of another type than all of them, that is unknown: `"true"` may be meant as
+/// `true`.
 pub(super) fn is_listed(listed: &[Value], value: &Value) -> Truth {
     let mut truth = Truth::Unknown;
     if let Value::String(text) = value {
-        // Texts alone, without a look at what else there is: a person's groups are compared with every request.
+        // A shorter way for texts: with every request, all groups of a person may have to be compared.
         for other in listed.iter().filter_map(Value::as_str) {
             if other == text {
                 return Truth::True;
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_of_another_type_than_all_that_are_listed_is_not_known_to_differ() {
+    fn whether_a_value_is_listed_is_unknown_if_none_listed_is_of_its_type() {
         let listed = |listed: Value| listed.as_array().cloned().unwrap();
         for (among, value, truth) in [
             (json!(["a", "b"]), json!("b"), Truth::True),
@@ -94,7 +94,7 @@ mod tests {
             (json!([1.0]), json!(1), Truth::True),
             (json!([1.5]), json!(1.5), Truth::True),
             (json!([1.5]), json!(1), Truth::False),
-            // As floating point they were the same.
+            // As doubles they would be equal.
             (json!([9_007_199_254_740_993_u64]), json!(9_007_199_254_740_992_u64), Truth::False),
         ] {
             assert_eq!(is_listed(&listed(among.clone()), &value), truth, "{value} among {among}");
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn one_truth_is_enough_and_without_one_what_is_unknown_stays_so() {
+    fn any_is_true_with_one_truth_and_unknown_without_one_if_anything_is_unknown() {
         use Truth::{False, True, Unknown};
         for (truths, truth) in [
             (vec![], False),

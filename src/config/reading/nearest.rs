@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_is_understood_and_a_strange_word_is_not() {
+    fn a_slip_is_understood_and_another_word_is_not() {
         let known = ["rules", "route_policies", "sign_in", "session", "RS256", "not"];
         for (found, meant) in [
             ("rulez", Some("rules")),
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn the_closest_is_named() {
+    fn of_several_close_names_the_closest_is_proposed() {
         assert_eq!(did_you_mean(["claim", "claims"], "claimss"), " (did you mean `claims`?)");
         assert_eq!(did_you_mean([], "claims"), "");
     }

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn one_mistake_is_one_line_and_several_are_counted_and_none_is_left_out_in_silence() {
+    fn each_mistake_has_a_line_and_the_last_line_counts_them_also_those_not_shown() {
         assert_eq!(told(&["rules"]).to_string(), "rules: expected this, found that; write this");
         let two = told(&["rules", "origins"]).to_string();
         assert_eq!(
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_filled_in_stays_out_of_every_line() {
+    fn values_of_environment_variables_stay_out_of_every_line() {
         let mut refusals = Refusals::default();
         let _ = refusals.refuse("a.hunter2hunter2", "found hunter2hunter2");
         let _ = refusals.refuse("b", "found hunter2hunter2, too");

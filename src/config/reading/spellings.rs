@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_is_written_in_the_largest_unit_that_it_has_in_whole() {
+    fn a_span_is_written_in_the_largest_unit_of_which_it_is_a_whole_number() {
         for text in ["400d", "36h", "1h", "90m", "90s", "1500ms"] {
             assert_eq!(milliseconds(text).map(|span| written(Duration::from_millis(span))).as_deref(), Some(text));
         }

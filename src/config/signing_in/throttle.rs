@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_does_not_limit_or_whose_waits_would_be_forgotten_is_refused_with_its_remedy() {
+    fn limits_out_of_range_and_waits_longer_than_the_window_are_refused_with_a_remedy() {
         for (written, member, remedy) in [
             (json!({"failures": 0}), "failures", "expected a number from 1 to 1000, found 0; write another"),
             (json!({"failures": 1_001}), "failures", "expected a number from 1 to 1000, found 1001; write another"),

@@ -61,7 +61,7 @@ impl Known<'_> {
         Check { known: self, refusals, too_deep: None }.policy_within(path, shape, DEEPEST, claimant)
     }
 
-    /// Where a condition begins.
+    /// The claimant at the top of a condition, before any of its members says whose claims it is about.
     fn anybody(&self) -> Claimant {
         if self.several_claimants == Ok(true) { Claimant::Open } else { Claimant::Settled }
     }

@@ -25,7 +25,7 @@ fn document() -> Value {
     })
 }
 
-/// The document with these places set.
+/// The configuration with these values at these places, given as JSON pointers.
 fn with(changes: &[(&str, Value)]) -> Value {
     let mut document = document();
     for (pointer, value) in changes {
@@ -44,7 +44,7 @@ fn refusal(document: &Value) -> String {
 }
 
 #[test]
-fn a_session_as_jwt_has_the_usual_headers_of_the_claims_that_it_has() {
+fn a_session_as_jwt_loads_with_whatever_claims_it_has() {
     for document in [
         document(),
         with(&[("/session/cookie", json!({"name": "access_token"}))]),
@@ -61,7 +61,7 @@ fn a_session_as_jwt_has_the_usual_headers_of_the_claims_that_it_has() {
 }
 
 #[test]
-fn every_mistake_is_answered_with_the_place_and_the_remedy() {
+fn every_mistake_is_refused_with_its_place_and_a_remedy() {
     let rule = |require: Value| ("/rules", json!([{"require": require}]));
     let identity = |value: Value| with(&[("/forward", json!({ "identity_jwt": value }))]);
     let cases = [

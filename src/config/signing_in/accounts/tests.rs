@@ -80,7 +80,7 @@ fn each_call_goes_where_it_is_written_to_and_otherwise_by_the_defaults() {
 }
 
 #[test]
-fn every_way_to_write_it_wrong_is_refused_with_its_place() {
+fn every_mistake_is_refused_with_its_place() {
     for (document, path) in [
         (without("/accounts"), "accounts.verify"),
         (without("/accounts/verify"), "accounts.verify"),
@@ -187,7 +187,7 @@ fn without_a_provider_and_without_a_cookie_only_bearer_tokens_count() {
 }
 
 #[test]
-fn where_accounts_are_looked_up_rules_need_not_say_whose_claims_they_mean() {
+fn where_people_of_the_only_provider_are_looked_up_rules_need_not_say_whose_claims_they_mean() {
     let rules = json!([{"match": {"path": "/x"}, "require": {"claim": "role", "any_of": ["admin"]}}]);
     let mut document = with("/rules", rules.clone());
     assert!(!load_json(&document).unwrap().several_claimants);

@@ -6,7 +6,7 @@ use crate::http::url::Origin;
 const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
 const SECRET: &str = "a secret that services share, of 32 bytes at least";
 
-/// A document with these top-level members.
+/// A configuration with these top-level members.
 fn with(members: Value) -> Value {
     let mut document = json!({
         "origins": ["https://app.example.com"],
