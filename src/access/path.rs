@@ -19,7 +19,7 @@ const WITHOUT_ESCAPES: ByteSet = ALLOWED.but_for(b"%");
 /// a path that is not absolute.
 pub fn check(path: &str) -> Result<(), Reason> {
     let bytes = path.as_bytes();
-    // Some file systems drop dots at the end of a name, before a slash or the end of the path; among them are `.` and `..`.
+    // Some file systems drop dots at the end of a name, so that none may end in one. This refuses the names `.` and `..` too.
     let is_ambiguous = |pair: &[u8]| matches!(pair, b"//" | b"./");
     if !path.starts_with('/') || path.ends_with('.') || bytes.windows(2).any(is_ambiguous) {
         return Err(Reason::PathAmbiguous);

@@ -11,20 +11,16 @@ use crate::access::requirement::Requirement;
 
 /// A rule: which requests it is for, what it asks of them, and what becomes of them.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "their types say what they are")]
 pub struct Rule {
     /// How logs name it: `rules[2]`, or `default`.
     pub name: Rc<str>,
-    /// Which requests it is for.
     pub matches: Match,
-    /// What it asks for.
     pub require: Requirement,
-    /// How a request that is not signed in is answered.
     pub unauthenticated: Unauthenticated,
-    /// Which credentials count.
     pub credentials: Credentials,
     /// The audience of the identity JWT; `None` for the origin that the request is for.
     pub audience: Option<Rc<str>>,
-    /// Whether shared caches may keep the answers.
     pub shared_cache: SharedCache,
 }
 

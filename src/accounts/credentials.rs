@@ -33,7 +33,7 @@ pub struct NameAndPassword {
 
 impl fmt::Debug for NameAndPassword {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // People type passwords where names belong.
+        // The name is not shown either: people type passwords where names belong.
         formatter.write_str("NameAndPassword")
     }
 }

@@ -18,7 +18,7 @@ pub struct Directory {
     pub create: Option<Create>,
     /// The call that tells a service about somebody who was created.
     pub notify: Option<Call>,
-    /// Whether an e-mail address may find an account that the provider does not call verified.
+    /// Whether somebody is also found by an e-mail address that the provider does not call verified.
     pub dangerously_match_unverified_email: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Who may go where, and what is told about them: the hosts that are served, the paths that are answered here, rules with their
+//! Who may go where, and who is told about it: the hosts that are served, the paths that are answered here, rules with their
 //! requirements, named policies, headers for the upstream, fields of Envoy's access log, the words of the page "Access denied".
 //!
 //! It knows providers by what [`crate::config::providers`] says of them. It never knows how somebody signs in, what a session

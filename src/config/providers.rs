@@ -37,12 +37,12 @@ impl Providers {
         listed.iter().map(|listed| what(listed.as_ref().map_err(|refused| *refused)?)).collect()
     }
 
-    /// How many there are.
+    /// The number of all providers.
     pub(super) fn count(&self) -> Checked<usize> {
         self.listed.as_ref().map(Vec::len).map_err(|refused| *refused)
     }
 
-    /// At how many of them people can sign in.
+    /// The number of those that people can sign in at.
     pub(super) fn signing_in(&self) -> Checked<usize> {
         Ok(self.of_each(|listed| listed.signs_in)?.into_iter().filter(|signs_in| *signs_in).count())
     }
@@ -53,7 +53,7 @@ impl Providers {
         Ok(names.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| name).collect())
     }
 
-    /// All of them, if each is good.
+    /// All of them, if none was refused.
     pub(super) fn all(self) -> Checked<Vec<Provider>> {
         self.listed?.into_iter().map(|listed| listed?.provider).collect()
     }

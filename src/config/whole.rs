@@ -76,7 +76,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
         popup: written.popup,
     };
     let signing_in = SigningIn::new(signing_in, &ground, &mut keys, refusals);
-    let sign_out = logout(written.logout, &ground.listed, refusals);
+    let sign_out = logout(written.logout, &ground.listed_origins, refusals);
     let sign_in = sign_in(written.sign_in, refusals);
     let shared_cache = written.shared_cache;
     let access = access::Written {

@@ -126,7 +126,7 @@ pub(crate) struct FrontEnd<'a> {
     /// The names and the paths of all endpoints that are good.
     pub(crate) answered: &'a [(&'static str, String)],
     /// `origins` and `trusted_origins`, on which the pages must stand.
-    pub(crate) listed: &'a Checked<Vec<Origin>>,
+    pub(crate) listed_origins: &'a Checked<Vec<Origin>>,
 }
 
 impl FrontEnd<'_> {
@@ -165,7 +165,7 @@ impl FrontEnd<'_> {
             return alone
                 .then_some("expected endpoints.authorize and endpoints.token beside it, found none; write both, or remove it");
         }
-        if self.listed.as_ref().is_ok_and(|listed| !listed.contains(&page.origin())) {
+        if self.listed_origins.as_ref().is_ok_and(|listed_origins| !listed_origins.contains(&page.origin())) {
             return Some("expected a page on one of the origins or trusted_origins, found another; list its origin there");
         }
         if self.answered.iter().any(|(_, path)| path == page.target()) {

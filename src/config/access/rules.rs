@@ -95,8 +95,8 @@ impl<'a> Before<'a> {
             hosts.dedup();
             hosts
         });
-        // A path with other characters can also be requested percent-encoded, and then no endpoint answers: it takes only one
-        // spelling.
+        // A path with other characters can also be requested percent-encoded. No endpoint answers to that spelling, so that rules
+        // may decide it.
         let plain = |path: &str| path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte));
         let mut before = Self { rules: Vec::new(), taken: Taken::default(), hosts, warnings: Vec::new() };
         for (name, path) in context.answered.iter().filter(|(_, path)| plain(path)) {
@@ -194,7 +194,7 @@ impl Answers {
         let require = self.require.as_ref().map_err(|refused| *refused);
         let by_token_only = require.map(|require| matches!(require, Requirement::When(condition) if condition.demands_token()));
         let credentials = match self.credentials? {
-            // Nobody can sign in where there is no provider.
+            // Without sessions in cookies, only a bearer token can count.
             None if by_token_only? || !context.cookies? => Credentials::Bearer,
             None | Some(CredentialsWord::Any) => Credentials::Any,
             Some(CredentialsWord::Session) if by_token_only? => {

@@ -263,9 +263,9 @@ impl<T: Read> Read for Vec<(String, Checked<T>)> {
 }
 
 /// Declares a shape, which is a part of the configuration as an operator writes it, and how it is read. Each field is read from
-/// the member of its name, or from that named after `as`. `= default` gives an absent member the default of its type, and `=
-/// empty` reads an absent object as one without members. Other members are refused. Each field is [`Checked`]: one that was
-/// refused does not refuse the others.
+/// the member of its name, or from that named after `as`. With `= default`, an absent member is the default of its type; with
+/// `= empty`, it is read as an object without members. Other members are refused. Each field is [`Checked`]: one that was refused
+/// does not refuse the others.
 macro_rules! shape {
     ($(#[$attribute:meta])* $visibility:vis struct $shape:ident {
         $($access:vis $field:ident: $kind:ty $(as $name:literal)? $(= $default:ident)?,)+

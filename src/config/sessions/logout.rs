@@ -13,14 +13,18 @@ shape! {
     }
 }
 
-/// Checks what happens at sign-out. The browser may be sent to one of the `listed` origins.
-pub(crate) fn logout(shape: Checked<LogoutShape>, listed: &Checked<Vec<Origin>>, refusals: &mut Refusals) -> Checked<SignOut> {
+/// Checks what happens at sign-out. The browser may be sent to one of the `listed_origins`.
+pub(crate) fn logout(
+    shape: Checked<LogoutShape>,
+    listed_origins: &Checked<Vec<Origin>>,
+    refusals: &mut Refusals,
+) -> Checked<SignOut> {
     let shape = shape?;
     let return_to = match shape.post_logout_redirect_uri? {
         None => ReturnTo::front_page(),
         Some(text) => {
-            let listed = listed.as_ref().map_err(|refused| *refused)?;
-            ReturnTo::parse(&text, listed).map_err(|_| {
+            let listed_origins = listed_origins.as_ref().map_err(|refused| *refused)?;
+            ReturnTo::parse(&text, listed_origins).map_err(|_| {
                 let sentence =
                     "expected a path, or an address on one of the origins or trusted_origins, found another; write /goodbye";
                 refusals.refuse("logout.post_logout_redirect_uri", sentence)

@@ -1,4 +1,5 @@
-//! The part `session`: whether sessions are sealed or JWTs, which claims they keep, and how long they last.
+//! The part `session`: whether sessions are sealed or JWTs, which claims they keep, and how long they last. How they are sealed
+//! or signed is not known here.
 
 use std::time::Duration;
 

@@ -194,7 +194,7 @@ pub(crate) fn check_providers(accounts: &Accounts, providers: &Providers, refusa
 
 /// Whether claims come from more than one source. `by_password` says whether people sign in by password, `signed` whether
 /// sessions are JWTs. Where people of the only provider are looked up, they are the same users as by password, with the same
-/// claims. (With several providers, these may still differ in claims that the user service does not say.)
+/// claims. (Several providers may still differ in the claims that the user service does not say.)
 pub(crate) fn several_claimants(
     providers: &Providers,
     accounts: &Accounts,

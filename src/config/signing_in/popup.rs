@@ -30,7 +30,7 @@ pub(crate) struct Context<'a> {
     /// Whether `endpoints.popup` is written.
     pub(crate) endpoint: Checked<bool>,
     /// `origins` and `trusted_origins`.
-    pub(crate) listed: &'a Checked<Vec<Origin>>,
+    pub(crate) listed_origins: &'a Checked<Vec<Origin>>,
     pub(crate) tokens: Tokens,
     /// Whether people who signed in at a provider are looked up at the user service.
     pub(crate) looks_up: Checked<bool>,
@@ -51,7 +51,7 @@ pub(crate) fn popup(
         (shape, true) => shape.unwrap_or(PopupShape::UNWRITTEN),
     };
     let url_member = shape.url_member.and_then(|name| url_member(name, refusals));
-    let told = shape.origin.and_then(|text| text.map(|text| told(&text, context.listed, refusals)).transpose());
+    let told = shape.origin.and_then(|text| text.map(|text| told(&text, context.listed_origins, refusals)).transpose());
     let offered: fn(&Gap) -> bool = match context.looks_up? {
         true => |gap| matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::User(_) | Gap::Claim(..)),
         false => |gap| matches!(gap, Gap::Token | Gap::ExpiresIn | Gap::Claim(..)),
@@ -70,9 +70,9 @@ fn url_member(name: Option<String>, refusals: &mut Refusals) -> Checked<String> 
 }
 
 /// Checks `popup.origin`, the origin of the only page that is told.
-fn told(text: &str, listed: &Checked<Vec<Origin>>, refusals: &mut Refusals) -> Checked<Origin> {
+fn told(text: &str, listed_origins: &Checked<Vec<Origin>>, refusals: &mut Refusals) -> Checked<Origin> {
     let told = origin("popup.origin", text, refusals)?;
-    if listed.as_ref().is_ok_and(|listed| !listed.contains(&told)) {
+    if listed_origins.as_ref().is_ok_and(|listed_origins| !listed_origins.contains(&told)) {
         let sentence = "expected one of the origins or trusted_origins, found another; list it there";
         return Err(refusals.refuse("popup.origin", sentence));
     }

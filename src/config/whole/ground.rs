@@ -19,7 +19,7 @@ pub(super) struct Ground {
     pub(super) origins: Checked<Vec<Origin>>,
     pub(super) trusted_origins: Checked<Vec<Origin>>,
     /// `origins` and `trusted_origins`.
-    pub(super) listed: Checked<Vec<Origin>>,
+    pub(super) listed_origins: Checked<Vec<Origin>>,
     pub(super) providers: Providers,
     /// Whether people sign in by password.
     pub(super) by_password: Checked<bool>,
@@ -37,8 +37,8 @@ impl Ground {
     ) -> Self {
         let origins = origins(served, refusals);
         let trusted_origins = trusted_origins(trusted, refusals);
-        let listed = || Ok(origins.clone()?.into_iter().chain(trusted_origins.clone()?).collect());
-        let listed: Checked<Vec<_>> = listed();
+        let listed_origins = || Ok(origins.clone()?.into_iter().chain(trusted_origins.clone()?).collect());
+        let listed_origins: Checked<Vec<_>> = listed_origins();
         let jwt = match session {
             Ok(session) => session.jwt.as_ref().map_err(|refused| *refused),
             Err(refused) => Err(*refused),
@@ -50,7 +50,7 @@ impl Ground {
             Err(refused) => Err(*refused),
         };
         let providers = providers(shapes, either(bearer, by_password), refusals);
-        Self { origins, trusted_origins, listed, providers, by_password, tokens }
+        Self { origins, trusted_origins, listed_origins, providers, by_password, tokens }
     }
 
     /// The number of providers that people sign in at, but at least 1 if there is any provider: the paths for sign-in have their

@@ -46,7 +46,8 @@ impl SigningIn {
             Err(refused) => Err(*refused),
         };
         let answered = answered(written.endpoints, ground, keys, refusals);
-        let context = popup::Context { endpoint: has_popup, listed: &ground.listed, tokens, looks_up: accounts.looks_up };
+        let context =
+            popup::Context { endpoint: has_popup, listed_origins: &ground.listed_origins, tokens, looks_up: accounts.looks_up };
         let popup = popup(written.popup, &context, refusals);
         Self { accounts, password, popup, answered, cookies }
     }
@@ -72,6 +73,7 @@ fn answered(shape: Checked<EndpointsShape>, ground: &Ground, keys: &Keys, refusa
     let (authorize, token) = (is_written(&shape.authorize), is_written(&shape.token));
     let public_keys = is_written(&keys.published);
     let answered = endpoints(shape, ground.sign_in_providers(), public_keys, refusals);
-    FrontEnd { authorize, token, answered: &answered.good, listed: &ground.listed }.check(&ground.providers, refusals);
+    FrontEnd { authorize, token, answered: &answered.good, listed_origins: &ground.listed_origins }
+        .check(&ground.providers, refusals);
     answered
 }

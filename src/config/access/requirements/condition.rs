@@ -1,5 +1,5 @@
-//! Requirements and conditions that hold others: `all`, `any`, `not` and `policy`, and whose claims a condition is about. What a
-//! single test looks at, `leaves` knows.
+//! Requirements, and conditions that consist of others (`all`, `any`, `not`, `policy`); whether it is said whose claims a
+//! condition is about. The members that are a single test are not checked here.
 
 use crate::access::requirement::Requirement;
 use crate::access::requirement::condition::Condition;
@@ -61,7 +61,7 @@ impl Known<'_> {
         Check { known: self, refusals, too_deep: None }.policy_within(path, shape, DEEPEST, claimant)
     }
 
-    /// The claimant at the top of a condition, before any of its members says whose claims it is about.
+    /// Whose claims a condition is about before any of its members says so.
     fn anybody(&self) -> Claimant {
         if self.several_claimants == Ok(true) { Claimant::Open } else { Claimant::Settled }
     }
