@@ -6,14 +6,14 @@
 //!
 //! | sub-room | what it knows |
 //! |---|---|
-//! | [`reading`] | how any value is read, and how mistakes are collected |
+//! | `reading` | how any value is read, and how mistakes are collected |
 //! | [`settings`] | what comes out: the types that the rest of the house works with |
-//! | [`providers`] | providers, their clients, and the bearer tokens that are accepted |
-//! | [`access`] | who may go where, and what the upstream is told |
-//! | [`sessions`] | what a session is, and the tokens that Accredit signs itself |
-//! | [`signing_in`] | password, popup and user service |
-//! | [`whole`] | all of them, and what must fit together across them |
-//! | [`host`] | what the host must be able to do |
+//! | `providers` | providers, their clients, and the bearer tokens that are accepted |
+//! | `access` | who may go where, and what the upstream is told |
+//! | `sessions` | what a session is, and the tokens that Accredit signs itself |
+//! | `signing_in` | password, popup and user service |
+//! | `whole` | all of them, and what must fit together across them |
+//! | `host` | what the host must be able to do |
 
 use std::cell::RefCell;
 
