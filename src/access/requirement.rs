@@ -1,10 +1,16 @@
-//! What a rule asks for, whether somebody meets it, and what is said to somebody who does not.
+//! What a rule asks for, whether somebody meets it, and what is missing where somebody does not. It opens the sub-room of
+//! conditions and the tests that they are made of. This sub-room never knows which request is asked about, nor how it is
+//! answered.
+
+pub mod condition;
+pub mod test;
+mod truth;
 
 use std::collections::BTreeSet;
 
-use crate::access::condition::Condition;
-use crate::access::test::Surroundings;
-use crate::access::truth::Truth;
+use crate::access::requirement::condition::Condition;
+use crate::access::requirement::test::Surroundings;
+use crate::access::requirement::truth::Truth;
 use crate::words::demand::Demand;
 use crate::words::principal::Principal;
 use crate::words::reason::{Failure, Reason};
@@ -12,11 +18,11 @@ use crate::words::reason::{Failure, Reason};
 /// What a rule asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Requirement {
-    /// Nothing. Identity is forwarded when there is one.
+    /// Nothing. If somebody is signed in all the same, the upstream is told who.
     Public,
-    /// Somebody who is signed in.
+    /// That somebody is signed in.
     Authenticated,
-    /// Somebody who is signed in and for whom this holds.
+    /// That somebody is signed in, and that this condition holds for them.
     When(Condition),
 }
 
@@ -24,9 +30,9 @@ impl Requirement {
     /// Whether a principal meets it.
     ///
     /// # Errors
-    /// [`Reason::ProviderMismatch`] when signing in with another provider is what is needed; [`Reason::AudienceMissing`],
-    /// [`Reason::ScopeMissing`] or [`Reason::AuthenticationInsufficient`] when that is all that is missing; else
-    /// [`Reason::ConditionFailed`]. The detail says which claims were looked for and which arrived.
+    /// [`Reason::ProviderMismatch`] when somebody has to sign in at another provider; [`Reason::AudienceMissing`],
+    /// [`Reason::ScopeMissing`] or [`Reason::AuthenticationInsufficient`] when nothing else is missing; else
+    /// [`Reason::ConditionFailed`]. The detail says which claims were looked for, and which arrived.
     pub fn check(&self, principal: &Principal, surroundings: Surroundings) -> Result<(), Failure> {
         match self {
             Self::Public | Self::Authenticated => Ok(()),
@@ -39,7 +45,7 @@ impl Requirement {
         }
     }
 
-    /// The provider that a person has to use, if the requirement names one outright.
+    /// The provider that somebody has to sign in at, if the requirement cannot be met otherwise.
     pub fn provider(&self) -> Option<&str> {
         match self {
             Self::Public | Self::Authenticated => None,
@@ -47,7 +53,8 @@ impl Requirement {
         }
     }
 
-    /// The authentication that is asked for outright; `None` when nobody could make it.
+    /// The authentication without which the requirement cannot be met; `None` when its demands contradict each other, so that
+    /// none meets it.
     pub fn demand(&self) -> Option<Demand> {
         match self {
             Self::Public | Self::Authenticated => Some(Demand::default()),
@@ -55,7 +62,7 @@ impl Requirement {
         }
     }
 
-    /// The names of the claims that are looked at, each once.
+    /// The names of the claims that the requirement looks at, sorted, each once.
     pub fn claims(&self) -> Vec<String> {
         let mut found = Vec::new();
         if let Self::When(condition) = self {
@@ -66,7 +73,7 @@ impl Requirement {
         names.into_iter().collect()
     }
 
-    /// Both requirements at once.
+    /// This requirement and the condition of a policy, which must both be met.
     pub fn and(&self, policy: &Condition) -> Self {
         match self {
             Self::Public | Self::Authenticated => Self::When(policy.clone()),
@@ -75,7 +82,7 @@ impl Requirement {
     }
 }
 
-/// Which claims were looked for, and which arrived: for the log.
+/// Which claims were looked for, and which arrived, as a sentence for the log.
 fn explain(condition: &Condition, principal: &Principal) -> String {
     let mut looked_for = Vec::new();
     condition.claims(&mut looked_for);

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::access::browser;
 use crate::access::requirement::Requirement;
+use crate::access::requirement::test::{Surroundings, is_authenticated};
 use crate::access::route::{Credentials, Rule, SharedCache, Unauthenticated};
-use crate::access::test::{Surroundings, is_authenticated};
 use crate::answer::refusal::{BearerChallenge, Visitor};
 use crate::authenticate::bearer_token::{BearerToken, bearer_token, is_in_address};
 use crate::authenticate::identity::{Asking, Identity};

@@ -1,4 +1,5 @@
-//! The client that we are at a provider: its identifier, how it proves itself, and what is meant for one alone.
+//! The client as which we are registered at a provider: its identifier, how it authenticates, and the members that mean something
+//! for a client only. It never knows where the provider's endpoints are.
 
 use crate::config::providers::written::{AuthMethod, ProviderShape, ResponseModeWord};
 use crate::config::reading::refusal::{Checked, Refusals};
@@ -8,7 +9,7 @@ use crate::oidc::authorization::RESERVED_PARAMETERS;
 use crate::oidc::client::ClientAuthentication;
 use crate::words::secret::Secret;
 
-/// The client's identifier. Only a provider whose tokens are accepted needs none.
+/// Checks the client's identifier. A provider needs none only if its bearer tokens are accepted.
 pub(super) fn client_id(path: &str, shape: &ProviderShape, refusals: &mut Refusals) -> Checked<Option<String>> {
     let client_id = shape.client_id.clone()?;
     let missing = match &client_id {
@@ -24,7 +25,7 @@ pub(super) fn client_id(path: &str, shape: &ProviderShape, refusals: &mut Refusa
     Ok(client_id)
 }
 
-/// Refuses what is of no use where nobody signs in.
+/// Refuses members that mean nothing without a client, because nobody signs in at this provider.
 pub(super) fn refuse_what_signs_in(path: &str, shape: &mut ProviderShape, refusals: &mut Refusals) {
     let mut unwanted = Unwanted {
         path,
@@ -42,7 +43,7 @@ pub(super) fn refuse_what_signs_in(path: &str, shape: &mut ProviderShape, refusa
     unwanted.member("algorithms", &mut shape.algorithms, Option::is_some);
 }
 
-/// Refuses what is of no use where the provider is never asked.
+/// Refuses members that mean nothing at a provider that is never asked, because its keys are configured.
 pub(super) fn refuse_what_asks(path: &str, shape: &mut ProviderShape, refusals: &mut Refusals) {
     let mut unwanted = Unwanted {
         path,
@@ -55,7 +56,7 @@ pub(super) fn refuse_what_asks(path: &str, shape: &mut ProviderShape, refusals: 
     unwanted.member("allow_insecure_http", &mut shape.allow_insecure_http, |allowed| *allowed);
 }
 
-/// Why members of a provider are refused that are good in themselves.
+/// Refuses members that mean nothing at this provider, all for the same reason.
 struct Unwanted<'a> {
     path: &'a str,
     sentence: &'static str,
@@ -70,7 +71,7 @@ impl Unwanted<'_> {
     }
 }
 
-/// How the client proves itself.
+/// Checks how the client authenticates at the provider's endpoints (`token_endpoint_auth_method`, `client_secret`).
 pub(super) fn authentication(
     path: &str,
     method: Checked<Option<AuthMethod>>,
@@ -90,7 +91,7 @@ pub(super) fn authentication(
     Err(refusals.refuse(format!("{path}.client_secret"), sentence))
 }
 
-/// The scopes, separated by spaces.
+/// Checks the scope of the authorization request: values separated by spaces, `openid` among them.
 pub(super) fn scope(path: &str, scope: Option<String>, refusals: &mut Refusals) -> Checked<String> {
     let scope = scope.unwrap_or_else(|| "openid profile email".to_owned());
     if !scope.split(' ').any(|value| value == "openid") {
@@ -100,7 +101,7 @@ pub(super) fn scope(path: &str, scope: Option<String>, refusals: &mut Refusals) 
     Ok(scope)
 }
 
-/// What is sent along to the authorization endpoint.
+/// Checks further parameters of the authorization request.
 pub(super) fn authorization_params(
     path: &str,
     params: Vec<(String, Checked<String>)>,

@@ -1,4 +1,5 @@
-//! When a provider is asked about tokens, and for how long its word holds.
+//! When a provider is asked about bearer tokens (RFC 7662), and for how long its answer is kept. Who may ask it is not known
+//! here.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ shape! {
     }
 }
 
-/// How a provider is asked.
+/// Checks how a provider is asked about bearer tokens.
 pub(super) fn introspection(path: &str, shape: IntrospectionShape, refusals: &mut Refusals) -> Checked<Introspection> {
     let cache = shape.cache.and_then(|span| cache(path, span, refusals));
     let tokens = shape.when.and_then(|word| tokens(path, word, refusals));

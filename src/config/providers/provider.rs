@@ -1,4 +1,4 @@
-//! One provider: from its fields to the settings of the protocol room.
+//! One provider, from its members to the settings of [`crate::oidc`]. Other providers are not known here.
 
 use std::time::Duration;
 
@@ -18,19 +18,17 @@ use crate::oidc::client::ClientAuthentication;
 use crate::oidc::provider::{Clusters, MetadataSource, PlainHttp, Provider, ResponseMode};
 use crate::words::secret::Secret;
 
-/// What is known of a provider, be it good or refused.
+/// What is known of a provider, whether good or refused.
 pub(crate) struct Listed {
-    /// Its name.
     pub(crate) name: Checked<String>,
     /// Whether people can sign in there.
     pub(crate) signs_in: Checked<bool>,
     /// Whether its tokens are accepted as bearer tokens.
     pub(crate) has_bearer: Checked<bool>,
-    /// The secret by which we prove ourselves there.
     pub(crate) client_secret: Option<Secret>,
-    /// The secret that it shares with us for its tokens.
+    /// The secret that verifies its bearer tokens (`bearer.secret`).
     pub(crate) shared: Option<Secret>,
-    /// Its settings.
+    /// Its settings, if nothing of it was refused.
     pub(crate) provider: Checked<Provider>,
 }
 
@@ -42,7 +40,7 @@ pub(super) fn provider(path: &str, mut shape: ProviderShape, refusals: &mut Refu
     let never_asked = match (signs_in, &shape.bearer) {
         (Ok(true), _) => Ok(false),
         (Ok(false), Ok(Some(bearer))) => bearer.has_keys(),
-        // Where neither is good, nobody knows what the provider is for.
+        // The identifier was refused, but it is written, so that people are to sign in here.
         (Err(_), Ok(None)) if is_written(&shape.client_id) == Ok(true) => Ok(false),
         (Ok(false), Ok(None)) => Ok(false),
         (Err(refused), _) => Err(refused),
@@ -73,7 +71,7 @@ fn checked_name(path: &str, name: String, refusals: &mut Refusals) -> Checked<St
     Err(refusals.refuse(format!("{path}.name"), sentence))
 }
 
-/// Where the provider's endpoints are known from, and what reaches them.
+/// Checks where the provider's endpoints are known from, and which clusters reach them.
 fn reached(
     path: &str,
     shape: &mut ProviderShape,
@@ -160,7 +158,8 @@ fn clock_skew(path: &str, seconds: Option<u64>, refusals: &mut Refusals) -> Chec
     Ok(Duration::from_secs(seconds))
 }
 
-/// The provider's tokens, if they are accepted. Who cannot prove itself (`Some(false)`) is told nothing about tokens.
+/// Checks which bearer tokens are accepted. `proves_itself` says whether the client authenticates, if that is known: one that
+/// does not cannot ask for introspection.
 fn checked_bearer(
     path: &str,
     shape: Option<BearerShape>,
