@@ -28,6 +28,11 @@ impl ClientAuthentication {
         }
     }
 
+    /// What was tried, and what the operator should check if the provider does not accept it.
+    pub(super) fn tried(&self) -> String {
+        format!("token_endpoint_auth_method {} was tried: check it, client_id and client_secret", self.method())
+    }
+
     /// The header fields and the body of a request with these parameters, to which the client authentication is added. `world` is
     /// for methods that sign an assertion, which needs the clock and random bytes; the present ones do not.
     pub(super) fn form(

@@ -60,8 +60,7 @@ pub(super) fn refusal(provider: &Provider, answer: &Answer<'_>) -> Option<Failur
         None => format!("status {}", answer.status),
     };
     if answer.status == 401 || error == Some("invalid_client") {
-        let method = provider.authentication.method();
-        let detail = format!("{words}; token_endpoint_auth_method {method} was tried: check it, client_id and client_secret");
+        let detail = format!("{words}; {}", provider.authentication.tried());
         return Some(Failure::new(Reason::ClientAuthenticationFailed, answer.says(&detail)));
     }
     let refused = (400..500).contains(&answer.status) || members.contains_key("error");
