@@ -130,7 +130,7 @@ pub(super) fn check_shared_secrets(providers: &Providers, keys: &[Secret], refus
     for (index, listed) in providers.readable() {
         let Some(secret) = &listed.shared else { continue };
         let elsewhere = keys.contains(secret)
-            || providers.readable().any(|(_, other)| other.client_secret.as_ref() == Some(secret))
+            || providers.readable().any(|(_, other)| other.client_secrets.iter().any(|(_, of_client)| of_client == secret))
             || providers
                 .readable()
                 .take_while(|(before, _)| *before < index)

@@ -9,8 +9,31 @@ use crate::oidc::authorization::RESERVED_PARAMETERS;
 use crate::oidc::client::ClientAuthentication;
 use crate::words::secret::Secret;
 
+/// The client that we are at a provider, whether it is good or refused.
+pub(super) struct Client {
+    /// Its identifier. A provider whose tokens are only accepted has none.
+    pub(super) id: Checked<Option<String>>,
+    /// How it authenticates.
+    pub(super) authentication: Checked<ClientAuthentication>,
+    /// The secrets that it authenticates with, each with the name of its field.
+    pub(super) secrets: Vec<(&'static str, Secret)>,
+}
+
+/// Checks the client: its identifier, and how it authenticates.
+pub(super) fn client(path: &str, shape: &ProviderShape, refusals: &mut Refusals) -> Client {
+    let id = client_id(path, shape, refusals);
+    let authentication = match is_written(&id) {
+        Ok(true) => authentication(path, shape, refusals),
+        Ok(false) => Ok(ClientAuthentication::None),
+        Err(refused) => Err(refused),
+    };
+    let written = [("client_secret", &shape.client_secret)];
+    let secrets = written.into_iter().filter_map(|(member, secret)| Some((member, secret.clone().ok()??)));
+    Client { id, authentication, secrets: secrets.collect() }
+}
+
 /// Checks the client's identifier. A provider needs none only if its bearer tokens are accepted.
-pub(super) fn client_id(path: &str, shape: &ProviderShape, refusals: &mut Refusals) -> Checked<Option<String>> {
+fn client_id(path: &str, shape: &ProviderShape, refusals: &mut Refusals) -> Checked<Option<String>> {
     let client_id = shape.client_id.clone()?;
     let missing = match &client_id {
         Some(client) => client.trim().is_empty(),
@@ -72,13 +95,8 @@ impl Unwanted<'_> {
 }
 
 /// Checks how the client authenticates at the provider's endpoints (`token_endpoint_auth_method`, `client_secret`).
-pub(super) fn authentication(
-    path: &str,
-    method: Checked<Option<AuthMethod>>,
-    secret: Checked<Option<Secret>>,
-    refusals: &mut Refusals,
-) -> Checked<ClientAuthentication> {
-    let sentence = match (method?, secret?) {
+fn authentication(path: &str, shape: &ProviderShape, refusals: &mut Refusals) -> Checked<ClientAuthentication> {
+    let sentence = match (shape.token_endpoint_auth_method?, shape.client_secret.clone()?) {
         (Some(AuthMethod::ClientSecretBasic) | None, Some(secret)) => return Ok(ClientAuthentication::SecretBasic(secret)),
         (Some(AuthMethod::ClientSecretPost), Some(secret)) => return Ok(ClientAuthentication::SecretPost(secret)),
         (Some(AuthMethod::None), None) => return Ok(ClientAuthentication::None),

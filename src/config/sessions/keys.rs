@@ -26,10 +26,10 @@ pub(crate) fn keys(
     };
     for (index, key) in written.into_iter().enumerate() {
         let checked = key.and_then(|key| {
-            let is_of_client = |secret: &Option<Secret>| secret.as_ref() == Some(&key);
-            if providers.readable().any(|(_, listed)| is_of_client(&listed.client_secret)) {
+            let mut of_clients = providers.readable().flat_map(|(_, listed)| &listed.client_secrets);
+            if let Some((member, _)) = of_clients.find(|(_, secret)| *secret == key) {
                 let sentence =
-                    "expected a key of its own, found a provider's client_secret; make one with: openssl rand -base64 32";
+                    format!("expected a key of its own, found a provider's {member}; make one with: openssl rand -base64 32");
                 return Err(refusals.refuse(format!("session.keys[{index}]"), sentence));
             }
             good.push(key);

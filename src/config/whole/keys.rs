@@ -56,10 +56,8 @@ impl Keys {
             secrets.allow(format!("session.keys[{index}]"), key);
         }
         for (index, listed) in providers.readable() {
-            for (member, secret) in [("client_secret", &listed.client_secret), ("bearer.secret", &listed.shared)] {
-                if let Some(secret) = secret {
-                    secrets.allow(format!("providers[{index}].{member}"), secret);
-                }
+            for (member, secret) in listed.secrets() {
+                secrets.allow(format!("providers[{index}].{member}"), secret);
             }
         }
         let (session_claims, session_jwt) = of_sessions(jwt, ground, &mut secrets, refusals);
