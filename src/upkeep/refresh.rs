@@ -156,9 +156,8 @@ fn ask_for_tokens(turn: &mut Turn<'_>, due: &mut DueSession) -> bool {
         return false;
     }
     let Some(metadata) = turn.metadata(&session.provider) else { return true };
-    let Ok(call) = refresh_request(turn.world, &provider.oidc, &metadata, refresh_token) else { return true };
     // The time for the reply, for the keys that it may need, and a second.
-    let span = call.timeout.saturating_add(turn.settings.wait).saturating_add(Duration::from_secs(1));
+    let span = provider.oidc.timeout.saturating_add(turn.settings.wait).saturating_add(Duration::from_secs(1));
     let lease = lease_key(session);
     match lease::acquire(turn.world, &lease, now, span, Urgency::Due) {
         // Another worker may have finished just before the lease was taken.
@@ -167,6 +166,10 @@ fn ask_for_tokens(turn: &mut Turn<'_>, due: &mut DueSession) -> bool {
             return false;
         }
         Grant::Granted => {
+            let call = match refresh_request(turn.world, &provider.oidc, &metadata, refresh_token) {
+                Ok(call) => call,
+                Err(failure) => return retry_later(turn, due, failure),
+            };
             let errand = Errand::Refresh(Box::new(session.clone()));
             turn.fetches.push(Fetch { provider: session.provider.clone(), errand, call });
             due.stage = Stage::Asked(now.plus(span));
