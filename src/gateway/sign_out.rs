@@ -43,9 +43,11 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
     if settings.sign_out.at_provider {
         cookies.push(delete(&settings.session.cookie.hint_name, &settings.endpoints.logout, settings.session.cookie.same_site));
     }
-    let nobody = sessions.is_empty().then_some(None);
-    let subjects = sessions.into_iter().map(|session| Some(session.subject)).chain(nobody);
-    let signed_out: Vec<_> = subjects.map(|subject| Event::SignedOut { request: visit.reference(), subject }).collect();
+    let signed_out = |provider, subject| Event::SignedOut { request: visit.reference(), provider, subject };
+    let nobody = sessions.is_empty().then(|| signed_out(None, None));
+    let named = |provider: String| Some(provider).filter(|name| !name.is_empty());
+    let people = sessions.into_iter().map(|session| signed_out(named(session.provider), Some(session.subject)));
+    let signed_out: Vec<_> = people.chain(nobody).collect();
     if let Some(what) = carried.unknown {
         let fields = cookies.into_iter().map(|cookie| ("set-cookie", cookie)).collect();
         let stop = Stop::from(Failure::new(Reason::SignOutIncomplete, what));

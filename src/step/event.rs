@@ -144,7 +144,10 @@ pub enum Event {
     /// Somebody signed out.
     SignedOut {
         request: RequestRef,
-        /// The subject of the session that ended; `None` if the request carried none.
+        /// The provider of the session that ended, by its configured name; `None` if the request carried none, or one that names
+        /// none.
+        provider: Option<String>,
+        /// The subject of that session; `None` if the request carried none.
         subject: Option<String>,
     },
     /// A request was refused.
@@ -266,7 +269,9 @@ impl Event {
             Self::Notified { request, subject, failure: Some(failure) } => {
                 Line::of("notify_failed").at(request).because(failure).text("subject", subject)
             }
-            Self::SignedOut { request, subject } => Line::of("sign_out").at(request).maybe("subject", subject.as_ref()),
+            Self::SignedOut { request, provider, subject } => {
+                Line::of("sign_out").at(request).maybe("provider", provider.as_ref()).maybe("subject", subject.as_ref())
+            }
             Self::Denied { request, rule, subject, failure } => {
                 Line::of("denied").at(request).because(failure).maybe("rule", rule.as_ref()).maybe("subject", subject.as_ref())
             }
@@ -357,9 +362,9 @@ mod tests {
     fn line_separators_and_invisible_characters_in_a_subject_begin_no_second_log_line() {
         let subject = "bob\u{2028}accredit audit {}\u{202e}\u{200b}\u{e0041}".to_owned();
         let request = RequestRef { request_id: "r".into(), method: "GET".into(), path: "/".into() };
-        let line = Event::SignedOut { request, subject: Some(subject.clone()) }.audit().unwrap();
+        let line = Event::SignedOut { request, provider: Some("main".into()), subject: Some(subject.clone()) }.audit().unwrap();
         assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");
         let parsed: Value = serde_json::from_str(line.strip_prefix("accredit audit ").unwrap()).unwrap();
-        assert_eq!(parsed["subject"], subject);
+        assert_eq!((&parsed["provider"], &parsed["subject"]), (&Value::from("main"), &Value::from(subject)));
     }
 }

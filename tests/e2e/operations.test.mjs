@@ -370,6 +370,8 @@ describe('watching', () => {
       ),
     );
     assert.ok(audit.some(({ event, reason }) => event === 'sign_in_failed' && reason === 'id_token_nonce'));
+    const people = (name) => audit.filter(({ event }) => event === name).map(({ provider, subject }) => `${subject} at ${provider}`);
+    assert.ok(people('sign_in').includes(people('sign_out')[0]), people('sign_out')[0]);
     for (const line of audit) assert.ok(line.request_id && line.method, JSON.stringify(line));
 
     await eventually('the access log has the sign-out', () => gateway.accessLog().some(({ path }) => path === '/api/logout'));

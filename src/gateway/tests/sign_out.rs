@@ -27,7 +27,7 @@ fn sign_out_by_a_script_or_a_person_ends_the_session_in_the_browser_and_here() {
         let step = stage.send(stage.browser.send(method, "/api/logout", fields));
         assert_eq!(response(&step).status, expected, "{method} {fields:?}");
         let request = RequestRef { request_id: "r-1".into(), method: method.into(), path: "/api/logout".into() };
-        let signed_out = Event::SignedOut { request, subject: Some("alice".into()) };
+        let signed_out = Event::SignedOut { request, provider: Some("main".into()), subject: Some("alice".into()) };
         assert_eq!(step.events, [signed_out, Event::Outcome(Outcome::Answered)]);
         assert_eq!(field(response(&step), "location"), (expected == 303).then_some("/"));
         assert_eq!(stage.browser.names(), Vec::<&str>::new());
@@ -278,7 +278,8 @@ fn a_session_that_comes_as_a_bearer_token_ends_at_sign_out_as_a_cookie_and_as_a_
     assert_eq!(counts(&mut stage, &document, &one), [true; 3]);
     let step = sign_out(&mut stage, "", Some(&one));
     assert_eq!(body(&step), json!({"logout": "ok"}));
-    assert!(matches!(&step.events[0], Event::SignedOut { subject: Some(subject), .. } if subject == "alice"));
+    let of_main = |provider: &str, subject: &str| provider == "main" && subject == "alice";
+    assert!(matches!(&step.events[0], Event::SignedOut { provider: Some(p), subject: Some(s), .. } if of_main(p, s)));
     assert_eq!(counts(&mut stage, &document, &one), [false; 3]);
     assert_eq!(counts(&mut stage, &document, &other), [true; 3]);
     // With a session cookie beside it, both sessions end.
@@ -291,7 +292,9 @@ fn a_session_that_comes_as_a_bearer_token_ends_at_sign_out_as_a_cookie_and_as_a_
     assert_eq!(outcome(&sign_out(&mut stage, "", Some(&one))), (200, ""));
     let last = session_jwt(&mut stage);
     stage.worker.wait(seconds(3_600));
-    assert_eq!(outcome(&sign_out(&mut stage, "", Some(&last))), (200, ""));
+    let nobody = sign_out(&mut stage, "", Some(&last));
+    assert_eq!(outcome(&nobody), (200, ""));
+    assert!(matches!(&nobody.events[0], Event::SignedOut { provider: None, subject: None, .. }));
 }
 
 #[test]
