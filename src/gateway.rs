@@ -1,13 +1,9 @@
 //! The gateway: one plugin configuration at work in one worker. It takes a request or the end of a wait, lends its parts to the
 //! request's journey, and returns the journey's next step. It holds all state of the core, and never calls Envoy.
 
-mod guard;
 mod journeys;
 pub mod pending;
-mod published;
-mod sign_out;
 pub mod unanswered;
-mod whoami;
 
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,15 @@
 //! Which journey a request takes, at the start and after each wait, and how a journey that was stopped is answered. The only file
 //! that names all journeys. It decides nothing about identity or access.
 
+mod guard;
+mod published;
+mod sign_out;
+mod whoami;
+
 use crate::authenticate::introspected::introspected;
 use crate::authenticate::scene::Scene;
-use crate::gateway::guard::{self, ByIntrospection};
+use crate::gateway::journeys::guard::ByIntrospection;
 use crate::gateway::pending::{AfterReply, PendingBody, PendingCall, PendingWait, Step, with_request};
-use crate::gateway::{published, sign_out, whoami};
 use crate::http::message::Reply;
 use crate::session::attempt::Ending;
 use crate::sign_in::redeem::{self, AfterNews, SignInCall};
