@@ -14,7 +14,7 @@ use crate::words::world::{Version, World};
 /// How many marks a table holds. Each mark has one place.
 const PLACES: usize = 4_096;
 
-/// The size of a mark, in bytes: 8 for its name, and 8 for the time until which it counts.
+/// The size of a mark, in bytes: 8 for its name, and 8 for a time, which is that until which it counts.
 const PLACE: usize = 16;
 
 const TABLE: usize = PLACES * PLACE;
@@ -43,7 +43,8 @@ impl Tombstones {
         Self::of("accredit/3/ended/attempts")
     }
 
-    const fn of(key: &'static str) -> Self {
+    /// The table under this key of the shared data.
+    pub(super) const fn of(key: &'static str) -> Self {
         // The copy was never loaded. A time in the future makes it be loaded when it is first asked.
         Self { key, table: Vec::new(), reloaded: Timestamp::from_millis(u64::MAX) }
     }
@@ -51,14 +52,18 @@ impl Tombstones {
     /// Marks something as ended until `until`, after which it would not count anyway. This worker knows it at once. Nothing is
     /// written if that time has passed.
     pub fn mark(&mut self, world: &mut dyn World, id: &str, until: Timestamp) {
-        if until <= world.now() {
-            return;
+        if until > world.now() {
+            self.note(world, id, until);
         }
+    }
+
+    /// Notes a time under an identifier, in place of one that was noted before. This worker knows it at once.
+    pub(super) fn note(&mut self, world: &mut dyn World, id: &str, time: Timestamp) {
         for tries in 1..=MOST_TRIES {
             let version = self.reload(world);
             // The last try has no condition, so it succeeds whatever other workers write.
             let version = if tries < MOST_TRIES { version } else { Version::Any };
-            if self.write(world, id, until, version) {
+            if self.write(world, id, time, version) {
                 return;
             }
         }
@@ -70,7 +75,7 @@ impl Tombstones {
         let now = world.now();
         for _ in 1..=MOST_TRIES {
             let version = self.reload(world);
-            if until <= now || self.is_marked(id, now) {
+            if until <= now || self.in_copy(id).is_some_and(|marked_until| now < marked_until) {
                 return false;
             }
             // If another worker has written since the table was read, it may have marked the same.
@@ -81,16 +86,16 @@ impl Tombstones {
         false
     }
 
-    /// Writes a mark to the shared table and to the copy. If another worker has written since `version`, neither changes, and the
+    /// Writes a time to the shared table and to the copy. If another worker has written since `version`, neither changes, and the
     /// result is `false`.
-    fn write(&mut self, world: &mut dyn World, id: &str, until: Timestamp, version: Version) -> bool {
+    fn write(&mut self, world: &mut dyn World, id: &str, time: Timestamp, version: Version) -> bool {
         let (at, name) = place(id);
         self.table.resize(TABLE, 0);
         let Some(stood) = self.table.get_mut(at..).and_then(|place| place.first_chunk_mut::<PLACE>()) else { return false };
         let before = *stood;
-        let (named, ends) = stood.split_at_mut(8);
+        let (named, noted) = stood.split_at_mut(8);
         named.copy_from_slice(&name);
-        ends.copy_from_slice(&until.millis().to_le_bytes());
+        noted.copy_from_slice(&time.millis().to_le_bytes());
         let written = world.share(self.key, &self.table, version).is_ok();
         if let (false, Some(stood)) = (written, self.table.get_mut(at..).and_then(|place| place.first_chunk_mut::<PLACE>())) {
             *stood = before;
@@ -100,27 +105,35 @@ impl Tombstones {
 
     /// Whether something has ended, as was known up to 100 ms ago.
     pub fn has(&mut self, world: &dyn World, id: &str, now: Timestamp) -> bool {
-        if now < self.reloaded || now.since(self.reloaded) >= FRESH {
-            self.reload(world);
-            self.reloaded = now;
-        }
-        self.is_marked(id, now)
-    }
-
-    /// Whether something is marked in this worker's copy.
-    fn is_marked(&self, id: &str, now: Timestamp) -> bool {
-        let (at, name) = place(id);
-        let Some((named, ends)) = self.table.get(at..).and_then(|place| place.get(..PLACE)?.split_first_chunk::<8>()) else {
-            return false;
-        };
-        let ends = ends.first_chunk().map_or(0, |ends| u64::from_le_bytes(*ends));
-        *named == name && now < Timestamp::from_millis(ends)
+        self.noted(world, id, now).is_some_and(|until| now < until)
     }
 
     /// Whether something has ended, as the shared table says now.
     pub fn has_uncached(&mut self, world: &dyn World, id: &str, now: Timestamp) -> bool {
+        self.noted_uncached(world, id, now).is_some_and(|until| now < until)
+    }
+
+    /// The time that is noted under an identifier, as was known up to 100 ms ago.
+    pub(super) fn noted(&mut self, world: &dyn World, id: &str, now: Timestamp) -> Option<Timestamp> {
+        if now < self.reloaded || now.since(self.reloaded) >= FRESH {
+            self.reload(world);
+            self.reloaded = now;
+        }
+        self.in_copy(id)
+    }
+
+    /// The time that is noted under an identifier, as the shared table says now.
+    pub(super) fn noted_uncached(&mut self, world: &dyn World, id: &str, now: Timestamp) -> Option<Timestamp> {
         self.reloaded = Timestamp::from_millis(u64::MAX);
-        self.has(world, id, now)
+        self.noted(world, id, now)
+    }
+
+    /// The time that is noted in this worker's copy.
+    fn in_copy(&self, id: &str) -> Option<Timestamp> {
+        let (at, name) = place(id);
+        let (named, noted) = self.table.get(at..)?.get(..PLACE)?.split_first_chunk::<8>()?;
+        let noted = noted.first_chunk().map(|millis| Timestamp::from_millis(u64::from_le_bytes(*millis)));
+        noted.filter(|_| *named == name)
     }
 
     /// Loads the shared table into the copy, and returns its version. A value of another size, or an empty place that was not
@@ -177,6 +190,19 @@ mod tests {
         assert!(!sessions.has(&there, "abc", at(10)));
         assert!(!sessions.has(&there, "abd", at(9)));
         assert!(!Tombstones::attempts().has(&there, "abc", at(9)));
+    }
+
+    #[test]
+    fn any_time_is_noted_for_all_workers_in_place_of_the_one_before() {
+        let mut here = Still { now: at(100), ..Still::default() };
+        let there = here.clone();
+        let mut sessions = Tombstones::sessions();
+        for time in [at(200), at(50)] {
+            sessions.note(&mut here, "abc", time);
+            assert_eq!(sessions.noted(&here, "abc", here.now), Some(time));
+            assert_eq!(Tombstones::sessions().noted_uncached(&there, "abc", there.now), Some(time));
+        }
+        assert_eq!(sessions.noted(&here, "abd", here.now), None);
     }
 
     #[test]
