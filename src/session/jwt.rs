@@ -23,11 +23,17 @@ const TYP: &str = "JWT";
 /// The claim with the configured name of the provider that proved the identity. It is set if there are several providers.
 pub const PROVIDER_CLAIM: &str = "idp";
 
+/// The claim with `sid` of the ID token: the provider's own session.
+const PROVIDER_SESSION_CLAIM: &str = "sid";
+
+/// The claim with `sub` of the ID token. It is set if the session has another subject, which is the user service's.
+const PROVIDER_SUBJECT_CLAIM: &str = "idp_sub";
+
 /// The claim with the origin where the session began.
 pub const ORIGIN_CLAIM: &str = "origin";
 
 /// The names that no configured claim may have, because they have a meaning in sessions or mark tokens of other kinds.
-pub const RESERVED: [&str; 16] = [
+pub const RESERVED: [&str; 17] = [
     "iss",
     "aud",
     "exp",
@@ -40,9 +46,10 @@ pub const RESERVED: [&str; 16] = [
     "at_hash",
     "c_hash",
     "s_hash",
-    "sid",
     "typ",
     PROVIDER_CLAIM,
+    PROVIDER_SESSION_CLAIM,
+    PROVIDER_SUBJECT_CLAIM,
     ORIGIN_CLAIM,
 ];
 
@@ -111,6 +118,15 @@ fn invalid(detail: impl Into<String>) -> JwtError {
     JwtError::Invalid(detail.into())
 }
 
+/// A claim that may be absent. If it is there, it must be a text that fits.
+fn optional(claims: &Claims, name: &str, fits: impl Fn(&str) -> bool, expected: &str) -> Result<Option<String>, JwtError> {
+    match claims.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if fits(text) => Ok(Some(text.clone())),
+        Some(_) => Err(invalid(format!("{name} is not {expected}"))),
+    }
+}
+
 impl JwtSettings {
     /// When a session that begins now ends: in whole seconds, as `exp` is.
     pub fn end(&self, now: Timestamp) -> Timestamp {
@@ -141,12 +157,18 @@ impl JwtSettings {
         if self.providers.len() > 1 {
             set(PROVIDER_CLAIM, Value::from(session.provider.as_str()));
         }
+        if let Some(sid) = &session.provider_session {
+            set(PROVIDER_SESSION_CLAIM, Value::from(sid.as_str()));
+        }
+        if session.subject_at_provider() != session.subject {
+            set(PROVIDER_SUBJECT_CLAIM, Value::from(session.subject_at_provider()));
+        }
         let token = key.sign(world, TYP, &claims)?;
         session.id = self.id(&token);
         Ok(token)
     }
 
-    /// Verifies a session: its signature and kind, `iss` and `aud`, its times, provider, origin and subject (RFC 7519, sections
+    /// Verifies a session: its signature and kind, `iss` and `aud`, its times, provider, origin and subjects (RFC 7519, sections
     /// 4.1 and 7.2; RFC 8725, section 3).
     ///
     /// # Errors
@@ -178,6 +200,9 @@ impl JwtSettings {
             invalid("sub is missing, not a text of 1 to 255 printable characters, or like the name of a client (client:…)")
         })?;
         let subject = subject.to_owned();
+        let provider_session = optional(&claims, PROVIDER_SESSION_CLAIM, |sid| sid.len() <= 255, "a text of at most 255 bytes")?;
+        let provider_subject =
+            optional(&claims, PROVIDER_SUBJECT_CLAIM, |subject| plain(&subject), "a text of 1 to 255 printable characters")?;
         if now >= ends {
             return Err(JwtError::Expired(now.since(ends).as_secs()));
         }
@@ -190,8 +215,8 @@ impl JwtSettings {
             origin,
             provider,
             subject,
-            provider_subject: None,
-            provider_session: None,
+            provider_subject,
+            provider_session,
             auth_time: None,
             claims: kept,
             fingerprint: Fingerprint::default(),

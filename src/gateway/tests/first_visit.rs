@@ -1,6 +1,8 @@
 //! Somebody who signs in at a provider is looked up at the user service, and gets an account on the first visit.
 
 use super::password::accounts;
+use super::refresh::carried;
+use super::session_jwt::signing;
 use super::stage::{Stage, body, called, changed, document, outcome, seconds, status, upstream_headers};
 use crate::gateway::pending::Step;
 use crate::http::message::Reply;
@@ -50,6 +52,21 @@ fn somebody_whom_the_service_knows_is_that_user_and_nobody_is_created() {
     let headers = upstream_headers(&page);
     assert!(headers.contains(&("x-forwarded-user", "17")), "the service's subject: {headers:?}");
     assert!(headers.contains(&("x-forwarded-groups", "staff")), "and the provider's groups: {headers:?}");
+}
+
+#[test]
+fn a_session_of_either_form_says_what_the_provider_calls_it_and_whoever_signed_in() {
+    let sealed = looked_up();
+    let mut signed = changed(sealed.clone(), "/session", signing()["session"].clone());
+    signed["rules"] = json!([{"require": "authenticated"}]);
+    for document in [sealed, signed] {
+        let mut stage = ready(&document, "alice@example.com");
+        stage.provider.claims["sid"] = json!("of-the-provider");
+        assert_eq!(status(&visit(&mut stage)), 303);
+        let session = carried(&mut stage);
+        assert_eq!((session.subject.as_str(), session.subject_at_provider()), ("17", "alice"));
+        assert_eq!(session.provider_session.as_deref(), Some("of-the-provider"));
+    }
 }
 
 #[test]

@@ -72,7 +72,15 @@ fn a_session_is_a_jwt_for_any_library_and_is_read_as_it_was_written() {
         let (iat, exp) = (NOW.seconds(), NOW.seconds() + 3_600);
         assert_eq!(
             payload(&written),
-            json!({"sub": "alice", "email": "a@b.example", "name": "A", "iat": iat, "exp": exp, "origin": "https://app.example.com"})
+            json!({
+                "sub": "alice",
+                "email": "a@b.example",
+                "name": "A",
+                "iat": iat,
+                "exp": exp,
+                "origin": "https://app.example.com",
+                "sid": "s1"
+            })
         );
         let back = read(&jwt, &written).unwrap();
         assert_eq!((back.id, back.provider, back.ends.seconds()), (session.id, "demo".to_owned(), exp));
@@ -129,6 +137,53 @@ fn a_token_of_another_gateway_with_the_same_key_is_no_session_here() {
     let written = several.write(&mut Still::default(), &mut session(&several, json!({})), AssumedVerified::default()).unwrap();
     assert_eq!(payload(&written)["origin"], "https://app.example.com");
     assert!(read(&several, &written).is_ok());
+}
+
+#[test]
+fn what_the_provider_calls_the_session_and_the_person_comes_back_as_it_does_from_a_sealed_session() {
+    let jwt = settings(vec![secret("one")]);
+    for (sid, provider_subject, told, back) in [
+        (Some("s1"), None, json!(["s1", null]), (Some("s1"), None)),
+        (None, None, json!([null, null]), (None, None)),
+        (Some("s1"), Some("00u-7"), json!(["s1", "00u-7"]), (Some("s1"), Some("00u-7"))),
+        (Some(""), Some("00u-7"), json!(["", "00u-7"]), (Some(""), Some("00u-7"))),
+        // The user service knows the person by the name that the provider uses: nothing more is to be told.
+        (None, Some("alice"), json!([null, null]), (None, None)),
+    ] {
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        let new = NewSession { provider_session: text(sid), provider_subject: text(provider_subject), ..alice() };
+        let mut session = Session::of("before".into(), NOW, jwt.end(NOW), new);
+        let written = jwt.write(&mut Still::default(), &mut session, AssumedVerified::default()).unwrap();
+        let claims = payload(&written);
+        assert_eq!(json!([claims.get("sid"), claims.get("idp_sub")]), told);
+        let read = read(&jwt, &written).unwrap();
+        assert_eq!((read.provider_session.as_deref(), read.provider_subject.as_deref()), back);
+        let sealed = Session::parse(&session.write()).unwrap();
+        assert_eq!(
+            (read.provider_session.as_deref(), read.subject_at_provider()),
+            (sealed.provider_session.as_deref(), sealed.subject_at_provider())
+        );
+    }
+}
+
+#[test]
+fn a_session_from_before_there_was_a_sid_is_read_and_one_with_a_sid_that_is_no_text_is_not() {
+    let jwt = settings(vec![secret("one")]);
+    let signed = |claims: &Value| read(&jwt, &token(&secret("one"), "JWT", claims));
+    let before = signed(&good()).unwrap();
+    assert_eq!((before.provider_session.as_deref(), before.provider_subject.as_deref()), (None, None));
+    assert_eq!(signed(&with("sid", json!(null))).unwrap().provider_session, None);
+    for (name, value) in [
+        ("sid", json!(7)),
+        ("sid", json!(["s1"])),
+        ("sid", json!("x".repeat(256))),
+        ("idp_sub", json!(7)),
+        ("idp_sub", json!("")),
+        ("idp_sub", json!("a\nb")),
+        ("idp_sub", json!("x".repeat(256))),
+    ] {
+        assert!(matches!(signed(&with(name, value.clone())), Err(JwtError::Invalid(_))), "{name} {value}");
+    }
 }
 
 #[test]
