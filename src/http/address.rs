@@ -9,9 +9,7 @@ pub type Network = Vec<u8>;
 /// does not count, because it changes with each connection. `address` is written as
 /// [`crate::words::world::World::client_address`] returns it; `None` if it is no IP address.
 pub fn network(address: &str) -> Option<Network> {
-    let host = address.trim_start_matches('[').split([']', '%']).next()?;
-    let parsed = host.parse::<IpAddr>().or_else(|_| host.split(':').next().unwrap_or_default().parse());
-    Some(match parsed.ok()?.to_canonical() {
+    Some(match ip(address)? {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => match address.octets() {
             // All clients behind a NAT64 (RFC 6052, section 2.1) share one /64: they are told apart by their IPv4 addresses.
@@ -19,6 +17,13 @@ pub fn network(address: &str) -> Option<Network> {
             [a, b, c, d, e, f, g, h, ..] => vec![a, b, c, d, e, f, g, h],
         },
     })
+}
+
+/// The address itself, without port and scope, and as IPv4 if it is one that is mapped to IPv6. `None` if it is no IP address.
+pub fn ip(address: &str) -> Option<IpAddr> {
+    let host = address.trim_start_matches('[').split([']', '%']).next()?;
+    let parsed = host.parse::<IpAddr>().or_else(|_| host.split(':').next().unwrap_or_default().parse());
+    Some(parsed.ok()?.to_canonical())
 }
 
 #[cfg(test)]
