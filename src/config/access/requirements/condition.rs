@@ -3,9 +3,8 @@
 
 use crate::access::requirement::Requirement;
 use crate::access::requirement::condition::Condition;
-use crate::access::requirement::test::Test;
 use crate::config::access::requirements::known::Known;
-use crate::config::access::requirements::leaves;
+use crate::config::access::requirements::leaves::{self, given};
 use crate::config::access::requirements::written::{ConditionShape, RequirementShape};
 use crate::config::reading::nearest::did_you_mean;
 use crate::config::reading::refusal::{Checked, Refusals, Refused};
@@ -85,8 +84,8 @@ impl Check<'_> {
     fn condition(&mut self, path: &str, shape: &ConditionShape, depth: usize, claimant: Claimant) -> Checked<Condition> {
         let depth = self.deeper(path, depth)?;
         let claimant = settled(shape, claimant);
-        let mut all = self.leaves(path, shape);
-        if claimant != Claimant::Settled && speaks_of_claims(shape) {
+        let mut all = leaves::leaves(path, shape, self.known, self.refusals);
+        if claimant != Claimant::Settled && leaves::speak_of_claims(shape) {
             all.push(Err(self.refusals.refuse(
                 path,
                 "expected the provider whose claims count, found none, and there are several; write provider: NAME beside the condition (outside of not), or any_provider: true",
@@ -138,56 +137,6 @@ impl Check<'_> {
         })
     }
 
-    /// The single tests among the members of a condition.
-    fn leaves(&mut self, path: &str, shape: &ConditionShape) -> Vec<Checked<Condition>> {
-        let mut all = Vec::new();
-        all.extend(leaves::claim(path, shape.claim.clone(), shape.any_of.clone(), self.refusals).transpose());
-        if let Some(name) = given(&shape.bearer) {
-            match name.and_then(|name| self.bearer(path, name)) {
-                Ok(name) => all.extend([Ok(Test::Bearer.into()), Ok(Test::Provider(name).into())]),
-                Err(refused) => all.push(Err(refused)),
-            }
-        }
-        if let Some(scopes) = given(&shape.scope) {
-            all.push(scopes.and_then(|scopes| leaves::scope(path, scopes.clone(), self.refusals)));
-        }
-        if let Some(audiences) = given(&shape.audience) {
-            all.push(audiences.and_then(|audiences| leaves::audience(path, audiences.clone(), self.refusals)));
-        }
-        all.extend(leaves::authentication(path, shape.acr.clone(), shape.max_auth_age, self.refusals).transpose());
-        if let Some(domains) = given(&shape.email_domain) {
-            all.push(domains.and_then(|domains| leaves::email_domain(path, domains.clone(), self.refusals)));
-        }
-        if let Some(name) = given(&shape.provider) {
-            all.push(name.and_then(|name| self.provider(path, name)));
-        }
-        all
-    }
-
-    fn bearer(&mut self, path: &str, name: &str) -> Checked<String> {
-        if let Ok(known) = &self.known.bearer_providers
-            && !known.iter().any(|known| known == name)
-        {
-            let meant = did_you_mean(known.iter().map(String::as_str), name);
-            let sentence = format!("expected a provider with bearer: {{audiences: […]}}, found {name}{meant}; give it one");
-            return Err(self.refusals.refuse(format!("{path}.bearer"), sentence));
-        }
-        Ok(name.to_owned())
-    }
-
-    fn provider(&mut self, path: &str, name: &str) -> Checked<Condition> {
-        if let (Ok(providers), Ok(by_password)) = (&self.known.providers, self.known.by_password) {
-            let known: Vec<_> = providers.iter().map(String::as_str).chain(by_password).collect();
-            if !known.contains(&name) {
-                let meant = did_you_mean(known.iter().copied(), name);
-                let known = known.join(", ");
-                let sentence = format!("expected one of {known}, found {name}{meant}; name a provider above");
-                return Err(self.refusals.refuse(format!("{path}.provider"), sentence));
-            }
-        }
-        Ok(Test::Provider(name.to_owned()).into())
-    }
-
     fn named_policy(&mut self, path: &str, name: &str, depth: usize, claimant: Claimant) -> Checked<Condition> {
         let policies = self.known.policies.as_ref().map_err(|refused| *refused)?;
         let Some(index) = policies.iter().position(|(other, _)| other == name) else {
@@ -223,11 +172,6 @@ impl Check<'_> {
     }
 }
 
-/// A member that is written, or the mark that it was refused; `None` if it is not written.
-fn given<T>(member: &Checked<Option<T>>) -> Option<Checked<&T>> {
-    member.as_ref().map(Option::as_ref).map_err(|refused| *refused).transpose()
-}
-
 /// Whether it is said whose claims this condition is about, where `claimant` is what was said around it.
 fn settled(shape: &ConditionShape, claimant: Claimant) -> Claimant {
     let says = |member: &Checked<Option<String>>| !matches!(member, Ok(None));
@@ -236,13 +180,4 @@ fn settled(shape: &ConditionShape, claimant: Claimant) -> Claimant {
         Claimant::Open | Claimant::OpenWithinNot if shape.any_provider != Ok(false) => Claimant::Settled,
         claimant => claimant,
     }
-}
-
-fn speaks_of_claims(shape: &ConditionShape) -> bool {
-    matches!(shape.claim, Ok(Some(_)))
-        || matches!(shape.email_domain, Ok(Some(_)))
-        || matches!(shape.scope, Ok(Some(_)))
-        || matches!(shape.audience, Ok(Some(_)))
-        || matches!(shape.acr, Ok(Some(_)))
-        || matches!(shape.max_auth_age, Ok(Some(_)))
 }

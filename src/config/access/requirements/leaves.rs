@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use crate::access::requirement::condition::Condition;
 use crate::access::requirement::test::Test;
+use crate::config::access::requirements::known::Known;
+use crate::config::access::requirements::written::ConditionShape;
+use crate::config::reading::nearest::did_you_mean;
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::{ClaimName, Span};
 use crate::config::reading::values::{claim_path, each};
@@ -14,8 +17,41 @@ use crate::words::demand::{Demand, LONGEST_ACR_VALUES, is_acr_value};
 /// A list of texts, of which each may have been refused.
 type Texts = Vec<Checked<String>>;
 
+/// The single tests among the members of a condition.
+pub(super) fn leaves(path: &str, shape: &ConditionShape, known: &Known<'_>, refusals: &mut Refusals) -> Vec<Checked<Condition>> {
+    let mut all = Vec::new();
+    all.extend(claim(path, shape.claim.clone(), shape.any_of.clone(), refusals).transpose());
+    if let Some(name) = given(&shape.bearer) {
+        match name.and_then(|name| bearer(path, name, known, refusals)) {
+            Ok(name) => all.extend([Ok(Test::Bearer.into()), Ok(Test::Provider(name).into())]),
+            Err(refused) => all.push(Err(refused)),
+        }
+    }
+    all.extend(given(&shape.scope).map(|scopes| scope(path, scopes?.clone(), refusals)));
+    all.extend(given(&shape.audience).map(|audiences| audience(path, audiences?.clone(), refusals)));
+    all.extend(authentication(path, shape.acr.clone(), shape.max_auth_age, refusals).transpose());
+    all.extend(given(&shape.email_domain).map(|domains| email_domain(path, domains?.clone(), refusals)));
+    all.extend(given(&shape.provider).map(|name| provider(path, name?, known, refusals)));
+    all
+}
+
+/// Whether any of these tests looks at claims, so that it must be said whose they are.
+pub(super) fn speak_of_claims(shape: &ConditionShape) -> bool {
+    matches!(shape.claim, Ok(Some(_)))
+        || matches!(shape.email_domain, Ok(Some(_)))
+        || matches!(shape.scope, Ok(Some(_)))
+        || matches!(shape.audience, Ok(Some(_)))
+        || matches!(shape.acr, Ok(Some(_)))
+        || matches!(shape.max_auth_age, Ok(Some(_)))
+}
+
+/// A member that is written, or the mark that it was refused; `None` if it is not written.
+pub(super) fn given<T>(member: &Checked<Option<T>>) -> Option<Checked<&T>> {
+    member.as_ref().map(Option::as_ref).map_err(|refused| *refused).transpose()
+}
+
 /// Checks `claim` and `any_of`.
-pub(super) fn claim(
+fn claim(
     path: &str,
     claim: Checked<Option<ClaimName>>,
     any_of: Checked<Option<Vec<Checked<Value>>>>,
@@ -60,7 +96,7 @@ fn values(path: &str, values: Vec<Checked<Value>>, refusals: &mut Refusals) -> C
 }
 
 /// Checks `scope`, of which a token must have all.
-pub(super) fn scope(path: &str, scopes: Texts, refusals: &mut Refusals) -> Checked<Condition> {
+fn scope(path: &str, scopes: Texts, refusals: &mut Refusals) -> Checked<Condition> {
     let plain =
         |scope: &String| !scope.is_empty() && scope.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
     if scopes.is_empty() || !scopes.iter().flatten().all(plain) {
@@ -71,7 +107,7 @@ pub(super) fn scope(path: &str, scopes: Texts, refusals: &mut Refusals) -> Check
 }
 
 /// Checks `audience`, of which a token must have one.
-pub(super) fn audience(path: &str, audiences: Texts, refusals: &mut Refusals) -> Checked<Condition> {
+fn audience(path: &str, audiences: Texts, refusals: &mut Refusals) -> Checked<Condition> {
     if audiences.is_empty() || audiences.iter().flatten().any(String::is_empty) {
         let sentence = "expected audiences, found none or an empty one; write audience: [orders]";
         return Err(refusals.refuse(format!("{path}.audience"), sentence));
@@ -80,7 +116,7 @@ pub(super) fn audience(path: &str, audiences: Texts, refusals: &mut Refusals) ->
 }
 
 /// Checks `acr` and `max_auth_age`, which ask for a stronger or a newer authentication.
-pub(super) fn authentication(
+fn authentication(
     path: &str,
     acr: Checked<Option<Texts>>,
     max_auth_age: Checked<Option<Span>>,
@@ -118,7 +154,7 @@ fn max_auth_age_of(path: &str, span: Span, refusals: &mut Refusals) -> Checked<D
 }
 
 /// Checks `email_domain`, and gives the domains in lower case.
-pub(super) fn email_domain(path: &str, domains: Texts, refusals: &mut Refusals) -> Checked<Condition> {
+fn email_domain(path: &str, domains: Texts, refusals: &mut Refusals) -> Checked<Condition> {
     let plain = |domain: &str| {
         domain.contains('.') && domain.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
     };
@@ -135,4 +171,30 @@ pub(super) fn email_domain(path: &str, domains: Texts, refusals: &mut Refusals) 
         Ok(domain.to_ascii_lowercase())
     });
     domains.map(|domains| Test::EmailDomain(domains).into())
+}
+
+/// Checks `bearer`.
+fn bearer(path: &str, name: &str, known: &Known<'_>, refusals: &mut Refusals) -> Checked<String> {
+    if let Ok(known) = &known.bearer_providers
+        && !known.iter().any(|known| known == name)
+    {
+        let meant = did_you_mean(known.iter().map(String::as_str), name);
+        let sentence = format!("expected a provider with bearer: {{audiences: […]}}, found {name}{meant}; give it one");
+        return Err(refusals.refuse(format!("{path}.bearer"), sentence));
+    }
+    Ok(name.to_owned())
+}
+
+/// Checks `provider`.
+fn provider(path: &str, name: &str, known: &Known<'_>, refusals: &mut Refusals) -> Checked<Condition> {
+    if let (Ok(providers), Ok(by_password)) = (&known.providers, known.by_password) {
+        let known: Vec<_> = providers.iter().map(String::as_str).chain(by_password).collect();
+        if !known.contains(&name) {
+            let meant = did_you_mean(known.iter().copied(), name);
+            let known = known.join(", ");
+            let sentence = format!("expected one of {known}, found {name}{meant}; name a provider above");
+            return Err(refusals.refuse(format!("{path}.provider"), sentence));
+        }
+    }
+    Ok(Test::Provider(name.to_owned()).into())
 }
