@@ -9,7 +9,7 @@ mod truth;
 use std::collections::BTreeSet;
 
 use crate::access::requirement::condition::Condition;
-use crate::access::requirement::test::Surroundings;
+use crate::access::requirement::test::Case;
 use crate::access::requirement::truth::Truth;
 use crate::words::demand::Demand;
 use crate::words::principal::Principal;
@@ -27,20 +27,20 @@ pub enum Requirement {
 }
 
 impl Requirement {
-    /// Whether a principal meets it.
+    /// Whether somebody meets it.
     ///
     /// # Errors
     /// [`Reason::ProviderMismatch`] when somebody has to sign in at another provider; [`Reason::AudienceMissing`],
     /// [`Reason::ScopeMissing`] or [`Reason::AuthenticationInsufficient`] when nothing else is missing; else
     /// [`Reason::ConditionFailed`]. The detail says which claims were looked for, and which arrived.
-    pub fn check(&self, principal: &Principal, surroundings: Surroundings) -> Result<(), Failure> {
+    pub fn check(&self, case: Case<'_>) -> Result<(), Failure> {
         match self {
             Self::Public | Self::Authenticated => Ok(()),
-            Self::When(condition) if condition.holds(principal, surroundings) == Truth::True => Ok(()),
+            Self::When(condition) if condition.holds(case) == Truth::True => Ok(()),
             Self::When(condition) => {
-                let other_provider = condition.provider().is_some_and(|provider| provider != principal.provider);
-                let reason = if other_provider { Reason::ProviderMismatch } else { condition.missing(principal, surroundings) };
-                Err(Failure::new(reason, explain(condition, principal)))
+                let other_provider = condition.provider().is_some_and(|provider| provider != case.principal.provider);
+                let reason = if other_provider { Reason::ProviderMismatch } else { condition.missing(case) };
+                Err(Failure::new(reason, explain(condition, case.principal)))
             }
         }
     }

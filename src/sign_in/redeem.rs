@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use crate::access::requirement::test::{Surroundings, is_authenticated};
+use crate::access::requirement::test::{Moment, is_authenticated};
 use crate::authenticate::scene::Scene;
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::http::message::{HttpCall, Reply};
@@ -228,8 +228,8 @@ fn verified(
 /// Checks that the authentication meets the `acr_values` and `max_age` that were requested (OpenID Connect Core, section 3.1.3.7,
 /// points 12 and 13).
 fn check_demand(provider: &ProviderSettings, attempt: &Attempt, id_token: &IdToken, visit: &Visit) -> Result<(), Failure> {
-    let surroundings = Surroundings { now: visit.now, skew: provider.oidc.clock_skew };
-    if is_authenticated(&attempt.demand, &id_token.claims, surroundings) {
+    let moment = Moment { now: visit.now, skew: provider.oidc.clock_skew };
+    if is_authenticated(&attempt.demand, &id_token.claims, moment) {
         return Ok(());
     }
     let asked: Vec<_> = attempt.demand.parameters().map(|(name, value)| format!("{name} {value}")).collect();

@@ -1,10 +1,10 @@
 //! Conditions: tests, and how they are joined. A condition lets somebody in only when it is known to be true, so that `not`
 //! cannot turn a missing claim into permission. What a test looks at is not known here.
 
-use crate::access::requirement::test::{Surroundings, Test};
+use crate::access::requirement::test::{Case, Test};
 use crate::access::requirement::truth::{Truth, any_true};
 use crate::words::demand::Demand;
-use crate::words::principal::{ClaimPath, Principal};
+use crate::words::principal::ClaimPath;
 use crate::words::reason::Reason;
 
 /// A condition on a principal.
@@ -27,16 +27,14 @@ impl From<Test> for Condition {
 }
 
 impl Condition {
-    /// Whether it holds for a principal.
-    pub(super) fn holds(&self, principal: &Principal, surroundings: Surroundings) -> Truth {
+    /// Whether it holds.
+    pub(super) fn holds(&self, case: Case<'_>) -> Truth {
         match self {
-            Self::Test(test) => test.holds(principal, surroundings),
+            Self::Test(test) => test.holds(case),
             // All hold unless any does not.
-            Self::All(conditions) => {
-                any_true(conditions.iter().map(|condition| condition.holds(principal, surroundings).not())).not()
-            }
-            Self::Any(conditions) => any_true(conditions.iter().map(|condition| condition.holds(principal, surroundings))),
-            Self::Not(condition) => condition.holds(principal, surroundings).not(),
+            Self::All(conditions) => any_true(conditions.iter().map(|condition| condition.holds(case).not())).not(),
+            Self::Any(conditions) => any_true(conditions.iter().map(|condition| condition.holds(case))),
+            Self::Not(condition) => condition.holds(case).not(),
         }
     }
 
@@ -83,15 +81,15 @@ impl Condition {
 
     /// Why the condition does not hold: a reason that says what another token, or another sign-in, would have to bring, if that
     /// alone is missing; else [`Reason::ConditionFailed`].
-    pub(super) fn missing(&self, principal: &Principal, surroundings: Surroundings) -> Reason {
+    pub(super) fn missing(&self, case: Case<'_>) -> Reason {
         // Of several reasons the first of these is given: what later ones ask for would not help alone.
         const FIRST: [Reason; 4] =
             [Reason::ConditionFailed, Reason::AudienceMissing, Reason::ScopeMissing, Reason::AuthenticationInsufficient];
         match self {
-            Self::Test(test) => test.missing(principal),
+            Self::Test(test) => test.missing(case.principal),
             Self::All(conditions) => {
-                let failing = conditions.iter().filter(|condition| condition.holds(principal, surroundings) != Truth::True);
-                let missing: Vec<_> = failing.map(|condition| condition.missing(principal, surroundings)).collect();
+                let failing = conditions.iter().filter(|condition| condition.holds(case) != Truth::True);
+                let missing: Vec<_> = failing.map(|condition| condition.missing(case)).collect();
                 FIRST.into_iter().find(|reason| missing.contains(reason)).unwrap_or(Reason::ConditionFailed)
             }
             Self::Any(_) | Self::Not(_) => Reason::ConditionFailed,

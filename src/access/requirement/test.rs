@@ -32,19 +32,28 @@ pub enum Test {
     Authentication(Demand),
 }
 
-/// The clocks, which tests may look at beside the principal. They are read when a request begins, and again when it goes on after
-/// a wait.
+/// When something is tested. The clock is read when a request begins, and again when it goes on after a wait.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Surroundings {
+pub struct Moment {
     /// The time here.
     pub now: Timestamp,
-    /// How far the clock of the principal's provider may be off.
+    /// How far the clock of the provider that speaks of times may be off.
     pub skew: Duration,
 }
 
+/// All that a test may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// Who asks.
+    pub principal: &'a Principal,
+    /// When.
+    pub moment: Moment,
+}
+
 impl Test {
-    /// Whether it holds for a principal.
-    pub(super) fn holds(&self, principal: &Principal, surroundings: Surroundings) -> Truth {
+    /// Whether it holds.
+    pub(super) fn holds(&self, case: Case<'_>) -> Truth {
+        let principal = case.principal;
         match self {
             Self::Claim { path, any_of } => match path.find_verified(&principal.claims, principal.assumed) {
                 None => Truth::Unknown,
@@ -72,7 +81,7 @@ impl Test {
                 }
                 _ => Truth::Unknown,
             },
-            Self::Authentication(demand) => authenticated(demand, &principal.claims, surroundings),
+            Self::Authentication(demand) => authenticated(demand, &principal.claims, case.moment),
         }
     }
 
@@ -111,11 +120,11 @@ impl Test {
 }
 
 /// Whether claims show an authentication that meets a demand. Where a claim is absent that the demand asks for, they do not.
-pub fn is_authenticated(demand: &Demand, claims: &Claims, surroundings: Surroundings) -> bool {
-    authenticated(demand, claims, surroundings) == Truth::True
+pub fn is_authenticated(demand: &Demand, claims: &Claims, moment: Moment) -> bool {
+    authenticated(demand, claims, moment) == Truth::True
 }
 
-fn authenticated(demand: &Demand, claims: &Claims, surroundings: Surroundings) -> Truth {
+fn authenticated(demand: &Demand, claims: &Claims, moment: Moment) -> Truth {
     let class = match claims.get("acr") {
         _ if demand.acr_values.is_empty() => Truth::True,
         Some(Value::String(class)) => demand.acr_values.contains(class).into(),
@@ -127,9 +136,8 @@ fn authenticated(demand: &Demand, claims: &Claims, surroundings: Surroundings) -
         (Some(_), None) => Truth::Unknown,
         (Some(longest), Some(seconds)) => {
             let time = Timestamp::from_seconds(seconds as u64);
-            let (oldest, newest) =
-                (time.plus(Duration::from_secs(longest)).plus(surroundings.skew), surroundings.now.plus(surroundings.skew));
-            if time > newest { Truth::Unknown } else { (surroundings.now <= oldest).into() }
+            let (oldest, newest) = (time.plus(Duration::from_secs(longest)).plus(moment.skew), moment.now.plus(moment.skew));
+            if time > newest { Truth::Unknown } else { (moment.now <= oldest).into() }
         }
     };
     any_true([class.not(), age.not()].into_iter()).not()
@@ -169,7 +177,7 @@ mod tests {
 
     #[test]
     fn claims_that_do_not_show_what_a_demand_asks_for_do_not_meet_it() {
-        let clock = Surroundings { now: Timestamp::from_seconds(1_000), skew: Duration::from_secs(60) };
+        let moment = Moment { now: Timestamp::from_seconds(1_000), skew: Duration::from_secs(60) };
         let demand = Demand { acr_values: vec!["gold".into()], max_age: Some(100) };
         for (claims, good) in [
             (json!({"acr": "gold", "auth_time": 1_000}), true),
@@ -179,8 +187,8 @@ mod tests {
             (json!({"auth_time": 1_000}), false),
             (json!({}), false),
         ] {
-            assert_eq!(is_authenticated(&demand, claims.as_object().unwrap(), clock), good, "{claims}");
+            assert_eq!(is_authenticated(&demand, claims.as_object().unwrap(), moment), good, "{claims}");
         }
-        assert!(is_authenticated(&Demand::default(), &Claims::new(), clock));
+        assert!(is_authenticated(&Demand::default(), &Claims::new(), moment));
     }
 }

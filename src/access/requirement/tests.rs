@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::access::requirement::test::Test;
+use crate::access::requirement::test::{Moment, Test};
+use crate::words::principal::Principal;
 use crate::words::principal::{AssumedVerified, ClaimPath, Proof};
 use crate::words::time::Timestamp;
 
@@ -26,8 +27,13 @@ fn not(condition: Condition) -> Condition {
     Condition::Not(Box::new(condition))
 }
 
+/// Nothing depends on the time.
+fn whenever(principal: &Principal) -> Case<'_> {
+    Case { principal, moment: Moment::default() }
+}
+
 fn holds(condition: Condition, claims: Value) -> bool {
-    Requirement::When(condition).check(&principal(claims), Surroundings::default()).is_ok()
+    Requirement::When(condition).check(whenever(&principal(claims))).is_ok()
 }
 
 #[test]
@@ -117,11 +123,10 @@ fn a_domain_is_compared_as_a_whole_and_counts_only_with_a_verified_address() {
 #[test]
 fn the_refusal_says_what_was_looked_for_and_what_arrived() {
     let condition = Condition::All(vec![claim("groups", json!(["admin"])), claim("level", json!([1]))]);
-    let failure =
-        Requirement::When(condition).check(&principal(json!({"groups": ["staff"]})), Surroundings::default()).unwrap_err();
+    let failure = Requirement::When(condition).check(whenever(&principal(json!({"groups": ["staff"]})))).unwrap_err();
     assert_eq!(failure, Failure::new(Reason::ConditionFailed, r#"groups is ["staff"]; level is absent"#));
     let other = Requirement::When(Condition::Test(Test::Provider("corp".into())));
-    assert_eq!(other.check(&principal(json!({})), Surroundings::default()).unwrap_err().reason, Reason::ProviderMismatch);
+    assert_eq!(other.check(whenever(&principal(json!({})))).unwrap_err().reason, Reason::ProviderMismatch);
 }
 
 fn by_token(claims: Value) -> Principal {
@@ -137,8 +142,8 @@ fn authentication(acr_values: &[&str], max_age: Option<u64>) -> Condition {
 
 /// The reason of a refusal at second 1,000, with a minute's tolerance.
 fn refused(condition: Condition, principal: &Principal) -> Option<Reason> {
-    let clock = Surroundings { now: Timestamp::from_seconds(1_000), skew: Duration::from_secs(60) };
-    Requirement::When(condition).check(principal, clock).err().map(|failure| failure.reason)
+    let moment = Moment { now: Timestamp::from_seconds(1_000), skew: Duration::from_secs(60) };
+    Requirement::When(condition).check(Case { principal, moment }).err().map(|failure| failure.reason)
 }
 
 #[test]
@@ -253,7 +258,7 @@ fn an_unverified_address_meets_no_condition_not_even_under_not() {
                 "email": address, "email_verified": said, "phone_number": "+1", "phone_number_verified": said, "groups": ["x"]
             });
             let principal = Principal { assumed, ..principal(claims) };
-            Requirement::When(condition).check(&principal, Surroundings::default()).is_ok()
+            Requirement::When(condition).check(whenever(&principal)).is_ok()
         };
         assert_eq!(holds(mine(), "boss@example.com"), verified, "{said}");
         // Without a verified address it is not known that it differs from that one.
@@ -274,8 +279,7 @@ fn an_unverified_address_meets_no_condition_not_even_under_not() {
     let within =
         Condition::Test(Test::Claim { path: ClaimPath::new(vec!["email".into(), "value".into()]), any_of: vec![json!("a")] });
     assert!(!holds(within, json!({"email": {"value": "a"}})));
-    let refused =
-        Requirement::When(mine()).check(&principal(json!({"email": "boss@example.com"})), Surroundings::default()).unwrap_err();
+    let refused = Requirement::When(mine()).check(whenever(&principal(json!({"email": "boss@example.com"})))).unwrap_err();
     assert_eq!(refused.detail, "email is \"boss@example.com\"; email_verified is absent");
 }
 
@@ -376,7 +380,7 @@ fn a_requirement_names_all_claims_it_looks_at_but_only_what_it_cannot_be_met_wit
 #[test]
 fn a_refusal_says_which_claims_the_provider_left_out_and_shortens_long_ones() {
     let detail = |condition: Condition, claims: Value| {
-        Requirement::When(condition).check(&principal(claims), Surroundings::default()).unwrap_err().detail
+        Requirement::When(condition).check(whenever(&principal(claims))).unwrap_err().detail
     };
     let groups = || claim("groups", json!(["admin"]));
     assert_eq!(

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::access::browser;
 use crate::access::requirement::Requirement;
-use crate::access::requirement::test::{Surroundings, is_authenticated};
+use crate::access::requirement::test::{Case, Moment, is_authenticated};
 use crate::access::route::{Credentials, Rule, SharedCache, Unauthenticated};
 use crate::answer::refusal::{BearerChallenge, Visitor};
 use crate::authenticate::bearer_token::{BearerToken, bearer_token, is_in_address};
@@ -94,10 +94,10 @@ pub(super) fn guard(
         }
         (Identity::Known(verified, renewal), requirement) => {
             let skew = settings.provider(&verified.principal.provider).map(|provider| provider.oidc.clock_skew);
-            let surroundings = Surroundings { now: visit.now, skew: skew.unwrap_or_default() };
-            match requirement.check(&verified.principal, surroundings) {
+            let moment = Moment { now: visit.now, skew: skew.unwrap_or_default() };
+            match requirement.check(Case { principal: &verified.principal, moment }) {
                 Ok(()) => Ok(guarded.forward(scene.world, Some(&verified), renewal, events)),
-                Err(failure) => Ok(guarded.forbidden(scene, &verified, surroundings, failure, events)),
+                Err(failure) => Ok(guarded.forbidden(scene, &verified, moment, failure, events)),
             }
         }
         (Identity::Unknown(failure), _) => Ok(guarded.unauthenticated(scene, failure, events)),
@@ -173,7 +173,7 @@ impl Guarded<'_> {
         self,
         scene: &mut Scene<'_>,
         verified: &Verified,
-        surroundings: Surroundings,
+        moment: Moment,
         failure: Failure,
         events: Vec<Event>,
     ) -> Step<Asking> {
@@ -183,7 +183,7 @@ impl Guarded<'_> {
         };
         // The session is new, and met this demand at its beginning, but no longer does: another sign-in would not help.
         let just_made = self.visit.now.since(session.created) < JUST_MADE;
-        let then = Surroundings { now: session.created, ..surroundings };
+        let then = Moment { now: session.created, ..moment };
         let in_vain = |demand: &Demand| just_made && is_authenticated(demand, &session.claims, then);
         match self.rule.require.demand().filter(|demand| !in_vain(demand)) {
             // A session by password has no provider that could authenticate the person in another way.
