@@ -12,7 +12,6 @@ use crate::access::requirement::condition::Condition;
 use crate::access::requirement::test::Case;
 use crate::access::requirement::truth::Truth;
 use crate::words::demand::Demand;
-use crate::words::principal::Principal;
 use crate::words::reason::{Failure, Reason};
 
 /// What a rule asks for.
@@ -40,7 +39,7 @@ impl Requirement {
             Self::When(condition) => {
                 let other_provider = condition.provider().is_some_and(|provider| provider != case.principal.provider);
                 let reason = if other_provider { Reason::ProviderMismatch } else { condition.missing(case) };
-                Err(Failure::new(reason, explain(condition, case.principal)))
+                Err(Failure::new(reason, explain(condition, case)))
             }
         }
     }
@@ -82,27 +81,11 @@ impl Requirement {
     }
 }
 
-/// Which claims were looked for, and which arrived, as a sentence for the log.
-fn explain(condition: &Condition, principal: &Principal) -> String {
-    let mut looked_for = Vec::new();
-    condition.claims(&mut looked_for);
-    let arrived = looked_for.iter().map(|path| match path.find(&principal.claims) {
-        Some(value) => format!("{path} is {}", shortened(&value.to_string())),
-        None if path.was_left_out(&principal.claims) => {
-            format!("{path} is absent: the provider left it out, there are too many for a token (_claim_names, hasgroups)")
-        }
-        None => format!("{path} is absent"),
-    });
-    let provider = condition.provider().map(|name| format!("provider {name} is asked for, {} signed in", principal.provider));
-    arrived.chain(provider).collect::<Vec<_>>().join("; ")
-}
-
-fn shortened(text: &str) -> String {
-    const LONGEST: usize = 200;
-    if text.chars().count() <= LONGEST {
-        return text.to_owned();
-    }
-    text.chars().take(LONGEST).chain("…".chars()).collect()
+/// What the tests looked for and found, and which provider is asked for, as a sentence for the log.
+fn explain(condition: &Condition, case: Case<'_>) -> String {
+    let signed_in = &case.principal.provider;
+    let provider = condition.provider().map(|name| format!("provider {name} is asked for, {signed_in} signed in"));
+    condition.found(case).into_iter().chain(provider).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

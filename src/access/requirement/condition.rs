@@ -96,6 +96,17 @@ impl Condition {
         }
     }
 
+    /// What its tests looked for and found: phrases for the log.
+    pub(super) fn found(&self, case: Case<'_>) -> Vec<String> {
+        match self {
+            Self::Test(test) => test.found(case),
+            Self::All(conditions) | Self::Any(conditions) => {
+                conditions.iter().flat_map(|condition| condition.found(case)).collect()
+            }
+            Self::Not(condition) => condition.found(case),
+        }
+    }
+
     /// Adds every claim that the condition looks at to `found`. One may be added more than once.
     pub fn claims(&self, found: &mut Vec<ClaimPath>) {
         match self {

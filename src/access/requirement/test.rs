@@ -103,6 +103,13 @@ impl Test {
         }
     }
 
+    /// What it looked for and found: phrases for the log. Which provider is asked for, the whole requirement says.
+    pub(super) fn found(&self, case: Case<'_>) -> Vec<String> {
+        let mut looked_for = Vec::new();
+        self.claims(&mut looked_for);
+        looked_for.iter().map(|path| claim_found(path, &case.principal.claims)).collect()
+    }
+
     /// Adds every claim that the test looks at to `found`.
     pub(super) fn claims(&self, found: &mut Vec<ClaimPath>) {
         match self {
@@ -117,6 +124,24 @@ impl Test {
             }
         }
     }
+}
+
+fn claim_found(path: &ClaimPath, claims: &Claims) -> String {
+    match path.find(claims) {
+        Some(value) => format!("{path} is {}", shortened(&value.to_string())),
+        None if path.was_left_out(claims) => {
+            format!("{path} is absent: the provider left it out, there are too many for a token (_claim_names, hasgroups)")
+        }
+        None => format!("{path} is absent"),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 200;
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
+    }
+    text.chars().take(LONGEST).chain("…".chars()).collect()
 }
 
 /// Whether claims show an authentication that meets a demand. Where a claim is absent that the demand asks for, they do not.
