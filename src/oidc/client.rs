@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::world::World;
 
@@ -16,6 +17,12 @@ pub enum ClientAuthentication {
     SecretPost(Secret),
     /// `none`: a public client, which only names itself.
     None,
+}
+
+/// What a client posts.
+pub(super) struct ClientForm {
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: String,
 }
 
 impl ClientAuthentication {
@@ -35,12 +42,18 @@ impl ClientAuthentication {
 
     /// The header fields and the body of a request with these parameters, to which the client authentication is added. `world` is
     /// for methods that sign an assertion, which needs the clock and random bytes; the present ones do not.
+    ///
+    /// # Errors
+    /// [`Reason::Internal`] if there is no client to authenticate, as at a provider whose tokens are only accepted.
     pub(super) fn form(
         &self,
         _world: &mut dyn World,
         client_id: &str,
         parameters: &[(&str, &str)],
-    ) -> (Vec<(&'static str, String)>, String) {
+    ) -> Result<ClientForm, Failure> {
+        if client_id.is_empty() {
+            return Err(Failure::new(Reason::Internal, "this provider has no client_id, so that no client can ask it"));
+        }
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(parameters);
         let mut fields =
@@ -54,7 +67,7 @@ impl ClientAuthentication {
                 form.append_pair("client_id", client_id);
             }
         }
-        (fields, form.finish())
+        Ok(ClientForm { headers: fields, body: form.finish() })
     }
 }
 

@@ -7,7 +7,7 @@ use crate::crypto::key::Algorithm;
 use crate::http::message::HttpCall;
 use crate::http::url::Url;
 use crate::oidc::bearer::accepted::Bearer;
-use crate::oidc::client::ClientAuthentication;
+use crate::oidc::client::{ClientAuthentication, ClientForm};
 use crate::oidc::metadata::Metadata;
 use crate::words::principal::AssumedVerified;
 use crate::words::reason::{Failure, Reason};
@@ -157,7 +157,7 @@ impl Provider {
     /// A call that posts a form to one of the provider's endpoints, with our client authentication.
     ///
     /// # Errors
-    /// A failure with the reason `refusal`, if [`Provider::cluster_for`] fails.
+    /// A failure with the reason `refusal`, if [`Provider::cluster_for`] fails; that of the client authentication.
     pub fn call_as_client(
         &self,
         world: &mut dyn World,
@@ -165,7 +165,7 @@ impl Provider {
         parameters: &[(&str, &str)],
         refusal: Reason,
     ) -> Result<HttpCall, Failure> {
-        let (headers, body) = self.authentication.form(world, &self.client_id, parameters);
+        let ClientForm { headers, body } = self.authentication.form(world, &self.client_id, parameters)?;
         self.call(ProviderRequest { method: "POST", url, headers, body }, refusal)
     }
 

@@ -55,6 +55,14 @@ fn the_other_methods_put_the_client_identifier_into_the_form() {
 }
 
 #[test]
+fn nothing_is_asked_as_a_client_that_has_no_identifier() {
+    for authentication in [ClientAuthentication::None, provider().authentication] {
+        let nobody = Provider { client_id: String::new(), authentication, ..provider() };
+        assert_eq!(ask(&nobody).unwrap_err().reason, Reason::Internal);
+    }
+}
+
+#[test]
 fn a_code_is_never_sent_to_a_cluster_that_is_not_listed() {
     let unlisted = Provider { clusters: Clusters::new([("other.example".into(), "other".into())]), ..provider() };
     assert_eq!(ask(&unlisted).unwrap_err().reason, Reason::TokenEndpointUnreachable);
