@@ -13,6 +13,10 @@ mod runner;
 mod stream;
 mod unanswered;
 
+/// The memory of the whole module. It holds nothing that one configuration could learn of another.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);
     proxy_wasm::set_root_context(|id| Box::new(root::Root::new(id)));

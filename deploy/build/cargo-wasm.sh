@@ -42,11 +42,13 @@ flags() { us=$(printf '\037'); joined=; for flag in "$@"; do joined=${joined:+$j
 # No path of the machine that builds it ends in the module.
 here="--remap-path-prefix=$PWD=/accredit"
 crates="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
-# Functions are written out at their callers only when they are small, and those that ask for it when they are not large: Envoy compiles
-# all of the module before it serves. (Tried from 5 to 225, and from 45 to 325: with these it takes hardly longer than with the largest, in 972,000 bytes instead
-# of 1,155,000; with the smallest it had 982,000 and took a tenth longer.)
-inline=-Cllvm-args=-inline-threshold=60
-hinted=-Cllvm-args=-inlinehint-threshold=120
+# Envoy compiles all of the module before it serves, and its compiler (V8 without its quick tier) copies callees into each function once
+# more, up to twice the function's own size. So rustc copies only small functions into their callers, and never one with a large frame: those
+# read a part of the configuration, and in one function together they take Envoy's compiler several times the memory. Tried: thresholds of
+# 10 to 60, frames of 128 to 512 bytes; `make bench` shows what a worker takes.
+inline=-Cllvm-args=-inline-threshold=20
+hinted=-Cllvm-args=-inlinehint-threshold=50
+frames=-Cllvm-args=-inline-max-stacksize=128
 # Nor are loops written out several times, or in vectors: what matters is written so by hand, in the libraries that do it.
 loops=-Cllvm-args=-unroll-threshold=0
 vectors=-Cno-vectorize-loops
@@ -66,7 +68,7 @@ if [ -n "${QUICK:-}" ] && [ "$command" = build ]; then
 fi
 if [ "${ACCREDIT_TOOLCHAIN:-}" != debian ] && { installed || rustup_adds_it; }; then
     [ "$command" != toolchain ] || { describe rustc; exit; }
-    CARGO_ENCODED_RUSTFLAGS=$(flags "$here" "$crates" "$inline" "$hinted" "$loops" "$vectors" "$words" "$simd"); export CARGO_ENCODED_RUSTFLAGS
+    CARGO_ENCODED_RUSTFLAGS=$(flags "$here" "$crates" "$inline" "$hinted" "$frames" "$loops" "$vectors" "$words" "$simd"); export CARGO_ENCODED_RUSTFLAGS
     exec cargo "$command" --locked --target $TARGET --target-dir target/wasm "$@"
 fi
 
@@ -74,7 +76,7 @@ debian_has_it
 [ "$command" != toolchain ] || { describe /usr/bin/rustc; exit; }
 # -Zbuild-std is what stable compilers keep behind RUSTC_BOOTSTRAP. By full path: rustup's shims may come first on the PATH.
 export RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo
-CARGO_ENCODED_RUSTFLAGS=$(flags "-Lnative=/usr/lib/wasm32-wasi" "$here" "$crates" "$inline" "$hinted" "$loops" "$vectors" "$words" "$simd" "--remap-path-prefix=/usr/lib/rustlib/src=/rust")
+CARGO_ENCODED_RUSTFLAGS=$(flags "-Lnative=/usr/lib/wasm32-wasi" "$here" "$crates" "$inline" "$hinted" "$frames" "$loops" "$vectors" "$words" "$simd" "--remap-path-prefix=/usr/lib/rustlib/src=/rust")
 export CARGO_ENCODED_RUSTFLAGS
 program=/usr/bin/cargo; [ -z "$CLIPPY" ] || program=/usr/bin/cargo-clippy
 exec $program "$command" --locked --target $TARGET --target-dir target/wasm-debian -Zbuild-std=std,panic_abort "$@"

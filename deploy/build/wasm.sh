@@ -30,12 +30,12 @@ if [ ! -e "$output" ] || ! all | cmp -s - "$stamp"; then
     if [ -n "$quick" ]; then mv "$less" "$new"; else
         say "wasm-opt"
         # The features that rustc's target has anyway, and SIMD; never -all, which Envoy refuses. What is used most gets the shortest numbers.
-        # The first kilobyte of the memory is the far end of the stack: nothing that works has an address there. Nothing is written out
-        # at its callers again, as rustc has done that: large functions take Envoy's compiler several times the memory of small ones
-        # (`make bench` shows what a worker takes), and a request costs the same.
+        # The first kilobyte of the memory is the far end of the stack: nothing that works has an address there. A function with one caller
+        # is copied into it if it is of moderate size, and tiny ones into all callers: fewer functions are fewer that Envoy's compiler
+        # extends with copies of others, but large functions take it several times the memory of small ones (`make bench` shows both).
         "$here/node_modules/.bin/wasm-opt" -Oz --converge --low-memory-unused --reorder-functions --reorder-locals --enable-simd --enable-bulk-memory --enable-sign-ext --enable-mutable-globals \
-            --enable-nontrapping-float-to-int --one-caller-inline-max-function-size=0 --always-inline-max-function-size=0 \
-            --flexible-inline-max-function-size=0 "$less" -o "$new"
+            --enable-nontrapping-float-to-int --one-caller-inline-max-function-size=600 --always-inline-max-function-size=8 \
+            --flexible-inline-max-function-size=10 "$less" -o "$new"
         rm "$less"
     fi
     # It appears at once, for an Envoy that may be reading the old one.
