@@ -2,7 +2,7 @@
 # You need a Rust toolchain by rustup, Python 3.10 or newer, and Node 20 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench wasm manifests dist clean fmt clippy unit fuzz e2e tools
+.PHONY: help demo test check bench wasm manifests dist format clean fmt clippy biome unit fuzz e2e tools
 
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -26,7 +26,12 @@ demo: wasm deploy/demo/node_modules/.package-lock.json ## a gateway with a provi
 
 test: unit e2e ## all tests, with a real Envoy and a real Chromium (only one e2e file: make test E2E=name.test.mjs)
 
-check: fmt clippy unit fuzz ## formatting, lints with warnings denied (native and wasm), unit tests, and whether the fuzzers compile
+check: fmt clippy biome unit fuzz ## formatting, lints with warnings denied (Rust native and wasm, JavaScript), unit tests, and whether the fuzzers compile
+
+format: tools lints/node_modules/.package-lock.json ## formats the Rust and the JavaScript, as make check requires
+	cargo fmt
+	cargo fmt --manifest-path fuzz/Cargo.toml
+	lints/node_modules/.bin/biome format --write
 
 bench: wasm tests/e2e/node_modules/.package-lock.json ## what a worker and a request cost, compared with Envoy's own filters (about ten minutes; on a quiet machine)
 	@envoy=$$(deploy/build/envoy.sh) && wrk=$$(deploy/build/wrk.sh) && noop=$$(deploy/build/noop.sh) && \
@@ -42,7 +47,7 @@ dist: wasm ## a release: target/dist/accredit-VERSION.tar.gz, the same bytes at 
 	@node deploy/build/dist.mjs >/dev/null
 
 clean: ## removes built files and npm packages; a downloaded Envoy stays in the user's cache
-	rm -rf target deploy/build/node_modules deploy/demo/node_modules tests/e2e/node_modules
+	rm -rf target deploy/build/node_modules deploy/demo/node_modules lints/node_modules tests/e2e/node_modules
 
 fmt: tools
 	cargo fmt --check
@@ -50,6 +55,10 @@ fmt: tools
 clippy: tools
 	cargo clippy --locked --all-targets -- -D warnings
 	deploy/build/cargo-wasm.sh clippy --lib -- -D warnings
+
+# Checks formatting and lints of the JavaScript, by biome.jsonc. Biome has its own folder of npm packages, apart from those of the module, the demo and the tests.
+biome: lints/node_modules/.package-lock.json
+	lints/node_modules/.bin/biome check --error-on-warnings
 
 unit:
 	cargo test --locked

@@ -92,12 +92,18 @@ const traffics = {
   browser: traffic('one session, as a browser sends it', [{ ...withCookie(session), ...browser }]),
   cookies: traffic('one session among 20 other cookies', [withCookie(`${otherCookies}; ${session}`)]),
   large: traffic('one session of 200 groups', [withCookie(largeSession)]),
-  sessions: traffic('a session never seen before', await rest(gateways.newSessions, (await many(MADE, () => accreditSession(gateways.newSessions, provider, alice))).map(withCookie))),
+  sessions: traffic(
+    'a session never seen before',
+    await rest(gateways.newSessions, (await many(MADE, () => accreditSession(gateways.newSessions, provider, alice))).map(withCookie)),
+  ),
   jwt: traffic('one session as JWT', [withCookie(jwtSession)]),
   jwts: traffic('a session as JWT never seen before', await rest(gateways.newJwtSessions, andEarlier(jwtSession, jwtSecret, MADE).map(withCookie))),
   native: traffic("one session of Envoy's own", [withCookie(native)]),
   token: traffic('one token', [withToken(token)]),
-  tokens: traffic('a token never seen before', await rest(gateways.newTokens, (await many(MADE, (number) => accessToken(provider, alice, number))).map(withToken))),
+  tokens: traffic(
+    'a token never seen before',
+    await rest(gateways.newTokens, (await many(MADE, (number) => accessToken(provider, alice, number))).map(withToken)),
+  ),
 };
 
 /** Those that are left when the first ones have filled a gateway's memory. */
@@ -170,7 +176,10 @@ for (let round = 1; round <= rounds; round += 1) {
 }
 memory.after = resident();
 if (wanted.test('invalid tokens')) {
-  const invalid = traffic('tokens that nobody signed', traffics.tokens.requests.map(({ Host, authorization }) => ({ Host, authorization: forged(authorization) })));
+  const invalid = traffic(
+    'tokens that nobody signed',
+    traffics.tokens.requests.map(({ Host, authorization }) => ({ Host, authorization: forged(authorization) })),
+  );
   await loader.run(gateways.bearer, invalid, 1);
   const before = residentBytes(gateways.bearer.pid);
   const seen = await loader.run(gateways.bearer, invalid, 3);
@@ -188,7 +197,10 @@ process.exit(faults.length || (STRICT && missed) ? 1 : 0);
 
 /** In an order drawn anew: no line always follows the same one. */
 function byLot(all) {
-  return all.map((each) => [Math.random(), each]).sort(([one], [other]) => one - other).map(([, each]) => each);
+  return all
+    .map((each) => [Math.random(), each])
+    .sort(([one], [other]) => one - other)
+    .map(([, each]) => each);
 }
 
 function loadFloor({ traffic: sent }) {

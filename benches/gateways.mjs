@@ -57,7 +57,10 @@ const groupRule = { require: { claim: 'groups', any_of: ['oracle-ai-admins', 'or
 const sealed = { idle: '8h' };
 
 /** Sessions as JWTs, with all that the rule and the four headers need. They end before the day is over, and the cookie goes no further than here. */
-const asJwt = { form: 'jwt', jwt: { algorithm: 'HS256', keys: [jwtSecret], claims: ['email', 'email_verified', 'groups', 'preferred_username'], lifetime: '8h' } };
+const asJwt = {
+  form: 'jwt',
+  jwt: { algorithm: 'HS256', keys: [jwtSecret], claims: ['email', 'email_verified', 'groups', 'preferred_username'], lifetime: '8h' },
+};
 
 /** Accredit: four identity headers, and one rule that asks for a group, behind as many others as are wanted; in another `module`, if one is named. */
 export function accredit(provider, { rules = 1, bearer = false, jwt = false, listed = false, module } = {}) {
@@ -92,7 +95,11 @@ function jwtAuthn(provider, { from, audience, cached }) {
   };
   return {
     name: 'envoy.filters.http.jwt_authn',
-    typed_config: { '@type': type('filters.http.jwt_authn.v3.JwtAuthentication'), providers: { demo: settings }, rules: [{ match: { prefix: '/' }, requires: { provider_name: 'demo' } }] },
+    typed_config: {
+      '@type': type('filters.http.jwt_authn.v3.JwtAuthentication'),
+      providers: { demo: settings },
+      rules: [{ match: { prefix: '/' }, requires: { provider_name: 'demo' } }],
+    },
   };
 }
 
@@ -140,7 +147,12 @@ function oauth2(provider) {
 
 /** `oauth2`, `jwt_authn` on its ID token, `rbac` on a group. */
 export function nativeSessionGateway(provider, { cached }) {
-  const filters = (shipped) => [oauth2(provider), jwtAuthn(provider, { from: { from_cookies: ['IdToken'] }, audience: provider.clientId, cached }), rbac, ...router(shipped)];
+  const filters = (shipped) => [
+    oauth2(provider),
+    jwtAuthn(provider, { from: { from_cookies: ['IdToken'] }, audience: provider.clientId, cached }),
+    rbac,
+    ...router(shipped),
+  ];
   const secrets = [
     { name: 'token', generic_secret: { secret: { inline_string: provider.clientSecret } } },
     { name: 'hmac', generic_secret: { secret: { inline_string: key } } },

@@ -42,7 +42,10 @@ export class Loader {
   #file(traffic) {
     if (!this.#files.has(traffic)) {
       const file = join(this.#folder, `${this.#files.size}.headers`);
-      const line = (headers) => Object.entries(headers).map(([name, value]) => `${name}: ${value}\t`).join('');
+      const line = (headers) =>
+        Object.entries(headers)
+          .map(([name, value]) => `${name}: ${value}\t`)
+          .join('');
       writeFileSync(file, `${traffic.requests.map(line).join('\n')}\n`);
       this.#files.set(traffic, file);
     }
@@ -54,7 +57,18 @@ export class Loader {
     // It goes on where it ended: what came last must not come first, or it would still be remembered.
     const key = `${envoy.port} ${traffic.name}`;
     const start = (this.#sent.get(key) ?? 0) % traffic.requests.length;
-    const options = ['-t1', `-c${CONNECTIONS}`, `-d${Math.ceil(seconds)}s`, '--latency', '-s', this.script, `http://127.0.0.1:${envoy.port}`, this.#file(traffic), traffic.path, start];
+    const options = [
+      '-t1',
+      `-c${CONNECTIONS}`,
+      `-d${Math.ceil(seconds)}s`,
+      '--latency',
+      '-s',
+      this.script,
+      `http://127.0.0.1:${envoy.port}`,
+      this.#file(traffic),
+      traffic.path,
+      start,
+    ];
     const before = cpuNanoseconds(envoy.pid);
     const child = spawn(this.wrk, options);
     // It knows whole seconds only. Interrupted, it reports what there was until then.
@@ -80,7 +94,9 @@ export class Loader {
 /** What all threads of a process have used so far. The scheduler counts in nanoseconds; /proc/PID/stat has ticks of ten milliseconds. */
 function cpuNanoseconds(pid) {
   const used = (task) => Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]);
-  return readdirSync(`/proc/${pid}/task`).map(used).reduce((sum, nanoseconds) => sum + nanoseconds, 0);
+  return readdirSync(`/proc/${pid}/task`)
+    .map(used)
+    .reduce((sum, nanoseconds) => sum + nanoseconds, 0);
 }
 
 /** Resident memory, in bytes. */

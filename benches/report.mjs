@@ -64,16 +64,23 @@ function print(results, ratios, memory) {
     const shown = (row) => row.map((cell, column) => (column ? String(cell).padStart(widths[column]) : String(cell).padEnd(widths[0]))).join('  ');
     console.log(`${rows.map(shown).join('\n')}\n`);
   };
-  console.log('\nCPU time of Envoy for each request, in microseconds, beyond the floor: an Envoy without the filter and the same requests, measured right beside it.');
+  console.log(
+    '\nCPU time of Envoy for each request, in microseconds, beyond the floor: an Envoy without the filter and the same requests, measured right beside it.',
+  );
   console.log('The cost is the median of the rounds; then their lowest, quartiles and highest. A ratio is one cost by another.\n');
   const cells = (line) => [line.cost, line.lowest, line.lowerQuartile, line.upperQuartile, line.highest, line.floor].map((number) => number.toFixed(1));
   table([
     ['', 'cost', 'lowest', '25 %', '75 %', 'highest', 'floor', 'requests/s', 'p50 ms', 'p99 ms'],
     ...results.map((line) => [line.name, ...cells(line), line.perSecond, line.p50.toFixed(2), line.p99.toFixed(2)]),
   ]);
-  if (ratios.length) table([['cost relative to', '', 'ratio', 'limit', 'goal', ''], ...ratios.map(({ of, to, value, limit, goal, verdict }) => [of, to, value.toFixed(2), limit, goal, verdict])]);
+  if (ratios.length)
+    table([
+      ['cost relative to', '', 'ratio', 'limit', 'goal', ''],
+      ...ratios.map(({ of, to, value, limit, goal, verdict }) => [of, to, value.toFixed(2), limit, goal, verdict]),
+    ]);
   const megabytes = (bytes) => `${(bytes / 1048576).toFixed(1)} MiB`;
-  for (const [name, before] of Object.entries(memory.before)) console.log(`resident memory under a stream of ${name}: ${megabytes(before)} before, ${megabytes(memory.after[name])} after`);
+  for (const [name, before] of Object.entries(memory.before))
+    console.log(`resident memory under a stream of ${name}: ${megabytes(before)} before, ${megabytes(memory.after[name])} after`);
 }
 
 function picture(results, subtitle) {

@@ -16,7 +16,15 @@ const now = () => Math.floor(Date.now() / 1000);
 /** Somebody in so many groups; the rule asks for the last. */
 export function person(groups, changes = {}) {
   const names = Array.from({ length: groups }, (_, i) => `team-${String(i + 1).padStart(3, '0')}-members`);
-  return { sub: 'f3b1c9d2-7a64-4e0b-9c55-0d1e2f3a4b5c', email: 'alice.example@example.com', email_verified: true, name: 'Alice Example', preferred_username: 'alice', groups: [...names.slice(1), 'oracle-ai-users'], ...changes };
+  return {
+    sub: 'f3b1c9d2-7a64-4e0b-9c55-0d1e2f3a4b5c',
+    email: 'alice.example@example.com',
+    email_verified: true,
+    name: 'Alice Example',
+    preferred_username: 'alice',
+    groups: [...names.slice(1), 'oracle-ai-users'],
+    ...changes,
+  };
 }
 
 export const stranger = () => person(15, { groups: ['visitors'] });

@@ -29,7 +29,9 @@ const kinds = [
 ];
 
 function processorSeconds(pid) {
-  const [, , ...fields] = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/\(.*\)/, '()').split(' ');
+  const [, , ...fields] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/\(.*\)/, '()')
+    .split(' ');
   return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }
 
@@ -59,7 +61,11 @@ for (let round = 1; round <= rounds; round += 1) {
 }
 await provider.stop();
 
-const sorted = (name, what) => measured.get(name).map((each) => each[what]).sort((one, other) => one - other);
+const sorted = (name, what) =>
+  measured
+    .get(name)
+    .map((each) => each[what])
+    .sort((one, other) => one - other);
 const median = (name, what) => sorted(name, what)[Math.floor((rounds - 1) / 2)];
 const told = (name, what, digits) => {
   const all = sorted(name, what);

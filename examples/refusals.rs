@@ -1,8 +1,9 @@
-//! Reads plugin configurations as the filter does, on this machine and without Envoy, and says of each why it is refused. The end-to-end tests ask it about
-//! hundreds in the time in which one Envoy starts; it is no part of what is built for anybody.
+//! Reads plugin configurations as the filter does, without Envoy, and prints why each is refused. The end-to-end tests check
+//! hundreds of them by it, in the time in which one Envoy starts. It is never part of a release.
 //!
-//! Each line of standard input is one JSON object: `text`, the configuration as a `StringValue` would hold it, or `fields`, which becomes a `Struct` in its wire
-//! form as Envoy makes it; and `environment`, the variables that there are. Each line of standard output answers one: the refusal as a JSON text, or `null`.
+//! Each line of standard input is one JSON object with `text`, the configuration as a `StringValue` holds it, or `fields`, which
+//! is encoded as Envoy encodes a `Struct`; and `environment`, the environment variables. Each line of standard output is the
+//! answer to one: the refusal as a JSON text, or `null`.
 
 use std::error::Error;
 use std::io::{self, BufRead, Write};
@@ -29,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// As a `Struct` holds it: every number is a double, and names have no order of the writer's.
+/// Fields as a `Struct` holds them: every number is a double, and the order in which they were written is lost.
 fn in_wire_form(fields: &serde_json::Map<String, Value>) -> Struct {
     Struct { fields: fields.iter().map(|(name, value)| (name.clone(), held(value))).collect() }
 }

@@ -1,10 +1,9 @@
-//! Who may go where: paths, rules, conditions on claims, what browsers tell about themselves, headers for the upstream. This room does
-//! not know how an identity was proved, nor what is said to somebody who may not.
+//! Who may go where: paths, rules, requirements, what browsers tell about a request, headers for the upstream, what caches are
+//! told. This room never knows how an identity was proved, nor how somebody is answered who may not go on.
 
 pub mod believed;
 pub mod browser;
 pub mod caches;
-pub mod condition;
 pub mod headers;
 pub mod identity_jwt;
 pub mod path;
@@ -12,7 +11,5 @@ pub mod private;
 pub mod requirement;
 pub mod route;
 pub mod taken;
-pub mod test;
 #[cfg(test)]
 mod testing;
-mod truth;

@@ -1,5 +1,6 @@
-//! The user service behind us: what it is asked, what its answers mean, and how often a password may be wrong. It knows people
-//! by name and password, or by what a provider says of them; how that is proved, and what becomes of it, is not known here.
+//! The user service behind the gateway: what it is asked, what its answers mean, and how often a password may be wrong. It knows
+//! people by name and password, or by what a provider says about them. This room never knows how a provider proves that, nor what
+//! a session is.
 
 pub mod call;
 pub mod credentials;
@@ -15,32 +16,33 @@ use user::Mapping;
 
 use crate::words::principal::{AssumedVerified, ClaimPath};
 
-/// The settings of this room.
+/// The user service, as it is configured.
 #[derive(Clone, Debug)]
-pub struct Settings {
-    /// What of a user becomes subject and claims.
+pub struct UserService {
+    /// Where subject and claims stand in what it says about a user.
     pub mapping: Mapping,
-    /// Which addresses and numbers count of which it does not say whether they are verified.
+    /// Which claims count as verified although it does not say so.
     pub assumed_verified: AssumedVerified,
-    /// How passwords are checked, where that is wanted.
+    /// How names and passwords are checked; `None` where nobody signs in by password.
     pub verify: Option<Verify>,
-    /// How people are looked up whom a provider vouches for, where that is wanted.
+    /// How people are looked up who signed in at a provider; `None` where they are not.
     pub directory: Option<Directory>,
 }
 
-impl Settings {
-    /// What sessions by password are bound to: who is asked, and what of the answer counts.
+impl UserService {
+    /// What sessions by password depend on: who is asked, and which parts of the answer are used. `None` where nobody signs in by
+    /// password.
     pub fn source_of_passwords(&self) -> Option<Vec<String>> {
         self.verify.as_ref().map(|verify| self.source(&verify.call, verify.user.as_ref()))
     }
 
-    /// What sessions of a provider are bound to, where people are looked up.
+    /// The same for sessions that began at a provider; `None` where people are not looked up.
     pub fn source_of_look_ups(&self) -> Option<Vec<String>> {
         self.directory.as_ref().map(|directory| self.source(&directory.find.call, directory.find.user.as_ref()))
     }
 
-    /// What counts without a verdict of people whom a provider vouches for: of what this service says of them it decides, of all
-    /// else the provider.
+    /// Which claims count as verified although nobody says so, of people who signed in at a provider. For claims that this
+    /// service says itself its own setting holds, for all others the provider's.
     pub fn assumed_of_people(&self, by_provider: AssumedVerified) -> AssumedVerified {
         let settled = |claim: &str| self.directory.is_some() && self.mapping.settled().any(|name| name == claim);
         AssumedVerified {

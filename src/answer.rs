@@ -1,7 +1,7 @@
-//! The one place where a reason becomes an HTTP answer: its status, its words, a page for people and problem JSON for programs. Why
-//! something is refused is decided elsewhere.
+//! How a reason becomes an HTTP response: its status, its words, a page for people and problem JSON for programs. Why something
+//! is refused is decided elsewhere.
 
+mod explanation;
 pub mod opener;
 pub mod page;
 pub mod refusal;
-mod telling;

@@ -1,8 +1,9 @@
-//! Who is asking: from what a request carries (a session's cookie, a session as a token, a provider's token) to somebody who is
-//! verified, and what follows from that for the upstream. Nothing here decides what they may do, and nobody is sent anywhere.
+//! Who is asking: from the credential that a request carries (a session's cookie, a session as a bearer token, a provider's
+//! token) to a verified identity, and the headers and tokens that tell the upstream of it. Nothing here decides what somebody may
+//! do, and nobody is redirected.
 
 pub mod bearer;
-pub mod brought;
+pub mod bearer_token;
 pub mod carried;
 pub mod freshness;
 pub mod identity;

@@ -1,37 +1,29 @@
-//! What an operator writes: its shape, and every way it can be wrong. What comes out are settings that make sense; what is wrong
-//! is refused, all of it at once, each with a sentence that a person can act on. Nothing is looked up, fetched or defaulted later
-//! than here.
+//! What an operator writes: its shape, and every way it can be wrong. What comes out are settings that make sense. All mistakes
+//! are refused at once, each with a sentence that a person can act on. Every default is applied here, and nothing of the
+//! configuration is looked up or fetched later.
 //!
-//! [`reading`] knows how anything is read. Each part of a configuration has one file or folder: its shape, its meaning and its refusals.
-//! [`whole`] knows the parts, and what must fit together across them; [`host`] what the host must be able to do.
+//! Each part of a configuration has one file or folder with its shape, its meaning and its refusals. From the bottom up:
+//!
+//! | sub-room | what it knows |
+//! |---|---|
+//! | `reading` | how any value is read, and how mistakes are collected |
+//! | [`settings`] | what comes out: the types that the rest of the house works with |
+//! | `providers` | providers, their clients, and the bearer tokens that are accepted |
+//! | `access` | who may go where, and what the upstream is told |
+//! | `sessions` | what a session is, and the tokens that Accredit signs itself |
+//! | `signing_in` | password, popup and user service |
+//! | `whole` | all of them, and what must fit together across them |
+//! | `host` | what the host must be able to do |
 
 use std::cell::RefCell;
 
-mod accounts;
-mod claim_to_headers;
-mod delivery;
-mod endpoints;
-mod filter_state;
-mod fingerprints;
-mod forward;
-mod header_names;
-mod help;
+mod access;
 mod host;
-mod logout;
-mod origins;
-mod own_tokens;
-mod password;
-mod policies;
-mod popup;
 mod providers;
 mod reading;
-mod requirements;
-mod rules;
-mod secrets;
-mod session;
+mod sessions;
 pub mod settings;
-mod sign_in;
-mod throttle;
+mod signing_in;
 mod whole;
 
 pub use host::check_host;
@@ -42,11 +34,12 @@ use settings::Settings;
 
 use crate::words::secret::Secret;
 
-/// Reads and checks a plugin's configuration: JSON, or a `google.protobuf.Struct` in its wire form. Environment variables are
-/// looked up where the configuration names them. What stands in them is taken out of refusals: it may be a secret.
+/// Reads and checks a plugin's configuration: JSON, or a `google.protobuf.Struct` in its wire form. `environment` gives the value
+/// of an environment variable, and is asked for those that the configuration names. Refusals never show such a value: it may be a
+/// secret.
 ///
 /// # Errors
-/// All that is wrong, in the order of the configuration reference.
+/// Every mistake, in the order of the configuration reference.
 pub fn load(bytes: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result<Settings, Refusals> {
     let filled_in = RefCell::new(Vec::new());
     let remembered = |name: &str| {

@@ -1,5 +1,5 @@
-//! Cryptography behind three doors: signatures of others are verified, tokens of our own are signed, content of our own is sealed.
-//! This room knows keys and bytes; it does not know what a session, a token's claim or a request is.
+//! Cryptography: signatures of others are verified, tokens of our own are signed, and content of our own is sealed. This room
+//! knows keys and bytes; it does not know what a session, a claim or a request is.
 
 mod base64url;
 pub mod jws;

@@ -1,13 +1,9 @@
-//! The gateway: one configuration at work. It takes a request, lends its parts to the journey that the request takes, and says how
-//! the request goes on after a wait. One per plugin configuration; there is no other state anywhere.
+//! The gateway: one plugin configuration at work in one worker. It takes a request or the end of a wait, lends its parts to the
+//! request's journey, and returns the journey's next step. It holds all state of the core, and never calls Envoy.
 
-mod guard;
 mod journeys;
 pub mod pending;
-mod published;
-mod sign_out;
 pub mod unanswered;
-mod whoami;
 
 #[cfg(test)]
 mod tests;
@@ -32,28 +28,28 @@ use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::{NoRandomness, World};
 
-/// One configuration at work: its settings, what is kept of providers and sessions, and what was verified before.
+/// One configuration at work: its settings, the background, and what was verified before.
 pub struct Gateway {
     settings: Settings,
-    kept: Background,
+    background: Background,
     recall: Recall,
 }
 
 impl Gateway {
-    /// A gateway with these settings.
+    /// A gateway with these settings, which knows no document and has verified nothing yet.
     ///
     /// # Errors
-    /// [`NoRandomness`] when the host has no random bytes; nothing can be promised then.
+    /// [`NoRandomness`] when the host gives no random bytes.
     pub fn new(world: &mut dyn World, settings: Settings) -> Result<Self, NoRandomness> {
-        Ok(Self { kept: Background::new(&settings), recall: Recall::new(world)?, settings })
+        Ok(Self { background: Background::new(&settings), recall: Recall::new(world)?, settings })
     }
 
-    /// What a journey may touch.
+    /// Lends out all that a journey may touch.
     fn scene<'a>(&'a mut self, world: &'a mut dyn World) -> Scene<'a> {
-        Scene { settings: &self.settings, world, kept: &mut self.kept, recall: &mut self.recall }
+        Scene { settings: &self.settings, world, background: &mut self.background, recall: &mut self.recall }
     }
 
-    /// A request arrives.
+    /// The first step for a request with these headers.
     pub fn begin(&mut self, world: &mut dyn World, mut headers: Headers) -> Step {
         let now = world.now();
         let request_id = take_request_id(world, &mut headers);
@@ -70,61 +66,67 @@ impl Gateway {
         }
     }
 
-    /// The call of a request was answered.
+    /// The next step for a request whose HTTP call ended with this reply.
     pub fn resume_call(&mut self, world: &mut dyn World, pending: PendingCall, reply: &Reply) -> Step {
         journeys::after_reply(&mut self.scene(world), pending, reply)
     }
 
-    /// What a request waited for is there, or will not come.
+    /// The next step for a request whose wait for something shared has ended.
     pub fn resume_wait(&mut self, world: &mut dyn World, pending: PendingWait, news: News) -> Step {
         journeys::after_news(&mut self.scene(world), pending, news)
     }
 
-    /// The body of a request has come, or will not.
+    /// The next step for a request whose body was read, or will not be.
     pub fn resume_body(&mut self, world: &mut dyn World, pending: PendingBody, news: BodyNews) -> Step {
         journeys::after_body(&mut self.scene(world), pending, news)
     }
 
-    /// A forwarded request's response leaves: the fields that renew its session, unless it was signed out in the meantime.
-    /// With a `Set-Cookie`, the response must not be stored by anybody.
+    /// The fields that the response to a forwarded request gets if its session is renewed: `Set-Cookie`, and a `Cache-Control` by
+    /// which no cache stores the response. None if the session has ended meanwhile, or need not be written.
     pub fn finish(&mut self, world: &mut dyn World, renewal: &Renewal) -> (Vec<(&'static str, String)>, Vec<Event>) {
-        let Some(cookies) = renew(&self.settings, world, &mut self.kept.ended, renewal) else { return (Vec::new(), Vec::new()) };
+        let Some(cookies) = renew(&self.settings, world, &mut self.background.ended, renewal) else {
+            return (Vec::new(), Vec::new());
+        };
         let mut fields = vec![("cache-control", "private, no-store".to_owned())];
         fields.extend(cookies.into_iter().map(|cookie| ("set-cookie", cookie)));
         (fields, vec![Event::SessionRenewed])
     }
 
-    /// Trailers follow a request that was let through: the names of those that must go. Some servers add trailers to the headers.
+    /// The names of those trailers of a forwarded request that must be removed: some servers merge trailers into the headers
+    /// (RFC 9110, section 6.5.1), where they could forge an identity.
     pub fn check_trailers(&self, trailers: &Headers) -> Vec<String> {
         let goes = |name: &&str| self.settings.identity.takes_away(name) || must_not_trail(name);
         trailers.names().filter(goes).map(str::to_owned).collect()
     }
 
-    /// The background's turn.
+    /// Does what is due in the background. The timer calls this.
     pub fn tick(&mut self, world: &mut dyn World) -> Upkeep {
-        self.kept.tick(&self.settings, world)
+        self.background.tick(&self.settings, world)
     }
 
-    /// Something that the background asked for came back.
-    pub fn arrived(&mut self, world: &mut dyn World, fetch: &Fetch, reply: &Reply) -> Upkeep {
-        self.kept.arrived(&self.settings, world, fetch, reply)
+    /// Takes the reply to a fetch of the background.
+    pub fn fetch_answered(&mut self, world: &mut dyn World, fetch: &Fetch, reply: &Reply) -> Upkeep {
+        self.background.fetch_answered(&self.settings, world, fetch, reply)
     }
 
-    /// What to tell somebody who waits, if there is anything to tell yet.
+    /// The news for a request that waits for this resource until the given time; `None` while there is none.
     pub fn news(&self, world: &dyn World, resource: &Resource, until: Timestamp) -> Option<News> {
-        self.kept.news(world.now(), resource, until)
+        self.background.news(world.now(), resource, until)
     }
 
-    /// A call is answered whose request is gone. Only passwords are settled: whoever hangs up must not have guessed for nothing, and
-    /// a right one that nobody heard of must not count as wrong.
-    pub fn unheard(&self, world: &mut dyn World, pending: &PendingCall, reply: &Reply) -> Option<Event> {
+    /// Takes the reply to a call whose request has ended meanwhile. It matters only for a password: a wrong one counts although
+    /// its client hung up, and a right one does not count as a failure.
+    pub fn orphaned_reply(&self, world: &mut dyn World, pending: &PendingCall, reply: &Reply) -> Option<Event> {
         match &pending.then {
-            AfterReply::CheckingPassword(checking) => password::unheard(&self.settings, world, &pending.visit, checking, reply),
-            AfterReply::Introspecting(_) | AfterReply::Redeeming(_) => None,
+            AfterReply::CheckingPassword(checking) => {
+                password::orphaned_reply(&self.settings, world, &pending.visit, checking, reply)
+            }
+            AfterReply::Introspecting(_) | AfterReply::SigningIn(_) => None,
         }
     }
 
-    /// A response that needs a decision belongs to a request that has none. Of that, Envoy tells nothing any more.
+    /// The refusal in place of a response that must not pass, because its request was not decided, or its fields could not be
+    /// changed. Envoy no longer gives the request's headers at that point. `details` is Envoy's word for the response.
     pub fn undecided(&self, world: &mut dyn World, details: &str) -> Step {
         let request = RequestRef::new(&take_request_id(world, &mut Headers::default()), "-", "-");
         let detail = ["Envoy says ", details, " of a request that was not decided; the application may have had it"].concat();
@@ -132,7 +134,7 @@ impl Gateway {
     }
 }
 
-/// Checks that a request can be read in one way only, and says for which origin it is.
+/// Checks that a request can be read in one way only; returns the configured origin that it is for.
 fn admit(settings: &Settings, request: &Request) -> Result<Origin, Reason> {
     let origin = settings.origin(&request.authority).ok_or(Reason::HostUnknown)?;
     path::check_method(&request.method)?;
@@ -141,14 +143,15 @@ fn admit(settings: &Settings, request: &Request) -> Result<Origin, Reason> {
     Ok(origin.clone())
 }
 
-/// The id that Envoy gave the request, moved out of its field; one of our own where there is none, or none to print.
+/// The id that Envoy gave the request, moved out of its field; one of our own if there is none, or one that should not be
+/// printed.
 fn take_request_id(world: &mut dyn World, headers: &mut Headers) -> String {
     let plain = |id: &String| (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if let Some(id) = headers.take("x-request-id").filter(plain) {
         return id;
     }
     let mut bytes = [0; 8];
-    // Only a name to find a log line by: without random bytes it is not unique, and nothing depends on that.
+    // The id only helps to find log lines: if the host gives no random bytes it is not unique, and nothing depends on that.
     let _ = world.random(&mut bytes);
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,5 +1,5 @@
-//! HTTP as values: requests, responses and calls, addresses, cookies, and the bodies that are read. What any of it means for somebody
-//! is known elsewhere.
+//! HTTP as values: requests, responses and calls, addresses, cookies, and the bodies that are read. What a request means, and
+//! what is answered, is decided elsewhere.
 
 pub mod address;
 pub mod body;

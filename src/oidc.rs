@@ -1,6 +1,7 @@
-//! The protocol: OpenID Connect and OAuth 2.0 as a client speaks them, one file per exchange of the specifications. An exchange
-//! over the network is a pair of functions, `…_request` and `…_response`; sending, waiting, storing and deciding what a browser
-//! gets to see belong to other rooms. Nothing received is believed before the function for it has returned it.
+//! OpenID Connect and OAuth 2.0 as a client (relying party) speaks them, and as a resource server checks bearer tokens: one file
+//! per exchange of the specifications. An exchange over the network is a pair of functions, `…_request` and `…_response`.
+//! Sending, waiting, storing, and what a browser gets to see, belong to other rooms. Nothing that was received is believed before
+//! such a function has returned it.
 
 pub mod authorization;
 pub mod bearer;

@@ -1,5 +1,5 @@
-//! What a browser carries for us: sessions and sign-ins under way, in cookies; and what a worker remembers of them.
-//! This room knows neither the protocol that proved an identity nor the rules that use it.
+//! What a browser keeps for us in cookies, sessions and sign-in attempts, and what workers remember of them. This room knows
+//! neither the protocol that proves an identity nor the rules that use it.
 
 pub mod attempt;
 pub mod content;
@@ -7,31 +7,31 @@ pub mod cookie;
 pub mod jwt;
 pub mod remembered;
 
-/// The settings of this room.
+/// What a configuration says about sessions, and about the sign-ins that begin them.
 #[derive(Debug)]
-pub struct Settings {
-    /// What a session is, in its cookie.
+pub struct SessionSettings {
+    /// What stands in a session's cookie.
     pub form: Form,
-    /// The session's cookies.
+    /// The name and the attributes of that cookie.
     pub cookie: cookie::CookieSettings,
     /// How long sessions last.
     pub lifetimes: content::Lifetimes,
-    /// Whether a session is good only as long as the provider's tokens are.
+    /// Whether a session ends with the provider's tokens, unless they can be refreshed.
     pub follow_provider: bool,
     /// How long a sign-in may take.
     pub attempt_timeout: std::time::Duration,
 }
 
-/// What a session is, in its cookie.
+/// What stands in a session's cookie.
 #[derive(Debug)]
 pub enum Form {
-    /// Sealed: only we can read it.
+    /// A sealed session, which only Accredit can read.
     Sealed,
-    /// A signed token, which others read too.
+    /// A signed token (JWT), which others can read too.
     Jwt(Box<jwt::JwtSettings>),
 }
 
-impl Settings {
+impl SessionSettings {
     /// The settings of signed sessions, if they are also accepted as bearer tokens.
     pub fn as_bearer(&self) -> Option<&jwt::JwtSettings> {
         self.signed().filter(|jwt| jwt.bearer)

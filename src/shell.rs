@@ -1,15 +1,15 @@
-//! Envoy's side of the house: callbacks in, host calls out, and not one decision about identity.
+//! Connects the gateway with Envoy: takes Envoy's callbacks, and makes host calls. It never decides about identity or access.
 
 mod bodies;
 mod calls;
 mod current;
 mod host;
 mod host_calls;
-mod house;
 mod progress;
 mod queues;
 mod report;
 mod root;
+mod runner;
 mod stream;
 mod unanswered;
 

@@ -1,10 +1,11 @@
-//! From "please sign in" to a session, a page's token or a popup's message: people are sent to a provider ([`begin`]) and come back
-//! ([`callback`], or [`exchange`] where a page brings the code); what they bring is redeemed ([`redeem`]); whom a provider vouches
-//! for may be looked up ([`first_visit`]); then a session begins ([`establish`]). Names and passwords have a way of their own
-//! ([`password`]). Nothing is spent before the state is proved, and nothing is believed before the ID token is.
+//! Sign-in, from the authorization request to a session, to the token of a page that keeps its own, or to the message of a popup.
+//! The browser is sent to a provider ([`begin`]) and comes back with a code ([`callback`]), or a page sends the code
+//! ([`exchange`]); the code is redeemed for tokens ([`redeem`]); the person may be looked up at the user service
+//! ([`first_visit`]); then a session begins (`establish`). A sign-in by name and password has a file of its own ([`password`]).
+//! No code is used before it is known to belong to an attempt of this browser, and no claim before the ID token is verified.
 
 pub mod begin;
-mod begun;
+mod begin_session;
 pub mod callback;
 mod establish;
 pub mod exchange;

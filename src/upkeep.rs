@@ -1,13 +1,13 @@
-//! What is kept of providers and sessions, and of their ends, without anybody asking: metadata and keys are fetched and renewed,
-//! sessions whose tokens are due are refreshed. Requests only say what they need, and are told by [`crate::step::decision::News`];
-//! no request is known here.
+//! The background: it fetches and renews the metadata and keys of providers, refreshes the tokens of sessions, and knows which
+//! sessions have ended. A request says what it needs as a [`crate::step::decision::Resource`], and learns by
+//! [`crate::step::decision::News`] whether it came. No request is known here.
 
 pub mod background;
 pub mod documents;
 pub mod fetch;
-mod keep;
-pub mod kept;
+pub mod kept_claims;
 pub mod lease;
+mod provider_documents;
 pub mod refresh;
 pub mod tokens;
 mod turn;

@@ -1,4 +1,4 @@
-//! The vocabulary that every room speaks: plain values, no decisions, no input or output.
+//! The vocabulary that all rooms share, as plain values. Nothing is decided, read or written here.
 
 pub mod bytes;
 pub mod demand;

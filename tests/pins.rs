@@ -1,4 +1,5 @@
-//! What is pinned in several places is pinned alike: the compiler's version, and the crates that the fuzzers are built of.
+//! Tests that versions which are pinned in several places are the same: the compiler's, and those of the crates that the fuzzers
+//! are built with. It never looks at whether there are newer ones.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -43,7 +44,7 @@ fn locked(lock: &str) -> Vec<String> {
 }
 
 #[test]
-fn one_compiler_builds_the_module_wherever_it_is_built() {
+fn the_same_compiler_builds_the_module_everywhere() {
     let pinned = member(&text("rust-toolchain.toml"), "channel");
     assert_eq!(numbers(&pinned).len(), 3, "{pinned}: a release is the same bytes only with one compiler");
     let oldest = member(&text("Cargo.toml"), "rust-version");
@@ -59,7 +60,7 @@ fn one_compiler_builds_the_module_wherever_it_is_built() {
 }
 
 #[test]
-fn the_fuzzers_try_the_crates_that_the_filter_is_built_of() {
+fn the_fuzzers_are_built_with_the_same_versions_of_crates_as_the_filter() {
     let (ours, of_fuzzers) = (locked(&text("Cargo.lock")), locked(&text("fuzz/Cargo.lock")));
     let name = |package: &String| package.split(' ').next().map(str::to_owned);
     let shared: Vec<_> = of_fuzzers.iter().filter(|theirs| ours.iter().any(|our| name(our) == name(theirs))).collect();

@@ -36,20 +36,26 @@ function sampleNames(readme) {
   if (!inRepository()) return told;
   const committed = git('ls-tree', '-z', '--name-only', 'HEAD', 'envoy/').split('\0').filter(Boolean).sort();
   const differing = [...told.filter((path) => !committed.includes(path)), ...committed.filter((path) => !told.includes(path))];
-  if (differing.length > 0) throw new Error(`${differing.join(', ')}: expected in the newest commit and in the table of deploy/build/dist/README.md, found in one of them`);
+  if (differing.length > 0)
+    throw new Error(`${differing.join(', ')}: expected in the newest commit and in the table of deploy/build/dist/README.md, found in one of them`);
   return told;
 }
 
 /** Says which of the packed sources are not as they are in the newest commit, so that nobody gives out by mistake what they were trying. */
 function tellUncommitted(paths) {
   if (!inRepository()) return;
-  const found = git('status', '--porcelain', '-z', '--no-renames', '--', ...paths).split('\0').filter(Boolean).map((line) => line.slice(3));
+  const found = git('status', '--porcelain', '-z', '--no-renames', '--', ...paths)
+    .split('\0')
+    .filter(Boolean)
+    .map((line) => line.slice(3));
   if (found.length > 0) console.error(`accredit: WARNING: packed as they lie here, not as committed: ${found.join(', ')}; this archive is for nobody else`);
 }
 
 /** What builds the module: rustc's version, where it lies, and the version of wasm-opt. */
 function toolchain() {
-  const [rustc, sysroot] = execFileSync(join(ROOT, 'deploy/build/cargo-wasm.sh'), ['toolchain'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim().split('\n');
+  const [rustc, sysroot] = execFileSync(join(ROOT, 'deploy/build/cargo-wasm.sh'), ['toolchain'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+    .trim()
+    .split('\n');
   const { devDependencies } = JSON.parse(read('deploy/build/package.json'));
   return { rustc, sysroot, wasmOpt: devDependencies.binaryen, node: process.version };
 }
@@ -93,7 +99,10 @@ async function dist({ module, output }) {
 
 const { values } = parseArgs({ options: { module: { type: 'string' }, output: { type: 'string' } } });
 try {
-  const { path, bytes, crates } = await dist({ module: resolve(values.module ?? join(ROOT, 'target/accredit.wasm')), output: resolve(values.output ?? join(ROOT, 'target/dist')) });
+  const { path, bytes, crates } = await dist({
+    module: resolve(values.module ?? join(ROOT, 'target/accredit.wasm')),
+    output: resolve(values.output ?? join(ROOT, 'target/dist')),
+  });
   console.error(`accredit: ${relative(process.cwd(), path)} has ${bytes} bytes; ${crates} crates are in the module`);
   console.log(path);
 } catch (error) {

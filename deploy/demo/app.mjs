@@ -17,7 +17,8 @@ export async function startApp({ port = 9100, host = '127.0.0.1', onRequest = ()
     onRequest(request);
     answer(request, response).catch((error) => {
       console.error(error);
-      response.headersSent ? response.destroy() : send(response, 500, 'text/plain', 'The application failed.\n');
+      if (response.headersSent) response.destroy();
+      else send(response, 500, 'text/plain', 'The application failed.\n');
     });
   });
   server.paths = { login, logout };
@@ -29,12 +30,14 @@ export async function startApp({ port = 9100, host = '127.0.0.1', onRequest = ()
   await new Promise((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
 
   return {
-    url: `http://${host}:${server.address().port}`, server,
-    close: () => new Promise((resolve) => {
-      for (const socket of sockets.clients) socket.terminate();
-      server.close(resolve);
-      server.closeAllConnections();
-    }),
+    url: `http://${host}:${server.address().port}`,
+    server,
+    close: () =>
+      new Promise((resolve) => {
+        for (const socket of sockets.clients) socket.terminate();
+        server.close(resolve);
+        server.closeAllConnections();
+      }),
   };
 }
 
@@ -79,14 +82,19 @@ function who({ headers }) {
 
 /** The gateway percent-encodes what a header cannot carry. */
 function decoded(value) {
-  try { return decodeURIComponent(value); } catch { return value; }
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
 }
 
 /** All that arrived, by name; a header that came more than once as a list. */
 function headers({ rawHeaders }) {
   const all = Object.create(null);
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index].toLowerCase(), value = rawHeaders[index + 1];
+    const name = rawHeaders[index].toLowerCase(),
+      value = rawHeaders[index + 1];
     all[name] = name in all ? [all[name], value].flat() : value;
   }
   return all;
@@ -107,10 +115,14 @@ function site(request, title, body) {
 
 function home(request) {
   const user = who(request);
-  return site(request, 'Sample application', html`
+  return site(
+    request,
+    'Sample application',
+    html`
     <h1>${user ? `Hello, ${user.login}` : 'Hello'}</h1>
     <p class="lead">Everything here goes through an Envoy with Accredit in it. This application knows nothing about signing in.</p>
-    <div class="card">${user ? identity(user) : 'You are not signed in. This page is public; most of the others will ask who you are.'}</div>`);
+    <div class="card">${user ? identity(user) : 'You are not signed in. This page is public; most of the others will ask who you are.'}</div>`,
+  );
 }
 
 const identity = (user) => html`<dl>
@@ -123,21 +135,30 @@ const identity = (user) => html`<dl>
 const VISITS = { Monday: 1204, Tuesday: 1377, Wednesday: 1311, Thursday: 1420, Friday: 1158 };
 
 function analytics(request) {
-  return site(request, 'Analytics', html`
+  return site(
+    request,
+    'Analytics',
+    html`
     <h1>Analytics</h1><p class="lead">For anybody who is signed in; you are <b>${who(request)?.login ?? 'nobody'}</b>.</p>
     <div class="card"><table><tr><th>Day</th><th>Visits</th></tr>
-      ${Object.entries(VISITS).map(([day, visits]) => html`<tr><td>${day}</td><td>${visits.toLocaleString('en')}</td></tr>`)}</table></div>`);
+      ${Object.entries(VISITS).map(([day, visits]) => html`<tr><td>${day}</td><td>${visits.toLocaleString('en')}</td></tr>`)}</table></div>`,
+  );
 }
 
 function members(request) {
-  return site(request, 'Members', html`
+  return site(
+    request,
+    'Members',
+    html`
     <h1>Members</h1><p class="lead">For the group <b>oracle-ai-users</b> only.</p>
-    <div class="card">${identity(who(request) ?? { groups: [] })}</div>`);
+    <div class="card">${identity(who(request) ?? { groups: [] })}</div>`,
+  );
 }
 
-const notFound = (request) => (path(request).startsWith('/api/')
-  ? { error: 'not found' }
-  : site(request, 'Not found', html`<h1>There is no such page</h1><p><a href="/">Back to the start</a></p>`));
+const notFound = (request) =>
+  path(request).startsWith('/api/')
+    ? { error: 'not found' }
+    : site(request, 'Not found', html`<h1>There is no such page</h1><p><a href="/">Back to the start</a></p>`);
 
 async function answerChat(request) {
   const name = who(request)?.login ?? 'stranger';
@@ -145,7 +166,11 @@ async function answerChat(request) {
   let text = '';
   for await (const chunk of request) if ((text += chunk).length > 64 * 1024) break;
   let message;
-  try { message = JSON.parse(text).message; } catch { /* answered below */ }
+  try {
+    message = JSON.parse(text).message;
+  } catch {
+    /* answered below */
+  }
   return { answer: typeof message === 'string' ? `You said: ${message}` : 'I understand {"message": "…"} only.' };
 }
 
@@ -187,12 +212,16 @@ const CHAT = trusted(`
 `);
 
 function chat(request) {
-  return site(request, 'Chat', html`
+  return site(
+    request,
+    'Chat',
+    html`
     <h1>Chat</h1><p class="lead">A public page; it calls <code>/api/chat</code>, which is for two groups.</p>
     <div class="card"><p id="status" role="status">…</p><div id="messages"></div>
       <form id="chat" class="row" hidden><input name="message" aria-label="Message" placeholder="Say something" autocomplete="off"><button>Send</button></form></div>
     ${who(request) ? html`<button id="sign-out" class="quiet">Sign out by script</button>` : ''}
-    <script>${CHAT}</script>`);
+    <script>${CHAT}</script>`,
+  );
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

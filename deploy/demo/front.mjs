@@ -7,13 +7,23 @@ import { html, page, trusted } from './page.mjs';
 /** `port: 0` takes a free one. Every path is the same page, the callback's too. */
 export async function startFront({ port = 9200, host = '127.0.0.1', gateway = 'http://localhost:10000' } = {}) {
   const server = createServer((_, response) => {
-    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store', 'referrer-policy': 'no-referrer', 'x-content-type-options': 'nosniff' });
+    response.writeHead(200, {
+      'content-type': 'text/html; charset=utf-8',
+      'cache-control': 'no-store',
+      'referrer-policy': 'no-referrer',
+      'x-content-type-options': 'nosniff',
+    });
     response.end(site(gateway));
   });
   await new Promise((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
   return {
-    port: server.address().port, server,
-    close: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }),
+    port: server.address().port,
+    server,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      }),
   };
 }
 
@@ -64,16 +74,17 @@ const SCRIPT = trusted(`
 
 const CALLS = { '/api/chat': 'Chat', '/api/analytics': 'Analytics', '/api/headers': 'Headers' };
 
-const site = (gateway) => page({
-  title: 'Front end',
-  header: html`<strong>Front end</strong><button id="sign-in">Sign in</button>`,
-  body: html`<h1>A front end that keeps its own token</h1>
+const site = (gateway) =>
+  page({
+    title: 'Front end',
+    header: html`<strong>Front end</strong><button id="sign-in">Sign in</button>`,
+    body: html`<h1>A front end that keeps its own token</h1>
     <p class="lead">This page is on one origin, the API on another: <code id="gateway">${gateway}</code>. Call it without a token, sign in, and call it again. The chat is for the groups oracle-ai-users and oracle-ai-admins.</p>
     <div class="card"><p class="row">${Object.entries(CALLS).map(([path, name]) => html`<button class="quiet" data-call="${path}">${name}</button>`)}</p>
       <p id="status" role="status">…</p></div>
     <pre id="answer" class="card"></pre>
     <script>${SCRIPT}</script>`,
-});
+  });
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { PORT = 9200, GATEWAY } = process.env;

@@ -12,11 +12,15 @@ import { email, startService, text } from './service.mjs';
 export async function startMail({ port = 9301, host = '127.0.0.1', maildir = 'mail', smtp, from = 'welcome@example.com', onRequest } = {}) {
   const deliver = smtp ? bySmtp(smtp) : await intoMaildir(maildir);
   const routes = [
-    ['POST', /^\/api\/mail\/send-welcome$/, async ({ body }) => {
-      const [address, name] = [email(body.email), text(body.firstName ?? '', 'firstName', { least: 0, most: 100 })];
-      await deliver(welcome(from, address, name));
-      return [200, { sent: true }];
-    }],
+    [
+      'POST',
+      /^\/api\/mail\/send-welcome$/,
+      async ({ body }) => {
+        const [address, name] = [email(body.email), text(body.firstName ?? '', 'firstName', { least: 0, most: 100 })];
+        await deliver(welcome(from, address, name));
+        return [200, { sent: true }];
+      },
+    ],
   ];
   return startService({ port, host, routes, onRequest });
 }

@@ -1,13 +1,17 @@
 // How the demo's pages look, and the one way text gets into them: html`…` escapes every value that is not itself made by html`…`.
 
 class Markup {
-  constructor(text) { this.text = text; }
-  toString() { return this.text; }
+  constructor(text) {
+    this.text = text;
+  }
+  toString() {
+    return this.text;
+  }
 }
 
 const ENTITIES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-const escape = (value) => String(value ?? '').replace(/[&<>"']/g, (character) => ENTITIES[character]);
-const render = (value) => (Array.isArray(value) ? value.map(render).join('') : value instanceof Markup ? value.text : escape(value));
+const escaped = (value) => String(value ?? '').replace(/[&<>"']/g, (character) => ENTITIES[character]);
+const render = (value) => (Array.isArray(value) ? value.map(render).join('') : value instanceof Markup ? value.text : escaped(value));
 
 export const html = (strings, ...values) => new Markup(String.raw({ raw: strings }, ...values.map(render)));
 /** Text of our own that is markup already: styles and scripts. */
@@ -53,7 +57,8 @@ const STYLE = trusted(`
 `);
 
 /** A whole document; `header` is left out on pages that are one form. */
-export const page = ({ title, header, body }) => String(html`<!doctype html>
+export const page = ({ title, header, body }) =>
+  String(html`<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title><link rel="icon" href="data:,"><style>${STYLE}</style>
 ${header ? html`<header><div>${header}</div></header><main>${body}</main>` : html`<main class="narrow">${body}</main>`}

@@ -14,23 +14,38 @@ export async function startPasswordFront({ port = 9200, host = '127.0.0.1', gate
     'content-security-policy': policy(document, gateway),
     // Of the windows that others open nobody has this one; those that it opens itself may talk back.
     'cross-origin-opener-policy': 'same-origin-allow-popups',
-    'cache-control': 'no-store', 'referrer-policy': 'no-referrer', 'x-content-type-options': 'nosniff',
+    'cache-control': 'no-store',
+    'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
   };
   const server = createServer((_, response) => response.writeHead(200, headers).end(document));
   await new Promise((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
   return {
-    port: server.address().port, server,
-    close: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }),
+    port: server.address().port,
+    server,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      }),
   };
 }
 
 /** Nothing runs but the one script that this page brings, and it speaks to the gateway alone. */
 function policy(document, gateway) {
-  const hashes = (tag) => [...document.matchAll(new RegExp(`<${tag}>(.*?)</${tag}>`, 'gs'))]
-    .map(([, content]) => `'sha256-${createHash('sha256').update(content).digest('base64')}'`).join(' ');
+  const hashes = (tag) =>
+    [...document.matchAll(new RegExp(`<${tag}>(.*?)</${tag}>`, 'gs'))]
+      .map(([, content]) => `'sha256-${createHash('sha256').update(content).digest('base64')}'`)
+      .join(' ');
   return [
-    "default-src 'none'", `script-src ${hashes('script')}`, `style-src ${hashes('style')}`, 'img-src data:', `connect-src ${gateway}`,
-    "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+    "default-src 'none'",
+    `script-src ${hashes('script')}`,
+    `style-src ${hashes('style')}`,
+    'img-src data:',
+    `connect-src ${gateway}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
   ].join('; ');
 }
 
@@ -142,10 +157,11 @@ const SCRIPT = trusted(`
 
 const CALLS = { '/api/headers': 'What the application is told', '/api/analytics': 'Analytics, for admins' };
 
-const site = (gateway) => page({
-  title: 'Front end',
-  header: html`<strong>Front end</strong><button id="sign-out" class="quiet" hidden>Sign out</button>`,
-  body: html`<h1>A form, and a popup</h1>
+const site = (gateway) =>
+  page({
+    title: 'Front end',
+    header: html`<strong>Front end</strong><button id="sign-out" class="quiet" hidden>Sign out</button>`,
+    body: html`<h1>A form, and a popup</h1>
     <p class="lead">This page is on one origin, the API on another: <code id="gateway">${gateway}</code>. Sign in by password as somebody whom the user service knows, or at the provider, in a window of its own.</p>
     <p id="status" role="status"></p>
     <div id="signed-out" class="card">
@@ -160,7 +176,7 @@ const site = (gateway) => page({
       <p class="row">${Object.entries(CALLS).map(([path, name]) => html`<button class="quiet" data-call="${path}">${name}</button>`)}</p></div>
     <pre id="answer" class="card"></pre>
     <script>${SCRIPT}</script>`,
-});
+  });
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { PORT = 9200, GATEWAY } = process.env;

@@ -20,10 +20,12 @@ function person(name, login, groups) {
 }
 
 /** Of the scenario password-and-popup: names in two parts, and carol, whom the user service does not know until she comes. */
-export const VISITORS = Object.fromEntries(Object.entries({ ...USERS, carol: person('Carol Clark', 'carol', ['staff']) }).map(([login, { password, claims }]) => {
-  const [given_name, family_name] = claims.name.split(' ');
-  return [login, { password, claims: { ...claims, given_name, family_name } }];
-}));
+export const VISITORS = Object.fromEntries(
+  Object.entries({ ...USERS, carol: person('Carol Clark', 'carol', ['staff']) }).map(([login, { password, claims }]) => {
+    const [given_name, family_name] = claims.name.split(' ');
+    return [login, { password, claims: { ...claims, given_name, family_name } }];
+  }),
+);
 
 /** The client that envoy/bff.yaml signs in as. */
 export const demoClient = (secret, origin = 'http://localhost:10000') => ({
@@ -64,7 +66,7 @@ export const jwtAccessTokens = (users = USERS) => ({
       enabled: true,
       defaultResource: () => 'urn:accredit:demo:api',
       useGrantedResource: () => true,
-      getResourceServerInfo: (_, indicator, { clientId }) => ({ audience: clientId, scope: '', accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } }),
+      getResourceServerInfo: (_, _indicator, { clientId }) => ({ audience: clientId, scope: '', accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } }),
     },
   },
 });
@@ -77,33 +79,47 @@ export async function startProvider({ port = 9000, host = '127.0.0.1', issuer, c
   await new Promise((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
   issuer ??= `http://${host}:${server.address().port}`;
 
-  const provider = await quietly(() => new Provider(issuer, {
-    clients,
-    jwks: { keys: [signingKey()] },
-    cookies: { keys: [randomBytes(32).toString('base64url')] },
-    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'given_name', 'family_name', 'picture', 'preferred_username'], groups: ['groups'] },
-    // Claims of the asked scopes go into the ID token, as with most providers in use; the default leaves them to the userinfo endpoint.
-    conformIdTokenClaims: false,
-    findAccount: (_, login) => users[login] && { accountId: login, claims: () => ({ sub: login, ...users[login].claims }) },
-    loadExistingGrant: grantWithoutAsking,
-    issueRefreshToken: async () => true,
-    interactions: { url: (_, interaction) => `/interaction/${interaction.uid}`, policy: policy(interactionPolicy) },
-    features: {
-      devInteractions: { enabled: false },
-      rpInitiatedLogout: { logoutSource: signOutAtOnce, postLogoutSuccessSource: signedOut },
-      ...features,
-    },
-    renderError: somethingWentWrong,
-    ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 86400, IdToken: 600, Interaction: 600, RefreshToken: 86400, Session: 86400 },
-    ...configuration,
-  }));
+  const provider = await quietly(
+    () =>
+      new Provider(issuer, {
+        clients,
+        jwks: { keys: [signingKey()] },
+        cookies: { keys: [randomBytes(32).toString('base64url')] },
+        claims: {
+          openid: ['sub'],
+          email: ['email', 'email_verified'],
+          profile: ['name', 'given_name', 'family_name', 'picture', 'preferred_username'],
+          groups: ['groups'],
+        },
+        // Claims of the asked scopes go into the ID token, as with most providers in use; the default leaves them to the userinfo endpoint.
+        conformIdTokenClaims: false,
+        findAccount: (_, login) => users[login] && { accountId: login, claims: () => ({ sub: login, ...users[login].claims }) },
+        loadExistingGrant: grantWithoutAsking,
+        issueRefreshToken: async () => true,
+        interactions: { url: (_, interaction) => `/interaction/${interaction.uid}`, policy: policy(interactionPolicy) },
+        features: {
+          devInteractions: { enabled: false },
+          rpInitiatedLogout: { logoutSource: signOutAtOnce, postLogoutSuccessSource: signedOut },
+          ...features,
+        },
+        renderError: somethingWentWrong,
+        ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 86400, IdToken: 600, Interaction: 600, RefreshToken: 86400, Session: 86400 },
+        ...configuration,
+      }),
+  );
   provider.use(interactions(provider, users));
   // Composed anew for each request: koa keeps a copy of the layers, and tests add theirs later.
   server.on('request', (request, response) => provider.callback()(request, response));
 
   return {
-    issuer, provider, server,
-    close: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }),
+    issuer,
+    provider,
+    server,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      }),
   };
 }
 
@@ -111,7 +127,11 @@ export async function startProvider({ port = 9000, host = '127.0.0.1', issuer, c
 async function quietly(work) {
   const { warn } = console;
   console.warn = (text, ...rest) => String(text).includes('oidc-provider WARNING') || warn(text, ...rest);
-  try { return await work(); } finally { console.warn = warn; }
+  try {
+    return await work();
+  } finally {
+    console.warn = warn;
+  }
 }
 
 function signingKey() {
@@ -130,7 +150,7 @@ function policy({ base, Prompt }) {
 async function grantWithoutAsking(ctx) {
   const { client, session, params, provider } = ctx.oidc;
   const known = session.grantIdFor(client.clientId);
-  const grant = (known && await provider.Grant.find(known)) || new provider.Grant({ clientId: client.clientId, accountId: session.accountId });
+  const grant = (known && (await provider.Grant.find(known))) || new provider.Grant({ clientId: client.clientId, accountId: session.accountId });
   grant.addOIDCScope(params.scope);
   await grant.save();
   return grant;
@@ -155,7 +175,10 @@ function interactions(provider, users) {
       if (action === 'cancel') await finish({ error: 'access_denied', error_description: 'The sign-in was cancelled' });
       // Who signs in has chosen an account, too: else select_account would ask again.
       else if (user && user.password === password) await finish({ [prompt.name]: {}, login: { accountId: login } });
-      else { ctx.status = 401; ctx.body = loginPage(users, params, login); }
+      else {
+        ctx.status = 401;
+        ctx.body = loginPage(users, params, login);
+      }
     } else {
       ctx.status = 405;
     }
@@ -171,9 +194,10 @@ async function form(request) {
   return new URLSearchParams(body);
 }
 
-const loginPage = (users, params, refused) => page({
-  title: 'Sign in',
-  body: html`<h1>Sign in</h1><p class="lead">to continue to <b>${params.client_id}</b></p>
+const loginPage = (users, params, refused) =>
+  page({
+    title: 'Sign in',
+    body: html`<h1>Sign in</h1><p class="lead">to continue to <b>${params.client_id}</b></p>
     <form class="card" method="post">
       ${refused === undefined ? '' : html`<p class="bad" role="alert">This name and this password do not belong together.</p>`}
       <label>Name <input name="login" value="${refused ?? params.login_hint}" autocomplete="username" autocapitalize="none" required autofocus></label>
@@ -181,9 +205,10 @@ const loginPage = (users, params, refused) => page({
       <p class="row"><button name="action" value="login">Sign in</button>
         <button class="quiet" name="action" value="cancel" formnovalidate>Cancel</button></p>
     </form>
-    <small>This is the demo's own provider. Users: ${Object.entries(users).map(([login, { password }], index) =>
-      html`${index ? ', ' : ''}<b>${login}</b> with <b>${password}</b>`)}.</small>`,
-});
+    <small>This is the demo's own provider. Users: ${Object.entries(users).map(
+      ([login, { password }], index) => html`${index ? ', ' : ''}<b>${login}</b> with <b>${password}</b>`,
+    )}.</small>`,
+  });
 
 /** Somebody who signs out at the gateway is not asked a second time here; without scripts there is the button. */
 function signOutAtOnce(ctx, logoutForm) {

@@ -25,12 +25,15 @@ const running = []; // how to stop what was started, in the order of starting
 let stopping = false;
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stop(0));
-process.on('uncaughtException', (error) => { console.error(error); stop(1); });
+process.on('uncaughtException', (error) => {
+  console.error(error);
+  void stop(1);
+});
 
 await portsAreFree();
 rmSync(`${root}${MAIL}`, { recursive: true, force: true }); // letters of an earlier run
 const atProvider = scenario.provider?.(secrets);
-const provider = atProvider && await startProvider({ port: PORTS.provider, ...atProvider });
+const provider = atProvider && (await startProvider({ port: PORTS.provider, ...atProvider }));
 if (provider) running.push(provider.close);
 const app = await startApp({ port: PORTS.application, ...scenario.application });
 running.push(app.close);
@@ -63,7 +66,9 @@ function people() {
 `;
 }
 
-function secret() { return randomBytes(32).toString('base64'); }
+function secret() {
+  return randomBytes(32).toString('base64');
+}
 
 function give(message) {
   console.error(`accredit: ${message}`);
@@ -75,7 +80,9 @@ async function portsAreFree() {
   for (const what of needed) {
     const port = PORTS[what];
     await new Promise((resolve) => {
-      const probe = createServer().once('error', (error) => give(`port ${port}, for the ${LABELS[what] ?? what}, cannot be had (${error.code}): is another demo running?`));
+      const probe = createServer().once('error', (error) =>
+        give(`port ${port}, for the ${LABELS[what] ?? what}, cannot be had (${error.code}): is another demo running?`),
+      );
       probe.listen(port, '127.0.0.1', () => probe.close(resolve));
     });
   }
@@ -109,10 +116,10 @@ function startEnvoy() {
       if (audit >= 0) console.log(`  ${line.slice(audit)}`);
     });
   }
-  ended.then((how) => {
+  void ended.then((how) => {
     if (stopping) return;
     console.error(`${lastLines.join('\n')}\n\naccredit: Envoy ended (${how}); its last lines are above, all of them in ${log}`);
-    stop(1);
+    void stop(1);
   });
 
   return {
@@ -140,13 +147,23 @@ async function ready() {
 
 function listens(port) {
   return new Promise((resolve) => {
-    const probe = connect(port, '127.0.0.1', () => { probe.destroy(); resolve(true); }).once('error', () => resolve(false));
+    const probe = connect(port, '127.0.0.1', () => {
+      probe.destroy();
+      resolve(true);
+    }).once('error', () => resolve(false));
   });
 }
 
 async function stop(code) {
   if (stopping) return;
   stopping = true;
-  for (const close of running.reverse()) await close();
+  for (const close of running.reverse()) {
+    // What does not stop must not keep the rest from it.
+    try {
+      await close();
+    } catch (error) {
+      console.error(error);
+    }
+  }
   process.exit(code);
 }

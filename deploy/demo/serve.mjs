@@ -10,14 +10,26 @@ import { join } from 'node:path';
 import { GATEWAY, PORTS, SCENARIOS } from './scenarios.mjs';
 
 const { SCENARIO = 'bff', HOST: host = '127.0.0.1', KEYS = '/keys', OIDC_ISSUER: issuer, MAILDIR: maildir = '/mail' } = process.env;
-const scenario = Object.hasOwn(SCENARIOS, SCENARIO) ? SCENARIOS[SCENARIO] : refuse(`there is no scenario ${SCENARIO}; there are: ${Object.keys(SCENARIOS).join(', ')}`);
+const scenario = Object.hasOwn(SCENARIOS, SCENARIO)
+  ? SCENARIOS[SCENARIO]
+  : refuse(`there is no scenario ${SCENARIO}; there are: ${Object.keys(SCENARIOS).join(', ')}`);
 
 /** Folder and name of each secret: `client` is what provider and gateway share, `gateway` what is the gateway's alone. */
-const SECRETS = [['client', 'OIDC_CLIENT_SECRET'], ['gateway', 'ACCREDIT_KEY'], ['gateway', 'SESSION_JWT_SECRET']];
+const SECRETS = [
+  ['client', 'OIDC_CLIENT_SECRET'],
+  ['gateway', 'ACCREDIT_KEY'],
+  ['gateway', 'SESSION_JWT_SECRET'],
+];
 
 // Each is loaded when it is started: a health check, every few seconds, loads none.
 const SERVICES = {
-  provider: async () => (await import('./provider.mjs')).startProvider({ host, port: PORTS.provider, issuer, ...(scenario.provider ?? SCENARIOS.bff.provider)({ OIDC_CLIENT_SECRET: secret('client', 'OIDC_CLIENT_SECRET') }) }),
+  provider: async () =>
+    (await import('./provider.mjs')).startProvider({
+      host,
+      port: PORTS.provider,
+      issuer,
+      ...(scenario.provider ?? SCENARIOS.bff.provider)({ OIDC_CLIENT_SECRET: secret('client', 'OIDC_CLIENT_SECRET') }),
+    }),
   application: async () => (await import('./app.mjs')).startApp({ host, port: PORTS.application, ...scenario.application }),
   front: () => (scenario.front ?? startSignpost)({ host, port: PORTS.front, gateway: GATEWAY }),
   users: async () => (await import('./users.mjs')).startUsers({ host, port: PORTS.users }),
@@ -27,7 +39,8 @@ const SERVICES = {
 const [name, ...flags] = process.argv.slice(2);
 const asks = flags.join(' ') === '--healthy';
 if (name !== 'keys' && !Object.hasOwn(SERVICES, name ?? '')) refuse(`there is no service ${name}; there are: keys, ${Object.keys(SERVICES).join(', ')}`);
-if (flags.length > 0 && (name === 'keys' || !asks)) refuse(`expected ${name === 'keys' ? 'nothing' : 'nothing, or --healthy,'} after ${name}, found ${flags.join(' ')}`);
+if (flags.length > 0 && (name === 'keys' || !asks))
+  refuse(`expected ${name === 'keys' ? 'nothing' : 'nothing, or --healthy,'} after ${name}, found ${flags.join(' ')}`);
 if (name === 'keys') makeKeys();
 else if (asks) await ask(PORTS[name]);
 else {
@@ -65,7 +78,13 @@ async function ask(port) {
 async function startSignpost({ host, port, gateway }) {
   const server = createServer((_, response) => response.writeHead(302, { location: `${gateway}/`, 'cache-control': 'no-store' }).end());
   await new Promise((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
-  return { close: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }) };
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      }),
+  };
 }
 
 function refuse(message) {

@@ -18,17 +18,26 @@ export class Refusal extends Error {
 export async function startService({ port, host, routes, onRequest = () => {} }) {
   const server = createServer((request, response) => {
     onRequest(request);
-    answer(routes, request).then(([status, value]) => send(response, status, value), (error) => {
-      if (error instanceof Refusal) return send(response, error.status, { error: error.message }, error.headers);
-      if (request.destroyed && !request.complete) return response.destroy(); // it was given up; there is nobody to answer
-      console.error(error);
-      send(response, 500, { error: 'this service failed' });
-    });
+    answer(routes, request).then(
+      ([status, value]) => send(response, status, value),
+      (error) => {
+        if (error instanceof Refusal) return send(response, error.status, { error: error.message }, error.headers);
+        if (request.destroyed && !request.complete) return response.destroy(); // it was given up; there is nobody to answer
+        console.error(error);
+        send(response, 500, { error: 'this service failed' });
+      },
+    );
   });
   await new Promise((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
   return {
-    port: server.address().port, url: `http://${host}:${server.address().port}`, server,
-    close: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }),
+    port: server.address().port,
+    url: `http://${host}:${server.address().port}`,
+    server,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      }),
   };
 }
 
@@ -43,7 +52,11 @@ async function answer(routes, request) {
 }
 
 function decoded(part) {
-  try { return decodeURIComponent(part); } catch { throw new Refusal(400, 'the path is not percent-encoded UTF-8'); }
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new Refusal(400, 'the path is not percent-encoded UTF-8');
+  }
 }
 
 /** The object that a body holds. */
@@ -52,7 +65,11 @@ async function json(request) {
   if (type !== 'application/json') throw new Refusal(415, 'send application/json');
   const text = await bounded(request);
   let value;
-  try { value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(text)); } catch { /* refused below */ }
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(text));
+  } catch {
+    /* refused below */
+  }
   if (value === null || typeof value !== 'object' || Array.isArray(value)) throw new Refusal(400, 'send one JSON object');
   return value;
 }

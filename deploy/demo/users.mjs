@@ -43,31 +43,42 @@ export async function startUsers({ port = 9300, host = '127.0.0.1', file = ':mem
   const nobody = await hashed(randomBytes(32).toString('hex'));
 
   const routes = [
-    ['POST', /^\/api\/users\/verify$/, async ({ body }) => {
-      const known = body.username === undefined
-        ? database.get(BY_EMAIL, email(body.email))
-        : database.get(BY_USERNAME, text(body.username, 'username', { most: 254 }));
-      const right = await argon2Verify({ password: text(body.password, 'password', { most: 1024 }), hash: known?.password_hash ?? nobody });
-      if (!known) throw new Refusal(404, 'nobody is called that');
-      if (!right) throw new Refusal(401, 'the password is wrong');
-      return [200, told(known)];
-    }],
-    ['GET', /^\/api\/users\/email\/([^/]+)$/, async ({ parts: [address] }) => {
-      const known = database.get(BY_EMAIL, address);
-      if (!known) throw new Refusal(404, 'nobody has this address');
-      return [200, told(known)];
-    }],
-    ['POST', /^\/api\/users$/, async ({ body }) => {
-      const person = {
-        email: email(body.email),
-        firstName: text(body.firstName ?? '', 'firstName', { least: 0, most: 100 }),
-        lastName: text(body.lastName ?? '', 'lastName', { least: 0, most: 100 }),
-      };
-      const hash = await hashed(text(body.password, 'password', { least: 8, most: 1024 }));
-      const created = insert(database, { ...person, role: 'user', hash });
-      if (!created) throw new Refusal(409, 'somebody has this address');
-      return [201, told(created)];
-    }],
+    [
+      'POST',
+      /^\/api\/users\/verify$/,
+      async ({ body }) => {
+        const known =
+          body.username === undefined ? database.get(BY_EMAIL, email(body.email)) : database.get(BY_USERNAME, text(body.username, 'username', { most: 254 }));
+        const right = await argon2Verify({ password: text(body.password, 'password', { most: 1024 }), hash: known?.password_hash ?? nobody });
+        if (!known) throw new Refusal(404, 'nobody is called that');
+        if (!right) throw new Refusal(401, 'the password is wrong');
+        return [200, told(known)];
+      },
+    ],
+    [
+      'GET',
+      /^\/api\/users\/email\/([^/]+)$/,
+      async ({ parts: [address] }) => {
+        const known = database.get(BY_EMAIL, address);
+        if (!known) throw new Refusal(404, 'nobody has this address');
+        return [200, told(known)];
+      },
+    ],
+    [
+      'POST',
+      /^\/api\/users$/,
+      async ({ body }) => {
+        const person = {
+          email: email(body.email),
+          firstName: text(body.firstName ?? '', 'firstName', { least: 0, most: 100 }),
+          lastName: text(body.lastName ?? '', 'lastName', { least: 0, most: 100 }),
+        };
+        const hash = await hashed(text(body.password, 'password', { least: 8, most: 1024 }));
+        const created = insert(database, { ...person, role: 'user', hash });
+        if (!created) throw new Refusal(409, 'somebody has this address');
+        return [201, told(created)];
+      },
+    ],
   ];
   const service = await startService({ port, host, routes, onRequest });
   return {
@@ -90,7 +101,8 @@ function insert(database, { email: address, username = null, firstName, lastName
 const told = (row) => ({ id: row.id, email: row.email, emailVerified: true, firstName: row.first_name, lastName: row.last_name, role: row.role });
 
 /** OWASP's least: 19 MiB, two passes. */
-const hashed = (password) => argon2id({ password, salt: randomBytes(16), parallelism: 1, iterations: 2, memorySize: 19456, hashLength: 32, outputType: 'encoded' });
+const hashed = (password) =>
+  argon2id({ password, salt: randomBytes(16), parallelism: 1, iterations: 2, memorySize: 19456, hashLength: 32, outputType: 'encoded' });
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { url } = await startUsers({ port: Number(process.env.PORT ?? 9300), file: process.env.FILE });

@@ -1,4 +1,8 @@
-//! Bodies of strangers at the token endpoint and at a callback by `form_post`: the first byte chooses which, the rest is the body.
+//! Fuzzes the bodies of requests to the token endpoint and to a callback by `form_post`: the first byte chooses which, the rest
+//! is the body. None may lead to anything but a refusal.
+//!
+//! From the repository's root, with a nightly toolchain and `cargo install cargo-fuzz`:
+//! `cargo +nightly fuzz run body -- -max_total_time=300`
 
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! What a provider answers, to each of our questions: the first two bytes are the status, the rest is the body.
+//! Fuzzes a provider's replies to every kind of call: the first two bytes are the status, the rest is the body. None may sign
+//! anybody in.
 //!
 //! From the repository's root, with a nightly toolchain and `cargo install cargo-fuzz`:
 //! `cargo +nightly fuzz run provider_reply -- -max_total_time=300`
@@ -9,7 +10,7 @@ use accredit::gateway::pending::{AfterReply, PendingCall, PendingWait, Step};
 use accredit::http::message::Reply;
 use accredit::oidc::id_token::IdToken;
 use accredit::oidc::tokens::TokenSet;
-use accredit::sign_in::redeem::{AfterNews, Redeeming};
+use accredit::sign_in::redeem::{AfterNews, SignInCall};
 use accredit::sign_in::under_way::{Exchanged, Proved};
 use accredit::step::decision::{Decision, News};
 use accredit::words::principal::Claims;
@@ -19,7 +20,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((status, body)) = bytes.split_first_chunk::<2>() else { return };
-    // Zero stands for what is not an answer at all.
+    // Two numbers stand for calls without a reply.
     let reply = match u16::from_be_bytes(*status) {
         0 => Reply::Reset,
         1 => Reply::NotSent,
@@ -28,25 +29,25 @@ fuzz_target!(|bytes: &[u8]| {
     let mut worker = Worker::ready();
     let exchanging = exchanging(&mut worker);
     for fetch in std::mem::take(&mut worker.fetches) {
-        drop(format!("{:?}", worker.gateway.arrived(&mut worker.world, &fetch, &reply)));
+        drop(format!("{:?}", worker.gateway.fetch_answered(&mut worker.world, &fetch, &reply)));
     }
     check(&worker.gateway.resume_call(&mut worker.world, exchanging.clone(), &reply));
     let PendingCall { visit, then } = exchanging;
-    let AfterReply::Redeeming(Redeeming::Exchanging(attempt)) = then else { return };
+    let AfterReply::SigningIn(SignInCall::TokenEndpoint(attempt)) = then else { return };
 
-    // The ID token itself is arbitrary too, once the answer around it is good.
+    // An arbitrary ID token in a good token response.
     let text = String::from_utf8_lossy(body).into_owned();
     let exchanged = Exchanged { attempt: *attempt, tokens: tokens(text) };
     let verifying = PendingWait { visit: visit.clone(), then: AfterNews::Verifying(Box::new(exchanged.clone())) };
     check(&worker.gateway.resume_wait(&mut worker.world, verifying, News::Ready));
 
-    // And userinfo, about a subject that nobody can guess.
+    // An arbitrary userinfo response, for a subject that no input contains.
     let subject = "nobody can guess this subject".to_owned();
     let expires = worker.world.now;
     let id_token = IdToken { claims: Claims::new(), subject, sid: None, auth_time: None, expires };
     let Exchanged { attempt, tokens } = exchanged;
     let proved = Box::new(Proved { attempt, tokens, id_token });
-    let asking = PendingCall { visit, then: AfterReply::Redeeming(Redeeming::AskingUserinfo(proved)) };
+    let asking = PendingCall { visit, then: AfterReply::SigningIn(SignInCall::UserinfoEndpoint(proved)) };
     check(&worker.gateway.resume_call(&mut worker.world, asking, &reply));
 });
 
@@ -61,7 +62,7 @@ fn tokens(id_token: String) -> TokenSet {
     }
 }
 
-/// A sign-in whose code is being exchanged.
+/// A sign-in that waits for the token endpoint.
 fn exchanging(worker: &mut Worker) -> PendingCall {
     let Step { decision: Decision::Respond(sent), .. } = worker.begin(navigation("/page", "")) else { panic!("not sent") };
     let value = |name: &str| sent.headers.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value.as_str());

@@ -1,4 +1,5 @@
-//! Requests of strangers: one header field a line, `name: value`; any bytes, pseudo-headers too.
+//! Fuzzes requests: each line of the input is a header field or pseudo-header, `name: value`. None may be forwarded with an
+//! identity, or at all where the path is not public.
 //!
 //! From the repository's root, with a nightly toolchain and `cargo install cargo-fuzz`:
 //! `cargo +nightly fuzz run request -- -max_total_time=300`
@@ -20,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// The first colon may be a pseudo-header's.
+/// Reads a line as a field. A colon at its beginning belongs to the name of a pseudo-header.
 fn field(line: &[u8]) -> Option<(String, Vec<u8>)> {
     let colon = line.iter().skip(1).position(|byte| *byte == b':')? + 1;
     let name = std::str::from_utf8(&line[..colon]).ok()?.to_ascii_lowercase();

@@ -1,4 +1,5 @@
-//! What the fuzzers have in common: a world in which nothing happens, a configuration, and a worker that knows its provider.
+//! What the fuzzers have in common: a world whose clock stands still, a configuration, a worker that knows its provider, and what
+//! must hold after any input. It contains no fuzz target.
 
 use std::collections::BTreeMap;
 
@@ -42,10 +43,10 @@ const KEYS: &str = r#"{"keys": [{
     "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
 }]}"#;
 
-/// Time stands still, and random bytes are none.
+/// A world whose clock stands still, and whose random bytes are the same in every run.
 #[derive(Clone)]
 pub struct Still {
-    /// What the clock says.
+    /// The time of the clock.
     pub now: Timestamp,
     drawn: u64,
     memory: BTreeMap<String, (Vec<u8>, u32)>,
@@ -105,51 +106,49 @@ impl World for Still {
     }
 }
 
-/// A worker.
+/// A gateway with its world.
 pub struct Worker {
-    /// Its gateway.
     pub gateway: Gateway,
-    /// What is around it.
     pub world: Still,
-    /// What it asked for on the way.
+    /// The fetches that the gateway has made so far.
     pub fetches: Vec<Fetch>,
 }
 
 impl Worker {
-    /// One that knows its provider's metadata and keys.
+    /// A worker that knows its provider's metadata and keys.
     pub fn ready() -> Self {
         Self::ready_with(CONFIGURATION)
     }
 
-    /// The same, with another configuration.
+    /// A worker with this configuration that knows its provider's metadata and keys.
     pub fn ready_with(configuration: &str) -> Self {
         let mut world = Still::default();
         let settings = config::load(configuration.as_bytes(), &|_| None).expect("the configuration is good");
         let gateway = Gateway::new(&mut world, settings).expect("there are random bytes");
         let mut worker = Self { gateway, world, fetches: Vec::new() };
         for document in [METADATA, KEYS] {
-            // A place in shared memory is claimed first, and the right to fetch at the next look.
-            let mut looks = (0..3).filter_map(|_| worker.gateway.tick(&mut worker.world).fetches.pop());
-            let fetch = looks.next().expect("something is missing");
-            worker.gateway.arrived(&mut worker.world, &fetch, &answer(200, document.as_bytes()));
+            // The first tick writes the lease's entry into shared memory, the second one takes the lease.
+            let mut fetches = (0..3).filter_map(|_| worker.gateway.tick(&mut worker.world).fetches.pop());
+            let fetch = fetches.next().expect("something is missing");
+            worker.gateway.fetch_answered(&mut worker.world, &fetch, &answer(200, document.as_bytes()));
             worker.fetches.push(fetch);
         }
         worker
     }
 
-    /// A request arrives.
+    /// The first step for a request with these fields.
     pub fn begin(&mut self, fields: Vec<(String, Vec<u8>)>) -> Step {
         self.gateway.begin(&mut self.world, Headers::new(fields))
     }
 }
 
-/// An answer with a JSON document, or what says that it is one.
+/// A reply whose content type is JSON, whatever its body is.
 pub fn answer(status: u16, body: &[u8]) -> Reply {
     let json = vec![("content-type".to_owned(), b"application/json".to_vec())];
     Reply::Answered { status, headers: Headers::new(json), body: body.to_vec() }
 }
 
-/// A navigation.
+/// The fields of a navigation.
 pub fn navigation(target: &str, cookie: &str) -> Vec<(String, Vec<u8>)> {
     let fields = [
         (":method", "GET"),
@@ -161,10 +160,10 @@ pub fn navigation(target: &str, cookie: &str) -> Vec<(String, Vec<u8>)> {
     fields.into_iter().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect()
 }
 
-/// What must hold of every step that strangers' bytes led to: it can be printed, and nobody is in.
+/// What must hold for every step after a stranger's input: it can be printed, and nobody is signed in.
 ///
 /// # Panics
-/// When somebody is.
+/// When somebody is signed in, or a header field of the response holds a line break.
 pub fn check(step: &Step) {
     drop(format!("{step:?}"));
     step.events.iter().for_each(|event| drop((event.counter(), event.audit())));

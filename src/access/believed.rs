@@ -1,24 +1,25 @@
-//! Headers that somebody behind us may believe: who asks, or for which path, method or host. A client's are taken away, in every
-//! spelling, whatever the configuration sets. Which requests they come with is not known here.
+//! Headers that a server behind the gateway may believe: they say who is asking, or for which path, method or host. When a client
+//! sends them, they are removed in every spelling, whatever the configuration sets. Which request has them is not known here.
 //!
-//! What is proved by a signature that applications check themselves (`x-goog-iap-jwt-assertion`, `cf-access-jwt-assertion`) is no
-//! lie and stays, and so does what is a credential (`x-auth-token`), what tells of the way (`x-forwarded-for`, `x-forwarded-proto`,
-//! `cf-connecting-ip`, certificates that a proxy in front verified), and what is named too plainly to be known (`x-user-id`,
-//! `x-auth-user`).
+//! Not removed are headers that prove themselves by a signature which applications check (`x-goog-iap-jwt-assertion`,
+//! `cf-access-jwt-assertion`), credentials (`x-auth-token`), headers that describe the way of a request (`x-forwarded-for`,
+//! `x-forwarded-proto`, `cf-connecting-ip`, certificates that a proxy in front verified), and names so common that their meaning
+//! is unknown (`x-user-id`, `x-auth-user`).
 
-/// Which provider signed the person in: set where there are several, because `sub` is unique within one only.
+/// The header that names the provider where a person signed in. It is set where there are several, because `sub` is unique within
+/// one only.
 pub const PROVIDER: &str = "x-forwarded-provider";
 
-/// The header for `forward.access_token`.
+/// The header that carries the provider's access token (`forward.access_token`).
 pub const ACCESS_TOKEN: &str = "x-forwarded-access-token";
 
-/// The header for `forward.id_token`.
+/// The header that carries the provider's ID token (`forward.id_token`).
 pub const ID_TOKEN: &str = "x-forwarded-id-token";
 
-/// The header for `forward.identity_jwt`, unless another is configured.
+/// The header that carries the identity JWT (`forward.identity_jwt`), unless another is configured.
 pub const IDENTITY_JWT: &str = "x-forwarded-identity";
 
-/// Who asks, by one name each.
+/// Headers that say who is asking, ours and those that other gateways set.
 const IDENTITY: [&str; 26] = [
     "x-forwarded-user",
     "x-forwarded-email",
@@ -51,9 +52,11 @@ const IDENTITY: [&str; 26] = [
     "x-sso-user",
 ];
 
-/// Who asks, by names that begin alike. Each has [`SHORTEST_FAMILY`] characters at least.
+/// How the names of further headers begin that say who is asking: each text stands for a family of headers, and has at least
+/// [`SHORTEST_FAMILY`] bytes.
 const IDENTITY_FAMILIES: [&str; 27] = [
-    // oauth2-proxy and whoever speaks its words; Grafana; Authentik; Kong and others; Vouch; Pomerium; Apache's mod_auth_openidc.
+    // oauth2-proxy and others that use its names; Grafana; Authentik; Kong and others; Vouch; Pomerium; Apache's
+    // mod_auth_openidc.
     "x-auth-request-",
     "x-webauth-",
     "x-authentik-",
@@ -87,9 +90,9 @@ const IDENTITY_FAMILIES: [&str; 27] = [
     "x-token-user-",
 ];
 
-/// From which some servers read another path, method or host than the one that was decided on. They are never set here.
-/// (gunicorn takes `SCRIPT_NAME`, sent as a header, for a part of the path; CGI takes `Proxy` for `HTTP_PROXY`, by which programs
-/// call others.)
+/// Headers from which some servers read another path, method or host than the one that was decided on. Accredit never sets them.
+/// (gunicorn takes `SCRIPT_NAME`, sent as a header, for a part of the path; CGI programs take `Proxy` for the variable
+/// `HTTP_PROXY`, which names the proxy for their own calls.)
 const MISLEADING: [&str; 23] = [
     "script-name",
     "path-info",
@@ -116,9 +119,9 @@ const MISLEADING: [&str; 23] = [
     "proxy",
 ];
 
-/// What no trailer may say (RFC 9110, section 6.5.1): where the message ends, where it goes, what is asked of whoever gets it, who
-/// sends it and what its content is. A star stands for whatever follows. What tells of the whole message (`content-digest`) may stand
-/// there.
+/// Fields that must not come in a trailer (RFC 9110, section 6.5.1): those for framing, routing, request modifiers,
+/// authentication and content format. A star at the end stands for whatever follows. Fields about the whole message, such as
+/// `content-digest`, may come there.
 const NOT_IN_TRAILERS: [&str; 32] = [
     "host",
     "content-length",
@@ -154,35 +157,35 @@ const NOT_IN_TRAILERS: [&str; 32] = [
     "access-control-*",
 ];
 
-/// Whether a field must not come in a trailer, in whatever spelling.
+/// Whether a field of this name, in whatever spelling, must not come in a trailer.
 pub fn must_not_trail(name: &str) -> bool {
     let name = spelled(name);
     let is = |listed: &str| listed.strip_suffix('*').map_or(name == listed, |begins| name.starts_with(begins));
     NOT_IN_TRAILERS.iter().any(|listed| is(listed))
 }
 
-/// Whether a header has another meaning to servers than who asks, its name in lower case.
+/// Whether some servers read another path, method or host from the header of this name, given in lower case.
 pub fn misleads(name: &str) -> bool {
     MISLEADING.contains(&name)
 }
 
-/// What a family's names have in common is at least so long, in bytes: by the first and the third it is found.
+/// The shortest text that may stand for a family of headers, in bytes. Families are looked up by their first and third byte.
 pub const SHORTEST_FAMILY: usize = 3;
 
-/// So many lists of families there are.
+/// The number of lists that families are spread over.
 const BUCKETS: usize = 32;
 
-/// Names that are taken away, ready for every header of every request to be looked for.
+/// The names of all headers to remove, indexed, because every header of every request is looked up.
 #[derive(Clone, Debug)]
 pub struct Believed {
-    /// By their length.
+    /// Whole names: a list for each length.
     names: Vec<Vec<Box<str>>>,
-    /// By their first and third character: many begin alike.
+    /// The beginnings of families: a list for each [`bucket`].
     families: Vec<Vec<Box<str>>>,
 }
 
 impl Believed {
-    /// Those above, and `further` ones; a star at the end of one stands for whatever follows.
+    /// The headers that are always removed, and `further` ones. A star at the end of a name makes it a family.
     pub fn new<'a>(further: impl Iterator<Item = &'a str>) -> Self {
         let mut believed = Self { names: Vec::new(), families: vec![Vec::new(); BUCKETS] };
         IDENTITY.iter().chain(&MISLEADING).for_each(|name| believed.add(name, false));
@@ -202,9 +205,9 @@ impl Believed {
         }
     }
 
-    /// Whether it is one of these, in whatever spelling.
+    /// Whether a header of this name, in whatever spelling, is to be removed.
     pub fn has(&self, name: &str) -> bool {
-        // From the end: many begin alike.
+        // Compared from the end, because many begin with the same letters.
         let is = |ours: &str| ours.bytes().rev().zip(name.bytes().rev()).all(|(ours, theirs)| ours == folded(theirs));
         let begins =
             |ours: &str| ours.len() <= name.len() && ours.bytes().zip(name.bytes()).all(|(ours, theirs)| ours == folded(theirs));
@@ -213,18 +216,19 @@ impl Believed {
     }
 }
 
+/// The number of the list that a family stands in, by its first and third byte: many begin with `x-`.
 fn bucket(name: &str) -> usize {
     let [first, _, third, ..] = name.as_bytes() else { return 0 };
     usize::from(folded(*first) ^ folded(*third)) % BUCKETS
 }
 
-/// A name as careless servers read it.
+/// A header's name as careless servers read it: in lower case, and with `-` for every character that is neither a letter nor a
+/// digit.
 pub fn spelled(name: &str) -> String {
     name.bytes().map(|byte| char::from(folded(byte))).collect()
 }
 
-/// How careless servers read each byte of a header's name: every sign but letters and digits is the same to them. As a table: all of
-/// every request are looked up.
+/// How careless servers read each byte of a header's name. It is a table because every header of every request is looked up.
 const FOLDED: [u8; 256] = {
     let mut table = [b'-'; 256];
     let mut byte = 0_u8;

@@ -1,10 +1,10 @@
-//! What a browser tells about a request: is it a person going somewhere, and did our own site cause it?
-//! Only headers that scripts of other sites cannot set are believed (Fetch Metadata, `Origin`).
+//! What a browser tells about a request: whether a person navigates, and which site caused it. Only headers that scripts of other
+//! sites cannot set are believed (Fetch Metadata, `Origin`). Who is asking is not known here.
 
 use crate::http::message::{Headers, Request};
 use crate::http::url::Origin;
 
-/// Whether a person is going to a page, so that a redirect or an HTML page is the right answer.
+/// Whether a person navigates to a page, so that a redirect or an HTML page is the right answer.
 pub fn is_navigation(request: &Request) -> bool {
     if !matches!(request.method.as_str(), "GET" | "HEAD") || is_speculative(&request.headers) {
         return false;
@@ -15,18 +15,19 @@ pub fn is_navigation(request: &Request) -> bool {
     }
 }
 
-/// Whether an answer should be a page: a navigation, or a form of a page that was posted.
+/// Whether the answer should be an HTML page: to a navigation, or to a form that was posted.
 pub fn wants_page(request: &Request) -> bool {
     is_navigation(request) || request.headers.single("sec-fetch-mode") == Some("navigate")
 }
 
-/// Whether a script of a page sent it: its browser says so. Other programs send no Fetch Metadata.
+/// Whether a script of a page sent the request, as Fetch Metadata or `x-requested-with: XMLHttpRequest` tell. Programs other than
+/// browsers send no Fetch Metadata.
 pub fn is_script(request: &Request) -> bool {
     request.headers.single("sec-fetch-mode").is_some_and(|mode| mode != "navigate")
         || request.headers.single("x-requested-with") == Some("XMLHttpRequest")
 }
 
-/// Prefetched pages are not visits: a sign-in begun for one would be thrown away.
+/// Whether a browser prefetches a page that nobody has asked for yet: a sign-in that begins now would be thrown away.
 fn is_speculative(headers: &Headers) -> bool {
     headers.single("sec-purpose").or_else(|| headers.single("purpose")).is_some_and(|purpose| purpose.contains("prefetch"))
 }
@@ -35,17 +36,18 @@ fn accepts_html(headers: &Headers) -> bool {
     headers.all("accept").filter_map(|value| std::str::from_utf8(value).ok()).any(|value| value.contains("text/html"))
 }
 
-/// Whether it opens a WebSocket or another channel. (Envoy shows HTTP/2's extended CONNECT in this form too.)
+/// Whether the request opens a WebSocket or another channel. (Envoy shows HTTP/2's extended CONNECT in this form too.)
 pub fn is_upgrade(headers: &Headers) -> bool {
     headers.contains("upgrade")
 }
 
-/// Whether a request could change something (RFC 9110, section 9.2.1: the others are safe), or opens a channel that could.
+/// Whether a request could change something, because its method is not safe (RFC 9110, section 9.2.1) or it opens a channel. Only
+/// with evidence that our own site caused it may it use a session.
 pub fn needs_same_origin_evidence(request: &Request) -> bool {
     !matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS") || is_upgrade(&request.headers)
 }
 
-/// Whether our own site, or one that is trusted, caused the request.
+/// Whether the headers prove that the origin `own`, or a `trusted` one, caused the request.
 pub fn has_same_origin_evidence(headers: &Headers, own: &Origin, trusted: &[Origin]) -> bool {
     if headers.single("sec-fetch-site") == Some("same-origin") {
         return true;
@@ -54,8 +56,7 @@ pub fn has_same_origin_evidence(headers: &Headers, own: &Origin, trusted: &[Orig
     Origin::parse(origin).is_ok_and(|origin| origin == *own || trusted.contains(&origin))
 }
 
-/// Whether a site that is neither our own nor trusted sent it where nobody sees it, by a script or in a frame, as its browser
-/// says.
+/// Whether a site that is neither our own nor trusted caused the request, and out of a person's sight: by a script or in a frame.
 pub fn is_foreign_and_unseen(request: &Request, own: &Origin, trusted: &[Origin]) -> bool {
     let site = request.headers.single("sec-fetch-site");
     let says_so = request.headers.contains("origin") || matches!(site, Some("cross-site" | "same-site"));
@@ -63,14 +64,14 @@ pub fn is_foreign_and_unseen(request: &Request, own: &Origin, trusted: &[Origin]
     (framed || is_script(request)) && says_so && !has_same_origin_evidence(&request.headers, own, trusted)
 }
 
-/// What the evidence is, for the log.
+/// What a browser told about the origin of a request, as a sentence for the log.
 pub fn evidence(headers: &Headers, own: &Origin) -> String {
     let shown = |name| headers.single(name).unwrap_or("absent").chars().take(100).collect::<String>();
     format!("sec-fetch-site is {}, origin is {}; this origin is {own}", shown("sec-fetch-site"), shown("origin"))
 }
 
-/// Whether a navigation was caused by our own site. `Sec-Fetch-Site: none` shows nothing: it is what a browser also says of a
-/// redirect by any site whose address was typed.
+/// Whether the request is a navigation that our own site, or a trusted one, caused. `Sec-Fetch-Site: none` is no evidence: a
+/// browser also sends it when a site whose address was typed redirects here.
 pub fn is_own_navigation(request: &Request, own: &Origin, trusted: &[Origin]) -> bool {
     is_navigation(request) && has_same_origin_evidence(&request.headers, own, trusted)
 }
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_navigation_is_told_from_a_call_by_script() {
+    fn navigations_are_told_apart_from_calls_by_scripts() {
         for (method, fields, navigation) in [
             ("GET", vec![("sec-fetch-mode", "navigate")], true),
             ("GET", vec![("sec-fetch-mode", "cors"), ("accept", "text/html")], false),
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_for_whoever_goes_somewhere_or_posts_a_form() {
+    fn navigations_and_posted_forms_are_answered_with_a_page() {
         for (method, fields, page) in [
             ("GET", vec![("accept", "text/html")], true),
             ("POST", vec![("sec-fetch-mode", "navigate")], true),
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_is_known_by_the_word_of_its_browser_or_by_its_own() {
+    fn a_script_is_known_by_fetch_metadata_or_by_x_requested_with() {
         for (fields, script) in [
             (vec![("sec-fetch-mode", "cors")], true),
             (vec![("sec-fetch-mode", "no-cors")], true),
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_site_is_seen_only_where_a_person_goes_somewhere() {
+    fn a_foreign_site_causes_requests_unseen_by_scripts_and_in_frames() {
         let trusted = [origin("https://front.example")];
         for (fields, hidden) in [
             (vec![("sec-fetch-mode", "cors"), ("origin", "https://evil.example")], true),
@@ -188,7 +189,7 @@ mod tests {
             (vec![("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe"), ("sec-fetch-site", "same-origin")], false),
             (vec![("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document"), ("sec-fetch-site", "cross-site")], false),
             (vec![("sec-fetch-mode", "navigate"), ("origin", "https://evil.example")], false),
-            // A program, which says nothing of sites, is no browser that was led here.
+            // Programs other than browsers send nothing about sites, and no site can have caused their requests.
             (vec![("x-requested-with", "XMLHttpRequest")], false),
             (vec![], false),
         ] {

@@ -1,15 +1,16 @@
-//! By which fields of a response caches are told to keep it, beside `Cache-Control`. What they shall be told is not decided here.
+//! Fields of a response that tell caches to keep it, beside `Cache-Control`. Whether a cache may keep it is not decided here.
 
 /// Fields that some cache obeys before `Cache-Control`, or beside it: Fastly, Varnish and others of the Edge Architecture
 /// (`surrogate-control`), Akamai (`edge-control`), nginx (`x-accel-expires`), Cloudflare's WordPress cache (`cf-edge-cache`).
 const BY_NAME: [&str; 5] = ["expires", "surrogate-control", "edge-control", "x-accel-expires", "cf-edge-cache"];
 
-/// How fields end that are `Cache-Control` for one kind of cache (RFC 9213, section 2.2): `cdn-cache-control`,
-/// `cloudflare-cdn-cache-control`, `akamai-cache-control`, `x-litespeed-cache-control` and all that are still to come.
+/// How the names of fields end that say the same as `Cache-Control` to one kind of cache (RFC 9213, section 2.2):
+/// `cdn-cache-control`, `cloudflare-cdn-cache-control`, `akamai-cache-control`, `x-litespeed-cache-control` and those that are
+/// still to be invented.
 const TARGETED: &str = "-cache-control";
 
-/// Whether a field of a response, its name in lower case, tells a cache to keep what `Cache-Control` may forbid. Where we write
-/// `Cache-Control`, it must go.
+/// Whether a field of a response, its name in lower case, can tell a cache to keep what `Cache-Control` forbids. Where Accredit
+/// writes `Cache-Control`, such a field must be removed.
 pub fn speaks_past_cache_control(name: &str) -> bool {
     name.ends_with(TARGETED) || BY_NAME.contains(&name)
 }

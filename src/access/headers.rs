@@ -1,4 +1,5 @@
-//! Headers that carry identity to the upstream: which of the client's are taken away, what is put in their place.
+//! Headers that carry identity to the upstream: which headers of a client are removed, and which are set. How an identity was
+//! proved is not known here.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -12,7 +13,7 @@ use crate::words::bytes::ByteSet;
 use crate::words::principal::{AssumedVerified, ClaimPath, Claims};
 use crate::words::reason::Reason;
 
-/// Which claims become which headers.
+/// Which claims become which headers, and which headers of a client are removed.
 #[derive(Clone, Debug)]
 pub struct IdentityHeaders {
     claims: Vec<(ClaimPath, Rc<str>)>,
@@ -20,33 +21,34 @@ pub struct IdentityHeaders {
 }
 
 impl IdentityHeaders {
-    /// From the configuration: claims and header names, and what else is taken away from clients (in lower case).
+    /// `claims` are claims, each with the name of its header, and `further` the names of other headers to remove; a star at the
+    /// end of one stands for whatever follows. All names are in lower case.
     pub fn new(claims: Vec<(ClaimPath, String)>, further: &[String]) -> Self {
         let configured = claims.iter().map(|(_, name)| name);
         let believed = Believed::new(configured.chain(further).map(String::as_str));
         Self { claims: claims.into_iter().map(|(path, name)| (path, Rc::from(name))).collect(), believed }
     }
 
-    /// The claims that are needed, and those that say whether they count.
+    /// The claims that the headers need; for an address or a number also the claim that says whether it is verified.
     pub fn claims(&self) -> impl Iterator<Item = ClaimPath> {
         self.claims.iter().flat_map(|(path, _)| [path.clone()].into_iter().chain(path.verdict()))
     }
 
-    /// The names, as they came, of headers that only we may set, in whatever spelling: many servers read `_` as `-`, and some
-    /// every other sign too.
+    /// The names, as they came, of headers that a client must not set. They are found in every spelling: many servers read `_` as
+    /// `-`, and some also other characters.
     pub fn sent_by_client<'a>(&'a self, headers: &'a Headers) -> impl Iterator<Item = &'a str> {
         headers.names().filter(|name| self.takes_away(name))
     }
 
-    /// Whether a name is one of those, in whatever spelling.
+    /// Whether a client must not set the header of this name, in whatever spelling.
     pub fn takes_away(&self, name: &str) -> bool {
         self.believed.has(name)
     }
 
-    /// Checks that the client cannot make a proxy on the way drop our headers (RFC 9110, section 7.6.1).
+    /// Checks that `Connection` does not make a proxy on the way drop the headers that are set here (RFC 9110, section 7.6.1).
     ///
     /// # Errors
-    /// [`Reason::HeaderAmbiguous`] when `Connection` names one of them, or a credential.
+    /// [`Reason::HeaderAmbiguous`] when it names one of them, a credential, or `host`.
     pub fn check_connection(&self, headers: &Headers) -> Result<(), Reason> {
         let nominates = |value: &[u8]| {
             let value = String::from_utf8_lossy(value);
@@ -58,8 +60,8 @@ impl IdentityHeaders {
         if headers.all("connection").any(nominates) { Err(Reason::HeaderAmbiguous) } else { Ok(()) }
     }
 
-    /// The headers for a principal with these claims. A claim that is absent, or an object, makes none; nor does an address or a
-    /// number that is not verified.
+    /// The names and the values of the headers for a principal with these claims. There is none for a claim that is absent or an
+    /// object, nor for an address or a number that is not verified; `assumed` says which count without a word about that.
     pub fn values(&self, claims: &Claims, assumed: AssumedVerified) -> Vec<(Rc<str>, String)> {
         let value = |(path, name): &(ClaimPath, Rc<str>)| {
             let value = header_value(path.find_verified(claims, assumed)?)?;
@@ -69,12 +71,12 @@ impl IdentityHeaders {
     }
 }
 
-/// Everything that a header cannot hold, and `%` itself, so that the value can be read back in one way only; and the comma, so
-/// that one text never looks like a list.
+/// What is percent-encoded in a value: everything that a header cannot hold; `%` itself, so that the value can be read back in
+/// one way only; and the comma, so that one text never looks like a list.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%').add(b',');
 
-/// Without spaces, and without what is [`ENCODED`]: a text of these is sent as it is.
-const AS_IT_IS: ByteSet = ByteSet::EMPTY.and_from(b'!', b'~').but_for(b"%,");
+/// All visible characters that are not [`ENCODED`], and no space. A text of these alone is sent as it is.
+const AS_IT_IS: ByteSet = ByteSet::EMPTY.with_range(b'!', b'~').without(b"%,");
 
 fn header_value(claim: &Value) -> Option<String> {
     match claim {
@@ -95,7 +97,7 @@ fn header_value(claim: &Value) -> Option<String> {
 
 fn scalar(claim: &Value) -> Option<Cow<'_, str>> {
     match claim {
-        // Most texts are.
+        // A shorter way for most texts.
         Value::String(text) if AS_IT_IS.has_all(text.as_bytes()) => Some(text.as_str().into()),
         Value::String(text) => Some(encode_ends(utf8_percent_encode(text, ENCODED).into())),
         Value::Number(number) => Some(number.to_string().into()),
@@ -104,7 +106,8 @@ fn scalar(claim: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Spaces around a value are lost on the way (RFC 9110, section 5.5): ` admin` would arrive as `admin`.
+/// Percent-encodes spaces at both ends, because they are lost on the way (RFC 9110, section 5.5): ` admin` would arrive as
+/// `admin`.
 fn encode_ends(text: Cow<'_, str>) -> Cow<'_, str> {
     let inner = text.trim_matches(' ');
     if inner.len() == text.len() {
@@ -161,14 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_servers_read_another_path_from_are_taken_away() {
+    fn headers_that_servers_read_another_path_from_are_removed() {
         for name in ["Script-Name", "SCRIPT_NAME", "path_info", "x-script-name", "X-Forwarded-Prefix", "x-original-uri"] {
             assert_eq!(identity().sent_by_client(&headers(&[(name, "/x")])).count(), 1, "{name}");
         }
     }
 
     #[test]
-    fn headers_that_servers_read_another_host_from_are_taken_away() {
+    fn headers_that_servers_read_another_host_from_are_removed() {
         for name in ["X-Forwarded-Host", "x_forwarded_host", "X-Original-Host", "x-host", "Forwarded", "x-forwarded-server"] {
             assert_eq!(identity().sent_by_client(&headers(&[(name, "evil.example")])).count(), 1, "{name}");
         }
@@ -177,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_header_cannot_take_our_headers_away() {
+    fn a_connection_header_cannot_make_a_proxy_drop_our_headers() {
         for (value, good) in [
             ("upgrade", true),
             ("keep-alive, Upgrade", true),
@@ -248,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_asked_for_with_the_word_whether_it_is_verified() {
+    fn whoever_needs_an_address_also_needs_the_claim_whether_it_is_verified() {
         let pairs = [("sub", "x-user"), ("email", "x-email")].map(|(claim, name)| (ClaimPath::named(claim), name.to_owned()));
         let identity = IdentityHeaders::new(pairs.to_vec(), &["x-team".to_owned()]);
         assert_eq!(identity.claims().collect::<Vec<_>>(), ["sub", "email", "email_verified"].map(ClaimPath::named));

@@ -1,5 +1,5 @@
-//! The token in which the upstream is told who is asking (RFC 7519): short-lived, for one audience, signed by a key that serves
-//! nothing else. When one is due, and for whom, is decided elsewhere.
+//! The identity JWT (RFC 7519), which tells the upstream who is asking: short-lived, for one audience, signed by a key that
+//! serves no other purpose. When a new one is due, and for which audience, is not decided here.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -12,29 +12,30 @@ use crate::words::principal::{ClaimPath, Claims};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
-/// `typ`, so that it is never taken for a session or an access token (RFC 8725, section 3.11).
+/// The value of `typ`, by which an identity JWT is never taken for a session or an access token (RFC 8725, section 3.11).
 const TYP: &str = "identity+jwt";
 
-/// How the token is made.
+/// How identity JWTs are made.
 #[derive(Debug)]
 pub struct IdentityJwt {
-    /// The first signs; all are published.
+    /// The first key signs. All are published, unless they are shared secrets.
     pub keys: Vec<SigningKey>,
-    /// `iss`; the origin that was asked otherwise.
+    /// The value of `iss`; `None` for the origin that the request is for.
     pub issuer: Option<Rc<str>>,
-    /// From `iat` to `exp`, at most.
+    /// The longest time from `iat` to `exp`.
     pub lifetime: Duration,
-    /// The claims beside those that every token has.
+    /// The claims of the person that the token has, beside those that every identity JWT has.
     pub claims: Vec<ClaimPath>,
-    /// The header that carries it.
+    /// The name of the header that carries it.
     pub header: Rc<str>,
 }
 
 impl IdentityJwt {
-    /// Signs a token about somebody with these claims, for one audience, good from `life.start` to `life.end`.
+    /// Signs a token about `subject`, valid from `life.start` to `life.end` (`iat` and `exp`, in seconds), and gives its compact
+    /// serialization.
     ///
     /// # Errors
-    /// [`NotSigned`].
+    /// [`NotSigned`] when there is no key, or when the host does not sign.
     pub fn sign(
         &self,
         world: &mut dyn World,
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
     use crate::crypto::jws;
     use crate::crypto::key::{Algorithm, KeySet};
-    use crate::crypto::testing::Verdict;
+    use crate::crypto::testing::BareHost;
     use crate::words::secret::Secret;
     use crate::words::world::testing::Still;
 
@@ -76,12 +77,12 @@ mod tests {
     }
 
     #[test]
-    fn no_claim_of_a_provider_stands_in_for_who_asks_whom_it_is_for_and_until_when() {
+    fn no_claim_of_a_provider_replaces_issuer_subject_audience_or_times() {
         let [first, second] = ["the first secret, with 32 bytes.", "the next secret, with 32 bytes.."].map(key);
         let believed = KeySet::configured(vec![first.verification_key().clone()]);
         let evil = json!({"sub": "root", "iss": "x", "aud": "y", "iat": 0, "exp": 9_999, "groups": ["staff"]});
         let token = signed(vec![first, second], &evil).unwrap();
-        let read = jws::verify(&Verdict::none(), &token, &believed, Algorithm::ALL).unwrap();
+        let read = jws::verify(&BareHost::none(), &token, &believed, Algorithm::ALL).unwrap();
         let expected = json!({
             "sub": "alice", "iss": "https://a.example", "aud": "orders", "iat": 100, "exp": 160, "groups": ["staff"]
         });

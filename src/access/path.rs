@@ -1,16 +1,17 @@
-//! Refuses paths and methods that can be read in two ways: what a rule sees and what the upstream serves must be the same.
-//! Nothing is decoded, repaired or guessed here.
+//! Refuses paths and methods that can be read in two ways: the path that rules are compared with and the one that the upstream
+//! serves must be the same. Nothing is ever decoded, repaired or guessed here.
 
 use crate::words::bytes::ByteSet;
 use crate::words::reason::Reason;
 
-/// What a path may be made of: whatever is visible, but for what some server takes for a separator, or for the path's end.
-const ALLOWED: ByteSet = ByteSet::EMPTY.and_from(b'!', b'~').but_for(b"\\;#?");
+/// The bytes that a path may have: all visible ones, except those that some servers take for a separator or for the end of the
+/// path.
+const ALLOWED: ByteSet = ByteSet::EMPTY.with_range(b'!', b'~').without(b"\\;#?");
 
-/// The same without escapes, of which more is asked.
-const WITHOUT_ESCAPES: ByteSet = ALLOWED.but_for(b"%");
+/// The same without `%`, which begins an escape: these are checked further.
+const WITHOUT_ESCAPES: ByteSet = ALLOWED.without(b"%");
 
-/// Checks a path, as it stands before the query.
+/// Checks the path of a request, without its query.
 ///
 /// # Errors
 /// [`Reason::PathAmbiguous`] for anything an upstream might read differently: dot segments, empty segments, backslashes, path
@@ -18,7 +19,7 @@ const WITHOUT_ESCAPES: ByteSet = ALLOWED.but_for(b"%");
 /// a path that is not absolute.
 pub fn check(path: &str) -> Result<(), Reason> {
     let bytes = path.as_bytes();
-    // Some file systems drop dots at the end of a name, before a slash or the end of the path; among them are `.` and `..`.
+    // Some file systems drop dots at the end of a name, so that none may end in one. This refuses the names `.` and `..` too.
     let is_ambiguous = |pair: &[u8]| matches!(pair, b"//" | b"./");
     if !path.starts_with('/') || path.ends_with('.') || bytes.windows(2).any(is_ambiguous) {
         return Err(Reason::PathAmbiguous);
@@ -26,16 +27,16 @@ pub fn check(path: &str) -> Result<(), Reason> {
     if WITHOUT_ESCAPES.has_all(bytes) {
         return Ok(());
     }
-    // The same file systems drop spaces there.
+    // The same file systems drop spaces at the end of a name.
     if !ALLOWED.has_all(bytes) || path.split('/').any(|segment| segment.ends_with("%20")) || !escapes_are_plain(path) {
         return Err(Reason::PathAmbiguous);
     }
-    // Overlong forms (%C0%AF for a slash) are no UTF-8, and some servers decode them all the same.
+    // Overlong forms (`%C0%AF` for a slash) are not valid UTF-8, but some servers decode them.
     percent_encoding::percent_decode_str(path).decode_utf8().map(drop).map_err(|_| Reason::PathAmbiguous)
 }
 
-/// Whether every `%XX` stands for a byte that has one meaning only: neither a separator of any server, nor a dot, nor a control
-/// byte, nor the start of another escape, nor a character that needs no escape.
+/// Whether every `%XX` stands for a byte that all servers read alike: not a separator, a dot, a control byte, the beginning of
+/// another escape, or a character that needs no escape.
 fn escapes_are_plain(path: &str) -> bool {
     path.split('%').skip(1).all(|escape| {
         let Some(digits) = escape.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit())) else {

@@ -1,19 +1,20 @@
-//! What answers for one person tell shared caches: not to keep them. Where the application forbids that itself, nothing is changed.
-//! Who is asking is not known here.
+//! Keeps shared caches from keeping an answer that is for one person. Where the application forbids that itself, nothing is
+//! changed. Whether an answer is for one person is not known here.
 
 use crate::access::caches::speaks_past_cache_control;
 use crate::http::message::Headers;
 
-/// What a request tells caches between us and the application (RFC 9111, section 5.2.1.5): they do not see the credentials, which we
-/// take away, and would give one person's answer to another.
+/// The header that keeps caches between Accredit and the application from keeping an answer (RFC 9111, section 5.2.1.5). They do
+/// not see the credentials, which are removed from the request, and would give one person's answer to another.
 pub const NO_STORE: (&str, &str) = ("cache-control", "no-store");
 
-/// The fields of an answer that are looked at first: where none of them is there, or `Cache-Control` alone and [`is_private`], the
-/// answer stays as it is. (Each look costs every such answer; other vendors' fields seldom come without one of these.)
+/// Fields of an answer that are looked for before [`made_private`] is asked. If the answer has none of them, and no
+/// `Cache-Control` or one that [`is_private`], it stays as it is. (Each look costs every answer. Fields of other vendors seldom
+/// come without one of these.)
 pub const LOOKED_AT: [&str; 4] = ["expires", "cdn-cache-control", "surrogate-control", "x-accel-expires"];
 
-/// Whether `Cache-Control` keeps shared caches from keeping the answer (RFC 9111, sections 5.2.2.5 and 5.2.2.7). `private="field"` is
-/// about that field alone.
+/// Whether a value of `Cache-Control` forbids shared caches to keep the answer (RFC 9111, sections 5.2.2.5 and 5.2.2.7).
+/// `private="field"` does not, because it is about that field alone.
 pub fn is_private(cache_control: &[u8]) -> bool {
     let mut private = false;
     each_directive(&String::from_utf8_lossy(cache_control), &mut |directive| {
@@ -22,8 +23,9 @@ pub fn is_private(cache_control: &[u8]) -> bool {
     private
 }
 
-/// The fields that must go, and the `Cache-Control` that takes the place of all its lines, if one is needed: `private`, and of what
-/// stood there all that does not say otherwise.
+/// What has to change in an answer for one person: the names of the fields to remove, and the value that replaces all lines of
+/// `Cache-Control`, if that is needed. The value is `private`, followed by the directives that were there and do not contradict
+/// it.
 pub fn made_private(answer: &Headers) -> (Vec<&str>, Option<String>) {
     let mut past = Vec::new();
     for name in answer.names() {
@@ -31,7 +33,7 @@ pub fn made_private(answer: &Headers) -> (Vec<&str>, Option<String>) {
             past.push(name);
         }
     }
-    // In front: what is not closed behind it, a quotation for one, cannot swallow it.
+    // `private` comes first, so that a quotation which is not closed behind it cannot hide it.
     let (mut spoke, mut made) = (answer.contains("expires") || !past.is_empty(), "private".to_owned());
     for line in answer.all("cache-control") {
         if is_private(line) {
@@ -49,11 +51,11 @@ pub fn made_private(answer: &Headers) -> (Vec<&str>, Option<String>) {
     (past, spoke.then_some(made))
 }
 
-/// Shows the parts between commas, those within quotation marks aside.
+/// Calls `see` with each directive. Commas within quotation marks do not separate directives.
 fn each_directive(value: &str, see: &mut dyn FnMut(&str)) {
     let (mut begin, mut quoted, mut escaped) = (0, false, false);
     for (at, byte) in value.bytes().chain([b',']).enumerate() {
-        // What is not closed ends with the line.
+        // A quotation that is not closed ends with the value.
         if byte == b',' && (!quoted || at == value.len()) {
             see(value.get(begin..at).unwrap_or_default().trim_ascii());
             begin = at.saturating_add(1);
@@ -74,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lets_shared_caches_keep_a_page_for_one_person_is_made_private_and_the_rest_stays() {
+    fn directives_that_let_shared_caches_keep_an_answer_are_replaced_by_private_and_the_rest_stays() {
         for (said, right) in [
             ("public", "private"),
             ("max-age=60", "private, max-age=60"),
@@ -85,13 +87,13 @@ mod tests {
             ("no-cache", "private, no-cache"),
             ("", "private"),
             (",,max-age=1,,", "private, max-age=1"),
-            // These are about one field, and about a word that means nothing.
+            // `private` and `no-store` mean nothing for the answer when they are about one field, or within a quotation.
             ("private=\"set-cookie\", max-age=60", "private, max-age=60"),
             ("no-cache=\"set-cookie, private\", max-age=60", "private, no-cache=\"set-cookie, private\", max-age=60"),
             ("community=\"a, private, b\\\", no-store\", public", "private, community=\"a, private, b\\\", no-store\""),
             ("private-ish, max-age=1", "private, private-ish, max-age=1"),
             ("no-store=1, max-age=1", "private, no-store=1, max-age=1"),
-            // Read in two ways: what some cache takes for a directive is behind ours.
+            // Caches differ in how they read a quotation that is not closed: `private` stands before it.
             ("max-age=60, x=\"y, private", "private, max-age=60, x=\"y, private"),
         ] {
             assert_eq!(made(&[("cache-control", said)]), (vec![], Some(right.to_owned())), "{said}");
@@ -99,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn an_application_that_forbids_it_or_says_nothing_is_left_alone() {
+    fn an_answer_that_forbids_shared_caches_or_does_not_mention_caches_stays_as_it_is() {
         for said in ["private", "no-store", "private, max-age=60", "max-age=0, PRIVATE ,must-revalidate", "no-store, public"] {
             assert_eq!(made(&[("cache-control", said)]), (vec![], None), "{said}");
             assert!(is_private(said.as_bytes()));
@@ -108,14 +110,14 @@ mod tests {
     }
 
     #[test]
-    fn lines_count_together() {
+    fn several_lines_of_cache_control_are_read_as_one() {
         let lines = [("cache-control", "max-age=60"), ("cache-control", "public, must-revalidate")];
         assert_eq!(made(&lines).1.as_deref(), Some("private, max-age=60, must-revalidate"));
         assert_eq!(made(&[("cache-control", "max-age=60"), ("cache-control", "private")]).1, None);
     }
 
     #[test]
-    fn a_time_alone_or_a_word_to_one_vendor_alone_lets_a_cache_keep_it_too() {
+    fn expires_or_the_field_of_one_vendor_alone_lets_a_cache_keep_an_answer_too() {
         assert_eq!(made(&[("expires", "Thu, 01 Jan 2099 00:00:00 GMT")]), (vec![], Some("private".to_owned())));
         for vendor in LOOKED_AT.into_iter().skip(1).chain(["akamai-cache-control"]) {
             let gone = vec![vendor.to_owned()];
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vendor_that_is_told_not_to_keep_it_is_not_told_otherwise() {
+    fn the_field_of_a_vendor_that_forbids_to_keep_an_answer_stays() {
         let fields = [("cache-control", "max-age=60"), ("cdn-cache-control", "no-store")];
         assert_eq!(made(&fields), (vec![], Some("private, max-age=60".to_owned())));
     }

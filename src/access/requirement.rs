@@ -1,45 +1,50 @@
-//! What a rule asks for, whether somebody meets it, and what is said to somebody who does not.
+//! What a rule asks for, whether somebody meets it, and what is missing where somebody does not. It opens the sub-room of
+//! conditions and the tests that they are made of. This sub-room never knows which request is asked about, nor how it is
+//! answered.
+
+pub mod condition;
+pub mod test;
+mod truth;
 
 use std::collections::BTreeSet;
 
-use crate::access::condition::Condition;
-use crate::access::test::Surroundings;
-use crate::access::truth::Truth;
+use crate::access::requirement::condition::Condition;
+use crate::access::requirement::test::Case;
+use crate::access::requirement::truth::Truth;
 use crate::words::demand::Demand;
-use crate::words::principal::Principal;
 use crate::words::reason::{Failure, Reason};
 
 /// What a rule asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Requirement {
-    /// Nothing. Identity is forwarded when there is one.
+    /// Nothing. If somebody is signed in all the same, the upstream is told who.
     Public,
-    /// Somebody who is signed in.
+    /// That somebody is signed in.
     Authenticated,
-    /// Somebody who is signed in and for whom this holds.
+    /// That somebody is signed in, and that this condition holds for them.
     When(Condition),
 }
 
 impl Requirement {
-    /// Whether a principal meets it.
+    /// Whether somebody meets it.
     ///
     /// # Errors
-    /// [`Reason::ProviderMismatch`] when signing in with another provider is what is needed; [`Reason::AudienceMissing`],
-    /// [`Reason::ScopeMissing`] or [`Reason::AuthenticationInsufficient`] when that is all that is missing; else
-    /// [`Reason::ConditionFailed`]. The detail says which claims were looked for and which arrived.
-    pub fn check(&self, principal: &Principal, surroundings: Surroundings) -> Result<(), Failure> {
+    /// [`Reason::ProviderMismatch`] when somebody has to sign in at another provider; [`Reason::AudienceMissing`],
+    /// [`Reason::ScopeMissing`] or [`Reason::AuthenticationInsufficient`] when nothing else is missing; else
+    /// [`Reason::ConditionFailed`]. The detail says which claims were looked for, and which arrived.
+    pub fn check(&self, case: Case<'_>) -> Result<(), Failure> {
         match self {
             Self::Public | Self::Authenticated => Ok(()),
-            Self::When(condition) if condition.holds(principal, surroundings) == Truth::True => Ok(()),
+            Self::When(condition) if condition.holds(case) == Truth::True => Ok(()),
             Self::When(condition) => {
-                let other_provider = condition.provider().is_some_and(|provider| provider != principal.provider);
-                let reason = if other_provider { Reason::ProviderMismatch } else { condition.missing(principal, surroundings) };
-                Err(Failure::new(reason, explain(condition, principal)))
+                let other_provider = condition.provider().is_some_and(|provider| provider != case.principal.provider);
+                let reason = if other_provider { Reason::ProviderMismatch } else { condition.missing(case) };
+                Err(Failure::new(reason, explain(condition, case)))
             }
         }
     }
 
-    /// The provider that a person has to use, if the requirement names one outright.
+    /// The provider that somebody has to sign in at, if the requirement cannot be met otherwise.
     pub fn provider(&self) -> Option<&str> {
         match self {
             Self::Public | Self::Authenticated => None,
@@ -47,7 +52,8 @@ impl Requirement {
         }
     }
 
-    /// The authentication that is asked for outright; `None` when nobody could make it.
+    /// The authentication without which the requirement cannot be met; `None` when its demands contradict each other, so that
+    /// none meets it.
     pub fn demand(&self) -> Option<Demand> {
         match self {
             Self::Public | Self::Authenticated => Some(Demand::default()),
@@ -55,7 +61,7 @@ impl Requirement {
         }
     }
 
-    /// The names of the claims that are looked at, each once.
+    /// The names of the claims that the requirement looks at, sorted, each once.
     pub fn claims(&self) -> Vec<String> {
         let mut found = Vec::new();
         if let Self::When(condition) = self {
@@ -66,7 +72,7 @@ impl Requirement {
         names.into_iter().collect()
     }
 
-    /// Both requirements at once.
+    /// This requirement and the condition of a policy, which must both be met.
     pub fn and(&self, policy: &Condition) -> Self {
         match self {
             Self::Public | Self::Authenticated => Self::When(policy.clone()),
@@ -75,27 +81,11 @@ impl Requirement {
     }
 }
 
-/// Which claims were looked for, and which arrived: for the log.
-fn explain(condition: &Condition, principal: &Principal) -> String {
-    let mut looked_for = Vec::new();
-    condition.claims(&mut looked_for);
-    let arrived = looked_for.iter().map(|path| match path.find(&principal.claims) {
-        Some(value) => format!("{path} is {}", shortened(&value.to_string())),
-        None if path.was_left_out(&principal.claims) => {
-            format!("{path} is absent: the provider left it out, there are too many for a token (_claim_names, hasgroups)")
-        }
-        None => format!("{path} is absent"),
-    });
-    let provider = condition.provider().map(|name| format!("provider {name} is asked for, {} signed in", principal.provider));
-    arrived.chain(provider).collect::<Vec<_>>().join("; ")
-}
-
-fn shortened(text: &str) -> String {
-    const LONGEST: usize = 200;
-    if text.chars().count() <= LONGEST {
-        return text.to_owned();
-    }
-    text.chars().take(LONGEST).chain("…".chars()).collect()
+/// What the tests looked for and found, and which provider is asked for, as a sentence for the log.
+fn explain(condition: &Condition, case: Case<'_>) -> String {
+    let signed_in = &case.principal.provider;
+    let provider = condition.provider().map(|name| format!("provider {name} is asked for, {signed_in} signed in"));
+    condition.found(case).into_iter().chain(provider).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Which rule a request falls under: the first that matches its method, host and path; never its query, never another header.
+//! Which rule decides a request: the first that matches its method, host and path. The query and other headers are never looked
+//! at, and neither is what the rule asks for.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -8,91 +9,87 @@ use foldhash::fast::FixedState;
 
 use crate::access::requirement::Requirement;
 
-/// One rule.
+/// A rule: which requests it is for, what it asks of them, and what becomes of them.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "their types say what they are")]
 pub struct Rule {
     /// How logs name it: `rules[2]`, or `default`.
     pub name: Rc<str>,
-    /// Which requests it is for.
     pub matches: Match,
-    /// What it asks for.
     pub require: Requirement,
-    /// What a request that is not signed in gets.
     pub unauthenticated: Unauthenticated,
-    /// Which credentials count.
     pub credentials: Credentials,
-    /// Whom the identity JWT is for; the origin that was asked otherwise.
+    /// The audience of the identity JWT; `None` for the origin that the request is for.
     pub audience: Option<Rc<str>>,
-    /// Whether shared caches may keep what somebody gets who is known.
     pub shared_cache: SharedCache,
 }
 
-/// Whether shared caches may keep answers to requests of somebody who is known.
+/// Whether shared caches may keep answers to somebody who is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SharedCache {
-    /// They may not, whatever the application says.
+    /// They must not, whatever the application says.
     #[default]
     Refused,
-    /// What the application says holds.
+    /// They may, if the application allows it.
     Allowed,
 }
 
-/// Which credentials count.
+/// Which credentials count for a rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Credentials {
-    /// A session, or a bearer token where a provider's are accepted.
+    /// A session, or a bearer token if one is accepted.
     #[default]
     Any,
-    /// A session only; an `Authorization` header is the upstream's own affair.
+    /// A session only. An `Authorization` header is left to the upstream.
     Session,
     /// A bearer token only.
     Bearer,
 }
 
-/// Which requests a rule is for; everything given must fit.
+/// Which requests a rule is for: those that fit in everything that is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Match {
-    /// The host, lower case, without port.
+    /// In lower case, without port.
     pub host: Option<String>,
-    /// The methods.
+    /// In upper case. GET stands for HEAD too.
     pub methods: Option<Vec<String>>,
-    /// The path.
+    /// Compared with the path as [`decoded`], without the query.
     pub path: PathMatch,
 }
 
-/// Which paths a rule is for.
+/// Which paths a rule is for. All stand here as [`decoded`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum PathMatch {
     /// Every path.
     #[default]
     Any,
-    /// This one. (Paths stand here as [`decoded`].)
+    /// This path.
     Exact(String),
-    /// This one and everything below it: `/api` is for `/api` and `/api/x`, not for `/apix`.
+    /// This path and everything below it: `/api` is for `/api` and `/api/x`, not for `/apix`.
     SeparatedPrefix(String),
     /// A pattern: `*` stands for anything within a segment, `**` for any number of segments.
     Glob(String),
 }
 
-/// What a request that is not signed in gets.
+/// How a request that is not signed in is answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unauthenticated {
-    /// A navigation is redirected to the provider; anything else gets 401.
+    /// Navigations are redirected to the provider, all others are answered 401.
     #[default]
     ByNavigation,
-    /// Every GET and HEAD is redirected.
+    /// Every GET and HEAD is redirected to the provider.
     Redirect,
-    /// Everything gets 401.
+    /// All are answered 401.
     Respond,
 }
 
 impl Match {
-    /// Whether a request fits.
+    /// Whether a request fits. `host` is without port, `path` as [`decoded`].
     pub fn fits(&self, method: &str, host: &str, path: &str) -> bool {
         self.path.fits(path) && self.is_for(method, host)
     }
 
-    /// Whether everything that fits `other` fits this one, as far as that is seen at once.
+    /// Whether every request that fits `other` certainly fits this one. Patterns are compared as texts only.
     pub(super) fn covers(&self, other: &Self) -> bool {
         let host = self.host.is_none() || self.host == other.host;
         let methods = match (&self.methods, &other.methods) {
@@ -103,14 +100,15 @@ impl Match {
         host && methods && self.path.covers(&other.path)
     }
 
-    /// Whether a request fits as far as its method and its host go.
+    /// Whether the method and the host of a request fit.
     pub(super) fn is_for(&self, method: &str, host: &str) -> bool {
         self.host.as_deref().is_none_or(|wanted| wanted == host)
             && self.methods.as_deref().is_none_or(|methods| methods.iter().any(|wanted| covers_method(wanted, method)))
     }
 }
 
-/// HEAD is GET without a body (RFC 9110, section 9.3.2): a rule for GET is for both.
+/// Whether a rule for the method `wanted` is for `method`. HEAD is GET without a body (RFC 9110, section 9.3.2), so that GET
+/// stands for both.
 fn covers_method(wanted: &str, method: &str) -> bool {
     wanted == method || (wanted == "GET" && method == "HEAD")
 }
@@ -123,7 +121,7 @@ impl PathMatch {
             Self::SeparatedPrefix(prefix) => {
                 path.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             }
-            // What ends in `/**` is for its base too, as a prefix is.
+            // A pattern that ends in `/**` also fits what stands before that, as a prefix does.
             Self::Glob(pattern) => {
                 let base = pattern.strip_suffix("/**");
                 fast_glob::glob_match(pattern, path) || base.is_some_and(|base| fast_glob::glob_match(base, path))
@@ -141,7 +139,7 @@ impl PathMatch {
         }
     }
 
-    /// What every path that fits is, or begins with, a slash behind it.
+    /// A text without wildcards to which every path that fits is equal, or with which it begins, followed by a slash.
     fn base(&self) -> &str {
         match self {
             Self::Any => "",
@@ -154,29 +152,30 @@ impl PathMatch {
     }
 }
 
-/// A path as rules compare it: `/%40admin` and `/@admin`, `/caf%C3%A9` and `/caf%c3%a9` are the same to an upstream. For a path
-/// that was checked this is the only way to read it: what is left of escapes stands for one character each, none a separator.
+/// A path as rules compare it, percent-decoded: `/%40admin` and `/@admin`, `/caf%C3%A9` and `/caf%c3%a9` are the same to an
+/// upstream. A path that passed [`crate::access::path::check`] can be decoded in one way only: each escape in it stands for one
+/// character, which is not a separator.
 pub fn decoded(path: &str) -> Cow<'_, str> {
-    // Most have no escape: nothing is to be decoded then, or looked through for UTF-8.
+    // A shorter way for most paths, which have no escape.
     if path.contains('%') { percent_encoding::percent_decode_str(path).decode_utf8_lossy() } else { path.into() }
 }
 
-/// The rules in their order, found by what their paths begin with: a thousand cost a request hardly more than one.
+/// The rules in their order, indexed by what their paths begin with, so that a thousand cost a request hardly more than one.
 #[derive(Clone, Debug)]
 pub struct Rules {
     rules: Vec<Rule>,
     otherwise: Rule,
-    /// For each [`PathMatch::base`] the number of its list in `listed`.
-    /// The configuration chooses the keys: nobody else can make them meet, so that a quick hash without a secret will do.
+    /// For each [`PathMatch::base`] the number of its list in `listed`. The keys come from the configuration alone, so that
+    /// nobody can choose keys with equal hashes: a quick hash without a secret will do.
     bases: HashMap<String, u32, FixedState>,
-    /// The positions of the rules with one base, ascending.
+    /// The positions of the rules with the same base, ascending.
     listed: Vec<Vec<usize>>,
-    /// How long the longest base is: what is longer need not be looked up.
+    /// The length of the longest base, in bytes. Longer beginnings of a path need not be looked up.
     longest: usize,
 }
 
 impl Rules {
-    /// Rules in their order, and the last resort.
+    /// From the rules in their order, and the one for requests that no other fits.
     pub fn new(rules: Vec<Rule>, otherwise: Rule) -> Self {
         let mut indexed = Self { rules: Vec::new(), otherwise, bases: HashMap::default(), listed: Vec::new(), longest: 0 };
         for (position, rule) in rules.iter().enumerate() {
@@ -194,21 +193,21 @@ impl Rules {
         Self { rules, ..indexed }
     }
 
-    /// All of them, but for the last resort.
+    /// All rules, except that for requests which no other fits.
     pub fn all(&self) -> &[Rule] {
         &self.rules
     }
 
-    /// What holds where none fits.
+    /// The rule for requests that no other fits.
     pub const fn otherwise(&self) -> &Rule {
         &self.otherwise
     }
 
-    /// The first rule that fits, or the last resort.
+    /// The first rule that fits, or that for requests which no other fits. `path` is as it came, without the query.
     pub fn find(&self, method: &str, host: &str, path: &str) -> &Rule {
         let path = &*decoded(path);
         let mut first = self.rules.len();
-        // A rule fits only what is its base, or goes on with a slash behind it.
+        // Every path that a rule fits is its base, or begins with it and a slash.
         let ends = path.bytes().enumerate().skip(1).filter(|(_, byte)| *byte == b'/').map(|(position, _)| position);
         for end in [0].into_iter().chain(ends.take_while(|end| *end <= self.longest)).chain([path.len()]) {
             let list = path.get(..end).filter(|base| base.len() <= self.longest).and_then(|base| self.bases.get(base));

@@ -1,60 +1,62 @@
-//! Which requests the rules before one take, and whether any is left for it. Decided exactly, by reading all the patterns together,
-//! byte by byte, as one automaton. What the rules ask for is not looked at.
+//! Whether earlier rules take every request that a later one is for. This is decided exactly, by reading all patterns together,
+//! byte by byte, as one automaton. What the rules ask for is never looked at.
 
 use crate::access::route::{Match, PathMatch, Rule};
 
-// A pattern is spelled as its text, which has no control characters, and these:
-/// `*`: any bytes but slashes, or none.
+// A pattern is written here as its text, which has no control characters, with these for its wildcards:
+/// `*`: any number of bytes that are not slashes.
 const STAR: u8 = 1;
-/// `/**`: nothing, or a slash and then what [`BELOW`] stands for, which follows.
+/// `/**`, with a [`BELOW`] behind it: nothing, or a slash and what [`BELOW`] stands for.
 const DEEP: u8 = 2;
-/// Any bytes, or none.
+/// Any number of bytes.
 const BELOW: u8 = 3;
-/// The end.
+/// The end of a pattern.
 const END: u8 = 4;
 
-/// Stands for every character that no pattern names: a path has no control characters either.
+/// Stands, in a path, for every character that no pattern names. Paths have no control characters either.
 const ANY_OTHER: u8 = 0;
 
-/// So many places in patterns are looked at for all rules together. Only patterns with many stars come near it.
+/// The most places in patterns that are looked at for all rules together. Only patterns with many stars come near it.
 const MOST_STEPS: usize = 4_000_000;
 
-/// What is known of a rule behind others.
+/// Whether a rule decides any request that the rules before it leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// There is a request that it decides.
+    /// It decides at least one.
     Counts,
-    /// Every request that fits it is taken before: by those at these positions.
+    /// It decides none: the rules at these positions take all that fit it.
     NeverCounts(Vec<usize>),
-    /// It would take too long to find out.
+    /// It would take too long to know.
     Undecided,
 }
 
 /// The patterns of rules, in their order.
 #[derive(Debug)]
 pub struct Taken {
-    /// One behind the other.
+    /// All patterns, one behind the other.
     spelled: String,
-    /// Where each begins.
+    /// Where in `spelled` each begins.
     starts: Vec<usize>,
-    /// How many steps may still be taken.
+    /// How many steps are left of [`MOST_STEPS`].
     steps: usize,
 }
 
-/// The beginning of a path.
+/// The beginning of a path, and how far it has come in each pattern.
 #[derive(Clone, Debug)]
 struct Beginning {
     read: Vec<u8>,
-    /// The places in the patterns that may come next, ascending.
+    /// The places in `spelled` that may come next, ascending.
     places: Vec<usize>,
 }
 
-/// What comes of reading every path that fits a pattern.
+/// The outcome of reading every path that fits a pattern.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
-    /// This path is left for it.
+    /// No other pattern fits this path.
     Left(Vec<u8>),
+    /// Other patterns fit every path.
     NothingLeft,
+    /// There were more steps than could be spent.
     TooMany,
 }
 
@@ -65,7 +67,7 @@ impl Default for Taken {
 }
 
 impl Taken {
-    /// Adds the pattern of a further rule.
+    /// Adds the pattern of the next rule.
     pub fn add(&mut self, path: &PathMatch) {
         self.starts.push(self.spelled.len());
         let pattern = match path {
@@ -77,12 +79,12 @@ impl Taken {
         self.spelled.push_str(if matches!(path, PathMatch::SeparatedPrefix(_)) { "\u{2}\u{3}\u{4}" } else { "\u{4}" });
     }
 
-    /// Adds the pattern of a rule behind `earlier`, whose patterns are here already, and says whether there is a request for one
-    /// of the `hosts` that it decides.
+    /// Adds the pattern of the next rule, which is for the requests `later`, and says whether it decides any request for one of
+    /// the `hosts`. `earlier` are the rules before it, whose patterns were added already.
     pub fn verdict(&mut self, earlier: &[Rule], later: &Match, hosts: &[&str]) -> Verdict {
         let own = self.starts.len();
         self.add(&later.path);
-        // One that takes all of it alone is seen without reading anything.
+        // A single rule that takes all of it is found without reading anything.
         if let Some(position) = earlier.iter().position(|rule| rule.matches.covers(later)) {
             return Verdict::NeverCounts(vec![position]);
         }
@@ -92,10 +94,11 @@ impl Taken {
                 near.push((position, rule));
             }
         }
-        // Whoever takes a method that no rule names takes all of them, and whoever takes GET takes HEAD.
+        // A rule that is for a method which no rule names is for all methods. (HEAD needs no look: it is taken by whoever takes
+        // GET.)
         let any_other = [String::new()];
         let methods = later.methods.as_deref().unwrap_or(&any_other);
-        // None may spend more than a part of what the rules before it have left.
+        // No rule may spend more than an eighth of the steps that are left.
         let (mut takers, mut spendable) = (Vec::new(), self.steps / 8);
         let mut verdict = Verdict::NeverCounts(Vec::new());
         for host in hosts.iter().filter(|host| later.host.as_deref().is_none_or(|wanted| wanted == **host)) {
@@ -105,7 +108,7 @@ impl Taken {
                 if self.samples(own).iter().any(|path| !others.iter().any(|(_, rule)| rule.matches.path.fits(path))) {
                     return Verdict::Counts;
                 }
-                // A single path is all there is to be asked for.
+                // A rule for a single path needs no more reading: that path is taken.
                 if let PathMatch::Exact(path) = &later.path {
                     let taker = others.iter().find(|(_, rule)| rule.matches.path.fits(path)).map(|(position, _)| *position);
                     takers.extend(taker.filter(|taker| !takers.contains(taker)));
@@ -125,8 +128,8 @@ impl Taken {
         if verdict == Verdict::Undecided { verdict } else { Verdict::NeverCounts(takers) }
     }
 
-    /// Reads every path that fits the pattern `own`, the last one, and looks for one that fits none of the `others`. Whoever takes
-    /// something of it becomes one of the `takers`.
+    /// Reads every path that fits the last pattern, `own`, and looks for one that fits none of the `others`. Those that fit one
+    /// of these paths are added to `takers`. `spendable` is the number of steps that may still be taken.
     fn read_all(&self, own: usize, others: &[usize], spendable: &mut usize, takers: &mut Vec<usize>) -> Outcome {
         let start = self.start(own);
         let mut beginnings = vec![Beginning { read: Vec::new(), places: Vec::new() }];
@@ -140,7 +143,7 @@ impl Taken {
             next = next.saturating_add(1);
             let ends = |place: usize| self.byte(place) == END && is_path(&read);
             let takes_all = |place: usize| self.byte(place) == BELOW && self.byte(place.saturating_add(1)) == END;
-            // Whoever takes all that follows is asked first.
+            // A pattern that fits whatever follows is asked first: then nothing that follows has to be read.
             let of_others = || places.iter().take_while(|place| **place < start).copied();
             let all_taken = of_others().find(|place| takes_all(*place));
             let fits = places.last().is_some_and(|place| ends(*place));
@@ -164,7 +167,7 @@ impl Taken {
                 }
             }
             for byte in bytes {
-                // Neither an empty segment in the middle nor a loose end of one.
+                // No request has a path with an empty segment, or with one that ends in a dot or a space.
                 if byte == b'/' && matches!(read.last(), Some(b'/' | b'.' | b' ')) {
                     continue;
                 }
@@ -182,7 +185,7 @@ impl Taken {
         Outcome::NothingLeft
     }
 
-    /// The places after one more byte.
+    /// The places that are reached from `places` by reading one more byte.
     fn step(&self, places: &[usize], read: u8) -> Vec<usize> {
         let mut reached = Vec::with_capacity(places.len());
         for place in places {
@@ -211,7 +214,7 @@ impl Taken {
         }
     }
 
-    /// Paths that fit a pattern and are seldom taken by others: its stars stand for what no pattern names.
+    /// Two paths that fit a pattern, with a character for its stars that no pattern names: seldom does another fit them.
     fn samples(&self, rule: usize) -> [String; 2] {
         ["", "/\0"].map(|deep| {
             let path = self.pattern(rule).replace("\u{2}\u{3}", deep).replace('\u{1}', "\0");
@@ -235,19 +238,19 @@ impl Taken {
 }
 
 impl Beginning {
-    /// Whether what can follow is the same.
+    /// Whether the same can follow both.
     fn is_as_good_as(&self, other: &Self) -> bool {
         let end = |read: &[u8]| read.last().copied().filter(|last| matches!(last, b'/' | b'.' | b' '));
         self.places == other.places && end(&self.read) == end(&other.read)
     }
 }
 
-/// Whether a request may have this path, as far as its end goes: no segment ends with a dot or a space.
+/// Whether a path of a request may end like this: its last segment does not end with a dot or a space.
 fn is_path(read: &[u8]) -> bool {
     !matches!(read.last(), None | Some(b'.' | b' '))
 }
 
-/// Whether no path fits both patterns, because they end or begin with other bytes.
+/// Whether no path can fit both patterns, because they begin or end with different bytes.
 fn are_apart(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     differ(one.iter().rev().zip(other.iter().rev())) || differ(one.iter().zip(other))

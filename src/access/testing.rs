@@ -5,7 +5,7 @@ use proptest::prelude::{Just, Strategy, prop_oneof};
 use crate::access::path;
 use crate::access::route::PathMatch;
 
-/// Patterns as the configuration lets them be written, of few letters, so that they meet often.
+/// Patterns that the configuration accepts, of few letters, so that two often fit the same path.
 pub(super) fn some_pattern() -> impl Strategy<Value = PathMatch> {
     let plain = || "(/[ab]{1,2}){1,3}/?|/";
     let pattern = r"(/(\*\*|[ab]{0,2}\*[ab.]{0,2}\*?[ab]?|[ab]{1,2}|\*)){1,4}/?";
@@ -26,7 +26,7 @@ pub(super) fn some_pattern() -> impl Strategy<Value = PathMatch> {
     ]
 }
 
-/// Paths that requests may have, of the same letters and others.
+/// Paths that requests may have, of the letters of [`some_pattern`] and others.
 pub(super) fn some_paths() -> Vec<String> {
     let segments = ["a", "b", "aa", "ab", "ba", "bb", "z", "a.b", ".a", "a b", "zab"];
     let mut paths = vec![String::new()];

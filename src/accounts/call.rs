@@ -1,5 +1,5 @@
-//! One configured call to a service behind us: what is asked, and what came of it. A time-out is not a refusal, and a refusal is
-//! not a malformed answer. What the answer means is not known here, and no detail repeats what was asked or answered.
+//! One configured call of the user service, from its gaps to its answer. A time-out is not a refusal, and a refusal is not a
+//! malformed answer. What an answer means is never known here, and no detail of a failure repeats what was sent or answered.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -13,38 +13,36 @@ use crate::words::principal::Claims;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 
-/// No answer may be larger, in bytes.
+/// The largest answer that is read, in bytes.
 const LARGEST_ANSWER: usize = 256 * 1_024;
 
 /// A call, as it is configured.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "they are named as the configuration names them")]
 pub struct Call {
-    /// Envoy's cluster.
+    /// The name of Envoy's cluster.
     pub cluster: String,
-    /// The authority that is asked.
     pub authority: String,
-    /// The method.
     pub method: &'static str,
     /// The path, with gaps.
     pub path: Text,
-    /// The body, as JSON with gaps.
+    /// The JSON of the body, with gaps.
     pub body: Option<Template>,
-    /// Further fields: how the service knows us.
+    /// Names and values of further headers, by which the service knows that Accredit calls.
     pub headers: Vec<(String, Secret)>,
-    /// How long to wait.
     pub timeout: Duration,
 }
 
-/// Somebody answered with one of the expected statuses, or another below 500.
+/// An answer with a status below 500. Its body was not looked at yet.
+#[expect(missing_docs, reason = "the name says it")]
 pub struct Answer<'a> {
-    /// The status code.
     pub status: u16,
     call: &'a Call,
     body: &'a [u8],
 }
 
-/// Whether a call has certainly reached nobody, by Envoy's own words. A connection that ended later, a time-out, or a 503 of somebody
-/// else's may come after the call was read.
+/// Whether a call certainly never reached the service, as far as Envoy's own words tell. After a connection that ended later, a
+/// time-out, or a 503 that the service answered itself, the call may have been read.
 pub fn reached_nobody(reply: &Reply) -> bool {
     let said = match reply {
         Reply::NotSent => return true,
@@ -61,7 +59,7 @@ pub fn reached_nobody(reply: &Reply) -> bool {
 }
 
 impl Call {
-    /// Whether there is such a gap, in the path or in the body.
+    /// Whether there is a `wanted` gap in the path or in the body.
     pub fn has(&self, wanted: &dyn Fn(&Gap) -> bool) -> bool {
         self.path.has(wanted) || self.body.as_ref().is_some_and(|body| body.has(wanted))
     }
@@ -69,8 +67,8 @@ impl Call {
     /// The call, with its gaps filled.
     ///
     /// # Errors
-    /// [`Reason::AccountsMalformed`] when the path has a gap that nothing fills, or the body one for a claim that is no text, number,
-    /// `true` or `false`.
+    /// [`Reason::AccountsMalformed`] when the path has a gap without a value that a path can hold, or the body a gap for a claim
+    /// that is a list or an object where none is wanted.
     pub fn request(&self, filling: &Filling<'_>) -> Result<HttpCall, Failure> {
         let path = self.path.path(filling).map_err(|gap| {
             let detail = format!("{} cannot be asked: there is no value that a path can hold for its gap {gap}", self.cluster);
@@ -101,10 +99,11 @@ impl Call {
         })
     }
 
-    /// Sorts out what came of it.
+    /// The answer, if one came.
     ///
     /// # Errors
-    /// [`Reason::AccountsTimeout`] and [`Reason::AccountsUnreachable`].
+    /// [`Reason::AccountsTimeout`] when Envoy says that the time is over (504), and [`Reason::AccountsUnreachable`] when nothing
+    /// was answered, or another status of 500 and above.
     pub fn response<'a>(&'a self, reply: &'a Reply) -> Result<Answer<'a>, Failure> {
         let unreachable =
             |what: &str| Failure::new(Reason::AccountsUnreachable, format!("cluster {} was not reached: {what}", self.cluster));
@@ -128,7 +127,7 @@ impl Answer<'_> {
     /// The JSON object in the body.
     ///
     /// # Errors
-    /// [`Reason::AccountsMalformed`].
+    /// [`Reason::AccountsMalformed`] when there is none, or when the body is too large.
     pub fn object(&self) -> Result<Claims, Failure> {
         if self.body.len() > LARGEST_ANSWER {
             return Err(self.malformed("it is larger than 256 KiB"));
@@ -136,13 +135,13 @@ impl Answer<'_> {
         json::object(self.body).map_err(|what| self.malformed(what))
     }
 
-    /// A refusal of this answer.
+    /// The failure that this answer cannot be used; `what` says why, and must not repeat what was answered.
     pub fn malformed(&self, what: &str) -> Failure {
         let detail = format!("the answer of cluster {} (status {}) cannot be used: {what}", self.call.cluster, self.status);
         Failure::new(Reason::AccountsMalformed, detail)
     }
 
-    /// A refusal of a status that is not configured.
+    /// The failure that the status of this answer is none of the configured ones.
     pub fn unexpected(&self) -> Failure {
         self.malformed("its status is none of those that are configured")
     }

@@ -1,5 +1,5 @@
-//! Name and password, checked by the user service. (This is not OAuth's password grant: no provider is involved.) Whether they may
-//! be tried is not known here.
+//! Name and password, checked by the user service. (This is not OAuth's password grant: no provider is involved.) Whether another
+//! try is allowed is not known here.
 
 use std::fmt;
 
@@ -11,36 +11,35 @@ use crate::words::principal::ClaimPath;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 
-/// How they are checked.
+/// How name and password are checked (`accounts.verify`).
 #[derive(Clone, Debug)]
 pub struct Verify {
-    /// What is asked.
+    /// The call that asks.
     pub call: Call,
-    /// The statuses that say yes.
+    /// The statuses that say that both are right.
     pub succeeded: Vec<u16>,
-    /// The statuses that say no.
+    /// The statuses that say that they are not.
     pub refused: Vec<u16>,
-    /// Where in the answer the user stands; otherwise it is all of it.
+    /// Where in the answer the user stands; `None` when the whole answer is the user.
     pub user: Option<ClaimPath>,
 }
 
-/// A name and a password, as somebody typed them. It does not print, and the password is wiped when dropped.
+/// A name and a password, as somebody typed them. Debug output shows neither, and the password is wiped when dropped.
+#[expect(missing_docs, reason = "the names say it")]
 pub struct NameAndPassword {
-    /// The name.
     pub account: String,
-    /// The password.
     pub password: Secret,
 }
 
 impl fmt::Debug for NameAndPassword {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // People type passwords where names belong.
+        // The name is not shown either: people type passwords where names belong.
         formatter.write_str("NameAndPassword")
     }
 }
 
 impl Verify {
-    /// Asks.
+    /// The call that asks whether they are right.
     ///
     /// # Errors
     /// As [`Call::request`].
@@ -49,11 +48,11 @@ impl Verify {
         self.call.request(&Filling { account, password, ..Filling::default() })
     }
 
-    /// Reads the answer.
+    /// The user, if name and password are right.
     ///
     /// # Errors
-    /// [`Reason::CredentialsRefused`], which never says whether it was the name or the password; else as [`Call::response`], and
-    /// [`Reason::AccountsMalformed`].
+    /// [`Reason::CredentialsRefused`] when they are not, which never says whether it was the name or the password;
+    /// [`Reason::AccountsMalformed`] for another status, or an answer without a user; else as [`Call::response`].
     pub fn response(&self, mapping: &Mapping, reply: &Reply) -> Result<User, Failure> {
         let answer = self.call.response(reply)?;
         if self.refused.contains(&answer.status) {

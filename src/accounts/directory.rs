@@ -1,5 +1,5 @@
-//! People whom a provider vouches for, looked up at the user service, and created there when they come for the first time. Each
-//! exchange is a pair, request and response; in which order they happen is not known here.
+//! People who signed in at a provider: how they are looked up at the user service, and created there when they come for the first
+//! time. Each exchange is a pair of functions, for request and response. In which order the exchanges happen is not known here.
 
 use crate::accounts::call::Call;
 use crate::accounts::template::{Filling, Gap};
@@ -9,63 +9,65 @@ use crate::words::principal::{AssumedVerified, ClaimPath, Claims, is_verified};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 
-/// How people are looked up.
+/// How people who signed in at a provider are looked up, and created if they are absent.
 #[derive(Clone, Debug)]
 pub struct Directory {
-    /// Looks somebody up.
+    /// How somebody is looked up.
     pub find: Find,
-    /// Creates somebody who is absent.
+    /// How somebody who is absent is created; `None` where they are refused.
     pub create: Option<Create>,
-    /// Told of somebody who was created.
+    /// The call that tells a service about somebody who was created.
     pub notify: Option<Call>,
-    /// Whether an e-mail address that the provider does not call verified finds an account all the same.
+    /// Whether somebody is also found by an e-mail address that the provider does not call verified.
     pub dangerously_match_unverified_email: bool,
 }
 
-/// Looking up.
+/// How somebody is looked up (`accounts.find`).
 #[derive(Clone, Debug)]
 pub struct Find {
-    /// What is asked.
+    /// The call that asks.
     pub call: Call,
-    /// The statuses that say: here.
+    /// The statuses that say that the answer has the user.
     pub found: Vec<u16>,
-    /// The statuses that say: nobody.
+    /// The statuses that say that there is no such user.
     pub absent: Vec<u16>,
-    /// Where in the answer the user stands; otherwise it is all of it.
+    /// Where in the answer the user stands; `None` when the whole answer is the user.
     pub user: Option<ClaimPath>,
 }
 
-/// Creating.
+/// How somebody is created (`accounts.create`).
 #[derive(Clone, Debug)]
 pub struct Create {
-    /// What is asked.
+    /// The call that asks for it.
     pub call: Call,
-    /// The statuses that say: done.
+    /// The statuses that say that the user was created.
     pub created: Vec<u16>,
-    /// The statuses that say: somebody else did.
+    /// The statuses that say that the user is there already.
     pub conflict: Vec<u16>,
-    /// Where in the answer the user stands; otherwise it is all of it.
+    /// Where in the answer the user stands; `None` when the whole answer is the user.
     pub user: Option<ClaimPath>,
 }
 
-/// What came of creating.
+/// The outcome of creating somebody.
 #[derive(Debug)]
 pub enum Created {
-    /// This user.
+    /// The user was created, and the answer describes them.
     User(User),
-    /// A user whom the answer does not describe: look up again.
+    /// The user was created, but the answer does not describe them, so that they have to be looked up again.
     Unseen,
-    /// Another visit was faster: look up again.
+    /// Another request has created the user in the meantime, so that they have to be looked up again.
     Conflict,
 }
 
 impl Directory {
-    /// Whether somebody with these claims may be looked up, where some count without a verdict.
+    /// Checks that somebody with these claims may be looked up. `assumed` says which claims count as verified although nobody
+    /// says so.
     ///
     /// # Errors
-    /// [`Reason::EmailUnverified`]: whoever can claim any address, or any number, would be taken for its owner.
+    /// [`Reason::EmailUnverified`] when they would be found by an address or a number that is not verified: whoever can claim any
+    /// would be taken for its owner.
     pub fn check(&self, claims: &Claims, assumed: AssumedVerified) -> Result<(), Failure> {
-        // The provider's word is about that one claim alone, whatever others are called.
+        // `email_verified` is about the claim `email` alone, not about others with `mail` in their names.
         let unverified = |gap: &Gap, claim: &str, called: &str| match gap {
             Gap::Claim(path, _) if path.to_string().to_ascii_lowercase().contains(called) => {
                 !is_verified(claim, claims, assumed) || path.find(claims) != claims.get(claim)
@@ -74,7 +76,7 @@ impl Directory {
         };
         let by_email = |gap: &Gap| unverified(gap, "email", "mail");
         let by_number = |gap: &Gap| unverified(gap, "phone_number", "phone");
-        // Whoever is created with an address is found by it the next time; a number is a part of what is known of somebody.
+        // Who is created with an address is found by it the next time. A number is only stored.
         let created = self.create.as_ref().is_some_and(|create| create.call.has(&by_email));
         let claim = match (created || self.find.call.has(&by_email), self.find.call.has(&by_number)) {
             (true, _) if !self.dangerously_match_unverified_email => "email",
@@ -85,13 +87,13 @@ impl Directory {
         Err(Failure::new(Reason::EmailUnverified, detail))
     }
 
-    /// Looks somebody up.
+    /// The call that looks up somebody with these claims.
     ///
     /// # Errors
-    /// As [`Call::request`].
+    /// [`Reason::AccountsMalformed`] when a gap of the call has no value; else as [`Call::request`].
     pub fn find_request(&self, claims: &Claims) -> Result<HttpCall, Failure> {
         let filling = Filling { claims: Some(claims), ..Filling::default() };
-        // A condition that falls away would find somebody else.
+        // A query that lost one of its conditions would find somebody else.
         if self.find.call.has(&|gap| !gap.is_filled(&filling)) {
             let detail = "a claim that accounts.find looks for is absent, empty, a list or an object";
             return Err(Failure::new(Reason::AccountsMalformed, detail));
@@ -99,10 +101,10 @@ impl Directory {
         self.find.call.request(&filling)
     }
 
-    /// Whom the service found.
+    /// The user who was found, or `None`.
     ///
     /// # Errors
-    /// As [`Call::response`], and [`Reason::AccountsMalformed`].
+    /// [`Reason::AccountsMalformed`] for another status, or an answer without a user; else as [`Call::response`].
     pub fn find_response(&self, mapping: &Mapping, reply: &Reply) -> Result<Option<User>, Failure> {
         let answer = self.find.call.response(reply)?;
         if self.find.absent.contains(&answer.status) {
@@ -116,7 +118,7 @@ impl Directory {
 }
 
 impl Create {
-    /// Creates somebody, with a password that nobody knows.
+    /// The call that creates somebody with these claims, and with a password that nobody knows.
     ///
     /// # Errors
     /// As [`Call::request`].
@@ -124,10 +126,10 @@ impl Create {
         self.call.request(&Filling { claims: Some(claims), random_password: Some(random_password), ..Filling::default() })
     }
 
-    /// What came of it.
+    /// Whether somebody was created.
     ///
     /// # Errors
-    /// [`Reason::AccountNotCreated`], whatever the trouble was; the detail says.
+    /// [`Reason::AccountNotCreated`], whatever went wrong; the detail says what.
     pub fn response(&self, mapping: &Mapping, reply: &Reply) -> Result<Created, Failure> {
         let not_created = |failure: Failure| Failure { reason: Reason::AccountNotCreated, ..failure };
         let answer = self.call.response(reply).map_err(not_created)?;
@@ -141,7 +143,8 @@ impl Create {
     }
 }
 
-/// Tells of somebody who was created.
+/// The call that tells a service about somebody who was created. Its gaps for claims are filled with what the provider said,
+/// those for the user with what the user service said.
 ///
 /// # Errors
 /// As [`Call::request`].
@@ -149,10 +152,10 @@ pub fn notify_request(call: &Call, claims: &Claims, user: &User) -> Result<HttpC
     call.request(&Filling { claims: Some(claims), user: Some(&user.profile), ..Filling::default() })
 }
 
-/// What came of that.
+/// Checks that the service was told.
 ///
 /// # Errors
-/// As [`Call::response`], and [`Reason::AccountsMalformed`] for a status that is not of the 2xx.
+/// [`Reason::AccountsMalformed`] for a status that is not 2xx; else as [`Call::response`].
 pub fn notify_response(call: &Call, reply: &Reply) -> Result<(), Failure> {
     let answer = call.response(reply)?;
     if (200..300).contains(&answer.status) { Ok(()) } else { Err(answer.unexpected()) }

@@ -1,5 +1,5 @@
-//! JSON and paths with gaps: what the user service is asked, and what a page is answered. A gap is filled with a value and never
-//! with text that could be read as JSON or as another part of a path. It does not know what for.
+//! JSON and paths with gaps: what the user service is asked, and what a page is answered. A value that fills a gap is never read
+//! as JSON itself, or as another part of a path. What a template is for is not known here.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,21 +11,21 @@ use zeroize::Zeroizing;
 use crate::words::principal::{ClaimPath, Claims};
 use crate::words::secret::Secret;
 
-/// All but the unreserved characters of RFC 3986, section 2.3.
+/// What is percent-encoded in a path: all but the unreserved characters of RFC 3986, section 2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// JSON whose texts may have gaps.
 #[derive(Clone, Debug)]
 pub enum Template {
-    /// Something without gaps.
+    /// JSON without gaps.
     Fixed(Value),
-    /// A text that is one gap: it becomes the value, with its type, or is left out with its name.
+    /// A text that is one gap: it becomes the value with its type, or without a value is left out with its member's name.
     Gap(Gap),
     /// A text with gaps in it.
     Text(Text),
-    /// A list.
+    /// An array.
     List(Vec<Template>),
-    /// An object.
+    /// Members of an object.
     Object(Vec<(String, Template)>),
 }
 
@@ -39,18 +39,18 @@ enum Piece {
     Gap(Gap),
 }
 
-/// What stands in a gap.
+/// What a gap is filled with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gap {
     /// `{account}`: the name that somebody wants to sign in with.
     Account,
-    /// `{password}`: and the password.
+    /// `{password}`: the password that they typed.
     Password,
     /// `{random_password}`: 256 random bits.
     RandomPassword,
     /// `{token}`: the session, as a JWT.
     Token,
-    /// `{expires_in}`: its lifetime, in seconds.
+    /// `{expires_in}`: the lifetime of that session, in seconds.
     ExpiresIn,
     /// `{claims.…}`: what the provider says of the person; `{json claims.…}` where that may be a list or an object.
     Claim(ClaimPath, Kind),
@@ -58,32 +58,26 @@ pub enum Gap {
     User(ClaimPath),
 }
 
-/// What a claim may be that a service is asked with. What people say of themselves must not become a structure that somebody reads
-/// as more than a value, as an operator of a query for instance.
+/// Which types a claim may have that fills a gap. What people say of themselves must not become a structure that a service reads
+/// as more than a value, for instance as an operator of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A text, a number, `true` or `false`.
     Scalar,
-    /// A list or an object, too.
+    /// Also a list or an object.
     Json,
 }
 
-/// What the gaps are filled with; what is not there leaves its gaps out.
+/// The values for gaps. A gap whose value is `None` is left out.
 #[derive(Clone, Copy, Default)]
+#[expect(missing_docs, reason = "each is named as its gap is")]
 pub struct Filling<'a> {
-    /// For [`Gap::Account`].
     pub account: Option<&'a str>,
-    /// For [`Gap::Password`].
     pub password: Option<&'a Secret>,
-    /// For [`Gap::RandomPassword`].
     pub random_password: Option<&'a Secret>,
-    /// For [`Gap::Token`].
     pub token: Option<&'a Secret>,
-    /// For [`Gap::ExpiresIn`].
     pub expires_in: Option<u64>,
-    /// For [`Gap::Claim`].
     pub claims: Option<&'a Claims>,
-    /// For [`Gap::User`].
     pub user: Option<&'a Claims>,
 }
 
@@ -94,17 +88,17 @@ enum Filled<'a> {
     Absent,
 }
 
-/// What is wrong with a template: at which member, and what was expected there.
+/// What is wrong with a template: the path of the member, such as `.user.id`, and what was expected there.
 pub type Unreadable = (String, &'static str);
 
 const BRACES: &str = "expected gaps such as {claims.email}, found a single brace; write {{ or }} for a brace itself";
 const UNKNOWN: &str = "expected a gap that can be filled here, found another; see the configuration reference for their names";
 
 impl Template {
-    /// Reads a template whose gaps are all `offered`.
+    /// Reads a template. `offered` says which gaps it may have.
     ///
     /// # Errors
-    /// The first member that cannot be read, as `.user.id`.
+    /// The first member that cannot be read.
     pub fn parse(value: &Value, offered: fn(&Gap) -> bool) -> Result<Self, Unreadable> {
         let below = |step: String| move |(path, what): Unreadable| (format!("{step}{path}"), what);
         Ok(match value {
@@ -135,7 +129,7 @@ impl Template {
         })
     }
 
-    /// Whether there is such a gap.
+    /// Whether there is a `wanted` gap anywhere.
     pub fn has(&self, wanted: &dyn Fn(&Gap) -> bool) -> bool {
         match self {
             Self::Fixed(_) => false,
@@ -146,17 +140,18 @@ impl Template {
         }
     }
 
-    /// The JSON. It is wiped when dropped, and so is every copy made on the way of a name or a password.
+    /// The JSON with its gaps filled. It is wiped when dropped, and so is every copy of a name or a password that is made on the
+    /// way.
     pub fn json(&self, filling: &Filling<'_>) -> Zeroizing<String> {
         let mut written = Zeroizing::new(Vec::with_capacity(self.most_bytes(filling)));
         if !self.write(filling, &mut written) {
             written.extend_from_slice(b"null");
         }
-        // It was written by a writer of JSON.
+        // A writer of JSON writes UTF-8.
         Zeroizing::new(String::from_utf8(std::mem::take(&mut *written)).unwrap_or_default())
     }
 
-    /// Writes it, or nothing where there is no value.
+    /// Writes the JSON. False, with nothing written, when the template is a gap without a value.
     fn write(&self, filling: &Filling<'_>, out: &mut Vec<u8>) -> bool {
         match self {
             Self::Fixed(value) => write_value(value, out),
@@ -199,7 +194,8 @@ impl Template {
         true
     }
 
-    /// No more bytes are written than this, whatever names and passwords consist of; of claims and users, about as many.
+    /// How many bytes are written at most, whatever names and passwords consist of; for claims and users this is only an
+    /// estimate.
     fn most_bytes(&self, filling: &Filling<'_>) -> usize {
         let escaped = |length: usize| length.saturating_mul(6).saturating_add(8);
         match self {
@@ -217,7 +213,7 @@ impl Template {
 }
 
 impl Text {
-    /// Reads a text whose gaps are all `offered`.
+    /// Reads a text. `offered` says which gaps it may have.
     ///
     /// # Errors
     /// What was expected.
@@ -246,12 +242,12 @@ impl Text {
         Ok(Self(pieces))
     }
 
-    /// Whether there is such a gap.
+    /// Whether there is a `wanted` gap.
     pub fn has(&self, wanted: &dyn Fn(&Gap) -> bool) -> bool {
         self.0.iter().any(|piece| matches!(piece, Piece::Gap(gap) if wanted(gap)))
     }
 
-    /// What stands before the first gap.
+    /// The text before the first gap.
     pub fn beginning(&self) -> &str {
         match self.0.first() {
             Some(Piece::Literal(literal)) => literal,
@@ -259,10 +255,10 @@ impl Text {
         }
     }
 
-    /// A path whose gaps are percent-encoded, every reserved character of them.
+    /// A path with its gaps filled. All reserved characters of the values are percent-encoded.
     ///
     /// # Errors
-    /// The first gap for which there is no value, or one that a path would be shortened by (`.` and `..`).
+    /// The first gap that has no value, or one that servers remove from a path (`.` and `..`).
     pub fn path(&self, filling: &Filling<'_>) -> Result<String, &Gap> {
         let mut path = String::new();
         for piece in &self.0 {
@@ -322,12 +318,12 @@ impl fmt::Display for Text {
 }
 
 impl Gap {
-    /// Whether there is a text or a number for it.
+    /// Whether it is filled with a number, `true`, `false` or a text that is not empty.
     pub fn is_filled(&self, filling: &Filling<'_>) -> bool {
         self.fill(filling).text().is_some_and(|text| !text.is_empty())
     }
 
-    /// Whether it is a claim that is a list or an object, where none is wanted.
+    /// Whether it is filled with a claim that is a list or an object, but may only be a [`Kind::Scalar`].
     pub fn is_unwanted_structure(&self, filling: &Filling<'_>) -> bool {
         let structure = || matches!(self.fill(filling), Filled::Value(Value::Array(_) | Value::Object(_)));
         matches!(self, Self::Claim(_, Kind::Scalar)) && structure()
@@ -367,7 +363,7 @@ impl Gap {
 }
 
 impl<'a> Filled<'a> {
-    /// As text: of lists and objects there is none.
+    /// The value as text; `None` for lists and objects.
     fn text(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Text(text) => Some(Cow::Borrowed(text)),
@@ -388,7 +384,7 @@ impl<'a> Filled<'a> {
 }
 
 fn write_text(text: &str, out: &mut Vec<u8>) {
-    // Into memory: nothing can fail.
+    // Writing to memory cannot fail.
     let _ = serde_json::to_writer(out, text);
 }
 

@@ -1,9 +1,11 @@
-//! How often a password may be wrong: failures are counted for each account and for each address, in memory that the workers of
-//! one process share. That memory cannot be deleted, so it is two tables of fixed size, where names stand as keyed hashes: nobody
-//! outside can choose two that share a place, and no account is to be read there. Whether a password is right is not known here.
+//! How often a password may be wrong: failures are counted for each account and for each client address, in memory that the
+//! workers of one process share. That memory cannot be deleted, and so holds two tables of fixed size. Accounts and addresses
+//! stand there as keyed hashes: nobody outside can choose two that share a slot, and nobody can read an account's name there.
+//! Whether a password is right is not known here.
 //!
-//! An attempt counts as failed before anybody is asked; what came of it takes that back. An account or address that waits counts
-//! nothing, so every wait ends: whoever keeps failing makes an account wait `longest_delay` after the last failure, never longer.
+//! An attempt counts as a failure before the user service is asked, and is taken back if it was none. While an account or an
+//! address has to wait, its attempts are not counted, so that every wait ends: however often somebody fails, an account waits no
+//! longer than `longest_delay` after the last failure.
 
 use std::hash::Hasher;
 use std::time::Duration;
@@ -14,86 +16,88 @@ use crate::http::address::network;
 use crate::words::time::Timestamp;
 use crate::words::world::{Version, World};
 
-/// Where the workers agree on a key for names.
+/// The key in shared memory of the seed for hashes.
 const SEED: &str = "accredit/1/failures/seed";
 
-/// So many names at most stand in one place.
+/// The most names, which are the hashes of accounts or addresses, in one slot of a table.
 const NAMES: usize = 4;
 
-/// What one name takes there: itself, its spelling, two times, a count.
+/// The size of one [`Entry`] in a slot.
 const ENTRY_BYTES: usize = 44;
 
-/// Failures came in several spellings of a name.
+/// Stands for the spelling of an account where failures came in several.
 const SEVERAL: u64 = 0;
 
-/// So often a place is compared and swapped; an attempt that comes to nothing by then is not made.
+/// How often it is tried to compare and swap a slot that other workers change too. After that the attempt is refused.
 const TRIES: u32 = 16;
 
-/// When to try again what other workers were in the way of.
+/// How long an attempt has to wait that was refused because of other workers.
 const SOON: Duration = Duration::from_secs(1);
 
-/// When failures of one kind begin to be slowed down.
+/// When failures of an account, or of an address, begin to slow down the next attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// So many are not slowed down.
+    /// How many failures there may be before the next attempt has to wait.
     pub failures: u32,
-    /// After so long without a failure, all are forgotten.
+    /// After this time without a failure, all are forgotten.
     pub window: Duration,
-    /// How long the next attempt waits after the last failure, twice as long with each further one.
+    /// How long the first attempt waits that has to. Each further failure doubles it.
     pub delay: Duration,
-    /// No wait is longer; nor is one longer than `window`.
+    /// The longest wait, unless `window` is shorter.
     pub longest_delay: Duration,
 }
 
-/// The limits for password sign-in.
+/// The limits for sign-in by password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Throttle {
-    /// For each account.
+    /// The limit for each account.
     pub account: Limit,
-    /// For each client address.
+    /// The limit for each client address. IPv6 addresses of the same /64 network count as one.
     pub address: Limit,
 }
 
-/// An attempt that was counted as failed before anybody was asked. It has no account's name and no address.
+/// An attempt that was counted as a failure before the user service was asked. It has hashes in place of the account's name and
+/// the address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counted {
     account: Mark,
-    /// The name exactly as it came, keyed.
+    /// The hash of the account's name exactly as it was typed.
     spelling: u64,
     address: Option<Mark>,
 }
 
-/// One count of an attempt, and what it takes to undo it.
+/// One count of an attempt: an entry before and after it, so that it can be undone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Mark {
     before: Entry,
     after: Entry,
 }
 
-/// The failures of one name; without any, the entry is empty.
+/// The failures of one account or address. An entry without failures is free.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Entry {
+    /// The hash of the account or the address.
     name: u128,
-    /// The one spelling in which it failed, or [`SEVERAL`].
+    /// The hash of the one spelling in which all failures came, or [`SEVERAL`].
     spelling: u64,
-    /// Since when they are counted.
+    /// The time of the first failure.
     begun: Timestamp,
-    /// When the last one was.
+    /// The time of the last failure.
     last: Timestamp,
     failures: u32,
 }
 
-/// What becomes of a name's failures.
+/// A change to the failures of an account or an address.
 enum Change<'a> {
-    /// One more, in this spelling.
+    /// Counts one more failure, in this spelling.
     Count(u64),
-    /// One less: the one that this tells of, if it still counts.
+    /// Takes back this count, if it is not forgotten yet.
     TakeBack(&'a Mark),
-    /// None, if all were in the spelling of this attempt; else only this attempt is taken back.
+    /// Forgets all failures, if they came in the spelling of this attempt; else only takes back this attempt.
     Forget(&'a Counted),
 }
 
-/// The table of one kind, and its limit.
+/// The table of accounts or that of addresses, with its limit and the time now.
 struct Table<'a> {
     kind: &'static str,
     limit: &'a Limit,
@@ -101,13 +105,13 @@ struct Table<'a> {
 }
 
 impl Throttle {
-    /// Counts this attempt as failed, for the account and for the address, before anybody is asked: so that a thousand attempts at
-    /// once do not all slip through. `address` is the client's, as [`World::client_address`] has it; without one, only the account
-    /// is counted.
+    /// Counts an attempt as a failure of the account and of the client address, before the user service is asked. Otherwise a
+    /// thousand attempts at once would all be let through. `address` is as [`World::client_address`] gives it; without one, only
+    /// the account is counted.
     ///
     /// # Errors
-    /// How long to wait, in whole seconds, after too many failures of either: then nothing is counted. So it is when names cannot
-    /// be made, because the host has no randomness or no shared memory.
+    /// How long to wait, in whole seconds, when either has failed too often; then nothing is counted. A second when the host has
+    /// no randomness or no shared memory, so that nothing can be counted.
     pub fn begin(
         &self,
         world: &mut dyn World,
@@ -117,38 +121,38 @@ impl Throttle {
     ) -> Result<Counted, Duration> {
         let seed = seed(world).ok_or(Duration::from_secs(1))?;
         let [accounts, addresses] = self.tables(now);
-        let spelling = u64::try_from(name(&seed, account.as_bytes()) >> 64).unwrap_or_default() | 1;
-        let account = name(&seed, &folded(account));
-        let address = address.and_then(network).map(|address| name(&seed, &address));
-        let of_address = address.map_or(Duration::ZERO, |address| addresses.rest(world, address));
-        let rest = accounts.rest(world, account).max(of_address);
-        if !rest.is_zero() {
-            return Err(rest);
+        let spelling = u64::try_from(hash(&seed, account.as_bytes()) >> 64).unwrap_or_default() | 1;
+        let account = hash(&seed, &folded(account));
+        let address = address.and_then(network).map(|address| hash(&seed, &address));
+        let of_address = address.map_or(Duration::ZERO, |address| addresses.wait(world, address));
+        let wait = accounts.wait(world, account).max(of_address);
+        if !wait.is_zero() {
+            return Err(wait);
         }
         let mut counted =
             Counted { account: accounts.change(world, account, &Change::Count(spelling))?, spelling, address: None };
         if let Some(address) = address {
             match addresses.change(world, address, &Change::Count(SEVERAL)) {
                 Ok(mark) => counted.address = Some(mark),
-                Err(rest) => {
+                Err(wait) => {
                     self.taken_back(world, now, &counted);
-                    return Err(rest);
+                    return Err(wait);
                 }
             }
         }
         Ok(counted)
     }
 
-    /// The password was right: the account's failures are forgotten, this attempt is taken back from the address. Other failures
-    /// of the address stay, or whoever has one account could try the others for ever. So do those of other spellings of the name,
-    /// which may be somebody else's account.
+    /// For an attempt whose password was right: forgets the failures of the account, and takes this attempt back from the
+    /// address. Other failures of the address stay: otherwise somebody with one account could guess at others for ever. Failures
+    /// in other spellings of the account's name stay too, because those may be the account of somebody else.
     pub fn succeeded(&self, world: &mut dyn World, now: Timestamp, counted: &Counted) {
         let [accounts, _] = self.tables(now);
         let _ = accounts.change(world, counted.account.after.name, &Change::Forget(counted));
         self.address_taken_back(world, now, counted);
     }
 
-    /// The password reached nobody: this attempt is taken back from both.
+    /// For an attempt that did not reach the user service: takes it back from both.
     pub fn taken_back(&self, world: &mut dyn World, now: Timestamp, counted: &Counted) {
         let [accounts, _] = self.tables(now);
         let _ = accounts.change(world, counted.account.after.name, &Change::TakeBack(&counted.account));
@@ -168,14 +172,15 @@ impl Throttle {
 }
 
 impl Table<'_> {
-    /// How long a name has to wait.
-    fn rest(&self, world: &dyn World, name: u128) -> Duration {
-        let mut place = world.shared(&self.key(name)).map(|shared| shared.value).unwrap_or_default();
-        self.find(&mut place, name).map_or(Duration::ZERO, |(_, entry)| self.rest_of(&entry))
+    /// How long an account or an address has to wait.
+    fn wait(&self, world: &dyn World, name: u128) -> Duration {
+        let mut slot = world.shared(&self.key(name)).map(|shared| shared.value).unwrap_or_default();
+        self.find(&mut slot, name).map_or(Duration::ZERO, |(_, entry)| self.wait_of(&entry))
     }
 
-    /// Zero when it need not wait. A wait is never longer than the time for which failures are remembered.
-    fn rest_of(&self, entry: &Entry) -> Duration {
+    /// How long until the next attempt is let through, in whole seconds; zero if it need not wait. A wait never outlasts the
+    /// memory of the failures that it is for.
+    fn wait_of(&self, entry: &Entry) -> Duration {
         let limit = self.limit;
         let Some(further) = entry.failures.checked_sub(limit.failures) else { return Duration::ZERO };
         let delay = limit.delay.saturating_mul(1_u32.checked_shl(further).unwrap_or(u32::MAX));
@@ -183,18 +188,19 @@ impl Table<'_> {
         Duration::from_secs(end.millis().saturating_sub(self.now.millis()).div_ceil(1_000))
     }
 
-    /// Changes what stands under a name, beside other workers that do so. What was there, and what is there now.
+    /// Changes the entry of a name, while other workers may change the same slot, and gives it before and after.
     ///
     /// # Errors
-    /// How long a failure has to wait before it can be counted, because others were meanwhile; then nothing is changed.
+    /// How long to wait, when other workers have counted too many failures in the meantime, or have changed the slot too often;
+    /// then nothing is changed.
     fn change(&self, world: &mut dyn World, name: u128, change: &Change<'_>) -> Result<Mark, Duration> {
         let key = self.key(name);
         for _ in 0..TRIES {
-            let (mut place, version) = match world.shared(&key) {
+            let (mut slot, version) = match world.shared(&key) {
                 Some(shared) => (shared.value, shared.version),
                 None => (Vec::new(), Version::Absent),
             };
-            let Some((bytes, before)) = self.find(&mut place, name) else { return Err(SOON) };
+            let Some((bytes, before)) = self.find(&mut slot, name) else { return Err(SOON) };
             let after = self.after(&before, change)?;
             let mark = Mark { before, after };
             if after == before {
@@ -203,24 +209,25 @@ impl Table<'_> {
             let numbers = [after.spelling, after.begun.millis(), after.last.millis()].map(u64::to_le_bytes);
             let (name, failures) = (after.name.to_le_bytes(), after.failures.to_le_bytes());
             *bytes = [name.as_slice(), numbers.as_flattened(), &failures].concat().try_into().unwrap_or(*bytes);
-            if world.share(&key, &place, version).is_ok() {
+            if world.share(&key, &slot, version).is_ok() {
                 return Ok(mark);
             }
         }
         Err(SOON)
     }
 
+    /// The entry after a change.
     fn after(&self, entry: &Entry, change: &Change<'_>) -> Result<Entry, Duration> {
         let (spelling, last, failures) = match change {
             Change::Count(spelling) => {
-                let rest = self.rest_of(entry);
-                if !rest.is_zero() {
-                    return Err(rest);
+                let wait = self.wait_of(entry);
+                if !wait.is_zero() {
+                    return Err(wait);
                 }
                 let same = entry.failures == 0 || entry.spelling == *spelling;
                 (if same { *spelling } else { SEVERAL }, self.now, entry.failures.saturating_add(1))
             }
-            // As if it had never been, when nothing was counted since.
+            // Nothing was counted since: it is as if the attempt had never been made.
             Change::TakeBack(mark) if *entry == mark.after => return Ok(mark.before),
             Change::TakeBack(mark) if entry.begun == mark.after.begun => {
                 (entry.spelling, entry.last, entry.failures.saturating_sub(1))
@@ -232,28 +239,30 @@ impl Table<'_> {
         Ok(Entry { spelling, last, failures, ..*entry })
     }
 
+    /// The key in shared memory of the slot for a name.
     fn key(&self, name: u128) -> String {
         let mut key = ["accredit/1/failures/", self.kind].concat();
-        // Two of the 64 signs from `0` to `o`: 4,096 places.
+        // Two of the 64 characters from `0` to `o` make 4,096 slots.
         key.extend(name.to_le_bytes().into_iter().take(2).map(|byte| char::from((byte & 63).saturating_add(b'0'))));
         key
     }
 
-    /// Where a name stands in its place, or is to stand: its own entry; else one that is empty, has ended or cannot be read; else the
-    /// one with the fewest failures, or the oldest of these. So a flood of names that fail once each pushes out its own kind only.
-    fn find<'a>(&self, place: &'a mut Vec<u8>, name: u128) -> Option<(&'a mut [u8; ENTRY_BYTES], Entry)> {
-        place.resize(NAMES.saturating_mul(ENTRY_BYTES), 0);
-        let entries = place.as_chunks_mut().0.iter_mut().map(|bytes| (self.counting(bytes), bytes));
+    /// The entry of a name in its slot, and the bytes that it stands in or is to be written to. Without an entry of its own these
+    /// are of one that is free, forgotten or unreadable; else of the one with the fewest failures, and of these the oldest. So
+    /// names that fail once each, however many, replace only each other.
+    fn find<'a>(&self, slot: &'a mut Vec<u8>, name: u128) -> Option<(&'a mut [u8; ENTRY_BYTES], Entry)> {
+        slot.resize(NAMES.saturating_mul(ENTRY_BYTES), 0);
+        let entries = slot.as_chunks_mut().0.iter_mut().map(|bytes| (self.counting(bytes), bytes));
         let (entry, bytes) = entries.min_by_key(|(entry, _)| (entry.name != name, entry.failures, entry.last))?;
         let none = Entry { name, spelling: SEVERAL, begun: self.now, last: self.now, failures: 0 };
         Some((bytes, if entry.name == name && entry.failures > 0 { entry } else { none }))
     }
 
-    /// An entry, without its failures if they do not count any more.
+    /// Reads an entry. It has no failures if they are forgotten.
     fn counting(&self, bytes: &[u8; ENTRY_BYTES]) -> Entry {
         let mut entry = parsed(bytes).unwrap_or_default();
-        // A time that is yet to come was written before the clock was put back. It counts while it is near, so that a clock that
-        // trembles forgets nothing; one that is far would lock somebody out until then.
+        // A time in the future was written before the clock was put back. It counts if it is near, so that small corrections of
+        // the clock forget nothing. If it were far, it would lock somebody out until then.
         if self.now.since(entry.last).max(entry.last.since(self.now)) >= self.limit.window {
             entry.failures = 0;
         }
@@ -275,7 +284,8 @@ fn parsed(bytes: &[u8; ENTRY_BYTES]) -> Option<Entry> {
     })
 }
 
-/// The key for names, which whoever comes first writes for all; the others read it again.
+/// The seed for hashes. The first worker that needs it draws it and writes it for all; the others read it. `None` without
+/// randomness or shared memory.
 fn seed(world: &mut dyn World) -> Option<[u8; 16]> {
     let mut seed = [0; 16];
     for _ in 0..2 {
@@ -292,9 +302,9 @@ fn seed(world: &mut dyn World) -> Option<[u8; 16]> {
     world.shared(SEED).and_then(|shared| shared.value.try_into().ok())
 }
 
-/// A name without white space and signs that nobody sees, and without the capitals of the Latin, Greek, Cyrillic and Armenian
-/// alphabets, so that no spelling of it gives further guesses. (The standard library's tables, which know all capitals, would add
-/// more than a hundredth to the module.)
+/// An account's name without white space and invisible characters, with the capitals of the Latin, Greek, Cyrillic and Armenian
+/// alphabets made small, so that no other spelling gives further guesses. (The tables of the standard library, which know all
+/// capitals, would make the module more than one per cent larger.)
 fn folded(account: &str) -> Vec<u8> {
     let mut folded = Vec::with_capacity(account.len());
     for letter in account.chars().filter(|letter| !letter.is_whitespace() && !is_unseen(*letter)) {
@@ -303,11 +313,12 @@ fn folded(account: &str) -> Vec<u8> {
     folded
 }
 
-/// Signs without a width, which many a service trims away.
+/// Whether a character has no width. Many services remove those.
 const fn is_unseen(letter: char) -> bool {
     matches!(letter, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
 }
 
+/// The code point of a letter in lower case.
 const fn small(code: u32) -> u32 {
     match code {
         0xc0..=0xde | 0x391..=0x3ab | 0x410..=0x42f => code.saturating_add(32),
@@ -323,16 +334,16 @@ const fn small(code: u32) -> u32 {
         0x17f => 0x73,
         0x212a => 0x6b,
         0x212b => 0xe5,
-        // A capital beside its small letter.
+        // Here a capital and its small letter stand side by side, the capital first.
         0x139..=0x148 | 0x179..=0x17e => code.saturating_add(1) & !1,
         0x100..=0x24f | 0x460..=0x52f | 0x1e00..=0x1eff => code | 1,
         _ => code,
     }
 }
 
-/// A name, keyed. (Inlined, its rounds would stand in the module twice.)
+/// The keyed hash of a text. (Inlined, it would stand in the module twice.)
 #[inline(never)]
-fn name(seed: &[u8; 16], text: &[u8]) -> u128 {
+fn hash(seed: &[u8; 16], text: &[u8]) -> u128 {
     let mut hasher = SipHasher24::new_with_key(seed);
     hasher.write(text);
     hasher.finish128().as_u128()

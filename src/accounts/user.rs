@@ -1,30 +1,31 @@
-//! What the user service says of somebody, and what of it becomes a subject and claims.
+//! What the user service says about somebody, and which parts of it become the subject and the claims of a session. How the
+//! service was asked is not known here.
 
 use std::fmt;
 
 use serde_json::Value;
 
 use crate::accounts::call::Answer;
-use crate::words::principal::{CLIENT, ClaimPath, Claims, VERIFIED};
+use crate::words::principal::{CLIENT_PREFIX, ClaimPath, Claims, VERIFIABLE_CLAIMS};
 use crate::words::reason::Failure;
 
-/// Where subject and claims stand.
+/// Where subject and claims stand in what the user service says about somebody.
 #[derive(Clone, Debug)]
 pub struct Mapping {
-    /// Of the subject: a text, or a whole number.
+    /// The place of the subject, which is a text or a whole number.
     pub subject: ClaimPath,
-    /// Of the claims, by their names.
+    /// The names of the claims, each with its place.
     pub claims: Vec<(String, ClaimPath)>,
 }
 
-/// Somebody whom the user service knows. Debug output shows nobody.
+/// Somebody whom the user service knows. Debug output does not show who.
 #[derive(Clone, PartialEq)]
 pub struct User {
-    /// The subject of sessions.
+    /// The subject of their sessions.
     pub subject: String,
-    /// The claims, `sub` among them.
+    /// The claims of their sessions, `sub` among them.
     pub claims: Claims,
-    /// All that the service said. It may say too much: only what is named goes anywhere.
+    /// Everything that the service said. It may say too much, so that only what the configuration names is used.
     pub profile: Claims,
 }
 
@@ -35,20 +36,20 @@ impl fmt::Debug for User {
 }
 
 impl Mapping {
-    /// The names of the claims that are the user service's to say. What one says of an address or a number is not said of another's:
-    /// of such a pair both are.
+    /// The names of the claims that the user service says, and that nobody else may. Of an address or a number and its verdict it
+    /// says both, even if only one is mapped, because a provider's verdict is not about another's address.
     pub fn settled(&self) -> impl Iterator<Item = &str> {
         let named = |claim: &str| self.claims.iter().any(|(name, _)| name == claim);
-        let pairs = VERIFIED.into_iter().filter(move |(claim, verified)| named(claim) || named(verified));
+        let pairs = VERIFIABLE_CLAIMS.into_iter().filter(move |(claim, verified)| named(claim) || named(verified));
         let pairs = pairs.flat_map(|(claim, verified)| [claim, verified]);
         self.claims.iter().map(|(name, _)| name.as_str()).chain(pairs).chain(["sub"])
     }
 
-    /// Reads the user who stands at `place` in an answer, or who is all of it.
+    /// Reads the user at `place` in an answer; without a place, the whole answer is the user.
     ///
     /// # Errors
-    /// [`Reason::AccountsMalformed`](crate::words::reason::Reason::AccountsMalformed) when there is nobody there, or nobody with a
-    /// subject.
+    /// [`Reason::AccountsMalformed`](crate::words::reason::Reason::AccountsMalformed) when there is no object at the place, or no
+    /// subject in it.
     pub fn user(&self, answer: &Answer<'_>, place: Option<&ClaimPath>) -> Result<User, Failure> {
         let object = answer.object()?;
         let told = match place {
@@ -58,9 +59,11 @@ impl Mapping {
                 Some(_) | None => return Err(answer.malformed(&format!("expected an object at {place}, found none"))),
             },
         };
-        // Names that stand in headers, logs and tokens.
+        // Subjects must fit into headers, logs and tokens.
         let plain = |text: &String| {
-            (1..=255).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && !text.starts_with(CLIENT)
+            (1..=255).contains(&text.len())
+                && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+                && !text.starts_with(CLIENT_PREFIX)
         };
         let subject = match self.subject.find(&told) {
             Some(Value::String(text)) => Some(text.clone()),
@@ -87,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_says_one_of_an_address_and_its_verdict_says_both() {
+    fn a_service_that_says_an_address_or_its_verdict_says_both() {
         for (mapped, settled) in [
             (vec!["role"], vec!["role", "sub"]),
             (vec!["email"], vec!["email", "email", "email_verified", "sub"]),

@@ -1,12 +1,12 @@
-//! The one layout of every page that people see. Whatever goes into it is escaped here; nothing of it can be framed, cached or
-//! scripted, but for the one script that tells a page which opened the window.
+//! The layout of all pages that people see. Whatever is put into a page is escaped here. No page can be framed or cached, or can
+//! run a script, except the one that sends a message to the page's opener. What a page says is decided elsewhere.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use html_escape::{encode_double_quoted_attribute, encode_text};
 use sha2::{Digest, Sha256};
 
-use crate::answer::opener::{self, Message};
+use crate::answer::opener::{self, OpenerMessage};
 use crate::http::message::Response;
 
 const STYLE: &str = "\
@@ -23,48 +23,40 @@ background:none;color:var(--deed);text-decoration:none;cursor:pointer}\
 footer{margin-top:1.8rem;padding-top:.9rem;border-top:1px solid var(--line);font-size:.82rem;color:var(--dim)}";
 
 /// A page for a person.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, Default)]
 pub struct Page<'a> {
-    /// The status code.
     pub status: u16,
-    /// The heading: what happened.
+    /// The heading, which says what happened.
     pub title: &'a str,
-    /// Paragraphs: why, and what to do.
+    /// The paragraphs, which say why, and what to do.
     pub paragraphs: Vec<String>,
-    /// Where to go from here.
+    /// The links and buttons.
     pub actions: Vec<Action<'a>>,
-    /// The stable reason, small at the bottom.
+    /// The identifier of the reason, in small print.
     pub reason: &'a str,
-    /// What to tell the people who run this; the log has it too.
+    /// The request's identifier, which the log contains, too.
     pub request_id: &'a str,
-    /// What the page that opened the window is told.
-    pub message: Option<Message>,
+    /// The message to the page that opened this one in a popup.
+    pub message: Option<OpenerMessage>,
 }
 
-/// Something to press.
+/// A link or a button.
+#[expect(missing_docs, reason = "the names are those of HTML")]
 #[derive(Clone, Debug)]
 pub enum Action<'a> {
     /// A link.
-    Go {
-        /// What it says.
-        label: &'a str,
-        /// Where it leads.
-        href: String,
-    },
-    /// A form that posts nothing to one of our endpoints.
-    Post {
-        /// What it says.
-        label: &'a str,
-        /// The endpoint.
-        action: &'a str,
-    },
+    Go { label: &'a str, href: String },
+    /// A button that sends an empty form to one of our endpoints.
+    Post { label: &'a str, action: &'a str },
 }
 
 impl Page<'_> {
-    /// The page as an answer.
+    /// The response with the page.
     pub fn respond(&self) -> Response {
         let style_hash = hash(STYLE);
-        // A form of ours may end at the provider, by a redirect that `form-action` would stop; who else could bring one here?
+        // `form-action` would also stop a redirect to the provider after a form of ours. Nobody else can put a form into the
+        // page.
         let has_form = self.actions.iter().any(|action| matches!(action, Action::Post { .. }));
         let forms = if has_form { "" } else { "form-action 'none'; " };
         let told = self.message.is_some();
@@ -81,7 +73,7 @@ impl Page<'_> {
         ];
         let mut headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         if told {
-            // Any other value takes the opener away.
+            // With any other value, `window.opener` would be null.
             headers.push(("cross-origin-opener-policy".to_owned(), "unsafe-none".to_owned()));
         }
         Response { status: self.status, headers, body: self.html() }
@@ -92,7 +84,7 @@ impl Page<'_> {
         let paragraphs: String = self.paragraphs.iter().map(|text| format!("<p>{}</p>", encode_text(text))).collect();
         let actions: String = self.actions.iter().map(Action::html).collect();
         let actions = if actions.is_empty() { actions } else { format!("<nav>{actions}</nav>") };
-        let script = self.message.as_ref().map(Message::html).unwrap_or_default();
+        let script = self.message.as_ref().map(OpenerMessage::html).unwrap_or_default();
         format!(
             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
              <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><style>{STYLE}</style></head>\
@@ -103,7 +95,7 @@ impl Page<'_> {
     }
 }
 
-/// For a policy.
+/// The SHA-256 hash of a text in base64, as a content security policy contains it.
 fn hash(text: &str) -> String {
     STANDARD.encode(Sha256::digest(text))
 }
@@ -153,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_pressed_is_a_link_or_a_form_that_posts() {
+    fn actions_are_links_and_forms_that_post() {
         let go = Action::Go { label: "Go", href: "/a?b=1&c=2".into() };
         let post = Action::Post { label: "End", action: "/out" };
         let body = Page { actions: vec![go, post], ..Page::default() }.respond().body;
@@ -162,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_names_what_it_lets_in_by_its_sha_256() {
+    fn a_policy_names_the_style_and_the_script_by_their_sha_256_hashes() {
         assert_eq!(hash(""), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
     }
 }

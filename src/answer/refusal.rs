@@ -1,119 +1,120 @@
-//! The one place where a reason becomes an HTTP answer: its status, its words, a page for people and problem JSON (RFC 9457)
-//! for programs. What it says never comes from a request, a token or a provider.
+//! The response to a refused request: a page for people or problem JSON (RFC 9457) for programs, with the challenges that belong
+//! to it. Its words never come from a request, a token or a provider, except the name of the person who asks.
 
 use serde_json::json;
 
-use crate::answer::opener::Message;
+use crate::answer::explanation::{Explanation, Next, explanation};
+use crate::answer::opener::OpenerMessage;
 use crate::answer::page::{Action, Page};
-use crate::answer::telling::{Next, Telling, telling};
 use crate::http::message::Response;
 use crate::http::url::Origin;
 use crate::words::demand::Demand;
 use crate::words::reason::Reason;
 
-/// What an answer must know beside its reason.
+/// What the response depends on beside the reason.
 #[derive(Clone, Debug)]
 pub struct Context<'a> {
-    /// Whether a page is wanted, rather than problem JSON.
+    /// Whether the client wants a page. If not, it gets problem JSON.
     pub page: bool,
-    /// The request's id, which the log has too.
+    /// The request's identifier, which the log contains, too.
     pub request_id: &'a str,
-    /// The origin that was asked.
+    /// The origin of the request.
     pub origin: &'a str,
-    /// The login endpoint; empty where nobody can sign in.
+    /// The path of the login endpoint; empty if nobody can sign in.
     pub login: &'a str,
-    /// The login endpoint with the place to return to, for "sign in" and "try again".
+    /// The URL of the login endpoint with the place to return to, for "Sign in" and "Try again".
     pub sign_in: String,
-    /// The logout endpoint.
+    /// The path of the logout endpoint.
     pub logout: &'a str,
-    /// The session cookie's name.
+    /// The name of the session cookie.
     pub cookie_name: &'a str,
     /// How to ask for access.
     pub help: &'a Help,
-    /// Who is asking, when that is known.
+    /// The person who asks, if that is known.
     pub visitor: Option<Visitor>,
-    /// The page that opened the window and is told, if there may be one.
+    /// The origin of the page that gets a message, if the response may be in a popup.
     pub opener: Option<&'a Origin>,
-    /// Whether a bearer token would do, and with which scopes.
+    /// What to tell about bearer tokens.
     pub bearer: BearerChallenge,
-    /// The authentication that is asked for.
+    /// The authentication that is required.
     pub demand: &'a Demand,
 }
 
-/// What RFC 6750 has to say to a program without a good token.
+/// What a response says about bearer tokens (RFC 6750, section 3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum BearerChallenge {
-    /// Nothing: bearer tokens are not accepted here.
+    /// Nothing, because none are accepted.
     #[default]
     NotAccepted,
-    /// They are accepted, and must have these scopes, separated by spaces.
+    /// They are accepted.
     Accepted {
-        /// Empty when none is asked for.
+        /// The required scopes, separated by spaces; empty if there are none.
         scope: String,
-        /// Whether nothing else would do.
+        /// Whether nothing else is accepted.
         only: bool,
     },
-    /// One came, so that signing in is no way in.
-    Came {
-        /// Likewise.
+    /// They are accepted, and one was sent: signing in would not help.
+    TokenSent {
+        /// The required scopes, separated by spaces; empty if there are none.
         scope: String,
     },
 }
 
-/// Somebody who is signed in and may not go on.
+/// A person who is signed in and is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Visitor {
-    /// The name they know themselves by.
+    /// The name to show to the person.
     pub name: String,
-    /// The claims that the rule looks at, by name only.
-    pub looked_at: Vec<String>,
-    /// The provider that the rule asks for, if it names one.
+    /// The names of the claims that the rule depends on.
+    pub claim_names: Vec<String>,
+    /// The provider that the rule requires, if it names one.
     pub provider: Option<String>,
 }
 
-/// What a forbidden page says about asking for access.
+/// How a person can ask for access.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Help {
-    /// A sentence.
+    /// A sentence for the page.
     pub text: Option<String>,
-    /// An address, `https:` or `mailto:`.
+    /// The URL of a link, with the scheme `https` or `mailto`.
     pub url: Option<String>,
 }
 
-/// What programs are told of an authentication that will not do.
+/// What programs are told if a stronger or newer authentication is required.
 const INSUFFICIENT: &str = "another authentication is asked for";
 
-/// The answer for a reason.
+/// The response for a reason.
 pub fn refuse(reason: Reason, context: &Context<'_>) -> Response {
-    let mut telling = telling(reason);
-    if context.login.is_empty() && telling.next != Next::SignOut {
-        telling.next = Next::Nothing;
+    let mut explanation = explanation(reason);
+    if context.login.is_empty() && explanation.next != Next::SignOut {
+        explanation.next = Next::Nothing;
     }
-    let mut response = if context.page { page(reason, &telling, context) } else { problem(reason, &telling, context) };
+    let mut response = if context.page { page(reason, &explanation, context) } else { problem(reason, &explanation, context) };
     let mut header = |name: &str, value: String| response.headers.push((name.to_owned(), value));
     header("cache-control", "private, no-store".to_owned());
     header("x-accredit-reason", reason.id().to_owned());
-    if offers_sign_in(&telling, context) {
+    if offers_sign_in(&explanation, context) {
         let (origin, login, cookie) = (context.origin, context.login, context.cookie_name);
         header("www-authenticate", format!("Cookie realm=\"{origin}\", form-action=\"{login}\", cookie-name=\"{cookie}\""));
     }
     if let Some(challenge) = bearer_challenge(reason, context) {
         header("www-authenticate", challenge);
     }
-    if telling.status == 503 {
+    if explanation.status == 503 {
         header("retry-after", "5".to_owned());
     }
     response
 }
 
-/// RFC 6750, section 3: without a token no error is named, and a scope only where one is missing.
+/// The challenge for bearer tokens (RFC 6750, section 3): without a token it names no error, and it names scopes only if one is
+/// missing.
 fn bearer_challenge(reason: Reason, context: &Context<'_>) -> Option<String> {
     let realm = context.origin;
-    // No 401 is without a challenge (RFC 9110, section 15.5.2).
+    // Every 401 needs a challenge (RFC 9110, section 15.5.2).
     if matches!(reason, Reason::ExchangeRefused | Reason::CredentialsRefused) {
         return Some(format!("Bearer realm=\"{realm}\""));
     }
-    let (BearerChallenge::Accepted { scope, .. } | BearerChallenge::Came { scope }) = &context.bearer else { return None };
+    let (BearerChallenge::Accepted { scope, .. } | BearerChallenge::TokenSent { scope }) = &context.bearer else { return None };
     match reason {
         Reason::TokenMissing | Reason::SessionMissing | Reason::SessionExpired | Reason::SessionInvalid => {
             Some(format!("Bearer realm=\"{realm}\""))
@@ -138,15 +139,15 @@ fn bearer_challenge(reason: Reason, context: &Context<'_>) -> Option<String> {
     }
 }
 
-fn offers_sign_in(telling: &Telling, context: &Context<'_>) -> bool {
-    telling.status == 401 && telling.next == Next::SignIn && !matches!(context.bearer, BearerChallenge::Came { .. })
+fn offers_sign_in(explanation: &Explanation, context: &Context<'_>) -> bool {
+    explanation.status == 401 && explanation.next == Next::SignIn && !matches!(context.bearer, BearerChallenge::TokenSent { .. })
 }
 
-fn page(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response {
-    let mut paragraphs = vec![telling.text.to_owned()];
+fn page(reason: Reason, explanation: &Explanation, context: &Context<'_>) -> Response {
+    let mut paragraphs = vec![explanation.text.to_owned()];
     let mut actions = Vec::new();
-    match telling.next {
-        // In a popup there is nowhere to go on.
+    match explanation.next {
+        // A popup has no further actions.
         _ if context.opener.is_some() => {}
         Next::Nothing => {}
         Next::SignIn => actions.push(Action::Go { label: "Sign in", href: context.sign_in.clone() }),
@@ -155,8 +156,8 @@ fn page(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response {
         Next::AnotherAccount => {
             if let Some(visitor) = &context.visitor {
                 paragraphs.insert(0, format!("You are signed in as {}.", visitor.name));
-                if !visitor.looked_at.is_empty() {
-                    paragraphs.push(format!("What counts here: {}.", visitor.looked_at.join(", ")));
+                if !visitor.claim_names.is_empty() {
+                    paragraphs.push(format!("What counts here: {}.", visitor.claim_names.join(", ")));
                 }
             }
             let default = "To ask for access, write to the people who run this site and give them the request number below.";
@@ -171,17 +172,17 @@ fn page(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response {
             actions.push(Action::Go { label: "Use another account", href });
         }
     }
-    let (title, request_id) = (telling.title, context.request_id);
-    let message = context.opener.map(|origin| Message::new(origin, &["{\"error\":\"", reason.id(), "\"}"].concat()));
-    Page { status: telling.status, title, paragraphs, actions, reason: reason.id(), request_id, message }.respond()
+    let (title, request_id) = (explanation.title, context.request_id);
+    let message = context.opener.map(|origin| OpenerMessage::new(origin, &["{\"error\":\"", reason.id(), "\"}"].concat()));
+    Page { status: explanation.status, title, paragraphs, actions, reason: reason.id(), request_id, message }.respond()
 }
 
-fn problem(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response {
+fn problem(reason: Reason, explanation: &Explanation, context: &Context<'_>) -> Response {
     let mut body = json!({
         "type": "about:blank",
-        "title": telling.title,
-        "status": telling.status,
-        "detail": telling.text,
+        "title": explanation.title,
+        "status": explanation.status,
+        "detail": explanation.text,
         "reason": reason.id(),
         "request_id": context.request_id,
     });
@@ -193,14 +194,14 @@ fn problem(reason: Reason, telling: &Telling, context: &Context<'_>) -> Response
                 body.insert(name.to_owned(), json!(value));
             }
         }
-        if offers_sign_in(telling, context) {
+        if offers_sign_in(explanation, context) {
             let query = query.finish();
             let separator = if query.is_empty() { "" } else { "?" };
             body.insert("sign_in".to_owned(), json!(format!("{}{separator}{query}", context.login)));
         }
     }
     let headers = vec![("content-type".to_owned(), "application/problem+json".to_owned())];
-    Response { status: telling.status, headers, body: body.to_string() }
+    Response { status: explanation.status, headers, body: body.to_string() }
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! From a provider's bearer token to who is asking (RFC 6750). A token verified before is recalled, as long as its provider's keys
-//! are the same; else it is verified by the keys of the provider that it names, or its provider is asked about it. It decides
-//! nothing about what that person may do.
+//! From a provider's bearer token to who is asking (RFC 6750). A token that was verified before is recalled, as long as its
+//! provider's keys are the same. Otherwise it is verified with the keys of the issuer that it names, or a provider is asked about
+//! it (RFC 7662). It never decides what that person or client may do.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::authenticate::identity::{ByItself, Identity};
+use crate::authenticate::identity::{BeforeIntrospection, Identity};
 use crate::authenticate::introspected::ask;
 use crate::authenticate::scene::Scene;
 use crate::authenticate::verified::{Credential, Verified};
@@ -21,10 +21,10 @@ use crate::words::reason::{Failure, Reason};
 use crate::words::secret::LentSecret;
 use crate::words::time::Timestamp;
 
-/// A remembered token is verified anew after this long at most. (New keys, which reach every worker, have it verified at once.)
+/// A remembered token is verified again after this time at the latest; when the provider's keys change, at once.
 const LONGEST_MEMORY: Duration = Duration::from_secs(300);
 
-/// Finds out whose token came.
+/// Finds out whose token this is (RFC 6750; for JWTs also RFC 9068, section 4).
 pub fn authenticate(scene: &mut Scene<'_>, visit: &Visit, token: LentSecret<'_>, events: &mut Vec<Event>) -> Identity {
     let settings = scene.settings;
     let name = scene.recall.name(token.expose().as_bytes());
@@ -50,7 +50,7 @@ pub fn authenticate(scene: &mut Scene<'_>, visit: &Visit, token: LentSecret<'_>,
     let read = Unverified::read(token.expose(), &mut scene.recall.last_header);
     let (provider, accepted) = match issuer_of(settings, token, &read) {
         TokenIssuer::Accepted(provider, accepted) => (provider, accepted),
-        TokenIssuer::AskedAbout(provider) => return ask(scene, visit, provider, token, ByItself::Nothing),
+        TokenIssuer::AskedAbout(provider) => return ask(scene, visit, provider, token, BeforeIntrospection::OpaqueToken),
         TokenIssuer::Unknown => return Identity::invalid_token("its issuer is none of those whose tokens are accepted"),
     };
     let configured = matches!(accepted.keys, BearerKeys::Configured(_));
@@ -66,8 +66,8 @@ pub fn authenticate(scene: &mut Scene<'_>, visit: &Visit, token: LentSecret<'_>,
             events.push(Event::TokenVerified);
             let credential = Credential::Token { keys_since: keys.since };
             let verified = Rc::new(Verified::by_access_token(settings, provider, access_token, credential));
-            if accepted.introspection.as_ref().is_some_and(|asked| asked.about.jwts()) {
-                return ask(scene, visit, provider, token, ByItself::Proved(verified));
+            if accepted.introspection.as_ref().is_some_and(|asked| asked.tokens.include_jwts()) {
+                return ask(scene, visit, provider, token, BeforeIntrospection::VerifiedJwt(verified));
             }
             if scene.recall.tokens.admits(name, verified.weight(token.len())) {
                 scene.recall.remember_token(name, token.len(), &verified, visit.now.plus(LONGEST_MEMORY));
@@ -80,8 +80,8 @@ pub fn authenticate(scene: &mut Scene<'_>, visit: &Visit, token: LentSecret<'_>,
     }
 }
 
-/// The keys for a provider's bearer tokens: those of the configuration, which are as old as time and never replaced (another
-/// configuration begins with an empty memory), or those that it publishes.
+/// The keys for a provider's bearer tokens: those that it publishes, or those of the configuration. The latter never change
+/// within one configuration, so that their times are zero.
 fn held_keys(scene: &mut Scene<'_>, provider: &ProviderSettings, now: Timestamp) -> Option<HeldKeys> {
     match &provider.oidc.bearer.as_ref()?.keys {
         BearerKeys::Configured(set) => {
@@ -91,13 +91,14 @@ fn held_keys(scene: &mut Scene<'_>, provider: &ProviderSettings, now: Timestamp)
     }
 }
 
-/// Newer keys may help, once. While `lease` says that they may not be fetched yet, nobody waits: anybody can send tokens that name
-/// unknown keys, and those who wait take the places of others.
+/// No key verifies the token, or there are no keys yet: the request waits for newer keys, once. While the lease does not allow
+/// another fetch, it does not wait: anybody can send tokens that name unknown keys, and the number of waiting requests is
+/// limited.
 fn unclear(scene: &Scene<'_>, visit: &Visit, provider: &ProviderSettings, keys: Option<&HeldKeys>, failure: Failure) -> Identity {
-    let (documents, name) = (&scene.kept.documents, &provider.oidc.name);
+    let (documents, name) = (&scene.background.documents, &provider.oidc.name);
     let in_vain = keys.is_some() && !documents.may_refresh_keys(name, visit.now);
     if visit.keys_refreshed || in_vain {
-        // Without newer keys nobody knows whether the token is bad.
+        // While the keys cannot be fetched, it is unknown whether the token is bad: 503 rather than 401.
         let failing = documents.keys_failing(scene.world, name);
         let reason = if failing { Reason::KeysUnavailable } else { failure.reason };
         return Identity::Unknown(Failure { reason, ..failure });
@@ -105,13 +106,13 @@ fn unclear(scene: &Scene<'_>, visit: &Visit, provider: &ProviderSettings, keys: 
     Identity::Unclear(Resource::Keys { provider: name.clone(), newer_than: keys.map(|keys| keys.fetched) })
 }
 
-/// Who can say whose token it is.
+/// How a token can be verified.
 enum TokenIssuer<'a> {
-    /// This provider's keys: the token names it. The name is only believed when such a key has signed the token.
+    /// A JWT that names this provider's issuer: with this provider's keys. The name alone proves nothing.
     Accepted(&'a ProviderSettings, &'a Bearer),
-    /// This provider, when it is asked: nothing but opaque tokens come here.
+    /// An opaque token: by introspection at this provider.
     AskedAbout(&'a ProviderSettings),
-    /// Nobody. Tokens of other issuers are shown to no provider.
+    /// Not at all. Tokens of other issuers are shown to no provider.
     Unknown,
 }
 
@@ -122,10 +123,10 @@ fn issuer_of<'a>(settings: &'a Settings, token: LentSecret<'_>, read: &Result<Un
             Some((provider, accepted)) => TokenIssuer::Accepted(provider, accepted),
             None => TokenIssuer::Unknown,
         },
-        // A signed token that names no issuer may be a session of ours, or anybody's: no provider gets it to see.
+        // A signed token without `iss` may be a session of ours, or of anybody: it is shown to no provider.
         None if token.is_empty() || access_token::is_signed(token) => TokenIssuer::Unknown,
         None => {
-            let asked = |accepted: &Bearer| accepted.introspection.as_ref().is_some_and(|asked| asked.about.opaque_tokens());
+            let asked = |accepted: &Bearer| accepted.introspection.as_ref().is_some_and(|asked| asked.tokens.include_opaque());
             accepting
                 .find(|(_, accepted)| asked(accepted))
                 .map_or(TokenIssuer::Unknown, |(provider, _)| TokenIssuer::AskedAbout(provider))

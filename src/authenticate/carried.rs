@@ -1,7 +1,7 @@
-//! All sessions that a request carries, for whoever ends them: the one that counts, and those beside it that did not, because which
-//! of them is meant cannot be said. It ends none itself.
+//! All sessions that a request carries, for sign-out and for a new sign-in: the one that counts, and any others that came beside
+//! it. It never ends one itself.
 
-use crate::authenticate::brought::{Brought, brought};
+use crate::authenticate::bearer_token::{BearerToken, bearer_token};
 use crate::authenticate::scene::Scene;
 use crate::config::settings::Settings;
 use crate::crypto::seal::Purpose;
@@ -14,10 +14,10 @@ use crate::step::visit::Visit;
 /// The sessions that a request carries.
 #[derive(Debug, Default)]
 pub struct Carried {
-    /// Each once, whatever our keys have made: those that count, those that have run out (one that has just expired may still be
-    /// renewed by a request under way), and those that may count later or elsewhere.
+    /// Every session that our keys have sealed or signed, once each: those that count, those that have expired (a request under
+    /// way may still renew one that has just expired), and those that may count later or at another origin.
     pub sessions: Vec<Session>,
-    /// What came beside them and may be somebody's all the same, but cannot be ended here: a phrase for the log.
+    /// What came besides and may be a credential too, but cannot be ended here: a phrase for the log.
     pub unknown: Option<&'static str>,
 }
 
@@ -27,8 +27,8 @@ impl Carried {
     }
 }
 
-/// The sessions that stand in a request's cookies, however many there are and however they may be put together. This worker
-/// forgets what it remembers of them.
+/// The sessions in a request's cookies, in every way in which several cookies can be put together. This worker forgets that it
+/// has verified them.
 pub fn in_cookies(scene: &mut Scene<'_>, visit: &Visit) -> Carried {
     let (settings, recall) = (scene.settings, &mut *scene.recall);
     let (texts, all) = cookie::read_all(&settings.session.cookie, &visit.request.headers);
@@ -40,37 +40,37 @@ pub fn in_cookies(scene: &mut Scene<'_>, visit: &Visit) -> Carried {
         recall.forget(&text);
         carried.add(match &settings.session.form {
             Form::Sealed => unsealed(settings, &text),
-            // It is not renewed: what has run out needs no ending.
+            // A session that is a JWT is never renewed: one that has expired need not be ended.
             Form::Jwt(jwt) => std::str::from_utf8(&text)
                 .ok()
-                .and_then(|text| jwt.read_to_end(scene.world, text, &mut recall.last_header, visit.now).ok()),
+                .and_then(|text| jwt.read_for_sign_out(scene.world, text, &mut recall.last_header, visit.now).ok()),
         });
     }
     carried
 }
 
-/// The same, and the session that came as a bearer token.
+/// The sessions in a request's cookies, and the one that came as a bearer token.
 pub fn everywhere(scene: &mut Scene<'_>, visit: &Visit) -> Carried {
     let mut carried = in_cookies(scene, visit);
     let (settings, recall) = (scene.settings, &mut *scene.recall);
     let jwt = settings.session.as_bearer();
-    // Where no tokens are accepted, the header is the application's own affair.
+    // Where no bearer tokens are accepted, the field is the application's.
     if jwt.is_none() && !settings.accepts_provider_tokens() {
         return carried;
     }
-    match (brought(visit), jwt) {
-        (Brought::Nothing, _) => {}
-        (Brought::Token(token), Some(jwt)) => {
+    match (bearer_token(visit), jwt) {
+        (BearerToken::Absent, _) => {}
+        (BearerToken::Present(token), Some(jwt)) => {
             recall.forget(token.expose().as_bytes());
-            match jwt.read_to_end(scene.world, token.expose(), &mut recall.last_header, visit.now) {
+            match jwt.read_for_sign_out(scene.world, token.expose(), &mut recall.last_header, visit.now) {
                 Ok(session) => carried.add(Some(session)),
-                // It has ended by itself.
+                // It need not be ended.
                 Err(JwtError::Expired(_)) => {}
                 Err(JwtError::Invalid(_)) => carried.unknown = Some("the bearer token is no session of this gateway"),
             }
         }
-        (Brought::Token(_), None) => carried.unknown = Some("the bearer token is its provider's, which alone can end it"),
-        (Brought::TooMuch, _) => {
+        (BearerToken::Present(_), None) => carried.unknown = Some("the bearer token is its provider's, which alone can end it"),
+        (BearerToken::Ambiguous, _) => {
             carried.unknown = Some("more than one bearer token came, or none that can be read in one way only")
         }
     }

@@ -1,5 +1,5 @@
-//! Whether a session's tokens are still good, where it lives as long as they do: a request goes on with those that are, and waits
-//! for new ones when they have ended. Asking the provider is the background's.
+//! Whether the provider's tokens in a session are still good: a request goes on with tokens that are only due for a refresh, and
+//! waits for new ones once they have ended. It never asks the provider; the background does.
 
 use std::rc::Rc;
 
@@ -11,7 +11,8 @@ use crate::step::decision::{Cause, Renewal, Resource};
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
 
-/// What somebody's identity is worth when the tokens behind it may be due.
+/// The identity of somebody with a valid session, after a look at the tokens in it: the session with newer tokens if there are
+/// any, a wait for them if the present ones have ended, or the reason why the session no longer counts.
 pub fn with_good_tokens(scene: &mut Scene<'_>, visit: &Visit, verified: Rc<Verified>, renewal: Option<Box<Renewal>>) -> Identity {
     let (settings, now) = (scene.settings, visit.now);
     let session = match &verified.credential {
@@ -19,7 +20,7 @@ pub fn with_good_tokens(scene: &mut Scene<'_>, visit: &Visit, verified: Rc<Verif
         _ => return Identity::Known(verified, renewal),
     };
     let (session, cause) = match newer(scene.world, &settings.sealer, session) {
-        // The cookie is from before: another tab's, or the answer with the new one has not arrived.
+        // The session was refreshed, but this cookie is older: the response with the new one has not reached the browser yet.
         Some(newer) => (newer.last_renewed(session.renewed), Cause::Use),
         None => (session.as_ref().clone(), renewal.map_or(Cause::IfRefreshed, |renewal| renewal.cause)),
     };
@@ -28,8 +29,8 @@ pub fn with_good_tokens(scene: &mut Scene<'_>, visit: &Visit, verified: Rc<Verif
     }
     let ended = session.tokens.have_ended(now);
     if session.tokens.are_due(now) {
-        let wanted = scene.kept.refreshes.want(&scene.kept.documents, &session, now);
-        if ended && (!wanted || now >= visit.patience) {
+        let wanted = scene.background.refreshes.want(&scene.background.documents, &session, now);
+        if ended && (!wanted || now >= visit.wait_until) {
             let detail = "the tokens have ended; refresh_failed lines say why";
             return Identity::Unknown(Failure::new(Reason::RefreshUnavailable, detail));
         }
@@ -37,6 +38,6 @@ pub fn with_good_tokens(scene: &mut Scene<'_>, visit: &Visit, verified: Rc<Verif
             return Identity::Unclear(Resource::Refresh(session.id));
         }
     }
-    let renewal = Renewal { session: session.renewed(now), cause, came: visit.request.headers.only("cookie") };
+    let renewal = Renewal { session: session.renewed(now), cause, request_cookies: visit.request.headers.only("cookie") };
     Identity::Known(Rc::new(Verified::by_session(settings, session)), Some(Box::new(renewal)))
 }

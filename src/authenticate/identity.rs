@@ -1,4 +1,4 @@
-//! The answers to "who is asking?", as values.
+//! The possible answers to "who is asking?", as values. Nothing is decided here.
 
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -11,25 +11,25 @@ use crate::words::reason::{Failure, Reason};
 /// Who is asking.
 #[derive(Debug)]
 pub enum Identity {
-    /// Somebody with a good session, which may be due for renewal.
+    /// Somebody with a valid credential, and a session that may be due for renewal.
     Known(Rc<Verified>, Option<Box<Renewal>>),
-    /// Nobody we know, and why.
+    /// Nobody: there is no valid credential, for this reason.
     Unknown(Failure),
-    /// That cannot be said before this is here.
+    /// It is unknown before this resource is here.
     Unclear(Resource),
-    /// That cannot be said before the provider has answered.
+    /// It is unknown before the provider has replied to this introspection request.
     Asked(Box<HttpCall>, Asking),
 }
 
-/// A question to a provider about a token.
+/// An introspection request that is under way.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Asking {
-    /// The provider's name.
+    /// The configured name of the provider that is asked.
     pub provider: String,
-    /// What was proved of the token before.
-    pub proved: ByItself,
-    /// One of the places for questions under way; it is free again when this is gone.
-    pub place: Rc<()>,
+    /// What was known of the token before the provider was asked.
+    pub before: BeforeIntrospection,
+    /// Keeps this request counted among the introspection requests under way, until it is dropped.
+    pub permit: Rc<()>,
 }
 
 impl From<Infallible> for Asking {
@@ -38,17 +38,17 @@ impl From<Infallible> for Asking {
     }
 }
 
-/// What a token proves without anybody being asked.
+/// What is known of a token before its provider is asked about it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum ByItself {
-    /// Nothing: it is opaque.
-    Nothing,
-    /// It is a good JWT.
-    Proved(Rc<Verified>),
+pub enum BeforeIntrospection {
+    /// Nothing: the token is opaque.
+    OpaqueToken,
+    /// The token is a JWT whose signature and claims were verified.
+    VerifiedJwt(Rc<Verified>),
 }
 
 impl Identity {
-    /// A token that is nobody's.
+    /// Nobody: a bearer token came that is not valid (`invalid_token`; RFC 6750, section 3.1).
     pub(super) fn invalid_token(detail: &str) -> Self {
         Self::Unknown(Failure::new(Reason::TokenInvalid, detail))
     }

@@ -1,6 +1,6 @@
-//! The token that tells the upstream who is asking, for one that does not want to trust plain headers. It is signed once for each
-//! session and audience, and again when half of its life is over. It does not outlive what it tells of, but for a
-//! bearer token that is past its end within `clock_skew_seconds`: then it lives five seconds.
+//! The identity JWT: a short-lived token that tells the upstream who is asking, for an upstream that does not want to trust plain
+//! headers. It is signed once per credential, issuer and audience, and again after half of its lifetime. It never ends later than
+//! the credential, with one exception: for a bearer token that has expired within `clock_skew_seconds`, it lives five seconds.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -8,41 +8,42 @@ use std::time::Duration;
 
 use crate::access::route::Rule;
 use crate::config::settings::Settings;
-use crate::session::jwt::PROVIDER;
+use crate::session::jwt::PROVIDER_CLAIM;
 use crate::step::visit::Visit;
 use crate::words::principal::{ClaimPath, Claims, Principal, is_verified};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
-/// So many tokens are remembered for one session; a further one takes the place of the first.
+/// The most identity JWTs that are remembered for one credential. A further one replaces the oldest.
 const MOST_REMEMBERED: usize = 4;
 
-/// A bearer token that has ended by our clock, and may be good by its provider's, is told of for this long: for one request.
-const IN_DOUBT: Duration = Duration::from_secs(5);
+/// The lifetime of an identity JWT for a bearer token that has expired by our clock, but may not have by its issuer's: long
+/// enough for one request.
+const AFTER_EXPIRY: Duration = Duration::from_secs(5);
 
-/// The tokens that were signed for somebody lately.
-pub struct Remembered {
+/// The identity JWTs that were signed for one credential and can be used again.
+pub struct IdentityJwts {
     tokens: Cell<Vec<Signed>>,
-    /// Whether there will be any.
-    some: bool,
+    /// Whether identity JWTs are configured.
+    enabled: bool,
 }
 
-impl Remembered {
-    /// None yet.
-    pub fn for_some(settings: &Settings) -> Self {
-        Self { tokens: Cell::default(), some: settings.identity_jwt.is_some() }
+impl IdentityJwts {
+    /// Nothing signed yet.
+    pub fn new(settings: &Settings) -> Self {
+        Self { tokens: Cell::default(), enabled: settings.identity_jwt.is_some() }
     }
 
-    /// About how many bytes they take at most, for somebody whose claims have so many.
+    /// The most bytes that they take, roughly, for a principal whose claims take `claims` bytes.
     pub fn most_bytes(&self, claims: usize) -> usize {
-        if self.some { claims.saturating_mul(2).saturating_add(1_024).saturating_mul(MOST_REMEMBERED) } else { 0 }
+        if self.enabled { claims.saturating_mul(2).saturating_add(1_024).saturating_mul(MOST_REMEMBERED) } else { 0 }
     }
 
-    /// The header that tells the upstream of this principal, its name and its value; `None` where none is wanted.
+    /// The name and value of the header that tells the upstream of this principal; `None` if identity JWTs are not configured.
     ///
     /// # Errors
-    /// [`Reason::Internal`] when it cannot be signed: an upstream that asks for it must not take the request for anonymous.
+    /// [`Reason::Internal`] when it cannot be signed. The request must not go on then: the upstream would take it for anonymous.
     pub fn header(
         &self,
         settings: &Settings,
@@ -65,14 +66,14 @@ impl Remembered {
             return Ok(Some((name, token)));
         }
         let mut claims = Claims::new();
-        // A reader may never look at the claim that says whether an address is verified.
+        // Addresses that are not verified are left out: a reader may not look at the claim that says so.
         let fit = |path: &&ClaimPath| is_verified(path.first(), &principal.claims, principal.assumed);
         identity_jwt.claims.iter().filter(fit).for_each(|path| path.copy(&principal.claims, &mut claims));
-        // `sub` is unique within one provider only.
+        // `sub` is unique within one issuer only (OpenID Connect Core, section 2).
         if settings.several_claimants && !principal.provider.is_empty() {
-            claims.insert(PROVIDER.to_owned(), principal.provider.as_str().into());
+            claims.insert(PROVIDER_CLAIM.to_owned(), principal.provider.as_str().into());
         }
-        let ends = if principal.expires > visit.now { principal.expires } else { visit.now.plus(IN_DOUBT) };
+        let ends = if principal.expires > visit.now { principal.expires } else { visit.now.plus(AFTER_EXPIRY) };
         let life = visit.now..ends.min(visit.now.plus(identity_jwt.lifetime));
         let token = identity_jwt.sign(world, &principal.subject, &issuer, &audience, claims, life);
         let token = token.map_err(|_| Failure::new(Reason::Internal, "the identity JWT could not be signed"))?;
@@ -86,8 +87,8 @@ impl Remembered {
     }
 }
 
-/// What was signed follows from everything else.
-impl PartialEq for Remembered {
+/// Always equal: what was signed follows from the other fields of whatever holds this.
+impl PartialEq for IdentityJwts {
     fn eq(&self, _: &Self) -> bool {
         true
     }

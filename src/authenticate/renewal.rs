@@ -1,5 +1,5 @@
-//! The response to a forwarded request leaves: whether it writes a session's cookie again, and with what. Whether the request went
-//! on was decided before.
+//! Whether the response to a forwarded request writes the session's cookie again, and with which session. It never decides about
+//! the request, which has gone upstream before.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -13,24 +13,23 @@ use crate::session::remembered::refreshed::newer;
 use crate::step::decision::{Cause, Renewal};
 use crate::words::world::World;
 
-/// A response renews a session only this soon after its request.
+/// A response renews the session only within this time after its request.
 const LONGEST_RENEWAL: Duration = Duration::from_secs(30);
 
-/// The `Set-Cookie` values that renew the session; `None` where it is not renewed, because it has ended in the meantime or nothing
-/// is due.
+/// The `Set-Cookie` values that renew the session; `None` if it has ended meanwhile, or need not be written.
 pub fn renew(settings: &Settings, world: &mut dyn World, ended: &mut EndedSessions, renewal: &Renewal) -> Option<Vec<String>> {
     let now = world.now();
-    // An answer that took long does not renew: somebody may have signed out meanwhile, perhaps at another replica.
+    // A response that took long does not renew: the person may have signed out meanwhile, at another replica for instance.
     let late = now.since(renewal.session.renewed) > LONGEST_RENEWAL;
-    if late || ended.has_by_now(world, &renewal.session, now) {
+    if late || ended.has_uncached(world, &renewal.session, now) {
         return None;
     }
     let written = to_write(settings, world, renewal)?;
     let sealed = settings.sealer.seal(world, Purpose::Session, &written.write()).ok()?;
-    cookie::write(&settings.session.cookie, &sealed, now, written.ends, &renewal.came).ok()
+    cookie::write(&settings.session.cookie, &sealed, now, written.ends, &renewal.request_cookies).ok()
 }
 
-/// The session to write: the one whose tokens were refreshed meanwhile, or the one that is due.
+/// The session to write: with the tokens that were refreshed meanwhile, or as it is, if its renewal was due.
 fn to_write<'a>(settings: &Settings, world: &dyn World, renewal: &'a Renewal) -> Option<Cow<'a, Session>> {
     let session = &renewal.session;
     let refreshed = session.tokens.refresh_token.as_ref().and_then(|_| newer(world, &settings.sealer, session));

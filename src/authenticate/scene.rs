@@ -1,5 +1,5 @@
-//! What a journey may touch, as a value: the settings, the world, what is kept of providers and sessions, and what was verified
-//! before. There is nothing else.
+//! All that a journey may touch, as one value: the settings, the world, the background, and what was verified before. There is no
+//! other state. It decides nothing.
 
 use std::rc::Rc;
 
@@ -11,26 +11,26 @@ use crate::upkeep::documents::HeldKeys;
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
-/// What a journey may touch. One that needs less takes only that.
+/// All that a journey may touch. A function that needs less takes only that.
 pub struct Scene<'a> {
-    /// What is configured.
+    /// The configuration.
     pub settings: &'a Settings,
-    /// Time, randomness, shared memory, signatures.
+    /// Time, random bytes, shared memory, route metadata, signature checks.
     pub world: &'a mut dyn World,
-    /// What is kept without anybody asking.
-    pub kept: &'a mut Background,
-    /// What was verified before.
+    /// The providers' documents, the sessions to be refreshed, and those that have ended.
+    pub background: &'a mut Background,
+    /// What this worker has verified before.
     pub recall: &'a mut Recall,
 }
 
 impl Scene<'_> {
-    /// A provider's metadata, as far as they are known.
+    /// A provider's metadata, if this worker or another one has fetched it.
     pub fn metadata(&mut self, provider: &ProviderSettings, now: Timestamp) -> Option<Rc<Metadata>> {
-        self.kept.documents.metadata(self.settings, self.world, &provider.oidc.name, now)
+        self.background.documents.metadata(self.settings, self.world, &provider.oidc.name, now)
     }
 
-    /// A provider's published keys, as far as they are known.
+    /// A provider's published keys, if this worker or another one has fetched them.
     pub fn keys(&mut self, provider: &ProviderSettings, now: Timestamp) -> Option<HeldKeys> {
-        self.kept.documents.keys(self.settings, self.world, &provider.oidc.name, now)
+        self.background.documents.keys(self.settings, self.world, &provider.oidc.name, now)
     }
 }

@@ -1,5 +1,5 @@
-//! A session that comes in its cookie: recalled if it was verified before, else opened, checked and remembered. It decides nothing
-//! about what that person may do.
+//! From the session in a request's cookie to who is asking. A session that was verified before is recalled; otherwise its cookie
+//! is opened, checked and remembered. It never decides what that person may do.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,20 +19,21 @@ use crate::step::visit::Visit;
 use crate::words::reason::Reason;
 use crate::words::world::World;
 
-/// A remembered session is opened anew after this long, whatever it says of itself.
+/// A remembered session is opened and checked again after this time at the latest.
 pub(super) const LONGEST_MEMORY: Duration = Duration::from_secs(60);
 
-/// Finds out whose session came, and whether it is due for renewal. Whether the provider's tokens in it are still good is for
-/// [`crate::authenticate::freshness`] to say.
+/// Finds out whose session came in the cookie, and whether it is due for renewal. It does not look at the provider's tokens in
+/// the session; [`crate::authenticate::freshness`] does.
 ///
 /// # Errors
-/// Why it is nobody's.
+/// [`Reason::SessionMissing`]; [`Reason::SessionInvalid`]; [`Reason::SessionAmbiguous`] when several different ones came;
+/// [`Reason::SessionExpired`], also after sign-out.
 pub fn authenticate(
     scene: &mut Scene<'_>,
     visit: &Visit,
     events: &mut Vec<Event>,
 ) -> Result<(Rc<Verified>, Option<Box<Renewal>>), Reason> {
-    let (settings, recall, ended) = (scene.settings, &mut *scene.recall, &mut scene.kept.ended);
+    let (settings, recall, ended) = (scene.settings, &mut *scene.recall, &mut scene.background.ended);
     let sealed = match cookie::read(&settings.session.cookie, &visit.request.headers) {
         Found::Nothing => return Err(Reason::SessionMissing),
         Found::Torn => {
@@ -74,7 +75,7 @@ pub fn authenticate(
             }
             let renewed = session.renewed(visit.now);
             let verified = Rc::new(Verified::by_session(settings, session));
-            let renewal = Renewal { session: renewed, cause: Cause::Use, came: visit.request.headers.only("cookie") };
+            let renewal = Renewal { session: renewed, cause: Cause::Use, request_cookies: visit.request.headers.only("cookie") };
             Ok((verified, Some(Box::new(renewal))))
         }
         Err(reason) => {
@@ -94,5 +95,5 @@ fn unsealed(settings: &Settings, visit: &Visit, sealed: &[u8]) -> Result<Session
 
 fn signed(jwt: &JwtSettings, last: &mut LastHeader, world: &dyn World, visit: &Visit, token: &[u8]) -> Result<Session, Reason> {
     let token = std::str::from_utf8(token).map_err(|_| Reason::SessionInvalid)?;
-    jwt.read(world, token, last, visit.now).map_err(|error| error.of_cookie())
+    jwt.read(world, token, last, visit.now).map_err(|error| error.reason_for_cookie())
 }

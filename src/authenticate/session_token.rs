@@ -1,5 +1,5 @@
-//! A session of ours that comes as a bearer token (RFC 6750), before anybody asks whether it is a provider's. It decides nothing
-//! about what that person may do.
+//! From a session of ours that comes as a bearer token (RFC 6750) to who is asking. It is tried before the token is taken for a
+//! provider's. It never decides what that person may do.
 
 use std::rc::Rc;
 
@@ -12,10 +12,10 @@ use crate::step::event::Event;
 use crate::step::visit::Visit;
 use crate::words::secret::LentSecret;
 
-/// Finds out whose session came; `None` when it is none of ours and a provider may know the token. Nothing but a signature by
-/// our keys makes it ours, so that one can never be taken for the other.
+/// Finds out whose session this token is; `None` if it is no session of ours, and may be a provider's token. Only a signature by
+/// one of our keys makes it a session, so that a provider's token cannot be taken for one.
 pub fn authenticate(scene: &mut Scene<'_>, visit: &Visit, token: LentSecret<'_>, events: &mut Vec<Event>) -> Option<Identity> {
-    let (settings, recall, ended) = (scene.settings, &mut *scene.recall, &mut scene.kept.ended);
+    let (settings, recall, ended) = (scene.settings, &mut *scene.recall, &mut scene.background.ended);
     let jwt = settings.session.as_bearer()?;
     let name = recall.name(token.expose().as_bytes());
     if let Some(verified) = recall.tokens.recall(name, visit.now) {
@@ -28,7 +28,7 @@ pub fn authenticate(scene: &mut Scene<'_>, visit: &Visit, token: LentSecret<'_>,
     let session = match jwt.read(scene.world, token.expose(), &mut recall.last_header, visit.now) {
         Ok(session) => session,
         Err(JwtError::Invalid(_)) if settings.accepts_provider_tokens() => return None,
-        Err(error) => return Some(Identity::Unknown(error.of_bearer())),
+        Err(error) => return Some(Identity::Unknown(error.failure_for_bearer())),
     };
     if ended.has(scene.world, &session, visit.now) {
         return Some(Identity::invalid_token("its session was signed out"));

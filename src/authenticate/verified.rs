@@ -1,5 +1,5 @@
-//! Somebody who was verified, by whichever credential, and everything that follows from it: the headers and the token that the
-//! upstream gets, and what it takes to remember them. Nothing is verified here.
+//! A verified identity, by whichever credential, and everything that follows from it: the identity headers for the upstream, its
+//! identity JWTs, and how much memory it takes to remember them. Nothing is verified here.
 
 use std::fmt;
 use std::rc::Rc;
@@ -7,32 +7,32 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use crate::access::believed::{ACCESS_TOKEN, ID_TOKEN, PROVIDER};
-use crate::authenticate::identity_jwt;
+use crate::authenticate::identity_jwt::IdentityJwts;
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::oidc::bearer::access_token::AccessToken;
 use crate::session::content::Session;
 use crate::words::principal::{Claims, Principal, Proof};
 use crate::words::time::Timestamp;
 
-/// What somebody who is remembered takes without anything that differs from one to another, in bytes, roughly.
+/// The part of a remembered identity's size that is the same for all, in bytes, roughly.
 const FIXED: usize = 1_024;
 
-/// Somebody who was verified, with everything that follows from it. Debug output shows the credential, which redacts itself, and
-/// of the headers the names: forwarded tokens are among the values.
+/// A verified identity, with everything that follows from it. Debug output shows the credential, which redacts itself, and only
+/// the names of the headers, because forwarded tokens are among the values.
 #[derive(PartialEq)]
 pub struct Verified {
-    /// What proved it.
+    /// The credential that proved it.
     pub credential: Credential,
-    /// Who it speaks for.
+    /// The person or client that the credential speaks for.
     pub principal: Principal,
-    /// When it ends, renewed or not.
+    /// When the credential ends, however often it is renewed.
     pub ends: Timestamp,
     /// The principal's subject, for Envoy's access log.
     pub subject: Rc<str>,
-    /// The headers for the upstream.
+    /// The identity headers for the upstream, and the tokens that are forwarded to it.
     pub headers: Rc<[(Rc<str>, String)]>,
-    /// The tokens that told upstreams of it lately.
-    pub identity_jwts: identity_jwt::Remembered,
+    /// The identity JWTs that were signed for it.
+    pub identity_jwts: IdentityJwts,
 }
 
 impl fmt::Debug for Verified {
@@ -42,29 +42,30 @@ impl fmt::Debug for Verified {
     }
 }
 
-/// What proved an identity.
+/// The credential that proved an identity.
 #[derive(Debug, PartialEq)]
 pub enum Credential {
-    /// A session.
+    /// A session of ours, in a cookie or as a bearer token.
     Session(Box<Session>),
-    /// A bearer token, verified by keys that have been the same since then. It counts only as long as these are the provider's keys.
+    /// A provider's JWT that was verified by its keys.
     Token {
-        /// When.
+        /// [`HeldKeys::since`](crate::upkeep::documents::HeldKeys::since) of these keys. Once the provider has others, the token
+        /// is verified again.
         keys_since: Timestamp,
     },
-    /// A bearer token that its provider was asked about.
+    /// An opaque token, by the introspection response of its provider.
     OpaqueToken,
 }
 
 impl Verified {
-    /// What follows from a session of ours that came as a bearer token.
+    /// The identity of a session that came as a bearer token.
     pub fn by_session_token(settings: &Settings, session: Session) -> Self {
         let mut verified = Self::by_session(settings, session);
         verified.principal.proof = Proof::SessionToken;
         verified
     }
 
-    /// When the tokens behind it should be refreshed.
+    /// When the provider's tokens in the session should be refreshed; never, if there is nothing to refresh.
     pub(super) fn tokens_due(&self) -> Timestamp {
         let due = match &self.credential {
             Credential::Session(session) => session.tokens.due,
@@ -73,7 +74,7 @@ impl Verified {
         due.unwrap_or(Timestamp::from_millis(u64::MAX))
     }
 
-    /// What follows from a session.
+    /// The identity of a session.
     pub fn by_session(settings: &Settings, session: Session) -> Self {
         let principal = session.principal(settings.session.lifetimes, settings.assumed_verified(&session.provider));
         let mut headers = identity_headers(settings, &principal, &principal.claims);
@@ -94,11 +95,11 @@ impl Verified {
             ends,
             subject,
             headers: headers.into(),
-            identity_jwts: identity_jwt::Remembered::for_some(settings),
+            identity_jwts: IdentityJwts::new(settings),
         }
     }
 
-    /// What follows from a provider's token that was verified.
+    /// The identity of a provider's token that was verified.
     pub fn by_access_token(
         settings: &Settings,
         provider: &ProviderSettings,
@@ -108,10 +109,11 @@ impl Verified {
         let mut claims = Claims::new();
         settings.kept_claims.iter().for_each(|path| path.take(&mut token.claims, &mut claims));
         let claims = Rc::new(claims);
-        // An application takes a request without a name for nobody's: it is told of the client. Conditions see what the token says.
-        let mut told = Rc::clone(&claims);
-        if !told.contains_key("sub") {
-            Rc::make_mut(&mut told).insert("sub".to_owned(), token.subject.as_str().into());
+        // An application would take a request without a subject header for anonymous. So a token without `sub` is given the
+        // client as subject there; conditions only see the token's own claims.
+        let mut header_claims = Rc::clone(&claims);
+        if !header_claims.contains_key("sub") {
+            Rc::make_mut(&mut header_claims).insert("sub".to_owned(), token.subject.as_str().into());
         }
         let principal = Principal {
             provider: provider.oidc.name.clone(),
@@ -121,13 +123,14 @@ impl Verified {
             proof: Proof::BearerToken,
             expires: token.expires,
         };
-        let headers = identity_headers(settings, &principal, &told);
+        let headers = identity_headers(settings, &principal, &header_claims);
         let (subject, ends) = (Rc::from(principal.subject.as_str()), principal.expires);
-        let identity_jwts = identity_jwt::Remembered::for_some(settings);
+        let identity_jwts = IdentityJwts::new(settings);
         Self { credential, ends, subject, headers: headers.into(), principal, identity_jwts }
     }
 
-    /// About how many bytes it takes, for a credential of so many: what a session has beside its claims is no larger than that.
+    /// How many bytes it takes, roughly, for a credential whose text has `credential` bytes. (What a session holds beside its
+    /// claims is not larger than that.)
     pub(super) fn weight(&self, credential: usize) -> usize {
         let claims: usize = self.principal.claims.iter().map(|(name, value)| name.len().saturating_add(size(value))).sum();
         let headers: usize = self.headers.iter().map(|(_, value)| value.len()).sum();
@@ -136,15 +139,15 @@ impl Verified {
     }
 }
 
-fn identity_headers(settings: &Settings, principal: &Principal, told: &Claims) -> Vec<(Rc<str>, String)> {
-    let mut headers = settings.identity.values(told, principal.assumed);
+fn identity_headers(settings: &Settings, principal: &Principal, claims: &Claims) -> Vec<(Rc<str>, String)> {
+    let mut headers = settings.identity.values(claims, principal.assumed);
     if settings.several_claimants && !principal.provider.is_empty() {
         headers.push((Rc::from(PROVIDER), principal.provider.clone()));
     }
     headers
 }
 
-/// About how many bytes a claim takes: what it holds, and a place and an allocation for each text and list.
+/// How many bytes a claim takes, roughly: its texts, and 48 bytes for each value and its allocation.
 fn size(claim: &Value) -> usize {
     let held = match claim {
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
@@ -161,7 +164,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn claims_weigh_what_they_take_however_short_the_token_is_that_brought_them() {
+    fn a_claim_is_counted_with_the_memory_that_it_takes() {
         let text = "x".repeat(100_000);
         for (claim, least) in [(json!(text), 100_000), (json!({"a": [{"b": text}]}), 100_000), (json!(vec![0; 1_000]), 32_000)] {
             assert!(size(&claim) >= least, "{}", size(&claim));

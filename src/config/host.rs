@@ -1,13 +1,14 @@
-//! What a configuration asks for and this host cannot do.
+//! What a configuration needs of the host that runs the filter: that it signs, and that it verifies signatures. It is asked when
+//! the configuration is loaded, and never for a request.
 
 use crate::config::reading::refusal::Refusals;
 use crate::config::settings::Settings;
 use crate::words::world::{Hash, HostVerdict, SignatureCheck, World};
 
-/// Refuses what a configuration asks for and this host cannot do.
+/// Checks that this host can do what the configuration needs.
 ///
 /// # Errors
-/// All that it cannot do.
+/// Every key that cannot sign here, and every list of algorithms with one that cannot be verified here.
 pub fn check_host(settings: &Settings, world: &dyn World) -> Result<(), Refusals> {
     let mut refusals = Refusals::default();
     refusals.order(String::new(), &["providers", "session", "forward"]);
@@ -44,7 +45,7 @@ fn refuse_algorithms(settings: &Settings, refusals: &mut Refusals) {
     }
 }
 
-/// A P-384 public key whose private half was thrown away after one signature.
+/// A P-384 public key, as a SubjectPublicKeyInfo. Its private half was thrown away after one signature.
 const KNOWN_KEY: [u8; 120] = [
     0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22, 0x03,
     0x62, 0x00, 0x04, 0xac, 0x1d, 0x28, 0xa2, 0xd5, 0x5c, 0x36, 0x55, 0x22, 0x52, 0xb6, 0x91, 0x56, 0x79, 0xd1, 0x97, 0x2a, 0x61,
@@ -54,7 +55,7 @@ const KNOWN_KEY: [u8; 120] = [
     0xad, 0x5c, 0xb3, 0x5d, 0x2b, 0x16, 0xef, 0x94, 0x33, 0xe5, 0x83, 0xfa, 0x2b, 0x3f, 0x7a,
 ];
 
-/// Its signature of `accredit`.
+/// The signature of `accredit` that verifies with [`KNOWN_KEY`].
 const KNOWN_SIGNATURE: [u8; 102] = [
     0x30, 0x64, 0x02, 0x30, 0x17, 0xc4, 0x46, 0x48, 0x7f, 0xcb, 0x55, 0xb2, 0x8e, 0x95, 0xac, 0x63, 0x11, 0xe6, 0xf2, 0x3c, 0x8a,
     0xfa, 0x86, 0x62, 0x3a, 0xcb, 0xac, 0xf4, 0x81, 0x54, 0xe8, 0x2b, 0x91, 0xaa, 0x58, 0x84, 0x21, 0xb4, 0x79, 0xc1, 0x7b, 0xd8,

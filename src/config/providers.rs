@@ -1,4 +1,4 @@
-//! The providers: each by itself, and together.
+//! The providers: each by itself, and beside the others. What somebody who signed in there may do is never known here.
 
 pub(super) mod algorithms;
 mod bearer;
@@ -14,52 +14,52 @@ use crate::config::reading::refusal::{Checked, Refusals, Refused};
 use crate::oidc::provider::Provider;
 use crate::words::secret::Secret;
 
-/// All providers that are written, be they good or refused.
+/// All providers that are written, whether good or refused.
 pub(super) struct Providers {
     listed: Checked<Vec<Checked<Listed>>>,
 }
 
 impl Providers {
-    /// Those that can be read, by their index.
+    /// Those that are objects at all, each with its index. Some of their members may have been refused.
     pub(super) fn readable(&self) -> impl Iterator<Item = (usize, &Listed)> {
         let listed = self.listed.iter().flatten().enumerate();
         listed.filter_map(|(index, listed)| Some((index, listed.as_ref().ok()?)))
     }
 
-    /// Those that are good, by their index.
+    /// Those of which nothing was refused, each with its index.
     pub(super) fn good(&self) -> impl Iterator<Item = (usize, &Provider)> {
         self.readable().filter_map(|(index, listed)| Some((index, listed.provider.as_ref().ok()?)))
     }
 
-    /// Something about each of them, if it is known of all.
+    /// A property of each of them, if it is known of all.
     pub(super) fn of_each<T>(&self, what: impl Fn(&Listed) -> Checked<T>) -> Checked<Vec<T>> {
         let listed = self.listed.as_ref().map_err(|refused| *refused)?;
         listed.iter().map(|listed| what(listed.as_ref().map_err(|refused| *refused)?)).collect()
     }
 
-    /// How many there are.
+    /// The number of all providers.
     pub(super) fn count(&self) -> Checked<usize> {
         self.listed.as_ref().map(Vec::len).map_err(|refused| *refused)
     }
 
-    /// At how many of them people can sign in.
+    /// The number of those that people can sign in at.
     pub(super) fn signing_in(&self) -> Checked<usize> {
         Ok(self.of_each(|listed| listed.signs_in)?.into_iter().filter(|signs_in| *signs_in).count())
     }
 
-    /// The names of those that something is true of.
+    /// The names of those for which `wanted` is true.
     pub(super) fn names(&self, wanted: impl Fn(&Listed) -> Checked<bool>) -> Checked<Vec<String>> {
         let names = self.of_each(|listed| Ok((listed.name.clone()?, wanted(listed)?)))?;
         Ok(names.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| name).collect())
     }
 
-    /// All of them, if each is good.
+    /// All of them, if none was refused.
     pub(super) fn all(self) -> Checked<Vec<Provider>> {
         self.listed?.into_iter().map(|listed| listed?.provider).collect()
     }
 }
 
-/// Checks the providers. There `may_be_none` where people sign in by password, or services make sessions.
+/// Checks the providers. The list may be empty (`may_be_none`) where people sign in by password, or where services make sessions.
 pub(super) fn providers(
     shapes: Checked<Vec<Checked<ProviderShape>>>,
     may_be_none: Checked<bool>,
@@ -88,7 +88,7 @@ pub(super) fn providers(
     Providers { listed }
 }
 
-/// Refuses what another provider before has already.
+/// Refuses a name, an issuer of bearer tokens or the introspection of opaque tokens that an earlier provider has already.
 fn check_beside<'a>(
     path: &str,
     next: &Listed,
@@ -120,16 +120,17 @@ fn check_beside<'a>(
 
 fn asks_about_opaque_tokens(provider: &Provider) -> bool {
     let introspection = provider.bearer.as_ref().and_then(|bearer| bearer.introspection.as_ref());
-    introspection.is_some_and(|introspection| introspection.about.opaque_tokens())
+    introspection.is_some_and(|introspection| introspection.tokens.include_opaque())
 }
 
-/// Refuses secrets of providers' tokens that stand elsewhere, too: among the `keys` of sessions, or at a provider.
+/// Refuses a secret for a provider's bearer tokens that stands elsewhere too: among the `keys` of sessions, as a client secret,
+/// or at an earlier provider.
 pub(super) fn check_shared_secrets(providers: &Providers, keys: &[Secret], refusals: &mut Refusals) -> Checked<()> {
     let mut checked: Result<(), Refused> = Ok(());
     for (index, listed) in providers.readable() {
         let Some(secret) = &listed.shared else { continue };
         let elsewhere = keys.contains(secret)
-            || providers.readable().any(|(_, other)| other.client_secret.as_ref() == Some(secret))
+            || providers.readable().any(|(_, other)| other.client_secrets.iter().any(|(_, of_client)| of_client == secret))
             || providers
                 .readable()
                 .take_while(|(before, _)| *before < index)

@@ -1,12 +1,13 @@
-//! A configuration that was checked: the settings of every room, together. Holding one means that it makes sense.
+//! A configuration that was checked: the settings of every room, together. Whoever holds a [`Settings`] can rely on it: nothing
+//! in it has to be checked again. How it was written is not known here.
 
 use std::time::Duration;
 
-use crate::access::condition::Condition;
 use crate::access::headers::IdentityHeaders;
 use crate::access::identity_jwt::IdentityJwt;
+use crate::access::requirement::condition::Condition;
 use crate::access::route::Rules;
-use crate::accounts;
+use crate::accounts::UserService;
 use crate::accounts::template::Template;
 use crate::accounts::throttle::Throttle;
 use crate::answer::refusal::Help;
@@ -14,157 +15,156 @@ use crate::config::reading::refusal::Refusal;
 use crate::crypto::seal::Sealer;
 use crate::http::url::{Origin, ReturnTo};
 use crate::oidc::provider::Provider;
-use crate::session;
+use crate::session::SessionSettings;
 use crate::session::content::Fingerprint;
 use crate::words::principal::{AssumedVerified, ClaimPath};
 
-/// A provider's `timeout` is at most this.
+/// The longest `timeout` of a provider, or of a call of the user service.
 pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// `sign_in.wait` is at most this.
+/// The longest `sign_in.wait`.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// Everything that a configuration says.
+/// A whole configuration.
 #[derive(Debug)]
 pub struct Settings {
-    /// The origins that are served; any other host is 421.
+    /// The origins that are served. A request for any other host is answered 421.
     pub origins: Vec<Origin>,
-    /// Other origins that may act for a signed-in person.
+    /// Other origins whose pages may act for a signed-in person.
     pub trusted_origins: Vec<Origin>,
-    /// The providers; the first that people can sign in at is used where nothing names one.
+    /// In the order of the configuration. The first that people can sign in at is used where nothing names one.
     pub providers: Vec<ProviderSettings>,
     /// Whether identities come from more than one source, so that `sub` alone does not say who somebody is.
     pub several_claimants: bool,
-    /// Seals cookies.
+    /// Seals sessions and sign-ins under way.
     pub sealer: Sealer,
-    /// Cookies and lifetimes.
-    pub session: session::Settings,
-    /// Paths that are answered here.
+    /// The form, the cookie and the lifetimes of sessions.
+    pub session: SessionSettings,
+    /// The paths that Accredit answers itself.
     pub endpoints: Endpoints,
-    /// How a sign-in in a window that a page opened ends, where there is an endpoint that begins one.
+    /// How a sign-in in a popup ends; `None` without the endpoint that begins one.
     pub popup: Option<Popup>,
-    /// What sign-out does.
+    /// What `endpoints.logout` does.
     pub sign_out: SignOut,
     /// How long a request waits for a provider's metadata or keys.
     pub wait: Duration,
-    /// The rules, and what holds where none matches: signed-in required.
+    /// All rules, the last resort included: a request that matches none must be signed in.
     pub rules: Rules,
-    /// Named conditions, for route metadata.
+    /// Named conditions that the metadata of Envoy's routes may name.
     pub policies: Vec<(String, Condition)>,
-    /// The namespace of route metadata that may name a policy, when that is wanted.
+    /// The namespace of the route metadata that may name a policy; `None` where routes name none.
     pub route_policies: Option<String>,
-    /// Claims to headers.
+    /// Which claims the upstream is told in which headers, and which headers of the client are removed.
     pub identity: IdentityHeaders,
     /// The claims that a session keeps.
     pub kept_claims: Vec<ClaimPath>,
-    /// Which tokens go upstream.
+    /// Which tokens are sent to the upstream.
     pub forward: Forward,
-    /// The token of our own that tells the upstream who is asking, when that is wanted.
+    /// How the token is signed that tells the upstream who is asking; `None` where none is sent.
     pub identity_jwt: Option<IdentityJwt>,
-    /// The public halves of the keys that sign tokens of ours, as a JWK set.
+    /// The public halves of the keys that sign our own tokens, as a JWK set in JSON; empty where every key is a shared secret.
     pub published_keys: String,
-    /// The user service, when there is one.
-    pub accounts: Option<accounts::Settings>,
-    /// Sign-in by name and password, when that is wanted.
+    /// The user service, if there is one.
+    pub accounts: Option<UserService>,
+    /// Sign-in by name and password; `None` without its endpoint.
     pub password: Option<Password>,
-    /// What a forbidden page says about asking for access.
+    /// What the page "Access denied" says about asking for access.
     pub help: Help,
     /// What Envoy's access log is told.
     pub filter_state: FilterState,
-    /// What the log is told when this begins to count: nothing is known to be wrong, and yet somebody should look.
+    /// What the log is told when this configuration takes effect: not known to be wrong, but an operator should look at it.
     pub warnings: Vec<Refusal>,
 }
 
-/// What is left with a request for Envoy's access log. Each takes the host about a microsecond, so that only what is printed is
-/// left there.
+/// Which fields are left with a request, as Envoy's filter state, for its access log. Each takes the host about a microsecond,
+/// which is why only those are set that the configuration lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is named as the configuration names it")]
 pub struct FilterState {
-    /// Who asked.
     pub subject: bool,
-    /// Under which rule.
     pub rule: bool,
 }
 
-/// A provider, and what sessions made by it are bound to.
+/// A provider, and what sessions that began there are bound to.
 #[derive(Debug)]
 pub struct ProviderSettings {
-    /// What the protocol needs.
+    /// The provider, as the protocol needs it.
     pub oidc: Provider,
-    /// Of the provider, the client and the claims that are kept.
+    /// Changes with the provider, the client, the claims that are kept, and everything else that its sessions depend on.
     pub fingerprint: Fingerprint,
-    /// Which addresses and numbers of people who signed in here count without a verdict: by the word of whoever says what they are,
-    /// the provider or the user service.
+    /// Which claims of people who signed in here count as verified although nobody says so. Whoever says the claim decides that:
+    /// the provider, or the user service.
     pub assumed_verified: AssumedVerified,
     /// The path that this provider sends browsers back to. With several providers each has its own, so that none can pass off
     /// another's answer as its own (RFC 9700, section 4.4.2.2).
     pub callback: String,
 }
 
-/// The name under which sessions begin by name and password, where others have that of a provider.
+/// What stands in the place of a provider's name in sessions that began with name and password.
 pub const PASSWORD: &str = "password";
 
 /// Sign-in by name and password.
 #[derive(Debug)]
 pub struct Password {
-    /// The member, or the form's field, with the name.
+    /// The name of the JSON member or form field that holds the account's name.
     pub account: String,
-    /// The one with the password.
+    /// The name of the JSON member or form field that holds the password.
     pub password: String,
-    /// How the session is told.
+    /// How the page gets the session.
     pub delivery: Delivery,
-    /// What is answered, as JSON, when they are not accepted; a problem document otherwise.
+    /// The JSON that is answered when name and password are not accepted; `None` for a problem document (RFC 9457).
     pub refusal: Option<String>,
-    /// How often they may be wrong.
+    /// How often a password may be wrong.
     pub throttle: Throttle,
-    /// Of the user service and the claims that are kept.
+    /// Changes with the user service, the claims that are kept, and everything else that sessions by password depend on.
     pub fingerprint: Fingerprint,
 }
 
 /// How a sign-in in a popup begins and ends.
 #[derive(Debug)]
 pub struct Popup {
-    /// The origin of the only page that is told; otherwise that of the gateway that was asked.
+    /// The origin of the only page that is told how it ended; `None` for the origin of the request itself.
     pub origin: Option<Origin>,
-    /// The member that the provider's address is told in.
+    /// The name of the JSON member that holds the address of the provider's page.
     pub url_member: String,
-    /// How the page is told of the session.
+    /// How the page gets the session.
     pub delivery: Delivery,
 }
 
-/// How a session is told to the page that asked for it: in an answer, as a cookie, or both.
+/// How the page that asked for a session gets it: in an answer, as a cookie, or both.
 #[derive(Debug)]
 pub struct Delivery {
-    /// The answer.
+    /// What the page is answered.
     pub answer: Template,
-    /// Whether there is a cookie, too.
+    /// Whether the answer also sets the session's cookie.
     pub cookie: bool,
 }
 
-/// Paths that are answered here, before any rule.
+/// The paths that Accredit answers itself, before any rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {
-    /// Begins a sign-in; empty without a provider, as `callback` is.
+    /// Begins a sign-in. Empty without a provider.
     pub login: String,
-    /// Where the provider sends the browser back.
+    /// Where a provider sends the browser back; with several, the beginning of each one's path. Empty without a provider.
     pub callback: String,
     /// Ends the session.
     pub logout: String,
     /// Tells a page who is signed in.
     pub session: String,
-    /// Sends a page's visitor to the provider, for a front end that keeps its own token.
+    /// Sends the browser to the provider, for a front end that keeps its own token.
     pub authorize: Option<String>,
-    /// Exchanges that page's code for the token.
+    /// Exchanges the code of such a front end for its token.
     pub token: Option<String>,
-    /// Tells a page the provider's address, for a window that it opens.
+    /// Begins a sign-in for a page that opens a window, and tells it the address of the provider's page.
     pub popup: Option<String>,
-    /// Publishes the keys that sign tokens of ours, when that is wanted.
+    /// Publishes the keys that verify our own tokens.
     pub jwks: Option<String>,
-    /// Takes name and password, when that is wanted.
+    /// Takes name and password.
     pub password: Option<String>,
 }
 
 impl Endpoints {
-    /// All that there are, by the names that the configuration gives them.
+    /// All that are set, by their names in the configuration.
     pub fn all(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let always = [("login", &self.login), ("callback", &self.callback), ("logout", &self.logout), ("session", &self.session)];
         let further = [
@@ -178,73 +178,76 @@ impl Endpoints {
         always.into_iter().chain(further).map(|(name, path)| (name, path.as_str()))
     }
 
-    /// Whether scripts of other origins are there to read the answers, and may need to be let.
+    /// Whether scripts of other origins may have to read what this path answers, so that it needs CORS.
     pub fn is_read_by_pages(&self, path: &str) -> bool {
         [&self.token, &self.popup, &self.password].into_iter().flatten().any(|endpoint| endpoint == path)
     }
 }
 
-/// What sign-out does.
+/// What happens at `endpoints.logout` beside the end of the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignOut {
     /// Whether the provider's session ends too (OpenID Connect RP-Initiated Logout).
     pub at_provider: bool,
-    /// Where a person lands afterwards.
+    /// Where the browser is sent afterwards.
     pub return_to: ReturnTo,
 }
 
-/// Which tokens go upstream, and are therefore kept in the session.
+/// Which tokens are sent to the upstream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forward {
-    /// As `x-forwarded-access-token`.
+    /// The provider's access token, as `x-forwarded-access-token`. Sessions keep it for that.
     pub access_token: bool,
-    /// As `x-forwarded-id-token`.
+    /// The provider's ID token, as `x-forwarded-id-token`. Sessions keep it for that.
     pub id_token: bool,
-    /// The session's cookie, as it came, when it is a token that others can read.
+    /// The session's cookie as the browser sent it, where sessions are JWTs.
     pub session_cookie: bool,
 }
 
 impl Settings {
-    /// The origin that a request's authority means.
+    /// The origin that is meant by the authority of a request (`:authority`, `Host`), if it is served.
     pub fn origin(&self, authority: &str) -> Option<&Origin> {
         self.origins.iter().find(|origin| origin.answers_to(authority))
     }
 
-    /// Whether this text names one of the origins.
+    /// Whether this text, as an `Origin` header has it, is one of the origins that are served.
     pub fn has_origin(&self, text: &str) -> bool {
-        self.origins.iter().any(|origin| origin.is_written(text))
+        self.origins.iter().any(|origin| origin.is_serialized_as(text))
     }
 
-    /// A provider by its configured name.
+    /// The provider of this name.
     pub fn provider(&self, name: &str) -> Option<&ProviderSettings> {
         self.providers.iter().find(|provider| provider.oidc.name == name)
     }
 
-    /// A named condition.
+    /// The policy of this name.
     pub fn policy(&self, name: &str) -> Option<&Condition> {
         self.policies.iter().find(|(other, _)| other == name).map(|(_, policy)| policy)
     }
 
-    /// What sessions of this provider, or by password, are bound to today.
+    /// The fingerprint that sessions must have which began at the provider of this name, or by [`PASSWORD`]; `None` when they can
+    /// begin there no longer.
     pub fn fingerprint(&self, name: &str) -> Option<&Fingerprint> {
         let by_password = self.password.as_ref().filter(|_| name == PASSWORD).map(|password| &password.fingerprint);
         by_password.or_else(|| self.provider(name).map(|provider| &provider.fingerprint))
     }
 
-    /// Which addresses and numbers of people who signed in by this provider, or by password, count without a verdict.
+    /// Which claims count as verified although nobody says so, of people who signed in at the provider of this name, or by
+    /// [`PASSWORD`].
     pub fn assumed_verified(&self, name: &str) -> AssumedVerified {
         let by_password = self.accounts.as_ref().filter(|_| name == PASSWORD && self.password.is_some());
         let of_provider = || self.provider(name).map(|provider| provider.assumed_verified);
         by_password.map(|accounts| accounts.assumed_verified).or_else(of_provider).unwrap_or_default()
     }
 
-    /// The provider to sign in at: the one of that name, or the first where none is named.
+    /// The provider to sign in at: the one of this name, or the first where none is named. `None` when nobody can sign in there.
     pub fn sign_in_provider(&self, name: Option<&str>) -> Option<&ProviderSettings> {
         let named = |provider: &&ProviderSettings| name.is_none_or(|name| provider.oidc.name == name);
         self.providers.iter().filter(|provider| provider.oidc.signs_in()).find(named)
     }
 
-    /// Whether sessions keep a refresh token, if there is one: where nothing ends with the provider's tokens, none is needed.
+    /// Whether sessions keep a refresh token, if the provider issues one. Where nothing depends on the provider's tokens, none is
+    /// needed.
     pub const fn refreshes(&self) -> bool {
         self.session.follow_provider || self.forward.access_token || self.forward.id_token
     }
@@ -254,7 +257,7 @@ impl Settings {
         self.providers.iter().any(|provider| provider.oidc.bearer.is_some())
     }
 
-    /// Every origin that a person may be sent to.
+    /// Every origin that a browser may be sent to: those that are served, and the trusted ones.
     pub fn listed_origins(&self) -> Vec<Origin> {
         self.origins.iter().chain(&self.trusted_origins).cloned().collect()
     }

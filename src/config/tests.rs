@@ -24,7 +24,8 @@ fn load_json(document: &Value) -> Result<Settings, Refusals> {
     load(document.to_string().as_bytes(), &environment)
 }
 
-fn system_e() -> Value {
+/// The short example of the configuration reference.
+fn short_example() -> Value {
     json!({
         "origins": ["https://app.example.com"],
         "providers": [{
@@ -44,9 +45,9 @@ fn system_e() -> Value {
     })
 }
 
-/// System E with one place set to something else.
+/// That configuration with another value at the place to which a JSON pointer leads.
 fn with(pointer: &str, value: Value) -> Value {
-    let mut document = system_e();
+    let mut document = short_example();
     let (parent, name) = pointer.rsplit_once('/').unwrap();
     match document.pointer_mut(parent).unwrap() {
         Value::Object(members) => {
@@ -60,7 +61,7 @@ fn with(pointer: &str, value: Value) -> Value {
 
 #[test]
 fn the_short_example_of_the_documentation_loads_as_it_stands() {
-    let settings = load_json(&system_e()).unwrap();
+    let settings = load_json(&short_example()).unwrap();
     assert_eq!(settings.rules.all().len(), 3);
     assert_eq!(settings.rules.otherwise().require, Requirement::Authenticated);
     assert_eq!(settings.session.cookie.name, "__Host-accredit");
@@ -261,7 +262,7 @@ fn a_refusal_never_shows_a_secret() {
 #[test]
 fn the_access_log_is_told_what_is_listed_and_nothing_else() {
     let told = |names: Value| load_json(&with("/filter_state", names)).map(|settings| settings.filter_state);
-    assert_eq!(load_json(&system_e()).unwrap().filter_state, FilterState::default());
+    assert_eq!(load_json(&short_example()).unwrap().filter_state, FilterState::default());
     assert_eq!(told(json!(["rule"])).unwrap(), FilterState { subject: false, rule: true });
     assert_eq!(told(json!(["subject", "rule"])).unwrap(), FilterState { subject: true, rule: true });
     let refusal = told(json!(["subject", "email"])).unwrap_err().to_string();
@@ -277,7 +278,7 @@ fn bytes_that_are_neither_json_nor_a_struct_are_refused() {
 
 #[test]
 fn a_member_that_comes_twice_is_refused_whichever_would_win() {
-    let text = system_e().to_string();
+    let text = short_example().to_string();
     let twice = text.replacen("\"rules\":", "\"rules\": [], \"rules\":", 1);
     assert_ne!(text, twice);
     assert!(load(twice.as_bytes(), &environment).is_err());

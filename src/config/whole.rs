@@ -1,4 +1,5 @@
-//! A configuration as a whole: its parts, and what must fit together across them.
+//! A configuration as a whole: all its parts, and what must fit together across them. What a single part means is never decided
+//! here.
 
 mod access;
 mod ground;
@@ -9,27 +10,27 @@ mod signing_in;
 use serde_json::Value;
 
 use crate::access::route::Rules;
-use crate::accounts;
-use crate::config::accounts::written::AccountsShape;
-use crate::config::claim_to_headers::{ClaimToHeaderShape, Identity, identity};
-use crate::config::endpoints::EndpointsShape;
-use crate::config::filter_state::filter_state;
-use crate::config::fingerprints::Bound;
-use crate::config::forward::ForwardShape;
-use crate::config::help::{HelpShape, help};
-use crate::config::logout::{LogoutShape, logout};
-use crate::config::password::PasswordShape;
-use crate::config::policies::RoutePoliciesShape;
-use crate::config::popup::PopupShape;
+use crate::accounts::UserService;
+use crate::config::access::claim_to_headers::{ClaimToHeaderShape, Identity, identity};
+use crate::config::access::endpoints::EndpointsShape;
+use crate::config::access::filter_state::filter_state;
+use crate::config::access::help::{HelpShape, help};
+use crate::config::access::policies::RoutePoliciesShape;
+use crate::config::access::requirements::written::RequirementShape;
+use crate::config::access::rules::otherwise;
+use crate::config::access::rules::written::{RuleShape, SharedCacheWord};
 use crate::config::providers::written::ProviderShape;
 use crate::config::reading::place::{Place, shape};
 use crate::config::reading::refusal::{Checked, Refusals};
-use crate::config::requirements::written::RequirementShape;
-use crate::config::rules::otherwise;
-use crate::config::rules::written::{RuleShape, SharedCacheWord};
-use crate::config::session::SessionShape;
+use crate::config::sessions::fingerprints::Bound;
+use crate::config::sessions::forward::ForwardShape;
+use crate::config::sessions::logout::{LogoutShape, logout};
+use crate::config::sessions::session::SessionShape;
 use crate::config::settings::{Endpoints, PASSWORD, Password, ProviderSettings, Settings};
-use crate::config::sign_in::{SignInShape, sign_in};
+use crate::config::signing_in::accounts::written::AccountsShape;
+use crate::config::signing_in::password::PasswordShape;
+use crate::config::signing_in::popup::PopupShape;
+use crate::config::signing_in::sign_in::{SignInShape, sign_in};
 use crate::config::whole::access::Access;
 use crate::config::whole::ground::Ground;
 use crate::config::whole::keys::Keys;
@@ -38,7 +39,7 @@ use crate::config::whole::signing_in::SigningIn;
 use crate::oidc::provider::Provider;
 
 shape! {
-    /// The whole of it, in the order of the reference.
+    /// All parts, in the order of the configuration reference.
     struct Configuration {
         origins: Vec<Checked<String>>,
         trusted_origins: Vec<Checked<String>> = default,
@@ -62,11 +63,11 @@ shape! {
     }
 }
 
-/// Checks a configuration: every part, whatever is wrong with the others.
+/// Checks every part of a configuration, even if others are refused.
 pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Settings> {
     let mut written: Configuration = Place::top(document).read(refusals)?;
-    let around = (&written.session, &written.endpoints);
-    let ground = Ground::new(written.origins, written.trusted_origins, written.providers, around, refusals);
+    let sections = (&written.session, &written.endpoints);
+    let ground = Ground::new(written.origins, written.trusted_origins, written.providers, sections, refusals);
     let mut keys = Keys::new(&mut written.session, &mut written.forward, &ground, refusals);
     let signing_in = signing_in::Written {
         endpoints: written.endpoints,
@@ -75,7 +76,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
         popup: written.popup,
     };
     let signing_in = SigningIn::new(signing_in, &ground, &mut keys, refusals);
-    let sign_out = logout(written.logout, &ground.listed, refusals);
+    let sign_out = logout(written.logout, &ground.listed_origins, refusals);
     let sign_in = sign_in(written.sign_in, refusals);
     let shared_cache = written.shared_cache;
     let access = access::Written {
@@ -91,7 +92,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     let help = help(written.help, refusals);
     let filter_state = filter_state(written.filter_state, refusals);
 
-    // All was looked at: from here on, whatever was refused refuses the whole.
+    // Every part was checked. From here on, a part that was refused refuses the whole configuration.
     let (sessions, accounts, endpoints) = (sessions?, signing_in.accounts.settings?, signing_in.answered.endpoints?);
     let bound =
         Bound { claims: &sessions.kept_claims, forward: sessions.forward, follow_provider: sessions.settings.follow_provider };
@@ -124,7 +125,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     })
 }
 
-/// What the upstream is told in headers. The claims of its token are named, too.
+/// Checks which headers the upstream gets. The claims of its identity JWT are added to those that are needed.
 fn headers(
     claims: Checked<Option<Vec<Checked<ClaimToHeaderShape>>>>,
     removed: Checked<Vec<Checked<String>>>,
@@ -140,10 +141,10 @@ fn headers(
     identity
 }
 
-/// The providers, and what sessions that they make are bound to.
+/// The settings of the providers, with the fingerprints of sessions that begin there.
 fn bound_providers(
     providers: Vec<Provider>,
-    accounts: Option<&accounts::Settings>,
+    accounts: Option<&UserService>,
     endpoints: &Endpoints,
     bound: &Bound<'_>,
 ) -> Vec<ProviderSettings> {
@@ -151,9 +152,9 @@ fn bound_providers(
     let each = providers.into_iter().map(|oidc| {
         let base = &endpoints.callback;
         let callback = if several { format!("{base}/{}", oidc.name) } else { base.clone() };
-        let looked_up = accounts.and_then(accounts::Settings::source_of_look_ups).unwrap_or_default();
+        let looked_up = accounts.and_then(UserService::source_of_look_ups).unwrap_or_default();
         let fingerprint = bound.of_provider(&oidc, looked_up);
-        // Of whom a token speaks nobody is asked.
+        // The user service is asked about people who sign in, never about those whose bearer token came.
         let accounts = accounts.filter(|_| oidc.signs_in());
         let assumed_verified =
             accounts.map_or(oidc.assumed_verified, |accounts| accounts.assumed_of_people(oidc.assumed_verified));
@@ -162,9 +163,9 @@ fn bound_providers(
     each.collect()
 }
 
-/// Sign-in by password, and what its sessions are bound to.
-fn bound_password(password: Password, accounts: Option<&accounts::Settings>, bound: &Bound<'_>) -> Password {
-    let source = accounts.and_then(accounts::Settings::source_of_passwords).unwrap_or_default();
+/// Sign-in by password, with the fingerprint of its sessions.
+fn bound_password(password: Password, accounts: Option<&UserService>, bound: &Bound<'_>) -> Password {
+    let source = accounts.and_then(UserService::source_of_passwords).unwrap_or_default();
     let source: Vec<_> = [PASSWORD.to_owned()].into_iter().chain(source).collect();
     Password { fingerprint: bound.of(&source), ..password }
 }

@@ -1,14 +1,15 @@
-//! base64url without padding (RFC 4648, section 5), as the parts of a JWS and sealed texts are written, read with vectors. It writes
-//! nothing; that, and what is read rarely, is `base64`'s.
+//! Decodes base64url without padding (RFC 4648, section 5), as the parts of a JWS and sealed texts are written, with vector
+//! instructions. Encoding, and decoding what is rarely read, is left to the `base64` crate.
 
 use base64_simd::URL_SAFE_NO_PAD;
 
-/// What a text stands for; `None` when it is not base64url, is padded, or could be written in another way.
+/// The bytes that a text stands for. `None` if it is not base64url, is padded, or is not the one spelling of these bytes.
 pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
 
-// Here the library runs its code for this machine; the module's reads hostile tokens and sessions in the end-to-end tests.
+// These tests run the library's code for the machine that runs them. The code for WebAssembly is tried by the end-to-end tests,
+// with hostile tokens and sessions.
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -17,7 +18,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn every_byte_is_judged_at_every_place_as_another_implementation_judges_it() {
+    fn every_byte_at_every_position_is_accepted_or_refused_as_by_another_implementation() {
         for length in (0..=9).chain([15, 16, 17, 31, 32, 33, 63, 64, 65, 66, 67]) {
             for place in 0..length {
                 for byte in 0..=u8::MAX {
@@ -39,7 +40,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_is_read_back_and_one_changed_byte_is_judged_as_by_another_implementation(bytes: Vec<u8>, place: usize, byte: u8) {
+        fn what_was_encoded_is_decoded_and_a_changed_byte_is_accepted_or_refused_as_by_another_implementation(bytes: Vec<u8>, place: usize, byte: u8) {
             let mut text = SCALAR.encode(&bytes).into_bytes();
             prop_assert_eq!(decode(&text), Some(bytes));
             let length = text.len().max(1);

@@ -1,6 +1,6 @@
-//! Signed tokens (RFC 7515, RFC 7519): which algorithm, which key, is the signature good, can the claims be read in one way
-//! only. What the claims say is not judged here. Keys come from the caller alone, never from the token: `jwk`, `jku`, `x5c`
-//! and `x5u` are not looked at.
+//! Verifies signed tokens (RFC 7515, RFC 7519): is the algorithm allowed, which key is meant, is the signature good, do the
+//! claims have one meaning only. What the claims say is not judged here. Keys come from the caller alone, never from the token:
+//! `jwk`, `jku`, `x5c` and `x5u` are ignored.
 
 use std::fmt;
 use std::rc::Rc;
@@ -15,52 +15,52 @@ use crate::words::principal::Claims;
 use crate::words::quote::quote;
 use crate::words::world::World;
 
-/// A token is at most this long, in bytes.
+/// The length of the longest token, in bytes.
 pub const LONGEST_TOKEN: usize = 16 * 1_024;
 
-/// So much may be spent on a token that no key has signed ([`VerificationKey::cost`]): anybody can send one. It is enough for two
-/// of the largest keys, or for eight of the smallest, that have one name.
-const MOST_SPENT: usize = 32;
+/// The most that may be spent on verifying one token, as a sum of [`VerificationKey::cost`]. It is bounded because anybody can
+/// send a token with a wrong signature. It is enough for two of the largest or eight of the smallest keys with the same `kid`.
+const MOST_COST: usize = 32;
 
 const WRONG_TYPE: &str = "a member is missing, or of the wrong type";
 
-/// Up to here every whole number has a floating-point form of its own.
+/// Below this number, every whole number can be written as a floating-point number.
 const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// What a token says whose signature is good.
+/// A token whose signature was verified.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerifiedJws {
-    /// The claims. `exp`, `nbf` and `iat`, where they are present, are whole seconds, rounded down.
+    /// The claims. `exp`, `nbf` and `iat`, if present, are whole seconds, rounded down.
     pub claims: Claims,
-    /// The algorithm of the signature.
+    /// The algorithm of the signature, as it was verified.
     pub algorithm: Algorithm,
-    /// `kid` of the key.
+    /// The `kid` of the key that signed.
     pub key_id: Option<String>,
-    /// `typ` of the header.
+    /// The `typ` of the header.
     pub typ: Option<String>,
 }
 
-/// Why a token is not believed.
+/// Why a token is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JwsError {
-    /// Not a JWS, or one that can be read in two ways: a phrase that completes "the token is malformed: …".
+    /// It is no JWS, or can be read in two ways. The phrase completes "the token is malformed: …".
     Malformed(&'static str),
-    /// The header names an algorithm that is not allowed, or that the key with this `kid` does not serve.
+    /// The header's algorithm is not allowed, or not one that the key with this `kid` may be used with.
     AlgorithmNotAllowed {
-        /// What the header says, fit for a log.
+        /// The header's `alg`, made safe for a log.
         found: String,
     },
-    /// No key with this `kid`; or none was named and no key serves the algorithm.
+    /// No key has the header's `kid`; or the header has none, and no key is for the algorithm.
     KeyUnknown {
-        /// What the header says, fit for a log.
+        /// The header's `kid`, made safe for a log.
         key_id: Option<String>,
     },
-    /// No `kid`, and several keys that it might be.
+    /// The header has no `kid`, and several keys are for the algorithm.
     KeyAmbiguous,
-    /// The signature is not by the key that the header names.
+    /// The signature is not by the key that the header's `kid` names.
     SignatureInvalid,
-    /// No `kid`, and the signature is not by the only key that it might be (that key may have been replaced), or by none of
-    /// those that were written down.
+    /// The header has no `kid`, and the signature is not by the only key for the algorithm, which may have been replaced since;
+    /// or by none of the keys that the configuration lists.
     SignatureNotByTheOnlyKey,
 }
 
@@ -78,26 +78,27 @@ impl fmt::Display for JwsError {
     }
 }
 
-/// A token in the compact serialization, taken apart. Nothing about it is believed before [`Unverified::verify`] says so.
+/// A token in the compact serialization, taken apart. Nothing in it may be believed before [`Unverified::verify`] has succeeded.
 pub struct Unverified<'a> {
-    /// Header and payload as they were signed.
+    /// The header and the payload, as they were signed.
     signed: &'a [u8],
     signature: Vec<u8>,
     header: Rc<Header>,
-    /// Whoever made it may have written anything. That is told only to those whose signature is good.
+    /// An error in the claims is reported only if the signature is good, because anybody can write anything into an unsigned
+    /// token.
     claims: Result<Claims, &'static str>,
 }
 
-/// What we look at of a header.
+/// The members of a header that are used.
 struct Header {
     algorithm: String,
     key_id: Option<String>,
     typ: Option<String>,
 }
 
-/// The header that was read last, so that it is not read again: all tokens of an issuer begin with the same one, as long as it signs
-/// with the same key. That saves reading and never a check: nobody has verified it, key and algorithm are chosen for each token
-/// anew, and another's token can do no more than take its place.
+/// The header that was read last, kept because all tokens of an issuer begin with the same one while it signs with the same key.
+/// This saves parsing it again, and no check: the header is not verified, the key and the algorithm are chosen anew for each
+/// token, and another issuer's token can only replace it.
 #[derive(Default)]
 pub struct LastHeader(Option<(String, Rc<Header>)>);
 
@@ -120,13 +121,13 @@ fn decoded(part: &str) -> Result<Vec<u8>, JwsError> {
 /// Verifies a token in the compact serialization.
 ///
 /// # Errors
-/// See [`JwsError`]. Nothing about the token is believed before this function returns it.
+/// See [`JwsError`].
 pub fn verify(world: &dyn World, token: &str, keys: &KeySet, allowed: &[Algorithm]) -> Result<VerifiedJws, JwsError> {
     Unverified::read(token, &mut LastHeader::default())?.verify(world, keys, allowed)
 }
 
 impl<'a> Unverified<'a> {
-    /// Takes a token apart (RFC 7515, section 5.2, up to the signature). A header that is the last one's is not read again.
+    /// Takes a token apart (RFC 7515, section 5.2, without the signature). A header that equals `last` is not parsed again.
     ///
     /// # Errors
     /// [`JwsError::Malformed`].
@@ -142,15 +143,16 @@ impl<'a> Unverified<'a> {
         let (header, payload) = (part(0, first), part(first.saturating_add(1), second));
         let (signed, signature) = (part(0, second), part(second.saturating_add(1), token.len()));
         let (header, payload, signature) = (last.read(header)?, decoded(payload)?, decoded(signature)?);
-        Ok(Self { signed: signed.as_bytes(), signature, header, claims: json::object(&payload).and_then(whole) })
+        Ok(Self { signed: signed.as_bytes(), signature, header, claims: json::object(&payload).and_then(floor_times) })
     }
 
-    /// The issuer that it names, to find out whose keys to try.
+    /// The issuer that the token claims to be from, to find out whose keys to try. It is not verified.
     pub fn claimed_issuer(&self) -> Option<&str> {
         self.claims.as_ref().ok()?.get("iss")?.as_str()
     }
 
-    /// Verifies it.
+    /// Verifies the signature (RFC 7515, section 5.2) with one of `keys`, by an algorithm that is `allowed` (RFC 8725, section
+    /// 3.1).
     ///
     /// # Errors
     /// See [`JwsError`].
@@ -160,10 +162,10 @@ impl<'a> Unverified<'a> {
         let algorithm = algorithm.ok_or_else(|| JwsError::AlgorithmNotAllowed { found: quote(name) })?;
         let named = named.as_deref();
         let candidates = candidates(keys, named, algorithm)?;
-        let mut spendable = MOST_SPENT;
+        let mut budget = MOST_COST;
         let signed = |key: &&VerificationKey| {
-            let rest = spendable.checked_sub(key.cost(algorithm));
-            spendable = rest.unwrap_or_default();
+            let rest = budget.checked_sub(key.cost(algorithm));
+            budget = rest.unwrap_or_default();
             rest.is_some() && key.signed(world, algorithm, self.signed, &self.signature)
         };
         let Some(key) = candidates.into_iter().find(signed) else {
@@ -176,8 +178,8 @@ impl<'a> Unverified<'a> {
 
 impl Header {
     fn read(members: Claims) -> Result<Self, &'static str> {
-        // RFC 7515, section 4.1.11: extensions that are not understood are refused, and none is understood. Nor is an unencoded
-        // payload (RFC 7797), whether `crit` names it or not.
+        // RFC 7515, section 4.1.11: a token with an extension that is not understood is refused. None is understood, nor the
+        // unencoded payload of RFC 7797, whether `crit` names it or not.
         if ["crit", "b64"].iter().any(|extension| members.contains_key(*extension)) {
             return Err("its header demands an extension");
         }
@@ -193,8 +195,8 @@ impl Header {
     }
 }
 
-/// Checks the members that are times (RFC 7519, section 2: seconds, which may have a fraction), and rounds them down.
-fn whole(mut claims: Claims) -> Result<Claims, &'static str> {
+/// Checks that times are numbers of seconds, perhaps with a fraction (RFC 7519, section 2), and rounds them down.
+fn floor_times(mut claims: Claims) -> Result<Claims, &'static str> {
     for name in ["exp", "nbf", "iat"] {
         if let Some(time) = claims.get_mut(name).filter(|time| !time.is_i64()) {
             let seconds = time.as_f64().map(f64::floor).filter(|seconds| seconds.abs() < LARGEST_EXACT).ok_or(WRONG_TYPE)?;
@@ -206,10 +208,10 @@ fn whole(mut claims: Claims) -> Result<Claims, &'static str> {
     Ok(claims)
 }
 
-/// The keys that may have signed: with a `kid`, those of that name; without, the only one that fits. Where names are optional,
-/// with a `kid` also those without a name, and without one all that fit.
+/// The keys that may have signed: with a `kid`, those that have it; without, the only one that is for the algorithm. If `kid`s
+/// are optional, also the keys without one, and for a token without one all that are for the algorithm.
 fn candidates<'a>(keys: &'a KeySet, named: Option<&str>, algorithm: Algorithm) -> Result<Vec<&'a VerificationKey>, JwsError> {
-    let optional = keys.names_are_optional();
+    let optional = keys.kids_are_optional();
     let meant = |key: &&VerificationKey| named.is_none() || key.key_id() == named || (optional && key.key_id().is_none());
     if let Some(id) = named
         && !keys.iter().any(|key| meant(&key))

@@ -1,6 +1,6 @@
-//! Keys that verify, and which algorithms each may serve (RFC 7517, RFC 7518). A key says what it is for; a token's header
-//! never does. A shared secret comes from the configuration alone: no document of a provider, whatever it says, becomes one.
-//! Private keys are never taken in, and nothing here fetches anything.
+//! Keys that verify signatures, and the algorithms that each may be used with (RFC 7517, RFC 7518). The key decides that, never a
+//! token's header. A shared secret comes from the configuration alone: no provider's document can become one. Private keys are
+//! not accepted, and nothing is fetched here.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use p256::ecdsa::signature::Verifier as _;
-// RSA takes its own generation of SHA-2 only.
+// The `rsa` crate works with its own version of SHA-2 only.
 use rsa::sha2::{Digest as _, Sha256, Sha384, Sha512};
 use rsa::traits::PublicKeyParts as _;
 use rsa::{Pkcs1v15Sign, Pss, RsaPublicKey};
@@ -17,7 +17,7 @@ use crate::crypto::mac::{MacKey, TooShort};
 use crate::words::secret::Secret;
 use crate::words::world::{Hash, HostVerdict, SignatureCheck, World};
 
-/// The signature algorithms that are understood. There is no `none` among them.
+/// The signature algorithms that are supported. `none` is not among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
@@ -30,22 +30,22 @@ pub enum Algorithm {
     PS256,
     /// ECDSA on P-256 with SHA-256.
     ES256,
-    /// ECDSA on P-384 with SHA-384. Only hosts verify it: [`Algorithm::needs_the_host`].
+    /// ECDSA on P-384 with SHA-384. Only the host can verify it: [`Algorithm::needs_the_host`].
     ES384,
-    /// Ed25519, by the name of RFC 8037.
+    /// Ed25519, under the name of RFC 8037.
     EdDSA,
-    /// Ed25519, by the name of RFC 9864.
+    /// Ed25519, under the name of RFC 9864.
     Ed25519,
-    /// HMAC with SHA-256: whoever can verify can sign too.
+    /// HMAC with SHA-256. Whoever can verify such a signature can make one, too.
     HS256,
 }
 
 impl Algorithm {
-    /// Every algorithm there is.
+    /// All of these algorithms.
     pub const ALL: &[Self] =
         &[Self::RS256, Self::RS384, Self::RS512, Self::PS256, Self::ES256, Self::ES384, Self::EdDSA, Self::Ed25519, Self::HS256];
 
-    /// The name in a JWS header.
+    /// The name in a JWS header (`alg`).
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::RS256 => "RS256",
@@ -60,17 +60,17 @@ impl Algorithm {
         }
     }
 
-    /// Whether it verifies with what it signs with: a secret, not a key that may be published.
+    /// Whether one secret both signs and verifies, so that the key must not be published.
     pub const fn is_symmetric(self) -> bool {
         matches!(self, Self::HS256)
     }
 
-    /// Whether it is verified by the host's native code alone: in Rust it would take too much room.
+    /// Whether only the host's native code verifies it: the Rust code would make the module too large.
     pub const fn needs_the_host(self) -> bool {
         matches!(self, Self::ES384)
     }
 
-    /// The hash of the signature, or under it.
+    /// The hash function that the signature algorithm uses.
     const fn hash(self) -> Hash {
         match self {
             Self::RS256 | Self::PS256 | Self::ES256 | Self::HS256 => Hash::Sha256,
@@ -94,11 +94,11 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// A name that is none of an [`Algorithm`].
+/// No [`Algorithm`] has this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownAlgorithm;
 
-/// Why a key of a set is passed over: a phrase that completes "the key is passed over, because …".
+/// Why a key cannot be used: a phrase that completes "the key is passed over, because …".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnusableKey(pub &'static str);
 
@@ -114,12 +114,12 @@ impl From<TooShort> for UnusableKey {
     }
 }
 
-/// A public key, or a shared secret, ready to verify with.
+/// A public key or a shared secret, ready to verify with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerificationKey {
     pub(super) key_id: Option<String>,
     pub(super) serves: Vec<Algorithm>,
-    /// Of a public key; a shared secret is never handed to the host.
+    /// The public key as SubjectPublicKeyInfo in DER, for the host. Empty for a shared secret, which the host never gets.
     pub(super) spki: Vec<u8>,
     pub(super) material: Material,
 }
@@ -128,23 +128,23 @@ pub struct VerificationKey {
 pub(super) enum Material {
     Rsa(RsaPublicKey),
     P256(p256::ecdsa::VerifyingKey),
-    /// Of this kind there is only the SubjectPublicKeyInfo.
+    /// The host verifies with the SubjectPublicKeyInfo alone.
     P384,
     Ed25519(ed25519_compact::PublicKey),
     Shared(MacKey),
 }
 
 impl VerificationKey {
-    /// A secret that is shared with whoever signs, for HS256 alone. Its bytes are those of the text.
+    /// A secret that is shared with whoever signs, for HS256 alone. The key is the bytes of the text.
     ///
     /// # Errors
-    /// When it is shorter than 32 bytes: it could be guessed from one token.
+    /// If it is shorter than 32 bytes (RFC 7518, section 3.2): it could be guessed from one token.
     pub fn shared_secret(key_id: Option<&str>, secret: &Secret) -> Result<Self, UnusableKey> {
         let material = Material::Shared(MacKey::new(secret)?);
         Ok(Self { key_id: key_id.map(str::to_owned), serves: vec![Algorithm::HS256], spki: Vec::new(), material })
     }
 
-    /// `kid`.
+    /// The `kid` of the key, if it has one.
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
     }
@@ -154,13 +154,13 @@ impl VerificationKey {
         self.serves.contains(&algorithm)
     }
 
-    /// Whether a token may mean either of them.
+    /// Whether both keys have the same `kid`, or none, and an algorithm in common, so that one token may be signed by either.
     pub fn is_namesake(&self, other: &Self) -> bool {
         self.key_id == other.key_id && self.serves.iter().any(|algorithm| other.serves(*algorithm))
     }
 
-    /// What it costs us to find out whether it signed, where no host does it for us: that grows with the square of the modulus. A key
-    /// of 2,048 bits costs 4, one of 4,096 costs 16.
+    /// The work to verify one signature in Rust, relative to others: it grows with the square of the modulus. A key of 2,048 bits
+    /// costs 4, one of 4,096 bits costs 16. What the host verifies costs nothing.
     pub(super) fn cost(&self, algorithm: Algorithm) -> usize {
         match &self.material {
             Material::Rsa(key) if algorithm == Algorithm::PS256 => (key.size() / 128).saturating_pow(2),
@@ -168,7 +168,7 @@ impl VerificationKey {
         }
     }
 
-    /// Whether this key signed the message: by the host where it can, in Rust otherwise.
+    /// Whether this key signed the message with this algorithm. The host verifies that if it can, else Rust code does.
     pub(super) fn signed(&self, world: &dyn World, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         if !self.serves(algorithm) {
             return false;
@@ -183,7 +183,7 @@ impl VerificationKey {
         };
         match (&self.material, algorithm) {
             (Material::Rsa(key), _) if signature.len() != key.size() => false,
-            // Hosts do not offer PSS; RFC 7518, section 3.5: the salt is as long as the hash.
+            // Hosts do not offer PSS. RFC 7518, section 3.5: the salt is as long as the hash.
             (Material::Rsa(key), Algorithm::PS256) => {
                 key.verify(Pss::new::<Sha256>(), &Sha256::digest(message), signature).is_ok()
             }
@@ -194,24 +194,24 @@ impl VerificationKey {
             (Material::Rsa(key), Algorithm::RS512) => by_host(signature)
                 .unwrap_or_else(|| key.verify(Pkcs1v15Sign::new::<Sha512>(), &Sha512::digest(message), signature).is_ok()),
             (Material::P256(key), Algorithm::ES256) => {
-                // RFC 7518, section 3.4: r and s, 32 bytes each; neither may be zero or as large as the order.
+                // RFC 7518, section 3.4: r and s have 32 bytes each; neither may be zero, or as large as the order of the group.
                 let Ok(signature) = p256::ecdsa::Signature::from_slice(signature) else { return false };
                 by_host(signature.to_der().as_bytes()).unwrap_or_else(|| key.verify(message, &signature).is_ok())
             }
-            (Material::Shared(key), Algorithm::HS256) => key.is_code(signature, message),
+            (Material::Shared(key), Algorithm::HS256) => key.is_mac(signature, message),
             (Material::P384, Algorithm::ES384) => der(signature, 48).is_some_and(|der| by_host(&der) == Some(true)),
-            // Keys and signatures with points of small order are refused, and every number has one encoding only.
+            // The library refuses keys and signatures with points of small order, and numbers that are not in their one encoding.
             (Material::Ed25519(key), Algorithm::EdDSA | Algorithm::Ed25519) => {
                 ed25519_compact::Signature::from_slice(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
             }
-            // A kind and an algorithm that do not belong together.
+            // This algorithm is not for this kind of key.
             _ => false,
         }
     }
 }
 
-/// An ECDSA signature as the host wants it: two positive numbers as DER, which in a token have `size` bytes each (RFC 7518, section
-/// 3.4). Zero is none of them; what is too large for the curve, the host refuses.
+/// The DER form of an ECDSA signature, which hosts expect. In a token it is r and s, with `size` bytes each (RFC 7518, section
+/// 3.4). `None` if one of them is zero; the host refuses what is too large for the curve.
 fn der(signature: &[u8], size: usize) -> Option<Vec<u8>> {
     let (r, s) = signature.split_at_checked(size).filter(|(_, s)| s.len() == size)?;
     let mut numbers = Vec::new();
@@ -223,42 +223,42 @@ fn der(signature: &[u8], size: usize) -> Option<Vec<u8>> {
         numbers.extend(sign.then_some(0));
         numbers.extend(digits);
     }
-    // One byte tells the length, of less than 128.
+    // A length below 128 is one byte in DER.
     let length = u8::try_from(numbers.len()).ok().filter(|length| *length < 0x80)?;
     Some([[0x30, length].as_slice(), &numbers].concat())
 }
 
-/// The usable keys of one provider.
+/// The usable keys of one issuer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KeySet {
     keys: Vec<VerificationKey>,
-    choice: Choice,
+    kid_rule: KidRule,
 }
 
-/// How strictly `kid` chooses among the keys of a set.
+/// Whether a token and a key must name each other by `kid`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Choice {
-    /// Whoever publishes several keys names them, in the set and in tokens.
+enum KidRule {
+    /// Yes: a provider that publishes several keys names them, in the set and in its tokens.
     #[default]
-    ByName,
-    /// Whoever wrote the keys down by hand may have left the names out: a key without one fits every token.
-    NamesOptional,
+    Required,
+    /// No: an operator who lists keys may leave the names out. A key without `kid` fits every token.
+    Optional,
 }
 
 impl KeySet {
-    /// Takes keys over that a provider publishes.
+    /// The keys that a provider publishes.
     pub const fn new(keys: Vec<VerificationKey>) -> Self {
-        Self { keys, choice: Choice::ByName }
+        Self { keys, kid_rule: KidRule::Required }
     }
 
-    /// Takes keys over that an operator wrote down, or keys of our own. They are few: a token without `kid` is tried with each.
+    /// Keys from the configuration: another issuer's, or our own. They are few, so each is tried with a token that has no `kid`.
     pub const fn configured(keys: Vec<VerificationKey>) -> Self {
-        Self { keys, choice: Choice::NamesOptional }
+        Self { keys, kid_rule: KidRule::Optional }
     }
 
-    /// Whether a key without a name fits every token, and a token without `kid` every key.
-    pub(super) fn names_are_optional(&self) -> bool {
-        self.choice == Choice::NamesOptional
+    /// Whether a key without `kid` fits every token, and every key a token without `kid`.
+    pub(super) fn kids_are_optional(&self) -> bool {
+        self.kid_rule == KidRule::Optional
     }
 
     /// The keys, in the order of the set.
@@ -266,19 +266,19 @@ impl KeySet {
         self.keys.iter()
     }
 
-    /// How many there are.
+    /// How many keys there are.
     pub const fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no keys.
     pub const fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 }
 
-/// The left half of a hash, base64url: `at_hash` (OpenID Connect Core, section 3.1.3.6). The hash is the signature's; for Ed25519,
-/// where the specification names none, the one that it uses itself, as most providers do.
+/// The left half of the hash of a text, in base64url: `at_hash` (OpenID Connect Core, section 3.1.3.6). The hash function is that
+/// of the signature algorithm. The specification names none for Ed25519; most providers use SHA-512, as Ed25519 itself does.
 pub fn left_half_hash(algorithm: Algorithm, text: &str) -> String {
     let digest = match algorithm.hash() {
         Hash::Sha256 => Sha256::digest(text).to_vec(),

@@ -1,4 +1,4 @@
-//! HMAC-SHA256 (RFC 2104) with a secret that is shared. What is signed, and what a good code proves, is not known here.
+//! HMAC-SHA256 (RFC 2104) with a shared secret. What is signed, and what a good MAC proves, is not known here.
 
 use std::fmt;
 
@@ -8,30 +8,30 @@ use zeroize::ZeroizeOnDrop;
 
 use crate::words::secret::Secret;
 
-/// RFC 7518, section 3.2: a key of the same size as the hash output, in bytes.
+/// The length of the shortest secret, in bytes: as long as the hash (RFC 7518, section 3.2).
 const SHORTEST_SECRET: usize = 32;
 
-/// A secret that makes codes. It redacts itself.
+/// A secret that makes and checks MACs. It prints as `[redacted]`.
 #[derive(Clone)]
 pub(super) struct MacKey {
-    /// To compare two keys by.
+    /// The secret itself, to compare two keys by.
     secret: Secret,
-    /// HMAC with the key taken in already: two of the blocks of every code, which are the same each time.
+    /// The HMAC state after the key, which is the same for every message: it saves two blocks of hashing each time.
     keyed: Hmac<Sha256>,
 }
 
-/// What the kept key consists of is wiped: a feature of the library that must stay.
+/// Compiles only if the library wipes the state that is kept in `keyed`, which is one of its optional features.
 const _: () = {
     const fn is_wiped<T: ZeroizeOnDrop>() {}
     is_wiped::<Sha256>();
 };
 
-/// The secret is shorter than 32 bytes: it could be guessed from one code.
+/// The secret is shorter than 32 bytes: it could be guessed from one MAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooShort;
 
 impl MacKey {
-    /// Takes the bytes of the text.
+    /// The key is the bytes of the text.
     ///
     /// # Errors
     /// [`TooShort`].
@@ -39,19 +39,19 @@ impl MacKey {
         if secret.len() < SHORTEST_SECRET {
             return Err(TooShort);
         }
-        // RFC 2104, section 3: keys of every length are taken.
+        // This never fails: RFC 2104, section 3, allows keys of every length.
         let keyed = Hmac::new_from_slice(secret.expose().as_bytes()).map_err(|_| TooShort)?;
         Ok(Self { secret: secret.clone(), keyed })
     }
 
-    /// The code of a message.
-    pub(super) fn code(&self, message: &[u8]) -> Vec<u8> {
+    /// The MAC of a message.
+    pub(super) fn mac(&self, message: &[u8]) -> Vec<u8> {
         self.of(message).finalize().into_bytes().to_vec()
     }
 
-    /// Whether this is the code of a message, in a time that does not depend on where it differs.
-    pub(super) fn is_code(&self, code: &[u8], message: &[u8]) -> bool {
-        self.of(message).verify_slice(code).is_ok()
+    /// Whether `mac` is the MAC of a message, compared in constant time.
+    pub(super) fn is_mac(&self, mac: &[u8], message: &[u8]) -> bool {
+        self.of(message).verify_slice(mac).is_ok()
     }
 
     fn of(&self, message: &[u8]) -> Hmac<Sha256> {
@@ -84,17 +84,17 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_those_of_another_implementation_however_often_one_is_made() {
-        // Of "message", as Python's `hmac` makes them.
-        for (secret, code) in [
+    fn macs_are_those_of_another_implementation_each_time_one_is_made() {
+        // The MACs of "message", made with Python's `hmac`.
+        for (secret, mac) in [
             ("\u{c}".repeat(32), "5cc411eea9e4414e65302f685a24eb57942f77de1fb22658f1239158067235b5"),
-            // Longer than a block.
+            // A key that is longer than a block.
             ("x".repeat(131), "5399ff5c88e06902a84dbe8b935ca6d297a48c160cfc364f45af23add077c0bd"),
         ] {
-            let (key, code) = (MacKey::new(&Secret::new(secret)).unwrap(), from_hexadecimal(code));
-            assert_eq!([key.code(b"message"), key.code(b"message")], [code.as_slice(); 2]);
-            assert!(key.is_code(&code, b"message") && !key.is_code(&code, b"Message"));
-            assert!(!key.is_code(&code[..31], b"message") && !key.is_code(&[], b"message"));
+            let (key, mac) = (MacKey::new(&Secret::new(secret)).unwrap(), from_hexadecimal(mac));
+            assert_eq!([key.mac(b"message"), key.mac(b"message")], [mac.as_slice(); 2]);
+            assert!(key.is_mac(&mac, b"message") && !key.is_mac(&mac, b"Message"));
+            assert!(!key.is_mac(&mac[..31], b"message") && !key.is_mac(&[], b"message"));
         }
     }
 

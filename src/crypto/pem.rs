@@ -1,5 +1,5 @@
-//! Keys as operators keep them in files and variables (RFC 7468): one block of base64 between two lines. Which key it is, is
-//! read elsewhere.
+//! Decodes keys in PEM, as operators keep them in files and environment variables (RFC 7468). What kind of key it is, is not
+//! known here.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,10 +7,10 @@ use zeroize::Zeroizing;
 
 use crate::crypto::key::UnusableKey;
 
-/// The bytes of a public key, SubjectPublicKeyInfo DER.
+/// The bytes of a public key: SubjectPublicKeyInfo in DER.
 ///
 /// # Errors
-/// What was found instead, and how to turn it into one.
+/// What was found instead, and the command that converts it.
 pub(super) fn public_key(text: &str) -> Result<Zeroizing<Vec<u8>>, UnusableKey> {
     block(text, "PUBLIC KEY", |label| match label {
         label if label.ends_with("PRIVATE KEY") => "it is a private key; write the public half: openssl pkey -pubout",
@@ -20,10 +20,10 @@ pub(super) fn public_key(text: &str) -> Result<Zeroizing<Vec<u8>>, UnusableKey> 
     })
 }
 
-/// The bytes of a private key, PKCS#8 DER.
+/// The bytes of a private key: PKCS#8 in DER.
 ///
 /// # Errors
-/// What was found instead, and how to turn it into one.
+/// What was found instead, and the command that converts it.
 pub(super) fn private_key(text: &str) -> Result<Zeroizing<Vec<u8>>, UnusableKey> {
     block(text, "PRIVATE KEY", |label| match label {
         "RSA PRIVATE KEY" | "EC PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => {
@@ -42,7 +42,7 @@ fn block(text: &str, wanted: &str, other: fn(&str) -> &'static str) -> Result<Ze
     if end.strip_prefix("END ").and_then(|end| end.strip_suffix("-----")) != Some(wanted) {
         return Err(UnusableKey("its PEM block has no end, or something comes after it"));
     }
-    // A variable may have lost its line breaks.
+    // A key in an environment variable may have lost its line breaks.
     let body: Zeroizing<String> = Zeroizing::new(body.split_ascii_whitespace().collect());
     STANDARD.decode(body.as_bytes()).map(Zeroizing::new).map_err(|_| UnusableKey("its PEM block is not base64"))
 }
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_single_block_is_refused() {
+    fn a_text_that_is_not_one_whole_block_is_refused() {
         for text in [
             "",
             "AQID",

@@ -1,5 +1,5 @@
-//! Public keys as they come: a member of a key set (RFC 7517), or SubjectPublicKeyInfo. What a key may be used for is decided here,
-//! by its kind and by what it says of itself.
+//! Reads public keys: members of a JWK set (RFC 7517), or SubjectPublicKeyInfo in PEM. It decides which algorithms a key may be
+//! used with, by its kind and by what it says of itself. No private key and no shared secret is read here.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,30 +11,30 @@ use serde_json::Value;
 use crate::crypto::key::{Algorithm, Material, UnusableKey, VerificationKey};
 use crate::crypto::pem;
 
-/// RFC 7518, section 3.3: "A key of size 2048 bits or larger MUST be used".
+/// The shortest modulus, in bits. RFC 7518, section 3.3: "A key of size 2048 bits or larger MUST be used".
 const SMALLEST_MODULUS: usize = 2_048;
-/// A larger one only keeps us busy, and anybody can send tokens that have to be verified.
+/// The longest modulus, in bits. Verifying takes longer with a longer one, and anybody can send tokens to verify.
 const LARGEST_MODULUS: usize = 4_096;
-/// All but every key has this exponent, and checking a signature takes the longer the larger it is.
+/// The largest public exponent, which nearly every key has. Verifying takes longer with a larger one.
 const LARGEST_EXPONENT: u32 = 65_537;
-/// A key identifier is a name, not a document.
+/// The length of the longest `kid`, in bytes.
 const LONGEST_KEY_ID: usize = 512;
 
-// SubjectPublicKeyInfo of these kinds is always the same but for the key at its end: two coordinates (RFC 5480), or 32 bytes
-// (RFC 8410).
+// The beginning of SubjectPublicKeyInfo, which is the same for all keys of a kind. Behind it stands the key: two coordinates (RFC
+// 5480), or 32 bytes (RFC 8410).
 const P256: &[u8] =
     b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00\x04";
 const P384: &[u8] = b"\x30\x76\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22\x03\x62\x00\x04";
 const ED25519: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 
-/// A key, and the same as SubjectPublicKeyInfo.
+/// A key, and its SubjectPublicKeyInfo in DER.
 type Parsed = (Material, Vec<u8>);
 
 impl VerificationKey {
-    /// Takes one key of a set in.
+    /// Reads one key of a JWK set.
     ///
     /// # Errors
-    /// When the key is not for verifying signatures, not public only, weak, or of a kind that is not understood.
+    /// If the key is not for verifying signatures, is not public, is weak, or is of an unknown kind.
     pub fn from_jwk(jwk: &Value) -> Result<Self, UnusableKey> {
         let text = |name: &str| match jwk.get(name) {
             None => Ok(None),
@@ -70,10 +70,10 @@ impl VerificationKey {
         Self::of(read, key_id, text("alg")?)
     }
 
-    /// Takes in a key that somebody wrote down in PEM: `BEGIN PUBLIC KEY`. It has no `kid` but this one.
+    /// Reads a public key in PEM (`BEGIN PUBLIC KEY`), and gives it this `kid`.
     ///
     /// # Errors
-    /// When it is no such key, or a weak one; the phrase names the remedy where there is one.
+    /// If it is no such key, or a weak one. The phrase names the remedy if there is one.
     pub fn from_pem(key_id: Option<&str>, text: &str) -> Result<Self, UnusableKey> {
         let der = pem::public_key(text)?;
         let halves = |point: &'_ [u8]| point.split_at_checked(point.len() / 2).map(|(x, y)| (x.to_vec(), y.to_vec()));
@@ -143,7 +143,8 @@ fn p256(x: &[u8], y: &[u8]) -> Result<Parsed, UnusableKey> {
     Ok((Material::P256(key), [P256, &x, &y].concat()))
 }
 
-/// Whether it is a point on the curve, the host finds out, which verifies with it: it takes no other.
+/// Whether the coordinates are a point on the curve is not checked here: only the host verifies with this key, and it refuses
+/// others.
 fn p384(x: &[u8], y: &[u8]) -> Result<Parsed, UnusableKey> {
     if x.len() != 48 || y.len() != 48 {
         return Err(UnusableKey("its coordinates are no point on P-384"));
@@ -154,7 +155,7 @@ fn p384(x: &[u8], y: &[u8]) -> Result<Parsed, UnusableKey> {
 fn ed25519(key: &[u8]) -> Result<Parsed, UnusableKey> {
     let unusable = UnusableKey("it is no public key on Ed25519, or one that is not safe");
     let public = ed25519_compact::PublicKey::from_slice(key).map_err(|_| unusable)?;
-    // A point of small order would take almost any signature. The library looks at the key before it looks at the signature.
+    // With a key of small order, almost any signature would be good. The library checks the key before it looks at the signature.
     let looked_at = public.verify([], &ed25519_compact::Signature::new([0; 64]));
     if matches!(looked_at, Err(Error::InvalidPublicKey | Error::WeakPublicKey)) {
         return Err(unusable);

@@ -1,8 +1,8 @@
-//! Sealing: authenticated encryption of what we hand to a browser and want back unread and unchanged.
+//! Sealing: authenticated encryption of what a browser keeps for us, and must neither read nor change.
 //!
-//! XChaCha20-Poly1305 with a random 192-bit nonce, so that any number of workers may seal with one key. From every configured
-//! key, HKDF-SHA256 (RFC 5869) derives one subkey per [`Purpose`]: what was sealed as one thing never opens as another.
-//! Nothing here knows what the content means or when it expires.
+//! The cipher is XChaCha20-Poly1305 with a random nonce of 192 bits, so that any number of workers may seal with one key.
+//! HKDF-SHA256 (RFC 5869) derives from every configured key one subkey for each [`Purpose`]: what was sealed for one purpose
+//! never opens for another. What the content means, and when it expires, is not known here.
 
 use base64::Engine;
 use base64::alphabet;
@@ -18,28 +18,28 @@ use crate::crypto::base64url;
 use crate::words::secret::Secret;
 use crate::words::world::{NoRandomness, World};
 
-/// A configured key decodes to at least this many bytes.
+/// The length of the shortest configured key, in bytes after decoding.
 pub const SHORTEST_KEY: usize = 32;
 
 const KEY_ID_BYTES: usize = 4;
 const NONCE_BYTES: usize = 24;
 
-/// What a sealed thing is. It goes into the key and into the authenticated data.
+/// What a sealed text is for. The subkey and the authenticated data depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// A session cookie.
     Session,
-    /// The cookie of one sign-in under way.
+    /// The cookie of a sign-in attempt that ends with a session.
     Attempt,
-    /// The cookie of one sign-in under way, at the end of which a page gets the access token.
+    /// The cookie of a sign-in attempt that ends with an access token for a page.
     TokenAttempt,
-    /// The cookie of one sign-in under way in a popup, at the end of which the page that opened it is told.
+    /// The cookie of a sign-in attempt in a popup, which ends with a session and a message to the page that opened it.
     PopupAttempt,
-    /// The ID token kept for `id_token_hint` at sign-out.
+    /// The cookie with the ID token for `id_token_hint` at sign-out.
     LogoutHint,
-    /// A provider's document in memory that other plugins of the process might write to.
+    /// A provider's document in shared memory, where other plugins of the process might write.
     Document,
-    /// A session with refreshed tokens, in that same memory until its cookie is set.
+    /// A session with refreshed tokens, in the same shared memory until its cookie is set.
     Refreshed,
 }
 
@@ -60,18 +60,18 @@ impl Purpose {
     }
 }
 
-/// Why a configured key cannot be used.
+/// Why a configured sealing key cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnusableKey {
+pub enum UnusableSealingKey {
     /// It is neither base64 nor base64url.
     NotBase64,
     /// It decodes to fewer than [`SHORTEST_KEY`] bytes.
     TooShort,
-    /// It is there already, perhaps in another spelling.
+    /// The same key was listed before, perhaps in another spelling.
     Repeated,
 }
 
-/// Seals with the first key, opens with all.
+/// Seals with the first of its keys, and opens with all of them.
 pub struct Sealer {
     keys: Vec<DerivedKey>,
 }
@@ -82,32 +82,33 @@ struct DerivedKey {
 }
 
 impl Sealer {
-    /// Takes the configured keys, each base64 or base64url of at least [`SHORTEST_KEY`] random bytes (hexadecimal digits are
-    /// base64 too). The first seals.
+    /// Takes the configured keys. Each is base64 or base64url of at least [`SHORTEST_KEY`] random bytes; hexadecimal digits are
+    /// base64, too.
     ///
     /// # Errors
-    /// The position of the first key that cannot be used, and why.
-    pub fn new(keys: &[Secret]) -> Result<Self, (usize, UnusableKey)> {
+    /// The index of the first key that cannot be used, and why.
+    pub fn new(keys: &[Secret]) -> Result<Self, (usize, UnusableSealingKey)> {
         let mut derived: Vec<DerivedKey> = Vec::new();
         for (position, key) in keys.iter().enumerate() {
             let key = DerivedKey::new(key).map_err(|why| (position, why))?;
             if derived.iter().any(|earlier| earlier.id == key.id) {
-                return Err((position, UnusableKey::Repeated));
+                return Err((position, UnusableSealingKey::Repeated));
             }
             derived.push(key);
         }
         Ok(Self { keys: derived })
     }
 
-    /// Names of the keys that are not secret, in their order: what one of them sealed is found under its name.
+    /// Names of the keys, in their order. They are no secrets: each sealed text begins with the name of its key.
     pub fn key_ids(&self) -> impl Iterator<Item = String> {
         self.keys.iter().map(|key| URL_SAFE_NO_PAD.encode(key.id))
     }
 
-    /// Seals `plain` for one purpose: key id, nonce and ciphertext as base64url, safe as a cookie's value.
+    /// Seals `plain` for one purpose. The result is the key's name, the nonce and the ciphertext in base64url, which is safe in a
+    /// cookie.
     ///
     /// # Errors
-    /// [`NoRandomness`] when the host gives no nonce (or there is no key to seal with).
+    /// [`NoRandomness`] if the host gives no nonce, or if there is no key.
     pub fn seal(&self, world: &mut dyn World, purpose: Purpose, plain: &[u8]) -> Result<String, NoRandomness> {
         let key = self.keys.first().ok_or(NoRandomness)?;
         let mut nonce = [0; NONCE_BYTES];
@@ -118,7 +119,7 @@ impl Sealer {
         Ok(URL_SAFE_NO_PAD.encode([key.id.as_slice(), &nonce, &sealed].concat()))
     }
 
-    /// Opens what one of our keys sealed for the same purpose; `None` for anything else.
+    /// Opens what was sealed with one of the keys for the same purpose; `None` for anything else.
     pub fn open(&self, purpose: Purpose, text: &[u8]) -> Option<Vec<u8>> {
         let bytes = base64url::decode(text)?;
         let (id, rest) = bytes.split_at_checked(KEY_ID_BYTES)?;
@@ -136,18 +137,18 @@ impl std::fmt::Debug for Sealer {
 }
 
 impl DerivedKey {
-    fn new(key: &Secret) -> Result<Self, UnusableKey> {
-        let material = Zeroizing::new(decode(key.expose()).ok_or(UnusableKey::NotBase64)?);
+    fn new(key: &Secret) -> Result<Self, UnusableSealingKey> {
+        let material = Zeroizing::new(decode(key.expose()).ok_or(UnusableSealingKey::NotBase64)?);
         if material.len() < SHORTEST_KEY {
-            return Err(UnusableKey::TooShort);
+            return Err(UnusableSealingKey::TooShort);
         }
         let hkdf = Hkdf::<Sha256>::new(Some(b"accredit"), &material);
-        // HKDF refuses only outputs of more than 255 hashes; these are shorter.
+        // HKDF fails only for outputs of more than 255 hashes; these are shorter.
         let mut id = [0; KEY_ID_BYTES];
-        hkdf.expand(b"accredit 1 key id", &mut id).map_err(|_| UnusableKey::TooShort)?;
+        hkdf.expand(b"accredit 1 key id", &mut id).map_err(|_| UnusableSealingKey::TooShort)?;
         let cipher = |purpose: Purpose| {
             let mut subkey = Zeroizing::new([0; 32]);
-            hkdf.expand(purpose.label(), subkey.as_mut()).map_err(|_| UnusableKey::TooShort)?;
+            hkdf.expand(purpose.label(), subkey.as_mut()).map_err(|_| UnusableSealingKey::TooShort)?;
             Ok((purpose, XChaCha20Poly1305::new(Key::from_slice(subkey.as_ref()))))
         };
         Ok(Self { id, ciphers: Purpose::ALL.into_iter().map(cipher).collect::<Result<_, _>>()? })
@@ -189,8 +190,8 @@ mod tests {
 
     #[test]
     fn what_another_implementation_derived_and_sealed_opens() {
-        // Made with Node's HKDF, HChaCha20 written out, and its ChaCha20-Poly1305; the nonce is 24 times 7. A release that derives
-        // otherwise would sign everybody out.
+        // Sealed by another implementation: Node's HKDF and ChaCha20-Poly1305, and an HChaCha20 written out; the nonce is 24
+        // times the byte 7. If a release derived keys differently, everybody would be signed out.
         let sealed = "XfO0fQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwIEVaM4m3GD1xWednXAbm-3CwYRxK3E";
         let sealer = sealer(&[1]);
         assert_eq!(sealer.key_ids().collect::<Vec<_>>(), ["XfO0fQ"]);
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_content_is_never_sealed_alike() {
+    fn the_same_content_is_never_sealed_to_the_same_text() {
         let (sealer, mut world) = (sealer(&[1]), Still::default());
         let seals: Vec<_> = (0..2).map(|_| sealer.seal(&mut world, Purpose::Session, b"x").unwrap()).collect();
         assert_ne!(seals[0], seals[1]);
@@ -232,8 +233,8 @@ mod tests {
     #[test]
     fn keys_come_as_base64_in_either_alphabet_and_must_be_long_enough() {
         let refusal = |text: &str| Sealer::new(&[key(1), Secret::new(text)]).err();
-        assert_eq!(refusal("no base64!"), Some((1, UnusableKey::NotBase64)));
-        assert_eq!(refusal("c2hvcnQ="), Some((1, UnusableKey::TooShort)));
+        assert_eq!(refusal("no base64!"), Some((1, UnusableSealingKey::NotBase64)));
+        assert_eq!(refusal("c2hvcnQ="), Some((1, UnusableSealingKey::TooShort)));
         for good in
             ["+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/8=", "-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_8", &"0f".repeat(32)]
         {

@@ -1,6 +1,6 @@
-//! Keys of our own that sign: a shared secret (HMAC), or a private key. What is signed is not judged here, and no key ever
-//! leaves: only the public half can be asked for. RSA is signed by the host alone, because the code for it would weigh as much as
-//! the rest of this room.
+//! Keys of our own that sign: a shared secret (HMAC), or a private key. What is signed is not judged here, and no private key can
+//! be read: only its public half. RSA signatures are made by the host alone, because the code for them would be as large as the
+//! rest of this room.
 
 use std::fmt;
 
@@ -20,10 +20,10 @@ use crate::words::principal::Claims;
 use crate::words::secret::Secret;
 use crate::words::world::{Hash, HostSignature, Signing, World};
 
-/// A key that signs with one algorithm. Its private part is wiped when it is dropped, and never printed.
+/// A key that signs with one algorithm. Its private part is wiped when it is dropped, and is never printed.
 pub struct SigningKey {
     private: Private,
-    /// RFC 7638; a shared secret has none.
+    /// The thumbprint (RFC 7638); a shared secret has none.
     key_id: Option<String>,
     jwk: Option<Value>,
     verification: VerificationKey,
@@ -35,24 +35,24 @@ enum Private {
     P256 { key: p256::ecdsa::SigningKey, pkcs8: Zeroizing<Vec<u8>> },
 }
 
-/// The key cannot sign: the parts of it do not belong together, or the host does not sign.
+/// The key does not sign: its parts do not belong together, or only the host could sign with it, and does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotSigned;
 
 impl SigningKey {
-    /// HS256 with a secret that is shared with whoever verifies; its bytes are those of the text.
+    /// HS256 with a secret that is shared with whoever verifies. The key is the bytes of the text.
     ///
     /// # Errors
-    /// When it is shorter than 32 bytes (RFC 7518, section 3.2).
+    /// If it is shorter than 32 bytes (RFC 7518, section 3.2).
     pub fn shared_secret(secret: &Secret) -> Result<Self, UnusableKey> {
         let verification = VerificationKey::shared_secret(None, secret)?;
         Ok(Self { private: Private::Secret(MacKey::new(secret)?), key_id: None, jwk: None, verification })
     }
 
-    /// RS256 or ES256, whichever the key is for, with a private key in PEM (PKCS#8).
+    /// RS256 or ES256, depending on the kind of the key, with a private key in PEM (PKCS#8).
     ///
     /// # Errors
-    /// When it is no such key, or a weak one; the phrase names the remedy where there is one.
+    /// If it is no such key, or a weak one. The phrase names the remedy if there is one.
     pub fn from_pem(text: &Secret) -> Result<Self, UnusableKey> {
         let pkcs8 = pem::private_key(text.expose())?;
         let encoded = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
@@ -79,7 +79,7 @@ impl SigningKey {
         Ok(Self { private, key_id: Some(key_id), jwk: Some(jwk), verification })
     }
 
-    /// The algorithm that it signs with.
+    /// The algorithm that the key signs with.
     pub const fn algorithm(&self) -> Algorithm {
         match self.private {
             Private::Secret(_) => Algorithm::HS256,
@@ -88,17 +88,18 @@ impl SigningKey {
         }
     }
 
-    /// What verifies its signatures.
+    /// The key that verifies this key's signatures.
     pub const fn verification_key(&self) -> &VerificationKey {
         &self.verification
     }
 
-    /// The public half, to be published (RFC 7517). A shared secret has none.
+    /// The public key as a JWK (RFC 7517), to be published; `None` for a shared secret.
     pub const fn jwk(&self) -> Option<&Value> {
         self.jwk.as_ref()
     }
 
-    /// A signed token in the compact serialization: these claims, a header of `alg`, `typ` and, for a key that is published, `kid`.
+    /// Signs claims as a JWS in the compact serialization (RFC 7515, section 7.1). Its header has `alg`, `typ` and, for a key
+    /// that is published, `kid`.
     ///
     /// # Errors
     /// [`NotSigned`].
@@ -117,24 +118,24 @@ impl SigningKey {
         Ok(token)
     }
 
-    /// Whether it signs here, and what it signs is what its public half verifies.
+    /// Whether the key can sign here, and its public half verifies the signature. Tried when a configuration is loaded.
     pub fn signs(&self, world: &dyn World) -> bool {
         let probe = b"accredit";
         let signature = self.signature(world, probe);
         signature.is_ok_and(|signature| self.verification.signed(world, self.algorithm(), probe, &signature))
     }
 
-    /// By the host where it can; of the others, all but RSA in Rust.
+    /// The host signs if it can; if not, Rust code does, except with RSA.
     fn signature(&self, world: &dyn World, message: &[u8]) -> Result<Vec<u8>, NotSigned> {
         let by_host = |world: &dyn World, pkcs8: &[u8]| match world.sign(&Signing { hash: Hash::Sha256, pkcs8, message }) {
             HostSignature::Signed(signature) => Some(signature),
             HostSignature::NotSigned => None,
         };
         match &self.private {
-            Private::Secret(key) => Ok(key.code(message)),
+            Private::Secret(key) => Ok(key.mac(message)),
             Private::Rsa { pkcs8 } => by_host(world, pkcs8).ok_or(NotSigned),
             Private::P256 { key, pkcs8 } => {
-                // The host answers DER; a token has r and s (RFC 7518, section 3.4).
+                // The host's signature is DER; a token has r and s (RFC 7518, section 3.4).
                 let by_host = by_host(world, pkcs8).and_then(|der| p256::ecdsa::Signature::from_der(&der).ok());
                 let signature = by_host.or_else(|| key.try_sign(message).ok()).ok_or(NotSigned)?;
                 Ok(signature.to_bytes().to_vec())
@@ -143,8 +144,8 @@ impl SigningKey {
     }
 }
 
-/// A name made of the key itself (RFC 7638), of the members that it takes and no others. Their order, section 3.3, is the one
-/// that our JSON objects have anyway.
+/// The thumbprint of a public key (RFC 7638). `jwk` must have the required members alone. Their order (section 3.3) is
+/// alphabetical, as in all our JSON objects.
 fn thumbprint(jwk: &Value) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(jwk.to_string()))
 }

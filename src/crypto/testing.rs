@@ -1,4 +1,4 @@
-//! For tests of this room and of those above: signers with fixed keys, which never leave the tests, and worlds that only verify.
+//! Keys and hosts for the tests of this room and of those above. The private keys are used by tests alone.
 
 use std::cell::RefCell;
 use std::sync::LazyLock;
@@ -19,7 +19,7 @@ use crate::words::world::{
     Version, World,
 };
 
-/// Somebody who signs.
+/// A private key that signs tokens in tests.
 pub(crate) enum TestKey {
     Rsa(Box<RsaPrivateKey>),
     P256(p256::ecdsa::SigningKey),
@@ -30,19 +30,19 @@ fn der(pem: &str) -> Vec<u8> {
     STANDARD.decode(pem.lines().filter(|line| !line.starts_with("-----")).collect::<String>()).unwrap()
 }
 
-/// The provider's RSA key.
+/// The RSA key of the provider.
 pub(crate) static RSA: LazyLock<TestKey> = LazyLock::new(|| rsa(include_str!("testdata/for-tests-only-rsa1.pem")));
-/// Somebody else's RSA key.
+/// The RSA key of somebody else.
 pub(crate) static OTHER_RSA: LazyLock<TestKey> = LazyLock::new(|| rsa(include_str!("testdata/for-tests-only-rsa2.pem")));
-/// A key of 1024 bits.
+/// An RSA key of 1,024 bits.
 pub(crate) static WEAK_RSA: LazyLock<TestKey> = LazyLock::new(|| rsa(include_str!("testdata/for-tests-only-weak.pem")));
-/// The provider's elliptic key.
+/// The P-256 key of the provider.
 pub(crate) static P256: LazyLock<TestKey> = LazyLock::new(|| {
     let der = der(include_str!("testdata/for-tests-only-p256.pem"));
     TestKey::P256(p256::ecdsa::SigningKey::from_pkcs8_der(&der).unwrap())
 });
 
-/// The key of RFC 8037, appendix A.1.
+/// The Ed25519 key of RFC 8037, appendix A.1.
 pub(crate) static ED25519: LazyLock<TestKey> = LazyLock::new(|| {
     let seed = URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
     TestKey::Ed25519(ed25519_compact::KeyPair::from_seed(ed25519_compact::Seed::from_slice(&seed).unwrap()).sk)
@@ -57,7 +57,7 @@ pub(crate) fn base64url(bytes: impl AsRef<[u8]>) -> String {
 }
 
 impl TestKey {
-    /// The public half, as a provider publishes it, with these further members.
+    /// The public half as a provider publishes it, with further members.
     pub(crate) fn jwk(&self, further: &Value) -> Value {
         let mut jwk = match self {
             Self::Rsa(key) => {
@@ -96,14 +96,14 @@ impl TestKey {
         .unwrap()
     }
 
-    /// A token with this header, `alg` added, and these claims.
+    /// A token with these claims and this header, to which `alg` is added.
     pub(crate) fn token(&self, algorithm: Algorithm, header: &Value, claims: &Value) -> String {
         let mut header = header.clone();
         header.as_object_mut().unwrap().insert("alg".to_owned(), algorithm.as_str().into());
         self.raw_token(algorithm, &header.to_string(), &claims.to_string())
     }
 
-    /// A token of these two texts, whatever they are.
+    /// A token whose header and payload are these texts, whatever they are.
     pub(crate) fn raw_token(&self, algorithm: Algorithm, header: &str, claims: &str) -> String {
         let signed = format!("{}.{}", base64url(header), base64url(claims));
         let signature = self.sign(algorithm, signed.as_bytes());
@@ -111,12 +111,12 @@ impl TestKey {
     }
 }
 
-/// The keys of these signers, named as given.
+/// The public halves of these keys, each with further members.
 pub(crate) fn key_set(keys: &[(&TestKey, Value)]) -> KeySet {
     KeySet::new(keys.iter().map(|(key, further)| key.verifying(further)).collect())
 }
 
-/// Not random, and repeatable.
+/// A predictable generator of numbers, for signatures that can be repeated.
 struct Counting(u8);
 
 impl rsa::rand_core::CryptoRng for Counting {}
@@ -143,27 +143,27 @@ impl rsa::rand_core::RngCore for Counting {
     }
 }
 
-/// A world with nothing in it but a host's verdict on signatures; it remembers what it was asked.
-pub(crate) struct Verdict {
+/// A world that offers nothing but answers about signatures, and records what it was asked.
+pub(crate) struct BareHost {
     says: HostVerdict,
-    /// What the host signs with, whatever is to be signed.
+    /// The answer to every request to sign.
     pub(crate) signs: HostSignature,
-    /// Hash and signature of each question.
+    /// The hash function and the signature of each question.
     pub(crate) asked: RefCell<Vec<(Hash, Vec<u8>)>>,
 }
 
-impl Verdict {
+impl BareHost {
     pub(crate) const fn always(says: HostVerdict) -> Self {
         Self { says, signs: HostSignature::NotSigned, asked: RefCell::new(Vec::new()) }
     }
 
-    /// A host that verifies nothing.
+    /// A host that does not verify signatures.
     pub(crate) const fn none() -> Self {
         Self::always(HostVerdict::NotOffered)
     }
 }
 
-impl World for Verdict {
+impl World for BareHost {
     fn destination(&self) -> Destination {
         Destination::Nobody
     }

@@ -1,56 +1,60 @@
-//! Which journey a request takes, from the start and after each wait, and how it ends when it was stopped. The only file that names
-//! all journeys; none of them names it.
+//! Which journey a request takes, at the start and after each wait, and how a journey that was stopped is answered. The only file
+//! that names all journeys. It decides nothing about identity or access.
+
+mod guard;
+mod published;
+mod sign_out;
+mod whoami;
 
 use crate::authenticate::introspected::introspected;
 use crate::authenticate::scene::Scene;
-use crate::gateway::guard::{self, Beforehand};
+use crate::gateway::journeys::guard::ByIntrospection;
 use crate::gateway::pending::{AfterReply, PendingBody, PendingCall, PendingWait, Step, with_request};
-use crate::gateway::{published, sign_out, whoami};
 use crate::http::message::Reply;
 use crate::session::attempt::Ending;
-use crate::sign_in::redeem::{self, AfterNews, Redeeming};
+use crate::sign_in::redeem::{self, AfterNews, SignInCall};
 use crate::sign_in::{begin, callback, exchange, password};
 use crate::step::decision::{self, BodyNews, News};
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
 
-/// A step of any journey, before it is joined with its request; or what stopped it.
+/// A step of any journey, or what stopped it.
 type Journey = decision::Journey<AfterReply, AfterNews>;
 
-/// A request begins.
+/// The first step of a request.
 pub(super) fn from_the_start(scene: &mut Scene<'_>, mut visit: Visit) -> Step {
     let journey = chosen(scene, &mut visit);
-    concluded(scene, visit, journey)
+    conclude(scene, visit, journey)
 }
 
-/// A call was answered.
+/// The next step after the reply to an HTTP call.
 pub(super) fn after_reply(scene: &mut Scene<'_>, pending: PendingCall, reply: &Reply) -> Step {
     let PendingCall { mut visit, then } = pending;
     visit.now = scene.world.now();
     let journey = match then {
         AfterReply::Introspecting(asking) => {
             let mut events = Vec::with_capacity(2);
-            let beforehand = Beforehand::TokenOf(introspected(scene, &visit, asking, reply, &mut events));
-            within(guard::guard(scene, &mut visit, beforehand, events))
+            let introspected = ByIntrospection::Answered(introspected(scene, &visit, asking, reply, &mut events));
+            widened(guard::guard(scene, &mut visit, introspected, events))
         }
-        AfterReply::Redeeming(then) => within(match then {
-            Redeeming::Exchanging(attempt) => redeem::exchanged(scene, &visit, *attempt, reply),
-            Redeeming::AskingUserinfo(proved) => redeem::userinfo_answered(scene, &visit, *proved, reply),
-            Redeeming::Visiting(first) => redeem::user_service_answered(scene, &visit, *first, reply),
+        AfterReply::SigningIn(then) => widened(match then {
+            SignInCall::TokenEndpoint(attempt) => redeem::token_endpoint_answered(scene, &visit, *attempt, reply),
+            SignInCall::UserinfoEndpoint(proved) => redeem::userinfo_answered(scene, &visit, *proved, reply),
+            SignInCall::UserService(first) => redeem::user_service_answered(scene, &visit, *first, reply),
         }),
-        AfterReply::CheckingPassword(checking) => within(password::checked(scene, &visit, &checking, reply)),
+        AfterReply::CheckingPassword(checking) => widened(password::checked(scene, &visit, &checking, reply)),
     };
-    concluded(scene, visit, journey)
+    conclude(scene, visit, journey)
 }
 
-/// What was waited for is there, or will not come.
+/// The next step after a wait for something shared.
 pub(super) fn after_news(scene: &mut Scene<'_>, pending: PendingWait, news: News) -> Step {
     let PendingWait { mut visit, then } = pending;
     visit.now = scene.world.now();
     let journey = match (then, news) {
-        (AfterNews::Verifying(exchanged), news) => within(redeem::keys_came(scene, &visit, *exchanged, news)),
+        (AfterNews::Verifying(exchanged), news) => widened(redeem::after_keys(scene, &visit, *exchanged, news)),
         (AfterNews::FromTheStart, News::Ready) => chosen(scene, &mut visit),
-        // No newer keys: what is here already decides.
+        // There are no newer keys: the ones that are here decide.
         (AfterNews::FromTheStart, News::Missing(Reason::KeysUnavailable)) if visit.keys_refreshed => chosen(scene, &mut visit),
         (AfterNews::FromTheStart, News::Missing(reason)) => {
             let detail =
@@ -58,10 +62,10 @@ pub(super) fn after_news(scene: &mut Scene<'_>, pending: PendingWait, news: News
             Err(Failure::new(reason, detail).into())
         }
     };
-    concluded(scene, visit, journey)
+    conclude(scene, visit, journey)
 }
 
-/// A body has come, or will not.
+/// The next step after a body was read, or was not.
 pub(super) fn after_body(scene: &mut Scene<'_>, pending: PendingBody, news: BodyNews) -> Step {
     let PendingBody { mut visit } = pending;
     visit.now = scene.world.now();
@@ -71,29 +75,29 @@ pub(super) fn after_body(scene: &mut Scene<'_>, pending: PendingBody, news: Body
             chosen(scene, &mut visit)
         }
         BodyNews::TimedOut => Err(Failure::new(Reason::BodyTimeout, "its end did not come within 30 s").into()),
-        BodyNews::NoPlace => {
+        BodyNews::TooMany => {
             let detail = "64 of one worker, or 16 of one address, have not come to their end";
             Err(Failure::new(Reason::TooManyBodies, detail).into())
         }
     };
-    concluded(scene, visit, journey)
+    conclude(scene, visit, journey)
 }
 
-/// The one place where what stopped a journey becomes an answer.
-fn concluded(scene: &Scene<'_>, visit: Visit, journey: Journey) -> Step {
+/// Joins the step with its request; what stopped a journey becomes a response here, and nowhere else.
+fn conclude(scene: &Scene<'_>, visit: Visit, journey: Journey) -> Step {
     match journey {
         Ok(step) => with_request(step, visit),
         Err(stop) => stop.answer(scene.settings, &visit),
     }
 }
 
-/// One journey as any.
-fn within<C, W>(journey: decision::Journey<C, W>) -> Journey
+/// The step of one journey as a step of any journey.
+fn widened<C, W>(journey: decision::Journey<C, W>) -> Journey
 where
     AfterReply: From<C>,
     AfterNews: From<W>,
 {
-    journey.map(decision::Step::within)
+    journey.map(decision::Step::widen)
 }
 
 fn chosen(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey {
@@ -102,26 +106,26 @@ fn chosen(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey {
     let path = visit.request.path.as_str();
     let is = |endpoint: &Option<String>| endpoint.as_deref() == Some(path);
     let called_back = settings.providers.iter().find(|provider| provider.oidc.signs_in() && provider.callback == path);
-    // Without a provider, login and callback are empty: no path is.
+    // Without a provider, the paths of login and callback are empty, and no request has an empty path.
     if path == endpoints.login {
-        within(begin::login(scene, visit, Ending::Session))
+        widened(begin::login(scene, visit, Ending::Session))
     } else if called_back.is_some() || path == endpoints.callback {
-        within(callback::begin(scene, visit, called_back))
+        widened(callback::begin(scene, visit, called_back))
     } else if is(&endpoints.authorize) {
-        within(begin::login(scene, visit, Ending::Token))
+        widened(begin::login(scene, visit, Ending::Token))
     } else if is(&endpoints.popup) {
-        within(begin::login(scene, visit, Ending::Popup))
+        widened(begin::login(scene, visit, Ending::Popup))
     } else if is(&endpoints.token) {
-        within(exchange::begin(scene, visit))
+        widened(exchange::begin(scene, visit))
     } else if is(&endpoints.password) {
-        within(password::attempt(scene, visit))
+        widened(password::begin(scene, visit))
     } else if path == endpoints.logout {
-        within(sign_out::begin(scene, visit))
+        widened(sign_out::begin(scene, visit))
     } else if path == endpoints.session {
-        within(whoami::tell(scene, visit))
+        widened(whoami::begin(scene, visit))
     } else if is(&endpoints.jwks) {
-        within(published::keys(settings, visit))
+        widened(published::keys(settings, visit))
     } else {
-        within(guard::guard(scene, visit, Beforehand::Nothing, Vec::with_capacity(2)))
+        widened(guard::guard(scene, visit, ByIntrospection::NotAsked, Vec::with_capacity(2)))
     }
 }

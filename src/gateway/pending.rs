@@ -1,50 +1,48 @@
-//! Requests that wait: which, and how each goes on. A call is answered by a reply, a wait by news, a body by a body: by type. All are
-//! plain values, and what is secret in them redacts itself.
+//! Requests that wait, and what each goes on with. By type, a call can only be answered by a reply, a wait by news, a body by a
+//! body. All are plain values, and secrets in them are redacted in debug output. Nothing is decided here.
 
 use std::convert::Infallible;
 
 use crate::authenticate::identity::Asking;
 use crate::sign_in::password::Checking;
-use crate::sign_in::redeem::{AfterNews, Redeeming};
-use crate::step::decision::{self, Decision, FromTheStart, Halt};
+use crate::sign_in::redeem::{AfterNews, SignInCall};
+use crate::step::decision::{self, Decision, FromTheStart, PendingStage};
 use crate::step::visit::Visit;
 
-/// A step of any journey, with the requests that wait.
+/// A step of any journey, with the request in whatever it leaves behind.
 pub type Step = decision::Step<Box<PendingCall>, Box<PendingWait>, Box<PendingBody>>;
 
-/// A request that waits for the answer to a call.
+/// A request that waits for the reply to its HTTP call.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct PendingCall {
-    /// The request.
     pub visit: Visit,
-    /// How it goes on.
     pub then: AfterReply,
 }
 
-/// A request that waits for something that all share.
+/// A request that waits for something that all requests share.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct PendingWait {
-    /// The request.
     pub visit: Visit,
-    /// How it goes on.
     pub then: AfterNews,
 }
 
-/// A request whose body is being read. It begins again with it.
+/// A request whose body is being read. It begins again with the body.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the name says it")]
 pub struct PendingBody {
-    /// The request.
     pub visit: Visit,
 }
 
-/// How a journey goes on when a call was answered.
+/// How a request goes on after the reply to its HTTP call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AfterReply {
-    /// A provider was asked about the token that the request brings.
+    /// A provider was asked about the request's bearer token.
     Introspecting(Asking),
-    /// A sign-in at a provider.
-    Redeeming(Redeeming),
-    /// The user service was asked about a name and a password.
+    /// A sign-in at a provider made the call.
+    SigningIn(SignInCall),
+    /// The user service was asked to check a name and a password.
     CheckingPassword(Box<Checking>),
 }
 
@@ -60,9 +58,9 @@ impl From<Asking> for AfterReply {
     }
 }
 
-impl From<Redeeming> for AfterReply {
-    fn from(redeeming: Redeeming) -> Self {
-        Self::Redeeming(redeeming)
+impl From<SignInCall> for AfterReply {
+    fn from(call: SignInCall) -> Self {
+        Self::SigningIn(call)
     }
 }
 
@@ -72,7 +70,7 @@ impl From<Checking> for AfterReply {
     }
 }
 
-/// The step with the request, which goes on from here.
+/// The same step, with the request in whatever it leaves behind.
 pub(super) fn with_request(step: decision::Step<AfterReply, AfterNews, FromTheStart>, visit: Visit) -> Step {
     let decision = match step.decision {
         Decision::Forward(forward) => Decision::Forward(forward),
@@ -89,38 +87,38 @@ pub(super) fn with_request(step: decision::Step<AfterReply, AfterNews, FromTheSt
 }
 
 impl PendingCall {
-    /// Whether the answer must be heard, even when the request is gone by then.
+    /// Whether the reply must be taken even if the request has ended by then. The root makes such calls.
     pub const fn outlives_its_request(&self) -> bool {
         matches!(self.then, AfterReply::CheckingPassword(_))
     }
 
-    /// Where the request stands, for the log.
-    pub fn halt(&self) -> Halt {
+    /// What the request waits for, for the log.
+    pub fn stage(&self) -> PendingStage {
         let stage = match &self.then {
             AfterReply::Introspecting(_) => "introspection",
-            AfterReply::Redeeming(Redeeming::Exchanging(_)) => "code",
-            AfterReply::Redeeming(Redeeming::AskingUserinfo(..)) => "userinfo",
-            AfterReply::Redeeming(Redeeming::Visiting(_)) => "account",
+            AfterReply::SigningIn(SignInCall::TokenEndpoint(_)) => "code",
+            AfterReply::SigningIn(SignInCall::UserinfoEndpoint(..)) => "userinfo",
+            AfterReply::SigningIn(SignInCall::UserService(_)) => "account",
             AfterReply::CheckingPassword(_) => "password",
         };
-        Halt { request: self.visit.reference(), stage, read: None }
+        PendingStage { request: self.visit.reference(), stage, read: None }
     }
 }
 
 impl PendingWait {
-    /// Where the request stands, for the log.
-    pub fn halt(&self) -> Halt {
+    /// What the request waits for, for the log.
+    pub fn stage(&self) -> PendingStage {
         let stage = match &self.then {
             AfterNews::FromTheStart => "provider",
             AfterNews::Verifying(..) => "keys",
         };
-        Halt { request: self.visit.reference(), stage, read: None }
+        PendingStage { request: self.visit.reference(), stage, read: None }
     }
 }
 
 impl PendingBody {
-    /// Where the request stands, for the log, when so many bytes have come.
-    pub fn halt(&self, read: usize) -> Halt {
-        Halt { request: self.visit.reference(), stage: "body", read: Some(read) }
+    /// What the request waits for, for the log; `read` bytes of its body have come.
+    pub fn stage(&self, read: usize) -> PendingStage {
+        PendingStage { request: self.visit.reference(), stage: "body", read: Some(read) }
     }
 }

@@ -1,10 +1,11 @@
-//! Journeys as values, under virtual time: a worker, a provider and a browser, none of which does anything by itself.
+//! Whole journeys as values, under virtual time, on a stage: a worker, a provider and a browser, none of which acts by itself.
+//! No Envoy is needed.
 
 mod browser;
+mod hung_up;
 mod made_up;
 mod provider;
 mod stage;
-mod unheard;
 mod user_service;
 
 mod arbitrary;

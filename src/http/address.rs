@@ -1,24 +1,29 @@
-//! Whose an address is.
+//! Which client an IP address belongs to, for limits that are counted by client. What is counted is not known here.
 
 use std::net::IpAddr;
 
-/// An IPv4 address, or the first 64 bits of an IPv6 one.
+/// The bytes of an IPv4 address, or the first 64 bits of an IPv6 address.
 pub type Network = Vec<u8>;
 
-/// Whom an address belongs to: an IPv4 address is one client's, of IPv6 a client has a /64 at least. The port, which changes with
-/// each connection, does not count. `address` is as [`crate::words::world::World::client_address`] has it; nothing for any other
-/// than an IP address.
+/// The network that an address belongs to: an IPv4 address is one client's, and of IPv6 one client has at least a /64. The port
+/// does not count, because it changes with each connection. `address` is written as
+/// [`crate::words::world::World::client_address`] returns it; `None` if it is no IP address.
 pub fn network(address: &str) -> Option<Network> {
-    let host = address.trim_start_matches('[').split([']', '%']).next()?;
-    let parsed = host.parse::<IpAddr>().or_else(|_| host.split(':').next().unwrap_or_default().parse());
-    Some(match parsed.ok()?.to_canonical() {
+    Some(match ip(address)? {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => match address.octets() {
-            // Everybody who comes through a NAT64 (RFC 6052, section 2.1) is in one /64.
+            // All clients behind a NAT64 (RFC 6052, section 2.1) share one /64: they are told apart by their IPv4 addresses.
             [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, ipv4 @ ..] => ipv4.to_vec(),
             [a, b, c, d, e, f, g, h, ..] => vec![a, b, c, d, e, f, g, h],
         },
     })
+}
+
+/// The address itself, without port and scope, and as IPv4 if it is one that is mapped to IPv6. `None` if it is no IP address.
+pub fn ip(address: &str) -> Option<IpAddr> {
+    let host = address.trim_start_matches('[').split([']', '%']).next()?;
+    let parsed = host.parse::<IpAddr>().or_else(|_| host.split(':').next().unwrap_or_default().parse());
+    Some(parsed.ok()?.to_canonical())
 }
 
 #[cfg(test)]
@@ -26,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_one_client_whatever_its_port_and_its_spelling() {
+    fn an_address_is_one_network_whatever_its_port_and_its_spelling() {
         let same = |addresses: &[&str]| {
             let networks: Vec<_> = addresses.iter().map(|address| network(address)).collect();
             assert!(networks.iter().all(|network| network.is_some() && *network == networks[0]), "{addresses:?}: {networks:?}");

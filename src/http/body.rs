@@ -1,5 +1,5 @@
-//! The body of a request to one of our own endpoints: whether it was read, and the two forms in which it may come. No body of a
-//! request for somebody behind us is ever here.
+//! The body of a request to one of our own endpoints: whether it was read, and the two media types that it may have. The body of
+//! a request that goes upstream is never read.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,23 +12,23 @@ use crate::http::url::query_parameters;
 use crate::words::json;
 use crate::words::reason::{Failure, Reason};
 
-/// No body is read further than this, in bytes: Envoy's `buffer` filter has the same limit.
+/// The largest body that is read, in bytes. Envoy's `buffer` filter is configured with the same limit.
 pub const LARGEST: usize = 65_536;
 
-/// A body, as far as it is known. Debug output shows its size only: it may hold a code or a password.
+/// A request's body, as far as it was read. Debug output shows its size alone, because it may hold a code or a password.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub enum Body {
-    /// It was not asked for.
+    /// It was not read, because nothing asked for it.
     #[default]
     Unread,
     /// It is larger than [`LARGEST`].
     TooLarge,
-    /// All of it; wiped when dropped.
+    /// The whole body. It is wiped when it is dropped.
     Read(Zeroizing<Vec<u8>>),
 }
 
 impl Body {
-    /// Its bytes; none when it was not read.
+    /// The bytes of the body; none if it was not read.
     pub fn bytes(&self) -> &[u8] {
         match self {
             Self::Read(bytes) => bytes,
@@ -47,12 +47,12 @@ impl fmt::Debug for Body {
     }
 }
 
-/// In which form a body comes.
+/// The media types in which a body is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaType {
-    /// A JSON object (RFC 8259).
+    /// `application/json`: a JSON object (RFC 8259).
     Json,
-    /// `application/x-www-form-urlencoded`, as a browser sends a form.
+    /// `application/x-www-form-urlencoded`: a form, as browsers send it.
     UrlEncoded,
 }
 
@@ -64,11 +64,11 @@ impl MediaType {
         }
     }
 
-    /// Which of `forms` the fields say that a body has, before it is read.
+    /// Which of `forms` the body has, as the request's header fields say. Asked before the body is read.
     ///
     /// # Errors
-    /// [`Reason::BodyTypeRefused`] for another type (RFC 9110, section 8.3: compared without case, parameters aside), for more
-    /// than one, or for compressed content; [`Reason::BodyTooLarge`] for a length above [`LARGEST`].
+    /// [`Reason::BodyTypeRefused`] for another media type (RFC 9110, section 8.3: compared without case and without parameters),
+    /// for several, or for compressed content; [`Reason::BodyTooLarge`] if `content-length` is above [`LARGEST`].
     pub fn announced(forms: &[Self], headers: &Headers) -> Result<Self, Failure> {
         let named = headers.single("content-type").unwrap_or_default();
         let essence = named.split(';').next().unwrap_or_default().trim_ascii();
@@ -89,23 +89,23 @@ pub fn too_large() -> Failure {
     Failure::new(Reason::BodyTooLarge, format!("expected at most {LARGEST} bytes"))
 }
 
-/// The members of a JSON object.
+/// Reads the members of a JSON object.
 ///
 /// # Errors
-/// [`Reason::BodyMalformed`] for what is no JSON object in UTF-8, has a member twice or is nested too deeply.
+/// [`Reason::BodyMalformed`] if it is no JSON object in UTF-8, names a member twice or is nested too deeply.
 pub fn json_members(bytes: &[u8]) -> Result<Map<String, Value>, Failure> {
     json::object(bytes).map_err(|what| Failure::new(Reason::BodyMalformed, format!("expected a JSON object; {what}")))
 }
 
-/// The parameters of a form, decoded.
+/// Reads and decodes the parameters of a form.
 ///
 /// # Errors
-/// [`Reason::BodyMalformed`] for what is not UTF-8, names a parameter twice or has too many.
+/// [`Reason::BodyMalformed`] if it is not UTF-8, names a parameter twice or has too many.
 pub fn form_parameters(bytes: &[u8]) -> Result<BTreeMap<String, String>, Failure> {
     let malformed = || Failure::new(Reason::BodyMalformed, "expected a form in UTF-8, every parameter once");
     let text = std::str::from_utf8(bytes).map_err(|_| malformed())?;
     let parameters = query_parameters(Some(text)).map_err(|_| malformed())?;
-    // What stands for bytes that are not UTF-8: different texts would be one.
+    // The decoder replaces bytes that are not UTF-8 by this character, so that different texts would become the same.
     let lossy = |text: &String| text.contains(char::REPLACEMENT_CHARACTER);
     if parameters.iter().any(|(name, value)| lossy(name) || lossy(value)) { Err(malformed()) } else { Ok(parameters) }
 }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_can_be_read_in_two_ways_is_malformed_and_not_quoted() {
+    fn a_body_with_two_meanings_is_malformed_and_not_quoted() {
         let deep = format!("{{\"a\":{}1{}}}", "[".repeat(40), "]".repeat(40));
         for bytes in [
             b"".as_slice(),

@@ -1,5 +1,5 @@
-//! Cookies on the wire (RFC 6265): reading `Cookie`, taking some out of it, writing `Set-Cookie`.
-//! Which cookies are ours, and what is in them, is not known here.
+//! Cookies on the wire (RFC 6265): reading `Cookie`, removing some of its pairs, writing `Set-Cookie`. Which cookies are ours,
+//! and what is in them, is not known here.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use memchr::memchr;
 
 use crate::http::message::{CookieEdit, Headers};
 
-/// The pairs of every `Cookie` line whose names begin with a prefix (without `=`), first to last. Names and values are bytes: what
-/// others put there need not be UTF-8.
+/// The names and values of all `Cookie` lines, in order, if the name begins with `prefix` (which has no `=`). Both are bytes,
+/// because other programs may put more than UTF-8 there.
 pub fn pairs<'a>(headers: &'a Headers, prefix: &str) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
     pieces(headers).filter(|piece| piece.starts_with(prefix.as_bytes())).filter_map(|piece| {
         let (name, value) = piece.split_at_checked(memchr(b'=', piece)?)?;
-        // ASCII only, as in `without`: a name with another space behind it is another name.
+        // As in `without`, only ASCII spaces are trimmed: a name that ends with another kind of space is another name.
         Some((name.trim_ascii_end(), value.get(1..)?.trim_ascii_start()))
     })
 }
 
-/// What stands between the semicolons of every `Cookie` line, without the spaces around it.
+/// The parts of all `Cookie` lines between semicolons, without the spaces around them.
 fn pieces(headers: &Headers) -> impl Iterator<Item = &[u8]> {
     headers.all("cookie").flat_map(|line| {
         let mut rest = Some(line);
@@ -30,7 +30,7 @@ fn pieces(headers: &Headers) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Takes the cookies out whose names are ours; every other one stays as it was sent.
+/// Removes the cookies whose names are `ours`. All others stay as they were sent, byte for byte.
 pub fn without(headers: &Headers, ours: impl Fn(&[u8]) -> bool) -> CookieEdit {
     let (mut left, mut found) = (Vec::new(), false);
     for piece in pieces(headers).filter(|piece| !piece.is_empty()) {
@@ -53,32 +53,33 @@ pub fn without(headers: &Headers, ours: impl Fn(&[u8]) -> bool) -> CookieEdit {
     }
 }
 
-/// `SameSite`: which requests of other sites bring the cookie along.
+/// `SameSite`: with which requests that other sites cause a browser sends the cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SameSite {
-    /// Navigations only.
+    /// With navigations alone.
     Lax,
-    /// All of them.
+    /// With every request.
     None,
 }
 
-/// Where a cookie of ours goes. All of them are `HttpOnly`, none has a `Domain`, and but for [`set_on_loopback`] all are `Secure`.
+/// The attributes of a `Set-Cookie` value that differ among our cookies. All are `HttpOnly` without a `Domain`, and all but those
+/// of [`set_on_loopback`] are `Secure`.
+#[expect(missing_docs, reason = "the fields are the names of the attributes")]
 #[derive(Clone, Copy, Debug)]
 pub struct Attributes<'a> {
-    /// `Path`.
     pub path: &'a str,
-    /// `SameSite`.
     pub same_site: SameSite,
-    /// `Max-Age`, in whole seconds.
+    /// `Max-Age`, written in whole seconds.
     pub max_age: Duration,
 }
 
-/// A `Set-Cookie` value.
+/// The `Set-Cookie` value that sets a cookie.
 pub fn set(name: &str, value: &str, attributes: Attributes<'_>) -> String {
     written(name, value, attributes, true)
 }
 
-/// The same without `Secure`, for plain http on this machine: programs other than browsers send no `Secure` cookie there.
+/// Like [`set`], but without `Secure`, for plain http on this machine: programs other than browsers send no `Secure` cookie
+/// there.
 pub fn set_on_loopback(name: &str, value: &str, attributes: Attributes<'_>) -> String {
     written(name, value, attributes, false)
 }
@@ -93,7 +94,7 @@ fn written(name: &str, value: &str, attributes: Attributes<'_>, secure: bool) ->
     format!("{name}={value}; HttpOnly; SameSite={same_site}{secure}; Path={path}; Max-Age={seconds}")
 }
 
-/// A `Set-Cookie` value that makes the browser forget a cookie. It repeats the attributes: a `__Host-` cookie is not deleted
+/// The `Set-Cookie` value that deletes a cookie. It has the same attributes, because browsers do not delete a `__Host-` cookie
 /// without `Secure`.
 pub fn delete(name: &str, path: &str, same_site: SameSite) -> String {
     set(name, "", Attributes { path, same_site, max_age: Duration::ZERO })
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_read_as_ours_is_not_left_in_as_ours_either() {
+    fn names_are_trimmed_alike_when_cookies_are_read_and_when_they_are_removed() {
         let headers = cookies(&["__Host-accredit\u{a0}=x; __Host-accredit =y".as_bytes()]);
         assert_eq!(pairs(&headers, "__Host-accredit").filter(|(name, _)| *name == b"__Host-accredit").count(), 1);
         let left = CookieEdit::Replaced("__Host-accredit\u{a0}=x".as_bytes().to_vec());
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_only_a_part_of_the_prefix_or_has_it_in_another_place_is_not_read() {
+    fn only_names_that_begin_with_the_whole_prefix_are_read() {
         let headers = cookies(&[b"ab=1; abc=2;  abcd =3; ab", b"xabc=4; abc\"=5; ABC=6; =abc=7"]);
         let names: Vec<_> = pairs(&headers, "abc").map(|(name, _)| name).collect();
         assert_eq!(names, [b"abc".as_slice(), b"abcd", b"abc\""]);

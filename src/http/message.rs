@@ -1,4 +1,5 @@
-//! HTTP as values: what came in, what goes out, what we ask of others. No meaning is given to any of it here.
+//! HTTP messages as values: a client's request, our response, our calls to clusters and their outcome. What they mean is not
+//! known here.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,26 +10,26 @@ use zeroize::Zeroizing;
 
 use crate::words::reason::Reason;
 
-/// Header fields in the order they came, names in lower case as HTTP/2 and Envoy write them; values are bytes. All of them lie in one
-/// piece of memory. Debug output shows the names only: values are cookies and credentials.
+/// Header fields in the order in which they came. Names are in lower case, as HTTP/2 and Envoy write them; values are bytes. All
+/// of them lie in one piece of memory. Debug output shows the names alone, because values are cookies and credentials.
 #[derive(Clone, Default)]
 pub struct Headers {
     bytes: Vec<u8>,
-    /// Where name and value of each field are; what is no place in `bytes` is empty. Names are ASCII or came as text.
-    fields: Vec<(Place, Place)>,
+    /// Where the name and the value of each field are in `bytes`; a span outside of it is empty. Names are UTF-8.
+    fields: Vec<(Span, Span)>,
 }
 
-/// Where a text begins, and its length.
+/// The first byte of a text, and its length in bytes.
 #[derive(Clone, Copy, Default)]
-struct Place(usize, usize);
+struct Span(usize, usize);
 
-impl Place {
+impl Span {
     #[inline]
     fn of(self, bytes: &[u8]) -> &[u8] {
         bytes.get(self.0..self.0.saturating_add(self.1)).unwrap_or_default()
     }
 
-    /// Whether this is there. (Most names differ in length.)
+    /// Whether this text is there. (The lengths are compared first, because most names differ in length.)
     #[inline]
     fn is(self, bytes: &[u8], name: &str) -> bool {
         self.1 == name.len() && self.of(bytes) == name.as_bytes()
@@ -36,14 +37,14 @@ impl Place {
 }
 
 impl Headers {
-    /// From fields that are one by one.
+    /// Header fields from a list of names and values.
     pub fn new(fields: Vec<(String, Vec<u8>)>) -> Self {
         Self::of(fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())))
     }
 
-    /// Takes fields over in the piece of memory in which a host hands them over (proxy-wasm's ABI 0.2.1): how many there are, the length
-    /// of each name and of its value, then all these names and values with a zero behind each. Numbers have four bytes, the lowest
-    /// first. No bytes are no fields. `None` for anything else, and where a name is not ASCII: HTTP has no others.
+    /// Reads the form in which proxy-wasm hosts hand over a header map (ABI 0.2.1): the number of fields, the lengths of each
+    /// name and its value, then all names and values, each with a zero byte behind it. Numbers have four bytes, little-endian; an
+    /// empty map may be no bytes at all. `None` for anything else, and if a name is not ASCII, as all names of HTTP are.
     pub fn read(bytes: Vec<u8>) -> Option<Self> {
         if bytes.is_empty() {
             return Some(Self::default());
@@ -53,7 +54,7 @@ impl Headers {
         let (lengths, _) = rest.get(..number(count)?.checked_mul(8)?)?.as_chunks::<4>();
         let mut next = lengths.len().checked_add(1)?.checked_mul(4)?;
         let mut place = |length: &[u8; 4]| {
-            let place = Place(next, number(length)?);
+            let place = Span(next, number(length)?);
             let end = next.checked_add(place.1)?;
             next = end.checked_add(1)?;
             (end <= bytes.len()).then_some(place)
@@ -72,7 +73,7 @@ impl Headers {
     fn of<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
         let mut all = Self::default();
         let mut place = |part: &[u8]| {
-            let place = Place(all.bytes.len(), part.len());
+            let place = Span(all.bytes.len(), part.len());
             all.bytes.extend_from_slice(part);
             place
         };
@@ -80,13 +81,13 @@ impl Headers {
         all
     }
 
-    /// Every value of a field, first to last. One name may come on several lines.
+    /// All values of a field, in order; a field may come on several lines.
     pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         let fields = self.fields.iter().filter(move |(field, _)| field.is(&self.bytes, name));
         fields.map(|(_, value)| value.of(&self.bytes))
     }
 
-    /// A field that may come once only: its value as text; `None` when it is absent, comes twice or is not UTF-8.
+    /// The value of a field that may come once only; `None` if it is absent, comes more than once or is not UTF-8.
     pub fn single(&self, name: &str) -> Option<&str> {
         let mut values = self.all(name);
         match (values.next(), values.next()) {
@@ -95,8 +96,8 @@ impl Headers {
         }
     }
 
-    /// Like [`Headers::single`], but the value is taken away: an empty one stays with the name, which is still asked for. Of a field
-    /// that comes twice nothing is taken; a value that is not UTF-8 is lost.
+    /// Like [`Headers::single`], but takes the value out: the name stays, with an empty value. A field that comes more than once
+    /// stays as it is; a value that is not UTF-8 is lost.
     pub fn take(&mut self, name: &str) -> Option<String> {
         let fields = self.fields.iter_mut().filter(|(field, _)| field.is(&self.bytes, name));
         let mut values = fields.map(|(_, value)| value);
@@ -106,17 +107,17 @@ impl Headers {
         }
     }
 
-    /// Whether a field is there at all.
+    /// Whether the field came at all.
     pub fn contains(&self, name: &str) -> bool {
         self.all(name).next().is_some()
     }
 
-    /// Only the lines of one field.
+    /// The lines of one field alone.
     pub fn only(&self, name: &str) -> Self {
         Self::of(self.all(name).map(|value| (name.as_bytes(), value)))
     }
 
-    /// The names, as often as they come.
+    /// The names of all lines: one that comes twice is listed twice.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.fields.iter().map(|(name, _)| std::str::from_utf8(name.of(&self.bytes)).unwrap_or_default())
     }
@@ -143,16 +144,16 @@ impl fmt::Debug for Headers {
 /// A request as it came from the client.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The method, as sent: methods are case-sensitive.
+    /// The method as it was sent: methods are case-sensitive.
     pub method: String,
     /// `:authority`, in lower case.
     pub authority: String,
-    /// The path without query.
+    /// The path without the query.
     pub path: String,
-    /// What follows the first `?`. It may hold a code.
+    /// The query: what follows the first `?`. It may hold an authorization code.
     pub query: Option<String>,
-    /// All fields in the order they came. The values of `:method`, `:authority` and `:path` stand above, and are empty here; so is
-    /// an `x-request-id` that the gateway took.
+    /// All fields in the order in which they came. The values of `:method`, `:authority` and `:path` are empty here, because they
+    /// were moved to the fields above; so may be that of `x-request-id`.
     pub headers: Headers,
 }
 
@@ -163,11 +164,11 @@ impl fmt::Debug for Request {
 }
 
 impl Request {
-    /// Reads the pseudo-headers.
+    /// Reads the pseudo-header fields.
     ///
     /// # Errors
-    /// [`Reason::HostMissing`] without an authority; [`Reason::PathAmbiguous`] without a path (CONNECT) or with one that is not
-    /// UTF-8; [`Reason::MethodMalformed`] likewise.
+    /// [`Reason::HostMissing`] without an authority; [`Reason::PathAmbiguous`] without a path (CONNECT);
+    /// [`Reason::MethodMalformed`] without a method. A value that comes twice or is not UTF-8 is as good as none.
     pub fn from_headers(mut headers: Headers) -> Result<Self, Reason> {
         let method = headers.take(":method").ok_or(Reason::MethodMalformed)?;
         let mut authority = headers.take(":authority").ok_or(Reason::HostMissing)?;
@@ -181,7 +182,7 @@ impl Request {
         Ok(Self { method, authority, path, query, headers })
     }
 
-    /// Path and query as they were sent.
+    /// The path and the query, as they were sent.
     pub fn target(&self) -> String {
         match &self.query {
             Some(query) => format!("{}?{query}", self.path),
@@ -190,19 +191,18 @@ impl Request {
     }
 }
 
-/// An answer that we give ourselves.
+/// A response that this filter gives itself.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Response {
-    /// The status code.
     pub status: u16,
-    /// The fields, `Set-Cookie` as often as needed.
+    /// The header fields; `set-cookie` may come several times.
     pub headers: Vec<(String, String)>,
-    /// The body.
     pub body: String,
 }
 
 impl Response {
-    /// Sets these cookies, each given as the value of a `Set-Cookie` field.
+    /// Adds a `set-cookie` field for each of these values.
     pub fn set_cookies(&mut self, cookies: impl IntoIterator<Item = String>) {
         self.headers.extend(cookies.into_iter().map(|cookie| ("set-cookie".to_owned(), cookie)));
     }
@@ -210,40 +210,40 @@ impl Response {
 
 impl fmt::Debug for Response {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Cookies, a sign-in's state and an ID token as hint for sign-out are among the values.
+        // The values hold cookies, the `state` of a sign-in, and the ID token as a hint for sign-out.
         let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
         write!(formatter, "{}, {names:?}, {} bytes", self.status, self.body.len())
     }
 }
 
-/// What to change about a request before it goes on. Names are in lower case.
+/// The changes to a request before it goes upstream. Names are in lower case.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Edits {
-    /// Fields to take away, by the names that came.
+    /// The fields to remove, by the names that came.
     pub remove: Vec<String>,
-    /// Fields to set, in place of whatever came.
+    /// The fields to set. They replace what came under the same name.
     pub set: Rc<[(Rc<str>, String)]>,
-    /// What becomes of `Cookie`.
+    /// The change to `cookie`.
     pub cookie: CookieEdit,
 }
 
 impl fmt::Debug for Edits {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Forwarded tokens are among the values.
+        // The values hold forwarded tokens.
         let set: Vec<_> = self.set.iter().map(|(name, _)| name).collect();
         write!(formatter, "remove {:?}, set {set:?}, cookies {:?}", self.remove, self.cookie)
     }
 }
 
-/// What becomes of the `Cookie` header.
+/// The change to a request's `cookie` field.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub enum CookieEdit {
-    /// It stays as it came.
+    /// None: it stays as it came.
     #[default]
     Untouched,
-    /// It goes: nothing is left in it.
+    /// It is removed, because nothing would be left in it.
     Dropped,
-    /// It is replaced by one line with what is left, byte for byte.
+    /// It is replaced by one line with the cookies that are left, byte for byte.
     Replaced(Vec<u8>),
 }
 
@@ -257,24 +257,24 @@ impl fmt::Debug for CookieEdit {
     }
 }
 
-/// A call to somebody else: to a cluster, never to an address.
+/// An HTTP call of ours. It goes to one of Envoy's clusters, never to an address.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, PartialEq, Eq)]
 pub struct HttpCall {
-    /// Envoy's cluster.
+    /// The name of Envoy's cluster.
     pub cluster: String,
-    /// The method.
     pub method: &'static str,
-    /// `http` or `https`, for the pseudo-header.
+    /// `:scheme`: `http` or `https`.
     pub scheme: String,
-    /// The authority that is asked.
+    /// `:authority`.
     pub authority: String,
-    /// Path and query.
+    /// `:path`: the path and the query.
     pub path: String,
-    /// Further fields. They may hold credentials.
+    /// The further fields. They may hold credentials.
     pub headers: Vec<(Cow<'static, str>, String)>,
-    /// The body. It may hold credentials, and is wiped when dropped.
+    /// The body. It may hold credentials, and is wiped when it is dropped.
     pub body: Zeroizing<String>,
-    /// How long to wait.
+    /// How long to wait for the response.
     pub timeout: Duration,
 }
 
@@ -286,21 +286,15 @@ impl fmt::Debug for HttpCall {
     }
 }
 
-/// What came of a call.
+/// The outcome of an HTTP call.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// An answer, whoever gave it: Envoy itself says 503 for a refused connection and 504 for a time-out.
-    Answered {
-        /// The status code.
-        status: u16,
-        /// The fields.
-        headers: Headers,
-        /// The body.
-        body: Vec<u8>,
-    },
-    /// The connection was reset before an answer.
+    /// There is a response. Envoy itself may have made it: a 503 if the connection is refused, a 504 after a time-out.
+    #[expect(missing_docs, reason = "the names say it")]
+    Answered { status: u16, headers: Headers, body: Vec<u8> },
+    /// The connection was reset before the response.
     Reset,
-    /// Envoy does not know the cluster, or could not send.
+    /// The call was not sent: Envoy does not know the cluster, or refused.
     NotSent,
 }
 

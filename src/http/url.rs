@@ -1,5 +1,5 @@
-//! URLs, origins and places to return to: what is accepted as one, and how it is taken apart.
-//! Nothing here fetches or follows anything.
+//! URLs, origins, places to return to and queries: what is accepted, and how it is taken apart. Nothing here fetches or follows a
+//! URL.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,10 +9,10 @@ use fluent_uri::Uri;
 
 use crate::words::reason::Reason;
 
-/// A place to return to is at most this long, in bytes: it travels in a cookie.
+/// The length of the longest place to return to, in bytes. It is bounded because it is kept in a cookie.
 pub const LONGEST_RETURN_TO: usize = 2_048;
 
-/// An absolute `http` or `https` URL without user information and fragment.
+/// An absolute `http` or `https` URL without user information or fragment.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url {
     text: String,
@@ -63,12 +63,12 @@ impl Url {
         })
     }
 
-    /// As it was written; issuers are compared by this, character by character.
+    /// The URL as it was written. Issuers are compared by it, character by character.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// `http` or `https`.
+    /// The scheme: `http` or `https`.
     pub const fn scheme(&self) -> &'static str {
         if self.https { "https" } else { "http" }
     }
@@ -78,12 +78,12 @@ impl Url {
         self.https
     }
 
-    /// The host, lower case, IPv6 in brackets.
+    /// The host in lower case; an IPv6 address in brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Host, and the port unless it is the scheme's own.
+    /// The host, and the port unless it is the scheme's default.
     pub fn authority(&self) -> String {
         match self.port {
             Some(_) => self.host_and_port(),
@@ -91,27 +91,27 @@ impl Url {
         }
     }
 
-    /// Host and port, the scheme's own too.
+    /// The host and the port, even if that is the scheme's default.
     pub fn host_and_port(&self) -> String {
         format!("{}:{}", self.host, self.port.unwrap_or(if self.https { 443 } else { 80 }))
     }
 
-    /// Path and query.
+    /// The path and the query.
     pub fn target(&self) -> &str {
         &self.target
     }
 
-    /// Whether it points to this machine: `localhost`, 127.0.0.0/8 or `[::1]`.
+    /// Whether it names this machine: `localhost`, 127.0.0.0/8 or `[::1]`.
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.host)
     }
 
-    /// Scheme and authority.
+    /// The origin of the URL.
     pub fn origin(&self) -> Origin {
         Origin { https: self.https, authority: self.authority().into(), loopback: self.is_loopback() }
     }
 
-    /// The URL with further query parameters, form-urlencoded (RFC 6749, appendix B).
+    /// The URL with parameters added to its query, form-urlencoded (RFC 6749, appendix B).
     pub fn with_query<'a>(&self, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(parameters);
@@ -135,7 +135,7 @@ fn is_loopback(host: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
     https: bool,
-    /// Shared: every request has its origin.
+    /// Shared, because every request names its origin.
     authority: Rc<str>,
     loopback: bool,
 }
@@ -153,12 +153,12 @@ impl Origin {
         Ok(url.origin())
     }
 
-    /// Host, and the port unless it is the scheme's own: what `:authority` says.
+    /// The host, and the port unless it is the scheme's default, as in `:authority`.
     pub fn authority(&self) -> &str {
         &self.authority
     }
 
-    /// The host alone.
+    /// The host without the port.
     pub fn host(&self) -> &str {
         match self.authority.rsplit_once(':') {
             Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
@@ -166,8 +166,8 @@ impl Origin {
         }
     }
 
-    /// Whether this is how it is written (as [`fmt::Display`] does).
-    pub fn is_written(&self, text: &str) -> bool {
+    /// Whether `text` is the serialization of this origin (RFC 6454, section 6.2).
+    pub fn is_serialized_as(&self, text: &str) -> bool {
         text.split_once("://") == Some((self.scheme(), &self.authority))
     }
 
@@ -180,12 +180,12 @@ impl Origin {
         self.https
     }
 
-    /// Whether it is this machine.
+    /// Whether the host names this machine ([`Url::is_loopback`]).
     pub const fn is_loopback(&self) -> bool {
         self.loopback
     }
 
-    /// Whether a request's `:authority`, already in lower case, means this origin; the scheme's default port may be spelled out.
+    /// Whether a request's `:authority`, in lower case, names this origin. It may contain the scheme's default port.
     pub fn answers_to(&self, authority: &str) -> bool {
         let default_port = if self.https { ":443" } else { ":80" };
         authority == &*self.authority || authority.strip_suffix(default_port) == Some(&*self.authority)
@@ -198,21 +198,21 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A place to go after sign-in or sign-out: a path of this origin, or a URL on a listed one. There is no other way to make one
-/// than [`ReturnTo::parse`], so that nothing unchecked ends in a `Location`.
+/// A place to go after sign-in or sign-out: a path on this origin, or a URL on a listed one. It can be made by
+/// [`ReturnTo::parse`] alone, so that nothing unchecked gets into a `Location` header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnTo(String);
 
 impl ReturnTo {
-    /// The front page.
+    /// The path `/`.
     pub fn front_page() -> Self {
         Self("/".to_owned())
     }
 
-    /// Checks a place to return to (RFC 9700, section 4.11.1: no open redirector).
+    /// Checks a place to return to against the listed origins: no open redirector (RFC 9700, section 4.11.1).
     ///
     /// # Errors
-    /// [`Reason::ReturnToRefused`] for whatever a browser might take for another site.
+    /// [`Reason::ReturnToRefused`] for everything else, and for whatever a browser might take for another site.
     pub fn parse(text: &str, listed: &[Origin]) -> Result<Self, Reason> {
         let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
         if text.is_empty() || text.len() > LONGEST_RETURN_TO || !plain {
@@ -233,7 +233,7 @@ impl ReturnTo {
         if !listed.contains(&url.origin()) {
             return Err(Reason::ReturnToRefused);
         }
-        // What follows the host must be a path: lax readers take `https://host?@evil` or `https://host#@evil` for another host.
+        // What follows the host must be a path: lax parsers take `https://host?@evil` or `https://host#@evil` for another host.
         let (_, behind_scheme) = text.split_once("://").ok_or(Reason::ReturnToRefused)?;
         match behind_scheme.find(['/', '?', '#']) {
             None => Ok("/"),
@@ -241,16 +241,16 @@ impl ReturnTo {
         }
     }
 
-    /// For the `Location` header.
+    /// The text, for the `Location` header.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The parameters of a query, decoded.
+/// Reads and decodes the parameters of a query.
 ///
 /// # Errors
-/// [`Reason::QueryMalformed`] when a name comes twice (RFC 6749, section 3.1) or there are more than 32.
+/// [`Reason::QueryMalformed`] if a name comes twice (RFC 6749, section 3.1) or there are more than 32 parameters.
 pub fn query_parameters(query: Option<&str>) -> Result<BTreeMap<String, String>, Reason> {
     let mut parameters = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn an_url_is_absolute_http_without_user_and_fragment() {
+    fn a_url_is_absolute_http_without_user_information_or_fragment() {
         for wrong in [
             "",
             "/x",
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_recognised_and_not_imitated() {
+    fn only_hosts_on_this_machine_are_recognised_as_loopback() {
         for (url, loopback) in [
             ("http://localhost", true),
             ("http://127.9.9.9:1", true),

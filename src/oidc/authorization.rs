@@ -1,5 +1,5 @@
-//! The authorization request and what comes back in the browser's address (RFC 6749, sections 4.1.1 and 4.1.2; RFC 7636;
-//! RFC 9207). Making `state`, `nonce` and the verifier, remembering them, and comparing `state` belong to the caller.
+//! The authorization request and the authorization response (RFC 6749, sections 4.1.1 and 4.1.2; RFC 7636; RFC 9207). The caller
+//! makes `state`, `nonce` and the code verifier, remembers them, and compares `state`.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +15,9 @@ use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 
-/// The parameters that are ours to set. `request` and `request_uri` are among them, because what they hold would supersede
-/// everything else (OpenID Connect Core, section 6).
-pub const OURS: &[&str] = &[
+/// The parameters that this module sets by itself. `request` and `request_uri` are among them, because their content would
+/// override all other parameters (OpenID Connect Core, section 6).
+pub const RESERVED_PARAMETERS: &[&str] = &[
     "response_type",
     "client_id",
     "redirect_uri",
@@ -31,26 +31,27 @@ pub const OURS: &[&str] = &[
     "request_uri",
 ];
 
-/// What differs from one attempt to the next.
+/// The part of an authorization request that differs from one sign-in attempt to the next.
 #[derive(Clone, Copy, Debug)]
 pub struct AuthorizationRequest<'a> {
-    /// Binds the answer to the browser that asked.
+    /// Binds the authorization response to the browser that began the attempt.
     pub state: &'a str,
     /// Binds the ID token to the attempt.
     pub nonce: &'a str,
-    /// Binds the code to the attempt: see [`code_challenge`].
+    /// Binds the code to the attempt: [`code_challenge`] of the code verifier.
     pub code_challenge: &'a str,
-    /// Where the provider sends the browser back to.
+    /// Where the provider sends the browser with the response.
     pub redirect_uri: &'a str,
-    /// `response_mode` (OAuth 2.0 Multiple Response Type Encoding Practices, section 2.1), where it is not the usual one.
+    /// `response_mode` (OAuth 2.0 Multiple Response Type Encoding Practices, section 2.1), unless the default mode is meant.
     pub response_mode: Option<&'a str>,
-    /// `prompt` (OpenID Connect Core, section 3.1.2.1), when the person asked for another account.
+    /// `prompt` (OpenID Connect Core, section 3.1.2.1), if the person asked for another account.
     pub prompt: Option<&'a str>,
     /// `acr_values` and `max_age` (OpenID Connect Core, section 3.1.2.1).
     pub demand: &'a Demand,
 }
 
-/// The address to send the browser to.
+/// The URL of the authorization request, to redirect the browser to (RFC 6749, section 4.1.1; OpenID Connect Core, section
+/// 3.1.2.1). What the attempt asks for wins over the configured parameters.
 pub fn authorization_request(provider: &Provider, metadata: &Metadata, request: &AuthorizationRequest<'_>) -> String {
     let further = provider.authorization_params.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let ours = [
@@ -67,42 +68,42 @@ pub fn authorization_request(provider: &Provider, metadata: &Metadata, request: 
     let prompt = request.prompt.map(|prompt| ("prompt", prompt));
     let asked: Vec<_> = request.demand.parameters().collect();
     let asked: Vec<_> = mode.into_iter().chain(prompt).chain(asked.iter().map(|(name, value)| (*name, value.as_str()))).collect();
-    let further = further.filter(|(name, _)| !OURS.contains(name) && !asked.iter().any(|(ours, _)| ours == name));
+    let further = further.filter(|(name, _)| !RESERVED_PARAMETERS.contains(name) && !asked.iter().any(|(ours, _)| ours == name));
     metadata.authorization_endpoint.with_query(ours.into_iter().chain(asked.iter().copied()).chain(further))
 }
 
-/// The challenge for a verifier, by S256 (RFC 7636, section 4.2).
+/// The code challenge for a code verifier, by the method S256 (RFC 7636, section 4.2).
 pub fn code_challenge(verifier: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
 }
 
-/// Whether `iss` must be in the answer (RFC 9207).
+/// Whether the authorization response must contain `iss` (RFC 9207).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IssParameter {
-    /// An answer without it is refused.
-    MustCome,
-    /// It is compared when it is there.
-    MayCome,
+    /// A response without it is refused.
+    Required,
+    /// If it is there, it is compared.
+    Optional,
 }
 
-/// Reads the answer, whose `state` was compared before.
+/// Reads the authorization code from the parameters of an authorization response. The caller has compared `state` before.
 ///
 /// # Errors
-/// [`Reason::IssuerMismatch`], [`Reason::AuthorizationDenied`], [`Reason::AuthorizationServerError`],
-/// [`Reason::AuthorizationError`], [`Reason::CodeMissing`].
+/// [`Reason::IssuerMismatch`] (RFC 9207, section 2.4); [`Reason::AuthorizationDenied`], [`Reason::AuthorizationServerError`] or
+/// [`Reason::AuthorizationError`] for an error response (RFC 6749, section 4.1.2.1); [`Reason::CodeMissing`].
 pub fn authorization_response(
     parameters: &BTreeMap<String, String>,
     provider: &Provider,
     issuer: IssParameter,
 ) -> Result<Secret, Failure> {
     let parameter = |name: &str| parameters.get(name).map(String::as_str);
-    // RFC 9207, section 2.4, for errors too: one that another issuer caused says nothing about this one.
+    // RFC 9207, section 2.4. Checked before `error`, because an error of another issuer says nothing about this sign-in.
     match parameter("iss") {
         Some(found) if found != provider.issuer() => {
             let detail = format!("expected iss {}, found {}", quote(provider.issuer()), quote(found));
             return Err(Failure::new(Reason::IssuerMismatch, detail));
         }
-        None if issuer == IssParameter::MustCome => {
+        None if issuer == IssParameter::Required => {
             return Err(Failure::new(
                 Reason::IssuerMismatch,
                 "iss is missing, though the provider announces it, or several providers give codes to pages",

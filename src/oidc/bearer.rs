@@ -1,4 +1,5 @@
-//! Bearer tokens of a provider: which are accepted, how those that are JWTs are verified, and how a provider is asked about others.
+//! Bearer tokens of a provider: which are accepted, how JWTs are verified, and how the provider is asked about tokens
+//! (introspection).
 
 pub mod accepted;
 pub mod access_token;

@@ -1,5 +1,5 @@
-//! What a provider says about itself: OpenID Connect Discovery 1.0, RFC 8414. It is believed only for the issuer that was
-//! configured, and only as far as listed clusters reach. When to ask, and where the answer is kept, is not known here.
+//! Provider metadata (OpenID Connect Discovery 1.0; RFC 8414). They are believed only for the configured issuer, and only as far
+//! as listed clusters reach. When they are fetched, and where they are kept, is not known here.
 
 use std::time::Duration;
 
@@ -8,45 +8,46 @@ use serde_json::Value;
 use crate::http::message::{HttpCall, Reply};
 use crate::http::url::Url;
 use crate::oidc::metadata::Metadata;
-use crate::oidc::provider::{Ask, MetadataSource, Provider};
-use crate::oidc::reply::{self, Troubles};
+use crate::oidc::provider::{MetadataSource, Provider, ProviderRequest};
+use crate::oidc::reply::{self, FailureReasons};
 use crate::words::principal::Claims;
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 
-const TROUBLES: Troubles = Troubles {
+const REASONS: FailureReasons = FailureReasons {
     timeout: Reason::MetadataUnavailable,
     unreachable: Reason::MetadataUnavailable,
     malformed: Reason::MetadataUnavailable,
 };
 
-/// Asks for the metadata (OpenID Connect Discovery, section 4.1).
+/// The request for the metadata (OpenID Connect Discovery, section 4.1).
 ///
 /// # Errors
-/// When no listed cluster reaches the issuer, or the metadata are given in the configuration and there is nothing to ask.
+/// If no listed cluster reaches the issuer, or if the metadata are in the configuration, so that there is nothing to fetch.
 pub fn metadata_request(provider: &Provider) -> Result<HttpCall, Failure> {
-    provider.call(Ask::for_json(&document_address(provider)?), Reason::MetadataUnavailable)
+    provider.call(ProviderRequest::for_json(&document_address(provider)?), Reason::MetadataUnavailable)
 }
 
-/// Reads the metadata (OpenID Connect Discovery, sections 4.2 and 4.3).
+/// Reads and checks the metadata (OpenID Connect Discovery, sections 4.2 and 4.3).
 ///
 /// # Errors
-/// [`Reason::MetadataUnavailable`]; the detail says whether nobody answered, or what is wrong with the answer.
+/// [`Reason::MetadataUnavailable`]. The detail says that there was no response, or what is wrong with it.
 pub fn metadata_response(provider: &Provider, reply: &Reply) -> Result<Metadata, Failure> {
-    let answer = reply::answer(provider, &document_address(provider)?, reply, TROUBLES)?;
+    let answer = reply::answer(provider, &document_address(provider)?, reply, REASONS)?;
     let members = answer.document()?;
     let metadata = read(provider, &members).map_err(|what| answer.malformed(&what))?;
     check_endpoints(provider, &metadata).map_err(|what| answer.malformed(&what))?;
     Ok(metadata)
 }
 
-/// How long the answer may be used before it is asked for again: between five minutes and a day, an hour if it does not say.
+/// How long the metadata or the keys in a response may be used before they are fetched again: as its `max-age` says, but at least
+/// five minutes and at most a day; an hour if it does not say.
 pub fn fresh_for(reply: &Reply) -> Duration {
     reply::fresh_for(reply)
 }
 
-/// Whether every endpoint that a sign-in needs may be used: browsers are sent to https, and what we call ourselves is reached
-/// by a listed cluster. For metadata given in the configuration, this is the check at load.
+/// Checks that every endpoint that a sign-in needs may be used: browsers are sent to https, and what we call ourselves is reached
+/// by a listed cluster. For metadata in the configuration, this is the check when it is loaded.
 ///
 /// # Errors
 /// A sentence that names the endpoint and what to change.
@@ -88,7 +89,7 @@ fn read(provider: &Provider, members: &Claims) -> Result<Metadata, String> {
     if issuer != provider.issuer() {
         return Err(difference(provider.issuer(), issuer));
     }
-    // Section 3: required, but left out by some; a list that is there must name the code flow.
+    // Section 3 requires the list. Some providers leave it out, but one that is there must name the code flow.
     if let Some(Value::Array(types)) = members.get("response_types_supported")
         && !types.iter().any(|response_type| response_type == "code")
     {
@@ -115,7 +116,7 @@ fn endpoint(members: &Claims, name: &str) -> Result<Option<Url>, String> {
     Url::parse(text).map(Some).map_err(|what| format!("{name}: expected an absolute https URL, {what}: {}", quote(text)))
 }
 
-/// Both issuers, and where they part.
+/// A sentence that shows both issuers, and where they begin to differ.
 fn difference(expected: &str, found: &str) -> String {
     let common = expected.chars().zip(found.chars()).take_while(|(left, right)| left == right).count();
     let rest = |text: &str| match text.chars().skip(common).collect::<String>() {

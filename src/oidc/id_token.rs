@@ -1,6 +1,5 @@
-//! Is this ID token meant for us, now, and for this attempt? The rules of OpenID Connect Core, section 3.1.3.7, in their order,
-//! each in a function of its own; nothing is read before the signature was found good. Fetching keys and asking again is the
-//! caller's.
+//! Verifies ID tokens by the rules of OpenID Connect Core, section 3.1.3.7, in their order, each in a function of its own. No
+//! claim is looked at before the signature was found good. Keys are not fetched here: the caller does that, and verifies again.
 
 use std::fmt;
 
@@ -9,27 +8,28 @@ use serde_json::Value;
 use crate::crypto::jws::{self, JwsError, VerifiedJws};
 use crate::crypto::key::{Algorithm, KeySet, left_half_hash};
 use crate::oidc::provider::Provider;
-use crate::words::principal::{CLIENT, Claims};
+use crate::words::principal::{CLIENT_PREFIX, Claims};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::{Secret, equal};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
-/// OpenID Connect Core, section 2: "It MUST NOT exceed 255 ASCII characters in length."
+/// The length of the longest `sub`, in bytes. OpenID Connect Core, section 2: "It MUST NOT exceed 255 ASCII characters in
+/// length."
 const LONGEST_SUBJECT: usize = 255;
 
-/// An ID token that was verified. Debug output names the claims only: the nonce is one of them, and what a provider adds is not
-/// known.
+/// An ID token that was verified. Debug output shows only the names of its claims, because one is the nonce, and others may be
+/// private.
 #[derive(Clone, PartialEq)]
 pub struct IdToken {
-    /// All claims.
+    /// All claims of the token.
     pub claims: Claims,
     /// `sub`.
     pub subject: String,
     /// `sid`: the provider's name for its session.
     pub sid: Option<String>,
-    /// `auth_time`, in seconds.
+    /// `auth_time`, in seconds since 1970.
     pub auth_time: Option<u64>,
     /// `exp`.
     pub expires: Timestamp,
@@ -41,46 +41,46 @@ impl fmt::Debug for IdToken {
     }
 }
 
-/// What the token is compared with.
+/// What an ID token is verified against.
 #[derive(Clone, Copy, Debug)]
 pub struct Expectations<'a> {
-    /// The provider's keys, as far as they are known.
+    /// The provider's keys, as far as they were fetched.
     pub keys: &'a KeySet,
-    /// What the authorization request said.
+    /// The nonce of the authorization request.
     pub nonce: ExpectedNonce<'a>,
-    /// What came with the ID token.
+    /// The access token that came in the same token response.
     pub issued_with: IssuedWith<'a>,
-    /// Our clock.
+    /// The present time, by our clock.
     pub now: Timestamp,
-    /// The provider's clock as its answer's `Date` shows it; it only helps to say whose clock is wrong.
+    /// The provider's clock, from the `Date` of its response. It only helps to say whose clock is wrong.
     pub provider_clock: Option<Timestamp>,
 }
 
-/// Which nonce the token must repeat.
+/// The nonce that the token must contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpectedNonce<'a> {
-    /// This one was sent.
+    /// The one that was sent.
     Value(&'a str),
-    /// None was sent, as when a session is refreshed.
+    /// None was sent, for example when tokens are refreshed.
     NoneWasSent,
 }
 
-/// What came with the ID token, of which `at_hash` speaks.
+/// The access token that `at_hash` must belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IssuedWith<'a> {
-    /// This access token.
+    /// The one that came with the ID token.
     AccessToken(&'a Secret),
-    /// No access token.
+    /// None came with the ID token.
     NoAccessToken,
 }
 
-/// Why an ID token is not accepted.
+/// Why an ID token is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdTokenError {
-    /// It may have been signed with a key that was published after the keys at hand: fetch them and ask again. If there are no
-    /// newer ones, this is the failure.
+    /// It may be signed with a key that was published after ours were fetched. The caller fetches the keys and verifies again; if
+    /// there are no newer ones, this is the failure.
     KeyUnknown(Failure),
-    /// It is refused.
+    /// It is refused for good.
     Refused(Failure),
 }
 
@@ -104,7 +104,7 @@ impl From<JwsError> for IdTokenError {
     }
 }
 
-/// Verifies an ID token that came from the token endpoint.
+/// Verifies an ID token from the token endpoint (OpenID Connect Core, section 3.1.3.7).
 ///
 /// # Errors
 /// See [`IdTokenError`].
@@ -114,7 +114,7 @@ pub fn verify(
     token: &Secret,
     expected: &Expectations<'_>,
 ) -> Result<IdToken, IdTokenError> {
-    // Rules 1 and 6 to 8: encrypted ones are refused, and who signed comes before what is said.
+    // Rules 1 and 6 to 8: an encrypted token is refused, and the signature is verified before any claim is read.
     let VerifiedJws { claims, algorithm, .. } = jws::verify(world, token.expose(), expected.keys, &provider.algorithms)?;
     let clock = Clock { expected, provider };
     issuer(&claims, provider)?; // rule 2
@@ -124,7 +124,7 @@ pub fn verify(
     issued_at(&claims, &clock)?; // rule 10
     not_before(&claims, &clock)?; // RFC 7519, section 4.1.5
     nonce(&claims, expected.nonce)?; // rule 11
-    // Rules 12 and 13 are the caller's, who knows whether `acr_values` or `max_age` were asked for.
+    // Rules 12 and 13 are the caller's, which knows whether `acr_values` or `max_age` were requested.
     let subject = subject(&claims)?; // section 2
     access_token_hash(&claims, algorithm, expected.issued_with)?; // section 3.1.3.8
     let sid = sid(&claims)?;
@@ -142,7 +142,7 @@ fn issuer(claims: &Claims, provider: &Provider) -> Result<(), Failure> {
     }
 }
 
-/// How many audiences there are, ours among them.
+/// The number of audiences, of which one must be our client identifier.
 fn audience(claims: &Claims, provider: &Provider) -> Result<usize, Failure> {
     let found = claims.get("aud");
     let ours = |audience: &Value| audience.as_str() == Some(provider.client_id.as_str());
@@ -213,7 +213,9 @@ fn subject(claims: &Claims) -> Result<String, Failure> {
     let refused = |detail: &str| Err(Failure::new(Reason::IdTokenSubject, detail));
     match claims.get("sub") {
         Some(Value::String(subject)) if subject.is_empty() => refused("sub is empty"),
-        Some(Value::String(subject)) if subject.starts_with(CLIENT) => refused("sub is like the name of a client (client:…)"),
+        Some(Value::String(subject)) if subject.starts_with(CLIENT_PREFIX) => {
+            refused("sub is like the name of a client (client:…)")
+        }
         Some(Value::String(subject)) if subject.len() > LONGEST_SUBJECT => refused("sub is longer than 255 characters"),
         Some(Value::String(subject)) if subject.bytes().all(|byte| matches!(byte, b' '..=b'~')) => Ok(subject.clone()),
         Some(Value::String(_)) => refused("sub has characters that are not printable ASCII"),
@@ -247,7 +249,7 @@ fn auth_time(claims: &Claims) -> Result<Option<u64>, Failure> {
     Ok(time.map(Timestamp::seconds))
 }
 
-/// A number of seconds, perhaps with a fraction (RFC 7519, section 2).
+/// Reads a number of seconds, perhaps with a fraction (RFC 7519, section 2).
 fn numeric_date(claims: &Claims, name: &str) -> Result<Option<Timestamp>, String> {
     match claims.get(name) {
         None => Ok(None),
@@ -260,7 +262,7 @@ fn numeric_date(claims: &Claims, name: &str) -> Result<Option<Timestamp>, String
     }
 }
 
-/// A claim, fit for a log.
+/// A claim, made safe for a log.
 fn shown(claim: Option<&Value>) -> String {
     match claim {
         None => "none".to_owned(),
@@ -272,7 +274,7 @@ fn shown(claim: Option<&Value>) -> String {
     }
 }
 
-/// Two clocks, and the words about their difference.
+/// Our clock and the provider's, to say how they differ.
 struct Clock<'a> {
     expected: &'a Expectations<'a>,
     provider: &'a Provider,

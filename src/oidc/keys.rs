@@ -1,39 +1,40 @@
-//! A provider's published keys (RFC 7517, section 5). One that cannot be used is passed over: it may be meant for somebody else.
-//! When to ask again, and how often, is not known here.
+//! The keys that a provider publishes (RFC 7517, section 5). A key that cannot be used is passed over, because it may be meant
+//! for somebody else. When they are fetched again is not known here.
 
 use serde_json::Value;
 
 use crate::crypto::key::{KeySet, VerificationKey};
 use crate::http::message::{HttpCall, Reply};
 use crate::oidc::metadata::Metadata;
-use crate::oidc::provider::{Ask, Provider};
-use crate::oidc::reply::{self, Troubles};
+use crate::oidc::provider::{Provider, ProviderRequest};
+use crate::oidc::reply::{self, FailureReasons};
 use crate::words::reason::{Failure, Reason};
 
-/// So many keys of a set are looked at.
+/// How many keys of a set are looked at.
 const MOST_KEYS: usize = 64;
 
-/// So many keys that one token may be signed by are kept: of one name, or of none, and for one algorithm. Each of them is tried.
+/// How many keys are kept that one token may be signed with: they have the same `kid`, or none, and an algorithm in common. A
+/// token is tried with each of them.
 const MOST_NAMESAKES: usize = 4;
 
-const TROUBLES: Troubles =
-    Troubles { timeout: Reason::KeysUnavailable, unreachable: Reason::KeysUnavailable, malformed: Reason::KeysUnavailable };
+const REASONS: FailureReasons =
+    FailureReasons { timeout: Reason::KeysUnavailable, unreachable: Reason::KeysUnavailable, malformed: Reason::KeysUnavailable };
 
-/// Asks for the keys.
+/// The request for the keys.
 ///
 /// # Errors
-/// [`Reason::KeysUnavailable`] when no listed cluster reaches them.
+/// [`Reason::KeysUnavailable`] if no listed cluster reaches their URL.
 pub fn keys_request(provider: &Provider, metadata: &Metadata) -> Result<HttpCall, Failure> {
-    provider.call(Ask::for_json(&metadata.jwks_uri), Reason::KeysUnavailable)
+    provider.call(ProviderRequest::for_json(&metadata.jwks_uri), Reason::KeysUnavailable)
 }
 
-/// Reads the keys.
+/// Reads the keys that can be used.
 ///
 /// # Errors
-/// [`Reason::KeysUnavailable`]; the detail says whether nobody answered, or what is wrong with the answer; when no key is usable,
-/// why each was passed over.
+/// [`Reason::KeysUnavailable`]. The detail says that there was no response, or what is wrong with it; if no key can be used, it
+/// says why each was passed over.
 pub fn keys_response(provider: &Provider, metadata: &Metadata, reply: &Reply) -> Result<KeySet, Failure> {
-    let answer = reply::answer(provider, &metadata.jwks_uri, reply, TROUBLES)?;
+    let answer = reply::answer(provider, &metadata.jwks_uri, reply, REASONS)?;
     let members = answer.document()?;
     let Some(Value::Array(listed)) = members.get("keys") else {
         return Err(answer.malformed("keys are missing, or not a list"));

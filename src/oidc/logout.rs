@@ -1,23 +1,23 @@
-//! Signing out at the provider too (OpenID Connect RP-Initiated Logout 1.0). Whether a place to return to is acceptable was
-//! decided before; deleting cookies is not done here.
+//! Sign-out at the provider (OpenID Connect RP-Initiated Logout 1.0). Whether the place to return to is acceptable was decided
+//! before, and cookies are not deleted here.
 
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
 use crate::words::secret::Secret;
 
-/// What may be said at sign-out.
+/// The optional parameters of a logout request (RP-Initiated Logout, section 2).
 #[derive(Clone, Copy, Debug, Default)]
-pub struct EndSession<'a> {
+pub struct EndSessionRequest<'a> {
     /// The ID token of the session that ends.
     pub id_token_hint: Option<&'a Secret>,
-    /// Where the provider sends the browser back to; it must be registered there.
+    /// Where the provider sends the browser afterwards; it must be registered there.
     pub post_logout_redirect_uri: Option<&'a str>,
-    /// Comes back with the browser.
+    /// The provider sends it back with the browser.
     pub state: Option<&'a str>,
 }
 
-/// The address to send the browser to, if the provider has one for this.
-pub fn end_session_request(provider: &Provider, metadata: &Metadata, request: &EndSession<'_>) -> Option<String> {
+/// The URL of the logout request, to redirect the browser to; `None` if the provider has no `end_session_endpoint`.
+pub fn end_session_request(provider: &Provider, metadata: &Metadata, request: &EndSessionRequest<'_>) -> Option<String> {
     let endpoint = metadata.end_session_endpoint.as_ref()?;
     let parameters = [
         ("client_id", Some(provider.client_id.as_str())),

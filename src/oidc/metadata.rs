@@ -1,24 +1,24 @@
-//! What is known of a provider: its issuer and its endpoints, whether it said so itself or the configuration does.
+//! The metadata of a provider: its issuer and its endpoints. Whether the provider or the configuration said so is not known here.
 
 use crate::http::url::Url;
 
-/// A provider's endpoints.
+/// The metadata of a provider, by their names in OpenID Connect Discovery, section 3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
-    /// The issuer, exactly as configured.
+    /// The issuer, exactly as it is configured.
     pub issuer: String,
     /// Where browsers are sent to sign in.
     pub authorization_endpoint: Url,
-    /// Where codes become tokens.
+    /// Where codes and refresh tokens are exchanged for tokens.
     pub token_endpoint: Url,
-    /// Where the keys are.
+    /// Where the keys are published.
     pub jwks_uri: Url,
-    /// Where more about the person is.
+    /// Where more claims about the person are found.
     pub userinfo_endpoint: Option<Url>,
-    /// Where it can be asked whether a token is good (RFC 7662).
+    /// Where the provider is asked about a token (RFC 7662).
     pub introspection_endpoint: Option<Url>,
     /// Where browsers are sent to sign out.
     pub end_session_endpoint: Option<Url>,
-    /// `authorization_response_iss_parameter_supported`: every authorization response names its issuer (RFC 9207).
+    /// `authorization_response_iss_parameter_supported`: every authorization response contains `iss` (RFC 9207, section 3).
     pub announces_iss_parameter: bool,
 }

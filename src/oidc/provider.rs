@@ -1,5 +1,5 @@
-//! One provider as the operator configured it, and the only way to ask it something: through a cluster that is listed. What the
-//! provider says about itself is in `metadata`; it can choose paths and hosts, never a cluster.
+//! A provider as the operator configured it, and the only way to call it: through a listed cluster. What the provider says about
+//! itself is in `metadata`; it can choose paths and hosts, but never a cluster.
 
 use std::time::Duration;
 
@@ -7,78 +7,78 @@ use crate::crypto::key::Algorithm;
 use crate::http::message::HttpCall;
 use crate::http::url::Url;
 use crate::oidc::bearer::accepted::Bearer;
-use crate::oidc::client::ClientAuthentication;
+use crate::oidc::client::{ClientAuthentication, ClientForm};
 use crate::oidc::metadata::Metadata;
 use crate::words::principal::AssumedVerified;
 use crate::words::reason::{Failure, Reason};
 use crate::words::world::World;
 
-/// A provider's settings.
+/// The configuration of a provider.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Provider {
-    /// The name that the configuration gives it.
+    /// Its name in the configuration.
     pub name: String,
-    /// Where its endpoints are known from.
+    /// Where its metadata come from.
     pub source: MetadataSource,
     /// Which cluster reaches which host.
     pub clusters: Clusters,
-    /// Our identifier there; empty where nobody signs in, but tokens are accepted.
+    /// Our client identifier; empty if nobody signs in there, and only its tokens are accepted.
     pub client_id: String,
     /// How we prove that we are that client.
     pub authentication: ClientAuthentication,
-    /// The scopes to ask for, separated by spaces; `openid` among them.
+    /// The scopes of an authorization request, separated by spaces. `openid` is one of them.
     pub scope: String,
-    /// Further parameters of the authorization request. Those in [`crate::oidc::authorization::OURS`] are left out.
+    /// Further parameters of the authorization request. Those in [`crate::oidc::authorization::RESERVED_PARAMETERS`] are ignored.
     pub authorization_params: Vec<(String, String)>,
-    /// The `prompt` that lets a person take another account here: `login`, or `select_account` where the provider knows only that.
+    /// The `prompt` that lets a person choose another account: `login`, or `select_account` if the provider supports only that.
     pub account_prompt: &'static str,
-    /// How it sends its answer back to the callback.
+    /// How it sends authorization responses.
     pub response_mode: ResponseMode,
-    /// The page that it sends the code to where a front end keeps its own token; absent where none does.
+    /// The redirect URI of a front end that keeps the access token itself; absent if none does.
     pub redirect_uri: Option<Url>,
-    /// Whether to ask the userinfo endpoint too.
+    /// Whether the userinfo endpoint is asked for more claims.
     pub userinfo: bool,
-    /// Which addresses and numbers count of which it does not say whether they are verified.
+    /// Which claims count as verified if it does not say whether they are.
     pub assumed_verified: AssumedVerified,
-    /// Which of its tokens are accepted as bearer tokens, if any are.
+    /// Which of its tokens are accepted as bearer tokens; absent if none are.
     pub bearer: Option<Bearer>,
-    /// By how much the provider's clock may differ from ours.
+    /// How far the provider's clock may differ from ours.
     pub clock_skew: Duration,
-    /// The algorithms that ID tokens may be signed with.
+    /// The algorithms that its ID tokens may be signed with.
     pub algorithms: Vec<Algorithm>,
-    /// How long to wait for an answer.
+    /// How long to wait for its responses.
     pub timeout: Duration,
-    /// Where http without TLS is tolerated.
+    /// Where http without TLS is accepted.
     pub plain_http: PlainHttp,
 }
 
-/// Where a provider's endpoints are known from.
+/// Where a provider's metadata come from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MetadataSource {
     /// From the provider (OpenID Connect Discovery).
     Discovery {
-        /// The issuer, compared character by character.
+        /// The issuer, which is compared character by character.
         issuer: Url,
     },
     /// From the configuration.
     Given(Box<Metadata>),
-    /// It has none: it only signs tokens, whose keys are in the configuration, and is never asked anything.
+    /// From nowhere: it is never called. It only issues tokens, and their keys are in the configuration.
     Never {
-        /// The issuer in its tokens, which need not be an address.
+        /// The issuer in its tokens, which need not be a URL.
         issuer: String,
     },
 }
 
-/// How a provider sends its answer back.
+/// How a provider sends authorization responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseMode {
-    /// In the address.
+    /// `query`: in the query of the redirect URI.
     Query,
-    /// By a form that the browser posts (OAuth 2.0 Form Post Response Mode).
+    /// `form_post`: in a form that the browser posts (OAuth 2.0 Form Post Response Mode).
     FormPost,
 }
 
-/// Where http without TLS is tolerated.
+/// Where http without TLS is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlainHttp {
     /// On this machine only.
@@ -87,17 +87,17 @@ pub enum PlainHttp {
     AllowInsecure,
 }
 
-/// Which of Envoy's clusters reaches which host. A listed `host:port` is meant for that port only, a listed `host` for any.
+/// Which of Envoy's clusters reaches which host. A listed `host:port` is for that port alone, a listed `host` for every port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Clusters(Vec<(String, String)>);
 
 impl Clusters {
-    /// Takes `host` or `host:port` → cluster.
+    /// Takes pairs of a host, with or without a port, and its cluster.
     pub fn new(entries: impl IntoIterator<Item = (String, String)>) -> Self {
         Self(entries.into_iter().map(|(host, cluster)| (host.to_ascii_lowercase(), cluster)).collect())
     }
 
-    /// The cluster for a URL's host, if it is listed.
+    /// The cluster that is listed for a URL's host; `None` if there is none.
     pub fn reaching(&self, url: &Url) -> Option<&str> {
         [url.authority().as_str(), url.host_and_port().as_str(), url.host()]
             .iter()
@@ -107,17 +107,17 @@ impl Clusters {
 }
 
 impl Provider {
-    /// Whether people can sign in there; else it only issues tokens.
+    /// Whether people can sign in there. If not, it only issues tokens.
     pub const fn signs_in(&self) -> bool {
         !self.client_id.is_empty()
     }
 
-    /// Whether it is ever asked for metadata and keys.
+    /// Whether it is ever called, for its metadata or its keys.
     pub const fn is_asked(&self) -> bool {
         !matches!(self.source, MetadataSource::Never { .. })
     }
 
-    /// The issuer: what `iss` must be.
+    /// The issuer: the required value of `iss`.
     pub fn issuer(&self) -> &str {
         match &self.source {
             MetadataSource::Discovery { issuer } => issuer.as_str(),
@@ -126,12 +126,12 @@ impl Provider {
         }
     }
 
-    /// Whether it is asked about tokens.
+    /// Whether it is asked about bearer tokens (RFC 7662).
     pub fn introspects(&self) -> bool {
         self.bearer.as_ref().is_some_and(|bearer| bearer.introspection.is_some())
     }
 
-    /// Whether an address may be sent to a browser, or asked.
+    /// Checks that a browser may be sent to a URL, or that it may be called: by its scheme.
     ///
     /// # Errors
     /// A sentence that says what to change.
@@ -142,10 +142,10 @@ impl Provider {
         Err(format!("{url:?} is not https; plain http is for this machine only, unless allow_insecure_http is set"))
     }
 
-    /// The cluster for an address.
+    /// The cluster that reaches a URL.
     ///
     /// # Errors
-    /// A sentence that says what to change, when the scheme is refused or no cluster is listed for the host.
+    /// A sentence that says what to change, if the scheme is refused or no cluster is listed for the host.
     pub fn cluster_for(&self, url: &Url) -> Result<&str, String> {
         self.check_scheme(url)?;
         let authority = url.authority();
@@ -154,10 +154,10 @@ impl Provider {
         })
     }
 
-    /// A call to one of the addresses that are for clients, as the client that we are.
+    /// A call that posts a form to one of the provider's endpoints, with our client authentication.
     ///
     /// # Errors
-    /// As [`Provider::cluster_for`], with the reason that the caller gives.
+    /// A failure with the reason `refusal`, if [`Provider::cluster_for`] fails; that of the client authentication.
     pub fn call_as_client(
         &self,
         world: &mut dyn World,
@@ -165,15 +165,15 @@ impl Provider {
         parameters: &[(&str, &str)],
         refusal: Reason,
     ) -> Result<HttpCall, Failure> {
-        let (headers, body) = self.authentication.form(world, &self.client_id, parameters);
-        self.call(Ask { method: "POST", url, headers, body }, refusal)
+        let ClientForm { headers, body } = self.authentication.form(world, &self.client_id, parameters)?;
+        self.call(ProviderRequest { method: "POST", url, headers, body }, refusal)
     }
 
-    /// A call to one of the provider's addresses.
+    /// A call to one of the provider's endpoints.
     ///
     /// # Errors
-    /// As [`Provider::cluster_for`], with the reason that the caller gives.
-    pub fn call(&self, request: Ask<'_>, refusal: Reason) -> Result<HttpCall, Failure> {
+    /// A failure with the reason `refusal`, if [`Provider::cluster_for`] fails.
+    pub fn call(&self, request: ProviderRequest<'_>, refusal: Reason) -> Result<HttpCall, Failure> {
         let cluster = self.cluster_for(request.url).map_err(|detail| Failure::new(refusal, detail))?;
         Ok(HttpCall {
             cluster: cluster.to_owned(),
@@ -188,21 +188,18 @@ impl Provider {
     }
 }
 
-/// What to ask of a provider.
+/// A request to a provider, before its cluster is chosen.
 #[derive(Debug)]
-pub struct Ask<'a> {
-    /// The method.
+#[expect(missing_docs, reason = "the names say it")]
+pub struct ProviderRequest<'a> {
     pub method: &'static str,
-    /// The address.
     pub url: &'a Url,
-    /// Further fields.
     pub headers: Vec<(&'static str, String)>,
-    /// The body.
     pub body: String,
 }
 
-impl<'a> Ask<'a> {
-    /// A GET that expects JSON.
+impl<'a> ProviderRequest<'a> {
+    /// A GET request for a JSON document.
     pub fn for_json(url: &'a Url) -> Self {
         Self { method: "GET", url, headers: vec![("accept", "application/json".to_owned())], body: String::new() }
     }

@@ -1,5 +1,6 @@
-//! A refresh token becomes new tokens (RFC 6749, section 6; OpenID Connect Core, section 12). An ID token in the answer is not
-//! believed here; that is `id_token`'s, and then [`same_person`]'s. Who asks only once, and what becomes of a session, is not known.
+//! A refresh token is exchanged for new tokens (RFC 6749, section 6; OpenID Connect Core, section 12). An ID token in the
+//! response is not verified here, but by `id_token`, and then by [`same_person`]. Which request may refresh, and what becomes of
+//! the session, is not known here.
 
 use serde_json::Value;
 
@@ -8,7 +9,7 @@ use crate::oidc::id_token::IdToken;
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
 use crate::oidc::reply;
-use crate::oidc::tokens::{self, Refreshed, TROUBLES};
+use crate::oidc::tokens::{self, REASONS, RefreshedTokens};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::world::World;
@@ -16,16 +17,16 @@ use crate::words::world::World;
 /// Why there are no new tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefreshError {
-    /// The provider does not accept the refresh token, and never will again.
+    /// The provider does not accept the refresh token, and asking again would not help.
     Refused(Failure),
-    /// Nobody answered, or not to the point; asking again may help.
+    /// There was no response, or one that says nothing about the refresh token. Asking again may help.
     Failed(Failure),
 }
 
-/// Asks for new tokens. The scope is left out: it stays what it was.
+/// The refresh request. It has no `scope`, so that the scope stays the same.
 ///
 /// # Errors
-/// [`Reason::TokenEndpointUnreachable`] when no listed cluster reaches the endpoint.
+/// [`Reason::TokenEndpointUnreachable`] if no listed cluster reaches the endpoint.
 pub fn refresh_request(
     world: &mut dyn World,
     provider: &Provider,
@@ -40,13 +41,13 @@ pub fn refresh_request(
 ///
 /// # Errors
 /// See [`RefreshError`].
-pub fn refresh_response(provider: &Provider, metadata: &Metadata, reply: &Reply) -> Result<Refreshed, RefreshError> {
-    let answer = reply::answer(provider, &metadata.token_endpoint, reply, TROUBLES).map_err(RefreshError::Failed)?;
+pub fn refresh_response(provider: &Provider, metadata: &Metadata, reply: &Reply) -> Result<RefreshedTokens, RefreshError> {
+    let answer = reply::answer(provider, &metadata.token_endpoint, reply, REASONS).map_err(RefreshError::Failed)?;
     if let Some(mut failure) = tokens::refusal(provider, &answer) {
         let members = answer.object().unwrap_or_default();
         let error = members.get("error").and_then(Value::as_str);
         let passing = matches!(error, Some("server_error" | "temporarily_unavailable" | "slow_down"));
-        // RFC 6749, section 5.2. Whatever else a 400 names, the same request would be answered by it again.
+        // RFC 6749, section 5.2. Whatever error a 400 names, the same request would get it again.
         let refused_otherwise = failure.reason != Reason::ClientAuthenticationFailed && answer.status == 400 && !passing;
         if error == Some("invalid_grant") || refused_otherwise {
             failure.reason = Reason::RefreshRefused;
@@ -60,8 +61,8 @@ pub fn refresh_response(provider: &Provider, metadata: &Metadata, reply: &Reply)
     tokens::read(&members, answer.clock()).map_err(|what| RefreshError::Failed(answer.malformed(&what)))
 }
 
-/// Whether a new ID token speaks of the session that it came for (OpenID Connect Core, section 12.2). That it is this issuer's
-/// and for this client, its verification has shown.
+/// Checks that a new ID token is about the person and the authentication of the session for which it was requested (OpenID
+/// Connect Core, section 12.2). Its issuer and audience were verified before.
 ///
 /// # Errors
 /// [`Reason::IdTokenSubject`], [`Reason::IdTokenAuthTime`].
@@ -90,12 +91,12 @@ mod tests {
     use serde_json::json;
     use std::time::Duration;
 
-    fn read(status: u16, body: &Value) -> Result<Refreshed, RefreshError> {
+    fn read(status: u16, body: &Value) -> Result<RefreshedTokens, RefreshError> {
         refresh_response(&provider(), &metadata(), &json_reply(status, body))
     }
 
     #[test]
-    fn the_request_names_the_refresh_token_and_proves_the_client() {
+    fn the_request_contains_the_refresh_token_and_the_client_authentication() {
         let call = refresh_request(&mut Still::default(), &provider(), &metadata(), &Secret::new("r&1")).unwrap();
         assert_eq!((call.method, call.path.as_str()), ("POST", "/realms/main/token"));
         assert_eq!(call.body.as_str(), "grant_type=refresh_token&refresh_token=r%261");
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_may_bring_no_id_token_and_no_refresh_token_and_a_type_in_lower_case() {
+    fn a_response_may_have_no_id_token_and_no_refresh_token_and_a_type_in_lower_case() {
         let tokens = read(200, &json!({"access_token": "a", "token_type": "bearer"})).unwrap();
         assert_eq!((tokens.id_token, tokens.refresh_token, tokens.expires_in), (None, None, None));
         let all = json!({"access_token": "a", "token_type": "Bearer", "id_token": "i", "refresh_token": "r", "expires_in": "60"});
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_for_good_is_told_from_everything_that_may_pass() {
+    fn a_final_refusal_is_distinguished_from_every_failure_that_may_pass() {
         for (status, body, refused, reason) in [
             (400, json!({"error": "invalid_grant"}), true, Reason::RefreshRefused),
             (401, json!({"error": "invalid_grant"}), true, Reason::RefreshRefused),
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_id_token_speaks_of_the_same_person_and_the_same_sign_in() {
+    fn a_new_id_token_must_be_about_the_same_person_and_the_same_sign_in() {
         let new = |subject: &str, auth_time| IdToken {
             claims: Claims::new(),
             subject: subject.into(),

@@ -1,5 +1,5 @@
-//! What came of a call, taken apart in one place: no answer, an answer too late, an answer. A time-out is not a refusal, and a
-//! refusal is not a malformed answer. What a document must say is not known here.
+//! Takes the outcome of a call to a provider apart, for all exchanges: no response, a time-out, or a response with a document. A
+//! time-out is not a refusal, and a refusal is not a malformed response. What a document must contain is not known here.
 
 use std::time::Duration;
 
@@ -14,18 +14,18 @@ use crate::words::quote::{quote, quote_prose};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 
-/// No document of a provider may be larger, in bytes.
+/// The size of the largest document of a provider, in bytes.
 pub(super) const LARGEST_BODY: usize = 256 * 1_024;
 
-/// Which reasons an endpoint's troubles have.
+/// The reasons that the failures of one endpoint get.
 #[derive(Clone, Copy)]
-pub(super) struct Troubles {
+pub(super) struct FailureReasons {
     pub(super) timeout: Reason,
     pub(super) unreachable: Reason,
     pub(super) malformed: Reason,
 }
 
-/// Somebody answered, and it was not a failure on the server's side.
+/// A response with a status below 500.
 pub(super) struct Answer<'a> {
     pub(super) status: u16,
     pub(super) headers: &'a Headers,
@@ -34,30 +34,35 @@ pub(super) struct Answer<'a> {
     malformed: Reason,
 }
 
-/// Sorts out what came of a call.
-pub(super) fn answer<'a>(provider: &Provider, url: &Url, reply: &'a Reply, troubles: Troubles) -> Result<Answer<'a>, Failure> {
+/// Separates the responses that can be read from the failures, which get one of `reasons`.
+pub(super) fn answer<'a>(
+    provider: &Provider,
+    url: &Url,
+    reply: &'a Reply,
+    reasons: FailureReasons,
+) -> Result<Answer<'a>, Failure> {
     let cluster = provider.clusters.reaching(url).unwrap_or("(none)");
     let whom = format!("{} (cluster {cluster})", url.authority());
-    let unreachable = |what: &str| Failure::new(troubles.unreachable, format!("{whom} was not reached: {what}"));
+    let unreachable = |what: &str| Failure::new(reasons.unreachable, format!("{whom} was not reached: {what}"));
     match reply {
         Reply::NotSent => Err(unreachable("Envoy could not send; is there a cluster of that name?")),
         Reply::Reset => Err(unreachable("the connection was reset before an answer; TLS settings of the cluster?")),
         Reply::Answered { status: 504, .. } => {
             let waited = provider.timeout.as_millis();
-            Err(Failure::new(troubles.timeout, format!("{whom} did not answer within {waited} ms (status 504)")))
+            Err(Failure::new(reasons.timeout, format!("{whom} did not answer within {waited} ms (status 504)")))
         }
         Reply::Answered { status: 503, .. } => {
             Err(unreachable("status 503, which is also what Envoy says when the connection is refused"))
         }
         Reply::Answered { status, .. } if *status >= 500 => Err(unreachable(&format!("status {status}"))),
         Reply::Answered { status, headers, body } => {
-            Ok(Answer { status: *status, headers, body, whom, malformed: troubles.malformed })
+            Ok(Answer { status: *status, headers, body, whom, malformed: reasons.malformed })
         }
     }
 }
 
 impl Answer<'_> {
-    /// The document of a 200.
+    /// The JSON object in the body, if the status is 200.
     pub(super) fn document(&self) -> Result<Claims, Failure> {
         if self.status != 200 {
             return Err(self.malformed(&format!("status {} where 200 was expected", self.status)));
@@ -73,23 +78,23 @@ impl Answer<'_> {
         json::object(self.body).map_err(|phrase| self.malformed(&format!("the document cannot be read: {phrase}")))
     }
 
-    /// A refusal of this answer.
+    /// The failure for a response that cannot be used; `what` says why.
     pub(super) fn malformed(&self, what: &str) -> Failure {
         Failure::new(self.malformed, self.says(what))
     }
 
-    /// A sentence about this answer.
+    /// A sentence that names the responder, and says `what` it answered.
     pub(super) fn says(&self, what: &str) -> String {
         format!("{} answered: {what}", self.whom)
     }
 
-    /// Whether the media type is JSON.
+    /// Whether the media type is `application/json`.
     pub(super) fn is_json(&self) -> bool {
         let media_type = self.headers.single("content-type").unwrap_or_default();
         media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
     }
 
-    /// What the other side's clock says, to the second.
+    /// The responder's clock, to the second, from the header `Date`.
     pub(super) fn clock(&self) -> Option<Timestamp> {
         let date = httpdate::parse_http_date(self.headers.single("date")?).ok()?;
         let since = date.duration_since(std::time::UNIX_EPOCH).ok()?;
@@ -97,7 +102,7 @@ impl Answer<'_> {
     }
 }
 
-/// `error` and `error_description`, fit for a log.
+/// `error` and `error_description`, made safe for a log.
 pub(super) fn error_words(error: &str, description: Option<&str>) -> String {
     match description {
         Some(description) => format!("error {}, {}", quote(error), quote_prose(description)),
@@ -105,7 +110,7 @@ pub(super) fn error_words(error: &str, description: Option<&str>) -> String {
     }
 }
 
-/// A member that must be a text, when it is there. `null` counts as absent.
+/// The text of a member; `None` if it is absent or `null`, and an error if it is something else than a text.
 pub(super) fn text<'a>(members: &'a Claims, name: &str) -> Result<Option<&'a str>, String> {
     match members.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -114,7 +119,8 @@ pub(super) fn text<'a>(members: &'a Claims, name: &str) -> Result<Option<&'a str
     }
 }
 
-/// How long an answer says that it stays fresh: `max-age`, within bounds.
+/// How long a response stays fresh, by the `max-age` in its `Cache-Control`: at least five minutes and at most a day, an hour if
+/// there is none.
 pub(super) fn fresh_for(reply: &Reply) -> Duration {
     const SHORTEST: Duration = Duration::from_secs(5 * 60);
     const USUAL: Duration = Duration::from_secs(60 * 60);

@@ -1,4 +1,4 @@
-//! For tests of this room and of those above: a provider, its metadata and its answers.
+//! A provider, its metadata and its responses, for the tests of this room and of those above.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(crate) fn url(text: &str) -> Url {
     Url::parse(text).unwrap()
 }
 
-/// The provider `main`, by discovery, with the client `app`.
+/// The provider `main` with discovery, and with the client `app`.
 pub(crate) fn provider() -> Provider {
     Provider {
         name: "main".into(),
@@ -42,7 +42,7 @@ pub(crate) fn provider() -> Provider {
     }
 }
 
-/// What that provider says about itself.
+/// The metadata of that provider.
 pub(crate) fn metadata() -> Metadata {
     Metadata {
         issuer: ISSUER.into(),
@@ -56,12 +56,12 @@ pub(crate) fn metadata() -> Metadata {
     }
 }
 
-/// An answer with a JSON document.
+/// A response with a JSON document.
 pub(crate) fn json_reply(status: u16, document: &Value) -> Reply {
     reply(status, &[("content-type", "application/json")], document.to_string().as_bytes())
 }
 
-/// Any answer.
+/// A response with any header fields and body.
 pub(crate) fn reply(status: u16, fields: &[(&str, &str)], body: &[u8]) -> Reply {
     let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
     Reply::Answered { status, headers: Headers::new(fields), body: body.to_vec() }

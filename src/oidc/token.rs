@@ -1,19 +1,19 @@
-//! A code becomes tokens (RFC 6749, sections 4.1.3, 4.1.4 and 5; OpenID Connect Core, section 3.1.3). The ID token in the answer
-//! is not believed here; that is `id_token`'s.
+//! A code is exchanged for tokens (RFC 6749, sections 4.1.3, 4.1.4 and 5; OpenID Connect Core, section 3.1.3). The ID token in
+//! the response is not verified here, but by `id_token`.
 
 use crate::http::message::{HttpCall, Reply};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
 use crate::oidc::reply;
-use crate::oidc::tokens::{TROUBLES, TokenSet, read, refusal};
+use crate::oidc::tokens::{REASONS, TokenSet, read, refusal};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::world::World;
 
-/// Asks for tokens.
+/// The token request (RFC 6749, section 4.1.3), with the code verifier (RFC 7636, section 4.5).
 ///
 /// # Errors
-/// [`Reason::TokenEndpointUnreachable`] when no listed cluster reaches the endpoint.
+/// [`Reason::TokenEndpointUnreachable`] if no listed cluster reaches the endpoint.
 pub fn token_request(
     world: &mut dyn World,
     provider: &Provider,
@@ -31,13 +31,13 @@ pub fn token_request(
     provider.call_as_client(world, &metadata.token_endpoint, &parameters, Reason::TokenEndpointUnreachable)
 }
 
-/// Reads the tokens.
+/// Reads the token response (OpenID Connect Core, section 3.1.3.3).
 ///
 /// # Errors
 /// [`Reason::TokenEndpointTimeout`], [`Reason::TokenEndpointUnreachable`], [`Reason::ClientAuthenticationFailed`],
 /// [`Reason::CodeRefused`], [`Reason::TokenResponseMalformed`].
 pub fn token_response(provider: &Provider, metadata: &Metadata, reply: &Reply) -> Result<TokenSet, Failure> {
-    let answer = reply::answer(provider, &metadata.token_endpoint, reply, TROUBLES)?;
+    let answer = reply::answer(provider, &metadata.token_endpoint, reply, REASONS)?;
     if let Some(refusal) = refusal(provider, &answer) {
         return Err(refusal);
     }

@@ -1,56 +1,56 @@
-//! What the token endpoint answers, whatever it was asked for (RFC 6749, section 5): tokens, or why there are none. No ID token is
-//! believed here.
+//! Reads what the token endpoint answers to every kind of request (RFC 6749, section 5): tokens, or an error. No ID token is
+//! verified here.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::oidc::provider::Provider;
-use crate::oidc::reply::{self, Answer, Troubles};
+use crate::oidc::reply::{self, Answer, FailureReasons};
 use crate::words::principal::Claims;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
 
-pub(super) const TROUBLES: Troubles = Troubles {
+pub(super) const REASONS: FailureReasons = FailureReasons {
     timeout: Reason::TokenEndpointTimeout,
     unreachable: Reason::TokenEndpointUnreachable,
     malformed: Reason::TokenResponseMalformed,
 };
 
-/// What a code was exchanged for.
+/// The tokens for an authorization code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSet {
-    /// For the provider's own services.
+    /// For the provider's own endpoints and services. It is not read here.
     pub access_token: Secret,
-    /// For us; not verified yet.
+    /// About the person, for us. It is not verified yet.
     pub id_token: Secret,
-    /// For new tokens later.
+    /// To get new tokens with later.
     pub refresh_token: Option<Secret>,
-    /// How long the access token lives.
+    /// How long the access token is valid from now on, if the provider says so.
     pub expires_in: Option<Duration>,
-    /// What was granted, when the provider says so.
+    /// The scope that was granted, if the provider says so.
     pub scope: Option<String>,
-    /// The provider's clock, to the second, when its answer has a `Date`: for the words about a clock that is wrong.
+    /// The provider's clock, to the second, from the `Date` of its response. It only helps to say whose clock is wrong.
     pub provider_clock: Option<Timestamp>,
 }
 
-/// What a refresh token was exchanged for.
+/// The tokens for a refresh token.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refreshed {
-    /// The new access token.
+pub struct RefreshedTokens {
     pub access_token: Secret,
-    /// Section 12.2: "the response body … might not contain an id_token". Not verified yet.
+    /// It is not verified yet. OpenID Connect Core, section 12.2, allows a response without it.
     pub id_token: Option<Secret>,
-    /// The one to use from now on; without it, the former stays (RFC 6749, section 6).
+    /// The refresh token from now on; if absent, the former one stays valid (RFC 6749, section 6).
     pub refresh_token: Option<Secret>,
-    /// How long the access token lives.
+    /// How long the access token is valid from now on, if the provider says so.
     pub expires_in: Option<Duration>,
-    /// The provider's clock, when its answer has a `Date`.
+    /// The provider's clock, as in [`TokenSet`].
     pub provider_clock: Option<Timestamp>,
 }
 
-/// RFC 6749, section 5.2. Some say 200 to an error; it is one all the same.
+/// The failure that an error response tells (RFC 6749, section 5.2). Some providers send errors with the status 200.
 pub(super) fn refusal(provider: &Provider, answer: &Answer<'_>) -> Option<Failure> {
     let members = answer.object().unwrap_or_default();
     let error = members.get("error").and_then(Value::as_str);
@@ -60,17 +60,16 @@ pub(super) fn refusal(provider: &Provider, answer: &Answer<'_>) -> Option<Failur
         None => format!("status {}", answer.status),
     };
     if answer.status == 401 || error == Some("invalid_client") {
-        let method = provider.authentication.method();
-        let detail = format!("{words}; token_endpoint_auth_method {method} was tried: check it, client_id and client_secret");
+        let detail = format!("{words}; {}", provider.authentication.tried());
         return Some(Failure::new(Reason::ClientAuthenticationFailed, answer.says(&detail)));
     }
     let refused = (400..500).contains(&answer.status) || members.contains_key("error");
     refused.then(|| Failure::new(Reason::CodeRefused, answer.says(&words)))
 }
 
-/// Tokens, as they stand in an answer.
-pub(super) fn read(members: &Claims, provider_clock: Option<Timestamp>) -> Result<Refreshed, String> {
-    // RFC 6749, appendices A.12 and A.17: tokens are printable ASCII. Anything else could end a header that carries one.
+/// Reads the tokens of a successful response (RFC 6749, section 5.1).
+pub(super) fn read(members: &Claims, provider_clock: Option<Timestamp>) -> Result<RefreshedTokens, String> {
+    // RFC 6749, appendices A.12 and A.17: tokens are printable ASCII. Other characters could end a header that carries the token.
     let token = |name: &str| match reply::text(members, name)?.filter(|text| !text.is_empty()) {
         Some(text) if !text.bytes().all(|byte| byte.is_ascii_graphic()) => Err(format!("{name} is not printable ASCII")),
         text => Ok(text),
@@ -80,7 +79,7 @@ pub(super) fn read(members: &Claims, provider_clock: Option<Timestamp>) -> Resul
     if !token_type.eq_ignore_ascii_case("bearer") {
         return Err("token_type is not Bearer".to_owned());
     }
-    Ok(Refreshed {
+    Ok(RefreshedTokens {
         access_token: token("access_token")?.map(Secret::new).ok_or("access_token is missing")?,
         id_token: token("id_token")?.map(Secret::new),
         refresh_token: token("refresh_token")?.map(Secret::new),
@@ -89,11 +88,11 @@ pub(super) fn read(members: &Claims, provider_clock: Option<Timestamp>) -> Resul
     })
 }
 
-/// Seconds; some write them as text.
+/// `expires_in`, in seconds. Some providers write it as a text.
 fn expires_in(members: &Claims) -> Result<Option<Duration>, String> {
     let seconds = match members.get("expires_in") {
         None | Some(Value::Null) => return Ok(None),
-        // A fraction of a second is not worth having.
+        // The fraction of a second is dropped.
         Some(Value::Number(number)) => {
             number.as_f64().filter(|seconds| (0.0..1e15).contains(seconds)).map(|seconds| seconds as u64)
         }

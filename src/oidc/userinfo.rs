@@ -1,19 +1,22 @@
-//! More about the person whom the ID token names (OpenID Connect Core, section 5.3). It can add to what is known about that
-//! person; who the person is, and what was proved, it cannot change.
+//! Userinfo: more claims about the person whom the ID token names (OpenID Connect Core, section 5.3). They add to what is known
+//! about the person, but cannot change who that is, and how it was proved.
 
 use crate::http::message::{HttpCall, Reply};
 use crate::oidc::metadata::Metadata;
-use crate::oidc::provider::{Ask, Provider};
-use crate::oidc::reply::{self, Troubles};
-use crate::words::principal::{AssumedVerified, Claims, VERIFIED, is_verified};
+use crate::oidc::provider::{Provider, ProviderRequest};
+use crate::oidc::reply::{self, FailureReasons};
+use crate::words::principal::{AssumedVerified, Claims, VERIFIABLE_CLAIMS, is_verified};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 
-const TROUBLES: Troubles =
-    Troubles { timeout: Reason::UserinfoTimeout, unreachable: Reason::UserinfoUnreachable, malformed: Reason::UserinfoMalformed };
+const REASONS: FailureReasons = FailureReasons {
+    timeout: Reason::UserinfoTimeout,
+    unreachable: Reason::UserinfoUnreachable,
+    malformed: Reason::UserinfoMalformed,
+};
 
-/// Claims that are the ID token's alone: they say who, for whom, until when, and how it was proved.
-const PROTOCOL: &[&str] = &[
+/// The claims that only the ID token may contain: who was authenticated, for whom, until when, and how.
+const PROTOCOL_CLAIMS: &[&str] = &[
     "iss",
     "sub",
     "aud",
@@ -34,25 +37,25 @@ const PROTOCOL: &[&str] = &[
     "events",
 ];
 
-/// Asks for the claims.
+/// The userinfo request (OpenID Connect Core, section 5.3.1).
 ///
 /// # Errors
-/// [`Reason::UserinfoUnreachable`] when there is no such endpoint, or no listed cluster reaches it.
+/// [`Reason::UserinfoUnreachable`] if the provider has no such endpoint, or no listed cluster reaches it.
 pub fn userinfo_request(provider: &Provider, metadata: &Metadata, access_token: &Secret) -> Result<HttpCall, Failure> {
     let Some(url) = &metadata.userinfo_endpoint else { return Err(no_endpoint()) };
-    let mut ask = Ask::for_json(url);
-    ask.headers.push(("authorization", format!("Bearer {}", access_token.expose())));
-    provider.call(ask, Reason::UserinfoUnreachable)
+    let mut request = ProviderRequest::for_json(url);
+    request.headers.push(("authorization", format!("Bearer {}", access_token.expose())));
+    provider.call(request, Reason::UserinfoUnreachable)
 }
 
-/// Reads the claims, which must be about the subject of the ID token.
+/// Reads the claims, which must be about the subject of the ID token (OpenID Connect Core, section 5.3.2).
 ///
 /// # Errors
-/// [`Reason::UserinfoTimeout`], [`Reason::UserinfoUnreachable`] (which includes a refusal), [`Reason::UserinfoMalformed`],
-/// [`Reason::UserinfoSubject`].
+/// [`Reason::UserinfoTimeout`]; [`Reason::UserinfoUnreachable`], also if the access token is refused;
+/// [`Reason::UserinfoMalformed`]; [`Reason::UserinfoSubject`].
 pub fn userinfo_response(provider: &Provider, metadata: &Metadata, reply: &Reply, subject: &str) -> Result<Claims, Failure> {
     let Some(url) = &metadata.userinfo_endpoint else { return Err(no_endpoint()) };
-    let answer = reply::answer(provider, url, reply, TROUBLES)?;
+    let answer = reply::answer(provider, url, reply, REASONS)?;
     if (400..500).contains(&answer.status) {
         let detail = answer.says(&format!("status {}, so it does not accept our access token", answer.status));
         return Err(Failure::new(Reason::UserinfoUnreachable, detail));
@@ -61,31 +64,33 @@ pub fn userinfo_response(provider: &Provider, metadata: &Metadata, reply: &Reply
         return Err(answer.malformed("the content type is not application/json (signed userinfo is not supported)"));
     }
     let claims = answer.document()?;
-    // Section 5.3.2: the sub claims must match exactly, or the answer must not be used.
+    // Section 5.3.2: if `sub` is not exactly that of the ID token, the claims must not be used.
     match reply::text(&claims, "sub") {
         Ok(Some(found)) if found == subject => Ok(claims),
         _ => Err(Failure::new(Reason::UserinfoSubject, answer.says("sub is not the ID token's"))),
     }
 }
 
-/// Whether a claim is the ID token's alone. All others say something of the person.
-pub fn is_protocol(name: &str) -> bool {
-    PROTOCOL.contains(&name)
+/// Whether only the ID token may contain a claim. All other claims describe the person.
+pub fn is_protocol_claim(name: &str) -> bool {
+    PROTOCOL_CLAIMS.contains(&name)
 }
 
-/// Adds what userinfo says to the claims of an ID token.
+/// Adds the claims of userinfo to those of an ID token.
 pub fn merge(claims: &mut Claims, userinfo: Claims) {
     let nobody = AssumedVerified::default();
-    for (value, verified) in VERIFIED {
-        // What the ID token says was verified is its own address, not another one. What it says was not stays so until it is said to be.
+    for (value, verified) in VERIFIABLE_CLAIMS {
+        // If the ID token calls its own address verified, that says nothing about another address. If it calls it unverified,
+        // that stands until userinfo says otherwise.
         if userinfo.get(value).is_some_and(|newer| claims.get(value) != Some(newer)) && is_verified(value, claims, nobody) {
             claims.remove(verified);
         }
     }
-    // Nor does a good verdict without its address speak for another one.
-    let orphaned = VERIFIED.iter().filter(|(value, _)| !userinfo.contains_key(*value) && is_verified(value, &userinfo, nobody));
+    // A good verdict in userinfo without the address says nothing about the address in the ID token.
+    let orphaned =
+        VERIFIABLE_CLAIMS.iter().filter(|(value, _)| !userinfo.contains_key(*value) && is_verified(value, &userinfo, nobody));
     let orphaned: Vec<_> = orphaned.map(|(_, verified)| *verified).collect();
-    let keeps = |name: &str| is_protocol(name) || orphaned.contains(&name);
+    let keeps = |name: &str| is_protocol_claim(name) || orphaned.contains(&name);
     claims.extend(userinfo.into_iter().filter(|(name, _)| !keeps(name)));
 }
 

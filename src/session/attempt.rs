@@ -1,5 +1,6 @@
-//! One sign-in under way: what we must still know when the provider sends the browser back. It travels in a sealed cookie of
-//! its own, so that tabs do not disturb each other and any replica can finish what another began.
+//! A sign-in attempt: what must still be known when the provider sends the browser back. It is kept in a sealed cookie of its
+//! own, so that several tabs do not disturb each other, and any replica can finish it. Which provider is asked, and what happens
+//! at the end, is decided elsewhere.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,34 +21,34 @@ use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
 use crate::words::world::{NoRandomness, World};
 
-/// A browser keeps at most this many sign-ins under way; a further one replaces the oldest.
+/// How many sign-in attempts a browser may keep. A further one replaces the oldest.
 pub const MOST_ATTEMPTS: usize = 5;
 
-/// So many attempt cookies are opened to find the youngest. A browser that restores many tabs at once may have more.
+/// How many attempt cookies are opened to find the newest. A browser that restores many tabs at once may send more.
 const MOST_COOKIES_LOOKED_AT: usize = 20;
 
-/// So many attempt cookies are deleted with one answer; the next one goes on.
+/// How many attempt cookies are deleted with one response. More are deleted with the next one.
 const MOST_DELETED: usize = 60;
 
-/// The version of what is sealed; another one is not read.
+/// The version of the sealed content. No other version is read.
 const VERSION: u8 = 1;
 
 const ID_BYTES: usize = 6;
 const ID_LENGTH: usize = 8;
 
-/// Stands in the `state` of a popup's attempt, behind the id. It proves nothing: it says who is to be told that a sign-in failed
-/// whose attempt is gone.
-const OF_POPUP: &str = ".popup.";
+/// Follows the identifier in the `state` of a popup's attempt. It proves nothing: it only says which page to tell that the
+/// sign-in failed if the attempt's cookie is missing.
+const POPUP_MARK: &str = ".popup.";
 
-/// What a sign-in is for. Each kind is sealed for a purpose of its own, so that neither can be finished as the other.
+/// What a sign-in attempt ends with. The seals have different purposes, so that none can be finished as another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ending {
     /// A session of ours.
     #[default]
     Session,
-    /// The access token, for a page that keeps it itself.
+    /// The provider's access token, for a page that keeps it itself.
     Token,
-    /// A session of ours, begun in a window that a page opened; the page is told.
+    /// A session of ours and a message to a page, which opened a popup for the sign-in.
     Popup,
 }
 
@@ -63,60 +64,56 @@ impl Ending {
     }
 }
 
-/// What is known when a sign-in begins.
+/// What is known when an attempt begins. The fields are those of [`Attempt`].
+#[expect(missing_docs, reason = "`Attempt` has the same fields, and says what they are")]
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What it is for.
     pub ending: Ending,
-    /// The configured provider's name.
     pub provider: String,
-    /// The redirect URI.
     pub redirect_uri: String,
-    /// Where the visit began.
     pub return_to: String,
-    /// What is asked of the authentication.
     pub demand: Demand,
-    /// Whether another site's page, or its form, brings the answer.
     pub cross_site: bool,
-    /// For whom.
-    pub client: Fingerprint,
+    pub client_fingerprint: Fingerprint,
 }
 
-/// A sign-in under way.
+/// A sign-in attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// `state`: the attempt's id, a dot, `popup.` for a popup, 256 random bits.
+    /// `state`: the attempt's identifier, a dot, `popup.` if it is for a popup, and 256 random bits.
     pub state: Secret,
-    /// `nonce`, to be found in the ID token.
+    /// `nonce`, which the ID token must contain.
     pub nonce: Secret,
     /// `code_verifier` (RFC 7636).
     pub code_verifier: Secret,
-    /// The configured provider's name: with several, an answer counts only from the one that was asked.
+    /// The configured name of the provider. With several, an authorization response counts only if it is this one's.
     pub provider: String,
-    /// The redirect URI that was sent; the token request repeats it.
+    /// The redirect URI of the authorization request, which the token request repeats.
     pub redirect_uri: String,
-    /// Where the visit began.
+    /// Where to send the person after the sign-in.
     pub return_to: String,
-    /// When.
+    /// When the attempt began.
     pub created: Timestamp,
-    /// Of issuer, client and origin: a gateway that has the same key, and others, begins no sign-in of ours ([`client`]).
-    pub client: Fingerprint,
-    /// What was asked of the authentication: the ID token must show that it was done.
+    /// Identifies the issuer, the client and the origin ([`client_fingerprint`]): another gateway with the same key cannot begin
+    /// an attempt for this one.
+    pub client_fingerprint: Fingerprint,
+    /// What was required of the authentication. The ID token must show that it was met.
     pub demand: Demand,
-    /// Whether another site's page, or its form, brings the answer: the cookie is `SameSite=None` then.
+    /// Whether the authorization response comes with a request that another site's page causes. The cookie is `SameSite=None`
+    /// then.
     pub cross_site: bool,
-    /// What it is for. It is not written: the seal says it.
+    /// What the attempt ends with. It is not in the content, because the purpose of the seal says it.
     pub ending: Ending,
 }
 
 impl Attempt {
-    /// Begins a sign-in, with fresh random values.
+    /// Begins an attempt, with new random values.
     ///
     /// # Errors
-    /// [`NoRandomness`].
+    /// [`NoRandomness`] if the host gives none.
     pub fn begin(world: &mut dyn World, now: Timestamp, plan: Plan) -> Result<Self, NoRandomness> {
         let id = random_text::<ID_BYTES>(world)?;
-        let mark = if plan.ending == Ending::Popup { OF_POPUP } else { "." };
+        let mark = if plan.ending == Ending::Popup { POPUP_MARK } else { "." };
         Ok(Self {
             state: Secret::new(format!("{id}{mark}{}", random_text::<32>(world)?)),
             nonce: Secret::new(random_text::<32>(world)?),
@@ -127,12 +124,12 @@ impl Attempt {
             created: now,
             demand: plan.demand,
             cross_site: plan.cross_site,
-            client: plan.client,
+            client_fingerprint: plan.client_fingerprint,
             ending: plan.ending,
         })
     }
 
-    /// For sealing.
+    /// The content to seal.
     fn write(&self) -> Vec<u8> {
         let mut writer = Writer::default();
         for secret in [&self.state, &self.nonce, &self.code_verifier] {
@@ -141,7 +138,7 @@ impl Attempt {
         for text in [&self.provider, &self.redirect_uri, &self.return_to] {
             writer.text(text);
         }
-        writer.text(self.client.as_str());
+        writer.text(self.client_fingerprint.as_str());
         writer.number(self.created.millis());
         writer.text(&self.demand.acr_values.join(" "));
         writer.optional_number(self.demand.max_age);
@@ -149,10 +146,10 @@ impl Attempt {
         writer.finish(VERSION)
     }
 
-    /// Reads what was sealed for this.
+    /// Reads the content that was sealed for this purpose.
     fn read(plain: &[u8], ending: Ending) -> Option<Self> {
         let mut read = Reader::new(plain, VERSION)?;
-        // In the order in which they were written.
+        // The fields stand here in the order in which they were written.
         let attempt = Self {
             state: Secret::new(read.text()?),
             nonce: Secret::new(read.text()?),
@@ -160,7 +157,7 @@ impl Attempt {
             provider: read.text()?,
             redirect_uri: read.text()?,
             return_to: read.text()?,
-            client: Fingerprint::written(read.text()?),
+            client_fingerprint: Fingerprint::written(read.text()?),
             created: Timestamp::from_millis(read.number()?),
             demand: Demand {
                 acr_values: read.text()?.split(' ').filter(|class| !class.is_empty()).map(str::to_owned).collect(),
@@ -172,28 +169,29 @@ impl Attempt {
         read.is_empty().then_some(attempt)
     }
 
-    /// The part of `state` that names the cookie.
+    /// The identifier in `state`, which is part of the cookie's name.
     pub fn id(&self) -> &str {
         id_of(self.state.expose()).unwrap_or_default()
     }
 
-    /// The `Set-Cookie` values that store this attempt, and delete those that have become too many or too old.
+    /// The `Set-Cookie` values that store this attempt, and delete those in the request's `headers` that are too many, too old or
+    /// forged.
     ///
     /// # Errors
-    /// [`NoRandomness`].
+    /// [`NoRandomness`] if the host gives none.
     pub fn store(
         &self,
         world: &mut dyn World,
         sealer: &Sealer,
         settings: &CookieSettings,
         timeout: Duration,
-        came: &Headers,
+        headers: &Headers,
     ) -> Result<Vec<String>, NoRandomness> {
         let sealed = sealer.seal(world, self.ending.purpose(), &self.write())?;
         let attributes = Attributes { path: "/", same_site: self.same_site(), max_age: timeout };
         let mut cookies = vec![set(&cookie_name(settings, self.id()), &sealed, attributes)];
         let (mut alive, mut over) = (Vec::new(), BTreeSet::new());
-        for (position, (id, value)) in cookies_of(settings, came).enumerate() {
+        for (position, (id, value)) in cookies_of(settings, headers).enumerate() {
             let attempt = if position < MOST_COOKIES_LOOKED_AT { open_any(sealer, value, &Ending::ALL) } else { None };
             match attempt.filter(|attempt| self.created.since(attempt.created) < timeout) {
                 Some(attempt) => alive.push((attempt.created, id)),
@@ -208,8 +206,8 @@ impl Attempt {
         Ok(cookies)
     }
 
-    /// Finds the attempt that a callback's `state` belongs to: its cookie must have come, opened as one of these kinds, hold
-    /// that very `state`, and be young enough (RFC 6749, section 10.12).
+    /// Finds the attempt that a callback's `state` belongs to (RFC 6749, section 10.12). Its cookie must be among the request's
+    /// `headers`, be sealed for one of `endings`, contain exactly this `state`, and not be too old.
     ///
     /// # Errors
     /// [`Reason::StateMissing`], [`Reason::AttemptMissing`], [`Reason::StateMismatch`], [`Reason::AttemptExpired`].
@@ -217,7 +215,7 @@ impl Attempt {
         sealer: &Sealer,
         settings: &CookieSettings,
         timeout: Duration,
-        came: &Headers,
+        headers: &Headers,
         state: &str,
         now: Timestamp,
         endings: &[Ending],
@@ -226,7 +224,7 @@ impl Attempt {
             return Err(Reason::StateMissing);
         }
         let id = id_of(state).ok_or(Reason::AttemptMissing)?;
-        let mut candidates = cookies_of(settings, came).filter(|(other, _)| *other == id);
+        let mut candidates = cookies_of(settings, headers).filter(|(other, _)| *other == id);
         let (_, value) = candidates.next().ok_or(Reason::AttemptMissing)?;
         let attempt = open_any(sealer, value, endings).ok_or(Reason::AttemptMissing)?;
         if attempt.state != Secret::new(state) {
@@ -235,19 +233,19 @@ impl Attempt {
         if attempt.is_young(now, timeout) { Ok(attempt) } else { Err(Reason::AttemptExpired) }
     }
 
-    /// Finds the newest attempt of this kind that this browser began, for a page that does not say which one it means.
+    /// Finds the newest attempt of this browser that ends with `ending`, for a page that does not send a `state`.
     ///
     /// # Errors
-    /// [`Reason::AttemptMissing`] when there is none; [`Reason::AttemptExpired`].
+    /// [`Reason::AttemptMissing`] if there is none; [`Reason::AttemptExpired`] if it is too old.
     pub fn newest(
         sealer: &Sealer,
         settings: &CookieSettings,
         timeout: Duration,
-        came: &Headers,
+        headers: &Headers,
         now: Timestamp,
         ending: Ending,
     ) -> Result<Self, Reason> {
-        let looked_at = cookies_of(settings, came).take(MOST_COOKIES_LOOKED_AT);
+        let looked_at = cookies_of(settings, headers).take(MOST_COOKIES_LOOKED_AT);
         let opened = looked_at.filter_map(|(_, value)| open(sealer, value, ending));
         let newest = opened.max_by_key(|attempt| attempt.created).ok_or(Reason::AttemptMissing)?;
         if newest.is_young(now, timeout) { Ok(newest) } else { Err(Reason::AttemptExpired) }
@@ -257,38 +255,40 @@ impl Attempt {
         now.since(self.created) < timeout && self.created <= now.plus(timeout)
     }
 
-    /// A deletion says it too: browsers take no other from an answer to another site's page.
+    /// `SameSite` of the cookie. Its deletion needs it, too: browsers accept no other cookie in a response to another site's
+    /// page.
     const fn same_site(&self) -> SameSite {
         if self.cross_site { SameSite::None } else { SameSite::Lax }
     }
 
-    /// The `Set-Cookie` value that ends this attempt.
+    /// The `Set-Cookie` value that deletes the cookie of this attempt.
     pub fn forget(&self, settings: &CookieSettings) -> String {
         delete(&cookie_name(settings, self.id()), "/", self.same_site())
     }
 }
 
-/// For whom a sign-in is: the issuer that is asked, the client that asks, and the origin where it began.
-pub fn client(issuer: &str, client_id: &str, origin: &Origin) -> Fingerprint {
+/// Identifies whom an attempt is for: the provider's issuer, our client identifier there, and the origin where it began.
+pub fn client_fingerprint(issuer: &str, client_id: &str, origin: &Origin) -> Fingerprint {
     Fingerprint::of(["sign-in", issuer, client_id, &origin.to_string()])
 }
 
-/// The `Set-Cookie` value that ends whatever attempt a callback's `state` names, if it names one.
-pub fn forget_named(settings: &CookieSettings, state: &str) -> Option<String> {
+/// The `Set-Cookie` value that deletes the cookie of the attempt that a callback's `state` names, whatever is in it; `None` if it
+/// names none.
+pub fn forget_by_state(settings: &CookieSettings, state: &str) -> Option<String> {
     id_of(state).map(|id| delete(&cookie_name(settings, id), "/", SameSite::Lax))
 }
 
-/// Whether a callback's `state` is like one that a popup's sign-in began with. Anybody can write one.
-pub fn is_like_a_popups(state: &str) -> bool {
-    state.get(ID_LENGTH..).is_some_and(|rest| rest.starts_with(OF_POPUP))
+/// Whether a callback's `state` has the form that it has for popups. This proves nothing: anybody can write such a `state`.
+pub fn looks_like_popup_state(state: &str) -> bool {
+    state.get(ID_LENGTH..).is_some_and(|rest| rest.starts_with(POPUP_MARK))
 }
 
 fn cookie_name(settings: &CookieSettings, id: &str) -> String {
     format!("{}{id}", settings.attempt_prefix)
 }
 
-fn cookies_of<'a>(settings: &'a CookieSettings, came: &'a Headers) -> impl Iterator<Item = (&'a str, &'a [u8])> {
-    pairs(came, &settings.attempt_prefix).filter_map(|(name, value)| {
+fn cookies_of<'a>(settings: &'a CookieSettings, headers: &'a Headers) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    pairs(headers, &settings.attempt_prefix).filter_map(|(name, value)| {
         let id = std::str::from_utf8(name.strip_prefix(settings.attempt_prefix.as_bytes())?).ok()?;
         is_id(id).then_some((id, value))
     })

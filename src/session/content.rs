@@ -1,4 +1,4 @@
-//! What a session holds, and whether it still counts. It is sealed as a whole elsewhere; here it is plain.
+//! The content of a session, and whether it still counts. It is plain here; it is sealed, signed and put into cookies elsewhere.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,82 +14,86 @@ use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
 use crate::words::world::{NoRandomness, World};
 
-/// The version of the content; another one is not read.
+/// The version of the content. No other version is read.
 const VERSION: u8 = 3;
 
-/// Stands between the identifier and the origin. Replicas of an earlier build, which name no origin, take both for the identifier
-/// and read our sessions; theirs are none of ours. If neither read the other's, people would be sent to sign in by each in turn.
-const MADE_AT: &str = "@";
+/// Separates the identifier and the origin, which are written as one text. Replicas of an earlier build know no origin: they take
+/// this text for the identifier, and so read our sessions. Ours refuse theirs. If each refused the other's, people would have to
+/// sign in again whenever the replica changes.
+const ORIGIN_SEPARATOR: &str = "@";
 
 /// A signed-in session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Session {
-    /// Random, made at sign-in, so that an identifier from before never survives it.
+    /// A random identifier that is made at sign-in, so that nobody can plant one before.
     pub id: String,
-    /// The origin where it was made. A gateway that has the same key, and other origins, makes nobody of ours.
+    /// The origin where the session began. Another gateway with the same key, but other origins, cannot make sessions for this
+    /// one.
     pub origin: String,
-    /// The configured provider's name. Its issuer is part of the fingerprint.
+    /// The configured name of the provider. Its issuer is part of the fingerprint.
     pub provider: String,
-    /// `sub` of the ID token, or the user service's own.
+    /// The subject: the user service's, or else `sub` of the ID token.
     pub subject: String,
-    /// `sub` of the ID token, where the subject is the user service's.
+    /// `sub` of the ID token, if the subject is the user service's.
     pub provider_subject: Option<String>,
     /// `sid` of the ID token: the provider's own session.
     pub provider_session: Option<String>,
-    /// `auth_time` of the ID token, seconds since the epoch.
+    /// `auth_time` of the ID token, in seconds since 1970.
     pub auth_time: Option<u64>,
     /// When the person signed in.
     pub created: Timestamp,
     /// When the cookie was last written.
     pub renewed: Timestamp,
-    /// When it ends, renewed or not.
+    /// When it ends at the latest, however often it is renewed.
     pub ends: Timestamp,
     /// The claims that rules and headers name.
     pub claims: Rc<Claims>,
-    /// What those claims, provider and client were, when they were chosen.
+    /// Digest of the configuration under which the claims were chosen: provider, client, and which claims are kept.
     pub fingerprint: Fingerprint,
-    /// Tokens, only where the configuration forwards them.
+    /// The provider's tokens that the configuration needs.
     pub tokens: Tokens,
 }
 
-/// Tokens of the provider that a session keeps.
+/// The tokens of a provider that a session keeps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tokens {
-    /// For `x-forwarded-access-token`.
+    /// To be forwarded as `x-forwarded-access-token`.
     pub access_token: Option<Secret>,
-    /// For `x-forwarded-id-token`.
+    /// To be forwarded as `x-forwarded-id-token`.
     pub id_token: Option<Secret>,
-    /// For new tokens; only where the session would end with them.
+    /// To get new tokens; kept only if the session would end with the present ones.
     pub refresh_token: Option<Secret>,
-    /// From then on they should be refreshed. Without a refresh token the session ends by itself, and none of these is set.
+    /// When the tokens should be refreshed. Without a refresh token, the session ends with them, and this and the next two are
+    /// absent.
     pub due: Option<Timestamp>,
-    /// From then on nobody is let in before they were refreshed.
+    /// When the tokens have ended: then nobody is let in before they are refreshed.
     pub end: Option<Timestamp>,
-    /// When the ID token that is forwarded ends: a refresh may bring none.
+    /// When the forwarded ID token ends. It has a time of its own, because a refresh may bring no new one.
     pub id_token_end: Option<Timestamp>,
-    /// How often they were refreshed: of two copies of a session the one with more has the refresh token that still counts.
+    /// How often the tokens were refreshed. Of two copies of a session, the one with the higher number has the valid refresh
+    /// token.
     pub refreshed: u32,
 }
 
 impl Tokens {
-    /// Whether they should be refreshed by now.
+    /// Whether the tokens should be refreshed now.
     pub fn are_due(&self, now: Timestamp) -> bool {
         self.due.is_some_and(|due| now >= due)
     }
 
-    /// Whether nobody is let in by them any more before they were refreshed.
+    /// Whether the tokens have ended, so that nobody is let in before they are refreshed.
     pub fn have_ended(&self, now: Timestamp) -> bool {
         self.end.is_some_and(|end| now >= end)
     }
 }
 
-/// A digest of everything a session was made for. One that no longer matches means signing in again: the claims that today's
-/// rules need may not be in it, or it was made for another client.
+/// A digest of what something was made for. If a session's no longer matches, one must sign in again, because it may lack claims
+/// that the rules need now, or belong to another client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    /// Digests the parts, each with its length in front, so that no two lists of parts are alike.
+    /// Digests the parts, each with its length before it, so that no two lists have the same digest.
     pub fn of<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut digest = Sha256::new();
         for part in parts {
@@ -100,12 +104,12 @@ impl Fingerprint {
         Self(URL_SAFE_NO_PAD.encode(digest.first_chunk::<12>().map_or(digest.as_slice(), |half| half.as_slice())))
     }
 
-    /// One that was written down.
+    /// A fingerprint that was read from its text.
     pub fn written(text: String) -> Self {
         Self(text)
     }
 
-    /// As text, for keys in shared memory and to be written down.
+    /// The text of the fingerprint.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -114,59 +118,52 @@ impl Fingerprint {
 /// How long sessions last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetimes {
-    /// From sign-in to the end, whatever happens.
+    /// From the sign-in to the end, however often the session is renewed.
     pub absolute: Duration,
-    /// Without a request.
+    /// From the last renewal to the end, if no request comes.
     pub idle: Duration,
 }
 
 impl Lifetimes {
-    /// For sessions that say themselves when they end, and are never renewed.
+    /// No limits, for sessions that contain their end, and are never renewed.
     pub const NONE: Self = Self { absolute: Duration::MAX, idle: Duration::MAX };
 
-    /// A session in use is written again when this much has passed: often enough that nobody idles out while working.
+    /// How long after the last renewal a session that is in use is renewed: a quarter of the idle time, so that nobody is signed
+    /// out while working.
     pub fn renew_after(&self) -> Duration {
         self.idle.checked_div(4).unwrap_or_default()
     }
 }
 
-/// What a new session is made of.
+/// The content of a new session. The fields without a comment are those of [`Session`].
+#[expect(missing_docs, reason = "`Session` has the same fields, and says what they are")]
 #[derive(Clone, Debug, Default)]
 pub struct NewSession {
-    /// Where it is made.
     pub origin: String,
-    /// The configured provider's name.
     pub provider: String,
-    /// `sub`.
     pub subject: String,
-    /// The provider's `sub`, where that is another.
     pub provider_subject: Option<String>,
-    /// `sid`.
     pub provider_session: Option<String>,
-    /// `auth_time`.
     pub auth_time: Option<u64>,
-    /// The claims to keep.
     pub claims: Claims,
-    /// What they were chosen by.
     pub fingerprint: Fingerprint,
-    /// Tokens to keep.
     pub tokens: Tokens,
-    /// The first of the tokens that it depends on ends here, and the session with it, when they cannot be refreshed.
+    /// When the first token ends that the session depends on and that cannot be refreshed. The session ends then, too.
     pub tokens_end: Option<Timestamp>,
 }
 
 impl Session {
-    /// Begins a session now.
+    /// Begins a session now, with a new random identifier.
     ///
     /// # Errors
-    /// [`NoRandomness`] when there is none for its identifier.
+    /// [`NoRandomness`] if the host gives none.
     pub fn begin(world: &mut dyn World, now: Timestamp, lifetimes: Lifetimes, new: NewSession) -> Result<Self, NoRandomness> {
         let mut id = [0; 16];
         world.random(&mut id)?;
         Ok(Self::of(URL_SAFE_NO_PAD.encode(id), now, now.plus(lifetimes.absolute), new))
     }
 
-    /// A session of this identifier, begun now, that ends then or with its tokens.
+    /// A session with this identifier that begins now, and ends at `ends` or with its tokens.
     pub(super) fn of(id: String, now: Timestamp, ends: Timestamp, new: NewSession) -> Self {
         Self {
             id,
@@ -185,12 +182,12 @@ impl Session {
         }
     }
 
-    /// Reads what was sealed, whether it still counts or not.
+    /// Reads the content of a session, even if it has expired.
     pub fn parse(plain: &[u8]) -> Option<Self> {
         let mut read = Reader::new(plain, VERSION)?;
         let named = read.text()?;
-        let (id, origin) = named.split_once(MADE_AT)?;
-        // In the order in which they were written.
+        let (id, origin) = named.split_once(ORIGIN_SEPARATOR)?;
+        // The fields stand here in the order in which they were written.
         let session = Self {
             id: id.to_owned(),
             origin: origin.to_owned(),
@@ -217,10 +214,10 @@ impl Session {
         read.is_empty().then_some(session)
     }
 
-    /// Reads what was sealed, and says whether it still counts.
+    /// Reads the content of a session that has not expired.
     ///
     /// # Errors
-    /// [`Reason::SessionInvalid`] for another version or shape, [`Reason::SessionExpired`] past either lifetime.
+    /// [`Reason::SessionInvalid`] for another version or form, [`Reason::SessionExpired`] after the end of either lifetime.
     pub fn read(plain: &[u8], now: Timestamp, lifetimes: Lifetimes) -> Result<Self, Reason> {
         let session = Self::parse(plain).ok_or(Reason::SessionInvalid)?;
         if now >= session.expires(lifetimes) {
@@ -229,10 +226,10 @@ impl Session {
         Ok(session)
     }
 
-    /// For sealing.
+    /// The content to seal.
     pub fn write(&self) -> Vec<u8> {
         let mut writer = Writer::default();
-        let named = [self.id.as_str(), MADE_AT, &self.origin].concat();
+        let named = [self.id.as_str(), ORIGIN_SEPARATOR, &self.origin].concat();
         for text in [&named, &self.provider, &self.subject, &self.fingerprint.0] {
             writer.text(text);
         }
@@ -254,32 +251,32 @@ impl Session {
         writer.finish(VERSION)
     }
 
-    /// When it ends unless it is renewed: the earlier of both lifetimes. A configuration with shorter ones holds at once.
+    /// When the session expires unless it is renewed. Shorter lifetimes in a new configuration hold for old sessions, too.
     pub fn expires(&self, lifetimes: Lifetimes) -> Timestamp {
         self.ends.min(self.created.plus(lifetimes.absolute)).min(self.renewed.plus(lifetimes.idle))
     }
 
-    /// When its cookie should be written again.
+    /// When the cookie should be written again.
     pub fn renewal_due(&self, lifetimes: Lifetimes) -> Timestamp {
         self.renewed.plus(lifetimes.renew_after())
     }
 
-    /// The same session, in use now.
+    /// The same session, renewed now.
     pub fn renewed(&self, now: Timestamp) -> Self {
         Self { renewed: now, ..self.clone() }
     }
 
-    /// The same session, last in use then.
+    /// The same session, last renewed at `renewed`.
     pub fn last_renewed(self, renewed: Timestamp) -> Self {
         Self { renewed, ..self }
     }
 
-    /// What the provider calls whom it speaks for.
+    /// `sub` at the provider, even if the subject is the user service's.
     pub fn subject_at_provider(&self) -> &str {
         self.provider_subject.as_ref().unwrap_or(&self.subject)
     }
 
-    /// Who it speaks for, where these claims count without a verdict.
+    /// The person whose session this is. `assumed` are the claims that count as verified without a verdict.
     pub fn principal(&self, lifetimes: Lifetimes, assumed: AssumedVerified) -> Principal {
         Principal {
             provider: self.provider.clone(),
@@ -348,7 +345,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn everything_that_a_session_holds_comes_back_as_it_went() {
+    fn the_content_of_a_session_is_read_as_it_was_written() {
         let tokens = Tokens {
             access_token: Some(Secret::new("a")),
             id_token: Some(Secret::new("b.c.d")),
@@ -367,7 +364,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn another_version_or_shape_is_not_read() {
+    fn another_version_or_form_is_not_read() {
         let plain = session(alice()).write();
         let json = br#"{"v":2,"i":"a","p":"demo","s":"alice","c":1,"r":1,"e":9999999999999,"cl":{},"f":"x"}"#;
         let other = [&[VERSION - 1], &plain[1..]].concat();
@@ -383,8 +380,8 @@ pub(crate) mod tests {
         assert_eq!(Session::parse(&plain("a")).unwrap().origin, "https://app.example.com");
         let unnamed = session(alice());
         let with = unnamed.write();
-        let named = [unnamed.id.as_str(), MADE_AT, &unnamed.origin].concat();
-        // The first number is how long that text is; it stands first among the texts.
+        let named = [unnamed.id.as_str(), ORIGIN_SEPARATOR, &unnamed.origin].concat();
+        // The length of that text is the first number of the content, and the text is the first of all texts.
         let mut without = with.clone();
         let at = with.windows(named.len()).position(|window| window == named.as_bytes()).unwrap();
         without.drain(at + unnamed.id.len()..at + named.len());

@@ -1,5 +1,5 @@
-//! The cookies of a session: their names, splitting a large one, putting it together again, deleting it.
-//! What is in them is sealed text here.
+//! The cookies of a session: their names, and how a large session is split, put together again and deleted. The session itself is
+//! a sealed or signed text, which is not opened here.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -10,51 +10,51 @@ use crate::http::message::Headers;
 use crate::http::url::Origin;
 use crate::words::time::Timestamp;
 
-/// A session is split over at most this many cookies. More than that is refused at sign-in, and not read.
+/// How many cookies a session may take. One that needs more is refused at sign-in.
 pub const MOST_COOKIES: usize = 8;
 
-/// Their number is one digit in front of the first.
+// The first cookie begins with the number of cookies, as one digit.
 const _: () = assert!(MOST_COOKIES < 10);
 
-/// Browsers take 4,096 bytes of name and value; this leaves room for the name.
+/// The largest part of a session in one cookie, in bytes. Browsers accept 4,096 bytes for the name and the value together.
 const LARGEST_VALUE: usize = 3_800;
 
-/// So long may the sealed text of a session be, in bytes.
+/// The size of the largest sealed session, in bytes.
 pub const LARGEST: usize = MOST_COOKIES * LARGEST_VALUE;
 
-/// The cookies' names and attributes.
+/// The names and attributes of our cookies.
 #[derive(Clone, Debug)]
 pub struct CookieSettings {
-    /// The first cookie's name; further ones begin with it.
+    /// The name of the session's first cookie. The names of further ones begin with it.
     pub name: String,
-    /// What the names of sign-ins' cookies begin with: always `__Host-`, so that no other site can plant one.
+    /// The prefix of the names of attempt cookies. It begins with `__Host-`, so that no other site can plant one.
     pub attempt_prefix: String,
     /// `SameSite` of the session's cookies.
     pub same_site: SameSite,
-    /// The name of the cookie that keeps the ID token for sign-out. It has a path of its own, so it cannot be `__Host-`.
+    /// The name of the cookie with the ID token for sign-out. Its path is the logout endpoint's, so it cannot be `__Host-`.
     pub hint_name: String,
-    /// Whether a session may be split.
+    /// Whether a session may be split into several cookies.
     pub shape: Shape,
 }
 
-/// How a session stands in cookies.
+/// How many cookies a session may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Over as many as it takes, up to [`MOST_COOKIES`].
+    /// As many as it needs, up to [`MOST_COOKIES`].
     Split,
-    /// In one, as others want to read it.
+    /// One, so that services can read it.
     Whole,
 }
 
 impl CookieSettings {
-    /// Settings for cookies of this name.
+    /// The settings for session cookies with this name.
     pub fn new(name: String, same_site: SameSite, shape: Shape) -> Self {
         let bare = name.strip_prefix("__Host-").unwrap_or(&name);
         let (attempt_prefix, hint_name) = (format!("__Host-{bare}-attempt-"), format!("__Secure-{bare}-hint"));
         Self { name, attempt_prefix, same_site, hint_name, shape }
     }
 
-    /// Whether a cookie of this name is one of ours, so that it does not go upstream.
+    /// Whether a cookie is one of ours, and must not be forwarded to the upstream.
     pub fn is_ours(&self, name: &[u8]) -> bool {
         match name.strip_prefix(self.name.as_bytes()) {
             Some(b"") => true,
@@ -63,7 +63,8 @@ impl CookieSettings {
         }
     }
 
-    /// Whether the session's cookie is `Secure`: always, but for plain http on this machine under a name that does not ask for it.
+    /// Whether the session's cookie is `Secure`: always, except on plain http on this machine, if its name and `SameSite` permit
+    /// that.
     fn is_secure(&self, origin: &Origin) -> bool {
         origin.is_https() || self.shape == Shape::Split || self.name.starts_with("__") || self.same_site == SameSite::None
     }
@@ -73,37 +74,37 @@ impl CookieSettings {
         if self.is_secure(origin) { set(&self.name, value, attributes) } else { set_on_loopback(&self.name, value, attributes) }
     }
 
-    fn part(&self, position: usize) -> String {
+    fn part_name(&self, position: usize) -> String {
         if position == 0 { self.name.clone() } else { format!("{}-{position}", self.name) }
     }
 
-    /// The position of a session cookie among its parts, if it is one.
+    /// The number of a session cookie among its parts, from 0; `None` for other cookies.
     fn position(&self, name: &[u8]) -> Option<usize> {
         match name.strip_prefix(self.name.as_bytes())? {
             b"" => Some(0),
             rest => {
                 let number = std::str::from_utf8(rest.strip_prefix(b"-")?).ok()?;
-                number.parse().ok().filter(|position| self.part(*position).as_bytes() == name)
+                number.parse().ok().filter(|position| self.part_name(*position).as_bytes() == name)
             }
         }
     }
 }
 
-/// What session came with a request.
+/// The session in a request's cookies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found<'a> {
-    /// None.
+    /// There is none.
     Nothing,
-    /// This text, sealed or signed.
+    /// The text of one session, sealed or signed.
     Sealed(Cow<'a, [u8]>),
-    /// Cookies that do not fit together: a part missing, twice there, or too many.
+    /// Cookies that are no whole session: a part is missing, comes twice, or has too high a number.
     Torn,
-    /// Several that stand whole in one cookie each, and differ: one of them is not from here. A sibling domain can set a cookie
-    /// that has no `__Host-` name, and which of both the browser sends first says nothing.
+    /// Several sessions of one cookie each, which differ. One of them was not set here: a sibling domain can set a cookie that
+    /// has no `__Host-` name. Their order does not say which.
     Several,
 }
 
-/// Puts the session's cookies together.
+/// Finds the session in a request's cookies, and puts its parts together.
 pub fn read<'a>(settings: &CookieSettings, headers: &'a Headers) -> Found<'a> {
     if settings.shape == Shape::Whole {
         let mut values =
@@ -122,10 +123,10 @@ pub fn read<'a>(settings: &CookieSettings, headers: &'a Headers) -> Found<'a> {
     let Some(first) = parts.first().copied().flatten() else {
         return if parts.iter().any(Option::is_some) { Found::Torn } else { Found::Nothing };
     };
-    let (count, rest) = match counted(first) {
-        Counted::Whole => return Found::Sealed(first.into()),
-        Counted::First { count, rest } => (count, rest),
-        Counted::Neither => return Found::Torn,
+    let (count, rest) = match first_part(first) {
+        FirstPart::Whole => return Found::Sealed(first.into()),
+        FirstPart::OfSeveral { count, rest } => (count, rest),
+        FirstPart::Malformed => return Found::Torn,
     };
     let Some(further) = parts.get(1..count) else { return Found::Torn };
     let Some(further) = further.iter().copied().collect::<Option<Vec<_>>>() else { return Found::Torn };
@@ -136,17 +137,17 @@ pub fn read<'a>(settings: &CookieSettings, headers: &'a Headers) -> Found<'a> {
     Found::Sealed(sealed.into())
 }
 
-/// So many texts that may be sessions are tried.
+/// How many texts are tried that may be sessions.
 const MOST_TRIED: usize = 64;
 
-/// Every text that may be a session, each once: of several cookies of one name all, and parts in every way that they may belong
-/// together. Whoever lets somebody in uses [`read`]; this is for whoever ends sessions, so that none is overlooked. The second is
-/// `false` when there are more than [`MOST_TRIED`].
+/// All texts that may be sessions, each once: of several cookies with one name all are taken, and parts are put together in all
+/// ways. This is for sign-out, which must miss no session; to let somebody in, use [`read`]. The second result is `false` if
+/// there are more than are tried (64).
 pub fn read_all<'a>(settings: &CookieSettings, headers: &'a Headers) -> (Vec<Cow<'a, [u8]>>, bool) {
     let mut parts: [Vec<&[u8]>; MOST_COOKIES] = Default::default();
     for (name, value) in pairs(headers, &settings.name) {
         let position = settings.position(name).filter(|position| *position == 0 || settings.shape == Shape::Split);
-        // One more than are tried, to know that there are more.
+        // One more is kept than are tried, to notice that there are more.
         let alike = position.and_then(|position| parts.get_mut(position)).filter(|alike| alike.len() <= MOST_TRIED);
         if let Some(alike) = alike.filter(|alike| !alike.contains(&value)) {
             alike.push(value);
@@ -159,14 +160,14 @@ pub fn read_all<'a>(settings: &CookieSettings, headers: &'a Headers) -> (Vec<Cow
         if room == 0 {
             return (texts, false);
         }
-        let counted = if settings.shape == Shape::Split { counted(first) } else { Counted::Whole };
-        let (count, rest) = match counted {
-            Counted::Whole => {
+        let kind = if settings.shape == Shape::Split { first_part(first) } else { FirstPart::Whole };
+        let (count, rest) = match kind {
+            FirstPart::Whole => {
                 texts.push(Cow::from(*first));
                 continue;
             }
-            Counted::First { count, rest } => (count, rest),
-            Counted::Neither => continue,
+            FirstPart::OfSeveral { count, rest } => (count, rest),
+            FirstPart::Malformed => continue,
         };
         let further = count.checked_sub(1).and_then(|others| further.get(..others)).unwrap_or_default();
         if further.iter().fold(1_usize, |ways, alike| ways.saturating_mul(alike.len())) > room {
@@ -181,47 +182,48 @@ pub fn read_all<'a>(settings: &CookieSettings, headers: &'a Headers) -> (Vec<Cow
     (texts, true)
 }
 
-/// How the first part of a session begins.
-enum Counted<'a> {
-    /// It is all there is.
+/// What the value of a session's first cookie is.
+enum FirstPart<'a> {
+    /// A whole session.
     Whole,
-    /// There are so many parts.
-    First { count: usize, rest: &'a [u8] },
-    /// It is none of ours.
-    Neither,
+    /// The first of `count` parts.
+    OfSeveral { count: usize, rest: &'a [u8] },
+    /// Nothing that we have written.
+    Malformed,
 }
 
-/// Sealed text is base64url, which has no dot: what stands before one is the number of parts, a single digit.
-fn counted(first: &[u8]) -> Counted<'_> {
-    let Some(dot) = first.iter().take(2).position(|byte| *byte == b'.') else { return Counted::Whole };
+/// Sealed text is base64url, which has no dot. Before a dot stands the number of parts, as one digit.
+fn first_part(first: &[u8]) -> FirstPart<'_> {
+    let Some(dot) = first.iter().take(2).position(|byte| *byte == b'.') else { return FirstPart::Whole };
     let (count, rest) = first.split_at(dot);
     match std::str::from_utf8(count).ok().and_then(|count| count.parse().ok()) {
-        Some(count @ 1..=MOST_COOKIES) => Counted::First { count, rest: rest.get(1..).unwrap_or_default() },
-        Some(_) | None => Counted::Neither,
+        Some(count @ 1..=MOST_COOKIES) => FirstPart::OfSeveral { count, rest: rest.get(1..).unwrap_or_default() },
+        Some(_) | None => FirstPart::Malformed,
     }
 }
 
-/// It takes more than [`MOST_COOKIES`] cookies.
+/// The session needs more than [`MOST_COOKIES`] cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge;
 
-/// The `Set-Cookie` values that store a session, and delete parts of an earlier one that came with the request.
+/// The `Set-Cookie` values that store a session until `ends`, and delete the parts of an earlier one in the request's `headers`
+/// that are not overwritten.
 ///
 /// # Errors
-/// [`TooLarge`].
+/// [`TooLarge`] if it needs more than [`MOST_COOKIES`] cookies.
 pub fn write(
     settings: &CookieSettings,
     sealed: &str,
     now: Timestamp,
     ends: Timestamp,
-    came: &Headers,
+    headers: &Headers,
 ) -> Result<Vec<String>, TooLarge> {
-    let attributes = Attributes { path: "/", same_site: settings.same_site, max_age: lasting(now, ends) };
+    let attributes = Attributes { path: "/", same_site: settings.same_site, max_age: remaining(now, ends) };
     let count = sealed.len().div_ceil(LARGEST_VALUE).max(1);
     if count > MOST_COOKIES {
         return Err(TooLarge);
     }
-    // The text is ASCII, so that it can be cut anywhere.
+    // Sealed text is ASCII, so it can be cut anywhere.
     let mut cookies: Vec<_> = sealed
         .as_bytes()
         .chunks(LARGEST_VALUE)
@@ -229,38 +231,40 @@ pub fn write(
         .enumerate()
         .map(|(position, part)| {
             let numbered = if position == 0 && count > 1 { format!("{count}.{part}") } else { part.into_owned() };
-            set(&settings.part(position), &numbered, attributes)
+            set(&settings.part_name(position), &numbered, attributes)
         })
         .collect();
-    let stale = pairs(came, &settings.name).filter_map(|(name, _)| settings.position(name)).filter(|position| *position >= count);
+    let stale =
+        pairs(headers, &settings.name).filter_map(|(name, _)| settings.position(name)).filter(|position| *position >= count);
     let mut positions = BTreeSet::new();
     positions.extend(stale.take(MOST_COOKIES));
-    cookies.extend(positions.into_iter().map(|position| delete(&settings.part(position), "/", settings.same_site)));
+    cookies.extend(positions.into_iter().map(|position| delete(&settings.part_name(position), "/", settings.same_site)));
     Ok(cookies)
 }
 
-/// The `Set-Cookie` value that stores a session in one cookie, for an origin.
+/// The `Set-Cookie` value that stores a session in one cookie, on this origin.
 ///
 /// # Errors
-/// [`TooLarge`].
+/// [`TooLarge`] if it does not fit into one cookie.
 pub fn write_whole(settings: &CookieSettings, text: &str, lasts: Duration, origin: &Origin) -> Result<String, TooLarge> {
     if text.len() > LARGEST_VALUE { Err(TooLarge) } else { Ok(settings.set_whole(text, lasts, origin)) }
 }
 
-/// The `Set-Cookie` values that delete the session that came with a request, whatever state it is in.
-pub fn forget(settings: &CookieSettings, came: &Headers, origin: &Origin) -> Vec<String> {
+/// The `Set-Cookie` values that delete the session in the request's `headers`, even if it is no whole one.
+pub fn forget(settings: &CookieSettings, headers: &Headers, origin: &Origin) -> Vec<String> {
     if settings.shape == Shape::Whole {
         return vec![settings.set_whole("", Duration::ZERO, origin)];
     }
-    let came =
-        pairs(came, &settings.name).filter_map(|(name, _)| settings.position(name)).filter(|position| *position < MOST_COOKIES);
+    let sent = pairs(headers, &settings.name)
+        .filter_map(|(name, _)| settings.position(name))
+        .filter(|position| *position < MOST_COOKIES);
     let mut positions = BTreeSet::new();
     positions.insert(0);
-    positions.extend(came);
-    positions.into_iter().map(|position| delete(&settings.part(position), "/", settings.same_site)).collect()
+    positions.extend(sent);
+    positions.into_iter().map(|position| delete(&settings.part_name(position), "/", settings.same_site)).collect()
 }
 
-fn lasting(now: Timestamp, ends: Timestamp) -> Duration {
+fn remaining(now: Timestamp, ends: Timestamp) -> Duration {
     Duration::from_secs(ends.since(now).as_secs())
 }
 

@@ -1,5 +1,5 @@
-//! A session as a JWT of our own (RFC 7519): its claims can be read by whoever holds it, and by every service with the key. It
-//! stands in a cookie or comes as a bearer token; it is not renewed and ends when it says so. Who may do what is not known here.
+//! A session as a signed JWT of our own (RFC 7519), which every service with the key can read. It is sent in a cookie or as a
+//! bearer token, is not renewed, and ends when its `exp` says so. What a person may do is not known here.
 
 use std::time::Duration;
 
@@ -10,80 +10,103 @@ use crate::crypto::key::{Algorithm, KeySet};
 use crate::crypto::signing::{NotSigned, SigningKey};
 use crate::http::url::Origin;
 use crate::session::content::{Fingerprint, NewSession, Session, Tokens};
-use crate::words::principal::{AssumedVerified, CLIENT, ClaimPath, Claims, VERIFIED, has_any, is_verified, move_claim};
+use crate::words::principal::{
+    AssumedVerified, CLIENT_PREFIX, ClaimPath, Claims, VERIFIABLE_CLAIMS, has_any, is_verified, move_claim,
+};
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
-/// `typ` of a session. Other tokens of ours say something else of themselves (RFC 8725, section 3.11).
+/// The `typ` of sessions. Other tokens of ours have another `typ` (RFC 8725, section 3.11).
 const TYP: &str = "JWT";
 
-/// With several providers: the configured name of the one that proved the identity.
-pub const PROVIDER: &str = "idp";
+/// The claim with the configured name of the provider that proved the identity. It is set if there are several providers.
+pub const PROVIDER_CLAIM: &str = "idp";
 
-/// The origin where the session was made.
-pub const ORIGIN: &str = "origin";
+/// The claim with `sid` of the ID token: the provider's own session.
+const PROVIDER_SESSION_CLAIM: &str = "sid";
 
-/// What no configured claim may be called: these mean something in a token already, or mark tokens of another kind.
-pub const RESERVED: [&str; 16] = [
-    "iss", "aud", "exp", "nbf", "iat", "jti", "cnf", "events", "nonce", "at_hash", "c_hash", "s_hash", "sid", "typ", PROVIDER,
-    ORIGIN,
+/// The claim with `sub` of the ID token. It is set if the session has another subject, which is the user service's.
+const PROVIDER_SUBJECT_CLAIM: &str = "idp_sub";
+
+/// The claim with the origin where the session began.
+pub const ORIGIN_CLAIM: &str = "origin";
+
+/// The names that no configured claim may have, because they have a meaning in sessions or mark tokens of other kinds.
+pub const RESERVED: [&str; 17] = [
+    "iss",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "cnf",
+    "events",
+    "nonce",
+    "at_hash",
+    "c_hash",
+    "s_hash",
+    "typ",
+    PROVIDER_CLAIM,
+    PROVIDER_SESSION_CLAIM,
+    PROVIDER_SUBJECT_CLAIM,
+    ORIGIN_CLAIM,
 ];
 
-/// So much of a MAC names a token, in characters of base64url: 132 bits.
-const MAC_NAME: usize = 22;
+/// How much of a MAC is used as a token's identifier: 22 characters of base64url are 132 bits.
+const MAC_NAME_LENGTH: usize = 22;
 
-/// Claims that a session does not have, and that tokens of other kinds do (ID tokens, logout tokens, tokens bound to a key).
+/// Claims of other kinds of tokens, which no session has: of ID tokens, logout tokens and tokens that are bound to a key.
 const OF_OTHER_KINDS: [&str; 6] = ["cnf", "events", "nonce", "at_hash", "c_hash", "s_hash"];
 
-/// How far ahead of ours the clock of another replica or service may be.
+/// How far the clock of another replica or service may be ahead of ours.
 const SKEW: Duration = Duration::from_secs(60);
 
-/// How sessions are signed, and what is demanded of one.
+/// How sessions are signed, and what a session must contain.
 #[derive(Debug)]
 pub struct JwtSettings {
-    /// The first signs.
+    /// The keys. The first one signs.
     pub keys: Vec<SigningKey>,
-    /// What verifies: all of them.
+    /// The verification keys of all of them.
     pub verifying: KeySet,
-    /// The algorithm of all of them.
+    /// The algorithm of all keys.
     pub algorithm: Algorithm,
-    /// The claims beside `sub`, `iat` and `exp`.
+    /// The claims that a session contains beside `sub`, `iat`, `exp` and the origin.
     pub claims: Vec<ClaimPath>,
-    /// `iss`: set, and demanded.
+    /// `iss`, which is set and required if it is configured.
     pub issuer: Option<String>,
-    /// `aud`: set, and demanded.
+    /// `aud`, which is set and required if it is configured.
     pub audience: Option<String>,
-    /// From `iat` to `exp`, in whole seconds.
+    /// The time from `iat` to `exp`, in whole seconds.
     pub lifetime: Duration,
-    /// Whether a session is accepted as a bearer token too.
+    /// Whether a session is accepted as a bearer token, too.
     pub bearer: bool,
     /// The names of the configured providers.
     pub providers: Vec<String>,
-    /// The origins of this gateway: a session that was made elsewhere is none.
+    /// The origins of this gateway. A session that began at another origin is refused.
     pub origins: Vec<Origin>,
 }
 
-/// Why a token is no session of ours.
+/// Why a token is not accepted as a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JwtError {
-    /// It was one, so many seconds ago.
+    /// It was a session, and expired so many seconds ago.
     Expired(u64),
-    /// It is none, because of this.
+    /// It is no session; the text says why.
     Invalid(String),
 }
 
 impl JwtError {
-    /// As a refusal of what came in the cookie.
-    pub const fn of_cookie(&self) -> Reason {
+    /// The reason for refusing a session cookie.
+    pub const fn reason_for_cookie(&self) -> Reason {
         match self {
             Self::Expired(_) => Reason::SessionExpired,
             Self::Invalid(_) => Reason::SessionInvalid,
         }
     }
 
-    /// As a refusal of what came as a bearer token.
-    pub fn of_bearer(self) -> Failure {
+    /// The failure for refusing a bearer token.
+    pub fn failure_for_bearer(self) -> Failure {
         match self {
             Self::Expired(ago) => Failure::new(Reason::TokenExpired, format!("it expired {ago} s ago by our clock")),
             Self::Invalid(detail) => Failure::new(Reason::TokenInvalid, detail),
@@ -95,17 +118,27 @@ fn invalid(detail: impl Into<String>) -> JwtError {
     JwtError::Invalid(detail.into())
 }
 
+/// A claim that may be absent. If it is there, it must be a text that fits.
+fn optional(claims: &Claims, name: &str, fits: impl Fn(&str) -> bool, expected: &str) -> Result<Option<String>, JwtError> {
+    match claims.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if fits(text) => Ok(Some(text.clone())),
+        Some(_) => Err(invalid(format!("{name} is not {expected}"))),
+    }
+}
+
 impl JwtSettings {
-    /// When a session that begins now ends: `exp` is in whole seconds, as `iat` is.
+    /// When a session that begins now ends: in whole seconds, as `exp` is.
     pub fn end(&self, now: Timestamp) -> Timestamp {
         Timestamp::from_seconds(now.seconds()).plus(self.lifetime)
     }
 
-    /// Signs a session. Its identifier becomes the token's, by which it is found to have ended. An address or a number that is not
-    /// verified is left out: a reader may never look at the claim that says so.
+    /// Signs a session. The session's identifier is set to the token's, under which a sign-out is remembered. An e-mail address
+    /// or phone number that is not verified is left out, because services may not look at the claim that says so. `assumed` are
+    /// the claims that count as verified without a verdict.
     ///
     /// # Errors
-    /// [`NotSigned`].
+    /// [`NotSigned`] if the key does not sign.
     pub fn write(&self, world: &mut dyn World, session: &mut Session, assumed: AssumedVerified) -> Result<String, NotSigned> {
         let key = self.keys.first().ok_or(NotSigned)?;
         let mut claims = Claims::new();
@@ -115,30 +148,37 @@ impl JwtSettings {
         set("sub", Value::from(session.subject.as_str()));
         set("iat", Value::from(session.created.seconds()));
         set("exp", Value::from(session.ends.seconds()));
-        set(ORIGIN, Value::from(session.origin.as_str()));
+        set(ORIGIN_CLAIM, Value::from(session.origin.as_str()));
         for (name, value) in [("iss", &self.issuer), ("aud", &self.audience)] {
             if let Some(value) = value {
                 set(name, Value::from(value.as_str()));
             }
         }
         if self.providers.len() > 1 {
-            set(PROVIDER, Value::from(session.provider.as_str()));
+            set(PROVIDER_CLAIM, Value::from(session.provider.as_str()));
+        }
+        if let Some(sid) = &session.provider_session {
+            set(PROVIDER_SESSION_CLAIM, Value::from(sid.as_str()));
+        }
+        if session.subject_at_provider() != session.subject {
+            set(PROVIDER_SUBJECT_CLAIM, Value::from(session.subject_at_provider()));
         }
         let token = key.sign(world, TYP, &claims)?;
         session.id = self.id(&token);
         Ok(token)
     }
 
-    /// Reads a token: who signed it, that it is a session, for whom, until when.
+    /// Verifies a session: its signature and kind, `iss` and `aud`, its times, provider, origin and subjects (RFC 7519, sections
+    /// 4.1 and 7.2; RFC 8725, section 3).
     ///
     /// # Errors
-    /// See [`JwtError`]. Whether it was signed out is asked elsewhere.
+    /// See [`JwtError`]. Whether the session was signed out is not checked here.
     pub fn read(&self, world: &dyn World, token: &str, last: &mut LastHeader, now: Timestamp) -> Result<Session, JwtError> {
         let mut claims = self.verified(world, token, last)?;
         if has_any(&claims, &OF_OTHER_KINDS) {
             return Err(invalid("its claims are those of another kind of token"));
         }
-        self.meant_for_us(&claims)?;
+        self.check_issuer_and_audience(&claims)?;
         let time = |name: &str| match claims.get(name) {
             None => Ok(None),
             Some(value) => {
@@ -153,27 +193,30 @@ impl JwtSettings {
             }
         }
         let provider = self.provider(&claims)?;
-        let origin = self.made_at(&claims)?.to_owned();
+        let origin = self.origin(&claims)?.to_owned();
         let plain = |text: &&str| !text.is_empty() && text.len() <= 255 && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-        let person = |text: &&str| plain(text) && !text.starts_with(CLIENT);
+        let person = |text: &&str| plain(text) && !text.starts_with(CLIENT_PREFIX);
         let subject = claims.get("sub").and_then(Value::as_str).filter(person).ok_or_else(|| {
             invalid("sub is missing, not a text of 1 to 255 printable characters, or like the name of a client (client:…)")
         })?;
         let subject = subject.to_owned();
+        let provider_session = optional(&claims, PROVIDER_SESSION_CLAIM, |sid| sid.len() <= 255, "a text of at most 255 bytes")?;
+        let provider_subject =
+            optional(&claims, PROVIDER_SUBJECT_CLAIM, |subject| plain(&subject), "a text of 1 to 255 printable characters")?;
         if now >= ends {
             return Err(JwtError::Expired(now.since(ends).as_secs()));
         }
         let mut kept = Claims::new();
         self.claims.iter().for_each(|path| path.take(&mut claims, &mut kept));
-        for name in VERIFIED.map(|(_, verdict)| verdict).into_iter().chain(["sub"]) {
+        for name in VERIFIABLE_CLAIMS.map(|(_, verdict)| verdict).into_iter().chain(["sub"]) {
             move_claim(name, &mut claims, &mut kept);
         }
         let new = NewSession {
             origin,
             provider,
             subject,
-            provider_subject: None,
-            provider_session: None,
+            provider_subject,
+            provider_session,
             auth_time: None,
             claims: kept,
             fingerprint: Fingerprint::default(),
@@ -183,12 +226,12 @@ impl JwtSettings {
         Ok(Session::of(self.id(token), issued.unwrap_or(now), ends, new))
     }
 
-    /// Reads a token to end what it proves: signed by our keys, whatever else keeps it from counting now. It may count later, or at
-    /// another configuration.
+    /// Reads a session that shall be signed out. It must be signed by our keys; other checks may fail, because the session may
+    /// count later, or under another configuration.
     ///
     /// # Errors
     /// See [`JwtError`].
-    pub fn read_to_end(
+    pub fn read_for_sign_out(
         &self,
         world: &dyn World,
         token: &str,
@@ -202,17 +245,17 @@ impl JwtSettings {
                 let number = |name: &str| claims.get(name).and_then(Value::as_u64).map(Timestamp::from_seconds);
                 let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
                 let ends = number("exp").ok_or(error)?;
-                let new = NewSession { origin: text(ORIGIN), subject: text("sub"), ..NewSession::default() };
+                let new = NewSession { origin: text(ORIGIN_CLAIM), subject: text("sub"), ..NewSession::default() };
                 Ok(Session::of(self.id(token), now, ends, new))
             }
         })
     }
 
-    /// What a token is called when it has ended: half of its MAC, or a digest of what is signed. (Other signatures than MACs can be
-    /// written in more than one way, or made anew.)
+    /// The identifier of a token: half of its MAC, or a digest of what is signed. (Other signatures than MACs do not identify a
+    /// token, because they can be encoded in several ways, or made anew.)
     fn id(&self, token: &str) -> String {
         let (signed, signature) = token.rsplit_once('.').unwrap_or((token, ""));
-        match signature.get(..MAC_NAME) {
+        match signature.get(..MAC_NAME_LENGTH) {
             Some(half) if self.algorithm == Algorithm::HS256 => half.to_owned(),
             Some(_) | None => Fingerprint::of(["session jwt", signed]).as_str().to_owned(),
         }
@@ -224,15 +267,15 @@ impl JwtSettings {
             JwsError::Malformed(_) | JwsError::AlgorithmNotAllowed { .. } => invalid(error.to_string()),
             _ => invalid("it is signed by none of session.jwt.keys"),
         })?;
-        // A service that signs with the same key may leave it out.
+        // A service that signs with the same key may leave `typ` out.
         match verified.typ {
             Some(typ) if !typ.eq_ignore_ascii_case(TYP) => Err(invalid("its typ says that it is no session")),
             Some(_) | None => Ok(verified.claims),
         }
     }
 
-    /// RFC 7519, sections 4.1.1 and 4.1.3: an audience that we do not answer to is somebody else's.
-    fn meant_for_us(&self, claims: &Claims) -> Result<(), JwtError> {
+    /// Checks `iss` and `aud` (RFC 7519, sections 4.1.1 and 4.1.3). An `aud` is refused if none is configured.
+    fn check_issuer_and_audience(&self, claims: &Claims) -> Result<(), JwtError> {
         if claims.get("iss").map(Value::as_str) != self.issuer.as_deref().map(Some) {
             return Err(invalid("its iss is not session.jwt.issuer"));
         }
@@ -246,20 +289,20 @@ impl JwtSettings {
         if ours { Ok(()) } else { Err(invalid("its aud is not session.jwt.audience")) }
     }
 
-    /// Where it was made: at one of our origins. Whoever has the key, another environment's gateway for instance, can say what it likes;
-    /// what says nothing else than what it is by itself makes nobody here.
-    fn made_at<'a>(&self, claims: &'a Claims) -> Result<&'a str, JwtError> {
-        let named = claims.get(ORIGIN).and_then(Value::as_str);
-        let ours = |named: &&str| self.origins.iter().any(|origin| origin.is_written(named));
+    /// The origin where the session began, which must be one of ours. This stops sessions that another gateway with the same key
+    /// made for itself, for example in another environment; it cannot stop one that lies.
+    fn origin<'a>(&self, claims: &'a Claims) -> Result<&'a str, JwtError> {
+        let named = claims.get(ORIGIN_CLAIM).and_then(Value::as_str);
+        let ours = |named: &&str| self.origins.iter().any(|origin| origin.is_serialized_as(named));
         named.filter(ours).ok_or_else(|| {
             invalid("its origin is none of the configured origins: it was made by another gateway, or by an earlier build")
         })
     }
 
-    /// The provider that proved the identity: the one that the token names, which must be one of ours; else the only one, or an
-    /// empty text where none is configured. Gateways with the same key may have other providers: theirs are nobody here.
+    /// The provider that proved the identity: the one that the token names, which must be configured; if it names none, the only
+    /// one, or an empty text if none is configured. Another gateway with the same key may have other providers.
     fn provider(&self, claims: &Claims) -> Result<String, JwtError> {
-        let known = match (claims.get(PROVIDER), self.providers.as_slice()) {
+        let known = match (claims.get(PROVIDER_CLAIM), self.providers.as_slice()) {
             (None, []) => Some(String::new()),
             (None, [only]) => Some(only.clone()),
             (None, _) => None,

@@ -1,5 +1,5 @@
-//! What is remembered of sessions beside the browser: those that a worker has verified, those whose tokens were refreshed, and those
-//! that have ended. All of it may be lost; the cookie is what counts.
+//! What workers remember of sessions beside the cookies: those that were verified, those whose tokens were refreshed, and those
+//! that have ended. All of it may be lost, because the cookie is what counts.
 
 pub mod ended;
 pub mod memory;

@@ -1,11 +1,11 @@
-//! The bodies that are being read: how many at a time, and until when. Whether one may be read, and which makes room for it,
-//! `step::body` says.
+//! The list of bodies that are being read in this worker, with the time until when. It reads none; `step::body` decides whether
+//! one more may be read, and which is ended for it.
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
 use crate::http::address::Network;
-use crate::shell::progress::{Actor, Progress};
+use crate::shell::progress::{Progress, StreamHandle};
 use crate::step::body;
 use crate::words::time::Timestamp;
 
@@ -17,19 +17,17 @@ pub(super) struct BodyReader {
     until: Timestamp,
 }
 
-/// All of them.
+/// All bodies that are being read in this worker.
 #[derive(Default)]
 pub(super) struct BodyReaders(Vec<BodyReader>);
 
-/// Whether there was a place for one more.
+/// Whether a body may be read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
-    /// One was free.
-    Free,
-    /// A body that does not come makes room: its time is over now.
-    Made,
-    /// None.
-    None,
+    Admitted,
+    /// It may, and a slow body's time is over at once for it.
+    AnotherEnds,
+    Refused,
 }
 
 impl BodyReader {
@@ -40,23 +38,29 @@ impl BodyReader {
 }
 
 impl BodyReaders {
-    /// Takes a place for the body of a request. Places are free again when a body has come, or its client has gone; and one that
-    /// does not come loses its place to another one.
-    pub(super) fn take_place(&mut self, actor: &Actor, client: Option<Network>, now: Timestamp, until: Timestamp) -> Admission {
+    /// Adds the body of a request, until the given time, unless too many are being read already and none of them is slow. Bodies
+    /// that are complete, and those of clients that have left, no longer count.
+    pub(super) fn admit(
+        &mut self,
+        handle: &StreamHandle,
+        client: Option<Network>,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Admission {
         self.0.retain(BodyReader::is_reading);
-        let mut place = Admission::Free;
+        let mut admission = Admission::Admitted;
         if !body::may_read(self.0.iter().map(|reader| reader.client.as_ref()), client.as_ref()) {
-            let held = self.0.iter().map(|reader| (reader.client.as_ref(), reader.until));
-            let slow = body::makes_room(held, client.as_ref(), now).and_then(|position| self.0.get_mut(position));
-            let Some(slow) = slow else { return Admission::None };
+            let readers = self.0.iter().map(|reader| (reader.client.as_ref(), reader.until));
+            let slow = body::slow_body_to_end(readers, client.as_ref(), now).and_then(|position| self.0.get_mut(position));
+            let Some(slow) = slow else { return Admission::Refused };
             slow.until = now;
-            place = Admission::Made;
+            admission = Admission::AnotherEnds;
         }
-        self.0.push(BodyReader { id: actor.id, progress: Rc::downgrade(&actor.progress), client, until });
-        place
+        self.0.push(BodyReader { id: handle.id, progress: Rc::downgrade(&handle.progress), client, until });
+        admission
     }
 
-    /// One whose time is over. It is gone from here.
+    /// Takes one body whose time is over from the list.
     pub(super) fn over(&mut self, now: Timestamp) -> Option<BodyReader> {
         let position = self.0.iter().position(|reader| reader.until <= now)?;
         Some(self.0.remove(position))

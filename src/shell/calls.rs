@@ -1,14 +1,15 @@
-//! HTTP calls by the host: sending one, and reading what came back. Whose call it is, others know.
+//! HTTP calls by Envoy: sends one, and reads the reply. It does not know what a call is for.
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};
 
 use crate::http::message::{Headers, HttpCall, Reply};
 
-/// No answer of a provider is read further than this, in bytes; the core refuses what is larger than 256 KiB.
+/// The most bytes that are read of a reply's body. The core refuses a body of more than 256 KiB.
 const MOST_READ: usize = 300 * 1_024;
 
-/// Sends a call on behalf of whoever is in effect; `None` when Envoy cannot, for example without such a cluster.
+/// Sends a call from the context in effect, which gets the reply; returns the call's token, or `None` if Envoy cannot send it,
+/// for instance because there is no such cluster.
 pub(super) fn dispatch(call: &HttpCall) -> Option<u32> {
     let mut headers =
         vec![(":method", call.method), (":scheme", &call.scheme), (":authority", &call.authority), (":path", &call.path)];
@@ -17,7 +18,7 @@ pub(super) fn dispatch(call: &HttpCall) -> Option<u32> {
     hostcalls::dispatch_http_call(&call.cluster, headers, body, Vec::new(), call.timeout).ok()
 }
 
-/// Reads the answer that a callback announced with these counts.
+/// Reads the reply that a callback has announced with these numbers of header fields and of body bytes.
 pub(super) fn reply(headers: usize, body: usize) -> Reply {
     if headers == 0 {
         return Reply::Reset;

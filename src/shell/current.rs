@@ -1,5 +1,5 @@
-//! What is done to the stream that is in effect: its request is changed or answered, its response is kept from caches. What is to be
-//! done was decided elsewhere.
+//! Changes the stream in effect: edits or answers its request, adds fields to its response, keeps the response from caches. It
+//! decides nothing.
 
 use proxy_wasm::types::MapType;
 
@@ -8,7 +8,10 @@ use crate::access::private::{LOOKED_AT, NO_STORE, is_private, made_private};
 use crate::http::message::{CookieEdit, Edits, Response};
 use crate::shell::host_calls::{self, Refused};
 
-/// Changes the request. One of which a field could not be changed must not go on.
+/// Makes these changes to the request's headers.
+///
+/// # Errors
+/// The host's refusal of a change. The request must not go on then.
 pub(super) fn edit(edits: &Edits) -> Result<(), Refused> {
     for name in &edits.remove {
         host_calls::remove_header(MapType::HttpRequestHeaders, name)?;
@@ -23,15 +26,15 @@ pub(super) fn edit(edits: &Edits) -> Result<(), Refused> {
     }
 }
 
-/// Answers the request. In `%RESPONSE_CODE_DETAILS%` of Envoy's access log, a refusal has its reason.
+/// Sends this response. `%RESPONSE_CODE_DETAILS%` of Envoy's access log has a refusal's reason.
 pub(super) fn respond(response: &Response) {
     let reason = response.headers.iter().find(|(name, _)| name == "x-accredit-reason");
     let details = ["accredit_", reason.map_or("answered", |(_, reason)| reason)].concat();
-    // Without an answer it stays paused.
+    // If the host refuses, the request stays paused.
     let _ = host_calls::send_local_response(response.status, &details, &response.headers, &response.body);
 }
 
-/// Adds the fields of a renewed session to the response that is leaving: what keeps it from caches first.
+/// Adds the fields of a renewed session to the response, after removing fields by which a cache could store it all the same.
 pub(super) fn add_to_response(fields: Vec<(&'static str, String)>) -> Result<(), Refused> {
     let came = host_calls::headers(MapType::HttpResponseHeaders)?;
     for name in came.names().filter(|name| speaks_past_cache_control(name)) {
@@ -46,20 +49,21 @@ pub(super) fn add_to_response(fields: Vec<(&'static str, String)>) -> Result<(),
     Ok(())
 }
 
-/// Keeps caches before us from keeping the request's response: in place of what the client says, behind which it could be hidden.
+/// Tells caches behind this filter, in the request, not to store its response. It replaces the client's `Cache-Control`, beside
+/// which a cache might overlook it.
 pub(super) fn ask_for_no_store() -> Result<(), Refused> {
     let (name, value) = NO_STORE;
     host_calls::set_header(MapType::HttpRequestHeaders, name, value.as_bytes())
 }
 
-/// What Envoy says of the response; nothing while there is none.
+/// Envoy's word for the response (`%RESPONSE_CODE_DETAILS%`); empty while there is no response.
 pub(super) fn code_details() -> String {
-    let told = host_calls::property("response\0code_details").ok().flatten().unwrap_or_default();
-    String::from_utf8_lossy(&told).into_owned()
+    let details = host_calls::property("response\0code_details").ok().flatten().unwrap_or_default();
+    String::from_utf8_lossy(&details).into_owned()
 }
 
-/// Keeps shared caches from keeping the response that is leaving. Most need nothing: single fields that are not there take less
-/// time than all that are.
+/// Keeps shared caches from storing the response. Most responses need no change, which is found out by reading a few single
+/// fields: that takes less time than reading all.
 pub(super) fn keep_private() -> Result<(), Refused> {
     let read = |name| host_calls::header(MapType::HttpResponseHeaders, name);
     let kept_out = read("cache-control")?.is_none_or(|said| is_private(&said));
@@ -72,7 +76,7 @@ pub(super) fn keep_private() -> Result<(), Refused> {
         host_calls::remove_header(MapType::HttpResponseHeaders, name)?;
     }
     if let Some(value) = cache_control {
-        // All lines of it.
+        // All its lines are removed, and one is added.
         host_calls::remove_header(MapType::HttpResponseHeaders, "cache-control")?;
         host_calls::add_header(MapType::HttpResponseHeaders, "cache-control", value.as_bytes())?;
     }

@@ -1,4 +1,4 @@
-//! The world by host calls: what the core asks of it is put to Envoy, and what Envoy tells put into the core's words.
+//! Implements the core's [`World`] by host calls to Envoy. It decides nothing; it only translates.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -13,29 +13,36 @@ use crate::words::world::{
     Version, World,
 };
 
-/// A key of shared memory that nothing reads but the probe.
+/// The key in shared memory with which the probe tries the host's shared data. Nothing else uses it.
 const PROBE: &str = "accredit.probe";
 
 /// Envoy, as the core sees it.
 #[derive(Debug)]
 pub(super) struct Host {
+    /// Whether the host offers the foreign function `verify_signature`, and it works.
     verifies_signatures: bool,
-    /// What the clock said last.
-    said: Cell<Timestamp>,
+    /// The last time that the clock gave.
+    last_now: Cell<Timestamp>,
 }
 
 impl Host {
-    /// Finds out what this host offers. Says what it refuses, if that is something without which nothing can be decided.
+    /// Finds out what this host offers.
+    ///
+    /// # Errors
+    /// A sentence for the log, if the host refuses a call that the filter cannot do without.
     pub(super) fn probe() -> Result<Self, String> {
         let now = host_calls::now().map_err(|refused| not_offered("proxy_get_current_time_nanoseconds", refused))?;
         host_calls::set_shared_data(PROBE, b"1", 0).map_err(|refused| not_offered("proxy_set_shared_data", refused))?;
         host_calls::shared_data(PROBE).map_err(|refused| not_offered("proxy_get_shared_data", refused))?;
         let known = SignatureCheck { hash: Hash::Sha256, spki: &KNOWN_KEY, signature: &KNOWN_SIGNATURE, message: b"accredit" };
-        Ok(Self { verifies_signatures: verify(&known) == Some(true), said: Cell::new(Timestamp::default().plus(now)) })
+        Ok(Self { verifies_signatures: verify(&known) == Some(true), last_now: Cell::new(Timestamp::default().plus(now)) })
     }
 
-    /// Has the timer run out for the first time after this. The last thing that is asked for: a configuration that is refused leaves the
-    /// timer of the one before alone.
+    /// Starts the timer, with the first tick after `first`. This is the last step of loading a configuration, so that one that is
+    /// refused leaves the timer of the former one as it is.
+    ///
+    /// # Errors
+    /// A sentence for the log, if the host refuses it.
     pub(super) fn start_timer(first: Duration) -> Result<(), String> {
         host_calls::set_tick_period(first).map_err(|refused| not_offered("proxy_set_tick_period_milliseconds", refused))
     }
@@ -48,11 +55,12 @@ fn not_offered(name: &str, refused: Refused) -> String {
 
 impl World for Host {
     fn now(&self) -> Timestamp {
-        // A clock that fails stands still: what ends soon counts a little longer, and nothing begins in a time to come.
+        // If the host refuses, the clock stands still: what is about to expire counts a little longer, and nothing gets a time
+        // that is still to come.
         if let Ok(now) = host_calls::now() {
-            self.said.set(Timestamp::default().plus(now));
+            self.last_now.set(Timestamp::default().plus(now));
         }
-        self.said.get()
+        self.last_now.get()
     }
 
     fn random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
@@ -68,7 +76,8 @@ impl World for Host {
     fn share(&mut self, key: &str, value: &[u8], expected: Version) -> Result<(), Contended> {
         let version = match expected {
             Version::Any => 0,
-            // Envoy takes any version for an absent key, and for one that is there only its own, which counts up from 1.
+            // Envoy accepts any version for a key that is absent, and for one that is there only its current version; these count
+            // up from 1.
             Version::Absent => u32::MAX,
             Version::Exactly(version) => version,
         };
@@ -76,12 +85,12 @@ impl World for Host {
     }
 
     fn destination(&self) -> Destination {
-        // The route's cluster, known before the router is reached. A host that tells nothing of routes must not look like a route
-        // that has none.
+        // The route is chosen before the router filter is reached. A host that gives no route properties at all must not be taken
+        // for a route without a cluster: then the name of the virtual host is missing too.
         match (host_calls::property("xds\0virtual_host_name"), host_calls::property("xds\0cluster_name")) {
             (_, Ok(Some(name))) => Destination::Cluster(String::from_utf8_lossy(&name).into_owned()),
             (Ok(Some(_)), Ok(None)) => Destination::Nobody,
-            _ => Destination::Untold,
+            _ => Destination::Unknown,
         }
     }
 
@@ -90,7 +99,8 @@ impl World for Host {
             |path: &[&str]| host_calls::property(&[&["xds", "route_metadata", "filter_metadata"], path].concat().join("\0"));
         match read(&[namespace, key]) {
             Ok(Some(value)) => String::from_utf8(value).map_or(RouteMetadata::Unreadable, RouteMetadata::Text),
-            // An empty text and `null` come as nothing, too. Then the names that the namespace has tell, each between two zeros.
+            // An empty text and `null` look like an absent key. Whether the key is there, the whole namespace shows, in which
+            // each name stands between two zero bytes.
             Ok(None) => {
                 let named = [b"\0", key.as_bytes(), b"\0"].concat();
                 match read(&[namespace]).map(Option::unwrap_or_default) {
@@ -103,8 +113,8 @@ impl World for Host {
     }
 
     fn client_address(&self) -> Option<String> {
-        let told = host_calls::property("source\0address").ok().flatten()?;
-        String::from_utf8(told).ok()
+        let address = host_calls::property("source\0address").ok().flatten()?;
+        String::from_utf8(address).ok()
     }
 
     fn verify_signature(&self, check: &SignatureCheck<'_>) -> HostVerdict {
@@ -118,9 +128,9 @@ impl World for Host {
         }
     }
 
-    /// Envoy's foreign function `sign` takes hash, private key, text. A host without it has no answer.
+    /// Calls Envoy's foreign function `sign` with hash, private key and text.
     fn sign(&self, signing: &Signing<'_>) -> HostSignature {
-        // A private key is among the arguments.
+        // The arguments hold a private key, so that they are wiped.
         let arguments = protobuf(&[hash_name(signing.hash), signing.pkcs8, signing.message]).map(Zeroizing::new);
         match arguments.and_then(|arguments| call("sign", &arguments)) {
             Some((true, signature)) => HostSignature::Signed(signature),
@@ -137,17 +147,18 @@ const fn hash_name(hash: Hash) -> &'static [u8] {
     }
 }
 
-/// Envoy's foreign function `verify_signature` takes hash, public key, signature, text. Its answer cannot say "not offered": that
-/// is found out once, with a signature that is known to be good.
+/// Calls Envoy's foreign function `verify_signature` with hash, public key, signature and text; `None` if the call fails. The
+/// result cannot say that the function does not work: [`Host::probe`] finds that out once, with a signature that is known to be
+/// good.
 fn verify(check: &SignatureCheck<'_>) -> Option<bool> {
-    // No key that signs is among them; a token is, as it came.
+    // The arguments hold no private key, only a token's text, and are not wiped.
     let arguments = protobuf(&[hash_name(check.hash), check.spki, check.signature, check.message])?;
     call("verify_signature", &arguments).map(|(good, _)| good)
 }
 
-/// A protobuf message whose fields 1, 2, 3 … are these texts or bytes.
+/// A protobuf message whose fields 1, 2, 3 … are these texts or bytes; `None` if one is too long.
 fn protobuf(fields: &[&[u8]]) -> Option<Vec<u8>> {
-    // At once as long as it becomes: of a private key among them no copy of a part stays behind.
+    // Allocated with its final length: growing would leave copies of a private key in memory.
     let mut message = Vec::with_capacity(fields.iter().map(|field| field.len().saturating_add(10)).sum());
     for (number, field) in (1_u32..).zip(fields) {
         encode_key(number, WireType::LengthDelimited, &mut message);
@@ -157,12 +168,12 @@ fn protobuf(fields: &[&[u8]]) -> Option<Vec<u8>> {
     Some(message)
 }
 
-/// Calls a foreign function whose arguments are a protobuf message, and whose answer is another: a truth in field 1, bytes in
-/// field 2.
+/// Calls a foreign function whose arguments are a protobuf message, and whose result is one with a boolean in field 1 and bytes
+/// in field 2. `None` if the host refuses, or the result cannot be read.
 fn call(function: &str, arguments: &[u8]) -> Option<(bool, Vec<u8>)> {
     let answer = host_calls::call_foreign_function(function, arguments).ok()?;
     let (mut rest, mut truth, mut bytes) = (answer.as_slice(), false, Vec::new());
-    // A field that is false or empty is left out.
+    // Protobuf leaves a field out that is false or empty.
     while !rest.is_empty() {
         let (number, kind) = decode_key(&mut rest).ok()?;
         let value = decode_varint(&mut rest).ok()?;
@@ -190,7 +201,7 @@ const KNOWN_KEY: [u8; 91] = [
     0xaa, 0x7f, 0x8b, 0x79, 0x98, 0x4e, 0xa7,
 ];
 
-/// Its signature of `accredit`.
+/// The signature of the text `accredit` by the private half of [`KNOWN_KEY`].
 const KNOWN_SIGNATURE: [u8; 71] = [
     0x30, 0x45, 0x02, 0x21, 0x00, 0xd7, 0x7d, 0xc2, 0x77, 0xab, 0xa0, 0xe8, 0x4c, 0xf1, 0x1f, 0x31, 0x00, 0x07, 0xce, 0x95, 0xde,
     0x72, 0xbe, 0x6b, 0xb9, 0x59, 0xe5, 0xa8, 0xdf, 0x0a, 0xd5, 0x53, 0x2a, 0x39, 0xbe, 0x91, 0xe2, 0x02, 0x20, 0x66, 0x3d, 0x16,

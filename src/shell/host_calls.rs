@@ -1,9 +1,11 @@
-//! Host calls of our own (proxy-wasm's ABI 0.2.1): each a safe function, and whatever status the host gives is a value. The SDK stops
-//! the worker on statuses that it does not list, allocates for every header, and leaves out the details of a local response. Calls to
-//! others, and their answers, stay the SDK's, which keeps account of who asked. What a call is good for is not known here.
+//! Host calls of proxy-wasm's ABI 0.2.1, each as a safe function that returns every status of the host as a value. They are not
+//! the SDK's, because that stops the worker on statuses that it does not expect, allocates for every header, and leaves out the
+//! details of a local response. Only HTTP calls and their replies are made by the SDK, which remembers the context of each call.
+//! This file never decides what a call is used for.
 //!
-//! This is the one file that may say `unsafe`. A host reads what a pointer and a size of ours tell it, and keeps nothing of that once
-//! a call has returned. What it hands over lies in memory that it got from `proxy_on_memory_allocate`, and is ours from then on.
+//! This is the only file that may use `unsafe`. The host reads what our pointers and sizes describe, and keeps nothing of it
+//! after the call has returned. What it returns lies in memory that it got from `proxy_on_memory_allocate`, and is ours from then
+//! on.
 
 #![allow(unsafe_code, reason = "a host is called by pointers and sizes")]
 
@@ -14,7 +16,7 @@ use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, StreamType};
 
 use crate::http::message::Headers;
 
-/// Why the host did not do it: the statuses of its ABI.
+/// Why the host refused a call: the statuses of the ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     NotFound,
@@ -29,7 +31,7 @@ pub(super) enum Refused {
     InternalFailure,
     BrokenConnection,
     Unimplemented,
-    /// One that the ABI does not have.
+    /// A status that the ABI does not have.
     Unknown,
 }
 
@@ -37,7 +39,7 @@ type Done<T = ()> = Result<T, Refused>;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
-    // Numbers, and places for numbers: nothing that could be wrong about them.
+    // These take numbers and references to numbers only: every call is sound.
     safe fn proxy_get_current_time_nanoseconds(time: &mut u64) -> u32;
     safe fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     safe fn proxy_set_effective_context(id: u32) -> u32;
@@ -89,17 +91,17 @@ pub(super) fn now() -> Done<Duration> {
     Ok(Duration::from_nanos(time))
 }
 
-/// Lets the timer of the context in effect run out again and again, after this.
+/// Sets the time between two ticks for the context in effect.
 pub(super) fn set_tick_period(period: Duration) -> Done {
     done(proxy_set_tick_period_milliseconds(u32::try_from(period.as_millis()).unwrap_or(u32::MAX)))
 }
 
-/// Host calls concern this context from here on.
+/// Makes this context the one that further host calls concern.
 pub(super) fn set_effective_context(id: u32) -> Done {
     done(proxy_set_effective_context(id))
 }
 
-/// Lets the paused request go on.
+/// Lets the paused request of the context in effect go on.
 pub(super) fn continue_request() -> Done {
     done(proxy_continue_stream(StreamType::HttpRequest))
 }
@@ -110,7 +112,7 @@ pub(super) fn log(level: LogLevel, line: &str) -> Done {
     done(unsafe { proxy_log(level, line.as_ptr(), line.len()) })
 }
 
-/// Defines a counter, or finds the one that has this name.
+/// Defines a counter, or finds the one with this name; returns its id.
 pub(super) fn define_counter(name: &str) -> Done<u32> {
     let mut id = 0;
     // SAFETY: the pointer and the size are of one text, which outlives the call.
@@ -118,19 +120,19 @@ pub(super) fn define_counter(name: &str) -> Done<u32> {
     Ok(id)
 }
 
-/// Counts once more.
+/// Increments a counter by one.
 pub(super) fn increment(id: u32) -> Done {
     done(proxy_increment_metric(id, 1))
 }
 
-/// Reads a property by its path, whose parts stand between zeros. One that is not there, and an empty one, is nothing.
+/// Reads a property by its path, whose parts are separated by zero bytes. `None` if it is absent or empty.
 pub(super) fn property(path: &str) -> Done<Option<Vec<u8>>> {
     // SAFETY: the pointer and the size are of one text, which outlives the call; the host hands memory over by `data` and `size`.
     let value = unsafe { handed_over(|data, size| proxy_get_property(path.as_ptr(), path.len(), data, size)) };
     Ok(found(value)?.filter(|value| !value.is_empty()))
 }
 
-/// Sets a property.
+/// Sets a property (filter state) of the context in effect.
 pub(super) fn set_property(path: &str, value: &[u8]) -> Done {
     // SAFETY: each pointer and the size behind it are of one slice, which outlives the call.
     done(unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
@@ -142,32 +144,32 @@ pub(super) fn buffer(buffer: BufferType, most: usize) -> Done<Vec<u8>> {
     unsafe { handed_over(|data, size| proxy_get_buffer_bytes(buffer, 0, most, data, size)) }
 }
 
-/// Reads all fields, in the one piece of memory in which they come.
+/// Reads all fields of a header map, without copying them one by one.
 pub(super) fn headers(map: MapType) -> Done<Headers> {
     // SAFETY: the host hands memory over by `data` and `size`.
     let fields = unsafe { handed_over(|data, size| proxy_get_header_map_pairs(map, data, size)) }?;
     Headers::read(fields).ok_or(Refused::ParseFailure)
 }
 
-/// Reads one field; of several lines the first.
+/// Reads one field; of several lines with its name the first.
 pub(super) fn header(map: MapType, name: &str) -> Done<Option<Vec<u8>>> {
     // SAFETY: the pointer and the size are of one text, which outlives the call; the host hands memory over by `data` and `size`.
     found(unsafe { handed_over(|data, size| proxy_get_header_map_value(map, name.as_ptr(), name.len(), data, size)) })
 }
 
-/// Adds a line.
+/// Adds a line, beside those with the same name.
 pub(super) fn add_header(map: MapType, name: &str, value: &[u8]) -> Done {
     // SAFETY: each pointer and the size behind it are of one slice, which outlives the call.
     done(unsafe { proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
 }
 
-/// Sets a field, in place of what is there.
+/// Sets a field, in place of any lines with its name.
 pub(super) fn set_header(map: MapType, name: &str, value: &[u8]) -> Done {
     // SAFETY: each pointer and the size behind it are of one slice, which outlives the call.
     done(unsafe { proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
 }
 
-/// Takes all lines of a field away; none need be there.
+/// Removes all lines of a field, if there are any.
 pub(super) fn remove_header(map: MapType, name: &str) -> Done {
     // SAFETY: the pointer and the size are of one text, which outlives the call.
     done(unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) })
@@ -182,15 +184,18 @@ pub(super) fn shared_data(key: &str) -> Done<Option<(Vec<u8>, u32)>> {
     Ok(value.map(|value| (value, version)))
 }
 
-/// Writes one, if it still has this version; 0 is whichever it has. Otherwise [`Refused::CasMismatch`].
+/// Writes a value that all workers share, if its version is still `version`; with 0, whatever its version is.
+///
+/// # Errors
+/// [`Refused::CasMismatch`] if it has another version.
 pub(super) fn set_shared_data(key: &str, value: &[u8], version: u32) -> Done {
     // SAFETY: each pointer and the size behind it are of one slice, which outlives the call.
     done(unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version) })
 }
 
-/// Answers the request of the context in effect. `details` is what the host's log calls this answer.
+/// Answers the request of the context in effect. `details` becomes `%RESPONSE_CODE_DETAILS%`.
 pub(super) fn send_local_response(status: u16, details: &str, headers: &[(String, String)], body: &str) -> Done {
-    /// The host finds the one for gRPC by itself, where it takes one.
+    /// The host derives the gRPC status from the HTTP status.
     const NO_GRPC_STATUS: i32 = -1;
     let headers = serialized(headers);
     // SAFETY: each pointer and the size behind it are of one slice, which outlives the call.
@@ -208,27 +213,28 @@ pub(super) fn send_local_response(status: u16, details: &str, headers: &[(String
     })
 }
 
-/// Calls what the host offers beyond the ABI.
+/// Calls a foreign function: one that the host offers beyond the ABI.
 pub(super) fn call_foreign_function(name: &str, arguments: &[u8]) -> Done<Vec<u8>> {
     let (input, input_size) = (arguments.as_ptr(), arguments.len());
-    // SAFETY: each pointer and the size behind it are of one slice, which outlives the call; the host hands memory over by `data` and
-    // `size`.
+    // SAFETY: each pointer and the size behind it are of one slice, which outlives the call; the host hands memory over by `data`
+    // and `size`.
     unsafe { handed_over(|data, size| proxy_call_foreign_function(name.as_ptr(), name.len(), input, input_size, data, size)) }
 }
 
-/// Takes over what the host hands over by a call: nothing where it says nothing of any.
+/// Makes a host call that returns memory by its two arguments, and takes the memory over. Empty if the host leaves the pointer
+/// null.
 ///
 /// # Safety
-/// `call` is a call of the host to which it passes both its arguments on. What such a call leaves in them with the status for success
-/// is nothing, or memory from `proxy_on_memory_allocate` that nobody else has, and its size.
+/// `call` passes both arguments on to a host call. If that succeeds, it leaves them as they are, or puts memory there that came
+/// from `proxy_on_memory_allocate` and that nobody else uses, with its size.
 unsafe fn handed_over(call: impl FnOnce(&mut *mut u8, &mut usize) -> u32) -> Done<Vec<u8>> {
     let (mut data, mut size) = (null_mut(), 0);
     done(call(&mut data, &mut size))?;
     if data.is_null() {
         return Ok(Vec::new());
     }
-    // SAFETY: the caller promises that this came from `proxy_on_memory_allocate`. For a size, that makes a boxed slice of so many bytes
-    // by Rust's own allocator, and gives it away. The host has written all of them.
+    // SAFETY: the caller promises that this memory came from `proxy_on_memory_allocate`, which allocates exactly `size` bytes
+    // with Rust's own allocator and gives them away. The host has written all of them.
     Ok(unsafe { Vec::from_raw_parts(data, size, size) })
 }
 
@@ -258,7 +264,7 @@ const fn done(status: u32) -> Done {
     })
 }
 
-/// Fields as [`Headers::read`] reads them.
+/// Header fields in the ABI's format, which [`Headers::read`] reads.
 fn serialized(fields: &[(String, String)]) -> Vec<u8> {
     let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
     let sizes = fields.iter().map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(10));

@@ -1,75 +1,71 @@
-//! How far a request has come, and what it goes on with.
+//! How far a request has come, and what it goes on with. Values only; nothing is done here.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::gateway::pending::{PendingBody, PendingCall, PendingWait};
 use crate::http::message::Reply;
-use crate::step::decision::{BodyNews, Halt, News, Renewal};
+use crate::step::decision::{BodyNews, News, PendingStage, Renewal};
 
 /// How far a request has come.
 #[derive(Debug, Default)]
 pub(super) enum Progress {
-    /// Nothing is decided: nothing may pass.
+    /// The gateway has not decided. Nothing of the request may pass.
     #[default]
     Undecided,
-    /// It is for an endpoint of ours, and its body is being read. Envoy's `buffer` filter holds its headers.
+    /// The request is for an endpoint of ours, and its body is being read. Envoy's `buffer` filter holds its headers.
     Reading {
-        /// How much is read, in bytes.
+        /// The most bytes that are read.
         limit: usize,
-        /// How much has come.
+        /// How many bytes have come.
         size: usize,
-        /// How to go on.
         pending: Box<PendingBody>,
     },
-    /// It waits for the answer to a call of its own.
+    /// The request waits for the reply to an HTTP call of its own context.
     Calling(Box<PendingCall>),
-    /// It waits for the root.
-    Waiting(Halt),
-    /// It goes upstream.
+    /// The request waits for something that the root context gets: a shared resource, or the reply to a call that the root made.
+    Waiting(PendingStage),
+    /// The request goes upstream.
     Forwarded {
-        /// The session that its response renews.
+        /// The session that the response may have to renew.
         renewal: Option<Box<Renewal>>,
-        /// Whether no shared cache may keep the response.
+        /// Whether the response must be kept from shared caches.
         private: bool,
     },
-    /// It was answered, here or by somebody else.
+    /// The request was answered, by us or by somebody else.
     Answered,
 }
 
 impl Progress {
-    /// Whether nothing more is to be done with it.
+    /// Whether the request was forwarded or answered.
     pub(super) const fn is_decided(&self) -> bool {
         matches!(self, Self::Forwarded { .. } | Self::Answered)
     }
 }
 
-/// A stream, as far as acting on it goes.
+/// What is needed to act on a stream, from wherever.
 #[derive(Clone)]
-pub(super) struct Actor {
-    /// Envoy's id of its context.
+pub(super) struct StreamHandle {
+    /// Envoy's id of the stream's context.
     pub(super) id: u32,
-    /// How far it has come; gone when the stream is gone.
+    /// How far its request has come. Others hold it weakly, so that it is gone when the stream is.
     pub(super) progress: Rc<RefCell<Progress>>,
 }
 
-/// From where a step is carried out.
+/// The callback in which a step is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CalledFrom {
-    /// From the stream's request headers: what goes on does so by the callback's return value.
+    /// The stream's request headers. A request that is forwarded goes on by the callback's return value.
     RequestHeaders,
-    /// From the answer to the stream's own call, or from its body.
-    OwnReply,
-    /// From the root: calls are the root's then, because only it is told of their answers.
+    /// Another callback of the stream: its own call's reply, its body, its response.
+    OwnCallback,
+    /// A callback of the root. HTTP calls are then made by the root, because only the context that made a call gets the reply.
     Root,
 }
 
-/// How a request goes on: what it waited for, with what came of that.
-pub(super) enum GoesOn {
-    /// Its call was answered.
+/// The end of a wait: what the request goes on with, and how the wait ended.
+pub(super) enum Resumption {
     Call(Box<PendingCall>, Reply),
-    /// What all share is there, or will not come.
     Wait(Box<PendingWait>, News),
-    /// Its body has come, or will not.
     Body(Box<PendingBody>, BodyNews),
 }

@@ -1,5 +1,5 @@
-//! Who waits, and what was asked. They are the root's, not a configuration's: when it is configured anew, the requests that began
-//! before are looked after by the house that ticks.
+//! The requests that wait, and the HTTP calls of the root that are under way. They belong to the root, not to a configuration:
+//! after a new one is loaded, its runner wakes the requests that began before. Nothing is decided here.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -8,20 +8,21 @@ use std::rc::{Rc, Weak};
 use crate::gateway::pending::{PendingCall, PendingWait};
 use crate::http::message::HttpCall;
 use crate::shell::bodies::BodyReaders;
-use crate::shell::progress::{Actor, Progress};
+use crate::shell::progress::{Progress, StreamHandle};
 use crate::step::decision::Resource;
 use crate::upkeep::fetch::Fetch;
 use crate::words::time::Timestamp;
 
-/// So many requests may wait in one worker; each holds its headers.
+/// The most requests that may wait in one worker. Each keeps its headers in memory.
 const MOST_WAITING: usize = 1_000;
 
-/// Who waits, and what was asked.
+/// The requests that wait, and the root's calls.
 #[derive(Default)]
 pub(super) struct Queues {
     pub(super) waiting: RefCell<Vec<Waiting>>,
-    asked: RefCell<HashMap<u32, CallFor>>,
-    /// Calls that the root must make, so that it hears the answer when the stream is gone.
+    /// What the calls under way are for, by their tokens.
+    calls: RefCell<HashMap<u32, CallFor>>,
+    /// Calls of streams that the root must make, because their replies are needed even if the stream is gone.
     unsent: RefCell<Vec<(HttpCall, Asker)>>,
     pub(super) reading: RefCell<BodyReaders>,
 }
@@ -35,7 +36,7 @@ pub(super) struct Waiting {
     pub(super) pending: Box<PendingWait>,
 }
 
-/// What a call of the root was for.
+/// What a call of the root is for.
 pub(super) enum CallFor {
     Fetch(Box<Fetch>),
     ForStream(Asker),
@@ -49,13 +50,13 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    pub(super) fn new(actor: &Actor, pending: Box<PendingCall>) -> Self {
-        Self { id: actor.id, progress: Rc::downgrade(&actor.progress), pending }
+    pub(super) fn new(handle: &StreamHandle, pending: Box<PendingCall>) -> Self {
+        Self { id: handle.id, progress: Rc::downgrade(&handle.progress), pending }
     }
 }
 
 impl Queues {
-    /// Lets a request wait. Gives it back when too many wait already.
+    /// Adds a request that waits. Returns it if too many wait already.
     pub(super) fn wait(&self, waiting: Waiting) -> Option<Waiting> {
         match self.waiting.try_borrow_mut() {
             Ok(mut queue) if queue.len() < MOST_WAITING => queue.push(waiting),
@@ -64,21 +65,21 @@ impl Queues {
         None
     }
 
-    /// Whether nobody waits for anything shared.
+    /// Whether no request waits for anything shared.
     pub(super) fn nobody_waits(&self) -> bool {
         self.waiting.try_borrow().is_ok_and(|waiting| waiting.is_empty())
     }
 
-    /// Remembers what a call of the root was for.
-    pub(super) fn ask(&self, token: u32, asked: CallFor) {
-        if let Ok(mut calls) = self.asked.try_borrow_mut() {
-            calls.insert(token, asked);
+    /// Remembers what the call with this token is for.
+    pub(super) fn remember_call(&self, token: u32, call: CallFor) {
+        if let Ok(mut calls) = self.calls.try_borrow_mut() {
+            calls.insert(token, call);
         }
     }
 
-    /// What an answered call was for.
-    pub(super) fn answered(&self, token: u32) -> Option<CallFor> {
-        self.asked.try_borrow_mut().ok().and_then(|mut asked| asked.remove(&token))
+    /// Takes out what the call with this token is for.
+    pub(super) fn take_call(&self, token: u32) -> Option<CallFor> {
+        self.calls.try_borrow_mut().ok().and_then(|mut calls| calls.remove(&token))
     }
 
     /// Leaves a call of a stream to the root.
@@ -88,7 +89,7 @@ impl Queues {
         }
     }
 
-    /// A call that was left to the root.
+    /// Takes out a call that was left to the root and is not sent yet.
     pub(super) fn unsent(&self) -> Option<(HttpCall, Asker)> {
         self.unsent.try_borrow_mut().ok().and_then(|mut unsent| unsent.pop())
     }

@@ -1,5 +1,5 @@
-//! Tells Envoy what happened: counters, audit lines, filter state for the access log. What an event is called, and what may be
-//! said of it, the event knows.
+//! Reports to Envoy what happened: counters, audit lines, filter state for the access log. It does not know what an event means:
+//! each has its own counter's name and audit line.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -10,16 +10,16 @@ use crate::config::settings::FilterState;
 use crate::shell::host_calls;
 use crate::step::decision::Note;
 use crate::step::event::Event;
-use crate::words::quote::seen;
+use crate::words::quote::escape_invisible;
 
-/// Filter state, as `wasm.accredit.subject` in Envoy's access log.
+/// The filter state that Envoy's access log prints as `wasm.accredit.subject`.
 const SUBJECT: &str = "accredit.subject";
 
-/// Filter state, as `wasm.accredit.rule` in Envoy's access log.
+/// The filter state that Envoy's access log prints as `wasm.accredit.rule`.
 const RULE: &str = "accredit.rule";
 
-/// Counters that were defined already, in the order in which they were first needed: what happens all the time stands in front.
-/// Their names come from a closed list.
+/// The counters that were defined so far, with their ids, in the order in which they were first needed: frequent ones soon stand
+/// in front. There cannot be many, because their names come from a closed list.
 #[derive(Default)]
 pub(super) struct Counters(RefCell<Vec<(Cow<'static, str>, u32)>>);
 
@@ -36,7 +36,7 @@ impl Counters {
 
     fn count(&self, name: Cow<'static, str>) {
         let Ok(mut defined) = self.0.try_borrow_mut() else { return };
-        // Most are texts of the program, found at the same address each time; whatever is not is compared.
+        // Most names are constants of the program, found quickly by their address; the others by their text.
         let found = defined.iter().find(|(other, _)| std::ptr::eq(&**other, &*name));
         let id = match found.or_else(|| defined.iter().find(|(other, _)| *other == name)) {
             Some((_, id)) => *id,
@@ -46,21 +46,21 @@ impl Counters {
                 id
             }
         };
-        // A counter that cannot be counted must not stop a request.
+        // If the host refuses, the request goes on all the same.
         let _ = host_calls::increment(id);
     }
 }
 
-/// Leaves on the current stream what Envoy's access log is to print of a note.
+/// Sets the filter state of the stream in effect: what Envoy's access log can print, as far as `wanted` says.
 pub(super) fn note(note: &Note, wanted: FilterState) {
     for (name, wanted, text) in [(SUBJECT, wanted.subject, &note.subject), (RULE, wanted.rule, &note.rule)] {
         if let (true, Some(text)) = (wanted, text) {
-            let _ = host_calls::set_property(name, seen(text).as_bytes());
+            let _ = host_calls::set_property(name, escape_invisible(text).as_bytes());
         }
     }
 }
 
-/// Writes a line to Envoy's log, whatever strangers have to say in it.
+/// Writes a line to Envoy's log, with control and invisible characters escaped.
 pub(super) fn log(level: LogLevel, line: &str) {
-    let _ = host_calls::log(level, &seen(line));
+    let _ = host_calls::log(level, &escape_invisible(line));
 }

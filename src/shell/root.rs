@@ -1,5 +1,5 @@
-//! The root: one plugin configuration in one worker is read, and a house made of it; then its timer, its calls and its streams are
-//! the house's.
+//! The root context: reads the plugin configuration in one worker, makes a runner of it, and passes the timer, the replies to the
+//! root's calls and new streams on to the runner. It decides nothing.
 
 use std::rc::Rc;
 
@@ -11,25 +11,28 @@ use crate::gateway::Gateway;
 use crate::shell::calls::reply;
 use crate::shell::host::Host;
 use crate::shell::host_calls;
-use crate::shell::house::{AT_ONCE, House};
 use crate::shell::queues::Queues;
 use crate::shell::report;
+use crate::shell::runner::{AT_ONCE, Runner};
 use crate::shell::stream::Stream;
 
 /// The root context.
 pub(super) struct Root {
     id: u32,
-    house: Option<Rc<House>>,
+    runner: Option<Rc<Runner>>,
     queues: Rc<Queues>,
 }
 
 impl Root {
     pub(super) fn new(id: u32) -> Self {
-        Self { id, house: None, queues: Rc::default() }
+        Self { id, runner: None, queues: Rc::default() }
     }
 
-    /// Everything that is wrong, line by line, where something is.
-    fn load(&self) -> Result<House, Vec<String>> {
+    /// Reads the configuration and makes a runner of it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the configuration or the host, line by line.
+    fn load(&self) -> Result<Runner, Vec<String>> {
         let bytes = host_calls::buffer(BufferType::PluginConfiguration, usize::MAX).unwrap_or_default();
         let settings =
             config::load(&bytes, &|name| std::env::var(name).ok()).map_err(|refusals| refusals.lines().collect::<Vec<_>>())?;
@@ -41,14 +44,14 @@ impl Root {
         let filter_state = settings.filter_state;
         let gateway = Gateway::new(&mut host, settings).map_err(|_| vec!["the host gives no random bytes".to_owned()])?;
         Host::start_timer(AT_ONCE).map_err(|why| vec![why])?;
-        Ok(House::new(self.id, gateway, host, Rc::clone(&self.queues), filter_state))
+        Ok(Runner::new(self.id, gateway, host, Rc::clone(&self.queues), filter_state))
     }
 }
 
 impl Context for Root {
     fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _trailers: usize) {
-        if let Some(house) = &self.house {
-            house.answered(token, reply(headers, body));
+        if let Some(runner) = &self.runner {
+            runner.answered(token, reply(headers, body));
         }
     }
 }
@@ -56,9 +59,9 @@ impl Context for Root {
 impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
         match self.load() {
-            Ok(house) => {
-                house.look_after(AT_ONCE);
-                self.house = Some(Rc::new(house));
+            Ok(runner) => {
+                runner.set_period(AT_ONCE);
+                self.runner = Some(Rc::new(runner));
                 true
             }
             Err(lines) => {
@@ -71,14 +74,14 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
-        if let Some(house) = &self.house {
-            house.tick();
+        if let Some(runner) = &self.runner {
+            runner.tick();
         }
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
-        let house = self.house.as_ref()?;
-        Some(Box::new(Stream::new(id, Rc::clone(house))))
+        let runner = self.runner.as_ref()?;
+        Some(Box::new(Stream::new(id, Rc::clone(runner))))
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -1,4 +1,5 @@
-//! One request: its callbacks. It hands values to the gateway and keeps only how far the request has come.
+//! The callbacks of one request. It passes values to the gateway, and keeps only how far the request has come. It decides
+//! nothing.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -10,37 +11,38 @@ use crate::http::body::Body;
 use crate::shell::calls::reply;
 use crate::shell::current::keep_private;
 use crate::shell::host_calls;
-use crate::shell::house::House;
-use crate::shell::progress::{Actor, CalledFrom, GoesOn, Progress};
-use crate::shell::unanswered::{gone, not_ours, unchanged, went_past};
+use crate::shell::progress::{CalledFrom, Progress, Resumption, StreamHandle};
+use crate::shell::runner::Runner;
+use crate::shell::unanswered::{edit_failed, foreign_response, headers_withheld, stream_ended};
 use crate::step::decision::BodyNews;
 
-/// One request.
+/// The HTTP context of one request.
 pub(super) struct Stream {
-    house: Rc<House>,
-    actor: Actor,
-    /// Whether its headers came: a list of capabilities can keep them from us.
-    seen: bool,
+    runner: Rc<Runner>,
+    handle: StreamHandle,
+    /// Whether the request's headers came. Envoy's `capability_restriction_config` can withhold them.
+    headers_came: bool,
 }
 
 impl Stream {
-    pub(super) fn new(id: u32, house: Rc<House>) -> Self {
-        Self { house, actor: Actor { id, progress: Rc::new(RefCell::new(Progress::default())) }, seen: false }
+    pub(super) fn new(id: u32, runner: Rc<Runner>) -> Self {
+        Self { runner, handle: StreamHandle { id, progress: Rc::new(RefCell::new(Progress::default())) }, headers_came: false }
     }
 
-    /// Whether anything of the request may pass.
+    /// Lets the body or the trailers of the request pass only if it is forwarded.
     fn pass(&self) -> Action {
-        let forwarded = self.actor.progress.try_borrow().is_ok_and(|progress| matches!(*progress, Progress::Forwarded { .. }));
+        let forwarded = self.handle.progress.try_borrow().is_ok_and(|progress| matches!(*progress, Progress::Forwarded { .. }));
         if forwarded { Action::Continue } else { Action::Pause }
     }
 
     fn is_reading(&self) -> bool {
-        self.actor.progress.try_borrow().is_ok_and(|progress| matches!(*progress, Progress::Reading { .. }))
+        self.handle.progress.try_borrow().is_ok_and(|progress| matches!(*progress, Progress::Reading { .. }))
     }
 
-    /// Looks at the body, of which Envoy holds so many bytes. Once it is complete or too large, the request goes on.
+    /// Goes on with the request once its body is complete or too large. `held` is how many bytes of it Envoy holds, if this
+    /// callback says so.
     fn read(&self, held: Option<usize>, complete: bool) -> Action {
-        let Ok(mut progress) = self.actor.progress.try_borrow_mut() else { return Action::Pause };
+        let Ok(mut progress) = self.handle.progress.try_borrow_mut() else { return Action::Pause };
         let (pending, body) = match std::mem::take(&mut *progress) {
             Progress::Reading { limit, size, pending } => {
                 let size = held.unwrap_or(size);
@@ -59,8 +61,8 @@ impl Stream {
             }
         };
         drop(progress);
-        match self.house.go_on(GoesOn::Body(pending, BodyNews::Came(body))) {
-            Some(step) => self.house.act(&self.actor, step, CalledFrom::OwnReply),
+        match self.runner.resume(Resumption::Body(pending, BodyNews::Came(body))) {
+            Some(step) => self.runner.carry_out(&self.handle, step, CalledFrom::OwnCallback),
             None => Action::Pause,
         }
     }
@@ -68,7 +70,7 @@ impl Stream {
 
 impl Context for Stream {
     fn on_http_call_response(&mut self, _token: u32, headers: usize, body: usize, _trailers: usize) {
-        let pending = match self.actor.progress.try_borrow_mut() {
+        let pending = match self.handle.progress.try_borrow_mut() {
             Ok(mut progress) => match std::mem::take(&mut *progress) {
                 Progress::Calling(pending) => pending,
                 other => {
@@ -78,65 +80,65 @@ impl Context for Stream {
             },
             Err(_) => return,
         };
-        let Some(step) = self.house.go_on(GoesOn::Call(pending, reply(headers, body))) else { return };
-        self.house.act(&self.actor, step, CalledFrom::OwnReply);
+        let Some(step) = self.runner.resume(Resumption::Call(pending, reply(headers, body))) else { return };
+        self.runner.carry_out(&self.handle, step, CalledFrom::OwnCallback);
     }
 }
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
-        self.seen = true;
+        self.headers_came = true;
         let headers = host_calls::headers(MapType::HttpRequestHeaders).unwrap_or_default();
-        let action = match self.house.with_gateway(|gateway, world| gateway.begin(world, headers)) {
-            Some(step) => self.house.act(&self.actor, step, CalledFrom::RequestHeaders),
+        let action = match self.runner.with_gateway(|gateway, world| gateway.begin(world, headers)) {
+            Some(step) => self.runner.carry_out(&self.handle, step, CalledFrom::RequestHeaders),
             None => Action::Pause,
         };
         if end_of_stream && self.is_reading() { self.read(None, true) } else { action }
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        match self.seen {
+        match self.headers_came {
             true if self.is_reading() => self.read(Some(size), end_of_stream),
             true => self.pass(),
-            false => went_past(&self.house, &self.actor),
+            false => headers_withheld(&self.runner, &self.handle),
         }
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        if !self.seen {
-            return went_past(&self.house, &self.actor);
+        if !self.headers_came {
+            return headers_withheld(&self.runner, &self.handle);
         }
         if self.is_reading() {
-            // A body with trailers behind it has no other end.
+            // With trailers, the body's end is not announced in its own callback.
             return self.read(None, true);
         }
         let Ok(trailers) = host_calls::headers(MapType::HttpRequestTrailers) else { return Action::Pause };
-        let Some(go) = self.house.with_gateway(|gateway, _| gateway.check_trailers(&trailers)) else { return Action::Pause };
+        let Some(go) = self.runner.with_gateway(|gateway, _| gateway.check_trailers(&trailers)) else { return Action::Pause };
         let gone = go.iter().all(|name| host_calls::remove_header(MapType::HttpRequestTrailers, name).is_ok());
         if gone { self.pass() } else { Action::Pause }
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        let forwarded = match self.actor.progress.try_borrow_mut().as_deref_mut() {
+        let forwarded = match self.handle.progress.try_borrow_mut().as_deref_mut() {
             Ok(Progress::Forwarded { renewal, private }) => Some((renewal.take(), *private)),
             Ok(Progress::Answered) => return Action::Continue,
             _ => None,
         };
-        let Some((renewal, private)) = forwarded else { return not_ours(&self.house, &self.actor, self.seen) };
-        // A response with our cookie is stored by nobody.
-        let renewed = renewal.map_or(Ok(false), |renewal| self.house.renew(&renewal));
+        let Some((renewal, private)) = forwarded else { return foreign_response(&self.runner, &self.handle, self.headers_came) };
+        // A response with our cookie has a `Cache-Control` already by which no cache stores it.
+        let renewed = renewal.map_or(Ok(false), |renewal| self.runner.renew(&renewal));
         let kept = renewed.and_then(|renewed| if private && !renewed { keep_private() } else { Ok(()) });
         match kept {
             Ok(()) => Action::Continue,
-            Err(refused) => unchanged(&self.house, &self.actor, refused),
+            Err(refused) => edit_failed(&self.runner, &self.handle, refused),
         }
     }
 }
 
 impl Drop for Stream {
-    /// Envoy has done with it. (The SDK drops a context in `proxy_on_delete`; no further callback need be called for that.)
+    /// The stream has ended. (The SDK drops a context in `proxy_on_delete`, which Envoy calls in any case.)
     fn drop(&mut self) {
-        gone(&self.house, &self.actor);
+        stream_ended(&self.runner, &self.handle);
     }
 }
 

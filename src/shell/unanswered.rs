@@ -1,63 +1,65 @@
-//! Streams that end, or that somebody else answers, before they are decided.
+//! Streams that end, or that somebody else answers, before the gateway has decided about them. It does not know which responses
+//! must not pass; `gateway::unanswered` does.
 
 use proxy_wasm::types::{Action, LogLevel};
 
 use crate::gateway::unanswered::{needs_decision, unanswered};
 use crate::shell::current::code_details;
 use crate::shell::host_calls::Refused;
-use crate::shell::house::House;
-use crate::shell::progress::{Actor, CalledFrom, Progress};
+use crate::shell::progress::{CalledFrom, Progress, StreamHandle};
 use crate::shell::report;
+use crate::shell::runner::Runner;
 
-/// Said once in a worker.
+/// The line for the log, once per worker, when requests pass without their headers coming here.
 const UNSEEN: &str = "accredit: a request went past Accredit, which was called for its body or its response alone: \
                       proxy_on_request_headers is missing in capability_restriction_config, and what is behind it stands open. \
                       Remove that list";
 
-/// A response leaves that is not ours, and its request is not decided. `seen` says whether its headers ever came.
-pub(super) fn not_ours(house: &House, actor: &Actor, seen: bool) -> Action {
+/// A response that is not ours comes to a request that is not decided: lets it pass, or puts a refusal in its place.
+/// `headers_came` says whether the request's headers ever came here.
+pub(super) fn foreign_response(runner: &Runner, handle: &StreamHandle, headers_came: bool) -> Action {
     let details = code_details();
-    if needs_decision(&details, seen) {
-        return undecided(house, actor, seen, &details);
+    if needs_decision(&details, headers_came) {
+        return undecided(runner, handle, headers_came, &details);
     }
-    end(house, actor, &details, true);
+    report_ended(runner, handle, &details, true);
     Action::Continue
 }
 
-/// More of a request is here whose headers never were.
-pub(super) fn went_past(house: &House, actor: &Actor) -> Action {
-    let answered = actor.progress.try_borrow().is_ok_and(|progress| progress.is_decided());
-    if answered { Action::Pause } else { undecided(house, actor, false, "nothing") }
+/// The body or the trailers of a request come whose headers never came here: refuses it.
+pub(super) fn headers_withheld(runner: &Runner, handle: &StreamHandle) -> Action {
+    let answered = handle.progress.try_borrow().is_ok_and(|progress| progress.is_decided());
+    if answered { Action::Pause } else { undecided(runner, handle, false, "nothing") }
 }
 
-fn undecided(house: &House, actor: &Actor, seen: bool, details: &str) -> Action {
-    if !seen && !house.told_unseen.replace(true) {
+fn undecided(runner: &Runner, handle: &StreamHandle, headers_came: bool, details: &str) -> Action {
+    if !headers_came && !runner.reported_unseen.replace(true) {
         report::log(LogLevel::Critical, UNSEEN);
     }
-    let step = house.with_gateway(|gateway, world| gateway.undecided(world, details));
-    step.map_or(Action::Pause, |step| house.act(actor, step, CalledFrom::OwnReply))
+    let step = runner.with_gateway(|gateway, world| gateway.undecided(world, details));
+    step.map_or(Action::Pause, |step| runner.carry_out(handle, step, CalledFrom::OwnCallback))
 }
 
-/// A response was to be changed, and could not be: it does not leave.
-pub(super) fn unchanged(house: &House, actor: &Actor, refused: Refused) -> Action {
-    house.unchanged(refused).map_or(Action::Pause, |step| house.act(actor, step, CalledFrom::OwnReply))
+/// Puts a refusal in place of a response whose fields could not be changed.
+pub(super) fn edit_failed(runner: &Runner, handle: &StreamHandle, refused: Refused) -> Action {
+    runner.edit_failed(refused).map_or(Action::Pause, |step| runner.carry_out(handle, step, CalledFrom::OwnCallback))
 }
 
-/// A stream is over.
-pub(super) fn gone(house: &House, actor: &Actor) {
-    if actor.progress.try_borrow().is_ok_and(|progress| !progress.is_decided()) {
-        end(house, actor, &code_details(), false);
+/// Reports a stream that has ended, if it was not decided.
+pub(super) fn stream_ended(runner: &Runner, handle: &StreamHandle) {
+    if handle.progress.try_borrow().is_ok_and(|progress| !progress.is_decided()) {
+        report_ended(runner, handle, &code_details(), false);
     }
 }
 
-/// Tells of a request that has ended undecided.
-fn end(house: &House, actor: &Actor, details: &str, answered: bool) {
-    let Ok(mut progress) = actor.progress.try_borrow_mut() else { return };
-    let halt = match std::mem::replace(&mut *progress, Progress::Answered) {
-        Progress::Reading { size, pending, .. } => pending.halt(size),
-        Progress::Calling(pending) => pending.halt(),
-        Progress::Waiting(halt) => halt,
+/// Reports a request that has ended undecided, and why.
+fn report_ended(runner: &Runner, handle: &StreamHandle, details: &str, answered: bool) {
+    let Ok(mut progress) = handle.progress.try_borrow_mut() else { return };
+    let stage = match std::mem::replace(&mut *progress, Progress::Answered) {
+        Progress::Reading { size, pending, .. } => pending.stage(size),
+        Progress::Calling(pending) => pending.stage(),
+        Progress::Waiting(stage) => stage,
         Progress::Undecided | Progress::Forwarded { .. } | Progress::Answered => return,
     };
-    house.counters.report(&[unanswered(halt, details, answered)]);
+    runner.counters.report(&[unanswered(stage, details, answered)]);
 }

@@ -1,5 +1,5 @@
-//! The way back from the provider: what its answer belongs to. The state is proved here; what the answer brings is spent and
-//! believed in `sign_in::redeem`.
+//! The callback endpoint: reads the provider's authorization response (RFC 6749, section 4.1.2), and finds the attempt that it
+//! belongs to by `state`. It never uses the code; `sign_in::redeem` does.
 
 use std::collections::BTreeMap;
 
@@ -10,61 +10,64 @@ use crate::http::body::{MediaType, form_parameters};
 use crate::http::url::{ReturnTo, query_parameters};
 use crate::oidc::provider::ResponseMode;
 use crate::session::attempt::{self, Attempt, Ending};
-use crate::session::remembered::tombstone::Ended;
-use crate::sign_in::redeem::{self, AfterNews, Redeeming};
+use crate::session::remembered::tombstone::Tombstones;
+use crate::sign_in::redeem::{self, AfterNews, SignInCall};
 use crate::sign_in::under_way::{self, no_attempt};
 use crate::step::answers::redirect;
-use crate::step::body::{self, Wanted};
+use crate::step::body::{self, WantedBody};
 use crate::step::decision::{Journey, Step};
-use crate::step::stop::{Stop, Whose};
+use crate::step::stop::{JourneyKind, Stop};
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
-/// What came back.
-enum Came {
-    Parameters(BTreeMap<String, String>),
-    /// It stands in a body of which this much is still to be read, in bytes, until then.
-    ToRead(usize, Timestamp),
+/// The parameters of an authorization response.
+enum CallbackParameters {
+    Read(BTreeMap<String, String>),
+    /// They stand in the body, which must be read first: at most this many bytes, until this time.
+    InBody(usize, Timestamp),
 }
 
-/// The callback endpoint, as the redirect URI of one provider; with several, its bare path is nobody's.
-pub fn begin(scene: &mut Scene<'_>, visit: &mut Visit, called_back: Option<&ProviderSettings>) -> Journey<Redeeming, AfterNews> {
+/// The callback endpoint. `called_back` is the provider whose redirect URI it is; with several providers each has its own, and
+/// the bare callback path belongs to none (RFC 9700, section 4.4.2.2).
+pub fn begin(scene: &mut Scene<'_>, visit: &mut Visit, called_back: Option<&ProviderSettings>) -> Journey<SignInCall, AfterNews> {
     let settings = scene.settings;
-    // Until it is known what the answer belongs to, it may be a popup's.
+    // Before `state` is read, the response may be for a popup.
     visit.in_popup = true;
     let parameters = match parameters(scene.world, visit, called_back)? {
-        Came::Parameters(parameters) => parameters,
-        Came::ToRead(limit, until) => return Ok(Step::reading(limit, until)),
+        CallbackParameters::Read(parameters) => parameters,
+        CallbackParameters::InBody(limit, until) => return Ok(Step::reading(limit, until)),
     };
     let state = parameters.get("state").map(String::as_str);
-    visit.in_popup = state.is_none_or(attempt::is_like_a_popups);
-    match expected(settings, scene.world, visit, state, called_back) {
-        Ok(attempt) => redeem::spend(scene, visit, attempt, &parameters),
-        Err(failure) => stray(scene, visit, state, failure),
+    visit.in_popup = state.is_none_or(attempt::looks_like_popup_state);
+    match find_attempt(settings, scene.world, visit, state, called_back) {
+        Ok(attempt) => redeem::redeem_code(scene, visit, attempt, &parameters),
+        Err(failure) => unsolicited(scene, visit, state, failure),
     }
 }
 
-/// The parameters of the answer, in whichever way it comes.
-fn parameters(world: &dyn World, visit: &Visit, called_back: Option<&ProviderSettings>) -> Result<Came, Stop> {
+/// The parameters of the response, from the query or from a form (OAuth 2.0 Form Post Response Mode).
+fn parameters(world: &dyn World, visit: &Visit, called_back: Option<&ProviderSettings>) -> Result<CallbackParameters, Stop> {
     let posts = called_back.is_some_and(|provider| provider.oidc.response_mode == ResponseMode::FormPost);
     match visit.request.method.as_str() {
         "GET" => {
             let parameters = query_parameters(visit.request.query.as_deref());
-            Ok(Came::Parameters(parameters.map_err(|reason| Failure::new(reason, "at the callback endpoint"))?))
+            Ok(CallbackParameters::Read(parameters.map_err(|reason| Failure::new(reason, "at the callback endpoint"))?))
         }
-        // Another site's form: what shows that this browser asked for it is `state`.
+        // The form comes from the provider's site, so that there is no same-origin evidence. What shows that this browser began
+        // the sign-in is `state`.
         "POST" if posts => match body::read(world, visit, &[MediaType::UrlEncoded])? {
-            Wanted::Read(_) => Ok(Came::Parameters(form_parameters(visit.body.bytes())?)),
-            Wanted::ToRead(limit, until) => Ok(Came::ToRead(limit, until)),
+            WantedBody::Read(_) => Ok(CallbackParameters::Read(form_parameters(visit.body.bytes())?)),
+            WantedBody::ToRead(limit, until) => Ok(CallbackParameters::InBody(limit, until)),
         },
         _ => Err(Stop::method(if posts { "GET, POST" } else { "GET" })),
     }
 }
 
-/// The attempt that this answer belongs to.
-fn expected(
+/// The attempt that `state` names, from this browser's cookie; not used before, and begun at the provider whose redirect URI was
+/// called (RFC 6749, section 10.12; RFC 9700, section 4.4).
+fn find_attempt(
     settings: &Settings,
     world: &dyn World,
     visit: &Visit,
@@ -78,7 +81,7 @@ fn expected(
     let found = Attempt::find(sealer, &session.cookie, timeout, came, state, visit.now, endings);
     let posted = visit.request.method == "POST";
     let attempt = found.map_err(|reason| no_attempt(settings, visit, reason, posted))?;
-    if Ended::attempts().has(world, state, visit.now) {
+    if Tombstones::attempts().has(world, state, visit.now) {
         return Err(Failure::new(Reason::AttemptReplayed, "this state came back before"));
     }
     let provider = under_way::provider(settings, &attempt)?;
@@ -90,16 +93,17 @@ fn expected(
     Ok(attempt)
 }
 
-/// An answer that belongs to no attempt. Somebody who is signed in already just goes on, but for a popup: its page waits.
-fn stray(scene: &mut Scene<'_>, visit: &Visit, state: Option<&str>, failure: Failure) -> Journey<Redeeming, AfterNews> {
+/// An authorization response that belongs to no attempt of this browser. Somebody who is signed in is redirected to the front
+/// page; everybody else, and a popup whose opener waits, gets the refusal.
+fn unsolicited(scene: &mut Scene<'_>, visit: &Visit, state: Option<&str>, failure: Failure) -> Journey<SignInCall, AfterNews> {
     let settings = scene.settings;
     let mut events = Vec::new();
     let signed_in = authenticate(scene, visit, &mut events);
-    let forgotten = state.and_then(|state| attempt::forget_named(&settings.session.cookie, state));
+    let delete_cookie = state.and_then(|state| attempt::forget_by_state(&settings.session.cookie, state));
     let waits = state.is_some() && visit.opener(settings).is_some();
     if signed_in.is_ok() && !waits {
         let front_page = ReturnTo::front_page();
-        return Ok(Step::answered(redirect(303, front_page.as_str(), forgotten.into_iter().collect()), events));
+        return Ok(Step::answered(redirect(303, front_page.as_str(), delete_cookie.into_iter().collect()), events));
     }
-    Err(Stop::new(Whose::NoSignIn { forgotten }, failure).after(events))
+    Err(Stop::new(JourneyKind::UnsolicitedResponse { delete_cookie }, failure).after(events))
 }

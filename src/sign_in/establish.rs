@@ -1,5 +1,5 @@
-//! Somebody signed in at a provider, and everything is proved: a session begins, and the browser, or the page that opened its
-//! window, is told.
+//! Begins the session of somebody who signed in at a provider, and answers the browser: a redirect, or in a popup a page that
+//! tells its opener. It verifies nothing: the ID token was verified, and the user service asked, before.
 
 use std::rc::Rc;
 
@@ -13,24 +13,24 @@ use crate::oidc::id_token::IdToken;
 use crate::oidc::tokens::TokenSet;
 use crate::session::attempt::{Attempt, Ending};
 use crate::session::content::{NewSession, Session};
-use crate::sign_in::begun::begin;
+use crate::sign_in::begin_session::begin_session;
 use crate::sign_in::popup;
 use crate::sign_in::under_way::{Proved, provider};
 use crate::step::answers::{redirect, return_to};
 use crate::step::decision::Step;
 use crate::step::event::Event;
 use crate::step::visit::Visit;
-use crate::upkeep::kept::kept;
+use crate::upkeep::kept_claims::kept_claims;
 use crate::upkeep::tokens::first_tokens;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
-/// The ID token is kept for sign-out only while its cookie stays below this size, in bytes.
+/// The largest sealed ID token that is kept for sign-out, in bytes: more does not fit into one cookie.
 const LARGEST_HINT: usize = 3_800;
 
-/// Begins the session. `user` is whom the user service knows them as, where it is asked.
+/// Begins the session. `user` is the person's account at the user service, where accounts are looked up.
 ///
 /// # Errors
 /// [`Reason::SessionTooLarge`]; [`Reason::TokenResponseMalformed`]; [`Reason::Internal`].
@@ -48,10 +48,10 @@ pub(super) fn establish<C, W>(
     let with_cookie = popup.is_none_or(|popup| popup.delivery.cookie);
     let provider_subject = user.map(|_| id_token.subject.clone());
     if let Some(user) = user {
-        take_over(settings, &mut id_token, user);
+        apply_account(settings, &mut id_token, user);
     }
-    let new = of_provider(settings, provider, visit, tokens, &id_token, provider_subject)?;
-    let mut begun = begin(scene, visit, new, with_cookie)?;
+    let new = new_session(settings, provider, visit, tokens, &id_token, provider_subject)?;
+    let mut begun = begin_session(scene, visit, new, with_cookie)?;
     begun.cookies.push(attempt.forget(&settings.session.cookie));
     if with_cookie {
         begun.cookies.extend(hint_cookie(settings, scene.world, &tokens.id_token, &begun.session, visit.now));
@@ -63,13 +63,13 @@ pub(super) fn establish<C, W>(
     };
     let mut events = vec![completed];
     if tokens.refresh_token.is_none() && settings.refreshes() {
-        events.extend(scene.kept.tell_that_no_refresh_token_came(&provider.oidc.name));
+        events.extend(scene.background.report_missing_refresh_token(&provider.oidc.name));
     }
     let response = match popup {
         Some(popup) => {
-            let told =
+            let filling =
                 Filling { claims: Some(&id_token.claims), user: user.map(|user| &user.profile), ..begun.filling(visit.now) };
-            let message = popup.delivery.answer.json(&told);
+            let message = popup.delivery.answer.json(&filling);
             popup::answer(settings, visit, &message, begun.cookies)
         }
         None => redirect(303, return_to(attempt, settings).as_str(), begun.cookies),
@@ -79,7 +79,7 @@ pub(super) fn establish<C, W>(
     Ok(step)
 }
 
-/// How the page that opened the window is told, where that is what the sign-in was for.
+/// The popup's settings, if the sign-in was begun for a popup.
 fn popup_of<'a>(settings: &'a Settings, attempt: &Attempt) -> Result<Option<&'a Popup>, Failure> {
     match (attempt.ending, &settings.popup) {
         (Ending::Popup, None) => Err(Failure::new(Reason::Internal, "a new configuration has no popups")),
@@ -88,16 +88,17 @@ fn popup_of<'a>(settings: &'a Settings, attempt: &Attempt) -> Result<Option<&'a 
     }
 }
 
-/// Makes the person the one whom the user service knows. What it does not say, nobody else says for it.
-fn take_over(settings: &Settings, id_token: &mut IdToken, user: &User) {
+/// Puts the user service's account in place of the provider's: its subject and its claims. Claims that are mapped from the user
+/// service and missing there are removed; the provider's are not taken instead.
+fn apply_account(settings: &Settings, id_token: &mut IdToken, user: &User) {
     id_token.subject.clone_from(&user.subject);
     let accounts = settings.accounts.iter();
     accounts.flat_map(|accounts| accounts.mapping.settled()).for_each(|name| drop(id_token.claims.remove(name)));
     id_token.claims.extend(user.claims.clone());
 }
 
-/// What a session is made of that a provider stands for.
-fn of_provider(
+/// What the session of somebody who signed in at a provider is made of.
+fn new_session(
     settings: &Settings,
     provider: &ProviderSettings,
     visit: &Visit,
@@ -113,15 +114,16 @@ fn of_provider(
         provider_subject,
         provider_session: id_token.sid.clone(),
         auth_time: id_token.auth_time,
-        claims: kept(settings, &id_token.claims),
+        claims: kept_claims(settings, &id_token.claims),
         fingerprint: provider.fingerprint.clone(),
         tokens: kept_tokens,
         tokens_end,
     })
 }
 
-/// Keeps the ID token for `id_token_hint` at sign-out, where only the logout endpoint gets it, and only for this session. One that
-/// is too large is left out, and an earlier person's is deleted all the same.
+/// The `Set-Cookie` value that keeps the ID token for `id_token_hint` at sign-out (OpenID Connect RP-Initiated Logout, section
+/// 2): for this session, and sent to the logout endpoint only. An ID token that is too large is not kept; the cookie of an
+/// earlier session is deleted then.
 fn hint_cookie(
     settings: &Settings,
     world: &mut dyn World,

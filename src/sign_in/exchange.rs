@@ -1,5 +1,5 @@
-//! The token endpoint for a front end that keeps its own token: the page brings the code that the provider gave it, and gets the
-//! access token, once the ID token is verified. It gets nothing else; no session begins.
+//! The token endpoint for a front end that keeps its own token: the page sends the code that the provider gave it, and gets the
+//! access token once the ID token is verified. The page never gets another token, and no session begins.
 
 use std::collections::BTreeMap;
 
@@ -10,21 +10,21 @@ use crate::authenticate::scene::Scene;
 use crate::config::settings::Settings;
 use crate::http::body::{MediaType, json_members};
 use crate::session::attempt::{Attempt, Ending};
-use crate::session::remembered::tombstone::Ended;
-use crate::sign_in::redeem::{self, AfterNews, Redeeming};
+use crate::session::remembered::tombstone::Tombstones;
+use crate::sign_in::redeem::{self, AfterNews, SignInCall};
 use crate::sign_in::under_way::no_attempt;
-use crate::step::body::{self, Wanted};
+use crate::step::body::{self, WantedBody};
 use crate::step::decision::{Journey, Step};
-use crate::step::stop::{Stop, Whose};
+use crate::step::stop::{JourneyKind, Stop};
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
 use crate::words::world::World;
 
-/// The members that are read; a page may send on whatever else the provider gave it.
+/// The members of the body that are read. Others, which the provider may have added to its response, are ignored.
 const MEMBERS: [&str; 3] = ["code", "state", "iss"];
 
-/// The token endpoint: POST `{"code"}`, and `state` and `iss` if the page has them.
-pub fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey<Redeeming, AfterNews> {
+/// The token endpoint: POST with JSON, `code` and, if the page has them, `state` and `iss`.
+pub fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey<SignInCall, AfterNews> {
     let settings = scene.settings;
     if visit.request.method != "POST" {
         return Err(Stop::method("POST"));
@@ -32,13 +32,13 @@ pub fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey<Redeeming, AfterNe
     if !browser::has_same_origin_evidence(&visit.request.headers, &visit.origin, &settings.trusted_origins) {
         return Err(Failure::new(Reason::CrossSite, "a code is taken from this site or a trusted one only").into());
     }
-    if let Wanted::ToRead(limit, until) = body::read(scene.world, visit, &[MediaType::Json])? {
+    if let WantedBody::ToRead(limit, until) = body::read(scene.world, visit, &[MediaType::Json])? {
         return Ok(Step::reading(limit, until));
     }
     let parameters = parameters(visit.body.bytes())?;
-    let attempt = expected(settings, scene.world, visit, parameters.get("state").map(String::as_str));
-    let attempt = attempt.map_err(|failure| Stop::new(Whose::NoSignIn { forgotten: None }, failure))?;
-    redeem::spend(scene, visit, attempt, &parameters)
+    let attempt = find_attempt(settings, scene.world, visit, parameters.get("state").map(String::as_str));
+    let attempt = attempt.map_err(|failure| Stop::new(JourneyKind::UnsolicitedResponse { delete_cookie: None }, failure))?;
+    redeem::redeem_code(scene, visit, attempt, &parameters)
 }
 
 fn parameters(bytes: &[u8]) -> Result<BTreeMap<String, String>, Failure> {
@@ -57,8 +57,8 @@ fn parameters(bytes: &[u8]) -> Result<BTreeMap<String, String>, Failure> {
     Ok(parameters)
 }
 
-/// The attempt that the code belongs to: by its state, else the newest of this browser.
-fn expected(settings: &Settings, world: &dyn World, visit: &Visit, state: Option<&str>) -> Result<Attempt, Failure> {
+/// The attempt that the code belongs to: the one that `state` names, or without `state` the newest of this browser.
+fn find_attempt(settings: &Settings, world: &dyn World, visit: &Visit, state: Option<&str>) -> Result<Attempt, Failure> {
     let session = &settings.session;
     let (sealer, timeout, came) = (&settings.sealer, session.attempt_timeout, &visit.request.headers);
     let found = match state {
@@ -66,7 +66,7 @@ fn expected(settings: &Settings, world: &dyn World, visit: &Visit, state: Option
         None => Attempt::newest(sealer, &session.cookie, timeout, came, visit.now, Ending::Token),
     };
     let attempt = found.map_err(|reason| no_attempt(settings, visit, reason, !settings.trusted_origins.is_empty()))?;
-    if Ended::attempts().has(world, attempt.state.expose(), visit.now) {
+    if Tombstones::attempts().has(world, attempt.state.expose(), visit.now) {
         return Err(Failure::new(Reason::AttemptReplayed, "this sign-in was finished before"));
     }
     Ok(attempt)

@@ -1,5 +1,5 @@
-//! Whom a provider vouches for is looked up at the user service, and created there on the first visit; then a session begins.
-//! Nothing is asked before everything about the ID token is proved, and no session begins for somebody who is not there.
+//! Looks somebody who signed in at a provider up at the user service, and creates an account on the first visit; then the session
+//! begins. The user service is never asked before the ID token is verified, and no session begins without an account.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,31 +19,31 @@ use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::world::World;
 
-/// Somebody whose identity is proved, and whom the user service is being asked about.
+/// A sign-in that waits for the user service.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FirstVisit {
     proved: Proved,
     question: Question,
 }
 
-/// What the user service was asked last.
+/// The call to the user service that is under way.
 #[derive(Clone, Debug, PartialEq)]
 enum Question {
-    /// Whether there is such a user.
+    /// Whether there is an account.
     Find,
-    /// To create one.
+    /// Create an account.
     Create,
-    /// Who was created, by us or by another visit at the same moment.
+    /// The account that was just created: by us, or by another request at the same moment.
     FindCreated { by_us: bool },
-    /// To greet the new one.
+    /// Announce the new account, for instance by a mail to its owner.
     Notify(User),
 }
 
-/// What is to be done next.
+/// What to do after a reply of the user service.
 enum Next {
-    /// Ask this.
+    /// Make this call.
     Ask(Question, HttpCall),
-    /// This is the person, who was created just now or not.
+    /// Go on with this account.
     Known(User, IsNew),
 }
 
@@ -53,7 +53,7 @@ enum IsNew {
     No,
 }
 
-/// Everything is proved. Without a directory nobody is asked.
+/// Looks the person up, if accounts are looked up at all; otherwise the session begins at once.
 pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit, proved: Proved) -> Journey<Box<FirstVisit>> {
     let settings = scene.settings;
     let Some((directory, _)) = directory(settings) else {
@@ -68,7 +68,7 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit, proved: Proved) -> Jou
     }
 }
 
-/// The user service answered.
+/// Takes the user service's reply.
 pub(super) fn answered(scene: &mut Scene<'_>, visit: &Visit, first: FirstVisit, reply: &Reply) -> Journey<Box<FirstVisit>> {
     let FirstVisit { proved, question } = first;
     let Some((directory, mapping)) = directory(scene.settings) else {
@@ -79,14 +79,14 @@ pub(super) fn answered(scene: &mut Scene<'_>, visit: &Visit, first: FirstVisit, 
         Question::Create => created(directory, mapping, &proved, reply),
         Question::FindCreated { by_us } => found_created(directory, mapping, by_us, reply),
         Question::Notify(user) => {
-            let told = directory.notify.as_ref().map_or(Ok(()), |notify| notify_response(notify, reply));
-            return end(scene, visit, &proved, &user, vec![notified(visit, &user, told)]);
+            let result = directory.notify.as_ref().map_or(Ok(()), |notify| notify_response(notify, reply));
+            return establish_for(scene, visit, &proved, &user, vec![notified(visit, &user, result)]);
         }
     };
     match next {
         Ok(Next::Ask(question, call)) => Ok(asking(call, proved, question)),
         Ok(Next::Known(user, IsNew::Yes)) => notify(scene, visit, directory, proved, user),
-        Ok(Next::Known(user, IsNew::No)) => end(scene, visit, &proved, &user, Vec::new()),
+        Ok(Next::Known(user, IsNew::No)) => establish_for(scene, visit, &proved, &user, Vec::new()),
         Err(failure) => Err(Stop::sign_in(&proved.attempt, failure)),
     }
 }
@@ -100,7 +100,7 @@ fn asking(call: HttpCall, proved: Proved, question: Question) -> Step<Box<FirstV
     Step::calling(call, Box::new(FirstVisit { proved, question }))
 }
 
-/// Whether there is such a user; nobody is created who is there.
+/// After [`Question::Find`]: goes on with the account, or creates one if there is none.
 fn found(
     directory: &Directory,
     mapping: &Mapping,
@@ -138,29 +138,35 @@ fn found_created(directory: &Directory, mapping: &Mapping, by_us: bool, reply: &
     Ok(Next::Known(user, if by_us { IsNew::Yes } else { IsNew::No }))
 }
 
-/// Tells of the new user. What becomes of that does not stop the sign-in.
+/// Announces the new account, if that is configured. The sign-in goes on even if it fails.
 fn notify(scene: &mut Scene<'_>, visit: &Visit, directory: &Directory, proved: Proved, user: User) -> Journey<Box<FirstVisit>> {
     let created = Event::AccountCreated {
         request: visit.reference(),
         provider: proved.attempt.provider.clone(),
         subject: user.subject.clone(),
     };
-    let Some(notify) = &directory.notify else { return end(scene, visit, &proved, &user, vec![created]) };
+    let Some(notify) = &directory.notify else { return establish_for(scene, visit, &proved, &user, vec![created]) };
     match notify_request(notify, &proved.id_token.claims, &user) {
         Ok(call) => Ok(asking(call, proved, Question::Notify(user)).after(vec![created])),
         Err(failure) => {
-            let told = notified(visit, &user, Err(failure));
-            end(scene, visit, &proved, &user, vec![created, told])
+            let failed = notified(visit, &user, Err(failure));
+            establish_for(scene, visit, &proved, &user, vec![created, failed])
         }
     }
 }
 
-fn notified(visit: &Visit, user: &User, told: Result<(), Failure>) -> Event {
-    Event::Notified { request: visit.reference(), subject: user.subject.clone(), failure: told.err() }
+fn notified(visit: &Visit, user: &User, result: Result<(), Failure>) -> Event {
+    Event::Notified { request: visit.reference(), subject: user.subject.clone(), failure: result.err() }
 }
 
-/// The session begins, after these events.
-fn end(scene: &mut Scene<'_>, visit: &Visit, proved: &Proved, user: &User, events: Vec<Event>) -> Journey<Box<FirstVisit>> {
+/// Begins the session of this account; `events` are what happened before.
+fn establish_for(
+    scene: &mut Scene<'_>,
+    visit: &Visit,
+    proved: &Proved,
+    user: &User,
+    events: Vec<Event>,
+) -> Journey<Box<FirstVisit>> {
     match establish(scene, visit, proved, Some(user)) {
         Ok(step) => Ok(step.after(events)),
         Err(failure) => Err(Stop::sign_in(&proved.attempt, failure).after(events)),

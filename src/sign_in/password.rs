@@ -1,6 +1,6 @@
-//! Sign-in by name and password: they are read, counted, and checked by the user service; then a session begins. A wrong password
-//! and an unknown name make the same calls, the same answer and the same counts. (This is not OAuth's password grant: no provider
-//! sees the password, and no client asks for anybody else.)
+//! Sign-in by name and password: the attempt is counted, the user service checks the password, then a session begins. A wrong
+//! password and an unknown name never differ in calls, response or counters. (This is not the password grant of RFC 6749, section
+//! 4.3: no authorization server sees the password, and no client acts for somebody else.)
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,42 +19,42 @@ use crate::http::body::{Body, MediaType, form_parameters, json_members};
 use crate::http::message::{HttpCall, Reply};
 use crate::http::url::{ReturnTo, query_parameters};
 use crate::session::content::{NewSession, Tokens};
-use crate::sign_in::begun::begin;
+use crate::sign_in::begin_session::begin_session;
 use crate::step::answers::{json_answer, redirect};
-use crate::step::body::{self, Wanted};
+use crate::step::body::{self, WantedBody};
 use crate::step::decision::{Journey, Step};
 use crate::step::event::Event;
-use crate::step::stop::{Stop, Whose};
+use crate::step::stop::{JourneyKind, Stop};
 use crate::step::visit::Visit;
-use crate::upkeep::kept::kept;
+use crate::upkeep::kept_claims::kept_claims;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
-/// Names are at most this long, in bytes: twice as long as any e-mail address.
+/// The longest name, in bytes: twice the length of the longest e-mail address.
 const LONGEST_ACCOUNT: usize = 512;
 
-/// And passwords. Hashing more takes the user service long.
+/// The longest password, in bytes. Longer ones would take the user service long to hash.
 const LONGEST_PASSWORD: usize = 4_096;
 
-/// Name and password are being checked.
+/// A sign-in that waits for the user service to check name and password.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checking {
-    /// What the attempt was counted as.
+    /// The counters in which the attempt was counted.
     counted: Counted,
 }
 
-/// What is needed, all of it or nothing: the configuration says so.
+/// The settings of this sign-in. A configuration has all of them or none; none, if another one was loaded meanwhile.
 fn settings_of(settings: &Settings) -> Result<(&Password, &Verify, &Mapping), Failure> {
-    let misplaced = || Failure::new(Reason::Internal, "a new configuration takes no passwords");
-    let accounts = settings.accounts.as_ref().ok_or_else(misplaced)?;
-    let password = settings.password.as_ref().ok_or_else(misplaced)?;
-    Ok((password, accounts.verify.as_ref().ok_or_else(misplaced)?, &accounts.mapping))
+    let not_configured = || Failure::new(Reason::Internal, "a new configuration takes no passwords");
+    let accounts = settings.accounts.as_ref().ok_or_else(not_configured)?;
+    let password = settings.password.as_ref().ok_or_else(not_configured)?;
+    Ok((password, accounts.verify.as_ref().ok_or_else(not_configured)?, &accounts.mapping))
 }
 
-/// The password endpoint: POST, as JSON or as a form.
-pub fn attempt(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey<Checking> {
+/// The password endpoint: POST with JSON or a form.
+pub fn begin(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey<Checking> {
     let settings = scene.settings;
     let (password, verify, _) = settings_of(settings)?;
     if visit.request.method != "POST" {
@@ -62,8 +62,8 @@ pub fn attempt(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey<Checking> {
     }
     check_site(settings, password, visit)?;
     let form = match body::read(scene.world, visit, &[MediaType::Json, MediaType::UrlEncoded])? {
-        Wanted::Read(form) => form,
-        Wanted::ToRead(limit, until) => return Ok(Step::reading(limit, until)),
+        WantedBody::Read(form) => form,
+        WantedBody::ToRead(limit, until) => return Ok(Step::reading(limit, until)),
     };
     let credentials = credentials(password, visit.body.bytes(), form);
     visit.body = Body::Unread;
@@ -71,7 +71,8 @@ pub fn attempt(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey<Checking> {
     Ok(Step::calling(call, Checking { counted }))
 }
 
-/// Counts the attempt, and asks the user service about it.
+/// Counts the attempt, and makes the call that checks the password. It is counted before the reply, so that many guesses at a
+/// time are limited too.
 fn counted(
     world: &mut dyn World,
     now: Timestamp,
@@ -84,38 +85,47 @@ fn counted(
     match verify.request(credentials) {
         Ok(call) => Ok((call, counted)),
         Err(_) => {
-            // Nobody was asked.
+            // The password was not checked.
             password.throttle.taken_back(world, now, &counted);
             let failure = Failure::new(Reason::BodyMalformed, "expected a name that can stand in a path");
-            Err(Stop::new(Whose::Password, failure))
+            Err(Stop::new(JourneyKind::Password, failure))
         }
     }
 }
 
-/// RFC 6585, section 4.
+/// The refusal after too many failures: 429 with `Retry-After` (RFC 6585, section 4).
 fn slow_down(wait: Duration) -> Stop {
     let seconds = wait.as_secs().max(1);
     let failure = Failure::new(Reason::TooManyFailures, format!("to wait: {seconds} s"));
-    Stop { fields: vec![("retry-after", seconds.to_string())], ..Stop::new(Whose::Password, failure) }
+    Stop { fields: vec![("retry-after", seconds.to_string())], ..Stop::new(JourneyKind::Password, failure) }
 }
 
-/// The user service answered.
+/// Takes the user service's reply.
 pub fn checked(scene: &mut Scene<'_>, visit: &Visit, checking: &Checking, reply: &Reply) -> Journey<Checking> {
     let (password, ..) = settings_of(scene.settings)?;
-    let user = settled(scene.settings, scene.world, visit.now, checking, reply)?;
-    user.and_then(|user| signed_in(scene, visit, password, &user)).map_err(|failure| Stop::new(Whose::Password, failure))
+    let user = settle(scene.settings, scene.world, visit.now, checking, reply)?;
+    user.and_then(|user| signed_in(scene, visit, password, &user)).map_err(|failure| Stop::new(JourneyKind::Password, failure))
 }
 
-/// The user service answered, and the request is gone: no session begins, and a failure is told of like any other.
-pub fn unheard(settings: &Settings, world: &mut dyn World, visit: &Visit, checking: &Checking, reply: &Reply) -> Option<Event> {
-    let failure = settled(settings, world, visit.now, checking, reply).ok()?.err()?;
+/// Takes the user service's reply after the request has ended: no session begins, and a failure is reported like any other.
+pub fn orphaned_reply(
+    settings: &Settings,
+    world: &mut dyn World,
+    visit: &Visit,
+    checking: &Checking,
+    reply: &Reply,
+) -> Option<Event> {
+    let failure = settle(settings, world, visit.now, checking, reply).ok()?.err()?;
     Some(Event::SignInFailed { request: visit.reference(), provider: Some(PASSWORD.to_owned()), failure })
 }
 
-/// What the answer says of the password, and of the attempt: it counts, whatever became of the request, of the time or of the
-/// service, unless the password was right or never reached the service. Else whoever hangs up when a yes would have come, or whose
-/// wrong password makes a service fail or take too long, could guess for nothing.
-fn settled(
+/// Reads the user service's reply, and settles what the attempt counts for: as a failure, unless the password was right or never
+/// reached the user service. It counts as one too if the request has ended, or the user service failed or timed out. Otherwise
+/// somebody could guess without being counted, by hanging up early or because wrong passwords make the user service fail.
+///
+/// # Errors
+/// The outer one if another configuration without passwords was loaded meanwhile; the inner one if the password was not accepted.
+fn settle(
     settings: &Settings,
     world: &mut dyn World,
     now: Timestamp,
@@ -133,8 +143,8 @@ fn settled(
     Ok(user)
 }
 
-/// A page of another site must not sign anybody in as somebody else, nor guess. Programs say nothing of sites; where the session
-/// would be a cookie, a browser must.
+/// Refuses a page of another site, which could sign a person in as somebody else (login CSRF), or guess. Programs send no
+/// `Origin` and no `Sec-Fetch-Site`; that is accepted only where the session is no cookie.
 fn check_site(settings: &Settings, password: &Password, visit: &Visit) -> Result<(), Failure> {
     let headers = &visit.request.headers;
     let says_nothing = !headers.contains("origin") && !headers.contains("sec-fetch-site");
@@ -162,7 +172,7 @@ fn credentials(settings: &Password, bytes: &[u8], form: MediaType) -> Result<Nam
             (text(&settings.account), text(&settings.password))
         }
     };
-    // Many a service stumbles over control characters, and only where it knows the name.
+    // User services may fail on control characters, and perhaps only for names that exist: that would reveal which do.
     let plain = |text: &Secret| !text.expose().chars().any(char::is_control);
     let within = |text: &Secret, longest: usize| !text.is_empty() && text.len() <= longest && plain(text);
     let account = account.filter(|account| within(account, LONGEST_ACCOUNT) && !account.expose().trim().is_empty());
@@ -182,7 +192,7 @@ fn credentials(settings: &Password, bytes: &[u8], form: MediaType) -> Result<Nam
 fn signed_in(scene: &mut Scene<'_>, visit: &Visit, password: &Password, user: &User) -> Result<Step<Checking>, Failure> {
     let settings = scene.settings;
     let mut claims = user.claims.clone();
-    // How and when it was proved (RFC 8176: by password).
+    // When and how the person was authenticated: `pwd` is "by password" (RFC 8176, section 2).
     claims.extend([("auth_time".to_owned(), json!(visit.now.seconds())), ("amr".to_owned(), json!(["pwd"]))]);
     let new = NewSession {
         origin: visit.origin.to_string(),
@@ -191,29 +201,29 @@ fn signed_in(scene: &mut Scene<'_>, visit: &Visit, password: &Password, user: &U
         provider_subject: None,
         provider_session: None,
         auth_time: Some(visit.now.seconds()),
-        claims: kept(settings, &claims),
+        claims: kept_claims(settings, &claims),
         fingerprint: password.fingerprint.clone(),
         tokens: Tokens::default(),
         tokens_end: None,
     };
-    let begun = begin(scene, visit, new, password.delivery.cookie)?;
+    let begun = begin_session(scene, visit, new, password.delivery.cookie)?;
     let subject = user.subject.clone();
     let completed = Event::SignInCompleted { request: visit.reference(), provider: PASSWORD.to_owned(), subject };
-    // A form of a page has nobody who would read an answer.
+    // A form that a page posts by navigation is answered with a redirect: no script reads a response.
     let mut response = match browser::wants_page(&visit.request) && password.delivery.cookie {
         true => redirect(303, return_to(settings, visit).as_str(), begun.cookies),
         false => {
-            let told = Filling { user: Some(&user.profile), ..begun.filling(visit.now) };
-            json_answer(password.delivery.answer.json(&told).as_str(), begun.cookies)
+            let filling = Filling { user: Some(&user.profile), ..begun.filling(visit.now) };
+            json_answer(password.delivery.answer.json(&filling).as_str(), begun.cookies)
         }
     };
-    visit.let_page_read(settings, &mut response);
+    visit.add_cors_headers(settings, &mut response);
     let mut step = Step::answered(response, vec![completed]);
     step.note.subject = Some(Rc::from(user.subject.as_str()));
     Ok(step)
 }
 
-/// Where a form's page wants to go, by `return_to` in the endpoint's address.
+/// The page to go to after a posted form: `return_to` in the query of the form's action, or the front page.
 fn return_to(settings: &Settings, visit: &Visit) -> ReturnTo {
     let parameters = query_parameters(visit.request.query.as_deref()).unwrap_or_default();
     let wanted = parameters.get("return_to").and_then(|text| ReturnTo::parse(text, &settings.listed_origins()).ok());

@@ -1,13 +1,13 @@
-//! The end of a sign-in in a window that a page opened: a page of ours that tells that one, at exactly the configured origin, and
-//! closes its window. What it is told, others say.
+//! The end of a sign-in in a popup: a page that posts a message to the window that opened it, at exactly the configured origin,
+//! and closes. It does not know what the message says.
 
-use crate::answer::opener::Message;
+use crate::answer::opener::OpenerMessage;
 use crate::answer::page::Page;
 use crate::config::settings::Settings;
 use crate::http::message::Response;
 use crate::step::visit::Visit;
 
-/// The page that posts `message`, which is JSON, to the one that opened the window.
+/// The page that posts `message`, a JSON text, to its opener.
 pub(super) fn answer(settings: &Settings, visit: &Visit, message: &str, cookies: Vec<String>) -> Response {
     let page = Page {
         status: 200,
@@ -16,7 +16,7 @@ pub(super) fn answer(settings: &Settings, visit: &Visit, message: &str, cookies:
         actions: Vec::new(),
         reason: "signed_in",
         request_id: &visit.request_id,
-        message: visit.opener(settings).map(|origin| Message::new(origin, message)),
+        message: visit.opener(settings).map(|origin| OpenerMessage::new(origin, message)),
     };
     let mut response = page.respond();
     response.headers.push(("cache-control".to_owned(), "private, no-store".to_owned()));

@@ -1,10 +1,10 @@
-//! What the answer to an authorization request brings is redeemed: the code for tokens, which count once the ID token does, then
-//! userinfo. What follows from these is for others (a look-up and a session, or a page's token).
+//! Redeems a code: requests the tokens, verifies the ID token, and asks the userinfo endpoint if that is configured. It never
+//! begins a session or releases a token itself; `sign_in::first_visit` and `sign_in::release` go on after it.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use crate::access::test::{Surroundings, is_authenticated};
+use crate::access::requirement::test::{Moment, is_authenticated};
 use crate::authenticate::scene::Scene;
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::http::message::{HttpCall, Reply};
@@ -16,7 +16,7 @@ use crate::oidc::token::{token_request, token_response};
 use crate::oidc::tokens::TokenSet;
 use crate::oidc::userinfo::{self, userinfo_request, userinfo_response};
 use crate::session::attempt::{self, Attempt, Ending};
-use crate::session::remembered::tombstone::Ended;
+use crate::session::remembered::tombstone::Tombstones;
 use crate::sign_in::first_visit::{self, FirstVisit};
 use crate::sign_in::release;
 use crate::sign_in::under_way::{Exchanged, Proved, provider};
@@ -27,23 +27,23 @@ use crate::upkeep::documents::HeldKeys;
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 
-/// How a sign-in goes on when somebody has answered.
+/// The call that a sign-in waits for, with what it goes on with.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Redeeming {
-    /// The token endpoint, about the code.
-    Exchanging(Box<Attempt>),
-    /// The userinfo endpoint: the ID token is good, and more claims are wanted.
-    AskingUserinfo(Box<Proved>),
-    /// The user service.
-    Visiting(Box<FirstVisit>),
+pub enum SignInCall {
+    /// The token request.
+    TokenEndpoint(Box<Attempt>),
+    /// The userinfo request. The ID token is verified.
+    UserinfoEndpoint(Box<Proved>),
+    /// A call to the user service.
+    UserService(Box<FirstVisit>),
 }
 
-/// How a sign-in goes on when what it waited for is there, or will not come.
+/// How a request goes on after a wait for something shared.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AfterNews {
-    /// Nothing was spent yet.
+    /// From the start: no code was used.
     FromTheStart,
-    /// The tokens are here; the key that signed the ID token was not.
+    /// With the verification of the ID token, whose key was missing.
     Verifying(Box<Exchanged>),
 }
 
@@ -53,49 +53,49 @@ impl From<FromTheStart> for AfterNews {
     }
 }
 
-impl From<Infallible> for Redeeming {
+impl From<Infallible> for SignInCall {
     fn from(never: Infallible) -> Self {
         match never {}
     }
 }
 
-impl From<Box<FirstVisit>> for Redeeming {
+impl From<Box<FirstVisit>> for SignInCall {
     fn from(first: Box<FirstVisit>) -> Self {
-        Self::Visiting(first)
+        Self::UserService(first)
     }
 }
 
-/// Whether the provider's keys were fetched for this very token already.
+/// Whether the provider's keys were fetched again for this ID token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Keys {
-    /// As they were.
-    AsTheyAre,
-    /// Fetched because none fitted.
-    Refreshed,
+enum KeyFetch {
+    NotTried,
+    Done,
 }
 
-/// Spends an attempt, whose state was proved, for the code that came with it.
-pub(super) fn spend(
+/// Redeems the code in these parameters, which were found to belong to this attempt.
+pub(super) fn redeem_code(
     scene: &mut Scene<'_>,
     visit: &Visit,
     attempt: Attempt,
     parameters: &BTreeMap<String, String>,
-) -> Journey<Redeeming, AfterNews> {
+) -> Journey<SignInCall, AfterNews> {
     let stop = |failure| Stop::sign_in(&attempt, failure);
     let provider = checked_client(scene.settings, visit, &attempt).map_err(stop)?;
     let Some(metadata) = scene.metadata(provider, visit.now) else {
-        // Nothing was spent: the browser still has the code and the attempt.
+        // Neither the code nor the attempt is used yet.
         let resource = Resource::Metadata(provider.oidc.name.clone());
-        return Ok(Step::waiting(resource, visit.patience, AfterNews::FromTheStart));
+        return Ok(Step::waiting(resource, visit.wait_until, AfterNews::FromTheStart));
     };
-    let call = claimed(scene, provider, &metadata, visit, &attempt, parameters).map_err(stop)?;
-    Ok(Step::calling(call, Redeeming::Exchanging(Box::new(attempt))))
+    let call = use_attempt(scene, provider, &metadata, visit, &attempt, parameters).map_err(stop)?;
+    Ok(Step::calling(call, SignInCall::TokenEndpoint(Box::new(attempt))))
 }
 
-/// The provider that was asked, if it is what it was then. Before a code is sent anywhere.
+/// The provider at which the attempt was begun, if its issuer, client and origin are still the same: the code must not be sent
+/// anywhere else.
 fn checked_client<'a>(settings: &'a Settings, visit: &Visit, attempt: &Attempt) -> Result<&'a ProviderSettings, Failure> {
     let provider = provider(settings, attempt)?;
-    if attempt.client != attempt::client(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin) {
+    if attempt.client_fingerprint != attempt::client_fingerprint(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin)
+    {
         let detail =
             "it was begun for another issuer, client or origin: by another gateway with this key, or another configuration";
         return Err(Failure::new(Reason::AttemptMissing, detail));
@@ -103,9 +103,9 @@ fn checked_client<'a>(settings: &'a Settings, visit: &Visit, attempt: &Attempt) 
     Ok(provider)
 }
 
-/// The token request for the code that came. From here on the attempt counts as used, whatever comes of it, and whichever worker
-/// another callback comes to.
-fn claimed(
+/// Uses up the attempt, in all workers and whatever follows, and returns the token request for the code (RFC 6749, section
+/// 4.1.3). Of several callbacks with one `state`, only one gets this far.
+fn use_attempt(
     scene: &mut Scene<'_>,
     provider: &ProviderSettings,
     metadata: &Metadata,
@@ -115,26 +115,27 @@ fn claimed(
 ) -> Result<HttpCall, Failure> {
     let settings = scene.settings;
     let used_until = attempt.created.plus(settings.session.attempt_timeout);
-    if !Ended::attempts().claim(scene.world, attempt.state.expose(), used_until) {
+    if !Tombstones::attempts().mark_once(scene.world, attempt.state.expose(), used_until) {
         return Err(Failure::new(Reason::AttemptReplayed, "another callback with this state was quicker"));
     }
-    check_mode(provider, visit, parameters)?;
-    let code = authorization_response(parameters, &provider.oidc, issuer(settings, attempt.ending, metadata))?;
+    check_response_mode(provider, visit, parameters)?;
+    let code = authorization_response(parameters, &provider.oidc, iss_parameter(settings, attempt.ending, metadata))?;
     token_request(scene.world, &provider.oidc, metadata, &code, &attempt.code_verifier, &attempt.redirect_uri)
 }
 
-/// Whether the answer must name its issuer. A page does not always pass the name on, which matters only where another provider
-/// could have given the code (RFC 9700, section 4.4).
-fn issuer(settings: &Settings, ending: Ending, metadata: &Metadata) -> IssParameter {
+/// Whether the authorization response must have `iss` (RFC 9207, section 2.4). A page that sends the code may have left `iss`
+/// out; that is accepted where only one provider could have issued the code (RFC 9700, section 4.4).
+fn iss_parameter(settings: &Settings, ending: Ending, metadata: &Metadata) -> IssParameter {
     let must_come = match ending {
         Ending::Session | Ending::Popup => metadata.announces_iss_parameter,
         Ending::Token => settings.providers.iter().filter(|provider| provider.oidc.redirect_uri.is_some()).count() > 1,
     };
-    if must_come { IssParameter::MustCome } else { IssParameter::MayCome }
+    if must_come { IssParameter::Required } else { IssParameter::Optional }
 }
 
-/// A code comes as it was asked for. (An error may come in the address: providers send some of them before they look at the mode.)
-fn check_mode(provider: &ProviderSettings, visit: &Visit, parameters: &BTreeMap<String, String>) -> Result<(), Failure> {
+/// Refuses a code in the query where `response_mode=form_post` was requested. (An error may come in the query: providers send
+/// some of them before they look at the response mode.)
+fn check_response_mode(provider: &ProviderSettings, visit: &Visit, parameters: &BTreeMap<String, String>) -> Result<(), Failure> {
     let posted = visit.request.method == "POST" || parameters.contains_key("error");
     if provider.oidc.response_mode == ResponseMode::FormPost && !posted {
         return Err(Failure::new(
@@ -145,22 +146,27 @@ fn check_mode(provider: &ProviderSettings, visit: &Visit, parameters: &BTreeMap<
     Ok(())
 }
 
-/// The token endpoint answered.
-pub fn exchanged(scene: &mut Scene<'_>, visit: &Visit, attempt: Attempt, reply: &Reply) -> Journey<Redeeming, AfterNews> {
+/// Takes the token endpoint's reply.
+pub fn token_endpoint_answered(
+    scene: &mut Scene<'_>,
+    visit: &Visit,
+    attempt: Attempt,
+    reply: &Reply,
+) -> Journey<SignInCall, AfterNews> {
     let tokens = provider(scene.settings, &attempt).and_then(|provider| {
         let metadata = scene.metadata(provider, visit.now).ok_or_else(lost_metadata)?;
         token_response(&provider.oidc, &metadata, reply)
     });
     match tokens {
-        Ok(tokens) => verify(scene, visit, Exchanged { attempt, tokens }, Keys::AsTheyAre),
+        Ok(tokens) => verify(scene, visit, Exchanged { attempt, tokens }, KeyFetch::NotTried),
         Err(failure) => Err(Stop::sign_in(&attempt, failure)),
     }
 }
 
-/// The keys that were waited for are there, or will not come.
-pub fn keys_came(scene: &mut Scene<'_>, visit: &Visit, exchanged: Exchanged, news: News) -> Journey<Redeeming, AfterNews> {
+/// Goes on after the wait for newer keys.
+pub fn after_keys(scene: &mut Scene<'_>, visit: &Visit, exchanged: Exchanged, news: News) -> Journey<SignInCall, AfterNews> {
     match news {
-        News::Ready => verify(scene, visit, exchanged, Keys::Refreshed),
+        News::Ready => verify(scene, visit, exchanged, KeyFetch::Done),
         News::Missing(reason) => {
             let failure = Failure::new(reason, "no key that fits could be fetched");
             Err(Stop::sign_in(&exchanged.attempt, failure))
@@ -168,38 +174,38 @@ pub fn keys_came(scene: &mut Scene<'_>, visit: &Visit, exchanged: Exchanged, new
     }
 }
 
-/// Verifies the ID token; fetches keys once when none fits.
-fn verify(scene: &mut Scene<'_>, visit: &Visit, exchanged: Exchanged, refreshed: Keys) -> Journey<Redeeming, AfterNews> {
+/// Verifies the ID token. If no key fits, the sign-in waits for newer keys, once.
+fn verify(scene: &mut Scene<'_>, visit: &Visit, exchanged: Exchanged, key_fetch: KeyFetch) -> Journey<SignInCall, AfterNews> {
     let Exchanged { attempt, tokens } = exchanged;
     let (settings, now) = (scene.settings, visit.now);
     let stop = |failure| Stop::sign_in(&attempt, failure);
     let provider = provider(settings, &attempt).map_err(stop)?;
     let keys = scene.keys(provider, now);
-    let id_token = match (verified(scene, visit, provider, &attempt, &tokens, keys.as_ref()), refreshed) {
+    let id_token = match (verified(scene, visit, provider, &attempt, &tokens, keys.as_ref()), key_fetch) {
         (Ok(id_token), _) => id_token,
-        (Err(IdTokenError::KeyUnknown(_)), Keys::AsTheyAre) => {
+        (Err(IdTokenError::KeyUnknown(_)), KeyFetch::NotTried) => {
             let resource = Resource::Keys { provider: provider.oidc.name.clone(), newer_than: keys.map(|keys| keys.fetched) };
-            scene.kept.documents.want(&resource);
-            // The code is spent, so that this wait has patience of its own.
+            scene.background.documents.want(&resource);
+            // The code is used, so that the sign-in cannot begin again: this wait has the whole time to itself.
             let until = now.plus(settings.wait);
             return Ok(Step::waiting(resource, until, AfterNews::Verifying(Box::new(Exchanged { attempt, tokens }))));
         }
         (Err(IdTokenError::KeyUnknown(failure) | IdTokenError::Refused(failure)), _) => return Err(stop(failure)),
     };
     check_demand(provider, &attempt, &id_token, visit).map_err(stop)?;
-    // A page that keeps its token asks the provider itself.
+    // A page that keeps its own token can ask the userinfo endpoint itself.
     if attempt.ending == Ending::Token {
         return Ok(release::release(settings, visit, &attempt, &tokens, id_token));
     }
     if !provider.oidc.userinfo {
-        return first_visit::begin(scene, visit, Proved { attempt, tokens, id_token }).map(Step::within);
+        return first_visit::begin(scene, visit, Proved { attempt, tokens, id_token }).map(Step::widen);
     }
     let metadata = scene.metadata(provider, now).ok_or_else(|| stop(lost_metadata()))?;
     let call = userinfo_request(&provider.oidc, &metadata, &tokens.access_token).map_err(stop)?;
-    Ok(Step::calling(call, Redeeming::AskingUserinfo(Box::new(Proved { attempt, tokens, id_token }))))
+    Ok(Step::calling(call, SignInCall::UserinfoEndpoint(Box::new(Proved { attempt, tokens, id_token }))))
 }
 
-/// The ID token, if it is what it must be (OpenID Connect Core, section 3.1.3.7).
+/// Verifies the ID token (OpenID Connect Core, section 3.1.3.7).
 fn verified(
     scene: &Scene<'_>,
     visit: &Visit,
@@ -219,10 +225,11 @@ fn verified(
     id_token::verify(scene.world, &provider.oidc, &tokens.id_token, &expectations)
 }
 
-/// Whether the authentication was the one that was asked for.
+/// Checks that the authentication meets the `acr_values` and `max_age` that were requested (OpenID Connect Core, section 3.1.3.7,
+/// points 12 and 13).
 fn check_demand(provider: &ProviderSettings, attempt: &Attempt, id_token: &IdToken, visit: &Visit) -> Result<(), Failure> {
-    let surroundings = Surroundings { now: visit.now, skew: provider.oidc.clock_skew };
-    if is_authenticated(&attempt.demand, &id_token.claims, surroundings) {
+    let moment = Moment { now: visit.now, skew: provider.oidc.clock_skew };
+    if is_authenticated(&attempt.demand, &id_token.claims, moment) {
         return Ok(());
     }
     let asked: Vec<_> = attempt.demand.parameters().map(|(name, value)| format!("{name} {value}")).collect();
@@ -231,34 +238,34 @@ fn check_demand(provider: &ProviderSettings, attempt: &Attempt, id_token: &IdTok
     Err(Failure::new(Reason::StepUpFailed, detail))
 }
 
-/// The userinfo endpoint answered.
+/// Takes the userinfo endpoint's reply.
 pub fn userinfo_answered(
     scene: &mut Scene<'_>,
     visit: &Visit,
     mut proved: Proved,
     reply: &Reply,
-) -> Journey<Redeeming, AfterNews> {
-    let told = provider(scene.settings, &proved.attempt).and_then(|provider| {
+) -> Journey<SignInCall, AfterNews> {
+    let claims = provider(scene.settings, &proved.attempt).and_then(|provider| {
         let metadata = scene.metadata(provider, visit.now).ok_or_else(lost_metadata)?;
         userinfo_response(&provider.oidc, &metadata, reply, &proved.id_token.subject)
     });
-    match told {
+    match claims {
         Ok(claims) => {
             userinfo::merge(&mut proved.id_token.claims, claims);
-            first_visit::begin(scene, visit, proved).map(Step::within)
+            first_visit::begin(scene, visit, proved).map(Step::widen)
         }
         Err(failure) => Err(Stop::sign_in(&proved.attempt, failure)),
     }
 }
 
-/// The user service answered.
+/// Takes the user service's reply.
 pub fn user_service_answered(
     scene: &mut Scene<'_>,
     visit: &Visit,
     first: FirstVisit,
     reply: &Reply,
-) -> Journey<Redeeming, AfterNews> {
-    first_visit::answered(scene, visit, first, reply).map(Step::within)
+) -> Journey<SignInCall, AfterNews> {
+    first_visit::answered(scene, visit, first, reply).map(Step::widen)
 }
 
 fn lost_metadata() -> Failure {

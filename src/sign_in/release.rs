@@ -1,4 +1,5 @@
-//! A page that keeps its own token gets it: the access token, and until when it is good. It gets nothing else, and no session begins.
+//! Gives a page that keeps its own token the access token, and how long it is good. The page never gets another token, and no
+//! session begins.
 
 use std::rc::Rc;
 
@@ -13,7 +14,7 @@ use crate::step::decision::Step;
 use crate::step::event::Event;
 use crate::step::visit::Visit;
 
-/// Everything is proved: the page gets the access token.
+/// The response with the access token. The ID token was verified before.
 pub(super) fn release<C, W>(
     settings: &Settings,
     visit: &Visit,
@@ -30,9 +31,9 @@ pub(super) fn release<C, W>(
         provider: attempt.provider.clone(),
         subject: id_token.subject.clone(),
     };
-    let forgotten = attempt.forget(&settings.session.cookie);
-    let mut response = json_answer(&body, vec![forgotten]);
-    visit.let_page_read(settings, &mut response);
+    let delete_cookie = attempt.forget(&settings.session.cookie);
+    let mut response = json_answer(&body, vec![delete_cookie]);
+    visit.add_cors_headers(settings, &mut response);
     let mut step = Step::answered(response, vec![completed]);
     step.note.subject = Some(Rc::from(id_token.subject));
     step

@@ -1,5 +1,5 @@
-//! What all that bring a sign-in to its end have in common: the provider that was asked, what it has vouched for, and what to say of
-//! an attempt that did not come along.
+//! What the files of a sign-in have in common: its state after the token response and after the verification of the ID token, the
+//! provider at which it was begun, and the refusal without an attempt. It verifies nothing.
 
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::oidc::id_token::IdToken;
@@ -8,27 +8,25 @@ use crate::session::attempt::Attempt;
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
 
-/// What a code was exchanged for: tokens of which nothing is verified yet.
+/// A sign-in whose code was exchanged for tokens. Nothing of them is verified yet.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Exchanged {
-    /// What was known when the sign-in began.
     pub attempt: Attempt,
-    /// The tokens.
     pub tokens: TokenSet,
 }
 
-/// What a provider has vouched for: an ID token that was verified, and the tokens that came with it.
+/// A sign-in whose ID token was verified.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Proved {
-    /// What was known when the sign-in began.
     pub attempt: Attempt,
-    /// The tokens.
     pub tokens: TokenSet,
-    /// The ID token, and what userinfo added to its claims.
+    /// The ID token; its claims include those that the userinfo endpoint added.
     pub id_token: IdToken,
 }
 
-/// The provider that was asked.
+/// The provider at which the sign-in was begun.
 ///
 /// # Errors
 /// [`Reason::AttemptMissing`] when a new configuration no longer has it.
@@ -37,7 +35,8 @@ pub(super) fn provider<'a>(settings: &'a Settings, attempt: &Attempt) -> Result<
     provider.ok_or_else(|| Failure::new(Reason::AttemptMissing, "its provider is no longer configured"))
 }
 
-/// The refusal of an answer whose attempt did not come along.
+/// The failure of a sign-in whose attempt's cookie did not come with the request; `cross_site` says whether the cookie is
+/// `SameSite=None`.
 pub(super) fn no_attempt(settings: &Settings, visit: &Visit, reason: Reason, cross_site: bool) -> Failure {
     let (host, limit) = (&visit.request.authority, settings.session.attempt_timeout.as_secs());
     let same_site = if cross_site { "None" } else { "Lax" };

@@ -1,5 +1,5 @@
-//! How requests end here: the refusal for whatever stopped a journey, an answer of an endpoint, a redirect. What is said for a
-//! reason, `answer::refusal` knows; why there is one, the journeys.
+//! Responses that the gateway itself sends: the refusal of a journey that was stopped, an endpoint's answer, a redirect. It never
+//! decides that a request is refused (the journeys do), and does not know the words for a reason (`answer::refusal` does).
 
 use crate::access::browser;
 use crate::answer::refusal::{self, BearerChallenge, Context, Visitor};
@@ -9,31 +9,32 @@ use crate::http::url::{Origin, ReturnTo};
 use crate::session::attempt::{Attempt, Ending};
 use crate::step::decision::{Decision, Step};
 use crate::step::event::{Event, Outcome, RequestRef};
-use crate::step::stop::{Stop, Whose};
+use crate::step::stop::{JourneyKind, Stop};
 use crate::step::visit::Visit;
 use crate::words::demand::Demand;
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 
-/// What else an answer depends on.
+/// What a refusal depends on besides the request and the reason.
 #[derive(Debug)]
 pub struct Circumstances {
-    /// Who asked, if that is known.
+    /// The person who is refused, if somebody is signed in.
     pub visitor: Option<Visitor>,
-    /// Whether a bearer token would do, or came (RFC 6750, section 3).
+    /// Whether a bearer token is accepted here, or came with the request (RFC 6750, section 3).
     pub bearer: BearerChallenge,
-    /// What is asked of the authentication (RFC 9470).
+    /// The authentication that the rule requires (RFC 9470, section 3).
     pub demand: Demand,
 }
 
 impl Visit {
-    /// The answer for a reason: a page or problem JSON, as the request asks.
+    /// The refusal for a reason: a page, or problem JSON (RFC 9457), whichever the request accepts. Nobody is signed in.
     pub fn refusal(&self, settings: &Settings, reason: Reason, return_to: &ReturnTo) -> Response {
         let nothing = Circumstances { visitor: None, bearer: BearerChallenge::NotAccepted, demand: Demand::default() };
         self.refusal_under(settings, reason, return_to, nothing)
     }
 
-    /// The same, for somebody who is signed in, or where a token or another authentication would do.
+    /// The refusal for a reason, as [`Visit::refusal`]; for somebody who is signed in, or where a bearer token or a stronger
+    /// authentication would be accepted.
     pub fn refusal_under(
         &self,
         settings: &Settings,
@@ -46,9 +47,11 @@ impl Visit {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("return_to", return_to.as_str()).extend_pairs(demand.parameters());
         let query = query.finish();
-        // Where only a token will do, or one came, a session would not help.
+        // Where only a bearer token is accepted, or one came, signing in here would not help.
         let login = match (&settings.endpoints.authorize, &bearer) {
-            (Some(authorize), BearerChallenge::Accepted { only: true, .. } | BearerChallenge::Came { .. }) => authorize.as_str(),
+            (Some(authorize), BearerChallenge::Accepted { only: true, .. } | BearerChallenge::TokenSent { .. }) => {
+                authorize.as_str()
+            }
             _ if settings.sign_in_provider(None).is_none() => "",
             _ => settings.endpoints.login.as_str(),
         };
@@ -68,18 +71,19 @@ impl Visit {
             demand: &demand,
         };
         let mut response = refusal::refuse(reason, &context);
-        self.let_page_read(settings, &mut response);
+        self.add_cors_headers(settings, &mut response);
         response
     }
 
-    /// The origin of the page that is told of a popup's sign-in, where there are popups at all. Nothing of a request names it.
+    /// The origin of the page that learns how a sign-in in a popup ended; `None` where popups are not configured. It comes from
+    /// the configuration, never from a field or parameter of the request.
     pub fn popup_origin<'a>(&'a self, settings: &'a Settings) -> Option<&'a Origin> {
         settings.popup.as_ref().map(|popup| popup.origin.as_ref().unwrap_or(&self.origin))
     }
 
-    /// Lets the front end's page read an answer of an endpoint that may be on a route that leads to nobody: Envoy's CORS filter
-    /// passes over those. Elsewhere it writes the same fields.
-    pub fn let_page_read(&self, settings: &Settings, response: &mut Response) {
+    /// Adds the CORS fields with which a page of a trusted origin may read this response, on the endpoints that pages call.
+    /// Envoy's CORS filter does not do it on a route with `direct_response`; on other routes it writes the same fields.
+    pub fn add_cors_headers(&self, settings: &Settings, response: &mut Response) {
         if !settings.endpoints.is_read_by_pages(&self.request.path) {
             return;
         }
@@ -95,24 +99,25 @@ impl Visit {
         }
     }
 
-    /// The origin of the page that opened the window which this request may be for.
+    /// The origin of the page that opened this window, if the request may come from a popup.
     pub fn opener<'a>(&'a self, settings: &'a Settings) -> Option<&'a Origin> {
         self.popup_origin(settings).filter(|_| self.in_popup)
     }
 }
 
 impl Stop {
-    /// The end of a journey that was stopped: the answer, what is told of it, and the cookies that go.
+    /// The last step of a journey that was stopped: the refusal, its events, and the cookies that are deleted.
     pub fn answer<C, W, B>(self, settings: &Settings, visit: &Visit) -> Step<C, W, B> {
-        let Self { whose, failure, mut events, fields } = self;
+        let Self { kind, failure, mut events, fields } = self;
         let request = visit.reference();
-        let (mut response, told) = match whose {
-            Whose::Visitor => {
+        let (mut response, refused) = match kind {
+            JourneyKind::Request => {
                 let response = visit.refusal(settings, failure.reason, &visit.return_to());
                 (response, Event::Denied { request, rule: None, subject: None, failure })
             }
-            Whose::SignIn(attempt) => {
-                // A page that brings a code that is not accepted is not signed in; a person's browser has nothing to be blamed for.
+            JourneyKind::SignIn(attempt) => {
+                // At the token endpoint the page sent the code itself, so that it gets a reason of its own; at the callback the
+                // browser only followed a redirect.
                 let failure = match (attempt.ending, failure.reason) {
                     (Ending::Token, Reason::CodeRefused) => Failure { reason: Reason::ExchangeRefused, ..failure },
                     _ => failure,
@@ -121,23 +126,23 @@ impl Stop {
                 response.set_cookies([attempt.forget(&settings.session.cookie)]);
                 (response, Event::SignInFailed { request, provider: Some(attempt.provider), failure })
             }
-            Whose::NoSignIn { forgotten } => {
+            JourneyKind::UnsolicitedResponse { delete_cookie } => {
                 let mut response = visit.refusal(settings, failure.reason, &ReturnTo::front_page());
-                response.set_cookies(forgotten);
+                response.set_cookies(delete_cookie);
                 (response, Event::SignInFailed { request, provider: None, failure })
             }
-            Whose::Password => {
+            JourneyKind::Password => {
                 let response = password_refusal(settings, visit, failure.reason);
                 (response, Event::SignInFailed { request, provider: Some(PASSWORD.to_owned()), failure })
             }
         };
         response.headers.extend(fields.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        events.extend([told, Event::Outcome(Outcome::of_status(response.status))]);
+        events.extend([refused, Event::Outcome(Outcome::of_status(response.status))]);
         Step { events, ..Step::new(Decision::Respond(response)) }
     }
 }
 
-/// The refusal of a name and a password: where they were wrong, in the words that are configured.
+/// The refusal at the password endpoint. For a wrong name or password a program gets the JSON that is configured.
 fn password_refusal(settings: &Settings, visit: &Visit, reason: Reason) -> Response {
     let mut response = visit.refusal(settings, reason, &ReturnTo::front_page());
     let refusal = settings.password.as_ref().and_then(|password| password.refusal.as_ref());
@@ -149,26 +154,28 @@ fn password_refusal(settings: &Settings, visit: &Visit, reason: Reason) -> Respo
     response
 }
 
-/// Where the visit began for which somebody signs in. It was checked then; the configuration may have changed since.
+/// The page to return to after this sign-in. It was checked when the sign-in began, and is checked again, because the
+/// configuration may have changed since.
 pub fn return_to(attempt: &Attempt, settings: &Settings) -> ReturnTo {
     ReturnTo::parse(&attempt.return_to, &settings.listed_origins()).unwrap_or_else(|_| ReturnTo::front_page())
 }
 
 impl<C, W, B> Step<C, W, B> {
-    /// Ends a request with an answer of one of our endpoints.
+    /// Ends a request with the response of one of our endpoints.
     pub fn answered(response: Response, mut events: Vec<Event>) -> Self {
         events.push(Event::Outcome(Outcome::Answered));
         Self { events, ..Self::new(Decision::Respond(response)) }
     }
 
-    /// Sends a browser to a provider.
+    /// Ends a request with a redirect to a provider.
     pub fn redirected(response: Response, mut events: Vec<Event>) -> Self {
         events.push(Event::Outcome(Outcome::Redirected));
         Self { events, ..Self::new(Decision::Respond(response)) }
     }
 }
 
-/// Ends a request that is not a visit at all: unreadable, or for somebody else.
+/// Refuses a request before there is a [`Visit`]: it cannot be read (`request` is `None`), can be read in two ways, or is for an
+/// origin that is not configured.
 pub fn turn_away<C, W, B>(settings: &Settings, request: Option<&Request>, request_id: &str, reason: Reason) -> Step<C, W, B> {
     let (method, path) = request.map_or(("-", "-"), |request| (&request.method, &request.path));
     let detail = match reason {
@@ -184,7 +191,7 @@ pub fn turn_away<C, W, B>(settings: &Settings, request: Option<&Request>, reques
     not_a_visit(settings, page, RequestRef::new(request_id, method, path), Failure::new(reason, detail))
 }
 
-/// Ends a request of which only its reference is known.
+/// Refuses a request of which only this reference is known. `page` says whether a person reads the response.
 pub fn not_a_visit<C, W, B>(settings: &Settings, page: bool, request: RequestRef, failure: Failure) -> Step<C, W, B> {
     let context = Context {
         page,
@@ -206,7 +213,7 @@ pub fn not_a_visit<C, W, B>(settings: &Settings, page: bool, request: RequestRef
     Step { events: vec![denied, outcome], ..Step::new(Decision::Respond(response)) }
 }
 
-/// A redirect that nobody stores.
+/// A redirect that no cache stores.
 pub fn redirect(status: u16, location: &str, set_cookies: Vec<String>) -> Response {
     let headers = vec![
         ("location".to_owned(), location.to_owned()),
@@ -218,7 +225,7 @@ pub fn redirect(status: u16, location: &str, set_cookies: Vec<String>) -> Respon
     response
 }
 
-/// A JSON answer that nobody stores.
+/// A 200 response with JSON that no cache stores.
 pub fn json_answer(body: &(impl ToString + ?Sized), set_cookies: Vec<String>) -> Response {
     let headers = vec![
         ("content-type".to_owned(), "application/json".to_owned()),

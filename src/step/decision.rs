@@ -1,4 +1,4 @@
-//! What a journey decides, what it waits for, and what it is told then. Nothing here acts.
+//! What a journey decides, what it waits for, and what it gets when the wait is over. Nothing here acts.
 
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -11,14 +11,14 @@ use crate::step::stop::Stop;
 use crate::words::reason::Reason;
 use crate::words::time::Timestamp;
 
-/// One step of a journey: what to do now, and what happened on the way.
+/// One step of a journey: what to do now, and what happened since the last one.
 ///
-/// A journey that has to wait leaves behind how it goes on: a `C` when it has asked somebody, a `W` when it waits for something
-/// that all requests share, a `B` when it wants the body. So a call can only be answered by a reply, a wait by [`News`], a body by
-/// [`BodyNews`].
+/// A journey that has to wait leaves a value behind with which it goes on: a `C` while an HTTP call is under way, a `W` while it
+/// waits for something that all requests share, a `B` while its body is read. By type, a call can only be answered by a reply, a
+/// wait by [`News`], a body by [`BodyNews`].
 #[derive(Debug, PartialEq)]
 pub struct Step<C = Infallible, W = FromTheStart, B = FromTheStart> {
-    /// What to do.
+    /// What to do with the request.
     pub decision: Decision<C, W, B>,
     /// For counters and the audit log.
     pub events: Vec<Event>,
@@ -26,83 +26,83 @@ pub struct Step<C = Infallible, W = FromTheStart, B = FromTheStart> {
     pub note: Note,
 }
 
-/// A step, or what stopped the journey.
+/// The next step of a journey, or what stopped it.
 pub type Journey<C = Infallible, W = FromTheStart> = Result<Step<C, W>, Stop>;
 
-/// How a journey goes on that has spent nothing yet: from the start.
+/// A journey that has used up nothing yet (no code, no attempt, no body) goes on by beginning again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FromTheStart;
 
-/// What Envoy's access log can print, as filter state.
+/// What Envoy's access log can print of a request, as filter state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Note {
-    /// Who.
+    /// The subject of whoever is signed in.
     pub subject: Option<Rc<str>>,
-    /// Under which rule.
+    /// The name of the rule that applied.
     pub rule: Option<Rc<str>>,
 }
 
 /// What to do with a request.
 #[derive(Debug, PartialEq)]
 pub enum Decision<C, W, B> {
-    /// Let it through, with these changes.
+    /// Let it through to the upstream, with these changes.
     Forward(Forward),
-    /// Answer it here.
+    /// Send this response.
     Respond(Response),
-    /// Read the body of a request to one of our own endpoints, up to `limit` bytes, and come back with it. The request's headers go
-    /// on as far as Envoy's `buffer` filter; everything else is held back.
+    /// Read the body of a request to one of our own endpoints, then go on with it. The request's headers go on to Envoy's
+    /// `buffer` filter meanwhile; the body is held back.
     ReadBody {
-        /// How much, in bytes.
+        /// The most that is read, in bytes.
         limit: usize,
-        /// Until when.
+        /// When the body must be complete.
         until: Timestamp,
-        /// How to go on.
+        /// What the journey goes on with.
         pending: B,
     },
-    /// Ask somebody, and come back with the answer.
+    /// Make this HTTP call, then go on with the reply.
     Call(HttpCall, C),
-    /// Wait for something that all requests share, and come back when it is there, or at `until`.
+    /// Wait for something that all requests share, then go on.
     Await {
-        /// What for.
+        /// What is waited for.
         resource: Resource,
-        /// Until when.
+        /// When the wait ends without it.
         until: Timestamp,
-        /// How to go on.
+        /// What the journey goes on with.
         pending: W,
     },
 }
 
 impl<C, W, B> Step<C, W, B> {
-    /// A step of which nothing else is to be told.
+    /// A step without events and note.
     pub fn new(decision: Decision<C, W, B>) -> Self {
         Self { decision, events: Vec::new(), note: Note::default() }
     }
 
-    /// Waits for something that all requests share.
+    /// Waits for something that all requests share, until the given time.
     pub fn waiting(resource: Resource, until: Timestamp, pending: W) -> Self {
         Self::new(Decision::Await { resource, until, pending })
     }
 
-    /// Asks somebody.
+    /// Makes an HTTP call.
     pub fn calling(call: HttpCall, pending: C) -> Self {
         Self::new(Decision::Call(call, pending))
     }
 
-    /// The same step, after these events.
+    /// The same step with these events before its own.
     pub fn after(self, mut events: Vec<Event>) -> Self {
         events.extend(self.events);
         Self { events, ..self }
     }
 
-    /// The same step, whose answer also sets these cookies.
+    /// Adds these `Set-Cookie` values to the response, if the step has one.
     pub fn set_cookies(&mut self, cookies: Vec<String>) {
         if let Decision::Respond(response) = &mut self.decision {
             response.set_cookies(cookies);
         }
     }
 
-    /// The same step as one of a larger journey, which may go on in more ways.
-    pub fn within<C2: From<C>, W2: From<W>>(self) -> Step<C2, W2, B> {
+    /// The same step, with what it leaves behind converted to the types of a larger journey, which this one is a part of.
+    pub fn widen<C2: From<C>, W2: From<W>>(self) -> Step<C2, W2, B> {
         let decision = match self.decision {
             Decision::Forward(forward) => Decision::Forward(forward),
             Decision::Respond(response) => Decision::Respond(response),
@@ -117,42 +117,42 @@ impl<C, W, B> Step<C, W, B> {
 /// How a request goes on, and what its response must carry.
 #[derive(Debug, Default, PartialEq)]
 pub struct Forward {
-    /// Changes to the request.
+    /// Changes to the request's headers.
     pub edits: Edits,
-    /// A session to renew with the response.
+    /// The session whose cookie the response may have to write again.
     pub renewal: Option<Box<Renewal>>,
-    /// Whether it is somebody's own: no shared cache may keep the response.
+    /// Whether the response is for one person only: no shared cache may store it (RFC 9111, section 5.2.2.7).
     pub private: bool,
 }
 
 /// A session whose cookie is due to be written again.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the names of the other fields say it")]
 pub struct Renewal {
-    /// The session as it will be.
+    /// The session as it will be written.
     pub session: Session,
-    /// Why.
     pub cause: Cause,
-    /// The `Cookie` lines that came.
-    pub came: Headers,
+    /// The request's `Cookie` lines.
+    pub request_cookies: Headers,
 }
 
 /// Why a session's cookie is written again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// It is in use, and its time has come.
+    /// It is in use, and its idle time has to be counted anew.
     Use,
-    /// Only if its tokens have been refreshed by the time that the response leaves.
+    /// Its tokens are being refreshed. It is only written if the new ones are here when the response leaves.
     IfRefreshed,
 }
 
-/// Where a request stands that waits, for the log.
+/// What a request waits for, for the log line of one that ends before it is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Halt {
-    /// Which request it is.
+#[expect(missing_docs, reason = "the names of the other fields say it")]
+pub struct PendingStage {
     pub request: RequestRef,
     /// What it waits for, in one word.
     pub stage: &'static str,
-    /// How many bytes of its body have come, if that is being read.
+    /// How many bytes of its body have come, if its body is being read.
     pub read: Option<usize>,
 }
 
@@ -161,11 +161,11 @@ pub struct Halt {
 pub enum Resource {
     /// A provider's metadata, by the provider's name.
     Metadata(String),
-    /// A provider's keys, fetched after a moment.
+    /// A provider's keys (its JWK Set, RFC 7517).
     Keys {
         /// The provider's name.
         provider: String,
-        /// Older ones were tried already.
+        /// They must have been fetched after this time: older ones did not verify the token. `None`: any keys will do.
         newer_than: Option<Timestamp>,
     },
     /// A session's new tokens, by the session's identifier.
@@ -173,7 +173,7 @@ pub enum Resource {
 }
 
 impl Resource {
-    /// Why a request is refused that waited in vain.
+    /// Why a request is refused if this does not come in time.
     pub const fn missing(&self) -> Reason {
         match self {
             Self::Metadata(_) => Reason::MetadataUnavailable,
@@ -183,22 +183,22 @@ impl Resource {
     }
 }
 
-/// What somebody is told who waits for a [`Resource`].
+/// How the wait for a [`Resource`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
-    /// It is there.
+    /// The resource is here.
     Ready,
-    /// It did not come.
+    /// It did not come in time.
     Missing(Reason),
 }
 
-/// What becomes of a body that was to be read.
+/// How the reading of a request's body ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyNews {
-    /// It came, or turned out to be too large.
+    /// The body is complete, or too large.
     Came(Body),
-    /// Its end did not come in time.
+    /// It was not complete in time.
     TimedOut,
-    /// Too many bodies are being read already.
-    NoPlace,
+    /// It was not read, because too many bodies are being read already.
+    TooMany,
 }

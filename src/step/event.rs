@@ -1,26 +1,26 @@
-//! What happened, as values: each event knows its counter and, when it matters for security, its audit line. Never a secret, a
-//! code or a token: subjects, rules, reasons and what a log may say about them.
+//! What happened, as values: each event knows its counter and, where it matters for security, its audit line. Events hold
+//! subjects, rules, reasons and what a log may say about them; never a secret, a code or a token.
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use crate::words::quote::seen;
+use crate::words::quote::escape_invisible;
 use crate::words::reason::{Failure, Reason};
 
-/// Where it happened: what ties an audit line to Envoy's access log.
+/// The request in which an event happened, as an audit line names it. The id stands in Envoy's access log too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestRef {
-    /// The request's id.
+    /// Envoy's `x-request-id`, or one of our own where Envoy gave none.
     pub request_id: String,
-    /// The method.
+    /// The method, at most 256 characters of it.
     pub method: String,
-    /// The path, without query.
+    /// The path without query, at most 256 characters of it.
     pub path: String,
 }
 
 impl RequestRef {
-    /// Takes at most 256 characters of the method and of the path: whoever sends long ones must not fill the log.
+    /// Cuts method and path at 256 characters: whoever sends long ones must not fill the log.
     #[inline(never)]
     pub fn new(request_id: &str, method: &str, path: &str) -> Self {
         let [method, path] = [method, path].map(|text| text.chars().take(256).collect());
@@ -31,24 +31,24 @@ impl RequestRef {
 /// How a request ended, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It went upstream.
+    /// The request went upstream.
     Forwarded,
-    /// It was sent to the provider.
+    /// The browser was sent to a provider.
     Redirected,
-    /// 401.
+    /// A refusal with status 401.
     Unauthenticated,
-    /// 403.
+    /// A refusal with status 403.
     Forbidden,
-    /// 4xx otherwise.
+    /// A refusal with another status below 500.
     Refused,
-    /// 5xx.
+    /// A refusal with status 500 or above.
     Unavailable,
-    /// An endpoint of ours did what it is for.
+    /// One of our endpoints sent the response that was asked of it.
     Answered,
 }
 
 impl Outcome {
-    /// The outcome that a refusal's status means.
+    /// The outcome of a refusal with this status.
     pub const fn of_status(status: u16) -> Self {
         match status {
             401 => Self::Unauthenticated,
@@ -59,153 +59,134 @@ impl Outcome {
     }
 }
 
-/// What was fetched in the background.
+/// A document of a provider that is fetched in the background.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DocumentKind {
-    /// A provider's metadata.
+    /// The metadata (OpenID Connect Discovery, section 3).
     Metadata,
-    /// A provider's keys.
+    /// The keys (RFC 7517, section 5).
     Keys,
 }
 
-/// What becomes of a session that was not refreshed.
+/// What becomes of a session whose refresh failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aftermath {
-    /// It has ended.
+    /// The session has ended.
     Ended,
-    /// It goes on while its tokens are good, and the refresh is tried again.
+    /// The session goes on while its tokens are good, and the refresh is tried again.
     TriedAgain,
 }
 
-/// What came of a question about a token.
+/// What a provider's introspection endpoint answered about a token (RFC 7662, section 2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Said {
-    /// It is good.
-    Good,
-    /// It is not accepted.
-    Bad,
-    /// There was no answer that says anything.
-    Nothing,
+pub enum IntrospectionAnswer {
+    /// The token is active, and accepted here.
+    Accepted,
+    /// The token is not active, or not accepted here.
+    Refused,
+    /// There was no answer, or none that can be read.
+    Missing,
 }
 
-/// What happened.
+/// What happened. A `provider` is the configured name, a `subject` the `sub` of the session or token.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variants and the names of their fields say it")]
 pub enum Event {
     /// A request ended.
     Outcome(Outcome),
-    /// A session was verified before.
+    /// A session was accepted because this worker had verified it before.
     SessionFromMemory,
-    /// A session was opened from its cookie.
+    /// A session was read from its cookie, and accepted.
     SessionFromCookie,
-    /// A bearer token was verified before.
+    /// A bearer token was accepted, or refused, because this worker had found that out before.
     TokenFromMemory,
-    /// A bearer token was verified.
+    /// A bearer token's signature was verified.
     TokenVerified,
-    /// A provider was asked about a bearer token, and accepts it, does not, or could not say.
-    TokenIntrospected(Said),
+    /// A provider was asked about a bearer token.
+    TokenIntrospected(IntrospectionAnswer),
     /// A session cookie was not accepted.
     SessionRefused(Reason),
     /// A session's cookie was written again.
     SessionRenewed,
-    /// Somebody was sent to a provider. If the provider does not know the redirect URI, nobody comes back, and this is the trace.
+    /// Somebody was sent to a provider. A provider that does not know the redirect URI sends nobody back; then this is the only
+    /// trace of the sign-in.
     SignInBegun {
-        /// Where.
         request: RequestRef,
-        /// The configured provider's name.
         provider: String,
         /// The redirect URI that must be registered at the provider.
         redirect_uri: String,
     },
     /// Somebody signed in.
-    SignInCompleted {
-        /// Where.
-        request: RequestRef,
-        /// The configured provider's name.
-        provider: String,
-        /// `sub`.
-        subject: String,
-    },
+    SignInCompleted { request: RequestRef, provider: String, subject: String },
     /// A sign-in failed.
     SignInFailed {
-        /// Where.
         request: RequestRef,
-        /// The configured provider's name, when it is known.
+        /// `None` if the request belongs to no sign-in that was begun here.
         provider: Option<String>,
-        /// Why.
         failure: Failure,
     },
-    /// The user service has a new account, for somebody who came for the first time.
+    /// The user service created an account, for somebody who signed in for the first time.
     AccountCreated {
-        /// Where.
         request: RequestRef,
-        /// The configured name of the provider that vouches for them.
+        /// The provider that vouches for them.
         provider: String,
-        /// The account.
+        /// The account's subject at the user service.
         subject: String,
     },
-    /// Somebody was told of a new account, or not.
+    /// The call that announces a new account was made, or failed.
     Notified {
-        /// Where.
         request: RequestRef,
-        /// The account.
+        /// The account's subject at the user service.
         subject: String,
-        /// Why it failed, if it did.
+        /// Why the call failed; `None` if it succeeded.
         failure: Option<Failure>,
     },
     /// Somebody signed out.
     SignedOut {
-        /// Where.
         request: RequestRef,
-        /// Who, if a session came along.
+        /// The provider of the session that ended, by its configured name; `None` if the request carried none, or one that names
+        /// none.
+        provider: Option<String>,
+        /// The subject of that session; `None` if the request carried none.
         subject: Option<String>,
     },
     /// A request was refused.
     Denied {
-        /// Where.
         request: RequestRef,
-        /// Under which rule, if it came that far.
+        /// The name of the rule that applied; `None` if the request was refused before rules were looked at.
         rule: Option<String>,
-        /// Who asked, if that is known.
+        /// `None` if nobody is signed in.
         subject: Option<String>,
-        /// Why.
         failure: Failure,
     },
-    /// A request ended before it was answered here.
+    /// A request ended without a response of ours.
     Unanswered {
-        /// Where.
         request: RequestRef,
-        /// What it waited for.
+        /// What it waited for, in one word.
         stage: &'static str,
-        /// Why, and what Envoy says of it.
+        /// Why it ended, with Envoy's own words for it.
         failure: Failure,
     },
-    /// A session was refreshed, or not.
+    /// A session's tokens were refreshed, or the refresh failed.
     Refreshed {
-        /// The configured provider's name.
         provider: String,
-        /// `sub`.
         subject: String,
-        /// Why it failed, if it did, and what becomes of the session.
+        /// Why the refresh failed, and what becomes of the session; `None` if it succeeded.
         failure: Option<(Failure, Aftermath)>,
     },
-    /// A session will end with the provider's tokens, because no refresh token came. Told once for each provider.
-    RefreshTokenMissing {
-        /// The configured provider's name.
-        provider: String,
-    },
-    /// Something was fetched.
+    /// No refresh token came, so that sessions end with the provider's tokens. Reported once per provider and worker.
+    RefreshTokenMissing { provider: String },
+    /// A provider's document was fetched, or the fetch failed.
     Fetched {
-        /// What.
         kind: DocumentKind,
-        /// From which provider.
         provider: String,
-        /// Why it failed, if it did.
+        /// Why the fetch failed; `None` if it succeeded.
         failure: Option<Failure>,
     },
 }
 
 impl Event {
-    /// The counter that it increments.
+    /// The name of the counter that this event increments.
     pub fn counter(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Outcome(Outcome::Forwarded) => "accredit_decisions_forwarded",
@@ -219,9 +200,9 @@ impl Event {
             Self::SessionFromCookie => "accredit_session_from_cookie",
             Self::TokenFromMemory => "accredit_token_from_memory",
             Self::TokenVerified => "accredit_token_verified",
-            Self::TokenIntrospected(Said::Good) => "accredit_introspection_good",
-            Self::TokenIntrospected(Said::Bad) => "accredit_introspection_bad",
-            Self::TokenIntrospected(Said::Nothing) => "accredit_introspection_failed",
+            Self::TokenIntrospected(IntrospectionAnswer::Accepted) => "accredit_introspection_good",
+            Self::TokenIntrospected(IntrospectionAnswer::Refused) => "accredit_introspection_bad",
+            Self::TokenIntrospected(IntrospectionAnswer::Missing) => "accredit_introspection_failed",
             Self::SessionRefused(_) => "accredit_session_refused",
             Self::SessionRenewed => "accredit_session_renewed",
             Self::SignInBegun { .. } => "accredit_sign_in_begun",
@@ -245,7 +226,8 @@ impl Event {
         })
     }
 
-    /// Whether somebody should look after it: something does not work, rather than somebody not being let in.
+    /// Whether an operator should look at this: something does not work, as opposed to somebody who is rightly refused. Its audit
+    /// line is a warning then.
     pub const fn is_trouble(&self) -> bool {
         match self {
             Self::Fetched { failure, .. } | Self::Notified { failure, .. } => failure.is_some(),
@@ -269,7 +251,7 @@ impl Event {
         }
     }
 
-    /// The audit line, one JSON object, for events that matter for security.
+    /// The audit line, a prefix and one JSON object; `None` for events that are only counted.
     pub fn audit(&self) -> Option<String> {
         let line = match self {
             Self::SignInBegun { request, provider, redirect_uri } => {
@@ -287,7 +269,9 @@ impl Event {
             Self::Notified { request, subject, failure: Some(failure) } => {
                 Line::of("notify_failed").at(request).because(failure).text("subject", subject)
             }
-            Self::SignedOut { request, subject } => Line::of("sign_out").at(request).maybe("subject", subject.as_ref()),
+            Self::SignedOut { request, provider, subject } => {
+                Line::of("sign_out").at(request).maybe("provider", provider.as_ref()).maybe("subject", subject.as_ref())
+            }
             Self::Denied { request, rule, subject, failure } => {
                 Line::of("denied").at(request).because(failure).maybe("rule", rule.as_ref()).maybe("subject", subject.as_ref())
             }
@@ -322,11 +306,11 @@ impl Event {
             | Self::Notified { failure: None, .. }
             | Self::Fetched { failure: None, .. } => return None,
         };
-        Some(["accredit audit ", &seen(&Value::Object(line.0).to_string())].concat())
+        Some(["accredit audit ", &escape_invisible(&Value::Object(line.0).to_string())].concat())
     }
 }
 
-/// An audit line, member by member.
+/// An audit line under construction: the members of its JSON object.
 struct Line(Map<String, Value>);
 
 impl Line {
@@ -375,12 +359,12 @@ mod tests {
     }
 
     #[test]
-    fn whoever_names_himself_with_marks_that_nobody_sees_writes_no_other_line() {
+    fn line_separators_and_invisible_characters_in_a_subject_begin_no_second_log_line() {
         let subject = "bob\u{2028}accredit audit {}\u{202e}\u{200b}\u{e0041}".to_owned();
         let request = RequestRef { request_id: "r".into(), method: "GET".into(), path: "/".into() };
-        let line = Event::SignedOut { request, subject: Some(subject.clone()) }.audit().unwrap();
+        let line = Event::SignedOut { request, provider: Some("main".into()), subject: Some(subject.clone()) }.audit().unwrap();
         assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");
         let parsed: Value = serde_json::from_str(line.strip_prefix("accredit audit ").unwrap()).unwrap();
-        assert_eq!(parsed["subject"], subject);
+        assert_eq!((&parsed["provider"], &parsed["subject"]), (&Value::from("main"), &Value::from(subject)));
     }
 }

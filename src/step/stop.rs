@@ -1,56 +1,57 @@
-//! What stops a journey: whose it was, why, and what had happened by then. How that is answered, `step::answers` knows.
+//! What stops a journey: which kind of journey it was, why it stopped, and what had happened before. It does not know how that is
+//! answered; `step::answers` does.
 
 use crate::session::attempt::Attempt;
 use crate::step::event::Event;
 use crate::words::reason::{Failure, Reason};
 
-/// What stops a journey.
+/// Why a journey cannot go on.
 #[derive(Debug, PartialEq)]
 pub struct Stop {
-    /// Whose journey it was: that says what must be taken back, and what the log is told.
-    pub whose: Whose,
-    /// Why.
+    /// The kind of journey: it decides which cookies are deleted, and which event is logged.
+    pub kind: JourneyKind,
+    /// Why it stopped.
     pub failure: Failure,
     /// What had happened before.
     pub events: Vec<Event>,
-    /// Further fields of the answer.
+    /// Further header fields of the refusal.
     pub fields: Vec<(&'static str, String)>,
 }
 
-/// Whose journey was stopped.
+/// The kind of a journey that was stopped.
 #[derive(Debug, PartialEq)]
-pub enum Whose {
-    /// A request's that was to sign nobody in.
-    Visitor,
-    /// A sign-in's, whose attempt is over by that.
+pub enum JourneyKind {
+    /// A request that belongs to no sign-in, or that only begins one.
+    Request,
+    /// The way back from a provider. The sign-in's attempt is over.
     SignIn(Box<Attempt>),
-    /// That of a provider's answer which belongs to no attempt of this browser.
-    NoSignIn {
-        /// Deletes the cookie of the attempt that it names.
-        forgotten: Option<String>,
+    /// An authorization response, or a code from a page, that belongs to no attempt of this browser.
+    UnsolicitedResponse {
+        /// The `Set-Cookie` value that deletes the cookie of the attempt that `state` names.
+        delete_cookie: Option<String>,
     },
-    /// A sign-in's by name and password.
+    /// A sign-in by name and password.
     Password,
 }
 
 impl Stop {
     /// Stops a journey of this kind.
-    pub fn new(whose: Whose, failure: Failure) -> Self {
-        Self { whose, failure, events: Vec::new(), fields: Vec::new() }
+    pub fn new(kind: JourneyKind, failure: Failure) -> Self {
+        Self { kind, failure, events: Vec::new(), fields: Vec::new() }
     }
 
-    /// Stops a sign-in.
+    /// Stops a sign-in at a provider.
     pub fn sign_in(attempt: &Attempt, failure: Failure) -> Self {
-        Self::new(Whose::SignIn(Box::new(attempt.clone())), failure)
+        Self::new(JourneyKind::SignIn(Box::new(attempt.clone())), failure)
     }
 
-    /// Stops a request to one of our endpoints whose method it does not have (RFC 9110, section 15.5.6).
+    /// Stops a request to one of our endpoints that takes only the methods in `allow` (405; RFC 9110, section 15.5.6).
     pub fn method(allow: &str) -> Self {
         let failure = Failure::new(Reason::MethodNotAllowed, format!("allowed are {allow}"));
         Self { fields: vec![("allow", allow.to_owned())], ..failure.into() }
     }
 
-    /// The same, after these events.
+    /// The same stop with these events before its own.
     pub fn after(self, mut events: Vec<Event>) -> Self {
         events.extend(self.events);
         Self { events, ..self }
@@ -59,6 +60,6 @@ impl Stop {
 
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
-        Self::new(Whose::Visitor, failure)
+        Self::new(JourneyKind::Request, failure)
     }
 }

@@ -1,5 +1,6 @@
-//! The background of one worker (or of Envoy's main thread): what it keeps, and its turns. Who may fetch is agreed by a lease in
-//! shared memory; what was fetched stands there too, so that other workers and the next configuration find it.
+//! The background of one worker (or of Envoy's main thread): what it keeps, and what it does at each tick of the timer. It makes
+//! no call: it returns what is to be fetched, and is called again with the reply. Workers agree by a lease in shared memory which
+//! of them fetches; what was fetched stands there too, so that other workers and the next configuration find it.
 
 use std::time::Duration;
 
@@ -15,21 +16,20 @@ use crate::upkeep::turn::Turn;
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
-/// How often a worker looks when everything is there.
-const AT_EASE: Duration = Duration::from_secs(1);
+/// The time between two ticks when nothing is missing.
+const IDLE_PERIOD: Duration = Duration::from_secs(1);
 
-/// How often it looks when something is missing.
-const ATTENTIVE: Duration = Duration::from_millis(100);
+/// The time between two ticks when a document is missing or a session is due.
+const BUSY_PERIOD: Duration = Duration::from_millis(100);
 
-/// All providers' metadata and keys, the sessions that are to be refreshed, and those that have ended.
+/// What the background keeps: all providers' documents, the sessions that are to be refreshed, and those that have ended.
+#[expect(missing_docs, reason = "the types of the fields say it")]
 pub struct Background {
-    /// The providers' metadata and keys.
     pub documents: Documents,
-    /// The sessions that are to be refreshed.
     pub refreshes: Refreshes,
-    /// The sessions that have ended, in whichever worker.
+    /// The sessions that have ended, in any worker of this process.
     pub ended: EndedSessions,
-    /// The providers of which was told that they issue no refresh token.
+    /// The names of providers whose missing refresh token was reported already.
     without_refresh_token: Vec<String>,
 }
 
@@ -44,16 +44,17 @@ impl Background {
         }
     }
 
-    /// A provider issued no refresh token where one was needed: what to say about it, the first time.
-    pub fn tell_that_no_refresh_token_came(&mut self, name: &str) -> Option<Event> {
-        if self.without_refresh_token.iter().any(|told| told == name) {
+    /// Reports that this provider issued no refresh token although one is needed: an event the first time, `None` after that.
+    pub fn report_missing_refresh_token(&mut self, name: &str) -> Option<Event> {
+        if self.without_refresh_token.iter().any(|reported| reported == name) {
             return None;
         }
         self.without_refresh_token.push(name.to_owned());
         Some(Event::RefreshTokenMissing { provider: name.to_owned() })
     }
 
-    /// What to tell somebody who waits until then: that it is there, that it will not come in time, or nothing yet.
+    /// The news for a request that waits for this resource until the given time: it is here, or it will not come in time; `None`
+    /// while neither is known.
     pub fn news(&self, now: Timestamp, resource: &Resource, until: Timestamp) -> Option<News> {
         match resource {
             Resource::Metadata(name) => self.documents.metadata_news(now, name, until),
@@ -62,23 +63,23 @@ impl Background {
         }
     }
 
-    /// Looks after everything once.
+    /// Does everything that is due now. The timer calls this.
     pub fn tick(&mut self, settings: &Settings, world: &mut dyn World) -> Upkeep {
         self.turn(settings, world, Vec::new(), |refreshes, turn| refreshes.look_after(turn))
     }
 
-    /// A fetch was answered. Then everything is looked after once.
-    pub fn arrived(&mut self, settings: &Settings, world: &mut dyn World, fetch: &Fetch, reply: &Reply) -> Upkeep {
+    /// Takes the reply to a fetch, then does everything that is due now.
+    pub fn fetch_answered(&mut self, settings: &Settings, world: &mut dyn World, fetch: &Fetch, reply: &Reply) -> Upkeep {
         let events = match &fetch.errand {
             Errand::Document(kind) => {
-                let failure = self.documents.arrived(settings, world, &fetch.provider, *kind, reply).err();
+                let failure = self.documents.fetch_answered(settings, world, &fetch.provider, *kind, reply).err();
                 vec![Event::Fetched { kind: *kind, provider: fetch.provider.clone(), failure }]
             }
             Errand::Refresh(_) => Vec::new(),
         };
         self.turn(settings, world, events, |refreshes, turn| {
             if let Errand::Refresh(session) = &fetch.errand {
-                refreshes.arrived(turn, session, reply);
+                refreshes.fetch_answered(turn, session, reply);
             }
             refreshes.look_after(turn);
         })
@@ -98,6 +99,6 @@ impl Background {
         let Turn { world, documents, mut fetches, events, .. } = turn;
         let missing = documents.look_after(settings, world, now, &mut fetches);
         let attentive = missing || !self.refreshes.is_empty();
-        Upkeep { fetches, events, next: if attentive { ATTENTIVE } else { AT_EASE } }
+        Upkeep { fetches, events, next: if attentive { BUSY_PERIOD } else { IDLE_PERIOD } }
     }
 }

@@ -1,4 +1,4 @@
-//! What the background wants done, as values.
+//! What the background wants done, as values: which calls to make, and when to call it again. Nothing is called here.
 
 use std::time::Duration;
 
@@ -6,33 +6,32 @@ use crate::http::message::HttpCall;
 use crate::session::content::Session;
 use crate::step::event::{DocumentKind, Event};
 
-/// What the background wants done.
+/// What the background wants done: calls to make, and events to report.
 #[derive(Debug, PartialEq)]
+#[expect(missing_docs, reason = "the names of the other fields say it")]
 pub struct Upkeep {
-    /// Ask these.
     pub fetches: Vec<Fetch>,
-    /// For counters and the log.
     pub events: Vec<Event>,
-    /// Look again after this; sooner when requests wait.
+    /// When the next tick is due; sooner while requests wait.
     pub next: Duration,
 }
 
-/// Something to fetch.
+/// A call to make in the background.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the names of the other fields say it")]
 pub struct Fetch {
     /// The provider's configured name.
     pub provider: String,
-    /// What for.
     pub errand: Errand,
-    /// How.
     pub call: HttpCall,
 }
 
-/// What somebody is asked for.
+/// What a background call is for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Errand {
-    /// A document that all share.
+    /// A document of the provider.
     Document(DocumentKind),
-    /// New tokens for this session. Its refresh token is spent by asking: whoever is told of the answer must take it.
+    /// New tokens for this session. The call uses up its refresh token, so that the reply must be taken, whatever the
+    /// configuration is by then.
     Refresh(Box<Session>),
 }

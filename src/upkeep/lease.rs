@@ -1,5 +1,6 @@
-//! Who may fetch: an agreement between the workers of one process, by compare-and-swap in shared memory, with an end, so that a
-//! worker that dies holds nothing up. It also spaces out attempts after failures, and limits what can be provoked from outside.
+//! Which worker may fetch: the workers of one process agree on it by a lease, an entry in shared memory that is changed by
+//! compare-and-swap. A lease ends by itself, so that a worker that dies holds nothing up. It also delays attempts after failures,
+//! and limits the fetches that clients can provoke. It does not know what is fetched.
 
 use std::time::Duration;
 
@@ -8,49 +9,50 @@ use crate::words::record::{Reader, Writer};
 use crate::words::time::Timestamp;
 use crate::words::world::{Version, World};
 
-/// The longest wait after repeated failures: a provider that is back must not be waited for much longer.
+/// The longest delay after repeated failures: once a provider is back, it is asked again within this time.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(10);
 
-/// Nobody holds a lease for longer: the longest `timeout` and `sign_in.wait` that may be configured, and a second.
+/// The longest time for which a lease is held: the longest `timeout` and `sign_in.wait` that can be configured, and a second.
 const LONGEST_SPAN: Duration = LONGEST_TIMEOUT.saturating_add(LONGEST_WAIT).saturating_add(Duration::from_secs(1));
 
-/// So many provoked fetches may follow each other at once …
+/// How many provoked fetches may follow each other without a pause.
 const BURST: u32 = 3;
 
-/// … and one more after each of these.
+/// After this time, one more provoked fetch is allowed.
 const REFILL: Duration = Duration::from_secs(10);
 
 /// Why something is to be fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
-    /// It is missing, or its time has come.
+    /// It is missing, or due for renewal.
     Due,
-    /// It is there, and a token names a key that it lacks: anybody can send such tokens.
+    /// It is there, but a token names a key that it lacks. Anybody can send such tokens.
     Provoked,
 }
 
 /// Whether to fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grant {
-    /// Fetch, and then [`release`] or [`back_off`].
+    /// Fetch, then call [`release`] or [`back_off`].
     Granted,
-    /// Somebody else is about it; what comes will be in shared memory.
+    /// Another worker fetches; the result will stand in shared memory.
     InProgress,
-    /// Nobody may before this.
+    /// No worker may fetch before this time.
     NotBefore(Timestamp),
 }
 
-/// The version of what stands in shared memory; another one is not read.
+/// The version of the format in shared memory. Entries of another version are not read.
 const VERSION: u8 = 1;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Lease {
-    /// Somebody fetches until then at most.
+    /// A worker fetches, and has time until then.
     held_until: Timestamp,
-    /// After a failure: nobody fetches before.
+    /// After a failure, no worker fetches before then.
     not_before: Timestamp,
+    /// How many fetches have failed since the last success.
     failures: u32,
-    /// How many provoked fetches were used up, as of `counted`.
+    /// How many of the `BURST` provoked fetches were used up at the time `counted`.
     provoked: u32,
     counted: Timestamp,
 }
@@ -80,16 +82,16 @@ impl Lease {
     }
 }
 
-/// Asks for permission to fetch; it ends after `span`.
+/// Asks for the lease under this key in shared memory, for `span`.
 pub fn acquire(world: &mut dyn World, key: &str, now: Timestamp, span: Duration, urgency: Urgency) -> Grant {
     let Some((mut lease, version)) = read(world, key) else {
-        // Written unconditionally first (there is no create-if-absent), swapped at the next look: two workers that begin at the
-        // same moment both come here, and only one of them wins then.
+        // Shared memory has no create-if-absent. So the entry is first written unconditionally, and the lease is taken by
+        // compare-and-swap at the next call: of two workers that both come here at first, only one succeeds then.
         let _ = write(world, key, Lease::default(), Version::Any);
         return Grant::InProgress;
     };
-    // Further ahead than anybody sets them: the clock was set back, or somebody else writes here. Another configuration may ask for
-    // more time than this one does.
+    // Times that are further ahead than any worker sets them: the clock was set back, or another plugin writes here.
+    // (`LONGEST_SPAN`, because a worker with another configuration may have asked for more time than `span`.)
     if lease.held_until > now.plus(span.max(LONGEST_SPAN)) || lease.not_before > now.plus(LONGEST_BACK_OFF) || lease.counted > now
     {
         lease = Lease::default();
@@ -115,15 +117,15 @@ pub fn acquire(world: &mut dyn World, key: &str, now: Timestamp, span: Duration,
     if write(world, key, lease, version) { Grant::Granted } else { Grant::InProgress }
 }
 
-/// The fetch succeeded.
+/// Gives the lease back: the fetch succeeded.
 pub fn release(world: &mut dyn World, key: &str) {
     let (lease, version) = read(world, key).unwrap_or((Lease::default(), Version::Any));
     let lease = Lease { held_until: Timestamp::default(), not_before: Timestamp::default(), failures: 0, ..lease };
-    // Whoever swapped it in the meantime holds it rightly: ours had ended.
+    // If another worker has taken the lease meanwhile, ours had ended, and the write rightly fails.
     let _ = write(world, key, lease, version);
 }
 
-/// The fetch failed: nobody tries again before the moment that is returned.
+/// Gives the lease back: the fetch failed. Returns the time before which no worker tries again.
 pub fn back_off(world: &mut dyn World, key: &str, now: Timestamp) -> Timestamp {
     let (lease, version) = read(world, key).unwrap_or((Lease::default(), Version::Any));
     let doubled = Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(lease.failures.min(16)));
@@ -133,14 +135,14 @@ pub fn back_off(world: &mut dyn World, key: &str, now: Timestamp) -> Timestamp {
     not_before
 }
 
-/// Whether the newest fetch failed.
+/// Whether the newest fetch under this lease failed.
 pub fn is_failing(world: &dyn World, key: &str) -> bool {
     read(world, key).is_some_and(|(lease, _)| lease.failures > 0)
 }
 
 fn read(world: &dyn World, key: &str) -> Option<(Lease, Version)> {
     let shared = world.shared(key)?;
-    // What cannot be read is from another version of us: it is written anew.
+    // An entry that cannot be read was written by another version of this filter: it is replaced.
     Some((Lease::read(&shared.value).unwrap_or_default(), shared.version))
 }
 
@@ -172,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_dies_is_taken_over_from() {
+    fn the_lease_of_a_worker_that_died_ends_after_its_time() {
         let mut world = Still::default();
         ask(&mut world, 0, Urgency::Due);
         assert_eq!(ask(&mut world, 0, Urgency::Due), Grant::Granted);
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_holds_nobody_up() {
+    fn a_clock_that_was_set_back_delays_no_fetch() {
         let mut world = Still::default();
         ask(&mut world, 100_000, Urgency::Due);
         assert_eq!(ask(&mut world, 100_000, Urgency::Due), Grant::Granted);
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_asks_for_less_time_takes_no_lease_that_is_in_use() {
+    fn a_worker_that_asks_for_less_time_does_not_take_a_lease_that_is_held() {
         let mut world = Still::default();
         ask(&mut world, 0, Urgency::Due);
         assert_eq!(acquire(&mut world, "k", at(0), LONGEST_SPAN, Urgency::Due), Grant::Granted);
@@ -198,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_spaced_out_up_to_ten_seconds() {
+    fn attempts_after_failures_are_delayed_by_up_to_ten_seconds() {
         let mut world = Still::default();
         let waits: Vec<_> = (0..6).map(|_| back_off(&mut world, "k", at(0)).since(at(0)).as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 10, 10]);

@@ -1,20 +1,21 @@
-//! Sets of bytes as tables: to look each byte of a long text up is quicker than to compare it. What a set is for is not known here.
+//! Sets of bytes as lookup tables, which test the bytes of a long text faster than comparisons do. What a set is for is not known
+//! here.
 
-/// A set of bytes, worked out by the compiler.
+/// A set of bytes: a table with an entry for each of the 256 values, filled at compile time.
 pub struct ByteSet([bool; 256]);
 
 impl ByteSet {
-    /// No byte.
+    /// The set without any byte.
     pub const EMPTY: Self = Self([false; 256]);
 
-    /// The same, and those from the first to the last.
+    /// This set and the bytes from `first` to `last`, both included. Nothing is added if `first` is greater than `last`.
     #[must_use]
     #[allow(
         clippy::indexing_slicing,
         clippy::arithmetic_side_effects,
         reason = "a byte is smaller than the table, for constants"
     )]
-    pub const fn and_from(mut self, first: u8, last: u8) -> Self {
+    pub const fn with_range(mut self, first: u8, last: u8) -> Self {
         let mut next = first as usize;
         while next <= last as usize {
             self.0[next] = true;
@@ -23,16 +24,16 @@ impl ByteSet {
         self
     }
 
-    /// The same, and these.
+    /// This set and `bytes`.
     #[must_use]
-    pub const fn and(self, bytes: &[u8]) -> Self {
-        self.with(bytes, true)
+    pub const fn with(self, bytes: &[u8]) -> Self {
+        self.set(bytes, true)
     }
 
-    /// The same, but for these.
+    /// This set without `bytes`.
     #[must_use]
-    pub const fn but_for(self, bytes: &[u8]) -> Self {
-        self.with(bytes, false)
+    pub const fn without(self, bytes: &[u8]) -> Self {
+        self.set(bytes, false)
     }
 
     #[allow(
@@ -40,7 +41,7 @@ impl ByteSet {
         clippy::arithmetic_side_effects,
         reason = "a byte is smaller than the table, for constants"
     )]
-    const fn with(mut self, bytes: &[u8], members: bool) -> Self {
+    const fn set(mut self, bytes: &[u8], members: bool) -> Self {
         let mut next = 0;
         while next < bytes.len() {
             self.0[bytes[next] as usize] = members;
@@ -49,7 +50,7 @@ impl ByteSet {
         self
     }
 
-    /// Whether every byte of a text is in the set.
+    /// Whether every byte of `text` is in the set; true for an empty text.
     pub fn has_all(&self, text: &[u8]) -> bool {
         text.iter().all(|byte| self.0.get(usize::from(*byte)) == Some(&true))
     }
@@ -60,12 +61,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_set_has_what_it_was_made_of_and_nothing_else() {
-        const SET: ByteSet = ByteSet::EMPTY.and_from(b'a', b'f').and(b"-\xff").but_for(b"c");
+    fn a_set_has_the_bytes_that_it_was_made_of_and_no_others() {
+        const SET: ByteSet = ByteSet::EMPTY.with_range(b'a', b'f').with(b"-\xff").without(b"c");
         for byte in 0..=u8::MAX {
             assert_eq!(SET.has_all(&[byte]), matches!(byte, b'a' | b'b' | b'd'..=b'f' | b'-' | 0xff), "{byte}");
         }
         assert!(SET.has_all(b"") && SET.has_all(b"fade-") && !SET.has_all(b"facade") && !SET.has_all(b"fadec"));
-        assert!(ByteSet::EMPTY.and_from(0, u8::MAX).has_all(b"\0~\xff") && !ByteSet::EMPTY.and_from(2, 1).has_all(&[1]));
+        assert!(ByteSet::EMPTY.with_range(0, u8::MAX).has_all(b"\0~\xff") && !ByteSet::EMPTY.with_range(2, 1).has_all(&[1]));
     }
 }

@@ -1,13 +1,13 @@
-//! JSON from strangers, read in one way only: an object, no member twice at any depth, nested no deeper than [`DEEPEST`].
-//! (`serde_json` lets the last of two members win, another parser the first: whoever checks and whoever acts must not differ.)
-//! What the members mean is not known here, and no message repeats what was in them.
+//! JSON from strangers, read only if it has one meaning: it is an object, no member comes twice at any depth, and it is nested no
+//! deeper than [`DEEPEST`]. (Of two members with one name `serde_json` takes the last, other parsers the first: two programs
+//! would see different texts.) What the members mean is not known here, and no error repeats what was in them.
 
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Objects and arrays may be nested this deeply.
+/// How deep objects and arrays may be nested, the outermost object included.
 pub const DEEPEST: usize = 32;
 
 const NOT_JSON: &str = "it is not JSON";
@@ -15,20 +15,20 @@ const NOT_AN_OBJECT: &str = "it is not a JSON object";
 const MEMBER_TWICE: &str = "a member comes twice";
 const TOO_DEEP: &str = "it is nested too deeply";
 
-/// An object that can be read in one way only.
+/// A JSON object in which no member comes twice.
 struct Unambiguous(Map<String, Value>);
 
-/// Reads an object.
+/// Reads a JSON object in UTF-8.
 ///
 /// # Errors
-/// A phrase that says what is wrong, without the content.
+/// A phrase that says what is wrong, without repeating the content.
 pub fn object(text: &[u8]) -> Result<Map<String, Value>, &'static str> {
-    // Whether it is UTF-8 is asked once of all of it; the parser would ask for each text.
+    // Checked once for the whole text: given bytes, the parser would check every string.
     let text = std::str::from_utf8(text).map_err(|_| NOT_JSON)?;
     serde_json::from_str(text).map(|Unambiguous(members)| members).map_err(|error| phrase(&error))
 }
 
-/// What an error comes down to. The parser's own words may quote the content, which may be a secret.
+/// Replaces the parser's error by a phrase of ours: its own message may quote the content, which may be a secret.
 fn phrase(error: &serde_json::Error) -> &'static str {
     let text = error.to_string();
     [MEMBER_TWICE, TOO_DEEP, NOT_AN_OBJECT].into_iter().find(|ours| text.starts_with(ours)).unwrap_or(NOT_JSON)
@@ -43,7 +43,7 @@ impl<'de> Deserialize<'de> for Unambiguous {
     }
 }
 
-/// Reads a value that may hold this many levels of objects and arrays.
+/// Reads a value in which objects and arrays are nested at most this many levels deep.
 #[derive(Clone, Copy)]
 struct Nested(usize);
 
@@ -124,7 +124,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_can_be_read_in_two_ways_is_refused_and_not_quoted() {
+    fn json_with_two_meanings_is_refused_and_not_quoted() {
         let nested = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
         for (text, found) in [
             (r#"{"sub":"a","sub":"b"}"#, MEMBER_TWICE),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_arrives_as_it_was() {
+    fn all_other_json_is_read_unchanged() {
         let value = json!({"a": [1, -1, 1.5, true, null, "x", {"b": {}}], "c": u64::MAX});
         assert_eq!(Value::Object(object(value.to_string().as_bytes()).unwrap()), value);
     }

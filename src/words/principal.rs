@@ -1,5 +1,6 @@
-//! Who is asking, how that was proved, until when. A cookie and a bearer token both become a [`Principal`]; after
-//! that only the same-origin rule and conditions on tokens ask which it was.
+//! Who is asking, how that was proved, and until when the proof is valid. A session cookie and a bearer token both become a
+//! [`Principal`]; after that only the rule against cross-site requests and conditions on tokens ask which of the two it was.
+//! Nothing is proved here.
 
 use std::rc::Rc;
 
@@ -7,25 +8,26 @@ use serde_json::{Map, Value};
 
 use crate::words::time::Timestamp;
 
-/// The claims of a token or a session: a JSON object.
+/// The claims of a token or a session, by name.
 pub type Claims = Map<String, Value>;
 
-/// Among kept claims: the names of those that the provider left out because they are too many or too large.
-pub const LEFT_OUT: &str = "_claim_names";
+/// The claim that lists the claims which the provider left out of a token, because they are too many or too large (OpenID Connect
+/// Core, section 5.6.2). A session keeps it.
+pub const CLAIM_NAMES: &str = "_claim_names";
 
-/// What the name of a client begins with that acts for nobody. No `sub` does: whoever can choose theirs would be taken for it.
-pub const CLIENT: &str = "client:";
+/// The prefix of the subject of a client that acts for itself, not for a person. A `sub` with this prefix is refused: whoever can
+/// choose their own `sub` could otherwise pass for such a client.
+pub const CLIENT_PREFIX: &str = "client:";
 
-/// Claims of which one says whether the other was verified.
-pub const VERIFIED: [(&str, &str); 2] = [("email", "email_verified"), ("phone_number", "phone_number_verified")];
+/// The claims that count only if they are verified, each with the claim that says so (OpenID Connect Core, section 5.1).
+pub const VERIFIABLE_CLAIMS: [(&str, &str); 2] = [("email", "email_verified"), ("phone_number", "phone_number_verified")];
 
-/// Which addresses and numbers count without a verdict, because the operator answers for a source that gives none
-/// (`dangerously_assume_verified`). Where a source says something, its word stands.
+/// Which claims count as verified if their source does not say whether they are. The operator vouches for such a source
+/// (`dangerously_assume_verified`). A source that does say it is believed.
+#[expect(missing_docs, reason = "the fields are the names of the claims")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AssumedVerified {
-    /// `email`.
     pub email: bool,
-    /// `phone_number`.
     pub phone_number: bool,
 }
 
@@ -39,11 +41,11 @@ impl AssumedVerified {
     }
 }
 
-/// Whether an address or a number is its holder's own (OpenID Connect Core, section 5.1): whoever may write what they like into
-/// their profile must not be taken for somebody else. Verified is `true`, or the text that some providers write for it, and nothing
-/// else. Of other claims nobody says so, and they count.
+/// Whether a claim may be relied on. `email` and `phone_number` count only if they are verified (OpenID Connect Core, section
+/// 5.1): otherwise somebody could write another person's address into their own profile. The verdict must be `true`, or the text
+/// `"true"` that some providers send instead. All other claims have no verdict, and count.
 pub fn is_verified(claim: &str, claims: &Claims, assumed: AssumedVerified) -> bool {
-    let Some((_, verdict)) = VERIFIED.iter().find(|(name, _)| *name == claim) else { return true };
+    let Some((_, verdict)) = VERIFIABLE_CLAIMS.iter().find(|(name, _)| *name == claim) else { return true };
     match claims.get(*verdict) {
         None | Some(Value::Null) => assumed.has(claim),
         Some(verdict) => *verdict == true || *verdict == "true",
@@ -53,22 +55,23 @@ pub fn is_verified(claim: &str, claims: &Claims, assumed: AssumedVerified) -> bo
 /// Somebody whose identity was proved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Principal {
-    /// The configured provider's name.
+    /// The configured name of the provider that proved the identity.
     pub provider: String,
     /// `sub`: unique and stable within the provider.
     pub subject: String,
-    /// The claims that the configuration names, `sub` included.
+    /// The claims that the configuration names, and `sub`.
     pub claims: Rc<Claims>,
-    /// Which of them count without a verdict.
+    /// Which of the claims count as verified without a verdict.
     pub assumed: AssumedVerified,
-    /// How it was proved.
+    /// How the identity was proved.
     pub proof: Proof,
-    /// When the proof ends.
+    /// When the proof ends: the session or the token has expired then.
     pub expires: Timestamp,
 }
 
 impl Principal {
-    /// The name that a person knows themselves by, as far as the claims that are kept have one.
+    /// The name to show to the person: `preferred_username`, `email` or `name`, whichever is the first among the kept claims,
+    /// else the subject.
     pub fn name(&self) -> String {
         let known = ["preferred_username", "email", "name"].iter().find_map(|claim| self.claims.get(*claim)?.as_str());
         known.unwrap_or(&self.subject).to_owned()
@@ -78,11 +81,12 @@ impl Principal {
 /// How an identity was proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// By a session cookie, which browsers also send on requests that other sites cause.
+    /// By a session cookie. Browsers send it with requests that other sites cause, too.
     SessionCookie,
-    /// By a provider's bearer token, which only whoever holds it sends.
+    /// By a provider's bearer token. Browsers do not send it by themselves.
     BearerToken,
-    /// By a session of ours that came as a bearer token. It grants what the session grants, never what a provider's token does.
+    /// By a session of ours that was sent as a bearer token. It grants what the session grants, and never what only a provider's
+    /// token grants.
     SessionToken,
 }
 
@@ -91,55 +95,57 @@ pub enum Proof {
 pub struct ClaimPath(Vec<String>);
 
 impl ClaimPath {
-    /// A claim at the top.
+    /// The path of a claim in the outermost object.
     pub fn named(name: impl Into<String>) -> Self {
         Self(vec![name.into()])
     }
 
-    /// A path of names; an empty one finds nothing.
+    /// A path of names, from the outermost object inwards. An empty path finds nothing.
     pub fn new(names: Vec<String>) -> Self {
         Self(names)
     }
 
-    /// A path of names with dots between them; `None` when one is empty.
+    /// Reads names that are separated by dots; `None` if one of them is empty.
     pub fn dotted(text: &str) -> Option<Self> {
         let names: Vec<_> = text.split('.').map(str::to_owned).collect();
         (!names.iter().any(String::is_empty)).then_some(Self(names))
     }
 
-    /// The claim there. `null` counts as absent.
+    /// The value at this path; `None` if it is absent or `null`.
     pub fn find<'a>(&self, claims: &'a Claims) -> Option<&'a Value> {
         let (first, rest) = self.0.split_first()?;
         rest.iter().try_fold(claims.get(first)?, |value, name| value.as_object()?.get(name)).filter(|value| !value.is_null())
     }
 
-    /// The claim there, as far as it counts: an `email` or a `phone_number` that is not verified is as good as absent ([`is_verified`]).
+    /// The value at this path; `None` if it is absent, `null`, or an `email` or a `phone_number` that is not verified
+    /// ([`is_verified`]).
     pub fn find_verified<'a>(&self, claims: &'a Claims, assumed: AssumedVerified) -> Option<&'a Value> {
         self.find(claims).filter(|_| is_verified(self.first(), claims, assumed))
     }
 
-    /// The claim that says whether the one here was verified, where there is such a claim.
+    /// The path of the claim that says whether this one is verified, if it is one of [`VERIFIABLE_CLAIMS`].
     pub fn verdict(&self) -> Option<Self> {
-        VERIFIED.iter().find(|(name, _)| *name == self.first()).map(|(_, verdict)| Self::named(*verdict))
+        VERIFIABLE_CLAIMS.iter().find(|(name, _)| *name == self.first()).map(|(_, verdict)| Self::named(*verdict))
     }
 
-    /// Whether whoever has this claim has that one too.
+    /// Whether the value at this path contains the one at `other`, or is the same.
     pub fn covers(&self, other: &Self) -> bool {
         other.0.starts_with(&self.0)
     }
 
-    /// The name at the top.
+    /// The name in the outermost object; empty for an empty path.
     pub fn first(&self) -> &str {
         self.0.first().map_or("", String::as_str)
     }
 
-    /// Whether the provider says that it left the claim out.
+    /// Whether the provider says that it left this claim out of the token ([`CLAIM_NAMES`]).
     pub fn was_left_out(&self, claims: &Claims) -> bool {
-        let names = claims.get(LEFT_OUT).and_then(Value::as_object);
+        let names = claims.get(CLAIM_NAMES).and_then(Value::as_object);
         names.is_some_and(|names| self.0.first().is_some_and(|name| names.contains_key(name)))
     }
 
-    /// Copies the claim there, if there is one, from one object to the same place of another.
+    /// Copies the value at this path, if there is one, to the same path of another object, unless something that is no object is
+    /// in the way there.
     pub fn copy(&self, from: &Claims, to: &mut Claims) {
         let (Some(value), Some((last, parents))) = (self.find(from), self.0.split_last()) else { return };
         let mut place = to;
@@ -153,7 +159,8 @@ impl ClaimPath {
         place.insert(last.clone(), value.clone());
     }
 
-    /// The same for an object that is not needed any more, which it leaves in pieces: a claim at the top is moved.
+    /// Like [`ClaimPath::copy`], for a source that is not needed any more: a claim of the outermost object is moved out of it,
+    /// which saves the copy.
     pub fn take(&self, from: &mut Claims, to: &mut Claims) {
         match self.0.as_slice() {
             [name] => move_claim(name, from, to),
@@ -168,14 +175,15 @@ impl std::fmt::Display for ClaimPath {
     }
 }
 
-/// Moves a claim at the top, if there is one, from an object that is not needed any more.
+/// Moves a claim of the outermost object, if it is there and not `null`, out of an object that is not needed any more.
 pub fn move_claim(name: &str, from: &mut Claims, to: &mut Claims) {
     if let Some((name, value)) = from.remove_entry(name).filter(|(_, value)| !value.is_null()) {
         to.insert(name, value);
     }
 }
 
-/// Whether one of these claims is there. (Most names differ in length: to pass all claims once is quicker than to look each name up.)
+/// Whether one of these claims is there. (One pass over all claims is faster than a lookup of each name, because most names
+/// differ in length.)
 pub fn has_any(claims: &Claims, names: &[&str]) -> bool {
     claims.keys().any(|name| names.contains(&name.as_str()))
 }
@@ -201,9 +209,9 @@ mod tests {
     }
 
     #[test]
-    fn an_address_counts_when_its_verdict_is_true_or_that_text_and_in_no_other_spelling() {
+    fn an_email_or_phone_number_counts_only_if_its_verdict_is_true_or_the_text_true() {
         let nobody = AssumedVerified::default();
-        for (claim, verdict) in VERIFIED {
+        for (claim, verdict) in VERIFIABLE_CLAIMS {
             for (said, verified) in [(json!(true), true), (json!("true"), true)] {
                 let claims = object(json!({claim: "a", verdict: said}));
                 assert_eq!(is_verified(claim, &claims, nobody), verified, "{claim} {said}");
@@ -228,15 +236,15 @@ mod tests {
                 assert!(!is_verified(claim, &claims, nobody), "{claim} {said}");
             }
             assert!(!is_verified(claim, &object(json!({claim: "a"})), nobody));
-            // The verdict on the one is none on the other.
-            let other = VERIFIED.iter().find(|(name, _)| *name != claim).unwrap().1;
+            // The verdict on the other claim says nothing about this one.
+            let other = VERIFIABLE_CLAIMS.iter().find(|(name, _)| *name != claim).unwrap().1;
             assert!(!is_verified(claim, &object(json!({claim: "a", other: true})), nobody));
         }
         assert!(is_verified("groups", &Claims::new(), nobody));
     }
 
     #[test]
-    fn to_assume_that_addresses_are_verified_overrules_no_source_that_says_otherwise() {
+    fn assuming_that_emails_are_verified_overrules_no_source_that_says_otherwise() {
         let assumed = AssumedVerified { email: true, phone_number: false };
         for (said, verified) in [(json!(null), true), (json!(true), true), (json!(false), false), (json!("no"), false)] {
             assert_eq!(is_verified("email", &object(json!({"email_verified": said})), assumed), verified, "{said}");
@@ -245,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn copying_keeps_the_place_and_nothing_else() {
+    fn copying_a_claim_keeps_its_path_and_copies_no_other_claim() {
         let claims = object(json!({"a": {"b": 1, "c": 2}, "d": 3}));
         let mut kept = Claims::new();
         ClaimPath::new(vec!["a".into(), "b".into()]).copy(&claims, &mut kept);
@@ -254,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_is_what_would_be_copied_in_whatever_order_it_is_asked_for() {
+    fn taking_claims_gives_what_copying_them_would_give_in_any_order() {
         let claims = || object(json!({"a": {"b": [1], "c": 2}, "d": null, "e": "f", "g": 3}));
         let path = |names: &[&str]| ClaimPath::new(names.iter().map(|name| (*name).to_owned()).collect());
         let paths = [path(&["a", "b"]), path(&["a"]), path(&["d"]), path(&["e"]), path(&["e"]), path(&["x"]), path(&[])];

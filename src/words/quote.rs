@@ -1,18 +1,21 @@
-//! What strangers wrote, made fit for a log: one line of printable ASCII, bounded, and nothing in it that looks like a token.
-//! Nothing here decides what may be logged at all.
+//! Text of strangers, made safe for a log: quoted, cut to a bounded length, in printable ASCII, without anything that looks like
+//! a token; or, where other letters shall stay, without invisible characters. Whether a text may be logged at all is decided
+//! elsewhere.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// The longest quotation, in characters.
+/// The length of the longest quotation, in characters. What is longer is cut off, and ends with `...`.
 pub const LONGEST: usize = 200;
 
-/// A run of so many letters and digits is no word of a sentence; it may be a code or a token that the stranger repeats.
+/// The length of the longest word, in bytes. A longer run of letters and digits may be a code or a token that the stranger
+/// repeats.
 const LONGEST_WORD: usize = 24;
 
-/// What nobody sees in a line, or what moves or ends it for some reader: the control and format characters, the separators of lines
-/// and paragraphs, fillers, variation selectors and tags (Unicode, general categories Cc, Cf, Zl, Zp, and `Default_Ignorable`).
-const UNSEEN: [(char, char); 26] = [
+/// The characters that nobody sees, or that reorder or end a line for some reader: control and format characters, separators of
+/// lines and paragraphs, fillers, variation selectors and tags (Unicode's general categories Cc, Cf, Zl and Zp, and the property
+/// `Default_Ignorable_Code_Point`).
+const INVISIBLE: [(char, char); 26] = [
     ('\0', '\u{1f}'),
     ('\u{7f}', '\u{9f}'),
     ('\u{ad}', '\u{ad}'),
@@ -41,18 +44,18 @@ const UNSEEN: [(char, char); 26] = [
     ('\u{e0000}', '\u{10ffff}'),
 ];
 
-/// A line in which everything can be seen: what cannot is written as JSON escapes it (`\u202e`). Of JSON it stays the same JSON.
-pub fn seen(line: &str) -> Cow<'_, str> {
-    let is_unseen = |character: char| UNSEEN.iter().any(|(first, last)| (*first..=*last).contains(&character));
-    // Most are plain.
-    if line.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !line.contains(is_unseen) {
+/// The line, with each invisible character written as JSON escapes it (`\u202e`), so that a line of JSON keeps its meaning.
+pub fn escape_invisible(line: &str) -> Cow<'_, str> {
+    let is_invisible = |character: char| INVISIBLE.iter().any(|(first, last)| (*first..=*last).contains(&character));
+    // Most lines are printable ASCII.
+    if line.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !line.contains(is_invisible) {
         return Cow::Borrowed(line);
     }
     let mut shown = String::with_capacity(line.len());
     for character in line.chars() {
-        if is_unseen(character) {
+        if is_invisible(character) {
             for unit in character.encode_utf16(&mut [0; 2]) {
-                // Into memory: nothing can fail.
+                // Writing to a string cannot fail.
                 let _ = write!(shown, "\\u{unit:04x}");
             }
         } else {
@@ -62,12 +65,13 @@ pub fn seen(line: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// A name or a URL that is no secret: printable ASCII, bounded, in quotation marks.
+/// A name or a URL that is no secret, in quotation marks: at most [`LONGEST`] characters, with `?` for everything that is not
+/// printable ASCII.
 pub fn quote(text: &str) -> String {
     format!("\"{}\"", printable(text))
 }
 
-/// A sentence from elsewhere: as [`quote`], and whatever might be a code or a token in it is left out.
+/// A sentence that a stranger wrote: like [`quote`], and `[left out]` stands for whatever might be a code or a token.
 pub fn quote_prose(text: &str) -> String {
     let mut shown = String::new();
     let mut word = String::new();
@@ -107,18 +111,18 @@ mod tests {
     }
 
     #[test]
-    fn no_mark_that_nobody_sees_stays_in_a_line() {
+    fn no_invisible_character_stays_in_a_line() {
         for mark in "\u{7f}\u{85}\u{ad}\u{61c}\u{180e}\u{200b}\u{200d}\u{200e}\u{2028}\u{2029}\u{202a}\u{202e}\u{2060}\u{2066}\u{2069}\u{3164}\u{fe0f}\u{feff}\u{fff9}".chars() {
-            assert_eq!(seen(&format!("a{mark}b")), format!("a\\u{:04x}b", u32::from(mark)));
+            assert_eq!(escape_invisible(&format!("a{mark}b")), format!("a\\u{:04x}b", u32::from(mark)));
         }
-        // As JSON escapes what is beyond: in two halves.
-        assert_eq!(seen("a\u{e0041}b"), "a\\udb40\\udc41b");
+        // JSON escapes a character beyond U+FFFF as a surrogate pair.
+        assert_eq!(escape_invisible("a\u{e0041}b"), "a\\udb40\\udc41b");
         let line = serde_json::json!({"subject": "a\u{202e}\u{2028}\u{e0041}\n\u{7f}"});
         let written = line.to_string();
-        assert!(seen(&written).is_ascii());
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&seen(&written)).ok(), Some(line));
+        assert!(escape_invisible(&written).is_ascii());
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&escape_invisible(&written)).ok(), Some(line));
         for plain in ["plain", "J\u{fc}rgen", "\u{5f20}\u{4e09}", "\u{20bb7}", "\u{1f600}", "\u{645}\u{62d}"] {
-            assert_eq!(seen(plain), plain);
+            assert_eq!(escape_invisible(plain), plain);
         }
     }
 

@@ -1,5 +1,5 @@
-//! Why something was refused: stable identifiers for logs, counters, headers and problem documents. No prose, no statuses;
-//! those belong to `answer::refusal`.
+//! Why a request was refused: stable identifiers for logs, counters, headers and problem documents. The words for people and the
+//! HTTP statuses are not known here; they are in `answer::explanation`.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ macro_rules! reasons {
         }
 
         impl Reason {
-            /// Every reason there is, for tables and tests.
+            /// Every reason, for tables and tests.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
             /// The stable identifier: in logs, counters, `x-accredit-reason` and problem documents.
@@ -26,53 +26,53 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// No credential came with the request.
+    /// No session and no bearer token came with the request.
     SessionMissing = "session_missing",
-    /// The session was good and is over.
+    /// The session was valid, and has ended.
     SessionExpired = "session_expired",
-    /// A session cookie came that we did not seal, or not for this configuration.
+    /// This gateway did not make the session in the cookie, or made it under another configuration.
     SessionInvalid = "session_invalid",
-    /// Two session cookies of one name came, and they differ.
+    /// Two session cookies with one name and different values came.
     SessionAmbiguous = "session_ambiguous",
-    /// No bearer token came, where only one will do.
+    /// No bearer token came, and nothing else is accepted.
     TokenMissing = "token_missing",
     /// The bearer token has expired.
     TokenExpired = "token_expired",
-    /// The bearer token is not one that we accept; the log says why.
+    /// The bearer token is not accepted; the log says why.
     TokenInvalid = "token_invalid",
-    /// More than one token came, or one in the address.
+    /// More than one bearer token came, or one in the query.
     TokenAmbiguous = "token_ambiguous",
     /// The provider could not be asked about the token.
     IntrospectionUnavailable = "introspection_unavailable",
-    /// The token is not for what the rule is about.
+    /// The token does not have an audience that the rule asks for.
     AudienceMissing = "audience_missing",
-    /// The rule asks for a stronger, or a newer, authentication than the one that was made.
+    /// The rule asks for a stronger or a newer authentication than the one that was made.
     AuthenticationInsufficient = "authentication_insufficient",
-    /// A stronger, or a newer, authentication was asked for, and the provider made another.
+    /// A stronger or a newer authentication was asked for, and the provider made one that does not meet that.
     StepUpFailed = "step_up_failed",
     /// The token lacks a scope that the rule asks for.
     ScopeMissing = "scope_missing",
     /// A rule's condition on claims does not hold.
     ConditionFailed = "condition_failed",
-    /// The rule wants another provider than the one that signed this person in.
+    /// The rule asks for another provider than the one that signed this person in.
     ProviderMismatch = "provider_mismatch",
-    /// An unsafe request with a cookie session, and no evidence that our own site sent it.
+    /// A request with an unsafe method and a session cookie, without evidence that our own site caused it.
     CrossSite = "cross_site",
-    /// Something came to sign-out that cannot be ended here.
+    /// A session or token that came to the logout endpoint cannot be ended there.
     SignOutIncomplete = "sign_out_incomplete",
     /// The path can be read in two ways.
     PathAmbiguous = "path_ambiguous",
     /// The method is not a token of upper-case letters.
     MethodMalformed = "method_malformed",
-    /// A header that identity is read from, and that the upstream would not see as we do.
+    /// A header that identity is read from, and that the upstream would read differently.
     HeaderAmbiguous = "header_ambiguous",
-    /// No authority in the request.
+    /// The request has no authority.
     HostMissing = "host_missing",
     /// The query of one of our endpoints cannot be read, or names a parameter twice.
     QueryMalformed = "query_malformed",
-    /// A `return_to` that leaves the listed origins.
+    /// A `return_to` that is neither on this site nor on a listed origin.
     ReturnToRefused = "return_to_refused",
-    /// A provider's name that is not configured.
+    /// The request names a provider that is not configured.
     ProviderUnknown = "provider_unknown",
     /// The authority is none of the configured origins.
     HostUnknown = "host_unknown",
@@ -88,109 +88,110 @@ reasons! {
     BodyTimeout = "body_timeout",
     /// Too many bodies are being read already, in this worker or from this address.
     TooManyBodies = "too_many_bodies",
-    /// A response came, from upstream, to a request that was not decided.
+    /// The upstream answered a request that this filter had not decided.
     Undecided = "undecided",
     /// The request ended before it was answered: the client left, or Envoy ended it.
     RequestEnded = "request_ended",
-    /// Envoy, or another of its filters, answered a request before it was decided.
+    /// Envoy, or another of its filters, answered the request before it was decided.
     AnsweredElsewhere = "answered_elsewhere",
-    /// The provider's metadata is not here (yet).
+    /// The provider's metadata have not been fetched yet, or cannot be fetched.
     MetadataUnavailable = "metadata_unavailable",
-    /// The provider's keys are not here (yet).
+    /// The provider's keys have not been fetched yet, or cannot be fetched.
     KeysUnavailable = "keys_unavailable",
     /// The route names a policy that the configuration does not have.
     RoutePolicyUnknown = "route_policy_unknown",
-    /// The callback came without the cookie of its attempt.
+    /// The callback came without the cookie of its sign-in attempt.
     AttemptMissing = "attempt_missing",
-    /// The attempt took too long.
+    /// The sign-in attempt took too long.
     AttemptExpired = "attempt_expired",
-    /// The attempt was finished before.
+    /// The sign-in attempt was finished before.
     AttemptReplayed = "attempt_replayed",
     /// The callback has no `state`.
     StateMissing = "state_missing",
-    /// The callback's `state` is not the one of its attempt.
+    /// The callback's `state` is not the one of its sign-in attempt.
     StateMismatch = "state_mismatch",
-    /// The person, or the provider, said no.
+    /// The authorization response says `access_denied`: the person or the provider declined.
     AuthorizationDenied = "authorization_denied",
-    /// The provider answered with another error.
+    /// The authorization response is another error.
     AuthorizationError = "authorization_error",
-    /// The provider says it has a problem of its own (`server_error`, `temporarily_unavailable`).
+    /// The authorization response says that the provider has a problem of its own (`server_error`, `temporarily_unavailable`).
     AuthorizationServerError = "authorization_server_error",
-    /// The callback has no `code`.
+    /// The authorization response has no `code`.
     CodeMissing = "code_missing",
-    /// The answer names another issuer (RFC 9207), or none where one is announced, or came to another provider's redirect URI.
+    /// The authorization response names another issuer (RFC 9207), or none where one is required, or came to another provider's
+    /// redirect URI.
     IssuerMismatch = "issuer_mismatch",
-    /// No answer from the token endpoint, or a 5xx.
+    /// The token endpoint did not answer, or with a status of 500 or more.
     TokenEndpointUnreachable = "token_endpoint_unreachable",
     /// The token endpoint took too long.
     TokenEndpointTimeout = "token_endpoint_timeout",
-    /// The provider does not accept our client authentication.
+    /// The provider does not accept our client authentication (`invalid_client`).
     ClientAuthenticationFailed = "client_authentication_failed",
     /// The provider does not accept the code.
     CodeRefused = "code_refused",
-    /// The provider does not accept the code that a page sent to the token endpoint.
+    /// The provider does not accept the code that a page sent to this gateway's own token endpoint.
     ExchangeRefused = "exchange_refused",
-    /// The code came in the address, where it was to be posted.
+    /// The code came in the query, though `response_mode=form_post` was requested.
     ResponseModeMismatch = "response_mode_mismatch",
-    /// The token endpoint's answer is not what RFC 6749 and OpenID Connect say.
+    /// The token response is not what RFC 6749 and OpenID Connect say.
     TokenResponseMalformed = "token_response_malformed",
-    /// Not a JWS, or claims that cannot be read one way only.
+    /// The ID token is no JWS, or its claims can be read in two ways.
     IdTokenMalformed = "id_token_malformed",
-    /// An algorithm that is not allowed, or not the key's.
+    /// The ID token's algorithm is not allowed, or does not belong to its key.
     IdTokenAlgorithm = "id_token_algorithm",
-    /// The signature is wrong.
+    /// The ID token's signature is wrong.
     IdTokenSignature = "id_token_signature",
-    /// No key of the provider fits.
+    /// No key of the provider fits the ID token.
     IdTokenKeyUnknown = "id_token_key_unknown",
-    /// Issued by somebody else.
+    /// The ID token's `iss` is another issuer.
     IdTokenIssuer = "id_token_issuer",
-    /// Issued for somebody else.
+    /// The ID token's `aud` does not contain our client identifier.
     IdTokenAudience = "id_token_audience",
-    /// `azp` is missing where it is demanded, or is not us.
+    /// The ID token's `azp` is missing where it is required, or is another client.
     IdTokenAuthorizedParty = "id_token_authorized_party",
-    /// Expired, or without an expiry.
+    /// The ID token's `exp` has passed, or is missing.
     IdTokenExpired = "id_token_expired",
-    /// `iat` is missing, or ahead of our clock.
+    /// The ID token's `iat` is missing, or its `iat` or `nbf` is ahead of our clock.
     IdTokenIssuedAt = "id_token_issued_at",
-    /// No `sub`.
+    /// The ID token's `sub` is missing, or cannot be used.
     IdTokenSubject = "id_token_subject",
-    /// `nonce` is not the one that was sent.
+    /// The ID token's `nonce` is not the one that was sent.
     IdTokenNonce = "id_token_nonce",
-    /// `at_hash` does not belong to the access token.
+    /// The ID token's `at_hash` does not belong to the access token.
     IdTokenAtHash = "id_token_at_hash",
-    /// `auth_time` of a refreshed ID token is not the one of the sign-in.
+    /// The `auth_time` of a refreshed ID token is not the one of the sign-in.
     IdTokenAuthTime = "id_token_auth_time",
-    /// The provider does not accept the refresh token: the session has ended.
+    /// The provider does not accept the refresh token, so the session has ended.
     RefreshRefused = "refresh_refused",
-    /// The provider's tokens have ended, and it could not be asked for new ones (yet).
+    /// The provider's tokens have expired, and new ones could not be obtained, or not yet.
     RefreshUnavailable = "refresh_unavailable",
-    /// No answer from the userinfo endpoint, or a refusal.
+    /// The userinfo endpoint did not answer, or refused.
     UserinfoUnreachable = "userinfo_unreachable",
     /// The userinfo endpoint took too long.
     UserinfoTimeout = "userinfo_timeout",
-    /// The userinfo endpoint's answer cannot be read.
+    /// The userinfo response cannot be read.
     UserinfoMalformed = "userinfo_malformed",
-    /// The userinfo endpoint speaks of somebody else.
+    /// The userinfo response is about another subject than the ID token.
     UserinfoSubject = "userinfo_subject",
     /// The user service does not accept name and password.
     CredentialsRefused = "credentials_refused",
-    /// Name and password were wrong too often, for this account or from this address.
+    /// Name and password were wrong too often, for this account or from this network.
     TooManyFailures = "too_many_failures",
-    /// No answer from the user service, or a 5xx.
+    /// The user service did not answer, or with a status of 500 or more.
     AccountsUnreachable = "accounts_unreachable",
     /// The user service took too long.
     AccountsTimeout = "accounts_timeout",
     /// The user service's answer is not one of those that are configured.
     AccountsMalformed = "accounts_malformed",
-    /// An account is to be found by an e-mail address that the provider does not call verified.
+    /// The account would be found by an e-mail address or a phone number that the provider does not call verified.
     EmailUnverified = "email_unverified",
-    /// The provider knows the person, the user service does not, and nobody is created.
+    /// The provider knows the person, the user service does not, and no account is created.
     AccountMissing = "account_missing",
     /// The user service did not create the account of somebody who came for the first time.
     AccountNotCreated = "account_not_created",
-    /// The session does not fit into cookies.
+    /// The session does not fit into its cookies.
     SessionTooLarge = "session_too_large",
-    /// The host failed us (no random bytes).
+    /// The host failed, for example because it gave no random bytes.
     Internal = "internal",
 }
 
@@ -200,18 +201,17 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A refusal and what an operator needs to know about it.
+/// A refusal, with what an operator needs to know about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The stable reason.
+    /// The stable reason, which the client is told too.
     pub reason: Reason,
-    /// For the log only, never for a page: what was expected, what came, what to do. Never a secret, a code or a token.
+    /// For the log alone, never for a page: what was expected, what was found, what to do. It holds no secret, code or token.
     pub detail: String,
 }
 
 impl Failure {
-    /// A refusal with what the log should say about it. (Written out at each of its callers it would take four thousand bytes of
-    /// the module.)
+    /// A refusal with what the log says about it. (Not inlined: that would make the module four thousand bytes larger.)
     #[inline(never)]
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into() }

@@ -1,15 +1,17 @@
-//! How we write to ourselves, what is sealed or stands in shared memory, and read it again: numbers and texts in a fixed order. All
-//! texts stand together behind the numbers, so that they are checked once and only cut off then. What they mean is not known here.
+//! The binary form of what this gateway seals, or keeps in shared memory, for itself: numbers and texts in a fixed order. All
+//! texts stand together behind the numbers, so that UTF-8 is checked once for all of them. What the values mean is not known
+//! here.
 
 use prost::encoding::{decode_varint, encode_varint};
 use serde_json::{Number, Value};
 
 use crate::words::principal::Claims;
 
-/// Objects and lists may be nested this deeply; what was read from JSON is not.
+/// How deep objects and lists may be nested. JSON that was read is never nested so deep.
 const DEEPEST: usize = 128;
 
-/// Before a claim stands its kind; of a text, what it is longer than nothing.
+// The number in front of a claim says of which kind it is. A text has no kind of its own: its number is `TEXT` and its length in
+// bytes, added up.
 const NULL: u64 = 0;
 const FALSE: u64 = 1;
 const TRUE: u64 = 2;
@@ -20,7 +22,7 @@ const LIST: u64 = 6;
 const OBJECT: u64 = 7;
 const TEXT: u64 = 8;
 
-/// What is written so far.
+/// A record that is being written. Each method appends one value.
 #[derive(Debug, Default)]
 pub struct Writer {
     numbers: Vec<u8>,
@@ -28,30 +30,30 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A number.
+    /// Appends a number.
     pub fn number(&mut self, number: u64) {
         encode_varint(number, &mut self.numbers);
     }
 
-    /// A text.
+    /// Appends a text.
     pub fn text(&mut self, text: &str) {
         self.number(length(text.len()));
         self.texts.push_str(text);
     }
 
-    /// A number that may be absent.
+    /// Appends a number that may be absent.
     pub fn optional_number(&mut self, number: Option<u64>) {
         self.number(number.is_some().into());
         number.into_iter().for_each(|number| self.number(number));
     }
 
-    /// A text that may be absent.
+    /// Appends a text that may be absent.
     pub fn optional_text(&mut self, text: Option<&str>) {
         self.number(text.is_some().into());
         text.into_iter().for_each(|text| self.text(text));
     }
 
-    /// Claims, whatever they are.
+    /// Appends claims, whatever is in them.
     pub fn claims(&mut self, claims: &Claims) {
         self.number(length(claims.len()));
         for (name, claim) in claims {
@@ -87,7 +89,7 @@ impl Writer {
         }
     }
 
-    /// Everything, behind the version of what it is.
+    /// The finished record. `version` is its first byte: the version of the order in which the values were appended.
     pub fn finish(self, version: u8) -> Vec<u8> {
         let mut plain = vec![version];
         encode_varint(length(self.numbers.len()), &mut plain);
@@ -99,7 +101,8 @@ fn length(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
 
-/// What is not read yet. Whatever does not fit is `None`.
+/// The part of a record that was not read yet. Each method reads one value, in the order in which they were written, and returns
+/// `None` if the next one is of another kind, or cut off.
 #[derive(Debug)]
 pub struct Reader<'a> {
     numbers: &'a [u8],
@@ -107,7 +110,7 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// What was written, if it is of this version.
+    /// Opens a record; `None` if it is of another version.
     pub fn new(plain: &'a [u8], version: u8) -> Option<Self> {
         let (first, mut rest) = plain.split_first()?;
         if *first != version {
@@ -118,12 +121,12 @@ impl<'a> Reader<'a> {
         Some(Self { numbers, texts: std::str::from_utf8(texts).ok()? })
     }
 
-    /// The next thing, if it is a number.
+    /// Reads a number.
     pub fn number(&mut self) -> Option<u64> {
         decode_varint(&mut self.numbers).ok()
     }
 
-    /// The next thing, if it is a text.
+    /// Reads a text.
     pub fn text(&mut self) -> Option<String> {
         let length = self.number()?;
         self.cut(length)
@@ -135,17 +138,17 @@ impl<'a> Reader<'a> {
         Some(text.to_owned())
     }
 
-    /// The next thing, if it is a number that may be absent.
+    /// Reads a number that may be absent: then it is `Some(None)`.
     pub fn optional_number(&mut self) -> Option<Option<u64>> {
         if self.number()? == 0 { Some(None) } else { self.number().map(Some) }
     }
 
-    /// The next thing, if it is a text that may be absent.
+    /// Reads a text that may be absent: then it is `Some(None)`.
     pub fn optional_text(&mut self) -> Option<Option<String>> {
         if self.number()? == 0 { Some(None) } else { self.text().map(Some) }
     }
 
-    /// The next thing, if it is claims.
+    /// Reads claims.
     pub fn claims(&mut self) -> Option<Claims> {
         self.members(DEEPEST)
     }
@@ -169,7 +172,7 @@ impl<'a> Reader<'a> {
             FRACTION => Value::Number(Number::from_f64(f64::from_bits(self.number()?))?),
             LIST => {
                 let count = self.number()?;
-                // No member takes less than a byte.
+                // Each member takes at least one byte, so a false count cannot reserve more memory than that.
                 let mut members = Vec::with_capacity(self.numbers.len().min(usize::try_from(count).ok()?));
                 for _ in 0..count {
                     members.push(self.claim(deeper)?);
@@ -181,7 +184,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Whether everything was read.
+    /// Whether the whole record was read.
     pub const fn is_empty(&self) -> bool {
         self.numbers.is_empty() && self.texts.is_empty()
     }
@@ -205,38 +208,38 @@ mod tests {
     }
 
     #[test]
-    fn claims_of_every_kind_come_back_as_they_went() {
+    fn claims_of_every_kind_are_read_as_they_were_written() {
         let claims = json!({
             "": null, "b": true, "c": false, "d": "ä€\u{1f600}\0\"", "e": "", "f": {}, "g": [], "h": {"i": [{"j": [1, "k", null]}]},
             "l": [0, 1, 127, 128, u64::MAX, -1, i64::MIN, 0.5, -0.0, 1e300, f64::MIN_POSITIVE],
         });
         let claims = claims.as_object().unwrap();
         let back = read(&written(claims)).unwrap();
-        // The texts tell a whole number from a fraction, and a negative zero.
+        // Their texts are compared too, because -0.0 is equal to 0.0.
         assert_eq!(json!(back).to_string(), json!(claims).to_string());
         assert_eq!(back, *claims);
     }
 
     #[test]
-    fn what_is_cut_off_lengthened_or_of_another_version_is_not_read() {
+    fn a_record_that_is_cut_off_lengthened_or_of_another_version_is_not_read() {
         let claims = json!({"sub": "alice", "groups": ["staff", "ä"], "n": 300});
         let plain = written(claims.as_object().unwrap());
         assert!((0..plain.len()).all(|length| read(&plain[..length]).is_none()));
         assert_eq!(read(&[&plain[..], b"a"].concat()), None);
         assert_eq!(read(&[&[2], &plain[1..]].concat()), None);
-        // A text that begins or ends within a letter.
+        // The first text ends within a character.
         assert_eq!(read(&[3, 2, 1, 1, 0xc3, 0xa4]), None);
     }
 
     #[test]
-    fn a_list_that_says_that_it_is_huge_takes_no_memory() {
+    fn a_list_with_a_huge_false_count_takes_no_memory() {
         let mut plain = vec![3, 13, 1, 0, 6];
         encode_varint(u64::MAX, &mut plain);
         assert_eq!(read(&plain), None);
     }
 
     #[test]
-    fn nesting_has_an_end() {
+    fn claims_that_are_nested_too_deep_are_not_read() {
         let nested = |depth: usize| {
             let mut plain = vec![3];
             encode_varint(u64::try_from(depth * 2 + 3).unwrap(), &mut plain);

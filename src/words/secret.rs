@@ -1,32 +1,32 @@
-//! Text that must never be printed: client secrets, keys, codes, tokens.
-//! It redacts itself in every debug output. What is owned here compares in constant time, and is wiped when dropped.
+//! Texts that must never be printed: client secrets, keys, codes, tokens. In debug output they are `[redacted]`. Those that are
+//! owned compare in constant time, and are wiped when they are dropped. What a secret is for is not known here.
 
 use std::fmt;
 
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// A secret text. Reading it takes an explicit [`Secret::expose`]; it is never formatted.
+/// A secret text. It is never formatted; reading it takes an explicit [`Secret::expose`].
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the text over.
+    /// Makes a text a secret.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself. Every call is a place to review.
+    /// The text. Every call deserves a reviewer's look.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Size in bytes.
+    /// The length in bytes.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -46,28 +46,28 @@ impl PartialEq for Secret {
 
 impl Eq for Secret {}
 
-/// A secret text that stands in somebody else's memory, a request's header for example. It redacts itself like a [`Secret`], and does
-/// not wipe what it does not own.
+/// A secret text in memory that belongs to somebody else, for example in a request's header. It does not print itself either, but
+/// it does not wipe what it does not own.
 #[derive(Clone, Copy)]
 pub struct LentSecret<'a>(&'a str);
 
 impl<'a> LentSecret<'a> {
-    /// Takes the text for a secret from here on.
+    /// Makes a borrowed text a secret.
     pub const fn new(text: &'a str) -> Self {
         Self(text)
     }
 
-    /// The text itself. Every call is a place to review.
+    /// The text. Every call deserves a reviewer's look.
     pub const fn expose(self) -> &'a str {
         self.0
     }
 
-    /// Size in bytes.
+    /// The length in bytes.
     pub const fn len(self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the text is empty.
     pub const fn is_empty(self) -> bool {
         self.0.is_empty()
     }
@@ -79,7 +79,7 @@ impl fmt::Debug for LentSecret<'_> {
     }
 }
 
-/// Whether two byte strings are the same, in a time that depends on their lengths only.
+/// Whether two byte strings are equal, in a time that depends on their lengths alone.
 pub fn equal(left: &[u8], right: &[u8]) -> bool {
     left.ct_eq(right).into()
 }

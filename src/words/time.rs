@@ -1,8 +1,8 @@
-//! Points in time and spans of it. The clock is read once per journey and handed down; nothing here reads it.
+//! Points in time, and the spans between them. The clock is read once for each journey and handed down; nothing here reads it.
 
 use std::time::Duration;
 
-/// A point in time: milliseconds since 1970-01-01T00:00:00Z. Arithmetic saturates, so a hostile number cannot overflow.
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z. Arithmetic saturates, so that no number overflows, whoever chose it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
@@ -27,12 +27,12 @@ impl Timestamp {
         self.0 / 1_000
     }
 
-    /// This moment and `span` later.
+    /// The point in time `span` later.
     pub fn plus(self, span: Duration) -> Self {
         Self(self.0.saturating_add(millis(span)))
     }
 
-    /// How long after `earlier` this moment is; zero when it is not.
+    /// The span since `earlier`; zero if that is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }

@@ -1,16 +1,17 @@
-//! All that the core asks of the world, as one trait. The shell answers it with host calls, tests with a table.
+//! Everything that the core asks of its surroundings, as one trait: the shell implements it with host calls, tests with fixed
+//! values. No decision is made here.
 
 use crate::words::time::Timestamp;
 
-/// What a journey may ask of its surroundings. Nothing here can fail loudly: an absent service has a value of its own.
+/// What a journey may ask of its surroundings. Nothing here panics: for each service that may be absent there is a value that
+/// says so.
 pub trait World {
-    /// The time. A journey reads it once, at its beginning.
+    /// The present time. A journey reads it once, when it begins.
     fn now(&self) -> Timestamp;
 
     /// Fills `bytes` from the host's cryptographic generator.
     ///
-    /// # Errors
-    /// When the host has none to give; the caller must then refuse, never go on with predictable bytes.
+    /// If the host gives none. The caller must refuse then, and never go on with predictable bytes.
     fn random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness>;
 
     /// Reads a value from the memory that all workers of this process share.
@@ -19,136 +20,132 @@ pub trait World {
     /// Writes a shared value if its version is still `expected`.
     ///
     /// # Errors
-    /// [`Contended`] when somebody else wrote in between.
+    /// [`Contended`] if somebody else wrote it in between.
     fn share(&mut self, key: &str, value: &[u8], expected: Version) -> Result<(), Contended>;
 
-    /// Where the route leads that Envoy chose for this request: a body may only be read where it leads to nobody.
+    /// Where the route leads that Envoy chose for this request. A body may be read only if that is to [`Destination::Nobody`].
     fn destination(&self) -> Destination;
 
-    /// Reads a text from the metadata of the route that Envoy chose: `filter_metadata`, its namespace, its key.
+    /// Reads a text from the metadata of the route that Envoy chose: from `filter_metadata`, by namespace and key.
     fn route_metadata(&self, namespace: &str, key: &str) -> RouteMetadata;
 
-    /// Who sent this request, behind the proxies that Envoy trusts: an IP address, as `192.0.2.1:567` or `[2001:db8::1]:567`. Nothing
-    /// where the host does not tell. To be asked only while the request is under way.
+    /// The IP address and port of the client, behind the proxies that Envoy trusts: `192.0.2.1:567` or `[2001:db8::1]:567`.
+    /// `None` if the host does not tell. May be asked only while the request is under way.
     fn client_address(&self) -> Option<String>;
 
-    /// Verifies a signature with the host's native code, many times faster than the same inside the sandbox.
-    /// `spki` is the public key as SubjectPublicKeyInfo DER; an ECDSA signature is DER too.
+    /// Verifies a signature with the host's native code, which is many times faster than the same code in the sandbox.
     fn verify_signature(&self, check: &SignatureCheck<'_>) -> HostVerdict;
 
-    /// Signs with the host's native code. An ECDSA signature is DER.
+    /// Signs with the host's native code.
     fn sign(&self, signing: &Signing<'_>) -> HostSignature;
 }
 
-/// One question to the host about a signature.
+/// A signature that the host is asked to verify.
 #[derive(Clone, Copy, Debug)]
 pub struct SignatureCheck<'a> {
-    /// The hash under the signature.
+    /// The hash function of the signature algorithm.
     pub hash: Hash,
-    /// The public key, SubjectPublicKeyInfo DER.
+    /// The public key: SubjectPublicKeyInfo in DER.
     pub spki: &'a [u8],
-    /// The signature; for ECDSA as DER.
+    /// The signature; of ECDSA in DER.
     pub signature: &'a [u8],
-    /// What was signed.
+    /// The bytes that were signed.
     pub message: &'a [u8],
 }
 
-/// Something that the host may sign.
+/// A message that the host is asked to sign.
 #[derive(Clone, Copy)]
 pub struct Signing<'a> {
-    /// The hash under the signature.
+    /// The hash function of the signature algorithm.
     pub hash: Hash,
-    /// The private key, PKCS#8 DER.
+    /// The private key: PKCS#8 in DER.
     pub pkcs8: &'a [u8],
-    /// What is signed.
+    /// The bytes to sign.
     pub message: &'a [u8],
 }
 
-/// Whether the host signed.
+/// What the host answers when it is asked to sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostSignature {
-    /// This is the signature; for ECDSA as DER.
+    /// The signature; of ECDSA in DER.
     Signed(Vec<u8>),
-    /// This host does not sign, or not with this key.
+    /// The host does not sign, or not with this key.
     NotSigned,
 }
 
-/// Hash functions that signatures use.
+/// The hash functions of signature algorithms.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hash {
-    /// SHA-256.
     Sha256,
-    /// SHA-384.
     Sha384,
-    /// SHA-512.
     Sha512,
 }
 
-/// What the host says of a signature.
+/// What the host answers about a signature.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostVerdict {
-    /// The signature is good.
     Valid,
-    /// The signature is wrong.
     Invalid,
-    /// This host does not verify signatures; do it in Rust.
+    /// The host does not verify signatures of this kind: they must be verified in Rust.
     NotOffered,
 }
 
-/// A value read from shared memory.
+/// A value that was read from shared memory.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shared {
-    /// The bytes.
     pub value: Vec<u8>,
-    /// Which write this was, for a later compare-and-swap.
+    /// Which write this was; a compare-and-swap names it.
     pub version: Version,
 }
 
-/// Which write of a shared value is meant.
+/// Which version of a shared value a write expects to replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// Whatever is there now.
+    /// Whichever is there.
     Any,
-    /// None yet.
+    /// None: nothing was written under this key yet.
     Absent,
-    /// Exactly this one.
+    /// The one with this number, which a read told.
     Exactly(u32),
 }
 
 /// Where a route leads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Destination {
-    /// To no cluster: Envoy answers itself.
+    /// To no cluster: Envoy answers by itself.
     #[default]
     Nobody,
-    /// To this cluster.
+    /// To the cluster of this name.
     Cluster(String),
-    /// The host does not say.
-    Untold,
+    /// The host does not tell.
+    Unknown,
 }
 
-/// What a route says of itself under one key.
+/// What a route's metadata hold under one key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum RouteMetadata {
-    /// Nothing: the host has looked, and there is no such key.
+    /// The host has looked, and there is no such key.
     #[default]
     Absent,
-    /// This text.
+    /// A text.
     Text(String),
-    /// Something that is no text, or the host does not tell: never to be taken for nothing.
+    /// Something that is no text, or the host does not tell. It must never be taken for [`RouteMetadata::Absent`].
     Unreadable,
 }
 
-/// The host has no random bytes.
+/// The host gave no random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRandomness;
 
-/// A compare-and-swap lost against another writer.
+/// A compare-and-swap failed, because somebody else wrote in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contended;
 
-/// A world for tests: a clock that is set by hand, random bytes that repeat themselves, one shared memory, and a host that signs
-/// with RSA and verifies nothing.
+/// A world for tests: a clock that tests set, predictable "random" bytes that never come twice, one shared memory, and a host
+/// that signs with RSA and verifies nothing.
 #[cfg(test)]
 pub mod testing {
     use std::cell::RefCell;
@@ -164,23 +161,22 @@ pub mod testing {
         Timestamp, Version, World,
     };
 
-    /// What all workers of one process share.
+    /// The memory that the workers of one process share: values and the numbers of their versions, by key.
     pub type SharedMemory = Rc<RefCell<BTreeMap<String, (Vec<u8>, u32)>>>;
 
-    /// Time stands still until a test moves it.
+    /// A world in which time stands still until a test moves it.
     #[derive(Clone, Default)]
+    #[expect(missing_docs, reason = "the names say it")]
     pub struct Still {
-        /// What the clock says.
+        /// The present time.
         pub now: Timestamp,
-        /// Counts the random bytes handed out, so that no two requests get the same.
+        /// How often eight random bytes were drawn; they are derived from this number.
         pub drawn: u64,
-        /// Clone it into another world to have two workers of one process.
+        /// Shared with every clone of this world, as by two workers of one process.
         pub memory: SharedMemory,
-        /// What the route's metadata says under whatever key.
+        /// What the route's metadata hold, under every key.
         pub route_metadata: RouteMetadata,
-        /// Where the route leads.
         pub destination: Destination,
-        /// Who sends requests.
         pub client_address: Option<String>,
     }
 

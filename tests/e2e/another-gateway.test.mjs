@@ -14,7 +14,12 @@ const SEALED = () => {};
 const SIGNED = (configuration) => {
   const { keys } = configuration.session;
   const claims = ['email', 'email_verified', 'groups', 'preferred_username'];
-  configuration.session = { keys, form: 'jwt', jwt: { keys: [{ environment_variable: 'SESSION_JWT_SECRET' }], claims, bearer: true }, cookie: { name: 'access_token' } };
+  configuration.session = {
+    keys,
+    form: 'jwt',
+    jwt: { keys: [{ environment_variable: 'SESSION_JWT_SECRET' }], claims, bearer: true },
+    cookie: { name: 'access_token' },
+  };
 };
 
 for (const [form, plugin] of Object.entries({ sealed: SEALED, jwt: SIGNED })) {

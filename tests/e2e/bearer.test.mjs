@@ -20,23 +20,36 @@ describe('bearer tokens', () => {
 
   const now = () => Math.floor(Date.now() / 1000);
   const token = (changes = {}, key = stage.provider.keys[0], header = {}) =>
-    sign({ iss: stage.provider.issuer, sub: 'robot', aud: 'orders', exp: now() + 300, groups: ['staff'], scope: 'hooks:write', ...changes }, { alg: 'RS256', kid: key.kid, ...header }, key);
-  const send = (path, authorization, more = {}) => stage.visitor().call(path, { method: 'POST', body: 'x', ...more, headers: { ...(authorization && { authorization }), ...more.headers } });
+    sign(
+      { iss: stage.provider.issuer, sub: 'robot', aud: 'orders', exp: now() + 300, groups: ['staff'], scope: 'hooks:write', ...changes },
+      { alg: 'RS256', kid: key.kid, ...header },
+      key,
+    );
+  const send = (path, authorization, more = {}) =>
+    stage.visitor().call(path, { method: 'POST', body: 'x', ...more, headers: { ...(authorization && { authorization }), ...more.headers } });
 
   it('say who is asking, to the upstream too, which does not get the token', async () => {
     const answer = await send('/members', `Bearer ${await token()}`, { headers: { 'x-forwarded-user': 'root' } });
     assert.equal(answer.status, 200, answer.reason);
     const arrived = await stage.application.only('/members');
-    assert.deepEqual([arrived.headers['x-forwarded-user'], arrived.headers['x-forwarded-groups'], arrived.headers.authorization], ['robot', 'staff', undefined]);
+    assert.deepEqual(
+      [arrived.headers['x-forwarded-user'], arrived.headers['x-forwarded-groups'], arrived.headers.authorization],
+      ['robot', 'staff', undefined],
+    );
     await send('/members', `Bearer ${await token()}`);
     assert.ok((await stage.gateway.counter('accredit_token_verified')) >= 1);
   });
 
   it('leave nothing of an identity that the client claims on several lines', async () => {
     const lines = ['root', 'admin', 'robot'];
-    await send('/members', `Bearer ${await token()}`, { headers: { 'x-forwarded-user': lines, 'x-forwarded-groups': lines, x_forwarded_user: lines, 'x-forwarded-email': lines } });
+    await send('/members', `Bearer ${await token()}`, {
+      headers: { 'x-forwarded-user': lines, 'x-forwarded-groups': lines, x_forwarded_user: lines, 'x-forwarded-email': lines },
+    });
     const { rawHeaders } = await stage.application.only('/members');
-    assert.deepEqual(rawHeaders.filter((_, place) => /forwarded.(user|groups|email)/.test(rawHeaders[place - 1] ?? '')), ['robot', 'staff']);
+    assert.deepEqual(
+      rawHeaders.filter((_, place) => /forwarded.(user|groups|email)/.test(rawHeaders[place - 1] ?? '')),
+      ['robot', 'staff'],
+    );
   });
 
   for (const [what, status, reason, authorization] of [
@@ -48,7 +61,12 @@ describe('bearer tokens', () => {
     ['one that is not a token', 401, 'token_invalid', () => 'Bearer x'],
     ['an unsigned one', 401, 'token_invalid', async () => `Bearer ${Buffer.from('{"alg":"none"}').toString('base64url')}.${(await token()).split('.')[1]}.`],
     ['one with a forged signature', 401, 'token_invalid', async () => `Bearer ${(await token()).slice(0, -8)}AAAAAAAA`],
-    ['one by a key of the same name that is not the provider\'s', 401, 'token_invalid', async () => `Bearer ${await token({}, { ...(await makeKey('RS256', 'of-somebody-else')), kid: stage.provider.keys[0].kid })}`],
+    [
+      "one by a key of the same name that is not the provider's",
+      401,
+      'token_invalid',
+      async () => `Bearer ${await token({}, { ...(await makeKey('RS256', 'of-somebody-else')), kid: stage.provider.keys[0].kid })}`,
+    ],
     ['an ID token', 401, 'token_invalid', async () => `Bearer ${await token({ nonce: 'n' })}`],
     ['one without the scope', 403, 'scope_missing', async () => `Bearer ${await token({ scope: 'hooks:read' })}`],
     ['two', 400, 'token_ambiguous', async () => `Bearer ${await token()}, Bearer ${await token()}`],

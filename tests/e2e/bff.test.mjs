@@ -28,7 +28,10 @@ describe('signing in', () => {
     assert.match(callback.headers['cache-control'], /no-store/);
     assert.equal(/alice|example|staff/.test(Buffer.from(cookie.value, 'base64url').toString('latin1')), false, 'the cookie shows its content');
     assert.deepEqual(stage.alice.jar.rejected, []);
-    assert.deepEqual(stage.alice.jar.names('localhost').filter((name) => name.includes('attempt')), []);
+    assert.deepEqual(
+      stage.alice.jar.names('localhost').filter((name) => name.includes('attempt')),
+      [],
+    );
   });
 
   it('works the same over HTTP/2', async () => {
@@ -127,7 +130,13 @@ describe('what reaches the application', () => {
   it('is who is asking, in the headers other proxies use', async () => {
     await stage.alice.open('/analytics');
     const arrived = await stage.application.only('/analytics');
-    for (const [name, value] of [['user', 'alice'], ['email', 'alice@example.com'], ['groups', 'oracle-ai-users,staff'], ['preferred-username', 'alice']]) assert.deepEqual(headerValues(arrived, `x-forwarded-${name}`), [value]);
+    for (const [name, value] of [
+      ['user', 'alice'],
+      ['email', 'alice@example.com'],
+      ['groups', 'oracle-ai-users,staff'],
+      ['preferred-username', 'alice'],
+    ])
+      assert.deepEqual(headerValues(arrived, `x-forwarded-${name}`), [value]);
     for (const name of ['x-forwarded-access-token', 'x-forwarded-id-token', 'authorization']) assert.deepEqual(headerValues(arrived, name), []);
   });
 
@@ -136,8 +145,22 @@ describe('what reaches the application', () => {
     assert.deepEqual(headerValues(await stage.application.only('/'), 'x-forwarded-user'), ['alice']);
   });
 
-  const NAMES = ['x-forwarded-user', 'x-forwarded-email', 'x-forwarded-groups', 'x-forwarded-preferred-username', 'x-forwarded-access-token', 'x-forwarded-id-token'];
-  const SPELLINGS = [(name) => name, (name) => name.toUpperCase(), (name) => name.replaceAll('-', '_'), (name) => name.replace('-', '_'), (name) => name.toUpperCase().replaceAll('-', '_'), (name) => name.replace(/-([^-]*)$/, '_$1')];
+  const NAMES = [
+    'x-forwarded-user',
+    'x-forwarded-email',
+    'x-forwarded-groups',
+    'x-forwarded-preferred-username',
+    'x-forwarded-access-token',
+    'x-forwarded-id-token',
+  ];
+  const SPELLINGS = [
+    (name) => name,
+    (name) => name.toUpperCase(),
+    (name) => name.replaceAll('-', '_'),
+    (name) => name.replace('-', '_'),
+    (name) => name.toUpperCase().replaceAll('-', '_'),
+    (name) => name.replace(/-([^-]*)$/, '_$1'),
+  ];
 
   for (const [who, visitor, path, method, identity] of [
     ['nobody on a public page', () => stage.nobody(), '/', 'GET', []],
@@ -214,14 +237,16 @@ describe('what reaches the application', () => {
 
   it('is nothing of a refused upload, chunked and with trailers', async () => {
     for (const visitor of [stage.nobody(), stage.bob]) {
-      const answer = await visitor.call('/api/chat', {
-        method: 'POST',
-        headers: { 'transfer-encoding': 'chunked', trailer: 'x-checksum' },
-        body: (request) => {
-          request.write('secret');
-          setTimeout(() => (request.addTrailers({ 'x-checksum': 'abc' }), request.end('more')), 100);
-        },
-      }).catch((error) => ({ status: error.code }));
+      const answer = await visitor
+        .call('/api/chat', {
+          method: 'POST',
+          headers: { 'transfer-encoding': 'chunked', trailer: 'x-checksum' },
+          body: (request) => {
+            request.write('secret');
+            setTimeout(() => (request.addTrailers({ 'x-checksum': 'abc' }), request.end('more')), 100);
+          },
+        })
+        .catch((error) => ({ status: error.code }));
       assert.ok([401, 403, 'ECONNRESET', 'EPIPE'].includes(answer.status), String(answer.status));
     }
     assert.deepEqual(stage.application.requests, []);
@@ -233,20 +258,25 @@ describe('what reaches the application', () => {
     assert.equal((await stage.application.only('/api/analytics')).body.length, 5_000_000);
   });
 
-  it('keeps the application\'s own answer: its cookies, its caching but for what would let others have it, its status', async () => {
-    stage.application.respond = (request, response) => {
+  it("keeps the application's own answer: its cookies, its caching but for what would let others have it, its status", async () => {
+    stage.application.respond = (_, response) => {
       response.writeHead(418, { 'set-cookie': ['own=1; Path=/', 'other=2'], 'cache-control': 'public, max-age=60' }).end('teapot');
     };
     const visitor = stage.nobody();
     visitor.jar = stage.alice.jar.clone();
     const answer = await visitor.call('/api/analytics');
-    assert.deepEqual([answer.status, answer.body, answer.headers['cache-control'], answer.headers['set-cookie']], [418, 'teapot', 'private, max-age=60', ['own=1; Path=/', 'other=2']]);
+    assert.deepEqual(
+      [answer.status, answer.body, answer.headers['cache-control'], answer.headers['set-cookie']],
+      [418, 'teapot', 'private, max-age=60', ['own=1; Path=/', 'other=2']],
+    );
   });
 });
 
 it('tells the access log who asked and which rule decided, and no secret', async () => {
   await stage.alice.open('/members?token=secret-in-query');
-  const line = await eventually('the access log has the request', () => stage.gateway.accessLog().findLast(({ path, subject }) => path === '/members' && subject === 'alice'));
+  const line = await eventually('the access log has the request', () =>
+    stage.gateway.accessLog().findLast(({ path, subject }) => path === '/members' && subject === 'alice'),
+  );
   assert.deepEqual([line.subject, line.rule, line.status], ['alice', 'rules[2]', 200]);
   assert.equal(stage.gateway.log().includes('secret-in-query'), false);
 });

@@ -71,7 +71,12 @@ describe('a body at an endpoint of ours', () => {
   });
 
   it('is read over HTTP/2, in one frame, in many, and with trailers', async () => {
-    for (const [cut, more] of [[1, {}], [7, {}], [7, { trailers: { 'x-checksum': 'abc' } }], [1, { trailers: { 'x-checksum': 'abc' } }]]) {
+    for (const [cut, more] of [
+      [1, {}],
+      [7, {}],
+      [7, { trailers: { 'x-checksum': 'abc' } }],
+      [1, { trailers: { 'x-checksum': 'abc' } }],
+    ]) {
       const { visitor, code } = await begun();
       const text = JSON.stringify({ code });
       const size = Math.ceil(text.length / cut);
@@ -136,9 +141,13 @@ describe('a body at an endpoint of ours', () => {
 
   it('whose client goes away, before its end or while the provider is asked, disturbs nobody', async () => {
     const { visitor, code } = await begun();
-    const head = (length) => requestText('POST', '/api/token', stage.gateway.host, [
-      `Origin: ${stage.gateway.origin}`, `Cookie: ${visitor.jar.header('localhost', '/')}`, 'Content-Type: application/json', `Content-Length: ${length}`,
-    ]);
+    const head = (length) =>
+      requestText('POST', '/api/token', stage.gateway.host, [
+        `Origin: ${stage.gateway.origin}`,
+        `Cookie: ${visitor.jar.header('localhost', '/')}`,
+        'Content-Type: application/json',
+        `Content-Length: ${length}`,
+      ]);
     const before = await stage.gateway.stats('downstream_cx_destroy$');
     const half = net.connect(stage.gateway.port, '127.0.0.1');
     half.write(`${head(1_000)}{"code":"`);
@@ -162,13 +171,19 @@ describe('a body at an endpoint of ours', () => {
 
   it('by another site is refused before it is read', async () => {
     const { visitor, code } = await begun();
-    for (const headers of [{ origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }, { origin: undefined, 'sec-fetch-site': 'none' }]) {
+    for (const headers of [
+      { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' },
+      { origin: undefined, 'sec-fetch-site': 'none' },
+    ]) {
       assertProblem(await exchange(visitor, { code }, { headers }), 403, 'cross_site');
     }
   });
 
   it('leaves other uploads alone', async () => {
-    const answer = await stage.visitor().call('/api/analytics', { method: 'POST', body: 'x'.repeat(1_000_000) }).catch((error) => ({ status: error.code }));
+    const answer = await stage
+      .visitor()
+      .call('/api/analytics', { method: 'POST', body: 'x'.repeat(1_000_000) })
+      .catch((error) => ({ status: error.code }));
     assert.ok([401, 'ECONNRESET', 'EPIPE'].includes(answer.status), String(answer.status));
     assert.deepEqual(stage.application.requests, []);
   });
@@ -190,7 +205,12 @@ const MISTAKES = [
   ['the route is missing', [withoutRoute], 500, /direct_response/],
   ['both are missing', [withoutBuffer, withoutRoute], 500, /direct_response/],
   ['the route leads to a cluster, without buffer', [withoutBuffer, towards({ cluster: 'application' })], 500, /direct_response/],
-  ['the route leads to weighted clusters, without buffer', [withoutBuffer, towards({ weighted_clusters: { clusters: [{ name: 'application', weight: 1 }] } })], 500, /direct_response/],
+  [
+    'the route leads to weighted clusters, without buffer',
+    [withoutBuffer, towards({ weighted_clusters: { clusters: [{ name: 'application', weight: 1 }] } })],
+    500,
+    /direct_response/,
+  ],
   ['the route leads where a header says, without buffer', [withoutBuffer, towards({ cluster_header: 'x-cluster' })], 500, /direct_response/],
   [
     'the route depends on a header that only the client sent, without buffer',

@@ -64,7 +64,7 @@ describe('in a browser', () => {
     assert.deepEqual(complaints(), []);
   });
 
-  it('alice sees the members\' page and talks to the chat', async () => {
+  it("alice sees the members' page and talks to the chat", async () => {
     const page = await arrive();
     await signIn(page, 'alice', '/members');
     assert.match(await page.locator('main').innerText(), /oracle-ai-users/);
@@ -84,7 +84,10 @@ describe('in a browser', () => {
     assert.match(text, /access denied/i);
     assert.match(text, /ask for access/i);
     assert.deepEqual(complaints(), []);
-    await page.getByRole('link', { name: /another account/i }).or(page.getByRole('button', { name: /another account/i })).click();
+    await page
+      .getByRole('link', { name: /another account/i })
+      .or(page.getByRole('button', { name: /another account/i }))
+      .click();
     await page.waitForURL((url) => url.origin === provider.issuer);
     await fillIn(page, 'alice');
     await page.waitForURL(at('/members'));
@@ -114,7 +117,10 @@ describe('in a browser', () => {
     await first.reload();
     assert.equal(first.url(), at('/analytics?tab=1'));
     const names = (await person.context.cookies(gateway.origin)).map(({ name }) => name);
-    assert.deepEqual(names.filter((name) => name.includes('attempt')), []);
+    assert.deepEqual(
+      names.filter((name) => name.includes('attempt')),
+      [],
+    );
     assert.deepEqual(complaints(), []);
   });
 
@@ -126,7 +132,10 @@ describe('in a browser', () => {
     await page.goto(callback);
     await page.goto(at('/analytics'));
     assert.match(await page.locator('main').innerText(), /you are alice/);
-    assert.deepEqual(complaints().filter((text) => !/status of 400/.test(text)), []);
+    assert.deepEqual(
+      complaints().filter((text) => !/status of 400/.test(text)),
+      [],
+    );
   });
 
   it('a cancelled sign-in ends on a page that says so and offers another try', async () => {
@@ -135,7 +144,10 @@ describe('in a browser', () => {
     await page.getByRole('button', { name: 'Cancel' }).click();
     await page.waitForURL((url) => url.pathname === '/api/callback');
     assert.equal(await page.locator('h1').count(), 1);
-    await page.getByRole('link', { name: /again|sign in/i }).first().click();
+    await page
+      .getByRole('link', { name: /again|sign in/i })
+      .first()
+      .click();
     await page.waitForURL((url) => url.origin === provider.issuer);
     await fillIn(page, 'alice');
     await page.waitForURL((url) => url.origin === gateway.origin && ['/', '/analytics'].includes(url.pathname));
@@ -188,7 +200,11 @@ describe('in a browser', () => {
     const page = await arrive();
     await signIn(page, 'alice');
     await page.goto(`${provider.issuer}/nothing-here`);
-    for (const [method, path] of [['POST', '/api/logout'], ['GET', '/api/logout'], ['POST', '/api/chat']]) {
+    for (const [method, path] of [
+      ['POST', '/api/logout'],
+      ['GET', '/api/logout'],
+      ['POST', '/api/chat'],
+    ]) {
       await page.evaluate(([verb, url]) => fetch(url, { method: verb, mode: 'no-cors', credentials: 'include' }).catch(() => {}), [method, at(path)]);
     }
     const submitted = page.waitForURL((url) => url.href.startsWith(gateway.origin));

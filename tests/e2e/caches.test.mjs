@@ -7,7 +7,7 @@ import { managerOf } from './lib/gateway.mjs';
 import { onStage } from './lib/stage.mjs';
 
 /** Everybody's own page. What it tells caches stands in the query, as [[name, value], …]. */
-const personal = (request, response, { headers, url }) => {
+const personal = (_, response, { headers, url }) => {
   const fields = JSON.parse(new URL(url, 'http://localhost').searchParams.get('fields') ?? '[]');
   for (const [name, value] of fields) response.appendHeader(name, value);
   response.end(`page of ${headers['x-forwarded-user'] ?? 'nobody'}`);
@@ -37,10 +37,24 @@ describe('an answer for somebody who is known', () => {
   for (const [said, right] of [
     [[['cache-control', 'public, max-age=60']], 'private, max-age=60'],
     [[['cache-control', 's-maxage=60, must-revalidate']], 'private, must-revalidate'],
-    [[['cache-control', 'max-age=60'], ['cache-control', 'public'], ['cache-control', 'no-transform']], 'private, max-age=60, no-transform'],
+    [
+      [
+        ['cache-control', 'max-age=60'],
+        ['cache-control', 'public'],
+        ['cache-control', 'no-transform'],
+      ],
+      'private, max-age=60, no-transform',
+    ],
     [[['cache-control', 'private="x-a", max-age=60']], 'private, max-age=60'],
     [[['expires', 'Thu, 01 Jan 2099 00:00:00 GMT']], 'private'],
-    [[['cache-control', 'private, max-age=60'], ['cdn-cache-control', 'max-age=60'], ['x-accel-expires', '60']], 'private, max-age=60'],
+    [
+      [
+        ['cache-control', 'private, max-age=60'],
+        ['cdn-cache-control', 'max-age=60'],
+        ['x-accel-expires', '60'],
+      ],
+      'private, max-age=60',
+    ],
     [[['surrogate-control', 'max-age=60']], 'private'],
     [[['cache-control', 'private, max-age=1']], 'private, max-age=1'],
     [[['cache-control', 'no-store']], 'no-store'],
@@ -59,8 +73,15 @@ describe('an answer for somebody who is known', () => {
 
   it('is left alone where the rule allows it, and so is one for nobody', async () => {
     const { alice, nobody } = await twoPeople(stage);
-    const fields = [['cache-control', 'public, max-age=60'], ['cdn-cache-control', 'max-age=600']];
-    for (const [visitor, path] of [[alice, '/shared/page'], [alice, '/assets/app.js'], [nobody, '/public/page']]) {
+    const fields = [
+      ['cache-control', 'public, max-age=60'],
+      ['cdn-cache-control', 'max-age=600'],
+    ];
+    for (const [visitor, path] of [
+      [alice, '/shared/page'],
+      [alice, '/assets/app.js'],
+      [nobody, '/public/page'],
+    ]) {
       const { headers } = await visitor.open(asking(path, ...fields));
       assert.deepEqual([headers['cache-control'], headers['cdn-cache-control']], ['public, max-age=60', 'max-age=600']);
     }
@@ -91,7 +112,10 @@ describe('shared_cache: allowed for the whole configuration', () => {
   });
 });
 
-for (const [kind, suffix] of [['cache', ''], ['cache_v2', 'V2']]) {
+for (const [kind, suffix] of [
+  ['cache', ''],
+  ['cache_v2', 'V2'],
+]) {
   const behind = (bootstrap) => {
     const storage = { '@type': `type.googleapis.com/envoy.extensions.http.${kind}.simple_http_cache.v3.SimpleHttpCache${suffix}Config` };
     const config = { '@type': `type.googleapis.com/envoy.extensions.filters.http.${kind}.v3.Cache${suffix}Config`, typed_config: storage };
@@ -116,7 +140,10 @@ for (const [kind, suffix] of [['cache', ''], ['cache_v2', 'V2']]) {
       const { alice, bob } = await twoPeople(stage);
       stage.application.respond = (request, response, received) => setTimeout(() => personal(request, response, received), 200);
       const pages = await Promise.all([alice, bob, alice, bob].map((person) => person.open(page('/analytics/slow'))));
-      assert.deepEqual(pages.map(({ body }) => body), ['page of alice', 'page of bob', 'page of alice', 'page of bob']);
+      assert.deepEqual(
+        pages.map(({ body }) => body),
+        ['page of alice', 'page of bob', 'page of alice', 'page of bob'],
+      );
     });
 
     it('gives what the rule allows it to keep to everybody', async () => {

@@ -28,14 +28,21 @@ function onDeployment(scenario, project = demoProject) {
     const secrets = SECRETS.map((name) => readFileSync(join(gateway.keys, name), 'utf8').trim());
     const logs = gateway.names.map((name) => [name, gateway.log(name)]);
     const how = await gateway.stop();
-    for (const [name, log] of logs) for (const secret of [...secrets, 'alice-password', 'bob-password', 'carol-password']) assert.equal(log.includes(secret), false, `${name} has told a secret`);
+    for (const [name, log] of logs)
+      for (const secret of [...secrets, 'alice-password', 'bob-password', 'carol-password'])
+        assert.equal(log.includes(secret), false, `${name} has told a secret`);
     assertNoPanic({ log: () => logs.find(([name]) => name === 'gateway')[1] });
-    assert.deepEqual(Object.entries(how).filter(([, code]) => code !== 0), [], 'SIGTERM is enough');
+    assert.deepEqual(
+      Object.entries(how).filter(([, code]) => code !== 0),
+      [],
+      'SIGTERM is enough',
+    );
   });
   return up;
 }
 
-const serve = (args, environment) => spawnSync(process.execPath, ['serve.mjs', ...args], { cwd: join(ROOT, 'deploy/demo'), env: { PATH: process.env.PATH, ...environment }, encoding: 'utf8' });
+const serve = (args, environment) =>
+  spawnSync(process.execPath, ['serve.mjs', ...args], { cwd: join(ROOT, 'deploy/demo'), env: { PATH: process.env.PATH, ...environment }, encoding: 'utf8' });
 const json = (body) => ({ method: 'POST', headers: JSON_TYPE, body: JSON.stringify(body) });
 const form = (login) => ({ login, password: `${login}-password`, action: 'login' });
 /** As a script of the front end calls. */
@@ -75,13 +82,17 @@ describe('docker compose up', () => {
   });
 
   it('has found its services by their names', () => {
-    assert.deepEqual(['provider', 'application'].filter((name) => !up.gateway.asked.has(name)), []);
+    assert.deepEqual(
+      ['provider', 'application'].filter((name) => !up.gateway.asked.has(name)),
+      [],
+    );
   });
 
   it('shows neighbours of the gateway what it counts, and lets none of them stop it', async () => {
     const admin = (path, method = 'GET') => fetch(`http://127.0.0.1:9901${path}`, { method }).then(({ status }) => status);
     assert.equal(await admin('/stats?filter=accredit'), 200);
-    for (const path of ['/quitquitquit', '/healthcheck/fail', '/logging', '/reset_counters', '/drain_listeners']) assert.equal(await admin(path, 'POST'), 403, path);
+    for (const path of ['/quitquitquit', '/healthcheck/fail', '/logging', '/reset_counters', '/drain_listeners'])
+      assert.equal(await admin(path, 'POST'), 403, path);
     for (const path of ['/', '/config_dump', '/server_info', '/certs', '/clusters']) assert.equal(await admin(path), 403, path);
   });
 
@@ -91,10 +102,12 @@ describe('docker compose up', () => {
       assert.deepEqual([name, statSync(path).mode & 0o777], [name, 0o440]);
       const secret = readFileSync(path, 'utf8').trim();
       assert.equal(Buffer.from(secret, 'base64').length, 32);
-      for (const service of up.gateway.names.filter((each) => each !== 'keys')) assert.equal(readFileSync(`/proc/${up.gateway.pid(service)}/cmdline`, 'utf8').includes(secret), false, service);
+      for (const service of up.gateway.names.filter((each) => each !== 'keys'))
+        assert.equal(readFileSync(`/proc/${up.gateway.pid(service)}/cmdline`, 'utf8').includes(secret), false, service);
     }
     const known = (service) => readFileSync(`/proc/${up.gateway.pid(service)}/environ`, 'utf8');
-    for (const service of ['application', 'users', 'mail', 'front', 'provider']) assert.doesNotMatch(known(service), /OIDC_CLIENT_SECRET|ACCREDIT_KEY|SESSION_JWT_SECRET/, service);
+    for (const service of ['application', 'users', 'mail', 'front', 'provider'])
+      assert.doesNotMatch(known(service), /OIDC_CLIENT_SECRET|ACCREDIT_KEY|SESSION_JWT_SECRET/, service);
     assert.match(known('gateway'), /ACCREDIT_KEY=/);
   });
 });
@@ -154,10 +167,15 @@ describe('SCENARIO=spa-tokens docker compose up', () => {
   const up = onDeployment('spa-tokens');
 
   it('gives the front end a token for alice, which opens the chat, and one for bob, which does not', async () => {
-    for (const [login, status] of [['alice', 200], ['bob', 403]]) {
+    for (const [login, status] of [
+      ['alice', 200],
+      ['bob', 403],
+    ]) {
       const visitor = new Visitor(up.gateway);
       const told = await visitor.call('/api/authorize', fromFront());
-      const back = await visitor.follow(await visitor.submit(await visitor.follow(await visitor.open(told.json().authorize_url)), form(login)), { until: ({ origin }) => origin === FRONT });
+      const back = await visitor.follow(await visitor.submit(await visitor.follow(await visitor.open(told.json().authorize_url)), form(login)), {
+        until: ({ origin }) => origin === FRONT,
+      });
       const { code, state, iss } = Object.fromEntries(back.location.searchParams);
       const answer = await visitor.call('/api/token', fromFront(json({ code, state, iss })));
       assert.equal(answer.status, 200, answer.body);
@@ -181,8 +199,21 @@ describe('SCENARIO=login-microservices docker compose up', () => {
 describe('docker compose up with compose.keycloak.yaml, without Keycloak', () => {
   const up = {};
   const ISSUER = 'http://127.0.0.1:9000/realms/accredit';
-  const { provider: { healthcheck: { test: [, ...health] } } } = keycloakProject().services;
-  const healthy = () => new Promise((done) => spawn(health[0], health.slice(1).map((word) => interpolated(word)), { stdio: 'ignore' }).once('exit', (code) => done(code === 0)));
+  const {
+    provider: {
+      healthcheck: {
+        test: [, ...health],
+      },
+    },
+  } = keycloakProject().services;
+  const healthy = () =>
+    new Promise((done) =>
+      spawn(
+        health[0],
+        health.slice(1).map((word) => interpolated(word)),
+        { stdio: 'ignore' },
+      ).once('exit', (code) => done(code === 0)),
+    );
 
   before(async () => {
     up.keys = temporaryFolder();
@@ -196,8 +227,12 @@ describe('docker compose up with compose.keycloak.yaml, without Keycloak', () =>
 
   it('is not healthy before the realm is there', async () => assert.equal(await healthy(), false));
 
-  it('signs alice in at a provider that has Keycloak\'s paths, and the client, the scopes and the people of the realm file', async () => {
-    up.provider = await startLikeKeycloak(ISSUER, JSON.parse(readFileSync(join(ROOT, FOLDER, 'keycloak/realm.json'), 'utf8')), readFileSync(join(up.keys, 'client/OIDC_CLIENT_SECRET'), 'utf8').trim());
+  it("signs alice in at a provider that has Keycloak's paths, and the client, the scopes and the people of the realm file", async () => {
+    up.provider = await startLikeKeycloak(
+      ISSUER,
+      JSON.parse(readFileSync(join(ROOT, FOLDER, 'keycloak/realm.json'), 'utf8')),
+      readFileSync(join(up.keys, 'client/OIDC_CLIENT_SECRET'), 'utf8').trim(),
+    );
     assert.equal(await healthy(), true);
     const alice = await signInAs(up.gateway, 'alice', { path: '/members' });
     assert.deepEqual([alice.landing.status, alice.landing.url.pathname], [200, '/members'], alice.landing.body);
@@ -213,15 +248,24 @@ describe('docker compose up with compose.keycloak.yaml, without Keycloak', () =>
 /** The demo's provider, made of a realm file: its client and its people, at Keycloak's paths under the realm's. It stands in for what cannot be started here. */
 async function startLikeKeycloak(issuer, { clients: [client], users }, secret) {
   const { startProvider } = await import('../../deploy/demo/provider.mjs');
-  const people = Object.fromEntries(users.map(({ username, email, groups, credentials: [{ value }] }) =>
-    [username, { password: value, claims: { email, email_verified: true, preferred_username: username, groups: groups.map((group) => group.slice(1)) } }]));
+  const people = Object.fromEntries(
+    users.map(({ username, email, groups, credentials: [{ value }] }) => [
+      username,
+      { password: value, claims: { email, email_verified: true, preferred_username: username, groups: groups.map((group) => group.slice(1)) } },
+    ]),
+  );
   const at = (name) => `/protocol/openid-connect/${name}`;
   const provider = await startProvider({
     issuer,
-    clients: [{
-      client_id: client.clientId, client_secret: client.secret.replace('${OIDC_CLIENT_SECRET}', secret), redirect_uris: client.redirectUris,
-      post_logout_redirect_uris: client.attributes['post.logout.redirect.uris'].split('##'), grant_types: ['authorization_code', 'refresh_token'],
-    }],
+    clients: [
+      {
+        client_id: client.clientId,
+        client_secret: client.secret.replace('${OIDC_CLIENT_SECRET}', secret),
+        redirect_uris: client.redirectUris,
+        post_logout_redirect_uris: client.attributes['post.logout.redirect.uris'].split('##'),
+        grant_types: ['authorization_code', 'refresh_token'],
+      },
+    ],
     users: people,
     configuration: {
       routes: { authorization: at('auth'), token: at('token'), jwks: at('certs'), userinfo: at('userinfo'), end_session: at('logout') },
@@ -242,7 +286,10 @@ describe('docker compose up where a port is taken', () => {
     const server = createServer();
     await listen(server, 9301);
     try {
-      await assert.rejects(Deployment.start(demoProject()), /port 9301 cannot be had \(EADDRINUSE\): .* end "make demo" or "docker compose", then run it again/);
+      await assert.rejects(
+        Deployment.start(demoProject()),
+        /port 9301 cannot be had \(EADDRINUSE\): .* end "make demo" or "docker compose", then run it again/,
+      );
     } finally {
       await closeServer(server);
     }
@@ -250,7 +297,8 @@ describe('docker compose up where a port is taken', () => {
 });
 
 describe('the secrets of a deployment', () => {
-  const withKeys = (KEYS, ...command) => spawnSync('sh', [join(ROOT, FOLDER, 'with-keys.sh'), ...command], { env: { PATH: process.env.PATH, KEYS }, encoding: 'utf8' });
+  const withKeys = (KEYS, ...command) =>
+    spawnSync('sh', [join(ROOT, FOLDER, 'with-keys.sh'), ...command], { env: { PATH: process.env.PATH, KEYS }, encoding: 'utf8' });
 
   it('are made once, are different each time, and are not printed', () => {
     const [KEYS, other] = [temporaryFolder(), temporaryFolder()];
@@ -283,7 +331,13 @@ describe('the secrets of a deployment', () => {
   it('or a scenario that does not exist, or a service, end with a sentence', () => {
     assert.match(serve(['users'], { SCENARIO: 'nobody' }).stderr, /there is no scenario nobody; there are: bff, /);
     assert.match(serve(['gateway'], {}).stderr, /there is no service gateway; there are: keys, provider, /);
-    for (const words of [['application', '--help'], ['users', '-h'], ['mail', '--healthy', '--help'], ['keys', '--healthy'], ['keys', '--help']]) {
+    for (const words of [
+      ['application', '--help'],
+      ['users', '-h'],
+      ['mail', '--healthy', '--help'],
+      ['keys', '--healthy'],
+      ['keys', '--help'],
+    ]) {
       const { status, stdout, stderr } = serve(words, { KEYS: temporaryFolder() });
       assert.deepEqual([status, stdout], [1, ''], words.join(' '));
       assert.match(stderr, /^accredit: expected nothing.* after \w+, found -/);

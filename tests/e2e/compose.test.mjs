@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
-import { againstSpecification, composeFile, demoProject, FOLDER, interpolated, keycloakProject, mounted, problems, SCENARIOS } from './lib/compose.mjs';
+import { againstSpecification, demoProject, FOLDER, interpolated, keycloakProject, mounted, problems, SCENARIOS } from './lib/compose.mjs';
 import { validate } from './lib/envoy.mjs';
 import { configurationOf, pluginOf } from './lib/gateway.mjs';
 import { providerProblems, realmProblems } from './lib/keycloak.mjs';
@@ -29,7 +29,11 @@ describe('the compose files', () => {
   });
 
   it('are refused by the same check where a field is misspelt or of another type', () => {
-    for (const spoil of [(project) => { project.services.gateway.comand = []; }, (project) => { project.services.users.cap_drop = 'ALL'; }, (project) => { project.services.keys.depends_on = { x: {} }; }]) {
+    for (const spoil of [
+      (project) => void (project.services.gateway.comand = []),
+      (project) => void (project.services.users.cap_drop = 'ALL'),
+      (project) => void (project.services.keys.depends_on = { x: {} }),
+    ]) {
       const project = demoProject();
       spoil(project);
       assert.match(againstSpecification(project), /gateway|users|keys/);
@@ -47,7 +51,8 @@ function paths(value, here = []) {
 
 function without(project, path) {
   const holder = path.slice(0, -1).reduce((value, key) => value[key], project);
-  Array.isArray(holder) ? holder.splice(Number(path.at(-1)), 1) : delete holder[path.at(-1)];
+  if (Array.isArray(holder)) holder.splice(Number(path.at(-1)), 1);
+  else delete holder[path.at(-1)];
   return project;
 }
 
@@ -63,9 +68,16 @@ describe('without any one of its lines', () => {
       assert.ok(all.length > 150, `${all.length} paths`);
       const accepted = all.filter((path) => {
         const broken = without(project(), path);
-        try { return check(broken).length === 0; } catch { return false; }
+        try {
+          return check(broken).length === 0;
+        } catch {
+          return false;
+        }
       });
-      assert.deepEqual(accepted.map((path) => path.join('.')), []);
+      assert.deepEqual(
+        accepted.map((path) => path.join('.')),
+        [],
+      );
     });
   }
 });
@@ -75,7 +87,9 @@ describe('the networks', () => {
     it(`lead nobody but the gateway to who believes the gateway: ${name}`, () => {
       const { services, networks } = project();
       for (const believing of ['application', 'users', 'mail']) {
-        const beside = Object.keys(services).filter((other) => other !== believing && services[other].networks?.some((network) => services[believing].networks.includes(network)));
+        const beside = Object.keys(services).filter(
+          (other) => other !== believing && services[other].networks?.some((network) => services[believing].networks.includes(network)),
+        );
         assert.deepEqual([believing, beside], [believing, ['gateway']]);
         for (const network of services[believing].networks) assert.equal(networks[network].internal, true, network);
       }
@@ -85,27 +99,39 @@ describe('the networks', () => {
 
 describe('a project is refused', () => {
   const BROKEN = [
-    ['that publishes a port to the network', ({ gateway }) => { gateway.ports[0] = '10000:10000'; }, /gateway: ports/],
-    ['that publishes the user service, which anybody could try passwords at', ({ users }) => { users.ports = ['127.0.0.1:9300:9300']; }, /users: ports/],
-    ['whose user service can be reached by more than the gateway', ({ users }) => { users.networks = ['outside']; }, /users: networks/],
-    ['whose user service could tell the application who is asking', ({ users }) => { users.networks = ['to-users', 'to-application']; }, /users: networks/],
-    ['whose mail service shares the application\'s network', ({ mail }) => { mail.networks = ['to-application']; }, /mail: networks/],
-    ['with a secret in the environment', ({ gateway }) => { gateway.environment.ACCREDIT_KEY = 'x'; }, /ACCREDIT_KEY looks like a secret/],
-    ['with a secret in the environment of the provider', ({ provider }) => { provider.environment.OIDC_CLIENT_SECRET = '${OIDC_CLIENT_SECRET}'; }, /OIDC_CLIENT_SECRET looks like/],
-    ['whose provider may read what seals sessions', ({ provider }) => { provider.volumes.push('gateway:/keys/gateway:ro'); }, /provider: volumes: reads/],
-    ['whose gateway may overwrite secrets', ({ gateway }) => { gateway.volumes[2] = 'client:/keys/client'; }, /gateway: volumes: secrets are written/],
-    ['with the newest of an image', ({ provider }) => { provider.image = 'registry.example.com/accredit-demo:latest'; }, /not pinned/],
-    ['with an image of another version than the module', ({ gateway }) => { gateway.image = 'registry.example.com/accredit-envoy-with-shell:0.2.0'; }, /not of version/],
-    ['that runs as root', ({ application }) => { application.user = '0:0'; }, /application: user/],
-    ['that may do what it likes', ({ mail }) => { mail.privileged = true; }, /mail: privileged/],
-    ['that gets a capability', ({ gateway }) => { gateway.cap_add = ['NET_ADMIN']; }, /gateway: cap_add/],
-    ['without the user service', (services) => { delete services.users; }, /services: /],
-    ['whose gateway does not wait for the provider', ({ gateway }) => { delete gateway.depends_on.provider; }, /provider must be healthy/],
-    ['whose gateway does not wait for the keys', ({ gateway }) => { gateway.depends_on.keys.condition = 'service_started'; }, /keys must have ended/],
-    ['that builds a stage that is not there', ({ gateway }) => { gateway.build.target = 'shell'; }, /gateway: build/],
-    ['whose gateway has no shell to read secrets with', ({ gateway }) => { gateway.build.target = 'distroless'; }, /gateway: build/],
-    ['whose provider calls itself something else than the gateway thinks', ({ provider }) => { provider.environment.OIDC_ISSUER = 'http://127.0.0.1:9000/'; }, /OIDC_ISSUER/],
-    ['that mounts a file that is not there', ({ gateway }) => { gateway.volumes[0].source = './with-keys.bash'; }, /there is no/],
+    ['that publishes a port to the network', ({ gateway }) => void (gateway.ports[0] = '10000:10000'), /gateway: ports/],
+    ['that publishes the user service, which anybody could try passwords at', ({ users }) => void (users.ports = ['127.0.0.1:9300:9300']), /users: ports/],
+    ['whose user service can be reached by more than the gateway', ({ users }) => void (users.networks = ['outside']), /users: networks/],
+    ['whose user service could tell the application who is asking', ({ users }) => void (users.networks = ['to-users', 'to-application']), /users: networks/],
+    ["whose mail service shares the application's network", ({ mail }) => void (mail.networks = ['to-application']), /mail: networks/],
+    ['with a secret in the environment', ({ gateway }) => void (gateway.environment.ACCREDIT_KEY = 'x'), /ACCREDIT_KEY looks like a secret/],
+    [
+      'with a secret in the environment of the provider',
+      ({ provider }) => void (provider.environment.OIDC_CLIENT_SECRET = '${OIDC_CLIENT_SECRET}'),
+      /OIDC_CLIENT_SECRET looks like/,
+    ],
+    ['whose provider may read what seals sessions', ({ provider }) => void provider.volumes.push('gateway:/keys/gateway:ro'), /provider: volumes: reads/],
+    ['whose gateway may overwrite secrets', ({ gateway }) => void (gateway.volumes[2] = 'client:/keys/client'), /gateway: volumes: secrets are written/],
+    ['with the newest of an image', ({ provider }) => void (provider.image = 'registry.example.com/accredit-demo:latest'), /not pinned/],
+    [
+      'with an image of another version than the module',
+      ({ gateway }) => void (gateway.image = 'registry.example.com/accredit-envoy-with-shell:0.2.0'),
+      /not of version/,
+    ],
+    ['that runs as root', ({ application }) => void (application.user = '0:0'), /application: user/],
+    ['that may do what it likes', ({ mail }) => void (mail.privileged = true), /mail: privileged/],
+    ['that gets a capability', ({ gateway }) => void (gateway.cap_add = ['NET_ADMIN']), /gateway: cap_add/],
+    ['without the user service', (services) => void delete services.users, /services: /],
+    ['whose gateway does not wait for the provider', ({ gateway }) => void delete gateway.depends_on.provider, /provider must be healthy/],
+    ['whose gateway does not wait for the keys', ({ gateway }) => void (gateway.depends_on.keys.condition = 'service_started'), /keys must have ended/],
+    ['that builds a stage that is not there', ({ gateway }) => void (gateway.build.target = 'shell'), /gateway: build/],
+    ['whose gateway has no shell to read secrets with', ({ gateway }) => void (gateway.build.target = 'distroless'), /gateway: build/],
+    [
+      'whose provider calls itself something else than the gateway thinks',
+      ({ provider }) => void (provider.environment.OIDC_ISSUER = 'http://127.0.0.1:9000/'),
+      /OIDC_ISSUER/,
+    ],
+    ['that mounts a file that is not there', ({ gateway }) => void (gateway.volumes[0].source = './with-keys.bash'), /there is no/],
   ];
   for (const [what, spoil, complaint] of BROKEN) {
     it(what, () => {
@@ -121,7 +147,10 @@ describe('every rendered Envoy file', () => {
   const services = demoProject().services;
 
   it('is one of a scenario, as there are shipped files', () => {
-    assert.deepEqual(names, SCENARIOS.map((name) => `${name}.yaml`));
+    assert.deepEqual(
+      names,
+      SCENARIOS.map((name) => `${name}.yaml`),
+    );
     assert.deepEqual(names, readdirSync(join(ROOT, 'envoy')).sort());
   });
 
@@ -132,7 +161,13 @@ describe('every rendered Envoy file', () => {
     return bootstrap;
   }
   const secrets = Object.fromEntries(['OIDC_CLIENT_SECRET', 'ACCREDIT_KEY', 'SESSION_JWT_SECRET'].map((name) => [name, randomBytes(32).toString('base64')]));
-  const environmentOf = ({ services: { gateway: { environment: { OIDC_ISSUER } } } }) => ({ ...secrets, OIDC_ISSUER });
+  const environmentOf = ({
+    services: {
+      gateway: {
+        environment: { OIDC_ISSUER },
+      },
+    },
+  }) => ({ ...secrets, OIDC_ISSUER });
 
   for (const scenario of SCENARIOS) {
     it(`is accepted by Envoy with the built module, and by the filter for either provider: ${scenario}`, async () => {
@@ -154,10 +189,17 @@ describe('every rendered Envoy file', () => {
   it('leads to services of compose.yaml, which the gateway can reach, at the ports where they listen', async () => {
     const { PORTS } = await import('../../deploy/demo/scenarios.mjs');
     for (const scenario of SCENARIOS) {
-      for (const { name, type, load_assignment: { endpoints } } of envoyFile(scenario).static_resources.clusters) {
+      for (const {
+        name,
+        type,
+        load_assignment: { endpoints },
+      } of envoyFile(scenario).static_resources.clusters) {
         const { address, port_value: port } = endpoints[0].lb_endpoints[0].endpoint.address.socket_address;
         assert.deepEqual([scenario, type, address, port], [scenario, 'STRICT_DNS', name, PORTS[name]]);
-        assert.ok(services[name].networks.some((network) => services.gateway.networks.includes(network)), name);
+        assert.ok(
+          services[name].networks.some((network) => services.gateway.networks.includes(network)),
+          name,
+        );
         assert.ok(name in services.gateway.depends_on, name);
       }
     }
@@ -165,8 +207,17 @@ describe('every rendered Envoy file', () => {
 
   it('listens where compose.yaml publishes it, and shows neighbours no page of the admin that changes something', () => {
     for (const scenario of SCENARIOS) {
-      const { admin, static_resources: { listeners } } = envoyFile(scenario);
-      const at = [listeners[0], admin].map(({ address: { socket_address: { address, port_value: port } } }) => `${address}:${port}`);
+      const {
+        admin,
+        static_resources: { listeners },
+      } = envoyFile(scenario);
+      const at = [listeners[0], admin].map(
+        ({
+          address: {
+            socket_address: { address, port_value: port },
+          },
+        }) => `${address}:${port}`,
+      );
       assert.deepEqual(at, ['0.0.0.0:10000', '0.0.0.0:9901']);
       assert.deepEqual(admin.allow_paths, [{ exact: '/ready' }, { prefix: '/stats' }]);
       assert.deepEqual(configurationOf(pluginOf(listeners[0])).origins, ['http://localhost:10000']);
@@ -175,15 +226,20 @@ describe('every rendered Envoy file', () => {
 
   it('is what the gateway mounts, scenario by scenario', () => {
     const { source } = services.gateway.volumes.map(mounted).find(({ target }) => target === '/etc/envoy/envoy.yaml');
-    assert.deepEqual([undefined, ...SCENARIOS].map((SCENARIO) => interpolated(source, { SCENARIO })), ['bff', ...SCENARIOS].map((name) => `./envoy/${name}.yaml`));
+    assert.deepEqual(
+      [undefined, ...SCENARIOS].map((SCENARIO) => interpolated(source, { SCENARIO })),
+      ['bff', ...SCENARIOS].map((name) => `./envoy/${name}.yaml`),
+    );
   });
 });
 
-describe('Keycloak\'s realm', () => {
-  const configurations = SCENARIOS.map((scenario) => configurationOf(pluginOf(envoyFile(scenario).static_resources.listeners[0]))).filter(({ providers }) => providers);
+describe("Keycloak's realm", () => {
+  const configurations = SCENARIOS.map((scenario) => configurationOf(pluginOf(envoyFile(scenario).static_resources.listeners[0]))).filter(
+    ({ providers }) => providers,
+  );
   const check = (realm) => realmProblems(realm, configurations);
 
-  it('agrees with the Envoy files and with the demo\'s people, and maps every claim that is asked for', () => {
+  it("agrees with the Envoy files and with the demo's people, and maps every claim that is asked for", () => {
     assert.equal(configurations.length, 4);
     assert.deepEqual(check(structuredClone(REALM)), []);
   });
@@ -197,17 +253,28 @@ describe('Keycloak\'s realm', () => {
     const all = paths(REALM).filter((path) => !FREE.test(path.join('.')));
     assert.ok(all.length > 150, `${all.length} paths`);
     const accepted = all.filter((path) => check(without(structuredClone(REALM), path)).length === 0);
-    assert.deepEqual(accepted.map((path) => path.join('.')), []);
+    assert.deepEqual(
+      accepted.map((path) => path.join('.')),
+      [],
+    );
   });
 
   const BROKEN = [
-    ['whose groups come with their whole path', ({ clients: [client] }) => { client.protocolMappers[0].config['full.path'] = 'true'; }, /client: the mapper groups/],
-    ['whose mapper is one that Keycloak does not have', ({ clients: [client] }) => { client.protocolMappers[1].protocolMapper = 'oidc-audience-resolver'; }, /client: the mapper audience/],
-    ['whose client would send people anywhere', ({ clients: [client] }) => { client.redirectUris.push('*'); }, /redirectUris/],
-    ['whose client has its secret in the file', ({ clients: [client] }) => { client.secret = 'demo-secret'; }, /client: secret/],
-    ['whose client is called something else', ({ clients: [client] }) => { client.clientId = 'accredit'; }, /clientId/],
-    ['whose client takes passwords', ({ clients: [client] }) => { client.directAccessGrantsEnabled = true; }, /directAccessGrantsEnabled/],
-    ['whose bob is in alice\'s group', ({ users }) => { users[1].groups.push('/oracle-ai-users'); }, /users: bob: groups/],
+    [
+      'whose groups come with their whole path',
+      ({ clients: [client] }) => void (client.protocolMappers[0].config['full.path'] = 'true'),
+      /client: the mapper groups/,
+    ],
+    [
+      'whose mapper is one that Keycloak does not have',
+      ({ clients: [client] }) => void (client.protocolMappers[1].protocolMapper = 'oidc-audience-resolver'),
+      /client: the mapper audience/,
+    ],
+    ['whose client would send people anywhere', ({ clients: [client] }) => void client.redirectUris.push('*'), /redirectUris/],
+    ['whose client has its secret in the file', ({ clients: [client] }) => void (client.secret = 'demo-secret'), /client: secret/],
+    ['whose client is called something else', ({ clients: [client] }) => void (client.clientId = 'accredit'), /clientId/],
+    ['whose client takes passwords', ({ clients: [client] }) => void (client.directAccessGrantsEnabled = true), /directAccessGrantsEnabled/],
+    ["whose bob is in alice's group", ({ users }) => void users[1].groups.push('/oracle-ai-users'), /users: bob: groups/],
   ];
   for (const [what, spoil, complaint] of BROKEN) {
     it(`is refused: one ${what}`, () => {
@@ -220,14 +287,23 @@ describe('Keycloak\'s realm', () => {
 
 describe('secrets', () => {
   it('stand in no file of deploy/compose and deploy/images', () => {
-    const files = [FOLDER, 'deploy/images'].flatMap((folder) => readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true }))
-      .filter((entry) => entry.isFile()).map(({ parentPath, path, name }) => join(parentPath ?? path, name));
+    const files = [FOLDER, 'deploy/images']
+      .flatMap((folder) => readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, path, name }) => join(parentPath ?? path, name));
     assert.ok(files.length >= 17, `${files.length} files`);
     for (const path of files) assert.deepEqual(secretsIn(readFileSync(path, 'utf8')), [], path);
   });
 
   it('would be found', () => {
-    for (const text of [`key: ${randomBytes(32).toString('base64')}`, `KEY=${randomBytes(24).toString('hex')}`, 'client_secret: "s3cr3t-of-mine"', '"secret": "letmein"', 'password: hunter2', '-----BEGIN PRIVATE KEY-----']) {
+    for (const text of [
+      `key: ${randomBytes(32).toString('base64')}`,
+      `KEY=${randomBytes(24).toString('hex')}`,
+      'client_secret: "s3cr3t-of-mine"',
+      '"secret": "letmein"',
+      'password: hunter2',
+      '-----BEGIN PRIVATE KEY-----',
+    ]) {
       assert.notDeepEqual(secretsIn(text), [], text);
     }
   });

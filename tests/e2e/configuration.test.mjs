@@ -52,7 +52,10 @@ const set = (path, value) => (configuration) => {
   else place[last] = value;
 };
 const rule = (value) => (configuration) => void configuration.rules.unshift(value);
-const all = (...changes) => (configuration) => changes.forEach((change) => change(configuration));
+const all =
+  (...changes) =>
+  (configuration) =>
+    changes.forEach((change) => change(configuration));
 
 /** [what is wrong, the change, the path that the message names] */
 const REFUSED = [
@@ -89,7 +92,11 @@ const REFUSED = [
   ['a key that is too short', set('session.keys', ['c2hvcnQ=']), 'session.keys[0]'],
   ['a key that is no base64', set('session.keys', ['%'.repeat(44)]), 'session.keys[0]'],
   ['a key used twice', (configuration) => void (configuration.session.keys = Array(2).fill(newKey()).fill(ENVIRONMENT.ACCREDIT_KEY)), 'session.keys[1]'],
-  ['the client secret used as a key', all(set('session.keys', [ENVIRONMENT.ACCREDIT_KEY]), set('providers[0].client_secret', ENVIRONMENT.ACCREDIT_KEY)), ['session.keys[0]', 'providers[0].client_secret']],
+  [
+    'the client secret used as a key',
+    all(set('session.keys', [ENVIRONMENT.ACCREDIT_KEY]), set('providers[0].client_secret', ENVIRONMENT.ACCREDIT_KEY)),
+    ['session.keys[0]', 'providers[0].client_secret'],
+  ],
   // URLs
   ['an origin with a path', set('origins', ['http://localhost:10000/app']), 'origins[0]'],
   ['an origin with a query', set('origins', ['http://localhost:10000?x']), 'origins[0]'],
@@ -97,10 +104,23 @@ const REFUSED = [
   ['plain http outside loopback', set('origins', ['http://app.example.com']), 'origins[0]'],
   ['a wildcard origin', set('origins', ['https://*.example.com']), 'origins[0]'],
   ['an origin twice', set('origins', ['http://localhost:10000', 'http://localhost:10000']), 'origins[1]'],
-  ['a plain-http issuer outside loopback', all(set('providers[0].issuer', 'http://sso.example.com'), set('providers[0].clusters', { 'sso.example.com': 'provider' })), 'providers[0].issuer'],
+  [
+    'a plain-http issuer outside loopback',
+    all(set('providers[0].issuer', 'http://sso.example.com'), set('providers[0].clusters', { 'sso.example.com': 'provider' })),
+    'providers[0].issuer',
+  ],
   ['an issuer with a query', set('providers[0].issuer', 'http://127.0.0.1:9000?x=1'), 'providers[0].issuer'],
   ['an issuer whose host has no cluster', set('providers[0].clusters', { 'other.example': 'provider' }), 'providers[0].clusters'],
-  ['issuer and metadata both', set('providers[0].metadata', { issuer: 'http://127.0.0.1:9000', authorization_endpoint: 'http://127.0.0.1:9000/a', token_endpoint: 'http://127.0.0.1:9000/t', jwks_uri: 'http://127.0.0.1:9000/j' }), 'providers[0]'],
+  [
+    'issuer and metadata both',
+    set('providers[0].metadata', {
+      issuer: 'http://127.0.0.1:9000',
+      authorization_endpoint: 'http://127.0.0.1:9000/a',
+      token_endpoint: 'http://127.0.0.1:9000/t',
+      jwks_uri: 'http://127.0.0.1:9000/j',
+    }),
+    'providers[0]',
+  ],
   ['a post-logout address elsewhere', set('logout.post_logout_redirect_uri', 'https://evil.example/'), 'logout.post_logout_redirect_uri'],
   ['a post-logout address without scheme', set('logout.post_logout_redirect_uri', '//evil.example'), 'logout.post_logout_redirect_uri'],
   // Endpoints
@@ -120,8 +140,16 @@ const REFUSED = [
   ['an idle time longer than the lifetime', all(set('session.lifetime', '1h'), set('session.idle', '2h')), 'session.idle'],
   // Rules
   ['a rule that can never match', (configuration) => void configuration.rules.push({ match: { path: '/late' }, require: 'public' }), 'rules[5].match'],
-  ['a rule behind the same rule', (configuration) => void configuration.rules.splice(1, 0, { match: { path: '/' }, require: 'authenticated' }), 'rules[1].match'],
-  ['a rule behind a wider prefix', (configuration) => void configuration.rules.splice(3, 0, { match: { path: '/members/list' }, require: 'public' }), 'rules[3].match'],
+  [
+    'a rule behind the same rule',
+    (configuration) => void configuration.rules.splice(1, 0, { match: { path: '/' }, require: 'authenticated' }),
+    'rules[1].match',
+  ],
+  [
+    'a rule behind a wider prefix',
+    (configuration) => void configuration.rules.splice(3, 0, { match: { path: '/members/list' }, require: 'public' }),
+    'rules[3].match',
+  ],
   ['a rule without requirement', rule({ match: { path: '/x' } }), 'rules[0].require'],
   ['a path that cannot arrive', rule({ match: { path: '/a/../b' }, require: 'public' }), 'rules[0].match.path'],
   ['a path that is relative', rule({ match: { path: 'x' }, require: 'public' }), 'rules[0].match.path'],
@@ -133,14 +161,29 @@ const REFUSED = [
   ['a claim and nothing to find in it', rule({ match: { path: '/x' }, require: { claim: 'groups' } }), 'rules[0].require.any_of'],
   ['an empty any_of', rule({ match: { path: '/x' }, require: { claim: 'groups', any_of: [] } }), 'rules[0].require.any_of'],
   ['a policy that is not defined', rule({ match: { path: '/x' }, require: { policy: 'missing' } }), 'rules[0].require.policy'],
-  ['policies that call each other', all(set('policies', { a: { policy: 'b' }, b: { policy: 'a' } }), rule({ match: { path: '/x' }, require: { policy: 'a' } })), ['policies.a', 'policies.b', 'policies.a.policy', 'policies.b.policy']],
+  [
+    'policies that call each other',
+    all(set('policies', { a: { policy: 'b' }, b: { policy: 'a' } }), rule({ match: { path: '/x' }, require: { policy: 'a' } })),
+    ['policies.a', 'policies.b', 'policies.a.policy', 'policies.b.policy'],
+  ],
   ['a provider that is not defined', rule({ match: { path: '/x' }, require: { provider: 'missing' } }), 'rules[0].require.provider'],
-  ['an unknown answer to the unauthenticated', rule({ match: { path: '/x' }, require: 'authenticated', unauthenticated: 'ignore' }), 'rules[0].unauthenticated'],
+  [
+    'an unknown answer to the unauthenticated',
+    rule({ match: { path: '/x' }, require: 'authenticated', unauthenticated: 'ignore' }),
+    'rules[0].unauthenticated',
+  ],
   // Headers
   ['a header name with a space', set('claim_to_headers', [{ claim_name: 'sub', header_name: 'x user' }]), 'claim_to_headers[0].header_name'],
   ['a header that Envoy needs', set('claim_to_headers', [{ claim_name: 'sub', header_name: 'host' }]), 'claim_to_headers[0].header_name'],
   ['a pseudo-header', set('claim_to_headers', [{ claim_name: 'sub', header_name: ':path' }]), 'claim_to_headers[0].header_name'],
-  ['one header for two claims', set('claim_to_headers', [{ claim_name: 'sub', header_name: 'x-a' }, { claim_name: 'email', header_name: 'X_A' }]), 'claim_to_headers[1].header_name'],
+  [
+    'one header for two claims',
+    set('claim_to_headers', [
+      { claim_name: 'sub', header_name: 'x-a' },
+      { claim_name: 'email', header_name: 'X_A' },
+    ]),
+    'claim_to_headers[1].header_name',
+  ],
 ];
 
 /** Fails unless the message names the place and what to do about it, and tells no secret. */
@@ -167,14 +210,23 @@ describe('a wrong configuration is refused at load, with its place and a remedy'
   }
 
   it('JSON that is no configuration', () => {
-    const texts = { 'cut off': '{"origins": [', empty: '', 'no object': '17', 'with a name twice': '{"origins": [], "origins": []}', 'nested without end': '['.repeat(100_000), 'no text': '\u0000\u0001' };
+    const texts = {
+      'cut off': '{"origins": [',
+      empty: '',
+      'no object': '17',
+      'with a name twice': '{"origins": [], "origins": []}',
+      'nested without end': '['.repeat(100_000),
+      'no text': '\u0000\u0001',
+    };
     const answers = refusalsOf(Object.values(texts).map((text) => ({ text, environment: ENVIRONMENT })));
     for (const [index, what] of Object.keys(texts).entries()) assert.match(answers[index] ?? 'it was accepted', /expected .+; .+/, what);
   });
 });
 
 describe('Envoy does not start with a wrong configuration, and its log says why', () => {
-  const [unknownField, numberForClaim, keyOfTheClient] = ['an unknown field', 'a number for a claim', 'the client secret used as a key'].map((name) => REFUSED.find(([what]) => what === name));
+  const [unknownField, numberForClaim, keyOfTheClient] = ['an unknown field', 'a number for a claim', 'the client secret used as a key'].map((name) =>
+    REFUSED.find(([what]) => what === name),
+  );
 
   for (const [what, change, path, wrap, form] of [
     [...unknownField, asStruct, 'Struct'],
@@ -196,7 +248,11 @@ describe('Envoy does not start with a wrong configuration, and its log says why'
     const { code, log } = await check(all(set('session.lifetime', '8'), set('origins', ['localhost:10000']), set('rulez', [])));
     assert.equal(code, 1);
     const told = [...log.matchAll(/accredit: configuration refused: (.*)/g)].map(([, line]) => line);
-    assert.deepEqual(told.map((line) => line.split(/[: ]/)[0]), ['rulez', 'origins[0]', 'session.lifetime', '3'], log);
+    assert.deepEqual(
+      told.map((line) => line.split(/[: ]/)[0]),
+      ['rulez', 'origins[0]', 'session.lifetime', '3'],
+      log,
+    );
     assert.match(told[0], /did you mean `rules`\?/);
     assert.match(told.at(-1), /^3 mistakes, one in each line above$/);
   });
@@ -228,22 +284,66 @@ describe('a right configuration is accepted', () => {
     ['as shipped', () => {}],
     ['with several origins, one of them https', set('origins', ['http://localhost:10000', 'https://app.example.com'])],
     ['with trusted origins', set('trusted_origins', ['https://front.example.com'])],
-    ['with explicit endpoints instead of discovery', all(set('providers[0].issuer', undefined), set('providers[0].metadata', { issuer: 'http://127.0.0.1:9000', authorization_endpoint: 'http://127.0.0.1:9000/auth', token_endpoint: 'http://127.0.0.1:9000/token', jwks_uri: 'http://127.0.0.1:9000/jwks' }))],
+    [
+      'with explicit endpoints instead of discovery',
+      all(
+        set('providers[0].issuer', undefined),
+        set('providers[0].metadata', {
+          issuer: 'http://127.0.0.1:9000',
+          authorization_endpoint: 'http://127.0.0.1:9000/auth',
+          token_endpoint: 'http://127.0.0.1:9000/token',
+          jwks_uri: 'http://127.0.0.1:9000/jwks',
+        }),
+      ),
+    ],
     ['with a client that has no secret', all(set('providers[0].client_secret', undefined), set('providers[0].token_endpoint_auth_method', 'none'))],
     ['with client_secret_post', set('providers[0].token_endpoint_auth_method', 'client_secret_post')],
     ['with extra authorization parameters', set('providers[0].authorization_params', { authentication_method: 'siteminder', prompt: 'login' })],
-    ['with two keys, in base64url and hex', set('session.keys', [Buffer.from(newKey(), 'base64').toString('base64url'), Buffer.from(newKey(), 'base64').toString('hex')])],
+    [
+      'with two keys, in base64url and hex',
+      set('session.keys', [Buffer.from(newKey(), 'base64').toString('base64url'), Buffer.from(newKey(), 'base64').toString('hex')]),
+    ],
     ['with lifetimes in several units', all(set('session.lifetime', '12h'), set('session.idle', '900s'))],
-    ['with every kind of requirement', (configuration) => void configuration.rules.unshift(...[
-      'public', 'authenticated', { claim: ['realm_access', 'roles'], any_of: ['editor'] }, { claim: ['https://x/roles'], any_of: ['a'] }, { email_domain: ['example.com'] }, { provider: 'demo' },
-      { all: [{ claim: 'a', any_of: ['b'] }, { not: { claim: 'status', any_of: ['suspended'] } }] }, { any: [{ claim: 'groups', any_of: ['y'] }, { email_domain: ['example.com'] }] }, { claim: 'groups', any_of: ['x'], provider: 'demo' },
-    ].map(oneOf))],
-    ['with named policies and route policies', all(set('policies', { members: { claim: 'groups', any_of: ['members'] } }), set('route_policies', { filter_metadata: 'accredit' }), rule({ match: { path: '/x' }, require: { policy: 'members' } }))],
-    ['with globs, methods and hosts', rule({ match: { host: 'localhost', path: '/webhooks/*', methods: ['POST'] }, require: 'authenticated', unauthenticated: 'respond' })],
+    [
+      'with every kind of requirement',
+      (configuration) =>
+        void configuration.rules.unshift(
+          ...[
+            'public',
+            'authenticated',
+            { claim: ['realm_access', 'roles'], any_of: ['editor'] },
+            { claim: ['https://x/roles'], any_of: ['a'] },
+            { email_domain: ['example.com'] },
+            { provider: 'demo' },
+            { all: [{ claim: 'a', any_of: ['b'] }, { not: { claim: 'status', any_of: ['suspended'] } }] },
+            { any: [{ claim: 'groups', any_of: ['y'] }, { email_domain: ['example.com'] }] },
+            { claim: 'groups', any_of: ['x'], provider: 'demo' },
+          ].map(oneOf),
+        ),
+    ],
+    [
+      'with named policies and route policies',
+      all(
+        set('policies', { members: { claim: 'groups', any_of: ['members'] } }),
+        set('route_policies', { filter_metadata: 'accredit' }),
+        rule({ match: { path: '/x' }, require: { policy: 'members' } }),
+      ),
+    ],
+    [
+      'with globs, methods and hosts',
+      rule({ match: { host: 'localhost', path: '/webhooks/*', methods: ['POST'] }, require: 'authenticated', unauthenticated: 'respond' }),
+    ],
     ['with headers of its own', set('claim_to_headers', [{ claim_name: ['realm_access', 'roles'], header_name: 'X-Roles' }])],
     ['with tokens forwarded', set('forward', { access_token: true, id_token: true })],
     ['with help for people without access', set('help', { text: 'Ask the desk', url: 'https://desk.example.com/' })],
-    ['with an insecure provider that says so', all(set('providers[0].issuer', 'http://sso.example.com'), set('providers[0].clusters', { 'sso.example.com': 'provider' }), set('providers[0].allow_insecure_http', true))],
+    [
+      'with an insecure provider that says so',
+      all(
+        set('providers[0].issuer', 'http://sso.example.com'),
+        set('providers[0].clusters', { 'sso.example.com': 'provider' }),
+        set('providers[0].allow_insecure_http', true),
+      ),
+    ],
   ];
 
   let answers;

@@ -28,9 +28,19 @@ const REJECTED = [
   ['invalid-aud', 'an ID token for another client', claim({ aud: 'somebody-else' }), 'id_token_audience'],
   ['missing-iat', 'an ID token that does not say when it was issued', claim({ iat: undefined }), 'id_token_issued_at'],
   ['nonce-invalid', 'an ID token with the nonce of another attempt', claim({ nonce: 'of-another-attempt' }), 'id_token_nonce'],
-  ['userinfo-invalid-sub', 'userinfo about somebody else', (provider) => (provider.lies.userinfo = (user) => ({ ...user, sub: 'somebody-else' })), 'userinfo_subject'],
+  [
+    'userinfo-invalid-sub',
+    'userinfo about somebody else',
+    (provider) => (provider.lies.userinfo = (user) => ({ ...user, sub: 'somebody-else' })),
+    'userinfo_subject',
+  ],
   ['invalid-sig-rs256', 'a signature that the named key did not make', forgedSignature, 'id_token_signature'],
-  ['kid-absent-multiple-jwks', 'no key named, and several that could be meant', (provider) => (provider.lies.header = ({ alg, typ }) => ({ alg, typ })), 'id_token_key_unknown'],
+  [
+    'kid-absent-multiple-jwks',
+    'no key named, and several that could be meant',
+    (provider) => (provider.lies.header = ({ alg, typ }) => ({ alg, typ })),
+    'id_token_key_unknown',
+  ],
   ['idtoken-sig-none', 'an unsigned ID token', (provider) => (provider.lies.idToken = (claims) => unsigned(claims, { alg: 'none' })), 'id_token_algorithm'],
 ];
 
@@ -54,7 +64,10 @@ describe('oidcc-client-test, plan basic', () => {
 
   it('oidcc-client-test: the happy path signs in by code, PKCE, state and nonce, and ends where it began', async () => {
     const landing = await stage.visitor().signIn('/analytics?from=here');
-    assert.deepEqual(landing.trail.map(({ status }) => status), [302, 302, 303, 200]);
+    assert.deepEqual(
+      landing.trail.map(({ status }) => status),
+      [302, 302, 303, 200],
+    );
     assert.equal(landing.url.pathname + landing.url.search, '/analytics?from=here');
     const [asked] = stage.provider.received.authorize;
     assert.deepEqual(
@@ -102,7 +115,10 @@ describe('oidcc-client-test, a provider with a single key', () => {
 
   it('oidcc-client-test-discovery-openid-config: endpoints are those of the discovery document', async () => {
     await stage.visitor().signIn('/analytics');
-    assert.deepEqual(['authorize', 'token'].map((endpoint) => stage.provider.count(endpoint)), [1, 1]);
+    assert.deepEqual(
+      ['authorize', 'token'].map((endpoint) => stage.provider.count(endpoint)),
+      [1, 1],
+    );
   });
 });
 
@@ -138,10 +154,16 @@ describe('oidcc-client-test, plan form post', () => {
   it('oidcc-client-test: the happy path asks for form_post and signs in by the form', async () => {
     const visitor = stage.visitor();
     const landing = await visitor.signInByForm('/analytics?from=here');
-    assert.deepEqual(landing.trail.map(({ status }) => status), [303, 200]);
+    assert.deepEqual(
+      landing.trail.map(({ status }) => status),
+      [303, 200],
+    );
     assert.equal(landing.url.pathname + landing.url.search, '/analytics?from=here');
     const [asked] = stage.provider.received.authorize;
-    assert.deepEqual(['response_type', 'response_mode'].map((name) => asked.query.get(name)), ['code', 'form_post']);
+    assert.deepEqual(
+      ['response_type', 'response_mode'].map((name) => asked.query.get(name)),
+      ['code', 'form_post'],
+    );
     assert.equal(sessionCookies(landing.trail[0])[0].attributes.samesite, 'Lax');
     assert.equal((await visitor.call('/api/session')).status, 200);
     assert.equal(stage.application.requests.length, 1, 'only the decided request arrived');

@@ -50,9 +50,19 @@ describe('the user service', () => {
 
   it('says 400 to what is malformed', async () => {
     for (const content of [
-      {}, { email: 'alice@example.com' }, { password: 'x' }, { email: 'alice@example.com', password: '' }, { email: 'alice@example.com', password: 7 },
-      { email: ['alice@example.com'], password: 'x' }, { email: 'no address', password: 'x' }, { username: '', password: 'x' },
-      { email: 'alice@example.com', password: 'x'.repeat(1025) }, [], null, 'not JSON', new Uint8Array([0x7b, 0xff, 0x7d]),
+      {},
+      { email: 'alice@example.com' },
+      { password: 'x' },
+      { email: 'alice@example.com', password: '' },
+      { email: 'alice@example.com', password: 7 },
+      { email: ['alice@example.com'], password: 'x' },
+      { email: 'no address', password: 'x' },
+      { username: '', password: 'x' },
+      { email: 'alice@example.com', password: 'x'.repeat(1025) },
+      [],
+      null,
+      'not JSON',
+      new Uint8Array([0x7b, 0xff, 0x7d]),
     ]) {
       assert.equal((await verify(content))[0], 400, JSON.stringify(content));
     }
@@ -62,7 +72,14 @@ describe('the user service', () => {
     const find = (address) => get(`${users.url}/api/users/email/${address}`);
     assert.deepEqual(await find('bob%40example.com'), [200, BOB]);
     assert.deepEqual(await find('BOB@example.com'), [200, BOB]);
-    for (const [address, status] of [['carol%40example.com', 404], ["x'%20OR%20'1'='1", 404], ['%25', 404], ['%ff', 400], ['', 404], ['bob%40example.com/x', 404]]) {
+    for (const [address, status] of [
+      ['carol%40example.com', 404],
+      ["x'%20OR%20'1'='1", 404],
+      ['%25', 404],
+      ['%ff', 400],
+      ['', 404],
+      ['bob%40example.com/x', 404],
+    ]) {
       assert.equal((await find(address))[0], status, address);
     }
   });
@@ -80,12 +97,23 @@ describe('the user service', () => {
   it('lets nobody make themselves an admin, or take a name', async () => {
     const [status, created] = await post(`${users.url}/api/users`, { ...DORA, email: 'eve@example.com', role: 'admin', username: 'root', id: 1 });
     assert.deepEqual([status, created.role], [201, 'user']);
-    assert.deepEqual(users.rows().filter(({ username }) => username === 'root'), []);
+    assert.deepEqual(
+      users.rows().filter(({ username }) => username === 'root'),
+      [],
+    );
   });
 
   it('creates nobody from what is malformed', async () => {
     const rows = users.rows().length;
-    for (const more of [{ email: 'a@b@c' }, { email: 'a@b, c@d' }, { email: undefined }, { password: 'short' }, { password: undefined }, { firstName: 'a\nb' }, { lastName: {} }]) {
+    for (const more of [
+      { email: 'a@b@c' },
+      { email: 'a@b, c@d' },
+      { email: undefined },
+      { password: 'short' },
+      { password: undefined },
+      { firstName: 'a\nb' },
+      { lastName: {} },
+    ]) {
       assert.equal((await post(`${users.url}/api/users`, { ...DORA, email: 'frank@example.com', ...more }))[0], 400, JSON.stringify(more));
     }
     assert.equal(users.rows().length, rows);
@@ -104,7 +132,8 @@ describe('the user service', () => {
 
   it('refuses other types, other methods, other paths and long bodies', async () => {
     const at = `${users.url}/api/users/verify`;
-    for (const headers of [{}, { 'content-type': 'text/plain' }, { 'content-type': 'application/x-www-form-urlencoded' }]) assert.equal((await post(at, '{}', headers))[0], 415);
+    for (const headers of [{}, { 'content-type': 'text/plain' }, { 'content-type': 'application/x-www-form-urlencoded' }])
+      assert.equal((await post(at, '{}', headers))[0], 415);
     assert.equal((await post(at, {}, { 'content-type': 'application/json; charset=utf-8' }))[0], 400);
     assert.equal((await get(at))[0], 405);
     assert.equal((await get(`${users.url}/api/users/email/a`, { method: 'DELETE' }))[0], 405);
@@ -116,7 +145,10 @@ describe('the user service', () => {
     const answer = await new Promise((done, failed) => {
       const socket = net.connect(users.port, '127.0.0.1').on('error', failed);
       let text = '';
-      socket.setEncoding('utf8').on('data', (part) => (text += part)).on('close', () => done(text));
+      socket
+        .setEncoding('utf8')
+        .on('data', (part) => (text += part))
+        .on('close', () => done(text));
       const chunk = 'x'.repeat(8192);
       socket.write(`POST /api/users/verify HTTP/1.1\r\nhost: users\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n`);
       for (let sent = 0; sent < 3; sent += 1) socket.write(`2000\r\n${chunk}\r\n`);
@@ -132,7 +164,10 @@ describe('the user service', () => {
     const second = await startDemoUsers({ file });
     try {
       assert.deepEqual(await get(`${second.url}/api/users/email/${DORA.email}`), [200, created]);
-      assert.deepEqual(second.rows().map(({ id }) => id), [1, 2, 3]);
+      assert.deepEqual(
+        second.rows().map(({ id }) => id),
+        [1, 2, 3],
+      );
     } finally {
       await second.stop();
     }
@@ -172,9 +207,17 @@ describe('the mail service', () => {
   it('delivers nothing of what is malformed: a line break never becomes a header', async () => {
     const letters = mail.letters().length;
     for (const content of [
-      { email: 'carol@example.com', firstName: 'a\r\nBcc: eve@example.com' }, { email: 'carol@example.com', firstName: 'a\nb' }, { email: 'carol@example.com\r\nBcc: eve@example.com' },
-      { email: 'carol@example.com, eve@example.com' }, { email: 'carol' }, { email: ['carol@example.com', 'eve@example.com'] }, { email: 'carol@example.com', firstName: { path: '/etc/passwd' } },
-      { email: 'carol@example.com', firstName: 'x'.repeat(101) }, {}, [], 'x',
+      { email: 'carol@example.com', firstName: 'a\r\nBcc: eve@example.com' },
+      { email: 'carol@example.com', firstName: 'a\nb' },
+      { email: 'carol@example.com\r\nBcc: eve@example.com' },
+      { email: 'carol@example.com, eve@example.com' },
+      { email: 'carol' },
+      { email: ['carol@example.com', 'eve@example.com'] },
+      { email: 'carol@example.com', firstName: { path: '/etc/passwd' } },
+      { email: 'carol@example.com', firstName: 'x'.repeat(101) },
+      {},
+      [],
+      'x',
     ]) {
       assert.equal((await send(content))[0], 400, JSON.stringify(content));
     }
@@ -213,29 +256,37 @@ describe('the mail service', () => {
 async function startCatcher() {
   const letters = [];
   const server = net.createServer((socket) => {
-    let rest = '', recipients = [], letter;
+    let rest = '',
+      recipients = [],
+      letter;
     const say = (line) => socket.write(`${line}\r\n`);
     say('220 catcher');
-    socket.setEncoding('utf8').on('error', () => {}).on('data', (text) => {
-      const lines = (rest + text).split('\r\n');
-      rest = lines.pop();
-      for (const line of lines) {
-        if (letter && line === '.') {
-          letters.push({ recipients, letter: letter.join('\n') });
-          [letter, recipients] = [undefined, []];
-          say('250 taken');
-        } else if (letter) letter.push(line);
-        else if (/^RCPT TO:/i.test(line)) say(`250 ${recipients.push(line.slice(8).trim())}`);
-        else if (/^DATA/i.test(line)) { letter = []; say('354 go on'); }
-        else if (/^QUIT/i.test(line)) socket.end('221 bye\r\n');
-        else say('250 fine');
-      }
-    });
+    socket
+      .setEncoding('utf8')
+      .on('error', () => {})
+      .on('data', (text) => {
+        const lines = (rest + text).split('\r\n');
+        rest = lines.pop();
+        for (const line of lines) {
+          if (letter && line === '.') {
+            letters.push({ recipients, letter: letter.join('\n') });
+            [letter, recipients] = [undefined, []];
+            say('250 taken');
+          } else if (letter) letter.push(line);
+          else if (/^RCPT TO:/i.test(line)) say(`250 ${recipients.push(line.slice(8).trim())}`);
+          else if (/^DATA/i.test(line)) {
+            letter = [];
+            say('354 go on');
+          } else if (/^QUIT/i.test(line)) socket.end('221 bye\r\n');
+          else say('250 fine');
+        }
+      });
   });
   const sockets = new Set();
   server.on('connection', (socket) => sockets.add(socket));
   return {
-    port: await listen(server), letters,
+    port: await listen(server),
+    letters,
     stop() {
       for (const socket of sockets) socket.destroy();
       return closeServer(server);
@@ -282,15 +333,22 @@ describe('the front end, in a browser', () => {
 
   function standIn(request, response) {
     let body = '';
-    request.on('data', (part) => (body += part)).on('end', () => {
-      const { method, url, headers } = request;
-      if (url === '/popup') return html(response, answers.popup);
-      const cors = { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true', 'access-control-allow-headers': 'authorization, content-type', 'access-control-expose-headers': 'retry-after' };
-      if (method === 'OPTIONS') return response.writeHead(200, cors).end();
-      asked.push({ method, url, authorization: headers.authorization, body });
-      const [status, value, more] = url === '/api/auth/login' ? answers.login : url === '/api/auth/google/url' ? answers.url : answers.api;
-      response.writeHead(status, { 'content-type': 'application/json', ...cors, ...more }).end(JSON.stringify(value));
-    });
+    request
+      .on('data', (part) => (body += part))
+      .on('end', () => {
+        const { method, url, headers } = request;
+        if (url === '/popup') return html(response, answers.popup);
+        const cors = {
+          'access-control-allow-origin': origin,
+          'access-control-allow-credentials': 'true',
+          'access-control-allow-headers': 'authorization, content-type',
+          'access-control-expose-headers': 'retry-after',
+        };
+        if (method === 'OPTIONS') return response.writeHead(200, cors).end();
+        asked.push({ method, url, authorization: headers.authorization, body });
+        const [status, value, more] = url === '/api/auth/login' ? answers.login : url === '/api/auth/google/url' ? answers.url : answers.api;
+        response.writeHead(status, { 'content-type': 'application/json', ...cors, ...more }).end(JSON.stringify(value));
+      });
   }
 
   const press = (name) => page.getByRole('button', { name, exact: true }).click();
@@ -306,7 +364,9 @@ describe('the front end, in a browser', () => {
   it('posts the form as JSON, keeps the token for this tab, and sends it with every call', async () => {
     await logIn();
     await inside();
-    assert.deepEqual(asked, [{ method: 'POST', url: '/api/auth/login', authorization: undefined, body: '{"email":"alice@example.com","password":"alice-password"}' }]);
+    assert.deepEqual(asked, [
+      { method: 'POST', url: '/api/auth/login', authorization: undefined, body: '{"email":"alice@example.com","password":"alice-password"}' },
+    ]);
     await page.getByText('alice@example.com', { exact: true }).waitFor();
     await press('What the application is told');
     await page.locator('#answer', { hasText: '"hello":"alice"' }).waitFor();
@@ -365,7 +425,11 @@ describe('the front end, in a browser', () => {
   });
 
   it('says why a sign-in by popup did not work', async () => {
-    for (const [error, text] of [['account_missing', 'There is no account for you here.'], ['authorization_denied', 'The sign-in was cancelled.'], ['token_malformed', 'The sign-in did not work: token_malformed']]) {
+    for (const [error, text] of [
+      ['account_missing', 'There is no account for you here.'],
+      ['authorization_denied', 'The sign-in was cancelled.'],
+      ['token_malformed', 'The sign-in did not work: token_malformed'],
+    ]) {
       answers.popup = tells({ error });
       await press('Sign in with the provider');
       await status(text);
@@ -410,10 +474,19 @@ describe('the front end, in a browser', () => {
   it('brings a policy that lets nothing else run, and no page complained', async () => {
     const response = await page.reload();
     const policy = await response.headerValue('content-security-policy');
-    for (const part of ["default-src 'none'", /script-src 'sha256-[\w+/]+=*';/, `connect-src ${gateway.origin};`, "frame-ancestors 'none'", "form-action 'none'"]) {
+    for (const part of [
+      "default-src 'none'",
+      /script-src 'sha256-[\w+/]+=*';/,
+      `connect-src ${gateway.origin};`,
+      "frame-ancestors 'none'",
+      "form-action 'none'",
+    ]) {
       assert.ok(typeof part === 'string' ? policy.includes(part) : part.test(policy), `${part} in ${policy}`);
     }
     assert.equal(await response.headerValue('cross-origin-opener-policy'), 'same-origin-allow-popups');
-    assert.deepEqual(person.complaints.filter((text) => !/status of (401|403|429|502|503)/.test(text)), []);
+    assert.deepEqual(
+      person.complaints.filter((text) => !/status of (401|403|429|502|503)/.test(text)),
+      [],
+    );
   });
 });

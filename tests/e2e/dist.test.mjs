@@ -39,7 +39,10 @@ const SAMPLES = committed('envoy/');
 /** Packs a release of the sources in a folder, and says what came of it: the archive and the checksum beside it. */
 function dist(root, module, environment = {}) {
   const output = temporaryFolder();
-  const path = run(process.execPath, [join(root, 'deploy/build/dist.mjs'), '--module', module, '--output', output], { folder: root, environment: { SOURCE_DATE_EPOCH: DATE, ...environment } }).trim();
+  const path = run(process.execPath, [join(root, 'deploy/build/dist.mjs'), '--module', module, '--output', output], {
+    folder: root,
+    environment: { SOURCE_DATE_EPOCH: DATE, ...environment },
+  }).trim();
   assert.equal(path, join(output, NAME));
   assert.deepEqual(readdirSync(output).sort(), [NAME, `${NAME}.sha256`]);
   return { path, bytes: readFileSync(path), beside: readFileSync(`${path}.sha256`, 'utf8') };
@@ -48,7 +51,12 @@ function dist(root, module, environment = {}) {
 /** The files of a folder by their relative names. */
 function filesIn(folder) {
   const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
-  return Object.fromEntries(names.map((one) => join(one.parentPath, one.name)).map((path) => [path.slice(folder.length + 1), readFileSync(path)]).sort());
+  return Object.fromEntries(
+    names
+      .map((one) => join(one.parentPath, one.name))
+      .map((path) => [path.slice(folder.length + 1), readFileSync(path)])
+      .sort(),
+  );
 }
 
 let archive, folder, files, asked;
@@ -69,7 +77,8 @@ function copyOfSources(place = join(temporaryFolder(), 'another place')) {
   mkdirSync(join(place, 'target'), { recursive: true });
   for (const name of readdirSync(place)) if (name !== 'target') rmSync(join(place, name), { recursive: true });
   // With the times of their last changes, by which cargo knows what it has compiled already.
-  for (const name of readdirSync(ROOT).filter(isOurs)) cpSync(join(ROOT, name), join(place, name), { recursive: true, preserveTimestamps: true, filter: isOurs });
+  for (const name of readdirSync(ROOT).filter(isOurs))
+    cpSync(join(ROOT, name), join(place, name), { recursive: true, preserveTimestamps: true, filter: isOurs });
   symlinkSync(join(ROOT, 'deploy/build/node_modules'), join(place, 'deploy/build/node_modules'));
   // A machine where rustup cannot add the target has found out; asking anew takes minutes.
   const found = readdirSync(join(ROOT, 'target')).filter((name) => name.startsWith('.rustup-cannot-add-'));
@@ -90,7 +99,8 @@ function elsewhere() {
 
 /** What somebody keeps beside the samples: their own configuration, with a secret in it. */
 const MINE = 'envoy/bff-mine.yaml';
-const writeMine = (place) => writeFileSync(join(place, MINE), readFileSync(join(ROOT, 'envoy/bff.yaml'), 'utf8').replace(/^( *client_secret: ).*$/m, '$1{inline: a-secret-of-mine}'));
+const writeMine = (place) =>
+  writeFileSync(join(place, MINE), readFileSync(join(ROOT, 'envoy/bff.yaml'), 'utf8').replace(/^( *client_secret: ).*$/m, '$1{inline: a-secret-of-mine}'));
 
 /** Everything once more: from a copy of the sources, with another home of cargo, another time zone and alphabet, and files that others may not read. */
 function buildElsewhere() {
@@ -100,7 +110,8 @@ function buildElsewhere() {
   const home = join(elsewhere(), 'cargo');
   rmSync(home, { recursive: true, force: true });
   mkdirSync(home);
-  for (const name of ['registry', 'git', 'config', 'config.toml']) if (existsSync(join(CARGO_HOME, name))) symlinkSync(join(CARGO_HOME, name), join(home, name));
+  for (const name of ['registry', 'git', 'config', 'config.toml'])
+    if (existsSync(join(CARGO_HOME, name))) symlinkSync(join(CARGO_HOME, name), join(home, name));
 
   const environment = { CARGO_HOME: home, TZ: 'Asia/Kolkata', LC_ALL: 'et_EE.UTF-8' };
   const usual = process.umask(0o077);
@@ -120,7 +131,9 @@ function buildElsewhere() {
 function compiledCrates(place) {
   const target = join(place, 'target');
   const notes = readdirSync(target, { recursive: true }).filter((path) => /wasm32-wasip1\/release\/deps\/[^/]+\.d$/.test(path));
-  const read = new Set(notes.flatMap((path) => [...readFileSync(join(target, path), 'utf8').matchAll(/registry\/src\/[^/]+\/([^/]+)\//g)].map(([, name]) => name)));
+  const read = new Set(
+    notes.flatMap((path) => [...readFileSync(join(target, path), 'utf8').matchAll(/registry\/src\/[^/]+\/([^/]+)\//g)].map(([, name]) => name)),
+  );
   return [...asked.lock.matchAll(/^name = "(.+)"\nversion = "(.+)"$/gm)].map(([, name, version]) => `${name}-${version}`).filter((name) => read.has(name));
 }
 
@@ -148,17 +161,25 @@ describe('the archive', () => {
     assert.doesNotMatch(text, /@[A-Z_]+@|undefined/);
     const named = [...text.matchAll(/`([A-Z][\w-]+(?:\.\w+)?|\w+\.wasm|[\w.]+\.json|envoy\/[\w-]+\.yaml)`/g)].map(([, name]) => name);
     assert.ok(named.length >= 12);
-    assert.deepEqual(named.filter((name) => !(name in files)), []);
+    assert.deepEqual(
+      named.filter((name) => !(name in files)),
+      [],
+    );
   });
 
   it('names no folder of the machine that made it', () => {
-    for (const [name, bytes] of Object.entries(files)) for (const path of [ROOT, `${homedir()}/`, CARGO_HOME]) assert.equal(bytes.includes(path), false, `${name} names ${path}`);
+    for (const [name, bytes] of Object.entries(files))
+      for (const path of [ROOT, `${homedir()}/`, CARGO_HOME]) assert.equal(bytes.includes(path), false, `${name} names ${path}`);
   });
 });
 
 /** What a reader of SHA256SUMS finds wrong: files with another checksum, or none, and lines without a file. */
 function wrongIn(sums, among) {
-  const lines = sums.toString().trimEnd().split('\n').map((line) => /^([0-9a-f]{64}) {2}(.+)$/.exec(line) ?? assert.fail(line));
+  const lines = sums
+    .toString()
+    .trimEnd()
+    .split('\n')
+    .map((line) => /^([0-9a-f]{64}) {2}(.+)$/.exec(line) ?? assert.fail(line));
   const said = new Map(lines.map(([, sum, name]) => [name, sum]));
   return [...new Set([...said.keys(), ...Object.keys(among)])].filter((name) => !among[name] || said.get(name) !== sha256(among[name]));
 }
@@ -210,7 +231,10 @@ describe('the bill of materials', () => {
     for (const { name, version, purl, licenses, hashes } of cratesInBill()) {
       assert.equal(purl, `pkg:cargo/${name}@${version}`);
       assert.ok(licenses[0].expression ?? licenses[0].license.id, name);
-      assert.deepEqual(hashes.map(({ alg }) => alg), ['SHA-256']);
+      assert.deepEqual(
+        hashes.map(({ alg }) => alg),
+        ['SHA-256'],
+      );
       const block = asked.lock.split('\n\n').find((text) => text.includes(`name = "${name}"\nversion = "${version}"\n`));
       assert.ok(block.includes(`checksum = "${hashes[0].content}"`), name);
     }
@@ -218,7 +242,10 @@ describe('the bill of materials', () => {
 
   it('names this version, the checksum of its module, and the standard library of the compiler that built it', () => {
     const { component, tools } = bill().metadata;
-    assert.deepEqual([component.name, component.version, component.hashes], ['accredit', VERSION, [{ alg: 'SHA-256', content: sha256(files['accredit.wasm']) }]]);
+    assert.deepEqual(
+      [component.name, component.version, component.hashes],
+      ['accredit', VERSION, [{ alg: 'SHA-256', content: sha256(files['accredit.wasm']) }]],
+    );
     const rustc = tools.components.find(({ name }) => name === 'rustc').version;
     assert.equal(bill().components.find(({ name }) => name === 'rust-std').version, rustc.split(' ')[0]);
   });
@@ -228,13 +255,24 @@ describe('the bill of materials', () => {
     const reached = new Set();
     const walk = (ref) => reached.has(ref) || (reached.add(ref), needs.get(ref).forEach(walk));
     walk(bill().metadata.component['bom-ref']);
-    assert.deepEqual(bill().components.map((one) => one['bom-ref']).filter((ref) => !reached.has(ref)), []);
+    assert.deepEqual(
+      bill()
+        .components.map((one) => one['bom-ref'])
+        .filter((ref) => !reached.has(ref)),
+      [],
+    );
   });
 });
 
 describe('the licences', () => {
   const RULE = '='.repeat(100);
-  const listed = () => [...files['THIRD-PARTY-LICENSES'].toString().split(RULE)[0].matchAll(/^(\S+) (\d\S+) {2,}\S.*$/gm)].map(([, name, version]) => `${name}-${version}`);
+  const listed = () =>
+    [
+      ...files['THIRD-PARTY-LICENSES']
+        .toString()
+        .split(RULE)[0]
+        .matchAll(/^(\S+) (\d\S+) {2,}\S.*$/gm),
+    ].map(([, name, version]) => `${name}-${version}`);
 
   it('are listed for the same crates as the bill of materials names', () => {
     assert.deepEqual(listed().sort(), cratesInBill().map(nameOf).sort());
@@ -251,12 +289,18 @@ describe('the licences', () => {
 
   it('that were looked up by hand are of crates that are in the module', () => {
     const names = new Set([...listed(), 'wasi-libc']);
-    assert.deepEqual([...readNotices().keys()].filter((name) => !names.has(name)), []);
+    assert.deepEqual(
+      [...readNotices().keys()].filter((name) => !names.has(name)),
+      [],
+    );
   });
 
   const licencesOf = (change) => {
     const changed = structuredClone(asked);
-    change(changed, changed.metadata.packages.find(({ name }) => name === 'subtle'));
+    change(
+      changed,
+      changed.metadata.packages.find(({ name }) => name === 'subtle'),
+    );
     return thirdPartyLicences(crates(changed), { notices: readNotices(), compilerNotice: 'RUST-LICENSES.html' });
   };
   const withFiles = (contents) => (_, subtle) => {
@@ -283,13 +327,19 @@ describe('the licences', () => {
   }
 
   it('a crate that leaves a choice is taken by the licence that is in the list', () => {
-    assert.equal(licencesOf(() => {}), files['THIRD-PARTY-LICENSES'].toString().replaceAll('RUST-LICENSES.txt', 'RUST-LICENSES.html'));
+    assert.equal(
+      licencesOf(() => {}),
+      files['THIRD-PARTY-LICENSES'].toString().replaceAll('RUST-LICENSES.txt', 'RUST-LICENSES.html'),
+    );
     assert.match(licencesOf(stating('GPL-3.0-only/BSD-3-Clause')), /^subtle \S+ +GPL-3\.0-only OR BSD-3-Clause$/m);
   });
 });
 
 describe('a sample configuration in the archive', () => {
-  const named = (value) => (value === null || typeof value !== 'object' ? [] : Object.entries(value).flatMap(([key, inner]) => [...(key === 'environment_variable' ? [inner] : []), ...named(inner)]));
+  const named = (value) =>
+    value === null || typeof value !== 'object'
+      ? []
+      : Object.entries(value).flatMap(([key, inner]) => [...(key === 'environment_variable' ? [inner] : []), ...named(inner)]);
   const check = (name, place) => {
     const variables = named(parse(readFileSync(join(place, name), 'utf8'), { merge: true }));
     return validateFile(name, { folder: place, environment: Object.fromEntries(variables.map((variable) => [variable, randomBytes(32).toString('base64')])) });
@@ -331,7 +381,7 @@ describe('built once more, in another folder of another home', () => {
     assert.equal(sha256(second.module), sha256(files['accredit.wasm']));
   });
 
-  it('the archive is the same bytes, though a configuration of somebody\'s own lies beside the samples', () => {
+  it("the archive is the same bytes, though a configuration of somebody's own lies beside the samples", () => {
     assert.ok(existsSync(join(second.place, MINE)));
     assert.equal(sha256(second.bytes), sha256(archive.bytes));
     assert.equal(second.beside, archive.beside);
@@ -348,7 +398,10 @@ describe('a repository where somebody works', () => {
   const commit = () => git('add', '--all') + git('commit', '--quiet', '--no-verify', '--message', 'x');
   const packed = (more = {}) => {
     const output = temporaryFolder();
-    const { status, stderr } = spawnSync(process.execPath, [join(place, 'deploy/build/dist.mjs'), '--module', wasmPath(), '--output', output], { env: { ...process.env, SOURCE_DATE_EPOCH: DATE, ...more }, encoding: 'utf8' });
+    const { status, stderr } = spawnSync(process.execPath, [join(place, 'deploy/build/dist.mjs'), '--module', wasmPath(), '--output', output], {
+      env: { ...process.env, SOURCE_DATE_EPOCH: DATE, ...more },
+      encoding: 'utf8',
+    });
     return { status, stderr, archive: existsSync(join(output, NAME)) && sha256(readFileSync(join(output, NAME))) };
   };
   before(() => {

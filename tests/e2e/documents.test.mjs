@@ -15,7 +15,10 @@ import { asStruct, pluginOf, shipped } from './lib/gateway.mjs';
 import { ROOT, wasmPath } from './lib/process.mjs';
 
 const read = (path) => readFileSync(join(ROOT, path), 'utf8');
-const inDocs = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md')).sort().map((name) => `docs/${name}`);
+const inDocs = readdirSync(join(ROOT, 'docs'))
+  .filter((name) => name.endsWith('.md'))
+  .sort()
+  .map((name) => `docs/${name}`);
 const DOCUMENTS = ['README.md', ...inDocs].map((path) => ({ path, text: read(path) }));
 
 /** Every yaml block: where it begins, and its value. One that is no YAML is a mistake of its own. */
@@ -60,7 +63,8 @@ function bootstrapWith(blocks) {
     plugin.vm_config.environment_variables = { host_env_keys: VARIABLES };
     asStruct(plugin, value);
     listeners.push(own);
-    for (const name of value.providers.flatMap(clustersOf)) if (!clusters.some((cluster) => cluster.name === name)) clusters.push({ name, connect_timeout: '1s' });
+    for (const name of value.providers.flatMap(clustersOf))
+      if (!clusters.some((cluster) => cluster.name === name)) clusters.push({ name, connect_timeout: '1s' });
   }
   return bootstrap;
 }
@@ -90,17 +94,33 @@ describe('the documents name', () => {
     const reasons = [...read('src/words/reason.rs').matchAll(/^ {4}[A-Z]\w+ = "([a-z_]+)",$/gm)].map(([, id]) => id);
     assert.ok(reasons.length >= 40, `found ${reasons.length} reasons in the source`);
     const table = read('docs/troubleshooting.md').split('## All reasons')[1].split('\n## ')[0];
-    assert.deepEqual(reasons.filter((id) => !table.includes(`| \`${id}\` |`)), []);
+    assert.deepEqual(
+      reasons.filter((id) => !table.includes(`| \`${id}\` |`)),
+      [],
+    );
     const rows = [...table.matchAll(/^\| `([a-z_]+)` \| \d{3} \|/gm)].map(([, id]) => id);
-    assert.deepEqual(rows.filter((id) => !reasons.includes(id)), [], 'reasons that do not exist');
+    assert.deepEqual(
+      rows.filter((id) => !reasons.includes(id)),
+      [],
+      'reasons that do not exist',
+    );
   });
 
   it('every counter', () => {
     // One that ends in a reason stands there as accredit_denied_REASON.
-    const literals = [...read('src/step/event.rs').split('#[cfg(test)]')[0].matchAll(/"(accredit_[a-z_]+)(\{\})?"/g)];
+    const literals = [
+      ...read('src/step/event.rs')
+        .split('#[cfg(test)]')[0]
+        .matchAll(/"(accredit_[a-z_]+)(\{\})?"/g),
+    ];
     const counters = literals.map(([, name, open]) => (open ? `${name}REASON` : name));
     assert.ok(counters.length >= 15, `found ${counters.length} counters in the source`);
-    const text = DOCUMENTS.filter(({ path }) => path.startsWith('docs/')).map(({ text: words }) => words).join('\n');
-    assert.deepEqual(counters.filter((name) => !text.includes(`\`${name}\``)), []);
+    const text = DOCUMENTS.filter(({ path }) => path.startsWith('docs/'))
+      .map(({ text: words }) => words)
+      .join('\n');
+    assert.deepEqual(
+      counters.filter((name) => !text.includes(`\`${name}\``)),
+      [],
+    );
   });
 });

@@ -27,7 +27,9 @@ describe('requests that another site makes a browser send', () => {
     ['no evidence at all', () => ({}), 403],
   ];
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND']) {
-    for (const [what, headers, status] of method === 'POST' ? EVIDENCE : EVIDENCE.filter(([what]) => /^(Sec-Fetch-Site: (same-origin|cross-site)|no evidence)/.test(what))) {
+    for (const [what, headers, status] of method === 'POST'
+      ? EVIDENCE
+      : EVIDENCE.filter(([what]) => /^(Sec-Fetch-Site: (same-origin|cross-site)|no evidence)/.test(what))) {
       it(`${method} by session cookie with ${what} gives ${[status].flat().join(' or ')}`, async () => {
         const answer = await stage.alice.send('/api/chat', { method, headers: headers(), body: 'x' });
         assert.ok([status].flat().includes(answer.status), `${answer.status} ${answer.reason}`);
@@ -41,8 +43,11 @@ describe('requests that another site makes a browser send', () => {
     assert.equal((await stage.alice.open('/members', { headers: { 'sec-fetch-site': 'cross-site' } })).status, 200);
   });
 
-  it('on a public page a cross-site POST arrives, but as nobody\'s', async () => {
-    assert.equal((await stage.alice.send('/chat', { method: 'POST', headers: { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }, body: 'x' })).status, 200);
+  it("on a public page a cross-site POST arrives, but as nobody's", async () => {
+    assert.equal(
+      (await stage.alice.send('/chat', { method: 'POST', headers: { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }, body: 'x' })).status,
+      200,
+    );
     const arrived = await stage.application.only('/chat');
     assert.deepEqual(headerValues(arrived, 'x-forwarded-user'), []);
     assert.equal(arrived.headers.cookie, undefined);
@@ -52,7 +57,9 @@ describe('requests that another site makes a browser send', () => {
 describe('WebSockets', () => {
   const connect = (visitor, headers) =>
     new Promise((done, failed) => {
-      const socket = new WebSocket(`ws://127.0.0.1:${stage.gateway.port}/api/echo`, { headers: { host: stage.gateway.host, cookie: visitor.jar.header('localhost', '/'), ...headers } });
+      const socket = new WebSocket(`ws://127.0.0.1:${stage.gateway.port}/api/echo`, {
+        headers: { host: stage.gateway.host, cookie: visitor.jar.header('localhost', '/'), ...headers },
+      });
       socket.on('open', () => done({ socket, status: 101 }));
       socket.on('unexpected-response', (request, response) => {
         request.destroy();
@@ -125,7 +132,12 @@ describe('the session endpoint', () => {
     }
   });
 
-  for (const [path, methods] of [['/api/session', ['POST', 'PUT', 'DELETE']], ['/api/login', ['POST', 'DELETE']], ['/api/callback', ['PUT', 'DELETE']], ['/api/logout', ['PUT', 'DELETE']]]) {
+  for (const [path, methods] of [
+    ['/api/session', ['POST', 'PUT', 'DELETE']],
+    ['/api/login', ['POST', 'DELETE']],
+    ['/api/callback', ['PUT', 'DELETE']],
+    ['/api/logout', ['PUT', 'DELETE']],
+  ]) {
     for (const method of methods) {
       it(`${method} ${path} gives 405 and says what is allowed`, async () => {
         const answer = await stage.alice.call(path, { method });
@@ -145,11 +157,14 @@ describe('signing out', () => {
   });
 
   const isOut = async () => {
-    assert.deepEqual(visitor.jar.names('localhost', '/').filter((name) => name.startsWith('__Host-accredit')), []);
+    assert.deepEqual(
+      visitor.jar.names('localhost', '/').filter((name) => name.startsWith('__Host-accredit')),
+      [],
+    );
     assertProblem(await visitor.call('/api/chat'), 401, 'session_missing');
   };
 
-  it('by script ends the session, answers 200, and names the provider\'s own logout', async () => {
+  it("by script ends the session, answers 200, and names the provider's own logout", async () => {
     const answer = await visitor.call('/api/logout', { method: 'POST' });
     assert.equal(answer.status, 200);
     const body = answer.json();
@@ -157,7 +172,8 @@ describe('signing out', () => {
     const url = new URL(body.end_session_url);
     assertEndSession(url);
     assert.equal(url.searchParams.get('id_token_hint'), null, 'a script was given the ID token');
-    for (const { name, attributes } of answer.cookies.filter(({ name }) => name.startsWith('__Host-'))) assert.equal(attributes.secure && attributes.path === '/', true, `${name} would not be deleted`);
+    for (const { name, attributes } of answer.cookies.filter(({ name }) => name.startsWith('__Host-')))
+      assert.equal(attributes.secure && attributes.path === '/', true, `${name} would not be deleted`);
     await isOut();
   });
 

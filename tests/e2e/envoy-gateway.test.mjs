@@ -45,7 +45,10 @@ function check(objects) {
   const named = [...JSON.stringify(wasm.config).matchAll(/"environment_variable":"(\w+)"/g)].map(([, name]) => name);
   assert.deepEqual([...new Set(named)].sort(), [...wasm.env.hostKeys].sort());
   const { env, image, resources } = containerOf(objects);
-  assert.deepEqual(env.map(({ name }) => name), wasm.env.hostKeys);
+  assert.deepEqual(
+    env.map(({ name }) => name),
+    wasm.env.hostKeys,
+  );
   for (const { name, value, valueFrom } of env) {
     if (/SECRET|KEY/.test(name)) assert.deepEqual([value, valueFrom], [undefined, { secretKeyRef: { name: 'accredit', key: name } }]);
     else assert.match(value, /./, name);
@@ -58,20 +61,26 @@ function check(objects) {
   assert.deepEqual(only(objects, 'EnvoyProxy').spec.telemetry.accessLog.settings[0].format.json, log.typed_config.log_format.json_format);
 
   // Names that must agree
-  const valueOf = (name) => env.find((variable) => variable.name === name).value;
-  for (const { spec } of objects.filter(({ kind }) => kind === 'HTTPRoute')) assert.deepEqual(spec.hostnames, [new URL(valueOf('ACCREDIT_ORIGIN')).host]);
-  assert.deepEqual(only(objects, 'SecurityPolicy').spec.cors.allowOrigins, [valueOf('FRONT_ORIGIN')]);
-  assert.equal(new URL(valueOf('FRONT_CALLBACK')).origin, valueOf('FRONT_ORIGIN'));
-  assert.match(valueOf('OIDC_ISSUER'), /^https:/);
+  const valueNamed = (name) => env.find((variable) => variable.name === name).value;
+  for (const { spec } of objects.filter(({ kind }) => kind === 'HTTPRoute')) assert.deepEqual(spec.hostnames, [new URL(valueNamed('ACCREDIT_ORIGIN')).host]);
+  assert.deepEqual(only(objects, 'SecurityPolicy').spec.cors.allowOrigins, [valueNamed('FRONT_ORIGIN')]);
+  assert.equal(new URL(valueNamed('FRONT_CALLBACK')).origin, valueNamed('FRONT_ORIGIN'));
+  assert.match(valueNamed('OIDC_ISSUER'), /^https:/);
   assert.equal(only(objects, 'ClientTrafficPolicy').spec.path.disableMergeSlashes, false);
   assert.equal(only(objects, 'EnvoyPatchPolicy').spec.type, 'JSONPatch');
   const { removeOnMatch } = only(objects, 'ClientTrafficPolicy').spec.headers.earlyRequestHeaders;
-  assert.deepEqual(removeOnMatch, new Parts(shipped, 'provider').identityHeaders.map((value) => ({ type: 'RegularExpression', value })));
+  assert.deepEqual(
+    removeOnMatch,
+    new Parts(shipped, 'provider').identityHeaders.map((value) => ({ type: 'RegularExpression', value })),
+  );
 
   // And what becomes of them is what is driven below
   const made = madeByEnvoyGateway(objects);
   const filters = managerOf(made.static_resources.listeners[0]).http_filters;
-  assert.deepEqual(filters.map(({ name }) => name.split('/')[0].split('.').at(-1)), ['cors', 'wasm', 'buffer', 'router']);
+  assert.deepEqual(
+    filters.map(({ name }) => name.split('/')[0].split('.').at(-1)),
+    ['cors', 'wasm', 'buffer', 'router'],
+  );
   assert.deepEqual(filters[2], new Parts(shipped, 'provider').filter('envoy.filters.http.buffer'));
   assert.deepEqual(made, MADE);
 }
@@ -107,7 +116,10 @@ describe('the objects for Envoy Gateway', () => {
   });
 
   it('hold no secret, and Envoy Gateway is told to take the patches', () => {
-    assert.deepEqual(OBJECTS.filter(({ kind }) => kind === 'Secret'), []);
+    assert.deepEqual(
+      OBJECTS.filter(({ kind }) => kind === 'Secret'),
+      [],
+    );
     const { config } = parse(readFileSync(`${FOLDER}controller-values.yaml`, 'utf8'));
     assert.equal(config.envoyGateway.extensionApis.enableEnvoyPatchPolicy, true);
     assert.equal(config.envoyGateway.gateway.controllerName, only(OBJECTS, 'GatewayClass').spec.controllerName);
@@ -122,29 +134,52 @@ describe('the objects for Envoy Gateway', () => {
         return false;
       }
     });
-    assert.deepEqual(accepted.map(([what]) => what), []);
+    assert.deepEqual(
+      accepted.map(([what]) => what),
+      [],
+    );
   });
 
   for (const [what, kind, change] of [
     ['a plugin that fails open', 'EnvoyExtensionPolicy', ({ spec }) => (spec.wasm[0].failOpen = true)],
     ['a plugin for one route only', 'EnvoyExtensionPolicy', ({ spec }) => Object.assign(spec.targetRefs[0], { kind: 'HTTPRoute', name: 'application' })],
     ['an image without a tag', 'EnvoyExtensionPolicy', ({ spec }) => (spec.wasm[0].code.image.url = 'registry.example.com/accredit')],
-    ['another configuration than the shipped one', 'EnvoyExtensionPolicy', ({ spec }) => spec.wasm[0].config.rules.unshift({ match: { path_separated_prefix: '/' }, require: 'public' })],
+    [
+      'another configuration than the shipped one',
+      'EnvoyExtensionPolicy',
+      ({ spec }) => spec.wasm[0].config.rules.unshift({ match: { path_separated_prefix: '/' }, require: 'public' }),
+    ],
     ['a variable that the module may not read', 'EnvoyExtensionPolicy', ({ spec }) => spec.wasm[0].env.hostKeys.pop()],
-    ['a secret in the manifest', 'EnvoyProxy', ({ spec }) => Object.assign(spec.provider.kubernetes.envoyDeployment.container.env.at(-1), { value: 'secret', valueFrom: undefined })],
-    ['a provider whose name is not verified', 'EnvoyPatchPolicy', ({ spec }) => (spec.jsonPatches.at(-1).operation.value.typed_extension_protocol_options = undefined)],
+    [
+      'a secret in the manifest',
+      'EnvoyProxy',
+      ({ spec }) => Object.assign(spec.provider.kubernetes.envoyDeployment.container.env.at(-1), { value: 'secret', valueFrom: undefined }),
+    ],
+    [
+      'a provider whose name is not verified',
+      'EnvoyPatchPolicy',
+      ({ spec }) => (spec.jsonPatches.at(-1).operation.value.typed_extension_protocol_options = undefined),
+    ],
     ['a failure policy that opens', 'EnvoyPatchPolicy', ({ spec }) => (spec.jsonPatches[0].operation.value = 'FAIL_OPEN')],
     ['a patch of a listener that is not there', 'EnvoyPatchPolicy', ({ spec }) => (spec.jsonPatches[0].name = 'tcp-443')],
     ['escaped slashes that are let through', 'ClientTrafficPolicy', ({ spec }) => (spec.path.escapedSlashesAction = 'KeepUnchanged')],
     ['CORS for everybody', 'SecurityPolicy', ({ spec }) => (spec.cors.allowOrigins = ['*'])],
     ['a buffer that Envoy Gateway leaves before Accredit', 'EnvoyProxy', ({ spec }) => (spec.filterOrder = [])],
-    ['a buffer that stands before Accredit', 'EnvoyProxy', ({ spec }) => (spec.filterOrder = [{ name: 'envoy.filters.http.buffer', before: 'envoy.filters.http.wasm' }])],
+    [
+      'a buffer that stands before Accredit',
+      'EnvoyProxy',
+      ({ spec }) => (spec.filterOrder = [{ name: 'envoy.filters.http.buffer', before: 'envoy.filters.http.wasm' }]),
+    ],
     ['a buffer on the routes of the application', 'BackendTrafficPolicy', ({ spec }) => (spec.targetRefs[0].name = 'application')],
     ['a smaller buffer than bodies may be large', 'BackendTrafficPolicy', ({ spec }) => (spec.requestBuffer.limit = '32Ki')],
     ['memory without a limit', 'EnvoyProxy', ({ spec }) => delete spec.provider.kubernetes.envoyDeployment.container.resources.limits],
     ['routes from any namespace', 'Gateway', ({ spec }) => (spec.listeners[0].allowedRoutes.namespaces.from = 'All')],
   ]) {
-    it(`are refused with ${what}`, () => assert.throws(() => check(changed(OBJECTS, kind, change)), (error) => Boolean(error.message)));
+    it(`are refused with ${what}`, () =>
+      assert.throws(
+        () => check(changed(OBJECTS, kind, change)),
+        (error) => Boolean(error.message),
+      ));
   }
 });
 
@@ -177,7 +212,12 @@ describe('what Envoy Gateway makes of them', () => {
     const bootstrap = onThisMachine(made, { port, clusters: Object.fromEntries(toApplication), tls, wasm });
     change(bootstrap);
     const environment = {
-      ACCREDIT_ORIGIN: `http://localhost:${port}`, FRONT_ORIGIN: front, FRONT_CALLBACK: `${front}/auth/callback`, OIDC_ISSUER: issuer, OIDC_CLIENT_ID: 'accredit-demo', ...secretsOf(provider),
+      ACCREDIT_ORIGIN: `http://localhost:${port}`,
+      FRONT_ORIGIN: front,
+      FRONT_CALLBACK: `${front}/auth/callback`,
+      OIDC_ISSUER: issuer,
+      OIDC_CLIENT_ID: 'accredit-demo',
+      ...secretsOf(provider),
     };
     const started = await startMade(bootstrap, { port, environment });
     running.push(started);
@@ -210,7 +250,10 @@ describe('what Envoy Gateway makes of them', () => {
     const token = await page.tokenOf('alice');
     assert.equal((await page.call(new Visitor(gateway), '/api/analytics', bearer(token))).status, 200);
     const arrived = await application.only('/api/analytics');
-    assert.deepEqual(['user', 'groups', 'preferred-username'].map((name) => headerValues(arrived, `x-forwarded-${name}`)), [['alice'], ['oracle-ai-users,staff'], ['alice']]);
+    assert.deepEqual(
+      ['user', 'groups', 'preferred-username'].map((name) => headerValues(arrived, `x-forwarded-${name}`)),
+      [['alice'], ['oracle-ai-users,staff'], ['alice']],
+    );
     assert.deepEqual(headerValues(arrived, 'authorization'), []);
     const line = await eventually('it is logged', () => gateway.accessLog().find(({ path, status }) => path === '/api/analytics' && status === 200));
     assert.deepEqual([line.subject, line.rule], ['alice', 'rules[1]'], JSON.stringify(line));
@@ -231,11 +274,17 @@ describe('what Envoy Gateway makes of them', () => {
     assert.deepEqual(application.requests, []);
     assert.equal((await page.call(new Visitor(gateway), '/api/analytics', { headers: { ...forged, authorization: `Bearer ${token}` } })).status, 200);
     const arrived = await application.only('/api/analytics');
-    assert.deepEqual(['user', 'groups'].map((name) => headerValues(arrived, `x-forwarded-${name}`)), [['bob'], ['staff']]);
+    assert.deepEqual(
+      ['user', 'groups'].map((name) => headerValues(arrived, `x-forwarded-${name}`)),
+      [['bob'], ['staff']],
+    );
   });
 
   it('answers preflights of the front end and of nobody else; refusals can be read there', async () => {
-    for (const [path, method] of [['/api/token', 'POST'], ['/api/chat', 'GET']]) {
+    for (const [path, method] of [
+      ['/api/token', 'POST'],
+      ['/api/chat', 'GET'],
+    ]) {
       const { status, headers } = await page.preflight(path, method);
       assert.deepEqual([status, headers['access-control-allow-origin'], headers['access-control-allow-credentials']], [200, front, 'true'], path);
       assert.equal((await page.preflight(path, method, 'https://evil.example')).headers['access-control-allow-origin'], undefined);
@@ -249,12 +298,16 @@ describe('what Envoy Gateway makes of them', () => {
     assert.equal((await new Visitor(gateway).call('/api/chat', { headers: { x_forwarded_user: 'root' } })).status, 400);
   });
 
-  const patches = (keep) => changed(OBJECTS, 'EnvoyPatchPolicy', ({ spec }) => (spec.jsonPatches = spec.jsonPatches.filter((patch) => keep(patch.operation.path))));
+  const patches = (keep) =>
+    changed(OBJECTS, 'EnvoyPatchPolicy', ({ spec }) => (spec.jsonPatches = spec.jsonPatches.filter((patch) => keep(patch.operation.path))));
 
   for (const [what, objects] of [
     ['the buffer', OBJECTS.filter(({ kind }) => kind !== 'BackendTrafficPolicy')],
     ['the order that puts the buffer behind Accredit', changed(OBJECTS, 'EnvoyProxy', ({ spec }) => delete spec.filterOrder)],
-    ['the route that leads to nobody', changed(OBJECTS, 'HTTPRoute', ({ spec }) => Object.assign(spec.rules[0], { filters: [], backendRefs: [{ name: 'application', port: 80 }] }), 'accredit')],
+    [
+      'the route that leads to nobody',
+      changed(OBJECTS, 'HTTPRoute', ({ spec }) => Object.assign(spec.rules[0], { filters: [], backendRefs: [{ name: 'application', port: 80 }] }), 'accredit'),
+    ],
   ]) {
     it(`reads no body without ${what}, and nobody gets the request`, async () => {
       const incomplete = await start({ objects });
@@ -304,13 +357,21 @@ describe('what Envoy Gateway makes of them', () => {
     const unfetched = await start({
       objects: patches((path) => path !== 'disabled'),
       change: (bootstrap) => {
-        const closed = { name: 'wasm_cluster', connect_timeout: '1s', load_assignment: { cluster_name: 'wasm_cluster', endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: 1 } } } }] }] } };
+        const closed = {
+          name: 'wasm_cluster',
+          connect_timeout: '1s',
+          load_assignment: {
+            cluster_name: 'wasm_cluster',
+            endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: 1 } } } }] }],
+          },
+        };
         bootstrap.static_resources.clusters.push(closed);
         const http = { uri: 'http://envoy-gateway/accredit.wasm', cluster: 'wasm_cluster', timeout: '1s' };
         wasmFilterOf(bootstrap).typed_config.config.vm_config.code = { remote: { http_uri: http, sha256: 'a'.repeat(64), retry_policy: { num_retries: 0 } } };
       },
     });
-    for (const path of ['/', '/api/authorize', '/api/analytics']) assert.ok((await new Visitor(unfetched).call(path, { headers: { 'x-forwarded-user': 'root' } })).status >= 500, path);
+    for (const path of ['/', '/api/authorize', '/api/analytics'])
+      assert.ok((await new Visitor(unfetched).call(path, { headers: { 'x-forwarded-user': 'root' } })).status >= 500, path);
     assert.deepEqual(application.requests, []);
   });
 
@@ -332,11 +393,16 @@ describe('what Envoy Gateway makes of them', () => {
       const { transport_socket: socket } = bootstrap.static_resources.clusters.find(({ name }) => name === 'provider');
       socket.typed_config.common_tls_context.validation_context.trusted_ca = { filename: authority.file };
     };
-    for (const [name, status] of [['localhost', 200], ['evil.example', 503]]) {
+    for (const [name, status] of [
+      ['localhost', 200],
+      ['evil.example', 503],
+    ]) {
       const { certificate: cert, key } = authority.issue(name);
       let issuer;
       const document = () => ({ issuer, authorization_endpoint: `${issuer}/authorize`, token_endpoint: `${issuer}/token`, jwks_uri: `${issuer}/jwks` });
-      const server = https.createServer({ cert, key }, (request, response) => response.end(JSON.stringify(request.url.includes('openid') ? document() : { keys: [] })));
+      const server = https.createServer({ cert, key }, (request, response) =>
+        response.end(JSON.stringify(request.url.includes('openid') ? document() : { keys: [] })),
+      );
       issuer = `https://localhost:${await listen(server)}`;
       const started = await start({ issuer, tls: true, change: trusting });
       const answer = await new FrontEnd(started, front).call(new Visitor(started), '/api/authorize');

@@ -20,9 +20,15 @@ const CONFLICT = always(409, { error: 'somebody has this address' });
 const SENT = always(200, { sent: true });
 
 /** Services that answer in turn: each call takes the next answer, the last one stays. */
-const inTurn = (...answers) => (...call) => (answers.length > 1 ? answers.shift() : answers[0])(...call);
+const inTurn =
+  (...answers) =>
+  (...call) =>
+    (answers.length > 1 ? answers.shift() : answers[0])(...call);
 /** A user service that answers find and create apart. */
-const byCall = ({ find = ABSENT, create = CREATED }) => (request, response, received) => (request.method === 'GET' ? find : create)(request, response, received);
+const byCall =
+  ({ find = ABSENT, create = CREATED }) =>
+  (request, response, received) =>
+    (request.method === 'GET' ? find : create)(request, response, received);
 
 /** `services` starts the user service and the mail service: {users, mail}, each with a port. Where one shall hang, a second of it is enough. */
 function onVisitStage(services, { timeout = '1s', ...options } = {}) {
@@ -77,7 +83,10 @@ describe('a first visit', () => {
     assert.match(landing.body, /<h1[^>]*>[^<]{10,}<\/h1>/);
     assert.ok(!JSON.stringify([landing.headers, landing.body]).includes(MARK), 'the page says what the service said');
     for (const answer of landing.trail) assert.deepEqual(sessionCookies(answer), []);
-    assert.deepEqual(visitor.jar.names('localhost').filter((name) => /^__Host-accredit(-\d+)?$/.test(name)), []);
+    assert.deepEqual(
+      visitor.jar.names('localhost').filter((name) => /^__Host-accredit(-\d+)?$/.test(name)),
+      [],
+    );
     assert.equal((await visitor.call('/api/session')).status, 401);
     assert.deepEqual(stage.application.requests, []);
   }
@@ -95,7 +104,10 @@ describe('a first visit', () => {
     const { password, ...created } = JSON.parse(users.requests[1].body);
     assert.deepEqual(created, { email: 'carol@example.com', firstName: 'Carol', lastName: 'Clark' });
     assert.match(password, /^[\w-]{43}$/);
-    assert.deepEqual(mail.requests.map(({ method, url, body }) => [method, url, JSON.parse(body)]), [['POST', '/api/mail/send-welcome', { email: 'carol@example.com', firstName: 'Carol' }]]);
+    assert.deepEqual(
+      mail.requests.map(({ method, url, body }) => [method, url, JSON.parse(body)]),
+      [['POST', '/api/mail/send-welcome', { email: 'carol@example.com', firstName: 'Carol' }]],
+    );
     assert.deepEqual(await counted(), [1, 1, 0, 1]);
     assert.ok(!stage.gateway.log().includes(password));
   });
@@ -105,7 +117,10 @@ describe('a first visit', () => {
       const [mark, visitor] = [stage.gateway.mark(), stage.visitor()];
       await misbehave(users);
       await assertNotSignedIn(visitor, await visitor.signIn(), status, reason);
-      assert.ok(asked().every((call) => call === FIND), String(asked()));
+      assert.ok(
+        asked().every((call) => call === FIND),
+        String(asked()),
+      );
       assert.deepEqual(mail.requests, []);
       await users.behave();
       await assertSignedIn(visitor, await visitor.signIn());
@@ -124,7 +139,12 @@ describe('a first visit', () => {
       };
       await assertNotSignedIn(visitor, await visitor.signIn(), 502, 'account_not_created');
       assert.deepEqual(asked().slice(0, 2), what === 'accepts no connection' ? [FIND] : [FIND, CREATE]);
-      assert.ok(asked().slice(2).every((call) => call === FIND), String(asked()));
+      assert.ok(
+        asked()
+          .slice(2)
+          .every((call) => call === FIND),
+        String(asked()),
+      );
       assert.deepEqual([mail.requests, await counted()], [[], [0, 0, 0, 0]]);
       const [line, ...more] = stage.gateway.auditLog(mark).filter(({ event }) => event === 'sign_in_failed');
       assert.deepEqual([line.reason, more], ['account_not_created', []]);
@@ -148,7 +168,12 @@ describe('a first visit', () => {
     assert.deepEqual([asked(), mail.requests, await counted()], [[FIND, CREATE, FIND], [], [0, 0, 0, 0]]);
   });
 
-  for (const [what, body] of [['nothing', ''], ['a page', `<p>${MARK}`], ['3 MB of rubbish', LARGE.rubbish], ['no number', { created: true }]]) {
+  for (const [what, body] of [
+    ['nothing', ''],
+    ['a page', `<p>${MARK}`],
+    ['3 MB of rubbish', LARGE.rubbish],
+    ['no number', { created: true }],
+  ]) {
     it(`whose creation is answered with ${what}: looked up again, signed in, one letter`, async () => {
       const [visitor, counted] = [stage.visitor(), await stage.counting()];
       users.respond = byCall({ find: inTurn(ABSENT, FOUND), create: always(201, body) });
@@ -158,7 +183,11 @@ describe('a first visit', () => {
   }
 
   it('whose second look fails: an error, and no session', async () => {
-    for (const [find, status, reason] of [[hang, 504, 'accounts_timeout'], [always(500, MARK), 502, 'accounts_unreachable'], [always(200, MARK), 502, 'accounts_malformed']]) {
+    for (const [find, status, reason] of [
+      [hang, 504, 'accounts_timeout'],
+      [always(500, MARK), 502, 'accounts_unreachable'],
+      [always(200, MARK), 502, 'accounts_malformed'],
+    ]) {
       const visitor = stage.visitor();
       users.respond = byCall({ find: inTurn(ABSENT, find), create: CONFLICT });
       await assertNotSignedIn(visitor, await visitor.signIn(), status, reason);
@@ -166,7 +195,11 @@ describe('a first visit', () => {
   });
 
   it('in a popup: the page that opened it is told the reason, and nothing else', async () => {
-    const failing = [[{ find: hang }, 504, 'accounts_timeout'], [{ find: always(200, MARK) }, 502, 'accounts_malformed'], [{ create: always(500, MARK) }, 502, 'account_not_created']];
+    const failing = [
+      [{ find: hang }, 504, 'accounts_timeout'],
+      [{ find: always(200, MARK) }, 502, 'accounts_malformed'],
+      [{ create: always(500, MARK) }, 502, 'account_not_created'],
+    ];
     for (const [calls, status, reason] of failing) {
       const visitor = stage.visitor();
       users.respond = byCall(calls);
@@ -185,7 +218,14 @@ describe('a first visit', () => {
       await assertSignedIn(visitor, await visitor.signIn());
       assert.deepEqual(await counted(), [1, 0, 1, 1]);
       const lines = stage.gateway.auditLog(mark).filter(({ event }) => ['account_created', 'notify_failed', 'sign_in', 'sign_in_failed'].includes(event));
-      assert.deepEqual(lines.map(({ event, subject }) => [event, subject]), [['account_created', '7'], ['notify_failed', '7'], ['sign_in', '7']]);
+      assert.deepEqual(
+        lines.map(({ event, subject }) => [event, subject]),
+        [
+          ['account_created', '7'],
+          ['notify_failed', '7'],
+          ['sign_in', '7'],
+        ],
+      );
       const log = stage.gateway.log(mark);
       assert.ok(!log.includes(MARK) && !log.includes('carol@example.com'), 'the log says what the service said, or to whom');
       assert.deepEqual(asked(), [FIND, CREATE]);
@@ -232,10 +272,16 @@ describe('two first visits at the same moment', () => {
       const visitors = [stage.visitor(), stage.visitor()];
       const callbacks = [await visitors[0].untilCallback(), await visitors[1].untilCallback()];
       // The balance is of connections that have not ended.
-      await eventually('no connection is left', async () => Object.values(await stage.gateway.stats('^listener\\.127.*_\\d+\\.downstream_cx_active$')).every((count) => count === 0));
+      await eventually('no connection is left', async () =>
+        Object.values(await stage.gateway.stats('^listener\\.127.*_\\d+\\.downstream_cx_active$')).every((count) => count === 0),
+      );
       const before = await connections();
       const landings = await Promise.all(visitors.map((visitor, index) => visitor.open(callbacks[index].href)));
-      assert.deepEqual((await connections()).map((count, index) => count - before[index]), [1, 1], 'both went to one worker');
+      assert.deepEqual(
+        (await connections()).map((count, index) => count - before[index]),
+        [1, 1],
+        'both went to one worker',
+      );
       const sessions = [];
       for (const [index, visitor] of visitors.entries()) {
         assert.equal((await visitor.follow(landings[index])).status, 200, `${landings[index].reason} ${landings[index].body}`);

@@ -22,7 +22,8 @@ const NAMES = namesOf('google-session');
 const secret = () => new TextEncoder().encode(gateway.jwtSecret);
 const sessionOf = (visitor) => visitor.jar.matching('localhost', '/').find(({ name }) => name === 'access_token')?.value;
 const verified = (token) => jwtVerify(token, secret(), { algorithms: ['HS256'], typ: 'JWT', issuer: NAMES.iss, audience: NAMES.aud });
-const signed = (claims, { key = secret(), header = {} } = {}) => new SignJWT({ ...NAMES, origin: gateway.origin, ...claims }).setProtectedHeader({ alg: 'HS256', typ: 'JWT', ...header }).sign(key);
+const signed = (claims, { key = secret(), header = {} } = {}) =>
+  new SignJWT({ ...NAMES, origin: gateway.origin, ...claims }).setProtectedHeader({ alg: 'HS256', typ: 'JWT', ...header }).sign(key);
 const seconds = () => Math.floor(Date.now() / 1000);
 
 /** A visitor who brings this in place of a session. */
@@ -37,7 +38,10 @@ before(async () => {
   provider = await startGoogleLikeProvider(`http://localhost:${port}`);
   application = await Application.start();
   gateway = await startGateway({
-    scenario: 'google-session', port, provider, application,
+    scenario: 'google-session',
+    port,
+    provider,
+    application,
     plugin: (configuration) => {
       for (const { authority, cluster } of provider.hosts) configuration.providers[0].clusters[authority] = cluster;
     },
@@ -63,10 +67,16 @@ describe('GET /auth/login and /auth/callback', () => {
     const answer = await new Visitor(gateway).open('/auth/login');
     assert.equal(answer.status, 302);
     const { origin, searchParams: query } = answer.location;
-    assert.deepEqual([origin, query.get('response_type'), query.get('scope'), query.get('code_challenge_method')], [provider.issuer, 'code', 'openid email profile', 'S256']);
+    assert.deepEqual(
+      [origin, query.get('response_type'), query.get('scope'), query.get('code_challenge_method')],
+      [provider.issuer, 'code', 'openid email profile', 'S256'],
+    );
     assert.equal(query.get('redirect_uri'), `${gateway.origin}/auth/callback`);
     for (const name of ['state', 'nonce', 'code_challenge']) assert.ok(query.get(name).length >= 43, name);
-    assert.deepEqual(answer.cookies.map(({ name }) => name.replace(/-[\w-]{8}$/, '')), ['__Host-access_token-attempt']);
+    assert.deepEqual(
+      answer.cookies.map(({ name }) => name.replace(/-[\w-]{8}$/, '')),
+      ['__Host-access_token-attempt'],
+    );
   });
 
   it('leaves the session JWT in one cookie for an hour, and goes on to the home page', async () => {
@@ -74,7 +84,11 @@ describe('GET /auth/login and /auth/callback', () => {
     assert.deepEqual([callback.status, callback.location.pathname, alice.landing.status], [303, '/', 200]);
     const [cookie] = callback.cookies.filter(({ name, expires }) => name === 'access_token' && expires > Date.now());
     const { path, httponly, secure: isSecure, samesite, domain } = cookie.attributes;
-    assert.deepEqual([path, httponly, isSecure, samesite, domain, cookie.attributes['max-age']], ['/', true, undefined, 'Lax', undefined, '3600'], 'Secure is for https: this is loopback');
+    assert.deepEqual(
+      [path, httponly, isSecure, samesite, domain, cookie.attributes['max-age']],
+      ['/', true, undefined, 'Lax', undefined, '3600'],
+      'Secure is for https: this is loopback',
+    );
     assert.match(callback.headers['cache-control'], /no-store/);
     assert.deepEqual(alice.jar.names('localhost', '/'), ['access_token'], 'no attempt is left');
     const { payload, protectedHeader } = await verified(cookie.value);
@@ -99,7 +113,10 @@ describe('GET / is public', () => {
   it('shows who is signed in, and hands the session on to the application', async () => {
     await alice.open('/');
     const arrived = await application.only('/');
-    assert.deepEqual(IDENTITY.flatMap((name) => headerValues(arrived, name)), ALICE);
+    assert.deepEqual(
+      IDENTITY.flatMap((name) => headerValues(arrived, name)),
+      ALICE,
+    );
     assert.deepEqual(headerValues(arrived, 'cookie'), [`access_token=${sessionOf(alice)}`]);
     assert.equal((await verified(arrived.headers.cookie.split('=')[1])).payload.sub, 'alice');
   });
@@ -108,9 +125,15 @@ describe('GET / is public', () => {
     ['missing', async () => undefined],
     ['expired', () => signed({ sub: 'alice', iat: seconds() - 3601, exp: seconds() - 1 })],
     ['signed by somebody else', () => signed({ sub: 'alice', exp: seconds() + 60 }, { key: Buffer.alloc(48, 7) })],
-    ['signed by nobody', async () => `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from('{"sub":"alice","exp":9999999999}').toString('base64url')}.`],
+    [
+      'signed by nobody',
+      async () => `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from('{"sub":"alice","exp":9999999999}').toString('base64url')}.`,
+    ],
     ['one that never ends', () => signed({ sub: 'alice' })],
-    ['changed in its claims', async () => sessionOf(alice).replace(/\.[^.]+\./, `.${Buffer.from(JSON.stringify({ sub: 'root', exp: seconds() + 60 })).toString('base64url')}.`)],
+    [
+      'changed in its claims',
+      async () => sessionOf(alice).replace(/\.[^.]+\./, `.${Buffer.from(JSON.stringify({ sub: 'root', exp: seconds() + 60 })).toString('base64url')}.`),
+    ],
     ['junk', async () => 'x'.repeat(5000)],
   ]) {
     it(`to a visitor whose session is ${what} too, who is nobody there and gets 401 where it counts`, async () => {
@@ -118,7 +141,10 @@ describe('GET / is public', () => {
       const visitor = brought === undefined ? new Visitor(gateway) : bringing(brought);
       assert.equal((await visitor.open('/')).status, 200);
       const arrived = await application.only('/');
-      assert.deepEqual([...IDENTITY, 'cookie'].flatMap((name) => headerValues(arrived, name)), []);
+      assert.deepEqual(
+        [...IDENTITY, 'cookie'].flatMap((name) => headerValues(arrived, name)),
+        [],
+      );
       application.forget();
       const reason = { missing: 'session_missing', expired: 'session_expired' }[what] ?? 'session_invalid';
       for (const path of ['/api/user', '/api/protected']) assertProblem(await visitor.call(path), 401, reason);
@@ -137,16 +163,23 @@ describe('the session', () => {
   it('opens /api/protected, with who it is in headers', async () => {
     assert.equal((await alice.call('/api/protected')).status, 200);
     const arrived = await application.only('/api/protected');
-    assert.deepEqual(IDENTITY.flatMap((name) => headerValues(arrived, name)), ALICE);
+    assert.deepEqual(
+      IDENTITY.flatMap((name) => headerValues(arrived, name)),
+      ALICE,
+    );
   });
 
   it('may come from another service that shares the secret', async () => {
     const carol = { sub: 'carol', email: 'carol@example.com', email_verified: true, exp: seconds() + 60 };
     const other = bringing(await signed(carol, { header: { typ: undefined } }));
     assert.equal((await other.call('/api/protected')).status, 200);
-    assert.deepEqual(IDENTITY.flatMap((name) => headerValues(application.requests[0], name)), ['carol', 'carol@example.com']);
+    assert.deepEqual(
+      IDENTITY.flatMap((name) => headerValues(application.requests[0], name)),
+      ['carol', 'carol@example.com'],
+    );
     // Another service, or another gateway with the secret, says nothing of where it was made, or somewhere else.
-    for (const origin of [undefined, 'http://localhost:1']) assertProblem(await bringing(await signed({ ...carol, origin })).call('/api/protected'), 401, 'session_invalid');
+    for (const origin of [undefined, 'http://localhost:1'])
+      assertProblem(await bringing(await signed({ ...carol, origin })).call('/api/protected'), 401, 'session_invalid');
   });
 
   it('is no bearer token here', async () => {
@@ -158,7 +191,10 @@ describe('the session', () => {
     const planted = bringing(await signed({ sub: 'mallory', exp: seconds() + 60 }), sessionOf(alice));
     for (const answer of [await planted.call('/api/protected'), await planted.open('/account')]) assertRefused(answer, 401, 'session_ambiguous');
     assert.equal((await planted.open('/')).status, 200);
-    assert.deepEqual([...IDENTITY, 'cookie'].flatMap((name) => headerValues(application.requests[0], name)), []);
+    assert.deepEqual(
+      [...IDENTITY, 'cookie'].flatMap((name) => headerValues(application.requests[0], name)),
+      [],
+    );
   });
 
   it('is signed with the bytes of the secret as it is written', () => {
@@ -174,7 +210,10 @@ describe('GET /auth/logout, from a page of the application', () => {
     const token = sessionOf(visitor);
     const answer = await visitor.open('/auth/logout', { headers: { 'sec-fetch-site': 'same-origin' } });
     assert.deepEqual([answer.status, answer.location.pathname], [303, '/']);
-    assert.deepEqual(answer.cookies.map(({ name, value, attributes }) => [name, value, attributes['max-age'], attributes.path]), [['access_token', '', '0', '/']]);
+    assert.deepEqual(
+      answer.cookies.map(({ name, value, attributes }) => [name, value, attributes['max-age'], attributes.path]),
+      [['access_token', '', '0', '/']],
+    );
     assert.equal(sessionOf(visitor), undefined);
     assertProblem(await bringing(token).call('/api/user'), 401, 'session_expired');
   });

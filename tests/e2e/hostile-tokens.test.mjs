@@ -42,7 +42,10 @@ function token(header, claims, by = (signed) => signature('RS256', KEYS.rsa, sig
 
 const RS = { alg: 'RS256', kid: 'rs-1' };
 const ES = { alg: 'ES256', kid: 'es-1' };
-const hmac = (secret, algorithm = 'sha256') => (signed) => createHmac(algorithm, secret).update(signed).digest();
+const hmac =
+  (secret, algorithm = 'sha256') =>
+  (signed) =>
+    createHmac(algorithm, secret).update(signed).digest();
 const byThief = (signed) => signature('RS256', KEYS.thief, signed);
 const byEc = (signed) => signature('ES256', KEYS.ec, signed);
 const nested = (depth) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
@@ -60,7 +63,8 @@ describe('hostile bearer tokens', () => {
   /** Good claims, with these changes; undefined takes one away. */
   const claims = (changes = {}) => ({ iss: stage.provider.issuer, sub: 'robot', aud: 'orders', iat: now(), exp: now() + 300, ...changes });
   const good = () => token(RS, claims());
-  const send = (headers, target = '/hooks', more = {}) => stage.visitor().call(target, { method: 'POST', body: 'x', ...more, headers: { ...headers, ...more.headers } });
+  const send = (headers, target = '/hooks', more = {}) =>
+    stage.visitor().call(target, { method: 'POST', body: 'x', ...more, headers: { ...headers, ...more.headers } });
   const accepted = async (made) => assert.equal((await send({ authorization: `Bearer ${made}` })).status, 200);
 
   const header = (changes, by) => () => token({ ...RS, ...changes }, claims(), by);
@@ -75,11 +79,24 @@ describe('hostile bearer tokens', () => {
     ['alg none with an honest signature', header({ alg: 'none' })],
     ['alg RS256 and no signature', header({}, () => '')],
     ['two parts', changed((whole) => whole.split('.').slice(0, 2).join('.'))],
-    ['an unsigned token within a signed one', () => token({ ...RS, cty: 'JWT' }, token({ alg: 'none' }, claims(), () => ''))],
+    [
+      'an unsigned token within a signed one',
+      () =>
+        token(
+          { ...RS, cty: 'JWT' },
+          token({ alg: 'none' }, claims(), () => ''),
+        ),
+    ],
     // Confusion of algorithms
     ['an HMAC with the public key as PEM', async () => token({ ...RS, alg: 'HS256' }, claims(), hmac(await exportSPKI(await importJWK(KEYS.rsa.published))))],
-    ['an HMAC with the public key as PEM without its last line break', async () => token({ ...RS, alg: 'HS256' }, claims(), hmac((await exportSPKI(await importJWK(KEYS.rsa.published))).trim()))],
-    ['an HMAC with the public key as DER', async () => token({ ...RS, alg: 'HS256' }, claims(), hmac(KeyObject.from(await importJWK(KEYS.rsa.published)).export({ type: 'spki', format: 'der' })))],
+    [
+      'an HMAC with the public key as PEM without its last line break',
+      async () => token({ ...RS, alg: 'HS256' }, claims(), hmac((await exportSPKI(await importJWK(KEYS.rsa.published))).trim())),
+    ],
+    [
+      'an HMAC with the public key as DER',
+      async () => token({ ...RS, alg: 'HS256' }, claims(), hmac(KeyObject.from(await importJWK(KEYS.rsa.published)).export({ type: 'spki', format: 'der' }))),
+    ],
     ['an HMAC with the public key as JWK', () => token({ ...RS, alg: 'HS256' }, claims(), hmac(JSON.stringify(KEYS.rsa.published)))],
     ['an HMAC with the modulus', () => token({ ...RS, alg: 'HS256' }, claims(), hmac(Buffer.from(KEYS.rsa.published.n, 'base64url')))],
     ['an HMAC with the client secret', () => token({ ...RS, alg: 'HS256' }, claims(), hmac(stage.provider.clientSecret))],
@@ -102,7 +119,7 @@ describe('hostile bearer tokens', () => {
     ['a certificate that the token brings along (x5c)', () => token({ ...RS, x5c: ['MIIB'] }, claims(), byThief)],
     ['a certificate that the token points to (x5u)', () => token({ ...RS, x5u: `${stage.provider.issuer}/keys` }, claims(), byThief)],
     ['a key published for encryption', () => token({ ...RS, kid: 'for-encryption' }, claims(), (signed) => signature('RS256', KEYS.encryption, signed))],
-    ['a key of the same name that is not the provider\'s', header({}, byThief)],
+    ["a key of the same name that is not the provider's", header({}, byThief)],
     ['no key named, by somebody else', header({ kid: undefined }, byThief)],
     ['a key named by a path', header({ kid: '../../../../../dev/null' }, byThief)],
     ['a key named by SQL', header({ kid: "' UNION SELECT 'x" }, byThief)],
@@ -125,20 +142,44 @@ describe('hostile bearer tokens', () => {
     ['a type that is a number', header({ typ: 7 })],
     ['a type that only begins right', header({ typ: 'at+jwt2' })],
     // Signatures
-    ['changed claims under an honest signature', () => good().split('.').with(1, base64(text(claims({ sub: 'root' })))).join('.')],
+    [
+      'changed claims under an honest signature',
+      () =>
+        good()
+          .split('.')
+          .with(1, base64(text(claims({ sub: 'root' }))))
+          .join('.'),
+    ],
     ['an elliptic signature of all zeros', () => token(ES, claims(), () => Buffer.alloc(64))],
     ['an elliptic signature as DER', () => token(ES, claims(), (signed) => signature('DER', KEYS.ec, signed))],
-    ['an elliptic signature whose halves are swapped', () => token(ES, claims(), (signed) => ((made) => Buffer.concat([made.subarray(32), made.subarray(0, 32)]))(byEc(signed)))],
+    [
+      'an elliptic signature whose halves are swapped',
+      () => token(ES, claims(), (signed) => ((made) => Buffer.concat([made.subarray(32), made.subarray(0, 32)]))(byEc(signed))),
+    ],
     ['an elliptic signature with a leading zero', () => token(ES, claims(), (signed) => Buffer.concat([Buffer.alloc(1), byEc(signed)]))],
     ['half an elliptic signature', () => token(ES, claims(), (signed) => byEc(signed).subarray(0, 32))],
     ['a signature that was cut', header({}, (signed) => signature('RS256', KEYS.rsa, signed).subarray(0, 255))],
     ['a signature with a byte behind it', header({}, (signed) => Buffer.concat([signature('RS256', KEYS.rsa, signed), Buffer.alloc(1)]))],
     ['a signature with padding', lastPart((made) => `${made}==`)],
     ['a signature whose unused bits are set', lastPart((made) => made.replace(/.$/, (last) => ({ A: 'B', Q: 'R', g: 'h', w: 'x' })[last]))],
-    ['claims with padding', changed((whole) => whole.split('.').with(1, `${whole.split('.')[1]}=`).join('.'))],
-    ['a signature in the other alphabet of base64', () => token(RS, claims(), (signed) => signature('RS256', KEYS.rsa, signed)).replace(/[^.]*$/, (made) => `${made.slice(0, -4)}+/+/`)],
+    [
+      'claims with padding',
+      changed((whole) =>
+        whole
+          .split('.')
+          .with(1, `${whole.split('.')[1]}=`)
+          .join('.'),
+      ),
+    ],
+    [
+      'a signature in the other alphabet of base64',
+      () => token(RS, claims(), (signed) => signature('RS256', KEYS.rsa, signed)).replace(/[^.]*$/, (made) => `${made.slice(0, -4)}+/+/`),
+    ],
     // Other things than tokens
-    ['an encrypted token', async () => new CompactEncrypt(Buffer.from(good())).setProtectedHeader({ alg: 'dir', enc: 'A256GCM', cty: 'JWT' }).encrypt(new Uint8Array(32))],
+    [
+      'an encrypted token',
+      async () => new CompactEncrypt(Buffer.from(good())).setProtectedHeader({ alg: 'dir', enc: 'A256GCM', cty: 'JWT' }).encrypt(new Uint8Array(32)),
+    ],
     ['four parts', changed((whole) => `${whole}.x`)],
     ['ten thousand dots', () => '.'.repeat(10_000)],
     ['dots around it', changed((whole) => `.${whole}.`)],
@@ -229,7 +270,20 @@ describe('hostile bearer tokens', () => {
     ['in quotes', 400, 'token_ambiguous', () => ({ authorization: `Bearer "${good()}"` })],
     ['percent-encoded', 400, 'token_ambiguous', () => ({ authorization: `Bearer ${good().replace('.', '%2E')}` })],
     ['letters beyond ASCII', 400, 'token_ambiguous', () => ({ authorization: `Bearer ${good()}\u00e9` })],
-    ['in the JSON serialization', 400, 'token_ambiguous', () => ({ authorization: `Bearer ${JSON.stringify(Object.fromEntries(good().split('.').map((part, i) => [['protected', 'payload', 'signature'][i], part])))}` })],
+    [
+      'in the JSON serialization',
+      400,
+      'token_ambiguous',
+      () => ({
+        authorization: `Bearer ${JSON.stringify(
+          Object.fromEntries(
+            good()
+              .split('.')
+              .map((part, i) => [['protected', 'payload', 'signature'][i], part]),
+          ),
+        )}`,
+      }),
+    ],
     ['in the query', 400, 'token_ambiguous', () => ({}), '/hooks?access_token=GOOD'],
     ['in the query, by escapes', 400, 'token_ambiguous', () => ({}), '/hooks?x=1&access%5ftoken=GOOD'],
     ['in the query too', 400, 'token_ambiguous', () => ({ authorization: `Bearer ${good()}` }), '/hooks?access_token=GOOD'],
@@ -237,7 +291,8 @@ describe('hostile bearer tokens', () => {
 
   it('there are at least sixty, and the honest tokens that they are made of are accepted', async () => {
     assert.ok(INVALID.length + EXPIRED.length + ELSEWHERE.length >= 60);
-    for (const honest of [good(), token(ES, claims(), byEc), token({ ...RS, typ: 'at+jwt' }, claims({ aud: ['x', 'orders'], exp: now() - 30 }))]) await accepted(honest);
+    for (const honest of [good(), token(ES, claims(), byEc), token({ ...RS, typ: 'at+jwt' }, claims({ aud: ['x', 'orders'], exp: now() - 30 }))])
+      await accepted(honest);
     const [fractional] = [token(RS, claims({ exp: now() + 300.5 }))];
     await accepted(fractional);
   });

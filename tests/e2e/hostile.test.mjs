@@ -14,7 +14,8 @@ import { headerValues } from './lib/upstream.mjs';
 /** Raw requests to a stage, and the check that it is healthy after each test. */
 function hostileStage(options) {
   const stage = onStage(options);
-  stage.raw = (method, target, { host = stage.gateway.host, lines = [], body = '' } = {}) => sendRaw(stage.gateway.port, requestText(method, target, host, lines, body));
+  stage.raw = (method, target, { host = stage.gateway.host, lines = [], body = '' } = {}) =>
+    sendRaw(stage.gateway.port, requestText(method, target, host, lines, body));
   afterEach(async () => {
     assert.equal((await stage.visitor().open('/')).status, 200, 'a healthy request no longer works');
     assertNoPanic(stage.gateway);
@@ -29,15 +30,62 @@ const withoutNormalisation = (bootstrap) => {
 
 /** Paths that have led past rules elsewhere. `/chat` is public here, `/api/chat` and `/members` are not. */
 const AMBIGUOUS = [
-  '/chat/../members', '/chat/..', '/chat/./x', '/./members', '/%2e%2e/members', '/chat/%2e%2e/members', '/chat/%2E%2E/members', '/chat/.%2e/members', '/chat/..%2fmembers',
-  '/api%2Fchat', '/api%2fchat', '/chat%2f..%2fmembers', '/api%5Cchat', '/api%5cchat', '/api\\chat', '/chat\\..\\members', '\\members', '/chat/..\\members',
-  '//members', '//chat', '/api//chat', '/chat//../members', '///', '//', '/chat/..;/members', '/members;x=1', '/chat;/../members', '/;/chat', '/chat;jsessionid=1',
-  '/chat%00', '/chat%00/members', '/%00', '/chat%0a', '/chat%0d%0aX-Forwarded-User:%20root', '/chat%7f', '/chat%ff', '/%c0%ae%c0%ae/members', '/%c0%afmembers', '/chat%3f', '/chat%23', '/chat%3B', '/chat%25', '/%63hat',
-  '/chat%', '/chat%2', '/chat%zz', '/chat%u002f', '/%252e%252e/members', '/chat%252f',
+  '/chat/../members',
+  '/chat/..',
+  '/chat/./x',
+  '/./members',
+  '/%2e%2e/members',
+  '/chat/%2e%2e/members',
+  '/chat/%2E%2E/members',
+  '/chat/.%2e/members',
+  '/chat/..%2fmembers',
+  '/api%2Fchat',
+  '/api%2fchat',
+  '/chat%2f..%2fmembers',
+  '/api%5Cchat',
+  '/api%5cchat',
+  '/api\\chat',
+  '/chat\\..\\members',
+  '\\members',
+  '/chat/..\\members',
+  '//members',
+  '//chat',
+  '/api//chat',
+  '/chat//../members',
+  '///',
+  '//',
+  '/chat/..;/members',
+  '/members;x=1',
+  '/chat;/../members',
+  '/;/chat',
+  '/chat;jsessionid=1',
+  '/chat%00',
+  '/chat%00/members',
+  '/%00',
+  '/chat%0a',
+  '/chat%0d%0aX-Forwarded-User:%20root',
+  '/chat%7f',
+  '/chat%ff',
+  '/%c0%ae%c0%ae/members',
+  '/%c0%afmembers',
+  '/chat%3f',
+  '/chat%23',
+  '/chat%3B',
+  '/chat%25',
+  '/%63hat',
+  '/chat%',
+  '/chat%2',
+  '/chat%zz',
+  '/chat%u002f',
+  '/%252e%252e/members',
+  '/chat%252f',
 ];
 
 describe('a path with two meanings', () => {
-  for (const [what, envoy] of [['under the shipped normalisation', undefined], ['when Envoy normalises nothing', withoutNormalisation]]) {
+  for (const [what, envoy] of [
+    ['under the shipped normalisation', undefined],
+    ['when Envoy normalises nothing', withoutNormalisation],
+  ]) {
     describe(what, () => {
       const stage = hostileStage({ envoy });
 
@@ -47,7 +95,10 @@ describe('a path with two meanings', () => {
           if (envoy) assert.deepEqual([answer.status, answer.reason ?? 'path_ambiguous'], [400, 'path_ambiguous']);
           const opened = stage.application.requests.map(({ url }) => url);
           assert.ok([400, 401, 307].includes(answer.status) || opened.every((url) => ['/', '/chat'].includes(url)), `${answer.status}, arrived: ${opened}`);
-          assert.deepEqual(stage.application.requests.filter(({ url }) => !['/', '/chat'].includes(url)), []);
+          assert.deepEqual(
+            stage.application.requests.filter(({ url }) => !['/', '/chat'].includes(url)),
+            [],
+          );
         });
       }
 
@@ -56,9 +107,14 @@ describe('a path with two meanings', () => {
         const bob = await stage.signedIn();
         const cookie = `Cookie: ${bob.jar.header('localhost', '/')}`;
         for (const path of AMBIGUOUS) await stage.raw('GET', path, { lines: [cookie] });
-        const reached = stage.application.requests.filter(({ url }) => /members|api.?.?.?chat/i.test(decodeURIComponent(url.replaceAll(/%(?![0-9a-f]{2})/gi, '%25').replaceAll(/%[89a-f][0-9a-f]/gi, '?'))));
+        const reached = stage.application.requests.filter(({ url }) =>
+          /members|api.?.?.?chat/i.test(decodeURIComponent(url.replaceAll(/%(?![0-9a-f]{2})/gi, '%25').replaceAll(/%[89a-f][0-9a-f]/gi, '?'))),
+        );
         // `/chat//../members` is `/chat/members` (RFC 3986, section 5.2.4), a path that anybody signed in may ask for.
-        assert.deepEqual(reached.map(({ url }) => url).filter((url) => url !== '/chat/members'), []);
+        assert.deepEqual(
+          reached.map(({ url }) => url).filter((url) => url !== '/chat/members'),
+          [],
+        );
       });
     });
   }
@@ -91,13 +147,24 @@ describe('hosts, methods and targets', () => {
   }
 
   it('the host decides, not what a client says beside it', async () => {
-    const answer = await stage.raw('GET', '/analytics', { lines: ['X-Forwarded-Host: evil.example', 'X-Original-Host: evil.example', 'Forwarded: host=evil.example', 'Accept: text/html'] });
+    const answer = await stage.raw('GET', '/analytics', {
+      lines: ['X-Forwarded-Host: evil.example', 'X-Original-Host: evil.example', 'Forwarded: host=evil.example', 'Accept: text/html'],
+    });
     assert.equal(answer.status, 302);
     assert.equal(new URL(answer.headers.location).searchParams.get('redirect_uri'), `${stage.gateway.origin}/api/callback`);
   });
 
   it('a path decides, not what a client says beside it', async () => {
-    const lines = ['X-Forwarded-Uri: /chat', 'X-Original-URL: /chat', 'X-Rewrite-URL: /chat', 'X-Forwarded-Method: OPTIONS', 'X-HTTP-Method-Override: OPTIONS', 'X-Envoy-Original-Path: /chat', 'User-Agent: kube-probe/1.30', 'User-Agent: GoogleHC/1.0'];
+    const lines = [
+      'X-Forwarded-Uri: /chat',
+      'X-Original-URL: /chat',
+      'X-Rewrite-URL: /chat',
+      'X-Forwarded-Method: OPTIONS',
+      'X-HTTP-Method-Override: OPTIONS',
+      'X-Envoy-Original-Path: /chat',
+      'User-Agent: kube-probe/1.30',
+      'User-Agent: GoogleHC/1.0',
+    ];
     for (const line of lines) assert.equal((await stage.raw('GET', '/api/chat', { lines: [line] })).status, 401, line);
     assert.deepEqual(stage.application.requests, []);
   });
@@ -111,14 +178,28 @@ describe('hosts, methods and targets', () => {
   }
 
   for (const [target, statuses] of [
-    ['*', [400, 401, 404]], ['members', [400, 404]], ['?x', [400, 404]], ['#', [400, 404]], ['/members#/chat', [400, 401]], ['/chat#/../members', [400, 200]], ['http://evil.example/', [421]],
-    [() => `http://${own()}/members`, [401]], [() => `http://evil.example@${own()}/members`, [400, 401, 421]], ['/members?#/chat', [400, 401]], ['/members?x=/chat', [401]], ['/\xff\xfe', [400]], ['/\xc3\xbc', [400, 401]],
+    ['*', [400, 401, 404]],
+    ['members', [400, 404]],
+    ['?x', [400, 404]],
+    ['#', [400, 404]],
+    ['/members#/chat', [400, 401]],
+    ['/chat#/../members', [400, 200]],
+    ['http://evil.example/', [421]],
+    [() => `http://${own()}/members`, [401]],
+    [() => `http://evil.example@${own()}/members`, [400, 401, 421]],
+    ['/members?#/chat', [400, 401]],
+    ['/members?x=/chat', [401]],
+    ['/\xff\xfe', [400]],
+    ['/\xc3\xbc', [400, 401]],
   ]) {
     const shown = typeof target === 'function' ? target.toString().slice(6) : JSON.stringify(target);
     it(`the target ${shown} opens nothing that is not public`, async () => {
       const answer = await stage.raw('GET', typeof target === 'function' ? target() : target);
       assert.ok(statuses.includes(answer.status), `${answer.status} ${answer.reason}`);
-      assert.deepEqual(stage.application.requests.filter(({ url }) => !/^\/chat(#.*)?$/.test(url)), []);
+      assert.deepEqual(
+        stage.application.requests.filter(({ url }) => !/^\/chat(#.*)?$/.test(url)),
+        [],
+      );
     });
   }
 
@@ -138,12 +219,30 @@ describe('hosts, methods and targets', () => {
 
 describe('headers that some servers read another path or host from', () => {
   const stage = hostileStage();
-  const NAMES = ['Script-Name', 'SCRIPT_NAME', 'Path-Info', 'PATH_INFO', 'X-Script-Name', 'X-Forwarded-Prefix', 'X-Original-Uri', 'X-Original-Url', 'X-Forwarded-Host', 'X_Forwarded_Host', 'X-Original-Host', 'X-Host', 'Forwarded', 'X-Forwarded-Server'];
+  const NAMES = [
+    'Script-Name',
+    'SCRIPT_NAME',
+    'Path-Info',
+    'PATH_INFO',
+    'X-Script-Name',
+    'X-Forwarded-Prefix',
+    'X-Original-Uri',
+    'X-Original-Url',
+    'X-Forwarded-Host',
+    'X_Forwarded_Host',
+    'X-Original-Host',
+    'X-Host',
+    'Forwarded',
+    'X-Forwarded-Server',
+  ];
 
   for (const name of NAMES) {
     it(`${name} does not arrive, on a public page or with a session`, async () => {
       const bob = await stage.signedIn();
-      for (const [path, cookie] of [['/', []], ['/analytics', [`Cookie: ${bob.jar.header('localhost', '/')}`]]]) {
+      for (const [path, cookie] of [
+        ['/', []],
+        ['/analytics', [`Cookie: ${bob.jar.header('localhost', '/')}`]],
+      ]) {
         stage.application.forget();
         assert.equal((await stage.raw('GET', path, { lines: [`${name}: /members`, ...cookie] })).status, 200);
         const arrived = await stage.application.only(path);
@@ -171,10 +270,35 @@ describe('a header with an underscore, which some servers read as another', () =
 
 describe('every header that the filter reads', () => {
   const stage = hostileStage();
-  const HEADERS = ['Cookie', 'Accept', 'Sec-Fetch-Mode', 'Sec-Fetch-Site', 'Sec-Fetch-Dest', 'Sec-Fetch-User', 'Origin', 'Referer', 'X-Requested-With', 'X-Request-Id', 'Authorization', 'Content-Type', 'X-Forwarded-Proto', 'X-Forwarded-For', 'X-Forwarded-User', 'User-Agent', 'Accept-Language'];
+  const HEADERS = [
+    'Cookie',
+    'Accept',
+    'Sec-Fetch-Mode',
+    'Sec-Fetch-Site',
+    'Sec-Fetch-Dest',
+    'Sec-Fetch-User',
+    'Origin',
+    'Referer',
+    'X-Requested-With',
+    'X-Request-Id',
+    'Authorization',
+    'Content-Type',
+    'X-Forwarded-Proto',
+    'X-Forwarded-For',
+    'X-Forwarded-User',
+    'User-Agent',
+    'Accept-Language',
+  ];
   const VALUES = [
-    ['nothing', ''], ['bytes that are no UTF-8', '\xff\xfe\xc0\x80'], ['half a character', 'text/html \xe2\x82'], ['a tab', 'a\tb'], ['quotes', '"\'`<script>'], ['twenty thousand letters', 'x'.repeat(20_000)],
-    ['ten thousand separators', ';,= '.repeat(2500)], ['a format string', '%s%n{}{:?}'], ['a long number', '9'.repeat(400)],
+    ['nothing', ''],
+    ['bytes that are no UTF-8', '\xff\xfe\xc0\x80'],
+    ['half a character', 'text/html \xe2\x82'],
+    ['a tab', 'a\tb'],
+    ['quotes', '"\'`<script>'],
+    ['twenty thousand letters', 'x'.repeat(20_000)],
+    ['ten thousand separators', ';,= '.repeat(2500)],
+    ['a format string', '%s%n{}{:?}'],
+    ['a long number', '9'.repeat(400)],
   ];
 
   for (const header of HEADERS) {
@@ -205,11 +329,24 @@ describe('every header that the filter reads', () => {
 describe('every cookie that the filter reads', () => {
   const stage = hostileStage();
   const COOKIES = [
-    ['an empty session', '__Host-accredit='], ['no value', '__Host-accredit'], ['bytes', '__Host-accredit=\xff\xfe'], ['letters', `__Host-accredit=${'A'.repeat(3000)}`], ['a dot', '__Host-accredit=.'],
-    ['a session twice', '__Host-accredit=a; __Host-accredit=b'], ['the second half alone', '__Host-accredit-1=AAAA'], ['halves out of order', '__Host-accredit-2=a; __Host-accredit-1=b; __Host-accredit=c'],
-    ['a part numbered beyond all numbers', `__Host-accredit=a; __Host-accredit-${'9'.repeat(40)}=b`], ['a part numbered -1', '__Host-accredit=a; __Host-accredit--1=b'], ['a part numbered 01', '__Host-accredit=a; __Host-accredit-01=b'],
-    ['a name in other letters', '__host-ACCREDIT=AAAA'], ['a quoted session', '__Host-accredit="AAAA"'], ['an empty name', '=AAAA'], ['only separators', ';;; ;=;=;'], ['a comma', '__Host-accredit=a,__Host-accredit=b'],
-    ['an attempt without name', '__Host-accredit-attempt-=AAAA'], ['an attempt of odd name', '__Host-accredit-attempt-../../x=AAAA'],
+    ['an empty session', '__Host-accredit='],
+    ['no value', '__Host-accredit'],
+    ['bytes', '__Host-accredit=\xff\xfe'],
+    ['letters', `__Host-accredit=${'A'.repeat(3000)}`],
+    ['a dot', '__Host-accredit=.'],
+    ['a session twice', '__Host-accredit=a; __Host-accredit=b'],
+    ['the second half alone', '__Host-accredit-1=AAAA'],
+    ['halves out of order', '__Host-accredit-2=a; __Host-accredit-1=b; __Host-accredit=c'],
+    ['a part numbered beyond all numbers', `__Host-accredit=a; __Host-accredit-${'9'.repeat(40)}=b`],
+    ['a part numbered -1', '__Host-accredit=a; __Host-accredit--1=b'],
+    ['a part numbered 01', '__Host-accredit=a; __Host-accredit-01=b'],
+    ['a name in other letters', '__host-ACCREDIT=AAAA'],
+    ['a quoted session', '__Host-accredit="AAAA"'],
+    ['an empty name', '=AAAA'],
+    ['only separators', ';;; ;=;=;'],
+    ['a comma', '__Host-accredit=a,__Host-accredit=b'],
+    ['an attempt without name', '__Host-accredit-attempt-=AAAA'],
+    ['an attempt of odd name', '__Host-accredit-attempt-../../x=AAAA'],
   ];
 
   for (const [what, cookie] of COOKIES) {
@@ -264,7 +401,10 @@ describe('every cookie that the filter reads', () => {
       stage.application.forget();
       const answer = await stage.raw('GET', '/analytics', { lines: [`Cookie: ${cookie}`] });
       assert.ok([200, 401].includes(answer.status), `${answer.status} ${answer.reason}`);
-      assert.equal(stage.application.requests.every((arrived) => headerValues(arrived, 'cookie').length === 0), true);
+      assert.equal(
+        stage.application.requests.every((arrived) => headerValues(arrived, 'cookie').length === 0),
+        true,
+      );
     }
   });
 
@@ -289,7 +429,31 @@ describe('every cookie that the filter reads', () => {
 
 describe('every query that the filter reads', () => {
   const stage = hostileStage();
-  const QUERIES = ['', '?', '&', '=', '&&&&', '%', '%zz', '%00', '%ff%fe', 'state', 'state=%ff', 'code=%00&state=a.b', 'state=.', 'state=..', 'state=a.b.c', `state=${'a'.repeat(20_000)}`, `code=${'a'.repeat(20_000)}&state=a.b`, Array(3000).fill('a=b').join('&'), `${Array(500).fill('state=a.b').join('&')}`, 'error=%0d%0aset-cookie:x', 'iss=%ff&state=a.b&code=c', 'state=a.b&code=c;error=x', 'state=%3Cscript%3E.x&error=%3Cscript%3E&error_description=%3Cscript%3E'];
+  const QUERIES = [
+    '',
+    '?',
+    '&',
+    '=',
+    '&&&&',
+    '%',
+    '%zz',
+    '%00',
+    '%ff%fe',
+    'state',
+    'state=%ff',
+    'code=%00&state=a.b',
+    'state=.',
+    'state=..',
+    'state=a.b.c',
+    `state=${'a'.repeat(20_000)}`,
+    `code=${'a'.repeat(20_000)}&state=a.b`,
+    Array(3000).fill('a=b').join('&'),
+    `${Array(500).fill('state=a.b').join('&')}`,
+    'error=%0d%0aset-cookie:x',
+    'iss=%ff&state=a.b&code=c',
+    'state=a.b&code=c;error=x',
+    'state=%3Cscript%3E.x&error=%3Cscript%3E&error_description=%3Cscript%3E',
+  ];
 
   for (const query of QUERIES) {
     it(`callback and login with ${JSON.stringify(query.slice(0, 40))}`, async () => {

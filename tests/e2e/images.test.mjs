@@ -19,7 +19,11 @@ const stage = ({ text }, name) => stages(text).find((each) => each.name === name
 const runs = ({ instructions }) => instructions.filter(({ keyword }) => keyword === 'RUN').map(({ text }) => text);
 const lib = (script) => /^VERSION=(.*)$/m.exec(read(`deploy/build/${script}`))[1];
 const field = (name) => new RegExp(`^${name} = "(.*)"$`, 'm').exec(read('Cargo.toml'))[1];
-const newer = (a, b) => a.split('.').map(Number).reduce((known, part, index) => known || Math.sign(part - Number(b.split('.')[index] ?? 0)), 0) >= 0;
+const newer = (a, b) =>
+  a
+    .split('.')
+    .map(Number)
+    .reduce((known, part, index) => known || Math.sign(part - Number(b.split('.')[index] ?? 0)), 0) >= 0;
 
 describe('every Dockerfile', () => {
   it('is known to these tests', () => assert.deepEqual(DOCKERFILES, ['demo.Dockerfile', 'envoy.Dockerfile', 'module.Dockerfile']));
@@ -50,7 +54,13 @@ describe('a Dockerfile is refused', () => {
     ['that copies a file that is not there', module, 'Cargo.lock ./', 'Cargo.lock Cargo.old ./', /COPY Cargo\.old, which git does not have/],
     ['that copies what was built here', demo, 'COPY deploy/demo/*.mjs ./', 'COPY deploy/demo/node_modules ./', /node_modules, which git does not have/],
     ['that copies what is hidden from the build', module, 'COPY src src', 'COPY docs docs', /COPY docs, which module\.Dockerfile\.dockerignore hides/],
-    ['that copies from a stage that does not exist', module, 'COPY --from=build /accredit/target/accredit.wasm /plugin.wasm\nUSER', 'COPY --from=builder /accredit/target/accredit.wasm /plugin.wasm\nUSER', /--from=builder, and no earlier/],
+    [
+      'that copies from a stage that does not exist',
+      module,
+      'COPY --from=build /accredit/target/accredit.wasm /plugin.wasm\nUSER',
+      'COPY --from=builder /accredit/target/accredit.wasm /plugin.wasm\nUSER',
+      /--from=builder, and no earlier/,
+    ],
     ['that copies from a stage that comes later', module, '--from=tools /usr/local', '--from=module /usr/local', /--from=module, and no earlier/],
     ['whose installer has no USER', module, 'USER 65532:65532\n', '', /installer runs as whoever/],
     ['whose Envoy has no USER', envoy, 'USER 65532:65532\n', '', /distroless runs as whoever/],
@@ -69,7 +79,10 @@ describe('a Dockerfile is refused', () => {
   }
 
   it('whose ignore file hides what it copies', () => {
-    assert.match(problems({ ...demo, ignore: demo.ignore.replace('!deploy/demo/*.mjs\n', '') }, files).join('\n'), /which demo\.Dockerfile\.dockerignore hides/);
+    assert.match(
+      problems({ ...demo, ignore: demo.ignore.replace('!deploy/demo/*.mjs\n', '') }, files).join('\n'),
+      /which demo\.Dockerfile\.dockerignore hides/,
+    );
   });
 });
 
@@ -102,7 +115,10 @@ describe('the module', () => {
   it('is what is built by default, alone in one layer, where Istio and Envoy Gateway look for it', () => {
     const last = stages(module.text).at(-1);
     assert.deepEqual([last.name, last.image], ['module', 'scratch']);
-    assert.deepEqual(last.instructions.map(({ keyword, from, words }) => [keyword, from, words.at(-1)]), [['COPY', 'build', '/plugin.wasm']]);
+    assert.deepEqual(
+      last.instructions.map(({ keyword, from, words }) => [keyword, from, words.at(-1)]),
+      [['COPY', 'build', '/plugin.wasm']],
+    );
   });
 
   it('can be copied out by the installer, whose base is a static cp', () => {
@@ -116,7 +132,7 @@ describe('the module', () => {
     assert.deepEqual(readFileSync(join(folder, 'accredit.wasm')), readFileSync(wasmPath()));
   });
 
-  it('stands in Envoy\'s images where the rendered configurations of deploy/compose look for it', () => {
+  it("stands in Envoy's images where the rendered configurations of deploy/compose look for it", () => {
     const there = finals(stages(envoy.text)).map(({ instructions }) => instructions.find(({ from }) => from === 'build').words.at(-1));
     assert.deepEqual(there, ['/etc/envoy/accredit.wasm', '/etc/envoy/accredit.wasm']);
     const rendered = files.filter((path) => path.startsWith('deploy/compose/envoy/'));
@@ -133,13 +149,23 @@ function moduleOf(names) {
   const number = (value) => (value < 128 ? [value] : [(value % 128) + 128, ...number(Math.floor(value / 128))]);
   const section = (id, bytes) => [id, ...number(bytes.length), ...bytes];
   const exported = names.flatMap(({ name, kind }) => [...number(name.length), ...Buffer.from(name), kind === 'memory' ? 2 : 0, 0]);
-  const sections = [section(1, [1, 0x60, 0, 0]), section(3, [1, 0]), section(5, [1, 0, 1]), section(7, [...number(names.length), ...exported]), section(10, [1, 2, 0, 0x0b])];
+  const sections = [
+    section(1, [1, 0x60, 0, 0]),
+    section(3, [1, 0]),
+    section(5, [1, 0, 1]),
+    section(7, [...number(names.length), ...exported]),
+    section(10, [1, 2, 0, 0x0b]),
+  ];
   return Buffer.from([...Buffer.from('\0asm'), 1, 0, 0, 0, ...sections.flat()]);
 }
 
 describe('the build', () => {
   /** All files below a folder. */
-  const below = (folder) => readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isDirectory()).map(({ parentPath, path, name }) => join('/', relative(folder, join(parentPath ?? path, name)))).sort();
+  const below = (folder) =>
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => !entry.isDirectory())
+      .map(({ parentPath, path, name }) => join('/', relative(folder, join(parentPath ?? path, name))))
+      .sort();
   // The compiler that is played here hands on a module that is there: one that does nothing, under the names that the real one exports; binaryen writes it anew.
   const compiled = join(temporaryFolder(), 'accredit.wasm');
   let written;
@@ -166,7 +192,8 @@ describe('the build', () => {
     },
     'demo.Dockerfile': (built) => {
       const { folder, settings } = built.get('demo');
-      for (const name of readdirSync(join(ROOT, 'deploy/demo')).filter((each) => each.endsWith('.mjs'))) assert.ok(existsSync(join(folder, 'demo', name)), name);
+      for (const name of readdirSync(join(ROOT, 'deploy/demo')).filter((each) => each.endsWith('.mjs')))
+        assert.ok(existsSync(join(folder, 'demo', name)), name);
       for (const path of ['demo/node_modules', 'keys/client', 'keys/gateway', 'mail']) assert.ok(existsSync(join(folder, path)), path);
       assert.deepEqual(settings, { ENV: 'NODE_ENV=production', USER: '1000:1000', CMD: '["node", "serve.mjs", "application"]' });
     },
@@ -188,7 +215,14 @@ describe('the build', () => {
     }
     assert.ok(tried > 35, `${tried} steps`);
   });
-  const throws = (work) => { try { work(); return false; } catch { return true; } };
+  const throws = (work) => {
+    try {
+      work();
+      return false;
+    } catch {
+      return true;
+    }
+  };
 
   it('needs no file of the repository that it does not copy: those that the module here was built from', () => {
     const copies = stage(module, 'build').instructions.filter(({ keyword, from }) => keyword === 'COPY' && !from);
@@ -196,20 +230,34 @@ describe('the build', () => {
     const builds = ['wasm', 'wasm-debian'].map((name) => join(ROOT, 'target', name, 'wasm32-wasip1/release/accredit.d')).filter(existsSync);
     assert.ok(builds.length > 0, 'the module was not built here: run "make wasm"');
     for (const path of builds) {
-      const sources = readFileSync(path, 'utf8').split(': ')[1].trim().split(/(?<!\\) /).map((name) => relative(ROOT, name.replaceAll('\\ ', ' ')));
+      const sources = readFileSync(path, 'utf8')
+        .split(': ')[1]
+        .trim()
+        .split(/(?<!\\) /)
+        .map((name) => relative(ROOT, name.replaceAll('\\ ', ' ')));
       assert.ok(sources.length > 50);
-      assert.deepEqual(sources.filter((name) => !copied.has(name)), []);
+      assert.deepEqual(
+        sources.filter((name) => !copied.has(name)),
+        [],
+      );
     }
   });
 
   it('takes its tools from lock files', () => {
-    for (const [each, name, command] of [[module, 'tools', 'npm ci'], [envoy, 'tools', 'npm ci'], [demo, 'demo', 'npm ci --omit=dev']]) assert.ok(runs(stage(each, name)).includes(command), each.name);
+    for (const [each, name, command] of [
+      [module, 'tools', 'npm ci'],
+      [envoy, 'tools', 'npm ci'],
+      [demo, 'demo', 'npm ci --omit=dev'],
+    ])
+      assert.ok(runs(stage(each, name)).includes(command), each.name);
   });
 });
 
-describe('the demo\'s image', () => {
+describe("the demo's image", () => {
   it('has every module that its services import', () => {
     const modules = readdirSync(join(ROOT, 'deploy/demo')).filter((name) => name.endsWith('.mjs'));
-    for (const name of modules) for (const [, imported] of read(`deploy/demo/${name}`).matchAll(/(?:from |import\()'\.\/(.*?)'/g)) assert.ok(modules.includes(imported), `${name}: ${imported}`);
+    for (const name of modules)
+      for (const [, imported] of read(`deploy/demo/${name}`).matchAll(/(?:from |import\()'\.\/(.*?)'/g))
+        assert.ok(modules.includes(imported), `${name}: ${imported}`);
   });
 });

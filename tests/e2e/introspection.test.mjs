@@ -26,7 +26,10 @@ const accept = (introspection) => (configuration) => {
 };
 
 describe('a token that only its provider can read', () => {
-  const stage = onStage({ plugin: accept({}), prepare: (provider) => void provider.opaqueTokens.set('good', { sub: 'robot', aud: 'orders', scope: 'hooks:write', groups: ['staff'] }) });
+  const stage = onStage({
+    plugin: accept({}),
+    prepare: (provider) => void provider.opaqueTokens.set('good', { sub: 'robot', aud: 'orders', scope: 'hooks:write', groups: ['staff'] }),
+  });
   let next = 0;
   /** A token that nobody has seen before, of which the provider says this. */
   const fresh = (changes = {}) => {
@@ -34,16 +37,23 @@ describe('a token that only its provider can read', () => {
     stage.provider.opaqueTokens.set(token, { sub: 'robot', aud: 'orders', scope: 'hooks:write', groups: ['staff'], ...changes });
     return token;
   };
-  const send = (token, path = '/hooks', more = {}) => stage.visitor().call(path, { method: 'POST', body: 'x', ...more, headers: { authorization: `Bearer ${token}`, ...more.headers } });
+  const send = (token, path = '/hooks', more = {}) =>
+    stage.visitor().call(path, { method: 'POST', body: 'x', ...more, headers: { authorization: `Bearer ${token}`, ...more.headers } });
 
   it('says who is asking, and the request goes on with its whole body, without the token', async () => {
     const token = fresh();
     const body = 'x'.repeat(300_000);
     assert.equal((await send(token, '/hooks', { body, headers: { 'x-forwarded-user': 'root' } })).status, 200);
     const arrived = await stage.application.only('/hooks');
-    assert.deepEqual([arrived.headers['x-forwarded-user'], arrived.headers['x-forwarded-groups'], arrived.headers.authorization, arrived.body.length], ['robot', 'staff', undefined, body.length]);
+    assert.deepEqual(
+      [arrived.headers['x-forwarded-user'], arrived.headers['x-forwarded-groups'], arrived.headers.authorization, arrived.body.length],
+      ['robot', 'staff', undefined, body.length],
+    );
     const [asked] = stage.provider.received.introspection;
-    assert.deepEqual([asked.method, asked.client.method, asked.form.get('token'), asked.form.get('token_type_hint'), asked.query.size], ['POST', 'client_secret_basic', token, 'access_token', 0]);
+    assert.deepEqual(
+      [asked.method, asked.client.method, asked.form.get('token'), asked.form.get('token_type_hint'), asked.query.size],
+      ['POST', 'client_secret_basic', token, 'access_token', 0],
+    );
   });
 
   it('is asked about once, good or bad', async () => {
@@ -58,7 +68,7 @@ describe('a token that only its provider can read', () => {
     ['nobody knows', 401, 'token_invalid', { active: false }],
     ['is for nobody in particular', 401, 'token_invalid', { aud: undefined }],
     ['is for somebody else', 401, 'token_invalid', { aud: 'other' }],
-    ['is another issuer\'s', 401, 'token_invalid', { iss: 'https://evil.example' }],
+    ["is another issuer's", 401, 'token_invalid', { iss: 'https://evil.example' }],
     ['has expired', 401, 'token_expired', { exp: now() - 3_600 }],
     ['is not valid yet', 401, 'token_invalid', { nbf: now() + 3_600 }],
     ['is bound to a key', 401, 'token_invalid', { cnf: { jkt: 'x' } }],
@@ -80,10 +90,20 @@ describe('a token that only its provider can read', () => {
     ['does not answer in time', (provider) => void (provider.delay.introspection = 2_000)],
     ['answers 500', (provider) => void (provider.intercept.introspection = (_, response) => answer(response, 500, { active: true }))],
     ['does not accept our client', (provider) => void (provider.clientSecret = 'another')],
-    ['answers with a page', (provider) => void (provider.intercept.introspection = (_, response) => answer(response, 200, '<html>', { 'content-type': 'text/html' }))],
+    [
+      'answers with a page',
+      (provider) => void (provider.intercept.introspection = (_, response) => answer(response, 200, '<html>', { 'content-type': 'text/html' })),
+    ],
     ['says active as a text', (provider) => void (provider.lies.introspection = (truth) => ({ ...truth, active: 'true' }))],
-    ['says active twice', (provider) => void (provider.intercept.introspection = (_, response) => answer(response, 200, '{"active":false,"active":true,"aud":"orders","sub":"x"}'))],
-    ['signs its answer', (provider) => void (provider.intercept.introspection = (_, response) => answer(response, 200, 'a.b.c', { 'content-type': 'application/token-introspection+jwt' }))],
+    [
+      'says active twice',
+      (provider) => void (provider.intercept.introspection = (_, response) => answer(response, 200, '{"active":false,"active":true,"aud":"orders","sub":"x"}')),
+    ],
+    [
+      'signs its answer',
+      (provider) =>
+        void (provider.intercept.introspection = (_, response) => answer(response, 200, 'a.b.c', { 'content-type': 'application/token-introspection+jwt' })),
+    ],
   ]) {
     it(`is neither good nor bad while its provider ${what}: 503, and good afterwards`, async () => {
       const token = fresh();
@@ -145,9 +165,13 @@ describe('a token that only its provider can read', () => {
 
 describe('where every token is asked about', () => {
   const stage = onStage({ plugin: accept({ when: 'always', cache: 0 }) });
-  it('a JWT must be good by itself and by its provider\'s word', async () => {
+  it("a JWT must be good by itself and by its provider's word", async () => {
     const [key] = stage.provider.keys;
-    const jwt = await sign({ iss: stage.provider.issuer, sub: 'robot', aud: 'orders', exp: now() + 300, scope: 'hooks:write' }, { alg: 'RS256', kid: key.kid }, key);
+    const jwt = await sign(
+      { iss: stage.provider.issuer, sub: 'robot', aud: 'orders', exp: now() + 300, scope: 'hooks:write' },
+      { alg: 'RS256', kid: key.kid },
+      key,
+    );
     const send = (token) => stage.visitor().call('/hooks', { headers: { authorization: `Bearer ${token}` } });
     stage.provider.opaqueTokens.set(jwt, {});
     assert.equal((await send(jwt)).status, 200);
@@ -175,7 +199,11 @@ describe('with a certified provider', () => {
       revocation: { enabled: true },
       resourceIndicators: { enabled: true, getResourceServerInfo, useGrantedResource: () => true },
     };
-    stage.provider = await startProvider({ port: 0, clients: [demoClient(SECRET), machine], configuration: { features, scopes: ['openid', 'profile', 'email', 'groups', 'hooks:write', 'hooks:read'] } });
+    stage.provider = await startProvider({
+      port: 0,
+      clients: [demoClient(SECRET), machine],
+      configuration: { features, scopes: ['openid', 'profile', 'email', 'groups', 'hooks:write', 'hooks:read'] },
+    });
     stage.application = await Application.start();
     const plugin = (configuration) => {
       configuration.providers[0].bearer = { audiences: [AUDIENCE], introspection: { cache: 0 } };
@@ -199,7 +227,8 @@ describe('with a certified provider', () => {
     assert.equal(response.status, 200, text);
     return text ? JSON.parse(text) : {};
   };
-  const obtain = async (changes = {}) => (await ask('/token', { grant_type: 'client_credentials', scope: 'hooks:write', resource: AUDIENCE, ...changes })).access_token;
+  const obtain = async (changes = {}) =>
+    (await ask('/token', { grant_type: 'client_credentials', scope: 'hooks:write', resource: AUDIENCE, ...changes })).access_token;
   const send = (token) => new Visitor(stage.gateway).call('/hooks', { method: 'POST', body: 'x', headers: { authorization: `Bearer ${token}` } });
 
   it('an opaque token of a machine is good for what it was issued for, until it is withdrawn', async () => {

@@ -15,7 +15,18 @@ import { signInAs, startDemoProvider, startSpaProvider } from './lib/demo.mjs';
 import { dyingWasmPath } from './lib/dying.mjs';
 import { assertFilesAreNamed, assertReadmeIsCareful } from './lib/folder.mjs';
 import { managerOf } from './lib/gateway.mjs';
-import { DENY_ALL, assertNoNames, byDiscovery, editConfiguration, meshSecrets, onThisMachine, secretsOf, startMade, validateMade, wasmFiltersOf } from './lib/mesh.mjs';
+import {
+  DENY_ALL,
+  assertNoNames,
+  byDiscovery,
+  editConfiguration,
+  meshSecrets,
+  onThisMachine,
+  secretsOf,
+  startMade,
+  validateMade,
+  wasmFiltersOf,
+} from './lib/mesh.mjs';
 import { assertValid, changed, eachWithout, loadSchemas, nameOf, unknownFields } from './lib/objects.mjs';
 import { ROOT, closeServer, eventually, freePort, listen } from './lib/process.mjs';
 import { FrontEnd } from './lib/spa.mjs';
@@ -46,7 +57,8 @@ function check(objects) {
   assert.deepEqual([spec.phase, spec.failStrategy, spec.imagePullPolicy], ['AUTHN', 'FAIL_RELOAD', 'IfNotPresent']);
   for (const object of objects) {
     const selector = object.spec.selector ?? object.spec.workloadSelector;
-    if (!['ServiceEntry', 'DestinationRule', 'VirtualService'].includes(object.kind)) assert.ok(Object.keys(selector?.matchLabels ?? selector?.labels ?? selector ?? {}).length > 0, `${nameOf(object)} selects everything`);
+    if (!['ServiceEntry', 'DestinationRule', 'VirtualService'].includes(object.kind))
+      assert.ok(Object.keys(selector?.matchLabels ?? selector?.labels ?? selector ?? {}).length > 0, `${nameOf(object)} selects everything`);
   }
 
   // Variables: each that the configuration names is given, secrets by the gateway's container
@@ -54,7 +66,10 @@ function check(objects) {
   assert.deepEqual([...new Set(named)].sort(), spec.vmConfig.env.map(({ name }) => name).sort());
   for (const { name, valueFrom, value } of spec.vmConfig.env) assert.equal(valueFrom, value === undefined ? 'HOST' : 'INLINE', name);
   const fromHost = spec.vmConfig.env.filter(({ valueFrom }) => valueFrom === 'HOST').map(({ name }) => name);
-  assert.deepEqual(values.envVarFrom.map(({ name, valueFrom }) => [name, valueFrom.secretKeyRef]), fromHost.map((name) => [name, { name: 'accredit', key: name }]));
+  assert.deepEqual(
+    values.envVarFrom.map(({ name, valueFrom }) => [name, valueFrom.secretKeyRef]),
+    fromHost.map((name) => [name, { name: 'accredit', key: name }]),
+  );
 
   // Names that must agree
   const { ACCREDIT_ORIGIN, FRONT_ORIGIN, OIDC_ISSUER } = environmentOf(plugin);
@@ -68,7 +83,10 @@ function check(objects) {
   const { typed_config: manager } = only(objects, 'EnvoyFilter').spec.configPatches[0].patch.value;
   assert.equal(manager.normalize_path, true);
   const [{ typed_config: early }] = manager.early_header_mutation_extensions;
-  assert.deepEqual(early.mutations.map(({ remove_on_match: { key_matcher: one } }) => one.safe_regex.regex), new Parts(shipped, PROVIDER).identityHeaders);
+  assert.deepEqual(
+    early.mutations.map(({ remove_on_match: { key_matcher: one } }) => one.safe_regex.regex),
+    new Parts(shipped, PROVIDER).identityHeaders,
+  );
 
   // And what becomes of them is what is driven below
   assert.deepEqual(madeByIstio(objects, values), MADE);
@@ -105,8 +123,14 @@ describe('the objects for Istio', () => {
 
   it('hold no secret', () => {
     const variables = only(OBJECTS, 'WasmPlugin').spec.vmConfig.env.filter(({ name }) => /SECRET|KEY/.test(name));
-    assert.deepEqual(variables.map(({ value }) => value), [undefined, undefined, undefined]);
-    assert.deepEqual(OBJECTS.filter(({ kind }) => kind === 'Secret'), []);
+    assert.deepEqual(
+      variables.map(({ value }) => value),
+      [undefined, undefined, undefined],
+    );
+    assert.deepEqual(
+      OBJECTS.filter(({ kind }) => kind === 'Secret'),
+      [],
+    );
   });
 
   it('are refused without any one of their fields', () => {
@@ -118,7 +142,10 @@ describe('the objects for Istio', () => {
         return false;
       }
     });
-    assert.deepEqual(accepted.map(([what]) => what), []);
+    assert.deepEqual(
+      accepted.map(([what]) => what),
+      [],
+    );
   });
 
   for (const [what, kind, change, name] of [
@@ -127,7 +154,11 @@ describe('the objects for Istio', () => {
     ['a phase that does not exist', 'WasmPlugin', ({ spec }) => (spec.phase = 'FIRST')],
     ['an image without a tag', 'WasmPlugin', ({ spec }) => (spec.url = spec.url.replace(/:[^:]+$/, ''))],
     ['a secret in the manifest', 'WasmPlugin', ({ spec }) => Object.assign(spec.vmConfig.env.at(-1), { valueFrom: 'INLINE', value: 'secret' })],
-    ['another configuration than the shipped one', 'WasmPlugin', ({ spec }) => spec.pluginConfig.rules.unshift({ match: { path_separated_prefix: '/' }, require: 'public' })],
+    [
+      'another configuration than the shipped one',
+      'WasmPlugin',
+      ({ spec }) => spec.pluginConfig.rules.unshift({ match: { path_separated_prefix: '/' }, require: 'public' }),
+    ],
     ['a provider that is not verified', 'DestinationRule', ({ spec }) => (spec.trafficPolicy.tls.insecureSkipVerify = true)],
     ['a provider without TLS', 'DestinationRule', ({ spec }) => (spec.trafficPolicy.tls.mode = 'DISABLE')],
     ['CORS for everybody', 'VirtualService', ({ spec }) => (spec.http[0].corsPolicy.allowOrigins = [{ regex: '.*' }])],
@@ -135,13 +166,23 @@ describe('the objects for Istio', () => {
     ['a workload that takes plain connections', 'PeerAuthentication', ({ spec }) => (spec.mtls.mode = 'PERMISSIVE')],
     ['a policy that only denies what it names', 'AuthorizationPolicy', ({ spec }) => (spec.action = 'DENY'), 'application'],
   ]) {
-    it(`are refused with ${what}`, () => assert.throws(() => check(changed(OBJECTS, kind, change, name)), (error) => Boolean(error.message)));
+    it(`are refused with ${what}`, () =>
+      assert.throws(
+        () => check(changed(OBJECTS, kind, change, name)),
+        (error) => Boolean(error.message),
+      ));
   }
 });
 
 /** What an overlay would change for this machine, and then Istio's part. */
 function forThisMachine({ port, front, issuer, objects = OBJECTS, clientId = 'accredit-demo' }) {
-  const here = { ACCREDIT_ORIGIN: `http://localhost:${port}`, FRONT_ORIGIN: front, FRONT_CALLBACK: `${front}/auth/callback`, OIDC_ISSUER: issuer, OIDC_CLIENT_ID: clientId };
+  const here = {
+    ACCREDIT_ORIGIN: `http://localhost:${port}`,
+    FRONT_ORIGIN: front,
+    FRONT_CALLBACK: `${front}/auth/callback`,
+    OIDC_ISSUER: issuer,
+    OIDC_CLIENT_ID: clientId,
+  };
   const copy = structuredClone(objects);
   for (const one of only(copy, 'WasmPlugin')?.spec.vmConfig.env ?? []) if (here[one.name]) one.value = here[one.name];
   for (const { spec } of copy.filter(({ kind }) => kind === 'VirtualService')) {
@@ -156,7 +197,11 @@ function forThisMachine({ port, front, issuer, objects = OBJECTS, clientId = 'ac
 function withBff(ours) {
   const source = shipped('bff');
   const { name, metadata, ...settings } = source.get([...source.configuration, 'providers', 0]);
-  const { origins, session, providers: [{ issuer, clusters, client_id: id, client_secret: secret }] } = ours;
+  const {
+    origins,
+    session,
+    providers: [{ issuer, clusters, client_id: id, client_secret: secret }],
+  } = ours;
   return { ...source.get(source.configuration), origins, session, providers: [{ ...settings, name, issuer, clusters, client_id: id, client_secret: secret }] };
 }
 
@@ -214,7 +259,10 @@ describe('what Istio makes of them', () => {
     const token = await page.tokenOf('alice');
     assert.equal((await page.call(new Visitor(gateway), '/api/analytics', bearer(token))).status, 200);
     const arrived = await application.only('/api/analytics');
-    assert.deepEqual(['user', 'groups', 'preferred-username'].map((name) => headerValues(arrived, `x-forwarded-${name}`)), [['alice'], ['oracle-ai-users,staff'], ['alice']]);
+    assert.deepEqual(
+      ['user', 'groups', 'preferred-username'].map((name) => headerValues(arrived, `x-forwarded-${name}`)),
+      [['alice'], ['oracle-ai-users,staff'], ['alice']],
+    );
     assert.deepEqual(headerValues(arrived, 'authorization'), []);
     const line = await eventually('it is logged', () => gateway.accessLog().find(({ path, status }) => path === '/api/analytics' && status === 200));
     assert.deepEqual([line.subject, line.rule], ['alice', 'rules[1]'], JSON.stringify(line));
@@ -234,7 +282,10 @@ describe('what Istio makes of them', () => {
   });
 
   it('answers preflights of the front end, which Istio would let Accredit refuse', async () => {
-    for (const [path, method] of [['/api/token', 'POST'], ['/api/chat', 'GET']]) {
+    for (const [path, method] of [
+      ['/api/token', 'POST'],
+      ['/api/chat', 'GET'],
+    ]) {
       const { status, headers } = await page.preflight(path, method);
       assert.deepEqual([status, headers['access-control-allow-origin'], headers['access-control-allow-credentials']], [200, front, 'true'], path);
       assert.notEqual((await page.preflight(path, method, 'https://evil.example')).status, 200);
@@ -249,7 +300,10 @@ describe('what Istio makes of them', () => {
     assertProblem(await page.call(new Visitor(gateway), '/api/chat', { headers: { ...forged, authorization: `Bearer ${token}` } }), 403, 'condition_failed');
     assert.equal((await page.call(new Visitor(gateway), '/api/analytics', { headers: { ...forged, authorization: `Bearer ${token}` } })).status, 200);
     const arrived = await application.only('/api/analytics');
-    assert.deepEqual(['user', 'groups'].map((name) => headerValues(arrived, `x-forwarded-${name}`)), [['bob'], ['staff']]);
+    assert.deepEqual(
+      ['user', 'groups'].map((name) => headerValues(arrived, `x-forwarded-${name}`)),
+      [['bob'], ['staff']],
+    );
   });
 
   const withoutPlugin = OBJECTS.filter(({ kind }) => kind !== 'WasmPlugin');
@@ -271,7 +325,8 @@ describe('what Istio makes of them', () => {
 
   it("asks the gateway's policy about the headers: what the rules let pass without a name stops there", async () => {
     const open = await start({
-      change: (bootstrap) => editConfiguration(bootstrap, ({ rules }) => rules.splice(0, rules.length, { match: { path_separated_prefix: '/api' }, require: 'public' })),
+      change: (bootstrap) =>
+        editConfiguration(bootstrap, ({ rules }) => rules.splice(0, rules.length, { match: { path_separated_prefix: '/api' }, require: 'public' })),
     });
     const answer = await new Visitor(open).call('/api/analytics', { headers: { 'x-forwarded-user': 'root' } });
     assert.deepEqual([answer.status, answer.body], [403, 'RBAC: access denied']);
@@ -281,19 +336,38 @@ describe('what Istio makes of them', () => {
   it("asks the workload's policy about the groups, also where the gateway's rules have forgotten them", async () => {
     const lax = await start({ change: (bootstrap) => editConfiguration(bootstrap, ({ rules }) => rules.shift()) });
     const there = new FrontEnd(lax, front);
-    for (const [login, status] of [['alice', 200], ['bob', 403]]) {
+    for (const [login, status] of [
+      ['alice', 200],
+      ['bob', 403],
+    ]) {
       assert.deepEqual([login, (await there.call(new Visitor(lax), '/api/chat', bearer(await there.tokenOf(login)))).status], [login, status]);
     }
-    assert.deepEqual(application.requests.map(({ url }) => url), ['/api/chat']);
+    assert.deepEqual(
+      application.requests.map(({ url }) => url),
+      ['/api/chat'],
+    );
   });
 
   it('believes the headers from the gateway alone: another workload of the mesh is refused, and so is who has no certificate', async () => {
-    const ask = (identity) => new Promise((answered, failed) => {
-      const { certificate: cert, key } = mesh.issued[identity] ?? {};
-      const headers = { 'x-forwarded-user': 'root', 'x-forwarded-groups': 'oracle-ai-admins' };
-      const options = { host: '127.0.0.1', port: gateway.workload, path: '/api/chat', headers, cert, key, ca: mesh.authority.pem, checkServerIdentity: () => undefined, agent: false };
-      https.get(options, (response) => response.resume().on('end', () => answered(response.statusCode))).on('error', (error) => (identity ? failed(error) : answered(error.code)));
-    });
+    const ask = (identity) =>
+      new Promise((answered, failed) => {
+        const { certificate: cert, key } = mesh.issued[identity] ?? {};
+        const headers = { 'x-forwarded-user': 'root', 'x-forwarded-groups': 'oracle-ai-admins' };
+        const options = {
+          host: '127.0.0.1',
+          port: gateway.workload,
+          path: '/api/chat',
+          headers,
+          cert,
+          key,
+          ca: mesh.authority.pem,
+          checkServerIdentity: () => undefined,
+          agent: false,
+        };
+        https
+          .get(options, (response) => response.resume().on('end', () => answered(response.statusCode)))
+          .on('error', (error) => (identity ? failed(error) : answered(error.code)));
+      });
     assert.equal(await ask('istio-ingress'), 200);
     assert.equal(await ask('other'), 403);
     assert.match(String(await ask(undefined)), /ERR_SSL|ECONNRESET|EPIPE/);
@@ -321,7 +395,11 @@ describe('what Istio makes of them', () => {
       const answer = await exchanged((bootstrap) => {
         delay(bootstrap);
         const filters = filtersOf(bootstrap);
-        const taken = (wanted) => filters.splice(filters.findIndex(({ name }) => name === wanted), 1);
+        const taken = (wanted) =>
+          filters.splice(
+            filters.findIndex(({ name }) => name === wanted),
+            1,
+          );
         taken('envoy.filters.http.rbac'); // which would refuse what nobody has decided
         filters.splice(-1, 0, ...taken('envoy.filters.http.buffer'));
       });
@@ -346,7 +424,8 @@ describe('what Istio makes of them', () => {
 
   it('lets nobody pass when the module cannot be fetched', async () => {
     const without = await start({ plugin: DENY_ALL });
-    for (const path of ['/', '/api/authorize', '/api/analytics']) assert.equal((await new Visitor(without).call(path, { headers: { 'x-forwarded-user': 'root' } })).status, 403);
+    for (const path of ['/', '/api/authorize', '/api/analytics'])
+      assert.equal((await new Visitor(without).call(path, { headers: { 'x-forwarded-user': 'root' } })).status, 403);
     assert.deepEqual(application.requests, []);
   });
 
@@ -369,7 +448,10 @@ describe('what Istio makes of them', () => {
     const alice = await signInAs(sessions, 'alice');
     assert.equal(alice.landing.status, 200, alice.landing.body);
     const arrived = await application.only('/analytics');
-    assert.deepEqual(['user', 'groups'].map((name) => headerValues(arrived, `x-forwarded-${name}`)), [['alice'], ['oracle-ai-users,staff']]);
+    assert.deepEqual(
+      ['user', 'groups'].map((name) => headerValues(arrived, `x-forwarded-${name}`)),
+      [['alice'], ['oracle-ai-users,staff']],
+    );
     assert.equal((await alice.open('/api/chat')).status, 200);
     assertProblem(await new Visitor(sessions).call('/api/chat', { headers: { 'x-forwarded-user': 'root' } }), 401, 'session_missing');
   });
@@ -378,7 +460,10 @@ describe('what Istio makes of them', () => {
     const mortal = await start({ wasm: dyingWasmPath() });
     const killer = await new Visitor(mortal).call('/api/analytics', { headers: { 'x-accredit-die': 'yes', 'x-forwarded-user': 'root' } });
     assert.ok(killer.status >= 500, String(killer.status));
-    await eventually('it decides again', async () => (await new Visitor(mortal).call('/api/analytics', { headers: { 'x-forwarded-user': 'root' } })).reason === 'token_missing');
+    await eventually(
+      'it decides again',
+      async () => (await new Visitor(mortal).call('/api/analytics', { headers: { 'x-forwarded-user': 'root' } })).reason === 'token_missing',
+    );
     assert.deepEqual(application.requests, []);
   });
 
@@ -389,7 +474,10 @@ describe('what Istio makes of them', () => {
       const document = { issuer, authorization_endpoint: `${issuer}/authorize`, token_endpoint: `${issuer}/token`, jwks_uri: `${issuer}/jwks` };
       return https.createServer({ cert, key }, (request, response) => response.end(JSON.stringify(request.url.includes('openid') ? document : { keys: [] })));
     };
-    for (const [names, status] of [[['sso.example.com'], 200], [['evil.example'], 503]]) {
+    for (const [names, status] of [
+      [['sso.example.com'], 200],
+      [['evil.example'], 503],
+    ]) {
       const there = server(names);
       const port = await listen(there);
       const started = await startWithTls(port);

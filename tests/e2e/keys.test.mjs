@@ -13,7 +13,12 @@ function pair(algorithm, type, options = {}) {
 }
 
 const curve = (namedCurve) => ({ namedCurve });
-const WRITTEN = [pair('RS256', 'rsa', { modulusLength: 2048 }), pair('ES256', 'ec', curve('P-256')), pair('ES384', 'ec', curve('P-384')), pair('EdDSA', 'ed25519')];
+const WRITTEN = [
+  pair('RS256', 'rsa', { modulusLength: 2048 }),
+  pair('ES256', 'ec', curve('P-256')),
+  pair('ES384', 'ec', curve('P-384')),
+  pair('EdDSA', 'ed25519'),
+];
 const SECRET = randomBytes(32).toString('base64');
 const secretKey = createSecretKey(Buffer.from(SECRET));
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed25519'];
@@ -26,7 +31,11 @@ describe('keys', () => {
       demo.algorithms = ALGORITHMS;
       demo.bearer = { audiences: ['orders'], algorithms: ALGORITHMS };
       configuration.providers.unshift(
-        { name: 'partner', issuer: 'https://partner.example', bearer: { audiences: ['orders'], algorithms: ALGORITHMS, public_keys: WRITTEN.map(({ pem }) => ({ pem })) } },
+        {
+          name: 'partner',
+          issuer: 'https://partner.example',
+          bearer: { audiences: ['orders'], algorithms: ALGORITHMS, public_keys: WRITTEN.map(({ pem }) => ({ pem })) },
+        },
         { name: 'logins', issuer: 'login-service', bearer: { audiences: ['orders'], algorithms: ['HS256'], secret: SECRET } },
       );
       configuration.rules = [{ require: 'authenticated' }];
@@ -37,7 +46,10 @@ describe('keys', () => {
   const send = (token) => stage.visitor().call('/orders', { headers: { authorization: `Bearer ${token}` } });
   const by = (key, iss, header = {}) => sign(claims(iss), { alg: key.algorithm, ...header }, key.privateKey);
 
-  for (const [algorithm, kid] of [['ES384', 'e-384'], ['EdDSA', 'ed']]) {
+  for (const [algorithm, kid] of [
+    ['ES384', 'e-384'],
+    ['EdDSA', 'ed'],
+  ]) {
     it(`people sign in with an ID token by ${algorithm}, and bearer tokens by it are good`, async () => {
       const key = stage.provider.keys.find((other) => other.kid === kid);
       stage.provider.signingKey = key;

@@ -27,7 +27,13 @@ const others = [];
 before(async () => {
   const authority = makeAuthority();
   const provider = await startTlsProvider(origin, { clientId, ...authority.issue('localhost') });
-  Object.assign(stage, { authority, provider, certificate: new MountedCertificate(authority.issue(host)), application: await Application.start(), secrets: newSecrets(provider.clientSecret) });
+  Object.assign(stage, {
+    authority,
+    provider,
+    certificate: new MountedCertificate(authority.issue(host)),
+    application: await Application.start(),
+    secrets: newSecrets(provider.clientSecret),
+  });
 });
 beforeEach(() => stage.application.forget());
 afterEach(async () => {
@@ -42,15 +48,16 @@ after(async () => {
 const keep = (thing) => (others.push(thing), thing);
 
 /** A plain GET on a port of the pod: {status, headers, body}. */
-const ask = (port, path, { method = 'GET', headers = {} } = {}) => new Promise((answered, failed) => {
-  const request = http.request({ host: '127.0.0.1', port, path, method, headers, agent: false }, (response) => {
-    let body = '';
-    response.setEncoding('utf8').on('data', (text) => (body += text));
-    response.on('end', () => answered({ status: response.statusCode, headers: response.headers, body }));
+const ask = (port, path, { method = 'GET', headers = {} } = {}) =>
+  new Promise((answered, failed) => {
+    const request = http.request({ host: '127.0.0.1', port, path, method, headers, agent: false }, (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (text) => (body += text));
+      response.on('end', () => answered({ status: response.statusCode, headers: response.headers, body }));
+    });
+    request.on('error', failed);
+    request.end();
   });
-  request.on('error', failed);
-  request.end();
-});
 
 describe('the configuration in the built ConfigMap', () => {
   for (const overlay of OVERLAYS) {
@@ -70,7 +77,12 @@ describe('the configuration in the built ConfigMap', () => {
     ['a variable that the filter may not read', 'host_env_keys: [ACCREDIT_ORIGIN, ', 'host_env_keys: [', /origins\[0\]/],
     ['a field that Envoy does not know', 'normalize_path: true', 'normalise_path: true', /normalise_path/],
     ['a cluster that is missing', 'route: {cluster: application,', 'route: {cluster: aplication,', /aplication/],
-    ['a provider whose certificate nobody would verify', 'upstream_http_protocol_options: {auto_sni: true, auto_san_validation: true}', 'upstream_http_protocol_options: {auto_sni: true}', /auto_san_validation|auto_sni/],
+    [
+      'a provider whose certificate nobody would verify',
+      'upstream_http_protocol_options: {auto_sni: true, auto_san_validation: true}',
+      'upstream_http_protocol_options: {auto_sni: true}',
+      /auto_san_validation|auto_sni/,
+    ],
   ]) {
     it(`is refused by Envoy when it is broken, with the place: ${what}`, async () => {
       const { code, log } = await validatePod(objects, { ...stage, edit: edited(from, to) });
@@ -84,9 +96,24 @@ describe('the configuration in the built ConfigMap', () => {
     ['a provider without an issuer', '- name: sso\n                      issuer: {environment_variable: OIDC_ISSUER}', '- name: sso', /providers\[0\]/],
     ['a variable that the filter may not read', 'host_env_keys: [ACCREDIT_ORIGIN, ', 'host_env_keys: [', /origins\[0\]/],
     ['a variable that the pod has not', 'issuer: {environment_variable: OIDC_ISSUER}', 'issuer: {environment_variable: ISSUER}', /providers\[0\]\.issuer/],
-    ['the same key twice', '[{environment_variable: ACCREDIT_KEY}, {environment_variable: ACCREDIT_OTHER_KEY}]', '[{environment_variable: ACCREDIT_KEY}, {environment_variable: ACCREDIT_KEY}]', /session\.keys\[1\]/],
-    ['no key at all', 'session: {keys: [{environment_variable: ACCREDIT_KEY}, {environment_variable: ACCREDIT_OTHER_KEY}]}', 'session: {keys: []}', /session\.keys/],
-    ['a rule that demands nothing readable', 'require: {claim: groups, any_of: [oracle-ai-users]}', 'require: {claim: 7, any_of: [oracle-ai-users]}', /rules\[2\]\.require/],
+    [
+      'the same key twice',
+      '[{environment_variable: ACCREDIT_KEY}, {environment_variable: ACCREDIT_OTHER_KEY}]',
+      '[{environment_variable: ACCREDIT_KEY}, {environment_variable: ACCREDIT_KEY}]',
+      /session\.keys\[1\]/,
+    ],
+    [
+      'no key at all',
+      'session: {keys: [{environment_variable: ACCREDIT_KEY}, {environment_variable: ACCREDIT_OTHER_KEY}]}',
+      'session: {keys: []}',
+      /session\.keys/,
+    ],
+    [
+      'a rule that demands nothing readable',
+      'require: {claim: groups, any_of: [oracle-ai-users]}',
+      'require: {claim: 7, any_of: [oracle-ai-users]}',
+      /rules\[2\]\.require/,
+    ],
     ['a rule by a method that is none', 'match: {path: /chat}', 'match: {path: chat}', /rules\[1\]\.match\.path/],
   ]) {
     it(`is refused by the filter when it is broken, with the place: ${what}`, async () => {
@@ -118,7 +145,7 @@ describe('the pod', () => {
     if (pod) assertNoPanic(pod);
   });
 
-  it('lets people sign in at the overlay\'s origin, by a provider whose certificate it verifies', async () => {
+  it("lets people sign in at the overlay's origin, by a provider whose certificate it verifies", async () => {
     const alice = await signInAs(pod, 'alice');
     assert.deepEqual([alice.landing.status, alice.landing.url.href], [200, `${origin}/analytics`]);
     const arrived = await stage.application.only('/analytics');
@@ -139,7 +166,10 @@ describe('the pod', () => {
     const nobody = new Visitor(pod);
     assert.equal((await nobody.open('/')).status, 200);
     assertRefused(await nobody.call('/api/chat'), 401, 'session_missing');
-    assert.deepEqual(stage.application.requests.map(({ url }) => url), ['/']);
+    assert.deepEqual(
+      stage.application.requests.map(({ url }) => url),
+      ['/'],
+    );
   });
 
   it('answers no other host', async () => {
@@ -157,9 +187,22 @@ describe('the pod', () => {
     const { probes } = pod.pod;
     for (const path of ['/live', '/ready', '/stats/prometheus']) assert.equal((await ask(probes, path)).status, 200, path);
     assert.match((await ask(probes, '/stats/prometheus')).body, /accredit/);
-    const hidden = ['/', '/config_dump', '/certs', '/stats', '/ready/', '/ready/../config_dump', '/stats/prometheus/../../quitquitquit', '/server_info', '/logging', '//config_dump', '/ready%2f..%2fconfig_dump'];
+    const hidden = [
+      '/',
+      '/config_dump',
+      '/certs',
+      '/stats',
+      '/ready/',
+      '/ready/../config_dump',
+      '/stats/prometheus/../../quitquitquit',
+      '/server_info',
+      '/logging',
+      '//config_dump',
+      '/ready%2f..%2fconfig_dump',
+    ];
     for (const path of hidden) assert.notEqual((await ask(probes, path)).status, 200, path);
-    for (const path of ['/ready', '/stats/prometheus', '/quitquitquit', '/healthcheck/fail', '/drain_listeners']) assert.equal((await ask(probes, path, { method: 'POST' })).status, 404, path);
+    for (const path of ['/ready', '/stats/prometheus', '/quitquitquit', '/healthcheck/fail', '/drain_listeners'])
+      assert.equal((await ask(probes, path, { method: 'POST' })).status, 404, path);
     assert.equal(pod.running, true);
     assert.equal((await ask(probes, '/ready')).status, 200);
   });
@@ -172,7 +215,10 @@ describe('the pod', () => {
 
   it('keeps its secrets out of what Envoy tells about itself, and out of its log', async () => {
     const dump = await pod.admin('/config_dump');
-    assert.deepEqual(Object.values(stage.secrets).filter((secret) => dump.includes(secret)), []);
+    assert.deepEqual(
+      Object.values(stage.secrets).filter((secret) => dump.includes(secret)),
+      [],
+    );
     assertNotTold(pod, Object.values(stage.secrets));
     assert.match(dump, /OIDC_CLIENT_SECRET/);
   });
@@ -203,7 +249,10 @@ describe('a provider that is not who it says', () => {
 });
 
 describe('a cluster that could reach any host', () => {
-  for (const [name, path] of [['token_endpoint', '/token'], ['jwks_uri', '/jwks']]) {
+  for (const [name, path] of [
+    ['token_endpoint', '/token'],
+    ['jwks_uri', '/jwks'],
+  ]) {
     it(`reaches the issuer's only: a discovery document whose ${name} is elsewhere, on a host with a good certificate, leads nowhere`, async () => {
       const provider = keep(await startTlsProvider(origin, { clientId, ...stage.authority.issue('localhost') }));
       const asked = [];
@@ -227,7 +276,8 @@ describe('the end of a pod', () => {
   it('begins with the container `drain`, which has Envoy ask its clients to come again elsewhere, while it answers them', async () => {
     const ending = keep(await startPod(objects, stage));
     const alice = await signInAs(ending, 'alice');
-    const visit = async () => (({ status, headers }) => [status, headers.connection])(await alice.open('/analytics', { headers: { connection: 'keep-alive' } }));
+    const visit = async () =>
+      (({ status, headers }) => [status, headers.connection])(await alice.open('/analytics', { headers: { connection: 'keep-alive' } }));
     assert.deepEqual(await visit(), [200, undefined]);
 
     const drain = runDrain(ending);
@@ -256,7 +306,13 @@ function runDrain(ending) {
   const words = command.map((word) => word.replace('127.0.0.1:9901', `127.0.0.1:${ending.pod.admin}`));
   const child = spawn(words[0], words.slice(1), { env: { PATH: `${folder}:${process.env.PATH}` }, stdio: ['ignore', 'pipe', 'inherit'], detached: true });
   // The end of a container ends all that is in it; here its group does.
-  const stop = () => { try { process.kill(-child.pid, 'SIGKILL'); } catch { /* it has ended */ } };
+  const stop = () => {
+    try {
+      process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      /* it has ended */
+    }
+  };
   atExit(stop);
   keep({ stop });
   return { child, started: once(child.stdout, 'data') };

@@ -46,10 +46,19 @@ const run = (...blocks) => runIn(temporaryFolder(), ...blocks);
 function runIn(folder, ...blocks) {
   writeFileSync(join(folder, 'kubectl'), STAND_IN);
   chmodSync(join(folder, 'kubectl'), 0o755);
-  const shell = spawnSync('sh', ['-c', blocks.join('\n')], { cwd: folder, input: 'the client\'s "secret" $1 `x`\n', encoding: 'utf8', env: { ...process.env, PATH: `${folder}:${process.env.PATH}`, REAL: kubectl(), REPOSITORY: ROOT, KEPT: folder, KUBECONFIG: '/dev/null' }, timeout: 60_000 });
+  const shell = spawnSync('sh', ['-c', blocks.join('\n')], {
+    cwd: folder,
+    input: 'the client\'s "secret" $1 `x`\n',
+    encoding: 'utf8',
+    env: { ...process.env, PATH: `${folder}:${process.env.PATH}`, REAL: kubectl(), REPOSITORY: ROOT, KEPT: folder, KUBECONFIG: '/dev/null' },
+    timeout: 60_000,
+  });
   const well = shell.status === 0 && !/unexpected|error/i.test(shell.stderr);
   const read = (name) => JSON.parse(readFileSync(join(folder, name), 'utf8'));
-  const restarts = readdirSync(folder).filter((name) => name.startsWith('restart-')).sort().map(read);
+  const restarts = readdirSync(folder)
+    .filter((name) => name.startsWith('restart-'))
+    .sort()
+    .map(read);
   const [verbs, told] = ['verbs', 'arguments'].map((name) => readFileSync(join(folder, name), 'utf8').trim());
   return { folder, well, stderr: shell.stderr, secret: (name) => read(`secret-${name}.json`), restarts, verbs: verbs.split('\n'), told };
 }
@@ -68,7 +77,10 @@ describe('the README', () => {
     assert.deepEqual(Object.keys(made.data).sort(), references.map(({ key }) => key).sort());
     assert.equal(decoded(made, 'oidc-client-secret'), 'the client\'s "secret" $1 `x`');
     const keys = ['session-key', 'other-session-key'].map((name) => decoded(made, name));
-    assert.deepEqual(keys.map((key) => Buffer.from(key, 'base64').length), [32, 32]);
+    assert.deepEqual(
+      keys.map((key) => Buffer.from(key, 'base64').length),
+      [32, 32],
+    );
     assert.notEqual(keys[0], keys[1]);
 
     const tls = secret(volumes.find(({ secret: mounted }) => mounted).secret.secretName);
@@ -76,7 +88,12 @@ describe('the README', () => {
   });
 
   it('changes keys in two steps: the sealing key stays in the first and opens in the second, and each is rolled out before the next', () => {
-    const { well, stderr, restarts: [begin, first, second, ...more], verbs } = run(...before, restart, firstStep, secondStep);
+    const {
+      well,
+      stderr,
+      restarts: [begin, first, second, ...more],
+      verbs,
+    } = run(...before, restart, firstStep, secondStep);
     assert.ok(well, stderr);
     assert.deepEqual(more, []);
     const [[oldKey, oldOther], [sealing, fresh]] = [keys(begin), keys(first)];
@@ -84,22 +101,37 @@ describe('the README', () => {
     assert.equal(Buffer.from(fresh, 'base64').length, 32);
     assert.deepEqual(keys(second), [fresh, oldKey]);
     assert.equal(decoded(second, 'oidc-client-secret'), decoded(begin, 'oidc-client-secret'));
-    assert.deepEqual(verbs.filter((verb) => verb.startsWith('patch') || verb.startsWith('rollout')).slice(1), ['patch secret', 'rollout restart', 'rollout status', 'patch secret', 'rollout restart', 'rollout status']);
+    assert.deepEqual(verbs.filter((verb) => verb.startsWith('patch') || verb.startsWith('rollout')).slice(1), [
+      'patch secret',
+      'rollout restart',
+      'rollout status',
+      'patch secret',
+      'rollout restart',
+      'rollout status',
+    ]);
   });
 
   it('changes no keys back when the second step is repeated', () => {
-    const { well, stderr, restarts: [begin, first, ...after] } = run(...before, restart, firstStep, secondStep, secondStep, secondStep);
+    const {
+      well,
+      stderr,
+      restarts: [begin, first, ...after],
+    } = run(...before, restart, firstStep, secondStep, secondStep, secondStep);
     assert.ok(well, stderr);
     assert.deepEqual(after.map(keys), Array(3).fill([keys(first)[1], keys(begin)[0]]));
   });
 
-  for (const [what, shell] of [['a shell that has not done the first', []], ['a shell where nothing could be read', ['new= old=']]]) it(`changes nothing by the second step in ${what}`, () => {
-    const { folder, secret } = run(...before, restart, firstStep);
-    const known = keys(secret('accredit-secrets'));
-    const again = runIn(folder, 'ns=accredit-staging', ...shell, secondStep);
-    assert.match(again.stderr, /new: /);
-    assert.deepEqual(keys(again.secret('accredit-secrets')), known);
-  });
+  for (const [what, shell] of [
+    ['a shell that has not done the first', []],
+    ['a shell where nothing could be read', ['new= old=']],
+  ])
+    it(`changes nothing by the second step in ${what}`, () => {
+      const { folder, secret } = run(...before, restart, firstStep);
+      const known = keys(secret('accredit-secrets'));
+      const again = runIn(folder, 'ns=accredit-staging', ...shell, secondStep);
+      assert.match(again.stderr, /new: /);
+      assert.deepEqual(keys(again.secret('accredit-secrets')), known);
+    });
 
   it('tells no secret by the arguments of a process, which others on the machine can read', () => {
     const { restarts, secret, told } = run(...before, restart, firstStep, secondStep);
@@ -110,12 +142,31 @@ describe('the README', () => {
     assert.doesNotMatch(README, /--from-literal|patch [^\n]*-p /);
   });
 
-  it('keeps everybody but this environment\'s gateway out of the application, before the gateway runs', () => {
+  it("keeps everybody but this environment's gateway out of the application, before the gateway runs", () => {
     const { well, stderr, folder } = run('ns=accredit-staging', 'cd "$REPOSITORY"', policy);
     assert.ok(well, stderr);
     const [{ spec }, ...more] = objectsIn(readFileSync(join(folder, 'applied'), 'utf8'));
-    const { metadata, spec: { template } } = objectOf(build('staging'), 'Deployment/accredit');
-    assert.deepEqual([more, spec.policyTypes, spec.ingress], [[], ['Ingress'], [{ from: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': metadata.namespace } }, podSelector: { matchLabels: template.metadata.labels } }] }]]);
+    const {
+      metadata,
+      spec: { template },
+    } = objectOf(build('staging'), 'Deployment/accredit');
+    assert.deepEqual(
+      [more, spec.policyTypes, spec.ingress],
+      [
+        [],
+        ['Ingress'],
+        [
+          {
+            from: [
+              {
+                namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': metadata.namespace } },
+                podSelector: { matchLabels: template.metadata.labels },
+              },
+            ],
+          },
+        ],
+      ],
+    );
     assert.ok(README.indexOf(policy) < README.indexOf('kubectl apply -k'));
     const [, namespace] = /kubectl -n (\S+) apply/.exec(policy);
     const { externalName } = objectOf(build('staging'), 'Service/application').spec;
@@ -128,7 +179,8 @@ describe('the README', () => {
     assert.equal(objectOf(build('staging'), 'Deployment/accredit').metadata.namespace, namespace);
     for (const [, path] of README.matchAll(/ -k (\S+)|kustomize (\S+)/g)) if (path) assert.ok(existsSync(join(ROOT, path, 'kustomization.yaml')), path);
     for (const [, path] of README.matchAll(/\]\(((?:base|application)\/[^)#]+)\)/g)) assert.ok(existsSync(join(ROOT, 'deploy/kubernetes', path)), path);
-    for (const file of readdirSync(join(ROOT, 'deploy/kubernetes/base'))) assert.ok(README.includes(`base/${file}`) || ['kustomization.yaml', 'certificate.yaml'].includes(file), `the README does not say what ${file} is`);
+    for (const file of readdirSync(join(ROOT, 'deploy/kubernetes/base')))
+      assert.ok(README.includes(`base/${file}`) || ['kustomization.yaml', 'certificate.yaml'].includes(file), `the README does not say what ${file} is`);
   });
 });
 

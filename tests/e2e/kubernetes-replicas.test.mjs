@@ -93,7 +93,9 @@ const isSignedIn = async (visitor, gateway) => {
 async function beginSignIn(gateway, login = 'alice') {
   const visitor = new Visitor(gateway);
   const form = await visitor.follow(await visitor.open(PAGE));
-  const callback = (await visitor.follow(await visitor.submit(form, { login, password: `${login}-password`, action: 'login' }), { until: (next) => next.origin === origin })).location;
+  const callback = (
+    await visitor.follow(await visitor.submit(form, { login, password: `${login}-password`, action: 'login' }), { until: (next) => next.origin === origin })
+  ).location;
   return async (other) => {
     visitor.ports = other.ports;
     const landing = await visitor.follow(await visitor.open(callback.href, { headers: { 'sec-fetch-site': 'cross-site' } }));
@@ -109,13 +111,17 @@ describe('two pods behind one load balancer', () => {
   after(() => end(running));
 
   it('a session begun at one is good at the other, both ways', async () => {
-    const { pods: [one, other] } = deployment;
+    const {
+      pods: [one, other],
+    } = deployment;
     const [alice, bob] = [await signInAs(one, 'alice'), await signInAs(other, 'bob')];
     assert.deepEqual([await isSignedIn(alice, other), await isSignedIn(bob, one)], [true, true]);
   });
 
   it('a sign-in begun at one is finished at the other, both ways', async () => {
-    const { pods: [one, other] } = deployment;
+    const {
+      pods: [one, other],
+    } = deployment;
     const [alice, bob] = [await (await beginSignIn(one))(other), await (await beginSignIn(other, 'bob'))(one)];
     assert.deepEqual([await isSignedIn(alice, one), await isSignedIn(bob, other)], [true, true]);
   });
@@ -125,19 +131,28 @@ describe('two pods behind one load balancer', () => {
     const alice = await signInAs(gateway, 'alice');
     for (let i = 0; i < 6; i += 1) assert.equal((await alice.open(PAGE)).status, 200);
     const given = pods.map(({ pod }) => balancer.given.get(pod.gateway));
-    assert.ok(given.every((count) => count >= 4), `each had its part: ${given}`);
+    assert.ok(
+      given.every((count) => count >= 4),
+      `each had its part: ${given}`,
+    );
   });
 
   it('who signs out at one is, with the cookies that are left, nobody at the other', async () => {
-    const { pods: [one, other] } = deployment;
+    const {
+      pods: [one, other],
+    } = deployment;
     const alice = await signInAs(one, 'alice');
     assert.equal((await alice.call('/api/logout', { method: 'POST' })).status, 200);
     assert.equal(await isSignedIn(alice, other), false);
   });
 
   it('without a shared key nobody would get far: the test can tell', async () => {
-    const { pods: [one] } = deployment;
-    const { pods: [stranger] } = await Deployment.start(newSecrets(stage.provider.clientSecret));
+    const {
+      pods: [one],
+    } = deployment;
+    const {
+      pods: [stranger],
+    } = await Deployment.start(newSecrets(stage.provider.clientSecret));
     assert.equal(await isSignedIn(await signInAs(one, 'alice'), stranger), false);
     await assert.rejects(async () => (await beginSignIn(one))(stranger));
   });
@@ -162,7 +177,10 @@ async function whilePeopleCome(gateway, people, happens) {
   });
   const arriving = (async () => {
     while (!ended) {
-      await signInAs(gateway, 'bob').then(({ landing }) => landing.status === 200 || failures.push(`sign-in: ${landing.status} ${landing.reason}`), (error) => failures.push(`sign-in: ${error.message}`));
+      await signInAs(gateway, 'bob').then(
+        ({ landing }) => landing.status === 200 || failures.push(`sign-in: ${landing.status} ${landing.reason}`),
+        (error) => failures.push(`sign-in: ${error.message}`),
+      );
       await sleep(BREATH);
     }
   })();
@@ -184,7 +202,8 @@ describe('keys are changed', () => {
     const loyal = await Promise.all(deployment.pods.map((pod) => signInAs(pod, 'bob')));
     const all = () => Object.values(people);
     const everybodyEverywhere = async (when) => {
-      for (const [name, visitor] of Object.entries(people)) for (const pod of deployment.pods) assert.equal(await isSignedIn(visitor, pod), true, `${name}, ${when}`);
+      for (const [name, visitor] of Object.entries(people))
+        for (const pod of deployment.pods) assert.equal(await isSignedIn(visitor, pod), true, `${name}, ${when}`);
     };
 
     const { failures, visits } = await whilePeopleCome(gateway, loyal, async () => {

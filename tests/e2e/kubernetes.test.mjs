@@ -32,34 +32,61 @@ describe('what is built', () => {
     it(`keeps every promise: ${overlay}`, () => assert.deepEqual(brokenPromises(built[overlay]), []));
   }
 
-  for (const overlay of OVERLAYS) it(`the application's own network policy is good Kubernetes, lets in the gateway's pods of its environment and no others, and can spare no field: ${overlay}`, () => {
-    const { metadata, spec } = objectOf(built[overlay], 'Deployment/accredit');
-    const [policy, ...more] = objectsIn(readFileSync(join(FOLDER, 'application/networkpolicy.yaml'), 'utf8').replace('{kubernetes.io/metadata.name: GATEWAY_NAMESPACE}', `{kubernetes.io/metadata.name: ${metadata.namespace}}`));
-    const wanted = {
-      podSelector: objectOf(built[overlay], 'NetworkPolicy/accredit').spec.egress[2].to[0].podSelector,
-      policyTypes: ['Ingress'],
-      ingress: [{ from: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': metadata.namespace } }, podSelector: { matchLabels: spec.template.metadata.labels } }] }],
-    };
-    const hold = (candidates) => schemaRefusals(candidates).map((refusal, index) => refusal === undefined && isDeepStrictEqual(candidates[index].spec, wanted));
-    assert.deepEqual([more, hold([policy])], [[], [true]]);
-    assert.deepEqual(hold(fieldsOf(policy).map((path) => without(policy, path))).filter(Boolean), []);
-  });
+  for (const overlay of OVERLAYS)
+    it(`the application's own network policy is good Kubernetes, lets in the gateway's pods of its environment and no others, and can spare no field: ${overlay}`, () => {
+      const { metadata, spec } = objectOf(built[overlay], 'Deployment/accredit');
+      const [policy, ...more] = objectsIn(
+        readFileSync(join(FOLDER, 'application/networkpolicy.yaml'), 'utf8').replace(
+          '{kubernetes.io/metadata.name: GATEWAY_NAMESPACE}',
+          `{kubernetes.io/metadata.name: ${metadata.namespace}}`,
+        ),
+      );
+      const wanted = {
+        podSelector: objectOf(built[overlay], 'NetworkPolicy/accredit').spec.egress[2].to[0].podSelector,
+        policyTypes: ['Ingress'],
+        ingress: [
+          {
+            from: [
+              {
+                namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': metadata.namespace } },
+                podSelector: { matchLabels: spec.template.metadata.labels },
+              },
+            ],
+          },
+        ],
+      };
+      const hold = (candidates) =>
+        schemaRefusals(candidates).map((refusal, index) => refusal === undefined && isDeepStrictEqual(candidates[index].spec, wanted));
+      assert.deepEqual([more, hold([policy])], [[], [true]]);
+      assert.deepEqual(hold(fieldsOf(policy).map((path) => without(policy, path))).filter(Boolean), []);
+    });
 
   it('differs between the overlays in what environments differ in, and in nothing else', () => {
-    const texts = (objects) => new Map(objects.flatMap((object) => textsIn(JSON.parse(JSON.stringify(object), (_, value) => (typeof value === 'number' ? String(value) : value)), labelOf(object))));
+    const texts = (objects) =>
+      new Map(
+        objects.flatMap((object) =>
+          textsIn(
+            JSON.parse(JSON.stringify(object), (_, value) => (typeof value === 'number' ? String(value) : value)),
+            labelOf(object),
+          ),
+        ),
+      );
     const [staging, production] = OVERLAYS.map((overlay) => texts(built[overlay]));
     const differing = [...new Set([...staging.keys(), ...production.keys()])].filter((path) => staging.get(path) !== production.get(path));
     const everywhere = Object.keys(PROMISES).map((label) => `${label}.metadata.namespace`);
-    assert.deepEqual(differing.sort(), [
-      ...everywhere,
-      'ConfigMap/environment.metadata.name', // the hash of what it holds
-      'Deployment/accredit.spec.template.spec.containers.0.envFrom.0.configMapRef.name', // the same
-      'ConfigMap/environment.data.ACCREDIT_ORIGIN',
-      'ConfigMap/environment.data.OIDC_ISSUER',
-      'Service/application.spec.externalName',
-      'HorizontalPodAutoscaler/accredit.spec.minReplicas',
-      'HorizontalPodAutoscaler/accredit.spec.maxReplicas',
-    ].sort());
+    assert.deepEqual(
+      differing.sort(),
+      [
+        ...everywhere,
+        'ConfigMap/environment.metadata.name', // the hash of what it holds
+        'Deployment/accredit.spec.template.spec.containers.0.envFrom.0.configMapRef.name', // the same
+        'ConfigMap/environment.data.ACCREDIT_ORIGIN',
+        'ConfigMap/environment.data.OIDC_ISSUER',
+        'Service/application.spec.externalName',
+        'HorizontalPodAutoscaler/accredit.spec.minReplicas',
+        'HorizontalPodAutoscaler/accredit.spec.maxReplicas',
+      ].sort(),
+    );
   });
 
   it('rolls the pods when the configuration changes: their names of it end in its hash', () => {
@@ -77,7 +104,10 @@ describe('whatever is removed is missed', () => {
       assert.ok(cases.length > 80, `only ${cases.length} fields are demanded`);
       const refusals = schemaRefusals(cases.map(({ object, path }) => without(object, path)));
       const unnoticed = cases.filter((_, index) => refusals[index] === undefined);
-      assert.deepEqual(unnoticed.map(({ object, path }) => `${labelOf(object)} ${path.join('.')}`), []);
+      assert.deepEqual(
+        unnoticed.map(({ object, path }) => `${labelOf(object)} ${path.join('.')}`),
+        [],
+      );
     });
 
     it(`by the promises, whatever field it is: ${overlay}`, () => {
@@ -86,18 +116,27 @@ describe('whatever is removed is missed', () => {
       const checked = places.map(({ object, path }) => ({ name: `${labelOf(object)} ${path.join('.')}`, copy: without(object, path), object }));
       const silent = checked.filter(({ copy, object }) => brokenPromises(exchanged(built[overlay], object, copy)).length === 0);
       const refusals = schemaRefusals(silent.map(({ copy }) => copy));
-      assert.deepEqual(silent.filter((_, index) => refusals[index] === undefined).map(({ name }) => name), []);
+      assert.deepEqual(
+        silent.filter((_, index) => refusals[index] === undefined).map(({ name }) => name),
+        [],
+      );
     });
   }
 
   it('an object that is missing is missed, and so is one too many', () => {
     for (const object of built.staging) assert.notDeepEqual(brokenPromises(built.staging.filter((other) => other !== object)), [], labelOf(object));
-    assert.notDeepEqual(brokenPromises([...built.staging, { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'accredit-secrets', namespace: 'accredit-staging' } }]), []);
+    assert.notDeepEqual(
+      brokenPromises([...built.staging, { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'accredit-secrets', namespace: 'accredit-staging' } }]),
+      [],
+    );
   });
 
-  it('what the schemas do not know is refused, in the API\'s name', () => {
+  it("what the schemas do not know is refused, in the API's name", () => {
     const unknown = built.staging.map((object) => ({ ...object, sepc: {} }));
-    assert.deepEqual(schemaRefusals(unknown).filter((refusal) => !refusal), []);
+    assert.deepEqual(
+      schemaRefusals(unknown).filter((refusal) => !refusal),
+      [],
+    );
     const misspelt = structuredClone(objectOf(built.staging, 'Deployment/accredit'));
     misspelt.spec.template.spec.containers[0].readynessProbe = {};
     assert.match(schemaRefusals([misspelt])[0], /readynessProbe/);
@@ -107,7 +146,8 @@ describe('whatever is removed is missed', () => {
 
 /** Every path of an object, but what stands in a ConfigMap's text. */
 function fieldsOf(object) {
-  const walk = (value, path) => (value === null || typeof value !== 'object' ? [] : Object.entries(value).flatMap(([name, inner]) => [[...path, name], ...walk(inner, [...path, name])]));
+  const walk = (value, path) =>
+    value === null || typeof value !== 'object' ? [] : Object.entries(value).flatMap(([name, inner]) => [[...path, name], ...walk(inner, [...path, name])]);
   return walk(object, []);
 }
 
@@ -125,24 +165,51 @@ describe('what would be wrong is refused', () => {
     ['a secret written into the ConfigMap', (objects) => (literals(objects).OIDC_CLIENT_SECRET = 'x')],
     ['a session key under a harmless name', (objects) => (literals(objects).OIDC_CLIENT_ID = Buffer.alloc(32, 7).toString('base64'))],
     ['a private key in a ConfigMap', (objects) => (objectOf(objects, 'ConfigMap/envoy').data['certificate.yaml'] += '\n# -----BEGIN PRIVATE KEY-----')],
-    ['a client secret written into Envoy\'s file', (objects) => inEnvoyFile(objects, '{environment_variable: OIDC_CLIENT_SECRET}', 'written-down')],
-    ['a session key written into Envoy\'s file', (objects) => inEnvoyFile(objects, '{environment_variable: ACCREDIT_OTHER_KEY}', 'c2VjcmV0')],
+    ["a client secret written into Envoy's file", (objects) => inEnvoyFile(objects, '{environment_variable: OIDC_CLIENT_SECRET}', 'written-down')],
+    ["a session key written into Envoy's file", (objects) => inEnvoyFile(objects, '{environment_variable: ACCREDIT_OTHER_KEY}', 'c2VjcmV0')],
     ['the wrong key of a Secret', (objects) => (envoyOf(objects).env[1].valueFrom.secretKeyRef.key = 'other-session-key')],
     ['an image without a tag', (objects) => (envoyOf(objects).image = 'envoyproxy/envoy')],
     ['an image by a moving tag', (objects) => (envoyOf(objects).image = 'envoyproxy/envoy:distroless-v1.40-latest')],
-    ['a module of another version', (objects) => (objectOf(objects, 'Deployment/accredit').spec.template.spec.initContainers[0].image = 'registry.example.com/accredit-installer:0.0.9')],
+    [
+      'a module of another version',
+      (objects) => (objectOf(objects, 'Deployment/accredit').spec.template.spec.initContainers[0].image = 'registry.example.com/accredit-installer:0.0.9'),
+    ],
     ['a number of replicas beside the autoscaler', (objects) => (objectOf(objects, 'Deployment/accredit').spec.replicas = 2)],
     ['an autoscaler for another Deployment', (objects) => (objectOf(objects, 'HorizontalPodAutoscaler/accredit').spec.scaleTargetRef.name = 'other')],
     ['a single replica', (objects) => (objectOf(objects, 'HorizontalPodAutoscaler/accredit').spec.minReplicas = 1)],
     ['a Service that selects others', (objects) => (objectOf(objects, 'Service/accredit').spec.selector = { 'app.kubernetes.io/name': 'other' })],
-    ['a budget that selects others', (objects) => (objectOf(objects, 'PodDisruptionBudget/accredit').spec.selector.matchLabels = { 'app.kubernetes.io/name': 'other' })],
-    ['a network policy for others', (objects) => (objectOf(objects, 'NetworkPolicy/accredit').spec.podSelector.matchLabels = { 'app.kubernetes.io/name': 'other' })],
+    [
+      'a budget that selects others',
+      (objects) => (objectOf(objects, 'PodDisruptionBudget/accredit').spec.selector.matchLabels = { 'app.kubernetes.io/name': 'other' }),
+    ],
+    [
+      'a network policy for others',
+      (objects) => (objectOf(objects, 'NetworkPolicy/accredit').spec.podSelector.matchLabels = { 'app.kubernetes.io/name': 'other' }),
+    ],
     ['a network policy that lets everybody ask the probes', (objects) => delete objectOf(objects, 'NetworkPolicy/accredit').spec.ingress[1].from],
     ['a container without a port that Envoy listens on', (objects) => envoyOf(objects).ports.splice(1, 1)],
     ['Envoy on another port', (objects) => inEnvoyFile(objects, 'port_value: 8443', 'port_value: 10000')],
-    ['the listeners changed over', (objects) => (inEnvoyFile(objects, 'port_value: 8443', 'port_value: 1'), inEnvoyFile(objects, 'port_value: 8080', 'port_value: 8443'), inEnvoyFile(objects, 'port_value: 1}', 'port_value: 8080}'))],
-    ['the admin interface for everybody', (objects) => inEnvoyFile(objects, 'address: {socket_address: {address: 127.0.0.1, port_value: 9901}}', 'address: {socket_address: {address: 0.0.0.0, port_value: 9901}}')],
-    ['a second path of the admin interface among the probes', (objects) => inEnvoyFile(objects, 'match: {path: /stats/prometheus,', 'match: {path: /config_dump,')],
+    [
+      'the listeners changed over',
+      (objects) => (
+        inEnvoyFile(objects, 'port_value: 8443', 'port_value: 1'),
+        inEnvoyFile(objects, 'port_value: 8080', 'port_value: 8443'),
+        inEnvoyFile(objects, 'port_value: 1}', 'port_value: 8080}')
+      ),
+    ],
+    [
+      'the admin interface for everybody',
+      (objects) =>
+        inEnvoyFile(
+          objects,
+          'address: {socket_address: {address: 127.0.0.1, port_value: 9901}}',
+          'address: {socket_address: {address: 0.0.0.0, port_value: 9901}}',
+        ),
+    ],
+    [
+      'a second path of the admin interface among the probes',
+      (objects) => inEnvoyFile(objects, 'match: {path: /stats/prometheus,', 'match: {path: /config_dump,'),
+    ],
     ['a variable that the filter may not read', (objects) => inEnvoyFile(objects, 'host_env_keys: [ACCREDIT_ORIGIN, ', 'host_env_keys: [')],
     ['a variable that the container lacks', (objects) => delete literals(objects).OIDC_ISSUER],
     ['a module that is put elsewhere', (objects) => inEnvoyFile(objects, 'filename: /etc/accredit/module/accredit.wasm', 'filename: /module/accredit.wasm')],
@@ -150,7 +217,10 @@ describe('what would be wrong is refused', () => {
     ['a shorter grace than the drain', (objects) => (objectOf(objects, 'Deployment/accredit').spec.template.spec.terminationGracePeriodSeconds = 30)],
     ['an application under another name', (objects) => (objectOf(objects, 'Service/application').metadata.name = 'app')],
     ['what runs as root', (objects) => (objectOf(objects, 'Deployment/accredit').spec.template.spec.securityContext.runAsUser = 0)],
-    ['a container that can write its files', (objects) => (objectOf(objects, 'Deployment/accredit').spec.template.spec.containers[1].securityContext.readOnlyRootFilesystem = false)],
+    [
+      'a container that can write its files',
+      (objects) => (objectOf(objects, 'Deployment/accredit').spec.template.spec.containers[1].securityContext.readOnlyRootFilesystem = false),
+    ],
   ]) {
     it(what, () => {
       const objects = structuredClone(built.production);
@@ -183,7 +253,9 @@ describe('the files', () => {
 
   it('an overlay is a few lines', () => {
     for (const overlay of OVERLAYS) {
-      const lines = readFileSync(join(FOLDER, 'overlays', overlay, 'kustomization.yaml'), 'utf8').split('\n').filter((line) => line.trim() && !line.startsWith('#'));
+      const lines = readFileSync(join(FOLDER, 'overlays', overlay, 'kustomization.yaml'), 'utf8')
+        .split('\n')
+        .filter((line) => line.trim() && !line.startsWith('#'));
       assert.ok(lines.length <= 20, `${overlay} has ${lines.length} lines`);
     }
   });

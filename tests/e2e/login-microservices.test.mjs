@@ -15,7 +15,9 @@ let application, gateway;
 const names = namesOf('login-microservices');
 const seconds = () => Math.floor(Date.now() / 1000);
 const token = (claims = {}, { key = gateway.jwtSecret, alg = 'HS256' } = {}) =>
-  new SignJWT({ ...names, origin: gateway.origin, sub: 'u-17', iat: seconds(), exp: seconds() + 3600, ...claims }).setProtectedHeader({ alg, typ: 'JWT' }).sign(new TextEncoder().encode(key));
+  new SignJWT({ ...names, origin: gateway.origin, sub: 'u-17', iat: seconds(), exp: seconds() + 3600, ...claims })
+    .setProtectedHeader({ alg, typ: 'JWT' })
+    .sign(new TextEncoder().encode(key));
 const send = (path, authorization, more = {}) => new Visitor(gateway).send(path, { ...more, headers: { authorization, ...more.headers } });
 
 before(async () => {
@@ -29,7 +31,11 @@ after(async () => {
 });
 
 describe('a good token', () => {
-  for (const [method, scheme] of [['GET', 'Bearer'], ['POST', 'Bearer'], ['DELETE', 'bearer']]) {
+  for (const [method, scheme] of [
+    ['GET', 'Bearer'],
+    ['POST', 'Bearer'],
+    ['DELETE', 'bearer'],
+  ]) {
     it(`lets a ${method} through, and the service is told who it is; the token goes no further`, async () => {
       assert.equal((await send('/api/orders', `${scheme} ${await token()}`, { method })).status, 200);
       const arrived = await application.only('/api/orders');
@@ -93,6 +99,9 @@ describe('without a provider', () => {
 
   it('public paths stay public, whatever comes along', async () => {
     for (const authorization of [undefined, 'Bearer junk']) assert.equal((await send('/health', authorization)).status, 200);
-    assert.deepEqual(application.requests.flatMap((request) => headerValues(request, 'authorization')), []);
+    assert.deepEqual(
+      application.requests.flatMap((request) => headerValues(request, 'authorization')),
+      [],
+    );
   });
 });

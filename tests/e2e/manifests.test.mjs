@@ -40,7 +40,10 @@ const secretsOf = (text) => secretsIn(text).filter((what) => !/^[a-z\d]+(\/[a-z\
 describe('no manifest', () => {
   it('holds a secret', () => {
     assert.ok(MANIFESTS.length > 40, `${MANIFESTS.length}`);
-    assert.deepEqual(MANIFESTS.flatMap((path) => secretsOf(read(path)).map((what) => `${path}: ${what}`)), []);
+    assert.deepEqual(
+      MANIFESTS.flatMap((path) => secretsOf(read(path)).map((what) => `${path}: ${what}`)),
+      [],
+    );
   });
 
   it('would hold one without being found', () => {
@@ -84,7 +87,10 @@ function checkKustomization(value, folder, notOurs) {
 }
 
 function checkGatewayValues(value) {
-  const { autoscaling: { enabled, minReplicas, maxReplicas, ...more }, ...rest } = value;
+  const {
+    autoscaling: { enabled, minReplicas, maxReplicas, ...more },
+    ...rest
+  } = value;
   const secret = (name) => ({ name, valueFrom: { secretKeyRef: { name: 'accredit', key: name } } });
   assert.deepEqual(rest, { name: 'istio-ingress', labels: { istio: 'ingress' }, envVarFrom: SECRETS.map(secret) });
   assert.deepEqual([enabled, minReplicas >= 2, maxReplicas > minReplicas, more], [true, true, true, {}]);
@@ -97,7 +103,10 @@ function checkControllerValues(value) {
 
 const UNKNOWN_TO_SCHEMAS = [
   ['deploy/istio/kustomization.yaml', (value) => checkKustomization(value, 'deploy/istio', ['kustomization.yaml', 'gateway-values.yaml', 'envoy.yaml'])],
-  ['deploy/envoy-gateway/kustomization.yaml', (value) => checkKustomization(value, 'deploy/envoy-gateway', ['kustomization.yaml', 'controller-values.yaml', 'envoy.yaml'])],
+  [
+    'deploy/envoy-gateway/kustomization.yaml',
+    (value) => checkKustomization(value, 'deploy/envoy-gateway', ['kustomization.yaml', 'controller-values.yaml', 'envoy.yaml']),
+  ],
   ['deploy/istio/gateway-values.yaml', checkGatewayValues],
   ['deploy/envoy-gateway/controller-values.yaml', checkControllerValues],
 ];
@@ -111,7 +120,12 @@ for (const [path, check] of UNKNOWN_TO_SCHEMAS) {
     it('is refused without any one of its fields, and with one more', () => {
       const paths = pathsOf(value);
       assert.ok(paths.length >= 3);
-      for (const missing of paths) assert.throws(() => check(without(value, missing)), (error) => Boolean(error.message), `without ${missing.join('.')}`);
+      for (const missing of paths)
+        assert.throws(
+          () => check(without(value, missing)),
+          (error) => Boolean(error.message),
+          `without ${missing.join('.')}`,
+        );
       assert.throws(() => check({ ...value, namespce: 'x' }));
     });
   });
@@ -135,25 +149,43 @@ const resourcesOf = (folder) => objectsIn(folder, parse(read(`deploy/${folder}/k
 const [GATEWAY_VALUES] = objectsIn('istio', ['gateway-values.yaml']);
 
 const MODELS = [
-  ['Istio', resourcesOf('istio'), (objects) => madeByIstio(objects, GATEWAY_VALUES), [
-    /^(ServiceEntry|DestinationRule) spec\.exportTo\.0$/, // which namespaces see it
-    /^ServiceEntry spec\.ports\.0\.name$/,
-    /^Gateway spec\.servers\.0\.tls\.minProtocolVersion$/, // TLS to browsers is left out of the file, which says so
-  ], [
-    ['a second door without TLS', 'Gateway', ({ spec }) => spec.servers.push({ port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts: ['*'] })],
-    ['a second place to send requests to', 'VirtualService', ({ spec }) => spec.http[0].route.push({ destination: { host: 'other' } })],
-    ['a port without TLS in the mesh', 'PeerAuthentication', ({ spec }) => (spec.portLevelMtls = { 9100: { mode: 'DISABLE' } })],
-  ]],
-  ['Envoy Gateway', resourcesOf('envoy-gateway'), madeByEnvoyGateway, [
-    /^EnvoyProxy spec\.provider\.kubernetes\.envoyDeployment\.(replicas|container\.(image|env\.\d+\..*|resources\.requests\..*))$/, // of the Deployment, not of Envoy's file
-    /^Gateway spec\.listeners\.0\.tls\.certificateRefs\.0\.name$/, // TLS to browsers, likewise
-    /^EnvoyExtensionPolicy spec\.wasm\.0\.code\.pullPolicy$/,
-    /^EnvoyPatchPolicy spec\.type$/,
-  ], [
-    ['a second door without TLS', 'Gateway', ({ spec }) => spec.listeners.push({ name: 'http', port: 80, protocol: 'HTTP' })],
-    ['a second Gateway for the routes', 'HTTPRoute', ({ spec }) => spec.parentRefs.push({ name: 'other' }), 'application'],
-    ['a header that the route sets', 'HTTPRoute', ({ spec }) => spec.rules.at(-1).filters = [{ type: 'RequestHeaderModifier', requestHeaderModifier: { set: [{ name: 'x-forwarded-user', value: 'root' }] } }], 'application'],
-  ]],
+  [
+    'Istio',
+    resourcesOf('istio'),
+    (objects) => madeByIstio(objects, GATEWAY_VALUES),
+    [
+      /^(ServiceEntry|DestinationRule) spec\.exportTo\.0$/, // which namespaces see it
+      /^ServiceEntry spec\.ports\.0\.name$/,
+      /^Gateway spec\.servers\.0\.tls\.minProtocolVersion$/, // TLS to browsers is left out of the file, which says so
+    ],
+    [
+      ['a second door without TLS', 'Gateway', ({ spec }) => spec.servers.push({ port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts: ['*'] })],
+      ['a second place to send requests to', 'VirtualService', ({ spec }) => spec.http[0].route.push({ destination: { host: 'other' } })],
+      ['a port without TLS in the mesh', 'PeerAuthentication', ({ spec }) => (spec.portLevelMtls = { 9100: { mode: 'DISABLE' } })],
+    ],
+  ],
+  [
+    'Envoy Gateway',
+    resourcesOf('envoy-gateway'),
+    madeByEnvoyGateway,
+    [
+      /^EnvoyProxy spec\.provider\.kubernetes\.envoyDeployment\.(replicas|container\.(image|env\.\d+\..*|resources\.requests\..*))$/, // of the Deployment, not of Envoy's file
+      /^Gateway spec\.listeners\.0\.tls\.certificateRefs\.0\.name$/, // TLS to browsers, likewise
+      /^EnvoyExtensionPolicy spec\.wasm\.0\.code\.pullPolicy$/,
+      /^EnvoyPatchPolicy spec\.type$/,
+    ],
+    [
+      ['a second door without TLS', 'Gateway', ({ spec }) => spec.listeners.push({ name: 'http', port: 80, protocol: 'HTTP' })],
+      ['a second Gateway for the routes', 'HTTPRoute', ({ spec }) => spec.parentRefs.push({ name: 'other' }), 'application'],
+      [
+        'a header that the route sets',
+        'HTTPRoute',
+        ({ spec }) =>
+          (spec.rules.at(-1).filters = [{ type: 'RequestHeaderModifier', requestHeaderModifier: { set: [{ name: 'x-forwarded-user', value: 'root' }] } }]),
+        'application',
+      ],
+    ],
+  ],
 ];
 
 for (const [name, objects, make, elsewhere, additions] of MODELS) {

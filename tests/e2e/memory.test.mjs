@@ -36,7 +36,10 @@ class Unfinished {
   answered = undefined;
 
   constructor({ port, host, origin }, path) {
-    const head = requestText('POST', path, host, [`Origin: ${origin}`, 'Content-Type: application/json', 'Content-Length: 65000']).replace('Connection: close\r\n', '');
+    const head = requestText('POST', path, host, [`Origin: ${origin}`, 'Content-Type: application/json', 'Content-Length: 65000']).replace(
+      'Connection: close\r\n',
+      '',
+    );
     this.socket = net.connect(port, '127.0.0.1', () => this.socket.write(head + FILLING));
     this.socket.on('data', (data) => (this.answered ??= Number(/^HTTP\/1\.1 (\d{3})/.exec(data)?.[1])));
     this.socket.on('error', () => {});
@@ -71,7 +74,12 @@ describe('bodies that never end', () => {
 
   /** `room` in bytes above what is allocated without traffic; without it, the shipped limit. */
   async function start(room) {
-    const envoy = ({ static_resources: { listeners: [listener] }, overload_manager: { resource_monitors: monitors } }) => {
+    const envoy = ({
+      static_resources: {
+        listeners: [listener],
+      },
+      overload_manager: { resource_monitors: monitors },
+    }) => {
       if (!room) return;
       monitors.find(({ name }) => name === HEAP).typed_config.max_heap_size_bytes = idle + room;
       const { routes } = managerOf(listener).route_config.virtual_hosts[0];
@@ -79,7 +87,11 @@ describe('bodies that never end', () => {
     };
     gateway = await startGateway({ scenario: 'login-microservices', users, application, envoy });
     const headers = { 'content-type': 'application/json' };
-    const answer = await new Visitor(gateway).call('/login', { method: 'POST', headers, body: JSON.stringify({ username: 'alice', password: 'alice-password' }) });
+    const answer = await new Visitor(gateway).call('/login', {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ username: 'alice', password: 'alice-password' }),
+    });
     token = answer.json().access_token;
   }
 
@@ -116,7 +128,10 @@ describe('bodies that never end', () => {
     assert.ok(ended > 200, `${ended} were ended by Envoy`);
     assert.deepEqual([...new Set(statuses)], [200], `${statuses}`);
     assert.ok(Math.max(...heap) < idle + 22 * MIB, `${Math.max(...heap) - idle} bytes more than without traffic`);
-    assert.deepEqual(application.requests.filter(({ url }) => url === '/health'), []);
+    assert.deepEqual(
+      application.requests.filter(({ url }) => url === '/health'),
+      [],
+    );
   });
 
   it('come faster than they can be ended: new requests are refused before memory runs out, and when they are gone everybody is answered again', async () => {

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import { Visitor } from './lib/client.mjs';
 import { dyingWasmPath } from './lib/dying.mjs';
-import { asStruct, configurationOf, managerOf, newKey, pluginOf, shipped, startGateway, startReloadableGateway } from './lib/gateway.mjs';
+import { asStruct, configurationOf, managerOf, newKey, pluginOf, startGateway, startReloadableGateway } from './lib/gateway.mjs';
 import { Provider, answer, makeKey } from './lib/misbehaving.mjs';
 import { eventually, freePort, sleep } from './lib/process.mjs';
 import { assertNoPanic, assertNotTold, assertProblem, assertRefused } from './lib/stage.mjs';
@@ -51,7 +51,10 @@ describe('a provider that is down', () => {
     assert.equal((await new Visitor(gateway).open('/')).status, 200);
     assert.equal((await alice.open('/analytics')).status, 200);
     assert.equal((await alice.call('/api/session')).status, 200);
-    assert.deepEqual(application.requests.map(({ url }) => url), ['/', '/analytics']);
+    assert.deepEqual(
+      application.requests.map(({ url }) => url),
+      ['/', '/analytics'],
+    );
 
     const refused = await new Visitor(gateway).open('/analytics');
     assertRefused(refused, 503, 'metadata_unavailable');
@@ -84,7 +87,10 @@ describe('a provider that is down', () => {
     provider.delay.discovery = 1500;
     const gateway = await gatewayFor({ provider, application });
     const answers = await Promise.all(Array.from({ length: 8 }, () => new Visitor(gateway).open('/analytics')));
-    assert.deepEqual(answers.map(({ status }) => status), Array(8).fill(302));
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      Array(8).fill(302),
+    );
     assert.equal(provider.count('discovery'), 1);
     assertNoPanic(gateway);
   });
@@ -140,11 +146,11 @@ describe('keys', () => {
     assertNoPanic(gateway);
   });
 
-  it('rotated while the provider\'s key set cannot be had keep the old ones working', async () => {
+  it("rotated while the provider's key set cannot be had keep the old ones working", async () => {
     const { provider, application } = await outside();
     const gateway = await gatewayFor({ provider, application, plugin: quick });
     await signedIn(gateway);
-    provider.intercept.keys = (request, response) => answer(response, 500, '');
+    provider.intercept.keys = (_, response) => answer(response, 500, '');
     provider.signingKey = await makeKey('RS256', 'new-1');
     const last = await new Visitor(gateway).signIn('/analytics');
     assert.ok([502, 503].includes(last.status), `${last.status} ${last.reason}`);
@@ -155,7 +161,7 @@ describe('keys', () => {
 });
 
 describe('two workers', () => {
-  it('are both hit, share one fetch, know each other\'s sessions, and soon which of them have ended', async () => {
+  it("are both hit, share one fetch, know each other's sessions, and soon which of them have ended", async () => {
     const { provider, application } = await outside();
     provider.delay.discovery = 300;
     provider.delay.keys = 300;
@@ -166,14 +172,19 @@ describe('two workers', () => {
       envoy: (bootstrap) => void (bootstrap.static_resources.listeners[0].connection_balance_config = { exact_balance: {} }),
     });
     const landings = await Promise.all(Array.from({ length: 8 }, () => new Visitor(gateway).signIn('/analytics')));
-    assert.deepEqual(landings.map(({ status }) => status), Array(8).fill(200));
+    assert.deepEqual(
+      landings.map(({ status }) => status),
+      Array(8).fill(200),
+    );
     assert.deepEqual([provider.count('discovery'), provider.count('keys')], [1, 1], 'fetches of [discovery, keys]');
 
     const alice = await signedIn(gateway);
     const answers = await Promise.all(Array.from({ length: 40 }, () => alice.open('/analytics')));
     assert.ok(answers.every(({ status }) => status === 200));
     const stats = await gateway.stats('worker_\\d\\.downstream_cx_total');
-    const hits = Object.entries(stats).filter(([name]) => name.startsWith('listener.') && !name.includes('admin')).map(([, count]) => count);
+    const hits = Object.entries(stats)
+      .filter(([name]) => name.startsWith('listener.') && !name.includes('admin'))
+      .map(([, count]) => count);
     assert.ok(hits.length === 2 && hits.every((count) => count >= 10), JSON.stringify(stats));
     assert.ok((await gateway.counter('accredit_session_from_memory')) >= 30, 'sessions are remembered');
     assert.ok((await gateway.counter('accredit_session_from_cookie')) >= 2, 'each worker opened the cookie itself');
@@ -202,7 +213,10 @@ describe('two configurations in one virtual machine', () => {
       configuration.origins = [`http://localhost:${otherPort}`];
       Object.assign(configuration.providers[0], { name: 'other', issuer: other.issuer, clusters: { [new URL(other.issuer).host]: 'other' } });
       configuration.session.keys = [newKey()];
-      configuration.rules = [{ match: { path: '/analytics' }, require: 'public' }, { match: { path: '/' }, require: 'authenticated' }];
+      configuration.rules = [
+        { match: { path: '/analytics' }, require: 'public' },
+        { match: { path: '/' }, require: 'authenticated' },
+      ];
       asStruct(pluginOf(second), configuration);
       bootstrap.static_resources.listeners.push(second);
       const cluster = structuredClone(bootstrap.static_resources.clusters.find(({ name }) => name === 'provider'));
@@ -302,7 +316,9 @@ describe('watching', () => {
     const gateway = await gatewayFor({ provider, application, plugin: quick });
     const secrets = [gateway.key, provider.clientSecret];
     provider.lies.tokens = (body) => (secrets.push(body.access_token, body.id_token), body);
-    provider.lies.redirect = (parameters, query) => (secrets.push(parameters.code, parameters.state, query.get('nonce'), query.get('code_challenge')), parameters);
+    provider.lies.redirect = (parameters, query) => (
+      secrets.push(parameters.code, parameters.state, query.get('nonce'), query.get('code_challenge')), parameters
+    );
 
     const visitor = new Visitor(gateway);
     await visitor.open('/');
@@ -322,9 +338,19 @@ describe('watching', () => {
     secrets.push(...provider.received.token.map(({ form }) => form.get('code_verifier')));
 
     for (const [name, least] of [
-      ['decisions_forwarded', 4], ['decisions_redirected', 3], ['decisions_unauthenticated', 1], ['decisions_forbidden', 1], ['decisions_answered', 1],
-      ['sign_in_begun', 3], ['sign_in_completed', 2], ['sign_in_failed_id_token_nonce', 1], ['sign_out', 1], ['session_from_memory', 1], ['session_from_cookie', 1],
-      ['fetch_metadata_ok', 1], ['fetch_keys_ok', 1],
+      ['decisions_forwarded', 4],
+      ['decisions_redirected', 3],
+      ['decisions_unauthenticated', 1],
+      ['decisions_forbidden', 1],
+      ['decisions_answered', 1],
+      ['sign_in_begun', 3],
+      ['sign_in_completed', 2],
+      ['sign_in_failed_id_token_nonce', 1],
+      ['sign_out', 1],
+      ['session_from_memory', 1],
+      ['session_from_cookie', 1],
+      ['fetch_metadata_ok', 1],
+      ['fetch_keys_ok', 1],
     ]) {
       assert.ok((await gateway.counter(`accredit_${name}`)) >= least, `accredit_${name} counts ${await gateway.counter(`accredit_${name}`)}, not ${least}`);
     }
@@ -332,9 +358,20 @@ describe('watching', () => {
 
     const audit = gateway.auditLog();
     const events = audit.map(({ event }) => event);
-    for (const [event, count] of [['sign_in', 2], ['sign_out', 1]]) assert.equal(events.filter((one) => one === event).length, count, event);
-    assert.ok(audit.some(({ event, reason, rule, subject, path }) => event === 'denied' && reason === 'condition_failed' && rule === 'rules[2]' && subject === 'user-1' && path === '/members'));
+    for (const [event, count] of [
+      ['sign_in', 2],
+      ['sign_out', 1],
+    ])
+      assert.equal(events.filter((one) => one === event).length, count, event);
+    assert.ok(
+      audit.some(
+        ({ event, reason, rule, subject, path }) =>
+          event === 'denied' && reason === 'condition_failed' && rule === 'rules[2]' && subject === 'user-1' && path === '/members',
+      ),
+    );
     assert.ok(audit.some(({ event, reason }) => event === 'sign_in_failed' && reason === 'id_token_nonce'));
+    const people = (name) => audit.filter(({ event }) => event === name).map(({ provider, subject }) => `${subject} at ${provider}`);
+    assert.ok(people('sign_in').includes(people('sign_out')[0]), people('sign_out')[0]);
     for (const line of audit) assert.ok(line.request_id && line.method, JSON.stringify(line));
 
     await eventually('the access log has the sign-out', () => gateway.accessLog().some(({ path }) => path === '/api/logout'));
@@ -345,7 +382,7 @@ describe('watching', () => {
 });
 
 describe('the access log', () => {
-  it('has the reason of every refusal among its details, wherever the answer came from, and Envoy\'s own words for what went on', async () => {
+  it("has the reason of every refusal among its details, wherever the answer came from, and Envoy's own words for what went on", async () => {
     const { provider, application } = await outside();
     provider.user = { ...provider.user, groups: [] };
     const gateway = await gatewayFor({ provider, application, plugin: quick });

@@ -71,7 +71,16 @@ describe('without a screen', () => {
     const { token, ...rest } = answer.json();
     assert.deepEqual(rest, { message: 'Connexion réussie', user: ALICE });
     const { iat, exp, ...claims } = await claimsOf(token);
-    assert.deepEqual(claims, { ...NAMES, origin: gateway.origin, sub: '1', idp: 'password', userId: 1, email: 'alice@example.com', email_verified: true, role: 'admin' });
+    assert.deepEqual(claims, {
+      ...NAMES,
+      origin: gateway.origin,
+      sub: '1',
+      idp: 'password',
+      userId: 1,
+      email: 'alice@example.com',
+      email_verified: true,
+      role: 'admin',
+    });
     assert.equal(exp - iat, 3600);
     assert.match(answer.headers['cache-control'], /no-store/);
     assert.deepEqual(answer.cookies, []);
@@ -108,8 +117,12 @@ describe('without a screen', () => {
     const url = new URL(told.json().authUrl);
     const { state, nonce, code_challenge: challenge, ...rest } = Object.fromEntries(url.searchParams);
     assert.deepEqual(rest, {
-      response_type: 'code', client_id: 'accredit-demo', redirect_uri: `${gateway.origin}/api/auth/google/callback`, scope: 'openid email profile',
-      code_challenge_method: 'S256', prompt: 'select_account',
+      response_type: 'code',
+      client_id: 'accredit-demo',
+      redirect_uri: `${gateway.origin}/api/auth/google/callback`,
+      scope: 'openid email profile',
+      code_challenge_method: 'S256',
+      prompt: 'select_account',
     });
     for (const value of [state, nonce, challenge]) assert.ok(value.length >= 32);
     const [cookie] = attemptCookies(told);
@@ -136,21 +149,31 @@ describe('without a screen', () => {
   });
 
   it('everything else wants a token; the application is told who it is, and gets no token', async () => {
-    for (const path of ['/api/headers', '/api/analytics', '/api/auth', '/api/auth/google']) assertProblem(await call(new Visitor(gateway), path), 401, 'token_missing');
+    for (const path of ['/api/headers', '/api/analytics', '/api/auth', '/api/auth/google'])
+      assertProblem(await call(new Visitor(gateway), path), 401, 'token_missing');
     const { token } = (await logIn('bob@example.com', 'bob-password')).json();
     assert.equal((await call(new Visitor(gateway), '/api/orders', bearer(token))).status, 200);
     const arrived = await application.only('/api/orders');
-    assert.deepEqual(['user', 'email', 'role'].map((name) => headerValues(arrived, `x-forwarded-${name}`)), [['2'], ['bob@example.com'], ['user']]);
+    assert.deepEqual(
+      ['user', 'email', 'role'].map((name) => headerValues(arrived, `x-forwarded-${name}`)),
+      [['2'], ['bob@example.com'], ['user']],
+    );
     assert.deepEqual(headerValues(arrived, 'authorization'), []);
     assertProblem(await call(new Visitor(gateway), '/api/analytics', bearer(token)), 403, 'condition_failed');
     assert.equal((await new Visitor(gateway).open('/')).status, 200);
   });
 
   it('preflights of the front end are answered, of others not; a page of another site can do neither', async () => {
-    const preflight = (origin, path, method) => new Visitor(gateway).send(path, {
-      method: 'OPTIONS', headers: { origin, 'access-control-request-method': method, 'access-control-request-headers': 'authorization,content-type' },
-    });
-    for (const [path, method] of [['/api/auth/login', 'POST'], ['/api/auth/google/url', 'GET'], ['/api/headers', 'GET']]) {
+    const preflight = (origin, path, method) =>
+      new Visitor(gateway).send(path, {
+        method: 'OPTIONS',
+        headers: { origin, 'access-control-request-method': method, 'access-control-request-headers': 'authorization,content-type' },
+      });
+    for (const [path, method] of [
+      ['/api/auth/login', 'POST'],
+      ['/api/auth/google/url', 'GET'],
+      ['/api/headers', 'GET'],
+    ]) {
       const { status, headers } = await preflight(front, path, method);
       assert.deepEqual([status, headers['access-control-allow-origin'], headers['access-control-allow-credentials']], [200, front, 'true'], path);
       assert.notEqual((await preflight('https://evil.example', path, method)).status, 200);
@@ -232,7 +255,10 @@ describe('in a browser', () => {
     await press('Analytics, for admins');
     await answered('200 /api/analytics');
     const cookies = await person.context.cookies(gateway.origin);
-    assert.deepEqual(cookies.filter(({ name }) => /accredit|token/.test(name)), []);
+    assert.deepEqual(
+      cookies.filter(({ name }) => /accredit|token/.test(name)),
+      [],
+    );
   });
 
   it('bob may not see the analytics', async () => {
@@ -263,7 +289,10 @@ describe('in a browser', () => {
     await answered('"x-forwarded-user": "1"');
     assert.deepEqual([users.rows().length, mail.requests], [people, []]);
     const cookies = await person.context.cookies(gateway.origin);
-    assert.deepEqual(cookies.filter(({ name }) => /accredit|token/.test(name)), []);
+    assert.deepEqual(
+      cookies.filter(({ name }) => /accredit|token/.test(name)),
+      [],
+    );
   });
 
   it('carol comes for the first time: one row, one letter; when she comes again, no other', async () => {
@@ -311,19 +340,34 @@ describe('in a browser', () => {
   it('a page on another origin that opens the popup receives nothing, and cannot ask for the address', async () => {
     const { authUrl } = await page.evaluate(async (at) => (await fetch(`${at}/api/auth/google/url`, { credentials: 'include' })).json(), gateway.origin);
     await page.goto(stranger.origin);
-    const read = await page.evaluate((at) => fetch(`${at}/api/auth/google/url`, { credentials: 'include' }).then(() => 'read', () => 'refused'), gateway.origin);
+    const read = await page.evaluate(
+      (at) =>
+        fetch(`${at}/api/auth/google/url`, { credentials: 'include' }).then(
+          () => 'read',
+          () => 'refused',
+        ),
+      gateway.origin,
+    );
     assert.equal(read, 'refused');
-    await page.evaluate(() => { window.received = []; addEventListener('message', ({ data }) => window.received.push(data)); });
+    await page.evaluate(() => {
+      window.received = [];
+      addEventListener('message', ({ data }) => window.received.push(data));
+    });
     const opened = page.waitForEvent('popup');
-    await page.evaluate((url) => { open(url); }, authUrl);
+    await page.evaluate((url) => {
+      open(url);
+    }, authUrl);
     users.requests.length = 0;
     await fillIn(await opened, 'alice');
     assert.deepEqual(users.requests, ['GET /api/users/email/alice%40example.com'], 'it came as far as the page that tells');
     // What the popup had posted would stand before what is posted now.
-    const received = await page.evaluate(() => new Promise((done) => {
-      addEventListener('message', () => done(window.received));
-      postMessage('the last', '*');
-    }));
+    const received = await page.evaluate(
+      () =>
+        new Promise((done) => {
+          addEventListener('message', () => done(window.received));
+          postMessage('the last', '*');
+        }),
+    );
     assert.deepEqual(received, ['the last']);
   });
 });

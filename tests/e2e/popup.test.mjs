@@ -32,7 +32,10 @@ async function startFrontEnd(headers = {}) {
 
 function withCors(bootstrap, ...origins) {
   const manager = managerOf(bootstrap.static_resources.listeners[0]);
-  manager.http_filters.unshift({ name: 'envoy.filters.http.cors', typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors' } });
+  manager.http_filters.unshift({
+    name: 'envoy.filters.http.cors',
+    typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors' },
+  });
   for (const host of manager.route_config.virtual_hosts) {
     host.typed_per_filter_config = {
       'envoy.filters.http.cors': {
@@ -108,21 +111,30 @@ describe('the provider in a popup', () => {
     await signIn(popup);
     await page.waitForFunction(() => told.length > 0);
     assert.deepEqual(await told(), [{ data: { error: 'attempt_missing' }, origin: gateway.origin, ours: true }]);
-    assert.deepEqual(person.complaints.filter((text) => !/status of 400/.test(text)), []);
+    assert.deepEqual(
+      person.complaints.filter((text) => !/status of 400/.test(text)),
+      [],
+    );
   });
 
   it('tells a page of another origin nothing, even when it has the address', async () => {
     const url = await ask();
     await page.goto(stranger.origin);
     await assert.rejects(ask(), /Failed to fetch/, 'a stranger reads the address');
-    await page.evaluate((address) => (url = address), url);
+    await page.evaluate(`url = ${JSON.stringify(url)}`); // the variable of its own page, which the button opens
     await signIn(await open());
     // What was sent to it would have arrived before this.
-    await page.evaluate(() => new Promise((resolve) => {
-      addEventListener('message', resolve);
-      postMessage('the last', '*');
-    }));
-    assert.deepEqual((await told()).map(({ data }) => data), ['the last']);
+    await page.evaluate(
+      () =>
+        new Promise((resolve) => {
+          addEventListener('message', resolve);
+          postMessage('the last', '*');
+        }),
+    );
+    assert.deepEqual(
+      (await told()).map(({ data }) => data),
+      ['the last'],
+    );
   });
 
   it('can be closed by the person, and the page sees that', async () => {

@@ -31,12 +31,18 @@ describe('login-microservices', () => {
   /** Signed with the right key, an hour and a minute ago. */
   const expired = () => {
     const issued = Math.floor(Date.now() / 1000) - 3660;
-    return new SignJWT({ ...namesOf('login-microservices'), origin: gateway.origin, sub: '1', iat: issued, exp: issued + 3600 }).setProtectedHeader({ alg: 'HS256', typ: 'JWT' }).sign(new TextEncoder().encode(gateway.jwtSecret));
+    return new SignJWT({ ...namesOf('login-microservices'), origin: gateway.origin, sub: '1', iat: issued, exp: issued + 3600 })
+      .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+      .sign(new TextEncoder().encode(gateway.jwtSecret));
   };
 
   function run(variables) {
     const envVar = Object.entries(variables).map(([key, value]) => ({ key, value }));
-    return new Promise((done, failed) => newman.run({ collection: structuredClone(COLLECTION), envVar, reporters: [], timeout: 60_000 }, (error, summary) => (error ? failed(error) : done(summary.run))));
+    return new Promise((done, failed) =>
+      newman.run({ collection: structuredClone(COLLECTION), envVar, reporters: [], timeout: 60_000 }, (error, summary) =>
+        error ? failed(error) : done(summary.run),
+      ),
+    );
   }
 
   /** Which requests were sent, in order, and what went wrong. */
@@ -66,13 +72,17 @@ describe('login-microservices', () => {
       [await use(), 'token_missing'],
       [await use(await expired()), 'token_expired'],
       [await use(forged), 'token_invalid'],
-    ]) assert.deepEqual([refused.status, refused.body.reason], [401, reason]);
+    ])
+      assert.deepEqual([refused.status, refused.body.reason], [401, reason]);
   });
 
   it('by Postman: passes, every step with assertions of its own', async () => {
     const { executions, ...rest } = await run({ baseUrl: gateway.origin, expiredToken: await expired() });
     assert.deepEqual(outcome({ executions, ...rest }), { sent: STEPS, failures: [] });
-    assert.deepEqual(executions.map(({ assertions }) => (assertions ?? []).length), [2, 1, 1, 1, 1, 1]);
+    assert.deepEqual(
+      executions.map(({ assertions }) => (assertions ?? []).length),
+      [2, 1, 1, 1, 1, 1],
+    );
   });
 
   it('by Postman: leaves one step out, and no other, when no expired token is given', async () => {
@@ -81,9 +91,18 @@ describe('login-microservices', () => {
   });
 
   it('by Postman: fails when a token that has not expired is given as one', async () => {
-    const { stats, failures } = await run({ baseUrl: gateway.origin, expiredToken: (await (await fetch(`${gateway.origin}/login`, {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ username: 'alice', password: 'alice-password' }),
-    })).json()).access_token });
+    const { stats, failures } = await run({
+      baseUrl: gateway.origin,
+      expiredToken: (
+        await (
+          await fetch(`${gateway.origin}/login`, {
+            method: 'POST',
+            headers: { 'content-type': 'application/json' },
+            body: JSON.stringify({ username: 'alice', password: 'alice-password' }),
+          })
+        ).json()
+      ).access_token,
+    });
     assert.deepEqual([stats.assertions.failed, failures.map(({ source }) => source.name)], [1, [`5. ${EXPIRED}`]]);
   });
 });

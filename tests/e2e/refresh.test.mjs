@@ -101,7 +101,12 @@ describe('a session whose access token is forwarded', () => {
     let release;
     const held = new Promise((done) => (release = done));
     stage.provider.lies.refreshed = (body) => held.then(() => body);
-    const leaving = http.get({ host: '127.0.0.1', port: stage.gateway.port, path: '/analytics', headers: { host: stage.gateway.host, cookie: visitor.jar.header('localhost', '/analytics') } });
+    const leaving = http.get({
+      host: '127.0.0.1',
+      port: stage.gateway.port,
+      path: '/analytics',
+      headers: { host: stage.gateway.host, cookie: visitor.jar.header('localhost', '/analytics') },
+    });
     leaving.on('error', () => {});
     await eventually('the provider is asked', () => stage.provider.refreshes() === 1);
     leaving.destroy();
@@ -135,10 +140,14 @@ describe('a session whose access token is forwarded', () => {
       return stage.provider.refreshes() >= 1;
     });
     let refused;
-    await eventually('the tokens have ended', async () => {
-      refused = await visitor.call('/analytics');
-      return refused.status !== 200;
-    }, { every: 200 });
+    await eventually(
+      'the tokens have ended',
+      async () => {
+        refused = await visitor.call('/analytics');
+        return refused.status !== 200;
+      },
+      { every: 200 },
+    );
     assertProblem(refused, 503, 'refresh_unavailable');
     assert.ok(Number(refused.headers['retry-after']) > 0);
     const page = await visitor.open('/analytics');
@@ -190,7 +199,7 @@ describe('a session that follows the provider', () => {
   it('ends with the tokens when no refresh token comes, and the log says so', async () => {
     stage.provider.rotates = false;
     stage.provider.lifetime = 30;
-    const visitor = await stage.visitor();
+    const visitor = stage.visitor();
     assert.equal((await visitor.signIn('/analytics')).status, 200);
     assert.ok((await visitor.call('/api/session')).json().expires_at <= Date.now() / 1000 + 30);
     assert.match(stage.gateway.log(), /"event":"refresh_token_missing"/);

@@ -32,13 +32,28 @@ describe('the attempt', () => {
     ['with an empty state', (url) => withQuery(url, { state: '' }), 400, 'state_missing'],
     ['with a state nobody made', (url) => withQuery(url, { state: 'AAAA.BBBB' }), 400, 'attempt_missing'],
     ['with a state that has no dot', (url) => withQuery(url, { state: 'AAAA' }), 400, ['attempt_missing', 'state_mismatch']],
-    ['with the right name and another random part', (url, { state }) => withQuery(url, { state: `${state.split('.')[0]}.${'A'.repeat(43)}` }), 400, 'state_mismatch'],
+    [
+      'with the right name and another random part',
+      (url, { state }) => withQuery(url, { state: `${state.split('.')[0]}.${'A'.repeat(43)}` }),
+      400,
+      'state_mismatch',
+    ],
     ['with the random part cut off', (url, { state }) => withQuery(url, { state: `${state.split('.')[0]}.` }), 400, ['state_mismatch', 'attempt_missing']],
-    ['with the state of another browser (login CSRF)', (url, { elsewhere }) => elsewhere, 400, 'attempt_missing'],
+    ['with the state of another browser (login CSRF)', (_, { elsewhere }) => elsewhere, 400, 'attempt_missing'],
     ['whose cookie was lost', (url, { visitor }) => (forgetAttempts(visitor), url), 400, 'attempt_missing'],
     ['whose cookie was changed', (url, { visitor }) => (changeAttempts(visitor, (value) => flip(value)), url), 400, ['attempt_missing', 'state_mismatch']],
-    ['whose cookie is cut in half', (url, { visitor }) => (changeAttempts(visitor, (value) => value.slice(0, value.length / 2)), url), 400, ['attempt_missing', 'state_mismatch']],
-    ['whose cookie holds bytes of our own session', (url, { visitor, session }) => (changeAttempts(visitor, () => session), url), 400, ['attempt_missing', 'state_mismatch']],
+    [
+      'whose cookie is cut in half',
+      (url, { visitor }) => (changeAttempts(visitor, (value) => value.slice(0, value.length / 2)), url),
+      400,
+      ['attempt_missing', 'state_mismatch'],
+    ],
+    [
+      'whose cookie holds bytes of our own session',
+      (url, { visitor, session }) => (changeAttempts(visitor, () => session), url),
+      400,
+      ['attempt_missing', 'state_mismatch'],
+    ],
     ['with two states', (url, { state }) => withQuery(url, { state: [state, 'AAAA.BBBB'] }), 400, ['query_malformed', 'state_mismatch']],
     ['with two codes', (url) => withQuery(url, { code: ['first', 'second'] }), 400, ['query_malformed', 'code_missing']],
     ['without code', (url) => withQuery(url, { code: null }), 400, 'code_missing'],
@@ -87,7 +102,11 @@ describe('the attempt', () => {
     const visitor = await stage.signedIn();
     for (const stray of ['/api/callback', '/api/callback?code=x&state=AAAA.BBBB', '/api/callback?error=access_denied&state=AAAA.BBBB']) {
       const answered = await visitor.open(stray);
-      assert.deepEqual(answered.cookies.filter(({ name }) => name === '__Host-accredit'), [], `${stray} touched the session`);
+      assert.deepEqual(
+        answered.cookies.filter(({ name }) => name === '__Host-accredit'),
+        [],
+        `${stray} touched the session`,
+      );
     }
     assert.equal((await visitor.open('/analytics')).status, 200);
   });
@@ -120,7 +139,13 @@ describe('the attempt', () => {
     const first = await visitor.untilCallback('/analytics?tab=1');
     const second = await visitor.untilCallback('/members?tab=2');
     const landed = [await visitor.follow(await visitor.open(second.href)), await visitor.follow(await visitor.open(first.href))];
-    assert.deepEqual(landed.map(({ status, url }) => [status, url.pathname + url.search]), [[200, '/members?tab=2'], [200, '/analytics?tab=1']]);
+    assert.deepEqual(
+      landed.map(({ status, url }) => [status, url.pathname + url.search]),
+      [
+        [200, '/members?tab=2'],
+        [200, '/analytics?tab=1'],
+      ],
+    );
   });
 
   it('gives each sign-in a session of its own, also in a browser that has one', async () => {
@@ -158,7 +183,9 @@ describe('the life of an attempt', () => {
 });
 
 describe('RFC 9207, at a provider that announces iss', () => {
-  const stage = onStage({ prepare: (provider) => void (provider.lies.discovery = (document) => ({ ...document, authorization_response_iss_parameter_supported: true })) });
+  const stage = onStage({
+    prepare: (provider) => void (provider.lies.discovery = (document) => ({ ...document, authorization_response_iss_parameter_supported: true })),
+  });
 
   for (const [what, iss, status] of [
     ['its own', () => stage.provider.issuer, 200],
@@ -179,11 +206,16 @@ describe('RFC 9207, at a provider that announces iss', () => {
 
 describe('the token endpoint', () => {
   const stage = onStage({ plugin: shortWaits });
-  const answers = (status, body, headers) => (provider) => (provider.intercept.token = (request, response) => answer(response, status, body, headers));
+  const answers = (status, body, headers) => (provider) => (provider.intercept.token = (_, response) => answer(response, status, body, headers));
   const tokens = (changes) => (provider) => (provider.lies.tokens = (body) => ({ ...body, ...changes }));
 
   const FAULTS = [
-    ['refuses connections', (provider) => (provider.lies.redirect = async (parameters) => (setImmediate(() => provider.refuse()), parameters)), 502, 'token_endpoint_unreachable'],
+    [
+      'refuses connections',
+      (provider) => (provider.lies.redirect = async (parameters) => (setImmediate(() => provider.refuse()), parameters)),
+      502,
+      'token_endpoint_unreachable',
+    ],
     ['hangs up', (provider) => (provider.intercept.token = (request) => request.socket.destroy()), 502, 'token_endpoint_unreachable'],
     ['hangs up in the middle', (provider) => (provider.intercept.token = hangUpInTheMiddle), 502, ['token_endpoint_unreachable', 'token_response_malformed']],
     ['is slow', (provider) => (provider.delay.token = 3000), 504, 'token_endpoint_timeout'],
@@ -192,7 +224,12 @@ describe('the token endpoint', () => {
     ['answers HTML', answers(200, '<html>welcome', { 'content-type': 'text/html' }), 502, 'token_response_malformed'],
     ['answers nothing', answers(200, ''), 502, 'token_response_malformed'],
     ['answers a list', answers(200, '[]'), 502, 'token_response_malformed'],
-    ['answers bytes that are no UTF-8', (provider) => (provider.intercept.token = (request, response) => response.end(Buffer.from([0x7b, 0xff, 0xfe, 0x7d]))), 502, 'token_response_malformed'],
+    [
+      'answers bytes that are no UTF-8',
+      (provider) => (provider.intercept.token = (_, response) => response.end(Buffer.from([0x7b, 0xff, 0xfe, 0x7d]))),
+      502,
+      'token_response_malformed',
+    ],
     ['answers megabytes', answers(200, JSON.stringify({ padding: 'x'.repeat(3_000_000) })), 502, ['token_response_malformed', 'token_endpoint_unreachable']],
     ['answers nesting without end', answers(200, '['.repeat(200_000)), 502, 'token_response_malformed'],
     ['redirects', answers(302, '', { location: '/token2' }), 502, ['token_response_malformed', 'token_endpoint_unreachable']],
@@ -207,15 +244,23 @@ describe('the token endpoint', () => {
   ];
   const USERINFO_FAULTS = [
     ['hangs up', (provider) => (provider.intercept.userinfo = (request) => request.socket.destroy()), 502, 'userinfo_unreachable'],
-    ['fails', (provider) => (provider.intercept.userinfo = (request, response) => answer(response, 500, '')), 502, 'userinfo_unreachable'],
+    ['fails', (provider) => (provider.intercept.userinfo = (_, response) => answer(response, 500, '')), 502, 'userinfo_unreachable'],
     ['is slow', (provider) => (provider.delay.userinfo = 3000), 504, 'userinfo_timeout'],
-    ['answers HTML', (provider) => (provider.intercept.userinfo = (request, response) => answer(response, 200, '<html>')), 502, 'userinfo_malformed'],
-    ['answers a list', (provider) => (provider.intercept.userinfo = (request, response) => answer(response, 200, '[]')), 502, 'userinfo_malformed'],
+    ['answers HTML', (provider) => (provider.intercept.userinfo = (_, response) => answer(response, 200, '<html>')), 502, 'userinfo_malformed'],
+    ['answers a list', (provider) => (provider.intercept.userinfo = (_, response) => answer(response, 200, '[]')), 502, 'userinfo_malformed'],
     ['answers without a subject', (provider) => (provider.lies.userinfo = ({ sub, ...rest }) => rest), 502, 'userinfo_subject'],
-    ['says a subject twice', (provider) => (provider.intercept.userinfo = (request, response) => answer(response, 200, '{"sub":"user-1","sub":"root"}')), 502, ['userinfo_malformed', 'userinfo_subject']],
+    [
+      'says a subject twice',
+      (provider) => (provider.intercept.userinfo = (_, response) => answer(response, 200, '{"sub":"user-1","sub":"root"}')),
+      502,
+      ['userinfo_malformed', 'userinfo_subject'],
+    ],
   ];
 
-  for (const [endpoint, table] of [['token endpoint', FAULTS], ['userinfo endpoint', USERINFO_FAULTS]]) {
+  for (const [endpoint, table] of [
+    ['token endpoint', FAULTS],
+    ['userinfo endpoint', USERINFO_FAULTS],
+  ]) {
     for (const [what, arrange, status, reason] of table) {
       it(`that ${what} (${endpoint}) gives ${status} ${[reason].flat()[0]}, and the next sign-in works`, async () => {
         arrange(stage.provider);
@@ -244,14 +289,49 @@ describe('the way back', () => {
 
   /** Targets that once led away from other gateways. Written as the browser would send them in the query, percent-encoded by the test. */
   const ELSEWHERE = [
-    '//evil.example', '///evil.example', '/\\evil.example', '\\\\evil.example', '\\/evil.example', '/\t/evil.example', '/\n/evil.example', '/\r\n/evil.example', '\t//evil.example', ' //evil.example',
-    '/./..//evil.example', '/..//evil.example', '/x/../..//evil.example', '/.//evil.example', '/%2e%2e//evil.example', '//evil.example/%2e%2e',
-    'https://evil.example', 'http://evil.example/analytics', 'https:evil.example', 'http:///evil.example', 'https:/\\evil.example', 'javascript:alert(1)', 'data:text/html,x', 'evil.example', '',
-    '/\u0000/evil.example', '/\u2028//evil.example', '/\ufeff/evil.example', '//evil.example@localhost', '/;//evil.example',
+    '//evil.example',
+    '///evil.example',
+    '/\\evil.example',
+    '\\\\evil.example',
+    '\\/evil.example',
+    '/\t/evil.example',
+    '/\n/evil.example',
+    '/\r\n/evil.example',
+    '\t//evil.example',
+    ' //evil.example',
+    '/./..//evil.example',
+    '/..//evil.example',
+    '/x/../..//evil.example',
+    '/.//evil.example',
+    '/%2e%2e//evil.example',
+    '//evil.example/%2e%2e',
+    'https://evil.example',
+    'http://evil.example/analytics',
+    'https:evil.example',
+    'http:///evil.example',
+    'https:/\\evil.example',
+    'javascript:alert(1)',
+    'data:text/html,x',
+    'evil.example',
+    '',
+    '/\u0000/evil.example',
+    '/\u2028//evil.example',
+    '/\ufeff/evil.example',
+    '//evil.example@localhost',
+    '/;//evil.example',
   ];
   const NEAR_OURS = [
-    (own) => `http://${own}@evil.example/`, (own) => `http://evil.example@${own}/`, (own) => `http://${own}.evil.example/`, (own) => `http://evil.example/${own}`, (own) => `http://bad${own}/`, (own) => `https://${own}/`,
-    (own) => `http://${own.split(':')[0]}:1/`, (own) => `http://${own}\\@evil.example/`, (own) => `http://${own}#@evil.example/`, (own) => `http://${own}:@evil.example/`, (own) => `//${own}@evil.example/`,
+    (own) => `http://${own}@evil.example/`,
+    (own) => `http://evil.example@${own}/`,
+    (own) => `http://${own}.evil.example/`,
+    (own) => `http://evil.example/${own}`,
+    (own) => `http://bad${own}/`,
+    (own) => `https://${own}/`,
+    (own) => `http://${own.split(':')[0]}:1/`,
+    (own) => `http://${own}\\@evil.example/`,
+    (own) => `http://${own}#@evil.example/`,
+    (own) => `http://${own}:@evil.example/`,
+    (own) => `//${own}@evil.example/`,
   ];
 
   for (const target of [...ELSEWHERE, ...NEAR_OURS]) {

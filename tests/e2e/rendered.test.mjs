@@ -42,7 +42,11 @@ describe('what deploy/ holds of the filter', () => {
 
   it('comes from every place that there is', () => {
     assert.deepEqual(PLACES, ['compose', 'envoy-gateway', 'istio', 'kubernetes']);
-    for (const place of PLACES) assert.ok(CONFIGURATIONS.some((path) => path.startsWith(`deploy/${place}/`)), place);
+    for (const place of PLACES)
+      assert.ok(
+        CONFIGURATIONS.some((path) => path.startsWith(`deploy/${place}/`)),
+        place,
+      );
   });
 
   it('follows a change of the source in every file: none is left behind, and the check says which would be', async () => {

@@ -35,7 +35,13 @@ async function runFiles(files, concurrency) {
 }
 
 const named = process.argv.slice(2);
-const files = (named.length > 0 ? named : readdirSync(FOLDER).filter((name) => name.endsWith('.test.mjs')).sort()).map((name) => resolve(FOLDER, name));
+const files = (
+  named.length > 0
+    ? named
+    : readdirSync(FOLDER)
+        .filter((name) => name.endsWith('.test.mjs'))
+        .sort()
+).map((name) => resolve(FOLDER, name));
 const place = (file) => (FIRST.includes(basename(file)) ? FIRST.indexOf(basename(file)) : FIRST.length);
 const isAlone = (file) => basename(file) in ALONE;
 

@@ -49,10 +49,16 @@ for (const alg of Object.keys(KEYS)) {
       provider = await Provider.start();
       application = await Application.start();
       gateway = await startGateway({
-        provider, application,
+        provider,
+        application,
         plugin: (configuration) => {
           Object.assign(configuration, {
-            session: { keys: configuration.session.keys, form: 'jwt', jwt: { algorithm: alg, keys: [KEYS[alg]], issuer: iss, audience: aud, bearer: true }, cookie: { name: 'access_token' } },
+            session: {
+              keys: configuration.session.keys,
+              form: 'jwt',
+              jwt: { algorithm: alg, keys: [KEYS[alg]], issuer: iss, audience: aud, bearer: true },
+              cookie: { name: 'access_token' },
+            },
             endpoints: { jwks: '/.well-known/jwks.json' },
             forward: { session_cookie: true, identity_jwt: { algorithm: 'ES256', keys: [IDENTITY_KEY] } },
             rules: [{ require: 'authenticated', audience: 'orders' }],
@@ -115,8 +121,14 @@ for (const alg of Object.keys(KEYS)) {
       const answer = await new Visitor(gateway).send('/.well-known/jwks.json');
       assert.match(answer.headers['cache-control'], /public, max-age=300/);
       const { keys } = answer.json();
-      assert.deepEqual(keys.map((key) => key.alg), alg === 'HS256' ? ['ES256'] : [alg, 'ES256']);
-      assert.deepEqual(keys.flatMap((key) => ['d', 'p', 'q', 'k'].filter((name) => name in key)), []);
+      assert.deepEqual(
+        keys.map((key) => key.alg),
+        alg === 'HS256' ? ['ES256'] : [alg, 'ES256'],
+      );
+      assert.deepEqual(
+        keys.flatMap((key) => ['d', 'p', 'q', 'k'].filter((name) => name in key)),
+        [],
+      );
     });
   });
 }

@@ -25,10 +25,15 @@ function filesBelow(folder) {
   });
 }
 
-const YAML = [...filesBelow('envoy'), ...filesBelow('deploy')].filter((path) => /\.ya?ml$/.test(path)).map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') }));
+const YAML = [...filesBelow('envoy'), ...filesBelow('deploy')]
+  .filter((path) => /\.ya?ml$/.test(path))
+  .map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') }));
 
 /** The Envoy files, each parsed anew when it is asked for. */
-const ENVOYS = YAML.filter(({ text }) => /^static_resources:/m.test(text)).map(({ path, text }) => ({ path, bootstrap: () => parseAllDocuments(text, { merge: true })[0].toJS() }));
+const ENVOYS = YAML.filter(({ text }) => /^static_resources:/m.test(text)).map(({ path, text }) => ({
+  path,
+  bootstrap: () => parseAllDocuments(text, { merge: true })[0].toJS(),
+}));
 
 /** The listeners in which Accredit stands. */
 const guarded = (bootstrap) => bootstrap.static_resources.listeners.filter((listener) => managerOf(listener).http_filters.some(isAccredit));
@@ -42,7 +47,10 @@ function bodyEndpoints({ endpoints = {}, providers = [] }) {
 
 /** What is wrong with the place of the buffer in a listener. */
 function misplaced(listener) {
-  const { http_filters: filters, route_config: { virtual_hosts: hosts } } = managerOf(listener);
+  const {
+    http_filters: filters,
+    route_config: { virtual_hosts: hosts },
+  } = managerOf(listener);
   const [at, buffer] = [filters.findIndex(isAccredit), filters.findIndex(({ name }) => name === BUFFER)];
   const paths = bodyEndpoints(configurationOf(pluginOf(listener)));
   const faults = [];
@@ -60,12 +68,21 @@ function misplaced(listener) {
 describe('every shipped Envoy file', () => {
   it('is known here', () => {
     const compose = SCENARIOS.map((name) => `deploy/compose/envoy/${name}.yaml`);
-    assert.deepEqual(ENVOYS.map(({ path }) => path).sort(), [...compose, 'deploy/envoy-gateway/envoy.yaml', 'deploy/istio/envoy.yaml', 'deploy/kubernetes/base/envoy.yaml', ...SCENARIOS.map((name) => `envoy/${name}.yaml`)]);
+    assert.deepEqual(ENVOYS.map(({ path }) => path).sort(), [
+      ...compose,
+      'deploy/envoy-gateway/envoy.yaml',
+      'deploy/istio/envoy.yaml',
+      'deploy/kubernetes/base/envoy.yaml',
+      ...SCENARIOS.map((name) => `envoy/${name}.yaml`),
+    ]);
     for (const { path, bootstrap } of ENVOYS) assert.equal(guarded(bootstrap()).length, 1, path);
   });
 
   it('and every object beside them, does without a list of capabilities', () => {
-    assert.deepEqual(YAML.filter(({ text }) => /capabilit(y_restriction|ies:)/.test(text.replaceAll('capabilities: {drop: [ALL]}', ''))).map(({ path }) => path), []);
+    assert.deepEqual(
+      YAML.filter(({ text }) => /capabilit(y_restriction|ies:)/.test(text.replaceAll('capabilities: {drop: [ALL]}', ''))).map(({ path }) => path),
+      [],
+    );
   });
 
   const reading = ENVOYS.filter(({ bootstrap }) => bodyEndpoints(configurationOf(pluginOf(guarded(bootstrap())[0]))).length > 0);
@@ -97,7 +114,9 @@ describe('every shipped Envoy file', () => {
       const { resource_monitors: monitors, actions } = bootstrap().overload_manager;
       const heap = monitors.find(({ name }) => name === 'envoy.resource_monitors.fixed_heap');
       assert.ok(heap.typed_config.max_heap_size_bytes >= 320 * 1024 * 1024, path);
-      const at = Object.fromEntries(actions.map(({ name, triggers: [{ threshold, scaled }] }) => [name.split('.').at(-1), threshold?.value ?? scaled.saturation_threshold]));
+      const at = Object.fromEntries(
+        actions.map(({ name, triggers: [{ threshold, scaled }] }) => [name.split('.').at(-1), threshold?.value ?? scaled.saturation_threshold]),
+      );
       assert.ok(at.reduce_timeouts < at.stop_accepting_requests && at.shrink_heap < at.stop_accepting_requests, path);
     }
   });
@@ -107,7 +126,14 @@ describe('every shipped Envoy file', () => {
 async function started(scenario, options = {}) {
   const [provider, application, users] = [await Provider.start(), await Application.start(), await startDemoUsers()];
   const has = (name) => shipped(scenario).static_resources.clusters.some((cluster) => cluster.name === name);
-  const gateway = await startGateway({ scenario, application, ...(has('provider') && { provider }), ...(has('users') && { users }), ...(has('mail') && { mail: { port: 9 } }), ...options });
+  const gateway = await startGateway({
+    scenario,
+    application,
+    ...(has('provider') && { provider }),
+    ...(has('users') && { users }),
+    ...(has('mail') && { mail: { port: 9 } }),
+    ...options,
+  });
   const stop = async () => {
     for (const part of [gateway, provider, application, users]) await part.stop();
     assertNoPanic(gateway);
@@ -116,7 +142,11 @@ async function started(scenario, options = {}) {
 }
 
 describe('in a real Envoy', () => {
-  const deprecated = (gateway) => gateway.log().split('\n').filter((line) => /deprecat/i.test(line));
+  const deprecated = (gateway) =>
+    gateway
+      .log()
+      .split('\n')
+      .filter((line) => /deprecat/i.test(line));
 
   for (const scenario of SCENARIOS) {
     it(`${scenario} starts without a warning of anything deprecated, and logs paths without their queries, up to 256 bytes of them`, async () => {
@@ -127,7 +157,10 @@ describe('in a real Envoy', () => {
       await ask('/elsewhere', { 'x-envoy-original-path': '/a-lie?code=spent-in-a-header' });
       const lines = await eventually('both are logged', () => (gateway.accessLog().length >= 2 ? gateway.accessLog() : undefined));
       await gateway.stopAll();
-      assert.deepEqual(lines.map((line) => line.path), [path.slice(0, 256), '/elsewhere']);
+      assert.deepEqual(
+        lines.map((line) => line.path),
+        [path.slice(0, 256), '/elsewhere'],
+      );
       assert.doesNotMatch(gateway.log(), /spent-in-a/);
       assert.deepEqual(deprecated(gateway), []);
     });
@@ -156,7 +189,11 @@ describe('shipped files that sign with one secret', () => {
     return new Visitor(running[scenario]).call(path, { headers: headers(token) });
   };
   const logIn = async (scenario, path, body) => {
-    const answer = await new Visitor(running[scenario]).call(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    const answer = await new Visitor(running[scenario]).call(path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
     assert.equal(answer.status, 200, answer.body);
     return answer.json();
   };

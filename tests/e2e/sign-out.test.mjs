@@ -53,7 +53,11 @@ describe('sessions as JWTs that are accepted as bearer tokens', () => {
 
   it('a token of the provider, which it alone can end, is not said to have ended; the session beside it has', async () => {
     const [mine, { issuer, standardKey }] = [await session(), stage.provider];
-    const token = await sign({ iss: issuer, aud: 'api', sub: 'robot', iat: now(), exp: now() + 60, groups: ['oracle-ai-users'] }, { alg: 'RS256', kid: 'rs-1', typ: 'JWT' }, standardKey);
+    const token = await sign(
+      { iss: issuer, aud: 'api', sub: 'robot', iat: now(), exp: now() + 60, groups: ['oracle-ai-users'] },
+      { alg: 'RS256', kid: 'rs-1', typ: 'JWT' },
+      standardKey,
+    );
     assert.equal((await asToken(token)).status, 200);
     assertProblem(await signOut({ cookie: `access_token=${mine}`, authorization: `Bearer ${token}` }), 400, 'sign_out_incomplete');
     assert.equal((await asToken(token)).status, 200);

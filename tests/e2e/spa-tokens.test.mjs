@@ -42,7 +42,8 @@ describe('without a screen', () => {
   /** `fetch()` in a page of the front end. */
   const call = (visitor, target, options = {}) =>
     visitor.call(target, { ...options, headers: { origin: front, 'sec-fetch-site': 'cross-site', ...options.headers } });
-  const exchange = (visitor, content) => call(visitor, '/api/token', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(content) });
+  const exchange = (visitor, content) =>
+    call(visitor, '/api/token', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(content) });
   const bearer = (token) => ({ headers: { authorization: `Bearer ${token}` } });
 
   /** From the page to the provider, its form, and back to the page's address: {visitor, code, state, iss}. */
@@ -65,13 +66,20 @@ describe('without a screen', () => {
     const visitor = new Visitor(gateway);
     const [told, led] = [await call(visitor, '/api/authorize'), await visitor.open('/api/authorize', { headers: { 'sec-fetch-site': 'cross-site' } })];
     assert.deepEqual([told.status, Object.keys(told.json()), led.status], [200, ['authorize_url'], 302]);
-    for (const [answer, url] of [[told, new URL(told.json().authorize_url)], [led, led.location]]) {
+    for (const [answer, url] of [
+      [told, new URL(told.json().authorize_url)],
+      [led, led.location],
+    ]) {
       assert.equal(url.href.split('?')[0], `${provider.issuer}/authorize`);
       const parameters = Object.fromEntries(url.searchParams);
       const { state, nonce, code_challenge: challenge, ...rest } = parameters;
       assert.deepEqual(rest, {
-        response_type: 'code', client_id: 'accredit-demo', redirect_uri: `${front}/auth/callback`, scope: 'openid profile',
-        code_challenge_method: 'S256', authentication_method: 'siteminder',
+        response_type: 'code',
+        client_id: 'accredit-demo',
+        redirect_uri: `${front}/auth/callback`,
+        scope: 'openid profile',
+        code_challenge_method: 'S256',
+        authentication_method: 'siteminder',
       });
       for (const value of [state, nonce, challenge]) assert.ok(value.length >= 32);
       assert.match(answer.headers['cache-control'], /no-store/);
@@ -87,7 +95,10 @@ describe('without a screen', () => {
     assert.equal(answer.status, 200, answer.body);
     const { access_token: token, ...rest } = answer.json();
     assert.deepEqual(rest, { expires_in: 600, token_type: 'Bearer' });
-    const [header, claims] = token.split('.').slice(0, 2).map((part) => JSON.parse(Buffer.from(part, 'base64url')));
+    const [header, claims] = token
+      .split('.')
+      .slice(0, 2)
+      .map((part) => JSON.parse(Buffer.from(part, 'base64url')));
     assert.deepEqual([header.alg, claims.aud, claims.iss], ['RS256', 'accredit-demo', provider.issuer]);
     assert.match(answer.headers['cache-control'], /no-store/);
     assert.deepEqual(visitor.jar.names('localhost'), [], 'the attempt is over, and there is no session');
@@ -138,7 +149,8 @@ describe('without a screen', () => {
 
   it('everything else under /api wants a token, and a session or a bad token will not do', async () => {
     const nobody = new Visitor(gateway);
-    for (const path of ['/api/chat', '/api/analytics', '/api/anything', '/api/tokens', '/api/token/x']) assertProblem(await call(nobody, path), 401, 'token_missing');
+    for (const path of ['/api/chat', '/api/analytics', '/api/anything', '/api/tokens', '/api/token/x'])
+      assertProblem(await call(nobody, path), 401, 'token_missing');
     assertProblem(await call(nobody, '/api/analytics', { headers: { cookie: '__Host-accredit=forged' } }), 401, 'token_missing');
     const token = await tokenOf('bob');
     assertProblem(await call(nobody, '/api/analytics', bearer(`${token.slice(0, -8)}AAAAAAAA`)), 401, 'token_invalid');
@@ -146,17 +158,27 @@ describe('without a screen', () => {
   });
 
   it('GET /api/chat is for two groups, GET /api/analytics for anybody with a token', async () => {
-    for (const [login, path, status] of [['alice', '/api/chat', 200], ['bob', '/api/chat', 403], ['alice', '/api/analytics', 200], ['bob', '/api/analytics', 200]]) {
+    for (const [login, path, status] of [
+      ['alice', '/api/chat', 200],
+      ['bob', '/api/chat', 403],
+      ['alice', '/api/analytics', 200],
+      ['bob', '/api/analytics', 200],
+    ]) {
       const answer = await call(new Visitor(gateway), path, bearer(await tokenOf(login)));
       assert.deepEqual([login, path, answer.status], [login, path, status]);
       if (status === 403) assertProblem(answer, 403, 'condition_failed');
     }
-    assert.deepEqual(application.requests.map(({ url }) => url), ['/api/chat', '/api/analytics', '/api/analytics']);
+    assert.deepEqual(
+      application.requests.map(({ url }) => url),
+      ['/api/chat', '/api/analytics', '/api/analytics'],
+    );
   });
 
   it('the application sees preferred_username, and neither token nor cookie', async () => {
     const token = await tokenOf('bob');
-    await call(new Visitor(gateway), '/api/analytics', { headers: { authorization: `Bearer ${token}`, 'x-forwarded-preferred-username': 'root', cookie: '__Host-accredit-attempt-AAAAAAAA=x' } });
+    await call(new Visitor(gateway), '/api/analytics', {
+      headers: { authorization: `Bearer ${token}`, 'x-forwarded-preferred-username': 'root', cookie: '__Host-accredit-attempt-AAAAAAAA=x' },
+    });
     const arrived = await application.only('/api/analytics');
     assert.deepEqual(headerValues(arrived, 'x-forwarded-preferred-username'), ['bob']);
     assert.deepEqual([headerValues(arrived, 'authorization'), headerValues(arrived, 'cookie')], [[], []]);
@@ -166,14 +188,22 @@ describe('without a screen', () => {
     const page = await new Visitor(gateway).open('/api/chat', bearer(await tokenOf('bob')));
     assertRefused(page, 403, 'condition_failed');
     assertSafePage(page);
-    for (const part of [/access denied/i, /ask for access/i, /href="\/api\/authorize\?[^"]*prompt=login[^"]*">Use another account/]) assert.match(page.body, part);
+    for (const part of [/access denied/i, /ask for access/i, /href="\/api\/authorize\?[^"]*prompt=login[^"]*">Use another account/])
+      assert.match(page.body, part);
   });
 
   it('preflights of the front end are answered, of others not, and only the front end may read answers', async () => {
-    const preflight = (origin, path, method) => new Visitor(gateway).send(path, {
-      method: 'OPTIONS', headers: { origin, 'access-control-request-method': method, 'access-control-request-headers': 'authorization,content-type' },
-    });
-    for (const [path, method] of [['/api/token', 'POST'], ['/api/authorize', 'GET'], ['/api/chat', 'GET'], ['/api/chat', 'POST']]) {
+    const preflight = (origin, path, method) =>
+      new Visitor(gateway).send(path, {
+        method: 'OPTIONS',
+        headers: { origin, 'access-control-request-method': method, 'access-control-request-headers': 'authorization,content-type' },
+      });
+    for (const [path, method] of [
+      ['/api/token', 'POST'],
+      ['/api/authorize', 'GET'],
+      ['/api/chat', 'GET'],
+      ['/api/chat', 'POST'],
+    ]) {
       const { status, headers } = await preflight(front, path, method);
       assert.deepEqual([status, headers['access-control-allow-origin'], headers['access-control-allow-credentials']], [200, front, 'true'], path);
       assert.match(headers['access-control-allow-headers'], /authorization/);
@@ -241,7 +271,10 @@ for (const [where, host, arrive] of [
       const kept = await page.evaluate(() => [document.cookie, localStorage.length, sessionStorage.length]);
       assert.deepEqual(kept, ['', 0, 0]);
       const cookies = await person.context.cookies(gateway.origin);
-      assert.deepEqual(cookies.filter(({ name }) => name.startsWith('__Host-')), []);
+      assert.deepEqual(
+        cookies.filter(({ name }) => name.startsWith('__Host-')),
+        [],
+      );
       await page.reload();
       await press('Analytics');
       await shown('401 /api/analytics');
@@ -258,7 +291,10 @@ for (const [where, host, arrive] of [
     });
 
     it('and nothing of it made the browser complain', () => {
-      assert.deepEqual(person.complaints.filter((text) => !/status of (401|403)/.test(text)), []);
+      assert.deepEqual(
+        person.complaints.filter((text) => !/status of (401|403)/.test(text)),
+        [],
+      );
     });
   });
 }

@@ -28,7 +28,10 @@ describe('a page that asks for a stronger sign-in', () => {
   it('sends people for it who are signed in, once, and then lets them in', async () => {
     const visitor = await stage.signedIn();
     const landing = await visitor.signIn('/transfers?to=bob');
-    assert.deepEqual(landing.trail.map(({ status }) => status), [302, 302, 303, 200]);
+    assert.deepEqual(
+      landing.trail.map(({ status }) => status),
+      [302, 302, 303, 200],
+    );
     assert.equal(landing.url.pathname + landing.url.search, '/transfers?to=bob');
     const asked = stage.provider.received.authorize.at(-1).query;
     assert.deepEqual([asked.get('acr_values'), asked.get('max_age')], [GOLD, '300']);
@@ -69,7 +72,10 @@ describe('a page that asks for a stronger sign-in', () => {
     const send = async (path, claims) => stage.visitor().send(path, { headers: { authorization: `Bearer ${await token(claims)}` } });
     const weak = await send('/transfers', { acr: 'urn:example:silver', auth_time: now() });
     assertProblem(weak, 401, 'authentication_insufficient');
-    assert.match(weak.headers['www-authenticate'], new RegExp(`^Bearer realm="[^"]+", error="insufficient_user_authentication", error_description="[^"]+", acr_values="${GOLD}", max_age="300"$`));
+    assert.match(
+      weak.headers['www-authenticate'],
+      new RegExp(`^Bearer realm="[^"]+", error="insufficient_user_authentication", error_description="[^"]+", acr_values="${GOLD}", max_age="300"$`),
+    );
     assert.equal((await send('/transfers', { acr: GOLD, auth_time: now() })).status, 200);
     const other = await send('/orders', {});
     assertProblem(other, 401, 'audience_missing');

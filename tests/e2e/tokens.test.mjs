@@ -32,12 +32,15 @@ const prepare = async (provider) => {
   ];
 };
 
-const claims = (changes) => (provider) => (provider.lies.claims = (truth) => ({ ...truth, ...(typeof changes === 'function' ? changes(truth, provider) : changes) }));
+const claims = (changes) => (provider) =>
+  (provider.lies.claims = (truth) => ({ ...truth, ...(typeof changes === 'function' ? changes(truth, provider) : changes) }));
 const header = (changes) => (provider) => (provider.lies.header = (truth) => ({ ...truth, ...changes }));
 const token = (make) => (provider) => (provider.lies.idToken = (truth, head, key) => make(truth, head, key, provider));
-const signedBy = (algorithm, kid, changes = {}) => async (provider) => {
-  provider.signingKey = { ...(await makeKey(algorithm, kid)), ...changes };
-};
+const signedBy =
+  (algorithm, kid, changes = {}) =>
+  async (provider) => {
+    provider.signingKey = { ...(await makeKey(algorithm, kid)), ...changes };
+  };
 const payload = (make) => token((truth, head, key) => sign(make(JSON.stringify(truth), truth), head, key));
 
 const ACCEPTED = [
@@ -59,7 +62,7 @@ const ACCEPTED = [
 const REFUSED = [
   // Confusion of algorithms and keys
   ['an HMAC made with the public key', token(hmacWithPublicKey), 'id_token_algorithm'],
-  ['an HMAC made with the client secret', token((truth, head, key, provider) => hmac(truth, head, provider.clientSecret)), 'id_token_algorithm'],
+  ['an HMAC made with the client secret', token((truth, head, _key, provider) => hmac(truth, head, provider.clientSecret)), 'id_token_algorithm'],
   ['alg none under another spelling', token((truth) => unsigned(truth, { alg: 'nOnE', kid: 'rs-1' })), 'id_token_algorithm'],
   ['alg RS256 and no signature', token((truth) => unsigned(truth, { alg: 'RS256', kid: 'rs-1' })), 'id_token_signature'],
   ['PS256 by a key published for RS256', signedBy('PS256', 'ps-1', { kid: 'rs-1' }), 'id_token_algorithm'],
@@ -67,7 +70,11 @@ const REFUSED = [
   ['a key published for encryption', signedBy('RS256', 'for-encryption'), 'id_token_key_unknown'],
   ['a signature of all zeros', token((truth) => unsigned(truth, { alg: 'ES256', kid: 'es-1' }, Buffer.alloc(64).toString('base64url'))), 'id_token_signature'],
   ['a key that the token brings along (jwk)', token(embeddedKey), 'id_token_signature'],
-  ['a key that the token points to (jku)', token(async (truth, head) => sign(truth, { ...head, jku: 'http://127.0.0.1:1/keys' }, await makeKey('RS256', 'a thief'))), 'id_token_signature'],
+  [
+    'a key that the token points to (jku)',
+    token(async (truth, head) => sign(truth, { ...head, jku: 'http://127.0.0.1:1/keys' }, await makeKey('RS256', 'a thief'))),
+    'id_token_signature',
+  ],
   ['an extension it calls critical (crit)', header({ crit: ['exp-policy'], 'exp-policy': 'strict' }), 'id_token_malformed'],
   ['changed claims under an honest signature', token(changedClaims), 'id_token_signature'],
   ['encryption around an unsigned token', token(encrypted), 'id_token_malformed'],
@@ -97,12 +104,16 @@ const REFUSED = [
   // Form
   ['claims that are a list', payload(() => '[]'), 'id_token_malformed'],
   ['claims that are no JSON', payload(() => '{"iss":'), 'id_token_malformed'],
-  ['claims nested ten thousand deep', payload((text) => `${text.slice(0, -1)},"x":${'['.repeat(10_000)}${']'.repeat(10_000)}}`), ['id_token_malformed', 'token_response_malformed']],
+  [
+    'claims nested ten thousand deep',
+    payload((text) => `${text.slice(0, -1)},"x":${'['.repeat(10_000)}${']'.repeat(10_000)}}`),
+    ['id_token_malformed', 'token_response_malformed'],
+  ],
   ['two parts', token(() => 'AAAA.AAAA'), 'id_token_malformed'],
   ['ten thousand dots', token(() => '.'.repeat(10_000)), 'id_token_malformed'],
   ['an empty text', token(() => ''), ['id_token_malformed', 'token_response_malformed']],
   ['a number instead of a token', token(() => 17), ['id_token_malformed', 'token_response_malformed']],
-  ['bytes that are no UTF-8 among its claims', token((truth, head, key) => sign(Buffer.from('{"iss":"\xff\xfe"}', 'latin1'), head, key)), 'id_token_malformed'],
+  ['bytes that are no UTF-8 among its claims', token((_, head, key) => sign(Buffer.from('{"iss":"\xff\xfe"}', 'latin1'), head, key)), 'id_token_malformed'],
 ];
 
 function hmac(truth, head, secret, algorithm = 'HS256') {
@@ -165,7 +176,7 @@ describe('the key set', () => {
       configuration.sign_in = { wait: '1s' };
       configuration.providers[0].timeout = '1s';
     },
-    prepare: (provider) => void (provider.intercept.keys = (request, response) => answer(response, 200, stage.keySet ?? '{"keys":[]}')),
+    prepare: (provider) => void (provider.intercept.keys = (_, response) => answer(response, 200, stage.keySet ?? '{"keys":[]}')),
   });
 
   for (const [what, text] of WRONG_SETS) {

@@ -12,7 +12,9 @@ import { Application } from './lib/upstream.mjs';
 
 /** A static page on 127.0.0.1, which is another site than localhost. */
 async function startFrontEnd() {
-  const server = createServer((_, response) => response.setHeader('content-type', 'text/html').end('<!doctype html><title>front end</title><h1>front end</h1>'));
+  const server = createServer((_, response) =>
+    response.setHeader('content-type', 'text/html').end('<!doctype html><title>front end</title><h1>front end</h1>'),
+  );
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   return { origin: `http://127.0.0.1:${server.address().port}`, stop: () => new Promise((resolve) => server.close(resolve)) };
 }
@@ -20,7 +22,10 @@ async function startFrontEnd() {
 /** Envoy's own CORS filter, before ours: it answers preflights, and dresses our refusals too. */
 function withCors(bootstrap, origin) {
   const manager = managerOf(bootstrap.static_resources.listeners[0]);
-  manager.http_filters.unshift({ name: 'envoy.filters.http.cors', typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors' } });
+  manager.http_filters.unshift({
+    name: 'envoy.filters.http.cors',
+    typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors' },
+  });
   for (const host of manager.route_config.virtual_hosts) {
     host.typed_per_filter_config = {
       'envoy.filters.http.cors': {
@@ -58,10 +63,15 @@ describe('a front end on another site', () => {
   });
 
   /** A call by a script of whatever page is open. */
-  const call = (path, options = {}) => page.evaluate(
-    ([url, more]) => fetch(url, { credentials: 'include', ...more }).then(async (answer) => [answer.status, await answer.text()], () => ['blocked']),
-    [`${gateway.origin}${path}`, options],
-  );
+  const call = (path, options = {}) =>
+    page.evaluate(
+      ([url, more]) =>
+        fetch(url, { credentials: 'include', ...more }).then(
+          async (answer) => [answer.status, await answer.text()],
+          () => ['blocked'],
+        ),
+      [`${gateway.origin}${path}`, options],
+    );
 
   it('reads the 401 of the gateway, which never sends a script to another site', async () => {
     await page.goto(front.origin);
@@ -94,7 +104,10 @@ describe('a front end on another site', () => {
     // A simple request needs no preflight: it is sent, with the cookie, and refused here.
     await call('/api/chat', { method: 'POST', mode: 'no-cors', body: 'x' });
     await call('/api/logout', { method: 'POST', mode: 'no-cors' });
-    assert.deepEqual(application.requests.filter(({ method }) => method === 'POST'), []);
+    assert.deepEqual(
+      application.requests.filter(({ method }) => method === 'POST'),
+      [],
+    );
     await page.goto(front.origin);
     assert.equal((await call('/api/session'))[0], 200, 'a third site signed somebody out');
   });

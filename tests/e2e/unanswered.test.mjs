@@ -39,13 +39,20 @@ function onPasswordStage({ manager = () => {}, cluster = () => {}, plugin = () =
   after(() => users.stop());
   let people = 0;
   const head = (length, lines = []) =>
-    requestText('POST', '/api/auth/login', stage.gateway.host, [`Origin: ${stage.gateway.origin}`, 'Content-Type: application/json', `Content-Length: ${length}`, ...lines]);
+    requestText('POST', '/api/auth/login', stage.gateway.host, [
+      `Origin: ${stage.gateway.origin}`,
+      'Content-Type: application/json',
+      `Content-Length: ${length}`,
+      ...lines,
+    ]);
   return Object.assign(stage, {
     users: () => users,
     head,
     somebody: () => `somebody-${(people += 1)}@example.com`,
     logIn: (email, password, headers = {}) =>
-      stage.visitor().call('/api/auth/login', { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify({ email, password }) }),
+      stage
+        .visitor()
+        .call('/api/auth/login', { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify({ email, password }) }),
     /** A login on a socket of its own, which a test can break off; `hold` bytes of the body are kept back. */
     async begin(email, password, { hold = 0, lines = [] } = {}) {
       const text = JSON.stringify({ email, password });
@@ -55,7 +62,12 @@ function onPasswordStage({ manager = () => {}, cluster = () => {}, plugin = () =
       return socket;
     },
     lines: (mark, event = 'unanswered') => stage.gateway.auditLog(mark).filter((line) => line.event === event),
-    levelOf: (mark, text) => stage.gateway.log(mark).split('\n').find((line) => line.includes(text))?.match(/\]\[(\w+)\]\[wasm\]/)?.[1],
+    levelOf: (mark, text) =>
+      stage.gateway
+        .log(mark)
+        .split('\n')
+        .find((line) => line.includes(text))
+        ?.match(/\]\[(\w+)\]\[wasm\]/)?.[1],
   });
 }
 
@@ -63,7 +75,11 @@ function onPasswordStage({ manager = () => {}, cluster = () => {}, plugin = () =
 function answerOn(socket) {
   let text = '';
   socket.on('data', (part) => (text += part));
-  return () => ({ status: Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 0), reason: /^x-accredit-reason: (.*)\r$/m.exec(text)?.[1], retry: /^retry-after: (.*)\r$/m.exec(text)?.[1] });
+  return () => ({
+    status: Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 0),
+    reason: /^x-accredit-reason: (.*)\r$/m.exec(text)?.[1],
+    retry: /^retry-after: (.*)\r$/m.exec(text)?.[1],
+  });
 }
 
 describe('a request that its client takes away leaves a line', () => {
@@ -106,7 +122,8 @@ describe('a request that its client takes away leaves a line', () => {
 
 describe('a password that reached the user service counts, whatever becomes of the request', () => {
   const stage = onPasswordStage();
-  const settled = (name, count) => eventually(`${name} is settled`, async () => (await stage.gateway.counter('accredit_sign_in_failed_credentials_refused')) >= count);
+  const settled = (name, count) =>
+    eventually(`${name} is settled`, async () => (await stage.gateway.counter('accredit_sign_in_failed_credentials_refused')) >= count);
 
   it('five wrong ones that are broken off before the answer make the account wait', async () => {
     const email = stage.somebody();
@@ -128,10 +145,11 @@ describe('a password that reached the user service counts, whatever becomes of t
     for (let attempt = 1; attempt <= 7; attempt += 1) {
       stage.users().forget();
       let answered = false;
-      stage.users().respond = (request, response, received) => setTimeout(() => {
-        check(request, response, received);
-        answered = true;
-      }, 100);
+      stage.users().respond = (request, response, received) =>
+        setTimeout(() => {
+          check(request, response, received);
+          answered = true;
+        }, 100);
       const socket = await stage.begin(email, PASSWORD);
       await eventually('it is asked', () => stage.users().requests.length === 1);
       socket.destroy();
@@ -163,7 +181,9 @@ describe('a password that reached the user service counts, whatever becomes of t
 });
 
 describe('a user service that is not reached locks nobody out', () => {
-  const stage = onPasswordStage({ cluster: (cluster) => (cluster.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address.port_value = 1) });
+  const stage = onPasswordStage({
+    cluster: (cluster) => (cluster.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address.port_value = 1),
+  });
 
   it('however often it is tried', async () => {
     const email = stage.somebody();
@@ -176,7 +196,10 @@ const delayed = (manager) => {
   const at = manager.http_filters.findIndex(({ name }) => name.endsWith('buffer'));
   manager.http_filters.splice(at, 0, {
     name: 'envoy.filters.http.fault',
-    typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault', delay: { fixed_delay: '0.2s', percentage: { numerator: 100 } } },
+    typed_config: {
+      '@type': 'type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault',
+      delay: { fixed_delay: '0.2s', percentage: { numerator: 100 } },
+    },
   });
 };
 
@@ -207,13 +230,15 @@ describe('unfinished bodies', () => {
   });
 
   async function flood(count, address) {
-    const sockets = await Promise.all(Array.from({ length: count }, async (_, index) => {
-      const socket = net.connect(stage.gateway.port, '127.0.0.1').on('error', () => {});
-      const answer = answerOn(socket);
-      await once(socket, 'connect');
-      socket.write(`${stage.head(60_000, [`X-Forwarded-For: ${address(index)}`])}{"email":"${'x'.repeat(2_000)}`);
-      return { socket, answer };
-    }));
+    const sockets = await Promise.all(
+      Array.from({ length: count }, async (_, index) => {
+        const socket = net.connect(stage.gateway.port, '127.0.0.1').on('error', () => {});
+        const answer = answerOn(socket);
+        await once(socket, 'connect');
+        socket.write(`${stage.head(60_000, [`X-Forwarded-For: ${address(index)}`])}{"email":"${'x'.repeat(2_000)}`);
+        return { socket, answer };
+      }),
+    );
     const leave = async () => {
       sockets.forEach(({ socket }) => socket.destroy());
       await eventually('all have gone', async () => Object.values(await stage.gateway.stats('^http\\.gateway\\.downstream_rq_active$'))[0] === 0);
@@ -267,7 +292,10 @@ describe('unfinished bodies', () => {
 });
 
 /** A list of all that the module may be called for and may call, without these. */
-const listWithout = (...forgotten) => (bootstrap) => void (pluginOf(bootstrap.static_resources.listeners[0]).capability_restriction_config = capabilitiesWithout(...forgotten));
+const listWithout =
+  (...forgotten) =>
+  (bootstrap) =>
+    void (pluginOf(bootstrap.static_resources.listeners[0]).capability_restriction_config = capabilitiesWithout(...forgotten));
 
 describe('a list of capabilities that forgets the request headers', () => {
   const stage = onStage({ envoy: listWithout('proxy_on_request_headers') });
@@ -290,14 +318,19 @@ describe('a list of capabilities that forgets the request headers', () => {
     const lines = stage.gateway.auditLog().filter(({ reason }) => reason === 'undecided');
     assert.equal(lines.length, 3);
     assert.equal(lines[0].event, 'denied');
-    assert.deepEqual(lines.map((line) => line.request_id), numbers, 'the answer tells which line is its own');
+    assert.deepEqual(
+      lines.map((line) => line.request_id),
+      numbers,
+      'the answer tells which line is its own',
+    );
     assert.match(lines[0].detail, /via_upstream/);
     assert.equal(stage.gateway.log().includes('secret-code'), false);
     assert.equal(await stage.gateway.counter('accredit_denied_undecided'), 3);
   });
 
   it('a body does not wait for ever', async () => {
-    for (const method of ['POST', 'PUT']) assertProblem(await stage.visitor().send('/analytics', { method, body: 'x'.repeat(100_000), timeout: 5_000 }), 503, 'undecided');
+    for (const method of ['POST', 'PUT'])
+      assertProblem(await stage.visitor().send('/analytics', { method, body: 'x'.repeat(100_000), timeout: 5_000 }), 503, 'undecided');
   });
 
   it('over HTTP/2, for a handshake, and for HEAD, it is the same', async () => {
@@ -322,7 +355,10 @@ describe('a list of capabilities that forgets a call of the host', () => {
       listWithout(name)(bootstrap);
       const { code, log } = await validate(bootstrap, { environment: { OIDC_CLIENT_SECRET: 'x', ACCREDIT_KEY: newKey() } });
       assert.equal(code, 1, log);
-      assert.match(log, new RegExp(`accredit: configuration refused: expected a host that offers ${name}, found InternalFailure; remove capability_restriction_config`));
+      assert.match(
+        log,
+        new RegExp(`accredit: configuration refused: expected a host that offers ${name}, found InternalFailure; remove capability_restriction_config`),
+      );
       assert.doesNotMatch(log, /panicked/);
     });
   }

@@ -87,7 +87,10 @@ describe('under load', () => {
       const received = reply.json();
       const named = ['user', 'email', 'groups'].map((name) => headerValues(received, `x-forwarded-${name}`));
       assert.deepEqual(named, person ? [[person.sub], [person.email], [person.groups.join(',')]] : [[], [], []]);
-      assert.deepEqual(headerValues(received, 'x-forwarded-access-token').map((token) => provider.accessTokens.get(token)?.sub), forwarded);
+      assert.deepEqual(
+        headerValues(received, 'x-forwarded-access-token').map((token) => provider.accessTokens.get(token)?.sub),
+        forwarded,
+      );
       assert.deepEqual([received.headers.authorization, /__Host-accredit/.test(received.headers.cookie)], [undefined, false]);
     };
   }
@@ -109,7 +112,12 @@ describe('under load', () => {
       const { person, token } = one(name);
       await connection.ask(name, () => call(connection.visitor(), '/members', bearer(token)), namesOnly(person));
     };
-    const forgeries = (token, claims) => [forged(token), unsigned(claims, { alg: 'none' }), unsigned(claims, { alg: 'RS256', kid: 'rs-1' }, 'AAAA'), one('forged').token];
+    const forgeries = (token, claims) => [
+      forged(token),
+      unsigned(claims, { alg: 'none' }),
+      unsigned(claims, { alg: 'RS256', kid: 'rs-1' }, 'AAAA'),
+      one('forged').token,
+    ];
     const withForgedCookie = (connection) => {
       const visitor = connection.visitor();
       visitor.jar.set('localhost', '__Host-accredit', forged(alice.visitor.jar.get('localhost', '__Host-accredit')));
@@ -202,57 +210,86 @@ describe('under load', () => {
     await load.turn('quiet', {});
 
     // The first token by a key that was published a moment ago is accepted.
-    await load.turn('a new key', { 'new key': ['200'] }, {
-      change: () => {
-        provider.keys = [provider.standardKey, old, fresh];
-        provider.signingKey = fresh;
+    await load.turn(
+      'a new key',
+      { 'new key': ['200'] },
+      {
+        change: () => {
+          provider.keys = [provider.standardKey, old, fresh];
+          provider.signingKey = fresh;
+        },
       },
-    });
+    );
 
     // Who was told last that the key is gone must not matter: one token by a key that nobody knows, on one worker, and it is gone for all.
-    await load.turn('the old key is withdrawn', { 'old key': ['200', '401 token_invalid'] }, {
-      change: async () => {
-        provider.keys = [provider.standardKey, fresh];
-        assertProblem(await new Visitor(gateway).call('/members', bearer(one('unknown key').token)), 401, 'token_invalid');
+    await load.turn(
+      'the old key is withdrawn',
+      { 'old key': ['200', '401 token_invalid'] },
+      {
+        change: async () => {
+          provider.keys = [provider.standardKey, fresh];
+          assertProblem(await new Visitor(gateway).call('/members', bearer(one('unknown key').token)), 401, 'token_invalid');
+        },
       },
-    });
+    );
 
     const release = await hold(6, alice);
-    await load.turn('a reload', { 'nobody, at the new page': ['401 session_missing', '200'] }, {
-      change: () => gateway.reload((configuration) => configuration.rules.unshift({ match: { path: '/new' }, require: 'public' })),
-    });
+    await load.turn(
+      'a reload',
+      { 'nobody, at the new page': ['401 session_missing', '200'] },
+      {
+        change: () => gateway.reload((configuration) => configuration.rules.unshift({ match: { path: '/new' }, require: 'public' })),
+      },
+    );
     for (const reply of await release()) {
       assert.equal(reply.status, 200, reply.reason);
       namesSession(alice.person)(reply);
     }
 
-    await load.turn('a reload with a mistake', {}, {
-      change: () => gateway.reload((configuration) => (configuration.rulez = [])),
-      also: () => /configuration refused: rulez/.test(gateway.log()),
-    });
+    await load.turn(
+      'a reload with a mistake',
+      {},
+      {
+        change: () => gateway.reload((configuration) => (configuration.rulez = [])),
+        also: () => /configuration refused: rulez/.test(gateway.log()),
+      },
+    );
     await eventually('a session was refreshed twice', () => provider.refreshes() >= 2);
 
-    await load.turn('the provider is down', {
-      'old key': ['401 token_invalid', '503 keys_unavailable'],
-      'unknown key': ['401 token_invalid', '503 keys_unavailable'],
-      refreshed: ['200', '503 refresh_unavailable'],
-      'newcomer, back': ['303', '502 token_endpoint_unreachable'],
-    }, { change: () => breakDown(provider), settled: { 'newcomer, in': [] } });
+    await load.turn(
+      'the provider is down',
+      {
+        'old key': ['401 token_invalid', '503 keys_unavailable'],
+        'unknown key': ['401 token_invalid', '503 keys_unavailable'],
+        refreshed: ['200', '503 refresh_unavailable'],
+        'newcomer, back': ['303', '502 token_endpoint_unreachable'],
+      },
+      { change: () => breakDown(provider), settled: { 'newcomer, in': [] } },
+    );
 
-    await load.turn('a reload while the provider is down', { 'nobody, at the new page': ['200', '401 session_missing'] }, {
-      change: () => gateway.reload((configuration) => {
-        delete configuration.rulez;
-        configuration.rules.shift();
-      }),
-    });
+    await load.turn(
+      'a reload while the provider is down',
+      { 'nobody, at the new page': ['200', '401 session_missing'] },
+      {
+        change: () =>
+          gateway.reload((configuration) => {
+            delete configuration.rulez;
+            configuration.rules.shift();
+          }),
+      },
+    );
 
-    await load.turn('the provider is back', {
-      'old key': ['503 keys_unavailable', '401 token_invalid'],
-      'unknown key': ['503 keys_unavailable', '401 token_invalid'],
-      refreshed: ['503 refresh_unavailable', '200'],
-      'newcomer, back': ['502 token_endpoint_unreachable', '303'],
-      'newcomer, in': ['200'],
-    }, { change: () => void (provider.intercept = {}) });
+    await load.turn(
+      'the provider is back',
+      {
+        'old key': ['503 keys_unavailable', '401 token_invalid'],
+        'unknown key': ['503 keys_unavailable', '401 token_invalid'],
+        refreshed: ['503 refresh_unavailable', '200'],
+        'newcomer, back': ['502 token_endpoint_unreachable', '303'],
+        'newcomer, in': ['200'],
+      },
+      { change: () => void (provider.intercept = {}) },
+    );
 
     await load.stop();
     assert.deepEqual(load.wrong, []);

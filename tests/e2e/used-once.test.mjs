@@ -23,7 +23,11 @@ describe('with four workers', () => {
       const answers = await Promise.all(Array.from({ length: CALLBACKS }, () => stage.visitor().send(callback.href, { headers: navigation })));
       assert.equal(stage.provider.count('token'), 1, `round ${round}: the code was sent more than once`);
       const signedIn = answers.filter((answer) => sessionCookies(answer).length > 0);
-      assert.deepEqual(signedIn.map(({ status }) => status), [303], `round ${round}`);
+      assert.deepEqual(
+        signedIn.map(({ status }) => status),
+        [303],
+        `round ${round}`,
+      );
       const others = answers.filter((answer) => !signedIn.includes(answer));
       assert.deepEqual([...new Set(others.map(({ status, reason }) => `${status} ${reason}`))], ['400 attempt_replayed'], `round ${round}`);
     }

@@ -47,10 +47,11 @@ function onPasswordStage({ honest = check, throttle = {}, manager = () => {}, li
     logIn: (email, password, headers = {}) =>
       stage.visitor().call('/api/auth/login', { method: 'POST', headers: { ...JSON_TYPE, ...headers }, body: JSON.stringify({ email, password }) }),
     /** Nothing is under way any more. */
-    idle: () => eventually('no request is under way', async () => {
-      const active = await stage.gateway.stats('^(http\\.gateway\\.downstream_(rq|cx)_active|cluster\\.users\\.upstream_rq_(pending_)?active)$');
-      return Object.keys(active).length >= 3 && Object.values(active).every((count) => count === 0);
-    }),
+    idle: () =>
+      eventually('no request is under way', async () => {
+        const active = await stage.gateway.stats('^(http\\.gateway\\.downstream_(rq|cx)_active|cluster\\.users\\.upstream_rq_(pending_)?active)$');
+        return Object.keys(active).length >= 3 && Object.values(active).every((count) => count === 0);
+      }),
   });
 }
 
@@ -60,8 +61,9 @@ describe('somebody unknown and a wrong password', () => {
   after(() => demo.stop());
   // The demo's service behind a record of all that it is asked. It tells the two apart, as many do.
   const relay = async (_, response, { method, url, headers, body }) => {
-    const { status, ...answer } = await fetch(new URL(url, demo.url), { method, body, headers: { 'content-type': headers['content-type'] } })
-      .then(async (told) => ({ status: told.status, body: await told.text() }));
+    const { status, ...answer } = await fetch(new URL(url, demo.url), { method, body, headers: { 'content-type': headers['content-type'] } }).then(
+      async (told) => ({ status: told.status, body: await told.text() }),
+    );
     always(status, answer.body)(_, response);
   };
   const stage = onPasswordStage({ honest: relay });
@@ -98,13 +100,20 @@ describe('somebody unknown and a wrong password', () => {
       counted: Object.fromEntries(counted),
       access: stage.gateway.accessLog(mark).map(without),
       // How long is still to wait is told as Retry-After tells it, and both depend on when it was asked.
-      audit: stage.gateway.auditLog(mark).map(without).map((line) => JSON.parse(JSON.stringify(line).replace(/to wait: \d+ s/, 'to wait: SECONDS'))),
+      audit: stage.gateway
+        .auditLog(mark)
+        .map(without)
+        .map((line) => JSON.parse(JSON.stringify(line).replace(/to wait: \d+ s/, 'to wait: SECONDS'))),
     };
   }
 
   it('cause the same calls, the same answer, the same counts and the same lines in the log, until both are slowed down', async () => {
     await traces('bob@example.com', 'bob-password');
-    const kinds = [['alice@example.com', 'wrong-password'], ['nobod@example.com', 'wrong-password'], ['alicf@example.com', PASSWORD]];
+    const kinds = [
+      ['alice@example.com', 'wrong-password'],
+      ['nobod@example.com', 'wrong-password'],
+      ['alicf@example.com', PASSWORD],
+    ];
     // A counter is there once it was counted.
     for (let i = 0; i < 6; i += 1) await traces('first@example.com', 'wrong-password');
     for (let i = 0; i < 7; i += 1) {
@@ -116,7 +125,10 @@ describe('somebody unknown and a wrong password', () => {
       if (i >= 5) continue;
       assert.deepEqual(JSON.parse(one.body), { message: 'Identifiants invalides' });
       assert.equal(one.calls[0].body, '{"email":"ACCOUNT","password":"PASSWORD"}');
-      assert.ok(Object.entries(one.counted).some(([name, count]) => name.endsWith('accredit_sign_in_failed_credentials_refused') && count === 1), JSON.stringify(one.counted));
+      assert.ok(
+        Object.entries(one.counted).some(([name, count]) => name.endsWith('accredit_sign_in_failed_credentials_refused') && count === 1),
+        JSON.stringify(one.counted),
+      );
     }
     assert.equal(demo.requests.length, 1 + 5 + 15);
   });
@@ -137,7 +149,10 @@ describe('while the user service', () => {
         assert.deepEqual(Object.keys(problem).toSorted(), ['detail', 'reason', 'request_id', 'status', 'title', 'type']);
         assert.ok(!told(answer).includes(MARK), told(answer));
       }
-      assert.ok(stage.users().requests.every(({ url }) => url === '/api/users/verify'), 'nothing else was asked');
+      assert.ok(
+        stage.users().requests.every(({ url }) => url === '/api/users/verify'),
+        'nothing else was asked',
+      );
       await stage.idle();
       await stage.users().behave();
       assert.equal((await stage.logIn(people[0], PASSWORD)).status, 200);
@@ -164,20 +179,29 @@ describe('while the user service', () => {
   it('takes its time, within the deadline: the sign-in waits, and works', async () => {
     const held = [];
     stage.users().respond = (...call) => void held.push(call);
-    const answers = [PASSWORD, 'wrong-password'].map((password) => stage.logIn(stage.somebody(), password));
     let answered = 0;
-    for (const answer of answers) answer.then(() => (answered += 1));
+    const answers = [PASSWORD, 'wrong-password'].map(async (password) => {
+      const answer = await stage.logIn(stage.somebody(), password);
+      answered += 1;
+      return answer;
+    });
     await eventually('both are asked about', () => held.length === 2);
     assert.equal(answered, 0);
     for (const call of held) check(...call);
-    assert.deepEqual((await Promise.all(answers)).map(({ status }) => status), [200, 401]);
+    assert.deepEqual(
+      (await Promise.all(answers)).map(({ status }) => status),
+      [200, 401],
+    );
   });
 
   it('is not reached, many times, one by one and at once: no failure is counted, the right password signs in at once', async () => {
     const email = stage.somebody();
     await stage.users().stop();
     for (let i = 0; i < 6; i += 1) assertProblem(await stage.logIn(email, PASSWORD), 502, 'accounts_unreachable');
-    assert.deepEqual((await Promise.all(Array.from({ length: 6 }, () => stage.logIn(email, PASSWORD)))).filter(({ status }) => status !== 502 && status !== 429), []);
+    assert.deepEqual(
+      (await Promise.all(Array.from({ length: 6 }, () => stage.logIn(email, PASSWORD)))).filter(({ status }) => status !== 502 && status !== 429),
+      [],
+    );
     await stage.users().behave();
     assert.equal((await stage.logIn(email, PASSWORD)).status, 200);
     // All five failures are still to be had: none was used up.
@@ -187,7 +211,9 @@ describe('while the user service', () => {
 
   // Else whoever makes it fail, or wait, guesses for nothing.
   it('fails when it has been asked: that counts like a wrong password', async () => {
-    for (const [what, status, reason, misbehave] of FAULTS.filter(([name, , kind]) => /^(resets the connection$|says 50|does not speak)/.test(name) && kind !== 'accounts_malformed')) {
+    for (const [what, status, reason, misbehave] of FAULTS.filter(
+      ([name, , kind]) => /^(resets the connection$|says 50|does not speak)/.test(name) && kind !== 'accounts_malformed',
+    )) {
       const email = stage.somebody();
       await misbehave(stage.users());
       for (let i = 0; i < 5; i += 1) assertProblem(await stage.logIn(email, 'wrong-password'), status, reason);
@@ -201,7 +227,13 @@ describe('while the user service', () => {
     for (let i = 1; i <= 5; i += 1) {
       stage.users().respond = hang;
       const body = JSON.stringify({ email, password: `guess-${i}` });
-      const headers = { ...JSON_TYPE, host: stage.gateway.host, origin: stage.gateway.origin, 'sec-fetch-site': 'same-origin', 'content-length': String(body.length) };
+      const headers = {
+        ...JSON_TYPE,
+        host: stage.gateway.host,
+        origin: stage.gateway.origin,
+        'sec-fetch-site': 'same-origin',
+        'content-length': String(body.length),
+      };
       const request = http.request({ host: '127.0.0.1', port: stage.gateway.port, path: '/api/auth/login', method: 'POST', agent: false, headers });
       request.on('error', () => {}).end(body);
       await eventually('the service is asked', () => stage.users().requests.length === i);
@@ -275,7 +307,8 @@ describe('a password', () => {
       [400, `{"email":"${stage.somebody()}","password":["${secret}"]}`],
       [400, JSON.stringify({ email: stage.somebody(), password: `${secret}${'x'.repeat(5_000)}` })],
       [413, JSON.stringify({ email: stage.somebody(), password: `${secret}${'x'.repeat(70_000)}` })],
-    ]) assert.equal((await post(body)).status, status);
+    ])
+      assert.equal((await post(body)).status, status);
     // Somebody who typed it where the name belongs.
     assert.equal((await stage.logIn(secret, 'wrong-password')).status, 401);
 
@@ -303,7 +336,7 @@ const guesses = async (stage, headersOf, count) => {
 describe('at the edge, the address that failures are counted for', () => {
   const stage = onPasswordStage({ throttle: LOW, manager: (manager) => assert.ok(manager.use_remote_address && !manager.xff_num_trusted_hops) });
 
-  it('is the connection\'s, whatever a client claims', async () => {
+  it("is the connection's, whatever a client claims", async () => {
     const claim = (i) => ({
       'x-forwarded-for': `203.0.113.${i}`,
       'x-real-ip': `203.0.113.${i}`,
@@ -317,7 +350,10 @@ describe('at the edge, the address that failures are counted for', () => {
     const refused = await stage.logIn(stage.somebody(), PASSWORD, { 'x-forwarded-for': '198.51.100.1' });
     assertProblem(refused, 429, 'too_many_failures');
     assert.ok(Number(refused.headers['retry-after']) >= 1 && Number(refused.headers['retry-after']) <= 30);
-    assert.ok(stage.users().requests.every((call) => headerValues(call, 'x-real-ip').length === 0), 'what a client claims goes to the user service');
+    assert.ok(
+      stage.users().requests.every((call) => headerValues(call, 'x-real-ip').length === 0),
+      'what a client claims goes to the user service',
+    );
   });
 });
 
@@ -337,7 +373,7 @@ describe('behind one proxy, the address that failures are counted for', () => {
     assert.deepEqual(await guesses(stage, () => ({ 'x-forwarded-for': '2001:db8:0:8::1' }), 1), [401]);
   });
 
-  it('is the proxy\'s own, where it says nothing or no address', async () => {
+  it("is the proxy's own, where it says nothing or no address", async () => {
     const odd = [{}, { 'x-forwarded-for': 'unknown' }, { 'x-forwarded-for': 'somewhere, _hidden' }, { 'x-forwarded-for': '' }, {}];
     assert.deepEqual(await guesses(stage, (i) => odd[i], 5), [401, 401, 401, 429, 429]);
   });
@@ -353,7 +389,10 @@ describe('two workers', () => {
     const first = await stage.logIn(email, 'wrong-password');
     const others = await Promise.all(Array.from({ length: 39 }, () => stage.logIn(email, 'wrong-password')));
     const statuses = [first, ...others].map(({ status }) => status);
-    assert.deepEqual([401, 429].map((status) => statuses.filter((one) => one === status).length), [5, 35]);
+    assert.deepEqual(
+      [401, 429].map((status) => statuses.filter((one) => one === status).length),
+      [5, 35],
+    );
     for (const answer of others.filter(({ status }) => status === 429)) {
       assertProblem(answer, 429, 'too_many_failures');
       assert.match(answer.headers['retry-after'], /^([1-9]|[12]\d|30)$/);
@@ -376,7 +415,9 @@ describe('four workers', () => {
       const headers = { ...JSON_TYPE, 'content-length': String(text.length) };
       const body = (request) => request.write(text.slice(0, -1), () => held.push(request));
       const answers = Array.from({ length: 4 }, () => stage.visitor().call('/api/auth/login', { method: 'POST', headers, body }));
-      await eventually('all have begun', async () => held.length === 4 && (await stage.gateway.counter('http.gateway.downstream_rq_active')) === 4, { every: 2 });
+      await eventually('all have begun', async () => held.length === 4 && (await stage.gateway.counter('http.gateway.downstream_rq_active')) === 4, {
+        every: 2,
+      });
       for (const request of held) request.end(text.slice(-1));
       const statuses = (await Promise.all(answers)).map(({ status }) => status);
       assert.deepEqual(statuses.toSorted(), [401, 429, 429, 429], `round ${round + 1}`);

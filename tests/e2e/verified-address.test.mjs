@@ -9,7 +9,12 @@ import { headerValues } from './lib/upstream.mjs';
 const OWNER = 'owner@example.com';
 /** What the provider says of the address, whether it counts, and whether it does where the operator answers for a provider that never says. */
 const VERDICTS = [
-  [true, true, true], ['true', true, true], [false, false, false], ['false', false, false], ['True', false, false], [1, false, false],
+  [true, true, true],
+  ['true', true, true],
+  [false, false, false],
+  ['false', false, false],
+  ['True', false, false],
+  [1, false, false],
   [undefined, false, true],
 ];
 const RULES = [
@@ -19,9 +24,17 @@ const RULES = [
   { require: 'authenticated' },
 ];
 const ASSUMED = { dangerously_assume_verified: ['email'] };
-const SIGNED = { form: 'jwt', jwt: { keys: ['a secret that services share, and long enough'], claims: ['email', 'email_verified', 'groups', 'preferred_username'] } };
+const SIGNED = {
+  form: 'jwt',
+  jwt: { keys: ['a secret that services share, and long enough'], claims: ['email', 'email_verified', 'groups', 'preferred_username'] },
+};
 
-for (const [what, session, assumed] of [['sealed', {}, false], ['sealed, assumed to be verified', {}, true], ['JWTs', SIGNED, false], ['JWTs, assumed to be verified', SIGNED, true]]) {
+for (const [what, session, assumed] of [
+  ['sealed', {}, false],
+  ['sealed, assumed to be verified', {}, true],
+  ['JWTs', SIGNED, false],
+  ['JWTs, assumed to be verified', SIGNED, true],
+]) {
   describe(`sessions that are ${what}`, () => {
     const stage = onStage({
       plugin: (configuration) => {
@@ -33,7 +46,7 @@ for (const [what, session, assumed] of [['sealed', {}, false], ['sealed, assumed
 
     for (const [said, counts, countsIfAssumed] of VERDICTS) {
       const good = assumed ? countsIfAssumed : counts;
-      it(`an address of which the provider says ${JSON.stringify(said)} opens ${good ? 'what is its owner\'s' : 'nothing'}`, async () => {
+      it(`an address of which the provider says ${JSON.stringify(said)} opens ${good ? "what is its owner's" : 'nothing'}`, async () => {
         stage.provider.user = { sub: 'mallory', email: OWNER, ...(said !== undefined && { email_verified: said }) };
         const visitor = await stage.signedIn();
         const claims = { iss: stage.provider.issuer, aud: 'api', iat: now(), exp: now() + 60, ...stage.provider.user };

@@ -9,7 +9,10 @@ import { describe, it } from 'node:test';
 import { withoutOthers } from '../../deploy/build/exports.mjs';
 import { ROOT, temporaryFolder, wasmPath } from './lib/process.mjs';
 
-const exportsOf = (path) => WebAssembly.Module.exports(new WebAssembly.Module(readFileSync(path))).map(({ name }) => name).sort();
+const exportsOf = (path) =>
+  WebAssembly.Module.exports(new WebAssembly.Module(readFileSync(path)))
+    .map(({ name }) => name)
+    .sort();
 
 describe('the module', () => {
   it('exports what Envoy calls with reason, and nothing else', () => {
@@ -31,10 +34,18 @@ describe('the module', () => {
   });
 
   it('exports every callback that src/shell implements: one that is not exported is never called, without a word', () => {
-    const shell = readdirSync(join(ROOT, 'src/shell'), { recursive: true }).filter((name) => name.endsWith('.rs')).map((name) => readFileSync(join(ROOT, 'src/shell', name), 'utf8')).join('\n');
+    const shell = readdirSync(join(ROOT, 'src/shell'), { recursive: true })
+      .filter((name) => name.endsWith('.rs'))
+      .map((name) => readFileSync(join(ROOT, 'src/shell', name), 'utf8'))
+      .join('\n');
     const implemented = [...shell.matchAll(/fn (on_\w+)\(\s*&mut self/g)].map(([, name]) => `proxy_${name.replace(/^on_http_(?!call)/, 'on_')}`);
-    for (const name of ['proxy_on_request_headers', 'proxy_on_http_call_response', 'proxy_on_tick']) assert.ok(implemented.includes(name), `${name} was not found in src/shell`);
-    assert.deepEqual(implemented.filter((name) => !exportsOf(wasmPath()).includes(name)), [], 'deploy/build/exports.mjs takes them away');
+    for (const name of ['proxy_on_request_headers', 'proxy_on_http_call_response', 'proxy_on_tick'])
+      assert.ok(implemented.includes(name), `${name} was not found in src/shell`);
+    assert.deepEqual(
+      implemented.filter((name) => !exportsOf(wasmPath()).includes(name)),
+      [],
+      'deploy/build/exports.mjs takes them away',
+    );
   });
 
   it('is not built where what it should export has another name', () => {
@@ -52,16 +63,29 @@ describe('deploy/build/wasm.sh', () => {
     const at = (path) => join(place, 'deploy/build', path);
     mkdirSync(at('node_modules/.bin'), { recursive: true });
     for (const name of ['wasm.sh', 'lib.sh']) cpSync(join(ROOT, 'deploy/build', name), at(name));
-    writeFileSync(at('exports.mjs'), "import { readFileSync, writeFileSync } from 'node:fs';\nwriteFileSync(process.argv[3], `less ${readFileSync(process.argv[2])}`);\n");
+    writeFileSync(
+      at('exports.mjs'),
+      "import { readFileSync, writeFileSync } from 'node:fs';\nwriteFileSync(process.argv[3], `less ${readFileSync(process.argv[2])}`);\n",
+    );
     const programs = {
       'cargo-wasm.sh': `echo '{"filenames":["${place}/accredit.wasm"]}'`,
-      'node_modules/.bin/wasm-opt': 'for word; do case "$word" in *.new) out=$word;; *.less) in=$word;; esac; done; echo x >>"$0.runs"; { echo optimized; cat "$in"; } >"$out"',
+      'node_modules/.bin/wasm-opt':
+        'for word; do case "$word" in *.new) out=$word;; *.less) in=$word;; esac; done; echo x >>"$0.runs"; { echo optimized; cat "$in"; } >"$out"',
     };
-    for (const [name, text] of Object.entries(programs)) writeFileSync(at(name), `#!/bin/sh\n${text}\n`), chmodSync(at(name), 0o755);
+    for (const [name, text] of Object.entries(programs)) {
+      writeFileSync(at(name), `#!/bin/sh\n${text}\n`);
+      chmodSync(at(name), 0o755);
+    }
     const compiled = join(place, 'accredit.wasm');
     const output = join(place, 'target/accredit.wasm');
     const run = (environment = {}) => execFileSync(at('wasm.sh'), { stdio: 'pipe', env: { ...process.env, QUICK: '', ...environment } });
-    return { folder: at('.'), compiled, output, run, build: () => [run(), readFileSync(output, 'utf8'), readFileSync(at('node_modules/.bin/wasm-opt.runs'), 'utf8').length / 2].slice(1) };
+    return {
+      folder: at('.'),
+      compiled,
+      output,
+      run,
+      build: () => [run(), readFileSync(output, 'utf8'), readFileSync(at('node_modules/.bin/wasm-opt.runs'), 'utf8').length / 2].slice(1),
+    };
   }
 
   it('with QUICK=1 leaves a module beside that of a release, without the optimizer, and neither passes for the other', () => {
@@ -71,7 +95,10 @@ describe('deploy/build/wasm.sh', () => {
     writeFileSync(compiled, 'two\n');
     run({ QUICK: '1' });
     const quick = output.replace('.wasm', '-quick.wasm');
-    assert.deepEqual([output, quick].map((path) => readFileSync(path, 'utf8')), ['optimized\nless one\n', 'less two\n']);
+    assert.deepEqual(
+      [output, quick].map((path) => readFileSync(path, 'utf8')),
+      ['optimized\nless one\n', 'less two\n'],
+    );
     assert.deepEqual(build(), ['optimized\nless two\n', 2]);
     // Not even where both were told to be at the same place.
     writeFileSync(output, 'less two\n');
@@ -82,22 +109,49 @@ describe('deploy/build/wasm.sh', () => {
   it('takes exports away and optimizes once what stays the same, and anew what was compiled anew or exchanged by somebody else', () => {
     const { folder, compiled, output, build } = builder();
     writeFileSync(compiled, 'one\n');
-    assert.deepEqual([build(), build()], [['optimized\nless one\n', 1], ['optimized\nless one\n', 1]]);
+    assert.deepEqual(
+      [build(), build()],
+      [
+        ['optimized\nless one\n', 1],
+        ['optimized\nless one\n', 1],
+      ],
+    );
     writeFileSync(compiled, 'two\n');
-    assert.deepEqual([build(), build()], [['optimized\nless two\n', 2], ['optimized\nless two\n', 2]]);
+    assert.deepEqual(
+      [build(), build()],
+      [
+        ['optimized\nless two\n', 2],
+        ['optimized\nless two\n', 2],
+      ],
+    );
     writeFileSync(output, 'optimized\nbad\n');
-    assert.deepEqual([build(), build()], [['optimized\nless two\n', 3], ['optimized\nless two\n', 3]]);
+    assert.deepEqual(
+      [build(), build()],
+      [
+        ['optimized\nless two\n', 3],
+        ['optimized\nless two\n', 3],
+      ],
+    );
     rmSync(output);
     assert.deepEqual(build(), ['optimized\nless two\n', 4]);
     rmSync(`${output}.from`);
     assert.deepEqual(build(), ['optimized\nless two\n', 5]);
     // Nor by another optimizer, by other flags, or with other exports.
     writeFileSync(join(folder, 'package-lock.json'), '{}\n');
-    assert.deepEqual([build(), build()].map(([, times]) => times), [6, 6]);
+    assert.deepEqual(
+      [build(), build()].map(([, times]) => times),
+      [6, 6],
+    );
     appendFileSync(join(folder, 'wasm.sh'), '# changed\n');
-    assert.deepEqual([build(), build()].map(([, times]) => times), [7, 7]);
+    assert.deepEqual(
+      [build(), build()].map(([, times]) => times),
+      [7, 7],
+    );
     appendFileSync(join(folder, 'exports.mjs'), '// changed\n');
-    assert.deepEqual([build(), build()].map(([, times]) => times), [8, 8]);
+    assert.deepEqual(
+      [build(), build()].map(([, times]) => times),
+      [8, 8],
+    );
     assert.deepEqual(readdirSync(join(output, '..')), ['accredit.wasm', 'accredit.wasm.from']);
   });
 });

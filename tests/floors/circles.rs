@@ -1,14 +1,15 @@
-//! Which file uses which, and the circles in that. A file uses those whose paths it names, and each that it declares as a part of
-//! itself: what a file says may stand on its parts, and no part on it.
+//! Which file uses which, and where they use each other in a circle. A file uses the files whose paths it names, and those that
+//! it declares with `mod`: a file may depend on its parts, but no part on the file that declares it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::source::{Source, code_only};
+use crate::source::{Source, code_only, is_within};
 
-/// Files by their modules, each with the modules of the files that it uses.
+/// For the module of each file, the modules of the files that it uses.
 type Uses = BTreeMap<String, BTreeSet<String>>;
 
-/// Every path that begins with `crate::` or `super::` in this code, without groups: `a::{b, c::d}` is two.
+/// Every path in this code that begins with `crate::` or `super::`, without that. Groups are written out: `a::{b, c::d}` is two
+/// paths.
 fn paths(code: &str, module: &str) -> Vec<String> {
     let above = module.rsplit_once("::").map_or("", |(above, _)| above);
     let mut paths = Vec::new();
@@ -22,7 +23,7 @@ fn paths(code: &str, module: &str) -> Vec<String> {
     paths
 }
 
-/// One path from here on, or all of a group; says how much of the text that was.
+/// Adds the path that `text` begins with, or all paths of a group, to `paths`, and gives the number of bytes that were read.
 fn expand(text: &str, prefix: &str, paths: &mut Vec<String>) -> usize {
     let of_path = |character: char| character.is_alphanumeric() || matches!(character, '_' | ':');
     let end = text.find(|character| !of_path(character)).unwrap_or(text.len());
@@ -42,7 +43,7 @@ fn expand(text: &str, prefix: &str, paths: &mut Vec<String>) -> usize {
     at + 1
 }
 
-/// The parts that a file declares, of its own module.
+/// The modules that a file declares with `mod NAME;`.
 fn parts<'a>(code: &'a str, module: &'a str) -> impl Iterator<Item = String> + 'a {
     code.lines().filter_map(move |line| {
         let mut words = line.split_whitespace().skip_while(|word| word.starts_with("pub"));
@@ -51,7 +52,7 @@ fn parts<'a>(code: &'a str, module: &'a str) -> impl Iterator<Item = String> + '
     })
 }
 
-/// What stands in a file beside its tests.
+/// The code of a file without its tests.
 fn without_tests(source: &Source) -> String {
     let mut code = String::new();
     source.each_line(|line| {
@@ -63,7 +64,7 @@ fn without_tests(source: &Source) -> String {
     code
 }
 
-/// Which file uses which, tests aside.
+/// Which file uses which. Tests are left out.
 pub(crate) fn uses(sources: &[Source]) -> Uses {
     let files: Vec<_> = sources.iter().filter(|source| !source.is_of_tests() && source.room().is_some()).collect();
     let modules: BTreeSet<_> = files.iter().map(|source| source.module()).collect();
@@ -84,11 +85,26 @@ pub(crate) fn uses(sources: &[Source]) -> Uses {
     files.iter().map(of_file).collect()
 }
 
-/// Every file that uses itself by way of others, each with one way around.
+/// The same with all files of a sub-room taken as one. Files outside of sub-rooms stay by themselves.
+pub(crate) fn by_sub_room(uses: &Uses, sub_rooms: &[&str]) -> Uses {
+    let joined = |module: &String| {
+        let sub_room = sub_rooms.iter().find(|sub_room| is_within(module, sub_room));
+        sub_room.map_or_else(|| module.clone(), |sub_room| (*sub_room).to_owned())
+    };
+    let mut found = Uses::new();
+    for (module, used) in uses {
+        let own = joined(module);
+        let used: Vec<_> = used.iter().map(joined).filter(|other| *other != own).collect();
+        found.entry(own).or_default().extend(used);
+    }
+    found
+}
+
+/// For every file that uses itself by way of others, one such way.
 pub(crate) fn circles(uses: &Uses) -> Vec<String> {
     let mut found = Vec::new();
     for start in uses.keys() {
-        // From each file that can be reached, the one by which it was.
+        // For each file that was reached, the one that uses it.
         let mut by = BTreeMap::from([(start, start)]);
         let mut next = vec![start];
         while let Some(module) = next.pop() {
@@ -132,4 +148,14 @@ fn this_test_finds_circles_and_ways_up() {
     }
     let of_tests = [file("a.rs", "mod b;"), file("a/b.rs", "#[cfg(test)]\nmod tests { use crate::a::Z; }")];
     assert_eq!(circles(&uses(&of_tests)), Vec::<String>::new());
+    // No file is in a circle here, but the sub-rooms `a` and `b` are.
+    let across = [file("a.rs", "mod x;\nmod y;"), file("a/x.rs", "use crate::b::z::Z;"), file("a/y.rs", "")].into_iter().chain([
+        file("b.rs", "mod z;\nmod w;"),
+        file("b/z.rs", ""),
+        file("b/w.rs", "use crate::a::y::Y;"),
+    ]);
+    let across = uses(&across.collect::<Vec<_>>());
+    assert_eq!(circles(&across), Vec::<String>::new());
+    assert_eq!(circles(&by_sub_room(&across, &["a"])), Vec::<String>::new());
+    assert_eq!(circles(&by_sub_room(&across, &["a", "b"])), ["a uses b uses a", "b uses a uses b"]);
 }

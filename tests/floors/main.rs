@@ -1,14 +1,16 @@
-//! The house keeps its order: a room uses only rooms on lower floors, files never use each other in a circle, and each hard thing has
-//! one place. Read from the sources themselves, without their comments and texts.
+//! The order of the house: a room uses only rooms on lower floors, files never use each other in a circle, no room is too large,
+//! and each hard thing has one place. It is read from the sources, without their comments and string literals.
 //!
-//! What only tests use is held less strictly: it may reach sideways, but only for helpers, which live in a `testing` module.
+//! Tests may also use rooms on the same floor, but only their `testing` modules.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects)]
 
 mod circles;
 mod source;
 
-use crate::source::{Line, Source, code_only};
+use std::collections::BTreeMap;
+
+use crate::source::{Line, Source, code_only, is_within};
 
 /// Rooms, and the floor that each is on.
 const FLOORS: [(&str, u8); 15] = [
@@ -29,13 +31,29 @@ const FLOORS: [(&str, u8); 15] = [
     ("words", 0),
 ];
 
+/// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
+const SUB_ROOMS: [&str; 9] = [
+    "access::requirement",
+    "config::access",
+    "config::providers",
+    "config::reading",
+    "config::sessions",
+    "config::signing_in",
+    "config::whole",
+    "oidc::bearer",
+    "session::remembered",
+];
+
 /// The one file that calls the host by pointers.
 const MAY_BE_UNSAFE: &str = "shell/host_calls.rs";
 
-/// A file past this many lines is usually two.
+/// A file with more lines is usually two files.
 const MOST_LINES: usize = 400;
 
-/// Whether `word` stands in `code` with nothing of a name around it.
+/// The most lines of a sub-room, or of a room without its sub-rooms, so that somebody can keep it in mind. Tests do not count.
+const MOST_LINES_OF_A_ROOM: usize = 1_600;
+
+/// Whether `word` stands in `code`, and not as a part of another name.
 fn names(code: &str, word: &str) -> bool {
     let of_name = |character: Option<char>| character.is_some_and(|character| character.is_alphanumeric() || character == '_');
     code.match_indices(word)
@@ -57,7 +75,7 @@ fn floor(room: &str) -> Option<u8> {
     FLOORS.iter().find(|(name, _)| *name == room).map(|(_, floor)| *floor)
 }
 
-/// What a file of this room may not do on this line.
+/// Why a line of a file in this room climbs, if it does: it uses a room that is not on a lower floor.
 fn climbs(room: &str, is_room_itself: bool, line: &Line<'_>) -> Option<String> {
     let own = floor(room).unwrap();
     for path in crate_paths(line.code) {
@@ -71,11 +89,12 @@ fn climbs(room: &str, is_room_itself: bool, line: &Line<'_>) -> Option<String> {
             Some(_) => {}
         }
     }
-    // A path upwards must not leave the room either; tests stand one module deeper.
+    // A path with `super::` must not leave the room either. Tests stand one module deeper.
     let upwards = line.code.contains("super::super::") || (is_room_itself && line.code.contains("super::"));
     (upwards && !line.of_tests).then(|| "write crate:: and the room instead of super::super::".to_owned())
 }
 
+/// What `look` complains about, for every line of all sources, with the place of each.
 fn complaints(look: impl Fn(&Source, &Line<'_>) -> Option<String>) -> Vec<String> {
     let mut complaints = Vec::new();
     for source in Source::all() {
@@ -104,6 +123,38 @@ fn no_file_uses_itself_by_way_of_others() {
 }
 
 #[test]
+fn no_sub_room_uses_itself_by_way_of_others() {
+    // `oidc::provider` says which bearer tokens are accepted (`oidc::bearer::accepted`), and the rest of `oidc::bearer` calls
+    // providers.
+    let sub_rooms: Vec<_> = SUB_ROOMS.into_iter().filter(|sub_room| *sub_room != "oidc::bearer").collect();
+    let uses = circles::by_sub_room(&circles::uses(&Source::all()), &sub_rooms);
+    assert_eq!(circles::circles(&uses), Vec::<String>::new());
+}
+
+/// The sub-room that a file belongs to, or else its room.
+fn smallest_room(source: &Source) -> Option<String> {
+    let module = source.module();
+    let sub_room = SUB_ROOMS.iter().find(|sub_room| is_within(&module, sub_room));
+    sub_room.map(|sub_room| (*sub_room).to_owned()).or_else(|| source.room().map(str::to_owned))
+}
+
+#[test]
+fn no_room_and_no_sub_room_is_too_large_to_keep_in_mind() {
+    let mut lengths = BTreeMap::<_, usize>::new();
+    for source in Source::all() {
+        if let Some(room) = smallest_room(&source) {
+            *lengths.entry(room).or_default() += source.length();
+        }
+    }
+    let too_large: Vec<_> = lengths.iter().filter(|(_, length)| **length > MOST_LINES_OF_A_ROOM).collect();
+    assert_eq!(too_large, Vec::new(), "group its files by subject, and name the new sub-room in SUB_ROOMS");
+    // Each sub-room is there, and has more than the file that opens it.
+    let counted: Vec<_> =
+        SUB_ROOMS.iter().map(|sub_room| (sub_room, lengths.get(*sub_room).copied().unwrap_or_default())).collect();
+    assert!(counted.iter().all(|(_, length)| *length > 100), "{counted:?}");
+}
+
+#[test]
 fn only_the_shell_knows_envoy() {
     let found = complaints(|source, line| {
         let foreign = source.room() != Some("shell") && names(line.code, "proxy_wasm");
@@ -119,7 +170,7 @@ fn only_the_shells_host_calls_may_be_unsafe() {
         not_here.then(|| format!("what is not safe is for src/{MAY_BE_UNSAFE} alone"))
     });
     assert_eq!(found, Vec::<String>::new());
-    // It is still there, and has what it may have.
+    // That file is still there, and does call the host.
     let mut blocks = 0;
     let of_file = |source: &Source| source.path == MAY_BE_UNSAFE;
     Source::all()
@@ -185,6 +236,15 @@ fn this_test_finds_what_it_looks_for() {
     ] {
         assert_eq!(climbs(room, false, &line(code, of_tests)).is_some(), refused, "{room}: {code}");
     }
+    let text = "//! What it is.\n\nuse a::b;\n\n#[cfg(test)]\nmod tests {\n\n    use c::d;\n}\n".to_owned();
+    assert_eq!(Source { path: "a.rs".into(), text: text.clone() }.length(), 4);
+    assert_eq!(Source { path: "a/tests.rs".into(), text }.length(), 0);
+    let room = |path: &str| smallest_room(&Source { path: path.into(), text: String::new() });
+    let files = ["oidc/bearer.rs", "oidc/bearer/accepted.rs", "oidc/bearers.rs", "lib.rs"];
+    assert_eq!(
+        files.map(room),
+        [Some("oidc::bearer"), Some("oidc::bearer"), Some("oidc"), None].map(|room| room.map(str::to_owned))
+    );
     assert!(climbs("session", true, &line("use super::access;", false)).is_some());
     assert!(names("use proxy_wasm::x", "proxy_wasm") && !names("my_proxy_wasm_x", "proxy_wasm"));
 }

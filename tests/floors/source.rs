@@ -1,16 +1,16 @@
-//! The sources as text: each file without its comments and texts, line by line, and which lines only tests have.
+//! The sources as text: each file line by line, without its comments and string literals, and which lines belong to tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// One source file.
 pub(crate) struct Source {
-    /// From `src/` on, with slashes.
+    /// Below `src/`, with slashes.
     pub(crate) path: String,
     pub(crate) text: String,
 }
 
-/// A piece of code, and where it stands.
+/// A line of a file, with its comments and literals blanked out.
 pub(crate) struct Line<'a> {
     pub(crate) number: usize,
     pub(crate) code: &'a str,
@@ -33,33 +33,46 @@ impl Source {
         all
     }
 
-    /// The room, unless it is the entrance (`lib.rs`, `main.rs`, `bin/`).
+    /// The room that the file belongs to; `None` for `lib.rs`, `main.rs` and `bin/`, which belong to none.
     pub(crate) fn room(&self) -> Option<&str> {
         let room = self.path.split('/').next().unwrap().trim_end_matches(".rs");
         (!matches!(room, "lib" | "main" | "bin")).then_some(room)
     }
 
-    /// The path of the module that it is, such as `session::cookie`.
+    /// The path of the file's module, such as `session::cookie`.
     pub(crate) fn module(&self) -> String {
         self.path.trim_end_matches(".rs").replace('/', "::")
     }
 
-    /// `tests.rs`, `testing.rs` and everything under `tests/`.
+    /// Whether it is `tests.rs`, `testing.rs`, or a file below `tests/` or `testing/`.
     pub(crate) fn is_of_tests(&self) -> bool {
         self.path.split('/').any(|part| matches!(part.trim_end_matches(".rs"), "tests" | "testing"))
     }
 
-    /// Calls `look` with every line that is not blank, without comments and texts.
+    /// How many lines it has, comments and blank ones included, without its tests.
+    pub(crate) fn length(&self) -> usize {
+        let mut length = 0;
+        self.every_line(|line| length += usize::from(!line.of_tests));
+        length
+    }
+
+    /// Calls `look` with every line that has code, in order.
     pub(crate) fn each_line(&self, mut look: impl FnMut(&Line<'_>)) {
+        self.every_line(|line| {
+            if !line.code.trim().is_empty() {
+                look(line);
+            }
+        });
+    }
+
+    fn every_line(&self, mut look: impl FnMut(&Line<'_>)) {
         let code = code_only(&self.text);
         let of_file = self.is_of_tests();
         let (mut depth, mut in_tests, mut announced) = (0_usize, None, false);
         for (index, line) in code.lines().enumerate() {
             announced |= line.contains("#[cfg(test)]");
             let of_tests = of_file || announced || in_tests.is_some();
-            if !line.trim().is_empty() {
-                look(&Line { number: index + 1, code: line, of_tests });
-            }
+            look(&Line { number: index + 1, code: line, of_tests });
             for byte in line.bytes() {
                 match byte {
                     b'{' => {
@@ -80,6 +93,11 @@ impl Source {
     }
 }
 
+/// Whether a module is this sub-room's file or one below it.
+pub(crate) fn is_within(module: &str, sub_room: &str) -> bool {
+    module.strip_prefix(sub_room).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
 fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -91,7 +109,7 @@ fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The same text with comments, strings and characters blanked out; every line keeps its number.
+/// The same text with comments, string literals and character literals blanked out. Every line keeps its number.
 pub(crate) fn code_only(text: &str) -> String {
     let bytes = text.as_bytes();
     let starts = |at: usize, what: &str| bytes[at..].starts_with(what.as_bytes());
@@ -143,7 +161,7 @@ fn quoted_end(bytes: &[u8], at: usize, quote: u8) -> usize {
     (end + 1).min(bytes.len())
 }
 
-/// A character and not a lifetime.
+/// Whether a character literal begins at this quotation mark, and not a lifetime.
 fn is_character(text: &str, at: usize) -> bool {
     let mut rest = text[at + 1..].chars();
     match rest.next() {

@@ -1,16 +1,16 @@
 #!/bin/sh
-# Would the tests notice? Changes one thing in the named files, at one place after the other (a comparison turned round, a condition
-# taken away, a function that gives a fixed answer), and looks each time whether a unit test fails. A change is judged by the tests
-# of its own file first, and by all unit tests if it survives those. What survives both is a gap in the tests, or no change at all;
-# RESULTS.md tells which.
+# Mutation testing: would the tests notice a fault? Makes one change at a time in the named files (reverses a comparison, removes a
+# condition, lets a function return a fixed value), and looks whether a unit test fails. The tests of the file itself are run first, and
+# all unit tests if the change survives those. What survives both is a gap in the tests, or changes nothing that a program does;
+# RESULTS.md says which.
 #
-#   tests/mutants/run.sh                             the files that decide about trust
+#   tests/mutants/run.sh                             the files that decide whom to trust
 #   tests/mutants/run.sh src/access/path.rs …        these files; 'src/access/**' works too
-#   AGAIN=1 tests/mutants/run.sh [FILE…]             only what survived the last time: after tests were written, and nothing else
+#   AGAIN=1 tests/mutants/run.sh [FILE…]             only the changes that survived the last time, after nothing but tests was changed
 #
-# Needed: git, tar and a Rust toolchain. cargo-mutants is taken from the PATH if it is of the version below, else built once, under
-# target/mutants; everything that is written stands there. A change takes three seconds or more, one that survives its own file's
-# tests twenty; on a machine that others use, run it with nice.
+# It needs git, tar and a Rust toolchain. cargo-mutants is taken from the PATH if it has the version below; otherwise it is built once.
+# Everything is written under target/mutants. A change takes three seconds or more, and twenty if it survives its own file's tests; on a
+# machine that others use, run this with nice.
 set -eu
 cd "$(dirname "$0")/../.."
 VERSION=27.1.0
@@ -25,22 +25,22 @@ if [ "$(cargo mutants --version 2>/dev/null)" != "cargo-mutants $VERSION" ]; the
     cargo install --quiet --locked --version $VERSION --root $out/tool --target-dir $out/tool/build cargo-mutants
 fi
 
-# Changes are made in a copy that stays where it is, and so does what is built of it: only what changed is built again. A file's own
-# tests run with its room alone and those on the two lowest floors, which builds in a fraction of the time. (A room that needs others, as
-# `gateway` does, cannot be judged so: it does not build.)
+# Copies the sources to where the changes are made. The copy and what is built from it are kept, so that only what changed is built
+# again. With ROOM, the copy has only this room and those on the two lowest floors, which builds in a fraction of the time. (That does
+# not work for a room that needs others, such as `gateway`.)
 copy() { # [ROOM]
     mkdir -p $out/tree
     git ls-files -z --cached --others --exclude-standard | tar -c --null -T - -f - | tar -x -m -f - -C $out/tree
     [ -z "${1:-}" ] || sed "/^pub mod words;/b; /^pub mod crypto;/b; /^pub mod http;/b; /^pub mod $1;/b; /^pub mod /d" src/lib.rs >$out/tree/src/lib.rs
 }
 
-# Without debug information it links sooner.
+# Without debug information, linking is faster.
 export CARGO_TARGET_DIR="$PWD/$out/build" CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=1
-# A change may make a loop endless, and fill the memory by it.
+# A change may make a loop endless, which could fill the memory.
 ulimit -v 8388608 2>/dev/null || :
 
-# Judges the changes that the arguments choose by the tests whose names begin so (by all if that is empty). Ends with 2 or
-# 3 where something survived, or hung; that is an answer too.
+# Runs cargo-mutants on the changes that the arguments choose, with the tests whose names begin with TESTS (all, if that is empty).
+# Exit codes 2 and 3 mean that a change survived or a test hung; these are results, and no failure.
 judge() { # TESTS OUTPUT ARGUMENT…
     tests=$1; shift
     rm -rf "$1"; mkdir -p "$1"
@@ -48,7 +48,8 @@ judge() { # TESTS OUTPUT ARGUMENT…
         --output "$@" -- ${tests:+"$tests"} || [ $? = 2 ] || [ $? = 3 ]
 }
 
-# The same for the changes that stand in a list. (Without its file, cargo-mutants takes changes to fields of other files along.)
+# The same for the changes in a list. (Each is named with its file: otherwise cargo-mutants also takes changes of other files whose
+# names match.)
 judge_listed() { # LIST TESTS OUTPUT
     list=$1; shift
     while read -r name; do

@@ -8,7 +8,9 @@ export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex'
 
 /** The lines of `sha256sum`, for files by name. */
 export function checksums(files) {
-  return sorted(files).map((name) => `${sha256(files[name])}  ${name}\n`).join('');
+  return sorted(files)
+    .map((name) => `${sha256(files[name])}  ${name}\n`)
+    .join('');
 }
 
 // By code points: the order of a language would depend on the machine.
@@ -18,9 +20,14 @@ const sorted = (files) => Object.keys(files).sort();
 export async function pack(top, files, date) {
   const archive = tar.pack();
   const whole = buffer(archive);
-  const entry = (name, about, bytes) => archive.entry({ name: `${top}/${name}`, uid: 0, gid: 0, uname: 'root', gname: 'root', mtime: new Date(date * 1000), ...about }, bytes);
+  const entry = (name, about, bytes) =>
+    archive.entry({ name: `${top}/${name}`, uid: 0, gid: 0, uname: 'root', gname: 'root', mtime: new Date(date * 1000), ...about }, bytes);
 
-  const folders = new Set(sorted(files).filter((name) => name.includes('/')).map((name) => name.slice(0, name.lastIndexOf('/') + 1)));
+  const folders = new Set(
+    sorted(files)
+      .filter((name) => name.includes('/'))
+      .map((name) => name.slice(0, name.lastIndexOf('/') + 1)),
+  );
   for (const folder of ['', ...folders]) entry(folder, { type: 'directory', mode: 0o755 });
   for (const name of sorted(files)) entry(name, { mode: 0o644 }, Buffer.from(files[name]));
   archive.finalize();
@@ -43,9 +50,13 @@ const REWRITTEN = [
 export function sample(name, text) {
   const made = REWRITTEN.reduce((now, [what, by, words]) => {
     const parts = now.split(what);
-    if (parts.length !== 2) throw new Error(`envoy/${name}: expected ${words} once, found it ${parts.length - 1} times; change the file, or REWRITTEN in deploy/build/dist/archive.mjs`);
+    if (parts.length !== 2)
+      throw new Error(
+        `envoy/${name}: expected ${words} once, found it ${parts.length - 1} times; change the file, or REWRITTEN in deploy/build/dist/archive.mjs`,
+      );
     return parts.join(by);
   }, text);
-  if (/\btarget\/|make demo/.test(made)) throw new Error(`envoy/${name}: it names something that is in the repository alone: ${/.*(\btarget\/|make demo).*/.exec(made)[0].trim()}`);
+  if (/\btarget\/|make demo/.test(made))
+    throw new Error(`envoy/${name}: it names something that is in the repository alone: ${/.*(\btarget\/|make demo).*/.exec(made)[0].trim()}`);
   return made;
 }

@@ -62,7 +62,9 @@ function edgesOf(tree) {
 function checksumsOf(lock) {
   const blocks = lock.split('[[package]]').slice(1);
   const word = (block, name) => new RegExp(`^${name} = "(.*)"$`, 'm').exec(block)?.[1];
-  return new Map(blocks.filter((block) => word(block, 'checksum')).map((block) => [`${word(block, 'name')} ${word(block, 'version')}`, word(block, 'checksum')]));
+  return new Map(
+    blocks.filter((block) => word(block, 'checksum')).map((block) => [`${word(block, 'name')} ${word(block, 'version')}`, word(block, 'checksum')]),
+  );
 }
 
 // Ours is in no registry.

@@ -27,7 +27,10 @@ export function expressionOf({ name, version, licence }) {
 /** Refuses a crate that leaves no choice from the list. */
 export function assertAllowed(crate) {
   const expression = expressionOf(crate);
-  if (!isAllowed(parsed(crate, expression))) throw new Error(`${crate.name} ${crate.version}: its licence ${expression} is not in the list; replace the crate, or add the licence to ALLOWED in deploy/build/dist/licences.mjs`);
+  if (!isAllowed(parsed(crate, expression)))
+    throw new Error(
+      `${crate.name} ${crate.version}: its licence ${expression} is not in the list; replace the crate, or add the licence to ALLOWED in deploy/build/dist/licences.mjs`,
+    );
 }
 
 function parsed({ name, version }, expression) {
@@ -56,7 +59,10 @@ export function textsOf(crate, notices) {
   const texts = found.map((file) => ({ file, text: readFileSync(join(crate.folder, file), 'utf8') }));
   if (texts.some(({ file, text }) => isLicence(file) && text.length >= SHORTEST)) return texts;
   const looked = notices.get(`${crate.name}-${crate.version}`);
-  if (!looked) throw new Error(`${crate.name} ${crate.version}: it brings no text of its licence; take it from its repository into deploy/build/dist/notices/${crate.name}-${crate.version}.txt`);
+  if (!looked)
+    throw new Error(
+      `${crate.name} ${crate.version}: it brings no text of its licence; take it from its repository into deploy/build/dist/notices/${crate.name}-${crate.version}.txt`,
+    );
   return [...texts, { file: 'from its repository', text: looked }];
 }
 
@@ -64,7 +70,13 @@ export function textsOf(crate, notices) {
 function filesIn(folder) {
   const isFolder = (name) => statSync(join(folder, name)).isDirectory();
   const names = readdirSync(folder).sort();
-  const inside = names.filter((name) => TEXT.test(name) && isFolder(name)).flatMap((name) => readdirSync(join(folder, name)).sort().map((file) => join(name, file)));
+  const inside = names
+    .filter((name) => TEXT.test(name) && isFolder(name))
+    .flatMap((name) =>
+      readdirSync(join(folder, name))
+        .sort()
+        .map((file) => join(name, file)),
+    );
   return [...names, ...inside].filter((name) => !isFolder(name));
 }
 
@@ -117,5 +129,7 @@ export function compilerNotice(sysroot) {
       if (error.code !== 'ENOENT') throw error;
     }
   }
-  throw new Error(`the compiler in ${sysroot} brings no notice for its standard library: expected one of ${places.map(([, path]) => relative(sysroot, path)).join(', ')}; install a toolchain by rustup`);
+  throw new Error(
+    `the compiler in ${sysroot} brings no notice for its standard library: expected one of ${places.map(([, path]) => relative(sysroot, path)).join(', ')}; install a toolchain by rustup`,
+  );
 }

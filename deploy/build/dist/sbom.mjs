@@ -25,13 +25,18 @@ export function billOfMaterials({ crates, tools, date, module }) {
   const { Library, Application } = Enums.ComponentType;
   const [ours, ...others] = crates;
   const accredit = component(Application, ours.name, { version: ours.version, purl: ours.purl, licence: expressionOf(ours), checksum: module });
-  const components = others.map((crate) => component(Library, crate.name, { version: crate.version, purl: crate.purl, licence: expressionOf(crate), checksum: crate.checksum }));
+  const components = others.map((crate) =>
+    component(Library, crate.name, { version: crate.version, purl: crate.purl, licence: expressionOf(crate), checksum: crate.checksum }),
+  );
 
   // Compiled by others, and linked into every module. Which wasi-libc it is, only the compiler knows.
   const rustVersion = /^rustc (\S+)/.exec(tools.rustc)[1];
   const github = (owner, name, version) => new PackageURL('github', owner, name, version).toString();
   const std = component(Library, 'rust-std', { version: rustVersion, purl: github('rust-lang', 'rust', rustVersion), licence: 'MIT OR Apache-2.0' });
-  const libc = component(Library, 'wasi-libc', { purl: github('webassembly', 'wasi-libc'), licence: '(Apache-2.0 WITH LLVM-exception OR Apache-2.0 OR MIT) AND BSD-2-Clause AND CC0-1.0 AND MIT' });
+  const libc = component(Library, 'wasi-libc', {
+    purl: github('webassembly', 'wasi-libc'),
+    licence: '(Apache-2.0 WITH LLVM-exception OR Apache-2.0 OR MIT) AND BSD-2-Clause AND CC0-1.0 AND MIT',
+  });
   std.dependencies.add(libc.bomRef);
 
   const byPurl = new Map([accredit, ...components].map((one) => [one.purl, one]));

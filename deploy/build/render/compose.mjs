@@ -19,7 +19,10 @@ What differs  listener, admin   on all addresses of the container; compose.yaml 
 
 /** [{path, text}], one for each scenario. */
 export function render(shipped) {
-  const scenarios = readdirSync(`${ROOT}envoy`).filter((name) => name.endsWith('.yaml')).map((name) => name.slice(0, -'.yaml'.length)).sort();
+  const scenarios = readdirSync(`${ROOT}envoy`)
+    .filter((name) => name.endsWith('.yaml'))
+    .map((name) => name.slice(0, -'.yaml'.length))
+    .sort();
   return scenarios.map((scenario) => ({ path: `deploy/compose/envoy/${scenario}.yaml`, text: inContainers(shipped(scenario)).text(head(scenario)) }));
 }
 

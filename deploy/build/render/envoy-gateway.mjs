@@ -18,11 +18,16 @@ export function render(shipped) {
   return [
     { path: 'deploy/envoy-gateway/extensionpolicy.yaml', text: extension },
     { path: 'deploy/envoy-gateway/patchpolicy.yaml', text: patches },
-    { path: 'deploy/envoy-gateway/envoy.yaml', text: HEAD + stringify(madeByEnvoyGateway(objects), { lineWidth: 140, flowCollectionPadding: false, indentSeq: false, aliasDuplicateObjects: false }) },
+    {
+      path: 'deploy/envoy-gateway/envoy.yaml',
+      text: HEAD + stringify(madeByEnvoyGateway(objects), { lineWidth: 140, flowCollectionPadding: false, indentSeq: false, aliasDuplicateObjects: false }),
+    },
   ];
 }
 
-const extensionPolicy = (parts) => `# Accredit in the gateway: the module, the variables of Envoy's environment that it may read, and its configuration. Rendered from
+const extensionPolicy = (
+  parts,
+) => `# Accredit in the gateway: the module, the variables of Envoy's environment that it may read, and its configuration. Rendered from
 # envoy/spa-tokens.yaml by \`make manifests\`; what differs between environments stands in gateway.yaml.
 #
 # Use it     with the others: kubectl apply -k deploy/envoy-gateway
@@ -54,7 +59,9 @@ spec:
 const LISTENER = 'application/accredit/https';
 const WASM = 'envoy.filters.http.wasm/envoyextensionpolicy/application/accredit/wasm/0';
 
-const patchPolicy = (parts) => `# What no other object can say. Rendered from envoy/spa-tokens.yaml by \`make manifests\`. Envoy Gateway must be told to take such a policy:
+const patchPolicy = (
+  parts,
+) => `# What no other object can say. Rendered from envoy/spa-tokens.yaml by \`make manifests\`. Envoy Gateway must be told to take such a policy:
 # controller-values.yaml.
 #
 # Use it     with the others: kubectl apply -k deploy/envoy-gateway

@@ -16,11 +16,16 @@ export function render(shipped) {
   return [
     { path: 'deploy/istio/wasmplugin.yaml', text: plugin },
     { path: 'deploy/istio/envoyfilter.yaml', text: filter },
-    { path: 'deploy/istio/envoy.yaml', text: HEAD + stringify(madeByIstio(objects, values), { lineWidth: 140, flowCollectionPadding: false, indentSeq: false, aliasDuplicateObjects: false }) },
+    {
+      path: 'deploy/istio/envoy.yaml',
+      text: HEAD + stringify(madeByIstio(objects, values), { lineWidth: 140, flowCollectionPadding: false, indentSeq: false, aliasDuplicateObjects: false }),
+    },
   ];
 }
 
-const wasmPlugin = (parts) => `# Accredit in the ingress gateway: the module, where it stands, its environment and its configuration. Rendered from envoy/spa-tokens.yaml by
+const wasmPlugin = (
+  parts,
+) => `# Accredit in the ingress gateway: the module, where it stands, its environment and its configuration. Rendered from envoy/spa-tokens.yaml by
 # \`make manifests\`; an overlay changes it for an environment (kustomization.yaml).
 #
 # Use it     with the others: kubectl apply -k deploy/istio

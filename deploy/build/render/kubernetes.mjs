@@ -144,9 +144,15 @@ export function render(shipped) {
   bootstrap.set([...configuration, 'session', 'keys'], [variable('ACCREDIT_KEY'), variable('ACCREDIT_OTHER_KEY')]);
   document.getIn([...configuration, 'session']).comment = ' the first seals, both open: keys change in two steps (README.md)';
   bootstrap.set([...plugin, 'vm_config', 'code', 'local', 'filename'], '/etc/accredit/module/accredit.wasm');
-  bootstrap.set([...plugin, 'vm_config', 'environment_variables', 'host_env_keys'], ['ACCREDIT_ORIGIN', 'OIDC_ISSUER', 'OIDC_CLIENT_ID', 'OIDC_CLIENT_SECRET', 'ACCREDIT_KEY', 'ACCREDIT_OTHER_KEY']);
+  bootstrap.set(
+    [...plugin, 'vm_config', 'environment_variables', 'host_env_keys'],
+    ['ACCREDIT_ORIGIN', 'OIDC_ISSUER', 'OIDC_CLIENT_ID', 'OIDC_CLIENT_SECRET', 'ACCREDIT_KEY', 'ACCREDIT_OTHER_KEY'],
+  );
 
-  for (const [place, text] of [['listeners', LISTENERS], ['clusters', CLUSTERS]]) {
+  for (const [place, text] of [
+    ['listeners', LISTENERS],
+    ['clusters', CLUSTERS],
+  ]) {
     const list = document.getIn(['static_resources', place]);
     if (place === 'clusters') list.items = [];
     const more = items(text);

@@ -12,7 +12,10 @@ const HERE = new URL('.', import.meta.url);
 const NO_PLACE = ['render.mjs', 'source.mjs'];
 
 /** The names of all places. */
-export const PLACES = readdirSync(HERE).filter((name) => name.endsWith('.mjs') && !NO_PLACE.includes(name)).map((name) => name.slice(0, -'.mjs'.length)).sort();
+export const PLACES = readdirSync(HERE)
+  .filter((name) => name.endsWith('.mjs') && !NO_PLACE.includes(name))
+  .map((name) => name.slice(0, -'.mjs'.length))
+  .sort();
 
 /** The files of all places, or of one. */
 export async function rendered(source = shipped, places = PLACES) {

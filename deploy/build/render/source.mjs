@@ -26,7 +26,11 @@ export function yaml(text) {
 
 /** A document as text, under a comment that says what it is. */
 export function written(document, head) {
-  document.commentBefore = head.trim().split('\n').map((line) => ` ${line}`).join('\n');
+  document.commentBefore = head
+    .trim()
+    .split('\n')
+    .map((line) => ` ${line}`)
+    .join('\n');
   return document.toString({ lineWidth: WIDTH, flowCollectionPadding: false, indentSeq: false });
 }
 
@@ -100,7 +104,9 @@ export class Bootstrap {
   /** What is short stands on one line, as it does where it was written by hand. */
   #node(value) {
     const node = this.document.createNode(value);
-    const shorten = (_, each) => { if (JSON.stringify(each.toJS(this.document)).length <= 90) each.flow = true; };
+    const shorten = (_, each) => {
+      if (JSON.stringify(each.toJS(this.document)).length <= 90) each.flow = true;
+    };
     visit(node, { Map: shorten, Seq: shorten });
     return node;
   }

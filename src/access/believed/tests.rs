@@ -5,7 +5,7 @@ fn believed() -> Believed {
 }
 
 #[test]
-fn headers_in_which_peers_tell_who_asks_are_taken_away() {
+fn headers_in_which_other_gateways_say_who_is_asking_are_removed() {
     for name in [
         "Remote-User",
         "Remote-Groups",
@@ -53,7 +53,7 @@ fn headers_in_which_peers_tell_who_asks_are_taken_away() {
 }
 
 #[test]
-fn headers_from_which_servers_read_another_path_method_or_host_are_taken_away() {
+fn headers_from_which_servers_read_another_path_method_or_host_are_removed() {
     for name in [
         "X-HTTP-Host-Override",
         "X-Forwarded-Path",
@@ -68,7 +68,7 @@ fn headers_from_which_servers_read_another_path_method_or_host_are_taken_away() 
 }
 
 #[test]
-fn what_proxies_on_the_way_tell_stays() {
+fn headers_of_proxies_on_the_way_stay() {
     for name in [
         "host",
         "x-forwarded-for",
@@ -132,12 +132,12 @@ fn a_trailer_says_nothing_of_framing_routing_or_identity() {
 }
 
 #[test]
-fn a_family_has_room_for_its_first_and_third_character() {
+fn every_family_is_long_enough_to_be_found_by_its_third_byte() {
     assert!(IDENTITY_FAMILIES.iter().all(|family| family.len() >= SHORTEST_FAMILY));
 }
 
 #[test]
-fn what_tells_who_asks_is_not_what_tells_of_another_path() {
+fn headers_about_identity_do_not_count_as_misleading() {
     for name in ["x-original-url", "forwarded", "proxy", "script-name"] {
         assert!(misleads(name), "{name}");
     }

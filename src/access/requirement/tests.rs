@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::access::test::Test;
+use crate::access::requirement::test::{Moment, Test};
+use crate::words::principal::Principal;
 use crate::words::principal::{AssumedVerified, ClaimPath, Proof};
 use crate::words::time::Timestamp;
 
@@ -26,12 +27,17 @@ fn not(condition: Condition) -> Condition {
     Condition::Not(Box::new(condition))
 }
 
+/// Nothing depends on the time.
+fn whenever(principal: &Principal) -> Case<'_> {
+    Case { principal, moment: Moment::default() }
+}
+
 fn holds(condition: Condition, claims: Value) -> bool {
-    Requirement::When(condition).check(&principal(claims), Surroundings::default()).is_ok()
+    Requirement::When(condition).check(whenever(&principal(claims))).is_ok()
 }
 
 #[test]
-fn a_condition_on_an_absent_claim_is_false_not_included() {
+fn a_condition_on_an_absent_claim_is_false_even_under_not() {
     let absent = || claim("status", json!(["suspended"]));
     for condition in [
         absent(),
@@ -48,7 +54,7 @@ fn a_condition_on_an_absent_claim_is_false_not_included() {
 }
 
 #[test]
-fn claims_are_compared_whole_in_value_and_type() {
+fn claims_are_compared_as_a_whole_in_value_and_type() {
     let cases = [
         (json!("admin"), true),
         (json!(["x", "admin"]), true),
@@ -68,7 +74,7 @@ fn claims_are_compared_whole_in_value_and_type() {
 }
 
 #[test]
-fn a_value_of_another_type_is_not_known_to_differ() {
+fn a_value_of_another_type_meets_no_condition_not_even_under_not() {
     let not_suspended = || not(claim("suspended", json!([true])));
     for (arrived, expected) in [
         (json!(false), true),
@@ -97,7 +103,7 @@ fn all_any_and_not_combine() {
 }
 
 #[test]
-fn a_domain_counts_only_whole_and_only_with_a_verified_address() {
+fn a_domain_is_compared_as_a_whole_and_counts_only_with_a_verified_address() {
     let domain = || Condition::Test(Test::EmailDomain(vec!["example.com".into()]));
     for (email, verified, expected) in [
         ("a@example.com", json!(true), true),
@@ -117,11 +123,10 @@ fn a_domain_counts_only_whole_and_only_with_a_verified_address() {
 #[test]
 fn the_refusal_says_what_was_looked_for_and_what_arrived() {
     let condition = Condition::All(vec![claim("groups", json!(["admin"])), claim("level", json!([1]))]);
-    let failure =
-        Requirement::When(condition).check(&principal(json!({"groups": ["staff"]})), Surroundings::default()).unwrap_err();
+    let failure = Requirement::When(condition).check(whenever(&principal(json!({"groups": ["staff"]})))).unwrap_err();
     assert_eq!(failure, Failure::new(Reason::ConditionFailed, r#"groups is ["staff"]; level is absent"#));
     let other = Requirement::When(Condition::Test(Test::Provider("corp".into())));
-    assert_eq!(other.check(&principal(json!({})), Surroundings::default()).unwrap_err().reason, Reason::ProviderMismatch);
+    assert_eq!(other.check(whenever(&principal(json!({})))).unwrap_err().reason, Reason::ProviderMismatch);
 }
 
 fn by_token(claims: Value) -> Principal {
@@ -137,12 +142,12 @@ fn authentication(acr_values: &[&str], max_age: Option<u64>) -> Condition {
 
 /// The reason of a refusal at second 1,000, with a minute's tolerance.
 fn refused(condition: Condition, principal: &Principal) -> Option<Reason> {
-    let clock = Surroundings { now: Timestamp::from_seconds(1_000), skew: Duration::from_secs(60) };
-    Requirement::When(condition).check(principal, clock).err().map(|failure| failure.reason)
+    let moment = Moment { now: Timestamp::from_seconds(1_000), skew: Duration::from_secs(60) };
+    Requirement::When(condition).check(Case { principal, moment }).err().map(|failure| failure.reason)
 }
 
 #[test]
-fn an_audience_counts_whole_and_for_tokens_only_not_included() {
+fn an_audience_is_compared_as_a_whole_and_counts_only_for_bearer_tokens_even_under_not() {
     let wanted = || Condition::Test(Test::Audience(vec!["orders".into(), "stock".into()]));
     for (aud, good) in [
         (json!("orders"), true),
@@ -166,7 +171,7 @@ fn an_audience_counts_whole_and_for_tokens_only_not_included() {
 }
 
 #[test]
-fn a_class_counts_whole_and_an_authentication_grows_old() {
+fn an_acr_is_compared_as_a_whole_and_an_authentication_counts_until_its_max_age() {
     let insufficient = Some(Reason::AuthenticationInsufficient);
     for (claims, expected) in [
         (json!({"acr": "gold"}), None),
@@ -198,7 +203,7 @@ fn a_class_counts_whole_and_an_authentication_grows_old() {
 }
 
 #[test]
-fn what_would_help_is_named_only_where_nothing_else_is_missing() {
+fn a_reason_says_what_would_help_only_where_nothing_else_is_missing() {
     let all = Condition::All;
     let (gold, audience) = (|| authentication(&["gold"], None), || Condition::Test(Test::Audience(vec!["orders".into()])));
     let (scope, staff) = (|| Condition::Test(Test::Scope(vec!["write".into()])), || claim("groups", json!(["staff"])));
@@ -222,7 +227,7 @@ fn what_would_help_is_named_only_where_nothing_else_is_missing() {
 }
 
 #[test]
-fn demands_of_a_rule_come_together_and_a_contradiction_is_nobodys() {
+fn the_demands_of_a_rule_are_joined_and_contradicting_ones_cannot_be_met() {
     let requirement = |conditions| Requirement::When(Condition::All(conditions));
     let both =
         requirement(vec![authentication(&["a", "b"], None), authentication(&["b"], Some(60)), not(authentication(&["c"], None))]);
@@ -232,7 +237,7 @@ fn demands_of_a_rule_come_together_and_a_contradiction_is_nobodys() {
 }
 
 #[test]
-fn an_address_that_its_provider_calls_unverified_is_nobodys_under_not_neither() {
+fn an_unverified_address_meets_no_condition_not_even_under_not() {
     let (nobody, email) = (AssumedVerified::default(), AssumedVerified { email: true, ..AssumedVerified::default() });
     let mine = || claim("email", json!(["boss@example.com"]));
     let phone = || claim("phone_number", json!(["+1"]));
@@ -253,10 +258,10 @@ fn an_address_that_its_provider_calls_unverified_is_nobodys_under_not_neither() 
                 "email": address, "email_verified": said, "phone_number": "+1", "phone_number_verified": said, "groups": ["x"]
             });
             let principal = Principal { assumed, ..principal(claims) };
-            Requirement::When(condition).check(&principal, Surroundings::default()).is_ok()
+            Requirement::When(condition).check(whenever(&principal)).is_ok()
         };
         assert_eq!(holds(mine(), "boss@example.com"), verified, "{said}");
-        // Of an address that is nobody's, nobody knows that it is not that one.
+        // Without a verified address it is not known that it differs from that one.
         assert_eq!(holds(not(mine()), "other@example.com"), verified, "{said}");
         assert_eq!(holds(not(Condition::All(vec![mine()])), "other@example.com"), verified, "{said}");
         assert_eq!(holds(Condition::Any(vec![not(mine())]), "other@example.com"), verified, "{said}");
@@ -266,21 +271,20 @@ fn an_address_that_its_provider_calls_unverified_is_nobodys_under_not_neither() 
             verified,
             "{said}"
         );
-        // What is assumed of the one is not assumed of the other.
+        // That addresses are assumed to be verified says nothing about numbers.
         assert_eq!(holds(phone(), ""), verified && assumed == nobody, "{said}");
         assert!(holds(claim("groups", json!(["x"])), "boss@example.com"));
     }
-    // A path into an address, whatever that may be, is as good as the address.
+    // A path that leads into `email` needs the same verdict as `email` itself.
     let within =
         Condition::Test(Test::Claim { path: ClaimPath::new(vec!["email".into(), "value".into()]), any_of: vec![json!("a")] });
     assert!(!holds(within, json!({"email": {"value": "a"}})));
-    let refused =
-        Requirement::When(mine()).check(&principal(json!({"email": "boss@example.com"})), Surroundings::default()).unwrap_err();
+    let refused = Requirement::When(mine()).check(whenever(&principal(json!({"email": "boss@example.com"})))).unwrap_err();
     assert_eq!(refused.detail, "email is \"boss@example.com\"; email_verified is absent");
 }
 
 #[test]
-fn a_scope_counts_whole_and_for_tokens_only_not_included() {
+fn a_scope_is_compared_as_a_whole_and_counts_only_for_bearer_tokens_even_under_not() {
     let wanted = || Condition::Test(Test::Scope(vec!["read".into(), "write".into()]));
     for (claims, granted) in [
         (json!({"scope": "read write"}), Some(true)),
@@ -291,7 +295,7 @@ fn a_scope_counts_whole_and_for_tokens_only_not_included() {
         (json!({"scope": "read writes"}), Some(false)),
         (json!({"scope": "READ WRITE"}), Some(false)),
         (json!({"scope": ""}), Some(false)),
-        // What is written otherwise says nothing: neither that it was granted nor that it was not.
+        // From other spellings it is not known which scopes were granted.
         (json!({"scope": "read\twrite"}), None),
         (json!({"scp": ["read write"]}), None),
         (json!({"scp": ["read", "write", 7]}), None),
@@ -310,12 +314,12 @@ fn a_scope_counts_whole_and_for_tokens_only_not_included() {
 }
 
 #[test]
-fn who_signed_one_in_and_how_that_was_proved_count_as_they_are() {
+fn provider_and_proof_are_compared_as_they_are() {
     let other_provider = Condition::Test(Test::Provider("corp".into()));
     let mine = || Condition::Test(Test::Provider("sso".into()));
     assert_eq!(refused(mine(), &principal(json!({}))), None);
     assert_eq!(refused(other_provider.clone(), &principal(json!({}))), Some(Reason::ProviderMismatch));
-    // Not the provider is what is missing then.
+    // Here the provider is not what is missing.
     assert_eq!(
         refused(Condition::All(vec![mine(), claim("groups", json!(["x"]))]), &principal(json!({}))),
         Some(Reason::ConditionFailed)
@@ -330,7 +334,7 @@ fn who_signed_one_in_and_how_that_was_proved_count_as_they_are() {
 }
 
 #[test]
-fn a_requirement_names_what_it_is_about_and_only_what_it_asks_for_outright() {
+fn a_requirement_names_all_claims_it_looks_at_but_only_what_it_cannot_be_met_without() {
     let (scope, audience) =
         (|| Condition::Test(Test::Scope(vec!["a".into(), "b".into()])), || Condition::Test(Test::Audience(vec!["x".into()])));
     let (corp, sso) = (|| Condition::Test(Test::Provider("corp".into())), || Condition::Test(Test::Provider("sso".into())));
@@ -374,9 +378,9 @@ fn a_requirement_names_what_it_is_about_and_only_what_it_asks_for_outright() {
 }
 
 #[test]
-fn a_refusal_says_what_the_provider_left_out_and_is_not_as_long_as_a_claim_may_be() {
+fn a_refusal_says_which_claims_the_provider_left_out_and_shortens_long_ones() {
     let detail = |condition: Condition, claims: Value| {
-        Requirement::When(condition).check(&principal(claims), Surroundings::default()).unwrap_err().detail
+        Requirement::When(condition).check(whenever(&principal(claims))).unwrap_err().detail
     };
     let groups = || claim("groups", json!(["admin"]));
     assert_eq!(
@@ -386,7 +390,7 @@ fn a_refusal_says_what_the_provider_left_out_and_is_not_as_long_as_a_claim_may_b
     assert_eq!(detail(groups(), json!({"_claim_names": {"roles": "src1"}})), "groups is absent");
     let corp = Condition::All(vec![Condition::Test(Test::Provider("corp".into())), groups()]);
     assert_eq!(detail(corp, json!({})), "groups is absent; provider corp is asked for, sso signed in");
-    // With its quotation marks the first has two hundred characters, and is shown whole.
+    // With its quotation marks the first value has two hundred characters, the most that are shown.
     for (length, shown) in [(198, format!("\"{}\"", "é".repeat(198))), (199, format!("\"{}…", "é".repeat(199)))] {
         assert_eq!(detail(groups(), json!({"groups": "é".repeat(length)})), format!("groups is {shown}"));
     }

@@ -30,7 +30,7 @@ fn rules(matches: Vec<Match>) -> Rules {
     Rules::new(listed.collect(), rule("default".into(), Match::default()))
 }
 
-/// Few letters, so that rules and paths meet often.
+/// What a rule may be for, with few different letters, so that rules and paths often fit.
 fn some_match() -> impl Strategy<Value = Match> {
     let path = prop_oneof![3 => some_pattern(), 1 => "(/[ab]{0,2}){1,3}/?".prop_map(PathMatch::Exact)];
     let host = prop_oneof![3 => Just(None), 1 => Just(Some("a".to_owned())), 1 => Just(Some("b".to_owned()))];
@@ -39,7 +39,7 @@ fn some_match() -> impl Strategy<Value = Match> {
 }
 
 #[test]
-fn the_first_rule_that_fits_is_found_as_if_each_were_looked_at() {
+fn the_index_finds_the_same_rule_as_looking_at_each_in_order() {
     let inputs = (
         proptest::collection::vec(some_match(), 0..24),
         "(/(a|b|ab|aa|%40|é|){0,1}){0,4}[ab]?",
@@ -65,7 +65,7 @@ fn a_prefix_ends_at_a_segment() {
 }
 
 #[test]
-fn a_star_stays_within_its_segment_and_two_cross() {
+fn one_star_stays_within_a_segment_and_two_cross_segments() {
     for (pattern, path, fits) in [
         ("/webhooks/*", "/webhooks/a", true),
         ("/webhooks/*", "/webhooks/a/b", false),
@@ -161,7 +161,7 @@ fn one_rule_takes_all_of_another_only_where_host_methods_and_path_do() {
 }
 
 #[test]
-fn a_rule_is_looked_at_only_where_its_path_may_be_meant_so_that_a_thousand_cost_no_more_than_one() {
+fn a_request_is_compared_only_with_rules_whose_base_it_has_so_that_a_thousand_cost_no_more_than_one() {
     let many = rules((0..1_000).map(|number| to(prefix(&format!("/service/{number}")))).collect());
     assert_eq!((many.listed.len(), many.listed.iter().map(Vec::len).max()), (1_000, Some(1)));
     for (path, base) in [

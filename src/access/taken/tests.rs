@@ -60,7 +60,7 @@ fn verdict(earlier: &[Match], later: &Match) -> Verdict {
     behind(&earlier).verdict(&earlier, later, &HOSTS)
 }
 
-/// A request that is left for a rule, if there is one.
+/// A request that `later` decides, if there is one: its host, method and path.
 fn witness(earlier: &[Match], later: &Match) -> Option<(&'static str, &'static str, String)> {
     let mut taken = behind(&rules(earlier));
     taken.add(&later.path);
@@ -75,7 +75,7 @@ fn witness(earlier: &[Match], later: &Match) -> Option<(&'static str, &'static s
     })
 }
 
-/// The number of the rule that decides; the last one that there is otherwise.
+/// The name of the rule that decides a request, or that of a last rule for all others.
 fn decided_by(all: &[Match], (host, method, path): (&str, &str, &str)) -> String {
     Rules::new(rules(all), rule(usize::MAX, &Match::default())).find(method, host, path).name.to_string()
 }
@@ -93,7 +93,7 @@ fn run<S: Strategy>(cases: u32, inputs: &S, test: impl Fn(S::Value) -> Result<()
         max_global_rejects: u32::MAX,
         ..Config::default()
     };
-    // More of them with PROPTEST_CASES.
+    // The environment variable PROPTEST_CASES asks for another number of cases.
     let config =
         Config { cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(cases), ..config };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
@@ -125,7 +125,7 @@ fn the_automaton_reads_paths_as_rules_do() {
 }
 
 #[test]
-fn a_rule_that_is_refused_decides_no_request_and_one_that_is_not_decides_one() {
+fn a_rule_that_never_counts_decides_no_request_and_any_other_decides_one() {
     let requests = proptest::collection::vec((select(&HOSTS[..]), select(&METHODS[..]), select(some_paths())), 40);
     run(4_000, &(proptest::collection::vec(some_match(), 1..5), some_match(), requests), |(earlier, later, requests)| {
         let own = format!("rules[{}]", earlier.len());
@@ -137,7 +137,7 @@ fn a_rule_that_is_refused_decides_no_request_and_one_that_is_not_decides_one() {
                     let path = sent(path);
                     prop_assert!(decided_by(&all, (host, method, &path)) != own, "{method} {host} {path:?}: {all:?}");
                 }
-                // Those that are named take it all alone.
+                // The rules that are named take everything without the others.
                 let named: Vec<_> = takers.iter().filter_map(|taker| earlier.get(*taker)).cloned().collect();
                 prop_assert!(matches!(verdict(&named, &later), Verdict::NeverCounts(_)), "{named:?} {later:?}");
             }
@@ -170,7 +170,7 @@ fn a_rule_behind_others_that_take_everything_of_it_never_counts() {
         (vec![glob("/**/x")], glob("/*/*/x"), vec![0]),
         (vec![glob("/**/admin/**")], glob("/**/admin/*"), vec![0]),
         (vec![glob("/a/*/**")], glob("/a/*/b"), vec![0]),
-        // Together.
+        // Several rules take it together.
         (vec![glob("/pub/*"), glob("/pub/*/**"), exact("/pub")], prefix("/pub"), vec![0, 1, 2]),
         (vec![exact("/a"), exact("/a/"), glob("/a/*/**")], prefix("/a"), vec![0, 1, 2]),
         (vec![of(&["GET"], exact("/a")), of(&["POST"], exact("/a"))], of(&["GET", "POST"], exact("/a")), vec![0, 1]),
@@ -188,7 +188,7 @@ fn a_rule_behind_others_that_take_everything_of_it_never_counts() {
 }
 
 #[test]
-fn a_rule_that_still_counts_for_one_request_is_let_in() {
+fn a_rule_that_decides_a_single_request_counts() {
     for (earlier, later) in [
         (vec![prefix("/a")], prefix("/ab")),
         (vec![exact("/a")], prefix("/a")),
@@ -213,7 +213,7 @@ fn a_rule_that_still_counts_for_one_request_is_let_in() {
 }
 
 #[test]
-fn what_no_request_can_be_is_not_left_over() {
+fn a_path_that_no_request_can_have_does_not_make_a_rule_count() {
     // `/a//b`, and segments that end in a dot, are refused before any rule.
     let earlier = [exact("/a/"), glob("/a/*a"), glob("/a/*b")];
     assert_eq!(verdict(&earlier, &glob("/a/*")), Verdict::Counts);
@@ -233,7 +233,7 @@ fn patterns_that_would_take_too_long_are_left_undecided_and_cost_the_others_litt
 }
 
 #[test]
-fn rules_whose_paths_begin_or_end_otherwise_cost_a_verdict_nothing() {
+fn rules_whose_paths_begin_or_end_differently_cost_no_steps() {
     let later = glob("/a/**/x");
     let near = [exact("/a/x"), glob("/a/*/**/x")];
     let cost = |earlier: &[Match]| {
@@ -248,7 +248,7 @@ fn rules_whose_paths_begin_or_end_otherwise_cost_a_verdict_nothing() {
         (glob("/a/**/y"), true),
         (glob("/b/**/y"), true),
         (exact("/a/b"), true),
-        // May fit the same path: they have to be read.
+        // These may fit the same path, so that they have to be read.
         (glob("/*/y/x"), false),
         (glob("/a/y/*"), false),
     ] {

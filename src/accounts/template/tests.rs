@@ -14,7 +14,7 @@ fn members(value: Value) -> Claims {
 }
 
 #[test]
-fn what_somebody_types_never_becomes_more_than_one_value() {
+fn what_somebody_types_becomes_one_value_and_never_json() {
     for evil in ["\",\"admin\":true,\"x\":\"", "\\", "\"}", "\u{0}\n", "{token}", "{{", "\u{2028}</script>", "é\u{10ffff}"] {
         let secret = Secret::new(evil);
         let filling = Filling { account: Some(evil), password: Some(&secret), ..Filling::default() };
@@ -42,7 +42,7 @@ fn a_text_that_is_one_gap_takes_the_type_of_its_value_and_is_left_out_without_on
 }
 
 #[test]
-fn no_value_leaves_its_segment_of_a_path() {
+fn no_value_gets_out_of_its_segment_of_a_path() {
     let path = |claims: Value| {
         let claims = members(claims);
         let text = Text::parse("/users/{claims.email}/x?id={claims.sub}", |_| true).unwrap();
@@ -75,7 +75,7 @@ fn a_template_is_refused_where_it_is_wrong() {
 }
 
 #[test]
-fn the_memory_that_a_password_is_written_to_never_moves_so_that_no_copy_stays_behind() {
+fn the_memory_that_a_password_is_written_to_never_grows_so_that_no_copy_stays_behind() {
     for (account, password) in [("a", "b"), ("\u{1}", "\u{1}\u{1}\"\\"), ("", ""), ("é", "\u{7f}ü\n")] {
         let password = Secret::new(password.repeat(700));
         let filling = Filling { account: Some(account), password: Some(&password), ..Filling::default() };

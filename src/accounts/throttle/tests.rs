@@ -1,4 +1,4 @@
-//! What somebody could try against the limits, and what comes of it.
+//! What somebody could try in order to guess more often than the limits allow, or to lock others out, and how far they get.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ mod shared_memory;
 
 const MINUTE: u64 = 60_000;
 
-/// As the defaults of the configuration.
+/// The limits that are the defaults of the configuration.
 fn throttle() -> Throttle {
     let limit = |failures, longest_minutes: u64| Limit {
         failures,
@@ -24,19 +24,19 @@ fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(1_750_000_000_000 + millis)
 }
 
-/// An attempt that fails, or how many seconds it has to wait.
+/// Makes an attempt that fails. The error is how many seconds it has to wait instead.
 fn fails(world: &mut dyn World, millis: u64, account: &str, address: Option<&str>) -> Result<(), u64> {
-    throttle().begin(world, at(millis), account, address).map(drop).map_err(|rest| rest.as_secs())
+    throttle().begin(world, at(millis), account, address).map(drop).map_err(|wait| wait.as_secs())
 }
 
-/// So many attempts fail, or an attempt has to wait.
+/// Makes this number of attempts, which all fail and none of which has to wait.
 fn fail(times: u32, world: &mut dyn World, millis: u64, account: &str, address: Option<&str>) {
     for _ in 0..times {
         assert_eq!(fails(world, millis, account, address), Ok(()), "{account} {address:?}");
     }
 }
 
-/// All that stands in shared memory.
+/// All keys and values in shared memory.
 fn memory(world: &Still) -> BTreeMap<String, Vec<u8>> {
     world.memory.borrow().iter().map(|(key, (value, _))| (key.clone(), value.clone())).collect()
 }
@@ -57,7 +57,7 @@ fn each_further_guess_waits_twice_as_long_up_to_the_longest_delay() {
     fail(5, &mut world, now, "alice", None);
     for seconds in [30, 60, 120, 240, 300, 300, 300] {
         assert_eq!(fails(&mut world, now, "alice", None), Err(seconds));
-        // Rounded up to whole seconds, and asking does not make it longer.
+        // The wait is rounded up to whole seconds, and an attempt that is made meanwhile does not prolong it.
         assert_eq!(fails(&mut world, now + 1, "alice", None), Err(seconds));
         assert_eq!(fails(&mut world, now + seconds * 1_000 - 1, "alice", None), Err(1));
         now += seconds * 1_000;
@@ -66,7 +66,7 @@ fn each_further_guess_waits_twice_as_long_up_to_the_longest_delay() {
 }
 
 #[test]
-fn after_the_window_everything_is_forgotten_and_no_wait_before_it_ends() {
+fn failures_are_forgotten_after_the_window_and_no_wait_is_longer() {
     let mut world = Still::default();
     fail(5, &mut world, 0, "alice", None);
     fail(1, &mut world, 15 * MINUTE - 1, "alice", None);
@@ -74,7 +74,7 @@ fn after_the_window_everything_is_forgotten_and_no_wait_before_it_ends() {
     fail(5, &mut world, 30 * MINUTE - 1, "alice", None);
     assert_eq!(fails(&mut world, 30 * MINUTE - 1, "alice", None), Err(30));
 
-    // Even where a longest delay is longer than the window, which the configuration refuses.
+    // That holds even where the longest delay is longer than the window, which the configuration refuses.
     let minute = Duration::from_secs(60);
     let hasty = Limit { failures: 1, window: minute, delay: minute * 5, longest_delay: minute * 5 };
     let hasty = Throttle { account: hasty.clone(), address: hasty };
@@ -86,7 +86,7 @@ fn after_the_window_everything_is_forgotten_and_no_wait_before_it_ends() {
 
 #[test]
 fn a_patient_guesser_gets_about_six_hundred_answers_a_day_for_one_account() {
-    // So many guesses as fast as they go, then a window's rest, again and again.
+    // For each number of guesses: makes that many as fast as possible, waits for a whole window, and begins again.
     for guesses in 1..30_u64 {
         let (mut world, mut now, mut asked) = (Still::default(), 0, 0_u64);
         while now < 24 * 60 * MINUTE {
@@ -152,7 +152,7 @@ fn a_flood_of_account_names_takes_no_more_memory_and_the_victim_stays_locked() {
 }
 
 #[test]
-fn a_flood_of_addresses_takes_no_more_memory_and_who_waits_stays_there() {
+fn a_flood_of_addresses_takes_no_more_memory_and_an_address_that_waits_stays_there() {
     let mut world = Still::default();
     for number in 0..50 {
         fail(1, &mut world, 0, &format!("user{number}"), Some("192.0.2.1:9"));
@@ -166,7 +166,7 @@ fn a_flood_of_addresses_takes_no_more_memory_and_who_waits_stays_there() {
 }
 
 #[test]
-fn in_a_full_place_the_ended_make_room_first_then_the_fewest_failures_then_the_oldest() {
+fn in_a_full_slot_forgotten_entries_are_replaced_first_then_those_with_the_fewest_failures_then_the_oldest() {
     let (mut world, limits) = (Still::default(), throttle());
     let table = |millis| Table { kind: "account/", limit: &limits.account, now: at(millis) };
     let names = |world: &Still, millis| {
@@ -186,18 +186,18 @@ fn in_a_full_place_the_ended_make_room_first_then_the_fewest_failures_then_the_o
     assert_eq!(names(&world, 40), [1, 2, 4, 5]);
     change(&mut world, 50, 6, &Change::Count(1));
     assert_eq!(names(&world, 50), [1, 2, 5, 6]);
-    // Who signs in without a failure before pushes nobody out.
+    // An account that signs in without a failure before takes nobody's entry.
     let right = Counted { account: Mark::default(), spelling: 1, address: None };
     change(&mut world, 60, 8, &Change::Forget(&right));
     assert_eq!(names(&world, 60), [1, 2, 5, 6]);
-    // The first has failed most often, and has ended.
+    // The first has the most failures, but they are forgotten now.
     change(&mut world, 15 * MINUTE, 7, &Change::Count(1));
     assert_eq!(names(&world, 15 * MINUTE), [2, 5, 6, 7]);
 }
 
 #[test]
-fn one_address_is_stopped_itself_and_locks_ten_accounts_at_a_time_each_for_five_minutes_after_its_last_failure_at_most() {
-    // It fails wherever it is let, for two hours; its aim is one account, a few, or all.
+fn one_address_can_make_at_most_ten_accounts_wait_at_a_time_for_five_minutes_after_the_last_failure() {
+    // For two hours the address makes every attempt that it may, at this number of accounts, and all fail.
     for aims in [1, 2, 3, 5, 9, 10, 11, 50] {
         let (mut world, mut failures, mut most) = (Still::default(), 0, 0);
         let names: Vec<_> = (0..aims).map(|number| format!("user{number}")).collect();
@@ -206,14 +206,14 @@ fn one_address_is_stopped_itself_and_locks_ten_accounts_at_a_time_each_for_five_
             while names.iter().any(|name| fails(&mut world, now, name, Some("192.0.2.1:7")).is_ok()) {
                 failures += 1;
             }
-            // What their owners meet, who come from elsewhere.
-            let rests: Vec<_> = names.iter().filter_map(|name| asked(&mut world, now, name).err()).collect();
-            assert!(rests.iter().all(|rest| *rest <= 5 * 60), "{aims}: {rests:?}");
-            most = rests.len().max(most);
+            // How long the owners of the accounts have to wait, who come from other addresses.
+            let waits: Vec<_> = names.iter().filter_map(|name| asked(&mut world, now, name).err()).collect();
+            assert!(waits.iter().all(|wait| *wait <= 5 * 60), "{aims}: {waits:?}");
+            most = waits.len().max(most);
             stopped_at_last = now;
         }
         assert!(most <= 10, "{aims}: {most}");
-        // In half an hour it gets 50 answers, and six more while its waits grow to the longest.
+        // In each half hour the address gets 50 answers, and six more while its waits grow to the longest.
         assert!(failures <= 4 * (50 + 6), "{aims}: {failures}");
         for name in &names {
             assert_eq!(asked(&mut world, stopped_at_last + 5 * MINUTE, name), Ok(()), "{aims}: {name}");
@@ -221,15 +221,15 @@ fn one_address_is_stopped_itself_and_locks_ten_accounts_at_a_time_each_for_five_
     }
 }
 
-/// Whether an account's owner would be asked, or how many seconds there are to wait.
+/// Whether the user service would be asked for the owner of an account. The error is how many seconds there are to wait.
 fn asked(world: &mut dyn World, millis: u64, account: &str) -> Result<(), u64> {
-    let counted = throttle().begin(world, at(millis), account, None).map_err(|rest| rest.as_secs())?;
+    let counted = throttle().begin(world, at(millis), account, None).map_err(|wait| wait.as_secs())?;
     throttle().taken_back(world, at(millis), &counted);
     Ok(())
 }
 
 #[test]
-fn an_address_that_waits_counts_for_no_account_and_an_account_that_waits_for_no_address() {
+fn attempts_of_an_address_or_an_account_that_has_to_wait_are_not_counted_for_the_other() {
     let mut world = Still::default();
     for number in 0..50 {
         fail(1, &mut world, 0, &format!("user{number}"), Some("192.0.2.1"));
@@ -245,7 +245,7 @@ fn an_address_that_waits_counts_for_no_account_and_an_account_that_waits_for_no_
         assert_eq!(fails(&mut world, 1_000, "alice", Some("192.0.2.2")), Err(29));
     }
     assert_eq!(memory(&world), before);
-    // Where both wait, the longer wait is told.
+    // Where both have to wait, the longer wait is given.
     assert_eq!(fails(&mut world, 2_000, "alice", Some("192.0.2.1")), Err(28));
     fail(1, &mut world, 30_000, "alice", Some("192.0.2.1"));
     assert_eq!(fails(&mut world, 89_000, "alice", Some("192.0.2.1")), Err(1));
@@ -297,7 +297,7 @@ fn where_no_address_is_known_accounts_are_still_counted() {
 }
 
 #[test]
-fn a_guesser_with_an_account_of_his_own_cannot_clear_his_address_by_signing_in() {
+fn a_guesser_who_signs_in_to_an_own_account_does_not_clear_the_address() {
     let (mut world, address) = (Still::default(), Some("192.0.2.1"));
     for number in 0..49 {
         fail(1, &mut world, number, &number.to_string(), address);
@@ -309,13 +309,13 @@ fn a_guesser_with_an_account_of_his_own_cannot_clear_his_address_by_signing_in()
 }
 
 #[test]
-fn success_forgets_the_failures_of_the_account_alone_and_does_not_prolong_those_of_the_address() {
+fn a_right_password_forgets_failures_of_the_account_and_neither_forgets_nor_prolongs_those_of_the_address() {
     let (mut world, address) = (Still::default(), Some("192.0.2.1"));
     for number in 0..46 {
         fail(1, &mut world, 0, &number.to_string(), address);
     }
     fail(4, &mut world, 0, "alice", address);
-    // Everybody behind the address may still sign in, one after the other, once its wait is over.
+    // Once the wait is over, everybody behind the address can still sign in, one after the other.
     for _ in 0..10 {
         assert_eq!(fails(&mut world, 29_999, "alice", address), Err(1));
         let counted = throttle().begin(&mut world, at(30_000), "alice", address).unwrap();
@@ -329,7 +329,7 @@ fn success_forgets_the_failures_of_the_account_alone_and_does_not_prolong_those_
 }
 
 #[test]
-fn a_service_that_does_not_answer_counts_nothing_neither_one_by_one_nor_all_at_once() {
+fn attempts_that_do_not_reach_the_service_are_not_counted_neither_in_turn_nor_at_once() {
     let (mut world, address) = (Still::default(), Some("192.0.2.1"));
     fail(3, &mut world, 0, "alice", address);
     let before = memory(&world);
@@ -348,7 +348,7 @@ fn a_service_that_does_not_answer_counts_nothing_neither_one_by_one_nor_all_at_o
 }
 
 #[test]
-fn an_answer_that_never_comes_counts_as_a_failure_and_one_that_comes_late_takes_back_nothing_of_others() {
+fn an_answer_that_never_comes_counts_as_a_failure_and_a_late_one_takes_back_no_other_attempt() {
     let mut world = Still::default();
     let late = throttle().begin(&mut world, at(0), "alice", None).unwrap();
     let right = throttle().begin(&mut world, at(1), "alice", None).unwrap();
@@ -366,11 +366,11 @@ fn a_clock_that_is_put_back_locks_nobody_for_longer_than_the_window_and_one_dela
         let (mut world, before) = (Still::default(), 2_000 * MINUTE);
         fail(5, &mut world, before, "alice", None);
         let now = before - back;
-        if let Err(rest) = fails(&mut world, now, "alice", None) {
-            assert!(rest <= (15 * 60) + 30, "{back}: {rest}");
-            assert_eq!(fails(&mut world, now + rest * 1_000, "alice", None), Ok(()));
+        if let Err(wait) = fails(&mut world, now, "alice", None) {
+            assert!(wait <= (15 * 60) + 30, "{back}: {wait}");
+            assert_eq!(fails(&mut world, now + wait * 1_000, "alice", None), Ok(()));
         }
-        // Where everything is at the beginning or the end of time, nothing overflows.
+        // At the earliest and the latest time there is, nothing overflows.
         for now in [0, u64::MAX] {
             let now = Timestamp::from_millis(now);
             (0..9).for_each(|_| drop(throttle().begin(&mut world, now, "alice", Some("192.0.2.1"))));

@@ -9,7 +9,7 @@ use crate::http::message::Response;
 
 fn told(message: &Value) -> Response {
     let origin = Origin::parse("https://front.example.org").unwrap();
-    Page { message: Some(Message::new(&origin, &message.to_string())), ..Page::default() }.respond()
+    Page { message: Some(OpenerMessage::new(&origin, &message.to_string())), ..Page::default() }.respond()
 }
 
 fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
@@ -21,7 +21,7 @@ fn field<'a>(response: &'a Response, name: &str) -> &'a str {
 }
 
 #[test]
-fn no_value_breaks_out_of_the_data_and_every_value_arrives_as_it_was() {
+fn no_value_breaks_out_of_the_data_and_every_value_is_read_unchanged() {
     for evil in [
         "</script><script>alert(1)</script>",
         "</SCRIPT\n>",
@@ -77,12 +77,12 @@ fn the_message_goes_to_the_named_origin_and_to_no_other() {
 #[test]
 fn a_message_does_not_print_because_it_may_hold_a_token() {
     let origin = Origin::parse("https://front.example.org").unwrap();
-    let page = Page { message: Some(Message::new(&origin, "{\"token\":\"secret\"}")), ..Page::default() };
+    let page = Page { message: Some(OpenerMessage::new(&origin, "{\"token\":\"secret\"}")), ..Page::default() };
     assert!(!format!("{page:?}").contains("secret"), "{page:?}");
 }
 
 #[test]
-fn a_page_that_tells_nobody_has_no_script() {
+fn a_page_without_a_message_has_no_script() {
     let response = Page::default().respond();
     assert!(!response.body.contains("<script") && !field(&response, "content-security-policy").contains("script-src"));
 }

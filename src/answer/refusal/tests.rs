@@ -32,7 +32,7 @@ fn every_reason_has_an_error_status_and_is_never_cached() {
 }
 
 #[test]
-fn a_program_gets_problem_json_with_a_stable_reason_and_the_way_in() {
+fn a_program_gets_problem_json_with_a_stable_reason_and_the_login_endpoint() {
     let response = refuse(Reason::SessionMissing, &context(false, &Help::default()));
     let body: serde_json::Value = serde_json::from_str(&response.body).unwrap();
     assert_eq!((body["status"].as_u64(), body["reason"].as_str()), (Some(401), Some("session_missing")));
@@ -44,7 +44,7 @@ fn a_program_gets_problem_json_with_a_stable_reason_and_the_way_in() {
 #[test]
 fn a_forbidden_page_says_why_how_to_ask_and_offers_another_account() {
     let help = Help { text: Some("Ask the <b>help desk".into()), url: Some("mailto:help@example.com".into()) };
-    let visitor = Visitor { name: "bob <b>".into(), looked_at: vec!["groups".into()], provider: Some("corp".into()) };
+    let visitor = Visitor { name: "bob <b>".into(), claim_names: vec!["groups".into()], provider: Some("corp".into()) };
     let body = refuse(Reason::ConditionFailed, &Context { visitor: Some(visitor), ..context(true, &help) }).body;
     assert!(body.contains("You are signed in as bob &lt;b&gt;.") && body.contains("What counts here: groups."));
     for part in [
@@ -60,20 +60,20 @@ fn a_forbidden_page_says_why_how_to_ask_and_offers_another_account() {
 }
 
 #[test]
-fn not_ready_says_when_to_come_back() {
+fn a_503_for_missing_keys_says_when_to_come_back() {
     let response = refuse(Reason::KeysUnavailable, &context(false, &Help::default()));
     assert_eq!(response.status, 503);
     assert!(response.headers.iter().any(|(name, _)| name == "retry-after"));
 }
 
 #[test]
-fn whoever_comes_to_sign_out_gets_the_button_even_where_nobody_can_sign_in() {
+fn a_refused_sign_out_shows_the_button_even_if_nobody_can_sign_in() {
     let help = Help::default();
     let body = refuse(Reason::CrossSite, &Context { login: "", ..context(true, &help) }).body;
     assert!(body.contains("action=\"/api/logout\"") && !body.contains("/api/login"), "{body}");
 }
 
-/// The challenges of an answer to a program.
+/// The challenges of a response to a program.
 fn challenges(reason: Reason, context: Context<'_>) -> Vec<String> {
     let headers = refuse(reason, &Context { page: false, ..context }).headers;
     headers.into_iter().filter(|(name, _)| name == "www-authenticate").map(|(_, value)| value).collect()
@@ -83,7 +83,7 @@ const REALM: &str = "Bearer realm=\"https://app.example\"";
 const COOKIE: &str = "Cookie realm=\"https://app.example\", form-action=\"/api/login\", cookie-name=\"__Host-accredit\"";
 
 #[test]
-fn a_program_is_told_what_its_token_lacks_and_nothing_of_tokens_where_none_would_do() {
+fn a_program_is_told_what_its_token_lacks_and_nothing_about_tokens_if_none_are_accepted() {
     let help = Help::default();
     let demand = Demand { acr_values: vec!["gold".into(), "b".into()], max_age: Some(60) };
     let accepted = || BearerChallenge::Accepted { scope: "read write".into(), only: false };
@@ -107,12 +107,12 @@ fn a_program_is_told_what_its_token_lacks_and_nothing_of_tokens_where_none_would
         (Reason::KeysUnavailable, vec![]),
     ] {
         assert_eq!(told(reason, accepted()), expected, "{reason}");
-        // Where tokens are not accepted, only the session's way is told.
+        // If no tokens are accepted, there is only the challenge for a session.
         let without: Vec<_> = expected.iter().filter(|challenge| challenge.starts_with("Cookie")).cloned().collect();
         assert_eq!(told(reason, BearerChallenge::NotAccepted), without, "{reason}");
-        // To a token that came, signing in is no answer.
+        // If a token was sent, there is no challenge to sign in.
         let with_token: Vec<_> = expected.iter().filter(|challenge| challenge.starts_with("Bearer")).cloned().collect();
-        assert_eq!(told(reason, BearerChallenge::Came { scope: "read write".into() }), with_token, "{reason}");
+        assert_eq!(told(reason, BearerChallenge::TokenSent { scope: "read write".into() }), with_token, "{reason}");
     }
     for reason in [Reason::ExchangeRefused, Reason::CredentialsRefused] {
         assert_eq!(told(reason, BearerChallenge::NotAccepted), [REALM], "{reason}");
@@ -120,7 +120,7 @@ fn a_program_is_told_what_its_token_lacks_and_nothing_of_tokens_where_none_would
 }
 
 #[test]
-fn only_what_will_pass_says_when_to_come_back() {
+fn a_response_says_when_to_come_back_only_if_its_status_is_503() {
     for reason in Reason::ALL {
         let response = refuse(*reason, &context(false, &Help::default()));
         let says_when = response.headers.iter().any(|(name, _)| name == "retry-after");
@@ -129,7 +129,7 @@ fn only_what_will_pass_says_when_to_come_back() {
 }
 
 #[test]
-fn the_way_in_carries_what_is_asked_of_it_and_is_not_told_where_it_leads_nowhere() {
+fn the_login_endpoint_is_named_with_the_required_authentication_and_only_if_signing_in_helps() {
     let help = Help::default();
     let demand = Demand { acr_values: vec!["urn:a".into()], max_age: Some(60) };
     let body = |reason, context: Context<'_>| -> serde_json::Value {
@@ -142,7 +142,10 @@ fn the_way_in_carries_what_is_asked_of_it_and_is_not_told_where_it_leads_nowhere
     assert_eq!((missing["sign_in"].as_str(), missing.get("acr_values")), (Some("/api/login"), None));
     for (reason, context) in [
         (Reason::SessionMissing, Context { login: "", ..context(false, &help) }),
-        (Reason::SessionMissing, Context { bearer: BearerChallenge::Came { scope: String::new() }, ..context(false, &help) }),
+        (
+            Reason::SessionMissing,
+            Context { bearer: BearerChallenge::TokenSent { scope: String::new() }, ..context(false, &help) },
+        ),
         (Reason::ConditionFailed, context(false, &help)),
         (Reason::TokenInvalid, context(false, &help)),
     ] {
@@ -151,7 +154,7 @@ fn the_way_in_carries_what_is_asked_of_it_and_is_not_told_where_it_leads_nowhere
 }
 
 #[test]
-fn a_page_offers_the_one_thing_that_can_be_done_then_and_in_a_popup_nothing() {
+fn a_page_offers_the_action_of_its_reason_and_in_a_popup_none() {
     let help = Help::default();
     let origin = Origin::parse("https://front.example").unwrap();
     let sign_in = "href=\"/api/login?return_to=%2Fmembers\"";

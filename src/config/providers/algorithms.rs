@@ -1,19 +1,20 @@
-//! Algorithms by name. None of them is HMAC: where a secret is shared, it is not listed among others.
+//! Signature algorithms of a provider, by their registered names (RFC 7518, section 3.1). HMAC is never among them: who can
+//! verify it can also sign. What is signed is not known here.
 
 use crate::config::reading::nearest::did_you_mean;
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::values::each;
 use crate::crypto::key::Algorithm;
 
-/// As an operator writes them.
+/// The list of algorithms as an operator writes it.
 pub(super) type Names = Checked<Option<Vec<Checked<String>>>>;
 
 /// The algorithms that are accepted unless the configuration lists others.
-const USUAL: [Algorithm; 3] = [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256];
+const DEFAULT: [Algorithm; 3] = [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256];
 
-/// The algorithms that are accepted.
+/// Checks the algorithms at `path`; [`DEFAULT`] where none are listed.
 pub(super) fn algorithms(path: &str, names: Names, refusals: &mut Refusals) -> Checked<Vec<Algorithm>> {
-    let Some(names) = names? else { return Ok(USUAL.to_vec()) };
+    let Some(names) = names? else { return Ok(DEFAULT.to_vec()) };
     if names.is_empty() {
         let sentence = "expected at least one algorithm, found none; remove it for RS256, PS256 and ES256";
         return Err(refusals.refuse(path, sentence));

@@ -1,4 +1,5 @@
-//! Bearer tokens: which are accepted, and by which keys, those that the provider publishes, or those that stand here.
+//! Which bearer tokens of a provider are accepted, and which keys verify them: those that the provider publishes, or those that
+//! the configuration has. What a token may do is never known here.
 
 use std::rc::Rc;
 
@@ -13,7 +14,7 @@ use crate::crypto::key::{Algorithm, KeySet, UnusableKey, VerificationKey};
 use crate::oidc::bearer::accepted::{Bearer, BearerKeys, TokenKind};
 use crate::words::secret::Secret;
 
-/// Each may be tried for one token.
+/// The most keys in a configuration: all of them may have to be tried for one token.
 const MOST_KEYS: usize = 16;
 
 shape! {
@@ -29,7 +30,7 @@ shape! {
     }
 }
 
-/// The names are those of RFC 7517.
+/// A JWK set (RFC 7517, section 5).
 pub(super) struct JwkSet {
     keys: Checked<Vec<Checked<Value>>>,
 }
@@ -52,20 +53,20 @@ words! {
 }
 
 impl Read for JwkSet {
-    /// Other members are ignored, as RFC 7517 section 5 has it.
+    /// Ignores other members than `keys`, as RFC 7517 section 5 demands.
     fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
         Ok(Self { keys: place.members(refusals)?.member("keys", refusals) })
     }
 }
 
 impl BearerShape {
-    /// Whether keys stand here, so that the provider is not asked for its own.
+    /// Whether keys are configured, so that the provider is not asked for its own.
     pub(super) fn has_keys(&self) -> Checked<bool> {
         either(either(is_written(&self.jwks), is_written(&self.public_keys)), is_written(&self.secret))
     }
 }
 
-/// Which tokens of a provider are accepted.
+/// Checks which tokens of a provider are accepted.
 pub(super) fn bearer(path: &str, shape: BearerShape, refusals: &mut Refusals) -> Checked<Bearer> {
     let audiences = shape.audiences.and_then(|audiences| self::audiences(path, audiences, refusals));
     let kind = shape.kind.map(|kind| match kind {
@@ -110,10 +111,10 @@ fn audiences(path: &str, audiences: Vec<Checked<String>>, refusals: &mut Refusal
     audiences.into_iter().collect()
 }
 
-/// Keys, and the algorithms that they are for.
+/// Keys, and the algorithms that are accepted with them.
 type Verifying = (BearerKeys, Vec<Algorithm>);
 
-/// A secret that the provider shares with us.
+/// Checks a secret that the provider shares with us, which verifies HMAC alone.
 fn shared_secret(path: &str, secret: &Secret, names: Names, refusals: &mut Refusals) -> Checked<Verifying> {
     let mut parts = Parts::default();
     let names = names.and_then(|names| names.map(|names| names.into_iter().collect::<Checked<Vec<String>>>()).transpose());
@@ -124,7 +125,7 @@ fn shared_secret(path: &str, secret: &Secret, names: Names, refusals: &mut Refus
         let sentence = "expected HS256 alone, because a secret verifies nothing else; write algorithms: [HS256]";
         Err(refusals.refuse(format!("{path}.algorithms"), sentence))
     }));
-    // Everybody has the public half.
+    // As a secret, a public key would be known to everybody.
     if secret.expose().starts_with("-----") {
         let sentence = "expected a secret, found a key in PEM; write it under public_keys";
         return Err(refusals.refuse(format!("{path}.secret"), sentence));
@@ -136,14 +137,14 @@ fn shared_secret(path: &str, secret: &Secret, names: Names, refusals: &mut Refus
     parts.whole((BearerKeys::Configured(Rc::new(KeySet::configured(vec![key]))), vec![Algorithm::HS256]))
 }
 
-/// A key as it stands in the configuration, or why it cannot be used.
+/// A configured key, or why it cannot be used.
 type Key = Result<VerificationKey, UnusableKey>;
 
 fn each_key<T>(keys: Vec<Checked<T>>, read: impl Fn(T) -> Checked<Key>) -> Vec<Checked<Key>> {
     keys.into_iter().map(|key| key.and_then(&read)).collect()
 }
 
-/// Keys that stand here must all be usable: whoever wrote them down meant them.
+/// Checks configured public keys. All must be usable, unlike those that a provider publishes: whoever wrote them down meant them.
 fn configured(
     path: &str,
     keys: Checked<Vec<Checked<Key>>>,

@@ -1,15 +1,39 @@
-//! The client that we are at a provider: its identifier, how it proves itself, and what is meant for one alone.
+//! The client as which we are registered at a provider: its identifier, how it authenticates, and the members that mean something
+//! for a client only. It never knows where the provider's endpoints are.
 
 use crate::config::providers::written::{AuthMethod, ProviderShape, ResponseModeWord};
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::Reached;
 use crate::config::reading::values::is_written;
-use crate::oidc::authorization::OURS;
+use crate::oidc::authorization::RESERVED_PARAMETERS;
 use crate::oidc::client::ClientAuthentication;
 use crate::words::secret::Secret;
 
-/// The client's identifier. Only a provider whose tokens are accepted needs none.
-pub(super) fn client_id(path: &str, shape: &ProviderShape, refusals: &mut Refusals) -> Checked<Option<String>> {
+/// The client that we are at a provider, whether it is good or refused.
+pub(super) struct Client {
+    /// Its identifier. A provider whose tokens are only accepted has none.
+    pub(super) id: Checked<Option<String>>,
+    /// How it authenticates.
+    pub(super) authentication: Checked<ClientAuthentication>,
+    /// The secrets that it authenticates with, each with the name of its field.
+    pub(super) secrets: Vec<(&'static str, Secret)>,
+}
+
+/// Checks the client: its identifier, and how it authenticates.
+pub(super) fn client(path: &str, shape: &ProviderShape, refusals: &mut Refusals) -> Client {
+    let id = client_id(path, shape, refusals);
+    let authentication = match is_written(&id) {
+        Ok(true) => authentication(path, shape, refusals),
+        Ok(false) => Ok(ClientAuthentication::None),
+        Err(refused) => Err(refused),
+    };
+    let written = [("client_secret", &shape.client_secret)];
+    let secrets = written.into_iter().filter_map(|(member, secret)| Some((member, secret.clone().ok()??)));
+    Client { id, authentication, secrets: secrets.collect() }
+}
+
+/// Checks the client's identifier. A provider needs none only if its bearer tokens are accepted.
+fn client_id(path: &str, shape: &ProviderShape, refusals: &mut Refusals) -> Checked<Option<String>> {
     let client_id = shape.client_id.clone()?;
     let missing = match &client_id {
         Some(client) => client.trim().is_empty(),
@@ -24,7 +48,7 @@ pub(super) fn client_id(path: &str, shape: &ProviderShape, refusals: &mut Refusa
     Ok(client_id)
 }
 
-/// Refuses what is of no use where nobody signs in.
+/// Refuses members that mean nothing without a client, because nobody signs in at this provider.
 pub(super) fn refuse_what_signs_in(path: &str, shape: &mut ProviderShape, refusals: &mut Refusals) {
     let mut unwanted = Unwanted {
         path,
@@ -42,7 +66,7 @@ pub(super) fn refuse_what_signs_in(path: &str, shape: &mut ProviderShape, refusa
     unwanted.member("algorithms", &mut shape.algorithms, Option::is_some);
 }
 
-/// Refuses what is of no use where the provider is never asked.
+/// Refuses members that mean nothing at a provider that is never asked, because its keys are configured.
 pub(super) fn refuse_what_asks(path: &str, shape: &mut ProviderShape, refusals: &mut Refusals) {
     let mut unwanted = Unwanted {
         path,
@@ -55,7 +79,7 @@ pub(super) fn refuse_what_asks(path: &str, shape: &mut ProviderShape, refusals: 
     unwanted.member("allow_insecure_http", &mut shape.allow_insecure_http, |allowed| *allowed);
 }
 
-/// Why members of a provider are refused that are good in themselves.
+/// Refuses members that mean nothing at this provider, all for the same reason.
 struct Unwanted<'a> {
     path: &'a str,
     sentence: &'static str,
@@ -70,14 +94,9 @@ impl Unwanted<'_> {
     }
 }
 
-/// How the client proves itself.
-pub(super) fn authentication(
-    path: &str,
-    method: Checked<Option<AuthMethod>>,
-    secret: Checked<Option<Secret>>,
-    refusals: &mut Refusals,
-) -> Checked<ClientAuthentication> {
-    let sentence = match (method?, secret?) {
+/// Checks how the client authenticates at the provider's endpoints (`token_endpoint_auth_method`, `client_secret`).
+fn authentication(path: &str, shape: &ProviderShape, refusals: &mut Refusals) -> Checked<ClientAuthentication> {
+    let sentence = match (shape.token_endpoint_auth_method?, shape.client_secret.clone()?) {
         (Some(AuthMethod::ClientSecretBasic) | None, Some(secret)) => return Ok(ClientAuthentication::SecretBasic(secret)),
         (Some(AuthMethod::ClientSecretPost), Some(secret)) => return Ok(ClientAuthentication::SecretPost(secret)),
         (Some(AuthMethod::None), None) => return Ok(ClientAuthentication::None),
@@ -90,7 +109,7 @@ pub(super) fn authentication(
     Err(refusals.refuse(format!("{path}.client_secret"), sentence))
 }
 
-/// The scopes, separated by spaces.
+/// Checks the scope of the authorization request: values separated by spaces, `openid` among them.
 pub(super) fn scope(path: &str, scope: Option<String>, refusals: &mut Refusals) -> Checked<String> {
     let scope = scope.unwrap_or_else(|| "openid profile email".to_owned());
     if !scope.split(' ').any(|value| value == "openid") {
@@ -100,7 +119,7 @@ pub(super) fn scope(path: &str, scope: Option<String>, refusals: &mut Refusals) 
     Ok(scope)
 }
 
-/// What is sent along to the authorization endpoint.
+/// Checks further parameters of the authorization request.
 pub(super) fn authorization_params(
     path: &str,
     params: Vec<(String, Checked<String>)>,
@@ -108,7 +127,7 @@ pub(super) fn authorization_params(
 ) -> Checked<Vec<(String, String)>> {
     let each = params.into_iter().map(|(name, value)| {
         let sentence = match name.as_str() {
-            ours if OURS.contains(&ours) => "expected a parameter that is not set by Accredit itself; remove it",
+            ours if RESERVED_PARAMETERS.contains(&ours) => "expected a parameter that is not set by Accredit itself; remove it",
             "max_age" => {
                 "expected a parameter whose effect does not have to be checked in the ID token, found one whose effect is not; remove it"
             }

@@ -1,4 +1,5 @@
-//! When a provider is asked about tokens, and for how long its word holds.
+//! When a provider is asked about bearer tokens (RFC 7662), and for how long its answer is kept. Who may ask it is not known
+//! here.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use crate::config::reading::nearest::did_you_mean;
 use crate::config::reading::place::shape;
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::Span;
-use crate::oidc::bearer::accepted::{About, Introspection, MissingAudience};
+use crate::oidc::bearer::accepted::{IntrospectedTokens, Introspection, MissingAudience};
 
 shape! {
     pub(super) struct IntrospectionShape {
@@ -16,12 +17,12 @@ shape! {
     }
 }
 
-/// How a provider is asked.
+/// Checks how a provider is asked about bearer tokens.
 pub(super) fn introspection(path: &str, shape: IntrospectionShape, refusals: &mut Refusals) -> Checked<Introspection> {
     let cache = shape.cache.and_then(|span| cache(path, span, refusals));
-    let about = shape.when.and_then(|word| about(path, word, refusals));
+    let tokens = shape.when.and_then(|word| tokens(path, word, refusals));
     let missing_audience = if shape.allow_missing_audience? { MissingAudience::Allowed } else { MissingAudience::Refused };
-    Ok(Introspection { about: about?, cache: cache?, missing_audience })
+    Ok(Introspection { tokens: tokens?, cache: cache?, missing_audience })
 }
 
 fn cache(path: &str, span: Option<Span>, refusals: &mut Refusals) -> Checked<Duration> {
@@ -34,11 +35,11 @@ fn cache(path: &str, span: Option<Span>, refusals: &mut Refusals) -> Checked<Dur
     Ok(span)
 }
 
-fn about(path: &str, word: Option<String>, refusals: &mut Refusals) -> Checked<About> {
+fn tokens(path: &str, word: Option<String>, refusals: &mut Refusals) -> Checked<IntrospectedTokens> {
     match word.as_deref() {
-        None | Some("opaque") => Ok(About::OpaqueTokens),
-        Some("jwt") => Ok(About::Jwts),
-        Some("always") => Ok(About::EveryToken),
+        None | Some("opaque") => Ok(IntrospectedTokens::OpaqueTokens),
+        Some("jwt") => Ok(IntrospectedTokens::Jwts),
+        Some("always") => Ok(IntrospectedTokens::EveryToken),
         Some(word) => {
             let meant = did_you_mean(["opaque", "jwt", "always"], word);
             let sentence = format!("expected opaque, jwt or always, found another word{meant}; write opaque");

@@ -1,12 +1,10 @@
-//! One provider: from its fields to the settings of the protocol room.
+//! One provider, from its members to the settings of [`crate::oidc`]. Other providers are not known here.
 
 use std::time::Duration;
 
 use crate::config::providers::algorithms::algorithms;
 use crate::config::providers::bearer::{BearerShape, bearer};
-use crate::config::providers::client::{
-    authentication, authorization_params, client_id, refuse_what_asks, refuse_what_signs_in, scope,
-};
+use crate::config::providers::client::{Client, authorization_params, client, refuse_what_asks, refuse_what_signs_in, scope};
 use crate::config::providers::source::{check_reach, clusters, issuer_alone, source, url};
 use crate::config::providers::written::{AccountPrompt, ProviderShape, ResponseModeWord};
 use crate::config::reading::refusal::{Checked, Refusals};
@@ -18,37 +16,43 @@ use crate::oidc::client::ClientAuthentication;
 use crate::oidc::provider::{Clusters, MetadataSource, PlainHttp, Provider, ResponseMode};
 use crate::words::secret::Secret;
 
-/// What is known of a provider, be it good or refused.
+/// What is known of a provider, whether good or refused.
 pub(crate) struct Listed {
-    /// Its name.
     pub(crate) name: Checked<String>,
     /// Whether people can sign in there.
     pub(crate) signs_in: Checked<bool>,
     /// Whether its tokens are accepted as bearer tokens.
     pub(crate) has_bearer: Checked<bool>,
-    /// The secret by which we prove ourselves there.
-    pub(crate) client_secret: Option<Secret>,
-    /// The secret that it shares with us for its tokens.
+    /// The secrets that the client authenticates with, each with the name of its field.
+    pub(crate) client_secrets: Vec<(&'static str, Secret)>,
+    /// The secret that verifies its bearer tokens (`bearer.secret`).
     pub(crate) shared: Option<Secret>,
-    /// Its settings.
+    /// Its settings, if nothing of it was refused.
     pub(crate) provider: Checked<Provider>,
+}
+
+impl Listed {
+    /// All its secrets, each with the name of its field.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = (&'static str, &Secret)> {
+        let of_client = self.client_secrets.iter().map(|(member, secret)| (*member, secret));
+        of_client.chain(self.shared.iter().map(|secret| ("bearer.secret", secret)))
+    }
 }
 
 /// Checks one provider.
 pub(super) fn provider(path: &str, mut shape: ProviderShape, refusals: &mut Refusals) -> Listed {
-    let client_id = client_id(path, &shape, refusals);
-    let signs_in = is_written(&client_id);
+    let Client { id, authentication, secrets: client_secrets } = client(path, &shape, refusals);
+    let signs_in = is_written(&id);
     let has_bearer = is_written(&shape.bearer);
     let never_asked = match (signs_in, &shape.bearer) {
         (Ok(true), _) => Ok(false),
         (Ok(false), Ok(Some(bearer))) => bearer.has_keys(),
-        // Where neither is good, nobody knows what the provider is for.
+        // The identifier was refused, but it is written, so that people are to sign in here.
         (Err(_), Ok(None)) if is_written(&shape.client_id) == Ok(true) => Ok(false),
         (Ok(false), Ok(None)) => Ok(false),
         (Err(refused), _) => Err(refused),
         (_, Err(refused)) => Err(*refused),
     };
-    let client_secret = shape.client_secret.clone().ok().flatten();
     let shared = shape.bearer.as_ref().ok().and_then(|bearer| bearer.as_ref()?.secret.clone().ok().flatten());
     if signs_in == Ok(false) {
         refuse_what_signs_in(path, &mut shape, refusals);
@@ -57,8 +61,8 @@ pub(super) fn provider(path: &str, mut shape: ProviderShape, refusals: &mut Refu
         refuse_what_asks(path, &mut shape, refusals);
     }
     let name = shape.name.clone().and_then(|name| checked_name(path, name, refusals));
-    let provider = settings(path, shape, &name, client_id, never_asked, refusals);
-    Listed { name, signs_in, has_bearer, client_secret, shared, provider }
+    let provider = settings(path, shape, &name, (id, authentication), never_asked, refusals);
+    Listed { name, signs_in, has_bearer, client_secrets, shared, provider }
 }
 
 fn checked_name(path: &str, name: String, refusals: &mut Refusals) -> Checked<String> {
@@ -73,7 +77,7 @@ fn checked_name(path: &str, name: String, refusals: &mut Refusals) -> Checked<St
     Err(refusals.refuse(format!("{path}.name"), sentence))
 }
 
-/// Where the provider's endpoints are known from, and what reaches them.
+/// Checks where the provider's endpoints are known from, and which clusters reach them.
 fn reached(
     path: &str,
     shape: &mut ProviderShape,
@@ -98,18 +102,13 @@ fn settings(
     path: &str,
     mut shape: ProviderShape,
     name: &Checked<String>,
-    client_id: Checked<Option<String>>,
+    (client_id, authentication): (Checked<Option<String>>, Checked<ClientAuthentication>),
     never_asked: Checked<bool>,
     refusals: &mut Refusals,
 ) -> Checked<Provider> {
     let at = |member: &str| format!("{path}.{member}");
     let mut parts = Parts::default();
     let reached = reached(path, &mut shape, never_asked, refusals);
-    let authentication = match is_written(&client_id) {
-        Ok(true) => authentication(path, shape.token_endpoint_auth_method, shape.client_secret, refusals),
-        Ok(false) => Ok(ClientAuthentication::None),
-        Err(refused) => Err(refused),
-    };
     let proves_itself = authentication.as_ref().map(|how| *how != ClientAuthentication::None);
     let bearer = shape.bearer.and_then(|shape| checked_bearer(path, shape, proves_itself.ok(), refusals));
     let skew = shape.clock_skew_seconds.and_then(|seconds| clock_skew(path, seconds, refusals));
@@ -160,7 +159,8 @@ fn clock_skew(path: &str, seconds: Option<u64>, refusals: &mut Refusals) -> Chec
     Ok(Duration::from_secs(seconds))
 }
 
-/// The provider's tokens, if they are accepted. Who cannot prove itself (`Some(false)`) is told nothing about tokens.
+/// Checks which bearer tokens are accepted. `proves_itself` says whether the client authenticates, if that is known: one that
+/// does not cannot ask for introspection.
 fn checked_bearer(
     path: &str,
     shape: Option<BearerShape>,

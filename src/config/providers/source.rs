@@ -1,4 +1,5 @@
-//! Where a provider's endpoints are known from, and which clusters reach them.
+//! Where a provider's endpoints are known from, which is discovery or the configuration, and which of Envoy's clusters reach
+//! them. Nothing is fetched here, and what the client does at the endpoints is not known.
 
 use crate::config::reading::place::shape;
 use crate::config::reading::refusal::{Checked, Refusals};
@@ -9,7 +10,7 @@ use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::{Clusters, MetadataSource, Provider};
 
 shape! {
-    /// The names are those of OpenID Connect Discovery.
+    /// A provider's metadata, in the names of OpenID Connect Discovery 1.0, section 3.
     pub(super) struct MetadataShape {
         pub(super) issuer: String,
         authorization_endpoint: String,
@@ -22,16 +23,16 @@ shape! {
     }
 }
 
-/// An absolute address.
+/// Reads an absolute URL.
 pub(super) fn url(path: &str, text: &str, refusals: &mut Refusals) -> Checked<Url> {
     Url::parse(text).map_err(|found| refusals.refuse(path, format!("expected an absolute https URL, {found}; write https://…")))
 }
 
-/// Nothing else is ever called, so that a host must not be more than it says.
+/// Checks which clusters reach which hosts. No other host is ever called for this provider.
 pub(super) fn clusters(path: &str, reached: Reached, issuer: &str, refusals: &mut Refusals) -> Checked<Clusters> {
     let hosts = match reached {
         Reached::Hosts(hosts) => hosts,
-        // With its port, because a host without one stands for all of its ports. An issuer that is no address is refused where it is read.
+        // With its port, because a host without one stands for all its ports. An issuer that is no URL is refused elsewhere.
         Reached::Issuer(cluster) => Url::parse(issuer).map(|issuer| (issuer.host_and_port(), Ok(cluster))).into_iter().collect(),
     };
     let each = hosts.into_iter().map(|(host, cluster)| {
@@ -48,7 +49,7 @@ pub(super) fn clusters(path: &str, reached: Reached, issuer: &str, refusals: &mu
     each.into_iter().collect::<Checked<Vec<_>>>().map(Clusters::new)
 }
 
-/// Of a provider that is never asked, only the name matters.
+/// Checks the issuer of a provider that is never asked. It may be any text, as it stands in `iss`.
 pub(super) fn issuer_alone(path: &str, issuer: Option<String>, refusals: &mut Refusals) -> Checked<MetadataSource> {
     match issuer.filter(|issuer| !issuer.is_empty()) {
         Some(issuer) => Ok(MetadataSource::Never { issuer }),
@@ -59,7 +60,7 @@ pub(super) fn issuer_alone(path: &str, issuer: Option<String>, refusals: &mut Re
     }
 }
 
-/// Where the endpoints are known from.
+/// Checks that the endpoints are known either by discovery or from the configuration.
 pub(super) fn source(
     path: &str,
     issuer: Option<String>,
@@ -110,7 +111,7 @@ fn given_metadata(path: &str, given: MetadataShape, refusals: &mut Refusals) -> 
     })
 }
 
-/// Refuses endpoints that the clusters do not reach, or that must not be asked.
+/// Refuses endpoints that no cluster reaches, and those on plain HTTP unless that is allowed.
 pub(super) fn check_reach(path: &str, provider: &Provider, refusals: &mut Refusals) -> Checked<()> {
     let at = |member: &str| format!("{path}.{member}");
     match &provider.source {

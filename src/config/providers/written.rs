@@ -1,4 +1,4 @@
-//! A provider, field by field, as an operator writes it.
+//! The members of a provider, as an operator writes them. What they mean is never checked here.
 
 use crate::config::providers::bearer::BearerShape;
 use crate::config::providers::source::MetadataShape;
@@ -32,7 +32,7 @@ shape! {
 }
 
 words! {
-    /// The registered names.
+    /// `token_endpoint_auth_method`, by the names that are registered for it (RFC 7591, section 2).
     #[derive(Clone, Copy, PartialEq, Eq)]
     pub(super) enum AuthMethod {
         ClientSecretBasic = "client_secret_basic",
@@ -42,7 +42,7 @@ words! {
 }
 
 words! {
-    /// The registered names.
+    /// `response_mode`, by the names of OAuth 2.0 Multiple Response Type Encoding Practices and Form Post Response Mode.
     #[derive(Clone, Copy, Default, PartialEq, Eq)]
     pub(super) enum ResponseModeWord {
         #[default]
@@ -52,7 +52,7 @@ words! {
 }
 
 words! {
-    /// The values of `prompt`.
+    /// `account_prompt`: the value of `prompt` in the authorization request of somebody who wants another account.
     #[derive(Clone, Copy, PartialEq, Eq)]
     pub(super) enum AccountPrompt {
         Login = "login",

@@ -1,6 +1,6 @@
-//! From the bytes that Envoy hands over to values. Envoy passes a `StringValue` as it was written and a `Struct` as protobuf;
-//! control planes such as Istio send JSON. Texts that stand in environment variables are taken from there, so that nothing after this
-//! asks where a text came from. What the fields mean is checked elsewhere.
+//! From the bytes that Envoy hands over to JSON values. Envoy passes a `StringValue` as it was written and a `Struct` as
+//! protobuf; control planes such as Istio send JSON. Environment variables that the configuration names are replaced by their
+//! values here, so that nothing after this asks where a text came from. What the fields mean is never looked at here.
 
 use prost::Message;
 use prost_types::value::Kind;
@@ -9,11 +9,11 @@ use serde_json::{Map, Number, Value};
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::words::json;
 
-/// Where environment variables are looked up.
+/// Gives the value of an environment variable, if it is set.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Reads a configuration. `{environment_variable: NAME}` stands for a text, wherever there may be one. What is refused here stays
-/// `null`, and nothing else does.
+/// Reads a configuration. `{environment_variable: NAME}` may stand wherever a text may stand. What is refused here becomes
+/// `null`, and nothing else is `null` afterwards.
 pub(crate) fn document(bytes: &[u8], environment: Environment<'_>, refusals: &mut Refusals) -> Checked<Value> {
     let mut document = parsed(bytes, refusals)?;
     fill_in("", &mut document, environment, refusals);
@@ -27,7 +27,7 @@ fn parsed(bytes: &[u8], refusals: &mut Refusals) -> Checked<Value> {
             "expected a configuration, found none; give the plugin a configuration with origins and providers".into(),
         );
     }
-    // Protobuf holds bytes that JSON cannot, so that nothing is both.
+    // An encoded Struct has bytes that JSON cannot have, so that no configuration is both.
     match json::object(bytes) {
         Ok(members) => Ok(Value::Object(members)),
         Err(why) => match prost_types::Struct::decode(bytes) {
@@ -39,12 +39,12 @@ fn parsed(bytes: &[u8], refusals: &mut Refusals) -> Checked<Value> {
     }
 }
 
-/// Puts the values of environment variables in their places. A template that had no value to fill in leaves nothing (`null`), and a
-/// rule without its condition would let everybody in.
+/// Puts the values of environment variables in their places, and refuses every `null`: a template of the deployment that had no
+/// value leaves one, and a rule that lost its condition in this way would let everybody in.
 fn fill_in(path: &str, value: &mut Value, environment: Environment<'_>, refusals: &mut Refusals) {
     let separator = if path.is_empty() { "" } else { "." };
     if let Some(name) = variable(value) {
-        // A line break at the end comes from `echo`, not from whoever gave the value.
+        // A line break at the end comes from `echo` and is not meant.
         let text = environment(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         if text.is_none() {
             let sentence = [
@@ -75,7 +75,7 @@ fn fill_in(path: &str, value: &mut Value, environment: Environment<'_>, refusals
     }
 }
 
-/// NAME of `{environment_variable: NAME}`.
+/// The NAME in `{environment_variable: NAME}`.
 fn variable(value: &Value) -> Option<&str> {
     let members = value.as_object().filter(|members| members.len() == 1)?;
     members.get("environment_variable")?.as_str()
@@ -87,7 +87,7 @@ fn from_struct(object: prost_types::Struct) -> Value {
     Value::Object(members)
 }
 
-/// Depth is bounded by the protobuf decoder.
+/// Calls itself for nested values. The protobuf decoder bounds how deep they are.
 fn from_value(value: prost_types::Value) -> Value {
     match value.kind {
         None | Some(Kind::NullValue(_)) => Value::Null,
@@ -99,12 +99,11 @@ fn from_value(value: prost_types::Value) -> Value {
     }
 }
 
-/// A Struct knows doubles only; whole ones are meant as integers.
+/// A Struct has only doubles. Whole numbers are meant as integers.
 fn from_number(number: f64) -> Value {
     const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
     if number.fract() == 0.0 && number.abs() <= LARGEST_EXACT {
-        // Exact, because of the bound above.
-        #[allow(clippy::cast_possible_truncation)]
+        #[allow(clippy::cast_possible_truncation, reason = "it is whole, and smaller than the bound above")]
         return Value::Number((number as i64).into());
     }
     Number::from_f64(number).map_or(Value::Null, Value::Number)

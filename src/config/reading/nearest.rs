@@ -1,12 +1,13 @@
-//! Which of the known names somebody may have meant. Says nothing where none is close: a wrong guess misleads.
+//! Which of the known names somebody may have meant by a mistyped one. It proposes nothing where none is close, because a wrong
+//! guess misleads. Where the names come from is not known here.
 
-/// Longer texts are no mistyped names. (The time that it takes grows with the square.)
+/// Longer texts, in characters, are not taken for mistyped names. (The time to compare grows with the square of the length.)
 const LONGEST: usize = 64;
 
-/// More different letters than these are no slip.
+/// The most letters that may differ in a mistyped name, however long it is.
 const MOST_SLIPS: usize = 3;
 
-/// The known name that is closest to what was found, if it is close: a third of the letters may differ.
+/// The known name that is closest to what was found, if at most a third of its letters differ.
 pub(crate) fn nearest<'k>(known: impl IntoIterator<Item = &'k str>, found: &str) -> Option<&'k str> {
     let letters = found.chars().count();
     if letters > LONGEST {
@@ -18,7 +19,7 @@ pub(crate) fn nearest<'k>(known: impl IntoIterator<Item = &'k str>, found: &str)
     distances.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
-/// What a sentence adds behind what was found: a question, or nothing.
+/// ` (did you mean …?)`, to stand behind what was found in a refusal; empty when no known name is close.
 pub(crate) fn did_you_mean<'k>(known: impl IntoIterator<Item = &'k str>, found: &str) -> String {
     nearest(known, found).map_or_else(String::new, |name| [" (did you mean `", name, "`?)"].concat())
 }
@@ -28,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_is_understood_and_a_strange_word_is_not() {
+    fn a_slip_is_understood_and_another_word_is_not() {
         let known = ["rules", "route_policies", "sign_in", "session", "RS256", "not"];
         for (found, meant) in [
             ("rulez", Some("rules")),
@@ -50,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn the_closest_is_named() {
+    fn of_several_close_names_the_closest_is_proposed() {
         assert_eq!(did_you_mean(["claim", "claims"], "claimss"), " (did you mean `claims`?)");
         assert_eq!(did_you_mean([], "claims"), "");
     }

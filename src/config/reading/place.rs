@@ -1,20 +1,21 @@
-//! A value of a configuration that knows its place, and how shapes are read from it: what does not fit is refused with its path,
-//! as expected …, found …; remedy. Values are left out, because one of them may be a secret; only words of a closed list are shown. (Serde's
-//! derived readers repeat their code for every shape and every kind of value: without them the module is five per cent smaller.)
+//! A value of a configuration that knows its place, and how the parts of a configuration are read from it. What does not fit is
+//! refused with its path, as "expected …, found …; remedy". A refusal never shows a value, which may be a secret; it shows the
+//! unknown names of members, and unknown words where one of a closed list belongs. (Serde's derived readers repeat their code for
+//! every shape and every kind of value: without them the module is five per cent smaller.)
 
 use serde_json::{Map, Value};
 
 use crate::config::reading::nearest::{did_you_mean, nearest};
 use crate::config::reading::refusal::{Checked, Refusals, Refused};
 
-/// A value, and where it stands.
+/// A value, and its path in the document.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub(crate) value: &'a Value,
     step: Step<'a>,
 }
 
-/// The last step of a path.
+/// The last step of a path, and the place that it begins at.
 #[derive(Clone, Copy)]
 enum Step<'a> {
     Top,
@@ -26,18 +27,18 @@ enum Step<'a> {
 pub(crate) struct Members<'a> {
     place: &'a Place<'a>,
     members: &'a Map<String, Value>,
-    /// Members that are not there, and that an unknown one may stand for.
+    /// Known names of which an unknown member may be a misspelling, each with the refusal of that member.
     mistyped: Vec<(&'static str, Refused)>,
-    /// An unknown member that may stand for any that is not there.
+    /// The refusal of an unknown member whose name is close to no known one: it may have been meant as any member that is absent.
     unknown: Option<Refused>,
 }
 
-/// What can be read from a place.
+/// A type that can be read from a place.
 pub(crate) trait Read: Sized {
-    /// Reads what stands here, or tells what was expected.
+    /// Reads the value at this place, or refuses it and says what was expected.
     fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self>;
 
-    /// What a member is that is not there, if it may be absent.
+    /// The value of a member that is absent, if it may be.
     fn absent() -> Option<Self> {
         None
     }
@@ -49,7 +50,7 @@ impl<'a> Place<'a> {
         Self { value, step: Step::Top }
     }
 
-    /// Such as `rules[2].require.claim`.
+    /// The path from the document to here, such as `rules[2].require.claim`.
     pub(crate) fn path(&self) -> String {
         match self.step {
             Step::Top => String::new(),
@@ -73,7 +74,7 @@ impl<'a> Place<'a> {
         path
     }
 
-    /// Reads what stands here. Where nothing does (`null`), that was refused before.
+    /// Reads the value at this place. A `null` was refused when the document was read.
     pub(crate) fn read<T: Read>(&self, refusals: &mut Refusals) -> Checked<T> {
         match self.value {
             Value::Null => Err(refusals.told_before()),
@@ -81,7 +82,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// What stands here is not what was expected.
+    /// Refuses the value at this place. Of what was found only the type is told.
     pub(crate) fn mismatch(&self, expected: &str, remedy: &str, refusals: &mut Refusals) -> Refused {
         let found = match self.value {
             Value::Null => "nothing",
@@ -94,7 +95,7 @@ impl<'a> Place<'a> {
         refusals.refuse(self.path(), ["expected ", expected, ", found ", found, "; ", remedy].concat())
     }
 
-    /// The word here is none of those that are known; anything else is no word at all.
+    /// Refuses the value at this place, because it is none of the known words.
     pub(crate) fn unknown_word(&self, known: &[&str], refusals: &mut Refusals) -> Refused {
         match self.value {
             Value::String(word) => refusals.refuse(self.path(), unknown(known, word, "write one of these")),
@@ -102,7 +103,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// The members of the object that stands here.
+    /// The members of the object at this place, whatever their names are.
     pub(crate) fn members(&'a self, refusals: &mut Refusals) -> Checked<Members<'a>> {
         match self.value {
             Value::Object(members) => Ok(Members { place: self, members, mistyped: Vec::new(), unknown: None }),
@@ -110,7 +111,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// The members of the object that stands here. Those that are not known are refused; the others can be read.
+    /// The members of the object at this place. Those whose names are not `known` are refused; the others can be read.
     pub(crate) fn members_of(&'a self, known: &'static [&'static str], refusals: &mut Refusals) -> Checked<Members<'a>> {
         let mut members = self.members(refusals)?;
         refusals.order(self.path(), known);
@@ -130,7 +131,8 @@ impl<'a> Members<'a> {
         self.members.get(name).map(|value| Place { value, step: Step::Member(self.place, name) })
     }
 
-    /// What stands for a member that is not there, unless an unknown one may have been meant to be it.
+    /// The value `absent` for a member that is not there, or a refusal where there is no such value. Where an unknown member may
+    /// be a misspelling of this one, only that is refused.
     fn absent<T>(&self, name: &str, refusals: &mut Refusals, absent: Option<T>) -> Checked<T> {
         let mistyped = self.mistyped.iter().find(|(meant, _)| *meant == name).map(|(_, refused)| *refused);
         match mistyped.or(self.unknown) {
@@ -139,7 +141,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// A member that must be there, unless its absence has a meaning.
+    /// Reads a member that must be there, unless [`Read::absent`] gives a value for it.
     pub(crate) fn member<T: Read>(&self, name: &'static str, refusals: &mut Refusals) -> Checked<T> {
         match self.find(name) {
             Some(place) => place.read(refusals),
@@ -147,7 +149,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// A member, or what stands for it.
+    /// Reads a member; when it is absent, it is the default of its type.
     pub(crate) fn member_or_default<T: Read + Default>(&self, name: &'static str, refusals: &mut Refusals) -> Checked<T> {
         match self.find(name) {
             Some(place) => place.read(refusals),
@@ -155,7 +157,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// A member, which is an object, or one without members in its place.
+    /// Reads a member that is an object; when it is absent, it is read as an object without members.
     pub(crate) fn member_or_empty<T: Read>(&self, name: &'static str, refusals: &mut Refusals) -> Checked<T> {
         match self.find(name) {
             Some(place) => place.read(refusals),
@@ -181,19 +183,19 @@ fn one_of(known: &[&str]) -> String {
     }
 }
 
-/// Whether nothing (`null`) stands anywhere in here.
-fn has_nothing(value: &Value) -> bool {
+/// Whether this value is `null`, or has one somewhere inside.
+fn has_null(value: &Value) -> bool {
     match value {
         Value::Null => true,
-        Value::Array(elements) => elements.iter().any(has_nothing),
-        Value::Object(members) => members.values().any(has_nothing),
+        Value::Array(elements) => elements.iter().any(has_null),
+        Value::Object(members) => members.values().any(has_null),
         Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 
 impl Read for Value {
     fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
-        if has_nothing(place.value) { Err(refusals.told_before()) } else { Ok(place.value.clone()) }
+        if has_null(place.value) { Err(refusals.told_before()) } else { Ok(place.value.clone()) }
     }
 }
 
@@ -218,7 +220,7 @@ impl Read for u64 {
     }
 }
 
-/// `null` was refused before; what is there is there.
+/// Only an absent member is `None`: a `null` was refused when the document was read.
 impl<T: Read> Read for Option<T> {
     fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
         T::read(place, refusals).map(Some)
@@ -229,7 +231,7 @@ impl<T: Read> Read for Option<T> {
     }
 }
 
-/// An element that was refused does not refuse the others of a list.
+/// Keeps the refusal of one element from refusing its whole list.
 impl<T: Read> Read for Checked<T> {
     fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
         Ok(place.read(refusals))
@@ -252,7 +254,7 @@ impl<T: Read> Read for Vec<Checked<T>> {
     }
 }
 
-/// Members by name, in the order of the names.
+/// An object whose members may have any name, sorted by name.
 impl<T: Read> Read for Vec<(String, Checked<T>)> {
     fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
         let members = place.members(refusals)?.members.iter();
@@ -260,8 +262,10 @@ impl<T: Read> Read for Vec<(String, Checked<T>)> {
     }
 }
 
-/// A shape, and how it is read: its fields, each under its own name or `as` another, some with a `= default`, and objects that may be
-/// absent `= empty`. Other members are refused. Each field is [`Checked`]: one that was refused does not refuse the others.
+/// Declares a shape, which is a part of the configuration as an operator writes it, and how it is read. Each field is read from
+/// the member of its name, or from that named after `as`. With `= default`, an absent member is the default of its type; with
+/// `= empty`, it is read as an object without members. Other members are refused. Each field is [`Checked`]: one that was refused
+/// does not refuse the others.
 macro_rules! shape {
     ($(#[$attribute:meta])* $visibility:vis struct $shape:ident {
         $($access:vis $field:ident: $kind:ty $(as $name:literal)? $(= $default:ident)?,)+
@@ -291,7 +295,7 @@ macro_rules! shape {
     (@member empty $members:ident, $refusals:ident, $name:expr) => { $members.member_or_empty($name, $refusals) };
 }
 
-/// A choice, and the word for each.
+/// Declares an enum that is written as one of a closed list of words, and how it is read.
 macro_rules! words {
     ($(#[$attribute:meta])* $visibility:vis enum $choice:ident { $($(#[$mark:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$attribute])* $visibility enum $choice { $($(#[$mark])* $variant,)+ }

@@ -1,39 +1,42 @@
-//! What is wrong with a configuration, collected: each mistake with its place, so that the check can go on with what is good. Whoever
-//! refuses something gets a [`Refused`] in its place; whatever depends on it hands that on, and says nothing of its own.
+//! What is wrong with a configuration, collected: each mistake with its place, so that the check can go on with what is good.
+//! Whoever refuses a value gets a [`Refused`] instead of it. Whatever depends on that value hands the mark on, and adds no
+//! refusal of its own. Which values are wrong is never decided here.
 
 use std::fmt;
 
 use crate::words::secret::Secret;
 
-/// More lines than these nobody reads.
+/// The most mistakes that the log shows: nobody reads more.
 const MOST_LINES: usize = 50;
 
 /// Why a configuration is refused: the field's path, and a sentence with the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Such as `rules[2].require.claim`.
+    /// Where in the configuration, such as `rules[2].require.claim`; empty for the whole of it.
     pub path: String,
-    /// Such as `expected …, found …; write …`. Never the value of a secret.
+    /// What is wrong, and what to do: `expected …, found …; write …`. It never has the value of a secret.
     pub sentence: String,
 }
 
-/// Something was refused, and that has been told: it is there, and nothing is known of it. Only [`Refusals`] makes one.
+/// The mark of a value that was refused: it is written, but its meaning is not known. Only [`Refusals`] makes one, so that there
+/// is a refusal for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refused(());
 
-/// What is good, or the mark that it was refused.
+/// A value that is good, or the mark that it was refused.
 pub(crate) type Checked<T> = Result<T, Refused>;
 
-/// All that is wrong with a configuration. One that was handed out is not empty, and in the order of the reference.
+/// All mistakes in a configuration. What [`crate::config::load`] hands out is never empty, and in the order of the configuration
+/// reference.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Refusals {
     told: Vec<Refusal>,
-    /// Of objects, by their paths: the names of their members, in the order of the reference.
+    /// Paths of objects, each with the names of its members in the order of the reference.
     orders: Vec<(String, &'static [&'static str])>,
 }
 
 impl Refusal {
-    /// A refusal of the field at `path`. (Written out at each of its callers it would take nine thousand bytes of the module.)
+    /// A refusal of the field at `path`. (Inlined into all its callers, it would take nine thousand bytes of the module.)
     #[cold]
     #[inline(never)]
     pub fn new(path: impl Into<String>, sentence: impl Into<String>) -> Self {
@@ -59,17 +62,18 @@ impl Refusals {
         Refused(())
     }
 
-    /// The mark for something that was refused before.
+    /// The mark for a value whose refusal is among these already.
     pub(crate) const fn told_before(&self) -> Refused {
         Refused(())
     }
 
-    /// Takes in how the members of the object at `path` are ordered.
+    /// Says in which order the reference has the members of the object at `path`.
     pub(crate) fn order(&mut self, path: String, names: &'static [&'static str]) {
         self.orders.push((path, names));
     }
 
-    /// What was checked, if all of it is good. Of one place one thing is told, the first: a second often follows from it.
+    /// The value that was checked, if nothing was refused; otherwise all refusals in order. For each path only the first is kept,
+    /// because a second one often follows from it.
     pub(crate) fn or<T>(mut self, checked: Checked<T>) -> Result<T, Self> {
         match checked {
             Ok(good) if self.told.is_empty() => Ok(good),
@@ -83,12 +87,12 @@ impl Refusals {
         }
     }
 
-    /// All of them, in the order of the reference, the members of lists by their index.
+    /// All of them, in the order of the reference, elements of lists by their index.
     pub fn all(&self) -> &[Refusal] {
         &self.told
     }
 
-    /// What a log is told, line by line: each mistake, and how many there are when it is more than one.
+    /// The lines for a log: one for each mistake, up to 50, and a last one with their number when there are several.
     pub fn lines(&self) -> impl Iterator<Item = String> {
         let count = self.told.len();
         let left = count.saturating_sub(MOST_LINES);
@@ -100,10 +104,11 @@ impl Refusals {
         self.told.iter().take(MOST_LINES).map(ToString::to_string).chain(sum)
     }
 
-    /// The same without these texts. The shortest are no secrets, and would be found within words.
+    /// The same with these texts blanked out. Texts of fewer than eight bytes stay: they are no secrets, and would be found
+    /// within words.
     pub(crate) fn without(mut self, mut texts: Vec<Secret>) -> Self {
         const SHORTEST: usize = 8;
-        // One may be a part of another.
+        // The longest first, because one may be a part of another.
         texts.sort_unstable_by_key(|text| std::cmp::Reverse(text.len()));
         for text in texts.iter().filter(|text| text.len() >= SHORTEST) {
             for refusal in &mut self.told {
@@ -123,11 +128,12 @@ impl fmt::Display for Refusals {
     }
 }
 
-/// Where a step of a path comes among others in the same place: an element by its index; a member that is unknown first, others as the
-/// reference has them, and in their order those that have any name.
+/// How one step of a path is sorted among others below the same place: elements of a list by their index; members in the order of
+/// the reference, after unknown ones; members that may have any name by that name.
 type Step = (usize, String);
 
-/// Where a path comes among others: what is around it comes before it. (A name with a dot in it is several steps.)
+/// How a path is sorted among others: an object or a list comes before what it holds. (A name with a dot in it counts as several
+/// steps.)
 fn rank(orders: &[(String, &'static [&'static str])], path: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut begin = 0_usize;
@@ -190,12 +196,12 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_told_of_once() {
+    fn two_mistakes_in_one_place_are_told_as_one() {
         assert_eq!(told(&["rules", "rules"]).all().len(), 1);
     }
 
     #[test]
-    fn one_mistake_is_one_line_and_several_are_counted_and_none_is_left_out_in_silence() {
+    fn each_mistake_has_a_line_and_the_last_line_counts_them_also_those_not_shown() {
         assert_eq!(told(&["rules"]).to_string(), "rules: expected this, found that; write this");
         let two = told(&["rules", "origins"]).to_string();
         assert_eq!(
@@ -211,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_filled_in_stays_out_of_every_line() {
+    fn values_of_environment_variables_stay_out_of_every_line() {
         let mut refusals = Refusals::default();
         let _ = refusals.refuse("a.hunter2hunter2", "found hunter2hunter2");
         let _ = refusals.refuse("b", "found hunter2hunter2, too");

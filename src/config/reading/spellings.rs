@@ -1,4 +1,5 @@
-//! Values that an operator may write in more than one way: secrets, clusters, claims, spans of time. What they mean is checked elsewhere.
+//! Values that an operator may write in more than one way: secrets, clusters, claims, spans of time. Whether they are good is
+//! never decided here, only whether they can be read.
 
 use std::time::Duration;
 
@@ -9,19 +10,19 @@ use crate::config::reading::refusal::{Checked, Refusals};
 use crate::words::principal::ClaimPath;
 use crate::words::secret::Secret;
 
-/// Which clusters reach a provider: `{HOST: CLUSTER}`, or one for the host of the issuer.
+/// `clusters` of a provider, which says by which of Envoy's clusters it is reached.
 pub(crate) enum Reached {
-    /// By `host` or `host:port`.
+    /// `{HOST: CLUSTER}`, where HOST is `host` or `host:port`.
     Hosts(Vec<(String, Checked<String>)>),
-    /// The issuer's own, and no other.
+    /// One cluster, which reaches the host of the issuer and no other.
     Issuer(String),
 }
 
-/// A claim's name, or a path of names.
+/// A claim, written as its name or as a list of names that lead to it. A dot has no meaning: it may be a part of a name.
 #[derive(Clone)]
 pub(crate) struct ClaimName(pub(crate) Vec<String>);
 
-/// Where something stands in JSON: names with dots between them, or a list of names.
+/// A place in JSON, written as names with dots between them or as a list of names.
 pub(crate) struct Dotted(pub(crate) ClaimPath);
 
 /// A span of time: `30m`, `8h`, `1h 30m`, or a number of seconds.
@@ -60,7 +61,7 @@ impl Default for Reached {
 }
 
 impl Reached {
-    /// Whether nothing is reached.
+    /// Whether there is no cluster at all.
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self, Self::Hosts(hosts) if hosts.is_empty())
     }
@@ -105,7 +106,8 @@ impl Read for Span {
     }
 }
 
-/// Numbers, each with its unit. There is nothing shorter or longer: a month's `5M` is more often meant as five minutes.
+/// The milliseconds of a text such as `1h 30m`. There is no unit below milliseconds or above days: `5M`, for five months, would
+/// more often be meant as five minutes.
 fn milliseconds(text: &str) -> Option<u64> {
     let (mut rest, mut sum) = (text.trim(), None);
     while !rest.is_empty() {
@@ -127,7 +129,7 @@ fn milliseconds(text: &str) -> Option<u64> {
     sum
 }
 
-/// A span as an operator would write it.
+/// A span as an operator would write it, in the largest unit of which it is a whole number.
 pub(crate) fn written(span: Duration) -> String {
     let milliseconds = span.as_millis();
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_is_written_in_the_largest_unit_that_it_has_in_whole() {
+    fn a_span_is_written_in_the_largest_unit_of_which_it_is_a_whole_number() {
         for text in ["400d", "36h", "1h", "90m", "90s", "1500ms"] {
             assert_eq!(milliseconds(text).map(|span| written(Duration::from_millis(span))).as_deref(), Some(text));
         }

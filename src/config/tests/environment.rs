@@ -1,8 +1,8 @@
-//! One configuration for several environments: texts that stand in environment variables, and the cluster of whatever issuer it is.
+//! One configuration for several environments: texts from environment variables, and one cluster for whatever issuer there is.
 
 use super::*;
 
-/// Everything by which staging and production differ.
+/// The variables of one environment, staging.
 fn of_staging(name: &str) -> Option<String> {
     let text = match name {
         "ORIGIN" => "https://staging.example.com",
@@ -80,7 +80,7 @@ fn a_variable_stands_for_a_text_and_for_nothing_else() {
 }
 
 #[test]
-fn what_stands_in_a_variable_is_never_filled_in_again() {
+fn the_value_of_a_variable_is_never_searched_for_variables() {
     let inside = |name: &str| {
         (name == "ORIGIN").then(|| r#"{"environment_variable": "ACCREDIT_KEY"}"#.to_owned()).or_else(|| environment(name))
     };

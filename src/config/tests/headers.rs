@@ -1,4 +1,4 @@
-//! Headers that the configuration takes away from clients.
+//! Headers of clients that the configuration removes.
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn removing(names: Value) -> Result<Settings, Refusals> {
 }
 
 #[test]
-fn what_is_listed_is_taken_away_in_every_spelling_with_its_family() {
+fn listed_headers_and_families_are_removed_in_every_spelling() {
     let identity = removing(json!(["X_Debug", "x-team-*"])).unwrap().identity;
     for (name, taken) in [("x-debug", true), ("x.debug", true), ("X-TEAM-LEAD", true), ("x_team_user", true), ("x-teams", false)]
     {
@@ -21,7 +21,7 @@ fn what_is_listed_is_taken_away_in_every_spelling_with_its_family() {
 }
 
 #[test]
-fn what_a_request_needs_or_what_is_set_here_cannot_be_listed() {
+fn headers_that_a_request_needs_or_that_are_set_here_cannot_be_listed() {
     for name in [
         "",
         "*",

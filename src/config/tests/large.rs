@@ -1,4 +1,4 @@
-//! A configuration in which nearly every part is written, and what is told of it when something is changed.
+//! A configuration in which nearly every part is written, to be changed by other tests.
 
 use super::*;
 
@@ -69,6 +69,7 @@ pub(super) fn large() -> Value {
     })
 }
 
+/// Sets the value at the place to which a JSON pointer leads.
 fn put(document: &mut Value, pointer: &str, value: &Value) {
     let (parent, name) = pointer.rsplit_once('/').unwrap();
     match document.pointer_mut(parent).unwrap_or_else(|| panic!("{pointer}")) {
@@ -78,13 +79,14 @@ fn put(document: &mut Value, pointer: &str, value: &Value) {
     }
 }
 
+/// The large configuration with these values at these places, given as JSON pointers.
 pub(super) fn changed(changes: &[(&str, Value)]) -> Value {
     let mut document = large();
     changes.iter().for_each(|(pointer, value)| put(&mut document, pointer, value));
     document
 }
 
-/// The places that are told of, in order.
+/// The paths of all refusals, in their order.
 pub(super) fn places(document: &Value) -> Vec<String> {
     let refusals = load_json(document).err();
     refusals.map(|refusals| refusals.all().iter().map(|refusal| refusal.path.clone()).collect()).unwrap_or_default()

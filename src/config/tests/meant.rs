@@ -1,10 +1,10 @@
-//! Names that are nearly right.
+//! Mistyped names, and which known ones a refusal proposes for them.
 
 use super::large::{changed, large};
 use super::*;
 
 #[test]
-fn a_mistyped_member_is_not_missed_under_its_right_name() {
+fn a_mistyped_member_is_not_also_refused_as_absent() {
     for (renamed, typo) in [
         ("/origins", "orgins"),
         ("/session", "sesion"),
@@ -36,7 +36,7 @@ fn a_mistyped_member_is_not_missed_under_its_right_name() {
 }
 
 #[test]
-fn what_was_probably_meant_is_asked_and_what_is_far_away_is_not() {
+fn a_name_that_is_close_is_proposed_and_one_that_is_not_is_not() {
     for (pointer, value, expected) in [
         ("/rulez", json!([]), "found `rulez` (did you mean `rules`?); correct its name or remove it"),
         ("/whatever", json!([]), "found `whatever`; correct its name or remove it"),

@@ -1,4 +1,4 @@
-//! Rules that can never count, and those that still can.
+//! Rules that can never decide a request, and those that still can.
 
 use super::*;
 
@@ -36,7 +36,7 @@ fn a_pattern_behind_a_wider_rule_is_refused_because_its_page_would_stay_open() {
         (vec![prefix("/pub"), path("/pub/*.key")], "rules[0]"),
         (vec![path("/pub/*"), path("/pub/*/**"), path("/pub"), prefix("/pub")], "rules[0], rules[1], rules[2]"),
         (vec![of(&["GET"]), of(&["POST"]), of(&["HEAD", "POST"])], "rules[0], rules[1]"),
-        // However the same is written.
+        // The same path or pattern in another spelling.
         (vec![prefix("/caf%C3%A9"), path("/caf%c3%a9/*")], "rules[0]"),
         (vec![path("/a/**"), path("/a/*/**")], "rules[0]"),
         (vec![prefix("/"), path("/x")], "rules[0]"),
@@ -82,7 +82,7 @@ fn the_callback_of_a_provider_at_which_nobody_signs_in_is_no_endpoint() {
 }
 
 #[test]
-fn rules_of_which_it_is_not_known_whether_they_count_load_with_a_warning() {
+fn a_rule_of_which_it_takes_too_long_to_know_whether_it_counts_loads_with_a_warning() {
     let stars = |letters: &str| path(&format!("/{}", letters.chars().map(|letter| format!("*{letter}")).collect::<String>()));
     let earlier: Vec<_> = "abcde".chars().map(|letter| stars(&letter.to_string().repeat(24))).collect();
     let matches: Vec<_> = earlier.into_iter().chain([path("/*e*"), stars(&"abcde".repeat(6)), path("/plain")]).collect();
@@ -94,7 +94,7 @@ fn rules_of_which_it_is_not_known_whether_they_count_load_with_a_warning() {
 }
 
 #[test]
-fn a_rule_that_one_before_it_takes_all_of_is_refused_however_many_stars_stand_between() {
+fn a_rule_of_which_one_before_takes_everything_is_refused_however_many_patterns_stand_between() {
     let stars = |letters: &str| path(&format!("/{}", letters.chars().map(|letter| format!("*{letter}")).collect::<String>()));
     let between: Vec<_> = "abcdefghij".chars().map(|letter| stars(&letter.to_string().repeat(24))).collect();
     for (first, last) in [

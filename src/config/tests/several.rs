@@ -1,11 +1,12 @@
-//! Several mistakes in one configuration: each is told of, in order, and none that only follows from another.
+//! Several mistakes in one configuration: each is refused, in order, and nothing that only follows from another mistake.
 
 use std::collections::BTreeSet;
 
 use super::large::{changed, large, places};
 use super::*;
 
-/// Mistakes, in the order of the reference: a place, what stands there, and the place that is told of.
+/// Mistakes in the order of the configuration reference: a place as a JSON pointer, the wrong value there, and the path of the
+/// refusal.
 fn mistakes() -> Vec<(&'static str, Value, &'static str)> {
     vec![
         ("/typo", json!(1), "typo"),
@@ -48,19 +49,19 @@ fn mistakes() -> Vec<(&'static str, Value, &'static str)> {
 }
 
 #[test]
-fn without_a_mistake_it_loads() {
+fn the_large_configuration_loads() {
     assert_eq!(load_json(&large()).map(drop).map_err(|refusals| refusals.to_string()), Ok(()));
 }
 
 #[test]
-fn each_mistake_is_told_of_alone() {
+fn each_mistake_gives_one_refusal() {
     for (pointer, value, place) in mistakes() {
         assert_eq!(places(&changed(&[(pointer, value)])), [place]);
     }
 }
 
 #[test]
-fn no_mistake_hides_another_or_leads_to_a_third() {
+fn no_mistake_hides_another_or_causes_a_third_refusal() {
     let all = mistakes();
     for (index, (pointer, value, place)) in all.iter().enumerate() {
         for (other_pointer, other_value, other_place) in &all[..index] {
@@ -71,7 +72,7 @@ fn no_mistake_hides_another_or_leads_to_a_third() {
 }
 
 #[test]
-fn all_mistakes_are_told_of_at_once_in_the_order_of_the_reference() {
+fn all_mistakes_are_refused_at_once_in_the_order_of_the_reference() {
     let all = mistakes();
     let changes: Vec<_> = all.iter().map(|(pointer, value, _)| (*pointer, value.clone())).collect();
     let expected: Vec<_> = all.iter().map(|(_, _, place)| *place).collect();
@@ -82,7 +83,7 @@ fn all_mistakes_are_told_of_at_once_in_the_order_of_the_reference() {
 }
 
 #[test]
-fn a_part_that_cannot_be_read_is_there_and_nothing_is_told_that_depends_on_it() {
+fn a_part_that_cannot_be_read_is_not_missing_and_what_depends_on_it_is_not_refused() {
     let all = [
         "origins",
         "trusted_origins",
@@ -138,28 +139,28 @@ fn a_part_that_cannot_be_read_is_there_and_nothing_is_told_that_depends_on_it() 
 }
 
 #[test]
-fn whoever_names_something_that_was_refused_is_not_blamed() {
+fn whatever_names_a_part_that_was_refused_is_not_refused_too() {
     for (changes, expected) in [
-        // A provider whose name is bad is not missing.
+        // A provider whose name is refused is not missing.
         (vec![("/providers/0/name", json!("s s o"))], vec!["providers[0].name"]),
         (vec![("/providers/1/name", json!(""))], vec!["providers[1].name"]),
         (vec![("/providers/1/bearer", json!({"audiences": []}))], vec!["providers[1].bearer.audiences"]),
-        // Nor is a policy that names one that is bad, nor a rule that names either.
+        // Policies and rules that name a refused policy are not refused.
         (vec![("/policies/members/claim", json!({}))], vec!["policies.members.claim"]),
         (vec![("/policies/members", json!({"policy": "editors"}))], vec!["policies.editors.all[0]"]),
-        // A rule whose match is bad takes nothing.
+        // A rule whose match is refused takes no requests from the rules behind it.
         (vec![("/rules/0/match", json!({"prefix": "/"}))], vec!["rules[0].match.prefix"]),
         (vec![("/rules/0/match", json!({"pth": "/x"}))], vec!["rules[0].match.pth"]),
-        // A host that may be on an origin that cannot be read.
+        // A rule's host may be that of an origin that cannot be read.
         (vec![("/origins/1", json!("admin.example.com"))], vec!["origins[1]"]),
         (vec![("/trusted_origins/0", json!("front.example.org"))], vec!["trusted_origins[0]"]),
-        // Endpoints without a good path are there all the same.
+        // An endpoint whose path is refused is not missing.
         (vec![("/endpoints/password", json!("password"))], vec!["endpoints.password"]),
         (vec![("/endpoints/popup", json!("popup"))], vec!["endpoints.popup"]),
-        // What checks passwords is there, whatever it says.
+        // `accounts.verify` is not missing when a member of it is refused.
         (vec![("/accounts/verify", json!({"path": 5}))], vec!["accounts.verify.path"]),
         (vec![("/forward/identity_jwt", json!({"keys": []}))], vec!["forward.identity_jwt.keys"]),
-        // One cluster is missing, at three calls.
+        // A cluster that three calls lack is refused once.
         (vec![("/accounts/cluster", json!(""))], vec!["accounts.verify.cluster"]),
     ] {
         assert_eq!(places(&changed(&changes)), expected);
@@ -232,7 +233,7 @@ fn however_a_configuration_is_broken_it_is_refused_in_order_and_each_place_once(
     let broken = changes.prop_map(move |changes| {
         let mut document = large();
         for (place, value) in changes {
-            // What was changed before may have taken this place away.
+            // An earlier change may have removed this place.
             let pointer: &String = place.get(&all);
             if let Some(place) = document.pointer_mut(pointer) {
                 *place = value.get(&wrong).clone();
@@ -248,7 +249,7 @@ fn however_a_configuration_is_broken_it_is_refused_in_order_and_each_place_once(
         prop_assert!(!places.is_empty());
         prop_assert_eq!(places.iter().collect::<BTreeSet<_>>().len(), places.len(), "{}", &refusals);
         prop_assert!(refusals.all().iter().all(|refusal| refusal.sentence.contains("expected")), "{}", &refusals);
-        // Once more, and the same is told.
+        // The same configuration gives the same refusals.
         prop_assert_eq!(load_json(&document).unwrap_err(), refusals);
         Ok(())
     });

@@ -1,43 +1,44 @@
-//! Who may do what: rules and policies, beside everything that they may name.
+//! Rules and policies, beside everything that they may refer to. Each is checked in [`crate::config::access`]; here it is only
+//! gathered what they need of other parts.
 
-use crate::access::condition::Condition;
 use crate::access::requirement::Requirement;
+use crate::access::requirement::condition::Condition;
 use crate::access::route::Rule;
-use crate::config::accounts::several_claimants;
-use crate::config::policies::{RoutePoliciesShape, policies, route_policies};
+use crate::config::access::policies::{RoutePoliciesShape, policies, route_policies};
+use crate::config::access::requirements::known::{Known, PolicyShapes};
+use crate::config::access::rules::written::{RuleShape, SharedCacheWord};
+use crate::config::access::rules::{self, rules};
 use crate::config::reading::refusal::{Checked, Refusal, Refusals};
 use crate::config::reading::values::{either, is_written};
-use crate::config::requirements::known::{Known, Written as Policies};
-use crate::config::rules::written::{RuleShape, SharedCacheWord};
-use crate::config::rules::{self, rules};
 use crate::config::settings::PASSWORD;
+use crate::config::signing_in::accounts::several_claimants;
 use crate::config::whole::ground::Ground;
 use crate::config::whole::keys::Keys;
 use crate::config::whole::signing_in::SigningIn;
 use crate::words::principal::ClaimPath;
 
-/// The parts that say who, as they are written.
+/// The parts about rules and policies, as they are written.
 pub(super) struct Written {
     pub(super) rules: Checked<Vec<Checked<RuleShape>>>,
     pub(super) shared_cache: Checked<Option<SharedCacheWord>>,
-    pub(super) policies: Policies,
+    pub(super) policies: PolicyShapes,
     pub(super) route_policies: Checked<Option<RoutePoliciesShape>>,
 }
 
-/// All of that, as far as it is good.
+/// The same parts, checked.
 pub(super) struct Access {
     pub(super) rules: Checked<Vec<Rule>>,
     pub(super) policies: Checked<Vec<(String, Condition)>>,
     pub(super) route_policies: Checked<Option<String>>,
     pub(super) several_claimants: Checked<bool>,
-    /// The claims that are looked at.
+    /// The claims that rules and policies look at.
     pub(super) named: Vec<ClaimPath>,
-    /// What is to be told of rules that are good.
+    /// What an operator should look at in rules that are good.
     pub(super) warnings: Vec<Refusal>,
 }
 
 impl Access {
-    /// Checks the parts beside each other.
+    /// Checks all of them.
     pub(super) fn new(written: Written, ground: &Ground, keys: &Keys, signing_in: &SigningIn, refusals: &mut Refusals) -> Self {
         let several_claimants = several_claimants(&ground.providers, &signing_in.accounts, ground.by_password, ground.tokens.jwt);
         let mut known = Known {
@@ -53,7 +54,7 @@ impl Access {
         let paths = signing_in.paths(ground);
         let answered: Vec<_> = paths.iter().map(|(name, path)| (*name, path.as_str())).collect();
         let by_provider = ground.providers.of_each(|listed| listed.has_bearer).map(|each| each.contains(&true));
-        let around = rules::Around {
+        let context = rules::Context {
             origins: &ground.origins,
             answered: &answered,
             cookies: signing_in.cookies,
@@ -61,7 +62,7 @@ impl Access {
             identity_jwt: is_written(&keys.identity_jwt),
             shared_cache: written.shared_cache,
         };
-        let rules = rules(written.rules, &known, &around, refusals);
+        let rules = rules(written.rules, &known, &context, refusals);
         let has_policies = written.policies.as_ref().map(|policies| !policies.is_empty()).map_err(|refused| *refused);
         let route_policies = route_policies(written.route_policies, has_policies, refusals);
         let mut named = Vec::new();

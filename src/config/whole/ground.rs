@@ -1,36 +1,33 @@
-//! What most parts of a configuration depend on: origins, providers, and what is written of sessions and sign-in.
+//! What most other parts depend on, and which is therefore checked first: origins, providers, and two facts about sessions and
+//! sign-in. What depends on it is not known here.
 
-use crate::config::delivery::Tokens;
-use crate::config::endpoints::EndpointsShape;
-use crate::config::origins::{origins, trusted_origins};
+use crate::config::access::endpoints::EndpointsShape;
+use crate::config::access::origins::{origins, trusted_origins};
 use crate::config::providers::written::ProviderShape;
 use crate::config::providers::{Providers, providers};
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::values::{either, is_written};
-use crate::config::session::SessionShape;
+use crate::config::sessions::session::SessionShape;
+use crate::config::signing_in::delivery::Tokens;
 use crate::http::url::Origin;
 
-/// A list of texts, as it is written.
+/// A list of texts as an operator writes it.
 type Texts = Checked<Vec<Checked<String>>>;
 
-/// All of that, as far as it is known.
+/// These parts, whether good or refused.
 pub(super) struct Ground {
-    /// The origins that are served.
     pub(super) origins: Checked<Vec<Origin>>,
-    /// Others that may act for somebody.
     pub(super) trusted_origins: Checked<Vec<Origin>>,
-    /// Both.
-    pub(super) listed: Checked<Vec<Origin>>,
-    /// The providers.
+    /// `origins` and `trusted_origins`.
+    pub(super) listed_origins: Checked<Vec<Origin>>,
     pub(super) providers: Providers,
     /// Whether people sign in by password.
     pub(super) by_password: Checked<bool>,
-    /// What sessions are.
     pub(super) tokens: Tokens,
 }
 
 impl Ground {
-    /// Checks origins and providers, and looks at the rest.
+    /// Checks origins and providers. Of sessions and endpoints it only looks at what is written.
     pub(super) fn new(
         served: Texts,
         trusted: Texts,
@@ -40,8 +37,8 @@ impl Ground {
     ) -> Self {
         let origins = origins(served, refusals);
         let trusted_origins = trusted_origins(trusted, refusals);
-        let listed = || Ok(origins.clone()?.into_iter().chain(trusted_origins.clone()?).collect());
-        let listed: Checked<Vec<_>> = listed();
+        let listed_origins = || Ok(origins.clone()?.into_iter().chain(trusted_origins.clone()?).collect());
+        let listed_origins: Checked<Vec<_>> = listed_origins();
         let jwt = match session {
             Ok(session) => session.jwt.as_ref().map_err(|refused| *refused),
             Err(refused) => Err(*refused),
@@ -53,10 +50,11 @@ impl Ground {
             Err(refused) => Err(*refused),
         };
         let providers = providers(shapes, either(bearer, by_password), refusals);
-        Self { origins, trusted_origins, listed, providers, by_password, tokens }
+        Self { origins, trusted_origins, listed_origins, providers, by_password, tokens }
     }
 
-    /// At how many providers people sign in: one at least where there is any.
+    /// The number of providers that people sign in at, but at least 1 if there is any provider: the paths for sign-in have their
+    /// defaults then.
     pub(super) fn sign_in_providers(&self) -> Checked<usize> {
         match self.providers.count()? {
             0 => Ok(0),
@@ -64,7 +62,7 @@ impl Ground {
         }
     }
 
-    /// Whether there is a provider.
+    /// Whether there is any provider.
     pub(super) fn has_providers(&self) -> Checked<bool> {
         self.providers.count().map(|count| count > 0)
     }

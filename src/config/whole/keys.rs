@@ -1,38 +1,37 @@
-//! Every key of a configuration, each for one purpose: what seals, what signs sessions and identity JWTs, and what is published.
+//! All keys of a configuration, side by side, because none may serve two purposes: those that seal sessions, that sign sessions
+//! and identity JWTs, and the secrets of providers. Nothing is sealed or signed here.
 
 use crate::access::identity_jwt::IdentityJwt;
-use crate::config::forward::ForwardShape;
-use crate::config::own_tokens::{Audience, OwnToken, claims, identity_jwt, published, session_jwt};
 use crate::config::providers::check_shared_secrets;
 use crate::config::reading::refusal::{Checked, Refusals};
+use crate::config::reading::secrets::Secrets;
 use crate::config::reading::values::both;
-use crate::config::secrets::Secrets;
-use crate::config::session::SessionShape;
-use crate::config::session::keys::keys;
+use crate::config::sessions::forward::ForwardShape;
+use crate::config::sessions::keys::keys;
+use crate::config::sessions::own_tokens::{Audience, OwnToken, claims, identity_jwt, published, session_jwt};
+use crate::config::sessions::session::SessionShape;
 use crate::config::settings::PASSWORD;
 use crate::config::whole::ground::Ground;
 use crate::crypto::seal::Sealer;
 use crate::session::jwt::JwtSettings;
 use crate::words::principal::ClaimPath;
 
-/// All of them, as far as they are good.
+/// What the keys make possible, whether good or refused.
 pub(super) struct Keys {
-    /// What seals.
     pub(super) sealer: Checked<Sealer>,
-    /// How sessions are signed, where they are.
+    /// How sessions are signed; `None` where they are sealed.
     pub(super) session_jwt: Checked<Option<JwtSettings>>,
-    /// The claims that signed sessions have.
+    /// The claims that signed sessions have; `None` where sessions are sealed.
     pub(super) session_claims: Checked<Option<Vec<ClaimPath>>>,
-    /// The token that tells the upstream who is asking, where there is one.
     pub(super) identity_jwt: Checked<Option<IdentityJwt>>,
-    /// What is published, if there is anything public.
+    /// The JWK set to publish, as JSON; `None` where all keys are shared secrets.
     pub(super) published: Checked<Option<String>>,
-    /// All secrets so far.
+    /// All secrets that were seen so far.
     pub(super) secrets: Secrets,
 }
 
 impl Keys {
-    /// Takes the keys out of what is written.
+    /// Checks all keys. Takes `session.keys`, `session.jwt` and `forward.identity_jwt` out of their parts.
     pub(super) fn new(
         session: &mut Checked<SessionShape>,
         forward: &mut Checked<ForwardShape>,
@@ -50,17 +49,15 @@ impl Keys {
         let providers = &ground.providers;
         let may_be_none = both(ground.has_providers().map(|has| !has), ground.tokens.jwt);
         let (sealing, sealer) = keys(written, may_be_none, providers, refusals);
-        // Where a secret of a provider is refused, its provider is.
+        // A refusal here refuses the configuration by way of the sealer.
         let shared = check_shared_secrets(providers, &sealing, refusals);
         let mut secrets = Secrets::default();
         for (index, key) in sealing.iter().enumerate() {
             secrets.allow(format!("session.keys[{index}]"), key);
         }
         for (index, listed) in providers.readable() {
-            for (member, secret) in [("client_secret", &listed.client_secret), ("bearer.secret", &listed.shared)] {
-                if let Some(secret) = secret {
-                    secrets.allow(format!("providers[{index}].{member}"), secret);
-                }
+            for (member, secret) in listed.secrets() {
+                secrets.allow(format!("providers[{index}].{member}"), secret);
             }
         }
         let (session_claims, session_jwt) = of_sessions(jwt, ground, &mut secrets, refusals);
@@ -76,7 +73,7 @@ impl Keys {
     }
 }
 
-/// Sessions as JWTs, and their claims.
+/// The claims of sessions as JWTs, and how these are signed; `None` where sessions are sealed.
 fn of_sessions(
     jwt: Checked<Option<OwnToken>>,
     ground: &Ground,
@@ -98,7 +95,7 @@ fn of_sessions(
     (claims.map(Some), settings.map(Some))
 }
 
-/// What is written, of which nothing is left behind.
+/// Takes a member out of its part, and leaves the default of its type there.
 fn taken<T: Default>(member: &mut Checked<T>) -> Checked<T> {
     std::mem::replace(member, Ok(T::default()))
 }

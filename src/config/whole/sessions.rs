@@ -1,27 +1,26 @@
-//! What sessions are and keep, beside what everything else asks of them.
+//! The part `session`, beside everything that other parts ask of sessions: claims that rules and headers need, tokens that are
+//! forwarded. What such a rule asks for is not known here.
 
-use crate::config::forward::{ForwardShape, forward};
 use crate::config::reading::refusal::{Checked, Refusals};
-use crate::config::session::cookie::cookie;
-use crate::config::session::{SessionForm, SessionShape, check_named_claims, form, kept_claims, lifetimes};
+use crate::config::sessions::cookie::cookie;
+use crate::config::sessions::forward::{ForwardShape, forward};
+use crate::config::sessions::session::{SessionForm, SessionShape, check_named_claims, form, kept_claims, lifetimes};
 use crate::config::settings::Forward;
-use crate::config::sign_in::SignIn;
+use crate::config::signing_in::sign_in::SignIn;
 use crate::config::whole::ground::Ground;
 use crate::config::whole::keys::Keys;
 use crate::session::cookie::Shape;
-use crate::session::{Form, Settings};
+use crate::session::{Form, SessionSettings};
 use crate::words::principal::ClaimPath;
 
-/// All of that, if it is good.
+/// The settings of sessions.
 pub(super) struct Sessions {
-    pub(super) settings: Settings,
-    /// The claims that they keep.
+    pub(super) settings: SessionSettings,
     pub(super) kept_claims: Vec<ClaimPath>,
-    /// Which tokens go upstream.
     pub(super) forward: Forward,
 }
 
-/// Checks what sessions are, where these claims are `named` by rules and headers.
+/// Checks sessions. `named` are the claims that rules and headers need.
 pub(super) fn sessions(
     shape: Checked<SessionShape>,
     forward_shape: &Checked<ForwardShape>,
@@ -39,12 +38,12 @@ pub(super) fn sessions(
         (Ok(SessionForm::Jwt), Ok(Some(claims))) => check_named_claims(claims, &named, refusals),
         _ => Ok(()),
     };
-    // Where nothing is signed, sessions are sealed, whatever else is wrong with their form.
-    let lasting = if written.is_err() && jwt == Ok(false) { Ok(SessionForm::Sealed) } else { written };
-    let lifetimes = lifetimes(lasting, &shape, refusals);
-    let stands = form.map(|form| if form == SessionForm::Sealed { Shape::Split } else { Shape::Whole });
+    // Without `session.jwt`, the lifetimes are checked as those of sealed sessions, even if `session.form` was refused.
+    let form_of_lifetimes = if written.is_err() && jwt == Ok(false) { Ok(SessionForm::Sealed) } else { written };
+    let lifetimes = lifetimes(form_of_lifetimes, &shape, refusals);
+    let cookie_form = form.map(|form| if form == SessionForm::Sealed { Shape::Split } else { Shape::Whole });
     let has_trusted = ground.trusted_origins.as_ref().map(|origins| !origins.is_empty()).map_err(|refused| *refused);
-    let cookie = cookie(shape.cookie, stands, has_trusted, refusals);
+    let cookie = cookie(shape.cookie, cookie_form, has_trusted, refusals);
     let session_jwt = std::mem::replace(&mut keys.session_jwt, Ok(None));
     let mut named = named;
     if form == Ok(SessionForm::Jwt) {
@@ -56,7 +55,7 @@ pub(super) fn sessions(
         (SessionForm::Jwt, Some(jwt)) => Form::Jwt(Box::new(jwt)),
         (SessionForm::Sealed | SessionForm::Jwt, _) => Form::Sealed,
     };
-    let settings = Settings {
+    let settings = SessionSettings {
         form,
         cookie: cookie?,
         lifetimes: lifetimes?,

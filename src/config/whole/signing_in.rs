@@ -1,17 +1,18 @@
-//! How people sign in here: the endpoints, the user service, name and password, popups.
+//! The endpoints and everything that people sign in with beside a provider: the user service, name and password, popups. Each is
+//! checked in its own file; here it is only gathered what they need of each other.
 
-use crate::config::accounts::written::AccountsShape;
-use crate::config::accounts::{Accounts, accounts, check_providers};
-use crate::config::endpoints::{Answered, EndpointsShape, FrontEnd, endpoints};
-use crate::config::password::{self, PasswordShape, password};
-use crate::config::popup::{self, PopupShape, popup};
+use crate::config::access::endpoints::{Answered, EndpointsShape, FrontEnd, endpoints};
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::values::{either, is_written};
 use crate::config::settings::{Password, Popup};
+use crate::config::signing_in::accounts::written::AccountsShape;
+use crate::config::signing_in::accounts::{Accounts, accounts, check_providers};
+use crate::config::signing_in::password::{self, PasswordShape, password};
+use crate::config::signing_in::popup::{self, PopupShape, popup};
 use crate::config::whole::ground::Ground;
 use crate::config::whole::keys::Keys;
 
-/// The parts that say how, as they are written.
+/// These parts, as they are written.
 pub(super) struct Written {
     pub(super) endpoints: Checked<EndpointsShape>,
     pub(super) accounts: Checked<Option<AccountsShape>>,
@@ -19,24 +20,25 @@ pub(super) struct Written {
     pub(super) popup: Checked<Option<PopupShape>>,
 }
 
-/// All of that, as far as it is good.
+/// The same parts, checked.
 pub(super) struct SigningIn {
     pub(super) accounts: Accounts,
     pub(super) password: Checked<Option<Password>>,
     pub(super) popup: Checked<Option<Popup>>,
     pub(super) answered: Answered,
-    /// Whether sessions come in cookies at all.
+    /// Whether there are sessions in cookies.
     pub(super) cookies: Checked<bool>,
 }
 
 impl SigningIn {
-    /// Checks the parts beside each other.
+    /// Checks all of them.
     pub(super) fn new(written: Written, ground: &Ground, keys: &mut Keys, refusals: &mut Refusals) -> Self {
         let accounts = accounts(written.accounts, &mut keys.secrets, refusals);
         check_providers(&accounts, &ground.providers, refusals);
         let tokens = ground.tokens;
-        let around = password::Around { endpoint: ground.by_password, accounts: &accounts, providers: &ground.providers, tokens };
-        let password = password(written.password, &around, refusals);
+        let context =
+            password::Context { endpoint: ground.by_password, accounts: &accounts, providers: &ground.providers, tokens };
+        let password = password(written.password, &context, refusals);
         let in_cookies = password.as_ref().map(|password| password.as_ref().is_some_and(|password| password.delivery.cookie));
         let cookies = either(ground.has_providers(), in_cookies.map_err(|refused| *refused));
         let has_popup = match &written.endpoints {
@@ -44,12 +46,13 @@ impl SigningIn {
             Err(refused) => Err(*refused),
         };
         let answered = answered(written.endpoints, ground, keys, refusals);
-        let around = popup::Around { endpoint: has_popup, listed: &ground.listed, tokens, looks_up: accounts.looks_up };
-        let popup = popup(written.popup, &around, refusals);
+        let context =
+            popup::Context { endpoint: has_popup, listed_origins: &ground.listed_origins, tokens, looks_up: accounts.looks_up };
+        let popup = popup(written.popup, &context, refusals);
         Self { accounts, password, popup, answered, cookies }
     }
 
-    /// Paths that are answered before any rule, by what each is for: the endpoints, and the callback of each provider.
+    /// The names and the paths that are answered before any rule: the endpoints, and with several providers the callback of each.
     pub(super) fn paths(&self, ground: &Ground) -> Vec<(&'static str, String)> {
         let mut paths = self.answered.good.clone();
         if let (Ok(base), Ok(true)) = (&self.answered.callback, ground.providers.signing_in().map(|count| count > 1)) {
@@ -61,7 +64,7 @@ impl SigningIn {
     }
 }
 
-/// The endpoints, and what belongs to those of a front end that keeps its own token.
+/// Checks the endpoints, and what a front end needs that keeps its own token.
 fn answered(shape: Checked<EndpointsShape>, ground: &Ground, keys: &Keys, refusals: &mut Refusals) -> Answered {
     let shape = match shape {
         Ok(shape) => shape,
@@ -70,6 +73,7 @@ fn answered(shape: Checked<EndpointsShape>, ground: &Ground, keys: &Keys, refusa
     let (authorize, token) = (is_written(&shape.authorize), is_written(&shape.token));
     let public_keys = is_written(&keys.published);
     let answered = endpoints(shape, ground.sign_in_providers(), public_keys, refusals);
-    FrontEnd { authorize, token, answered: &answered.good, listed: &ground.listed }.check(&ground.providers, refusals);
+    FrontEnd { authorize, token, answered: &answered.good, listed_origins: &ground.listed_origins }
+        .check(&ground.providers, refusals);
     answered
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::crypto::mac::MacKey;
-use crate::crypto::testing::{ED25519, OTHER_RSA, P256, RSA, TestKey, Verdict, base64url, key_set};
+use crate::crypto::testing::{BareHost, ED25519, OTHER_RSA, P256, RSA, TestKey, base64url, key_set};
 use crate::words::secret::Secret;
 use serde_json::json;
 
@@ -11,14 +11,14 @@ fn provider_keys() -> KeySet {
 }
 
 fn check(token: &str, keys: &KeySet) -> Result<VerifiedJws, JwsError> {
-    verify(&Verdict::none(), token, keys, ALL)
+    verify(&BareHost::none(), token, keys, ALL)
 }
 
 fn refusal(token: &str) -> JwsError {
     check(token, &provider_keys()).unwrap_err()
 }
 
-/// Signed by the provider, whatever the two texts say.
+/// A token with this header and these claims, whatever they are, that the provider signed.
 fn signed(header: &str, claims: &str) -> String {
     P256.raw_token(Algorithm::ES256, header, claims)
 }
@@ -43,7 +43,7 @@ fn a_good_token_of_every_algorithm_is_read() {
 
 #[test]
 fn the_example_of_rfc_7515_is_read() {
-    // Appendix A.3.
+    // RFC 7515, appendix A.3.
     let jwk = json!({
         "kty": "EC", "crv": "P-256",
         "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
@@ -71,9 +71,9 @@ fn unsigned_and_symmetric_tokens_are_refused_by_their_algorithm() {
 #[test]
 fn an_algorithm_that_is_not_allowed_is_refused_even_with_a_good_signature() {
     let token = RSA.token(Algorithm::RS256, &json!({"kid": "r"}), &json!({}));
-    let refused = verify(&Verdict::none(), &token, &provider_keys(), &[Algorithm::ES256]);
+    let refused = verify(&BareHost::none(), &token, &provider_keys(), &[Algorithm::ES256]);
     assert_eq!(refused, Err(JwsError::AlgorithmNotAllowed { found: "\"RS256\"".into() }));
-    assert!(verify(&Verdict::none(), &token, &provider_keys(), &[]).is_err());
+    assert!(verify(&BareHost::none(), &token, &provider_keys(), &[]).is_err());
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_wrong_signature_is_refused_whoever_made_it() {
     for token in [forged, changed, format!("{another_header}.{}.{}", parts[1], parts[2]), without] {
         assert_eq!(refusal(&token), JwsError::SignatureInvalid, "{token}");
     }
-    let invalid = Verdict::always(crate::words::world::HostVerdict::Invalid);
+    let invalid = BareHost::always(crate::words::world::HostVerdict::Invalid);
     assert_eq!(verify(&invalid, &good, &provider_keys(), ALL), Err(JwsError::SignatureInvalid));
 }
 
@@ -130,7 +130,7 @@ fn extensions_that_must_be_understood_are_refused() {
 }
 
 #[test]
-fn what_comes_twice_is_refused_in_header_and_claims() {
+fn a_member_that_comes_twice_is_refused_in_header_and_claims() {
     let header = r#"{"alg":"ES256","kid":"e"}"#;
     let twice = JwsError::Malformed("a member comes twice");
     for (header, claims) in [
@@ -150,7 +150,7 @@ fn what_comes_twice_is_refused_in_header_and_claims() {
 }
 
 #[test]
-fn claims_that_are_no_claims_are_refused() {
+fn claims_that_are_no_object_or_of_the_wrong_type_are_refused() {
     let header = r#"{"alg":"ES256","kid":"e"}"#;
     let not_json = JwsError::Malformed("it is not JSON");
     let no_object = JwsError::Malformed("it is not a JSON object");
@@ -182,7 +182,7 @@ fn claims_that_are_no_claims_are_refused() {
 }
 
 #[test]
-fn what_is_no_signed_token_is_refused_and_not_a_panic() {
+fn a_text_that_is_no_signed_token_is_refused_without_a_panic() {
     let good = P256.token(Algorithm::ES256, &json!({"kid": "e"}), &json!({"sub": "a"}));
     let encrypted = format!("{}.a.b.c.d", base64url(r#"{"alg":"RSA-OAEP","enc":"A256GCM"}"#));
     let nested = signed(r#"{"alg":"ES256","kid":"e","cty":"JWT"}"#, &good);
@@ -218,7 +218,7 @@ fn what_is_no_signed_token_is_refused_and_not_a_panic() {
 }
 
 #[test]
-fn an_elliptic_signature_has_one_form_only() {
+fn an_ecdsa_signature_has_one_form_only() {
     let good = P256.token(Algorithm::ES256, &json!({"kid": "e"}), &json!({}));
     let (signed, _) = good.rsplit_once('.').unwrap();
     let der = p256::ecdsa::Signature::from_slice(&P256.sign(Algorithm::ES256, signed.as_bytes())).unwrap().to_der();
@@ -246,15 +246,15 @@ fn without_a_kid_exactly_one_key_may_fit() {
     assert_eq!(check(&token(Algorithm::RS256), &replaced), Err(JwsError::SignatureNotByTheOnlyKey));
 }
 
-/// A token by somebody who takes these bytes for a shared secret.
+/// A token that is signed with HMAC, with these bytes as the secret.
 fn by_hmac(secret: &str, header: &Value) -> String {
     let signed = format!("{}.{}", base64url(header.to_string()), base64url(r#"{"sub":"a"}"#));
-    let code = MacKey::new(&Secret::new(secret)).unwrap().code(signed.as_bytes());
-    format!("{signed}.{}", base64url(code))
+    let mac = MacKey::new(&Secret::new(secret)).unwrap().mac(signed.as_bytes());
+    format!("{signed}.{}", base64url(mac))
 }
 
 #[test]
-fn a_public_key_is_never_taken_for_a_shared_secret_nor_the_other_way() {
+fn a_public_key_is_never_taken_for_a_shared_secret_nor_the_other_way_round() {
     let public = RSA.jwk(&json!({})).to_string();
     for header in [json!({"alg": "HS256", "kid": "r"}), json!({"alg": "HS256"})] {
         assert!(check(&by_hmac(&public, &header), &provider_keys()).is_err(), "{header}");
@@ -264,8 +264,8 @@ fn a_public_key_is_never_taken_for_a_shared_secret_nor_the_other_way() {
     let keys = || KeySet::configured(vec![VerificationKey::shared_secret(None, &secret).unwrap(), RSA.verifying(&json!({}))]);
     let good = by_hmac(secret.expose(), &json!({"alg": "HS256"}));
     assert!(check(&good, &keys()).is_ok());
-    // The list decides as well as the key.
-    let listed = verify(&Verdict::none(), &good, &keys(), &[Algorithm::RS256, Algorithm::ES256]);
+    // The list of allowed algorithms is checked as well as the key.
+    let listed = verify(&BareHost::none(), &good, &keys(), &[Algorithm::RS256, Algorithm::ES256]);
     assert_eq!(listed, Err(JwsError::AlgorithmNotAllowed { found: "\"HS256\"".into() }));
     for name in ["RS256", "ES256", "PS256"] {
         assert!(check(&by_hmac(secret.expose(), &json!({"alg": name})), &keys()).is_err(), "{name}");
@@ -273,7 +273,7 @@ fn a_public_key_is_never_taken_for_a_shared_secret_nor_the_other_way() {
 }
 
 #[test]
-fn among_keys_that_were_written_down_names_are_optional() {
+fn kids_are_optional_among_keys_that_the_configuration_lists() {
     let keys = KeySet::configured(vec![
         OTHER_RSA.verifying(&json!({})),
         RSA.verifying(&json!({"kid": "a"})),
@@ -282,7 +282,7 @@ fn among_keys_that_were_written_down_names_are_optional() {
     let token = |header: Value| RSA.token(Algorithm::RS256, &header, &json!({}));
     assert!(check(&token(json!({})), &keys).is_ok());
     assert!(check(&token(json!({"kid": "a"})), &keys).is_ok());
-    // The only keys that fit this name have none, and are others.
+    // Only keys without a `kid` fit this one, and they did not sign.
     assert_eq!(check(&token(json!({"kid": "b"})), &keys), Err(JwsError::SignatureInvalid));
     let unnamed = KeySet::configured(vec![RSA.verifying(&json!({}))]);
     assert!(check(&token(json!({"kid": "b"})), &unnamed).is_ok());
@@ -291,7 +291,7 @@ fn among_keys_that_were_written_down_names_are_optional() {
 }
 
 #[test]
-fn with_a_kid_only_keys_of_that_name_are_tried() {
+fn with_a_kid_only_keys_that_have_it_are_tried() {
     let keys = key_set(&[
         (&OTHER_RSA, json!({"kid": "a"})),
         (&RSA, json!({"kid": "a"})),
@@ -315,7 +315,7 @@ fn no_error_repeats_the_token() {
 }
 
 #[test]
-fn a_header_that_was_read_before_excuses_no_other_whatever_came_between() {
+fn a_header_that_was_read_before_saves_no_check() {
     let of = |key: &TestKey, algorithm, kid: &str| key.token(algorithm, &json!({"kid": kid}), &json!({"sub": "a"}));
     let (rsa, p256) = (of(&RSA, Algorithm::RS256, "r"), of(&P256, Algorithm::ES256, "e"));
     let (stranger, misnamed) = (of(&OTHER_RSA, Algorithm::RS256, "r"), of(&P256, Algorithm::ES256, "r"));
@@ -324,7 +324,7 @@ fn a_header_that_was_read_before_excuses_no_other_whatever_came_between() {
     let mut last = LastHeader::default();
     let mut check = |token: &str| {
         let read = Unverified::read(token, &mut last);
-        read.and_then(|token| token.verify(&Verdict::none(), &provider_keys(), ALL)).is_ok()
+        read.and_then(|token| token.verify(&BareHost::none(), &provider_keys(), ALL)).is_ok()
     };
     for bad in [&stranger, &misnamed, &extended, &cut] {
         for good in [&rsa, &p256] {
@@ -335,7 +335,7 @@ fn a_header_that_was_read_before_excuses_no_other_whatever_came_between() {
 }
 
 #[test]
-fn a_forged_token_is_tried_with_so_many_keys_as_may_be_spent_on_it() {
+fn the_work_for_a_forged_token_is_bounded() {
     let token = RSA.token(Algorithm::PS256, &json!({"kid": "r"}), &json!({"sub": "a"}));
     let behind = |foreign: usize, algorithm: Algorithm| {
         let namesake = || OTHER_RSA.verifying(&json!({"kid": "r"}));
@@ -343,15 +343,15 @@ fn a_forged_token_is_tried_with_so_many_keys_as_may_be_spent_on_it() {
         let token = RSA.token(algorithm, &json!({"kid": "r"}), &json!({"sub": "a"}));
         check(&token, &KeySet::new(keys)).map(drop)
     };
-    // As many as a provider may publish under one name are all tried.
+    // All keys that a provider may publish with one `kid` are tried.
     assert_eq!(behind(3, Algorithm::PS256), Ok(()));
     assert_eq!(behind(7, Algorithm::PS256), Ok(()));
     assert_eq!(behind(8, Algorithm::PS256), Err(JwsError::SignatureInvalid));
-    // The host does these for us.
+    // The host verifies these signatures, so they cost nothing.
     assert_eq!(behind(15, Algorithm::RS256), Ok(()));
     let largest = json!({"kty": "RSA", "e": "AQAB", "n": base64url([0xff; 512])});
     let cost = VerificationKey::from_jwk(&largest).unwrap().cost(Algorithm::PS256);
-    assert_eq!(MOST_SPENT / cost, 2);
+    assert_eq!(MOST_COST / cost, 2);
     assert_eq!(RSA.verifying(&json!({})).cost(Algorithm::PS256), 4);
     assert!(check(&token, &provider_keys()).is_ok());
 }

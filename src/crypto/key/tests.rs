@@ -2,11 +2,11 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::*;
 use crate::crypto::pem;
-use crate::crypto::testing::{ED25519, P256, RSA, TestKey, Verdict, WEAK_RSA, base64url};
+use crate::crypto::testing::{BareHost, ED25519, P256, RSA, TestKey, WEAK_RSA, base64url};
 use rsa::pkcs8::EncodePublicKey as _;
 use serde_json::{Value, json};
 
-/// 32 bytes, not random.
+/// A secret of 32 bytes that is not random.
 fn secret() -> Secret {
     Secret::new("a secret of the tests, 32 bytes.")
 }
@@ -57,7 +57,7 @@ fn a_key_that_is_not_for_verifying_signatures_is_passed_over() {
 }
 
 #[test]
-fn a_key_that_only_keeps_us_busy_is_passed_over() {
+fn a_key_that_makes_verifying_slow_is_passed_over() {
     for (further, why) in [
         (json!({"n": base64url([255; 513])}), Some("its modulus is longer than 4096 bits")),
         (json!({"n": base64url([255; 1_024])}), Some("its modulus is longer than 4096 bits")),
@@ -99,29 +99,29 @@ fn a_shared_secret_has_at_least_256_bits_and_serves_hmac_alone() {
 }
 
 #[test]
-fn a_code_is_good_whole_and_unchanged_only() {
-    // A key longer than the hash's block; the code is Python's (RFC 7515's own key has bytes that are no text).
+fn a_mac_is_good_only_whole_and_unchanged() {
+    // A key that is longer than a block of the hash; the MAC was made with Python. (The key of RFC 7515's example is no text.)
     let key = VerificationKey::shared_secret(None, &Secret::new("*".repeat(131))).unwrap();
-    let code = [
+    let mac = [
         0x17, 0x72, 0x19, 0x68, 0xa1, 0x3c, 0xc3, 0x5e, 0xf1, 0x4c, 0x3e, 0x2e, 0xd2, 0xa9, 0x02, 0x8c, 0xb9, 0xfd, 0xff, 0x6e,
         0x72, 0x5c, 0x51, 0x0d, 0x5a, 0x6d, 0x4d, 0x6b, 0xa5, 0x8d, 0xf2, 0x24,
     ];
-    let signed = |algorithm, code: &[u8]| key.signed(&Verdict::always(HostVerdict::Valid), algorithm, b"message", code);
-    assert!(signed(Algorithm::HS256, &code));
-    for length in 0..code.len() {
-        assert!(!signed(Algorithm::HS256, &code[..length]), "{length}");
+    let signed = |algorithm, mac: &[u8]| key.signed(&BareHost::always(HostVerdict::Valid), algorithm, b"message", mac);
+    assert!(signed(Algorithm::HS256, &mac));
+    for length in 0..mac.len() {
+        assert!(!signed(Algorithm::HS256, &mac[..length]), "{length}");
     }
     for bit in 0..256 {
-        let mut changed = code;
+        let mut changed = mac;
         changed[bit / 8] ^= 1 << (bit % 8);
         assert!(!signed(Algorithm::HS256, &changed), "{bit}");
     }
     for other in Algorithm::ALL.iter().filter(|other| !other.is_symmetric()) {
-        assert!(!signed(*other, &code), "{other}");
+        assert!(!signed(*other, &mac), "{other}");
     }
 }
 
-/// Made with `openssl genpkey`; its private half was thrown away.
+/// Made with `openssl genpkey`; the private key was not kept.
 fn p384_jwk() -> Value {
     json!({
         "kty": "EC", "crv": "P-384",
@@ -169,20 +169,20 @@ fn a_key_in_pem_is_the_same_as_in_a_set() {
 
 #[test]
 fn the_example_of_rfc_8037_is_good_and_nothing_else_is() {
-    // Appendix A.4.
+    // RFC 8037, appendix A.4.
     let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
     let key = VerificationKey::from_jwk(&jwk).unwrap();
     let message = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
     let encoded = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
     let good = URL_SAFE_NO_PAD.decode(encoded).unwrap();
-    let signed = |signature: &[u8]| key.signed(&Verdict::always(HostVerdict::Valid), Algorithm::EdDSA, message, signature);
+    let signed = |signature: &[u8]| key.signed(&BareHost::always(HostVerdict::Valid), Algorithm::EdDSA, message, signature);
     assert!(signed(&good));
     for bit in 0..512 {
         let mut changed = good.clone();
         changed[bit / 8] ^= 1 << (bit % 8);
         assert!(!signed(&changed), "{bit}");
     }
-    // S and the order of the group: the same number in another spelling (RFC 8032, section 5.1.7).
+    // S plus the order of the group is the same number in another encoding, which RFC 8032, section 5.1.7, refuses.
     let order = [
         0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0,
         0, 0, 0, 0, 0, 0, 0, 0x10,
@@ -203,7 +203,7 @@ fn a_key_of_small_order_is_no_key() {
     let mut one = [0; 32];
     one[0] = 1;
     points.push(one);
-    // A point of order 8, and minus one.
+    // A point of order 8, and the point with y = -1.
     points.push(*b"\xc7\x17\x6a\x70\x3d\x4d\xd8\x4f\xba\x3c\x0b\x76\x0d\x10\x67\x0f\x2a\x20\x53\xfa\x2c\x39\xcc\xc6\x4e\xc7\xfd\x77\x92\xac\x03\x7a");
     let mut minus_one = [0xff; 32];
     (minus_one[0], minus_one[31]) = (0xec, 0x7f);
@@ -222,7 +222,7 @@ fn a_key_of_small_order_is_no_key() {
 fn p_384_is_verified_by_the_host_or_not_at_all() {
     let key = VerificationKey::from_jwk(&p384_jwk()).unwrap();
     let signed = |says, signature: &[u8]| {
-        let host = Verdict::always(says);
+        let host = BareHost::always(says);
         (key.signed(&host, Algorithm::ES384, b"message", signature), host.asked.take())
     };
     let mut signature = [0; 96];
@@ -237,7 +237,7 @@ fn p_384_is_verified_by_the_host_or_not_at_all() {
 }
 
 #[test]
-fn our_der_of_a_signature_is_the_one_of_the_library() {
+fn the_der_form_of_a_signature_is_the_one_that_a_library_writes() {
     for message in 0..200_u8 {
         let signature = P256.sign(Algorithm::ES256, &[message]);
         let expected = p256::ecdsa::Signature::from_slice(&signature).unwrap().to_der();
@@ -246,7 +246,7 @@ fn our_der_of_a_signature_is_the_one_of_the_library() {
 }
 
 #[test]
-fn a_point_beside_the_curve_is_no_key() {
+fn coordinates_that_are_no_point_on_the_curve_are_no_key() {
     let no_point = "its coordinates are no point on P-256";
     for (further, why) in [
         (json!({"x": base64url([1; 32])}), no_point),
@@ -263,7 +263,7 @@ fn a_point_beside_the_curve_is_no_key() {
 }
 
 #[test]
-fn a_key_serves_what_it_says_and_what_its_kind_can() {
+fn a_key_serves_the_algorithms_that_it_names_and_that_its_kind_can() {
     let served = |key: &TestKey, further: &Value| {
         let key = key.verifying(further);
         Algorithm::ALL.iter().copied().filter(|algorithm| key.serves(*algorithm)).collect::<Vec<_>>()
@@ -291,7 +291,7 @@ fn every_algorithm_verifies_in_rust_and_refuses_what_was_changed() {
         let verifying = key.verifying(&json!({}));
         let signature = key.sign(algorithm, b"message");
         let signed =
-            |algorithm, message: &[u8], signature: &[u8]| verifying.signed(&Verdict::none(), algorithm, message, signature);
+            |algorithm, message: &[u8], signature: &[u8]| verifying.signed(&BareHost::none(), algorithm, message, signature);
         assert!(signed(algorithm, b"message", &signature), "{algorithm}");
         assert!(!signed(algorithm, b"massage", &signature), "{algorithm}");
         assert!(!signed(algorithm, b"message", &[]), "{algorithm}");
@@ -300,7 +300,7 @@ fn every_algorithm_verifies_in_rust_and_refuses_what_was_changed() {
         let longer = [[0].as_slice(), &signature].concat();
         assert!(!signed(algorithm, b"message", &longer), "{algorithm}");
         for other in Algorithm::ALL.iter().filter(|other| **other != algorithm) {
-            // Two names of one algorithm.
+            // These are two names of one algorithm.
             let alike =
                 matches!((algorithm, other), (Algorithm::EdDSA, Algorithm::Ed25519) | (Algorithm::Ed25519, Algorithm::EdDSA));
             assert_eq!(signed(*other, b"message", &signature), alike, "{algorithm} as {other}");
@@ -309,35 +309,36 @@ fn every_algorithm_verifies_in_rust_and_refuses_what_was_changed() {
 }
 
 #[test]
-fn the_host_is_asked_first_and_believed() {
+fn the_host_is_asked_first_and_its_answer_counts() {
     let cases = [(&*RSA, Algorithm::RS384, Hash::Sha384), (&*P256, Algorithm::ES256, Hash::Sha256)];
     for (key, algorithm, hash) in cases {
         let signature = key.sign(algorithm, b"message");
         let verifying = key.verifying(&json!({}));
-        let wrong = Verdict::always(HostVerdict::Invalid);
+        let wrong = BareHost::always(HostVerdict::Invalid);
         assert!(!verifying.signed(&wrong, algorithm, b"message", &signature));
-        let right = Verdict::always(HostVerdict::Valid);
+        let right = BareHost::always(HostVerdict::Valid);
         assert!(verifying.signed(&right, algorithm, b"other", &signature));
         assert_eq!(right.asked.borrow()[0].0, hash);
     }
 }
 
 #[test]
-fn the_host_gets_elliptic_signatures_as_der_and_never_gets_pss() {
-    let host = Verdict::always(HostVerdict::Valid);
+fn the_host_gets_ecdsa_signatures_in_der_and_no_pss_signatures() {
+    let host = BareHost::always(HostVerdict::Valid);
     let signature = P256.sign(Algorithm::ES256, b"message");
     P256.verifying(&json!({})).signed(&host, Algorithm::ES256, b"message", &signature);
     let der = p256::ecdsa::Signature::from_slice(&signature).unwrap().to_der();
     assert_eq!(*host.asked.borrow(), [(Hash::Sha256, der.as_bytes().to_vec())]);
 
-    let host = Verdict::always(HostVerdict::Valid);
+    let host = BareHost::always(HostVerdict::Valid);
     assert!(!RSA.verifying(&json!({})).signed(&host, Algorithm::PS256, b"message", &[1; 256]));
     assert!(host.asked.borrow().is_empty());
 }
 
 #[test]
-fn a_key_is_handed_to_the_host_as_openssl_writes_it() {
-    // `openssl pkey -pubout`: SubjectPublicKeyInfo, with the identifiers of rsaEncryption and of id-ecPublicKey on prime256v1.
+fn the_host_gets_a_key_as_openssl_writes_it() {
+    // As `openssl pkey -pubout` writes it: SubjectPublicKeyInfo, with the identifiers of rsaEncryption, or of id-ecPublicKey on
+    // prime256v1.
     let start = |key: &TestKey, length: usize| key.verifying(&json!({})).spki[..length].to_vec();
     let rsa = b"\x30\x82\x01\x22\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00\x03\x82\x01\x0f\x00";
     let p256 = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00\x04";

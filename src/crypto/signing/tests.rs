@@ -1,7 +1,7 @@
 use super::*;
 use crate::crypto::jws::{self, VerifiedJws};
 use crate::crypto::key::KeySet;
-use crate::crypto::testing::{P256, RSA, Verdict};
+use crate::crypto::testing::{BareHost, P256, RSA};
 use crate::words::world::testing::Still;
 
 const RSA_PEM: &str = include_str!("../testdata/for-tests-only-rsa1.pem");
@@ -21,11 +21,11 @@ fn claims(json: &Value) -> Claims {
 }
 
 fn verified(token: &str, keys: Vec<VerificationKey>) -> Result<VerifiedJws, jws::JwsError> {
-    jws::verify(&Verdict::none(), token, &KeySet::configured(keys), Algorithm::ALL)
+    jws::verify(&BareHost::none(), token, &KeySet::configured(keys), Algorithm::ALL)
 }
 
 #[test]
-fn what_a_key_signs_its_own_verification_key_believes_and_no_other() {
+fn a_signature_is_verified_by_the_key_that_belongs_to_it_and_by_no_other() {
     let keys = [from_pem(RSA_PEM), from_pem(P256_PEM), shared()];
     let all = || keys.iter().map(|key| key.verification_key().clone());
     for key in &keys {
@@ -40,14 +40,14 @@ fn what_a_key_signs_its_own_verification_key_believes_and_no_other() {
 }
 
 #[test]
-fn a_token_under_a_shared_secret_is_the_one_that_every_library_makes() {
+fn a_token_signed_with_a_shared_secret_is_the_one_that_another_library_makes() {
     // Made with Python's hmac.
     let expected = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhIn0.lrhmc965lTFBRlOZ53k1WeZj-cUr3vXcO3fsErBGKvA";
     assert_eq!(shared().sign(&Still::default(), "JWT", &claims(&json!({"sub": "a"}))).as_deref(), Ok(expected));
 }
 
 #[test]
-fn a_published_key_is_its_public_half_named_by_its_thumbprint() {
+fn a_published_key_is_the_public_half_with_its_thumbprint_as_kid() {
     for (pem, test_key, algorithm) in [(RSA_PEM, &*RSA, "RS256"), (P256_PEM, &*P256, "ES256")] {
         let key = from_pem(pem);
         let jwk = key.jwk().unwrap();
@@ -83,24 +83,24 @@ fn a_key_whose_parts_do_not_belong_together_signs_nothing() {
         let body = base64::engine::general_purpose::STANDARD.encode(&changed);
         let text = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----");
         let Ok(key) = SigningKey::from_pem(&Secret::new(text)) else { continue };
-        // Parts that are not used are not looked at.
+        // Some bytes are not used for signing.
         assert!(!key.signs(&Still::default()) || key.jwk() == from_pem(RSA_PEM).jwk(), "{position}");
     }
 }
 
 #[test]
-fn the_host_signs_where_it_can_and_what_it_answers_is_looked_at() {
+fn the_host_signs_if_it_can_and_its_signature_is_checked() {
     let signed = |key: &SigningKey, signature: &[u8]| {
-        let mut host = Verdict::none();
+        let mut host = BareHost::none();
         host.signs = HostSignature::Signed(signature.to_vec());
         let token = key.sign(&host, "JWT", &Claims::new());
         token.map(|token| URL_SAFE_NO_PAD.decode(token.rsplit_once('.').unwrap().1).unwrap())
     };
     let rsa = from_pem(RSA_PEM);
     assert_eq!(signed(&rsa, &[7; 256]), Ok(vec![7; 256]));
-    let mut lying = Verdict::none();
+    let mut lying = BareHost::none();
     lying.signs = HostSignature::Signed(vec![7; 256]);
-    assert!(!rsa.signs(&lying) && !rsa.signs(&Verdict::none()) && rsa.signs(&Still::default()));
+    assert!(!rsa.signs(&lying) && !rsa.signs(&BareHost::none()) && rsa.signs(&Still::default()));
 
     let elliptic = from_pem(P256_PEM);
     let der = P256.sign(Algorithm::ES256, b"message");

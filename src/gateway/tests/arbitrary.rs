@@ -1,5 +1,5 @@
-//! No input panics, and none that is made up gets anybody in. Repeatable; `PROPTEST_CASES=100000 cargo test arbitrary` looks
-//! further.
+//! Property tests: no input causes a panic, and no made-up input signs anybody in. The inputs are the same in every run;
+//! `PROPTEST_CASES=100000 cargo test arbitrary` tries more of them.
 
 use std::cell::RefCell;
 use std::fmt::Debug;
@@ -19,7 +19,7 @@ use crate::http::cookie::{pairs, without};
 use crate::http::message::{CookieEdit, Headers};
 use crate::http::url::{Origin, ReturnTo, Url, query_parameters};
 use crate::session::content::{Lifetimes, Session};
-use crate::sign_in::redeem::{AfterNews, Redeeming};
+use crate::sign_in::redeem::{AfterNews, SignInCall};
 use crate::sign_in::under_way::Exchanged;
 use crate::step::decision::{Decision, News};
 use crate::step::event::Event;
@@ -28,7 +28,7 @@ use crate::words::world::testing::Still;
 
 type Verdict = Result<(), TestCaseError>;
 
-/// Tries many inputs, always the same ones.
+/// Tries many inputs, the same ones in every run.
 fn for_every<S: Strategy>(inputs: S, holds: impl Fn(S::Value) -> Verdict)
 where
     S::Value: Debug,
@@ -40,7 +40,7 @@ where
     }
 }
 
-/// What holds of every step that made-up input led to: nobody is in, and everything can be printed.
+/// What must hold for every step after made-up input: nobody is signed in, and everything can be printed.
 fn nobody_is_let_in(step: &Step) -> Verdict {
     drop(format!("{step:?}"));
     drop(step.events.iter().map(|event| (event.counter(), event.audit())).collect::<Vec<_>>());
@@ -89,12 +89,12 @@ fn no_cookie_that_was_changed_is_a_session() {
         Headers::new(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     };
     assert_eq!(outcome(&worker.borrow_mut().begin(request(good.clone()))), (200, ""));
-    for_every((any::<proptest::sample::Index>(), any::<u8>(), bytes()), |(place, byte, junk)| {
+    for_every((any::<proptest::sample::Index>(), any::<u8>(), bytes()), |(position, byte, junk)| {
         let mut changed = good.clone();
-        let place = place.index(changed.len());
-        changed[place] = byte;
-        for cookie in [changed, good[..place].to_vec(), [good.as_slice(), &junk].concat(), junk] {
-            // White space around a value, and a semicolon behind it, are not part of it.
+        let position = position.index(changed.len());
+        changed[position] = byte;
+        for cookie in [changed, good[..position].to_vec(), [good.as_slice(), &junk].concat(), junk] {
+            // White space around a cookie's value, and a semicolon after it, are not part of it.
             let same = cookie.split(|byte| *byte == b';').next().map(<[u8]>::trim_ascii) == Some(&good);
             let step = worker.borrow_mut().begin(request(cookie));
             prop_assert_eq!(outcome(&step).0 == 200, same && matches!(step.decision, Decision::Forward(_)));
@@ -103,22 +103,22 @@ fn no_cookie_that_was_changed_is_a_session() {
     });
 }
 
-/// One journey of every kind, waiting.
+/// One waiting request of each kind.
 fn waiting() -> (Worker, [PendingCall; 2], [PendingWait; 2]) {
     let mut stage = Stage::ready(&with("/providers/0/userinfo", json!(true)));
     let (_, _, from_the_start) = awaited(Worker::new(&document()).begin(Browser::default().navigate("/page")));
-    let callback = stage.as_far_as_the_provider("/page");
+    let callback = stage.go_to_the_provider("/page");
     let (call, exchanging) = called(stage.worker.begin(stage.browser.navigate(&callback)));
     let reply = stage.provider.answer(&call, BEGINNING);
     let (_, asking) = called(stage.worker.resume(exchanging.clone(), reply));
-    let AfterReply::Redeeming(Redeeming::AskingUserinfo(proved)) = &asking.then else { panic!("{asking:?}") };
+    let AfterReply::SigningIn(SignInCall::UserinfoEndpoint(proved)) = &asking.then else { panic!("{asking:?}") };
     let exchanged = Exchanged { attempt: proved.attempt.clone(), tokens: proved.tokens.clone() };
     let verifying = PendingWait { visit: asking.visit.clone(), then: AfterNews::Verifying(Box::new(exchanged)) };
     (stage.worker, [exchanging, asking], [from_the_start, verifying])
 }
 
 #[test]
-fn no_answer_that_is_made_up_signs_anybody_in() {
+fn no_made_up_reply_signs_anybody_in() {
     let (worker, calling, waiting) = waiting();
     let worker = RefCell::new(worker);
     for_every(reply(), |reply| {
@@ -136,13 +136,13 @@ fn no_answer_that_is_made_up_signs_anybody_in() {
 }
 
 #[test]
-fn no_document_that_is_made_up_replaces_what_is_known() {
+fn no_made_up_document_replaces_a_good_one() {
     for_every(vec(reply(), 1..4), |replies| {
         let mut worker = Worker::new(&document());
         worker.tick();
         let metadata = worker.tick().fetches.remove(0);
         for reply in &replies {
-            worker.arrived(&metadata, reply);
+            worker.fetch_answered(&metadata, reply);
         }
         let mut stage = Stage {
             worker,
@@ -151,15 +151,15 @@ fn no_document_that_is_made_up_replaces_what_is_known() {
             users: super::stage::UserService::new(),
         };
         let right = stage.provider.answer(&metadata.call, BEGINNING);
-        stage.worker.arrived(&metadata, &right);
-        let keys = stage.worker.keep_up_for(&mut stage.provider, std::time::Duration::from_secs(1));
+        stage.worker.fetch_answered(&metadata, &right);
+        let keys = stage.worker.fetch_due_for(&mut stage.provider, std::time::Duration::from_secs(1));
         prop_assert_eq!(keys.len(), 1);
         let fetch = crate::upkeep::fetch::Fetch {
             errand: crate::upkeep::fetch::Errand::Document(crate::step::event::DocumentKind::Keys),
             ..metadata
         };
         for reply in &replies {
-            stage.worker.arrived(&fetch, reply);
+            stage.worker.fetch_answered(&fetch, reply);
         }
         prop_assert_eq!(outcome(&stage.worker.begin(stage.browser.navigate("/page"))).0, 302);
         Ok(())
@@ -167,7 +167,7 @@ fn no_document_that_is_made_up_replaces_what_is_known() {
 }
 
 #[test]
-fn no_answer_to_a_refresh_that_is_made_up_changes_who_somebody_is() {
+fn no_made_up_refresh_response_changes_who_somebody_is() {
     let document = with("/forward", json!({"access_token": true}));
     let mut stage = Stage::ready(&document);
     stage.provider.issues_refresh_tokens = true;
@@ -183,7 +183,7 @@ fn no_answer_to_a_refresh_that_is_made_up_changes_who_somebody_is() {
             Still { now: stage.worker.world.now, memory: std::rc::Rc::new(RefCell::new(memory.clone())), ..Still::default() };
         let mut worker = Worker::within(&document, world);
         for reply in &replies {
-            let upkeep = worker.arrived(&fetch, reply);
+            let upkeep = worker.fetch_answered(&fetch, reply);
             drop(upkeep.events.iter().map(|event| (event.counter(), event.audit())).collect::<Vec<_>>());
         }
         let step = worker.begin(request.clone());
@@ -194,7 +194,7 @@ fn no_answer_to_a_refresh_that_is_made_up_changes_who_somebody_is() {
 }
 
 #[test]
-fn whatever_stands_in_shared_memory_is_survived() {
+fn no_value_in_shared_memory_causes_a_panic() {
     let before = Stage::signed_in(&document());
     let keys: Vec<_> = before.worker.world.memory.borrow().keys().cloned().collect();
     let mirrored =
@@ -217,8 +217,8 @@ fn whatever_stands_in_shared_memory_is_survived() {
 
 #[test]
 fn no_configuration_panics_and_one_that_loads_can_be_asked() {
-    // One place of a good configuration becomes something else: most of them are nearly right.
-    let place = select(
+    // One value of a good configuration is replaced, so that most inputs are nearly right.
+    let pointer = select(
         &[
             "/origins",
             "/origins/0",
@@ -246,7 +246,7 @@ fn no_configuration_panics_and_one_that_loads_can_be_asked() {
             "/help",
         ][..],
     );
-    let nearly = (place, document_of_any_kind()).prop_map(|(place, value)| with(place, value).to_string().into_bytes());
+    let nearly = (pointer, document_of_any_kind()).prop_map(|(pointer, value)| with(pointer, value).to_string().into_bytes());
     for_every(prop_oneof![4 => nearly, 2 => body(), 1 => bytes()], |text| {
         match config::load(&text, &|_| None) {
             Ok(settings) => {
@@ -269,8 +269,8 @@ fn a_place_to_return_to_is_on_this_site_or_on_a_listed_one() {
     let targets =
         prop_oneof![4 => text(), 1 => any::<String>(), 1 => text().prop_map(|rest| format!("https://app.example.com{rest}"))];
     for_every(targets, |target| {
-        let Ok(place) = ReturnTo::parse(&target, &listed) else { return Ok(()) };
-        prop_assert_eq!(place.as_str(), &target);
+        let Ok(return_to) = ReturnTo::parse(&target, &listed) else { return Ok(()) };
+        prop_assert_eq!(return_to.as_str(), &target);
         if let Some(rest) = target.strip_prefix('/') {
             prop_assert!(!rest.starts_with(['/', '\\']), "{target:?}");
             return Ok(());
@@ -287,7 +287,7 @@ fn a_place_to_return_to_is_on_this_site_or_on_a_listed_one() {
 }
 
 #[test]
-fn texts_of_strangers_are_read_without_surprise() {
+fn the_parsers_of_untrusted_texts_do_not_panic_and_keep_their_promises() {
     let lifetimes = Lifetimes { absolute: std::time::Duration::MAX, idle: std::time::Duration::MAX };
     let listed = [Origin::parse("https://app.example.com").unwrap()];
     for_every((text(), bytes(), body()), |(text, bytes, document)| {

@@ -18,8 +18,8 @@ fn two_workers_of_one_process_fetch_everything_once() {
     let mut one = Worker::new(&document());
     let mut two = one.beside(&document());
     for _ in 0..50 {
-        one.keep_up(&mut provider);
-        two.keep_up(&mut provider);
+        one.fetch_due(&mut provider);
+        two.fetch_due(&mut provider);
         one.wait(Duration::from_millis(20));
         two.wait(Duration::from_millis(20));
     }
@@ -28,25 +28,25 @@ fn two_workers_of_one_process_fetch_everything_once() {
     for worker in [&mut one, &mut two] {
         assert_eq!(status(&worker.begin(browser.navigate("/page"))), 302);
     }
-    // What one worker's browser began, the other finishes.
+    // A sign-in that was begun at one worker is finished at the other.
     let mut stage = Stage { worker: one, provider, browser, users: super::stage::UserService::new() };
-    let callback = stage.as_far_as_the_provider("/page");
+    let callback = stage.go_to_the_provider("/page");
     stage.worker = two;
     assert_eq!(status(&stage.navigate(&callback)), 303);
     assert_eq!(stage.provider.asked[2..], ["token"]);
 }
 
 #[test]
-fn a_worker_that_dies_while_it_fetches_is_taken_over_from() {
+fn another_worker_takes_over_from_one_that_died_while_it_fetched() {
     let mut provider = Provider::new();
     let mut dying = Worker::new(&document());
     dying.tick();
     assert_eq!(dying.tick().fetches.len(), 1);
     let mut other = dying.beside(&document());
     drop(dying);
-    // The call would have ended after its five seconds; the lease lasts one more.
-    assert_eq!(other.keep_up_for(&mut provider, seconds(6)), []);
-    assert_eq!(other.keep_up_for(&mut provider, seconds(1)), [DocumentKind::Metadata, DocumentKind::Keys]);
+    // The call would have timed out after five seconds; the lease lasts one second longer.
+    assert_eq!(other.fetch_due_for(&mut provider, seconds(6)), []);
+    assert_eq!(other.fetch_due_for(&mut provider, seconds(1)), [DocumentKind::Metadata, DocumentKind::Keys]);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_wait_ends_at_its_deadline_however_often_it_begins_again() {
     let (resource, until, pending) = awaited(stage.worker.begin(stage.browser.navigate("/page")));
     assert_eq!(until, BEGINNING.plus(seconds(3)));
     stage.worker.wait(seconds(2));
-    // Somebody wakes it for nothing.
+    // It is resumed although the metadata are not here.
     let (_, until_again, pending) = awaited(stage.worker.resume(pending, News::Ready));
     assert_eq!(until_again, until);
     stage.worker.wait(Duration::from_millis(999));
@@ -104,19 +104,19 @@ fn a_wait_ends_at_its_deadline_however_often_it_begins_again() {
 }
 
 #[test]
-fn attempts_to_fetch_are_spaced_out_and_nobody_waits_for_one_that_comes_too_late() {
+fn failed_fetches_are_delayed_and_no_request_waits_for_one_beyond_its_time() {
     let mut stage = Stage::new(&document());
     stage.provider.instead = Some(reply(503, &[], b""));
     let mut moments = Vec::new();
     for _ in 0..2_000 {
-        if !stage.worker.keep_up(&mut stage.provider).is_empty() {
+        if !stage.worker.fetch_due(&mut stage.provider).is_empty() {
             moments.push(stage.worker.world.now.since(BEGINNING).as_secs());
         }
         stage.worker.wait(Duration::from_millis(20));
     }
     assert_eq!(moments, [0, 1, 3, 7, 15, 25, 35]);
 
-    // The next attempt is 5 s away or more: a visit is told so at once. Later ones still hope.
+    // The next attempt is 5 s away or more: a request is refused at once. A later one may wait for it.
     let visit = |stage: &mut Stage| awaited(stage.worker.begin(stage.browser.navigate("/page")));
     let (resource, until, _) = visit(&mut stage);
     assert_eq!(stage.worker.world.now.since(BEGINNING).as_secs(), 40);
@@ -125,61 +125,61 @@ fn attempts_to_fetch_are_spaced_out_and_nobody_waits_for_one_that_comes_too_late
     let (resource, until, pending) = visit(&mut stage);
     assert_eq!(stage.worker.news(&resource, until), None);
     stage.provider.instead = None;
-    stage.worker.keep_up_for(&mut stage.provider, seconds(4));
+    stage.worker.fetch_due_for(&mut stage.provider, seconds(4));
     assert_eq!(stage.worker.news(&resource, until), Some(News::Ready));
     assert_eq!(status(&stage.worker.resume(pending, News::Ready)), 302);
 }
 
 #[test]
-fn another_worker_respects_the_spacing_too() {
+fn the_delay_after_a_failed_fetch_holds_for_other_workers_too() {
     let mut provider = Provider::new();
     provider.instead = Some(Reply::NotSent);
     let mut one = Worker::new(&document());
-    assert_eq!(one.keep_up_for(&mut provider, Duration::from_millis(500)), [DocumentKind::Metadata]);
+    assert_eq!(one.fetch_due_for(&mut provider, Duration::from_millis(500)), [DocumentKind::Metadata]);
     let mut two = one.beside(&document());
-    assert_eq!(two.keep_up_for(&mut provider, Duration::from_millis(400)), []);
-    assert_eq!(two.keep_up_for(&mut provider, Duration::from_millis(200)), [DocumentKind::Metadata]);
+    assert_eq!(two.fetch_due_for(&mut provider, Duration::from_millis(400)), []);
+    assert_eq!(two.fetch_due_for(&mut provider, Duration::from_millis(200)), [DocumentKind::Metadata]);
 }
 
 #[test]
 fn documents_stay_when_they_cannot_be_renewed_and_are_renewed_when_they_can() {
     let mut stage = Stage::ready(&document());
     let asked = stage.provider.asked.len();
-    assert_eq!(stage.worker.keep_up_for(&mut stage.provider, seconds(10)), []);
+    assert_eq!(stage.worker.fetch_due_for(&mut stage.provider, seconds(10)), []);
     stage.worker.wait(seconds(3_600));
     stage.provider.instead = Some(reply(500, &[], b""));
-    assert!(stage.worker.keep_up_for(&mut stage.provider, seconds(2)).contains(&DocumentKind::Metadata));
+    assert!(stage.worker.fetch_due_for(&mut stage.provider, seconds(2)).contains(&DocumentKind::Metadata));
     assert!(stage.provider.asked.len() > asked);
     stage.worker.wait(seconds(24 * 3_600));
     assert_eq!(status(&stage.worker.begin(stage.browser.navigate("/page"))), 302);
 
-    // The provider comes back, and answers differently.
+    // The provider is back, with other documents.
     stage.provider.instead = None;
     stage.provider.metadata["authorization_endpoint"] = json!("https://sso.example.com/new/auth");
-    stage.worker.keep_up_for(&mut stage.provider, seconds(1));
+    stage.worker.fetch_due_for(&mut stage.provider, seconds(1));
     let step = stage.worker.begin(stage.browser.navigate("/page"));
     assert!(location(&step).starts_with("https://sso.example.com/new/auth?"));
-    assert_eq!(stage.worker.keep_up_for(&mut stage.provider, seconds(60)), []);
+    assert_eq!(stage.worker.fetch_due_for(&mut stage.provider, seconds(60)), []);
 }
 
 #[test]
 fn a_document_is_renewed_once_for_all_workers() {
     let mut provider = Provider::new();
     let mut one = Worker::new(&document());
-    one.keep_up_for(&mut provider, seconds(1));
+    one.fetch_due_for(&mut provider, seconds(1));
     let mut two = one.beside(&document());
-    two.keep_up_for(&mut provider, seconds(1));
+    two.fetch_due_for(&mut provider, seconds(1));
     one.wait(seconds(3_601));
     two.wait(seconds(3_600));
     provider.metadata["authorization_endpoint"] = json!("https://sso.example.com/new/auth");
-    assert_eq!(one.keep_up_for(&mut provider, seconds(1)), [DocumentKind::Metadata, DocumentKind::Keys]);
-    assert_eq!(two.keep_up_for(&mut provider, seconds(1)), []);
+    assert_eq!(one.fetch_due_for(&mut provider, seconds(1)), [DocumentKind::Metadata, DocumentKind::Keys]);
+    assert_eq!(two.fetch_due_for(&mut provider, seconds(1)), []);
     let step = two.begin(Browser::default().navigate("/page"));
     assert!(location(&step).starts_with("https://sso.example.com/new/auth?"));
 }
 
 #[test]
-fn metadata_that_lie_are_not_kept_and_the_log_says_why() {
+fn metadata_that_break_the_specification_or_the_configuration_are_not_kept_and_the_log_says_why() {
     for (member, value, says) in [
         ("issuer", json!("https://evil.example"), "expected issuer"),
         ("token_endpoint", json!("https://evil.example/token"), "no cluster is listed for evil.example"),
@@ -193,7 +193,7 @@ fn metadata_that_lie_are_not_kept_and_the_log_says_why() {
         stage.worker.tick();
         let fetch = stage.worker.tick().fetches.pop().unwrap();
         let reply = stage.provider.answer(&fetch.call, BEGINNING);
-        let upkeep = stage.worker.arrived(&fetch, &reply);
+        let upkeep = stage.worker.fetch_answered(&fetch, &reply);
         let [Event::Fetched { failure: Some(failure), .. }] = upkeep.events.as_slice() else { panic!("{:?}", upkeep.events) };
         assert!(failure.detail.contains(says), "{}", failure.detail);
         let step = stage.worker.begin(stage.browser.navigate("/page"));
@@ -202,7 +202,7 @@ fn metadata_that_lie_are_not_kept_and_the_log_says_why() {
 }
 
 #[test]
-fn metadata_that_are_given_need_no_fetch() {
+fn configured_metadata_need_no_fetch() {
     let mut given = Provider::new().metadata;
     given.as_object_mut().unwrap().retain(|name, _| name != "userinfo_endpoint");
     let mut document = with("/providers/0/metadata", given);
@@ -216,7 +216,7 @@ fn metadata_that_are_given_need_no_fetch() {
 }
 
 #[test]
-fn somebody_elses_value_in_shared_memory_is_no_document() {
+fn a_foreign_value_in_shared_memory_is_not_taken_for_a_document() {
     let documents = ["", "{", "[]", "null", "{\"fetched\":1}", "\u{0}"];
     for text in documents {
         let mut stage = Stage::ready(&document());
@@ -239,10 +239,10 @@ fn keys_that_another_plugin_wrote_into_shared_memory_sign_nobody_in() {
     assert_eq!(keys.len(), 1);
     stage.provider.signs = (&OTHER_RSA, Algorithm::RS256, "planted");
     let mut other = stage.worker.beside(&document());
-    // One worker has keys already, the other one looks for them there.
+    // One worker has keys already, the other one looks for them in shared memory.
     for _ in 0..2 {
         stage.worker.world.memory.borrow_mut().insert(keys[0].clone(), (planted.clone().into_bytes(), 9));
-        let callback = stage.as_far_as_the_provider("/page");
+        let callback = stage.go_to_the_provider("/page");
         assert_eq!(outcome(&stage.navigate(&callback)), (502, "id_token_key_unknown"));
         std::mem::swap(&mut stage.worker, &mut other);
         stage.worker.wait(seconds(30));
@@ -263,12 +263,12 @@ fn two_providers_are_kept_apart() {
     let fetches = worker.tick().fetches;
     let asked: Vec<_> = fetches.iter().map(|fetch| (fetch.provider.as_str(), fetch.call.cluster.as_str())).collect();
     assert_eq!(asked, [("main", "sso"), ("second", "second")]);
-    // The first one's document, arriving for the second, is of another issuer.
+    // The first provider's metadata in a reply for the second are refused: they name another issuer.
     let reply = Provider::new().answer(&fetches[0].call, BEGINNING);
-    let upkeep = worker.arrived(&fetches[1], &reply);
+    let upkeep = worker.fetch_answered(&fetches[1], &reply);
     assert!(matches!(upkeep.events[0], Event::Fetched { failure: Some(_), .. }), "{ISSUER}");
-    // One provider's trouble is not the other's.
-    worker.arrived(&fetches[0], &reply);
+    // The failure at the second provider does not affect the first.
+    worker.fetch_answered(&fetches[0], &reply);
     let browser = Browser::default();
     assert_eq!(status(&worker.begin(browser.navigate("/page"))), 302);
     let (resource, ..) = awaited(worker.begin(browser.navigate("/second")));

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::stage::{Stage, changed, document, field, forwarded, outcome, response, seconds, told_upstream, with};
+use super::stage::{Stage, changed, document, field, forwarded, outcome, response, seconds, upstream_headers, with};
 use crate::crypto::key::Algorithm;
 use crate::crypto::testing::{OTHER_RSA, RSA};
 use crate::http::message::Headers;
@@ -29,7 +29,7 @@ fn token(stage: &Stage, changes: Value) -> String {
     key.token(algorithm, &json!({"kid": kid}), &claims)
 }
 
-/// One of a client that acts for nobody.
+/// A token that a client got for itself: without `sub`.
 fn without_sub(stage: &Stage, client: Value) -> String {
     let mut claims = json!({"iss": ISSUER, "aud": "api", "exp": stage.worker.world.now.seconds() + 300, "groups": ["staff"]});
     claims.as_object_mut().unwrap().extend(client.as_object().unwrap().clone());
@@ -42,7 +42,7 @@ fn request(target: &str, authorization: &[&str]) -> Headers {
     request_in_bytes(target, &authorization.iter().map(|line| line.as_bytes()).collect::<Vec<_>>())
 }
 
-/// The same, where they need not be text.
+/// A program's request with these `Authorization` lines, which need not be UTF-8.
 fn request_in_bytes(target: &str, authorization: &[&[u8]]) -> Headers {
     let fields = [(":method", "POST"), (":authority", "app.example.com"), (":path", target), ("x-request-id", "r-1")];
     let fields = fields.into_iter().map(|(name, value)| (name, value.as_bytes()));
@@ -56,8 +56,8 @@ fn a_bearer_token_proves_who_is_asking_and_goes_no_further() {
     for scheme in ["Bearer", "bearer", "BEARER"] {
         let line = format!("{scheme} {}", token(&stage, json!({})));
         let step = stage.worker.begin(request("/members", &[&line]));
-        // No evidence of the same origin is asked for: no other site can send somebody's token.
-        assert_eq!(told_upstream(&step), [("x-forwarded-user", "robot"), ("x-forwarded-groups", "staff")]);
+        // No same-origin evidence is needed: another site cannot make a browser send a bearer token.
+        assert_eq!(upstream_headers(&step), [("x-forwarded-user", "robot"), ("x-forwarded-groups", "staff")]);
         assert_eq!(forwarded(&step).edits.remove, ["authorization"]);
         assert_eq!(step.note.subject.as_deref(), Some("robot"));
     }
@@ -67,7 +67,7 @@ fn a_bearer_token_proves_who_is_asking_and_goes_no_further() {
 }
 
 #[test]
-fn a_client_without_a_person_is_named_to_the_application_and_conditions_see_no_sub() {
+fn a_token_of_a_client_without_a_person_names_the_client_upstream_and_conditions_see_no_sub() {
     let rules = json!([
         {"match": {"path": "/it"}, "require": {"claim": "sub", "any_of": ["client:deploy"]}},
         {"match": {"path": "/not"}, "require": {"not": {"claim": "sub", "any_of": ["root"]}}}
@@ -76,7 +76,7 @@ fn a_client_without_a_person_is_named_to_the_application_and_conditions_see_no_s
     for (client, named) in [(json!({"client_id": "deploy"}), "client:deploy"), (json!({"azp": "ci"}), "client:ci")] {
         let line = format!("Bearer {}", without_sub(&stage, client));
         let step = stage.worker.begin(request("/x", &[&line]));
-        assert_eq!(told_upstream(&step), [("x-forwarded-user", named), ("x-forwarded-groups", "staff")]);
+        assert_eq!(upstream_headers(&step), [("x-forwarded-user", named), ("x-forwarded-groups", "staff")]);
         assert_eq!(step.note.subject.as_deref(), Some(named));
         for page in ["/it", "/not"] {
             assert_eq!(outcome(&stage.worker.begin(request(page, &[&line]))), (403, "condition_failed"));
@@ -94,12 +94,12 @@ fn nobody_whose_sub_is_like_a_client_s_name_is_taken_for_that_client() {
         assert_eq!(outcome(&stage.worker.begin(request("/x", &[&line]))), (401, "token_invalid"));
     }
     stage.provider.claims["sub"] = json!("client:deploy");
-    let callback = stage.as_far_as_the_provider("/x");
+    let callback = stage.go_to_the_provider("/x");
     assert_eq!(outcome(&stage.navigate(&callback)), (502, "id_token_subject"));
 }
 
 #[test]
-fn a_token_in_the_place_of_a_session_is_no_session_however_well_it_is_known() {
+fn a_bearer_token_in_the_session_cookie_is_no_session_even_if_it_is_remembered() {
     let mut stage = Stage::ready(&accepting());
     let token = token(&stage, json!({}));
     assert_eq!(outcome(&stage.worker.begin(request("/members", &[&format!("Bearer {token}")]))), (200, ""));
@@ -135,12 +135,12 @@ fn a_token_beside_bytes_that_are_no_text_does_not_go_on() {
 }
 
 #[test]
-fn a_request_that_waits_for_keys_when_everything_is_lost_ends() {
+fn a_request_that_waits_for_keys_ends_although_a_reload_has_lost_the_metadata() {
     let mut stage = Stage::ready(&accepting());
     stage.provider.signs = (&RSA, Algorithm::RS256, "nobody's");
     let line = format!("Bearer {}", token(&stage, json!({})));
     let (_, _, pending) = super::stage::awaited(stage.worker.begin(request("/members", &[&line])));
-    // A configuration that knows nothing takes over, and the provider is gone.
+    // The request is resumed after a reload that has lost the metadata, while the provider is down.
     let mut after = Stage::new(&accepting());
     after.worker.wait(seconds(60));
     let step = after.worker.resume(pending, News::Missing(Reason::KeysUnavailable));
@@ -182,23 +182,23 @@ fn every_refusal_has_its_reason_and_its_challenge() {
 }
 
 #[test]
-fn what_a_rule_does_not_accept_is_left_alone_and_a_public_page_needs_nothing() {
+fn a_token_where_none_is_accepted_is_left_alone_and_a_public_page_needs_none() {
     let mut stage = Stage::ready(&accepting());
     let good = format!("Bearer {}", token(&stage, json!({})));
     assert_eq!(outcome(&stage.worker.begin(request("/sessions", &[&good]))), (401, "session_missing"));
     stage.sign_in("/sessions");
     let mut fields = stage.browser.send("GET", "/sessions", &[("authorization", "Bearer of-the-application")]);
     assert!(forwarded(&stage.worker.begin(fields.clone())).edits.remove.is_empty());
-    // A session does not meet a rule that asks for a token.
+    // A session is not accepted under a rule for bearer tokens.
     fields = stage.browser.script("GET", "/hooks");
     assert_eq!(outcome(&stage.worker.begin(fields)), (401, "token_missing"));
     for line in ["Bearer forged", &good] {
         let step = stage.worker.begin(request("/public", &[line]));
-        assert_eq!(told_upstream(&step).is_empty(), line != good, "{line}");
+        assert_eq!(upstream_headers(&step).is_empty(), line != good, "{line}");
         assert_eq!(forwarded(&step).edits.remove, ["authorization"], "an upstream might believe it");
     }
     assert!(forwarded(&stage.worker.begin(request("/public", &["Basic eA=="]))).edits.remove.is_empty());
-    // Without any provider whose tokens are accepted, the header is the application's own affair.
+    // Where no provider's tokens are accepted, the field is the application's.
     let mut stage = Stage::ready(&document());
     assert!(forwarded(&stage.worker.begin(request("/public", &[&good]))).edits.remove.is_empty());
 }
@@ -210,9 +210,9 @@ fn a_token_is_verified_once_and_again_when_the_keys_have_changed() {
     let mut events = || stage.worker.begin(request("/members", &[&line])).events;
     assert!(events().contains(&Event::TokenVerified));
     assert!(events().contains(&Event::TokenFromMemory));
-    // The provider takes the key away; an hour later the keys are fetched again.
+    // The provider withdraws the key; an hour later the keys are fetched again.
     stage.provider.publishes = vec![(&RSA, "second")];
-    stage.worker.keep_up_for(&mut stage.provider, seconds(3_700));
+    stage.worker.fetch_due_for(&mut stage.provider, seconds(3_700));
     assert_eq!(outcome(&stage.send(request("/members", &[&line]))), (401, "token_invalid"));
 }
 
@@ -221,7 +221,7 @@ fn a_key_that_one_worker_knows_to_be_withdrawn_is_good_at_no_other() {
     let mut stage = Stage::ready(&accepting());
     let line = format!("Bearer {}", token(&stage, json!({})));
     let mut other = stage.worker.beside(&accepting());
-    other.keep_up(&mut stage.provider);
+    other.fetch_due(&mut stage.provider);
     assert_eq!(outcome(&other.begin(request("/members", &[&line]))), (200, ""));
     stage.provider.publishes = vec![(&RSA, "second")];
     other.wait(seconds(1));
@@ -230,19 +230,19 @@ fn a_key_that_one_worker_knows_to_be_withdrawn_is_good_at_no_other() {
     let new = format!("Bearer {}", token(&stage, json!({})));
     assert_eq!(outcome(&stage.send(request("/members", &[&new]))), (200, ""));
     assert_eq!(outcome(&stage.send(request("/members", &[&line]))), (401, "token_invalid"));
-    // Nobody brings the other worker a token that it does not know.
+    // The other worker only gets tokens that it remembers.
     other.wait(seconds(1));
-    assert_eq!(other.keep_up(&mut stage.provider), []);
+    assert_eq!(other.fetch_due(&mut stage.provider), []);
     std::mem::swap(&mut stage.worker, &mut other);
     assert_eq!(outcome(&stage.send(request("/members", &[&line]))), (401, "token_invalid"));
 }
 
 #[test]
-fn who_makes_us_fetch_the_same_keys_again_makes_no_worker_verify_good_tokens_again() {
+fn a_repeated_fetch_of_the_same_keys_makes_no_worker_verify_remembered_tokens_again() {
     let mut stage = Stage::ready(&accepting());
     let line = format!("Bearer {}", token(&stage, json!({})));
     let mut other = stage.worker.beside(&accepting());
-    other.keep_up(&mut stage.provider);
+    other.fetch_due(&mut stage.provider);
     for worker in [&mut stage.worker, &mut other] {
         assert_eq!(outcome(&worker.begin(request("/members", &[&line]))), (200, ""));
         worker.wait(seconds(1));
@@ -252,7 +252,7 @@ fn who_makes_us_fetch_the_same_keys_again_makes_no_worker_verify_good_tokens_aga
     let asked = stage.provider.asked.len();
     assert_eq!(outcome(&stage.send(request("/members", &[&forged]))), (401, "token_invalid"));
     assert!(stage.provider.asked.len() > asked);
-    assert_eq!(other.keep_up(&mut stage.provider), []);
+    assert_eq!(other.fetch_due(&mut stage.provider), []);
     for worker in [&mut stage.worker, &mut other] {
         let step = worker.begin(request("/members", &[&line]));
         assert!(step.events.contains(&Event::TokenFromMemory), "{:?}", step.events);
@@ -279,7 +279,7 @@ fn an_unknown_key_fetches_once_and_a_flood_of_them_does_not() {
 }
 
 #[test]
-fn a_token_before_the_keys_are_here_waits_for_them() {
+fn a_bearer_token_waits_for_missing_keys() {
     let mut stage = Stage::new(&accepting());
     let line = format!("Bearer {}", token(&stage, json!({})));
     assert_eq!(outcome(&stage.send(request("/members", &[&line]))), (200, ""));

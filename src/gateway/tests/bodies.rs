@@ -1,4 +1,4 @@
-//! No body panics, and none that is made up gets anybody a token or a session.
+//! Random bodies at our endpoints: none causes a panic, and none gets a token or a session.
 
 use std::cell::RefCell;
 
@@ -12,7 +12,7 @@ use crate::http::body::Body;
 use crate::step::decision::{BodyNews, Decision};
 
 #[test]
-fn no_body_that_is_made_up_is_worth_a_token_or_a_session() {
+fn no_made_up_body_gets_a_token_or_a_session() {
     let document = changed(
         changed(with("/providers/0/response_mode", json!("form_post")), "/endpoints", json!({"authorize": "/a", "token": "/t"})),
         "/providers/0/redirect_uri",

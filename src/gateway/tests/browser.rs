@@ -1,25 +1,25 @@
-//! A browser made of values.
+//! A browser as a plain value. It does nothing by itself.
 
 use std::collections::BTreeMap;
 
 use crate::http::message::{Headers, Response};
 
-/// A browser: a jar of cookies. It refuses answers that a browser, or a cache, would do harm with.
+/// A browser: a jar of cookies. It panics on cookies that a real browser would drop, or that a cache could store.
 #[derive(Clone, Default)]
 pub(super) struct Browser {
     /// Value and path, by name.
     pub(super) jar: BTreeMap<String, (String, String)>,
-    /// What it sends as a body, when it is asked for one.
+    /// The body of its next request, if the gateway reads one.
     pub(super) body: String,
 }
 
 impl Browser {
-    /// A person goes to a page.
+    /// A navigation to a page, typed into the address bar.
     pub(super) fn navigate(&self, target: &str) -> Headers {
         self.send("GET", target, &[("sec-fetch-mode", "navigate"), ("sec-fetch-site", "none"), ("accept", "text/html")])
     }
 
-    /// A script of our own page asks.
+    /// A request by a script of the same origin.
     pub(super) fn script(&self, method: &str, target: &str) -> Headers {
         self.send(method, target, &[("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin")])
     }
@@ -36,7 +36,7 @@ impl Browser {
         Headers::new(all.into_iter().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect())
     }
 
-    /// Takes the cookies of an answer.
+    /// Takes the cookies of a response.
     pub(super) fn take<'a>(&mut self, fields: impl Iterator<Item = (&'a str, &'a str)> + Clone) {
         let set: Vec<_> = fields.clone().filter(|(name, _)| *name == "set-cookie").map(|(_, value)| value).collect();
         let stored = fields.clone().find(|(name, _)| *name == "cache-control").map(|(_, value)| value);

@@ -1,6 +1,6 @@
 use super::stage::{
     BEGINNING, Browser, OTHER_KEY, Stage, awaited, called, document, field, location, outcome, reasons, response, seconds,
-    status, told_upstream, with,
+    status, upstream_headers, with,
 };
 use crate::crypto::key::Algorithm;
 use crate::crypto::testing::{OTHER_RSA, RSA};
@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 #[test]
 fn a_callback_that_is_replayed_is_refused_before_its_code_is_spent_again() {
     let mut stage = Stage::ready(&document());
-    let callback = stage.as_far_as_the_provider("/page");
+    let callback = stage.go_to_the_provider("/page");
     let browser = stage.browser.clone();
     assert_eq!(status(&stage.navigate(&callback)), 303);
     let asked = stage.provider.asked.len();
-    // The cookie of the attempt comes again, as from a stolen jar, and without a session; here and on another worker.
+    // The attempt's cookie comes again, as from a stolen cookie jar, and without a session; here and on another worker.
     assert_eq!(outcome(&stage.worker.begin(browser.navigate(&callback))), (400, "attempt_replayed"));
     let mut other = stage.worker.beside(&document());
     assert_eq!(outcome(&other.begin(browser.navigate(&callback))), (400, "attempt_replayed"));
@@ -28,7 +28,7 @@ fn a_callback_that_is_replayed_is_refused_before_its_code_is_spent_again() {
 #[test]
 fn an_attempt_is_used_up_even_when_its_code_was_refused() {
     let mut stage = Stage::ready(&document());
-    let callback = stage.as_far_as_the_provider("/page");
+    let callback = stage.go_to_the_provider("/page");
     let browser = stage.browser.clone();
     stage.provider.instead = Some(json_reply(400, &json!({"error": "invalid_grant"})));
     assert_eq!(outcome(&stage.navigate(&callback)), (400, "code_refused"));
@@ -39,7 +39,7 @@ fn an_attempt_is_used_up_even_when_its_code_was_refused() {
 #[test]
 fn an_answer_that_belongs_to_no_attempt_of_this_browser_is_refused() {
     let mut stage = Stage::ready(&document());
-    let callback = stage.as_far_as_the_provider("/page");
+    let callback = stage.go_to_the_provider("/page");
     let (_, state) = callback.split_once("&state=").unwrap();
     let forged = format!("{}.{}", state.split('.').next().unwrap(), "A".repeat(43));
     let stranger = Browser::default();
@@ -59,7 +59,7 @@ fn an_answer_that_belongs_to_no_attempt_of_this_browser_is_refused() {
 }
 
 #[test]
-fn a_stray_callback_leaves_a_good_session_as_it_is() {
+fn an_unsolicited_callback_leaves_a_valid_session_as_it_is() {
     let mut stage = Stage::signed_in(&document());
     let before = stage.browser.jar.clone();
     for target in ["/api/callback", "/api/callback?code=x&state=AAAAAAAA.B", "/api/callback?error=access_denied&state=x"] {
@@ -73,7 +73,7 @@ fn a_stray_callback_leaves_a_good_session_as_it_is() {
 #[test]
 fn a_sign_in_that_takes_too_long_is_over() {
     let mut stage = Stage::ready(&document());
-    let callback = stage.as_far_as_the_provider("/page");
+    let callback = stage.go_to_the_provider("/page");
     stage.worker.wait(seconds(600));
     let step = stage.navigate(&callback);
     assert_eq!(outcome(&step), (400, "attempt_expired"));
@@ -83,13 +83,13 @@ fn a_sign_in_that_takes_too_long_is_over() {
 #[test]
 fn an_attempt_sealed_with_a_key_that_is_gone_is_missing() {
     let mut stage = Stage::ready(&document());
-    let callback = stage.as_far_as_the_provider("/page");
+    let callback = stage.go_to_the_provider("/page");
     stage.worker = stage.worker.beside(&with("/session/keys", json!([OTHER_KEY])));
     assert_eq!(outcome(&stage.navigate(&callback)), (400, "attempt_missing"));
 }
 
 #[test]
-fn what_the_provider_says_in_place_of_a_code_is_told_apart() {
+fn each_error_response_of_the_provider_has_its_reason() {
     for (query, announced, expected) in [
         ("error=access_denied", false, (403, "authorization_denied")),
         ("error=server_error", false, (502, "authorization_server_error")),
@@ -104,7 +104,7 @@ fn what_the_provider_says_in_place_of_a_code_is_told_apart() {
     ] {
         let mut stage = Stage::new(&document());
         stage.provider.metadata["authorization_response_iss_parameter_supported"] = json!(announced);
-        let callback = stage.as_far_as_the_provider("/page");
+        let callback = stage.go_to_the_provider("/page");
         let (_, state) = callback.split_once("&state=").unwrap();
         let asked = stage.provider.asked.len();
         let step = stage.navigate(&format!("/api/callback?{query}&state={state}"));
@@ -117,7 +117,7 @@ fn what_the_provider_says_in_place_of_a_code_is_told_apart() {
 }
 
 #[test]
-fn trouble_at_the_token_endpoint_is_no_session_and_is_told_apart() {
+fn a_failure_at_the_token_endpoint_makes_no_session_and_each_has_its_reason() {
     let error = |status: u16, error: &str| json_reply(status, &json!({ "error": error }));
     for (instead, expected) in [
         (Reply::NotSent, (502, "token_endpoint_unreachable")),
@@ -139,7 +139,7 @@ fn trouble_at_the_token_endpoint_is_no_session_and_is_told_apart() {
         ),
     ] {
         let mut stage = Stage::ready(&document());
-        let callback = stage.as_far_as_the_provider("/page");
+        let callback = stage.go_to_the_provider("/page");
         stage.provider.instead = Some(instead.clone());
         let step = stage.navigate(&callback);
         assert_eq!(outcome(&step), expected, "{instead:?}");
@@ -149,7 +149,7 @@ fn trouble_at_the_token_endpoint_is_no_session_and_is_told_apart() {
 }
 
 #[test]
-fn an_id_token_that_is_not_ours_makes_no_session() {
+fn an_id_token_whose_claims_are_not_accepted_makes_no_session() {
     let long_ago = BEGINNING.seconds() - 3_600;
     for (claims, expected) in [
         (json!({"iss": "https://evil.example"}), "id_token_issuer"),
@@ -165,7 +165,7 @@ fn an_id_token_that_is_not_ours_makes_no_session() {
     ] {
         let mut stage = Stage::ready(&document());
         stage.provider.claims = claims.clone();
-        let callback = stage.as_far_as_the_provider("/page");
+        let callback = stage.go_to_the_provider("/page");
         assert_eq!(outcome(&stage.navigate(&callback)), (502, expected), "{claims}");
         assert_eq!(stage.browser.names(), Vec::<&str>::new());
     }
@@ -176,7 +176,7 @@ fn an_id_token_signed_by_somebody_else_makes_no_session() {
     for (kid, expected) in [("first", "id_token_algorithm"), ("other", "id_token_key_unknown")] {
         let mut stage = Stage::ready(&document());
         stage.provider.signs = (&OTHER_RSA, Algorithm::RS256, kid);
-        let callback = stage.as_far_as_the_provider("/page");
+        let callback = stage.go_to_the_provider("/page");
         assert_eq!(outcome(&stage.navigate(&callback)), (502, expected), "{kid}");
     }
 }
@@ -190,7 +190,7 @@ fn userinfo_that_fails_makes_no_session() {
         (reply(200, &[("content-type", "application/jwt")], b"a.b.c"), (502, "userinfo_malformed")),
     ] {
         let mut stage = Stage::ready(&with("/providers/0/userinfo", json!(true)));
-        let callback = stage.as_far_as_the_provider("/page");
+        let callback = stage.go_to_the_provider("/page");
         let (call, pending) = called(stage.worker.begin(stage.browser.navigate(&callback)));
         let reply = stage.provider.answer(&call, stage.worker.world.now);
         let (_, pending) = called(stage.worker.resume(pending, reply));
@@ -206,7 +206,7 @@ fn a_session_too_large_for_cookies_is_refused_and_the_log_says_what_weighs_most(
     let mut stage = Stage::ready(&with("/providers/0/userinfo", json!(true)));
     let groups: Vec<Value> = (0..4_000).map(|number| json!(format!("group-{number}"))).collect();
     stage.provider.userinfo = json!({"sub": "alice", "groups": groups});
-    let callback = stage.as_far_as_the_provider("/page");
+    let callback = stage.go_to_the_provider("/page");
     let step = stage.navigate(&callback);
     assert_eq!(outcome(&step), (502, "session_too_large"));
     let Event::SignInFailed { failure, .. } = &step.events[0] else { panic!("{:?}", step.events) };
@@ -232,7 +232,7 @@ fn a_session_over_several_cookies_comes_back_whole() {
 #[test]
 fn a_provider_that_is_no_longer_configured_cannot_finish_a_sign_in() {
     let mut stage = Stage::ready(&document());
-    let callback = stage.as_far_as_the_provider("/page");
+    let callback = stage.go_to_the_provider("/page");
     let (call, pending) = called(stage.worker.begin(stage.browser.navigate(&callback)));
     let reply = stage.provider.answer(&call, stage.worker.world.now);
     let mut reloaded = stage.worker.beside(&with("/providers/0/name", json!("another")));
@@ -247,30 +247,30 @@ fn an_answer_at_another_providers_redirect_uri_is_a_mix_up_and_its_code_goes_now
     let mut document = with("/rules", json!([]));
     document["providers"].as_array_mut().unwrap().push(second);
     let mut stage = Stage::ready(&document);
-    let callback = stage.as_far_as_the_provider("/api/login?provider=second");
+    let callback = stage.go_to_the_provider("/api/login?provider=second");
     assert!(callback.starts_with("/api/callback/second?"), "{callback}");
     let asked = stage.provider.asked.len();
     let attack = callback.replace("/second?", "/main?");
     let step = stage.worker.begin(stage.browser.navigate(&attack));
     assert_eq!((outcome(&step), stage.provider.asked.len()), ((400, "issuer_mismatch"), asked));
-    // With several, no path is everybody's, and who is who is told upstream.
+    // With several providers the bare callback path belongs to none, and the upstream is told which provider it was.
     assert_eq!(outcome(&stage.worker.begin(stage.browser.script("GET", "/api/callback"))), (400, "state_missing"));
     assert_eq!(status(&stage.navigate(&callback)), 303);
-    assert!(told_upstream(&stage.navigate("/page")).contains(&("x-forwarded-provider", "second")));
+    assert!(upstream_headers(&stage.navigate("/page")).contains(&("x-forwarded-provider", "second")));
 }
 
 #[test]
-fn keys_that_do_not_come_end_a_sign_in_and_the_id_token_is_not_believed_without() {
+fn a_sign_in_fails_without_keys_and_the_id_token_is_not_believed() {
     let mut stage = Stage::ready(&document());
     stage.provider.publishes.push((&RSA, "second"));
     stage.provider.signs = (&RSA, Algorithm::RS256, "second");
-    let callback = stage.as_far_as_the_provider("/page");
+    let callback = stage.go_to_the_provider("/page");
     let (call, exchanging) = called(stage.worker.begin(stage.browser.navigate(&callback)));
     let reply = stage.provider.answer(&call, stage.worker.world.now);
     let (_, _, verifying) = awaited(stage.worker.resume(exchanging, reply));
     for (news, expected) in [
         (News::Missing(Reason::KeysUnavailable), (503, "keys_unavailable")),
-        // No newer keys were fetched: whoever says so is not believed either.
+        // Resumed with `Ready` although no newer keys were fetched: the ID token is not believed.
         (News::Ready, (502, "id_token_key_unknown")),
     ] {
         let step = stage.worker.resume(verifying.clone(), news);

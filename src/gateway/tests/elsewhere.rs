@@ -1,5 +1,5 @@
-//! Another gateway, a staging environment's for instance, that has the same keys and the same names of providers and clusters, and
-//! whose people are its own affair.
+//! Another gateway with the same keys, provider names and cluster names, such as that of a staging environment: its sessions and
+//! sign-ins do not count here.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fn at_staging(document: Value) -> Value {
     changed(document, "/origins", json!([format!("https://{STAGING}")]))
 }
 
-/// A request as the browser would send it to that host.
+/// The same request, to another host.
 fn to(host: &str, headers: &Headers) -> Headers {
     let fields = headers.names().map(|name| {
         let value = if name == ":authority" { host.as_bytes() } else { headers.all(name).next().unwrap() };
@@ -29,7 +29,7 @@ fn to(host: &str, headers: &Headers) -> Headers {
     Headers::new(fields.collect())
 }
 
-/// Somebody is signed in at staging, as whom they like.
+/// A stage where somebody is signed in at staging, as anybody they like.
 fn signed_in_at_staging(document: Value) -> Stage {
     let mut stage = Stage::ready(&at_staging(document));
     let sent = stage.send(to(STAGING, &stage.browser.navigate("/page")));
@@ -50,7 +50,7 @@ fn a_session_that_another_gateway_made_with_the_same_key_is_no_session() {
             assert_eq!(outcome(&production.script("GET", path)), (401, "session_invalid"), "{path}");
         }
         assert_eq!(outcome(&production.script("GET", "/api/session")), (401, "session_invalid"));
-        // Nor is it one with the other's origin as a second one beside its own: it is where it was made that counts.
+        // Where both origins are configured, it counts: what matters is whether the origin at which it was made is configured.
         let both = changed(document, "/origins", json!(["https://app.example.com", format!("https://{STAGING}")]));
         let mut both = Worker::new(&both);
         assert_eq!(outcome(&both.begin(staging.browser.script("GET", "/page"))), (200, ""));
@@ -85,12 +85,12 @@ fn a_token_by_password_of_another_gateway_with_the_same_secret_is_no_session() {
 
 #[test]
 fn a_sign_in_that_another_gateway_began_sends_no_code_anywhere() {
-    // The same key, provider's name, redirect URI and client's name; another issuer, another client, another origin.
+    // Key, provider name and redirect URI are the same; the issuer, the client or the origin is another one.
     let other_issuer = with("/providers/0/issuer", json!("https://sso.example.com/realms/other"));
     let other_client = with("/providers/0/client_id", json!("other"));
     for (what, elsewhere) in [("issuer", other_issuer), ("client", other_client)] {
         let mut stage = Stage::ready(&document());
-        let callback = stage.as_far_as_the_provider("/page");
+        let callback = stage.go_to_the_provider("/page");
         let mut other = Stage::new(&elsewhere);
         other.browser = stage.browser.clone();
         other.provider.asked.clear();
@@ -137,7 +137,7 @@ fn a_session_whose_origin_was_written_otherwise_is_no_session() {
 
 #[test]
 fn a_session_that_does_not_count_now_or_here_ends_at_sign_out_all_the_same_and_does_not_come_back_later() {
-    // One that an origin was taken away from, which comes back.
+    // A session of an origin that is removed from the configuration and added again later.
     for document in [document(), signing()] {
         let stage = Stage::signed_in(&document);
         let without = changed(document.clone(), "/origins", json!(["https://new.example.com"]));
@@ -147,7 +147,7 @@ fn a_session_that_does_not_count_now_or_here_ends_at_sign_out_all_the_same_and_d
         assert_eq!(outcome(&worker.begin(sign_out)), (200, ""));
         assert_eq!(outcome(&worker.beside(&document).begin(stage.browser.script("GET", "/page"))), (401, "session_expired"));
     }
-    // One that a service has made for later.
+    // A session that a service has issued for a later time.
     let mut stage = Stage::ready(&signing());
     let now = stage.worker.world.now.seconds();
     let claims = json!({"sub": "alice", "origin": "https://app.example.com", "iat": now, "nbf": now + 120, "exp": now + 3_000});

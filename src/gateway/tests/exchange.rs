@@ -1,4 +1,5 @@
-//! A front end that keeps its own token: it asks for the provider's address, brings the code, and gets the access token.
+//! A front end that keeps its own token: its page gets the authorization request as a URL, sends the code, and gets the access
+//! token.
 
 use super::stage::{
     Browser, CLIENT_SECRET, Stage, body, called, changed, field, location, outcome, response, seconds, status, with,
@@ -20,7 +21,7 @@ fn spa() -> Value {
     changed(document, "/providers/0/redirect_uri", json!(format!("{FRONT}/auth/callback")))
 }
 
-/// What a script of the front end sends.
+/// A request by a script of the front end.
 fn call(browser: &Browser, method: &str, target: &str) -> Headers {
     let fields = [("sec-fetch-mode", "cors"), ("sec-fetch-site", "cross-site"), ("origin", FRONT)];
     let json = [("content-type", "application/json")];
@@ -28,7 +29,7 @@ fn call(browser: &Browser, method: &str, target: &str) -> Headers {
     browser.send(method, target, &fields)
 }
 
-/// The page asks for the address, and the person signs in there: code and state, as the page gets them.
+/// The page gets the authorization request, and the person signs in; returns the code and the state that the page gets.
 fn authorize(stage: &mut Stage) -> (String, String) {
     let step = stage.send(call(&stage.browser, "GET", "/api/authorize"));
     assert_eq!(status(&step), 200, "{:?}", step.events);
@@ -60,14 +61,14 @@ fn a_page_gets_the_access_token_for_its_code_and_nothing_else() {
 }
 
 #[test]
-fn the_address_is_told_to_scripts_and_navigated_to_by_people_and_asks_for_the_page() {
+fn a_script_gets_the_authorization_request_as_a_url_and_a_navigation_as_a_redirect_with_the_pages_redirect_uri() {
     let document = changed(spa(), "/providers/0/authorization_params", json!({"authentication_method": "siteminder"}));
     let mut stage = Stage::ready(&document);
     let by_script = stage.send(call(&stage.browser, "GET", "/api/authorize"));
     let by_navigation = stage.navigate("/api/authorize");
     assert_eq!(status(&by_navigation), 302);
-    let told = body(&by_script)["authorize_url"].as_str().unwrap().to_owned();
-    for url in [told.as_str(), location(&by_navigation)] {
+    let url = body(&by_script)["authorize_url"].as_str().unwrap().to_owned();
+    for url in [url.as_str(), location(&by_navigation)] {
         let query = query_parameters(url.split_once('?').map(|(_, query)| query)).unwrap();
         let expected = [
             ("client_id", "app"),
@@ -96,7 +97,7 @@ fn a_code_is_good_only_in_the_browser_that_asked_and_only_once() {
     }
     stage.browser = owner.clone();
     assert_eq!(status(&post(&mut stage, &json!({ "code": code }))), 200);
-    // The cookie comes again, as from a stolen jar; here and on another worker.
+    // The attempt's cookie comes again, as from a stolen cookie jar; here and on another worker.
     let asked = stage.provider.asked.len();
     stage.browser = owner.clone();
     assert_eq!(outcome(&post(&mut stage, &json!({ "code": code }))), (400, "attempt_replayed"));
@@ -119,7 +120,7 @@ fn without_a_state_the_newest_attempt_is_meant_and_with_one_that_very_one() {
 #[test]
 fn an_attempt_of_one_flow_is_worth_nothing_in_the_other() {
     let mut stage = Stage::ready(&spa());
-    let callback = stage.as_far_as_the_provider("/page");
+    let callback = stage.go_to_the_provider("/page");
     let query = query_parameters(callback.split_once('?').map(|(_, query)| query)).unwrap();
     let stolen = json!({"code": query["code"], "state": query["state"]});
     assert_eq!(outcome(&post(&mut stage, &stolen)), (400, "attempt_missing"));
@@ -132,7 +133,7 @@ fn an_attempt_of_one_flow_is_worth_nothing_in_the_other() {
 }
 
 #[test]
-fn trouble_with_a_code_releases_no_token_and_is_told_apart() {
+fn a_code_that_fails_gets_no_token_and_each_failure_has_its_reason() {
     let error = |status: u16, error: &str| json_reply(status, &json!({ "error": error }));
     for (instead, expected) in [
         (error(400, "invalid_grant"), (401, "exchange_refused")),
@@ -195,7 +196,7 @@ fn another_site_can_neither_begin_nor_finish_a_sign_in() {
 }
 
 #[test]
-fn what_is_no_code_spends_nothing() {
+fn a_body_without_a_code_uses_up_no_attempt() {
     let mut stage = Stage::ready(&spa());
     let (code, state) = authorize(&mut stage);
     for (content, expected) in [
@@ -218,7 +219,7 @@ fn what_is_no_code_spends_nothing() {
 }
 
 #[test]
-fn with_several_providers_the_page_says_whose_code_it_is() {
+fn with_several_providers_the_page_must_send_iss() {
     let mut document = spa();
     let mut second = document["providers"][0].clone();
     second["name"] = json!("second");
@@ -240,7 +241,7 @@ fn with_several_providers_the_page_says_whose_code_it_is() {
 }
 
 #[test]
-fn a_code_waits_for_the_providers_document_with_its_body() {
+fn a_code_in_a_body_waits_for_the_providers_metadata() {
     let mut stage = Stage::ready(&spa());
     let (code, _) = authorize(&mut stage);
     stage.worker.world.memory.borrow_mut().clear();
@@ -268,10 +269,10 @@ fn the_client_secret_goes_to_the_provider_and_the_code_with_its_verifier() {
 }
 
 #[test]
-fn nothing_is_read_where_somebody_else_could_get_the_request() {
+fn no_body_is_read_on_a_route_with_a_cluster() {
     let mut stage = Stage::ready(&spa());
     let (code, _) = authorize(&mut stage);
-    for destination in [Destination::Cluster("application".into()), Destination::Untold] {
+    for destination in [Destination::Cluster("application".into()), Destination::Unknown] {
         stage.worker.world.destination = destination;
         let step = post(&mut stage, &json!({ "code": code }));
         assert_eq!(outcome(&step), (500, "internal"));

@@ -1,4 +1,4 @@
-//! Two providers: what one of them does, or leaves undone, is no burden on the other's people.
+//! Two providers: trouble at one of them does not affect the sessions of the other.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn with_partner() -> Value {
     document
 }
 
-/// The session of somebody who signed in at the partner.
+/// This session with another id, as if the person had signed in at the partner.
 fn partners(stage: &Stage, ours: &Session, id: String) -> Session {
     let mut session = called(ours, id);
     session.provider = "partner".into();
@@ -45,7 +45,7 @@ fn called(session: &Session, id: String) -> Session {
     session
 }
 
-/// The browser that holds it.
+/// A browser with this session.
 fn holding(stage: &mut Stage, session: &Session) -> Browser {
     let Worker { gateway, world } = &mut stage.worker;
     let sealed = gateway.settings.sealer.seal(world, Purpose::Session, &session.write()).unwrap();
@@ -54,20 +54,20 @@ fn holding(stage: &mut Stage, session: &Session) -> Browser {
     browser
 }
 
-/// Answers what is asked of the main provider, and nobody else.
+/// Some ticks in which the main provider replies, and the partner does not.
 fn while_the_partner_hangs(stage: &mut Stage) {
     for _ in 0..5 {
         let fetches = stage.worker.tick().fetches;
         for fetch in fetches.iter().filter(|fetch| fetch.provider == "main") {
             let reply = stage.provider.answer(&fetch.call, stage.worker.world.now);
-            stage.worker.arrived(fetch, &reply);
+            stage.worker.fetch_answered(fetch, &reply);
         }
         stage.worker.wait(Duration::from_millis(20));
     }
 }
 
 #[test]
-fn a_partner_whose_token_endpoint_hangs_leaves_room_for_the_main_provider_s_sessions() {
+fn a_provider_whose_token_endpoint_hangs_does_not_stop_the_refreshes_of_another() {
     let mut stage = signed_in(&with_partner());
     let ours = carried(&mut stage);
     stage.worker.wait(seconds(LIFE));
@@ -77,19 +77,19 @@ fn a_partner_whose_token_endpoint_hangs_leaves_room_for_the_main_provider_s_sess
         let browser = holding(&mut stage, &session);
         waiting += usize::from(matches!(stage.worker.begin(browser.script("GET", "/page")).decision, Decision::Await { .. }));
     }
-    assert_eq!(waiting, 1_000, "all of it, as long as nobody else wants any");
+    assert_eq!(waiting, 1_000, "all the room, as long as no other provider needs any");
     let (resource, until, pending) = awaited(stage.worker.begin(stage.browser.script("GET", "/page")));
     while_the_partner_hangs(&mut stage);
     assert_eq!(stage.worker.news(&resource, until), Some(News::Ready));
     assert_eq!(outcome(&stage.worker.resume(pending, News::Ready)), (200, ""));
-    // More of the partner's are not let in on the place that the other left.
+    // The room that the main provider's session has left is not given to another one of the partner.
     let late = partners(&stage, &ours, "late".into());
     let late = holding(&mut stage, &late);
     assert_eq!(outcome(&stage.worker.begin(late.script("GET", "/page"))), (503, "refresh_unavailable"));
 }
 
 #[test]
-fn a_partner_s_session_that_waits_or_fails_at_the_same_place_holds_up_nobody_of_the_main_provider() {
+fn a_refresh_that_waits_or_fails_delays_no_session_of_another_provider_with_the_same_lease_key() {
     for fails in [false, true] {
         let mut stage = signed_in(&with_partner());
         let ours = carried(&mut stage);
@@ -102,7 +102,7 @@ fn a_partner_s_session_that_waits_or_fails_at_the_same_place_holds_up_nobody_of_
         let fetch = until_it_asks(&mut stage.worker);
         assert_eq!(fetch.provider, "partner");
         if fails {
-            stage.worker.arrived(&fetch, &Reply::Reset);
+            stage.worker.fetch_answered(&fetch, &Reply::Reset);
         }
         let (resource, until, _) = awaited(stage.worker.begin(stage.browser.script("GET", "/page")));
         while_the_partner_hangs(&mut stage);

@@ -1,14 +1,16 @@
-//! Whom a provider vouches for is looked up at the user service, and created on the first visit.
+//! Somebody who signs in at a provider is looked up at the user service, and gets an account on the first visit.
 
 use super::password::accounts;
-use super::stage::{Stage, body, called, changed, document, outcome, seconds, status, told_upstream};
+use super::refresh::carried;
+use super::session_jwt::signing;
+use super::stage::{Stage, body, called, changed, document, outcome, seconds, status, upstream_headers};
 use crate::gateway::pending::Step;
 use crate::http::message::Reply;
 use crate::oidc::testing::{json_reply, reply};
 use crate::step::event::Event;
 use serde_json::{Value, json};
 
-/// System B's other half; sessions are sealed here.
+/// The usual configuration with accounts that are looked up, created and announced.
 fn looked_up() -> Value {
     let mut accounts = accounts();
     accounts.as_object_mut().unwrap().remove("verify");
@@ -31,9 +33,9 @@ fn ready(document: &Value, email: &str) -> Stage {
     stage
 }
 
-/// Signs in, whatever comes of it.
+/// Signs in; returns the last step, which may be a refusal.
 fn visit(stage: &mut Stage) -> Step {
-    let callback = stage.as_far_as_the_provider("/members");
+    let callback = stage.go_to_the_provider("/members");
     stage.navigate(&callback)
 }
 
@@ -47,9 +49,24 @@ fn somebody_whom_the_service_knows_is_that_user_and_nobody_is_created() {
     assert_eq!(status(&visit(&mut stage)), 303);
     assert_eq!(stage.users.calls(), ["GET users/api/users/email/alice%40example.com"]);
     let page = stage.navigate("/members");
-    let told = told_upstream(&page);
-    assert!(told.contains(&("x-forwarded-user", "17")), "the service's subject: {told:?}");
-    assert!(told.contains(&("x-forwarded-groups", "staff")), "and the provider's groups: {told:?}");
+    let headers = upstream_headers(&page);
+    assert!(headers.contains(&("x-forwarded-user", "17")), "the service's subject: {headers:?}");
+    assert!(headers.contains(&("x-forwarded-groups", "staff")), "and the provider's groups: {headers:?}");
+}
+
+#[test]
+fn a_session_of_either_form_says_what_the_provider_calls_it_and_whoever_signed_in() {
+    let sealed = looked_up();
+    let mut signed = changed(sealed.clone(), "/session", signing()["session"].clone());
+    signed["rules"] = json!([{"require": "authenticated"}]);
+    for document in [sealed, signed] {
+        let mut stage = ready(&document, "alice@example.com");
+        stage.provider.claims["sid"] = json!("of-the-provider");
+        assert_eq!(status(&visit(&mut stage)), 303);
+        let session = carried(&mut stage);
+        assert_eq!((session.subject.as_str(), session.subject_at_provider()), ("17", "alice"));
+        assert_eq!(session.provider_session.as_deref(), Some("of-the-provider"));
+    }
 }
 
 #[test]
@@ -87,9 +104,9 @@ fn two_first_visits_at_the_same_moment_create_one_user() {
 }
 
 #[test]
-fn an_answer_that_shows_no_user_is_looked_up_again_and_greeted() {
+fn after_a_create_response_without_the_user_the_account_is_looked_up_and_announced() {
     let mut stage = ready(&looked_up(), "carol@example.com");
-    let callback = stage.as_far_as_the_provider("/members");
+    let callback = stage.go_to_the_provider("/members");
     let begun = stage.worker.begin(stage.browser.navigate(&callback));
     let (call, pending) = called(begun);
     let tokens = stage.provider.answer(&call, stage.worker.world.now);
@@ -155,7 +172,7 @@ fn when_the_service_fails_there_is_a_clear_error_and_no_session() {
 fn an_account_that_is_not_created_is_a_clear_error_and_no_session() {
     for instead in [Reply::Reset, reply(504, &[], b""), reply(422, &[], b""), reply(500, &[], b"")] {
         let mut stage = ready(&looked_up(), "carol@example.com");
-        let callback = stage.as_far_as_the_provider("/members");
+        let callback = stage.go_to_the_provider("/members");
         let (call, pending) = called(stage.worker.begin(stage.browser.navigate(&callback)));
         let tokens = stage.provider.answer(&call, stage.worker.world.now);
         let (_, pending) = called(stage.worker.resume(pending, tokens));
@@ -188,21 +205,24 @@ fn a_refresh_asks_for_the_providers_subject_and_changes_nothing_of_the_account()
     stage.provider.claims["email"] = json!("other@example.com");
     stage.provider.claims["role"] = json!("root");
     stage.navigate("/members");
-    stage.worker.keep_up_for(&mut stage.provider, seconds(1));
+    stage.worker.fetch_due_for(&mut stage.provider, seconds(1));
     let page = stage.navigate("/members");
     assert_eq!(stage.provider.refreshes, 1);
-    let told = told_upstream(&page);
-    assert!(told.contains(&("x-forwarded-user", "17")), "{told:?}");
+    let headers = upstream_headers(&page);
+    assert!(headers.contains(&("x-forwarded-user", "17")), "{headers:?}");
     stage.worker.wait(seconds(200));
     let page = stage.navigate("/members");
-    let told = told_upstream(&page);
-    assert!(told.contains(&("x-forwarded-user", "17")) && told.contains(&("x-forwarded-email", "alice@example.com")), "{told:?}");
+    let headers = upstream_headers(&page);
+    assert!(
+        headers.contains(&("x-forwarded-user", "17")) && headers.contains(&("x-forwarded-email", "alice@example.com")),
+        "{headers:?}"
+    );
     let who = stage.script("GET", "/api/session");
     assert_eq!(body(&who)["subject"], "17");
 }
 
 #[test]
-fn what_the_service_does_not_say_of_somebody_the_provider_cannot_say_for_it() {
+fn a_claim_that_the_user_service_leaves_out_is_not_taken_from_the_provider() {
     let mut document = looked_up();
     document["accounts"]["find"] = json!({"path": "/api/users/email/{claims.sub}"});
     for call in ["create", "notify"] {
@@ -221,7 +241,7 @@ fn what_the_service_does_not_say_of_somebody_the_provider_cannot_say_for_it() {
     stage.provider.claims = json!({"role": "admin", "email": "boss@example.com", "email_verified": false});
     assert_eq!(status(&visit(&mut stage)), 303);
     let page = stage.navigate("/members");
-    assert!(told_upstream(&page).iter().all(|(name, _)| *name != "x-forwarded-email"), "{:?}", told_upstream(&page));
+    assert!(upstream_headers(&page).iter().all(|(name, _)| *name != "x-forwarded-email"), "{:?}", upstream_headers(&page));
 }
 
 #[test]
@@ -260,7 +280,7 @@ fn what_somebody_says_of_himself_becomes_no_structure_in_a_call_unless_the_templ
 }
 
 #[test]
-fn an_address_by_any_other_name_is_an_address() {
+fn a_claim_of_another_name_that_holds_an_email_must_be_verified_too() {
     for claim in ["mail", "contact.email", "EMail"] {
         let document = changed(looked_up(), "/accounts/find/path", json!(format!("/api/users/email/{{claims.{claim}}}")));
         let mut stage = ready(&document, "x@example.com");
@@ -268,7 +288,7 @@ fn an_address_by_any_other_name_is_an_address() {
         assert_eq!(outcome(&visit(&mut stage)), (403, "email_unverified"), "{claim}");
         stage.provider.claims["email"] = json!("mine@example.com");
         stage.provider.claims["email_verified"] = json!(true);
-        assert_eq!(outcome(&visit(&mut stage)), (403, "email_unverified"), "{claim}: that is said of another address");
+        assert_eq!(outcome(&visit(&mut stage)), (403, "email_unverified"), "{claim}: `email_verified` is about another address");
     }
 }
 
@@ -285,7 +305,7 @@ fn a_session_ends_when_users_are_read_from_another_place() {
     ] {
         let document = changed(looked_up(), pointer, value);
         let mut other = stage.worker.beside(&document);
-        other.keep_up(&mut stage.provider);
+        other.fetch_due(&mut stage.provider);
         let step = other.begin(stage.browser.script("GET", "/api/x"));
         assert_eq!(outcome(&step), (401, "session_invalid"), "{pointer}");
     }

@@ -16,7 +16,7 @@ const FORM: [(&str, &str); 4] = [
     ("content-type", "application/x-www-form-urlencoded"),
 ];
 
-/// What the browser posts for the provider. `Lax` cookies, the session's among them, stay at home.
+/// The cross-site POST of the provider's form. `SameSite=Lax` cookies, such as the session's, are not sent with it.
 fn posted(stage: &mut Stage, form: &str) -> Headers {
     stage.browser.body = form.to_owned();
     let mut away = stage.browser.clone();
@@ -41,7 +41,7 @@ fn a_posted_answer_signs_in() {
 }
 
 #[test]
-fn another_site_cannot_begin_sign_ins_unseen_until_those_of_our_own_pages_are_gone() {
+fn another_site_cannot_displace_our_attempts_by_sign_ins_in_the_background() {
     let script = [("sec-fetch-mode", "no-cors"), ("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "image")];
     let frame = |dest| [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-site"), ("sec-fetch-dest", dest)];
     for fields in [script, frame("iframe"), frame("frame"), frame("embed"), frame("object")] {
@@ -53,7 +53,7 @@ fn another_site_cannot_begin_sign_ins_unseen_until_those_of_our_own_pages_are_go
             assert_eq!(outcome(&step), (403, "cross_site"), "{target} {fields:?}");
         }
         assert_eq!(stage.browser.jar, before);
-        // A cookie that is `Lax` is neither sent nor kept there.
+        // With `SameSite=Lax` cookies, a browser neither sends nor stores them on such a request.
         assert_eq!(outcome(&Stage::ready(&document()).send(stage.browser.send("GET", "/always", &fields))).0, 302);
     }
     let mut stage = Stage::ready(&form_post());
@@ -71,7 +71,7 @@ fn a_code_in_the_address_is_refused_and_an_error_there_is_told() {
         ("error=server_error", (502, "authorization_server_error")),
     ] {
         let mut stage = Stage::ready(&form_post());
-        let callback = stage.as_far_as_the_provider("/page");
+        let callback = stage.go_to_the_provider("/page");
         let state = query_parameters(callback.split_once('?').map(|(_, query)| query)).unwrap().remove("state").unwrap();
         let step = stage.navigate(&format!("/api/callback?{query}&state={state}"));
         assert_eq!(outcome(&step), expected, "{query}");
@@ -80,7 +80,7 @@ fn a_code_in_the_address_is_refused_and_an_error_there_is_told() {
 }
 
 #[test]
-fn a_session_that_a_stray_form_does_not_show_stays_as_it_is() {
+fn an_unsolicited_form_leaves_the_session_as_it_is() {
     let mut stage = Stage::signed_in(&document());
     stage.worker = stage.worker.beside(&form_post());
     let before = stage.browser.jar.clone();
@@ -108,9 +108,9 @@ fn a_form_is_taken_only_where_it_was_asked_for_and_only_as_a_form() {
 }
 
 #[test]
-fn a_form_waits_for_the_providers_document() {
+fn a_posted_code_waits_for_the_providers_metadata() {
     let mut stage = Stage::ready(&form_post());
-    let callback = stage.as_far_as_the_provider("/page");
+    let callback = stage.go_to_the_provider("/page");
     let form = callback.split_once('?').unwrap().1.to_owned();
     stage.worker.world.memory.borrow_mut().clear();
     stage.worker = stage.worker.beside(&form_post());

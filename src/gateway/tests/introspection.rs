@@ -1,16 +1,16 @@
 use serde_json::{Value, json};
 
-use super::stage::{Stage, awaited, called, changed, field, forwarded, outcome, response, seconds, told_upstream, with};
+use super::stage::{Stage, awaited, called, changed, field, forwarded, outcome, response, seconds, upstream_headers, with};
 use crate::crypto::key::Algorithm;
 use crate::crypto::testing::RSA;
 use crate::gateway::pending::Step;
 use crate::http::message::{Headers, Reply};
 use crate::oidc::testing::{ISSUER, json_reply};
 use crate::step::decision::{Decision, News};
-use crate::step::event::{Event, Said};
+use crate::step::event::{Event, IntrospectionAnswer};
 use crate::words::reason::Reason;
 
-/// The usual configuration, whose provider is asked about tokens like this.
+/// The usual configuration with these settings of `introspection`.
 fn asking(introspection: Value) -> Value {
     let document = with("/providers/0/bearer", json!({"audiences": ["api"], "introspection": introspection}));
     let rules = json!([
@@ -56,23 +56,23 @@ fn asked_now(step: &Step) -> bool {
 }
 
 #[test]
-fn an_opaque_token_is_asked_about_and_then_known_for_as_long_as_the_cache_says() {
+fn an_opaque_token_is_introspected_and_then_remembered_for_the_configured_time() {
     let mut stage = stage(json!({"cache": "60s"}));
     let step = stage.send(request("/hooks", "opaque"));
-    assert_eq!(told_upstream(&step), [("x-forwarded-user", "robot"), ("x-forwarded-groups", "staff")]);
+    assert_eq!(upstream_headers(&step), [("x-forwarded-user", "robot"), ("x-forwarded-groups", "staff")]);
     assert_eq!(forwarded(&step).edits.remove, ["authorization"]);
-    assert!(step.events.contains(&Event::TokenIntrospected(Said::Good)));
+    assert!(step.events.contains(&Event::TokenIntrospected(IntrospectionAnswer::Accepted)));
     stage.worker.wait(seconds(59));
     assert_eq!(outcome(&stage.worker.begin(request("/hooks", "opaque"))), (200, ""));
     assert_eq!(stage.provider.asked, ["introspect"]);
     stage.worker.wait(seconds(1));
-    // Withdrawn in the meantime.
+    // The provider has revoked the token meanwhile.
     stage.provider.introspection = json!({"active": false});
     assert_eq!(outcome(&stage.send(request("/hooks", "opaque"))), (401, "token_invalid"));
 }
 
 #[test]
-fn what_is_remembered_never_lasts_longer_than_the_token() {
+fn an_introspected_token_is_not_remembered_beyond_its_end() {
     let mut stage = stage(json!({"cache": "5m"}));
     stage.provider.introspection["exp"] = json!(stage.worker.world.now.seconds() + 10);
     assert_eq!(outcome(&stage.send(request("/hooks", "opaque"))), (200, ""));
@@ -81,7 +81,7 @@ fn what_is_remembered_never_lasts_longer_than_the_token() {
 }
 
 #[test]
-fn without_a_cache_every_request_asks() {
+fn without_a_cache_the_token_of_every_request_is_introspected() {
     let mut stage = stage(json!({"cache": 0}));
     for good in [true, true, false, false] {
         stage.provider.introspection["active"] = json!(good);
@@ -92,7 +92,7 @@ fn without_a_cache_every_request_asks() {
 }
 
 #[test]
-fn one_bad_token_costs_one_call_and_many_bad_ones_push_no_good_one_out() {
+fn a_refused_token_costs_one_call_and_many_of_them_displace_no_accepted_one() {
     let mut stage = stage(json!({}));
     assert_eq!(outcome(&stage.send(request("/hooks", "good"))), (200, ""));
     stage.provider.introspection = json!({"active": false});
@@ -110,7 +110,7 @@ fn one_bad_token_costs_one_call_and_many_bad_ones_push_no_good_one_out() {
 }
 
 #[test]
-fn a_provider_that_does_not_answer_is_503_and_condemns_nobody() {
+fn a_provider_that_does_not_answer_means_503_and_its_tokens_are_not_remembered_as_refused() {
     let mut stage = stage(json!({}));
     for reply in [Reply::Reset, json_reply(401, &json!({"error": "invalid_client"})), json_reply(200, &json!({"active": "true"}))]
     {
@@ -119,14 +119,14 @@ fn a_provider_that_does_not_answer_is_503_and_condemns_nobody() {
         assert_eq!(outcome(&step), (503, "introspection_unavailable"));
         assert_eq!(field(response(&step), "retry-after"), Some("5"));
         assert_eq!(field(response(&step), "www-authenticate"), None);
-        assert!(step.events.contains(&Event::TokenIntrospected(Said::Nothing)));
+        assert!(step.events.contains(&Event::TokenIntrospected(IntrospectionAnswer::Missing)));
     }
     stage.provider.instead = None;
     assert_eq!(outcome(&stage.send(request("/hooks", "opaque"))), (200, ""));
 }
 
 #[test]
-fn so_many_questions_and_no_more_are_under_way_and_an_abandoned_one_frees_its_place() {
+fn introspection_requests_under_way_are_limited_and_an_abandoned_one_no_longer_counts() {
     let mut stage = stage(json!({}));
     let mut under_way: Vec<_> = (0..64).map(|token| stage.worker.begin(request("/hooks", &format!("t-{token}")))).collect();
     assert!(under_way.iter().all(asked_now));
@@ -137,37 +137,37 @@ fn so_many_questions_and_no_more_are_under_way_and_an_abandoned_one_frees_its_pl
 }
 
 #[test]
-fn a_public_page_has_the_identity_that_the_provider_vouches_for_and_else_none() {
+fn on_a_public_page_an_accepted_token_gives_an_identity_and_a_refused_one_gives_none() {
     let mut stage = stage(json!({}));
-    assert_eq!(told_upstream(&stage.send(request("/public", "good"))).len(), 2);
+    assert_eq!(upstream_headers(&stage.send(request("/public", "good"))).len(), 2);
     stage.provider.introspection = json!({"active": false});
-    assert_eq!(told_upstream(&stage.send(request("/public", "bad"))), []);
+    assert_eq!(upstream_headers(&stage.send(request("/public", "bad"))), []);
     stage.provider.instead = Some(Reply::Reset);
     let step = stage.send(request("/public", "unknown"));
-    assert_eq!((told_upstream(&step), forwarded(&step).edits.remove.clone()), (vec![], vec!["authorization".to_owned()]));
+    assert_eq!((upstream_headers(&step), forwarded(&step).edits.remove.clone()), (vec![], vec!["authorization".to_owned()]));
 }
 
 #[test]
-fn a_jwt_is_not_asked_about_and_one_of_another_issuer_is_shown_to_nobody() {
+fn a_jwt_is_not_introspected_and_one_of_another_issuer_is_sent_to_no_provider() {
     let mut stage = stage(json!({}));
     let good = jwt(&stage, json!({}));
     assert_eq!(outcome(&stage.worker.begin(request("/hooks", &good))), (200, ""));
     let foreign = jwt(&stage, json!({"iss": "https://other.example"}));
     assert_eq!(outcome(&stage.worker.begin(request("/hooks", &foreign))), (401, "token_invalid"));
-    // One that names no issuer may be anybody's, a session of our own among them.
+    // A JWT without `iss` may be of anybody, for instance a session of ours.
     let without_issuer = jwt(&stage, json!({"iss": null}));
     assert_eq!(outcome(&stage.worker.begin(request("/hooks", &without_issuer))), (401, "token_invalid"));
     for not_worth_a_call in ["", &"x".repeat(20_000)] {
         assert_eq!(outcome(&stage.worker.begin(request("/hooks", not_worth_a_call))), (401, "token_invalid"));
     }
-    // A JWT that is refused is not asked about either: that would let a weaker check decide.
+    // A JWT that was refused is not introspected either: that would let a weaker check decide.
     let expired = jwt(&stage, json!({"exp": 1}));
     assert_eq!(outcome(&stage.worker.begin(request("/hooks", &expired))), (401, "token_expired"));
     assert!(stage.provider.asked.is_empty());
 }
 
 #[test]
-fn a_session_of_ours_that_is_brought_as_a_bearer_token_by_mistake_is_shown_to_no_provider() {
+fn a_session_of_ours_that_comes_as_a_bearer_token_by_mistake_is_sent_to_no_provider() {
     for when in ["opaque", "always"] {
         let secret = "a secret that services share, of 32 bytes at least";
         let session = json!({"keys": [super::stage::KEY], "form": "jwt", "jwt": {"keys": [secret], "claims": ["scope", "scp"]}});
@@ -181,7 +181,7 @@ fn a_session_of_ours_that_is_brought_as_a_bearer_token_by_mistake_is_shown_to_no
 }
 
 #[test]
-fn where_jwts_are_asked_about_too_both_must_hold() {
+fn where_jwts_are_introspected_too_the_signature_and_the_provider_must_agree() {
     for when in ["jwt", "always"] {
         let mut stage = stage(json!({"when": when}));
         let good = jwt(&stage, json!({}));
@@ -209,7 +209,7 @@ fn without_introspection_an_opaque_token_is_refused_without_a_call() {
 }
 
 #[test]
-fn an_answer_that_comes_when_tokens_count_no_longer_lets_nobody_in() {
+fn a_reply_that_comes_when_tokens_are_no_longer_accepted_lets_nobody_in() {
     let mut stage = stage(json!({}));
     let (call, pending) = called(stage.worker.begin(request("/hooks", "opaque")));
     let reply = stage.provider.answer(&call, stage.worker.world.now);
@@ -224,7 +224,7 @@ fn an_answer_that_comes_when_tokens_count_no_longer_lets_nobody_in() {
 }
 
 #[test]
-fn no_step_of_it_prints_the_token_or_the_secret() {
+fn no_step_of_an_introspection_prints_the_token_or_the_client_secret() {
     let mut stage = stage(json!({}));
     let step = stage.worker.begin(request("/hooks", "the-opaque-token"));
     let printed = format!("{step:?}");
@@ -234,7 +234,7 @@ fn no_step_of_it_prints_the_token_or_the_secret() {
 }
 
 #[test]
-fn a_key_that_nobody_knows_while_the_provider_is_down_is_503_and_401_once_the_keys_are_fresh() {
+fn an_unknown_key_means_503_while_the_provider_is_down_and_401_once_its_keys_are_fetched() {
     let mut stage = stage(json!({}));
     stage.provider.signs = (&RSA, Algorithm::RS256, "second");
     let token = jwt(&stage, json!({}));
@@ -248,10 +248,10 @@ fn a_key_that_nobody_knows_while_the_provider_is_down_is_503_and_401_once_the_ke
     assert_eq!(outcome(&stage.send(request("/hooks", &token))), (503, "keys_unavailable"));
     stage.worker = first;
     stage.provider.instead = None;
-    stage.worker.keep_up_for(&mut stage.provider, seconds(20));
+    stage.worker.fetch_due_for(&mut stage.provider, seconds(20));
     assert_eq!(outcome(&stage.send(request("/hooks", &token))), (401, "token_invalid"));
     stage.provider.publishes.push((&RSA, "second"));
-    stage.worker.keep_up_for(&mut stage.provider, seconds(30));
+    stage.worker.fetch_due_for(&mut stage.provider, seconds(30));
     assert_eq!(outcome(&stage.send(request("/hooks", &token))), (200, ""));
 }
 
@@ -259,7 +259,7 @@ fn a_key_that_nobody_knows_while_the_provider_is_down_is_503_and_401_once_the_ke
 fn known_keys_go_on_verifying_while_the_provider_is_down_and_after_a_restart_there_are_none() {
     let mut stage = stage(json!({}));
     stage.provider.instead = Some(Reply::Reset);
-    stage.worker.keep_up_for(&mut stage.provider, seconds(3_700));
+    stage.worker.fetch_due_for(&mut stage.provider, seconds(3_700));
     let token = jwt(&stage, json!({}));
     assert_eq!(outcome(&stage.worker.begin(request("/hooks", &token))), (200, ""));
     let given = json!({
@@ -282,12 +282,12 @@ fn a_token_in_the_address_is_refused_on_public_pages_too() {
     for target in ["/public?access_token=x", "/public?a=1&access%5Ftoken=", "/hooks?access_token=x"] {
         assert_eq!(outcome(&stage.worker.begin(request(target, "opaque"))), (400, "token_ambiguous"), "{target}");
     }
-    // Where tokens do not count, the parameter is the application's own.
+    // Where no tokens are accepted, the parameter is the application's.
     assert_eq!(outcome(&stage.worker.begin(request("/sessions?access_token=x", "opaque"))), (401, "session_missing"));
 }
 
 #[test]
-fn a_question_before_the_metadata_are_here_waits_for_them() {
+fn an_introspection_waits_for_missing_metadata() {
     let mut stage = Stage::new(&asking(json!({})));
     let (_, _, pending) = awaited(stage.worker.begin(request("/hooks", "opaque")));
     let step = stage.worker.resume(pending, News::Missing(Reason::MetadataUnavailable));

@@ -6,16 +6,16 @@ use crate::oidc::testing::reply;
 use crate::sign_in::redeem::AfterNews;
 use crate::step::decision::{News, Resource};
 
-/// As far as the wait for keys that the provider published after those at hand.
+/// A sign-in, as far as the wait for a key that the provider has published since its keys were fetched.
 fn waiting_for_a_new_key(stage: &mut Stage) -> (Resource, crate::words::time::Timestamp, PendingWait) {
-    let callback = stage.as_far_as_the_provider("/page");
+    let callback = stage.go_to_the_provider("/page");
     let (call, pending) = called(stage.worker.begin(stage.browser.navigate(&callback)));
     let reply = stage.provider.answer(&call, stage.worker.world.now);
     awaited(stage.worker.resume(pending, reply))
 }
 
 #[test]
-fn a_token_by_a_key_published_since_waits_for_it_and_is_accepted() {
+fn an_id_token_by_a_newly_published_key_waits_for_the_key_and_is_accepted() {
     let mut stage = Stage::ready(&document());
     stage.provider.publishes.push((&RSA, "second"));
     stage.provider.signs = (&RSA, Algorithm::RS256, "second");
@@ -25,18 +25,18 @@ fn a_token_by_a_key_published_since_waits_for_it_and_is_accepted() {
     assert_eq!(until, stage.worker.world.now.plus(seconds(5)));
     assert!(matches!(pending.then, AfterNews::Verifying(..)));
     assert_eq!(stage.worker.news(&resource, until), None);
-    stage.worker.keep_up(&mut stage.provider);
+    stage.worker.fetch_due(&mut stage.provider);
     assert_eq!(stage.provider.asked.last().map(String::as_str), Some("keys"));
     assert_eq!(stage.worker.news(&resource, until), Some(News::Ready));
     assert_eq!(status(&stage.worker.resume(pending, News::Ready)), 303);
 }
 
 #[test]
-fn a_token_by_a_key_that_nobody_published_is_refused_after_one_look() {
+fn an_id_token_by_a_key_that_is_not_published_is_refused_after_one_fetch() {
     let mut stage = Stage::ready(&document());
     let asked = stage.provider.asked.len();
     stage.provider.signs = (&P256, Algorithm::ES256, "nobody's");
-    let callback = stage.as_far_as_the_provider("/page");
+    let callback = stage.go_to_the_provider("/page");
     let step = stage.navigate(&callback);
     assert_eq!(outcome(&step), (502, "id_token_key_unknown"));
     assert_eq!(stage.provider.asked[asked..], ["token", "keys"]);
@@ -47,18 +47,18 @@ fn a_token_by_a_key_that_nobody_published_is_refused_after_one_look() {
 fn keys_that_another_worker_fetched_are_taken_from_memory() {
     let mut stage = Stage::ready(&document());
     let mut other = stage.worker.beside(&document());
-    other.keep_up_for(&mut stage.provider, seconds(1));
+    other.fetch_due_for(&mut stage.provider, seconds(1));
     stage.worker.wait(seconds(1));
     stage.provider.publishes.push((&RSA, "second"));
     stage.provider.signs = (&RSA, Algorithm::RS256, "second");
     let (resource, until, pending) = waiting_for_a_new_key(&mut stage);
     std::mem::swap(&mut stage.worker, &mut other);
     let (resource_there, until_there, pending_there) = waiting_for_a_new_key(&mut stage);
-    stage.worker.keep_up(&mut stage.provider);
+    stage.worker.fetch_due(&mut stage.provider);
     assert_eq!(stage.worker.news(&resource_there, until_there), Some(News::Ready));
     assert_eq!(status(&stage.worker.resume(pending_there, News::Ready)), 303);
     let asked = stage.provider.asked.len();
-    other.keep_up(&mut stage.provider);
+    other.fetch_due(&mut stage.provider);
     assert_eq!(stage.provider.asked.len(), asked);
     assert_eq!(other.news(&resource, until), Some(News::Ready));
     assert_eq!(status(&other.resume(pending, News::Ready)), 303);
@@ -72,7 +72,7 @@ fn a_flood_of_unknown_keys_provokes_few_fetches_and_holds_nobody_else_up() {
     for _ in 0..20 {
         stage.provider.signs = (&P256, Algorithm::ES256, "nobody's");
         stage.browser = Browser::default();
-        let callback = stage.as_far_as_the_provider("/page");
+        let callback = stage.go_to_the_provider("/page");
         outcomes.push(outcome(&stage.navigate(&callback)).0);
         stage.worker.wait(std::time::Duration::from_millis(20));
     }
@@ -94,7 +94,7 @@ fn when_the_keys_cannot_be_fetched_only_those_who_need_new_ones_are_turned_away(
     let (resource, until, pending) = waiting_for_a_new_key(&mut stage);
     stage.provider.instead = Some(reply(503, &[], b""));
     while stage.worker.news(&resource, until).is_none() {
-        stage.worker.keep_up_for(&mut stage.provider, seconds(1));
+        stage.worker.fetch_due_for(&mut stage.provider, seconds(1));
     }
     let news = stage.worker.news(&resource, until).unwrap();
     assert_eq!(outcome(&stage.worker.resume(pending, news)), (503, "keys_unavailable"));
@@ -115,8 +115,8 @@ fn a_key_that_was_withdrawn_signs_nobody_in() {
     let mut stage = Stage::ready(&document());
     stage.provider.publishes = vec![(&RSA, "second")];
     stage.worker.wait(seconds(3_600));
-    stage.worker.keep_up_for(&mut stage.provider, seconds(1));
-    let callback = stage.as_far_as_the_provider("/page");
+    stage.worker.fetch_due_for(&mut stage.provider, seconds(1));
+    let callback = stage.go_to_the_provider("/page");
     assert_eq!(outcome(&stage.navigate(&callback)), (502, "id_token_key_unknown"));
 }
 
@@ -126,7 +126,7 @@ fn people_who_are_signed_in_do_not_notice_a_rotation() {
     stage.provider.publishes = vec![(&RSA, "second")];
     stage.provider.instead = Some(reply(500, &[], b""));
     stage.worker.wait(seconds(3_000));
-    stage.worker.keep_up_for(&mut stage.provider, seconds(1));
+    stage.worker.fetch_due_for(&mut stage.provider, seconds(1));
     assert_eq!(outcome(&stage.navigate("/page")), (200, ""));
     let sent = stage.worker.begin(Browser::default().navigate("/page"));
     assert!(location(&sent).starts_with("https://sso.example.com/"), "{:?}", response(&sent).status);

@@ -1,4 +1,5 @@
-//! Inputs of any kind: most of them made of pieces that mean something somewhere, so that they get further than noise does.
+//! Random inputs for property tests. Most are made of words that mean something in the protocols, so that they get further than
+//! random bytes would.
 
 use proptest::collection::vec;
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
@@ -9,13 +10,13 @@ use super::stage::KEY;
 use crate::http::message::{Headers, Reply};
 use crate::oidc::testing::ISSUER;
 
-/// Names that the filter looks at.
+/// Names of header fields that the filter looks at.
 const FIELDS: &str = "
     accept authorization connection content-type cookie host origin purpose referer sec-fetch-mode sec-fetch-site
     sec-purpose upgrade x-forwarded-user x_forwarded_groups x-request-id x-requested-with :method :authority :path :scheme
 ";
 
-/// Texts that mean something somewhere.
+/// Texts that mean something to one of the parsers.
 const TEXTS: &[&str] = &[
     "",
     "/",
@@ -81,7 +82,7 @@ const TEXTS: &[&str] = &[
     "bob",
 ];
 
-/// Members of the documents that are read.
+/// Names of members of the JSON documents that are read.
 const MEMBERS: &str = "
     issuer authorization_endpoint token_endpoint jwks_uri userinfo_endpoint response_types_supported keys kty crv x y n e
     kid alg use access_token id_token token_type expires_in refresh_token error error_description sub email email_verified
@@ -103,7 +104,7 @@ pub(super) fn bytes() -> BoxedStrategy<Vec<u8>> {
     prop_oneof![8 => text().prop_map(String::into_bytes), 4 => vec(any::<u8>(), 0..80), 1 => huge].boxed()
 }
 
-/// Header fields of any kind; three times of four, a request that can be read stands in front.
+/// Header fields of any kind; three times out of four preceded by those of a well-formed request.
 pub(super) fn headers() -> BoxedStrategy<Vec<(String, Vec<u8>)>> {
     let name = prop_oneof![6 => word(FIELDS), 1 => "[A-Za-z_:-]{0,12}"];
     let plain_name = word(FIELDS).prop_filter("once only", |name| !name.starts_with(':'));

@@ -1,5 +1,5 @@
 use super::refresh::{DUE, LIFE, ask, carried, failures, following, forwarding, signed_in, until_it_asks};
-use super::stage::{KEY, Stage, awaited, changed, document, outcome, seconds, told_upstream, with};
+use super::stage::{KEY, Stage, awaited, changed, document, outcome, seconds, upstream_headers, with};
 use crate::crypto::key::Algorithm;
 use crate::crypto::testing::OTHER_RSA;
 use crate::gateway::pending::Step;
@@ -33,7 +33,7 @@ fn a_new_id_token_must_be_of_the_same_person_and_sign_in_or_the_session_ends() {
         }
         let fetch = until_it_asks(&mut stage.worker);
         let reply = stage.provider.answer(&fetch.call, stage.worker.world.now);
-        let upkeep = stage.worker.arrived(&fetch, &reply);
+        let upkeep = stage.worker.fetch_answered(&fetch, &reply);
         assert_eq!(failures(&upkeep.events), [(reason, Aftermath::Ended)], "{claims}");
         assert_eq!(outcome(&stage.script("GET", "/page")), (401, "session_expired"), "{claims}");
     }
@@ -64,12 +64,12 @@ fn while_the_key_cannot_be_fetched_nothing_is_believed_and_the_new_refresh_token
     let fetch = until_it_asks(&mut stage.worker);
     let answer = stage.provider.answer(&fetch.call, stage.worker.world.now);
     stage.provider.instead = Some(Reply::Reset);
-    stage.worker.arrived(&fetch, &answer);
-    stage.worker.keep_up_for(&mut stage.provider, seconds(6));
+    stage.worker.fetch_answered(&fetch, &answer);
+    stage.worker.fetch_due_for(&mut stage.provider, seconds(6));
     assert_eq!(stage.worker.news(&resource, until), Some(News::Missing(Reason::RefreshUnavailable)));
     let step = stage.worker.resume(pending, News::Missing(Reason::RefreshUnavailable));
     assert_eq!(outcome(&step), (503, "refresh_unavailable"));
-    // The provider is back, with the key. On another worker, and with the old cookie.
+    // The provider is back, with the key. The next attempt is made in another worker, with the old cookie.
     stage.provider.instead = None;
     stage.provider.publishes.push((&OTHER_RSA, "second"));
     stage.worker.wait(seconds(10));
@@ -81,7 +81,7 @@ fn while_the_key_cannot_be_fetched_nothing_is_believed_and_the_new_refresh_token
 #[test]
 fn claims_are_those_of_the_newest_id_token() {
     let groups = |step: &Step| {
-        told_upstream(step).iter().find(|(name, _)| *name == "x-forwarded-groups").map(|(_, value)| (*value).to_owned())
+        upstream_headers(step).iter().find(|(name, _)| *name == "x-forwarded-groups").map(|(_, value)| (*value).to_owned())
     };
     let refreshed = |claims: Value, refresh_response: Value, document: &Value| {
         let mut stage = signed_in(document);
@@ -92,26 +92,26 @@ fn claims_are_those_of_the_newest_id_token() {
     };
     let staff = Some("staff".to_owned());
     let userinfo = changed(following(), "/providers/0/userinfo", json!(true));
-    // Other groups; none any more; a bare token, which says nothing about groups; no token at all.
+    // The new ID token has other groups; has none; states nothing about the person; did not come at all.
     assert_eq!(refreshed(json!({"groups": ["other"]}), json!({}), &following()), Some("other".into()));
     assert_eq!(refreshed(json!({"email": "alice@example.com"}), json!({}), &following()), None);
     assert_eq!(refreshed(json!({}), json!({}), &following()), staff);
     assert_eq!(refreshed(json!({"groups": ["other"]}), json!({"id_token": null}), &following()), staff);
-    // What may have come from userinfo stays until it is told otherwise.
+    // Claims that may have come from userinfo stay until an ID token states others.
     assert_eq!(refreshed(json!({"email": "alice@example.com"}), json!({}), &userinfo), staff);
     assert_eq!(refreshed(json!({"groups": ["other"]}), json!({}), &userinfo), Some("other".into()));
 }
 
 #[test]
-fn who_has_left_the_last_group_is_not_a_member_any_more_also_where_rules_look_at_nothing_else() {
+fn somebody_who_left_their_last_group_is_no_member_after_the_refresh_even_if_rules_name_no_other_claim() {
     // No rule and no header names any claim but `sub` and `groups`.
     let document = changed(following(), "/claim_to_headers", json!([{"claim_name": "sub", "header_name": "x-user"}]));
     let members = json!({"match": {"path_separated_prefix": "/members"}, "require": {"claim": "groups", "any_of": ["staff"]}});
     let document = changed(document, "/rules", json!([members]));
     for (claims, expected) in [
-        // The provider leaves an empty list out, and says other things about the person.
+        // The provider leaves an empty list out, and states other things about the person.
         (json!({"email": "alice@example.com", "name": "Alice"}), (403, "condition_failed")),
-        // A bare token says nothing about the person.
+        // The ID token states nothing about the person.
         (json!({"auth_time": 5, "acr": "1", "sid": "s"}), (200, "")),
     ] {
         let mut stage = signed_in(&document);
@@ -124,7 +124,7 @@ fn who_has_left_the_last_group_is_not_a_member_any_more_also_where_rules_look_at
 }
 
 #[test]
-fn a_stronger_sign_in_does_not_outlive_a_refresh_that_tells_of_a_weaker_one() {
+fn a_refresh_with_a_weaker_acr_replaces_the_stronger_one() {
     let strong = json!({"match": {"path": "/strong"}, "require": {"acr": ["gold"]}, "unauthenticated": "respond"});
     let document = changed(following(), "/rules", json!([strong]));
     let weaker = (401, "authentication_insufficient");
@@ -134,14 +134,14 @@ fn a_stronger_sign_in_does_not_outlive_a_refresh_that_tells_of_a_weaker_one() {
             (json!({"acr": "silver", "email": "alice@example.com"}), weaker),
             (json!({"acr": 7}), weaker),
             (json!({"acr": "gold"}), (200, "")),
-            // A bare token says nothing about it.
+            // The ID token states no `acr`.
             (json!({"sid": "s"}), (200, "")),
         ] {
             let mut stage = Stage::ready(&changed(document.clone(), "/providers/0/userinfo", json!(userinfo)));
             stage.provider.issues_refresh_tokens = true;
             stage.provider.token_response = json!({"expires_in": LIFE});
             stage.provider.claims["acr"] = json!("gold");
-            // It is not the userinfo endpoint's to say.
+            // An `acr` in the userinfo response makes no difference.
             stage.provider.userinfo["acr"] = json!("gold");
             stage.sign_in("/page");
             assert_eq!(outcome(&stage.script("GET", "/strong")), (200, ""));
@@ -153,7 +153,7 @@ fn a_stronger_sign_in_does_not_outlive_a_refresh_that_tells_of_a_weaker_one() {
 }
 
 #[test]
-fn an_answer_that_does_not_say_how_long_its_tokens_live_does_not_free_the_session_from_them() {
+fn a_refresh_response_without_expires_in_does_not_let_the_session_outlive_its_tokens() {
     for document in [forwarding(), following()] {
         let mut stage = signed_in(&document);
         stage.provider.refresh_response = json!({"expires_in": null, "id_token": null});
@@ -161,7 +161,7 @@ fn an_answer_that_does_not_say_how_long_its_tokens_live_does_not_free_the_sessio
         for (waited, expected) in [(0, (200, "")), (LIFE - DUE - 2, (200, "")), (2, (401, "session_expired"))] {
             stage.worker.wait(seconds(waited));
             assert_eq!(outcome(&ask(&mut stage)), expected, "{document}");
-            stage.worker.keep_up_for(&mut stage.provider, Duration::from_millis(500));
+            stage.worker.fetch_due_for(&mut stage.provider, Duration::from_millis(500));
         }
         assert_eq!(stage.provider.refreshes, 1);
     }
@@ -175,7 +175,7 @@ fn a_refresh_may_bring_no_id_token_no_refresh_token_and_a_type_in_lower_case() {
         stage.worker.wait(seconds(LIFE));
         assert_eq!(outcome(&ask(&mut stage)), (200, ""));
     }
-    // Without a new one, the former refresh token stays.
+    // Without a new refresh token, the former one stays.
     let mut stage = signed_in(&forwarding());
     stage.provider.refresh_response = json!({"refresh_token": null});
     let first = stage.provider.refresh_tokens.clone();
@@ -195,7 +195,7 @@ fn a_refresh_may_bring_no_id_token_no_refresh_token_and_a_type_in_lower_case() {
     for (waited, expected) in [(599, (200, "")), (400, (200, "")), (1, (401, "session_expired"))] {
         stage.worker.wait(seconds(waited));
         assert_eq!(outcome(&ask(&mut stage)), expected);
-        stage.worker.keep_up_for(&mut stage.provider, Duration::from_millis(100));
+        stage.worker.fetch_due_for(&mut stage.provider, Duration::from_millis(100));
         stage.worker.world.now = crate::words::time::Timestamp::from_seconds(stage.worker.world.now.seconds());
     }
 }
@@ -218,16 +218,16 @@ fn without_a_refresh_token_the_session_ends_with_the_tokens_and_the_log_says_so_
     for document in [forwarding(), following()] {
         let mut stage = Stage::ready(&document);
         stage.provider.token_response = json!({"expires_in": LIFE});
-        let told = |step: &Step| step.events.contains(&Event::RefreshTokenMissing { provider: "main".into() });
-        assert!(told(&stage.sign_in("/page")));
+        let is_reported = |step: &Step| step.events.contains(&Event::RefreshTokenMissing { provider: "main".into() });
+        assert!(is_reported(&stage.sign_in("/page")));
         stage.worker.wait(seconds(LIFE - 1));
         assert_eq!(outcome(&ask(&mut stage)), (200, ""));
         stage.worker.wait(seconds(1));
         assert_eq!(outcome(&ask(&mut stage)), (401, "session_expired"));
-        assert!(!told(&stage.sign_in("/page")));
+        assert!(!is_reported(&stage.sign_in("/page")));
         assert_eq!(stage.provider.refreshes, 0);
     }
-    // A provider that does not say how long the access token lives has said it of the ID token.
+    // Where the provider does not say when the access token ends, the end of the ID token is taken.
     let mut stage = Stage::ready(&following());
     stage.provider.claims["exp"] = json!(stage.worker.world.now.seconds() + 300);
     stage.sign_in("/page");
@@ -236,7 +236,7 @@ fn without_a_refresh_token_the_session_ends_with_the_tokens_and_the_log_says_so_
 }
 
 #[test]
-fn following_the_provider_is_part_of_what_a_session_was_made_for() {
+fn a_session_does_not_count_after_follow_provider_was_changed() {
     let stage = Stage::signed_in(&document());
     let mut reloaded = stage.worker.beside(&following());
     assert_eq!(outcome(&reloaded.begin(stage.browser.script("GET", "/page"))), (401, "session_invalid"));

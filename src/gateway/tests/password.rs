@@ -1,8 +1,8 @@
-//! Name and password, checked by the user service.
+//! Sign-in by name and password, which the user service checks.
 
 use super::stage::{
     Browser, CLIENT_SECRET, Stage, body, called, changed, document, field, outcome, reasons, response, seconds, status,
-    told_upstream,
+    upstream_headers,
 };
 use crate::gateway::pending::Step;
 use crate::http::message::{Headers, Reply};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 const FRONT: &str = "https://front.example.org";
 
-/// System B's password half.
+/// The usual configuration with a password endpoint; sessions are JWTs, which are accepted as bearer tokens.
 pub(super) fn by_password() -> Value {
     let document = changed(document(), "/endpoints", json!({"password": "/api/auth/login"}));
     let document = changed(document, "/trusted_origins", json!([FRONT]));
@@ -68,7 +68,7 @@ fn post(stage: &mut Stage, content: &str, fields: &[(&str, &str)]) -> Step {
     stage.send(headers)
 }
 
-/// As a page of the front end would.
+/// Signs in as a page of the front end does.
 pub(super) fn login(stage: &mut Stage, email: &str, password: &str) -> Step {
     let content = json!({"email": email, "password": password}).to_string();
     post(stage, &content, &[("origin", FRONT), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors")])
@@ -96,8 +96,11 @@ fn a_right_password_brings_a_token_and_of_the_user_what_is_listed_and_no_more() 
     assert_eq!((provider.as_str(), subject.as_str()), ("password", "17"));
 
     let used = stage.send(with_token(&token));
-    let told = told_upstream(&used);
-    assert!(told.contains(&("x-forwarded-user", "17")) && told.contains(&("x-forwarded-email", "alice@example.com")), "{told:?}");
+    let headers = upstream_headers(&used);
+    assert!(
+        headers.contains(&("x-forwarded-user", "17")) && headers.contains(&("x-forwarded-email", "alice@example.com")),
+        "{headers:?}"
+    );
 }
 
 #[test]
@@ -119,7 +122,7 @@ fn a_wrong_password_and_an_unknown_name_cannot_be_told_apart_by_calls_answer_or_
 }
 
 #[test]
-fn what_the_service_says_when_it_fails_reaches_nobody_and_only_where_nobody_was_reached_nothing_counts() {
+fn a_failing_user_service_is_not_quoted_and_only_an_attempt_that_did_not_reach_it_does_not_count() {
     let html = |status| reply(status, &[], b"<html>Stack trace: secret</html>");
     let envoy = |said: &str| reply(503, &[], said.as_bytes());
     let failed = |why: &str| format!("upstream connect error or disconnect/reset before headers. reset reason: {why}");
@@ -129,7 +132,7 @@ fn what_the_service_says_when_it_fails_reaches_nobody_and_only_where_nobody_was_
         (envoy(&failed("remote connection failure")), 502, "accounts_unreachable"),
         (envoy(&failed("connection timeout")), 502, "accounts_unreachable"),
         (envoy(&failed("overflow")), 502, "accounts_unreachable"),
-        // These had reached it.
+        // In these cases the user service was reached.
         (envoy(&failed("connection termination")), 502, "accounts_unreachable"),
         (envoy("overflow: no healthy upstream"), 502, "accounts_unreachable"),
         (html(503), 502, "accounts_unreachable"),
@@ -155,7 +158,7 @@ fn what_the_service_says_when_it_fails_reaches_nobody_and_only_where_nobody_was_
     {
         let mut stage = Stage::ready(&by_password());
         stage.users.instead = vec![("users", instead)];
-        // Whatever the service made of it: it has had the password.
+        // The attempt counts whatever the user service replied: it had the password.
         let counts = index >= 5;
         for attempt in 0..8 {
             let step = login(&mut stage, "alice@example.com", "right");
@@ -281,7 +284,7 @@ fn a_cookie_is_a_session_like_any_other() {
     assert_eq!(body(&step), json!({"signed_in": true}), "{:?}", step.events);
     assert_eq!(stage.browser.names(), ["__Host-accredit"]);
     let page = stage.navigate("/api/orders");
-    assert!(told_upstream(&page).contains(&("x-forwarded-user", "17")));
+    assert!(upstream_headers(&page).contains(&("x-forwarded-user", "17")));
     let who = stage.script("GET", "/api/session");
     assert_eq!((&body(&who)["provider"], &body(&who)["subject"]), (&json!("password"), &json!("17")));
     let out = stage.script("POST", "/api/logout");
@@ -304,7 +307,7 @@ fn a_session_can_come_as_a_token_and_as_a_cookie_at_once_with_claims_from_wherev
 }
 
 #[test]
-fn a_form_of_our_page_is_sent_on_to_where_it_wants_to_go_on_this_site_only() {
+fn a_posted_form_is_redirected_to_its_return_to_on_this_site_only() {
     for (target, expected) in [
         ("/api/auth/login", "/"),
         ("/api/auth/login?return_to=/orders", "/orders"),
@@ -377,7 +380,7 @@ fn neither_password_nor_token_is_printed_anywhere() {
 }
 
 #[test]
-fn a_service_that_stumbles_over_known_names_or_wrong_passwords_tells_nothing_for_nothing() {
+fn a_user_service_that_fails_on_known_names_or_wrong_passwords_gives_no_uncounted_guesses() {
     let mut stage = Stage::ready(&by_password());
     stage.worker.world.client_address = Some("203.0.113.7:1".to_owned());
     for password in ["a\0b", "a\nb", "\u{85}"] {

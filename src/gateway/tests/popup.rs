@@ -1,4 +1,5 @@
-//! A sign-in in a window that a page opened: the page asks for the provider's address, and is told how it ended.
+//! A sign-in in a popup: the page gets the authorization request as a URL, opens a window with it, and is told how the sign-in
+//! ended.
 
 use super::stage::{Browser, Stage, awaited, body, changed, document, field, location, outcome, response, seconds, status, with};
 use crate::gateway::pending::Step;
@@ -13,14 +14,14 @@ use serde_json::{Value, json};
 pub(super) const FRONT: &str = "https://front.example.org";
 pub(super) const OWN: &str = "https://app.example.com";
 
-/// A front end on another site.
+/// The configuration for a front end on another site.
 pub(super) fn popup() -> Value {
     let document = with("/trusted_origins", json!([FRONT]));
     let document = changed(document, "/endpoints", json!({"popup": "/api/popup"}));
     changed(document, "/popup", json!({"origin": FRONT, "url_member": "authUrl"}))
 }
 
-/// One on the gateway's own origin, in the fewest words.
+/// The shortest configuration: for a front end on the gateway's own origin.
 fn own_popup() -> Value {
     with("/endpoints", json!({"popup": "/api/popup"}))
 }
@@ -31,16 +32,16 @@ fn ask(stage: &mut Stage, target: &str) -> Step {
     stage.send(stage.browser.send("GET", target, &SCRIPT))
 }
 
-/// The page asks for the address, and the person signs in there: where the window is sent then.
-pub(super) fn as_far_as_the_provider(stage: &mut Stage) -> String {
+/// The page gets the authorization request, and the person signs in; returns the URL to which the provider redirects the window.
+pub(super) fn go_to_the_provider(stage: &mut Stage) -> String {
     let step = ask(stage, "/api/popup");
     assert_eq!(status(&step), 200, "{:?}", step.events);
-    let told = body(&step);
-    stage.provider.agree(told.get("authUrl").or(told.get("authorize_url")).unwrap().as_str().unwrap())
+    let answer = body(&step);
+    stage.provider.agree(answer.get("authUrl").or(answer.get("authorize_url")).unwrap().as_str().unwrap())
 }
 
-/// Whom a page tells, and what; nothing where it tells nobody.
-pub(super) fn told(step: &Step) -> Option<(String, Value)> {
+/// The origin to which the page posts its message, and the message; `None` if it posts none.
+pub(super) fn posted_message(step: &Step) -> Option<(String, Value)> {
     let response = response(step);
     let (_, rest) = response.body.split_once("id=\"message\">")?;
     let mut data: Value = serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap();
@@ -61,9 +62,9 @@ pub(super) fn told(step: &Step) -> Option<(String, Value)> {
     Some((data["origin"].as_str().unwrap().to_owned(), data["message"].take()))
 }
 
-/// A refusal's status, and what the opener is told.
-pub(super) fn told_error(step: &Step) -> (u16, String) {
-    let (origin, message) = told(step).expect("the opener is told");
+/// A refusal's status, and the error in the message to the opener.
+pub(super) fn posted_error(step: &Step) -> (u16, String) {
+    let (origin, message) = posted_message(step).expect("the opener is told");
     let error = message["error"].as_str().unwrap().to_owned();
     assert_eq!((origin.as_str(), &message), (FRONT, &json!({ "error": error })));
     assert_eq!(outcome(step), (status(step), error.as_str()));
@@ -75,10 +76,10 @@ pub(super) fn told_error(step: &Step) -> (u16, String) {
 #[test]
 fn the_page_that_opened_the_window_is_told_of_the_session_and_a_person_can_read_it() {
     let mut stage = Stage::ready(&popup());
-    let callback = as_far_as_the_provider(&mut stage);
+    let callback = go_to_the_provider(&mut stage);
     let step = stage.navigate(&callback);
     assert_eq!(status(&step), 200, "{:?}", step.events);
-    assert_eq!(told(&step), Some((FRONT.to_owned(), json!({"authenticated": true}))));
+    assert_eq!(posted_message(&step), Some((FRONT.to_owned(), json!({"authenticated": true}))));
     assert!(response(&step).body.contains("You are signed in") && response(&step).body.contains("You can close this window."));
     assert!(matches!(step.events[..], [Event::SignInCompleted { .. }, Event::Outcome(_)]), "{:?}", step.events);
     assert_eq!(step.note.subject.as_deref(), Some("alice"));
@@ -87,7 +88,7 @@ fn the_page_that_opened_the_window_is_told_of_the_session_and_a_person_can_read_
 }
 
 #[test]
-fn the_address_is_json_for_a_script_and_for_a_navigation() {
+fn the_authorization_request_for_a_popup_is_a_url_for_a_script_and_for_a_navigation() {
     let mut stage = Stage::ready(&popup());
     let navigation = stage.navigate("/api/popup?prompt=login&acr_values=gold&provider=main");
     let head = stage.send(stage.browser.send("HEAD", "/api/popup", &SCRIPT));
@@ -115,24 +116,24 @@ fn the_address_is_json_for_a_script_and_for_a_navigation() {
 }
 
 #[test]
-fn without_further_words_the_gateways_own_page_is_told_and_the_cookie_is_lax() {
+fn by_default_a_page_of_the_gateways_own_origin_is_told_and_the_cookie_is_lax() {
     let document = changed(own_popup(), "/origins", json!([OWN, "https://two.example.com"]));
     let mut stage = Stage::ready(&document);
     let step = stage.script("GET", "/api/popup");
     assert!(field(response(&step), "set-cookie").unwrap().contains("; SameSite=Lax; Secure"));
     let callback = stage.provider.agree(body(&step)["authorize_url"].as_str().unwrap());
     let step = stage.navigate(&callback);
-    assert_eq!(told(&step).unwrap().0, OWN);
-    // It is the origin that was asked, on each of them.
+    assert_eq!(posted_message(&step).unwrap().0, OWN);
+    // With several origins it is the one that the request was for.
     let fields =
         [(":method", "GET"), (":authority", "two.example.com"), (":path", "/api/callback"), ("sec-fetch-mode", "navigate")];
     let fields = fields.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
     let step = stage.worker.begin(Headers::new(fields.to_vec()));
-    assert_eq!(told(&step).unwrap(), ("https://two.example.com".to_owned(), json!({"error": "state_missing"})));
+    assert_eq!(posted_message(&step).unwrap(), ("https://two.example.com".to_owned(), json!({"error": "state_missing"})));
 }
 
 #[test]
-fn another_site_cannot_ask_for_the_address_unseen_and_cannot_read_it() {
+fn another_site_cannot_begin_a_popup_sign_in_in_the_background_and_cannot_read_the_url() {
     let mut stage = Stage::ready(&popup());
     let before = stage.browser.jar.clone();
     for fields in [
@@ -157,31 +158,32 @@ fn another_site_cannot_ask_for_the_address_unseen_and_cannot_read_it() {
 }
 
 #[test]
-fn an_attempt_of_one_ending_never_ends_as_another() {
+fn an_attempt_for_a_session_a_popup_or_a_token_cannot_be_used_for_another_of_these() {
     let document =
         changed(popup(), "/endpoints", json!({"popup": "/api/popup", "authorize": "/api/authorize", "token": "/api/token"}));
     let document = changed(document, "/providers/0/redirect_uri", json!(format!("{FRONT}/auth/callback")));
-    // A session's attempt tells no page, and its state, marked as a popup's, is not its state.
+    // An attempt for a session ends without a message; its state, changed to look like a popup's, is not found.
     let mut stage = Stage::ready(&document);
-    let callback = stage.as_far_as_the_provider("/page");
+    let callback = stage.go_to_the_provider("/page");
     let marked = callback.replacen('.', ".popup.", 1);
-    assert_eq!(told_error(&stage.glance(&marked)), (400, "state_mismatch".into()));
+    assert_eq!(posted_error(&stage.glance(&marked)), (400, "state_mismatch".into()));
     let step = stage.navigate(&callback);
-    assert_eq!((status(&step), location(&step), told(&step)), (303, "/page", None));
-    // A popup's attempt is worth nothing at the token endpoint, and at the callback without its mark.
+    assert_eq!((status(&step), location(&step), posted_message(&step)), (303, "/page", None));
+    // An attempt for a popup is not accepted at the token endpoint, nor at the callback if its state is changed to look like a
+    // session's.
     let mut stage = Stage::ready(&document);
-    let callback = as_far_as_the_provider(&mut stage);
+    let callback = go_to_the_provider(&mut stage);
     let query = query_parameters(callback.split_once('?').map(|(_, query)| query)).unwrap();
     let json = [&SCRIPT[..], &[("content-type", "application/json")]].concat();
     for content in [json!({"code": query["code"], "state": query["state"]}), json!({"code": query["code"]})] {
         stage.browser.body = content.to_string();
         let step = stage.send(stage.browser.send("POST", "/api/token", &json));
-        assert_eq!((outcome(&step), told(&step)), ((400, "attempt_missing"), None));
+        assert_eq!((outcome(&step), posted_message(&step)), ((400, "attempt_missing"), None));
     }
     let step = stage.glance(&callback.replacen(".popup.", ".", 1));
-    assert_eq!((outcome(&step), told(&step)), ((400, "state_mismatch"), None));
-    assert_eq!(told(&stage.navigate(&callback)).unwrap().1, json!({"authenticated": true}));
-    // A page's attempt cannot be finished at the callback, for whomever.
+    assert_eq!((outcome(&step), posted_message(&step)), ((400, "state_mismatch"), None));
+    assert_eq!(posted_message(&stage.navigate(&callback)).unwrap().1, json!({"authenticated": true}));
+    // An attempt for a page's token is not accepted at the callback.
     let mut stage = Stage::ready(&document);
     let step = ask(&mut stage, "/api/authorize");
     let page = stage.provider.agree(body(&step)["authorize_url"].as_str().unwrap());
@@ -190,16 +192,16 @@ fn an_attempt_of_one_ending_never_ends_as_another() {
 }
 
 #[test]
-fn where_popups_are_no_more_their_attempts_are_nothing() {
+fn the_attempt_of_a_popup_does_not_count_where_popups_are_not_configured() {
     let mut stage = Stage::ready(&popup());
-    let callback = as_far_as_the_provider(&mut stage);
+    let callback = go_to_the_provider(&mut stage);
     stage.worker = stage.worker.beside(&with("/trusted_origins", json!([FRONT])));
     let step = stage.navigate(&callback);
-    assert_eq!((outcome(&step), told(&step)), ((400, "attempt_missing"), None));
+    assert_eq!((outcome(&step), posted_message(&step)), ((400, "attempt_missing"), None));
 }
 
 #[test]
-fn what_goes_wrong_at_the_provider_reaches_the_opener() {
+fn the_opener_is_told_of_an_error_at_the_provider() {
     let error = |status: u16, error: &str| json_reply(status, &json!({ "error": error }));
     for (instead, expected) in [
         (error(400, "invalid_grant"), (400, "code_refused")),
@@ -209,9 +211,9 @@ fn what_goes_wrong_at_the_provider_reaches_the_opener() {
         (json_reply(200, &json!({"access_token": "</script>"})), (502, "token_response_malformed")),
     ] {
         let mut stage = Stage::ready(&popup());
-        let callback = as_far_as_the_provider(&mut stage);
+        let callback = go_to_the_provider(&mut stage);
         stage.provider.instead = Some(instead);
-        assert_eq!(told_error(&stage.navigate(&callback)), (expected.0, expected.1.into()));
+        assert_eq!(posted_error(&stage.navigate(&callback)), (expected.0, expected.1.into()));
         assert_eq!(stage.browser.names(), Vec::<&str>::new());
     }
     for (query, expected) in [
@@ -221,73 +223,73 @@ fn what_goes_wrong_at_the_provider_reaches_the_opener() {
         ("code=x&iss=https://evil.example", (400, "issuer_mismatch")),
     ] {
         let mut stage = Stage::ready(&popup());
-        let callback = as_far_as_the_provider(&mut stage);
+        let callback = go_to_the_provider(&mut stage);
         let (_, state) = callback.split_once("&state=").unwrap();
         let step = stage.navigate(&format!("/api/callback?{query}&state={state}"));
-        assert_eq!(told_error(&step), (expected.0, expected.1.into()));
+        assert_eq!(posted_error(&step), (expected.0, expected.1.into()));
     }
     let mut stage = Stage::ready(&popup());
     stage.provider.claims = json!({"nonce": "another"});
-    let callback = as_far_as_the_provider(&mut stage);
-    assert_eq!(told_error(&stage.navigate(&callback)), (502, "id_token_nonce".into()));
+    let callback = go_to_the_provider(&mut stage);
+    assert_eq!(posted_error(&stage.navigate(&callback)), (502, "id_token_nonce".into()));
 }
 
 #[test]
 fn a_callback_whose_attempt_is_not_found_tells_the_opener_too() {
     let mut stage = Stage::ready(&popup());
-    let callback = as_far_as_the_provider(&mut stage);
+    let callback = go_to_the_provider(&mut stage);
     let owner = stage.browser.clone();
     stage.browser = Browser::default();
-    assert_eq!(told_error(&stage.navigate(&callback)), (400, "attempt_missing".into()));
+    assert_eq!(posted_error(&stage.navigate(&callback)), (400, "attempt_missing".into()));
     stage.browser = owner.clone();
-    assert_eq!(told_error(&stage.glance(&callback.replace("&state=", "&x="))), (400, "state_missing".into()));
-    assert_eq!(told_error(&stage.glance(&format!("{callback}&state=x"))), (400, "query_malformed".into()));
-    assert!(told(&stage.navigate(&callback)).is_some());
-    // It comes again, with the session that came of it: the opener is told, and the session stays.
+    assert_eq!(posted_error(&stage.glance(&callback.replace("&state=", "&x="))), (400, "state_missing".into()));
+    assert_eq!(posted_error(&stage.glance(&format!("{callback}&state=x"))), (400, "query_malformed".into()));
+    assert!(posted_message(&stage.navigate(&callback)).is_some());
+    // The same callback comes again, with the session that it led to: the opener is posted_message, and the session stays.
     let before = stage.browser.jar.clone();
-    assert_eq!(told_error(&stage.navigate(&callback)), (400, "attempt_missing".into()));
+    assert_eq!(posted_error(&stage.navigate(&callback)), (400, "attempt_missing".into()));
     assert_eq!(stage.browser.jar, before);
     stage.browser = owner.clone();
-    assert_eq!(told_error(&stage.navigate(&callback)), (400, "attempt_replayed".into()));
+    assert_eq!(posted_error(&stage.navigate(&callback)), (400, "attempt_replayed".into()));
     let mut stage = Stage::ready(&popup());
-    let callback = as_far_as_the_provider(&mut stage);
+    let callback = go_to_the_provider(&mut stage);
     stage.worker.wait(seconds(600));
-    assert_eq!(told_error(&stage.navigate(&callback)), (400, "attempt_expired".into()));
+    assert_eq!(posted_error(&stage.navigate(&callback)), (400, "attempt_expired".into()));
 }
 
 #[test]
-fn a_stray_answer_to_an_ordinary_sign_in_closes_no_window() {
+fn an_unsolicited_response_to_a_sign_in_without_a_popup_is_an_ordinary_page() {
     let mut stage = Stage::ready(&popup());
-    let callback = stage.as_far_as_the_provider("/page");
+    let callback = stage.go_to_the_provider("/page");
     stage.browser = Browser::default();
     let step = stage.navigate(&callback);
-    assert_eq!((outcome(&step), told(&step)), ((400, "attempt_missing"), None));
+    assert_eq!((outcome(&step), posted_message(&step)), ((400, "attempt_missing"), None));
     assert!(response(&step).body.contains("Try again"));
     let mut stage = Stage::signed_in(&popup());
     for target in ["/api/callback", "/api/callback?code=x&state=AAAAAAAA.B"] {
         let step = stage.navigate(target);
         assert_eq!((status(&step), location(&step)), (303, "/"), "{target}");
     }
-    // Nor is anybody told where there are no popups.
+    // Where popups are not configured, no page posts a message.
     let mut stage = Stage::ready(&document());
-    assert_eq!(told(&stage.navigate("/api/callback?code=x&state=AAAAAAAA.popup.B")), None);
+    assert_eq!(posted_message(&stage.navigate("/api/callback?code=x&state=AAAAAAAA.popup.B")), None);
 }
 
 #[test]
-fn a_wait_in_vain_reaches_the_opener_and_spends_nothing() {
+fn the_opener_is_told_of_a_wait_in_vain_and_the_attempt_is_not_used_up() {
     let mut stage = Stage::ready(&popup());
-    let callback = as_far_as_the_provider(&mut stage);
+    let callback = go_to_the_provider(&mut stage);
     stage.worker.world.memory.borrow_mut().clear();
     stage.worker = stage.worker.beside(&popup());
     let (_, _, pending) = awaited(stage.worker.begin(stage.browser.navigate(&callback)));
     let step = stage.worker.resume(pending, News::Missing(Reason::MetadataUnavailable));
-    assert_eq!(told_error(&step), (503, "metadata_unavailable".into()));
+    assert_eq!(posted_error(&step), (503, "metadata_unavailable".into()));
     assert_eq!(field(response(&step), "retry-after"), Some("5"));
-    assert!(told(&stage.navigate(&callback)).is_some_and(|(_, message)| message == json!({"authenticated": true})));
+    assert!(posted_message(&stage.navigate(&callback)).is_some_and(|(_, message)| message == json!({"authenticated": true})));
 }
 
 #[test]
-fn nothing_that_a_request_says_stands_in_the_page() {
+fn the_page_holds_nothing_from_the_request() {
     let evil = [
         ("sec-fetch-mode", "navigate"),
         ("accept", "text/html"),
@@ -304,13 +306,13 @@ fn nothing_that_a_request_says_stands_in_the_page() {
     let failed = stage.worker.begin(Browser::default().send("GET", &target, &evil));
     let succeeded = stage.send(stage.browser.send("GET", &target, &evil));
     for (step, expected) in [(failed, json!({"error": "attempt_missing"})), (succeeded, json!({"authenticated": true}))] {
-        assert_eq!(told(&step), Some((FRONT.to_owned(), expected)));
+        assert_eq!(posted_message(&step), Some((FRONT.to_owned(), expected)));
         assert!(!response(&step).body.contains("evil"), "{}", response(&step).body);
     }
 }
 
 #[test]
-fn an_answer_that_is_posted_ends_the_same_way() {
+fn a_sign_in_by_form_post_ends_in_a_popup_too() {
     let document = changed(own_popup(), "/providers/0/response_mode", json!("form_post"));
     let mut stage = Stage::ready(&document);
     let step = stage.script("GET", "/api/popup");
@@ -319,11 +321,11 @@ fn an_answer_that_is_posted_ends_the_same_way() {
     stage.browser.body = callback.split_once('?').unwrap().1.to_owned();
     let form = [("sec-fetch-mode", "navigate"), ("content-type", "application/x-www-form-urlencoded"), ("origin", "null")];
     let step = stage.send(stage.browser.send("POST", "/api/callback", &form));
-    assert_eq!(told(&step), Some((OWN.to_owned(), json!({"authenticated": true}))), "{:?}", step.events);
+    assert_eq!(posted_message(&step), Some((OWN.to_owned(), json!({"authenticated": true}))), "{:?}", step.events);
 }
 
 impl Stage {
-    /// The browser goes there, and keeps nothing of the answer.
+    /// Navigates without keeping the cookies of the response.
     fn glance(&mut self, target: &str) -> Step {
         let before = self.browser.clone();
         let step = self.navigate(target);

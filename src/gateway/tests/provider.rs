@@ -1,4 +1,4 @@
-//! An OpenID provider made of values. It holds its clients to the protocol, and misbehaves as a test says.
+//! An OpenID provider as a plain value. It panics when a client does not follow the protocol, and misbehaves as a test says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::oidc::authorization::code_challenge;
 use crate::oidc::testing::{ISSUER, json_reply};
 use crate::words::time::Timestamp;
 
-/// What a provider remembers of a code.
+/// What the provider remembers of a code that it has issued.
 struct Grant {
     nonce: String,
     challenge: String,
@@ -22,32 +22,32 @@ struct Grant {
 /// An OpenID provider.
 pub(super) struct Provider {
     pub(super) metadata: Value,
-    /// The keys it publishes.
+    /// The keys that it publishes, with their `kid`.
     pub(super) publishes: Vec<(&'static TestKey, &'static str)>,
-    /// The key it signs with.
+    /// The key that it signs with.
     pub(super) signs: (&'static TestKey, Algorithm, &'static str),
-    /// What it says about everybody, beside what the protocol asks for. These members win.
+    /// Claims of every ID token, in place of the usual ones; `null` removes one.
     pub(super) claims: Value,
-    /// Members of the token response that win.
+    /// Members of the token response, in place of the usual ones.
     pub(super) token_response: Value,
     pub(super) userinfo: Value,
-    /// What it says about every token.
+    /// The introspection response for every token.
     pub(super) introspection: Value,
-    /// What it answers in place of everything.
+    /// The reply to every call, in place of the usual ones.
     pub(super) instead: Option<Reply>,
-    /// The paths that were asked.
+    /// The paths of the calls so far.
     pub(super) asked: Vec<String>,
-    /// Every code and token that it gave out.
+    /// Every code and token that it has issued.
     pub(super) secrets: Vec<String>,
-    /// Whether it issues refresh tokens. Each is good once: whoever brings a spent one ends everything that came of the sign-in.
+    /// Whether it issues refresh tokens. Each can be used once; a second use invalidates all of them (RFC 9700, section 4.14.2).
     pub(super) issues_refresh_tokens: bool,
-    /// Members of the answer to a refresh that win.
+    /// Members of the refresh response, in place of the usual ones.
     pub(super) refresh_response: Value,
-    /// What it answers to a refresh in place of everything.
+    /// The reply to every refresh request, in place of the usual one.
     pub(super) instead_of_refreshing: Option<Reply>,
-    /// How often it was asked to refresh, whatever came of it.
+    /// The number of refresh requests, failed ones included.
     pub(super) refreshes: usize,
-    /// The refresh tokens that count.
+    /// The refresh tokens that can be used.
     pub(super) refresh_tokens: BTreeSet<String>,
     grants: BTreeMap<String, Grant>,
 }
@@ -83,7 +83,7 @@ impl Provider {
         }
     }
 
-    /// The person signs in and agrees: where the browser goes then.
+    /// The person signs in and consents; returns the URL to which the provider redirects.
     pub(super) fn agree(&mut self, authorize: &str) -> String {
         let (endpoint, query) = authorize.split_once('?').unwrap();
         assert_eq!(endpoint, format!("{ISSUER}/auth"));
@@ -92,7 +92,7 @@ impl Provider {
         assert_eq!([take("response_type"), take("code_challenge_method")], ["code", "S256"]);
         let code = format!("the-code-{}", self.grants.len());
         let grant = Grant { nonce: take("nonce"), challenge: take("code_challenge"), redirect_uri: take("redirect_uri") };
-        // A page on another origin keeps its whole address.
+        // The redirect URI of a page on another origin is returned whole, others as path and query.
         let callback = grant.redirect_uri.strip_prefix("https://app.example.com").unwrap_or(&grant.redirect_uri);
         let target = format!("{callback}?code={code}&state={}", take("state"));
         self.secrets.push(code.clone());
@@ -100,7 +100,7 @@ impl Provider {
         target
     }
 
-    /// What a call is answered with.
+    /// The reply to a call.
     pub(super) fn answer(&mut self, call: &HttpCall, now: Timestamp) -> Reply {
         assert_eq!((call.cluster.as_str(), call.authority.as_str()), ("sso", "sso.example.com"));
         let path = call.path.strip_prefix("/realms/main/").unwrap().to_owned();
@@ -171,7 +171,7 @@ impl Provider {
     }
 }
 
-/// `null` takes a member away.
+/// Replaces members; `null` removes one.
 fn merge(members: &mut Value, further: &Value) {
     let members = members.as_object_mut().unwrap();
     members.extend(further.as_object().unwrap().clone());

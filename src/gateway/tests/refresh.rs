@@ -1,5 +1,6 @@
 use super::stage::{
-    Browser, Stage, Worker, awaited, body, changed, document, field, forwarded, outcome, response, seconds, told_upstream, with,
+    Browser, Stage, Worker, awaited, body, changed, document, field, forwarded, outcome, response, seconds, upstream_headers,
+    with,
 };
 use crate::authenticate::carried;
 use crate::gateway::pending::Step;
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 pub(super) const LIFE: u64 = 600;
-/// When a quarter of their life is left.
+/// The age of the tokens at which a quarter of their life is left, in seconds.
 pub(super) const DUE: u64 = 450;
 
 pub(super) fn forwarding() -> Value {
@@ -25,7 +26,7 @@ pub(super) fn following() -> Value {
     changed(document(), "/session/follow_provider", json!(true))
 }
 
-/// Somebody signed in at a provider that rotates refresh tokens; the access token lives for ten minutes.
+/// A stage where somebody has signed in at a provider that rotates refresh tokens. The access token lives for ten minutes.
 pub(super) fn signed_in(document: &Value) -> Stage {
     let mut stage = Stage::ready(document);
     stage.provider.issues_refresh_tokens = true;
@@ -34,7 +35,7 @@ pub(super) fn signed_in(document: &Value) -> Stage {
     stage
 }
 
-/// Lets the response of a forwarded request reach the browser.
+/// Lets the response to a forwarded request reach the browser.
 fn finish(worker: &mut Worker, browser: &mut Browser, step: &Step) -> Vec<Event> {
     let Decision::Forward(forward) = &step.decision else { return vec![] };
     let Some(renewal) = &forward.renewal else { return vec![] };
@@ -43,7 +44,7 @@ fn finish(worker: &mut Worker, browser: &mut Browser, step: &Step) -> Vec<Event>
     events
 }
 
-/// A request of a page's script, and the cookies of its response.
+/// A request by a script of a page, and its response, whose cookies the browser takes.
 pub(super) fn ask(stage: &mut Stage) -> Step {
     let step = stage.script("GET", "/page");
     finish(&mut stage.worker, &mut stage.browser, &step);
@@ -51,11 +52,11 @@ pub(super) fn ask(stage: &mut Stage) -> Step {
 }
 
 pub(super) fn access_token(step: &Step) -> String {
-    let told = told_upstream(step);
-    told.iter().find(|(name, _)| *name == "x-forwarded-access-token").unwrap().1.to_owned()
+    let headers = upstream_headers(step);
+    headers.iter().find(|(name, _)| *name == "x-forwarded-access-token").unwrap().1.to_owned()
 }
 
-/// What the background asks the provider for, until it asks for tokens.
+/// Ticks until the background makes a refresh request; returns that.
 pub(super) fn until_it_asks(worker: &mut Worker) -> Fetch {
     for _ in 0..10 {
         if let Some(fetch) = worker.tick().fetches.pop() {
@@ -97,7 +98,7 @@ fn a_session_lives_until_its_own_lifetimes_however_often_its_tokens_end() {
                 break;
             }
             last = stage.worker.world.now;
-            stage.worker.keep_up_for(&mut stage.provider, seconds(1));
+            stage.worker.fetch_due_for(&mut stage.provider, seconds(1));
             stage.worker.wait(seconds(99));
         }
         assert_eq!(last.since(began), seconds(8 * 3_600 - 100), "{document}");
@@ -112,11 +113,11 @@ fn a_request_with_good_tokens_goes_on_with_them_and_its_response_brings_the_new_
     let before = stage.browser.jar.clone();
     let step = stage.script("GET", "/page");
     assert_eq!(access_token(&step), first);
-    // It is answered before the provider is: nothing to write yet.
+    // Its response leaves before the provider has replied: the cookie is not written.
     assert_eq!(finish(&mut stage.worker, &mut stage.browser, &step), []);
     assert_eq!(stage.browser.jar, before);
-    // The provider is asked, and another response of that time brings the new cookie.
-    stage.worker.keep_up_for(&mut stage.provider, seconds(1));
+    // After the provider's reply, the response to another request of that time brings the new cookie.
+    stage.worker.fetch_due_for(&mut stage.provider, seconds(1));
     assert_eq!(stage.provider.refreshes, 1);
     assert_eq!(finish(&mut stage.worker, &mut stage.browser, &step), [Event::SessionRenewed]);
     let step = stage.script("GET", "/page");
@@ -136,13 +137,13 @@ fn a_request_whose_tokens_have_ended_waits_for_new_ones() {
     assert_eq!(stage.provider.refreshes, 1);
     assert_eq!(outcome(&ask(&mut stage)), (200, ""));
     assert_eq!(stage.provider.refreshes, 1);
-    // The session endpoint waits as well: a page must not think that it is signed out.
+    // The session endpoint waits as well: otherwise a page would think that nobody is signed in.
     stage.worker.wait(seconds(LIFE));
     assert_eq!(body(&stage.script("GET", "/api/session"))["authenticated"], true);
-    // Public pages wait for nobody.
+    // A public page does not wait.
     stage.worker.wait(seconds(LIFE));
     let step = stage.worker.begin(stage.browser.script("GET", "/public"));
-    assert_eq!((told_upstream(&step), step.note.subject.as_deref()), (vec![], None));
+    assert_eq!((upstream_headers(&step), step.note.subject.as_deref()), (vec![], None));
 }
 
 #[test]
@@ -155,8 +156,8 @@ fn however_many_requests_and_workers_wait_the_provider_is_asked_once() {
     let here: Vec<_> = (0..20).map(|_| awaited(stage.worker.begin(request.clone()))).collect();
     let there: Vec<_> = (0..20).map(|_| awaited(other.begin(request.clone()))).collect();
     for _ in 0..10 {
-        stage.worker.keep_up(&mut stage.provider);
-        other.keep_up(&mut stage.provider);
+        stage.worker.fetch_due(&mut stage.provider);
+        other.fetch_due(&mut stage.provider);
         stage.worker.wait(Duration::from_millis(20));
         other.wait(Duration::from_millis(20));
     }
@@ -174,12 +175,12 @@ fn however_many_requests_and_workers_wait_the_provider_is_asked_once() {
 }
 
 #[test]
-fn a_client_that_leaves_loses_nothing() {
+fn new_tokens_are_kept_although_the_waiting_client_has_left() {
     let mut stage = signed_in(&forwarding());
     stage.worker.wait(seconds(LIFE));
-    // The request that waits is never heard of again; the provider's answer is kept all the same.
+    // The request that waits is never resumed; the provider's reply is kept all the same.
     drop(awaited(stage.worker.begin(stage.browser.script("GET", "/page"))));
-    stage.worker.keep_up_for(&mut stage.provider, seconds(1));
+    stage.worker.fetch_due_for(&mut stage.provider, seconds(1));
     stage.worker.wait(seconds(60));
     assert_eq!(outcome(&ask(&mut stage)), (200, ""));
     assert_eq!(stage.provider.refreshes, 1);
@@ -200,7 +201,7 @@ fn another_tab_with_the_old_cookie_finds_the_new_tokens_and_never_spends_the_old
     assert_eq!(finish(&mut stage.worker, &mut tab, &step), [Event::SessionRenewed]);
     let step = stage.worker.begin(tab.script("GET", "/page"));
     assert_eq!(forwarded(&step).renewal, None);
-    // The next refresh, begun by either, is the other's too.
+    // The next refresh, whichever tab causes it, renews the other tab's session too.
     for turn in 1..6 {
         stage.worker.wait(seconds(LIFE));
         let late = tab.clone();
@@ -214,14 +215,14 @@ fn another_tab_with_the_old_cookie_finds_the_new_tokens_and_never_spends_the_old
 #[test]
 fn a_response_that_was_under_way_does_not_bring_the_spent_refresh_token_back() {
     let mut stage = signed_in(&forwarding());
-    // Due for renewal by use, and its tokens are not due yet.
+    // The session is due for renewal, its tokens are not due yet.
     stage.worker = stage.worker.beside(&changed(forwarding(), "/session/idle", json!("10m")));
     stage.worker.wait(seconds(DUE - 5));
     let slow = stage.script("GET", "/page");
     assert!(forwarded(&slow).renewal.is_some());
     stage.worker.wait(seconds(10));
     ask(&mut stage);
-    stage.worker.keep_up_for(&mut stage.provider, seconds(1));
+    stage.worker.fetch_due_for(&mut stage.provider, seconds(1));
     let new = access_token(&ask(&mut stage));
     assert_eq!(finish(&mut stage.worker, &mut stage.browser, &slow), [Event::SessionRenewed]);
     assert_eq!(access_token(&ask(&mut stage)), new);
@@ -245,12 +246,12 @@ fn a_refusal_for_good_ends_the_session_everywhere_and_deletes_its_cookie() {
         assert_eq!(stage.browser.names(), Vec::<&str>::new());
         assert_eq!(stage.provider.refreshes, 1);
     }
-    // While its tokens were still good, too; a page sends the browser to sign in.
+    // The session ends although its tokens were still good; a navigation is redirected to the provider.
     let mut stage = signed_in(&forwarding());
     stage.worker.wait(seconds(DUE));
     stage.provider.refresh_tokens.clear();
     assert_eq!(outcome(&ask(&mut stage)), (200, ""));
-    stage.worker.keep_up_for(&mut stage.provider, seconds(1));
+    stage.worker.fetch_due_for(&mut stage.provider, seconds(1));
     let mut other = stage.worker.beside(&forwarding());
     assert_eq!(outcome(&other.begin(stage.browser.script("GET", "/page"))), (401, "session_expired"));
     assert_eq!(outcome(&stage.navigate("/page")).0, 302);
@@ -274,24 +275,24 @@ fn while_the_provider_cannot_be_asked_the_session_goes_on_as_long_as_its_tokens_
         stage.provider.instead_of_refreshing = Some(silence.clone());
         assert_eq!(outcome(&ask(&mut stage)), (200, ""));
         let fetch = until_it_asks(&mut stage.worker);
-        let upkeep = stage.worker.arrived(&fetch, &silence);
+        let upkeep = stage.worker.fetch_answered(&fetch, &silence);
         assert_eq!(failures(&upkeep.events), [(reason, Aftermath::TriedAgain)]);
         assert!(upkeep.events.iter().all(|event| event.audit().unwrap().contains("\"ended\":false")));
-        // It is tried again, ever more seldom, while requests ask for it.
+        // The refresh is tried again, at growing intervals, while requests use the session.
         stage.provider.refreshes = 0;
         for _ in 0..10 {
-            stage.worker.keep_up_for(&mut stage.provider, seconds(9));
+            stage.worker.fetch_due_for(&mut stage.provider, seconds(9));
             assert_eq!(outcome(&ask(&mut stage)), (200, ""));
         }
         assert!((8..=14).contains(&stage.provider.refreshes), "{}", stage.provider.refreshes);
-        // When they have ended: not now, rather than sign in.
+        // Once the tokens have ended, requests get 503 rather than a redirect to sign in.
         stage.worker.wait(seconds(LIFE - DUE));
         for step in [stage.script("GET", "/page"), stage.navigate("/page"), stage.script("GET", "/api/session")] {
             assert_eq!(outcome(&step), (503, "refresh_unavailable"));
             assert!(field(response(&step), "retry-after").is_some());
             assert_eq!(field(response(&step), "set-cookie"), None);
         }
-        // It is back.
+        // The provider is back.
         stage.provider.instead_of_refreshing = None;
         stage.worker.wait(seconds(10));
         assert_eq!(outcome(&ask(&mut stage)), (200, ""));
@@ -299,12 +300,12 @@ fn while_the_provider_cannot_be_asked_the_session_goes_on_as_long_as_its_tokens_
 }
 
 #[test]
-fn what_was_put_off_is_not_looked_at_before_its_time_whatever_stands_in_the_shared_memory() {
+fn a_delayed_refresh_reads_no_shared_memory_before_its_time() {
     let mut stage = signed_in(&forwarding());
     stage.worker.wait(seconds(DUE));
     ask(&mut stage);
     let fetch = until_it_asks(&mut stage.worker);
-    stage.worker.arrived(&fetch, &Reply::Reset);
+    stage.worker.fetch_answered(&fetch, &Reply::Reset);
     stage.worker.world.memory.borrow_mut().clear();
     let asked = |worker: &mut Worker| worker.tick().fetches.iter().any(|fetch| matches!(fetch.errand, Errand::Refresh(_)));
     for _ in 0..9 {
@@ -316,14 +317,14 @@ fn what_was_put_off_is_not_looked_at_before_its_time_whatever_stands_in_the_shar
 }
 
 #[test]
-fn nobody_asks_for_a_session_that_nobody_uses() {
+fn a_session_that_is_not_used_is_not_refreshed() {
     let mut stage = signed_in(&forwarding());
     stage.worker.wait(seconds(DUE));
     stage.provider.instead_of_refreshing = Some(Reply::Reset);
     ask(&mut stage);
-    stage.worker.keep_up_for(&mut stage.provider, seconds(150));
+    stage.worker.fetch_due_for(&mut stage.provider, seconds(150));
     let refreshes = stage.provider.refreshes;
-    stage.worker.keep_up_for(&mut stage.provider, seconds(60));
+    stage.worker.fetch_due_for(&mut stage.provider, seconds(60));
     assert_eq!(stage.provider.refreshes, refreshes);
 }
 
@@ -336,12 +337,12 @@ fn a_session_that_was_signed_out_during_its_refresh_stays_so() {
     let fetch = until_it_asks(&mut stage.worker);
     assert_eq!(outcome(&stage.script("POST", "/api/logout")), (200, ""));
     let answer = stage.provider.answer(&fetch.call, stage.worker.world.now);
-    stage.worker.arrived(&fetch, &answer);
+    stage.worker.fetch_answered(&fetch, &answer);
     assert_eq!(stage.worker.news(&resource, until), Some(News::Ready));
     let step = stage.worker.resume(pending, News::Ready);
     assert_eq!(outcome(&step), (401, "session_expired"));
 
-    // Nor does a response bring it back that was under way.
+    // A response that was under way does not bring the session back either.
     let mut stage = signed_in(&forwarding());
     stage.worker.wait(seconds(LIFE));
     let under_way = stage.script("GET", "/page");
@@ -351,15 +352,15 @@ fn a_session_that_was_signed_out_during_its_refresh_stays_so() {
 }
 
 #[test]
-fn a_worker_that_dies_while_it_asks_is_taken_over_from_and_a_reload_takes_the_answer() {
+fn a_reloaded_configuration_takes_the_reply_to_a_refresh_and_repeats_one_without_a_reply() {
     let mut stage = signed_in(&forwarding());
     stage.worker.wait(seconds(LIFE));
     drop(awaited(stage.worker.begin(stage.browser.script("GET", "/page"))));
     let fetch = until_it_asks(&mut stage.worker);
-    // The configuration is loaded anew; the answer comes to it.
+    // The configuration is loaded again before the reply comes.
     stage.worker = stage.worker.beside(&forwarding());
     let answer = stage.provider.answer(&fetch.call, stage.worker.world.now);
-    stage.worker.arrived(&fetch, &answer);
+    stage.worker.fetch_answered(&fetch, &answer);
     assert_eq!(outcome(&ask(&mut stage)), (200, ""));
     assert_eq!(stage.provider.refreshes, 1);
 
@@ -379,7 +380,7 @@ fn a_remembered_session_reads_no_shared_memory_while_no_refresh_is_due() {
     let mut stage = signed_in(&forwarding());
     ask(&mut stage);
     let memory = stage.worker.world.memory.clone();
-    // Whoever held the table could not even be asked.
+    // Reading shared memory would panic now.
     let held = memory.borrow_mut();
     let step = stage.worker.begin(stage.browser.script("GET", "/page"));
     assert_eq!(outcome(&step), (200, ""));

@@ -1,4 +1,4 @@
-use super::stage::{Browser, Stage, body, changed, document, field, forwarded, outcome, response, told_upstream, with};
+use super::stage::{Browser, Stage, body, changed, document, field, forwarded, outcome, response, upstream_headers, with};
 use crate::http::message::{CookieEdit, Headers};
 use crate::step::event::{Event, Outcome};
 use crate::words::reason::Reason;
@@ -156,7 +156,7 @@ fn an_identity_header_whose_claim_is_absent_is_taken_away_and_not_left_to_the_cl
     let mut stage = with_claims(&document(), json!({}));
     let step =
         stage.worker.begin(stage.browser.send("GET", "/page", &[("x-forwarded-groups", "admins"), ("x-forwarded-user", "root")]));
-    assert_eq!(told_upstream(&step), [("x-forwarded-user", "alice")]);
+    assert_eq!(upstream_headers(&step), [("x-forwarded-user", "alice")]);
     assert_eq!(forwarded(&step).edits.remove, ["x-forwarded-groups"]);
 }
 
@@ -174,7 +174,7 @@ fn our_cookies_stay_here_and_others_go_on_byte_for_byte() {
 }
 
 #[test]
-fn what_another_site_sends_with_our_cookie_is_not_carried_out() {
+fn an_unsafe_request_of_another_site_with_our_cookie_is_refused() {
     let mut stage = Stage::signed_in(&document());
     let (good, refused) = ((200, ""), (403, "cross_site"));
     for (method, fields, expected) in [
@@ -199,18 +199,18 @@ fn what_another_site_sends_with_our_cookie_is_not_carried_out() {
     ] {
         let step = stage.worker.begin(stage.browser.send(method, "/page", fields));
         assert_eq!(outcome(&step), expected, "{method} {fields:?}");
-        // Without the cookie nobody acts in anybody's name, and the question does not arise.
+        // Without the session cookie the request is anonymous, and cross-site protection is not needed.
         let step = stage.worker.begin(Browser::default().send(method, "/page", fields));
         assert_eq!(outcome(&step), (401, "session_missing"), "{method} {fields:?}");
     }
 }
 
 #[test]
-fn on_a_public_page_what_another_site_sends_is_nobodys() {
+fn on_a_public_page_an_unsafe_request_of_another_site_is_anonymous() {
     let mut stage = Stage::signed_in(&document());
     let evil = [("origin", "https://evil.example")];
     let step = stage.worker.begin(stage.browser.send("POST", "/public", &evil));
-    assert_eq!((told_upstream(&step), step.note.subject.clone()), (vec![], None));
+    assert_eq!((upstream_headers(&step), step.note.subject.clone()), (vec![], None));
     assert_eq!(forwarded(&step).edits.cookie, CookieEdit::Dropped);
     let own = [("origin", "https://app.example.com")];
     let step = stage.worker.begin(stage.browser.send("POST", "/public", &own));
@@ -319,7 +319,7 @@ fn a_rule_for_another_provider_sends_people_there_and_tells_the_others() {
 }
 
 #[test]
-fn whoever_is_known_shares_no_cache_unless_the_rule_or_the_configuration_says_so() {
+fn the_response_to_somebody_who_is_signed_in_is_private_unless_the_rule_or_the_configuration_says_otherwise() {
     let page = |rule: Value, general: Option<&str>, signed_in: bool| {
         let mut document = with("/rules", json!([rule]));
         if let Some(word) = general {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::stage::{
     BEGINNING, Browser, KEY, Stage, Worker, body, changed, document, field, forwarded, outcome, reasons, response, seconds,
-    status, told_upstream,
+    status, upstream_headers,
 };
 use crate::crypto::signing::SigningKey;
 use crate::http::message::{CookieEdit, Headers};
@@ -18,7 +18,7 @@ const OTHER_SECRET: &str = "another secret that nobody shares, of 32 bytes";
 const P256_PEM: &str = include_str!("../../crypto/testdata/for-tests-only-p256.pem");
 const RSA_PEM: &str = include_str!("../../crypto/testdata/for-tests-only-rsa1.pem");
 
-/// System A: sessions are JWTs in `access_token`.
+/// A configuration whose sessions are JWTs, in the cookie `access_token`.
 pub(super) fn signing() -> Value {
     let rules = json!([
         {"match": {"path": "/"}, "require": "public"},
@@ -47,7 +47,7 @@ fn request(target: &str, token: &str) -> Headers {
     Headers::new(fields.into_iter().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect())
 }
 
-/// A token that a service makes with this secret.
+/// A session JWT that a service signs with this secret.
 fn minted(secret: &str, typ: &str, changes: Value) -> String {
     let mut claims = json!({
         "sub": "robot", "iat": BEGINNING.seconds(), "exp": BEGINNING.seconds() + 600, "origin": "https://app.example.com"
@@ -72,12 +72,12 @@ fn signing_in_leaves_one_jwt_that_lasts_an_hour_and_is_not_renewed() {
     let mut stage = Stage::signed_in(&signing());
     assert_eq!(stage.browser.names(), ["access_token"]);
     let step = stage.script("GET", "/company");
-    assert_eq!(told_upstream(&step), [("x-forwarded-user", "alice"), ("x-forwarded-email", "alice@example.com")]);
+    assert_eq!(upstream_headers(&step), [("x-forwarded-user", "alice"), ("x-forwarded-email", "alice@example.com")]);
     assert_eq!(forwarded(&step).edits.cookie, CookieEdit::Dropped);
-    let told = body(&stage.script("GET", "/api/session"));
-    let ends = told["exp"].as_u64().unwrap();
-    assert_eq!((told["sub"].as_str(), told["email"].as_str()), (Some("alice"), Some("alice@example.com")));
-    // A quarter of an hour before its end it is what it was.
+    let session = body(&stage.script("GET", "/api/session"));
+    let ends = session["exp"].as_u64().unwrap();
+    assert_eq!((session["sub"].as_str(), session["email"].as_str()), (Some("alice"), Some("alice@example.com")));
+    // A quarter of an hour before its end the cookie has not changed.
     stage.worker.wait(seconds(ends - stage.worker.world.now.seconds() - 1));
     assert_eq!(forwarded(&stage.script("GET", "/company")).renewal, None);
     stage.worker.wait(seconds(1));
@@ -102,7 +102,7 @@ fn on_a_public_page_a_missing_expired_or_forged_session_is_nobody_and_never_an_e
     ] {
         let browser = with_cookie(value);
         let step = stage.worker.begin(browser.navigate("/"));
-        assert_eq!(told_upstream(&step), []);
+        assert_eq!(upstream_headers(&step), []);
         assert_eq!(forwarded(&step).edits.cookie, CookieEdit::Dropped, "an upstream might believe it");
         assert_eq!(outcome(&stage.worker.begin(browser.script("GET", "/company"))), (401, reason));
         assert_eq!(outcome(&stage.worker.begin(browser.script("GET", "/api/session"))), (401, reason));
@@ -112,7 +112,7 @@ fn on_a_public_page_a_missing_expired_or_forged_session_is_nobody_and_never_an_e
 #[test]
 fn two_tabs_that_sign_in_within_one_second_do_not_sign_each_other_out() {
     let mut stage = Stage::ready(&signing());
-    let tabs = [stage.as_far_as_the_provider("/company"), stage.as_far_as_the_provider("/company")];
+    let tabs = [stage.go_to_the_provider("/company"), stage.go_to_the_provider("/company")];
     for callback in tabs {
         assert_eq!(status(&stage.navigate(&callback)), 303);
         assert_eq!(outcome(&stage.script("GET", "/company")), (200, ""));
@@ -130,7 +130,7 @@ fn a_second_session_that_a_sibling_domain_planted_signs_nobody_in_and_loops_nowh
         assert_eq!((outcome(&step), reasons(&step)[0]), ((401, "session_ambiguous"), Reason::SessionAmbiguous));
     }
     let public = stage.worker.begin(Browser::default().send("GET", "/", &[("cookie", &both)]));
-    assert_eq!((told_upstream(&public), &forwarded(&public).edits.cookie), (vec![], &CookieEdit::Dropped));
+    assert_eq!((upstream_headers(&public), &forwarded(&public).edits.cookie), (vec![], &CookieEdit::Dropped));
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_session_that_was_signed_out_is_over_in_the_cookie_and_as_a_bearer_token() {
 fn a_session_of_ours_is_a_bearer_token_where_that_is_configured_with_a_reason_for_each_refusal() {
     let mut stage = Stage::signed_in(&signing());
     let step = stage.worker.begin(request("/company", &session_of(&stage)));
-    assert_eq!(told_upstream(&step), [("x-forwarded-user", "alice"), ("x-forwarded-email", "alice@example.com")]);
+    assert_eq!(upstream_headers(&step), [("x-forwarded-user", "alice"), ("x-forwarded-email", "alice@example.com")]);
     assert_eq!(forwarded(&step).edits.remove, ["authorization"]);
     let good = minted(SECRET, "JWT", json!({}));
     assert!(stage.worker.begin(request("/hooks", &good)).events.contains(&Event::TokenVerified));
@@ -172,12 +172,12 @@ fn a_session_of_ours_is_a_bearer_token_where_that_is_configured_with_a_reason_fo
     ] {
         let step = stage.worker.begin(request("/hooks", token));
         assert_eq!(outcome(&step), expected, "{token}");
-        let told = field(response(&step), "www-authenticate").unwrap();
-        assert!(told.starts_with(realm) && told.contains(challenge), "{told}");
+        let header = field(response(&step), "www-authenticate").unwrap();
+        assert!(header.starts_with(realm) && header.contains(challenge), "{header}");
     }
     let missing = stage.worker.begin(Browser::default().script("GET", "/hooks"));
     assert_eq!((outcome(&missing), field(response(&missing), "www-authenticate")), ((401, "token_missing"), Some(realm)));
-    // Not where only a session in its cookie counts, nor where it is not configured.
+    // It is not accepted under a rule for session cookies only, nor where it is not configured.
     assert_eq!(outcome(&stage.worker.begin(request("/sessions", &good))), (401, "session_missing"));
     let mut stage = Stage::ready(&changed(signing_without_bearer(), "/session/jwt/bearer", json!(false)));
     assert_eq!(outcome(&stage.worker.begin(request("/company", &good))), (401, "session_missing"));
@@ -200,7 +200,7 @@ fn a_session_as_bearer_token_grants_nothing_that_a_providers_token_does() {
     assert_eq!(outcome(&stage.worker.begin(request("/hooks", &token))), (200, ""));
     assert_eq!(outcome(&stage.worker.begin(request("/deploy", &token))), (403, "condition_failed"));
     assert_eq!(outcome(&stage.worker.begin(request("/scoped", &token))).0, 403);
-    // A token of the provider is still the provider's.
+    // A provider's token is still accepted as one.
     let (key, algorithm, kid) = stage.provider.signs;
     let claims = json!({"iss": crate::oidc::testing::ISSUER, "sub": "robot", "aud": "api", "exp": BEGINNING.seconds() + 600});
     let theirs = key.token(algorithm, &json!({"kid": kid}), &claims);
@@ -221,7 +221,7 @@ fn an_application_that_reads_the_session_sees_only_one_that_counted() {
     assert_eq!(edit(&mut stage, with_attempt), CookieEdit::Replaced(format!("access_token={token}").into_bytes()));
     let forged = with_cookie("a.b.c").navigate("/");
     assert_eq!(edit(&mut stage, forged), CookieEdit::Dropped);
-    // Another site's POST to a public page is let through as nobody's; the session must not be in it either.
+    // Another site's POST to a public page is forwarded as anonymous, and without the session cookie.
     let across = stage.browser.send("POST", "/", &[("sec-fetch-mode", "no-cors"), ("sec-fetch-site", "cross-site")]);
     assert_eq!(edit(&mut stage, across), CookieEdit::Dropped);
 }
@@ -235,7 +235,7 @@ fn without_a_provider_tokens_are_all_that_counts_and_nothing_leads_to_a_sign_in(
     document["claim_to_headers"] = json!([{"claim_name": "sub", "header_name": "x-user"}]);
     document.as_object_mut().unwrap().remove("providers");
     let mut worker = Worker::new(&document);
-    assert_eq!(told_upstream(&worker.begin(request("/api", &minted(SECRET, "JWT", json!({}))))), [("x-user", "robot")]);
+    assert_eq!(upstream_headers(&worker.begin(request("/api", &minted(SECRET, "JWT", json!({}))))), [("x-user", "robot")]);
     assert_eq!(outcome(&worker.begin(request("/admin", &minted(SECRET, "JWT", json!({}))))), (403, "condition_failed"));
     assert_eq!(outcome(&worker.begin(request("/admin", &minted(SECRET, "JWT", json!({"role": "admin"}))))), (200, ""));
     for path in ["/api", "/api/login", "/api/callback", "/"] {
@@ -287,9 +287,9 @@ fn public_keys_are_published_and_another_gateway_believes_what_they_sign() {
     elsewhere["rules"] = json!([]);
     let mut other = Stage::new(&elsewhere);
     other.provider.instead = Some(crate::oidc::testing::json_reply(200, &body(&step)));
-    other.worker.keep_up_for(&mut other.provider, seconds(1));
+    other.worker.fetch_due_for(&mut other.provider, seconds(1));
     assert_eq!(outcome(&other.worker.begin(request("/x", &session_of(&stage)))), (200, ""));
-    let identity = told_upstream(&stage.script("GET", "/x")).last().unwrap().1.to_owned();
+    let identity = upstream_headers(&stage.script("GET", "/x")).last().unwrap().1.to_owned();
     assert_eq!(outcome(&other.worker.begin(request("/x", &identity))), (401, "token_invalid"));
 }
 
@@ -302,8 +302,8 @@ fn a_partner_s_token_is_not_taken_for_the_namesake_s_session() {
     document["rules"] = json!([]);
     document["claim_to_headers"] = json!([{"claim_name": "sub", "header_name": "x-user"}]);
     let mut worker = Worker::new(&document);
-    assert_eq!(told_upstream(&worker.begin(request("/", &minted(SECRET, "JWT", json!({}))))), [("x-user", "robot")]);
+    assert_eq!(upstream_headers(&worker.begin(request("/", &minted(SECRET, "JWT", json!({}))))), [("x-user", "robot")]);
     let theirs = minted(PARTNER, "JWT", json!({"iss": "partner", "aud": "api"}));
     let step = worker.begin(request("/", &theirs));
-    assert_eq!(told_upstream(&step), [("x-user", "robot"), ("x-forwarded-provider", "partner")]);
+    assert_eq!(upstream_headers(&step), [("x-user", "robot"), ("x-forwarded-provider", "partner")]);
 }

@@ -1,5 +1,6 @@
 use super::stage::{
-    Browser, KEY, OTHER_KEY, Stage, body, changed, document, forwarded, outcome, reasons, response, seconds, told_upstream, with,
+    Browser, KEY, OTHER_KEY, Stage, body, changed, document, forwarded, outcome, reasons, response, seconds, upstream_headers,
+    with,
 };
 use crate::gateway::pending::Step;
 use crate::step::event::{Event, Outcome};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3_600;
 
-/// A request of a page's script, and the renewal that its response carries.
+/// A request by a script of a page, and its response, with the renewal if there is one.
 fn ask(stage: &mut Stage) -> Step {
     let step = stage.script("GET", "/page");
     if let crate::step::decision::Decision::Forward(forward) = &step.decision
@@ -46,7 +47,7 @@ fn a_session_in_use_lasts_until_its_absolute_end_and_no_longer() {
     }
     assert_eq!(last.since(began), seconds(8 * HOUR - 10 * MINUTE));
     assert_eq!(outcome(&step), (401, "session_expired"));
-    // The cookie is gone from the browser, too.
+    // The browser has deleted the cookie, too.
     stage.browser.take_response(response(&step));
     assert_eq!(outcome(&ask(&mut stage)), (401, "session_missing"));
 }
@@ -66,7 +67,7 @@ fn a_session_is_renewed_after_a_quarter_of_its_idle_time_by_an_answer_that_nobod
     let before = stage.browser.jar["__Host-accredit"].clone();
     stage.browser.take(fields.iter().map(|(name, value)| (*name, value.as_str())));
     assert_ne!(stage.browser.jar["__Host-accredit"], before);
-    // It is the same session, in use since now.
+    // It is the same session, whose idle time is counted from now.
     assert_eq!(renewal.session.renewed, stage.worker.world.now);
     assert_eq!(forwarded(&stage.script("GET", "/page")).renewal, None);
 }
@@ -97,7 +98,7 @@ fn what_was_verified_is_remembered_for_a_minute_and_not_on_other_workers() {
     assert_eq!(other.begin(stage.browser.script("GET", "/page")).events, from_cookie);
     stage.worker.wait(seconds(1));
     assert_eq!(how(&ask(&mut stage)), from_cookie);
-    // What is remembered is the credential, not the person.
+    // The credential is remembered, not the person.
     let mut tampered = stage.browser.clone();
     tampered.jar.get_mut("__Host-accredit").unwrap().0.push('A');
     assert_eq!(outcome(&stage.worker.begin(tampered.script("GET", "/page"))), (401, "session_invalid"));
@@ -171,7 +172,7 @@ fn shorter_lifetimes_hold_at_once() {
 }
 
 #[test]
-fn a_cookie_that_we_did_not_seal_as_a_session_is_none() {
+fn a_cookie_that_was_not_sealed_as_a_session_is_refused() {
     let mut stage = Stage::signed_in(&with("/logout", json!({"provider": true})));
     let good = stage.browser.jar["__Host-accredit"].0.clone();
     let hint = stage.browser.jar["__Secure-accredit-hint"].0.clone();
@@ -198,9 +199,9 @@ fn a_cookie_that_we_did_not_seal_as_a_session_is_none() {
         let mut browser = Browser::default();
         browser.jar.insert("__Host-accredit".into(), (value, "/".into()));
         assert_eq!(outcome(&stage.worker.begin(browser.script("GET", "/page"))), (401, "session_invalid"), "{attack}");
-        // Where nobody needs to be signed in, nobody is.
+        // On a public page the request is anonymous.
         let public = stage.worker.begin(browser.script("GET", "/public"));
-        assert_eq!((told_upstream(&public), public.note.subject.as_deref()), (vec![], None), "{attack}");
+        assert_eq!((upstream_headers(&public), public.note.subject.as_deref()), (vec![], None), "{attack}");
     }
 }
 
@@ -210,10 +211,10 @@ fn tokens_go_upstream_only_on_request_and_the_session_ends_with_the_access_token
     stage.provider.token_response = json!({"expires_in": 600});
     stage.sign_in("/page");
     let step = stage.script("GET", "/page");
-    let told = told_upstream(&step);
+    let headers = upstream_headers(&step);
     let [_, access_token, id_token] = stage.provider.secrets.as_slice() else { panic!() };
-    assert!(told.contains(&("x-forwarded-access-token", access_token)));
-    assert!(told.contains(&("x-forwarded-id-token", id_token)));
+    assert!(headers.contains(&("x-forwarded-access-token", access_token)));
+    assert!(headers.contains(&("x-forwarded-id-token", id_token)));
     stage.worker.wait(seconds(599));
     assert_eq!(outcome(&ask(&mut stage)), (200, ""));
     stage.worker.wait(seconds(1));
@@ -228,14 +229,14 @@ fn tokens_go_upstream_only_on_request_and_the_session_ends_with_the_access_token
 
     let mut stage = Stage::ready(&with("/forward", json!({"access_token": true})));
     stage.provider.token_response = json!({"expires_in": 5});
-    let callback = stage.as_far_as_the_provider("/page");
+    let callback = stage.go_to_the_provider("/page");
     assert_eq!(outcome(&stage.navigate(&callback)), (502, "token_response_malformed"));
 
     let mut stage = Stage::ready(&document());
     stage.provider.token_response = json!({"expires_in": 600});
     stage.sign_in("/page");
     let step = stage.script("GET", "/page");
-    assert!(told_upstream(&step).iter().all(|(name, _)| !name.ends_with("-token")));
+    assert!(upstream_headers(&step).iter().all(|(name, _)| !name.ends_with("-token")));
     stage.worker.wait(seconds(1_800));
     assert_eq!(outcome(&ask(&mut stage)), (200, ""));
 }
@@ -245,17 +246,17 @@ fn the_session_endpoint_tells_who_is_signed_in_and_until_when() {
     let mut stage = Stage::ready(&document());
     assert_eq!(outcome(&stage.script("GET", "/api/session")), (401, "session_missing"));
     stage.sign_in("/page");
-    let told = body(&stage.script("GET", "/api/session"));
+    let session = body(&stage.script("GET", "/api/session"));
     let now = stage.worker.world.now.seconds();
     assert_eq!(
-        told,
+        session,
         json!({
             "authenticated": true, "provider": "main", "subject": "alice",
             "claims": {"sub": "alice", "groups": ["staff"], "email": "alice@example.com", "email_verified": true},
             "expires_at": now + 8 * HOUR, "idle_expires_at": now + HOUR,
         })
     );
-    // Asking does not prolong.
+    // This request did not renew the session.
     stage.worker.wait(seconds(59 * MINUTE));
     assert_eq!(outcome(&stage.script("GET", "/api/session")), (200, ""));
     stage.worker.wait(seconds(MINUTE));
@@ -267,10 +268,10 @@ fn the_session_endpoint_tells_who_is_signed_in_and_until_when() {
 fn signing_in_again_makes_another_session() {
     let mut stage = Stage::signed_in(&document());
     let first = stage.browser.jar["__Host-accredit"].clone();
-    let callback = stage.as_far_as_the_provider("/api/login");
+    let callback = stage.go_to_the_provider("/api/login");
     assert_eq!(outcome(&stage.navigate(&callback)).0, 303);
     assert_ne!(stage.browser.jar["__Host-accredit"], first);
-    // The one before has ended, so that a renewal of it that is still under way cannot bring it back.
+    // The former session has ended: a renewal of it that is under way cannot bring it back.
     let mut before = Browser::default();
     before.jar.insert("__Host-accredit".into(), first);
     assert_eq!(outcome(&stage.worker.begin(before.script("GET", "/page"))), (401, "session_expired"));
@@ -284,7 +285,7 @@ fn a_large_session_that_shrinks_leaves_no_parts_behind() {
     stage.sign_in("/page");
     assert_eq!(stage.browser.names().len(), 3);
     stage.provider.claims = json!({"weight": "x"});
-    let callback = stage.as_far_as_the_provider("/api/login");
+    let callback = stage.go_to_the_provider("/api/login");
     stage.navigate(&callback);
     assert_eq!(stage.browser.names(), ["__Host-accredit"]);
     assert_eq!(outcome(&stage.navigate("/page")), (200, ""));

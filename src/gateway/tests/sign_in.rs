@@ -1,6 +1,6 @@
 use super::stage::{
     BEGINNING, Stage, awaited, body, called, document, field, forwarded, location, outcome, response, seconds, status,
-    told_upstream, with,
+    upstream_headers, with,
 };
 use crate::http::message::CookieEdit;
 use crate::http::url::query_parameters;
@@ -11,14 +11,14 @@ use crate::upkeep::fetch::Errand;
 use serde_json::json;
 
 #[test]
-fn with_nothing_known_a_visit_waits_for_the_metadata_and_goes_on_to_the_provider() {
+fn the_first_request_waits_for_the_metadata_and_is_then_redirected_to_the_provider() {
     let mut stage = Stage::new(&document());
     let visit = stage.browser.navigate("/page?x=1");
     let (resource, until, pending) = awaited(stage.worker.begin(visit));
     assert_eq!((resource.clone(), until), (Resource::Metadata("main".into()), BEGINNING.plus(seconds(5))));
     assert_eq!(pending.then, AfterNews::FromTheStart);
 
-    // The first look claims a place in shared memory, the second one the right to fetch.
+    // The first tick writes the lease's entry into shared memory, the second one takes the lease.
     assert_eq!(stage.worker.tick().fetches, []);
     assert_eq!(stage.worker.news(&resource, until), None);
     let fetch = stage.worker.tick().fetches.pop().unwrap();
@@ -26,7 +26,7 @@ fn with_nothing_known_a_visit_waits_for_the_metadata_and_goes_on_to_the_provider
     assert_eq!(fetch.call.path, "/realms/main/.well-known/openid-configuration");
     assert_eq!(stage.worker.news(&resource, until), None);
     let reply = stage.provider.answer(&fetch.call, BEGINNING);
-    let upkeep = stage.worker.arrived(&fetch, &reply);
+    let upkeep = stage.worker.fetch_answered(&fetch, &reply);
     assert_eq!(upkeep.events, [Event::Fetched { kind: DocumentKind::Metadata, provider: "main".into(), failure: None }]);
     assert_eq!(stage.worker.news(&resource, until), Some(News::Ready));
 
@@ -41,7 +41,7 @@ fn with_nothing_known_a_visit_waits_for_the_metadata_and_goes_on_to_the_provider
 }
 
 #[test]
-fn the_address_at_the_provider_asks_for_a_code_with_proof_and_holds_nothing_of_the_visit() {
+fn the_authorization_request_has_state_nonce_and_pkce_and_nothing_of_the_requested_page() {
     let mut stage = Stage::ready(&document());
     let sent = stage.navigate("/page?private=1");
     let (endpoint, query) = location(&sent).split_once('?').unwrap();
@@ -65,9 +65,9 @@ fn the_address_at_the_provider_asks_for_a_code_with_proof_and_holds_nothing_of_t
 }
 
 #[test]
-fn the_way_back_makes_a_session_and_ends_where_the_visit_began() {
+fn the_callback_begins_a_session_and_returns_to_the_requested_page() {
     let mut stage = Stage::ready(&document());
-    let callback = stage.as_far_as_the_provider("/page?x=1&y=%2F");
+    let callback = stage.go_to_the_provider("/page?x=1&y=%2F");
     let (call, pending) = called(stage.worker.begin(stage.browser.navigate(&callback)));
     assert_eq!((call.method, call.path.as_str(), call.cluster.as_str()), ("POST", "/realms/main/token", "sso"));
     let reply = stage.provider.answer(&call, stage.worker.world.now);
@@ -81,7 +81,7 @@ fn the_way_back_makes_a_session_and_ends_where_the_visit_began() {
 
     let page = stage.navigate("/page?x=1");
     assert_eq!(
-        told_upstream(&page),
+        upstream_headers(&page),
         [("x-forwarded-user", "alice"), ("x-forwarded-email", "alice@example.com"), ("x-forwarded-groups", "staff")]
     );
     assert_eq!(forwarded(&page).edits.cookie, CookieEdit::Dropped);
@@ -90,13 +90,13 @@ fn the_way_back_makes_a_session_and_ends_where_the_visit_began() {
 }
 
 #[test]
-fn when_keys_are_missing_the_code_is_spent_first_and_the_wait_has_patience_of_its_own() {
+fn a_code_is_redeemed_before_the_wait_for_missing_keys_which_has_the_full_time() {
     let mut stage = Stage::new(&document());
-    // The metadata came, the keys did not.
+    // The worker has the metadata, and no keys.
     stage.worker.tick();
     let fetch = stage.worker.tick().fetches.pop().unwrap();
     let reply = stage.provider.answer(&fetch.call, BEGINNING);
-    stage.worker.arrived(&fetch, &reply);
+    stage.worker.fetch_answered(&fetch, &reply);
     let sent = stage.worker.begin(stage.browser.navigate("/page"));
     stage.browser.take_response(response(&sent));
     let callback = stage.provider.agree(location(&sent));
@@ -107,7 +107,7 @@ fn when_keys_are_missing_the_code_is_spent_first_and_the_wait_has_patience_of_it
     let (resource, until, pending) = awaited(step);
     assert_eq!(resource, Resource::Keys { provider: "main".into(), newer_than: None });
     assert_eq!(until, stage.worker.world.now.plus(seconds(5)));
-    stage.worker.keep_up_for(&mut stage.provider, seconds(1));
+    stage.worker.fetch_due_for(&mut stage.provider, seconds(1));
     assert_eq!(stage.worker.news(&resource, until), Some(News::Ready));
     assert_eq!(status(&stage.worker.resume(pending, News::Ready)), 303);
 }
@@ -143,7 +143,7 @@ fn a_script_gets_401_and_a_person_is_redirected() {
 }
 
 #[test]
-fn a_script_at_the_login_endpoint_gets_the_address_and_a_person_the_redirect() {
+fn a_script_gets_the_authorization_request_of_the_login_endpoint_as_a_url_and_a_navigation_as_a_redirect() {
     let mut stage = Stage::ready(&document());
     let by_script = stage.script("GET", "/api/login?return_to=/members");
     assert_eq!(status(&by_script), 200);
@@ -175,8 +175,8 @@ fn the_login_endpoint_refuses_what_it_does_not_understand() {
 #[test]
 fn two_tabs_sign_in_without_disturbing_each_other() {
     let mut stage = Stage::ready(&document());
-    let first = stage.as_far_as_the_provider("/first");
-    let second = stage.as_far_as_the_provider("/second");
+    let first = stage.go_to_the_provider("/first");
+    let second = stage.go_to_the_provider("/second");
     assert_eq!(stage.browser.names().len(), 2);
     assert_eq!(location(&stage.navigate(&second)), "/second");
     assert_eq!(location(&stage.navigate(&first)), "/first");
@@ -191,9 +191,9 @@ fn a_session_keeps_the_claims_that_are_named_and_no_others() {
         "groups": ["staff"], "realm_access": {"roles": ["a"], "other": 1}, "address": "kept nowhere", "email_verified": true,
     });
     stage.sign_in("/page");
-    let told = body(&stage.script("GET", "/api/session"));
+    let session = body(&stage.script("GET", "/api/session"));
     assert_eq!(
-        told["claims"],
+        session["claims"],
         json!({"sub": "alice", "groups": ["staff"], "realm_access": {"roles": ["a"]}, "email_verified": true})
     );
 }
@@ -204,7 +204,7 @@ fn userinfo_adds_claims_about_the_same_person_and_only_about_that_one() {
     let mut stage = Stage::ready(&document);
     stage.provider.claims = json!({});
     stage.provider.userinfo = json!({"sub": "alice", "groups": ["staff", "chess"], "iss": "https://evil.example"});
-    let callback = stage.as_far_as_the_provider("/members");
+    let callback = stage.go_to_the_provider("/members");
     let (call, pending) = called(stage.worker.begin(stage.browser.navigate(&callback)));
     let reply = stage.provider.answer(&call, stage.worker.world.now);
     let (call, pending) = called(stage.worker.resume(pending, reply));
@@ -214,9 +214,9 @@ fn userinfo_adds_claims_about_the_same_person_and_only_about_that_one() {
     let reply = stage.provider.answer(&call, stage.worker.world.now);
     let back = stage.worker.resume(pending, reply);
     stage.browser.take_response(response(&back));
-    assert!(told_upstream(&stage.navigate("/members")).contains(&("x-forwarded-groups", "staff,chess")));
+    assert!(upstream_headers(&stage.navigate("/members")).contains(&("x-forwarded-groups", "staff,chess")));
 
     stage.provider.userinfo = json!({"sub": "mallory", "groups": ["staff"]});
-    let callback = stage.as_far_as_the_provider("/api/login");
+    let callback = stage.go_to_the_provider("/api/login");
     assert_eq!(outcome(&stage.navigate(&callback)), (502, "userinfo_subject"));
 }

@@ -10,7 +10,7 @@ use crate::step::event::{Event, Outcome, RequestRef};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// A link of our own page is followed.
+/// A navigation to the logout endpoint by a link on our own page.
 fn leave(stage: &Stage) -> Headers {
     stage.browser.send("GET", "/api/logout", &[("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin")])
 }
@@ -27,7 +27,7 @@ fn sign_out_by_a_script_or_a_person_ends_the_session_in_the_browser_and_here() {
         let step = stage.send(stage.browser.send(method, "/api/logout", fields));
         assert_eq!(response(&step).status, expected, "{method} {fields:?}");
         let request = RequestRef { request_id: "r-1".into(), method: method.into(), path: "/api/logout".into() };
-        let signed_out = Event::SignedOut { request, subject: Some("alice".into()) };
+        let signed_out = Event::SignedOut { request, provider: Some("main".into()), subject: Some("alice".into()) };
         assert_eq!(step.events, [signed_out, Event::Outcome(Outcome::Answered)]);
         assert_eq!(field(response(&step), "location"), (expected == 303).then_some("/"));
         assert_eq!(stage.browser.names(), Vec::<&str>::new());
@@ -42,7 +42,7 @@ fn a_cookie_replayed_after_sign_out_is_refused_at_once_here_and_a_tenth_of_a_sec
     let stolen = stage.browser.clone();
     let mut remembers = stage.worker.beside(&document());
     assert_eq!(outcome(&remembers.begin(stolen.script("GET", "/page"))), (200, ""));
-    // This worker remembers it too, until the sign-out.
+    // This worker remembers the session as verified, until the sign-out.
     assert_eq!(outcome(&stage.worker.begin(stolen.script("GET", "/page"))), (200, ""));
     let mut never_saw_it = stage.worker.beside(&document());
     assert_eq!(outcome(&never_saw_it.begin(Browser::default().script("GET", "/page"))), (401, "session_missing"));
@@ -52,7 +52,7 @@ fn a_cookie_replayed_after_sign_out_is_refused_at_once_here_and_a_tenth_of_a_sec
         worker.wait(Duration::from_millis(100));
         assert_eq!(outcome(&worker.begin(stolen.script("GET", "/page"))), (401, "session_expired"));
     }
-    // One that starts only now knows it from the beginning; a reload forgets nothing of it.
+    // A worker that starts only now, and one after a reload, know of the sign-out too.
     for document in [document(), with("/sign_in", json!({"wait": "1s"}))] {
         let mut new = stage.worker.beside(&document);
         assert_eq!(outcome(&new.begin(stolen.script("GET", "/page"))), (401, "session_expired"));
@@ -64,13 +64,13 @@ fn whoever_signs_out_on_one_worker_cannot_be_renewed_or_signed_out_again_on_anot
     let mut stage = Stage::signed_in(&with("/logout", json!({"provider": true})));
     stage.worker.wait(seconds(20 * 60));
     let mut other = stage.worker.beside(&with("/logout", json!({"provider": true})));
-    other.keep_up(&mut stage.provider);
+    other.fetch_due(&mut stage.provider);
     let again = leave(&stage);
-    // It is due, and its cookie would be written with the answer.
+    // The session is due for renewal: the response would write its cookie.
     let renewal = forwarded(&other.begin(stage.browser.script("GET", "/page"))).renewal.clone().unwrap();
     assert_eq!(outcome(&stage.script("POST", "/api/logout")), (200, ""));
     assert_eq!(other.gateway.finish(&mut other.world, &renewal), (vec![], vec![]));
-    // Nor is anybody sent to the provider for it twice.
+    // A second sign-out does not redirect to the provider again.
     assert_eq!(location(&other.begin(again)), "/");
 }
 
@@ -124,7 +124,7 @@ fn another_site_cannot_sign_anybody_out() {
 
 #[test]
 fn another_site_that_was_opened_from_the_address_bar_and_redirects_to_sign_out_gets_a_page_that_asks() {
-    // The first address was typed, so that a browser says `none` of the redirect to here, too.
+    // The other site's address was typed in, so that the browser sends `Sec-Fetch-Site: none` after the redirect to here, too.
     let mut stage = Stage::signed_in(&document());
     let step = stage.navigate("/api/logout");
     assert_eq!(outcome(&step), (403, "cross_site"));
@@ -146,7 +146,7 @@ fn a_session_that_is_over_cannot_push_out_the_memory_of_one_that_was_signed_out(
 }
 
 #[test]
-fn the_providers_session_ends_too_when_that_is_wanted() {
+fn the_session_at_the_provider_ends_too_where_that_is_configured() {
     let document = with("/logout", json!({"provider": true, "post_logout_redirect_uri": "/goodbye"}));
     let mut stage = Stage::signed_in(&document);
     assert_eq!(stage.browser.names(), ["__Host-accredit", "__Secure-accredit-hint"]);
@@ -157,24 +157,24 @@ fn the_providers_session_ends_too_when_that_is_wanted() {
     let step = stage.send(leave(&stage));
     let (endpoint, query) = location(&step).split_once('?').unwrap();
     assert_eq!(endpoint, "https://sso.example.com/realms/main/logout");
-    let told: Vec<_> = query_parameters(Some(query)).unwrap().into_iter().collect();
-    let told: Vec<_> = told.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let sent: Vec<_> = query_parameters(Some(query)).unwrap().into_iter().collect();
+    let sent: Vec<_> = sent.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let expected = [
         ("client_id", "app"),
         ("id_token_hint", id_token.as_str()),
         ("post_logout_redirect_uri", "https://app.example.com/goodbye"),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(sent, expected);
     assert_eq!(stage.browser.names(), Vec::<&str>::new());
 
-    // Without a session that is good, nobody is sent to the provider: not even with the cookies of one that was signed out.
+    // Without a valid session nobody is redirected to the provider, not even with the cookies of one that was signed out.
     let again = stage.worker.begin(again);
     assert_eq!(location(&again), "/goodbye");
 
     let mut stage = Stage::signed_in(&document);
-    let told = body(&stage.script("POST", "/api/logout"));
-    assert_eq!(told["logout"], "ok");
-    assert!(told["end_session_url"].as_str().unwrap().starts_with("https://sso.example.com/realms/main/logout?"));
+    let answer = body(&stage.script("POST", "/api/logout"));
+    assert_eq!(answer["logout"], "ok");
+    assert!(answer["end_session_url"].as_str().unwrap().starts_with("https://sso.example.com/realms/main/logout?"));
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn a_trusted_front_end_may_sign_people_out() {
 
 #[test]
 fn a_request_that_was_under_way_as_the_session_idled_out_does_not_bring_it_back_after_sign_out() {
-    // One that began a moment before the session idled out, and is answered a moment after somebody signed out.
+    // The request began just before the idle time of the session ended, and its response leaves just after the sign-out.
     let mut stage = Stage::signed_in(&document());
     stage.worker.wait(seconds(3_595));
     let renewal = forwarded(&stage.script("GET", "/page")).renewal.clone().unwrap();
@@ -217,7 +217,7 @@ fn a_request_that_was_under_way_as_the_session_idled_out_does_not_bring_it_back_
     assert_eq!(outcome(&stage.script("POST", "/api/logout")), (200, ""));
     assert_eq!(stage.worker.gateway.finish(&mut stage.worker.world, &renewal), (vec![], vec![]));
 
-    // Nor does one that took long, wherever somebody may have signed out meanwhile.
+    // A response that took long does not renew either: somebody may have signed out meanwhile, anywhere.
     let mut stage = Stage::signed_in(&document());
     stage.worker.wait(seconds(1_000));
     let renewal = forwarded(&stage.script("GET", "/page")).renewal.clone().unwrap();
@@ -232,7 +232,7 @@ fn a_hint_of_another_session_is_not_sent_to_the_provider() {
     let planted = earlier.browser.jar["__Secure-accredit-hint"].clone();
     let step = earlier.send(leave(&earlier));
     assert!(location(&step).contains("id_token_hint="));
-    // The same person, or another, in a session of their own.
+    // The hint cookie of the former sign-in, in the session of a later one.
     earlier.sign_in("/page");
     earlier.browser.jar.insert("__Secure-accredit-hint".into(), planted);
     let step = earlier.send(leave(&earlier));
@@ -262,7 +262,7 @@ fn counts(stage: &mut Stage, document: &Value, token: &str) -> [bool; 3] {
     ]
 }
 
-/// A session as JWT of its own.
+/// A new session as a JWT.
 fn session_jwt(stage: &mut Stage) -> String {
     stage.worker.wait(seconds(2));
     stage.browser = Browser::default();
@@ -278,24 +278,27 @@ fn a_session_that_comes_as_a_bearer_token_ends_at_sign_out_as_a_cookie_and_as_a_
     assert_eq!(counts(&mut stage, &document, &one), [true; 3]);
     let step = sign_out(&mut stage, "", Some(&one));
     assert_eq!(body(&step), json!({"logout": "ok"}));
-    assert!(matches!(&step.events[0], Event::SignedOut { subject: Some(subject), .. } if subject == "alice"));
+    let of_main = |provider: &str, subject: &str| provider == "main" && subject == "alice";
+    assert!(matches!(&step.events[0], Event::SignedOut { provider: Some(p), subject: Some(s), .. } if of_main(p, s)));
     assert_eq!(counts(&mut stage, &document, &one), [false; 3]);
     assert_eq!(counts(&mut stage, &document, &other), [true; 3]);
-    // With a cookie beside it both end.
+    // With a session cookie beside it, both sessions end.
     let (third, cookie) = (session_jwt(&mut stage), format!("access_token={other}"));
     assert_eq!(outcome(&sign_out(&mut stage, &cookie, Some(&third))), (200, ""));
     for token in [&other, &third] {
         assert_eq!(counts(&mut stage, &document, token), [false; 3]);
     }
-    // Signed out before, or over by itself: there is nothing left that could go on.
+    // A token that was signed out before, or has expired, is no obstacle.
     assert_eq!(outcome(&sign_out(&mut stage, "", Some(&one))), (200, ""));
     let last = session_jwt(&mut stage);
     stage.worker.wait(seconds(3_600));
-    assert_eq!(outcome(&sign_out(&mut stage, "", Some(&last))), (200, ""));
+    let nobody = sign_out(&mut stage, "", Some(&last));
+    assert_eq!(outcome(&nobody), (200, ""));
+    assert!(matches!(&nobody.events[0], Event::SignedOut { provider: None, subject: None, .. }));
 }
 
 #[test]
-fn of_several_session_cookies_of_one_name_every_good_one_ends_at_sign_out_wherever_it_stands() {
+fn every_valid_one_of_several_session_cookies_ends_at_sign_out_whatever_its_position() {
     let document = signing();
     for order in [["one", "junk", "two"], ["junk", "one", "two"], ["two", "one", "junk"]] {
         let mut stage = Stage::ready(&document);
@@ -316,7 +319,7 @@ fn of_several_session_cookies_of_one_name_every_good_one_ends_at_sign_out_wherev
 }
 
 #[test]
-fn sealed_sessions_that_came_several_times_whole_or_in_parts_end_all_of_them() {
+fn every_sealed_session_ends_at_sign_out_whether_it_came_in_one_cookie_or_in_parts() {
     let document = document();
     // The second one is so large that it stands in several cookies.
     let mut stage = Stage::ready(&document);
@@ -341,7 +344,7 @@ fn sealed_sessions_that_came_several_times_whole_or_in_parts_end_all_of_them() {
 }
 
 #[test]
-fn what_cannot_be_ended_here_is_not_answered_ok_and_all_else_ends_all_the_same() {
+fn a_credential_that_cannot_be_ended_here_makes_sign_out_incomplete_and_all_others_end() {
     let accepting = changed(signing(), "/providers/0/bearer", json!({"audiences": ["api"]}));
     let mut stage = Stage::ready(&accepting);
     let (key, algorithm, kid) = stage.provider.signs;
@@ -354,13 +357,13 @@ fn what_cannot_be_ended_here_is_not_answered_ok_and_all_else_ends_all_the_same()
         assert!(field(response(&step), "set-cookie").is_some_and(|cookie| cookie.ends_with("Max-Age=0")));
         assert_eq!(counts(&mut stage, &accepting, &session), [false; 3], "{token}");
     }
-    // A person is told, too.
+    // A page says it, too.
     let line = format!("Bearer {theirs}");
     let fields =
         [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin"), ("accept", "text/html"), ("authorization", &line)];
     let step = stage.send(Browser::default().send("GET", "/api/logout", &fields));
     assert!(response(&step).body.contains("Not everything was signed out"), "{}", response(&step).body);
-    // Where no tokens are accepted, the header is the application's.
+    // Where no tokens are accepted, `Authorization` is the application's.
     let mut stage = Stage::signed_in(&document());
     let fields = [("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin"), ("authorization", "Bearer opaque")];
     assert_eq!(outcome(&stage.send(stage.browser.send("POST", "/api/logout", &fields))), (200, ""));
@@ -384,7 +387,7 @@ fn signing_in_ends_every_session_that_the_browser_brought() {
     let (one, two) = (session_jwt(&mut stage), session_jwt(&mut stage));
     stage.worker.wait(seconds(2));
     stage.browser = Browser::default();
-    let callback = stage.as_far_as_the_provider("/page");
+    let callback = stage.go_to_the_provider("/page");
     let attempt = stage.browser.send("GET", &callback, &[]);
     let attempt = String::from_utf8(attempt.all("cookie").next().unwrap().to_vec()).unwrap();
     stage.browser = Browser::default();

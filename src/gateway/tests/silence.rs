@@ -10,7 +10,7 @@ use crate::step::visit::Visit;
 use serde_json::json;
 use std::time::Duration;
 
-/// Everything that could be printed on the way, and every secret that must not be in it.
+/// Everything that could be printed, and every secret that must not be in it.
 #[derive(Default)]
 struct Record {
     printed: Vec<String>,
@@ -29,7 +29,7 @@ impl Record {
         }
     }
 
-    /// Goes on until the request is decided, as a stage does, and records every step.
+    /// Goes on with a request as [`Stage::settle`] does, and records every step.
     fn send(&mut self, stage: &mut Stage, headers: Headers) -> Step {
         let mut step = stage.worker.begin(headers);
         loop {
@@ -53,7 +53,7 @@ impl Record {
                         for fetch in upkeep.fetches {
                             self.secrets.push(fetch.call.body.to_string());
                             let reply = stage.provider.answer(&fetch.call, stage.worker.world.now);
-                            let upkeep = stage.worker.arrived(&fetch, &reply);
+                            let upkeep = stage.worker.fetch_answered(&fetch, &reply);
                             self.printed.push(format!("{upkeep:?}"));
                         }
                         stage.worker.wait(std::time::Duration::from_millis(20));
@@ -74,13 +74,13 @@ impl Record {
     }
 }
 
-/// A request on its way.
+/// A request that waits.
 pub(super) fn visit(worker: &Worker, headers: Headers) -> Visit {
     let origin = worker.gateway.settings.origins[0].clone();
     Visit::new(worker.world.now, Duration::ZERO, Request::from_headers(headers).unwrap(), origin, "r-1".into())
 }
 
-/// Who the browser is, as the gateway finds out.
+/// Who is asking with this browser, as the gateway finds out.
 fn identity(stage: &mut Stage) -> Identity {
     let visit = visit(&stage.worker, stage.browser.navigate("/page"));
     let Worker { gateway, world } = &mut stage.worker;
@@ -125,7 +125,7 @@ fn nothing_that_is_printed_on_the_way_holds_a_code_a_token_a_cookie_or_a_secret(
     let step = record.go(&mut stage, page);
     assert_eq!(stage.provider.refreshes, 1);
     record.printed.push(format!("{:?}", forwarded(&step).renewal));
-    // What goes wrong says no more than what goes well.
+    // Failures print no more than successes do.
     let replayed = stage.browser.navigate(&callback);
     record.go(&mut stage, replayed);
     stage.browser.jar.insert("__Host-accredit".into(), ("a-forged-session".into(), "/".into()));

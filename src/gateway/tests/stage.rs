@@ -1,5 +1,5 @@
-//! What journeys are played on: a worker with a gateway, a provider and a browser, all made of values. Time passes when a test
-//! says so, or while a journey waits.
+//! The stage on which tests play journeys: a worker with a gateway, a provider, a user service and a browser, all plain values.
+//! Time passes only when a test says so, or while a journey waits.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -23,21 +23,21 @@ pub(super) use super::browser::Browser;
 pub(super) use super::provider::Provider;
 pub(super) use super::user_service::UserService;
 
-/// When every journey begins.
+/// The time at which every test begins.
 pub(super) const BEGINNING: Timestamp = Timestamp::from_seconds(1_750_000_000);
 
 pub(super) const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
 pub(super) const OTHER_KEY: &str = "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=";
 pub(super) const CLIENT_SECRET: &str = "the-client-secret";
 
-/// How long a tick takes while somebody waits.
-const IMPATIENT: Duration = Duration::from_millis(20);
+/// The time between two ticks while a request waits, as in `shell::runner`.
+const WHILE_REQUESTS_WAIT: Duration = Duration::from_millis(20);
 
 pub(super) const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// The configuration of most journeys.
+/// The configuration of most tests: "the usual configuration".
 pub(super) fn document() -> Value {
     json!({
         "origins": ["https://app.example.com"],
@@ -60,7 +60,7 @@ pub(super) fn document() -> Value {
     })
 }
 
-/// That configuration with one place set to something else.
+/// The usual configuration with another value at this JSON pointer.
 pub(super) fn with(pointer: &str, value: Value) -> Value {
     changed(document(), pointer, value)
 }
@@ -87,7 +87,7 @@ impl Worker {
         Self::within(document, Still { now: BEGINNING, ..Still::default() })
     }
 
-    /// Another worker of the same process; or the same one after a reload.
+    /// Another worker of the same process, or the same one after a new configuration was loaded: it shares the shared memory.
     pub(super) fn beside(&self, document: &Value) -> Self {
         Self::within(document, Still { drawn: self.world.drawn + (1 << 32), ..self.world.clone() })
     }
@@ -114,16 +114,16 @@ impl Worker {
         self.gateway.tick(&mut self.world)
     }
 
-    pub(super) fn arrived(&mut self, fetch: &Fetch, reply: &Reply) -> Upkeep {
-        self.gateway.arrived(&mut self.world, fetch, reply)
+    pub(super) fn fetch_answered(&mut self, fetch: &Fetch, reply: &Reply) -> Upkeep {
+        self.gateway.fetch_answered(&mut self.world, fetch, reply)
     }
 
     pub(super) fn news(&self, resource: &Resource, until: Timestamp) -> Option<News> {
         self.gateway.news(&self.world, resource, until)
     }
 
-    /// Ticks, asks whom the background wants asked, and says what that was.
-    pub(super) fn keep_up(&mut self, provider: &mut Provider) -> Vec<DocumentKind> {
+    /// Ticks, has the provider answer what the background fetches, and returns which documents were fetched.
+    pub(super) fn fetch_due(&mut self, provider: &mut Provider) -> Vec<DocumentKind> {
         let mut asked = Vec::new();
         let mut due = VecDeque::from(self.tick().fetches);
         while let Some(fetch) = due.pop_front() {
@@ -131,24 +131,24 @@ impl Worker {
                 asked.push(kind);
             }
             let reply = provider.answer(&fetch.call, self.world.now);
-            due.extend(self.arrived(&fetch, &reply).fetches);
+            due.extend(self.fetch_answered(&fetch, &reply).fetches);
         }
         asked
     }
 
-    /// The same again and again, for so long.
-    pub(super) fn keep_up_for(&mut self, provider: &mut Provider, span: Duration) -> Vec<DocumentKind> {
+    /// [`Worker::fetch_due`] at every tick of this time.
+    pub(super) fn fetch_due_for(&mut self, provider: &mut Provider, span: Duration) -> Vec<DocumentKind> {
         let end = self.world.now.plus(span);
         let mut asked = Vec::new();
         while self.world.now < end {
-            asked.extend(self.keep_up(provider));
-            self.wait(IMPATIENT);
+            asked.extend(self.fetch_due(provider));
+            self.wait(WHILE_REQUESTS_WAIT);
         }
         asked
     }
 }
 
-/// A request that waits, and what it is told.
+/// A request that waits, and the type of what it goes on with.
 pub(super) trait Waits {
     type News;
     fn resumed(self, worker: &mut Worker, news: Self::News) -> Step;
@@ -184,26 +184,26 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Nothing is known yet.
+    /// The worker knows neither metadata nor keys, and nobody is signed in.
     pub(super) fn new(document: &Value) -> Self {
         Self { worker: Worker::new(document), provider: Provider::new(), browser: Browser::default(), users: UserService::new() }
     }
 
-    /// The provider's metadata and keys are known.
+    /// The worker knows the provider's metadata and keys.
     pub(super) fn ready(document: &Value) -> Self {
         let mut stage = Self::new(document);
-        stage.worker.keep_up_for(&mut stage.provider, seconds(1));
+        stage.worker.fetch_due_for(&mut stage.provider, seconds(1));
         stage
     }
 
-    /// Somebody is signed in, too.
+    /// The worker knows the provider's metadata and keys, and the browser is signed in.
     pub(super) fn signed_in(document: &Value) -> Self {
         let mut stage = Self::ready(document);
         stage.sign_in("/page");
         stage
     }
 
-    /// Goes on until a request is decided; the events of all steps are in the last one.
+    /// Goes on with a request until it is forwarded or answered; the step that is returned has the events of all steps.
     pub(super) fn settle(&mut self, step: Step) -> Step {
         let Step { decision, mut events, note } = step;
         let next = match decision {
@@ -232,11 +232,11 @@ impl Stage {
 
     fn until_news(&mut self, resource: &Resource, until: Timestamp) -> News {
         for _ in 0..10_000 {
-            self.worker.keep_up(&mut self.provider);
+            self.worker.fetch_due(&mut self.provider);
             if let Some(news) = self.worker.news(resource, until) {
                 return news;
             }
-            self.worker.wait(IMPATIENT);
+            self.worker.wait(WHILE_REQUESTS_WAIT);
         }
         panic!("no end to this wait");
     }
@@ -259,15 +259,15 @@ impl Stage {
         self.send(self.browser.script(method, target))
     }
 
-    /// From a page to the provider: where the provider sends the browser then.
-    pub(super) fn as_far_as_the_provider(&mut self, page: &str) -> String {
+    /// Opens a page that redirects to the provider, signs in there, and returns the URL to which the provider redirects.
+    pub(super) fn go_to_the_provider(&mut self, page: &str) -> String {
         let sent = self.navigate(page);
         self.provider.agree(location(&sent))
     }
 
-    /// The whole way; the last step of it.
+    /// Signs in by opening a page; returns the step of the callback.
     pub(super) fn sign_in(&mut self, page: &str) -> Step {
-        let callback = self.as_far_as_the_provider(page);
+        let callback = self.go_to_the_provider(page);
         let back = self.navigate(&callback);
         assert_eq!(status(&back), 303, "{:?}", back.events);
         back
@@ -288,8 +288,8 @@ pub(super) fn forwarded(step: &Step) -> &Forward {
     }
 }
 
-/// The headers that a forwarded request carries for the upstream.
-pub(super) fn told_upstream(step: &Step) -> Vec<(&str, &str)> {
+/// The identity headers that a forwarded request has for the upstream.
+pub(super) fn upstream_headers(step: &Step) -> Vec<(&str, &str)> {
     forwarded(step).edits.set.iter().map(|(name, value)| (&**name, value.as_str())).collect()
 }
 
@@ -317,7 +317,7 @@ pub(super) fn body(step: &Step) -> Value {
     serde_json::from_str(&response(step).body).unwrap()
 }
 
-/// What a request waits for, until when, and how it goes on.
+/// What a request waits for, until when, and what it goes on with.
 pub(super) fn awaited(step: Step) -> (Resource, Timestamp, PendingWait) {
     match step.decision {
         Decision::Await { resource, until, pending } => (resource, until, *pending),
@@ -332,7 +332,7 @@ pub(super) fn called(step: Step) -> (HttpCall, PendingCall) {
     }
 }
 
-/// The reason of the failure that an event reports.
+/// The reasons of the failures that the events report.
 pub(super) fn reasons(step: &Step) -> Vec<Reason> {
     let reason = |event: &Event| match event {
         Event::SignInFailed { failure, .. } | Event::Denied { failure, .. } => Some(failure.reason),

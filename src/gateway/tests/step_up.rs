@@ -6,7 +6,7 @@ use crate::http::url::query_parameters;
 use crate::oidc::testing::ISSUER;
 use crate::words::reason::Reason;
 
-/// The usual configuration, with pages that ask for more than a sign-in.
+/// The usual configuration, with rules that require a certain authentication.
 fn demanding() -> Value {
     let document = with("/providers/0/bearer", json!({"audiences": ["api"]}));
     let rules = json!([
@@ -19,7 +19,7 @@ fn demanding() -> Value {
     changed(document, "/rules", rules)
 }
 
-/// Somebody is signed in, like this, at the beginning.
+/// A stage where somebody has just signed in with this `acr`.
 fn stage(acr: &str) -> Stage {
     let mut stage = Stage::ready(&demanding());
     tell(&mut stage, acr, 0);
@@ -27,7 +27,7 @@ fn stage(acr: &str) -> Stage {
     stage
 }
 
-/// What the provider says from now on: the class, and how long ago somebody was authenticated.
+/// Sets what the provider states from now on: `acr`, and how many seconds ago the person was authenticated.
 fn tell(stage: &mut Stage, acr: &str, ago: u64) {
     stage.provider.claims["acr"] = json!(acr);
     stage.provider.claims["auth_time"] = json!(stage.worker.world.now.seconds() - ago);
@@ -62,7 +62,7 @@ fn a_weak_session_is_sent_for_a_stronger_one_and_then_goes_on() {
 }
 
 #[test]
-fn nobody_who_signs_in_for_the_first_time_has_to_do_it_twice() {
+fn a_first_sign_in_requests_the_required_authentication_at_once() {
     let mut stage = Stage::ready(&demanding());
     tell(&mut stage, "gold", 0);
     let sent = stage.navigate("/both");
@@ -75,7 +75,7 @@ fn nobody_who_signs_in_for_the_first_time_has_to_do_it_twice() {
 }
 
 #[test]
-fn a_provider_that_does_not_do_as_it_is_asked_signs_nobody_in_and_nobody_goes_round_and_round() {
+fn a_provider_that_ignores_the_requested_authentication_signs_nobody_in_and_causes_no_loop() {
     for (page, claims) in [
         ("/strong", json!({"acr": "silver"})),
         ("/strong", json!({"acr": null})),
@@ -86,7 +86,7 @@ fn a_provider_that_does_not_do_as_it_is_asked_signs_nobody_in_and_nobody_goes_ro
     ] {
         let mut stage = stage("silver");
         stage.worker.wait(seconds(1_000));
-        let callback = stage.as_far_as_the_provider(page);
+        let callback = stage.go_to_the_provider(page);
         stage.provider.claims.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
         let back = stage.navigate(&callback);
         assert_eq!(outcome(&back), (403, "step_up_failed"), "{page} {claims}");
@@ -96,10 +96,10 @@ fn a_provider_that_does_not_do_as_it_is_asked_signs_nobody_in_and_nobody_goes_ro
 }
 
 #[test]
-fn an_authentication_grows_old_and_is_made_anew() {
+fn an_authentication_older_than_max_auth_age_is_repeated() {
     let mut stage = stage("gold");
     assert_eq!(outcome(&stage.navigate("/recent")), (200, ""));
-    // Five minutes, and the minute by which clocks may differ.
+    // `max_auth_age` is five minutes, and the clock skew one.
     stage.worker.wait(seconds(300 + 60));
     assert_eq!(outcome(&stage.navigate("/recent")), (200, ""));
     stage.worker.wait(seconds(1));
@@ -112,22 +112,22 @@ fn an_authentication_grows_old_and_is_made_anew() {
 }
 
 #[test]
-fn what_was_good_a_moment_ago_and_is_not_now_is_refused_rather_than_sent_again() {
+fn a_new_session_that_no_longer_meets_the_rule_is_refused_and_not_redirected_again() {
     let mut stage = Stage::ready(&demanding());
-    let callback = stage.as_far_as_the_provider("/recent");
-    // As old as just passes.
+    let callback = stage.go_to_the_provider("/recent");
+    // The authentication is as old as the rule just accepts.
     tell(&mut stage, "gold", 300 + 60);
     assert_eq!(status(&stage.navigate(&callback)), 303);
     stage.worker.wait(seconds(2));
     assert_eq!(outcome(&stage.navigate("/recent")), (403, "step_up_failed"));
     stage.worker.wait(seconds(10));
     assert_eq!(status(&stage.navigate("/recent")), 302);
-    // And what nobody could meet is refused at once.
+    // A demand that no sign-in could meet is refused at once.
     assert_eq!(outcome(&stage.navigate("/never")), (403, "step_up_failed"));
 }
 
 #[test]
-fn somebody_who_lacks_something_else_too_is_not_sent_anywhere() {
+fn somebody_who_does_not_meet_another_condition_either_is_not_redirected() {
     let mut stage = Stage::ready(&demanding());
     stage.provider.claims = json!({"groups": [], "auth_time": 5});
     stage.sign_in("/page");
@@ -135,7 +135,7 @@ fn somebody_who_lacks_something_else_too_is_not_sent_anywhere() {
 }
 
 #[test]
-fn a_script_is_told_what_is_asked_for_and_where_to_go() {
+fn a_script_gets_the_required_authentication_and_the_login_url() {
     let mut stage = stage("silver");
     for step in [stage.script("GET", "/both"), stage.script("POST", "/both")] {
         assert_eq!(outcome(&step), (401, "authentication_insufficient"));
@@ -144,14 +144,14 @@ fn a_script_is_told_what_is_asked_for_and_where_to_go() {
         assert_eq!(problem["sign_in"], "/api/login?acr_values=gold&max_age=60");
         assert!(field(response(&step), "www-authenticate").unwrap().starts_with("Cookie realm="));
     }
-    // A page says it too, where a rule wants no redirect.
+    // A refusal as a page says it too, where the rule does not redirect.
     let page = stage.navigate("/both");
     assert_eq!(outcome(&page), (401, "authentication_insufficient"));
     assert!(response(&page).body.contains("acr_values=gold&amp;max_age=60"), "{}", response(&page).body);
 }
 
 #[test]
-fn the_login_endpoint_asks_for_what_it_is_told_and_refuses_what_it_cannot_read() {
+fn the_login_endpoint_passes_acr_values_and_max_age_on_and_refuses_malformed_ones() {
     let mut stage = stage("silver");
     let sent = stage.navigate("/api/login?return_to=/both&acr_values=gold&max_age=60");
     assert_eq!(asked(location(&sent)), (Some("gold".into()), Some("60".into())));
@@ -163,7 +163,7 @@ fn the_login_endpoint_asks_for_what_it_is_told_and_refuses_what_it_cannot_read()
 }
 
 #[test]
-fn a_weak_token_is_told_by_rfc_9470_and_one_for_another_audience_by_rfc_6750() {
+fn a_token_with_too_weak_an_acr_is_refused_by_rfc_9470_and_one_for_another_audience_by_rfc_6750() {
     let mut stage = stage("gold");
     let mut send = |target: &str, changes: Value| {
         let headers = token(&stage, target, changes);

@@ -1,19 +1,19 @@
-//! A user service and a mail service made of values.
+//! A user service and a mail service as plain values. They do nothing by themselves.
 
 use serde_json::{Value, json};
 
 use crate::http::message::{HttpCall, Reply};
 use crate::oidc::testing::{json_reply, reply};
 
-/// People with passwords, and what was asked.
+/// The users, with their passwords, and the calls so far.
 pub(super) struct UserService {
-    /// Users, with `email`, `password`, and what else is known.
+    /// The users: JSON objects with `email`, `password` and other members.
     pub(super) people: Vec<Value>,
-    /// What calls are answered with instead, by cluster and path's beginning.
+    /// Replies in place of the usual ones, by the beginning of cluster and path.
     pub(super) instead: Vec<(&'static str, Reply)>,
-    /// Method, cluster with path, body: of each call.
+    /// Each call's method, cluster with path, and body.
     pub(super) asked: Vec<(String, String, String)>,
-    /// Somebody else creates the user just before us.
+    /// Whether another request creates the user just before ours.
     pub(super) another_is_faster: bool,
 }
 
@@ -26,7 +26,7 @@ impl UserService {
         Self { people: vec![alice], instead: Vec::new(), asked: Vec::new(), another_is_faster: false }
     }
 
-    /// What was asked, in the order of asking: `POST users/api/users/verify`.
+    /// The calls in their order, such as `POST users/api/users/verify`.
     pub(super) fn calls(&self) -> Vec<String> {
         self.asked.iter().map(|(method, path, _)| format!("{method} {path}")).collect()
     }
@@ -70,7 +70,7 @@ impl UserService {
 
     fn create(&mut self, mut person: Value) -> Value {
         person["id"] = json!(100 + self.people.len());
-        // Whoever comes for the first time has an address that the provider has verified.
+        // A new user's e-mail address was verified by the provider.
         person["emailVerified"] = json!(true);
         self.people.push(person.clone());
         person

@@ -1,10 +1,10 @@
-//! Addresses and numbers count only when they are verified, whatever proves an identity.
+//! E-mail addresses and phone numbers count only if they are verified, by whichever credential somebody is known.
 
 use serde_json::{Value, json};
 
 use super::password::{accounts, by_password};
 use super::session_jwt::signing;
-use super::stage::{Browser, Stage, body, changed, document, outcome, told_upstream, with};
+use super::stage::{Browser, Stage, body, changed, document, outcome, upstream_headers, with};
 use crate::config;
 use crate::oidc::testing::ISSUER;
 
@@ -20,7 +20,8 @@ fn rules() -> Value {
 
 const ON_EMAIL: [&str; 3] = ["/boss", "/not", "/domain"];
 
-/// What a provider may say of an address, and whether it counts, also where the operator assumes it.
+/// What a provider may state about an e-mail address: `email_verified`, whether the address counts, and whether it counts where
+/// `dangerously_assume_verified` is configured.
 fn verdicts() -> [(Value, bool, bool); 7] {
     [
         (json!(true), true, true),
@@ -33,7 +34,7 @@ fn verdicts() -> [(Value, bool, bool); 7] {
     ]
 }
 
-fn told(email: &Value) -> Value {
+fn claims_with(email: &Value) -> Value {
     json!({"email": "alice@example.com", "email_verified": email, "phone_number": "+1", "phone_number_verified": email})
 }
 
@@ -54,14 +55,14 @@ fn an_address_that_the_provider_does_not_call_verified_opens_nothing_in_a_sessio
             let assuming = changed(document.clone(), "/providers/0/dangerously_assume_verified", json!(["email"]));
             for (document, counts, phone) in [(&document, counts, counts), (&assuming, assumed_counts, counts)] {
                 let mut stage = Stage::ready(document);
-                stage.provider.claims = told(&said);
+                stage.provider.claims = claims_with(&said);
                 stage.sign_in("/page");
                 for path in ON_EMAIL {
                     assert_eq!(outcome(&stage.script("GET", path)), expected(counts), "{path} {said}");
                 }
                 assert_eq!(outcome(&stage.script("GET", "/phone")), expected(phone), "{said}");
                 let page = stage.script("GET", "/page");
-                let passed = told_upstream(&page).contains(&("x-forwarded-email", "alice@example.com"));
+                let passed = upstream_headers(&page).contains(&("x-forwarded-email", "alice@example.com"));
                 assert_eq!(passed, counts, "{said}");
             }
         }
@@ -77,7 +78,7 @@ fn an_address_that_is_not_verified_opens_nothing_with_a_bearer_token_or_one_that
         for (document, counts) in [(&document, counts), (&assuming, assumed_counts)] {
             let mut stage = Stage::ready(document);
             let now = stage.worker.world.now.seconds();
-            let mut claims = told(&said);
+            let mut claims = claims_with(&said);
             claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
             let further = json!({"iss": ISSUER, "sub": "alice", "aud": "api", "exp": now + 300});
             claims.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
@@ -95,14 +96,14 @@ fn an_address_that_is_not_verified_opens_nothing_with_a_bearer_token_or_one_that
                     assert_eq!(outcome(&stage.send(request)), expected(counts), "{path} {said} {token}");
                 }
                 let page = stage.send(Browser::default().send("GET", "/page", &[("authorization", &line)]));
-                assert_eq!(told_upstream(&page).iter().any(|(name, _)| *name == "x-forwarded-email"), counts, "{said}");
+                assert_eq!(upstream_headers(&page).iter().any(|(name, _)| *name == "x-forwarded-email"), counts, "{said}");
             }
         }
     }
 }
 
 #[test]
-fn an_address_by_the_user_service_counts_by_the_user_services_word_and_by_nobody_elses() {
+fn an_email_of_the_user_service_counts_only_if_the_user_service_calls_it_verified() {
     let claims = json!({"userId": "id", "email": "email", "email_verified": "emailVerified", "role": "profile.role"});
     let keeping = |document: Value| {
         let document = changed(changed(document, "/accounts/claims", claims.clone()), "/rules", rules_by_password());
@@ -111,7 +112,7 @@ fn an_address_by_the_user_service_counts_by_the_user_services_word_and_by_nobody
     for (said, counts, assumed_counts) in verdicts() {
         let document = keeping(by_password());
         let assuming = changed(document.clone(), "/accounts/dangerously_assume_verified", json!(["email"]));
-        // What is assumed of a provider is not assumed of the user service.
+        // What is assumed of a provider's claims is not assumed of the user service's.
         let other = changed(document.clone(), "/providers/0/dangerously_assume_verified", json!(["email"]));
         for (document, counts) in [(&document, counts), (&assuming, assumed_counts), (&other, counts)] {
             let mut stage = Stage::ready(document);
@@ -132,7 +133,7 @@ fn rules_by_password() -> Value {
 }
 
 #[test]
-fn what_a_user_service_says_of_an_address_without_saying_whether_it_is_verified_is_refused_at_load() {
+fn claims_of_the_user_service_with_email_and_without_email_verified_are_refused_at_load() {
     let refusal =
         |document: &Value| config::load(document.to_string().as_bytes(), &|_| None).err().map(|refusal| refusal.to_string());
     let without = |claim: &str| changed(changed(by_password(), "/accounts", accounts()), "/accounts/claims", json!({claim: "x"}));
@@ -147,7 +148,7 @@ fn what_a_user_service_says_of_an_address_without_saying_whether_it_is_verified_
     assert!(said.starts_with("accounts.dangerously_assume_verified[1]: "), "{said}");
     let said = refusal(&with("/providers/0/dangerously_assume_verified", json!(["groups"]))).unwrap();
     assert!(said.starts_with("providers[0].dangerously_assume_verified[0]: expected email or phone_number"), "{said}");
-    // A session as JWT says it too, or what asks for it could never be met.
+    // A session as a JWT must have the claim too, or no condition on the address could be met.
     let said = refusal(&changed(signing(), "/session/jwt/claims", json!(["email", "name"]))).unwrap();
     assert!(said.starts_with("session.jwt.claims: ") && said.contains("found no email_verified"), "{said}");
 }
@@ -184,7 +185,7 @@ fn a_provider_that_calls_an_address_unverified_anywhere_is_not_overruled_by_what
         (json!({"email_verified": false}), address(), false),
         (json!({"email": "m@example.com", "email_verified": false}), address(), false),
         (json!({"email": "alice@example.com", "email_verified": true}), json!({"email_verified": "no"}), false),
-        // What was verified is another address; of this one nobody says anything.
+        // The verified claim belongs to another address. For this one there is none, so that the assumption counts.
         (json!({"email": "m@example.com", "email_verified": true}), address(), true),
         (
             json!({"email": "m@example.com", "email_verified": false}),
@@ -218,7 +219,7 @@ fn nobodys_account_is_found_by_a_number_that_is_not_verified() {
         let assumed = if assumed { json!(["phone_number"]) } else { json!([]) };
         let mut stage = Stage::ready(&changed(document.clone(), "/providers/0/dangerously_assume_verified", assumed));
         stage.provider.claims = json!({"phone_number": "alice@example.com", "phone_number_verified": said});
-        let callback = stage.as_far_as_the_provider("/page");
+        let callback = stage.go_to_the_provider("/page");
         let back = stage.navigate(&callback);
         let expected = if found { (303, "") } else { (403, "email_unverified") };
         assert_eq!((outcome(&back), stage.users.asked.is_empty()), (expected, !found), "{said}");

@@ -1,8 +1,8 @@
-//! Bearer tokens of an issuer whose keys stand in the configuration.
+//! Bearer tokens of an issuer whose keys are configured rather than fetched.
 
 use serde_json::{Value, json};
 
-use super::stage::{Stage, Worker, document, field, outcome, response, seconds, told_upstream};
+use super::stage::{Stage, Worker, document, field, outcome, response, seconds, upstream_headers};
 use crate::crypto::key::Algorithm;
 use crate::crypto::signing::SigningKey;
 use crate::crypto::testing::{OTHER_RSA, RSA, TestKey};
@@ -14,7 +14,7 @@ use crate::words::world::testing::Still;
 const SECRET: &str = "a secret of the tests, 32 bytes.";
 const ISSUER: &str = "https://partner.example";
 
-/// The usual configuration, with a partner before the provider where people sign in.
+/// The usual configuration, with the partner as first provider: its bearer tokens are accepted, and nobody signs in there.
 fn with_partner(bearer: Value) -> Value {
     let mut document = document();
     let mut partner = json!({"name": "partner", "issuer": ISSUER, "bearer": bearer});
@@ -67,12 +67,12 @@ fn navigation(target: &str) -> Headers {
 }
 
 #[test]
-fn a_token_by_a_key_that_is_written_down_is_good_at_once_and_nobody_is_asked() {
+fn a_token_by_a_configured_key_is_accepted_at_once_and_without_a_call() {
     let mut worker = Worker::new(&by_key());
     let token = signed(&worker, &RSA, "first");
-    // Nothing was fetched, not for the other provider either.
+    // Nothing was fetched yet, not even for the other provider.
     let step = worker.begin(with_token("/partner", &token));
-    assert_eq!(told_upstream(&step), [("x-forwarded-user", "robot"), ("x-forwarded-provider", "partner")]);
+    assert_eq!(upstream_headers(&step), [("x-forwarded-user", "robot"), ("x-forwarded-provider", "partner")]);
     assert!(step.events.contains(&Event::TokenVerified));
     let again = worker.begin(with_token("/partner", &token));
     assert!(again.events.contains(&Event::TokenFromMemory), "{:?}", again.events);
@@ -85,7 +85,7 @@ fn a_token_by_a_key_that_is_written_down_is_good_at_once_and_nobody_is_asked() {
 }
 
 #[test]
-fn another_key_or_name_is_refused_at_once_however_often_it_comes() {
+fn a_token_by_another_key_or_kid_is_refused_at_once_and_causes_no_fetch() {
     let mut worker = Worker::new(&by_key());
     for (key, kid) in [(&*OTHER_RSA, "first"), (&*OTHER_RSA, "other"), (&*RSA, "other"), (&*OTHER_RSA, "other")] {
         let token = signed(&worker, key, kid);
@@ -111,7 +111,7 @@ fn a_shared_secret_verifies_the_tokens_of_its_own_issuer_and_no_others() {
     let mut for_others = good.clone();
     for_others["aud"] = json!("other");
     assert_eq!(outcome(&worker.begin(with_token("/partner", &shared(&for_others, SECRET)))), refused);
-    // With a public key for a secret, in whatever spelling, a token opens nothing where keys are public.
+    // Algorithm confusion (RFC 8725, section 2.1): a token that is "signed" with the public key as HMAC secret is refused.
     let mut worker = Worker::new(&by_key());
     for public in
         [RSA.jwk(&json!({"kid": "first"})).to_string(), include_str!("../../crypto/testdata/for-tests-only-rsa1.pub.pem").into()]
@@ -131,17 +131,17 @@ fn a_token_that_was_good_under_other_keys_is_not_remembered_past_a_new_configura
 }
 
 #[test]
-fn nobody_signs_in_where_there_are_only_tokens() {
+fn a_provider_for_bearer_tokens_only_signs_nobody_in() {
     let mut stage = Stage::ready(&by_key());
     for target in ["/api/login?provider=partner", "/api/login?provider=nobody"] {
         assert_eq!(outcome(&stage.navigate(target)), (400, "provider_unknown"), "{target}");
     }
-    // The other is the usual one, and has the callback to itself.
+    // The other provider is the only one for sign-ins, and has the bare callback path.
     let begun = stage.navigate("/api/login");
     assert!(
         field(response(&begun), "location").unwrap().contains("redirect_uri=https%3A%2F%2Fapp.example.com%2Fapi%2Fcallback&")
     );
-    // A rule for the partner's tokens alone sends no browser anywhere.
+    // A rule that only accepts the partner's tokens redirects no browser.
     let mut worker = Worker::new(&by_key());
     assert_eq!(outcome(&worker.begin(navigation("/partner"))), (401, "session_missing"));
 

@@ -13,14 +13,14 @@ fn a_field_that_comes_twice_or_not_as_utf8_is_not_single() {
 }
 
 #[test]
-fn what_is_taken_was_single_and_leaves_its_name() {
+fn taking_a_single_value_leaves_the_name_with_an_empty_value() {
     let mut headers = fields(&[("a", b"1"), ("b", b"1"), ("b", b"2"), ("c", b"\xff")]);
     assert_eq!(["a", "b", "c", "d"].map(|name| headers.take(name)), [Some("1".to_owned()), None, None, None]);
     assert_eq!((headers.single("a"), headers.all("b").collect::<Vec<_>>()), (Some(""), vec![b"1".as_slice(), b"2"]));
     assert_eq!(headers.names().collect::<Vec<_>>(), ["a", "b", "b", "c"]);
 }
 
-/// As a host hands fields over.
+/// A header map as a proxy-wasm host hands it over.
 fn handed_over(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
     let number = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
     let mut bytes = number(pairs.len()).to_vec();
@@ -30,7 +30,7 @@ fn handed_over(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
 }
 
 #[test]
-fn what_a_host_hands_over_is_read_as_it_is() {
+fn a_header_map_of_a_host_is_read_as_it_is() {
     let headers = Headers::read(handed_over(&[(b":path", b"/x"), (b"a", b""), (b"b", b"\xff\0"), (b"a", b"2")])).unwrap();
     assert_eq!(headers, fields(&[(":path", b"/x"), ("a", b""), ("b", b"\xff\0"), ("a", b"2")]));
     assert_ne!(headers, fields(&[(":path", b"/x"), ("a", b""), ("b", b"\xff\0"), ("a", b"3")]));
@@ -42,9 +42,9 @@ fn what_a_host_hands_over_is_read_as_it_is() {
 }
 
 #[test]
-fn what_is_cut_off_or_has_a_name_that_is_not_ascii_is_not_read() {
+fn a_header_map_that_is_cut_off_or_has_a_name_that_is_not_ascii_is_not_read() {
     let whole = handed_over(&[(b":path", b"/x"), (b"a", b"1")]);
-    // Nothing is asked of the last zero, which is part of no field.
+    // The last zero byte may be missing, because no field needs it.
     for length in 1..whole.len() - 1 {
         assert_eq!(Headers::read(whole[..length].to_vec()), None, "{length}");
     }
@@ -53,7 +53,7 @@ fn what_is_cut_off_or_has_a_name_that_is_not_ascii_is_not_read() {
 }
 
 #[test]
-fn connect_without_a_path_is_refused_and_not_a_panic() {
+fn connect_without_a_path_is_refused_without_a_panic() {
     let headers = fields(&[(":method", b"CONNECT"), (":authority", b"a")]);
     assert_eq!(Request::from_headers(headers), Err(Reason::PathAmbiguous));
 }

@@ -13,7 +13,7 @@ const REQUEST: AuthorizationRequest<'_> = AuthorizationRequest {
 
 fn answer(query: &[(&str, &str)], announced: bool) -> Result<Secret, Failure> {
     let parameters = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let issuer = if announced { IssParameter::MustCome } else { IssParameter::MayCome };
+    let issuer = if announced { IssParameter::Required } else { IssParameter::Optional };
     authorization_response(&parameters, &provider(), issuer)
 }
 
@@ -30,7 +30,7 @@ fn the_request_has_every_parameter_once() {
 #[test]
 fn configured_parameters_are_added_and_cannot_override_ours() {
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let mut params: Vec<_> = OURS.iter().map(|name| pair(name, "evil")).collect();
+    let mut params: Vec<_> = RESERVED_PARAMETERS.iter().map(|name| pair(name, "evil")).collect();
     params.push(pair("prompt", "select account"));
     let provider = Provider { authorization_params: params, ..provider() };
     let metadata = Metadata { authorization_endpoint: url("https://sso.example.com/auth?tenant=1"), ..metadata() };
@@ -51,12 +51,12 @@ fn a_prompt_that_the_person_asked_for_takes_the_place_of_the_configured_one() {
 
 #[test]
 fn the_challenge_is_the_one_of_rfc_7636() {
-    // Appendix B.
+    // RFC 7636, appendix B.
     assert_eq!(code_challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
 }
 
 #[test]
-fn a_code_is_taken_from_the_issuer_that_was_asked_only() {
+fn a_code_is_accepted_only_from_the_issuer_that_was_asked() {
     let issuer = ("iss", ISSUER);
     let code = ("code", "c0de");
     let good = Ok(Secret::new("c0de"));
@@ -88,7 +88,7 @@ fn an_error_wins_over_a_code_and_has_its_reason() {
 }
 
 #[test]
-fn what_a_provider_says_is_made_fit_for_the_log() {
+fn what_a_provider_says_is_made_safe_for_the_log() {
     let code = "SplxlOBeZQQYbYS6WxSbIA7GqzVw";
     let description = format!("bad\r\naccredit audit {{}} code {code} {}", "x ".repeat(500));
     let failure = answer(&[("error", "a\nb"), ("error_description", &description), ("code", code)], false).unwrap_err();

@@ -1,4 +1,4 @@
-//! Which tokens of a provider are accepted as bearer tokens, as it is configured. No token is looked at here.
+//! The configuration of a provider's bearer tokens: which are accepted. No token is looked at here.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,46 +8,46 @@ use crate::crypto::key::{Algorithm, KeySet};
 /// Which tokens of a provider are accepted as bearer tokens.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bearer {
-    /// One of these must be in `aud`.
+    /// The accepted audiences: one of them must be in `aud`.
     pub audiences: Vec<String>,
-    /// The algorithms that they may be signed with.
+    /// The algorithms that the tokens may be signed with.
     pub algorithms: Vec<Algorithm>,
-    /// Which kind of token.
+    /// The kind of token that is accepted.
     pub kind: TokenKind,
-    /// Whether the upstream gets the token too.
+    /// Whether the token is forwarded to the upstream.
     pub forward: bool,
-    /// How the provider is asked about tokens, if it is.
+    /// How the provider is asked about tokens; absent if it is not.
     pub introspection: Option<Introspection>,
-    /// What verifies them.
+    /// The keys that the tokens may be signed with.
     pub keys: BearerKeys,
 }
 
-/// What verifies bearer tokens.
+/// Where the keys come from that verify bearer tokens.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BearerKeys {
     /// The keys that the provider publishes.
     Published,
-    /// Keys of the configuration. They are there from the beginning, and the provider is never asked for others.
+    /// From the configuration: they are there from the beginning, and the provider is never asked for others.
     Configured(Rc<KeySet>),
 }
 
-/// Which kind of JWT is an acceptable bearer token.
+/// The kinds of JWT that can be accepted as bearer tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
-    /// One that does not look like an ID token.
+    /// Access tokens: JWTs without the marks of an ID token.
     AccessToken,
-    /// One that says `at+jwt` of itself (RFC 9068, section 2.1).
+    /// Access tokens with the `typ` `at+jwt` (RFC 9068, section 2.1).
     AtJwt,
-    /// ID tokens too. They say who signed in, not what may be done; some providers have nothing else.
+    /// ID tokens, too. They say who signed in and not what may be done, but some providers issue nothing else.
     IdToken,
 }
 
-/// How a provider is asked about tokens.
+/// How a provider is asked about tokens (RFC 7662).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Introspection {
-    /// About which.
-    pub about: About,
-    /// For how long an answer counts at most; zero for this one request only.
+    /// Which tokens it is asked about.
+    pub tokens: IntrospectedTokens,
+    /// How long an answer is used at most. If zero, it is used for the one request alone.
     pub cache: Duration,
     /// What an answer without `aud` means.
     pub missing_audience: MissingAudience,
@@ -55,32 +55,32 @@ pub struct Introspection {
 
 /// Which tokens a provider is asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum About {
-    /// Those that are no JWTs.
+pub enum IntrospectedTokens {
+    /// Tokens that are no JWTs.
     OpaqueTokens,
-    /// Its JWTs, which must be good by themselves too.
+    /// Its JWTs, after they were verified here.
     Jwts,
-    /// Both.
+    /// All tokens.
     EveryToken,
 }
 
-impl About {
-    /// Whether it is asked about tokens that are no JWTs.
-    pub const fn opaque_tokens(self) -> bool {
+impl IntrospectedTokens {
+    /// Whether the provider is asked about tokens that are no JWTs.
+    pub const fn include_opaque(self) -> bool {
         matches!(self, Self::OpaqueTokens | Self::EveryToken)
     }
 
-    /// Whether it is asked about its JWTs.
-    pub const fn jwts(self) -> bool {
+    /// Whether the provider is asked about its JWTs.
+    pub const fn include_jwts(self) -> bool {
         matches!(self, Self::Jwts | Self::EveryToken)
     }
 }
 
-/// What an answer without `aud` means.
+/// What an introspection response without `aud` means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingAudience {
-    /// Nobody knows whom the token is for, so that it is not for us.
+    /// The token is refused, because nobody knows whom it is for.
     Refused,
-    /// `allow_missing_audience`: any service's token of that provider is one for us.
+    /// The token is accepted, whatever service of the provider it is for: `allow_missing_audience`.
     Allowed,
 }

@@ -1,5 +1,5 @@
-//! Access tokens that are JWTs, as a resource server checks them (RFC 7519, RFC 8725, RFC 9068). From where a token came and what
-//! it opens is not known here.
+//! Verifies access tokens that are JWTs, as a resource server does (RFC 7519, RFC 8725, RFC 9068). How the token was sent, and
+//! what it gives access to, is not known here.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::crypto::jws::{JwsError, LONGEST_TOKEN, Unverified, VerifiedJws};
 use crate::crypto::key::KeySet;
 use crate::oidc::bearer::accepted::{Bearer, TokenKind};
 use crate::oidc::provider::Provider;
-use crate::words::principal::{CLIENT, Claims, has_any};
+use crate::words::principal::{CLIENT_PREFIX, Claims, has_any};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::LentSecret;
@@ -21,20 +21,20 @@ use crate::words::world::World;
 /// An access token that was verified.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccessToken {
-    /// All claims.
+    /// All claims of the token.
     pub claims: Claims,
-    /// `sub`, or the client's identifier for a token without a person.
+    /// `sub`, or the identifier of the client for a token that is about no person.
     pub subject: String,
     /// `exp`.
     pub expires: Timestamp,
 }
 
-/// Why an access token is not accepted.
+/// Why an access token is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccessTokenError {
-    /// A newer set of the provider's keys may have the one that signed it; if there is none, this is the failure.
+    /// It may be signed with a key that was published after ours were fetched. If there are no newer keys, this is the failure.
     KeyUnknown(Failure),
-    /// It is refused.
+    /// It is refused for good.
     Refused(Failure),
 }
 
@@ -44,8 +44,8 @@ impl From<Failure> for AccessTokenError {
     }
 }
 
-/// The issuer that a token names, to find out whose keys to try, even where all the rest of it cannot be read: then its provider's
-/// name stands beside the refusal. Nothing about it is verified.
+/// The issuer that a token claims to be from, to find out whose keys to try. It is read even from a token that is malformed
+/// otherwise, so that the refusal can name the provider. Nothing about it is verified.
 pub fn claimed_issuer<'a>(token: LentSecret<'_>, read: &'a Result<Unverified<'_>, JwsError>) -> Option<Cow<'a, str>> {
     if let Some(issuer) = read.as_ref().ok().and_then(Unverified::claimed_issuer) {
         return Some(issuer.into());
@@ -58,7 +58,7 @@ pub fn claimed_issuer<'a>(token: LentSecret<'_>, read: &'a Result<Unverified<'_>
     claims.get("iss")?.as_str().map(|issuer| issuer.to_owned().into())
 }
 
-/// Whether it is made like a signed token, whoever made it: three parts, the first a JSON object that names an algorithm.
+/// Whether a text has the form of a signed JWT, whoever made it: three parts, of which the first is a JSON object with `alg`.
 pub fn is_signed(token: LentSecret<'_>) -> bool {
     let mut parts = token.expose().split('.');
     let header = parts.next().and_then(|header| URL_SAFE_NO_PAD.decode(header.trim_end_matches('=')).ok()).unwrap_or_default();
@@ -66,10 +66,11 @@ pub fn is_signed(token: LentSecret<'_>) -> bool {
     names_algorithm && parts.count() == 2
 }
 
-/// Verifies an access token of a provider.
+/// Verifies an access token of a provider (RFC 9068, section 4; RFC 8725, section 3).
 ///
 /// # Errors
-/// See [`AccessTokenError`]; the reason is [`Reason::TokenExpired`] or [`Reason::TokenInvalid`], and the detail says what is wrong.
+/// See [`AccessTokenError`]. The reason is [`Reason::TokenExpired`] or [`Reason::TokenInvalid`], and the detail says what is
+/// wrong.
 pub fn verify(
     world: &dyn World,
     provider: &Provider,
@@ -103,7 +104,7 @@ fn refused_signature(error: JwsError) -> AccessTokenError {
     }
 }
 
-/// Tokens of different kinds must not be mixed up (RFC 8725, section 3.11).
+/// The kind of the token, by its `typ`: tokens of other kinds are refused (RFC 8725, section 3.11).
 fn typ(verified: &VerifiedJws, wanted: TokenKind) -> Result<(), Failure> {
     let typ = verified.typ.as_deref().map(str::to_ascii_lowercase);
     let says_at_jwt = matches!(typ.as_deref(), Some("at+jwt" | "application/at+jwt"));
@@ -116,8 +117,8 @@ fn typ(verified: &VerifiedJws, wanted: TokenKind) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Nor by what they say (RFC 8725, section 3.12): an ID token is for the client, a logout token for its back channel, and one that
-/// is bound to a key proves nothing without that key.
+/// The kind of the token, by its claims (RFC 8725, section 3.12): ID tokens are for the client, logout tokens are for its back
+/// channel, and a token that is bound to a key proves nothing without that key.
 pub(super) fn kind(claims: &Claims, wanted: TokenKind) -> Result<(), Failure> {
     if has_any(claims, &["cnf", "events"]) {
         return Err(invalid("it is bound to a key (cnf), or tells of events"));
@@ -158,7 +159,7 @@ pub(super) fn audience(claims: &Claims, accepted: &Bearer) -> Result<(), Failure
     Err(invalid(format!("expected aud {}, found {found}", quote(&accepted.audiences.join(" or ")))))
 }
 
-/// `exp`, `nbf` and `iat` count when they are there (RFC 7519, sections 4.1.4 to 4.1.6). Says what `exp` is.
+/// Checks `exp`, `nbf` and `iat`, if they are there (RFC 7519, sections 4.1.4 to 4.1.6), and returns `exp`.
 pub(super) fn times(claims: &Claims, provider: &Provider, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
     let time = |name: &str| match claims.get(name) {
         None => Ok(None),
@@ -179,12 +180,12 @@ pub(super) fn times(claims: &Claims, provider: &Provider, now: Timestamp) -> Res
     Ok(expires)
 }
 
-/// `sub`; or the client, for a token without a person, so marked that it is nobody's `sub`.
+/// `sub`; or, for a token that is about no person, the client, with a prefix that no `sub` has.
 pub(super) fn subject(claims: &Claims) -> Result<String, Failure> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let subject = match claims.get("sub") {
-        Some(_) => text("sub").filter(|subject| !subject.starts_with(CLIENT)).map(str::to_owned),
-        None => text("client_id").or_else(|| text("azp")).map(|client| format!("{CLIENT}{client}")),
+        Some(_) => text("sub").filter(|subject| !subject.starts_with(CLIENT_PREFIX)).map(str::to_owned),
+        None => text("client_id").or_else(|| text("azp")).map(|client| format!("{CLIENT_PREFIX}{client}")),
     };
     let plain =
         |subject: &String| !subject.is_empty() && subject.len() <= 255 && subject.bytes().all(|byte| matches!(byte, b' '..=b'~'));

@@ -1,5 +1,5 @@
-//! Asks a provider about a token that only it can read (RFC 7662), and reads what it says. When to ask, and for how long an
-//! answer counts, is the caller's. Signed answers (RFC 9701) are not asked for.
+//! Token introspection (RFC 7662): asks a provider about a token that only it can read, and reads the response. The caller
+//! decides when to ask, and how long a response counts. Signed responses (RFC 9701) are not requested.
 
 use std::time::Duration;
 
@@ -11,24 +11,24 @@ use crate::oidc::bearer::accepted::{Bearer, MissingAudience, TokenKind};
 use crate::oidc::bearer::access_token::{self, AccessToken, invalid};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
-use crate::oidc::reply::{self, Troubles};
+use crate::oidc::reply::{self, FailureReasons};
 use crate::words::principal::Claims;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::LentSecret;
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
-const TROUBLES: Troubles = Troubles {
+const REASONS: FailureReasons = FailureReasons {
     timeout: Reason::IntrospectionUnavailable,
     unreachable: Reason::IntrospectionUnavailable,
     malformed: Reason::IntrospectionUnavailable,
 };
 
-/// Asks about a token (RFC 7662, section 2.1).
+/// The introspection request (RFC 7662, section 2.1).
 ///
 /// # Errors
-/// [`Reason::TokenInvalid`] for one that is too long to ask about; [`Reason::IntrospectionUnavailable`] when there is no such
-/// endpoint, or no listed cluster reaches it.
+/// [`Reason::TokenInvalid`] for a token that is too long to ask about; [`Reason::IntrospectionUnavailable`] if the provider has
+/// no such endpoint, or no listed cluster reaches it.
 pub fn introspection_request(
     world: &mut dyn World,
     provider: &Provider,
@@ -43,22 +43,22 @@ pub fn introspection_request(
     provider.call_as_client(world, url, &parameters, Reason::IntrospectionUnavailable)
 }
 
-/// Reads what the provider says about a token (RFC 7662, section 2.2). Of an answer about a JWT that was verified before, `aud`
-/// may be missing; `proved` is that token's subject.
+/// Reads the introspection response (RFC 7662, section 2.2). If the token is a JWT that was verified before, `known` is its
+/// subject, and `aud` may be missing in the response.
 ///
 /// # Errors
-/// [`Reason::TokenInvalid`] and [`Reason::TokenExpired`] for a token that is not accepted; [`Reason::IntrospectionUnavailable`]
-/// when the answer says nothing about the token: then it may be good.
+/// [`Reason::TokenInvalid`] or [`Reason::TokenExpired`] if the token is not accepted; [`Reason::IntrospectionUnavailable`] if the
+/// response says nothing about the token, which may be good.
 pub fn introspection_response(
     provider: &Provider,
     metadata: &Metadata,
     accepted: &Bearer,
     reply: &Reply,
-    proved: KnownBefore<'_>,
+    known: KnownBefore<'_>,
     now: Timestamp,
 ) -> Result<AccessToken, Failure> {
     let url = metadata.introspection_endpoint.as_ref().ok_or_else(no_endpoint)?;
-    let answer = reply::answer(provider, url, reply, TROUBLES)?;
+    let answer = reply::answer(provider, url, reply, REASONS)?;
     if matches!(answer.status, 401 | 403) {
         let method = provider.authentication.method();
         let detail = format!("status {}; {method} was tried: may this client ask about tokens?", answer.status);
@@ -70,18 +70,18 @@ pub fn introspection_response(
     let mut claims = answer.document()?;
     claims.retain(|_, value| !value.is_null());
     match claims.get("active") {
-        Some(Value::Bool(true)) => read(provider, accepted, claims, proved, now),
+        Some(Value::Bool(true)) => read(provider, accepted, claims, known, now),
         Some(Value::Bool(false)) => Err(invalid("the provider says that it is not active")),
         _ => Err(answer.malformed("active is neither true nor false")),
     }
 }
 
-/// What is known of a token before its provider is asked.
+/// What is known about a token before its provider is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum KnownBefore<'a> {
-    /// Nothing.
     Nothing,
-    /// It is a good JWT of this subject.
+    /// It is a verified JWT with this subject.
     Subject(&'a str),
 }
 
@@ -89,10 +89,10 @@ fn read(
     provider: &Provider,
     accepted: &Bearer,
     claims: Claims,
-    proved: KnownBefore<'_>,
+    known: KnownBefore<'_>,
     now: Timestamp,
 ) -> Result<AccessToken, Failure> {
-    // What a `type` of at+jwt demands stands in a header, which an opaque token has not.
+    // `at+jwt` stands in the header of a JWT, which an opaque token does not have.
     let wanted = if accepted.kind == TokenKind::IdToken { TokenKind::IdToken } else { TokenKind::AccessToken };
     access_token::kind(&claims, wanted)?;
     let token_type = claims.get("token_type");
@@ -103,9 +103,9 @@ fn read(
         access_token::issuer(&claims, provider)?;
     }
     let allowed = accepted.introspection.as_ref().is_some_and(|asked| asked.missing_audience == MissingAudience::Allowed);
-    match (claims.contains_key("aud"), proved) {
+    match (claims.contains_key("aud"), known) {
         (false, KnownBefore::Subject(_)) => {}
-        // Providers tell about refresh tokens too, by leaving out what only access tokens have.
+        // Some providers answer about refresh tokens, too, and leave out what only access tokens have.
         (false, KnownBefore::Nothing) if allowed && token_type.is_none() => {
             return Err(invalid("neither aud nor token_type says that it is an access token"));
         }
@@ -117,7 +117,7 @@ fn read(
     }
     let lasts = accepted.introspection.as_ref().map_or(Duration::ZERO, |asked| asked.cache);
     let expires = access_token::times(&claims, provider, now)?.unwrap_or_else(|| now.plus(lasts));
-    let subject = match proved {
+    let subject = match known {
         KnownBefore::Subject(known) if !claims.contains_key("sub") => known.to_owned(),
         KnownBefore::Subject(known) if claims.get("sub").and_then(Value::as_str) != Some(known) => {
             return Err(invalid("the provider names another subject than the token"));

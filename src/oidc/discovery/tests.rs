@@ -25,7 +25,7 @@ fn refusal(changes: Value) -> String {
 }
 
 #[test]
-fn the_document_is_asked_for_below_the_issuer() {
+fn the_metadata_are_requested_below_the_issuer() {
     for (issuer, path) in [
         ("https://sso.example.com", "/.well-known/openid-configuration"),
         ("https://sso.example.com/", "/.well-known/openid-configuration"),
@@ -40,7 +40,7 @@ fn the_document_is_asked_for_below_the_issuer() {
 }
 
 #[test]
-fn nothing_is_asked_where_there_is_nothing_to_ask() {
+fn no_request_is_made_without_discovery_or_without_a_listed_cluster() {
     let given = Provider { source: MetadataSource::Given(Box::new(metadata())), ..provider() };
     let with_query = Provider { source: MetadataSource::Discovery { issuer: url("https://sso.example.com/?a") }, ..provider() };
     let unlisted = Provider { clusters: Clusters::default(), ..provider() };
@@ -135,7 +135,7 @@ fn a_malformed_document_is_refused() {
 }
 
 #[test]
-fn unreachable_too_late_and_malformed_are_told_apart() {
+fn no_response_a_late_one_and_a_malformed_one_are_distinguished() {
     for (reply, part) in [
         (Reply::NotSent, "sso.example.com (cluster sso) was not reached: Envoy could not send"),
         (Reply::Reset, "was not reached: the connection was reset"),
@@ -164,7 +164,7 @@ fn userinfo_must_be_reachable_only_if_it_is_asked_for() {
 }
 
 #[test]
-fn plain_http_is_for_this_machine_or_for_those_who_insist() {
+fn plain_http_is_accepted_on_this_machine_or_if_the_configuration_allows_it() {
     let plain = |host: &str| Metadata {
         token_endpoint: url(&format!("http://{host}:9000/token")),
         jwks_uri: url(&format!("http://{host}:9000/keys")),
@@ -181,7 +181,7 @@ fn plain_http_is_for_this_machine_or_for_those_who_insist() {
 }
 
 #[test]
-fn an_answer_stays_fresh_as_long_as_it_says_within_bounds() {
+fn a_response_stays_fresh_as_long_as_it_says_within_bounds() {
     for (cache_control, seconds) in [
         ("max-age=3000", 3_000),
         ("public, Max-Age=\"3000\"", 3_000),

@@ -2,13 +2,13 @@ use super::*;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use crate::crypto::testing::{OTHER_RSA, P256, RSA, TestKey, Verdict, base64url, key_set};
+use crate::crypto::testing::{BareHost, OTHER_RSA, P256, RSA, TestKey, base64url, key_set};
 use crate::oidc::testing::{ISSUER, provider};
 use serde_json::json;
 
 const NOW: u64 = 1_700_000_000;
 
-/// Claims that are good, with these changes; `null` takes a claim away.
+/// Good claims with these changes; `null` removes a claim.
 fn claims(changes: Value) -> Value {
     let mut claims = json!({
         "iss": ISSUER, "sub": "alice", "aud": "app", "exp": NOW + 300, "iat": NOW, "nonce": "n",
@@ -29,11 +29,11 @@ fn signed(key: &TestKey, algorithm: Algorithm, claims: &Value) -> Secret {
 
 fn check<'a>(token: &Secret, change: impl FnOnce(Expectations<'a>) -> Expectations<'a>) -> Result<IdToken, IdTokenError> {
     static KEYS: LazyLock<KeySet> = LazyLock::new(|| key_set(&[(&P256, json!({"kid": "k"}))]));
-    verify(&Verdict::none(), &provider(), token, &change(expected_by(&KEYS)))
+    verify(&BareHost::none(), &provider(), token, &change(expected_by(&KEYS)))
 }
 
 fn check_by(keys: &KeySet, token: &Secret) -> Result<IdToken, IdTokenError> {
-    verify(&Verdict::none(), &provider(), token, &expected_by(keys))
+    verify(&BareHost::none(), &provider(), token, &expected_by(keys))
 }
 
 const fn expected_by(keys: &KeySet) -> Expectations<'_> {
@@ -128,7 +128,7 @@ fn each_claim_that_is_wrong_is_refused_with_its_reason() {
 }
 
 #[test]
-fn what_providers_do_differently_is_accepted() {
+fn what_providers_may_do_differently_is_accepted() {
     for changes in [
         json!({"aud": ["app"]}),
         json!({"aud": ["another", "app"], "azp": "app"}),
@@ -177,7 +177,7 @@ fn at_hash_belongs_to_the_access_token_that_came() {
 }
 
 #[test]
-fn a_key_that_is_not_known_asks_for_new_ones_and_a_bad_signature_does_not() {
+fn an_unknown_key_asks_for_new_keys_and_a_bad_signature_does_not() {
     let reason = |result: Result<IdToken, IdTokenError>| match result.unwrap_err() {
         IdTokenError::KeyUnknown(failure) => ("fetch", failure.reason),
         IdTokenError::Refused(failure) => ("refuse", failure.reason),
@@ -209,7 +209,7 @@ fn only_the_algorithms_of_the_configuration_are_accepted() {
 }
 
 #[test]
-fn a_wrong_clock_is_named_by_seconds_and_side() {
+fn the_detail_says_by_how_much_the_clocks_differ_and_in_which_direction() {
     let complaint = |changes: Value, date: Option<u64>| {
         let token = signed(&P256, Algorithm::ES256, &claims(changes));
         let date = date.map(Timestamp::from_seconds);
@@ -238,7 +238,7 @@ fn a_tolerance_of_zero_is_exact() {
     let keys = key_set(&[(&P256, json!({"kid": "k"}))]);
     let judge = |changes: Value| {
         let expected = expected_by(&keys);
-        verify(&Verdict::none(), &strict, &signed(&P256, Algorithm::ES256, &claims(changes)), &expected).is_ok()
+        verify(&BareHost::none(), &strict, &signed(&P256, Algorithm::ES256, &claims(changes)), &expected).is_ok()
     };
     assert_eq!([NOW, NOW + 1].map(|exp| judge(json!({"exp": exp}))), [false, true]);
     assert_eq!([NOW, NOW + 1].map(|iat| judge(json!({"iat": iat}))), [true, false]);
@@ -246,7 +246,7 @@ fn a_tolerance_of_zero_is_exact() {
 
 #[test]
 fn whole_seconds_are_exact_however_many() {
-    // Beyond 2^53 not every number is one that floating point has.
+    // Above 2^53, not every whole number can be written as a floating-point number.
     let token = judge(json!({"exp": 9_007_199_254_740_993_u64, "auth_time": 9_007_199_254_740_993_u64})).unwrap();
     assert_eq!(token.expires, Timestamp::from_seconds(9_007_199_254_740_993));
     assert_eq!(token.auth_time, Some(9_007_199_254_740_993));

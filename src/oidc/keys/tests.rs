@@ -9,7 +9,7 @@ fn read(document: &Value) -> Result<KeySet, Failure> {
 }
 
 #[test]
-fn the_keys_are_asked_for_where_the_metadata_says() {
+fn the_keys_are_requested_from_the_jwks_uri() {
     let call = keys_request(&provider(), &metadata()).unwrap();
     assert_eq!(format!("{call:?}"), "GET https://sso.example.com/realms/main/keys by sso");
 }
@@ -56,7 +56,7 @@ fn a_flood_of_keys_is_cut_off() {
 }
 
 #[test]
-fn a_token_is_tried_with_four_keys_however_many_have_the_same_name_and_other_keys_stay() {
+fn four_keys_are_kept_that_one_token_may_be_signed_with_and_other_keys_stay() {
     let many = |further: Value| vec![RSA.jwk(&further); 15];
     let several = ["RS384", "RS512"].map(|alg| RSA.jwk(&json!({"kid": "a", "alg": alg})));
     let flood = [

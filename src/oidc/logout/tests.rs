@@ -4,8 +4,11 @@ use crate::oidc::testing::{metadata, provider};
 #[test]
 fn the_provider_is_told_whose_session_ends_and_where_to_go_then() {
     let hint = Secret::new("a.b.c");
-    let everything =
-        EndSession { id_token_hint: Some(&hint), post_logout_redirect_uri: Some("https://app.example.com/"), state: Some("s&t") };
+    let everything = EndSessionRequest {
+        id_token_hint: Some(&hint),
+        post_logout_redirect_uri: Some("https://app.example.com/"),
+        state: Some("s&t"),
+    };
     assert_eq!(
         end_session_request(&provider(), &metadata(), &everything).as_deref(),
         Some(
@@ -14,13 +17,13 @@ fn the_provider_is_told_whose_session_ends_and_where_to_go_then() {
         )
     );
     assert_eq!(
-        end_session_request(&provider(), &metadata(), &EndSession::default()).as_deref(),
+        end_session_request(&provider(), &metadata(), &EndSessionRequest::default()).as_deref(),
         Some("https://sso.example.com/realms/main/logout?client_id=app")
     );
 }
 
 #[test]
-fn a_provider_without_such_an_endpoint_is_not_asked() {
+fn without_an_end_session_endpoint_there_is_no_logout_request() {
     let metadata = Metadata { end_session_endpoint: None, ..metadata() };
-    assert_eq!(end_session_request(&provider(), &metadata, &EndSession::default()), None);
+    assert_eq!(end_session_request(&provider(), &metadata, &EndSessionRequest::default()), None);
 }

@@ -44,13 +44,21 @@ fn client_secret_basic_encodes_before_it_joins() {
 }
 
 #[test]
-fn the_other_methods_put_the_client_into_the_form() {
+fn the_other_methods_put_the_client_identifier_into_the_form() {
     let post = ask(&with(ClientAuthentication::SecretPost(Secret::new("p&")))).unwrap();
     assert_eq!(*post.body, format!("{FORM}&client_id=my+app%3A%C3%A9&client_secret=p%26"));
     let public = ask(&with(ClientAuthentication::None)).unwrap();
     assert_eq!(*public.body, format!("{FORM}&client_id=my+app%3A%C3%A9"));
     for call in [post, public] {
         assert!(call.headers.iter().all(|(name, _)| *name != "authorization"));
+    }
+}
+
+#[test]
+fn nothing_is_asked_as_a_client_that_has_no_identifier() {
+    for authentication in [ClientAuthentication::None, provider().authentication] {
+        let nobody = Provider { client_id: String::new(), authentication, ..provider() };
+        assert_eq!(ask(&nobody).unwrap_err().reason, Reason::Internal);
     }
 }
 
@@ -91,7 +99,7 @@ fn tokens_are_read_as_providers_send_them() {
 }
 
 #[test]
-fn a_malformed_answer_is_refused() {
+fn a_malformed_response_is_refused() {
     for changes in [
         json!({"token_type": null}),
         json!({"token_type": "mac"}),
@@ -122,7 +130,7 @@ fn a_malformed_answer_is_refused() {
 }
 
 #[test]
-fn a_refusal_is_not_a_time_out_and_neither_is_a_fault_of_the_client() {
+fn a_refusal_a_time_out_and_a_failed_client_authentication_are_distinguished() {
     let error = |status, error: &str| json_reply(status, &json!({"error": error, "error_description": "Invalid client secret"}));
     for (reply, reason, part) in [
         (reply(504, &[], b""), Reason::TokenEndpointTimeout, "did not answer within 5000 ms"),

@@ -13,7 +13,7 @@ fn merged(id_token: Value, userinfo: Value) -> Value {
 }
 
 #[test]
-fn the_access_token_goes_into_the_header_and_not_into_the_address() {
+fn the_access_token_is_sent_in_the_header_and_not_in_the_url() {
     let call = userinfo_request(&provider(), &metadata(), &Secret::new("at")).unwrap();
     assert_eq!((call.method, call.path.as_str(), call.body.as_str()), ("GET", "/realms/main/userinfo", ""));
     assert!(call.headers.contains(&("authorization".into(), "Bearer at".to_owned())));
@@ -34,7 +34,7 @@ fn claims_about_somebody_else_are_not_used() {
 }
 
 #[test]
-fn no_answer_a_late_one_and_a_malformed_one_are_told_apart() {
+fn no_response_a_late_one_and_a_malformed_one_are_distinguished() {
     let json = ("content-type", "application/json; charset=UTF-8");
     for (reply, reason) in [
         (reply(504, &[json], b""), Reason::UserinfoTimeout),
@@ -58,7 +58,7 @@ fn no_answer_a_late_one_and_a_malformed_one_are_told_apart() {
 #[test]
 fn userinfo_adds_and_updates_but_never_touches_what_was_proved() {
     let id_token = json!({"iss": "i", "sub": "alice", "aud": "app", "exp": 1, "iat": 1, "nonce": "n", "name": "A"});
-    let evil: Value = PROTOCOL.iter().map(|name| ((*name).to_owned(), json!("evil"))).collect::<Claims>().into();
+    let evil: Value = PROTOCOL_CLAIMS.iter().map(|name| ((*name).to_owned(), json!("evil"))).collect::<Claims>().into();
     assert_eq!(merged(id_token.clone(), evil), id_token);
     let more = json!({"sub": "alice", "name": "Alice", "groups": ["staff"]});
     let expected =

@@ -17,7 +17,7 @@ impl Desk {
         Self { world: Still::default(), sealer: Sealer::new(&[key]).ok().unwrap(), settings }
     }
 
-    /// Begins an attempt in a browser that has these cookies; gives it and what the browser has then.
+    /// Begins an attempt in a browser with these cookies. Returns it with the `Set-Cookie` values of the response.
     fn begin(&mut self, seconds: u64, jar: &str) -> (Attempt, Vec<String>) {
         let now = Timestamp::from_seconds(seconds);
         self.begin_for(Ending::Session, now, jar)
@@ -26,10 +26,11 @@ impl Desk {
     fn begin_for(&mut self, ending: Ending, now: Timestamp, jar: &str) -> (Attempt, Vec<String>) {
         let cross_site = ending == Ending::Token;
         let (provider, redirect_uri, return_to) = ("demo".into(), "https://a/cb".into(), "/x".into());
-        let client = client("https://issuer.example", "app", &Origin::parse("https://a.example").unwrap());
-        let plan = Plan { ending, provider, redirect_uri, return_to, demand: Demand::default(), cross_site, client };
+        let client_fingerprint =
+            client_fingerprint("https://issuer.example", "app", &Origin::parse("https://a.example").unwrap());
+        let plan = Plan { ending, provider, redirect_uri, return_to, demand: Demand::default(), cross_site, client_fingerprint };
         let attempt = Attempt::begin(&mut self.world, now, plan).unwrap();
-        let set = attempt.store(&mut self.world, &self.sealer, &self.settings, TIMEOUT, &came(jar)).unwrap();
+        let set = attempt.store(&mut self.world, &self.sealer, &self.settings, TIMEOUT, &cookie_header(jar)).unwrap();
         (attempt, set)
     }
 
@@ -38,7 +39,7 @@ impl Desk {
             &self.sealer,
             &self.settings,
             TIMEOUT,
-            &came(jar),
+            &cookie_header(jar),
             state,
             Timestamp::from_seconds(seconds),
             &[Ending::Session],
@@ -46,11 +47,18 @@ impl Desk {
     }
 
     fn newest(&self, jar: &str, seconds: u64) -> Result<Attempt, Reason> {
-        Attempt::newest(&self.sealer, &self.settings, TIMEOUT, &came(jar), Timestamp::from_seconds(seconds), Ending::Token)
+        Attempt::newest(
+            &self.sealer,
+            &self.settings,
+            TIMEOUT,
+            &cookie_header(jar),
+            Timestamp::from_seconds(seconds),
+            Ending::Token,
+        )
     }
 }
 
-fn came(cookies: &str) -> Headers {
+fn cookie_header(cookies: &str) -> Headers {
     Headers::new(vec![("cookie".into(), cookies.as_bytes().to_vec())])
 }
 
@@ -105,15 +113,15 @@ fn an_attempt_opens_only_as_what_it_was_begun_for() {
     for begun in endings {
         let mut desk = Desk::new();
         let (attempt, cookies) = desk.begin_for(begun, Timestamp::from_seconds(0), "");
-        assert_eq!(is_like_a_popups(attempt.state.expose()), begun == Ending::Popup);
+        assert_eq!(looks_like_popup_state(attempt.state.expose()), begun == Ending::Popup);
         for finished in endings {
-            let (came, state, now) = (came(pair(&cookies[0])), attempt.state.expose(), Timestamp::from_seconds(1));
+            let (came, state, now) = (cookie_header(pair(&cookies[0])), attempt.state.expose(), Timestamp::from_seconds(1));
             let found = Attempt::find(&desk.sealer, &desk.settings, TIMEOUT, &came, state, now, &[finished]);
             assert_eq!(found.is_ok(), begun == finished, "{begun:?} as {finished:?}");
             let newest = Attempt::newest(&desk.sealer, &desk.settings, TIMEOUT, &came, now, finished);
             assert_eq!(newest.is_ok(), begun == finished, "{begun:?} as {finished:?}");
         }
-        // It counts among those under way, whichever is begun next.
+        // It counts among the browser's attempts, whatever they end with.
         let (_, set) = desk.begin(1, pair(&cookies[0]));
         assert_eq!(set.len(), 1);
     }
@@ -136,7 +144,7 @@ fn the_newest_attempt_is_found_among_others_while_it_is_young() {
 }
 
 #[test]
-fn attempts_do_not_pile_up_the_oldest_go_first() {
+fn a_browser_keeps_a_few_attempts_and_the_oldest_are_deleted_first() {
     let mut desk = Desk::new();
     let mut jar: Vec<String> = Vec::new();
     for second in 0..20 {
@@ -158,7 +166,7 @@ fn forged_attempt_cookies_are_deleted_at_the_next_sign_in() {
 }
 
 #[test]
-fn an_attempt_comes_back_as_it_went_and_nothing_else_is_read_as_one() {
+fn an_attempt_is_read_as_it_was_written_and_nothing_else_is_read_as_one() {
     let mut desk = Desk::new();
     let demand = |acr: &[&str], max_age| Demand { acr_values: acr.iter().map(|class| (*class).to_owned()).collect(), max_age };
     for (ending, demand) in [
@@ -174,12 +182,12 @@ fn an_attempt_comes_back_as_it_went_and_nothing_else_is_read_as_one() {
         assert_eq!(Attempt::read(&[&written[..], b"x"].concat(), ending), None);
         assert_eq!(Attempt::read(&[&[VERSION + 1], &written[1..]].concat(), ending), None);
     }
-    // As earlier builds wrote it.
+    // The content as earlier builds wrote it.
     assert_eq!(Attempt::read(br#"{"s":"a.b","n":"c","v":"d","p":"e","u":"f","r":"/","c":1}"#, Ending::Session), None);
 }
 
 #[test]
-fn of_more_sign_ins_than_a_browser_may_have_the_youngest_stay() {
+fn the_newest_attempts_stay_if_a_browser_has_more_than_it_may() {
     let mut desk = Desk::new();
     let jar: Vec<_> = (0..8).map(|second| pair(&desk.begin(second, "").1[0]).to_owned()).collect();
     let names = |cookies: &[String]| cookies.iter().map(|cookie| cookie.split('=').next().unwrap().to_owned()).collect();
@@ -189,14 +197,14 @@ fn of_more_sign_ins_than_a_browser_may_have_the_youngest_stay() {
 }
 
 #[test]
-fn a_sign_in_that_took_too_long_is_deleted_at_the_next_one_and_not_before() {
+fn an_attempt_that_took_too_long_is_deleted_with_the_next_one_and_not_before() {
     let mut desk = Desk::new();
     let (_, cookies) = desk.begin(0, "");
     assert_eq!([599, 600].map(|second| desk.begin(second, pair(&cookies[0])).1.len()), [1, 2]);
 }
 
 #[test]
-fn whoever_sends_a_flood_of_attempt_cookies_has_no_more_than_twenty_of_them_opened() {
+fn no_more_than_twenty_attempt_cookies_of_a_request_are_opened() {
     for (before, opened) in [(MOST_COOKIES_LOOKED_AT - 1, true), (MOST_COOKIES_LOOKED_AT, false)] {
         let mut desk = Desk::new();
         let (_, cookies) = desk.begin_for(Ending::Token, Timestamp::from_seconds(0), "");
@@ -209,19 +217,21 @@ fn whoever_sends_a_flood_of_attempt_cookies_has_no_more_than_twenty_of_them_open
 }
 
 #[test]
-fn a_callback_ends_the_attempt_that_its_state_names_and_no_other_cookie() {
+fn a_callback_deletes_the_cookie_that_its_state_names_and_no_other() {
     let mut desk = Desk::new();
     let (attempt, _) = desk.begin(0, "");
-    assert_eq!(forget_named(&desk.settings, attempt.state.expose()), Some(attempt.forget(&desk.settings)));
+    assert_eq!(forget_by_state(&desk.settings, attempt.state.expose()), Some(attempt.forget(&desk.settings)));
     assert!(attempt.forget(&desk.settings).starts_with(&format!("__Host-accredit-attempt-{}=; ", attempt.id())));
     for nobodys in ["", "abcdefgh", ".x", "abcdefg.x", "abcdefghi.x", "abcd;fgh.x", "abcd=fgh.x", "abcdéfg.x"] {
-        assert_eq!(forget_named(&desk.settings, nobodys), None, "{nobodys}");
+        assert_eq!(forget_by_state(&desk.settings, nobodys), None, "{nobodys}");
     }
 }
 
 #[test]
-fn a_sign_in_of_another_issuer_client_or_origin_is_another_clients() {
-    let of = |issuer: &str, id: &str, origin: &str| client(issuer, id, &Origin::parse(origin).unwrap()).as_str().to_owned();
+fn attempts_for_another_issuer_client_or_origin_have_another_fingerprint() {
+    let of = |issuer: &str, id: &str, origin: &str| {
+        client_fingerprint(issuer, id, &Origin::parse(origin).unwrap()).as_str().to_owned()
+    };
     let ours = of("https://issuer.example", "app", "https://a.example");
     assert_eq!(of("https://issuer.example", "app", "https://a.example"), ours);
     for other in [
@@ -235,7 +245,7 @@ fn a_sign_in_of_another_issuer_client_or_origin_is_another_clients() {
 }
 
 #[test]
-fn a_sign_in_that_begins_later_than_our_clock_says_is_not_believed_for_long() {
+fn an_attempt_that_begins_far_ahead_of_our_clock_is_refused() {
     let mut desk = Desk::new();
     let (attempt, cookies) = desk.begin(1_000, "");
     let found = |second| desk.find(pair(&cookies[0]), attempt.state.expose(), second).is_ok();

@@ -12,22 +12,22 @@ fn origin(text: &str) -> Origin {
     Origin::parse(text).unwrap()
 }
 
-fn came(cookies: &str) -> Headers {
+fn cookie_header(cookies: &str) -> Headers {
     Headers::new(vec![("cookie".into(), cookies.as_bytes().to_vec())])
 }
 
 fn written(sealed: &str, before: &str) -> Vec<String> {
-    write(&settings(), sealed, Timestamp::default(), Timestamp::from_seconds(60), &came(before)).unwrap()
+    write(&settings(), sealed, Timestamp::default(), Timestamp::from_seconds(60), &cookie_header(before)).unwrap()
 }
 
-/// What the browser sends after having been told.
+/// The `Cookie` header of a browser that got these `Set-Cookie` values.
 fn sent_back(set_cookies: &[String]) -> Headers {
     let kept = set_cookies.iter().filter(|cookie| !cookie.contains("Max-Age=0"));
-    came(&kept.map(|cookie| cookie.split(';').next().unwrap()).collect::<Vec<_>>().join("; "))
+    cookie_header(&kept.map(|cookie| cookie.split(';').next().unwrap()).collect::<Vec<_>>().join("; "))
 }
 
 #[test]
-fn a_session_of_any_size_comes_back_as_it_went() {
+fn a_session_of_any_size_is_read_as_it_was_written() {
     for size in [1, LARGEST_VALUE, LARGEST_VALUE + 1, LARGEST_VALUE * MOST_COOKIES] {
         let sealed = "aB-_".repeat(size.div_ceil(4))[..size].to_owned();
         let cookies = written(&sealed, "");
@@ -40,7 +40,7 @@ fn a_session_of_any_size_comes_back_as_it_went() {
 #[test]
 fn a_session_that_needs_too_many_cookies_is_refused() {
     let sealed = "a".repeat(LARGEST_VALUE * MOST_COOKIES + 1);
-    let refused = write(&settings(), &sealed, Timestamp::default(), Timestamp::default(), &came(""));
+    let refused = write(&settings(), &sealed, Timestamp::default(), Timestamp::default(), &cookie_header(""));
     assert_eq!(refused, Err(TooLarge));
 }
 
@@ -64,17 +64,17 @@ fn torn_sessions_are_told_from_absent_ones() {
         "__Host-accredit=a; __Host-accredit=b",
         "__Host-accredit=a; __Host-accredit-8=b",
     ] {
-        assert_eq!(read(&settings(), &came(torn)), Found::Torn, "{torn}");
+        assert_eq!(read(&settings(), &cookie_header(torn)), Found::Torn, "{torn}");
     }
     for absent in ["", "a=1", "__Host-accredit-attempt-x=1", "__Host-accredit-01=1", "x__Host-accredit=1"] {
-        assert_eq!(read(&settings(), &came(absent)), Found::Nothing, "{absent}");
+        assert_eq!(read(&settings(), &cookie_header(absent)), Found::Nothing, "{absent}");
     }
 }
 
 #[test]
-fn whoever_ends_sessions_finds_every_one_that_the_cookies_may_hold() {
+fn sign_out_finds_every_session_that_the_cookies_may_hold() {
     let all = |settings: &CookieSettings, cookies: &str| {
-        let came = came(cookies);
+        let came = cookie_header(cookies);
         let (texts, all) = read_all(settings, &came);
         let texts: Vec<_> = texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect();
         (texts.join(" "), all)
@@ -87,7 +87,7 @@ fn whoever_ends_sessions_finds_every_one_that_the_cookies_may_hold() {
         ("__Host-accredit=2.a; __Host-accredit-1=b; __Host-accredit=c", "ab c"),
         ("__Host-accredit=2.a; __Host-accredit=2.c; __Host-accredit-1=b; __Host-accredit-1=d", "ab ad cb cd"),
         ("__Host-accredit=3.a; __Host-accredit-1=b; __Host-accredit-2=c; __Host-accredit-2=d", "abc abd"),
-        // Parts that are missing make nothing, and what nobody has written is not put together.
+        // Nothing is made of missing parts, nor of parts that we cannot have written.
         ("__Host-accredit=2.a; __Host-accredit-2=b", ""),
         ("__Host-accredit-1=b", ""),
         ("__Host-accredit=9.a; __Host-accredit=.b; __Host-accredit=0.c; __Host-accredit-1=d", ""),
@@ -100,36 +100,36 @@ fn whoever_ends_sessions_finds_every_one_that_the_cookies_may_hold() {
 }
 
 #[test]
-fn more_ways_to_put_parts_together_than_are_tried_are_not_passed_over_in_silence() {
+fn sign_out_is_told_if_there_are_more_combinations_of_parts_than_are_tried() {
     let parts = |position: usize, number: usize| {
         (0..number).map(move |value| format!("__Host-accredit-{position}={value}")).collect::<Vec<_>>().join("; ")
     };
     for (second, third, tried, all) in [(8, 8, 64, true), (8, 9, 0, false), (400, 400, 0, false), (1, 0, 0, true)] {
-        let cookies = came(&format!("__Host-accredit=3.a; {}; {}", parts(1, second), parts(2, third)));
+        let cookies = cookie_header(&format!("__Host-accredit=3.a; {}; {}", parts(1, second), parts(2, third)));
         let (texts, every) = read_all(&settings(), &cookies);
         assert_eq!((texts.len(), every), (tried, all), "{second} {third}");
     }
-    // What can be tried beside them is.
-    let came_first = came(&format!("__Host-accredit=a; __Host-accredit=3.b; {}; {}", parts(1, 9), parts(2, 9)));
+    // A session in one cookie is found beside them.
+    let came_first = cookie_header(&format!("__Host-accredit=a; __Host-accredit=3.b; {}; {}", parts(1, 9), parts(2, 9)));
     let (texts, every) = read_all(&settings(), &came_first);
     assert_eq!((texts, every), (vec![Cow::from(b"a".as_slice())], false));
     for (number, tried, all) in [(64, 64, true), (65, 64, false), (2_000, 64, false)] {
-        let cookies = came(&(0..number).map(|value| format!("access_token={value}")).collect::<Vec<_>>().join("; "));
+        let cookies = cookie_header(&(0..number).map(|value| format!("access_token={value}")).collect::<Vec<_>>().join("; "));
         let (texts, every) = read_all(&whole("access_token"), &cookies);
         assert_eq!((texts.len(), every), (tried, all), "{number}");
     }
 }
 
 #[test]
-fn a_count_that_is_not_written_by_us_is_none_and_what_follows_is_not_put_together() {
+fn a_number_of_parts_that_we_did_not_write_is_part_of_the_text() {
     for text in ["10.a", "02.a", "+2.a", "abc.d"] {
-        let came = came(&format!("__Host-accredit={text}; __Host-accredit-1=b"));
+        let came = cookie_header(&format!("__Host-accredit={text}; __Host-accredit-1=b"));
         assert_eq!(read(&settings(), &came), Found::Sealed(text.as_bytes().into()), "{text}");
     }
 }
 
 #[test]
-fn every_cookie_of_ours_is_known_as_ours_and_no_other() {
+fn every_cookie_of_ours_is_recognised_and_no_other() {
     for ours in ["__Host-accredit", "__Host-accredit-1", "__Host-accredit-attempt-abc", "__Secure-accredit-hint"] {
         assert!(settings().is_ours(ours.as_bytes()), "{ours}");
     }
@@ -139,14 +139,14 @@ fn every_cookie_of_ours_is_known_as_ours_and_no_other() {
 }
 
 #[test]
-fn forgetting_deletes_every_part_that_came() {
-    let forgotten = |cookies| forget(&settings(), &came(cookies), &origin("https://app.example")).len();
+fn forgetting_a_session_deletes_every_part_that_came() {
+    let forgotten = |cookies| forget(&settings(), &cookie_header(cookies), &origin("https://app.example")).len();
     assert_eq!(forgotten(""), 1);
     assert_eq!(forgotten("__Host-accredit=2.a; __Host-accredit-1=b; __Host-accredit-99=c"), 2);
 }
 
 #[test]
-fn a_whole_session_is_secure_everywhere_but_on_plain_http_of_this_machine() {
+fn a_session_in_one_cookie_is_secure_except_on_plain_http_on_this_machine() {
     for (name, at, attributes) in [
         ("access_token", "https://app.example", "HttpOnly; SameSite=Lax; Secure; Path=/"),
         ("access_token", "http://localhost:10000", "HttpOnly; SameSite=Lax; Path=/"),
@@ -154,7 +154,7 @@ fn a_whole_session_is_secure_everywhere_but_on_plain_http_of_this_machine() {
     ] {
         let set = write_whole(&whole(name), "a.b.c", Duration::from_secs(3_600), &origin(at));
         assert_eq!(set, Ok(format!("{name}=a.b.c; {attributes}; Max-Age=3600")));
-        assert_eq!(forget(&whole(name), &came(""), &origin(at)), [format!("{name}=; {attributes}; Max-Age=0")]);
+        assert_eq!(forget(&whole(name), &cookie_header(""), &origin(at)), [format!("{name}=; {attributes}; Max-Age=0")]);
     }
     let large = "a".repeat(LARGEST_VALUE + 1);
     assert_eq!(write_whole(&whole("t"), &large, Duration::ZERO, &origin("https://a.example")), Err(TooLarge));
@@ -163,10 +163,10 @@ fn a_whole_session_is_secure_everywhere_but_on_plain_http_of_this_machine() {
 #[test]
 fn a_second_session_that_a_sibling_domain_planted_is_not_chosen_and_not_overlooked() {
     let settings = whole("access_token");
-    assert_eq!(read(&settings, &came("access_token=2.b.c; x=y")), Found::Sealed(b"2.b.c".into()));
-    assert_eq!(read(&settings, &came("access_token=a; access_token=a")), Found::Sealed(b"a".into()));
-    assert_eq!(read(&settings, &came("access_token=a; access_token=b")), Found::Several);
-    assert_eq!(read(&settings, &came("access_token-1=a; Access_Token=b")), Found::Nothing);
+    assert_eq!(read(&settings, &cookie_header("access_token=2.b.c; x=y")), Found::Sealed(b"2.b.c".into()));
+    assert_eq!(read(&settings, &cookie_header("access_token=a; access_token=a")), Found::Sealed(b"a".into()));
+    assert_eq!(read(&settings, &cookie_header("access_token=a; access_token=b")), Found::Several);
+    assert_eq!(read(&settings, &cookie_header("access_token-1=a; Access_Token=b")), Found::Nothing);
     for (name, ours) in [
         ("access_token", true),
         ("access_token-1", false),

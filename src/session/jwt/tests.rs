@@ -40,7 +40,7 @@ fn payload(token: &str) -> Value {
     serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
-/// A token that this key signs, whatever it says.
+/// A token with these claims that the key signs, whatever they are.
 fn token(key: &SigningKey, typ: &str, claims: &Value) -> String {
     key.sign(&Still::default(), typ, claims.as_object().unwrap()).unwrap()
 }
@@ -60,7 +60,7 @@ fn read(jwt: &JwtSettings, token: &str) -> Result<Session, JwtError> {
 }
 
 #[test]
-fn a_session_is_the_jwt_that_any_library_reads_and_comes_back_as_it_went() {
+fn a_session_is_a_jwt_for_any_library_and_is_read_as_it_was_written() {
     let pem = |text| SigningKey::from_pem(&Secret::new(text)).unwrap();
     for key in [secret("one"), pem(RSA_PEM), pem(P256_PEM)] {
         let jwt = settings(vec![key]);
@@ -72,7 +72,15 @@ fn a_session_is_the_jwt_that_any_library_reads_and_comes_back_as_it_went() {
         let (iat, exp) = (NOW.seconds(), NOW.seconds() + 3_600);
         assert_eq!(
             payload(&written),
-            json!({"sub": "alice", "email": "a@b.example", "name": "A", "iat": iat, "exp": exp, "origin": "https://app.example.com"})
+            json!({
+                "sub": "alice",
+                "email": "a@b.example",
+                "name": "A",
+                "iat": iat,
+                "exp": exp,
+                "origin": "https://app.example.com",
+                "sid": "s1"
+            })
         );
         let back = read(&jwt, &written).unwrap();
         assert_eq!((back.id, back.provider, back.ends.seconds()), (session.id, "demo".to_owned(), exp));
@@ -84,7 +92,7 @@ fn a_session_is_the_jwt_that_any_library_reads_and_comes_back_as_it_went() {
 }
 
 #[test]
-fn an_address_that_is_not_verified_is_in_no_session_that_services_read() {
+fn an_email_or_phone_number_that_is_not_verified_is_left_out_of_a_session_jwt() {
     let mut jwt = settings(vec![secret("one")]);
     jwt.claims.extend(["email_verified", "phone_number"].map(ClaimPath::named));
     let written =
@@ -123,12 +131,59 @@ fn a_token_of_another_gateway_with_the_same_key_is_no_session_here() {
     let mut unnamed = good();
     unnamed.as_object_mut().unwrap().remove("origin");
     assert!(read(&jwt, &token(&secret("one"), "JWT", &unnamed)).is_err(), "it may have been made anywhere");
-    // What is written names the origin where it was made, also when there are several.
+    // A new session contains the origin where it began, even if there are several.
     let mut several = settings(vec![secret("one")]);
     several.origins.insert(0, Origin::parse("https://other.example.com").unwrap());
     let written = several.write(&mut Still::default(), &mut session(&several, json!({})), AssumedVerified::default()).unwrap();
     assert_eq!(payload(&written)["origin"], "https://app.example.com");
     assert!(read(&several, &written).is_ok());
+}
+
+#[test]
+fn what_the_provider_calls_the_session_and_the_person_comes_back_as_it_does_from_a_sealed_session() {
+    let jwt = settings(vec![secret("one")]);
+    for (sid, provider_subject, told, back) in [
+        (Some("s1"), None, json!(["s1", null]), (Some("s1"), None)),
+        (None, None, json!([null, null]), (None, None)),
+        (Some("s1"), Some("00u-7"), json!(["s1", "00u-7"]), (Some("s1"), Some("00u-7"))),
+        (Some(""), Some("00u-7"), json!(["", "00u-7"]), (Some(""), Some("00u-7"))),
+        // The user service knows the person by the name that the provider uses: nothing more is to be told.
+        (None, Some("alice"), json!([null, null]), (None, None)),
+    ] {
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        let new = NewSession { provider_session: text(sid), provider_subject: text(provider_subject), ..alice() };
+        let mut session = Session::of("before".into(), NOW, jwt.end(NOW), new);
+        let written = jwt.write(&mut Still::default(), &mut session, AssumedVerified::default()).unwrap();
+        let claims = payload(&written);
+        assert_eq!(json!([claims.get("sid"), claims.get("idp_sub")]), told);
+        let read = read(&jwt, &written).unwrap();
+        assert_eq!((read.provider_session.as_deref(), read.provider_subject.as_deref()), back);
+        let sealed = Session::parse(&session.write()).unwrap();
+        assert_eq!(
+            (read.provider_session.as_deref(), read.subject_at_provider()),
+            (sealed.provider_session.as_deref(), sealed.subject_at_provider())
+        );
+    }
+}
+
+#[test]
+fn a_session_from_before_there_was_a_sid_is_read_and_one_with_a_sid_that_is_no_text_is_not() {
+    let jwt = settings(vec![secret("one")]);
+    let signed = |claims: &Value| read(&jwt, &token(&secret("one"), "JWT", claims));
+    let before = signed(&good()).unwrap();
+    assert_eq!((before.provider_session.as_deref(), before.provider_subject.as_deref()), (None, None));
+    assert_eq!(signed(&with("sid", json!(null))).unwrap().provider_session, None);
+    for (name, value) in [
+        ("sid", json!(7)),
+        ("sid", json!(["s1"])),
+        ("sid", json!("x".repeat(256))),
+        ("idp_sub", json!(7)),
+        ("idp_sub", json!("")),
+        ("idp_sub", json!("a\nb")),
+        ("idp_sub", json!("x".repeat(256))),
+    ] {
+        assert!(matches!(signed(&with(name, value.clone())), Err(JwtError::Invalid(_))), "{name} {value}");
+    }
 }
 
 #[test]
@@ -142,7 +197,7 @@ fn rotation_in_two_steps_keeps_everybody_signed_in() {
 }
 
 #[test]
-fn what_is_not_exactly_a_session_of_ours_is_none() {
+fn a_token_that_differs_from_a_session_in_one_claim_is_refused() {
     let jwt = settings(vec![secret("one")]);
     let signed = |claims: &Value| read(&jwt, &token(&secret("one"), "JWT", claims));
     assert!(signed(&good()).is_ok());
@@ -161,7 +216,7 @@ fn what_is_not_exactly_a_session_of_ours_is_none() {
         ("sub", json!(7)),
         ("sub", json!("a\nb")),
         ("sub", json!("x".repeat(256))),
-        // Whoever may choose their name at a login service must not be taken for a client.
+        // Somebody who can choose their name at a login service must not pass for a client.
         ("sub", json!("client:deploy")),
         ("aud", json!("another service")),
         ("iss", json!("https://sso.example")),
@@ -177,18 +232,18 @@ fn what_is_not_exactly_a_session_of_ours_is_none() {
     assert!(signed(&without).is_err());
     assert_eq!(signed(&with("exp", json!(NOW.seconds()))).unwrap_err(), JwtError::Expired(0));
     assert_eq!(signed(&with("exp", json!(NOW.seconds() - 9))).unwrap_err(), JwtError::Expired(9));
-    // A service that signs with the same secret need not say when, nor what it is.
+    // A service that signs with the same secret may leave `iat` and `typ` out.
     without = good();
     without.as_object_mut().unwrap().remove("iat");
     assert!(signed(&without).is_ok());
 }
 
 #[test]
-fn an_algorithm_or_a_key_that_the_token_chooses_is_not_followed() {
+fn an_algorithm_or_a_key_that_the_token_chooses_is_not_used() {
     let rsa = SigningKey::from_pem(&Secret::new(RSA_PEM)).unwrap();
     let published = rsa.jwk().unwrap().to_string();
     let jwt = settings(vec![rsa]);
-    // The public key as a shared secret.
+    // The public key is used as a shared secret.
     let confused = SigningKey::shared_secret(&Secret::new(published)).unwrap();
     assert!(read(&jwt, &token(&confused, "JWT", &good())).is_err());
     for header in [r#"{"alg":"none"}"#, r#"{"alg":"RS256","alg":"none"}"#, r#"{"alg":"HS256","crit":["x"],"x":1}"#] {
@@ -203,7 +258,7 @@ fn an_algorithm_or_a_key_that_the_token_chooses_is_not_followed() {
 }
 
 #[test]
-fn issuer_and_audience_are_set_and_demanded_when_they_are_configured() {
+fn issuer_and_audience_are_set_and_required_if_they_are_configured() {
     let mut jwt = settings(vec![secret("one")]);
     (jwt.issuer, jwt.audience) = (Some("https://app.example".into()), Some("apps".into()));
     let written = jwt.write(&mut Still::default(), &mut session(&jwt, json!({})), AssumedVerified::default()).unwrap();
@@ -221,7 +276,7 @@ fn issuer_and_audience_are_set_and_demanded_when_they_are_configured() {
 }
 
 #[test]
-fn with_several_providers_a_session_says_which_one_proved_it() {
+fn with_several_providers_a_session_names_the_one_that_proved_it() {
     let mut jwt = settings(vec![secret("one")]);
     jwt.providers = vec!["demo".into(), "other".into()];
     let written = jwt.write(&mut Still::default(), &mut session(&jwt, json!({})), AssumedVerified::default()).unwrap();
@@ -234,7 +289,7 @@ fn with_several_providers_a_session_says_which_one_proved_it() {
 }
 
 #[test]
-fn a_partner_s_session_is_not_the_main_provider_s_where_only_that_one_or_none_is_configured() {
+fn a_session_that_names_another_provider_is_refused_if_one_or_none_is_configured() {
     let mut jwt = settings(vec![secret("one")]);
     for (providers, idp, expected) in [
         (vec!["main"], None, Some("main")),
@@ -247,7 +302,7 @@ fn a_partner_s_session_is_not_the_main_provider_s_where_only_that_one_or_none_is
         (vec![], Some(json!("partner")), None),
         (vec![], Some(json!("")), None),
         (vec![], Some(json!(null)), None),
-        // From before there was a second one: whose it is, nobody can say.
+        // A session from before the second provider was configured may be of either.
         (vec!["main", "partner"], None, None),
     ] {
         jwt.providers = providers.iter().map(ToString::to_string).collect();
@@ -258,18 +313,18 @@ fn a_partner_s_session_is_not_the_main_provider_s_where_only_that_one_or_none_is
 }
 
 #[test]
-fn a_mac_has_one_spelling() {
+fn a_mac_is_accepted_in_one_encoding_only() {
     let jwt = settings(vec![secret("one")]);
     let written = token(&secret("one"), "JWT", &good());
     assert_eq!(read(&jwt, &written).unwrap().id, jwt.id(&written));
-    // 43 signs for 32 bytes leave two bits of the last one over.
+    // 43 characters have two bits more than the 32 bytes that they encode.
     let (most, last) = written.split_at(written.len() - 1);
     let spellings = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain("-_=".chars()).map(|other| format!("{most}{other}"));
     assert_eq!(spellings.filter(|token| read(&jwt, token).is_ok()).collect::<Vec<_>>(), [format!("{most}{last}")]);
 }
 
 #[test]
-fn other_signatures_do_not_name_a_session_because_there_are_many_for_one() {
+fn a_session_is_not_identified_by_a_signature_that_can_be_made_anew() {
     let jwt = settings(vec![SigningKey::from_pem(&Secret::new(P256_PEM)).unwrap()]);
     let written = token(&jwt.keys[0], "JWT", &good());
     assert_eq!(read(&jwt, &written).unwrap().id, jwt.id(&written));

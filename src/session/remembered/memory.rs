@@ -1,7 +1,7 @@
-//! What a worker has verified before, so that it need not do it again: bounded in bytes, never past its expiry.
+//! What a worker has verified before, so that it need not verify it again: bounded in bytes, and never used past its expiry.
 //!
-//! Entries are found by the credential's name, a keyed hash. The memory belongs to one configuration and its keys and goes with
-//! them.
+//! An entry is found by the name of its credential, which is a keyed hash. The memory belongs to one configuration and its keys,
+//! and is dropped with them.
 
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
@@ -13,41 +13,41 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use crate::words::time::Timestamp;
 use crate::words::world::{NoRandomness, World};
 
-/// What an entry costs beside its content, in bytes, roughly.
+/// The memory that an entry takes beside its content, in bytes, roughly.
 const OVERHEAD: usize = 160;
 
-/// So many names are known of what came once, in 16 KiB.
+/// How many names are kept of credentials that came once, which takes 16 KiB.
 const PLACES: usize = 1_024;
 
-/// Verified things by the credential that proved them.
+/// Verified values, by the name of the credential that proved them.
 pub struct Memory<T> {
     entries: LruCache<Name, Entry<T>, BuildNoHashHasher<u64>>,
-    /// Names of what came once since the memory was full, each in the one place where it may stand.
+    /// Names of credentials that came once while the memory was full. Each name has one place, which a later one overwrites.
     once: Vec<Name>,
     bytes: usize,
     most_bytes: usize,
 }
 
-/// What makes names of credentials: random, so that nobody can compute a credential that has the name of somebody else's.
+/// The key that names of credentials are made with. It is random, so that nobody can find another credential with the same name.
 ///
-/// By SipHash-1-3, the quicker one, because names are shown to nobody and never leave the worker. Two credentials of the same name
-/// would be taken for each other; but whoever could choose how theirs differs from somebody else's has that one already, and
-/// whoever guesses needs a request for each of 2^128 names, of which some thousands are remembered.
+/// The hash is SipHash-1-3, the faster variant, because names are shown to nobody and never leave the worker. Two credentials
+/// with the same name would be mistaken for each other. To choose one, an attacker would have to know the other one already; to
+/// guess one takes 2^128 requests, divided by the few thousand names that are remembered.
 #[derive(Clone, Copy)]
 pub struct NamingKey([u8; 16]);
 
 impl NamingKey {
-    /// A new one.
+    /// A new random key.
     ///
     /// # Errors
-    /// [`NoRandomness`] when the host gives none.
+    /// [`NoRandomness`] if the host gives none.
     pub fn new(world: &mut dyn World) -> Result<Self, NoRandomness> {
         let mut key = [0; 16];
         world.random(&mut key)?;
         Ok(Self(key))
     }
 
-    /// A credential's name.
+    /// The name of a credential.
     pub fn name(&self, credential: &[u8]) -> Name {
         let mut hasher = SipHasher13::new_with_key(&self.0);
         hasher.write(credential);
@@ -55,12 +55,12 @@ impl NamingKey {
     }
 }
 
-/// A credential's name, by which all memories with the same key know it: they take it instead of the credential, because a
-/// credential is long.
+/// The name of a credential: a keyed hash, which all memories with the same key share. It is passed on instead of the credential,
+/// which is long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Name(u128);
 
-/// A name is a hash already: half of it finds its place in a table.
+/// A name is a hash already, so its upper half is used as it is.
 impl Hash for Name {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         hasher.write_u64(u64::try_from(self.0 >> 64).unwrap_or_default());
@@ -74,12 +74,12 @@ struct Entry<T> {
 }
 
 impl<T> Memory<T> {
-    /// An empty memory of at most `most_bytes`.
+    /// An empty memory that holds at most `most_bytes`.
     pub fn new(most_bytes: usize) -> Self {
         Self { entries: LruCache::unbounded_with_hasher(BuildNoHashHasher::default()), once: Vec::new(), bytes: 0, most_bytes }
     }
 
-    /// What was remembered of this very credential, unless it has ended.
+    /// The value that is remembered for a credential, unless it has expired.
     pub fn recall(&mut self, name: Name, now: Timestamp) -> Option<Rc<T>> {
         let entry = self.entries.get(&name)?;
         if now >= entry.until {
@@ -89,8 +89,8 @@ impl<T> Memory<T> {
         Some(Rc::clone(&entry.value))
     }
 
-    /// Whether what takes about `bytes` should be remembered, and is cheap to verify again otherwise: while there is room, or when
-    /// it comes again. So a stream of what comes once pushes nothing out that comes again, and costs nothing here.
+    /// Whether a value of about `bytes` that is cheap to verify again should be remembered: while there is room, and afterwards
+    /// if its credential comes for the second time. Thus credentials that come once do not replace those that come again.
     pub fn admits(&mut self, name: Name, bytes: usize) -> bool {
         if self.bytes.saturating_add(bytes).saturating_add(OVERHEAD) <= self.most_bytes {
             return true;
@@ -103,7 +103,8 @@ impl<T> Memory<T> {
         known == Some(name)
     }
 
-    /// Remembers a verified thing of about `bytes` until `until`; what was not asked for longest makes room.
+    /// Remembers a value of about `bytes` until `until`. It replaces the values that were not recalled for the longest time, if
+    /// room is needed.
     pub fn remember(&mut self, name: Name, value: Rc<T>, bytes: usize, until: Timestamp) {
         let bytes = bytes.saturating_add(OVERHEAD);
         if bytes > self.most_bytes {
@@ -119,7 +120,7 @@ impl<T> Memory<T> {
         }
     }
 
-    /// Forgets one credential.
+    /// Forgets the value of a credential.
     pub fn forget(&mut self, name: Name) {
         if let Some(entry) = self.entries.pop(&name) {
             self.bytes = self.bytes.saturating_sub(entry.bytes);
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_what_comes_once_pushes_nothing_out_that_comes_again() {
+    fn credentials_that_come_once_do_not_replace_those_that_come_again() {
         let mut memory = memory(10 * (OVERHEAD + 10));
         let names = |from: u32| (from..).map(|credential| name(&credential.to_le_bytes()));
         for name in names(0).take(10) {

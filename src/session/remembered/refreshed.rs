@@ -1,8 +1,8 @@
-//! Sessions whose tokens were refreshed, for as long as requests may still carry the cookie from before: the answer that sets the
-//! new one may not have left yet, another tab's request may be under way, and a refresh token that was spent must not be spent
-//! again. They stand sealed in the memory that the workers of one process share, in a table of fixed size (shared data cannot be
-//! deleted): an entry goes when another session needs its place. Each provider has a table of its own, which no other one's people
-//! can fill. Who may refresh, and when, is not known here.
+//! Sessions whose tokens were refreshed. They are kept while requests may still come with the old cookie: the response with the
+//! new one may not have arrived, or another tab has a request under way, and a refresh token must not be used twice. They are
+//! sealed, in the memory that the workers of one process share, in a table of fixed size, because shared data cannot be deleted:
+//! an entry stays until another session needs its place. Each provider has a table of its own, so that the people of another one
+//! cannot fill it. Who may refresh tokens, and when, is not known here.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use crate::words::record::{Reader, Writer};
 use crate::words::time::Timestamp;
 use crate::words::world::{NoRandomness, Version, World};
 
-/// So many sessions of one provider at most. Each takes what its cookie takes: a few KiB, 30 at most.
+/// How many sessions are kept for one provider. Each takes as much as its cookies: a few KiB, at most 30.
 const PLACES: u16 = 2_048;
 
-/// The version of what stands there; another one is not read.
+/// The version of the entries. No other version is read.
 const VERSION: u8 = 1;
 
-/// Where a session may stand: one of two places, so that two sessions seldom want the same.
+/// The two places where a session may be kept. There are two, so that two sessions seldom compete for one.
 struct Places {
     digest: String,
     keys: [String; 2],
@@ -40,17 +40,17 @@ impl Places {
     }
 }
 
-/// The key under which workers agree who refreshes a session. Sessions of one provider may share one; they only wait for each other
-/// then.
+/// The key of the lease by which workers agree who refreshes a session's tokens. Several sessions of one provider may have the
+/// same key, and then wait for each other.
 pub fn lease_key(session: &Session) -> String {
     let [place, _] = Places::of(session).keys;
     format!("{place}/lease")
 }
 
-/// Keeps a session that was refreshed. The older of two others makes room.
+/// Keeps a session with refreshed tokens. It replaces the older of the two entries in its places.
 ///
 /// # Errors
-/// [`NoRandomness`] when it cannot be sealed.
+/// [`NoRandomness`] if it cannot be sealed.
 pub fn keep(world: &mut dyn World, sealer: &Sealer, session: &Session, now: Timestamp) -> Result<(), NoRandomness> {
     let sealed = sealer.seal(world, Purpose::Refreshed, &session.write())?;
     let Places { digest, keys } = Places::of(session);
@@ -60,15 +60,14 @@ pub fn keep(world: &mut dyn World, sealer: &Sealer, session: &Session, now: Time
         None => Timestamp::from_millis(1),
     };
     if let Some(key) = keys.iter().min_by_key(|key| age(key)) {
-        // An unconditional write cannot lose against another worker's.
+        // A write without a condition succeeds even if another worker writes at the same time.
         let entry = Entry { owner: digest, kept: now, sealed };
         let _ = world.share(key, &entry.write(), Version::Any);
     }
     Ok(())
 }
 
-/// The same session with tokens that were refreshed after these, if it is there. What is in the memory counts only if we sealed
-/// it, and for this session only.
+/// The same session with newer tokens, if it is kept. An entry counts only if we have sealed it, and for this session alone.
 pub fn newer(world: &dyn World, sealer: &Sealer, session: &Session) -> Option<Session> {
     let Places { digest, keys } = Places::of(session);
     let found = keys.iter().filter_map(|key| {
@@ -82,7 +81,7 @@ pub fn newer(world: &dyn World, sealer: &Sealer, session: &Session) -> Option<Se
     (newest.tokens.refreshed > session.tokens.refreshed).then_some(newest)
 }
 
-/// What stands in a place: whose it is, since when, and the sealed session.
+/// An entry of the table: a digest of the session's identifier, when it was kept, and the sealed session.
 struct Entry {
     owner: String,
     kept: Timestamp,
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn another_worker_finds_what_was_refreshed_after_what_it_has() {
+    fn another_worker_finds_a_session_with_newer_tokens() {
         let (mut here, sealer) = (Still::default(), sealer(7));
         let there = here.clone();
         let first = session(alice());
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_of_another_session_key_or_writer_is_none() {
+    fn an_entry_of_another_session_key_or_writer_is_not_used() {
         let mut world = Still::default();
         let first = session(alice());
         let mut other = refreshed(&first, 1);
@@ -145,7 +144,7 @@ mod tests {
         let planted: Vec<_> = world.memory.borrow().values().cloned().collect();
         let Places { digest, keys } = Places::of(&first);
         for (key, (value, _)) in keys.iter().zip(planted.iter().cycle()) {
-            // Its sealed text under the name of ours, as another plugin could put it there.
+            // Another plugin could copy the sealed text of one session to the place of another.
             let entry = Entry { owner: digest.clone(), ..Entry::read(value).unwrap() };
             world.share(key, &entry.write(), Version::Any).unwrap();
         }
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_sessions_takes_no_more_than_the_table_and_the_latest_are_there() {
+    fn many_sessions_take_no_more_than_the_table_and_the_latest_are_kept() {
         let (mut world, sealer) = (Still::default(), sealer(7));
         let mut all = Vec::new();
         for number in 0..3_000 {
@@ -175,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn one_provider_s_flood_of_refreshes_pushes_nobody_of_another_out() {
+    fn refreshes_at_one_provider_do_not_replace_sessions_of_another() {
         let (mut world, sealer) = (Still::default(), sealer(7));
         let ours = refreshed(&session(alice()), 1);
         keep(&mut world, &sealer, &ours, at(0)).unwrap();

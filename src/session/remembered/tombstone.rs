@@ -1,94 +1,101 @@
-//! A memory of what has ended, shared by the workers of one process: a session after sign-out, an attempt after its callback. For
-//! each kind it is one table of fixed size (shared data cannot be deleted), so it is a second line of defence and never the only
-//! one: cookies are deleted in the browser, codes are spent at the provider.
+//! Tombstones: marks of what has ended, shared by the workers of one process. Sessions get one at sign-out, sign-in attempts at
+//! their callback. Each kind has one table of fixed size, because shared data cannot be deleted, and a mark may be overwritten by
+//! another. So they are a second line of defence: cookies are deleted in the browser, too, and codes are accepted once by the
+//! provider.
 //!
-//! A worker has a copy of the table. To let somebody in, a copy of a moment ago is good enough; whoever writes a cookie, or spends
-//! something, asks for the table itself.
+//! Each worker has a copy of the table. A copy that is up to 100 ms old is good enough to let somebody in. Before a cookie is
+//! written, or something is used that can be used once, the table itself is read.
 
 use std::time::Duration;
 
 use crate::words::time::Timestamp;
 use crate::words::world::{Version, World};
 
-/// So many things of a kind, each in the one place where it may stand.
+/// How many marks a table holds. Each mark has one place.
 const PLACES: usize = 4_096;
 
-/// What stands in a place: a name, and the moment after which it does not count any more, 8 bytes each.
+/// The size of a mark, in bytes: 8 for its name, and 8 for a time, which is that until which it counts.
 const PLACE: usize = 16;
 
 const TABLE: usize = PLACES * PLACE;
 
-/// A copy is no older than this where it decides.
+/// How old the copy may be when it is asked.
 const FRESH: Duration = Duration::from_millis(100);
 
-/// A write that comes after another worker's is tried again, so often at most.
+/// How often a write is tried if other workers have written in between.
 const MOST_TRIES: usize = 100;
 
-/// What has ended of one kind, as far as this worker knows.
-pub struct Ended {
+/// The marks of one kind, as far as this worker knows them.
+pub struct Tombstones {
     key: &'static str,
     table: Vec<u8>,
-    looked: Timestamp,
+    reloaded: Timestamp,
 }
 
-impl Ended {
-    /// Sessions, by their identifier: base64url, and either random or a digest.
+impl Tombstones {
+    /// The marks of sessions, by their identifiers, which are random or digests.
     pub const fn sessions() -> Self {
         Self::of("accredit/3/ended/sessions")
     }
 
-    /// Sign-ins, by their `state`.
+    /// The marks of sign-in attempts, by their `state`.
     pub const fn attempts() -> Self {
         Self::of("accredit/3/ended/attempts")
     }
 
-    const fn of(key: &'static str) -> Self {
-        // Nobody has looked yet: that is later than now.
-        Self { key, table: Vec::new(), looked: Timestamp::from_millis(u64::MAX) }
+    /// The table under this key of the shared data.
+    pub(super) const fn of(key: &'static str) -> Self {
+        // The copy was never loaded. A time in the future makes it be loaded when it is first asked.
+        Self { key, table: Vec::new(), reloaded: Timestamp::from_millis(u64::MAX) }
     }
 
-    /// Remembers, here at once, that something has ended, until a moment after which it would not count anyway. Where that has
-    /// passed, its place is left to what may stand there.
+    /// Marks something as ended until `until`, after which it would not count anyway. This worker knows it at once. Nothing is
+    /// written if that time has passed.
     pub fn mark(&mut self, world: &mut dyn World, id: &str, until: Timestamp) {
-        if until <= world.now() {
-            return;
+        if until > world.now() {
+            self.note(world, id, until);
         }
+    }
+
+    /// Notes a time under an identifier, in place of one that was noted before. This worker knows it at once.
+    pub(super) fn note(&mut self, world: &mut dyn World, id: &str, time: Timestamp) {
         for tries in 1..=MOST_TRIES {
-            let version = self.look(world);
-            // The last try cannot lose, whoever keeps writing there.
+            let version = self.reload(world);
+            // The last try has no condition, so it succeeds whatever other workers write.
             let version = if tries < MOST_TRIES { version } else { Version::Any };
-            if self.put(world, id, until, version) {
+            if self.write(world, id, time, version) {
                 return;
             }
         }
     }
 
-    /// The same for what may be used once: of all that ask, whichever worker they ask, this is true for the first alone. What would
-    /// not count any more is nobody's, and so is what others' writing keeps from being decided.
-    pub fn claim(&mut self, world: &mut dyn World, id: &str, until: Timestamp) -> bool {
+    /// Marks something that may be used once, and returns whether this was the first call for it in any worker. Also `false` if
+    /// `until` has passed, or if other workers' writes prevent a decision.
+    pub fn mark_once(&mut self, world: &mut dyn World, id: &str, until: Timestamp) -> bool {
         let now = world.now();
         for _ in 1..=MOST_TRIES {
-            let version = self.look(world);
-            if until <= now || self.stands(id, now) {
+            let version = self.reload(world);
+            if until <= now || self.in_copy(id).is_some_and(|marked_until| now < marked_until) {
                 return false;
             }
-            // Whoever has written since we looked may have claimed it.
-            if self.put(world, id, until, version) {
+            // If another worker has written since the table was read, it may have marked the same.
+            if self.write(world, id, until, version) {
                 return true;
             }
         }
         false
     }
 
-    /// Writes it down for all and here, unless somebody else has written since `version`: then nowhere.
-    fn put(&mut self, world: &mut dyn World, id: &str, until: Timestamp, version: Version) -> bool {
+    /// Writes a time to the shared table and to the copy. If another worker has written since `version`, neither changes, and the
+    /// result is `false`.
+    fn write(&mut self, world: &mut dyn World, id: &str, time: Timestamp, version: Version) -> bool {
         let (at, name) = place(id);
         self.table.resize(TABLE, 0);
         let Some(stood) = self.table.get_mut(at..).and_then(|place| place.first_chunk_mut::<PLACE>()) else { return false };
         let before = *stood;
-        let (named, ends) = stood.split_at_mut(8);
+        let (named, noted) = stood.split_at_mut(8);
         named.copy_from_slice(&name);
-        ends.copy_from_slice(&until.millis().to_le_bytes());
+        noted.copy_from_slice(&time.millis().to_le_bytes());
         let written = world.share(self.key, &self.table, version).is_ok();
         if let (false, Some(stood)) = (written, self.table.get_mut(at..).and_then(|place| place.first_chunk_mut::<PLACE>())) {
             *stood = before;
@@ -96,34 +103,42 @@ impl Ended {
         written
     }
 
-    /// Whether something has ended, as the table said a moment ago.
+    /// Whether something has ended, as was known up to 100 ms ago.
     pub fn has(&mut self, world: &dyn World, id: &str, now: Timestamp) -> bool {
-        if now < self.looked || now.since(self.looked) >= FRESH {
-            self.look(world);
-            self.looked = now;
+        self.noted(world, id, now).is_some_and(|until| now < until)
+    }
+
+    /// Whether something has ended, as the shared table says now.
+    pub fn has_uncached(&mut self, world: &dyn World, id: &str, now: Timestamp) -> bool {
+        self.noted_uncached(world, id, now).is_some_and(|until| now < until)
+    }
+
+    /// The time that is noted under an identifier, as was known up to 100 ms ago.
+    pub(super) fn noted(&mut self, world: &dyn World, id: &str, now: Timestamp) -> Option<Timestamp> {
+        if now < self.reloaded || now.since(self.reloaded) >= FRESH {
+            self.reload(world);
+            self.reloaded = now;
         }
-        self.stands(id, now)
+        self.in_copy(id)
     }
 
-    /// Whether it stands in this worker's copy.
-    fn stands(&self, id: &str, now: Timestamp) -> bool {
+    /// The time that is noted under an identifier, as the shared table says now.
+    pub(super) fn noted_uncached(&mut self, world: &dyn World, id: &str, now: Timestamp) -> Option<Timestamp> {
+        self.reloaded = Timestamp::from_millis(u64::MAX);
+        self.noted(world, id, now)
+    }
+
+    /// The time that is noted in this worker's copy.
+    fn in_copy(&self, id: &str) -> Option<Timestamp> {
         let (at, name) = place(id);
-        let Some((named, ends)) = self.table.get(at..).and_then(|place| place.get(..PLACE)?.split_first_chunk::<8>()) else {
-            return false;
-        };
-        let ends = ends.first_chunk().map_or(0, |ends| u64::from_le_bytes(*ends));
-        *named == name && now < Timestamp::from_millis(ends)
+        let (named, noted) = self.table.get(at..)?.get(..PLACE)?.split_first_chunk::<8>()?;
+        let noted = noted.first_chunk().map(|millis| Timestamp::from_millis(u64::from_le_bytes(*millis)));
+        noted.filter(|_| *named == name)
     }
 
-    /// Whether something has ended, as the table says now.
-    pub fn has_by_now(&mut self, world: &dyn World, id: &str, now: Timestamp) -> bool {
-        self.looked = Timestamp::from_millis(u64::MAX);
-        self.has(world, id, now)
-    }
-
-    /// Takes over what all workers know; says which write it comes from. What is no table was written by somebody else, and so was a
-    /// place that is empty again: what is known here stays, and the next mark puts it back.
-    fn look(&mut self, world: &dyn World) -> Version {
+    /// Loads the shared table into the copy, and returns its version. A value of another size, or an empty place that was not
+    /// empty before, was written by somebody else: the copy keeps its marks there, and the next mark writes them back.
+    fn reload(&mut self, world: &dyn World) -> Version {
         let Some(shared) = world.shared(self.key) else { return Version::Absent };
         if shared.value.len() == TABLE {
             let mut table = shared.value;
@@ -138,10 +153,11 @@ impl Ended {
     }
 }
 
-/// Where something stands, in bytes, and its name there. Nobody can choose what is named, so that it takes no secret (FNV-1a).
+/// Where a mark stands in the table, in bytes, and its name: the FNV-1a hash of the identifier. It needs no secret key, because
+/// nobody can choose an identifier.
 fn place(id: &str) -> (usize, [u8; 8]) {
     let name = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |name, byte| (name ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    // The lowest bits depend on fewer of the signs than others do, the highest not on the last one.
+    // The lowest bits depend on fewer characters than the others, and the highest do not depend on the last character.
     let place = usize::try_from((name ^ (name >> 36)) & 0xfff).unwrap_or_default();
     (place.saturating_mul(PLACE), name.to_le_bytes())
 }
@@ -165,75 +181,91 @@ mod tests {
     }
 
     #[test]
-    fn another_worker_knows_what_has_ended_until_it_does_not_matter() {
+    fn another_worker_knows_what_has_ended_until_it_would_expire() {
         let mut here = Still::default();
         let there = here.clone();
-        Ended::sessions().mark(&mut here, "abc", at(10));
-        let mut sessions = Ended::sessions();
+        Tombstones::sessions().mark(&mut here, "abc", at(10));
+        let mut sessions = Tombstones::sessions();
         assert!(sessions.has(&there, "abc", at(9)));
         assert!(!sessions.has(&there, "abc", at(10)));
         assert!(!sessions.has(&there, "abd", at(9)));
-        assert!(!Ended::attempts().has(&there, "abc", at(9)));
+        assert!(!Tombstones::attempts().has(&there, "abc", at(9)));
     }
 
     #[test]
-    fn what_may_be_used_once_is_had_once_and_not_after_its_end() {
+    fn any_time_is_noted_for_all_workers_in_place_of_the_one_before() {
+        let mut here = Still { now: at(100), ..Still::default() };
+        let there = here.clone();
+        let mut sessions = Tombstones::sessions();
+        for time in [at(200), at(50)] {
+            sessions.note(&mut here, "abc", time);
+            assert_eq!(sessions.noted(&here, "abc", here.now), Some(time));
+            assert_eq!(Tombstones::sessions().noted_uncached(&there, "abc", there.now), Some(time));
+        }
+        assert_eq!(sessions.noted(&here, "abd", here.now), None);
+    }
+
+    #[test]
+    fn what_may_be_used_once_is_used_once_and_not_after_its_end() {
         let mut here = Still::default();
         let mut there = here.clone();
-        assert!(Ended::attempts().claim(&mut here, "abc", at(10)));
-        assert!(!Ended::attempts().claim(&mut there, "abc", at(10)) && !Ended::attempts().claim(&mut here, "abc", at(10)));
-        assert!(Ended::attempts().claim(&mut there, "abd", at(10)));
+        assert!(Tombstones::attempts().mark_once(&mut here, "abc", at(10)));
+        assert!(
+            !Tombstones::attempts().mark_once(&mut there, "abc", at(10))
+                && !Tombstones::attempts().mark_once(&mut here, "abc", at(10))
+        );
+        assert!(Tombstones::attempts().mark_once(&mut there, "abd", at(10)));
         there.now = at(10);
-        assert!(!Ended::attempts().claim(&mut there, "abe", at(10)));
-        assert!(Ended::attempts().claim(&mut there, "abc", at(11)), "what it was claimed for is over");
+        assert!(!Tombstones::attempts().mark_once(&mut there, "abe", at(10)));
+        assert!(Tombstones::attempts().mark_once(&mut there, "abc", at(11)), "what it was claimed for is over");
     }
 
     #[test]
     fn the_worker_that_ends_something_knows_it_at_once_and_others_within_a_tenth_of_a_second() {
         let mut here = Still::default();
         let mut there = here.clone();
-        let (mut ours, mut theirs) = (Ended::sessions(), Ended::sessions());
+        let (mut ours, mut theirs) = (Tombstones::sessions(), Tombstones::sessions());
         assert!(!ours.has(&here, "abc", here.now));
         assert!(!theirs.has(&there, "abc", there.now));
         ours.mark(&mut here, "abc", LONG);
         assert!(ours.has(&here, "abc", here.now));
-        // Whoever writes a cookie does not wait for it.
-        assert!(Ended::sessions().has_by_now(&there, "abc", there.now));
+        // Before a cookie is written, the copy is not asked.
+        assert!(Tombstones::sessions().has_uncached(&there, "abc", there.now));
         there.now = there.now.plus(FRESH);
         assert!(theirs.has(&there, "abc", there.now));
     }
 
     #[test]
-    fn whoever_has_not_signed_out_is_not_kept_out_however_lately_one_looks() {
+    fn only_sessions_that_were_signed_out_have_ended_in_the_shared_table() {
         let mut world = Still::default();
-        Ended::sessions().mark(&mut world, "abc", at(10));
-        let mut there = Ended::sessions();
-        let ended = [("abc", 9), ("abd", 9), ("abc", 10)].map(|(id, seconds)| there.has_by_now(&world, id, at(seconds)));
+        Tombstones::sessions().mark(&mut world, "abc", at(10));
+        let mut there = Tombstones::sessions();
+        let ended = [("abc", 9), ("abd", 9), ("abc", 10)].map(|(id, seconds)| there.has_uncached(&world, id, at(seconds)));
         assert_eq!(ended, [true, false, false]);
     }
 
     #[test]
-    fn a_clock_that_is_set_back_keeps_no_worker_from_looking() {
+    fn the_table_is_loaded_again_even_if_the_clock_is_set_back() {
         let mut world = Still { now: at(1_000), ..Still::default() };
-        let mut there = Ended::sessions();
+        let mut there = Tombstones::sessions();
         assert!(!there.has(&world, "abc", world.now));
-        Ended::sessions().mark(&mut world, "abc", LONG);
+        Tombstones::sessions().mark(&mut world, "abc", LONG);
         assert!(there.has(&world, "abc", at(10)));
     }
 
     #[test]
-    fn while_nothing_ends_a_worker_looks_ten_times_a_second_however_many_come() {
+    fn the_table_is_loaded_ten_times_a_second_however_many_requests_come() {
         let mut world = Still::default();
-        let mut there = Ended::sessions();
+        let mut there = Tombstones::sessions();
         assert!(!there.has(&world, "abc", at(0)));
-        Ended::sessions().mark(&mut world, "abc", LONG);
+        Tombstones::sessions().mark(&mut world, "abc", LONG);
         assert!((0..100).all(|millis| !there.has(&world, "abc", Timestamp::from_millis(millis))));
         assert!(there.has(&world, "abc", Timestamp::from_millis(100)));
     }
 
     #[test]
-    fn of_two_workers_that_end_something_at_once_neither_loses() {
-        /// Another worker writes between our reading and our writing, so often.
+    fn if_two_workers_mark_something_at_the_same_time_neither_mark_is_lost() {
+        /// A world in which another worker writes between our read and our write, this many times.
         struct Between {
             still: Still,
             times: std::cell::Cell<usize>,
@@ -242,7 +274,7 @@ mod tests {
             fn shared(&self, key: &str) -> Option<crate::words::world::Shared> {
                 let read = self.still.shared(key);
                 if self.times.replace(self.times.get().saturating_sub(1)) > 0 {
-                    Ended::sessions().mark(&mut self.still.clone(), &format!("theirs {}", self.times.get()), LONG);
+                    Tombstones::sessions().mark(&mut self.still.clone(), &format!("theirs {}", self.times.get()), LONG);
                 }
                 read
             }
@@ -271,78 +303,78 @@ mod tests {
                 self.still.sign(signing)
             }
         }
-        // What is used once is had by whoever writes first, and by them alone: also when others have written in between.
+        // The first worker that writes may use it, and no other, even if others have written in between.
         for times in [0, 1, 2, 20] {
             let mut world = Between { still: Still::default(), times: times.into() };
-            assert!(Ended::sessions().claim(&mut world, "ours", LONG), "{times}");
-            assert!(!Ended::sessions().claim(&mut world, "ours", LONG));
-            // The other one wrote this very name just before us.
+            assert!(Tombstones::sessions().mark_once(&mut world, "ours", LONG), "{times}");
+            assert!(!Tombstones::sessions().mark_once(&mut world, "ours", LONG));
+            // The other worker has marked the same just before us.
             let mut world = Between { still: Still::default(), times: times.into() };
             let theirs = format!("theirs {}", times.saturating_sub(1));
-            assert_eq!(Ended::sessions().claim(&mut world, &theirs, LONG), times == 0);
+            assert_eq!(Tombstones::sessions().mark_once(&mut world, &theirs, LONG), times == 0);
         }
-        // While somebody never stops writing, nothing is decided.
+        // Nothing is decided while another worker never stops writing.
         let mut world = Between { still: Still::default(), times: 10_000.into() };
-        assert!(!Ended::sessions().claim(&mut world, "ours", LONG));
+        assert!(!Tombstones::sessions().mark_once(&mut world, "ours", LONG));
         for times in [1, 2, 20] {
             let mut world = Between { still: Still::default(), times: times.into() };
-            Ended::sessions().mark(&mut world, "ours", LONG);
-            let mut all = Ended::sessions();
+            Tombstones::sessions().mark(&mut world, "ours", LONG);
+            let mut all = Tombstones::sessions();
             assert!(all.has(&world, "ours", at(0)));
             assert!((0..times).all(|other| all.has(&world, &format!("theirs {other}"), at(0))), "{times}");
         }
-        // Somebody who never stops writing keeps nobody from signing out.
+        // Sign-out succeeds even if another worker never stops writing.
         let mut world = Between { still: Still::default(), times: 10_000.into() };
-        Ended::sessions().mark(&mut world, "ours", LONG);
-        assert!(Ended::sessions().has(&world.still, "ours", at(0)));
+        Tombstones::sessions().mark(&mut world, "ours", LONG);
+        assert!(Tombstones::sessions().has(&world.still, "ours", at(0)));
     }
 
     #[test]
-    fn a_flood_of_ended_sessions_takes_no_more_than_the_table_and_each_pushes_out_no_more_than_one() {
+    fn many_ended_sessions_take_no_more_than_the_table_and_each_overwrites_at_most_one() {
         let mut world = Still::default();
-        let mut there = Ended::sessions();
+        let mut there = Tombstones::sessions();
         for id in ids(60_000) {
             there.mark(&mut world, &id, LONG);
         }
         let written: usize = world.memory.borrow().values().map(|(value, _)| value.len()).sum();
         assert_eq!((world.memory.borrow().len(), written), (1, 65_536));
-        // As many are known as there are places, whichever of them a worker has seen before.
-        let known = |ended: &mut Ended| ids(60_000).filter(|id| ended.has(&world, id, at(0))).count();
+        // The number of known marks is the number of places, in a worker that has seen them all and in a new one.
+        let known = |ended: &mut Tombstones| ids(60_000).filter(|id| ended.has(&world, id, at(0))).count();
         assert_eq!(known(&mut there), PLACES);
-        assert_eq!(known(&mut Ended::sessions()), PLACES);
+        assert_eq!(known(&mut Tombstones::sessions()), PLACES);
         let all: Vec<_> = ids(60_000).collect();
         assert!(all.iter().rev().take(40).filter(|id| there.has(&world, id, at(0))).count() >= 38);
     }
 
     #[test]
-    fn what_somebody_else_writes_there_makes_no_worker_forget_what_it_knew() {
+    fn a_worker_keeps_its_marks_if_somebody_else_writes_to_the_table() {
         for junk in [&b""[..], b"{}", &[0xff; TABLE - 1], &[0; TABLE + 1]] {
             let mut world = Still::default();
-            let mut here = Ended::sessions();
+            let mut here = Tombstones::sessions();
             here.mark(&mut world, "abc", LONG);
             world.share(here.key, junk, Version::Any).unwrap();
-            assert!(!Ended::sessions().has(&world, "abc", at(0)));
-            assert!(here.has_by_now(&world, "abc", at(0)));
-            // And the next sign-out tells the others again.
+            assert!(!Tombstones::sessions().has(&world, "abc", at(0)));
+            assert!(here.has_uncached(&world, "abc", at(0)));
+            // The next sign-out tells the other workers again.
             here.mark(&mut world, "abd", LONG);
-            let mut there = Ended::sessions();
+            let mut there = Tombstones::sessions();
             assert!(there.has(&world, "abc", at(0)) && there.has(&world, "abd", at(0)));
         }
-        // Nor does a table that is empty again.
+        // The same holds for a table that is empty again.
         let mut world = Still::default();
-        let mut here = Ended::sessions();
+        let mut here = Tombstones::sessions();
         here.mark(&mut world, "abc", LONG);
         world.share(here.key, &[0; TABLE], Version::Any).unwrap();
-        assert!(here.has_by_now(&world, "abc", at(0)));
-        // What has the right size is read as it is, and is nobody's name.
+        assert!(here.has_uncached(&world, "abc", at(0)));
+        // A value of the right size is read as it is, and marks nothing.
         let mut world = Still::default();
-        world.share(Ended::sessions().key, &[0xff; TABLE], Version::Any).unwrap();
-        assert!(ids(10_000).all(|id| !Ended::sessions().has(&world, &id, at(0))));
+        world.share(Tombstones::sessions().key, &[0xff; TABLE], Version::Any).unwrap();
+        assert!(ids(10_000).all(|id| !Tombstones::sessions().has(&world, &id, at(0))));
     }
 
     #[test]
-    fn a_worker_of_another_build_finds_what_has_ended_by_the_same_name_in_the_same_place() {
-        // The name is the one that the authors of FNV-1a publish for this text.
+    fn workers_of_all_builds_use_the_same_name_and_place_for_a_mark() {
+        // The authors of FNV-1a publish this hash for this text.
         assert_eq!(place("foobar"), (0x3ff * PLACE, 0x8594_4171_f739_67e8_u64.to_le_bytes()));
     }
 

@@ -38,7 +38,10 @@ export class Balancer {
     count(this.given, 1);
     count(this.open, 1);
     const member = net.connect(port, '127.0.0.1').on('close', () => count(this.open, -1));
-    for (const [one, other] of [[socket, member], [member, socket]]) {
+    for (const [one, other] of [
+      [socket, member],
+      [member, socket],
+    ]) {
       this.#sockets.add(one);
       one.pipe(other);
       one.on('error', () => other.destroy());

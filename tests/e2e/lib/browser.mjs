@@ -7,7 +7,15 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { chromiumPath, temporaryFolder } from './process.mjs';
 
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'];
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-dev-shm-usage',
+];
 
 export function startBrowser() {
   return chromium.launch({ executablePath: chromiumPath(), headless: true, args: FLAGS });

@@ -51,7 +51,10 @@ export class Visitor {
     const all = Object.fromEntries(Object.entries({ ...(cookie && { cookie }), ...headers }).filter(([, value]) => value !== undefined));
     const toGateway = url.origin === this.origin;
     const agent = toGateway && this.agent;
-    const response = this.useHttp2 && toGateway ? await this.#http2(url, method, all, body, timeout) : await http1(url, method, all, { body, timeout, agent, ca: this.ca, port: this.#portOf(url) });
+    const response =
+      this.useHttp2 && toGateway
+        ? await this.#http2(url, method, all, body, timeout)
+        : await http1(url, method, all, { body, timeout, agent, ca: this.ca, port: this.#portOf(url) });
     response.url = url;
     response.cookies = [response.headers['set-cookie'] ?? []].flat().map((line) => parseSetCookie(line, url.pathname));
     this.jar.store(url.hostname, response.headers['set-cookie'], url.pathname);
@@ -75,7 +78,11 @@ export class Visitor {
   submit(page, values) {
     const { action, method, fields } = formOf(page);
     const body = new URLSearchParams({ ...fields, ...values }).toString();
-    return this.open(action, { method, body, headers: { 'content-type': 'application/x-www-form-urlencoded', origin: action.origin, 'sec-fetch-site': 'same-origin' } });
+    return this.open(action, {
+      method,
+      body,
+      headers: { 'content-type': 'application/x-www-form-urlencoded', origin: action.origin, 'sec-fetch-site': 'same-origin' },
+    });
   }
 
   /** The whole sign-in at a provider that asks nothing: from a page back to that page. */
@@ -89,7 +96,11 @@ export class Visitor {
     const { action, fields } = formOf(page);
     const form = { 'content-type': 'application/x-www-form-urlencoded', origin: page.url.origin, 'sec-fetch-site': 'cross-site' };
     const cookie = this.jar.header(action.hostname, action.pathname, 'none');
-    const posted = await this.open(action.href, { method: 'POST', body: new URLSearchParams(fields).toString(), headers: { ...form, cookie: cookie || undefined } });
+    const posted = await this.open(action.href, {
+      method: 'POST',
+      body: new URLSearchParams(fields).toString(),
+      headers: { ...form, cookie: cookie || undefined },
+    });
     return this.follow(posted);
   }
 
@@ -106,7 +117,10 @@ export class Visitor {
   #http2(url, method, headers, body, timeout) {
     this.#session ??= http2.connect(`${url.protocol}//127.0.0.1:${this.#portOf(url)}`, { ca: this.ca, servername: url.hostname }).on('error', () => {});
     return new Promise((done, failed) => {
-      const stream = this.#session.request({ ':method': method, ':path': url.pathname + url.search, ':authority': url.host, ...headers }, { endStream: body === undefined });
+      const stream = this.#session.request(
+        { ':method': method, ':path': url.pathname + url.search, ':authority': url.host, ...headers },
+        { endStream: body === undefined },
+      );
       let head;
       const parts = [];
       stream.setTimeout(timeout, () => stream.destroy(new Error(`no answer to ${method} ${url} within ${timeout} ms`)));
@@ -129,7 +143,16 @@ function http1(url, method, headers, { body, timeout, agent, ca, port }) {
   const length = typeof body === 'string' ? { 'content-length': String(Buffer.byteLength(body)) } : {};
   return new Promise((done, failed) => {
     const tls = url.protocol === 'https:' && { ca, servername: url.hostname };
-    const options = { host: '127.0.0.1', port, method, path: url.pathname + url.search, headers: { host: url.host, ...length, ...headers }, agent, maxHeaderSize: 256 * 1024, ...tls };
+    const options = {
+      host: '127.0.0.1',
+      port,
+      method,
+      path: url.pathname + url.search,
+      headers: { host: url.host, ...length, ...headers },
+      agent,
+      maxHeaderSize: 256 * 1024,
+      ...tls,
+    };
     const request = (tls ? https : http).request(options, (response) => {
       const parts = [];
       response.on('data', (part) => parts.push(part));

@@ -34,7 +34,7 @@ export function merge(base, override, name = '') {
   }
   if (isMap(base) && isMap(override)) {
     const all = [...new Set([...Object.keys(base), ...Object.keys(override)])];
-    return Object.fromEntries(all.map((key) => [key, key in override && key in base ? merge(base[key], override[key], key) : override[key] ?? base[key]]));
+    return Object.fromEntries(all.map((key) => [key, key in override && key in base ? merge(base[key], override[key], key) : (override[key] ?? base[key])]));
   }
   return override;
 }
@@ -43,7 +43,14 @@ const isMap = (value) => value !== null && typeof value === 'object' && !Array.i
 
 /** A volume in either form: {source, target, readOnly, bind}. */
 export function mounted(volume) {
-  if (isMap(volume)) return { source: volume.source, target: volume.target, readOnly: volume.read_only === true, bind: volume.type === 'bind', creates: volume.bind?.create_host_path !== false };
+  if (isMap(volume))
+    return {
+      source: volume.source,
+      target: volume.target,
+      readOnly: volume.read_only === true,
+      bind: volume.type === 'bind',
+      creates: volume.bind?.create_host_path !== false,
+    };
   const [source, target, mode] = volume.split(':');
   return { source, target, readOnly: mode === 'ro', bind: source.startsWith('.') };
 }
@@ -79,7 +86,12 @@ const SERVICES = ['application', 'front', 'gateway', 'keys', 'mail', 'provider',
 const PUBLISHED = { gateway: ['127.0.0.1:10000:10000', '127.0.0.1:9901:9901'], provider: ['127.0.0.1:9000:9000'], front: ['127.0.0.1:9200:9200'] };
 /** Who believes the gateway meets the gateway alone. */
 const INSIDE = ['application', 'users', 'mail'];
-const NETWORKS = { gateway: ['outside', ...INSIDE.map((name) => `to-${name}`)], provider: ['outside'], front: ['outside'], ...Object.fromEntries(INSIDE.map((name) => [name, [`to-${name}`]])) };
+const NETWORKS = {
+  gateway: ['outside', ...INSIDE.map((name) => `to-${name}`)],
+  provider: ['outside'],
+  front: ['outside'],
+  ...Object.fromEntries(INSIDE.map((name) => [name, [`to-${name}`]])),
+};
 /** Which volumes hold secrets that a service may read. */
 const READS = { gateway: ['client', 'gateway'], provider: ['client'] };
 const AWAITED = { gateway: ['provider', 'application', 'users', 'mail'] };
@@ -91,7 +103,10 @@ export function problems(project) {
   const { services = {}, networks = {}, volumes = {} } = project;
   expect(project.name === 'accredit', 'name: write accredit');
   expect(same(Object.keys(services).sort(), SERVICES), `services: ${Object.keys(services)}`);
-  expect(same(networks, { outside: {}, ...Object.fromEntries(INSIDE.map((name) => [`to-${name}`, { internal: true }])) }), 'networks: outside, and one for each neighbour of the gateway, of which nothing gets out');
+  expect(
+    same(networks, { outside: {}, ...Object.fromEntries(INSIDE.map((name) => [`to-${name}`, { internal: true }])) }),
+    'networks: outside, and one for each neighbour of the gateway, of which nothing gets out',
+  );
   expect(same(Object.keys(volumes).sort(), ['client', 'gateway']), 'volumes: client and gateway');
   for (const [name, service] of Object.entries(services)) ofService(name, service ?? {}, services, (holds, sentence) => expect(holds, `${name}: ${sentence}`));
   const [issuer, other] = ['gateway', 'provider'].map((name) => services[name]?.environment?.OIDC_ISSUER);
@@ -107,7 +122,10 @@ function ofService(name, service, all, expect) {
   if (image.startsWith('registry.example.com/')) expect(image.endsWith(`:${VERSION}`), `image ${image} is not of version ${VERSION}`);
   ofBuild(service, all, expect);
   expect(Array.isArray(service.command) && service.command.length > 0, 'command: its words, as a list');
-  expect(image.includes('/accredit-demo:') || same(service.entrypoint, ['sh', '/with-keys.sh']), 'entrypoint: whoever needs secrets gets them from with-keys.sh');
+  expect(
+    image.includes('/accredit-demo:') || same(service.entrypoint, ['sh', '/with-keys.sh']),
+    'entrypoint: whoever needs secrets gets them from with-keys.sh',
+  );
 
   expect(/^[1-9]\d*:\d+$/.test(service.user), 'user: two numbers, and not root');
   expect(service.read_only === true || image.includes('/keycloak:'), 'read_only');
@@ -116,10 +134,14 @@ function ofService(name, service, all, expect) {
   expect(Number(service.pids_limit) > 0, 'pids_limit');
   expect(/^\d+[mg]$/.test(service.mem_limit), 'mem_limit');
   expect(service.logging?.options?.['max-size'] && service.logging.options['max-file'], 'logging: with limits');
-  for (const key of ['privileged', 'cap_add', 'devices', 'pid', 'ipc', 'userns_mode', 'env_file', 'secrets', 'extra_hosts']) expect(!(key in service), `${key}: not here`);
+  for (const key of ['privileged', 'cap_add', 'devices', 'pid', 'ipc', 'userns_mode', 'env_file', 'secrets', 'extra_hosts'])
+    expect(!(key in service), `${key}: not here`);
 
   expect(same(service.ports, PUBLISHED[name]), `ports: ${service.ports ?? 'none'}; expected ${PUBLISHED[name] ?? 'none'}`);
-  expect(oneShot ? service.network_mode === 'none' && !service.networks : same(service.networks, NETWORKS[name]), `networks: ${service.networks ?? service.network_mode ?? 'the default'}`);
+  expect(
+    oneShot ? service.network_mode === 'none' && !service.networks : same(service.networks, NETWORKS[name]),
+    `networks: ${service.networks ?? service.network_mode ?? 'the default'}`,
+  );
   expect(service.restart === (oneShot ? 'no' : 'unless-stopped'), `restart: ${service.restart}`);
   for (const key of Object.keys(environment)) expect(!/SECRET|PASSWORD|TOKEN|(?<!^)KEY|_KEY|CREDENTIAL/.test(key), `environment: ${key} looks like a secret`);
   ofEnvironment(name, service, expect);
@@ -129,7 +151,8 @@ function ofService(name, service, all, expect) {
   expect(oneShot || (test?.[0] === 'CMD' && interval && timeout && retries && start), 'healthcheck: a command, and all its times');
   expect(oneShot || awaits.keys?.condition === 'service_completed_successfully', 'depends_on: keys must have ended');
   for (const other of AWAITED[name] ?? []) expect(awaits[other]?.condition === 'service_healthy', `depends_on: ${other} must be healthy`);
-  for (const [other, { condition }] of Object.entries(awaits)) expect(all[other] && (condition !== 'service_healthy' || all[other].healthcheck), `depends_on: nobody can wait for ${other}`);
+  for (const [other, { condition }] of Object.entries(awaits))
+    expect(all[other] && (condition !== 'service_healthy' || all[other].healthcheck), `depends_on: nobody can wait for ${other}`);
 }
 
 function ofEnvironment(name, { environment = {}, image = '' }, expect) {
@@ -143,7 +166,10 @@ function ofEnvironment(name, { environment = {}, image = '' }, expect) {
 /** Each image of ours is built somewhere in the project, by a stage that is there. */
 function ofBuild({ image = '', build }, all, expect) {
   if (!image.startsWith('registry.example.com/')) return expect(build === undefined, 'build: this image is not ours');
-  const building = Object.values(all).filter((each) => each?.image === image).map((each) => each.build).filter(Boolean);
+  const building = Object.values(all)
+    .filter((each) => each?.image === image)
+    .map((each) => each.build)
+    .filter(Boolean);
   expect(building.length === 1, `build: ${image} is built by ${building.length} services`);
   if (!build) return;
   expect(build.context === '../..', 'build: the context is the repository');
@@ -158,21 +184,35 @@ function ofBuild({ image = '', build }, all, expect) {
 function ofVolumes(name, { volumes = [], group_add: groups = [], user, tmpfs }, expect) {
   const all = volumes.map(mounted);
   const secrets = all.filter(({ bind, target: place }) => !bind && place.startsWith('/keys/'));
-  const read = name === 'keys' ? ['client', 'gateway'] : READS[name] ?? [];
+  const read = name === 'keys' ? ['client', 'gateway'] : (READS[name] ?? []);
   expect(same(secrets.map(({ source }) => source).sort(), read), `volumes: reads ${secrets.map(({ source }) => source)}`);
-  expect(secrets.every(({ source, target: place }) => place === `/keys/${source}`), 'volumes: each secret volume stands under its name');
-  expect(secrets.every(({ readOnly }) => readOnly === (name !== 'keys')), 'volumes: secrets are written by keys alone');
+  expect(
+    secrets.every(({ source, target: place }) => place === `/keys/${source}`),
+    'volumes: each secret volume stands under its name',
+  );
+  expect(
+    secrets.every(({ readOnly }) => readOnly === (name !== 'keys')),
+    'volumes: secrets are written by keys alone',
+  );
   const group = '10001';
-  expect((groups.includes(group) || String(user).endsWith(`:${group}`)) === read.length > 0, `group_add: ${group} for those who read secrets, and for nobody else`);
+  expect(
+    (groups.includes(group) || String(user).endsWith(`:${group}`)) === read.length > 0,
+    `group_add: ${group} for those who read secrets, and for nobody else`,
+  );
   expect(same(tmpfs, name === 'mail' ? ['/mail:uid=1000,gid=1000,mode=0700'] : undefined), `tmpfs: ${tmpfs}`);
   const binds = all.filter(({ bind }) => bind);
   expect(all.length === secrets.length + binds.length, 'volumes: one that is neither secret nor a file');
   for (const { source, readOnly, creates } of binds) {
     expect(readOnly && !creates, `volumes: ${source} could be written, or made where it is missing`);
-    for (const SCENARIO of [undefined, ...SCENARIOS]) expect(existsSync(join(ROOT, FOLDER, interpolated(source, { SCENARIO }))), `volumes: there is no ${source}`);
+    for (const SCENARIO of [undefined, ...SCENARIOS])
+      expect(existsSync(join(ROOT, FOLDER, interpolated(source, { SCENARIO }))), `volumes: there is no ${source}`);
   }
   const places = binds.map(({ target: place }) => place);
-  if (name === 'gateway') expect(['/with-keys.sh', '/etc/envoy/envoy.yaml'].every((place) => places.includes(place)), 'volumes: with-keys.sh and envoy.yaml');
+  if (name === 'gateway')
+    expect(
+      ['/with-keys.sh', '/etc/envoy/envoy.yaml'].every((place) => places.includes(place)),
+      'volumes: with-keys.sh and envoy.yaml',
+    );
 }
 
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);

@@ -50,10 +50,15 @@ export class Deployment {
       if (code !== 0) throw new Error(`${name} ended with ${code}\n${this.log(name)}`);
       return;
     }
-    await eventually(`${name} is healthy`, () => {
-      if (process.child.exitCode !== null) throw Object.assign(new Error(`it ended with ${process.child.exitCode}\n${this.log(name).slice(-3000)}`), { final: true });
-      return this.healthy(name);
-    }, { within: 20_000, every: 100 });
+    await eventually(
+      `${name} is healthy`,
+      () => {
+        if (process.child.exitCode !== null)
+          throw Object.assign(new Error(`it ended with ${process.child.exitCode}\n${this.log(name).slice(-3000)}`), { final: true });
+        return this.healthy(name);
+      },
+      { within: 20_000, every: 100 },
+    );
   }
 
   #spawn(name, service) {
@@ -63,7 +68,10 @@ export class Deployment {
     const output = openSync(join(this.#folder, `${name}.log`), 'a');
     const child = spawn(program, [...words, ...extra], { ...options, stdio: ['ignore', output, output] });
     closeSync(output);
-    const ended = new Promise((done) => { child.once('error', (error) => done(error.message)); child.once('exit', (code, signal) => done(code ?? signal)); });
+    const ended = new Promise((done) => {
+      child.once('error', (error) => done(error.message));
+      child.once('exit', (code, signal) => done(code ?? signal));
+    });
     return { child, ended, withdraw: atExit(() => child.kill('SIGKILL')) };
   }
 
@@ -112,7 +120,11 @@ export class Deployment {
     for (const { source, bind } of volumes.map(mounted).filter((each) => each.target.startsWith('/keys/'))) {
       if (bind) throw new Error('secrets stand in volumes');
       mkdirSync(join(this.keys, source), { recursive: true });
-      try { symlinkSync(join(this.keys, source), join(folder, source)); } catch (error) { if (error.code !== 'EEXIST') throw error; }
+      try {
+        symlinkSync(join(this.keys, source), join(folder, source));
+      } catch (error) {
+        if (error.code !== 'EEXIST') throw error;
+      }
     }
     return folder;
   }
@@ -123,7 +135,9 @@ export class Deployment {
 
   /** The health check of the file, run once. */
   healthy(name) {
-    const { test: [, ...words] } = this.#project.services[name].healthcheck;
+    const {
+      test: [, ...words],
+    } = this.#project.services[name].healthcheck;
     const { options } = this.#prepared(name, this.#project.services[name]);
     const [program, ...rest] = words.map((word) => this.#here(name, interpolated(word)));
     return spawnSync(program, rest, { ...options, timeout: 5000 }).status === 0;
@@ -179,7 +193,11 @@ async function portsAreFree({ services }) {
   const published = Object.values(services).flatMap(({ ports = [] }) => ports.map((port) => Number(port.split(':')[1])));
   for (const port of [...published, 9100, 9300, 9301]) {
     await new Promise((free, failed) => {
-      const probe = createServer().once('error', ({ code }) => failed(new Error(`port ${port} cannot be had (${code}): this test uses the demo's own addresses; end "make demo" or "docker compose", then run it again`)));
+      const probe = createServer().once('error', ({ code }) =>
+        failed(
+          new Error(`port ${port} cannot be had (${code}): this test uses the demo's own addresses; end "make demo" or "docker compose", then run it again`),
+        ),
+      );
       probe.listen(port, LOOPBACK, () => probe.close(free));
     });
   }
@@ -197,7 +215,10 @@ export async function startDns(names) {
     const answers = known && type === 'A' ? [{ type: 'A', name, ttl: 1, data: LOOPBACK }] : [];
     socket.send(encode({ type: 'response', id, questions, answers, flags: known ? 0 : 3 }), from.port, from.address);
   });
-  await new Promise((ready, failed) => { socket.once('error', failed); socket.bind(0, LOOPBACK, ready); });
+  await new Promise((ready, failed) => {
+    socket.once('error', failed);
+    socket.bind(0, LOOPBACK, ready);
+  });
   const withdraw = atExit(() => socket.close());
   const at = { socket_address: { address: LOOPBACK, port_value: socket.address().port } };
   return {
@@ -205,9 +226,17 @@ export async function startDns(names) {
     resolver: {
       typed_dns_resolver_config: {
         name: 'envoy.network.dns_resolver.cares',
-        typed_config: { '@type': 'type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig', resolvers: [at], dns_resolver_options: { no_default_search_domain: true } },
+        typed_config: {
+          '@type': 'type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig',
+          resolvers: [at],
+          dns_resolver_options: { no_default_search_domain: true },
+        },
       },
     },
-    stop: () => new Promise((done) => { withdraw(); socket.close(done); }),
+    stop: () =>
+      new Promise((done) => {
+        withdraw();
+        socket.close(done);
+      }),
   };
 }

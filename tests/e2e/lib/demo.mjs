@@ -55,10 +55,12 @@ export async function startSpaProvider(...fronts) {
 export async function startGoogleLikeProvider(origin) {
   const { startProvider, googleClient } = await demoModule('provider.mjs');
   const provider = await startProvider({ port: 0, clients: [googleClient(SECRET, origin)], configuration: { conformIdTokenClaims: true } });
-  const others = await Promise.all(['oauth2', 'apis'].map(async (cluster) => {
-    const server = http.createServer((request, response) => provider.server.emit('request', request, response));
-    return { cluster, server, port: await listen(server) };
-  }));
+  const others = await Promise.all(
+    ['oauth2', 'apis'].map(async (cluster) => {
+      const server = http.createServer((request, response) => provider.server.emit('request', request, response));
+      return { cluster, server, port: await listen(server) };
+    }),
+  );
   const at = (cluster) => `http://127.0.0.1:${others.find((other) => other.cluster === cluster).port}`;
   provider.provider.use(async (ctx, next) => {
     await next();
@@ -113,7 +115,10 @@ export async function startDemoMail(options = {}) {
   const requests = [];
   const maildir = temporaryFolder();
   const mail = await startMail({ port: 0, maildir, onRequest: ({ method, url }) => requests.push(`${method} ${url}`), ...options });
-  const letters = () => readdirSync(join(maildir, 'new')).sort().map((name) => readFileSync(join(maildir, 'new', name), 'utf8'));
+  const letters = () =>
+    readdirSync(join(maildir, 'new'))
+      .sort()
+      .map((name) => readFileSync(join(maildir, 'new', name), 'utf8'));
   return { url: mail.url, port: mail.port, requests, letters, maildir, stop: mail.close };
 }
 

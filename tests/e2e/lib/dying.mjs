@@ -34,7 +34,13 @@ function withDeath(bytes) {
   const answer = module.call(ask.name, [requestHeaders, i32.const(NAME), i32.const(HEADER.length), i32.const(FOUND), i32.const(FOUND + 4)], ask.results);
   const forward = binaryen.expandType(params).map((type, index) => module.local.get(index, type));
   const isThere = i32.eqz(answer); // the host's status: 0 is "found"
-  module.addFunction('dies', params, results, [], module.block(null, [...write, module.if(isThere, module.unreachable()), module.call(asked, forward, results)], results));
+  module.addFunction(
+    'dies',
+    params,
+    results,
+    [],
+    module.block(null, [...write, module.if(isThere, module.unreachable()), module.call(asked, forward, results)], results),
+  );
   module.removeExport(CALLBACK);
   module.addFunctionExport('dies', CALLBACK);
   const made = Buffer.from(module.emitBinary());

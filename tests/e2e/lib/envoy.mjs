@@ -39,7 +39,19 @@ export class Envoy {
     writeFileSync(file, stringify(bootstrap, { aliasDuplicateObjects: false }));
     // Files, not pipes: Envoy opens /dev/stdout anew for its access log, which fails on node's sockets.
     const output = openSync(join(this.folder, 'log'), 'a');
-    const options = ['-c', file, '--use-dynamic-base-id', '--concurrency', String(concurrency), '--admin-address-path', adminFile, '--drain-time-s', String(drain), '--file-flush-interval-msec', '50'];
+    const options = [
+      '-c',
+      file,
+      '--use-dynamic-base-id',
+      '--concurrency',
+      String(concurrency),
+      '--admin-address-path',
+      adminFile,
+      '--drain-time-s',
+      String(drain),
+      '--file-flush-interval-msec',
+      '50',
+    ];
     this.#child = spawn(envoyPath(), [...options, ...LOG_LEVELS], {
       cwd: ROOT,
       env: { PATH: process.env.PATH, ...environment },
@@ -77,12 +89,19 @@ export class Envoy {
 
   /** The lines of the access log, which the shipped file writes as JSON. */
   accessLog(mark = 0) {
-    return this.log(mark).split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+    return this.log(mark)
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line));
   }
 
   /** The filter's audit lines: what stands behind `accredit audit`. */
   auditLog(mark = 0) {
-    return this.log(mark).split('\n').map((line) => /accredit audit (\{.*\})/.exec(line)?.[1]).filter(Boolean).map((text) => JSON.parse(text));
+    return this.log(mark)
+      .split('\n')
+      .map((line) => /accredit audit (\{.*\})/.exec(line)?.[1])
+      .filter(Boolean)
+      .map((text) => JSON.parse(text));
   }
 
   mark() {
@@ -105,7 +124,10 @@ export class Envoy {
   /** Counters and gauges by name, those that match the regular expression. */
   async stats(filter = '.') {
     const text = await this.admin(`/stats?filter=${encodeURIComponent(filter)}`);
-    const pairs = text.split('\n').map((line) => /^(.*): (\d+)$/.exec(line)).filter(Boolean);
+    const pairs = text
+      .split('\n')
+      .map((line) => /^(.*): (\d+)$/.exec(line))
+      .filter(Boolean);
     return Object.fromEntries(pairs.map(([, name, value]) => [name, Number(value)]));
   }
 
@@ -140,13 +162,21 @@ export function validate(bootstrap, { environment = {}, options = [] } = {}) {
 /** The same for a file as it is; relative paths in it begin at `folder`. Resolves with {code, log}. The servers of this process answer meanwhile: an Envoy that runs
  *  may ask them. */
 export async function validateFile(file, { folder = ROOT, environment = {}, options = [] } = {}) {
-  const run = promisify(execFile)(envoyPath(), ['--mode', 'validate', '-c', file, '--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'error', '--component-log-level', 'wasm:info', ...options], {
-    cwd: folder,
-    env: { PATH: process.env.PATH, ...environment },
-    maxBuffer: 1 << 28,
-    timeout: 60_000,
-  });
-  const { code = 0, stdout, stderr } = await run.catch((error) => {
+  const run = promisify(execFile)(
+    envoyPath(),
+    ['--mode', 'validate', '-c', file, '--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'error', '--component-log-level', 'wasm:info', ...options],
+    {
+      cwd: folder,
+      env: { PATH: process.env.PATH, ...environment },
+      maxBuffer: 1 << 28,
+      timeout: 60_000,
+    },
+  );
+  const {
+    code = 0,
+    stdout,
+    stderr,
+  } = await run.catch((error) => {
     if (typeof error.code !== 'number') throw error;
     return error;
   });

@@ -9,7 +9,10 @@ import { parse } from 'yaml';
 export function assertFilesAreNamed(folder, others) {
   const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
   const { resources } = parse(readFileSync(join(folder, 'kustomization.yaml'), 'utf8'));
-  assert.deepEqual([...resources].sort(), files.filter((name) => !['kustomization.yaml', ...others].includes(name)));
+  assert.deepEqual(
+    [...resources].sort(),
+    files.filter((name) => !['kustomization.yaml', ...others].includes(name)),
+  );
   for (const name of files) assert.match(readFileSync(join(folder, name), 'utf8'), /^# \S/, name);
 }
 

@@ -62,7 +62,8 @@ export function asBytes(plugin, configuration) {
 export function pointCluster(bootstrap, name, port) {
   const cluster = bootstrap.static_resources.clusters.find((candidate) => candidate.name === name);
   if (!cluster) throw new Error(`the bootstrap has no cluster ${name}`);
-  for (const group of cluster.load_assignment.endpoints) for (const { endpoint } of group.lb_endpoints) endpoint.address.socket_address = { address: '127.0.0.1', port_value: port };
+  for (const group of cluster.load_assignment.endpoints)
+    for (const { endpoint } of group.lb_endpoints) endpoint.address.socket_address = { address: '127.0.0.1', port_value: port };
   return cluster;
 }
 
@@ -70,7 +71,18 @@ export function pointCluster(bootstrap, name, port) {
  * The shipped bootstrap for these ports, and the plugin's configuration for this provider; a service that is left out keeps its shipped port. Envoy would
  * refuse headers with underscores before the filter: it does so only `withUnderscoresRefused`, so that tests show what the filter does alone.
  */
-export function bootstrapFor({ scenario, port, provider, application, users, mail, plugin = () => {}, envoy = () => {}, wasm = wasmPath(), withUnderscoresRefused = false }) {
+export function bootstrapFor({
+  scenario,
+  port,
+  provider,
+  application,
+  users,
+  mail,
+  plugin = () => {},
+  envoy = () => {},
+  wasm = wasmPath(),
+  withUnderscoresRefused = false,
+}) {
   const bootstrap = shipped(scenario);
   bootstrap.admin.address.socket_address = { address: '127.0.0.1', port_value: 0 };
   const [listener] = bootstrap.static_resources.listeners;
@@ -89,7 +101,8 @@ export function bootstrapFor({ scenario, port, provider, application, users, mai
 }
 
 function atProvider(settings, provider) {
-  if (settings.metadata) for (const [name, url] of Object.entries(settings.metadata)) settings.metadata[name] = url.replace('http://127.0.0.1:9000', provider.issuer);
+  if (settings.metadata)
+    for (const [name, url] of Object.entries(settings.metadata)) settings.metadata[name] = url.replace('http://127.0.0.1:9000', provider.issuer);
   else settings.issuer = provider.issuer;
   settings.clusters = { [new URL(provider.issuer).host]: 'provider' };
 }
@@ -112,7 +125,8 @@ export function namesOf(scenario) {
 /** The same, its listener coming from a file that Envoy watches; `reload` edits the plugin's configuration in it. */
 export async function startReloadableGateway({ envoy = () => {}, ...options }) {
   let file, listener;
-  const write = (version) => replaceFile(file, { version_info: String(version), resources: [{ '@type': 'type.googleapis.com/envoy.config.listener.v3.Listener', ...listener }] });
+  const write = (version) =>
+    replaceFile(file, { version_info: String(version), resources: [{ '@type': 'type.googleapis.com/envoy.config.listener.v3.Listener', ...listener }] });
   const fromFile = (bootstrap) => (folder) => {
     envoy(bootstrap);
     [listener] = bootstrap.static_resources.listeners.splice(0, 1);

@@ -36,7 +36,7 @@ export function build({ name, text, ignore }, files, compiled) {
     const settings = {};
     let folder = '/';
     for (const { keyword, from, words, text: line } of stage.instructions) {
-      if (keyword === 'WORKDIR') mkdirSync(join(image, folder = join(folder, words[0])), { recursive: true });
+      if (keyword === 'WORKDIR') mkdirSync(join(image, (folder = join(folder, words[0]))), { recursive: true });
       else if (keyword === 'COPY' && from) copyFrom(built.get(from)?.folder ?? '/nowhere', image, folder, words);
       else if (keyword === 'COPY') for (const [path, target] of brought({ words, folder }, ignore, files)) put(join(image, target), join(ROOT, path));
       else if (keyword === 'RUN') run(`${name}, stage ${stage.name}: ${line}`, line, { image, bin, folder, compiled });
@@ -66,7 +66,14 @@ function copyFrom(source, image, folder, words) {
 /** Its absolute paths are those of the image. */
 function run(what, line, { image, bin, folder, compiled }) {
   const command = line.replace(/(^|\s)\/(?=[a-z])/g, `$1${image}/`);
-  const env = { PATH: [bin, process.env.PATH].join(delimiter), HOME: image, IMAGE: image, BUILT: compiled, OPTIMIZER, BINARYEN: join(ROOT, 'deploy/build/node_modules/binaryen') };
+  const env = {
+    PATH: [bin, process.env.PATH].join(delimiter),
+    HOME: image,
+    IMAGE: image,
+    BUILT: compiled,
+    OPTIMIZER,
+    BINARYEN: join(ROOT, 'deploy/build/node_modules/binaryen'),
+  };
   const { status, stderr, error } = spawnSync('sh', ['-ec', command], { cwd: join(image, folder), env, encoding: 'utf8' });
   if (status !== 0) throw new Error(`${what}\n${error?.message ?? stderr}`);
 }

@@ -10,7 +10,9 @@ import { DockerfileParser } from 'dockerfile-ast';
 import { ROOT } from './process.mjs';
 
 export const FOLDER = 'deploy/images';
-export const DOCKERFILES = readdirSync(join(ROOT, FOLDER)).filter((name) => name.endsWith('.Dockerfile')).sort();
+export const DOCKERFILES = readdirSync(join(ROOT, FOLDER))
+  .filter((name) => name.endsWith('.Dockerfile'))
+  .sort();
 
 export const read = (path) => readFileSync(join(ROOT, path), 'utf8');
 
@@ -32,8 +34,13 @@ export function stages(text) {
     const keyword = each.getKeyword().toUpperCase();
     if (keyword === 'FROM') found.push({ name: each.getBuildStage(), image: each.getImage(), instructions: [] });
     else {
-      const from = each.getFlags?.().find((flag) => flag.getName() === 'from')?.getValue();
-      found.at(-1)?.instructions.push({ keyword, from, words: each.getArguments().map((word) => word.getValue()), text: each.getRawArgumentsContent?.() ?? '' });
+      const from = each
+        .getFlags?.()
+        .find((flag) => flag.getName() === 'from')
+        ?.getValue();
+      found
+        .at(-1)
+        ?.instructions.push({ keyword, from, words: each.getArguments().map((word) => word.getValue()), text: each.getRawArgumentsContent?.() ?? '' });
     }
   }
   return found;
@@ -69,7 +76,8 @@ export function problems({ name, text, ignore }, files = tracked()) {
   }
   for (const stage of finals(all).filter(({ image }) => image !== 'scratch')) {
     const user = stage.instructions.filter(({ keyword }) => keyword === 'USER').at(-1)?.words[0];
-    if (!NUMBERS.test(user ?? '')) wrong.push(`${name}: ${stage.name} runs as ${user ?? 'whoever its base image names'}; write USER with two numbers, neither of them 0`);
+    if (!NUMBERS.test(user ?? ''))
+      wrong.push(`${name}: ${stage.name} runs as ${user ?? 'whoever its base image names'}; write USER with two numbers, neither of them 0`);
   }
   if (!/^# .{20}/.test(text)) wrong.push(`${name}: it does not say first what it is`);
   return wrong;
@@ -96,9 +104,13 @@ export function brought({ words, folder }, ignore, files = tracked()) {
   const hidden = dockerignore().add(ignore);
   const target = words.at(-1);
   const at = target.startsWith('/') ? target : join(folder, target);
-  return words.slice(0, -1).flatMap((source) => files.filter((path) => covers(source, path) && !hidden.ignores(path)).map((path) => {
-    const plain = normalize(source).replace(/\/$/, '');
-    if (path !== plain && !plain.includes('*')) return [path, join(at, path.slice(plain.length + 1))];
-    return [path, target.endsWith('/') || words.length > 2 ? join(at, basename(path)) : at];
-  }));
+  return words.slice(0, -1).flatMap((source) =>
+    files
+      .filter((path) => covers(source, path) && !hidden.ignores(path))
+      .map((path) => {
+        const plain = normalize(source).replace(/\/$/, '');
+        if (path !== plain && !plain.includes('*')) return [path, join(at, path.slice(plain.length + 1))];
+        return [path, target.endsWith('/') || words.length > 2 ? join(at, basename(path)) : at];
+      }),
+  );
 }

@@ -30,7 +30,10 @@ export class Jar {
   /** The `Cookie` header; with a `SameSite` value, of such cookies only. */
   header(host, path, sameSite) {
     const fits = ({ attributes }) => sameSite === undefined || attributes?.samesite?.toLowerCase() === sameSite;
-    return this.matching(host, path).filter(fits).map(({ name, value }) => `${name}=${value}`).join('; ');
+    return this.matching(host, path)
+      .filter(fits)
+      .map(({ name, value }) => `${name}=${value}`)
+      .join('; ');
   }
 
   names(host, path) {
@@ -61,7 +64,8 @@ export function parseSetCookie(line, requestPath = '/') {
   const [pair, ...rest] = line.split(';').map((part) => part.trim());
   const at = pair.indexOf('=');
   const attributes = Object.fromEntries(rest.map((part) => [part.split('=')[0].toLowerCase(), part.includes('=') ? part.slice(part.indexOf('=') + 1) : true]));
-  const lifetime = attributes['max-age'] !== undefined ? Date.now() + Number(attributes['max-age']) * 1000 : attributes.expires ? Date.parse(attributes.expires) : Infinity;
+  const lifetime =
+    attributes['max-age'] !== undefined ? Date.now() + Number(attributes['max-age']) * 1000 : attributes.expires ? Date.parse(attributes.expires) : Infinity;
   const folder = requestPath.slice(0, requestPath.lastIndexOf('/')) || '/';
   return { name: pair.slice(0, at), value: pair.slice(at + 1), path: attributes.path ?? folder, expires: lifetime, attributes };
 }

@@ -11,7 +11,17 @@ const attribute = (claim, from, type = 'String') => ({ ...EVERYWHERE, 'user.attr
 const MAPPERS = {
   basic: {
     sub: ['oidc-sub-mapper', { 'access.token.claim': 'true', 'introspection.token.claim': 'true' }],
-    auth_time: ['oidc-usersessionmodel-note-mapper', { 'user.session.note': 'AUTH_TIME', 'claim.name': 'auth_time', 'jsonType.label': 'long', 'id.token.claim': 'true', 'access.token.claim': 'true', 'introspection.token.claim': 'true' }],
+    auth_time: [
+      'oidc-usersessionmodel-note-mapper',
+      {
+        'user.session.note': 'AUTH_TIME',
+        'claim.name': 'auth_time',
+        'jsonType.label': 'long',
+        'id.token.claim': 'true',
+        'access.token.claim': 'true',
+        'introspection.token.claim': 'true',
+      },
+    ],
   },
   profile: {
     name: ['oidc-full-name-mapper', EVERYWHERE],
@@ -27,7 +37,10 @@ const MAPPERS = {
 };
 const OF_THE_CLIENT = {
   groups: ['oidc-group-membership-mapper', { ...EVERYWHERE, 'claim.name': 'groups', 'full.path': 'false' }],
-  audience: ['oidc-audience-mapper', { 'included.client.audience': 'accredit-demo', 'id.token.claim': 'false', 'access.token.claim': 'true', 'introspection.token.claim': 'true' }],
+  audience: [
+    'oidc-audience-mapper',
+    { 'included.client.audience': 'accredit-demo', 'id.token.claim': 'false', 'access.token.claim': 'true', 'introspection.token.claim': 'true' },
+  ],
 };
 
 /** What the service `provider` must be for Keycloak to start with this realm. */
@@ -38,15 +51,27 @@ export function providerProblems({ services: { provider, gateway } }, realm) {
   const issuer = new URL(gateway.environment.OIDC_ISSUER);
   expect(/^quay\.io\/keycloak\/keycloak:\d+\.\d+\.\d+$/.test(image), `image: ${image}`);
   expect(same(command, ['/opt/keycloak/bin/kc.sh', 'start-dev', '--import-realm']), `command: ${command}`);
-  expect(environment.KC_HOSTNAME === issuer.origin, 'KC_HOSTNAME: the issuer\'s origin');
+  expect(environment.KC_HOSTNAME === issuer.origin, "KC_HOSTNAME: the issuer's origin");
   expect(environment.KC_HTTP_PORT === issuer.port, 'KC_HTTP_PORT: the port that is published');
-  expect(/^\d+$/.test(environment.KC_HTTP_MANAGEMENT_PORT) && environment.KC_HTTP_MANAGEMENT_PORT !== issuer.port, 'KC_HTTP_MANAGEMENT_PORT: another one; 9000 is its default');
+  expect(
+    /^\d+$/.test(environment.KC_HTTP_MANAGEMENT_PORT) && environment.KC_HTTP_MANAGEMENT_PORT !== issuer.port,
+    'KC_HTTP_MANAGEMENT_PORT: another one; 9000 is its default',
+  );
   expect(environment.KC_DB === 'dev-mem', 'KC_DB: a realm that is kept would keep an old secret');
   expect(issuer.pathname === `/realms/${realm.realm}`, `OIDC_ISSUER: the realm is called ${realm.realm}`);
-  const binds = volumes.map(mounted).filter(({ bind }) => bind).map(({ source, target }) => [source, target]);
-  const wanted = [['./with-keys.sh', '/with-keys.sh'], ['./keycloak/realm.json', `/opt/keycloak/data/import/${realm.realm}-realm.json`]];
+  const binds = volumes
+    .map(mounted)
+    .filter(({ bind }) => bind)
+    .map(({ source, target }) => [source, target]);
+  const wanted = [
+    ['./with-keys.sh', '/with-keys.sh'],
+    ['./keycloak/realm.json', `/opt/keycloak/data/import/${realm.realm}-realm.json`],
+  ];
   expect(same(binds, wanted), 'volumes: with-keys.sh, and the realm under the name that Keycloak imports');
-  expect(test.at(-1)?.includes(`GET ${issuer.pathname}/.well-known/openid-configuration `) && test.at(-1).includes(`/dev/tcp/127.0.0.1/${issuer.port} `), 'healthcheck: asks for the realm');
+  expect(
+    test.at(-1)?.includes(`GET ${issuer.pathname}/.well-known/openid-configuration `) && test.at(-1).includes(`/dev/tcp/127.0.0.1/${issuer.port} `),
+    'healthcheck: asks for the realm',
+  );
   return wrong;
 }
 
@@ -56,7 +81,10 @@ export function realmProblems(realm, configurations) {
   const expect = (holds, sentence) => holds || wrong.push(sentence);
   const { clients: [client = {}, ...others] = [], clientScopes = [], groups = [], users = [] } = realm;
   expect(realm.realm === 'accredit' && realm.enabled === true, 'realm: accredit, enabled');
-  expect(realm.registrationAllowed === false && realm.resetPasswordAllowed === false && realm.bruteForceProtected === true, 'nobody registers, and nobody guesses');
+  expect(
+    realm.registrationAllowed === false && realm.resetPasswordAllowed === false && realm.bruteForceProtected === true,
+    'nobody registers, and nobody guesses',
+  );
   expect(realm.sslRequired === 'none', 'sslRequired: without TLS, for this machine alone');
   expect(others.length === 0, 'clients: one');
   ofClient(client, configurations, (holds, sentence) => expect(holds, `client: ${sentence}`));
@@ -64,10 +92,19 @@ export function realmProblems(realm, configurations) {
   const offered = [...(client.defaultClientScopes ?? []), ...(client.optionalClientScopes ?? [])];
   expect(client.defaultClientScopes?.includes('basic'), 'client: without the scope basic there is no sub');
   // Keycloak adds none of its own scopes to a realm that brings some, and refuses a request for one that it does not know.
-  expect(same(clientScopes.map(({ name }) => name), Object.keys(MAPPERS)), `clientScopes: ${clientScopes.map(({ name }) => name)}`);
+  expect(
+    same(
+      clientScopes.map(({ name }) => name),
+      Object.keys(MAPPERS),
+    ),
+    `clientScopes: ${clientScopes.map(({ name }) => name)}`,
+  );
   for (const { name, protocol, attributes, protocolMappers } of clientScopes) {
     expect(protocol === 'openid-connect', `clientScopes: ${name}: protocol`);
-    expect(attributes?.['include.in.token.scope'] === String(name !== 'basic') && attributes['display.on.consent.screen'] === 'false', `clientScopes: ${name}: attributes`);
+    expect(
+      attributes?.['include.in.token.scope'] === String(name !== 'basic') && attributes['display.on.consent.screen'] === 'false',
+      `clientScopes: ${name}: attributes`,
+    );
     ofMappers(`clientScopes: ${name}`, protocolMappers, MAPPERS[name] ?? {}, expect);
   }
   ofMappers('client', client.protocolMappers, OF_THE_CLIENT, expect);
@@ -80,8 +117,22 @@ export function realmProblems(realm, configurations) {
     expect(known.includes(group), `groups: rules ask for ${group}`);
   }
   const people = Object.entries({ ...USERS, ...VISITORS });
-  expect(same(users.map(({ username }) => username), people.map(([login]) => login)), 'users: those of the demo');
-  for (const [login, { password, claims }] of people) ofUser(login, password, claims, users.find(({ username }) => username === login), known, expect);
+  expect(
+    same(
+      users.map(({ username }) => username),
+      people.map(([login]) => login),
+    ),
+    'users: those of the demo',
+  );
+  for (const [login, { password, claims }] of people)
+    ofUser(
+      login,
+      password,
+      claims,
+      users.find(({ username }) => username === login),
+      known,
+      expect,
+    );
   return wrong;
 }
 
@@ -103,7 +154,13 @@ function ofClient(client, configurations, expect) {
 
 /** Exactly these mappers, set exactly so. */
 function ofMappers(where, mappers = [], wanted, expect) {
-  expect(same(mappers.map(({ name }) => name), Object.keys(wanted)), `${where}: mappers ${Object.keys(wanted)}`);
+  expect(
+    same(
+      mappers.map(({ name }) => name),
+      Object.keys(wanted),
+    ),
+    `${where}: mappers ${Object.keys(wanted)}`,
+  );
   for (const { name, protocol, protocolMapper, config } of mappers) {
     const [kind, settings] = wanted[name] ?? [];
     expect(protocol === 'openid-connect' && protocolMapper === kind && same(sorted(config), sorted(settings)), `${where}: the mapper ${name}`);
@@ -112,11 +169,17 @@ function ofMappers(where, mappers = [], wanted, expect) {
 
 function ofUser(login, password, claims, user = {}, known, expect) {
   const [credential = {}] = user.credentials ?? [];
-  expect(user.enabled === true && credential.type === 'password' && credential.value === password && credential.temporary === false, `users: ${login} signs in with the documented password`);
+  expect(
+    user.enabled === true && credential.type === 'password' && credential.value === password && credential.temporary === false,
+    `users: ${login} signs in with the documented password`,
+  );
   expect(user.email === claims.email && user.emailVerified === claims.email_verified, `users: ${login}: email`);
   // Keycloak asks people for names that are missing.
   expect(`${user.firstName} ${user.lastName}` === claims.name, `users: ${login}: names`);
-  expect(same([...(user.groups ?? [])].sort(), claims.groups.map((group) => `/${group}`).sort()) && claims.groups.every((group) => known.includes(group)), `users: ${login}: groups`);
+  expect(
+    same([...(user.groups ?? [])].sort(), claims.groups.map((group) => `/${group}`).sort()) && claims.groups.every((group) => known.includes(group)),
+    `users: ${login}: groups`,
+  );
 }
 
 const sorted = (map = {}) => Object.entries(map).sort();

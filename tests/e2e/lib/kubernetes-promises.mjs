@@ -10,7 +10,10 @@ import { labelOf, objectOf, placesOf } from './kubernetes.mjs';
 import { ROOT } from './process.mjs';
 
 const is = (wanted) => (value) => isDeepStrictEqual(value, wanted);
-const oneOf = (...wanted) => (value) => wanted.includes(value);
+const oneOf =
+  (...wanted) =>
+  (value) =>
+    wanted.includes(value);
 const atLeast = (least) => (value) => Number.isInteger(value) && value >= least;
 const like = (pattern) => (value) => pattern.test(value);
 const anything = (value) => value !== undefined && value !== null && value !== '';
@@ -30,7 +33,10 @@ export const PROMISES = {
     ['data.OIDC_ISSUER', like(/^https:\/\/[a-z.]+\.example\.com\/realms\/main$/)],
     ['data.OIDC_CLIENT_ID', anything],
   ],
-  'ConfigMap/envoy': [['data[envoy.yaml]', anything], ['data[certificate.yaml]', anything]],
+  'ConfigMap/envoy': [
+    ['data[envoy.yaml]', anything],
+    ['data[certificate.yaml]', anything],
+  ],
   'Service/accredit': [
     ['spec.type', is('LoadBalancer')],
     ['spec.externalTrafficPolicy', is('Local')],
@@ -42,7 +48,10 @@ export const PROMISES = {
     ['spec.ports[name=http].targetPort', is('http')],
     ['spec.ports[name=http].appProtocol', is('http')],
   ],
-  'Service/application': [['spec.type', is('ExternalName')], ['spec.externalName', like(/^[a-z-]+\.[a-z-]+\.svc\.cluster\.local$/)]],
+  'Service/application': [
+    ['spec.type', is('ExternalName')],
+    ['spec.externalName', like(/^[a-z-]+\.[a-z-]+\.svc\.cluster\.local$/)],
+  ],
   'Deployment/accredit': [
     ['spec.selector.matchLabels', ourLabel],
     ['spec.template.metadata.labels', ourLabel],
@@ -73,7 +82,11 @@ export const PROMISES = {
       [`${POD}.topologySpreadConstraints[topologyKey=${key}].labelSelector.matchLabels`, ourLabel],
       [`${POD}.topologySpreadConstraints[topologyKey=${key}].matchLabelKeys`, is(['pod-template-hash'])],
     ]),
-    ...[['startupProbe', '/ready', 1, 30], ['readinessProbe', '/ready', 1, 2], ['livenessProbe', '/live', 5, 3]].flatMap(([probe, path, period, failures]) => [
+    ...[
+      ['startupProbe', '/ready', 1, 30],
+      ['readinessProbe', '/ready', 1, 2],
+      ['livenessProbe', '/live', 5, 3],
+    ].flatMap(([probe, path, period, failures]) => [
       [`${ENVOY}.${probe}.httpGet`, is({ path, port: 'probes' })],
       [`${ENVOY}.${probe}.periodSeconds`, atLeast(period)],
       [`${ENVOY}.${probe}.failureThreshold`, atLeast(failures)],
@@ -90,12 +103,19 @@ export const PROMISES = {
     [`${ENVOY}.volumeMounts[name=certificate]`, is({ mountPath: '/etc/accredit/certificate', name: 'certificate', readOnly: true })],
     [`${POD}.initContainers[name=module].command`, is(['cp', '/plugin.wasm', '/module/accredit.wasm'])],
     [`${POD}.initContainers[name=module].volumeMounts`, is([{ mountPath: '/module', name: 'module' }])],
-    [`${POD}.containers[name=drain].command`, is(['sh', '-c', "trap 'wget -q -O - --post-data= http://127.0.0.1:9901/healthcheck/fail; exit 0' TERM; tail -f /dev/null & wait"])],
+    [
+      `${POD}.containers[name=drain].command`,
+      is(['sh', '-c', "trap 'wget -q -O - --post-data= http://127.0.0.1:9901/healthcheck/fail; exit 0' TERM; tail -f /dev/null & wait"]),
+    ],
     [`${POD}.volumes[name=envoy].configMap.name`, like(/^envoy-/)],
     [`${POD}.volumes[name=module].emptyDir.sizeLimit`, quantity],
     [`${POD}.volumes[name=certificate].secret`, is({ defaultMode: 0o440, secretName: 'accredit-tls' })],
   ],
-  'PodDisruptionBudget/accredit': [['spec.maxUnavailable', is(1)], ['spec.selector.matchLabels', ourLabel], ['spec.unhealthyPodEvictionPolicy', is('AlwaysAllow')]],
+  'PodDisruptionBudget/accredit': [
+    ['spec.maxUnavailable', is(1)],
+    ['spec.selector.matchLabels', ourLabel],
+    ['spec.unhealthyPodEvictionPolicy', is('AlwaysAllow')],
+  ],
   'HorizontalPodAutoscaler/accredit': [
     ['spec.scaleTargetRef', is({ apiVersion: 'apps/v1', kind: 'Deployment', name: 'accredit' })],
     ['spec.minReplicas', atLeast(2)],
@@ -109,10 +129,22 @@ export const PROMISES = {
     ['spec.ingress.0', is({ ports: [{ port: 'https' }, { port: 'http' }] })],
     ['spec.ingress.1.ports', is([{ port: 'probes' }])],
     ['spec.ingress.1.from', is([{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }])],
-    ['spec.egress.0.ports', is([{ port: 53, protocol: 'UDP' }, { port: 53, protocol: 'TCP' }])],
-    ['spec.egress.0.to', (to) => is({ matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } })(to[0]?.namespaceSelector) && to[1]?.ipBlock?.cidr === '169.254.20.10/32'],
+    [
+      'spec.egress.0.ports',
+      is([
+        { port: 53, protocol: 'UDP' },
+        { port: 53, protocol: 'TCP' },
+      ]),
+    ],
+    [
+      'spec.egress.0.to',
+      (to) => is({ matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } })(to[0]?.namespaceSelector) && to[1]?.ipBlock?.cidr === '169.254.20.10/32',
+    ],
     ['spec.egress.1.ports', is([{ port: 443 }])],
-    ['spec.egress.1.to.0.ipBlock.except', (inside) => ['10.0.0.0/8', '100.64.0.0/10', '169.254.0.0/16', '172.16.0.0/12', '192.168.0.0/16'].every((block) => inside.includes(block))],
+    [
+      'spec.egress.1.to.0.ipBlock.except',
+      (inside) => ['10.0.0.0/8', '100.64.0.0/10', '169.254.0.0/16', '172.16.0.0/12', '192.168.0.0/16'].every((block) => inside.includes(block)),
+    ],
     ['spec.egress.1.to.1.ipBlock.except', (inside) => ['fc00::/7', 'fe80::/10'].every((block) => inside.includes(block))],
     ['spec.egress.2', is({ to: [{ namespaceSelector: {}, podSelector: { matchLabels: { 'accredit.example.com/application': 'true' } } }] })],
   ],
@@ -139,7 +171,10 @@ export function brokenPromises(objects) {
         return places.length > 0 && places.length >= countOf(objects, label, pattern) && places.every(({ value }) => holds(value));
       });
     }
-    hold(`${label} carries our label and a namespace`, () => ourLabel(objectOf(objects, label).metadata.labels) && /^accredit-/.test(objectOf(objects, label).metadata.namespace));
+    hold(
+      `${label} carries our label and a namespace`,
+      () => ourLabel(objectOf(objects, label).metadata.labels) && /^accredit-/.test(objectOf(objects, label).metadata.namespace),
+    );
   }
   for (const [what, holds] of Object.entries(AGREEMENTS)) hold(what, () => holds(objects));
   return broken;
@@ -177,15 +212,24 @@ const envoyVersion = () => /^VERSION=(.*)$/m.exec(readFileSync(join(ROOT, 'deplo
 
 const AGREEMENTS = {
   'every image is pinned, ours to the version of the crate and Envoy to the one that is tested': (objects) =>
-    containersOf(objects).every(({ image }) => [`registry.example.com/accredit-installer:${cargoVersion()}`, `envoyproxy/envoy:distroless-v${envoyVersion()}`].includes(image)),
+    containersOf(objects).every(({ image }) =>
+      [`registry.example.com/accredit-installer:${cargoVersion()}`, `envoyproxy/envoy:distroless-v${envoyVersion()}`].includes(image),
+    ),
   'no Secret is built': (objects) => objects.every(({ kind }) => kind !== 'Secret'),
   'nothing that looks like a secret is written down': (objects) => {
-    const told = objects.flatMap((object) => textsIn(object)).filter(([, text]) => /-----BEGIN [A-Z ]*PRIVATE KEY|[A-Za-z0-9+/]{43}=|[A-Za-z0-9_-]{43}/.test(text));
+    const told = objects
+      .flatMap((object) => textsIn(object))
+      .filter(([, text]) => /-----BEGIN [A-Z ]*PRIVATE KEY|[A-Za-z0-9+/]{43}=|[A-Za-z0-9_-]{43}/.test(text));
     return told.length === 0 || told[0][0];
   },
   'what is called secret, key, password or token comes by reference': (objects) => {
-    const literal = containersOf(objects).flatMap(({ env = [] }) => env).filter(({ value }) => value !== undefined);
-    const maps = objects.filter(({ kind }) => kind === 'ConfigMap').flatMap(({ data }) => Object.keys(data)).filter((name) => /secret|key|password|token/i.test(name));
+    const literal = containersOf(objects)
+      .flatMap(({ env = [] }) => env)
+      .filter(({ value }) => value !== undefined);
+    const maps = objects
+      .filter(({ kind }) => kind === 'ConfigMap')
+      .flatMap(({ data }) => Object.keys(data))
+      .filter((name) => /secret|key|password|token/i.test(name));
     const { providers, session } = configurationOf(pluginOf(listenersIn(objects)[0]));
     const written = [...providers.map(({ client_secret: secret }) => secret), ...session.keys].filter((value) => typeof value !== 'object');
     return same([...literal, ...maps, ...written], []);
@@ -197,14 +241,20 @@ const AGREEMENTS = {
   },
   'preStop leaves time to end': (objects) => podOf(objects).terminationGracePeriodSeconds >= envoyOf(objects).lifecycle.preStop.sleep.seconds + 10,
   'the container has the ports that Envoy listens on, and no other': (objects) =>
-    same(envoyOf(objects).ports.map(({ containerPort }) => containerPort), listenersIn(objects).map(({ address }) => address.socket_address.port_value)),
+    same(
+      envoyOf(objects).ports.map(({ containerPort }) => containerPort),
+      listenersIn(objects).map(({ address }) => address.socket_address.port_value),
+    ),
   'the ports are named for what listens there': (objects) => {
     const portOf = (name) => envoyOf(objects).ports.find((port) => port.name === name)?.containerPort;
     const names = { https: 'gateway', http: 'redirect', probes: 'probes' };
-    return Object.entries(names).every(([port, listener]) => portOf(port) === listenersIn(objects).find(({ name }) => name === listener)?.address.socket_address.port_value);
+    return Object.entries(names).every(
+      ([port, listener]) => portOf(port) === listenersIn(objects).find(({ name }) => name === listener)?.address.socket_address.port_value,
+    );
   },
   'Envoy listens for others, and its admin interface for nobody but the pod': (objects) =>
-    listenersIn(objects).every(({ address }) => address.socket_address.address === '0.0.0.0') && bootstrapIn(objects).admin.address.socket_address.address === '127.0.0.1',
+    listenersIn(objects).every(({ address }) => address.socket_address.address === '0.0.0.0') &&
+    bootstrapIn(objects).admin.address.socket_address.address === '127.0.0.1',
   'the Service, the network policy and the probes use ports that there are': (objects) => {
     const known = envoyOf(objects).ports.map(({ name }) => name);
     const service = objectOf(objects, 'Service/accredit').spec.ports.map(({ targetPort }) => targetPort);
@@ -213,15 +263,22 @@ const AGREEMENTS = {
     return [...service, ...policy, ...probes].every((name) => known.includes(name)) && same(policy, known);
   },
   'the probes ask for paths that the listener `probes` has, and it has no other but the metrics': (objects) => {
-    const probes = listenersIn(objects).find(({ name }) => name === 'probes').filter_chains[0].filters[0].typed_config.route_config.virtual_hosts[0].routes.map(({ match }) => match.path);
+    const probes = listenersIn(objects)
+      .find(({ name }) => name === 'probes')
+      .filter_chains[0].filters[0].typed_config.route_config.virtual_hosts[0].routes.map(({ match }) => match.path);
     const asked = ['startupProbe', 'readinessProbe', 'livenessProbe'].map((probe) => envoyOf(objects)[probe].httpGet.path);
     return asked.every((path) => probes.includes(path)) && same(probes, ['/live', '/ready', '/stats/prometheus']);
   },
   'the cluster `admin` and the container `drain` reach the admin interface': (objects) => {
     const { port_value: port } = bootstrapIn(objects).admin.address.socket_address;
     const admin = bootstrapIn(objects).static_resources.clusters.find(({ name }) => name === 'admin');
-    const drain = podOf(objects).containers.find(({ name }) => name === 'drain').command.join(' ');
-    return is({ address: '127.0.0.1', port_value: port })(admin.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address) && drain.includes(`http://127.0.0.1:${port}/healthcheck/fail`);
+    const drain = podOf(objects)
+      .containers.find(({ name }) => name === 'drain')
+      .command.join(' ');
+    return (
+      is({ address: '127.0.0.1', port_value: port })(admin.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address) &&
+      drain.includes(`http://127.0.0.1:${port}/healthcheck/fail`)
+    );
   },
   'the cluster `application` is the Service of that name': (objects) => {
     const { endpoints } = bootstrapIn(objects).static_resources.clusters.find(({ name }) => name === 'application').load_assignment;
@@ -238,16 +295,32 @@ const AGREEMENTS = {
   'what the pod mounts is there: the ConfigMaps by their hashed names': (objects) => {
     const pod = podOf(objects);
     const maps = objects.filter(({ kind }) => kind === 'ConfigMap').map(({ metadata }) => metadata.name);
-    const wanted = [...pod.volumes.map(({ configMap }) => configMap?.name), ...envoyOf(objects).envFrom.map(({ configMapRef }) => configMapRef.name)].filter(Boolean);
+    const wanted = [...pod.volumes.map(({ configMap }) => configMap?.name), ...envoyOf(objects).envFrom.map(({ configMapRef }) => configMapRef.name)].filter(
+      Boolean,
+    );
     const mounts = containersOf(objects).flatMap(({ volumeMounts = [] }) => volumeMounts.map(({ name }) => name));
     const agree = same(wanted, maps);
-    return agree === true ? same(new Set(mounts), pod.volumes.map(({ name }) => name)) : agree;
+    return agree === true
+      ? same(
+          new Set(mounts),
+          pod.volumes.map(({ name }) => name),
+        )
+      : agree;
   },
   'every file that Envoy reads is mounted, or of the image': (objects) => {
     const isFile = (path) => /\.filename$|\.(path_config_source|watched_directory)\.path$/.test(path);
-    const files = ['envoy.yaml', 'certificate.yaml'].flatMap((name) => textsIn(fileIn(objects, name))).filter(([path]) => isFile(path)).map(([, text]) => text);
+    const files = ['envoy.yaml', 'certificate.yaml']
+      .flatMap((name) => textsIn(fileIn(objects, name)))
+      .filter(([path]) => isFile(path))
+      .map(([, text]) => text);
     const mounts = envoyOf(objects).volumeMounts.map(({ mountPath }) => mountPath);
-    const mounted = ['/etc/envoy/certificate.yaml', '/etc/accredit/module/accredit.wasm', '/etc/accredit/certificate', '/etc/accredit/certificate/tls.crt', '/etc/accredit/certificate/tls.key'];
+    const mounted = [
+      '/etc/envoy/certificate.yaml',
+      '/etc/accredit/module/accredit.wasm',
+      '/etc/accredit/certificate',
+      '/etc/accredit/certificate/tls.crt',
+      '/etc/accredit/certificate/tls.key',
+    ];
     if (!mounted.every((file) => mounts.some((mount) => file === mount || file.startsWith(`${mount}/`)))) return 'a mount is missing';
     return same(files, [...mounted, '/etc/ssl/certs/ca-certificates.crt']);
   },

@@ -31,7 +31,10 @@ export function build(overlay) {
   return objectsIn(run.stdout);
 }
 
-export const objectsIn = (text) => parseAllDocuments(text).map((document) => document.toJS()).filter(Boolean);
+export const objectsIn = (text) =>
+  parseAllDocuments(text)
+    .map((document) => document.toJS())
+    .filter(Boolean);
 
 /** Kind and name, without the hash that kustomize puts behind the name of what it generates. */
 export const labelOf = ({ kind, metadata }) => `${kind}/${kind === 'ConfigMap' ? metadata.name.replace(/-[a-z0-9]{10}$/, '') : metadata.name}`;
@@ -45,13 +48,20 @@ export function objectOf(objects, label) {
 /** For each object what `kubernetes-validate --strict` says against it, or undefined where it says nothing; one process for all of them. */
 export function schemaRefusals(objects, version = API_VERSIONS.at(-1)) {
   const folder = temporaryFolder();
-  const files = objects.map((object, index) => join(folder, `${index}.json`));
+  const files = objects.map((_, index) => join(folder, `${index}.json`));
   const whole = objects.map(({ apiVersion, kind, metadata }) => Boolean(apiVersion && kind && metadata?.name));
   // Without these three the tool does not know what it has before it.
   objects.forEach((object, index) => writeFileSync(files[index], whole[index] ? JSON.stringify(object) : ''));
   const run = spawnSync(validator(), ['--strict', '-k', version, ...files], { encoding: 'utf8', timeout: 300_000, maxBuffer: 64 * 1024 * 1024 });
-  if (run.error || ![0, 1].includes(run.status)) throw new Error(`kubernetes-validate: ${run.error?.message ?? `${run.stdout.slice(-500)}${run.stderr.slice(-2000)}`}`);
-  const answers = new Map(run.stdout.split('\n').map((line) => /^(\w+) \S*?(\d+)\.json (.*)$/.exec(line)).filter(Boolean).map(([, verdict, index, text]) => [Number(index), { verdict, text }]));
+  if (run.error || ![0, 1].includes(run.status))
+    throw new Error(`kubernetes-validate: ${run.error?.message ?? `${run.stdout.slice(-500)}${run.stderr.slice(-2000)}`}`);
+  const answers = new Map(
+    run.stdout
+      .split('\n')
+      .map((line) => /^(\w+) \S*?(\d+)\.json (.*)$/.exec(line))
+      .filter(Boolean)
+      .map(([, verdict, index, text]) => [Number(index), { verdict, text }]),
+  );
   return objects.map((_, index) => {
     if (!whole[index]) return 'expected apiVersion, kind and metadata.name';
     const { verdict, text } = answers.get(index) ?? { text: 'nothing was said about it' };
@@ -71,10 +81,16 @@ export function requiredPaths(object, version = API_VERSIONS.at(-1)) {
     const { required = [], properties = {}, items, additionalProperties } = resolve(schema) ?? {};
     if (Array.isArray(value)) return value.flatMap((inner, index) => walk(items, inner, [...path, index]));
     if (value === null || typeof value !== 'object') return [];
-    return Object.entries(value).flatMap(([name, inner]) => [...(required.includes(name) ? [[...path, name]] : []), ...walk(properties[name] ?? additionalProperties, inner, [...path, name])]);
+    return Object.entries(value).flatMap(([name, inner]) => [
+      ...(required.includes(name) ? [[...path, name]] : []),
+      ...walk(properties[name] ?? additionalProperties, inner, [...path, name]),
+    ]);
   };
   const named = [['apiVersion'], ['kind'], ['metadata'], ['metadata', 'name']];
-  return [...named, ...walk(read(`${object.kind.toLowerCase()}-${group}.json`), object, []).filter((path) => path.length > 1 || !named.flat().includes(path[0]))];
+  return [
+    ...named,
+    ...walk(read(`${object.kind.toLowerCase()}-${group}.json`), object, []).filter((path) => path.length > 1 || !named.flat().includes(path[0])),
+  ];
 }
 
 /** A copy of an object without what stands at a path. */
@@ -95,7 +111,11 @@ export function placesOf(object, pattern) {
       if (value === null || typeof value !== 'object') return [];
       const [, name, wanted] = /^\[(\w+)=(.*)\]$/.exec(step) ?? [];
       const keys = Array.isArray(value) ? [...value.keys()] : Object.keys(value);
-      const chosen = name ? keys.filter((key) => String(value[key]?.[name]) === wanted) : step === '*' ? keys : keys.filter((key) => String(key) === step || `[${key}]` === step);
+      const chosen = name
+        ? keys.filter((key) => String(value[key]?.[name]) === wanted)
+        : step === '*'
+          ? keys
+          : keys.filter((key) => String(key) === step || `[${key}]` === step);
       return chosen.map((key) => ({ path: [...path, key], value: value[key] }));
     });
   }

@@ -66,7 +66,8 @@ export class Load {
 
   async #until(isSeen) {
     const ask = async () => {
-      if (this.wrong.length > 0) throw Object.assign(new Error(`${this.wrong.length} answers are wrong:\n${this.wrong.slice(0, 5).join('\n')}`), { final: true });
+      if (this.wrong.length > 0)
+        throw Object.assign(new Error(`${this.wrong.length} answers are wrong:\n${this.wrong.slice(0, 5).join('\n')}`), { final: true });
       return isSeen();
     };
     const { name } = this.#phase;
@@ -87,7 +88,9 @@ export class Load {
 
   /** How often this was answered, to whomever. */
   count(outcome) {
-    return Object.values(this.tally).flatMap(Object.values).reduce((total, counts) => total + (counts[outcome] ?? 0), 0);
+    return Object.values(this.tally)
+      .flatMap(Object.values)
+      .reduce((total, counts) => total + (counts[outcome] ?? 0), 0);
   }
 
   /** One request, and the verdict on its answer. Resolves with the answer; with nothing when none came. */
@@ -112,7 +115,8 @@ export class Load {
     const place = (right[visitor] ?? []).indexOf(outcome, places.get(key) ?? 0);
     if (place >= 0) places.set(key, place);
     // What was asked before may be answered as it was right then.
-    else if (begun === this.#phase || !begun.right[visitor]?.includes(outcome)) this.#complain(visitor, `${outcome}, after ${right[visitor]?.[places.get(key)] ?? 'nothing'}`);
+    else if (begun === this.#phase || !begun.right[visitor]?.includes(outcome))
+      this.#complain(visitor, `${outcome}, after ${right[visitor]?.[places.get(key)] ?? 'nothing'}`);
     const counts = ((this.tally[name] ??= {})[visitor] ??= {});
     counts[outcome] = (counts[outcome] ?? 0) + 1;
   }

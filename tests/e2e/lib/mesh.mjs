@@ -17,7 +17,8 @@ const WASM = 'type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm';
 const RBAC = 'type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC';
 
 /** All wasm filters of the gateway: Accredit's, or none. */
-export const wasmFiltersOf = (bootstrap) => managerOf(bootstrap.static_resources.listeners[0]).http_filters.filter(({ typed_config: config }) => config?.['@type'] === WASM);
+export const wasmFiltersOf = (bootstrap) =>
+  managerOf(bootstrap.static_resources.listeners[0]).http_filters.filter(({ typed_config: config }) => config?.['@type'] === WASM);
 
 /** Accredit's filter in a bootstrap. */
 export function wasmFilterOf(bootstrap) {
@@ -26,7 +27,11 @@ export function wasmFilterOf(bootstrap) {
   return filter;
 }
 
-export const secretsOf = (provider, key = newKey()) => ({ OIDC_CLIENT_SECRET: provider?.clientSecret ?? 'demo-secret', ACCREDIT_KEY: key, ACCREDIT_OTHER_KEY: newKey() });
+export const secretsOf = (provider, key = newKey()) => ({
+  OIDC_CLIENT_SECRET: provider?.clientSecret ?? 'demo-secret',
+  ACCREDIT_KEY: key,
+  ACCREDIT_OTHER_KEY: newKey(),
+});
 
 /** Ports, module and clusters: `clusters` are ports by name. The provider's keeps its TLS only with `tls`. */
 export function onThisMachine(bootstrap, { port, clusters = {}, tls = false, wasm = wasmPath() }) {
@@ -72,7 +77,11 @@ export function meshSecrets(workloads) {
 export function byDiscovery(bootstrap, replacement = undefined) {
   const filter = wasmFilterOf(bootstrap);
   const file = join(temporaryFolder(), 'ecds.yaml');
-  const resource = { '@type': 'type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig', name: filter.name, typed_config: replacement ?? filter.typed_config };
+  const resource = {
+    '@type': 'type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig',
+    name: filter.name,
+    typed_config: replacement ?? filter.typed_config,
+  };
   writeFileSync(file, stringify({ version_info: '1', resources: [resource] }, { aliasDuplicateObjects: false }));
   const source = { path_config_source: { path: file }, resource_api_version: 'V3', initial_fetch_timeout: '0s' };
   bootstrap.node = { id: 'e2e', cluster: 'e2e' };
@@ -101,7 +110,10 @@ export async function assertNoNames(gateway, application, expressions) {
     const headers = { ...Object.fromEntries(names.map((name) => [name, 'root'])), authorization: 'Bearer of-mine' };
     assert.equal((await new Visitor(gateway).call('/api/analytics', { headers })).status, 200);
     const arrived = await application.only('/api/analytics');
-    assert.deepEqual(names.filter((name) => headerValues(arrived, name).length > 0), []);
+    assert.deepEqual(
+      names.filter((name) => headerValues(arrived, name).length > 0),
+      [],
+    );
     assert.deepEqual(headerValues(arrived, 'authorization'), ['Bearer of-mine']);
   }
 }

@@ -41,7 +41,9 @@ export async function makeKey(algorithm, kid) {
 /** Signs a payload given as bytes, text or value with whatever header is asked for. */
 export async function sign(payload, header, key) {
   const bytes = payload instanceof Uint8Array ? payload : new TextEncoder().encode(typeof payload === 'string' ? payload : JSON.stringify(payload));
-  return new CompactSign(bytes).setProtectedHeader(header).sign(key.privateKey ?? key, { crit: Object.fromEntries((header.crit ?? []).map((name) => [name, true])) });
+  return new CompactSign(bytes)
+    .setProtectedHeader(header)
+    .sign(key.privateKey ?? key, { crit: Object.fromEntries((header.crit ?? []).map((name) => [name, true])) });
 }
 
 /** A token with no signature, or with the given one: what `none` and forgeries are made of. */
@@ -66,7 +68,14 @@ export class Provider {
 
   /** Back to good behaviour, and everything received forgotten. */
   behave() {
-    this.user = { sub: 'user-1', email: 'user@example.com', email_verified: true, name: 'Ünser User', preferred_username: 'user', groups: ['oracle-ai-users', 'staff'] };
+    this.user = {
+      sub: 'user-1',
+      email: 'user@example.com',
+      email_verified: true,
+      name: 'Ünser User',
+      preferred_username: 'user',
+      groups: ['oracle-ai-users', 'staff'],
+    };
     /** Who else may come: those whose browser has a cookie `person` of this provider with their name. All others are `user`. */
     this.people = new Map();
     this.keys = [this.standardKey];

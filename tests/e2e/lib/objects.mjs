@@ -81,22 +81,30 @@ export function without(value, path) {
 /** All objects, once for each place in each of them that is not there any more: [what is missing, the objects]. */
 export function eachWithout(objects, skip = () => false) {
   return objects.flatMap((object, index) =>
-    pathsOf(object).filter((path) => !skip(object, path)).map((path) => [`${nameOf(object)} without ${path.join('.')}`, objects.with(index, without(object, path))]));
+    pathsOf(object)
+      .filter((path) => !skip(object, path))
+      .map((path) => [`${nameOf(object)} without ${path.join('.')}`, objects.with(index, without(object, path))]),
+  );
 }
 
 /** The values in these objects that `make(objects)` never looks at, as KIND and path: what stands there has no effect on what is made. */
 export function passedOver(objects, make) {
   const seen = new Set();
-  const watched = (value, path) => value === null || typeof value !== 'object' ? value : new Proxy(value, {
-    get(target, key) {
-      if (typeof key === 'symbol' || !Object.hasOwn(target, key)) return target[key];
-      seen.add([...path, key].join('.'));
-      return watched(target[key], [...path, key]);
-    },
-  });
+  const watched = (value, path) =>
+    value === null || typeof value !== 'object'
+      ? value
+      : new Proxy(value, {
+          get(target, key) {
+            if (typeof key === 'symbol' || !Object.hasOwn(target, key)) return target[key];
+            seen.add([...path, key].join('.'));
+            return watched(target[key], [...path, key]);
+          },
+        });
   JSON.stringify(make(watched(objects, []))); // what goes over as a whole is looked at too
   const isLeaf = (value) => value === null || typeof value !== 'object' || Object.keys(value).length === 0;
-  return pathsOf(objects).filter((path) => isLeaf(at(objects, path)) && !seen.has(path.join('.'))).map(([index, ...path]) => `${objects[index].kind} ${path.join('.')}`);
+  return pathsOf(objects)
+    .filter((path) => isLeaf(at(objects, path)) && !seen.has(path.join('.')))
+    .map(([index, ...path]) => `${objects[index].kind} ${path.join('.')}`);
 }
 
 /** The object of a kind (and name), to be changed in a copy of all: `change(object)`. */

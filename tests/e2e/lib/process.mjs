@@ -22,9 +22,7 @@ export const chromiumPath = () => executable('CHROMIUM', ['chromium', 'chromium-
 
 function executable(variable, names, what) {
   const chosen = process.env[variable];
-  const candidates = chosen
-    ? [resolve(chosen)]
-    : names.flatMap((name) => (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, name)));
+  const candidates = chosen ? [resolve(chosen)] : names.flatMap((name) => (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, name)));
   const found = candidates.find(isExecutable);
   if (!found) throw new Error(`these tests need ${what}: set ${variable} to its path${chosen ? ` (it is ${chosen}, which cannot be executed)` : ''}`);
   return found;
@@ -61,7 +59,10 @@ async function ownBlock() {
   for (let step = 0; step < BLOCKS.count; step += 1) {
     const start = BLOCKS.first + ((begin + step) % BLOCKS.count) * BLOCKS.size;
     const mark = createServer().unref();
-    const isOurs = await listen(mark, start).then(() => true, () => false);
+    const isOurs = await listen(mark, start).then(
+      () => true,
+      () => false,
+    );
     if (isOurs) return { start, last: 0, mark };
   }
   throw new Error('found no free block of ports between 15000 and 30000 on 127.0.0.1');
@@ -107,7 +108,8 @@ export async function eventually(what, ask, { within = 10_000, every = 50 } = {}
     } catch (error) {
       last = error;
     }
-    if (last?.final || Date.now() > deadline) throw new Error(`waited in vain until ${what}; the last answer was ${last instanceof Error ? last.message : JSON.stringify(last)}`);
+    if (last?.final || Date.now() > deadline)
+      throw new Error(`waited in vain until ${what}; the last answer was ${last instanceof Error ? last.message : JSON.stringify(last)}`);
     await sleep(every);
   }
 }

@@ -40,5 +40,10 @@ function parse(text) {
   const [statusLine, ...lines] = text.slice(0, Math.max(end, 0)).split('\r\n');
   const headers = {};
   for (const line of lines) headers[line.slice(0, line.indexOf(':')).toLowerCase()] = line.slice(line.indexOf(':') + 1).trim();
-  return { status: Number(/^HTTP\/1\.1 (\d{3})/.exec(statusLine)?.[1] ?? 0), headers, reason: headers['x-accredit-reason'], body: end < 0 ? '' : text.slice(end + 4) };
+  return {
+    status: Number(/^HTTP\/1\.1 (\d{3})/.exec(statusLine)?.[1] ?? 0),
+    headers,
+    reason: headers['x-accredit-reason'],
+    body: end < 0 ? '' : text.slice(end + 4),
+  };
 }

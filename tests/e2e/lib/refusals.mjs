@@ -11,13 +11,23 @@ export function refusalsOf(configurations) {
   const input = configurations.map((each) => `${JSON.stringify(each)}\n`).join('');
   const run = spawnSync('cargo', ['run', '--quiet', '--locked', '--example', 'refusals'], { cwd: ROOT, input, encoding: 'utf8', maxBuffer: 1 << 28 });
   if (run.status !== 0) throw new Error(`cargo run --example refusals: ${run.error?.message ?? run.stderr.slice(-2000)}`);
-  const answers = run.stdout.trimEnd().split('\n').map((line) => JSON.parse(line));
+  const answers = run.stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
   if (answers.length !== configurations.length) throw new Error(`asked about ${configurations.length} configurations, and had ${answers.length} answers`);
   return answers;
 }
 
 /** Why the configuration of the filter in a bootstrap's first listener is refused, or null, where Envoy has these variables and hands on those that are listed. */
-export function refusalIn({ static_resources: { listeners: [listener] } }, environment) {
+export function refusalIn(
+  {
+    static_resources: {
+      listeners: [listener],
+    },
+  },
+  environment,
+) {
   const plugin = pluginOf(listener);
   const handedOn = plugin.vm_config.environment_variables.host_env_keys.map((name) => [name, environment[name]]);
   return refusalsOf([{ fields: configurationOf(plugin), environment: Object.fromEntries(handedOn) }])[0];

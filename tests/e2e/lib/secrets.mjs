@@ -4,7 +4,9 @@
 export function secretsIn(text) {
   const random = text.match(/(?<![\w/.@-])(?=[\w+/]*\d)(?=[\w+/]*[A-Za-z])[A-Za-z0-9+/]{32,}={0,2}(?![\w.-])/g) ?? [];
   const keys = text.match(/-----BEGIN [A-Z ]*PRIVATE KEY/g) ?? [];
-  const named = [...text.matchAll(/["']?\b\w*(?:secret|password|token)["']?[ \t]*[:=][ \t]*["']?([^\s"',}]+)/gi)].map(([all, value]) => [all, value])
-    .filter(([, value]) => !/^(\$\{|\{|\[|"|'|`|\/|true|false|password$)/.test(value)).map(([all]) => all);
+  const named = [...text.matchAll(/["']?\b\w*(?:secret|password|token)["']?[ \t]*[:=][ \t]*["']?([^\s"',}]+)/gi)]
+    .map(([all, value]) => [all, value])
+    .filter(([, value]) => !/^(\$\{|\{|\[|"|'|`|\/|true|false|password$)/.test(value))
+    .map(([all]) => all);
   return [...random, ...keys, ...named];
 }

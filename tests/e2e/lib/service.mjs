@@ -29,9 +29,13 @@ export async function startService(honest) {
 }
 
 /** Answers like this, whatever is asked. */
-export const always = (status, body, type = 'application/json') => (_, response) => {
-  response.writeHead(status, { 'content-type': type, 'x-powered-by': MARK }).end(typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body));
-};
+export const always =
+  (status, body, type = 'application/json') =>
+  (_, response) => {
+    response
+      .writeHead(status, { 'content-type': type, 'x-powered-by': MARK })
+      .end(typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body));
+  };
 
 export const hang = () => {};
 export const reset = (request) => request.socket.resetAndDestroy();
@@ -52,7 +56,12 @@ export const FAULTS = [
   ['says 500 with a stack trace', 502, 'accounts_unreachable', (service) => void (service.respond = always(500, STACK, 'text/plain'))],
   ['says 500 with a user', 502, 'accounts_unreachable', (service) => void (service.respond = always(500, USER))],
   ['does not speak HTTP', 502, 'accounts_unreachable', (service) => void (service.respond = raw(`${MARK}\r\n\r\n`))],
-  ['says 3 MB of headers', 502, 'accounts_unreachable', (service) => void (service.respond = raw(`HTTP/1.1 200 OK\r\nx-mark: ${MARK}${'x'.repeat(MEGABYTES)}\r\n\r\n`))],
+  [
+    'says 3 MB of headers',
+    502,
+    'accounts_unreachable',
+    (service) => void (service.respond = raw(`HTTP/1.1 200 OK\r\nx-mark: ${MARK}${'x'.repeat(MEGABYTES)}\r\n\r\n`)),
+  ],
   ['says 418 with a user', 502, 'accounts_malformed', (service) => void (service.respond = always(418, USER))],
   ['sends elsewhere', 502, 'accounts_malformed', (service) => void (service.respond = elsewhere)],
   ['says HTML with 200', 502, 'accounts_malformed', (service) => void (service.respond = always(200, `<!doctype html><p>${MARK}`, 'text/html'))],
@@ -61,8 +70,18 @@ export const FAULTS = [
   ['says a user without the subject', 502, 'accounts_malformed', (service) => void (service.respond = always(200, { ...USER, id: undefined }))],
   ['says half a user', 502, 'accounts_malformed', (service) => void (service.respond = always(200, JSON.stringify(USER).slice(0, -1)))],
   ['says a user twice', 502, 'accounts_malformed', (service) => void (service.respond = always(200, `{"id":1,"note":"${MARK}","id":2}`))],
-  ['says a user who is no UTF-8', 502, 'accounts_malformed', (service) => void (service.respond = always(200, Buffer.from(`{"id":1,"note":"${MARK}\xff"}`, 'latin1')))],
-  ['says a deep nest', 502, 'accounts_malformed', (service) => void (service.respond = always(200, `{"id":1,"note":"${MARK}","a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`))],
+  [
+    'says a user who is no UTF-8',
+    502,
+    'accounts_malformed',
+    (service) => void (service.respond = always(200, Buffer.from(`{"id":1,"note":"${MARK}\xff"}`, 'latin1'))),
+  ],
+  [
+    'says a deep nest',
+    502,
+    'accounts_malformed',
+    (service) => void (service.respond = always(200, `{"id":1,"note":"${MARK}","a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`)),
+  ],
   ['says 3 MB of JSON', 502, 'accounts_malformed', (service) => void (service.respond = always(200, LARGE.json))],
   ['says 3 MB of rubbish', 502, 'accounts_malformed', (service) => void (service.respond = always(200, LARGE.rubbish))],
   ['says 3 MB of rubbish with 500', 502, 'accounts_unreachable', (service) => void (service.respond = always(500, LARGE.rubbish))],

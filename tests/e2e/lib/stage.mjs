@@ -46,14 +46,21 @@ export function onStage({ prepare = () => {}, ...options } = {}) {
 }
 
 export function assertNoPanic(gateway) {
-  const traces = gateway.log().split('\n').filter((line) => /panicked at|RuntimeError|proxy_\w+ failed|Wasm VM failed(?! Failed to configure)|assert failure|Segmentation|Caught signal/i.test(line));
+  const traces = gateway
+    .log()
+    .split('\n')
+    .filter((line) => /panicked at|RuntimeError|proxy_\w+ failed|Wasm VM failed(?! Failed to configure)|assert failure|Segmentation|Caught signal/i.test(line));
   assert.deepEqual(traces, [], 'the log shows that the filter panicked');
 }
 
 /** None of these secrets stands in the log. */
 export function assertNotTold(gateway, secrets) {
   const told = gateway.log();
-  assert.deepEqual(secrets.filter((secret) => secret?.length > 8 && told.includes(secret)), [], 'secrets in the log');
+  assert.deepEqual(
+    secrets.filter((secret) => secret?.length > 8 && told.includes(secret)),
+    [],
+    'secrets in the log',
+  );
 }
 
 /** An answer of the filter's own that refuses: this status, this reason, not to be stored, and no session with it. */

@@ -21,7 +21,24 @@ export function makeAuthority() {
       const [keyFile, request, extensions, certificate] = ['key', 'csr', 'ext', 'pem'].map((kind) => at(`${issued}.${kind}`));
       writeFileSync(extensions, `subjectAltName=${names.map((name) => (name.includes('://') ? `URI:${name}` : `DNS:${name}`)).join(',')}\n`);
       openssl(['req', '-new', '-subj', '/CN=accredit tests', ...key, keyFile, '-out', request]);
-      openssl(['x509', '-req', '-days', '1', '-in', request, '-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-set_serial', String(issued), '-extfile', extensions, '-out', certificate]);
+      openssl([
+        'x509',
+        '-req',
+        '-days',
+        '1',
+        '-in',
+        request,
+        '-CA',
+        at('ca.pem'),
+        '-CAkey',
+        at('ca.key'),
+        '-set_serial',
+        String(issued),
+        '-extfile',
+        extensions,
+        '-out',
+        certificate,
+      ]);
       return { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(keyFile, 'utf8') };
     },
   };

@@ -22,7 +22,16 @@ export class Application {
   }
 
   #record(request, upgrade) {
-    const received = { method: request.method, url: request.url, headers: request.headers, rawHeaders: request.rawHeaders, body: '', trailers: {}, complete: false, upgrade };
+    const received = {
+      method: request.method,
+      url: request.url,
+      headers: request.headers,
+      rawHeaders: request.rawHeaders,
+      body: '',
+      trailers: {},
+      complete: false,
+      upgrade,
+    };
     this.requests.push(received);
     return received;
   }
@@ -60,7 +69,10 @@ export class Application {
 
   /** The only request that arrived; waits until its body is complete. */
   async only(path) {
-    await eventually(`one request for ${path} is complete at the application`, () => this.arrived(path).length === 1 && (this.arrived(path)[0].complete || this.arrived(path)[0].upgrade));
+    await eventually(
+      `one request for ${path} is complete at the application`,
+      () => this.arrived(path).length === 1 && (this.arrived(path)[0].complete || this.arrived(path)[0].upgrade),
+    );
     return this.arrived(path)[0];
   }
 

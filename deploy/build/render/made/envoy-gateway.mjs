@@ -14,21 +14,41 @@ const MANAGER = 'envoy.filters.network.http_connection_manager';
  * An Envoy bootstrap from the parsed objects. The module's file, and all addresses, are this machine's. `failed(error)` is told of each patch that finds
  * nothing: Envoy Gateway writes it into the policy's status, and applies the others.
  */
-export function madeByEnvoyGateway(objects, failed = (error) => { throw error; }) {
+export function madeByEnvoyGateway(
+  objects,
+  failed = (error) => {
+    throw error;
+  },
+) {
   const one = (kind) => objects.find((object) => object.kind === kind);
   const gateway = one('Gateway');
   const proxy = one('EnvoyProxy');
   const { parametersRef } = gateway.spec.infrastructure;
-  expect('a GatewayClass of Envoy Gateway', one('GatewayClass').metadata.name === gateway.spec.gatewayClassName && one('GatewayClass').spec.controllerName === 'gateway.envoyproxy.io/gatewayclass-controller');
+  expect(
+    'a GatewayClass of Envoy Gateway',
+    one('GatewayClass').metadata.name === gateway.spec.gatewayClassName &&
+      one('GatewayClass').spec.controllerName === 'gateway.envoyproxy.io/gatewayclass-controller',
+  );
   expect('the EnvoyProxy as the parameters of the Gateway', sameName(parametersRef, proxy, gateway) && parametersRef.group === 'gateway.envoyproxy.io');
-  for (const kind of ['ClientTrafficPolicy', 'SecurityPolicy']) expect(`${kind}: the Gateway as its target`, one(kind).spec.targetRefs.some((target) => isFor(target, gateway, one(kind))));
+  for (const kind of ['ClientTrafficPolicy', 'SecurityPolicy'])
+    expect(
+      `${kind}: the Gateway as its target`,
+      one(kind).spec.targetRefs.some((target) => isFor(target, gateway, one(kind))),
+    );
   expect('EnvoyPatchPolicy: the Gateway as its target', isFor(one('EnvoyPatchPolicy').spec.targetRef, gateway, one('EnvoyPatchPolicy')));
 
   const all = (kind) => objects.filter((object) => object.kind === kind);
   const [httpRoutes, extensions] = [all('HTTPRoute'), all('EnvoyExtensionPolicy')];
-  for (const policy of extensions) expect('EnvoyExtensionPolicy: a target', policy.spec.targetRefs.every((target) => [gateway, ...httpRoutes].some((object) => isFor(target, object, policy))));
+  for (const policy of extensions)
+    expect(
+      'EnvoyExtensionPolicy: a target',
+      policy.spec.targetRefs.every((target) => [gateway, ...httpRoutes].some((object) => isFor(target, object, policy))),
+    );
   const policies = all('BackendTrafficPolicy');
-  expect('BackendTrafficPolicy: HTTPRoutes as its targets', policies.every(({ spec }) => spec.targetRefs.every(({ kind }) => kind === 'HTTPRoute')));
+  expect(
+    'BackendTrafficPolicy: HTTPRoutes as its targets',
+    policies.every(({ spec }) => spec.targetRefs.every(({ kind }) => kind === 'HTTPRoute')),
+  );
   const policyFor = (route) => policies.find((policy) => policy.spec.targetRefs.some((target) => isFor(target, route, policy)));
   const buffers = new Map(httpRoutes.filter(policyFor).map((route) => [route, bufferOf(policyFor(route))]));
   const carried = new Map(httpRoutes.map((route) => [route, wasmsOf(route, gateway, extensions)]));
@@ -58,16 +78,42 @@ function wasmsOf(route, gateway, extensions) {
 }
 
 /** How many bytes a policy lets the buffer hold. */
-function bufferOf({ spec: { targetRefs, requestBuffer: { limit }, ...unknown } }) {
+function bufferOf({
+  spec: {
+    targetRefs,
+    requestBuffer: { limit },
+    ...unknown
+  },
+}) {
   refuse(unknown, 'BackendTrafficPolicy');
   return quantity(limit);
 }
 
 /** `wasms` and `buffers` are those that some route carries; what none does is no filter of the listener. */
-function gatewayListener(name, { protocol, port, tls, allowedRoutes, hostname }, client, wasms, buffers, { provider, filterOrder = [], telemetry: { accessLog } }) {
-  expect('an HTTPS listener with a certificate, for one host and the routes of its own namespace', protocol === 'HTTPS' && tls.mode === 'Terminate' && tls.certificateRefs.length > 0 && hostname && allowedRoutes.namespaces.from === 'Same');
+function gatewayListener(
+  name,
+  { protocol, port, tls, allowedRoutes, hostname },
+  client,
+  wasms,
+  buffers,
+  { provider, filterOrder = [], telemetry: { accessLog } },
+) {
+  expect(
+    'an HTTPS listener with a certificate, for one host and the routes of its own namespace',
+    protocol === 'HTTPS' && tls.mode === 'Terminate' && tls.certificateRefs.length > 0 && hostname && allowedRoutes.namespaces.from === 'Same',
+  );
   expect('Kubernetes as the provider', provider.type === 'Kubernetes');
-  const { path, headers, timeout: { http: { idleTimeout, streamIdleTimeout, ...others } }, connection, tls: clientTls, targetRefs, ...unknown } = client;
+  const {
+    path,
+    headers,
+    timeout: {
+      http: { idleTimeout, streamIdleTimeout, ...others },
+    },
+    connection,
+    tls: clientTls,
+    targetRefs,
+    ...unknown
+  } = client;
   refuse({ ...unknown, ...others }, 'ClientTrafficPolicy');
   expect('TLS of at least 1.2', ['1.2', '1.3'].includes(clientTls.minVersion));
   const manager = {
@@ -79,7 +125,9 @@ function gatewayListener(name, { protocol, port, tls, allowedRoutes, hostname },
     use_remote_address: true,
     normalize_path: true,
     merge_slashes: !path.disableMergeSlashes,
-    path_with_escaped_slashes_action: { RejectRequest: 'REJECT_REQUEST', KeepUnchanged: 'KEEP_UNCHANGED', UnescapeAndForward: 'UNESCAPE_AND_FORWARD' }[path.escapedSlashesAction] ?? 'UNESCAPE_AND_REDIRECT',
+    path_with_escaped_slashes_action:
+      { RejectRequest: 'REJECT_REQUEST', KeepUnchanged: 'KEEP_UNCHANGED', UnescapeAndForward: 'UNESCAPE_AND_FORWARD' }[path.escapedSlashesAction] ??
+      'UNESCAPE_AND_REDIRECT',
     common_http_protocol_options: {
       idle_timeout: idleTimeout,
       headers_with_underscores_action: { RejectRequest: 'REJECT_REQUEST', DropHeader: 'DROP_HEADER', Allow: 'ALLOW' }[headers.withUnderscoresAction],
@@ -94,18 +142,33 @@ function gatewayListener(name, { protocol, port, tls, allowedRoutes, hostname },
       { name: 'envoy.filters.http.router', typed_config: { '@type': `${HTTP}router.v3.Router`, suppress_envoy_headers: true } },
     ]),
   };
-  const limit = { '@type': `${TYPE}envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit`, stat_prefix: `connection-limit-${name}`, max_connections: connection.connectionLimit.value };
+  const limit = {
+    '@type': `${TYPE}envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit`,
+    stat_prefix: `connection-limit-${name}`,
+    max_connections: connection.connectionLimit.value,
+  };
   return {
     name,
     address: { socket_address: { address: '127.0.0.1', port_value: 10000 } },
     per_connection_buffer_limit_bytes: 32768,
-    filter_chains: [{ name, filters: [{ name: 'envoy.filters.network.connection_limit', typed_config: limit }, { name: MANAGER, typed_config: manager }] }],
+    filter_chains: [
+      {
+        name,
+        filters: [
+          { name: 'envoy.filters.network.connection_limit', typed_config: limit },
+          { name: MANAGER, typed_config: manager },
+        ],
+      },
+    ],
   };
 }
 
 /** Filters stand in Envoy Gateway's own order (`filters` are in it), and then each that `filterOrder` names goes before or behind those of another type. */
 function ordered(positions, filters) {
-  const isOf = (type) => ({ name }) => name === type || name.startsWith(`${type}/`);
+  const isOf =
+    (type) =>
+    ({ name }) =>
+      name === type || name.startsWith(`${type}/`);
   return positions.reduce((list, { name, before, after }) => {
     const others = list.filter((filter) => !isOf(name)(filter));
     const at = before ? others.findIndex(isOf(before)) : others.findLastIndex(isOf(after)) + 1;
@@ -120,7 +183,12 @@ function earlyHeaders({ removeOnMatch, ...unknown }) {
     expect('a regular expression for a header', type === 'RegularExpression');
     return { remove_on_match: { key_matcher: { safe_regex: { regex } } } };
   });
-  return [{ name: 'envoy.http.early_header_mutation.header_mutation', typed_config: { '@type': `${TYPE}envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation`, mutations } }];
+  return [
+    {
+      name: 'envoy.http.early_header_mutation.header_mutation',
+      typed_config: { '@type': `${TYPE}envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation`, mutations },
+    },
+  ];
 }
 
 function accessLogger({ type, json }, [{ type: sink, file }]) {
@@ -158,19 +226,21 @@ function wasmFilter({ name, rootID, failOpen, code, env, config, ...unknown }, i
 /** One virtual host with the routes of all HTTPRoutes, exact paths first. */
 function routes(name, { hostname: host }, carried, buffers, objects, { cors, targetRefs, ...unknown }) {
   refuse(unknown, 'SecurityPolicy');
-  const made = [...carried].filter(([{ spec }]) => spec.hostnames.includes(host)).flatMap(([route, wasms]) => {
-    const { metadata, spec } = route;
-    const [parent] = spec.parentRefs;
-    expect('the Gateway as the parent of the HTTPRoute', `${metadata.namespace}/${parent.name}/${parent.sectionName}` === name);
-    const on = Object.keys(wasms).map((id) => [`envoy.filters.http.wasm/${id}`, { '@type': `${TYPE}envoy.config.route.v3.FilterConfig`, config: {} }]);
-    if (buffers.has(route)) on.push([BUFFER, { '@type': `${HTTP}buffer.v3.BufferPerRoute`, buffer: { max_request_bytes: buffers.get(route) } }]);
-    return spec.rules.map(({ matches: [match], filters: own = [], backendRefs, timeouts }, index) => ({
-      name: `httproute/${metadata.namespace}/${metadata.name}/rule/${index}/match/0/${host.replaceAll('.', '_')}`,
-      match: routeMatch(match),
-      ...action(`httproute/${metadata.namespace}/${metadata.name}/rule/${index}`, own, backendRefs, timeouts, objects),
-      typed_per_filter_config: { 'envoy.filters.http.cors': corsPolicy(cors), ...Object.fromEntries(on) },
-    }));
-  });
+  const made = [...carried]
+    .filter(([{ spec }]) => spec.hostnames.includes(host))
+    .flatMap(([route, wasms]) => {
+      const { metadata, spec } = route;
+      const [parent] = spec.parentRefs;
+      expect('the Gateway as the parent of the HTTPRoute', `${metadata.namespace}/${parent.name}/${parent.sectionName}` === name);
+      const on = Object.keys(wasms).map((id) => [`envoy.filters.http.wasm/${id}`, { '@type': `${TYPE}envoy.config.route.v3.FilterConfig`, config: {} }]);
+      if (buffers.has(route)) on.push([BUFFER, { '@type': `${HTTP}buffer.v3.BufferPerRoute`, buffer: { max_request_bytes: buffers.get(route) } }]);
+      return spec.rules.map(({ matches: [match], filters: own = [], backendRefs, timeouts }, index) => ({
+        name: `httproute/${metadata.namespace}/${metadata.name}/rule/${index}/match/0/${host.replaceAll('.', '_')}`,
+        match: routeMatch(match),
+        ...action(`httproute/${metadata.namespace}/${metadata.name}/rule/${index}`, own, backendRefs, timeouts, objects),
+        typed_per_filter_config: { 'envoy.filters.http.cors': corsPolicy(cors), ...Object.fromEntries(on) },
+      }));
+    });
   const exactFirst = made.toSorted(({ match: a }, { match: b }) => Number('path' in b) - Number('path' in a));
   return { name, ignore_port_in_host_matching: true, virtual_hosts: [{ name: `${name}/${host.replaceAll('.', '_')}`, domains: [host], routes: exactFirst }] };
 }
@@ -195,7 +265,9 @@ function corsPolicy({ allowOrigins, allowMethods, allowHeaders, exposeHeaders, a
   const [, count, unit] = /^(\d+)([smh])$/.exec(maxAge);
   return {
     '@type': `${HTTP}cors.v3.CorsPolicy`,
-    allow_origin_string_match: allowOrigins.map((origin) => (origin.includes('*') ? { safe_regex: { regex: origin.replaceAll('.', '\\.').replaceAll('*', '.*') } } : { exact: origin })),
+    allow_origin_string_match: allowOrigins.map((origin) =>
+      origin.includes('*') ? { safe_regex: { regex: origin.replaceAll('.', '\\.').replaceAll('*', '.*') } } : { exact: origin },
+    ),
     allow_methods: allowMethods.join(', '),
     allow_headers: allowHeaders.join(', '),
     expose_headers: exposeHeaders.join(', '),
@@ -213,7 +285,15 @@ function backends({ metadata, spec }) {
     const name = `httproute/${metadata.namespace}/${metadata.name}/rule/${index}`;
     const of = { filter_metadata: { 'envoy-gateway': { resources: [{ kind: 'Service', name: service, port }] } } };
     const endpoint = { address: { socket_address: { address: '127.0.0.1', port_value: 9100 } } };
-    return [{ name, type: 'STATIC', connect_timeout: '10s', per_connection_buffer_limit_bytes: 32768, load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint, metadata: of }] }] } }];
+    return [
+      {
+        name,
+        type: 'STATIC',
+        connect_timeout: '10s',
+        per_connection_buffer_limit_bytes: 32768,
+        load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint, metadata: of }] }] },
+      },
+    ];
   });
 }
 
@@ -239,11 +319,15 @@ function apply(resources, { type, name, operation: { op, jsonPath, path, value }
 function located(value, jsonPath) {
   const [, wanted, how, name] = /^\.\.(\w+)\[\?\(@\.name(==|=~)'([^']+)'\)\]$/.exec(jsonPath) ?? [];
   expect('a JSONPath that is known here', name);
-  const walk = (at, path) => Object.entries(at ?? {}).flatMap(([key, inside]) => {
-    if (inside === null || typeof inside !== 'object') return [];
-    const here = key === wanted && Array.isArray(inside) ? inside.flatMap((one, index) => ((how === '==' ? one.name === name : one.name.includes(name)) ? [[...path, key, index]] : [])) : [];
-    return [...here, ...walk(inside, [...path, key])];
-  });
+  const walk = (at, path) =>
+    Object.entries(at ?? {}).flatMap(([key, inside]) => {
+      if (inside === null || typeof inside !== 'object') return [];
+      const here =
+        key === wanted && Array.isArray(inside)
+          ? inside.flatMap((one, index) => ((how === '==' ? one.name === name : one.name.includes(name)) ? [[...path, key, index]] : []))
+          : [];
+      return [...here, ...walk(inside, [...path, key])];
+    });
   return walk(value, []);
 }
 
@@ -263,11 +347,17 @@ function overloadManager({ provider, bootstrap }) {
   const { type, value, ...unknown } = bootstrap;
   refuse(unknown, 'EnvoyProxy bootstrap');
   expect('a bootstrap that is merged', type === 'Merge');
-  const { overload_manager: { actions, ...others }, ...more } = parse(value);
+  const {
+    overload_manager: { actions, ...others },
+    ...more
+  } = parse(value);
   refuse({ ...others, ...more }, 'EnvoyProxy bootstrap');
   const threshold = (action, at) => ({ name: `envoy.overload_actions.${action}`, triggers: [{ name: heap, threshold: { value: at } }] });
   const bytes = Math.floor(quantity(provider.kubernetes.envoyDeployment.container.resources.limits.memory) * 0.8);
-  const connections = { '@type': `${TYPE}envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig`, max_active_downstream_connections: 50000 };
+  const connections = {
+    '@type': `${TYPE}envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig`,
+    max_active_downstream_connections: 50000,
+  };
   return {
     refresh_interval: '0.25s',
     resource_monitors: [
@@ -292,11 +382,16 @@ function withoutDiscovery({ listeners, routes: configurations, clusters }, overl
     manager.route_config = configurations.find(({ name }) => name === manager.rds.route_config_name);
     delete manager.rds;
   }
-  return { admin: { address: { socket_address: { address: '127.0.0.1', port_value: 9901 } } }, static_resources: { listeners, clusters }, overload_manager: overload };
+  return {
+    admin: { address: { socket_address: { address: '127.0.0.1', port_value: 9901 } } },
+    static_resources: { listeners, clusters },
+    overload_manager: overload,
+  };
 }
 
 const policyName = ({ metadata }) => `envoyextensionpolicy/${metadata.namespace}/${metadata.name}`;
-const sameName = ({ kind, name }, object, from) => kind === object.kind && name === object.metadata.name && object.metadata.namespace === from.metadata.namespace;
+const sameName = ({ kind, name }, object, from) =>
+  kind === object.kind && name === object.metadata.name && object.metadata.namespace === from.metadata.namespace;
 const isFor = (target, object, from) => target.group === 'gateway.networking.k8s.io' && sameName(target, object, from);
 
 function expect(what, holds) {

@@ -27,7 +27,13 @@ class Mesh {
   constructor(objects, values) {
     this.objects = objects;
     this.gateway = { namespace: 'istio-ingress', labels: { app: values.name, istio: values.labels.istio }, account: values.name };
-    this.workload = { namespace: 'application', labels: { app: 'application' }, account: 'application', service: 'application.application.svc.cluster.local', port: 80 };
+    this.workload = {
+      namespace: 'application',
+      labels: { app: 'application' },
+      account: 'application',
+      service: 'application.application.svc.cluster.local',
+      port: 80,
+    };
   }
 
   all(kind) {
@@ -37,7 +43,7 @@ class Mesh {
   /** Those of a kind that select this workload; without a selector, all of its namespace. */
   for({ namespace, labels }, kind) {
     return this.all(kind).filter(({ metadata, spec }) => {
-      const wanted = (spec.selector ?? spec.workloadSelector ?? {}).matchLabels ?? spec.workloadSelector?.labels ?? {};
+      const wanted = (spec.selector ?? spec.workloadSelector)?.matchLabels ?? spec.workloadSelector?.labels ?? {};
       return metadata.namespace === namespace && Object.entries(wanted).every(([key, value]) => labels[key] === value);
     });
   }
@@ -85,12 +91,18 @@ function connectionManager(edge) {
 }
 
 function virtualHosts(mesh, { name, port, hosts }) {
-  return mesh.all('VirtualService').filter(({ spec }) => spec.gateways.includes(name)).flatMap(({ metadata, spec }) =>
-    spec.hosts.filter((host) => hosts.some((served) => [`${metadata.namespace}/${host}`, `*/${host}`, host].includes(served))).map((host) => ({
-      name: `${host}:${port.number}`,
-      domains: [host],
-      routes: spec.http.map((rule) => httpRoute(rule)),
-    })));
+  return mesh
+    .all('VirtualService')
+    .filter(({ spec }) => spec.gateways.includes(name))
+    .flatMap(({ metadata, spec }) =>
+      spec.hosts
+        .filter((host) => hosts.some((served) => [`${metadata.namespace}/${host}`, `*/${host}`, host].includes(served)))
+        .map((host) => ({
+          name: `${host}:${port.number}`,
+          domains: [host],
+          routes: spec.http.map((rule) => httpRoute(rule)),
+        })),
+    );
 }
 
 function httpRoute({ name, route: [{ destination }], corsPolicy: cors, ...unknown }) {
@@ -121,14 +133,21 @@ function corsPolicy({ allowOrigins, allowMethods, allowHeaders, exposeHeaders, a
 // Filters, in istiod's order
 
 function httpFilters(mesh, workload) {
-  const plugins = (phase) => mesh.for(workload, 'WasmPlugin').filter(({ spec }) => spec.phase === phase).map(wasmFilter);
+  const plugins = (phase) =>
+    mesh
+      .for(workload, 'WasmPlugin')
+      .filter(({ spec }) => spec.phase === phase)
+      .map(wasmFilter);
   return [
     ...plugins('AUTHN'),
     ...plugins('AUTHZ'),
     ...policies(mesh, workload),
     ...plugins('STATS'),
     ...plugins(undefined),
-    { name: 'envoy.filters.http.grpc_stats', typed_config: { '@type': `${HTTP}grpc_stats.v3.FilterConfig`, emit_filter_state: true, stats_for_all_methods: false } },
+    {
+      name: 'envoy.filters.http.grpc_stats',
+      typed_config: { '@type': `${HTTP}grpc_stats.v3.FilterConfig`, emit_filter_state: true, stats_for_all_methods: false },
+    },
     { name: 'envoy.filters.http.fault', typed_config: { '@type': `${HTTP}fault.v3.HTTPFault` } },
     { name: 'envoy.filters.http.cors', typed_config: { '@type': `${HTTP}cors.v3.Cors` } },
     { name: 'envoy.filters.http.router', typed_config: { '@type': `${HTTP}router.v3.Router` } },
@@ -153,7 +172,10 @@ function wasmFilter({ metadata, spec: { selector, url, imagePullPolicy, phase, f
         vm_config: {
           runtime: 'envoy.wasm.runtime.v8',
           code: { local: { filename: 'target/accredit.wasm' } },
-          environment_variables: { host_env_keys: vmConfig.env.filter(({ valueFrom }) => valueFrom === 'HOST').map((one) => one.name), key_values: Object.fromEntries(inline) },
+          environment_variables: {
+            host_env_keys: vmConfig.env.filter(({ valueFrom }) => valueFrom === 'HOST').map((one) => one.name),
+            key_values: Object.fromEntries(inline),
+          },
         },
       },
     },
@@ -165,7 +187,9 @@ function policies(mesh, workload) {
   return ['DENY', 'ALLOW'].flatMap((action) => {
     const found = mesh.for(workload, 'AuthorizationPolicy').filter(({ spec }) => spec.action === action);
     if (found.length === 0) return [];
-    const rules = found.flatMap(({ metadata, spec }) => spec.rules.map((rule, index) => [`ns[${metadata.namespace}]-policy[${metadata.name}]-rule[${index}]`, policy(rule)]));
+    const rules = found.flatMap(({ metadata, spec }) =>
+      spec.rules.map((rule, index) => [`ns[${metadata.namespace}]-policy[${metadata.name}]-rule[${index}]`, policy(rule)]),
+    );
     return [{ name: 'envoy.filters.http.rbac', typed_config: { '@type': `${HTTP}rbac.v3.RBAC`, rules: { action, policies: Object.fromEntries(rules) } } }];
   });
 }
@@ -257,11 +281,16 @@ function workloadListener(mesh) {
     http_filters: httpFilters(mesh, mesh.workload),
     route_config: {
       name: 'inbound|9100||',
-      virtual_hosts: [{ name: 'inbound|http|80', domains: ['*'], routes: [{ name: 'default', match: { prefix: '/' }, route: { cluster: 'inbound|9100||', timeout: '0s' } }] }],
+      virtual_hosts: [
+        { name: 'inbound|http|80', domains: ['*'], routes: [{ name: 'default', match: { prefix: '/' }, route: { cluster: 'inbound|9100||', timeout: '0s' } }] },
+      ],
     },
   };
   const chain = { filters: [{ name: MANAGER, typed_config: manager }] };
-  const tls = transportSocket('Downstream', { common_tls_context: meshTls(mesh.workload, { prefix: `spiffe://${TRUST_DOMAIN}/` }), require_client_certificate: true });
+  const tls = transportSocket('Downstream', {
+    common_tls_context: meshTls(mesh.workload, { prefix: `spiffe://${TRUST_DOMAIN}/` }),
+    require_client_certificate: true,
+  });
   return { name: 'virtualInbound', address: address(15006), filter_chains: [...(strict ? [] : [chain]), { ...chain, transport_socket: tls }] };
 }
 
@@ -271,12 +300,30 @@ const inboundCluster = () => cluster('inbound|9100||', 'STATIC', '127.0.0.1', 91
 
 function meshCluster({ gateway, workload }) {
   const tls = { common_tls_context: meshTls(gateway, { exact: spiffe(workload) }), sni: `outbound_.${workload.port}_._.${workload.service}` };
-  return { ...cluster(`outbound|${workload.port}||${workload.service}`, 'STATIC', '127.0.0.1', 15006, '10s'), transport_socket: transportSocket('Upstream', tls) };
+  return {
+    ...cluster(`outbound|${workload.port}||${workload.service}`, 'STATIC', '127.0.0.1', 15006, '10s'),
+    transport_socket: transportSocket('Upstream', tls),
+  };
 }
 
-function externalCluster(mesh, { metadata, spec: { hosts: [host], ports: [port], resolution, endpoints: [endpoint], location, exportTo, ...unknown } }) {
+function externalCluster(
+  mesh,
+  {
+    metadata,
+    spec: {
+      hosts: [host],
+      ports: [port],
+      resolution,
+      endpoints: [endpoint],
+      location,
+      exportTo,
+      ...unknown
+    },
+  },
+) {
   refuse(unknown, 'ServiceEntry.spec');
-  if (resolution !== 'DNS' || location !== 'MESH_EXTERNAL' || port.protocol !== 'HTTP') throw new Error('expected resolution DNS, location MESH_EXTERNAL, protocol HTTP');
+  if (resolution !== 'DNS' || location !== 'MESH_EXTERNAL' || port.protocol !== 'HTTP')
+    throw new Error('expected resolution DNS, location MESH_EXTERNAL, protocol HTTP');
   const rule = mesh.all('DestinationRule').find((one) => one.spec.host === host && one.metadata.namespace === metadata.namespace);
   const { tls, connectionPool } = rule?.spec.trafficPolicy ?? {};
   const made = cluster(`outbound|${port.number}||${host}`, 'STRICT_DNS', endpoint.address, port.number, connectionPool?.tcp?.connectTimeout ?? '10s');
@@ -284,7 +331,10 @@ function externalCluster(mesh, { metadata, spec: { hosts: [host], ports: [port],
   const { mode, sni, subjectAltNames = [], caCertificates, ...others } = tls;
   refuse(others, 'DestinationRule tls');
   const names = subjectAltNames.map((exact) => ({ san_type: 'DNS', matcher: { exact } }));
-  const validation = { trusted_ca: { filename: caCertificates ?? '/etc/ssl/certs/ca-certificates.crt' }, ...(names.length > 0 && { match_typed_subject_alt_names: names }) };
+  const validation = {
+    trusted_ca: { filename: caCertificates ?? '/etc/ssl/certs/ca-certificates.crt' },
+    ...(names.length > 0 && { match_typed_subject_alt_names: names }),
+  };
   return { ...made, transport_socket: transportSocket('Upstream', { common_tls_context: { tls_params: versions(), validation_context: validation }, sni }) };
 }
 

@@ -18,7 +18,12 @@ function alwaysOurs() {
   const named = (one) => (/^"(.+)"$/.exec(one) ?? new RegExp(`const ${one}: &str = "(.+)"`).exec(rust))[1];
   const listed = (list) => {
     const [, names] = new RegExp(`const ${list}: [^=]*= \\[([^\\]]*)\\]`).exec(rust);
-    return names.replaceAll(/\/\/.*/g, '').split(',').map((one) => one.trim()).filter(Boolean).map(named);
+    return names
+      .replaceAll(/\/\/.*/g, '')
+      .split(',')
+      .map((one) => one.trim())
+      .filter(Boolean)
+      .map(named);
   };
   return [...listed('IDENTITY'), ...listed('IDENTITY_FAMILIES').map((family) => `${family}*`)];
 }
@@ -58,7 +63,12 @@ export class Parts {
   get identityHeaders() {
     const { claim_to_headers: claims = [], forward } = this.configuration.toJSON();
     const configured = [...claims.map(({ header_name: name }) => name), forward?.identity_jwt?.header_name].filter(Boolean);
-    return [...new Set([...alwaysOurs(), ...configured])].map((name) => name.toLowerCase().replace(/[^a-z0-9*]/g, '[^a-z0-9]').replace('*', '.*'));
+    return [...new Set([...alwaysOurs(), ...configured])].map((name) =>
+      name
+        .toLowerCase()
+        .replace(/[^a-z0-9*]/g, '[^a-z0-9]')
+        .replace('*', '.*'),
+    );
   }
 
   /** One of the connection manager's filters. */

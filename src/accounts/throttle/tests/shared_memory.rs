@@ -1,11 +1,11 @@
-//! What stands in the memory that workers and other plugins share, and what comes of writing there at once.
+//! What stands in the memory that workers and other plugins share, and what happens when several write there at once.
 
 use super::*;
 use crate::words::world::{
     Contended, Destination, HostSignature, HostVerdict, NoRandomness, RouteMetadata, Shared, SignatureCheck, Signing,
 };
 
-/// A worker beside which others write at the same moment: each of their attempts comes between its reading and its writing.
+/// A worker beside which others write at the same moment: each attempt of `others` comes between its reading and its writing.
 struct Busy {
     still: Still,
     others: Vec<(&'static str, Option<&'static str>)>,
@@ -64,7 +64,7 @@ fn workers_that_count_at_the_same_moment_lose_no_failure_and_let_no_attempt_too_
     busy.others = vec![("bob", None)];
     assert_eq!(fails(&mut busy, 0, "bob", None), Err(30));
 
-    // The address is found to wait when the account was counted already: that is taken back.
+    // The account was counted already when the address turns out to have to wait: that count is taken back.
     for number in 0..49 {
         fail(1, &mut busy, 0, &number.to_string(), Some("192.0.2.1"));
     }
@@ -82,7 +82,7 @@ fn the_second_worker_takes_the_seed_of_the_first() {
 }
 
 #[test]
-fn no_account_s_name_and_no_address_stands_in_shared_memory_or_in_what_was_counted() {
+fn neither_account_names_nor_addresses_stand_in_shared_memory_or_in_counted_attempts() {
     let mut world = Still::default();
     let counted = throttle().begin(&mut world, at(0), "alice@example.com", Some("192.0.2.1:5")).unwrap();
     let memory = memory(&world);
@@ -94,14 +94,14 @@ fn no_account_s_name_and_no_address_stands_in_shared_memory_or_in_what_was_count
         }
     }
     assert!(!format!("{counted:?}").contains("alice"));
-    // The same names stand elsewhere in another process.
+    // In another process the same account and address have other hashes.
     let mut other = Still { drawn: 5, ..Still::default() };
     let elsewhere = throttle().begin(&mut other, at(0), "alice@example.com", Some("192.0.2.1:5")).unwrap();
     assert_ne!(counted, elsewhere);
 }
 
 #[test]
-fn what_another_plugin_writes_there_is_no_failure_and_stops_nobody() {
+fn what_another_plugin_writes_there_counts_as_no_failure_and_makes_nobody_wait() {
     let mut world = Still::default();
     fail(5, &mut world, 0, "alice", None);
     let key = memory(&world).into_keys().find(|key| key.contains("account")).unwrap();
@@ -117,7 +117,7 @@ fn what_another_plugin_writes_there_is_no_failure_and_stops_nobody() {
 }
 
 #[test]
-fn a_host_that_gives_no_randomness_or_shares_nothing_lets_nobody_guess() {
-    let mut bare = crate::crypto::testing::Verdict::none();
+fn a_host_without_randomness_or_shared_memory_lets_nobody_guess() {
+    let mut bare = crate::crypto::testing::BareHost::none();
     assert_eq!(fails(&mut bare, 0, "alice", Some("192.0.2.1")), Err(1));
 }

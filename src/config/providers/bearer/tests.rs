@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use crate::config::settings::Settings;
 use crate::config::{Refusals, check_host, load};
 use crate::crypto::key::Algorithm;
-use crate::crypto::testing::{ED25519, RSA, Verdict, WEAK_RSA};
+use crate::crypto::testing::{BareHost, ED25519, RSA, WEAK_RSA};
 use crate::oidc::bearer::accepted::BearerKeys;
 use crate::words::world::HostVerdict;
 
@@ -11,7 +11,8 @@ const RSA_PEM: &str = include_str!("../../../crypto/testdata/for-tests-only-rsa1
 const PRIVATE_PEM: &str = include_str!("../../../crypto/testdata/for-tests-only-rsa1.pem");
 const SECRET: &str = "a secret of the tests, 32 bytes.";
 
-/// Where people sign in, and a partner whose tokens are accepted, with these members under `bearer`.
+/// A configuration with a provider where people sign in and a partner whose bearer tokens are accepted. The partner has these
+/// members under `bearer`, and `further` ones beside it.
 fn with_partner(bearer: &Value, further: &Value) -> Value {
     let mut partner = json!({"name": "partner", "issuer": "https://partner.example", "bearer": {"audiences": ["api"]}});
     partner["bearer"].as_object_mut().unwrap().extend(bearer.as_object().unwrap().clone());
@@ -38,7 +39,7 @@ fn refusal(bearer: &Value, further: &Value) -> String {
 }
 
 #[test]
-fn a_provider_of_tokens_alone_needs_its_issuer_and_its_keys_and_no_more() {
+fn a_provider_where_nobody_signs_in_needs_only_its_issuer_and_its_keys() {
     for (bearer, algorithms) in [
         (json!({"public_keys": [{"pem": RSA_PEM, "key_id": "a"}]}), ["RS256", "PS256", "ES256"].as_slice()),
         (
@@ -53,7 +54,7 @@ fn a_provider_of_tokens_alone_needs_its_issuer_and_its_keys_and_no_more() {
         let accepted = partner.bearer.as_ref().unwrap();
         assert!(matches!(&accepted.keys, BearerKeys::Configured(keys) if !keys.is_empty()), "{bearer}");
         assert_eq!(accepted.algorithms.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>(), algorithms);
-        // The one where people sign in is alone in that: it keeps the short callback, and is the usual one.
+        // The other provider is the only one where people sign in, so that it has the short callback and is the default.
         assert_eq!(settings.sign_in_provider(None).map(|provider| provider.callback.as_str()), Some("/api/callback"));
         assert!(settings.sign_in_provider(Some("partner")).is_none());
         assert!(!format!("{settings:?}").contains(SECRET));
@@ -61,14 +62,14 @@ fn a_provider_of_tokens_alone_needs_its_issuer_and_its_keys_and_no_more() {
     // An issuer that is not asked may be any text.
     let key = json!({"secret": SECRET, "algorithms": ["HS256"]});
     assert!(read(&with_partner(&key, &json!({"issuer": "login-service"}))).is_ok());
-    // Without keys of its own it is asked, and people need not sign in there.
+    // Without configured keys a provider is asked for its own, even where nobody signs in.
     let asked = json!({"clusters": {"partner.example": "partner"}});
     let settings = read(&with_partner(&json!({}), &asked)).unwrap();
     assert!(settings.providers[0].oidc.is_asked() && !settings.providers[0].oidc.signs_in());
 }
 
 #[test]
-fn what_does_not_fit_together_is_refused_with_a_remedy() {
+fn members_that_do_not_fit_together_are_refused_with_a_remedy() {
     let pem = |text: &str| json!({"public_keys": [{"pem": text}]});
     let secret = |secret: &str| json!({"secret": secret, "algorithms": ["HS256"]});
     let none = json!({});
@@ -168,7 +169,7 @@ fn what_does_not_fit_together_is_refused_with_a_remedy() {
     let mut document = with_partner(&secret(SECRET), &none);
     document["providers"][0].as_object_mut().unwrap().remove("bearer");
     assert!(read(&document).unwrap_err().to_string().starts_with("providers[0].client_id: expected the client's identifier"));
-    // The same secret for two issuers: one could speak for the other.
+    // With the same secret, one issuer could sign tokens of the other.
     let mut document = with_partner(&secret(SECRET), &none);
     let mut twin = document["providers"][0].clone();
     (twin["name"], twin["issuer"]) = (json!("twin"), json!("https://twin.example"));
@@ -188,8 +189,8 @@ fn hmac_is_never_for_id_tokens() {
 }
 
 #[test]
-fn an_algorithm_that_only_hosts_verify_is_refused_where_the_host_does_not() {
-    let [can, cannot] = [Verdict::always(HostVerdict::Valid), Verdict::none()];
+fn an_algorithm_that_only_the_host_can_verify_is_refused_on_a_host_that_cannot() {
+    let [can, cannot] = [BareHost::always(HostVerdict::Valid), BareHost::none()];
     let mut document = with_partner(&json!({"secret": SECRET, "algorithms": ["HS256"]}), &json!({}));
     assert_eq!(check_host(&read(&document).unwrap(), &cannot), Ok(()));
     document["providers"][1]["bearer"] = json!({"audiences": ["api"], "algorithms": ["ES384"]});

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::crypto::jws::LastHeader;
 use crate::crypto::key::Algorithm;
-use crate::crypto::testing::{OTHER_RSA, P256, RSA, TestKey, Verdict, key_set};
+use crate::crypto::testing::{BareHost, OTHER_RSA, P256, RSA, TestKey, key_set};
 use crate::oidc::bearer::accepted::BearerKeys;
 use crate::oidc::testing::{ISSUER, provider};
 
@@ -25,7 +25,7 @@ fn accepted(kind: TokenKind) -> Bearer {
     }
 }
 
-/// Claims that are good, with these changes; `null` takes a claim away.
+/// Good claims with these changes; `null` removes a claim.
 fn claims(changes: &Value) -> Value {
     let mut claims = json!({"iss": ISSUER, "sub": "alice", "aud": "api", "exp": NOW + 300, "iat": NOW, "scope": "read"});
     let members = claims.as_object_mut().unwrap();
@@ -36,7 +36,7 @@ fn claims(changes: &Value) -> Value {
 
 fn check(token: &str, kind: TokenKind) -> Result<AccessToken, AccessTokenError> {
     verify(
-        &Verdict::none(),
+        &BareHost::none(),
         &provider(),
         &accepted(kind),
         Unverified::read(token, &mut LastHeader::default()),
@@ -81,7 +81,7 @@ fn a_good_token_says_who_and_until_when() {
 }
 
 #[test]
-fn claims_that_do_not_fit_are_refused_and_so_are_claims_of_another_type() {
+fn claims_that_do_not_fit_or_have_another_type_are_refused() {
     for (changes, reason) in [
         (json!({"iss": "https://evil.example"}), Reason::TokenInvalid),
         (json!({"iss": format!("{ISSUER}/")}), Reason::TokenInvalid),
@@ -108,7 +108,7 @@ fn claims_that_do_not_fit_are_refused_and_so_are_claims_of_another_type() {
 }
 
 #[test]
-fn an_id_token_is_not_an_access_token_unless_the_configuration_says_so() {
+fn an_id_token_is_no_access_token_unless_the_configuration_says_so() {
     for claims in [
         json!({"nonce": "n"}),
         json!({"at_hash": "h"}),
@@ -136,7 +136,7 @@ fn tokens_of_other_kinds_are_refused_whatever_is_configured() {
 }
 
 #[test]
-fn a_type_that_is_demanded_must_be_there() {
+fn a_typ_that_is_required_must_be_there() {
     for (typ, good) in [
         (json!("at+jwt"), true),
         (json!("AT+JWT"), true),
@@ -152,7 +152,7 @@ fn a_type_that_is_demanded_must_be_there() {
 }
 
 #[test]
-fn a_key_that_is_not_here_may_come_and_another_signature_will_not_do() {
+fn an_unknown_key_may_be_fetched_and_a_wrong_signature_is_refused() {
     let unknown = signed(&P256, Algorithm::ES256, json!({"kid": "new"}), json!({}));
     assert!(matches!(check(&unknown, TokenKind::AccessToken), Err(AccessTokenError::KeyUnknown(_))));
     let forged = signed(&OTHER_RSA, Algorithm::RS256, json!({"kid": "r"}), json!({}));
@@ -164,13 +164,13 @@ fn a_key_that_is_not_here_may_come_and_another_signature_will_not_do() {
 }
 
 #[test]
-fn the_issuer_that_a_token_claims_is_read_and_nothing_is_believed() {
+fn the_claimed_issuer_is_read_though_nothing_is_verified() {
     let token = signed(&OTHER_RSA, Algorithm::RS256, json!({}), json!({}));
     assert_eq!(claimed(&token).as_deref(), Some(ISSUER));
 }
 
 #[test]
-fn whose_keys_to_try_is_read_from_a_token_that_cannot_be_read_otherwise_if_it_is_short_enough() {
+fn the_claimed_issuer_is_read_even_from_a_malformed_token_if_it_is_short_enough() {
     let payload = URL_SAFE_NO_PAD.encode(json!({"iss": ISSUER}).to_string());
     let of_length = |length: usize| format!("x.{payload}.{}", "s".repeat(length - payload.len() - 3));
     for (token, issuer) in [
@@ -186,7 +186,7 @@ fn whose_keys_to_try_is_read_from_a_token_that_cannot_be_read_otherwise_if_it_is
 }
 
 #[test]
-fn what_has_three_parts_and_names_an_algorithm_is_made_like_a_signed_token() {
+fn three_parts_and_an_algorithm_are_the_form_of_a_signed_token() {
     let part = |header: &str| URL_SAFE_NO_PAD.encode(header);
     let header = part(r#"{"alg":"none"}"#);
     for (token, signed) in [
@@ -206,7 +206,7 @@ fn what_has_three_parts_and_names_an_algorithm_is_made_like_a_signed_token() {
 }
 
 #[test]
-fn nobody_is_taken_for_a_client_nor_a_client_for_somebody() {
+fn no_person_is_taken_for_a_client_nor_a_client_for_a_person() {
     let subject = |changes: Value| judge(changes).ok().map(|token| token.subject);
     for (changes, named) in [
         (json!({"sub": null, "client_id": "robot"}), Some("client:robot")),
@@ -226,7 +226,7 @@ fn nobody_is_taken_for_a_client_nor_a_client_for_somebody() {
 }
 
 #[test]
-fn a_wrong_clock_is_told_from_a_wrong_token() {
+fn the_detail_says_by_how_much_the_clocks_differ() {
     let detail = |changes: Value| match judge(changes) {
         Err(AccessTokenError::Refused(failure)) => failure.detail,
         other => panic!("not refused: {other:?}"),

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::oidc::bearer::accepted::{About, BearerKeys, Introspection};
+use crate::oidc::bearer::accepted::{BearerKeys, IntrospectedTokens, Introspection};
 use crate::oidc::client::ClientAuthentication;
 use crate::oidc::testing::{ISSUER, json_reply, metadata, provider, reply};
 use crate::words::secret::Secret;
@@ -10,7 +10,8 @@ use crate::words::world::testing::Still;
 const NOW: u64 = 1_700_000_000;
 
 fn bearer(missing_audience: MissingAudience) -> Bearer {
-    let introspection = Introspection { about: About::OpaqueTokens, cache: Duration::from_secs(30), missing_audience };
+    let introspection =
+        Introspection { tokens: IntrospectedTokens::OpaqueTokens, cache: Duration::from_secs(30), missing_audience };
     let (audiences, algorithms) = (vec!["api".to_owned()], vec![]);
     Bearer {
         audiences,
@@ -26,7 +27,7 @@ fn read_with(reply: &Reply, missing_audience: MissingAudience, proved: KnownBefo
     introspection_response(&provider(), &metadata(), &bearer(missing_audience), reply, proved, Timestamp::from_seconds(NOW))
 }
 
-/// A good answer with these changes; `null` stays in it, as some providers write it.
+/// A good response with these changes. A `null` stays in it, as some providers send it.
 fn good(changes: Value) -> Reply {
     let mut answer = json!({
         "active": true, "sub": "robot", "aud": "api", "iss": ISSUER, "exp": NOW + 300, "iat": NOW, "token_type": "Bearer",
@@ -41,7 +42,7 @@ fn judge(changes: Value) -> Result<AccessToken, Failure> {
 }
 
 #[test]
-fn the_token_goes_into_the_body_with_the_clients_own_proof() {
+fn the_token_is_sent_in_the_body_with_the_client_authentication() {
     let call = introspection_request(&mut Still::default(), &provider(), &metadata(), LentSecret::new("a+b/c")).unwrap();
     assert_eq!((call.method, call.path.as_str(), call.cluster.as_str()), ("POST", "/realms/main/introspect", "sso"));
     assert_eq!(call.body.as_str(), "token=a%2Bb%2Fc&token_type_hint=access_token");
@@ -52,7 +53,7 @@ fn the_token_goes_into_the_body_with_the_clients_own_proof() {
 }
 
 #[test]
-fn a_token_beyond_all_sizes_and_an_endpoint_that_is_not_there_cost_no_call() {
+fn no_call_is_made_for_a_token_that_is_too_long_or_without_an_endpoint() {
     let long = "x".repeat(LONGEST_TOKEN + 1);
     assert_eq!(
         introspection_request(&mut Still::default(), &provider(), &metadata(), LentSecret::new(&long)).unwrap_err().reason,
@@ -67,7 +68,7 @@ fn a_token_beyond_all_sizes_and_an_endpoint_that_is_not_there_cost_no_call() {
 fn an_active_token_for_us_says_who_and_until_when() {
     let token = judge(json!({})).unwrap();
     assert_eq!((token.subject.as_str(), token.expires), ("robot", Timestamp::from_seconds(NOW + 300)));
-    // Without exp it lasts as long as the answer counts.
+    // A token without `exp` is valid as long as the response may be cached.
     assert_eq!(judge(json!({"exp": null})).unwrap().expires, Timestamp::from_seconds(NOW + 30));
     assert_eq!(judge(json!({"sub": null})).unwrap().subject, "client:c");
     for changes in [
@@ -84,7 +85,7 @@ fn an_active_token_for_us_says_who_and_until_when() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_and_so_is_what_has_another_type() {
+fn claims_that_do_not_fit_or_have_another_type_are_refused() {
     for (changes, reason) in [
         (json!({"active": false}), Reason::TokenInvalid),
         (json!({"iss": "https://evil.example"}), Reason::TokenInvalid),
@@ -118,7 +119,7 @@ fn a_missing_audience_is_allowed_only_by_configuration_and_only_for_what_is_an_a
 }
 
 #[test]
-fn an_answer_about_a_jwt_must_not_contradict_it() {
+fn a_response_about_a_jwt_must_not_contradict_it() {
     let judge = |changes| read_with(&good(changes), MissingAudience::Refused, KnownBefore::Subject("robot"));
     for changes in [json!({}), json!({"aud": null}), json!({"sub": null}), json!({"sub": null, "client_id": null})] {
         assert_eq!(judge(changes.clone()).unwrap().subject, "robot", "{changes}");
@@ -129,7 +130,7 @@ fn an_answer_about_a_jwt_must_not_contradict_it() {
 }
 
 #[test]
-fn an_answer_that_says_nothing_about_the_token_does_not_condemn_it() {
+fn a_response_that_says_nothing_about_the_token_does_not_refuse_it() {
     let json = ("content-type", "application/json");
     for answer in [
         Reply::Reset,

@@ -1,0 +1,219 @@
+//! The single tests that conditions are made of: whether each holds, which claims it looks at, and what would help where it does
+//! not hold. A test on an absent claim is neither true nor false. How tests are joined is not known here.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::access::requirement::truth::{Truth, any_true, is_listed};
+use crate::words::demand::Demand;
+use crate::words::principal::{ClaimPath, Claims, Principal, Proof};
+use crate::words::reason::Reason;
+use crate::words::time::Timestamp;
+
+/// A test of a principal.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Test {
+    /// The claim at `path` equals one of the values in `any_of`, which are strings, numbers or booleans, or it is a list that has
+    /// one of them. (An `email` or a `phone_number` counts only when it is verified.)
+    #[expect(missing_docs, reason = "the variant tells of both")]
+    Claim { path: ClaimPath, any_of: Vec<Value> },
+    /// The e-mail address is verified, and its domain is one of these, which are in lower case.
+    EmailDomain(Vec<String>),
+    /// The principal signed in at the provider of this name, or has its bearer token.
+    Provider(String),
+    /// The principal proved itself by a bearer token.
+    Bearer,
+    /// All of these are among the scopes of the bearer token (`scope`, RFC 8693 section 4.2, or `scp`).
+    Scope(Vec<String>),
+    /// One of these is among the audiences of the bearer token (`aud`).
+    Audience(Vec<String>),
+    /// The person's authentication meets this demand (`acr`, `auth_time`).
+    Authentication(Demand),
+}
+
+/// When something is tested. The clock is read when a request begins, and again when it goes on after a wait.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Moment {
+    /// The time here.
+    pub now: Timestamp,
+    /// How far the clock of the provider that speaks of times may be off.
+    pub skew: Duration,
+}
+
+/// All that a test may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// Who asks.
+    pub principal: &'a Principal,
+    /// When.
+    pub moment: Moment,
+}
+
+impl Test {
+    /// Whether it holds.
+    pub(super) fn holds(&self, case: Case<'_>) -> Truth {
+        let principal = case.principal;
+        match self {
+            Self::Claim { path, any_of } => match path.find_verified(&principal.claims, principal.assumed) {
+                None => Truth::Unknown,
+                Some(Value::Array(members)) => any_true(members.iter().map(|member| is_listed(any_of, member))),
+                Some(value) => is_listed(any_of, value),
+            },
+            Self::EmailDomain(domains) => match verified_email_domain(principal) {
+                None => Truth::Unknown,
+                Some(domain) => domains.contains(&domain).into(),
+            },
+            Self::Provider(name) => (*name == principal.provider).into(),
+            Self::Bearer => (principal.proof == Proof::BearerToken).into(),
+            // The scopes among a session's claims were granted to us at the sign-in, not to whoever sends the request; and the
+            // audience of its ID token is Accredit itself, not the service that a rule is about.
+            Self::Scope(_) | Self::Audience(_) if principal.proof != Proof::BearerToken => Truth::Unknown,
+            Self::Scope(wanted) => match scopes(&principal.claims) {
+                None => Truth::Unknown,
+                Some(granted) => wanted.iter().all(|scope| granted.contains(&scope.as_str())).into(),
+            },
+            Self::Audience(wanted) => match principal.claims.get("aud") {
+                Some(Value::String(audience)) => wanted.contains(audience).into(),
+                Some(Value::Array(audiences)) => {
+                    let is_wanted = |audience: &Value| wanted.iter().any(|wanted| audience == wanted);
+                    audiences.iter().any(is_wanted).into()
+                }
+                _ => Truth::Unknown,
+            },
+            Self::Authentication(demand) => authenticated(demand, &principal.claims, case.moment),
+        }
+    }
+
+    /// Whether it can hold only for somebody who brings a bearer token.
+    pub(super) const fn demands_token(&self) -> bool {
+        matches!(self, Self::Bearer | Self::Audience(_))
+    }
+
+    /// The reason that is given where the test does not hold. It says what another token, or another sign-in, would have to
+    /// bring.
+    pub(super) fn missing(&self, principal: &Principal) -> Reason {
+        match self {
+            Self::Scope(_) => Reason::ScopeMissing,
+            Self::Audience(_) if principal.proof == Proof::BearerToken => Reason::AudienceMissing,
+            Self::Authentication(_) => Reason::AuthenticationInsufficient,
+            Self::Claim { .. } | Self::EmailDomain(_) | Self::Provider(_) | Self::Bearer | Self::Audience(_) => {
+                Reason::ConditionFailed
+            }
+        }
+    }
+
+    /// What it looked for and found: phrases for the log. Which provider is asked for, the whole requirement says.
+    pub(super) fn found(&self, case: Case<'_>) -> Vec<String> {
+        let mut looked_for = Vec::new();
+        self.claims(&mut looked_for);
+        looked_for.iter().map(|path| claim_found(path, &case.principal.claims)).collect()
+    }
+
+    /// Adds every claim that the test looks at to `found`.
+    pub(super) fn claims(&self, found: &mut Vec<ClaimPath>) {
+        match self {
+            Self::Claim { path, .. } => found.extend([path.clone()].into_iter().chain(path.verdict())),
+            Self::EmailDomain(_) => found.extend(["email", "email_verified"].map(ClaimPath::named)),
+            Self::Provider(_) | Self::Bearer => {}
+            Self::Scope(_) => found.extend(["scope", "scp"].map(ClaimPath::named)),
+            Self::Audience(_) => found.push(ClaimPath::named("aud")),
+            Self::Authentication(demand) => {
+                found.extend((!demand.acr_values.is_empty()).then(|| ClaimPath::named("acr")));
+                found.extend(demand.max_age.map(|_| ClaimPath::named("auth_time")));
+            }
+        }
+    }
+}
+
+fn claim_found(path: &ClaimPath, claims: &Claims) -> String {
+    match path.find(claims) {
+        Some(value) => format!("{path} is {}", shortened(&value.to_string())),
+        None if path.was_left_out(claims) => {
+            format!("{path} is absent: the provider left it out, there are too many for a token (_claim_names, hasgroups)")
+        }
+        None => format!("{path} is absent"),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 200;
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
+    }
+    text.chars().take(LONGEST).chain("…".chars()).collect()
+}
+
+/// Whether claims show an authentication that meets a demand. Where a claim is absent that the demand asks for, they do not.
+pub fn is_authenticated(demand: &Demand, claims: &Claims, moment: Moment) -> bool {
+    authenticated(demand, claims, moment) == Truth::True
+}
+
+fn authenticated(demand: &Demand, claims: &Claims, moment: Moment) -> Truth {
+    let class = match claims.get("acr") {
+        _ if demand.acr_values.is_empty() => Truth::True,
+        Some(Value::String(class)) => demand.acr_values.contains(class).into(),
+        _ => Truth::Unknown,
+    };
+    let time = claims.get("auth_time").and_then(Value::as_f64).filter(|seconds| *seconds >= 0.0);
+    let age = match (demand.max_age, time) {
+        (None, _) => Truth::True,
+        (Some(_), None) => Truth::Unknown,
+        (Some(longest), Some(seconds)) => {
+            let time = Timestamp::from_seconds(seconds as u64);
+            let (oldest, newest) = (time.plus(Duration::from_secs(longest)).plus(moment.skew), moment.now.plus(moment.skew));
+            if time > newest { Truth::Unknown } else { (moment.now <= oldest).into() }
+        }
+    };
+    any_true([class.not(), age.not()].into_iter()).not()
+}
+
+/// The scopes of a bearer token: from `scope` and `scp`, each a text with spaces between them or a list of texts. `None` when
+/// there are none, or when one of both is anything else.
+fn scopes(claims: &Claims) -> Option<Vec<&str>> {
+    let mut scopes = Vec::new();
+    for claim in [claims.get("scope"), claims.get("scp")].into_iter().flatten() {
+        match claim {
+            Value::String(text) => scopes.extend(text.split(' ')),
+            Value::Array(members) => {
+                for member in members {
+                    scopes.push(member.as_str()?);
+                }
+            }
+            _ => return None,
+        }
+    }
+    let plain = |scope: &&str| !scope.contains(char::is_whitespace);
+    (!scopes.is_empty() && scopes.iter().all(plain)).then_some(scopes)
+}
+
+fn verified_email_domain(principal: &Principal) -> Option<String> {
+    let email = ClaimPath::named("email");
+    let (local, domain) = email.find_verified(&principal.claims, principal.assumed)?.as_str()?.split_once('@')?;
+    let single = !local.is_empty() && !domain.is_empty() && !domain.contains('@');
+    single.then(|| domain.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn claims_that_do_not_show_what_a_demand_asks_for_do_not_meet_it() {
+        let moment = Moment { now: Timestamp::from_seconds(1_000), skew: Duration::from_secs(60) };
+        let demand = Demand { acr_values: vec!["gold".into()], max_age: Some(100) };
+        for (claims, good) in [
+            (json!({"acr": "gold", "auth_time": 1_000}), true),
+            (json!({"acr": "silver", "auth_time": 1_000}), false),
+            (json!({"acr": "gold", "auth_time": 1}), false),
+            (json!({"acr": "gold"}), false),
+            (json!({"auth_time": 1_000}), false),
+            (json!({}), false),
+        ] {
+            assert_eq!(is_authenticated(&demand, claims.as_object().unwrap(), moment), good, "{claims}");
+        }
+        assert!(is_authenticated(&Demand::default(), &Claims::new(), moment));
+    }
+}

@@ -1,0 +1,118 @@
+//! The three values of Kleene's logic, and how the value of a claim is compared with those that a condition lists. Whose claims
+//! they are is not known here, and nothing is decided.
+
+use serde_json::Value;
+
+/// Whether something holds; unknown when the claim that would tell is absent or of another type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Truth {
+    True,
+    False,
+    Unknown,
+}
+
+impl From<bool> for Truth {
+    fn from(truth: bool) -> Self {
+        if truth { Self::True } else { Self::False }
+    }
+}
+
+impl Truth {
+    /// The opposite. That of what is unknown is unknown, too.
+    pub(super) const fn not(self) -> Self {
+        match self {
+            Self::True => Self::False,
+            Self::False => Self::True,
+            Self::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// True if any of them is, false if all of them are, and else unknown.
+pub(super) fn any_true(truths: impl Iterator<Item = Truth>) -> Truth {
+    let mut so_far = Truth::False;
+    for truth in truths {
+        match truth {
+            Truth::True => return Truth::True,
+            Truth::Unknown => so_far = Truth::Unknown,
+            Truth::False => {}
+        }
+    }
+    so_far
+}
+
+/// Whether a value is one of those listed. If it is of another type than all of them, that is unknown: `"true"` may be meant as
+/// `true`.
+pub(super) fn is_listed(listed: &[Value], value: &Value) -> Truth {
+    let mut truth = Truth::Unknown;
+    if let Value::String(text) = value {
+        // A shorter way for texts: with every request, all groups of a person may have to be compared.
+        for other in listed.iter().filter_map(Value::as_str) {
+            if other == text {
+                return Truth::True;
+            }
+            truth = Truth::False;
+        }
+        return truth;
+    }
+    for other in listed {
+        let same = match (other, value) {
+            // `1` and `1.0` are the same; whole numbers are compared exactly, because large ones are not as floating point.
+            (Value::Number(left), Value::Number(right)) if left.is_f64() || right.is_f64() => left.as_f64() == right.as_f64(),
+            (left, right) if std::mem::discriminant(left) == std::mem::discriminant(right) => left == right,
+            _ => continue,
+        };
+        if same {
+            return Truth::True;
+        }
+        truth = Truth::False;
+    }
+    truth
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn whether_a_value_is_listed_is_unknown_if_none_listed_is_of_its_type() {
+        let listed = |listed: Value| listed.as_array().cloned().unwrap();
+        for (among, value, truth) in [
+            (json!(["a", "b"]), json!("b"), Truth::True),
+            (json!(["a", true]), json!("true"), Truth::False),
+            (json!([1, true]), json!("true"), Truth::Unknown),
+            (json!(["true", 1]), json!(true), Truth::Unknown),
+            (json!(["1", false]), json!(true), Truth::False),
+            (json!([1, "b"]), json!("b"), Truth::True),
+            (json!(["a", 1]), json!(null), Truth::Unknown),
+            (json!([]), json!("a"), Truth::Unknown),
+            (json!([true]), json!(false), Truth::False),
+            (json!([1, 2]), json!(3), Truth::False),
+            (json!([1]), json!(1.0), Truth::True),
+            (json!([1.0]), json!(1), Truth::True),
+            (json!([1.5]), json!(1.5), Truth::True),
+            (json!([1.5]), json!(1), Truth::False),
+            // As doubles they would be equal.
+            (json!([9_007_199_254_740_993_u64]), json!(9_007_199_254_740_992_u64), Truth::False),
+        ] {
+            assert_eq!(is_listed(&listed(among.clone()), &value), truth, "{value} among {among}");
+        }
+    }
+
+    #[test]
+    fn any_is_true_with_one_truth_and_unknown_without_one_if_anything_is_unknown() {
+        use Truth::{False, True, Unknown};
+        for (truths, truth) in [
+            (vec![], False),
+            (vec![False, False], False),
+            (vec![False, Unknown, False], Unknown),
+            (vec![Unknown, True], True),
+            (vec![True, Unknown, False], True),
+            (vec![False, False, True], True),
+        ] {
+            assert_eq!(any_true(truths.iter().copied()), truth, "{truths:?}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Reads the bearer token of a request (RFC 6750, section 2). It never looks at whether the token is valid.
+
+use crate::step::visit::Visit;
+use crate::words::bytes::ByteSet;
+use crate::words::secret::LentSecret;
+
+/// The bytes that a token may have (`b64token`; RFC 6750, section 2.1).
+const OF_TOKENS: ByteSet = ByteSet::EMPTY.with_range(b'A', b'Z').with_range(b'a', b'z').with_range(b'0', b'9').with(b"-._~+/=");
+
+/// The bearer token of a request's `Authorization` field.
+#[derive(Debug)]
+pub enum BearerToken<'a> {
+    /// There is none. Credentials of another scheme are the application's.
+    Absent,
+    /// There is this one.
+    Present(LentSecret<'a>),
+    /// There is more than one (RFC 6750, section 2), or the field can be read in more than one way.
+    Ambiguous,
+}
+
+/// Whether the query holds an `access_token`, where it is not accepted (RFC 6750, section 5.3; RFC 9700, section 4.3.2).
+pub fn is_in_address(visit: &Visit) -> bool {
+    let query = visit.request.query.as_deref().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token")
+}
+
+/// Reads the bearer token (RFC 6750, section 2.1). What a laxer server than this one could read as a bearer token is
+/// [`BearerToken::Ambiguous`].
+pub fn bearer_token(visit: &Visit) -> BearerToken<'_> {
+    let headers = &visit.request.headers;
+    let mut lines = headers.all("authorization");
+    let line = match (lines.next(), lines.next()) {
+        (None, _) => return BearerToken::Absent,
+        (Some(line), None) => line,
+        (Some(_), Some(_)) => return BearerToken::Ambiguous,
+    };
+    // A field that is not UTF-8 has no scheme here; whether it contains the word `bearer` is looked up in its bytes, below.
+    let text = std::str::from_utf8(line).unwrap_or_default().trim();
+    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        // Whatever separates the words, a lax server may read it as a space.
+        let mut words = line.split(|byte| !byte.is_ascii_alphanumeric());
+        let names_bearer = words.any(|word| word.eq_ignore_ascii_case(b"bearer"));
+        return if names_bearer { BearerToken::Ambiguous } else { BearerToken::Absent };
+    }
+    let token = token.trim();
+    // Envoy may join two lines with a comma, which no token has.
+    if OF_TOKENS.has_all(token.as_bytes()) { BearerToken::Present(LentSecret::new(token)) } else { BearerToken::Ambiguous }
+}

@@ -1,0 +1,15 @@
+//! Who may go where, and who is told about it: the hosts that are served, the paths that are answered here, rules with their
+//! requirements, named policies, headers for the upstream, fields of Envoy's access log, the words of the page "Access denied".
+//!
+//! It knows providers by what [`crate::config::providers`] says of them. It never knows how somebody signs in, what a session
+//! holds, or how a token is signed.
+
+pub(crate) mod claim_to_headers;
+pub(crate) mod endpoints;
+pub(crate) mod filter_state;
+pub(crate) mod header_names;
+pub(crate) mod help;
+pub(crate) mod origins;
+pub(crate) mod policies;
+pub(crate) mod requirements;
+pub(crate) mod rules;

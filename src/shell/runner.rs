@@ -1,0 +1,350 @@
+//! The runner: carries out, in one worker and for one configuration, what journeys decide: it changes and answers requests, makes
+//! calls, reads bodies, lets requests wait and wakes them, and does what the background wants done. The root and the streams call
+//! it; it never calls these, and never decides about identity or access.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use proxy_wasm::types::Action;
+
+use crate::config::settings::FilterState;
+use crate::gateway::Gateway;
+use crate::gateway::pending::Step;
+use crate::http::address::network;
+use crate::http::message::{HttpCall, Reply};
+use crate::shell::bodies::{Admission, BodyReaders};
+use crate::shell::calls::dispatch;
+use crate::shell::current::{add_to_response, ask_for_no_store, edit, respond};
+use crate::shell::host::Host;
+use crate::shell::host_calls::{self, Refused};
+use crate::shell::progress::{CalledFrom, Progress, Resumption, StreamHandle};
+use crate::shell::queues::{Asker, CallFor, Queues, Waiting};
+use crate::shell::report::{self, Counters};
+use crate::step::decision::{BodyNews, Decision, Forward, News, Renewal};
+use crate::upkeep::fetch::{Fetch, Upkeep};
+use crate::words::time::Timestamp;
+use crate::words::world::World;
+
+/// The time between two ticks while requests wait.
+const WHILE_REQUESTS_WAIT: Duration = Duration::from_millis(20);
+
+/// The time to the first tick, and to the next one after a request began to wait.
+pub(super) const AT_ONCE: Duration = Duration::from_millis(1);
+
+/// The most requests that are woken in one callback. Envoy sends their responses after it, each from within the one before; too
+/// many of them would overflow its stack.
+const WOKEN_AT_ONCE: usize = 32;
+
+/// One configuration at work in one worker. The root and its streams share it.
+pub(super) struct Runner {
+    root_id: u32,
+    gateway: RefCell<Gateway>,
+    host: RefCell<Host>,
+    queues: Rc<Queues>,
+    period: Cell<Duration>,
+    pub(super) counters: Counters,
+    filter_state: FilterState,
+    /// Whether the log was told that requests pass without their headers coming here.
+    pub(super) reported_unseen: Cell<bool>,
+}
+
+impl Runner {
+    /// A runner for this gateway, in the root context with this id.
+    pub(super) fn new(root_id: u32, gateway: Gateway, host: Host, queues: Rc<Queues>, filter_state: FilterState) -> Self {
+        Self {
+            root_id,
+            gateway: RefCell::new(gateway),
+            host: RefCell::new(host),
+            queues,
+            period: Cell::default(),
+            counters: Counters::default(),
+            filter_state,
+            reported_unseen: Cell::default(),
+        }
+    }
+
+    /// Lends the gateway out. `None` if it is lent already, which does not happen: a host call does not call back before it
+    /// returns.
+    pub(super) fn with_gateway<T>(&self, use_it: impl FnOnce(&mut Gateway, &mut dyn World) -> T) -> Option<T> {
+        let mut gateway = self.gateway.try_borrow_mut().ok()?;
+        let mut host = self.host.try_borrow_mut().ok()?;
+        Some(use_it(&mut gateway, &mut *host))
+    }
+
+    /// Carries out a step of this stream, and those that follow from it at once.
+    pub(super) fn carry_out(&self, handle: &StreamHandle, mut step: Step, from: CalledFrom) -> Action {
+        loop {
+            self.counters.report(&step.events);
+            report::note(&step.note, self.filter_state);
+            let Ok(mut progress) = handle.progress.try_borrow_mut() else { return Action::Pause };
+            match step.decision {
+                Decision::Forward(Forward { edits, renewal, private }) => {
+                    let edited = edit(&edits).and_then(|()| if private { ask_for_no_store() } else { Ok(()) });
+                    if let Err(refused) = edited {
+                        drop(progress);
+                        let Some(next) = self.edit_failed(refused) else { return Action::Pause };
+                        step = next;
+                        continue;
+                    }
+                    *progress = Progress::Forwarded { renewal, private };
+                    if from != CalledFrom::RequestHeaders {
+                        let _ = host_calls::continue_request();
+                    }
+                    return Action::Continue;
+                }
+                Decision::Respond(response) => {
+                    *progress = Progress::Answered;
+                    respond(&response);
+                    return Action::Pause;
+                }
+                Decision::ReadBody { limit, until, pending } => {
+                    drop(progress);
+                    if self.starts_reading(handle, until)
+                        && let Ok(mut progress) = handle.progress.try_borrow_mut()
+                    {
+                        *progress = Progress::Reading { limit, size: 0, pending };
+                        return Action::Continue;
+                    }
+                    let Some(next) = self.resume(Resumption::Body(pending, BodyNews::TooMany)) else { return Action::Pause };
+                    step = next;
+                }
+                Decision::Await { resource, until, pending } => {
+                    *progress = Progress::Waiting(pending.stage());
+                    drop(progress);
+                    let waiting = Waiting { id: handle.id, progress: Rc::downgrade(&handle.progress), resource, until, pending };
+                    let Some(refused) = self.wait(waiting) else { return Action::Pause };
+                    let news = News::Missing(refused.resource.missing());
+                    let Some(next) = self.resume(Resumption::Wait(refused.pending, news)) else { return Action::Pause };
+                    step = next;
+                }
+                Decision::Call(call, pending) if pending.outlives_its_request() && from != CalledFrom::Root => {
+                    *progress = Progress::Waiting(pending.stage());
+                    self.queues.leave_to_root(call, Asker::new(handle, pending));
+                    self.set_period(AT_ONCE);
+                    return Action::Pause;
+                }
+                Decision::Call(call, pending) => {
+                    let sent = self.send(&call, handle, from);
+                    match (sent, from) {
+                        (Some(token), CalledFrom::Root) => {
+                            *progress = Progress::Waiting(pending.stage());
+                            self.queues.remember_call(token, CallFor::ForStream(Asker::new(handle, pending)));
+                        }
+                        (Some(_), _) => *progress = Progress::Calling(pending),
+                        (None, _) => {
+                            drop(progress);
+                            let Some(next) = self.resume(Resumption::Call(pending, Reply::NotSent)) else { return Action::Pause };
+                            step = next;
+                            continue;
+                        }
+                    }
+                    return Action::Pause;
+                }
+            }
+        }
+    }
+
+    /// The refusal in place of a request or response whose fields could not be changed.
+    #[inline(never)]
+    pub(super) fn edit_failed(&self, refused: Refused) -> Option<Step> {
+        self.with_gateway(|gateway, world| gateway.undecided(world, &format!("{refused:?} to a change of fields")))
+    }
+
+    /// The next step of a request whose wait has ended.
+    #[inline(never)]
+    pub(super) fn resume(&self, resumption: Resumption) -> Option<Step> {
+        self.with_gateway(|gateway, world| match resumption {
+            Resumption::Call(pending, reply) => gateway.resume_call(world, *pending, &reply),
+            Resumption::Wait(pending, news) => gateway.resume_wait(world, *pending, news),
+            Resumption::Body(pending, news) => gateway.resume_body(world, *pending, news),
+        })
+    }
+
+    /// Lets a request wait, and has the background find out at once whether anything is to be fetched for it. Returns the request
+    /// if too many wait already.
+    fn wait(&self, waiting: Waiting) -> Option<Waiting> {
+        let refused = self.queues.wait(waiting);
+        if refused.is_none() {
+            self.set_period(AT_ONCE);
+        }
+        refused
+    }
+
+    /// Begins to read the body of a request, until the given time; returns `false` if too many bodies are being read.
+    fn starts_reading(&self, handle: &StreamHandle, until: Timestamp) -> bool {
+        let Ok(mut readers) = self.queues.reading.try_borrow_mut() else { return false };
+        let Ok(host) = self.host.try_borrow() else { return false };
+        let client = host.client_address().as_deref().and_then(network);
+        let admission = readers.admit(handle, client, host.now(), until);
+        if admission == Admission::AnotherEnds {
+            self.set_period(AT_ONCE);
+        }
+        admission != Admission::Refused
+    }
+
+    /// Sends a call of a stream; returns its token.
+    fn send(&self, call: &HttpCall, handle: &StreamHandle, from: CalledFrom) -> Option<u32> {
+        if from != CalledFrom::Root {
+            return dispatch(call);
+        }
+        self.as_root();
+        let token = dispatch(call);
+        let _ = host_calls::set_effective_context(handle.id);
+        token
+    }
+
+    /// Adds the fields of a renewed session to the response; returns whether there are any.
+    pub(super) fn renew(&self, renewal: &Renewal) -> Result<bool, Refused> {
+        let Some((fields, events)) = self.with_gateway(|gateway, world| gateway.finish(world, renewal)) else { return Ok(false) };
+        if fields.is_empty() {
+            return Ok(false);
+        }
+        add_to_response(fields)?;
+        self.counters.report(&events);
+        Ok(true)
+    }
+
+    /// Makes some of the calls that were left to the root; returns whether there may be more.
+    fn send_for_streams(&self) -> bool {
+        for _ in 0..WOKEN_AT_ONCE {
+            let Some((call, asker)) = self.queues.unsent() else { return false };
+            match dispatch(&call) {
+                Some(token) => self.queues.remember_call(token, CallFor::ForStream(asker)),
+                None => {
+                    self.wake(asker.id, &asker.progress, Resumption::Call(asker.pending, Reply::NotSent));
+                    self.as_root();
+                }
+            }
+        }
+        true
+    }
+
+    /// Makes the root the context that further host calls concern.
+    fn as_root(&self) {
+        let _ = host_calls::set_effective_context(self.root_id);
+    }
+
+    /// The root's timer has run out.
+    pub(super) fn tick(&self) {
+        let Some(upkeep) = self.with_gateway(|gateway, world| gateway.tick(world)) else { return };
+        self.do_upkeep(upkeep);
+    }
+
+    /// A call of the root was answered.
+    pub(super) fn answered(&self, token: u32, reply: Reply) {
+        match self.queues.take_call(token) {
+            Some(CallFor::Fetch(fetch)) => {
+                if let Some(upkeep) = self.with_gateway(|gateway, world| gateway.fetch_answered(world, &fetch, &reply)) {
+                    self.do_upkeep(upkeep);
+                }
+            }
+            Some(CallFor::ForStream(Asker { id, progress, pending })) => {
+                self.wake(id, &progress, Resumption::Call(pending, reply));
+                self.as_root();
+            }
+            None => {}
+        }
+    }
+
+    fn do_upkeep(&self, upkeep: Upkeep) {
+        self.counters.report(&upkeep.events);
+        for fetch in upkeep.fetches {
+            self.fetch(fetch);
+        }
+        self.end_slow_bodies();
+        let more = self.send_for_streams() | self.wake_those_with_news();
+        self.set_period(match (more, self.queues.nobody_waits()) {
+            (true, _) => AT_ONCE,
+            (false, true) => upkeep.next,
+            (false, false) => WHILE_REQUESTS_WAIT,
+        });
+    }
+
+    fn fetch(&self, fetch: Fetch) {
+        match dispatch(&fetch.call) {
+            Some(token) => self.queues.remember_call(token, CallFor::Fetch(Box::new(fetch))),
+            None => {
+                let upkeep = self.with_gateway(|gateway, world| gateway.fetch_answered(world, &fetch, &Reply::NotSent));
+                if let Some(upkeep) = upkeep {
+                    self.counters.report(&upkeep.events);
+                    // What the background has found to be due besides. This fetch is not among it: after its failure, the lease
+                    // delays the next attempt. So this recursion ends.
+                    for further in upkeep.fetches {
+                        self.fetch(further);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Wakes some of the requests whose wait is over; returns whether there may be more.
+    fn wake_those_with_news(&self) -> bool {
+        let queue = &self.queues.waiting;
+        let waiting = queue.try_borrow_mut().map(|mut waiting| std::mem::take(&mut *waiting)).unwrap_or_default();
+        let (mut still, mut woken) = (Vec::new(), 0_usize);
+        for waiting in waiting {
+            if waiting.progress.strong_count() == 0 {
+                continue;
+            }
+            if woken >= WOKEN_AT_ONCE {
+                still.push(waiting);
+                continue;
+            }
+            let news = self.with_gateway(|gateway, world| gateway.news(world, &waiting.resource, waiting.until)).flatten();
+            match news {
+                Some(news) => {
+                    woken = woken.saturating_add(1);
+                    self.wake(waiting.id, &waiting.progress, Resumption::Wait(waiting.pending, news));
+                }
+                None => still.push(waiting),
+            }
+        }
+        self.as_root();
+        if let Ok(mut queue) = queue.try_borrow_mut() {
+            queue.append(&mut still);
+        }
+        woken >= WOKEN_AT_ONCE
+    }
+
+    /// Ends the reading of some of the bodies whose time is over.
+    fn end_slow_bodies(&self) {
+        let now = || Some(self.host.try_borrow().ok()?.now());
+        let over = |now: Timestamp, readers: &RefCell<BodyReaders>| readers.try_borrow_mut().ok()?.over(now);
+        for _ in 0..WOKEN_AT_ONCE {
+            let Some(reader) = now().and_then(|now| over(now, &self.queues.reading)) else { return };
+            let taken = reader.progress.upgrade().and_then(|progress| {
+                let mut progress = progress.try_borrow_mut().ok()?;
+                match &*progress {
+                    Progress::Reading { .. } => Some(std::mem::take(&mut *progress)),
+                    _ => None,
+                }
+            });
+            if let Some(Progress::Reading { pending, .. }) = taken {
+                self.wake(reader.id, &reader.progress, Resumption::Body(pending, BodyNews::TimedOut));
+                self.as_root();
+            }
+        }
+    }
+
+    /// Goes on with the request of a stream, unless the stream is gone or was answered by somebody else.
+    fn wake(&self, id: u32, progress: &Weak<RefCell<Progress>>, resumption: Resumption) {
+        let waits = |progress: &Rc<RefCell<Progress>>| progress.try_borrow().is_ok_and(|progress| !progress.is_decided());
+        let Some(progress) = progress.upgrade().filter(waits).filter(|_| host_calls::set_effective_context(id).is_ok()) else {
+            if let Resumption::Call(pending, reply) = resumption {
+                let events = self.with_gateway(|gateway, world| gateway.orphaned_reply(world, &pending, &reply)).flatten();
+                self.counters.report(events.as_slice());
+            }
+            return;
+        };
+        let Some(step) = self.resume(resumption) else { return };
+        self.carry_out(&StreamHandle { id, progress }, step, CalledFrom::Root);
+    }
+
+    /// Sets the time between two ticks.
+    pub(super) fn set_period(&self, period: Duration) {
+        if self.period.replace(period) != period {
+            let _ = host_calls::set_tick_period(period);
+        }
+    }
+}
