@@ -1,5 +1,5 @@
-# Everything a fresh machine needs, in a handful of words. Each target fetches what it lacks and says so; a second run fetches nothing.
-# Needed: a Rust toolchain by rustup, Python 3.10 or newer, Node 20 or newer.
+# The commands of this project; `make` lists them. Each target downloads what is missing and says so; a second run downloads nothing.
+# You need a Rust toolchain by rustup, Python 3.10 or newer, and Node 20 or newer.
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench wasm manifests dist format clean fmt clippy biome unit fuzz e2e tools
@@ -9,12 +9,12 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 SCENARIO ?= bff
 E2E ?=
 ON ?=
-# Said to wasm.sh alone: what else builds the module builds the one that is given out.
+# Only wasm.sh gets QUICK: everything else builds the module of a release.
 QUICK ?=
 unexport QUICK
 ifneq ($(QUICK),)
 ifneq ($(filter demo bench dist,$(MAKECMDGOALS))$(if $(E2E),,$(filter test e2e,$(MAKECMDGOALS))),)
-$(error QUICK=1 is for make wasm, and for make test E2E=name.test.mjs: all else takes the module that is given out)
+$(error QUICK=1 is only for make wasm, and for make e2e and make test with E2E=name.test.mjs: all other targets use the module of a release)
 endif
 endif
 
@@ -24,29 +24,29 @@ help: ## this list
 demo: wasm deploy/demo/node_modules/.package-lock.json ## a gateway with a provider and an application on this machine, until Ctrl-C
 	@envoy=$$(deploy/build/envoy.sh) && ENVOY="$$envoy" exec node deploy/demo/run.mjs $(SCENARIO)
 
-test: unit e2e ## every test, with a real Envoy and a real Chromium (one file: make test E2E=name.test.mjs)
+test: unit e2e ## all tests, with a real Envoy and a real Chromium (only one e2e file: make test E2E=name.test.mjs)
 
-check: fmt clippy biome unit fuzz ## formatting, lints with warnings denied (Rust native and wasm, JavaScript), unit tests, whether the fuzzers compile
+check: fmt clippy biome unit fuzz ## formatting, lints with warnings denied (Rust native and wasm, JavaScript), unit tests, and whether the fuzzers compile
 
-format: tools lints/node_modules/.package-lock.json ## Rust and JavaScript, written anew as check wants them
+format: tools lints/node_modules/.package-lock.json ## formats the Rust and the JavaScript, as make check requires
 	cargo fmt
 	cargo fmt --manifest-path fuzz/Cargo.toml
 	lints/node_modules/.bin/biome format --write
 
-bench: wasm tests/e2e/node_modules/.package-lock.json ## what a worker and a request cost, beside Envoy's own filters (about ten minutes; on a quiet machine)
+bench: wasm tests/e2e/node_modules/.package-lock.json ## what a worker and a request cost, compared with Envoy's own filters (about ten minutes; on a quiet machine)
 	@envoy=$$(deploy/build/envoy.sh) && wrk=$$(deploy/build/wrk.sh) && noop=$$(deploy/build/noop.sh) && \
 	ENVOY="$$envoy" WRK="$$wrk" NOOP_WASM="$$noop" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" sh -c 'node benches/worker.mjs && exec node benches/bench.mjs'
 
-wasm: deploy/build/node_modules/.package-lock.json ## the filter: target/accredit.wasm (with QUICK=1 target/accredit-quick.wasm, within seconds, for trying out)
+wasm: deploy/build/node_modules/.package-lock.json ## the filter: target/accredit.wasm (with QUICK=1 target/accredit-quick.wasm, within seconds, for tests)
 	@QUICK=$(QUICK) deploy/build/wasm.sh
 
-manifests: deploy/build/node_modules/.package-lock.json ## what deploy/ derives from envoy/*.yaml, written anew
+manifests: deploy/build/node_modules/.package-lock.json ## generates the files under deploy/ that are made from envoy/*.yaml
 	@node deploy/build/render/render.mjs
 
-dist: wasm ## a release: target/dist/accredit-VERSION.tar.gz, the same bytes whenever and wherever it is built
+dist: wasm ## a release: target/dist/accredit-VERSION.tar.gz, the same bytes at any time and in any folder
 	@node deploy/build/dist.mjs >/dev/null
 
-clean: ## removes what was built and what npm brought; a fetched Envoy stays in the user's cache
+clean: ## removes built files and npm packages; a downloaded Envoy stays in the user's cache
 	rm -rf target deploy/build/node_modules deploy/demo/node_modules lints/node_modules tests/e2e/node_modules
 
 fmt: tools
@@ -56,30 +56,31 @@ clippy: tools
 	cargo clippy --locked --all-targets -- -D warnings
 	deploy/build/cargo-wasm.sh clippy --lib -- -D warnings
 
-# Formatting and lints of the JavaScript, by biome.jsonc. Its packages stand apart from those that the module, the demo and the tests need.
+# Checks formatting and lints of the JavaScript, by biome.jsonc. Biome has its own folder of npm packages, apart from those of the module, the demo and the tests.
 biome: lints/node_modules/.package-lock.json
 	lints/node_modules/.bin/biome check --error-on-warnings
 
 unit:
 	cargo test --locked
 
-# Whether the fuzzers compile; how they are run, CONTRIBUTING.md says. Without their C++, which takes a compiler of its own and only running needs.
+# Checks whether the fuzzers compile; CONTRIBUTING.md says how to run them. It leaves their C++ out, which needs a C++ compiler and is only needed to run them.
 fuzz: tools
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --no-default-features --bins -- -D warnings
 
-# ON=VERSION takes that Envoy, as .ci/run does with the oldest that the README promises. Which files run at the same time, which alone, and for how long at most, tests/e2e/run.mjs says.
+# ON=VERSION uses that Envoy, as .ci/run does with the oldest one that the README supports. tests/e2e/run.mjs decides which files run at the same time, which
+# run alone, and how long each may take.
 e2e: wasm deploy/demo/node_modules/.package-lock.json tests/e2e/node_modules/.package-lock.json
 	@. deploy/build/lib.sh && { has curl || debian_install curl; } && { has openssl || debian_install openssl; } && \
 	envoy=$$(deploy/build/envoy.sh $(ON)) && chromium=$$(deploy/build/chromium.sh) && cd tests/e2e && \
 	ENVOY="$$envoy" CHROMIUM="$$chromium" ACCREDIT_WASM="$(CURDIR)/target/accredit$(if $(QUICK),-quick).wasm" node run.mjs $(E2E)
 
-# A minimal rustup profile lacks these two.
+# A minimal rustup profile does not have these two.
 tools:
 	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 
-# npm's own note of what it installed; older than the lock file means that the lock file has changed.
+# npm writes this file when it installs; if it is older than the lock file, the lock file has changed.
 %/node_modules/.package-lock.json: %/package-lock.json
 	@echo "accredit: npm ci in $*" >&2
 	cd $* && npm ci --no-audit --no-fund

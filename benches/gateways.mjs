@@ -1,5 +1,5 @@
-// The Envoys that are compared. All of them are the shipped envoy/bff.yaml with one worker, no access log, and an answer of Envoy's own on every path:
-// neither an application nor a second hop costs anything that would hide what a filter costs. They differ in their filters alone.
+// The Envoys that are compared. Each is the shipped envoy/bff.yaml with one worker, without access log, and with a direct response of Envoy on every path, so
+// that no application and no second connection hides what a filter costs. They differ only in their filters.
 
 import { bootstrapFor, capabilitiesWithout, managerOf, newKey } from '../tests/e2e/lib/gateway.mjs';
 import { Envoy } from '../tests/e2e/lib/envoy.mjs';
@@ -9,10 +9,10 @@ import { HOST } from './visitors.mjs';
 const type = (name) => `type.googleapis.com/envoy.extensions.${name}`;
 const key = newKey();
 
-/** What signs sessions as JWTs. */
+/** The secret that signs session JWTs. */
 export const jwtSecret = newKey();
 
-/** Starts one. `filters` gets the shipped filters and gives back those to use. */
+/** Starts an Envoy. `filters` gets the shipped filters and returns those to use. */
 async function start(provider, { filters = (shipped) => shipped, plugin, secrets = [] }) {
   const port = await freePort();
   const envoyOnly = (bootstrap) => {
@@ -35,10 +35,10 @@ function bare(bootstrap, filters) {
 
 const router = (shipped) => shipped.filter(({ name }) => name.endsWith('router'));
 
-/** No filter. */
+/** An Envoy without a filter. */
 export const floor = (provider) => start(provider, { filters: router });
 
-/** A WebAssembly filter that does nothing; or nothing but the host calls that Accredit makes for a session that it remembers. */
+/** A WebAssembly filter that does nothing, or that makes only the host calls that Accredit makes for a remembered session. */
 export function noop(provider, module, { calls = false } = {}) {
   const filters = (shipped) => {
     const [filter] = shipped;
@@ -56,17 +56,17 @@ const groupRule = { require: { claim: 'groups', any_of: ['oracle-ai-admins', 'or
 
 const sealed = { idle: '8h' };
 
-/** Sessions as JWTs, with all that the rule and the four headers need. They end before the day is over, and the cookie goes no further than here. */
+/** Settings for sessions as JWTs, with all claims that the rule and the four headers need. They last less than a day, and the cookie is not forwarded. */
 const asJwt = {
   form: 'jwt',
   jwt: { algorithm: 'HS256', keys: [jwtSecret], claims: ['email', 'email_verified', 'groups', 'preferred_username'], lifetime: '8h' },
 };
 
-/** Accredit: four identity headers, and one rule that asks for a group, behind as many others as are wanted; in another `module`, if one is named. */
+/** Accredit with four identity headers and a rule that requires a group, after a number of other rules; with `module`, in another module. */
 export function accredit(provider, { rules = 1, bearer = false, jwt = false, listed = false, module } = {}) {
   const plugin = (configuration) => {
     configuration.origins = [`http://${HOST}`];
-    // Nothing is printed; Envoy's own filters leave nothing for an access log either.
+    // Without filter state, because Envoy's own filters do not write anything for an access log either.
     delete configuration.filter_state;
     configuration.session = { ...configuration.session, ...(jwt ? asJwt : sealed) };
     const others = Array.from({ length: rules - 1 }, (_, i) => ({ match: { path_separated_prefix: `/service-${i}/api` }, ...groupRule }));
@@ -81,7 +81,7 @@ export function accredit(provider, { rules = 1, bearer = false, jwt = false, lis
   return start(provider, { plugin, filters });
 }
 
-/** Envoy's own filters. Identity headers are set here too, as far as they can be: a list of groups becomes base64url. */
+/** Envoy's own filters. They also set identity headers, as far as they can: a list of groups becomes base64url. */
 function jwtAuthn(provider, { from, audience, cached }) {
   const headers = { sub: 'x-forwarded-user', email: 'x-forwarded-email', groups: 'x-forwarded-groups', preferred_username: 'x-forwarded-preferred-username' };
   const settings = {
@@ -145,7 +145,7 @@ function oauth2(provider) {
   };
 }
 
-/** `oauth2`, `jwt_authn` on its ID token, `rbac` on a group. */
+/** The filters `oauth2`, `jwt_authn` for its ID token, and `rbac` for a group. */
 export function nativeSessionGateway(provider, { cached }) {
   const filters = (shipped) => [
     oauth2(provider),
@@ -160,7 +160,7 @@ export function nativeSessionGateway(provider, { cached }) {
   return start(provider, { filters, secrets });
 }
 
-/** `jwt_authn` on a bearer token, `rbac` on a group. */
+/** The filters `jwt_authn` for a bearer token, and `rbac` for a group. */
 export function nativeBearerGateway(provider, { cached }) {
   return start(provider, { filters: (shipped) => [jwtAuthn(provider, { from: {}, audience: 'orders', cached }), rbac, ...router(shipped)] });
 }

@@ -1,4 +1,4 @@
-// Load, and what it costs: wrk on one side, the CPU time of an Envoy process on the other. Knows nothing of identity.
+// Makes load with wrk, and measures the processor time of an Envoy process. It knows nothing about identity.
 
 import { spawn } from 'node:child_process';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -7,8 +7,8 @@ import { temporaryFolder } from '../tests/e2e/lib/process.mjs';
 
 const CONNECTIONS = 16;
 
-// Every request is made before the load begins; then they follow one another, around and around. So the generator costs the same for one credential and
-// for thousands.
+// All requests are made before the load begins, and are then sent in turn, again and again. So the generator costs the same for one credential as for
+// thousands.
 const SCRIPT = `
 -- wrk adds a Host of its own unless there is one in this very spelling.
 local requests = {}
@@ -38,7 +38,7 @@ export class Loader {
     writeFileSync(this.script, SCRIPT);
   }
 
-  /** The requests of a traffic as wrk reads them: a line for each, its header fields ended by tabs. */
+  /** The requests of a traffic as wrk's script reads them: one line for each, with a tab after each header field. */
   #file(traffic) {
     if (!this.#files.has(traffic)) {
       const file = join(this.#folder, `${this.#files.size}.headers`);
@@ -52,9 +52,9 @@ export class Loader {
     return this.#files.get(traffic);
   }
 
-  /** Sends a traffic to an Envoy for some seconds: the CPU time of each request in microseconds, and what the client saw. */
+  /** Sends a traffic to an Envoy for some seconds: the processor time of each request in microseconds, and what the client saw. */
   async run(envoy, traffic, seconds) {
-    // It goes on where it ended: what came last must not come first, or it would still be remembered.
+    // Continues after the last request of the previous run; otherwise credentials that were just used, and are still remembered, would come first.
     const key = `${envoy.port} ${traffic.name}`;
     const start = (this.#sent.get(key) ?? 0) % traffic.requests.length;
     const options = [
@@ -71,7 +71,7 @@ export class Loader {
     ];
     const before = cpuNanoseconds(envoy.pid);
     const child = spawn(this.wrk, options);
-    // It knows whole seconds only. Interrupted, it reports what there was until then.
+    // wrk can only run for whole seconds. When it is interrupted, it reports the results so far.
     const interrupt = Number.isInteger(seconds) ? undefined : setTimeout(() => child.kill('SIGINT'), seconds * 1000);
     const output = await finished(child);
     clearTimeout(interrupt);
@@ -91,7 +91,7 @@ export class Loader {
   }
 }
 
-/** What all threads of a process have used so far. The scheduler counts in nanoseconds; /proc/PID/stat has ticks of ten milliseconds. */
+/** The processor time that all threads of a process have used. The scheduler counts nanoseconds; /proc/PID/stat would only have steps of ten milliseconds. */
 function cpuNanoseconds(pid) {
   const used = (task) => Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]);
   return readdirSync(`/proc/${pid}/task`)
@@ -99,7 +99,7 @@ function cpuNanoseconds(pid) {
     .reduce((sum, nanoseconds) => sum + nanoseconds, 0);
 }
 
-/** Resident memory, in bytes. */
+/** The resident memory of a process, in bytes. */
 export function residentBytes(pid) {
   return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
 }

@@ -1,9 +1,9 @@
-// What was measured, as a table, as JSON and as a picture.
+// Reports what was measured: as a table, as JSON and as a picture.
 
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 
-/** The number below which such a part of them lies, between two of them in proportion. */
+/** A quantile: the number below which this part of the numbers is, interpolated between two of them. */
 function quantile(numbers, part) {
   const sorted = [...numbers].sort((a, b) => a - b);
   const place = (sorted.length - 1) * part;
@@ -13,12 +13,12 @@ function quantile(numbers, part) {
 
 const median = (numbers) => quantile(numbers, 0.5);
 
-/** What a line cost beyond the floor beside it, round by round. */
+/** What a line cost in addition to its baseline, for each round. */
 const differences = (runs) => runs.map(({ microseconds, floor }) => microseconds - floor);
 
 const cost = (runs) => median(differences(runs));
 
-/** Prints the table and the ratios, writes result.json and result.svg if the run was complete; returns how many limits were missed. */
+/** Prints the table and the ratios, and writes result.json and result.svg if the run was complete; returns how many limits were exceeded. */
 export function report({ lines, measured, targets, memory, rounds, seconds, output, complete }) {
   const results = lines.map(({ name, traffic }) => summary(name, traffic.name, measured.get(name)));
   const ratios = targets.filter(({ of, to }) => measured.has(of) && measured.has(to)).map((target) => ratio(target, measured));

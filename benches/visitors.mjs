@@ -1,11 +1,11 @@
-// Credentials by the thousand, each got as a person or a program gets it: by signing in through the gateway that is measured, or from the provider. Sessions as
-// JWTs alone are signed here, after the pattern of one that the gateway made: signing in again within a second gives the same one.
+// Makes thousands of credentials, each as a person or a program gets it: by signing in through the measured gateway, or from the provider. Only session JWTs
+// are signed here, like one that the gateway made, because two sign-ins within a second would give the same JWT.
 
 import { createHmac } from 'node:crypto';
 import http from 'node:http';
 import { sign } from '../tests/e2e/lib/misbehaving.mjs';
 
-/** Every gateway answers to this, wherever it listens, so that a session of one is good at another and requests are the same to the byte. */
+/** The host of every gateway, whatever its port, so that a session of one is valid at another, and requests are identical to the byte. */
 export const HOST = 'localhost:18000';
 
 const NAVIGATION = { accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document', 'sec-fetch-site': 'none' };
@@ -13,7 +13,7 @@ const AUDIENCE = 'orders';
 const day = 86_400;
 const now = () => Math.floor(Date.now() / 1000);
 
-/** Somebody in so many groups; the rule asks for the last. */
+/** A person in so many groups; the rule requires the last one. */
 export function person(groups, changes = {}) {
   const names = Array.from({ length: groups }, (_, i) => `team-${String(i + 1).padStart(3, '0')}-members`);
   return {
@@ -31,7 +31,7 @@ export const stranger = () => person(15, { groups: ['visitors'] });
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
 
-/** One request, and its answer without body. */
+/** Sends a request; resolves with the answer, without its body. */
 export function ask(port, path, headers = {}) {
   return new Promise((done, failed) => {
     const request = http.get({ host: '127.0.0.1', port, path, agent, headers: { host: HOST, ...headers } }, (response) => {
@@ -43,7 +43,7 @@ export function ask(port, path, headers = {}) {
 
 const cookiesOf = (response) => (response.headers['set-cookie'] ?? []).map((line) => line.split(';')[0]).filter((pair) => !/^[^=]+=(deleted)?$/.test(pair));
 
-/** A sign-in. The provider's redirect is made here, because only the gateway's two requests are of interest. */
+/** Signs in. The provider's redirect is made here, because only the gateway's two requests matter. */
 async function signIn(port, provider, begin, user) {
   provider.user = user;
   const asked = await ask(port, begin, NAVIGATION);
@@ -64,7 +64,7 @@ export async function accreditSession(gateway, provider, user) {
   return cookies.filter((pair) => !pair.startsWith('__Secure-')).join('; ');
 }
 
-/** So many sessions: one that is a JWT, and those that the gateway would have made of the same sign-in one second earlier each. */
+/** So many session JWTs: one that the gateway made, and others as it would have made them for the same sign-in, each one second earlier. */
 export function andEarlier(session, secret, count) {
   const [, cookie, header, payload] = /^([^=]+)=([^.]+)\.([^.]+)\.[^.;]+$/.exec(session);
   const claims = JSON.parse(Buffer.from(payload, 'base64url'));
@@ -82,14 +82,14 @@ export async function nativeSession(gateway, provider, user) {
   return (await signIn(gateway.port, provider, '/fast', user)).filter((pair) => !/^Oauth(Nonce)|^CodeVerifier/.test(pair)).join('; ');
 }
 
-/** An access token, another one each time. */
+/** A new access token each time. */
 export function accessToken(provider, user, number = 0) {
   const key = provider.standardKey;
   const claims = { iss: provider.issuer, aud: AUDIENCE, iat: now(), exp: now() + day, jti: `token-${number}`, scope: 'orders:read', ...user };
   return sign(claims, { alg: key.algorithm, kid: key.kid, typ: 'at+jwt' }, key);
 }
 
-/** Does something so many times, a few at once. */
+/** Does something so many times, a few at the same time. */
 export async function many(count, work) {
   const made = new Array(count);
   let next = 0;
@@ -104,7 +104,7 @@ export async function many(count, work) {
   return made;
 }
 
-/** Text that differs from a good credential in one sign of its middle. */
+/** A text that differs from a valid credential in one character in the middle. */
 export function forged(text, at = Math.floor(text.length * 0.7)) {
   return `${text.slice(0, at)}${text[at] === 'A' ? 'B' : 'A'}${text.slice(at + 1)}`;
 }

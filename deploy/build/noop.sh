@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the filter that decides nothing, for `make bench`, and prints its path. It is called for what Accredit is called for, and no more.
+# Builds a filter without any decision, for `make bench`, and prints its path. Envoy calls it for the same callbacks as Accredit, and no others.
 . "$(dirname "$0")/lib.sh"
 here=$(cd "$(dirname "$0")" && pwd)
 output=$(cd "$here/../.." && pwd)/target/noop.wasm

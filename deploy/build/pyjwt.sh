@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints the path of a Python that has PyJWT: a JWT library of another language, for the tests that ask whether others can read our
-# tokens. Nothing is fetched twice.
+# Prints the path of a Python that has PyJWT: a JWT library for another language, for the tests that check whether other programs
+# can read our tokens. Nothing is downloaded twice.
 . "$(dirname "$0")/lib.sh"
 VERSION=2.10.1
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints the path of wrk, the load generator of `make bench`: $WRK, else one that is installed, else Debian's package.
+# Prints the path of wrk, the load generator of `make bench`: $WRK, or an installed one, or Debian's package.
 . "$(dirname "$0")/lib.sh"
 
 if [ -n "${WRK:-}" ]; then

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs a command with the secrets of the deployment in its environment: `with-keys.sh COMMAND ARGUMENT…`. Each file KEYS/*/NAME becomes the variable NAME
-# (KEYS is /keys unless it is set). So they stand in no manifest, in no argument, and not in what `docker inspect` shows. The shell alone, no other program:
-# Keycloak's image has few.
+# (KEYS is /keys by default). So they are in no manifest and in no argument, and `docker inspect` does not show them. It uses only the shell, because
+# Keycloak's image has few other programs.
 set -eu
 
 for file in "${KEYS:-/keys}"/*/*; do

@@ -1,11 +1,11 @@
-// The application behind the gateway, of the demo and of the end-to-end tests. It has no line of authentication: who is asking stands in
-// the headers that the gateway sets, and what people may see is the gateway's business. By hand: PORT=9100 node app.mjs
+// The application behind the gateway, for the demo and the end-to-end tests. It has no code for authentication: the headers that the gateway sets say who
+// sent a request, and the gateway decides what people may see. To start it by hand: PORT=9100 node app.mjs
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
 import { html, page, trusted } from './page.mjs';
 
-/** `port: 0` takes a free one. `onRequest` sees every request that arrives, upgrades included. */
+/** `port: 0` chooses a free port. `onRequest` is called for every request that arrives, including upgrades. */
 export async function startApp({ port = 9100, host = '127.0.0.1', onRequest = () => {}, login = '/api/login', logout = '/api/logout' } = {}) {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 64 * 1024 });
   sockets.on('connection', (socket) => {
@@ -66,7 +66,7 @@ function send(response, status, type, body) {
 
 const path = (request) => request.url.split('?', 1)[0];
 
-/** Who the gateway says is asking; undefined for a visitor whom it lets in without a session. */
+/** The person that the gateway names; undefined for a visitor without a session. */
 function who({ headers }) {
   const login = headers['x-forwarded-preferred-username'] ?? headers['x-forwarded-user'];
   if (login === undefined) return undefined;
@@ -80,7 +80,7 @@ function who({ headers }) {
   };
 }
 
-/** The gateway percent-encodes what a header cannot carry. */
+/** Decodes a header's value: the gateway percent-encodes the characters that a header cannot contain. */
 function decoded(value) {
   try {
     return decodeURIComponent(value);
@@ -89,7 +89,7 @@ function decoded(value) {
   }
 }
 
-/** All that arrived, by name; a header that came more than once as a list. */
+/** All headers of a request, by name; a header that came more than once is a list. */
 function headers({ rawHeaders }) {
   const all = Object.create(null);
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -174,7 +174,7 @@ async function answerChat(request) {
   return { answer: typeof message === 'string' ? `You said: ${message}` : 'I understand {"message": "…"} only.' };
 }
 
-// The page is public and its API is not: what the API answers decides what the visitor sees.
+// The page is public, its API is not. The page shows what the API's answer allows.
 const CHAT = trusted(`
   const status = document.querySelector('#status'), messages = document.querySelector('#messages'), form = document.querySelector('#chat');
   const show = (who, text) => { const p = document.createElement('p'), b = document.createElement('b'); b.textContent = who; p.append(b, text); messages.append(p) };
@@ -202,7 +202,7 @@ const CHAT = trusted(`
     form.reset();
     if (message) { show('You', message); ask(message) }
   });
-  // By script the gateway answers in JSON: the provider's own logout, when it is configured, is a page to go to.
+  // The gateway answers a script with JSON. If sign-out at the provider is configured, the answer has the address of the provider's page.
   document.querySelector('#sign-out')?.addEventListener('click', async () => {
     const response = await fetch('/api/logout', { method: 'POST' });
     const { end_session_url } = await response.json().catch(() => ({}));

@@ -1,10 +1,10 @@
-// The front end of the scenario spa-tokens: static pages on an origin of their own. Its script asks the gateway where to sign in, brings back the
-// code, keeps the access token in memory, and sends it with every call. By hand: PORT=9200 GATEWAY=http://localhost:10000 node front.mjs
+// The front end of the scenario spa-tokens: static pages on their own origin. Its script asks the gateway where to sign in, brings the code back, keeps the
+// access token in memory, and sends it with every call. To start it by hand: PORT=9200 GATEWAY=http://localhost:10000 node front.mjs
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { html, page, trusted } from './page.mjs';
 
-/** `port: 0` takes a free one. Every path is the same page, the callback's too. */
+/** `port: 0` chooses a free port. Every path shows the same page, including the callback's. */
 export async function startFront({ port = 9200, host = '127.0.0.1', gateway = 'http://localhost:10000' } = {}) {
   const server = createServer((_, response) => {
     response.writeHead(200, {
@@ -30,19 +30,19 @@ export async function startFront({ port = 9200, host = '127.0.0.1', gateway = 'h
 const SCRIPT = trusted(`
   const gateway = document.querySelector('#gateway').textContent;
   const element = (id) => document.getElementById(id);
-  let token; // in memory only: a reload forgets it, and another script of this origin cannot find it lying about
+  let token; // only in memory: a reload forgets it, and no other script of this origin can read it
 
   const show = (text, bad = false) => { element('status').textContent = text; element('status').className = bad ? 'bad' : '' };
   const problem = async (response) => (await response.json().catch(() => ({}))).reason ?? 'status ' + response.status;
 
-  /** Ends on the provider's page. The gateway remembers this sign-in in a cookie of its own: hence the credentials. */
+  /** Goes to the provider's page. The request has credentials because the gateway keeps this sign-in in a cookie. */
   async function signIn() {
     const response = await fetch(gateway + '/api/authorize', { credentials: 'include' });
     if (!response.ok) return show('No sign-in at the moment: ' + await problem(response), true);
     location.assign((await response.json()).authorize_url);
   }
 
-  /** The provider has sent the browser back here, with a code: it is exchanged once, and leaves the address bar before anything else happens. */
+  /** Handles the return from the provider with a code: first removes the code from the address bar, then exchanges it, once. */
   async function finish() {
     const { code, state, iss, error } = Object.fromEntries(new URLSearchParams(location.search));
     history.replaceState(null, '', '/');

@@ -1,5 +1,5 @@
-// The mail service of the demo and of the end-to-end tests: it writes one kind of letter, the welcome of a new user, and delivers it to a maildir, or to
-// an SMTP server. By hand: PORT=9301 MAILDIR=mail node mail.mjs, or SMTP_URL=smtp://127.0.0.1:1025 node mail.mjs
+// The mail service of the demo and of the end-to-end tests: it writes one kind of letter, which welcomes a new user, and delivers it to a maildir or to an
+// SMTP server. To start it by hand: PORT=9301 MAILDIR=mail node mail.mjs, or SMTP_URL=smtp://127.0.0.1:1025 node mail.mjs
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, rename } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { createTransport } from 'nodemailer';
 import { email, startService, text } from './service.mjs';
 
-/** `port: 0` takes a free one. With `smtp`, a URL, letters go there; else each is a file in `maildir`/new. `onRequest` sees every request that arrives. */
+/** `port: 0` chooses a free port. Letters are sent to `smtp`, a URL, or else written to `maildir`/new. `onRequest` is called for every request that arrives. */
 export async function startMail({ port = 9301, host = '127.0.0.1', maildir = 'mail', smtp, from = 'welcome@example.com', onRequest } = {}) {
   const deliver = smtp ? bySmtp(smtp) : await intoMaildir(maildir);
   const routes = [
@@ -25,14 +25,14 @@ export async function startMail({ port = 9301, host = '127.0.0.1', maildir = 'ma
   return startService({ port, host, routes, onRequest });
 }
 
-/** The envelope is written apart: whatever a name holds, there is one recipient. */
+/** Sends a letter. The envelope is given separately, so that there is one recipient, whatever a name contains. */
 const welcome = (from, address, name) => ({
   envelope: { from, to: [address] },
   from: { name: 'Sample application', address: from },
   to: { name, address },
   subject: name ? `Welcome, ${name}` : 'Welcome',
   text: `Hello${name ? ` ${name}` : ''},\n\nan account was made for you when you signed in for the first time.\n\nThe sample application\n`,
-  // Nothing that a letter says is read from this machine or fetched.
+  // The content of a letter can make the library neither read a file nor fetch a URL.
   disableFileAccess: true,
   disableUrlAccess: true,
 });
@@ -42,7 +42,7 @@ function bySmtp(url) {
   return (letter) => transport.sendMail(letter);
 }
 
-/** As a maildir wants it: a letter is written under tmp, and appears in new as a whole. */
+/** Delivers to a maildir: the letter is written in tmp and then moved to new, where it appears as a whole. */
 async function intoMaildir(folder) {
   for (const part of ['tmp', 'new', 'cur']) await mkdir(join(folder, part), { recursive: true });
   const transport = createTransport({ streamTransport: true, buffer: true, newline: 'unix' });

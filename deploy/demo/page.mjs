@@ -1,4 +1,4 @@
-// How the demo's pages look, and the one way text gets into them: html`…` escapes every value that is not itself made by html`…`.
+// The layout of the demo's pages, and the only way to put text into them: html`…` escapes every value that was not itself made by html`…`.
 
 class Markup {
   constructor(text) {
@@ -14,7 +14,7 @@ const escaped = (value) => String(value ?? '').replace(/[&<>"']/g, (character) =
 const render = (value) => (Array.isArray(value) ? value.map(render).join('') : value instanceof Markup ? value.text : escaped(value));
 
 export const html = (strings, ...values) => new Markup(String.raw({ raw: strings }, ...values.map(render)));
-/** Text of our own that is markup already: styles and scripts. */
+/** Our own text that needs no escaping: styles and scripts. */
 export const trusted = (text) => new Markup(text);
 
 const STYLE = trusted(`
@@ -56,7 +56,7 @@ const STYLE = trusted(`
   #messages p { margin: .4rem 0 } #messages b { color: var(--soft); font-weight: 500; display: inline-block; min-width: 4.5rem }
 `);
 
-/** A whole document; `header` is left out on pages that are one form. */
+/** A whole document; pages that are only a form have no `header`. */
 export const page = ({ title, header, body }) =>
   String(html`<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">

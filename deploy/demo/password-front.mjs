@@ -1,18 +1,18 @@
-// The front end of the scenario password-and-popup: static pages on an origin of their own. A form whose script posts e-mail address and password to the
-// gateway, and a button that signs in at the provider in a popup window. Either way the page gets a token, keeps it for this tab, and sends it with
-// every call. By hand: PORT=9200 GATEWAY=http://localhost:10000 node password-front.mjs
+// The front end of the scenario password-and-popup: static pages on their own origin. They have a form, whose script posts e-mail address and password to the
+// gateway, and a button that signs in at the provider in a popup window. In both cases the page gets a token, keeps it for this tab, and sends it with
+// every call. To start it by hand: PORT=9200 GATEWAY=http://localhost:10000 node password-front.mjs
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { html, page, trusted } from './page.mjs';
 
-/** `port: 0` takes a free one. Every path is the same page. */
+/** `port: 0` chooses a free port. Every path shows the same page. */
 export async function startPasswordFront({ port = 9200, host = '127.0.0.1', gateway = 'http://localhost:10000' } = {}) {
   const document = site(gateway);
   const headers = {
     'content-type': 'text/html; charset=utf-8',
     'content-security-policy': policy(document, gateway),
-    // Of the windows that others open nobody has this one; those that it opens itself may talk back.
+    // A page of another origin that opens this page gets no reference to its window; popups that this page opens can still post messages to it.
     'cross-origin-opener-policy': 'same-origin-allow-popups',
     'cache-control': 'no-store',
     'referrer-policy': 'no-referrer',
@@ -31,7 +31,7 @@ export async function startPasswordFront({ port = 9200, host = '127.0.0.1', gate
   };
 }
 
-/** Nothing runs but the one script that this page brings, and it speaks to the gateway alone. */
+/** Only the script of this page can run, and it can call only the gateway. */
 function policy(document, gateway) {
   const hashes = (tag) =>
     [...document.matchAll(new RegExp(`<${tag}>(.*?)</${tag}>`, 'gs'))]
@@ -52,7 +52,7 @@ function policy(document, gateway) {
 const SCRIPT = trusted(`
   const element = (id) => document.getElementById(id);
   const gateway = element('gateway').textContent;
-  // In this tab only, and gone with it. Whatever script runs in this page can read it: hence the policy that lets no other run.
+  // Kept for this tab only, until it is closed. Every script that runs in this page can read it; therefore the policy lets no other script run.
   const kept = { get: () => JSON.parse(sessionStorage.getItem('signed-in')), set: (value) => sessionStorage.setItem('signed-in', JSON.stringify(value)), clear: () => sessionStorage.clear() };
 
   function show(text, bad = false) { element('status').textContent = text; element('status').className = bad ? 'bad' : '' }
@@ -85,7 +85,7 @@ const SCRIPT = trusted(`
 
   const within = (seconds) => seconds > 90 ? 'in ' + Math.ceil(seconds / 60) + ' minutes' : seconds > 0 ? 'in ' + seconds + ' seconds' : 'later';
 
-  /** What a refusal says of itself: the gateway's own words, else how to go on. */
+  /** The text of a refusal: the gateway's own words, or else what to do. */
   async function explain(response) {
     const body = await response.json().catch(() => ({}));
     if (response.status === 429) return 'Too many attempts. Please try again ' + within(Number(response.headers.get('retry-after'))) + '.';
@@ -111,16 +111,16 @@ const SCRIPT = trusted(`
   const SAID = { authorization_denied: 'The sign-in was cancelled.', account_missing: 'There is no account for you here.', email_unverified: 'Your e-mail address is not verified at the provider.' };
 
   element('popup').addEventListener('click', async ({ target: button }) => {
-    // Before anything is awaited: browsers let a click open a window, and nothing that comes later.
+    // Opened before anything is awaited: browsers let a click open a window, but not code that runs later.
     const popup = open('', 'sign-in', 'popup,width=480,height=680');
     if (!popup) return show('The browser did not let this page open a window.', true);
     const done = new AbortController();
     const told = new Promise((tell) => {
       addEventListener('message', (event) => {
-        // Any page may post to this one. Only the gateway is believed, and only from the window that was opened for it.
+        // Any page can post to this one. Accept only messages of the gateway, and only from the popup.
         if (event.origin === gateway && event.source === popup) tell(event.data);
       }, { signal: done.signal });
-      // Closed twice in a row: what it had posted before has arrived by then.
+      // Wait until the popup was found closed twice in a row: by then, a message that it had posted has arrived.
       let closed = 0;
       const watch = setInterval(() => { closed = popup.closed ? closed + 1 : 0; if (closed === 2) tell({ closed: true }) }, 400);
       done.signal.addEventListener('abort', () => clearInterval(watch));
@@ -128,7 +128,7 @@ const SCRIPT = trusted(`
     show('Please sign in in the other window.');
     button.disabled = true;
     try {
-      // The gateway remembers this sign-in in a cookie of its own: hence the credentials.
+      // With credentials, because the gateway keeps this sign-in in a cookie.
       const response = await fetch(gateway + '/api/auth/google/url', { credentials: 'include' });
       if (!response.ok) { popup.close(); return show(await explain(response), true) }
       popup.location = (await response.json()).authUrl;

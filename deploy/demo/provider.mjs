@@ -1,11 +1,11 @@
-// A real OpenID provider for the demo and the end-to-end tests: npm's oidc-provider, which is certified, with two users and a login form.
-// It keeps everything in memory: its keys and sessions end with it. By hand: OIDC_CLIENT_SECRET=… node provider.mjs
+// A real OpenID provider for the demo and the end-to-end tests: npm's oidc-provider, which is certified, with two users and a login form. It keeps its keys and
+// sessions only in memory. To start it by hand: OIDC_CLIENT_SECRET=… node provider.mjs
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { html, page, trusted } from './page.mjs';
 
-// oidc-provider asks for it when it knows resources; Node 20 lacks it.
+// oidc-provider calls URL.parse if it is configured with resources; Node 20 does not have it.
 URL.parse ??= (text, base) => (URL.canParse(text, base) ? new URL(text, base) : null);
 
 export const USERS = {
@@ -19,7 +19,7 @@ function person(name, login, groups) {
   return { password: `${login}-password`, claims };
 }
 
-/** Of the scenario password-and-popup: names in two parts, and carol, whom the user service does not know until she comes. */
+/** The users of the scenario password-and-popup: with first and last names, and with carol, whom the user service does not know before her first visit. */
 export const VISITORS = Object.fromEntries(
   Object.entries({ ...USERS, carol: person('Carol Clark', 'carol', ['staff']) }).map(([login, { password, claims }]) => {
     const [given_name, family_name] = claims.name.split(' ');
@@ -58,7 +58,7 @@ export const spaClient = (secret, front = 'http://localhost:9200') => ({
 /** Access tokens as JWTs for the client itself, with the claims that rules look at, and the endpoints under plain names. */
 export const jwtAccessTokens = (users = USERS) => ({
   routes: { authorization: '/authorize', token: '/token', jwks: '/jwks' },
-  // A refresh token would be of no use: nobody keeps one.
+  // Nobody would use a refresh token.
   issueRefreshToken: async () => false,
   extraTokenClaims: (_, { accountId }) => (({ name, preferred_username, groups }) => ({ name, preferred_username, groups }))(users[accountId].claims),
   features: {
@@ -71,9 +71,9 @@ export const jwtAccessTokens = (users = USERS) => ({
   },
 });
 
-/** `port: 0` takes a free one. `configuration` goes to oidc-provider as it is and wins over what is set here. */
+/** `port: 0` chooses a free port. `configuration` is passed to oidc-provider, and overrides what is set here. */
 export async function startProvider({ port = 9000, host = '127.0.0.1', issuer, clients, users = USERS, configuration: { features, ...configuration } = {} }) {
-  // Loaded when there is to be one: who takes a client or a name from here, such as a health check, does not wait for it.
+  // Loaded only when a provider is started: other programs import clients or names from this file, and need not wait for it.
   const { default: Provider, interactionPolicy } = await quietly(() => import('oidc-provider'));
   const server = createServer();
   await new Promise((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
@@ -91,7 +91,7 @@ export async function startProvider({ port = 9000, host = '127.0.0.1', issuer, c
           profile: ['name', 'given_name', 'family_name', 'picture', 'preferred_username'],
           groups: ['groups'],
         },
-        // Claims of the asked scopes go into the ID token, as with most providers in use; the default leaves them to the userinfo endpoint.
+        // The claims of the requested scopes are in the ID token, as with most providers; by default only the userinfo endpoint has them.
         conformIdTokenClaims: false,
         findAccount: (_, login) => users[login] && { accountId: login, claims: () => ({ sub: login, ...users[login].claims }) },
         loadExistingGrant: grantWithoutAsking,
@@ -108,7 +108,7 @@ export async function startProvider({ port = 9000, host = '127.0.0.1', issuer, c
       }),
   );
   provider.use(interactions(provider, users));
-  // Composed anew for each request: koa keeps a copy of the layers, and tests add theirs later.
+  // Called again for each request, because koa copies its list of middleware and tests add theirs later.
   server.on('request', (request, response) => provider.callback()(request, response));
 
   return {
@@ -123,7 +123,7 @@ export async function startProvider({ port = 9000, host = '127.0.0.1', issuer, c
   };
 }
 
-/** On every start oidc-provider warns that it forgets everything when it ends, which is wanted here, and that Node 20 is old, on which it works. */
+/** Hides two warnings of oidc-provider at its start: that it keeps data only in memory, which is wanted here, and that Node 20 is old, on which it works. */
 async function quietly(work) {
   const { warn } = console;
   console.warn = (text, ...rest) => String(text).includes('oidc-provider WARNING') || warn(text, ...rest);
@@ -139,14 +139,14 @@ function signingKey() {
   return { ...privateKey.export({ format: 'jwk' }), kid: randomBytes(8).toString('hex'), alg: 'RS256', use: 'sig' };
 }
 
-/** "Use another account" asks with prompt=select_account: to this provider that is its login form again. */
+/** "Use another account" requests prompt=select_account; this provider then shows its login form again. */
 function policy({ base, Prompt }) {
   const prompts = base();
   prompts.add(new Prompt({ name: 'select_account', requestable: true }), 0);
   return prompts;
 }
 
-/** The gateway is this provider's own: nobody is asked whether it may know who they are. */
+/** People are not asked for their consent, because gateway and provider belong together. */
 async function grantWithoutAsking(ctx) {
   const { client, session, params, provider } = ctx.oidc;
   const known = session.grantIdFor(client.clientId);
@@ -156,7 +156,7 @@ async function grantWithoutAsking(ctx) {
   return grant;
 }
 
-/** The login form: shown, checked, cancelled. */
+/** Shows the login form, checks what was entered, and handles cancelling. */
 function interactions(provider, users) {
   return async (ctx, next) => {
     if (!/^\/interaction\/[\w-]+$/.test(ctx.path)) return next();
@@ -173,7 +173,7 @@ function interactions(provider, users) {
       const { action, login, password } = Object.fromEntries(await form(ctx.req));
       const user = Object.hasOwn(users, login) && users[login];
       if (action === 'cancel') await finish({ error: 'access_denied', error_description: 'The sign-in was cancelled' });
-      // Who signs in has chosen an account, too: else select_account would ask again.
+      // Signing in also answers select_account; otherwise the provider would ask again.
       else if (user && user.password === password) await finish({ [prompt.name]: {}, login: { accountId: login } });
       else {
         ctx.status = 401;
@@ -210,7 +210,7 @@ const loginPage = (users, params, refused) =>
     )}.</small>`,
   });
 
-/** Somebody who signs out at the gateway is not asked a second time here; without scripts there is the button. */
+/** Signs out without asking a second time, by a script that presses the button; without scripts, the button is visible. */
 function signOutAtOnce(ctx, logoutForm) {
   ctx.body = page({
     title: 'Signing out',

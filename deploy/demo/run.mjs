@@ -1,7 +1,7 @@
 // Runs the demo: an Envoy with the filter, a provider and an application, until Ctrl-C. `ENVOY=/path/to/envoy node run.mjs [SCENARIO]`
 //
-// Provider, application and the other services live in this process; Envoy is its only child. However this ends, Envoy ends first: by Ctrl-C, SIGTERM, a closed
-// terminal or a fault. And when Envoy ends, this does, with the end of Envoy's log.
+// The provider, the application and the other services run in this process; Envoy is its only child. However this process ends (by Ctrl-C, SIGTERM, a closed
+// terminal or an error), it ends Envoy first. If Envoy ends by itself, this process prints the last lines of Envoy's log and ends.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createWriteStream, mkdirSync, rmSync } from 'node:fs';
@@ -21,7 +21,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const name = process.argv[2] ?? 'bff';
 const scenario = Object.hasOwn(SCENARIOS, name) ? SCENARIOS[name] : give(`there is no scenario ${name}; there are: ${Object.keys(SCENARIOS).join(', ')}`);
 const secrets = { OIDC_CLIENT_SECRET: secret(), ACCREDIT_KEY: secret(), SESSION_JWT_SECRET: secret() };
-const running = []; // how to stop what was started, in the order of starting
+const running = []; // functions that stop what was started, in the order of starting
 let stopping = false;
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stop(0));
@@ -31,7 +31,7 @@ process.on('uncaughtException', (error) => {
 });
 
 await portsAreFree();
-rmSync(`${root}${MAIL}`, { recursive: true, force: true }); // letters of an earlier run
+rmSync(`${root}${MAIL}`, { recursive: true, force: true }); // delete the letters of an earlier run
 const atProvider = scenario.provider?.(secrets);
 const provider = atProvider && (await startProvider({ port: PORTS.provider, ...atProvider }));
 if (provider) running.push(provider.close);
@@ -99,13 +99,13 @@ function startEnvoy() {
     cwd: root, // the configuration names the module relative to the repository
     env: { ...process.env, ...secrets },
     stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true, // a terminal's Ctrl-C goes to whole process groups; only this process decides when Envoy ends
+    detached: true, // in a process group of its own, so that Ctrl-C in a terminal does not reach it: only this process ends it
   });
   const ended = new Promise((resolve) => {
     child.once('error', (error) => resolve(error.message));
-    child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`)); // not `exit`: the last lines come after that
+    child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`)); // not `exit`, after which the last lines can still come
   });
-  process.once('exit', () => child.kill('SIGKILL')); // a last resort; nothing happens when it has ended
+  process.once('exit', () => child.kill('SIGKILL')); // if all else fails; does nothing if Envoy has ended
 
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on('line', (line) => {
@@ -134,13 +134,13 @@ function startEnvoy() {
   };
 }
 
-/** Until Envoy listens, which it does when the filter has taken its configuration. No request: it would be audited and counted. */
+/** Waits until Envoy listens, which it does when the filter has accepted its configuration. It sends no request, because that would be logged and counted. */
 async function ready() {
   for (let tries = 0; tries < 150 && !stopping; tries += 1) {
     if (await listens(PORTS.gateway)) return;
     await sleep(100);
   }
-  if (stopping) return new Promise(() => {}); // the end is on its way, and there is nothing to announce
+  if (stopping) return new Promise(() => {}); // it is ending already: never announce that it runs
   console.error(`accredit: nothing listens at ${GATEWAY} after 15 s; see ${envoy.log}`);
   await stop(1);
 }
@@ -158,7 +158,7 @@ async function stop(code) {
   if (stopping) return;
   stopping = true;
   for (const close of running.reverse()) {
-    // What does not stop must not keep the rest from it.
+    // If one of them does not stop, stop the others all the same.
     try {
       await close();
     } catch (error) {

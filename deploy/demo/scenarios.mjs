@@ -1,5 +1,5 @@
-// What the demo can show: for each scenario which services it needs, how they are started, and what to try. Shared by run.mjs, which starts all of one in a process,
-// and by serve.mjs, which starts one service in a container. Starts nothing itself.
+// The scenarios of the demo: which services each needs, how they are started, and what to try. It is used by run.mjs, which starts all services of a scenario
+// in one process, and by serve.mjs, which starts one service in a container. It starts nothing itself.
 import { startFront } from './front.mjs';
 import { startPasswordFront } from './password-front.mjs';
 import { demoClient, googleClient, jwtAccessTokens, popupClient, spaClient, VISITORS } from './provider.mjs';
@@ -12,8 +12,8 @@ export const MAIL = 'target/demo/mail';
 const ALICE = '{"username":"alice","password":"alice-password"}';
 export const PORTS = { gateway: 10000, admin: 9901, provider: 9000, application: 9100, front: 9200, users: 9300, mail: 9301 };
 
-// config: Envoy's file · provider: what the provider is started with, given the secrets; without it there is none · application: what the application is told
-// front: starts the front end · users, mail: whether these services are asked · toTry: [what to type or open, why]
+// config: Envoy's file · provider: the options of the provider, made from the secrets; without it there is no provider · application: the options of the
+// application · front: starts the front end · users, mail: whether these services are used · toTry: [what to type or open, why]
 export const SCENARIOS = {
   bff: {
     about: 'sessions in sealed cookies; no script of a page sees a token',

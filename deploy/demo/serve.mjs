@@ -1,8 +1,9 @@
-// One service of the demo, alone in its process: for containers, which hold one each. `node serve.mjs SERVICE` starts it, until SIGTERM; `node serve.mjs SERVICE
-// --healthy` asks one that runs on the same machine, and fails where it does not answer; `node serve.mjs keys` makes the secrets of a deployment, once, and ends.
+// Runs one service of the demo in a process, for containers, which have one each. `node serve.mjs SERVICE` runs it until SIGTERM. `node serve.mjs SERVICE
+// --healthy` asks a service that runs on the same machine, and fails if it does not answer. `node serve.mjs keys` makes the secrets of a deployment, once.
 //
-// From the environment: SCENARIO (one of scenarios.mjs), HOST (what to listen on), KEYS (the folder of the secrets), OIDC_ISSUER (the provider's own address),
-// MAILDIR. No secret comes from there, and none is printed. Every service runs in every scenario; what a scenario does not need is asked by nobody.
+// It reads from the environment: SCENARIO (one of scenarios.mjs), HOST (the address to listen on), KEYS (the folder of the secrets), OIDC_ISSUER (the
+// provider's own address), MAILDIR. No secret comes from the environment, and none is printed. Every service runs in every scenario, even if the scenario does
+// not use it.
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -14,14 +15,14 @@ const scenario = Object.hasOwn(SCENARIOS, SCENARIO)
   ? SCENARIOS[SCENARIO]
   : refuse(`there is no scenario ${SCENARIO}; there are: ${Object.keys(SCENARIOS).join(', ')}`);
 
-/** Folder and name of each secret: `client` is what provider and gateway share, `gateway` what is the gateway's alone. */
+/** Folder and name of each secret: provider and gateway share `client`; only the gateway has `gateway`. */
 const SECRETS = [
   ['client', 'OIDC_CLIENT_SECRET'],
   ['gateway', 'ACCREDIT_KEY'],
   ['gateway', 'SESSION_JWT_SECRET'],
 ];
 
-// Each is loaded when it is started: a health check, every few seconds, loads none.
+// A service is loaded when it is started, so that a health check, which runs every few seconds, loads none.
 const SERVICES = {
   provider: async () =>
     (await import('./provider.mjs')).startProvider({
@@ -45,18 +46,18 @@ if (name === 'keys') makeKeys();
 else if (asks) await ask(PORTS[name]);
 else {
   const { close } = await SERVICES[name]();
-  // The first process of a container gets no signal that it does not ask for.
+  // The first process of a container gets only those signals for which it has a handler.
   for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => close().then(() => process.exit(0)));
   console.log(`accredit: ${name} listens at ${host}:${PORTS[name]}, scenario ${SCENARIO}`);
 }
 
-/** Each secret that is missing, readable for its owner and group; one that is there stays. It appears as a whole, or not at all. */
+/** Makes each secret that is missing, readable for its owner and group; an existing one stays. A file appears only when it is complete. */
 function makeKeys() {
   for (const [folder, name] of SECRETS) {
     const path = join(KEYS, folder, name);
     if (existsSync(path)) continue;
     mkdirSync(join(KEYS, folder), { recursive: true });
-    rmSync(`${path}.new`, { force: true }); // of a run that was cut short
+    rmSync(`${path}.new`, { force: true }); // left by a run that was interrupted
     writeFileSync(`${path}.new`, `${randomBytes(32).toString('base64')}\n`, { mode: 0o440 });
     renameSync(`${path}.new`, path);
     console.log(`accredit: made ${folder}/${name}`);
@@ -68,13 +69,13 @@ function secret(folder, name) {
   return (existsSync(path) && readFileSync(path, 'utf8').trim()) || refuse(`${path} holds no secret: "node serve.mjs keys" makes it`);
 }
 
-/** Any answer is one, also that there is nothing at this path. */
+/** Whether a service answers; every answer counts, even 404. */
 async function ask(port) {
   const { status } = await fetch(`http://127.0.0.1:${port}/`, { redirect: 'manual', signal: AbortSignal.timeout(3000) });
   if (status >= 500) refuse(`${name} answers ${status}`);
 }
 
-/** Where a scenario has no front end of its own: the gateway is where to go. */
+/** For scenarios without a front end: redirects to the gateway. */
 async function startSignpost({ host, port, gateway }) {
   const server = createServer((_, response) => response.writeHead(302, { location: `${gateway}/`, 'cache-control': 'no-store' }).end());
   await new Promise((resolve, reject) => server.once('error', reject).listen(port, host, resolve));

@@ -1,9 +1,10 @@
-// How the demo's back ends speak: JSON over HTTP by a table of routes. What is too long, of another type or no JSON ends here, before any of their lines.
+// The server of the demo's back ends: JSON over HTTP, by a table of routes. It refuses bodies that are too long, of another type or not JSON, before their
+// own code runs.
 import { createServer } from 'node:http';
 
-const LIMIT = 16 * 1024; // bytes of a body
+const LIMIT = 16 * 1024; // the most bytes of a body
 
-/** An answer that is not the one that was hoped for, thrown from wherever it is found. */
+/** An answer that reports an error. Handlers throw it. */
 export class Refusal extends Error {
   constructor(status, error, headers = {}) {
     super(error);
@@ -12,8 +13,8 @@ export class Refusal extends Error {
 }
 
 /**
- * `routes`: [method, pattern of the path, async ({body, parts}) => [status, value]]; `parts` are what the pattern's groups found, percent-decoded.
- * `port: 0` takes a free one. `onRequest` sees every request that arrives.
+ * `routes`: [method, pattern of the path, async ({body, parts}) => [status, value]]; `parts` are the groups of the pattern, percent-decoded.
+ * `port: 0` chooses a free port. `onRequest` is called for every request that arrives.
  */
 export async function startService({ port, host, routes, onRequest = () => {} }) {
   const server = createServer((request, response) => {
@@ -22,7 +23,7 @@ export async function startService({ port, host, routes, onRequest = () => {} })
       ([status, value]) => send(response, status, value),
       (error) => {
         if (error instanceof Refusal) return send(response, error.status, { error: error.message }, error.headers);
-        if (request.destroyed && !request.complete) return response.destroy(); // it was given up; there is nobody to answer
+        if (request.destroyed && !request.complete) return response.destroy(); // the client has gone, so there is nobody to answer
         console.error(error);
         send(response, 500, { error: 'this service failed' });
       },
@@ -59,7 +60,7 @@ function decoded(part) {
   }
 }
 
-/** The object that a body holds. */
+/** The object in a request's body. */
 async function json(request) {
   const type = (request.headers['content-type'] ?? '').split(';', 1)[0].trim().toLowerCase();
   if (type !== 'application/json') throw new Refusal(415, 'send application/json');
@@ -79,7 +80,7 @@ async function bounded(request) {
   if (Number(request.headers['content-length'] ?? 0) > LIMIT) throw tooLong();
   const parts = [];
   let length = 0;
-  // Leaving the loop must not cut the connection that the answer takes.
+  // Leaving the loop must not close the connection, because the answer needs it.
   for await (const part of request.iterator({ destroyOnReturn: false })) {
     if ((length += part.length) > LIMIT) throw tooLong();
     parts.push(part);
@@ -92,7 +93,7 @@ function send(response, status, value, headers = {}) {
   response.end(`${JSON.stringify(value)}\n`);
 }
 
-/** A text of this many characters, without control characters. */
+/** A text of at least and at most so many characters, without control characters. */
 export function text(value, name, { least = 1, most }) {
   if (typeof value !== 'string' || value.length < least || value.length > most || /\p{Cc}/u.test(value)) {
     throw new Refusal(400, `${name}: a text of ${least} to ${most} characters, without control characters`);
@@ -100,7 +101,7 @@ export function text(value, name, { least = 1, most }) {
   return value;
 }
 
-/** What may stand as one address, and only one, in a database and in a letter's head. */
+/** An e-mail address: a text that is one address, and only one, in a database and in the header of a letter. */
 export function email(value) {
   const address = text(value, 'email', { most: 254 });
   if (!/^[^\s@<>()[\]\\,;:"]+@[^\s@<>()[\]\\,;:"]+$/.test(address)) throw new Refusal(400, 'email: an address, name@host');

@@ -1,19 +1,19 @@
-// The user service of the demo and of the end-to-end tests: people in SQLite, their passwords as argon2id. The gateway asks it whether a password is
-// right, and finds and creates people there; whom to let in is the gateway's business. Whoever reaches this service may ask it: so it is for the
-// gateway alone. By hand: PORT=9300 FILE=users.sqlite node users.mjs
+// The user service of the demo and of the end-to-end tests: people in SQLite, with passwords as argon2id. The gateway asks it whether a password is right, and
+// finds and creates people there; the gateway decides who is let in. The service answers everybody who can connect to it, so only the gateway may reach it.
+// To start it by hand: PORT=9300 FILE=users.sqlite node users.mjs
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { argon2id, argon2Verify } from 'hash-wasm';
 import sqlite from 'node-sqlite3-wasm';
 import { email, Refusal, startService, text } from './service.mjs';
 
-/** The two people that the provider knows too. */
+/** The two people whom the provider knows, too. */
 export const PEOPLE = [
   { username: 'alice', email: 'alice@example.com', firstName: 'Alice', lastName: 'Adams', role: 'admin', password: 'alice-password' },
   { username: 'bob', email: 'bob@example.com', firstName: 'Bob', lastName: 'Brown', role: 'user', password: 'bob-password' },
 ];
 
-// No number is given twice: a token of somebody who was deleted must not become somebody else's.
+// No id is used twice: the token of a deleted person must not become another person's.
 const TABLE = `CREATE TABLE IF NOT EXISTS users (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   email TEXT NOT NULL COLLATE NOCASE UNIQUE,
@@ -30,8 +30,8 @@ const INSERT = `INSERT INTO users (email, username, first_name, last_name, role,
   ON CONFLICT DO NOTHING RETURNING *`;
 
 /**
- * `port: 0` takes a free one; `file` keeps the people, otherwise they end with this process. `onRequest` sees every request that arrives.
- * `rows()` are the people as they stand in the database, hashes included: for tests.
+ * `port: 0` chooses a free port. `file` keeps the people; without it they are lost when this process ends. `onRequest` is called for every request that
+ * arrives. `rows()` are all people as in the database, including hashes: for tests.
  */
 export async function startUsers({ port = 9300, host = '127.0.0.1', file = ':memory:', people = PEOPLE, onRequest } = {}) {
   const database = new sqlite.Database(file);
@@ -39,7 +39,7 @@ export async function startUsers({ port = 9300, host = '127.0.0.1', file = ':mem
   for (const { username, password, role, ...person } of people) {
     if (!database.get(BY_EMAIL, person.email)) insert(database, { ...person, username, role, hash: await hashed(password) });
   }
-  // Somebody unknown costs what a wrong password costs.
+  // An unknown person takes as much time as a wrong password.
   const nobody = await hashed(randomBytes(32).toString('hex'));
 
   const routes = [
@@ -91,16 +91,16 @@ export async function startUsers({ port = 9300, host = '127.0.0.1', file = ':mem
   };
 }
 
-/** The new row; undefined where address or name are taken. */
+/** The new row; undefined if the address or the name is taken. */
 function insert(database, { email: address, username = null, firstName, lastName, role, hash }) {
   return database.get(INSERT, [address, username, firstName, lastName, role, hash]) ?? undefined;
 }
 
-/** What others may know of a person: these five, and never the hash. */
-// Every address here is verified: the first people's by whoever wrote them down, everybody else's by the provider that they came from.
+/** What the service tells about a person: these fields, and never the hash. */
+// Every address is verified: those of the first two people by whoever wrote this file, all others by the provider.
 const told = (row) => ({ id: row.id, email: row.email, emailVerified: true, firstName: row.first_name, lastName: row.last_name, role: row.role });
 
-/** OWASP's least: 19 MiB, two passes. */
+/** The minimum that OWASP recommends: 19 MiB, two passes. */
 const hashed = (password) =>
   argon2id({ password, salt: randomBytes(16), parallelism: 1, iterations: 2, memorySize: 19456, hashLength: 32, outputType: 'encoded' });
 

@@ -1,22 +1,22 @@
-# Envoy with the module at /etc/envoy/accredit.wasm: for Deployments that fetch nothing when they start, and for deploy/compose.
+# Envoy with the module at /etc/envoy/accredit.wasm: for Deployments that download nothing when they start, and for deploy/compose.
 #
 # Use it     from the repository's root:
 #
 #              docker build -f deploy/images/envoy.Dockerfile -t registry.example.com/accredit-envoy:0.1.0 .
 #              docker run --rm -p 127.0.0.1:10000:10000 -v "$PWD/envoy.yaml:/etc/envoy/envoy.yaml:ro" -e OIDC_CLIENT_SECRET -e ACCREDIT_KEY registry.example.com/accredit-envoy:0.1.0
 #
-#            It brings no configuration of its own that signs anybody in: /etc/envoy/envoy.yaml is Envoy's example until yours is mounted there. In yours the module's
-#            file name is /etc/envoy/accredit.wasm.
+#            The image has no configuration for Accredit: /etc/envoy/envoy.yaml is Envoy's example until you mount your own file there. In your file, the
+#            path of the module is /etc/envoy/accredit.wasm.
 #
-# Change     the versions, here and in module.Dockerfile (a test compares the two); `registry.example.com`, to your registry. By digest: README.md.
+# Change     the versions, here and in module.Dockerfile (a test compares the two); `registry.example.com`, to your registry. For digests see README.md.
 
-# Node for wasm-opt and exports.mjs, which deploy/build/wasm.sh runs; their packages as the lock file names them.
+# Node for wasm-opt and exports.mjs, which deploy/build/wasm.sh runs; their packages are those of the lock file.
 FROM node:24.21.0-bookworm-slim AS tools
 WORKDIR /tools
 COPY deploy/build/package.json deploy/build/package-lock.json deploy/build/.npmrc ./
 RUN npm ci
 
-# The same build as anywhere else: deploy/build/wasm.sh.
+# The same build as everywhere else: deploy/build/wasm.sh.
 FROM rust:1.95.0-slim-bookworm AS build
 RUN rustup target add wasm32-wasip1
 COPY --from=tools /usr/local/bin/node /usr/local/bin/node
@@ -32,7 +32,7 @@ FROM envoyproxy/envoy:v1.40.0 AS with-shell
 COPY --from=build /accredit/target/accredit.wasm /etc/envoy/accredit.wasm
 USER 101:101
 
-# Nothing but Envoy and the module: there is no shell to get into.
+# Only Envoy and the module, without a shell.
 FROM envoyproxy/envoy:distroless-v1.40.0 AS distroless
 COPY --from=build /accredit/target/accredit.wasm /etc/envoy/accredit.wasm
 USER 65532:65532

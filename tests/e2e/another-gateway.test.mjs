@@ -1,5 +1,5 @@
-// A second gateway, of a staging environment for instance, that has the key, the secret, the names of provider and cluster and everything else of the first
-// one, but for its origin and the people who may sign in: whoever is an administrator there is nobody here.
+// A second gateway, for example of a staging environment, that has the same key, secret and names of provider and cluster as the first one. Only its origin and
+// the people who may sign in differ. An administrator of that gateway must have no access at this one.
 
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
@@ -48,14 +48,14 @@ for (const [form, plugin] of Object.entries({ sealed: SEALED, jwt: SIGNED })) {
       for (const gateway of [production, staging]) if (gateway) assertNoPanic(gateway);
     });
 
-    /** A visitor of production whose browser has the cookies of that one: cookies know no ports. */
+    /** A visitor of production whose browser sends the cookies of the other gateway, because cookies do not depend on the port. */
     function atProduction(visitor) {
       const moved = new Visitor(production);
       moved.jar = visitor.jar;
       return moved;
     }
 
-    it('of an administrator of the other one are nobody here, as a cookie and as a token', async () => {
+    it('of an administrator of the other gateway are not accepted, neither as a cookie nor as a token', async () => {
       const mallory = new Visitor(staging);
       assert.equal((await mallory.signIn('/members')).status, 200);
       application.forget();
@@ -71,7 +71,7 @@ for (const [form, plugin] of Object.entries({ sealed: SEALED, jwt: SIGNED })) {
       assert.deepEqual(application.requests, []);
     });
 
-    it('begun there are not finished here, and no code is sent to anybody', async () => {
+    it('cannot come from a sign-in that was begun at the other gateway: no code is sent to a provider', async () => {
       const mallory = new Visitor(staging);
       const callback = await mallory.untilCallback('/members');
       provider.forget();
@@ -82,7 +82,7 @@ for (const [form, plugin] of Object.entries({ sealed: SEALED, jwt: SIGNED })) {
       assert.match(production.log(), /begun for another issuer, client or origin/);
     });
 
-    it('made here are good here', async () => {
+    it('of this gateway are accepted', async () => {
       const alice = new Visitor(production);
       assert.equal((await alice.signIn('/members')).status, 200);
       assert.equal((await alice.call('/members')).status, 200);

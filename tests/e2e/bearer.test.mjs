@@ -1,4 +1,4 @@
-// Bearer tokens in a real Envoy: what a program gets with a good one, without one, with each kind of bad one; and what becomes of keys.
+// Bearer tokens in a real Envoy: what a program gets with a valid one, without one, and with each kind of invalid one; and what happens when keys change.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -28,7 +28,7 @@ describe('bearer tokens', () => {
   const send = (path, authorization, more = {}) =>
     stage.visitor().call(path, { method: 'POST', body: 'x', ...more, headers: { ...(authorization && { authorization }), ...more.headers } });
 
-  it('say who is asking, to the upstream too, which does not get the token', async () => {
+  it('identify the client, also to the upstream, which does not get the token', async () => {
     const answer = await send('/members', `Bearer ${await token()}`, { headers: { 'x-forwarded-user': 'root' } });
     assert.equal(answer.status, 200, answer.reason);
     const arrived = await stage.application.only('/members');
@@ -40,7 +40,7 @@ describe('bearer tokens', () => {
     assert.ok((await stage.gateway.counter('accredit_token_verified')) >= 1);
   });
 
-  it('leave nothing of an identity that the client claims on several lines', async () => {
+  it('remove identity headers of the client, also if they come on several lines', async () => {
     const lines = ['root', 'admin', 'robot'];
     await send('/members', `Bearer ${await token()}`, {
       headers: { 'x-forwarded-user': lines, 'x-forwarded-groups': lines, x_forwarded_user: lines, 'x-forwarded-email': lines },
@@ -80,7 +80,7 @@ describe('bearer tokens', () => {
     });
   }
 
-  it('by a key published a moment ago are accepted at once, and a flood of unknown keys is not a flood of fetches', async () => {
+  it('are accepted at once with a key that was just published, and a flood of unknown keys does not cause a flood of fetches', async () => {
     const fresh = { ...(await makeKey('RS256', 'fresh')) };
     stage.provider.keys.push(fresh);
     assert.equal((await send('/members', `Bearer ${await token({}, fresh)}`)).status, 200);

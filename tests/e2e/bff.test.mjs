@@ -1,7 +1,7 @@
-// System E as shipped: who gets in, who may do what, and what reaches the application.
+// envoy/bff.yaml as shipped: who can sign in, who may do what, and what reaches the application.
 //
-// envoy/bff.yaml with nothing changed but ports, the demo's certified provider, alice and bob. The application behind is one that records, so that every
-// test can say what arrived there and what did not.
+// Only the ports of the file are changed. The provider is the demo's, which is certified, with alice and bob. The application records requests, so that every
+// test can check what arrived there and what did not.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -56,7 +56,7 @@ describe('signing in', () => {
 });
 
 describe('who may do what', () => {
-  /** [who, method, path, status] — 'page' is a navigation, 'script' a call by a page of this origin */
+  /** [who, method, path, status]; 'page' is a navigation, 'script' is a call by a page of this origin. */
   const TABLE = [
     ['nobody', 'page', '/', 200],
     ['nobody', 'page', '/chat', 200],
@@ -95,7 +95,7 @@ describe('who may do what', () => {
     });
   }
 
-  it('a page for a script that is not signed in is a problem document that says how to sign in', async () => {
+  it('a script without a session gets a problem document that says how to sign in', async () => {
     const answer = await stage.nobody().call('/api/chat');
     const problem = assertProblem(answer, 401, 'session_missing');
     assert.equal(problem.sign_in, '/api/login');
@@ -103,7 +103,7 @@ describe('who may do what', () => {
     assert.deepEqual(answer.cookies, [], 'a script starts no attempt');
   });
 
-  it('a program that says nothing about itself gets 401, one that asks for HTML is redirected', async () => {
+  it('a program that sends no Sec-Fetch headers gets 401, or a redirect if it accepts HTML', async () => {
     assertProblem(await stage.nobody().send('/analytics'), 401, 'session_missing');
     assert.equal((await stage.nobody().send('/analytics', { headers: { accept: 'text/html' } })).status, 302);
     assertProblem(await stage.nobody().send('/analytics', { headers: { accept: 'text/html', 'x-requested-with': 'XMLHttpRequest' } }), 401, 'session_missing');
@@ -119,7 +119,7 @@ describe('who may do what', () => {
     assertProblem(await stage.bob.call('/api/chat'), 403, 'condition_failed');
   });
 
-  it('HEAD is decided as GET is', async () => {
+  it('HEAD gets the same decision as GET', async () => {
     assert.equal((await stage.nobody().open('/analytics', { method: 'HEAD' })).status, 302);
     assert.equal((await stage.alice.open('/members', { method: 'HEAD' })).status, 200);
     assert.equal((await stage.bob.open('/members', { method: 'HEAD' })).status, 403);
@@ -127,7 +127,7 @@ describe('who may do what', () => {
 });
 
 describe('what reaches the application', () => {
-  it('is who is asking, in the headers other proxies use', async () => {
+  it('is the identity, in the headers that other proxies use', async () => {
     await stage.alice.open('/analytics');
     const arrived = await stage.application.only('/analytics');
     for (const [name, value] of [
@@ -140,7 +140,7 @@ describe('what reaches the application', () => {
     for (const name of ['x-forwarded-access-token', 'x-forwarded-id-token', 'authorization']) assert.deepEqual(headerValues(arrived, name), []);
   });
 
-  it('is who is asking also on a public page, when there is a session', async () => {
+  it('is the identity on a public page too, if there is a session', async () => {
     await stage.alice.open('/');
     assert.deepEqual(headerValues(await stage.application.only('/'), 'x-forwarded-user'), ['alice']);
   });
@@ -180,13 +180,13 @@ describe('what reaches the application', () => {
     });
   }
 
-  it('is never a header removed by Connection: the identity stays', async () => {
+  it('includes the identity even if Connection names its headers', async () => {
     const answer = await stage.bob.send('/analytics', { headers: { connection: 'close, x-forwarded-user, x-forwarded-groups' } });
     if (answer.status === 400) return assert.deepEqual(stage.application.requests, []);
     assert.deepEqual(headerValues(await stage.application.only('/analytics'), 'x-forwarded-user'), ['bob']);
   });
 
-  it('is every cookie but ours, byte for byte', async () => {
+  it('is every cookie of others, byte for byte, and none of ours', async () => {
     for (const [before, between, after, expected] of [
       ['theme=dark; ', '', '; lang=de', 'theme=dark; lang=de'],
       ['', '', '', undefined],
@@ -200,7 +200,7 @@ describe('what reaches the application', () => {
     }
   });
 
-  it('is no session of ours on a public page either, good or forged', async () => {
+  it('is never our session cookie, valid or forged, on a public page either', async () => {
     await stage.nobody().send('/', { headers: { cookie: '__Host-accredit=forged; theme=dark; __Host-accredit-1=forged' } });
     assert.equal((await stage.application.only('/')).headers.cookie, 'theme=dark');
   });
@@ -221,7 +221,7 @@ describe('what reaches the application', () => {
     assert.deepEqual({ ...arrived.trailers }, { 'x-checksum': 'abc' });
   });
 
-  it('brings no identity in its trailers, which some servers add to the headers', async () => {
+  it('is no identity in trailers, which some servers merge into the headers', async () => {
     const answer = await stage.alice.call('/api/chat', {
       method: 'POST',
       headers: { 'transfer-encoding': 'chunked', trailer: 'x-forwarded-user', 'content-type': 'text/plain' },
@@ -235,7 +235,7 @@ describe('what reaches the application', () => {
     assert.deepEqual({ ...(await stage.application.only('/api/chat')).trailers }, { 'x-checksum': 'abc' });
   });
 
-  it('is nothing of a refused upload, chunked and with trailers', async () => {
+  it('is no part of a refused upload, chunked and with trailers', async () => {
     for (const visitor of [stage.nobody(), stage.bob]) {
       const answer = await visitor
         .call('/api/chat', {
@@ -252,13 +252,13 @@ describe('what reaches the application', () => {
     assert.deepEqual(stage.application.requests, []);
   });
 
-  it('is an upload of megabytes, held by nobody', async () => {
+  it('is an upload of megabytes, which is not buffered', async () => {
     const answer = await stage.alice.call('/api/analytics', { method: 'POST', body: 'x'.repeat(5_000_000) });
     assert.equal(answer.status, 200);
     assert.equal((await stage.application.only('/api/analytics')).body.length, 5_000_000);
   });
 
-  it("keeps the application's own answer: its cookies, its caching but for what would let others have it, its status", async () => {
+  it("does not change the application's answer, except caching that would let other people get it", async () => {
     stage.application.respond = (_, response) => {
       response.writeHead(418, { 'set-cookie': ['own=1; Path=/', 'other=2'], 'cache-control': 'public, max-age=60' }).end('teapot');
     };

@@ -1,5 +1,5 @@
-// Bodies at our own endpoints, in a real Envoy: how they may arrive, what is refused, and that nobody else ever gets the request, also when Envoy's part
-// of the configuration is missing.
+// Bodies at our own endpoints, in a real Envoy: how they may arrive, what is refused, and that no upstream ever gets the request, even if the part of Envoy's
+// configuration that this needs is missing.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -23,7 +23,7 @@ const spa = (options = {}) => ({
 const managed = (change) => (bootstrap) => void change(managerOf(bootstrap.static_resources.listeners[0]));
 const keepTrailers = managed((manager) => (manager.http_protocol_options = { enable_trailers: true }));
 
-/** A token that the shipped rules accept does not matter here: nothing of a body may arrive at all. */
+/** The most bytes of a body that are read. */
 const LARGEST = 65_536;
 const filled = (content, size) => {
   const rest = size - Buffer.byteLength(JSON.stringify({ ...content, pad: '' }));
@@ -60,7 +60,7 @@ describe('a body at an endpoint of ours', () => {
     assertReleased(await exchange(visitor, byteByByte));
   });
 
-  it('is read with trailers behind it', async () => {
+  it('is read with trailers after it', async () => {
     const { visitor, code } = await begun();
     const withTrailers = (request) => {
       request.write(JSON.stringify({ code }));
@@ -101,7 +101,7 @@ describe('a body at an endpoint of ours', () => {
     assertReleased(await exchange(visitor, filled({ code }, LARGEST)));
   });
 
-  it('that is announced as too large is refused before it is sent', async () => {
+  it('is refused before it is sent if its announced length is too large', async () => {
     const lines = [`Origin: ${stage.gateway.origin}`, 'Content-Type: application/json', 'Content-Length: 999999999'];
     const answer = await sendRaw(stage.gateway.port, requestText('POST', '/api/token', stage.gateway.host, lines));
     assert.deepEqual([answer.status, answer.reason], [413, 'body_too_large']);
@@ -133,13 +133,13 @@ describe('a body at an endpoint of ours', () => {
     });
   }
 
-  it('that ends with the headers is an empty one', async () => {
+  it('is empty if the request ends with its headers', async () => {
     const { visitor } = await begun();
     const answer = await overHttp2(visitor, '/api/token', []);
     assert.deepEqual([answer.status, answer.reason], [400, 'body_malformed']);
   });
 
-  it('whose client goes away, before its end or while the provider is asked, disturbs nobody', async () => {
+  it('disturbs no other request if its client leaves, before its end or while the provider is asked', async () => {
     const { visitor, code } = await begun();
     const head = (length) =>
       requestText('POST', '/api/token', stage.gateway.host, [
@@ -169,7 +169,7 @@ describe('a body at an endpoint of ours', () => {
     assertReleased(await exchange(other.visitor, { code: other.code }));
   });
 
-  it('by another site is refused before it is read', async () => {
+  it('of a request from another site is refused before it is read', async () => {
     const { visitor, code } = await begun();
     for (const headers of [
       { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' },
@@ -179,7 +179,7 @@ describe('a body at an endpoint of ours', () => {
     }
   });
 
-  it('leaves other uploads alone', async () => {
+  it('is not read at other paths: uploads reach the application', async () => {
     const answer = await stage
       .visitor()
       .call('/api/analytics', { method: 'POST', body: 'x'.repeat(1_000_000) })

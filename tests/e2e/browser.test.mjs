@@ -1,6 +1,6 @@
-// The same gateway as people meet it: a real Chromium, the demo's provider with its form, the demo's application with its pages.
+// The gateway in a real Chromium, with the demo's provider and its form, and the demo's application and its pages.
 //
-// No page of ours or of the demo may make the browser complain: policy violations and script errors fail the tests.
+// No page of the gateway or of the demo may cause errors in the browser: policy violations and script errors fail the tests.
 
 import assert from 'node:assert/strict';
 import http from 'node:http';
@@ -36,7 +36,7 @@ describe('in a browser', () => {
   const arrive = async () => (person = await newPerson(browser)).newPage();
   const at = (path) => `${gateway.origin}${path}`;
   const pathOf = (page) => new URL(page.url()).pathname;
-  /** What the browser itself says about an answer that is an error is no complaint about a page. */
+  /** Ignores what the browser itself logs about an error status; that is not an error of a page. */
   const complaints = () => person.complaints.filter((text) => !/status of (401|403)/.test(text));
 
   async function fillIn(page, login) {
@@ -75,7 +75,7 @@ describe('in a browser', () => {
     assert.deepEqual(complaints(), []);
   });
 
-  it('bob sees a page that says why not, and can come back as alice', async () => {
+  it('bob sees a page that says why he may not, and can sign in again as alice', async () => {
     const page = await arrive();
     await signIn(page, 'bob');
     const response = await page.goto(at('/members'));
@@ -106,7 +106,7 @@ describe('in a browser', () => {
     assert.deepEqual(complaints(), []);
   });
 
-  it('two tabs sign in at once, and each comes back to its own page', async () => {
+  it('two tabs sign in at the same time, and each returns to its own page', async () => {
     const first = await arrive();
     const second = await person.newPage();
     await Promise.all([first.goto(at('/analytics?tab=1')), second.goto(at('/members?tab=2'))]);
@@ -168,7 +168,7 @@ describe('in a browser', () => {
     assert.deepEqual(complaints(), []);
   });
 
-  it('signing out by script ends it too', async () => {
+  it('signing out by script ends the session, too', async () => {
     const page = await arrive();
     await signIn(page, 'alice', '/members');
     await page.goto(at('/chat'));
@@ -178,7 +178,7 @@ describe('in a browser', () => {
     assert.deepEqual(complaints(), []);
   });
 
-  it('another site that was typed into the address bar, and redirects to sign-out, ends no session; the button on the page does', async () => {
+  it('a site that a person typed into the address bar cannot end the session by a redirect to sign-out; the button on the page ends it', async () => {
     const page = await arrive();
     await signIn(page, 'alice');
     const elsewhere = http.createServer((_, response) => response.writeHead(302, { location: at('/api/logout') }).end());
@@ -196,7 +196,7 @@ describe('in a browser', () => {
     assert.match(await page.locator('main').innerText(), /not signed in/);
   });
 
-  it('a page of another site can make nobody sign out or post in their name, and can frame no page of ours', async () => {
+  it('a page of another site can neither sign people out, nor post in their name, nor frame a page of the gateway', async () => {
     const page = await arrive();
     await signIn(page, 'alice');
     await page.goto(`${provider.issuer}/nothing-here`);

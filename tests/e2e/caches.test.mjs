@@ -1,12 +1,12 @@
-// Caches around the gateway, in a real Envoy: what answers for somebody who is known tell caches in front, and what Envoy's own `cache` filter behind
-// Accredit gives to whom.
+// Caches before and after the gateway, in a real Envoy: what answers to signed-in people tell caches in front, and to whom Envoy's own `cache` filter, placed
+// after Accredit, gives which answer.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { managerOf } from './lib/gateway.mjs';
 import { onStage } from './lib/stage.mjs';
 
-/** Everybody's own page. What it tells caches stands in the query, as [[name, value], …]. */
+/** A page that is different for each person. Its query has the headers for caches, as [[name, value], …]. */
 const personal = (_, response, { headers, url }) => {
   const fields = JSON.parse(new URL(url, 'http://localhost').searchParams.get('fields') ?? '[]');
   for (const [name, value] of fields) response.appendHeader(name, value);
@@ -31,7 +31,7 @@ async function twoPeople(stage) {
   return { alice, bob, nobody: stage.visitor() };
 }
 
-describe('an answer for somebody who is known', () => {
+describe('an answer for a signed-in person', () => {
   const stage = onStage({ plugin: rules });
 
   for (const [said, right] of [
@@ -71,7 +71,7 @@ describe('an answer for somebody who is known', () => {
     });
   }
 
-  it('is left alone where the rule allows it, and so is one for nobody', async () => {
+  it('is not changed if the rule allows shared caches, nor is an answer without identity', async () => {
     const { alice, nobody } = await twoPeople(stage);
     const fields = [
       ['cache-control', 'public, max-age=60'],
@@ -87,7 +87,7 @@ describe('an answer for somebody who is known', () => {
     }
   });
 
-  it('is asked of the application with no-store, which caches on the way obey, and nothing that the client said can hide it', async () => {
+  it('is requested from the application with no-store, which caches in between obey, whatever the client has sent', async () => {
     const { alice, nobody } = await twoPeople(stage);
     stage.application.forget();
     await alice.open('/analytics', { headers: { 'cache-control': 'x="' } });
@@ -105,7 +105,7 @@ describe('shared_cache: allowed for the whole configuration', () => {
   };
   const stage = onStage({ plugin: all });
 
-  it('holds where a rule says nothing, and a rule that refuses is obeyed', async () => {
+  it('applies to rules without a value of their own; a rule that refuses is obeyed', async () => {
     const { alice } = await twoPeople(stage);
     const said = (path) => alice.open(asking(path, ['cache-control', 'max-age=60'])).then(({ headers }) => headers['cache-control']);
     assert.deepEqual([await said('/analytics'), await said('/own')], ['max-age=60', 'private, max-age=60']);
@@ -122,11 +122,11 @@ for (const [kind, suffix] of [
     managerOf(bootstrap.static_resources.listeners[0]).http_filters.splice(-1, 0, { name: `envoy.filters.http.${kind}`, typed_config: config });
   };
 
-  describe(`Envoy's filter ${kind}, behind Accredit`, () => {
+  describe(`Envoy's filter ${kind}, after Accredit`, () => {
     const stage = onStage({ plugin: rules, envoy: behind });
     const page = (path) => asking(path, ['cache-control', 'public, max-age=60']);
 
-    it('gives nobody the page of somebody else', async () => {
+    it('gives nobody the page of another person', async () => {
       const { alice, bob, nobody } = await twoPeople(stage);
       for (const path of ['/analytics', '/public/own']) {
         assert.equal((await alice.open(page(path))).body, 'page of alice');
@@ -136,7 +136,7 @@ for (const [kind, suffix] of [
       assert.equal((await nobody.open(page('/public/own'))).body, 'page of nobody');
     });
 
-    it('nor to requests at the same moment', async () => {
+    it('gives nobody the page of another person when requests come at the same moment', async () => {
       const { alice, bob } = await twoPeople(stage);
       stage.application.respond = (request, response, received) => setTimeout(() => personal(request, response, received), 200);
       const pages = await Promise.all([alice, bob, alice, bob].map((person) => person.open(page('/analytics/slow'))));
@@ -146,7 +146,7 @@ for (const [kind, suffix] of [
       );
     });
 
-    it('gives what the rule allows it to keep to everybody', async () => {
+    it('gives everybody the stored answer if the rule allows it', async () => {
       const { alice, bob } = await twoPeople(stage);
       assert.equal((await alice.open(page('/shared/page'))).body, 'page of alice');
       assert.equal((await bob.open(page('/shared/page'))).body, 'page of alice');

@@ -1,5 +1,5 @@
-// Signing in through the files of deploy/compose: the very Envoy files that containers get, the commands, variables and health checks of compose.yaml, in processes of
-// this machine under the containers' names and ports. lib/containers.mjs says what is changed for that. No container engine takes part.
+// Signs people in through the files of deploy/compose: with the Envoy files, commands, variables and health checks of compose.yaml, in processes of this
+// machine that have the containers' names and ports. lib/containers.mjs says what differs. No container engine is used.
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
@@ -18,7 +18,7 @@ const SECRETS = ['client/OIDC_CLIENT_SECRET', 'gateway/ACCREDIT_KEY', 'gateway/S
 const FRONT = 'http://localhost:9200';
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-/** `docker compose up` for a scenario, for the tests of one `describe`; afterwards nothing was told, and everything ended by itself when it was asked to. */
+/** `docker compose up` for a scenario, for the tests of one `describe`. Afterwards it checks that no log has a secret, and that SIGTERM ended every service. */
 function onDeployment(scenario, project = demoProject) {
   const up = {};
   before(async () => (up.gateway = await Deployment.start(project(), { scenario })));
@@ -45,7 +45,7 @@ const serve = (args, environment) =>
   spawnSync(process.execPath, ['serve.mjs', ...args], { cwd: join(ROOT, 'deploy/demo'), env: { PATH: process.env.PATH, ...environment }, encoding: 'utf8' });
 const json = (body) => ({ method: 'POST', headers: JSON_TYPE, body: JSON.stringify(body) });
 const form = (login) => ({ login, password: `${login}-password`, action: 'login' });
-/** As a script of the front end calls. */
+/** The options of a request as a script of the front end sends it. */
 const fromFront = (options = {}) => ({ ...options, headers: { origin: FRONT, 'sec-fetch-site': 'same-site', ...options.headers } });
 
 describe('docker compose up', () => {
@@ -61,7 +61,7 @@ describe('docker compose up', () => {
     up.alice = alice;
   });
 
-  it('refuses bob the page that his groups do not allow, and nobody becomes root', async () => {
+  it('refuses bob a page that his groups do not allow, and ignores identity headers of clients', async () => {
     const bob = await signInAs(up.gateway, 'bob', { path: '/members' });
     assertRefused(bob.landing, 403, 'condition_failed');
     assert.equal((await bob.open('/analytics')).status, 200);
@@ -74,7 +74,7 @@ describe('docker compose up', () => {
     assertProblem(await up.alice.call('/api/chat'), 401, 'session_missing');
   });
 
-  it('has every service healthy by the check of its file, and the front end lead to the gateway', async () => {
+  it('has only healthy services, and a front end that redirects to the gateway', async () => {
     const { services } = demoProject();
     for (const name of Object.keys(services).filter((each) => services[each].healthcheck)) assert.ok(up.gateway.healthy(name), name);
     const { location } = await new Visitor({ origin: FRONT }).open('/');
@@ -88,7 +88,7 @@ describe('docker compose up', () => {
     );
   });
 
-  it('shows neighbours of the gateway what it counts, and lets none of them stop it', async () => {
+  it('lets other containers read the counters of the gateway, but not stop it', async () => {
     const admin = (path, method = 'GET') => fetch(`http://127.0.0.1:9901${path}`, { method }).then(({ status }) => status);
     assert.equal(await admin('/stats?filter=accredit'), 200);
     for (const path of ['/quitquitquit', '/healthcheck/fail', '/logging', '/reset_counters', '/drain_listeners'])
@@ -96,7 +96,7 @@ describe('docker compose up', () => {
     for (const path of ['/', '/config_dump', '/server_info', '/certs', '/clusters']) assert.equal(await admin(path), 403, path);
   });
 
-  it('has its secrets in files for owner and group, in no argument of a process', () => {
+  it('has its secrets in files that only owner and group can read, and in no argument of a process', () => {
     for (const name of SECRETS) {
       const path = join(up.gateway.keys, name);
       assert.deepEqual([name, statSync(path).mode & 0o777], [name, 0o440]);
@@ -117,7 +117,7 @@ describe('SCENARIO=password-and-popup docker compose up', () => {
   const logIn = (email, password) => new Visitor(up.gateway).call('/api/auth/login', fromFront(json({ email, password })));
   const bearer = (token) => fromFront({ headers: { authorization: `Bearer ${token}` } });
 
-  it('signs alice in by the password that the user service knows; the application is told her role', async () => {
+  it('signs alice in by the password that the user service knows, and passes her role to the application', async () => {
     const answer = await logIn('alice@example.com', 'alice-password');
     assert.equal(answer.status, 200, answer.body);
     const { headers } = (await new Visitor(up.gateway).call('/api/headers', bearer(answer.json().token))).json();
@@ -125,13 +125,13 @@ describe('SCENARIO=password-and-popup docker compose up', () => {
     assert.equal((await new Visitor(up.gateway).call('/api/analytics', bearer(answer.json().token))).status, 200);
   });
 
-  it('refuses bob what is for admins, and a wrong password', async () => {
+  it('refuses bob pages for admins, and refuses a wrong password', async () => {
     const { token } = (await logIn('bob@example.com', 'bob-password')).json();
     assertProblem(await new Visitor(up.gateway).call('/api/analytics', bearer(token)), 403, 'condition_failed');
     assert.equal((await logIn('bob@example.com', 'alice-password')).status, 401);
   });
 
-  it('makes carol, who comes through the provider, an account, and writes her one letter', async () => {
+  it('creates an account for carol, who comes from the provider, and sends her one letter', async () => {
     const visitor = new Visitor(up.gateway);
     const { authUrl } = (await visitor.call('/api/auth/google/url', fromFront())).json();
     const page = await visitor.follow(await visitor.submit(await visitor.follow(await visitor.open(authUrl)), form('carol')));
@@ -166,7 +166,7 @@ describe('SCENARIO=google-session docker compose up', () => {
 describe('SCENARIO=spa-tokens docker compose up', () => {
   const up = onDeployment('spa-tokens');
 
-  it('gives the front end a token for alice, which opens the chat, and one for bob, which does not', async () => {
+  it('gives the front end a token for alice, which is accepted for the chat, and one for bob, which is not', async () => {
     for (const [login, status] of [
       ['alice', 200],
       ['bob', 403],
@@ -188,7 +188,7 @@ describe('SCENARIO=spa-tokens docker compose up', () => {
 describe('SCENARIO=login-microservices docker compose up', () => {
   const up = onDeployment('login-microservices');
 
-  it('gives alice a token for her password, and services are told who she is', async () => {
+  it('gives alice a token for her password, and passes her identity to services', async () => {
     const { access_token: token } = (await new Visitor(up.gateway).send('/login', json({ username: 'alice', password: 'alice-password' }))).json();
     const { headers } = (await new Visitor(up.gateway).send('/api/headers', { headers: { authorization: `Bearer ${token}` } })).json();
     assert.deepEqual([headers['x-forwarded-user'], headers['x-forwarded-role']], ['1', 'admin']);
@@ -245,7 +245,7 @@ describe('docker compose up with compose.keycloak.yaml, without Keycloak', () =>
   });
 });
 
-/** The demo's provider, made of a realm file: its client and its people, at Keycloak's paths under the realm's. It stands in for what cannot be started here. */
+/** The demo's provider with the client and the people of a realm file, at Keycloak's paths. It replaces Keycloak, which cannot be started here. */
 async function startLikeKeycloak(issuer, { clients: [client], users }, secret) {
   const { startProvider } = await import('../../deploy/demo/provider.mjs');
   const people = Object.fromEntries(
@@ -282,7 +282,7 @@ async function startLikeKeycloak(issuer, { clients: [client], users }, secret) {
 }
 
 describe('docker compose up where a port is taken', () => {
-  it('ends with a sentence before anything is started', async () => {
+  it('ends with an error message before anything is started', async () => {
     const server = createServer();
     await listen(server, 9301);
     try {
@@ -311,14 +311,14 @@ describe('the secrets of a deployment', () => {
     for (const name of SECRETS) assert.equal(made.includes(readFileSync(join(other, name), 'utf8')), false);
   });
 
-  it('reach a command by its environment, whole', () => {
+  it('reach a command completely, by its environment', () => {
     const KEYS = temporaryFolder();
     serve(['keys'], { KEYS });
     const { stdout } = withKeys(KEYS, process.execPath, '-p', 'process.env.OIDC_CLIENT_SECRET + process.env.ACCREDIT_KEY + process.env.SESSION_JWT_SECRET');
     assert.equal(stdout.trim(), SECRETS.map((name) => readFileSync(join(KEYS, name), 'utf8').trim()).join(''));
   });
 
-  it('that are missing keep gateway and provider from starting', () => {
+  it('must exist, or gateway and provider do not start', () => {
     const KEYS = temporaryFolder();
     const gateway = withKeys(KEYS, 'echo', 'started');
     assert.deepEqual([gateway.status, gateway.stdout], [1, '']);
@@ -328,7 +328,7 @@ describe('the secrets of a deployment', () => {
     assert.match(provider.stderr, /holds no secret/);
   });
 
-  it('or a scenario that does not exist, or a service, end with a sentence', () => {
+  it('are not needed to see the error message for an unknown scenario or service', () => {
     assert.match(serve(['users'], { SCENARIO: 'nobody' }).stderr, /there is no scenario nobody; there are: bff, /);
     assert.match(serve(['gateway'], {}).stderr, /there is no service gateway; there are: keys, provider, /);
     for (const words of [

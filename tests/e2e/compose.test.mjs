@@ -1,5 +1,5 @@
-// The files of deploy/compose without a container engine: what the compose specification says of them, what we ask beyond it, and that every Envoy file is accepted with
-// the built module. Each check is then given a copy that is broken, and must refuse it. That somebody can sign in is in compose-sign-in.test.mjs.
+// Checks the files of deploy/compose without a container engine: by the compose specification, by our own rules (lib/compose.mjs), and that Envoy accepts every
+// Envoy file with the built module. Each check also gets broken copies, and must refuse them. compose-sign-in.test.mjs shows that people can sign in.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -40,10 +40,10 @@ describe('the compose files', () => {
     }
   });
 
-  for (const [name, project, check] of PROJECTS) it(`${name} has all that we ask of it`, () => assert.deepEqual(check(project()), []));
+  for (const [name, project, check] of PROJECTS) it(`${name} follows our own rules`, () => assert.deepEqual(check(project()), []));
 });
 
-/** Every path below a value, deepest last. */
+/** The paths of all values inside a value, the deepest last. */
 function paths(value, here = []) {
   if (value === null || typeof value !== 'object') return [here];
   return [...(here.length ? [here] : []), ...Object.keys(value).flatMap((key) => paths(value[key], [...here, key]))];
@@ -56,10 +56,10 @@ function without(project, path) {
   return project;
 }
 
-describe('without any one of its lines', () => {
-  /** What a project may do without: single words of commands, which compose-sign-in.test.mjs runs; what only anchors hold; defaults. */
+describe('if any one line is missing', () => {
+  /** What may be missing: single words of commands, which compose-sign-in.test.mjs runs; parts that only anchors use; defaults. */
   const FREE = /^x-|\.(command|healthcheck\.test)\.\d+$|\.logging\.driver$/;
-  /** And Keycloak without what the demo's provider is told. */
+  /** What may also be missing with Keycloak: settings of the demo's provider. */
   const KEYCLOAK_FREE = /^services\.provider\.(read_only|environment\.(SCENARIO|HOST))$/;
 
   for (const [name, project, check] of PROJECTS) {
@@ -84,7 +84,7 @@ describe('without any one of its lines', () => {
 
 describe('the networks', () => {
   for (const [name, project] of PROJECTS) {
-    it(`lead nobody but the gateway to who believes the gateway: ${name}`, () => {
+    it(`let only the gateway reach services that trust it: ${name}`, () => {
       const { services, networks } = project();
       for (const believing of ['application', 'users', 'mail']) {
         const beside = Object.keys(services).filter(
@@ -146,7 +146,7 @@ describe('every rendered Envoy file', () => {
   const names = readdirSync(join(ROOT, FOLDER, 'envoy')).sort();
   const services = demoProject().services;
 
-  it('is one of a scenario, as there are shipped files', () => {
+  it('belongs to a scenario, and every shipped file has one', () => {
     assert.deepEqual(
       names,
       SCENARIOS.map((name) => `${name}.yaml`),
@@ -154,7 +154,7 @@ describe('every rendered Envoy file', () => {
     assert.deepEqual(names, readdirSync(join(ROOT, 'envoy')).sort());
   });
 
-  /** With the built module instead of the image's; the rest is as the container gets it. */
+  /** The Envoy file of a container, with the built module in place of the image's. */
   function inContainer(scenario) {
     const bootstrap = envoyFile(scenario);
     pluginOf(bootstrap.static_resources.listeners[0]).vm_config.code.local.filename = wasmPath();
@@ -177,7 +177,7 @@ describe('every rendered Envoy file', () => {
     });
   }
 
-  it('is refused by Envoy without the issuer in the environment, and by the filter with a misspelt field, by its path', async () => {
+  it('is refused by Envoy if the environment has no issuer, and by the filter, with the path, if a field is misspelt', async () => {
     const without = await validate(inContainer('bff'), { environment: secrets });
     assert.notEqual(without.code, 0);
     assert.match(without.log, /providers\[0\]\.issuer|OIDC_ISSUER/);
@@ -186,7 +186,7 @@ describe('every rendered Envoy file', () => {
     assert.match(refusalIn(misspelt, environmentOf(demoProject())) ?? 'it was accepted', /^rulez: /);
   });
 
-  it('leads to services of compose.yaml, which the gateway can reach, at the ports where they listen', async () => {
+  it('has clusters for services of compose.yaml, which the gateway can reach, with the ports where they listen', async () => {
     const { PORTS } = await import('../../deploy/demo/scenarios.mjs');
     for (const scenario of SCENARIOS) {
       for (const {
@@ -205,7 +205,7 @@ describe('every rendered Envoy file', () => {
     }
   });
 
-  it('listens where compose.yaml publishes it, and shows neighbours no page of the admin that changes something', () => {
+  it('listens on the ports that compose.yaml publishes, and shows other containers only read-only pages of the admin interface', () => {
     for (const scenario of SCENARIOS) {
       const {
         admin,
@@ -224,7 +224,7 @@ describe('every rendered Envoy file', () => {
     }
   });
 
-  it('is what the gateway mounts, scenario by scenario', () => {
+  it('is what the gateway mounts in each scenario', () => {
     const { source } = services.gateway.volumes.map(mounted).find(({ target }) => target === '/etc/envoy/envoy.yaml');
     assert.deepEqual(
       [undefined, ...SCENARIOS].map((SCENARIO) => interpolated(source, { SCENARIO })),
@@ -239,7 +239,7 @@ describe("Keycloak's realm", () => {
   );
   const check = (realm) => realmProblems(realm, configurations);
 
-  it("agrees with the Envoy files and with the demo's people, and maps every claim that is asked for", () => {
+  it("agrees with the Envoy files and with the demo's people, and has a mapper for every claim that is requested", () => {
     assert.equal(configurations.length, 4);
     assert.deepEqual(check(structuredClone(REALM)), []);
   });
@@ -248,8 +248,8 @@ describe("Keycloak's realm", () => {
     assert.deepEqual(read(`${FOLDER}/keycloak/realm.json`).match(/\$\{[^}]*\}/g), ['${OIDC_CLIENT_SECRET}']);
   });
 
-  it('is refused without any one of its lines', () => {
-    const FREE = /^displayName$|^clients\.0\.name$/; // what people read
+  it('is refused if any one line is missing', () => {
+    const FREE = /^displayName$|^clients\.0\.name$/; // names that only people read
     const all = paths(REALM).filter((path) => !FREE.test(path.join('.')));
     assert.ok(all.length > 150, `${all.length} paths`);
     const accepted = all.filter((path) => check(without(structuredClone(REALM), path)).length === 0);
@@ -286,7 +286,7 @@ describe("Keycloak's realm", () => {
 });
 
 describe('secrets', () => {
-  it('stand in no file of deploy/compose and deploy/images', () => {
+  it('are in no file of deploy/compose and deploy/images', () => {
     const files = [FOLDER, 'deploy/images']
       .flatMap((folder) => readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true }))
       .filter((entry) => entry.isFile())
@@ -295,7 +295,7 @@ describe('secrets', () => {
     for (const path of files) assert.deepEqual(secretsIn(readFileSync(path, 'utf8')), [], path);
   });
 
-  it('would be found', () => {
+  it('would be found if they were in a file', () => {
     for (const text of [
       `key: ${randomBytes(32).toString('base64')}`,
       `KEY=${randomBytes(24).toString('hex')}`,

@@ -1,11 +1,11 @@
-// Configurations that are wrong are refused at load, with the field's path and a remedy; right ones are accepted in every form.
+// Wrong configurations are refused when they are loaded, with the field's path and a remedy; correct ones are accepted in every form.
 //
 // Each case starts from the shipped configuration and changes one thing. The message's form is
 //   accredit: configuration refused: PATH: expected …, found …; REMEDY
 //
-// Every case is asked of the filter's own reader on this machine, as JSON text and as a Struct (lib/refusals.mjs). What only a real Envoy can show is asked of
-// `envoy --mode validate`: that the module is given what was written, in each form that Envoy has for it; that a refusal stops Envoy and stands in its log; and
-// what the sandbox's own limits could spoil.
+// Every case is given to the filter's own reader on this machine, as JSON text and as a Struct (lib/refusals.mjs). `envoy --mode validate` shows what only a
+// real Envoy can show: that the module gets what was written, in each form that Envoy has for it; that a refusal stops Envoy and is in its log; and that the
+// limits of the sandbox do no harm.
 
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
@@ -20,13 +20,13 @@ import { Application } from './lib/upstream.mjs';
 
 const ENVIRONMENT = { OIDC_CLIENT_SECRET: 'demo-secret', ACCREDIT_KEY: newKey() };
 
-/** The shipped configuration after `change(configuration)`, which may return another one. */
+/** The shipped configuration after `change(configuration)`, which can also return a new one. */
 function changed(change) {
   const configuration = configurationOf(pluginOf(shipped().static_resources.listeners[0]));
   return change(configuration) ?? configuration;
 }
 
-/** Has Envoy validate the shipped file after `change(configuration)`, which may return another configuration. */
+/** Lets Envoy validate the shipped file after `change(configuration)`, which can also return a new configuration. */
 function check(change, { wrap = asStruct, environment = ENVIRONMENT, envoy = () => {} } = {}) {
   const bootstrap = shipped();
   const plugin = pluginOf(bootstrap.static_resources.listeners[0]);
@@ -36,7 +36,7 @@ function check(change, { wrap = asStruct, environment = ENVIRONMENT, envoy = () 
   return validate(bootstrap, { environment });
 }
 
-/** What the reader says of each of these, in both forms: [{text, fields}]. */
+/** The reader's answer to each of these configurations, in both forms: [{text, fields}]. */
 function readInBothForms(changes) {
   const configurations = changes.map(changed);
   const asked = configurations.flatMap((configuration) => [{ text: JSON.stringify(configuration) }, { fields: configuration }]);
@@ -186,7 +186,7 @@ const REFUSED = [
   ],
 ];
 
-/** Fails unless the message names the place and what to do about it, and tells no secret. */
+/** Checks that a message names the place and the remedy, and contains no secret. */
 function assertHelpful(message, path) {
   const named = [path].flat().some((one) => message.startsWith(`${one}: `));
   assert.ok(named, `names another place: ${message}`);
@@ -209,7 +209,7 @@ describe('a wrong configuration is refused at load, with its place and a remedy'
     });
   }
 
-  it('JSON that is no configuration', () => {
+  it('JSON that is not a configuration', () => {
     const texts = {
       'cut off': '{"origins": [',
       empty: '',
@@ -233,18 +233,18 @@ describe('Envoy does not start with a wrong configuration, and its log says why'
     [...numberForClaim, asString, 'StringValue'],
     [...keyOfTheClient, asBytes, 'BytesValue'],
   ]) {
-    it(`${what}, in a ${form}: the message is that of the reader, and no secret is told`, async () => {
+    it(`${what}, in a ${form}: the message is the reader's, and contains no secret`, async () => {
       const { code, log } = await check(change, { wrap });
       assert.equal(code, 1, 'it was accepted');
       const message = /accredit: configuration refused: (.*)/.exec(log)?.[1];
       assert.ok(message, `no message of ours in:\n${log.slice(-1500)}`);
       assertHelpful(message, path);
-      assert.ok(message.startsWith(readInBothForms([change])[0].fields.split('\n')[0]), message); // The log has a line for each mistake.
+      assert.ok(message.startsWith(readInBothForms([change])[0].fields.split('\n')[0]), message); // The log has one line for each mistake.
       for (const secret of Object.values(ENVIRONMENT)) assert.equal(log.includes(secret), false, 'the log shows a secret');
     });
   }
 
-  it('several mistakes: each in a line of its own, in the order of the reference, and how many they are', async () => {
+  it('several mistakes: each in its own line, in the order of the reference, with their number', async () => {
     const { code, log } = await check(all(set('session.lifetime', '8'), set('origins', ['localhost:10000']), set('rulez', [])));
     assert.equal(code, 1);
     const told = [...log.matchAll(/accredit: configuration refused: (.*)/g)].map(([, line]) => line);
@@ -257,7 +257,7 @@ describe('Envoy does not start with a wrong configuration, and its log says why'
     assert.match(told.at(-1), /^3 mistakes, one in each line above$/);
   });
 
-  it('JSON that is nested without end: the stack of the sandbox is small, and the module does not die of it', async () => {
+  it('deeply nested JSON: it does not crash the module, although the stack of the sandbox is small', async () => {
     const { code, log } = await check(() => '['.repeat(100_000), { wrap: asString });
     assert.equal(code, 1);
     assert.match(log, /accredit: configuration refused: expected a JSON object/);
@@ -365,7 +365,7 @@ describe('a right configuration is accepted', () => {
     });
   }
 
-  it('the short example of the configuration reference, as it stands, by Envoy too', async () => {
+  it('the short example of the configuration reference, unchanged, by Envoy too', async () => {
     const example = parse(`
       origins: [https://app.example.com]            # exact; the redirect URI follows the one asked for; another host is 421
       providers:

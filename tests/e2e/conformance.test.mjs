@@ -1,7 +1,8 @@
-// The OpenID Foundation's relying-party modules of the plans `basic`, `form post`, `config` and `refresh`, by name, against a provider that misbehaves as each module does.
+// The OpenID Foundation's modules for relying parties in the plans `basic`, `form post`, `config` and `refresh`, by name, with a provider that misbehaves as in
+// each module.
 //
-// The Foundation's suite cannot see a rejection by itself; here every negative case asserts the status and the reason that the filter answers with, that
-// no session came of it, and that the application saw nothing.
+// The Foundation's suite cannot detect by itself that something was refused. Here, every negative case checks the status and the reason of the filter's answer,
+// that there is no session, and that the application got no request.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -21,7 +22,7 @@ const withUserinfo = (configuration) => void (configuration.providers[0].userinf
 
 const claim = (changes) => (provider) => (provider.lies.claims = (claims) => ({ ...claims, ...changes }));
 
-/** [module, what it does, how the provider misbehaves, what the filter answers] */
+/** [module, what the provider does wrong, how it is told to, the reason in the filter's answer] */
 const REJECTED = [
   ['invalid-iss', 'an ID token of another issuer', claim({ iss: 'https://other.example' }), 'id_token_issuer'],
   ['missing-sub', 'an ID token without a subject', claim({ sub: undefined }), 'id_token_subject'],
@@ -62,7 +63,7 @@ describe('oidcc-client-test, plan basic', () => {
     });
   }
 
-  it('oidcc-client-test: the happy path signs in by code, PKCE, state and nonce, and ends where it began', async () => {
+  it('oidcc-client-test: the happy path signs in by code, PKCE, state and nonce, and ends at the page where it began', async () => {
     const landing = await stage.visitor().signIn('/analytics?from=here');
     assert.deepEqual(
       landing.trail.map(({ status }) => status),
@@ -122,7 +123,7 @@ describe('oidcc-client-test, a provider with a single key', () => {
   });
 });
 
-/** The callback as an endpoint that reads a body, as the configuration reference has it. */
+/** Makes the callback an endpoint that reads a body, as in the configuration reference. */
 function withFormPost(bootstrap) {
   const manager = managerOf(bootstrap.static_resources.listeners[0]);
   const type = (name) => `type.googleapis.com/envoy.extensions.filters.http.buffer.v3.${name}`;
@@ -186,7 +187,7 @@ describe('oidcc-client-test, plan form post', () => {
     assert.deepEqual([client, form.has('client_secret')], [{ method: 'client_secret_basic', id: 'accredit-demo', secret: odd }, false]);
   });
 
-  it('a form that is posted twice, or in another browser, or without the cookie, makes no second session', async () => {
+  it('a form that is posted again, or in another browser, or without the cookie, gives no further session', async () => {
     const visitor = stage.visitor();
     const form = await visitor.follow(await visitor.open('/analytics'));
     const thief = stage.visitor();
@@ -258,7 +259,7 @@ describe('oidcc-client-test, plan refresh', () => {
     prepare: (provider) => Object.assign(provider, { rotates: true, lifetime: LIFE }),
   });
 
-  /** Somebody whose tokens have ended, so that the next request waits for the refresh. */
+  /** A person whose tokens have expired, so that the next request waits for the refresh. */
   async function dueForRefresh() {
     const visitor = await stage.signedIn();
     await sleep(LIFE * 1000 + 100);
@@ -292,7 +293,7 @@ describe('oidcc-client-test, plan refresh', () => {
   }
 });
 
-describe('oidcc-client-test, a provider that gives itself out as another', () => {
+describe('oidcc-client-test, a provider that claims to be another one', () => {
   const stage = onStage({
     plugin: (configuration) => void (configuration.sign_in = { wait: '1s' }),
     prepare: (provider) => void (provider.lies.discovery = (document) => ({ ...document, issuer: 'https://other.example' })),

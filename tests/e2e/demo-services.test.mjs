@@ -1,5 +1,5 @@
-// The parts of the demo that stand in for other people's systems, without a gateway: the user service, the mail service, and the front end with a form and
-// a popup, in a real Chromium with a stand-in for the gateway. What tests of the gateway count on is proved here.
+// The parts of the demo that replace other people's systems, tested without a gateway: the user service, the mail service, and the front end with a form and a
+// popup, in a real Chromium with a replacement of the gateway. Tests of the gateway rely on what is shown here.
 
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { closeServer, freePort, listen, temporaryFolder } from './lib/process.mj
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-/** Posts; what is no text and no bytes is sent as JSON. Resolves with [status, JSON]. */
+/** Posts a text or bytes, or any other value as JSON. Resolves with [status, JSON]. */
 async function post(url, content, headers = JSON_TYPE) {
   const body = typeof content === 'string' || content instanceof Uint8Array ? content : JSON.stringify(content);
   const response = await fetch(url, { method: 'POST', headers, body });
@@ -35,7 +35,7 @@ describe('the user service', () => {
   after(() => users?.stop());
   const verify = (content) => post(`${users.url}/api/users/verify`, content);
 
-  it('knows a right password, by address and by name, in any case of letters', async () => {
+  it('accepts a right password, by address and by name, in upper and lower case', async () => {
     for (const name of [{ email: 'alice@example.com' }, { email: 'Alice@Example.COM' }, { username: 'alice' }]) {
       assert.deepEqual(await verify({ ...name, password: 'alice-password' }), [200, ALICE]);
     }
@@ -84,7 +84,7 @@ describe('the user service', () => {
     }
   });
 
-  it('creates somebody once, also when two ask at the same moment', async () => {
+  it('creates a person once, also if two requests come at the same moment', async () => {
     const create = (more) => post(`${users.url}/api/users`, { ...DORA, ...more });
     const answers = await Promise.all([create(), create({ email: 'DORA@example.com' })]);
     assert.deepEqual(answers.map(([status]) => status).sort(), [201, 409]);
@@ -94,7 +94,7 @@ describe('the user service', () => {
     assert.equal(users.rows().filter(({ email }) => email.toLowerCase() === 'dora@example.com').length, 1);
   });
 
-  it('lets nobody make themselves an admin, or take a name', async () => {
+  it('lets nobody make themselves an admin, or use a taken name', async () => {
     const [status, created] = await post(`${users.url}/api/users`, { ...DORA, email: 'eve@example.com', role: 'admin', username: 'root', id: 1 });
     assert.deepEqual([status, created.role], [201, 'user']);
     assert.deepEqual(
@@ -119,12 +119,12 @@ describe('the user service', () => {
     assert.equal(users.rows().length, rows);
   });
 
-  it('takes people without names', async () => {
+  it('accepts people without names', async () => {
     const [status, { firstName, lastName }] = await post(`${users.url}/api/users`, { email: 'gina@example.com', password: DORA.password });
     assert.deepEqual([status, firstName, lastName], [201, '', '']);
   });
 
-  it('keeps argon2id, and tells nobody', async () => {
+  it('stores passwords as argon2id, and never shows the hash', async () => {
     for (const { password_hash: hash } of users.rows()) assert.match(hash, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
     const [, told] = await verify({ username: 'alice', password: 'alice-password' });
     assert.deepEqual(Object.keys(told), Object.keys(ALICE));
@@ -141,7 +141,7 @@ describe('the user service', () => {
     assert.equal((await post(at, `{"email": "${'x'.repeat(16 * 1024)}"}`))[0], 413);
   });
 
-  it('reads no further than its limit when a length is not stated', async () => {
+  it('stops reading at its limit if the request has no length', async () => {
     const answer = await new Promise((done, failed) => {
       const socket = net.connect(users.port, '127.0.0.1').on('error', failed);
       let text = '';
@@ -156,7 +156,7 @@ describe('the user service', () => {
     assert.match(answer, /^HTTP\/1\.1 413 /);
   });
 
-  it('with a file, knows people again after it was stopped, and makes nobody twice', async () => {
+  it('with a file, still knows people after a restart, and creates nobody twice', async () => {
     const file = join(temporaryFolder(), 'users.sqlite');
     const first = await startDemoUsers({ file });
     const [, created] = await post(`${first.url}/api/users`, DORA);
@@ -181,7 +181,7 @@ describe('the mail service', () => {
   const send = (content) => post(`${mail.url}/api/mail/send-welcome`, content);
   const head = (letter) => letter.split('\n\n', 1)[0];
 
-  it('delivers one letter for each call, as a whole', async () => {
+  it('delivers one complete letter for each call', async () => {
     assert.deepEqual(await send({ email: 'carol@example.com', firstName: 'Carol' }), [200, { sent: true }]);
     const [letter, ...more] = mail.letters();
     assert.deepEqual(more, []);
@@ -191,7 +191,7 @@ describe('the mail service', () => {
     assert.deepEqual(readdirSync(join(mail.maildir, 'tmp')), []);
   });
 
-  it('writes to somebody without a name, and to names of all kinds, and to nobody else', async () => {
+  it('writes to people without a name and with all kinds of names, and to nobody else', async () => {
     for (const firstName of [undefined, '', 'Zoé 🙂', 'Eve <eve@example.com>', '"a", eve@example.com', 'x'.repeat(100)]) {
       const known = new Set(mail.letters());
       assert.equal((await send({ email: 'dora@example.com', firstName }))[0], 200, firstName);
@@ -204,7 +204,7 @@ describe('the mail service', () => {
     }
   });
 
-  it('delivers nothing of what is malformed: a line break never becomes a header', async () => {
+  it('delivers nothing that is malformed: a line break never becomes a header', async () => {
     const letters = mail.letters().length;
     for (const content of [
       { email: 'carol@example.com', firstName: 'a\r\nBcc: eve@example.com' },
@@ -226,7 +226,7 @@ describe('the mail service', () => {
     assert.equal(mail.letters().length, letters);
   });
 
-  it('speaks SMTP where it is given a server, to one recipient', async () => {
+  it('sends by SMTP if it has a server, to one recipient', async () => {
     const catcher = await startCatcher();
     const bySmtp = await startDemoMail({ smtp: `smtp://127.0.0.1:${catcher.port}` });
     try {
@@ -252,7 +252,7 @@ describe('the mail service', () => {
   });
 });
 
-/** An SMTP server that takes everything: {port, letters: [{recipients, letter}], stop}. */
+/** An SMTP server that accepts everything: {port, letters: [{recipients, letter}], stop}. */
 async function startCatcher() {
   const letters = [];
   const server = net.createServer((socket) => {
@@ -295,7 +295,7 @@ async function startCatcher() {
 }
 
 describe('the front end, in a browser', () => {
-  /** What the stand-in answers: for the form and for the API [status, JSON, headers], for the popup a script. */
+  /** The answers of the gateway's replacement: [status, JSON, headers] for the form and for the API, a page for the popup. */
   let answers, asked, gateway, front, origin, stranger, browser, person, page;
 
   before(async () => {
@@ -328,7 +328,7 @@ describe('the front end, in a browser', () => {
   });
 
   const html = (response, body) => response.writeHead(200, { 'content-type': 'text/html' }).end(body);
-  /** A page that posts to its opener at the front end, and closes itself, as the gateway's does. */
+  /** A page that posts a message to the front end that opened it, and closes itself, like the gateway's page. */
   const tells = (message, more = 'close()') => `<!doctype html><script>opener.postMessage(${JSON.stringify(message)}, '${origin}'); ${more}</script>`;
 
   function standIn(request, response) {
@@ -402,7 +402,7 @@ describe('the front end, in a browser', () => {
     await status('later');
   });
 
-  it('asks to sign in again when a token does not count any more, and says when an account may not do something', async () => {
+  it('asks to sign in again when a token is no longer accepted, and says when an account may not do something', async () => {
     await logIn();
     await inside();
     answers.api = [403, {}];
@@ -440,7 +440,7 @@ describe('the front end, in a browser', () => {
     assert.equal(await kept(), null);
   });
 
-  it('notices a popup that is closed before it is done, and can be asked again', async () => {
+  it('notices a popup that is closed too early, and can open another one', async () => {
     answers.popup = '<!doctype html><p>Who are you?</p>';
     const opened = page.waitForEvent('popup');
     await press('Sign in with the provider');
@@ -453,25 +453,25 @@ describe('the front end, in a browser', () => {
     await inside();
   });
 
-  it('believes no other window and no other origin', async () => {
+  it('ignores messages of other windows and other origins', async () => {
     answers.popup = '<!doctype html><p>Who are you?</p>';
     const opened = page.waitForEvent('popup');
     await press('Sign in with the provider');
     const popup = await opened;
     await popup.getByText('Who are you?').waitFor();
     const forged = { token: 'forged' };
-    // From the page itself, and from the very popup when it shows a page of another origin.
+    // A forged message from the page itself, and one from the popup while it shows a page of another origin.
     await page.evaluate((message) => postMessage(message, '*'), forged);
     await popup.goto(`${stranger.origin}/`);
     await popup.evaluate((message) => opener.postMessage(message, '*'), forged);
-    // It shows no sign of what it passes over: the right window, right after, is the proof that both were read.
+    // The page does not show that it ignored a message. But when the right message, which came later, has been used, the forged ones were read.
     await popup.goto(`${gateway.origin}/popup`);
     await popup.evaluate(([message, to]) => opener.postMessage(message, to), [{ token: 'the-right-one' }, origin]);
     await inside();
     assert.equal(JSON.parse(await kept()).token, 'the-right-one');
   });
 
-  it('brings a policy that lets nothing else run, and no page complained', async () => {
+  it('has a policy that lets no other script run, and no page had errors', async () => {
     const response = await page.reload();
     const policy = await response.headerValue('content-security-policy');
     for (const part of [

@@ -1,9 +1,9 @@
-// `make dist`: one archive with all of a release, that says truly what is in it, and that is the same bytes wherever it is built.
+// `make dist`: an archive with a whole release, whose lists of its content are true, and which has the same bytes wherever it is built.
 //
-// The archive is packed as make packs it, from the module under test, and unpacked with the system's own tar. Then everything is built once more, in a copy
-// of the sources in another folder. What was compiled into the module is asked of the compiler, by the files that it noted while it built the second one.
+// The archive is packed as make packs it, from the module under test, and unpacked with the system's tar. Then everything is built once more, from a copy of
+// the sources in another folder. Which crates were compiled into the module is read from the lists of files that the compiler wrote for the second build.
 //
-// The second build stays in target/elsewhere: as in the first, what did not change since is not compiled anew there. It never takes anything from the first.
+// The second build is kept in target/elsewhere, so that only what has changed is compiled again. It never uses anything of the first build.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -32,11 +32,11 @@ function run(program, words, { folder = ROOT, environment = {} } = {}) {
   return done.stdout;
 }
 
-/** What the commit has of a folder. What else lies there is no part of a release. */
+/** The files of a folder in the newest commit. Other files in the folder are not part of a release. */
 const committed = (under) => run('git', ['ls-tree', '-r', '-z', '--name-only', 'HEAD', under]).split('\0').filter(Boolean);
 const SAMPLES = committed('envoy/');
 
-/** Packs a release of the sources in a folder, and says what came of it: the archive and the checksum beside it. */
+/** Packs a release from the sources in a folder: the archive, and the checksum beside it. */
 function dist(root, module, environment = {}) {
   const output = temporaryFolder();
   const path = run(process.execPath, [join(root, 'deploy/build/dist.mjs'), '--module', module, '--output', output], {
@@ -70,23 +70,23 @@ before(() => {
   asked = askCargo(ROOT);
 });
 
-/** The sources in a folder of their own, without what was built and without the repository's history. */
+/** Copies the sources to another folder, without built files and without the history of the repository. */
 function copyOfSources(place = join(temporaryFolder(), 'another place')) {
   const others = ['target', 'node_modules', '.git'];
   const isOurs = (path) => !others.includes(basename(path));
   mkdirSync(join(place, 'target'), { recursive: true });
   for (const name of readdirSync(place)) if (name !== 'target') rmSync(join(place, name), { recursive: true });
-  // With the times of their last changes, by which cargo knows what it has compiled already.
+  // With the times of their last changes, from which cargo knows what it has already compiled.
   for (const name of readdirSync(ROOT).filter(isOurs))
     cpSync(join(ROOT, name), join(place, name), { recursive: true, preserveTimestamps: true, filter: isOurs });
   symlinkSync(join(ROOT, 'deploy/build/node_modules'), join(place, 'deploy/build/node_modules'));
-  // A machine where rustup cannot add the target has found out; asking anew takes minutes.
+  // If rustup could not add the target on this machine, remember that: another attempt takes minutes.
   const found = readdirSync(join(ROOT, 'target')).filter((name) => name.startsWith('.rustup-cannot-add-'));
   for (const name of found) writeFileSync(join(place, 'target', name), '');
   return place;
 }
 
-/** Where the second build lives, for these crates and this compiler; those for others go away. */
+/** The folder of the second build, for these crates and this compiler; folders for others are deleted. */
 function elsewhere() {
   const toolchain = run(join(ROOT, 'deploy/build/cargo-wasm.sh'), ['toolchain']);
   const sources = ['Cargo.toml', 'Cargo.lock'].map((path) => readFileSync(join(ROOT, path), 'utf8'));
@@ -97,12 +97,12 @@ function elsewhere() {
   return join(all, name);
 }
 
-/** What somebody keeps beside the samples: their own configuration, with a secret in it. */
+/** A person's own configuration beside the samples, with a secret in it. */
 const MINE = 'envoy/bff-mine.yaml';
 const writeMine = (place) =>
   writeFileSync(join(place, MINE), readFileSync(join(ROOT, 'envoy/bff.yaml'), 'utf8').replace(/^( *client_secret: ).*$/m, '$1{inline: a-secret-of-mine}'));
 
-/** Everything once more: from a copy of the sources, with another home of cargo, another time zone and alphabet, and files that others may not read. */
+/** Builds everything once more: from a copy of the sources, with another home of cargo, time zone and language, and with files that others cannot read. */
 function buildElsewhere() {
   const place = copyOfSources(join(elsewhere(), 'another place'));
   writeMine(place);
@@ -125,8 +125,8 @@ function buildElsewhere() {
 }
 
 /**
- * The crates of Cargo.lock whose sources the compiler has read for the module, as "name-version": it notes them beside what it makes. Those that are in no
- * Cargo.lock of ours belong to the standard library, where that is built too.
+ * The crates of Cargo.lock whose sources the compiler has read for the module, as "name-version"; it lists them beside its output. Crates that are not in
+ * Cargo.lock belong to the standard library, if that is built too.
  */
 function compiledCrates(place) {
   const target = join(place, 'target');
@@ -142,7 +142,7 @@ const cratesInBill = () => bill().components.filter(({ purl }) => purl.startsWit
 const nameOf = ({ name, version }) => `${name}-${version}`;
 
 describe('the archive', () => {
-  it('holds the module, checksums, licences, the bill of materials, the sample configurations, and no more', () => {
+  it('contains the module, checksums, licences, the bill of materials and the sample configurations, and nothing else', () => {
     const notice = Object.keys(files).filter((name) => /^RUST-LICENSES\.(html|txt)$/.test(name));
     assert.equal(notice.length, 1);
     assert.ok(SAMPLES.includes('envoy/bff.yaml'));
@@ -150,11 +150,11 @@ describe('the archive', () => {
     assert.deepEqual(Object.keys(files), expected.sort());
   });
 
-  it('holds the module that was tested', () => {
+  it('contains the module that was tested', () => {
     assert.ok(files['accredit.wasm'].equals(readFileSync(wasmPath())));
   });
 
-  it('says in its README what it is, how it was built, and nothing that was left blank', () => {
+  it('has a README that says what it is and how it was built, without unfilled gaps', () => {
     const text = files['README.md'].toString();
     assert.match(text, new RegExp(`^# Accredit ${VERSION.replaceAll('.', '\\.')}$`, 'm'));
     assert.ok(text.includes(run(join(ROOT, 'deploy/build/cargo-wasm.sh'), ['toolchain']).split('\n')[0]));
@@ -173,7 +173,7 @@ describe('the archive', () => {
   });
 });
 
-/** What a reader of SHA256SUMS finds wrong: files with another checksum, or none, and lines without a file. */
+/** What is wrong by SHA256SUMS: files with another checksum or without one, and lines without a file. */
 function wrongIn(sums, among) {
   const lines = sums
     .toString()
@@ -187,15 +187,15 @@ function wrongIn(sums, among) {
 describe('the checksums', () => {
   const others = () => Object.fromEntries(Object.entries(files).filter(([name]) => name !== 'SHA256SUMS'));
 
-  it('are there for every file, and right', () => {
+  it('exist for every file, and are right', () => {
     assert.deepEqual(wrongIn(files.SHA256SUMS, others()), []);
   });
 
-  it('of the archive lies beside it', () => {
+  it('include one of the archive, in a file beside it', () => {
     assert.equal(archive.beside, `${sha256(archive.bytes)}  ${NAME}\n`);
   });
 
-  it('show one changed byte in any file, a file that is missing and one that was added', () => {
+  it('reveal one changed byte in any file, a missing file, and an added file', () => {
     for (const name of Object.keys(others())) {
       const changed = Buffer.from(files[name]);
       changed[Math.floor(changed.length / 2)] ^= 1;
@@ -219,7 +219,7 @@ describe('the bill of materials', () => {
     ['a licence that SPDX does not know', ({ metadata }) => (metadata.component.licenses[0].license.id = 'Apache-9')],
     ['a field that CycloneDX does not know', (value) => (value.vendor = 'x')],
   ]) {
-    it(`would not be valid with ${what}`, async () => {
+    it(`is not valid with ${what}`, async () => {
       const broken = bill();
       change(broken);
       assert.notEqual(await faultOf(JSON.stringify(broken)), '');
@@ -250,7 +250,7 @@ describe('the bill of materials', () => {
     assert.equal(bill().components.find(({ name }) => name === 'rust-std').version, rustc.split(' ')[0]);
   });
 
-  it('leads from Accredit to every component', () => {
+  it('has a path from Accredit to every component', () => {
     const needs = new Map(bill().dependencies.map(({ ref, dependsOn = [] }) => [ref, dependsOn]));
     const reached = new Set();
     const walk = (ref) => reached.has(ref) || (reached.add(ref), needs.get(ref).forEach(walk));
@@ -274,11 +274,11 @@ describe('the licences', () => {
         .matchAll(/^(\S+) (\d\S+) {2,}\S.*$/gm),
     ].map(([, name, version]) => `${name}-${version}`);
 
-  it('are listed for the same crates as the bill of materials names', () => {
+  it('are listed for the same crates as in the bill of materials', () => {
     assert.deepEqual(listed().sort(), cratesInBill().map(nameOf).sort());
   });
 
-  it('stand there with every text that a crate brings, word for word', () => {
+  it('include every text that a crate contains, word for word', () => {
     const plain = (text) => text.replace(/\s+/g, ' ').trim();
     const all = plain(files['THIRD-PARTY-LICENSES'].toString());
     for (const { name, folder: sources } of crates(asked).slice(1)) {
@@ -287,7 +287,7 @@ describe('the licences', () => {
     }
   });
 
-  it('that were looked up by hand are of crates that are in the module', () => {
+  it('have no texts that were looked up by hand for crates that are not in the module', () => {
     const names = new Set([...listed(), 'wasi-libc']);
     assert.deepEqual(
       [...readNotices().keys()].filter((name) => !names.has(name)),
@@ -326,7 +326,7 @@ describe('the licences', () => {
     });
   }
 
-  it('a crate that leaves a choice is taken by the licence that is in the list', () => {
+  it('a crate that offers a choice is used by the licence that is in the list', () => {
     assert.equal(
       licencesOf(() => {}),
       files['THIRD-PARTY-LICENSES'].toString().replaceAll('RUST-LICENSES.txt', 'RUST-LICENSES.html'),
@@ -352,7 +352,7 @@ describe('a sample configuration in the archive', () => {
     });
   }
 
-  it('is refused where the module is not beside it', async () => {
+  it('is refused if the module is not beside it', async () => {
     const bare = temporaryFolder();
     cpSync(folder, bare, { recursive: true });
     rmSync(join(bare, 'accredit.wasm'));
@@ -365,7 +365,7 @@ describe('a sample configuration in the archive', () => {
     ['names two modules', shipped.replace('filename: target/accredit.wasm', 'filename: target/accredit.wasm, filename: target/accredit.wasm')],
     ['names what only the repository has', `${shipped}# see target/demo\n`],
   ]) {
-    it(`is not made of a file that ${what}`, () => {
+    it(`is not made from a file that ${what}`, () => {
       assert.throws(() => sample('bff.yaml', text), /^Error: envoy\/bff\.yaml: /);
     });
   }
@@ -419,7 +419,7 @@ describe('a repository where somebody works', () => {
     assert.doesNotMatch(stderr, /WARNING/);
   });
 
-  it('packs what was changed since the commit only with a warning that names it', () => {
+  it('packs a file that was changed since the commit only with a warning that names it', () => {
     for (const path of ['envoy/bff.yaml', 'CHANGELOG.md', 'src/lib.rs']) appendFileSync(join(place, path), path.endsWith('.rs') ? '// tried\n' : '# tried\n');
     const { status, stderr, archive: made } = packed();
     assert.equal(status, 0, stderr);
@@ -427,7 +427,7 @@ describe('a repository where somebody works', () => {
     assert.match(stderr, /^accredit: WARNING: packed as they lie here, not as committed: CHANGELOG\.md, envoy\/bff\.yaml, src\/lib\.rs;/m);
   });
 
-  it('packs nothing while a committed sample is not in the README of the archive', () => {
+  it('packs nothing if a committed sample is not in the README of the archive', () => {
     commit();
     const { status, stderr, archive: made } = packed();
     assert.deepEqual([status, made], [1, false]);

@@ -1,8 +1,7 @@
-// What the documents say holds: their configurations are accepted, and they name every reason and every counter.
+// Checks the documents: their configurations are accepted, and they name every reason and every counter.
 //
-// An example that is refused costs a reader more than one that is missing. Each fenced yaml block that is a whole plugin configuration (it has `origins`
-// and `providers`) is put into a listener of its own, and all of them are validated by one real Envoy, with the clusters and environment variables that they
-// name. Nothing is started, and what the words around the blocks say is not checked.
+// Each fenced yaml block that is a whole plugin configuration (it has `origins` and `providers`) is put into its own listener, and one real Envoy validates all
+// of them, with the clusters and environment variables that they name. Nothing is started, and the text around the blocks is not checked.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -21,7 +20,7 @@ const inDocs = readdirSync(join(ROOT, 'docs'))
   .map((name) => `docs/${name}`);
 const DOCUMENTS = ['README.md', ...inDocs].map((path) => ({ path, text: read(path) }));
 
-/** Every yaml block: where it begins, and its value. One that is no YAML is a mistake of its own. */
+/** Every yaml block: its place and its value. A block that is not valid YAML is an error. */
 const BLOCKS = DOCUMENTS.flatMap(({ path, text }) =>
   [...text.matchAll(/^```ya?ml\n(.*?)^```$/gms)].map(({ 1: source, index }) => {
     const place = `${path}:${text.slice(0, index).split('\n').length}`;
@@ -33,13 +32,13 @@ const BLOCKS = DOCUMENTS.flatMap(({ path, text }) =>
   }),
 );
 
-/** What stands in variables that are no secrets. */
+/** The values of variables that are not secret. */
 const PLAIN = { ACCREDIT_ORIGIN: 'https://app.example.com', OIDC_ISSUER: 'https://sso.example.com', OIDC_CLIENT_ID: 'app' };
 
 const isConfiguration = (value) => Array.isArray(value?.origins) && Array.isArray(value?.providers);
 const CONFIGURATIONS = BLOCKS.filter(({ value }) => isConfiguration(value));
 
-/** What stands under a name, however deep. */
+/** All values of members with this name, at any depth. */
 function named(name, value) {
   if (value === null || typeof value !== 'object') return [];
   return Object.entries(value).flatMap(([key, inner]) => [...(key === name ? [inner] : []), ...named(name, inner)]);
@@ -48,7 +47,7 @@ function named(name, value) {
 const VARIABLES = [...new Set(CONFIGURATIONS.flatMap(({ value }) => named('environment_variable', value)))];
 const ENVIRONMENT = Object.fromEntries(VARIABLES.map((name) => [name, PLAIN[name] ?? randomBytes(32).toString('base64')]));
 
-/** The shipped bootstrap with a listener for each block, whose plugin is named after its place, and all that the blocks lean on. */
+/** The shipped bootstrap with a listener for each block, whose plugin is named after the block's place, and with all clusters that the blocks name. */
 function bootstrapWith(blocks) {
   const bootstrap = shipped();
   const { clusters, listeners } = bootstrap.static_resources;
@@ -70,16 +69,16 @@ function bootstrapWith(blocks) {
 }
 
 describe('a configuration in the documents is accepted', () => {
-  it('there are at least three', () => {
+  it('and at least three were found', () => {
     assert.ok(CONFIGURATIONS.length >= 3, `found ${CONFIGURATIONS.map(({ place }) => place).join(', ')}`);
   });
 
-  it(`each by Envoy: ${CONFIGURATIONS.map(({ place }) => place).join(', ')}`, async () => {
+  it(`by Envoy, each of these: ${CONFIGURATIONS.map(({ place }) => place).join(', ')}`, async () => {
     const { code, log } = await validate(bootstrapWith(CONFIGURATIONS), { environment: ENVIRONMENT });
     assert.equal(code, 0, log.slice(-4000));
   });
 
-  it('or would be found by its place', async () => {
+  it('or else refused with the place of the block', async () => {
     const [first, second, ...others] = structuredClone(CONFIGURATIONS);
     second.value.providers[0].client_name = 'x';
     const { code, log } = await validate(bootstrapWith([first, second, ...others]), { environment: ENVIRONMENT });
@@ -107,7 +106,7 @@ describe('the documents name', () => {
   });
 
   it('every counter', () => {
-    // One that ends in a reason stands there as accredit_denied_REASON.
+    // The documents write a counter that ends with a reason as accredit_denied_REASON.
     const literals = [
       ...read('src/step/event.rs')
         .split('#[cfg(test)]')[0]

@@ -1,6 +1,6 @@
-// System E as shipped: the session endpoint, signing out, WebSockets, and what another site cannot make a browser do.
+// envoy/bff.yaml as shipped: the session endpoint, signing out, WebSockets, and what another site cannot make a browser do.
 //
-// The same stage as in bff.test.mjs: the shipped file, the demo's certified provider, an application that records.
+// The environment is that of bff.test.mjs: the shipped file, the demo's certified provider, and an application that records requests.
 
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
@@ -43,7 +43,7 @@ describe('requests that another site makes a browser send', () => {
     assert.equal((await stage.alice.open('/members', { headers: { 'sec-fetch-site': 'cross-site' } })).status, 200);
   });
 
-  it("on a public page a cross-site POST arrives, but as nobody's", async () => {
+  it('a cross-site POST to a public page arrives without identity', async () => {
     assert.equal(
       (await stage.alice.send('/chat', { method: 'POST', headers: { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }, body: 'x' })).status,
       200,
@@ -68,7 +68,7 @@ describe('WebSockets', () => {
       socket.on('error', failed);
     });
 
-  it('work through a session, and the application knows whose they are', async () => {
+  it('work with a session, and the application gets the identity', async () => {
     const { socket, status } = await connect(stage.alice, { origin: stage.gateway.origin });
     assert.equal(status, 101);
     const echoed = new Promise((done) => socket.on('message', (data) => done(String(data))));
@@ -107,20 +107,20 @@ describe('the session endpoint', () => {
     assert.equal(/token|nonce|sid"/.test(answer.body), false, answer.body);
   });
 
-  it('tells nobody 401, by script and by navigation, and HEAD the same', async () => {
+  it('answers 401 without a session: to a script, to a navigation and to HEAD', async () => {
     assertProblem(await stage.nobody().call('/api/session'), 401, 'session_missing');
     assertRefused(await stage.nobody().open('/api/session'), 401, 'session_missing');
     assert.equal((await stage.nobody().call('/api/session', { method: 'HEAD' })).status, 401);
     assert.equal((await stage.alice.call('/api/session', { method: 'HEAD' })).status, 200);
   });
 
-  it('tells a forged cookie 401, and asks the browser to drop it', async () => {
+  it('answers 401 to a forged cookie, and deletes it', async () => {
     const visitor = stage.nobody();
     visitor.jar.set('localhost', '__Host-accredit', 'forged');
     assertRefused(await visitor.call('/api/session'), 401, 'session_invalid');
   });
 
-  it('tells a session with one sign changed 401, wherever it stands and whatever it is', async () => {
+  it('answers 401 to a session with any one character changed', async () => {
     const [, sealed] = /__Host-accredit=([^;]+)/.exec(stage.alice.jar.header('localhost', '/api/session'));
     const told = (value) => stage.nobody().call('/api/session', { headers: { cookie: `__Host-accredit=${value}` } });
     assert.equal((await told(sealed)).status, 200);
@@ -164,7 +164,7 @@ describe('signing out', () => {
     assertProblem(await visitor.call('/api/chat'), 401, 'session_missing');
   };
 
-  it("by script ends the session, answers 200, and names the provider's own logout", async () => {
+  it("by script ends the session, answers 200, and names the provider's logout page", async () => {
     const answer = await visitor.call('/api/logout', { method: 'POST' });
     assert.equal(answer.status, 200);
     const body = answer.json();
@@ -177,7 +177,7 @@ describe('signing out', () => {
     await isOut();
   });
 
-  it('by a form of our own page goes to the provider, ends the session there too, and comes home', async () => {
+  it('by a form of a page of the same origin goes to the provider, ends the session there too, and returns', async () => {
     const answer = await visitor.open('/api/logout', { method: 'POST', headers: { origin: stage.gateway.origin, 'sec-fetch-site': 'same-origin' }, body: '' });
     assert.equal(answer.status, 303);
     assertEndSession(answer.location);
@@ -190,12 +190,12 @@ describe('signing out', () => {
     assert.match(form.body, /name="password"/, 'the provider asks again');
   });
 
-  it('by a link of our own page works', async () => {
+  it('by a link of a page of the same origin works', async () => {
     assert.equal((await visitor.open('/api/logout', { headers: { 'sec-fetch-site': 'same-origin' } })).status, 303);
     await isOut();
   });
 
-  it('by an address that was typed, which any site may also have redirected to, gets a page with the button for it', async () => {
+  it('by a typed address, which could be a redirect of any site, gets a page with a "Sign out" button', async () => {
     const page = await visitor.open('/api/logout');
     assertRefused(page, 403, 'cross_site');
     assert.equal((await visitor.call('/api/chat')).status, 200);
@@ -224,7 +224,7 @@ describe('signing out', () => {
     assert.equal(answer.json().logout, 'ok');
   });
 
-  it('keeps the hint for the provider where only logout sees it', async () => {
+  it('stores the hint for the provider in a cookie that only the logout endpoint gets', async () => {
     const elsewhere = visitor.jar.names('localhost', '/members');
     const there = visitor.jar.names('localhost', '/api/logout').filter((name) => !elsewhere.includes(name));
     assert.equal(there.length, 1, `cookies for the logout endpoint alone: ${there}`);

@@ -1,4 +1,5 @@
-// deploy/envoy-gateway: the objects are valid, agree with each other and with envoy/spa-tokens.yaml, and what Envoy Gateway makes of them is driven.
+// deploy/envoy-gateway: the objects are valid, and agree with each other and with envoy/spa-tokens.yaml; people sign in through what Envoy Gateway makes of
+// them.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -28,7 +29,7 @@ const MADE = parse(readFileSync(`${FOLDER}envoy.yaml`, 'utf8'));
 const only = (objects, kind) => objects.find((object) => object.kind === kind);
 const containerOf = (objects) => only(objects, 'EnvoyProxy').spec.provider.kubernetes.envoyDeployment.container;
 
-/** All that must hold for the objects; the first thing that does not is thrown. */
+/** Checks everything that must be true of the objects; throws at the first mistake. */
 function check(objects) {
   for (const object of objects) {
     assertValid(object);
@@ -36,12 +37,12 @@ function check(objects) {
   }
   const [wasm] = only(objects, 'EnvoyExtensionPolicy').spec.wasm;
 
-  // One configuration, one module, and nothing that lets somebody in
+  // The configuration and the module are the shipped ones, and nothing fails open.
   assert.deepEqual(wasm.config, new Parts(shipped, 'provider').configuration.toJSON());
   assert.deepEqual(wasm.code, { type: 'Image', image: { url: MODULE }, pullPolicy: 'IfNotPresent' });
   assert.equal(wasm.failOpen, false);
 
-  // Variables: each that the configuration names is handed on, and is there; secrets by reference
+  // Each variable that the configuration names is passed on, and has a value; secrets are references.
   const named = [...JSON.stringify(wasm.config).matchAll(/"environment_variable":"(\w+)"/g)].map(([, name]) => name);
   assert.deepEqual([...new Set(named)].sort(), [...wasm.env.hostKeys].sort());
   const { env, image, resources } = containerOf(objects);
@@ -60,7 +61,7 @@ function check(objects) {
   const [log] = new Parts(shipped, 'provider').manager('access_log').access_log;
   assert.deepEqual(only(objects, 'EnvoyProxy').spec.telemetry.accessLog.settings[0].format.json, log.typed_config.log_format.json_format);
 
-  // Names that must agree
+  // Names that must agree.
   const valueNamed = (name) => env.find((variable) => variable.name === name).value;
   for (const { spec } of objects.filter(({ kind }) => kind === 'HTTPRoute')) assert.deepEqual(spec.hostnames, [new URL(valueNamed('ACCREDIT_ORIGIN')).host]);
   assert.deepEqual(only(objects, 'SecurityPolicy').spec.cors.allowOrigins, [valueNamed('FRONT_ORIGIN')]);
@@ -74,7 +75,7 @@ function check(objects) {
     new Parts(shipped, 'provider').identityHeaders.map((value) => ({ type: 'RegularExpression', value })),
   );
 
-  // And what becomes of them is what is driven below
+  // The result is the Envoy file that the tests below use.
   const made = madeByEnvoyGateway(objects);
   const filters = managerOf(made.static_resources.listeners[0]).http_filters;
   assert.deepEqual(
@@ -94,18 +95,18 @@ describe('the objects for Envoy Gateway', () => {
     for (const { path, text } of render(shipped)) assert.equal(readFileSync(ROOT + path, 'utf8'), text, `${path} is left behind: make manifests`);
   });
 
-  it('have no field that the schema does not know', () => {
+  it('have only fields that the schema knows', () => {
     const open = ['spec.wasm.*.config', 'spec.jsonPatches.*.operation.value'];
     for (const object of OBJECTS) assert.deepEqual(unknownFields(object, open), [], nameOf(object));
     const mistaken = changed(OBJECTS, 'EnvoyExtensionPolicy', ({ spec }) => (spec.wasm[0].failopen = false));
     assert.deepEqual(unknownFields(only(mistaken, 'EnvoyExtensionPolicy'), open), ['spec.wasm.0.failopen']);
   });
 
-  it('are all named by the kustomization, and every file says how to use it and what to change', () => {
+  it('are all in the kustomization, and every file says how to use it and what to change', () => {
     assertFilesAreNamed(FOLDER, ['controller-values.yaml', 'envoy.yaml']);
   });
 
-  it('have a README that passes no secret as an argument, takes the way in away before the guard, and says what is not proved', () => {
+  it('have a README that passes no secret as an argument, removes the routes before the filter, and says what was not tested', () => {
     const removal = [
       'kubectl delete -f deploy/envoy-gateway/application.yaml',
       'kubectl -n application delete gateway accredit',
@@ -115,7 +116,7 @@ describe('the objects for Envoy Gateway', () => {
     assertReadmeIsCareful(FOLDER, removal, /## What is not proved\n\nNo Envoy Gateway has run/);
   });
 
-  it('hold no secret, and Envoy Gateway is told to take the patches', () => {
+  it('contain no secret, and patches are enabled in Envoy Gateway', () => {
     assert.deepEqual(
       OBJECTS.filter(({ kind }) => kind === 'Secret'),
       [],
@@ -125,7 +126,7 @@ describe('the objects for Envoy Gateway', () => {
     assert.equal(config.envoyGateway.gateway.controllerName, only(OBJECTS, 'GatewayClass').spec.controllerName);
   });
 
-  it('are refused without any one of their fields', () => {
+  it('are refused if any one field is missing', () => {
     const accepted = eachWithout(OBJECTS).filter(([, objects]) => {
       try {
         check(objects);
@@ -200,7 +201,7 @@ describe('what Envoy Gateway makes of them', () => {
     if (gateway) assertNoPanic(gateway);
   });
 
-  /** What an overlay would change for this machine, and then Envoy Gateway's part. `change(bootstrap)` comes last. */
+  /** Makes the changes of an overlay for this machine, lets Envoy Gateway's model make the bootstrap, and then calls `change(bootstrap)`. */
   async function start({ objects = OBJECTS, change = () => {}, failed, issuer = provider.issuer, tls, wasm } = {}) {
     const port = await freePort();
     const copy = structuredClone(objects);
@@ -227,7 +228,7 @@ describe('what Envoy Gateway makes of them', () => {
   const secretsIn = ({ OIDC_CLIENT_SECRET, ACCREDIT_KEY, ACCREDIT_OTHER_KEY }) => [OIDC_CLIENT_SECRET, ACCREDIT_KEY, ACCREDIT_OTHER_KEY];
   const bearer = (token) => ({ headers: { authorization: `Bearer ${token}` } });
 
-  it('is what Envoy accepts, with the module and its configuration loaded', async () => {
+  it('is accepted by Envoy, with the module and its configuration', async () => {
     const environment = { ...Object.fromEntries(containerOf(OBJECTS).env.map(({ name, value }) => [name, value ?? ''])), ...secretsOf() };
     const { code, log } = await validateMade(MADE, { environment });
     assert.equal(code, 0, log);
@@ -242,11 +243,11 @@ describe('what Envoy Gateway makes of them', () => {
     assert.equal((await validateMade(MADE, { environment, wasm: `${ROOT}README.md` })).code, 1, 'a module that is none');
   });
 
-  it('never lets a body pass while nobody has decided: allow_on_headers_stop_iteration is not set', () => {
+  it('never forwards a body before a decision: allow_on_headers_stop_iteration is not set', () => {
     assert.equal(/allow_on_headers_stop_iteration/i.test(JSON.stringify(MADE)), false);
   });
 
-  it('signs people in; the application is told who they are, and gets no token', async () => {
+  it('signs people in; the application gets their identity and no token', async () => {
     const token = await page.tokenOf('alice');
     assert.equal((await page.call(new Visitor(gateway), '/api/analytics', bearer(token))).status, 200);
     const arrived = await application.only('/api/analytics');
@@ -260,13 +261,13 @@ describe('what Envoy Gateway makes of them', () => {
     assertNotTold(gateway, [...gateway.secrets, token]);
   });
 
-  it('reads a body and answers, as the README has it tried: without Accredit behind its buffer there would be no reason', async () => {
+  it('reads a body and answers as in the README: the reason in the answer shows that Accredit has its buffer', async () => {
     const headers = { origin: front, 'content-type': 'application/json' };
     const answer = await new Visitor(gateway).send('/api/token', { method: 'POST', headers, body: '{"code":"x"}' });
     assert.deepEqual([answer.status, answer.reason], [400, 'attempt_missing']);
   });
 
-  it('refuses who has no token, and whom the rules refuse; an identity that a client sends is taken away', async () => {
+  it('refuses requests without token and by its rules, and removes identity headers of clients', async () => {
     const forged = { 'x-forwarded-user': 'root', 'x-forwarded-groups': 'oracle-ai-admins' };
     assertProblem(await page.call(new Visitor(gateway), '/api/chat', { headers: forged }), 401, 'token_missing');
     const token = await page.tokenOf('bob');
@@ -280,7 +281,7 @@ describe('what Envoy Gateway makes of them', () => {
     );
   });
 
-  it('answers preflights of the front end and of nobody else; refusals can be read there', async () => {
+  it('answers preflights only of the front end, which can read refusals', async () => {
     for (const [path, method] of [
       ['/api/token', 'POST'],
       ['/api/chat', 'GET'],
@@ -309,7 +310,7 @@ describe('what Envoy Gateway makes of them', () => {
       changed(OBJECTS, 'HTTPRoute', ({ spec }) => Object.assign(spec.rules[0], { filters: [], backendRefs: [{ name: 'application', port: 80 }] }), 'accredit'),
     ],
   ]) {
-    it(`reads no body without ${what}, and nobody gets the request`, async () => {
+    it(`reads no body without ${what}, and no upstream gets the request`, async () => {
       const incomplete = await start({ objects });
       const there = new FrontEnd(incomplete, front);
       const { visitor, code } = await there.authorized('alice');
@@ -318,14 +319,14 @@ describe('what Envoy Gateway makes of them', () => {
     });
   }
 
-  /** An extension policy of a route's own, which takes the Gateway's away from it. */
+  /** An extension policy for a single route, which then does not have the Gateway's. */
   const ownPolicy = (name) => ({
     ...structuredClone(only(OBJECTS, 'EnvoyExtensionPolicy')),
     metadata: { name: `own-${name}`, namespace: 'application' },
     spec: { targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', name }], wasm: [] },
   });
 
-  it('stands on every route, also where every route of the application has an extension policy of its own', async () => {
+  it('has Accredit on every route, even if every route of the application has its own extension policy', async () => {
     const kept = await start({ objects: [...OBJECTS, ownPolicy('application')] });
     assertProblem(await new Visitor(kept).call('/api/analytics', { headers: { 'x-forwarded-user': 'root' } }), 401, 'token_missing');
     const lost = await start({ objects: [...patches((path) => path !== 'disabled'), ownPolicy('application')] });
@@ -337,7 +338,7 @@ describe('what Envoy Gateway makes of them', () => {
     ['has one for every route, also for the one that leads to nobody', [...OBJECTS, ownPolicy('application'), ownPolicy('accredit')]],
     ['has one for its only route', [...OBJECTS.filter(({ kind, metadata }) => kind !== 'HTTPRoute' || metadata.name !== 'accredit'), ownPolicy('application')]],
   ]) {
-    it(`lets nobody call himself somebody where the Gateway ${what}: Accredit is not there, and everybody is without a name`, async () => {
+    it(`removes identity headers of clients even if the Gateway ${what}, so that Accredit is missing`, async () => {
       const failed = [];
       const bare = await start({ objects, failed: (error) => failed.push(error) });
       assert.ok(failed.length >= 2, 'the status tells of patches that found no filter');
@@ -345,7 +346,7 @@ describe('what Envoy Gateway makes of them', () => {
     });
   }
 
-  it('owes that to the ClientTrafficPolicy: without it, the application would believe anybody', async () => {
+  it('removes them by the ClientTrafficPolicy: without it, the application would get them', async () => {
     const objects = OBJECTS.filter(({ kind }) => kind !== 'EnvoyExtensionPolicy');
     const change = (bootstrap) => delete managerOf(bootstrap.static_resources.listeners[0]).early_header_mutation_extensions;
     await assert.rejects(async () => assertNameless(await start({ objects, change, failed: () => {} })), /x-forwarded-user/);
@@ -353,7 +354,7 @@ describe('what Envoy Gateway makes of them', () => {
 
   const assertNameless = (running) => assertNoNames(running, application, new Parts(shipped, 'provider').identityHeaders);
 
-  it('lets nobody pass when the module cannot be fetched', async () => {
+  it('refuses every request when the module cannot be downloaded', async () => {
     const unfetched = await start({
       objects: patches((path) => path !== 'disabled'),
       change: (bootstrap) => {
@@ -375,7 +376,7 @@ describe('what Envoy Gateway makes of them', () => {
     assert.deepEqual(application.requests, []);
   });
 
-  it('starts a filter anew that has died; without the patch it stays shut', async () => {
+  it('restarts a filter that crashed; without the patch, it goes on refusing every request', async () => {
     const die = { headers: { 'x-accredit-die': 'yes' } };
     const wasm = dyingWasmPath();
     const mortal = await start({ wasm });
@@ -387,7 +388,7 @@ describe('what Envoy Gateway makes of them', () => {
     assert.deepEqual(application.requests, []);
   });
 
-  it('calls the provider only when its certificate is good and for its name', async () => {
+  it('calls the provider only if its certificate is valid, and is for its name', async () => {
     const authority = makeAuthority();
     const trusting = (bootstrap) => {
       const { transport_socket: socket } = bootstrap.static_resources.clusters.find(({ name }) => name === 'provider');

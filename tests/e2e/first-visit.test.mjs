@@ -1,7 +1,7 @@
-// First visits in a real Envoy while the user service or the mail service is down, hung or odd, and while somebody else does the same: no session for
-// somebody who is not there, nobody twice, and a letter that cannot be sent keeps nobody out.
+// First visits in a real Envoy while the user service or the mail service is down, hangs or gives strange answers, and while another request does the same:
+// nobody gets a session without an account, nobody gets two accounts, and a letter that cannot be sent stops no sign-in.
 //
-// envoy/bff.yaml with the `accounts` of envoy/password-and-popup.yaml, so that what goes wrong is told by a page.
+// The file is envoy/bff.yaml with the `accounts` of envoy/password-and-popup.yaml, so that errors are shown in a page.
 
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
@@ -19,18 +19,18 @@ const CREATED = always(201, USER);
 const CONFLICT = always(409, { error: 'somebody has this address' });
 const SENT = always(200, { sent: true });
 
-/** Services that answer in turn: each call takes the next answer, the last one stays. */
+/** Answers in turn: each call gets the next answer, and all further calls the last one. */
 const inTurn =
   (...answers) =>
   (...call) =>
     (answers.length > 1 ? answers.shift() : answers[0])(...call);
-/** A user service that answers find and create apart. */
+/** A user service with different answers for find and create. */
 const byCall =
   ({ find = ABSENT, create = CREATED }) =>
   (request, response, received) =>
     (request.method === 'GET' ? find : create)(request, response, received);
 
-/** `services` starts the user service and the mail service: {users, mail}, each with a port. Where one shall hang, a second of it is enough. */
+/** `services` starts the user service and the mail service: {users, mail}, each with a port. Calls time out after a second, so that tests can let them hang. */
 function onVisitStage(services, { timeout = '1s', ...options } = {}) {
   let around;
   before(async () => (around = await services()));
@@ -54,7 +54,7 @@ function onVisitStage(services, { timeout = '1s', ...options } = {}) {
   });
   return Object.assign(stage, {
     around: () => around,
-    /** What the counters of first visits count from now on. */
+    /** Resolves with a function that says how much the counters of first visits have grown since. */
     async counting() {
       const names = ['accredit_account_created', 'accredit_notify_ok', 'accredit_notify_failed', 'accredit_sign_in_completed'];
       const read = () => Promise.all(names.map((name) => stage.gateway.counter(name)));
@@ -96,7 +96,7 @@ describe('a first visit', () => {
     assert.equal((await visitor.call('/api/session')).json().subject, '7');
   }
 
-  it('finds, creates and tells: three calls, one letter, one session', async () => {
+  it('finds, creates and notifies: three calls, one letter, one session', async () => {
     const counted = await stage.counting();
     const visitor = stage.visitor();
     await assertSignedIn(visitor, await visitor.signIn());
@@ -113,7 +113,7 @@ describe('a first visit', () => {
   });
 
   for (const [what, status, reason, misbehave] of FAULTS) {
-    it(`while the user service ${what} when it is asked who that is: ${status} ${reason}, nobody is created, and later it works`, async () => {
+    it(`while the user service ${what} when it is asked to find the person: ${status} ${reason}, nobody is created, and later it works`, async () => {
       const [mark, visitor] = [stage.gateway.mark(), stage.visitor()];
       await misbehave(users);
       await assertNotSignedIn(visitor, await visitor.signIn(), status, reason);
@@ -127,9 +127,9 @@ describe('a first visit', () => {
       assert.ok(!stage.gateway.log(mark).includes(MARK), 'the log says what the service said');
     });
 
-    it(`while the user service ${what} when somebody is to be created: 502 account_not_created, no letter, and later it works`, async () => {
+    it(`while the user service ${what} when it is asked to create the person: 502 account_not_created, no letter, and later it works`, async () => {
       const [mark, visitor, counted] = [stage.gateway.mark(), stage.visitor(), await stage.counting()];
-      // Nobody is found, and with that answer the service changes.
+      // It answers that nobody was found, and misbehaves from then on.
       users.respond = async (...call) => {
         if (what === 'accepts no connection') return users.answerAndDie(...call.slice(0, 2), 404, '{}');
         await misbehave(users);
@@ -154,14 +154,14 @@ describe('a first visit', () => {
     });
   }
 
-  it('of somebody who was created meanwhile: looked up again, signed in, and no letter', async () => {
+  it('of a person who was created meanwhile: looked up again, signed in, and no letter', async () => {
     const [visitor, counted] = [stage.visitor(), await stage.counting()];
     users.respond = byCall({ find: inTurn(ABSENT, FOUND), create: CONFLICT });
     await assertSignedIn(visitor, await visitor.signIn());
     assert.deepEqual([asked(), mail.requests, await counted()], [[FIND, CREATE, FIND], [], [0, 0, 0, 1]]);
   });
 
-  it('of somebody who is there already, and yet is not found: 502 account_not_created, after one more look', async () => {
+  it('of a person who exists already, but is not found: 502 account_not_created, after one more lookup', async () => {
     const [visitor, counted] = [stage.visitor(), await stage.counting()];
     users.respond = byCall({ create: CONFLICT });
     await assertNotSignedIn(visitor, await visitor.signIn(), 502, 'account_not_created');
@@ -182,7 +182,7 @@ describe('a first visit', () => {
     });
   }
 
-  it('whose second look fails: an error, and no session', async () => {
+  it('whose second lookup fails: an error, and no session', async () => {
     for (const [find, status, reason] of [
       [hang, 504, 'accounts_timeout'],
       [always(500, MARK), 502, 'accounts_unreachable'],
@@ -194,7 +194,7 @@ describe('a first visit', () => {
     }
   });
 
-  it('in a popup: the page that opened it is told the reason, and nothing else', async () => {
+  it('in a popup: the page that opened it gets the reason, and nothing else', async () => {
     const failing = [
       [{ find: hang }, 504, 'accounts_timeout'],
       [{ find: always(200, MARK) }, 502, 'accounts_malformed'],
@@ -232,7 +232,7 @@ describe('a first visit', () => {
     });
   }
 
-  it('leaves nothing under way', async () => {
+  it('leaves no call under way', async () => {
     const active = '^(http\\.gateway\\.downstream_rq_active|cluster\\.(users|mail)\\.upstream_rq_(pending_)?active)$';
     await eventually('all has ended', async () => {
       const counts = Object.values(await stage.gateway.stats(active));
@@ -245,7 +245,7 @@ describe('two first visits at the same moment', () => {
   let demo;
   before(async () => (demo = await startDemoUsers({ people: [] })));
   after(() => demo.stop());
-  // The demo's user service, behind one that lets two lookups arrive before it passes them on.
+  // A relay before the demo's user service, which waits for two lookups before it forwards them.
   const relay = async (request, response, { method, url, headers, body }) => {
     const told = await fetch(new URL(url, demo.url), method === 'GET' ? {} : { method, body, headers: { 'content-type': headers['content-type'] } });
     always(told.status, await told.text())(request, response);
@@ -271,7 +271,7 @@ describe('two first visits at the same moment', () => {
       };
       const visitors = [stage.visitor(), stage.visitor()];
       const callbacks = [await visitors[0].untilCallback(), await visitors[1].untilCallback()];
-      // The balance is of connections that have not ended.
+      // Envoy balances the open connections, so all earlier ones must have ended.
       await eventually('no connection is left', async () =>
         Object.values(await stage.gateway.stats('^listener\\.127.*_\\d+\\.downstream_cx_active$')).every((count) => count === 0),
       );

@@ -1,7 +1,8 @@
-// System A as shipped: a public home page, sign-in with a provider whose endpoints live on several hosts, and a session that applications can read.
+// envoy/google-session.yaml as shipped: a public home page, sign-in at a provider whose endpoints are on several hosts, and a session that applications can
+// read.
 //
-// envoy/google-session.yaml with nothing changed but ports and hosts, and the certified provider, which tells about people by userinfo only. The session is
-// read with a JWT library that knows nothing of the gateway.
+// Only the ports and hosts of the file are changed. The provider is certified, and only its userinfo endpoint has claims about people. The session is read with
+// a JWT library that knows nothing about the gateway.
 
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
@@ -26,7 +27,7 @@ const signed = (claims, { key = secret(), header = {} } = {}) =>
   new SignJWT({ ...NAMES, origin: gateway.origin, ...claims }).setProtectedHeader({ alg: 'HS256', typ: 'JWT', ...header }).sign(key);
 const seconds = () => Math.floor(Date.now() / 1000);
 
-/** A visitor who brings this in place of a session. */
+/** A visitor who sends this value as session cookie. */
 function bringing(...values) {
   const visitor = new Visitor(gateway);
   const headers = { cookie: values.map((value) => `access_token=${value}`).join('; ') };
@@ -79,7 +80,7 @@ describe('GET /auth/login and /auth/callback', () => {
     );
   });
 
-  it('leaves the session JWT in one cookie for an hour, and goes on to the home page', async () => {
+  it('sets the session JWT in one cookie for an hour, and redirects to the home page', async () => {
     const callback = alice.landing.trail.at(-2);
     assert.deepEqual([callback.status, callback.location.pathname, alice.landing.status], [303, '/', 200]);
     const [cookie] = callback.cookies.filter(({ name, expires }) => name === 'access_token' && expires > Date.now());
@@ -103,14 +104,14 @@ describe('GET /auth/login and /auth/callback', () => {
     assert.deepEqual([visitor.landing.status, visitor.landing.url.pathname, visitor.landing.url.search], [200, '/account', '?tab=2']);
   });
 
-  it('refuses an answer that belongs to no sign-in of this browser', async () => {
+  it('refuses a response that belongs to no sign-in of this browser', async () => {
     const callback = alice.landing.trail.at(-2).url;
     assertRefused(await new Visitor(gateway).open(callback.pathname + callback.search), 400, 'attempt_missing');
   });
 });
 
 describe('GET / is public', () => {
-  it('shows who is signed in, and hands the session on to the application', async () => {
+  it('shows who is signed in, and forwards the session to the application', async () => {
     await alice.open('/');
     const arrived = await application.only('/');
     assert.deepEqual(
@@ -136,7 +137,7 @@ describe('GET / is public', () => {
     ],
     ['junk', async () => 'x'.repeat(5000)],
   ]) {
-    it(`to a visitor whose session is ${what} too, who is nobody there and gets 401 where it counts`, async () => {
+    it(`also to a visitor whose session is ${what}, who has no identity there, and gets 401 on protected pages`, async () => {
       const brought = await value();
       const visitor = brought === undefined ? new Visitor(gateway) : bringing(brought);
       assert.equal((await visitor.open('/')).status, 200);
@@ -154,13 +155,13 @@ describe('GET / is public', () => {
 });
 
 describe('the session', () => {
-  it('is told to pages by /api/user', async () => {
+  it('is shown to pages by /api/user', async () => {
     const { iat, iss, aud, origin, ...told } = (await verified(sessionOf(alice))).payload;
     assert.ok(iat && iss && aud && origin);
     assert.deepEqual((await alice.call('/api/user')).json(), told);
   });
 
-  it('opens /api/protected, with who it is in headers', async () => {
+  it('opens /api/protected, and its identity is in the headers', async () => {
     assert.equal((await alice.call('/api/protected')).status, 200);
     const arrived = await application.only('/api/protected');
     assert.deepEqual(
@@ -177,17 +178,17 @@ describe('the session', () => {
       IDENTITY.flatMap((name) => headerValues(application.requests[0], name)),
       ['carol', 'carol@example.com'],
     );
-    // Another service, or another gateway with the secret, says nothing of where it was made, or somewhere else.
+    // A session without origin, or with another one: from another service, or from another gateway with the same secret.
     for (const origin of [undefined, 'http://localhost:1'])
       assertProblem(await bringing(await signed({ ...carol, origin })).call('/api/protected'), 401, 'session_invalid');
   });
 
-  it('is no bearer token here', async () => {
+  it('is not accepted as a bearer token', async () => {
     const answer = await new Visitor(gateway).call('/api/protected', { headers: { authorization: `Bearer ${sessionOf(alice)}` } });
     assertProblem(answer, 401, 'session_missing');
   });
 
-  it('is not taken from two cookies that differ, nor looped over', async () => {
+  it('is not accepted from two different cookies, and there is no redirect loop', async () => {
     const planted = bringing(await signed({ sub: 'mallory', exp: seconds() + 60 }), sessionOf(alice));
     for (const answer of [await planted.call('/api/protected'), await planted.open('/account')]) assertRefused(answer, 401, 'session_ambiguous');
     assert.equal((await planted.open('/')).status, 200);
@@ -197,7 +198,7 @@ describe('the session', () => {
     );
   });
 
-  it('is signed with the bytes of the secret as it is written', () => {
+  it('is signed with the bytes of the secret as written', () => {
     const [header, payload] = sessionOf(alice).split('.');
     const signature = createHmac('sha256', gateway.jwtSecret).update(`${header}.${payload}`).digest('base64url');
     assert.equal(sessionOf(alice), `${header}.${payload}.${signature}`);
@@ -205,7 +206,7 @@ describe('the session', () => {
 });
 
 describe('GET /auth/logout, from a page of the application', () => {
-  it('deletes the cookie, ends the session here, and goes home', async () => {
+  it('deletes the cookie, ends the session here, and redirects to the home page', async () => {
     const visitor = await signInAs(gateway, 'bob', { path: '/account' });
     const token = sessionOf(visitor);
     const answer = await visitor.open('/auth/logout', { headers: { 'sec-fetch-site': 'same-origin' } });
@@ -218,7 +219,7 @@ describe('GET /auth/logout, from a page of the application', () => {
     assertProblem(await bringing(token).call('/api/user'), 401, 'session_expired');
   });
 
-  it('is not done for another site', async () => {
+  it('is refused to another site', async () => {
     assertRefused(await alice.open('/auth/logout', { headers: { 'sec-fetch-site': 'cross-site' } }), 403, 'cross_site');
     assert.equal((await alice.call('/api/user')).status, 200);
   });

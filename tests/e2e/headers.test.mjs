@@ -1,5 +1,5 @@
-// Headers that lie: what the application really gets of what a client says about who asks, for which path and which host, in headers and in trailers; and
-// what caches are told by an answer that carries a renewed session.
+// Forged headers: which of the headers and trailers that say who asks, or for which path and host, reach the application; and what an answer with a renewed
+// session tells caches.
 
 import assert from 'node:assert/strict';
 import http2 from 'node:http2';
@@ -12,7 +12,7 @@ import { refusalsOf } from './lib/refusals.mjs';
 import { assertNoPanic, onStage, sessionCookies } from './lib/stage.mjs';
 import { headerValues } from './lib/upstream.mjs';
 
-/** Names by which peers tell who asks, or from which servers read another path, method or host. */
+/** Headers in which other gateways pass on identity, or from which servers read another path, method or host. */
 const LIES = [
   'Remote-User',
   'Remote-Groups',
@@ -50,10 +50,10 @@ const removing = (configuration) => {
   ];
 };
 
-describe('a header that lies', () => {
+describe('a forged header', () => {
   const stage = onStage({ plugin: removing });
 
-  it('does not arrive in any spelling, on a public page or with a session, and the claims that are set under such names do', async () => {
+  it('does not arrive in any spelling, on a public page or with a session, but claims that are set under such names do', async () => {
     const bob = await stage.signedIn();
     const spellings = LIES.flatMap((name) => [name, name.toUpperCase(), name.replaceAll('-', '_')]);
     for (const [path, cookie, user] of [
@@ -73,7 +73,7 @@ describe('a header that lies', () => {
     }
   });
 
-  it('and one that tells of the way arrives', async () => {
+  it('is removed, but similar headers without such a meaning arrive', async () => {
     assert.equal((await stage.raw('GET', '/', { lines: TRUE.map((name) => `${name}: told`) })).status, 200);
     const arrived = await stage.application.only('/');
     assert.deepEqual(
@@ -113,7 +113,7 @@ describe('a trailer over HTTP/2', () => {
     if (gateway) assertNoPanic(gateway);
   });
 
-  /** Sends a public request with these trailers and resolves with those that arrived. */
+  /** Sends a request for a public page with these trailers, and resolves with those that arrived. */
   async function arriving(trailers) {
     seen.length = 0;
     const session = http2.connect(gateway.origin);
@@ -125,7 +125,7 @@ describe('a trailer over HTTP/2', () => {
     return { status: answered[0]?.[':status'], trailers: seen[0] };
   }
 
-  it('brings what tells of the message', async () => {
+  it('arrives if it describes the message', async () => {
     assert.deepEqual(await arriving({ 'x-checksum': 'abc', 'content-digest': 'sha-256=:x:' }), {
       status: 200,
       trailers: { 'x-checksum': 'abc', 'content-digest': 'sha-256=:x:' },
@@ -147,7 +147,7 @@ describe('a trailer over HTTP/2', () => {
     'x-team-lead',
     'content-type',
   ]) {
-    it(`brings no ${name}`, async () => {
+    it(`does not arrive if it is ${name}`, async () => {
       const { status, trailers = {} } = await arriving({ 'x-checksum': 'abc', [name]: name === 'content-length' ? '4' : 'root' });
       assert.equal(Object.keys(trailers).includes(name), false, `${status} ${JSON.stringify(trailers)}`);
       if (status === 200) assert.deepEqual(trailers, { 'x-checksum': 'abc' });
@@ -158,7 +158,7 @@ describe('a trailer over HTTP/2', () => {
 describe('an answer that carries a renewed session', () => {
   const stage = onStage({ plugin: (configuration) => void ((configuration.session.idle = '4s'), (configuration.shared_cache = 'allowed')) });
 
-  it('tells no cache to keep it, whatever the application says to caches of all vendors', async () => {
+  it('may not be stored by any cache, whatever the application says to caches of all vendors', async () => {
     const told = [
       'expires',
       'cdn-cache-control',
@@ -191,7 +191,7 @@ describe('an answer that carries a renewed session', () => {
     );
   });
 
-  it('does not stop the worker when the application answers with names that are no text', async () => {
+  it('does not stop the worker if the application answers with header names that are not text', async () => {
     const visitor = await stage.signedIn();
     await sleep(1_100);
     const answered = new Promise(

@@ -1,7 +1,7 @@
-// Bearer tokens as attackers and careless issuers make them, one by one: each is refused with its reason, and the application sees none of them.
+// Bearer tokens as attackers and careless issuers make them: each is refused with its reason, and none reaches the application.
 //
-// The classes are those of published vulnerabilities: no signature, confusion of algorithms, keys that the token brings along, headers that change what is
-// signed, claims that are missing or of another type, tokens of other kinds, other places and spellings, and floods of dots, nesting and size.
+// The classes are those of published vulnerabilities: no signature, confusion of algorithms, keys inside the token, headers that change what is signed, claims
+// that are missing or of another type, tokens of other kinds, other places and spellings, and excessive dots, nesting and size.
 
 import assert from 'node:assert/strict';
 import { KeyObject, createHmac, sign as signBytes } from 'node:crypto';
@@ -34,7 +34,7 @@ function signature(algorithm, key, signed) {
   return signBytes(hash, signed, { key: KeyObject.from(key.privateKey), ...padding });
 }
 
-/** A token of these two texts or values, signed or with the signature that `by` makes of what is to be signed. */
+/** A token with this header and these claims, each a text or a value; `by` makes the signature. */
 function token(header, claims, by = (signed) => signature('RS256', KEYS.rsa, signed)) {
   const signed = `${base64(text(header))}.${base64(text(claims))}`;
   return `${signed}.${Buffer.from(by(Buffer.from(signed))).toString('base64url')}`;
@@ -60,7 +60,7 @@ describe('hostile bearer tokens', () => {
     prepare: (provider) => void (provider.keys = [KEYS.rsa, KEYS.ec, KEYS.encryption]),
   });
 
-  /** Good claims, with these changes; undefined takes one away. */
+  /** Valid claims with these changes; undefined removes a claim. */
   const claims = (changes = {}) => ({ iss: stage.provider.issuer, sub: 'robot', aud: 'orders', iat: now(), exp: now() + 300, ...changes });
   const good = () => token(RS, claims());
   const send = (headers, target = '/hooks', more = {}) =>
@@ -128,7 +128,7 @@ describe('hostile bearer tokens', () => {
     ['a key whose name is a list', header({ kid: ['rs-1'] })],
     ['a key whose name has 10,000 characters', header({ kid: 'k'.repeat(10_000) }, byThief)],
     ['a key whose name continues behind a NUL', header({ kid: 'rs-1\0' }, byThief)],
-    // Headers that change what is signed, or what it is
+    // Headers that change what is signed, or its type
     ['an extension that it calls critical (crit)', header({ crit: ['exp'], exp: 1 })],
     ['an empty list of critical extensions', header({ crit: [] })],
     ['a payload that it calls unencoded (b64)', header({ b64: false })],
@@ -175,7 +175,7 @@ describe('hostile bearer tokens', () => {
       'a signature in the other alphabet of base64',
       () => token(RS, claims(), (signed) => signature('RS256', KEYS.rsa, signed)).replace(/[^.]*$/, (made) => `${made.slice(0, -4)}+/+/`),
     ],
-    // Other things than tokens
+    // Values that are not tokens
     [
       'an encrypted token',
       async () => new CompactEncrypt(Buffer.from(good())).setProtectedHeader({ alg: 'dir', enc: 'A256GCM', cty: 'JWT' }).encrypt(new Uint8Array(32)),
@@ -235,7 +235,7 @@ describe('hostile bearer tokens', () => {
     ['a subject that is not ASCII', claim({ sub: 'rоbot' })],
     ['a subject with a line break', claim({ sub: 'robot\r\nx-forwarded-user: root' })],
     ['a subject with a NUL', claim({ sub: 'robot\0' })],
-    // Tokens for something else
+    // Tokens for another purpose
     ['an ID token (nonce)', claim({ nonce: 'n' })],
     ['an ID token (at_hash)', claim({ at_hash: 'h' })],
     ['an ID token (typ ID)', claim({ typ: 'ID' })],
@@ -289,7 +289,7 @@ describe('hostile bearer tokens', () => {
     ['in the query too', 400, 'token_ambiguous', () => ({ authorization: `Bearer ${good()}` }), '/hooks?access_token=GOOD'],
   ];
 
-  it('there are at least sixty, and the honest tokens that they are made of are accepted', async () => {
+  it('are at least sixty, and the valid tokens that they are made from are accepted', async () => {
     assert.ok(INVALID.length + EXPIRED.length + ELSEWHERE.length >= 60);
     for (const honest of [good(), token(ES, claims(), byEc), token({ ...RS, typ: 'at+jwt' }, claims({ aud: ['x', 'orders'], exp: now() - 30 }))])
       await accepted(honest);
@@ -307,8 +307,8 @@ describe('hostile bearer tokens', () => {
     });
   }
 
-  it('a sign that stands for the same bits in the other alphabet of base64 is refused at every place of a signature', async () => {
-    // Thirty-two places: so many signs are read at once.
+  it('a character of the other base64 alphabet, with the same bits, is refused at every place of a signature', async () => {
+    // Both characters at all places modulo 32, because the decoder reads 32 characters at once.
     const seen = new Set();
     let honest;
     for (let number = 0; seen.size < 64 && number < 500; number += 1) {
@@ -328,7 +328,7 @@ describe('hostile bearer tokens', () => {
     await accepted(honest);
   });
 
-  it('bytes that no header can have get nobody in', async () => {
+  it('bytes that no header can contain are refused', async () => {
     for (const byte of ['\0', '\r', '\x01']) {
       const answer = await sendRaw(stage.gateway.port, requestText('GET', '/hooks', stage.gateway.host, [`Authorization: Bearer ${good()}${byte}x`]));
       assert.ok([400, 401].includes(answer.status), `${JSON.stringify(byte)}: ${answer.status}`);
@@ -336,7 +336,7 @@ describe('hostile bearer tokens', () => {
     assert.deepEqual(stage.application.requests, []);
   });
 
-  it('after all of them an honest token is accepted, and the provider was asked for keys a few times only', async () => {
+  it('after all of them a valid token is accepted, and the provider was asked for keys only a few times', async () => {
     await accepted(good());
     assert.equal((await stage.application.only('/hooks')).headers['x-forwarded-user'], 'robot');
     assert.ok((await stage.gateway.counter('accredit_fetch_keys_ok')) < 12);

@@ -1,8 +1,7 @@
-// Bytes from people who mean harm: paths with two meanings, hosts that are not ours, and every header, query and cookie the filter reads, filled with
-// what nobody expects.
+// Requests of attackers: paths with two meanings, foreign hosts, and every header, query and cookie that the filter reads, filled with unexpected bytes.
 //
-// The answers may be ours or Envoy's own, but nothing may arrive at the application undecided, the filter must not panic, and a healthy request
-// must work after each batch.
+// The answers may be the filter's or Envoy's own. But nothing may reach the application before a decision, the filter must not panic, and a normal request must
+// work after each test.
 
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
@@ -11,7 +10,7 @@ import { requestText, sendRaw } from './lib/raw.mjs';
 import { assertNoPanic, assertRefused, onStage } from './lib/stage.mjs';
 import { headerValues } from './lib/upstream.mjs';
 
-/** Raw requests to a stage, and the check that it is healthy after each test. */
+/** A stage for raw requests, which checks after each test that a normal request still works. */
 function hostileStage(options) {
   const stage = onStage(options);
   stage.raw = (method, target, { host = stage.gateway.host, lines = [], body = '' } = {}) =>
@@ -28,7 +27,7 @@ const withoutNormalisation = (bootstrap) => {
   Object.assign(manager, { normalize_path: false, merge_slashes: false, path_with_escaped_slashes_action: 'KEEP_UNCHANGED' });
 };
 
-/** Paths that have led past rules elsewhere. `/chat` is public here, `/api/chat` and `/members` are not. */
+/** Paths that bypassed the rules of other gateways. `/chat` is public here; `/api/chat` and `/members` are not. */
 const AMBIGUOUS = [
   '/chat/../members',
   '/chat/..',
@@ -102,7 +101,7 @@ describe('a path with two meanings', () => {
         });
       }
 
-      it('bob, who is signed in, gets no further with any of them', async () => {
+      it('bob, who is signed in, does not get a forbidden page with any of them', async () => {
         stage.provider.user = { ...stage.provider.user, sub: 'bob', groups: ['staff'] };
         const bob = await stage.signedIn();
         const cookie = `Cookie: ${bob.jar.header('localhost', '/')}`;
@@ -110,7 +109,7 @@ describe('a path with two meanings', () => {
         const reached = stage.application.requests.filter(({ url }) =>
           /members|api.?.?.?chat/i.test(decodeURIComponent(url.replaceAll(/%(?![0-9a-f]{2})/gi, '%25').replaceAll(/%[89a-f][0-9a-f]/gi, '?'))),
         );
-        // `/chat//../members` is `/chat/members` (RFC 3986, section 5.2.4), a path that anybody signed in may ask for.
+        // `/chat//../members` is `/chat/members` (RFC 3986, section 5.2.4), a path that every signed-in person may request.
         assert.deepEqual(
           reached.map(({ url }) => url).filter((url) => url !== '/chat/members'),
           [],
@@ -146,7 +145,7 @@ describe('hosts, methods and targets', () => {
     });
   }
 
-  it('the host decides, not what a client says beside it', async () => {
+  it('the host decides, whatever other headers say', async () => {
     const answer = await stage.raw('GET', '/analytics', {
       lines: ['X-Forwarded-Host: evil.example', 'X-Original-Host: evil.example', 'Forwarded: host=evil.example', 'Accept: text/html'],
     });
@@ -154,7 +153,7 @@ describe('hosts, methods and targets', () => {
     assert.equal(new URL(answer.headers.location).searchParams.get('redirect_uri'), `${stage.gateway.origin}/api/callback`);
   });
 
-  it('a path decides, not what a client says beside it', async () => {
+  it('the path decides, whatever other headers say', async () => {
     const lines = [
       'X-Forwarded-Uri: /chat',
       'X-Original-URL: /chat',
@@ -302,7 +301,7 @@ describe('every header that the filter reads', () => {
   ];
 
   for (const header of HEADERS) {
-    it(`${header} may hold anything`, async () => {
+    it(`${header} may contain anything`, async () => {
       for (const [what, value] of VALUES) {
         for (const path of ['/analytics', '/api/callback?code=a&state=b.c', '/api/login', '/api/session', '/api/logout']) {
           const answer = await stage.raw('GET', path, { lines: [`${header}: ${value}`] });
@@ -376,7 +375,7 @@ describe('every cookie that the filter reads', () => {
     });
   }
 
-  it('many attempts already there do not keep anybody from signing in', async () => {
+  it('many existing attempts do not prevent a sign-in', async () => {
     const visitor = stage.visitor();
     for (let i = 0; i < 30; i += 1) visitor.jar.set('localhost', `__Host-accredit-attempt-${String(i).padStart(8, '0')}`, 'A'.repeat(200));
     const landing = await visitor.signIn('/analytics');
@@ -394,7 +393,7 @@ describe('every cookie that the filter reads', () => {
     assert.deepEqual(headerValues(arrived, 'x-forwarded-user'), ['user-1']);
   });
 
-  it('another session of ours beside it is not taken for a better one', async () => {
+  it('a second session beside the first one is not preferred', async () => {
     const visitor = await stage.signedIn();
     const session = visitor.jar.get('localhost', '__Host-accredit');
     for (const cookie of [`__Host-accredit=forged; __Host-accredit=${session}`, `__Host-accredit=${session}; __Host-accredit=forged`]) {
@@ -408,7 +407,7 @@ describe('every cookie that the filter reads', () => {
     }
   });
 
-  it('one bit of a session changed, anywhere, signs nobody in', async () => {
+  it('a session with one changed bit, at any place, signs nobody in', async () => {
     const visitor = await stage.signedIn();
     const session = visitor.jar.get('localhost', '__Host-accredit');
     for (let at = 0; at < session.length - 2; at += Math.ceil(session.length / 40)) {
@@ -419,7 +418,7 @@ describe('every cookie that the filter reads', () => {
     assert.deepEqual(stage.application.requests, []);
   });
 
-  it('cookies of others may hold any bytes, and arrive as they were', async () => {
+  it('other cookies may contain any bytes, and arrive unchanged', async () => {
     const visitor = await stage.signedIn();
     const other = 'tracker=\xff\xfe "x"; empty=; =odd; c';
     assert.equal((await stage.raw('GET', '/analytics', { lines: [`Cookie: ${other}; ${visitor.jar.header('localhost', '/')}`] })).status, 200);
@@ -466,12 +465,12 @@ describe('every query that the filter reads', () => {
     });
   }
 
-  it('a provider nobody configured is refused, not guessed', async () => {
+  it('a provider that is not configured is refused, not guessed', async () => {
     const answer = await stage.visitor().open('/api/login?provider=other');
     assertRefused(answer, 400, 'provider_unknown');
   });
 
-  it('a callback by POST is no callback', async () => {
+  it('a callback by POST is refused', async () => {
     assertRefused(await stage.visitor().open('/api/callback?code=a&state=b.c', { method: 'POST', body: 'code=a&state=b.c' }), 405, 'method_not_allowed');
   });
 });

@@ -1,5 +1,5 @@
-// The images of deploy/images, as far as they can be proved without a container engine: linted, pinned, made of files that are there, by the commands that build the
-// module everywhere else. Each check is then given a file that is broken, and must refuse it.
+// The images of deploy/images, as far as they can be tested without a container engine: they are linted and pinned, and are made from files that exist, by the
+// commands that build the module everywhere else. Each check also gets a broken file, and must refuse it.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -41,12 +41,12 @@ describe('every Dockerfile', () => {
   });
 
   for (const each of [module, envoy, demo]) {
-    it(`${each.name} is pinned, made of what git has, from stages that exist, for somebody who is not root`, () => assert.deepEqual(problems(each, files), []));
+    it(`${each.name} is pinned, uses files that git has and stages that exist, and does not run as root`, () => assert.deepEqual(problems(each, files), []));
   }
 });
 
 describe('a Dockerfile is refused', () => {
-  /** [what was done to it, which, what was there, what stands there now, the complaint] */
+  /** [what was changed, the Dockerfile, the old text, the new text, the expected complaint] */
   const BROKEN = [
     ['without a tag', module, 'rust:1.95.0-slim-bookworm', 'rust', /rust is not pinned/],
     ['with the newest of everything', envoy, 'envoyproxy/envoy:v1.40.0', 'envoyproxy/envoy:latest', /envoy:latest is not pinned/],
@@ -78,7 +78,7 @@ describe('a Dockerfile is refused', () => {
     });
   }
 
-  it('whose ignore file hides what it copies', () => {
+  it('if its ignore file hides what it copies', () => {
     assert.match(
       problems({ ...demo, ignore: demo.ignore.replace('!deploy/demo/*.mjs\n', '') }, files).join('\n'),
       /which demo\.Dockerfile\.dockerignore hides/,
@@ -93,12 +93,12 @@ describe('versions', () => {
     assert.equal(newer('1.87.9', field('rust-version')), false);
   });
 
-  it('of Envoy are the one that the tests use', () => {
+  it('of Envoy are those that the tests use', () => {
     const images = finals(stages(envoy.text)).map(({ image }) => image);
     assert.deepEqual(images, [`envoyproxy/envoy:v${lib('envoy.sh')}`, `envoyproxy/envoy:distroless-v${lib('envoy.sh')}`]);
   });
 
-  it('of our own images, in every example, are that of Cargo.toml', () => {
+  it('of our own images, in every example, are those of Cargo.toml', () => {
     for (const path of files.filter((name) => name.startsWith(FOLDER))) {
       for (const [image, tag] of read(path).matchAll(/registry\.example\.com\/[a-z-]+:([\w.-]+)/g)) assert.equal(tag, field('version'), `${path}: ${image}`);
     }
@@ -112,7 +112,7 @@ describe('the module', () => {
     assert.equal(common(module), common(envoy));
   });
 
-  it('is what is built by default, alone in one layer, where Istio and Envoy Gateway look for it', () => {
+  it('is built by default, alone in one layer, at the path where Istio and Envoy Gateway look for it', () => {
     const last = stages(module.text).at(-1);
     assert.deepEqual([last.name, last.image], ['module', 'scratch']);
     assert.deepEqual(
@@ -132,7 +132,7 @@ describe('the module', () => {
     assert.deepEqual(readFileSync(join(folder, 'accredit.wasm')), readFileSync(wasmPath()));
   });
 
-  it("stands in Envoy's images where the rendered configurations of deploy/compose look for it", () => {
+  it("is in Envoy's images at the path that the rendered configurations of deploy/compose name", () => {
     const there = finals(stages(envoy.text)).map(({ instructions }) => instructions.find(({ from }) => from === 'build').words.at(-1));
     assert.deepEqual(there, ['/etc/envoy/accredit.wasm', '/etc/envoy/accredit.wasm']);
     const rendered = files.filter((path) => path.startsWith('deploy/compose/envoy/'));
@@ -144,7 +144,7 @@ describe('the module', () => {
   });
 });
 
-/** A module of one function that does nothing, and one memory, under these names: [{name, kind}]. */
+/** A module with one function that does nothing, and one memory, which are exported under these names: [{name, kind}]. */
 function moduleOf(names) {
   const number = (value) => (value < 128 ? [value] : [(value % 128) + 128, ...number(Math.floor(value / 128))]);
   const section = (id, bytes) => [id, ...number(bytes.length), ...bytes];
@@ -160,13 +160,13 @@ function moduleOf(names) {
 }
 
 describe('the build', () => {
-  /** All files below a folder. */
+  /** All files in a folder and its folders. */
   const below = (folder) =>
     readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((entry) => !entry.isDirectory())
       .map(({ parentPath, path, name }) => join('/', relative(folder, join(parentPath ?? path, name))))
       .sort();
-  // The compiler that is played here hands on a module that is there: one that does nothing, under the names that the real one exports; binaryen writes it anew.
+  // The replacement of the compiler outputs a module that does nothing, with the exports of the real one; binaryen then writes it again.
   const compiled = join(temporaryFolder(), 'accredit.wasm');
   let written;
   before(() => {
@@ -175,7 +175,7 @@ describe('the build', () => {
   });
   const sameModule = (path) => assert.ok(readFileSync(path).equals(written), path);
 
-  /** What must come out of each file, when its steps are done one after the other. */
+  /** Checks the result of the steps of each file. */
   const OUTCOMES = {
     'module.Dockerfile': (built) => {
       assert.deepEqual(below(built.get('module').folder), ['/plugin.wasm']);
@@ -200,10 +200,10 @@ describe('the build', () => {
   };
   const come = (each) => OUTCOMES[each.name](build(each, files, compiled));
 
-  for (const each of [module, envoy, demo]) it(`${each.name}: every step finds what it needs, and leaves what it should`, () => come(each));
+  for (const each of [module, envoy, demo]) it(`${each.name}: every step finds what it needs, and makes what it should`, () => come(each));
 
-  it('without any one of its steps is refused', () => {
-    // deploy/build/wasm.sh would add the target by itself; as a step of its own it is kept from one build to the next.
+  it('is refused if any one step is missing', () => {
+    // deploy/build/wasm.sh would also add the target; it is a separate step so that docker can cache it.
     const FREE = /^RUN rustup target add/;
     let tried = 0;
     for (const each of [module, envoy, demo]) {
@@ -224,7 +224,7 @@ describe('the build', () => {
     }
   };
 
-  it('needs no file of the repository that it does not copy: those that the module here was built from', () => {
+  it('copies every file of the repository from which the module was built', () => {
     const copies = stage(module, 'build').instructions.filter(({ keyword, from }) => keyword === 'COPY' && !from);
     const copied = new Set(copies.flatMap(({ words }) => brought({ words, folder: '/accredit' }, module.ignore, files)).map(([path]) => path));
     const builds = ['wasm', 'wasm-debian'].map((name) => join(ROOT, 'target', name, 'wasm32-wasip1/release/accredit.d')).filter(existsSync);

@@ -1,7 +1,7 @@
-// Opaque tokens in a real Envoy: the provider is asked (RFC 7662), by a provider that misbehaves and by a certified one.
+// Opaque tokens in a real Envoy, with introspection (RFC 7662) at a provider that misbehaves, and at a certified one.
 //
-// What an answer means is played through as values in the unit tests; here it is shown that a request waits with its body, that nothing reaches the
-// application before the answer or without it, and what a provider that is down, slow or odd does to programs.
+// Unit tests show what each answer means. Here it is shown that a request waits with its body, that nothing reaches the application before or without the
+// provider's answer, and what programs get while the provider is down, slow or gives strange answers.
 
 import assert from 'node:assert/strict';
 import http from 'node:http';
@@ -31,7 +31,7 @@ describe('a token that only its provider can read', () => {
     prepare: (provider) => void provider.opaqueTokens.set('good', { sub: 'robot', aud: 'orders', scope: 'hooks:write', groups: ['staff'] }),
   });
   let next = 0;
-  /** A token that nobody has seen before, of which the provider says this. */
+  /** A new token, about which the provider says this. */
   const fresh = (changes = {}) => {
     const token = `opaque-${(next += 1)}`;
     stage.provider.opaqueTokens.set(token, { sub: 'robot', aud: 'orders', scope: 'hooks:write', groups: ['staff'], ...changes });
@@ -40,7 +40,7 @@ describe('a token that only its provider can read', () => {
   const send = (token, path = '/hooks', more = {}) =>
     stage.visitor().call(path, { method: 'POST', body: 'x', ...more, headers: { authorization: `Bearer ${token}`, ...more.headers } });
 
-  it('says who is asking, and the request goes on with its whole body, without the token', async () => {
+  it('identifies the client; the request is forwarded with its whole body and without the token', async () => {
     const token = fresh();
     const body = 'x'.repeat(300_000);
     assert.equal((await send(token, '/hooks', { body, headers: { 'x-forwarded-user': 'root' } })).status, 200);
@@ -56,7 +56,7 @@ describe('a token that only its provider can read', () => {
     );
   });
 
-  it('is asked about once, good or bad', async () => {
+  it('is asked about only once, whether it is valid or not', async () => {
     const token = fresh();
     for (let i = 0; i < 5; i += 1) assert.equal((await send(token)).status, 200);
     for (let i = 0; i < 5; i += 1) assertProblem(await send('nobody-s'), 401, 'token_invalid');
@@ -105,7 +105,7 @@ describe('a token that only its provider can read', () => {
         void (provider.intercept.introspection = (_, response) => answer(response, 200, 'a.b.c', { 'content-type': 'application/token-introspection+jwt' })),
     ],
   ]) {
-    it(`is neither good nor bad while its provider ${what}: 503, and good afterwards`, async () => {
+    it(`is neither accepted nor refused while its provider ${what}: 503, and accepted afterwards`, async () => {
       const token = fresh();
       const { clientSecret } = stage.provider;
       await misbehave(stage.provider);
@@ -121,7 +121,7 @@ describe('a token that only its provider can read', () => {
     });
   }
 
-  it('is asked about on public pages too, which nobody is kept from', async () => {
+  it('is asked about on public pages too, where every request passes', async () => {
     const token = fresh();
     await send(token, '/public');
     await send('nobody-s', '/public/2');
@@ -130,7 +130,7 @@ describe('a token that only its provider can read', () => {
     assert.deepEqual([anonymous['x-forwarded-user'], anonymous.authorization], [undefined, undefined]);
   });
 
-  it('is not a JWT: those are verified here, and those of others are shown to nobody', async () => {
+  it('is not a JWT: those are verified locally, and those of unknown issuers are sent to nobody', async () => {
     const [key] = stage.provider.keys;
     const jwt = (iss) => sign({ iss, sub: 'robot', aud: 'orders', exp: now() + 300, scope: 'hooks:write' }, { alg: 'RS256', kid: key.kid }, key);
     assert.equal((await send(await jwt(stage.provider.issuer))).status, 200);
@@ -139,7 +139,7 @@ describe('a token that only its provider can read', () => {
     assert.equal(stage.provider.count('introspection'), 0);
   });
 
-  it('costs a place: with 64 questions under way, others get 503; one whose client goes away leaves its place', async () => {
+  it('counts towards a limit: with 64 introspections under way, others get 503; when a client leaves, its place is free again', async () => {
     const held = [];
     stage.provider.intercept.introspection = (_, response) => void held.push(response);
     const options = { host: '127.0.0.1', port: stage.gateway.port, path: '/hooks', agent: false };
@@ -163,9 +163,9 @@ describe('a token that only its provider can read', () => {
   });
 });
 
-describe('where every token is asked about', () => {
+describe('with introspection of every token', () => {
   const stage = onStage({ plugin: accept({ when: 'always', cache: 0 }) });
-  it("a JWT must be good by itself and by its provider's word", async () => {
+  it('a JWT must be valid, and its provider must confirm it', async () => {
     const [key] = stage.provider.keys;
     const jwt = await sign(
       { iss: stage.provider.issuer, sub: 'robot', aud: 'orders', exp: now() + 300, scope: 'hooks:write' },
@@ -231,7 +231,7 @@ describe('with a certified provider', () => {
     (await ask('/token', { grant_type: 'client_credentials', scope: 'hooks:write', resource: AUDIENCE, ...changes })).access_token;
   const send = (token) => new Visitor(stage.gateway).call('/hooks', { method: 'POST', body: 'x', headers: { authorization: `Bearer ${token}` } });
 
-  it('an opaque token of a machine is good for what it was issued for, until it is withdrawn', async () => {
+  it('an opaque token of a program is accepted for its audience and scope until it is withdrawn', async () => {
     const token = await obtain();
     assert.ok(!token.includes('.'), 'this provider issued a JWT');
     const accepted = await send(token);
@@ -243,7 +243,7 @@ describe('with a certified provider', () => {
     assertProblem(await send(token), 401, 'token_invalid');
   });
 
-  it('one for another resource, one with another scope, and one that was made up are not', async () => {
+  it('tokens for another resource, with another scope, and invented ones are refused', async () => {
     assertProblem(await send(await obtain({ resource: 'urn:example:other' })), 401, 'token_invalid');
     assertProblem(await send(await obtain({ scope: 'hooks:read' })), 403, 'scope_missing');
     assertProblem(await send('A'.repeat(43)), 401, 'token_invalid');

@@ -1,5 +1,5 @@
-// deploy/istio: the objects are valid, agree with each other and with envoy/spa-tokens.yaml, and what Istio makes of them is driven: the gateway and the
-// workload's sidecar in a real Envoy, with certificates of a mesh between them.
+// deploy/istio: the objects are valid, and agree with each other and with envoy/spa-tokens.yaml; people sign in through what Istio makes of them: the gateway
+// and the workload's sidecar in a real Envoy, with certificates of a mesh between them.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -45,13 +45,13 @@ const MADE = parse(readFileSync(`${ROOT}deploy/istio/envoy.yaml`, 'utf8'));
 const only = (objects, kind, name) => objects.find((object) => object.kind === kind && (name === undefined || object.metadata.name === name));
 const environmentOf = (plugin) => Object.fromEntries(plugin.spec.vmConfig.env.map(({ name, value }) => [name, value]));
 
-/** All that must hold for the objects; the first thing that does not is thrown. */
+/** Checks everything that must be true of the objects; throws at the first mistake. */
 function check(objects) {
   for (const object of objects) assertValid(object);
   const plugin = only(objects, 'WasmPlugin');
   const { spec } = plugin;
 
-  // One configuration, one module, and nothing that lets somebody in
+  // The configuration and the module are the shipped ones, and nothing fails open.
   assert.deepEqual(spec.pluginConfig, new Parts(shipped, PROVIDER).configuration.toJSON());
   assert.equal(spec.url, `oci://${MODULE}`);
   assert.deepEqual([spec.phase, spec.failStrategy, spec.imagePullPolicy], ['AUTHN', 'FAIL_RELOAD', 'IfNotPresent']);
@@ -61,7 +61,7 @@ function check(objects) {
       assert.ok(Object.keys(selector?.matchLabels ?? selector?.labels ?? selector ?? {}).length > 0, `${nameOf(object)} selects everything`);
   }
 
-  // Variables: each that the configuration names is given, secrets by the gateway's container
+  // Each variable that the configuration names has a value; secrets come from the gateway's container.
   const named = [...JSON.stringify(spec.pluginConfig).matchAll(/"environment_variable":"(\w+)"/g)].map(([, name]) => name);
   assert.deepEqual([...new Set(named)].sort(), spec.vmConfig.env.map(({ name }) => name).sort());
   for (const { name, valueFrom, value } of spec.vmConfig.env) assert.equal(valueFrom, value === undefined ? 'HOST' : 'INLINE', name);
@@ -71,7 +71,7 @@ function check(objects) {
     fromHost.map((name) => [name, { name: 'accredit', key: name }]),
   );
 
-  // Names that must agree
+  // Names that must agree.
   const { ACCREDIT_ORIGIN, FRONT_ORIGIN, OIDC_ISSUER } = environmentOf(plugin);
   const { tls } = only(objects, 'DestinationRule').spec.trafficPolicy;
   assert.deepEqual([tls.sni, ...tls.subjectAltNames], Array(2).fill(new URL(OIDC_ISSUER).host));
@@ -88,7 +88,7 @@ function check(objects) {
     new Parts(shipped, PROVIDER).identityHeaders,
   );
 
-  // And what becomes of them is what is driven below
+  // The result is the Envoy file that the tests below use.
   assert.deepEqual(madeByIstio(objects, values), MADE);
 }
 
@@ -101,18 +101,18 @@ describe('the objects for Istio', () => {
     for (const { path, text } of render(shipped)) assert.equal(readFileSync(ROOT + path, 'utf8'), text, `${path} is left behind: make manifests`);
   });
 
-  it('have no field that the schema does not know', () => {
+  it('have only fields that the schema knows', () => {
     const open = ['spec.pluginConfig', 'spec.configPatches.*.patch.value'];
     for (const object of OBJECTS) assert.deepEqual(unknownFields(object, open), [], nameOf(object));
     const mistaken = changed(OBJECTS, 'WasmPlugin', ({ spec }) => (spec.failstrategy = 'FAIL_CLOSE'));
     assert.deepEqual(unknownFields(only(mistaken, 'WasmPlugin'), open), ['spec.failstrategy']);
   });
 
-  it('are all named by the kustomization, and every file says how to use it and what to change', () => {
+  it('are all in the kustomization, and every file says how to use it and what to change', () => {
     assertFilesAreNamed(`${ROOT}deploy/istio`, ['gateway-values.yaml', 'envoy.yaml']);
   });
 
-  it('have a README that passes no secret as an argument, takes the way in away before the guard, and says what is not proved', () => {
+  it('have a README that passes no secret as an argument, removes the routes before the filter, and says what was not tested', () => {
     const removal = [
       'kubectl delete -f deploy/istio/application.yaml',
       'curl -i https://api.example.com/api/chat',
@@ -121,7 +121,7 @@ describe('the objects for Istio', () => {
     assertReadmeIsCareful(`${ROOT}deploy/istio`, removal, /## What is not proved\n\nNo istiod has run/);
   });
 
-  it('hold no secret', () => {
+  it('contain no secret', () => {
     const variables = only(OBJECTS, 'WasmPlugin').spec.vmConfig.env.filter(({ name }) => /SECRET|KEY/.test(name));
     assert.deepEqual(
       variables.map(({ value }) => value),
@@ -133,7 +133,7 @@ describe('the objects for Istio', () => {
     );
   });
 
-  it('are refused without any one of their fields', () => {
+  it('are refused if any one field is missing', () => {
     const accepted = eachWithout(OBJECTS).filter(([, objects]) => {
       try {
         check(objects);
@@ -174,7 +174,7 @@ describe('the objects for Istio', () => {
   }
 });
 
-/** What an overlay would change for this machine, and then Istio's part. */
+/** Makes the changes of an overlay for this machine, and lets Istio's model make the bootstrap. */
 function forThisMachine({ port, front, issuer, objects = OBJECTS, clientId = 'accredit-demo' }) {
   const here = {
     ACCREDIT_ORIGIN: `http://localhost:${port}`,
@@ -193,7 +193,7 @@ function forThisMachine({ port, front, issuer, objects = OBJECTS, clientId = 'ac
   return madeByIstio(copy, values);
 }
 
-/** The configuration of envoy/bff.yaml, for the environment of this one. */
+/** The configuration of envoy/bff.yaml with the origin, session and client of this one. */
 function withBff(ours) {
   const source = shipped('bff');
   const { name, metadata, ...settings } = source.get([...source.configuration, 'providers', 0]);
@@ -223,7 +223,7 @@ describe('what Istio makes of them', () => {
     if (gateway) assertNoPanic(gateway);
   });
 
-  /** Gateway and workload with these objects; the plugin comes by discovery, as in a mesh. `change(bootstrap)` comes before that. */
+  /** Starts gateway and workload with these objects; the plugin comes by discovery, as in a mesh. `change(bootstrap)` is called before that. */
   async function start({ objects = OBJECTS, change = () => {}, plugin, port, provider: own = provider, wasm } = {}) {
     port ??= await freePort();
     const workload = await freePort();
@@ -240,7 +240,7 @@ describe('what Istio makes of them', () => {
 
   const bearer = (token) => ({ headers: { authorization: `Bearer ${token}` } });
 
-  it('is what Envoy accepts, with the module and its configuration loaded', async () => {
+  it('is accepted by Envoy, with the module and its configuration', async () => {
     const bootstrap = structuredClone(MADE);
     bootstrap.static_resources.secrets = mesh.secrets;
     const { code, log } = await validateMade(bootstrap);
@@ -251,11 +251,11 @@ describe('what Istio makes of them', () => {
     assert.match(refused.log, /accredit: configuration refused: rules\[1\]\.require/);
   });
 
-  it('never lets a body pass while nobody has decided: allow_on_headers_stop_iteration is not set', () => {
+  it('never forwards a body before a decision: allow_on_headers_stop_iteration is not set', () => {
     assert.equal(/allow_on_headers_stop_iteration/i.test(JSON.stringify(MADE)), false);
   });
 
-  it('signs people in through both Envoys; the application is told who they are, and gets no token', async () => {
+  it('signs people in through both Envoys; the application gets their identity and no token', async () => {
     const token = await page.tokenOf('alice');
     assert.equal((await page.call(new Visitor(gateway), '/api/analytics', bearer(token))).status, 200);
     const arrived = await application.only('/api/analytics');
@@ -269,19 +269,19 @@ describe('what Istio makes of them', () => {
     assertNotTold(gateway, [...Object.values(gateway.environment), token]);
   });
 
-  it('reads a body and answers, as the README has it tried: without Accredit behind its buffer there would be no reason', async () => {
+  it('reads a body and answers as in the README: the reason in the answer shows that Accredit has its buffer', async () => {
     const headers = { origin: front, 'content-type': 'application/json' };
     const answer = await new Visitor(gateway).send('/api/token', { method: 'POST', headers, body: '{"code":"x"}' });
     assert.deepEqual([answer.status, answer.reason], [400, 'attempt_missing']);
   });
 
-  it("refuses with Accredit's own words what its rules refuse, before any policy of Istio is asked", async () => {
+  it("answers with Accredit's own refusal what its rules refuse, before any policy of Istio is applied", async () => {
     assertProblem(await page.call(new Visitor(gateway), '/api/analytics'), 401, 'token_missing');
     assertProblem(await page.call(new Visitor(gateway), '/api/chat', bearer(await page.tokenOf('bob'))), 403, 'condition_failed');
     assert.deepEqual(application.requests, []);
   });
 
-  it('answers preflights of the front end, which Istio would let Accredit refuse', async () => {
+  it('answers preflights of the front end, which Accredit would refuse in the default order of filters', async () => {
     for (const [path, method] of [
       ['/api/token', 'POST'],
       ['/api/chat', 'GET'],
@@ -293,7 +293,7 @@ describe('what Istio makes of them', () => {
     assert.equal((await page.call(new Visitor(gateway), '/api/chat')).headers['access-control-allow-origin'], front);
   });
 
-  it('takes away an identity that a client sends, so that no policy believes it', async () => {
+  it('removes identity headers of clients, so that no policy can trust them', async () => {
     const forged = { 'x-forwarded-user': 'root', 'x-forwarded-groups': 'oracle-ai-admins' };
     assertProblem(await page.call(new Visitor(gateway), '/api/chat', { headers: forged }), 401, 'token_missing');
     const token = await page.tokenOf('bob');
@@ -308,14 +308,14 @@ describe('what Istio makes of them', () => {
 
   const withoutPlugin = OBJECTS.filter(({ kind }) => kind !== 'WasmPlugin');
 
-  it('lets nobody pass without the WasmPlugin: no name is left for the policies to believe', async () => {
+  it('refuses every request without the WasmPlugin: the policies find no identity', async () => {
     const bare = await start({ objects: withoutPlugin });
     const answer = await new Visitor(bare).call('/api/analytics', { headers: { 'x-forwarded-user': 'root', 'x-forwarded-groups': 'oracle-ai-admins' } });
     assert.deepEqual([answer.status, answer.body], [403, 'RBAC: access denied']);
     assert.deepEqual(application.requests, []);
   });
 
-  it('lets nobody call himself somebody without the WasmPlugin and without policies; that is what the EnvoyFilter is for', async () => {
+  it('removes identity headers of clients even without the WasmPlugin and without policies, by the EnvoyFilter', async () => {
     const objects = withoutPlugin.filter(({ kind }) => kind !== 'AuthorizationPolicy');
     const expressions = new Parts(shipped, PROVIDER).identityHeaders;
     await assertNoNames(await start({ objects }), application, expressions);
@@ -323,7 +323,7 @@ describe('what Istio makes of them', () => {
     await assert.rejects(assertNoNames(believed, application, expressions), /x-forwarded-user/);
   });
 
-  it("asks the gateway's policy about the headers: what the rules let pass without a name stops there", async () => {
+  it("applies the gateway's policy to the headers: it refuses requests that the rules let pass without identity", async () => {
     const open = await start({
       change: (bootstrap) =>
         editConfiguration(bootstrap, ({ rules }) => rules.splice(0, rules.length, { match: { path_separated_prefix: '/api' }, require: 'public' })),
@@ -333,7 +333,7 @@ describe('what Istio makes of them', () => {
     assert.deepEqual(application.requests, []);
   });
 
-  it("asks the workload's policy about the groups, also where the gateway's rules have forgotten them", async () => {
+  it("applies the workload's policy to the groups, even if the gateway's rules do not check them", async () => {
     const lax = await start({ change: (bootstrap) => editConfiguration(bootstrap, ({ rules }) => rules.shift()) });
     const there = new FrontEnd(lax, front);
     for (const [login, status] of [
@@ -348,7 +348,7 @@ describe('what Istio makes of them', () => {
     );
   });
 
-  it('believes the headers from the gateway alone: another workload of the mesh is refused, and so is who has no certificate', async () => {
+  it('accepts the headers only from the gateway: another workload of the mesh is refused, and so is a client without certificate', async () => {
     const ask = (identity) =>
       new Promise((answered, failed) => {
         const { certificate: cert, key } = mesh.issued[identity] ?? {};
@@ -374,7 +374,7 @@ describe('what Istio makes of them', () => {
     assert.equal(application.requests.length, 1);
   });
 
-  describe('where a filter behind Accredit goes on later than it was called, as a delay of a VirtualService makes it', () => {
+  describe('with a filter after Accredit that pauses requests, as for a delay of a VirtualService', () => {
     const filtersOf = (bootstrap) => managerOf(bootstrap.static_resources.listeners[0]).http_filters;
     const delay = (bootstrap) => {
       const { typed_config: fault } = filtersOf(bootstrap).find(({ name }) => name === 'envoy.filters.http.fault');
@@ -387,11 +387,11 @@ describe('what Istio makes of them', () => {
       return there.exchange(visitor, { code });
     };
 
-    it('signs people in: the buffer is nearer, and the request goes no further', async () => {
+    it('signs people in, because the buffer is before that filter', async () => {
       for (let i = 0; i < 3; i += 1) assert.equal((await exchanged(delay)).status, 200);
     });
 
-    it('would answer 404 with the buffer behind that filter, which takes the body along before Accredit has decided', async () => {
+    it('would answer 404 with the buffer after that filter, which releases the body before Accredit has decided', async () => {
       const answer = await exchanged((bootstrap) => {
         delay(bootstrap);
         const filters = filtersOf(bootstrap);
@@ -400,7 +400,7 @@ describe('what Istio makes of them', () => {
             filters.findIndex(({ name }) => name === wanted),
             1,
           );
-        taken('envoy.filters.http.rbac'); // which would refuse what nobody has decided
+        taken('envoy.filters.http.rbac'); // otherwise it would refuse the undecided request
         filters.splice(-1, 0, ...taken('envoy.filters.http.buffer'));
       });
       assert.deepEqual([answer.status, answer.reason], [404, undefined]);
@@ -412,7 +412,7 @@ describe('what Istio makes of them', () => {
     ['the route that leads to nobody', ({ applyTo }) => applyTo === 'HTTP_ROUTE'],
     ['the EnvoyFilter', () => true],
   ]) {
-    it(`reads no body without ${what}, and nobody gets the request`, async () => {
+    it(`reads no body without ${what}, and no upstream gets the request`, async () => {
       const objects = changed(OBJECTS, 'EnvoyFilter', ({ spec }) => (spec.configPatches = spec.configPatches.filter((patch) => !gone(patch))));
       const incomplete = await start({ objects });
       const there = new FrontEnd(incomplete, front);
@@ -422,20 +422,20 @@ describe('what Istio makes of them', () => {
     });
   }
 
-  it('lets nobody pass when the module cannot be fetched', async () => {
+  it('refuses every request when the module cannot be downloaded', async () => {
     const without = await start({ plugin: DENY_ALL });
     for (const path of ['/', '/api/authorize', '/api/analytics'])
       assert.equal((await new Visitor(without).call(path, { headers: { 'x-forwarded-user': 'root' } })).status, 403);
     assert.deepEqual(application.requests, []);
   });
 
-  it('does not start with a module that is none', async () => {
+  it('does not start with an invalid module', async () => {
     const bootstrap = structuredClone(MADE);
     bootstrap.static_resources.secrets = mesh.secrets;
     assert.equal((await validateMade(bootstrap, { wasm: `${ROOT}README.md` })).code, 1);
   });
 
-  it('carries a session in a cookie as well: envoy/bff.yaml in the same objects, without the EnvoyFilter for bodies', async () => {
+  it('works with sessions in cookies too: envoy/bff.yaml in the same objects, without the EnvoyFilter for bodies', async () => {
     const cookies = changed(
       changed(OBJECTS, 'WasmPlugin', ({ spec }) => (spec.pluginConfig = withBff(spec.pluginConfig))),
       'EnvoyFilter',
@@ -456,7 +456,7 @@ describe('what Istio makes of them', () => {
     assertProblem(await new Visitor(sessions).call('/api/chat', { headers: { 'x-forwarded-user': 'root' } }), 401, 'session_missing');
   });
 
-  it('starts a filter anew that has died, and lets nobody pass meanwhile', async () => {
+  it('restarts a filter that crashed, and refuses every request meanwhile', async () => {
     const mortal = await start({ wasm: dyingWasmPath() });
     const killer = await new Visitor(mortal).call('/api/analytics', { headers: { 'x-accredit-die': 'yes', 'x-forwarded-user': 'root' } });
     assert.ok(killer.status >= 500, String(killer.status));
@@ -467,7 +467,7 @@ describe('what Istio makes of them', () => {
     assert.deepEqual(application.requests, []);
   });
 
-  it('calls the provider only when its certificate is good and for its name', async () => {
+  it('calls the provider only if its certificate is valid, and is for its name', async () => {
     const server = (names) => {
       const { certificate: cert, key } = mesh.authority.issue(...names);
       const issuer = 'https://sso.example.com';

@@ -1,4 +1,4 @@
-// Keys in a real Envoy: algorithms whose tokens Node signs, and issuers whose keys stand in the configuration.
+// Keys in a real Envoy: tokens that Node signs with each algorithm, and issuers whose keys are in the configuration.
 
 import assert from 'node:assert/strict';
 import { createHmac, createPublicKey, createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto';
@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { makeKey, now, sign } from './lib/misbehaving.mjs';
 import { assertProblem, onStage } from './lib/stage.mjs';
 
-/** A key pair as Node makes it: signs by jose, and its public half in PEM. */
+/** A key pair made by Node: it signs with jose, and has its public key in PEM. */
 function pair(algorithm, type, options = {}) {
   const { privateKey, publicKey } = generateKeyPairSync(type, options);
   return { algorithm, privateKey, pem: publicKey.export({ type: 'spki', format: 'pem' }) };
@@ -50,7 +50,7 @@ describe('keys', () => {
     ['ES384', 'e-384'],
     ['EdDSA', 'ed'],
   ]) {
-    it(`people sign in with an ID token by ${algorithm}, and bearer tokens by it are good`, async () => {
+    it(`people sign in with an ID token by ${algorithm}, and such bearer tokens are accepted`, async () => {
       const key = stage.provider.keys.find((other) => other.kid === kid);
       stage.provider.signingKey = key;
       await stage.signedIn();
@@ -66,7 +66,7 @@ describe('keys', () => {
   }
 
   for (const key of WRITTEN) {
-    it(`a key that is written down verifies ${key.algorithm}, with and without kid`, async () => {
+    it(`a key in the configuration verifies ${key.algorithm}, with and without kid`, async () => {
       assert.equal((await send(await by(key, 'https://partner.example'))).status, 200);
       assert.equal((await send(await by(key, 'https://partner.example', { kid: 'anything' }))).status, 200);
       const arrived = await stage.application.requests.at(-1);
@@ -77,12 +77,12 @@ describe('keys', () => {
     });
   }
 
-  it('a secret verifies HS256 of its issuer, and no public key is taken for one', async () => {
+  it('a secret verifies HS256 only for its issuer, and no public key is used as a secret', async () => {
     const signed = (iss, key) => sign(claims(iss), { alg: 'HS256', typ: 'JWT' }, key);
     assert.equal((await send(await signed('login-service', secretKey))).status, 200);
     assertProblem(await send(await signed('https://partner.example', secretKey)), 401, 'token_invalid');
     assertProblem(await send(await signed('login-service', randomBytes(32))), 401, 'token_invalid');
-    // The secret is the text of the configuration, not what it would decode to.
+    // The secret is the configured text itself, not the bytes that it would decode to.
     assertProblem(await send(await signed('login-service', Buffer.from(SECRET, 'base64'))), 401, 'token_invalid');
     for (const { pem } of WRITTEN) {
       const der = createPublicKey(pem).export({ type: 'spki', format: 'der' });
@@ -95,7 +95,7 @@ describe('keys', () => {
     }
   });
 
-  it('nobody can sign in where only tokens come from', async () => {
+  it('nobody can sign in at an issuer that only issues tokens', async () => {
     assertProblem(await stage.visitor().call('/api/login?provider=partner'), 400, 'provider_unknown');
   });
 });

@@ -1,5 +1,5 @@
-// One pod of deploy/kubernetes at work: the Envoy configuration taken out of the ConfigMap that kustomize builds is validated, broken, started and signed in
-// through, over TLS on both sides. lib/ingress.mjs says what of it is narrowed to this machine.
+// One pod of deploy/kubernetes at work, with the Envoy configuration from the ConfigMap that kustomize builds: it is validated, also with mistakes, and
+// started, and people sign in through it, over TLS on both sides. lib/ingress.mjs says what is changed for this machine.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -44,10 +44,10 @@ after(async () => {
   await stage.application?.stop();
 });
 
-/** Stopped after the test. */
+/** What is stopped after the test. */
 const keep = (thing) => (others.push(thing), thing);
 
-/** A plain GET on a port of the pod: {status, headers, body}. */
+/** Sends a GET without TLS to a port of the pod: {status, headers, body}. */
 const ask = (port, path, { method = 'GET', headers = {} } = {}) =>
   new Promise((answered, failed) => {
     const request = http.request({ host: '127.0.0.1', port, path, method, headers, agent: false }, (response) => {
@@ -91,7 +91,7 @@ describe('the configuration in the built ConfigMap', () => {
     });
   }
 
-  // The filter's own reader is asked about all that is its own, and it is told of no variable that is not handed on.
+  // Mistakes in the filter's own configuration are checked by its reader, which gets only the variables that the pod passes on.
   for (const [what, from, to, complaint] of [
     ['a provider without an issuer', '- name: sso\n                      issuer: {environment_variable: OIDC_ISSUER}', '- name: sso', /providers\[0\]/],
     ['a variable that the filter may not read', 'host_env_keys: [ACCREDIT_ORIGIN, ', 'host_env_keys: [', /origins\[0\]/],
@@ -132,7 +132,7 @@ describe('the configuration in the built ConfigMap', () => {
     });
   }
 
-  it('is accepted by the filter as it is, so that what it was asked above was what is broken', async () => {
+  it('is accepted by the filter without these mistakes', async () => {
     assert.equal(await refusalInPod(objects, stage), null);
   });
 });
@@ -155,14 +155,14 @@ describe('the pod', () => {
     assertRefused(await (await signInAs(pod, 'bob')).call('/api/chat'), 403, 'condition_failed');
   });
 
-  it('does the same over HTTP/2', async () => {
+  it('lets people sign in over HTTP/2, too', async () => {
     const alice = await signInAs(pod, 'alice', { http2: true });
     assert.equal(alice.landing.status, 200);
     assert.equal((await alice.call('/api/chat')).status, 200);
     alice.close();
   });
 
-  it('lets nobody past that is not signed in, and shows what is public', async () => {
+  it('requires a sign-in, except for public pages', async () => {
     const nobody = new Visitor(pod);
     assert.equal((await nobody.open('/')).status, 200);
     assertRefused(await nobody.call('/api/chat'), 401, 'session_missing');
@@ -172,18 +172,18 @@ describe('the pod', () => {
     );
   });
 
-  it('answers no other host', async () => {
+  it('refuses every other host', async () => {
     assert.equal((await new Visitor(pod).send('/', { headers: { host: 'other.example.com' } })).status, 421);
     assert.deepEqual(stage.application.requests, []);
   });
 
-  it('sends whoever did not say https there, and lets nothing through', async () => {
+  it('redirects http to https, and forwards nothing', async () => {
     const answer = await ask(pod.pod.redirect, '/analytics?x=1', { headers: { host, cookie: '__Host-accredit=x' } });
     assert.deepEqual([answer.status, answer.headers.location], [308, `${origin}/analytics?x=1`]);
     assert.deepEqual(stage.application.requests, []);
   });
 
-  it('tells its state and its counters on the port of the probes, and nothing else of the admin interface', async () => {
+  it('shows its state and its counters on the port of the probes, and nothing else of the admin interface', async () => {
     const { probes } = pod.pod;
     for (const path of ['/live', '/ready', '/stats/prometheus']) assert.equal((await ask(probes, path)).status, 200, path);
     assert.match((await ask(probes, '/stats/prometheus')).body, /accredit/);
@@ -207,7 +207,7 @@ describe('the pod', () => {
     assert.equal((await ask(probes, '/ready')).status, 200);
   });
 
-  it('is not taken for dead where memory is short, and everybody else is refused', async () => {
+  it('still answers its probes when memory is short, while all other requests are refused', async () => {
     const short = keep(await startPod(objects, { ...stage, edit: (text) => text.replace('max_heap_size_bytes: 335544320', 'max_heap_size_bytes: 1048576') }));
     await eventually('everybody is refused', async () => (await new Visitor(short).open('/')).status === 503);
     for (const path of ['/live', '/ready', '/stats/prometheus']) assert.equal((await ask(short.pod.probes, path)).status, 200, path);
@@ -223,7 +223,7 @@ describe('the pod', () => {
     assert.match(dump, /OIDC_CLIENT_SECRET/);
   });
 
-  it('takes a renewed certificate as the cluster brings it, without a restart: connections and sessions stay', async () => {
+  it('uses a renewed certificate without a restart: connections and sessions stay', async () => {
     const alice = await signInAs(pod, 'alice');
     const [before, { pid }] = [await serialShownAt(pod.pod.gateway, host, stage.authority), pod];
     const keptOpen = await signInAs(pod, 'bob', { http2: true });
@@ -234,12 +234,12 @@ describe('the pod', () => {
   });
 });
 
-describe('a provider that is not who it says', () => {
+describe('a provider with a false identity', () => {
   for (const [what, issue] of [
     ['its certificate is by an authority that the image does not trust', () => makeAuthority().issue('localhost')],
     ['its certificate is for another host', () => stage.authority.issue('elsewhere.example.com')],
   ]) {
-    it(`is not asked: ${what}`, async () => {
+    it(`is not called: ${what}`, async () => {
       const provider = keep(await startTlsProvider(origin, { clientId, ...issue() }));
       const other = keep(await startPod(objects, { ...stage, provider }));
       assertRefused(await new Visitor(other).open('/analytics'), 503, 'metadata_unavailable');
@@ -253,7 +253,7 @@ describe('a cluster that could reach any host', () => {
     ['token_endpoint', '/token'],
     ['jwks_uri', '/jwks'],
   ]) {
-    it(`reaches the issuer's only: a discovery document whose ${name} is elsewhere, on a host with a good certificate, leads nowhere`, async () => {
+    it(`reaches only the issuer's: nothing is sent to a ${name} on another host, even one with a valid certificate`, async () => {
       const provider = keep(await startTlsProvider(origin, { clientId, ...stage.authority.issue('localhost') }));
       const asked = [];
       const { certificate: cert, key } = stage.authority.issue('localhost');
@@ -273,7 +273,7 @@ describe('a cluster that could reach any host', () => {
 });
 
 describe('the end of a pod', () => {
-  it('begins with the container `drain`, which has Envoy ask its clients to come again elsewhere, while it answers them', async () => {
+  it('begins with the container `drain`, which makes Envoy close connections after their next answer', async () => {
     const ending = keep(await startPod(objects, stage));
     const alice = await signInAs(ending, 'alice');
     const visit = async () =>
@@ -293,7 +293,7 @@ describe('the end of a pod', () => {
   });
 });
 
-/** The container's own command, on a machine whose wget may be missing: its words are handed to curl. The admin port is the pod's. */
+/** Runs the container's command with the pod's admin port. It uses curl in place of wget, which this machine may not have. */
 function runDrain(ending) {
   const [{ command }] = objectOf(objects, 'Deployment/accredit').spec.template.spec.containers.filter(({ name }) => name === 'drain');
   const folder = temporaryFolder();
@@ -305,7 +305,7 @@ function runDrain(ending) {
   tool('tail', 'echo started; exec /usr/bin/env sleep 600');
   const words = command.map((word) => word.replace('127.0.0.1:9901', `127.0.0.1:${ending.pod.admin}`));
   const child = spawn(words[0], words.slice(1), { env: { PATH: `${folder}:${process.env.PATH}` }, stdio: ['ignore', 'pipe', 'inherit'], detached: true });
-  // The end of a container ends all that is in it; here its group does.
+  // When a container ends, all of its processes end; here the process group does.
   const stop = () => {
     try {
       process.kill(-child.pid, 'SIGKILL');

@@ -1,5 +1,5 @@
-// The commands of deploy/kubernetes/README.md that make Secrets and change keys, run as they stand there, by the real kubectl without a cluster: a kubectl of
-// the tests keeps the Secrets in files and hands the rest on.
+// Runs the commands of deploy/kubernetes/README.md that make Secrets and change keys, unchanged, without a cluster: a script in place of kubectl keeps the
+// Secrets in files, and uses the real kubectl for everything else.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -22,7 +22,7 @@ const firstStep = blockWith('key() {');
 const secondStep = blockWith('"session-key": "${new:?}"');
 const restart = 'kubectl -n $ns rollout restart deployment/accredit';
 
-/** Knows the verbs that the README needs and no others. At each restart the Secrets of that moment are kept. */
+/** The script in place of kubectl. It knows only the verbs that the README needs. At each restart it keeps a copy of the Secret. */
 const STAND_IN = `#!/bin/sh
 cd "$KEPT"
 if [ "$1" = -n ]; then namespace=$2; shift 2; fi
@@ -40,7 +40,7 @@ case "$1 $2" in
 esac
 `;
 
-/** Runs blocks one after the other in one shell. Answers {secret, restarts, verbs, told}: `told` is all that stood in arguments of kubectl. */
+/** Runs blocks in turn in one shell. Returns {secret, restarts, verbs, told}; `told` has all arguments of kubectl. */
 const run = (...blocks) => runIn(temporaryFolder(), ...blocks);
 
 function runIn(folder, ...blocks) {
@@ -67,7 +67,7 @@ const decoded = (secret, key) => Buffer.from(secret.data[key], 'base64').toStrin
 const keys = (secret) => [decoded(secret, 'session-key'), decoded(secret, 'other-session-key')];
 
 describe('the README', () => {
-  it('makes the Secrets that the pods refer to, with keys that Accredit takes', () => {
+  it('makes the Secrets that the pods refer to, with keys that Accredit accepts', () => {
     const { well, stderr, secret } = run(...before);
     assert.ok(well, stderr);
     const { containers, volumes } = objectOf(build('staging'), 'Deployment/accredit').spec.template.spec;
@@ -87,7 +87,7 @@ describe('the README', () => {
     assert.deepEqual([tls.type, Object.keys(tls.data).sort()], ['kubernetes.io/tls', ['tls.crt', 'tls.key']]);
   });
 
-  it('changes keys in two steps: the sealing key stays in the first and opens in the second, and each is rolled out before the next', () => {
+  it('changes keys in two steps: the first adds a key that only opens, the second exchanges the two; each is rolled out before the next', () => {
     const {
       well,
       stderr,
@@ -111,7 +111,7 @@ describe('the README', () => {
     ]);
   });
 
-  it('changes no keys back when the second step is repeated', () => {
+  it('does not exchange the keys again when the second step is repeated', () => {
     const {
       well,
       stderr,
@@ -133,7 +133,7 @@ describe('the README', () => {
       assert.deepEqual(keys(again.secret('accredit-secrets')), known);
     });
 
-  it('tells no secret by the arguments of a process, which others on the machine can read', () => {
+  it('passes no secret in the arguments of a process, which other users of the machine can read', () => {
     const { restarts, secret, told } = run(...before, restart, firstStep, secondStep);
     assert.match(told, /create secret generic accredit-secrets/);
     const values = [...restarts, secret('accredit-secrets')].flatMap(({ data }) => Object.values(data));
@@ -142,7 +142,7 @@ describe('the README', () => {
     assert.doesNotMatch(README, /--from-literal|patch [^\n]*-p /);
   });
 
-  it("keeps everybody but this environment's gateway out of the application, before the gateway runs", () => {
+  it("lets only this environment's gateway reach the application, before the gateway runs", () => {
     const { well, stderr, folder } = run('ns=accredit-staging', 'cd "$REPOSITORY"', policy);
     assert.ok(well, stderr);
     const [{ spec }, ...more] = objectsIn(readFileSync(join(folder, 'applied'), 'utf8'));
@@ -174,7 +174,7 @@ describe('the README', () => {
     assert.ok(blockWith('X-Forwarded-User: root').includes(`http://${externalName}/`), 'the same is asked from elsewhere');
   });
 
-  it('names overlays, files and a namespace that there are', () => {
+  it('names overlays, files and a namespace that exist', () => {
     const [, namespace] = /^ns=(\S+)$/m.exec(README);
     assert.equal(objectOf(build('staging'), 'Deployment/accredit').metadata.namespace, namespace);
     for (const [, path] of README.matchAll(/ -k (\S+)|kustomize (\S+)/g)) if (path) assert.ok(existsSync(join(ROOT, path, 'kustomization.yaml')), path);
@@ -185,7 +185,7 @@ describe('the README', () => {
 });
 
 describe('deploy/build/kubectl.sh', () => {
-  it('takes no kubectl that builds nothing, and says what to do', () => {
+  it('refuses a kubectl that builds nothing, and says what to do', () => {
     const program = join(temporaryFolder(), 'kubectl');
     writeFileSync(program, '#!/bin/sh\necho "Kustomize Version: v5.9.9"\n');
     chmodSync(program, 0o755);

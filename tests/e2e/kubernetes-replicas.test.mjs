@@ -1,5 +1,5 @@
-// Several pods of deploy/kubernetes behind a load balancer that passes connections on: nothing coordinates them but the keys that they share. Who began at
-// one goes on at another, and keys change in two steps while people come and go.
+// Several pods of deploy/kubernetes behind a load balancer that forwards connections. Only the shared keys coordinate them: what was begun at one pod continues
+// at another, and keys change in two steps while people use the gateway.
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
@@ -29,7 +29,7 @@ after(async () => {
   await stage.application?.stop();
 });
 
-/** A Deployment of two pods and its Service. What began is ended after each test, or where `running` is ended. */
+/** A Deployment of two pods and its Service. It is stopped after the test, or with the other members of `running`. */
 class Deployment {
   pods = [];
 
@@ -49,7 +49,7 @@ class Deployment {
     return pod;
   }
 
-  /** One step of a rolling update, maxUnavailable 0: a pod more, then one of the old ones drains and goes. */
+  /** One step of a rolling update with maxUnavailable 0: starts a new pod, then drains and stops an old one. */
   async #replaceOldest(secrets) {
     await this.#addPod(secrets);
     const old = this.pods.shift();
@@ -59,7 +59,7 @@ class Deployment {
     await this.#end(old);
   }
 
-  /** `kubectl rollout restart` with other Secrets: both pods, one after the other. `between` is done while they differ. */
+  /** `kubectl rollout restart` with other Secrets: replaces both pods, one after the other. `between` is called while they differ. */
   async roll(secrets, between = async () => {}) {
     await this.#replaceOldest(secrets);
     await between();
@@ -89,7 +89,7 @@ const isSignedIn = async (visitor, gateway) => {
   return (await visitor.open(PAGE)).status === 200;
 };
 
-/** Begins a sign-in and resolves with what finishes it: the provider's answer, brought to the gateway named then. */
+/** Begins a sign-in, and resolves with a function that completes it at a given gateway. */
 async function beginSignIn(gateway, login = 'alice') {
   const visitor = new Visitor(gateway);
   const form = await visitor.follow(await visitor.open(PAGE));
@@ -110,7 +110,7 @@ describe('two pods behind one load balancer', () => {
   before(async () => (deployment = await Deployment.start(newSecrets(stage.provider.clientSecret), running)));
   after(() => end(running));
 
-  it('a session begun at one is good at the other, both ways', async () => {
+  it('a session of one is accepted at the other, both ways', async () => {
     const {
       pods: [one, other],
     } = deployment;
@@ -118,7 +118,7 @@ describe('two pods behind one load balancer', () => {
     assert.deepEqual([await isSignedIn(alice, other), await isSignedIn(bob, one)], [true, true]);
   });
 
-  it('a sign-in begun at one is finished at the other, both ways', async () => {
+  it('a sign-in that was begun at one can be completed at the other, both ways', async () => {
     const {
       pods: [one, other],
     } = deployment;
@@ -137,7 +137,7 @@ describe('two pods behind one load balancer', () => {
     );
   });
 
-  it('who signs out at one is, with the cookies that are left, nobody at the other', async () => {
+  it('after sign-out at one, the remaining cookies are not accepted at the other', async () => {
     const {
       pods: [one, other],
     } = deployment;
@@ -146,7 +146,7 @@ describe('two pods behind one load balancer', () => {
     assert.equal(await isSignedIn(alice, other), false);
   });
 
-  it('without a shared key nobody would get far: the test can tell', async () => {
+  it('without a shared key, these tests would fail', async () => {
     const {
       pods: [one],
     } = deployment;
@@ -158,10 +158,10 @@ describe('two pods behind one load balancer', () => {
   });
 });
 
-/** Between two visits, in milliseconds: people come all the time, and leave the machine the time to start pods. */
+/** The pause between two visits, in milliseconds, so that the machine has time to start pods. */
 const BREATH = 10;
 
-/** People who come all the time while something happens; resolves with every answer that was not a page for somebody signed in. */
+/** Lets people visit a page and sign in all the time while something happens; resolves with all failures. */
 async function whilePeopleCome(gateway, people, happens) {
   const failures = [];
   let ended = false;
@@ -194,7 +194,7 @@ async function whilePeopleCome(gateway, people, happens) {
 }
 
 describe('keys are changed', () => {
-  it('in two steps: nobody is signed out, no sign-in fails, and not one request', async () => {
+  it('in two steps: nobody is signed out, and no sign-in and no request fails', async () => {
     const first = newSecrets(stage.provider.clientSecret);
     const deployment = await Deployment.start(first);
     const { gateway } = deployment;
@@ -207,7 +207,7 @@ describe('keys are changed', () => {
     };
 
     const { failures, visits } = await whilePeopleCome(gateway, loyal, async () => {
-      // Step 1: a new other key, which only opens.
+      // Step 1: a new second key, which only opens.
       const second = { ...first, 'other-session-key': newKey() };
       const begunBefore = await beginSignIn(gateway);
       let begunInFirst;
@@ -220,7 +220,7 @@ describe('keys are changed', () => {
       });
       await everybodyEverywhere('after the first step');
 
-      // Step 2: the two change places.
+      // Step 2: the two keys are exchanged.
       const third = { ...second, 'session-key': second['other-session-key'], 'other-session-key': second['session-key'] };
       await deployment.roll(third, async () => {
         const [old, fresh] = deployment.pods;
@@ -246,7 +246,7 @@ describe('keys are changed', () => {
     assert.equal(await isSignedIn(alice, deployment.gateway), false);
   });
 
-  it('in one step, a new key in front: who signs in at a new pod is nobody at an old one meanwhile', async () => {
+  it('in one step, with the new key first: meanwhile, old pods do not accept sessions of new pods', async () => {
     const first = newSecrets(stage.provider.clientSecret);
     const deployment = await Deployment.start(first);
     const hasty = { ...first, 'session-key': newKey(), 'other-session-key': first['session-key'] };

@@ -1,7 +1,7 @@
-// The manifests under deploy/kubernetes: both overlays built by the real kustomize, every object validated against the API's schemas, and what they promise.
+// The manifests under deploy/kubernetes: the real kustomize builds both overlays, every object is validated against the API's schemas, and our own rules are
+// checked (lib/kubernetes-promises.mjs).
 //
-// Whatever is removed from them is refused by the very check that passes them. What the pods do is shown in kubernetes-gateway.test.mjs and
-// kubernetes-replicas.test.mjs.
+// If anything is removed from an object, the same checks must refuse it. kubernetes-gateway.test.mjs and kubernetes-replicas.test.mjs show what the pods do.
 
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
@@ -16,24 +16,24 @@ const FOLDER = join(ROOT, 'deploy/kubernetes');
 const built = {};
 before(() => OVERLAYS.forEach((overlay) => (built[overlay] = build(overlay))));
 
-/** The objects with one of them replaced. */
+/** A copy of the list of objects in which one is replaced. */
 const exchanged = (objects, object, other) => objects.map((each) => (each === object ? other : each));
 
 describe('what is built', () => {
   for (const overlay of OVERLAYS) {
     for (const version of API_VERSIONS) {
-      it(`is good Kubernetes ${version}, strictly: ${overlay}`, () => {
+      it(`is valid for Kubernetes ${version}, strictly: ${overlay}`, () => {
         const refusals = schemaRefusals(built[overlay], version);
         assert.deepEqual(refusals.filter(Boolean), []);
         assert.equal(refusals.length, Object.keys(PROMISES).length);
       });
     }
 
-    it(`keeps every promise: ${overlay}`, () => assert.deepEqual(brokenPromises(built[overlay]), []));
+    it(`follows our own rules: ${overlay}`, () => assert.deepEqual(brokenPromises(built[overlay]), []));
   }
 
   for (const overlay of OVERLAYS)
-    it(`the application's own network policy is good Kubernetes, lets in the gateway's pods of its environment and no others, and can spare no field: ${overlay}`, () => {
+    it(`has a network policy for the application that is valid, lets in only the gateway's pods of its environment, and needs every field: ${overlay}`, () => {
       const { metadata, spec } = objectOf(built[overlay], 'Deployment/accredit');
       const [policy, ...more] = objectsIn(
         readFileSync(join(FOLDER, 'application/networkpolicy.yaml'), 'utf8').replace(
@@ -61,7 +61,7 @@ describe('what is built', () => {
       assert.deepEqual(hold(fieldsOf(policy).map((path) => without(policy, path))).filter(Boolean), []);
     });
 
-  it('differs between the overlays in what environments differ in, and in nothing else', () => {
+  it('differs between the overlays only in the settings of an environment', () => {
     const texts = (objects) =>
       new Map(
         objects.flatMap((object) =>
@@ -78,8 +78,8 @@ describe('what is built', () => {
       differing.sort(),
       [
         ...everywhere,
-        'ConfigMap/environment.metadata.name', // the hash of what it holds
-        'Deployment/accredit.spec.template.spec.containers.0.envFrom.0.configMapRef.name', // the same
+        'ConfigMap/environment.metadata.name', // the hash of its content
+        'Deployment/accredit.spec.template.spec.containers.0.envFrom.0.configMapRef.name', // the same hash
         'ConfigMap/environment.data.ACCREDIT_ORIGIN',
         'ConfigMap/environment.data.OIDC_ISSUER',
         'Service/application.spec.externalName',
@@ -89,7 +89,7 @@ describe('what is built', () => {
     );
   });
 
-  it('rolls the pods when the configuration changes: their names of it end in its hash', () => {
+  it('replaces the pods when the configuration changes, because its name ends in its hash', () => {
     const hashes = (overlay) => built[overlay].filter(({ kind }) => kind === 'ConfigMap').map(({ metadata }) => /-([a-z0-9]{10})$/.exec(metadata.name)?.[1]);
     const [staging, production] = OVERLAYS.map(hashes);
     assert.equal([...staging, ...production].every(Boolean), true);
@@ -97,7 +97,7 @@ describe('what is built', () => {
   });
 });
 
-describe('whatever is removed is missed', () => {
+describe('everything that is removed is noticed', () => {
   for (const overlay of OVERLAYS) {
     it(`by the schemas, where the API demands it: ${overlay}`, () => {
       const cases = built[overlay].flatMap((object) => requiredPaths(object).map((path) => ({ object, path })));
@@ -110,7 +110,7 @@ describe('whatever is removed is missed', () => {
       );
     });
 
-    it(`by the promises, whatever field it is: ${overlay}`, () => {
+    it(`by our own rules, for every field: ${overlay}`, () => {
       const places = built[overlay].flatMap((object) => fieldsOf(object).map((path) => ({ object, path })));
       assert.ok(places.length > 200, `only ${places.length} fields`);
       const checked = places.map(({ object, path }) => ({ name: `${labelOf(object)} ${path.join('.')}`, copy: without(object, path), object }));
@@ -123,7 +123,7 @@ describe('whatever is removed is missed', () => {
     });
   }
 
-  it('an object that is missing is missed, and so is one too many', () => {
+  it('if an object is missing, or one too many', () => {
     for (const object of built.staging) assert.notDeepEqual(brokenPromises(built.staging.filter((other) => other !== object)), [], labelOf(object));
     assert.notDeepEqual(
       brokenPromises([...built.staging, { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'accredit-secrets', namespace: 'accredit-staging' } }]),
@@ -131,7 +131,7 @@ describe('whatever is removed is missed', () => {
     );
   });
 
-  it("what the schemas do not know is refused, in the API's name", () => {
+  it('fields and kinds that the schemas do not know are refused', () => {
     const unknown = built.staging.map((object) => ({ ...object, sepc: {} }));
     assert.deepEqual(
       schemaRefusals(unknown).filter((refusal) => !refusal),
@@ -144,14 +144,14 @@ describe('whatever is removed is missed', () => {
   });
 });
 
-/** Every path of an object, but what stands in a ConfigMap's text. */
+/** The paths of all values of an object; the text of a file in a ConfigMap is one value. */
 function fieldsOf(object) {
   const walk = (value, path) =>
     value === null || typeof value !== 'object' ? [] : Object.entries(value).flatMap(([name, inner]) => [[...path, name], ...walk(inner, [...path, name])]);
   return walk(object, []);
 }
 
-describe('what would be wrong is refused', () => {
+describe('a mistake is refused', () => {
   const envoyOf = (objects) => objectOf(objects, 'Deployment/accredit').spec.template.spec.containers.find(({ name }) => name === 'envoy');
   const inEnvoyFile = (objects, from, to) => {
     const { data } = objectOf(objects, 'ConfigMap/envoy');
@@ -229,7 +229,7 @@ describe('what would be wrong is refused', () => {
     });
   }
 
-  it('an overlay that forgets its issuer, its origin or its application: the base has none', () => {
+  it('an overlay without issuer, origin or application, because the base has none', () => {
     for (const [label, path, value] of [
       ['ConfigMap/environment', 'data.OIDC_ISSUER', 'https://set-by-the-overlay.invalid'],
       ['ConfigMap/environment', 'data.ACCREDIT_ORIGIN', 'https://set-by-the-overlay.invalid'],
@@ -246,12 +246,12 @@ describe('what would be wrong is refused', () => {
 describe('the files', () => {
   const files = readdirSync(FOLDER, { recursive: true }).filter((name) => name.endsWith('.yaml'));
 
-  it('each open with a sentence that says what they are', () => {
+  it('each begin with a sentence that says what they are', () => {
     assert.ok(files.length >= 12, String(files));
     for (const name of files) assert.match(readFileSync(join(FOLDER, name), 'utf8'), /^# [A-Z].{20,}/, name);
   });
 
-  it('an overlay is a few lines', () => {
+  it('of an overlay have only a few lines', () => {
     for (const overlay of OVERLAYS) {
       const lines = readFileSync(join(FOLDER, 'overlays', overlay, 'kustomization.yaml'), 'utf8')
         .split('\n')

@@ -1,7 +1,7 @@
-// System C as shipped: tokens are verified here, those of another service with the key too, and microservices are told who is asking. Its login is in
-// postman.test.mjs.
+// envoy/login-microservices.yaml as shipped: the gateway verifies its own tokens and those of another service with the same key, and passes the identity to
+// microservices. postman.test.mjs tests the login.
 //
-// envoy/login-microservices.yaml with nothing changed but ports. Tokens are made by a JWT library that knows nothing of the gateway.
+// Only the ports of the file are changed. The tokens are made by a JWT library that knows nothing about the gateway.
 
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
@@ -36,7 +36,7 @@ describe('a good token', () => {
     ['POST', 'Bearer'],
     ['DELETE', 'bearer'],
   ]) {
-    it(`lets a ${method} through, and the service is told who it is; the token goes no further`, async () => {
+    it(`lets a ${method} through; the service gets the identity and not the token`, async () => {
       assert.equal((await send('/api/orders', `${scheme} ${await token()}`, { method })).status, 200);
       const arrived = await application.only('/api/orders');
       assert.deepEqual(headerValues(arrived, 'x-forwarded-user'), ['u-17']);
@@ -44,19 +44,19 @@ describe('a good token', () => {
     });
   }
 
-  it('with a role opens what asks for it, without one it does not', async () => {
+  it('with a role gives access to pages that require it, and without the role it does not', async () => {
     assert.equal((await send('/api/admin/users', `Bearer ${await token({ role: 'admin' })}`)).status, 200);
     assert.deepEqual(headerValues(await application.only('/api/admin/users'), 'x-forwarded-role'), ['admin']);
     assertProblem(await send('/api/admin/users', `Bearer ${await token()}`), 403, 'condition_failed');
   });
 
-  it('cannot be improved by headers of the client', async () => {
+  it('cannot be given another identity by headers of the client', async () => {
     await send('/api/orders', `Bearer ${await token()}`, { headers: { 'x-forwarded-user': 'root', X_Forwarded_Role: 'admin' } });
     const { rawHeaders } = await application.only('/api/orders');
     assert.equal(/root|admin/.test(rawHeaders.join()), false);
   });
 
-  it('as a cookie is none', async () => {
+  it('is not accepted as a cookie', async () => {
     const cookie = await token();
     assertProblem(await new Visitor(gateway).send('/api/orders', { headers: { cookie: `__Host-accredit=${cookie}` } }), 401, 'token_missing');
   });
@@ -89,7 +89,7 @@ describe('every refusal has its own reason', () => {
 });
 
 describe('without a provider', () => {
-  it('nobody is sent anywhere to sign in', async () => {
+  it('nobody is redirected to sign in', async () => {
     for (const path of ['/api/orders', '/api/login', '/api/callback', '/']) {
       const page = await new Visitor(gateway).open(path);
       assertRefused(page, 401, 'token_missing');
@@ -97,7 +97,7 @@ describe('without a provider', () => {
     }
   });
 
-  it('public paths stay public, whatever comes along', async () => {
+  it('public paths stay public, whatever credentials a request has', async () => {
     for (const authorization of [undefined, 'Bearer junk']) assert.equal((await send('/health', authorization)).status, 200);
     assert.deepEqual(
       application.requests.flatMap((request) => headerValues(request, 'authorization')),

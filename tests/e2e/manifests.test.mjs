@@ -1,5 +1,5 @@
-// What holds for every file under deploy/, whoever takes it: no secret, every image pinned, one version of Envoy and one of ours. And the files that no schema
-// knows: kustomizations, and the values for other people's charts.
+// Rules for every file under deploy/: no secrets, pinned images, one version of Envoy and one of Accredit. It also checks the files that have no schema:
+// kustomizations, and the values for other people's charts.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -17,7 +17,7 @@ import { secretsIn } from './lib/secrets.mjs';
 
 const read = (path) => readFileSync(join(ROOT, path), 'utf8');
 
-/** Every file below a folder of the repository but what npm brought, and what npm writes about it. */
+/** All files below a folder of the repository, except npm packages and package-lock.json. */
 function filesBelow(folder) {
   return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = `${folder}/${entry.name}`;
@@ -30,15 +30,15 @@ const ALL = filesBelow('deploy');
 const MANIFESTS = ALL.filter((path) => /\.(ya?ml|json|Dockerfile)$/.test(path));
 const WITH_VERSIONS = [...ALL, 'README.md', ...filesBelow('docs')];
 
-/** What a pattern finds in these files: [where, what stood in its first brackets]. */
+/** The matches of a pattern in these files: [path, first group]. */
 const found = (paths, pattern) => paths.flatMap((path) => [...read(path).matchAll(pattern)].map(([, what]) => [path, what]));
 const others = (list, wanted) => list.filter(([, what]) => what !== wanted).map(([path, what]) => `${path}: ${what}`);
 
-/** What looks like a secret in a manifest, but for paths of lower-case words, words of a comment, and a name that Postman gives a variable. */
+/** What looks like a secret in a manifest, except paths of lower-case words, words of a comment, and the name of a variable in the Postman collection. */
 const secretsOf = (text) => secretsIn(text).filter((what) => !/^[a-z\d]+(\/[a-z\d]+)+\/?$|^Secret: see$|^access_token: token$/.test(what));
 
 describe('no manifest', () => {
-  it('holds a secret', () => {
+  it('contains a secret', () => {
     assert.ok(MANIFESTS.length > 40, `${MANIFESTS.length}`);
     assert.deepEqual(
       MANIFESTS.flatMap((path) => secretsOf(read(path)).map((what) => `${path}: ${what}`)),
@@ -46,13 +46,13 @@ describe('no manifest', () => {
     );
   });
 
-  it('would hold one without being found', () => {
+  it('could contain a secret that is not found', () => {
     const values = read('deploy/istio/gateway-values.yaml');
     assert.notDeepEqual(secretsOf(`${values}env: {ACCREDIT_KEY: kq3vN0cYqk2cT1h7uWmXo5m1mR0sVbq9hC8tq2y1Z3E=}\n`), []);
     assert.notDeepEqual(secretsOf(`${values}client_secret: hunter2\n`), []);
   });
 
-  it('opens without saying what it is, how to use it and what to change', () => {
+  it('begins without saying what it is, how to use it and what to change', () => {
     const head = (path) => /^(#.*\n)+/.exec(read(path))?.[0] ?? '';
     const silent = (words) => MANIFESTS.filter((path) => !path.endsWith('.json') && !words.test(head(path)));
     assert.deepEqual(silent(/^# Use it /m), []);
@@ -64,21 +64,21 @@ describe('one version', () => {
   const envoy = /^VERSION=(.+)$/m.exec(read('deploy/build/envoy.sh'))[1];
   const ours = /^version = "(.+)"$/m.exec(read('Cargo.toml'))[1];
 
-  it('of Envoy stands wherever its image is named', () => {
+  it('of Envoy is used wherever its image is named', () => {
     const tags = found(WITH_VERSIONS, /envoyproxy\/envoy:(?:distroless-)?v([\w.]+)/g);
     assert.ok(tags.length >= 5, `${tags.length}`);
     assert.deepEqual(others(tags, envoy), []);
     assert.deepEqual(found(WITH_VERSIONS, /(envoyproxy\/envoy)(?![:/\w-])(?=[@\s]*$)/gm), [], 'an image without a tag');
   });
 
-  it('of ours stands wherever our images are named', () => {
+  it('of Accredit is used wherever its images are named', () => {
     const tags = found(MANIFESTS, /registry\.example\.com\/accredit[\w-]*:([\w.-]+)/g);
     assert.ok(tags.length >= 10, `${tags.length}`);
     assert.deepEqual(others(tags, ours), []);
   });
 });
 
-/** A kustomization of files alone: every manifest of its folder, and nothing else. */
+/** Checks a kustomization that lists only files: all manifests of its folder, and nothing else. */
 function checkKustomization(value, folder, notOurs) {
   assert.deepEqual(Object.keys(value).sort(), ['apiVersion', 'kind', 'resources']);
   assert.deepEqual([value.apiVersion, value.kind], ['kustomize.config.k8s.io/v1beta1', 'Kustomization']);
@@ -115,9 +115,9 @@ for (const [path, check] of UNKNOWN_TO_SCHEMAS) {
   describe(path, () => {
     const value = parse(read(path));
 
-    it('is as it must be', () => check(value));
+    it('is correct', () => check(value));
 
-    it('is refused without any one of its fields, and with one more', () => {
+    it('is refused if any one field is missing, or with an unknown field', () => {
       const paths = pathsOf(value);
       assert.ok(paths.length >= 3);
       for (const missing of paths)
@@ -143,7 +143,8 @@ describe('the real kustomize', () => {
   }
 });
 
-// Of what a control plane would take, nothing may be left out of the Envoy file that the tests drive: else a second door would stand in no file.
+// Everything that a control plane reads from the objects must be in the Envoy file that the tests use; otherwise they could miss, for example, a second
+// listener.
 const NAMES = /^\w+ (apiVersion|metadata\.(name|namespace))$/;
 const resourcesOf = (folder) => objectsIn(folder, parse(read(`deploy/${folder}/kustomization.yaml`)).resources);
 const [GATEWAY_VALUES] = objectsIn('istio', ['gateway-values.yaml']);
@@ -154,9 +155,9 @@ const MODELS = [
     resourcesOf('istio'),
     (objects) => madeByIstio(objects, GATEWAY_VALUES),
     [
-      /^(ServiceEntry|DestinationRule) spec\.exportTo\.0$/, // which namespaces see it
+      /^(ServiceEntry|DestinationRule) spec\.exportTo\.0$/, // which namespaces see the object
       /^ServiceEntry spec\.ports\.0\.name$/,
-      /^Gateway spec\.servers\.0\.tls\.minProtocolVersion$/, // TLS to browsers is left out of the file, which says so
+      /^Gateway spec\.servers\.0\.tls\.minProtocolVersion$/, // the file has no TLS to browsers, and says so
     ],
     [
       ['a second door without TLS', 'Gateway', ({ spec }) => spec.servers.push({ port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts: ['*'] })],
@@ -169,8 +170,8 @@ const MODELS = [
     resourcesOf('envoy-gateway'),
     madeByEnvoyGateway,
     [
-      /^EnvoyProxy spec\.provider\.kubernetes\.envoyDeployment\.(replicas|container\.(image|env\.\d+\..*|resources\.requests\..*))$/, // of the Deployment, not of Envoy's file
-      /^Gateway spec\.listeners\.0\.tls\.certificateRefs\.0\.name$/, // TLS to browsers, likewise
+      /^EnvoyProxy spec\.provider\.kubernetes\.envoyDeployment\.(replicas|container\.(image|env\.\d+\..*|resources\.requests\..*))$/, // settings of the Deployment, which are not in Envoy's file
+      /^Gateway spec\.listeners\.0\.tls\.certificateRefs\.0\.name$/, // the file has no TLS to browsers
       /^EnvoyExtensionPolicy spec\.wasm\.0\.code\.pullPolicy$/,
       /^EnvoyPatchPolicy spec\.type$/,
     ],
@@ -189,13 +190,13 @@ const MODELS = [
 ];
 
 for (const [name, objects, make, elsewhere, additions] of MODELS) {
-  describe(`the Envoy file that is driven for ${name}`, () => {
+  describe(`the Envoy file that the tests use for ${name}`, () => {
     const left = (all) => passedOver(all, make).filter((what) => ![NAMES, ...elsewhere].some((one) => one.test(what)));
 
-    it('leaves nothing of the objects out', () => assert.deepEqual(left(objects), []));
+    it('uses every value of the objects', () => assert.deepEqual(left(objects), []));
 
     for (const [what, kind, change, of] of additions) {
-      it(`would not pass over ${what}`, () => {
+      it(`does not ignore ${what}`, () => {
         const more = changed(objects, kind, change, of);
         assert.ok(refuses(() => make(more)) || left(more).length > 0 || !sameFile(make(more), make(objects)));
       });

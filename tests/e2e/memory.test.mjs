@@ -1,8 +1,8 @@
-// Bodies that never end: what they cost Envoy is bounded, and whoever is signed in is answered meanwhile.
+// Bodies that never end: the memory that they take in Envoy is limited, and signed-in people get answers meanwhile.
 //
-// envoy/login-microservices.yaml in a real Envoy. How many bodies Accredit reads at a time is its own limit; this is about Envoy's, for whatever Envoy holds. So where a
-// test must reach that, the limit is a small one, a number of MiB above what this Envoy allocates without traffic, and the bodies come to a public page with a
-// buffer on its route.
+// It uses envoy/login-microservices.yaml in a real Envoy. Accredit limits how many bodies it reads at a time; these tests are about Envoy's limit for all
+// memory. A test that must reach this limit sets it to a few MiB above what Envoy allocates without traffic, and sends the bodies to a public page whose route
+// has a buffer.
 
 import assert from 'node:assert/strict';
 import net from 'node:net';
@@ -19,19 +19,19 @@ const MIB = 1024 * 1024;
 const HEAP = 'envoy.resource_monitors.fixed_heap';
 const FILLING = 'x'.repeat(60_000);
 
-/** What Envoy's heap monitor counts, in bytes. */
+/** The memory that Envoy's heap monitor counts, in bytes. */
 async function heapOf(gateway) {
   const { heap_size: all, pageheap_unmapped: unmapped, pageheap_free: free } = JSON.parse(await gateway.admin('/memory'));
   return all - unmapped - free;
 }
 
-/** The share of its limit that Envoy saw last, in percent, and whether it refuses everybody. */
+/** The last share of its limit that Envoy measured, in percent, and whether it refuses all requests. */
 async function pressureOf(gateway) {
   const stats = await gateway.stats('^overload');
   return { pressure: stats[`overload.${HEAP}.pressure`], refusing: stats['overload.envoy.overload_actions.stop_accepting_requests.active'] === 1 };
 }
 
-/** A request whose body does not end: `answered` is the status that came all the same, or 0. */
+/** A request whose body does not end. `answered` is the status of an answer, or 0 if the connection was closed without one. */
 class Unfinished {
   answered = undefined;
 
@@ -72,7 +72,7 @@ describe('bodies that never end', () => {
     await application?.stop();
   });
 
-  /** `room` in bytes above what is allocated without traffic; without it, the shipped limit. */
+  /** Starts a gateway. Its limit is `room` bytes above what is allocated without traffic, or the shipped limit. */
   async function start(room) {
     const envoy = ({
       static_resources: {
@@ -97,7 +97,7 @@ describe('bodies that never end', () => {
 
   const signedIn = async () => (await new Visitor(gateway).send('/api/orders', { headers: { authorization: `Bearer ${token}` } })).status;
 
-  /** So many more of them, one every so many milliseconds. */
+  /** Sends `count` more such requests, one every `every` milliseconds. */
   async function flood(path, count, every, meanwhile = () => {}) {
     for (let i = 0; i < count; i += 1) {
       bodies.push(new Unfinished(gateway, path));
@@ -106,7 +106,7 @@ describe('bodies that never end', () => {
     }
   }
 
-  it('are 200 at the login endpoint, and the shipped limit is far away: whoever is signed in is answered', async () => {
+  it('come 200 times to the login endpoint: memory stays far below the shipped limit, and signed-in people get answers', async () => {
     await start();
     const statuses = [];
     await flood('/login', 200, 2, async () => statuses.push(await signedIn()));
@@ -117,7 +117,7 @@ describe('bodies that never end', () => {
     assert.ok(pressure < 40 && !refusing, `${pressure} %`);
   });
 
-  it('go on for long: the more there are the sooner they are ended, memory stays below its limit, and whoever is signed in is answered', async () => {
+  it('come for a long time: the more there are, the sooner they are ended; memory stays below its limit, and signed-in people get answers', async () => {
     await start(22 * MIB);
     const [statuses, heap] = [[], []];
     await flood('/health', 600, 25, async () => {
@@ -134,7 +134,7 @@ describe('bodies that never end', () => {
     );
   });
 
-  it('come faster than they can be ended: new requests are refused before memory runs out, and when they are gone everybody is answered again', async () => {
+  it('come faster than they can be ended: new requests are refused before memory runs out, and get answers again when the bodies are gone', async () => {
     await start(12 * MIB);
     const [statuses, heap] = [[], []];
     await flood('/health', 1000, 5, async () => {
@@ -144,7 +144,7 @@ describe('bodies that never end', () => {
     const refused = bodies.filter(({ answered }) => answered === 503).length;
     assert.ok(refused > 50, `${refused} were refused`);
     assert.deepEqual([...new Set(statuses)], [200, 503], 'the last resort is for everybody');
-    const most = Math.max(...heap) - idle; // what came between two looks of Envoy's at its heap, and what waits for its connection to close, comes on top
+    const most = Math.max(...heap) - idle; // more than the limit, because Envoy measures only now and then, and closed requests keep memory for a while
     assert.ok(most < 32 * MIB, `${most} bytes more than without traffic: of 60 million that came`);
     await eventually('whoever is signed in is answered', async () => (await signedIn()) === 200, { within: 20_000, every: 250 });
   });

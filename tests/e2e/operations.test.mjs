@@ -1,6 +1,6 @@
-// What operators live through: providers that are down, keys that rotate, several workers, several configurations, reloads, a virtual machine that dies.
+// What happens in operation: providers that are down, keys that rotate, several workers, several configurations, reloads, a virtual machine that crashes.
 //
-// Each test brings up what it needs and takes it down again; what is waited for is waited for by asking, never by sleeping a guessed time.
+// Each test starts and stops what it needs. It waits by asking until a condition is met, never by sleeping for a guessed time.
 
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
@@ -67,7 +67,7 @@ describe('a provider that is down', () => {
     assertNoPanic(gateway);
   });
 
-  it('later: those who are signed in notice nothing, new ones are told at the callback', async () => {
+  it('later: signed-in people notice nothing, new ones get an error at the callback', async () => {
     const { provider, application } = await outside();
     const gateway = await gatewayFor({ provider, application, plugin: quick });
     const alice = await signedIn(gateway);
@@ -82,7 +82,7 @@ describe('a provider that is down', () => {
     assertNoPanic(gateway);
   });
 
-  it('slow at start: requests that need it wait for it, and are then served', async () => {
+  it('or slow, at start: requests that need it wait, and are then served', async () => {
     const { provider, application } = await outside();
     provider.delay.discovery = 1500;
     const gateway = await gatewayFor({ provider, application });
@@ -95,14 +95,14 @@ describe('a provider that is down', () => {
     assertNoPanic(gateway);
   });
 
-  it('while a thousand people wait at once: each gets an answer, and no worker dies of waking them', async () => {
+  it('while a thousand people wait at once: each gets an answer, and waking them crashes no worker', async () => {
     const { provider, application } = await outside();
     provider.delay.discovery = 1500;
     const gateway = await gatewayFor({ provider, application });
     const opened = Array.from({ length: 1200 }, () => new Visitor(gateway).open('/analytics'));
     const statuses = (await Promise.all(opened)).map(({ status }) => status);
     const of = (status) => statuses.filter((one) => one === status).length;
-    // A thousand wait and are sent to the provider; the others are told to come back.
+    // A thousand wait and are then redirected to the provider; the others get 503.
     assert.equal(of(302) + of(503), 1200, `${[...new Set(statuses)]}`);
     assert.ok(of(302) >= 1000, `${of(302)} were sent to the provider`);
     assert.equal(await gateway.counter('vm_reload_success'), 0);
@@ -110,7 +110,7 @@ describe('a provider that is down', () => {
     assertNoPanic(gateway);
   });
 
-  it('slow, while people who wait go away: nothing breaks', async () => {
+  it('or slow, while people who wait leave: nothing breaks', async () => {
     const { provider, application } = await outside();
     provider.delay.discovery = 1000;
     const gateway = await gatewayFor({ provider, application });
@@ -128,7 +128,7 @@ describe('a provider that is down', () => {
 });
 
 describe('keys', () => {
-  it('that nobody knows are fetched at once, but a flood of them is not a flood of fetches, and harms no honest sign-in', async () => {
+  it('that are unknown are fetched at once, but a flood of them does not cause a flood of fetches, and does not disturb a valid sign-in', async () => {
     const { provider, application } = await outside();
     const gateway = await gatewayFor({ provider, application, plugin: quick });
     await signedIn(gateway);
@@ -146,7 +146,7 @@ describe('keys', () => {
     assertNoPanic(gateway);
   });
 
-  it("rotated while the provider's key set cannot be had keep the old ones working", async () => {
+  it("that are rotated while the provider's key set is unavailable do not stop the old ones", async () => {
     const { provider, application } = await outside();
     const gateway = await gatewayFor({ provider, application, plugin: quick });
     await signedIn(gateway);
@@ -161,7 +161,7 @@ describe('keys', () => {
 });
 
 describe('two workers', () => {
-  it("are both hit, share one fetch, know each other's sessions, and soon which of them have ended", async () => {
+  it('both get requests, share one fetch, accept the same sessions, and soon know which of them have ended', async () => {
     const { provider, application } = await outside();
     provider.delay.discovery = 300;
     provider.delay.keys = 300;
@@ -189,7 +189,7 @@ describe('two workers', () => {
     assert.ok((await gateway.counter('accredit_session_from_memory')) >= 30, 'sessions are remembered');
     assert.ok((await gateway.counter('accredit_session_from_cookie')) >= 2, 'each worker opened the cookie itself');
 
-    // What one of them was told to end is over in both: a copy of the cookie is worth nothing, although each remembers the session.
+    // After sign-out at one worker, a copy of the cookie is refused by both, although each remembers the session.
     const thief = new Visitor(gateway);
     thief.jar = alice.jar.clone();
     const steal = async () => (await Promise.all(Array.from({ length: 20 }, () => thief.open('/analytics')))).map(({ status }) => status);
@@ -202,7 +202,7 @@ describe('two workers', () => {
 });
 
 describe('two configurations in one virtual machine', () => {
-  it('have their own rules, keys, provider and cookies, and a session of one opens nothing at the other', async () => {
+  it('have their own rules, keys, provider and cookies, and a session of one is not accepted by the other', async () => {
     const [{ provider, application }, other, otherPort] = [await outside(), keep(await Provider.start()), await freePort()];
     const addSecond = (bootstrap) => {
       const [first] = bootstrap.static_resources.listeners;
@@ -261,7 +261,7 @@ describe('a reload', () => {
     assertNoPanic(gateway);
   });
 
-  it('keeps an attempt that is under way', async () => {
+  it('keeps sign-in attempts that are under way', async () => {
     const { provider, application } = await outside();
     const gateway = keep(await startReloadableGateway({ provider, application }));
     const visitor = new Visitor(gateway);
@@ -271,7 +271,7 @@ describe('a reload', () => {
     assert.equal((await visitor.follow(await visitor.open(callback.href))).status, 200);
   });
 
-  it('with a wrong configuration changes nothing: the old one goes on', async () => {
+  it('with a wrong configuration changes nothing: the old one stays in use', async () => {
     const { provider, application } = await outside();
     const gateway = keep(await startReloadableGateway({ provider, application }));
     const alice = await signedIn(gateway);
@@ -282,8 +282,8 @@ describe('a reload', () => {
   });
 });
 
-describe('a virtual machine that dies', () => {
-  it('with requests waiting: they get an answer, nothing reaches the application, and the next request finds a new one', async () => {
+describe('a virtual machine that crashes', () => {
+  it('while requests wait: they get an answer, nothing reaches the application, and the next request gets a new virtual machine', async () => {
     const wasm = dyingWasmPath();
     const { provider, application } = await outside();
     const idle = (bootstrap) => void (managerOf(bootstrap.static_resources.listeners[0]).stream_idle_timeout = '3s');
@@ -310,7 +310,7 @@ describe('a virtual machine that dies', () => {
   });
 });
 
-describe('watching', () => {
+describe('monitoring', () => {
   it('counts every outcome, and writes one audit line for each event, with reason and rule, without secrets', async () => {
     const { provider, application } = await outside();
     const gateway = await gatewayFor({ provider, application, plugin: quick });
@@ -382,7 +382,7 @@ describe('watching', () => {
 });
 
 describe('the access log', () => {
-  it("has the reason of every refusal among its details, wherever the answer came from, and Envoy's own words for what went on", async () => {
+  it('has the reason of every refusal in its details, from whichever context the answer came, and the details of Envoy for forwarded requests', async () => {
     const { provider, application } = await outside();
     provider.user = { ...provider.user, groups: [] };
     const gateway = await gatewayFor({ provider, application, plugin: quick });
@@ -392,7 +392,7 @@ describe('the access log', () => {
     await bob.call('/api/session');
     await new Visitor(gateway).open('/analytics?redirected');
     await new Visitor(gateway).call('/api/chat');
-    // After a call of the request's own.
+    // An answer after a call that was made for the request.
     provider.lies.claims = (claims) => ({ ...claims, nonce: 'wrong' });
     await new Visitor(gateway).signIn('/analytics');
     const lines = await eventually('all are logged', () => (gateway.accessLog().some(({ status }) => status === 502) ? gateway.accessLog() : undefined));
@@ -408,7 +408,7 @@ describe('the access log', () => {
         ['/api/callback', 502, 'accredit_id_token_nonce'],
       ],
     );
-    // From the root, which wakes it.
+    // An answer by the root context, which wakes a waiting request.
     await provider.refuse();
     const empty = await gatewayFor({ provider, application, plugin: quick });
     assertRefused(await new Visitor(empty).open('/analytics'), 503, 'metadata_unavailable');

@@ -1,5 +1,5 @@
-// System B as shipped: a login form that a user service stands behind, and a provider in a popup. envoy/password-and-popup.yaml with nothing changed but
-// ports and origins, the certified provider, the demo's user service and mail service; first without a screen, then in a real Chromium.
+// envoy/password-and-popup.yaml as shipped: a login form with a user service, and a provider in a popup. Only the ports and origins of the file are changed.
+// The provider is certified; user service and mail service are the demo's. The tests run first without a browser, then in a real Chromium.
 
 import assert from 'node:assert/strict';
 import http from 'node:http';
@@ -17,7 +17,7 @@ const ALICE = { id: 1, email: 'alice@example.com', firstName: 'Alice', role: 'ad
 const NAMES = namesOf('password-and-popup');
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-/** All that the shipped file needs around it, for a front end at this origin; `stop` ends it. */
+/** Starts the gateway and all services that the shipped file needs, for a front end at this origin; `stop` ends them. */
 async function startAll({ port, front, application, ...options }) {
   const origin = `http://localhost:${port}`;
   const [provider, users, mail] = [await startPopupProvider(origin, options.provider), await startDemoUsers(), await startDemoMail()];
@@ -29,7 +29,7 @@ async function startAll({ port, front, application, ...options }) {
   return { gateway, provider, users, mail, stop };
 }
 
-describe('without a screen', () => {
+describe('without a browser', () => {
   const front = 'https://front.example.org';
   let all, gateway, users, mail, application;
   const tokens = [];
@@ -50,7 +50,7 @@ describe('without a screen', () => {
     await application?.stop();
   });
 
-  /** `fetch()` in a page of the front end. */
+  /** Calls `fetch()` in a page of the front end. */
   const call = (visitor, target, options = {}) =>
     visitor.call(target, { ...options, headers: { origin: front, 'sec-fetch-site': 'cross-site', ...options.headers } });
   const logIn = (email, password, visitor = new Visitor(gateway)) =>
@@ -64,7 +64,7 @@ describe('without a screen', () => {
     return payload;
   }
 
-  it('POST /api/auth/login answers message, token and user; the token is for an hour, and nothing else is passed on', async () => {
+  it('POST /api/auth/login answers with message, token and user, and with nothing else; the token is valid for an hour', async () => {
     const visitor = new Visitor(gateway);
     const answer = await logIn('alice@example.com', 'alice-password', visitor);
     assert.equal(answer.status, 200, answer.body);
@@ -87,7 +87,7 @@ describe('without a screen', () => {
     assert.deepEqual([users.requests, application.requests], [['POST /api/users/verify'], []]);
   });
 
-  it('a wrong password and somebody unknown get the same bytes, and cause the same calls', async () => {
+  it('a wrong password and an unknown person get the same bytes, and cause the same calls', async () => {
     const answers = [];
     for (const email of ['bob@example.com', 'nobody@example.com']) {
       users.requests.length = 0;
@@ -100,7 +100,7 @@ describe('without a screen', () => {
     assert.deepEqual(answers[0].calls, ['POST /api/users/verify']);
   });
 
-  it('after five failures of one account it is 429 with Retry-After, also with the right password, and nobody is asked', async () => {
+  it('after five failures of one account, even the right password gets 429 with Retry-After, and the user service is not asked', async () => {
     for (let failure = 0; failure < 5; failure += 1) assert.equal((await logIn('dora@example.com', 'wrong')).status, 401);
     users.requests.length = 0;
     const answer = await logIn('DORA@example.com', 'right');
@@ -111,7 +111,7 @@ describe('without a screen', () => {
     assert.equal((await logIn('bob@example.com', 'bob-password')).status, 200, 'others are not locked out');
   });
 
-  it('GET /api/auth/google/url tells the front end where the popup goes', async () => {
+  it('GET /api/auth/google/url gives the front end the address for the popup', async () => {
     const told = await call(new Visitor(gateway), '/api/auth/google/url');
     assert.deepEqual([told.status, Object.keys(told.json())], [200, ['authUrl']]);
     const url = new URL(told.json().authUrl);
@@ -129,7 +129,7 @@ describe('without a screen', () => {
     assert.deepEqual([cookie.attributes.samesite, cookie.attributes.secure, cookie.attributes.httponly], ['None', true, true]);
   });
 
-  it('the callback ends in a page that tells the front end alone, and leaves no cookie', async () => {
+  it('the callback ends in a page that posts a message only to the front end, and leaves no cookie', async () => {
     const visitor = new Visitor(gateway);
     const { authUrl } = (await call(visitor, '/api/auth/google/url')).json();
     const form = await visitor.follow(await visitor.open(authUrl));
@@ -148,7 +148,7 @@ describe('without a screen', () => {
     assert.deepEqual([users.requests, mail.requests], [['GET /api/users/email/alice%40example.com'], []]);
   });
 
-  it('everything else wants a token; the application is told who it is, and gets no token', async () => {
+  it('everything else requires a token; the application gets the identity and no token', async () => {
     for (const path of ['/api/headers', '/api/analytics', '/api/auth', '/api/auth/google'])
       assertProblem(await call(new Visitor(gateway), path), 401, 'token_missing');
     const { token } = (await logIn('bob@example.com', 'bob-password')).json();
@@ -163,7 +163,7 @@ describe('without a screen', () => {
     assert.equal((await new Visitor(gateway).open('/')).status, 200);
   });
 
-  it('preflights of the front end are answered, of others not; a page of another site can do neither', async () => {
+  it('preflights are answered only for the front end; a page of another site can use neither way to sign in', async () => {
     const preflight = (origin, path, method) =>
       new Visitor(gateway).send(path, {
         method: 'OPTIONS',
@@ -195,7 +195,7 @@ describe('in a browser', () => {
     front = await startPasswordFront(`http://localhost:${port}`, frontPort);
     application = await startDemoApplication();
     const { VISITORS } = await import('../../deploy/demo/provider.mjs');
-    // Somebody who has entered an address of alice's at the provider, and not proved it.
+    // A person who has entered alice's address at the provider, and has not proved that it is theirs.
     const mallory = { password: 'mallory-password', claims: { ...VISITORS.alice.claims, preferred_username: 'mallory', email_verified: false } };
     all = await startAll({ port, front: origin, application, provider: { users: { ...VISITORS, mallory } } });
     ({ gateway, users, mail, provider } = all);
@@ -246,7 +246,7 @@ describe('in a browser', () => {
     await closed;
   }
 
-  it('alice signs in by password, the application knows her, and no cookie stays', async () => {
+  it('alice signs in by password, the application gets her identity, and no cookie is left', async () => {
     await logIn('alice@example.com', 'alice-password');
     await inside();
     assert.deepEqual((await kept()).user, ALICE);
@@ -268,7 +268,7 @@ describe('in a browser', () => {
     await status('your account may not do this');
   });
 
-  it('a wrong password says so, in the configured words, until there were too many', async () => {
+  it('a wrong password shows the configured words, until there were too many', async () => {
     for (let failure = 0; failure < 5; failure += 1) {
       const answer = page.waitForResponse(`${gateway.origin}/api/auth/login`);
       await logIn('guessed@example.com', `guess ${failure}`);
@@ -280,7 +280,7 @@ describe('in a browser', () => {
     assert.equal(await kept(), null);
   });
 
-  it('alice signs in by popup: she is who she is by password, and nobody is created', async () => {
+  it('alice signs in by popup: she is the same person as by password, and no account is created', async () => {
     const people = users.rows().length;
     await fillIn(await openPopup(), 'alice');
     await inside();
@@ -295,7 +295,7 @@ describe('in a browser', () => {
     );
   });
 
-  it('carol comes for the first time: one row, one letter; when she comes again, no other', async () => {
+  it('carol comes for the first time: one account, one letter; when she comes again, no further ones', async () => {
     assert.deepEqual(rows('carol@example.com'), []);
     for (let visit = 0; visit < 2; visit += 1) {
       await fillIn(await openPopup(), 'carol');
@@ -312,7 +312,7 @@ describe('in a browser', () => {
     }
   });
 
-  it('a popup that its owner closes ends nothing but the waiting', async () => {
+  it('a popup that the person closes only ends the wait', async () => {
     const popup = await openPopup();
     await popup.close();
     await status('The window was closed before the sign-in was done.');
@@ -321,7 +321,7 @@ describe('in a browser', () => {
     await inside();
   });
 
-  it('a sign-in that is cancelled at the provider is told to the page', async () => {
+  it('the page is told if a sign-in is cancelled at the provider', async () => {
     const popup = await openPopup();
     const closed = popup.waitForEvent('close');
     await press('Cancel', popup);
@@ -330,14 +330,14 @@ describe('in a browser', () => {
     assert.equal(await kept(), null);
   });
 
-  it('an address that the provider has not verified finds nobody', async () => {
+  it('an address that the provider has not verified finds no account', async () => {
     const before = users.requests.length;
     await fillIn(await openPopup(), 'mallory');
     await status('Your e-mail address is not verified at the provider.');
     assert.deepEqual([await kept(), users.requests.slice(before)], [null, []]);
   });
 
-  it('a page on another origin that opens the popup receives nothing, and cannot ask for the address', async () => {
+  it('a page on another origin that opens the popup receives no message, and cannot get the address', async () => {
     const { authUrl } = await page.evaluate(async (at) => (await fetch(`${at}/api/auth/google/url`, { credentials: 'include' })).json(), gateway.origin);
     await page.goto(stranger.origin);
     const read = await page.evaluate(
@@ -360,7 +360,7 @@ describe('in a browser', () => {
     users.requests.length = 0;
     await fillIn(await opened, 'alice');
     assert.deepEqual(users.requests, ['GET /api/users/email/alice%40example.com'], 'it came as far as the page that tells');
-    // What the popup had posted would stand before what is posted now.
+    // A message of the popup would have arrived before this one.
     const received = await page.evaluate(
       () =>
         new Promise((done) => {

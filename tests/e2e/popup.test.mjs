@@ -1,7 +1,7 @@
-// The provider in a popup: a page opens it in a window of its own, and is told how the sign-in ended. In a real Chromium, because it is the browser that
-// decides who opened a window, who may be told, and whether a script may run.
+// The provider in a popup: a page opens it in a new window, and gets a message about how the sign-in ended. The tests use a real Chromium, because the browser
+// decides which page opened a window, which page gets a message, and whether a script may run.
 //
-// The front end and the stranger stand on 127.0.0.1, which is another site than the gateway's localhost.
+// The front end and the page of a stranger are on 127.0.0.1, which is another site than the gateway's localhost.
 
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
@@ -13,7 +13,7 @@ import { closeServer, freePort, listen } from './lib/process.mjs';
 import { assertNoPanic } from './lib/stage.mjs';
 import { Application } from './lib/upstream.mjs';
 
-/** A page with a button that opens a window, and that keeps whatever it is told. */
+/** A page with a button that opens a window. It keeps all messages that it gets. */
 const PAGE = `<!doctype html><title>front end</title><button>Sign in with …</button><script>
   let url, popup;
   const told = [];
@@ -81,13 +81,13 @@ describe('the provider in a popup', () => {
   const ask = (at = page) => at.evaluate((from) => ask(from), `${gateway.origin}/api/popup`);
   const told = (at = page) => at.evaluate(() => told);
 
-  /** Presses the button: the window that opens. */
+  /** Presses the button, and resolves with the window that opens. */
   async function open(at = page) {
     const [popup] = await Promise.all([at.waitForEvent('popup'), at.getByRole('button').click()]);
     return popup;
   }
 
-  /** Signs in there; the window closes itself. */
+  /** Signs in in that window, which then closes itself. */
   async function signIn(popup) {
     await popup.getByLabel('Name').fill('alice');
     await popup.getByLabel('Password').fill('alice-password');
@@ -104,7 +104,7 @@ describe('the provider in a popup', () => {
     assert.deepEqual(person.complaints, []);
   });
 
-  it('tells it why there is no session', async () => {
+  it('tells the page why there is no session', async () => {
     await ask();
     const popup = await open();
     await person.context.clearCookies({ name: /-attempt-/ });
@@ -117,13 +117,13 @@ describe('the provider in a popup', () => {
     );
   });
 
-  it('tells a page of another origin nothing, even when it has the address', async () => {
+  it('tells a page of another origin nothing, even if that page has the address', async () => {
     const url = await ask();
     await page.goto(stranger.origin);
     await assert.rejects(ask(), /Failed to fetch/, 'a stranger reads the address');
-    await page.evaluate(`url = ${JSON.stringify(url)}`); // the variable of its own page, which the button opens
+    await page.evaluate(`url = ${JSON.stringify(url)}`); // the variable of the page's script with the address for the button
     await signIn(await open());
-    // What was sent to it would have arrived before this.
+    // A message of the popup would have arrived before this one.
     await page.evaluate(
       () =>
         new Promise((resolve) => {
@@ -145,7 +145,7 @@ describe('the provider in a popup', () => {
     assert.deepEqual(await told(), []);
   });
 
-  it('is readable where no page opened it', async () => {
+  it('shows a readable page if no page opened it', async () => {
     const url = await ask();
     const alone = await person.newPage();
     await alone.goto(url);

@@ -1,4 +1,4 @@
-// System C as people try it, against the shipped file and the demo's services: by curl, and by the Postman collection that Newman runs.
+// envoy/login-microservices.yaml as people try it, with the demo's services: by curl, and by the Postman collection, which Newman runs.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -28,7 +28,7 @@ describe('login-microservices', () => {
     if (gateway) assertNoPanic(gateway);
   });
 
-  /** Signed with the right key, an hour and a minute ago. */
+  /** A token that was signed with the right key, an hour and a minute ago. */
   const expired = () => {
     const issued = Math.floor(Date.now() / 1000) - 3660;
     return new SignJWT({ ...namesOf('login-microservices'), origin: gateway.origin, sub: '1', iat: issued, exp: issued + 3600 })
@@ -45,14 +45,14 @@ describe('login-microservices', () => {
     );
   }
 
-  /** Which requests were sent, in order, and what went wrong. */
+  /** The requests that were sent, in order, and the failures. */
   const outcome = ({ executions, failures }) => ({
     sent: executions.filter(({ response }) => response).map(({ item }) => item.name.replace(/^\d\. /, '')),
     failures: failures.map(({ source, error }) => `${source?.name}: ${error.test ?? ''} ${error.message}`),
   });
   const STEPS = COLLECTION.item.map(({ name }) => name.replace(/^\d\. /, ''));
 
-  it('by curl: one command for a token, one to use it, and a reason of its own for none, an expired and a forged one', async () => {
+  it('by curl: one command gets a token, one uses it, and a missing, an expired and a forged token each have their own reason', async () => {
     const curl = async (...options) => {
       const { stdout } = await promisify(execFile)('curl', ['-s', '-w', '\n%{http_code}', ...options]);
       const [, body, status] = /^(.*)\n(\d+)$/s.exec(stdout);
@@ -76,7 +76,7 @@ describe('login-microservices', () => {
       assert.deepEqual([refused.status, refused.body.reason], [401, reason]);
   });
 
-  it('by Postman: passes, every step with assertions of its own', async () => {
+  it('by Postman: the collection passes, and every step has its own assertions', async () => {
     const { executions, ...rest } = await run({ baseUrl: gateway.origin, expiredToken: await expired() });
     assert.deepEqual(outcome({ executions, ...rest }), { sent: STEPS, failures: [] });
     assert.deepEqual(
@@ -85,12 +85,12 @@ describe('login-microservices', () => {
     );
   });
 
-  it('by Postman: leaves one step out, and no other, when no expired token is given', async () => {
+  it('by Postman: only one step is skipped if there is no expired token', async () => {
     const result = await run({ baseUrl: gateway.origin });
     assert.deepEqual(outcome(result), { sent: STEPS.filter((step) => step !== EXPIRED), failures: [] });
   });
 
-  it('by Postman: fails when a token that has not expired is given as one', async () => {
+  it('by Postman: the collection fails if the "expired" token has not expired', async () => {
     const { stats, failures } = await run({
       baseUrl: gateway.origin,
       expiredToken: (

@@ -1,8 +1,8 @@
-// Sessions that live as long as the provider's tokens are refreshed: once for all workers and tabs, and never at the cost of a request that need not wait.
+// Sessions whose tokens are refreshed at the provider: once for all workers and tabs, and without delay for requests that need not wait.
 //
-// Two workers, so that requests land on both (each has a connection of its own). Refresh tokens are good once: whoever brings a spent one ends the session
-// at the provider, so that a refresh made twice shows as a sign-out. Access tokens live for two seconds where they are to end within a test: that time must
-// pass, there is nothing else to wait for.
+// There are two workers, and each request has its own connection, so that both get requests. A refresh token can be used once; a second use ends the session at
+// the provider, so that a refresh that is made twice shows as a sign-out. Where tokens must expire within a test, access tokens are valid for two seconds: that
+// time must pass, because there is nothing else to wait for.
 
 import assert from 'node:assert/strict';
 import http from 'node:http';
@@ -23,10 +23,10 @@ const prepare = (provider) => {
   provider.lifetime = SHORT;
 };
 
-/** The access tokens that the application was given, each once. */
+/** The access tokens that the application got, each once. */
 const tokensAt = (application) => [...new Set(application.requests.flatMap((request) => headerValues(request, 'x-forwarded-access-token')))];
 
-/** Another tab of the same browser, with the cookies of now. */
+/** Another tab of the same browser, with its current cookies. */
 function tabOf(visitor) {
   const tab = new Visitor({ origin: visitor.origin });
   tab.jar = visitor.jar.clone();
@@ -39,7 +39,7 @@ const statuses = (answers) => [...new Set(answers.map(({ status, reason }) => [s
 describe('a session whose access token is forwarded', () => {
   const stage = onStage({ concurrency: 2, plugin: forwarding, prepare });
 
-  /** Somebody whose first access token has ended; the next one lives long. */
+  /** A person whose first access token has expired; the next one is valid for long. */
   async function withEndedTokens() {
     const visitor = await stage.signedIn();
     stage.provider.lifetime = 3600;
@@ -53,7 +53,7 @@ describe('a session whose access token is forwarded', () => {
     assert.deepEqual(statuses(await calls([visitor, tab])), ['200']);
     assert.equal(stage.provider.refreshes(), 1);
     assert.equal(tokensAt(stage.application).length, 1);
-    // A request that was under way with the old cookie: the same tokens, the renewed cookie, and the spent refresh token stays spent.
+    // A request that still has the old cookie gets the same tokens and the renewed cookie, and the old refresh token is not used again.
     const answers = await calls([late], 1);
     assert.equal(sessionCookies(answers[0]).length, 1);
     assert.match(String(answers[0].headers['cache-control']), /no-store/);
@@ -81,7 +81,7 @@ describe('a session whose access token is forwarded', () => {
     const held = new Promise((done) => (release = done));
     stage.provider.lies.refreshed = (body) => held.then(() => body);
     stage.provider.lifetime = 3600;
-    // Two seconds before their end the provider is asked, and does not answer. Every request goes on meanwhile.
+    // Two seconds before the tokens expire, the provider is asked, and does not answer. Meanwhile, no request waits.
     await eventually('the provider is asked', async () => {
       assert.deepEqual(statuses(await calls([visitor], 1)), ['200']);
       return stage.provider.refreshes() === 1;
@@ -96,7 +96,7 @@ describe('a session whose access token is forwarded', () => {
     assert.equal(stage.provider.refreshes(), 1);
   });
 
-  it('loses nothing with a client that leaves while it waits', async () => {
+  it('loses nothing if a client leaves while it waits', async () => {
     const visitor = await withEndedTokens();
     let release;
     const held = new Promise((done) => (release = done));
@@ -115,7 +115,7 @@ describe('a session whose access token is forwarded', () => {
     assert.equal(stage.provider.refreshes(), 1);
   });
 
-  it('ends when the provider refuses for good: 401, the cookie deleted, and a page goes to sign in', async () => {
+  it('ends when the provider refuses finally: 401, the cookie is deleted, and a navigation is redirected to sign in', async () => {
     const visitor = await withEndedTokens();
     const tab = tabOf(visitor);
     stage.provider.intercept.token = (_, response) => answer(response, 400, { error: 'invalid_grant' });
@@ -123,7 +123,7 @@ describe('a session whose access token is forwarded', () => {
     assertProblem(await visitor.call('/analytics'), 401, 'session_expired');
     assert.equal(visitor.jar.get('localhost', '__Host-accredit'), undefined);
     assert.equal((await stage.gateway.counter('accredit_refresh_failed_refresh_refused')) - before, 1);
-    // For the other tab too, on whichever worker, and the provider is not asked again.
+    // It has also ended for the other tab, on both workers, and the provider is not asked again.
     assert.deepEqual(statuses(await calls([tab], 6)), ['401 session_expired']);
     assert.equal(stage.provider.refreshes(), 1);
     assert.deepEqual(stage.application.requests, []);
@@ -131,7 +131,7 @@ describe('a session whose access token is forwarded', () => {
     assert.equal((await visitor.signIn('/analytics')).status, 200);
   });
 
-  it('goes on while its tokens are good and the provider fails; then 503 with Retry-After, and no sign-in; and goes on when it is back', async () => {
+  it('continues while its tokens are valid and the provider fails; then 503 with Retry-After, without redirect; and continues when the provider is back', async () => {
     stage.provider.lifetime = 8;
     const visitor = await stage.signedIn();
     stage.provider.intercept.token = (_, response) => answer(response, 500, { error: 'out of order' });
@@ -159,7 +159,7 @@ describe('a session whose access token is forwarded', () => {
     assert.match(stage.gateway.log(), /"ended":false,"event":"refresh_failed"/);
   });
 
-  it('does not come back when it was signed out during a refresh', async () => {
+  it('stays ended if it was signed out during a refresh', async () => {
     const visitor = await withEndedTokens();
     let release;
     const held = new Promise((done) => (release = done));
@@ -175,7 +175,7 @@ describe('a session whose access token is forwarded', () => {
     assert.deepEqual(stage.application.requests, []);
   });
 
-  it('keeps no token in the log', () => {
+  it('leaves no token in the log', () => {
     assert.doesNotMatch(stage.gateway.log(), /refresh-[0-9a-f]{8}-|access-[0-9a-f]{8}-/);
   });
 });
@@ -184,7 +184,7 @@ describe('a session that follows the provider', () => {
   const follow = (configuration) => void (configuration.session.follow_provider = true);
   const stage = onStage({ concurrency: 2, plugin: follow, prepare });
 
-  it('is good as long as the tokens are, and is extended by refreshing them; the application gets none', async () => {
+  it('is valid as long as its tokens, and is extended by refreshing them; the application gets no token', async () => {
     const visitor = await stage.signedIn();
     stage.provider.lifetime = 3600;
     stage.provider.user.groups = ['others'];
@@ -192,11 +192,11 @@ describe('a session that follows the provider', () => {
     assert.deepEqual(statuses(await calls([visitor])), ['200']);
     assert.equal(stage.provider.refreshes(), 1);
     assert.deepEqual(tokensAt(stage.application), []);
-    // Who the person is now, the new ID token says.
+    // The identity is that of the new ID token.
     assert.deepEqual(headerValues(stage.application.requests[0], 'x-forwarded-groups'), ['others']);
   });
 
-  it('ends with the tokens when no refresh token comes, and the log says so', async () => {
+  it('ends with its tokens if there is no refresh token, and the log says so', async () => {
     stage.provider.rotates = false;
     stage.provider.lifetime = 30;
     const visitor = stage.visitor();

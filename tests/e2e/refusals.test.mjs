@@ -1,6 +1,6 @@
-// The sign-in refused, step by step: the state and the attempt, what the provider may answer, where a visitor may be sent.
+// How sign-ins are refused at each step: by the state and the attempt, by the provider's answers, and by where a visitor may be sent afterwards.
 //
-// Tables of attacks and faults; each expects one status and one reason of the contract, and proves at the application that nothing arrived undecided.
+// The tables have attacks and faults. Each case expects one documented status and reason, and checks that nothing reached the application before a decision.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -26,7 +26,7 @@ const withQuery = (url, changes) => {
 describe('the attempt', () => {
   const stage = onStage({ plugin: shortWaits });
 
-  /** [the attack or accident, what is done to the callback's URL and the browser's cookies, status, reason] */
+  /** [the attack or accident, how it changes the callback's URL and the browser's cookies, status, reason] */
   const CALLBACKS = [
     ['without state', (url) => withQuery(url, { state: null }), 400, 'state_missing'],
     ['with an empty state', (url) => withQuery(url, { state: '' }), 400, 'state_missing'],
@@ -87,7 +87,7 @@ describe('the attempt', () => {
     });
   }
 
-  it('refuses a callback that comes a second time with the cookies of the first, and redeems no code for it', async () => {
+  it('refuses a callback that comes again with the cookies of the first, and does not redeem its code', async () => {
     const visitor = stage.visitor();
     const url = await visitor.untilCallback('/analytics');
     const thief = stage.visitor();
@@ -98,7 +98,7 @@ describe('the attempt', () => {
     assert.equal(stage.provider.count('token'), 1);
   });
 
-  it('lets a good session survive a stray callback', async () => {
+  it('does not let a callback without attempt end a valid session', async () => {
     const visitor = await stage.signedIn();
     for (const stray of ['/api/callback', '/api/callback?code=x&state=AAAA.BBBB', '/api/callback?error=access_denied&state=AAAA.BBBB']) {
       const answered = await visitor.open(stray);
@@ -111,7 +111,7 @@ describe('the attempt', () => {
     assert.equal((await visitor.open('/analytics')).status, 200);
   });
 
-  it('seals each attempt in a cookie of its own, which the browser sends to nobody else', async () => {
+  it('seals each attempt in its own cookie, which the browser sends only to the gateway', async () => {
     const started = await stage.visitor().open('/analytics');
     assert.equal(started.status, 302);
     const [cookie, ...more] = attemptCookies(started);
@@ -124,7 +124,7 @@ describe('the attempt', () => {
     for (const secret of ['nonce', 'code_challenge']) assert.equal(cookie.value.includes(started.location.searchParams.get(secret)), false);
   });
 
-  it('bounds the number of attempts under way, and finishes the newest', async () => {
+  it('limits the number of attempts under way, and completes the newest', async () => {
     const visitor = stage.visitor();
     let last;
     for (let i = 0; i < 9; i += 1) last = await visitor.open(`/analytics?tab=${i}`);
@@ -134,7 +134,7 @@ describe('the attempt', () => {
     assert.deepEqual([landing.status, landing.url.search], [200, '?tab=8']);
   });
 
-  it('lets two tabs sign in at once, each back to its own page', async () => {
+  it('lets two tabs sign in at the same time, and each returns to its own page', async () => {
     const visitor = stage.visitor();
     const first = await visitor.untilCallback('/analytics?tab=1');
     const second = await visitor.untilCallback('/members?tab=2');
@@ -148,7 +148,7 @@ describe('the attempt', () => {
     );
   });
 
-  it('gives each sign-in a session of its own, also in a browser that has one', async () => {
+  it('gives each sign-in a new session, also in a browser that has one', async () => {
     const visitor = await stage.signedIn();
     const before = visitor.jar.get('localhost', '__Host-accredit');
     const landing = await visitor.follow(await visitor.open('/api/login?return_to=/analytics'));
@@ -170,7 +170,7 @@ describe('the attempt', () => {
 describe('the life of an attempt', () => {
   const stage = onStage({ plugin: (configuration) => void (configuration.sign_in = { timeout: '1s' }) });
 
-  it('ends: a callback that comes later is refused with 400 attempt_expired, even with its cookie', async () => {
+  it('is limited: a later callback is refused with 400 attempt_expired, even with its cookie', async () => {
     const visitor = stage.visitor();
     const url = await visitor.untilCallback('/analytics');
     const cookie = visitor.jar.header('localhost', '/');
@@ -283,11 +283,11 @@ describe('the token endpoint', () => {
   }
 });
 
-describe('the way back', () => {
+describe('the redirect after sign-in', () => {
   const stage = onStage({ plugin: shortWaits });
   const host = () => stage.gateway.host;
 
-  /** Targets that once led away from other gateways. Written as the browser would send them in the query, percent-encoded by the test. */
+  /** Targets that led away from other gateways, as the browser would send them in the query; the test percent-encodes them. */
   const ELSEWHERE = [
     '//evil.example',
     '///evil.example',
@@ -357,7 +357,7 @@ describe('the way back', () => {
     [() => `http://${host()}/analytics?x=1`, '/analytics?x=1'],
     [undefined, '/'],
   ]) {
-    it(`leads to ${expected} when ${target === undefined ? 'nothing' : String(target)} was asked for`, async () => {
+    it(`leads to ${expected} if ${target === undefined ? 'nothing' : String(target)} was requested`, async () => {
       const returnTo = typeof target === 'function' ? target() : target;
       const visitor = stage.visitor();
       const started = await visitor.open(returnTo === undefined ? '/api/login' : `/api/login?return_to=${encodeURIComponent(returnTo)}`);
@@ -367,12 +367,12 @@ describe('the way back', () => {
     });
   }
 
-  it('keeps the query of the page where the visit began, also one with odd characters', async () => {
+  it('keeps the query of the page where the visit began, even with strange characters', async () => {
     const landing = await stage.visitor().signIn('/analytics?a=%2F%2Fevil.example&b=%5C%5Cx&c=%C3%BC&d=a+b');
     assert.deepEqual([landing.status, landing.url.search], [200, '?a=%2F%2Fevil.example&b=%5C%5Cx&c=%C3%BC&d=a+b']);
   });
 
-  it('signs in also from a page whose address is too long for a cookie', async () => {
+  it('works even if the address of the page is too long for a cookie', async () => {
     const visitor = stage.visitor();
     const landing = await visitor.signIn(`/analytics?long=${'x'.repeat(20_000)}`);
     assert.deepEqual([landing.status, landing.url.origin], [200, stage.gateway.origin], landing.reason);

@@ -1,6 +1,6 @@
-// There is one source of the filter's configurations, envoy/*.yaml: what stands under deploy/ is rendered from it, and follows every change of it.
+// The filter's configurations have one source, envoy/*.yaml: those under deploy/ are rendered from it, and follow every change.
 //
-// What those files are worth in Envoy, Kubernetes and the rest is asked by the tests of each place.
+// The tests of each place show that the rendered files work there.
 
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
@@ -12,11 +12,11 @@ import { ROOT } from './lib/process.mjs';
 
 const FILES = await rendered();
 
-/** Those that hold the filter's own configuration, and not only what Envoy must do around it. */
+/** The rendered files that contain the filter's own configuration, and not only Envoy's part. */
 const holds = (text) => /^[^#]*\borigins"?:/m.test(text);
 const CONFIGURATIONS = FILES.filter(({ text }) => holds(text)).map(({ path }) => path);
 
-/** Shipped files in which a field of every rule has another name, as after a change of the format. */
+/** A shipped file in which a field of every rule was renamed, as after a change of the format. */
 function renamed(name) {
   const bootstrap = shipped(name);
   for (const rule of bootstrap.document.getIn([...bootstrap.configuration, 'rules']).items) {
@@ -26,7 +26,7 @@ function renamed(name) {
   return bootstrap;
 }
 
-/** Every file below a folder of the repository but what npm brought. */
+/** All files below a folder of the repository, except npm packages. */
 function filesBelow(folder) {
   return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = `${folder}/${entry.name}`;
@@ -35,12 +35,12 @@ function filesBelow(folder) {
   });
 }
 
-describe('what deploy/ holds of the filter', () => {
-  it('is what is rendered now, in every file (mend it with: make manifests)', () => {
+describe('the configuration of the filter under deploy/', () => {
+  it('is up to date in every file (otherwise run: make manifests)', () => {
     assert.deepEqual(leftBehind(FILES), []);
   });
 
-  it('comes from every place that there is', () => {
+  it('is rendered for every place', () => {
     assert.deepEqual(PLACES, ['compose', 'envoy-gateway', 'istio', 'kubernetes']);
     for (const place of PLACES)
       assert.ok(
@@ -49,19 +49,19 @@ describe('what deploy/ holds of the filter', () => {
       );
   });
 
-  it('follows a change of the source in every file: none is left behind, and the check says which would be', async () => {
+  it('follows a change of the source in every file, and --check lists the files that are out of date', async () => {
     const changed = await rendered(renamed);
     assert.deepEqual(leftBehind(changed), CONFIGURATIONS);
     for (const path of CONFIGURATIONS) assert.match(changed.find((file) => file.path === path).text, /renamed_by_a_test/, path);
   });
 
-  it('stands nowhere but in these files', () => {
+  it('is in no other file', () => {
     const found = filesBelow('deploy').filter((path) => /\.(ya?ml|json)$/.test(path) && holds(readFileSync(join(ROOT, path), 'utf8')));
     assert.deepEqual(found.sort(), CONFIGURATIONS.toSorted());
   });
 
   for (const { path, text } of FILES) {
-    it(`opens with what it is and what to change: ${path}`, () => {
+    it(`begins with what it is and what to change: ${path}`, () => {
       const head = /^(#.*\n)+/.exec(text)?.[0] ?? '';
       assert.ok(head.split('\n').length > 5, head);
       assert.match(head, /make manifests/, 'a reader learns that an edit by hand would be lost');

@@ -1,17 +1,17 @@
-// Policies that an Envoy route names in its metadata, and the bypass that others left open.
+// Policies that an Envoy route names in its metadata, and a bypass that works with other gateways.
 //
-// Envoy's property for the chosen route keeps the route as first matched, while every edit of a header makes Envoy choose again: a header that only the
-// client sent, and that the filter strips, could pick a lax route for the check and the strict one for the request.
+// A filter sees the route that Envoy chose first, but every change of a header makes Envoy choose again. So a header that the client sends and the filter
+// removes could select a route with a lax policy for the check, and another route with a strict policy for the request.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { capabilitiesWithout, managerOf, pluginOf } from './lib/gateway.mjs';
 import { assertProblem, assertRefused, onStage } from './lib/stage.mjs';
 
-/** What may stand where the name of a policy should, after a slip or a template without a value. */
+/** Wrong values in place of a policy's name, as after a mistake or from a template without a value. */
 const UNREADABLE = ['', null, [], {}, ['members'], { members: true }, true, 5, ' members'];
 
-/** Two routes to one path: a lax one for requests with a header, a strict one for all others, as in the bypass. */
+/** Two routes for one path, as in the bypass: a lax one for requests with a header, a strict one for all others. */
 const routes = (header) => (bootstrap) => {
   const [host] = managerOf(bootstrap.static_resources.listeners[0]).route_config.virtual_hosts;
   const { route } = host.routes.at(-1);
@@ -37,7 +37,7 @@ for (const header of ['x-forwarded-user', 'x-forwarded-groups', 'x_forwarded_use
   describe(`a policy of the route, when a lax route is matched by ${header}`, () => {
     const stage = onStage({ plugin: withPolicies, envoy: routes(header) });
 
-    it('cannot be shaken off by a request that brings this header, which the filter strips', async () => {
+    it('cannot be avoided by a request with this header, which the filter removes', async () => {
       const bob = await stage.signedIn();
       assertRefused(await bob.open('/secret'), 403, 'condition_failed');
       for (const spelling of [header, header.toUpperCase(), header.replaceAll('-', '_')]) {
@@ -48,7 +48,7 @@ for (const header of ['x-forwarded-user', 'x-forwarded-groups', 'x_forwarded_use
       assert.equal((await bob.open('/analytics')).status, 200);
     });
 
-    it('lets those in whom it names', async () => {
+    it('lets in those whom it allows', async () => {
       stage.provider.user = { ...stage.provider.user, groups: ['members'] };
       assert.equal((await (await stage.signedIn()).open('/secret')).status, 200);
     });
@@ -58,26 +58,26 @@ for (const header of ['x-forwarded-user', 'x-forwarded-groups', 'x_forwarded_use
 describe('a policy of the route', () => {
   const stage = onStage({ plugin: withPolicies, envoy: routes('x-any') });
 
-  it('only tightens: a lax one does not open what a rule closes', async () => {
+  it('can only add a restriction: a lax one does not open what a rule closes', async () => {
     assertProblem(await stage.visitor().call('/lax'), 401, 'session_missing');
     assert.equal((await (await stage.signedIn()).open('/lax')).status, 200);
   });
 
-  it('that nobody defined closes the route', async () => {
+  it('that is not defined closes the route', async () => {
     const visitor = await stage.signedIn();
     assertRefused(await visitor.open('/unknown'), 503, 'route_policy_unknown');
     assert.deepEqual(stage.application.requests, []);
   });
 
   for (const [index, policy] of UNREADABLE.entries()) {
-    it(`that is ${JSON.stringify(policy)} closes the route, rather than being none`, async () => {
+    it(`that is ${JSON.stringify(policy)} closes the route, and is not taken for absent`, async () => {
       const visitor = await stage.signedIn();
       assertRefused(await visitor.open(`/unreadable-${index}`), 503, 'route_policy_unknown');
       assert.deepEqual(stage.application.requests, []);
     });
   }
 
-  it('that a route does not name is none, whatever else its metadata says', async () => {
+  it('is absent if the route does not name one, whatever else its metadata has', async () => {
     const visitor = await stage.signedIn();
     for (const path of ['/elsewhere', '/others', '/analytics']) assert.equal((await visitor.open(path)).status, 200, path);
   });
@@ -88,7 +88,7 @@ describe('a policy of the route', () => {
   });
 });
 
-describe('policies of routes, when Envoy does not tell what routes say', () => {
+describe('policies of routes, if Envoy does not give the filter the metadata of routes', () => {
   const silent = (bootstrap) => {
     routes('x-any')(bootstrap);
     pluginOf(bootstrap.static_resources.listeners[0]).capability_restriction_config = capabilitiesWithout('proxy_get_property');

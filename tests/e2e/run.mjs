@@ -1,7 +1,7 @@
-// Runs test files: `node run.mjs [FILE…]`, by default all of this folder. Each is a process of its own, and two run at a time: a file mostly waits, for an Envoy to
-// compile the module or for something to end, and seldom needs two processors. Ports are dealt so that no two meet (lib/process.mjs).
+// Runs test files: `node run.mjs [FILE…]`, by default all of this folder. Each file is a process, and two run at the same time: a file mostly waits, for an
+// Envoy to compile the module or for something to end, and rarely needs two processors. No two files use the same port (lib/process.mjs).
 //
-// What needs the machine for itself is run after the others, one at a time. That, and which file takes long, is known here alone.
+// Files that need the machine for themselves run after the others, one at a time. Only this file knows which these are, and which files take long.
 
 import { readdirSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
@@ -11,13 +11,13 @@ import { fileURLToPath } from 'node:url';
 
 const FOLDER = dirname(fileURLToPath(import.meta.url));
 
-/** A file that takes longer than this, in milliseconds, hangs. */
+/** A file that takes longer than this, in milliseconds, is considered to hang. */
 const LONGEST = 900_000;
 
-/** The longest come first: at the end, none is left alone. */
+/** The files that take longest. They are started first, so that none of them is still running alone at the end. */
 const FIRST = ['dist.test.mjs', 'operations.test.mjs', 'istio.test.mjs', 'unanswered.test.mjs', 'compose-sign-in.test.mjs'];
 
-/** Those whose verdict would depend on what else runs, and why. */
+/** Files whose result would depend on what else runs, with the reason. */
 const ALONE = {
   'memory.test.mjs': 'floods Envoy, and compares how fast bodies come with how fast they are ended',
   'under-load.test.mjs': 'loads every worker without a pause, and asks that each change is seen within a time',
@@ -26,7 +26,7 @@ const ALONE = {
 const took = [];
 const failed = new Set();
 
-/** Runs these files so many at a time. */
+/** Runs these files, so many at the same time. */
 async function runFiles(files, concurrency) {
   const events = run({ files, concurrency, timeout: LONGEST });
   events.on('test:fail', ({ name, file }) => failed.add(basename(file ?? name)));

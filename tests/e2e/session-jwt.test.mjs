@@ -1,5 +1,5 @@
-// Sessions and identity tokens as JWTs, read and made by libraries that know nothing of the gateway: PyJWT (Python) and jose (JavaScript), with HS256, RS256
-// and ES256, keys by shared secret or from the gateway's JWKS endpoint.
+// Sessions and identity tokens as JWTs, read and made by libraries that know nothing about the gateway: PyJWT (Python) and jose (JavaScript), with HS256, RS256
+// and ES256. Keys are a shared secret, or come from the gateway's JWKS endpoint.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -22,7 +22,7 @@ const KEYS = {
 };
 const IDENTITY_KEY = pem(generateKeyPairSync('ec', { namedCurve: 'P-256' }));
 
-// One JSON question on stdin, one JSON answer on stdout.
+// A script that reads a JSON question from stdin and writes a JSON answer to stdout.
 const PYTHON = `
 import json, sys, jwt
 ask = json.load(sys.stdin)
@@ -78,20 +78,20 @@ for (const alg of Object.keys(KEYS)) {
     const ours = async () => (alg === 'HS256' ? { key: KEYS.HS256 } : { jwks: await jwks() });
     const send = (token) => new Visitor(gateway).send('/orders', { headers: { authorization: `Bearer ${token}` } });
 
-    it('PyJWT reads our session', async () => {
+    it('a session of the gateway is read by PyJWT', async () => {
       const claims = python({ do: 'verify', token: session, alg, iss, aud, ...(await ours()) });
       assert.equal(claims.exp - claims.iat, 3600);
       assert.ok(claims.sub);
     });
 
-    it('jose reads our session', async () => {
+    it('a session of the gateway is read by jose', async () => {
       const key = alg === 'HS256' ? new TextEncoder().encode(KEYS.HS256) : createLocalJWKSet(await jwks());
       const { payload, protectedHeader } = await jwtVerify(session, key, { issuer: iss, audience: aud, algorithms: [alg], typ: 'JWT' });
       assert.equal(payload.exp - payload.iat, 3600);
       assert.equal('kid' in protectedHeader, alg !== 'HS256');
     });
 
-    it('we read what PyJWT makes, and refuse what it makes with another key', async () => {
+    it('a session made by PyJWT is accepted, and refused with another key', async () => {
       const claims = { sub: 'by-python', origin: gateway.origin, iss, aud: [aud, 'others'], iat: seconds(), exp: seconds() + 60 };
       application.forget();
       assert.equal((await send(python({ do: 'sign', claims, key: KEYS[alg], alg }))).status, 200);
@@ -100,13 +100,13 @@ for (const alg of Object.keys(KEYS)) {
       assertProblem(await send(python({ do: 'sign', claims, key: other, alg })), 401, 'token_invalid');
     });
 
-    it('we read what jose makes', async () => {
+    it('a session made by jose is accepted', async () => {
       const key = alg === 'HS256' ? new TextEncoder().encode(KEYS.HS256) : await importPKCS8(KEYS[alg], alg);
       const token = await new SignJWT({ sub: 'by-jose', origin: gateway.origin, iss, aud, exp: seconds() + 60 }).setProtectedHeader({ alg }).sign(key);
       assert.equal((await send(token)).status, 200);
     });
 
-    it('the upstream verifies who is asking by our published keys, and cannot come back with it', async () => {
+    it('an identity JWT is verified by the upstream with the published keys, and is not accepted as a credential', async () => {
       application.forget();
       await send(session);
       const [identity] = headerValues(await application.only('/orders'), 'x-forwarded-identity');
@@ -117,7 +117,7 @@ for (const alg of Object.keys(KEYS)) {
       assertProblem(await send(identity), 401, 'token_invalid');
     });
 
-    it('publishes public keys only', async () => {
+    it('only public keys are published', async () => {
       const answer = await new Visitor(gateway).send('/.well-known/jwks.json');
       assert.match(answer.headers['cache-control'], /public, max-age=300/);
       const { keys } = answer.json();

@@ -1,5 +1,5 @@
-// What every shipped Envoy file promises, and not the filter alone: those under envoy/, those that are rendered from them, and what is made of the objects for
-// Istio and Envoy Gateway. Each check is then given a file that breaks the promise, and must find it.
+// Rules for Envoy's part of every shipped file: the files under envoy/, those that are rendered from them, and the files that Istio and Envoy Gateway make.
+// Each check also gets a file that breaks the rule, and must find that.
 
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
@@ -29,23 +29,23 @@ const YAML = [...filesBelow('envoy'), ...filesBelow('deploy')]
   .filter((path) => /\.ya?ml$/.test(path))
   .map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') }));
 
-/** The Envoy files, each parsed anew when it is asked for. */
+/** The Envoy files; each call of `bootstrap` parses the file again. */
 const ENVOYS = YAML.filter(({ text }) => /^static_resources:/m.test(text)).map(({ path, text }) => ({
   path,
   bootstrap: () => parseAllDocuments(text, { merge: true })[0].toJS(),
 }));
 
-/** The listeners in which Accredit stands. */
+/** The listeners that have Accredit's filter. */
 const guarded = (bootstrap) => bootstrap.static_resources.listeners.filter((listener) => managerOf(listener).http_filters.some(isAccredit));
 const isAccredit = ({ typed_config: config }) => config?.['@type'].endsWith('.wasm.v3.Wasm');
 
-/** Where the filter reads a body: at these paths of a configuration. */
+/** The paths at which the filter reads a body, by its configuration. */
 function bodyEndpoints({ endpoints = {}, providers = [] }) {
   const byForm = providers.some((provider) => provider.response_mode === 'form_post');
   return [endpoints.token, endpoints.password, byForm && (endpoints.callback ?? '/api/callback')].filter(Boolean);
 }
 
-/** What is wrong with the place of the buffer in a listener. */
+/** What is wrong with the position of the buffer in a listener. */
 function misplaced(listener) {
   const {
     http_filters: filters,
@@ -66,7 +66,7 @@ function misplaced(listener) {
 }
 
 describe('every shipped Envoy file', () => {
-  it('is known here', () => {
+  it('is known to these tests', () => {
     const compose = SCENARIOS.map((name) => `deploy/compose/envoy/${name}.yaml`);
     assert.deepEqual(ENVOYS.map(({ path }) => path).sort(), [
       ...compose,
@@ -78,7 +78,7 @@ describe('every shipped Envoy file', () => {
     for (const { path, bootstrap } of ENVOYS) assert.equal(guarded(bootstrap()).length, 1, path);
   });
 
-  it('and every object beside them, does without a list of capabilities', () => {
+  it('and every Kubernetes object has no list of capabilities', () => {
     assert.deepEqual(
       YAML.filter(({ text }) => /capabilit(y_restriction|ies:)/.test(text.replaceAll('capabilities: {drop: [ALL]}', ''))).map(({ path }) => path),
       [],
@@ -87,7 +87,7 @@ describe('every shipped Envoy file', () => {
 
   const reading = ENVOYS.filter(({ bootstrap }) => bodyEndpoints(configurationOf(pluginOf(guarded(bootstrap())[0]))).length > 0);
 
-  it('has the buffer directly behind Accredit, wherever Accredit reads a body', () => {
+  it('has the buffer directly after Accredit if Accredit reads a body', () => {
     assert.ok(reading.length >= 8, `${reading.length}`);
     for (const { path, bootstrap } of ENVOYS) assert.deepEqual(misplaced(guarded(bootstrap())[0]), [], path);
   });
@@ -98,7 +98,7 @@ describe('every shipped Envoy file', () => {
     ['no buffer', (filters, at) => filters.splice(at + 1, 1)],
     ['a buffer for every route', (filters, at) => delete filters[at + 1].disabled],
   ]) {
-    it(`would be found with ${what}`, () => {
+    it(`is found to be wrong with ${what}`, () => {
       for (const { path, bootstrap } of reading) {
         const [listener] = guarded(bootstrap());
         const { http_filters: filters } = managerOf(listener);
@@ -108,8 +108,8 @@ describe('every shipped Envoy file', () => {
     });
   }
 
-  it('bounds what Envoy allocates, ends silence sooner when that gets short, and refuses everybody only then', () => {
-    // Istio's agent writes the bootstrap: deploy/istio/README.md.
+  it('limits the memory of Envoy: near the limit it first shortens timeouts, and only then refuses all requests', () => {
+    // Not for Istio, whose agent writes the bootstrap (deploy/istio/README.md).
     for (const { path, bootstrap } of ENVOYS.filter((one) => one.path !== 'deploy/istio/envoy.yaml')) {
       const { resource_monitors: monitors, actions } = bootstrap().overload_manager;
       const heap = monitors.find(({ name }) => name === 'envoy.resource_monitors.fixed_heap');
@@ -122,7 +122,7 @@ describe('every shipped Envoy file', () => {
   });
 });
 
-/** A shipped file between the tests' own servers, with these secrets. */
+/** A gateway with a shipped file and the tests' own servers. */
 async function started(scenario, options = {}) {
   const [provider, application, users] = [await Provider.start(), await Application.start(), await startDemoUsers()];
   const has = (name) => shipped(scenario).static_resources.clusters.some((cluster) => cluster.name === name);
@@ -149,7 +149,7 @@ describe('in a real Envoy', () => {
       .filter((line) => /deprecat/i.test(line));
 
   for (const scenario of SCENARIOS) {
-    it(`${scenario} starts without a warning of anything deprecated, and logs paths without their queries, up to 256 bytes of them`, async () => {
+    it(`${scenario} starts without a warning about deprecated settings, and logs at most 256 bytes of each path, without the query`, async () => {
       const gateway = await started(scenario);
       const path = `/somewhere/${'x'.repeat(300)}`;
       const ask = (target, headers = {}) => new Visitor(gateway).call(`${target}?code=spent-in-a-query`, { headers });
@@ -166,7 +166,7 @@ describe('in a real Envoy', () => {
     });
   }
 
-  it('a list of capabilities would be warned of', async () => {
+  it('a list of capabilities causes a warning', async () => {
     const envoy = ({ static_resources: { listeners } }) => void (pluginOf(listeners[0]).capability_restriction_config = capabilitiesWithout());
     const gateway = await started('bff', { envoy });
     await gateway.stopAll();
@@ -178,7 +178,7 @@ describe('shipped files that sign with one secret', () => {
   const jwtSecret = newKey();
   const running = {};
   const tokens = {};
-  /** Where a session is asked for, and how the file's people bring it. */
+  /** A page that needs a session, and how the people of each file send it. */
   const asking = {
     'google-session': ['/api/protected', (token) => ({ cookie: `access_token=${token}` })],
     'login-microservices': ['/api/orders', (token) => ({ authorization: `Bearer ${token}` })],
@@ -210,13 +210,13 @@ describe('shipped files that sign with one secret', () => {
     for (const gateway of Object.values(running)) await gateway.stopAll();
   });
 
-  it('are all that there are', () => {
+  it('are all listed here', () => {
     const signing = SCENARIOS.filter((scenario) => configurationOf(pluginOf(shipped(scenario).static_resources.listeners[0])).session?.form === 'jwt');
     assert.deepEqual(signing, Object.keys(asking));
   });
 
   for (const there of Object.keys(asking)) {
-    it(`take none of the others' tokens for a session: ${there}`, async () => {
+    it(`accept no token of another file as a session: ${there}`, async () => {
       for (const from of Object.keys(asking)) {
         running[there].application.forget();
         const answer = await asks(there, tokens[from]);

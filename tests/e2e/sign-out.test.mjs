@@ -1,4 +1,4 @@
-// Sign-out ends what it says it ends: sessions that came as a bearer token, and every one among several cookies. What it cannot end it does not call ended.
+// Sign-out ends sessions in bearer tokens, and every session among several cookies. It reports which credentials it could not end.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -17,7 +17,7 @@ describe('sessions as JWTs that are accepted as bearer tokens', () => {
   });
   let people = 0;
 
-  /** The session of somebody new. */
+  /** The session of a new person. */
   async function session() {
     stage.provider.user = { sub: `person-${(people += 1)}`, email: 'a@example.com', email_verified: true, groups: ['oracle-ai-users'] };
     const visitor = await stage.signedIn();
@@ -26,7 +26,7 @@ describe('sessions as JWTs that are accepted as bearer tokens', () => {
   const asToken = (token) => stage.visitor().send('/members', { headers: { authorization: `Bearer ${token}` } });
   const signOut = (headers) => stage.visitor().call('/api/logout', { method: 'POST', headers });
 
-  /** It counts nowhere any more, as a cookie nor as a token, at either worker, within a tenth of a second. */
+  /** Checks that after a tenth of a second neither worker accepts a session any more, neither as a cookie nor as a token. */
   async function assertEnded(token) {
     await new Promise((done) => setTimeout(done, 120));
     for (let connection = 0; connection < 6; connection += 1) {
@@ -44,14 +44,14 @@ describe('sessions as JWTs that are accepted as bearer tokens', () => {
     assert.equal((await asToken(staying)).status, 200);
   });
 
-  it('of several cookies of one name, and a token beside them, every good session ends', async () => {
+  it('all valid sessions end among several cookies of one name and a token', async () => {
     const [one, two, three] = [await session(), await session(), await session()];
     const answer = await signOut({ cookie: `access_token=${one}; access_token=x.y.z; access_token=${two}`, authorization: `Bearer ${three}` });
     assert.deepEqual([answer.status, answer.json().logout], [200, 'ok']);
     for (const token of [one, two, three]) await assertEnded(token);
   });
 
-  it('a token of the provider, which it alone can end, is not said to have ended; the session beside it has', async () => {
+  it('a token of the provider is reported as not ended, because only the provider can end it; a session beside it ends', async () => {
     const [mine, { issuer, standardKey }] = [await session(), stage.provider];
     const token = await sign(
       { iss: issuer, aud: 'api', sub: 'robot', iat: now(), exp: now() + 60, groups: ['oracle-ai-users'] },
@@ -68,7 +68,7 @@ describe('sessions as JWTs that are accepted as bearer tokens', () => {
 describe('sealed sessions', () => {
   const stage = onStage();
 
-  it('that came twice, one of them in parts, both end', async () => {
+  it('both end if two came, one of them split into parts', async () => {
     const visitors = [];
     for (const groups of [['oracle-ai-users'], ['oracle-ai-users', ...Array.from({ length: 160 }, (_, number) => `a-group-with-a-long-name-${number}`)]]) {
       stage.provider.user = { sub: `person-${visitors.length}`, groups };

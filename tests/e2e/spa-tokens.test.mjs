@@ -1,5 +1,5 @@
-// System D as shipped: a front end that keeps its own token. envoy/spa-tokens.yaml with nothing changed but ports and origins, the certified provider
-// with JWT access tokens, alice and bob; first without a screen, then in a real Chromium.
+// envoy/spa-tokens.yaml as shipped: a front end that keeps its own token. Only the ports and origins of the file are changed. The provider is certified, issues
+// JWT access tokens, and has alice and bob. The tests run first without a browser, then in a real Chromium.
 
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
@@ -11,7 +11,7 @@ import { freePort } from './lib/process.mjs';
 import { assertNoPanic, assertProblem, assertRefused, assertSafePage, attemptCookies } from './lib/stage.mjs';
 import { Application, headerValues } from './lib/upstream.mjs';
 
-/** The shipped files name one front end; the tests' is elsewhere. */
+/** Changes the front end's origin in the shipped file to this one. */
 const configured = (front) => ({
   plugin: (configuration) => {
     configuration.trusted_origins = [front];
@@ -23,7 +23,7 @@ const configured = (front) => ({
   },
 });
 
-describe('without a screen', () => {
+describe('without a browser', () => {
   const front = 'https://front.example.org';
   let provider, application, gateway, key;
 
@@ -39,14 +39,14 @@ describe('without a screen', () => {
     if (gateway) assertNoPanic(gateway);
   });
 
-  /** `fetch()` in a page of the front end. */
+  /** Calls `fetch()` in a page of the front end. */
   const call = (visitor, target, options = {}) =>
     visitor.call(target, { ...options, headers: { origin: front, 'sec-fetch-site': 'cross-site', ...options.headers } });
   const exchange = (visitor, content) =>
     call(visitor, '/api/token', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(content) });
   const bearer = (token) => ({ headers: { authorization: `Bearer ${token}` } });
 
-  /** From the page to the provider, its form, and back to the page's address: {visitor, code, state, iss}. */
+  /** Goes from the page to the provider, through its form, and back to the page's address: {visitor, code, state, iss}. */
   async function signedInAtProvider(login, visitor = new Visitor(gateway)) {
     const told = await call(visitor, '/api/authorize');
     assert.equal(told.status, 200, told.body);
@@ -62,7 +62,7 @@ describe('without a screen', () => {
     return (await exchange(visitor, { code })).json().access_token;
   }
 
-  it('GET /api/authorize tells a script the address, and leads a navigation to it', async () => {
+  it('GET /api/authorize gives a script the address, and redirects a navigation to it', async () => {
     const visitor = new Visitor(gateway);
     const [told, led] = [await call(visitor, '/api/authorize'), await visitor.open('/api/authorize', { headers: { 'sec-fetch-site': 'cross-site' } })];
     assert.deepEqual([told.status, Object.keys(told.json()), led.status], [200, ['authorize_url'], 302]);
@@ -89,7 +89,7 @@ describe('without a screen', () => {
     }
   });
 
-  it('POST /api/token gives the access token for the code alone, how long it lives, and nothing else', async () => {
+  it('POST /api/token needs only the code, and answers with the access token and its lifetime, and nothing else', async () => {
     const { visitor, code } = await signedInAtProvider('alice');
     const answer = await exchange(visitor, { code });
     assert.equal(answer.status, 200, answer.body);
@@ -105,7 +105,7 @@ describe('without a screen', () => {
     assert.deepEqual(application.requests, []);
   });
 
-  it('with state and iss it is that very sign-in, also when a newer one is under way', async () => {
+  it('with state and iss, it completes the sign-in that they name, even if a newer one is under way', async () => {
     const { visitor, code, state, iss } = await signedInAtProvider('alice');
     await call(visitor, '/api/authorize');
     assert.equal((await exchange(visitor, { code, state, iss })).status, 200);
@@ -113,7 +113,7 @@ describe('without a screen', () => {
     assertRefused(await exchange(visitor, { code: again.code, state: again.state, iss: 'https://evil.example' }), 400, 'issuer_mismatch');
   });
 
-  it('a code that the provider refuses is 401, and so is one of another browser that has begun a sign-in too', async () => {
+  it('a code that the provider refuses gets 401, as does a code of another browser, even with a sign-in under way', async () => {
     const { code } = await signedInAtProvider('alice');
     for (const stolen of ['made-up', code]) {
       const thief = new Visitor(gateway);
@@ -126,7 +126,7 @@ describe('without a screen', () => {
     assertProblem(await exchange(new Visitor(gateway), { code }), 400, 'attempt_missing');
   });
 
-  it('another replica with the same key finishes what this one began, with discovery as well', async () => {
+  it('another replica with the same key can complete a sign-in, also with discovery', async () => {
     const { plugin, envoy } = configured(front);
     const discovery = (configuration) => {
       plugin(configuration);
@@ -137,7 +137,7 @@ describe('without a screen', () => {
     const replica = await startGateway({ scenario: 'spa-tokens', key, provider, application, envoy, plugin: discovery });
     try {
       const { visitor, code } = await signedInAtProvider('bob');
-      // Under the same address, as behind a balancer.
+      // The other replica has the same origin, as behind a load balancer.
       const there = new Visitor({ origin: gateway.origin, ports: { [gateway.host]: replica.port } });
       there.jar = visitor.jar;
       const token = (await exchange(there, { code })).json().access_token;
@@ -147,7 +147,7 @@ describe('without a screen', () => {
     }
   });
 
-  it('everything else under /api wants a token, and a session or a bad token will not do', async () => {
+  it('everything else under /api requires a valid token; a session is not enough', async () => {
     const nobody = new Visitor(gateway);
     for (const path of ['/api/chat', '/api/analytics', '/api/anything', '/api/tokens', '/api/token/x'])
       assertProblem(await call(nobody, path), 401, 'token_missing');
@@ -157,7 +157,7 @@ describe('without a screen', () => {
     assert.deepEqual(application.requests, []);
   });
 
-  it('GET /api/chat is for two groups, GET /api/analytics for anybody with a token', async () => {
+  it('GET /api/chat is for two groups, GET /api/analytics for everybody with a token', async () => {
     for (const [login, path, status] of [
       ['alice', '/api/chat', 200],
       ['bob', '/api/chat', 403],
@@ -174,7 +174,7 @@ describe('without a screen', () => {
     );
   });
 
-  it('the application sees preferred_username, and neither token nor cookie', async () => {
+  it('the application gets preferred_username, and neither token nor cookie', async () => {
     const token = await tokenOf('bob');
     await call(new Visitor(gateway), '/api/analytics', {
       headers: { authorization: `Bearer ${token}`, 'x-forwarded-preferred-username': 'root', cookie: '__Host-accredit-attempt-AAAAAAAA=x' },
@@ -192,7 +192,7 @@ describe('without a screen', () => {
       assert.match(page.body, part);
   });
 
-  it('preflights of the front end are answered, of others not, and only the front end may read answers', async () => {
+  it('preflights are answered only for the front end, and only the front end may read answers', async () => {
     const preflight = (origin, path, method) =>
       new Visitor(gateway).send(path, {
         method: 'OPTIONS',
@@ -255,7 +255,7 @@ for (const [where, host, arrive] of [
       await page.getByText('Signed in, for 10 minutes.').waitFor();
     }
 
-    it('a call without a token is 401; after signing in it is answered; the address bar keeps no code', async () => {
+    it('a call without a token gets 401; after signing in it gets an answer; no code stays in the address bar', async () => {
       await page.goto(origin);
       await press('Chat');
       await shown('401 /api/chat');
@@ -280,7 +280,7 @@ for (const [where, host, arrive] of [
       await shown('401 /api/analytics');
     });
 
-    it('bob may see the analytics and not the chat', async () => {
+    it('bob may see the analytics, but not the chat', async () => {
       await person.context.clearCookies();
       await page.goto(origin);
       await signIn('bob');
@@ -290,7 +290,7 @@ for (const [where, host, arrive] of [
       await shown('"user": "bob"');
     });
 
-    it('and nothing of it made the browser complain', () => {
+    it('none of this caused an error in the browser', () => {
       assert.deepEqual(
         person.complaints.filter((text) => !/status of (401|403)/.test(text)),
         [],

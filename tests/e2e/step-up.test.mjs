@@ -1,4 +1,5 @@
-// A stronger, or a newer, sign-in, in a real Envoy: a page sends people for one, a script is told, a provider that does otherwise gets nobody in.
+// Step-up in a real Envoy: for a stronger or more recent sign-in, a navigation is redirected and a script gets an error; the provider's answer must meet the
+// demand.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -11,7 +12,7 @@ const rules = [
   { match: { path_separated_prefix: '/orders' }, require: { bearer: 'demo', audience: ['orders'] } },
 ];
 
-/** A provider that authenticates as it is asked, and weakly when it is not. */
+/** Makes the provider authenticate as strongly as it was asked to, and weakly if it was not asked. */
 const obliging = (provider) => {
   provider.lies.claims = (truth) => ({ ...truth, acr: provider.received.authorize.at(-1).query.get('acr_values') ?? 'urn:example:silver' });
 };
@@ -25,7 +26,7 @@ describe('a page that asks for a stronger sign-in', () => {
     prepare: obliging,
   });
 
-  it('sends people for it who are signed in, once, and then lets them in', async () => {
+  it('redirects signed-in people to the provider, once, and then lets them in', async () => {
     const visitor = await stage.signedIn();
     const landing = await visitor.signIn('/transfers?to=bob');
     assert.deepEqual(
@@ -38,7 +39,7 @@ describe('a page that asks for a stronger sign-in', () => {
     assert.equal((await visitor.open('/transfers')).status, 200);
   });
 
-  it('tells a script, which may go to where it is told', async () => {
+  it('gives a script an error with the address for it', async () => {
     const visitor = await stage.signedIn();
     const problem = assertProblem(await visitor.call('/transfers', { method: 'POST', body: 'x' }), 401, 'authentication_insufficient');
     assert.deepEqual([problem.acr_values, problem.max_age], [GOLD, '300']);
@@ -55,7 +56,7 @@ describe('a page that asks for a stronger sign-in', () => {
     ['a time too long ago', { auth_time: now() - 1_000 }],
     ['a time that lies ahead', { auth_time: now() + 1_000 }],
   ]) {
-    it(`does not let in, and does not send again, somebody of whom the provider tells ${what}`, async () => {
+    it(`refuses a person if the provider says ${what}, without another redirect`, async () => {
       const visitor = await stage.signedIn();
       stage.provider.lies.claims = (truth) => ({ ...truth, acr: GOLD, ...lie });
       const last = await visitor.signIn('/transfers');
@@ -66,7 +67,7 @@ describe('a page that asks for a stronger sign-in', () => {
     });
   }
 
-  it('tells a program with a weak token (RFC 9470), and one with a token for something else (RFC 6750)', async () => {
+  it('refuses a program with a weak token (RFC 9470), or with a token for something else (RFC 6750)', async () => {
     const [key] = stage.provider.keys;
     const token = (claims) => sign({ iss: stage.provider.issuer, sub: 'robot', aud: 'api', exp: now() + 300, ...claims }, { alg: 'RS256', kid: key.kid }, key);
     const send = async (path, claims) => stage.visitor().send(path, { headers: { authorization: `Bearer ${await token(claims)}` } });

@@ -1,7 +1,7 @@
-// ID tokens and key sets beyond the conformance suite: what attackers and careless providers send, and what honest ones may send.
+// ID tokens and key sets that are not in the conformance suite: those of attackers and careless providers, and unusual but valid ones.
 //
-// Each case is one sign-in against a provider that changes one thing. The classes are those of published vulnerabilities: confusion of algorithms, keys
-// brought along by the token, claims of another type, duplicates, nesting and size.
+// Each case is a sign-in at a provider that changes one thing. The classes are those of published vulnerabilities: confusion of algorithms, keys inside the
+// token, claims of another type, duplicates, nesting and size.
 
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
@@ -21,7 +21,7 @@ const prepare = async (provider) => {
     await published('ES256', 'es-1'),
     await published('RS256', 'no-alg', { alg: undefined }),
     await published('RS256', 'for-encryption', { use: 'enc', alg: undefined }),
-    // What a careless provider publishes beside: none of it may take the others along.
+    // Keys that cannot be used, as a careless provider publishes them. They must not spoil the other keys.
     { published: { kty: 'OKP', crv: 'X25519', kid: 'unknown-curve', x: 'AAAA' } },
     { published: { kty: 'post-quantum', kid: 'unknown-type', pub: 'AAAA' } },
     { published: { kty: 'RSA', kid: 'not-base64', n: '%%%', e: 'AQAB', alg: 'RS256' } },
@@ -180,7 +180,7 @@ describe('the key set', () => {
   });
 
   for (const [what, text] of WRONG_SETS) {
-    it(`that ${what} signs nobody in, and harms nothing`, async () => {
+    it(`that ${what} signs nobody in, and does no other harm`, async () => {
       stage.keySet = text;
       const last = await stage.visitor().signIn('/analytics');
       assert.ok(last.status >= 500 && ['keys_unavailable', 'id_token_key_unknown'].includes(last.reason), `${last.status} ${last.reason}`);

@@ -1,5 +1,5 @@
-// A front end on another site than the gateway: Envoy's CORS filter before ours, the front end's origin trusted, the session cookie
-// `SameSite=None`. In a real Chromium, because it is the browser that enforces all of this.
+// A front end on another site than the gateway: with Envoy's CORS filter before Accredit, the front end's origin as a trusted one, and a session cookie with
+// `SameSite=None`. The tests use a real Chromium, because the browser enforces all of this.
 
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
@@ -80,7 +80,7 @@ describe('a front end on another site', () => {
     assert.deepEqual([JSON.parse(body).reason, JSON.parse(body).sign_in], ['session_missing', '/api/login']);
   });
 
-  it('signs in by navigation, and comes back to its own page', async () => {
+  it('signs in by navigation, and returns to its own page', async () => {
     await page.goto(`${gateway.origin}/api/login?return_to=${encodeURIComponent(`${front.origin}/chat`)}`);
     await page.getByLabel('Name').fill('alice');
     await page.getByLabel('Password').fill('alice-password');
@@ -90,14 +90,14 @@ describe('a front end on another site', () => {
     assert.equal(cookies.find(({ name }) => name === '__Host-accredit').sameSite, 'None');
   });
 
-  it('then calls the API with credentials, safe methods and others', async () => {
+  it('then calls the API with credentials, by safe and unsafe methods', async () => {
     await page.goto(front.origin);
     assert.equal((await call('/api/session'))[0], 200);
     assert.equal((await call('/api/chat'))[0], 200);
     assert.equal((await call('/api/chat', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }))[0], 200);
   });
 
-  it('while a third site can neither read nor change anything with the same cookie', async () => {
+  it('is the only one: a third site can neither read nor change anything with the same cookie', async () => {
     await page.goto(stranger.origin);
     application.forget();
     assert.deepEqual(await call('/api/chat'), ['blocked']);

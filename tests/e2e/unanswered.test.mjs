@@ -1,5 +1,5 @@
-// Requests that are taken away before their answer, bodies that do not come to their end, passwords of requests that break off, and requests that go past
-// the filter because a list of capabilities keeps them from it: what the log says, what is refused, what counts.
+// Requests that end before their answer, bodies that never end, passwords in requests that are broken off, and requests that bypass the filter because a list
+// of capabilities is wrong: what is logged, what is refused, and what counts as a failure.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -15,14 +15,14 @@ import { assertNoPanic, assertNotTold, assertProblem, assertRefused, onStage } f
 
 const PASSWORD = 'alice-password';
 
-/** Everybody at example.com is known, and has the same password. */
+/** The user service: it knows everybody, and all have the same password. */
 function check(_, response, { body }) {
   const { email, password } = JSON.parse(body);
   if (password !== PASSWORD) return always(401, { error: 'wrong' })(_, response);
   always(200, { id: 1, email, firstName: 'Alice', role: 'admin' })(_, response);
 }
 
-/** envoy/password-and-popup.yaml with a user service that answers when a test lets it. */
+/** envoy/password-and-popup.yaml with a user service whose answers a test can change or delay. */
 function onPasswordStage({ manager = () => {}, cluster = () => {}, plugin = () => {}, ...options } = {}) {
   let users;
   before(async () => (users = await startService(check)));
@@ -53,7 +53,7 @@ function onPasswordStage({ manager = () => {}, cluster = () => {}, plugin = () =
       stage
         .visitor()
         .call('/api/auth/login', { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify({ email, password }) }),
-    /** A login on a socket of its own, which a test can break off; `hold` bytes of the body are kept back. */
+    /** Sends a login without its last `hold` bytes, on its own socket, which a test can close. */
     async begin(email, password, { hold = 0, lines = [] } = {}) {
       const text = JSON.stringify({ email, password });
       const socket = net.connect(stage.gateway.port, '127.0.0.1').on('error', () => {});
@@ -71,7 +71,7 @@ function onPasswordStage({ manager = () => {}, cluster = () => {}, plugin = () =
   });
 }
 
-/** Reads the answer that comes on a socket, or nothing while there is none. */
+/** A function that returns the answer that has come on a socket so far; its status is 0 if there is none. */
 function answerOn(socket) {
   let text = '';
   socket.on('data', (part) => (text += part));
@@ -82,10 +82,10 @@ function answerOn(socket) {
   });
 }
 
-describe('a request that its client takes away leaves a line', () => {
+describe('a request whose client leaves is logged', () => {
   const stage = onPasswordStage();
 
-  it('while its body is read: how much had come, at level info, and nothing of it', async () => {
+  it('while its body is read: with the number of bytes that had come, at level info, and without the body', async () => {
     const mark = stage.gateway.mark();
     const socket = await stage.begin(stage.somebody(), 'half-a-secret', { hold: 5 });
     await eventually('a part of it is held', async () => Object.values(await stage.gateway.stats('^http\\.gateway\\.downstream_rq_active$'))[0] === 1);
@@ -110,7 +110,7 @@ describe('a request that its client takes away leaves a line', () => {
     assert.deepEqual([stage.lines(mark)[0].reason, stage.lines(mark)[0].stage], ['request_ended', 'password']);
   });
 
-  it('and one that was answered leaves none', async () => {
+  it('but not one that was answered', async () => {
     const mark = stage.gateway.mark();
     assert.equal((await stage.logIn(stage.somebody(), PASSWORD)).status, 200);
     assert.equal((await stage.logIn(stage.somebody(), 'wrong')).status, 401);
@@ -120,12 +120,12 @@ describe('a request that its client takes away leaves a line', () => {
   });
 });
 
-describe('a password that reached the user service counts, whatever becomes of the request', () => {
+describe('a password that reached the user service counts, even if the request ends early', () => {
   const stage = onPasswordStage();
   const settled = (name, count) =>
     eventually(`${name} is settled`, async () => (await stage.gateway.counter('accredit_sign_in_failed_credentials_refused')) >= count);
 
-  it('five wrong ones that are broken off before the answer make the account wait', async () => {
+  it('five wrong passwords whose requests are broken off make the account wait', async () => {
     const email = stage.somebody();
     const before = await stage.gateway.counter('accredit_sign_in_failed_credentials_refused');
     for (let guess = 1; guess <= 5; guess += 1) {
@@ -140,7 +140,7 @@ describe('a password that reached the user service counts, whatever becomes of t
     assertProblem(await stage.logIn(email, PASSWORD), 429, 'too_many_failures');
   });
 
-  it('a right one that nobody hears of is no failure', async () => {
+  it('a right password is no failure, even if its request was broken off', async () => {
     const email = stage.somebody();
     for (let attempt = 1; attempt <= 7; attempt += 1) {
       stage.users().forget();
@@ -160,14 +160,14 @@ describe('a password that reached the user service counts, whatever becomes of t
     assert.equal((await stage.logIn(email, PASSWORD)).status, 200);
   });
 
-  it('five that the service takes too long for make the account wait', async () => {
+  it('five passwords for which the service takes too long make the account wait', async () => {
     const email = stage.somebody();
     stage.users().respond = hang;
     for (let attempt = 1; attempt <= 5; attempt += 1) assertProblem(await stage.logIn(email, 'wrong'), 504, 'accounts_timeout');
     assertProblem(await stage.logIn(email, PASSWORD), 429, 'too_many_failures');
   });
 
-  it('five bodies that were never read do not', async () => {
+  it('five bodies that were never read do not make the account wait', async () => {
     const email = stage.somebody();
     for (let attempt = 1; attempt <= 7; attempt += 1) {
       const mark = stage.gateway.mark();
@@ -180,7 +180,7 @@ describe('a password that reached the user service counts, whatever becomes of t
   });
 });
 
-describe('a user service that is not reached locks nobody out', () => {
+describe('a user service that cannot be reached locks nobody out', () => {
   const stage = onPasswordStage({
     cluster: (cluster) => (cluster.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address.port_value = 1),
   });
@@ -191,7 +191,7 @@ describe('a user service that is not reached locks nobody out', () => {
   });
 });
 
-/** A filter that goes on later, between ours and `buffer`: it takes along what we hold. */
+/** Adds a filter between Accredit and `buffer` that pauses requests: when it continues, it releases the body that Accredit holds. */
 const delayed = (manager) => {
   const at = manager.http_filters.findIndex(({ name }) => name.endsWith('buffer'));
   manager.http_filters.splice(at, 0, {
@@ -203,10 +203,10 @@ const delayed = (manager) => {
   });
 };
 
-describe('where a filter that goes on later stands between Accredit and buffer', () => {
+describe('with a filter between Accredit and buffer that pauses requests', () => {
   const stage = onPasswordStage({ manager: delayed });
 
-  it('a login that Envoy answers in our place leaves a warning, and the right password is not locked out by it', async () => {
+  it('a login that Envoy answers instead is logged as a warning, and does not lock the account', async () => {
     const email = stage.somebody();
     const mark = stage.gateway.mark();
     for (let attempt = 1; attempt <= 7; attempt += 1) {
@@ -247,7 +247,7 @@ describe('unfinished bodies', () => {
     return { sockets, leave, refused };
   }
 
-  it('of two hundred clients: 64 are held, the others refused at once; whoever is signed in notices nothing, and places come back', async () => {
+  it('of two hundred clients: 64 are held, the others refused at once; signed-in people notice nothing, and later there is room again', async () => {
     const signedIn = await stage.logIn(stage.somebody(), PASSWORD);
     const { token } = JSON.parse(signedIn.body);
     const mark = stage.gateway.mark();
@@ -258,7 +258,7 @@ describe('unfinished bodies', () => {
     assert.equal(answer.status, 200, answer.reason);
     assert.ok(stage.lines(mark, 'denied').some(({ reason, path }) => reason === 'too_many_bodies' && path === '/api/auth/login'));
     assert.equal(await stage.gateway.counter('accredit_denied_too_many_bodies'), 136);
-    // What has not come within a second makes room for what does: nobody is shut out by bodies that never end.
+    // After a second, an unfinished body makes room for a new one, so that bodies that never end cannot block logins.
     await sleep(1_100);
     for (let login = 0; login < 5; login += 1) assert.equal((await stage.logIn(stage.somebody(), PASSWORD, { 'x-forwarded-for': '198.51.100.1' })).status, 200);
     await eventually('one had to go', () => refused().filter(({ status, reason }) => status === 408 && reason === 'body_timeout').length === 1);
@@ -266,11 +266,11 @@ describe('unfinished bodies', () => {
     assert.equal((await stage.logIn(stage.somebody(), PASSWORD)).status, 200);
   });
 
-  it('of one address leave places for the others', async () => {
+  it('of one address leave room for other addresses', async () => {
     const { leave, refused } = await flood(100, () => '203.0.113.7');
     await eventually('16 are held', () => refused().length === 84);
     assert.equal((await stage.logIn(stage.somebody(), PASSWORD, { 'x-forwarded-for': '203.0.113.8' })).status, 200);
-    // Its own make room for the next one of that address.
+    // For the next body of that address, one of its own unfinished bodies makes room.
     await sleep(1_100);
     assert.equal((await stage.logIn(stage.somebody(), PASSWORD, { 'x-forwarded-for': '203.0.113.7' })).status, 200);
     await eventually('one had to go', () => refused().filter(({ status }) => status === 408).length === 1);
@@ -278,7 +278,7 @@ describe('unfinished bodies', () => {
     assert.equal((await stage.logIn(stage.somebody(), PASSWORD, { 'x-forwarded-for': '203.0.113.7' })).status, 200);
   });
 
-  it('that drip are ended after 30 s, though never silent', { timeout: 60_000 }, async () => {
+  it('that come byte by byte are ended after 30 s', { timeout: 60_000 }, async () => {
     const socket = await stage.begin(stage.somebody(), 'x'.repeat(200), { hold: 150 });
     const answer = answerOn(socket);
     const drip = setInterval(() => socket.write('x'), 1_000);
@@ -291,21 +291,21 @@ describe('unfinished bodies', () => {
   });
 });
 
-/** A list of all that the module may be called for and may call, without these. */
+/** Adds a list of capabilities that has everything except these. */
 const listWithout =
   (...forgotten) =>
   (bootstrap) =>
     void (pluginOf(bootstrap.static_resources.listeners[0]).capability_restriction_config = capabilitiesWithout(...forgotten));
 
-describe('a list of capabilities that forgets the request headers', () => {
+describe('a list of capabilities without the callback for request headers', () => {
   const stage = onStage({ envoy: listWithout('proxy_on_request_headers') });
 
-  it('is found good by Envoy', async () => {
+  it('is accepted by Envoy', async () => {
     const { code, log } = await validate(stage.gateway.bootstrap, { environment: { OIDC_CLIENT_SECRET: 'x', ACCREDIT_KEY: stage.gateway.key } });
     assert.equal(code, 0, log);
   });
 
-  it('opens nothing: what the application answers is not passed on, and the log names the list, once and critically', async () => {
+  it('opens nothing: no answer of the application is forwarded, and the log names the list, once, at level critical', async () => {
     const numbers = [];
     for (let time = 0; time < 3; time += 1) {
       const answer = await stage.visitor().send('/analytics?code=secret-code', { headers: { 'x-forwarded-user': 'root' } });
@@ -328,12 +328,12 @@ describe('a list of capabilities that forgets the request headers', () => {
     assert.equal(await stage.gateway.counter('accredit_denied_undecided'), 3);
   });
 
-  it('a body does not wait for ever', async () => {
+  it('does not let a body wait for ever', async () => {
     for (const method of ['POST', 'PUT'])
       assertProblem(await stage.visitor().send('/analytics', { method, body: 'x'.repeat(100_000), timeout: 5_000 }), 503, 'undecided');
   });
 
-  it('over HTTP/2, for a handshake, and for HEAD, it is the same', async () => {
+  it('opens nothing over HTTP/2, for a WebSocket handshake, or for HEAD either', async () => {
     assertProblem(await stage.visitor({ http2: true }).send('/analytics'), 503, 'undecided');
     assert.equal((await stage.visitor().send('/analytics', { method: 'HEAD' })).status, 503);
     const lines = ['Upgrade: websocket', 'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='];
@@ -341,12 +341,12 @@ describe('a list of capabilities that forgets the request headers', () => {
     assert.equal((await sendRaw(stage.gateway.port, handshake)).status, 503);
   });
 
-  it('what Envoy answers itself stays its answer', async () => {
+  it('does not change an answer of Envoy itself', async () => {
     assert.equal((await sendRaw(stage.gateway.port, requestText('GET', '/a%2Fb', stage.gateway.host))).status, 400);
   });
 });
 
-describe('a list of capabilities that forgets a call of the host', () => {
+describe('a list of capabilities without a host call', () => {
   for (const name of ['proxy_get_current_time_nanoseconds', 'proxy_set_tick_period_milliseconds', 'proxy_get_shared_data', 'proxy_set_shared_data']) {
     it(`${name}: the configuration is refused, and the log names it`, async () => {
       const bootstrap = shipped();
@@ -366,7 +366,7 @@ describe('a list of capabilities that forgets a call of the host', () => {
   describe('that changes a request', () => {
     const stage = onStage({ envoy: listWithout('proxy_remove_header_map_value', 'proxy_replace_header_map_value') });
 
-    it('nothing goes on unchanged that had to be changed, and the worker lives', async () => {
+    it('no request is forwarded without the changes that it needs, and the worker does not crash', async () => {
       assert.equal((await stage.visitor().call('/')).status, 200);
       stage.application.forget();
       assertProblem(await stage.visitor().call('/', { headers: { 'x-forwarded-user': 'root' } }), 503, 'undecided');
@@ -377,10 +377,10 @@ describe('a list of capabilities that forgets a call of the host', () => {
     });
   });
 
-  describe('that only tells of a request', () => {
+  describe('that only reports about a request', () => {
     const stage = onStage({ envoy: listWithout('proxy_set_property', 'proxy_increment_metric') });
 
-    it('requests are served, without what would be told', async () => {
+    it('requests are served, without the report', async () => {
       const visitor = await stage.signedIn();
       assert.equal((await visitor.open('/analytics')).status, 200);
       const line = await eventually('it is logged', () => stage.gateway.accessLog().findLast(({ path, status }) => path === '/analytics' && status === 200));
@@ -390,12 +390,12 @@ describe('a list of capabilities that forgets a call of the host', () => {
   });
 });
 
-describe('with all of the list, and without one', () => {
+describe('with a complete list, and without a list', () => {
   for (const envoy of [listWithout(), (bootstrap) => void delete pluginOf(bootstrap.static_resources.listeners[0]).capability_restriction_config]) {
     describe(envoy.name || 'listed', () => {
       const stage = onStage({ envoy });
 
-      it('nothing is refused as undecided', async () => {
+      it('no request is refused as undecided', async () => {
         const visitor = await stage.signedIn();
         assert.equal((await visitor.open('/analytics')).status, 200);
         assert.equal((await visitor.call('/api/analytics', { method: 'POST', body: 'x'.repeat(100_000) })).status, 200);

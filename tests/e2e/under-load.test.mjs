@@ -1,8 +1,7 @@
-// The promise that operators lean on: keys rotate, the provider fails and comes back, the configuration is replaced, and under load not one answer is wrong.
+// Under load, while keys rotate, the provider fails and recovers, and the configuration is replaced, not one answer may be wrong.
 //
-// Everybody comes all the time, on connections of two workers, and each answer is compared with what is right for that visitor in that phase: its status and
-// reason, and of what reached the application, whom it names. A wrong answer, one that is missing, and one that went back to what was right before, end the
-// test.
+// Visitors of all kinds send requests all the time, on connections to two workers. Each answer is compared with what is right for that visitor in that phase:
+// its status and reason, and the identity that reached the application. The test fails if an answer is wrong or missing, or is one that was right only before.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -14,11 +13,11 @@ import { eventually } from './lib/process.mjs';
 import { assertNoPanic, assertNotTold, assertProblem, assertRefused } from './lib/stage.mjs';
 import { Application, headerValues } from './lib/upstream.mjs';
 
-/** Sent with every request: nobody becomes somebody by saying so. */
+/** Forged identity headers, which are sent with every request and must have no effect. */
 const CLAIMED = { 'x-forwarded-user': 'root', x_forwarded_groups: 'oracle-ai-users', 'x-forwarded-access-token': 'mine' };
 const MEMBERS = ['oracle-ai-users', 'staff'];
 const TOKENS = 40;
-/** How many seconds the access tokens of the one whose session is refreshed live. */
+/** The lifetime in seconds of the access tokens of the person whose session is refreshed. */
 const SHORT = 4;
 
 const somebody = (sub, groups = MEMBERS) => ({ sub, email: `${sub}@example.com`, email_verified: true, groups });
@@ -41,7 +40,7 @@ describe('under load', () => {
       plugin: (configuration) => {
         configuration.providers[0].bearer = { audiences: ['orders'] };
         configuration.forward = { access_token: true };
-        // Who waits in vain keeps a connection of the load.
+        // Short, because a request that waits occupies a connection of the load.
         configuration.sign_in = { wait: '1s' };
       },
       envoy: (bootstrap) => void (bootstrap.static_resources.listeners[0].connection_balance_config = { exact_balance: {} }),
@@ -55,7 +54,7 @@ describe('under load', () => {
     await application?.stop();
   });
 
-  /** The browser of somebody who comes to the provider under their own name. */
+  /** The browser of a person, as whom the provider signs it in. */
   function browserOf(person, visitor = new Visitor(gateway)) {
     provider.people.set(person.sub, person);
     visitor.jar.set('127.0.0.1', 'person', person.sub);
@@ -68,7 +67,7 @@ describe('under load', () => {
     return visitor;
   }
 
-  /** Tokens of as many programs, one of them given out at a time. */
+  /** Issues tokens for different people; `one` picks one of them. */
   async function issue(name, key, groups = MEMBERS, header = {}) {
     const issued = Array.from({ length: TOKENS }, async (_, i) => {
       const person = somebody(`${name}-${i}`, groups);
@@ -81,7 +80,7 @@ describe('under load', () => {
   const one = (name) => tokens[name][Math.floor(Math.random() * TOKENS)];
   const bearer = (token) => ({ headers: { ...CLAIMED, authorization: `Bearer ${token}` } });
 
-  /** What the application got names this person (or nobody) and nobody else, and holds no credential but the one that is forwarded. */
+  /** Checks that the application got the identity of only this person (or of nobody), and no credential but the forwarded one. */
   function namesOnly(person, forwarded = []) {
     return (reply) => {
       const received = reply.json();
@@ -97,7 +96,7 @@ describe('under load', () => {
 
   const namesSession = (person) => namesOnly(person, [person.sub]);
 
-  /** What is so of every answer, whoever asked. */
+  /** Checks what must be true of every answer. */
   function inspect(reply) {
     if (reply.status < 300 || reply.status === 303) return;
     if (reply.status !== 302) return (reply.headers['content-type'].includes('problem') ? assertProblem : assertRefused)(reply, reply.status, reply.reason);
@@ -105,7 +104,7 @@ describe('under load', () => {
     assert.ok(reply.location.searchParams.get('state'), 'state is missing');
   }
 
-  /** Those who ask one thing, always. */
+  /** The visitors, each of whom sends one kind of request. */
   function visitsOf({ alice, bob, carol }) {
     const call = (visitor, path, options) => visitor.call(path, { headers: CLAIMED, ...options });
     const byToken = (name) => async (connection) => {
@@ -144,7 +143,7 @@ describe('under load', () => {
     };
   }
 
-  /** Somebody who was never here, from a link to the page: each step is judged for itself. */
+  /** A new person, who follows a link to the page and signs in; each step is checked. */
   async function newcomer(connection) {
     const person = somebody(`newcomer-${(newcomers += 1)}`);
     const visitor = browserOf(person, connection.visitor());
@@ -154,7 +153,7 @@ describe('under load', () => {
     if (back.status === 303) await connection.ask('newcomer, in', () => visitor.open(back.location.href, { headers: CLAIMED }), namesSession(person));
   }
 
-  /** Requests that the application holds. Resolves when they are there, with what lets them go and resolves with their answers. */
+  /** Sends requests that the application holds. Resolves when they have arrived, with a function that releases them and resolves with their answers. */
   async function hold(count, { visitor }) {
     let release;
     const released = new Promise((done) => (release = done));
@@ -170,7 +169,7 @@ describe('under load', () => {
     };
   }
 
-  it('key rotation, reloads and a provider that is down give not one wrong answer', async () => {
+  it('key rotation, reloads and a provider that is down cause not one wrong answer', async () => {
     const [old, fresh, unpublished] = [await makeKey('RS256', 'old'), await makeKey('RS256', 'fresh'), await makeKey('RS256', 'unpublished')];
     provider.keys = [provider.standardKey, old];
     await issue('standing key', provider.standardKey);
@@ -209,7 +208,7 @@ describe('under load', () => {
     load.start();
     await load.turn('quiet', {});
 
-    // The first token by a key that was published a moment ago is accepted.
+    // The first token with a key that was just published is accepted.
     await load.turn(
       'a new key',
       { 'new key': ['200'] },
@@ -221,7 +220,7 @@ describe('under load', () => {
       },
     );
 
-    // Who was told last that the key is gone must not matter: one token by a key that nobody knows, on one worker, and it is gone for all.
+    // One token with an unknown key makes one worker fetch the keys; then the withdrawn key must be gone in all workers.
     await load.turn(
       'the old key is withdrawn',
       { 'old key': ['200', '401 token_invalid'] },
@@ -305,7 +304,7 @@ describe('under load', () => {
   });
 });
 
-/** It answers nobody but browsers: every second connection is cut, the others get 503. */
+/** Lets the provider fail for the gateway: every second connection is closed, the others get 503. Browsers can still use it. */
 function breakDown(provider) {
   let asked = 0;
   const fail = (request, response) => ((asked += 1) % 2 ? answer(response, 503, '') : request.socket.destroy());

@@ -1,4 +1,4 @@
-// A sign-in is finished once, however many callbacks come at one moment, and whichever workers they come to.
+// A sign-in is completed only once, even if many callbacks come at the same moment, to any workers.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -13,7 +13,7 @@ describe('with four workers', () => {
     envoy: (bootstrap) => void (bootstrap.static_resources.listeners[0].connection_balance_config = { exact_balance: {} }),
   });
 
-  it(`of ${CALLBACKS} callbacks at once, each on a connection of its own, one sends the code and one gets a session, ${ROUNDS} times`, async () => {
+  it(`of ${CALLBACKS} callbacks at the same moment, each on its own connection, only one sends the code and gets a session, ${ROUNDS} times`, async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const visitor = stage.visitor();
       const callback = await visitor.untilCallback('/analytics');

@@ -1,5 +1,5 @@
-// Passwords that a user service checks, in a real Envoy: what can be told from outside about who is known, what a service that is down, hung or odd does
-// to people, and whose failures are counted. envoy/password-and-popup.yaml, with a user service that misbehaves when told to.
+// Passwords that a user service checks, in a real Envoy: whether somebody outside can find out which accounts exist, what people get while the service is down,
+// hangs or gives strange answers, and how failures are counted. The file is envoy/password-and-popup.yaml, with a user service that can misbehave.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { headerValues } from './lib/upstream.mjs';
 const PASSWORD = 'alice-password';
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-/** Everybody at example.com is known, and has the same password. */
+/** The user service: it knows everybody at example.com, and all have the same password. */
 function check(_, response, { body }) {
   const { email, password } = JSON.parse(body);
   if (!email.endsWith('@example.com')) return always(404, { error: 'nobody is called that' })(_, response);
@@ -42,11 +42,11 @@ function onPasswordStage({ honest = check, throttle = {}, manager = () => {}, li
   let people = 0;
   return Object.assign(stage, {
     users: () => users,
-    /** Somebody who has not tried yet. */
+    /** The address of a person who has not tried to sign in yet. */
     somebody: () => `somebody-${(people += 1)}@example.com`,
     logIn: (email, password, headers = {}) =>
       stage.visitor().call('/api/auth/login', { method: 'POST', headers: { ...JSON_TYPE, ...headers }, body: JSON.stringify({ email, password }) }),
-    /** Nothing is under way any more. */
+    /** Resolves when no request is under way any more. */
     idle: () =>
       eventually('no request is under way', async () => {
         const active = await stage.gateway.stats('^(http\\.gateway\\.downstream_(rq|cx)_active|cluster\\.users\\.upstream_rq_(pending_)?active)$');
@@ -55,11 +55,11 @@ function onPasswordStage({ honest = check, throttle = {}, manager = () => {}, li
   });
 }
 
-describe('somebody unknown and a wrong password', () => {
+describe('an unknown person and a wrong password', () => {
   let demo;
   before(async () => (demo = await startDemoUsers()));
   after(() => demo.stop());
-  // The demo's service behind a record of all that it is asked. It tells the two apart, as many do.
+  // A relay to the demo's service that records all calls. The service's own answers differ for the two cases, as with many services.
   const relay = async (_, response, { method, url, headers, body }) => {
     const { status, ...answer } = await fetch(new URL(url, demo.url), { method, body, headers: { 'content-type': headers['content-type'] } }).then(
       async (told) => ({ status: told.status, body: await told.text() }),
@@ -69,12 +69,12 @@ describe('somebody unknown and a wrong password', () => {
   const stage = onPasswordStage({ honest: relay });
 
   const COUNTERS = '(accredit|^http\\.gateway\\.|^cluster\\.users\\.|^listener\\.127)';
-  /** What Envoy itself counts of the service's answers: their status, and how long they are. */
+  /** Counters of Envoy that depend on the service's answers: on their status and length. */
   const OF_ANSWERS = /^cluster\.users\..*(upstream_rq_40[14]|rx_bytes_total|rx_bytes_buffered)$/;
   const WITHOUT = new Set(['date', 'time', 'milliseconds', 'request_id', 'x-request-id', 'retry-after']);
   const without = (value) => Object.fromEntries(Object.entries(value).filter(([name]) => !WITHOUT.has(name)));
 
-  /** All that one attempt left behind, as far as two attempts can be compared. */
+  /** Everything that an attempt causes, without the values that differ for every attempt. */
   async function traces(email, password) {
     await stage.idle();
     stage.users().forget();
@@ -99,7 +99,7 @@ describe('somebody unknown and a wrong password', () => {
       })),
       counted: Object.fromEntries(counted),
       access: stage.gateway.accessLog(mark).map(without),
-      // How long is still to wait is told as Retry-After tells it, and both depend on when it was asked.
+      // The remaining wait depends on the moment, as Retry-After does.
       audit: stage.gateway
         .auditLog(mark)
         .map(without)
@@ -107,14 +107,14 @@ describe('somebody unknown and a wrong password', () => {
     };
   }
 
-  it('cause the same calls, the same answer, the same counts and the same lines in the log, until both are slowed down', async () => {
+  it('cause the same calls, the same answer, the same counters and the same lines in the log, until both have to wait', async () => {
     await traces('bob@example.com', 'bob-password');
     const kinds = [
       ['alice@example.com', 'wrong-password'],
       ['nobod@example.com', 'wrong-password'],
       ['alicf@example.com', PASSWORD],
     ];
-    // A counter is there once it was counted.
+    // First create all counters, which exist only after they have been counted once.
     for (let i = 0; i < 6; i += 1) await traces('first@example.com', 'wrong-password');
     for (let i = 0; i < 7; i += 1) {
       const all = [];
@@ -135,12 +135,12 @@ describe('somebody unknown and a wrong password', () => {
 });
 
 describe('while the user service', () => {
-  // Whoever provokes its failures is counted by address: here that is everybody.
+  // A high limit for the address, because all failures here come from one address.
   const stage = onPasswordStage({ throttle: { address: { failures: 1000 } } });
   const told = (answer) => JSON.stringify([answer.headers, answer.body]);
 
   for (const [what, status, reason, misbehave] of FAULTS) {
-    it(`${what}: ${status} ${reason} for everybody, nothing of what it said, and it works afterwards`, async () => {
+    it(`${what}: ${status} ${reason} for everybody, without its words, and it works afterwards`, async () => {
       const [mark, people] = [stage.gateway.mark(), Array.from({ length: 4 }, stage.somebody)];
       await stage.logIn(people[0], PASSWORD);
       await misbehave(stage.users());
@@ -163,7 +163,7 @@ describe('while the user service', () => {
     });
   }
 
-  // Envoy gives a call up that has begun to be answered: there is nothing left that it could say of it, 504 included.
+  // When an answer has begun, Envoy can only end the call; it cannot report 504 any more.
   it('hangs in the middle of its answer: 502 accounts_unreachable for everybody, and it works afterwards', async () => {
     const people = Array.from({ length: 4 }, stage.somebody);
     stage.users().respond = (_, response) => void response.writeHead(200, { 'content-length': '1000' }).write(`{"id":1,"note":"${MARK}"`);
@@ -176,7 +176,7 @@ describe('while the user service', () => {
     assert.equal((await stage.logIn(people[0], PASSWORD)).status, 200);
   });
 
-  it('takes its time, within the deadline: the sign-in waits, and works', async () => {
+  it('is slow, but within the deadline: the sign-in waits, and succeeds', async () => {
     const held = [];
     stage.users().respond = (...call) => void held.push(call);
     let answered = 0;
@@ -194,7 +194,7 @@ describe('while the user service', () => {
     );
   });
 
-  it('is not reached, many times, one by one and at once: no failure is counted, the right password signs in at once', async () => {
+  it('cannot be reached, many times, in turn and at once: no failure is counted, and then the right password is accepted', async () => {
     const email = stage.somebody();
     await stage.users().stop();
     for (let i = 0; i < 6; i += 1) assertProblem(await stage.logIn(email, PASSWORD), 502, 'accounts_unreachable');
@@ -204,13 +204,13 @@ describe('while the user service', () => {
     );
     await stage.users().behave();
     assert.equal((await stage.logIn(email, PASSWORD)).status, 200);
-    // All five failures are still to be had: none was used up.
+    // None of the five possible failures was used up.
     for (let i = 0; i < 5; i += 1) assertProblem401(await stage.logIn(email, 'wrong-password'));
     assertProblem(await stage.logIn(email, PASSWORD), 429, 'too_many_failures');
   });
 
-  // Else whoever makes it fail, or wait, guesses for nothing.
-  it('fails when it has been asked: that counts like a wrong password', async () => {
+  // Otherwise an attacker who makes the service fail could guess without limit.
+  it('fails after it was asked: this counts like a wrong password', async () => {
     for (const [what, status, reason, misbehave] of FAULTS.filter(
       ([name, , kind]) => /^(resets the connection$|says 50|does not speak)/.test(name) && kind !== 'accounts_malformed',
     )) {
@@ -222,7 +222,7 @@ describe('while the user service', () => {
     }
   });
 
-  it('is asked, and the client does not wait for the answer: its guess counts', async () => {
+  it('is asked, and the client leaves before the answer: its guess counts', async () => {
     const email = stage.somebody();
     for (let i = 1; i <= 5; i += 1) {
       stage.users().respond = hang;
@@ -240,14 +240,14 @@ describe('while the user service', () => {
       await new Promise((closed) => request.on('close', closed).destroy());
       await eventually('Envoy has seen it go', async () => (await stage.gateway.counter('http.gateway.downstream_rq_active')) === 0);
     }
-    // What comes of the calls later, here their end, takes nothing back.
+    // The later end of the calls does not take back a failure.
     await stage.idle();
     stage.users().respond = check;
     assertProblem(await stage.logIn(email, PASSWORD), 429, 'too_many_failures');
     assert.equal(stage.users().requests.length, 5);
   });
 
-  it('says 3 MB two hundred times: the memory of Envoy stays where it is', async () => {
+  it('answers with 3 MB two hundred times: the memory of Envoy does not grow', async () => {
     const resident = () => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${stage.gateway.pid}/status`, 'utf8'))[1]) / 1024;
     const round = async (times) => {
       for (let i = 0; i < times; i += 1) {
@@ -262,7 +262,7 @@ describe('while the user service', () => {
     const before = resident();
     await round(25);
     const grown = resident() - before;
-    // What leaks a tenth of the answers has grown by 60 MB.
+    // A leak of a tenth of the answers would have added 60 MB.
     assert.ok(grown < 48, `${before.toFixed(1)} MB have grown by ${grown.toFixed(1)} MB`);
     await stage.users().behave();
     assert.equal((await stage.logIn(stage.somebody(), PASSWORD)).status, 200);
@@ -276,7 +276,7 @@ function assertProblem401(answer) {
 describe('a password', () => {
   const stage = onPasswordStage();
 
-  it('stands in no log, however much Envoy logs, and in no counter', async () => {
+  it('is in no log, however much Envoy logs, and in no counter', async () => {
     const secret = 'Zebra-4711';
     const passwords = [secret, `${secret} "ü" \\ +%&=`, `${secret}${'x'.repeat(900)}`];
     await stage.gateway.admin('/logging?level=debug', 'POST');
@@ -309,10 +309,10 @@ describe('a password', () => {
       [413, JSON.stringify({ email: stage.somebody(), password: `${secret}${'x'.repeat(70_000)}` })],
     ])
       assert.equal((await post(body)).status, status);
-    // Somebody who typed it where the name belongs.
+    // The password was typed in place of the name.
     assert.equal((await stage.logIn(secret, 'wrong-password')).status, 401);
 
-    // The lines of the two logs run into each other, until there is one log again.
+    // While both logs are written, their lines are mixed, so first return to one log.
     await stage.gateway.admin('/logging?level=warning', 'POST');
     const mark = stage.gateway.mark();
     assert.equal((await post(`{"password":"${secret}"}`, { 'content-type': 'text/plain' })).status, 415);
@@ -326,7 +326,7 @@ describe('a password', () => {
 });
 
 const LOW = { address: { failures: 3, window: '15m', delay: '30s', longest_delay: '15m' } };
-/** Statuses of so many guesses, each for somebody else, with these headers. */
+/** The statuses of so many guesses, each for another person, with these headers. */
 const guesses = async (stage, headersOf, count) => {
   const statuses = [];
   for (let i = 0; i < count; i += 1) statuses.push((await stage.logIn(stage.somebody(), 'wrong-password', headersOf(i))).status);
@@ -336,7 +336,7 @@ const guesses = async (stage, headersOf, count) => {
 describe('at the edge, the address that failures are counted for', () => {
   const stage = onPasswordStage({ throttle: LOW, manager: (manager) => assert.ok(manager.use_remote_address && !manager.xff_num_trusted_hops) });
 
-  it("is the connection's, whatever a client claims", async () => {
+  it("is the connection's, whatever headers a client sends", async () => {
     const claim = (i) => ({
       'x-forwarded-for': `203.0.113.${i}`,
       'x-real-ip': `203.0.113.${i}`,
@@ -360,7 +360,7 @@ describe('at the edge, the address that failures are counted for', () => {
 describe('behind one proxy, the address that failures are counted for', () => {
   const stage = onPasswordStage({ throttle: LOW, manager: (manager) => (manager.xff_num_trusted_hops = 1) });
 
-  it('is the one that the proxy saw, whatever stands before it; each has a count of its own', async () => {
+  it('is the one that the proxy saw, whatever comes before it in the header; each has its own count', async () => {
     const seen = (address) => (i) => ({ 'x-forwarded-for': `203.0.113.${i}, ${address}` });
     assert.deepEqual(await guesses(stage, seen('198.51.100.1'), 5), [401, 401, 401, 429, 429]);
     assert.deepEqual(await guesses(stage, seen('198.51.100.2'), 4), [401, 401, 401, 429]);
@@ -368,12 +368,12 @@ describe('behind one proxy, the address that failures are counted for', () => {
     assertProblem(await stage.logIn(stage.somebody(), PASSWORD, { 'x-forwarded-for': '198.51.100.1' }), 429, 'too_many_failures');
   });
 
-  it('is one for a whole /64 of IPv6', async () => {
+  it('is the same for a whole /64 of IPv6', async () => {
     assert.deepEqual(await guesses(stage, (i) => ({ 'x-forwarded-for': `2001:db8:0:7:${i}::1` }), 4), [401, 401, 401, 429]);
     assert.deepEqual(await guesses(stage, () => ({ 'x-forwarded-for': '2001:db8:0:8::1' }), 1), [401]);
   });
 
-  it("is the proxy's own, where it says nothing or no address", async () => {
+  it("is the proxy's own if the header is missing or has no address", async () => {
     const odd = [{}, { 'x-forwarded-for': 'unknown' }, { 'x-forwarded-for': 'somewhere, _hidden' }, { 'x-forwarded-for': '' }, {}];
     assert.deepEqual(await guesses(stage, (i) => odd[i], 5), [401, 401, 401, 429, 429]);
   });
@@ -384,7 +384,7 @@ const balanced = (listener) => (listener.connection_balance_config = { exact_bal
 describe('two workers', () => {
   const stage = onPasswordStage({ concurrency: 2, listener: balanced });
 
-  it('share the counts: forty guesses over forty connections get five answers, and all others 429 with Retry-After', async () => {
+  it('share the counts: of forty guesses over forty connections, five are checked, and all others get 429 with Retry-After', async () => {
     const email = stage.somebody();
     const first = await stage.logIn(email, 'wrong-password');
     const others = await Promise.all(Array.from({ length: 39 }, () => stage.logIn(email, 'wrong-password')));
@@ -408,9 +408,9 @@ describe('two workers', () => {
 describe('four workers', () => {
   const stage = onPasswordStage({ concurrency: 4, listener: balanced, throttle: { account: { failures: 1 }, address: { failures: 1000 } } });
 
-  it('lose no count, not even the first of an account: of four guesses at the same moment one gets an answer', async () => {
+  it('lose no count, not even the first of an account: of four guesses at the same moment, one is checked', async () => {
     for (let round = 0; round < 150; round += 1) {
-      // All but the last byte is there before the first last byte goes.
+      // All requests have arrived except for their last bytes before the first last byte is sent.
       const [held, text] = [[], JSON.stringify({ email: stage.somebody(), password: 'wrong-password' })];
       const headers = { ...JSON_TYPE, 'content-length': String(text.length) };
       const body = (request) => request.write(text.slice(0, -1), () => held.push(request));

@@ -1,4 +1,4 @@
-// Whoever may write an address into their own profile is not taken for its owner: rules and headers count only what is verified.
+// A person who enters somebody's address in their own profile is not accepted as its owner: rules and headers use only verified addresses.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -7,7 +7,7 @@ import { assertProblem, onStage } from './lib/stage.mjs';
 import { headerValues } from './lib/upstream.mjs';
 
 const OWNER = 'owner@example.com';
-/** What the provider says of the address, whether it counts, and whether it does where the operator answers for a provider that never says. */
+/** [`email_verified` of the provider, whether the address is used, whether it is used with `dangerously_assume_verified`] */
 const VERDICTS = [
   [true, true, true],
   ['true', true, true],
@@ -46,7 +46,7 @@ for (const [what, session, assumed] of [
 
     for (const [said, counts, countsIfAssumed] of VERDICTS) {
       const good = assumed ? countsIfAssumed : counts;
-      it(`an address of which the provider says ${JSON.stringify(said)} opens ${good ? "what is its owner's" : 'nothing'}`, async () => {
+      it(`an address with email_verified ${JSON.stringify(said)} ${good ? "gives access to its owner's pages" : 'gives no access'}`, async () => {
         stage.provider.user = { sub: 'mallory', email: OWNER, ...(said !== undefined && { email_verified: said }) };
         const visitor = await stage.signedIn();
         const claims = { iss: stage.provider.issuer, aud: 'api', iat: now(), exp: now() + 60, ...stage.provider.user };

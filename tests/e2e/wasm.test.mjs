@@ -1,5 +1,5 @@
-// deploy/build: what the module exports, and what wasm.sh does anew. There, what was optimized before stays only while everything that it came of does; a compiler
-// and an optimizer that say what they were given stand in for the real ones. That the module itself is good, all other tests show.
+// deploy/build: what the module exports, and when wasm.sh optimizes it again. An optimized module is kept only while everything that it was made from is
+// unchanged; scripts that write down their input replace the compiler and the optimizer. All other tests show that the module itself works.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -15,7 +15,7 @@ const exportsOf = (path) =>
     .sort();
 
 describe('the module', () => {
-  it('exports what Envoy calls with reason, and nothing else', () => {
+  it('exports only what Envoy must call', () => {
     assert.deepEqual(exportsOf(wasmPath()), [
       '_initialize',
       'memory',
@@ -33,7 +33,7 @@ describe('the module', () => {
     ]);
   });
 
-  it('exports every callback that src/shell implements: one that is not exported is never called, without a word', () => {
+  it('exports every callback that src/shell implements, because Envoy never calls one that is not exported', () => {
     const shell = readdirSync(join(ROOT, 'src/shell'), { recursive: true })
       .filter((name) => name.endsWith('.rs'))
       .map((name) => readFileSync(join(ROOT, 'src/shell', name), 'utf8'))
@@ -48,8 +48,8 @@ describe('the module', () => {
     );
   });
 
-  it('is not built where what it should export has another name', () => {
-    // A module of one function that does nothing, exported as `proxy_on_tick`.
+  it('is not built if an export that it must have is missing', () => {
+    // A module with one function that does nothing, which is exported as `proxy_on_tick`.
     const other = Buffer.from('0061736d0100000001040160000003020100071101' + '0d' + Buffer.from('proxy_on_tick').toString('hex') + '00000a040102000b', 'hex');
     assert.ok(WebAssembly.validate(other));
     assert.throws(() => withoutOthers(other), /the module does not export memory, _initialize, (?!.*proxy_on_tick)/);
@@ -57,7 +57,7 @@ describe('the module', () => {
 });
 
 describe('deploy/build/wasm.sh', () => {
-  /** With a compiler and an optimizer that say what they were given. */
+  /** A copy of wasm.sh with replacements of the compiler and the optimizer, which write down their input. */
   function builder() {
     const place = temporaryFolder();
     const at = (path) => join(place, 'deploy/build', path);
@@ -88,7 +88,7 @@ describe('deploy/build/wasm.sh', () => {
     };
   }
 
-  it('with QUICK=1 leaves a module beside that of a release, without the optimizer, and neither passes for the other', () => {
+  it('with QUICK=1 makes another module beside that of a release, without the optimizer, and neither is mistaken for the other', () => {
     const { compiled, output, run, build } = builder();
     writeFileSync(compiled, 'one\n');
     assert.deepEqual(build(), ['optimized\nless one\n', 1]);
@@ -100,13 +100,13 @@ describe('deploy/build/wasm.sh', () => {
       ['optimized\nless one\n', 'less two\n'],
     );
     assert.deepEqual(build(), ['optimized\nless two\n', 2]);
-    // Not even where both were told to be at the same place.
+    // Not even if one file is in the place of the other.
     writeFileSync(output, 'less two\n');
     writeFileSync(`${output}.from`, readFileSync(`${quick}.from`));
     assert.deepEqual(build(), ['optimized\nless two\n', 3]);
   });
 
-  it('takes exports away and optimizes once what stays the same, and anew what was compiled anew or exchanged by somebody else', () => {
+  it('removes exports and optimizes once, and again only if the module was compiled again or replaced', () => {
     const { folder, compiled, output, build } = builder();
     writeFileSync(compiled, 'one\n');
     assert.deepEqual(
@@ -136,7 +136,7 @@ describe('deploy/build/wasm.sh', () => {
     assert.deepEqual(build(), ['optimized\nless two\n', 4]);
     rmSync(`${output}.from`);
     assert.deepEqual(build(), ['optimized\nless two\n', 5]);
-    // Nor by another optimizer, by other flags, or with other exports.
+    // It is also optimized again with another optimizer, other flags or other exports.
     writeFileSync(join(folder, 'package-lock.json'), '{}\n');
     assert.deepEqual(
       [build(), build()].map(([, times]) => times),

@@ -1,5 +1,5 @@
-//! A filter that decides nothing: what is left of the cost is the calling itself. It lets every request pass, unread; or, where it
-//! has a configuration, it makes the very host calls that Accredit makes for a session that it remembers, with fixed texts.
+//! A filter without any decision: its cost is only that of being called. It lets every request pass without reading it. If it has a
+//! configuration, it makes the same host calls as Accredit for a remembered session, with fixed texts.
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -63,7 +63,7 @@ impl HttpContext for Calls {
     }
 }
 
-/// Somebody in 15 groups, as long as the one that the other lines carry.
+/// A person in 15 groups, as long as the header in the other lines of the bench.
 const IDENTITY: [(&str, &str); 4] = [
     ("x-forwarded-user", "f3b1c9d2-7a64-4e0b-9c55-0d1e2f3a4b5c"),
     ("x-forwarded-email", "alice.example@example.com"),

@@ -1,4 +1,4 @@
-// The archive as bytes: the same files and the same date give the same bytes, whoever packs them and where.
+// The archive as bytes: the same files and the same date give the same bytes, whoever packs them and wherever.
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
@@ -13,10 +13,10 @@ export function checksums(files) {
     .join('');
 }
 
-// By code points: the order of a language would depend on the machine.
+// Sorted by code points, because the alphabetical order of a language depends on the machine.
 const sorted = (files) => Object.keys(files).sort();
 
-/** A gzipped tar with one folder on top: everything is root's, may be read by all, and has one date (seconds since 1970). */
+/** A gzipped tar with one folder at the top. Everything belongs to root, is readable by everybody, and has the same date (in seconds since 1970). */
 export async function pack(top, files, date) {
   const archive = tar.pack();
   const whole = buffer(archive);
@@ -33,12 +33,13 @@ export async function pack(top, files, date) {
   archive.finalize();
 
   const zipped = gzipSync(await whole, { level: 9 });
-  // The tenth byte says which system compressed it; 255 is none (RFC 1952, 2.3.1). Node.js writes neither a name nor a date.
+  // The tenth byte names the operating system; 255 means unknown (RFC 1952, section 2.3.1). Node.js writes neither a file name nor a date.
   zipped[9] = 255;
   return zipped;
 }
 
-// What the repository has and the archive has not; each must stand in the file exactly once.
+// Texts of the samples that are true only in the repository, and their replacements in the archive: [text, replacement, how an error names it]. Each must be
+// in the file exactly once.
 const REWRITTEN = [
   [/^# Try it {8}make demo.*\n#\n/m, '', 'the lines "Try it  make demo"'],
   [/^# {17}make wasm\n/m, '', 'the line "make wasm"'],
@@ -46,7 +47,7 @@ const REWRITTEN = [
   ['filename: target/accredit.wasm', 'filename: accredit.wasm', 'filename: target/accredit.wasm'],
 ];
 
-/** A shipped configuration as it stands in the archive, where the module lies at the top. */
+/** A shipped configuration as it is in the archive, where the module is in the top folder. */
 export function sample(name, text) {
   const made = REWRITTEN.reduce((now, [what, by, words]) => {
     const parts = now.split(what);

@@ -1,7 +1,7 @@
-// Which crates are in the module, by the lists that cargo keeps: `cargo tree` says which, `cargo metadata` what they say of themselves, Cargo.lock their
-// checksums. Macros that run in the compiler, and what they need, are not in the module.
+// Which crates are in the module. `cargo tree` lists them, `cargo metadata` has what they state about themselves, and Cargo.lock has their checksums. Macros
+// run in the compiler, so they and the crates that they need are not in the module.
 //
-// `cargo metadata` alone would name too many: it resolves features as if everything were built at once, and keeps optional crates that nobody compiles.
+// `cargo metadata` alone would list too many: it resolves features as if everything were built at once, and includes optional crates that are not compiled.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -9,7 +9,7 @@ import { PackageURL } from 'packageurl-js';
 
 const TARGET = 'wasm32-wasip1';
 
-/** What cargo says of the sources in a folder: `tree` and `lock` as text, `metadata` as a value. */
+/** What cargo knows about the sources in a folder: `tree` and `lock` as text, `metadata` as a value. */
 export function askCargo(root) {
   const cargo = (...words) => execFileSync('cargo', words, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'inherit'] });
   const tree = cargo('tree', '--locked', '--target', TARGET, '--edges', 'normal,no-proc-macro', '--prefix', 'depth', '--no-dedupe', '--format', '{p}');
@@ -18,7 +18,7 @@ export function askCargo(root) {
 }
 
 /**
- * The crates of the module, ours first, then by name: `{name, version, licence, licenceFile, folder, checksum, purl, needs}`, where `needs` lists purls. A
+ * The crates of the module, Accredit first, then by name: `{name, version, licence, licenceFile, folder, checksum, purl, needs}`. `needs` lists purls. A
  * crate that the metadata does not know, or Cargo.lock has no checksum for, is an error with its name.
  */
 export function crates({ tree, metadata, lock }) {
@@ -44,7 +44,7 @@ export function crates({ tree, metadata, lock }) {
   });
 }
 
-/** Who needs whom: "name version" → a set of the same. The lines of the tree begin with their depth, and the first is ours. */
+/** The dependencies of each crate: "name version" → a set of the same. Each line of the tree begins with its depth; the first one is Accredit. */
 function edgesOf(tree) {
   const needs = new Map();
   const path = [];
@@ -67,7 +67,7 @@ function checksumsOf(lock) {
   );
 }
 
-// Ours is in no registry.
+// Accredit itself is in no registry.
 function purlOf(id, isOurs) {
   const [name, version] = id.split(' ');
   return new PackageURL(isOurs ? 'generic' : 'cargo', undefined, name, version).toString();

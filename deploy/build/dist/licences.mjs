@@ -1,7 +1,8 @@
-// Whether each crate may be in the module, and the texts that go with it.
+// Checks the licence of each crate in the module, and collects the licence texts that must be distributed with it.
 //
-// It refuses rather than guesses: a crate that states no licence, one outside the list, or one that brings no text ends the build with its name. For a
-// crate that states its licence and forgot the text, the text lies in notices/NAME-VERSION.txt, taken from its repository: the next version is looked at anew.
+// It never guesses: a crate without a stated licence, with a licence that is not in the list, or without a licence text stops the build with an error that
+// names it. If a crate states its licence but does not contain the text, the text is in notices/NAME-VERSION.txt, copied from its repository. The version is
+// part of the name, so somebody must check the next version again.
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,22 +10,22 @@ import parseExpression from 'spdx-expression-parse';
 
 const NOTICES = fileURLToPath(new URL('notices', import.meta.url));
 
-/** Licences that ask for no more than that their text goes with the module. */
+/** Licences that require only that their text is distributed with the module. */
 export const ALLOWED = ['Apache-2.0', 'Apache-2.0 WITH LLVM-exception', 'BSD-2-Clause', 'BSD-3-Clause', 'MIT', 'MIT-0', 'Unlicense', 'Zlib'];
 
 const TEXT = /^((un)?licen[sc]e|copying)/i;
 const BESIDE_IT = /^(notice|copyright|authors)/i;
-// A file of a line or two points to a licence somewhere else. The shortest text, Zlib's, has about nine hundred characters.
+// A file of one or two lines only refers to a licence elsewhere. The shortest licence, Zlib, has about nine hundred characters.
 const SHORTEST = 500;
 const RULE = '='.repeat(100);
 
-/** What a crate states, as an SPDX expression; older crates write `/` for `OR`. */
+/** The licence that a crate states, as an SPDX expression; older crates write `/` instead of `OR`. */
 export function expressionOf({ name, version, licence }) {
   if (!licence) throw new Error(`${name} ${version}: it states no licence; replace the crate`);
   return licence.replace(/\s*\/\s*/g, ' OR ');
 }
 
-/** Refuses a crate that leaves no choice from the list. */
+/** Refuses a crate if no licence that it offers is in the list. */
 export function assertAllowed(crate) {
   const expression = expressionOf(crate);
   if (!isAllowed(parsed(crate, expression)))
@@ -47,7 +48,7 @@ function isAllowed({ conjunction, left, right, license, plus, exception }) {
   return ALLOWED.includes(`${license}${plus ? '+' : ''}${exception ? ` WITH ${exception}` : ''}`);
 }
 
-/** Texts that were looked up by hand: "NAME-VERSION" → text. */
+/** Texts that somebody looked up by hand: "NAME-VERSION" → text. */
 export function readNotices() {
   return new Map(readdirSync(NOTICES).map((file) => [file.replace(/\.txt$/, ''), readFileSync(join(NOTICES, file), 'utf8')]));
 }
@@ -66,7 +67,7 @@ export function textsOf(crate, notices) {
   return [...texts, { file: 'from its repository', text: looked }];
 }
 
-/** Files at the crate's top, and those in folders that are named like a licence. */
+/** The files in the crate's top folder, and those in folders with a name like a licence. */
 function filesIn(folder) {
   const isFolder = (name) => statSync(join(folder, name)).isDirectory();
   const names = readdirSync(folder).sort();
@@ -80,7 +81,7 @@ function filesIn(folder) {
   return [...names, ...inside].filter((name) => !isFolder(name));
 }
 
-/** THIRD-PARTY-LICENSES: which crates, under which licence, and each text once, under the names of those that brought it. */
+/** THIRD-PARTY-LICENSES: the crates with their licences, and each licence text once, with the names of the crates that contain it. */
 export function thirdPartyLicences([ours, ...others], { notices, compilerNotice }) {
   others.forEach(assertAllowed);
   const byText = new Map();
@@ -116,7 +117,7 @@ function required(notices, name) {
   return text;
 }
 
-/** The compiler's own notice for its standard library: `{name, text}`, from rustup's toolchain or from Debian's packages. */
+/** The compiler's notice about its standard library: `{name, text}`, from rustup's toolchain or from Debian's packages. */
 export function compilerNotice(sysroot) {
   const places = [
     ['RUST-LICENSES.html', join(sysroot, 'share/doc/rust/COPYRIGHT-library.html')],

@@ -1,12 +1,13 @@
 // The bill of materials: CycloneDX, written and checked by the CycloneDX project's own library.
 //
-// A tool that asks cargo alone would say less: it knows neither the checksum of the module nor the compiler whose standard library is in it. Nothing in it
-// is by chance: no serial number, the sources' date, and the order of `crates`. The library would sort by the alphabet of the machine's language.
+// A tool that only asks cargo would say less: it knows neither the checksum of the module nor the compiler whose standard library is in it. The same input
+// gives the same bytes: there is no serial number, the date is that of the sources, and the order is that of `crates` (the library would sort by the
+// alphabet of the machine's language).
 import { createRequire } from 'node:module';
 import { PackageURL } from 'packageurl-js';
 import { expressionOf } from './licences.mjs';
 
-// It is CommonJS, with namespaces that an import by name does not see.
+// The library is CommonJS; an import by name would not find its namespaces.
 const { Contrib, Enums, Models, Serialize, Spec, Validation } = createRequire(import.meta.url)('@cyclonedx/cyclonedx-library');
 const parseExpression = createRequire(import.meta.url)('spdx-expression-parse');
 
@@ -20,7 +21,7 @@ function component(type, name, { version, purl, licence, checksum }) {
   return made;
 }
 
-/** sbom.cdx.json: `crates` with ours first, the `tools` that built it, `date` in seconds since 1970, and the `module`'s SHA-256 in hex. */
+/** sbom.cdx.json, made from `crates` (Accredit first), the `tools` that built the module, `date` in seconds since 1970, and the SHA-256 of `module` in hex. */
 export function billOfMaterials({ crates, tools, date, module }) {
   const { Library, Application } = Enums.ComponentType;
   const [ours, ...others] = crates;
@@ -29,7 +30,7 @@ export function billOfMaterials({ crates, tools, date, module }) {
     component(Library, crate.name, { version: crate.version, purl: crate.purl, licence: expressionOf(crate), checksum: crate.checksum }),
   );
 
-  // Compiled by others, and linked into every module. Which wasi-libc it is, only the compiler knows.
+  // The standard library, which is compiled by others and linked into every module. Only the compiler knows the version of wasi-libc in it.
   const rustVersion = /^rustc (\S+)/.exec(tools.rustc)[1];
   const github = (owner, name, version) => new PackageURL('github', owner, name, version).toString();
   const std = component(Library, 'rust-std', { version: rustVersion, purl: github('rust-lang', 'rust', rustVersion), licence: 'MIT OR Apache-2.0' });
@@ -53,7 +54,7 @@ export function billOfMaterials({ crates, tools, date, module }) {
   return `${serializer.serialize(bill, { space: 2 })}\n`;
 }
 
-/** What CycloneDX's own JSON schema, in its strict form, says against a bill of materials; empty when nothing. */
+/** The errors that CycloneDX's own JSON schema, in its strict form, finds in a bill of materials; empty if there are none. */
 export async function faultOf(text) {
   const found = await new Validation.JsonStrictValidator(VERSION).validate(text);
   return found === null ? '' : JSON.stringify(found);

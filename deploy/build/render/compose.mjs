@@ -1,21 +1,21 @@
-// Renders deploy/compose/envoy/: each shipped file for containers. What differs from envoy/SCENARIO.yaml is here, all of it.
+// Renders deploy/compose/envoy/: each shipped file for containers. All differences from envoy/SCENARIO.yaml are made here.
 import { readdirSync } from 'node:fs';
 import { ROOT, variable } from './source.mjs';
 
-/** Where the clusters of all scenarios lead to: services of compose.yaml by their names, and their ports. */
+/** The targets of the clusters of all scenarios: services of compose.yaml by name, with their ports. */
 const SERVICES = { provider: 9000, application: 9100, users: 9300, mail: 9301 };
 const MODULE = '/etc/envoy/accredit.wasm';
 
 const head = (scenario) => `
-Rendered from envoy/${scenario}.yaml by \`make manifests\`: change that file, whose head says what is what, or deploy/build/render/compose.mjs.
+Rendered from envoy/${scenario}.yaml by \`make manifests\`: change that file, whose first lines explain it, or deploy/build/render/compose.mjs.
 
-Use it        SCENARIO=${scenario} docker compose up, in deploy/compose. It stands in the gateway's container as /etc/envoy/envoy.yaml.
+Use it        SCENARIO=${scenario} docker compose up, in deploy/compose. In the gateway's container it is /etc/envoy/envoy.yaml.
 
-What differs  listener, admin   on all addresses of the container; compose.yaml publishes them on this machine's loopback alone. Of the admin's pages
-                                those remain that only tell, because neighbours reach it too
-              clusters          services of compose.yaml by name, asked again and again: a container that is replaced has another address
-              issuer            from the environment, so that one file serves the demo's provider and Keycloak; its host goes to the cluster provider
-              module            where the image has it`;
+What differs  listener, admin   on all addresses of the container; compose.yaml publishes them only on this machine's loopback. The admin interface
+                                has only its read-only pages, because other containers can reach it too
+              clusters          services of compose.yaml by name, resolved repeatedly, because a replaced container has another address
+              issuer            from the environment, so that one file works with the demo's provider and with Keycloak; the cluster provider reaches its host
+              module            the path in the image`;
 
 /** [{path, text}], one for each scenario. */
 export function render(shipped) {
@@ -37,7 +37,7 @@ function inContainers(file) {
   return file;
 }
 
-/** Endpoints that were written out are found by discovery: Keycloak has others than the demo's provider. */
+/** Replaces written-out endpoints by discovery, because Keycloak's endpoints are not those of the demo's provider. */
 function atProvider(file, path, { metadata }) {
   if (metadata) file.remove([...path, 'metadata']);
   file.set([...path, 'issuer'], variable('OIDC_ISSUER')).set([...path, 'clusters'], 'provider');

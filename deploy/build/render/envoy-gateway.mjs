@@ -1,12 +1,12 @@
-// deploy/envoy-gateway: the EnvoyExtensionPolicy and the EnvoyPatchPolicy from envoy/spa-tokens.yaml, and envoy.yaml, which is what Envoy Gateway makes of
-// these two and of the objects beside them that are written by hand.
+// Renders three files of deploy/envoy-gateway: the EnvoyExtensionPolicy and the EnvoyPatchPolicy, both from envoy/spa-tokens.yaml, and envoy.yaml, which is
+// what Envoy Gateway makes of these two and of the objects that are written by hand.
 
 import { stringify } from 'yaml';
 import { madeByEnvoyGateway } from './made/envoy-gateway.mjs';
 import { MODULE, Parts, SECRETS, block, objectsIn, objectsOf } from './made/parts.mjs';
 import { providerCluster } from './made/provider-cluster.mjs';
 
-/** Written by hand. */
+/** The files with objects that are written by hand. */
 export const BY_HAND = ['gateway.yaml', 'application.yaml'];
 
 const VARIABLES = ['ACCREDIT_ORIGIN', 'FRONT_ORIGIN', 'FRONT_CALLBACK', 'OIDC_ISSUER', 'OIDC_CLIENT_ID', ...SECRETS];
@@ -28,14 +28,14 @@ export function render(shipped) {
 const extensionPolicy = (
   parts,
 ) => `# Accredit in the gateway: the module, the variables of Envoy's environment that it may read, and its configuration. Rendered from
-# envoy/spa-tokens.yaml by \`make manifests\`; what differs between environments stands in gateway.yaml.
+# envoy/spa-tokens.yaml by \`make manifests\`; the differences between environments are in gateway.yaml.
 #
 # Use it     with the others: kubectl apply -k deploy/envoy-gateway
 # Change     \`url\`: your registry; by digest it is …/accredit@sha256:…, as the README shows. \`rules\`: who may call what.
 #
-# What must stay, because the filter's promises lean on it:
-#   failOpen false   without a module, with a wrong configuration or after a fault nobody passes; true would let everybody in
-#   targetRefs       the Gateway, hence every route of it
+# Keep these settings, because the guarantees of the filter depend on them:
+#   failOpen false   without a module, with a wrong configuration or after a crash no request passes; true would let every request through
+#   targetRefs       the Gateway, and so every route of it
 #   rootID           accredit
 apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: EnvoyExtensionPolicy
@@ -61,17 +61,19 @@ const WASM = 'envoy.filters.http.wasm/envoyextensionpolicy/application/accredit/
 
 const patchPolicy = (
   parts,
-) => `# What no other object can say. Rendered from envoy/spa-tokens.yaml by \`make manifests\`. Envoy Gateway must be told to take such a policy:
+) => `# Settings that no other object has. Rendered from envoy/spa-tokens.yaml by \`make manifests\`. This kind of policy must be enabled in Envoy Gateway:
 # controller-values.yaml.
 #
 # Use it     with the others: kubectl apply -k deploy/envoy-gateway
-# Change     the names, where namespace, Gateway, listener or policy have others: \`application/accredit/https\` is the listener \`https\` of the
-#            Gateway \`accredit\` in the namespace \`application\`. Envoy Gateway with XDSNameSchemeV2 names them otherwise.
+# Change     the names, if your namespace, Gateway, listener or policy has another name: \`application/accredit/https\` is the listener \`https\` of the
+#            Gateway \`accredit\` in the namespace \`application\`. With XDSNameSchemeV2 Envoy Gateway uses other names.
 #
-# A patch that does not find its name is told in the policy's status, and the others are applied. Without the first two, Accredit fails closed and
-# stands on every route that has no policy of its own; without the cluster nobody can sign in. No patch can bring a filter back that no route carries: where every route has an extension policy of its own, or one stands on the
-# listener, or the Gateway's is deleted, Accredit is not there, and the application is open, to people without a name (gateway.yaml takes names away).
-# Envoy's wasm setting \`allow_on_headers_stop_iteration\`, which would let bodies pass undecided, is set by nothing here and not by Envoy Gateway.
+# If a patch does not find its name, the policy's status says so, and the other patches are applied. Without the first two, Accredit fails closed and is
+# on every route without its own policy; without the cluster nobody can sign in. No patch can add a filter that no route uses: if every route has its own
+# extension policy, or there is one on the listener, or the Gateway's is deleted, Accredit is missing. Then the application is open, but without identity
+# headers (gateway.yaml removes them).
+#
+# Envoy's wasm setting \`allow_on_headers_stop_iteration\`, which would let bodies pass undecided, is set neither here nor by Envoy Gateway.
 apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: EnvoyPatchPolicy
 metadata: {name: accredit, namespace: application}
@@ -79,7 +81,7 @@ spec:
   targetRef: {group: gateway.networking.k8s.io, kind: Gateway, name: accredit}
   type: JSONPatch
   jsonPatches:
-  # A filter that dies is started again, not only shut.
+  # A filter that crashed is restarted; otherwise it would refuse every request from then on.
   - type: type.googleapis.com/envoy.config.listener.v3.Listener
     name: ${LISTENER}
     operation:
@@ -87,8 +89,8 @@ spec:
       jsonPath: ..http_filters[?(@.name=='${WASM}')]
       path: typed_config/config/failure_policy
       value: ${parts.source.get([...parts.source.plugin, 'failure_policy'])}
-  # On for the whole listener. Envoy Gateway turns it on route by route, and a route with an extension policy of its own would be without it. The
-  # filter is there because the route \`accredit\` (application.yaml) carries it.
+  # Enabled for the whole listener. Envoy Gateway enables it for each route, and a route with its own extension policy would not have it. The filter is
+  # in the chain because the route \`accredit\` (application.yaml) uses it.
   - type: type.googleapis.com/envoy.config.listener.v3.Listener
     name: ${LISTENER}
     operation:
@@ -96,7 +98,7 @@ spec:
       jsonPath: ..http_filters[?(@.name=='${WASM}')]
       path: disabled
       value: false
-  # Headers that come slowly are not waited for.
+  # Limits the time in which a client must send its headers.
   - type: type.googleapis.com/envoy.config.listener.v3.Listener
     name: ${LISTENER}
     operation:
@@ -104,7 +106,7 @@ spec:
       jsonPath: ..filters[?(@.name=='envoy.filters.network.http_connection_manager')]
       path: typed_config/request_headers_timeout
       value: ${parts.manager('request_headers_timeout').request_headers_timeout}
-  # The provider, whatever host the issuer has; the plugin calls no other. Its certificate must be good, and be for that host.
+  # Reaches the issuer's host, whatever it is; the plugin calls no other. Its certificate must be valid for that host.
   - type: type.googleapis.com/envoy.config.cluster.v3.Cluster
     name: provider
     operation:
@@ -114,11 +116,11 @@ spec:
         ${providerCluster(8)}
 `;
 
-const HEAD = `# What Envoy Gateway 1.9 makes of the objects in this directory, written down as one Envoy file.
-# Rendered by \`make manifests\`; nothing here is to be changed, and nothing of it goes to a cluster. tests/e2e/envoy-gateway.test.mjs signs people in through it.
+const HEAD = `# The Envoy file that Envoy Gateway 1.9 makes of the objects in this directory.
+# Rendered by \`make manifests\`; do not change it, and do not apply it to a cluster. tests/e2e/envoy-gateway.test.mjs signs people in through it.
 #
-# Use it     to see where Accredit stands, and what the patches have become. It starts with the environment of gateway.yaml.
+# Use it     to see the place of Accredit and the effect of the patches. It starts with the environment of gateway.yaml.
 #
-# Left out are the class's own listeners, what else stands in the bootstrap, and TLS to browsers (\`certificateRefs\`). Envoy fetches the module from Envoy Gateway; here it
-# is a file. Addresses are this machine's.
+# It leaves out the listeners of the class itself, the rest of the bootstrap, and TLS to browsers (\`certificateRefs\`). In a cluster Envoy downloads the
+# module from Envoy Gateway; here it is a file. Addresses are those of this machine.
 `;

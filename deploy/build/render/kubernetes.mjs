@@ -1,31 +1,31 @@
-// Envoy's file of the Kubernetes ingress, from envoy/bff.yaml: other addresses, TLS, two more listeners, clusters by name, and whatever differs between
-// environments as an environment variable. The plugin's rules, endpoints and limits are the shipped file's own.
+// Renders Envoy's file for the Kubernetes ingress from envoy/bff.yaml. It changes addresses, adds TLS and two listeners, finds clusters by name, and replaces
+// what differs between environments by environment variables. The plugin's rules, endpoints and limits stay as in the shipped file.
 
 import { providerCluster } from './made/provider-cluster.mjs';
 import { variable, yaml } from './source.mjs';
 
 const HEAD = `Envoy with the filter, as an ingress: what the pods of deployment.yaml run. TLS ends here.
 
-Rendered    from envoy/bff.yaml by \`make manifests\`: rules, endpoints and limits are changed there, the rest in deploy/build/render/kubernetes.mjs.
-Use it      it is the ConfigMap \`envoy\` of kustomization.yaml; a change rolls the pods.
+Rendered    from envoy/bff.yaml by \`make manifests\`: change rules, endpoints and limits there, and the rest in deploy/build/render/kubernetes.mjs.
+Use it      it is the ConfigMap \`envoy\` of kustomization.yaml; a change replaces the pods one by one.
 Environment ACCREDIT_ORIGIN, OIDC_ISSUER, OIDC_CLIENT_ID from the ConfigMap \`environment\`, which the overlays fill; OIDC_CLIENT_SECRET, ACCREDIT_KEY,
             ACCREDIT_OTHER_KEY from the Secret \`accredit-secrets\`. No line of this file differs between environments.
 
-Who is asking is the address of the connection, which a load balancer that passes connections on keeps (\`externalTrafficPolicy: Local\` in service.yaml).
-With another in front, say so (in deploy/build/render/kubernetes.mjs, or here in a copy of your own), or every client is that one:
-  it speaks HTTP                 \`xff_num_trusted_hops: 1\` beside \`use_remote_address\`, one for each proxy on the way; and let nobody else in
-                                 (networkpolicy.yaml), because x-forwarded-for is then believed
+The client's address is the address of the connection. A load balancer that forwards connections keeps it (\`externalTrafficPolicy: Local\` in service.yaml).
+For another load balancer, change this file (in deploy/build/render/kubernetes.mjs, or here in your own copy); otherwise all clients have its address:
+  it speaks HTTP                 \`xff_num_trusted_hops: 1\` beside \`use_remote_address\`, plus one for each further proxy; and let only it in
+                                 (networkpolicy.yaml), because Envoy then trusts x-forwarded-for
   it speaks the PROXY protocol   \`listener_filters\` with envoy.filters.listener.proxy_protocol in the listeners \`gateway\` and \`redirect\`
 
-What must stay, because the filter's promises lean on it:
-  failure_policy FAIL_RELOAD   a filter that dies is started again; FAIL_OPEN would let everybody in
-  vm_id                        unique for each configuration: plugins with one vm_id share their memory
-  normalize_path … REJECT      the path that the rules see is the path that the application gets
-  stream_idle_timeout          ends what would wait for ever. It ends silent WebSockets and silent answers too: raise it for those
-  auto_san_validation          with trusted_ca: without it, whoever is on the way can answer as the provider`;
+Keep these settings, because the guarantees of the filter depend on them:
+  failure_policy FAIL_RELOAD   restarts a filter that crashed; FAIL_OPEN would let every request through
+  vm_id                        unique for each configuration: plugins with the same vm_id share their memory
+  normalize_path … REJECT      the rules see the same path as the application
+  stream_idle_timeout          ends requests that would wait for ever. It also ends silent WebSockets and silent answers: raise it for those
+  auto_san_validation          with trusted_ca: without it, anybody on the network path can answer in place of the provider`;
 
 const NODE = `
-node: {id: accredit, cluster: accredit} # Envoy wants names where it watches files
+node: {id: accredit, cluster: accredit} # Envoy requires names when it watches files
 `;
 
 const TLS = `
@@ -36,13 +36,13 @@ transport_socket:
     common_tls_context:
       alpn_protocols: [h2, http/1.1]
       tls_params: {tls_minimum_protocol_version: TLSv1_2}
-      tls_certificate_sds_secret_configs: # watched: a renewed certificate is taken without a restart
+      tls_certificate_sds_secret_configs: # watched: a renewed certificate is used without a restart
       - name: certificate
         sds_config: {resource_api_version: V3, path_config_source: {path: /etc/envoy/certificate.yaml}}
 `;
 
 const LISTENERS = `
-- name: redirect # who did not say https is told to
+- name: redirect # from http to https
   address: {socket_address: {address: 0.0.0.0, port_value: 8080}}
   per_connection_buffer_limit_bytes: 32768
   filter_chains:
@@ -69,7 +69,7 @@ const LISTENERS = `
 - name: probes # the kubelet and Prometheus: two paths of the admin interface, which itself listens on loopback only
   address: {socket_address: {address: 0.0.0.0, port_value: 8001}}
   per_connection_buffer_limit_bytes: 32768
-  ignore_global_conn_limit: true # a flood of others is no reason to be taken for dead, nor is the memory that it costs
+  ignore_global_conn_limit: true # with many connections or little memory, the pod must still answer its probes
   bypass_overload_manager: true
   filter_chains:
   - filters:
@@ -96,10 +96,10 @@ const LISTENERS = `
 `;
 
 const CLUSTERS = `
-# Whatever host the issuer has; the plugin calls no other. Its certificate must be good, and be for that host.
+# Reaches the issuer's host, whatever it is; the plugin calls no other. Its certificate must be valid for that host.
 - ${providerCluster(2)}
 
-- name: application # the Service of that name: application.yaml
+- name: application # the Service of the same name, in application.yaml
   connect_timeout: 2s
   type: STRICT_DNS
   dns_lookup_family: V4_PREFERRED
@@ -118,7 +118,7 @@ const CLUSTERS = `
       - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 9901}}}
 `;
 
-/** How the people of both environments sign in: only the values of the variables differ. */
+/** How people sign in, in both environments: only the values of the variables differ. */
 const PROVIDER = {
   name: 'sso',
   issuer: variable('OIDC_ISSUER'),
@@ -142,7 +142,7 @@ export function render(shipped) {
   const { scope } = bootstrap.get([...configuration, 'providers', 0]);
   bootstrap.set([...configuration, 'providers'], [{ ...PROVIDER, scope }]);
   bootstrap.set([...configuration, 'session', 'keys'], [variable('ACCREDIT_KEY'), variable('ACCREDIT_OTHER_KEY')]);
-  document.getIn([...configuration, 'session']).comment = ' the first seals, both open: keys change in two steps (README.md)';
+  document.getIn([...configuration, 'session']).comment = ' the first seals, both can open: change keys in two steps (README.md)';
   bootstrap.set([...plugin, 'vm_config', 'code', 'local', 'filename'], '/etc/accredit/module/accredit.wasm');
   bootstrap.set(
     [...plugin, 'vm_config', 'environment_variables', 'host_env_keys'],

@@ -1,7 +1,7 @@
-// Writes what deploy/ derives from envoy/*.yaml: `node render.mjs`, or `node render.mjs --check`, which only says what is left behind.
+// Writes the files under deploy/ that are derived from envoy/*.yaml: `node render.mjs`. With `--check` it writes nothing, and fails if a file is out of date.
 //
-// Every other file here but source.mjs is a place. It exports `render(shipped)`, which returns [{path, text}], the path from the root of the repository, and reads
-// shipped files by `shipped(NAME)` alone. So a change of the filter's configuration is made once.
+// Every other file of this folder, except source.mjs, is a place to deploy to. It exports `render(shipped)`, which returns [{path, text}] with paths from the
+// root of the repository, and reads shipped files only by `shipped(NAME)`. So a change of the filter's configuration is made once.
 
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -23,7 +23,7 @@ export async function rendered(source = shipped, places = PLACES) {
   return each.flatMap(({ render }) => render(source));
 }
 
-/** Those whose file is not what would be written now. */
+/** The paths whose file is not the same as what would be written now. */
 export function leftBehind(files) {
   return files.filter(({ path, text }) => !existsSync(ROOT + path) || readFileSync(ROOT + path, 'utf8') !== text).map(({ path }) => path);
 }

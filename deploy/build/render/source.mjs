@@ -1,6 +1,6 @@
-// A shipped Envoy file (envoy/NAME.yaml) as a document from which the files of other places are derived. Comments and order stay as they are written.
+// A shipped Envoy file (envoy/NAME.yaml) as a document from which the files of other places are derived. Comments and order are kept.
 //
-// It knows where things stand in such a file, and nothing about any place. It never writes.
+// It knows the structure of such a file, and nothing about any place to deploy to. It never writes a file.
 
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -8,23 +8,23 @@ import { parseDocument, visit } from 'yaml';
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** Wider lines are broken. */
+/** Longer lines are broken. */
 const WIDTH = 140;
 
-/** `{environment_variable: NAME}`, which stands for a text of the filter's configuration. */
+/** `{environment_variable: NAME}`, which the filter's configuration accepts in place of a text. */
 export const variable = (name) => ({ environment_variable: name });
 
-/** envoy/NAME.yaml. */
+/** The shipped file envoy/NAME.yaml. */
 export const shipped = (name = 'bff') => new Bootstrap(readFileSync(`${ROOT}envoy/${name}.yaml`, 'utf8'));
 
-/** A text as a YAML value that is ours to change. */
+/** A text as a YAML document that may be changed. */
 export function yaml(text) {
   const document = parseDocument(text, { merge: true });
   if (document.errors.length > 0) throw document.errors[0];
   return document;
 }
 
-/** A document as text, under a comment that says what it is. */
+/** A document as text, below a comment that explains it. */
 export function written(document, head) {
   document.commentBefore = head
     .trim()
@@ -39,7 +39,7 @@ export class Bootstrap {
     this.document = yaml(text);
   }
 
-  // Where things stand. Each is a path for `get`, `set` and `remove`.
+  // Paths of the parts of the file, for `get`, `set`, `add` and `remove`.
 
   listener(index = 0) {
     return ['static_resources', 'listeners', index];
@@ -53,7 +53,7 @@ export class Bootstrap {
     return this.#named([...this.manager, 'http_filters'], name);
   }
 
-  /** What Envoy calls the plugin: its name, `vm_config`, `configuration` and the rest. */
+  /** The plugin, as Envoy sees it: its name, `vm_config`, `configuration` and the rest. */
   get plugin() {
     return [...this.filter('envoy.filters.http.wasm'), 'typed_config', 'config'];
   }
@@ -81,7 +81,7 @@ export class Bootstrap {
     return node?.toJS?.(this.document) ?? node;
   }
 
-  /** What stands there becomes this value; comments below it go. */
+  /** Replaces the value at a path; comments inside the old value are lost. */
   set(path, value) {
     const node = this.#node(value);
     node.spaceBefore = this.document.getIn(path, true)?.spaceBefore;
@@ -89,19 +89,19 @@ export class Bootstrap {
     return this;
   }
 
-  /** One more member of a list. */
+  /** Appends a value to the list at a path. */
   add(path, value) {
     this.document.addIn(path, this.#node(value));
     return this;
   }
 
-  /** It must be there, so that a renamed field is noticed. */
+  /** Removes the value at a path. It is an error if there is none, so that a renamed field is noticed. */
   remove(path) {
     if (!this.document.deleteIn(path)) throw new Error(`there is no ${path.join('.')}`);
     return this;
   }
 
-  /** What is short stands on one line, as it does where it was written by hand. */
+  /** A value as a YAML node, with short maps and lists on one line, as in the files that are written by hand. */
   #node(value) {
     const node = this.document.createNode(value);
     const shorten = (_, each) => {
@@ -111,12 +111,12 @@ export class Bootstrap {
     return node;
   }
 
-  /** The document under another head, which says what this one is and how to use it. */
+  /** The document as text, below a comment that says what it is and how to use it. */
   text(head) {
     return written(this.document, head);
   }
 
-  /** All of it as a plain value. */
+  /** The whole document as a plain value. */
   value() {
     return this.document.toJS();
   }

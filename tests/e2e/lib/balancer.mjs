@@ -1,10 +1,10 @@
-// A load balancer that passes connections on, as a Kubernetes Service does: each new one to the next of those that take part. It knows nothing of HTTP or TLS.
+// A load balancer that forwards connections, as a Kubernetes Service does: each new connection goes to the next member. It knows nothing about HTTP or TLS.
 
 import net from 'node:net';
 import { listen } from './process.mjs';
 
 export class Balancer {
-  /** The ports that take part; how many connections each was given, and how many of them are open. */
+  /** The ports that take part. `given` and `open` count the connections of each: all, and those that are open. */
   members = [];
   given = new Map();
   open = new Map();
@@ -25,7 +25,7 @@ export class Balancer {
     this.open.set(port, 0);
   }
 
-  /** New connections go elsewhere; those that are there stay. */
+  /** Sends no new connections to this port; open ones stay. */
   leave(port) {
     this.members = this.members.filter((member) => member !== port);
   }
@@ -47,7 +47,7 @@ export class Balancer {
       one.on('error', () => other.destroy());
       one.on('close', () => {
         this.#sockets.delete(one);
-        other.end().resume(); // what it still says is for nobody
+        other.end().resume(); // nobody reads what it still sends
       });
     }
   }

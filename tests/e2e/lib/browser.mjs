@@ -1,6 +1,6 @@
-// A real Chromium, driven by playwright-core, which brings no browser of its own.
+// A real Chromium, driven by playwright-core, which contains no browser.
 //
-// Every page's console errors, uncaught exceptions and policy violations are kept, so that a test can say that there were none.
+// It records the console errors, uncaught exceptions and policy violations of every page, so that a test can check that there were none.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,12 +21,12 @@ export function startBrowser() {
   return chromium.launch({ executablePath: chromiumPath(), headless: true, args: FLAGS });
 }
 
-/** A person of their own: an isolated context, and a list of what its pages complained about. */
+/** A new person: an isolated browser context, and a list of the errors of its pages. */
 export async function newPerson(browser) {
   return watched(await browser.newContext());
 }
 
-/** The same with a profile whose owner allows cookies of third parties, which Chromium does not by default. */
+/** A new person who allows third-party cookies, which Chromium blocks by default. */
 export async function newPersonWithThirdPartyCookies() {
   const profile = temporaryFolder();
   mkdirSync(join(profile, 'Default'));

@@ -1,7 +1,7 @@
-// A visitor without a screen: requests over HTTP/1.1 or HTTP/2, a cookie jar, redirects followed one by one, sign-in forms filled in.
+// A visitor without a browser: it sends requests over HTTP/1.1 or HTTP/2, has a cookie jar, follows redirects one by one, and fills in sign-in forms.
 //
-// Whatever host a URL names, the connection goes to 127.0.0.1, at its port or at the one that `ports` says for the host. `open` sends what a browser sends when
-// a person follows a link, `call` what it sends when a page's own script asks; `send` adds nothing. Nothing is followed unless a test says so.
+// Whatever host a URL names, the connection goes to 127.0.0.1, to the URL's port or to the port that `ports` has for the host. `open` sends what a browser
+// sends when a person follows a link, `call` what it sends for a script of the page; `send` adds nothing. It follows a redirect only if a test asks for it.
 
 import http from 'node:http';
 import http2 from 'node:http2';
@@ -22,8 +22,8 @@ export class Visitor {
   #session;
 
   /**
-   * `agent` keeps connections to the gateway; without one, each request over HTTP/1.1 has its own. A gateway with TLS names the certificate (`ca`) that its
-   * own descends from; where its origin says no port that it listens on, `ports` says which: {'app.example.com': 15443}.
+   * `agent` keeps connections to the gateway open; without it, each request over HTTP/1.1 has its own connection. A gateway with TLS has `ca`, the certificate
+   * of its authority. If it does not listen on the port of its origin, `ports` has its port: {'app.example.com': 15443}.
    */
   constructor(gateway, { http2: useHttp2 = false, agent = false } = {}) {
     this.origin = gateway.origin;
@@ -33,18 +33,18 @@ export class Visitor {
     this.useHttp2 = useHttp2;
   }
 
-  /** A link followed, or an address typed. */
+  /** Follows a link, or visits a typed address. */
   open(target, options = {}) {
     return this.send(target, { ...options, headers: { ...NAVIGATION, ...options.headers } });
   }
 
-  /** `fetch()` in a page of the gateway's own origin. Browsers send Origin with unsafe methods. */
+  /** Calls `fetch()` in a page of the gateway's own origin. Browsers send Origin with unsafe methods. */
   call(target, options = {}) {
     const origin = ['GET', 'HEAD', undefined].includes(options.method) ? {} : { origin: this.origin };
     return this.send(target, { ...options, headers: { ...SCRIPT, ...origin, ...options.headers } });
   }
 
-  /** One request with these headers, the jar's cookies and nothing else. A header given as undefined is not sent. */
+  /** Sends a request with these headers and the jar's cookies, and nothing else. A header that is undefined is not sent. */
   async send(target, { method = 'GET', headers = {}, body, timeout = 15_000 } = {}) {
     const url = new URL(target, this.origin);
     const cookie = this.jar.header(url.hostname, url.pathname);
@@ -61,7 +61,7 @@ export class Visitor {
     return response;
   }
 
-  /** Follows redirects until an answer is none, or until one would lead to where `until` says stop. The last answer carries the `trail`. */
+  /** Follows redirects until an answer is not a redirect, or until `until` returns true for the next URL. The last answer has the `trail` of URLs. */
   async follow(response, { until = () => false, limit = 12 } = {}) {
     const trail = [response];
     let last = response;
@@ -74,7 +74,7 @@ export class Visitor {
     return last;
   }
 
-  /** Fills in and sends the first form of a page; values are given by name, a pressed button's among them; what the page's inputs hold is kept. */
+  /** Sends the first form of a page. `values` are fields by name, including a pressed button; other inputs keep the values of the page. */
   submit(page, values) {
     const { action, method, fields } = formOf(page);
     const body = new URLSearchParams({ ...fields, ...values }).toString();
@@ -85,12 +85,12 @@ export class Visitor {
     });
   }
 
-  /** The whole sign-in at a provider that asks nothing: from a page back to that page. */
+  /** The whole sign-in at a provider that shows no form: from a page back to that page. */
   async signIn(path = '/analytics') {
     return this.follow(await this.open(path));
   }
 
-  /** The same at a provider that sends its answer in a form: the browser posts it for another site, so that only `SameSite=None` cookies go along. */
+  /** The same at a provider that answers with a form: the browser posts it from another site, and so sends only `SameSite=None` cookies. */
   async signInByForm(path = '/analytics', page = undefined) {
     page ??= await this.follow(await this.open(path));
     const { action, fields } = formOf(page);
@@ -104,7 +104,7 @@ export class Visitor {
     return this.follow(posted);
   }
 
-  /** Up to the provider's redirect back: resolves with the callback's URL, not yet visited. */
+  /** The sign-in up to the provider's redirect: resolves with the callback's URL, which was not visited yet. */
   async untilCallback(path = '/analytics') {
     const last = await this.follow(await this.open(path), { until: (next) => next.origin === this.origin && next.searchParams.has('state') });
     return last.location;
@@ -137,9 +137,9 @@ export class Visitor {
   }
 }
 
-/** One HTTP/1.1 request, without an agent on a connection of its own; `body` may be text or a function that writes to the request and ends it. */
+/** One HTTP/1.1 request; without an agent, on its own connection. `body` is a text, or a function that writes to the request and ends it. */
 function http1(url, method, headers, { body, timeout, agent, ca, port }) {
-  // Node states a length by itself only for methods that usually have a body.
+  // Node sets content-length by itself only for methods that usually have a body.
   const length = typeof body === 'string' ? { 'content-length': String(Buffer.byteLength(body)) } : {};
   return new Promise((done, failed) => {
     const tls = url.protocol === 'https:' && { ca, servername: url.hostname };

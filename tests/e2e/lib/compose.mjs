@@ -1,6 +1,6 @@
-// What the files of deploy/compose must be, as a list of what is wrong with them: sentences, none where all is well. Tests break copies and ask again.
+// Checks the files of deploy/compose, and returns a list of what is wrong with them, each in a sentence. Tests also check broken copies.
 //
-// It merges an override as compose does, for the fields that ours use, and refuses others. It starts nothing but check-jsonschema.
+// It merges an override as compose does, for the fields that our overrides use, and refuses others. It starts no program but check-jsonschema.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -15,13 +15,13 @@ export const SCENARIOS = ['bff', 'google-session', 'login-microservices', 'passw
 const read = (path) => readFileSync(join(ROOT, path), 'utf8');
 const VERSION = /^version = "(.*)"$/m.exec(read('Cargo.toml'))[1];
 
-/** A file of the folder as a value, its anchors and merge keys resolved. */
+/** A file of the folder as a value, with anchors and merge keys resolved. */
 export const composeFile = (name) => parse(read(`${FOLDER}/${name}`), { merge: true });
 
 export const demoProject = () => composeFile('compose.yaml');
 export const keycloakProject = () => merge(demoProject(), composeFile('compose.keycloak.yaml'));
 
-/** These lists become the later one; of volumes the later one wins for each place; other lists are not in our overrides. */
+/** Lists that an override replaces as a whole. (Of `volumes`, it replaces those with the same target; our overrides have no other lists.) */
 const REPLACED = ['command', 'entrypoint', 'test'];
 
 /** What `docker compose -f BASE -f OVERRIDE` makes of two files. */
@@ -56,7 +56,7 @@ export function mounted(volume) {
 }
 const target = (volume) => mounted(volume).target;
 
-/** A text with its ${NAME:-default} replaced, as compose does it, and $$ as one. */
+/** A text with ${NAME:-default} replaced as compose does it, and $$ by a single $. */
 export function interpolated(text, environment = {}) {
   return String(text).replace(/\$\$|\$\{(\w+)(?::-([^}]*))?\}/g, (all, name, fallback) => {
     if (all === '$$') return '$';
@@ -66,7 +66,7 @@ export function interpolated(text, environment = {}) {
   });
 }
 
-/** What the compose specification has against these values; empty where it has nothing. */
+/** The errors of these values by the compose specification; empty if there are none. */
 export function againstSpecification(...values) {
   const checker = spawnSync(join(ROOT, 'deploy/build/check-jsonschema.sh'), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
   if (checker.status !== 0) throw new Error('check-jsonschema cannot be had');
@@ -84,7 +84,7 @@ export function againstSpecification(...values) {
 const PINNED = /^[a-z0-9./-]+:v?\d+\.\d+\.\d+(-[a-z0-9-]+)?(@sha256:[0-9a-f]{64})?$/;
 const SERVICES = ['application', 'front', 'gateway', 'keys', 'mail', 'provider', 'users'];
 const PUBLISHED = { gateway: ['127.0.0.1:10000:10000', '127.0.0.1:9901:9901'], provider: ['127.0.0.1:9000:9000'], front: ['127.0.0.1:9200:9200'] };
-/** Who believes the gateway meets the gateway alone. */
+/** Services that trust the gateway. Only the gateway may reach them. */
 const INSIDE = ['application', 'users', 'mail'];
 const NETWORKS = {
   gateway: ['outside', ...INSIDE.map((name) => `to-${name}`)],
@@ -92,11 +92,11 @@ const NETWORKS = {
   front: ['outside'],
   ...Object.fromEntries(INSIDE.map((name) => [name, [`to-${name}`]])),
 };
-/** Which volumes hold secrets that a service may read. */
+/** The volumes with secrets that each service may read. */
 const READS = { gateway: ['client', 'gateway'], provider: ['client'] };
 const AWAITED = { gateway: ['provider', 'application', 'users', 'mail'] };
 
-/** All that is wrong with a project beyond the specification, which asks for next to nothing. */
+/** Everything that is wrong with a project by our own rules; the specification demands almost nothing. */
 export function problems(project) {
   const wrong = [];
   const expect = (holds, sentence) => holds || wrong.push(sentence);
@@ -163,7 +163,7 @@ function ofEnvironment(name, { environment = {}, image = '' }, expect) {
   expect((MAILDIR === '/mail') === (name === 'mail'), `MAILDIR: ${MAILDIR}`);
 }
 
-/** Each image of ours is built somewhere in the project, by a stage that is there. */
+/** Each of our own images is built by one service of the project, from a stage that exists. */
 function ofBuild({ image = '', build }, all, expect) {
   if (!image.startsWith('registry.example.com/')) return expect(build === undefined, 'build: this image is not ours');
   const building = Object.values(all)
@@ -177,7 +177,7 @@ function ofBuild({ image = '', build }, all, expect) {
   if (!build.dockerfile || !existsSync(path)) return expect(false, `build: there is no ${build.dockerfile}`);
   const found = stages(readFileSync(path, 'utf8'));
   const stage = build.target ? found.find((each) => each.name === build.target) : found.at(-1);
-  // The gateway's image needs a shell: the distroless one, which comes last, has none.
+  // The gateway's image needs a shell; the distroless image, which is the last stage, has none.
   expect(stage && !stage.image.includes('distroless'), `build: ${build.target ?? 'the last stage'} of ${build.dockerfile}`);
 }
 

@@ -1,8 +1,8 @@
-// The services of a compose project as processes of this machine: the commands, variables, mounts, health checks and order of the file, the same ports, and a DNS server
-// that knows the services by name.
+// Runs the services of a compose project as processes of this machine: with the commands, variables, mounts, health checks, ports and order of the file, and
+// with a DNS server that knows the services by name.
 //
-// What a container would change is changed here, and nothing else: paths that are mounted become those of this machine, 0.0.0.0 becomes 127.0.0.1 (nothing of a test
-// listens to a network), and the gateway is told of the DNS server. Users, capabilities and networks need an engine: they are checked by compose.test.mjs alone.
+// Only three things differ from the containers: mounted paths become paths of this machine, 0.0.0.0 becomes 127.0.0.1 (no test listens on a network), and the
+// gateway uses the DNS server. Users, capabilities and networks need a container engine; only compose.test.mjs checks them, in the file.
 
 import { spawn, spawnSync } from 'node:child_process';
 import dgram from 'node:dgram';
@@ -17,7 +17,7 @@ import { ROOT, atExit, envoyPath, eventually, temporaryFolder, wasmPath } from '
 
 const LOOPBACK = '127.0.0.1';
 
-/** Starts all services of a project in the order of their `depends_on`, each when those before it are healthy. */
+/** Starts all services of a project in the order of their `depends_on`; each is started when those before it are healthy. */
 export class Deployment {
   #project;
   #scenario;
@@ -79,7 +79,7 @@ export class Deployment {
     return this.#scenario === undefined ? {} : { SCENARIO: this.#scenario };
   }
 
-  /** Where it runs, its variables, and for the gateway what it is told beside its command. */
+  /** The folder and the variables of a service's process, and further arguments of the gateway. */
   #prepared(name, service) {
     const env = { PATH: process.env.PATH };
     for (const [key, value] of Object.entries(service.environment ?? {})) env[key] = this.#here(name, interpolated(value, this.#environment));
@@ -87,7 +87,7 @@ export class Deployment {
     return { options: { cwd, env }, command: name === 'gateway' ? ['--config-yaml', JSON.stringify(this.#dns.resolver)] : [] };
   }
 
-  /** A word of the file, as it reads on this machine. */
+  /** A word of the file, replaced by what it is on this machine. */
   #here(name, word) {
     const { volumes = [] } = this.#project.services[name];
     const bind = volumes.map(mounted).find(({ bind: is, target }) => is && target === word);
@@ -100,7 +100,7 @@ export class Deployment {
     return word;
   }
 
-  /** An Envoy file with the addresses that it binds narrowed to loopback and the built module; any other file as it is. */
+  /** The path of a mounted file. Of an Envoy file, it is a copy that listens only on loopback and has the built module. */
   #file(source) {
     const path = resolve(ROOT, FOLDER, source);
     if (!path.endsWith('.yaml')) return path;
@@ -113,7 +113,7 @@ export class Deployment {
     return copy;
   }
 
-  /** The secrets that are mounted into this service, and no others. */
+  /** A folder with the secrets that are mounted into this service, and no others. */
   #keysOf(name, volumes) {
     const folder = join(this.#folder, 'mounted', name);
     mkdirSync(folder, { recursive: true });
@@ -133,7 +133,7 @@ export class Deployment {
     return join(this.#folder, 'mail');
   }
 
-  /** The health check of the file, run once. */
+  /** Runs the service's health check once. */
   healthy(name) {
     const {
       test: [, ...words],
@@ -160,7 +160,7 @@ export class Deployment {
     return this.#running.get(name).child.pid;
   }
 
-  /** As `docker compose stop` does it, the last one first: SIGTERM, and after five seconds the end. Resolves with how each ended. */
+  /** Stops the services as `docker compose stop` does, the last one first: SIGTERM, and SIGKILL after five seconds. Resolves with how each ended. */
   async stop() {
     const how = {};
     for (const [name, { child, ended, withdraw }] of [...this.#running].reverse()) {
@@ -176,7 +176,7 @@ export class Deployment {
   }
 }
 
-/** Each service behind those that it waits for. */
+/** The names of the services, each after those that it waits for. */
 function inOrder({ services }) {
   const order = [];
   const visit = (name, way = []) => {
@@ -188,7 +188,7 @@ function inOrder({ services }) {
   return order;
 }
 
-/** The addresses are the demo's, written into its files: two cannot run at a time. */
+/** Fails if a port is taken. The ports are those in the demo's files, so that two demos cannot run at the same time. */
 async function portsAreFree({ services }) {
   const published = Object.values(services).flatMap(({ ports = [] }) => ports.map((port) => Number(port.split(':')[1])));
   for (const port of [...published, 9100, 9300, 9301]) {
@@ -203,7 +203,7 @@ async function portsAreFree({ services }) {
   }
 }
 
-/** Answers for these names that they are here, as the engine's own DNS server does for services. `resolver` is what makes Envoy ask it. */
+/** Starts a DNS server that answers for these names with 127.0.0.1, as the engine's DNS server answers for services. `resolver` makes Envoy use it. */
 export async function startDns(names) {
   const socket = dgram.createSocket('udp4');
   const asked = new Set();

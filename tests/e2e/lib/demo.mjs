@@ -1,4 +1,5 @@
-// The demo's own provider (npm's oidc-provider, certified by the OpenID Foundation) and its two people, signed in by form.
+// Starts the parts of the demo for tests: its provider (npm's oidc-provider, certified by the OpenID Foundation), its front ends, its services and its
+// application; and signs its people in by the provider's form.
 
 import { readFileSync, readdirSync } from 'node:fs';
 import http from 'node:http';
@@ -14,14 +15,14 @@ import { Application } from './upstream.mjs';
 
 const SECRET = 'demo-secret';
 
-/** Starts deploy/demo/provider.mjs for a gateway at this origin. Resolves with {issuer, port, clientSecret, provider, stop}; `provider` is oidc-provider's own. */
+/** Starts deploy/demo/provider.mjs for a gateway at this origin. Resolves with {issuer, port, clientSecret, provider, stop}; `provider` is oidc-provider's. */
 export async function startDemoProvider(origin, options = {}) {
   const { startProvider, demoClient } = await demoModule('provider.mjs');
   const provider = await startProvider({ port: 0, clients: [demoClient(SECRET, origin)], ...options });
   return { issuer: provider.issuer, port: Number(new URL(provider.issuer).port), clientSecret: SECRET, provider: provider.provider, stop: provider.close };
 }
 
-/** The same over TLS, at https://localhost, for gateways that verify whom they call. Its client is `clientId`, its certificate the one given. */
+/** The same over TLS, at https://localhost, with this client and certificate, for gateways that verify the provider's certificate. */
 export async function startTlsProvider(origin, { clientId, certificate, key }) {
   const { startProvider, demoClient } = await demoModule('provider.mjs');
   const port = await freePort();
@@ -40,7 +41,7 @@ export async function startTlsProvider(origin, { clientId, certificate, key }) {
   };
 }
 
-/** The same for the front end at this origin: access tokens are JWTs, and the code goes to a page of that front end. */
+/** The same for a front end at this origin: access tokens are JWTs, and the redirect URI is a page of that front end. */
 export async function startSpaProvider(...fronts) {
   const { startProvider, spaClient, jwtAccessTokens } = await demoModule('provider.mjs');
   const client = { ...spaClient(SECRET), redirect_uris: fronts.map((front) => `${front}/auth/callback`) };
@@ -49,8 +50,8 @@ export async function startSpaProvider(...fronts) {
 }
 
 /**
- * A provider as Google is one: what it says about people is told by userinfo only, and its endpoints live on several hosts.
- * `port` is the issuer's; `hosts` are all that must be reached: {authority, port, cluster}.
+ * A provider like Google: only its userinfo endpoint has claims about people, and its endpoints are on several hosts. `port` is the issuer's; `hosts` are all
+ * hosts that the gateway must reach: {authority, port, cluster}.
  */
 export async function startGoogleLikeProvider(origin) {
   const { startProvider, googleClient } = await demoModule('provider.mjs');
@@ -88,7 +89,7 @@ export async function startDemoFront(gateway, port = 0) {
   return { port: front.port, stop: front.close };
 }
 
-/** The provider of the scenario password-and-popup for a gateway at this origin: alice, bob, and carol, whom the user service does not know. */
+/** The provider of the scenario password-and-popup for a gateway at this origin. It knows alice, bob, and carol, who is unknown to the user service. */
 export async function startPopupProvider(origin, options = {}) {
   const { popupClient, VISITORS } = await demoModule('provider.mjs');
   return startDemoProvider(origin, { clients: [popupClient(SECRET, origin)], users: VISITORS, ...options });
@@ -101,7 +102,7 @@ export async function startPasswordFront(gateway, port = 0) {
   return { port: front.port, stop: front.close };
 }
 
-/** Starts deploy/demo/users.mjs with alice and bob. Resolves with {url, port, requests, rows, stop}: `requests` are method and path of all that arrived. */
+/** Starts deploy/demo/users.mjs with alice and bob. Resolves with {url, port, requests, rows, stop}; `requests` has method and path of all requests. */
 export async function startDemoUsers(options = {}) {
   const { startUsers } = await demoModule('users.mjs');
   const requests = [];
@@ -109,7 +110,7 @@ export async function startDemoUsers(options = {}) {
   return { url: users.url, port: users.port, requests, rows: users.rows, stop: users.close };
 }
 
-/** Starts deploy/demo/mail.mjs. Resolves with {url, port, requests, letters, stop}: `letters` reads those that were delivered. */
+/** Starts deploy/demo/mail.mjs. Resolves with {url, port, requests, letters, stop}; `letters` reads the delivered letters. */
 export async function startDemoMail(options = {}) {
   const { startMail } = await demoModule('mail.mjs');
   const requests = [];
@@ -122,7 +123,7 @@ export async function startDemoMail(options = {}) {
   return { url: mail.url, port: mail.port, requests, letters, maildir, stop: mail.close };
 }
 
-/** The shipped envoy/password-and-popup.yaml names one front end; the tests' is elsewhere. */
+/** Changes the front end's origin in the shipped envoy/password-and-popup.yaml to this one. */
 export const forPasswordFront = (front) => ({
   plugin: (configuration) => {
     configuration.trusted_origins = [front];
@@ -150,7 +151,7 @@ async function demoModule(name) {
   }
 }
 
-/** Visits a page as nobody, signs in by the provider's form, and ends at the page. */
+/** Visits a page without a session, signs in by the provider's form, and ends at the page. */
 export async function signInAs(gateway, login, { path = '/analytics', ...options } = {}) {
   const visitor = new Visitor(gateway, options);
   const form = await visitor.follow(await visitor.open(path));
@@ -159,7 +160,7 @@ export async function signInAs(gateway, login, { path = '/analytics', ...options
   return visitor;
 }
 
-/** envoy/bff.yaml with nothing changed but ports, the demo's provider, the recording application; alice and bob are signed in. */
+/** Starts envoy/bff.yaml, changed only in its ports, with the demo's provider and the recording application; alice and bob are signed in. */
 export function onDemoStage() {
   const stage = { nobody: (options) => new Visitor(stage.gateway, options) };
   before(async () => {
@@ -180,7 +181,7 @@ export function onDemoStage() {
   return stage;
 }
 
-/** HTTP/1.1 drops trailers unless both sides are told to keep them; the tests want to see them arrive. */
+/** Makes Envoy forward trailers over HTTP/1.1, so that tests see them arrive; by default it drops them on both sides. */
 function keepTrailers(bootstrap) {
   const manager = managerOf(bootstrap.static_resources.listeners[0]);
   manager.http_protocol_options = { ...manager.http_protocol_options, enable_trailers: true };

@@ -1,7 +1,7 @@
-// The module under test with one thing more: a request with the header `x-accredit-die` stops its virtual machine, as a panic would.
+// The module under test with one addition: a request with the header `x-accredit-die` stops its virtual machine, as a panic would.
 //
-// It is made of the very module that is tested, by putting a function before the one that Envoy calls for a request's headers. So what dies is what is shipped, and
-// nothing of it is compiled anew.
+// It is made from the tested module itself, by a function that is called before the one that Envoy calls for a request's headers. So the rest is the shipped
+// module, byte for byte, and nothing is compiled again.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,10 +11,10 @@ import { temporaryFolder, wasmPath } from './process.mjs';
 const CALLBACK = 'proxy_on_request_headers';
 const HEADER = Buffer.from('x-accredit-die');
 
-/** Of the first kilobyte, where nothing of the module lies (deploy/build/wasm.sh): where the header's name stands, and where the host says what it found. */
+/** Two addresses in the first kilobyte, which the module does not use (deploy/build/wasm.sh): for the header's name, and for the host's answer. */
 const [NAME, FOUND] = [64, 128];
 
-/** The path of such a module. */
+/** Writes such a module, and returns its path. */
 export function dyingWasmPath() {
   const path = join(temporaryFolder(), 'accredit-dies.wasm');
   writeFileSync(path, withDeath(readFileSync(wasmPath())));

@@ -1,6 +1,6 @@
-// One Envoy process: started from a bootstrap given as a value, watched through its log and its admin port, stopped by pid.
+// One Envoy process: started from a bootstrap that is a value, observed through its log and its admin port, and stopped by its process id.
 //
-// It knows nothing about Accredit. `gateway.mjs` makes the bootstrap from the shipped envoy/bff.yaml.
+// It knows nothing about Accredit but the names in its log and counters. `gateway.mjs` makes the bootstrap from the shipped files.
 
 import { execFile, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -18,8 +18,8 @@ export class Envoy {
   #withdraw;
   #failure = '';
 
-  /** Starts Envoy and resolves when it serves. `bootstrap` is an object whose admin port is 0, or makes one, given this Envoy's folder. A listener that is
-   *  replaced has `drain` seconds for the connections that it has. */
+  /** Starts Envoy and resolves when it serves. `bootstrap` is an object with the admin port 0, or a function that makes one from this Envoy's folder. When a
+   *  listener is replaced, its open connections have `drain` seconds to end. */
   static async start(bootstrap, { concurrency = 1, environment = {}, drain = 1, within = 30_000 } = {}) {
     const envoy = new Envoy();
     envoy.folder = temporaryFolder();
@@ -37,7 +37,7 @@ export class Envoy {
     const file = join(this.folder, 'envoy.yaml');
     const adminFile = join(this.folder, 'admin');
     writeFileSync(file, stringify(bootstrap, { aliasDuplicateObjects: false }));
-    // Files, not pipes: Envoy opens /dev/stdout anew for its access log, which fails on node's sockets.
+    // Files, not pipes: Envoy opens /dev/stdout again for its access log, which fails if that is a socket of Node.
     const output = openSync(join(this.folder, 'log'), 'a');
     const options = [
       '-c',
@@ -82,7 +82,7 @@ export class Envoy {
     return this.#child.pid;
   }
 
-  /** All that Envoy and the filter wrote, the access log included; with a mark, what they wrote after it. */
+  /** All output of Envoy and the filter, including the access log; with a mark, only what was written after it. */
   log(mark = 0) {
     return this.#failure + readFileSync(join(this.folder, 'log'), 'latin1').slice(mark);
   }
@@ -95,7 +95,7 @@ export class Envoy {
       .map((line) => JSON.parse(line));
   }
 
-  /** The filter's audit lines: what stands behind `accredit audit`. */
+  /** The filter's audit lines: the values after `accredit audit`. */
   auditLog(mark = 0) {
     return this.log(mark)
       .split('\n')
@@ -121,7 +121,7 @@ export class Envoy {
     });
   }
 
-  /** Counters and gauges by name, those that match the regular expression. */
+  /** The counters and gauges whose name matches the regular expression, by name. */
   async stats(filter = '.') {
     const text = await this.admin(`/stats?filter=${encodeURIComponent(filter)}`);
     const pairs = text
@@ -131,7 +131,7 @@ export class Envoy {
     return Object.fromEntries(pairs.map(([, name, value]) => [name, Number(value)]));
   }
 
-  /** One counter of the filter: its sum over whatever prefix Envoy puts before it; 0 when it was never counted. */
+  /** A counter of the filter: the sum over all prefixes that Envoy puts before its name; 0 if it was never counted. */
   async counter(name) {
     const found = await this.stats(`(^|\\.)${name}$`);
     return Object.values(found).reduce((sum, value) => sum + value, 0);
@@ -146,21 +146,21 @@ export class Envoy {
   }
 }
 
-/** Replaces a file that Envoy watches, in the way that it notices: by a rename. */
+/** Replaces a file that Envoy watches by renaming a new one, because Envoy notices only that. */
 export function replaceFile(path, value) {
   writeFileSync(`${path}.new`, stringify(value, { aliasDuplicateObjects: false }));
   renameSync(`${path}.new`, path);
 }
 
-/** `envoy --mode validate`: loads the module and configures it, without serving. `options` are further ones of the command line. */
+/** Runs `envoy --mode validate`, which loads and configures the module, and does not serve. `options` are further options of the command line. */
 export function validate(bootstrap, { environment = {}, options = [] } = {}) {
   const file = join(temporaryFolder(), 'envoy.yaml');
   writeFileSync(file, stringify(bootstrap, { aliasDuplicateObjects: false }));
   return validateFile(file, { environment, options });
 }
 
-/** The same for a file as it is; relative paths in it begin at `folder`. Resolves with {code, log}. The servers of this process answer meanwhile: an Envoy that runs
- *  may ask them. */
+/** The same for a file; relative paths in it begin at `folder`. Resolves with {code, log}. It does not block this process, so that its servers can answer other
+ *  Envoys meanwhile. */
 export async function validateFile(file, { folder = ROOT, environment = {}, options = [] } = {}) {
   const run = promisify(execFile)(
     envoyPath(),

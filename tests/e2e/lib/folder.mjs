@@ -1,11 +1,11 @@
-// What every folder of objects promises to whoever applies it, whatever control plane it is for.
+// Checks that apply to every folder of Kubernetes objects, for any control plane: its kustomization and its README.
 
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 
-/** The kustomization names every file but `others`, and each says at its head what it is. */
+/** Checks that the kustomization names every file except `others`, and that each file begins with a comment. */
 export function assertFilesAreNamed(folder, others) {
   const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
   const { resources } = parse(readFileSync(join(folder, 'kustomization.yaml'), 'utf8'));
@@ -16,7 +16,7 @@ export function assertFilesAreNamed(folder, others) {
   for (const name of files) assert.match(readFileSync(join(folder, name), 'utf8'), /^# \S/, name);
 }
 
-/** The README passes no secret as an argument, begins the removal with these commands, and says what is not proved. */
+/** Checks that the README passes no secret as an argument, begins the removal with these commands, and says what was not tested. */
 export function assertReadmeIsCareful(folder, removal, notProved) {
   const readme = readFileSync(join(folder, 'README.md'), 'utf8');
   assert.doesNotMatch(readme, /--from-literal|--docker-password|-p(assword)?[= ]\S*secret/);

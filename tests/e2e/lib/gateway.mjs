@@ -1,7 +1,7 @@
-// The gateway under test: the shipped envoy/bff.yaml, or another of the shipped files, with the tests' ports, clusters and plugin configuration.
+// The gateway under test: the shipped envoy/bff.yaml, or another shipped file, with the ports, clusters and plugin configuration of a test.
 //
-// What is shipped is what is tested: the bootstrap is read from the repository and changed as a value, never copied here. A test changes the plugin's
-// configuration with `plugin`, and the bootstrap with `envoy`; both receive the value to edit.
+// Tests use the shipped files themselves: the bootstrap is read from the repository and changed as a value, never copied here. A test changes the plugin's
+// configuration with `plugin`, and the bootstrap with `envoy`; both are functions that get the value to edit.
 
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -30,7 +30,7 @@ export function pluginOf(listener) {
   return filter.typed_config.config;
 }
 
-/** A list of capabilities with all that the module asks for and is called for, but for these. Shipped files have no such list. */
+/** A list of capabilities with all imports and exports of the module, except these. Shipped files have no such list. */
 export function capabilitiesWithout(...missing) {
   const module = new WebAssembly.Module(readFileSync(wasmPath()));
   const names = [...WebAssembly.Module.imports(module), ...WebAssembly.Module.exports(module)].map(({ name }) => name);
@@ -38,7 +38,7 @@ export function capabilitiesWithout(...missing) {
   return { allowed_capabilities: Object.fromEntries(names.filter((name) => !missing.includes(name)).map((name) => [name, {}])) };
 }
 
-/** What an operator wrote: the plugin's configuration as a plain value, however it is wrapped. */
+/** The plugin's configuration as a plain value, however it is wrapped in the bootstrap. */
 export function configurationOf(plugin) {
   const { value } = plugin.configuration;
   return typeof value === 'string' ? JSON.parse(value) : value;
@@ -58,7 +58,7 @@ export function asBytes(plugin, configuration) {
   plugin.configuration = { '@type': 'type.googleapis.com/google.protobuf.BytesValue', value };
 }
 
-/** Sends a cluster to a loopback port. */
+/** Points a cluster to a loopback port. */
 export function pointCluster(bootstrap, name, port) {
   const cluster = bootstrap.static_resources.clusters.find((candidate) => candidate.name === name);
   if (!cluster) throw new Error(`the bootstrap has no cluster ${name}`);
@@ -68,8 +68,9 @@ export function pointCluster(bootstrap, name, port) {
 }
 
 /**
- * The shipped bootstrap for these ports, and the plugin's configuration for this provider; a service that is left out keeps its shipped port. Envoy would
- * refuse headers with underscores before the filter: it does so only `withUnderscoresRefused`, so that tests show what the filter does alone.
+ * The shipped bootstrap for these ports, with the plugin's configuration for this provider; a service that is left out keeps its shipped port. In shipped files
+ * Envoy refuses headers with underscores before the filter sees them. Here it does so only with `withUnderscoresRefused`, so that tests show what the filter
+ * itself does.
  */
 export function bootstrapFor({
   scenario,
@@ -116,13 +117,13 @@ export async function startGateway({ concurrency = 1, drain, key = newKey(), jwt
   return Object.assign(gateway, { port: chosen, origin: `http://localhost:${chosen}`, host: `localhost:${chosen}`, key, jwtSecret, bootstrap });
 }
 
-/** Whose its sessions as JWTs are: the `iss` and `aud` of a shipped file. */
+/** The `iss` and `aud` of session JWTs in a shipped file. */
 export function namesOf(scenario) {
   const { issuer: iss, audience: aud } = configurationOf(pluginOf(shipped(scenario).static_resources.listeners[0])).session.jwt;
   return { iss, aud };
 }
 
-/** The same, its listener coming from a file that Envoy watches; `reload` edits the plugin's configuration in it. */
+/** The same, with the listener in a file that Envoy watches; `reload` edits the plugin's configuration in it. */
 export async function startReloadableGateway({ envoy = () => {}, ...options }) {
   let file, listener;
   const write = (version) =>

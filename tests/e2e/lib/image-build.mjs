@@ -1,8 +1,8 @@
-// What `docker build` would do with a Dockerfile, in folders of this machine: each stage is a folder, COPY copies (from git's files, or from an earlier stage), RUN runs
-// in it. What a base image brings (npm, cargo, rustup) is played by scripts that do the least: npm makes a node_modules with this machine's binaryen, cargo hands on a
-// module that was made before.
+// Does what `docker build` would do with a Dockerfile, in folders of this machine: each stage is a folder, COPY copies files of git or of an earlier stage, RUN
+// runs a command. Small scripts replace the programs of base images (npm, cargo, rustup): npm makes a node_modules with this machine's binaryen, and cargo
+// outputs a module that was made before.
 //
-// It finds out whether the steps fit together: whether each finds what it needs where it looks, and leaves what later ones take. It proves nothing about base images.
+// It tests whether the steps fit together: whether each step finds its files, and makes the files that later steps use. It proves nothing about base images.
 
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { brought, stages } from './images.mjs';
 import { ROOT, temporaryFolder } from './process.mjs';
 
-/** The programs that a base image brings; $IMAGE is its folder. */
+/** Replacements of the programs in base images; $IMAGE is the folder of the image. */
 const PROGRAMS = {
   node: {
     npm: `[ "$1" = ci ] && [ -f package.json ] && [ -f package-lock.json ] && [ -f .npmrc ] && mkdir -p node_modules/.bin && ln -s "$BINARYEN" node_modules/binaryen && printf %s "$OPTIMIZER" >node_modules/.bin/wasm-opt && chmod +x node_modules/.bin/wasm-opt`,
@@ -24,8 +24,8 @@ const PROGRAMS = {
 };
 const OPTIMIZER = `#!/bin/sh\n[ -x "$IMAGE/usr/local/bin/node" ] || exit 127\nfor word; do case "$word" in *.new) out=$word;; *.less) in=$word;; esac; done; cp "$in" "$out"`;
 
-/** Stage by stage: {name → {folder, settings}}; a step that fails is an error. `compiled` is the module that cargo hands on. `settings` are USER, ENTRYPOINT, CMD and
- *  ENV as they were last written. */
+/** Builds all stages: {name → {folder, settings}}; a step that fails is an error. `compiled` is the module that cargo outputs. `settings` are the last USER,
+ *  ENTRYPOINT, CMD and ENV. */
 export function build({ name, text, ignore }, files, compiled) {
   const built = new Map();
   for (const stage of stages(text)) {
@@ -63,7 +63,7 @@ function copyFrom(source, image, folder, words) {
   for (const word of words.slice(0, -1)) cpSync(join(source, word), join(image, at), { recursive: true, verbatimSymlinks: true });
 }
 
-/** Its absolute paths are those of the image. */
+/** Runs a command. Absolute paths in it are paths of the image. */
 function run(what, line, { image, bin, folder, compiled }) {
   const command = line.replace(/(^|\s)\/(?=[a-z])/g, `$1${image}/`);
   const env = {

@@ -1,6 +1,6 @@
-// What a Dockerfile of deploy/images must be, as a list of what is wrong with it: sentences, none where all is well. Tests break copies of the files and ask again.
+// Checks a Dockerfile of deploy/images, and returns a list of what is wrong with it, each in a sentence. Tests also check broken copies.
 //
-// It reads by a library (dockerfile-ast), knows the repository through `git ls-files`, and starts nothing but git.
+// It parses the file by a library (dockerfile-ast), knows the repository's files from `git ls-files`, and starts no program but git.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
@@ -16,10 +16,10 @@ export const DOCKERFILES = readdirSync(join(ROOT, FOLDER))
 
 export const read = (path) => readFileSync(join(ROOT, path), 'utf8');
 
-/** A Dockerfile of this folder and the ignore file that docker reads with it. */
+/** A Dockerfile of this folder, with its ignore file. */
 export const dockerfile = (name) => ({ name, text: read(`${FOLDER}/${name}`), ignore: read(`${FOLDER}/${name}.dockerignore`) });
 
-/** What git has: what a fresh clone has. */
+/** The files that git has, which are those of a fresh clone. */
 export function tracked() {
   const run = spawnSync('git', ['ls-files', '-z'], { cwd: ROOT, encoding: 'utf8' });
   if (run.status !== 0) throw new Error(`git ls-files: ${run.error?.message ?? run.stderr}`);
@@ -46,7 +46,7 @@ export function stages(text) {
   return found;
 }
 
-/** Stages that no other one takes from: what is built in the end. */
+/** The stages that no other stage uses: the images that are the result. */
 export function finals(all) {
   const used = new Set(all.flatMap(({ image, instructions }) => [image, ...instructions.map(({ from }) => from)]));
   return all.filter(({ name }) => !used.has(name));
@@ -55,7 +55,7 @@ export function finals(all) {
 const PINNED = /^[a-z0-9./-]+:(distroless-)?v?\d+\.\d+\.\d+(-[a-z0-9-]+)?(@sha256:[0-9a-f]{64})?$/;
 const NUMBERS = /^[1-9]\d*:[1-9]\d*$/;
 
-/** All that is wrong. */
+/** Everything that is wrong with a Dockerfile. */
 export function problems({ name, text, ignore }, files = tracked()) {
   const all = stages(text);
   const wrong = [];
@@ -83,7 +83,7 @@ export function problems({ name, text, ignore }, files = tracked()) {
   return wrong;
 }
 
-/** What a COPY takes from the repository must be there after a clone, and must not be hidden from the build. */
+/** What is wrong with a source of COPY: it must be in a fresh clone, and the ignore file must not hide it. */
 function missing(name, source, ignore, files) {
   const there = files.filter((path) => covers(source, path));
   if (there.length === 0) return [`${name}: COPY ${source}, which git does not have`];
@@ -91,7 +91,7 @@ function missing(name, source, ignore, files) {
   return there.every((path) => hidden.ignores(path)) ? [`${name}: COPY ${source}, which ${name}.dockerignore hides`] : [];
 }
 
-/** Whether a source of COPY takes this path: the file, all below a folder, or a pattern in one folder. */
+/** Whether a source of COPY includes this path: as the file itself, in a folder, or by a pattern in one folder. */
 function covers(source, path) {
   const plain = normalize(source).replace(/\/$/, '');
   if (!plain.includes('*')) return path === plain || path.startsWith(`${plain}/`);
@@ -99,7 +99,7 @@ function covers(source, path) {
   return pattern.test(path);
 }
 
-/** What a COPY brings in from the repository, in this folder of the image: [[path there, path in the image]]. */
+/** The files that a COPY takes from the repository, when this is the working folder: [[path in the repository, path in the image]]. */
 export function brought({ words, folder }, ignore, files = tracked()) {
   const hidden = dockerignore().add(ignore);
   const target = words.at(-1);

@@ -1,13 +1,13 @@
-// One pod of deploy/kubernetes as a process: Envoy with the file that stands in the built ConfigMap, the variables that the built Deployment gives it, and
-// Secrets of the tests.
+// Runs one pod of deploy/kubernetes as a process: Envoy with the file of the built ConfigMap, the variables of the built Deployment, and Secrets of the tests.
 //
-// A pod has addresses and files that this machine has not. They, and nothing else, are narrowed:
-//   listeners and admin     127.0.0.1 and free ports, for 0.0.0.0 and 8443, 8080, 8001, 9901
-//   application             127.0.0.1 and its port, for the Service of that name
-//   module                  the module that was built, for the one that the init container brings
-//   certificate             a folder as the kubelet makes it, for the mounted Secret; certificate.yaml stands beside it
-//   trusted_ca              the tests' authority, for those that the image trusts
-// and of the variables OIDC_ISSUER, which is the tests' provider. Origin and client are the overlay's.
+// A pod has addresses and files that this machine does not have. Only these are replaced:
+//   listeners and admin     0.0.0.0 with 8443, 8080, 8001, 9901: by 127.0.0.1 and free ports
+//   application             the Service of that name: by 127.0.0.1 and the port of the tests' application
+//   module                  the module that the init container copies: by the module that was built
+//   certificate             the mounted Secret and certificate.yaml: by a folder as the kubelet makes it, and a file
+//   trusted_ca              the authorities that the image trusts: by the tests' authority
+//   OIDC_ISSUER             the overlay's provider: by the tests' provider
+// Origin and client are the overlay's.
 
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ import { objectOf } from './kubernetes.mjs';
 import { freePort, temporaryFolder, wasmPath } from './process.mjs';
 import { refusalIn } from './refusals.mjs';
 
-/** A Secret with a certificate, mounted as the kubelet does it: links to links, and a new version appears by one rename. */
+/** A Secret with a certificate, mounted as the kubelet does it: with links to links, so that one rename replaces all files. */
 export class MountedCertificate {
   #version = 0;
 
@@ -40,16 +40,16 @@ export class MountedCertificate {
   }
 }
 
-/** Secrets as ../../deploy/kubernetes/README.md makes them: `accredit-secrets` by its keys. */
+/** The Secret `accredit-secrets`, as deploy/kubernetes/README.md makes it, by its keys. */
 export const newSecrets = (clientSecret) => ({ 'oidc-client-secret': clientSecret, 'session-key': newKey(), 'other-session-key': newKey() });
 
-/** Replaces a value that must be there: what a configuration lacks is not narrowed, but shows. */
+/** Replaces a value. It is an error if there is none, because the configuration has then changed. */
 function replace(place, name, value) {
   if (place?.[name] === undefined) throw new Error(`the configuration has no ${name} where one is narrowed`);
   place[name] = value;
 }
 
-/** The bootstrap in the built ConfigMap, narrowed to this machine as said above. `edit` changes the text before it is read. */
+/** The bootstrap in the built ConfigMap, changed for this machine as said above. `edit` changes its text first. */
 export function bootstrapOnThisMachine(objects, { ports, authority, certificate, application, wasm = wasmPath(), edit = (text) => text }) {
   const { data } = objectOf(objects, 'ConfigMap/envoy');
   const bootstrap = parse(edit(data['envoy.yaml']));
@@ -77,7 +77,7 @@ export function bootstrapOnThisMachine(objects, { ports, authority, certificate,
 
 const envoyIn = (objects) => objectOf(objects, 'Deployment/accredit').spec.template.spec.containers.find(({ name }) => name === 'envoy');
 
-/** The variables of the built Deployment's container: from the ConfigMap `environment`, and from Secrets as their keys are referred to. */
+/** The variables of the built Deployment's container: those of the ConfigMap `environment`, and those that refer to keys of Secrets. */
 export function environmentOf(objects, { provider, secrets }) {
   const referred = envoyIn(objects).env.map(({ name, valueFrom }) => [name, secrets[valueFrom.secretKeyRef.key]]);
   return { ...objectOf(objects, 'ConfigMap/environment').data, ...Object.fromEntries(referred), OIDC_ISSUER: provider.issuer };
@@ -89,19 +89,19 @@ async function freePorts() {
   return ports;
 }
 
-/** `envoy --mode validate` of what a pod would start with, and of how: the container's own options, but for the file and the number of workers. */
+/** Runs `envoy --mode validate` for a pod, with the options of its container, except those for the file and the number of workers. */
 export async function validatePod(objects, options) {
   const environment = { ...environmentOf(objects, options), ...options.environment };
   const further = envoyIn(objects).args.slice(4);
   return validate(bootstrapOnThisMachine(objects, { ...options, ports: await freePorts() }), { environment, options: further });
 }
 
-/** Why the filter would refuse its configuration in what a pod would start with, or null: without Envoy. */
+/** Why the filter would refuse the configuration of a pod, or null; it is asked without Envoy. */
 export async function refusalInPod(objects, options) {
   return refusalIn(bootstrapOnThisMachine(objects, { ...options, ports: await freePorts() }), { ...environmentOf(objects, options), ...options.environment });
 }
 
-/** Starts a pod. It is a gateway to visit, at the overlay's own origin, and knows the `pod` ports: gateway, redirect, probes, admin. */
+/** Starts a pod. Visitors can use it as a gateway at the overlay's origin; `pod` has its ports: gateway, redirect, probes, admin. */
 export async function startPod(objects, options) {
   const ports = await freePorts();
   const concurrency = Number(envoyIn(objects).args[3]);
@@ -109,7 +109,7 @@ export async function startPod(objects, options) {
   return Object.assign(envoy, { pod: ports, ...visitedAt(objects, options.authority, ports.gateway) });
 }
 
-/** The gateway as visitors see it, behind this port. */
+/** What a visitor must know of the gateway at this port: origin, certificate and ports. */
 export function visitedAt(objects, authority, port) {
   const origin = objectOf(objects, 'ConfigMap/environment').data.ACCREDIT_ORIGIN;
   return { origin, ca: authority.pem, ports: { [new URL(origin).host]: port } };

@@ -1,13 +1,13 @@
-// A cookie jar that follows the browser's rules as far as these tests depend on them.
+// A cookie jar that follows the rules of browsers as far as these tests depend on them.
 //
-// Kept per host name, whatever the port, as browsers do. `Secure` cookies are kept on http://localhost and http://127.0.0.1, as Chromium does. A
-// `__Host-` cookie without Secure, without Path=/, or with Domain is thrown away, and so is one of more than 4,096 bytes, as every browser does: a filter
-// that gets this wrong never signs in here.
+// Like browsers, it keeps cookies by host name, whatever the port. Like Chromium, it keeps `Secure` cookies on http://localhost and http://127.0.0.1. Like
+// every browser, it ignores a `__Host-` cookie without Secure, without Path=/, or with Domain, and a cookie of more than 4,096 bytes: if the filter gets this
+// wrong, nobody can sign in here.
 
 export class Jar {
   #cookies = new Map();
 
-  /** The names of Set-Cookie lines that a browser would not have kept. */
+  /** The names in those Set-Cookie lines that a browser would ignore. */
   rejected = [];
 
   store(host, lines, requestPath = '/') {
@@ -20,14 +20,14 @@ export class Jar {
     }
   }
 
-  /** The cookies a browser would send, longest path first. */
+  /** The cookies that a browser would send, longest path first. */
   matching(host, path = '/') {
     return [...this.#cookies.values()]
       .filter((cookie) => cookie.host === host && cookie.expires > Date.now() && pathMatches(path, cookie.path))
       .sort((a, b) => b.path.length - a.path.length);
   }
 
-  /** The `Cookie` header; with a `SameSite` value, of such cookies only. */
+  /** The `Cookie` header; with a `SameSite` value, only with such cookies. */
   header(host, path, sameSite) {
     const fits = ({ attributes }) => sameSite === undefined || attributes?.samesite?.toLowerCase() === sameSite;
     return this.matching(host, path)
@@ -59,7 +59,7 @@ export class Jar {
   }
 }
 
-/** One Set-Cookie line, its attributes' names in lower case. */
+/** A parsed Set-Cookie line, with the names of attributes in lower case. */
 export function parseSetCookie(line, requestPath = '/') {
   const [pair, ...rest] = line.split(';').map((part) => part.trim());
   const at = pair.indexOf('=');

@@ -1,5 +1,5 @@
-// What deploy/compose/keycloak/realm.json and the override that mounts it must be, as a list of what is wrong. No Keycloak is started: what is checked is that realm,
-// compose files, Envoy files and the demo's people agree, and that each claim that somebody looks at has a mapper that Keycloak knows.
+// Checks deploy/compose/keycloak/realm.json and the override that mounts it, and returns a list of what is wrong. It starts no Keycloak. It checks that realm,
+// compose files, Envoy files and the demo's people agree, and that Keycloak has a mapper for each claim that is used.
 
 import { USERS, VISITORS } from '../../../deploy/demo/provider.mjs';
 import { mounted } from './compose.mjs';
@@ -7,7 +7,7 @@ import { mounted } from './compose.mjs';
 const EVERYWHERE = { 'id.token.claim': 'true', 'access.token.claim': 'true', 'userinfo.token.claim': 'true', 'introspection.token.claim': 'true' };
 const attribute = (claim, from, type = 'String') => ({ ...EVERYWHERE, 'user.attribute': from, 'claim.name': claim, 'jsonType.label': type });
 
-/** By scope, and for the client itself: what each mapper is called by Keycloak, and how it is set. */
+/** The mappers of each scope, and then those of the client: their type in Keycloak, and their settings. */
 const MAPPERS = {
   basic: {
     sub: ['oidc-sub-mapper', { 'access.token.claim': 'true', 'introspection.token.claim': 'true' }],
@@ -43,7 +43,7 @@ const OF_THE_CLIENT = {
   ],
 };
 
-/** What the service `provider` must be for Keycloak to start with this realm. */
+/** What prevents Keycloak from starting with this realm as the service `provider`. */
 export function providerProblems({ services: { provider, gateway } }, realm) {
   const wrong = [];
   const expect = (holds, sentence) => holds || wrong.push(`provider: ${sentence}`);
@@ -75,7 +75,7 @@ export function providerProblems({ services: { provider, gateway } }, realm) {
   return wrong;
 }
 
-/** All that is wrong with the realm, for these plugin configurations: those of the scenarios that have a provider. */
+/** Everything that is wrong with the realm for these plugin configurations, which are those of the scenarios with a provider. */
 export function realmProblems(realm, configurations) {
   const wrong = [];
   const expect = (holds, sentence) => holds || wrong.push(sentence);
@@ -91,7 +91,7 @@ export function realmProblems(realm, configurations) {
 
   const offered = [...(client.defaultClientScopes ?? []), ...(client.optionalClientScopes ?? [])];
   expect(client.defaultClientScopes?.includes('basic'), 'client: without the scope basic there is no sub');
-  // Keycloak adds none of its own scopes to a realm that brings some, and refuses a request for one that it does not know.
+  // If a realm file has scopes, Keycloak adds none of its own, and then refuses requests for scopes that the realm does not have.
   expect(
     same(
       clientScopes.map(({ name }) => name),
@@ -152,7 +152,7 @@ function ofClient(client, configurations, expect) {
   expect(same(client.webOrigins, []), 'webOrigins: no script of a page speaks to the provider');
 }
 
-/** Exactly these mappers, set exactly so. */
+/** Checks that there are exactly these mappers, with exactly these settings. */
 function ofMappers(where, mappers = [], wanted, expect) {
   expect(
     same(
@@ -174,7 +174,7 @@ function ofUser(login, password, claims, user = {}, known, expect) {
     `users: ${login} signs in with the documented password`,
   );
   expect(user.email === claims.email && user.emailVerified === claims.email_verified, `users: ${login}: email`);
-  // Keycloak asks people for names that are missing.
+  // If a name is missing, Keycloak asks the person for it at sign-in.
   expect(`${user.firstName} ${user.lastName}` === claims.name, `users: ${login}: names`);
   expect(
     same([...(user.groups ?? [])].sort(), claims.groups.map((group) => `/${group}`).sort()) && claims.groups.every((group) => known.includes(group)),

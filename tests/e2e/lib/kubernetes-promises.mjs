@@ -1,5 +1,5 @@
-// What the manifests under deploy/kubernetes promise beyond what the API demands: each a place and what must stand there, and that the objects agree with
-// each other and with Envoy's file. `brokenPromises` names those that do not hold.
+// Rules for the manifests under deploy/kubernetes that the API does not demand: which value each place must have, and that the objects agree with each other
+// and with Envoy's file. `brokenPromises` lists the rules that are broken.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ const CONTAINERS = [`${POD}.containers.*`, `${POD}.initContainers.*`];
 const ENVOY = `${POD}.containers[name=envoy]`;
 const secret = (name, key) => [`${ENVOY}.env[name=${name}].valueFrom.secretKeyRef`, is({ name: 'accredit-secrets', key })];
 
-/** For each object the places, and what must stand at every place that the pattern names. A pattern that names no place is broken. */
+/** The rules for each object: a pattern, and a check for the value at every place that it matches. If a pattern matches no place, the rule is broken. */
 export const PROMISES = {
   'ServiceAccount/accredit': [['automountServiceAccountToken', is(false)]],
   'ConfigMap/environment': [
@@ -150,7 +150,7 @@ export const PROMISES = {
   ],
 };
 
-/** The promises that do not hold, each as a sentence; none for what is shipped. Objects that lack what is asked for break them too. */
+/** The broken rules, each as a sentence. A rule is also broken if its object, or the place in it, is missing. */
 export function brokenPromises(objects) {
   const labels = objects.map((object) => (object.metadata?.name && object.kind ? labelOf(object) : '?'));
   const broken = [];
@@ -180,13 +180,13 @@ export function brokenPromises(objects) {
   return broken;
 }
 
-/** A pattern with `*` must be met by every item: as many places as there are items. */
+/** How many places a pattern must match. With `*`, every item must have the place: as many as there are items. */
 function countOf(objects, label, pattern) {
   const star = pattern.indexOf('.*');
   return star < 0 ? 1 : placesOf(objectOf(objects, label), pattern.slice(0, star + 2)).length;
 }
 
-/** Each text is read once: hundreds of copies of the objects share it. */
+/** Each text is parsed only once, because hundreds of copies of the objects share it. */
 const texts = new Map();
 function parsed(text) {
   if (!texts.has(text)) texts.set(text, parse(text));
@@ -201,7 +201,7 @@ const bootstrapIn = (objects) => fileIn(objects, 'envoy.yaml');
 const listenersIn = (objects) => bootstrapIn(objects).static_resources.listeners;
 const same = (found, wanted) => (JSON.stringify([...found].sort()) === JSON.stringify([...wanted].sort()) ? true : `expected ${wanted}, found ${found}`);
 
-/** Every text of a value, however deep, with the path to it. */
+/** Every text inside a value, at any depth, with its path. */
 export function textsIn(value, path = '') {
   if (typeof value === 'string') return [[path, value]];
   return value && typeof value === 'object' ? Object.entries(value).flatMap(([name, inner]) => textsIn(inner, `${path}.${name}`)) : [];

@@ -1,5 +1,5 @@
-// The manifests under deploy/kubernetes as the real tools see them: built by kustomize (in kubectl), validated against the API's own schemas
-// (kubernetes-validate --strict). No cluster takes part.
+// The manifests under deploy/kubernetes as the real tools see them: built by kustomize (in kubectl), and validated against the API's own schemas
+// (kubernetes-validate --strict). No cluster is used.
 
 import { spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { ROOT, temporaryFolder } from './process.mjs';
 
 export const OVERLAYS = ['staging', 'production'];
 
-/** The oldest API that has every field in use, and the newest that the schemas know. */
+/** The oldest version of the API that has every field in use, and the newest version that has schemas. */
 export const API_VERSIONS = ['1.30.0', '1.37.0'];
 
 /** The path that a script of deploy/build prints. */
@@ -20,7 +20,7 @@ function tool(script) {
 }
 
 const found = {};
-/** A kubectl that works: deploy/build/kubectl.sh. */
+/** The path of a kubectl that can build: deploy/build/kubectl.sh finds it. */
 export const kubectl = () => (found.kubectl ??= tool('kubectl.sh'));
 const validator = () => (found.validator ??= tool('kubernetes-validate.sh'));
 
@@ -36,7 +36,7 @@ export const objectsIn = (text) =>
     .map((document) => document.toJS())
     .filter(Boolean);
 
-/** Kind and name, without the hash that kustomize puts behind the name of what it generates. */
+/** Kind and name of an object, without the hash that kustomize appends to generated names. */
 export const labelOf = ({ kind, metadata }) => `${kind}/${kind === 'ConfigMap' ? metadata.name.replace(/-[a-z0-9]{10}$/, '') : metadata.name}`;
 
 export function objectOf(objects, label) {
@@ -45,12 +45,12 @@ export function objectOf(objects, label) {
   return object;
 }
 
-/** For each object what `kubernetes-validate --strict` says against it, or undefined where it says nothing; one process for all of them. */
+/** For each object, the error of `kubernetes-validate --strict`, or undefined; one process checks all objects. */
 export function schemaRefusals(objects, version = API_VERSIONS.at(-1)) {
   const folder = temporaryFolder();
   const files = objects.map((_, index) => join(folder, `${index}.json`));
   const whole = objects.map(({ apiVersion, kind, metadata }) => Boolean(apiVersion && kind && metadata?.name));
-  // Without these three the tool does not know what it has before it.
+  // The tool cannot check an object without these three.
   objects.forEach((object, index) => writeFileSync(files[index], whole[index] ? JSON.stringify(object) : ''));
   const run = spawnSync(validator(), ['--strict', '-k', version, ...files], { encoding: 'utf8', timeout: 300_000, maxBuffer: 64 * 1024 * 1024 });
   if (run.error || ![0, 1].includes(run.status))
@@ -65,11 +65,11 @@ export function schemaRefusals(objects, version = API_VERSIONS.at(-1)) {
   return objects.map((_, index) => {
     if (!whole[index]) return 'expected apiVersion, kind and metadata.name';
     const { verdict, text } = answers.get(index) ?? { text: 'nothing was said about it' };
-    return verdict === 'INFO' ? undefined : text; // a kind without a schema is a warning to the tool, and a failure here
+    return verdict === 'INFO' ? undefined : text; // for a kind without a schema the tool only warns; here it is a failure
   });
 }
 
-/** The paths of an object at which its schema wants something that is there: ['spec', 'template'] … */
+/** The paths of an object that its schema requires and that it has: ['spec', 'template'] … */
 export function requiredPaths(object, version = API_VERSIONS.at(-1)) {
   const library = join(dirname(validator()), '../lib');
   const [python] = readdirSync(library).filter((name) => name.startsWith('python3'));
@@ -93,7 +93,7 @@ export function requiredPaths(object, version = API_VERSIONS.at(-1)) {
   ];
 }
 
-/** A copy of an object without what stands at a path. */
+/** A copy of an object without the value at a path. */
 export function without(object, path) {
   const copy = structuredClone(object);
   const place = path.slice(0, -1).reduce((inner, name) => inner[name], copy);
@@ -103,7 +103,7 @@ export function without(object, path) {
   return copy;
 }
 
-/** Every place that a pattern names, with what stands there: `*` is each item or member, `[name=envoy]` the item with that member, `[a.b]` the member a.b. */
+/** The places that a pattern matches, with their values: `*` is any item or member, `[name=envoy]` the item with that member, `[a.b]` the member a.b. */
 export function placesOf(object, pattern) {
   let places = [{ path: [], value: object }];
   for (const step of pattern.match(/\[[^\]]+\]|[^.[\]]+/g)) {

@@ -1,25 +1,25 @@
-// Constant load, and a judge who knows what every visitor may be told at that moment. It knows nothing of identity.
+// Constant load, with a check of every answer against the answers that are right for that visitor at that moment. It knows nothing about identity.
 //
-// A few connections are kept open. On each, one visitor after another asks, as soon as the one before was answered: never a pause, never a rate. A phase
-// says for each visitor which answers are right, in the order in which one connection may see them: it may go on in that list, and never back. Nothing is
-// timed: a phase ends when what it waits for was seen.
+// A few connections are kept open. On each connection, visitors send requests in turn, each as soon as the previous request was answered, without pauses and
+// without a fixed rate. A phase has a list of right answers for each visitor, in the order in which a connection may see them: it may move on in that list,
+// but never back. Nothing depends on time: a phase ends when the expected answers were seen.
 
 import http from 'node:http';
 import { eventually } from './process.mjs';
 import { Visitor } from './client.mjs';
 
 export class Load {
-  /** What was wrong, each in a sentence. */
+  /** What was wrong, each mistake in a sentence. */
   wrong = [];
-  /** How often what was answered: by phase, by visitor. */
+  /** How often each answer came, by phase and visitor. */
   tally = {};
-  /** What is right now: lists of outcomes (`200`, `401 session_missing`) by visitor. A visitor without one does not come. */
+  /** The right answers of this phase: lists of outcomes (`200`, `401 session_missing`) by visitor. A visitor without a list sends no request. */
   right = {};
   #phase = { name: 'not begun', right: {}, places: new Map() };
   #connections = [];
   #running;
 
-  /** `visits` are functions by name, which ask on the connection that they are given; `inspect` throws where an answer is not as any must be. */
+  /** `visits` are functions by name, each of which sends a request on a given connection; `inspect` checks every answer, and throws if it is wrong. */
   constructor(gateway, visits, { connections = 12, inspect = () => {} } = {}) {
     this.gateway = gateway;
     this.visits = Object.entries(visits);
@@ -31,7 +31,7 @@ export class Load {
     this.#running = Promise.all(this.#connections.map((connection) => this.#goOn(connection)));
   }
 
-  /** Resolves when the last answer is here. */
+  /** Resolves when the last answer has come. */
   async stop() {
     this.over = true;
     await this.#running;
@@ -46,8 +46,9 @@ export class Load {
     }
   }
 
-  /** Something changes: from now on these outcomes are right, `change` is made, and every connection comes to the end of every list that has several. After
-   *  that only the last of each is right, or what `settled` says. Both times every visitor comes as often as `least`, but for those who then come no more. */
+  /** Makes a change under load, in two phases. In the first, the outcomes of `changing` are right; it makes `change`, and ends when every connection has
+   *  reached the end of every list with several outcomes. In the second, only the last outcome of each list is right, or what `settled` has instead. In each
+   *  phase every visitor sends at least `least` requests, except those whose list in `settled` is empty. */
   async turn(name, changing, { change = () => {}, settled = {}, least = 30, also = () => true } = {}) {
     this.#enter(`${name}: at first`, changing);
     await change();
@@ -86,14 +87,14 @@ export class Load {
     return visitors.every((visitor) => sum(counts[visitor]) >= least);
   }
 
-  /** How often this was answered, to whomever. */
+  /** How often this outcome came, for all visitors. */
   count(outcome) {
     return Object.values(this.tally)
       .flatMap(Object.values)
       .reduce((total, counts) => total + (counts[outcome] ?? 0), 0);
   }
 
-  /** One request, and the verdict on its answer. Resolves with the answer; with nothing when none came. */
+  /** Sends one request and checks its answer. Resolves with the answer, or with nothing if none came. */
   async ask(connection, visitor, send, check) {
     const begun = this.#phase;
     const answer = await send().catch((error) => this.#complain(visitor, error.message));
@@ -114,7 +115,7 @@ export class Load {
     const key = `${number} ${visitor}`;
     const place = (right[visitor] ?? []).indexOf(outcome, places.get(key) ?? 0);
     if (place >= 0) places.set(key, place);
-    // What was asked before may be answered as it was right then.
+    // A request of the previous phase may still get an answer that was right in that phase.
     else if (begun === this.#phase || !begun.right[visitor]?.includes(outcome))
       this.#complain(visitor, `${outcome}, after ${right[visitor]?.[places.get(key)] ?? 'nothing'}`);
     const counts = ((this.tally[name] ??= {})[visitor] ??= {});
@@ -127,7 +128,7 @@ export class Load {
   }
 }
 
-/** A connection that is kept, and the tabs whose requests it carries. */
+/** A connection that is kept open, and the browser tabs that use it. */
 class Connection {
   #tabs = new Map();
 
@@ -137,12 +138,12 @@ class Connection {
     this.agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   }
 
-  /** Somebody new. */
+  /** A new visitor. */
   visitor() {
     return new Visitor(this.load.gateway, { agent: this.agent });
   }
 
-  /** A tab of somebody's browser, with the cookies of when it was opened and those that it got since. */
+  /** A tab of a visitor's browser: it has the cookies from when it was opened, and those that it got since. */
   tab(of) {
     if (!this.#tabs.has(of)) this.#tabs.set(of, Object.assign(this.visitor(), { jar: of.jar.clone() }));
     return this.#tabs.get(of);

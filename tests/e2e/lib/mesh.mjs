@@ -1,6 +1,6 @@
-// The Envoy files of deploy/istio and deploy/envoy-gateway on this machine: ports, the provider without TLS, the module's file, a mesh's certificates.
+// Runs the Envoy files of deploy/istio and deploy/envoy-gateway on this machine.
 //
-// It changes what a machine has instead of a cluster, and nothing of what the objects say.
+// It replaces only what differs between a cluster and this machine: ports, the provider's TLS, the path of the module, and the certificates of the mesh.
 
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { headerValues } from './upstream.mjs';
 const WASM = 'type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm';
 const RBAC = 'type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC';
 
-/** All wasm filters of the gateway: Accredit's, or none. */
+/** All wasm filters of the gateway: Accredit's filter, or none. */
 export const wasmFiltersOf = (bootstrap) =>
   managerOf(bootstrap.static_resources.listeners[0]).http_filters.filter(({ typed_config: config }) => config?.['@type'] === WASM);
 
@@ -33,7 +33,7 @@ export const secretsOf = (provider, key = newKey()) => ({
   ACCREDIT_OTHER_KEY: newKey(),
 });
 
-/** Ports, module and clusters: `clusters` are ports by name. The provider's keeps its TLS only with `tls`. */
+/** Sets ports, module and clusters for this machine; `clusters` are ports by name. The provider's cluster keeps its TLS only with `tls`. */
 export function onThisMachine(bootstrap, { port, clusters = {}, tls = false, wasm = wasmPath() }) {
   bootstrap.admin.address.socket_address.port_value = 0;
   const [listener] = bootstrap.static_resources.listeners;
@@ -45,20 +45,20 @@ export function onThisMachine(bootstrap, { port, clusters = {}, tls = false, was
   return bootstrap;
 }
 
-/** Starts such a bootstrap; the running Envoy knows its `origin`, `port` and `host`. */
+/** Starts an Envoy with such a bootstrap; it has the properties `origin`, `port` and `host`. */
 export async function startMade(bootstrap, { port, environment }) {
   const gateway = await Envoy.start(bootstrap, { environment });
   return Object.assign(gateway, { port, origin: `http://localhost:${port}`, host: `localhost:${port}` });
 }
 
-/** `envoy --mode validate` of the bootstrap for this machine, with secrets of its own: {code, log}. Its output is a pipe, which Envoy cannot open as a file. */
+/** Runs `envoy --mode validate` for the bootstrap: {code, log}. There is no access log, because its output is a pipe, which Envoy cannot open. */
 export async function validateMade(bootstrap, { wasm, environment = secretsOf() } = {}) {
   const copy = onThisMachine(structuredClone(bootstrap), { port: await freePort(), tls: true, wasm });
   for (const { typed_config: log } of managerOf(copy.static_resources.listeners[0]).access_log) if (log.path === '/dev/stdout') log.path = '/dev/null';
   return validate(copy, { environment });
 }
 
-/** The mesh's authority, and certificates for these workloads as static secrets under their names. */
+/** The mesh's authority, and certificates for these workloads, as static secrets by name. */
 export function meshSecrets(workloads) {
   const authority = makeAuthority();
   const issued = Object.entries(workloads).map(([name, identity]) => [name, authority.issue(identity)]);
@@ -73,7 +73,7 @@ export function meshSecrets(workloads) {
   };
 }
 
-/** The filter comes by discovery, as Istio's control plane sends it: from a file that this returns. */
+/** The bootstrap with the filter by discovery, as Istio's control plane sends it, but from a file. */
 export function byDiscovery(bootstrap, replacement = undefined) {
   const filter = wasmFilterOf(bootstrap);
   const file = join(temporaryFolder(), 'ecds.yaml');
@@ -90,10 +90,10 @@ export function byDiscovery(bootstrap, replacement = undefined) {
   return bootstrap;
 }
 
-/** What Istio's agent sends in the module's place when it cannot fetch it and the plugin is not to fail open: nobody passes. */
+/** The filter that Istio's agent sends in place of a module that it cannot download, unless the plugin fails open: it refuses every request. */
 export const DENY_ALL = { '@type': RBAC, rules: {}, rules_stat_prefix: 'wasm-default-deny' };
 
-/** Changes the configuration that the module gets: `edit(configuration)`. */
+/** Changes the module's configuration by `edit(configuration)`. */
 export function editConfiguration(bootstrap, edit) {
   const { configuration } = wasmFilterOf(bootstrap).typed_config.config;
   const value = JSON.parse(configuration.value);
@@ -101,9 +101,9 @@ export function editConfiguration(bootstrap, edit) {
   configuration.value = JSON.stringify(value);
 }
 
-/** Sends every header that may name somebody (regular expressions of spellings), in two of them: the application gets none, and the credential as it was. */
+/** Sends every identity header (given as regular expressions) in two spellings; the application must get none of them, and the credential unchanged. */
 export async function assertNoNames(gateway, application, expressions) {
-  // One spelling at a time: Envoy takes a hundred headers at most.
+  // One spelling at a time, because Envoy accepts at most a hundred headers.
   for (const sign of ['-', '.']) {
     application.forget();
     const names = expressions.map((one) => one.replaceAll('[^a-z0-9]', sign).replace('.*', 'name'));

@@ -1,11 +1,11 @@
-// An OpenID provider of the tests' own, which behaves until it is told not to.
+// An OpenID provider for the tests, which behaves correctly until a test tells it otherwise.
 //
-// It offers discovery, keys, authorization (nobody is asked anything: the redirect comes at once), token, userinfo, introspection and end_session. Everything that
-// reaches it is kept in `received`, per endpoint. It misbehaves in four ways, all undone by `behave()`:
-//   lies       change a value on its way out (a claim, a header, the document, the parameters of the redirect …)
-//   intercept  answer one endpoint by hand
-//   delay      answer one endpoint later
-//   refuse()   accept no connection at all, until accept()
+// It has discovery, keys, authorization (it shows no form: the redirect comes at once), token, userinfo, introspection and end_session. It records all requests
+// in `received`, by endpoint. It can misbehave in four ways, all of which `behave()` undoes:
+//   lies       changes a value before it is sent (a claim, a header, the document, the parameters of the redirect …)
+//   intercept  a test answers one endpoint itself
+//   delay      answers one endpoint later
+//   refuse()   accepts no connection until accept()
 
 import { createHash, randomUUID } from 'node:crypto';
 import http from 'node:http';
@@ -24,12 +24,12 @@ const PATHS = {
 
 export const now = () => Math.floor(Date.now() / 1000);
 const hash = (text, algorithm = 'sha256') => createHash(algorithm).update(text).digest();
-/** By the end of an algorithm's name; Ed25519 uses SHA-512 itself. */
+/** Hash functions by the last three characters of an algorithm's name (EdDSA with Ed25519 uses SHA-512). */
 const HASHES = { 256: 'sha256', 384: 'sha384', 512: 'sha512', DSA: 'sha512' };
 const leftHalf = (bytes) => bytes.subarray(0, bytes.length / 2);
 const pairs = new Map();
 
-/** A signing key; key pairs are made once per process and name, because RSA keys take their time. */
+/** A signing key. Each key pair is made only once in a process, because RSA keys take long to make. */
 export async function makeKey(algorithm, kid) {
   const name = `${algorithm} ${kid}`;
   if (!pairs.has(name)) pairs.set(name, await generateKeyPair(algorithm, { extractable: true }));
@@ -38,7 +38,7 @@ export async function makeKey(algorithm, kid) {
   return { algorithm, kid, privateKey, published };
 }
 
-/** Signs a payload given as bytes, text or value with whatever header is asked for. */
+/** Signs a payload, which is bytes, a text or a value, with any header. */
 export async function sign(payload, header, key) {
   const bytes = payload instanceof Uint8Array ? payload : new TextEncoder().encode(typeof payload === 'string' ? payload : JSON.stringify(payload));
   return new CompactSign(bytes)
@@ -46,7 +46,7 @@ export async function sign(payload, header, key) {
     .sign(key.privateKey ?? key, { crit: Object.fromEntries((header.crit ?? []).map((name) => [name, true])) });
 }
 
-/** A token with no signature, or with the given one: what `none` and forgeries are made of. */
+/** A token without signature, or with the given one: for the algorithm `none`, and for forgeries. */
 export function unsigned(payload, header, signature = '') {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
   return `${part(header)}.${part(payload)}.${signature}`;
@@ -66,7 +66,7 @@ export class Provider {
     return provider;
   }
 
-  /** Back to good behaviour, and everything received forgotten. */
+  /** Returns to correct behaviour, and forgets all requests. */
   behave() {
     this.user = {
       sub: 'user-1',
@@ -76,7 +76,7 @@ export class Provider {
       preferred_username: 'user',
       groups: ['oracle-ai-users', 'staff'],
     };
-    /** Who else may come: those whose browser has a cookie `person` of this provider with their name. All others are `user`. */
+    /** Further people, by the value of the cookie `person` that their browser has for this provider. Everybody else is `user`. */
     this.people = new Map();
     this.keys = [this.standardKey];
     this.signingKey = this.standardKey;
@@ -84,7 +84,7 @@ export class Provider {
     this.intercept = {};
     this.delay = {};
     this.codes = new Map();
-    // How many seconds access tokens live; refresh tokens are issued when `rotates` says so. Each is good once: whoever brings a spent one ends its family.
+    // The lifetime of access tokens in seconds. With `rotates`, refresh tokens are issued; each can be used once, and a second use ends its whole family.
     this.lifetime = 3600;
     this.rotates = false;
     this.refreshTokens = new Map();
@@ -102,7 +102,7 @@ export class Provider {
     return this.received[endpoint].length;
   }
 
-  /** How often it was asked to refresh, whatever came of it. */
+  /** The number of refresh requests, whether they succeeded or not. */
   refreshes() {
     return this.received.token.filter(({ form }) => form.get('grant_type') === 'refresh_token').length;
   }
@@ -112,7 +112,7 @@ export class Provider {
     await listen(this.server, this.port);
   }
 
-  /** A fault of a test's own lie, not of a client that went away: the stage shows it. */
+  /** Records an error in a test's own code, so that the test fails; a client that has gone away is no error. */
   #fail(response, error) {
     if (error.code !== 'ECONNRESET') this.faults.push(error.stack);
     response.destroy();
@@ -198,7 +198,7 @@ export class Provider {
     answer(response, 200, refreshing ? await this.#tell('refreshed', told) : told, { 'cache-control': 'no-store' });
   }
 
-  /** RFC 9700, section 4.14.2: a refresh token that comes a second time was stolen by somebody, so that the whole family ends. */
+  /** RFC 9700, section 4.14.2: a refresh token that is used a second time may have been stolen, so its whole family ends. */
   #spend(refreshToken) {
     const kept = this.refreshTokens.get(refreshToken);
     if (!kept || kept.family.ended) return undefined;
@@ -207,7 +207,7 @@ export class Provider {
     return kept.family.ended ? undefined : { ...kept, spent: false };
   }
 
-  /** RFC 6749 and RFC 7636: what an honest token endpoint checks. */
+  /** The checks of a correct token endpoint, by RFC 6749 and RFC 7636. */
   #refusal({ client, form }, attempt, refreshing) {
     if (client.id !== this.clientId) return 'invalid_client';
     if (client.method !== 'none' && client.secret !== this.clientSecret) return 'invalid_client';
@@ -241,7 +241,7 @@ export class Provider {
     answer(response, 200, await this.#tell('userinfo', user));
   }
 
-  /** RFC 7662: only clients are told, and of what is not known only that it is not active. */
+  /** RFC 7662: only a client gets an answer, and for an unknown token it says only that it is not active. */
   async _introspection(response, received) {
     received.client = clientOf(received);
     if (received.client.id !== this.clientId || received.client.secret !== this.clientSecret) return answer(response, 401, { error: 'invalid_client' });
@@ -264,7 +264,7 @@ export function answer(response, status, body, headers = {}) {
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(text);
 }
 
-/** How the client authenticated, RFC 6749 section 2.3.1: the two halves of Basic are form-encoded first. */
+/** How the client authenticated (RFC 6749, section 2.3.1): in Basic, name and secret are form-encoded. */
 function clientOf({ headers, form }) {
   const plain = (text) => decodeURIComponent((text ?? '').replaceAll('+', ' '));
   if (headers.authorization?.startsWith('Basic ')) {

@@ -1,7 +1,6 @@
-// Kubernetes objects as they stand in deploy/, checked against the schemas of the API that takes them, and taken apart in memory.
+// The Kubernetes objects in deploy/: validates them against the schemas of their APIs, and makes changed copies.
 //
-// The schemas come as compiled validators, which say nothing about fields they do not know. So a field counts as known when a wrong value in its place is
-// refused.
+// The schemas are compiled validators, which ignore fields that they do not know. So a field counts as known if a wrong value in it is refused.
 
 import assert from 'node:assert/strict';
 
@@ -17,7 +16,7 @@ export const nameOf = ({ kind, metadata }) => `${kind} ${metadata?.namespace ? `
 
 const models = new Map();
 
-/** Loads the validators of these objects' kinds; `assertValid` and `unknownFields` need them. */
+/** Loads the validators for the kinds of these objects; `assertValid` and `unknownFields` need them. */
 export async function loadSchemas(objects) {
   for (const version of new Set(objects.map(({ apiVersion }) => apiVersion))) {
     const from = PACKAGES[version.split('/')[0]];
@@ -34,7 +33,7 @@ export function assertValid(object) {
   new Model(object).validate();
 }
 
-/** The fields that the schema does not know. Below `open` (paths, `*` for any index) everything is the object's own. */
+/** The fields that the schema does not know, except those below `open` (paths, with `*` for any index), where every field is allowed. */
 export function unknownFields(object, open) {
   const isOpen = (path) => open.some((one) => one.split('.').every((step, index) => step === '*' || step === String(path[index])));
   const tolerates = (path, value) => {
@@ -51,7 +50,7 @@ export function unknownFields(object, open) {
     .map((path) => path.join('.'));
 }
 
-/** Every place in a value, the outer ones first, as lists of names and indices. */
+/** The paths of all places in a value, outer ones first, as lists of names and indices. */
 export function pathsOf(value, path = []) {
   if (value === null || typeof value !== 'object') return [];
   return Object.keys(value).flatMap((key) => {
@@ -62,14 +61,14 @@ export function pathsOf(value, path = []) {
 
 export const at = (value, path) => path.reduce((inside, step) => inside?.[step], value);
 
-/** A copy with another value there. */
+/** A copy with another value at a path. */
 export function replaced(value, path, other) {
   const copy = structuredClone(value);
   at(copy, path.slice(0, -1))[path.at(-1)] = other;
   return copy;
 }
 
-/** A copy without what stands there. */
+/** A copy without the value at a path. */
 export function without(value, path) {
   const copy = structuredClone(value);
   const place = at(copy, path.slice(0, -1));
@@ -78,7 +77,7 @@ export function without(value, path) {
   return copy;
 }
 
-/** All objects, once for each place in each of them that is not there any more: [what is missing, the objects]. */
+/** Copies of all objects, one for each place in them, from which that place was removed: [what is missing, the objects]. */
 export function eachWithout(objects, skip = () => false) {
   return objects.flatMap((object, index) =>
     pathsOf(object)
@@ -87,7 +86,7 @@ export function eachWithout(objects, skip = () => false) {
   );
 }
 
-/** The values in these objects that `make(objects)` never looks at, as KIND and path: what stands there has no effect on what is made. */
+/** The values in these objects that `make(objects)` never reads, as KIND and path: they have no effect on the result. */
 export function passedOver(objects, make) {
   const seen = new Set();
   const watched = (value, path) =>
@@ -100,14 +99,14 @@ export function passedOver(objects, make) {
             return watched(target[key], [...path, key]);
           },
         });
-  JSON.stringify(make(watched(objects, []))); // what goes over as a whole is looked at too
+  JSON.stringify(make(watched(objects, []))); // reads values that the result contains as a whole
   const isLeaf = (value) => value === null || typeof value !== 'object' || Object.keys(value).length === 0;
   return pathsOf(objects)
     .filter((path) => isLeaf(at(objects, path)) && !seen.has(path.join('.')))
     .map(([index, ...path]) => `${objects[index].kind} ${path.join('.')}`);
 }
 
-/** The object of a kind (and name), to be changed in a copy of all: `change(object)`. */
+/** A copy of all objects in which `change(object)` has changed the object of this kind (and name). */
 export function changed(objects, kind, change, name = undefined) {
   const copy = structuredClone(objects);
   const found = copy.filter((object) => object.kind === kind && (name === undefined || object.metadata.name === name));

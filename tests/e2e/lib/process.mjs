@@ -1,7 +1,7 @@
-// What every part of the harness shares about the machine: where things are, which ports are free, what must be cleaned up.
+// What the whole test harness needs of this machine: the paths of programs, free ports, temporary folders, and what to clean up.
 //
-// It knows the environment variables ENVOY, ACCREDIT_WASM and CHROMIUM. What is missing is an error with a sentence, never a skipped test: a suite that passes
-// because it ran nothing proves nothing.
+// It reads the environment variables ENVOY, ACCREDIT_WASM and CHROMIUM. If one is missing, that is an error, never a skipped test: a suite that passes without
+// running anything proves nothing.
 
 import { accessSync, constants, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -37,13 +37,13 @@ function isExecutable(path) {
   }
 }
 
-// Ports for tests lie below the range from which the kernel takes ports for outgoing connections: a test's own connections cannot take one between the look
-// at it and its use. They are dealt in blocks. A process that listens on the first port of a block owns the rest for as long as it lives, so two test files
-// at the same time never choose the same; and within a block each port is given once until all were.
+// The tests' ports are below the range that the kernel uses for outgoing connections, so that no connection can take a port between the check and its use. Each
+// process has a block of ports: it listens on the first port of the block as long as it runs, and so owns the rest. Therefore two test files that run at the
+// same time never use the same port. Within a block, a port is given again only after all others.
 const BLOCKS = { first: 15_000, size: 300, count: 50 };
 let block;
 
-/** A port of this process's own that nobody listens on. No other test gets it, nor does the next call. */
+/** A port of this process's block on which nobody listens. Neither another test nor the next call gets the same one. */
 export async function freePort() {
   block ??= ownBlock();
   const own = await block;
@@ -96,7 +96,7 @@ export function closeServer(server) {
 
 export const sleep = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
-/** Asks until the answer is truthy, and returns it. `what` completes the sentence of the failure. */
+/** Calls `ask` until its answer is truthy, and returns the answer. `what` completes the error message. */
 export async function eventually(what, ask, { within = 10_000, every = 50 } = {}) {
   const deadline = Date.now() + within;
   let last;
@@ -114,7 +114,7 @@ export async function eventually(what, ask, { within = 10_000, every = 50 } = {}
   }
 }
 
-/** A temporary folder that goes away with this process. */
+/** A temporary folder, which is deleted when this process ends. */
 export function temporaryFolder() {
   const folder = mkdtempSync(join(tmpdir(), 'accredit-e2e-'));
   atExit(() => rmSync(folder, { recursive: true, force: true }));
@@ -123,7 +123,7 @@ export function temporaryFolder() {
 
 const duties = new Set();
 
-/** Registers a synchronous last duty, such as ending a child process; returns a function that withdraws it. */
+/** Registers a synchronous function that is called when this process ends, for example to end a child; returns a function that withdraws it. */
 export function atExit(duty) {
   duties.add(duty);
   return () => duties.delete(duty);

@@ -1,8 +1,8 @@
-// Bytes on a socket, as no well-behaved client would send them: for paths that node would normalise, bytes that it would refuse, and header floods.
+// Sends bytes that no well-behaved client would send: paths that Node would normalize, bytes that it would refuse, and floods of headers.
 
 import net from 'node:net';
 
-/** Sends bytes (text is taken as latin1) and resolves with the first answer, or {status: 0} when the peer closed without one. */
+/** Sends bytes (a text is encoded as latin1) and resolves with the first answer, or with {status: 0} if the peer closed without one. */
 export function sendRaw(port, bytes, { timeout = 10_000 } = {}) {
   return new Promise((done, failed) => {
     const socket = net.connect(port, '127.0.0.1');
@@ -25,7 +25,7 @@ export function sendRaw(port, bytes, { timeout = 10_000 } = {}) {
   });
 }
 
-/** A request as text, exactly as given: header lines are neither checked nor encoded. */
+/** A request as text. Header lines are used exactly as given, neither checked nor encoded. */
 export function requestText(method, target, host, lines = [], body = '') {
   return [`${method} ${target} HTTP/1.1`, `Host: ${host}`, 'Connection: close', ...lines, '', body].join('\r\n');
 }

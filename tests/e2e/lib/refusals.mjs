@@ -1,12 +1,13 @@
-// What the filter says of configurations, asked of its own reader without Envoy: examples/refusals.rs, built by cargo for this machine.
+// Finds out whether the filter accepts a configuration, without Envoy: by examples/refusals.rs, which is the filter's own reader, built by cargo for this
+// machine.
 //
-// It reads what Envoy would hand over, as a text or as the wire form of a Struct. How Envoy hands it over, and what becomes of a refusal, it cannot show.
+// It reads what Envoy would pass to the filter: a text, or the wire form of a Struct. It cannot show how Envoy passes it, and what Envoy does after a refusal.
 
 import { spawnSync } from 'node:child_process';
 import { configurationOf, pluginOf } from './gateway.mjs';
 import { ROOT } from './process.mjs';
 
-/** Why each of these is refused, or null: [{text or fields, environment}] → [text or null]. */
+/** Why each configuration is refused, or null: [{text or fields, environment}] → [text or null]. */
 export function refusalsOf(configurations) {
   const input = configurations.map((each) => `${JSON.stringify(each)}\n`).join('');
   const run = spawnSync('cargo', ['run', '--quiet', '--locked', '--example', 'refusals'], { cwd: ROOT, input, encoding: 'utf8', maxBuffer: 1 << 28 });
@@ -19,7 +20,7 @@ export function refusalsOf(configurations) {
   return answers;
 }
 
-/** Why the configuration of the filter in a bootstrap's first listener is refused, or null, where Envoy has these variables and hands on those that are listed. */
+/** Why the filter's configuration in a bootstrap's first listener is refused, or null. It gets those variables of `environment` that the plugin lists. */
 export function refusalIn(
   {
     static_resources: {

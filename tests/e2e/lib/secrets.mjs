@@ -1,6 +1,6 @@
-// What looks like a secret in a text. It knows no file, and finds nothing in those that say `{environment_variable: NAME}`, `${NAME}`, or name a field.
+// Finds what looks like a secret in a text. It ignores references such as `{environment_variable: NAME}` and `${NAME}`, and names of fields.
 
-/** All of it: long random words, private keys, and values of fields that are called so. The demo's passwords are documented: they are none. */
+/** Everything that looks like a secret: long random words, private keys, and values of fields with such names. */
 export function secretsIn(text) {
   const random = text.match(/(?<![\w/.@-])(?=[\w+/]*\d)(?=[\w+/]*[A-Za-z])[A-Za-z0-9+/]{32,}={0,2}(?![\w.-])/g) ?? [];
   const keys = text.match(/-----BEGIN [A-Z ]*PRIVATE KEY/g) ?? [];

@@ -1,14 +1,14 @@
-// A service behind the gateway, as `accounts` and `notify` have it: it records what it is asked, and misbehaves when told to.
+// A service that the gateway calls, as for `accounts` and `notify`: it records requests, and misbehaves when a test tells it to.
 //
-// It is the recording application with an honest answer of a test's own, and with ways to go wrong that are the same for every service.
+// It is the recording application, with a test's own answers, and with faults that are the same for every service.
 
 import { listen } from './process.mjs';
 import { Application } from './upstream.mjs';
 
-/** What a service says when it misbehaves, so that a test can look for it where it must not be. */
+/** A text in the answers of a misbehaving service, so that a test can check where it must not appear. */
 export const MARK = 'only-the-service-says-this';
 
-/** A service that answers by `honest(request, response, received)` until it is told otherwise; `behave()` undoes everything. */
+/** Starts a service that answers by `honest(request, response, received)` until a test changes `respond`; `behave()` undoes everything. */
 export async function startService(honest) {
   const service = await Application.start();
   service.behave = async () => {
@@ -18,7 +18,7 @@ export async function startService(honest) {
   };
   const connections = new Set();
   service.server.on('connection', (socket) => connections.add(socket.on('close', () => connections.delete(socket))));
-  /** Gives this one answer, and is not there any more: Envoy may have connections left that it never used. */
+  /** Gives this one answer, then accepts no more connections, and closes all others, even those that Envoy has not used. */
   service.answerAndDie = (request, response, status, body) => {
     service.server.close();
     for (const socket of connections) if (socket !== request.socket) socket.destroy();
@@ -28,7 +28,7 @@ export async function startService(honest) {
   return service;
 }
 
-/** Answers like this, whatever is asked. */
+/** Gives the same answer to every request. */
 export const always =
   (status, body, type = 'application/json') =>
   (_, response) => {
@@ -45,7 +45,7 @@ const USER = { id: 1, email: 'alice@example.com', role: 'admin', note: MARK };
 const STACK = `Error: ${MARK}\n    at query (/srv/users/database.js:12:7)\n    at process.processTicksAndRejections (node:internal/process/task_queues:95:5)`;
 const MEGABYTES = 3 * 1024 * 1024;
 
-/** [what a service does, the status and the reason that its caller's visitor gets, how]; each `how` is given the service. */
+/** Faults: [what the service does, the status and the reason that the visitor then gets, a function that makes the service do it]. */
 export const FAULTS = [
   ['accepts no connection', 502, 'accounts_unreachable', (service) => service.stop()],
   ['is killed while it is asked', 502, 'accounts_unreachable', (service) => void (service.respond = () => service.stop())],
@@ -87,7 +87,7 @@ export const FAULTS = [
   ['says 3 MB of rubbish with 500', 502, 'accounts_unreachable', (service) => void (service.respond = always(500, LARGE.rubbish))],
 ];
 
-/** Three megabytes that begin with the mark: a user, and what is no JSON. */
+/** Texts of three megabytes: a user as JSON, and rubbish that is not JSON. Both contain the mark. */
 export const LARGE = {
   json: JSON.stringify({ ...USER, pad: 'x'.repeat(MEGABYTES) }),
   rubbish: Buffer.alloc(MEGABYTES, `${MARK}\x00\xff{"id":1}`, 'latin1'),

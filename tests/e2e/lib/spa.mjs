@@ -1,11 +1,11 @@
-// A front end that keeps its own token, as a visitor without a screen: it asks for the provider's address, goes there, and brings the code back.
+// A front end that keeps its own token, without a browser: it asks for the provider's address, goes there, and brings the code back.
 
 import http2 from 'node:http2';
 import { Visitor } from './client.mjs';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-/** The front end asks for the address, and the provider (which asks nobody anything) sends the browser back: code and state. */
+/** Asks for the address, and goes to the provider, which shows no form and redirects back at once: {code, state}. */
 export async function authorized(visitor) {
   const told = await visitor.call('/api/authorize');
   if (told.status !== 200) throw new Error(`no address: ${told.status} ${told.reason}`);
@@ -13,13 +13,13 @@ export async function authorized(visitor) {
   return Object.fromEntries(back.location.searchParams);
 }
 
-/** Posts to the token endpoint; what is no text is sent as JSON. */
+/** Posts to the token endpoint; content that is not a text is sent as JSON. */
 export function exchange(visitor, content, options = {}) {
   const body = ['string', 'function'].includes(typeof content) ? content : JSON.stringify(content);
   return visitor.call('/api/token', { method: 'POST', body, ...options, headers: { ...JSON_TYPE, ...options.headers } });
 }
 
-/** One request over HTTP/2 in DATA frames of their own, with trailers behind them if there are any. Resolves with {status, reason, body}. */
+/** Sends a request over HTTP/2, with each part of the body in its own DATA frame, and optional trailers. Resolves with {status, reason, body}. */
 export function overHttp2(visitor, path, frames, { trailers, headers = {} } = {}) {
   const session = http2.connect(visitor.origin);
   const cookie = visitor.jar.header('localhost', path);
@@ -45,13 +45,13 @@ export function overHttp2(visitor, path, frames, { trailers, headers = {} } = {}
   });
 }
 
-/** A front end on another origin: what its page's scripts do for one visitor, and how somebody signs in through it. */
+/** A front end on another origin: what the scripts of its page do for a visitor, and how people sign in through it. */
 export class FrontEnd {
   constructor(gateway, origin) {
     Object.assign(this, { gateway, origin });
   }
 
-  /** `fetch()` in a page of the front end. */
+  /** Calls `fetch()` in a page of the front end. */
   call(visitor, target, options = {}) {
     return visitor.call(target, { ...options, headers: { origin: this.origin, 'sec-fetch-site': 'cross-site', ...options.headers } });
   }
@@ -60,7 +60,7 @@ export class FrontEnd {
     return this.call(visitor, '/api/token', { method: 'POST', headers: JSON_TYPE, body: JSON.stringify(content) });
   }
 
-  /** To the provider, through its form, and back at the page's address: {visitor, code, state, iss}. */
+  /** Goes to the provider, through its form, and back to the page's address: {visitor, code, state, iss}. */
   async authorized(login, visitor = new Visitor(this.gateway)) {
     const told = await this.call(visitor, '/api/authorize');
     if (told.status !== 200) throw new Error(`no address: ${told.status} ${told.body}`);
@@ -70,7 +70,7 @@ export class FrontEnd {
     return { visitor, ...Object.fromEntries(last.location.searchParams) };
   }
 
-  /** The access token of somebody who signs in now. */
+  /** Signs a person in, and resolves with the access token. */
   async tokenOf(login) {
     const { visitor, code } = await this.authorized(login);
     const answer = await this.exchange(visitor, { code });
@@ -78,7 +78,7 @@ export class FrontEnd {
     return answer.json().access_token;
   }
 
-  /** A preflight, as a browser sends it for a page of this or another origin. */
+  /** Sends a preflight, as a browser does for a page of this or another origin. */
   preflight(path, method, origin = this.origin) {
     const headers = { origin, 'access-control-request-method': method, 'access-control-request-headers': 'authorization,content-type' };
     return new Visitor(this.gateway).send(path, { method: 'OPTIONS', headers });

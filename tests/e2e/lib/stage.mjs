@@ -1,7 +1,7 @@
-// What most test files need: the misbehaving provider, the recording application and one gateway between them, for one `describe`.
+// What most test files need, for one `describe`: the misbehaving provider, the recording application, and a gateway between them.
 //
-// Before each test the provider behaves again and the application has forgotten what it saw. After the last one everything is stopped, and the log of
-// the gateway must not show that the filter ever panicked.
+// Before each test, the provider returns to correct behaviour and the application forgets its requests. After the last test, everything is stopped, and the
+// gateway's log is checked for panics of the filter.
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach } from 'node:test';
@@ -10,12 +10,12 @@ import { startGateway } from './gateway.mjs';
 import { Provider } from './misbehaving.mjs';
 import { Application } from './upstream.mjs';
 
-/** Call it inside `describe`; its properties are there when the tests run. `prepare(provider)` is applied whenever the provider starts to behave again. */
+/** To be called inside `describe`; its properties exist when the tests run. `prepare(provider)` is called each time after the provider's `behave()`. */
 export function onStage({ prepare = () => {}, ...options } = {}) {
   const stage = {
     /** A new browser, with no cookie. */
     visitor: (more) => new Visitor(stage.gateway, more),
-    /** A new browser, signed in as the provider's present user. */
+    /** A new browser, signed in as the current user of the provider. */
     async signedIn(more) {
       const visitor = stage.visitor(more);
       const landing = await visitor.signIn('/analytics');
@@ -53,7 +53,7 @@ export function assertNoPanic(gateway) {
   assert.deepEqual(traces, [], 'the log shows that the filter panicked');
 }
 
-/** None of these secrets stands in the log. */
+/** Checks that none of these secrets is in the log. */
 export function assertNotTold(gateway, secrets) {
   const told = gateway.log();
   assert.deepEqual(
@@ -63,7 +63,7 @@ export function assertNotTold(gateway, secrets) {
   );
 }
 
-/** An answer of the filter's own that refuses: this status, this reason, not to be stored, and no session with it. */
+/** Checks that an answer is a refusal of the filter: with this status and reason, not to be stored, and without a session. */
 export function assertRefused(answer, status, reason) {
   assert.deepEqual([answer.status, answer.reason], [status, reason], answer.body.slice(0, 400));
   assert.match(String(answer.headers['cache-control']), /no-store/);
@@ -71,14 +71,14 @@ export function assertRefused(answer, status, reason) {
   if (answer.headers['content-type']?.startsWith('text/html')) assertSafePage(answer);
 }
 
-/** A page of the filter's own: nothing runs in it but what it brings, nobody frames it. */
+/** Checks that a page of the filter runs nothing from elsewhere and cannot be framed. */
 export function assertSafePage(page) {
   assert.match(page.headers['content-security-policy'], /default-src 'none'/);
   assert.match(page.headers['content-security-policy'], /frame-ancestors 'none'/);
   assert.equal(page.headers['x-content-type-options'], 'nosniff');
 }
 
-/** A problem document, RFC 9457, that names its reason and the request. */
+/** Checks that an answer is a problem document (RFC 9457) with its reason and the request's id. */
 export function assertProblem(answer, status, reason) {
   assertRefused(answer, status, reason);
   assert.match(answer.headers['content-type'], /^application\/problem\+json/);

@@ -1,4 +1,4 @@
-// Certificates for the tests: an authority that nobody else trusts, and what it signs, by the openssl of this machine. Good for a day.
+// Certificates for the tests, made by this machine's openssl: an authority that nobody else trusts, and certificates that it signs. They are valid for a day.
 
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import tls from 'node:tls';
 import { temporaryFolder } from './process.mjs';
 
-/** Resolves nothing and waits for nothing: {file, pem, issue}. `issue(names)` gives {certificate, key} in PEM for these host names, or URIs. */
+/** Makes an authority: {file, pem, issue}. `issue(names)` returns {certificate, key} in PEM for these host names or URIs. */
 export function makeAuthority() {
   const folder = temporaryFolder();
   const at = (name) => join(folder, name);
@@ -49,7 +49,7 @@ function openssl(options) {
   if (run.status !== 0) throw new Error(`openssl ${options[0]} failed: ${run.error?.message ?? run.stderr}`);
 }
 
-/** The serial number of the certificate that a port of 127.0.0.1 shows for this host name. It must descend from the authority. */
+/** The serial number of the certificate that a port of 127.0.0.1 shows for this host name. The authority must have signed it. */
 export function serialShownAt(port, servername, authority) {
   return new Promise((shown, failed) => {
     const socket = tls.connect({ host: '127.0.0.1', port, servername, ca: authority.pem }, () => {

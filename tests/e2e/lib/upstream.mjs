@@ -1,6 +1,6 @@
-// The application behind the gateway. It records every request that reaches it, so that a test can prove that none arrived undecided.
+// The application behind the gateway. It records every request that reaches it, so that a test can show that none arrived before a decision.
 //
-// It answers each request with what it received, as JSON; echoes WebSocket messages; and can be told to answer otherwise.
+// It answers each request with what it received, as JSON, and echoes WebSocket messages. A test can replace the answer.
 
 import http from 'node:http';
 import { WebSocketServer } from 'ws';
@@ -9,7 +9,7 @@ import { closeServer, eventually, listen } from './process.mjs';
 export class Application {
   /** What arrived, in order: {method, url, headers, rawHeaders, body, trailers, complete, upgrade}. */
   requests = [];
-  /** A test may set this: (request, response, received) => answers itself, or by `echo` later. */
+  /** A test may set this function, (request, response, received) => …, which then answers, itself or by a later `echo`. */
   respond = null;
 
   static async start(port = 0) {
@@ -57,7 +57,7 @@ export class Application {
     this.sockets.handleUpgrade(request, socket, head, (connection) => connection.on('message', (data, binary) => connection.send(data, { binary })));
   }
 
-  /** The requests whose path is this one, or begins with it and a query. */
+  /** The requests for this path, with any query. */
   arrived(path) {
     return this.requests.filter(({ url }) => url === path || url.startsWith(`${path}?`));
   }
@@ -67,7 +67,7 @@ export class Application {
     this.respond = null;
   }
 
-  /** The only request that arrived; waits until its body is complete. */
+  /** The only request for this path; waits until its body is complete. */
   async only(path) {
     await eventually(
       `one request for ${path} is complete at the application`,
@@ -82,7 +82,7 @@ export class Application {
   }
 }
 
-/** All values a request carried under any spelling of this header name: `_` for `-`, any case. */
+/** All values of a header in a request, in any spelling of its name: with `_` for `-`, and in any case. */
 export function headerValues(received, name) {
   const plain = (text) => text.toLowerCase().replaceAll('_', '-');
   const found = [];

@@ -1,7 +1,7 @@
-// What Envoy Gateway 1.9 makes of the objects in deploy/envoy-gateway: one Envoy file, as its translator's sources say it, its patches applied.
+// What Envoy Gateway 1.9 makes of the objects in deploy/envoy-gateway: one Envoy file, as in the sources of its translator, with the patches applied.
 //
-// It knows the fields that these objects use. Most others are an error here, and tests ask that no value of an object is passed over, so that an object
-// cannot say more than is written down. Names are those without XDSNameSchemeV2, the default. It never sees a secret.
+// It knows the fields that these objects use. Most other fields are an error, and tests check that no value of an object is ignored, so that nothing in an
+// object is missing in the Envoy file. Names are those without XDSNameSchemeV2, which is the default. It never sees a secret.
 
 import { parse } from 'yaml';
 
@@ -11,8 +11,8 @@ const BUFFER = 'envoy.filters.http.buffer';
 const MANAGER = 'envoy.filters.network.http_connection_manager';
 
 /**
- * An Envoy bootstrap from the parsed objects. The module's file, and all addresses, are this machine's. `failed(error)` is told of each patch that finds
- * nothing: Envoy Gateway writes it into the policy's status, and applies the others.
+ * An Envoy bootstrap from the parsed objects. The path of the module and all addresses are those of this machine. `failed(error)` is called for each patch
+ * that finds nothing: Envoy Gateway reports it in the policy's status, and applies the other patches.
  */
 export function madeByEnvoyGateway(
   objects,
@@ -70,14 +70,14 @@ export function madeByEnvoyGateway(
   return withoutDiscovery(resources, overloadManager(proxy.spec));
 }
 
-/** The wasm filters that a route carries, by their names: those of its own policy, or else of the Gateway's. Its own takes the Gateway's away. */
+/** The wasm filters of a route, by name. A route with its own policy has only the filters of that policy; other routes have those of the Gateway's. */
 function wasmsOf(route, gateway, extensions) {
   const policyFor = (object) => extensions.find((policy) => policy.spec.targetRefs.some((target) => isFor(target, object, policy)));
   const policy = policyFor(route) ?? policyFor(gateway);
   return Object.fromEntries((policy?.spec.wasm ?? []).map((wasm, index) => [`${policyName(policy)}/wasm/${index}`, wasm]));
 }
 
-/** How many bytes a policy lets the buffer hold. */
+/** The number of bytes that a policy lets the buffer hold. */
 function bufferOf({
   spec: {
     targetRefs,
@@ -89,7 +89,7 @@ function bufferOf({
   return quantity(limit);
 }
 
-/** `wasms` and `buffers` are those that some route carries; what none does is no filter of the listener. */
+/** `wasms` and `buffers` are those of all routes; a filter that no route uses is not in the listener. */
 function gatewayListener(
   name,
   { protocol, port, tls, allowedRoutes, hostname },
@@ -163,7 +163,7 @@ function gatewayListener(
   };
 }
 
-/** Filters stand in Envoy Gateway's own order (`filters` are in it), and then each that `filterOrder` names goes before or behind those of another type. */
+/** The order of the filters. `filters` have Envoy Gateway's own order; then each filter in `filterOrder` is moved before or after those of another type. */
 function ordered(positions, filters) {
   const isOf =
     (type) =>
@@ -197,7 +197,7 @@ function accessLogger({ type, json }, [{ type: sink, file }]) {
   return { name: 'envoy.access_loggers.file', typed_config: log };
 }
 
-/** Its configuration is a StringValue of JSON; its vm_id is its own; it is off until a route turns it on. */
+/** A wasm filter. Its configuration is a StringValue of JSON, its vm_id is unique, and it is disabled until a route enables it. */
 function wasmFilter({ name, rootID, failOpen, code, env, config, ...unknown }, id, { env: environment }) {
   refuse(unknown, 'EnvoyExtensionPolicy.spec.wasm');
   expect('an image with a tag', code.type === 'Image' && /^[^:@]+(:[^:@]+)?(@sha256:[0-9a-f]{64})?$/.test(code.image.url) && code.image.url.includes(':'));
@@ -223,7 +223,7 @@ function wasmFilter({ name, rootID, failOpen, code, env, config, ...unknown }, i
   };
 }
 
-/** One virtual host with the routes of all HTTPRoutes, exact paths first. */
+/** One virtual host with the routes of all HTTPRoutes; exact paths come first. */
 function routes(name, { hostname: host }, carried, buffers, objects, { cors, targetRefs, ...unknown }) {
   refuse(unknown, 'SecurityPolicy');
   const made = [...carried]
@@ -277,7 +277,7 @@ function corsPolicy({ allowOrigins, allowMethods, allowHeaders, exposeHeaders, a
   };
 }
 
-/** A cluster for each rule that leads to somebody. Endpoints come from the Service; here there is one. */
+/** A cluster for each rule that has a backend. Its endpoints would come from the Service; here there is one. */
 function backends({ metadata, spec }) {
   return spec.rules.flatMap(({ backendRefs }, index) => {
     if (!backendRefs) return [];
@@ -297,7 +297,7 @@ function backends({ metadata, spec }) {
   });
 }
 
-// EnvoyPatchPolicy: JSON patches at the places that a JSONPath finds
+// EnvoyPatchPolicy: applies JSON patches at the places that a JSONPath finds
 
 const KINDS = { 'listener.v3.Listener': 'listeners', 'route.v3.RouteConfiguration': 'routes', 'cluster.v3.Cluster': 'clusters' };
 
@@ -315,7 +315,7 @@ function apply(resources, { type, name, operation: { op, jsonPath, path, value }
   for (const place of places) patched(resource, [...place, ...(path ? path.split('/') : [])], op, value);
 }
 
-/** `..LIST[?(@.name=='NAME')]`, or `=~` for a part of the name: the members of any such list. */
+/** The matches of `..LIST[?(@.name=='NAME')]`, or of `=~` for a part of the name: members of any list called LIST. */
 function located(value, jsonPath) {
   const [, wanted, how, name] = /^\.\.(\w+)\[\?\(@\.name(==|=~)'([^']+)'\)\]$/.exec(jsonPath) ?? [];
   expect('a JSONPath that is known here', name);
@@ -339,9 +339,9 @@ function patched(resource, path, op, value) {
   place[last] = value;
 }
 
-// The bootstrap, as far as it is about load
+// The part of the bootstrap that limits the load
 
-/** Of the container's memory, 80 % are the heap's; what the EnvoyProxy says goes behind that, as protobuf merges lists. */
+/** The heap gets 80 % of the container's memory. Entries of the EnvoyProxy are appended, as protobuf merges lists. */
 function overloadManager({ provider, bootstrap }) {
   const heap = 'envoy.resource_monitors.fixed_heap';
   const { type, value, ...unknown } = bootstrap;
@@ -368,14 +368,14 @@ function overloadManager({ provider, bootstrap }) {
   };
 }
 
-/** Kubernetes' `64Ki`, `1Gi` in bytes. */
+/** A quantity of Kubernetes, such as `64Ki` or `1Gi`, in bytes. */
 function quantity(text) {
   const [, count, unit] = /^(\d+)([KMG])i$/.exec(text) ?? [];
   expect('a number of Ki, Mi or Gi', count);
   return Number(count) * 1024 ** ('KMG'.indexOf(unit) + 1);
 }
 
-/** The same in one file: routes stand in their listener. */
+/** The same resources as one static file, in which the routes are inside their listener. */
 function withoutDiscovery({ listeners, routes: configurations, clusters }, overload) {
   for (const listener of listeners) {
     const manager = listener.filter_chains[0].filters.find(({ name }) => name === MANAGER).typed_config;

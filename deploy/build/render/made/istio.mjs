@@ -1,16 +1,16 @@
-// What Istio 1.30 makes of the objects in deploy/istio: one Envoy file with the gateway's listener and the workload's, as istiod's sources say it.
+// What Istio 1.30 makes of the objects in deploy/istio: one Envoy file with the gateway's listener and the workload's, as in the sources of istiod.
 //
-// It knows the fields that these objects use. Most others are an error here, and tests ask that no value of an object is passed over, so that an object
-// cannot say more than is written down. Left out is what only Istio's own build of Envoy has (the filters metadata_exchange, alpn, stats) and TLS to browsers, which the
-// Gateway's credential makes. It never sees a secret: certificates are named after the service
-// account that has them, and `ROOTCA`; in a cluster each Envoy's agent has its own, called `default`.
+// It knows the fields that these objects use. Most other fields are an error, and tests check that no value of an object is ignored, so that nothing in an
+// object is missing in the Envoy file. It leaves out the filters that only Istio's build of Envoy has (metadata_exchange, alpn, stats), and TLS to browsers,
+// which comes from the Gateway's credential. It never sees a secret: certificates have the name of their service account, and the root is `ROOTCA`. (In a
+// cluster, the agent of each Envoy has a certificate of its own, called `default`.)
 
 const TYPE = 'type.googleapis.com/';
 const HTTP = `${TYPE}envoy.extensions.filters.http.`;
 export const MANAGER = 'envoy.filters.network.http_connection_manager';
 const TRUST_DOMAIN = 'cluster.local';
 
-/** An Envoy bootstrap from the objects and the chart's values, both parsed. The module's file, and all addresses, are this machine's. */
+/** An Envoy bootstrap from the parsed objects and the parsed values of the chart. The path of the module and all addresses are those of this machine. */
 export function madeByIstio(objects, values) {
   const mesh = new Mesh(objects, values);
   return {
@@ -22,7 +22,7 @@ export function madeByIstio(objects, values) {
   };
 }
 
-/** The objects by kind, and who they apply to. */
+/** The objects by kind, and the workloads that they apply to. */
 class Mesh {
   constructor(objects, values) {
     this.objects = objects;
@@ -40,7 +40,7 @@ class Mesh {
     return this.objects.filter((object) => object.kind === kind);
   }
 
-  /** Those of a kind that select this workload; without a selector, all of its namespace. */
+  /** The objects of a kind that select this workload. An object without a selector applies to all workloads of its namespace. */
   for({ namespace, labels }, kind) {
     return this.all(kind).filter(({ metadata, spec }) => {
       const wanted = (spec.selector ?? spec.workloadSelector)?.matchLabels ?? spec.workloadSelector?.labels ?? {};
@@ -52,7 +52,7 @@ class Mesh {
 const address = (port) => ({ socket_address: { address: '127.0.0.1', port_value: port } });
 const spiffe = ({ namespace, account }) => `spiffe://${TRUST_DOMAIN}/ns/${namespace}/sa/${account}`;
 
-// The gateway
+// The gateway's listener
 
 function gatewayListener(mesh) {
   const [door] = mesh.all('Gateway').filter(({ spec }) => Object.entries(spec.selector).every(([key, value]) => mesh.gateway.labels[key] === value));
@@ -154,7 +154,7 @@ function httpFilters(mesh, workload) {
   ];
 }
 
-/** It comes by discovery (ECDS), from a WasmPlugin made into a TrafficExtension; the agent has put the image's module into a file. */
+/** Accredit's filter. In Istio it comes by discovery (ECDS), from a WasmPlugin as a TrafficExtension; the agent has saved the image's module to a file. */
 function wasmFilter({ metadata, spec: { selector, url, imagePullPolicy, phase, failStrategy, pluginName, pluginConfig, vmConfig, ...unknown } }) {
   refuse(unknown, 'WasmPlugin.spec');
   if (!/^oci:\/\/[^:@]+(:[^:@]+)?(@sha256:[0-9a-f]{64})?$/.test(url)) throw new Error(`expected an OCI image in WasmPlugin.spec.url, found ${url}`);
@@ -182,7 +182,7 @@ function wasmFilter({ metadata, spec: { selector, url, imagePullPolicy, phase, f
   };
 }
 
-/** AuthorizationPolicies as `rbac` filters: one for those that deny, one for those that allow. Without any, everybody may pass. */
+/** AuthorizationPolicies as `rbac` filters: one for the policies that deny, one for those that allow. Without policies, every request passes. */
 function policies(mesh, workload) {
   return ['DENY', 'ALLOW'].flatMap((action) => {
     const found = mesh.for(workload, 'AuthorizationPolicy').filter(({ spec }) => spec.action === action);
@@ -230,7 +230,7 @@ function stringMatcher(value) {
   return value.endsWith('*') ? { prefix: value.slice(0, -1) } : { exact: value };
 }
 
-// EnvoyFilter: the listener after all patches, in the order in which they are written
+// EnvoyFilter: applies all patches to the listener, in the order in which they are written
 
 function applied(mesh, gateway, listener) {
   for (const { spec } of mesh.for(mesh.gateway, 'EnvoyFilter')) for (const one of spec.configPatches) apply(listener, gateway, one);
@@ -262,7 +262,7 @@ function apply(listener, gateway, { applyTo, match, patch: { operation, value } 
   throw new Error(`EnvoyFilter: no such patch is known: ${what}`);
 }
 
-/** As protobuf merges: messages into messages, lists behind lists, everything else replaced. */
+/** Merges as protobuf does: messages are merged, lists are appended, everything else is replaced. */
 function merge(into, from) {
   for (const [name, value] of Object.entries(from)) {
     if (Array.isArray(value)) into[name] = [...(into[name] ?? []), ...value];
@@ -271,7 +271,7 @@ function merge(into, from) {
   }
 }
 
-// The workload: its sidecar takes mutual TLS and asks the policies of its namespace
+// The workload's listener: its sidecar accepts mutual TLS, and applies the policies of its namespace
 
 function workloadListener(mesh) {
   const strict = mesh.for(mesh.workload, 'PeerAuthentication').some(({ spec }) => spec.mtls.mode === 'STRICT');

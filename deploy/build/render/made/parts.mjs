@@ -1,18 +1,18 @@
-// What the objects for Istio and for Envoy Gateway have in common: envoy/spa-tokens.yaml, taken apart.
+// What the objects for Istio and for Envoy Gateway have in common: the parts of envoy/spa-tokens.yaml.
 //
-// That file, because it has everything that such objects cannot say by themselves: an endpoint with a body, CORS in front of the filter, and answers that
-// must not wait for ever. Whoever needs less leaves parts out. What differs between environments becomes a variable of Envoy's environment.
+// They are made from that file because it needs most from Envoy: an endpoint that reads a body, CORS before the filter, and an end to answers that would wait
+// for ever. Other configurations can leave parts out. Values that differ between environments become variables of Envoy's environment.
 
 import { readFileSync } from 'node:fs';
 import { Document, parseAllDocuments } from 'yaml';
 import { ROOT, variable } from '../source.mjs';
 
-/** What stands in the Secret, and what is written down beside the plugin. */
+/** The variables that come from the Secret. */
 export const SECRETS = ['OIDC_CLIENT_SECRET', 'ACCREDIT_KEY', 'ACCREDIT_OTHER_KEY'];
 
 const version = /^version = "(.+)"/m.exec(readFileSync(`${ROOT}Cargo.toml`, 'utf8'))[1];
 
-/** The names under which upstreams may believe an identity, whatever is configured, as the filter knows them; a star stands for whatever follows. */
+/** The identity headers that the filter always removes, read from its source; a star at the end matches any rest of a name. */
 function alwaysOurs() {
   const rust = readFileSync(`${ROOT}src/access/believed.rs`, 'utf8');
   const named = (one) => (/^"(.+)"$/.exec(one) ?? new RegExp(`const ${one}: &str = "(.+)"`).exec(rust))[1];
@@ -28,11 +28,11 @@ function alwaysOurs() {
   return [...listed('IDENTITY'), ...listed('IDENTITY_FAMILIES').map((family) => `${family}*`)];
 }
 
-/** The module as an image, its tag the version of the crate. */
+/** The image of the module; its tag is the version of the crate. */
 export const MODULE = `registry.example.com/accredit:${version}`;
 
 export class Parts {
-  /** `cluster` is the provider's. */
+  /** `cluster` is the name of the cluster that reaches the provider. */
   constructor(shipped, cluster) {
     this.source = shipped('spa-tokens');
     this.#forAnyEnvironment(cluster);
@@ -54,12 +54,12 @@ export class Parts {
     source.set(at('session', 'keys'), [variable('ACCREDIT_KEY'), variable('ACCREDIT_OTHER_KEY')]);
   }
 
-  /** The filter's configuration, with the comments that it has where it was written. */
+  /** The filter's configuration, with the comments of the shipped file. */
   get configuration() {
     return this.source.document.getIn(this.source.configuration);
   }
 
-  /** The headers that may name somebody, each as a regular expression for all its spellings: many servers take any sign between the words for `-`. */
+  /** The identity headers, each as a regular expression for all its spellings, because many servers treat other characters between the words as `-`. */
   get identityHeaders() {
     const { claim_to_headers: claims = [], forward } = this.configuration.toJSON();
     const configured = [...claims.map(({ header_name: name }) => name), forward?.identity_jwt?.header_name].filter(Boolean);
@@ -71,30 +71,30 @@ export class Parts {
     );
   }
 
-  /** One of the connection manager's filters. */
+  /** An HTTP filter of the connection manager, by name. */
   filter(name) {
     return this.source.get(this.source.filter(name));
   }
 
-  /** Of the connection manager, what keeps the filter's promises and what an edge needs. */
+  /** These settings of the connection manager. */
   manager(...names) {
     return Object.fromEntries(names.map((name) => [name, this.source.get([...this.source.manager, name])]));
   }
 
-  /** The route of the endpoint with a body: it leads to nobody, and turns the buffer on. */
+  /** The route of the endpoint that reads a body: it has no cluster, and enables the buffer. */
   get route() {
     return this.source.get([...this.source.manager, 'route_config', 'virtual_hosts', 0, 'routes']).find((route) => route.direct_response);
   }
 }
 
-/** YAML as it stands in a template, this many spaces from the left, after the first line. */
+/** A value as YAML, to be put into a template: all lines but the first are indented by this many spaces. */
 export function block(value, indent) {
   const document = value?.constructor?.name === 'YAMLMap' ? Object.assign(new Document(), { contents: value }) : new Document(value);
   const text = document.toString({ lineWidth: 140 - indent, flowCollectionPadding: false, indentSeq: false }).trimEnd();
   return text.replaceAll('\n', `\n${' '.repeat(indent)}`);
 }
 
-/** The objects in files of a folder below deploy/. */
+/** The objects in these files of a folder below deploy/. */
 export function objectsIn(folder, names) {
   return names.flatMap((name) => objectsOf(readFileSync(`${ROOT}deploy/${folder}/${name}`, 'utf8')));
 }

@@ -1,5 +1,5 @@
-// The cluster by which the filter reaches the provider, where one file serves every environment: it goes to whatever host the filter asks for. That is the
-// issuer's and no other, because the filter's own configuration says so; and the host's certificate must be good, and be for that name.
+// The cluster that reaches the provider, for places where one file serves all environments: it connects to whatever host the filter names. The filter names
+// only the issuer's host, because its configuration allows no other, and the host's certificate must be valid for that name.
 
 const PROVIDER_CLUSTER = `name: provider
 connect_timeout: 2s
@@ -22,5 +22,5 @@ transport_socket:
       tls_params: {tls_minimum_protocol_version: TLSv1_2}
       validation_context: {trusted_ca: {filename: /etc/ssl/certs/ca-certificates.crt}} # of the image`;
 
-/** It, in the middle of a YAML text, this many spaces from the left, after the first line. */
+/** The cluster as YAML, to be put into a template: all lines but the first are indented by this many spaces. */
 export const providerCluster = (indent) => PROVIDER_CLUSTER.replaceAll('\n', `\n${' '.repeat(indent)}`);
