@@ -52,10 +52,14 @@ function summary(name, traffic, runs) {
   };
 }
 
-function ratio({ of, to, limit, goal }, measured) {
+/** A ratio of two lines' costs, and the quartiles of the same ratio in each round: `spread` says that a limit which they include is kept. */
+function ratio({ of, to, limit, goal, spread }, measured) {
   const value = cost(measured.get(of)) / cost(measured.get(to));
-  const verdict = value <= goal ? 'goal reached' : value <= limit ? 'kept' : 'missed';
-  return { of, to, value: Number(value.toFixed(3)), limit, goal, verdict };
+  const others = differences(measured.get(to));
+  const rounds = differences(measured.get(of)).map((each, round) => each / others[round]);
+  const [lower, upper] = [0.25, 0.75].map((part) => Number(quantile(rounds, part).toFixed(3)));
+  const verdict = value <= goal ? 'goal reached' : value <= limit ? 'kept' : spread && lower <= limit ? 'within the spread' : 'missed';
+  return { of, to, value: Number(value.toFixed(3)), lower, upper, limit, goal, verdict };
 }
 
 function print(results, ratios, memory) {
@@ -75,8 +79,17 @@ function print(results, ratios, memory) {
   ]);
   if (ratios.length)
     table([
-      ['cost relative to', '', 'ratio', 'limit', 'goal', ''],
-      ...ratios.map(({ of, to, value, limit, goal, verdict }) => [of, to, value.toFixed(2), limit, goal, verdict]),
+      ['cost relative to', '', 'ratio', '25 %', '75 %', 'limit', 'goal', ''],
+      ...ratios.map(({ of, to, value, lower, upper, limit, goal, verdict }) => [
+        of,
+        to,
+        value.toFixed(2),
+        lower.toFixed(2),
+        upper.toFixed(2),
+        limit,
+        goal,
+        verdict,
+      ]),
     ]);
   const megabytes = (bytes) => `${(bytes / 1048576).toFixed(1)} MiB`;
   for (const [name, before] of Object.entries(memory.before))

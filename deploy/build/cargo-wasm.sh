@@ -42,23 +42,14 @@ flags() { us=$(printf '\037'); joined=; for flag in "$@"; do joined=${joined:+$j
 # The module contains no path of the machine that built it.
 here="--remap-path-prefix=$PWD=/accredit"
 crates="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
-<<<<<<< HEAD
-# Envoy compiles all of the module before it serves, and its compiler (V8 without its quick tier) copies callees into each function once
-# more, up to twice the function's own size. So rustc copies only small functions into their callers, and never one with a large frame: those
-# read a part of the configuration, and in one function together they take Envoy's compiler several times the memory. Tried: thresholds of
-# 10 to 60, frames of 128 to 512 bytes; `make bench` shows what a worker takes.
+# Envoy compiles the whole module before it serves, and its compiler (V8 without Liftoff) inlines again: into each function, callees of up to
+# twice the function's own size together. So rustc inlines only small functions, and none with a large stack frame: those read parts of the
+# configuration, and as one large function they would cost several times the memory. (Tested: thresholds of 10 to 60, frames of 128 to 512
+# bytes; `make bench` measures memory and CPU time of a worker.)
 inline=-Cllvm-args=-inline-threshold=20
 hinted=-Cllvm-args=-inlinehint-threshold=50
 frames=-Cllvm-args=-inline-max-stacksize=128
-# Nor are loops written out several times, or in vectors: what matters is written so by hand, in the libraries that do it.
-=======
-# Only small functions are inlined, and functions with #[inline] up to a larger limit, because Envoy compiles the whole module before it serves. (Tested from
-# 5 to 225, and from 45 to 325: these values are hardly slower than the largest, and the module has 972,000 bytes instead of 1,155,000; with the smallest
-# values it had 982,000 bytes and was a tenth slower.)
-inline=-Cllvm-args=-inline-threshold=60
-hinted=-Cllvm-args=-inlinehint-threshold=120
 # Loops are neither unrolled nor vectorized: where this matters, the libraries do it by hand.
->>>>>>> main
 loops=-Cllvm-args=-unroll-threshold=0
 vectors=-Cno-vectorize-loops
 words=-Cno-vectorize-slp

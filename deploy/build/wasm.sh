@@ -29,17 +29,11 @@ if [ ! -e "$output" ] || ! all | cmp -s - "$stamp"; then
     node "$exports" "$module" "$less"
     if [ -n "$quick" ]; then mv "$less" "$new"; else
         say "wasm-opt"
-<<<<<<< HEAD
-        # The features that rustc's target has anyway, and SIMD; never -all, which Envoy refuses. What is used most gets the shortest numbers.
-        # The first kilobyte of the memory is the far end of the stack: nothing that works has an address there. A function with one caller
-        # is copied into it if it is of moderate size, and tiny ones into all callers: fewer functions are fewer that Envoy's compiler
-        # extends with copies of others, but large functions take it several times the memory of small ones (`make bench` shows both).
-=======
         # The features are those of rustc's target, and SIMD; never -all, which Envoy refuses. The functions and locals that are used most get
         # the shortest numbers. --low-memory-unused is safe because the first kilobyte of the memory is the far end of the stack: no valid
-        # address is there. wasm-opt inlines nothing, because rustc has done that: Envoy's compiler needs several times more memory for large
-        # functions than for small ones (`make bench` shows what a worker takes), and a request costs the same.
->>>>>>> main
+        # address is there. A function with one caller is inlined there if it is of moderate size, and tiny functions everywhere: the fewer
+        # calls, the less Envoy's compiler inlines once more, but it needs several times more memory for large functions than for small ones
+        # (`make bench` shows both).
         "$here/node_modules/.bin/wasm-opt" -Oz --converge --low-memory-unused --reorder-functions --reorder-locals --enable-simd --enable-bulk-memory --enable-sign-ext --enable-mutable-globals \
             --enable-nontrapping-float-to-int --one-caller-inline-max-function-size=600 --always-inline-max-function-size=8 \
             --flexible-inline-max-function-size=10 "$less" -o "$new"
