@@ -28,7 +28,8 @@ export function report({ lines, measured, targets, memory, rounds, seconds, outp
   print(results, ratios, memory);
   if (complete) {
     writeFileSync(output('result.json'), `${JSON.stringify({ date, machine, rounds, seconds, results, ratios, residentBytes: memory }, null, 2)}\n`);
-    writeFileSync(output('result.svg'), picture(results, `${date}, ${machine}, Envoy with one worker, the median of ${rounds} rounds`));
+    const shown = results.filter(({ name }) => !name.endsWith(', before'));
+    writeFileSync(output('result.svg'), picture(shown, `${date}, ${machine}, Envoy with one worker, the median of ${rounds} rounds`));
   }
   return ratios.filter(({ verdict }) => verdict === 'missed').length;
 }

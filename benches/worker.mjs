@@ -1,8 +1,8 @@
-// What a worker costs an operator before anybody comes: memory, and the processor time until the first answer. Side by side in one run: an Envoy without a
+// What a worker costs before the first request: memory, and the processor time until the first answer. Side by side in one run: an Envoy without a
 // filter, with a WebAssembly filter that does nothing, with Accredit, and with an earlier module of it if one is given.
 //
 // Memory is what is Anonymous in /proc/PID/smaps_rollup: other figures jump with what else runs. Each Envoy has one worker; each is started anew in each
-// round, in an order drawn by lot. What the rounds say is told by its median, lowest and highest.
+// round, in a random order. Printed are the median, the lowest and the highest of the rounds.
 //
 // WORKER_ROUNDS (5), NOOP_WASM, ACCREDIT_WASM, BEFORE_WASM (the earlier module), STRICT=1 (a missed limit fails).
 
@@ -15,10 +15,10 @@ import { HOST, ask } from './visitors.mjs';
 const { WORKER_ROUNDS = '5', NOOP_WASM, BEFORE_WASM, STRICT } = process.env;
 const rounds = Number(WORKER_ROUNDS);
 
-/** So long after the first answer, in milliseconds, memory has settled: what was needed to compile is given back, or is not. */
+/** Memory is read this long after the first answer, in milliseconds: by then the compiler has given back what it gives back. */
 const SETTLED = 3_000;
 
-/** The clock of /proc/PID/stat, in ticks a second; it is 100 on all that Linux runs on here. */
+/** Clock ticks per second in /proc/PID/stat: 100 on Linux. */
 const TICKS = 100;
 
 const kinds = [

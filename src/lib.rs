@@ -5,11 +5,11 @@
 //!
 //! | floor | room | what it knows |
 //! |---|---|---|
-//! | 0 | [`words`] | the vocabulary: reasons, principals, secrets, the format of sealed records, the [`words::world::World`] |
+//! | 0 | [`words`] | the vocabulary: reasons, principals, secrets, the format of what only we read, the [`words::world::World`] |
 //! | 1 | [`crypto`], [`http`] | signatures and sealing; requests, responses and calls as values |
 //! | 2 | [`oidc`], [`session`], [`access`], [`answer`], [`accounts`] | OpenID Connect; what a session holds and how a browser carries it; who may go where; what a refusal says; the user service |
 //! | 3 | [`config`] | what an operator writes, and every way it can be wrong |
-//! | 4 | [`step`] | a journey (the way of one request) as values: what it decides, what it waits for, what stops it |
+//! | 4 | [`step`] | what a journey (the code that handles one kind of request) returns, as values: what it decides, waits for, and is stopped by |
 //! | 5 | [`upkeep`] | the background: metadata, keys and sessions' tokens are fetched and renewed |
 //! | 6 | [`authenticate`] | from the credential that a request carries to who is asking |
 //! | 7 | [`sign_in`] | from the authorization request to a session, a page's token or a popup's message |

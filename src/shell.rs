@@ -13,9 +13,9 @@ mod runner;
 mod stream;
 mod unanswered;
 
-/// The memory of the whole module. It holds nothing that one configuration could learn of another.
+/// The allocator, the one `static`: it hands out memory, and no code can find there what another configuration stored.
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: ::dlmalloc::GlobalDlmalloc = ::dlmalloc::GlobalDlmalloc;
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);

@@ -31,8 +31,8 @@ if [ ! -e "$output" ] || ! all | cmp -s - "$stamp"; then
         say "wasm-opt"
         # The features are those of rustc's target, and SIMD; never -all, which Envoy refuses. The functions and locals that are used most get
         # the shortest numbers. --low-memory-unused is safe because the first kilobyte of the memory is the far end of the stack: no valid
-        # address is there. A function with one caller is inlined there if it is of moderate size, and tiny functions everywhere: the fewer
-        # calls, the less Envoy's compiler inlines once more, but it needs several times more memory for large functions than for small ones
+        # address is there. Tiny functions are inlined everywhere, and a function with one caller if it is of moderate size: the fewer
+        # calls, the less Envoy's compiler inlines again. Larger ones are not, because it needs several times more memory for large functions
         # (`make bench` shows both).
         "$here/node_modules/.bin/wasm-opt" -Oz --converge --low-memory-unused --reorder-functions --reorder-locals --enable-simd --enable-bulk-memory --enable-sign-ext --enable-mutable-globals \
             --enable-nontrapping-float-to-int --one-caller-inline-max-function-size=600 --always-inline-max-function-size=8 \

@@ -58,7 +58,8 @@ pub struct Settings {
     pub identity: IdentityHeaders,
     /// The claims that a session keeps.
     pub kept_claims: Vec<ClaimPath>,
-    /// Which tokens are sent to the upstream.
+    /// Which tokens are sent to the upstream. Its debug text is part of every session's fingerprint (`config::sessions::fingerprints`): a
+    /// renamed or a further field ends all sealed sessions.
     pub forward: Forward,
     /// How the token is signed that tells the upstream who is asking; `None` where none is sent.
     pub identity_jwt: Option<IdentityJwt>,
@@ -164,20 +165,6 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// All that are set, by their names in the configuration.
-    pub fn all(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let always = [("login", &self.login), ("callback", &self.callback), ("logout", &self.logout), ("session", &self.session)];
-        let further = [
-            ("authorize", &self.authorize),
-            ("token", &self.token),
-            ("popup", &self.popup),
-            ("password", &self.password),
-            ("jwks", &self.jwks),
-        ];
-        let further = further.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?)));
-        always.into_iter().chain(further).map(|(name, path)| (name, path.as_str()))
-    }
-
     /// Whether scripts of other origins may have to read what this path answers, so that it needs CORS.
     pub fn is_read_by_pages(&self, path: &str) -> bool {
         [&self.token, &self.popup, &self.password].into_iter().flatten().any(|endpoint| endpoint == path)

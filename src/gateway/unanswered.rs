@@ -5,10 +5,10 @@ use crate::step::decision::PendingStage;
 use crate::step::event::Event;
 use crate::words::reason::{Failure, Reason};
 
-/// Whether a response must not pass if its request was not decided. `details` is Envoy's word for the response
-/// (`%RESPONSE_CODE_DETAILS%`). One from an upstream, from a cache, from another Accredit behind this one, or without details may
-/// hold what only some may see. Envoy's own error responses do not. A `direct_response` of its configuration may, if the
-/// request's headers never came here (`headers_came`).
+/// Whether a response must be held back while its request is undecided. `details` is Envoy's word for the response
+/// (`%RESPONSE_CODE_DETAILS%`). It must if it may hold what only some may see: from an upstream, a cache, another Accredit behind
+/// this one, or without details; and a `direct_response` if the request's headers never came here (`headers_came`). Envoy's own
+/// error responses may pass.
 pub fn needs_decision(details: &str, headers_came: bool) -> bool {
     let by_others = ["cache", "accredit_"].iter().any(|begin| details.starts_with(begin));
     details.is_empty() || details == "via_upstream" || by_others || (!headers_came && details == "direct_response")

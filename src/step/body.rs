@@ -20,7 +20,7 @@ const LONGEST_READING: Duration = Duration::from_secs(30);
 /// the whole body within milliseconds.
 const MOST_READING: usize = 64;
 
-/// The most bodies that are read at a time from one client address: enough for an office behind one address that signs in at
+/// The most bodies that are read at a time from one client address (of IPv6: one /64 network): enough for an office behind one address that signs in at
 /// once.
 const MOST_FROM_ONE: usize = 16;
 

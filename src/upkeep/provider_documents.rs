@@ -31,7 +31,7 @@ pub(super) struct ProviderDocuments {
     pub(super) keys: Slot<KeySet>,
 }
 
-/// A document, or the want of it.
+/// One document: what is held of it, and whether a request waits for it.
 pub(super) struct Slot<T> {
     pub(super) held: Option<Held<T>>,
     /// A request waits for this document: for any (`Some(None)`), or for one that was fetched after this time.

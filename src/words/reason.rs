@@ -211,7 +211,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A refusal with what the log says about it. (Not inlined: that would make the module four thousand bytes larger.)
+    /// A refusal with what the log says about it. (Never inlined, so that its many callers stay small.)
     #[inline(never)]
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into() }

@@ -1,4 +1,5 @@
-//! Points in time, and the spans between them. The clock is read once for each journey and handed down; nothing here reads it.
+//! Points in time, and the spans between them. The clock is read once for each step of a journey and handed down;
+//! nothing here reads it.
 
 use std::time::Duration;
 

@@ -6,12 +6,14 @@ use crate::words::time::Timestamp;
 /// What a journey may ask of its surroundings. Nothing here panics: for each service that may be absent there is a value that
 /// says so.
 pub trait World {
-    /// The present time. A journey reads it once, when it begins.
+    /// The present time. The gateway reads it once for each step of a journey.
     fn now(&self) -> Timestamp;
 
     /// Fills `bytes` from the host's cryptographic generator.
     ///
-    /// If the host gives none. The caller must refuse then, and never go on with predictable bytes.
+    /// # Errors
+    /// [`NoRandomness`] if the host gives none. The caller must then refuse what nobody may guess, and never use predictable bytes
+    /// for it.
     fn random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness>;
 
     /// Reads a value from the memory that all workers of this process share.

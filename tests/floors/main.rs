@@ -48,7 +48,7 @@ const SUB_ROOMS: [&str; 9] = [
 const MAY_BE_UNSAFE: &str = "shell/host_calls.rs";
 
 /// The one `static`: the allocator, which every program has, whether it names it or not.
-const ALLOCATOR: (&str, &str) = ("shell.rs", "static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;");
+const ALLOCATOR: (&str, &str) = ("shell.rs", "static ALLOCATOR: ::dlmalloc::GlobalDlmalloc = ::dlmalloc::GlobalDlmalloc;");
 
 /// A file with more lines is usually two files.
 const MOST_LINES: usize = 400;
@@ -127,10 +127,12 @@ fn no_file_uses_itself_by_way_of_others() {
 
 #[test]
 fn no_sub_room_uses_itself_by_way_of_others() {
-    // `oidc::provider` says which bearer tokens are accepted (`oidc::bearer::accepted`), and the rest of `oidc::bearer` calls
-    // providers.
-    let sub_rooms: Vec<_> = SUB_ROOMS.into_iter().filter(|sub_room| *sub_room != "oidc::bearer").collect();
-    let uses = circles::by_sub_room(&circles::uses(&Source::all()), &sub_rooms);
+    // This one use is no part of a circle: `oidc::provider` holds which bearer tokens are accepted, and the rest of `oidc::bearer`
+    // calls providers.
+    let mut uses = circles::uses(&Source::all());
+    let held = uses.get_mut("oidc::provider").is_some_and(|used| used.remove("oidc::bearer::accepted"));
+    assert!(held, "oidc::provider no longer uses oidc::bearer::accepted: remove this exception");
+    let uses = circles::by_sub_room(&uses, &SUB_ROOMS);
     assert_eq!(circles::circles(&uses), Vec::<String>::new());
 }
 

@@ -82,6 +82,7 @@ impl Source {
                         depth += 1;
                     }
                     b'}' => {
+                        announced = false;
                         depth -= 1;
                         in_tests = in_tests.filter(|outside| *outside != depth);
                     }

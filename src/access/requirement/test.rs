@@ -103,7 +103,7 @@ impl Test {
         }
     }
 
-    /// What it looked for and found: phrases for the log. Which provider is asked for, the whole requirement says.
+    /// What it looked for and found, as phrases for the log. (`explain` in `requirement` adds the provider that is asked for.)
     pub(super) fn found(&self, case: Case<'_>) -> Vec<String> {
         let mut looked_for = Vec::new();
         self.claims(&mut looked_for);

@@ -28,7 +28,7 @@ impl Truth {
     }
 }
 
-/// True if any of them is, false if all of them are, and else unknown.
+/// True if one is true, false if all are false, otherwise unknown.
 pub(super) fn any_true(truths: impl Iterator<Item = Truth>) -> Truth {
     let mut so_far = Truth::False;
     for truth in truths {

@@ -36,7 +36,7 @@ pub struct Refusals {
 }
 
 impl Refusal {
-    /// A refusal of the field at `path`. (Inlined into all its callers, it would take nine thousand bytes of the module.)
+    /// A refusal of the field at `path`. (Never inlined, so that its many callers stay small.)
     #[cold]
     #[inline(never)]
     pub fn new(path: impl Into<String>, sentence: impl Into<String>) -> Self {

@@ -1,5 +1,5 @@
-//! The sessions that have ended, in any worker. Callers pass the whole session, and need not know that it is its identifier by
-//! which it has ended. Why a session ended is not known here.
+//! The sessions that have ended, in any worker. Callers pass the whole session; only this file knows that it is found by
+//! its identifier. Why a session ended is not known here.
 
 use crate::session::content::Session;
 use crate::session::remembered::tombstone::Tombstones;

@@ -37,6 +37,7 @@ pub(super) fn leaves(path: &str, shape: &ConditionShape, known: &Known<'_>, refu
 
 /// Whether any of these tests looks at claims, so that it must be said whose they are.
 pub(super) fn speak_of_claims(shape: &ConditionShape) -> bool {
+    // A member that is forgotten here would let one provider assert what a rule expects of another.
     matches!(shape.claim, Ok(Some(_)))
         || matches!(shape.email_domain, Ok(Some(_)))
         || matches!(shape.scope, Ok(Some(_)))
