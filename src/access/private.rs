@@ -8,14 +8,9 @@ use crate::http::message::Headers;
 /// not see the credentials, which are removed from the request, and would give one person's answer to another.
 pub const NO_STORE: (&str, &str) = ("cache-control", "no-store");
 
-/// Fields of an answer that are looked for before [`made_private`] is asked. If the answer has none of them, and no
-/// `Cache-Control` or one that [`is_private`], it stays as it is. (Each look costs every answer. Fields of other vendors seldom
-/// come without one of these.)
-pub const LOOKED_AT: [&str; 4] = ["expires", "cdn-cache-control", "surrogate-control", "x-accel-expires"];
-
 /// Whether a value of `Cache-Control` forbids shared caches to keep the answer (RFC 9111, sections 5.2.2.5 and 5.2.2.7).
 /// `private="field"` does not, because it is about that field alone.
-pub fn is_private(cache_control: &[u8]) -> bool {
+fn is_private(cache_control: &[u8]) -> bool {
     let mut private = false;
     each_directive(&String::from_utf8_lossy(cache_control), &mut |directive| {
         private |= directive.eq_ignore_ascii_case("private") || directive.eq_ignore_ascii_case("no-store");
@@ -119,7 +114,7 @@ mod tests {
     #[test]
     fn expires_or_the_field_of_one_vendor_alone_lets_a_cache_keep_an_answer_too() {
         assert_eq!(made(&[("expires", "Thu, 01 Jan 2099 00:00:00 GMT")]), (vec![], Some("private".to_owned())));
-        for vendor in LOOKED_AT.into_iter().skip(1).chain(["akamai-cache-control"]) {
+        for vendor in ["cdn-cache-control", "surrogate-control", "x-accel-expires", "edge-control", "akamai-cache-control"] {
             let gone = vec![vendor.to_owned()];
             assert_eq!(made(&[(vendor, "max-age=60")]), (gone.clone(), Some("private".to_owned())), "{vendor}");
             assert_eq!(made(&[("cache-control", "no-store"), (vendor, "max-age=60")]), (gone, None), "{vendor}");

@@ -4,7 +4,7 @@
 use proxy_wasm::types::MapType;
 
 use crate::access::caches::speaks_past_cache_control;
-use crate::access::private::{LOOKED_AT, NO_STORE, is_private, made_private};
+use crate::access::private::{NO_STORE, made_private};
 use crate::http::message::{CookieEdit, Edits, Response};
 use crate::shell::host_calls::{self, Refused};
 
@@ -62,14 +62,8 @@ pub(super) fn code_details() -> String {
     String::from_utf8_lossy(&details).into_owned()
 }
 
-/// Keeps shared caches from storing the response. Most responses need no change, which is found out by reading a few single
-/// fields: that takes less time than reading all.
+/// Keeps shared caches from storing the response.
 pub(super) fn keep_private() -> Result<(), Refused> {
-    let read = |name| host_calls::header(MapType::HttpResponseHeaders, name);
-    let kept_out = read("cache-control")?.is_none_or(|said| is_private(&said));
-    if kept_out && LOOKED_AT.into_iter().all(|name| read(name) == Ok(None)) {
-        return Ok(());
-    }
     let answer = host_calls::headers(MapType::HttpResponseHeaders)?;
     let (past, cache_control) = made_private(&answer);
     for name in past {

@@ -59,6 +59,12 @@ impl HttpContext for Calls {
             let _ = hostcalls::set_map_value(MapType::HttpRequestHeaders, name, Some(value));
         }
         let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, "cookie");
+        let _ = hostcalls::set_map_value(MapType::HttpRequestHeaders, "cache-control", Some("no-store"));
+        Action::Continue
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        let _ = hostcalls::get_map_bytes(MapType::HttpResponseHeaders);
         Action::Continue
     }
 }
