@@ -52,7 +52,6 @@ unsafe extern "C" {
     fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
     fn proxy_get_buffer_bytes(buffer: BufferType, start: usize, most: usize, data: &mut *mut u8, size: &mut usize) -> u32;
     fn proxy_get_header_map_pairs(map: MapType, data: &mut *mut u8, size: &mut usize) -> u32;
-    fn proxy_get_header_map_value(map: MapType, name: *const u8, name_size: usize, data: &mut *mut u8, size: &mut usize) -> u32;
     fn proxy_add_header_map_value(map: MapType, name: *const u8, name_size: usize, value: *const u8, value_size: usize) -> u32;
     fn proxy_replace_header_map_value(
         map: MapType,
@@ -149,12 +148,6 @@ pub(super) fn headers(map: MapType) -> Done<Headers> {
     // SAFETY: the host hands memory over by `data` and `size`.
     let fields = unsafe { handed_over(|data, size| proxy_get_header_map_pairs(map, data, size)) }?;
     Headers::read(fields).ok_or(Refused::ParseFailure)
-}
-
-/// Reads one field; of several lines with its name the first.
-pub(super) fn header(map: MapType, name: &str) -> Done<Option<Vec<u8>>> {
-    // SAFETY: the pointer and the size are of one text, which outlives the call; the host hands memory over by `data` and `size`.
-    found(unsafe { handed_over(|data, size| proxy_get_header_map_value(map, name.as_ptr(), name.len(), data, size)) })
 }
 
 /// Adds a line, beside those with the same name.

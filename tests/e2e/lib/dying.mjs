@@ -24,14 +24,15 @@ export function dyingWasmPath() {
 function withDeath(bytes) {
   const module = binaryen.readBinary(bytes);
   const functions = Array.from({ length: module.getNumFunctions() }, (_, index) => binaryen.getFunctionInfo(module.getFunctionByIndex(index)));
-  const ask = functions.find(({ base }) => base === 'proxy_get_header_map_value');
+  const ask = 'header_of_the_request';
+  module.addFunctionImport(ask, 'env', 'proxy_get_header_map_value', binaryen.createType(Array(5).fill(binaryen.i32)), binaryen.i32);
   const asked = binaryen.getExportInfo(module.getExport(CALLBACK)).value;
   const { params, results } = functions.find(({ name }) => name === asked);
 
   const { i32 } = module;
   const write = [...HEADER].map((byte, index) => i32.store8(0, 1, i32.const(NAME + index), i32.const(byte)));
   const requestHeaders = i32.const(0);
-  const answer = module.call(ask.name, [requestHeaders, i32.const(NAME), i32.const(HEADER.length), i32.const(FOUND), i32.const(FOUND + 4)], ask.results);
+  const answer = module.call(ask, [requestHeaders, i32.const(NAME), i32.const(HEADER.length), i32.const(FOUND), i32.const(FOUND + 4)], binaryen.i32);
   const forward = binaryen.expandType(params).map((type, index) => module.local.get(index, type));
   const isThere = i32.eqz(answer); // the host's status: 0 is "found"
   module.addFunction(
