@@ -28,7 +28,8 @@ export function report({ lines, measured, targets, memory, rounds, seconds, outp
   print(results, ratios, memory);
   if (complete) {
     writeFileSync(output('result.json'), `${JSON.stringify({ date, machine, rounds, seconds, results, ratios, residentBytes: memory }, null, 2)}\n`);
-    const shown = results.filter(({ name }) => !name.endsWith(', before'));
+    // The picture has no lines of an earlier build, whose `of` names the line that they are compared with.
+    const shown = results.filter((_, index) => [undefined, lines[index].name].includes(lines[index].of));
     writeFileSync(output('result.svg'), picture(shown, `${date}, ${machine}, Envoy with one worker, the median of ${rounds} rounds`));
   }
   return ratios.filter(({ verdict }) => verdict === 'missed').length;
