@@ -195,13 +195,17 @@ fn calls_of_the_host_by_the_sdk_are_those_to_others() {
     assert_eq!(found, Vec::<String>::new());
 }
 
+/// Whether this line of the file at `path` declares state that all configurations in a worker would share.
+fn is_shared_state(path: &str, line: &Line<'_>) -> bool {
+    let mut words = line.code.split_whitespace().skip_while(|word| word.starts_with("pub"));
+    let item = words.next() == Some("static") || names(line.code, "thread_local");
+    item && !line.of_tests && (path, line.code.trim()) != ALLOCATOR
+}
+
 #[test]
 fn there_is_no_state_but_the_gateway() {
     let found = complaints(|source, line| {
-        let mut words = line.code.split_whitespace().skip_while(|word| word.starts_with("pub"));
-        let item = words.next() == Some("static") || names(line.code, "thread_local");
-        let allocator = (source.path.as_str(), line.code.trim()) == ALLOCATOR;
-        (item && !line.of_tests && !allocator).then(|| "plugins with one vm_id share a VM, and would share this".to_owned())
+        is_shared_state(&source.path, line).then(|| "plugins with one vm_id share a VM, and would share this".to_owned())
     });
     assert_eq!(found, Vec::<String>::new());
 }
@@ -219,6 +223,28 @@ fn every_file_says_what_it_is_for_and_is_short_enough_to_read() {
         }
     }
     assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn no_static_but_the_allocator_itself_in_its_own_file_is_accepted() {
+    let (path, allocator) = ALLOCATOR;
+    for (path, code, refused) in [
+        (path, allocator, false),
+        ("gateway.rs", allocator, true),
+        (path, "static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;", true),
+        (path, "pub(crate) static SEEN: AtomicU64 = AtomicU64::new(0);", true),
+        (path, "thread_local! {", true),
+    ] {
+        assert_eq!(is_shared_state(path, &Line { number: 1, code, of_tests: false }), refused, "{path}: {code}");
+    }
+}
+
+#[test]
+fn what_follows_a_field_that_only_tests_have_is_no_test() {
+    let text = "struct A {\n    #[cfg(test)]\n    seen: u8,\n}\nfn f() {\n    g();\n}\n#[cfg(test)]\nmod tests {\n    h();\n}\n";
+    let mut of_tests = Vec::new();
+    Source { path: "access/path.rs".to_owned(), text: text.to_owned() }.each_line(|line| of_tests.push(line.of_tests));
+    assert_eq!(of_tests, [false, true, true, true, false, false, false, true, true, true, true]);
 }
 
 #[test]
