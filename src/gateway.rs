@@ -95,8 +95,8 @@ impl Gateway {
     /// The names of those trailers of a forwarded request that must be removed: some servers merge trailers into the headers
     /// (RFC 9110, section 6.5.1), where they could forge an identity.
     pub fn check_trailers(&self, trailers: &Headers) -> Vec<String> {
-        let goes = |name: &&str| self.settings.identity.takes_away(name) || must_not_trail(name);
-        trailers.names().filter(goes).map(str::to_owned).collect()
+        let goes = |name: &[u8]| self.settings.identity.takes_away(name) || must_not_trail(name);
+        trailers.named(goes).map(str::to_owned).collect()
     }
 
     /// Does what is due in the background. The timer calls this.

@@ -35,7 +35,7 @@ if [ ! -e "$output" ] || ! all | cmp -s - "$stamp"; then
         # calls, the less Envoy's compiler inlines again. Larger ones are not, because it needs several times more memory for large functions
         # (`make bench` shows both).
         "$here/node_modules/.bin/wasm-opt" -Oz --converge --low-memory-unused --reorder-functions --reorder-locals --enable-simd --enable-bulk-memory --enable-sign-ext --enable-mutable-globals \
-            --enable-nontrapping-float-to-int --one-caller-inline-max-function-size=600 --always-inline-max-function-size=8 \
+            --enable-nontrapping-float-to-int --one-caller-inline-max-function-size=800 --always-inline-max-function-size=4 \
             --flexible-inline-max-function-size=10 "$less" -o "$new"
         rm "$less"
     fi

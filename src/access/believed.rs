@@ -158,7 +158,7 @@ const NOT_IN_TRAILERS: [&str; 32] = [
 ];
 
 /// Whether a field of this name, in whatever spelling, must not come in a trailer.
-pub fn must_not_trail(name: &str) -> bool {
+pub fn must_not_trail(name: &[u8]) -> bool {
     let name = spelled(name);
     let is = |listed: &str| listed.strip_suffix('*').map_or(name == listed, |begins| name.starts_with(begins));
     NOT_IN_TRAILERS.iter().any(|listed| is(listed))
@@ -197,8 +197,9 @@ impl Believed {
     }
 
     fn add(&mut self, name: &str, is_family: bool) {
-        let name = spelled(name);
-        let (lists, number) = if is_family { (&mut self.families, bucket(&name)) } else { (&mut self.names, name.len()) };
+        let name = spelled(name.as_bytes());
+        let (lists, number) =
+            if is_family { (&mut self.families, bucket(name.as_bytes())) } else { (&mut self.names, name.len()) };
         lists.resize(lists.len().max(number.saturating_add(1)), Vec::new());
         if let Some(alike) = lists.get_mut(number) {
             alike.push(name.into_boxed_str());
@@ -206,26 +207,26 @@ impl Believed {
     }
 
     /// Whether a header of this name, in whatever spelling, is to be removed.
-    pub fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &[u8]) -> bool {
         // Compared from the end, because many begin with the same letters.
-        let is = |ours: &str| ours.bytes().rev().zip(name.bytes().rev()).all(|(ours, theirs)| ours == folded(theirs));
+        let is = |ours: &str| ours.bytes().rev().zip(name.iter().rev()).all(|(ours, theirs)| ours == folded(*theirs));
         let begins =
-            |ours: &str| ours.len() <= name.len() && ours.bytes().zip(name.bytes()).all(|(ours, theirs)| ours == folded(theirs));
+            |ours: &str| ours.len() <= name.len() && ours.bytes().zip(name).all(|(ours, theirs)| ours == folded(*theirs));
         self.names.get(name.len()).is_some_and(|alike| alike.iter().any(|ours| is(ours)))
             || self.families.get(bucket(name)).is_some_and(|alike| alike.iter().any(|ours| begins(ours)))
     }
 }
 
 /// The number of the list that a family stands in, by its first and third byte: many begin with `x-`.
-fn bucket(name: &str) -> usize {
-    let [first, _, third, ..] = name.as_bytes() else { return 0 };
+fn bucket(name: &[u8]) -> usize {
+    let [first, _, third, ..] = name else { return 0 };
     usize::from(folded(*first) ^ folded(*third)) % BUCKETS
 }
 
 /// A header's name as careless servers read it: in lower case, and with `-` for every character that is neither a letter nor a
 /// digit.
-pub fn spelled(name: &str) -> String {
-    name.bytes().map(|byte| char::from(folded(byte))).collect()
+pub fn spelled(name: &[u8]) -> String {
+    name.iter().map(|byte| char::from(folded(*byte))).collect()
 }
 
 /// How careless servers read each byte of a header's name. It is a table because every header of every request is looked up.

@@ -23,8 +23,8 @@ fn is_private(cache_control: &[u8]) -> bool {
 /// it.
 pub fn made_private(answer: &Headers) -> (Vec<&str>, Option<String>) {
     let mut past = Vec::new();
-    for name in answer.names() {
-        if name != "expires" && speaks_past_cache_control(name) && !answer.all(name).all(is_private) {
+    for name in answer.named(|name| name != b"expires" && speaks_past_cache_control(name)) {
+        if !answer.all(name).all(is_private) {
             past.push(name);
         }
     }

@@ -19,15 +19,25 @@ pub fn pairs<'a>(headers: &'a Headers, prefix: &str) -> impl Iterator<Item = (&'
 
 /// The parts of all `Cookie` lines between semicolons, without the spaces around them.
 fn pieces(headers: &Headers) -> impl Iterator<Item = &[u8]> {
-    headers.all("cookie").flat_map(|line| {
-        let mut rest = Some(line);
-        std::iter::from_fn(move || {
-            let line = rest?;
-            let end = memchr(b';', line);
-            rest = end.and_then(|end| line.get(end.saturating_add(1)..));
-            line.get(..end.unwrap_or(line.len())).map(<[u8]>::trim_ascii)
-        })
-    })
+    Pieces { lines: headers.all("cookie"), rest: None }
+}
+
+/// The state of [`pieces`].
+struct Pieces<'a, L> {
+    lines: L,
+    /// What follows the last piece on its line.
+    rest: Option<&'a [u8]>,
+}
+
+impl<'a, L: Iterator<Item = &'a [u8]>> Iterator for Pieces<'a, L> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let line = self.rest.take().or_else(|| self.lines.next())?;
+        let end = memchr(b';', line).unwrap_or(line.len());
+        self.rest = line.get(end.saturating_add(1)..);
+        line.get(..end).map(<[u8]>::trim_ascii)
+    }
 }
 
 /// Removes the cookies whose names are `ours`. All others stay as they were sent, byte for byte.

@@ -109,7 +109,7 @@ impl Headers {
 
     /// Whether the field came at all.
     pub fn contains(&self, name: &str) -> bool {
-        self.all(name).next().is_some()
+        self.fields.iter().any(|(field, _)| field.is(&self.bytes, name))
     }
 
     /// The lines of one field alone.
@@ -119,7 +119,13 @@ impl Headers {
 
     /// The names of all lines: one that comes twice is listed twice.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.fields.iter().map(|(name, _)| std::str::from_utf8(name.of(&self.bytes)).unwrap_or_default())
+        self.named(|_| true)
+    }
+
+    /// The names for which `wanted` holds, which sees them as ASCII.
+    pub fn named(&self, wanted: impl Fn(&[u8]) -> bool) -> impl Iterator<Item = &str> {
+        let names = self.fields.iter().map(|(name, _)| name.of(&self.bytes)).filter(move |name| wanted(name));
+        names.map(|name| std::str::from_utf8(name).unwrap_or_default())
     }
 
     fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -221,8 +227,8 @@ impl fmt::Debug for Response {
 pub struct Edits {
     /// The fields to remove, by the names that came.
     pub remove: Vec<String>,
-    /// The fields to set. They replace what came under the same name.
-    pub set: Rc<[(Rc<str>, String)]>,
+    /// The fields to add once those are removed. What came under one of their names is among those.
+    pub add: Rc<[(Rc<str>, String)]>,
     /// The change to `cookie`.
     pub cookie: CookieEdit,
 }
@@ -230,8 +236,8 @@ pub struct Edits {
 impl fmt::Debug for Edits {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The values hold forwarded tokens.
-        let set: Vec<_> = self.set.iter().map(|(name, _)| name).collect();
-        write!(formatter, "remove {:?}, set {set:?}, cookies {:?}", self.remove, self.cookie)
+        let add: Vec<_> = self.add.iter().map(|(name, _)| name).collect();
+        write!(formatter, "remove {:?}, add {add:?}, cookies {:?}", self.remove, self.cookie)
     }
 }
 

@@ -16,8 +16,8 @@ pub(super) fn edit(edits: &Edits) -> Result<(), Refused> {
     for name in &edits.remove {
         host_calls::remove_header(MapType::HttpRequestHeaders, name)?;
     }
-    for (name, value) in &*edits.set {
-        host_calls::set_header(MapType::HttpRequestHeaders, name, value.as_bytes())?;
+    for (name, value) in &*edits.add {
+        host_calls::add_header(MapType::HttpRequestHeaders, name, value.as_bytes())?;
     }
     match &edits.cookie {
         CookieEdit::Untouched => Ok(()),
@@ -37,7 +37,7 @@ pub(super) fn respond(response: &Response) {
 /// Adds the fields of a renewed session to the response, after removing fields by which a cache could store it all the same.
 pub(super) fn add_to_response(fields: Vec<(&'static str, String)>) -> Result<(), Refused> {
     let came = host_calls::headers(MapType::HttpResponseHeaders)?;
-    for name in came.names().filter(|name| speaks_past_cache_control(name)) {
+    for name in came.named(speaks_past_cache_control) {
         host_calls::remove_header(MapType::HttpResponseHeaders, name)?;
     }
     for (name, value) in fields {
@@ -49,11 +49,11 @@ pub(super) fn add_to_response(fields: Vec<(&'static str, String)>) -> Result<(),
     Ok(())
 }
 
-/// Tells caches behind this filter, in the request, not to store its response. It replaces the client's `Cache-Control`, beside
-/// which a cache might overlook it.
+/// Tells caches behind this filter, in the request, not to store its response. The client's `Cache-Control`, beside which a cache
+/// might overlook it, is gone by then.
 pub(super) fn ask_for_no_store() -> Result<(), Refused> {
     let (name, value) = NO_STORE;
-    host_calls::set_header(MapType::HttpRequestHeaders, name, value.as_bytes())
+    host_calls::add_header(MapType::HttpRequestHeaders, name, value.as_bytes())
 }
 
 /// Envoy's word for the response (`%RESPONSE_CODE_DETAILS%`); empty while there is no response.

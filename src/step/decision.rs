@@ -121,7 +121,8 @@ pub struct Forward {
     pub edits: Edits,
     /// The session whose cookie the response may have to write again.
     pub renewal: Option<Box<Renewal>>,
-    /// Whether the response is for one person only: no shared cache may store it (RFC 9111, section 5.2.2.7).
+    /// Whether the response is for one person only: no shared cache may store it (RFC 9111, section 5.2.2.7). Then the client's
+    /// own `Cache-Control` is among what `edits` removes.
     pub private: bool,
 }
 

@@ -47,7 +47,7 @@ fn headers_in_which_other_gateways_say_who_is_asking_are_removed() {
         "x_team.lead",
     ] {
         for spelling in [name.to_owned(), name.to_lowercase(), name.replace('-', "_"), name.replace(['-', '_'], ".")] {
-            assert!(believed().has(&spelling), "{spelling}");
+            assert!(believed().has(spelling.as_bytes()), "{spelling}");
         }
     }
 }
@@ -63,7 +63,7 @@ fn headers_from_which_servers_read_another_path_method_or_host_are_removed() {
         "SCRIPT_NAME",
         "X-Override-URL",
     ] {
-        assert!(believed().has(name), "{name}");
+        assert!(believed().has(name.as_bytes()), "{name}");
     }
 }
 
@@ -105,7 +105,7 @@ fn headers_of_proxies_on_the_way_stay() {
         "",
         "xx",
     ] {
-        assert!(!believed().has(name), "{name}");
+        assert!(!believed().has(name.as_bytes()), "{name}");
     }
 }
 
@@ -122,12 +122,12 @@ fn a_trailer_says_nothing_of_framing_routing_or_identity() {
         "authorization",
         "x-forwarded-for",
     ] {
-        assert!(must_not_trail(name), "{name}");
+        assert!(must_not_trail(name.as_bytes()), "{name}");
     }
     for name in
         ["content-digest", "content-md5", "x-amz-checksum-crc32", "grpc-status", "etag", "server-timing", "hosts", "x-checksum"]
     {
-        assert!(!must_not_trail(name), "{name}");
+        assert!(!must_not_trail(name.as_bytes()), "{name}");
     }
 }
 

@@ -126,7 +126,7 @@ fn removable(name: &str) -> Option<String> {
     let (begins, is_family) = name.strip_suffix('*').map_or((name, false), |begins| (begins, true));
     let plain = begins.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     let shortest = if is_family { SHORTEST_FAMILY } else { 1 };
-    let begins = spelled(begins);
+    let begins = spelled(begins.as_bytes());
     let is_needed = NEEDED.iter().any(|needed| *needed == begins || (is_family && needed.starts_with(&begins)));
     (plain && begins.len() >= shortest && !is_needed).then(|| if is_family { begins + "*" } else { begins })
 }

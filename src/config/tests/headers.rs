@@ -16,7 +16,7 @@ fn listed_headers_and_families_are_removed_in_every_spelling() {
     let identity = removing(json!(["X_Debug", "x-team-*"])).unwrap().identity;
     for (name, taken) in [("x-debug", true), ("x.debug", true), ("X-TEAM-LEAD", true), ("x_team_user", true), ("x-teams", false)]
     {
-        assert_eq!(identity.takes_away(name), taken, "{name}");
+        assert_eq!(identity.takes_away(name.as_bytes()), taken, "{name}");
     }
 }
 

@@ -221,17 +221,15 @@ impl Guarded<'_> {
     ) -> Step<Asking> {
         let Self { settings, visit, rule } = self;
         let headers = &visit.request.headers;
-        let mut set = verified.map(|verified| Rc::clone(&verified.headers)).unwrap_or_default();
+        let mut add = verified.map(|verified| Rc::clone(&verified.headers)).unwrap_or_default();
         if let Some(verified) = verified {
             match verified.identity_jwts.header(settings, world, visit, rule, &verified.principal) {
                 Ok(None) => {}
-                Ok(Some(header)) => set = set.iter().cloned().chain([header]).collect(),
+                Ok(Some(header)) => add = add.iter().cloned().chain([header]).collect(),
                 Err(failure) => return self.deny(Some(verified), failure, events),
             }
         }
-        let replaced = |name: &str| set.iter().any(|(ours, _)| &**ours == name);
-        let sent_by_client = settings.identity.sent_by_client(headers);
-        let mut remove: Vec<_> = sent_by_client.filter(|name| !replaced(name)).map(str::to_owned).collect();
+        let mut remove: Vec<_> = settings.identity.sent_by_client(headers).map(str::to_owned).collect();
         if self.takes_token_away(verified) {
             remove.push("authorization".to_owned());
         }
@@ -241,9 +239,12 @@ impl Guarded<'_> {
             settings.forward.session_cookie && verified.is_some_and(|verified| verified.principal.proof == Proof::SessionCookie);
         let cookie = without(headers, |name| ours.is_ours(name) && !(shown && name == ours.name.as_bytes()));
         let private = verified.is_some() && rule.shared_cache == SharedCache::Refused;
+        if private && headers.contains("cache-control") {
+            remove.push("cache-control".to_owned());
+        }
         events.push(Event::Outcome(Outcome::Forwarded));
         Step {
-            decision: Decision::Forward(Forward { edits: Edits { remove, set, cookie }, renewal, private }),
+            decision: Decision::Forward(Forward { edits: Edits { remove, add, cookie }, renewal, private }),
             events,
             note: Note { subject: verified.map(|verified| Rc::clone(&verified.subject)), rule: Some(Rc::clone(&rule.name)) },
         }

@@ -48,7 +48,7 @@ fn nobody_is_let_in(step: &Step) -> Verdict {
     let completed = step.events.iter().any(|event| matches!(event, Event::SignInCompleted { .. }));
     prop_assert!(!completed);
     match &step.decision {
-        Decision::Forward(forward) => prop_assert_eq!(&*forward.edits.set, &[]),
+        Decision::Forward(forward) => prop_assert_eq!(&*forward.edits.add, &[]),
         Decision::Respond(response) => {
             let session = |value: &str| value.starts_with("__Host-accredit=") && !value.starts_with("__Host-accredit=;");
             prop_assert!(!response.headers.iter().any(|(name, value)| name == "set-cookie" && session(value)));

@@ -290,7 +290,7 @@ pub(super) fn forwarded(step: &Step) -> &Forward {
 
 /// The identity headers that a forwarded request has for the upstream.
 pub(super) fn upstream_headers(step: &Step) -> Vec<(&str, &str)> {
-    forwarded(step).edits.set.iter().map(|(name, value)| (&**name, value.as_str())).collect()
+    forwarded(step).edits.add.iter().map(|(name, value)| (&**name, value.as_str())).collect()
 }
 
 pub(super) fn status(step: &Step) -> u16 {
