@@ -4,6 +4,9 @@
 use crate::http::message::{Headers, Request};
 use crate::http::url::Origin;
 
+/// The value of `X-Requested-With` by which scripts tell that they are scripts.
+const XML_HTTP_REQUEST: &str = "XMLHttpRequest";
+
 /// Whether a person navigates to a page, so that a redirect or an HTML page is the right answer.
 pub fn is_navigation(request: &Request) -> bool {
     if !matches!(request.method.as_str(), "GET" | "HEAD") || is_speculative(&request.headers) {
@@ -11,8 +14,15 @@ pub fn is_navigation(request: &Request) -> bool {
     }
     match request.headers.single("sec-fetch-mode") {
         Some(mode) => mode == "navigate",
-        None => accepts_html(&request.headers) && !request.headers.contains("x-requested-with"),
+        None => accepts_html(&request.headers) && (!request.headers.contains("x-requested-with") || is_by_web_view(request)),
     }
+}
+
+/// Whether a web view of an application sent the request: those of Android name the application in `X-Requested-With`, with
+/// navigations too. (Old ones send no Fetch Metadata.)
+fn is_by_web_view(request: &Request) -> bool {
+    let named = request.headers.single("x-requested-with");
+    request.method == "GET" && named.is_some_and(|name| !name.is_empty() && !name.eq_ignore_ascii_case(XML_HTTP_REQUEST))
 }
 
 /// Whether the answer should be an HTML page: to a navigation, or to a form that was posted.
@@ -24,12 +34,14 @@ pub fn wants_page(request: &Request) -> bool {
 /// browsers send no Fetch Metadata.
 pub fn is_script(request: &Request) -> bool {
     request.headers.single("sec-fetch-mode").is_some_and(|mode| mode != "navigate")
-        || request.headers.single("x-requested-with") == Some("XMLHttpRequest")
+        || request.headers.single("x-requested-with").is_some_and(|name| name.eq_ignore_ascii_case(XML_HTTP_REQUEST))
 }
 
-/// Whether a browser prefetches a page that nobody has asked for yet: a sign-in that begins now would be thrown away.
-fn is_speculative(headers: &Headers) -> bool {
-    headers.single("sec-purpose").or_else(|| headers.single("purpose")).is_some_and(|purpose| purpose.contains("prefetch"))
+/// Whether a browser loads a page that nobody has asked for yet, and may throw the answer away: a sign-in that begins or ends now
+/// would be lost. (Older browsers say so in `Purpose` or `X-Moz`.)
+pub fn is_speculative(headers: &Headers) -> bool {
+    let says_so = |value: &[u8]| String::from_utf8_lossy(value).to_ascii_lowercase().contains("prefetch");
+    ["sec-purpose", "purpose", "x-moz"].iter().any(|name| headers.all(name).any(says_so))
 }
 
 fn accepts_html(headers: &Headers) -> bool {
@@ -94,12 +106,47 @@ mod tests {
             ("GET", vec![("sec-fetch-mode", "cors"), ("accept", "text/html")], false),
             ("GET", vec![("accept", "text/html,*/*")], true),
             ("GET", vec![("accept", "text/html"), ("x-requested-with", "XMLHttpRequest")], false),
+            ("GET", vec![("accept", "text/html"), ("x-requested-with", "xmlhttprequest")], false),
             ("GET", vec![("accept", "application/json")], false),
             ("GET", vec![], false),
             ("POST", vec![("sec-fetch-mode", "navigate")], false),
             ("GET", vec![("sec-fetch-mode", "navigate"), ("sec-purpose", "prefetch;prerender")], false),
         ] {
             assert_eq!(is_navigation(&request(method, &fields)), navigation, "{method} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_web_view_that_names_its_application_navigates_by_get_for_html_alone() {
+        let (html, application) = (("accept", "text/html,*/*"), ("x-requested-with", "com.example.app"));
+        for (method, fields, navigation) in [
+            ("GET", vec![html, application], true),
+            ("HEAD", vec![html, application], false),
+            ("POST", vec![html, application], false),
+            ("GET", vec![("accept", "application/json"), application], false),
+            ("GET", vec![("accept", "*/*"), application], false),
+            ("GET", vec![application], false),
+            ("GET", vec![html, ("x-requested-with", "")], false),
+            ("GET", vec![html, application, ("x-requested-with", "XMLHttpRequest")], false),
+            ("GET", vec![html, application, ("sec-fetch-mode", "cors")], false),
+        ] {
+            assert_eq!(is_navigation(&request(method, &fields)), navigation, "{method} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_load_that_nobody_asked_for_yet_is_known_in_every_way_that_browsers_say_it() {
+        for (fields, speculative) in [
+            (vec![("sec-purpose", "prefetch")], true),
+            (vec![("sec-purpose", "prefetch;prerender")], true),
+            (vec![("sec-purpose", "Prefetch"), ("sec-purpose", "x")], true),
+            (vec![("purpose", "prefetch")], true),
+            (vec![("x-moz", "prefetch")], true),
+            (vec![("sec-purpose", "x"), ("purpose", "prefetch")], true),
+            (vec![("sec-purpose", "x")], false),
+            (vec![], false),
+        ] {
+            assert_eq!(is_speculative(&request("GET", &fields).headers), speculative, "{fields:?}");
         }
     }
 
@@ -165,6 +212,7 @@ mod tests {
             (vec![("sec-fetch-mode", "cors")], true),
             (vec![("sec-fetch-mode", "no-cors")], true),
             (vec![("x-requested-with", "XMLHttpRequest")], true),
+            (vec![("x-requested-with", "xmlhttprequest")], true),
             (vec![("sec-fetch-mode", "navigate"), ("x-requested-with", "XMLHttpRequest")], true),
             (vec![("sec-fetch-mode", "navigate")], false),
             (vec![("x-requested-with", "com.example.app")], false),

@@ -88,7 +88,7 @@ pub(super) const fn explanation(reason: Reason) -> Explanation {
         Reason::QueryMalformed => (
             400,
             "Bad request",
-            "The address names one of its parameters twice, has too many, or one with a value that is not offered.",
+            "The address names one of its parameters twice, or one with a value that is not offered.",
             Nothing,
         ),
         Reason::ReturnToRefused => (400, "Bad request", "The page to return to after signing in is not on this site.", Nothing),
@@ -118,6 +118,10 @@ pub(super) const fn explanation(reason: Reason) -> Explanation {
             Nothing,
         ),
         Reason::RoutePolicyUnknown => (503, "Not available", "This page is not set up completely.", Nothing),
+        // Browsers throw away what they loaded before it was asked for, if it was refused.
+        Reason::Speculative => {
+            (400, "Not opened yet", "Your browser loaded this page before you asked for it. Please open it again.", Nothing)
+        }
         Reason::AttemptMissing => (
             400,
             "This sign-in cannot be finished",

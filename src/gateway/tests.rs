@@ -33,6 +33,7 @@ mod sessions;
 mod sign_in;
 mod sign_out;
 mod silence;
+mod speculative;
 mod step_up;
 mod verified;
 mod written_keys;

@@ -247,14 +247,15 @@ impl ReturnTo {
     }
 }
 
-/// Reads and decodes the parameters of a query.
+/// Reads and decodes the parameters of a query that are `known`. Others are not looked at, however often they come: whoever adds
+/// one must not stop anybody (RFC 6749, section 3.1: unrecognized parameters are ignored).
 ///
 /// # Errors
-/// [`Reason::QueryMalformed`] if a name comes twice (RFC 6749, section 3.1) or there are more than 32 parameters.
-pub fn query_parameters(query: Option<&str>) -> Result<BTreeMap<String, String>, Reason> {
+/// [`Reason::QueryMalformed`] if a known one comes twice (RFC 6749, section 3.1).
+pub fn query_parameters(query: Option<&str>, known: &[&str]) -> Result<BTreeMap<String, String>, Reason> {
     let mut parameters = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        if parameters.len() >= 32 || parameters.insert(name.into_owned(), value.into_owned()).is_some() {
+        if known.contains(&&*name) && parameters.insert(name.into_owned(), value.into_owned()).is_some() {
             return Err(Reason::QueryMalformed);
         }
     }
@@ -378,8 +379,14 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_that_comes_twice_is_refused() {
-        assert_eq!(query_parameters(Some("code=a&code=b")), Err(Reason::QueryMalformed));
-        assert_eq!(query_parameters(Some("a=1&b=%20")).unwrap().get("b").map(String::as_str), Some(" "));
+    fn only_known_parameters_are_read_and_those_once() {
+        let read = |query: &str| query_parameters(Some(query), &["code", "b"]);
+        assert_eq!(read("code=a&code=b"), Err(Reason::QueryMalformed));
+        assert_eq!(read("code=a&%63ode=b"), Err(Reason::QueryMalformed));
+        assert_eq!(read("code=a&b=%20").unwrap()["b"], " ");
+        let others = format!("x=1&x=2&Code=c&code[]=d&{}code=a", "y=1&".repeat(500));
+        let parameters = read(&others).unwrap();
+        assert_eq!(parameters.into_iter().collect::<Vec<_>>(), [("code".to_owned(), "a".to_owned())]);
+        assert_eq!(query_parameters(None, &["code"]), Ok(BTreeMap::new()));
     }
 }

@@ -111,7 +111,8 @@ pub fn authorization_response(
         }
         Some(_) | None => {}
     }
-    if let Some(error) = parameter("error") {
+    // Some providers send an empty `error` beside a code.
+    if let Some(error) = parameter("error").filter(|error| !error.is_empty()) {
         let reason = match error {
             "access_denied" => Reason::AuthorizationDenied,
             "server_error" | "temporarily_unavailable" => Reason::AuthorizationServerError,

@@ -20,6 +20,9 @@ use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::world::{NoRandomness, World};
 
+/// The parameters in the query of the endpoints that begin a sign-in.
+const OF_LOGIN: [&str; 5] = ["return_to", "provider", "prompt", "acr_values", "max_age"];
+
 /// The parameters of a sign-in at a provider.
 #[derive(Clone, Debug)]
 pub struct SignInOptions {
@@ -52,12 +55,15 @@ pub fn login(scene: &mut Scene<'_>, visit: &Visit, ending: Ending) -> Journey {
     if !matches!(visit.request.method.as_str(), "GET" | "HEAD") {
         return Err(Stop::method("GET, HEAD"));
     }
+    if browser::is_speculative(&visit.request.headers) {
+        return Err(Failure::new(Reason::Speculative, "at the login endpoint").into());
+    }
     let options = read_options(scene.settings, visit, ending).map_err(|reason| Failure::new(reason, "at the login endpoint"))?;
     send(scene, visit, options, Vec::new())
 }
 
 fn read_options(settings: &Settings, visit: &Visit, ending: Ending) -> Result<SignInOptions, Reason> {
-    let mut parameters = query_parameters(visit.request.query.as_deref())?;
+    let mut parameters = query_parameters(visit.request.query.as_deref(), &OF_LOGIN)?;
     let return_to = match parameters.get("return_to").filter(|_| ending != Ending::Popup) {
         Some(text) => ReturnTo::parse(text, &settings.listed_origins())?,
         None => ReturnTo::front_page(),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::access::browser;
 use crate::authenticate::scene::Scene;
 use crate::authenticate::session::authenticate;
 use crate::config::settings::{ProviderSettings, Settings};
@@ -22,6 +23,9 @@ use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
+/// The parameters of authorization responses that are read (RFC 6749, section 4.1.2; RFC 9207, section 2).
+const OF_RESPONSES: [&str; 5] = ["code", "state", "iss", "error", "error_description"];
+
 /// The parameters of an authorization response.
 enum CallbackParameters {
     Read(BTreeMap<String, String>),
@@ -33,6 +37,10 @@ enum CallbackParameters {
 /// the bare callback path belongs to none (RFC 9700, section 4.4.2.2).
 pub fn begin(scene: &mut Scene<'_>, visit: &mut Visit, called_back: Option<&ProviderSettings>) -> Journey<SignInCall, AfterNews> {
     let settings = scene.settings;
+    // The code and the attempt stay as they are, for when the person asks.
+    if browser::is_speculative(&visit.request.headers) {
+        return Err(Failure::new(Reason::Speculative, "at the callback endpoint").into());
+    }
     // Before `state` is read, the response may be for a popup.
     visit.in_popup = true;
     let parameters = match parameters(scene.world, visit, called_back)? {
@@ -52,13 +60,13 @@ fn parameters(world: &dyn World, visit: &Visit, called_back: Option<&ProviderSet
     let posts = called_back.is_some_and(|provider| provider.oidc.response_mode == ResponseMode::FormPost);
     match visit.request.method.as_str() {
         "GET" => {
-            let parameters = query_parameters(visit.request.query.as_deref());
+            let parameters = query_parameters(visit.request.query.as_deref(), &OF_RESPONSES);
             Ok(CallbackParameters::Read(parameters.map_err(|reason| Failure::new(reason, "at the callback endpoint"))?))
         }
         // The form comes from the provider's site, so that there is no same-origin evidence. What shows that this browser began
         // the sign-in is `state`.
         "POST" if posts => match body::read(world, visit, &[MediaType::UrlEncoded])? {
-            WantedBody::Read(_) => Ok(CallbackParameters::Read(form_parameters(visit.body.bytes())?)),
+            WantedBody::Read(_) => Ok(CallbackParameters::Read(form_parameters(visit.body.bytes(), &OF_RESPONSES)?)),
             WantedBody::ToRead(limit, until) => Ok(CallbackParameters::InBody(limit, until)),
         },
         _ => Err(Stop::method(if posts { "GET, POST" } else { "GET" })),

@@ -167,7 +167,7 @@ fn credentials(settings: &Password, bytes: &[u8], form: MediaType) -> Result<Nam
             (text(&settings.account), text(&settings.password))
         }
         MediaType::UrlEncoded => {
-            let mut parameters = form_parameters(bytes)?;
+            let mut parameters = form_parameters(bytes, &[&settings.account, &settings.password])?;
             let mut text = |name: &str| parameters.remove(name).map(Secret::new);
             (text(&settings.account), text(&settings.password))
         }
@@ -225,7 +225,7 @@ fn signed_in(scene: &mut Scene<'_>, visit: &Visit, password: &Password, user: &U
 
 /// The page to go to after a posted form: `return_to` in the query of the form's action, or the front page.
 fn return_to(settings: &Settings, visit: &Visit) -> ReturnTo {
-    let parameters = query_parameters(visit.request.query.as_deref()).unwrap_or_default();
+    let parameters = query_parameters(visit.request.query.as_deref(), &["return_to"]).unwrap_or_default();
     let wanted = parameters.get("return_to").and_then(|text| ReturnTo::parse(text, &settings.listed_origins()).ok());
     wanted.unwrap_or_else(ReturnTo::front_page)
 }

@@ -100,6 +100,8 @@ reasons! {
     KeysUnavailable = "keys_unavailable",
     /// The route names a policy that the configuration does not have.
     RoutePolicyUnknown = "route_policy_unknown",
+    /// The browser loads an endpoint of a sign-in before the person has asked for it.
+    Speculative = "speculative",
     /// The callback came without the cookie of its sign-in attempt.
     AttemptMissing = "attempt_missing",
     /// The sign-in attempt took too long.

@@ -59,6 +59,24 @@ fn an_answer_that_belongs_to_no_attempt_of_this_browser_is_refused() {
 }
 
 #[test]
+fn parameters_that_nobody_knows_may_come_twice_or_a_hundred_times() {
+    for further in ["&x=1&x=2".to_owned(), "&y=1".repeat(100), "&session_state=a&session_state=b&error=".to_owned()] {
+        let mut stage = Stage::ready(&document());
+        let callback = stage.go_to_the_provider("/page") + &further;
+        assert_eq!(outcome(&stage.navigate(&callback)), (303, ""), "{further}");
+    }
+    for further in ["&code=x", "&state=x", "&iss=x&iss=x", "&error=&error="] {
+        let mut stage = Stage::ready(&document());
+        let callback = stage.go_to_the_provider("/page") + further;
+        assert_eq!(outcome(&stage.navigate(&callback)), (400, "query_malformed"), "{further}");
+    }
+    // An error beside a code is an error.
+    let mut stage = Stage::ready(&document());
+    let callback = stage.go_to_the_provider("/page") + "&error=access_denied";
+    assert_eq!(outcome(&stage.navigate(&callback)), (403, "authorization_denied"));
+}
+
+#[test]
 fn an_unsolicited_callback_leaves_a_valid_session_as_it_is() {
     let mut stage = Stage::signed_in(&document());
     let before = stage.browser.jar.clone();

@@ -2,11 +2,11 @@
 //! token.
 
 use super::stage::{
-    Browser, CLIENT_SECRET, Stage, body, called, changed, field, location, outcome, response, seconds, status, with,
+    Browser, CLIENT_SECRET, Stage, body, called, changed, field, location, outcome, query_parameters, response, seconds, status,
+    with,
 };
 use crate::gateway::pending::Step;
 use crate::http::message::{Headers, Reply};
-use crate::http::url::query_parameters;
 use crate::oidc::testing::{json_reply, reply};
 use crate::step::decision::{BodyNews, Decision};
 use crate::step::event::Event;
@@ -36,7 +36,7 @@ fn authorize(stage: &mut Stage) -> (String, String) {
     let page = stage.provider.agree(body(&step)["authorize_url"].as_str().unwrap());
     let (address, query) = page.split_once('?').unwrap();
     assert_eq!(address, format!("{FRONT}/auth/callback"));
-    let mut query = query_parameters(Some(query)).unwrap();
+    let mut query = query_parameters(Some(query));
     (query.remove("code").unwrap(), query.remove("state").unwrap())
 }
 
@@ -69,7 +69,7 @@ fn a_script_gets_the_authorization_request_as_a_url_and_a_navigation_as_a_redire
     assert_eq!(status(&by_navigation), 302);
     let url = body(&by_script)["authorize_url"].as_str().unwrap().to_owned();
     for url in [url.as_str(), location(&by_navigation)] {
-        let query = query_parameters(url.split_once('?').map(|(_, query)| query)).unwrap();
+        let query = query_parameters(url.split_once('?').map(|(_, query)| query));
         let expected = [
             ("client_id", "app"),
             ("response_type", "code"),
@@ -121,7 +121,7 @@ fn without_a_state_the_newest_attempt_is_meant_and_with_one_that_very_one() {
 fn an_attempt_of_one_flow_is_worth_nothing_in_the_other() {
     let mut stage = Stage::ready(&spa());
     let callback = stage.go_to_the_provider("/page");
-    let query = query_parameters(callback.split_once('?').map(|(_, query)| query)).unwrap();
+    let query = query_parameters(callback.split_once('?').map(|(_, query)| query));
     let stolen = json!({"code": query["code"], "state": query["state"]});
     assert_eq!(outcome(&post(&mut stage, &stolen)), (400, "attempt_missing"));
     assert_eq!(outcome(&post(&mut stage, &json!({"code": query["code"]}))), (400, "attempt_missing"));
@@ -234,7 +234,7 @@ fn with_several_providers_the_page_must_send_iss() {
         let mut stage = Stage::ready(&document);
         let step = stage.send(call(&stage.browser, "GET", "/api/authorize?provider=second"));
         let page = stage.provider.agree(body(&step)["authorize_url"].as_str().unwrap());
-        let query = query_parameters(page.split_once('?').map(|(_, query)| query)).unwrap();
+        let query = query_parameters(page.split_once('?').map(|(_, query)| query));
         let step = post(&mut stage, &json!({"code": query["code"], "iss": issuer}));
         assert_eq!(outcome(&step), expected);
     }
@@ -259,7 +259,7 @@ fn the_client_secret_goes_to_the_provider_and_the_code_with_its_verifier() {
     };
     let read = crate::http::body::Body::Read(stage.browser.body.clone().into_bytes().into());
     let (asked, _) = called(stage.worker.resume(*pending, BodyNews::Came(read)));
-    let form = query_parameters(Some(&asked.body)).unwrap();
+    let form = query_parameters(Some(&asked.body));
     assert_eq!(
         [form["grant_type"].as_str(), &form["redirect_uri"]],
         ["authorization_code", "https://front.example.org/auth/callback"]

@@ -1,8 +1,7 @@
 //! Callbacks that another site's form posts (OAuth 2.0 Form Post Response Mode).
 
-use super::stage::{Stage, document, field, location, outcome, response, status, with};
+use super::stage::{Stage, document, field, location, outcome, query_parameters, response, status, with};
 use crate::http::message::Headers;
-use crate::http::url::query_parameters;
 use serde_json::{Value, json};
 
 fn form_post() -> Value {
@@ -72,7 +71,7 @@ fn a_code_in_the_address_is_refused_and_an_error_there_is_told() {
     ] {
         let mut stage = Stage::ready(&form_post());
         let callback = stage.go_to_the_provider("/page");
-        let state = query_parameters(callback.split_once('?').map(|(_, query)| query)).unwrap().remove("state").unwrap();
+        let state = query_parameters(callback.split_once('?').map(|(_, query)| query)).remove("state").unwrap();
         let step = stage.navigate(&format!("/api/callback?{query}&state={state}"));
         assert_eq!(outcome(&step), expected, "{query}");
         assert_eq!(stage.browser.names(), Vec::<&str>::new());

@@ -1,10 +1,11 @@
 //! A sign-in in a popup: the page gets the authorization request as a URL, opens a window with it, and is told how the sign-in
 //! ended.
 
-use super::stage::{Browser, Stage, awaited, body, changed, document, field, location, outcome, response, seconds, status, with};
+use super::stage::{
+    Browser, Stage, awaited, body, changed, document, field, location, outcome, query_parameters, response, seconds, status, with,
+};
 use crate::gateway::pending::Step;
 use crate::http::message::{Headers, Reply};
-use crate::http::url::query_parameters;
 use crate::oidc::testing::{json_reply, reply};
 use crate::step::decision::News;
 use crate::step::event::Event;
@@ -97,7 +98,7 @@ fn the_authorization_request_for_a_popup_is_a_url_for_a_script_and_for_a_navigat
         let answer = body(step);
         let url = answer["authUrl"].as_str().unwrap();
         assert_eq!(answer, json!({ "authUrl": url }));
-        let query = query_parameters(url.split_once('?').map(|(_, query)| query)).unwrap();
+        let query = query_parameters(url.split_once('?').map(|(_, query)| query));
         assert_eq!(query["redirect_uri"], format!("{OWN}/api/callback"), "the one of every sign-in");
         assert!(!query["nonce"].is_empty() && !query["code_challenge"].is_empty());
         assert_eq!(field(response(step), "cache-control"), Some("private, no-store"));
@@ -173,7 +174,7 @@ fn an_attempt_for_a_session_a_popup_or_a_token_cannot_be_used_for_another_of_the
     // session's.
     let mut stage = Stage::ready(&document);
     let callback = go_to_the_provider(&mut stage);
-    let query = query_parameters(callback.split_once('?').map(|(_, query)| query)).unwrap();
+    let query = query_parameters(callback.split_once('?').map(|(_, query)| query));
     let json = [&SCRIPT[..], &[("content-type", "application/json")]].concat();
     for content in [json!({"code": query["code"], "state": query["state"]}), json!({"code": query["code"]})] {
         stage.browser.body = content.to_string();

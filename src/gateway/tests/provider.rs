@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::stage::query_parameters;
 use crate::crypto::key::Algorithm;
 use crate::crypto::testing::{P256, TestKey};
 use crate::http::message::{HttpCall, Reply};
-use crate::http::url::query_parameters;
 use crate::oidc::authorization::code_challenge;
 use crate::oidc::testing::{ISSUER, json_reply};
 use crate::words::time::Timestamp;
@@ -87,7 +87,7 @@ impl Provider {
     pub(super) fn agree(&mut self, authorize: &str) -> String {
         let (endpoint, query) = authorize.split_once('?').unwrap();
         assert_eq!(endpoint, format!("{ISSUER}/auth"));
-        let mut asked = query_parameters(Some(query)).unwrap();
+        let mut asked = query_parameters(Some(query));
         let mut take = |name: &str| asked.remove(name).unwrap();
         assert_eq!([take("response_type"), take("code_challenge_method")], ["code", "S256"]);
         let code = format!("the-code-{}", self.grants.len());
@@ -122,7 +122,7 @@ impl Provider {
     }
 
     fn exchange(&mut self, call: &HttpCall, now: Timestamp) -> Reply {
-        let mut form = query_parameters(Some(&call.body)).unwrap();
+        let mut form = query_parameters(Some(&call.body));
         let mut take = |name: &str| form.remove(name).unwrap();
         if take("grant_type") == "refresh_token" {
             return self.refresh(&take("refresh_token"), now);

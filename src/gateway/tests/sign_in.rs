@@ -1,9 +1,8 @@
 use super::stage::{
-    BEGINNING, Stage, awaited, body, called, document, field, forwarded, location, outcome, response, seconds, status,
-    upstream_headers, with,
+    BEGINNING, Stage, awaited, body, called, document, field, forwarded, location, outcome, query_parameters, response, seconds,
+    status, upstream_headers, with,
 };
 use crate::http::message::CookieEdit;
-use crate::http::url::query_parameters;
 use crate::sign_in::redeem::AfterNews;
 use crate::step::decision::{News, Resource};
 use crate::step::event::{DocumentKind, Event, Outcome};
@@ -45,7 +44,7 @@ fn the_authorization_request_has_state_nonce_and_pkce_and_nothing_of_the_request
     let mut stage = Stage::ready(&document());
     let sent = stage.navigate("/page?private=1");
     let (endpoint, query) = location(&sent).split_once('?').unwrap();
-    let mut asked = query_parameters(Some(query)).unwrap();
+    let mut asked = query_parameters(Some(query));
     let lengths: Vec<_> = ["state", "nonce", "code_challenge"].iter().map(|name| asked.remove(*name).unwrap().len()).collect();
     assert_eq!(lengths, [8 + 1 + 43, 43, 43]);
     assert_eq!(endpoint, "https://sso.example.com/realms/main/auth");
@@ -128,6 +127,8 @@ fn a_script_gets_401_and_a_person_is_redirected() {
         ("GET", "/page", [("sec-fetch-mode", "navigate")].as_slice(), 302),
         ("HEAD", "/page", &[("sec-fetch-mode", "navigate")], 302),
         ("GET", "/page", &[("accept", "text/html,*/*")], 302),
+        ("GET", "/page", &[("accept", "text/html,*/*"), ("x-requested-with", "com.example.app")], 302),
+        ("GET", "/page", &[("accept", "text/html,*/*"), ("x-requested-with", "XMLHttpRequest")], 401),
         ("POST", "/page", &[("sec-fetch-mode", "navigate")], 401),
         ("GET", "/page", &[("sec-fetch-mode", "navigate"), ("sec-purpose", "prefetch")], 401),
         ("GET", "/page", &[("accept", "application/json")], 401),

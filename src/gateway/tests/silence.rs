@@ -1,4 +1,4 @@
-use super::stage::{CLIENT_SECRET, KEY, Stage, Worker, changed, document, forwarded};
+use super::stage::{CLIENT_SECRET, KEY, Stage, Worker, changed, document, forwarded, query_parameters};
 use crate::authenticate::identity::Identity;
 use crate::authenticate::session::authenticate;
 use crate::config;
@@ -104,7 +104,7 @@ fn nothing_that_is_printed_on_the_way_holds_a_code_a_token_a_cookie_or_a_secret(
     record.secrets.push("of-the-client".into());
     let sent = record.go(&mut stage, visit);
     let address = super::stage::location(&sent).to_owned();
-    let asked = crate::http::url::query_parameters(address.split_once('?').map(|(_, query)| query)).unwrap();
+    let asked = query_parameters(address.split_once('?').map(|(_, query)| query));
     record.secrets.extend(["state", "nonce", "code_challenge"].map(|name| asked[name].clone()));
     let callback = stage.provider.agree(&address);
     let back = stage.browser.navigate(&callback);

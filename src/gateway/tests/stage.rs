@@ -1,7 +1,7 @@
 //! The stage on which tests play journeys: a worker with a gateway, a provider, a user service and a browser, all plain values.
 //! Time passes only when a test says so, or while a journey waits.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -73,6 +73,11 @@ pub(super) fn changed(mut document: Value, pointer: &str, value: Value) -> Value
         _ => panic!("{pointer}"),
     }
     document
+}
+
+/// All parameters of a query or a form, as the one who sent it meant them.
+pub(super) fn query_parameters(query: Option<&str>) -> BTreeMap<String, String> {
+    form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect()
 }
 
 /// One worker: a gateway and the world around it.

@@ -1,8 +1,7 @@
 use serde_json::{Value, json};
 
-use super::stage::{Stage, body, changed, field, location, outcome, response, seconds, status, with};
+use super::stage::{Stage, body, changed, field, location, outcome, query_parameters, response, seconds, status, with};
 use crate::http::message::Headers;
-use crate::http::url::query_parameters;
 use crate::oidc::testing::ISSUER;
 use crate::words::reason::Reason;
 
@@ -34,7 +33,7 @@ fn tell(stage: &mut Stage, acr: &str, ago: u64) {
 }
 
 fn asked(url: &str) -> (Option<String>, Option<String>) {
-    let mut query = query_parameters(url.split_once('?').map(|(_, query)| query)).unwrap();
+    let mut query = query_parameters(url.split_once('?').map(|(_, query)| query));
     (query.remove("acr_values"), query.remove("max_age"))
 }
 

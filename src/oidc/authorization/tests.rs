@@ -81,10 +81,12 @@ fn an_error_wins_over_a_code_and_has_its_reason() {
         ("temporarily_unavailable", Reason::AuthorizationServerError),
         ("login_required", Reason::AuthorizationError),
         ("invalid_request", Reason::AuthorizationError),
-        ("", Reason::AuthorizationError),
     ] {
         assert_eq!(answer(&[("error", error), ("code", "c0de")], false).unwrap_err().reason, reason, "{error}");
     }
+    // An empty one says nothing.
+    assert!(answer(&[("error", ""), ("code", "c0de")], false).is_ok());
+    assert_eq!(answer(&[("error", "")], false).unwrap_err().reason, Reason::CodeMissing);
 }
 
 #[test]
