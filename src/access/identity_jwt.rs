@@ -12,8 +12,8 @@ use crate::words::principal::{ClaimPath, Claims};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
-/// The value of `typ`, by which an identity JWT is never taken for a session or an access token (RFC 8725, section 3.11).
-const TYP: &str = "identity+jwt";
+/// The usual value of `typ`, by which an identity JWT is never taken for a session or an access token (RFC 8725, section 3.11).
+pub const TYP: &str = "identity+jwt";
 
 /// How identity JWTs are made.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct IdentityJwt {
     pub claims: Vec<ClaimPath>,
     /// The name of the header that carries it.
     pub header: Rc<str>,
+    /// The value of `typ`.
+    pub typ: Rc<str>,
 }
 
 impl IdentityJwt {
@@ -51,7 +53,7 @@ impl IdentityJwt {
         set("aud", Value::from(audience));
         set("iat", Value::from(life.start.seconds()));
         set("exp", Value::from(life.end.seconds()));
-        self.keys.first().ok_or(NotSigned)?.sign(world, TYP, &claims)
+        self.keys.first().ok_or(NotSigned)?.sign(world, &self.typ, &claims)
     }
 }
 
@@ -67,7 +69,8 @@ mod tests {
     use crate::words::world::testing::Still;
 
     fn signed(keys: Vec<SigningKey>, claims: &Value) -> Result<String, NotSigned> {
-        let jwt = IdentityJwt { keys, issuer: None, lifetime: Duration::ZERO, claims: vec![], header: "x-id".into() };
+        let (header, typ) = ("x-id".into(), TYP.into());
+        let jwt = IdentityJwt { keys, issuer: None, lifetime: Duration::ZERO, claims: vec![], header, typ };
         let life = Timestamp::from_seconds(100)..Timestamp::from_seconds(160);
         jwt.sign(&mut Still::default(), "alice", "https://a.example", "orders", claims.as_object().unwrap().clone(), life)
     }

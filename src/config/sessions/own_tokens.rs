@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::access::believed::IDENTITY_JWT;
-use crate::access::identity_jwt::IdentityJwt;
+use crate::access::identity_jwt::{IdentityJwt, TYP as IDENTITY_TYP};
 use crate::config::access::header_names::header_name;
 use crate::config::reading::nearest::did_you_mean;
 use crate::config::reading::place::shape;
@@ -38,6 +38,7 @@ shape! {
         pub(crate) lifetime: Option<Span>,
         pub(crate) bearer: bool = default,
         pub(crate) header_name: Option<String>,
+        pub(crate) typ: Option<String> as "type",
     }
 }
 
@@ -64,12 +65,20 @@ pub(crate) fn session_jwt(
         }
         None => Ok(()),
     });
+    let no_type = shape.typ.and_then(|typ| match typ {
+        Some(_) => {
+            let sentence = "expected none, because a session is known by its typ, found one; remove it";
+            Err(refusals.refuse("session.jwt.type", sentence))
+        }
+        None => Ok(()),
+    });
     let algorithm = algorithm("session.jwt", shape.algorithm, refusals);
     let keys = keys("session.jwt", algorithm, shape.keys, secrets, refusals);
     let issuer = named("session.jwt.issuer", shape.issuer, refusals);
     let named_audience = named("session.jwt.audience", shape.audience, refusals);
     let lifetime = positive("session.jwt.lifetime", shape.lifetime, HOUR, HOUR.saturating_mul(24 * 7), refusals);
     no_header?;
+    no_type?;
     let keys = keys?;
     Ok(JwtSettings {
         verifying: KeySet::configured(keys.iter().map(|key| key.verification_key().clone()).collect()),
@@ -101,6 +110,7 @@ pub(crate) fn identity_jwt(shape: OwnToken, secrets: &mut Secrets, refusals: &mu
         Some(name) => header_name(&at("header_name"), &name, refusals),
         None => Ok(IDENTITY_JWT.to_owned()),
     });
+    let typ = shape.typ.and_then(|typ| identity_type(&at("type"), typ, refusals));
     let algorithm = algorithm(path, shape.algorithm, refusals);
     let keys = keys(path, algorithm, shape.keys, secrets, refusals);
     let issuer = named(&at("issuer"), shape.issuer, refusals);
@@ -113,7 +123,22 @@ pub(crate) fn identity_jwt(shape: OwnToken, secrets: &mut Secrets, refusals: &mu
         lifetime: in_whole_seconds(lifetime?),
         claims: claims?,
         header: Rc::from(header?),
+        typ: Rc::from(typ?),
     })
+}
+
+/// Checks the `typ` of identity JWTs: `JWT`, which says nothing about the kind of a token, or a kind of the operator's own. A name
+/// that belongs to another kind of token would make it pass for one (RFC 8725, section 3.11).
+fn identity_type(path: &str, typ: Option<String>, refusals: &mut Refusals) -> Checked<String> {
+    const OF_OTHERS: [&str; 4] = ["at+jwt", "logout+jwt", "dpop+jwt", "secevent+jwt"];
+    let Some(typ) = typ else { return Ok(IDENTITY_TYP.to_owned()) };
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    let is_own = typ.strip_suffix("+jwt").is_some_and(|kind| (1..=48).contains(&kind.len()) && kind.bytes().all(plain));
+    if typ == "JWT" || (is_own && !OF_OTHERS.contains(&typ.as_str())) {
+        return Ok(typ);
+    }
+    let sentence = "expected JWT, or a kind of your own in small letters that ends in +jwt, found another, or that of another kind of token; write identity+jwt";
+    Err(refusals.refuse(path, sentence))
 }
 
 /// The JWK set with the public halves of these keys, as JSON; `None` when all are shared secrets.

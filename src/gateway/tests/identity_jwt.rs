@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use super::session_jwt;
 use super::stage::{KEY, Stage, changed, document, forwarded, outcome, seconds, upstream_headers};
 use crate::crypto::jws;
 use crate::crypto::key::{Algorithm, KeySet};
@@ -113,6 +114,24 @@ fn an_identity_jwt_is_no_credential_here() {
     let line = format!("Bearer {token}");
     let step = stage.worker.begin(stage.browser.send("GET", "/billing", &[("authorization", &line)]));
     assert_eq!(outcome(&step), (401, "session_missing"));
+}
+
+#[test]
+fn an_identity_jwt_that_says_only_that_it_is_a_jwt_is_no_session_either() {
+    for typ in ["JWT", "orders+jwt"] {
+        let forward = json!({"identity_jwt": {"keys": [SECRET], "type": typ}});
+        let mut stage = Stage::signed_in(&changed(session_jwt::signing(), "/forward", forward));
+        let step = stage.script("GET", "/x");
+        let (token, verified) = read(&stage, &step);
+        assert_eq!(verified.typ.as_deref(), Some(typ));
+        stage.browser.jar.clear();
+        let line = format!("Bearer {token}");
+        let step = stage.worker.begin(stage.browser.send("GET", "/x", &[("authorization", &line)]));
+        assert_eq!(outcome(&step), (401, "token_invalid"), "{typ}");
+        let cookie = format!("access_token={token}");
+        let step = stage.worker.begin(stage.browser.send("GET", "/x", &[("cookie", &cookie)]));
+        assert_eq!(outcome(&step), (401, "session_invalid"), "{typ}");
+    }
 }
 
 #[test]

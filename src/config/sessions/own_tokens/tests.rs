@@ -212,3 +212,29 @@ fn a_key_that_cannot_sign_here_is_refused_when_the_configuration_is_loaded_and_n
     }
     assert_eq!(checked(&elliptic, false), None);
 }
+
+#[test]
+fn an_identity_jwt_is_never_called_another_kind_of_token() {
+    let of_type = |typ: Value| refusal(&with(&[("/forward", json!({"identity_jwt": {"keys": [OTHER], "type": typ}}))]));
+    for good in ["JWT", "identity+jwt", "orders.example-1+jwt"] {
+        assert_eq!(of_type(json!(good)), "", "{good}");
+    }
+    for bad in [
+        "at+jwt",
+        "logout+jwt",
+        "dpop+jwt",
+        "secevent+jwt",
+        "AT+JWT",
+        "application/at+jwt",
+        "jwt",
+        "Identity+jwt",
+        "+jwt",
+        "",
+        "a b+jwt",
+    ] {
+        let sentence = of_type(json!(bad));
+        assert!(sentence.contains("forward.identity_jwt.type: expected JWT, or a kind of your own"), "{bad}: {sentence}");
+    }
+    let of_session = refusal(&with(&[("/session/jwt/type", json!("JWT"))]));
+    assert!(of_session.contains("session.jwt.type: expected none"), "{of_session}");
+}
