@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod body;
+pub mod cause;
 pub mod cookie;
 pub mod message;
 pub mod url;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::accounts::template::{Filling, Gap, Template, Text};
-use crate::http::message::{HttpCall, Reply};
+use crate::http::cause::cause;
+use crate::http::message::{HttpCall, Reply, UNCOMPRESSED};
 use crate::words::json;
 use crate::words::principal::Claims;
 use crate::words::reason::{Failure, Reason};
@@ -82,7 +83,8 @@ impl Call {
             return Err(Failure::new(Reason::AccountsMalformed, detail));
         }
         let body = self.body.as_ref().map_or_else(Zeroizing::default, |body| body.json(filling));
-        let mut headers: Vec<(Cow<'static, str>, String)> = vec![("accept".into(), "application/json".to_owned())];
+        let mut headers: Vec<(Cow<'static, str>, String)> =
+            vec![("accept".into(), "application/json".to_owned()), (UNCOMPRESSED.0.into(), UNCOMPRESSED.1.to_owned())];
         if !body.is_empty() {
             headers.push(("content-type".into(), "application/json".to_owned()));
         }
@@ -115,8 +117,8 @@ impl Call {
                 let detail = format!("cluster {} did not answer within {waited} ms (status 504)", self.cluster);
                 Err(Failure::new(Reason::AccountsTimeout, detail))
             }
-            Reply::Answered { status, .. } if *status >= 500 => {
-                Err(unreachable(&format!("status {status} (503 is also what Envoy says when the connection is refused)")))
+            Reply::Answered { status, body, .. } if *status >= 500 => {
+                Err(unreachable(&format!("status {status}{}", cause(*status, body))))
             }
             Reply::Answered { status, body, .. } => Ok(Answer { status: *status, call: self, body }),
         }

@@ -164,6 +164,12 @@ pub(super) const fn explanation(reason: Reason) -> Explanation {
             "The sign-in service does not accept this site's credentials. Please tell the people who run it.",
             TryAgain,
         ),
+        Reason::TokenRequestRefused => (
+            502,
+            "Sign-in is not set up correctly",
+            "The sign-in service does not accept this site's requests. Please tell the people who run it.",
+            TryAgain,
+        ),
         Reason::CodeRefused => (
             400,
             "Sign-in did not work",
@@ -191,7 +197,6 @@ pub(super) const fn explanation(reason: Reason) -> Explanation {
         | Reason::IdTokenSubject
         | Reason::IdTokenNonce
         | Reason::IdTokenAtHash
-        | Reason::IdTokenAuthTime
         | Reason::UserinfoSubject => (
             502,
             "Sign-in did not work",

@@ -45,10 +45,15 @@ pub struct VerifiedJws {
 pub enum JwsError {
     /// It is no JWS, or can be read in two ways. The phrase completes "the token is malformed: …".
     Malformed(&'static str),
-    /// The header's algorithm is not allowed, or not one that the key with this `kid` may be used with.
+    /// The header's algorithm is not allowed.
     AlgorithmNotAllowed {
         /// The header's `alg`, made safe for a log.
         found: String,
+    },
+    /// The key with the header's `kid` may not be used with the header's algorithm.
+    AlgorithmNotForKey {
+        /// That algorithm.
+        found: Algorithm,
     },
     /// No key has the header's `kid`; or the header has none, and no key is for the algorithm.
     KeyUnknown {
@@ -68,7 +73,8 @@ impl fmt::Display for JwsError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(phrase) => write!(formatter, "the token is malformed: {phrase}"),
-            Self::AlgorithmNotAllowed { found } => write!(formatter, "alg {found} is not allowed, or not for this key"),
+            Self::AlgorithmNotAllowed { found } => write!(formatter, "alg {found} is not allowed"),
+            Self::AlgorithmNotForKey { found } => write!(formatter, "the key that the token names is not for alg {found}"),
             Self::KeyUnknown { key_id: Some(id) } => write!(formatter, "no usable key of the provider has the kid {id}"),
             Self::KeyUnknown { key_id: None } => formatter.write_str("no usable key of the provider is for this alg"),
             Self::KeyAmbiguous => formatter.write_str("the token names no kid, and several keys of the provider fit"),
@@ -183,8 +189,12 @@ impl Header {
         if ["crit", "b64"].iter().any(|extension| members.contains_key(*extension)) {
             return Err("its header demands an extension");
         }
+        // RFC 7515, section 4: every member has a type, and `null` is of none.
+        if members.values().any(Value::is_null) {
+            return Err(WRONG_TYPE);
+        }
         let text = |name: &str| match members.get(name) {
-            None | Some(Value::Null) => Ok(None),
+            None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(_) => Err(WRONG_TYPE),
         };
@@ -195,10 +205,11 @@ impl Header {
     }
 }
 
-/// Checks that times are numbers of seconds, perhaps with a fraction (RFC 7519, section 2), and rounds them down.
+/// Checks that times are numbers of seconds, perhaps with a fraction (RFC 7519, section 2), and rounds them down. One that is
+/// `null` is left to the reader, who knows whether it is required.
 fn floor_times(mut claims: Claims) -> Result<Claims, &'static str> {
     for name in ["exp", "nbf", "iat"] {
-        if let Some(time) = claims.get_mut(name).filter(|time| !time.is_i64()) {
+        if let Some(time) = claims.get_mut(name).filter(|time| !time.is_i64() && !time.is_null()) {
             let seconds = time.as_f64().map(f64::floor).filter(|seconds| seconds.abs() < LARGEST_EXACT).ok_or(WRONG_TYPE)?;
             #[allow(clippy::cast_possible_truncation, reason = "it is whole, and smaller than that")]
             let seconds = seconds as i64;
@@ -220,7 +231,7 @@ fn candidates<'a>(keys: &'a KeySet, named: Option<&str>, algorithm: Algorithm) -
     }
     let fitting: Vec<_> = keys.iter().filter(meant).filter(|key| key.serves(algorithm)).collect();
     match (named, fitting.len()) {
-        (Some(_), 0) => Err(JwsError::AlgorithmNotAllowed { found: quote(algorithm.as_str()) }),
+        (Some(_), 0) => Err(JwsError::AlgorithmNotForKey { found: algorithm }),
         (None, 0) => Err(JwsError::KeyUnknown { key_id: None }),
         (Some(_), _) | (None, 1) => Ok(fitting),
         (None, _) if optional => Ok(fitting),

@@ -36,18 +36,20 @@ impl VerificationKey {
     /// # Errors
     /// If the key is not for verifying signatures, is not public, is weak, or is of an unknown kind.
     pub fn from_jwk(jwk: &Value) -> Result<Self, UnusableKey> {
-        let text = |name: &str| match jwk.get(name) {
+        // A member that is `null` is as good as absent.
+        let member = |name: &str| jwk.get(name).filter(|value| !value.is_null());
+        let text = |name: &str| match member(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str())),
             Some(_) => Err(UnusableKey("a member that should be a text is not")),
         };
-        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|private| jwk.get(private).is_some()) {
+        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|private| member(private).is_some()) {
             return Err(UnusableKey("it holds a private or shared secret"));
         }
         if text("use")?.is_some_and(|purpose| purpose != "sig") {
             return Err(UnusableKey("its use is not sig"));
         }
-        if let Some(operations) = jwk.get("key_ops") {
+        if let Some(operations) = member("key_ops") {
             let operations = operations.as_array().ok_or(UnusableKey("its key_ops are not a list"))?;
             if !operations.iter().any(|operation| operation == "verify") {
                 return Err(UnusableKey("its key_ops do not include verify"));

@@ -263,6 +263,10 @@ impl fmt::Debug for CookieEdit {
     }
 }
 
+/// The header of every call of ours by which its answer comes as it is (RFC 9110, section 12.5.3). Without it, a server may
+/// compress.
+pub const UNCOMPRESSED: (&str, &str) = ("accept-encoding", "identity");
+
 /// An HTTP call of ours. It goes to one of Envoy's clusters, never to an address.
 #[expect(missing_docs, reason = "the names say it")]
 #[derive(Clone, PartialEq, Eq)]

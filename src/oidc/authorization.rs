@@ -7,9 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
+use crate::http::cause::error_words;
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
-use crate::oidc::reply::error_words;
 use crate::words::demand::Demand;
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};

@@ -36,8 +36,15 @@ impl ClientAuthentication {
     }
 
     /// What was tried, and what the operator should check if the provider does not accept it.
-    pub(super) fn tried(&self) -> String {
-        format!("token_endpoint_auth_method {} was tried: check it, client_id and client_secret", self.method())
+    pub(super) fn tried(&self, client_id: &str) -> String {
+        let tried = format!("token_endpoint_auth_method {} was tried: check it, client_id and client_secret", self.method());
+        match self {
+            Self::SecretBasic(secret) if encoded(secret.expose()) != secret.expose() || encoded(client_id) != client_id => {
+                tried
+                    + "; one of them has characters that are form-encoded in this header (RFC 6749, section 2.3.1), and some providers do not decode them: then token_endpoint_auth_method: client_secret_post helps"
+            }
+            Self::SecretBasic(_) | Self::SecretPost(_) | Self::None => tried,
+        }
     }
 
     /// The header fields and the body of a request with these parameters, to which the client authentication is added. `world` is
@@ -73,6 +80,9 @@ impl ClientAuthentication {
 
 /// RFC 6749, section 2.3.1: the identifier and the secret are form-urlencoded before they are joined.
 fn basic(client_id: &str, secret: &Secret) -> String {
-    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     format!("Basic {}", STANDARD.encode(format!("{}:{}", encoded(client_id), encoded(secret.expose()))))
+}
+
+fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

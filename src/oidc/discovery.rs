@@ -95,20 +95,36 @@ fn read(provider: &Provider, members: &Claims) -> Result<Metadata, String> {
     {
         return Err("response_types_supported does not name code".to_owned());
     }
+    let mut passed_over = Vec::new();
+    let mut optional = |name: &str, is_needed: bool| match usable(provider, members, name) {
+        Err(what) if !is_needed => {
+            passed_over.push(what);
+            Ok(None)
+        }
+        endpoint => endpoint,
+    };
     Ok(Metadata {
         issuer: issuer.to_owned(),
         authorization_endpoint: demanded(members, "authorization_endpoint")?,
         token_endpoint: demanded(members, "token_endpoint")?,
         jwks_uri: demanded(members, "jwks_uri")?,
-        userinfo_endpoint: endpoint(members, "userinfo_endpoint")?,
-        introspection_endpoint: endpoint(members, "introspection_endpoint")?,
-        end_session_endpoint: endpoint(members, "end_session_endpoint")?,
+        userinfo_endpoint: optional("userinfo_endpoint", provider.userinfo)?,
+        introspection_endpoint: optional("introspection_endpoint", provider.introspects())?,
+        end_session_endpoint: optional("end_session_endpoint", false)?,
+        passed_over,
         announces_iss_parameter: members.get("authorization_response_iss_parameter_supported") == Some(&Value::Bool(true)),
     })
 }
 
 fn demanded(members: &Claims, name: &str) -> Result<Url, String> {
     endpoint(members, name)?.ok_or_else(|| format!("{name} is missing"))
+}
+
+/// An endpoint whose scheme is accepted too.
+fn usable(provider: &Provider, members: &Claims, name: &str) -> Result<Option<Url>, String> {
+    let found = endpoint(members, name)?;
+    let checked = found.as_ref().map_or(Ok(()), |url| provider.check_scheme(url));
+    checked.map(|()| found).map_err(|what| format!("{name}: {what}"))
 }
 
 fn endpoint(members: &Claims, name: &str) -> Result<Option<Url>, String> {

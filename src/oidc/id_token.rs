@@ -12,8 +12,8 @@ use crate::words::principal::{CLIENT_PREFIX, Claims};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::{Secret, equal};
-use crate::words::time::Timestamp;
-use crate::words::world::World;
+use crate::words::time::{Timestamp, numeric_date};
+use crate::words::world::{Hash, World};
 
 /// The length of the longest `sub`, in bytes. OpenID Connect Core, section 2: "It MUST NOT exceed 255 ASCII characters in
 /// length."
@@ -90,17 +90,34 @@ impl From<Failure> for IdTokenError {
     }
 }
 
-impl From<JwsError> for IdTokenError {
-    fn from(error: JwsError) -> Self {
-        let failure = |reason| Failure::new(reason, error.to_string());
-        match error {
-            JwsError::Malformed(_) => Self::Refused(failure(Reason::IdTokenMalformed)),
-            JwsError::AlgorithmNotAllowed { .. } => Self::Refused(failure(Reason::IdTokenAlgorithm)),
-            JwsError::KeyUnknown { .. } => Self::KeyUnknown(failure(Reason::IdTokenKeyUnknown)),
-            JwsError::KeyAmbiguous => Self::Refused(failure(Reason::IdTokenKeyUnknown)),
-            JwsError::SignatureInvalid => Self::Refused(failure(Reason::IdTokenSignature)),
-            JwsError::SignatureNotByTheOnlyKey => Self::KeyUnknown(failure(Reason::IdTokenSignature)),
+fn unverified(error: &JwsError, provider: &Provider) -> IdTokenError {
+    let failure = |reason| Failure::new(reason, error.to_string());
+    match error {
+        JwsError::Malformed(_) => IdTokenError::Refused(failure(Reason::IdTokenMalformed)),
+        JwsError::AlgorithmNotAllowed { found } => {
+            IdTokenError::Refused(Failure::new(Reason::IdTokenAlgorithm, not_allowed(found, provider)))
         }
+        JwsError::AlgorithmNotForKey { .. } => IdTokenError::Refused(failure(Reason::IdTokenAlgorithm)),
+        JwsError::KeyUnknown { .. } => IdTokenError::KeyUnknown(failure(Reason::IdTokenKeyUnknown)),
+        JwsError::KeyAmbiguous => IdTokenError::Refused(failure(Reason::IdTokenKeyUnknown)),
+        JwsError::SignatureInvalid => IdTokenError::Refused(failure(Reason::IdTokenSignature)),
+        JwsError::SignatureNotByTheOnlyKey => IdTokenError::KeyUnknown(failure(Reason::IdTokenSignature)),
+    }
+}
+
+/// What to do about an ID token whose `alg` is not among those of the configuration.
+fn not_allowed(found: &str, provider: &Provider) -> String {
+    let name = found.trim_matches('"');
+    let listed = provider.algorithms.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>().join(", ");
+    let remedy = "let the provider sign with RS256 or ES256 (id_token_signed_response_alg)";
+    match name.parse::<Algorithm>() {
+        Ok(algorithm) if !algorithm.is_symmetric() => {
+            format!("alg {found} is not among algorithms of provider {}; write algorithms: [{listed}, {name}]", provider.name)
+        }
+        _ if name.starts_with("HS") => {
+            format!("alg {found} is by a shared secret, which verifies no ID token here; {remedy}")
+        }
+        _ => format!("alg {found} is not supported; {remedy}"),
     }
 }
 
@@ -115,11 +132,12 @@ pub fn verify(
     expected: &Expectations<'_>,
 ) -> Result<IdToken, IdTokenError> {
     // Rules 1 and 6 to 8: an encrypted token is refused, and the signature is verified before any claim is read.
-    let VerifiedJws { claims, algorithm, .. } = jws::verify(world, token.expose(), expected.keys, &provider.algorithms)?;
+    let VerifiedJws { claims, algorithm, .. } =
+        jws::verify(world, token.expose(), expected.keys, &provider.algorithms).map_err(|error| unverified(&error, provider))?;
     let clock = Clock { expected, provider };
     issuer(&claims, provider)?; // rule 2
     let audiences = audience(&claims, provider)?; // rule 3
-    authorized_party(&claims, provider, audiences)?; // rules 4 and 5
+    authorized_party(&claims, provider, audiences)?; // rules 4 and 5, and the end of rule 3
     let expires = expiry(&claims, &clock)?; // rule 9
     issued_at(&claims, &clock)?; // rule 10
     not_before(&claims, &clock)?; // RFC 7519, section 4.1.5
@@ -127,9 +145,7 @@ pub fn verify(
     // Rules 12 and 13 are the caller's, which knows whether `acr_values` or `max_age` were requested.
     let subject = subject(&claims)?; // section 2
     access_token_hash(&claims, algorithm, expected.issued_with)?; // section 3.1.3.8
-    let sid = sid(&claims)?;
-    let auth_time = auth_time(&claims)?;
-    Ok(IdToken { subject, sid, auth_time, expires, claims })
+    Ok(IdToken { subject, sid: sid(&claims), auth_time: auth_time(&claims), expires, claims })
 }
 
 fn issuer(claims: &Claims, provider: &Provider) -> Result<(), Failure> {
@@ -142,14 +158,24 @@ fn issuer(claims: &Claims, provider: &Provider) -> Result<(), Failure> {
     }
 }
 
-/// The number of audiences, of which one must be our client identifier.
-fn audience(claims: &Claims, provider: &Provider) -> Result<usize, Failure> {
+/// For whom a token is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Audiences {
+    /// For us alone, or also for those whom the configuration trusts.
+    Trusted,
+    /// For us, and for others.
+    WithOthers,
+}
+
+/// Checks that our client identifier is among the audiences.
+fn audience(claims: &Claims, provider: &Provider) -> Result<Audiences, Failure> {
     let found = claims.get("aud");
     let ours = |audience: &Value| audience.as_str() == Some(provider.client_id.as_str());
+    let trusted = |audience: &Value| ours(audience) || provider.trusted_audiences.iter().any(|trusted| audience == trusted);
     match found {
-        Some(audience @ Value::String(_)) if ours(audience) => Ok(1),
+        Some(audience @ Value::String(_)) if ours(audience) => Ok(Audiences::Trusted),
         Some(Value::Array(audiences)) if audiences.iter().all(Value::is_string) && audiences.iter().any(ours) => {
-            Ok(audiences.len())
+            Ok(if audiences.iter().all(trusted) { Audiences::Trusted } else { Audiences::WithOthers })
         }
         _ => {
             let detail = format!(
@@ -162,10 +188,18 @@ fn audience(claims: &Claims, provider: &Provider) -> Result<usize, Failure> {
     }
 }
 
-fn authorized_party(claims: &Claims, provider: &Provider, audiences: usize) -> Result<(), Failure> {
-    match claims.get("azp") {
+/// Checks that an `azp` names us, and that there is one if the token is for others too whom the configuration does not trust.
+fn authorized_party(claims: &Claims, provider: &Provider, audiences: Audiences) -> Result<(), Failure> {
+    match present(claims, "azp") {
         Some(Value::String(party)) if *party == provider.client_id => Ok(()),
-        None if audiences <= 1 => Ok(()),
+        None if audiences == Audiences::Trusted => Ok(()),
+        None => {
+            let detail = format!(
+                "the token is for others too ({}), and no azp says that we asked for it; if it should be so, write the others as trusted_audiences",
+                shown(claims.get("aud"))
+            );
+            Err(Failure::new(Reason::IdTokenAuthorizedParty, detail))
+        }
         found => {
             let detail = format!("expected azp {}, found {}", quote(&provider.client_id), shown(found));
             Err(Failure::new(Reason::IdTokenAuthorizedParty, detail))
@@ -175,7 +209,7 @@ fn authorized_party(claims: &Claims, provider: &Provider, audiences: usize) -> R
 
 fn expiry(claims: &Claims, clock: &Clock<'_>) -> Result<Timestamp, Failure> {
     let refused = |detail: String| Failure::new(Reason::IdTokenExpired, detail);
-    let expires = numeric_date(claims, "exp").map_err(refused)?.ok_or_else(|| refused("exp is missing".to_owned()))?;
+    let expires = time(claims, "exp").map_err(refused)?.ok_or_else(|| refused("exp is missing".to_owned()))?;
     if clock.expected.now >= expires.plus(clock.provider.clock_skew) {
         return Err(refused(clock.complaint("exp", expires)));
     }
@@ -184,7 +218,7 @@ fn expiry(claims: &Claims, clock: &Clock<'_>) -> Result<Timestamp, Failure> {
 
 fn issued_at(claims: &Claims, clock: &Clock<'_>) -> Result<(), Failure> {
     let refused = |detail: String| Failure::new(Reason::IdTokenIssuedAt, detail);
-    let issued = numeric_date(claims, "iat").map_err(refused)?.ok_or_else(|| refused("iat is missing".to_owned()))?;
+    let issued = time(claims, "iat").map_err(refused)?.ok_or_else(|| refused("iat is missing".to_owned()))?;
     if issued > clock.expected.now.plus(clock.provider.clock_skew) {
         return Err(refused(clock.complaint("iat", issued)));
     }
@@ -193,7 +227,7 @@ fn issued_at(claims: &Claims, clock: &Clock<'_>) -> Result<(), Failure> {
 
 fn not_before(claims: &Claims, clock: &Clock<'_>) -> Result<(), Failure> {
     let refused = |detail: String| Failure::new(Reason::IdTokenIssuedAt, detail);
-    match numeric_date(claims, "nbf").map_err(refused)? {
+    match time(claims, "nbf").map_err(refused)? {
         Some(begin) if begin > clock.expected.now.plus(clock.provider.clock_skew) => Err(refused(clock.complaint("nbf", begin))),
         Some(_) | None => Ok(()),
     }
@@ -226,38 +260,56 @@ fn subject(claims: &Claims) -> Result<String, Failure> {
 
 fn access_token_hash(claims: &Claims, algorithm: Algorithm, issued_with: IssuedWith<'_>) -> Result<(), Failure> {
     let refused = |detail: &str| Err(Failure::new(Reason::IdTokenAtHash, detail));
-    match (claims.get("at_hash"), issued_with) {
+    match (present(claims, "at_hash"), issued_with) {
         (None, _) | (Some(Value::String(_)), IssuedWith::NoAccessToken) => Ok(()),
         (Some(Value::String(found)), IssuedWith::AccessToken(token)) => {
-            let expected = left_half_hash(algorithm, token.expose());
-            if equal(found.as_bytes(), expected.as_bytes()) { Ok(()) } else { refused("at_hash is not the access token's") }
+            let is_it = |hash: Hash| equal(found.as_bytes(), left_half_hash(hash, token.expose()).as_bytes());
+            if at_hashes(algorithm).iter().any(|hash| is_it(*hash)) {
+                return Ok(());
+            }
+            refused("at_hash is not the access token's")
         }
         (Some(_), _) => refused("at_hash is not a text"),
     }
 }
 
-fn sid(claims: &Claims) -> Result<Option<String>, Failure> {
-    match claims.get("sid") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(sid)) if sid.len() <= LONGEST_SUBJECT => Ok(Some(sid.clone())),
-        Some(_) => Err(Failure::new(Reason::IdTokenMalformed, "sid is not a text, or too long")),
+/// The hashes that `at_hash` may be made with. It is that of the signature's algorithm (OpenID Connect Core, section 3.1.3.6).
+/// EdDSA names none: providers take SHA-512, which Ed25519 uses itself, or SHA-256.
+const fn at_hashes(algorithm: Algorithm) -> &'static [Hash] {
+    match algorithm.hash() {
+        Hash::Sha256 => &[Hash::Sha256],
+        Hash::Sha384 => &[Hash::Sha384],
+        Hash::Sha512 if matches!(algorithm, Algorithm::EdDSA | Algorithm::Ed25519) => &[Hash::Sha512, Hash::Sha256],
+        Hash::Sha512 => &[Hash::Sha512],
     }
 }
 
-fn auth_time(claims: &Claims) -> Result<Option<u64>, Failure> {
-    let time = numeric_date(claims, "auth_time").map_err(|detail| Failure::new(Reason::IdTokenMalformed, detail))?;
-    Ok(time.map(Timestamp::seconds))
+/// The provider's name for its session, as it is kept ([`kept_sid`]). One that is not a text is as good as none, because nothing
+/// else can name a session later.
+fn sid(claims: &Claims) -> Option<String> {
+    claims.get("sid").and_then(Value::as_str).filter(|sid| !sid.is_empty()).map(kept_sid)
 }
 
-/// Reads a number of seconds, perhaps with a fraction (RFC 7519, section 2).
-fn numeric_date(claims: &Claims, name: &str) -> Result<Option<Timestamp>, String> {
-    match claims.get(name) {
+/// How a `sid` is kept: as it is, or the hash of a long one, because no specification limits its length.
+fn kept_sid(sid: &str) -> String {
+    if sid.len() <= LONGEST_SUBJECT { sid.to_owned() } else { left_half_hash(Hash::Sha256, sid) }
+}
+
+/// When the person was authenticated; `None` if the token does not say so in a number. A rule that asks for it does not hold then.
+fn auth_time(claims: &Claims) -> Option<u64> {
+    time(claims, "auth_time").ok().flatten().map(Timestamp::seconds)
+}
+
+/// An optional claim. `null` is as good as none.
+fn present<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
+    claims.get(name).filter(|value| !value.is_null())
+}
+
+/// The time that a claim says, if it is there.
+fn time(claims: &Claims, name: &str) -> Result<Option<Timestamp>, String> {
+    match present(claims, name) {
         None => Ok(None),
-        Some(Value::Number(number)) => match (number.as_u64(), number.as_f64()) {
-            (Some(seconds), _) => Ok(Some(Timestamp::from_seconds(seconds))),
-            (None, Some(seconds)) if seconds >= 0.0 => Ok(Some(Timestamp::from_seconds(seconds as u64))),
-            _ => Err(format!("{name} lies before 1970")),
-        },
+        Some(value @ Value::Number(_)) => numeric_date(value).map(Some).ok_or_else(|| format!("{name} lies before 1970")),
         Some(_) => Err(format!("{name} is not a number")),
     }
 }

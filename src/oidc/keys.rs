@@ -25,7 +25,9 @@ const REASONS: FailureReasons =
 /// # Errors
 /// [`Reason::KeysUnavailable`] if no listed cluster reaches their URL.
 pub fn keys_request(provider: &Provider, metadata: &Metadata) -> Result<HttpCall, Failure> {
-    provider.call(ProviderRequest::for_json(&metadata.jwks_uri), Reason::KeysUnavailable)
+    // RFC 7517, section 8.5.1, has a media type of its own for them; some providers send them as that alone.
+    let request = ProviderRequest::get(&metadata.jwks_uri, "application/jwk-set+json, application/json");
+    provider.call(request, Reason::KeysUnavailable)
 }
 
 /// Reads the keys that can be used.

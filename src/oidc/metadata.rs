@@ -19,6 +19,9 @@ pub struct Metadata {
     pub introspection_endpoint: Option<Url>,
     /// Where browsers are sent to sign out.
     pub end_session_endpoint: Option<Url>,
+    /// Endpoints that the provider names in a way that cannot be used, and that this configuration does not need: each with the
+    /// reason. They are absent above.
+    pub passed_over: Vec<String>,
     /// `authorization_response_iss_parameter_supported`: every authorization response contains `iss` (RFC 9207, section 3).
     pub announces_iss_parameter: bool,
 }

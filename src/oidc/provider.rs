@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::crypto::key::Algorithm;
-use crate::http::message::HttpCall;
+use crate::http::message::{HttpCall, UNCOMPRESSED};
 use crate::http::url::Url;
 use crate::oidc::bearer::accepted::Bearer;
 use crate::oidc::client::{ClientAuthentication, ClientForm};
@@ -38,6 +38,9 @@ pub struct Provider {
     pub redirect_uri: Option<Url>,
     /// Whether the userinfo endpoint is asked for more claims.
     pub userinfo: bool,
+    /// Who else may be among the audiences of its ID tokens, without an `azp` that names us (OpenID Connect Core, section 3.1.3.7,
+    /// rule 3).
+    pub trusted_audiences: Vec<String>,
     /// Which claims count as verified if it does not say whether they are.
     pub assumed_verified: AssumedVerified,
     /// Which of its tokens are accepted as bearer tokens; absent if none are.
@@ -175,13 +178,15 @@ impl Provider {
     /// A failure with the reason `refusal`, if [`Provider::cluster_for`] fails.
     pub fn call(&self, request: ProviderRequest<'_>, refusal: Reason) -> Result<HttpCall, Failure> {
         let cluster = self.cluster_for(request.url).map_err(|detail| Failure::new(refusal, detail))?;
+        let (coding, identity) = UNCOMPRESSED;
+        let headers = request.headers.into_iter().chain([(coding, identity.to_owned())]);
         Ok(HttpCall {
             cluster: cluster.to_owned(),
             method: request.method,
             scheme: request.url.scheme().to_owned(),
             authority: request.url.authority(),
             path: request.url.target().to_owned(),
-            headers: request.headers.into_iter().map(|(name, value)| (name.into(), value)).collect(),
+            headers: headers.map(|(name, value)| (name.into(), value)).collect(),
             body: request.body.into(),
             timeout: self.timeout,
         })
@@ -201,7 +206,12 @@ pub struct ProviderRequest<'a> {
 impl<'a> ProviderRequest<'a> {
     /// A GET request for a JSON document.
     pub fn for_json(url: &'a Url) -> Self {
-        Self { method: "GET", url, headers: vec![("accept", "application/json".to_owned())], body: String::new() }
+        Self::get(url, "application/json")
+    }
+
+    /// A GET request for a document of one of these media types.
+    pub fn get(url: &'a Url, accept: &str) -> Self {
+        Self { method: "GET", url, headers: vec![("accept", accept.to_owned())], body: String::new() }
     }
 }
 

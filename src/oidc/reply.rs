@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::http::cause::cause;
 use crate::http::message::{Headers, Reply};
 use crate::http::url::Url;
 use crate::oidc::provider::Provider;
 use crate::words::json;
 use crate::words::principal::Claims;
-use crate::words::quote::{quote, quote_prose};
+use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 
@@ -51,10 +52,9 @@ pub(super) fn answer<'a>(
             let waited = provider.timeout.as_millis();
             Err(Failure::new(reasons.timeout, format!("{whom} did not answer within {waited} ms (status 504)")))
         }
-        Reply::Answered { status: 503, .. } => {
-            Err(unreachable("status 503, which is also what Envoy says when the connection is refused"))
+        Reply::Answered { status, body, .. } if *status >= 500 => {
+            Err(unreachable(&format!("status {status}{}", cause(*status, body))))
         }
-        Reply::Answered { status, .. } if *status >= 500 => Err(unreachable(&format!("status {status}"))),
         Reply::Answered { status, headers, body } => {
             Ok(Answer { status: *status, headers, body, whom, malformed: reasons.malformed })
         }
@@ -65,7 +65,9 @@ impl Answer<'_> {
     /// The JSON object in the body, if the status is 200.
     pub(super) fn document(&self) -> Result<Claims, Failure> {
         if self.status != 200 {
-            return Err(self.malformed(&format!("status {} where 200 was expected", self.status)));
+            let target = self.headers.single("location").map(|target| format!(", with location {}", quote(target)));
+            let what = format!("status {} where 200 was expected{}", self.status, target.unwrap_or_default());
+            return Err(self.malformed(&what));
         }
         self.object()
     }
@@ -75,7 +77,16 @@ impl Answer<'_> {
         if self.body.len() > LARGEST_BODY {
             return Err(self.malformed("the document is larger than 256 KiB"));
         }
+        if let Some(coding) = self.headers.single("content-encoding").filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
+            let what = format!("its content-encoding is {}, though accept-encoding: identity was sent", quote(coding));
+            return Err(self.malformed(&what));
+        }
         json::object(self.body).map_err(|phrase| self.malformed(&format!("the document cannot be read: {phrase}")))
+    }
+
+    /// Whether there is a body, and it is no JSON object: no endpoint of a provider answers so.
+    pub(super) fn is_foreign(&self) -> bool {
+        !self.body.is_empty() && json::object(self.body).is_err()
     }
 
     /// The failure for a response that cannot be used; `what` says why.
@@ -90,8 +101,13 @@ impl Answer<'_> {
 
     /// Whether the media type is `application/json`.
     pub(super) fn is_json(&self) -> bool {
+        self.is_of_type("application/json")
+    }
+
+    /// Whether the media type is this one.
+    pub(super) fn is_of_type(&self, name: &str) -> bool {
         let media_type = self.headers.single("content-type").unwrap_or_default();
-        media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+        media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(name)
     }
 
     /// The responder's clock, to the second, from the header `Date`.
@@ -99,14 +115,6 @@ impl Answer<'_> {
         let date = httpdate::parse_http_date(self.headers.single("date")?).ok()?;
         let since = date.duration_since(std::time::UNIX_EPOCH).ok()?;
         Some(Timestamp::default().plus(since))
-    }
-}
-
-/// `error` and `error_description`, made safe for a log.
-pub(super) fn error_words(error: &str, description: Option<&str>) -> String {
-    match description {
-        Some(description) => format!("error {}, {}", quote(error), quote_prose(description)),
-        None => format!("error {}", quote(error)),
     }
 }
 

@@ -33,6 +33,7 @@ pub(crate) fn provider() -> Provider {
         account_prompt: "login",
         response_mode: ResponseMode::Query,
         redirect_uri: None,
+        trusted_audiences: vec![],
         assumed_verified: AssumedVerified::default(),
         userinfo: false,
         clock_skew: Duration::from_secs(60),
@@ -52,6 +53,7 @@ pub(crate) fn metadata() -> Metadata {
         userinfo_endpoint: Some(url("https://sso.example.com/realms/main/userinfo")),
         introspection_endpoint: Some(url("https://sso.example.com/realms/main/introspect")),
         end_session_endpoint: Some(url("https://sso.example.com/realms/main/logout")),
+        passed_over: vec![],
         announces_iss_parameter: false,
     }
 }

@@ -49,7 +49,6 @@ pub fn token_response(provider: &Provider, metadata: &Metadata, reply: &Reply) -
             id_token,
             refresh_token: tokens.refresh_token,
             expires_in: tokens.expires_in,
-            scope: reply::text(&members, "scope")?.map(str::to_owned),
             provider_clock: tokens.provider_clock,
         })
     });

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::http::cause::error_words;
 use crate::oidc::provider::Provider;
 use crate::oidc::reply::{self, Answer, FailureReasons};
 use crate::words::principal::Claims;
@@ -18,6 +19,27 @@ pub(super) const REASONS: FailureReasons = FailureReasons {
     malformed: Reason::TokenResponseMalformed,
 };
 
+/// How long a token is valid (RFC 6749, section 5.1: `expires_in`, which is optional).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// For so long, from the response on.
+    Said(Duration),
+    /// The provider does not say it.
+    NotSaid,
+    /// The provider says it in a way that cannot be read. That matters only where something depends on it.
+    Unreadable,
+}
+
+impl Lifetime {
+    /// The time that the provider said.
+    pub const fn said(self) -> Option<Duration> {
+        match self {
+            Self::Said(span) => Some(span),
+            Self::NotSaid | Self::Unreadable => None,
+        }
+    }
+}
+
 /// The tokens for an authorization code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSet {
@@ -27,10 +49,8 @@ pub struct TokenSet {
     pub id_token: Secret,
     /// To get new tokens with later.
     pub refresh_token: Option<Secret>,
-    /// How long the access token is valid from now on, if the provider says so.
-    pub expires_in: Option<Duration>,
-    /// The scope that was granted, if the provider says so.
-    pub scope: Option<String>,
+    /// How long the access token is valid from now on.
+    pub expires_in: Lifetime,
     /// The provider's clock, to the second, from the `Date` of its response. It only helps to say whose clock is wrong.
     pub provider_clock: Option<Timestamp>,
 }
@@ -44,8 +64,8 @@ pub struct RefreshedTokens {
     pub id_token: Option<Secret>,
     /// The refresh token from now on; if absent, the former one stays valid (RFC 6749, section 6).
     pub refresh_token: Option<Secret>,
-    /// How long the access token is valid from now on, if the provider says so.
-    pub expires_in: Option<Duration>,
+    /// How long the access token is valid from now on.
+    pub expires_in: Lifetime,
     /// The provider's clock, as in [`TokenSet`].
     pub provider_clock: Option<Timestamp>,
 }
@@ -56,22 +76,35 @@ pub(super) fn refusal(provider: &Provider, answer: &Answer<'_>) -> Option<Failur
     let error = members.get("error").and_then(Value::as_str);
     let description = members.get("error_description").and_then(Value::as_str);
     let words = match error {
-        Some(error) => format!("status {}, {}", answer.status, reply::error_words(error, description)),
+        Some(error) => format!("status {}, {}", answer.status, error_words(error, description)),
         None => format!("status {}", answer.status),
     };
-    if answer.status == 401 || error == Some("invalid_client") {
-        let detail = format!("{words}; {}", provider.authentication.tried());
-        return Some(Failure::new(Reason::ClientAuthenticationFailed, answer.says(&detail)));
-    }
-    let refused = (400..500).contains(&answer.status) || members.contains_key("error");
-    refused.then(|| Failure::new(Reason::CodeRefused, answer.says(&words)))
+    let tried = || format!("{words}; {}", provider.authentication.tried(&provider.client_id));
+    let (reason, detail) = match error {
+        // Something before the provider answered, such as a firewall.
+        None if (400..500).contains(&answer.status) && answer.is_foreign() => (
+            Reason::TokenEndpointUnreachable,
+            format!("{words} with something that is not JSON; a firewall, or another address?"),
+        ),
+        Some("invalid_client") => (Reason::ClientAuthenticationFailed, tried()),
+        // Some providers say so of a wrong secret.
+        Some("unauthorized_client") => (Reason::TokenRequestRefused, tried()),
+        Some("unsupported_grant_type" | "invalid_scope" | "invalid_request") => (Reason::TokenRequestRefused, words),
+        _ if answer.status == 401 => (Reason::ClientAuthenticationFailed, tried()),
+        None if (400..500).contains(&answer.status) => (Reason::CodeRefused, format!("{words}, and no error is named")),
+        Some(_) => (Reason::CodeRefused, words),
+        None if members.get("error").is_some_and(|error| !error.is_null()) => (Reason::CodeRefused, words),
+        None => return None,
+    };
+    Some(Failure::new(reason, answer.says(&detail)))
 }
 
 /// Reads the tokens of a successful response (RFC 6749, section 5.1).
 pub(super) fn read(members: &Claims, provider_clock: Option<Timestamp>) -> Result<RefreshedTokens, String> {
-    // RFC 6749, appendices A.12 and A.17: tokens are printable ASCII. Other characters could end a header that carries the token.
+    // RFC 6749, appendices A.12 and A.17: tokens are printable ASCII, and may have spaces. Other characters could end a header that
+    // carries the token.
     let token = |name: &str| match reply::text(members, name)?.filter(|text| !text.is_empty()) {
-        Some(text) if !text.bytes().all(|byte| byte.is_ascii_graphic()) => Err(format!("{name} is not printable ASCII")),
+        Some(text) if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => Err(format!("{name} is not printable ASCII")),
         text => Ok(text),
     };
     // RFC 6749, section 5.1: the type is compared without case.
@@ -83,15 +116,16 @@ pub(super) fn read(members: &Claims, provider_clock: Option<Timestamp>) -> Resul
         access_token: token("access_token")?.map(Secret::new).ok_or("access_token is missing")?,
         id_token: token("id_token")?.map(Secret::new),
         refresh_token: token("refresh_token")?.map(Secret::new),
-        expires_in: expires_in(members)?,
+        expires_in: expires_in(members),
         provider_clock,
     })
 }
 
 /// `expires_in`, in seconds. Some providers write it as a text.
-fn expires_in(members: &Claims) -> Result<Option<Duration>, String> {
+fn expires_in(members: &Claims) -> Lifetime {
     let seconds = match members.get("expires_in") {
-        None | Some(Value::Null) => return Ok(None),
+        None | Some(Value::Null) => return Lifetime::NotSaid,
+        Some(Value::String(text)) if text.is_empty() => return Lifetime::NotSaid,
         // The fraction of a second is dropped.
         Some(Value::Number(number)) => {
             number.as_f64().filter(|seconds| (0.0..1e15).contains(seconds)).map(|seconds| seconds as u64)
@@ -99,5 +133,5 @@ fn expires_in(members: &Claims) -> Result<Option<Duration>, String> {
         Some(Value::String(text)) => text.split('.').next().and_then(|whole| whole.parse().ok()),
         Some(_) => None,
     };
-    seconds.map(|seconds| Some(Duration::from_secs(seconds))).ok_or_else(|| "expires_in is no number of seconds".to_owned())
+    seconds.map_or(Lifetime::Unreadable, |seconds| Lifetime::Said(Duration::from_secs(seconds)))
 }

@@ -60,8 +60,12 @@ pub fn userinfo_response(provider: &Provider, metadata: &Metadata, reply: &Reply
         let detail = answer.says(&format!("status {}, so it does not accept our access token", answer.status));
         return Err(Failure::new(Reason::UserinfoUnreachable, detail));
     }
-    if answer.status == 200 && !answer.is_json() {
-        return Err(answer.malformed("the content type is not application/json (signed userinfo is not supported)"));
+    // Some providers send JSON without a type, or as text.
+    if answer.status == 200 && !["application/json", "", "text/plain"].iter().any(|name| answer.is_of_type(name)) {
+        return Err(answer.malformed(match answer.is_of_type("application/jwt") {
+            true => "the content type is application/jwt: signed userinfo is not supported; let the provider send JSON",
+            false => "the content type is not application/json",
+        }));
     }
     let claims = answer.document()?;
     // Section 5.3.2: if `sub` is not exactly that of the ID token, the claims must not be used.

@@ -264,7 +264,9 @@ impl JwtSettings {
     fn verified(&self, world: &dyn World, token: &str, last: &mut LastHeader) -> Result<Claims, JwtError> {
         let verified = Unverified::read(token, last).and_then(|token| token.verify(world, &self.verifying, &[self.algorithm]));
         let verified = verified.map_err(|error| match error {
-            JwsError::Malformed(_) | JwsError::AlgorithmNotAllowed { .. } => invalid(error.to_string()),
+            JwsError::Malformed(_) | JwsError::AlgorithmNotAllowed { .. } | JwsError::AlgorithmNotForKey { .. } => {
+                invalid(error.to_string())
+            }
             _ => invalid("it is signed by none of session.jwt.keys"),
         })?;
         // A service that signs with the same key may leave `typ` out.

@@ -23,7 +23,7 @@ pub(super) fn release<C, W>(
     id_token: IdToken,
 ) -> Step<C, W> {
     let mut body = json!({ "access_token": tokens.access_token.expose(), "token_type": "Bearer" });
-    if let (Some(span), Some(body)) = (tokens.expires_in, body.as_object_mut()) {
+    if let (Some(span), Some(body)) = (tokens.expires_in.said(), body.as_object_mut()) {
         body.insert("expires_in".to_owned(), json!(span.as_secs()));
     }
     let completed = Event::SignInCompleted {

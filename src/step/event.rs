@@ -176,6 +176,12 @@ pub enum Event {
     },
     /// No refresh token came, so that sessions end with the provider's tokens. Reported once per provider and worker.
     RefreshTokenMissing { provider: String },
+    /// The provider's metadata name an endpoint in a way that cannot be used, and that is not needed.
+    EndpointUnusable {
+        provider: String,
+        /// Which endpoint, and why.
+        detail: String,
+    },
     /// A provider's document was fetched, or the fetch failed.
     Fetched {
         kind: DocumentKind,
@@ -219,6 +225,7 @@ impl Event {
             Self::SignedOut { .. } => "accredit_sign_out",
             Self::Denied { failure, .. } => return Cow::Owned(format!("accredit_denied_{}", failure.reason)),
             Self::Unanswered { failure, .. } => return Cow::Owned(format!("accredit_unanswered_{}", failure.reason)),
+            Self::EndpointUnusable { .. } => "accredit_endpoint_unusable",
             Self::Fetched { kind: DocumentKind::Metadata, failure: None, .. } => "accredit_fetch_metadata_ok",
             Self::Fetched { kind: DocumentKind::Metadata, .. } => "accredit_fetch_metadata_failed",
             Self::Fetched { kind: DocumentKind::Keys, failure: None, .. } => "accredit_fetch_keys_ok",
@@ -232,10 +239,11 @@ impl Event {
         match self {
             Self::Fetched { failure, .. } | Self::Notified { failure, .. } => failure.is_some(),
             Self::Refreshed { failure: Some((failure, _)), .. } => !matches!(failure.reason, Reason::RefreshRefused),
-            Self::RefreshTokenMissing { .. } => true,
+            Self::RefreshTokenMissing { .. } | Self::EndpointUnusable { .. } => true,
             Self::SignInFailed { failure, .. } | Self::Denied { failure, .. } | Self::Unanswered { failure, .. } => matches!(
                 failure.reason,
                 Reason::ClientAuthenticationFailed
+                    | Reason::TokenRequestRefused
                     | Reason::IntrospectionUnavailable
                     | Reason::RoutePolicyUnknown
                     | Reason::AccountsUnreachable
@@ -287,6 +295,9 @@ impl Event {
                     .with("ended", ended)
             }
             Self::RefreshTokenMissing { provider } => Line::of("refresh_token_missing").text("provider", provider),
+            Self::EndpointUnusable { provider, detail } => {
+                Line::of("endpoint_unusable").text("provider", provider).text("detail", detail)
+            }
             Self::Fetched { kind, provider, failure: Some(failure) } => {
                 let what = match kind {
                     DocumentKind::Metadata => "metadata",

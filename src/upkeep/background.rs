@@ -72,8 +72,13 @@ impl Background {
     pub fn fetch_answered(&mut self, settings: &Settings, world: &mut dyn World, fetch: &Fetch, reply: &Reply) -> Upkeep {
         let events = match &fetch.errand {
             Errand::Document(kind) => {
-                let failure = self.documents.fetch_answered(settings, world, &fetch.provider, *kind, reply).err();
-                vec![Event::Fetched { kind: *kind, provider: fetch.provider.clone(), failure }]
+                let (passed_over, failure) = match self.documents.fetch_answered(settings, world, &fetch.provider, *kind, reply) {
+                    Ok(passed_over) => (passed_over, None),
+                    Err(failure) => (Vec::new(), Some(failure)),
+                };
+                let unusable = |detail| Event::EndpointUnusable { provider: fetch.provider.clone(), detail };
+                let fetched = Event::Fetched { kind: *kind, provider: fetch.provider.clone(), failure };
+                [fetched].into_iter().chain(passed_over.into_iter().map(unusable)).collect()
             }
             Errand::Refresh(_) => Vec::new(),
         };

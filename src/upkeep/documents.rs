@@ -134,7 +134,7 @@ impl Documents {
         missing
     }
 
-    /// Takes the reply to the fetch of a provider's document.
+    /// Takes the reply to the fetch of a provider's document. Returns which of its endpoints were passed over, and why.
     ///
     /// # Errors
     /// Why the document is not accepted. The one that was held before stays.
@@ -145,11 +145,11 @@ impl Documents {
         name: &str,
         kind: DocumentKind,
         reply: &Reply,
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<String>, Failure> {
         let now = world.now();
         match self.of_provider(settings, name) {
             Some((documents, provider)) => documents.fetch_answered(provider, &settings.sealer, world, kind, reply, now),
-            None => Ok(()),
+            None => Ok(Vec::new()),
         }
     }
 

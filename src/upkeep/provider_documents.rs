@@ -181,26 +181,31 @@ impl ProviderDocuments {
         kind: DocumentKind,
         reply: &Reply,
         now: Timestamp,
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<String>, Failure> {
         let fresh_until = now.plus(fresh_for(reply));
         let lease = self.key(kind, "lease");
         let taken = match (kind, &self.metadata.held) {
-            (DocumentKind::Metadata, _) => {
-                metadata_response(provider, reply).map(|metadata| self.metadata.take(metadata, now, fresh_until))
-            }
+            (DocumentKind::Metadata, _) => metadata_response(provider, reply).map(|metadata| {
+                let passed_over = metadata.passed_over.clone();
+                self.metadata.take(metadata, now, fresh_until);
+                passed_over
+            }),
             (DocumentKind::Keys, Some(metadata)) => {
                 let keys = keys_response(provider, &metadata.value, reply);
-                keys.map(|keys| self.keys.take(keys, now, fresh_until))
+                keys.map(|keys| {
+                    self.keys.take(keys, now, fresh_until);
+                    Vec::new()
+                })
             }
-            (DocumentKind::Keys, None) => Ok(()),
+            (DocumentKind::Keys, None) => Ok(Vec::new()),
         };
         match taken {
-            Ok(()) => {
+            Ok(passed_over) => {
                 if let Reply::Answered { body, .. } = reply {
                     self.mirror(sealer, world, kind, body, now, fresh_until);
                 }
                 lease::release(world, &lease);
-                Ok(())
+                Ok(passed_over)
             }
             Err(failure) => {
                 let not_before = lease::back_off(world, &lease, now);

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::oidc::id_token::IdToken;
-use crate::oidc::tokens::{RefreshedTokens, TokenSet};
+use crate::oidc::refresh::is_of_another_authentication;
+use crate::oidc::tokens::{Lifetime, RefreshedTokens, TokenSet};
 use crate::oidc::userinfo;
 use crate::session::content::{Session, Tokens};
 use crate::session::cookie;
@@ -75,15 +76,21 @@ fn set_ends(tokens: &mut Tokens, until: Option<TokenEnds>, refresh_token: Option
 fn token_ends(
     settings: &Settings,
     now: Timestamp,
-    expires_in: Option<Duration>,
+    expires_in: Lifetime,
     id_token_end: Option<Timestamp>,
     shortest: Duration,
 ) -> Result<Option<TokenEnds>, Failure> {
     let follows = settings.session.follow_provider;
-    let access_token_end = expires_in.map(|span| now.plus(span)).filter(|_| follows || settings.forward.access_token);
+    let depends = follows || settings.forward.access_token;
+    if depends && expires_in == Lifetime::Unreadable {
+        let detail =
+            "expires_in is no number of seconds, and the session depends on it (session.follow_provider or forward.access_token)";
+        return Err(Failure::new(Reason::TokenResponseMalformed, detail));
+    }
+    let access_token_end = expires_in.said().map(|span| now.plus(span)).filter(|_| depends);
     let of_id_token = id_token_end.filter(|_| settings.forward.id_token);
     // Where the provider does not say when the access token ends, the end of the ID token is taken.
-    let instead = id_token_end.filter(|_| follows && expires_in.is_none());
+    let instead = id_token_end.filter(|_| follows && expires_in == Lifetime::NotSaid);
     let Some(end) = [access_token_end, of_id_token, instead].into_iter().flatten().min() else { return Ok(None) };
     let life = end.since(now);
     if life < shortest {
@@ -100,7 +107,7 @@ fn token_ends(
 /// The claims of a new ID token replace those of the session: a claim that it leaves out no longer holds. There are two
 /// exceptions. An ID token that states nothing about the person replaces nothing. And where claims may have come from userinfo,
 /// which is not asked again, only the claims that the ID token names are replaced. How the person was authenticated (`acr`,
-/// `amr`) is always taken from the new ID token.
+/// `amr`) is taken from the new ID token too, unless that tells of another authentication, which this session did not have.
 ///
 /// # Errors
 /// [`Reason::TokenResponseMalformed`] when the new tokens end almost at once; [`Reason::SessionTooLarge`].
@@ -142,7 +149,13 @@ pub(super) fn with_new_tokens(
         // No new ID token came. If the old one is forwarded, the session ends with it.
         None => new.ends = session.tokens.id_token_end.map_or(new.ends, |end| new.ends.min(end)),
     }
-    keep_account(settings, session, &mut new);
+    if id_token.is_some_and(|new| is_of_another_authentication(new, session.auth_time)) {
+        keep(session, &mut new, ["acr", "amr", "auth_time"]);
+    }
+    if let Some(accounts) = settings.accounts.as_ref().filter(|_| session.provider_subject.is_some()) {
+        // No ID token changes what the user service stated when the session began.
+        keep(session, &mut new, accounts.mapping.settled());
+    }
     let sealed = new.write().len().saturating_mul(4).div_ceil(3).saturating_add(100);
     if sealed > cookie::LARGEST {
         return Err(Failure::new(Reason::SessionTooLarge, format!("about {sealed} bytes with its new tokens")));
@@ -150,11 +163,10 @@ pub(super) fn with_new_tokens(
     Ok(new)
 }
 
-/// Keeps the claims that the user service stated when the session began: no ID token changes them.
-fn keep_account(settings: &Settings, before: &Session, new: &mut Session) {
-    let Some(accounts) = settings.accounts.as_ref().filter(|_| before.provider_subject.is_some()) else { return };
+/// Keeps these claims as they were before, or absent.
+fn keep<'a>(before: &Session, new: &mut Session, names: impl IntoIterator<Item = &'a str>) {
     let claims = Rc::make_mut(&mut new.claims);
-    for name in accounts.mapping.settled() {
+    for name in names {
         match before.claims.get(name) {
             Some(value) => drop(claims.insert(name.to_owned(), value.clone())),
             None => drop(claims.remove(name)),

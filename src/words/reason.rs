@@ -129,6 +129,9 @@ reasons! {
     TokenEndpointTimeout = "token_endpoint_timeout",
     /// The provider does not accept our client authentication (`invalid_client`).
     ClientAuthenticationFailed = "client_authentication_failed",
+    /// The token endpoint refuses what was requested, whatever the code: the client may not request it, or the provider does not
+    /// offer it.
+    TokenRequestRefused = "token_request_refused",
     /// The provider does not accept the code.
     CodeRefused = "code_refused",
     /// The provider does not accept the code that a page sent to this gateway's own token endpoint.
@@ -161,8 +164,6 @@ reasons! {
     IdTokenNonce = "id_token_nonce",
     /// The ID token's `at_hash` does not belong to the access token.
     IdTokenAtHash = "id_token_at_hash",
-    /// The `auth_time` of a refreshed ID token is not the one of the sign-in.
-    IdTokenAuthTime = "id_token_auth_time",
     /// The provider does not accept the refresh token, so the session has ended.
     RefreshRefused = "refresh_refused",
     /// The provider's tokens have expired, and new ones could not be obtained, or not yet.

@@ -135,6 +135,7 @@ fn settings(
         },
         redirect_uri: parts.part(redirect_uri),
         userinfo: parts.part(shape.userinfo).unwrap_or_default(),
+        trusted_audiences: parts.part(shape.trusted_audiences.and_then(|others| trusted_audiences(path, others, refusals))),
         assumed_verified: parts.part(assumed),
         clock_skew: parts.part(skew),
         algorithms: parts.part(algorithms(&at("algorithms"), shape.algorithms, refusals)),
@@ -148,6 +149,16 @@ fn settings(
     };
     check_reach(path, &provider, refusals)?;
     parts.whole(provider)
+}
+
+/// Checks who else may be among the audiences of ID tokens.
+fn trusted_audiences(path: &str, others: Option<Vec<Checked<String>>>, refusals: &mut Refusals) -> Checked<Vec<String>> {
+    let Some(others) = others else { return Ok(Vec::new()) };
+    if others.is_empty() || others.iter().any(|other| other.as_ref().is_ok_and(String::is_empty)) {
+        let sentence = "expected the further audiences of this provider's ID tokens, found none; remove it, or write trusted_audiences: [NAME]";
+        return Err(refusals.refuse(format!("{path}.trusted_audiences"), sentence));
+    }
+    others.into_iter().collect()
 }
 
 fn clock_skew(path: &str, seconds: Option<u64>, refusals: &mut Refusals) -> Checked<Duration> {

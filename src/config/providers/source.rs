@@ -107,6 +107,7 @@ fn given_metadata(path: &str, given: MetadataShape, refusals: &mut Refusals) -> 
         userinfo_endpoint: userinfo_endpoint?,
         introspection_endpoint: introspection_endpoint?,
         end_session_endpoint: end_session_endpoint?,
+        passed_over: Vec::new(),
         announces_iss_parameter: given.authorization_response_iss_parameter_supported?,
     })
 }

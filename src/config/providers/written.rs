@@ -22,6 +22,7 @@ shape! {
         pub(super) redirect_uri: Option<String>,
         pub(super) account_prompt: Option<AccountPrompt>,
         pub(super) userinfo: Option<bool>,
+        pub(super) trusted_audiences: Option<Vec<Checked<String>>>,
         pub(super) dangerously_assume_verified: Vec<Checked<String>> = default,
         pub(super) clock_skew_seconds: Option<u64>,
         pub(super) bearer: Option<BearerShape>,

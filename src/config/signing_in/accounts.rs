@@ -22,8 +22,8 @@ use crate::words::principal::{AssumedVerified, ClaimPath, VERIFIABLE_CLAIMS};
 use crate::words::secret::Secret;
 
 /// Headers that every call sets itself, so that the configuration must not.
-const SET_BY_CALLS: [&str; 7] =
-    ["host", "accept", "content-type", "content-length", "connection", "transfer-encoding", "x-request-id"];
+const SET_BY_CALLS: [&str; 8] =
+    ["host", "accept", "accept-encoding", "content-type", "content-length", "connection", "transfer-encoding", "x-request-id"];
 
 /// Claims that say how somebody signed in, or what for. A user service cannot know that.
 const OF_THE_SIGN_IN: [&str; 7] = ["sub", "acr", "amr", "auth_time", "azp", "scope", "scp"];

@@ -15,7 +15,7 @@ use crate::words::principal::{CLIENT_PREFIX, Claims, has_any};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::LentSecret;
-use crate::words::time::Timestamp;
+use crate::words::time::{Timestamp, numeric_date};
 use crate::words::world::World;
 
 /// An access token that was verified.
@@ -98,9 +98,11 @@ fn refused_signature(error: JwsError) -> AccessTokenError {
     let failure = invalid(error.to_string());
     match error {
         JwsError::KeyUnknown { .. } | JwsError::SignatureNotByTheOnlyKey => AccessTokenError::KeyUnknown(failure),
-        JwsError::Malformed(_) | JwsError::AlgorithmNotAllowed { .. } | JwsError::KeyAmbiguous | JwsError::SignatureInvalid => {
-            AccessTokenError::Refused(failure)
-        }
+        JwsError::Malformed(_)
+        | JwsError::AlgorithmNotAllowed { .. }
+        | JwsError::AlgorithmNotForKey { .. }
+        | JwsError::KeyAmbiguous
+        | JwsError::SignatureInvalid => AccessTokenError::Refused(failure),
     }
 }
 
@@ -162,10 +164,8 @@ pub(super) fn audience(claims: &Claims, accepted: &Bearer) -> Result<(), Failure
 /// Checks `exp`, `nbf` and `iat`, if they are there (RFC 7519, sections 4.1.4 to 4.1.6), and returns `exp`.
 pub(super) fn times(claims: &Claims, provider: &Provider, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
     let time = |name: &str| match claims.get(name) {
-        None => Ok(None),
-        Some(value) => {
-            value.as_u64().map(Timestamp::from_seconds).map(Some).ok_or_else(|| invalid(format!("{name} is not a time")))
-        }
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => numeric_date(value).map(Some).ok_or_else(|| invalid(format!("{name} is not a time"))),
     };
     let expires = time("exp")?;
     if let Some(expires) = expires.filter(|expires| now >= expires.plus(provider.clock_skew)) {

@@ -62,6 +62,7 @@ fn a_good_document_is_read() {
         userinfo_endpoint: None,
         introspection_endpoint: None,
         end_session_endpoint: None,
+        passed_over: vec![],
         announces_iss_parameter: true,
         ..metadata()
     };
@@ -99,13 +100,33 @@ fn metadata_cannot_choose_a_cluster_that_is_not_listed_nor_leave_https() {
         (json!({"jwks_uri": "http://sso.example.com/keys"}), "jwks_uri: http://sso.example.com/keys is not https"),
         (json!({"token_endpoint": "http://sso.example.com/"}), "token_endpoint: http://sso.example.com/ is not https"),
         (json!({"authorization_endpoint": "http://sso.example.com/"}), "authorization_endpoint: http://sso"),
-        (json!({"end_session_endpoint": "http://sso.example.com/"}), "end_session_endpoint: http://sso"),
         (json!({"authorization_endpoint": "javascript:alert(1)"}), "authorization_endpoint: expected an absolute https URL"),
         (json!({"token_endpoint": "/token"}), "token_endpoint: expected an absolute https URL"),
         (json!({"token_endpoint": "https://sso.example.com@evil.example/"}), "found user information"),
     ] {
         assert!(refusal(changes.clone()).contains(part), "{changes}: {}", refusal(changes.clone()));
     }
+}
+
+#[test]
+fn an_endpoint_that_cannot_be_used_is_passed_over_with_a_reason_unless_the_configuration_needs_it() {
+    let asking = Provider { userinfo: true, ..provider() };
+    let read = |provider: &Provider, changes: Value| metadata_response(provider, &json_reply(200, &document(changes)));
+    for value in [json!(""), json!("/me"), json!("http://sso.example.com/me"), json!(7), json!(["https://sso.example.com/me"])] {
+        for name in ["userinfo_endpoint", "introspection_endpoint", "end_session_endpoint"] {
+            let metadata = read(&provider(), json!({name: value})).unwrap();
+            let [reason] = metadata.passed_over.as_slice() else { panic!("{name} {value}: {:?}", metadata.passed_over) };
+            assert!(reason.starts_with(name), "{reason}");
+            let endpoints = [&metadata.userinfo_endpoint, &metadata.introspection_endpoint, &metadata.end_session_endpoint];
+            assert!(endpoints.iter().any(|endpoint| endpoint.is_none()), "{name} {value}");
+        }
+        let needed = read(&asking, json!({"userinfo_endpoint": value})).unwrap_err();
+        assert!(needed.detail.contains("userinfo_endpoint"), "{}", needed.detail);
+        for required in ["authorization_endpoint", "token_endpoint", "jwks_uri"] {
+            assert!(read(&provider(), json!({required: value})).is_err(), "{required} {value}");
+        }
+    }
+    assert_eq!(read(&provider(), json!({"userinfo_endpoint": null})).unwrap().passed_over, Vec::<String>::new());
 }
 
 #[test]
@@ -143,7 +164,18 @@ fn no_response_a_late_one_and_a_malformed_one_are_distinguished() {
         (reply(500, &[], b""), "was not reached: status 500"),
         (reply(504, &[], b""), "did not answer within 5000 ms"),
         (reply(404, &[], b""), "answered: status 404 where 200 was expected"),
-        (reply(302, &[("location", "https://evil.example")], b""), "answered: status 302 where 200 was expected"),
+        (
+            reply(302, &[("location", "https://sso.example.com/other")], b""),
+            "answered: status 302 where 200 was expected, with location \"https://sso.example.com/other\"",
+        ),
+        (
+            reply(200, &[("content-encoding", "gzip")], b"\x1f\x8b"),
+            "its content-encoding is \"gzip\", though accept-encoding: identity was sent",
+        ),
+        (
+            reply(503, &[], b"upstream connect error or disconnect/reset before headers. reset reason: connection timeout"),
+            "was not reached: status 503; Envoy says \"reset reason: connection timeout\"",
+        ),
     ] {
         let failure = metadata_response(&provider(), &reply).unwrap_err();
         assert_eq!(failure.reason, Reason::MetadataUnavailable);

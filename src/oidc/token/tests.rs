@@ -8,6 +8,7 @@ use super::*;
 use crate::oidc::client::ClientAuthentication;
 use crate::oidc::provider::Clusters;
 use crate::oidc::testing::{json_reply, metadata, provider, reply};
+use crate::oidc::tokens::Lifetime;
 use crate::words::time::Timestamp;
 use crate::words::world::testing::Still;
 
@@ -44,6 +45,19 @@ fn client_secret_basic_encodes_before_it_joins() {
 }
 
 #[test]
+fn where_basic_may_have_been_read_without_decoding_the_failure_says_so() {
+    let detail = |authentication| {
+        let provider = Provider { client_id: "app".to_owned(), ..with(authentication) };
+        let failure = token_response(&provider, &metadata(), &reply(401, &[], b"")).unwrap_err();
+        failure.detail.contains("some providers do not decode them")
+    };
+    for (secret, hinted) in [("s3cret-._*", false), ("s+cret", true), ("s/cret=", true), ("a b", true)] {
+        assert_eq!(detail(ClientAuthentication::SecretBasic(Secret::new(secret))), hinted, "{secret}");
+        assert!(!detail(ClientAuthentication::SecretPost(Secret::new(secret))));
+    }
+}
+
+#[test]
 fn the_other_methods_put_the_client_identifier_into_the_form() {
     let post = ask(&with(ClientAuthentication::SecretPost(Secret::new("p&")))).unwrap();
     assert_eq!(*post.body, format!("{FORM}&client_id=my+app%3A%C3%A9&client_secret=p%26"));
@@ -74,25 +88,37 @@ fn tokens_are_read_as_providers_send_them() {
         access_token: Secret::new("at"),
         id_token: Secret::new("it"),
         refresh_token: None,
-        expires_in: None,
-        scope: None,
+        expires_in: Lifetime::NotSaid,
         provider_clock: None,
     };
     for token_type in ["Bearer", "bearer", "BEARER"] {
         assert_eq!(answer(&json_reply(200, &tokens(json!({"token_type": token_type})))), Ok(bare.clone()));
     }
     let full = json!({"refresh_token": "rt", "expires_in": 300, "scope": "openid", "more": {"x": 1}});
-    let expected = TokenSet {
-        refresh_token: Some(Secret::new("rt")),
-        expires_in: Some(Duration::from_secs(300)),
-        scope: Some("openid".into()),
-        ..bare.clone()
-    };
+    let expected =
+        TokenSet { refresh_token: Some(Secret::new("rt")), expires_in: Lifetime::Said(Duration::from_secs(300)), ..bare.clone() };
     assert_eq!(answer(&json_reply(200, &tokens(full))), Ok(expected));
     for expires_in in [json!(300.0), json!("300")] {
         let set = answer(&json_reply(200, &tokens(json!({"expires_in": expires_in})))).unwrap();
-        assert_eq!(set.expires_in, Some(Duration::from_secs(300)));
+        assert_eq!(set.expires_in, Lifetime::Said(Duration::from_secs(300)));
     }
+    for (expires_in, read) in [
+        (json!(null), Lifetime::NotSaid),
+        (json!(""), Lifetime::NotSaid),
+        (json!("soon"), Lifetime::Unreadable),
+        (json!(-1), Lifetime::Unreadable),
+        (json!(1e300), Lifetime::Unreadable),
+        (json!([1]), Lifetime::Unreadable),
+    ] {
+        let set = answer(&json_reply(200, &tokens(json!({"expires_in": expires_in})))).unwrap();
+        assert_eq!(set.expires_in, read, "{expires_in}");
+    }
+    for scope in [json!(null), json!(["openid"]), json!(7)] {
+        assert_eq!(answer(&json_reply(200, &tokens(json!({"scope": scope})))), Ok(bare.clone()), "{scope}");
+    }
+    // RFC 6749, appendix A.12: a token may have spaces.
+    let spaced = answer(&json_reply(200, &tokens(json!({"access_token": "a t"})))).unwrap();
+    assert_eq!(spaced.access_token, Secret::new("a t"));
     let body = tokens(json!({})).to_string();
     let dated = answer(&reply(200, &[("date", "Sun, 06 Nov 1994 08:49:37 GMT")], body.as_bytes())).unwrap();
     assert_eq!(dated.provider_clock, Some(Timestamp::from_seconds(784_111_777)));
@@ -111,11 +137,10 @@ fn a_malformed_response_is_refused() {
         json!({"access_token": null}),
         json!({"access_token": ""}),
         json!({"access_token": 7}),
+        json!({"access_token": "a\r\nb"}),
+        json!({"access_token": "a\u{7f}"}),
+        json!({"access_token": "ä"}),
         json!({"refresh_token": 7}),
-        json!({"expires_in": -1}),
-        json!({"expires_in": 1e300}),
-        json!({"expires_in": "soon"}),
-        json!({"expires_in": [1]}),
     ] {
         let failure = answer(&json_reply(200, &tokens(changes.clone()))).unwrap_err();
         assert_eq!(failure.reason, Reason::TokenResponseMalformed, "{changes}");
@@ -142,9 +167,21 @@ fn a_refusal_a_time_out_and_a_failed_client_authentication_are_distinguished() {
         (error(401, "invalid_client"), Reason::ClientAuthenticationFailed, "\"Invalid client secret\""),
         (error(400, "invalid_client"), Reason::ClientAuthenticationFailed, "status 400, error \"invalid_client\""),
         (error(400, "invalid_grant"), Reason::CodeRefused, "status 400, error \"invalid_grant\""),
-        (error(400, "unauthorized_client"), Reason::CodeRefused, "unauthorized_client"),
+        // None of these is for the person who signs in to mend.
+        (error(400, "unauthorized_client"), Reason::TokenRequestRefused, "client_secret_basic was tried"),
+        (error(403, "unauthorized_client"), Reason::TokenRequestRefused, "status 403, error \"unauthorized_client\""),
+        (error(400, "unsupported_grant_type"), Reason::TokenRequestRefused, "unsupported_grant_type"),
+        (error(400, "invalid_scope"), Reason::TokenRequestRefused, "invalid_scope"),
+        (error(400, "invalid_request"), Reason::TokenRequestRefused, "invalid_request"),
+        (
+            error(500, "server_error"),
+            Reason::TokenEndpointUnreachable,
+            "status 500, error \"server_error\", \"Invalid client secret\"",
+        ),
         (error(200, "bad_verification_code"), Reason::CodeRefused, "status 200, error \"bad_verification_code\""),
-        (reply(404, &[], b"<html>"), Reason::CodeRefused, "status 404"),
+        (reply(404, &[], b"<html>"), Reason::TokenEndpointUnreachable, "status 404 with something that is not JSON"),
+        (reply(401, &[], b"<html>"), Reason::TokenEndpointUnreachable, "status 401 with something that is not JSON"),
+        (reply(404, &[], b""), Reason::CodeRefused, "status 404, and no error is named"),
         (json_reply(400, &json!({"error": 7})), Reason::CodeRefused, "status 400"),
     ] {
         let failure = answer(&reply).unwrap_err();

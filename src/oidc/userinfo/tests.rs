@@ -46,13 +46,17 @@ fn no_response_a_late_one_and_a_malformed_one_are_distinguished() {
         (reply(204, &[json], b""), Reason::UserinfoMalformed),
         (reply(200, &[json], b"<html>"), Reason::UserinfoMalformed),
         (reply(200, &[json], br#"{"sub":"bob","sub":"alice"}"#), Reason::UserinfoMalformed),
-        (reply(200, &[], br#"{"sub":"alice"}"#), Reason::UserinfoMalformed),
         (reply(200, &[("content-type", "application/jwt")], b"a.b.c"), Reason::UserinfoMalformed),
+        (reply(200, &[("content-type", "text/plain")], b"a.b.c"), Reason::UserinfoMalformed),
+        (reply(200, &[], b"sub=alice"), Reason::UserinfoMalformed),
         (reply(200, &[("content-type", "text/html")], br#"{"sub":"alice"}"#), Reason::UserinfoMalformed),
     ] {
         assert_eq!(read(&reply).unwrap_err().reason, reason, "{reply:?}");
     }
-    assert!(read(&reply(200, &[json], br#"{"sub":"alice"}"#)).is_ok());
+    // A type that says nothing about the content does not stop JSON.
+    for fields in [&[json][..], &[], &[("content-type", "text/plain; charset=utf-8")]] {
+        assert!(read(&reply(200, fields, br#"{"sub":"alice"}"#)).is_ok(), "{fields:?}");
+    }
 }
 
 #[test]
