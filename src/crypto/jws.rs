@@ -15,7 +15,7 @@ use crate::words::principal::Claims;
 use crate::words::quote::quote;
 use crate::words::world::World;
 
-/// The length of the longest token, in bytes.
+/// The length of the longest token that a stranger may send, in bytes.
 pub const LONGEST_TOKEN: usize = 16 * 1_024;
 
 /// The most that may be spent on verifying one token, as a sum of [`VerificationKey::cost`]. It is bounded because anybody can
@@ -124,16 +124,18 @@ fn decoded(part: &str) -> Result<Vec<u8>, JwsError> {
     base64url::decode(part.as_bytes()).ok_or(JwsError::Malformed("a part of it is not base64url"))
 }
 
-/// Verifies a token in the compact serialization.
+/// Verifies a token in the compact serialization, which may be of any length: it came in a provider's own answer, whose length was
+/// limited.
 ///
 /// # Errors
 /// See [`JwsError`].
 pub fn verify(world: &dyn World, token: &str, keys: &KeySet, allowed: &[Algorithm]) -> Result<VerifiedJws, JwsError> {
-    Unverified::read(token, &mut LastHeader::default())?.verify(world, keys, allowed)
+    Unverified::of_any_length(token, &mut LastHeader::default())?.verify(world, keys, allowed)
 }
 
 impl<'a> Unverified<'a> {
-    /// Takes a token apart (RFC 7515, section 5.2, without the signature). A header that equals `last` is not parsed again.
+    /// Takes a stranger's token apart (RFC 7515, section 5.2, without the signature), unless it is longer than [`LONGEST_TOKEN`]. A
+    /// header that equals `last` is not parsed again.
     ///
     /// # Errors
     /// [`JwsError::Malformed`].
@@ -141,6 +143,10 @@ impl<'a> Unverified<'a> {
         if token.len() > LONGEST_TOKEN {
             return Err(JwsError::Malformed("it is longer than 16 KiB"));
         }
+        Self::of_any_length(token, last)
+    }
+
+    fn of_any_length(token: &'a str, last: &mut LastHeader) -> Result<Self, JwsError> {
         let mut dots = memchr_iter(b'.', token.as_bytes());
         let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
             return Err(JwsError::Malformed("it has not three parts (an encrypted token has five)"));

@@ -84,14 +84,19 @@ fn write_session(
     }
 }
 
-/// The failure for a session that does not fit into cookies, with its three largest claims for the log.
+/// The failure for a session that does not fit into cookies, with its three largest parts for the log: claims, and tokens that it
+/// keeps.
 fn too_large(session: &Session, bytes: usize) -> Failure {
-    let mut sizes: Vec<_> = session.claims.iter().map(|(name, value)| (value.to_string().len(), name)).collect();
-    let mut largest = Vec::new();
-    while let (Some((size, name)), 0..3) = (sizes.iter().max().copied(), largest.len()) {
-        largest.push(format!("{name} ({size} bytes)"));
-        sizes.retain(|(_, other)| *other != name);
-    }
-    let detail = format!("{bytes} bytes; the largest claims are {}", largest.join(", "));
-    Failure::new(Reason::SessionTooLarge, detail)
+    let tokens = &session.tokens;
+    let kept = [
+        ("the access token", &tokens.access_token),
+        ("the ID token", &tokens.id_token),
+        ("the refresh token", &tokens.refresh_token),
+    ];
+    let kept = kept.into_iter().filter_map(|(name, token)| Some((token.as_ref()?.len(), name)));
+    let claims = session.claims.iter().map(|(name, value)| (value.to_string().len(), name.as_str()));
+    let mut sizes: Vec<_> = claims.chain(kept).collect();
+    sizes.sort_unstable_by(|one, other| other.cmp(one));
+    let largest: Vec<_> = sizes.iter().take(3).map(|(size, name)| format!("{name} ({size} bytes)")).collect();
+    Failure::new(Reason::SessionTooLarge, format!("{bytes} bytes; the largest parts are {}", largest.join(", ")))
 }

@@ -220,6 +220,14 @@ fn userinfo_that_fails_makes_no_session() {
 }
 
 #[test]
+fn a_large_id_token_signs_in_and_what_is_kept_of_it_decides() {
+    let mut stage = Stage::ready(&document());
+    stage.provider.claims = json!({"email": "alice@example.com", "picture": "x".repeat(60_000)});
+    stage.sign_in("/page");
+    assert_eq!(outcome(&stage.navigate("/page")), (200, ""));
+}
+
+#[test]
 fn a_session_too_large_for_cookies_is_refused_and_the_log_says_what_weighs_most() {
     let mut stage = Stage::ready(&with("/providers/0/userinfo", json!(true)));
     let groups: Vec<Value> = (0..4_000).map(|number| json!(format!("group-{number}"))).collect();
@@ -228,7 +236,15 @@ fn a_session_too_large_for_cookies_is_refused_and_the_log_says_what_weighs_most(
     let step = stage.navigate(&callback);
     assert_eq!(outcome(&step), (502, "session_too_large"));
     let Event::SignInFailed { failure, .. } = &step.events[0] else { panic!("{:?}", step.events) };
-    assert!(failure.detail.contains("the largest claims are groups ("), "{}", failure.detail);
+    assert!(failure.detail.contains("the largest parts are groups ("), "{}", failure.detail);
+    // A token that is forwarded is kept whole.
+    let mut stage = Stage::ready(&with("/forward", json!({"id_token": true})));
+    stage.provider.claims = json!({"picture": "x".repeat(60_000)});
+    let callback = stage.go_to_the_provider("/page");
+    let step = stage.navigate(&callback);
+    assert_eq!(outcome(&step), (502, "session_too_large"));
+    let Event::SignInFailed { failure, .. } = &step.events[0] else { panic!("{:?}", step.events) };
+    assert!(failure.detail.contains("the largest parts are the ID token ("), "{}", failure.detail);
 }
 
 #[test]
