@@ -9,7 +9,7 @@
 use accredit::gateway::pending::{AfterReply, PendingCall, PendingWait, Step};
 use accredit::http::message::Reply;
 use accredit::oidc::id_token::IdToken;
-use accredit::oidc::tokens::TokenSet;
+use accredit::oidc::tokens::{Lifetime, TokenSet};
 use accredit::sign_in::redeem::{AfterNews, SignInCall};
 use accredit::sign_in::under_way::{Exchanged, Proved};
 use accredit::step::decision::{Decision, News};
@@ -56,8 +56,7 @@ fn tokens(id_token: String) -> TokenSet {
         access_token: Secret::new("access"),
         id_token: Secret::new(id_token),
         refresh_token: None,
-        expires_in: None,
-        scope: None,
+        expires_in: Lifetime::NotSaid,
         provider_clock: None,
     }
 }

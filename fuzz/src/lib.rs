@@ -169,7 +169,7 @@ pub fn check(step: &Step) {
     step.events.iter().for_each(|event| drop((event.counter(), event.audit())));
     assert_eq!(step.note.subject, None, "somebody is in");
     match &step.decision {
-        Decision::Forward(forward) => assert_eq!(*forward.edits.set, [], "identity headers for nobody"),
+        Decision::Forward(forward) => assert_eq!(*forward.edits.add, [], "identity headers for nobody"),
         Decision::Respond(response) => {
             for (name, value) in &response.headers {
                 assert!(!value.contains(['\r', '\n', '\0']), "{name} breaks the header");

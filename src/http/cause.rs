@@ -14,11 +14,12 @@ const OF_ENVOY: [&str; 3] = ["upstream connect error", "no healthy upstream", "n
 const COMMON: &str = "upstream connect error or disconnect/reset before headers. ";
 
 /// The cause, as a part of a sentence behind the status: Envoy's own words, or the error that the answer names (RFC 6749, section
-/// 5.2); empty if the body says neither.
+/// 5.2). If the body says neither: that Envoy answers 503 too, or nothing.
 pub fn cause(status: u16, body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     if OF_ENVOY.iter().any(|begins| text.starts_with(begins)) {
-        // The first sentence is always the same. Names of TLS errors are so long that they would be taken for secrets.
+        // The first sentence is always the same, and is left out. `quote_prose` takes long words for secrets, and would leave out
+        // CERTIFICATE_VERIFY_FAILED too: with spaces it stays.
         let text = text.strip_prefix(COMMON).unwrap_or(&text).replace('_', " ");
         return format!("; Envoy says {}", quote_prose(&text));
     }

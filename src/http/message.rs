@@ -227,7 +227,8 @@ impl fmt::Debug for Response {
 pub struct Edits {
     /// The fields to remove, by the names that came.
     pub remove: Vec<String>,
-    /// The fields to add once those are removed. What came under one of their names is among those.
+    /// The fields to add, after those of `remove` are gone. `remove` has every field of the client with one of these names, so that
+    /// none stands beside ours.
     pub add: Rc<[(Rc<str>, String)]>,
     /// The change to `cookie`.
     pub cookie: CookieEdit,

@@ -41,7 +41,7 @@ impl ClientAuthentication {
         match self {
             Self::SecretBasic(secret) if encoded(secret.expose()) != secret.expose() || encoded(client_id) != client_id => {
                 tried
-                    + "; one of them has characters that are form-encoded in this header (RFC 6749, section 2.3.1), and some providers do not decode them: then token_endpoint_auth_method: client_secret_post helps"
+                    + "; client_id or client_secret has characters that this method form-encodes (RFC 6749, section 2.3.1): if the provider does not decode them, write token_endpoint_auth_method: client_secret_post"
             }
             Self::SecretBasic(_) | Self::SecretPost(_) | Self::None => tried,
         }

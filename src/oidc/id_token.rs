@@ -90,7 +90,8 @@ impl From<Failure> for IdTokenError {
     }
 }
 
-fn unverified(error: &JwsError, provider: &Provider) -> IdTokenError {
+/// The refusal of a token whose signature does not verify.
+fn refused_signature(error: &JwsError, provider: &Provider) -> IdTokenError {
     let failure = |reason| Failure::new(reason, error.to_string());
     match error {
         JwsError::Malformed(_) => IdTokenError::Refused(failure(Reason::IdTokenMalformed)),
@@ -132,8 +133,8 @@ pub fn verify(
     expected: &Expectations<'_>,
 ) -> Result<IdToken, IdTokenError> {
     // Rules 1 and 6 to 8: an encrypted token is refused, and the signature is verified before any claim is read.
-    let VerifiedJws { claims, algorithm, .. } =
-        jws::verify(world, token.expose(), expected.keys, &provider.algorithms).map_err(|error| unverified(&error, provider))?;
+    let VerifiedJws { claims, algorithm, .. } = jws::verify(world, token.expose(), expected.keys, &provider.algorithms)
+        .map_err(|error| refused_signature(&error, provider))?;
     let clock = Clock { expected, provider };
     issuer(&claims, provider)?; // rule 2
     let audiences = audience(&claims, provider)?; // rule 3
@@ -284,8 +285,7 @@ const fn at_hashes(algorithm: Algorithm) -> &'static [Hash] {
     }
 }
 
-/// The provider's name for its session, as it is kept ([`kept_sid`]). One that is not a text is as good as none, because nothing
-/// else can name a session later.
+/// The provider's name for its session, as it is kept ([`kept_sid`]). One that is not a text is ignored: no sign-in needs it.
 fn sid(claims: &Claims) -> Option<String> {
     claims.get("sid").and_then(Value::as_str).filter(|sid| !sid.is_empty()).map(kept_sid)
 }

@@ -47,9 +47,10 @@ pub fn refresh_response(provider: &Provider, metadata: &Metadata, reply: &Reply)
         let members = answer.object().unwrap_or_default();
         let error = members.get("error").and_then(Value::as_str);
         let passing = matches!(error, Some("server_error" | "temporarily_unavailable" | "slow_down"));
-        // RFC 6749, section 5.2. Whatever error a 400 names, the same request would get it again.
-        let is_answer = !matches!(failure.reason, Reason::ClientAuthenticationFailed | Reason::TokenEndpointUnreachable);
-        if error == Some("invalid_grant") || (is_answer && answer.status == 400 && !passing) {
+        // RFC 6749, section 5.2. A 400 means that the same request would get it again, unless it is about the client, will pass, or
+        // is not the provider's.
+        let is_about_the_token = !matches!(failure.reason, Reason::ClientAuthenticationFailed | Reason::TokenEndpointUnreachable);
+        if error == Some("invalid_grant") || (is_about_the_token && answer.status == 400 && !passing) {
             failure.reason = Reason::RefreshRefused;
         } else if !matches!(failure.reason, Reason::ClientAuthenticationFailed | Reason::TokenRequestRefused) {
             failure.reason = Reason::TokenEndpointUnreachable;
@@ -71,8 +72,9 @@ pub fn same_person(new: &IdToken, subject: &str) -> Result<(), Failure> {
     if new.subject == subject { Ok(()) } else { Err(Failure::new(Reason::IdTokenSubject, "sub is not the one of the sign-in")) }
 }
 
-/// Whether a new ID token tells of another authentication than that of the session, which was at `auth_time`. By section 12.2 it
-/// should not, but several providers tell of the person's latest one, perhaps in another browser.
+/// Whether a new ID token tells of another authentication than that of the session. By section 12.2 it should not, but several
+/// providers tell of the person's latest one, perhaps in another browser. `auth_time` is the session's; if it has none, nothing
+/// shows that a token which states one is of the same authentication.
 pub fn is_of_another_authentication(new: &IdToken, auth_time: Option<u64>) -> bool {
     new.auth_time.is_some() && new.auth_time != auth_time
 }

@@ -84,7 +84,8 @@ impl Answer<'_> {
         json::object(self.body).map_err(|phrase| self.malformed(&format!("the document cannot be read: {phrase}")))
     }
 
-    /// Whether there is a body, and it is no JSON object: no endpoint of a provider answers so.
+    /// Whether there is a body, and it is no JSON object. A token endpoint answers errors in JSON (RFC 6749, section 5.2), so that
+    /// something else answered.
     pub(super) fn is_foreign(&self) -> bool {
         !self.body.is_empty() && json::object(self.body).is_err()
     }

@@ -17,7 +17,8 @@ use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
-/// The `typ` of sessions. Other tokens of ours have another `typ` (RFC 8725, section 3.11).
+/// The `typ` of sessions. It does not tell them from every other token: identity JWTs may have it too (`forward.identity_jwt.type`).
+/// Their keys do, which must be different.
 const TYP: &str = "JWT";
 
 /// The claim with the configured name of the provider that proved the identity. It is set if there are several providers.

@@ -56,7 +56,7 @@ pub fn login(scene: &mut Scene<'_>, visit: &Visit, ending: Ending) -> Journey {
         return Err(Stop::method("GET, HEAD"));
     }
     if browser::is_speculative(&visit.request.headers) {
-        return Err(Failure::new(Reason::Speculative, "at the login endpoint").into());
+        return Err(Failure::new(Reason::Speculative, "at an endpoint that begins a sign-in").into());
     }
     let options = read_options(scene.settings, visit, ending).map_err(|reason| Failure::new(reason, "at the login endpoint"))?;
     send(scene, visit, options, Vec::new())

@@ -104,10 +104,10 @@ fn token_ends(
 
 /// The session with its new tokens: the same id, refreshed once more.
 ///
-/// The claims of a new ID token replace those of the session: a claim that it leaves out no longer holds. There are two
+/// The claims of a new ID token replace those of the session: a claim that it leaves out no longer holds. There are three
 /// exceptions. An ID token that states nothing about the person replaces nothing. And where claims may have come from userinfo,
-/// which is not asked again, only the claims that the ID token names are replaced. How the person was authenticated (`acr`,
-/// `amr`) is taken from the new ID token too, unless that tells of another authentication, which this session did not have.
+/// which is not asked again, only the claims that the ID token names are replaced. And `acr`, `amr` and
+/// `auth_time` stay if the new ID token tells of another authentication, which this session did not have.
 ///
 /// # Errors
 /// [`Reason::TokenResponseMalformed`] when the new tokens end almost at once; [`Reason::SessionTooLarge`].

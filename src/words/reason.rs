@@ -68,7 +68,7 @@ reasons! {
     HeaderAmbiguous = "header_ambiguous",
     /// The request has no authority.
     HostMissing = "host_missing",
-    /// The query of one of our endpoints cannot be read, or names a parameter twice.
+    /// The query of one of our endpoints names a parameter twice that is read there, or has a value that is not offered.
     QueryMalformed = "query_malformed",
     /// A `return_to` that is neither on this site nor on a listed origin.
     ReturnToRefused = "return_to_refused",

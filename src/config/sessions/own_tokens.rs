@@ -67,7 +67,7 @@ pub(crate) fn session_jwt(
     });
     let no_type = shape.typ.and_then(|typ| match typ {
         Some(_) => {
-            let sentence = "expected none, because a session is known by its typ, found one; remove it";
+            let sentence = "expected none, because sessions always have the typ JWT, found one; remove it";
             Err(refusals.refuse("session.jwt.type", sentence))
         }
         None => Ok(()),
@@ -137,7 +137,7 @@ fn identity_type(path: &str, typ: Option<String>, refusals: &mut Refusals) -> Ch
     if typ == "JWT" || (is_own && !OF_OTHERS.contains(&typ.as_str())) {
         return Ok(typ);
     }
-    let sentence = "expected JWT, or a kind of your own in small letters that ends in +jwt, found another, or that of another kind of token; write identity+jwt";
+    let sentence = "expected JWT, or a name of your own of small letters, digits, - and . before +jwt, found another, or that of another kind of token (at+jwt, logout+jwt, dpop+jwt, secevent+jwt); write identity+jwt";
     Err(refusals.refuse(path, sentence))
 }
 

@@ -49,7 +49,7 @@ fn where_basic_may_have_been_read_without_decoding_the_failure_says_so() {
     let detail = |authentication| {
         let provider = Provider { client_id: "app".to_owned(), ..with(authentication) };
         let failure = token_response(&provider, &metadata(), &reply(401, &[], b"")).unwrap_err();
-        failure.detail.contains("some providers do not decode them")
+        failure.detail.contains("if the provider does not decode them")
     };
     for (secret, hinted) in [("s3cret-._*", false), ("s+cret", true), ("s/cret=", true), ("a b", true)] {
         assert_eq!(detail(ClientAuthentication::SecretBasic(Secret::new(secret))), hinted, "{secret}");

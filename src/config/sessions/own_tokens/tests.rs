@@ -233,7 +233,7 @@ fn an_identity_jwt_is_never_called_another_kind_of_token() {
         "a b+jwt",
     ] {
         let sentence = of_type(json!(bad));
-        assert!(sentence.contains("forward.identity_jwt.type: expected JWT, or a kind of your own"), "{bad}: {sentence}");
+        assert!(sentence.contains("forward.identity_jwt.type: expected JWT, or a name of your own"), "{bad}: {sentence}");
     }
     let of_session = refusal(&with(&[("/session/jwt/type", json!("JWT"))]));
     assert!(of_session.contains("session.jwt.type: expected none"), "{of_session}");
