@@ -7,7 +7,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::accounts::template::{Filling, Gap, Template, Text};
-use crate::http::cause::cause;
+use crate::http::cause::by_envoy;
 use crate::http::message::{HttpCall, Reply, UNCOMPRESSED};
 use crate::words::json;
 use crate::words::principal::Claims;
@@ -118,7 +118,7 @@ impl Call {
                 Err(Failure::new(Reason::AccountsTimeout, detail))
             }
             Reply::Answered { status, body, .. } if *status >= 500 => {
-                Err(unreachable(&format!("status {status}{}", cause(*status, body))))
+                Err(unreachable(&format!("status {status}{}", by_envoy(*status, body))))
             }
             Reply::Answered { status, body, .. } => Ok(Answer { status: *status, call: self, body }),
         }

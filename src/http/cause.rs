@@ -13,48 +13,68 @@ const OF_ENVOY: [&str; 3] = ["upstream connect error", "no healthy upstream", "n
 /// What Envoy says before it gives a reason.
 const COMMON: &str = "upstream connect error or disconnect/reset before headers. ";
 
-/// The cause, as a part of a sentence behind the status: Envoy's own words, or the error that the answer names (RFC 6749, section
-/// 5.2). If the body says neither: that Envoy answers 503 too, or nothing.
-pub fn cause(status: u16, body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
+/// The longest body that an error is read from, in bytes.
+const LONGEST: usize = 16 * 1_024;
+
+/// Why Envoy has no answer of the server that was called, in its own words, as a part of a sentence behind the status. Of anything
+/// else in the body nothing is repeated.
+pub fn by_envoy(status: u16, body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body.get(..LONGEST).unwrap_or(body));
     if OF_ENVOY.iter().any(|begins| text.starts_with(begins)) {
-        // The first sentence is always the same, and is left out. `quote_prose` takes long words for secrets, and would leave out
-        // CERTIFICATE_VERIFY_FAILED too: with spaces it stays.
-        let text = text.strip_prefix(COMMON).unwrap_or(&text).replace('_', " ");
-        return format!("; Envoy says {}", quote_prose(&text));
+        return format!("; Envoy says {}", quote_prose(&spaced(text.strip_prefix(COMMON).unwrap_or(&text))));
     }
-    let members = json::object(body).unwrap_or_default();
-    match members.get("error").and_then(Value::as_str) {
-        Some(error) => format!(", {}", error_words(error, members.get("error_description").and_then(Value::as_str))),
-        None if status == 503 => ", which is also what Envoy says when the connection is refused".to_owned(),
-        None => String::new(),
+    // Other proxies answer so too.
+    if status == 503 { ", which is also what Envoy says when the connection is refused".to_owned() } else { String::new() }
+}
+
+/// Like [`by_envoy`], or the error that a provider's answer names (RFC 6749, section 5.2).
+pub fn by_provider(status: u16, body: &[u8]) -> String {
+    let members = if body.len() > LONGEST { None } else { json::object(body).ok() };
+    let text = |name: &str| members.as_ref()?.get(name).and_then(Value::as_str);
+    match text("error") {
+        Some(error) => format!(", {}", error_words(error, text("error_description"))),
+        None => by_envoy(status, body),
     }
 }
 
 /// `error` and `error_description`, made safe for a log.
 pub fn error_words(error: &str, description: Option<&str>) -> String {
+    // Anything else than the name of an error might hold a code or a token.
+    let is_name = error.len() <= 64 && error.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let error = if is_name { quote(error) } else { quote_prose(error) };
     match description {
-        Some(description) => format!("error {}, {}", quote(error), quote_prose(description)),
-        None => format!("error {}", quote(error)),
+        Some(description) => format!("error {error}, {}", quote_prose(description)),
+        None => format!("error {error}"),
     }
+}
+
+/// The names of TLS errors with spaces: `quote_prose` takes long words for secrets, and would leave out
+/// `CERTIFICATE_VERIFY_FAILED`. Words with small letters stay as they are.
+fn spaced(text: &str) -> String {
+    let words = text.split_inclusive(|character: char| !(character.is_ascii_alphanumeric() || "_-".contains(character)));
+    let is_name = |word: &str| !word.contains(|character: char| character.is_ascii_lowercase() || character == '-');
+    words.map(|word| if is_name(word) { word.replace('_', " ") } else { word.to_owned() }).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const REFUSED: &str = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: delayed connect error: Connection refused";
+    const TLS: &str = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:TLS_error_end";
+
     #[test]
-    fn envoys_words_and_the_error_that_an_answer_names_are_repeated_and_nothing_else_of_it() {
+    fn envoys_words_and_the_error_that_a_provider_names_are_repeated_and_nothing_else_of_an_answer() {
         for (status, body, words) in [
             (
                 503,
-                "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: delayed connect error: Connection refused",
+                REFUSED,
                 "; Envoy says \"reset reason: remote connection failure, transport failure reason: delayed connect error: Connection refused\"",
             ),
             (
                 503,
-                "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:TLS_error_end",
-                "; Envoy says \"reset reason: remote connection failure, transport failure reason: TLS error:|268435581:SSL routines:OPENSSL internal:CERTIFICATE VERIFY FAILED:TLS error end\"",
+                TLS,
+                "; Envoy says \"reset reason: remote connection failure, transport failure reason: TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE VERIFY FAILED:TLS_error_end\"",
             ),
             (503, "no healthy upstream", "; Envoy says \"no healthy upstream\""),
             (
@@ -69,15 +89,35 @@ mod tests {
             (502, "An upstream connect error, and code=abc", ""),
             (500, r#"{"client_secret": "s3cret"}"#, ""),
         ] {
-            assert_eq!(cause(status, body.as_bytes()), words, "{status} {body}");
+            assert_eq!(by_provider(status, body.as_bytes()), words, "{status} {body}");
         }
     }
 
     #[test]
+    fn of_a_user_service_only_envoys_words_are_repeated() {
+        for body in [r#"{"error": "no such user: alice"}"#, r#"{"error": "x", "error_description": "password hunter2"}"#, "alice"]
+        {
+            assert_eq!(by_envoy(500, body.as_bytes()), "", "{body}");
+        }
+        assert_eq!(by_envoy(503, b"no healthy upstream"), "; Envoy says \"no healthy upstream\"");
+    }
+
+    #[test]
     fn what_might_be_a_secret_within_such_words_is_left_out() {
-        let secret = "c2VjcmV0".repeat(8);
-        let body = format!(r#"{{"error": "server_error", "error_description": "bad secret {secret}"}}"#);
-        assert!(!cause(500, body.as_bytes()).contains(&secret));
-        assert!(!cause(503, format!("upstream connect error {secret}").as_bytes()).contains(&secret));
+        for secret in ["c2VjcmV0".repeat(8), "c2VjcmV0_c2VjcmV0_c2VjcmV0_c2Vj".to_owned(), "a_b-C9".repeat(8)] {
+            for body in [
+                format!(r#"{{"error": "server_error", "error_description": "bad secret {secret}"}}"#),
+                format!(r#"{{"error": "{secret}"}}"#),
+                format!("upstream connect error {secret}"),
+            ] {
+                assert!(!by_provider(500, body.as_bytes()).contains(&secret[..20]), "{body}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_huge_body_is_not_read() {
+        let body = format!(r#"{{"error": "server_error", "x": "{}"}}"#, "x".repeat(LONGEST));
+        assert_eq!(by_provider(500, body.as_bytes()), "");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::http::cause::cause;
+use crate::http::cause::by_provider;
 use crate::http::message::{Headers, Reply};
 use crate::http::url::Url;
 use crate::oidc::provider::Provider;
@@ -53,7 +53,7 @@ pub(super) fn answer<'a>(
             Err(Failure::new(reasons.timeout, format!("{whom} did not answer within {waited} ms (status 504)")))
         }
         Reply::Answered { status, body, .. } if *status >= 500 => {
-            Err(unreachable(&format!("status {status}{}", cause(*status, body))))
+            Err(unreachable(&format!("status {status}{}", by_provider(*status, body))))
         }
         Reply::Answered { status, headers, body } => {
             Ok(Answer { status: *status, headers, body, whom, malformed: reasons.malformed })
@@ -65,7 +65,9 @@ impl Answer<'_> {
     /// The JSON object in the body, if the status is 200.
     pub(super) fn document(&self) -> Result<Claims, Failure> {
         if self.status != 200 {
-            let target = self.headers.single("location").map(|target| format!(", with location {}", quote(target)));
+            // What follows may hold a secret.
+            let shown = |target: &str| quote(target.split(['?', '#']).next().unwrap_or_default());
+            let target = self.headers.single("location").map(|target| format!(", with location {}", shown(target)));
             let what = format!("status {} where 200 was expected{}", self.status, target.unwrap_or_default());
             return Err(self.malformed(&what));
         }
@@ -77,17 +79,21 @@ impl Answer<'_> {
         if self.body.len() > LARGEST_BODY {
             return Err(self.malformed("the document is larger than 256 KiB"));
         }
-        if let Some(coding) = self.headers.single("content-encoding").filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
-            let what = format!("its content-encoding is {}, though accept-encoding: identity was sent", quote(coding));
-            return Err(self.malformed(&what));
-        }
-        json::object(self.body).map_err(|phrase| self.malformed(&format!("the document cannot be read: {phrase}")))
+        json::object(self.body).map_err(|phrase| {
+            let coding = self.headers.single("content-encoding").filter(|coding| !coding.eq_ignore_ascii_case("identity"));
+            self.malformed(&match coding {
+                Some(coding) => {
+                    format!("its content-encoding is {}, though accept-encoding: identity was sent", quote(coding))
+                }
+                None => format!("the document cannot be read: {phrase}"),
+            })
+        })
     }
 
     /// Whether there is a body, and it is no JSON object. A token endpoint answers errors in JSON (RFC 6749, section 5.2), so that
     /// something else answered.
     pub(super) fn is_foreign(&self) -> bool {
-        !self.body.is_empty() && json::object(self.body).is_err()
+        !self.body.is_empty() && self.object().is_err()
     }
 
     /// The failure for a response that cannot be used; `what` says why.

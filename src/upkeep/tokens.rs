@@ -119,7 +119,11 @@ pub(super) fn with_new_tokens(
     id_token: Option<&IdToken>,
     now: Timestamp,
 ) -> Result<Session, Failure> {
-    let id_token_end = id_token.map(|id_token| id_token.expires);
+    let elsewhere = id_token.is_some_and(|new| is_of_another_authentication(new, session.auth_time));
+    // The ID token of another authentication is not forwarded: an application would take this session for newer or stronger.
+    let keeps_id_token = elsewhere && settings.forward.id_token;
+    let former_end = session.tokens.id_token_end;
+    let id_token_end = if keeps_id_token { former_end } else { id_token.map(|id_token| id_token.expires) };
     let until = token_ends(settings, now, response.expires_in, id_token_end, SHORTEST_REFRESHED_LIFE)?;
     let mut new = session.clone();
     let tokens = &mut new.tokens;
@@ -127,7 +131,7 @@ pub(super) fn with_new_tokens(
     if settings.forward.access_token {
         tokens.access_token = Some(response.access_token.clone());
     }
-    if settings.forward.id_token && response.id_token.is_some() {
+    if settings.forward.id_token && response.id_token.is_some() && !keeps_id_token {
         tokens.id_token.clone_from(&response.id_token);
     }
     let refresh_token = response.refresh_token.clone().or_else(|| tokens.refresh_token.take());
@@ -149,8 +153,11 @@ pub(super) fn with_new_tokens(
         // No new ID token came. If the old one is forwarded, the session ends with it.
         None => new.ends = session.tokens.id_token_end.map_or(new.ends, |end| new.ends.min(end)),
     }
-    if id_token.is_some_and(|new| is_of_another_authentication(new, session.auth_time)) {
-        keep(session, &mut new, ["acr", "amr", "auth_time"]);
+    if elsewhere {
+        keep(session, &mut new, ["acr", "acrs", "amr", "auth_time"]);
+    }
+    if keeps_id_token {
+        new.ends = former_end.map_or(new.ends, |end| new.ends.min(end));
     }
     if let Some(accounts) = settings.accounts.as_ref().filter(|_| session.provider_subject.is_some()) {
         // No ID token changes what the user service stated when the session began.

@@ -225,7 +225,11 @@ impl Guarded<'_> {
         if let Some(verified) = verified {
             match verified.identity_jwts.header(settings, world, visit, rule, &verified.principal) {
                 Ok(None) => {}
-                Ok(Some(header)) => add = add.iter().cloned().chain([header]).collect(),
+                // A claim may be configured for the same header: the identity JWT stands alone there.
+                Ok(Some(header)) => {
+                    let others = add.iter().filter(|(name, _)| *name != header.0).cloned();
+                    add = others.chain([header.clone()]).collect();
+                }
                 Err(failure) => return self.deny(Some(verified), failure, events),
             }
         }

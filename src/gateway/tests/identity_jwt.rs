@@ -107,6 +107,16 @@ fn a_client_cannot_send_the_header_of_the_identity_jwt() {
 }
 
 #[test]
+fn the_identity_jwt_stands_alone_in_a_header_that_a_claim_would_have_too() {
+    let mut stage =
+        Stage::signed_in(&changed(with_identity_jwts(), "/forward/identity_jwt/header_name", json!("x-forwarded-user")));
+    let step = stage.script("GET", "/x");
+    let headers = upstream_headers(&step);
+    let values: Vec<_> = headers.iter().filter(|(name, _)| *name == "x-forwarded-user").collect();
+    assert!(matches!(values.as_slice(), [(_, token)] if token.matches('.').count() == 2), "{values:?}");
+}
+
+#[test]
 fn an_identity_jwt_is_no_credential_here() {
     let mut stage = Stage::signed_in(&with_identity_jwts());
     let (token, _) = identity_jwt(&mut stage, "/x");

@@ -66,6 +66,29 @@ fn a_refreshed_id_token_of_another_authentication_keeps_the_session_with_its_own
 }
 
 #[test]
+fn the_id_token_of_another_authentication_is_not_forwarded_and_the_former_one_ends_the_session() {
+    let mut stage = Stage::ready(&with("/forward", json!({"access_token": true, "id_token": true})));
+    stage.provider.issues_refresh_tokens = true;
+    stage.provider.token_response = json!({"expires_in": LIFE});
+    stage.provider.claims["auth_time"] = json!(stage.worker.world.now.seconds());
+    stage.provider.claims["exp"] = json!(stage.worker.world.now.seconds() + 1_000);
+    stage.sign_in("/page");
+    let forwarded = |stage: &mut Stage| {
+        let step = ask(stage);
+        upstream_headers(&step).iter().find(|(name, _)| *name == "x-forwarded-id-token").unwrap().1.to_owned()
+    };
+    let first = forwarded(&mut stage);
+    stage.worker.wait(seconds(DUE));
+    stage.provider.claims["auth_time"] = json!(stage.worker.world.now.seconds());
+    stage.provider.claims["exp"] = json!(stage.worker.world.now.seconds() + 10_000);
+    stage.worker.wait(seconds(LIFE - DUE));
+    assert_eq!(forwarded(&mut stage), first);
+    assert_eq!(stage.provider.refreshes, 1);
+    stage.worker.wait(seconds(1_000 - LIFE));
+    assert_eq!(outcome(&ask(&mut stage)), (401, "session_expired"));
+}
+
+#[test]
 fn a_new_id_token_signed_by_a_new_key_is_believed_once_the_key_is_here_and_by_no_other() {
     let mut stage = signed_in(&following());
     stage.provider.signs = (&OTHER_RSA, Algorithm::RS256, "second");

@@ -77,7 +77,11 @@ pub(super) fn changed(mut document: Value, pointer: &str, value: Value) -> Value
 
 /// All parameters of a query or a form, as the one who sent it meant them.
 pub(super) fn query_parameters(query: Option<&str>) -> BTreeMap<String, String> {
-    form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect()
+    let mut parameters = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned() {
+        assert!(parameters.insert(name.clone(), value).is_none(), "{name} comes twice");
+    }
+    parameters
 }
 
 /// One worker: a gateway and the world around it.
