@@ -12,10 +12,8 @@ pub mod keys;
 pub mod logout;
 pub mod metadata;
 pub mod provider;
-pub mod refresh;
 mod reply;
 pub mod token;
-pub mod tokens;
 pub mod userinfo;
 
 #[cfg(test)]

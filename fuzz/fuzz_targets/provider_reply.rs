@@ -9,7 +9,7 @@
 use accredit::gateway::pending::{AfterReply, PendingCall, PendingWait, Step};
 use accredit::http::message::Reply;
 use accredit::oidc::id_token::IdToken;
-use accredit::oidc::tokens::{Lifetime, TokenSet};
+use accredit::oidc::token::tokens::{Lifetime, TokenSet};
 use accredit::sign_in::redeem::{AfterNews, SignInCall};
 use accredit::sign_in::under_way::{Exchanged, Proved};
 use accredit::step::decision::{Decision, News};

@@ -1,11 +1,14 @@
 //! A code is exchanged for tokens (RFC 6749, sections 4.1.3, 4.1.4 and 5; OpenID Connect Core, section 3.1.3). The ID token in
 //! the response is not verified here, but by `id_token`.
 
+pub mod refresh;
+pub mod tokens;
+
 use crate::http::message::{HttpCall, Reply};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
 use crate::oidc::reply;
-use crate::oidc::tokens::{REASONS, TokenSet, read, refusal};
+use crate::oidc::token::tokens::{REASONS, TokenSet, read, refusal};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::world::World;

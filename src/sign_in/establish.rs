@@ -10,7 +10,7 @@ use crate::config::settings::{Popup, ProviderSettings, Settings};
 use crate::crypto::seal::Purpose;
 use crate::http::cookie::{Attributes, delete, set};
 use crate::oidc::id_token::IdToken;
-use crate::oidc::tokens::TokenSet;
+use crate::oidc::token::tokens::TokenSet;
 use crate::session::attempt::{Attempt, Ending};
 use crate::session::content::{NewSession, Session};
 use crate::sign_in::begin_session::begin_session;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::config::settings::Settings;
 use crate::oidc::id_token::IdToken;
-use crate::oidc::tokens::TokenSet;
+use crate::oidc::token::tokens::TokenSet;
 use crate::session::attempt::Attempt;
 use crate::step::answers::json_answer;
 use crate::step::decision::Step;

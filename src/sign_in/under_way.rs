@@ -3,7 +3,7 @@
 
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::oidc::id_token::IdToken;
-use crate::oidc::tokens::TokenSet;
+use crate::oidc::token::tokens::TokenSet;
 use crate::session::attempt::Attempt;
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};

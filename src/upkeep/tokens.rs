@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::oidc::id_token::IdToken;
-use crate::oidc::refresh::is_of_another_authentication;
-use crate::oidc::tokens::{Lifetime, RefreshedTokens, TokenSet};
+use crate::oidc::token::refresh::is_of_another_authentication;
+use crate::oidc::token::tokens::{Lifetime, RefreshedTokens, TokenSet};
 use crate::oidc::userinfo;
 use crate::session::content::{Session, Tokens};
 use crate::session::cookie;

@@ -32,7 +32,7 @@ const FLOORS: [(&str, u8); 15] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 9] = [
+const SUB_ROOMS: [&str; 10] = [
     "access::requirement",
     "config::access",
     "config::providers",
@@ -41,6 +41,7 @@ const SUB_ROOMS: [&str; 9] = [
     "config::signing_in",
     "config::whole",
     "oidc::bearer",
+    "oidc::token",
     "session::remembered",
 ];
 

@@ -8,7 +8,7 @@ use super::*;
 use crate::oidc::client::ClientAuthentication;
 use crate::oidc::provider::Clusters;
 use crate::oidc::testing::{json_reply, metadata, provider, reply};
-use crate::oidc::tokens::Lifetime;
+use crate::oidc::token::tokens::Lifetime;
 use crate::words::time::Timestamp;
 use crate::words::world::testing::Still;
 

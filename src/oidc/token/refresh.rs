@@ -9,7 +9,7 @@ use crate::oidc::id_token::IdToken;
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::Provider;
 use crate::oidc::reply;
-use crate::oidc::tokens::{self, REASONS, RefreshedTokens};
+use crate::oidc::token::tokens::{self, REASONS, RefreshedTokens};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::world::World;
@@ -83,7 +83,7 @@ pub fn is_of_another_authentication(new: &IdToken, auth_time: Option<u64>) -> bo
 mod tests {
     use super::*;
     use crate::oidc::testing::{json_reply, metadata, provider, reply};
-    use crate::oidc::tokens::Lifetime;
+    use crate::oidc::token::tokens::Lifetime;
     use crate::words::principal::Claims;
     use crate::words::time::Timestamp;
     use crate::words::world::testing::Still;
