@@ -83,10 +83,8 @@ fn header_value(claim: &Value) -> Option<String> {
         Value::Array(members) => {
             let mut list =
                 String::with_capacity(members.iter().map(|member| member.as_str().map_or(0, str::len).saturating_add(1)).sum());
-            let mut is_first = true;
-            for member in members {
-                let Some(member) = scalar(member) else { continue };
-                if !std::mem::take(&mut is_first) {
+            for (position, member) in members.iter().filter_map(scalar).enumerate() {
+                if position > 0 {
                     list.push(',');
                 }
                 list.push_str(&member);

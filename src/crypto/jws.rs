@@ -146,6 +146,7 @@ impl<'a> Unverified<'a> {
         Self::of_any_length(token, last)
     }
 
+    /// Takes a token apart as [`Unverified::read`] does, however long it is.
     fn of_any_length(token: &'a str, last: &mut LastHeader) -> Result<Self, JwsError> {
         let mut dots = memchr_iter(b'.', token.as_bytes());
         let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {

@@ -41,8 +41,8 @@ fn a_new_id_token_must_be_of_the_same_person_from_the_same_issuer_for_us_or_the_
 #[test]
 fn a_refreshed_id_token_of_another_authentication_keeps_the_session_with_its_own() {
     let rules = json!([
-        {"match": {"path": "/strong"}, "require": {"acr": ["mfa"]}},
-        {"match": {"path": "/recent"}, "require": {"max_auth_age": "10m"}}
+        {"match": {"path": "/strong"}, "require": {"acr": ["mfa"]}, "unauthenticated": "respond"},
+        {"match": {"path": "/recent"}, "require": {"max_auth_age": "1m"}, "unauthenticated": "respond"}
     ]);
     for (own, new) in [(json!({"acr": "pwd"}), json!({"acr": "mfa"})), (json!({"acr": "mfa"}), json!({"acr": "pwd"}))] {
         let mut stage = Stage::ready(&changed(following(), "/rules", rules.clone()));
@@ -62,6 +62,10 @@ fn a_refreshed_id_token_of_another_authentication_keeps_the_session_with_its_own
         let session = carried(&mut stage);
         assert_eq!(session.auth_time, Some(began));
         assert_eq!((&session.claims["acr"], &session.claims["auth_time"]), (&own["acr"], &json!(began)));
+        // It is neither newer nor stronger, and no weaker, than it was.
+        assert_eq!(outcome(&stage.script("GET", "/recent")), (401, "authentication_insufficient"), "{own}");
+        let strong = if own["acr"] == "mfa" { (200, "") } else { (401, "authentication_insufficient") };
+        assert_eq!(outcome(&stage.script("GET", "/strong")), strong, "{own}");
     }
 }
 

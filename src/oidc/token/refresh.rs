@@ -73,10 +73,11 @@ pub fn same_person(new: &IdToken, subject: &str) -> Result<(), Failure> {
 }
 
 /// Whether a new ID token tells of another authentication than that of the session. By section 12.2 it should not, but several
-/// providers tell of the person's latest one, perhaps in another browser. `auth_time` is the session's; if it has none, nothing
-/// shows that a token which states one is of the same authentication.
+/// providers tell of the person's latest one, perhaps in another browser. `auth_time` is the session's. If it has none, or that of the
+/// token cannot be read, nothing shows that both are of the same authentication.
 pub fn is_of_another_authentication(new: &IdToken, auth_time: Option<u64>) -> bool {
-    new.auth_time.is_some() && new.auth_time != auth_time
+    let states_one = new.claims.get("auth_time").is_some_and(|time| !time.is_null());
+    states_one && (new.auth_time.is_none() || new.auth_time != auth_time)
 }
 
 #[cfg(test)]
@@ -152,26 +153,29 @@ mod tests {
 
     #[test]
     fn a_new_id_token_must_be_about_the_same_person_and_may_tell_of_another_authentication() {
-        let new = |subject: &str, auth_time| IdToken {
-            claims: Claims::new(),
+        let new = |subject: &str, auth_time: Value| IdToken {
+            auth_time: auth_time.as_u64(),
+            claims: Claims::from_iter([("auth_time".to_owned(), auth_time)]),
             subject: subject.into(),
             sid: None,
-            auth_time,
             expires: Timestamp::default(),
         };
         for (subject, expected) in
             [("alice", Ok(())), ("Alice", Err(Reason::IdTokenSubject)), ("bob", Err(Reason::IdTokenSubject))]
         {
-            assert_eq!(same_person(&new(subject, None), "alice").map_err(|failure| failure.reason), expected, "{subject}");
+            assert_eq!(same_person(&new(subject, Value::Null), "alice").map_err(|failure| failure.reason), expected, "{subject}");
         }
         for (of_token, of_session, another) in [
-            (Some(5), Some(5), false),
-            (None, Some(5), false),
-            (None, None, false),
-            (Some(5), None, true),
-            (Some(6), Some(5), true),
+            (json!(5), Some(5), false),
+            (json!(null), Some(5), false),
+            (json!(null), None, false),
+            (json!(5), None, true),
+            (json!(6), Some(5), true),
+            (json!("5"), Some(5), true),
+            (json!("5"), None, true),
         ] {
-            assert_eq!(is_of_another_authentication(&new("alice", of_token), of_session), another, "{of_token:?} {of_session:?}");
+            let token = new("alice", of_token.clone());
+            assert_eq!(is_of_another_authentication(&token, of_session), another, "{of_token} {of_session:?}");
         }
     }
 }
