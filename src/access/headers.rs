@@ -83,12 +83,12 @@ fn header_value(claim: &Value) -> Option<String> {
         Value::Array(members) => {
             let mut list =
                 String::with_capacity(members.iter().map(|member| member.as_str().map_or(0, str::len).saturating_add(1)).sum());
-            for (position, member) in members.iter().filter_map(scalar).enumerate() {
-                if position > 0 {
-                    list.push(',');
-                }
+            for member in members {
+                let Some(member) = scalar(member) else { continue };
                 list.push_str(&member);
+                list.push(',');
             }
+            list.pop();
             Some(list)
         }
         claim => scalar(claim).map(Cow::into_owned),

@@ -8,11 +8,11 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
-use chacha20poly1305::aead::{Aead, Payload};
-use chacha20poly1305::{Key, KeyInit, XChaCha20Poly1305, XNonce};
+use chacha20poly1305::aead::{Aead, AeadInOut, Payload};
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
 use sha2::Sha256;
-use zeroize::Zeroizing;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::crypto::base64url;
 use crate::words::secret::Secret;
@@ -59,6 +59,12 @@ impl Purpose {
         }
     }
 }
+
+/// Compiles only if the library wipes the subkeys, which is one of its optional features.
+const _: () = {
+    const fn is_wiped<T: ZeroizeOnDrop>() {}
+    is_wiped::<XChaCha20Poly1305>();
+};
 
 /// Why a configured sealing key cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,19 +120,21 @@ impl Sealer {
         let mut nonce = [0; NONCE_BYTES];
         world.random(&mut nonce)?;
         let payload = Payload { msg: plain, aad: purpose.label() };
-        let sealed = key.cipher(purpose).ok_or(NoRandomness)?.encrypt(XNonce::from_slice(&nonce), payload);
+        let sealed = key.cipher(purpose).ok_or(NoRandomness)?.encrypt(&XNonce::from(nonce), payload);
         let sealed = sealed.map_err(|_| NoRandomness)?;
         Ok(URL_SAFE_NO_PAD.encode([key.id.as_slice(), &nonce, &sealed].concat()))
     }
 
     /// Opens what was sealed with one of the keys for the same purpose; `None` for anything else.
     pub fn open(&self, purpose: Purpose, text: &[u8]) -> Option<Vec<u8>> {
-        let bytes = base64url::decode(text)?;
-        let (id, rest) = bytes.split_at_checked(KEY_ID_BYTES)?;
-        let (nonce, sealed) = rest.split_at_checked(NONCE_BYTES)?;
-        let payload = || Payload { msg: sealed, aad: purpose.label() };
-        let keys = self.keys.iter().filter(|key| key.id == id);
-        keys.filter_map(|key| key.cipher(purpose)).find_map(|cipher| cipher.decrypt(XNonce::from_slice(nonce), payload()).ok())
+        let mut bytes = base64url::decode(text)?;
+        let (id, rest) = bytes.split_first_chunk::<KEY_ID_BYTES>()?;
+        let (nonce, _) = rest.split_first_chunk::<NONCE_BYTES>()?;
+        let (key, nonce) = (self.keys.iter().find(|key| key.id == *id)?, XNonce::from(*nonce));
+        // What is left is the ciphertext, which becomes the plaintext in its place.
+        bytes.drain(..KEY_ID_BYTES + NONCE_BYTES);
+        key.cipher(purpose)?.decrypt_in_place(&nonce, purpose.label(), &mut bytes).ok()?;
+        Some(bytes)
     }
 }
 
@@ -149,7 +157,7 @@ impl DerivedKey {
         let cipher = |purpose: Purpose| {
             let mut subkey = Zeroizing::new([0; 32]);
             hkdf.expand(purpose.label(), subkey.as_mut()).map_err(|_| UnusableSealingKey::TooShort)?;
-            Ok((purpose, XChaCha20Poly1305::new(Key::from_slice(subkey.as_ref()))))
+            Ok((purpose, XChaCha20Poly1305::new((&*subkey).into())))
         };
         Ok(Self { id, ciphers: Purpose::ALL.into_iter().map(cipher).collect::<Result<_, _>>()? })
     }

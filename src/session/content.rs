@@ -185,7 +185,7 @@ impl Session {
     /// Reads the content of a session, even if it has expired.
     pub fn parse(plain: &[u8]) -> Option<Self> {
         let mut read = Reader::new(plain, VERSION)?;
-        let named = read.text()?;
+        let named = read.borrowed_text()?;
         let (id, origin) = named.split_once(ORIGIN_SEPARATOR)?;
         // The fields stand here in the order in which they were written.
         let session = Self {

@@ -122,28 +122,39 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a number.
+    #[inline]
     pub fn number(&mut self) -> Option<u64> {
         decode_varint(&mut self.numbers).ok()
     }
 
     /// Reads a text.
+    #[inline]
     pub fn text(&mut self) -> Option<String> {
+        self.borrowed_text().map(str::to_owned)
+    }
+
+    /// Reads a text without copying it.
+    #[inline]
+    pub fn borrowed_text(&mut self) -> Option<&'a str> {
         let length = self.number()?;
         self.cut(length)
     }
 
-    fn cut(&mut self, length: u64) -> Option<String> {
+    #[inline]
+    fn cut(&mut self, length: u64) -> Option<&'a str> {
         let (text, rest) = self.texts.split_at_checked(usize::try_from(length).ok()?)?;
         self.texts = rest;
-        Some(text.to_owned())
+        Some(text)
     }
 
     /// Reads a number that may be absent: then it is `Some(None)`.
+    #[inline]
     pub fn optional_number(&mut self) -> Option<Option<u64>> {
         if self.number()? == 0 { Some(None) } else { self.number().map(Some) }
     }
 
     /// Reads a text that may be absent: then it is `Some(None)`.
+    #[inline]
     pub fn optional_text(&mut self) -> Option<Option<String>> {
         if self.number()? == 0 { Some(None) } else { self.text().map(Some) }
     }
@@ -180,7 +191,7 @@ impl<'a> Reader<'a> {
                 Value::Array(members)
             }
             OBJECT => Value::Object(self.members(deeper)?),
-            text => Value::String(self.cut(text.checked_sub(TEXT)?)?),
+            text => Value::String(self.cut(text.checked_sub(TEXT)?)?.to_owned()),
         })
     }
 
