@@ -110,8 +110,8 @@ impl Gateway {
     }
 
     /// The news for a request that waits for this resource until the given time; `None` while there is none.
-    pub fn news(&self, world: &dyn World, resource: &Resource, until: Timestamp) -> Option<News> {
-        self.background.news(world.now(), resource, until)
+    pub fn news(&mut self, world: &dyn World, resource: &Resource, until: Timestamp) -> Option<News> {
+        self.background.news(world, resource, until)
     }
 
     /// Takes the reply to a call whose request has ended meanwhile. It matters only for a password: a wrong one counts although

@@ -125,13 +125,21 @@ pub(super) const fn explanation(reason: Reason) -> Explanation {
         Reason::AttemptMissing => (
             400,
             "This sign-in cannot be finished",
-            "Your browser did not bring back the cookie of this sign-in. Was it begun in another browser, on another address of this site, or with cookies blocked?",
+            "Your browser did not bring back the cookie of this sign-in. Was it begun in another browser, on another address of this site, or with cookies blocked? It is also lost when many sign-ins are open at once.",
             TryAgain,
         ),
-        Reason::AttemptExpired => (400, "This sign-in took too long", "Please begin again.", TryAgain),
-        Reason::AttemptReplayed => {
-            (400, "This sign-in was already finished", "It cannot be used twice. Please begin again.", TryAgain)
-        }
+        Reason::AttemptExpired => (
+            400,
+            "This sign-in took too long",
+            "The page of the sign-in service was open for longer than this site waits. Nothing else went wrong.",
+            TryAgain,
+        ),
+        Reason::AttemptReplayed => (
+            400,
+            "This sign-in was already finished",
+            "It cannot be used twice, and you are not signed in. Please begin again.",
+            TryAgain,
+        ),
         Reason::StateMissing | Reason::StateMismatch => (
             400,
             "This sign-in cannot be finished",

@@ -35,6 +35,8 @@ pub enum Purpose {
     TokenAttempt,
     /// The cookie of a sign-in attempt in a popup, which ends with a session and a message to the page that opened it.
     PopupAttempt,
+    /// What is left in the cookie of a sign-in attempt that was used up.
+    Place,
     /// The cookie with the ID token for `id_token_hint` at sign-out.
     LogoutHint,
     /// A provider's document in shared memory, where other plugins of the process might write.
@@ -44,8 +46,16 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 7] =
-        [Self::Session, Self::Attempt, Self::TokenAttempt, Self::PopupAttempt, Self::LogoutHint, Self::Document, Self::Refreshed];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Session,
+        Self::Attempt,
+        Self::TokenAttempt,
+        Self::PopupAttempt,
+        Self::Place,
+        Self::LogoutHint,
+        Self::Document,
+        Self::Refreshed,
+    ];
 
     const fn label(self) -> &'static [u8] {
         match self {
@@ -53,6 +63,7 @@ impl Purpose {
             Self::Attempt => b"accredit 1 attempt cookie",
             Self::TokenAttempt => b"accredit 1 token attempt cookie",
             Self::PopupAttempt => b"accredit 1 popup attempt cookie",
+            Self::Place => b"accredit 1 place cookie",
             Self::LogoutHint => b"accredit 1 logout hint cookie",
             Self::Document => b"accredit 1 shared document",
             Self::Refreshed => b"accredit 1 refreshed session",

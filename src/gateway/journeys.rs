@@ -12,7 +12,10 @@ use crate::gateway::journeys::guard::ByIntrospection;
 use crate::gateway::pending::{AfterReply, PendingBody, PendingCall, PendingWait, Step, with_request};
 use crate::http::message::Reply;
 use crate::session::attempt::Ending;
+use crate::session::remembered::attempts::Outcome;
 use crate::sign_in::redeem::{self, AfterNews, SignInCall};
+use crate::sign_in::under_way::attempt;
+use crate::sign_in::under_way::repeated;
 use crate::sign_in::{begin, callback, exchange, password};
 use crate::step::decision::{self, BodyNews, News};
 use crate::step::visit::Visit;
@@ -53,6 +56,7 @@ pub(super) fn after_news(scene: &mut Scene<'_>, pending: PendingWait, news: News
     visit.now = scene.world.now();
     let journey = match (then, news) {
         (AfterNews::Verifying(exchanged), news) => widened(redeem::after_keys(scene, &visit, *exchanged, news)),
+        (AfterNews::Repeated(waited), _) => widened(repeated::after_wait(scene, &visit, *waited)),
         (AfterNews::FromTheStart, News::Ready) => chosen(scene, &mut visit),
         // There are no newer keys: the ones that are here decide.
         (AfterNews::FromTheStart, News::Missing(Reason::KeysUnavailable)) if visit.keys_refreshed => chosen(scene, &mut visit),
@@ -84,10 +88,13 @@ pub(super) fn after_body(scene: &mut Scene<'_>, pending: PendingBody, news: Body
 }
 
 /// Joins the step with its request; what stopped a journey becomes a response here, and nowhere else.
-fn conclude(scene: &Scene<'_>, visit: Visit, journey: Journey) -> Step {
+fn conclude(scene: &mut Scene<'_>, visit: Visit, journey: Journey) -> Step {
     match journey {
         Ok(step) => with_request(step, visit),
-        Err(stop) => stop.answer(scene.settings, &visit),
+        Err(stop) => {
+            let cookie = stop.attempt().map(|over| attempt::end(scene, over, Outcome::Failed, visit.now));
+            stop.answer(scene.settings, &visit, cookie)
+        }
     }
 }
 

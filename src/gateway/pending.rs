@@ -111,6 +111,7 @@ impl PendingWait {
         let stage = match &self.then {
             AfterNews::FromTheStart => "provider",
             AfterNews::Verifying(..) => "keys",
+            AfterNews::Repeated(_) => "sign_in",
         };
         PendingStage { request: self.visit.reference(), stage, read: None }
     }

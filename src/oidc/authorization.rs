@@ -86,6 +86,32 @@ pub enum IssParameter {
     Optional,
 }
 
+/// An authorization response without a code, or one that is not this provider's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub failure: Failure,
+    /// What helps.
+    pub remedy: Remedy,
+}
+
+/// What helps after a refused authorization response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Nothing, or the response is not known to be the provider's: it is told in any case.
+    Tell,
+    /// It matters only as long as nobody is signed in.
+    TellIfNobodyIsSignedIn,
+    /// To begin again: the provider says that its own sign-in did not come to its end, or a code cannot be spent any more.
+    BeginAgain,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self { failure, remedy: Remedy::Tell }
+    }
+}
+
 /// Reads the authorization code from the parameters of an authorization response. The caller has compared `state` before.
 ///
 /// # Errors
@@ -95,35 +121,60 @@ pub fn authorization_response(
     parameters: &BTreeMap<String, String>,
     provider: &Provider,
     issuer: IssParameter,
-) -> Result<Secret, Failure> {
+) -> Result<Secret, Refused> {
     let parameter = |name: &str| parameters.get(name).map(String::as_str);
     // RFC 9207, section 2.4. Checked before `error`, because an error of another issuer says nothing about this sign-in.
     match parameter("iss") {
         Some(found) if found != provider.issuer() => {
             let detail = format!("expected iss {}, found {}", quote(provider.issuer()), quote(found));
-            return Err(Failure::new(Reason::IssuerMismatch, detail));
+            return Err(unproved(parameters, detail).into());
         }
         None if issuer == IssParameter::Required => {
-            return Err(Failure::new(
-                Reason::IssuerMismatch,
-                "iss is missing, though the provider announces it, or several providers give codes to pages",
-            ));
+            let detail = "iss is missing, though the provider announces it, or several providers give codes to pages";
+            return Err(unproved(parameters, detail.to_owned()).into());
         }
         Some(_) | None => {}
     }
     // Some providers send an empty `error` beside a code.
     if let Some(error) = parameter("error").filter(|error| !error.is_empty()) {
-        let reason = match error {
-            "access_denied" => Reason::AuthorizationDenied,
-            "server_error" | "temporarily_unavailable" => Reason::AuthorizationServerError,
-            _ => Reason::AuthorizationError,
-        };
-        return Err(Failure::new(reason, error_words(error, parameter("error_description"))));
+        let (reason, remedy) = meaning(error);
+        return Err(Refused { failure: Failure::new(reason, error_words(error, parameter("error_description"))), remedy });
     }
     parameter("code")
         .filter(|code| !code.is_empty())
         .map(Secret::new)
-        .ok_or_else(|| Failure::new(Reason::CodeMissing, "neither code nor error came back"))
+        .ok_or_else(|| Failure::new(Reason::CodeMissing, "neither code nor error came back").into())
+}
+
+/// What an error of an authorization response means (RFC 6749, section 4.1.2.1; OpenID Connect Core, section 3.1.2.6).
+fn meaning(error: &str) -> (Reason, Remedy) {
+    match error {
+        // The person's own decision. (LemonLDAP::NG says it with the second one.)
+        "access_denied" | "consent_required" => (Reason::AuthorizationDenied, Remedy::Tell),
+        // Keycloak says the first one of login pages that were open too long.
+        "temporarily_unavailable" => (Reason::AuthorizationServerError, Remedy::BeginAgain),
+        "login_required" | "interaction_required" | "account_selection_required" => {
+            (Reason::AuthorizationError, Remedy::BeginAgain)
+        }
+        "server_error" => (Reason::AuthorizationServerError, Remedy::TellIfNobodyIsSignedIn),
+        _ => (Reason::AuthorizationError, Remedy::TellIfNobodyIsSignedIn),
+    }
+}
+
+/// The failure of a response that may not be the provider's, with the error in it, which nothing proves.
+fn unproved(parameters: &BTreeMap<String, String>, detail: String) -> Failure {
+    Failure::new(Reason::IssuerMismatch, with_unproved_error(detail, parameters))
+}
+
+/// A detail of a refusal for the log, with the error in a response of which nothing proves that the provider sent it.
+pub fn with_unproved_error(detail: String, parameters: &BTreeMap<String, String>) -> String {
+    match parameters.get("error").filter(|error| !error.is_empty()) {
+        Some(error) => {
+            let said = error_words(error, parameters.get("error_description").map(String::as_str));
+            format!("{detail}; unproved: {said}")
+        }
+        None => detail,
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 //! A sign-in attempt: what must still be known when the provider sends the browser back. It is kept in a sealed cookie of its
-//! own, so that several tabs do not disturb each other, and any replica can finish it. Which provider is asked, and what happens
-//! at the end, is decided elsewhere.
+//! own, so that several tabs do not disturb each other, and any replica can finish it. The cookie outlives the time in which the
+//! attempt can be finished: then it opens for its [`place`] alone. Which provider is asked, and what happens at the end, is
+//! decided elsewhere.
+
+pub mod place;
+pub mod state;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,9 +13,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::crypto::seal::{Purpose, Sealer};
-use crate::http::cookie::{Attributes, SameSite, delete, pairs, set};
+use crate::http::cookie::{Attributes, SameSite, delete, set};
 use crate::http::message::Headers;
 use crate::http::url::Origin;
+use crate::session::attempt::place::{LONGEST_LIFE, Place, words};
+use crate::session::attempt::state::{ID_BYTES, POPUP_MARK, cookie_name, cookie_of, cookies_of, id_of};
 use crate::session::content::Fingerprint;
 use crate::session::cookie::CookieSettings;
 use crate::words::demand::Demand;
@@ -21,7 +27,8 @@ use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
 use crate::words::world::{NoRandomness, World};
 
-/// How many sign-in attempts a browser may keep. A further one replaces the oldest.
+/// How many sign-in attempts a browser may keep, with those that can no longer be finished. A further one replaces one of these,
+/// or else the oldest.
 pub const MOST_ATTEMPTS: usize = 5;
 
 /// How many attempt cookies are opened to find the newest. A browser that restores many tabs at once may send more.
@@ -31,14 +38,7 @@ const MOST_COOKIES_LOOKED_AT: usize = 20;
 const MOST_DELETED: usize = 60;
 
 /// The version of the sealed content. No other version is read.
-const VERSION: u8 = 1;
-
-const ID_BYTES: usize = 6;
-const ID_LENGTH: usize = 8;
-
-/// Follows the identifier in the `state` of a popup's attempt. It proves nothing: it only says which page to tell that the
-/// sign-in failed if the attempt's cookie is missing.
-const POPUP_MARK: &str = ".popup.";
+const VERSION: u8 = 2;
 
 /// What a sign-in attempt ends with. The seals have different purposes, so that none can be finished as another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,6 +62,35 @@ impl Ending {
             Self::Popup => Purpose::PopupAttempt,
         }
     }
+
+    /// How long the cookie is kept: longer than the attempt can be finished, where it has a place.
+    fn longest_life(self, timeout: Duration) -> Duration {
+        match self {
+            Self::Session => LONGEST_LIFE.max(timeout),
+            Self::Token | Self::Popup => timeout,
+        }
+    }
+}
+
+/// What a callback's `state` belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// An attempt that can be finished, unless it was used up meanwhile.
+    Attempt(Box<Attempt>),
+    /// An attempt that took too long.
+    Expired(Place),
+    /// An attempt that was used up.
+    UsedUp(Place),
+}
+
+impl Found {
+    /// For whom the attempt was begun: the configured name of the provider, and [`client_fingerprint`].
+    pub fn begun_for(&self) -> (&str, &Fingerprint) {
+        match self {
+            Self::Attempt(attempt) => (&attempt.provider, &attempt.client_fingerprint),
+            Self::Expired(place) | Self::UsedUp(place) => (&place.provider, &place.client_fingerprint),
+        }
+    }
 }
 
 /// What is known when an attempt begins. The fields are those of [`Attempt`].
@@ -73,6 +102,8 @@ pub struct Plan {
     pub redirect_uri: String,
     pub return_to: String,
     pub demand: Demand,
+    pub another_account: bool,
+    pub begun_again: bool,
     pub cross_site: bool,
     pub client_fingerprint: Fingerprint,
 }
@@ -99,6 +130,11 @@ pub struct Attempt {
     pub client_fingerprint: Fingerprint,
     /// What was required of the authentication. The ID token must show that it was met.
     pub demand: Demand,
+    /// Whether the person is to choose another account: a session that began before does not do.
+    pub another_account: bool,
+    /// Whether this attempt was begun by itself, after one that could not be finished. That happens once: the next failure is
+    /// shown to the person.
+    pub begun_again: bool,
     /// Whether the authorization response comes with a request that another site's page causes. The cookie is `SameSite=None`
     /// then.
     pub cross_site: bool,
@@ -123,6 +159,8 @@ impl Attempt {
             return_to: plan.return_to,
             created: now,
             demand: plan.demand,
+            another_account: plan.another_account,
+            begun_again: plan.begun_again,
             cross_site: plan.cross_site,
             client_fingerprint: plan.client_fingerprint,
             ending: plan.ending,
@@ -142,7 +180,9 @@ impl Attempt {
         writer.number(self.created.millis());
         writer.text(&self.demand.acr_values.join(" "));
         writer.optional_number(self.demand.max_age);
-        writer.number(self.cross_site.into());
+        for truth in [self.another_account, self.begun_again, self.cross_site] {
+            writer.number(truth.into());
+        }
         writer.finish(VERSION)
     }
 
@@ -159,10 +199,9 @@ impl Attempt {
             return_to: read.text()?,
             client_fingerprint: Fingerprint::written(read.text()?),
             created: Timestamp::from_millis(read.number()?),
-            demand: Demand {
-                acr_values: read.text()?.split(' ').filter(|class| !class.is_empty()).map(str::to_owned).collect(),
-                max_age: read.optional_number()?,
-            },
+            demand: Demand { acr_values: words(read.borrowed_text()?), max_age: read.optional_number()? },
+            another_account: read.number()? != 0,
+            begun_again: read.number()? != 0,
             cross_site: read.number()? != 0,
             ending,
         };
@@ -172,6 +211,21 @@ impl Attempt {
     /// The identifier in `state`, which is part of the cookie's name.
     pub fn id(&self) -> &str {
         id_of(self.state.expose()).unwrap_or_default()
+    }
+
+    /// What is left of the attempt when it can no longer be finished.
+    pub fn place(&self) -> Place {
+        Place {
+            state: self.state.clone(),
+            provider: self.provider.clone(),
+            return_to: self.return_to.clone(),
+            client_fingerprint: self.client_fingerprint.clone(),
+            created: self.created,
+            demand: self.demand.clone(),
+            another_account: self.another_account,
+            begun_again: self.begun_again,
+            cross_site: self.cross_site,
+        }
     }
 
     /// The `Set-Cookie` values that store this attempt, and delete those in the request's `headers` that are too many, too old or
@@ -188,29 +242,30 @@ impl Attempt {
         headers: &Headers,
     ) -> Result<Vec<String>, NoRandomness> {
         let sealed = sealer.seal(world, self.ending.purpose(), &self.write())?;
-        let attributes = Attributes { path: "/", same_site: self.same_site(), max_age: timeout };
+        let attributes = Attributes { path: "/", same_site: self.same_site(), max_age: self.ending.longest_life(timeout) };
         let mut cookies = vec![set(&cookie_name(settings, self.id()), &sealed, attributes)];
-        let (mut alive, mut over) = (Vec::new(), BTreeSet::new());
+        let (mut kept, mut over) = (Vec::new(), BTreeSet::new());
         for (position, (id, value)) in cookies_of(settings, headers).enumerate() {
-            let attempt = if position < MOST_COOKIES_LOOKED_AT { open_any(sealer, value, &Ending::ALL) } else { None };
-            match attempt.filter(|attempt| self.created.since(attempt.created) < timeout) {
-                Some(attempt) => alive.push((attempt.created, id)),
+            let age = if position < MOST_COOKIES_LOOKED_AT { age(sealer, value, self.created, timeout) } else { None };
+            match age {
+                Some(age) => kept.push((age, id)),
                 None => drop(over.insert(id)),
             }
         }
-        while let (Some(oldest), MOST_ATTEMPTS..) = (alive.iter().min().copied(), alive.len()) {
-            alive.retain(|other| *other != oldest);
-            over.insert(oldest.1);
+        while let (Some(first), MOST_ATTEMPTS..) = (kept.iter().min().copied(), kept.len()) {
+            kept.retain(|other| *other != first);
+            over.insert(first.1);
         }
         cookies.extend(over.into_iter().take(MOST_DELETED).map(|id| delete(&cookie_name(settings, id), "/", self.same_site())));
         Ok(cookies)
     }
 
-    /// Finds the attempt that a callback's `state` belongs to (RFC 6749, section 10.12). Its cookie must be among the request's
-    /// `headers`, be sealed for one of `endings`, contain exactly this `state`, and not be too old.
+    /// Finds what a callback's `state` belongs to (RFC 6749, section 10.12): an attempt, or what is left of one. Its cookie must be
+    /// among the request's `headers`, be sealed for one of `endings`, and contain exactly this `state`.
     ///
     /// # Errors
-    /// [`Reason::StateMissing`], [`Reason::AttemptMissing`], [`Reason::StateMismatch`], [`Reason::AttemptExpired`].
+    /// [`Reason::StateMissing`], [`Reason::AttemptMissing`], [`Reason::StateMismatch`]; [`Reason::AttemptExpired`] when nothing is
+    /// left of it.
     pub fn find(
         sealer: &Sealer,
         settings: &CookieSettings,
@@ -219,18 +274,41 @@ impl Attempt {
         state: &str,
         now: Timestamp,
         endings: &[Ending],
-    ) -> Result<Self, Reason> {
+    ) -> Result<Found, Reason> {
         if state.is_empty() {
             return Err(Reason::StateMissing);
         }
-        let id = id_of(state).ok_or(Reason::AttemptMissing)?;
-        let mut candidates = cookies_of(settings, headers).filter(|(other, _)| *other == id);
-        let (_, value) = candidates.next().ok_or(Reason::AttemptMissing)?;
-        let attempt = open_any(sealer, value, endings).ok_or(Reason::AttemptMissing)?;
-        if attempt.state != Secret::new(state) {
-            return Err(Reason::StateMismatch);
+        let value = id_of(state).and_then(|id| cookie_of(settings, headers, id)).ok_or(Reason::AttemptMissing)?;
+        let came = Secret::new(state);
+        if let Some(attempt) = open_any(sealer, value, endings) {
+            return match attempt.place() {
+                place if place.state != came => Err(Reason::StateMismatch),
+                _ if attempt.is_young(now, timeout) => Ok(Found::Attempt(Box::new(attempt))),
+                place if attempt.ending == Ending::Session && place.is_alive(now, timeout) => Ok(Found::Expired(place)),
+                _ => Err(Reason::AttemptExpired),
+            };
         }
-        if attempt.is_young(now, timeout) { Ok(attempt) } else { Err(Reason::AttemptExpired) }
+        match Place::open(sealer, value).filter(|_| endings.contains(&Ending::Session)) {
+            None => Err(Reason::AttemptMissing),
+            Some(place) if place.state != came => Err(Reason::StateMismatch),
+            Some(place) if place.is_alive(now, timeout) => Ok(Found::UsedUp(place)),
+            Some(_) => Err(Reason::AttemptExpired),
+        }
+    }
+
+    /// The place of the attempt with this identifier, whatever became of it; `None` unless its cookie is among the request's
+    /// `headers`.
+    pub fn find_place(
+        sealer: &Sealer,
+        settings: &CookieSettings,
+        timeout: Duration,
+        headers: &Headers,
+        id: &str,
+        now: Timestamp,
+    ) -> Option<Place> {
+        let used_up = Place::of_cookie(sealer, settings, headers, id);
+        let attempt = || open(sealer, cookie_of(settings, headers, id)?, Ending::Session).map(|attempt| attempt.place());
+        used_up.or_else(attempt).filter(|place| place.id() == id && place.is_alive(now, timeout))
     }
 
     /// Finds the newest attempt of this browser that ends with `ending`, for a page that does not send a `state`.
@@ -272,26 +350,15 @@ pub fn client_fingerprint(issuer: &str, client_id: &str, origin: &Origin) -> Fin
     Fingerprint::of(["sign-in", issuer, client_id, &origin.to_string()])
 }
 
-/// The `Set-Cookie` value that deletes the cookie of the attempt that a callback's `state` names, whatever is in it; `None` if it
-/// names none.
-pub fn forget_by_state(settings: &CookieSettings, state: &str) -> Option<String> {
-    id_of(state).map(|id| delete(&cookie_name(settings, id), "/", SameSite::Lax))
-}
-
-/// Whether a callback's `state` has the form that it has for popups. This proves nothing: anybody can write such a `state`.
-pub fn looks_like_popup_state(state: &str) -> bool {
-    state.get(ID_LENGTH..).is_some_and(|rest| rest.starts_with(POPUP_MARK))
-}
-
-fn cookie_name(settings: &CookieSettings, id: &str) -> String {
-    format!("{}{id}", settings.attempt_prefix)
-}
-
-fn cookies_of<'a>(settings: &'a CookieSettings, headers: &'a Headers) -> impl Iterator<Item = (&'a str, &'a [u8])> {
-    pairs(headers, &settings.attempt_prefix).filter_map(|(name, value)| {
-        let id = std::str::from_utf8(name.strip_prefix(settings.attempt_prefix.as_bytes())?).ok()?;
-        is_id(id).then_some((id, value))
-    })
+/// When the attempt or the place in a cookie began, and whether it can still be finished (`true` comes last); `None` for what does
+/// not open, or has had its time.
+fn age(sealer: &Sealer, value: &[u8], now: Timestamp, timeout: Duration) -> Option<(bool, Timestamp)> {
+    let (begun, ending, whole) = match open_any(sealer, value, &Ending::ALL) {
+        Some(attempt) => (attempt.created, attempt.ending, true),
+        None => (Place::open(sealer, value)?.created, Ending::Session, false),
+    };
+    let age = now.since(begun);
+    (age < ending.longest_life(timeout)).then_some((whole && age < timeout, begun))
 }
 
 fn open(sealer: &Sealer, value: &[u8], ending: Ending) -> Option<Attempt> {
@@ -300,14 +367,6 @@ fn open(sealer: &Sealer, value: &[u8], ending: Ending) -> Option<Attempt> {
 
 fn open_any(sealer: &Sealer, value: &[u8], endings: &[Ending]) -> Option<Attempt> {
     endings.iter().find_map(|ending| open(sealer, value, *ending))
-}
-
-fn id_of(state: &str) -> Option<&str> {
-    state.split_once('.').map(|(id, _)| id).filter(|id| is_id(id))
-}
-
-fn is_id(text: &str) -> bool {
-    text.len() == ID_LENGTH && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 fn random_text<const BYTES: usize>(world: &mut dyn World) -> Result<String, NoRandomness> {

@@ -16,6 +16,10 @@ use crate::words::time::Timestamp;
 /// The most requests that may wait in one worker. Each keeps its headers in memory.
 const MOST_WAITING: usize = 1_000;
 
+/// The most of them that may wait for the end of somebody's sign-in. Whoever begins many sign-ins and leaves them open cannot take
+/// the place of requests that wait for a provider.
+const MOST_REPEATED: usize = 100;
+
 /// The requests that wait, and the root's calls.
 #[derive(Default)]
 pub(super) struct Queues {
@@ -34,6 +38,18 @@ pub(super) struct Waiting {
     pub(super) resource: Resource,
     pub(super) until: Timestamp,
     pub(super) pending: Box<PendingWait>,
+}
+
+impl Waiting {
+    /// Whether it is a callback that came again, and waits for the end of the first one.
+    const fn is_repeated(&self) -> bool {
+        matches!(self.resource, Resource::SignIn(_))
+    }
+}
+
+/// Whether one more callback that came again may wait.
+fn has_room(queue: &[Waiting]) -> bool {
+    queue.iter().filter(|waiting| waiting.is_repeated()).count() < MOST_REPEATED
 }
 
 /// What a call of the root is for.
@@ -59,7 +75,7 @@ impl Queues {
     /// Adds a request that waits. Returns it if too many wait already.
     pub(super) fn wait(&self, waiting: Waiting) -> Option<Waiting> {
         match self.waiting.try_borrow_mut() {
-            Ok(mut queue) if queue.len() < MOST_WAITING => queue.push(waiting),
+            Ok(mut queue) if queue.len() < MOST_WAITING && (!waiting.is_repeated() || has_room(&queue)) => queue.push(waiting),
             _ => return Some(waiting),
         }
         None

@@ -1,6 +1,8 @@
 //! Begins a sign-in at a provider: makes the authorization request, as a redirect for a navigation or as a URL for a script, and
 //! keeps what must be known at the end in the attempt's cookie. It never authenticates anybody.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use crate::access::browser;
@@ -10,10 +12,12 @@ use crate::http::url::{ReturnTo, query_parameters};
 use crate::oidc::authorization::{AuthorizationRequest, authorization_request, code_challenge};
 use crate::oidc::provider::ResponseMode;
 use crate::session::attempt::{self, Attempt, Ending, Plan};
-use crate::step::answers::{json_answer, redirect};
+use crate::sign_in::under_way::again::{self, AGAIN};
+use crate::sign_in::under_way::attempt::{checked_client, no_attempt};
+use crate::step::answers::{json_answer, redirect, return_to};
 use crate::step::decision::{FromTheStart, Journey, Resource, Step};
 use crate::step::event::Event;
-use crate::step::stop::Stop;
+use crate::step::stop::{JourneyKind, Stop};
 use crate::step::visit::Visit;
 use crate::words::demand::Demand;
 use crate::words::quote::quote;
@@ -21,7 +25,7 @@ use crate::words::reason::{Failure, Reason};
 use crate::words::world::{NoRandomness, World};
 
 /// The parameters in the query of the endpoints that begin a sign-in.
-const OF_LOGIN: [&str; 5] = ["return_to", "provider", "prompt", "acr_values", "max_age"];
+const OF_LOGIN: [&str; 6] = ["return_to", "provider", "prompt", "acr_values", "max_age", AGAIN];
 
 /// The parameters of a sign-in at a provider.
 #[derive(Clone, Debug)]
@@ -36,6 +40,8 @@ pub struct SignInOptions {
     pub another_account: bool,
     /// The authentication that is required (`acr_values`, `max_age`).
     pub demand: Demand,
+    /// Whether it is begun by itself, after an attempt that could not be finished.
+    pub begun_again: bool,
     /// How the browser gets the authorization request.
     pub send_as: SendAs,
 }
@@ -58,12 +64,53 @@ pub fn login(scene: &mut Scene<'_>, visit: &Visit, ending: Ending) -> Journey {
     if browser::is_speculative(&visit.request.headers) {
         return Err(Failure::new(Reason::Speculative, "at an endpoint that begins a sign-in").into());
     }
-    let options = read_options(scene.settings, visit, ending).map_err(|reason| Failure::new(reason, "at the login endpoint"))?;
-    send(scene, visit, options, Vec::new())
+    let malformed = |reason| Failure::new(reason, "at the login endpoint");
+    let parameters = query_parameters(visit.request.query.as_deref(), &OF_LOGIN).map_err(malformed)?;
+    match parameters.get(AGAIN).filter(|_| ending == Ending::Session) {
+        Some(id) => login_again(scene, visit, id),
+        None => {
+            let options = options(scene.settings, visit, ending, parameters).map_err(malformed)?;
+            send(scene, visit, options, Vec::new())
+        }
+    }
 }
 
-fn read_options(settings: &Settings, visit: &Visit, ending: Ending) -> Result<SignInOptions, Reason> {
-    let mut parameters = query_parameters(visit.request.query.as_deref(), &OF_LOGIN)?;
+/// Begins again what an attempt could not finish, once. All that is known of it comes from the attempt's own cookie, and nothing
+/// from the query but the attempt's identifier.
+fn login_again(scene: &mut Scene<'_>, visit: &Visit, id: &str) -> Journey {
+    let (settings, came, mut events) = (scene.settings, &visit.request.headers, Vec::new());
+    let (cookie, timeout) = (&settings.session.cookie, settings.session.attempt_timeout);
+    let place = Attempt::find_place(&settings.sealer, cookie, timeout, came, id, visit.now)
+        .filter(|place| checked_client(settings, visit, &place.provider, &place.client_fingerprint).is_ok());
+    let Some(place) = place else {
+        let failure = no_attempt(settings, visit, Reason::AttemptMissing, false);
+        return Err(Stop::new(JourneyKind::UnsolicitedResponse, failure));
+    };
+    if again::is_satisfied(scene, visit, &place, &mut events) {
+        return Ok(again::to_the_place(settings, &place, Vec::new(), events));
+    }
+    if place.begun_again {
+        let failure = Failure::new(Reason::AttemptReplayed, "it was begun again before");
+        return Err(again::page(&place, failure).after(events));
+    }
+    let options = SignInOptions {
+        ending: Ending::Session,
+        provider: Some(place.provider.clone()),
+        return_to: return_to(&place.return_to, settings),
+        another_account: place.another_account,
+        demand: place.demand,
+        begun_again: true,
+        send_as: SendAs::Redirect,
+    };
+    send(scene, visit, options, events)
+}
+
+fn options(
+    settings: &Settings,
+    visit: &Visit,
+    ending: Ending,
+    mut parameters: BTreeMap<String, String>,
+) -> Result<SignInOptions, Reason> {
     let return_to = match parameters.get("return_to").filter(|_| ending != Ending::Popup) {
         Some(text) => ReturnTo::parse(text, &settings.listed_origins())?,
         None => ReturnTo::front_page(),
@@ -76,7 +123,8 @@ fn read_options(settings: &Settings, visit: &Visit, ending: Ending) -> Result<Si
     let parameter = |name: &str| parameters.get(name).map(String::as_str);
     let demand = Demand::parse(parameter("acr_values"), parameter("max_age")).ok_or(Reason::QueryMalformed)?;
     let send_as = if ending == Ending::Popup || browser::is_script(&visit.request) { SendAs::Url } else { SendAs::Redirect };
-    Ok(SignInOptions { ending, provider: parameters.remove("provider"), return_to, another_account, demand, send_as })
+    let provider = parameters.remove("provider");
+    Ok(SignInOptions { ending, provider, return_to, another_account, demand, begun_again: false, send_as })
 }
 
 /// Sends the browser to the provider, and waits for the provider's metadata first if it is not here.
@@ -168,6 +216,8 @@ fn begin_attempt(
         redirect_uri: redirect_uri.to_owned(),
         return_to: options.return_to.as_str().to_owned(),
         demand: options.demand.clone(),
+        another_account: options.another_account,
+        begun_again: options.begun_again,
         cross_site: uses_form_post(provider, options.ending) || cross_site,
         client_fingerprint: attempt::client_fingerprint(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin),
     };

@@ -9,11 +9,15 @@ use crate::authenticate::session::authenticate;
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::http::body::{MediaType, form_parameters};
 use crate::http::url::{ReturnTo, query_parameters};
+use crate::oidc::authorization::{IssParameter, Refused, Remedy, authorization_response, with_unproved_error};
 use crate::oidc::provider::ResponseMode;
-use crate::session::attempt::{self, Attempt, Ending};
-use crate::session::remembered::tombstone::Tombstones;
+use crate::session::attempt::place::Place;
+use crate::session::attempt::state::looks_like_popup_state;
+use crate::session::attempt::{Attempt, Ending, Found};
 use crate::sign_in::redeem::{self, AfterNews, SignInCall};
-use crate::sign_in::under_way::{self, no_attempt};
+use crate::sign_in::under_way::again;
+use crate::sign_in::under_way::attempt::{checked_client, no_attempt};
+use crate::sign_in::under_way::repeated::repeated;
 use crate::step::answers::redirect;
 use crate::step::body::{self, WantedBody};
 use crate::step::decision::{Journey, Step};
@@ -48,10 +52,19 @@ pub fn begin(scene: &mut Scene<'_>, visit: &mut Visit, called_back: Option<&Prov
         CallbackParameters::InBody(limit, until) => return Ok(Step::reading(limit, until)),
     };
     let state = parameters.get("state").map(String::as_str);
-    visit.in_popup = state.is_none_or(attempt::looks_like_popup_state);
-    match find_attempt(settings, scene.world, visit, state, called_back) {
-        Ok(attempt) => redeem::redeem_code(scene, visit, attempt, &parameters),
-        Err(failure) => unsolicited(scene, visit, state, failure),
+    visit.in_popup = state.is_none_or(looks_like_popup_state);
+    let found = find(settings, visit, state).and_then(|found| Ok((checked(settings, visit, &found, called_back)?, found)));
+    match found {
+        Ok((_, Found::Attempt(attempt))) if scene.background.attempts.is_used_up(scene.world, &attempt.state, visit.now) => {
+            redeem::came_again(scene, visit, &attempt)
+        }
+        Ok((provider, Found::Attempt(attempt))) => redeem::redeem_code(scene, visit, provider, *attempt, &parameters),
+        Ok((provider, Found::Expired(place))) => expired(scene, visit, provider, &place, &parameters),
+        Ok((_, Found::UsedUp(place))) => repeated(scene, visit, place).map(Step::widen),
+        Err(failure) => {
+            let detail = with_unproved_error(failure.detail, &parameters);
+            unsolicited(scene, visit, state.is_some(), Failure { detail, ..failure })
+        }
     }
 }
 
@@ -73,45 +86,66 @@ fn parameters(world: &dyn World, visit: &Visit, called_back: Option<&ProviderSet
     }
 }
 
-/// The attempt that `state` names, from this browser's cookie; not used before, and begun at the provider whose redirect URI was
-/// called (RFC 6749, section 10.12; RFC 9700, section 4.4).
-fn find_attempt(
-    settings: &Settings,
-    world: &dyn World,
-    visit: &Visit,
-    state: Option<&str>,
-    called_back: Option<&ProviderSettings>,
-) -> Result<Attempt, Failure> {
+/// What `state` belongs to, from this browser's cookie (RFC 6749, section 10.12).
+fn find(settings: &Settings, visit: &Visit, state: Option<&str>) -> Result<Found, Failure> {
     let session = &settings.session;
     let state = state.ok_or_else(|| Failure::new(Reason::StateMissing, "no state came"))?;
     let (sealer, timeout, came) = (&settings.sealer, session.attempt_timeout, &visit.request.headers);
     let endings: &[_] = if settings.popup.is_some() { &[Ending::Session, Ending::Popup] } else { &[Ending::Session] };
     let found = Attempt::find(sealer, &session.cookie, timeout, came, state, visit.now, endings);
-    let posted = visit.request.method == "POST";
-    let attempt = found.map_err(|reason| no_attempt(settings, visit, reason, posted))?;
-    if Tombstones::attempts().has(world, state, visit.now) {
-        return Err(Failure::new(Reason::AttemptReplayed, "this state came back before"));
-    }
-    let provider = under_way::provider(settings, &attempt)?;
+    found.map_err(|reason| no_attempt(settings, visit, reason, visit.request.method == "POST"))
+}
+
+/// The provider at which an attempt was begun, if its redirect URI was called (RFC 9700, section 4.4), and it is still this client's.
+fn checked<'a>(
+    settings: &'a Settings,
+    visit: &Visit,
+    found: &Found,
+    called_back: Option<&ProviderSettings>,
+) -> Result<&'a ProviderSettings, Failure> {
+    let (asked, begun_for) = found.begun_for();
+    let provider = checked_client(settings, visit, asked, begun_for)?;
     if called_back.is_none_or(|called_back| provider.callback != called_back.callback) {
-        let (asked, answered) = (&attempt.provider, called_back.map_or("nobody", |called_back| &called_back.oidc.name));
+        let answered = called_back.map_or("nobody", |called_back| &called_back.oidc.name);
         let detail = format!("provider {asked} was asked, the answer came to the redirect URI of {answered}: a mix-up");
         return Err(Failure::new(Reason::IssuerMismatch, detail));
     }
-    Ok(attempt)
+    Ok(provider)
+}
+
+/// The way back of an attempt that took too long. Its code is not used. The person goes on to the place if somebody is signed in,
+/// and begins again if the provider says so; else a page says what happened.
+fn expired(
+    scene: &mut Scene<'_>,
+    visit: &Visit,
+    provider: &ProviderSettings,
+    place: &Place,
+    parameters: &BTreeMap<String, String>,
+) -> Journey<SignInCall, AfterNews> {
+    let (settings, mut events) = (scene.settings, Vec::new());
+    if again::is_satisfied(scene, visit, place, &mut events) {
+        return Ok(again::to_the_place(settings, place, Vec::new(), events));
+    }
+    let metadata = scene.metadata(provider, visit.now);
+    let issuer = metadata.map_or(IssParameter::Required, |metadata| redeem::iss_parameter(settings, Ending::Session, &metadata));
+    match authorization_response(parameters, &provider.oidc, issuer) {
+        Err(Refused { failure, remedy: Remedy::BeginAgain }) => again::begin_again(settings, place, failure, events),
+        Ok(_) | Err(_) => {
+            let limit = settings.session.attempt_timeout.as_secs();
+            let detail = with_unproved_error(format!("it came back after more than {limit} s"), parameters);
+            Err(again::page(place, Failure::new(Reason::AttemptExpired, detail)).after(events))
+        }
+    }
 }
 
 /// An authorization response that belongs to no attempt of this browser. Somebody who is signed in is redirected to the front
-/// page; everybody else, and a popup whose opener waits, gets the refusal.
-fn unsolicited(scene: &mut Scene<'_>, visit: &Visit, state: Option<&str>, failure: Failure) -> Journey<SignInCall, AfterNews> {
-    let settings = scene.settings;
+/// page; everybody else, and a popup whose opener waits, gets the refusal. No cookie is set: anybody can cause such a request.
+fn unsolicited(scene: &mut Scene<'_>, visit: &Visit, has_state: bool, failure: Failure) -> Journey<SignInCall, AfterNews> {
     let mut events = Vec::new();
     let signed_in = authenticate(scene, visit, &mut events);
-    let delete_cookie = state.and_then(|state| attempt::forget_by_state(&settings.session.cookie, state));
-    let waits = state.is_some() && visit.opener(settings).is_some();
+    let waits = has_state && visit.opener(scene.settings).is_some();
     if signed_in.is_ok() && !waits {
-        let front_page = ReturnTo::front_page();
-        return Ok(Step::answered(redirect(303, front_page.as_str(), delete_cookie.into_iter().collect()), events));
+        return Ok(Step::answered(redirect(303, ReturnTo::front_page().as_str(), Vec::new()), events));
     }
-    Err(Stop::new(JourneyKind::UnsolicitedResponse { delete_cookie }, failure).after(events))
+    Err(Stop::new(JourneyKind::UnsolicitedResponse, failure).after(events))
 }

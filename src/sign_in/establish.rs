@@ -13,9 +13,11 @@ use crate::oidc::id_token::IdToken;
 use crate::oidc::token::tokens::TokenSet;
 use crate::session::attempt::{Attempt, Ending};
 use crate::session::content::{NewSession, Session};
+use crate::session::remembered::attempts::Outcome;
 use crate::sign_in::begin_session::begin_session;
 use crate::sign_in::popup;
-use crate::sign_in::under_way::{Proved, provider};
+use crate::sign_in::under_way::attempt::{end, provider};
+use crate::sign_in::under_way::proved::Proved;
 use crate::step::answers::{redirect, return_to};
 use crate::step::decision::Step;
 use crate::step::event::Event;
@@ -43,7 +45,7 @@ pub(super) fn establish<C, W>(
     let settings = scene.settings;
     let Proved { attempt, tokens, id_token } = proved;
     let mut id_token = id_token.clone();
-    let provider = provider(settings, attempt)?;
+    let provider = provider(settings, &attempt.provider)?;
     let popup = popup_of(settings, attempt)?;
     let with_cookie = popup.is_none_or(|popup| popup.delivery.cookie);
     let provider_subject = user.map(|_| id_token.subject.clone());
@@ -52,7 +54,7 @@ pub(super) fn establish<C, W>(
     }
     let new = new_session(settings, provider, visit, tokens, &id_token, provider_subject)?;
     let mut begun = begin_session(scene, visit, new, with_cookie)?;
-    begun.cookies.push(attempt.forget(&settings.session.cookie));
+    begun.cookies.push(end(scene, attempt, Outcome::SignedIn, visit.now));
     if with_cookie {
         begun.cookies.extend(hint_cookie(settings, scene.world, &tokens.id_token, &begun.session, visit.now));
     }
@@ -72,7 +74,7 @@ pub(super) fn establish<C, W>(
             let message = popup.delivery.answer.json(&filling);
             popup::answer(settings, visit, &message, begun.cookies)
         }
-        None => redirect(303, return_to(attempt, settings).as_str(), begun.cookies),
+        None => redirect(303, return_to(&attempt.return_to, settings).as_str(), begun.cookies),
     };
     let mut step = Step::answered(response, events);
     step.note.subject = Some(Rc::from(id_token.subject));

@@ -9,16 +9,14 @@ use crate::access::browser;
 use crate::authenticate::scene::Scene;
 use crate::config::settings::Settings;
 use crate::http::body::{MediaType, json_members};
-use crate::session::attempt::{Attempt, Ending};
-use crate::session::remembered::tombstone::Tombstones;
+use crate::session::attempt::{Attempt, Ending, Found};
 use crate::sign_in::redeem::{self, AfterNews, SignInCall};
-use crate::sign_in::under_way::no_attempt;
+use crate::sign_in::under_way::attempt::{checked_client, no_attempt};
 use crate::step::body::{self, WantedBody};
 use crate::step::decision::{Journey, Step};
 use crate::step::stop::{JourneyKind, Stop};
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
-use crate::words::world::World;
 
 /// The members of the body that are read. Others, which the provider may have added to its response, are ignored.
 const MEMBERS: [&str; 3] = ["code", "state", "iss"];
@@ -36,9 +34,13 @@ pub fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey<SignInCall, AfterN
         return Ok(Step::reading(limit, until));
     }
     let parameters = parameters(visit.body.bytes())?;
-    let attempt = find_attempt(settings, scene.world, visit, parameters.get("state").map(String::as_str));
-    let attempt = attempt.map_err(|failure| Stop::new(JourneyKind::UnsolicitedResponse { delete_cookie: None }, failure))?;
-    redeem::redeem_code(scene, visit, attempt, &parameters)
+    let unsolicited = |failure| Stop::new(JourneyKind::UnsolicitedResponse, failure);
+    let attempt = find_attempt(settings, visit, parameters.get("state").map(String::as_str)).map_err(unsolicited)?;
+    if scene.background.attempts.is_used_up(scene.world, &attempt.state, visit.now) {
+        return redeem::came_again(scene, visit, &attempt);
+    }
+    let provider = checked_client(settings, visit, &attempt.provider, &attempt.client_fingerprint).map_err(unsolicited)?;
+    redeem::redeem_code(scene, visit, provider, attempt, &parameters)
 }
 
 fn parameters(bytes: &[u8]) -> Result<BTreeMap<String, String>, Failure> {
@@ -58,16 +60,17 @@ fn parameters(bytes: &[u8]) -> Result<BTreeMap<String, String>, Failure> {
 }
 
 /// The attempt that the code belongs to: the one that `state` names, or without `state` the newest of this browser.
-fn find_attempt(settings: &Settings, world: &dyn World, visit: &Visit, state: Option<&str>) -> Result<Attempt, Failure> {
+fn find_attempt(settings: &Settings, visit: &Visit, state: Option<&str>) -> Result<Attempt, Failure> {
     let session = &settings.session;
     let (sealer, timeout, came) = (&settings.sealer, session.attempt_timeout, &visit.request.headers);
     let found = match state {
-        Some(state) => Attempt::find(sealer, &session.cookie, timeout, came, state, visit.now, &[Ending::Token]),
+        Some(state) => match Attempt::find(sealer, &session.cookie, timeout, came, state, visit.now, &[Ending::Token]) {
+            Ok(Found::Attempt(attempt)) => Ok(*attempt),
+            // An attempt for a token has no place.
+            Ok(Found::Expired(_) | Found::UsedUp(_)) => Err(Reason::AttemptMissing),
+            Err(reason) => Err(reason),
+        },
         None => Attempt::newest(sealer, &session.cookie, timeout, came, visit.now, Ending::Token),
     };
-    let attempt = found.map_err(|reason| no_attempt(settings, visit, reason, !settings.trusted_origins.is_empty()))?;
-    if Tombstones::attempts().has(world, attempt.state.expose(), visit.now) {
-        return Err(Failure::new(Reason::AttemptReplayed, "this sign-in was finished before"));
-    }
-    Ok(attempt)
+    found.map_err(|reason| no_attempt(settings, visit, reason, !settings.trusted_origins.is_empty()))
 }

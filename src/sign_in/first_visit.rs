@@ -10,7 +10,7 @@ use crate::authenticate::scene::Scene;
 use crate::config::settings::Settings;
 use crate::http::message::{HttpCall, Reply};
 use crate::sign_in::establish::establish;
-use crate::sign_in::under_way::Proved;
+use crate::sign_in::under_way::proved::Proved;
 use crate::step::decision::{Journey, Step};
 use crate::step::event::Event;
 use crate::step::stop::Stop;

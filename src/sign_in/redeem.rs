@@ -8,20 +8,22 @@ use crate::access::requirement::test::{Moment, is_authenticated};
 use crate::authenticate::scene::Scene;
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::http::message::{HttpCall, Reply};
-use crate::oidc::authorization::{IssParameter, authorization_response};
+use crate::oidc::authorization::{IssParameter, Refused, Remedy, authorization_response};
 use crate::oidc::id_token::{self, Expectations, ExpectedNonce, IdToken, IdTokenError, IssuedWith};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::ResponseMode;
 use crate::oidc::token::tokens::TokenSet;
 use crate::oidc::token::{token_request, token_response};
 use crate::oidc::userinfo::{self, userinfo_request, userinfo_response};
-use crate::session::attempt::{self, Attempt, Ending};
-use crate::session::remembered::tombstone::Tombstones;
+use crate::session::attempt::{Attempt, Ending};
 use crate::sign_in::first_visit::{self, FirstVisit};
 use crate::sign_in::release;
-use crate::sign_in::under_way::{Exchanged, Proved, provider};
+use crate::sign_in::under_way::again;
+use crate::sign_in::under_way::attempt::provider;
+use crate::sign_in::under_way::proved::{Exchanged, Proved};
+use crate::sign_in::under_way::repeated::{Repeated, repeated};
 use crate::step::decision::{FromTheStart, Journey, News, Resource, Step};
-use crate::step::stop::Stop;
+use crate::step::stop::{JourneyKind, Stop};
 use crate::step::visit::Visit;
 use crate::upkeep::documents::HeldKeys;
 use crate::words::quote::quote;
@@ -45,11 +47,19 @@ pub enum AfterNews {
     FromTheStart,
     /// With the verification of the ID token, whose key was missing.
     Verifying(Box<Exchanged>),
+    /// With a callback that came again, after the first one.
+    Repeated(Box<Repeated>),
 }
 
 impl From<FromTheStart> for AfterNews {
     fn from(FromTheStart: FromTheStart) -> Self {
         Self::FromTheStart
+    }
+}
+
+impl From<Box<Repeated>> for AfterNews {
+    fn from(waiting: Box<Repeated>) -> Self {
+        Self::Repeated(waiting)
     }
 }
 
@@ -72,60 +82,66 @@ enum KeyFetch {
     Done,
 }
 
-/// Redeems the code in these parameters, which were found to belong to this attempt.
+/// Redeems the code in these parameters, which were found to belong to this attempt at this provider.
 pub(super) fn redeem_code(
     scene: &mut Scene<'_>,
     visit: &Visit,
+    provider: &ProviderSettings,
     attempt: Attempt,
     parameters: &BTreeMap<String, String>,
 ) -> Journey<SignInCall, AfterNews> {
-    let stop = |failure| Stop::sign_in(&attempt, failure);
-    let provider = checked_client(scene.settings, visit, &attempt).map_err(stop)?;
     let Some(metadata) = scene.metadata(provider, visit.now) else {
         // Neither the code nor the attempt is used yet.
         let resource = Resource::Metadata(provider.oidc.name.clone());
         return Ok(Step::waiting(resource, visit.wait_until, AfterNews::FromTheStart));
     };
-    let call = use_attempt(scene, provider, &metadata, visit, &attempt, parameters).map_err(stop)?;
-    Ok(Step::calling(call, SignInCall::TokenEndpoint(Box::new(attempt))))
-}
-
-/// The provider at which the attempt was begun, if its issuer, client and origin are still the same: the code must not be sent
-/// anywhere else.
-fn checked_client<'a>(settings: &'a Settings, visit: &Visit, attempt: &Attempt) -> Result<&'a ProviderSettings, Failure> {
-    let provider = provider(settings, attempt)?;
-    if attempt.client_fingerprint != attempt::client_fingerprint(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin)
-    {
-        let detail =
-            "it was begun for another issuer, client or origin: by another gateway with this key, or another configuration";
-        return Err(Failure::new(Reason::AttemptMissing, detail));
+    // The attempt is used up, in all workers and whatever follows. Of several callbacks with one `state`, only one gets further.
+    let used_until = attempt.created.plus(scene.settings.session.attempt_timeout);
+    if !scene.background.attempts.use_up(scene.world, &attempt.state, used_until) {
+        return came_again(scene, visit, &attempt);
     }
-    Ok(provider)
+    match spend(scene, provider, &metadata, visit, &attempt, parameters) {
+        Ok(call) => Ok(Step::calling(call, SignInCall::TokenEndpoint(Box::new(attempt)))),
+        Err(refused) => stopped(scene, visit, &attempt, refused),
+    }
 }
 
-/// Uses up the attempt, in all workers and whatever follows, and returns the token request for the code (RFC 6749, section
-/// 4.1.3). Of several callbacks with one `state`, only one gets this far.
-fn use_attempt(
+/// A callback, or a code from a page, whose attempt was used up before.
+pub(super) fn came_again(scene: &mut Scene<'_>, visit: &Visit, attempt: &Attempt) -> Journey<SignInCall, AfterNews> {
+    match attempt.ending {
+        Ending::Session => repeated(scene, visit, attempt.place()).map(Step::widen),
+        Ending::Popup | Ending::Token => {
+            let failure = Failure::new(Reason::AttemptReplayed, "this state came back before");
+            Err(Stop::new(JourneyKind::UnsolicitedResponse, failure))
+        }
+    }
+}
+
+/// A sign-in that is over. Where it was to lead to a session in this window, some failures are mended by beginning again.
+fn stopped(scene: &mut Scene<'_>, visit: &Visit, attempt: &Attempt, refused: Refused) -> Journey<SignInCall, AfterNews> {
+    match attempt.ending {
+        Ending::Session => again::refused(scene, visit, attempt, refused),
+        Ending::Popup | Ending::Token => Err(Stop::sign_in(attempt, refused.failure)),
+    }
+}
+
+/// The token request for the code in these parameters (RFC 6749, section 4.1.3).
+fn spend(
     scene: &mut Scene<'_>,
     provider: &ProviderSettings,
     metadata: &Metadata,
     visit: &Visit,
     attempt: &Attempt,
     parameters: &BTreeMap<String, String>,
-) -> Result<HttpCall, Failure> {
-    let settings = scene.settings;
-    let used_until = attempt.created.plus(settings.session.attempt_timeout);
-    if !Tombstones::attempts().mark_once(scene.world, attempt.state.expose(), used_until) {
-        return Err(Failure::new(Reason::AttemptReplayed, "another callback with this state was quicker"));
-    }
+) -> Result<HttpCall, Refused> {
     check_response_mode(provider, visit, parameters)?;
-    let code = authorization_response(parameters, &provider.oidc, iss_parameter(settings, attempt.ending, metadata))?;
-    token_request(scene.world, &provider.oidc, metadata, &code, &attempt.code_verifier, &attempt.redirect_uri)
+    let code = authorization_response(parameters, &provider.oidc, iss_parameter(scene.settings, attempt.ending, metadata))?;
+    Ok(token_request(scene.world, &provider.oidc, metadata, &code, &attempt.code_verifier, &attempt.redirect_uri)?)
 }
 
 /// Whether the authorization response must have `iss` (RFC 9207, section 2.4). A page that sends the code may have left `iss`
 /// out; that is accepted where only one provider could have issued the code (RFC 9700, section 4.4).
-fn iss_parameter(settings: &Settings, ending: Ending, metadata: &Metadata) -> IssParameter {
+pub(super) fn iss_parameter(settings: &Settings, ending: Ending, metadata: &Metadata) -> IssParameter {
     let must_come = match ending {
         Ending::Session | Ending::Popup => metadata.announces_iss_parameter,
         Ending::Token => settings.providers.iter().filter(|provider| provider.oidc.redirect_uri.is_some()).count() > 1,
@@ -153,12 +169,16 @@ pub fn token_endpoint_answered(
     attempt: Attempt,
     reply: &Reply,
 ) -> Journey<SignInCall, AfterNews> {
-    let tokens = provider(scene.settings, &attempt).and_then(|provider| {
+    let tokens = provider(scene.settings, &attempt.provider).and_then(|provider| {
         let metadata = scene.metadata(provider, visit.now).ok_or_else(lost_metadata)?;
         token_response(&provider.oidc, &metadata, reply)
     });
     match tokens {
         Ok(tokens) => verify(scene, visit, Exchanged { attempt, tokens }, KeyFetch::NotTried),
+        // A code that is too old, or was spent by a replica that this worker does not know.
+        Err(failure) if failure.reason == Reason::CodeRefused => {
+            stopped(scene, visit, &attempt, Refused { failure, remedy: Remedy::BeginAgain })
+        }
         Err(failure) => Err(Stop::sign_in(&attempt, failure)),
     }
 }
@@ -179,7 +199,7 @@ fn verify(scene: &mut Scene<'_>, visit: &Visit, exchanged: Exchanged, key_fetch:
     let Exchanged { attempt, tokens } = exchanged;
     let (settings, now) = (scene.settings, visit.now);
     let stop = |failure| Stop::sign_in(&attempt, failure);
-    let provider = provider(settings, &attempt).map_err(stop)?;
+    let provider = provider(settings, &attempt.provider).map_err(stop)?;
     let keys = scene.keys(provider, now);
     let id_token = match (verified(scene, visit, provider, &attempt, &tokens, keys.as_ref()), key_fetch) {
         (Ok(id_token), _) => id_token,
@@ -245,7 +265,7 @@ pub fn userinfo_answered(
     mut proved: Proved,
     reply: &Reply,
 ) -> Journey<SignInCall, AfterNews> {
-    let claims = provider(scene.settings, &proved.attempt).and_then(|provider| {
+    let claims = provider(scene.settings, &proved.attempt.provider).and_then(|provider| {
         let metadata = scene.metadata(provider, visit.now).ok_or_else(lost_metadata)?;
         userinfo_response(&provider.oidc, &metadata, reply, &proved.id_token.subject)
     });

@@ -6,7 +6,7 @@ use crate::answer::refusal::{self, BearerChallenge, Context, Visitor};
 use crate::config::settings::{PASSWORD, Settings};
 use crate::http::message::{Request, Response};
 use crate::http::url::{Origin, ReturnTo};
-use crate::session::attempt::{Attempt, Ending};
+use crate::session::attempt::Ending;
 use crate::step::decision::{Decision, Step};
 use crate::step::event::{Event, Outcome, RequestRef};
 use crate::step::stop::{JourneyKind, Stop};
@@ -106,8 +106,9 @@ impl Visit {
 }
 
 impl Stop {
-    /// The last step of a journey that was stopped: the refusal, its events, and the cookies that are deleted.
-    pub fn answer<C, W, B>(self, settings: &Settings, visit: &Visit) -> Step<C, W, B> {
+    /// The last step of a journey that was stopped: the refusal and its events. `cookie` is the `Set-Cookie` value for the attempt
+    /// that is over by this.
+    pub fn answer<C, W, B>(self, settings: &Settings, visit: &Visit, cookie: Option<String>) -> Step<C, W, B> {
         let Self { kind, failure, mut events, fields } = self;
         let request = visit.reference();
         let (mut response, refused) = match kind {
@@ -122,13 +123,16 @@ impl Stop {
                     (Ending::Token, Reason::CodeRefused) => Failure { reason: Reason::ExchangeRefused, ..failure },
                     _ => failure,
                 };
-                let mut response = visit.refusal(settings, failure.reason, &return_to(&attempt, settings));
-                response.set_cookies([attempt.forget(&settings.session.cookie)]);
+                let mut response = visit.refusal(settings, failure.reason, &return_to(&attempt.return_to, settings));
+                response.set_cookies(cookie);
                 (response, Event::SignInFailed { request, provider: Some(attempt.provider), failure })
             }
-            JourneyKind::UnsolicitedResponse { delete_cookie } => {
-                let mut response = visit.refusal(settings, failure.reason, &ReturnTo::front_page());
-                response.set_cookies(delete_cookie);
+            JourneyKind::KnownPlace(place) => {
+                let response = visit.refusal(settings, failure.reason, &return_to(&place.return_to, settings));
+                (response, Event::SignInFailed { request, provider: Some(place.provider), failure })
+            }
+            JourneyKind::UnsolicitedResponse => {
+                let response = visit.refusal(settings, failure.reason, &ReturnTo::front_page());
                 (response, Event::SignInFailed { request, provider: None, failure })
             }
             JourneyKind::Password => {
@@ -154,10 +158,10 @@ fn password_refusal(settings: &Settings, visit: &Visit, reason: Reason) -> Respo
     response
 }
 
-/// The page to return to after this sign-in. It was checked when the sign-in began, and is checked again, because the
-/// configuration may have changed since.
-pub fn return_to(attempt: &Attempt, settings: &Settings) -> ReturnTo {
-    ReturnTo::parse(&attempt.return_to, &settings.listed_origins()).unwrap_or_else(|_| ReturnTo::front_page())
+/// The page to return to after a sign-in. It was checked when the sign-in began, and is checked again, because the configuration
+/// may have changed since.
+pub fn return_to(place: &str, settings: &Settings) -> ReturnTo {
+    ReturnTo::parse(place, &settings.listed_origins()).unwrap_or_else(|_| ReturnTo::front_page())
 }
 
 impl<C, W, B> Step<C, W, B> {

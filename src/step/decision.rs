@@ -9,6 +9,7 @@ use crate::session::content::Session;
 use crate::step::event::{Event, RequestRef};
 use crate::step::stop::Stop;
 use crate::words::reason::Reason;
+use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
 
 /// One step of a journey: what to do now, and what happened since the last one.
@@ -171,6 +172,8 @@ pub enum Resource {
     },
     /// A session's new tokens, by the session's identifier.
     Refresh(String),
+    /// The end of a sign-in whose first callback is under way, by the attempt's `state`.
+    SignIn(Secret),
 }
 
 impl Resource {
@@ -180,6 +183,7 @@ impl Resource {
             Self::Metadata(_) => Reason::MetadataUnavailable,
             Self::Keys { .. } => Reason::KeysUnavailable,
             Self::Refresh(_) => Reason::RefreshUnavailable,
+            Self::SignIn(_) => Reason::AttemptReplayed,
         }
     }
 }

@@ -118,6 +118,8 @@ pub enum Event {
     },
     /// Somebody signed in.
     SignInCompleted { request: RequestRef, provider: String, subject: String },
+    /// A callback came again, whose attempt was used up.
+    SignInRepeated,
     /// A sign-in failed.
     SignInFailed {
         request: RequestRef,
@@ -213,6 +215,7 @@ impl Event {
             Self::SessionRenewed => "accredit_session_renewed",
             Self::SignInBegun { .. } => "accredit_sign_in_begun",
             Self::SignInCompleted { .. } => "accredit_sign_in_completed",
+            Self::SignInRepeated => "accredit_sign_in_repeated",
             Self::SignInFailed { failure, .. } => return Cow::Owned(format!("accredit_sign_in_failed_{}", failure.reason)),
             Self::Refreshed { failure: None, .. } => "accredit_refresh_ok",
             Self::Refreshed { failure: Some((failure, _)), .. } => {
@@ -313,6 +316,7 @@ impl Event {
             | Self::TokenIntrospected(_)
             | Self::SessionRefused(_)
             | Self::SessionRenewed
+            | Self::SignInRepeated
             | Self::Refreshed { failure: None, .. }
             | Self::Notified { failure: None, .. }
             | Self::Fetched { failure: None, .. } => return None,

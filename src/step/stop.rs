@@ -2,13 +2,14 @@
 //! answered; `step::answers` does.
 
 use crate::session::attempt::Attempt;
+use crate::session::attempt::place::Place;
 use crate::step::event::Event;
 use crate::words::reason::{Failure, Reason};
 
 /// Why a journey cannot go on.
 #[derive(Debug, PartialEq)]
 pub struct Stop {
-    /// The kind of journey: it decides which cookies are deleted, and which event is logged.
+    /// The kind of journey: it decides where the page leads, and which event is logged.
     pub kind: JourneyKind,
     /// Why it stopped.
     pub failure: Failure,
@@ -25,11 +26,10 @@ pub enum JourneyKind {
     Request,
     /// The way back from a provider. The sign-in's attempt is over.
     SignIn(Box<Attempt>),
+    /// The way back from a provider, of an attempt that can no longer be finished. Its place is known from its own cookie.
+    KnownPlace(Box<Place>),
     /// An authorization response, or a code from a page, that belongs to no attempt of this browser.
-    UnsolicitedResponse {
-        /// The `Set-Cookie` value that deletes the cookie of the attempt that `state` names.
-        delete_cookie: Option<String>,
-    },
+    UnsolicitedResponse,
     /// A sign-in by name and password.
     Password,
 }
@@ -43,6 +43,14 @@ impl Stop {
     /// Stops a sign-in at a provider.
     pub fn sign_in(attempt: &Attempt, failure: Failure) -> Self {
         Self::new(JourneyKind::SignIn(Box::new(attempt.clone())), failure)
+    }
+
+    /// The attempt that is over by this stop.
+    pub const fn attempt(&self) -> Option<&Attempt> {
+        match &self.kind {
+            JourneyKind::SignIn(attempt) => Some(attempt),
+            JourneyKind::Request | JourneyKind::KnownPlace(_) | JourneyKind::UnsolicitedResponse | JourneyKind::Password => None,
+        }
     }
 
     /// Stops a request to one of our endpoints that takes only the methods in `allow` (405; RFC 9110, section 15.5.6).

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::config::settings::Settings;
 use crate::http::message::Reply;
+use crate::session::remembered::attempts::UsedAttempts;
 use crate::session::remembered::ended::EndedSessions;
 use crate::step::decision::{News, Resource};
 use crate::step::event::Event;
@@ -29,6 +30,8 @@ pub struct Background {
     pub refreshes: Refreshes,
     /// The sessions that have ended, in any worker of this process.
     pub ended: EndedSessions,
+    /// What became of sign-in attempts, in any worker of this process.
+    pub attempts: UsedAttempts,
     /// The names of providers whose missing refresh token was reported already.
     without_refresh_token: Vec<String>,
 }
@@ -40,6 +43,7 @@ impl Background {
             documents: Documents::new(settings),
             refreshes: Refreshes::default(),
             ended: EndedSessions::default(),
+            attempts: UsedAttempts::default(),
             without_refresh_token: Vec::new(),
         }
     }
@@ -55,11 +59,16 @@ impl Background {
 
     /// The news for a request that waits for this resource until the given time: it is here, or it will not come in time; `None`
     /// while neither is known.
-    pub fn news(&self, now: Timestamp, resource: &Resource, until: Timestamp) -> Option<News> {
+    pub fn news(&mut self, world: &dyn World, resource: &Resource, until: Timestamp) -> Option<News> {
+        let now = world.now();
         match resource {
             Resource::Metadata(name) => self.documents.metadata_news(now, name, until),
             Resource::Keys { provider, newer_than } => self.documents.keys_news(now, provider, *newer_than, until),
             Resource::Refresh(session) => self.refreshes.news(now, session, until),
+            Resource::SignIn(state) => match self.attempts.outcome(world, state, now) {
+                Some(_) => Some(News::Ready),
+                None => (now >= until).then(|| News::Missing(resource.missing())),
+            },
         }
     }
 

@@ -88,7 +88,7 @@ impl Documents {
                 }
             }
             // `Refreshes::want` was called already, with the session.
-            Resource::Refresh(_) => {}
+            Resource::Refresh(_) | Resource::SignIn(_) => {}
         }
     }
 

@@ -32,7 +32,7 @@ const FLOORS: [(&str, u8); 15] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 10] = [
+const SUB_ROOMS: [&str; 11] = [
     "access::requirement",
     "config::access",
     "config::providers",
@@ -43,6 +43,7 @@ const SUB_ROOMS: [&str; 10] = [
     "oidc::bearer",
     "oidc::token",
     "session::remembered",
+    "sign_in::under_way",
 ];
 
 /// The one file that calls the host by pointers.

@@ -203,11 +203,12 @@ impl Guarded<'_> {
             provider: provider.map(str::to_owned),
             return_to: visit.return_to(),
             another_account: false,
+            begun_again: false,
             demand,
             send_as: SendAs::Redirect,
         };
         let sent = begin::send(scene, visit, options, events);
-        let mut step = sent.map_or_else(|stop| stop.answer(settings, visit), Step::widen);
+        let mut step = sent.map_or_else(|stop| stop.answer(settings, visit, None), Step::widen);
         step.note.rule = Some(Rc::clone(&rule.name));
         step
     }

@@ -20,7 +20,7 @@ use crate::http::message::{CookieEdit, Headers};
 use crate::http::url::{Origin, ReturnTo, Url, query_parameters};
 use crate::session::content::{Lifetimes, Session};
 use crate::sign_in::redeem::{AfterNews, SignInCall};
-use crate::sign_in::under_way::Exchanged;
+use crate::sign_in::under_way::proved::Exchanged;
 use crate::step::decision::{Decision, News};
 use crate::step::event::Event;
 use crate::words::reason::Reason;

@@ -65,7 +65,13 @@ impl Browser {
         self.take(response.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     }
 
+    /// The names of its cookies, without those of sign-in attempts.
     pub(super) fn names(&self) -> Vec<&str> {
-        self.jar.keys().map(String::as_str).collect()
+        self.jar.keys().map(String::as_str).filter(|name| !name.contains("-attempt-")).collect()
+    }
+
+    /// The names of the cookies of sign-in attempts, and of their places.
+    pub(super) fn attempts(&self) -> Vec<&str> {
+        self.jar.keys().map(String::as_str).filter(|name| name.contains("-attempt-")).collect()
     }
 }

@@ -60,7 +60,7 @@ fn the_authorization_request_has_state_nonce_and_pkce_and_nothing_of_the_request
         ]
     );
     assert_eq!(field(response(&sent), "referrer-policy"), Some("no-referrer"));
-    assert_eq!(stage.browser.names().len(), 1);
+    assert_eq!(stage.browser.attempts().len(), 1);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn two_tabs_sign_in_without_disturbing_each_other() {
     let mut stage = Stage::ready(&document());
     let first = stage.go_to_the_provider("/first");
     let second = stage.go_to_the_provider("/second");
-    assert_eq!(stage.browser.names().len(), 2);
+    assert_eq!(stage.browser.attempts().len(), 2);
     assert_eq!(location(&stage.navigate(&second)), "/second");
     assert_eq!(location(&stage.navigate(&first)), "/first");
     assert_eq!(stage.browser.names(), ["__Host-accredit"]);

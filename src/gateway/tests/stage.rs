@@ -127,7 +127,7 @@ impl Worker {
         self.gateway.fetch_answered(&mut self.world, fetch, reply)
     }
 
-    pub(super) fn news(&self, resource: &Resource, until: Timestamp) -> Option<News> {
+    pub(super) fn news(&mut self, resource: &Resource, until: Timestamp) -> Option<News> {
         self.gateway.news(&self.world, resource, until)
     }
 
@@ -272,6 +272,12 @@ impl Stage {
     pub(super) fn go_to_the_provider(&mut self, page: &str) -> String {
         let sent = self.navigate(page);
         self.provider.agree(location(&sent))
+    }
+
+    /// Follows an answer that begins a sign-in again; returns the URL to which the provider redirects then.
+    pub(super) fn again(&mut self, step: &Step) -> String {
+        assert!(location(step).starts_with("/api/login?again="), "{}", location(step));
+        self.go_to_the_provider(location(step))
     }
 
     /// Signs in by opening a page; returns the step of the callback.

@@ -14,7 +14,7 @@ const REQUEST: AuthorizationRequest<'_> = AuthorizationRequest {
 fn answer(query: &[(&str, &str)], announced: bool) -> Result<Secret, Failure> {
     let parameters = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let issuer = if announced { IssParameter::Required } else { IssParameter::Optional };
-    authorization_response(&parameters, &provider(), issuer)
+    authorization_response(&parameters, &provider(), issuer).map_err(|refused| refused.failure)
 }
 
 #[test]

@@ -1,0 +1,70 @@
+//! The attempt of a sign-in: the provider at which it was begun, the refusal without one, and its end. Nothing of what the provider
+//! sends is known here.
+
+use std::time::Duration;
+
+use crate::authenticate::scene::Scene;
+use crate::config::settings::{ProviderSettings, Settings};
+use crate::session::attempt::place::LONGEST_LIFE;
+use crate::session::attempt::{Attempt, Ending, client_fingerprint};
+use crate::session::content::Fingerprint;
+use crate::session::remembered::attempts::Outcome;
+use crate::step::visit::Visit;
+use crate::words::reason::{Failure, Reason};
+use crate::words::time::Timestamp;
+
+/// How long the place of an attempt is kept after its session began: for callbacks that come again.
+const AFTER_SIGN_IN: Duration = Duration::from_secs(120);
+
+/// The provider at which the sign-in was begun.
+///
+/// # Errors
+/// [`Reason::AttemptMissing`] when a new configuration no longer has it.
+pub fn provider<'a>(settings: &'a Settings, name: &str) -> Result<&'a ProviderSettings, Failure> {
+    let provider = settings.provider(name);
+    provider.ok_or_else(|| Failure::new(Reason::AttemptMissing, "its provider is no longer configured"))
+}
+
+/// The provider of this name, if its issuer, its client and this origin are still those that the attempt was begun for: the code
+/// must not be sent anywhere else.
+///
+/// # Errors
+/// [`Reason::AttemptMissing`].
+pub fn checked_client<'a>(
+    settings: &'a Settings,
+    visit: &Visit,
+    name: &str,
+    begun_for: &Fingerprint,
+) -> Result<&'a ProviderSettings, Failure> {
+    let provider = provider(settings, name)?;
+    if *begun_for != client_fingerprint(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin) {
+        let detail =
+            "it was begun for another issuer, client or origin: by another gateway with this key, or another configuration";
+        return Err(Failure::new(Reason::AttemptMissing, detail));
+    }
+    Ok(provider)
+}
+
+/// Ends an attempt that was used up. Returns the `Set-Cookie` value by which its place takes its stead in the browser, for
+/// callbacks that come again; where an attempt has no place, the one that deletes its cookie.
+pub fn end(scene: &mut Scene<'_>, attempt: &Attempt, outcome: Outcome, now: Timestamp) -> String {
+    let (sealer, cookie) = (&scene.settings.sealer, &scene.settings.session.cookie);
+    if attempt.ending != Ending::Session {
+        return attempt.forget(cookie);
+    }
+    scene.background.attempts.end(scene.world, &attempt.state, outcome);
+    let longest = match outcome {
+        Outcome::SignedIn => AFTER_SIGN_IN,
+        Outcome::Failed => LONGEST_LIFE,
+    };
+    let place = attempt.place().store(scene.world, sealer, cookie, now, longest);
+    place.unwrap_or_else(|_| attempt.forget(cookie))
+}
+
+/// The failure of a sign-in whose attempt's cookie did not come with the request; `cross_site` says whether the cookie is
+/// `SameSite=None`.
+pub fn no_attempt(settings: &Settings, visit: &Visit, reason: Reason, cross_site: bool) -> Failure {
+    let (host, limit) = (&visit.request.authority, settings.session.attempt_timeout.as_secs());
+    let same_site = if cross_site { "None" } else { "Lax" };
+    Failure::new(reason, format!("looked for the attempt's cookie: host {host}, SameSite={same_site}, good for {limit} s"))
+}
