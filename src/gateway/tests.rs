@@ -34,6 +34,7 @@ mod session_jwt;
 mod sessions;
 mod sign_in;
 mod sign_out;
+mod signed_out;
 mod silence;
 mod speculative;
 mod step_up;

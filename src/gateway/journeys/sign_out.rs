@@ -20,6 +20,10 @@ use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 
+/// Has the browser forget the pages that it stored of this origin (Clear Site Data, section 3.1). It goes only on an answer that
+/// ended a session. `"cookies"` would delete other applications' cookies too.
+const EMPTY_CACHE: (&str, &str) = ("clear-site-data", "\"cache\"");
+
 /// The logout endpoint: POST from this site or a trusted origin, or a navigation by GET.
 pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
     let settings = scene.settings;
@@ -44,16 +48,18 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
         cookies.push(delete(&settings.session.cookie.hint_name, &settings.endpoints.logout, settings.session.cookie.same_site));
     }
     let signed_out = |provider, subject| Event::SignedOut { request: visit.reference(), provider, subject };
+    let emptied = (!sessions.is_empty()).then_some(EMPTY_CACHE);
     let nobody = sessions.is_empty().then(|| signed_out(None, None));
     let named = |provider: String| Some(provider).filter(|name| !name.is_empty());
     let people = sessions.into_iter().map(|session| signed_out(named(session.provider), Some(session.subject)));
     let signed_out: Vec<_> = people.chain(nobody).collect();
     if let Some(what) = carried.unknown {
-        let fields = cookies.into_iter().map(|cookie| ("set-cookie", cookie)).collect();
+        let fields = emptied.into_iter().map(|(name, value)| (name, value.to_owned()));
+        let fields = fields.chain(cookies.into_iter().map(|cookie| ("set-cookie", cookie))).collect();
         let stop = Stop::from(Failure::new(Reason::SignOutIncomplete, what));
         return Err(Stop { fields, ..stop.after(signed_out) });
     }
-    let response = if browser::wants_page(request) {
+    let mut response = if browser::wants_page(request) {
         redirect(303, at_provider.as_deref().unwrap_or(settings.sign_out.return_to.as_str()), cookies)
     } else {
         let mut body = json!({"logout": "ok"});
@@ -62,6 +68,7 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
         }
         json_answer(&body, cookies)
     };
+    response.headers.extend(emptied.map(|(name, value)| (name.to_owned(), value.to_owned())));
     Ok(Step::answered(response, signed_out))
 }
 

@@ -1,0 +1,30 @@
+use super::stage::{Stage, document, field, outcome, response, status};
+use crate::http::message::Response;
+
+fn emptied(response: &Response) -> Option<&str> {
+    field(response, "clear-site-data")
+}
+
+#[test]
+fn only_an_answer_that_ended_a_session_empties_the_browsers_cache_and_never_its_cookies() {
+    for script in [false, true] {
+        let mut stage = Stage::signed_in(&document());
+        // Another site causes no sign-out, and empties nothing.
+        let foreign = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors")];
+        let refused = stage.worker.begin(stage.browser.send("POST", "/api/logout", &foreign));
+        assert_eq!((outcome(&refused), emptied(response(&refused))), ((403, "cross_site"), None));
+        let sign_out = |stage: &mut Stage| {
+            let step = if script { stage.script("POST", "/api/logout") } else { stage.send(own_navigation(stage)) };
+            (status(&step), emptied(response(&step)).map(str::to_owned))
+        };
+        let answered = if script { 200 } else { 303 };
+        assert_eq!(sign_out(&mut stage), (answered, Some("\"cache\"".to_owned())));
+        // The second time nobody is signed in.
+        assert_eq!(sign_out(&mut stage), (answered, None));
+    }
+}
+
+fn own_navigation(stage: &Stage) -> crate::http::message::Headers {
+    let fields = [("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate"), ("accept", "text/html")];
+    stage.browser.send("GET", "/api/logout", &fields)
+}
