@@ -6,4 +6,5 @@ pub mod body;
 pub mod cause;
 pub mod cookie;
 pub mod message;
+pub mod return_to;
 pub mod url;

@@ -122,6 +122,12 @@ pub(super) const fn explanation(reason: Reason) -> Explanation {
         Reason::Speculative => {
             (400, "Not opened yet", "Your browser loaded this page before you asked for it. Please open it again.", Nothing)
         }
+        Reason::SessionTorn => (
+            400,
+            "Your browser brings only a part of your session",
+            "You have signed in, but not all cookies of your session came back. Something on the way limits cookies: the browser, an extension or a proxy. Please tell the people who run this site.",
+            Nothing,
+        ),
         Reason::AttemptMissing => (
             400,
             "This sign-in cannot be finished",

@@ -30,6 +30,10 @@ pub struct Context<'a> {
     pub cookie_name: &'a str,
     /// How to ask for access.
     pub help: &'a Help,
+    /// Whether the request may have brought something that a person typed.
+    pub posted: bool,
+    /// Which cookies of the session did not come, if that is the reason.
+    pub missing: Option<String>,
     /// The person who asks, if that is known.
     pub visitor: Option<Visitor>,
     /// The origin of the page that gets a message, if the response may be in a popup.
@@ -145,6 +149,10 @@ fn offers_sign_in(explanation: &Explanation, context: &Context<'_>) -> bool {
 
 fn page(reason: Reason, explanation: &Explanation, context: &Context<'_>) -> Response {
     let mut paragraphs = vec![explanation.text.to_owned()];
+    paragraphs.extend(context.missing.as_ref().map(|missing| format!("What came: {missing}.")));
+    if context.posted && explanation.next == Next::SignIn {
+        paragraphs.push("What you sent was not taken. Go back to copy it before you sign in.".to_owned());
+    }
     let mut actions = Vec::new();
     match explanation.next {
         // A popup has no further actions.

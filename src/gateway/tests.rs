@@ -38,5 +38,6 @@ mod signed_out;
 mod silence;
 mod speculative;
 mod step_up;
+mod torn;
 mod verified;
 mod written_keys;

@@ -31,6 +31,9 @@ use crate::words::world::{NoRandomness, World};
 /// or else the oldest.
 pub const MOST_ATTEMPTS: usize = 5;
 
+/// The size of the largest cookie that browsers accept, in bytes of its name and value (RFC 6265, section 6.1).
+const LARGEST_COOKIE: usize = 4_096;
+
 /// How many attempt cookies are opened to find the newest. A browser that restores many tabs at once may send more.
 const MOST_COOKIES_LOOKED_AT: usize = 20;
 
@@ -104,6 +107,7 @@ pub struct Plan {
     pub demand: Demand,
     pub another_account: bool,
     pub begun_again: bool,
+    pub torn: bool,
     pub cross_site: bool,
     pub client_fingerprint: Fingerprint,
 }
@@ -135,6 +139,8 @@ pub struct Attempt {
     /// Whether this attempt was begun by itself, after one that could not be finished. That happens once: the next failure is
     /// shown to the person.
     pub begun_again: bool,
+    /// Whether the browser had brought only a part of a session's cookies. At the end it must show that it brings all of them.
+    pub torn: bool,
     /// Whether the authorization response comes with a request that another site's page causes. The cookie is `SameSite=None`
     /// then.
     pub cross_site: bool,
@@ -161,6 +167,7 @@ impl Attempt {
             demand: plan.demand,
             another_account: plan.another_account,
             begun_again: plan.begun_again,
+            torn: plan.torn,
             cross_site: plan.cross_site,
             client_fingerprint: plan.client_fingerprint,
             ending: plan.ending,
@@ -180,7 +187,7 @@ impl Attempt {
         writer.number(self.created.millis());
         writer.text(&self.demand.acr_values.join(" "));
         writer.optional_number(self.demand.max_age);
-        for truth in [self.another_account, self.begun_again, self.cross_site] {
+        for truth in [self.another_account, self.begun_again, self.torn, self.cross_site] {
             writer.number(truth.into());
         }
         writer.finish(VERSION)
@@ -202,6 +209,7 @@ impl Attempt {
             demand: Demand { acr_values: words(read.borrowed_text()?), max_age: read.optional_number()? },
             another_account: read.number()? != 0,
             begun_again: read.number()? != 0,
+            torn: read.number()? != 0,
             cross_site: read.number()? != 0,
             ending,
         };
@@ -224,26 +232,32 @@ impl Attempt {
             demand: self.demand.clone(),
             another_account: self.another_account,
             begun_again: self.begun_again,
+            torn: self.torn,
             cross_site: self.cross_site,
         }
     }
 
     /// The `Set-Cookie` values that store this attempt, and delete those in the request's `headers` that are too many, too old or
-    /// forged.
+    /// forged. If the place to return to does not fit into a cookie, it becomes `/`.
     ///
     /// # Errors
     /// [`NoRandomness`] if the host gives none.
     pub fn store(
-        &self,
+        &mut self,
         world: &mut dyn World,
         sealer: &Sealer,
         settings: &CookieSettings,
         timeout: Duration,
         headers: &Headers,
     ) -> Result<Vec<String>, NoRandomness> {
-        let sealed = sealer.seal(world, self.ending.purpose(), &self.write())?;
+        let name = cookie_name(settings, self.id());
+        let mut sealed = sealer.seal(world, self.ending.purpose(), &self.write())?;
+        if name.len().saturating_add(sealed.len()) > LARGEST_COOKIE {
+            self.return_to = "/".to_owned();
+            sealed = sealer.seal(world, self.ending.purpose(), &self.write())?;
+        }
         let attributes = Attributes { path: "/", same_site: self.same_site(), max_age: self.ending.longest_life(timeout) };
-        let mut cookies = vec![set(&cookie_name(settings, self.id()), &sealed, attributes)];
+        let mut cookies = vec![set(&name, &sealed, attributes)];
         let (mut kept, mut over) = (Vec::new(), BTreeSet::new());
         for (position, (id, value)) in cookies_of(settings, headers).enumerate() {
             let age = if position < MOST_COOKIES_LOOKED_AT { age(sealer, value, self.created, timeout) } else { None };

@@ -137,6 +137,26 @@ pub fn read<'a>(settings: &CookieSettings, headers: &'a Headers) -> Found<'a> {
     Found::Sealed(sealed.into())
 }
 
+/// Which of a session's cookies did not come, in words that hold nothing of the request.
+pub fn missing(settings: &CookieSettings, headers: &Headers) -> String {
+    let mut parts: [Option<&[u8]>; MOST_COOKIES] = [None; MOST_COOKIES];
+    for (name, value) in pairs(headers, &settings.name) {
+        if let Some(part) = settings.position(name).and_then(|position| parts.get_mut(position)) {
+            *part = Some(value);
+        }
+    }
+    let came = parts.iter().flatten().count();
+    let count = match parts.first().copied().flatten().map(first_part) {
+        Some(FirstPart::OfSeveral { count, .. }) => count,
+        Some(FirstPart::Whole | FirstPart::Malformed) => return "its parts do not belong together".to_owned(),
+        None if came == 0 => return "none of its cookies came".to_owned(),
+        None => return format!("{} did not come, where its number of cookies stands; {came} others came", settings.name),
+    };
+    let missing = parts.iter().take(count).enumerate().filter(|(_, part)| part.is_none());
+    let names: Vec<_> = missing.map(|(position, _)| settings.part_name(position)).collect();
+    format!("{} of {count} cookies came; missing: {}", count.saturating_sub(names.len()), names.join(", "))
+}
+
 /// How many texts are tried that may be sessions.
 const MOST_TRIED: usize = 64;
 

@@ -8,10 +8,13 @@ use serde_json::json;
 use crate::access::browser;
 use crate::authenticate::scene::Scene;
 use crate::config::settings::{ProviderSettings, Settings};
-use crate::http::url::{ReturnTo, query_parameters};
+use crate::http::return_to::ReturnTo;
+use crate::http::url::query_parameters;
 use crate::oidc::authorization::{AuthorizationRequest, authorization_request, code_challenge};
 use crate::oidc::provider::ResponseMode;
 use crate::session::attempt::{self, Attempt, Ending, Plan};
+use crate::session::cookie;
+use crate::session::remembered::attempts::Outcome;
 use crate::sign_in::under_way::again::{self, AGAIN};
 use crate::sign_in::under_way::attempt::{checked_client, no_attempt};
 use crate::step::answers::{json_answer, redirect, return_to};
@@ -42,6 +45,8 @@ pub struct SignInOptions {
     pub demand: Demand,
     /// Whether it is begun by itself, after an attempt that could not be finished.
     pub begun_again: bool,
+    /// Whether the browser brought only a part of a session's cookies.
+    pub torn: bool,
     /// How the browser gets the authorization request.
     pub send_as: SendAs,
 }
@@ -79,8 +84,8 @@ pub fn login(scene: &mut Scene<'_>, visit: &Visit, ending: Ending) -> Journey {
 /// from the query but the attempt's identifier.
 fn login_again(scene: &mut Scene<'_>, visit: &Visit, id: &str) -> Journey {
     let (settings, came, mut events) = (scene.settings, &visit.request.headers, Vec::new());
-    let (cookie, timeout) = (&settings.session.cookie, settings.session.attempt_timeout);
-    let place = Attempt::find_place(&settings.sealer, cookie, timeout, came, id, visit.now)
+    let session = &settings.session;
+    let place = Attempt::find_place(&settings.sealer, &session.cookie, session.attempt_timeout, came, id, visit.now)
         .filter(|place| checked_client(settings, visit, &place.provider, &place.client_fingerprint).is_ok());
     let Some(place) = place else {
         let failure = no_attempt(settings, visit, Reason::AttemptMissing, false);
@@ -88,6 +93,10 @@ fn login_again(scene: &mut Scene<'_>, visit: &Visit, id: &str) -> Journey {
     };
     if again::is_satisfied(scene, visit, &place, &mut events) {
         return Ok(again::to_the_place(settings, &place, Vec::new(), events));
+    }
+    if place.torn && scene.background.attempts.outcome(scene.world, &place.state, visit.now) == Some(Outcome::SignedIn) {
+        let failure = Failure::new(Reason::SessionTorn, cookie::missing(&settings.session.cookie, came));
+        return Err(again::page(&place, failure).after(events));
     }
     if place.begun_again {
         let failure = Failure::new(Reason::AttemptReplayed, "it was begun again before");
@@ -100,6 +109,7 @@ fn login_again(scene: &mut Scene<'_>, visit: &Visit, id: &str) -> Journey {
         another_account: place.another_account,
         demand: place.demand,
         begun_again: true,
+        torn: place.torn,
         send_as: SendAs::Redirect,
     };
     send(scene, visit, options, events)
@@ -124,7 +134,7 @@ fn options(
     let demand = Demand::parse(parameter("acr_values"), parameter("max_age")).ok_or(Reason::QueryMalformed)?;
     let send_as = if ending == Ending::Popup || browser::is_script(&visit.request) { SendAs::Url } else { SendAs::Redirect };
     let provider = parameters.remove("provider");
-    Ok(SignInOptions { ending, provider, return_to, another_account, demand, begun_again: false, send_as })
+    Ok(SignInOptions { ending, provider, return_to, another_account, demand, begun_again: false, torn: false, send_as })
 }
 
 /// Sends the browser to the provider, and waits for the provider's metadata first if it is not here.
@@ -172,7 +182,10 @@ fn request_authorization(scene: &mut Scene<'_>, visit: &Visit, options: SignInOp
             demand: &attempt.demand,
         },
     );
-    let begun = vec![Event::SignInBegun { request: visit.reference(), provider: provider.oidc.name.clone(), redirect_uri }];
+    let mut begun = vec![Event::SignInBegun { request: visit.reference(), provider: provider.oidc.name.clone(), redirect_uri }];
+    if attempt.return_to != options.return_to.as_str() {
+        begun.push(Event::PlaceTooLong { request: visit.reference(), bytes: options.return_to.as_str().len() });
+    }
     Ok(match options.send_as {
         SendAs::Url => {
             let popup = settings.popup.as_ref().filter(|_| options.ending == Ending::Popup);
@@ -218,10 +231,11 @@ fn begin_attempt(
         demand: options.demand.clone(),
         another_account: options.another_account,
         begun_again: options.begun_again,
+        torn: options.torn,
         cross_site: uses_form_post(provider, options.ending) || cross_site,
         client_fingerprint: attempt::client_fingerprint(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin),
     };
-    let attempt = Attempt::begin(world, visit.now, plan)?;
+    let mut attempt = Attempt::begin(world, visit.now, plan)?;
     let session = &settings.session;
     let cookies = attempt.store(world, &settings.sealer, &session.cookie, session.attempt_timeout, &visit.request.headers)?;
     Ok((attempt, cookies))

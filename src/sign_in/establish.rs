@@ -16,9 +16,10 @@ use crate::session::content::{NewSession, Session};
 use crate::session::remembered::attempts::Outcome;
 use crate::sign_in::begin_session::begin_session;
 use crate::sign_in::popup;
+use crate::sign_in::under_way::again;
 use crate::sign_in::under_way::attempt::{end, provider};
 use crate::sign_in::under_way::proved::Proved;
-use crate::step::answers::{redirect, return_to};
+use crate::step::answers::redirect;
 use crate::step::decision::Step;
 use crate::step::event::Event;
 use crate::step::visit::Visit;
@@ -74,7 +75,7 @@ pub(super) fn establish<C, W>(
             let message = popup.delivery.answer.json(&filling);
             popup::answer(settings, visit, &message, begun.cookies)
         }
-        None => redirect(303, return_to(&attempt.return_to, settings).as_str(), begun.cookies),
+        None => redirect(303, &again::way_back(settings, attempt), begun.cookies),
     };
     let mut step = Step::answered(response, events);
     step.note.subject = Some(Rc::from(id_token.subject));

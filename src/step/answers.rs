@@ -5,8 +5,10 @@ use crate::access::browser;
 use crate::answer::refusal::{self, BearerChallenge, Context, Visitor};
 use crate::config::settings::{PASSWORD, Settings};
 use crate::http::message::{Request, Response};
-use crate::http::url::{Origin, ReturnTo};
+use crate::http::return_to::ReturnTo;
+use crate::http::url::Origin;
 use crate::session::attempt::Ending;
+use crate::session::cookie;
 use crate::step::decision::{Decision, Step};
 use crate::step::event::{Event, Outcome, RequestRef};
 use crate::step::stop::{JourneyKind, Stop};
@@ -65,6 +67,8 @@ impl Visit {
             logout: &settings.endpoints.logout,
             cookie_name: &settings.session.cookie.name,
             help: &settings.help,
+            posted: !matches!(self.request.method.as_str(), "GET" | "HEAD"),
+            missing: (reason == Reason::SessionTorn).then(|| cookie::missing(&settings.session.cookie, &self.request.headers)),
             visitor,
             opener: self.opener(settings),
             bearer,
@@ -206,6 +210,8 @@ pub fn not_a_visit<C, W, B>(settings: &Settings, page: bool, request: RequestRef
         logout: &settings.endpoints.logout,
         cookie_name: &settings.session.cookie.name,
         help: &settings.help,
+        posted: false,
+        missing: None,
         visitor: None,
         opener: None,
         bearer: BearerChallenge::NotAccepted,

@@ -116,6 +116,12 @@ pub enum Event {
         /// The redirect URI that must be registered at the provider.
         redirect_uri: String,
     },
+    /// A sign-in began at a page whose address does not fit into a cookie: the person will return to `/`.
+    PlaceTooLong {
+        request: RequestRef,
+        /// The length of the address.
+        bytes: usize,
+    },
     /// Somebody signed in.
     SignInCompleted { request: RequestRef, provider: String, subject: String },
     /// A callback came again, whose attempt was used up.
@@ -214,6 +220,7 @@ impl Event {
             Self::SessionRefused(_) => "accredit_session_refused",
             Self::SessionRenewed => "accredit_session_renewed",
             Self::SignInBegun { .. } => "accredit_sign_in_begun",
+            Self::PlaceTooLong { .. } => "accredit_place_too_long",
             Self::SignInCompleted { .. } => "accredit_sign_in_completed",
             Self::SignInRepeated => "accredit_sign_in_repeated",
             Self::SignInFailed { failure, .. } => return Cow::Owned(format!("accredit_sign_in_failed_{}", failure.reason)),
@@ -242,7 +249,7 @@ impl Event {
         match self {
             Self::Fetched { failure, .. } | Self::Notified { failure, .. } => failure.is_some(),
             Self::Refreshed { failure: Some((failure, _)), .. } => !matches!(failure.reason, Reason::RefreshRefused),
-            Self::RefreshTokenMissing { .. } | Self::EndpointUnusable { .. } => true,
+            Self::RefreshTokenMissing { .. } | Self::EndpointUnusable { .. } | Self::PlaceTooLong { .. } => true,
             Self::SignInFailed { failure, .. } | Self::Denied { failure, .. } | Self::Unanswered { failure, .. } => matches!(
                 failure.reason,
                 Reason::ClientAuthenticationFailed
@@ -254,6 +261,7 @@ impl Event {
                     | Reason::AccountsMalformed
                     | Reason::AccountNotCreated
                     | Reason::SessionTooLarge
+                    | Reason::SessionTorn
                     | Reason::Undecided
                     | Reason::AnsweredElsewhere
                     | Reason::Internal
@@ -268,6 +276,7 @@ impl Event {
             Self::SignInBegun { request, provider, redirect_uri } => {
                 Line::of("sign_in_begun").at(request).text("provider", provider).text("redirect_uri", redirect_uri)
             }
+            Self::PlaceTooLong { request, bytes } => Line::of("place_too_long").at(request).with("bytes", Value::from(*bytes)),
             Self::SignInCompleted { request, provider, subject } => {
                 Line::of("sign_in").at(request).text("provider", provider).text("subject", subject)
             }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::http::body::Body;
 use crate::http::message::Request;
-use crate::http::url::{Origin, ReturnTo};
+use crate::http::return_to::ReturnTo;
+use crate::http::url::Origin;
 use crate::step::event::RequestRef;
 use crate::words::time::Timestamp;
 

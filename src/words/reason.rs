@@ -102,6 +102,8 @@ reasons! {
     RoutePolicyUnknown = "route_policy_unknown",
     /// The browser loads an endpoint of a sign-in before the person has asked for it.
     Speculative = "speculative",
+    /// The browser brings only a part of its session's cookies, also after a new sign-in.
+    SessionTorn = "session_torn",
     /// The callback came without the cookie of its sign-in attempt.
     AttemptMissing = "attempt_missing",
     /// The sign-in attempt took too long.

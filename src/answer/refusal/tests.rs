@@ -12,6 +12,8 @@ fn context(page: bool, help: &Help) -> Context<'_> {
         logout: "/api/logout",
         cookie_name: "__Host-accredit",
         help,
+        posted: false,
+        missing: None,
         visitor: None,
         opener: None,
         bearer: BearerChallenge::NotAccepted,
@@ -172,4 +174,22 @@ fn a_page_offers_the_action_of_its_reason_and_in_a_popup_none() {
         let body = refuse(reason, &Context { opener: Some(&origin), ..context(true, &help) }).body;
         assert!(!body.contains("<nav>") && body.contains(&format!("{{\"error\":\"{}\"}}", reason.id())), "{body}");
     }
+}
+
+#[test]
+fn a_page_says_that_what_was_sent_was_not_taken_and_only_then() {
+    let help = Help::default();
+    let said = |posted, page, reason| refuse(reason, &Context { posted, ..context(page, &help) }).body.contains("was not taken");
+    assert!(said(true, true, Reason::SessionExpired) && said(true, true, Reason::SessionMissing));
+    assert!(!said(false, true, Reason::SessionExpired), "nothing was sent");
+    assert!(!said(true, false, Reason::SessionExpired), "a program");
+    assert!(!said(true, true, Reason::CrossSite), "signing in would not help");
+}
+
+#[test]
+fn a_page_says_which_cookies_of_a_session_are_missing() {
+    let help = Help::default();
+    let missing = Some("1 of 2 cookies came; missing: __Host-accredit-1".to_owned());
+    let body = refuse(Reason::SessionTorn, &Context { missing, ..context(true, &help) }).body;
+    assert!(body.contains("What came: 1 of 2 cookies came; missing: __Host-accredit-1."), "{body}");
 }

@@ -4,7 +4,8 @@
 use crate::config::reading::place::shape;
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::settings::SignOut;
-use crate::http::url::{Origin, ReturnTo};
+use crate::http::return_to::ReturnTo;
+use crate::http::url::Origin;
 
 shape! {
     pub(crate) struct LogoutShape {

@@ -159,7 +159,8 @@ impl Guarded<'_> {
             // would find somebody signed in at the callback and redirect here again, in a loop. So the cookie is deleted.
             let invalid = failure.reason == Reason::SessionInvalid;
             let delete = invalid.then(|| cookie::forget(&settings.session.cookie, &visit.request.headers, &visit.origin));
-            let mut step = self.sign_in(scene, provider, rule.require.demand().unwrap_or_default(), events);
+            let torn = invalid && cookie::read(&settings.session.cookie, &visit.request.headers) == cookie::Found::Torn;
+            let mut step = self.sign_in(scene, provider, rule.require.demand().unwrap_or_default(), torn, events);
             step.set_cookies(delete.unwrap_or_default());
             return step;
         }
@@ -188,15 +189,22 @@ impl Guarded<'_> {
         match self.rule.require.demand().filter(|demand| !in_vain(demand)) {
             // A session by password has no provider that could authenticate the person in another way.
             Some(demand) if self.redirects() && self.settings.sign_in_provider(Some(&session.provider)).is_some() => {
-                self.sign_in(scene, Some(&session.provider), demand, events)
+                self.sign_in(scene, Some(&session.provider), demand, false, events)
             }
             Some(_) => self.deny(Some(verified), failure, events),
             None => self.deny(Some(verified), Failure { reason: Reason::StepUpFailed, ..failure }, events),
         }
     }
 
-    /// Redirects to a provider.
-    fn sign_in(self, scene: &mut Scene<'_>, provider: Option<&str>, demand: Demand, events: Vec<Event>) -> Step<Asking> {
+    /// Redirects to a provider. `torn` says that the browser brought only a part of a session's cookies.
+    fn sign_in(
+        self,
+        scene: &mut Scene<'_>,
+        provider: Option<&str>,
+        demand: Demand,
+        torn: bool,
+        events: Vec<Event>,
+    ) -> Step<Asking> {
         let Self { settings, visit, rule } = self;
         let options = SignInOptions {
             ending: Ending::Session,
@@ -204,6 +212,7 @@ impl Guarded<'_> {
             return_to: visit.return_to(),
             another_account: false,
             begun_again: false,
+            torn,
             demand,
             send_as: SendAs::Redirect,
         };

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::authenticate::identity::Identity;
 use crate::authenticate::scene::Scene;
 use crate::authenticate::who::by_cookie;
-use crate::http::url::ReturnTo;
+use crate::http::return_to::ReturnTo;
 use crate::session::Form;
 use crate::step::answers::json_answer;
 use crate::step::decision::{Decision, FromTheStart, Journey, Step};

@@ -174,6 +174,26 @@ fn the_login_endpoint_refuses_what_it_does_not_understand() {
 }
 
 #[test]
+fn a_long_address_is_kept_byte_for_byte_as_far_as_a_cookie_holds_and_a_line_says_what_was_not() {
+    let mut stage = Stage::ready(&document());
+    let address = |length: usize| format!("/search?q=%2F\\{}", "x".repeat(length - 14));
+    for (length, kept) in [(2_700, true), (2_900, false), (8_192, false)] {
+        let address = address(length);
+        let sent = stage.navigate(&address);
+        let told = sent.events.iter().find(|event| matches!(event, Event::PlaceTooLong { .. })).and_then(Event::audit);
+        assert_eq!(told.is_none(), kept, "{length}");
+        assert!(told.is_none_or(|line| line.contains(&format!("\"bytes\":{length}"))));
+        let callback = stage.provider.agree(location(&sent));
+        assert_eq!(location(&stage.navigate(&callback)), if kept { address.as_str() } else { "/" }, "{length}");
+        stage.browser.jar.clear();
+    }
+    // At the login endpoint, too.
+    let query = form_urlencoded::byte_serialize(address(2_700).as_bytes()).collect::<String>();
+    let callback = stage.go_to_the_provider(&format!("/api/login?return_to={query}"));
+    assert_eq!(location(&stage.navigate(&callback)), address(2_700));
+}
+
+#[test]
 fn two_tabs_sign_in_without_disturbing_each_other() {
     let mut stage = Stage::ready(&document());
     let first = stage.go_to_the_provider("/first");

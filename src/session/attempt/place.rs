@@ -34,6 +34,7 @@ pub struct Place {
     pub demand: Demand,
     pub another_account: bool,
     pub begun_again: bool,
+    pub torn: bool,
     pub cross_site: bool,
 }
 
@@ -47,7 +48,7 @@ impl Place {
         writer.number(self.created.millis());
         writer.text(&self.demand.acr_values.join(" "));
         writer.optional_number(self.demand.max_age);
-        for truth in [self.another_account, self.begun_again, self.cross_site] {
+        for truth in [self.another_account, self.begun_again, self.torn, self.cross_site] {
             writer.number(truth.into());
         }
         writer.finish(VERSION)
@@ -65,6 +66,7 @@ impl Place {
             demand: Demand { acr_values: words(read.borrowed_text()?), max_age: read.optional_number()? },
             another_account: read.number()? != 0,
             begun_again: read.number()? != 0,
+            torn: read.number()? != 0,
             cross_site: read.number()? != 0,
         };
         read.is_empty().then_some(place)

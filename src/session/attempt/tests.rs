@@ -29,7 +29,7 @@ impl Desk {
         let (provider, redirect_uri, return_to) = ("demo".into(), "https://a/cb".into(), "/x".into());
         let client_fingerprint =
             client_fingerprint("https://issuer.example", "app", &Origin::parse("https://a.example").unwrap());
-        let (another_account, begun_again, demand) = (false, false, Demand::default());
+        let (another_account, begun_again, torn, demand) = (false, false, false, Demand::default());
         let plan = Plan {
             ending,
             provider,
@@ -38,10 +38,11 @@ impl Desk {
             demand,
             another_account,
             begun_again,
+            torn,
             cross_site,
             client_fingerprint,
         };
-        let attempt = Attempt::begin(&mut self.world, now, plan).unwrap();
+        let mut attempt = Attempt::begin(&mut self.world, now, plan).unwrap();
         let set = attempt.store(&mut self.world, &self.sealer, &self.settings, TIMEOUT, &cookie_header(jar)).unwrap();
         (attempt, set)
     }

@@ -7,6 +7,7 @@ use crate::authenticate::scene::Scene;
 use crate::authenticate::session::authenticate;
 use crate::authenticate::verified::Credential;
 use crate::config::settings::Settings;
+use crate::http::message::Response;
 use crate::oidc::authorization::{Refused, Remedy};
 use crate::session::attempt::Attempt;
 use crate::session::attempt::place::Place;
@@ -74,6 +75,16 @@ pub fn page(place: &Place, failure: Failure) -> Stop {
     Stop::new(JourneyKind::KnownPlace(Box::new(place.clone())), failure)
 }
 
-fn to_login(settings: &Settings, place: &Place, cookies: Vec<String>) -> crate::http::message::Response {
-    redirect(303, &format!("{}?{AGAIN}={}", settings.endpoints.login, place.id()), cookies)
+/// Where the browser is sent after its session began: to the page where the sign-in began. If it had brought only a part of a
+/// session's cookies before, it goes by the login endpoint, which sees whether all of them come now.
+pub fn way_back(settings: &Settings, attempt: &Attempt) -> String {
+    if attempt.torn { login(settings, attempt.id()) } else { return_to(&attempt.return_to, settings).as_str().to_owned() }
+}
+
+fn to_login(settings: &Settings, place: &Place, cookies: Vec<String>) -> Response {
+    redirect(303, &login(settings, place.id()), cookies)
+}
+
+fn login(settings: &Settings, id: &str) -> String {
+    format!("{}?{AGAIN}={id}", settings.endpoints.login)
 }
