@@ -92,8 +92,8 @@ fn held_keys(scene: &mut Scene<'_>, provider: &ProviderSettings, now: Timestamp)
 }
 
 /// No key verifies the token, or there are no keys yet: the request waits for newer keys, once. While the lease does not allow
-/// another fetch, it does not wait: anybody can send tokens that name unknown keys, and the number of waiting requests is
-/// limited.
+/// another fetch, it does not wait: anybody can send tokens that name unknown keys or have wrong signatures, and the number of
+/// waiting requests is limited.
 fn unclear(scene: &Scene<'_>, visit: &Visit, provider: &ProviderSettings, keys: Option<&HeldKeys>, failure: Failure) -> Identity {
     let (documents, name) = (&scene.background.documents, &provider.oidc.name);
     let in_vain = keys.is_some() && !documents.may_refresh_keys(name, visit.now);

@@ -317,7 +317,7 @@ impl ProviderDocuments {
 
 fn urgency<T: PartialEq>(slot: &Slot<T>) -> Urgency {
     // A document that is missing altogether is needed by everybody. Only a repeated fetch of one that is there can be provoked by
-    // whoever sends tokens with unknown keys.
+    // whoever sends tokens with unknown keys or wrong signatures.
     if slot.is_wanted() && slot.held.is_some() { Urgency::Provoked } else { Urgency::Due }
 }
 
