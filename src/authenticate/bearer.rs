@@ -13,6 +13,7 @@ use crate::config::settings::{ProviderSettings, Settings};
 use crate::crypto::jws::{JwsError, Unverified};
 use crate::oidc::bearer::accepted::{Bearer, BearerKeys};
 use crate::oidc::bearer::access_token::{self, AccessTokenError};
+use crate::oidc::discovery::{self, Need};
 use crate::step::decision::Resource;
 use crate::step::event::Event;
 use crate::step::visit::Visit;
@@ -54,8 +55,14 @@ pub fn authenticate(scene: &mut Scene<'_>, visit: &Visit, token: LentSecret<'_>,
         TokenIssuer::Unknown => return Identity::invalid_token("its issuer is none of those whose tokens are accepted"),
     };
     let configured = matches!(accepted.keys, BearerKeys::Configured(_));
-    if !configured && scene.metadata(provider, visit.now).is_none() {
-        return Identity::Unclear(Resource::Metadata(provider.oidc.name.clone()));
+    if !configured {
+        let Some(metadata) = scene.metadata(provider, visit.now) else {
+            return Identity::Unclear(Resource::Metadata(provider.oidc.name.clone()));
+        };
+        // Without their address, nobody fetches the keys: nothing would be waited for.
+        if let Err(failure) = discovery::check(&provider.oidc, &metadata, Need::Keys) {
+            return Identity::Unknown(failure);
+        }
     }
     let Some(keys) = held_keys(scene, provider, visit.now) else {
         let failure = Failure::new(Reason::KeysUnavailable, "the provider's keys are not here");

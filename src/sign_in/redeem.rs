@@ -9,6 +9,7 @@ use crate::authenticate::scene::Scene;
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::http::message::{HttpCall, Reply};
 use crate::oidc::authorization::{IssParameter, authorization_response};
+use crate::oidc::discovery::{self, Need};
 use crate::oidc::id_token::{self, Expectations, ExpectedNonce, IdToken, IdTokenError, IssuedWith};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::ResponseMode;
@@ -88,6 +89,7 @@ pub(super) fn redeem_code(
         let resource = Resource::Metadata(provider.oidc.name.clone());
         return Ok(Step::waiting(resource, visit.wait_until, AfterNews::FromTheStart));
     };
+    discovery::check(&provider.oidc, &metadata, Need::SignIn).map_err(stop)?;
     let call = use_attempt(scene, provider, &metadata, visit, &attempt, parameters).map_err(stop)?;
     Ok(Step::calling(call, SignInCall::TokenEndpoint(Box::new(attempt))))
 }

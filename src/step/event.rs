@@ -176,10 +176,16 @@ pub enum Event {
     },
     /// No refresh token came, so that sessions end with the provider's tokens. Reported once per provider and worker.
     RefreshTokenMissing { provider: String },
-    /// The provider's metadata name an endpoint in a way that cannot be used, and that is not needed.
+    /// The provider's metadata name an endpoint in a way that cannot be used, or lack one that the configuration needs.
     EndpointUnusable {
         provider: String,
         /// Which endpoint, and why.
+        detail: String,
+    },
+    /// By the provider's metadata, it signs ID tokens by no algorithm that is accepted.
+    AlgorithmsDiffer {
+        provider: String,
+        /// Which algorithms, and what to change.
         detail: String,
     },
     /// A provider's document was fetched, or the fetch failed.
@@ -226,6 +232,7 @@ impl Event {
             Self::Denied { failure, .. } => return Cow::Owned(format!("accredit_denied_{}", failure.reason)),
             Self::Unanswered { failure, .. } => return Cow::Owned(format!("accredit_unanswered_{}", failure.reason)),
             Self::EndpointUnusable { .. } => "accredit_endpoint_unusable",
+            Self::AlgorithmsDiffer { .. } => "accredit_algorithms_differ",
             Self::Fetched { kind: DocumentKind::Metadata, failure: None, .. } => "accredit_fetch_metadata_ok",
             Self::Fetched { kind: DocumentKind::Metadata, .. } => "accredit_fetch_metadata_failed",
             Self::Fetched { kind: DocumentKind::Keys, failure: None, .. } => "accredit_fetch_keys_ok",
@@ -239,7 +246,7 @@ impl Event {
         match self {
             Self::Fetched { failure, .. } | Self::Notified { failure, .. } => failure.is_some(),
             Self::Refreshed { failure: Some((failure, _)), .. } => !matches!(failure.reason, Reason::RefreshRefused),
-            Self::RefreshTokenMissing { .. } | Self::EndpointUnusable { .. } => true,
+            Self::RefreshTokenMissing { .. } | Self::EndpointUnusable { .. } | Self::AlgorithmsDiffer { .. } => true,
             Self::SignInFailed { failure, .. } | Self::Denied { failure, .. } | Self::Unanswered { failure, .. } => matches!(
                 failure.reason,
                 Reason::ClientAuthenticationFailed
@@ -297,6 +304,9 @@ impl Event {
             Self::RefreshTokenMissing { provider } => Line::of("refresh_token_missing").text("provider", provider),
             Self::EndpointUnusable { provider, detail } => {
                 Line::of("endpoint_unusable").text("provider", provider).text("detail", detail)
+            }
+            Self::AlgorithmsDiffer { provider, detail } => {
+                Line::of("algorithms_differ").text("provider", provider).text("detail", detail)
             }
             Self::Fetched { kind, provider, failure: Some(failure) } => {
                 let what = match kind {

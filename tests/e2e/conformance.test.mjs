@@ -164,7 +164,9 @@ describe('oidcc-client-test, a provider with several keys', () => {
     const stage = onStage({ prepare: several('rs-1', 'rs-2', 'rs-3', 'rs-4', 'rs-5') });
 
     it('oidcc-client-test-kid-absent-multiple-jwks: no key named, and five that could be meant, is refused with 502 id_token_key_unknown', async () => {
+      assert.equal((await stage.visitor().signIn('/analytics')).status, 200);
       unnamedKey(stage.provider);
+      stage.provider.forget();
       assertRefused(await stage.visitor().signIn('/analytics'), 502, 'id_token_key_unknown');
       assert.equal(stage.provider.count('keys'), 0, 'no fetch could help');
     });
