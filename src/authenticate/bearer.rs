@@ -13,6 +13,7 @@ use crate::config::settings::{ProviderSettings, Settings};
 use crate::crypto::jws::{JwsError, Unverified};
 use crate::oidc::bearer::accepted::{Bearer, BearerKeys};
 use crate::oidc::bearer::access_token::{self, AccessTokenError};
+use crate::oidc::discovery::{self, Need};
 use crate::step::decision::Resource;
 use crate::step::event::Event;
 use crate::step::visit::Visit;
@@ -54,8 +55,14 @@ pub fn authenticate(scene: &mut Scene<'_>, visit: &Visit, token: LentSecret<'_>,
         TokenIssuer::Unknown => return Identity::invalid_token("its issuer is none of those whose tokens are accepted"),
     };
     let configured = matches!(accepted.keys, BearerKeys::Configured(_));
-    if !configured && scene.metadata(provider, visit.now).is_none() {
-        return Identity::Unclear(Resource::Metadata(provider.oidc.name.clone()));
+    if !configured {
+        let Some(metadata) = scene.metadata(provider, visit.now) else {
+            return Identity::Unclear(Resource::Metadata(provider.oidc.name.clone()));
+        };
+        // Without their address, nobody fetches the keys: nothing would be waited for.
+        if let Err(failure) = discovery::check(&provider.oidc, &metadata, Need::Keys) {
+            return Identity::Unknown(failure);
+        }
     }
     let Some(keys) = held_keys(scene, provider, visit.now) else {
         let failure = Failure::new(Reason::KeysUnavailable, "the provider's keys are not here");
@@ -92,8 +99,8 @@ fn held_keys(scene: &mut Scene<'_>, provider: &ProviderSettings, now: Timestamp)
 }
 
 /// No key verifies the token, or there are no keys yet: the request waits for newer keys, once. While the lease does not allow
-/// another fetch, it does not wait: anybody can send tokens that name unknown keys, and the number of waiting requests is
-/// limited.
+/// another fetch, it does not wait: anybody can send tokens that name unknown keys or have wrong signatures, and the number of
+/// waiting requests is limited.
 fn unclear(scene: &Scene<'_>, visit: &Visit, provider: &ProviderSettings, keys: Option<&HeldKeys>, failure: Failure) -> Identity {
     let (documents, name) = (&scene.background.documents, &provider.oidc.name);
     let in_vain = keys.is_some() && !documents.may_refresh_keys(name, visit.now);

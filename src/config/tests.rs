@@ -5,6 +5,7 @@ use crate::access::requirement::Requirement;
 use crate::config::settings::FilterState;
 use crate::http::cookie::SameSite;
 
+mod endpoints;
 mod environment;
 mod headers;
 mod large;
@@ -179,7 +180,7 @@ fn what_is_wrong_is_named_by_its_path_with_a_remedy() {
                 "/providers/0/metadata",
                 json!({"issuer": "x", "authorization_endpoint": "https://a", "token_endpoint": "https://a", "jwks_uri": "https://a"}),
             ),
-            "providers[0]: expected issuer or metadata, found both",
+            "providers[0].metadata.issuer: expected none beside the provider's issuer",
         ),
         (with("/providers/0/timeout", json!("0s")), "providers[0].timeout: "),
         (with("/providers/0/timeout", json!("soon")), "providers[0].timeout: expected a span of time, found a text; write 30m"),

@@ -22,6 +22,9 @@ pub const LONGEST_TOKEN: usize = 16 * 1_024;
 /// send a token with a wrong signature. It is enough for two of the largest or eight of the smallest keys with the same `kid`.
 const MOST_COST: usize = 32;
 
+/// The most published keys that a token without a `kid` is tried with. If more are for its algorithm, it is refused.
+const MOST_WITHOUT_KID: usize = 4;
+
 const WRONG_TYPE: &str = "a member is missing, or of the wrong type";
 
 /// Below this number, every whole number can be written as a floating-point number.
@@ -55,18 +58,18 @@ pub enum JwsError {
         /// That algorithm.
         found: Algorithm,
     },
-    /// No key has the header's `kid`; or the header has none, and no key is for the algorithm.
+    /// No key has the header's `kid`, and the signature is not by the only key without one; or the header has no `kid`, and no
+    /// key is for the algorithm.
     KeyUnknown {
         /// The header's `kid`, made safe for a log.
         key_id: Option<String>,
     },
-    /// The header has no `kid`, and several keys are for the algorithm.
+    /// The header has no `kid`, and too many keys are for the algorithm to try them all.
     KeyAmbiguous,
-    /// The signature is not by the key that the header's `kid` names.
+    /// The signature is not by the key that the header's `kid` names, which may have been replaced since under the same `kid`.
     SignatureInvalid,
-    /// The header has no `kid`, and the signature is not by the only key for the algorithm, which may have been replaced since;
-    /// or by none of the keys that the configuration lists.
-    SignatureNotByTheOnlyKey,
+    /// The header has no `kid`, and the signature is by none of the keys for the algorithm, which may have been replaced since.
+    SignatureByNoKey,
 }
 
 impl fmt::Display for JwsError {
@@ -77,9 +80,12 @@ impl fmt::Display for JwsError {
             Self::AlgorithmNotForKey { found } => write!(formatter, "the key that the token names is not for alg {found}"),
             Self::KeyUnknown { key_id: Some(id) } => write!(formatter, "no usable key of the provider has the kid {id}"),
             Self::KeyUnknown { key_id: None } => formatter.write_str("no usable key of the provider is for this alg"),
-            Self::KeyAmbiguous => formatter.write_str("the token names no kid, and several keys of the provider fit"),
+            Self::KeyAmbiguous => write!(
+                formatter,
+                "the token names no kid, and more than {MOST_WITHOUT_KID} keys of the provider are for its alg; let the provider name one"
+            ),
             Self::SignatureInvalid => formatter.write_str("the signature is not by the key that the token names"),
-            Self::SignatureNotByTheOnlyKey => formatter.write_str("the signature is by no key that fits"),
+            Self::SignatureByNoKey => formatter.write_str("the signature is by no key that fits"),
         }
     }
 }
@@ -173,17 +179,14 @@ impl<'a> Unverified<'a> {
         let Header { algorithm: name, key_id: named, typ } = &*self.header;
         let algorithm = name.parse().ok().filter(|algorithm| allowed.contains(algorithm));
         let algorithm = algorithm.ok_or_else(|| JwsError::AlgorithmNotAllowed { found: quote(name) })?;
-        let named = named.as_deref();
-        let candidates = candidates(keys, named, algorithm)?;
+        let candidates = candidates(keys, named.as_deref(), algorithm)?;
         let mut budget = MOST_COST;
         let signed = |key: &&VerificationKey| {
             let rest = budget.checked_sub(key.cost(algorithm));
             budget = rest.unwrap_or_default();
             rest.is_some() && key.signed(world, algorithm, self.signed, &self.signature)
         };
-        let Some(key) = candidates.into_iter().find(signed) else {
-            return Err(if named.is_some() { JwsError::SignatureInvalid } else { JwsError::SignatureNotByTheOnlyKey });
-        };
+        let Some(key) = candidates.keys.into_iter().find(signed) else { return Err(candidates.if_none_signed) };
         let claims = self.claims.map_err(JwsError::Malformed)?;
         Ok(VerifiedJws { claims, algorithm, key_id: key.key_id().map(str::to_owned), typ: typ.clone() })
     }
@@ -226,24 +229,40 @@ fn floor_times(mut claims: Claims) -> Result<Claims, &'static str> {
     Ok(claims)
 }
 
-/// The keys that may have signed: with a `kid`, those that have it; without, the only one that is for the algorithm. If `kid`s
-/// are optional, also the keys without one, and for a token without one all that are for the algorithm.
-fn candidates<'a>(keys: &'a KeySet, named: Option<&str>, algorithm: Algorithm) -> Result<Vec<&'a VerificationKey>, JwsError> {
+/// The keys that may have signed a token.
+struct Candidates<'a> {
+    keys: Vec<&'a VerificationKey>,
+    /// What is wrong with the token if none of them signed it.
+    if_none_signed: JwsError,
+}
+
+/// The keys that may have signed. With a `kid`: those that have it. Where no published key has it, the one without a `kid`, if
+/// exactly one of these is for the algorithm. Without a `kid`: all that are for the algorithm, if they are few.
+///
+/// If `kid`s are optional, keys without one fit every token, and there may be any number for a token without one.
+fn candidates<'a>(keys: &'a KeySet, named: Option<&str>, algorithm: Algorithm) -> Result<Candidates<'a>, JwsError> {
     let optional = keys.kids_are_optional();
-    let meant = |key: &&VerificationKey| named.is_none() || key.key_id() == named || (optional && key.key_id().is_none());
-    if let Some(id) = named
-        && !keys.iter().any(|key| meant(&key))
-    {
-        return Err(JwsError::KeyUnknown { key_id: Some(quote(id)) });
+    let serving = || keys.iter().filter(|key| key.serves(algorithm));
+    let Some(id) = named else {
+        let keys: Vec<_> = serving().collect();
+        return match keys.len() {
+            0 => Err(JwsError::KeyUnknown { key_id: None }),
+            many if many > MOST_WITHOUT_KID && !optional => Err(JwsError::KeyAmbiguous),
+            _ => Ok(Candidates { keys, if_none_signed: JwsError::SignatureByNoKey }),
+        };
+    };
+    let meant = |key: &&VerificationKey| key.key_id() == named || (optional && key.key_id().is_none());
+    if keys.iter().any(|key| meant(&key)) {
+        let keys: Vec<_> = serving().filter(meant).collect();
+        if keys.is_empty() {
+            return Err(JwsError::AlgorithmNotForKey { found: algorithm });
+        }
+        return Ok(Candidates { keys, if_none_signed: JwsError::SignatureInvalid });
     }
-    let fitting: Vec<_> = keys.iter().filter(meant).filter(|key| key.serves(algorithm)).collect();
-    match (named, fitting.len()) {
-        (Some(_), 0) => Err(JwsError::AlgorithmNotForKey { found: algorithm }),
-        (None, 0) => Err(JwsError::KeyUnknown { key_id: None }),
-        (Some(_), _) | (None, 1) => Ok(fitting),
-        (None, _) if optional => Ok(fitting),
-        (None, _) => Err(JwsError::KeyAmbiguous),
-    }
+    // RFC 7517, section 4.5: a key need not have a `kid`. A provider that signs by one that has none may name it all the same.
+    let unknown = JwsError::KeyUnknown { key_id: Some(quote(id)) };
+    let unnamed: Vec<_> = serving().filter(|key| key.key_id().is_none()).collect();
+    if unnamed.len() == 1 { Ok(Candidates { keys: unnamed, if_none_signed: unknown }) } else { Err(unknown) }
 }
 
 #[cfg(test)]

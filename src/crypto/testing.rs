@@ -42,6 +42,10 @@ pub(crate) static P256: LazyLock<TestKey> = LazyLock::new(|| {
     TestKey::P256(p256::ecdsa::SigningKey::from_pkcs8_der(&der).unwrap())
 });
 
+/// The P-256 key of somebody else.
+pub(crate) static OTHER_P256: LazyLock<TestKey> =
+    LazyLock::new(|| TestKey::P256(p256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap()));
+
 /// The Ed25519 key of RFC 8037, appendix A.1.
 pub(crate) static ED25519: LazyLock<TestKey> = LazyLock::new(|| {
     let seed = URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();

@@ -15,6 +15,7 @@ mod bodies;
 mod callback;
 mod earlier_build;
 mod elsewhere;
+mod endpoints;
 mod exchange;
 mod fair;
 mod first_visit;

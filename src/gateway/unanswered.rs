@@ -34,6 +34,7 @@ pub fn unanswered(pending: PendingStage, details: &str, answered: bool) -> Event
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::step::audit;
     use crate::step::event::RequestRef;
 
     fn of(details: &str, answered: bool, read: Option<usize>) -> (Reason, String) {
@@ -89,7 +90,7 @@ mod tests {
         let event = unanswered(pending, "downstream_remote_disconnect", false);
         assert_eq!((event.counter().as_ref(), event.is_trouble()), ("accredit_unanswered_request_ended", false));
         assert_eq!(
-            event.audit().unwrap(),
+            audit::line(&event).unwrap(),
             "accredit audit {\"detail\":\"Envoy says downstream_remote_disconnect\",\"event\":\"unanswered\",\"method\":\"POST\",\"path\":\"/login\",\"reason\":\"request_ended\",\"request_id\":\"r-1\",\"stage\":\"password\"}"
         );
     }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
 use crate::http::cause::error_words;
-use crate::oidc::metadata::Metadata;
+use crate::oidc::metadata::{EndpointName, Metadata};
 use crate::oidc::provider::Provider;
 use crate::words::demand::Demand;
 use crate::words::quote::quote;
@@ -52,7 +52,16 @@ pub struct AuthorizationRequest<'a> {
 
 /// The URL of the authorization request, to redirect the browser to (RFC 6749, section 4.1.1; OpenID Connect Core, section
 /// 3.1.2.1). What the attempt asks for wins over the configured parameters.
-pub fn authorization_request(provider: &Provider, metadata: &Metadata, request: &AuthorizationRequest<'_>) -> String {
+///
+/// # Errors
+/// [`Reason::MetadataUnavailable`] if the provider has no usable `authorization_endpoint`.
+pub fn authorization_request(
+    provider: &Provider,
+    metadata: &Metadata,
+    request: &AuthorizationRequest<'_>,
+) -> Result<String, Failure> {
+    let no_endpoint = |why| Failure::new(Reason::MetadataUnavailable, why);
+    let endpoint = metadata.needed(EndpointName::Authorization).map_err(no_endpoint)?;
     let further = provider.authorization_params.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let ours = [
         ("response_type", "code"),
@@ -69,7 +78,7 @@ pub fn authorization_request(provider: &Provider, metadata: &Metadata, request: 
     let asked: Vec<_> = request.demand.parameters().collect();
     let asked: Vec<_> = mode.into_iter().chain(prompt).chain(asked.iter().map(|(name, value)| (*name, value.as_str()))).collect();
     let further = further.filter(|(name, _)| !RESERVED_PARAMETERS.contains(name) && !asked.iter().any(|(ours, _)| ours == name));
-    metadata.authorization_endpoint.with_query(ours.into_iter().chain(asked.iter().copied()).chain(further))
+    Ok(endpoint.with_query(ours.into_iter().chain(asked.iter().copied()).chain(further)))
 }
 
 /// The code challenge for a code verifier, by the method S256 (RFC 7636, section 4.2).

@@ -1,13 +1,15 @@
 //! Provider metadata (OpenID Connect Discovery 1.0; RFC 8414). They are believed only for the configured issuer, and only as far
-//! as listed clusters reach. When they are fetched, and where they are kept, is not known here.
+//! as listed clusters reach. An endpoint that is missing or cannot be used stops only what needs it. When metadata are fetched, and
+//! where they are kept, is not known here.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::crypto::key::Algorithm;
 use crate::http::message::{HttpCall, Reply};
 use crate::http::url::Url;
-use crate::oidc::metadata::Metadata;
+use crate::oidc::metadata::{Endpoint, EndpointName, Metadata, Remark};
 use crate::oidc::provider::{MetadataSource, Provider, ProviderRequest};
 use crate::oidc::reply::{self, FailureReasons};
 use crate::words::principal::Claims;
@@ -28,16 +30,15 @@ pub fn metadata_request(provider: &Provider) -> Result<HttpCall, Failure> {
     provider.call(ProviderRequest::for_json(&document_address(provider)?), Reason::MetadataUnavailable)
 }
 
-/// Reads and checks the metadata (OpenID Connect Discovery, sections 4.2 and 4.3).
+/// Reads the metadata and judges each endpoint (OpenID Connect Discovery, sections 4.2 and 4.3). An endpoint that the configuration
+/// writes beside the issuer is taken instead of the document's.
 ///
 /// # Errors
-/// [`Reason::MetadataUnavailable`]. The detail says that there was no response, or what is wrong with it.
+/// [`Reason::MetadataUnavailable`]. The detail says that there was no response, or what is wrong with it as a whole.
 pub fn metadata_response(provider: &Provider, reply: &Reply) -> Result<Metadata, Failure> {
     let answer = reply::answer(provider, &document_address(provider)?, reply, REASONS)?;
     let members = answer.document()?;
-    let metadata = read(provider, &members).map_err(|what| answer.malformed(&what))?;
-    check_endpoints(provider, &metadata).map_err(|what| answer.malformed(&what))?;
-    Ok(metadata)
+    read(provider, &members).map_err(|what| answer.malformed(&what))
 }
 
 /// How long the metadata or the keys in a response may be used before they are fetched again: as its `max-age` says, but at least
@@ -46,29 +47,97 @@ pub fn fresh_for(reply: &Reply) -> Duration {
     reply::fresh_for(reply)
 }
 
-/// Checks that every endpoint that a sign-in needs may be used: browsers are sent to https, and what we call ourselves is reached
-/// by a listed cluster. For metadata in the configuration, this is the check when it is loaded.
+/// What needs some of a provider's endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Signing in.
+    SignIn,
+    /// Verifying bearer tokens with the provider's keys.
+    Keys,
+    /// Asking about bearer tokens (RFC 7662).
+    Introspection,
+}
+
+impl Need {
+    /// The endpoints without which this is not possible.
+    fn endpoints(self, provider: &Provider) -> impl Iterator<Item = EndpointName> {
+        use EndpointName::{Authorization, Introspection, Jwks, Token, Userinfo};
+        let (needed, optional): (&[_], _) = match self {
+            Self::SignIn => (&[Authorization, Token, Jwks], Some(Userinfo).filter(|_| provider.userinfo)),
+            Self::Keys => (&[Jwks], None),
+            Self::Introspection => (&[Introspection], None),
+        };
+        needed.iter().copied().chain(optional)
+    }
+
+    /// What the configuration needs of a provider.
+    fn of(provider: &Provider) -> impl Iterator<Item = Self> {
+        let each = [
+            (Self::SignIn, provider.signs_in()),
+            (Self::Keys, provider.publishes_bearer_keys()),
+            (Self::Introspection, provider.introspects()),
+        ];
+        each.into_iter().filter(|(_, is_needed)| *is_needed).map(|(need, _)| need)
+    }
+}
+
+/// Checks that every endpoint is there that is needed for this. Without it, nothing is begun that could not be completed.
+///
+/// # Errors
+/// [`Reason::MetadataUnavailable`]. The detail names the endpoint and says what to change.
+pub fn check(provider: &Provider, metadata: &Metadata, need: Need) -> Result<(), Failure> {
+    let unusable = need.endpoints(provider).find_map(|name| metadata.needed(name).err());
+    unusable.map_or(Ok(()), |what| Err(Failure::new(Reason::MetadataUnavailable, what)))
+}
+
+/// Every endpoint that the configuration needs, once.
+fn needed_endpoints(provider: &Provider) -> Vec<EndpointName> {
+    let is_needed = |name: &EndpointName| Need::of(provider).any(|need| need.endpoints(provider).any(|needed| needed == *name));
+    EndpointName::ALL.into_iter().filter(is_needed).collect()
+}
+
+/// Whether the metadata have every endpoint that the configuration needs.
+pub fn is_complete(provider: &Provider, metadata: &Metadata) -> bool {
+    needed_endpoints(provider).into_iter().all(|name| metadata.usable(name).is_some())
+}
+
+/// Checks that newer metadata lack no endpoint that is needed and that the former ones have.
+///
+/// # Errors
+/// [`Reason::MetadataUnavailable`]. The detail names the endpoint that would be lost.
+pub fn check_renewal(provider: &Provider, former: &Metadata, newer: &Metadata) -> Result<(), Failure> {
+    let lost = |name| former.usable(name).and_then(|_| newer.needed(name).err());
+    let lost = needed_endpoints(provider).into_iter().find_map(lost);
+    let failure = |what| Failure::new(Reason::MetadataUnavailable, format!("{what}; the former document is used on"));
+    lost.map_or(Ok(()), |what| Err(failure(what)))
+}
+
+/// Checks metadata that stand in the configuration: every endpoint that it needs is there and may be used, and browsers are sent
+/// to https.
 ///
 /// # Errors
 /// A sentence that names the endpoint and what to change.
-pub fn check_endpoints(provider: &Provider, metadata: &Metadata) -> Result<(), String> {
-    let naming = |endpoint: &'static str| move |what: String| format!("{endpoint}: {what}");
-    provider.check_scheme(&metadata.authorization_endpoint).map_err(naming("authorization_endpoint"))?;
-    provider.cluster_for(&metadata.token_endpoint).map_err(naming("token_endpoint"))?;
-    provider.cluster_for(&metadata.jwks_uri).map_err(naming("jwks_uri"))?;
-    if provider.userinfo {
-        let endpoint = metadata.userinfo_endpoint.as_ref().ok_or("userinfo_endpoint is missing, and userinfo is asked for")?;
-        provider.cluster_for(endpoint).map_err(naming("userinfo_endpoint"))?;
-    }
-    if provider.introspects() {
-        let endpoint = metadata.introspection_endpoint.as_ref();
-        let endpoint = endpoint.ok_or("introspection_endpoint is missing, and introspection is asked for")?;
-        provider.cluster_for(endpoint).map_err(naming("introspection_endpoint"))?;
-    }
-    if let Some(endpoint) = &metadata.end_session_endpoint {
-        provider.check_scheme(endpoint).map_err(naming("end_session_endpoint"))?;
+pub fn check_given(provider: &Provider, metadata: &Metadata) -> Result<(), String> {
+    let needed = needed_endpoints(provider);
+    for name in EndpointName::ALL {
+        let is_needed = needed.contains(&name);
+        match metadata.usable(name) {
+            None if is_needed => return Err(format!("{} is missing, and the configuration needs it", name.as_str())),
+            // Where nobody calls it, nobody has to list a cluster for its host.
+            Some(_) if !is_needed && matches!(name, EndpointName::Userinfo | EndpointName::Introspection) => {}
+            Some(url) => check_endpoint(provider, name, url).map_err(|what| format!("{}: {what}", name.as_str()))?,
+            None => {}
+        }
     }
     Ok(())
+}
+
+/// Checks that an endpoint may be used: browsers are sent to https, and what we call ourselves is reached by a listed cluster.
+///
+/// # Errors
+/// A sentence that says what to change.
+pub fn check_endpoint(provider: &Provider, name: EndpointName, url: &Url) -> Result<(), String> {
+    if name.is_called() { provider.cluster_for(url).map(drop) } else { provider.check_scheme(url) }
 }
 
 fn document_address(provider: &Provider) -> Result<Url, Failure> {
@@ -89,47 +158,81 @@ fn read(provider: &Provider, members: &Claims) -> Result<Metadata, String> {
     if issuer != provider.issuer() {
         return Err(difference(provider.issuer(), issuer));
     }
+    let needed = needed_endpoints(provider);
+    let mut remarks: Vec<_> = algorithms_remark(provider, members).into_iter().collect();
+    let mut judged = |name: EndpointName| {
+        if let Some(url) = provider.written_endpoint(name) {
+            return Endpoint::usable(url.clone());
+        }
+        match endpoint(provider, members, name) {
+            Ok(None) => Endpoint::MISSING,
+            Ok(Some(url)) => match check_endpoint(provider, name, &url) {
+                Ok(()) => Endpoint::usable(url),
+                // Where nobody calls it, nobody has to list a cluster for its host.
+                Err(why) => Endpoint::unusable(format!("{}: {why}", name.as_str())),
+            },
+            Err(why) => {
+                if !needed.contains(&name) {
+                    remarks.push(Remark::Endpoint(why.clone()));
+                }
+                Endpoint::unusable(why)
+            }
+        }
+    };
+    let mut metadata = Metadata {
+        issuer: issuer.to_owned(),
+        authorization_endpoint: judged(EndpointName::Authorization),
+        token_endpoint: judged(EndpointName::Token),
+        jwks_uri: judged(EndpointName::Jwks),
+        userinfo_endpoint: judged(EndpointName::Userinfo),
+        introspection_endpoint: judged(EndpointName::Introspection),
+        end_session_endpoint: judged(EndpointName::EndSession),
+        remarks,
+        announces_iss_parameter: members.get("authorization_response_iss_parameter_supported") == Some(&Value::Bool(true)),
+    };
     // Section 3 requires the list. Some providers leave it out, but one that is there must name the code flow.
     if let Some(Value::Array(types)) = members.get("response_types_supported")
         && !types.iter().any(|response_type| response_type == "code")
     {
-        return Err("response_types_supported does not name code".to_owned());
+        let why = "authorization_endpoint: response_types_supported does not name code";
+        metadata.authorization_endpoint = Endpoint::unusable(why.to_owned());
     }
-    let mut passed_over = Vec::new();
-    let mut optional = |name: &str, is_needed: bool| match usable(provider, members, name) {
-        Err(what) if !is_needed => {
-            passed_over.push(what);
-            Ok(None)
-        }
-        endpoint => endpoint,
-    };
-    Ok(Metadata {
-        issuer: issuer.to_owned(),
-        authorization_endpoint: demanded(members, "authorization_endpoint")?,
-        token_endpoint: demanded(members, "token_endpoint")?,
-        jwks_uri: demanded(members, "jwks_uri")?,
-        userinfo_endpoint: optional("userinfo_endpoint", provider.userinfo)?,
-        introspection_endpoint: optional("introspection_endpoint", provider.introspects())?,
-        end_session_endpoint: optional("end_session_endpoint", false)?,
-        passed_over,
-        announces_iss_parameter: members.get("authorization_response_iss_parameter_supported") == Some(&Value::Bool(true)),
-    })
+    let missing: Vec<_> = needed.into_iter().filter_map(|name| metadata.needed(name).err()).map(Remark::Endpoint).collect();
+    metadata.remarks.extend(missing);
+    Ok(metadata)
 }
 
-fn demanded(members: &Claims, name: &str) -> Result<Url, String> {
-    endpoint(members, name)?.ok_or_else(|| format!("{name} is missing"))
-}
-
-/// An endpoint whose scheme is accepted too.
-fn usable(provider: &Provider, members: &Claims, name: &str) -> Result<Option<Url>, String> {
-    let found = endpoint(members, name)?;
-    let checked = found.as_ref().map_or(Ok(()), |url| provider.check_scheme(url));
-    checked.map(|()| found).map_err(|what| format!("{name}: {what}"))
-}
-
-fn endpoint(members: &Claims, name: &str) -> Result<Option<Url>, String> {
+/// The URL that a document has for an endpoint, if its scheme is accepted.
+fn endpoint(provider: &Provider, members: &Claims, name: EndpointName) -> Result<Option<Url>, String> {
+    let name = name.as_str();
     let Some(text) = reply::text(members, name)? else { return Ok(None) };
-    Url::parse(text).map(Some).map_err(|what| format!("{name}: expected an absolute https URL, {what}: {}", quote(text)))
+    let url = Url::parse(text).map_err(|what| format!("{name}: expected an absolute https URL, {what}: {}", quote(text)))?;
+    provider.check_scheme(&url).map_err(|what| format!("{name}: {what}"))?;
+    Ok(Some(url))
+}
+
+/// What to change if the provider says that it signs ID tokens by no algorithm that is accepted. It is not refused for that: a
+/// document may be wrong about it, and the token itself will show.
+fn algorithms_remark(provider: &Provider, members: &Claims) -> Option<Remark> {
+    let Some(Value::Array(listed)) = members.get("id_token_signing_alg_values_supported").filter(|_| provider.signs_in()) else {
+        return None;
+    };
+    let listed: Vec<_> = listed.iter().filter_map(Value::as_str).collect();
+    let known: Vec<_> = listed.iter().filter_map(|name| name.parse::<Algorithm>().ok()).collect();
+    if listed.is_empty() || known.iter().any(|algorithm| provider.algorithms.contains(algorithm)) {
+        return None;
+    }
+    let joined = |names: &[Algorithm]| names.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>().join(", ");
+    let usable: Vec<_> = known.into_iter().filter(|algorithm| !algorithm.is_symmetric()).collect();
+    let remedy = match usable.is_empty() {
+        true => "let it sign with RS256 or ES256 (id_token_signed_response_alg)".to_owned(),
+        false => format!("write algorithms: [{}]", joined(&usable)),
+    };
+    Some(Remark::Algorithms(format!(
+        "the provider says that it signs ID tokens with {}, and accepted are {} alone; {remedy}",
+        quote(&listed.join(", ")),
+        joined(&provider.algorithms)
+    )))
 }
 
 /// A sentence that shows both issuers, and where they begin to differ.

@@ -77,8 +77,8 @@ pub enum IssuedWith<'a> {
 /// Why an ID token is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdTokenError {
-    /// It may be signed with a key that was published after ours were fetched. The caller fetches the keys and verifies again; if
-    /// there are no newer ones, this is the failure.
+    /// It may be signed with a key that was published after ours were fetched, perhaps under the `kid` of a former one. The caller
+    /// fetches the keys and verifies again; if there are no newer ones, this is the failure.
     KeyUnknown(Failure),
     /// It is refused for good.
     Refused(Failure),
@@ -98,11 +98,10 @@ fn refused_signature(error: &JwsError, provider: &Provider) -> IdTokenError {
         JwsError::AlgorithmNotAllowed { found } => {
             IdTokenError::Refused(Failure::new(Reason::IdTokenAlgorithm, not_allowed(found, provider)))
         }
-        JwsError::AlgorithmNotForKey { .. } => IdTokenError::Refused(failure(Reason::IdTokenAlgorithm)),
+        JwsError::AlgorithmNotForKey { .. } => IdTokenError::KeyUnknown(failure(Reason::IdTokenAlgorithm)),
         JwsError::KeyUnknown { .. } => IdTokenError::KeyUnknown(failure(Reason::IdTokenKeyUnknown)),
         JwsError::KeyAmbiguous => IdTokenError::Refused(failure(Reason::IdTokenKeyUnknown)),
-        JwsError::SignatureInvalid => IdTokenError::Refused(failure(Reason::IdTokenSignature)),
-        JwsError::SignatureNotByTheOnlyKey => IdTokenError::KeyUnknown(failure(Reason::IdTokenSignature)),
+        JwsError::SignatureInvalid | JwsError::SignatureByNoKey => IdTokenError::KeyUnknown(failure(Reason::IdTokenSignature)),
     }
 }
 

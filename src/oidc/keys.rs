@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::crypto::key::{KeySet, VerificationKey};
 use crate::http::message::{HttpCall, Reply};
-use crate::oidc::metadata::Metadata;
+use crate::oidc::metadata::{EndpointName, Metadata};
 use crate::oidc::provider::{Provider, ProviderRequest};
 use crate::oidc::reply::{self, FailureReasons};
 use crate::words::reason::{Failure, Reason};
@@ -23,10 +23,11 @@ const REASONS: FailureReasons =
 /// The request for the keys.
 ///
 /// # Errors
-/// [`Reason::KeysUnavailable`] if no listed cluster reaches their URL.
+/// [`Reason::KeysUnavailable`] if the provider has no usable `jwks_uri`.
 pub fn keys_request(provider: &Provider, metadata: &Metadata) -> Result<HttpCall, Failure> {
+    let url = metadata.needed(EndpointName::Jwks).map_err(no_endpoint)?;
     // RFC 7517, section 8.5.1, has a media type of its own for them; some providers send them as that alone.
-    let request = ProviderRequest::get(&metadata.jwks_uri, "application/jwk-set+json, application/json");
+    let request = ProviderRequest::get(url, "application/jwk-set+json, application/json");
     provider.call(request, Reason::KeysUnavailable)
 }
 
@@ -36,7 +37,8 @@ pub fn keys_request(provider: &Provider, metadata: &Metadata) -> Result<HttpCall
 /// [`Reason::KeysUnavailable`]. The detail says that there was no response, or what is wrong with it; if no key can be used, it
 /// says why each was passed over.
 pub fn keys_response(provider: &Provider, metadata: &Metadata, reply: &Reply) -> Result<KeySet, Failure> {
-    let answer = reply::answer(provider, &metadata.jwks_uri, reply, REASONS)?;
+    let url = metadata.needed(EndpointName::Jwks).map_err(no_endpoint)?;
+    let answer = reply::answer(provider, url, reply, REASONS)?;
     let members = answer.document()?;
     let Some(Value::Array(listed)) = members.get("keys") else {
         return Err(answer.malformed("keys are missing, or not a list"));
@@ -56,6 +58,10 @@ pub fn keys_response(provider: &Provider, metadata: &Metadata, reply: &Reply) ->
         }
     }
     Ok(KeySet::new(keys))
+}
+
+fn no_endpoint(why: String) -> Failure {
+    Failure::new(Reason::KeysUnavailable, why)
 }
 
 #[cfg(test)]

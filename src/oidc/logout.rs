@@ -1,7 +1,7 @@
 //! Sign-out at the provider (OpenID Connect RP-Initiated Logout 1.0). Whether the place to return to is acceptable was decided
 //! before, and cookies are not deleted here.
 
-use crate::oidc::metadata::Metadata;
+use crate::oidc::metadata::{EndpointName, Metadata};
 use crate::oidc::provider::Provider;
 use crate::words::secret::Secret;
 
@@ -16,9 +16,10 @@ pub struct EndSessionRequest<'a> {
     pub state: Option<&'a str>,
 }
 
-/// The URL of the logout request, to redirect the browser to; `None` if the provider has no `end_session_endpoint`.
+/// The URL of the logout request, to redirect the browser to; `None` if the provider has no usable
+/// `end_session_endpoint`.
 pub fn end_session_request(provider: &Provider, metadata: &Metadata, request: &EndSessionRequest<'_>) -> Option<String> {
-    let endpoint = metadata.end_session_endpoint.as_ref()?;
+    let endpoint = metadata.usable(EndpointName::EndSession)?;
     let parameters = [
         ("client_id", Some(provider.client_id.as_str())),
         ("id_token_hint", request.id_token_hint.map(Secret::expose)),

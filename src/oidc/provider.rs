@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::crypto::key::Algorithm;
 use crate::http::message::{HttpCall, UNCOMPRESSED};
 use crate::http::url::Url;
-use crate::oidc::bearer::accepted::Bearer;
+use crate::oidc::bearer::accepted::{Bearer, BearerKeys};
 use crate::oidc::client::{ClientAuthentication, ClientForm};
-use crate::oidc::metadata::Metadata;
+use crate::oidc::metadata::{EndpointName, Metadata};
 use crate::words::principal::AssumedVerified;
 use crate::words::reason::{Failure, Reason};
 use crate::words::world::World;
@@ -20,6 +20,8 @@ pub struct Provider {
     pub name: String,
     /// Where its metadata come from.
     pub source: MetadataSource,
+    /// Endpoints that are written beside the issuer. They were checked, and are taken instead of the document's.
+    pub written_endpoints: Vec<(EndpointName, Url)>,
     /// Which cluster reaches which host.
     pub clusters: Clusters,
     /// Our client identifier; empty if nobody signs in there, and only its tokens are accepted.
@@ -132,6 +134,16 @@ impl Provider {
     /// Whether it is asked about bearer tokens (RFC 7662).
     pub fn introspects(&self) -> bool {
         self.bearer.as_ref().is_some_and(|bearer| bearer.introspection.is_some())
+    }
+
+    /// Whether its bearer tokens are verified with the keys that it publishes.
+    pub fn publishes_bearer_keys(&self) -> bool {
+        self.bearer.as_ref().is_some_and(|bearer| matches!(bearer.keys, BearerKeys::Published))
+    }
+
+    /// The endpoint that is written beside the issuer, if it is.
+    pub fn written_endpoint(&self, name: EndpointName) -> Option<&Url> {
+        self.written_endpoints.iter().find(|(written, _)| *written == name).map(|(_, url)| url)
     }
 
     /// Checks that a browser may be sent to a URL, or that it may be called: by its scheme.

@@ -43,7 +43,9 @@ pub(super) fn answer<'a>(
     reasons: FailureReasons,
 ) -> Result<Answer<'a>, Failure> {
     let cluster = provider.clusters.reaching(url).unwrap_or("(none)");
-    let whom = format!("{} (cluster {cluster})", url.authority());
+    // A query may hold a secret.
+    let address = url.as_str().split('?').next().unwrap_or_default();
+    let whom = format!("{address} (cluster {cluster})");
     let unreachable = |what: &str| Failure::new(reasons.unreachable, format!("{whom} was not reached: {what}"));
     match reply {
         Reply::NotSent => Err(unreachable("Envoy could not send; is there a cluster of that name?")),

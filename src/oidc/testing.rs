@@ -8,7 +8,7 @@ use crate::crypto::key::Algorithm;
 use crate::http::message::{Headers, Reply};
 use crate::http::url::Url;
 use crate::oidc::client::ClientAuthentication;
-use crate::oidc::metadata::Metadata;
+use crate::oidc::metadata::{Endpoint, Metadata};
 use crate::oidc::provider::{Clusters, MetadataSource, PlainHttp, Provider, ResponseMode};
 use crate::words::principal::AssumedVerified;
 use crate::words::secret::Secret;
@@ -19,11 +19,16 @@ pub(crate) fn url(text: &str) -> Url {
     Url::parse(text).unwrap()
 }
 
+pub(crate) fn endpoint(text: &str) -> Endpoint {
+    Endpoint::usable(url(text))
+}
+
 /// The provider `main` with discovery, and with the client `app`.
 pub(crate) fn provider() -> Provider {
     Provider {
         name: "main".into(),
         source: MetadataSource::Discovery { issuer: url(ISSUER) },
+        written_endpoints: vec![],
         clusters: Clusters::new([("sso.example.com".into(), "sso".into())]),
         client_id: "app".into(),
         authentication: ClientAuthentication::SecretBasic(Secret::new("s3cret")),
@@ -47,13 +52,13 @@ pub(crate) fn provider() -> Provider {
 pub(crate) fn metadata() -> Metadata {
     Metadata {
         issuer: ISSUER.into(),
-        authorization_endpoint: url("https://sso.example.com/realms/main/auth"),
-        token_endpoint: url("https://sso.example.com/realms/main/token"),
-        jwks_uri: url("https://sso.example.com/realms/main/keys"),
-        userinfo_endpoint: Some(url("https://sso.example.com/realms/main/userinfo")),
-        introspection_endpoint: Some(url("https://sso.example.com/realms/main/introspect")),
-        end_session_endpoint: Some(url("https://sso.example.com/realms/main/logout")),
-        passed_over: vec![],
+        authorization_endpoint: endpoint("https://sso.example.com/realms/main/auth"),
+        token_endpoint: endpoint("https://sso.example.com/realms/main/token"),
+        jwks_uri: endpoint("https://sso.example.com/realms/main/keys"),
+        userinfo_endpoint: endpoint("https://sso.example.com/realms/main/userinfo"),
+        introspection_endpoint: endpoint("https://sso.example.com/realms/main/introspect"),
+        end_session_endpoint: endpoint("https://sso.example.com/realms/main/logout"),
+        remarks: vec![],
         announces_iss_parameter: false,
     }
 }

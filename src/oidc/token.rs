@@ -5,10 +5,10 @@ pub mod refresh;
 pub mod tokens;
 
 use crate::http::message::{HttpCall, Reply};
-use crate::oidc::metadata::Metadata;
+use crate::oidc::metadata::{EndpointName, Metadata};
 use crate::oidc::provider::Provider;
 use crate::oidc::reply;
-use crate::oidc::token::tokens::{REASONS, TokenSet, read, refusal};
+use crate::oidc::token::tokens::{REASONS, TokenSet, no_endpoint, read, refusal};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::world::World;
@@ -16,7 +16,7 @@ use crate::words::world::World;
 /// The token request (RFC 6749, section 4.1.3), with the code verifier (RFC 7636, section 4.5).
 ///
 /// # Errors
-/// [`Reason::TokenEndpointUnreachable`] if no listed cluster reaches the endpoint.
+/// [`Reason::TokenEndpointUnreachable`] if the provider has no usable `token_endpoint`.
 pub fn token_request(
     world: &mut dyn World,
     provider: &Provider,
@@ -31,7 +31,8 @@ pub fn token_request(
         ("redirect_uri", redirect_uri),
         ("code_verifier", code_verifier.expose()),
     ];
-    provider.call_as_client(world, &metadata.token_endpoint, &parameters, Reason::TokenEndpointUnreachable)
+    let url = metadata.needed(EndpointName::Token).map_err(no_endpoint)?;
+    provider.call_as_client(world, url, &parameters, Reason::TokenEndpointUnreachable)
 }
 
 /// Reads the token response (OpenID Connect Core, section 3.1.3.3).
@@ -40,7 +41,8 @@ pub fn token_request(
 /// [`Reason::TokenEndpointTimeout`], [`Reason::TokenEndpointUnreachable`], [`Reason::ClientAuthenticationFailed`],
 /// [`Reason::CodeRefused`], [`Reason::TokenResponseMalformed`].
 pub fn token_response(provider: &Provider, metadata: &Metadata, reply: &Reply) -> Result<TokenSet, Failure> {
-    let answer = reply::answer(provider, &metadata.token_endpoint, reply, REASONS)?;
+    let url = metadata.needed(EndpointName::Token).map_err(no_endpoint)?;
+    let answer = reply::answer(provider, url, reply, REASONS)?;
     if let Some(refusal) = refusal(provider, &answer) {
         return Err(refusal);
     }

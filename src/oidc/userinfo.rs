@@ -2,7 +2,7 @@
 //! about the person, but cannot change who that is, and how it was proved.
 
 use crate::http::message::{HttpCall, Reply};
-use crate::oidc::metadata::Metadata;
+use crate::oidc::metadata::{EndpointName, Metadata};
 use crate::oidc::provider::{Provider, ProviderRequest};
 use crate::oidc::reply::{self, FailureReasons};
 use crate::words::principal::{AssumedVerified, Claims, VERIFIABLE_CLAIMS, is_verified};
@@ -40,9 +40,9 @@ const PROTOCOL_CLAIMS: &[&str] = &[
 /// The userinfo request (OpenID Connect Core, section 5.3.1).
 ///
 /// # Errors
-/// [`Reason::UserinfoUnreachable`] if the provider has no such endpoint, or no listed cluster reaches it.
+/// [`Reason::UserinfoUnreachable`] if the provider has no usable `userinfo_endpoint`.
 pub fn userinfo_request(provider: &Provider, metadata: &Metadata, access_token: &Secret) -> Result<HttpCall, Failure> {
-    let Some(url) = &metadata.userinfo_endpoint else { return Err(no_endpoint()) };
+    let url = metadata.needed(EndpointName::Userinfo).map_err(no_endpoint)?;
     let mut request = ProviderRequest::for_json(url);
     request.headers.push(("authorization", format!("Bearer {}", access_token.expose())));
     provider.call(request, Reason::UserinfoUnreachable)
@@ -54,7 +54,7 @@ pub fn userinfo_request(provider: &Provider, metadata: &Metadata, access_token: 
 /// [`Reason::UserinfoTimeout`]; [`Reason::UserinfoUnreachable`], also if the access token is refused;
 /// [`Reason::UserinfoMalformed`]; [`Reason::UserinfoSubject`].
 pub fn userinfo_response(provider: &Provider, metadata: &Metadata, reply: &Reply, subject: &str) -> Result<Claims, Failure> {
-    let Some(url) = &metadata.userinfo_endpoint else { return Err(no_endpoint()) };
+    let url = metadata.needed(EndpointName::Userinfo).map_err(no_endpoint)?;
     let answer = reply::answer(provider, url, reply, REASONS)?;
     if (400..500).contains(&answer.status) {
         let detail = answer.says(&format!("status {}, so it does not accept our access token", answer.status));
@@ -98,8 +98,8 @@ pub fn merge(claims: &mut Claims, userinfo: Claims) {
     claims.extend(userinfo.into_iter().filter(|(name, _)| !keeps(name)));
 }
 
-fn no_endpoint() -> Failure {
-    Failure::new(Reason::UserinfoUnreachable, "the provider has no userinfo_endpoint")
+fn no_endpoint(why: String) -> Failure {
+    Failure::new(Reason::UserinfoUnreachable, why)
 }
 
 #[cfg(test)]

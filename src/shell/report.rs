@@ -8,6 +8,7 @@ use proxy_wasm::types::LogLevel;
 
 use crate::config::settings::FilterState;
 use crate::shell::host_calls;
+use crate::step::audit;
 use crate::step::decision::Note;
 use crate::step::event::Event;
 use crate::words::quote::escape_invisible;
@@ -28,7 +29,7 @@ impl Counters {
     pub(super) fn report(&self, events: &[Event]) {
         for event in events {
             self.count(event.counter());
-            if let Some(line) = event.audit() {
+            if let Some(line) = audit::line(event) {
                 log(if event.is_trouble() { LogLevel::Warn } else { LogLevel::Info }, &line);
             }
         }

@@ -11,6 +11,7 @@ use crate::config::settings::{ProviderSettings, Settings};
 use crate::http::return_to::ReturnTo;
 use crate::http::url::query_parameters;
 use crate::oidc::authorization::{AuthorizationRequest, authorization_request, code_challenge};
+use crate::oidc::discovery::{self, Need};
 use crate::oidc::provider::ResponseMode;
 use crate::session::attempt::{self, Attempt, Ending, Plan};
 use crate::session::cookie;
@@ -140,7 +141,8 @@ fn options(
 /// Sends the browser to the provider, and waits for the provider's metadata first if it is not here.
 ///
 /// # Errors
-/// [`Reason::ProviderUnknown`]; [`Reason::CrossSite`]; [`Reason::Internal`] if the host gives no random bytes.
+/// [`Reason::ProviderUnknown`]; [`Reason::CrossSite`]; [`Reason::MetadataUnavailable`] if an endpoint is missing without which the
+/// sign-in could not be completed; [`Reason::Internal`] if the host gives no random bytes.
 pub fn send(scene: &mut Scene<'_>, visit: &Visit, options: SignInOptions, events: Vec<Event>) -> Journey {
     match request_authorization(scene, visit, options) {
         Ok(step) => Ok(step.after(events)),
@@ -167,6 +169,7 @@ fn request_authorization(scene: &mut Scene<'_>, visit: &Visit, options: SignInOp
     let Some(metadata) = scene.metadata(provider, visit.now) else {
         return Ok(Step::waiting(Resource::Metadata(provider.oidc.name.clone()), visit.wait_until, FromTheStart));
     };
+    discovery::check(&provider.oidc, &metadata, Need::SignIn)?;
     let begun = begin_attempt(settings, scene.world, visit, provider, &redirect_uri, &options);
     let (attempt, cookies) = begun.map_err(|_| Failure::new(Reason::Internal, "the host gave no random bytes"))?;
     let url = authorization_request(
@@ -181,7 +184,7 @@ fn request_authorization(scene: &mut Scene<'_>, visit: &Visit, options: SignInOp
             prompt: options.another_account.then_some(provider.oidc.account_prompt),
             demand: &attempt.demand,
         },
-    );
+    )?;
     let mut begun = vec![Event::SignInBegun { request: visit.reference(), provider: provider.oidc.name.clone(), redirect_uri }];
     if attempt.return_to != options.return_to.as_str() {
         begun.push(Event::PlaceTooLong { request: visit.reference(), bytes: options.return_to.as_str().len() });

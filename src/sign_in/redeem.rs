@@ -9,6 +9,7 @@ use crate::authenticate::scene::Scene;
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::http::message::{HttpCall, Reply};
 use crate::oidc::authorization::{IssParameter, Refused, Remedy, authorization_response};
+use crate::oidc::discovery::{self, Need};
 use crate::oidc::id_token::{self, Expectations, ExpectedNonce, IdToken, IdTokenError, IssuedWith};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::ResponseMode;
@@ -80,6 +81,8 @@ impl From<Box<FirstVisit>> for SignInCall {
 enum KeyFetch {
     NotTried,
     Done,
+    /// They did not come, for this reason.
+    InVain(Reason),
 }
 
 /// Redeems the code in these parameters, which were found to belong to this attempt at this provider.
@@ -95,6 +98,9 @@ pub(super) fn redeem_code(
         let resource = Resource::Metadata(provider.oidc.name.clone());
         return Ok(Step::waiting(resource, visit.wait_until, AfterNews::FromTheStart));
     };
+    if let Err(failure) = discovery::check(&provider.oidc, &metadata, Need::SignIn) {
+        return Err(again::page(&attempt.place(), failure));
+    }
     // The attempt is used up, in all workers and whatever follows. Of several callbacks with one `state`, only one gets further.
     let used_until = attempt.created.plus(scene.settings.session.attempt_timeout);
     if !scene.background.attempts.use_up(scene.world, &attempt.state, used_until) {
@@ -185,13 +191,21 @@ pub fn token_endpoint_answered(
 
 /// Goes on after the wait for newer keys.
 pub fn after_keys(scene: &mut Scene<'_>, visit: &Visit, exchanged: Exchanged, news: News) -> Journey<SignInCall, AfterNews> {
-    match news {
-        News::Ready => verify(scene, visit, exchanged, KeyFetch::Done),
-        News::Missing(reason) => {
-            let failure = Failure::new(reason, "no key that fits could be fetched");
-            Err(Stop::sign_in(&exchanged.attempt, failure))
-        }
+    let key_fetch = match news {
+        News::Ready => KeyFetch::Done,
+        News::Missing(reason) => KeyFetch::InVain(reason),
+    };
+    verify(scene, visit, exchanged, key_fetch)
+}
+
+/// The failure of an ID token for which no newer keys came. While the keys cannot be fetched, it is unknown whether the token is
+/// bad, and so it is if a key is missing. Otherwise too many bad tokens came before this one, which is refused as they were.
+fn without_newer_keys(scene: &Scene<'_>, provider: &ProviderSettings, failure: Failure, missing: Reason) -> Failure {
+    let failing = scene.background.documents.keys_failing(scene.world, &provider.oidc.name);
+    if !failing && matches!(failure.reason, Reason::IdTokenSignature | Reason::IdTokenAlgorithm) {
+        return failure;
     }
+    Failure::new(missing, "no key that fits could be fetched")
 }
 
 /// Verifies the ID token. If no key fits, the sign-in waits for newer keys, once.
@@ -209,6 +223,9 @@ fn verify(scene: &mut Scene<'_>, visit: &Visit, exchanged: Exchanged, key_fetch:
             // The code is used, so that the sign-in cannot begin again: this wait has the whole time to itself.
             let until = now.plus(settings.wait);
             return Ok(Step::waiting(resource, until, AfterNews::Verifying(Box::new(Exchanged { attempt, tokens }))));
+        }
+        (Err(IdTokenError::KeyUnknown(failure)), KeyFetch::InVain(missing)) => {
+            return Err(stop(without_newer_keys(scene, provider, failure, missing)));
         }
         (Err(IdTokenError::KeyUnknown(failure) | IdTokenError::Refused(failure)), _) => return Err(stop(failure)),
     };

@@ -1,11 +1,7 @@
-//! What happened, as values: each event knows its counter and, where it matters for security, its audit line. Events hold
-//! subjects, rules, reasons and what a log may say about them; never a secret, a code or a token.
+//! What happened, as values: each event knows its counter, and whether an operator should look at it. Events hold subjects, rules, reasons and what a log may say about them; never a secret, a code or a token.
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value};
-
-use crate::words::quote::escape_invisible;
 use crate::words::reason::{Failure, Reason};
 
 /// The request in which an event happened, as an audit line names it. The id stands in Envoy's access log too.
@@ -184,10 +180,16 @@ pub enum Event {
     },
     /// No refresh token came, so that sessions end with the provider's tokens. Reported once per provider and worker.
     RefreshTokenMissing { provider: String },
-    /// The provider's metadata name an endpoint in a way that cannot be used, and that is not needed.
+    /// The provider's metadata name an endpoint in a way that cannot be used, or lack one that the configuration needs.
     EndpointUnusable {
         provider: String,
         /// Which endpoint, and why.
+        detail: String,
+    },
+    /// By the provider's metadata, it signs ID tokens by no algorithm that is accepted.
+    AlgorithmsDiffer {
+        provider: String,
+        /// Which algorithms, and what to change.
         detail: String,
     },
     /// A provider's document was fetched, or the fetch failed.
@@ -236,6 +238,7 @@ impl Event {
             Self::Denied { failure, .. } => return Cow::Owned(format!("accredit_denied_{}", failure.reason)),
             Self::Unanswered { failure, .. } => return Cow::Owned(format!("accredit_unanswered_{}", failure.reason)),
             Self::EndpointUnusable { .. } => "accredit_endpoint_unusable",
+            Self::AlgorithmsDiffer { .. } => "accredit_algorithms_differ",
             Self::Fetched { kind: DocumentKind::Metadata, failure: None, .. } => "accredit_fetch_metadata_ok",
             Self::Fetched { kind: DocumentKind::Metadata, .. } => "accredit_fetch_metadata_failed",
             Self::Fetched { kind: DocumentKind::Keys, failure: None, .. } => "accredit_fetch_keys_ok",
@@ -249,7 +252,10 @@ impl Event {
         match self {
             Self::Fetched { failure, .. } | Self::Notified { failure, .. } => failure.is_some(),
             Self::Refreshed { failure: Some((failure, _)), .. } => !matches!(failure.reason, Reason::RefreshRefused),
-            Self::RefreshTokenMissing { .. } | Self::EndpointUnusable { .. } | Self::PlaceTooLong { .. } => true,
+            Self::RefreshTokenMissing { .. }
+            | Self::EndpointUnusable { .. }
+            | Self::AlgorithmsDiffer { .. }
+            | Self::PlaceTooLong { .. } => true,
             Self::SignInFailed { failure, .. } | Self::Denied { failure, .. } | Self::Unanswered { failure, .. } => matches!(
                 failure.reason,
                 Reason::ClientAuthenticationFailed
@@ -268,127 +274,5 @@ impl Event {
             ),
             _ => false,
         }
-    }
-
-    /// The audit line, a prefix and one JSON object; `None` for events that are only counted.
-    pub fn audit(&self) -> Option<String> {
-        let line = match self {
-            Self::SignInBegun { request, provider, redirect_uri } => {
-                Line::of("sign_in_begun").at(request).text("provider", provider).text("redirect_uri", redirect_uri)
-            }
-            Self::PlaceTooLong { request, bytes } => Line::of("place_too_long").at(request).with("bytes", Value::from(*bytes)),
-            Self::SignInCompleted { request, provider, subject } => {
-                Line::of("sign_in").at(request).text("provider", provider).text("subject", subject)
-            }
-            Self::SignInFailed { request, provider, failure } => {
-                Line::of("sign_in_failed").at(request).because(failure).maybe("provider", provider.as_ref())
-            }
-            Self::AccountCreated { request, provider, subject } => {
-                Line::of("account_created").at(request).text("provider", provider).text("subject", subject)
-            }
-            Self::Notified { request, subject, failure: Some(failure) } => {
-                Line::of("notify_failed").at(request).because(failure).text("subject", subject)
-            }
-            Self::SignedOut { request, provider, subject } => {
-                Line::of("sign_out").at(request).maybe("provider", provider.as_ref()).maybe("subject", subject.as_ref())
-            }
-            Self::Denied { request, rule, subject, failure } => {
-                Line::of("denied").at(request).because(failure).maybe("rule", rule.as_ref()).maybe("subject", subject.as_ref())
-            }
-            Self::Unanswered { request, stage, failure } => {
-                Line::of("unanswered").at(request).because(failure).text("stage", stage)
-            }
-            Self::Refreshed { provider, subject, failure: Some((failure, aftermath)) } => {
-                let ended = Value::Bool(*aftermath == Aftermath::Ended);
-                Line::of("refresh_failed")
-                    .because(failure)
-                    .text("provider", provider)
-                    .text("subject", subject)
-                    .with("ended", ended)
-            }
-            Self::RefreshTokenMissing { provider } => Line::of("refresh_token_missing").text("provider", provider),
-            Self::EndpointUnusable { provider, detail } => {
-                Line::of("endpoint_unusable").text("provider", provider).text("detail", detail)
-            }
-            Self::Fetched { kind, provider, failure: Some(failure) } => {
-                let what = match kind {
-                    DocumentKind::Metadata => "metadata",
-                    DocumentKind::Keys => "keys",
-                };
-                Line::of("fetch_failed").because(failure).text("what", what).text("provider", provider)
-            }
-            Self::Outcome(_)
-            | Self::SessionFromMemory
-            | Self::SessionFromCookie
-            | Self::TokenFromMemory
-            | Self::TokenVerified
-            | Self::TokenIntrospected(_)
-            | Self::SessionRefused(_)
-            | Self::SessionRenewed
-            | Self::SignInRepeated
-            | Self::Refreshed { failure: None, .. }
-            | Self::Notified { failure: None, .. }
-            | Self::Fetched { failure: None, .. } => return None,
-        };
-        Some(["accredit audit ", &escape_invisible(&Value::Object(line.0).to_string())].concat())
-    }
-}
-
-/// An audit line under construction: the members of its JSON object.
-struct Line(Map<String, Value>);
-
-impl Line {
-    fn of(event: &str) -> Self {
-        Self(Map::new()).text("event", event)
-    }
-
-    #[inline(never)]
-    fn with(mut self, name: &str, value: Value) -> Self {
-        self.0.insert(name.to_owned(), value);
-        self
-    }
-
-    fn text(self, name: &str, text: &str) -> Self {
-        self.with(name, Value::from(text))
-    }
-
-    fn maybe(self, name: &str, text: Option<&String>) -> Self {
-        self.with(name, text.map_or(Value::Null, |text| Value::from(text.as_str())))
-    }
-
-    fn at(self, request: &RequestRef) -> Self {
-        self.text("request_id", &request.request_id).text("method", &request.method).text("path", &request.path)
-    }
-
-    fn because(self, failure: &Failure) -> Self {
-        self.text("reason", failure.reason.id()).text("detail", &failure.detail)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_audit_line_is_one_line_of_json_whatever_the_path_holds() {
-        let request = RequestRef { request_id: "r".into(), method: "GET".into(), path: "/a\"\n{}".into() };
-        let failure = Failure::new(Reason::ConditionFailed, "groups is absent");
-        let event = Event::Denied { request, rule: Some("rules[1]".into()), subject: Some("bob".into()), failure };
-        let line = event.audit().unwrap();
-        assert_eq!(line.lines().count(), 1);
-        let parsed: Value = serde_json::from_str(line.strip_prefix("accredit audit ").unwrap()).unwrap();
-        assert_eq!(parsed["reason"], "condition_failed");
-        assert_eq!(parsed["path"], "/a\"\n{}");
-        assert_eq!(event.counter(), "accredit_denied_condition_failed");
-    }
-
-    #[test]
-    fn line_separators_and_invisible_characters_in_a_subject_begin_no_second_log_line() {
-        let subject = "bob\u{2028}accredit audit {}\u{202e}\u{200b}\u{e0041}".to_owned();
-        let request = RequestRef { request_id: "r".into(), method: "GET".into(), path: "/".into() };
-        let line = Event::SignedOut { request, provider: Some("main".into()), subject: Some(subject.clone()) }.audit().unwrap();
-        assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");
-        let parsed: Value = serde_json::from_str(line.strip_prefix("accredit audit ").unwrap()).unwrap();
-        assert_eq!((&parsed["provider"], &parsed["subject"]), (&Value::from("main"), &Value::from(subject)));
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::config::settings::Settings;
 use crate::http::message::Reply;
+use crate::oidc::metadata::Remark;
 use crate::session::remembered::attempts::UsedAttempts;
 use crate::session::remembered::ended::EndedSessions;
 use crate::step::decision::{News, Resource};
@@ -81,13 +82,16 @@ impl Background {
     pub fn fetch_answered(&mut self, settings: &Settings, world: &mut dyn World, fetch: &Fetch, reply: &Reply) -> Upkeep {
         let events = match &fetch.errand {
             Errand::Document(kind) => {
-                let (passed_over, failure) = match self.documents.fetch_answered(settings, world, &fetch.provider, *kind, reply) {
-                    Ok(passed_over) => (passed_over, None),
+                let (remarks, failure) = match self.documents.fetch_answered(settings, world, &fetch.provider, *kind, reply) {
+                    Ok(remarks) => (remarks, None),
                     Err(failure) => (Vec::new(), Some(failure)),
                 };
-                let unusable = |detail| Event::EndpointUnusable { provider: fetch.provider.clone(), detail };
+                let told = |remark| match remark {
+                    Remark::Endpoint(detail) => Event::EndpointUnusable { provider: fetch.provider.clone(), detail },
+                    Remark::Algorithms(detail) => Event::AlgorithmsDiffer { provider: fetch.provider.clone(), detail },
+                };
                 let fetched = Event::Fetched { kind: *kind, provider: fetch.provider.clone(), failure };
-                [fetched].into_iter().chain(passed_over.into_iter().map(unusable)).collect()
+                [fetched].into_iter().chain(remarks.into_iter().map(told)).collect()
             }
             Errand::Refresh(_) => Vec::new(),
         };

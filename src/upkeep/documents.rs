@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::config::settings::Settings;
 use crate::crypto::key::KeySet;
 use crate::http::message::Reply;
-use crate::oidc::metadata::Metadata;
+use crate::oidc::metadata::{EndpointName, Metadata, Remark};
 use crate::oidc::provider::Provider;
 use crate::step::decision::{News, Resource};
 use crate::step::event::DocumentKind;
@@ -129,12 +129,12 @@ impl Documents {
         let asked = self.0.iter_mut().zip(&settings.providers).filter(|(_, provider)| provider.oidc.is_asked());
         for (documents, provider) in asked {
             documents.look(&provider.oidc, &settings.sealer, world, now, fetches);
-            missing |= documents.metadata.is_due(now) || documents.keys.is_due(now);
+            missing |= documents.metadata.is_due(now) || documents.are_keys_due(now);
         }
         missing
     }
 
-    /// Takes the reply to the fetch of a provider's document. Returns which of its endpoints were passed over, and why.
+    /// Takes the reply to the fetch of a provider's document. Returns what an operator should know about it.
     ///
     /// # Errors
     /// Why the document is not accepted. The one that was held before stays.
@@ -145,12 +145,19 @@ impl Documents {
         name: &str,
         kind: DocumentKind,
         reply: &Reply,
-    ) -> Result<Vec<String>, Failure> {
+    ) -> Result<Vec<Remark>, Failure> {
         let now = world.now();
-        match self.of_provider(settings, name) {
-            Some((documents, provider)) => documents.fetch_answered(provider, &settings.sealer, world, kind, reply, now),
-            None => Ok(Vec::new()),
+        let Some((documents, provider)) = self.of_provider(settings, name) else { return Ok(Vec::new()) };
+        documents.fetch_answered(provider, &settings.sealer, world, kind, reply, now)?;
+        let Some(metadata) = documents.metadata.held.as_ref().filter(|_| kind == DocumentKind::Metadata) else {
+            return Ok(Vec::new());
+        };
+        let mut remarks = metadata.value.remarks.clone();
+        if settings.sign_out.at_provider && provider.signs_in() && metadata.value.lacks(EndpointName::EndSession) {
+            let what = "end_session_endpoint is missing in the provider's document, so that logout.provider has no effect there";
+            remarks.push(Remark::Endpoint(what.to_owned()));
         }
+        Ok(remarks)
     }
 
     /// How many of `total` sessions each provider may have at least: the same number for each.

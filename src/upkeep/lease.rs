@@ -26,7 +26,7 @@ const REFILL: Duration = Duration::from_secs(10);
 pub enum Urgency {
     /// It is missing, or due for renewal.
     Due,
-    /// It is there, but a token names a key that it lacks. Anybody can send such tokens.
+    /// It is there, but a token is signed with none of its keys. Anybody can send such tokens.
     Provoked,
 }
 

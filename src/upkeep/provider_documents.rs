@@ -8,9 +8,9 @@ use crate::config::settings::ProviderSettings;
 use crate::crypto::key::KeySet;
 use crate::crypto::seal::{Purpose, Sealer};
 use crate::http::message::{Headers, Reply};
-use crate::oidc::discovery::{fresh_for, metadata_request, metadata_response};
+use crate::oidc::discovery::{check_renewal, fresh_for, is_complete, metadata_request, metadata_response};
 use crate::oidc::keys::{keys_request, keys_response};
-use crate::oidc::metadata::Metadata;
+use crate::oidc::metadata::{EndpointName, Metadata};
 use crate::oidc::provider::{MetadataSource, Provider};
 use crate::session::content::Fingerprint;
 use crate::step::event::DocumentKind;
@@ -51,6 +51,9 @@ pub(super) struct Held<T> {
     pub(super) since: Timestamp,
     fresh_until: Timestamp,
 }
+
+/// Metadata that lack an endpoint that the configuration needs are fetched again after this time at the latest.
+const LONGEST_INCOMPLETE: Duration = Duration::from_secs(60);
 
 /// The version of the format in shared memory. Entries of another version are not read.
 const VERSION: u8 = 1;
@@ -141,10 +144,16 @@ impl ProviderDocuments {
         }
         // Whether they are due here or not: a key that another worker knows to be withdrawn must no longer verify anything here.
         self.adopt_keys(provider, sealer, world);
-        if self.keys.is_due(now) && self.metadata.held.is_some() {
+        if self.are_keys_due(now) {
             let urgency = urgency(&self.keys);
             self.keys.not_before = self.ask(provider, world, now, DocumentKind::Keys, urgency, fetches);
         }
+    }
+
+    /// Whether the keys are to be fetched, and it is known from where.
+    pub(super) fn are_keys_due(&self, now: Timestamp) -> bool {
+        let has_address = |held: &Held<Metadata>| held.value.usable(EndpointName::Jwks).is_some();
+        self.keys.is_due(now) && self.metadata.held.as_ref().is_some_and(has_address)
     }
 
     /// Adds the fetch of a document, unless another worker fetches it or it is too early. Returns the time before which it is not
@@ -163,7 +172,7 @@ impl ProviderDocuments {
             (DocumentKind::Keys, Some(metadata)) => keys_request(provider, &metadata.value),
             (DocumentKind::Keys, None) => return now,
         };
-        // This cannot fail: every address was checked when the configuration or the metadata were read.
+        // This cannot fail: the issuer was checked when the configuration was read, and `are_keys_due` has seen the other address.
         let Ok(call) = call else { return now };
         match lease::acquire(world, &self.key(kind, "lease"), now, call.timeout.saturating_add(Duration::from_secs(1)), urgency) {
             Grant::Granted => fetches.push(Fetch { provider: self.name.clone(), errand: Errand::Document(kind), call }),
@@ -181,31 +190,28 @@ impl ProviderDocuments {
         kind: DocumentKind,
         reply: &Reply,
         now: Timestamp,
-    ) -> Result<Vec<String>, Failure> {
-        let fresh_until = now.plus(fresh_for(reply));
+    ) -> Result<(), Failure> {
+        let mut fresh_until = now.plus(fresh_for(reply));
         let lease = self.key(kind, "lease");
         let taken = match (kind, &self.metadata.held) {
-            (DocumentKind::Metadata, _) => metadata_response(provider, reply).map(|metadata| {
-                let passed_over = metadata.passed_over.clone();
+            (DocumentKind::Metadata, _) => self.renewed(provider, reply).map(|metadata| {
+                if !is_complete(provider, &metadata) {
+                    fresh_until = fresh_until.min(now.plus(LONGEST_INCOMPLETE));
+                }
                 self.metadata.take(metadata, now, fresh_until);
-                passed_over
             }),
             (DocumentKind::Keys, Some(metadata)) => {
-                let keys = keys_response(provider, &metadata.value, reply);
-                keys.map(|keys| {
-                    self.keys.take(keys, now, fresh_until);
-                    Vec::new()
-                })
+                keys_response(provider, &metadata.value, reply).map(|keys| self.keys.take(keys, now, fresh_until))
             }
-            (DocumentKind::Keys, None) => Ok(Vec::new()),
+            (DocumentKind::Keys, None) => Ok(()),
         };
         match taken {
-            Ok(passed_over) => {
+            Ok(()) => {
                 if let Reply::Answered { body, .. } = reply {
                     self.mirror(sealer, world, kind, body, now, fresh_until);
                 }
                 lease::release(world, &lease);
-                Ok(passed_over)
+                Ok(())
             }
             Err(failure) => {
                 let not_before = lease::back_off(world, &lease, now);
@@ -216,6 +222,13 @@ impl ProviderDocuments {
                 Err(failure)
             }
         }
+    }
+
+    /// The metadata in a reply, unless they lack an endpoint that is needed and that the ones that are held have.
+    fn renewed(&self, provider: &Provider, reply: &Reply) -> Result<Metadata, Failure> {
+        let metadata = metadata_response(provider, reply)?;
+        self.metadata.held.as_ref().map_or(Ok(()), |held| check_renewal(provider, &held.value, &metadata))?;
+        Ok(metadata)
     }
 
     fn mirror(
@@ -284,7 +297,7 @@ impl ProviderDocuments {
     pub(super) fn adopt_metadata(&mut self, provider: &Provider, sealer: &Sealer, world: &dyn World) {
         let held = self.metadata.held.as_ref().map(|held| held.fetched);
         let Some((mirrored, reply)) = self.mirrored(sealer, world, DocumentKind::Metadata, held) else { return };
-        if let Ok(metadata) = metadata_response(provider, &reply) {
+        if let Ok(metadata) = self.renewed(provider, &reply) {
             self.metadata.take(metadata, mirrored.fetched, mirrored.fresh_until);
             // The keys in shared memory may have been refused because of the former metadata: they are read again.
             self.keys.versions.clear();
@@ -317,12 +330,12 @@ impl ProviderDocuments {
 
 fn urgency<T: PartialEq>(slot: &Slot<T>) -> Urgency {
     // A document that is missing altogether is needed by everybody. Only a repeated fetch of one that is there can be provoked by
-    // whoever sends tokens with unknown keys.
+    // whoever sends tokens with unknown keys or wrong signatures.
     if slot.is_wanted() && slot.held.is_some() { Urgency::Provoked } else { Urgency::Due }
 }
 
 fn digest(provider: &Provider) -> String {
-    let source = format!("{:?}", provider.source);
+    let source = format!("{:?} {:?}", provider.source, provider.written_endpoints);
     let checks = format!("{:?} {} {} {:?}", provider.clusters, provider.userinfo, provider.introspects(), provider.plain_http);
     Fingerprint::of([provider.issuer(), &source, &checks]).as_str().to_owned()
 }

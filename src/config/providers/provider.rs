@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::providers::algorithms::algorithms;
 use crate::config::providers::bearer::{BearerShape, bearer};
 use crate::config::providers::client::{Client, authorization_params, client, refuse_what_asks, refuse_what_signs_in, scope};
-use crate::config::providers::source::{check_reach, clusters, issuer_alone, source, url};
+use crate::config::providers::source::{Source, check_reach, clusters, issuer_alone, source, url};
 use crate::config::providers::written::{AccountPrompt, ProviderShape, ResponseModeWord};
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::Reached;
@@ -83,11 +83,11 @@ fn reached(
     shape: &mut ProviderShape,
     never_asked: Checked<bool>,
     refusals: &mut Refusals,
-) -> Checked<(MetadataSource, Clusters)> {
+) -> Checked<(Source, Clusters)> {
     let issuer = std::mem::replace(&mut shape.issuer, Ok(None));
     let metadata = std::mem::replace(&mut shape.metadata, Ok(None));
     let reached = std::mem::replace(&mut shape.clusters, Ok(Reached::default()));
-    let of_metadata = metadata.as_ref().ok().and_then(|metadata| metadata.as_ref()?.issuer.clone().ok());
+    let of_metadata = metadata.as_ref().ok().and_then(|metadata| metadata.as_ref()?.issuer.clone().ok()?);
     let named = issuer.clone().ok().flatten().or(of_metadata).unwrap_or_default();
     let clusters = reached.and_then(|reached| clusters(&format!("{path}.clusters"), reached, &named, refusals));
     let source = match (never_asked, issuer, metadata) {
@@ -143,8 +143,9 @@ fn settings(
         authentication: parts.part(authentication.map(Some)).unwrap_or(ClientAuthentication::None),
         plain_http: if plain_http? { PlainHttp::AllowInsecure } else { PlainHttp::LoopbackOnly },
         source: parts
-            .part(reached.as_ref().map(|(source, _)| Some(source.clone())).map_err(|refused| *refused))
+            .part(reached.as_ref().map(|(source, _)| Some(source.metadata.clone())).map_err(|refused| *refused))
             .unwrap_or(MetadataSource::Never { issuer: String::new() }),
+        written_endpoints: reached.as_ref().map(|(source, _)| source.written.clone()).unwrap_or_default(),
         clusters: reached.map(|(_, clusters)| clusters).unwrap_or_else(|_| Clusters::new(Vec::new())),
     };
     check_reach(path, &provider, refusals)?;

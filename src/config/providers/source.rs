@@ -4,22 +4,37 @@
 use crate::config::reading::place::shape;
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::Reached;
+use crate::config::reading::values::is_written;
 use crate::http::url::Url;
-use crate::oidc::discovery::check_endpoints;
-use crate::oidc::metadata::Metadata;
+use crate::oidc::discovery::{check_endpoint, check_given};
+use crate::oidc::metadata::{Endpoint, EndpointName, Metadata};
 use crate::oidc::provider::{Clusters, MetadataSource, Provider};
 
 shape! {
     /// A provider's metadata, in the names of OpenID Connect Discovery 1.0, section 3.
     pub(super) struct MetadataShape {
-        pub(super) issuer: String,
-        authorization_endpoint: String,
-        token_endpoint: String,
-        jwks_uri: String,
+        pub(super) issuer: Option<String>,
+        authorization_endpoint: Option<String>,
+        token_endpoint: Option<String>,
+        jwks_uri: Option<String>,
         userinfo_endpoint: Option<String>,
         introspection_endpoint: Option<String>,
         end_session_endpoint: Option<String>,
-        authorization_response_iss_parameter_supported: bool = default,
+        authorization_response_iss_parameter_supported: Option<bool>,
+    }
+}
+
+/// Where the endpoints of a provider are known from.
+#[derive(Clone)]
+pub(super) struct Source {
+    pub(super) metadata: MetadataSource,
+    /// The endpoints that are written beside the issuer.
+    pub(super) written: Vec<(EndpointName, Url)>,
+}
+
+impl From<MetadataSource> for Source {
+    fn from(metadata: MetadataSource) -> Self {
+        Self { metadata, written: Vec::new() }
     }
 }
 
@@ -50,9 +65,9 @@ pub(super) fn clusters(path: &str, reached: Reached, issuer: &str, refusals: &mu
 }
 
 /// Checks the issuer of a provider that is never asked. It may be any text, as it stands in `iss`.
-pub(super) fn issuer_alone(path: &str, issuer: Option<String>, refusals: &mut Refusals) -> Checked<MetadataSource> {
+pub(super) fn issuer_alone(path: &str, issuer: Option<String>, refusals: &mut Refusals) -> Checked<Source> {
     match issuer.filter(|issuer| !issuer.is_empty()) {
-        Some(issuer) => Ok(MetadataSource::Never { issuer }),
+        Some(issuer) => Ok(MetadataSource::Never { issuer }.into()),
         None => {
             let sentence = "expected the issuer as it stands in the tokens (iss), found none; copy it";
             Err(refusals.refuse(format!("{path}.issuer"), sentence))
@@ -60,45 +75,87 @@ pub(super) fn issuer_alone(path: &str, issuer: Option<String>, refusals: &mut Re
     }
 }
 
-/// Checks that the endpoints are known either by discovery or from the configuration.
+/// Checks that the endpoints are known, by discovery or from the configuration. Some may be written beside the issuer.
 pub(super) fn source(
     path: &str,
     issuer: Option<String>,
     metadata: Option<MetadataShape>,
     refusals: &mut Refusals,
-) -> Checked<MetadataSource> {
-    let sentence = match (issuer, metadata) {
-        (Some(issuer), None) => {
-            return Ok(MetadataSource::Discovery { issuer: url(&format!("{path}.issuer"), &issuer, refusals)? });
+) -> Checked<Source> {
+    let at_metadata = format!("{path}.metadata");
+    match (issuer, metadata) {
+        (Some(issuer), written) => {
+            let issuer = url(&format!("{path}.issuer"), &issuer, refusals);
+            let written = written.map_or(Ok(Vec::new()), |written| beside_issuer(&at_metadata, written, refusals));
+            Ok(Source { metadata: MetadataSource::Discovery { issuer: issuer? }, written: written? })
         }
         (None, Some(given)) => {
-            return given_metadata(&format!("{path}.metadata"), given, refusals)
-                .map(|metadata| MetadataSource::Given(Box::new(metadata)));
+            let given = given_metadata(&at_metadata, given, refusals);
+            given.map(|metadata| MetadataSource::Given(Box::new(metadata)).into())
         }
-        (Some(_), Some(_)) => {
-            "expected issuer or metadata, found both; write issuer for discovery, metadata for a provider without it"
-        }
-        (None, None) => "expected issuer or metadata, found neither; write issuer: https://…",
+        (None, None) => Err(refusals.refuse(path, "expected issuer or metadata, found neither; write issuer: https://…")),
+    }
+}
+
+fn endpoint(path: &str, name: EndpointName, text: Checked<Option<String>>, refusals: &mut Refusals) -> Checked<Option<Url>> {
+    text?.map(|text| url(&format!("{path}.{}", name.as_str()), &text, refusals)).transpose()
+}
+
+/// The endpoints that are written beside the issuer, because its document lacks them or names other ones.
+fn beside_issuer(path: &str, shape: MetadataShape, refusals: &mut Refusals) -> Checked<Vec<(EndpointName, Url)>> {
+    let mut unwanted = |name: &str, is_written: Checked<bool>, sentence: &str| match is_written? {
+        true => Err(refusals.refuse(format!("{path}.{name}"), sentence)),
+        false => Ok(()),
     };
-    Err(refusals.refuse(path, sentence))
+    let issuer = unwanted(
+        "issuer",
+        is_written(&shape.issuer),
+        "expected none beside the provider's issuer, found a second one; remove it if there is a discovery document, else the other one",
+    );
+    let announced = unwanted(
+        "authorization_response_iss_parameter_supported",
+        is_written(&shape.authorization_response_iss_parameter_supported),
+        "expected none beside the provider's issuer, found one; remove it, because the provider's document says it",
+    );
+    let each = [
+        (EndpointName::Authorization, shape.authorization_endpoint),
+        (EndpointName::Token, shape.token_endpoint),
+        (EndpointName::Jwks, shape.jwks_uri),
+        (EndpointName::Userinfo, shape.userinfo_endpoint),
+        (EndpointName::Introspection, shape.introspection_endpoint),
+        (EndpointName::EndSession, shape.end_session_endpoint),
+    ];
+    let read = each.map(|(name, text)| endpoint(path, name, text, refusals).map(|url| url.map(|url| (name, url))));
+    let written: Vec<_> = read.into_iter().filter_map(Checked::transpose).collect();
+    if written.is_empty() && issuer.is_ok() && announced.is_ok() {
+        let sentence =
+            "expected an endpoint beside the provider's issuer, found none; remove it, or write token_endpoint: https://…";
+        return Err(refusals.refuse(path, sentence));
+    }
+    issuer?;
+    announced?;
+    written.into_iter().collect()
 }
 
 fn given_metadata(path: &str, given: MetadataShape, refusals: &mut Refusals) -> Checked<Metadata> {
-    let issuer = given.issuer.and_then(|issuer| match issuer.is_empty() {
-        true => {
-            let sentence = "expected the issuer as it stands in ID tokens, found an empty text; copy it from there";
-            Err(refusals.refuse(format!("{path}.issuer"), sentence))
-        }
-        false => Ok(issuer),
+    let issuer = given.issuer.and_then(|issuer| {
+        let sentence = "expected the issuer as it stands in ID tokens, found none; copy it from there, or write issuer beside metadata if the provider has a discovery document";
+        let refused = || refusals.refuse(format!("{path}.issuer"), sentence);
+        issuer.filter(|issuer| !issuer.is_empty()).ok_or_else(refused)
     });
-    let mut demanded = |name: &str, text: Checked<String>| url(&format!("{path}.{name}"), &text?, refusals);
-    let authorization_endpoint = demanded("authorization_endpoint", given.authorization_endpoint);
-    let token_endpoint = demanded("token_endpoint", given.token_endpoint);
-    let jwks_uri = demanded("jwks_uri", given.jwks_uri);
-    let mut optional = |name: &str, text: Checked<Option<String>>| text?.map(|text| demanded(name, Ok(text))).transpose();
-    let userinfo_endpoint = optional("userinfo_endpoint", given.userinfo_endpoint);
-    let introspection_endpoint = optional("introspection_endpoint", given.introspection_endpoint);
-    let end_session_endpoint = optional("end_session_endpoint", given.end_session_endpoint);
+    let mut demanded = |name: EndpointName, text| match endpoint(path, name, text, refusals)? {
+        Some(url) => Ok(Endpoint::usable(url)),
+        None => Err(refusals.refuse(format!("{path}.{}", name.as_str()), "expected a value, found none; add it")),
+    };
+    let authorization_endpoint = demanded(EndpointName::Authorization, given.authorization_endpoint);
+    let token_endpoint = demanded(EndpointName::Token, given.token_endpoint);
+    let jwks_uri = demanded(EndpointName::Jwks, given.jwks_uri);
+    let mut optional = |name: EndpointName, text| {
+        endpoint(path, name, text, refusals).map(|url| url.map_or(Endpoint::MISSING, Endpoint::usable))
+    };
+    let userinfo_endpoint = optional(EndpointName::Userinfo, given.userinfo_endpoint);
+    let introspection_endpoint = optional(EndpointName::Introspection, given.introspection_endpoint);
+    let end_session_endpoint = optional(EndpointName::EndSession, given.end_session_endpoint);
     Ok(Metadata {
         issuer: issuer?,
         authorization_endpoint: authorization_endpoint?,
@@ -107,8 +164,8 @@ fn given_metadata(path: &str, given: MetadataShape, refusals: &mut Refusals) -> 
         userinfo_endpoint: userinfo_endpoint?,
         introspection_endpoint: introspection_endpoint?,
         end_session_endpoint: end_session_endpoint?,
-        passed_over: Vec::new(),
-        announces_iss_parameter: given.authorization_response_iss_parameter_supported?,
+        remarks: Vec::new(),
+        announces_iss_parameter: given.authorization_response_iss_parameter_supported?.unwrap_or_default(),
     })
 }
 
@@ -133,9 +190,15 @@ pub(super) fn check_reach(path: &str, provider: &Provider, refusals: &mut Refusa
                     format!("expected a cluster for {authority}, found none; write {{\"{authority}\": NAME OF ENVOY'S CLUSTER}}");
                 return Err(refusals.refuse(at("clusters"), sentence));
             }
-            Ok(())
+            let checked = provider.written_endpoints.iter().map(|(name, url)| {
+                check_endpoint(provider, *name, url).map_err(|what| {
+                    let sentence = format!("expected an endpoint that can be used, found one that cannot; {what}");
+                    refusals.refuse(at("metadata") + "." + name.as_str(), sentence)
+                })
+            });
+            checked.collect::<Vec<_>>().into_iter().collect()
         }
-        MetadataSource::Given(metadata) => check_endpoints(provider, metadata).map_err(|what| {
+        MetadataSource::Given(metadata) => check_given(provider, metadata).map_err(|what| {
             refusals.refuse(at("metadata"), format!("expected endpoints that can be used, found one that cannot; {what}"))
         }),
         MetadataSource::Never { .. } => Ok(()),

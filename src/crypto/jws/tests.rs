@@ -243,7 +243,7 @@ fn an_ecdsa_signature_has_one_form_only() {
 }
 
 #[test]
-fn without_a_kid_exactly_one_key_may_fit() {
+fn a_token_without_a_kid_is_tried_with_the_few_keys_of_its_algorithm_and_never_with_many() {
     let token = |algorithm| match algorithm {
         Algorithm::ES256 => P256.token(algorithm, &json!({}), &json!({})),
         _ => RSA.token(algorithm, &json!({}), &json!({})),
@@ -252,13 +252,44 @@ fn without_a_kid_exactly_one_key_may_fit() {
     assert!(check(&token(Algorithm::RS256), &one_of_each).is_ok());
     assert!(check(&token(Algorithm::ES256), &one_of_each).is_ok());
 
-    let two = key_set(&[(&RSA, json!({"kid": "r"})), (&OTHER_RSA, json!({}))]);
-    assert_eq!(check(&token(Algorithm::RS256), &two), Err(JwsError::KeyAmbiguous));
+    let two = key_set(&[(&OTHER_RSA, json!({})), (&RSA, json!({"kid": "r"}))]);
+    assert_eq!(check(&token(Algorithm::RS256), &two).unwrap().key_id.as_deref(), Some("r"));
     assert_eq!(check(&token(Algorithm::ES256), &two), Err(JwsError::KeyUnknown { key_id: None }));
     assert_eq!(check(&token(Algorithm::RS256), &KeySet::default()), Err(JwsError::KeyUnknown { key_id: None }));
 
-    let replaced = key_set(&[(&OTHER_RSA, json!({"kid": "r"}))]);
-    assert_eq!(check(&token(Algorithm::RS256), &replaced), Err(JwsError::SignatureNotByTheOnlyKey));
+    // Others than these made the signature, or one that is for another algorithm alone.
+    let replaced = key_set(&[(&OTHER_RSA, json!({"kid": "r"})), (&P256, json!({})), (&RSA, json!({"alg": "PS256"}))]);
+    assert_eq!(check(&token(Algorithm::RS256), &replaced), Err(JwsError::SignatureByNoKey));
+
+    let behind = |foreign: usize| {
+        let named = |number: usize| OTHER_RSA.verifying(&json!({"kid": number.to_string()}));
+        let keys = (0..foreign).map(named).chain([RSA.verifying(&json!({"kid": "r"}))]).collect();
+        check(&token(Algorithm::RS256), &KeySet::new(keys)).map(drop)
+    };
+    assert_eq!(behind(MOST_WITHOUT_KID - 1), Ok(()));
+    assert_eq!(behind(MOST_WITHOUT_KID), Err(JwsError::KeyAmbiguous));
+}
+
+#[test]
+fn a_key_without_a_kid_is_tried_only_where_no_key_has_the_kid_and_no_other_is_left() {
+    let token = RSA.token(Algorithm::RS256, &json!({"kid": "r"}), &json!({}));
+    let unknown = || Err(JwsError::KeyUnknown { key_id: Some("\"r\"".into()) });
+    let verdict = |keys: &[(&TestKey, Value)]| check(&token, &key_set(keys)).map(drop);
+    let unnamed = |key| (key, json!({}));
+    assert_eq!(verdict(&[unnamed(&*RSA)]), Ok(()));
+    // Keys for other algorithms, and keys with another `kid`, are no reason to doubt.
+    assert_eq!(verdict(&[unnamed(&RSA), unnamed(&P256), (&OTHER_RSA, json!({"kid": "o"}))]), Ok(()));
+    for (keys, refused) in [
+        (vec![unnamed(&*OTHER_RSA)], unknown()),
+        (vec![unnamed(&RSA), unnamed(&OTHER_RSA)], unknown()),
+        (vec![(&RSA, json!({"kid": "o"}))], unknown()),
+        (vec![(&RSA, json!({"kid": ""}))], unknown()),
+        (vec![(&RSA, json!({"alg": "PS256"}))], unknown()),
+        (vec![unnamed(&RSA), (&OTHER_RSA, json!({"kid": "r"}))], Err(JwsError::SignatureInvalid)),
+        (vec![unnamed(&RSA), (&P256, json!({"kid": "r"}))], Err(JwsError::AlgorithmNotForKey { found: Algorithm::RS256 })),
+    ] {
+        assert_eq!(verdict(&keys), refused);
+    }
 }
 
 /// A token that is signed with HMAC, with these bytes as the secret.
@@ -306,13 +337,8 @@ fn kids_are_optional_among_keys_that_the_configuration_lists() {
 }
 
 #[test]
-fn with_a_kid_only_keys_that_have_it_are_tried() {
-    let keys = key_set(&[
-        (&OTHER_RSA, json!({"kid": "a"})),
-        (&RSA, json!({"kid": "a"})),
-        (&RSA, json!({"kid": "b"})),
-        (&RSA, json!({})),
-    ]);
+fn where_all_keys_have_a_kid_only_those_with_the_tokens_are_tried() {
+    let keys = key_set(&[(&OTHER_RSA, json!({"kid": "a"})), (&RSA, json!({"kid": "a"})), (&RSA, json!({"kid": "b"}))]);
     let token = |kid: &str| RSA.token(Algorithm::RS256, &json!({"kid": kid}), &json!({}));
     assert!(check(&token("a"), &keys).is_ok());
     assert!(check(&token("b"), &keys).is_ok());

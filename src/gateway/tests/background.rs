@@ -179,7 +179,7 @@ fn a_document_is_renewed_once_for_all_workers() {
 }
 
 #[test]
-fn metadata_that_break_the_specification_or_the_configuration_are_not_kept_and_the_log_says_why() {
+fn metadata_that_break_the_specification_or_the_configuration_sign_nobody_in_and_the_log_says_why() {
     for (member, value, says) in [
         ("issuer", json!("https://evil.example"), "expected issuer"),
         ("token_endpoint", json!("https://evil.example/token"), "no cluster is listed for evil.example"),
@@ -194,10 +194,17 @@ fn metadata_that_break_the_specification_or_the_configuration_are_not_kept_and_t
         let fetch = stage.worker.tick().fetches.pop().unwrap();
         let reply = stage.provider.answer(&fetch.call, BEGINNING);
         let upkeep = stage.worker.fetch_answered(&fetch, &reply);
-        let [Event::Fetched { failure: Some(failure), .. }] = upkeep.events.as_slice() else { panic!("{:?}", upkeep.events) };
-        assert!(failure.detail.contains(says), "{}", failure.detail);
+        let detail = match upkeep.events.as_slice() {
+            [Event::Fetched { failure: Some(failure), .. }] => &failure.detail,
+            [Event::Fetched { failure: None, .. }, Event::EndpointUnusable { detail, .. }] => detail,
+            other => panic!("{other:?}"),
+        };
+        assert!(detail.contains(says), "{detail}");
         let step = stage.worker.begin(stage.browser.navigate("/page"));
-        assert_eq!(outcome(&stage.settle(step)), (503, "metadata_unavailable"), "{member}");
+        let refused = stage.settle(step);
+        assert_eq!(outcome(&refused), (503, "metadata_unavailable"), "{member}");
+        assert!(stage.browser.names().is_empty(), "no sign-in was begun");
+        assert_eq!(outcome(&stage.worker.begin(stage.browser.navigate("/public"))), (200, ""), "{member}");
     }
 }
 

@@ -279,6 +279,38 @@ fn an_unknown_key_fetches_once_and_a_flood_of_them_does_not() {
 }
 
 #[test]
+fn a_new_key_under_the_old_kid_is_fetched_once_and_a_flood_of_wrong_signatures_does_not() {
+    let mut stage = Stage::ready(&accepting());
+    let former = format!("Bearer {}", token(&stage, json!({})));
+    assert_eq!(outcome(&stage.send(request("/members", &[&former]))), (200, ""));
+    stage.worker.wait(seconds(1));
+    stage.provider.publishes = vec![(&RSA, "first")];
+    stage.provider.signs = (&RSA, Algorithm::RS256, "first");
+    let line = format!("Bearer {}", token(&stage, json!({})));
+    assert_eq!(outcome(&stage.send(request("/members", &[&line]))), (200, ""));
+    // What was verified by the former key is verified again, and refused.
+    assert_eq!(outcome(&stage.send(request("/members", &[&former]))), (401, "token_invalid"));
+    let (asked, before) = (stage.provider.asked.len(), stage.worker.world.now);
+    for number in 0..50 {
+        let claims = json!({"iss": ISSUER, "sub": format!("x{number}"), "aud": "api", "exp": before.seconds() + 300});
+        let forged = OTHER_RSA.token(Algorithm::RS256, &json!({"kid": "first"}), &claims);
+        assert_eq!(outcome(&stage.send(request("/members", &[&format!("Bearer {forged}")]))), (401, "token_invalid"));
+    }
+    let fetches = stage.provider.asked.len() - asked;
+    assert!(fetches <= 4, "{fetches} fetches");
+    assert_eq!(outcome(&stage.send(request("/members", &[&line]))), (200, ""));
+}
+
+#[test]
+fn a_wrong_signature_is_no_verdict_while_the_keys_cannot_be_fetched() {
+    let mut stage = Stage::ready(&accepting());
+    let claims = json!({"iss": ISSUER, "sub": "x", "aud": "api", "exp": stage.worker.world.now.seconds() + 300});
+    let forged = format!("Bearer {}", OTHER_RSA.token(Algorithm::RS256, &json!({"kid": "first"}), &claims));
+    stage.provider.instead = Some(crate::oidc::testing::reply(503, &[], b""));
+    assert_eq!(outcome(&stage.send(request("/members", &[&forged]))), (503, "keys_unavailable"));
+}
+
+#[test]
 fn a_bearer_token_waits_for_missing_keys() {
     let mut stage = Stage::new(&accepting());
     let line = format!("Bearer {}", token(&stage, json!({})));

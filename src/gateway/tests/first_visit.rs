@@ -7,7 +7,7 @@ use super::stage::{Stage, body, called, changed, document, outcome, seconds, sta
 use crate::gateway::pending::Step;
 use crate::http::message::Reply;
 use crate::oidc::testing::{json_reply, reply};
-use crate::step::event::Event;
+use crate::step::audit;
 use serde_json::{Value, json};
 
 /// The usual configuration with accounts that are looked up, created and announced.
@@ -82,7 +82,7 @@ fn the_first_visit_creates_one_user_with_a_password_that_nobody_knows_and_greets
     let greeted: Value = serde_json::from_str(&stage.users.asked[2].2).unwrap();
     assert_eq!(greeted, json!({"email": "carol@example.com", "firstName": "Carol", "id": 101}));
     assert_eq!(counters(&step)[..3], ["accredit_account_created", "accredit_notify_ok", "accredit_sign_in_completed"]);
-    let audit: Vec<_> = step.events.iter().filter_map(Event::audit).collect();
+    let audit: Vec<_> = step.events.iter().filter_map(audit::line).collect();
     assert!(audit[0].contains("account_created") && audit[0].contains("101"), "{audit:?}");
 
     stage.browser.jar.clear();
@@ -189,7 +189,7 @@ fn a_greeting_that_fails_is_logged_and_counted_and_stops_nobody() {
         let step = visit(&mut stage);
         assert_eq!(status(&step), 303);
         assert!(counters(&step).contains(&"accredit_notify_failed".to_owned()));
-        let audit: Vec<_> = step.events.iter().filter_map(Event::audit).collect();
+        let audit: Vec<_> = step.events.iter().filter_map(audit::line).collect();
         assert!(audit.iter().any(|line| line.contains("notify_failed")) && !format!("{audit:?}").contains("secret"));
     }
 }

@@ -1,6 +1,6 @@
 use super::stage::{BEGINNING, Browser, Stage, awaited, called, document, location, outcome, response, seconds, status};
 use crate::crypto::key::Algorithm;
-use crate::crypto::testing::{P256, RSA};
+use crate::crypto::testing::{OTHER_P256, P256, RSA};
 use crate::gateway::pending::PendingWait;
 use crate::oidc::testing::reply;
 use crate::sign_in::redeem::AfterNews;
@@ -84,6 +84,57 @@ fn a_flood_of_unknown_keys_provokes_few_fetches_and_holds_nobody_else_up() {
     let before = stage.worker.world.now;
     stage.sign_in("/page");
     assert_eq!(stage.worker.world.now, before);
+}
+
+#[test]
+fn a_new_key_under_the_old_kid_is_fetched_when_the_first_signature_fails() {
+    for (key, algorithm) in [(&RSA, Algorithm::RS256), (&OTHER_P256, Algorithm::ES256)] {
+        let mut stage = Stage::ready(&document());
+        stage.provider.publishes = vec![(key, "first")];
+        stage.provider.signs = (key, algorithm, "first");
+        let asked = stage.provider.asked.len();
+        stage.sign_in("/page");
+        assert_eq!(stage.provider.asked[asked..], ["token", "keys"], "{algorithm}");
+        // The former key is forgotten.
+        stage.provider.signs = (&P256, Algorithm::ES256, "first");
+        stage.browser = Browser::default();
+        let callback = stage.go_to_the_provider("/page");
+        let refused = if algorithm == Algorithm::ES256 { "id_token_signature" } else { "id_token_algorithm" };
+        assert_eq!(outcome(&stage.navigate(&callback)), (502, refused));
+    }
+}
+
+#[test]
+fn a_flood_of_wrong_signatures_provokes_few_fetches_and_each_is_told_as_what_it_is() {
+    let mut stage = Stage::ready(&document());
+    let asked = stage.provider.asked.len();
+    for number in 0..20 {
+        stage.provider.signs = (&OTHER_P256, Algorithm::ES256, "first");
+        stage.browser = Browser::default();
+        let callback = stage.go_to_the_provider("/page");
+        assert_eq!(outcome(&stage.navigate(&callback)), (502, "id_token_signature"), "{number}");
+        stage.worker.wait(std::time::Duration::from_millis(20));
+    }
+    let fetches = stage.provider.asked[asked..].iter().filter(|path| *path == "keys").count();
+    let span = stage.worker.world.now.since(BEGINNING);
+    assert!(fetches as u64 <= 4 + span.as_secs() / 10, "{fetches} in {span:?}");
+    stage.provider.signs = (&P256, Algorithm::ES256, "first");
+    let before = stage.worker.world.now;
+    stage.sign_in("/page");
+    assert_eq!(stage.worker.world.now, before);
+}
+
+#[test]
+fn a_wrong_signature_is_no_verdict_while_the_keys_cannot_be_fetched() {
+    let mut stage = Stage::ready(&document());
+    stage.provider.signs = (&OTHER_P256, Algorithm::ES256, "first");
+    let (resource, until, pending) = waiting_for_a_new_key(&mut stage);
+    stage.provider.instead = Some(reply(503, &[], b""));
+    while stage.worker.news(&resource, until).is_none() {
+        stage.worker.fetch_due_for(&mut stage.provider, seconds(1));
+    }
+    let news = stage.worker.news(&resource, until).unwrap();
+    assert_eq!(outcome(&stage.worker.resume(pending, news)), (503, "keys_unavailable"));
 }
 
 #[test]

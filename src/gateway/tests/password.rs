@@ -7,6 +7,7 @@ use super::stage::{
 use crate::gateway::pending::Step;
 use crate::http::message::{Headers, Reply};
 use crate::oidc::testing::{json_reply, reply};
+use crate::step::audit;
 use crate::step::decision::{BodyNews, Decision};
 use crate::step::event::Event;
 use crate::words::reason::Reason;
@@ -109,7 +110,7 @@ fn a_wrong_password_and_an_unknown_name_cannot_be_told_apart_by_calls_answer_or_
         let mut stage = Stage::ready(&by_password());
         let step = login(&mut stage, email, "wrong");
         let counters: Vec<_> = step.events.iter().map(|event| event.counter().into_owned()).collect();
-        let audits: Vec<_> = step.events.iter().filter_map(Event::audit).collect();
+        let audits: Vec<_> = step.events.iter().filter_map(audit::line).collect();
         (stage.users.calls(), response(&step).clone(), response(&step).headers.clone(), counters, audits)
     };
     let (wrong, unknown) = (seen("alice@example.com"), seen("nobody@example.com"));

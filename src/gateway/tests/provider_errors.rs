@@ -1,7 +1,7 @@
 use super::stage::{Stage, document, field, location, outcome, response, seconds, status, with};
 use crate::gateway::pending::Step;
 use crate::oidc::testing::json_reply;
-use crate::step::event::Event;
+use crate::step::audit;
 use serde_json::json;
 
 /// Comes back from the provider with these parameters instead of a code.
@@ -21,7 +21,7 @@ fn an_error_that_means_start_again_does_so_once_and_two_in_a_row_end_on_a_page()
         let mut stage = Stage::ready(&document());
         let first = stage.go_to_the_provider("/page?a=b");
         let step = come_back(&mut stage, &first, &format!("error={error}"));
-        let line = step.events.iter().find_map(Event::audit).unwrap();
+        let line = step.events.iter().find_map(audit::line).unwrap();
         assert!(line.contains(error) && line.contains("begun again, once"), "{line}");
         let second = stage.again(&step);
         assert_eq!(outcome(&come_back(&mut stage, &second, &format!("error={error}"))), expected, "{error}");
@@ -69,7 +69,7 @@ fn somebody_who_is_signed_in_meanwhile_goes_to_the_page_despite_an_error() {
         assert_eq!((status(&step), location(&step)), (303, "/page"), "{error}");
         assert_eq!(stage.browser.names().len(), before);
         // It is told to the operator all the same.
-        assert!(step.events.iter().filter_map(Event::audit).any(|line| line.contains(error)), "{error}");
+        assert!(step.events.iter().filter_map(audit::line).any(|line| line.contains(error)), "{error}");
     }
 }
 
@@ -85,7 +85,7 @@ fn an_error_of_another_issuer_or_without_the_announced_one_starts_nothing_and_is
         let callback = stage.go_to_the_provider("/page");
         let step = come_back(&mut stage, &callback, query);
         assert_eq!(outcome(&step), (400, "issuer_mismatch"), "{query}");
-        let line = step.events.iter().find_map(Event::audit).unwrap();
+        let line = step.events.iter().find_map(audit::line).unwrap();
         assert!(line.contains("unproved") && line.contains("login_required"), "{line}");
     }
 }
@@ -99,7 +99,7 @@ fn an_error_that_belongs_to_no_attempt_is_refused_and_quoted_as_unproved() {
     ] {
         let step = stage.navigate(target);
         assert_eq!((outcome(&step), field(response(&step), "set-cookie")), (expected, None));
-        let line = step.events.iter().find_map(Event::audit).unwrap();
+        let line = step.events.iter().find_map(audit::line).unwrap();
         assert!(line.contains("unproved: ") && line.contains("invalid_request") && line.is_ascii(), "{line}");
         assert_eq!(line.lines().count(), 1);
     }

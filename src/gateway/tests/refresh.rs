@@ -7,6 +7,7 @@ use crate::gateway::pending::Step;
 use crate::http::message::Reply;
 use crate::oidc::testing::{json_reply, reply};
 use crate::session::content::Session;
+use crate::step::audit;
 use crate::step::decision::{Decision, News};
 use crate::step::event::{Aftermath, Event};
 use crate::upkeep::fetch::{Errand, Fetch};
@@ -277,7 +278,7 @@ fn while_the_provider_cannot_be_asked_the_session_goes_on_as_long_as_its_tokens_
         let fetch = until_it_asks(&mut stage.worker);
         let upkeep = stage.worker.fetch_answered(&fetch, &silence);
         assert_eq!(failures(&upkeep.events), [(reason, Aftermath::TriedAgain)]);
-        assert!(upkeep.events.iter().all(|event| event.audit().unwrap().contains("\"ended\":false")));
+        assert!(upkeep.events.iter().all(|event| audit::line(event).unwrap().contains("\"ended\":false")));
         // The refresh is tried again, at growing intervals, while requests use the session.
         stage.provider.refreshes = 0;
         for _ in 0..10 {

@@ -4,6 +4,7 @@ use super::stage::{
 };
 use crate::http::message::CookieEdit;
 use crate::sign_in::redeem::AfterNews;
+use crate::step::audit;
 use crate::step::decision::{News, Resource};
 use crate::step::event::{DocumentKind, Event, Outcome};
 use crate::upkeep::fetch::Errand;
@@ -180,7 +181,7 @@ fn a_long_address_is_kept_byte_for_byte_as_far_as_a_cookie_holds_and_a_line_says
     for (length, kept) in [(2_700, true), (2_900, false), (8_192, false)] {
         let address = address(length);
         let sent = stage.navigate(&address);
-        let told = sent.events.iter().find(|event| matches!(event, Event::PlaceTooLong { .. })).and_then(Event::audit);
+        let told = sent.events.iter().find(|event| matches!(event, Event::PlaceTooLong { .. })).and_then(audit::line);
         assert_eq!(told.is_none(), kept, "{length}");
         assert!(told.is_none_or(|line| line.contains(&format!("\"bytes\":{length}"))));
         let callback = stage.provider.agree(location(&sent));

@@ -4,8 +4,8 @@ use crate::authenticate::session::authenticate;
 use crate::config;
 use crate::gateway::pending::Step;
 use crate::http::message::{Headers, Request};
+use crate::step::audit;
 use crate::step::decision::Decision;
-use crate::step::event::Event;
 use crate::step::visit::Visit;
 use serde_json::json;
 use std::time::Duration;
@@ -20,7 +20,7 @@ struct Record {
 impl Record {
     fn step(&mut self, step: &Step) {
         self.printed.push(format!("{step:?}"));
-        self.printed.extend(step.events.iter().filter_map(Event::audit));
+        self.printed.extend(step.events.iter().filter_map(audit::line));
         self.printed.extend(step.events.iter().map(|event| event.counter().into_owned()));
         if let Decision::Respond(response) = &step.decision {
             let cookies = response.headers.iter().filter(|(name, _)| name == "set-cookie");

@@ -1,4 +1,5 @@
 use super::stage::{Stage, document, location, outcome, response, status};
+use crate::step::audit;
 use crate::step::event::Event;
 use serde_json::{Value, json};
 
@@ -47,7 +48,7 @@ fn a_browser_that_drops_a_part_of_every_session_gets_a_page_after_one_new_sign_i
         let page = stage.navigate(location(&back));
         assert_eq!(outcome(&page), (400, "session_torn"), "{said}");
         assert!(response(&page).body.contains(&format!("What came: {said}.")), "{}", response(&page).body);
-        let line = page.events.iter().filter_map(Event::audit).find(|line| line.contains("session_torn")).unwrap();
+        let line = page.events.iter().filter_map(audit::line).find(|line| line.contains("session_torn")).unwrap();
         assert!(line.contains(said), "{line}");
         assert!(page.events.iter().any(Event::is_trouble));
         // Nobody is sent on: there is no loop.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::oidc::testing::{ISSUER, metadata, provider, url};
+use crate::oidc::testing::{ISSUER, endpoint, metadata, provider};
 
 const REQUEST: AuthorizationRequest<'_> = AuthorizationRequest {
     state: "id.random",
@@ -20,7 +20,7 @@ fn answer(query: &[(&str, &str)], announced: bool) -> Result<Secret, Failure> {
 #[test]
 fn the_request_has_every_parameter_once() {
     assert_eq!(
-        authorization_request(&provider(), &metadata(), &REQUEST),
+        authorization_request(&provider(), &metadata(), &REQUEST).unwrap(),
         "https://sso.example.com/realms/main/auth?response_type=code&client_id=app\
          &redirect_uri=https%3A%2F%2Fapp.example.com%2Fapi%2Fcallback&scope=openid+email&state=id.random&nonce=n\
          &code_challenge=c&code_challenge_method=S256"
@@ -33,8 +33,8 @@ fn configured_parameters_are_added_and_cannot_override_ours() {
     let mut params: Vec<_> = RESERVED_PARAMETERS.iter().map(|name| pair(name, "evil")).collect();
     params.push(pair("prompt", "select account"));
     let provider = Provider { authorization_params: params, ..provider() };
-    let metadata = Metadata { authorization_endpoint: url("https://sso.example.com/auth?tenant=1"), ..metadata() };
-    let address = authorization_request(&provider, &metadata, &REQUEST);
+    let metadata = Metadata { authorization_endpoint: endpoint("https://sso.example.com/auth?tenant=1"), ..metadata() };
+    let address = authorization_request(&provider, &metadata, &REQUEST).unwrap();
     assert!(address.starts_with("https://sso.example.com/auth?tenant=1&response_type=code&"), "{address}");
     assert!(address.ends_with("&code_challenge_method=S256&prompt=select+account"), "{address}");
     assert!(!address.contains("evil"));
@@ -45,7 +45,7 @@ fn a_prompt_that_the_person_asked_for_takes_the_place_of_the_configured_one() {
     let params = vec![("prompt".to_owned(), "none".to_owned()), ("ui_locales".to_owned(), "de".to_owned())];
     let provider = Provider { authorization_params: params, ..provider() };
     let asked = AuthorizationRequest { prompt: Some("select_account"), ..REQUEST };
-    let address = authorization_request(&provider, &metadata(), &asked);
+    let address = authorization_request(&provider, &metadata(), &asked).unwrap();
     assert!(address.ends_with("&code_challenge_method=S256&prompt=select_account&ui_locales=de"), "{address}");
 }
 

@@ -32,7 +32,8 @@ pub struct AccessToken {
 /// Why an access token is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccessTokenError {
-    /// It may be signed with a key that was published after ours were fetched. If there are no newer keys, this is the failure.
+    /// It may be signed with a key that was published after ours were fetched, perhaps under the `kid` of a former one. If there
+    /// are no newer keys, this is the failure.
     KeyUnknown(Failure),
     /// It is refused for good.
     Refused(Failure),
@@ -97,12 +98,13 @@ pub(super) fn invalid(detail: impl Into<String>) -> Failure {
 fn refused_signature(error: JwsError) -> AccessTokenError {
     let failure = invalid(error.to_string());
     match error {
-        JwsError::KeyUnknown { .. } | JwsError::SignatureNotByTheOnlyKey => AccessTokenError::KeyUnknown(failure),
-        JwsError::Malformed(_)
-        | JwsError::AlgorithmNotAllowed { .. }
+        JwsError::KeyUnknown { .. }
         | JwsError::AlgorithmNotForKey { .. }
-        | JwsError::KeyAmbiguous
-        | JwsError::SignatureInvalid => AccessTokenError::Refused(failure),
+        | JwsError::SignatureInvalid
+        | JwsError::SignatureByNoKey => AccessTokenError::KeyUnknown(failure),
+        JwsError::Malformed(_) | JwsError::AlgorithmNotAllowed { .. } | JwsError::KeyAmbiguous => {
+            AccessTokenError::Refused(failure)
+        }
     }
 }
 

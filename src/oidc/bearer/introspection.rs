@@ -9,7 +9,7 @@ use crate::crypto::jws::LONGEST_TOKEN;
 use crate::http::message::{HttpCall, Reply};
 use crate::oidc::bearer::accepted::{Bearer, MissingAudience, TokenKind};
 use crate::oidc::bearer::access_token::{self, AccessToken, invalid};
-use crate::oidc::metadata::Metadata;
+use crate::oidc::metadata::{EndpointName, Metadata};
 use crate::oidc::provider::Provider;
 use crate::oidc::reply::{self, FailureReasons};
 use crate::words::principal::Claims;
@@ -38,7 +38,7 @@ pub fn introspection_request(
     if token.len() > LONGEST_TOKEN {
         return Err(invalid("it is longer than 16 KiB"));
     }
-    let url = metadata.introspection_endpoint.as_ref().ok_or_else(no_endpoint)?;
+    let url = metadata.needed(EndpointName::Introspection).map_err(no_endpoint)?;
     let parameters = [("token", token.expose()), ("token_type_hint", "access_token")];
     provider.call_as_client(world, url, &parameters, Reason::IntrospectionUnavailable)
 }
@@ -57,7 +57,7 @@ pub fn introspection_response(
     known: KnownBefore<'_>,
     now: Timestamp,
 ) -> Result<AccessToken, Failure> {
-    let url = metadata.introspection_endpoint.as_ref().ok_or_else(no_endpoint)?;
+    let url = metadata.needed(EndpointName::Introspection).map_err(no_endpoint)?;
     let answer = reply::answer(provider, url, reply, REASONS)?;
     if matches!(answer.status, 401 | 403) {
         let method = provider.authentication.method();
@@ -127,8 +127,8 @@ fn read(
     Ok(AccessToken { claims, subject, expires })
 }
 
-fn no_endpoint() -> Failure {
-    Failure::new(Reason::IntrospectionUnavailable, "the provider has no introspection_endpoint")
+fn no_endpoint(why: String) -> Failure {
+    Failure::new(Reason::IntrospectionUnavailable, why)
 }
 
 #[cfg(test)]

@@ -1,6 +1,14 @@
 use super::*;
+use crate::oidc::bearer::accepted::{Bearer, BearerKeys, IntrospectedTokens, Introspection, MissingAudience, TokenKind};
+use crate::oidc::bearer::introspection::introspection_request;
+use crate::oidc::keys::keys_request;
 use crate::oidc::provider::{Clusters, PlainHttp};
-use crate::oidc::testing::{ISSUER, json_reply, metadata, provider, reply, url};
+use crate::oidc::testing::{ISSUER, endpoint, json_reply, metadata, provider, reply, url};
+use crate::oidc::token::refresh::refresh_request;
+use crate::oidc::token::token_request;
+use crate::oidc::userinfo::userinfo_request;
+use crate::words::secret::{LentSecret, Secret};
+use crate::words::world::testing::Still;
 use serde_json::json;
 
 fn document(changes: Value) -> Value {
@@ -22,6 +30,49 @@ fn refusal(changes: Value) -> String {
     let failure = metadata_response(&provider(), &json_reply(200, &document(changes))).unwrap_err();
     assert_eq!(failure.reason, Reason::MetadataUnavailable);
     failure.detail
+}
+
+fn read_by(provider: &Provider, changes: Value) -> Metadata {
+    metadata_response(provider, &json_reply(200, &document(changes))).unwrap()
+}
+
+/// What the remarks say about endpoints.
+fn told(metadata: &Metadata) -> Vec<&str> {
+    fn sentence(remark: &Remark) -> Option<&str> {
+        if let Remark::Endpoint(what) = remark { Some(what) } else { None }
+    }
+    metadata.remarks.iter().filter_map(sentence).collect()
+}
+
+/// The hosts that would be called, by every call that these metadata allow.
+fn called_hosts(provider: &Provider, metadata: &Metadata) -> Vec<String> {
+    let (world, secret) = (&mut Still::default(), Secret::new("x"));
+    let calls = [
+        keys_request(provider, metadata),
+        token_request(world, provider, metadata, &secret, &secret, "https://app.example.com/"),
+        refresh_request(world, provider, metadata, &secret),
+        userinfo_request(provider, metadata, &secret),
+        introspection_request(world, provider, metadata, LentSecret::new("x")),
+    ];
+    calls.into_iter().flatten().map(|call| call.authority).collect()
+}
+
+/// The provider, whose bearer tokens are verified with its keys, and about whose tokens it is asked.
+fn with_bearer() -> Provider {
+    let introspection = Introspection {
+        tokens: IntrospectedTokens::OpaqueTokens,
+        cache: Duration::ZERO,
+        missing_audience: MissingAudience::Refused,
+    };
+    let bearer = Bearer {
+        audiences: vec!["api".into()],
+        kind: TokenKind::AccessToken,
+        keys: BearerKeys::Published,
+        algorithms: vec![Algorithm::ES256],
+        introspection: Some(introspection),
+        forward: false,
+    };
+    Provider { bearer: Some(bearer), ..provider() }
 }
 
 #[test]
@@ -59,10 +110,9 @@ fn a_good_document_is_read() {
         "authorization_response_iss_parameter_supported": true, "code_challenge_methods_supported": ["plain"],
     }));
     let expected = Metadata {
-        userinfo_endpoint: None,
-        introspection_endpoint: None,
-        end_session_endpoint: None,
-        passed_over: vec![],
+        userinfo_endpoint: Endpoint::MISSING,
+        introspection_endpoint: Endpoint::MISSING,
+        end_session_endpoint: Endpoint::MISSING,
         announces_iss_parameter: true,
         ..metadata()
     };
@@ -88,61 +138,162 @@ fn another_issuer_is_refused_and_the_difference_is_shown() {
              after 0 common characters \"https://sso.example.com/realms/main\" was expected, nothing was found; if this is the provider you mean, write its issuer exactly so",
         ),
     ] {
-        assert_eq!(refusal(json!({"issuer": found})), format!("sso.example.com (cluster sso) answered: {shown}"));
+        assert_eq!(
+            refusal(json!({"issuer": found})),
+            format!("{ISSUER}/.well-known/openid-configuration (cluster sso) answered: {shown}")
+        );
     }
 }
 
 #[test]
 fn metadata_cannot_choose_a_cluster_that_is_not_listed_nor_leave_https() {
-    for (changes, part) in [
-        (json!({"token_endpoint": "https://evil.example/token"}), "token_endpoint: no cluster is listed for evil.example"),
-        (json!({"jwks_uri": "https://sso.example.com.evil.example/"}), "jwks_uri: no cluster is listed for"),
-        (json!({"jwks_uri": "http://sso.example.com/keys"}), "jwks_uri: http://sso.example.com/keys is not https"),
-        (json!({"token_endpoint": "http://sso.example.com/"}), "token_endpoint: http://sso.example.com/ is not https"),
-        (json!({"authorization_endpoint": "http://sso.example.com/"}), "authorization_endpoint: http://sso"),
-        (json!({"authorization_endpoint": "javascript:alert(1)"}), "authorization_endpoint: expected an absolute https URL"),
-        (json!({"token_endpoint": "/token"}), "token_endpoint: expected an absolute https URL"),
-        (json!({"token_endpoint": "https://sso.example.com@evil.example/"}), "found user information"),
-    ] {
-        assert!(refusal(changes.clone()).contains(part), "{changes}: {}", refusal(changes.clone()));
+    use EndpointName::{Authorization, EndSession, Introspection, Jwks, Token, Userinfo};
+    let asking = Provider { userinfo: true, ..with_bearer() };
+    for name in [Authorization, Token, Jwks, Userinfo, Introspection, EndSession] {
+        for (address, part) in [
+            (json!("https://evil.example/x"), "no cluster is listed for evil.example"),
+            (json!("https://sso.example.com.evil.example/"), "no cluster is listed for"),
+            (json!("https://sso.example.com:8443@evil.example/"), "found user information"),
+            (json!("https://user:secret@sso.example.com/"), "found user information"),
+            (json!("http://sso.example.com/x"), "http://sso.example.com/x is not https"),
+            (json!("javascript:alert(1)"), "expected an absolute https URL"),
+            (json!("//evil.example/x"), "expected an absolute https URL"),
+            (json!("/x"), "expected an absolute https URL"),
+            (json!(""), "expected an absolute https URL"),
+            (json!(7), "is not a text"),
+            (json!(["https://sso.example.com/x"]), "is not a text"),
+        ] {
+            let metadata = read_by(&asking, json!({name.as_str(): address}));
+            assert!(called_hosts(&asking, &metadata).iter().all(|host| host == "sso.example.com"), "{address}");
+            // Browsers may be sent to any host that has https.
+            if !name.is_called() && part.starts_with("no cluster") {
+                assert!(metadata.needed(name).is_ok());
+                continue;
+            }
+            let why = metadata.needed(name).unwrap_err();
+            assert!(why.starts_with(name.as_str()) && why.contains(part), "{address}: {why}");
+            assert_eq!((metadata.usable(name), told(&metadata)), (None, vec![why.as_str()]), "{address}");
+        }
     }
 }
 
 #[test]
-fn an_endpoint_that_cannot_be_used_is_passed_over_with_a_reason_unless_the_configuration_needs_it() {
-    let asking = Provider { userinfo: true, ..provider() };
-    let read = |provider: &Provider, changes: Value| metadata_response(provider, &json_reply(200, &document(changes)));
-    for value in [json!(""), json!("/me"), json!("http://sso.example.com/me"), json!(7), json!(["https://sso.example.com/me"])] {
-        for name in ["userinfo_endpoint", "introspection_endpoint", "end_session_endpoint"] {
-            let metadata = read(&provider(), json!({name: value})).unwrap();
-            let [reason] = metadata.passed_over.as_slice() else { panic!("{name} {value}: {:?}", metadata.passed_over) };
-            assert!(reason.starts_with(name), "{reason}");
-            let absent = match name {
-                "userinfo_endpoint" => metadata.userinfo_endpoint.is_none(),
-                "introspection_endpoint" => metadata.introspection_endpoint.is_none(),
-                _ => metadata.end_session_endpoint.is_none(),
-            };
-            assert!(absent, "{name} {value}");
-        }
-        let needed = read(&asking, json!({"userinfo_endpoint": value})).unwrap_err();
-        assert!(needed.detail.contains("userinfo_endpoint"), "{}", needed.detail);
-        for required in ["authorization_endpoint", "token_endpoint", "jwks_uri"] {
-            assert!(read(&provider(), json!({required: value})).is_err(), "{required} {value}");
+fn an_endpoint_that_is_missing_or_cannot_be_used_stops_only_what_needs_it() {
+    use Need::{Introspection, Keys, SignIn};
+    let (plain, asking) = (with_bearer(), Provider { userinfo: true, ..with_bearer() });
+    let stopped = |provider: &Provider, metadata: &Metadata| {
+        let stopped = |need: &Need| check(provider, metadata, *need).is_err();
+        [SignIn, Keys, Introspection].into_iter().filter(stopped).collect::<Vec<_>>()
+    };
+    for value in [json!(null), json!(""), json!("http://sso.example.com/x"), json!("https://evil.example/x"), json!(7)] {
+        for (name, provider, stops) in [
+            ("token_endpoint", &plain, vec![SignIn]),
+            ("jwks_uri", &plain, vec![SignIn, Keys]),
+            ("introspection_endpoint", &plain, vec![Introspection]),
+            ("userinfo_endpoint", &plain, vec![]),
+            ("userinfo_endpoint", &asking, vec![SignIn]),
+            ("end_session_endpoint", &asking, vec![]),
+        ] {
+            let metadata = read_by(provider, json!({name: value}));
+            assert_eq!(stopped(provider, &metadata), stops, "{name} {value}");
+            assert_eq!(is_complete(provider, &metadata), stops.is_empty(), "{name} {value}");
         }
     }
-    assert_eq!(read(&provider(), json!({"userinfo_endpoint": null})).unwrap().passed_over, Vec::<String>::new());
+    for changes in [json!({"authorization_endpoint": null}), json!({"response_types_supported": ["id_token"]})] {
+        assert_eq!(stopped(&plain, &read_by(&plain, changes)), [SignIn]);
+    }
+    let failure = check(&plain, &read_by(&plain, json!({"introspection_endpoint": null})), Introspection).unwrap_err();
+    assert_eq!(failure.reason, Reason::MetadataUnavailable);
+    assert!(failure.detail.contains("write metadata: {introspection_endpoint: URL} beside issuer"), "{}", failure.detail);
+}
+
+#[test]
+fn an_operator_is_told_of_endpoints_that_are_needed_or_plainly_wrong_and_of_no_others() {
+    let names = ["userinfo_endpoint", "introspection_endpoint", "end_session_endpoint"];
+    for name in names {
+        // Nothing needs these, and other hosts need no cluster.
+        for value in [json!(null), json!("https://elsewhere.example/x")] {
+            assert_eq!(told(&read_by(&provider(), json!({name: value}))), Vec::<&str>::new(), "{name} {value}");
+        }
+        for value in [json!(""), json!("/x"), json!("http://sso.example.com/x"), json!(7)] {
+            let metadata = read_by(&provider(), json!({name: value}));
+            let [what] = told(&metadata)[..] else { panic!("{name} {value}: {:?}", metadata.remarks) };
+            assert!(what.starts_with(name), "{what}");
+        }
+    }
+    for value in [json!(null), json!("https://elsewhere.example/x"), json!("http://sso.example.com/x")] {
+        // Signing in and verifying tokens need this one, and it is told once.
+        let metadata = read_by(&with_bearer(), json!({"jwks_uri": value}));
+        assert_eq!(told(&metadata).len(), 1, "{value}: {:?}", metadata.remarks);
+    }
+}
+
+#[test]
+fn an_endpoint_that_is_written_beside_the_issuer_wins_over_the_document() {
+    use EndpointName::{Introspection, Token};
+    let written = vec![(Introspection, url("https://sso.example.com/asked")), (Token, url("https://sso.example.com/tokens"))];
+    let provider = Provider { written_endpoints: written, ..with_bearer() };
+    for value in [json!(null), json!("https://evil.example/x"), json!(7), json!("https://sso.example.com/theirs")] {
+        let metadata = read_by(&provider, json!({"introspection_endpoint": value, "token_endpoint": value}));
+        assert_eq!(metadata.needed(Introspection), Ok(&url("https://sso.example.com/asked")), "{value}");
+        assert_eq!(metadata.needed(Token), Ok(&url("https://sso.example.com/tokens")), "{value}");
+        assert_eq!((is_complete(&provider, &metadata), told(&metadata)), (true, vec![]), "{value}");
+    }
+    // The issuer is still that of the document.
+    let reply = json_reply(200, &document(json!({"issuer": "https://evil.example"})));
+    assert!(metadata_response(&provider, &reply).is_err());
+}
+
+#[test]
+fn a_renewed_document_takes_away_no_endpoint_that_is_needed() {
+    let (full, asking) = (metadata(), with_bearer());
+    for name in ["authorization_endpoint", "token_endpoint", "jwks_uri", "introspection_endpoint"] {
+        let newer = read_by(&asking, json!({name: null}));
+        let failure = check_renewal(&asking, &full, &newer).unwrap_err();
+        assert_eq!(failure.reason, Reason::MetadataUnavailable);
+        assert!(failure.detail.starts_with(name) && failure.detail.ends_with("the former document is used on"), "{failure:?}");
+        // What was never there is not lost.
+        assert_eq!(check_renewal(&asking, &newer, &newer), Ok(()), "{name}");
+        assert_eq!(check_renewal(&asking, &newer, &full), Ok(()), "{name}");
+    }
+    let newer = read_by(&asking, json!({"userinfo_endpoint": null, "end_session_endpoint": null}));
+    assert_eq!(check_renewal(&asking, &full, &newer), Ok(()), "nothing needs these");
+}
+
+#[test]
+fn algorithms_of_which_none_is_accepted_are_told_with_what_to_write_and_never_refused() {
+    let remark = |provider: &Provider, listed: Value| {
+        let metadata = read_by(provider, json!({"id_token_signing_alg_values_supported": listed}));
+        assert!(is_complete(provider, &metadata));
+        match metadata.remarks.as_slice() {
+            [] => None,
+            [Remark::Algorithms(what)] => Some(what.clone()),
+            other => panic!("{other:?}"),
+        }
+    };
+    for (listed, part) in [
+        (
+            json!(["HS512", "EdDSA"]),
+            "with \"HS512, EdDSA\", and accepted are RS256, PS256, ES256 alone; write algorithms: [EdDSA]",
+        ),
+        (json!(["HS256", "none"]), "let it sign with RS256 or ES256"),
+        (json!(["RS512", "ES384"]), "write algorithms: [RS512, ES384]"),
+        (json!(["x\n\u{202e}", 7]), "let it sign"),
+    ] {
+        let what = remark(&provider(), listed).unwrap();
+        assert!(what.contains(part) && !what.contains(['\n', '\u{202e}']), "{what}");
+    }
+    for listed in [json!(["HS256", "RS256"]), json!([]), json!(null), json!("EdDSA"), json!([7])] {
+        assert_eq!(remark(&provider(), listed.clone()), None, "{listed}");
+    }
+    let only_bearer = Provider { client_id: String::new(), bearer: with_bearer().bearer, ..provider() };
+    assert_eq!(remark(&only_bearer, json!(["HS512"])), None, "nobody signs in there");
 }
 
 #[test]
 fn a_malformed_document_is_refused() {
-    for (changes, part) in [
-        (json!({"issuer": null}), "issuer is missing"),
-        (json!({"issuer": [ISSUER]}), "issuer is not a text"),
-        (json!({"token_endpoint": null}), "token_endpoint is missing"),
-        (json!({"jwks_uri": 7}), "jwks_uri is not a text"),
-        (json!({"authorization_endpoint": null}), "authorization_endpoint is missing"),
-        (json!({"response_types_supported": ["id_token"]}), "response_types_supported does not name code"),
-    ] {
+    for (changes, part) in [(json!({"issuer": null}), "issuer is missing"), (json!({"issuer": [ISSUER]}), "issuer is not a text")]
+    {
         assert!(refusal(changes.clone()).contains(part), "{changes}");
     }
     let large = vec![b' '; 256 * 1_024 + 1];
@@ -162,7 +313,7 @@ fn a_malformed_document_is_refused() {
 #[test]
 fn no_response_a_late_one_and_a_malformed_one_are_distinguished() {
     for (reply, part) in [
-        (Reply::NotSent, "sso.example.com (cluster sso) was not reached: Envoy could not send"),
+        (Reply::NotSent, "/realms/main/.well-known/openid-configuration (cluster sso) was not reached: Envoy could not send"),
         (Reply::Reset, "was not reached: the connection was reset"),
         (reply(503, &[], b""), "was not reached: status 503"),
         (reply(500, &[], b""), "was not reached: status 500"),
@@ -188,32 +339,38 @@ fn no_response_a_late_one_and_a_malformed_one_are_distinguished() {
 }
 
 #[test]
-fn userinfo_must_be_reachable_only_if_it_is_asked_for() {
+fn userinfo_in_the_configuration_must_be_reachable_only_if_it_is_asked_for() {
     let asked = Provider { userinfo: true, ..provider() };
-    let without = Metadata { userinfo_endpoint: None, ..metadata() };
-    let elsewhere = Metadata { userinfo_endpoint: Some(url("https://evil.example/")), ..metadata() };
-    assert_eq!(check_endpoints(&asked, &metadata()), Ok(()));
+    let without = Metadata { userinfo_endpoint: Endpoint::MISSING, ..metadata() };
+    let elsewhere = Metadata { userinfo_endpoint: endpoint("https://evil.example/"), ..metadata() };
+    assert_eq!(check_given(&asked, &metadata()), Ok(()));
     for metadata in [without, elsewhere] {
-        assert!(check_endpoints(&asked, &metadata).is_err());
-        assert_eq!(check_endpoints(&provider(), &metadata), Ok(()));
+        assert!(check_given(&asked, &metadata).is_err());
+        assert_eq!(check_given(&provider(), &metadata), Ok(()));
     }
+    let evil = endpoint("https://evil.example/");
+    assert!(check_given(&provider(), &Metadata { token_endpoint: evil.clone(), ..metadata() }).is_err());
+    assert!(check_given(&provider(), &Metadata { jwks_uri: evil, ..metadata() }).is_err());
+    let plain = endpoint("http://sso.example.com/");
+    assert!(check_given(&provider(), &Metadata { authorization_endpoint: plain.clone(), ..metadata() }).is_err());
+    assert!(check_given(&provider(), &Metadata { end_session_endpoint: plain, ..metadata() }).is_err());
 }
 
 #[test]
 fn plain_http_is_accepted_on_this_machine_or_if_the_configuration_allows_it() {
-    let plain = |host: &str| Metadata {
-        token_endpoint: url(&format!("http://{host}:9000/token")),
-        jwks_uri: url(&format!("http://{host}:9000/keys")),
-        authorization_endpoint: url(&format!("http://{host}:9000/auth")),
-        end_session_endpoint: None,
-        ..metadata()
+    let plain = |host: &str| {
+        let at = |name: &str| format!("http://{host}:9000/{name}");
+        json!({
+            "token_endpoint": at("token"), "jwks_uri": at("keys"), "authorization_endpoint": at("auth"),
+            "end_session_endpoint": null
+        })
     };
-    let hosts = ["127.0.0.1", "sso.internal"].map(|host| (host.to_owned(), "provider".to_owned()));
+    let hosts = ["127.0.0.1", "sso.internal", "sso.example.com"].map(|host| (host.to_owned(), "provider".to_owned()));
     let strict = Provider { clusters: Clusters::new(hosts), ..provider() };
     let insistent = Provider { plain_http: PlainHttp::AllowInsecure, ..strict.clone() };
-    assert_eq!(check_endpoints(&strict, &plain("127.0.0.1")), Ok(()));
-    assert_eq!(check_endpoints(&insistent, &plain("sso.internal")), Ok(()));
-    assert!(check_endpoints(&strict, &plain("sso.internal")).is_err());
+    assert!(is_complete(&strict, &read_by(&strict, plain("127.0.0.1"))));
+    assert!(is_complete(&insistent, &read_by(&insistent, plain("sso.internal"))));
+    assert!(!is_complete(&strict, &read_by(&strict, plain("sso.internal"))));
 }
 
 #[test]

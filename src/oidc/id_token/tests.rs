@@ -274,7 +274,7 @@ fn at_hash_by_an_ed25519_key_is_made_with_either_hash_that_providers_use_and_no_
 }
 
 #[test]
-fn an_unknown_key_asks_for_new_keys_and_a_bad_signature_does_not() {
+fn a_key_that_is_unknown_or_does_not_fit_asks_for_new_keys_with_the_reason_that_stays_if_there_are_none() {
     let reason = |result: Result<IdToken, IdTokenError>| match result.unwrap_err() {
         IdTokenError::KeyUnknown(failure) => ("fetch", failure.reason),
         IdTokenError::Refused(failure) => ("refuse", failure.reason),
@@ -284,13 +284,14 @@ fn an_unknown_key_asks_for_new_keys_and_a_bad_signature_does_not() {
     let unnamed = Secret::new(RSA.token(Algorithm::RS256, &json!({}), &good));
     let keys = |list: &[(&TestKey, Value)]| key_set(list);
     let other = keys(&[(&OTHER_RSA, json!({"kid": "k"}))]);
-    let two = keys(&[(&OTHER_RSA, json!({"kid": "k"})), (&RSA, json!({"kid": "l"}))]);
+    let five = keys(&["a", "b", "c", "d", "e"].map(|kid| (&*RSA, json!({"kid": kid}))));
     let judge = |keys: &KeySet, token: &Secret| reason(check_by(keys, token));
     assert_eq!(judge(&other, &named("new")), ("fetch", Reason::IdTokenKeyUnknown));
     assert_eq!(judge(&KeySet::default(), &unnamed), ("fetch", Reason::IdTokenKeyUnknown));
     assert_eq!(judge(&other, &unnamed), ("fetch", Reason::IdTokenSignature));
-    assert_eq!(judge(&other, &named("k")), ("refuse", Reason::IdTokenSignature));
-    assert_eq!(judge(&two, &unnamed), ("refuse", Reason::IdTokenKeyUnknown));
+    assert_eq!(judge(&other, &named("k")), ("fetch", Reason::IdTokenSignature));
+    assert_eq!(judge(&keys(&[(&P256, json!({"kid": "k"}))]), &named("k")), ("fetch", Reason::IdTokenAlgorithm));
+    assert_eq!(judge(&five, &unnamed), ("refuse", Reason::IdTokenKeyUnknown));
 }
 
 #[test]
@@ -310,10 +311,10 @@ fn an_algorithm_that_is_not_accepted_is_told_with_what_to_write_or_to_set_there(
     let told = |alg: &str, kid: &str| {
         let header = base64url(json!({"alg": alg, "kid": kid}).to_string());
         let token = Secret::new(format!("{header}.{}.AAAA", base64url(claims(json!({})).to_string())));
-        match check(&token, |expected| expected) {
-            Err(IdTokenError::Refused(failure)) if failure.reason == Reason::IdTokenAlgorithm => failure.detail,
-            other => panic!("{alg}: {other:?}"),
-        }
+        let (IdTokenError::Refused(failure) | IdTokenError::KeyUnknown(failure)) =
+            check(&token, |expected| expected).unwrap_err();
+        assert_eq!(failure.reason, Reason::IdTokenAlgorithm, "{alg}");
+        failure.detail
     };
     for (alg, part) in [
         ("EdDSA", "alg \"EdDSA\" is not among algorithms of provider main; write algorithms: [RS256, PS256, ES256, EdDSA]"),

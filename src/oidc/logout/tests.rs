@@ -1,4 +1,5 @@
 use super::*;
+use crate::oidc::metadata::Endpoint;
 use crate::oidc::testing::{metadata, provider};
 
 #[test]
@@ -24,6 +25,6 @@ fn the_provider_is_told_whose_session_ends_and_where_to_go_then() {
 
 #[test]
 fn without_an_end_session_endpoint_there_is_no_logout_request() {
-    let metadata = Metadata { end_session_endpoint: None, ..metadata() };
+    let metadata = Metadata { end_session_endpoint: Endpoint::MISSING, ..metadata() };
     assert_eq!(end_session_request(&provider(), &metadata, &EndSessionRequest::default()), None);
 }

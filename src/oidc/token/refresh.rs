@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::http::message::{HttpCall, Reply};
 use crate::oidc::id_token::IdToken;
-use crate::oidc::metadata::Metadata;
+use crate::oidc::metadata::{EndpointName, Metadata};
 use crate::oidc::provider::Provider;
 use crate::oidc::reply;
-use crate::oidc::token::tokens::{self, REASONS, RefreshedTokens};
+use crate::oidc::token::tokens::{self, REASONS, RefreshedTokens, no_endpoint};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
 use crate::words::world::World;
@@ -26,7 +26,7 @@ pub enum RefreshError {
 /// The refresh request. It has no `scope`, so that the scope stays the same.
 ///
 /// # Errors
-/// [`Reason::TokenEndpointUnreachable`] if no listed cluster reaches the endpoint.
+/// [`Reason::TokenEndpointUnreachable`] if the provider has no usable `token_endpoint`.
 pub fn refresh_request(
     world: &mut dyn World,
     provider: &Provider,
@@ -34,7 +34,8 @@ pub fn refresh_request(
     refresh_token: &Secret,
 ) -> Result<HttpCall, Failure> {
     let parameters = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
-    provider.call_as_client(world, &metadata.token_endpoint, &parameters, Reason::TokenEndpointUnreachable)
+    let url = metadata.needed(EndpointName::Token).map_err(no_endpoint)?;
+    provider.call_as_client(world, url, &parameters, Reason::TokenEndpointUnreachable)
 }
 
 /// Reads the new tokens.
@@ -42,7 +43,8 @@ pub fn refresh_request(
 /// # Errors
 /// See [`RefreshError`].
 pub fn refresh_response(provider: &Provider, metadata: &Metadata, reply: &Reply) -> Result<RefreshedTokens, RefreshError> {
-    let answer = reply::answer(provider, &metadata.token_endpoint, reply, REASONS).map_err(RefreshError::Failed)?;
+    let url = metadata.needed(EndpointName::Token).map_err(|why| RefreshError::Failed(no_endpoint(why)))?;
+    let answer = reply::answer(provider, url, reply, REASONS).map_err(RefreshError::Failed)?;
     if let Some(mut failure) = tokens::refusal(provider, &answer) {
         let members = answer.object().unwrap_or_default();
         let error = members.get("error").and_then(Value::as_str);

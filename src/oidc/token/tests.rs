@@ -159,7 +159,11 @@ fn a_refusal_a_time_out_and_a_failed_client_authentication_are_distinguished() {
     let error = |status, error: &str| json_reply(status, &json!({"error": error, "error_description": "Invalid client secret"}));
     for (reply, reason, part) in [
         (reply(504, &[], b""), Reason::TokenEndpointTimeout, "did not answer within 5000 ms"),
-        (reply(503, &[], b""), Reason::TokenEndpointUnreachable, "sso.example.com (cluster sso) was not reached: status 503"),
+        (
+            reply(503, &[], b""),
+            Reason::TokenEndpointUnreachable,
+            "https://sso.example.com/realms/main/token (cluster sso) was not reached: status 503",
+        ),
         (reply(502, &[], b""), Reason::TokenEndpointUnreachable, "status 502"),
         (Reply::Reset, Reason::TokenEndpointUnreachable, "reset"),
         (Reply::NotSent, Reason::TokenEndpointUnreachable, "could not send"),

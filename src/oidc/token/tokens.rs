@@ -19,6 +19,11 @@ pub(super) const REASONS: FailureReasons = FailureReasons {
     malformed: Reason::TokenResponseMalformed,
 };
 
+/// The failure of a call to an endpoint that is missing or must not be used; `why` is the sentence about it.
+pub(super) fn no_endpoint(why: String) -> Failure {
+    Failure::new(Reason::TokenEndpointUnreachable, why)
+}
+
 /// How long a token is valid (RFC 6749, section 5.1: `expires_in`, which is optional).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifetime {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::oidc::metadata::Endpoint;
 use crate::oidc::testing::{json_reply, metadata, provider, reply};
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ fn the_access_token_is_sent_in_the_header_and_not_in_the_url() {
     let call = userinfo_request(&provider(), &metadata(), &Secret::new("at")).unwrap();
     assert_eq!((call.method, call.path.as_str(), call.body.as_str()), ("GET", "/realms/main/userinfo", ""));
     assert!(call.headers.contains(&("authorization".into(), "Bearer at".to_owned())));
-    let without = Metadata { userinfo_endpoint: None, ..metadata() };
+    let without = Metadata { userinfo_endpoint: Endpoint::MISSING, ..metadata() };
     let failure = userinfo_request(&provider(), &without, &Secret::new("at")).unwrap_err();
     assert_eq!(failure.reason, Reason::UserinfoUnreachable);
 }

@@ -3,6 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::oidc::bearer::accepted::{BearerKeys, IntrospectedTokens, Introspection};
 use crate::oidc::client::ClientAuthentication;
+use crate::oidc::metadata::Endpoint;
 use crate::oidc::testing::{ISSUER, json_reply, metadata, provider, reply};
 use crate::words::secret::Secret;
 use crate::words::world::testing::Still;
@@ -59,7 +60,7 @@ fn no_call_is_made_for_a_token_that_is_too_long_or_without_an_endpoint() {
         introspection_request(&mut Still::default(), &provider(), &metadata(), LentSecret::new(&long)).unwrap_err().reason,
         Reason::TokenInvalid
     );
-    let without = Metadata { introspection_endpoint: None, ..metadata() };
+    let without = Metadata { introspection_endpoint: Endpoint::MISSING, ..metadata() };
     let refused = introspection_request(&mut Still::default(), &provider(), &without, LentSecret::new("t")).unwrap_err();
     assert_eq!(refused.reason, Reason::IntrospectionUnavailable);
 }
