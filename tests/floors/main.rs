@@ -32,7 +32,7 @@ const FLOORS: [(&str, u8); 15] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 10] = [
+const SUB_ROOMS: [&str; 11] = [
     "access::requirement",
     "config::access",
     "config::providers",
@@ -42,6 +42,7 @@ const SUB_ROOMS: [&str; 10] = [
     "config::whole",
     "oidc::bearer",
     "oidc::token",
+    "oidc::userinfo",
     "session::remembered",
 ];
 

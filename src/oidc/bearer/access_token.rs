@@ -11,11 +11,12 @@ use crate::crypto::jws::{JwsError, LONGEST_TOKEN, Unverified, VerifiedJws};
 use crate::crypto::key::KeySet;
 use crate::oidc::bearer::accepted::{Bearer, TokenKind};
 use crate::oidc::provider::Provider;
+use crate::oidc::times::{self, WrongTime};
 use crate::words::principal::{CLIENT_PREFIX, Claims, has_any};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::LentSecret;
-use crate::words::time::{Timestamp, numeric_date};
+use crate::words::time::Timestamp;
 use crate::words::world::World;
 
 /// An access token that was verified.
@@ -161,23 +162,12 @@ pub(super) fn audience(claims: &Claims, accepted: &Bearer) -> Result<(), Failure
     Err(invalid(format!("expected aud {}, found {found}", quote(&accepted.audiences.join(" or ")))))
 }
 
-/// Checks `exp`, `nbf` and `iat`, if they are there (RFC 7519, sections 4.1.4 to 4.1.6), and returns `exp`.
+/// Checks the times, as far as they are there, and returns `exp`.
 pub(super) fn times(claims: &Claims, provider: &Provider, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
-    let time = |name: &str| match claims.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => numeric_date(value).map(Some).ok_or_else(|| invalid(format!("{name} is not a time"))),
-    };
-    let expires = time("exp")?;
-    if let Some(expires) = expires.filter(|expires| now >= expires.plus(provider.clock_skew)) {
-        let ago = now.since(expires).as_secs();
-        return Err(Failure::new(Reason::TokenExpired, format!("it expired {ago} s ago by our clock")));
-    }
-    for name in ["nbf", "iat"] {
-        if let Some(begin) = time(name)?.filter(|begin| *begin > now.plus(provider.clock_skew)) {
-            return Err(invalid(format!("{name} is {} s ahead of our clock", begin.since(now).as_secs())));
-        }
-    }
-    Ok(expires)
+    times::check(claims, provider.clock_skew, now).map_err(|wrong| match wrong {
+        WrongTime::Expired(detail) => Failure::new(Reason::TokenExpired, detail),
+        WrongTime::Other(detail) => invalid(detail),
+    })
 }
 
 /// `sub`; or, for a token that is about no person, the client, with a prefix that no `sub` has.

@@ -64,10 +64,7 @@ pub fn introspection_response(
         let detail = format!("status {}; {method} was tried: may this client ask about tokens?", answer.status);
         return Err(answer.malformed(&detail));
     }
-    if answer.status == 200 && !answer.is_json() {
-        return Err(answer.malformed("the content type is not application/json (signed answers are not supported)"));
-    }
-    let mut claims = answer.document()?;
+    let mut claims = answer.typed_document("application/json (signed answers are not supported)")?;
     claims.retain(|_, value| !value.is_null());
     match claims.get("active") {
         Some(Value::Bool(true)) => read(provider, accepted, claims, known, now),

@@ -318,7 +318,10 @@ fn an_algorithm_that_is_not_accepted_is_told_with_what_to_write_or_to_set_there(
     for (alg, part) in [
         ("EdDSA", "alg \"EdDSA\" is not among algorithms of provider main; write algorithms: [RS256, PS256, ES256, EdDSA]"),
         ("RS512", "write algorithms: [RS256, PS256, ES256, RS512]"),
-        ("HS512", "is by a shared secret, which verifies no ID token here; let the provider sign with RS256 or ES256"),
+        (
+            "HS512",
+            "is by a shared secret, which verifies neither ID tokens nor userinfo here; let the provider sign with RS256 or ES256",
+        ),
         ("HS256", "is by a shared secret"),
         ("none", "alg \"none\" is not supported; let the provider sign"),
         ("ES512", "alg \"ES512\" is not supported"),

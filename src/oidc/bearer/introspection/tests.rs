@@ -144,8 +144,12 @@ fn a_response_that_says_nothing_about_the_token_does_not_refuse_it() {
         reply(429, &[], b""),
         reply(302, &[], b""),
         reply(201, &[json], br#"{"active":true}"#),
-        reply(200, &[], br#"{"active":true}"#),
         reply(200, &[("content-type", "application/token-introspection+jwt")], b"a.b.c"),
+        reply(200, &[("content-type", "application/jwt")], br#"{"active":false}"#),
+        reply(200, &[("content-type", "text/html")], br#"{"active":false}"#),
+        reply(200, &[("content-type", "text/html"), json], br#"{"active":false}"#),
+        reply(200, &[], b"a.b.c"),
+        reply(200, &[], b"active=true"),
         reply(200, &[json], b"<html>"),
         reply(200, &[json], b"{}"),
         reply(200, &[json], br#"{"active":false,"active":true}"#),
@@ -157,4 +161,17 @@ fn a_response_that_says_nothing_about_the_token_does_not_refuse_it() {
         let failure = read_with(&answer, MissingAudience::Refused, KnownBefore::Nothing).unwrap_err();
         assert_eq!(failure.reason, Reason::IntrospectionUnavailable, "{answer:?}");
     }
+}
+
+#[test]
+fn json_needs_no_type_and_under_the_name_of_something_else_says_nothing() {
+    let Reply::Answered { body, .. } = good(json!({})) else { panic!() };
+    let typed = |name: &str| reply(200, &[("content-type", name)], &body);
+    let read = |reply: &Reply| read_with(reply, MissingAudience::Refused, KnownBefore::Nothing);
+    for name in ["application/json;charset=utf-8", "application/example+json", "text/plain", "application/octet-stream", ""] {
+        assert!(read(&typed(name)).is_ok(), "{name}");
+    }
+    assert!(read(&reply(200, &[], &body)).is_ok());
+    let failure = read(&typed("text/html; charset=utf-8")).unwrap_err();
+    assert!(failure.detail.contains("its content-type is \"text/html\", where application/json"), "{}", failure.detail);
 }
