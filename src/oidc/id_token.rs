@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::crypto::jws::{self, JwsError, VerifiedJws};
 use crate::crypto::key::{Algorithm, KeySet, left_half_hash};
 use crate::oidc::provider::Provider;
-use crate::words::principal::{CLIENT_PREFIX, Claims};
+use crate::words::principal::{Claims, is_reserved};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::{Secret, equal};
@@ -250,8 +250,8 @@ fn subject(claims: &Claims) -> Result<String, Failure> {
     let refused = |detail: &str| Err(Failure::new(Reason::IdTokenSubject, detail));
     match claims.get("sub") {
         Some(Value::String(subject)) if subject.is_empty() => refused("sub is empty"),
-        Some(Value::String(subject)) if subject.starts_with(CLIENT_PREFIX) => {
-            refused("sub is like the name of a client (client:…)")
+        Some(Value::String(subject)) if is_reserved(subject) => {
+            refused("sub begins like the name of a client (client:) or of a person without sub (username:)")
         }
         Some(Value::String(subject)) if subject.len() > LONGEST_SUBJECT => refused("sub is longer than 255 characters"),
         Some(Value::String(subject)) if subject.bytes().all(|byte| matches!(byte, b' '..=b'~')) => Ok(subject.clone()),

@@ -12,7 +12,7 @@ use crate::crypto::key::KeySet;
 use crate::oidc::bearer::accepted::{Bearer, TokenKind};
 use crate::oidc::provider::Provider;
 use crate::oidc::times::{self, WrongTime};
-use crate::words::principal::{CLIENT_PREFIX, Claims, has_any};
+use crate::words::principal::{CLIENT_PREFIX, Claims, has_any, is_reserved};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::LentSecret;
@@ -133,6 +133,14 @@ pub(super) fn kind(claims: &Claims, wanted: TokenKind) -> Result<(), Failure> {
     let for_the_client = has_any(claims, &["nonce", "at_hash", "c_hash", "s_hash"])
         || other_than("typ", &["Bearer"])
         || other_than("token_use", &["access", "access_token"]);
+    // RFC 6749, section 1.5: refresh tokens are for authorization servers alone, and never sent to a resource server.
+    let says_refresh = |name: &str| {
+        let found = claims.get(name).and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+        found.starts_with("refresh") || found == "offline"
+    };
+    if ["typ", "token_use"].iter().any(|name| says_refresh(name)) {
+        return Err(invalid("this is a refresh token"));
+    }
     if wanted == TokenKind::AccessToken && for_the_client {
         return Err(invalid("this is an ID token or a refresh token; write type: id_token if the provider has nothing else"));
     }
@@ -174,14 +182,17 @@ pub(super) fn times(claims: &Claims, provider: &Provider, now: Timestamp) -> Res
 pub(super) fn subject(claims: &Claims) -> Result<String, Failure> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let subject = match claims.get("sub") {
-        Some(_) => text("sub").filter(|subject| !subject.starts_with(CLIENT_PREFIX)).map(str::to_owned),
+        Some(_) => text("sub").filter(|subject| !is_reserved(subject)).map(str::to_owned),
         None => text("client_id").or_else(|| text("azp")).map(|client| format!("{CLIENT_PREFIX}{client}")),
     };
-    let plain =
-        |subject: &String| !subject.is_empty() && subject.len() <= 255 && subject.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     subject
-        .filter(plain)
-        .ok_or_else(|| invalid("it names neither a subject nor a client, or a subject as if it were one (client:…)"))
+        .filter(|subject| is_plain(subject))
+        .ok_or_else(|| invalid("it names neither a subject nor a client, or a subject that begins with client: or username:"))
+}
+
+/// Whether a subject fits into headers, logs and tokens: 1 to 255 printable ASCII characters.
+pub(super) fn is_plain(subject: &str) -> bool {
+    !subject.is_empty() && subject.len() <= 255 && subject.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 #[cfg(test)]

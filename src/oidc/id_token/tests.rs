@@ -115,6 +115,7 @@ fn each_claim_that_is_wrong_is_refused_with_its_reason() {
         (json!({"sub": 7}), Reason::IdTokenSubject),
         (json!({"sub": "a".repeat(256)}), Reason::IdTokenSubject),
         (json!({"sub": "client:app"}), Reason::IdTokenSubject),
+        (json!({"sub": "username:ann"}), Reason::IdTokenSubject),
         (json!({"sub": "alice\r\nx-forwarded-groups: admins"}), Reason::IdTokenSubject),
         (json!({"sub": "alicé"}), Reason::IdTokenSubject),
         (json!({"at_hash": 7}), Reason::IdTokenAtHash),
