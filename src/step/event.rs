@@ -73,6 +73,8 @@ pub enum DocumentKind {
 pub enum Aftermath {
     /// The session has ended.
     Ended,
+    /// The session has ended, although the provider did not say why it refuses.
+    EndedUnexplained,
     /// The session goes on while its tokens are good, and the refresh is tried again.
     TriedAgain,
 }
@@ -238,7 +240,10 @@ impl Event {
     pub const fn is_trouble(&self) -> bool {
         match self {
             Self::Fetched { failure, .. } | Self::Notified { failure, .. } => failure.is_some(),
-            Self::Refreshed { failure: Some((failure, _)), .. } => !matches!(failure.reason, Reason::RefreshRefused),
+            // A refusal that says why is the rule; one that does not may be an outage that signs everybody out.
+            Self::Refreshed { failure: Some((failure, aftermath)), .. } => {
+                !matches!((failure.reason, aftermath), (Reason::RefreshRefused, Aftermath::Ended))
+            }
             Self::RefreshTokenMissing { .. } | Self::EndpointUnusable { .. } => true,
             Self::SignInFailed { failure, .. } | Self::Denied { failure, .. } | Self::Unanswered { failure, .. } => matches!(
                 failure.reason,
@@ -287,7 +292,7 @@ impl Event {
                 Line::of("unanswered").at(request).because(failure).text("stage", stage)
             }
             Self::Refreshed { provider, subject, failure: Some((failure, aftermath)) } => {
-                let ended = Value::Bool(*aftermath == Aftermath::Ended);
+                let ended = Value::Bool(*aftermath != Aftermath::TriedAgain);
                 Line::of("refresh_failed")
                     .because(failure)
                     .text("provider", provider)
