@@ -13,6 +13,7 @@ pub mod logout;
 pub mod metadata;
 pub mod provider;
 mod reply;
+mod times;
 pub mod token;
 pub mod userinfo;
 

@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::accounts::call::Answer;
-use crate::words::principal::{CLIENT_PREFIX, ClaimPath, Claims, VERIFIABLE_CLAIMS};
+use crate::words::principal::{ClaimPath, Claims, VERIFIABLE_CLAIMS, is_reserved};
 use crate::words::reason::Failure;
 
 /// Where subject and claims stand in what the user service says about somebody.
@@ -61,9 +61,7 @@ impl Mapping {
         };
         // Subjects must fit into headers, logs and tokens.
         let plain = |text: &String| {
-            (1..=255).contains(&text.len())
-                && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-                && !text.starts_with(CLIENT_PREFIX)
+            (1..=255).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && !is_reserved(text)
         };
         let subject = match self.subject.find(&told) {
             Some(Value::String(text)) => Some(text.clone()),

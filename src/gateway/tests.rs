@@ -24,6 +24,7 @@ mod identity_jwt;
 mod introspection;
 mod keys;
 mod new_tokens;
+mod odd_refresh;
 mod password;
 mod popup;
 mod popup_answers;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::crypto::jws::{self, JwsError, VerifiedJws};
 use crate::crypto::key::{Algorithm, KeySet, left_half_hash};
 use crate::oidc::provider::Provider;
-use crate::words::principal::{CLIENT_PREFIX, Claims};
+use crate::words::principal::{Claims, is_reserved};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::{Secret, equal};
@@ -95,9 +95,10 @@ fn refused_signature(error: &JwsError, provider: &Provider) -> IdTokenError {
     let failure = |reason| Failure::new(reason, error.to_string());
     match error {
         JwsError::Malformed(_) => IdTokenError::Refused(failure(Reason::IdTokenMalformed)),
-        JwsError::AlgorithmNotAllowed { found } => {
-            IdTokenError::Refused(Failure::new(Reason::IdTokenAlgorithm, not_allowed(found, provider)))
-        }
+        JwsError::AlgorithmNotAllowed { found } => IdTokenError::Refused(Failure::new(
+            Reason::IdTokenAlgorithm,
+            not_allowed(found, provider, "id_token_signed_response_alg"),
+        )),
         JwsError::AlgorithmNotForKey { .. } => IdTokenError::KeyUnknown(failure(Reason::IdTokenAlgorithm)),
         JwsError::KeyUnknown { .. } => IdTokenError::KeyUnknown(failure(Reason::IdTokenKeyUnknown)),
         JwsError::KeyAmbiguous => IdTokenError::Refused(failure(Reason::IdTokenKeyUnknown)),
@@ -105,17 +106,18 @@ fn refused_signature(error: &JwsError, provider: &Provider) -> IdTokenError {
     }
 }
 
-/// What to do about an ID token whose `alg` is not among those of the configuration.
-fn not_allowed(found: &str, provider: &Provider) -> String {
+/// What to do about an ID token or userinfo whose `alg` is not among those of the configuration. `member` is the name of the
+/// provider's setting (OpenID Connect Dynamic Client Registration, section 2).
+pub(super) fn not_allowed(found: &str, provider: &Provider, member: &str) -> String {
     let name = found.trim_matches('"');
     let listed = provider.algorithms.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>().join(", ");
-    let remedy = "let the provider sign with RS256 or ES256 (id_token_signed_response_alg)";
+    let remedy = format!("let the provider sign with RS256 or ES256 ({member})");
     match name.parse::<Algorithm>() {
         Ok(algorithm) if !algorithm.is_symmetric() => {
             format!("alg {found} is not among algorithms of provider {}; write algorithms: [{listed}, {name}]", provider.name)
         }
         _ if name.starts_with("HS") => {
-            format!("alg {found} is by a shared secret, which verifies no ID token here; {remedy}")
+            format!("alg {found} is by a shared secret, which verifies neither ID tokens nor userinfo here; {remedy}")
         }
         _ => format!("alg {found} is not supported; {remedy}"),
     }
@@ -247,8 +249,8 @@ fn subject(claims: &Claims) -> Result<String, Failure> {
     let refused = |detail: &str| Err(Failure::new(Reason::IdTokenSubject, detail));
     match claims.get("sub") {
         Some(Value::String(subject)) if subject.is_empty() => refused("sub is empty"),
-        Some(Value::String(subject)) if subject.starts_with(CLIENT_PREFIX) => {
-            refused("sub is like the name of a client (client:…)")
+        Some(Value::String(subject)) if is_reserved(subject) => {
+            refused("sub begins like the name of a client (client:) or of a person without sub (username:)")
         }
         Some(Value::String(subject)) if subject.len() > LONGEST_SUBJECT => refused("sub is longer than 255 characters"),
         Some(Value::String(subject)) if subject.bytes().all(|byte| matches!(byte, b' '..=b'~')) => Ok(subject.clone()),

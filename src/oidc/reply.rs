@@ -35,6 +35,19 @@ pub(super) struct Answer<'a> {
     malformed: Reason,
 }
 
+/// What the media type of a response says about its body (RFC 9110, section 8.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// It is JSON: `application/json`, or a type that ends in `+json` (RFC 6839, section 3.1).
+    Json,
+    /// It is a JWT (RFC 7519, section 10.3.1).
+    Jwt,
+    /// Nothing: there is no type, or one that any text or any bytes may have. The body says itself what it is.
+    NotSaid,
+    /// It is something else.
+    Other,
+}
+
 /// Separates the responses that can be read from the failures, which get one of `reasons`.
 pub(super) fn answer<'a>(
     provider: &Provider,
@@ -66,29 +79,59 @@ pub(super) fn answer<'a>(
 impl Answer<'_> {
     /// The JSON object in the body, if the status is 200.
     pub(super) fn document(&self) -> Result<Claims, Failure> {
-        if self.status != 200 {
-            // What follows may hold a secret.
-            let shown = |target: &str| quote(target.split(['?', '#']).next().unwrap_or_default());
-            let target = self.headers.single("location").map(|target| format!(", with location {}", shown(target)));
-            let what = format!("status {} where 200 was expected{}", self.status, target.unwrap_or_default());
-            return Err(self.malformed(&what));
-        }
+        self.successful()?;
         self.object()
+    }
+
+    /// Like [`Answer::document`], but refuses what is called by another media type than JSON. `expected` are the types that the
+    /// failure names.
+    pub(super) fn typed_document(&self, expected: &str) -> Result<Claims, Failure> {
+        self.successful()?;
+        match self.content() {
+            Content::Json | Content::NotSaid => self.object(),
+            Content::Jwt | Content::Other => {
+                let found = quote(&self.media_type());
+                Err(self.malformed(&format!("its content-type is {found}, where {expected} was expected")))
+            }
+        }
+    }
+
+    /// The body as a text, if the status is 200.
+    pub(super) fn text(&self) -> Result<&str, Failure> {
+        self.successful()?;
+        std::str::from_utf8(self.limited()?).map_err(|_| self.unreadable("it is not UTF-8"))
     }
 
     /// The JSON object in the body, whatever the status.
     pub(super) fn object(&self) -> Result<Claims, Failure> {
+        json::object(self.limited()?).map_err(|phrase| self.unreadable(phrase))
+    }
+
+    /// Refuses every status but 200.
+    fn successful(&self) -> Result<(), Failure> {
+        if self.status == 200 {
+            return Ok(());
+        }
+        // What follows may hold a secret.
+        let shown = |target: &str| quote(target.split(['?', '#']).next().unwrap_or_default());
+        let target = self.headers.single("location").map(|target| format!(", with location {}", shown(target)));
+        let what = format!("status {} where 200 was expected{}", self.status, target.unwrap_or_default());
+        Err(self.malformed(&what))
+    }
+
+    /// The body, if it is not larger than [`LARGEST_BODY`].
+    fn limited(&self) -> Result<&[u8], Failure> {
         if self.body.len() > LARGEST_BODY {
             return Err(self.malformed("the document is larger than 256 KiB"));
         }
-        json::object(self.body).map_err(|phrase| {
-            let coding = self.headers.single("content-encoding").filter(|coding| !coding.eq_ignore_ascii_case("identity"));
-            self.malformed(&match coding {
-                Some(coding) => {
-                    format!("its content-encoding is {}, though accept-encoding: identity was sent", quote(coding))
-                }
-                None => format!("the document cannot be read: {phrase}"),
-            })
+        Ok(self.body)
+    }
+
+    fn unreadable(&self, phrase: &str) -> Failure {
+        let coding = self.headers.single("content-encoding").filter(|coding| !coding.eq_ignore_ascii_case("identity"));
+        self.malformed(&match coding {
+            Some(coding) => format!("its content-encoding is {}, though accept-encoding: identity was sent", quote(coding)),
+            None => format!("the document cannot be read: {phrase}"),
         })
     }
 
@@ -108,15 +151,27 @@ impl Answer<'_> {
         format!("{} answered: {what}", self.whom)
     }
 
-    /// Whether the media type is `application/json`.
-    pub(super) fn is_json(&self) -> bool {
-        self.is_of_type("application/json")
+    /// What the media type says about the body.
+    pub(super) fn content(&self) -> Content {
+        match self.media_type().as_str() {
+            "application/json" => Content::Json,
+            structured if structured.starts_with("application/") && structured.ends_with("+json") => Content::Json,
+            "application/jwt" => Content::Jwt,
+            "" | "text/plain" | "application/octet-stream" => Content::NotSaid,
+            _ => Content::Other,
+        }
     }
 
-    /// Whether the media type is this one.
-    pub(super) fn is_of_type(&self, name: &str) -> bool {
-        let media_type = self.headers.single("content-type").unwrap_or_default();
-        media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(name)
+    /// The media type in lower case and without parameters; empty if there is none. If several differ, all of them, separated by
+    /// commas.
+    fn media_type(&self) -> String {
+        let essence = |field: &[u8]| {
+            let field = String::from_utf8_lossy(field);
+            field.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+        };
+        let mut types: Vec<_> = self.headers.all("content-type").map(essence).collect();
+        types.dedup();
+        types.join(", ")
     }
 
     /// The responder's clock, to the second, from the header `Date`.

@@ -1,13 +1,18 @@
 //! Userinfo: more claims about the person whom the ID token names (OpenID Connect Core, section 5.3). They add to what is known
 //! about the person, but cannot change who that is, and how it was proved.
 
+mod signed;
+
+use crate::crypto::key::KeySet;
 use crate::http::message::{HttpCall, Reply};
 use crate::oidc::metadata::{EndpointName, Metadata};
 use crate::oidc::provider::{Provider, ProviderRequest};
-use crate::oidc::reply::{self, FailureReasons};
+use crate::oidc::reply::{self, Content, FailureReasons};
 use crate::words::principal::{AssumedVerified, Claims, VERIFIABLE_CLAIMS, is_verified};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
+use crate::words::time::Timestamp;
+use crate::words::world::World;
 
 const REASONS: FailureReasons = FailureReasons {
     timeout: Reason::UserinfoTimeout,
@@ -37,40 +42,58 @@ const PROTOCOL_CLAIMS: &[&str] = &[
     "events",
 ];
 
+/// What userinfo is checked against.
+#[derive(Clone, Copy, Debug)]
+pub struct Expectations<'a> {
+    /// The subject of the ID token.
+    pub subject: &'a str,
+    /// The provider's keys, which verify signed userinfo. They have verified the ID token before.
+    pub keys: &'a KeySet,
+    /// The present time, by our clock.
+    pub now: Timestamp,
+}
+
 /// The userinfo request (OpenID Connect Core, section 5.3.1).
 ///
 /// # Errors
 /// [`Reason::UserinfoUnreachable`] if the provider has no usable `userinfo_endpoint`.
 pub fn userinfo_request(provider: &Provider, metadata: &Metadata, access_token: &Secret) -> Result<HttpCall, Failure> {
     let url = metadata.needed(EndpointName::Userinfo).map_err(no_endpoint)?;
-    let mut request = ProviderRequest::for_json(url);
+    let mut request = ProviderRequest::get(url, "application/json, application/jwt;q=0.5");
     request.headers.push(("authorization", format!("Bearer {}", access_token.expose())));
     provider.call(request, Reason::UserinfoUnreachable)
 }
 
-/// Reads the claims, which must be about the subject of the ID token (OpenID Connect Core, section 5.3.2).
+/// Reads the claims, which must be about the subject of the ID token (OpenID Connect Core, section 5.3.2). They come as JSON, or
+/// as a JWT that the provider has signed.
 ///
 /// # Errors
 /// [`Reason::UserinfoTimeout`]; [`Reason::UserinfoUnreachable`], also if the access token is refused;
 /// [`Reason::UserinfoMalformed`]; [`Reason::UserinfoSubject`].
-pub fn userinfo_response(provider: &Provider, metadata: &Metadata, reply: &Reply, subject: &str) -> Result<Claims, Failure> {
+pub fn userinfo_response(
+    world: &dyn World,
+    provider: &Provider,
+    metadata: &Metadata,
+    reply: &Reply,
+    expected: &Expectations<'_>,
+) -> Result<Claims, Failure> {
     let url = metadata.needed(EndpointName::Userinfo).map_err(no_endpoint)?;
     let answer = reply::answer(provider, url, reply, REASONS)?;
     if (400..500).contains(&answer.status) {
         let detail = answer.says(&format!("status {}, so it does not accept our access token", answer.status));
         return Err(Failure::new(Reason::UserinfoUnreachable, detail));
     }
-    // Some providers send JSON without a type, or as text.
-    if answer.status == 200 && !["application/json", "", "text/plain"].iter().any(|name| answer.is_of_type(name)) {
-        return Err(answer.malformed(match answer.is_of_type("application/jwt") {
-            true => "the content type is application/jwt: signed userinfo is not supported; let the provider send JSON",
-            false => "the content type is not application/json",
-        }));
-    }
-    let claims = answer.document()?;
+    // A JWT is taken only if it is called one: under another type, nobody has said that the claims in it are for us.
+    let claims = match answer.content() {
+        Content::Jwt => {
+            let claims = signed::claims(world, provider, answer.text()?, expected.keys, expected.now);
+            claims.map_err(|what| answer.malformed(&what))?
+        }
+        Content::Json | Content::NotSaid | Content::Other => answer.typed_document("application/json or application/jwt")?,
+    };
     // Section 5.3.2: if `sub` is not exactly that of the ID token, the claims must not be used.
     match reply::text(&claims, "sub") {
-        Ok(Some(found)) if found == subject => Ok(claims),
+        Ok(Some(found)) if found == expected.subject => Ok(claims),
         _ => Err(Failure::new(Reason::UserinfoSubject, answer.says("sub is not the ID token's"))),
     }
 }
@@ -80,8 +103,9 @@ pub fn is_protocol_claim(name: &str) -> bool {
     PROTOCOL_CLAIMS.contains(&name)
 }
 
-/// Adds the claims of userinfo to those of an ID token.
-pub fn merge(claims: &mut Claims, userinfo: Claims) {
+/// Adds the claims of userinfo to those of an ID token. A claim that is `null` is as good as absent.
+pub fn merge(claims: &mut Claims, mut userinfo: Claims) {
+    userinfo.retain(|_, value| !value.is_null());
     let nobody = AssumedVerified::default();
     for (value, verified) in VERIFIABLE_CLAIMS {
         // If the ID token calls its own address verified, that says nothing about another address. If it calls it unverified,

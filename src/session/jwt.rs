@@ -11,7 +11,7 @@ use crate::crypto::signing::{NotSigned, SigningKey};
 use crate::http::url::Origin;
 use crate::session::content::{Fingerprint, NewSession, Session, Tokens};
 use crate::words::principal::{
-    AssumedVerified, CLIENT_PREFIX, ClaimPath, Claims, VERIFIABLE_CLAIMS, has_any, is_verified, move_claim,
+    AssumedVerified, ClaimPath, Claims, VERIFIABLE_CLAIMS, has_any, is_reserved, is_verified, move_claim,
 };
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
@@ -196,9 +196,9 @@ impl JwtSettings {
         let provider = self.provider(&claims)?;
         let origin = self.origin(&claims)?.to_owned();
         let plain = |text: &&str| !text.is_empty() && text.len() <= 255 && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-        let person = |text: &&str| plain(text) && !text.starts_with(CLIENT_PREFIX);
+        let person = |text: &&str| plain(text) && !is_reserved(text);
         let subject = claims.get("sub").and_then(Value::as_str).filter(person).ok_or_else(|| {
-            invalid("sub is missing, not a text of 1 to 255 printable characters, or like the name of a client (client:…)")
+            invalid("sub is missing, not a text of 1 to 255 printable characters, or begins with client: or username:")
         })?;
         let subject = subject.to_owned();
         let provider_session = optional(&claims, PROVIDER_SESSION_CLAIM, |sid| sid.len() <= 255, "a text of at most 255 bytes")?;

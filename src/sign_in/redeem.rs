@@ -284,7 +284,10 @@ pub fn userinfo_answered(
 ) -> Journey<SignInCall, AfterNews> {
     let claims = provider(scene.settings, &proved.attempt.provider).and_then(|provider| {
         let metadata = scene.metadata(provider, visit.now).ok_or_else(lost_metadata)?;
-        userinfo_response(&provider.oidc, &metadata, reply, &proved.id_token.subject)
+        // The ID token was verified with them just now. Without them, only signed userinfo is refused.
+        let keys = scene.keys(provider, visit.now).map(|held| held.set).unwrap_or_default();
+        let expected = userinfo::Expectations { subject: &proved.id_token.subject, keys: &keys, now: visit.now };
+        userinfo_response(scene.world, &provider.oidc, &metadata, reply, &expected)
     });
     match claims {
         Ok(claims) => {

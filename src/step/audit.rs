@@ -34,7 +34,7 @@ pub fn line(event: &Event) -> Option<String> {
         }
         Event::Unanswered { request, stage, failure } => Line::of("unanswered").at(request).because(failure).text("stage", stage),
         Event::Refreshed { provider, subject, failure: Some((failure, aftermath)) } => {
-            let ended = Value::Bool(*aftermath == Aftermath::Ended);
+            let ended = Value::Bool(*aftermath != Aftermath::TriedAgain);
             Line::of("refresh_failed").because(failure).text("provider", provider).text("subject", subject).with("ended", ended)
         }
         Event::RefreshTokenMissing { provider } => Line::of("refresh_token_missing").text("provider", provider),

@@ -69,6 +69,8 @@ pub enum DocumentKind {
 pub enum Aftermath {
     /// The session has ended.
     Ended,
+    /// The session has ended, although the provider did not say why it refuses.
+    EndedUnexplained,
     /// The session goes on while its tokens are good, and the refresh is tried again.
     TriedAgain,
 }
@@ -251,7 +253,10 @@ impl Event {
     pub const fn is_trouble(&self) -> bool {
         match self {
             Self::Fetched { failure, .. } | Self::Notified { failure, .. } => failure.is_some(),
-            Self::Refreshed { failure: Some((failure, _)), .. } => !matches!(failure.reason, Reason::RefreshRefused),
+            // A refusal that says why is the rule; one that does not may be an outage that signs everybody out.
+            Self::Refreshed { failure: Some((failure, aftermath)), .. } => {
+                !matches!((failure.reason, aftermath), (Reason::RefreshRefused, Aftermath::Ended))
+            }
             Self::RefreshTokenMissing { .. }
             | Self::EndpointUnusable { .. }
             | Self::AlgorithmsDiffer { .. }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::http::message::Reply;
 use crate::oidc::id_token::{self, Expectations, ExpectedNonce, IdToken, IdTokenError, IssuedWith};
-use crate::oidc::token::refresh::{RefreshError, refresh_request, refresh_response, same_person};
+use crate::oidc::token::refresh::{Explanation, RefreshError, refresh_request, refresh_response, same_person};
 use crate::oidc::token::tokens::RefreshedTokens;
 use crate::session::content::Session;
 use crate::session::remembered::refreshed::{keep, lease_key, newer};
@@ -128,7 +128,10 @@ impl Refreshes {
         };
         let wanted = match answer {
             Ok(tokens) => verify_and_keep(turn, &mut due, tokens, KeyFetch::NotTried),
-            Err(RefreshError::Refused(failure)) => end_session(turn, session, failure),
+            Err(RefreshError::Refused(failure, Explanation::Given)) => end_session(turn, session, failure, Aftermath::Ended),
+            Err(RefreshError::Refused(failure, Explanation::Missing)) => {
+                end_session(turn, session, failure, Aftermath::EndedUnexplained)
+            }
             Err(RefreshError::Failed(failure)) => retry_later(turn, &mut due, failure),
         };
         if wanted {
@@ -206,7 +209,7 @@ fn verify_and_keep(turn: &mut Turn<'_>, due: &mut DueSession, tokens: RefreshedT
             return retry_later(turn, due, failure);
         }
         (Err(IdTokenError::KeyUnknown(failure) | IdTokenError::Refused(failure)), _) => {
-            return end_session(turn, session, failure);
+            return end_session(turn, session, failure, Aftermath::Ended);
         }
     };
     let same = id_token.as_ref().map_or(Ok(()), |new| same_person(new, session.subject_at_provider()));
@@ -222,7 +225,7 @@ fn verify_and_keep(turn: &mut Turn<'_>, due: &mut DueSession, tokens: RefreshedT
             false
         }
         // The new tokens cannot be used, and the former refresh token is used up.
-        Err(failure) => end_session(turn, session, failure),
+        Err(failure) => end_session(turn, session, failure, Aftermath::Ended),
     }
 }
 
@@ -246,10 +249,10 @@ fn verified(
 }
 
 /// Ends the session everywhere; returns that it is not to be refreshed again.
-fn end_session(turn: &mut Turn<'_>, session: &Session, failure: Failure) -> bool {
+fn end_session(turn: &mut Turn<'_>, session: &Session, failure: Failure, aftermath: Aftermath) -> bool {
     turn.ended.mark(turn.world, session);
     lease::release(turn.world, &lease_key(session));
-    turn.events.push(refreshed_event(session, Some((failure, Aftermath::Ended))));
+    turn.events.push(refreshed_event(session, Some((failure, aftermath))));
     false
 }
 

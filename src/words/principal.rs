@@ -15,9 +15,18 @@ pub type Claims = Map<String, Value>;
 /// Core, section 5.6.2). A session keeps it.
 pub const CLAIM_NAMES: &str = "_claim_names";
 
-/// The prefix of the subject of a client that acts for itself, not for a person. A `sub` with this prefix is refused: whoever can
-/// choose their own `sub` could otherwise pass for such a client.
+/// The prefix of the subject of a client that acts for itself, not for a person.
 pub const CLIENT_PREFIX: &str = "client:";
+
+/// The prefix of the subject of somebody whom a provider names only by `username` (RFC 7662, section 2.2). It is no `sub`: nobody
+/// has promised that it is unique and never given to another person.
+pub const USERNAME_PREFIX: &str = "username:";
+
+/// Whether a subject has a prefix that only we put before one. A `sub` like that is refused: whoever can choose their own `sub`
+/// could otherwise pass for a client, or for somebody by their name.
+pub fn is_reserved(subject: &str) -> bool {
+    [CLIENT_PREFIX, USERNAME_PREFIX].iter().any(|prefix| subject.starts_with(prefix))
+}
 
 /// The claims that count only if they are verified, each with the claim that says so (OpenID Connect Core, section 5.1).
 pub const VERIFIABLE_CLAIMS: [(&str, &str); 2] = [("email", "email_verified"), ("phone_number", "phone_number_verified")];
@@ -57,7 +66,8 @@ pub fn is_verified(claim: &str, claims: &Claims, assumed: AssumedVerified) -> bo
 pub struct Principal {
     /// The configured name of the provider that proved the identity.
     pub provider: String,
-    /// `sub`: unique and stable within the provider.
+    /// `sub`: unique and stable within the provider. For a token without `sub`, another name with a prefix that no `sub` has
+    /// ([`is_reserved`]).
     pub subject: String,
     /// The claims that the configuration names, and `sub`.
     pub claims: Rc<Claims>,
@@ -250,6 +260,16 @@ mod tests {
             assert_eq!(is_verified("email", &object(json!({"email_verified": said})), assumed), verified, "{said}");
         }
         assert!(is_verified("email", &Claims::new(), assumed) && !is_verified("phone_number", &Claims::new(), assumed));
+    }
+
+    #[test]
+    fn only_the_prefixes_that_we_put_before_subjects_are_reserved() {
+        for reserved in ["client:", "client:a", "username:", "username:ann", "username:client:a"] {
+            assert!(is_reserved(reserved), "{reserved}");
+        }
+        for free in ["", "client", "username", "a:client:b", " client:a", "usernames:a", "user:a"] {
+            assert!(!is_reserved(free), "{free}");
+        }
     }
 
     #[test]

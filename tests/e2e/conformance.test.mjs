@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { managerOf } from './lib/gateway.mjs';
-import { makeKey, sign, unsigned } from './lib/misbehaving.mjs';
+import { answer, makeKey, sign, unsigned } from './lib/misbehaving.mjs';
 import { sleep } from './lib/process.mjs';
 import { headerValues } from './lib/upstream.mjs';
 import { assertRefused, onStage, sessionCookies } from './lib/stage.mjs';
@@ -94,6 +94,22 @@ describe('oidcc-client-test, plan basic', () => {
     assert.deepEqual(headerValues(arrived, 'x-forwarded-email'), ['user@example.com']);
     assert.deepEqual(headerValues(arrived, 'x-forwarded-groups'), ['oracle-ai-users,staff']);
     assert.match(stage.provider.received.userinfo[0].headers.authorization, /^Bearer access-/);
+  });
+
+  it('userinfo that the provider has signed (OpenID Connect Core, section 5.3.2) counts, and what others have signed is refused', async () => {
+    stage.provider.lies.claims = ({ email, email_verified, groups, name, preferred_username, ...bare }) => bare;
+    const signedBy = (key) => async (_, response) => {
+      const claims = { ...stage.provider.user, iss: stage.provider.issuer, aud: stage.provider.clientId };
+      answer(response, 200, await sign(claims, { alg: 'RS256', kid: 'rs-1' }, await key), { 'content-type': 'application/jwt' });
+    };
+    stage.provider.intercept.userinfo = signedBy(makeKey('RS256', 'rs-1'));
+    const landing = await stage.visitor().signIn('/members');
+    assert.equal(landing.status, 200, landing.reason);
+    assert.deepEqual(headerValues(await stage.application.only('/members'), 'x-forwarded-groups'), ['oracle-ai-users,staff']);
+    stage.application.forget();
+    stage.provider.intercept.userinfo = signedBy(makeKey('RS256', 'a thief'));
+    assertRefused(await stage.visitor().signIn('/members'), 502, 'userinfo_malformed');
+    assert.deepEqual(stage.application.requests, []);
   });
 
   it('oidcc-client-test-client-secret-basic: name and secret are form-encoded into Basic, and stay out of the body', async () => {

@@ -184,6 +184,34 @@ describe('with introspection of every token', () => {
   });
 });
 
+describe('with a provider that says neither for whom a token is, nor of which type, nor whose by sub', () => {
+  const assume = { audience: 'orders', token_type: 'Bearer' };
+  const stage = onStage({ plugin: accept({ cache: 0, assume, client_ids: ['portal'], subject: 'username' }) });
+  const bare = { iss: undefined, token_type: undefined, scope: 'hooks:write', client_id: 'portal', username: 'ann' };
+  const send = () => stage.visitor().call('/hooks', { method: 'POST', body: 'x', headers: { authorization: 'Bearer opaque' } });
+
+  it("a listed client's token is accepted, and its person is not the one who has that name as sub", async () => {
+    stage.provider.opaqueTokens.set('opaque', bare);
+    const accepted = await send();
+    assert.equal(accepted.status, 200, accepted.reason);
+    assert.equal((await stage.application.only('/hooks')).headers['x-forwarded-user'], 'username:ann');
+  });
+
+  for (const [what, changes] of [
+    ['of another client', { client_id: 'other' }],
+    ['of no client', { client_id: undefined }],
+    ['for somebody else', { aud: 'other' }],
+    ['of another type', { token_type: 'refresh_token' }],
+    ['of somebody with a reserved name', { sub: 'username:ann' }],
+  ]) {
+    it(`a token ${what} is refused`, async () => {
+      stage.provider.opaqueTokens.set('opaque', { ...bare, ...changes });
+      assertProblem(await send(), 401, 'token_invalid');
+      assert.deepEqual(stage.application.requests, []);
+    });
+  }
+});
+
 describe('with a certified provider', () => {
   const SECRET = 'demo-secret';
   const AUDIENCE = 'urn:example:orders';

@@ -32,7 +32,7 @@ const FLOORS: [(&str, u8); 15] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 11] = [
+const SUB_ROOMS: [&str; 13] = [
     "access::requirement",
     "config::access",
     "config::providers",
@@ -41,7 +41,9 @@ const SUB_ROOMS: [&str; 11] = [
     "config::signing_in",
     "config::whole",
     "oidc::bearer",
+    "oidc::discovery",
     "oidc::token",
+    "oidc::userinfo",
     "session::remembered",
     "sign_in::under_way",
 ];

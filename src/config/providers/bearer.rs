@@ -95,9 +95,9 @@ pub(super) fn bearer(path: &str, shape: BearerShape, refusals: &mut Refusals) ->
         }
         (Err(refused), _, _) | (_, Err(refused), _) | (_, _, Err(refused)) => Err(refused),
     };
-    let introspection = shape
-        .introspection
-        .and_then(|shape| shape.map(|shape| introspection(&format!("{path}.introspection"), shape, refusals)).transpose());
+    let introspection = shape.introspection.and_then(|shape| {
+        shape.map(|shape| introspection(&format!("{path}.introspection"), shape, &audiences, refusals)).transpose()
+    });
     let (keys, algorithms) = keys?;
     let (audiences, kind, introspection) = (audiences?, kind?, introspection?);
     Ok(Bearer { audiences, algorithms, kind, forward: shape.forward?, introspection, keys })

@@ -1,28 +1,144 @@
-//! When a provider is asked about bearer tokens (RFC 7662), and for how long its answer is kept. Who may ask it is not known
-//! here.
+//! When a provider is asked about bearer tokens (RFC 7662), for how long its answer is kept, and what is taken for granted where it
+//! says nothing. Who may ask it is not known here.
 
 use std::time::Duration;
 
 use crate::config::reading::nearest::did_you_mean;
-use crate::config::reading::place::shape;
+use crate::config::reading::place::{shape, words};
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::Span;
-use crate::oidc::bearer::accepted::{IntrospectedTokens, Introspection, MissingAudience};
+use crate::config::reading::values::{Parts, is_written};
+use crate::oidc::bearer::accepted::{
+    Clients, IntrospectedTokens, Introspection, MissingAudience, MissingSubject, MissingTokenType,
+};
 
 shape! {
     pub(super) struct IntrospectionShape {
         pub(super) cache: Option<Span>,
         pub(super) when: Option<String>,
         pub(super) allow_missing_audience: bool = default,
+        pub(super) assume: Option<Assumption>,
+        pub(super) client_ids: Option<Vec<Checked<String>>>,
+        pub(super) subject: SubjectWord = default,
     }
 }
 
-/// Checks how a provider is asked about bearer tokens.
-pub(super) fn introspection(path: &str, shape: IntrospectionShape, refusals: &mut Refusals) -> Checked<Introspection> {
-    let cache = shape.cache.and_then(|span| cache(path, span, refusals));
-    let tokens = shape.when.and_then(|word| tokens(path, word, refusals));
-    let missing_audience = if shape.allow_missing_audience? { MissingAudience::Allowed } else { MissingAudience::Refused };
-    Ok(Introspection { tokens: tokens?, cache: cache?, missing_audience })
+shape! {
+    pub(super) struct Assumption {
+        audience: String,
+        token_type: Option<AssumedTokenType>,
+    }
+}
+
+words! {
+    pub(super) enum AssumedTokenType {
+        Bearer = "Bearer",
+    }
+}
+
+words! {
+    #[derive(Clone, Copy, Default, PartialEq, Eq)]
+    pub(super) enum SubjectWord {
+        #[default]
+        Sub = "sub",
+        Username = "username",
+    }
+}
+
+/// Checks how a provider is asked about bearer tokens, of which those with one of `audiences` are accepted.
+pub(super) fn introspection(
+    path: &str,
+    shape: IntrospectionShape,
+    audiences: &Checked<Vec<String>>,
+    refusals: &mut Refusals,
+) -> Checked<Introspection> {
+    let mut parts = Parts::default();
+    let cache = parts.part(shape.cache.and_then(|span| cache(path, span, refusals)));
+    let tokens = shape.when.clone().and_then(|word| tokens(path, word, refusals));
+    parts.part(what_does_not_fit_together(path, &shape, tokens, refusals));
+    let assumed = shape.assume.and_then(|assumption| {
+        assumption.map(|assumption| assumed(&format!("{path}.assume"), assumption, audiences, refusals)).transpose()
+    });
+    let clients = parts.part(shape.client_ids.and_then(|ids| client_ids(path, ids, refusals)));
+    let subject = parts.part(shape.subject);
+    let missing_audience = match (parts.part(assumed), parts.part(shape.allow_missing_audience)) {
+        (Some(token_type), _) => MissingAudience::Assumed(token_type),
+        (None, true) => MissingAudience::Allowed,
+        (None, false) => MissingAudience::Refused,
+    };
+    parts.whole(Introspection {
+        tokens: tokens?,
+        cache,
+        missing_audience,
+        clients: clients.map_or(Clients::All, Clients::Listed),
+        missing_subject: match subject {
+            SubjectWord::Sub => MissingSubject::Client,
+            SubjectWord::Username => MissingSubject::Username,
+        },
+    })
+}
+
+/// Refuses members that contradict each other, or have no effect.
+fn what_does_not_fit_together(
+    path: &str,
+    shape: &IntrospectionShape,
+    tokens: Checked<IntrospectedTokens>,
+    refusals: &mut Refusals,
+) -> Checked<()> {
+    let mut parts = Parts::default();
+    let mut refuse = |member: &str, sentence| {
+        parts.part(Err::<(), _>(refusals.refuse(format!("{path}.{member}"), sentence)));
+    };
+    let assumes = is_written(&shape.assume) == Ok(true);
+    let only_jwts = tokens == Ok(IntrospectedTokens::Jwts);
+    if only_jwts && assumes {
+        refuse("assume", "expected none with when: jwt, because the JWT has it; remove it");
+    }
+    if only_jwts && shape.subject == Ok(SubjectWord::Username) {
+        refuse("subject", "expected sub with when: jwt, because the JWT has its own subject; remove it");
+    }
+    if assumes && is_written(&shape.client_ids) == Ok(false) {
+        refuse(
+            "client_ids",
+            "expected the clients whose tokens are for us beside assume, found none, so that tokens of every client of this provider would be accepted; write client_ids: [CLIENT]",
+        );
+    }
+    if assumes && shape.allow_missing_audience == Ok(true) {
+        refuse(
+            "allow_missing_audience",
+            "expected false beside assume, found true, which accepts tokens for every service; remove it",
+        );
+    }
+    parts.whole(())
+}
+
+/// Checks what is taken for granted. The audience is one of those that are accepted: nothing is assumed that would be refused.
+fn assumed(
+    path: &str,
+    assumption: Assumption,
+    audiences: &Checked<Vec<String>>,
+    refusals: &mut Refusals,
+) -> Checked<MissingTokenType> {
+    let listed = assumption.audience.and_then(|audience| match audiences {
+        Ok(audiences) if !audiences.contains(&audience) => {
+            let sentence = "expected one of bearer.audiences, found another; write one of them";
+            Err(refusals.refuse(format!("{path}.audience"), sentence))
+        }
+        Ok(_) => Ok(()),
+        Err(refused) => Err(*refused),
+    });
+    let token_type = assumption.token_type;
+    listed?;
+    Ok(if token_type?.is_some() { MissingTokenType::Assumed } else { MissingTokenType::Refused })
+}
+
+fn client_ids(path: &str, ids: Option<Vec<Checked<String>>>, refusals: &mut Refusals) -> Checked<Option<Vec<String>>> {
+    let Some(ids) = ids else { return Ok(None) };
+    if ids.is_empty() || ids.iter().any(|id| id.as_ref().is_ok_and(String::is_empty)) {
+        let sentence = "expected the clients whose tokens are accepted, found none; remove it, or write client_ids: [CLIENT]";
+        return Err(refusals.refuse(format!("{path}.client_ids"), sentence));
+    }
+    ids.into_iter().collect::<Checked<_>>().map(Some)
 }
 
 fn cache(path: &str, span: Option<Span>, refusals: &mut Refusals) -> Checked<Duration> {

@@ -85,7 +85,7 @@ fn a_token_of_a_client_without_a_person_names_the_client_upstream_and_conditions
 }
 
 #[test]
-fn nobody_whose_sub_is_like_a_client_s_name_is_taken_for_that_client() {
+fn nobody_whose_sub_is_like_the_name_of_a_client_or_of_somebody_without_sub_is_taken_for_them() {
     let mut stage = Stage::ready(&accepting());
     for client in [json!({}), json!({"client_id": "deploy"})] {
         let mut changes = client;
@@ -93,9 +93,13 @@ fn nobody_whose_sub_is_like_a_client_s_name_is_taken_for_that_client() {
         let line = format!("Bearer {}", token(&stage, changes));
         assert_eq!(outcome(&stage.worker.begin(request("/x", &[&line]))), (401, "token_invalid"));
     }
-    stage.provider.claims["sub"] = json!("client:deploy");
-    let callback = stage.go_to_the_provider("/x");
-    assert_eq!(outcome(&stage.navigate(&callback)), (502, "id_token_subject"));
+    let line = format!("Bearer {}", token(&stage, json!({"sub": "username:ann"})));
+    assert_eq!(outcome(&stage.worker.begin(request("/x", &[&line]))), (401, "token_invalid"));
+    for reserved in ["client:deploy", "username:ann"] {
+        stage.provider.claims["sub"] = json!(reserved);
+        let callback = stage.go_to_the_provider("/x");
+        assert_eq!(outcome(&stage.navigate(&callback)), (502, "id_token_subject"));
+    }
 }
 
 #[test]

@@ -294,3 +294,33 @@ fn an_introspection_waits_for_missing_metadata() {
     let step = stage.worker.resume(pending, News::Missing(Reason::MetadataUnavailable));
     assert_eq!(outcome(&step), (503, "metadata_unavailable"));
 }
+
+#[test]
+fn somebody_by_username_is_not_the_person_with_that_sub_in_any_condition_or_header() {
+    let introspection = json!({
+        "cache": 0, "subject": "username", "assume": {"audience": "api", "token_type": "Bearer"}, "client_ids": ["portal"]
+    });
+    let sub = |name: &str| json!({"claim": "sub", "any_of": [name]});
+    let rules = json!([
+        {"match": {"path": "/sub"}, "require": {"any": [sub("ann"), sub("username:ann")]}},
+        {"match": {"path": "/not"}, "require": {"not": sub("root")}},
+        {"match": {"path": "/audience"}, "require": {"bearer": "main", "audience": ["api"]}},
+        {"match": {"path": "/username"}, "require": {"claim": "username", "any_of": ["ann"]}},
+    ]);
+    let mut stage = Stage::ready(&changed(asking(introspection), "/rules", rules));
+    stage.provider.introspection = json!({"active": true, "client_id": "portal", "username": "ann", "groups": ["staff"]});
+    let step = stage.send(request("/x", "opaque"));
+    assert_eq!(upstream_headers(&step), [("x-forwarded-user", "username:ann"), ("x-forwarded-groups", "staff")]);
+    assert_eq!(step.note.subject.as_deref(), Some("username:ann"));
+    for page in ["/sub", "/not"] {
+        assert_eq!(outcome(&stage.send(request(page, "opaque"))), (403, "condition_failed"), "{page}");
+    }
+    assert_eq!(outcome(&stage.send(request("/audience", "opaque"))), (401, "audience_missing"), "it is only assumed");
+    assert_eq!(outcome(&stage.send(request("/username", "opaque"))), (200, ""), "the claim can be asked for by its own name");
+    for (member, wrong) in [("client_id", "other"), ("aud", "app"), ("token_type", "DPoP"), ("username", "client:portal")] {
+        let good = stage.provider.introspection.clone();
+        stage.provider.introspection[member] = json!(wrong);
+        assert_eq!(outcome(&stage.send(request("/x", "opaque"))), (401, "token_invalid"), "{member}");
+        stage.provider.introspection = good;
+    }
+}

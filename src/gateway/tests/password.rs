@@ -148,6 +148,7 @@ fn a_failing_user_service_is_not_quoted_and_only_an_attempt_that_did_not_reach_i
         (json_reply(200, &json!({"id": 1.5})), 502, "accounts_malformed"),
         (json_reply(200, &json!({"id": ["a"]})), 502, "accounts_malformed"),
         (json_reply(200, &json!({"id": "client:x"})), 502, "accounts_malformed"),
+        (json_reply(200, &json!({"id": "username:x"})), 502, "accounts_malformed"),
         (json_reply(200, &json!({"id": "a\r\nx-admin: 1"})), 502, "accounts_malformed"),
         (json_reply(200, &json!([])), 502, "accounts_malformed"),
         (reply(200, &[], br#"{"id":1,"id":2}"#), 502, "accounts_malformed"),

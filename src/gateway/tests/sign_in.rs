@@ -3,12 +3,13 @@ use super::stage::{
     status, upstream_headers, with,
 };
 use crate::http::message::CookieEdit;
+use crate::oidc::testing::reply;
 use crate::sign_in::redeem::AfterNews;
 use crate::step::audit;
 use crate::step::decision::{News, Resource};
 use crate::step::event::{DocumentKind, Event, Outcome};
 use crate::upkeep::fetch::Errand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn the_first_request_waits_for_the_metadata_and_is_then_redirected_to_the_provider() {
@@ -241,4 +242,30 @@ fn userinfo_adds_claims_about_the_same_person_and_only_about_that_one() {
     stage.provider.userinfo = json!({"sub": "mallory", "groups": ["staff"]});
     let callback = stage.go_to_the_provider("/api/login");
     assert_eq!(outcome(&stage.navigate(&callback)), (502, "userinfo_subject"));
+}
+
+#[test]
+fn signed_userinfo_counts_only_if_the_provider_has_signed_it() {
+    let document = with("/providers/0/userinfo", json!(true));
+    let mut stage = Stage::ready(&document);
+    stage.provider.claims = json!({"email": "alice@example.com", "email_verified": true});
+    let claims = json!({"sub": "alice", "groups": ["staff"], "email": null});
+    let mut come_back_with = |signature_of: &Value| {
+        let callback = stage.go_to_the_provider("/api/login");
+        let (call, pending) = called(stage.worker.begin(stage.browser.navigate(&callback)));
+        let tokens = stage.provider.answer(&call, stage.worker.world.now);
+        let (_, pending) = called(stage.worker.resume(pending, tokens));
+        let (key, algorithm, kid) = stage.provider.signs;
+        let sign = |claims: &Value| key.token(algorithm, &json!({"kid": kid}), claims);
+        let (signed, other) = (sign(&claims), sign(signature_of));
+        let token = [signed.rsplit_once('.').unwrap().0, other.rsplit_once('.').unwrap().1].join(".");
+        let back = stage.worker.resume(pending, reply(200, &[("content-type", "application/jwt")], token.as_bytes()));
+        stage.browser.take_response(response(&back));
+        back
+    };
+    assert_eq!(outcome(&come_back_with(&json!({"sub": "alice"}))), (502, "userinfo_malformed"));
+    assert_eq!(status(&come_back_with(&claims)), 303);
+    let page = stage.navigate("/members");
+    assert!(upstream_headers(&page).contains(&("x-forwarded-groups", "staff")));
+    assert!(upstream_headers(&page).contains(&("x-forwarded-email", "alice@example.com")), "null takes nothing away");
 }

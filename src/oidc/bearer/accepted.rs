@@ -51,6 +51,10 @@ pub struct Introspection {
     pub cache: Duration,
     /// What an answer without `aud` means.
     pub missing_audience: MissingAudience,
+    /// The clients whose tokens are accepted, by the answer's `client_id`.
+    pub clients: Clients,
+    /// Who is meant by an answer without `sub`.
+    pub missing_subject: MissingSubject,
 }
 
 /// Which tokens a provider is asked about.
@@ -81,6 +85,36 @@ impl IntrospectedTokens {
 pub enum MissingAudience {
     /// The token is refused, because nobody knows whom it is for.
     Refused,
-    /// The token is accepted, whatever service of the provider it is for: `allow_missing_audience`.
+    /// The token is accepted, whatever service of the provider it is for, if `token_type` says that it is an access token:
+    /// `allow_missing_audience`.
     Allowed,
+    /// The token is taken to be for us (`assume.audience`), because it is of one of the listed clients.
+    Assumed(MissingTokenType),
+}
+
+/// What an introspection response with neither `aud` nor `token_type` means, if the audience is taken for granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingTokenType {
+    /// The token is refused: it may be a refresh token.
+    Refused,
+    /// The token is taken for an access token: `assume.token_type`.
+    Assumed,
+}
+
+/// The clients whose tokens are accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Clients {
+    /// All of the provider.
+    All,
+    /// These alone: `client_ids`.
+    Listed(Vec<String>),
+}
+
+/// Who is meant by an introspection response without `sub`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingSubject {
+    /// The client, which acts for itself.
+    Client,
+    /// The person that `username` names, or the client if there is no `username` either: `subject: username`.
+    Username,
 }

@@ -11,11 +11,12 @@ use crate::crypto::jws::{JwsError, LONGEST_TOKEN, Unverified, VerifiedJws};
 use crate::crypto::key::KeySet;
 use crate::oidc::bearer::accepted::{Bearer, TokenKind};
 use crate::oidc::provider::Provider;
-use crate::words::principal::{CLIENT_PREFIX, Claims, has_any};
+use crate::oidc::times::{self, WrongTime};
+use crate::words::principal::{CLIENT_PREFIX, Claims, has_any, is_reserved};
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::LentSecret;
-use crate::words::time::{Timestamp, numeric_date};
+use crate::words::time::Timestamp;
 use crate::words::world::World;
 
 /// An access token that was verified.
@@ -134,6 +135,14 @@ pub(super) fn kind(claims: &Claims, wanted: TokenKind) -> Result<(), Failure> {
     let for_the_client = has_any(claims, &["nonce", "at_hash", "c_hash", "s_hash"])
         || other_than("typ", &["Bearer"])
         || other_than("token_use", &["access", "access_token"]);
+    // RFC 6749, section 1.5: refresh tokens are for authorization servers alone, and never sent to a resource server.
+    let says_refresh = |name: &str| {
+        let found = claims.get(name).and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+        found.starts_with("refresh") || found == "offline"
+    };
+    if ["typ", "token_use"].iter().any(|name| says_refresh(name)) {
+        return Err(invalid("this is a refresh token"));
+    }
     if wanted == TokenKind::AccessToken && for_the_client {
         return Err(invalid("this is an ID token or a refresh token; write type: id_token if the provider has nothing else"));
     }
@@ -163,37 +172,29 @@ pub(super) fn audience(claims: &Claims, accepted: &Bearer) -> Result<(), Failure
     Err(invalid(format!("expected aud {}, found {found}", quote(&accepted.audiences.join(" or ")))))
 }
 
-/// Checks `exp`, `nbf` and `iat`, if they are there (RFC 7519, sections 4.1.4 to 4.1.6), and returns `exp`.
+/// Checks the times, as far as they are there, and returns `exp`.
 pub(super) fn times(claims: &Claims, provider: &Provider, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
-    let time = |name: &str| match claims.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => numeric_date(value).map(Some).ok_or_else(|| invalid(format!("{name} is not a time"))),
-    };
-    let expires = time("exp")?;
-    if let Some(expires) = expires.filter(|expires| now >= expires.plus(provider.clock_skew)) {
-        let ago = now.since(expires).as_secs();
-        return Err(Failure::new(Reason::TokenExpired, format!("it expired {ago} s ago by our clock")));
-    }
-    for name in ["nbf", "iat"] {
-        if let Some(begin) = time(name)?.filter(|begin| *begin > now.plus(provider.clock_skew)) {
-            return Err(invalid(format!("{name} is {} s ahead of our clock", begin.since(now).as_secs())));
-        }
-    }
-    Ok(expires)
+    times::check(claims, provider.clock_skew, now).map_err(|wrong| match wrong {
+        WrongTime::Expired(detail) => Failure::new(Reason::TokenExpired, detail),
+        WrongTime::Other(detail) => invalid(detail),
+    })
 }
 
 /// `sub`; or, for a token that is about no person, the client, with a prefix that no `sub` has.
 pub(super) fn subject(claims: &Claims) -> Result<String, Failure> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let subject = match claims.get("sub") {
-        Some(_) => text("sub").filter(|subject| !subject.starts_with(CLIENT_PREFIX)).map(str::to_owned),
+        Some(_) => text("sub").filter(|subject| !is_reserved(subject)).map(str::to_owned),
         None => text("client_id").or_else(|| text("azp")).map(|client| format!("{CLIENT_PREFIX}{client}")),
     };
-    let plain =
-        |subject: &String| !subject.is_empty() && subject.len() <= 255 && subject.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     subject
-        .filter(plain)
-        .ok_or_else(|| invalid("it names neither a subject nor a client, or a subject as if it were one (client:…)"))
+        .filter(|subject| is_plain(subject))
+        .ok_or_else(|| invalid("it names neither a subject nor a client, or a subject that begins with client: or username:"))
+}
+
+/// Whether a subject fits into headers, logs and tokens: 1 to 255 printable ASCII characters.
+pub(super) fn is_plain(subject: &str) -> bool {
+    !subject.is_empty() && subject.len() <= 255 && subject.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 use super::*;
-use crate::oidc::bearer::accepted::{Bearer, BearerKeys, IntrospectedTokens, Introspection, MissingAudience, TokenKind};
+use crate::oidc::bearer::accepted::{
+    Bearer, BearerKeys, Clients, IntrospectedTokens, Introspection, MissingAudience, MissingSubject, TokenKind,
+};
 use crate::oidc::bearer::introspection::introspection_request;
 use crate::oidc::keys::keys_request;
 use crate::oidc::provider::{Clusters, PlainHttp};
@@ -63,6 +65,8 @@ fn with_bearer() -> Provider {
         tokens: IntrospectedTokens::OpaqueTokens,
         cache: Duration::ZERO,
         missing_audience: MissingAudience::Refused,
+        clients: Clients::All,
+        missing_subject: MissingSubject::Client,
     };
     let bearer = Bearer {
         audiences: vec!["api".into()],

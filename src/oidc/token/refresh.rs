@@ -18,9 +18,18 @@ use crate::words::world::World;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefreshError {
     /// The provider does not accept the refresh token, and asking again would not help.
-    Refused(Failure),
+    Refused(Failure, Explanation),
     /// There was no response, or one that says nothing about the refresh token. Asking again may help.
     Failed(Failure),
+}
+
+/// Whether a refusal says why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Explanation {
+    /// By an `error` (RFC 6749, section 5.2).
+    Given,
+    /// Not at all: it may be about something else than the refresh token.
+    Missing,
 }
 
 /// The refresh request. It has no `scope`, so that the scope stays the same.
@@ -58,7 +67,8 @@ pub fn refresh_response(provider: &Provider, metadata: &Metadata, reply: &Reply)
             failure.reason = Reason::TokenEndpointUnreachable;
         }
         let refused = failure.reason == Reason::RefreshRefused;
-        return Err(if refused { RefreshError::Refused(failure) } else { RefreshError::Failed(failure) });
+        let explanation = if error.is_some() { Explanation::Given } else { Explanation::Missing };
+        return Err(if refused { RefreshError::Refused(failure, explanation) } else { RefreshError::Failed(failure) });
     }
     let members = answer.document().map_err(RefreshError::Failed)?;
     tokens::read(&members, answer.clock()).map_err(|what| RefreshError::Failed(answer.malformed(&what)))
@@ -140,13 +150,25 @@ mod tests {
             (302, json!({}), false, Reason::TokenResponseMalformed),
         ] {
             let (for_good, failure) = match read(status, &body).unwrap_err() {
-                RefreshError::Refused(failure) => (true, failure),
+                RefreshError::Refused(failure, _) => (true, failure),
                 RefreshError::Failed(failure) => (false, failure),
             };
             assert_eq!((for_good, failure.reason), (refused, reason), "{status} {body}");
         }
         // A firewall's page says nothing about the refresh token, whatever its status; an empty 400 does.
-        assert!(matches!(refresh_response(&provider(), &metadata(), &reply(400, &[], b"")), Err(RefreshError::Refused(_))));
+        for (body, explanation) in [
+            (r#""#, Explanation::Missing),
+            (r#"{}"#, Explanation::Missing),
+            (r#"{"error":null}"#, Explanation::Missing),
+            (r#"{"error":7}"#, Explanation::Missing),
+            (r#"{"error":"invalid_grant"}"#, Explanation::Given),
+            (r#"{"error":"unknown"}"#, Explanation::Given),
+        ] {
+            match refresh_response(&provider(), &metadata(), &reply(400, &[], body.as_bytes())) {
+                Err(RefreshError::Refused(_, found)) => assert_eq!(found, explanation, "{body}"),
+                other => panic!("{body}: {other:?}"),
+            }
+        }
         let page = |status| reply(status, &[("content-type", "text/html; charset=utf-8")], b"<html>blocked</html>");
         for silence in [Reply::NotSent, Reply::Reset, reply(200, &[], b"<html>"), page(400), page(401), page(403), page(200)] {
             assert!(matches!(refresh_response(&provider(), &metadata(), &silence), Err(RefreshError::Failed(_))));

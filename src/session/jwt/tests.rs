@@ -218,6 +218,7 @@ fn a_token_that_differs_from_a_session_in_one_claim_is_refused() {
         ("sub", json!("x".repeat(256))),
         // Somebody who can choose their name at a login service must not pass for a client.
         ("sub", json!("client:deploy")),
+        ("sub", json!("username:ann")),
         ("aud", json!("another service")),
         ("iss", json!("https://sso.example")),
         ("nonce", json!("n")),

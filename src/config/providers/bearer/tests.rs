@@ -4,7 +4,7 @@ use crate::config::settings::Settings;
 use crate::config::{Refusals, check_host, load};
 use crate::crypto::key::Algorithm;
 use crate::crypto::testing::{BareHost, ED25519, RSA, WEAK_RSA};
-use crate::oidc::bearer::accepted::BearerKeys;
+use crate::oidc::bearer::accepted::{BearerKeys, Clients, MissingAudience, MissingSubject, MissingTokenType};
 use crate::words::world::HostVerdict;
 
 const RSA_PEM: &str = include_str!("../../../crypto/testdata/for-tests-only-rsa1.pub.pem");
@@ -205,5 +205,53 @@ fn a_public_key_is_not_taken_for_a_secret_that_only_the_provider_knows() {
     for pem in [RSA_PEM, PRIVATE_PEM] {
         let found = refusal(&json!({"secret": pem, "algorithms": ["HS256"]}), &json!({}));
         assert!(found.starts_with("providers[0].bearer.secret: expected a secret, found a key in PEM"), "{found}");
+    }
+}
+
+#[test]
+fn what_is_taken_for_granted_of_introspection_is_bounded_by_clients_and_audiences() {
+    let load_with = |introspection: Value| {
+        let mut document = with_partner(&json!({"secret": SECRET, "algorithms": ["HS256"]}), &json!({}));
+        document["providers"][1]["bearer"] = json!({"audiences": ["api", "app"], "introspection": introspection});
+        read(&document).map(|settings| settings.providers[1].oidc.bearer.clone().unwrap().introspection.unwrap())
+    };
+    let asked = load_with(json!({})).unwrap();
+    assert_eq!(asked.missing_audience, MissingAudience::Refused);
+    assert_eq!((asked.clients, asked.missing_subject), (Clients::All, MissingSubject::Client));
+    let asked = load_with(json!({
+        "assume": {"audience": "app", "token_type": "Bearer"}, "client_ids": ["a", "b"], "subject": "username"
+    }));
+    let asked = asked.unwrap();
+    assert_eq!(asked.missing_audience, MissingAudience::Assumed(MissingTokenType::Assumed));
+    assert_eq!(asked.clients, Clients::Listed(vec!["a".into(), "b".into()]));
+    assert_eq!(asked.missing_subject, MissingSubject::Username);
+    let asked = load_with(json!({"when": "always", "assume": {"audience": "api"}, "client_ids": ["a"]})).unwrap();
+    assert_eq!(asked.missing_audience, MissingAudience::Assumed(MissingTokenType::Refused));
+    assert!(load_with(json!({"when": "jwt", "client_ids": ["a"], "subject": "sub"})).is_ok());
+    assert!(load_with(json!({"allow_missing_audience": true, "client_ids": ["a"]})).is_ok());
+    for (introspection, expected) in [
+        (json!({"assume": {"audience": "api"}}), "client_ids: expected the clients whose tokens are for us beside assume"),
+        (json!({"assume": {"audience": "other"}, "client_ids": ["a"]}), "assume.audience: expected one of bearer.audiences"),
+        (json!({"assume": {"token_type": "Bearer"}, "client_ids": ["a"]}), "assume.audience: expected"),
+        (json!({"assume": {}, "client_ids": ["a"]}), "assume.audience: expected"),
+        (
+            json!({"assume": {"audience": "api", "token_type": "DPoP"}, "client_ids": ["a"]}),
+            "assume.token_type: expected `Bearer`",
+        ),
+        (json!({"assume": {"audience": "api", "sub": "x"}, "client_ids": ["a"]}), "assume"),
+        (json!({"assume": {"audience": "api"}, "client_ids": []}), "client_ids: expected the clients whose tokens are accepted"),
+        (json!({"client_ids": ["a", ""]}), "client_ids: expected the clients whose tokens are accepted"),
+        (
+            json!({"assume": {"audience": "api"}, "client_ids": ["a"], "allow_missing_audience": true}),
+            "allow_missing_audience: expected false beside assume",
+        ),
+        (json!({"when": "jwt", "assume": {"audience": "api"}, "client_ids": ["a"]}), "assume: expected none with when: jwt"),
+        (json!({"when": "jwt", "subject": "username"}), "subject: expected sub with when: jwt"),
+        (json!({"subject": "email"}), "subject: expected `sub` or `username`"),
+    ] {
+        let found = load_with(introspection).unwrap_err().to_string();
+        let expected = format!("providers[1].bearer.introspection.{expected}");
+        assert!(found.starts_with(&expected), "expected: {expected}\nfound:    {found}");
+        assert_eq!(found.lines().count(), 1, "one mistake, and nothing that follows from it:\n{found}");
     }
 }

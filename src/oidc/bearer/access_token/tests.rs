@@ -109,14 +109,9 @@ fn claims_that_do_not_fit_or_have_another_type_are_refused() {
 
 #[test]
 fn an_id_token_is_no_access_token_unless_the_configuration_says_so() {
-    for claims in [
-        json!({"nonce": "n"}),
-        json!({"at_hash": "h"}),
-        json!({"typ": "ID"}),
-        json!({"token_use": "id"}),
-        json!({"s_hash": "h"}),
-        json!({"typ": "Refresh"}),
-    ] {
+    for claims in
+        [json!({"nonce": "n"}), json!({"at_hash": "h"}), json!({"typ": "ID"}), json!({"token_use": "id"}), json!({"s_hash": "h"})]
+    {
         let token = signed(&P256, Algorithm::ES256, json!({"kid": "k"}), claims.clone());
         assert_eq!(refusal(check(&token, TokenKind::AccessToken)), Reason::TokenInvalid, "{claims}");
         assert!(check(&token, TokenKind::IdToken).is_ok(), "{claims}");
@@ -129,7 +124,14 @@ fn tokens_of_other_kinds_are_refused_whatever_is_configured() {
         let token = signed(&P256, Algorithm::ES256, json!({"kid": "k", "typ": typ}), json!({}));
         assert_eq!(refusal(check(&token, TokenKind::IdToken)), Reason::TokenInvalid, "{typ}");
     }
-    for claims in [json!({"cnf": {"jkt": "x"}}), json!({"events": {}})] {
+    for claims in [
+        json!({"cnf": {"jkt": "x"}}),
+        json!({"events": {}}),
+        json!({"typ": "Refresh"}),
+        json!({"typ": "Offline"}),
+        json!({"token_use": "refresh"}),
+        json!({"token_use": "Refresh_Token"}),
+    ] {
         let token = signed(&P256, Algorithm::ES256, json!({"kid": "k"}), claims.clone());
         assert_eq!(refusal(check(&token, TokenKind::IdToken)), Reason::TokenInvalid, "{claims}");
     }
@@ -217,6 +219,9 @@ fn no_person_is_taken_for_a_client_nor_a_client_for_a_person() {
         (json!({"sub": null, "client_id": "robot", "azp": "other"}), Some("client:robot")),
         (json!({"sub": "alice", "client_id": "robot"}), Some("alice")),
         (json!({"sub": "client:robot"}), None),
+        (json!({"sub": "username:ann"}), None),
+        (json!({"sub": null, "username": "ann", "client_id": "robot"}), Some("client:robot")),
+        (json!({"sub": null, "username": "ann"}), None),
         (json!({"sub": 7, "client_id": "robot"}), None),
         (json!({"sub": "é"}), None),
         (json!({"sub": "a\u{7f}"}), None),

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::*;
@@ -10,9 +12,17 @@ use crate::words::world::testing::Still;
 
 const NOW: u64 = 1_700_000_000;
 
-fn bearer(missing_audience: MissingAudience) -> Bearer {
-    let introspection =
-        Introspection { tokens: IntrospectedTokens::OpaqueTokens, cache: Duration::from_secs(30), missing_audience };
+fn asking(missing_audience: MissingAudience) -> Introspection {
+    Introspection {
+        tokens: IntrospectedTokens::OpaqueTokens,
+        cache: Duration::from_secs(30),
+        missing_audience,
+        clients: Clients::All,
+        missing_subject: MissingSubject::Client,
+    }
+}
+
+fn bearer(introspection: Introspection) -> Bearer {
     let (audiences, algorithms) = (vec!["api".to_owned()], vec![]);
     Bearer {
         audiences,
@@ -25,7 +35,11 @@ fn bearer(missing_audience: MissingAudience) -> Bearer {
 }
 
 fn read_with(reply: &Reply, missing_audience: MissingAudience, proved: KnownBefore<'_>) -> Result<AccessToken, Failure> {
-    introspection_response(&provider(), &metadata(), &bearer(missing_audience), reply, proved, Timestamp::from_seconds(NOW))
+    read_as(reply, &bearer(asking(missing_audience)), proved)
+}
+
+fn read_as(reply: &Reply, accepted: &Bearer, proved: KnownBefore<'_>) -> Result<AccessToken, Failure> {
+    introspection_response(&provider(), &metadata(), accepted, reply, proved, Timestamp::from_seconds(NOW))
 }
 
 /// A good response with these changes. A `null` stays in it, as some providers send it.
@@ -80,6 +94,7 @@ fn an_active_token_for_us_says_who_and_until_when() {
         json!({"token_type": "bearer"}),
         json!({"token_use": "access_token"}),
         json!({"exp": NOW - 59}),
+        json!({"exp": 1_700_000_000.9, "iat": 1_699_999_999.5, "nbf": 1_700_000_060.9}),
     ] {
         assert!(judge(changes.clone()).is_ok(), "{changes}");
     }
@@ -119,6 +134,103 @@ fn a_missing_audience_is_allowed_only_by_configuration_and_only_for_what_is_an_a
     assert!(!allowed(json!({"aud": "app"})), "another audience is another matter");
 }
 
+/// What is taken for granted about tokens of the client `c`.
+fn assuming(token_type: MissingTokenType) -> Bearer {
+    let clients = Clients::Listed(vec!["c".to_owned(), "d".to_owned()]);
+    bearer(Introspection { clients, ..asking(MissingAudience::Assumed(token_type)) })
+}
+
+#[test]
+fn only_what_is_missing_is_taken_for_granted_and_what_comes_is_checked_as_ever() {
+    let judge = |changes: &Value, token_type| read_as(&good(changes.clone()), &assuming(token_type), KnownBefore::Nothing);
+    for (changes, with_type, without_type) in [
+        (json!({"aud": null}), true, true),
+        (json!({"aud": null, "token_type": null}), true, false),
+        (json!({"aud": null, "token_type": null, "client_id": "d"}), true, false),
+        (json!({"token_type": null}), true, true),
+    ] {
+        let found = [MissingTokenType::Assumed, MissingTokenType::Refused].map(|token_type| judge(&changes, token_type).is_ok());
+        assert_eq!(found, [with_type, without_type], "{changes}");
+    }
+    let token = judge(&json!({"aud": null}), MissingTokenType::Assumed).unwrap();
+    assert!(!token.claims.contains_key("aud"), "a rule that asks for an audience asks the provider");
+    for changes in [
+        json!({"aud": "app"}),
+        json!({"aud": []}),
+        json!({"token_type": "DPoP"}),
+        json!({"token_type": "refresh_token"}),
+        json!({"typ": "Refresh"}),
+        json!({"token_use": "refresh_token"}),
+        json!({"cnf": {"jkt": "x"}}),
+        json!({"iss": "https://evil.example"}),
+        json!({"exp": NOW - 60}),
+        json!({"active": false}),
+        json!({"sub": null, "client_id": null}),
+    ] {
+        let mut beside = json!({"aud": null, "token_type": null});
+        beside.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        assert!(judge(&beside, MissingTokenType::Assumed).is_err(), "{beside}");
+    }
+}
+
+#[test]
+fn where_clients_are_listed_the_tokens_of_all_others_are_refused_whatever_else_is_good() {
+    for client in [json!("e"), json!("C"), json!("c "), json!(""), json!(null), json!(["c"]), json!({"c": 1}), json!(7)] {
+        for aud in [json!("api"), json!(null)] {
+            let reply = good(json!({"client_id": client, "aud": aud, "azp": "c"}));
+            for known in [KnownBefore::Nothing, KnownBefore::Subject("robot")] {
+                let failure = read_as(&reply, &assuming(MissingTokenType::Assumed), known).unwrap_err();
+                assert_eq!(failure.reason, Reason::TokenInvalid, "{client} {aud}");
+                assert!(failure.detail.contains("client_id"), "{}", failure.detail);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refresh_token_that_calls_itself_one_is_refused_even_where_id_tokens_are_accepted() {
+    let accepted = Bearer { kind: TokenKind::IdToken, ..bearer(asking(MissingAudience::Allowed)) };
+    assert!(read_as(&good(json!({"typ": "ID"})), &accepted, KnownBefore::Nothing).is_ok());
+    for mark in [json!({"typ": "Refresh"}), json!({"token_use": "refresh"}), json!({"token_type": "refresh_token"})] {
+        assert!(read_as(&good(mark.clone()), &accepted, KnownBefore::Nothing).is_err(), "{mark}");
+    }
+}
+
+#[test]
+fn somebody_who_is_named_by_username_alone_is_never_the_one_with_that_sub() {
+    let by_username = bearer(Introspection { missing_subject: MissingSubject::Username, ..asking(MissingAudience::Refused) });
+    let subject =
+        |changes: &Value| read_as(&good(changes.clone()), &by_username, KnownBefore::Nothing).map(|token| token.subject);
+    for (changes, named) in [
+        (json!({"sub": null, "username": "ann"}), "username:ann"),
+        (json!({"sub": "ann", "username": "bob"}), "ann"),
+        (json!({"sub": null, "username": null}), "client:c"),
+        (json!({"sub": null, "username": "Ann (staff)", "client_id": null}), "username:Ann (staff)"),
+    ] {
+        assert_eq!(subject(&changes).as_deref(), Ok(named), "{changes}");
+    }
+    for username in [
+        json!(""),
+        json!(7),
+        json!(["ann"]),
+        json!("client:c"),
+        json!("username:ann"),
+        json!("a\r\nb"),
+        json!("é"),
+        json!("a".repeat(247)),
+    ] {
+        assert!(subject(&json!({"sub": null, "username": username})).is_err(), "{username}");
+    }
+    for sub in [json!("username:ann"), json!("client:c"), json!("")] {
+        assert!(subject(&json!({"sub": sub, "username": "ann"})).is_err(), "{sub}");
+    }
+    // Unless the operator says so, `username` names nobody.
+    assert_eq!(judge(json!({"sub": null, "username": "ann"})).unwrap().subject, "client:c");
+    // A JWT has its own subject.
+    let known = KnownBefore::Subject("robot");
+    assert_eq!(read_as(&good(json!({"sub": null, "username": "ann"})), &by_username, known).unwrap().subject, "robot");
+}
+
 #[test]
 fn a_response_about_a_jwt_must_not_contradict_it() {
     let judge = |changes| read_with(&good(changes), MissingAudience::Refused, KnownBefore::Subject("robot"));
@@ -145,8 +257,12 @@ fn a_response_that_says_nothing_about_the_token_does_not_refuse_it() {
         reply(429, &[], b""),
         reply(302, &[], b""),
         reply(201, &[json], br#"{"active":true}"#),
-        reply(200, &[], br#"{"active":true}"#),
         reply(200, &[("content-type", "application/token-introspection+jwt")], b"a.b.c"),
+        reply(200, &[("content-type", "application/jwt")], br#"{"active":false}"#),
+        reply(200, &[("content-type", "text/html")], br#"{"active":false}"#),
+        reply(200, &[("content-type", "text/html"), json], br#"{"active":false}"#),
+        reply(200, &[], b"a.b.c"),
+        reply(200, &[], b"active=true"),
         reply(200, &[json], b"<html>"),
         reply(200, &[json], b"{}"),
         reply(200, &[json], br#"{"active":false,"active":true}"#),
@@ -158,4 +274,17 @@ fn a_response_that_says_nothing_about_the_token_does_not_refuse_it() {
         let failure = read_with(&answer, MissingAudience::Refused, KnownBefore::Nothing).unwrap_err();
         assert_eq!(failure.reason, Reason::IntrospectionUnavailable, "{answer:?}");
     }
+}
+
+#[test]
+fn json_needs_no_type_and_under_the_name_of_something_else_says_nothing() {
+    let Reply::Answered { body, .. } = good(json!({})) else { panic!() };
+    let typed = |name: &str| reply(200, &[("content-type", name)], &body);
+    let read = |reply: &Reply| read_with(reply, MissingAudience::Refused, KnownBefore::Nothing);
+    for name in ["application/json;charset=utf-8", "application/example+json", "text/plain", "application/octet-stream", ""] {
+        assert!(read(&typed(name)).is_ok(), "{name}");
+    }
+    assert!(read(&reply(200, &[], &body)).is_ok());
+    let failure = read(&typed("text/html; charset=utf-8")).unwrap_err();
+    assert!(failure.detail.contains("its content-type is \"text/html\", where application/json"), "{}", failure.detail);
 }
