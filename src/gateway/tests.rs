@@ -27,6 +27,7 @@ mod password;
 mod popup;
 mod popup_answers;
 mod refresh;
+mod roles;
 mod rules;
 mod session_jwt;
 mod sessions;
