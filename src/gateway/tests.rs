@@ -22,6 +22,7 @@ mod form_post;
 mod identity_jwt;
 mod introspection;
 mod keys;
+mod matching;
 mod new_tokens;
 mod password;
 mod popup;

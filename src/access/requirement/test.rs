@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::access::requirement::kept_members::Compared;
 use crate::access::requirement::truth::{Truth, any_true, has_one_of, is_listed, is_text_listed};
 use crate::words::demand::Demand;
 use crate::words::principal::{ClaimPath, Claims, Principal, Proof};
@@ -136,6 +137,16 @@ impl Test {
                 found.extend((!demand.acr_values.is_empty()).then(|| ClaimPath::named("acr")));
                 found.extend(demand.max_age.map(|_| ClaimPath::named("auth_time")));
             }
+        }
+    }
+
+    /// What it compares the members of a list with, if it looks at lists. All other tests say the same of a list whatever its
+    /// members are: that it is unknown. (Those on scopes and audiences look at bearer tokens alone, of which all is kept.)
+    pub(super) fn compared(&self) -> Option<Compared> {
+        match self {
+            Self::Claim { path, any_of, .. } => Some(Compared { claim: path.clone(), values: any_of.clone() }),
+            Self::HasKey { .. } | Self::EmailDomain(_) | Self::Provider(_) | Self::Bearer => None,
+            Self::Scope(_) | Self::Audience(_) | Self::Authentication(_) => None,
         }
     }
 }

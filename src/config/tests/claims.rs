@@ -102,3 +102,68 @@ fn sessions_keep_the_whole_claim_that_keys_or_pieces_are_asked_of() {
         assert!(kept.contains(&"x.roles".to_owned()), "{kept:?}");
     }
 }
+
+#[test]
+fn only_sealed_sessions_may_keep_lists_in_part_and_a_warning_says_where_none_is_shortened() {
+    let jwt = json!({
+        "keys": [{"environment_variable": "ACCREDIT_KEY"}],
+        "form": "jwt",
+        "jwt": {"keys": ["a-secret-of-32-bytes-0123456789abc"], "claims": ["email", "email_verified", "groups", "preferred_username"]}
+    });
+    let with_groups = |word: &str| {
+        let mut session = jwt.clone();
+        session["groups"] = json!(word);
+        with("/session", session)
+    };
+    let cases = [
+        (
+            with_groups("matching"),
+            "session.groups: expected all, because form is jwt, and whoever reads the session needs whole lists, found matching; remove it",
+        ),
+        (
+            with("/session/groups", json!("some")),
+            "session.groups: expected `all` or `matching`, found `some`; write one of these",
+        ),
+        (with("/session/groups", json!(["staff"])), "session.groups: expected `all` or `matching`, found a list"),
+    ];
+    for (document, expected) in cases {
+        let refusals = load_json(&document).expect_err(expected);
+        assert!(refusals.to_string().starts_with(expected), "expected: {expected}\nfound:    {refusals}");
+        assert_eq!(refusals.all().len(), 1, "one mistake, and nothing that follows from it:\n{refusals}");
+    }
+    let matching = || with("/session/groups", json!("matching"));
+    let mut told = matching();
+    told["session"]["claims"] = json!(["groups"]);
+    let mut open = matching();
+    open["rules"] = json!([{"require": "authenticated"}]);
+    for (document, shortened, warnings) in
+        [(matching(), true, 0), (told, false, 1), (open, false, 1), (with_groups("all"), false, 0), (short_example(), false, 0)]
+    {
+        let settings = load_json(&document).unwrap();
+        assert_eq!((!settings.kept_members.is_empty(), settings.warnings.len()), (shortened, warnings), "{document}");
+        let about =
+            settings.warnings.iter().all(|warning| warning.to_string().starts_with("session.groups: matching shortens no"));
+        assert!(about, "{:?}", settings.warnings);
+    }
+}
+
+#[test]
+fn what_is_kept_of_lists_is_part_of_the_fingerprint_and_nothing_is_added_where_they_are_whole() {
+    let fingerprint = |groups: &str, any_of: Value, under_not: bool| {
+        let condition = json!({"claim": "groups", "any_of": any_of});
+        let mut document = require(if under_not { json!({"not": condition}) } else { condition });
+        document["session"]["groups"] = json!(groups);
+        load_json(&document).unwrap().providers[0].fingerprint.clone()
+    };
+    let whole = load_json(&require(json!({"claim": "groups", "any_of": ["a"]}))).unwrap().providers[0].fingerprint.clone();
+    assert_eq!(fingerprint("all", json!(["a"]), false), whole);
+    assert_eq!(fingerprint("all", json!(["b"]), true), whole);
+    assert_eq!(fingerprint("matching", json!([7]), false), whole);
+    let of_a = fingerprint("matching", json!(["a"]), false);
+    assert_eq!(fingerprint("matching", json!(["a"]), true), of_a);
+    assert_eq!(fingerprint("matching", json!(["a", 7]), true), of_a);
+    let others = [json!(["b"]), json!(["a", "b"]), json!(["a\", \"b"])];
+    let others = others.into_iter().map(|any_of| fingerprint("matching", any_of, true));
+    let all: std::collections::BTreeSet<_> = others.chain([of_a, whole]).map(|each| each.as_str().to_owned()).collect();
+    assert_eq!(all.len(), 5, "{all:?}");
+}
