@@ -16,22 +16,33 @@ use crate::words::reason::Reason;
 /// Which claims become which headers, and which headers of a client are removed.
 #[derive(Clone, Debug)]
 pub struct IdentityHeaders {
-    claims: Vec<(ClaimPath, Rc<str>)>,
+    claims: Vec<ClaimHeader>,
     believed: Believed,
 }
 
+/// A claim, and the header that carries it.
+#[derive(Clone, Debug)]
+pub struct ClaimHeader {
+    /// Where the claim stands.
+    pub claim: ClaimPath,
+    /// The name of the header, in lower case.
+    pub name: Rc<str>,
+    /// The separator at which a text becomes a list; `None` if a text is one value.
+    pub split: Option<String>,
+}
+
 impl IdentityHeaders {
-    /// `claims` are claims, each with the name of its header, and `further` the names of other headers to remove; a star at the
-    /// end of one stands for whatever follows. All names are in lower case.
-    pub fn new(claims: Vec<(ClaimPath, String)>, further: &[String]) -> Self {
-        let configured = claims.iter().map(|(_, name)| name);
-        let believed = Believed::new(configured.chain(further).map(String::as_str));
-        Self { claims: claims.into_iter().map(|(path, name)| (path, Rc::from(name))).collect(), believed }
+    /// `claims` are claims, each with its header, and `further` the names of other headers to remove, in lower case; a star at
+    /// the end of one stands for whatever follows.
+    pub fn new(claims: Vec<ClaimHeader>, further: &[String]) -> Self {
+        let configured = claims.iter().map(|header| &*header.name);
+        let believed = Believed::new(configured.chain(further.iter().map(String::as_str)));
+        Self { claims, believed }
     }
 
     /// The claims that the headers need; for an address or a number also the claim that says whether it is verified.
     pub fn claims(&self) -> impl Iterator<Item = ClaimPath> {
-        self.claims.iter().flat_map(|(path, _)| [path.clone()].into_iter().chain(path.verdict()))
+        self.claims.iter().flat_map(|header| [header.claim.clone()].into_iter().chain(header.claim.verdict()))
     }
 
     /// The names, as they came, of headers that a client must not set. They are found in every spelling: many servers read `_` as
@@ -63,9 +74,13 @@ impl IdentityHeaders {
     /// The names and the values of the headers for a principal with these claims. There is none for a claim that is absent or an
     /// object, nor for an address or a number that is not verified; `assumed` says which count without a word about that.
     pub fn values(&self, claims: &Claims, assumed: AssumedVerified) -> Vec<(Rc<str>, String)> {
-        let value = |(path, name): &(ClaimPath, Rc<str>)| {
-            let value = header_value(path.find_verified(claims, assumed)?)?;
-            (!value.is_empty()).then(|| (Rc::clone(name), value))
+        let value = |header: &ClaimHeader| {
+            let claim = header.claim.find_verified(claims, assumed)?;
+            let value = match (claim, &header.split) {
+                (Value::String(text), Some(separator)) => pieces(text, separator),
+                (claim, _) => header_value(claim)?,
+            };
+            (!value.is_empty()).then(|| (Rc::clone(&header.name), value))
         };
         self.claims.iter().filter_map(value).collect()
     }
@@ -95,11 +110,23 @@ fn header_value(claim: &Value) -> Option<String> {
     }
 }
 
+/// The list of the pieces of a text, without those that are empty. Each is encoded as a member of a list is.
+fn pieces(text: &str, separator: &str) -> String {
+    let pieces: Vec<_> = text.split(separator).filter(|piece| !piece.is_empty()).map(encoded).collect();
+    pieces.join(",")
+}
+
+fn encoded(text: &str) -> Cow<'_, str> {
+    // A shorter way for most texts.
+    match AS_IT_IS.has_all(text.as_bytes()) {
+        true => text.into(),
+        false => encode_ends(utf8_percent_encode(text, ENCODED).into()),
+    }
+}
+
 fn scalar(claim: &Value) -> Option<Cow<'_, str>> {
     match claim {
-        // A shorter way for most texts.
-        Value::String(text) if AS_IT_IS.has_all(text.as_bytes()) => Some(text.as_str().into()),
-        Value::String(text) => Some(encode_ends(utf8_percent_encode(text, ENCODED).into())),
+        Value::String(text) => Some(encoded(text)),
         Value::Number(number) => Some(number.to_string().into()),
         Value::Bool(truth) => Some(truth.to_string().into()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
@@ -125,7 +152,11 @@ mod tests {
 
     fn identity() -> IdentityHeaders {
         let pairs = [("sub", "x-forwarded-user"), ("groups", "x-forwarded-groups"), ("role", "x-role")];
-        IdentityHeaders::new(pairs.iter().map(|(claim, name)| (ClaimPath::named(*claim), (*name).to_owned())).collect(), &[])
+        IdentityHeaders::new(pairs.map(|(claim, name)| header(claim, name)).to_vec(), &[])
+    }
+
+    fn header(claim: &str, name: &str) -> ClaimHeader {
+        ClaimHeader { claim: ClaimPath::named(claim), name: name.into(), split: None }
     }
 
     fn headers(fields: &[(&str, &str)]) -> Headers {
@@ -196,7 +227,7 @@ mod tests {
 
     #[test]
     fn an_address_that_is_not_verified_is_not_passed_on() {
-        let identity = IdentityHeaders::new(vec![(ClaimPath::named("email"), "x-forwarded-email".into())], &[]);
+        let identity = IdentityHeaders::new(vec![header("email", "x-forwarded-email")], &[]);
         let (nobody, email) = (AssumedVerified::default(), AssumedVerified { email: true, ..AssumedVerified::default() });
         for (verified, assumed, passed) in [
             (json!(true), nobody, 1),
@@ -251,9 +282,38 @@ mod tests {
     }
 
     #[test]
+    fn only_a_text_is_split_and_its_pieces_are_encoded_as_members_of_a_list_are() {
+        let split = |by: &str| ClaimHeader { split: Some(by.into()), ..header("groups", "x-groups") };
+        for (claim, by, expected) in [
+            (json!("admins; users"), "; ", Some("admins,users")),
+            (json!("admins"), "; ", Some("admins")),
+            // One exact separator: no other sign, and no part of it, is one.
+            (json!("admins; users"), ";", Some("admins,%20users")),
+            (json!("a;b"), "; ", Some("a;b")),
+            (json!("a,b; 100%"), "; ", Some("a%2Cb,100%25")),
+            (json!("a,b"), ",", Some("a,b")),
+            // An empty piece is no group.
+            (json!("; a; ; b; "), "; ", Some("a,b")),
+            (json!("; "), "; ", None),
+            (json!(""), "; ", None),
+            (json!(["a; b", "c"]), "; ", Some("a; b,c")),
+            (json!(7), "7", Some("7")),
+            (json!({"a": "b; c"}), "; ", None),
+        ] {
+            let claims = json!({"groups": claim}).as_object().unwrap().clone();
+            let values = IdentityHeaders::new(vec![split(by)], &[]).values(&claims, AssumedVerified::default());
+            assert_eq!(values.first().map(|(_, value)| value.as_str()), expected, "{claim} by {by:?}");
+        }
+        // An address is split only if it is verified.
+        let email = ClaimHeader { split: Some(";".into()), ..header("email", "x-email") };
+        let claims = json!({"email": "a;b"}).as_object().unwrap().clone();
+        assert!(IdentityHeaders::new(vec![email], &[]).values(&claims, AssumedVerified::default()).is_empty());
+    }
+
+    #[test]
     fn whoever_needs_an_address_also_needs_the_claim_whether_it_is_verified() {
-        let pairs = [("sub", "x-user"), ("email", "x-email")].map(|(claim, name)| (ClaimPath::named(claim), name.to_owned()));
-        let identity = IdentityHeaders::new(pairs.to_vec(), &["x-team".to_owned()]);
+        let both = vec![header("sub", "x-user"), header("email", "x-email")];
+        let identity = IdentityHeaders::new(both, &["x-team".to_owned()]);
         assert_eq!(identity.claims().collect::<Vec<_>>(), ["sub", "email", "email_verified"].map(ClaimPath::named));
         assert_eq!(["x-email", "X_Team", "x-role"].map(|name| identity.takes_away(name.as_bytes())), [true, true, false]);
     }

@@ -3,6 +3,7 @@
 //! answered.
 
 pub mod condition;
+pub mod kept_members;
 pub mod test;
 mod truth;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::access::headers::IdentityHeaders;
 use crate::access::identity_jwt::IdentityJwt;
 use crate::access::requirement::condition::Condition;
+use crate::access::requirement::kept_members::KeptMembers;
 use crate::access::route::Rules;
 use crate::accounts::UserService;
 use crate::accounts::template::Template;
@@ -59,6 +60,8 @@ pub struct Settings {
     pub identity: IdentityHeaders,
     /// The claims that a session keeps.
     pub kept_claims: Vec<ClaimPath>,
+    /// Of which of these claims a session keeps the lists in part (`session.groups`).
+    pub kept_members: KeptMembers,
     /// Which tokens are sent to the upstream. Its debug text is part of every session's fingerprint (`config::sessions::fingerprints`): a
     /// renamed or a further field ends all sealed sessions.
     pub forward: Forward,

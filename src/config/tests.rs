@@ -5,6 +5,7 @@ use crate::access::requirement::Requirement;
 use crate::config::settings::FilterState;
 use crate::http::cookie::SameSite;
 
+mod claims;
 mod endpoints;
 mod environment;
 mod headers;

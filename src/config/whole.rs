@@ -34,7 +34,7 @@ use crate::config::signing_in::sign_in::{SignInShape, sign_in};
 use crate::config::whole::access::Access;
 use crate::config::whole::ground::Ground;
 use crate::config::whole::keys::Keys;
-use crate::config::whole::sessions::sessions;
+use crate::config::whole::sessions::{Needed, sessions};
 use crate::config::whole::signing_in::SigningIn;
 use crate::oidc::provider::Provider;
 
@@ -87,15 +87,19 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     };
     let access = Access::new(access, &ground, &keys, &signing_in, refusals);
     let identity = headers(written.claim_to_headers, written.request_headers_to_remove, &keys, refusals);
-    let named = identity.named.into_iter().chain(access.named).collect();
-    let sessions = sessions(written.session, &written.forward, named, &sign_in, (&ground, &mut keys), refusals);
+    let needed = Needed { named: identity.named.into_iter().chain(access.named).collect(), compared: access.compared };
+    let sessions = sessions(written.session, &written.forward, needed, &sign_in, (&ground, &mut keys), refusals);
     let help = help(written.help, refusals);
     let filter_state = filter_state(written.filter_state, refusals);
 
     // Every part was checked. From here on, a part that was refused refuses the whole configuration.
     let (sessions, accounts, endpoints) = (sessions?, signing_in.accounts.settings?, signing_in.answered.endpoints?);
-    let bound =
-        Bound { claims: &sessions.kept_claims, forward: sessions.forward, follow_provider: sessions.settings.follow_provider };
+    let bound = Bound {
+        claims: &sessions.kept_claims,
+        members: &sessions.kept_members,
+        forward: sessions.forward,
+        follow_provider: sessions.settings.follow_provider,
+    };
     let providers = bound_providers(ground.providers.all()?, accounts.as_ref(), &endpoints, &bound);
     let password = signing_in.password?.map(|password| bound_password(password, accounts.as_ref(), &bound));
     Ok(Settings {
@@ -114,6 +118,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
         route_policies: access.route_policies?,
         identity: identity.headers?,
         kept_claims: sessions.kept_claims,
+        kept_members: sessions.kept_members,
         forward: sessions.forward,
         identity_jwt: keys.identity_jwt?,
         published_keys: keys.published?.unwrap_or_default(),
@@ -121,7 +126,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
         password,
         help: help?,
         filter_state: filter_state?,
-        warnings: access.warnings,
+        warnings: access.warnings.into_iter().chain(sessions.warning).collect(),
     })
 }
 

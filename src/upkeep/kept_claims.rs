@@ -1,17 +1,19 @@
-//! Which claims a session keeps, of all that a provider or the user service states about a person. Nothing is verified here: the
-//! claims were verified before.
+//! Which claims a session keeps, of all that a provider or the user service states about a person, and what of their lists.
+//! Nothing is verified here: the claims were verified before.
 
 use serde_json::Value;
 
 use crate::config::settings::Settings;
 use crate::words::principal::{CLAIM_NAMES, ClaimPath, Claims};
 
-/// The claims that the configuration names, and always `sub`.
+/// The claims that the configuration names, and always `sub`. With `session.groups: matching`, lists have only the members that
+/// conditions name.
 pub fn kept_claims(settings: &Settings, claims: &Claims) -> Claims {
     let mut kept = Claims::new();
     for path in &settings.kept_claims {
         path.copy(claims, &mut kept);
     }
+    settings.kept_members.shorten(&mut kept);
     // A provider that leaves a claim out because it is too large says so (distributed claims, OpenID Connect Core, section 5.6.2;
     // Entra ID's `hasgroups`). That is kept, so that a refusal can be explained.
     let left_out = claims.get("_claim_names").and_then(Value::as_object);

@@ -127,6 +127,12 @@ impl ClaimPath {
         rest.iter().try_fold(claims.get(first)?, |value, name| value.as_object()?.get(name)).filter(|value| !value.is_null())
     }
 
+    /// The value at this path, to be changed; `None` if it is absent.
+    pub fn find_mut<'a>(&self, claims: &'a mut Claims) -> Option<&'a mut Value> {
+        let (first, rest) = self.0.split_first()?;
+        rest.iter().try_fold(claims.get_mut(first)?, |value, name| value.as_object_mut()?.get_mut(name))
+    }
+
     /// The value at this path; `None` if it is absent, `null`, or an `email` or a `phone_number` that is not verified
     /// ([`is_verified`]).
     pub fn find_verified<'a>(&self, claims: &'a Claims, assumed: AssumedVerified) -> Option<&'a Value> {

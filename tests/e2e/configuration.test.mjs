@@ -160,6 +160,8 @@ const REFUSED = [
   ['a host that is no origin', rule({ match: { host: 'other.example' }, require: 'public' }), 'rules[0].match.host'],
   ['a claim and nothing to find in it', rule({ match: { path: '/x' }, require: { claim: 'groups' } }), 'rules[0].require.any_of'],
   ['an empty any_of', rule({ match: { path: '/x' }, require: { claim: 'groups', any_of: [] } }), 'rules[0].require.any_of'],
+  ['keys of a claim and values of it', rule({ match: { path: '/x' }, require: { claim: 'roles', any_of: ['x'], has_key: ['x'] } }), 'rules[0].require.has_key'],
+  ['an empty separator', rule({ match: { path: '/x' }, require: { claim: 'groups', any_of: ['x'], split: '' } }), 'rules[0].require.split'],
   ['a policy that is not defined', rule({ match: { path: '/x' }, require: { policy: 'missing' } }), 'rules[0].require.policy'],
   [
     'policies that call each other',
@@ -318,6 +320,9 @@ describe('a right configuration is accepted', () => {
             { all: [{ claim: 'a', any_of: ['b'] }, { not: { claim: 'status', any_of: ['suspended'] } }] },
             { any: [{ claim: 'groups', any_of: ['y'] }, { email_domain: ['example.com'] }] },
             { claim: 'groups', any_of: ['x'], provider: 'demo' },
+            { claim: 'groups', any_of: ['x'], split: '; ' },
+            { claim: 'roles', has_key: ['admin'] },
+            { claim: 'roles', has_key: ['admin'], within: ['17'] },
           ].map(oneOf),
         ),
     ],

@@ -1,6 +1,7 @@
 //! Conditions: tests, and how they are joined. A condition lets somebody in only when it is known to be true, so that `not`
 //! cannot turn a missing claim into permission. What a test looks at is not known here.
 
+use crate::access::requirement::kept_members::Compared;
 use crate::access::requirement::test::{Case, Test};
 use crate::access::requirement::truth::{Truth, any_true};
 use crate::words::demand::Demand;
@@ -113,6 +114,15 @@ impl Condition {
             Self::Test(test) => test.claims(found),
             Self::All(conditions) | Self::Any(conditions) => conditions.iter().for_each(|condition| condition.claims(found)),
             Self::Not(condition) => condition.claims(found),
+        }
+    }
+
+    /// Adds what each of its tests compares a claim with, under `not` too.
+    pub fn compared(&self, found: &mut Vec<Compared>) {
+        match self {
+            Self::Test(test) => found.extend(test.compared()),
+            Self::All(conditions) | Self::Any(conditions) => conditions.iter().for_each(|condition| condition.compared(found)),
+            Self::Not(condition) => condition.compared(found),
         }
     }
 }

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::access::requirement::truth::{Truth, any_true, is_listed};
+use crate::access::requirement::kept_members::Compared;
+use crate::access::requirement::truth::{Truth, any_true, has_one_of, is_listed, is_text_listed};
 use crate::words::demand::Demand;
 use crate::words::principal::{ClaimPath, Claims, Principal, Proof};
 use crate::words::reason::Reason;
@@ -15,9 +16,15 @@ use crate::words::time::Timestamp;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {
     /// The claim at `path` equals one of the values in `any_of`, which are strings, numbers or booleans, or it is a list that has
-    /// one of them. (An `email` or a `phone_number` counts only when it is verified.)
-    #[expect(missing_docs, reason = "the variant tells of both")]
-    Claim { path: ClaimPath, any_of: Vec<Value> },
+    /// one of them. With `split`, a separator that is not empty, a text is one if one of its pieces is; members of a list are
+    /// never split. (An `email` or a `phone_number` counts only when it is verified.)
+    #[expect(missing_docs, reason = "the variant tells of all three")]
+    Claim { path: ClaimPath, any_of: Vec<Value>, split: Option<String> },
+    /// The claim at `path` is an object that has one of these `keys`, with a value that is neither empty nor false. With
+    /// `within`, this value is an object itself, and the same is asked of it: it has one of the keys `within`. (A verified claim,
+    /// as above.)
+    #[expect(missing_docs, reason = "the variant tells of all three")]
+    HasKey { path: ClaimPath, keys: Vec<String>, within: Option<Vec<String>> },
     /// The e-mail address is verified, and its domain is one of these, which are in lower case.
     EmailDomain(Vec<String>),
     /// The principal signed in at the provider of this name, or has its bearer token.
@@ -55,10 +62,17 @@ impl Test {
     pub(super) fn holds(&self, case: Case<'_>) -> Truth {
         let principal = case.principal;
         match self {
-            Self::Claim { path, any_of } => match path.find_verified(&principal.claims, principal.assumed) {
-                None => Truth::Unknown,
-                Some(Value::Array(members)) => any_true(members.iter().map(|member| is_listed(any_of, member))),
-                Some(value) => is_listed(any_of, value),
+            Self::Claim { path, any_of, split } => match (path.find_verified(&principal.claims, principal.assumed), split) {
+                (None, _) => Truth::Unknown,
+                (Some(Value::Array(members)), _) => any_true(members.iter().map(|member| is_listed(any_of, member))),
+                (Some(Value::String(text)), Some(separator)) => {
+                    any_true(text.split(separator.as_str()).map(|piece| is_text_listed(any_of, piece)))
+                }
+                (Some(value), _) => is_listed(any_of, value),
+            },
+            Self::HasKey { path, keys, within } => match path.find_verified(&principal.claims, principal.assumed) {
+                Some(Value::Object(members)) => has_key(members, keys, within.as_deref()),
+                _ => Truth::Unknown,
             },
             Self::EmailDomain(domains) => match verified_email_domain(principal) {
                 None => Truth::Unknown,
@@ -97,9 +111,8 @@ impl Test {
             Self::Scope(_) => Reason::ScopeMissing,
             Self::Audience(_) if principal.proof == Proof::BearerToken => Reason::AudienceMissing,
             Self::Authentication(_) => Reason::AuthenticationInsufficient,
-            Self::Claim { .. } | Self::EmailDomain(_) | Self::Provider(_) | Self::Bearer | Self::Audience(_) => {
-                Reason::ConditionFailed
-            }
+            Self::Claim { .. } | Self::HasKey { .. } => Reason::ConditionFailed,
+            Self::EmailDomain(_) | Self::Provider(_) | Self::Bearer | Self::Audience(_) => Reason::ConditionFailed,
         }
     }
 
@@ -113,7 +126,9 @@ impl Test {
     /// Adds every claim that the test looks at to `found`.
     pub(super) fn claims(&self, found: &mut Vec<ClaimPath>) {
         match self {
-            Self::Claim { path, .. } => found.extend([path.clone()].into_iter().chain(path.verdict())),
+            Self::Claim { path, .. } | Self::HasKey { path, .. } => {
+                found.extend([path.clone()].into_iter().chain(path.verdict()))
+            }
             Self::EmailDomain(_) => found.extend(["email", "email_verified"].map(ClaimPath::named)),
             Self::Provider(_) | Self::Bearer => {}
             Self::Scope(_) => found.extend(["scope", "scp"].map(ClaimPath::named)),
@@ -124,6 +139,26 @@ impl Test {
             }
         }
     }
+
+    /// What it compares the members of a list with, if it looks at lists. All other tests say the same of a list whatever its
+    /// members are: that it is unknown. (Those on scopes and audiences look at bearer tokens alone, of which all is kept.)
+    pub(super) fn compared(&self) -> Option<Compared> {
+        match self {
+            Self::Claim { path, any_of, .. } => Some(Compared { claim: path.clone(), values: any_of.clone() }),
+            Self::HasKey { .. } | Self::EmailDomain(_) | Self::Provider(_) | Self::Bearer => None,
+            Self::Scope(_) | Self::Audience(_) | Self::Authentication(_) => None,
+        }
+    }
+}
+
+/// Whether an object has one of the keys; with `within`, whether the object that is the value of one of them has one of those.
+/// What is there and no object has nothing within that could be known.
+fn has_key(object: &Map<String, Value>, keys: &[String], within: Option<&[String]>) -> Truth {
+    let Some(within) = within else { return has_one_of(object, keys).into() };
+    any_true(keys.iter().filter_map(|key| object.get(key)).map(|value| match value {
+        Value::Object(inner) => has_one_of(inner, within).into(),
+        _ => Truth::Unknown,
+    }))
 }
 
 fn claim_found(path: &ClaimPath, claims: &Claims) -> String {

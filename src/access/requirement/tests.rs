@@ -8,6 +8,8 @@ use crate::words::principal::Principal;
 use crate::words::principal::{AssumedVerified, ClaimPath, Proof};
 use crate::words::time::Timestamp;
 
+mod roles;
+
 fn principal(claims: Value) -> Principal {
     Principal {
         provider: "sso".into(),
@@ -20,7 +22,7 @@ fn principal(claims: Value) -> Principal {
 }
 
 fn claim(name: &str, any_of: Value) -> Condition {
-    Condition::Test(Test::Claim { path: ClaimPath::named(name), any_of: any_of.as_array().unwrap().clone() })
+    Condition::Test(Test::Claim { path: ClaimPath::named(name), any_of: any_of.as_array().unwrap().clone(), split: None })
 }
 
 fn not(condition: Condition) -> Condition {
@@ -276,8 +278,8 @@ fn an_unverified_address_meets_no_condition_not_even_under_not() {
         assert!(holds(claim("groups", json!(["x"])), "boss@example.com"));
     }
     // A path that leads into `email` needs the same verdict as `email` itself.
-    let within =
-        Condition::Test(Test::Claim { path: ClaimPath::new(vec!["email".into(), "value".into()]), any_of: vec![json!("a")] });
+    let path = ClaimPath::new(vec!["email".into(), "value".into()]);
+    let within = Condition::Test(Test::Claim { path, any_of: vec![json!("a")], split: None });
     assert!(!holds(within, json!({"email": {"value": "a"}})));
     let refused = Requirement::When(mine()).check(whenever(&principal(json!({"email": "boss@example.com"})))).unwrap_err();
     assert_eq!(refused.detail, "email is \"boss@example.com\"; email_verified is absent");

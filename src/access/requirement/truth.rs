@@ -1,7 +1,7 @@
-//! The three values of Kleene's logic, and how the value of a claim is compared with those that a condition lists. Whose claims
-//! they are is not known here, and nothing is decided.
+//! The three values of Kleene's logic, and how the value of a claim is compared with the values or the keys that a condition
+//! lists. Whose claims they are is not known here, and nothing is decided.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Whether something holds; unknown when the claim that would tell is absent or of another type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,17 +44,10 @@ pub(super) fn any_true(truths: impl Iterator<Item = Truth>) -> Truth {
 /// Whether a value is one of those listed. If it is of another type than all of them, that is unknown: `"true"` may be meant as
 /// `true`.
 pub(super) fn is_listed(listed: &[Value], value: &Value) -> Truth {
-    let mut truth = Truth::Unknown;
     if let Value::String(text) = value {
-        // A shorter way for texts: with every request, all groups of a person may have to be compared.
-        for other in listed.iter().filter_map(Value::as_str) {
-            if other == text {
-                return Truth::True;
-            }
-            truth = Truth::False;
-        }
-        return truth;
+        return is_text_listed(listed, text);
     }
+    let mut truth = Truth::Unknown;
     for other in listed {
         let same = match (other, value) {
             // `1` and `1.0` are the same; whole numbers are compared exactly, because large ones are not as floating point.
@@ -68,6 +61,35 @@ pub(super) fn is_listed(listed: &[Value], value: &Value) -> Truth {
         truth = Truth::False;
     }
     truth
+}
+
+/// The same for a text. (It has a shorter way: with every request, all groups of a person may have to be compared.)
+pub(super) fn is_text_listed(listed: &[Value], text: &str) -> Truth {
+    let mut truth = Truth::Unknown;
+    for other in listed.iter().filter_map(Value::as_str) {
+        if other == text {
+            return Truth::True;
+        }
+        truth = Truth::False;
+    }
+    truth
+}
+
+/// Whether an object says that somebody has one of these keys: one of its members has that name, and a value that [`counts`].
+pub(super) fn has_one_of(object: &Map<String, Value>, keys: &[String]) -> bool {
+    keys.iter().filter_map(|key| object.get(key)).any(counts)
+}
+
+/// Whether the value of a key says that somebody has the key. A value that is empty or false says that they do not.
+fn counts(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(truth) => *truth,
+        Value::Number(_) => true,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(members) => !members.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+    }
 }
 
 #[cfg(test)]
@@ -98,6 +120,28 @@ mod tests {
             (json!([9_007_199_254_740_993_u64]), json!(9_007_199_254_740_992_u64), Truth::False),
         ] {
             assert_eq!(is_listed(&listed(among.clone()), &value), truth, "{value} among {among}");
+        }
+    }
+
+    #[test]
+    fn a_key_whose_value_is_empty_or_false_is_not_had() {
+        for (value, had) in [
+            (json!(null), false),
+            (json!(false), false),
+            (json!(""), false),
+            (json!({}), false),
+            (json!([]), false),
+            (json!(true), true),
+            (json!(0), true),
+            (json!("false"), true),
+            (json!(" "), true),
+            (json!([null]), true),
+            (json!({"a": null}), true),
+        ] {
+            let object = json!({"a": value, "b": true}).as_object().unwrap().clone();
+            let has = |keys: &[&str]| has_one_of(&object, &keys.iter().map(ToString::to_string).collect::<Vec<_>>());
+            assert_eq!((has(&["a"]), has(&["x", "a"]), has(&["a", "b"])), (had, had, true), "{value}");
+            assert!(!has(&["x", "A", "a ", ""]) && !has(&[]), "{value}");
         }
     }
 

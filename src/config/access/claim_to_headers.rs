@@ -1,9 +1,12 @@
 //! The parts `claim_to_headers` and `request_headers_to_remove`: which claims the upstream is told in which headers, and which
 //! further headers of clients are removed. Which claims somebody has is not known here.
 
+use std::rc::Rc;
+
 use crate::access::believed::{SHORTEST_FAMILY, spelled};
-use crate::access::headers::IdentityHeaders;
+use crate::access::headers::{ClaimHeader, IdentityHeaders};
 use crate::config::access::header_names::header_name;
+use crate::config::access::requirements::written::EMPTY_SEPARATOR;
 use crate::config::reading::place::shape;
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::ClaimName;
@@ -14,11 +17,9 @@ shape! {
     pub(crate) struct ClaimToHeaderShape {
         claim_name: ClaimName,
         header_name: String,
+        split: Option<String>,
     }
 }
-
-/// Claims, each with the header that carries it.
-type Pairs = Vec<(ClaimPath, String)>;
 
 /// What both parts say.
 pub(crate) struct Identity {
@@ -42,7 +43,7 @@ pub(crate) fn identity(
         None => Vec::new(),
         Some(None) => default_pairs(only),
         Some(Some(shapes)) => {
-            let mut pairs = Pairs::new();
+            let mut pairs = Vec::new();
             parts.part(each(shapes, |index, shape| add_pair(index, shape, header, &mut pairs, refusals)));
             pairs
         }
@@ -50,7 +51,7 @@ pub(crate) fn identity(
     let mut taken: Vec<_> = header.into_iter().map(str::to_owned).collect();
     let removed = removed.and_then(|removed| {
         each(removed, |index, name| {
-            let is_set = |name: &String| taken.iter().chain(pairs.iter().map(|(_, set)| set)).any(|set| set == name);
+            let is_set = |name: &String| taken.contains(name) || pairs.iter().any(|set| *set.name == **name);
             let Some(name) = removable(&name).filter(|name| !is_set(name)) else {
                 return Err(refusals.refuse(
                     format!("request_headers_to_remove[{index}]"),
@@ -67,15 +68,17 @@ pub(crate) fn identity(
 }
 
 /// The pairs where `claim_to_headers` is not written: of four usual claims those that sessions have.
-fn default_pairs(only: Option<&[ClaimPath]>) -> Pairs {
+fn default_pairs(only: Option<&[ClaimPath]>) -> Vec<ClaimHeader> {
     const DEFAULT: [(&str, &str); 4] = [
         ("sub", "x-forwarded-user"),
         ("email", "x-forwarded-email"),
         ("groups", "x-forwarded-groups"),
         ("preferred_username", "x-forwarded-preferred-username"),
     ];
-    let all = DEFAULT.iter().map(|(claim, name)| (ClaimPath::named(*claim), (*name).to_owned()));
-    all.filter(|(claim, _)| only.is_none_or(|only| claim.first() == "sub" || only.contains(claim))).collect()
+    let all =
+        DEFAULT.iter().map(|(claim, name)| ClaimHeader { claim: ClaimPath::named(*claim), name: Rc::from(*name), split: None });
+    let has = |claim: &ClaimPath| only.is_none_or(|only| claim.first() == "sub" || only.contains(claim));
+    all.filter(|pair| has(&pair.claim)).collect()
 }
 
 /// Checks one element of `claim_to_headers`, and adds it to the pairs.
@@ -83,18 +86,22 @@ fn add_pair(
     index: usize,
     shape: ClaimToHeaderShape,
     header: Option<&str>,
-    pairs: &mut Pairs,
+    pairs: &mut Vec<ClaimHeader>,
     refusals: &mut Refusals,
 ) -> Checked<()> {
     let path = format!("claim_to_headers[{index}]");
     let at_header = format!("{path}.header_name");
     let claim = shape.claim_name.and_then(|name| claim_path(&format!("{path}.claim_name"), name, refusals));
+    let split = shape.split.and_then(|split| match split.as_deref() {
+        Some("") => Err(refusals.refuse(format!("{path}.split"), EMPTY_SEPARATOR)),
+        _ => Ok(split),
+    });
     let name = shape.header_name.and_then(|name| header_name(&at_header, &name, refusals))?;
-    if header == Some(&*name) || pairs.iter().any(|(_, taken)| *taken == name) {
+    if header == Some(&*name) || pairs.iter().any(|taken| *taken.name == *name) {
         let sentence = "expected a header of its own, found one that is taken; rename it";
         return Err(refusals.refuse(at_header, sentence));
     }
-    pairs.push((claim?, name));
+    pairs.push(ClaimHeader { claim: claim?, name: name.into(), split: split? });
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! is digested must stay the same across versions, even when the types change that it is made from; otherwise an upgrade would
 //! end all sessions.
 
+use crate::access::requirement::kept_members::KeptMembers;
 use crate::config::settings::Forward;
 use crate::oidc::provider::Provider;
 use crate::session::content::Fingerprint;
@@ -11,6 +12,8 @@ use crate::words::principal::ClaimPath;
 pub(crate) struct Bound<'a> {
     /// The claims that sessions keep.
     pub(crate) claims: &'a [ClaimPath],
+    /// What sessions keep of lists, where they do not keep them whole.
+    pub(crate) members: &'a KeptMembers,
     pub(crate) forward: Forward,
     pub(crate) follow_provider: bool,
 }
@@ -28,7 +31,10 @@ impl Bound<'_> {
     pub(crate) fn of(&self, source: &[String]) -> Fingerprint {
         let follows = if self.follow_provider { " FollowProvider" } else { "" };
         let forward = format!("{:?}{follows}", self.forward);
-        let claims: Vec<_> = self.claims.iter().map(|claim| format!("{claim:?}")).collect();
-        Fingerprint::of(source.iter().map(String::as_str).chain([forward.as_str()]).chain(claims.iter().map(String::as_str)))
+        let claims = self.claims.iter().map(|claim| format!("{claim:?}"));
+        // Where all lists are kept whole, nothing is added: such sessions live on when Accredit is upgraded.
+        let members = self.members.written().map(|members| format!("of {members}"));
+        let kept: Vec<_> = claims.chain(members).collect();
+        Fingerprint::of(source.iter().map(String::as_str).chain([forward.as_str()]).chain(kept.iter().map(String::as_str)))
     }
 }

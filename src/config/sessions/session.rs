@@ -24,8 +24,19 @@ shape! {
         pub(crate) idle: Option<Span>,
         pub(crate) follow_provider: bool = default,
         pub(crate) claims: Vec<Checked<ClaimName>> = default,
+        pub(crate) groups: GroupsWord = default,
         pub(crate) form: SessionForm = default,
         pub(crate) jwt: Option<OwnToken>,
+    }
+}
+
+words! {
+    /// What sessions keep of lists.
+    #[derive(Clone, Copy, Default, PartialEq, Eq)]
+    pub(crate) enum GroupsWord {
+        #[default]
+        All = "all",
+        Matching = "matching",
     }
 }
 
@@ -120,15 +131,15 @@ pub(crate) fn check_named_claims(claims: &[ClaimPath], named: &[ClaimPath], refu
     ))
 }
 
-/// The claims that a session keeps, sorted: those that rules and headers need (`named`), those of `session.claims`, which the
-/// session endpoint tells (`told`), and for an address or a number whether it is verified.
-pub(crate) fn kept_claims(
-    mut named: Vec<ClaimPath>,
-    told: Checked<Vec<Checked<ClaimName>>>,
-    refusals: &mut Refusals,
-) -> Checked<Vec<ClaimPath>> {
+/// Checks `session.claims`, which the session endpoint tells.
+pub(crate) fn told(claims: Checked<Vec<Checked<ClaimName>>>, refusals: &mut Refusals) -> Checked<Vec<ClaimPath>> {
+    each(claims?, |index, claim| claim_path(&format!("session.claims[{index}]"), claim, refusals))
+}
+
+/// The claims that a session keeps, sorted: those that are `named`, by rules and headers or in `session.claims`, and for an
+/// address or a number whether it is verified.
+pub(crate) fn kept_claims(mut named: Vec<ClaimPath>) -> Vec<ClaimPath> {
     named.push(ClaimPath::named("sub"));
-    named.extend(each(told?, |index, claim| claim_path(&format!("session.claims[{index}]"), claim, refusals))?);
     // An address or a number counts only with its verdict.
     let verdicts: Vec<_> = named.iter().filter_map(ClaimPath::verdict).collect();
     named.extend(verdicts);
@@ -139,5 +150,16 @@ pub(crate) fn kept_claims(
             kept.insert(place, claim);
         }
     }
-    Ok(kept)
+    kept
+}
+
+/// Checks `session.groups`. A JWT is read by others than Accredit, for whom it must be whole.
+pub(crate) fn groups(groups: Checked<GroupsWord>, form: Checked<SessionForm>, refusals: &mut Refusals) -> Checked<GroupsWord> {
+    match (groups?, form) {
+        (GroupsWord::Matching, Ok(SessionForm::Jwt)) => {
+            let sentence = "expected all, because form is jwt, and whoever reads the session needs whole lists, found matching; remove it, or write session.form: sealed";
+            Err(refusals.refuse("session.groups", sentence))
+        }
+        (groups, _) => Ok(groups),
+    }
 }

@@ -50,12 +50,15 @@ pub(super) fn large() -> Value {
         ],
         "policies": {
             "members": {"provider": "sso", "claim": "groups", "any_of": ["members"]},
-            "editors": {"provider": "sso", "all": [{"policy": "members"}, {"claim": ["realm_access", "roles"], "any_of": ["editor"]}]}
+            "editors": {"provider": "sso", "all": [{"policy": "members"}, {"claim": ["realm_access", "roles"], "any_of": ["editor"]}]},
+            "owners": {"provider": "sso", "claim": "roles", "has_key": ["owner"], "within": ["17"]},
+            "teams": {"provider": "sso", "claim": "teams", "any_of": ["red"], "split": "; "}
         },
         "route_policies": {"filter_metadata": "accredit"},
         "claim_to_headers": [
             {"claim_name": "sub", "header_name": "x-forwarded-user"},
-            {"claim_name": "email", "header_name": "x-team-email"}
+            {"claim_name": "email", "header_name": "x-team-email"},
+            {"claim_name": "teams", "header_name": "x-team-names", "split": "; "}
         ],
         "request_headers_to_remove": ["x-user-id"],
         "accounts": {

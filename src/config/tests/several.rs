@@ -36,8 +36,12 @@ fn mistakes() -> Vec<(&'static str, Value, &'static str)> {
         ("/rules/3/require/bearer", json!("sso"), "rules[3].require.bearer"),
         ("/policies/editors/all/1/any_of", json!([]), "policies.editors.all[1].any_of"),
         ("/policies/members/provider", json!("corp"), "policies.members.provider"),
+        ("/policies/owners/has_key", json!([]), "policies.owners.has_key"),
+        ("/policies/owners/within/0", json!(17), "policies.owners.within[0]"),
+        ("/policies/teams/split", json!(""), "policies.teams.split"),
         ("/route_policies/filter_metadata", json!(""), "route_policies.filter_metadata"),
         ("/claim_to_headers/1/header_name", json!("cookie"), "claim_to_headers[1].header_name"),
+        ("/claim_to_headers/2/split", json!(""), "claim_to_headers[2].split"),
         ("/request_headers_to_remove/0", json!("host"), "request_headers_to_remove[0]"),
         ("/accounts/claims/exp", json!("end"), "accounts.claims.exp"),
         ("/accounts/verify/timeout", json!("2m"), "accounts.verify.timeout"),
@@ -79,7 +83,7 @@ fn all_mistakes_are_refused_at_once_in_the_order_of_the_reference() {
     assert_eq!(places(&changed(&changes)), expected);
     let lines: Vec<_> = load_json(&changed(&changes)).unwrap_err().lines().collect();
     assert_eq!(lines.len(), all.len() + 1);
-    assert_eq!(lines.last().map(String::as_str), Some("36 mistakes, one in each line above"));
+    assert_eq!(lines.last().map(String::as_str), Some("40 mistakes, one in each line above"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use crate::access::requirement::Requirement;
 use crate::access::requirement::condition::Condition;
+use crate::access::requirement::kept_members::Compared;
 use crate::access::route::Rule;
 use crate::config::access::policies::{RoutePoliciesShape, policies, route_policies};
 use crate::config::access::requirements::known::{Known, PolicyShapes};
@@ -33,6 +34,8 @@ pub(super) struct Access {
     pub(super) several_claimants: Checked<bool>,
     /// The claims that rules and policies look at.
     pub(super) named: Vec<ClaimPath>,
+    /// What they compare claims with.
+    pub(super) compared: Vec<Compared>,
     /// What an operator should look at in rules that are good.
     pub(super) warnings: Vec<Refusal>,
 }
@@ -65,14 +68,16 @@ impl Access {
         let rules = rules(written.rules, &known, &context, refusals);
         let has_policies = written.policies.as_ref().map(|policies| !policies.is_empty()).map_err(|refused| *refused);
         let route_policies = route_policies(written.route_policies, has_policies, refusals);
-        let mut named = Vec::new();
-        policies.iter().flatten().for_each(|(_, policy)| policy.claims(&mut named));
-        for require in &rules.requirements {
-            if let Requirement::When(condition) = require {
-                condition.claims(&mut named);
-            }
+        let (mut named, mut compared) = (Vec::new(), Vec::new());
+        let of_rules = rules.requirements.iter().filter_map(|require| match require {
+            Requirement::When(condition) => Some(condition),
+            Requirement::Public | Requirement::Authenticated => None,
+        });
+        for condition in policies.iter().flatten().map(|(_, policy)| policy).chain(of_rules) {
+            condition.claims(&mut named);
+            condition.compared(&mut compared);
         }
         let warnings = rules.warnings;
-        Self { rules: rules.all, policies, route_policies, several_claimants, named, warnings }
+        Self { rules: rules.all, policies, route_policies, several_claimants, named, compared, warnings }
     }
 }

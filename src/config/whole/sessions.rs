@@ -1,10 +1,13 @@
 //! The part `session`, beside everything that other parts ask of sessions: claims that rules and headers need, tokens that are
 //! forwarded. What such a rule asks for is not known here.
 
-use crate::config::reading::refusal::{Checked, Refusals};
+use crate::access::requirement::kept_members::{Compared, KeptMembers};
+use crate::config::reading::refusal::{Checked, Refusal, Refusals};
 use crate::config::sessions::cookie::cookie;
 use crate::config::sessions::forward::{ForwardShape, forward};
-use crate::config::sessions::session::{SessionForm, SessionShape, check_named_claims, form, kept_claims, lifetimes};
+use crate::config::sessions::session::{
+    GroupsWord, SessionForm, SessionShape, check_named_claims, form, groups, kept_claims, lifetimes, told,
+};
 use crate::config::settings::Forward;
 use crate::config::signing_in::sign_in::SignIn;
 use crate::config::whole::ground::Ground;
@@ -17,14 +20,25 @@ use crate::words::principal::ClaimPath;
 pub(super) struct Sessions {
     pub(super) settings: SessionSettings,
     pub(super) kept_claims: Vec<ClaimPath>,
+    pub(super) kept_members: KeptMembers,
     pub(super) forward: Forward,
+    /// What an operator should look at.
+    pub(super) warning: Option<Refusal>,
 }
 
-/// Checks sessions. `named` are the claims that rules and headers need.
+/// What rules, policies and headers need of sessions.
+pub(super) struct Needed {
+    /// The claims.
+    pub(super) named: Vec<ClaimPath>,
+    /// What rules and policies compare claims with.
+    pub(super) compared: Vec<Compared>,
+}
+
+/// Checks sessions, of which rules, policies and headers need what is `needed`.
 pub(super) fn sessions(
     shape: Checked<SessionShape>,
     forward_shape: &Checked<ForwardShape>,
-    named: Vec<ClaimPath>,
+    needed: Needed,
     sign_in: &Checked<SignIn>,
     (ground, keys): (&Ground, &mut Keys),
     refusals: &mut Refusals,
@@ -35,7 +49,7 @@ pub(super) fn sessions(
     let forward_shape = forward_shape.as_ref().map_err(|refused| *refused);
     let form = form(written, jwt, forward_shape, refusals);
     let has_claims = match (written, &keys.session_claims) {
-        (Ok(SessionForm::Jwt), Ok(Some(claims))) => check_named_claims(claims, &named, refusals),
+        (Ok(SessionForm::Jwt), Ok(Some(claims))) => check_named_claims(claims, &needed.named, refusals),
         _ => Ok(()),
     };
     // Without `session.jwt`, the lifetimes are checked as those of sealed sessions, even if `session.form` was refused.
@@ -45,11 +59,14 @@ pub(super) fn sessions(
     let has_trusted = ground.trusted_origins.as_ref().map(|origins| !origins.is_empty()).map_err(|refused| *refused);
     let cookie = cookie(shape.cookie, cookie_form, has_trusted, refusals);
     let session_jwt = std::mem::replace(&mut keys.session_jwt, Ok(None));
-    let mut named = named;
+    let Needed { mut named, compared } = needed;
     if form == Ok(SessionForm::Jwt) {
         named.extend(session_jwt.iter().flatten().flat_map(|jwt| jwt.claims.clone()));
     }
-    let kept_claims = kept_claims(named, shape.claims, refusals);
+    let told = told(shape.claims, refusals);
+    let groups = groups(shape.groups, written, refusals);
+    named.extend(told.iter().flatten().cloned());
+    let kept_claims = kept_claims(named);
     has_claims?;
     let form = match (form?, session_jwt?) {
         (SessionForm::Jwt, Some(jwt)) => Form::Jwt(Box::new(jwt)),
@@ -62,5 +79,16 @@ pub(super) fn sessions(
         follow_provider: shape.follow_provider?,
         attempt_timeout: sign_in.as_ref().map_err(|refused| *refused)?.timeout,
     };
-    Ok(Sessions { settings, kept_claims: kept_claims?, forward: forward(forward_shape?)? })
+    // What is told elsewhere than in headers is told whole.
+    let mut whole = told?;
+    whole.extend(keys.identity_jwt.iter().flatten().flat_map(|identity| identity.claims.clone()));
+    let kept_members = match groups? {
+        GroupsWord::All => KeptMembers::default(),
+        GroupsWord::Matching => KeptMembers::new(&compared, &kept_claims, &whole),
+    };
+    let warning = (groups == Ok(GroupsWord::Matching) && kept_members.is_empty()).then(|| {
+        let sentence = "matching shortens no list: each claim that rules compare with texts is also needed whole, or there is none; see session.groups in the reference, or remove it";
+        Refusal::new("session.groups", sentence)
+    });
+    Ok(Sessions { settings, kept_claims, kept_members, forward: forward(forward_shape?)?, warning })
 }

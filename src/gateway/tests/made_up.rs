@@ -87,8 +87,8 @@ const MEMBERS: &str = "
     issuer authorization_endpoint token_endpoint jwks_uri userinfo_endpoint response_types_supported keys kty crv x y n e
     kid alg use access_token id_token token_type expires_in refresh_token error error_description sub email email_verified
     groups origins providers session name metadata clusters client_id client_secret environment_variable lifetime idle
-    cookie same_site rules match require path methods host claim any_of all any not policy policies route_policies
-    filter_metadata claim_to_headers claim_name header_name v i g c
+    cookie same_site rules match require path methods host claim any_of split has_key within all any not policy policies
+    route_policies filter_metadata claim_to_headers claim_name header_name v i g c
 ";
 
 fn word(words: &'static str) -> impl Strategy<Value = String> {

@@ -7,11 +7,11 @@ use serde_json::Value;
 use crate::access::requirement::condition::Condition;
 use crate::access::requirement::test::Test;
 use crate::config::access::requirements::known::Known;
-use crate::config::access::requirements::written::ConditionShape;
+use crate::config::access::requirements::written::{ConditionShape, EMPTY_SEPARATOR};
 use crate::config::reading::nearest::did_you_mean;
 use crate::config::reading::refusal::{Checked, Refusals};
-use crate::config::reading::spellings::{ClaimName, Span};
-use crate::config::reading::values::{claim_path, each};
+use crate::config::reading::spellings::Span;
+use crate::config::reading::values::{claim_path, each, is_written};
 use crate::words::demand::{Demand, LONGEST_ACR_VALUES, is_acr_value};
 
 /// A list of texts, of which each may have been refused.
@@ -20,7 +20,7 @@ type Texts = Vec<Checked<String>>;
 /// The single tests among the members of a condition.
 pub(super) fn leaves(path: &str, shape: &ConditionShape, known: &Known<'_>, refusals: &mut Refusals) -> Vec<Checked<Condition>> {
     let mut all = Vec::new();
-    all.extend(claim(path, shape.claim.clone(), shape.any_of.clone(), refusals).transpose());
+    all.extend(claim(path, shape, refusals).transpose());
     if let Some(name) = given(&shape.bearer) {
         match name.and_then(|name| bearer(path, name, known, refusals)) {
             Ok(name) => all.extend([Ok(Test::Bearer.into()), Ok(Test::Provider(name).into())]),
@@ -51,30 +51,76 @@ pub(super) fn given<T>(member: &Checked<Option<T>>) -> Option<Checked<&T>> {
     member.as_ref().map(Option::as_ref).map_err(|refused| *refused).transpose()
 }
 
-/// Checks `claim` and `any_of`.
-fn claim(
+/// Checks `claim`, and what is asked of it: `any_of`, with or without `split`, or `has_key`, with or without `within`.
+fn claim(path: &str, shape: &ConditionShape, refusals: &mut Refusals) -> Checked<Option<Condition>> {
+    let [any_of, has_key] = [is_written(&shape.any_of), is_written(&shape.has_key)];
+    let [split, within] = [is_written(&shape.split), is_written(&shape.within)];
+    let mut refuse = |member: &str, sentence: &str| Err(refusals.refuse(format!("{path}.{member}"), sentence));
+    if shape.claim.as_ref().is_ok_and(Option::is_none) {
+        let members = [("any_of", any_of?), ("has_key", has_key?), ("split", split?), ("within", within?)];
+        let Some((member, _)) = members.into_iter().find(|(_, is_written)| *is_written) else { return Ok(None) };
+        let sentence = format!("expected the claim that {member} is about, found none; write claim: groups");
+        return refuse("claim", &sentence);
+    }
+    match (any_of, has_key) {
+        (Ok(true), Ok(true)) => {
+            let sentence = "expected any_of or has_key beside claim, found both; write a condition for each, within all or any";
+            return refuse("has_key", sentence);
+        }
+        (Ok(false), Ok(false)) if shape.claim.is_ok() => {
+            let sentence = "expected what is asked of the claim, found nothing; write any_of: [VALUE], or has_key: [NAME]";
+            return refuse("any_of", sentence);
+        }
+        (Ok(true), _) if within == Ok(true) => {
+            return refuse("within", "expected has_key beside within, found any_of; remove it, or write has_key: [NAME]");
+        }
+        (_, Ok(true)) if split == Ok(true) => {
+            return refuse("split", "expected any_of beside split, because only a text is split, found has_key; remove it");
+        }
+        _ => {}
+    }
+    let claim = given(&shape.claim).map(|claim| claim_path(&format!("{path}.claim"), claim?.clone(), refusals)).transpose();
+    let any_of =
+        given(&shape.any_of).map(|values| self::values(&format!("{path}.any_of"), values?.clone(), refusals)).transpose();
+    let keys = given(&shape.has_key).map(|keys| names(&format!("{path}.has_key"), keys?.clone(), refusals)).transpose();
+    let within = given(&shape.within).map(|names| self::names(&format!("{path}.within"), names?.clone(), refusals)).transpose();
+    let split = separator(path, shape.split.clone(), any_of.as_ref().ok().and_then(Option::as_deref), refusals);
+    let (claim, any_of, split, keys, within) = (claim?, any_of?, split?, keys?, within?);
+    Ok(claim.and_then(|path| match (any_of, keys) {
+        (Some(any_of), _) => Some(Test::Claim { path, any_of, split }.into()),
+        (None, keys) => keys.map(|keys| Test::HasKey { path, keys, within }.into()),
+    }))
+}
+
+/// Checks `split`, beside the values `any_of` that are good. One that no piece of a text can equal is refused: under `not` it
+/// would let everybody in.
+fn separator(
     path: &str,
-    claim: Checked<Option<ClaimName>>,
-    any_of: Checked<Option<Vec<Checked<Value>>>>,
+    split: Checked<Option<String>>,
+    any_of: Option<&[Value]>,
     refusals: &mut Refusals,
-) -> Checked<Option<Condition>> {
-    let sentence = match (claim, any_of) {
-        (Ok(None), Ok(None)) => return Ok(None),
-        (Ok(None), Ok(Some(_))) => {
-            let sentence = "expected the claim that any_of is about, found none; write claim: groups";
-            return Err(refusals.refuse(format!("{path}.claim"), sentence));
-        }
-        (Ok(Some(_)), Ok(None)) => "expected a list of values for the claim, found none; write any_of: [VALUE]",
-        (claim, any_of) => {
-            let claim =
-                claim.and_then(|claim| claim.map(|claim| claim_path(&format!("{path}.claim"), claim, refusals)).transpose());
-            let any_of =
-                any_of.and_then(|any_of| any_of.map(|any_of| values(&format!("{path}.any_of"), any_of, refusals)).transpose());
-            let (claim, any_of) = (claim?, any_of?);
-            return Ok(claim.zip(any_of).map(|(path, any_of)| Test::Claim { path, any_of }.into()));
-        }
-    };
-    Err(refusals.refuse(format!("{path}.any_of"), sentence))
+) -> Checked<Option<String>> {
+    let Some(split) = split? else { return Ok(None) };
+    if split.is_empty() {
+        return Err(refusals.refuse(format!("{path}.split"), EMPTY_SEPARATOR));
+    }
+    let is_no_piece = |value: &Value| value.as_str().is_none_or(|text| text.is_empty() || text.contains(&split));
+    if let Some(index) = any_of.and_then(|any_of| any_of.iter().position(is_no_piece)) {
+        return Err(refusals.refuse(
+            format!("{path}.any_of[{index}]"),
+            "expected a text that can stand between two separators, found another value; write it without the separator, and ask for others without split",
+        ));
+    }
+    Ok(Some(split))
+}
+
+/// Checks a list of names of members.
+fn names(path: &str, names: Texts, refusals: &mut Refusals) -> Checked<Vec<String>> {
+    if names.is_empty() || names.iter().flatten().any(String::is_empty) {
+        let sentence = "expected names, found none or an empty one; write a list of them, such as [admin]";
+        return Err(refusals.refuse(path, sentence));
+    }
+    names.into_iter().collect()
 }
 
 fn values(path: &str, values: Vec<Checked<Value>>, refusals: &mut Refusals) -> Checked<Vec<Value>> {

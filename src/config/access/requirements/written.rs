@@ -18,6 +18,9 @@ shape! {
     pub(crate) struct ConditionShape {
         pub(super) claim: Option<ClaimName>,
         pub(super) any_of: Option<Vec<Checked<Value>>>,
+        pub(super) split: Option<String>,
+        pub(super) has_key: Option<Vec<Checked<String>>>,
+        pub(super) within: Option<Vec<Checked<String>>>,
         pub(super) scope: Option<Vec<Checked<String>>>,
         pub(super) bearer: Option<String>,
         pub(super) audience: Option<Vec<Checked<String>>>,
@@ -32,6 +35,10 @@ shape! {
         pub(super) not: Option<Box<ConditionShape>>,
     }
 }
+
+/// What is said of a `split` that is empty, here and beside a header.
+pub(crate) const EMPTY_SEPARATOR: &str =
+    "expected the separator between the values of a text, found an empty text; write split: \"; \"";
 
 impl Read for RequirementShape {
     fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
