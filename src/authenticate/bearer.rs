@@ -25,6 +25,10 @@ use crate::words::time::Timestamp;
 /// A remembered token is verified again after this time at the latest; when the provider's keys change, at once.
 const LONGEST_MEMORY: Duration = Duration::from_secs(300);
 
+/// After a wrong signature under a known `kid`, only keys that are older than this are fetched again. Anybody can send such tokens;
+/// they must not use up the fetches by which a key that was just published is found.
+const SETTLED: Duration = Duration::from_secs(60);
+
 /// Finds out whose token this is (RFC 6750; for JWTs also RFC 9068, section 4).
 pub fn authenticate(scene: &mut Scene<'_>, visit: &Visit, token: LentSecret<'_>, events: &mut Vec<Event>) -> Identity {
     let settings = scene.settings;
@@ -81,8 +85,13 @@ pub fn authenticate(scene: &mut Scene<'_>, visit: &Visit, token: LentSecret<'_>,
             }
             Identity::Known(verified, None)
         }
-        Err(AccessTokenError::KeyUnknown(failure)) if configured => Identity::Unknown(failure),
-        Err(AccessTokenError::KeyUnknown(failure)) => unclear(scene, visit, provider, Some(&keys), failure),
+        Err(AccessTokenError::KeyUnknown(failure) | AccessTokenError::SignatureInvalid(failure)) if configured => {
+            Identity::Unknown(failure)
+        }
+        Err(AccessTokenError::SignatureInvalid(failure)) if visit.now.since(keys.fetched) < SETTLED => Identity::Unknown(failure),
+        Err(AccessTokenError::KeyUnknown(failure) | AccessTokenError::SignatureInvalid(failure)) => {
+            unclear(scene, visit, provider, Some(&keys), failure)
+        }
         Err(AccessTokenError::Refused(failure)) => Identity::Unknown(failure),
     }
 }

@@ -119,7 +119,7 @@ const REFUSED = [
       token_endpoint: 'http://127.0.0.1:9000/t',
       jwks_uri: 'http://127.0.0.1:9000/j',
     }),
-    'providers[0]',
+    'providers[0].metadata.issuer',
   ],
   ['a post-logout address elsewhere', set('logout.post_logout_redirect_uri', 'https://evil.example/'), 'logout.post_logout_redirect_uri'],
   ['a post-logout address without scheme', set('logout.post_logout_redirect_uri', '//evil.example'), 'logout.post_logout_redirect_uri'],

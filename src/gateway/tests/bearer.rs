@@ -287,9 +287,9 @@ fn a_new_key_under_the_old_kid_is_fetched_once_and_a_flood_of_wrong_signatures_d
     let mut stage = Stage::ready(&accepting());
     let former = format!("Bearer {}", token(&stage, json!({})));
     assert_eq!(outcome(&stage.send(request("/members", &[&former]))), (200, ""));
-    stage.worker.wait(seconds(1));
     stage.provider.publishes = vec![(&RSA, "first")];
     stage.provider.signs = (&RSA, Algorithm::RS256, "first");
+    stage.worker.wait(seconds(60));
     let line = format!("Bearer {}", token(&stage, json!({})));
     assert_eq!(outcome(&stage.send(request("/members", &[&line]))), (200, ""));
     // What was verified by the former key is verified again, and refused.
@@ -300,14 +300,18 @@ fn a_new_key_under_the_old_kid_is_fetched_once_and_a_flood_of_wrong_signatures_d
         let forged = OTHER_RSA.token(Algorithm::RS256, &json!({"kid": "first"}), &claims);
         assert_eq!(outcome(&stage.send(request("/members", &[&format!("Bearer {forged}")]))), (401, "token_invalid"));
     }
-    let fetches = stage.provider.asked.len() - asked;
-    assert!(fetches <= 4, "{fetches} fetches");
+    assert_eq!(stage.provider.asked.len(), asked, "the keys were fetched just now");
+    // The flood does not keep a key from being found that is published now.
+    stage.provider.publishes.push((&OTHER_RSA, "second"));
+    stage.provider.signs = (&OTHER_RSA, Algorithm::RS256, "second");
+    let line = format!("Bearer {}", token(&stage, json!({})));
     assert_eq!(outcome(&stage.send(request("/members", &[&line]))), (200, ""));
 }
 
 #[test]
 fn a_wrong_signature_is_no_verdict_while_the_keys_cannot_be_fetched() {
     let mut stage = Stage::ready(&accepting());
+    stage.worker.wait(seconds(60));
     let claims = json!({"iss": ISSUER, "sub": "x", "aud": "api", "exp": stage.worker.world.now.seconds() + 300});
     let forged = format!("Bearer {}", OTHER_RSA.token(Algorithm::RS256, &json!({"kid": "first"}), &claims));
     stage.provider.instead = Some(crate::oidc::testing::reply(503, &[], b""));

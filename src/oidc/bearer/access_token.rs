@@ -33,9 +33,10 @@ pub struct AccessToken {
 /// Why an access token is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccessTokenError {
-    /// It may be signed with a key that was published after ours were fetched, perhaps under the `kid` of a former one. If there
-    /// are no newer keys, this is the failure.
+    /// It may be signed with a key that was published after ours were fetched. If there are no newer keys, this is the failure.
     KeyUnknown(Failure),
+    /// The key that it names has not signed it. That key may have been replaced under the same `kid`.
+    SignatureInvalid(Failure),
     /// It is refused for good.
     Refused(Failure),
 }
@@ -99,10 +100,8 @@ pub(super) fn invalid(detail: impl Into<String>) -> Failure {
 fn refused_signature(error: JwsError) -> AccessTokenError {
     let failure = invalid(error.to_string());
     match error {
-        JwsError::KeyUnknown { .. }
-        | JwsError::AlgorithmNotForKey { .. }
-        | JwsError::SignatureInvalid
-        | JwsError::SignatureByNoKey => AccessTokenError::KeyUnknown(failure),
+        JwsError::KeyUnknown { .. } | JwsError::SignatureByNoKey => AccessTokenError::KeyUnknown(failure),
+        JwsError::AlgorithmNotForKey { .. } | JwsError::SignatureInvalid => AccessTokenError::SignatureInvalid(failure),
         JwsError::Malformed(_) | JwsError::AlgorithmNotAllowed { .. } | JwsError::KeyAmbiguous => {
             AccessTokenError::Refused(failure)
         }
@@ -135,12 +134,13 @@ pub(super) fn kind(claims: &Claims, wanted: TokenKind) -> Result<(), Failure> {
     let for_the_client = has_any(claims, &["nonce", "at_hash", "c_hash", "s_hash"])
         || other_than("typ", &["Bearer"])
         || other_than("token_use", &["access", "access_token"]);
-    // RFC 6749, section 1.5: refresh tokens are for authorization servers alone, and never sent to a resource server.
+    // RFC 6749, section 1.5: refresh tokens are for authorization servers alone, and never sent to a resource server. (idpyoidc
+    // says it by token_class alone.)
     let says_refresh = |name: &str| {
         let found = claims.get(name).and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
         found.starts_with("refresh") || found == "offline"
     };
-    if ["typ", "token_use"].iter().any(|name| says_refresh(name)) {
+    if ["typ", "token_use", "token_class"].iter().any(|name| says_refresh(name)) {
         return Err(invalid("this is a refresh token"));
     }
     if wanted == TokenKind::AccessToken && for_the_client {

@@ -131,6 +131,7 @@ fn tokens_of_other_kinds_are_refused_whatever_is_configured() {
         json!({"typ": "Offline"}),
         json!({"token_use": "refresh"}),
         json!({"token_use": "Refresh_Token"}),
+        json!({"token_class": "refresh_token"}),
     ] {
         let token = signed(&P256, Algorithm::ES256, json!({"kid": "k"}), claims.clone());
         assert_eq!(refusal(check(&token, TokenKind::IdToken)), Reason::TokenInvalid, "{claims}");
@@ -158,8 +159,10 @@ fn a_key_that_is_unknown_or_does_not_fit_may_be_fetched_and_junk_is_refused() {
     let unknown = signed(&P256, Algorithm::ES256, json!({"kid": "new"}), json!({}));
     let forged = signed(&OTHER_RSA, Algorithm::RS256, json!({"kid": "r"}), json!({}));
     let of_another_kind = signed(&P256, Algorithm::ES256, json!({"kid": "r"}), json!({}));
-    for token in [unknown, forged, of_another_kind] {
-        let Err(AccessTokenError::KeyUnknown(failure)) = check(&token, TokenKind::AccessToken) else { panic!("{token}") };
+    let Err(AccessTokenError::KeyUnknown(failure)) = check(&unknown, TokenKind::AccessToken) else { panic!("{unknown}") };
+    assert_eq!(failure.reason, Reason::TokenInvalid);
+    for token in [forged, of_another_kind] {
+        let Err(AccessTokenError::SignatureInvalid(failure)) = check(&token, TokenKind::AccessToken) else { panic!("{token}") };
         assert_eq!(failure.reason, Reason::TokenInvalid);
     }
     for junk in ["", "x", "a.b", "a.b.c", "....", &"x.".repeat(10_000), &"y".repeat(100_000)] {

@@ -119,6 +119,7 @@ fn claims_that_do_not_fit_or_have_another_type_are_refused() {
         (json!({"cnf": {"jkt": "x"}}), Reason::TokenInvalid),
         (json!({"typ": "Refresh"}), Reason::TokenInvalid),
         (json!({"token_use": "refresh_token"}), Reason::TokenInvalid),
+        (json!({"token_class": "refresh_token"}), Reason::TokenInvalid),
         (json!({"sub": 7}), Reason::TokenInvalid),
         (json!({"sub": null, "client_id": null}), Reason::TokenInvalid),
     ] {
