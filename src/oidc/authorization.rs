@@ -158,9 +158,9 @@ pub fn authorization_response(
 /// What an error of an authorization response means (RFC 6749, section 4.1.2.1; OpenID Connect Core, section 3.1.2.6).
 fn meaning(error: &str) -> (Reason, Remedy) {
     match error {
-        // The person's own decision. (LemonLDAP::NG says it with the second one.)
+        // The person's own decision. (LemonLDAP::NG says it with `consent_required`.)
         "access_denied" | "consent_required" => (Reason::AuthorizationDenied, Remedy::Tell),
-        // Keycloak says the first one of login pages that were open too long.
+        // Keycloak says this of login pages that were open too long.
         "temporarily_unavailable" => (Reason::AuthorizationServerError, Remedy::BeginAgain),
         "login_required" | "interaction_required" | "account_selection_required" => {
             (Reason::AuthorizationError, Remedy::BeginAgain)

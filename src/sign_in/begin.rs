@@ -187,7 +187,7 @@ fn request_authorization(scene: &mut Scene<'_>, visit: &Visit, options: SignInOp
     )?;
     let mut begun = vec![Event::SignInBegun { request: visit.reference(), provider: provider.oidc.name.clone(), redirect_uri }];
     if attempt.return_to != options.return_to.as_str() {
-        begun.push(Event::PlaceTooLong { request: visit.reference(), bytes: options.return_to.as_str().len() });
+        begun.push(Event::ReturnToTooLong { request: visit.reference(), bytes: options.return_to.as_str().len() });
     }
     Ok(match options.send_as {
         SendAs::Url => {

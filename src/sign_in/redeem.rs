@@ -198,8 +198,9 @@ pub fn after_keys(scene: &mut Scene<'_>, visit: &Visit, exchanged: Exchanged, ne
     verify(scene, visit, exchanged, key_fetch)
 }
 
-/// The failure of an ID token for which no newer keys came. While the keys cannot be fetched, it is unknown whether the token is
-/// bad, and so it is if a key is missing. Otherwise too many bad tokens came before this one, which is refused as they were.
+/// The failure of an ID token for which no newer keys came. If the keys cannot be fetched, or the token's key is unknown, the token
+/// may be good: the reason is why no keys came. If they were only not fetched again, because of too many bad tokens, a wrong
+/// signature stays a wrong signature.
 fn without_newer_keys(scene: &Scene<'_>, provider: &ProviderSettings, failure: Failure, missing: Reason) -> Failure {
     let failing = scene.background.documents.keys_failing(scene.world, &provider.oidc.name);
     if !failing && matches!(failure.reason, Reason::IdTokenSignature | Reason::IdTokenAlgorithm) {

@@ -1,5 +1,5 @@
-//! The audit line of an event: a prefix and one JSON object, without anything that begins a second line. Which events there are is not
-//! known here, only how they are told.
+//! The audit line of each event: a prefix and one JSON object, on one line whatever it holds. When events happen, and at which level
+//! they are logged, is not known here.
 
 use serde_json::{Map, Value};
 
@@ -13,7 +13,9 @@ pub fn line(event: &Event) -> Option<String> {
         Event::SignInBegun { request, provider, redirect_uri } => {
             Line::of("sign_in_begun").at(request).text("provider", provider).text("redirect_uri", redirect_uri)
         }
-        Event::PlaceTooLong { request, bytes } => Line::of("place_too_long").at(request).with("bytes", Value::from(*bytes)),
+        Event::ReturnToTooLong { request, bytes } => {
+            Line::of("return_to_too_long").at(request).with("bytes", Value::from(*bytes))
+        }
         Event::SignInCompleted { request, provider, subject } => {
             Line::of("sign_in").at(request).text("provider", provider).text("subject", subject)
         }

@@ -1,4 +1,5 @@
-//! What happened, as values: each event knows its counter, and whether an operator should look at it. Events hold subjects, rules, reasons and what a log may say about them; never a secret, a code or a token.
+//! What happened, as values: each event knows its counter, and whether an operator should look at it. Events hold subjects, rules,
+//! reasons and what a log may say about them; never a secret, a code or a token.
 
 use std::borrow::Cow;
 
@@ -115,7 +116,7 @@ pub enum Event {
         redirect_uri: String,
     },
     /// A sign-in began at a page whose address does not fit into a cookie: the person will return to `/`.
-    PlaceTooLong {
+    ReturnToTooLong {
         request: RequestRef,
         /// The length of the address.
         bytes: usize,
@@ -224,7 +225,7 @@ impl Event {
             Self::SessionRefused(_) => "accredit_session_refused",
             Self::SessionRenewed => "accredit_session_renewed",
             Self::SignInBegun { .. } => "accredit_sign_in_begun",
-            Self::PlaceTooLong { .. } => "accredit_place_too_long",
+            Self::ReturnToTooLong { .. } => "accredit_return_to_too_long",
             Self::SignInCompleted { .. } => "accredit_sign_in_completed",
             Self::SignInRepeated => "accredit_sign_in_repeated",
             Self::SignInFailed { failure, .. } => return Cow::Owned(format!("accredit_sign_in_failed_{}", failure.reason)),
@@ -260,7 +261,7 @@ impl Event {
             Self::RefreshTokenMissing { .. }
             | Self::EndpointUnusable { .. }
             | Self::AlgorithmsDiffer { .. }
-            | Self::PlaceTooLong { .. } => true,
+            | Self::ReturnToTooLong { .. } => true,
             Self::SignInFailed { failure, .. } | Self::Denied { failure, .. } | Self::Unanswered { failure, .. } => matches!(
                 failure.reason,
                 Reason::ClientAuthenticationFailed

@@ -182,7 +182,7 @@ fn a_long_address_is_kept_byte_for_byte_as_far_as_a_cookie_holds_and_a_line_says
     for (length, kept) in [(2_700, true), (2_900, false), (8_192, false)] {
         let address = address(length);
         let sent = stage.navigate(&address);
-        let told = sent.events.iter().find(|event| matches!(event, Event::PlaceTooLong { .. })).and_then(audit::line);
+        let told = sent.events.iter().find(|event| matches!(event, Event::ReturnToTooLong { .. })).and_then(audit::line);
         assert_eq!(told.is_none(), kept, "{length}");
         assert!(told.is_none_or(|line| line.contains(&format!("\"bytes\":{length}"))));
         let callback = stage.provider.agree(location(&sent));

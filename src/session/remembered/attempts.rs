@@ -1,6 +1,6 @@
 //! What became of sign-in attempts, in any worker: each is used up once, ends once, and lets two further callbacks wait for its end.
-//! All of it is kept as marks in one table of fixed size. If a mark is overwritten, a callback waits in vain, or sends a code that
-//! the provider refuses; it never gets a session.
+//! All of it is kept as marks in one table of fixed size. If a mark is overwritten, a callback waits in vain, or sends a code once
+//! more, which the provider refuses because it was spent.
 
 use std::time::Duration;
 

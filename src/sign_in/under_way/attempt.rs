@@ -45,7 +45,7 @@ pub fn checked_client<'a>(
     Ok(provider)
 }
 
-/// Ends an attempt that was used up. Returns the `Set-Cookie` value by which its place takes its stead in the browser, for
+/// Ends an attempt that was used up. Returns the `Set-Cookie` value that replaces the attempt in the browser by its place, for
 /// callbacks that come again; where an attempt has no place, the one that deletes its cookie.
 pub fn end(scene: &mut Scene<'_>, attempt: &Attempt, outcome: Outcome, now: Timestamp) -> String {
     let (sealer, cookie) = (&scene.settings.sealer, &scene.settings.session.cookie);
@@ -66,5 +66,8 @@ pub fn end(scene: &mut Scene<'_>, attempt: &Attempt, outcome: Outcome, now: Time
 pub fn no_attempt(settings: &Settings, visit: &Visit, reason: Reason, cross_site: bool) -> Failure {
     let (host, limit) = (&visit.request.authority, settings.session.attempt_timeout.as_secs());
     let same_site = if cross_site { "None" } else { "Lax" };
-    Failure::new(reason, format!("looked for the attempt's cookie: host {host}, SameSite={same_site}, good for {limit} s"))
+    Failure::new(
+        reason,
+        format!("looked for the attempt's cookie: host {host}, SameSite={same_site}, to be finished within {limit} s"),
+    )
 }
