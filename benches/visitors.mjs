@@ -61,7 +61,8 @@ async function signIn(port, provider, begin, user) {
 /** The cookies of a new session at Accredit. */
 export async function accreditSession(gateway, provider, user) {
   const cookies = await signIn(gateway.port, provider, '/api/login', user);
-  return cookies.filter((pair) => !pair.startsWith('__Secure-')).join('; ');
+  // What is left of the sign-in goes after two minutes.
+  return cookies.filter((pair) => !/^__Secure-|-attempt-/.test(pair)).join('; ');
 }
 
 /** So many session JWTs: one that the gateway made, and others as it would have made them for the same sign-in, each one second earlier. */
