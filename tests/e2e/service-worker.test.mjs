@@ -81,7 +81,9 @@ describe('a browser that asks twice', () => {
     const person = await newPerson(browser);
     const tab = await person.newPage();
     stage.application.respond = (request, response) =>
-      response.writeHead(200, { 'content-type': 'text/html', 'cache-control': 'max-age=600' }).end(`${page(request.url)}<a id="out" href="/api/logout">out</a>`);
+      response
+        .writeHead(200, { 'content-type': 'text/html', 'cache-control': 'max-age=600' })
+        .end(`${page(request.url)}<a id="out" href="/api/logout">out</a>`);
     await tab.goto(`${stage.gateway.origin}/analytics?secret`);
     await tab.locator('#out').click();
     await tab.waitForURL((url) => url.search !== '?secret');
