@@ -11,7 +11,7 @@ use crate::authenticate::scene::Scene;
 use crate::gateway::journeys::guard::ByIntrospection;
 use crate::gateway::pending::{AfterReply, PendingBody, PendingCall, PendingWait, Step, with_request};
 use crate::http::message::Reply;
-use crate::session::attempt::Ending;
+use crate::session::attempt::{Attempt, Ending};
 use crate::session::remembered::attempts::Outcome;
 use crate::sign_in::redeem::{self, AfterNews, SignInCall};
 use crate::sign_in::under_way::attempt;
@@ -92,7 +92,10 @@ fn conclude(scene: &mut Scene<'_>, visit: Visit, journey: Journey) -> Step {
     match journey {
         Ok(step) => with_request(step, visit),
         Err(stop) => {
-            let cookie = stop.attempt().map(|over| attempt::end(scene, over, Outcome::Failed, visit.now));
+            // Whoever declined is not asked again when the page is loaded again.
+            let declined = stop.failure.reason == Reason::AuthorizationDenied;
+            let over = stop.attempt().map(|over| Attempt { begun_again: over.begun_again || declined, ..over.clone() });
+            let cookie = over.map(|over| attempt::end(scene, &over, Outcome::Failed, visit.now));
             stop.answer(scene.settings, &visit, cookie)
         }
     }

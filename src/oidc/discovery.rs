@@ -193,6 +193,7 @@ fn read(provider: &Provider, members: &Claims) -> Result<Metadata, String> {
     // Section 3 requires the list. Some providers leave it out, but one that is there must name the code flow.
     if let Some(Value::Array(types)) = members.get("response_types_supported")
         && !types.iter().any(|response_type| response_type == "code")
+        && provider.written_endpoint(EndpointName::Authorization).is_none()
     {
         let why = "authorization_endpoint: response_types_supported does not name code";
         metadata.authorization_endpoint = Endpoint::unusable(why.to_owned());

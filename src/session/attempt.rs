@@ -3,6 +3,7 @@
 //! attempt can be finished: then it opens for its [`place`] alone. Which provider is asked, and what happens at the end, is
 //! decided elsewhere.
 
+pub mod ending;
 pub mod place;
 pub mod state;
 
@@ -12,11 +13,12 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::crypto::seal::{Purpose, Sealer};
+use crate::crypto::seal::Sealer;
 use crate::http::cookie::{Attributes, SameSite, delete, set};
 use crate::http::message::Headers;
 use crate::http::url::Origin;
-use crate::session::attempt::place::{LONGEST_LIFE, Place, words};
+pub use crate::session::attempt::ending::Ending;
+use crate::session::attempt::place::{Place, words};
 use crate::session::attempt::state::{ID_BYTES, POPUP_MARK, cookie_name, cookie_of, cookies_of, id_of};
 use crate::session::content::Fingerprint;
 use crate::session::cookie::CookieSettings;
@@ -42,38 +44,6 @@ const MOST_DELETED: usize = 60;
 
 /// The version of the sealed content. No other version is read.
 const VERSION: u8 = 2;
-
-/// What a sign-in attempt ends with. The seals have different purposes, so that none can be finished as another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ending {
-    /// A session of ours.
-    #[default]
-    Session,
-    /// The provider's access token, for a page that keeps it itself.
-    Token,
-    /// A session of ours and a message to a page, which opened a popup for the sign-in.
-    Popup,
-}
-
-impl Ending {
-    const ALL: [Self; 3] = [Self::Session, Self::Token, Self::Popup];
-
-    const fn purpose(self) -> Purpose {
-        match self {
-            Self::Session => Purpose::Attempt,
-            Self::Token => Purpose::TokenAttempt,
-            Self::Popup => Purpose::PopupAttempt,
-        }
-    }
-
-    /// How long the cookie is kept: longer than the attempt can be finished, where it has a place.
-    fn longest_life(self, timeout: Duration) -> Duration {
-        match self {
-            Self::Session => LONGEST_LIFE.max(timeout),
-            Self::Token | Self::Popup => timeout,
-        }
-    }
-}
 
 /// What a callback's `state` belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -256,7 +226,7 @@ impl Attempt {
             self.return_to = "/".to_owned();
             sealed = sealer.seal(world, self.ending.purpose(), &self.write())?;
         }
-        let attributes = Attributes { path: "/", same_site: self.same_site(), max_age: self.ending.longest_life(timeout) };
+        let attributes = Attributes { path: "/", same_site: self.same_site(), max_age: self.ending.life(sealed.len(), timeout) };
         let mut cookies = vec![set(&name, &sealed, attributes)];
         let (mut kept, mut over) = (Vec::new(), BTreeSet::new());
         for (position, (id, value)) in cookies_of(settings, headers).enumerate() {
@@ -325,6 +295,20 @@ impl Attempt {
         used_up.or_else(attempt).filter(|place| place.id() == id && place.is_alive(now, timeout))
     }
 
+    /// Whether a sign-in to return to this address was completed just now, because only a part of a session's cookies had come.
+    pub fn was_torn(
+        sealer: &Sealer,
+        settings: &CookieSettings,
+        timeout: Duration,
+        headers: &Headers,
+        return_to: &str,
+        now: Timestamp,
+    ) -> bool {
+        let mut places =
+            cookies_of(settings, headers).take(MOST_COOKIES_LOOKED_AT).filter_map(|(_, value)| Place::open(sealer, value));
+        places.any(|place| place.torn && place.return_to == return_to && place.is_alive(now, timeout))
+    }
+
     /// Finds the newest attempt of this browser that ends with `ending`, for a page that does not send a `state`.
     ///
     /// # Errors
@@ -372,7 +356,7 @@ fn age(sealer: &Sealer, value: &[u8], now: Timestamp, timeout: Duration) -> Opti
         None => (Place::open(sealer, value)?.created, Ending::Session, false),
     };
     let age = now.since(begun);
-    (age < ending.longest_life(timeout)).then_some((whole && age < timeout, begun))
+    (age < ending.life(value.len(), timeout)).then_some((whole && age < timeout, begun))
 }
 
 fn open(sealer: &Sealer, value: &[u8], ending: Ending) -> Option<Attempt> {

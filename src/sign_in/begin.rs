@@ -13,6 +13,7 @@ use crate::http::url::query_parameters;
 use crate::oidc::authorization::{AuthorizationRequest, authorization_request, code_challenge};
 use crate::oidc::discovery::{self, Need};
 use crate::oidc::provider::ResponseMode;
+use crate::session::attempt::place::LONGEST_LIFE;
 use crate::session::attempt::{self, Attempt, Ending, Plan};
 use crate::session::cookie;
 use crate::session::remembered::attempts::Outcome;
@@ -99,7 +100,8 @@ fn login_again(scene: &mut Scene<'_>, visit: &Visit, id: &str) -> Journey {
         let failure = Failure::new(Reason::SessionTorn, cookie::missing(&settings.session.cookie, came));
         return Err(again::page(&place, failure).after(events));
     }
-    if place.begun_again {
+    let until = place.created.plus(LONGEST_LIFE);
+    if place.begun_again || !scene.background.attempts.may_begin_again(scene.world, &place.state, until) {
         let failure = Failure::new(Reason::AttemptReplayed, "it was begun again before");
         return Err(again::page(&place, failure).after(events));
     }

@@ -18,7 +18,7 @@ use crate::session::attempt::{Attempt, Ending, Found};
 use crate::sign_in::redeem::{self, AfterNews, SignInCall};
 use crate::sign_in::under_way::again;
 use crate::sign_in::under_way::attempt::{checked_client, no_attempt};
-use crate::sign_in::under_way::repeated::repeated;
+use crate::sign_in::under_way::repeated;
 use crate::step::answers::redirect;
 use crate::step::body::{self, WantedBody};
 use crate::step::decision::{Journey, Step};
@@ -61,7 +61,7 @@ pub fn begin(scene: &mut Scene<'_>, visit: &mut Visit, called_back: Option<&Prov
         }
         Ok((provider, Found::Attempt(attempt))) => redeem::redeem_code(scene, visit, provider, *attempt, &parameters),
         Ok((provider, Found::Expired(place))) => expired(scene, visit, provider, &place, &parameters),
-        Ok((_, Found::UsedUp(place))) => repeated(scene, visit, place).map(Step::widen),
+        Ok((_, Found::UsedUp(place))) => repeated::after_the_end(scene, visit, &place),
         Err(failure) => {
             let detail = with_unproved_error(failure.detail, &parameters);
             unsolicited(scene, visit, state.is_some(), Failure { detail, ..failure })

@@ -295,7 +295,15 @@ pub fn userinfo_answered(
             userinfo::merge(&mut proved.id_token.claims, claims);
             first_visit::begin(scene, visit, proved).map(Step::widen)
         }
-        Err(failure) => Err(Stop::sign_in(&proved.attempt, failure)),
+        Err(failure) => {
+            if failure.reason == Reason::UserinfoMalformed {
+                // It may be signed by a key that is newer than ours, which verified the ID token: the next sign-in has it.
+                let newer_than = provider(scene.settings, &proved.attempt.provider).ok();
+                let newer_than = newer_than.and_then(|provider| scene.keys(provider, visit.now)).map(|held| held.fetched);
+                scene.background.documents.want(&Resource::Keys { provider: proved.attempt.provider.clone(), newer_than });
+            }
+            Err(Stop::sign_in(&proved.attempt, failure))
+        }
     }
 }
 

@@ -24,14 +24,17 @@ pub struct Circumstances {
     pub visitor: Option<Visitor>,
     /// Whether a bearer token is accepted here, or came with the request (RFC 6750, section 3).
     pub bearer: BearerChallenge,
-    /// The authentication that the rule requires (RFC 9470, section 3).
+    /// The authentication that is required (RFC 9470, section 3).
     pub demand: Demand,
+    /// The provider to sign in at, if not the first one.
+    pub provider: Option<String>,
 }
 
 impl Visit {
     /// The refusal for a reason: a page, or problem JSON (RFC 9457), whichever the request accepts. Nobody is signed in.
     pub fn refusal(&self, settings: &Settings, reason: Reason, return_to: &ReturnTo) -> Response {
-        let nothing = Circumstances { visitor: None, bearer: BearerChallenge::NotAccepted, demand: Demand::default() };
+        let nothing =
+            Circumstances { visitor: None, bearer: BearerChallenge::NotAccepted, demand: Demand::default(), provider: None };
         self.refusal_under(settings, reason, return_to, nothing)
     }
 
@@ -44,10 +47,11 @@ impl Visit {
         return_to: &ReturnTo,
         circumstances: Circumstances,
     ) -> Response {
-        let Circumstances { visitor, bearer, demand } = circumstances;
+        let Circumstances { visitor, bearer, demand, provider } = circumstances;
         let origin = self.origin.to_string();
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("return_to", return_to.as_str()).extend_pairs(demand.parameters());
+        query.extend_pairs(provider.iter().map(|provider| ("provider", provider)));
         let query = query.finish();
         // Where only a bearer token is accepted, or one came, signing in here would not help.
         let login = match (&settings.endpoints.authorize, &bearer) {
@@ -132,7 +136,15 @@ impl Stop {
                 (response, Event::SignInFailed { request, provider: Some(attempt.provider), failure })
             }
             JourneyKind::KnownPlace(place) => {
-                let response = visit.refusal(settings, failure.reason, &return_to(&place.return_to, settings));
+                let first = settings.sign_in_provider(None).is_some_and(|first| first.oidc.name == place.provider);
+                let circumstances = Circumstances {
+                    visitor: None,
+                    bearer: BearerChallenge::NotAccepted,
+                    demand: place.demand,
+                    provider: (!first).then(|| place.provider.clone()),
+                };
+                let to = return_to(&place.return_to, settings);
+                let response = visit.refusal_under(settings, failure.reason, &to, circumstances);
                 (response, Event::SignInFailed { request, provider: Some(place.provider), failure })
             }
             JourneyKind::UnsolicitedResponse => {

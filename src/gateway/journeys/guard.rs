@@ -18,8 +18,8 @@ use crate::authenticate::verified::{Credential, Verified};
 use crate::authenticate::who::{accepts_tokens, who};
 use crate::config::settings::Settings;
 use crate::http::cookie::without;
-use crate::http::message::Edits;
-use crate::session::attempt::Ending;
+use crate::http::message::{Edits, Request};
+use crate::session::attempt::{Attempt, Ending};
 use crate::session::cookie;
 use crate::sign_in::begin::{self, SendAs, SignInOptions};
 use crate::step::answers::Circumstances;
@@ -160,11 +160,23 @@ impl Guarded<'_> {
             let invalid = failure.reason == Reason::SessionInvalid;
             let delete = invalid.then(|| cookie::forget(&settings.session.cookie, &visit.request.headers, &visit.origin));
             let torn = invalid && cookie::read(&settings.session.cookie, &visit.request.headers) == cookie::Found::Torn;
+            if torn && self.was_torn() {
+                let missing = cookie::missing(&settings.session.cookie, &visit.request.headers);
+                return self.deny(None, Failure::new(Reason::SessionTorn, missing), events);
+            }
             let mut step = self.sign_in(scene, provider, rule.require.demand().unwrap_or_default(), torn, events);
             step.set_cookies(delete.unwrap_or_default());
             return step;
         }
         self.deny(None, failure, events)
+    }
+
+    /// Whether the same was seen here just before, and a new sign-in did not help: something on the way drops cookies here.
+    fn was_torn(self) -> bool {
+        let Self { settings, visit, .. } = self;
+        let (session, place) = (&settings.session, visit.return_to());
+        let came = &visit.request.headers;
+        Attempt::was_torn(&settings.sealer, &session.cookie, session.attempt_timeout, came, place.as_str(), visit.now)
     }
 
     /// Somebody is signed in, and does not meet the requirement. If all that is missing is a stronger or more recent
@@ -278,7 +290,10 @@ impl Guarded<'_> {
     fn redirects(self) -> bool {
         match self.rule.unauthenticated {
             Unauthenticated::ByNavigation => browser::is_navigation(&self.visit.request),
-            Unauthenticated::Redirect => matches!(self.visit.request.method.as_str(), "GET" | "HEAD"),
+            Unauthenticated::Redirect => {
+                let Request { method, headers, .. } = &self.visit.request;
+                matches!(method.as_str(), "GET" | "HEAD") && !browser::is_speculative(headers)
+            }
             Unauthenticated::Respond => false,
         }
     }
@@ -292,7 +307,7 @@ impl Guarded<'_> {
             provider: rule.require.provider().filter(signs_in).map(str::to_owned),
         });
         let demand = rule.require.demand().unwrap_or_default();
-        let circumstances = Circumstances { visitor, bearer: self.bearer_challenge(verified), demand };
+        let circumstances = Circumstances { visitor, bearer: self.bearer_challenge(verified), demand, provider: None };
         let mut response = visit.refusal_under(settings, failure.reason, &visit.return_to(), circumstances);
         if failure.reason == Reason::SessionExpired {
             response.set_cookies(cookie::forget(&settings.session.cookie, &visit.request.headers, &visit.origin));

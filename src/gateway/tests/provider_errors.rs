@@ -59,6 +59,32 @@ fn a_persons_own_cancel_is_a_page_even_for_somebody_who_is_signed_in() {
 }
 
 #[test]
+fn whoever_declined_is_not_sent_to_the_provider_again_when_the_page_is_loaded_again() {
+    let mut stage = Stage::ready(&document());
+    let callback = stage.go_to_the_provider("/page");
+    for expected in [(403, "authorization_denied"), (400, "attempt_replayed"), (400, "attempt_replayed")] {
+        let step = come_back(&mut stage, &callback, "error=access_denied");
+        assert_eq!(outcome(&step), expected);
+        assert!(response(&step).body.contains("/api/login?return_to=%2Fpage"), "{}", response(&step).body);
+    }
+}
+
+#[test]
+fn trying_again_asks_for_what_was_asked_for() {
+    let mut second = document()["providers"][0].clone();
+    second["name"] = json!("second");
+    let mut document = with("/rules", json!([]));
+    document["providers"].as_array_mut().unwrap().push(second);
+    let mut stage = Stage::ready(&document);
+    let callback = stage.go_to_the_provider("/api/login?provider=second&acr_values=gold&return_to=/page");
+    stage.worker.wait(seconds(3_600));
+    let step = stage.navigate(&callback);
+    assert_eq!(outcome(&step), (400, "attempt_expired"));
+    let link = "/api/login?return_to=%2Fpage&amp;acr_values=gold&amp;provider=second";
+    assert!(response(&step).body.contains(link), "{}", response(&step).body);
+}
+
+#[test]
 fn somebody_who_is_signed_in_meanwhile_goes_to_the_page_despite_an_error() {
     for error in ["server_error", "temporarily_unavailable", "login_required", "invalid_request", "anything"] {
         let mut stage = Stage::ready(&document());

@@ -87,6 +87,32 @@ fn a_callback_whose_first_one_failed_begins_again_once_and_the_next_failure_is_a
 }
 
 #[test]
+fn at_most_two_sign_ins_begin_by_themselves_in_place_of_one_however_often_its_callback_comes() {
+    let mut stage = Stage::ready(&document());
+    let callback = stage.go_to_the_provider("/page");
+    stage.provider.instead = Some(json_reply(500, &json!({})));
+    stage.navigate(&callback);
+    stage.provider.instead = None;
+    let again = stage.navigate(&callback);
+    let browser = stage.browser.clone();
+    let answers: Vec<_> = (0..20).map(|_| status(&stage.worker.begin(browser.navigate(location(&again))))).collect();
+    assert_eq!((&answers[..2], answers[2..].iter().all(|status| *status == 400)), (&[302, 302][..], true), "{answers:?}");
+}
+
+#[test]
+fn nobody_waits_for_an_attempt_that_is_over_as_its_cookie_says() {
+    let mut stage = Stage::ready(&document());
+    let callback = stage.go_to_the_provider("/page");
+    stage.provider.instead = Some(json_reply(500, &json!({})));
+    stage.navigate(&callback);
+    // Its outcome is forgotten by then, and the attempt is still marked as used up.
+    stage.worker.wait(seconds(300));
+    for _ in 0..3 {
+        assert!(told(&stage.worker.begin(stage.browser.navigate(&callback))).1.starts_with("/api/login?again="));
+    }
+}
+
+#[test]
 fn a_first_callback_that_never_ends_holds_the_second_for_as_long_as_a_request_may_wait() {
     let mut stage = Stage::ready(&document());
     let callback = stage.go_to_the_provider("/page");

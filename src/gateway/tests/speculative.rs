@@ -1,11 +1,22 @@
 //! Loads that nobody has asked for yet: a browser may throw their answers away.
 
 use super::popup::{self, posted_message};
-use super::stage::{Stage, document, field, outcome, response};
+use super::stage::{Stage, document, field, outcome, response, status};
 
 /// How browsers mark such loads, in new and in old versions.
 const MARKS: [(&str, &str); 4] =
     [("sec-purpose", "prefetch"), ("sec-purpose", "prefetch;prerender"), ("purpose", "prefetch"), ("x-moz", "prefetch")];
+
+#[test]
+fn a_speculative_load_of_a_page_begins_no_sign_in_even_where_everybody_is_redirected() {
+    let mut stage = Stage::ready(&document());
+    for page in ["/page", "/always"] {
+        let fields = [("sec-purpose", "prefetch"), ("sec-fetch-mode", "navigate"), ("accept", "text/html")];
+        let step = stage.worker.begin(stage.browser.send("GET", page, &fields));
+        assert_eq!((outcome(&step), field(response(&step), "set-cookie")), ((401, "session_missing"), None), "{page}");
+    }
+    assert_eq!(status(&stage.navigate("/always")), 302);
+}
 
 #[test]
 fn a_speculative_callback_spends_neither_the_code_nor_the_attempt_and_the_real_one_signs_in() {

@@ -32,6 +32,28 @@ fn a_part_of_a_session_that_is_lost_once_is_mended_by_one_sign_in() {
 }
 
 #[test]
+fn a_session_that_is_torn_only_where_it_is_needed_ends_on_a_page_and_not_in_a_loop() {
+    // Something on the way drops cookies on the long address alone: the login endpoint gets all of them.
+    let mut stage = in_three_cookies();
+    let page = format!("/page?{}", "x".repeat(300));
+    let torn = |stage: &Stage| {
+        let mut browser = stage.browser.clone();
+        browser.jar.remove("__Host-accredit-2");
+        browser.navigate(&page)
+    };
+    let sent = stage.send(torn(&stage));
+    let callback = stage.provider.agree(location(&sent));
+    let back = stage.navigate(&callback);
+    let on = stage.navigate(location(&back));
+    assert_eq!((status(&on), location(&on)), (303, page.as_str()));
+    let last = stage.send(torn(&stage));
+    assert_eq!(outcome(&last), (400, "session_torn"));
+    assert!(response(&last).body.contains("missing: __Host-accredit-2"), "{}", response(&last).body);
+    // With all cookies the page is there.
+    assert_eq!(outcome(&stage.navigate(&page)), (200, ""));
+}
+
+#[test]
 fn a_browser_that_drops_a_part_of_every_session_gets_a_page_after_one_new_sign_in() {
     for (dropped, said) in [
         (&["__Host-accredit-2"][..], "2 of 3 cookies came; missing: __Host-accredit-2"),

@@ -19,6 +19,10 @@ use crate::words::world::{NoRandomness, World};
 /// How long a place is kept, from the beginning of its attempt: a login page may be left open overnight.
 pub const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// A sealed text of more bytes is kept for as long as a sign-in may take, and no longer: many long addresses at once must not fill
+/// what a server accepts as header fields.
+pub(super) const LARGEST_LASTING: usize = 1_000;
+
 /// The version of the sealed content. No other version is read.
 const VERSION: u8 = 1;
 
@@ -92,7 +96,8 @@ impl Place {
         now.since(self.created) < LONGEST_LIFE && self.created <= now.plus(timeout)
     }
 
-    /// The `Set-Cookie` value that puts the place where the attempt was, for at most `longest`.
+    /// The `Set-Cookie` value that puts the place where the attempt was, for at most `longest`. `timeout` is how long a sign-in may
+    /// take.
     ///
     /// # Errors
     /// [`NoRandomness`] if the host gives none.
@@ -102,10 +107,11 @@ impl Place {
         sealer: &Sealer,
         settings: &CookieSettings,
         now: Timestamp,
+        timeout: Duration,
         longest: Duration,
     ) -> Result<String, NoRandomness> {
         let sealed = sealer.seal(world, Purpose::Place, &self.write())?;
-        let max_age = LONGEST_LIFE.saturating_sub(now.since(self.created)).min(longest);
+        let max_age = life(sealed.len(), timeout).saturating_sub(now.since(self.created)).min(longest);
         let attributes = Attributes { path: "/", same_site: self.same_site(), max_age };
         Ok(set(&cookie_name(settings, self.id()), &sealed, attributes))
     }
@@ -114,6 +120,11 @@ impl Place {
     const fn same_site(&self) -> SameSite {
         if self.cross_site { SameSite::None } else { SameSite::Lax }
     }
+}
+
+/// How long a cookie with a sealed text of this length, in bytes, is kept from the beginning of its attempt.
+pub(super) fn life(length: usize, timeout: Duration) -> Duration {
+    if length > LARGEST_LASTING { timeout } else { LONGEST_LIFE.max(timeout) }
 }
 
 /// Words that were written with spaces between them.

@@ -1,4 +1,6 @@
 use super::*;
+use crate::crypto::seal::Purpose;
+use crate::session::attempt::place::LONGEST_LIFE;
 use crate::session::attempt::state::looks_like_popup_state;
 use crate::session::cookie::Shape;
 use crate::words::world::testing::Still;
@@ -59,7 +61,7 @@ impl Desk {
     /// The cookie of an attempt that was used up in second 1.
     fn used_up(&mut self, attempt: &Attempt) -> String {
         let (now, longest) = (Timestamp::from_seconds(1), LONGEST_LIFE);
-        attempt.place().store(&mut self.world, &self.sealer, &self.settings, now, longest).unwrap()
+        attempt.place().store(&mut self.world, &self.sealer, &self.settings, now, TIMEOUT, longest).unwrap()
     }
 
     fn newest(&self, jar: &str, seconds: u64) -> Result<Attempt, Reason> {
@@ -285,6 +287,17 @@ fn an_attempt_that_took_too_long_opens_for_its_place_alone_and_after_a_day_for_n
         let found = desk.find_for(&[ending], pair(&cookies[0]), attempt.state.expose(), 600);
         assert_eq!(found, Err(Reason::AttemptExpired));
     }
+}
+
+#[test]
+fn a_large_cookie_is_kept_no_longer_than_a_sign_in_may_take_so_that_many_do_not_fill_a_request() {
+    let mut desk = Desk::new();
+    let (attempt, _) = desk.begin(0, "");
+    let mut long = Attempt { return_to: format!("/{}", "x".repeat(900)), ..attempt };
+    let set = long.store(&mut desk.world, &desk.sealer, &desk.settings, TIMEOUT, &cookie_header("")).unwrap();
+    assert!(set[0].ends_with("; Max-Age=600"), "{}", set[0]);
+    assert!(desk.used_up(&long).ends_with("; Max-Age=599"));
+    assert_eq!([599, 600].map(|second| desk.begin(second, pair(&set[0])).1.len()), [1, 2]);
 }
 
 #[test]

@@ -65,6 +65,12 @@ impl UsedAttempts {
         Outcome::ALL.into_iter().find(|outcome| self.marks.has(world, &about(state, outcome.mark()), now))
     }
 
+    /// Whether one more sign-in may begin by itself in place of the attempt. Two may, in all workers together, because a service
+    /// worker asks twice.
+    pub fn may_begin_again(&mut self, world: &mut dyn World, state: &Secret, until: Timestamp) -> bool {
+        ["again 1", "again 2"].iter().any(|mark| self.marks.mark_once(world, &about(state, mark), until))
+    }
+
     /// Whether one more callback may wait for the end of the attempt: two may, in all workers together.
     pub fn may_wait(&mut self, world: &mut dyn World, state: &Secret, until: Timestamp) -> bool {
         ["waits 1", "waits 2"].iter().any(|mark| self.marks.mark_once(world, &about(state, mark), until))

@@ -48,7 +48,8 @@ pub fn checked_client<'a>(
 /// Ends an attempt that was used up. Returns the `Set-Cookie` value that replaces the attempt in the browser by its place, for
 /// callbacks that come again; where an attempt has no place, the one that deletes its cookie.
 pub fn end(scene: &mut Scene<'_>, attempt: &Attempt, outcome: Outcome, now: Timestamp) -> String {
-    let (sealer, cookie) = (&scene.settings.sealer, &scene.settings.session.cookie);
+    let (sealer, session) = (&scene.settings.sealer, &scene.settings.session);
+    let cookie = &session.cookie;
     if attempt.ending != Ending::Session {
         return attempt.forget(cookie);
     }
@@ -57,7 +58,7 @@ pub fn end(scene: &mut Scene<'_>, attempt: &Attempt, outcome: Outcome, now: Time
         Outcome::SignedIn => AFTER_SIGN_IN,
         Outcome::Failed => LONGEST_LIFE,
     };
-    let place = attempt.place().store(scene.world, sealer, cookie, now, longest);
+    let place = attempt.place().store(scene.world, sealer, cookie, now, session.attempt_timeout, longest);
     place.unwrap_or_else(|_| attempt.forget(cookie))
 }
 

@@ -36,13 +36,21 @@ pub fn repeated(scene: &mut Scene<'_>, visit: &Visit, place: Place) -> Journey<I
     begin_again(settings, &place, came_again(), events)
 }
 
+/// Answers a callback whose attempt is over, as its cookie says.
+pub fn after_the_end<C, W>(scene: &mut Scene<'_>, visit: &Visit, place: &Place) -> Journey<C, W> {
+    decided(scene, visit, place, vec![Event::SignInRepeated])
+}
+
 /// Goes on after the wait, whatever its news are. There is no second wait.
-pub fn after_wait(scene: &mut Scene<'_>, visit: &Visit, waited: Repeated) -> Journey {
-    let (Repeated(place), mut events) = (waited, Vec::new());
-    if is_over(scene, visit, &place, &mut events) {
-        return Ok(to_the_place(scene.settings, &place, Vec::new(), events));
+pub fn after_wait(scene: &mut Scene<'_>, visit: &Visit, Repeated(place): Repeated) -> Journey {
+    decided(scene, visit, &place, Vec::new())
+}
+
+fn decided<C, W>(scene: &mut Scene<'_>, visit: &Visit, place: &Place, mut events: Vec<Event>) -> Journey<C, W> {
+    if is_over(scene, visit, place, &mut events) {
+        return Ok(to_the_place(scene.settings, place, Vec::new(), events));
     }
-    begin_again(scene.settings, &place, came_again(), events)
+    begin_again(scene.settings, place, came_again(), events)
 }
 
 /// Whether the sign-in has succeeded: somebody is signed in, or the first callback brought a session. (Its cookies were sent with
