@@ -79,7 +79,7 @@ const PROVIDERS = [
     signs: 'RS256',
     // Its refresh tokens are JWTs like its access tokens, for the same audience; only token_class tells them apart.
     bearer: { '/every-token': { access: [200], refresh: [401, 'token_invalid', /this is a refresh token/] } },
-    // Its end-session endpoint fails on every request that has a client_id.
+    // Its end-session endpoint fails on every request.
     stays: [400, /"error_description": "'token'"/],
     wrongSecret: { status: 400, error: 'invalid_request', reason: 'token_request_refused' },
     unregistered: [400, /Doesn't match any registered uris/],
