@@ -7,6 +7,7 @@ use accredit::config;
 use accredit::gateway::Gateway;
 use accredit::gateway::pending::Step;
 use accredit::http::message::{Headers, Reply};
+use accredit::step::audit;
 use accredit::step::decision::Decision;
 use accredit::upkeep::fetch::Fetch;
 use accredit::words::time::Timestamp;
@@ -166,7 +167,7 @@ pub fn navigation(target: &str, cookie: &str) -> Vec<(String, Vec<u8>)> {
 /// When somebody is signed in, or a header field of the response holds a line break.
 pub fn check(step: &Step) {
     drop(format!("{step:?}"));
-    step.events.iter().for_each(|event| drop((event.counter(), event.audit())));
+    step.events.iter().for_each(|event| drop((event.counter(), audit::line(event))));
     assert_eq!(step.note.subject, None, "somebody is in");
     match &step.decision {
         Decision::Forward(forward) => assert_eq!(*forward.edits.add, [], "identity headers for nobody"),

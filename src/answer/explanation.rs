@@ -125,13 +125,13 @@ pub(super) const fn explanation(reason: Reason) -> Explanation {
         Reason::SessionTorn => (
             400,
             "Your browser brings only a part of your session",
-            "You have signed in, but not all cookies of your session came back. Something on the way limits cookies: the browser, an extension or a proxy. Please tell the people who run this site.",
-            Nothing,
+            "You have signed in, but not all cookies of your session came back. Something on the way limits cookies: the browser, an extension or a proxy. If trying again does not help, please tell the people who run this site.",
+            TryAgain,
         ),
         Reason::AttemptMissing => (
             400,
             "This sign-in cannot be finished",
-            "Your browser did not bring back the cookie of this sign-in. Was it begun in another browser, on another address of this site, or with cookies blocked? It is also lost when many sign-ins are open at once.",
+            "Your browser did not bring back the cookie of this sign-in. Was it begun in another browser, on another address of this site, or with cookies blocked? It is also lost when many sign-ins are open at once, or one for very long.",
             TryAgain,
         ),
         Reason::AttemptExpired => (

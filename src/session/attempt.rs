@@ -18,7 +18,7 @@ use crate::http::cookie::{Attributes, SameSite, delete, set};
 use crate::http::message::Headers;
 use crate::http::url::Origin;
 pub use crate::session::attempt::ending::Ending;
-use crate::session::attempt::place::{Place, words};
+use crate::session::attempt::place::{Place, SHORTEST_LIFE, words};
 use crate::session::attempt::state::{ID_BYTES, POPUP_MARK, cookie_name, cookie_of, cookies_of, id_of};
 use crate::session::content::Fingerprint;
 use crate::session::cookie::CookieSettings;
@@ -295,7 +295,7 @@ impl Attempt {
         used_up.or_else(attempt).filter(|place| place.id() == id && place.is_alive(now, timeout))
     }
 
-    /// Whether a sign-in to return to this address was completed just now, because only a part of a session's cookies had come.
+    /// Whether a sign-in to return to this address was begun just now because only a part of a session's cookies had come, and is over.
     pub fn was_torn(
         sealer: &Sealer,
         settings: &CookieSettings,
@@ -306,7 +306,8 @@ impl Attempt {
     ) -> bool {
         let mut places =
             cookies_of(settings, headers).take(MOST_COOKIES_LOOKED_AT).filter_map(|(_, value)| Place::open(sealer, value));
-        places.any(|place| place.torn && place.return_to == return_to && place.is_alive(now, timeout))
+        let recent = timeout.saturating_add(SHORTEST_LIFE);
+        places.any(|place| place.torn && place.return_to == return_to && now.since(place.created) < recent)
     }
 
     /// Finds the newest attempt of this browser that ends with `ending`, for a page that does not send a `state`.

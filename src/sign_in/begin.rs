@@ -100,8 +100,11 @@ fn login_again(scene: &mut Scene<'_>, visit: &Visit, id: &str) -> Journey {
         let failure = Failure::new(Reason::SessionTorn, cookie::missing(&settings.session.cookie, came));
         return Err(again::page(&place, failure).after(events));
     }
+    // Without metadata, `send` waits for them, and this begins from the start.
+    let provider = settings.provider(&place.provider);
+    let begins = provider.is_some_and(|provider| scene.metadata(provider, visit.now).is_some());
     let until = place.created.plus(LONGEST_LIFE);
-    if place.begun_again || !scene.background.attempts.may_begin_again(scene.world, &place.state, until) {
+    if place.begun_again || begins && !scene.background.attempts.may_begin_again(scene.world, &place.state, until) {
         let failure = Failure::new(Reason::AttemptReplayed, "it was begun again before");
         return Err(again::page(&place, failure).after(events));
     }

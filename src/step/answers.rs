@@ -8,6 +8,7 @@ use crate::http::message::{Request, Response};
 use crate::http::return_to::ReturnTo;
 use crate::http::url::Origin;
 use crate::session::attempt::Ending;
+use crate::session::attempt::place::Place;
 use crate::session::cookie;
 use crate::step::decision::{Decision, Step};
 use crate::step::event::{Event, Outcome, RequestRef};
@@ -26,15 +27,15 @@ pub struct Circumstances {
     pub bearer: BearerChallenge,
     /// The authentication that is required (RFC 9470, section 3).
     pub demand: Demand,
-    /// The provider to sign in at, if not the first one.
-    pub provider: Option<String>,
+    /// Further parameters of the login endpoint, for "Try again".
+    pub further: Vec<(&'static str, String)>,
 }
 
 impl Visit {
     /// The refusal for a reason: a page, or problem JSON (RFC 9457), whichever the request accepts. Nobody is signed in.
     pub fn refusal(&self, settings: &Settings, reason: Reason, return_to: &ReturnTo) -> Response {
         let nothing =
-            Circumstances { visitor: None, bearer: BearerChallenge::NotAccepted, demand: Demand::default(), provider: None };
+            Circumstances { visitor: None, bearer: BearerChallenge::NotAccepted, demand: Demand::default(), further: Vec::new() };
         self.refusal_under(settings, reason, return_to, nothing)
     }
 
@@ -47,11 +48,11 @@ impl Visit {
         return_to: &ReturnTo,
         circumstances: Circumstances,
     ) -> Response {
-        let Circumstances { visitor, bearer, demand, provider } = circumstances;
+        let Circumstances { visitor, bearer, demand, further } = circumstances;
         let origin = self.origin.to_string();
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("return_to", return_to.as_str()).extend_pairs(demand.parameters());
-        query.extend_pairs(provider.iter().map(|provider| ("provider", provider)));
+        query.extend_pairs(further);
         let query = query.finish();
         // Where only a bearer token is accepted, or one came, signing in here would not help.
         let login = match (&settings.endpoints.authorize, &bearer) {
@@ -81,6 +82,17 @@ impl Visit {
         let mut response = refusal::refuse(reason, &context);
         self.add_cors_headers(settings, &mut response);
         response
+    }
+
+    /// The refusal of a sign-in: "Try again" asks for the same once more.
+    fn refusal_of(&self, settings: &Settings, reason: Reason, place: &Place) -> Response {
+        let is_first = settings.sign_in_provider(None).is_some_and(|first| first.oidc.name == place.provider);
+        let provider = (!is_first).then(|| ("provider", place.provider.clone()));
+        let prompt = place.another_account.then(|| ("prompt", "login".to_owned()));
+        let further = provider.into_iter().chain(prompt).collect();
+        let demand = place.demand.clone();
+        let circumstances = Circumstances { visitor: None, bearer: BearerChallenge::NotAccepted, demand, further };
+        self.refusal_under(settings, reason, &return_to(&place.return_to, settings), circumstances)
     }
 
     /// The origin of the page that learns how a sign-in in a popup ended; `None` where popups are not configured. It comes from
@@ -131,20 +143,12 @@ impl Stop {
                     (Ending::Token, Reason::CodeRefused) => Failure { reason: Reason::ExchangeRefused, ..failure },
                     _ => failure,
                 };
-                let mut response = visit.refusal(settings, failure.reason, &return_to(&attempt.return_to, settings));
+                let mut response = visit.refusal_of(settings, failure.reason, &attempt.place());
                 response.set_cookies(cookie);
                 (response, Event::SignInFailed { request, provider: Some(attempt.provider), failure })
             }
             JourneyKind::KnownPlace(place) => {
-                let first = settings.sign_in_provider(None).is_some_and(|first| first.oidc.name == place.provider);
-                let circumstances = Circumstances {
-                    visitor: None,
-                    bearer: BearerChallenge::NotAccepted,
-                    demand: place.demand,
-                    provider: (!first).then(|| place.provider.clone()),
-                };
-                let to = return_to(&place.return_to, settings);
-                let response = visit.refusal_under(settings, failure.reason, &to, circumstances);
+                let response = visit.refusal_of(settings, failure.reason, &place);
                 (response, Event::SignInFailed { request, provider: Some(place.provider), failure })
             }
             JourneyKind::UnsolicitedResponse => {

@@ -71,16 +71,21 @@ fn whoever_declined_is_not_sent_to_the_provider_again_when_the_page_is_loaded_ag
 
 #[test]
 fn trying_again_asks_for_what_was_asked_for() {
+    let link = "/api/login?return_to=%2Fpage&amp;acr_values=gold&amp;provider=second&amp;prompt=login";
     let mut second = document()["providers"][0].clone();
     second["name"] = json!("second");
     let mut document = with("/rules", json!([]));
     document["providers"].as_array_mut().unwrap().push(second);
     let mut stage = Stage::ready(&document);
-    let callback = stage.go_to_the_provider("/api/login?provider=second&acr_values=gold&return_to=/page");
+    let callback = stage.go_to_the_provider("/api/login?provider=second&acr_values=gold&prompt=login&return_to=/page");
     stage.worker.wait(seconds(3_600));
     let step = stage.navigate(&callback);
     assert_eq!(outcome(&step), (400, "attempt_expired"));
-    let link = "/api/login?return_to=%2Fpage&amp;acr_values=gold&amp;provider=second";
+    assert!(response(&step).body.contains(link), "{}", response(&step).body);
+    let callback = stage.go_to_the_provider("/api/login?provider=second&acr_values=gold&prompt=login&return_to=/page");
+    let (_, state) = callback.split_once("&state=").unwrap();
+    let step = stage.navigate(&format!("/api/callback/second?error=access_denied&state={state}"));
+    assert_eq!(outcome(&step), (403, "authorization_denied"));
     assert!(response(&step).body.contains(link), "{}", response(&step).body);
 }
 

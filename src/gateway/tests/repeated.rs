@@ -3,9 +3,10 @@ use super::stage::{
 };
 use crate::gateway::pending::Step;
 use crate::oidc::testing::json_reply;
-use crate::step::decision::{Decision, News};
+use crate::step::decision::{Decision, News, Resource};
 use crate::step::event::Event;
 use crate::words::reason::Reason;
+use crate::words::world::testing::Still;
 use serde_json::json;
 
 /// Where a step leads, if it only does that: no cookie, no call.
@@ -97,6 +98,26 @@ fn at_most_two_sign_ins_begin_by_themselves_in_place_of_one_however_often_its_ca
     let browser = stage.browser.clone();
     let answers: Vec<_> = (0..20).map(|_| status(&stage.worker.begin(browser.navigate(location(&again))))).collect();
     assert_eq!((&answers[..2], answers[2..].iter().all(|status| *status == 400)), (&[302, 302][..], true), "{answers:?}");
+}
+
+#[test]
+fn a_wait_for_metadata_uses_up_no_sign_in_that_may_begin_by_itself() {
+    let mut stage = Stage::ready(&document());
+    let callback = stage.go_to_the_provider("/page");
+    stage.provider.instead = Some(json_reply(500, &json!({})));
+    stage.navigate(&callback);
+    let again = stage.navigate(&callback);
+    // A worker that has just started, and a service worker that asks twice.
+    let mut cold = Worker::within(&document(), Still { now: stage.worker.world.now, ..Still::default() });
+    for _ in 0..2 {
+        let (resource, ..) = awaited(cold.begin(stage.browser.navigate(location(&again))));
+        assert_eq!(resource, Resource::Metadata("main".into()));
+    }
+    stage.provider.instead = None;
+    cold.fetch_due_for(&mut stage.provider, seconds(1));
+    for _ in 0..2 {
+        assert_eq!(status(&cold.begin(stage.browser.navigate(location(&again)))), 302);
+    }
 }
 
 #[test]

@@ -19,6 +19,9 @@ use crate::words::world::{NoRandomness, World};
 /// How long a place is kept, from the beginning of its attempt: a login page may be left open overnight.
 pub const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// A place is kept at least so long, for callbacks that come again.
+pub const SHORTEST_LIFE: Duration = Duration::from_secs(120);
+
 /// A sealed text of more bytes is kept for as long as a sign-in may take, and no longer: many long addresses at once must not fill
 /// what a server accepts as header fields.
 pub(super) const LARGEST_LASTING: usize = 1_000;
@@ -111,7 +114,8 @@ impl Place {
         longest: Duration,
     ) -> Result<String, NoRandomness> {
         let sealed = sealer.seal(world, Purpose::Place, &self.write())?;
-        let max_age = life(sealed.len(), timeout).saturating_sub(now.since(self.created)).min(longest);
+        let left = life(sealed.len(), timeout).saturating_sub(now.since(self.created));
+        let max_age = left.max(SHORTEST_LIFE).min(longest);
         let attributes = Attributes { path: "/", same_site: self.same_site(), max_age };
         Ok(set(&cookie_name(settings, self.id()), &sealed, attributes))
     }

@@ -297,6 +297,10 @@ fn a_large_cookie_is_kept_no_longer_than_a_sign_in_may_take_so_that_many_do_not_
     let set = long.store(&mut desk.world, &desk.sealer, &desk.settings, TIMEOUT, &cookie_header("")).unwrap();
     assert!(set[0].ends_with("; Max-Age=600"), "{}", set[0]);
     assert!(desk.used_up(&long).ends_with("; Max-Age=599"));
+    // However late it is used up, callbacks that come again find it.
+    let (late, longest) = (Timestamp::from_seconds(599), LONGEST_LIFE);
+    let used_up = long.place().store(&mut desk.world, &desk.sealer, &desk.settings, late, TIMEOUT, longest).unwrap();
+    assert!(used_up.ends_with("; Max-Age=120"), "{used_up}");
     assert_eq!([599, 600].map(|second| desk.begin(second, pair(&set[0])).1.len()), [1, 2]);
 }
 

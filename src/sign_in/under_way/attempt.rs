@@ -1,20 +1,15 @@
 //! The attempt of a sign-in: the provider at which it was begun, the refusal without one, and its end. Nothing of what the provider
 //! sends is known here.
 
-use std::time::Duration;
-
 use crate::authenticate::scene::Scene;
 use crate::config::settings::{ProviderSettings, Settings};
-use crate::session::attempt::place::LONGEST_LIFE;
+use crate::session::attempt::place::{LONGEST_LIFE, SHORTEST_LIFE};
 use crate::session::attempt::{Attempt, Ending, client_fingerprint};
 use crate::session::content::Fingerprint;
 use crate::session::remembered::attempts::Outcome;
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
-
-/// How long the place of an attempt is kept after its session began: for callbacks that come again.
-const AFTER_SIGN_IN: Duration = Duration::from_secs(120);
 
 /// The provider at which the sign-in was begun.
 ///
@@ -55,7 +50,7 @@ pub fn end(scene: &mut Scene<'_>, attempt: &Attempt, outcome: Outcome, now: Time
     }
     scene.background.attempts.end(scene.world, &attempt.state, outcome);
     let longest = match outcome {
-        Outcome::SignedIn => AFTER_SIGN_IN,
+        Outcome::SignedIn => SHORTEST_LIFE,
         Outcome::Failed => LONGEST_LIFE,
     };
     let place = attempt.place().store(scene.world, sealer, cookie, now, session.attempt_timeout, longest);
