@@ -11,7 +11,7 @@ use accredit::http::message::Reply;
 use accredit::oidc::id_token::IdToken;
 use accredit::oidc::token::tokens::{Lifetime, TokenSet};
 use accredit::sign_in::redeem::{AfterNews, SignInCall};
-use accredit::sign_in::under_way::{Exchanged, Proved};
+use accredit::sign_in::under_way::proved::{Exchanged, Proved};
 use accredit::step::decision::{Decision, News};
 use accredit::words::principal::Claims;
 use accredit::words::secret::Secret;
