@@ -18,7 +18,7 @@ use crate::http::cookie::{Attributes, SameSite, delete, set};
 use crate::http::message::Headers;
 use crate::http::url::Origin;
 pub use crate::session::attempt::ending::Ending;
-use crate::session::attempt::place::{Place, SHORTEST_LIFE, words};
+use crate::session::attempt::place::{Place, SHORTEST_LIFE};
 use crate::session::attempt::state::{ID_BYTES, POPUP_MARK, cookie_name, cookie_of, cookies_of, id_of};
 use crate::session::content::Fingerprint;
 use crate::session::cookie::CookieSettings;
@@ -147,19 +147,10 @@ impl Attempt {
     /// The content to seal.
     fn write(&self) -> Vec<u8> {
         let mut writer = Writer::default();
-        for secret in [&self.state, &self.nonce, &self.code_verifier] {
-            writer.text(secret.expose());
-        }
-        for text in [&self.provider, &self.redirect_uri, &self.return_to] {
+        for text in [self.nonce.expose(), self.code_verifier.expose(), &self.redirect_uri] {
             writer.text(text);
         }
-        writer.text(self.client_fingerprint.as_str());
-        writer.number(self.created.millis());
-        writer.text(&self.demand.acr_values.join(" "));
-        writer.optional_number(self.demand.max_age);
-        for truth in [self.another_account, self.begun_again, self.torn, self.cross_site] {
-            writer.number(truth.into());
-        }
+        self.place().write(&mut writer);
         writer.finish(VERSION)
     }
 
@@ -167,21 +158,23 @@ impl Attempt {
     fn read(plain: &[u8], ending: Ending) -> Option<Self> {
         let mut read = Reader::new(plain, VERSION)?;
         // The fields stand here in the order in which they were written.
+        let (nonce, code_verifier, redirect_uri) = (Secret::new(read.text()?), Secret::new(read.text()?), read.text()?);
+        let place = Place::read(&mut read)?;
         let attempt = Self {
-            state: Secret::new(read.text()?),
-            nonce: Secret::new(read.text()?),
-            code_verifier: Secret::new(read.text()?),
-            provider: read.text()?,
-            redirect_uri: read.text()?,
-            return_to: read.text()?,
-            client_fingerprint: Fingerprint::written(read.text()?),
-            created: Timestamp::from_millis(read.number()?),
-            demand: Demand { acr_values: words(read.borrowed_text()?), max_age: read.optional_number()? },
-            another_account: read.number()? != 0,
-            begun_again: read.number()? != 0,
-            torn: read.number()? != 0,
-            cross_site: read.number()? != 0,
+            nonce,
+            code_verifier,
+            redirect_uri,
             ending,
+            state: place.state,
+            provider: place.provider,
+            return_to: place.return_to,
+            created: place.created,
+            client_fingerprint: place.client_fingerprint,
+            demand: place.demand,
+            another_account: place.another_account,
+            begun_again: place.begun_again,
+            torn: place.torn,
+            cross_site: place.cross_site,
         };
         read.is_empty().then_some(attempt)
     }
@@ -290,9 +283,9 @@ impl Attempt {
         id: &str,
         now: Timestamp,
     ) -> Option<Place> {
-        let used_up = Place::of_cookie(sealer, settings, headers, id);
-        let attempt = || open(sealer, cookie_of(settings, headers, id)?, Ending::Session).map(|attempt| attempt.place());
-        used_up.or_else(attempt).filter(|place| place.id() == id && place.is_alive(now, timeout))
+        let value = cookie_of(settings, headers, id)?;
+        let attempt = || open(sealer, value, Ending::Session).map(|attempt| attempt.place());
+        Place::open(sealer, value).or_else(attempt).filter(|place| place.id() == id && place.is_alive(now, timeout))
     }
 
     /// Whether a sign-in to return to this address was begun just now because only a part of a session's cookies had come, and is over.

@@ -63,7 +63,8 @@ pub enum SendAs {
 }
 
 /// The endpoints that begin a sign-in: for a session, for a front end that keeps its own token, and for a popup. The parameters
-/// of their query are `return_to` (not for a popup), `provider`, `prompt`, `acr_values` and `max_age`.
+/// of their query are `return_to` (not for a popup), `provider`, `prompt`, `acr_values` and `max_age`; or, for a session, [`AGAIN`]
+/// alone, which Accredit writes itself.
 pub fn login(scene: &mut Scene<'_>, visit: &Visit, ending: Ending) -> Journey {
     if !matches!(visit.request.method.as_str(), "GET" | "HEAD") {
         return Err(Stop::method("GET, HEAD"));

@@ -16,9 +16,8 @@ use crate::session::attempt::place::Place;
 use crate::session::attempt::state::looks_like_popup_state;
 use crate::session::attempt::{Attempt, Ending, Found};
 use crate::sign_in::redeem::{self, AfterNews, SignInCall};
-use crate::sign_in::under_way::again;
 use crate::sign_in::under_way::attempt::{checked_client, no_attempt};
-use crate::sign_in::under_way::repeated;
+use crate::sign_in::under_way::{again, repeated};
 use crate::step::answers::redirect;
 use crate::step::body::{self, WantedBody};
 use crate::step::decision::{Journey, Step};
@@ -130,10 +129,13 @@ fn expired(
     let metadata = scene.metadata(provider, visit.now);
     let issuer = metadata.map_or(IssParameter::Required, |metadata| redeem::iss_parameter(settings, Ending::Session, &metadata));
     match authorization_response(parameters, &provider.oidc, issuer) {
-        Err(Refused { failure, remedy: Remedy::BeginAgain }) => again::begin_again(settings, place, failure, events),
-        Ok(_) | Err(_) => {
-            let limit = settings.session.attempt_timeout.as_secs();
-            let detail = with_unproved_error(format!("it came back after more than {limit} s"), parameters);
+        Err(Refused { failure, remedy: Remedy::BeginAgain }) if !place.begun_again => {
+            events.push(again::failed(visit, place, failure.clone(), again::BEGUN_AGAIN));
+            again::begin_again(settings, place, failure, events)
+        }
+        answer => {
+            let said = answer.err().map(|refused| format!("; {}", refused.failure.detail)).unwrap_or_default();
+            let detail = format!("it came back after more than {} s{said}", settings.session.attempt_timeout.as_secs());
             Err(again::page(place, Failure::new(Reason::AttemptExpired, detail)).after(events))
         }
     }

@@ -144,6 +144,8 @@ fn a_login_page_that_was_open_too_long_begins_again_by_the_providers_own_word_an
     let asked = stage.provider.asked.len();
     let step = come_back(&mut stage, &callback, "error=temporarily_unavailable&error_description=authentication_expired");
     assert!(location(&step).starts_with("/api/login?again="));
+    let line = step.events.iter().find_map(audit::line).unwrap();
+    assert!(line.contains("temporarily_unavailable") && line.contains("begun again") && !line.contains("unproved"), "{line}");
     let second = stage.again(&step);
     assert_eq!(stage.provider.asked.len(), asked);
     assert_eq!(location(&stage.navigate(&second)), "/page");

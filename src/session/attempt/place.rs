@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use crate::crypto::seal::{Purpose, Sealer};
 use crate::http::cookie::{Attributes, SameSite, set};
-use crate::http::message::Headers;
-use crate::session::attempt::state::{cookie_name, cookie_of, id_of};
+use crate::session::attempt::state::{cookie_name, id_of};
 use crate::session::content::Fingerprint;
 use crate::session::cookie::CookieSettings;
 use crate::words::demand::Demand;
@@ -24,7 +23,7 @@ pub const SHORTEST_LIFE: Duration = Duration::from_secs(120);
 
 /// A sealed text of more bytes is kept for as long as a sign-in may take, and no longer: many long addresses at once must not fill
 /// what a server accepts as header fields.
-pub(super) const LARGEST_LASTING: usize = 1_000;
+const LARGEST_LASTING: usize = 1_000;
 
 /// The version of the sealed content. No other version is read.
 const VERSION: u8 = 1;
@@ -46,9 +45,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// The content to seal.
-    fn write(&self) -> Vec<u8> {
-        let mut writer = Writer::default();
+    /// Appends the place to a record.
+    pub(super) fn write(&self, writer: &mut Writer) {
         for text in [self.state.expose(), &self.provider, &self.return_to, self.client_fingerprint.as_str()] {
             writer.text(text);
         }
@@ -58,13 +56,12 @@ impl Place {
         for truth in [self.another_account, self.begun_again, self.torn, self.cross_site] {
             writer.number(truth.into());
         }
-        writer.finish(VERSION)
     }
 
-    fn read(plain: &[u8]) -> Option<Self> {
-        let mut read = Reader::new(plain, VERSION)?;
+    /// Reads a place from a record.
+    pub(super) fn read(read: &mut Reader<'_>) -> Option<Self> {
         // The fields stand here in the order in which they were written.
-        let place = Self {
+        Some(Self {
             state: Secret::new(read.text()?),
             provider: read.text()?,
             return_to: read.text()?,
@@ -75,18 +72,15 @@ impl Place {
             begun_again: read.number()? != 0,
             torn: read.number()? != 0,
             cross_site: read.number()? != 0,
-        };
-        read.is_empty().then_some(place)
+        })
     }
 
     /// Opens the sealed text of a cookie.
     pub(super) fn open(sealer: &Sealer, value: &[u8]) -> Option<Self> {
-        Self::read(&sealer.open(Purpose::Place, value)?)
-    }
-
-    /// Opens the place in the cookie of the attempt with this identifier, if the attempt was used up.
-    pub(super) fn of_cookie(sealer: &Sealer, settings: &CookieSettings, headers: &Headers, id: &str) -> Option<Self> {
-        Self::open(sealer, cookie_of(settings, headers, id)?)
+        let plain = sealer.open(Purpose::Place, value)?;
+        let mut read = Reader::new(&plain, VERSION)?;
+        let place = Self::read(&mut read)?;
+        read.is_empty().then_some(place)
     }
 
     /// The identifier of the attempt.
@@ -113,7 +107,9 @@ impl Place {
         timeout: Duration,
         longest: Duration,
     ) -> Result<String, NoRandomness> {
-        let sealed = sealer.seal(world, Purpose::Place, &self.write())?;
+        let mut writer = Writer::default();
+        self.write(&mut writer);
+        let sealed = sealer.seal(world, Purpose::Place, &writer.finish(VERSION))?;
         let left = life(sealed.len(), timeout).saturating_sub(now.since(self.created));
         let max_age = left.max(SHORTEST_LIFE).min(longest);
         let attributes = Attributes { path: "/", same_site: self.same_site(), max_age };
@@ -132,6 +128,6 @@ pub(super) fn life(length: usize, timeout: Duration) -> Duration {
 }
 
 /// Words that were written with spaces between them.
-pub(super) fn words(text: &str) -> Vec<String> {
+fn words(text: &str) -> Vec<String> {
     text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }

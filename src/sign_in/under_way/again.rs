@@ -48,15 +48,20 @@ pub fn begin_again<C, W>(settings: &Settings, place: &Place, failure: Failure, e
     Ok(Step::answered(to_login(settings, place, Vec::new()), events))
 }
 
+/// The event of a failure that is not told to the person, with what follows instead.
+pub fn failed(visit: &Visit, place: &Place, failure: Failure, then: &str) -> Event {
+    let failure = Failure { detail: format!("{}; {then}", failure.detail), ..failure };
+    Event::SignInFailed { request: visit.reference(), provider: Some(place.provider.clone()), failure }
+}
+
+/// What follows a failure that a new sign-in can mend.
+pub const BEGUN_AGAIN: &str = "it is begun again, once";
+
 /// The answer to an attempt that was used up and refused.
 pub fn refused<C, W>(scene: &mut Scene<'_>, visit: &Visit, attempt: &Attempt, refused: Refused) -> Journey<C, W> {
     let Refused { failure, remedy } = refused;
     let (place, mut events, settings) = (attempt.place(), Vec::new(), scene.settings);
-    let failed = |failure: Failure, then: &str| Event::SignInFailed {
-        request: visit.reference(),
-        provider: Some(place.provider.clone()),
-        failure: Failure { detail: format!("{}; {then}", failure.detail), ..failure },
-    };
+    let failed = |failure: Failure, then| failed(visit, &place, failure, then);
     if remedy != Remedy::Tell && is_satisfied(scene, visit, &place, &mut events) {
         events.push(failed(failure, "somebody is signed in already"));
         let cookie = end(scene, attempt, Outcome::Failed, visit.now);
@@ -65,7 +70,7 @@ pub fn refused<C, W>(scene: &mut Scene<'_>, visit: &Visit, attempt: &Attempt, re
     if remedy != Remedy::BeginAgain || place.begun_again {
         return Err(Stop::sign_in(attempt, failure).after(events));
     }
-    events.push(failed(failure, "it is begun again, once"));
+    events.push(failed(failure, BEGUN_AGAIN));
     let cookie = end(scene, attempt, Outcome::Failed, visit.now);
     Ok(Step::answered(to_login(settings, &place, vec![cookie]), events))
 }
