@@ -123,7 +123,7 @@ pub fn check_given(provider: &Provider, metadata: &Metadata) -> Result<(), Strin
         let is_needed = needed.contains(&name);
         match metadata.usable(name) {
             None if is_needed => return Err(format!("{} is missing, and the configuration needs it", name.as_str())),
-            // No remark: if it is needed, that is told below; if not, no cluster has to be listed for it.
+            // Where nobody calls it, nobody has to list a cluster for its host.
             Some(_) if !is_needed && matches!(name, EndpointName::Userinfo | EndpointName::Introspection) => {}
             Some(url) => check_endpoint(provider, name, url).map_err(|what| format!("{}: {what}", name.as_str()))?,
             None => {}
@@ -168,7 +168,7 @@ fn read(provider: &Provider, members: &Claims) -> Result<Metadata, String> {
             Ok(None) => Endpoint::MISSING,
             Ok(Some(url)) => match check_endpoint(provider, name, &url) {
                 Ok(()) => Endpoint::usable(url),
-                // Where nobody calls it, nobody has to list a cluster for its host.
+                // No remark: if it is needed, that is told below; if not, no cluster has to be listed for its host.
                 Err(why) => Endpoint::unusable(format!("{}: {why}", name.as_str())),
             },
             Err(why) => {

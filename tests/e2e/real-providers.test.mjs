@@ -130,8 +130,8 @@ for (const what of PROVIDERS) {
   describe(`${what.name}, with the configuration in docs/providers.md`, () => {
     let application, provider, gateway, registered;
 
-    /** A gateway by the documentation's configuration. Different are the addresses, which are those of this machine; userinfo is asked; and the application gets the
-     *  access token, with which the session then ends, and has a path where every token is accepted. */
+    /** A gateway by the documentation's configuration. Different are the addresses, which are those of this machine; userinfo is asked; people sign out at the
+     *  provider too; and the application gets the access token, with which the session then ends, and has a path where every token is accepted. */
     const start = (port, { change = () => {}, ...options } = {}) =>
       startGateway({
         port,
@@ -143,7 +143,7 @@ for (const what of PROVIDERS) {
           for (const [name, endpoint] of Object.entries(ours.metadata ?? {})) ours.metadata[name] = endpoint.replace(ours.issuer, provider.issuer);
           Object.assign(ours, { issuer: provider.issuer, clusters: shipped.providers[0].clusters, userinfo: true });
           configuration.rules.unshift({ match: { path: '/every-token' }, require: 'authenticated' });
-          Object.assign(configuration, { origins: shipped.origins, forward: { access_token: true } });
+          Object.assign(configuration, { origins: shipped.origins, forward: { access_token: true }, logout: { provider: true } });
           change(configuration, provider.issuer);
           return configuration;
         },

@@ -1,6 +1,6 @@
 //! The lists of which a session keeps only the members that conditions name. Whatever a condition says of the whole list, it says of
-//! what is kept, under `not` too: only members are left out that no test could match. Which
-//! claims a session keeps at all is not known here.
+//! what is kept, under `not` too: only members are left out that no test could match. Which claims a session keeps at all is not
+//! known here.
 
 use std::collections::BTreeSet;
 

@@ -111,8 +111,12 @@ impl Test {
             Self::Scope(_) => Reason::ScopeMissing,
             Self::Audience(_) if principal.proof == Proof::BearerToken => Reason::AudienceMissing,
             Self::Authentication(_) => Reason::AuthenticationInsufficient,
-            Self::Claim { .. } | Self::HasKey { .. } => Reason::ConditionFailed,
-            Self::EmailDomain(_) | Self::Provider(_) | Self::Bearer | Self::Audience(_) => Reason::ConditionFailed,
+            Self::Claim { .. }
+            | Self::HasKey { .. }
+            | Self::EmailDomain(_)
+            | Self::Provider(_)
+            | Self::Bearer
+            | Self::Audience(_) => Reason::ConditionFailed,
         }
     }
 

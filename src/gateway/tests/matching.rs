@@ -21,14 +21,6 @@ fn many() -> Value {
     [json!("staff")].into_iter().chain(others).chain([json!("ops")]).collect()
 }
 
-/// A stage where somebody with these claims is signed in.
-fn with_claims(document: &Value, claims: Value) -> Stage {
-    let mut stage = Stage::ready(document);
-    stage.provider.claims = claims;
-    stage.sign_in("/page");
-    stage
-}
-
 #[test]
 fn five_hundred_groups_fit_one_cookie_and_decide_as_all_of_them_would() {
     let rules = [
@@ -45,7 +37,7 @@ fn five_hundred_groups_fit_one_cookie_and_decide_as_all_of_them_would() {
     let claims = json!({"groups": many(), "levels": ["a", "b"], "marks": [{"name": "blocked"}, "x"]});
     let mut all = Vec::new();
     for (document, cookies, kept) in [(matching(&rules), 1, json!(["staff", "ops"])), (whole, 6, many())] {
-        let mut stage = with_claims(&document, claims.clone());
+        let mut stage = Stage::with_claims(&document, claims.clone());
         assert_eq!(stage.browser.names().len(), cookies, "{:?}", stage.browser.names());
         let session = carried(&mut stage);
         assert_eq!(session.claims["groups"], kept);
@@ -72,7 +64,7 @@ fn somebody_of_whose_groups_none_is_kept_has_an_empty_list_and_no_absent_claim()
         // Nothing is known of whoever comes without the claim.
         (json!(null), None, [403, 403]),
     ] {
-        let mut stage = with_claims(&matching(&rules), json!({"groups": groups}));
+        let mut stage = Stage::with_claims(&matching(&rules), json!({"groups": groups}));
         assert_eq!(carried(&mut stage).claims.get("groups"), kept.as_ref(), "{groups}");
         assert_eq!(["/others", "/staff"].map(|path| outcome(&stage.script("GET", path)).0), expected, "{groups}");
         assert!(!upstream_headers(&stage.script("GET", "/page")).iter().any(|(name, _)| *name == "x-forwarded-groups"));
@@ -83,7 +75,7 @@ fn somebody_of_whose_groups_none_is_kept_has_an_empty_list_and_no_absent_claim()
 fn a_rule_that_begins_to_ask_for_a_group_ends_older_sessions_under_not_too() {
     let rules = |require: Value| matching(&[("/staff", groups(&["staff"])), ("/new", require)]);
     let (ended, good) = ((401, "session_invalid"), (200, ""));
-    let older = with_claims(&rules(json!("authenticated")), json!({"groups": ["staff", "blocked"]}));
+    let older = Stage::with_claims(&rules(json!("authenticated")), json!({"groups": ["staff", "blocked"]}));
     let policy = changed(rules(json!("authenticated")), "/policies", json!({"open": {"not": groups(&["blocked"])}}));
     for (document, expected) in [
         (rules(json!("authenticated")), good),
@@ -105,7 +97,7 @@ fn a_rule_that_begins_to_ask_for_a_group_ends_older_sessions_under_not_too() {
     }
     // With whole lists, a rule may begin to ask for a group at any time.
     let all = |require: Value| changed(rules(require), "/session/groups", json!("all"));
-    let older = with_claims(&all(json!("authenticated")), json!({"groups": ["staff", "blocked"]}));
+    let older = Stage::with_claims(&all(json!("authenticated")), json!({"groups": ["staff", "blocked"]}));
     let mut reloaded = older.worker.beside(&all(json!({"not": groups(&["blocked"])})));
     assert_eq!(outcome(&reloaded.begin(older.browser.script("GET", "/page"))), good);
     assert_eq!(outcome(&reloaded.begin(older.browser.script("GET", "/new"))), (403, "condition_failed"));
@@ -135,12 +127,12 @@ fn what_is_told_elsewhere_or_asked_for_in_another_way_is_kept_whole() {
         ),
         (matching(&[("/text", json!({"claim": "text", "any_of": ["staff"], "split": "; "}))]), "/text"),
     ] {
-        let mut stage = with_claims(&document, arrived.clone());
+        let mut stage = Stage::with_claims(&document, arrived.clone());
         let kept = Value::Object(carried(&mut stage).claims.as_ref().clone());
         assert_eq!(kept.pointer(pointer), arrived.pointer(pointer), "{document}");
     }
     // Without either, the session endpoint tells what is kept.
-    let mut stage = with_claims(&matching(&[staff()]), arrived);
+    let mut stage = Stage::with_claims(&matching(&[staff()]), arrived);
     assert_eq!(body(&stage.script("GET", "/api/session"))["claims"]["groups"], json!(["staff"]));
 }
 

@@ -18,14 +18,6 @@ fn outcomes(stage: &mut Stage, paths: &[&str]) -> Vec<u16> {
     paths.iter().map(|path| outcome(&stage.script("GET", path)).0).collect()
 }
 
-/// A stage where somebody with these claims is signed in.
-fn with_claims(document: &Value, claims: Value) -> Stage {
-    let mut stage = Stage::ready(document);
-    stage.provider.claims = claims;
-    stage.sign_in("/page");
-    stage
-}
-
 #[test]
 fn a_role_that_is_the_key_of_an_object_opens_its_pages_and_one_of_another_organisation_does_not() {
     let role = |more: Value| {
@@ -51,7 +43,7 @@ fn a_role_that_is_the_key_of_an_object_opens_its_pages_and_one_of_another_organi
         (json!(["admin"]), [403, 403, 403, 403]),
         (json!("admin"), [403, 403, 403, 403]),
     ] {
-        let mut stage = with_claims(&document, json!({ROLES: roles}));
+        let mut stage = Stage::with_claims(&document, json!({ROLES: roles}));
         assert_eq!(outcomes(&mut stage, &paths), expected, "{roles}");
     }
 }
@@ -76,7 +68,7 @@ fn groups_in_one_text_open_their_pages_and_arrive_as_a_list() {
         (json!({"admins": true}), [403, 403, 403], ["", ""]),
         (json!(null), [403, 403, 403], ["", ""]),
     ] {
-        let mut stage = with_claims(&document, json!({"groups": groups}));
+        let mut stage = Stage::with_claims(&document, json!({"groups": groups}));
         assert_eq!(outcomes(&mut stage, &["/admins", "/whole", "/others"]), expected, "{groups}");
         let step = stage.script("GET", "/page");
         let arrived = upstream_headers(&step);

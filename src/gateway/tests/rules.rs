@@ -5,23 +5,15 @@ use crate::words::reason::Reason;
 use crate::words::world::RouteMetadata;
 use serde_json::{Value, json};
 
-/// A stage where somebody with these claims is signed in.
-fn with_claims(document: &Value, claims: Value) -> Stage {
-    let mut stage = Stage::ready(document);
-    stage.provider.claims = claims;
-    stage.sign_in("/page");
-    stage
-}
-
 #[test]
 fn who_may_go_where() {
     let mut nobody = Stage::ready(&document());
-    let mut staff = with_claims(&document(), json!({"groups": ["staff", "x"], "status": "good"}));
-    let mut guest = with_claims(
+    let mut staff = Stage::with_claims(&document(), json!({"groups": ["staff", "x"], "status": "good"}));
+    let mut guest = Stage::with_claims(
         &document(),
         json!({"groups": ["guests"], "email": "g@example.com", "email_verified": false, "status": "suspended"}),
     );
-    let mut verified = with_claims(&document(), json!({"email": "v@Example.com", "email_verified": true}));
+    let mut verified = Stage::with_claims(&document(), json!({"email": "v@Example.com", "email_verified": true}));
     let (sign_in, forbidden, good) = ((401, "session_missing"), (403, "condition_failed"), (200, ""));
     for (path, expected) in [
         ("/public", [good, good, good, good]),
@@ -47,7 +39,7 @@ fn who_may_go_where() {
 
 #[test]
 fn somebody_who_may_not_is_told_why_and_the_log_which_rule_it_was() {
-    let mut stage = with_claims(&document(), json!({"groups": ["guests"]}));
+    let mut stage = Stage::with_claims(&document(), json!({"groups": ["guests"]}));
     let step = stage.navigate("/members");
     assert_eq!(outcome(&step), (403, "condition_failed"));
     assert_eq!(field(response(&step), "content-type"), Some("text/html; charset=utf-8"));
@@ -180,7 +172,7 @@ fn whatever_is_added_to_a_request_never_stands_beside_what_the_client_sent_under
 
 #[test]
 fn an_identity_header_whose_claim_is_absent_is_taken_away_and_not_left_to_the_client() {
-    let mut stage = with_claims(&document(), json!({}));
+    let mut stage = Stage::with_claims(&document(), json!({}));
     let step =
         stage.worker.begin(stage.browser.send("GET", "/page", &[("x-forwarded-groups", "admins"), ("x-forwarded-user", "root")]));
     assert_eq!(upstream_headers(&step), [("x-forwarded-user", "alice")]);
@@ -266,8 +258,10 @@ fn with_route_policies() -> Value {
 #[test]
 fn a_policy_that_the_route_names_can_only_tighten_a_rule() {
     let mut staff = Stage::signed_in(&with_route_policies());
-    let mut guest =
-        with_claims(&with_route_policies(), json!({"groups": ["guests"], "email": "g@example.com", "email_verified": true}));
+    let mut guest = Stage::with_claims(
+        &with_route_policies(),
+        json!({"groups": ["guests"], "email": "g@example.com", "email_verified": true}),
+    );
     let mut nobody = Stage::ready(&with_route_policies());
     let named = |name: &str| RouteMetadata::Text(name.to_owned());
     let (good, sign_in, forbidden) = ((200, ""), (401, "session_missing"), (403, "condition_failed"));

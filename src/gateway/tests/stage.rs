@@ -212,6 +212,14 @@ impl Stage {
         stage
     }
 
+    /// The browser of somebody with these claims is signed in.
+    pub(super) fn with_claims(document: &Value, claims: Value) -> Self {
+        let mut stage = Self::ready(document);
+        stage.provider.claims = claims;
+        stage.sign_in("/page");
+        stage
+    }
+
     /// Goes on with a request until it is forwarded or answered; the step that is returned has the events of all steps.
     pub(super) fn settle(&mut self, step: Step) -> Step {
         let Step { decision, mut events, note } = step;
