@@ -37,6 +37,8 @@ pub enum Purpose {
     PopupAttempt,
     /// What is left in the cookie of a sign-in attempt that was used up.
     Place,
+    /// The address within `state`, for a browser that lost the cookie of its sign-in attempt.
+    StatePlace,
     /// The cookie with the ID token for `id_token_hint` at sign-out.
     LogoutHint,
     /// A provider's document in shared memory, where other plugins of the process might write.
@@ -46,12 +48,13 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Session,
         Self::Attempt,
         Self::TokenAttempt,
         Self::PopupAttempt,
         Self::Place,
+        Self::StatePlace,
         Self::LogoutHint,
         Self::Document,
         Self::Refreshed,
@@ -64,10 +67,16 @@ impl Purpose {
             Self::TokenAttempt => b"accredit 1 token attempt cookie",
             Self::PopupAttempt => b"accredit 1 popup attempt cookie",
             Self::Place => b"accredit 1 place cookie",
+            Self::StatePlace => b"accredit 1 place in state",
             Self::LogoutHint => b"accredit 1 logout hint cookie",
             Self::Document => b"accredit 1 shared document",
             Self::Refreshed => b"accredit 1 refreshed session",
         }
+    }
+
+    /// The authenticated data of what is bound to a text besides its purpose. No label has a zero byte.
+    fn bound_label(self, bound_to: &str) -> Vec<u8> {
+        [self.label(), b"\0", bound_to.as_bytes()].concat()
     }
 }
 
@@ -127,10 +136,28 @@ impl Sealer {
     /// # Errors
     /// [`NoRandomness`] if the host gives no nonce, or if there is no key.
     pub fn seal(&self, world: &mut dyn World, purpose: Purpose, plain: &[u8]) -> Result<String, NoRandomness> {
+        self.seal_with(world, purpose, purpose.label(), plain)
+    }
+
+    /// Seals `plain` as [`Sealer::seal`] does, so that it opens only together with `bound_to`, which is not in the result.
+    ///
+    /// # Errors
+    /// As of [`Sealer::seal`].
+    pub fn seal_bound(
+        &self,
+        world: &mut dyn World,
+        purpose: Purpose,
+        bound_to: &str,
+        plain: &[u8],
+    ) -> Result<String, NoRandomness> {
+        self.seal_with(world, purpose, &purpose.bound_label(bound_to), plain)
+    }
+
+    fn seal_with(&self, world: &mut dyn World, purpose: Purpose, aad: &[u8], plain: &[u8]) -> Result<String, NoRandomness> {
         let key = self.keys.first().ok_or(NoRandomness)?;
         let mut nonce = [0; NONCE_BYTES];
         world.random(&mut nonce)?;
-        let payload = Payload { msg: plain, aad: purpose.label() };
+        let payload = Payload { msg: plain, aad };
         let sealed = key.cipher(purpose).ok_or(NoRandomness)?.encrypt(&XNonce::from(nonce), payload);
         let sealed = sealed.map_err(|_| NoRandomness)?;
         Ok(URL_SAFE_NO_PAD.encode([key.id.as_slice(), &nonce, &sealed].concat()))
@@ -138,13 +165,22 @@ impl Sealer {
 
     /// Opens what was sealed with one of the keys for the same purpose; `None` for anything else.
     pub fn open(&self, purpose: Purpose, text: &[u8]) -> Option<Vec<u8>> {
+        self.open_with(purpose, purpose.label(), text)
+    }
+
+    /// Opens what was sealed with one of the keys for the same purpose, and bound to the same text; `None` for anything else.
+    pub fn open_bound(&self, purpose: Purpose, bound_to: &str, text: &[u8]) -> Option<Vec<u8>> {
+        self.open_with(purpose, &purpose.bound_label(bound_to), text)
+    }
+
+    fn open_with(&self, purpose: Purpose, aad: &[u8], text: &[u8]) -> Option<Vec<u8>> {
         let mut bytes = base64url::decode(text)?;
         let (id, rest) = bytes.split_first_chunk::<KEY_ID_BYTES>()?;
         let (nonce, _) = rest.split_first_chunk::<NONCE_BYTES>()?;
         let (key, nonce) = (self.keys.iter().find(|key| key.id == *id)?, XNonce::from(*nonce));
         // What is left is the ciphertext, which becomes the plaintext in its place.
         bytes.drain(..KEY_ID_BYTES + NONCE_BYTES);
-        key.cipher(purpose)?.decrypt_in_place(&nonce, purpose.label(), &mut bytes).ok()?;
+        key.cipher(purpose)?.decrypt_in_place(&nonce, aad, &mut bytes).ok()?;
         Some(bytes)
     }
 }
@@ -205,6 +241,23 @@ mod tests {
         assert_eq!(sealer.open(Purpose::Session, sealed.as_bytes()).as_deref(), Some(b"content".as_slice()));
         assert_eq!(sealer.open(Purpose::Attempt, sealed.as_bytes()), None);
         assert_eq!(sealer.open(Purpose::LogoutHint, sealed.as_bytes()), None);
+    }
+
+    #[test]
+    fn what_is_bound_to_a_text_opens_with_the_same_text_only() {
+        let (sealer, mut world) = (sealer(&[1]), Still::default());
+        let sealed = sealer.seal_bound(&mut world, Purpose::StatePlace, "a b", b"content").unwrap();
+        assert_eq!(sealer.open_bound(Purpose::StatePlace, "a b", sealed.as_bytes()).as_deref(), Some(b"content".as_slice()));
+        for other in ["a c", "a", "a b ", "", "\0a b"] {
+            assert_eq!(sealer.open_bound(Purpose::StatePlace, other, sealed.as_bytes()), None, "{other:?}");
+        }
+        for purpose in Purpose::ALL {
+            assert_eq!(sealer.open(purpose, sealed.as_bytes()), None, "{purpose:?}");
+            let opened = sealer.open_bound(purpose, "a b", sealed.as_bytes()).is_some();
+            assert_eq!(opened, purpose == Purpose::StatePlace, "{purpose:?}");
+        }
+        let unbound = sealer.seal(&mut world, Purpose::StatePlace, b"content").unwrap();
+        assert_eq!(sealer.open_bound(Purpose::StatePlace, "", unbound.as_bytes()), None);
     }
 
     #[test]

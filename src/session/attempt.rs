@@ -4,6 +4,7 @@
 //! decided elsewhere.
 
 pub mod ending;
+pub mod in_state;
 pub mod place;
 pub mod state;
 
@@ -19,7 +20,7 @@ use crate::http::message::Headers;
 use crate::http::url::Origin;
 pub use crate::session::attempt::ending::Ending;
 use crate::session::attempt::place::{Place, SHORTEST_LIFE};
-use crate::session::attempt::state::{ID_BYTES, POPUP_MARK, cookie_name, cookie_of, cookies_of, id_of};
+use crate::session::attempt::state::{ID_BYTES, POPUP_MARK, cookie_name, cookie_of, cookies_of, id_of, own_and_sealed};
 use crate::session::content::Fingerprint;
 use crate::session::cookie::CookieSettings;
 use crate::words::demand::Demand;
@@ -85,7 +86,8 @@ pub struct Plan {
 /// A sign-in attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// `state`: the attempt's identifier, a dot, `popup.` if it is for a popup, and 256 random bits.
+    /// `state`: the attempt's identifier, a dot, `popup.` if it is for a popup, and 256 random bits. What [`in_state`] may send behind it
+    /// is no part of it.
     pub state: Secret,
     /// `nonce`, which the ID token must contain.
     pub nonce: Secret,
@@ -238,7 +240,8 @@ impl Attempt {
     }
 
     /// Finds what a callback's `state` belongs to (RFC 6749, section 10.12): an attempt, or what is left of one. Its cookie must be
-    /// among the request's `headers`, be sealed for one of `endings`, and contain exactly this `state`.
+    /// among the request's `headers`, be sealed for one of `endings`, and contain exactly this `state`; of an attempt that ends with
+    /// a session, its first two parts, behind which [`in_state`] may have put an address.
     ///
     /// # Errors
     /// [`Reason::StateMissing`], [`Reason::AttemptMissing`], [`Reason::StateMismatch`]; [`Reason::AttemptExpired`] when nothing is
@@ -256,8 +259,9 @@ impl Attempt {
             return Err(Reason::StateMissing);
         }
         let value = id_of(state).and_then(|id| cookie_of(settings, headers, id)).ok_or(Reason::AttemptMissing)?;
-        let came = Secret::new(state);
+        let (whole, own) = (Secret::new(state), Secret::new(own_and_sealed(state).0));
         if let Some(attempt) = open_any(sealer, value, endings) {
+            let came = if attempt.ending == Ending::Session { own } else { whole };
             return match attempt.place() {
                 place if place.state != came => Err(Reason::StateMismatch),
                 _ if attempt.is_young(now, timeout) => Ok(Found::Attempt(Box::new(attempt))),
@@ -267,7 +271,7 @@ impl Attempt {
         }
         match Place::open(sealer, value).filter(|_| endings.contains(&Ending::Session)) {
             None => Err(Reason::AttemptMissing),
-            Some(place) if place.state != came => Err(Reason::StateMismatch),
+            Some(place) if place.state != own => Err(Reason::StateMismatch),
             Some(place) if place.is_alive(now, timeout) => Ok(Found::UsedUp(place)),
             Some(_) => Err(Reason::AttemptExpired),
         }

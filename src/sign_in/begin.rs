@@ -14,7 +14,7 @@ use crate::oidc::authorization::{AuthorizationRequest, authorization_request, co
 use crate::oidc::discovery::{self, Need};
 use crate::oidc::provider::ResponseMode;
 use crate::session::attempt::place::LONGEST_LIFE;
-use crate::session::attempt::{self, Attempt, Ending, Plan};
+use crate::session::attempt::{self, Attempt, Ending, Plan, in_state};
 use crate::session::cookie;
 use crate::session::remembered::attempts::Outcome;
 use crate::sign_in::under_way::again::{self, AGAIN};
@@ -27,6 +27,7 @@ use crate::step::visit::Visit;
 use crate::words::demand::Demand;
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
+use crate::words::secret::Secret;
 use crate::words::world::{NoRandomness, World};
 
 /// The parameters in the query of the endpoints that begin a sign-in.
@@ -177,12 +178,12 @@ fn request_authorization(scene: &mut Scene<'_>, visit: &Visit, options: SignInOp
     };
     discovery::check(&provider.oidc, &metadata, Need::SignIn)?;
     let begun = begin_attempt(settings, scene.world, visit, provider, &redirect_uri, &options);
-    let (attempt, cookies) = begun.map_err(|_| Failure::new(Reason::Internal, "the host gave no random bytes"))?;
+    let Begun { attempt, state, cookies } = begun.map_err(|_| Failure::new(Reason::Internal, "the host gave no random bytes"))?;
     let url = authorization_request(
         &provider.oidc,
         &metadata,
         &AuthorizationRequest {
-            state: attempt.state.expose(),
+            state: state.expose(),
             nonce: attempt.nonce.expose(),
             code_challenge: &code_challenge(attempt.code_verifier.expose()),
             redirect_uri: &attempt.redirect_uri,
@@ -218,7 +219,15 @@ fn uses_form_post(provider: &ProviderSettings, ending: Ending) -> bool {
     ending != Ending::Token && provider.oidc.response_mode == ResponseMode::FormPost
 }
 
-/// Begins an attempt; returns it with the `Set-Cookie` values that store it in the browser.
+/// An attempt that has begun.
+struct Begun {
+    attempt: Attempt,
+    /// The `state` to send.
+    state: Secret,
+    /// The `Set-Cookie` values that store it in the browser.
+    cookies: Vec<String>,
+}
+
 fn begin_attempt(
     settings: &Settings,
     world: &mut dyn World,
@@ -226,7 +235,7 @@ fn begin_attempt(
     provider: &ProviderSettings,
     redirect_uri: &str,
     options: &SignInOptions,
-) -> Result<(Attempt, Vec<String>), NoRandomness> {
+) -> Result<Begun, NoRandomness> {
     let cross_site = match options.ending {
         Ending::Session => false,
         Ending::Token => !settings.trusted_origins.is_empty(),
@@ -247,5 +256,10 @@ fn begin_attempt(
     let mut attempt = Attempt::begin(world, visit.now, plan)?;
     let session = &settings.session;
     let cookies = attempt.store(world, &settings.sealer, &session.cookie, session.attempt_timeout, &visit.request.headers)?;
-    Ok((attempt, cookies))
+    // In a popup the page that opened it learns of the failure, and a front end that keeps a token began on its own.
+    let state = match options.ending {
+        Ending::Session => in_state::with_address(world, &settings.sealer, &attempt.place())?,
+        Ending::Token | Ending::Popup => attempt.state.clone(),
+    };
+    Ok(Begun { attempt, state, cookies })
 }

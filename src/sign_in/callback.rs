@@ -14,7 +14,7 @@ use crate::oidc::authorization::{IssParameter, Refused, Remedy, authorization_re
 use crate::oidc::provider::ResponseMode;
 use crate::session::attempt::place::Place;
 use crate::session::attempt::state::looks_like_popup_state;
-use crate::session::attempt::{Attempt, Ending, Found};
+use crate::session::attempt::{Attempt, Ending, Found, client_fingerprint, in_state};
 use crate::sign_in::redeem::{self, AfterNews, SignInCall};
 use crate::sign_in::under_way::attempt::{checked_client, no_attempt};
 use crate::sign_in::under_way::{again, repeated};
@@ -63,7 +63,8 @@ pub fn begin(scene: &mut Scene<'_>, visit: &mut Visit, called_back: Option<&Prov
         Ok((_, Found::UsedUp(place))) => repeated::after_the_end(scene, visit, &place),
         Err(failure) => {
             let detail = with_unproved_error(failure.detail, &parameters);
-            unsolicited(scene, visit, state.is_some(), Failure { detail, ..failure })
+            let kind = of_no_attempt(settings, visit, called_back, state, failure.reason);
+            unsolicited(scene, visit, state.is_some(), Stop::new(kind, Failure { detail, ..failure }))
         }
     }
 }
@@ -141,14 +142,34 @@ fn expired(
     }
 }
 
-/// An authorization response that belongs to no attempt of this browser. Somebody who is signed in is redirected to the front
-/// page; everybody else, and a popup whose opener waits, gets the refusal. No cookie is set: anybody can cause such a request.
-fn unsolicited(scene: &mut Scene<'_>, visit: &Visit, has_state: bool, failure: Failure) -> Journey<SignInCall, AfterNews> {
+/// What is known of an authorization response that belongs to no attempt of this browser: if the attempt's cookie did not come, an
+/// address that stands in `state`. It leads nobody anywhere by itself.
+fn of_no_attempt(
+    settings: &Settings,
+    visit: &Visit,
+    called_back: Option<&ProviderSettings>,
+    state: Option<&str>,
+    reason: Reason,
+) -> JourneyKind {
+    let address = |provider: &ProviderSettings| {
+        let (session, came) = (&settings.session, &visit.request.headers);
+        let begun_for = client_fingerprint(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin);
+        let timeout = session.attempt_timeout;
+        let place = in_state::address_of(&settings.sealer, &session.cookie, timeout, came, state?, visit.now, &begun_for)?;
+        Some(JourneyKind::LostAttempt { place, provider: provider.oidc.name.clone() })
+    };
+    let lost = called_back.filter(|_| reason == Reason::AttemptMissing);
+    lost.and_then(address).unwrap_or(JourneyKind::UnsolicitedResponse)
+}
+
+/// The end of an authorization response that belongs to no attempt of this browser. Somebody who is signed in is redirected to the
+/// front page; everybody else, and a popup whose opener waits, gets the refusal. No cookie is set: anybody can cause such a request.
+fn unsolicited(scene: &mut Scene<'_>, visit: &Visit, has_state: bool, refusal: Stop) -> Journey<SignInCall, AfterNews> {
     let mut events = Vec::new();
     let signed_in = authenticate(scene, visit, &mut events);
     let waits = has_state && visit.opener(scene.settings).is_some();
     if signed_in.is_ok() && !waits {
         return Ok(Step::answered(redirect(303, ReturnTo::front_page().as_str(), Vec::new()), events));
     }
-    Err(Stop::new(JourneyKind::UnsolicitedResponse, failure).after(events))
+    Err(refusal.after(events))
 }

@@ -8,6 +8,7 @@ use crate::http::message::{Request, Response};
 use crate::http::return_to::ReturnTo;
 use crate::http::url::Origin;
 use crate::session::attempt::Ending;
+use crate::session::attempt::in_state::LinkOnly;
 use crate::session::attempt::place::Place;
 use crate::session::cookie;
 use crate::step::decision::{Decision, Step};
@@ -86,12 +87,21 @@ impl Visit {
 
     /// The refusal of a sign-in: "Try again" asks for the same once more.
     fn refusal_of(&self, settings: &Settings, reason: Reason, place: &Place) -> Response {
-        let is_first = settings.sign_in_provider(None).is_some_and(|first| first.oidc.name == place.provider);
-        let provider = (!is_first).then(|| ("provider", place.provider.clone()));
+        let provider = unless_first(settings, &place.provider);
         let prompt = place.another_account.then(|| ("prompt", "login".to_owned()));
         let further = provider.into_iter().chain(prompt).collect();
         let demand = place.demand.clone();
         let circumstances = Circumstances { visitor: None, bearer: BearerChallenge::NotAccepted, demand, further };
+        self.refusal_under(settings, reason, &return_to(&place.return_to, settings), circumstances)
+    }
+
+    /// The refusal of a sign-in of which nothing but an address is known, from `state` alone. "Try again" leads to the login endpoint,
+    /// with parameters that a link of any site could have: so whoever made others bring this `state` gains nothing by it. (A link to
+    /// the address itself would let the application believe that our own page asked for it.)
+    fn refusal_with_link(&self, settings: &Settings, reason: Reason, place: &LinkOnly, provider: &str) -> Response {
+        let further = unless_first(settings, provider).into_iter().collect();
+        let circumstances =
+            Circumstances { visitor: None, bearer: BearerChallenge::NotAccepted, demand: Demand::default(), further };
         self.refusal_under(settings, reason, &return_to(&place.return_to, settings), circumstances)
     }
 
@@ -155,6 +165,10 @@ impl Stop {
                 let response = visit.refusal(settings, failure.reason, &ReturnTo::front_page());
                 (response, Event::SignInFailed { request, provider: None, failure })
             }
+            JourneyKind::LostAttempt { place, provider } => {
+                let response = visit.refusal_with_link(settings, failure.reason, &place, &provider);
+                (response, Event::SignInFailed { request, provider: None, failure })
+            }
             JourneyKind::Password => {
                 let response = password_refusal(settings, visit, failure.reason);
                 (response, Event::SignInFailed { request, provider: Some(PASSWORD.to_owned()), failure })
@@ -164,6 +178,12 @@ impl Stop {
         events.extend([refused, Event::Outcome(Outcome::of_status(response.status))]);
         Step { events, ..Step::new(Decision::Respond(response)) }
     }
+}
+
+/// The parameter of the login endpoint that names this provider; `None` for the first one, which is asked anyway.
+fn unless_first(settings: &Settings, provider: &str) -> Option<(&'static str, String)> {
+    let is_first = settings.sign_in_provider(None).is_some_and(|first| first.oidc.name == provider);
+    (!is_first).then(|| ("provider", provider.to_owned()))
 }
 
 /// The refusal at the password endpoint. For a wrong name or password a program gets the JSON that is configured.

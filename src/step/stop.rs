@@ -2,6 +2,7 @@
 //! answered; `step::answers` does.
 
 use crate::session::attempt::Attempt;
+use crate::session::attempt::in_state::LinkOnly;
 use crate::session::attempt::place::Place;
 use crate::step::event::Event;
 use crate::words::reason::{Failure, Reason};
@@ -30,6 +31,14 @@ pub enum JourneyKind {
     KnownPlace(Box<Place>),
     /// An authorization response, or a code from a page, that belongs to no attempt of this browser.
     UnsolicitedResponse,
+    /// An authorization response whose attempt's cookie did not come. `state` says where the person wanted to go, and the redirect
+    /// URI at which provider.
+    LostAttempt {
+        /// Where the page's link leads.
+        place: LinkOnly,
+        /// The configured name of the provider.
+        provider: String,
+    },
     /// A sign-in by name and password.
     Password,
 }
@@ -49,7 +58,11 @@ impl Stop {
     pub const fn attempt(&self) -> Option<&Attempt> {
         match &self.kind {
             JourneyKind::SignIn(attempt) => Some(attempt),
-            JourneyKind::Request | JourneyKind::KnownPlace(_) | JourneyKind::UnsolicitedResponse | JourneyKind::Password => None,
+            JourneyKind::Request
+            | JourneyKind::KnownPlace(_)
+            | JourneyKind::UnsolicitedResponse
+            | JourneyKind::LostAttempt { .. }
+            | JourneyKind::Password => None,
         }
     }
 

@@ -88,9 +88,9 @@ impl Place {
         id_of(self.state.expose()).unwrap_or_default()
     }
 
-    /// Whether the place still counts. One from the future (a clock was set back) does not.
+    /// Whether the place still counts.
     pub(super) fn is_alive(&self, now: Timestamp, timeout: Duration) -> bool {
-        now.since(self.created) < LONGEST_LIFE && self.created <= now.plus(timeout)
+        is_alive(self.created, now, timeout)
     }
 
     /// The `Set-Cookie` value that puts the place where the attempt was, for at most `longest`. `timeout` is how long a sign-in may
@@ -120,6 +120,11 @@ impl Place {
     const fn same_site(&self) -> SameSite {
         if self.cross_site { SameSite::None } else { SameSite::Lax }
     }
+}
+
+/// Whether what is left of an attempt that began at `created` still counts. One from the future (a clock was set back) does not.
+pub(super) fn is_alive(created: Timestamp, now: Timestamp, timeout: Duration) -> bool {
+    now.since(created) < LONGEST_LIFE && created <= now.plus(timeout)
 }
 
 /// How long a cookie with a sealed text of this length, in bytes, is kept from the beginning of its attempt.

@@ -1,5 +1,5 @@
-//! The form of `state` and of the cookie names of sign-in attempts: both have the attempt's identifier. What is in a cookie is not
-//! known here.
+//! The form of `state` and of the cookie names of sign-in attempts: both have the attempt's identifier. What is in a cookie, or sealed
+//! in `state`, is not known here.
 
 use crate::http::cookie::pairs;
 use crate::http::message::Headers;
@@ -39,6 +39,16 @@ pub(super) fn cookie_of<'a>(settings: &'a CookieSettings, headers: &'a Headers, 
 /// The identifier that a `state` begins with.
 pub(super) fn id_of(state: &str) -> Option<&str> {
     state.split_once('.').map(|(id, _)| id).filter(|id| is_id(id))
+}
+
+/// The two parts of a `state` that identify an attempt which ends with a session, up to the second dot; and what is behind that dot:
+/// the sealed address (`in_state`), which identifies nothing.
+pub(super) fn own_and_sealed(state: &str) -> (&str, Option<&str>) {
+    let second_dot = state.match_indices('.').nth(1);
+    match second_dot.and_then(|(at, _)| state.split_at_checked(at)) {
+        Some((own, rest)) => (own, rest.strip_prefix('.')),
+        None => (state, None),
+    }
 }
 
 fn is_id(text: &str) -> bool {
