@@ -23,6 +23,7 @@ mod form_post;
 mod identity_jwt;
 mod introspection;
 mod keys;
+mod lost_attempt;
 mod matching;
 mod new_tokens;
 mod odd_refresh;

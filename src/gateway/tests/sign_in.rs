@@ -42,13 +42,17 @@ fn the_first_request_waits_for_the_metadata_and_is_then_redirected_to_the_provid
 }
 
 #[test]
-fn the_authorization_request_has_state_nonce_and_pkce_and_nothing_of_the_requested_page() {
+fn the_authorization_request_has_state_nonce_and_pkce_and_nothing_readable_of_the_requested_page() {
     let mut stage = Stage::ready(&document());
     let sent = stage.navigate("/page?private=1");
     let (endpoint, query) = location(&sent).split_once('?').unwrap();
     let mut asked = query_parameters(Some(query));
-    let lengths: Vec<_> = ["state", "nonce", "code_challenge"].iter().map(|name| asked.remove(*name).unwrap().len()).collect();
-    assert_eq!(lengths, [8 + 1 + 43, 43, 43]);
+    let state = asked.remove("state").unwrap();
+    let parts: Vec<_> = state.split('.').map(str::len).collect();
+    // The page is in the third part, sealed.
+    assert_eq!((&parts[..], state.len()), (&[8, 43, 91][..], 144));
+    let lengths: Vec<_> = ["nonce", "code_challenge"].iter().map(|name| asked.remove(*name).unwrap().len()).collect();
+    assert_eq!(lengths, [43, 43]);
     assert_eq!(endpoint, "https://sso.example.com/realms/main/auth");
     let asked: Vec<_> = asked.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(

@@ -370,3 +370,27 @@ fn of_fifty_dead_attempts_five_cookies_are_left_and_the_dead_make_way_before_the
     assert!(matches!(desk.find(&jar.join("; "), live.state.expose(), 1_700), Ok(Found::Attempt(_))));
     assert_eq!(desk.find(&jar.join("; "), first.state.expose(), 1_700), Err(Reason::AttemptMissing));
 }
+
+#[test]
+fn what_is_behind_the_two_parts_of_a_state_decides_nothing_for_a_session_and_is_wrong_for_all_else() {
+    for ending in [Ending::Session, Ending::Token, Ending::Popup] {
+        let mut desk = Desk::new();
+        let (attempt, cookies) = desk.begin_for(ending, Timestamp::from_seconds(0), "");
+        let (state, jar) = (attempt.state.expose(), pair(&cookies[0]));
+        for behind in [".", ".x", ".x.y"] {
+            let found = desk.find_for(&[ending], jar, &format!("{state}{behind}"), 1);
+            let expected =
+                if ending == Ending::Session { Ok(Found::Attempt(attempt.clone().into())) } else { Err(Reason::StateMismatch) };
+            assert_eq!(found, expected, "{ending:?} {behind}");
+        }
+        for changed in [format!("{state}x.x"), format!("{}.x", &state[..state.len() - 1]), format!("{}..x", attempt.id())] {
+            assert_eq!(desk.find_for(&[ending], jar, &changed, 1), Err(Reason::StateMismatch), "{changed}");
+        }
+    }
+    let mut desk = Desk::new();
+    let (attempt, _) = desk.begin(0, "");
+    let used_up = desk.used_up(&attempt);
+    let state = attempt.state.expose();
+    assert_eq!(desk.find(pair(&used_up), &format!("{state}.x"), 2), Ok(Found::UsedUp(attempt.place())));
+    assert_eq!(desk.find(pair(&used_up), &format!("{state}x.x"), 2), Err(Reason::StateMismatch));
+}
