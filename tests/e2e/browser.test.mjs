@@ -126,6 +126,25 @@ describe('in a browser', () => {
     assert.deepEqual(complaints(), []);
   });
 
+  it('of six tabs the first to sign in finds a link to its own page, and the link leads there', async () => {
+    const tabs = [await arrive()];
+    while (tabs.length < 6) tabs.push(await person.newPage());
+    for (const [index, tab] of tabs.entries()) await tab.goto(at(`/analytics?tab=${index + 1}`));
+    const [first] = tabs;
+    await fillIn(first, 'alice');
+    await first.waitForURL((url) => url.pathname === '/api/callback');
+    assert.match(await first.locator('h1').innerText(), /cannot be finished/);
+    await first.getByRole('link', { name: 'Try again' }).click();
+    await first.waitForURL((url) => url.origin === provider.issuer || url.pathname === '/analytics');
+    if (new URL(first.url()).origin === provider.issuer) await fillIn(first, 'alice');
+    await first.waitForURL(at('/analytics?tab=1'));
+    assert.match(await first.locator('main').innerText(), /you are alice/);
+    assert.deepEqual(
+      complaints().filter((text) => !/status of 400/.test(text)),
+      [],
+    );
+  });
+
   it('going back to the callback after signing in does no harm', async () => {
     const page = await arrive();
     let callback;

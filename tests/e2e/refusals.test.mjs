@@ -141,6 +141,42 @@ describe('the attempt', () => {
     assert.deepEqual([landing.status, landing.url.search], [200, '?tab=8']);
   });
 
+  it('leads the first of six tabs back to its own page by a link, and by nothing else', async () => {
+    const visitor = stage.visitor();
+    const callbacks = [];
+    for (let tab = 1; tab <= 6; tab += 1) callbacks.push(await visitor.untilCallback(`/analytics?tab=${tab}`));
+    const state = callbacks[0].searchParams.get('state');
+    assert.ok(state.length > 53 && state.length <= 250 && !/analytics/.test(state + Buffer.from(state, 'base64url')), state);
+    const back = { headers: { 'sec-fetch-site': 'cross-site' } };
+    const lost = await visitor.open(callbacks[0].href, back);
+    assertRefused(lost, 400, 'attempt_missing');
+    assertSafePage(lost);
+    assert.deepEqual([lost.location, lost.cookies, stage.provider.count('token')], [undefined, [], 0]);
+    const links = [...lost.body.matchAll(/href="([^"]*)"/g)].map(([, href]) => href);
+    assert.deepEqual(links, ['/api/login?return_to=%2Fanalytics%3Ftab%3D1']);
+    // With the tail of another tab's state, or another random part, there is no such link.
+    const [id, random, sealed] = state.split('.');
+    const other = callbacks[1].searchParams.get('state').split('.');
+    for (const forged of [`${id}.${random}.${other[2]}`, `${id}.${other[1]}.${sealed}`, `${id}.${random}.${sealed}A`]) {
+      const refused = await visitor.open(withQuery(callbacks[0].href, { state: forged }), back);
+      assertRefused(refused, 400, 'attempt_missing');
+      assert.match(refused.body, /href="\/api\/login\?return_to=%2F"/);
+    }
+    // Another browser sees the same page; one that brings a cookie of that name, whatever is in it, does not.
+    const stranger = stage.visitor();
+    assert.match((await stranger.open(callbacks[0].href, back)).body, /return_to=%2Fanalytics%3Ftab%3D1"/);
+    const cookie = `__Host-accredit-attempt-${id}=junk`;
+    assert.match((await stranger.open(callbacks[0].href, { headers: { ...back.headers, cookie } })).body, /return_to=%2F"/);
+    assert.equal(stage.provider.count('token'), 0);
+    // A changed tail beside the right cookie changes nothing.
+    const last = callbacks[5].searchParams.get('state').split('.');
+    const landed = await visitor.follow(await visitor.open(withQuery(callbacks[5].href, { state: `${last[0]}.${last[1]}.${sealed}` }), back));
+    assert.deepEqual([landed.status, landed.url.search], [200, '?tab=6']);
+    const link = await visitor.follow(await visitor.open(links[0], { headers: { 'sec-fetch-site': 'same-origin' } }));
+    assert.deepEqual([link.status, link.url.pathname + link.url.search], [200, '/analytics?tab=1']);
+    assert.equal(stage.provider.count('token'), 2);
+  });
+
   it('lets two tabs sign in at the same time, and each returns to its own page', async () => {
     const visitor = stage.visitor();
     const first = await visitor.untilCallback('/analytics?tab=1');
