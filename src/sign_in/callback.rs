@@ -21,7 +21,7 @@ use crate::sign_in::under_way::{again, repeated};
 use crate::step::answers::redirect;
 use crate::step::body::{self, WantedBody};
 use crate::step::decision::{Journey, Step};
-use crate::step::stop::{JourneyKind, Stop};
+use crate::step::stop::{JourneyKind, LostAttempt, Stop};
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
@@ -156,7 +156,7 @@ fn of_no_attempt(
         let begun_for = client_fingerprint(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin);
         let timeout = session.attempt_timeout;
         let place = in_state::address_of(&settings.sealer, &session.cookie, timeout, came, state?, visit.now, &begun_for)?;
-        Some(JourneyKind::LostAttempt { place, provider: provider.oidc.name.clone() })
+        Some(JourneyKind::LostAttempt(Box::new(LostAttempt { place, provider: provider.oidc.name.clone() })))
     };
     let lost = called_back.filter(|_| reason == Reason::AttemptMissing);
     lost.and_then(address).unwrap_or(JourneyKind::UnsolicitedResponse)

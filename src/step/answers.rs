@@ -8,12 +8,11 @@ use crate::http::message::{Request, Response};
 use crate::http::return_to::ReturnTo;
 use crate::http::url::Origin;
 use crate::session::attempt::Ending;
-use crate::session::attempt::in_state::LinkOnly;
 use crate::session::attempt::place::Place;
 use crate::session::cookie;
 use crate::step::decision::{Decision, Step};
 use crate::step::event::{Event, Outcome, RequestRef};
-use crate::step::stop::{JourneyKind, Stop};
+use crate::step::stop::{JourneyKind, LostAttempt, Stop};
 use crate::step::visit::Visit;
 use crate::words::demand::Demand;
 use crate::words::quote::quote;
@@ -98,11 +97,11 @@ impl Visit {
     /// The refusal of a sign-in of which nothing but an address is known, from `state` alone. "Try again" leads to the login endpoint,
     /// with parameters that a link of any site could have: so whoever made others bring this `state` gains nothing by it. (A link to
     /// the address itself would let the application believe that our own page asked for it.)
-    fn refusal_with_link(&self, settings: &Settings, reason: Reason, place: &LinkOnly, provider: &str) -> Response {
-        let further = unless_first(settings, provider).into_iter().collect();
+    fn refusal_with_link(&self, settings: &Settings, reason: Reason, lost: &LostAttempt) -> Response {
+        let further = unless_first(settings, &lost.provider).into_iter().collect();
         let circumstances =
             Circumstances { visitor: None, bearer: BearerChallenge::NotAccepted, demand: Demand::default(), further };
-        self.refusal_under(settings, reason, &return_to(&place.return_to, settings), circumstances)
+        self.refusal_under(settings, reason, &return_to(&lost.place.return_to, settings), circumstances)
     }
 
     /// The origin of the page that learns how a sign-in in a popup ended; `None` where popups are not configured. It comes from
@@ -165,8 +164,8 @@ impl Stop {
                 let response = visit.refusal(settings, failure.reason, &ReturnTo::front_page());
                 (response, Event::SignInFailed { request, provider: None, failure })
             }
-            JourneyKind::LostAttempt { place, provider } => {
-                let response = visit.refusal_with_link(settings, failure.reason, &place, &provider);
+            JourneyKind::LostAttempt(lost) => {
+                let response = visit.refusal_with_link(settings, failure.reason, &lost);
                 (response, Event::SignInFailed { request, provider: None, failure })
             }
             JourneyKind::Password => {

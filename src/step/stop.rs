@@ -33,14 +33,18 @@ pub enum JourneyKind {
     UnsolicitedResponse,
     /// An authorization response whose attempt's cookie did not come. `state` says where the person wanted to go, and the redirect
     /// URI at which provider.
-    LostAttempt {
-        /// Where the page's link leads.
-        place: LinkOnly,
-        /// The configured name of the provider.
-        provider: String,
-    },
+    LostAttempt(Box<LostAttempt>),
     /// A sign-in by name and password.
     Password,
+}
+
+/// What is known of a sign-in whose attempt's cookie did not come.
+#[derive(Debug, PartialEq)]
+pub struct LostAttempt {
+    /// Where the page's link leads.
+    pub place: LinkOnly,
+    /// The configured name of the provider.
+    pub provider: String,
 }
 
 impl Stop {
@@ -61,7 +65,7 @@ impl Stop {
             JourneyKind::Request
             | JourneyKind::KnownPlace(_)
             | JourneyKind::UnsolicitedResponse
-            | JourneyKind::LostAttempt { .. }
+            | JourneyKind::LostAttempt(_)
             | JourneyKind::Password => None,
         }
     }
