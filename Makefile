@@ -2,7 +2,7 @@
 # You need a Rust toolchain by rustup, Python 3.10 or newer, and Node 20 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench wasm manifests dist format clean fmt clippy biome unit fuzz e2e tools
+.PHONY: help demo test check bench wasm cli manifests dist format clean fmt clippy biome unit fuzz e2e tools
 
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -39,6 +39,9 @@ bench: wasm tests/e2e/node_modules/.package-lock.json ## what a worker and a req
 
 wasm: deploy/build/node_modules/.package-lock.json ## the filter: target/accredit.wasm (with QUICK=1 target/accredit-quick.wasm, within seconds, for tests)
 	@QUICK=$(QUICK) deploy/build/wasm.sh
+
+cli: ## the command line: target/cli/accredit (accredit --help lists what it can do)
+	cargo build --locked --profile cli --bin accredit
 
 manifests: deploy/build/node_modules/.package-lock.json ## generates the files under deploy/ that are made from envoy/*.yaml
 	@node deploy/build/render/render.mjs

@@ -1,7 +1,7 @@
 //! How a reason becomes an HTTP response: its status, its words, a page for people and problem JSON for programs. Why something
 //! is refused is decided elsewhere.
 
-mod explanation;
+pub mod explanation;
 pub mod opener;
 pub mod page;
 pub mod refusal;

@@ -15,6 +15,7 @@
 //! | 7 | [`sign_in`] | from the authorization request to a session, a page's token or a popup's message |
 //! | 8 | [`gateway`] | which journey a request takes, and how it goes on after a wait |
 //! | 9 | `shell` | Envoy's callbacks and host calls; no decision about identity (WebAssembly only) |
+//! | 9 | `cli` | the command `accredit`, which asks the same code without Envoy (native only) |
 
 // In tests, arithmetic and slices of strings may panic. The library itself is linted without this exception.
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::string_slice))]
@@ -23,6 +24,8 @@ pub mod access;
 pub mod accounts;
 pub mod answer;
 pub mod authenticate;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod cli;
 pub mod config;
 pub mod crypto;
 pub mod gateway;

@@ -1,10 +1,13 @@
-//! Tests that versions which are pinned in several places are the same: the compiler's, and those of the crates that the fuzzers
-//! are built with. It never looks at whether there are newer ones.
+//! Tests that what is pinned in several places is the same: the version of the compiler, those of the crates that the fuzzers are
+//! built with, and the features of the crates that the command line shares with the module. It never looks at whether there are
+//! newer versions.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{read_dir, read_to_string};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -67,4 +70,46 @@ fn the_fuzzers_are_built_with_the_same_versions_of_crates_as_the_filter() {
     assert!(shared.len() > 50, "found {shared:?}");
     let other: Vec<_> = shared.into_iter().filter(|theirs| !ours.contains(theirs)).collect();
     assert_eq!(other, Vec::<&String>::new(), "cp Cargo.lock fuzz/ && cargo metadata --manifest-path fuzz/Cargo.toml >/dev/null");
+}
+
+/// The crates that are compiled for this target, by name and version, and the features of each.
+fn features(target: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let tree = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--locked",
+            "--edges",
+            "normal,no-proc-macro",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}\t{f}",
+            "--target",
+            target,
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let mut found = BTreeMap::<_, BTreeSet<_>>::new();
+    for line in String::from_utf8(tree.stdout).unwrap().lines() {
+        let (package, features) = line.split_once('\t').unwrap();
+        let name: Vec<_> = package.split(' ').take(2).collect();
+        let features = features.trim_end_matches(" (*)").split(',').filter(|feature| !feature.is_empty());
+        found.entry(name.join(" ")).or_default().extend(features.map(str::to_owned));
+    }
+    found
+}
+
+/// A crate of the command line could switch on a feature of a crate that the module has, too, such as one that keeps the order of
+/// JSON members or the digits of large numbers. Then the command would read a configuration in another way than the filter does.
+#[test]
+fn no_crate_of_the_command_line_changes_how_the_filters_crates_work() {
+    let (module, native) = (features("wasm32-wasip1"), features("x86_64-unknown-linux-gnu"));
+    assert!(module.len() > 80 && native.len() > module.len(), "{} and {}", module.len(), native.len());
+    let added = module.iter().filter_map(|(package, features)| {
+        let added: Vec<_> = native.get(package)?.difference(features).collect();
+        (!added.is_empty()).then_some((package, added))
+    });
+    assert_eq!(added.collect::<Vec<_>>(), []);
 }

@@ -4,10 +4,13 @@
 use crate::words::reason::Reason;
 
 /// How a reason is explained.
-pub(super) struct Explanation {
-    pub(super) status: u16,
-    pub(super) title: &'static str,
-    pub(super) text: &'static str,
+pub struct Explanation {
+    /// The HTTP status.
+    pub status: u16,
+    /// The heading of the page, and the `title` of the problem JSON.
+    pub title: &'static str,
+    /// A sentence or two for people.
+    pub text: &'static str,
     pub(super) next: Next,
 }
 
@@ -22,7 +25,7 @@ pub(super) enum Next {
 }
 
 /// The explanation of a reason.
-pub(super) const fn explanation(reason: Reason) -> Explanation {
+pub const fn explanation(reason: Reason) -> Explanation {
     use Next::{AnotherAccount, Nothing, SignIn, SignOut, TryAgain};
     let (status, title, text, next) = match reason {
         Reason::SessionMissing => (401, "Please sign in", "This page is for people who are signed in.", SignIn),

@@ -4,11 +4,11 @@
 use std::fmt;
 
 macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident = $id:literal,)+) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $id:literal,)+) => {
         /// Why a request was not simply forwarded.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Reason {
-            $($(#[$doc])* $name,)+
+            $($(#[doc = $doc])* $name,)+
         }
 
         impl Reason {
@@ -19,6 +19,14 @@ macro_rules! reasons {
             pub const fn id(self) -> &'static str {
                 match self {
                     $(Self::$name => $id,)+
+                }
+            }
+
+            /// What it means, in one or two sentences, for the command line.
+            #[cfg(not(target_arch = "wasm32"))]
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),*).trim_ascii_start(),)+
                 }
             }
         }

@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use crate::source::{Line, Source, code_only, is_within};
 
 /// Rooms, and the floor that each is on.
-const FLOORS: [(&str, u8); 15] = [
+const FLOORS: [(&str, u8); 16] = [
+    ("cli", 9),
     ("shell", 9),
     ("gateway", 8),
     ("sign_in", 7),
@@ -169,6 +170,19 @@ fn only_the_shell_knows_envoy() {
     let found = complaints(|source, line| {
         let foreign = source.room() != Some("shell") && names(line.code, "proxy_wasm");
         foreign.then(|| "proxy_wasm is not for this file".to_owned())
+    });
+    assert_eq!(found, Vec::<String>::new());
+}
+
+/// What reaches files, other processes, the network and the terminal, and the crates that only the command line uses.
+const OF_THE_MACHINE: [&str; 8] = ["std::fs", "std::process", "TcpStream", "stdin", "stdout", "stderr", "clap", "saphyr_parser"];
+
+#[test]
+fn only_the_command_line_touches_files_processes_network_and_terminal() {
+    let found = complaints(|source, line| {
+        let elsewhere = source.path != "bin/accredit.rs" && source.room() != Some("cli") && !line.of_tests;
+        let word = OF_THE_MACHINE.into_iter().find(|word| names(line.code, word)).filter(|_| elsewhere)?;
+        Some(format!("{word} is for src/cli/ alone"))
     });
     assert_eq!(found, Vec::<String>::new());
 }

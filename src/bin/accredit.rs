@@ -1,0 +1,7 @@
+//! The command `accredit`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    accredit::cli::main()
+}

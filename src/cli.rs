@@ -1,0 +1,33 @@
+//! The command `accredit`: what an operator asks before, beside and after Envoy. It asks the same code that the filter is made of,
+//! so that the two never disagree, and decides nothing itself. It is native only: the module does not contain it.
+//!
+//! The exit code is 0 if all is well, 1 if something was found, 2 if the command could not do what it was asked.
+
+mod arguments;
+mod keygen;
+mod reasons;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::{Arguments, Command};
+use terminal::{Form, Outcome, Terminal, Trouble};
+
+/// Runs the command that the process was started as, and returns its exit code.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let form = if arguments.json { Form::Json } else { Form::Words };
+    let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
+    let mut terminal = Terminal::new(&mut out, &mut err, form);
+    let outcome = run(&arguments.command, &mut terminal);
+    ExitCode::from(terminal.finish(outcome))
+}
+
+fn run(command: &Command, terminal: &mut Terminal<'_>) -> Result<Outcome, Trouble> {
+    match command {
+        Command::Keygen => keygen::keygen(terminal),
+        Command::Reasons { id } => reasons::reasons(id.as_deref(), terminal),
+    }
+}

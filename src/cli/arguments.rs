@@ -1,0 +1,33 @@
+//! The arguments of the command: its subcommands, their options, and the help that each prints. A secret is never an argument,
+//! because other people on a machine can read the arguments of a process.
+
+use clap::builder::PossibleValuesParser;
+use clap::{Parser, Subcommand};
+
+use crate::words::reason::Reason;
+
+/// The sign-in gateway for Envoy, asked without Envoy.
+#[derive(Debug, Parser)]
+#[command(name = "accredit", version, propagate_version = true, disable_help_subcommand = true)]
+pub(super) struct Arguments {
+    /// Print JSON, for programs.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What the command can do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make a key.
+    #[command(after_help = "Example:\n  export ACCREDIT_KEY=\"$(accredit keygen)\"")]
+    Keygen,
+    /// Say what a reason means that a log, a counter or a page names; without one, list them all.
+    #[command(after_help = "Example:\n  accredit reasons host_unknown")]
+    Reasons {
+        /// The reason, such as `host_unknown`.
+        #[arg(value_parser = PossibleValuesParser::new(Reason::ALL.iter().map(|reason| reason.id())), hide_possible_values = true)]
+        id: Option<String>,
+    },
+}

@@ -1,0 +1,98 @@
+//! The command `accredit` as a person or a script meets it: its help, its exit codes, and what it writes where.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// Runs the command with these arguments and nothing on its standard input.
+fn accredit(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_accredit")).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// What a command that succeeds writes.
+fn written(arguments: &[&str]) -> String {
+    let output = accredit(arguments);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The names of the subcommands, as the help lists them.
+fn subcommands() -> Vec<String> {
+    let help = written(&["--help"]);
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // The description of a command may go on in a second line, which is indented further.
+    let names = listed.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' '))?.split(' ').next());
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_subcommand_has_a_help_with_an_example() {
+    let names = subcommands();
+    assert!(names.len() >= 2, "{names:?}");
+    for name in names {
+        let help = written(&[&name, "--help"]);
+        assert!(help.contains("Example:\n  "), "{help}");
+        assert!(help.contains(&format!("accredit {name}")), "{help}");
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_told_on_standard_error_with_the_exit_code_2() {
+    for (arguments, said) in [
+        (vec![], "Usage:"),
+        (vec!["chek"], "unrecognized subcommand 'chek'"),
+        (vec!["reasons", "host_unknow"], "host_unknown"),
+        (vec!["keygen", "a-key-that-somebody-has-already"], "unexpected argument"),
+    ] {
+        let output = accredit(&arguments);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), b"".as_slice()), "{arguments:?}");
+        assert!(told.contains(said), "{told}");
+    }
+}
+
+#[test]
+fn a_reader_who_has_read_enough_is_no_trouble() {
+    let mut running = Command::new(env!("CARGO_BIN_EXE_accredit"))
+        .args(["reasons", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(running.stdout.take());
+    let output = running.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
+}
+
+#[test]
+fn json_is_one_document_without_colours() {
+    for arguments in [["reasons", "--json"], ["keygen", "--json"]] {
+        let text = written(&arguments);
+        assert!(serde_json::from_str::<Value>(&text).is_ok() && !text.contains('\u{1b}'), "{text}");
+    }
+}
+
+#[test]
+fn every_reason_is_listed_with_its_status_and_its_meaning() {
+    let listed: Vec<Value> = serde_json::from_str(&written(&["reasons", "--json"])).unwrap();
+    let ids: Vec<_> = listed.iter().map(|reason| reason["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, accredit::words::reason::Reason::ALL.iter().map(|reason| reason.id()).collect::<Vec<_>>());
+    for reason in &listed {
+        assert!(reason["status"].as_u64().is_some_and(|status| (400..600).contains(&status)), "{reason}");
+        let meaning = reason["meaning"].as_str().unwrap();
+        assert!(meaning.ends_with('.') && !meaning.starts_with(' ') && !meaning.contains("  "), "{reason}");
+    }
+    assert_eq!(written(&["reasons", "token_expired"]).lines().next(), Some("token_expired (401)"));
+}
+
+#[test]
+fn each_key_is_new_and_seals_sessions() {
+    let [key, other] = [(); 2].map(|()| written(&["keygen"]));
+    assert_ne!(key, other);
+    for key in [key, other] {
+        assert_eq!(key.trim_end().len(), 44, "{key}");
+        assert!(accredit::crypto::seal::Sealer::new(&[accredit::words::secret::Secret::new(key.trim_end())]).is_ok());
+    }
+}
