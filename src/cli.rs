@@ -4,15 +4,19 @@
 //! The exit code is 0 if all is well, 1 if something was found, 2 if the command could not do what it was asked.
 
 mod arguments;
+mod input;
 mod keygen;
+mod moment;
 mod reasons;
+mod session;
 mod terminal;
+mod token;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, SessionCommand, TokenCommand};
 use terminal::{Form, Outcome, Terminal, Trouble};
 
 /// Runs the command that the process was started as, and returns its exit code.
@@ -29,5 +33,7 @@ fn run(command: &Command, terminal: &mut Terminal<'_>) -> Result<Outcome, Troubl
     match command {
         Command::Keygen => keygen::keygen(terminal),
         Command::Reasons { id } => reasons::reasons(id.as_deref(), terminal),
+        Command::Session(SessionCommand::Inspect(arguments)) => session::inspect(arguments, terminal),
+        Command::Token(TokenCommand::Inspect(arguments)) => token::inspect(arguments, terminal),
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -36,6 +37,54 @@ fn every_subcommand_has_a_help_with_an_example() {
         assert!(help.contains("Example:\n  "), "{help}");
         assert!(help.contains(&format!("accredit {name}")), "{help}");
     }
+}
+
+/// Runs the command with a text on its standard input.
+fn accredit_reading(arguments: &[&str], text: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_accredit"));
+    let command = command.args(arguments).env_remove("ACCREDIT_KEY");
+    let mut running = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut input = running.stdin.take().unwrap();
+    // A command that fails early does not read it.
+    let _ = input.write_all(text.as_bytes());
+    drop(input);
+    running.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_token_is_shown_without_its_signature_and_with_the_word_that_nothing_was_checked() {
+    // {"alg":"none"} and {"exp":784111777,"sub":"alice"}
+    let token = "eyJhbGciOiJub25lIn0.eyJleHAiOjc4NDExMTc3Nywic3ViIjoiYWxpY2UifQ.c2lnbmF0dXJl";
+    let output = accredit_reading(&["token", "inspect"], &format!("Bearer {token}\n"));
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(told.starts_with("The signature was not checked"), "{told}");
+    assert!(told.contains("exp: 784111777 (Sun, 06 Nov 1994 08:49:37 GMT)"), "{told}");
+    assert!(!told.contains("c2lnbmF0dXJl"), "{told}");
+}
+
+#[test]
+fn what_is_no_readable_token_is_refused_without_repeating_it() {
+    for (text, said) in [
+        ("a-secret-that-was-pasted", "it is opaque"),
+        ("a.b.c.d.e", "it is encrypted"),
+        ("a.b", "it has 2 parts"),
+        ("e30.eyJhIjoxLCJhIjoyfQ.x", "a member comes twice"),
+        ("e30.=.x", "is not base64url"),
+    ] {
+        let output = accredit_reading(&["token", "inspect"], text);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(said) && !told.contains("a-secret"), "{told}");
+    }
+}
+
+#[test]
+fn a_session_without_its_key_says_which_variable_is_missing() {
+    let output = accredit_reading(&["session", "inspect"], "__Host-accredit=abc");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("the environment variable ACCREDIT_KEY is not set"), "{told}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 
+use crate::cli::{session, token};
 use crate::words::reason::Reason;
 
 /// The sign-in gateway for Envoy, asked without Envoy.
@@ -30,4 +31,26 @@ pub(super) enum Command {
         #[arg(value_parser = PossibleValuesParser::new(Reason::ALL.iter().map(|reason| reason.id())), hide_possible_values = true)]
         id: Option<String>,
     },
+    /// Look at a session.
+    #[command(subcommand, after_help = "Example:\n  ACCREDIT_KEY=… accredit session inspect cookies.txt")]
+    Session(SessionCommand),
+    /// Look at a token.
+    #[command(subcommand, after_help = "Example:\n  accredit token inspect token.txt")]
+    Token(TokenCommand),
+}
+
+/// What can be done with a session.
+#[derive(Debug, Subcommand)]
+pub(super) enum SessionCommand {
+    /// Open a sealed session with its key, and say what it holds and weighs.
+    #[command(after_help = "Example:\n  ACCREDIT_KEY=… accredit session inspect cookies.txt")]
+    Inspect(session::Inspect),
+}
+
+/// What can be done with a token.
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Say what stands in a signed token, without checking its signature.
+    #[command(after_help = "Example:\n  accredit token inspect token.txt")]
+    Inspect(token::Inspect),
 }

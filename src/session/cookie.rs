@@ -222,6 +222,12 @@ fn first_part(first: &[u8]) -> FirstPart<'_> {
     }
 }
 
+/// How many cookies a sealed text of so many bytes is split into.
+pub const fn count(bytes: usize) -> usize {
+    let count = bytes.div_ceil(LARGEST_VALUE);
+    if count == 0 { 1 } else { count }
+}
+
 /// The session needs more than [`MOST_COOKIES`] cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge;
@@ -239,7 +245,7 @@ pub fn write(
     headers: &Headers,
 ) -> Result<Vec<String>, TooLarge> {
     let attributes = Attributes { path: "/", same_site: settings.same_site, max_age: remaining(now, ends) };
-    let count = sealed.len().div_ceil(LARGEST_VALUE).max(1);
+    let count = count(sealed.len());
     if count > MOST_COOKIES {
         return Err(TooLarge);
     }
