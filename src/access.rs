@@ -9,6 +9,7 @@ pub mod identity_jwt;
 pub mod path;
 mod patterns;
 pub mod private;
+pub mod readings;
 pub mod requirement;
 pub mod route;
 pub mod taken;

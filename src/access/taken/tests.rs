@@ -37,6 +37,7 @@ fn rule(position: usize, matches: &Match) -> Rule {
     Rule {
         name: format!("rules[{position}]").into(),
         matches: matches.clone(),
+        allow_in_path: Vec::new(),
         require: Requirement::Authenticated,
         unauthenticated: Unauthenticated::default(),
         credentials: Credentials::default(),
