@@ -8,8 +8,8 @@ use crate::access::path::{Part, Spelling, check_beside, parts};
 use crate::access::patterns::{END, Patterns};
 use crate::access::route::{PathMatch, Rules, decoded};
 
-/// The most places in patterns, and beginnings of readings, that are looked at for one request. Usual rules need some hundreds
-/// for a path with ten encoded slashes.
+/// The most places in patterns, and beginnings of readings, that are looked at for one request. For a path with ten encoded
+/// slashes, a thousand rules need five thousand.
 const MOST_STEPS: usize = 1 << 16;
 
 /// Stands in a reading for a decoded slash that is data within a segment. No pattern names it.
@@ -187,8 +187,8 @@ impl Reader<'_> {
     fn add(&mut self, beginning: Beginning) -> Result<(), Astray> {
         let Beginning { parts, inside, places, .. } = &beginning;
         let start = self.patterns.start(self.own);
-        let is_decided = places.first().is_some_and(|first| *first >= start)
-            && places.iter().any(|place| self.patterns.takes_all(*place));
+        let is_decided =
+            places.first().is_some_and(|first| *first >= start) && places.iter().any(|place| self.patterns.takes_all(*place));
         self.spend(self.beginnings.len())?;
         let is_same = |known: &Beginning| known.parts == *parts && known.inside == *inside && known.places == *places;
         if !is_decided && !self.beginnings.iter().any(is_same) {

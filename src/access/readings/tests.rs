@@ -270,7 +270,8 @@ fn a_path_that_takes_too_long_to_read_in_every_way_is_refused_and_long_ones_are_
     let mut usual: Vec<_> = (0..1_000).map(|number| (to(prefix(&format!("/service/{number}"))), Vec::new())).collect();
     usual.extend(["admin", "internal", "private"].map(|name| (to(glob(&format!("/**/{name}/**"))), Vec::new())));
     usual.push((to(prefix("/api")), all));
-    let deep = "/api/v4/projects/group%2Fsub%2Fproject/repository/files/src%2Fmain%2Fjava%2Fcom%2Fexample%2Fproject%2FMain.java/raw";
+    let deep =
+        "/api/v4/projects/group%2Fsub%2Fproject/repository/files/src%2Fmain%2Fjava%2Fcom%2Fexample%2Fproject%2FMain.java/raw";
     assert_eq!(judged(&rules(usual), deep).as_deref(), Ok("rules[1003]"));
 }
 

@@ -185,7 +185,10 @@ fn a_rule_does_not_allow_what_could_never_come_to_it() {
 #[test]
 fn nothing_is_allowed_beside_policies_of_routes_because_envoy_chooses_the_route_by_one_reading() {
     let mut document = with("/rules/1/allow_in_path", json!(["%2F"]));
-    assert_eq!(load_json(&document).map(|settings| settings.readings.is_some()).map_err(|refusals| refusals.to_string()), Ok(true));
+    assert_eq!(
+        load_json(&document).map(|settings| settings.readings.is_some()).map_err(|refusals| refusals.to_string()),
+        Ok(true)
+    );
     document["policies"] = json!({"members": {"claim": "groups", "any_of": ["members"]}});
     document["route_policies"] = json!({"filter_metadata": "accredit"});
     let refusals = load_json(&document).unwrap_err();

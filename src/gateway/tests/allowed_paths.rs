@@ -56,7 +56,8 @@ fn what_is_not_allowed_everywhere_it_may_lead_gets_400_and_only_the_log_says_why
 
 #[test]
 fn no_endpoint_answers_at_such_a_path() {
-    let mut everywhere = changed(allowing(), "/rules", json!([{"allow_in_path": ["%2F", ";", "%3F", "%23"], "require": "public"}]));
+    let mut everywhere =
+        changed(allowing(), "/rules", json!([{"allow_in_path": ["%2F", ";", "%3F", "%23"], "require": "public"}]));
     let mut second = everywhere["providers"][0].clone();
     second["name"] = json!("second");
     everywhere["providers"].as_array_mut().unwrap().push(second);
