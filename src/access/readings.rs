@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 use crate::access::path::{Part, Spelling, check_beside, parts};
 use crate::access::patterns::{END, Patterns};
 use crate::access::route::{PathMatch, Rules, decoded};
+use crate::words::quote::quote;
 
 /// The most places in patterns, and beginnings of readings, that are looked at for one request. For a path with ten encoded
 /// slashes, a thousand rules need five thousand.
@@ -111,7 +112,7 @@ impl Readings {
                         other.unwrap_or(rules.otherwise()).name.to_string()
                     }
                 };
-                let reading = crate::words::quote::quote(&reading.replace(SLASH_AS_DATA, "%2F"));
+                let reading = quote(&reading.replace(SLASH_AS_DATA, "%2F"));
                 Some(format!("decoded, the path falls to {name}, and read as {reading} to {other}"))
             }
         })
@@ -209,19 +210,19 @@ impl Reader<'_> {
     }
 }
 
-/// All that an application may do at a spelling.
+/// All that an application may do at a spelling. Within a parameter it is a part of that, or whatever it is elsewhere: a parameter
+/// ends where an application looks for its end.
 fn ways<'a>(inside: Inside, spelling: Spelling, written: &'a str) -> Vec<Way<'a>> {
-    match (inside, spelling) {
-        (Inside::Segment, Spelling::Slash) => vec![Way::Reads(written), Way::Reads(SLASH_AS_DATA), Way::Reads("/")],
-        (Inside::Segment, Spelling::QuestionMark) => vec![Way::Reads(written), Way::Reads("?"), Way::CutsRest],
-        (Inside::Segment, Spelling::NumberSign) => vec![Way::Reads(written), Way::Reads("#"), Way::CutsRest],
-        (Inside::Segment, Spelling::Semicolon) => vec![Way::Reads(written), Way::CutsParameter, Way::CutsRest],
-        // A parameter ends at a slash, which may be encoded, or at the next parameter.
-        (Inside::Parameter, Spelling::Slash) => vec![Way::CutsParameter, Way::Reads("/")],
-        (Inside::Parameter, Spelling::Semicolon) => vec![Way::CutsParameter, Way::Reads(written)],
-        // What is left of the path when it is cut off here was read where the parameter begins.
-        (Inside::Parameter, Spelling::QuestionMark | Spelling::NumberSign) => vec![Way::CutsParameter],
+    let mut ways = match spelling {
+        Spelling::Slash => vec![Way::Reads(written), Way::Reads(SLASH_AS_DATA), Way::Reads("/")],
+        Spelling::QuestionMark => vec![Way::Reads(written), Way::Reads("?"), Way::CutsRest],
+        Spelling::NumberSign => vec![Way::Reads(written), Way::Reads("#"), Way::CutsRest],
+        Spelling::Semicolon => vec![Way::Reads(written), Way::CutsParameter, Way::CutsRest],
+    };
+    if inside == Inside::Parameter {
+        ways.push(Way::CutsParameter);
     }
+    ways
 }
 
 #[cfg(test)]

@@ -281,25 +281,22 @@ fn every_reading(rest: &str, read: &str, in_parameter: bool, found: &mut Vec<Str
     let mut goes_on = |length: usize, text: &str, in_parameter: bool| {
         every_reading(&rest[length..], &format!("{read}{text}"), in_parameter, found);
     };
-    match rest.get(..3).unwrap_or_default() {
-        "%2F" if in_parameter => {
-            goes_on(3, "", true);
-            goes_on(3, "/", false);
-        }
-        "%2F" => ["%2F", "\0", "/"].into_iter().for_each(|text| goes_on(3, text, false)),
-        "%3F" | "%23" if in_parameter => goes_on(3, "", true),
-        mark @ ("%3F" | "%23") => {
-            goes_on(3, mark, false);
-            goes_on(3, if mark == "%3F" { "?" } else { "#" }, false);
-            found.push(read.to_owned());
-        }
-        _ if first == ';' => {
-            goes_on(1, ";", false);
-            goes_on(1, "", true);
-            found.push(read.to_owned());
-        }
-        _ if in_parameter && first != '/' => goes_on(1, "", true),
-        _ => goes_on(1, &first.to_string(), false),
+    let spelling = ["%2F", "%3F", "%23", ";"].into_iter().find(|spelling| rest.starts_with(spelling));
+    let ways: &[&str] = match spelling {
+        Some("%2F") => &["%2F", "\0", "/"],
+        Some("%3F") => &["%3F", "?"],
+        Some("%23") => &["%23", "#"],
+        Some(_) => &[";"],
+        None if in_parameter && first != '/' => return goes_on(first.len_utf8(), "", true),
+        None => return goes_on(first.len_utf8(), &first.to_string(), false),
+    };
+    let length = spelling.map_or(0, str::len);
+    ways.iter().for_each(|text| goes_on(length, text, false));
+    if in_parameter || spelling == Some(";") {
+        goes_on(length, "", true);
+    }
+    if spelling != Some("%2F") {
+        found.push(read.to_owned());
     }
 }
 
@@ -350,8 +347,11 @@ fn a_path_is_good_exactly_if_each_reading_by_itself_falls_to_the_one_rule_that_a
     assert!(good.get() > 500, "only {} paths were good", good.get());
 }
 
+/// Something that is done with a path, in words and as a function.
+type Deed = (&'static str, fn(&str) -> String);
+
 /// What servers, frameworks and proxies do with a path.
-const DEEDS: [(&str, fn(&str) -> String); 9] = [
+const DEEDS: [Deed; 9] = [
     ("decodes", |path| percent_decode_str(path).decode_utf8_lossy().into_owned()),
     ("decodes slashes", |path| path.replace("%2F", "/")),
     ("ends the path at the query", |path| path.split('?').next().unwrap().to_owned()),
@@ -361,7 +361,9 @@ const DEEDS: [(&str, fn(&str) -> String); 9] = [
         path.split('/').map(|segment| segment.split(';').next().unwrap()).collect::<Vec<_>>().join("/")
     }),
     ("cuts off one parameter", |path| match path.split_once(';') {
-        Some((before, behind)) => format!("{before}{}", &behind[behind.find([';', '/']).unwrap_or(behind.len())..]),
+        Some((before, behind)) => {
+            format!("{before}{}", &behind[behind.find([';', '/', '?', '#', '%']).unwrap_or(behind.len())..])
+        }
         None => path.to_owned(),
     }),
     ("merges slashes", |path| path.replace("//", "/")),
