@@ -55,14 +55,14 @@ impl Gateway {
         let request_id = take_request_id(world, &mut headers);
         let request = match Request::from_headers(headers) {
             Ok(request) => request,
-            Err(reason) => return turn_away(&self.settings, None, &request_id, reason),
+            Err(reason) => return turn_away(&self.settings, None, &request_id, reason, None),
         };
         match admit(&self.settings, &request) {
             Ok(origin) => {
                 let visit = Visit::new(now, self.settings.wait, request, origin, request_id);
                 journeys::from_the_start(&mut self.scene(world), visit)
             }
-            Err(reason) => turn_away(&self.settings, Some(&request), &request_id, reason),
+            Err((reason, detail)) => turn_away(&self.settings, Some(&request), &request_id, reason, detail),
         }
     }
 
@@ -134,12 +134,21 @@ impl Gateway {
     }
 }
 
-/// Checks that a request can be read in one way only; returns the configured origin that it is for.
-fn admit(settings: &Settings, request: &Request) -> Result<Origin, Reason> {
-    let origin = settings.origin(&request.authority).ok_or(Reason::HostUnknown)?;
-    path::check_method(&request.method)?;
-    path::check(&request.path)?;
-    settings.identity.check_connection(&request.headers)?;
+/// Checks that a request can be read in one way only, or that it does not matter in which; returns the configured origin that it
+/// is for.
+///
+/// # Errors
+/// Why it is turned away, and what the log says about that beside what it says of all such requests.
+fn admit(settings: &Settings, request: &Request) -> Result<Origin, (Reason, Option<String>)> {
+    let plainly = |reason| (reason, None);
+    let origin = settings.origin(&request.authority).ok_or(plainly(Reason::HostUnknown))?;
+    path::check_method(&request.method).map_err(plainly)?;
+    if let Err(reason) = path::check(&request.path) {
+        let readings = settings.readings.as_ref().ok_or(plainly(reason))?;
+        let judged = readings.judge(&settings.rules, &request.method, origin.host(), &request.path);
+        judged.map_err(|detail| (reason, detail))?;
+    }
+    settings.identity.check_connection(&request.headers).map_err(plainly)?;
     Ok(origin.clone())
 }
 

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use foldhash::fast::FixedState;
 
+use crate::access::path::Spelling;
 use crate::access::requirement::Requirement;
 
 /// A rule: which requests it is for, what it asks of them, and what becomes of them.
@@ -16,6 +17,8 @@ pub struct Rule {
     /// How logs name it: `rules[2]`, or `default`.
     pub name: Rc<str>,
     pub matches: Match,
+    /// What may be in a path although servers read it differently, if every reading falls to this rule.
+    pub allow_in_path: Vec<Spelling>,
     pub require: Requirement,
     pub unauthenticated: Unauthenticated,
     pub credentials: Credentials,
@@ -205,7 +208,12 @@ impl Rules {
 
     /// The first rule that fits, or that for requests which no other fits. `path` is as it came, without the query.
     pub fn find(&self, method: &str, host: &str, path: &str) -> &Rule {
-        let path = &*decoded(path);
+        let position = self.position(method, host, &decoded(path));
+        position.and_then(|position| self.rules.get(position)).unwrap_or(self.otherwise())
+    }
+
+    /// The position of the first rule that fits; `None` if none does. `path` is as [`decoded`].
+    pub(super) fn position(&self, method: &str, host: &str, path: &str) -> Option<usize> {
         let mut first = self.rules.len();
         // Every path that a rule fits is its base, or begins with it and a slash.
         let ends = path.bytes().enumerate().skip(1).filter(|(_, byte)| *byte == b'/').map(|(position, _)| position);
@@ -218,7 +226,7 @@ impl Rules {
                 first = *position;
             }
         }
-        self.rules.get(first).unwrap_or(self.otherwise())
+        (first < self.rules.len()).then_some(first)
     }
 }
 

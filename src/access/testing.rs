@@ -1,6 +1,7 @@
 //! Patterns and paths made up for tests.
 
 use proptest::prelude::{Just, Strategy, prop_oneof};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 use crate::access::path;
 use crate::access::route::PathMatch;
@@ -38,4 +39,22 @@ pub(super) fn some_paths() -> Vec<String> {
     paths.extend(closed);
     paths.retain(|path| !path.is_empty());
     paths
+}
+
+/// Runs a test with this many made-up inputs, always the same ones.
+pub(super) fn run<S: Strategy>(cases: u32, inputs: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_local_rejects: u32::MAX,
+        max_global_rejects: u32::MAX,
+        ..Config::default()
+    };
+    // The environment variable PROPTEST_CASES asks for another number of cases.
+    let config =
+        Config { cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(cases), ..config };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    if let Err(why) = runner.run(inputs, test) {
+        panic!("{why}");
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::access::headers::IdentityHeaders;
 use crate::access::identity_jwt::IdentityJwt;
+use crate::access::readings::Readings;
 use crate::access::requirement::condition::Condition;
 use crate::access::requirement::kept_members::KeptMembers;
 use crate::access::route::Rules;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub wait: Duration,
     /// All rules, the last resort included: a request that matches none must be signed in.
     pub rules: Rules,
+    /// Judges paths that are not plain; `None` where no rule allows any of them.
+    pub readings: Option<Readings>,
     /// Named conditions that the metadata of Envoy's routes may name.
     pub policies: Vec<(String, Condition)>,
     /// The namespace of the route metadata that may name a policy; `None` where routes name none.

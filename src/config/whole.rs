@@ -9,6 +9,7 @@ mod signing_in;
 
 use serde_json::Value;
 
+use crate::access::readings::Readings;
 use crate::access::route::Rules;
 use crate::accounts::UserService;
 use crate::config::access::claim_to_headers::{ClaimToHeaderShape, Identity, identity};
@@ -92,6 +93,8 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     let help = help(written.help, refusals);
     let filter_state = filter_state(written.filter_state, refusals);
 
+    let answered = signing_in.paths(&ground);
+
     // Every part was checked. From here on, a part that was refused refuses the whole configuration.
     let (sessions, accounts, endpoints) = (sessions?, signing_in.accounts.settings?, signing_in.answered.endpoints?);
     let bound = Bound {
@@ -102,6 +105,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     };
     let providers = bound_providers(ground.providers.all()?, accounts.as_ref(), &endpoints, &bound);
     let password = signing_in.password?.map(|password| bound_password(password, accounts.as_ref(), &bound));
+    let rules = Rules::new(access.rules?, otherwise(signing_in.cookies?, shared_cache?));
     Ok(Settings {
         origins: ground.origins?,
         trusted_origins: ground.trusted_origins?,
@@ -113,7 +117,8 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
         popup: signing_in.popup?,
         sign_out: sign_out?,
         wait: sign_in?.wait,
-        rules: Rules::new(access.rules?, otherwise(signing_in.cookies?, shared_cache?)),
+        readings: Readings::new(&rules, &answered),
+        rules,
         policies: access.policies?,
         route_policies: access.route_policies?,
         identity: identity.headers?,

@@ -8,6 +8,7 @@ mod provider;
 mod stage;
 mod user_service;
 
+mod allowed_paths;
 mod arbitrary;
 mod background;
 mod bearer;

@@ -41,10 +41,13 @@ impl ReturnTo {
         let text = &*Cow::from(utf8_percent_encode(text, SPACE));
         let path = if text.starts_with('/') { text } else { Self::path_on_listed_origin(text, listed)? };
         let path = path.split(['?', '#']).next().unwrap_or_default();
+        // An encoded slash is data of the page that somebody came from (`allow_in_path`). It is looked at as a slash too, for
+        // whoever on the way decodes it.
         let lower = path.to_ascii_lowercase();
-        let stays = !path.contains("//")
-            && !["%2f", "%5c", "%2e", "%00"].iter().any(|escape| lower.contains(escape))
-            && !path.split('/').any(|segment| segment == "." || segment == "..");
+        let decoded = lower.replace("%2f", "/");
+        let stays = !decoded.contains("//")
+            && !["%5c", "%2e", "%00"].iter().any(|escape| lower.contains(escape))
+            && !decoded.split('/').any(|segment| segment == "." || segment == "..");
         if stays { Ok(Self(text.to_owned())) } else { Err(Reason::ReturnToRefused) }
     }
 
@@ -96,6 +99,21 @@ mod tests {
             "http://app.example.com/",
             "https://app.example.com:8443/",
             "/%2f/evil.example",
+            "/%2fevil.example",
+            "/%2Fevil.example",
+            "/a%2f/evil.example",
+            "/a/%2Fevil.example",
+            "/a%2F%2fevil.example",
+            "/a%2f..%2f..%2fb",
+            "/a%2F.%2f/evil.example",
+            "/..%2fb",
+            "/a%2f%5cevil.example",
+            "%2fevil.example",
+            "%2f%2fevil.example",
+            "https:%2f%2fevil.example",
+            "https://app.example.com%2fevil.example/",
+            "https://app.example.com%2f@evil.example/",
+            "https://app.example.com/%2fevil.example",
             "/%5cevil.example",
             "/.//evil.example",
             "/%2e%2e//evil.example",
@@ -142,6 +160,8 @@ mod tests {
             "/chat?x=//y&z=a%2Fb",
             "/a.b/..c",
             "/x#section",
+            "/files/a%2Fb%2fc;v=1/What%3F/C%23?x=%2F%2F",
+            "https://app.example.com/a%2Fb",
             "https://app.example.com",
             "https://app.example.com/x?y",
             "http://localhost:10000/",

@@ -218,10 +218,16 @@ impl<C, W, B> Step<C, W, B> {
 }
 
 /// Refuses a request before there is a [`Visit`]: it cannot be read (`request` is `None`), can be read in two ways, or is for an
-/// origin that is not configured.
-pub fn turn_away<C, W, B>(settings: &Settings, request: Option<&Request>, request_id: &str, reason: Reason) -> Step<C, W, B> {
+/// origin that is not configured. `detail` is for the log, if there is more to say than of all such requests.
+pub fn turn_away<C, W, B>(
+    settings: &Settings,
+    request: Option<&Request>,
+    request_id: &str,
+    reason: Reason,
+    detail: Option<String>,
+) -> Step<C, W, B> {
     let (method, path) = request.map_or(("-", "-"), |request| (&request.method, &request.path));
-    let detail = match reason {
+    let of_all_such = || match reason {
         Reason::HostUnknown => {
             let authority = request.map_or("", |request| &request.authority);
             format!("authority {} is none of the origins", quote(authority))
@@ -231,7 +237,8 @@ pub fn turn_away<C, W, B>(settings: &Settings, request: Option<&Request>, reques
         _ => String::new(),
     };
     let page = request.is_some_and(browser::wants_page);
-    not_a_visit(settings, page, RequestRef::new(request_id, method, path), Failure::new(reason, detail))
+    let failure = Failure::new(reason, detail.unwrap_or_else(of_all_such));
+    not_a_visit(settings, page, RequestRef::new(request_id, method, path), failure)
 }
 
 /// Refuses a request of which only this reference is known. `page` says whether a person reads the response.

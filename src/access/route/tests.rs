@@ -20,6 +20,7 @@ fn rules(matches: Vec<Match>) -> Rules {
     let rule = |name: String, matches| Rule {
         name: name.into(),
         matches,
+        allow_in_path: Vec::new(),
         require: Requirement::Authenticated,
         unauthenticated: Unauthenticated::default(),
         credentials: Credentials::default(),

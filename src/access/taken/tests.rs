@@ -2,13 +2,13 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::{Just, Strategy, prop_assert, prop_assert_eq, prop_oneof};
 use proptest::sample::select;
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use proptest::test_runner::TestCaseError;
 
 use super::*;
 use crate::access::path;
 use crate::access::requirement::Requirement;
 use crate::access::route::{Credentials, Rules, SharedCache, Unauthenticated};
-use crate::access::testing::{some_paths, some_pattern};
+use crate::access::testing::{run, some_paths, some_pattern};
 
 const HOSTS: [&str; 2] = ["a", "b"];
 const METHODS: [&str; 4] = ["GET", "HEAD", "POST", "OTHER"];
@@ -37,6 +37,7 @@ fn rule(position: usize, matches: &Match) -> Rule {
     Rule {
         name: format!("rules[{position}]").into(),
         matches: matches.clone(),
+        allow_in_path: Vec::new(),
         require: Requirement::Authenticated,
         unauthenticated: Unauthenticated::default(),
         credentials: Credentials::default(),
@@ -85,43 +86,11 @@ fn sent(path: &str) -> String {
     path.replace(' ', "%20")
 }
 
-fn run<S: Strategy>(cases: u32, inputs: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
-    let config = Config {
-        cases,
-        failure_persistence: None,
-        max_local_rejects: u32::MAX,
-        max_global_rejects: u32::MAX,
-        ..Config::default()
-    };
-    // The environment variable PROPTEST_CASES asks for another number of cases.
-    let config =
-        Config { cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(cases), ..config };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    if let Err(why) = runner.run(inputs, test) {
-        panic!("{why}");
-    }
-}
-
 fn some_match() -> impl Strategy<Value = Match> {
     let host = prop_oneof![4 => Just(None), 1 => Just(Some("a".to_owned())), 1 => Just(Some("b".to_owned()))];
     let listed = |methods: &[&str]| Some(methods.iter().map(|method| (*method).to_owned()).collect());
     let methods = prop_oneof![4 => Just(None), 1 => Just(listed(&["GET"])), 1 => Just(listed(&["HEAD"])), 1 => Just(listed(&["GET", "POST"])), 1 => Just(listed(&["POST"]))];
     (host, methods, some_pattern()).prop_map(|(host, methods, path)| Match { host, methods, path })
-}
-
-#[test]
-fn the_automaton_reads_paths_as_rules_do() {
-    run(20_000, &(some_pattern(), select(some_paths())), |(pattern, path)| {
-        let mut taken = Taken::default();
-        taken.add(&pattern);
-        let mut places = Vec::new();
-        taken.enter(&mut places, 0);
-        prop_assert!(is_path(path.as_bytes()));
-        path.bytes().for_each(|byte| places = taken.step(&places, byte));
-        let fits = places.iter().any(|place| taken.byte(*place) == END);
-        prop_assert_eq!(fits, pattern.fits(&path), "{:?} {:?}", pattern, path);
-        Ok(())
-    });
 }
 
 #[test]
@@ -255,12 +224,4 @@ fn rules_whose_paths_begin_or_end_differently_cost_no_steps() {
         let with_it = cost(&[near[0].clone(), near[1].clone(), far.clone()]);
         assert_eq!(with_it == alone, costs_nothing, "{with_it} steps, not {alone}: {far:?}");
     }
-}
-
-#[test]
-fn a_pattern_is_spelled_to_its_end_and_nothing_but_ends_comes_after_the_last() {
-    let mut taken = Taken::default();
-    [exact("/a"), prefix("/b"), glob("/**/*"), Match::default()].iter().for_each(|matches| taken.add(&matches.path));
-    let spelled = b"/a\x04/b\x02\x03\x04\x02\x03/\x01\x04\x02\x03\x04\x04\x04";
-    assert_eq!((0..spelled.len()).map(|place| taken.byte(place)).collect::<Vec<_>>(), spelled);
 }

@@ -1,15 +1,18 @@
 //! The part `rules`: each rule by itself, and beside those before it. A rule that can never decide a request is refused, because
 //! its author relies on it. How a requirement is evaluated is not known here.
 
+mod allowed;
 mod matches;
 pub(crate) mod written;
 
 use std::rc::Rc;
 
+use crate::access::path::Spelling;
 use crate::access::requirement::Requirement;
 use crate::access::route::{Credentials, Match, PathMatch, Rule, SharedCache, Unauthenticated};
 use crate::access::taken::{Taken, Verdict};
 use crate::config::access::requirements::known::Known;
+use crate::config::access::rules::allowed::allowed;
 use crate::config::access::rules::matches::matches;
 use crate::config::access::rules::written::{CredentialsWord, RuleShape, SharedCacheWord, UnauthenticatedWord};
 use crate::config::reading::refusal::{Checked, Refusal, Refusals};
@@ -61,9 +64,12 @@ pub(crate) fn rules(
             let at_match = format!("{name}.match");
             let matches = matches(&at_match, shape.matches, context.origins, context.answered, refusals);
             let matches = parts.part(matches.and_then(|matches| before.leaves(&name, matches, refusals)).map(Some));
+            let at_allowed = format!("{name}.allow_in_path");
+            let allowed = allowed(&at_allowed, shape.allow_in_path, matches.as_ref(), known.named_by_routes, refusals);
             let require = shape.require.and_then(|shape| known.requirement(&format!("{name}.require"), &shape, refusals));
             requirements.extend(require.clone());
             let answers = Answers {
+                allow_in_path: allowed,
                 require,
                 unauthenticated: shape.unauthenticated,
                 credentials: shape.credentials,
@@ -112,6 +118,7 @@ impl<'a> Before<'a> {
         self.rules.push(Rule {
             name: name.into(),
             matches,
+            allow_in_path: Vec::new(),
             require: Requirement::Public,
             unauthenticated: Unauthenticated::default(),
             credentials: Credentials::default(),
@@ -151,6 +158,7 @@ impl<'a> Before<'a> {
 
 /// The members of a rule that say what becomes of its requests.
 struct Answers {
+    allow_in_path: Checked<Vec<Spelling>>,
     require: Checked<Requirement>,
     unauthenticated: Checked<Option<UnauthenticatedWord>>,
     credentials: Checked<Option<CredentialsWord>>,
@@ -167,6 +175,7 @@ impl Answers {
         Ok(Rule {
             name: name.into(),
             matches,
+            allow_in_path: self.allow_in_path?,
             require: self.require?,
             unauthenticated: unauthenticated?,
             credentials: credentials?,
@@ -235,6 +244,7 @@ pub(crate) fn otherwise(cookies: bool, shared_cache: Option<SharedCacheWord>) ->
     Rule {
         name: "default".into(),
         matches: Match::default(),
+        allow_in_path: Vec::new(),
         require: Requirement::Authenticated,
         unauthenticated: Unauthenticated::ByNavigation,
         credentials: if cookies { Credentials::Any } else { Credentials::Bearer },

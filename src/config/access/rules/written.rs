@@ -7,6 +7,7 @@ use crate::config::reading::refusal::Checked;
 shape! {
     pub(crate) struct RuleShape {
         pub(super) matches: MatchShape as "match" = empty,
+        pub(super) allow_in_path: Option<Vec<Checked<String>>>,
         pub(super) require: RequirementShape,
         pub(super) unauthenticated: Option<UnauthenticatedWord>,
         pub(super) credentials: Option<CredentialsWord>,
