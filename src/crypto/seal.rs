@@ -43,10 +43,12 @@ pub enum Purpose {
     Document,
     /// A session with refreshed tokens, in the same shared memory until its cookie is set.
     Refreshed,
+    /// The credential of a request, in Envoy's filter state for the pass after an internal redirect.
+    NextPass,
 }
 
 impl Purpose {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Session,
         Self::Attempt,
         Self::TokenAttempt,
@@ -55,6 +57,7 @@ impl Purpose {
         Self::LogoutHint,
         Self::Document,
         Self::Refreshed,
+        Self::NextPass,
     ];
 
     const fn label(self) -> &'static [u8] {
@@ -67,6 +70,7 @@ impl Purpose {
             Self::LogoutHint => b"accredit 1 logout hint cookie",
             Self::Document => b"accredit 1 shared document",
             Self::Refreshed => b"accredit 1 refreshed session",
+            Self::NextPass => b"accredit 1 credential for the next pass",
         }
     }
 }

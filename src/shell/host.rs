@@ -10,8 +10,11 @@ use crate::shell::host_calls::{self, Refused};
 use crate::words::time::Timestamp;
 use crate::words::world::{
     Contended, Destination, Hash, HostSignature, HostVerdict, NoRandomness, RouteMetadata, Shared, SignatureCheck, Signing,
-    Version, World,
+    StreamId, Version, World,
 };
+
+/// The filter state for the next pass. Envoy makes one only under a name that it knows, and this is the only one for texts.
+const NEXT_PASS: &str = "envoy.string";
 
 /// The key in shared memory with which the probe tries the host's shared data. Nothing else uses it.
 const PROBE: &str = "accredit.probe";
@@ -117,6 +120,15 @@ impl World for Host {
         String::from_utf8(address).ok()
     }
 
+    fn stream(&self) -> Option<StreamId> {
+        let number = |path| Some(u64::from_le_bytes(host_calls::property(path).ok()??.try_into().ok()?));
+        Some(StreamId { connection: number("connection\0id")?, began: number("request\0time")? })
+    }
+
+    fn kept_with_stream(&self) -> Option<Vec<u8>> {
+        host_calls::property(&["filter_state\0", NEXT_PASS].concat()).ok().flatten()
+    }
+
     fn verify_signature(&self, check: &SignatureCheck<'_>) -> HostVerdict {
         if !self.verifies_signatures {
             return HostVerdict::NotOffered;
@@ -137,6 +149,15 @@ impl World for Host {
             _ => HostSignature::NotSigned,
         }
     }
+}
+
+/// Keeps a text with the stream in effect, and with all of its further passes. If the host refuses, the next pass is nobody's.
+pub(super) fn keep_with_stream(text: &str) {
+    let Some(mut arguments) = protobuf(&[NEXT_PASS.as_bytes(), text.as_bytes()]) else { return };
+    // `span`: `DownstreamRequest`.
+    encode_key(3, WireType::Varint, &mut arguments);
+    encode_varint(1, &mut arguments);
+    let _ = host_calls::call_foreign_function("set_envoy_filter_state", &arguments);
 }
 
 const fn hash_name(hash: Hash) -> &'static [u8] {
