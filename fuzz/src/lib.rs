@@ -12,8 +12,8 @@ use accredit::step::decision::Decision;
 use accredit::upkeep::fetch::Fetch;
 use accredit::words::time::Timestamp;
 use accredit::words::world::{
-    Contended, Destination, HostSignature, HostVerdict, NoRandomness, RouteMetadata, Shared, SignatureCheck, Signing, StreamId, Version,
-    World,
+    Contended, Destination, HostSignature, HostVerdict, NoRandomness, RouteMetadata, Shared, SignatureCheck, Signing, StreamId,
+    Version, World,
 };
 
 /// The configuration of every worker here.

@@ -16,7 +16,7 @@ use crate::http::message::{HttpCall, Reply};
 use crate::shell::bodies::{Admission, BodyReaders};
 use crate::shell::calls::dispatch;
 use crate::shell::current::{add_to_response, ask_for_no_store, edit, respond};
-use crate::shell::host::{Host, keep_with_stream};
+use crate::shell::host::Host;
 use crate::shell::host_calls::{self, Refused};
 use crate::shell::progress::{CalledFrom, Progress, Resumption, StreamHandle};
 use crate::shell::queues::{Asker, CallFor, Queues, Waiting};
@@ -87,7 +87,7 @@ impl Runner {
                         step = next;
                         continue;
                     }
-                    next_pass.as_deref().into_iter().for_each(keep_with_stream);
+                    next_pass.as_deref().into_iter().for_each(Host::keep_with_stream);
                     *progress = Progress::Forwarded { renewal, private };
                     if from != CalledFrom::RequestHeaders {
                         let _ = host_calls::continue_request();
