@@ -9,6 +9,7 @@ pub mod freshness;
 pub mod identity;
 pub mod identity_jwt;
 pub mod introspected;
+pub mod next_pass;
 pub mod recall;
 pub mod renewal;
 pub mod scene;

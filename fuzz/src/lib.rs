@@ -12,8 +12,8 @@ use accredit::step::decision::Decision;
 use accredit::upkeep::fetch::Fetch;
 use accredit::words::time::Timestamp;
 use accredit::words::world::{
-    Contended, Destination, HostSignature, HostVerdict, NoRandomness, RouteMetadata, Shared, SignatureCheck, Signing, Version,
-    World,
+    Contended, Destination, HostSignature, HostVerdict, NoRandomness, RouteMetadata, Shared, SignatureCheck, Signing, StreamId,
+    Version, World,
 };
 
 /// The configuration of every worker here.
@@ -95,6 +95,14 @@ impl World for Still {
     }
 
     fn client_address(&self) -> Option<String> {
+        None
+    }
+
+    fn stream(&self) -> Option<StreamId> {
+        None
+    }
+
+    fn kept_with_stream(&self) -> Option<Vec<u8>> {
         None
     }
 

@@ -9,6 +9,7 @@ pub(crate) mod endpoints;
 pub(crate) mod filter_state;
 pub(crate) mod header_names;
 pub(crate) mod help;
+pub(crate) mod internal_redirects;
 pub(crate) mod origins;
 pub(crate) mod policies;
 pub(crate) mod requirements;

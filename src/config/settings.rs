@@ -80,6 +80,8 @@ pub struct Settings {
     pub help: Help,
     /// What Envoy's access log is told.
     pub filter_state: FilterState,
+    /// Whether the pass after an internal redirect knows who was asking in the first one.
+    pub internal_redirects: bool,
     /// What the log is told when this configuration takes effect: not known to be wrong, but an operator should look at it.
     pub warnings: Vec<Refusal>,
 }

@@ -9,6 +9,7 @@ mod claims;
 mod endpoints;
 mod environment;
 mod headers;
+mod internal_redirects;
 mod large;
 mod meant;
 mod rules;

@@ -16,6 +16,7 @@ use crate::config::access::claim_to_headers::{ClaimToHeaderShape, Identity, iden
 use crate::config::access::endpoints::EndpointsShape;
 use crate::config::access::filter_state::filter_state;
 use crate::config::access::help::{HelpShape, help};
+use crate::config::access::internal_redirects::internal_redirects;
 use crate::config::access::policies::RoutePoliciesShape;
 use crate::config::access::requirements::written::RequirementShape;
 use crate::config::access::rules::otherwise;
@@ -53,6 +54,7 @@ shape! {
         forward: ForwardShape = empty,
         help: HelpShape = empty,
         filter_state: Vec<Checked<String>> = default,
+        internal_redirects: bool = default,
         rules: Vec<Checked<RuleShape>> = default,
         shared_cache: Option<SharedCacheWord>,
         policies: Vec<(String, Checked<RequirementShape>)> = default,
@@ -92,6 +94,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     let sessions = sessions(written.session, &written.forward, needed, &sign_in, (&ground, &mut keys), refusals);
     let help = help(written.help, refusals);
     let filter_state = filter_state(written.filter_state, refusals);
+    let internal_redirects = internal_redirects(written.internal_redirects, &keys.sealer, &access.route_policies, refusals);
 
     let answered = signing_in.paths(&ground);
 
@@ -131,6 +134,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
         password,
         help: help?,
         filter_state: filter_state?,
+        internal_redirects: internal_redirects?,
         warnings: access.warnings.into_iter().chain(sessions.warning).collect(),
     })
 }

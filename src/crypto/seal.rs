@@ -45,10 +45,12 @@ pub enum Purpose {
     Document,
     /// A session with refreshed tokens, in the same shared memory until its cookie is set.
     Refreshed,
+    /// The credential of a request, in Envoy's filter state for the pass after an internal redirect.
+    NextPass,
 }
 
 impl Purpose {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Session,
         Self::Attempt,
         Self::TokenAttempt,
@@ -58,6 +60,7 @@ impl Purpose {
         Self::LogoutHint,
         Self::Document,
         Self::Refreshed,
+        Self::NextPass,
     ];
 
     const fn label(self) -> &'static [u8] {
@@ -71,6 +74,7 @@ impl Purpose {
             Self::LogoutHint => b"accredit 1 logout hint cookie",
             Self::Document => b"accredit 1 shared document",
             Self::Refreshed => b"accredit 1 refreshed session",
+            Self::NextPass => b"accredit 1 credential for the next pass",
         }
     }
 

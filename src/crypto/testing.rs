@@ -16,7 +16,7 @@ use crate::crypto::key::{Algorithm, KeySet, VerificationKey};
 use crate::words::time::Timestamp;
 use crate::words::world::{
     Contended, Destination, Hash, HostSignature, HostVerdict, NoRandomness, RouteMetadata, Shared, SignatureCheck, Signing,
-    Version, World,
+    StreamId, Version, World,
 };
 
 /// A private key that signs tokens in tests.
@@ -193,6 +193,14 @@ impl World for BareHost {
     }
 
     fn client_address(&self) -> Option<String> {
+        None
+    }
+
+    fn stream(&self) -> Option<StreamId> {
+        None
+    }
+
+    fn kept_with_stream(&self) -> Option<Vec<u8>> {
         None
     }
 

@@ -7,6 +7,7 @@ mod sign_out;
 mod whoami;
 
 use crate::authenticate::introspected::introspected;
+use crate::authenticate::next_pass;
 use crate::authenticate::scene::Scene;
 use crate::gateway::journeys::guard::ByIntrospection;
 use crate::gateway::pending::{AfterReply, PendingBody, PendingCall, PendingWait, Step, with_request};
@@ -25,6 +26,7 @@ type Journey = decision::Journey<AfterReply, AfterNews>;
 
 /// The first step of a request.
 pub(super) fn from_the_start(scene: &mut Scene<'_>, mut visit: Visit) -> Step {
+    next_pass::restore(scene.settings, scene.world, &mut visit);
     let journey = chosen(scene, &mut visit);
     conclude(scene, visit, journey)
 }

@@ -22,6 +22,7 @@ mod fair;
 mod first_visit;
 mod form_post;
 mod identity_jwt;
+mod internal_redirects;
 mod introspection;
 mod keys;
 mod lost_attempt;

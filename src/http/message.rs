@@ -112,6 +112,14 @@ impl Headers {
         self.fields.iter().any(|(field, _)| field.is(&self.bytes, name))
     }
 
+    /// Adds a line behind the others.
+    pub fn add(&mut self, name: &str, value: &str) {
+        let place = Span(self.bytes.len(), name.len());
+        self.bytes.extend_from_slice(name.as_bytes());
+        self.fields.push((place, Span(self.bytes.len(), value.len())));
+        self.bytes.extend_from_slice(value.as_bytes());
+    }
+
     /// The lines of one field alone.
     pub fn only(&self, name: &str) -> Self {
         Self::of(self.all(name).map(|value| (name.as_bytes(), value)))

@@ -137,6 +137,13 @@ pub fn read<'a>(settings: &CookieSettings, headers: &'a Headers) -> Found<'a> {
     Found::Sealed(sealed.into())
 }
 
+/// The cookies of a session as they came, as one `Cookie` line; `None` if one is not UTF-8.
+pub fn line(settings: &CookieSettings, headers: &Headers) -> Option<String> {
+    let of_session = |(name, _): &(&[u8], &[u8])| settings.is_ours(name) && settings.position(name).is_some();
+    let cookies = pairs(headers, &settings.name).filter(of_session).map(|(name, value)| [name, b"=", value].concat());
+    String::from_utf8(cookies.collect::<Vec<_>>().join(b"; ".as_slice())).ok()
+}
+
 /// Which of a session's cookies did not come, in words that hold nothing of the request.
 pub fn missing(settings: &CookieSettings, headers: &Headers) -> String {
     let mut parts: [Option<&[u8]>; MOST_COOKIES] = [None; MOST_COOKIES];

@@ -79,7 +79,7 @@ impl Runner {
             report::note(&step.note, self.filter_state);
             let Ok(mut progress) = handle.progress.try_borrow_mut() else { return Action::Pause };
             match step.decision {
-                Decision::Forward(Forward { edits, renewal, private }) => {
+                Decision::Forward(Forward { edits, renewal, private, next_pass }) => {
                     let edited = edit(&edits).and_then(|()| if private { ask_for_no_store() } else { Ok(()) });
                     if let Err(refused) = edited {
                         drop(progress);
@@ -87,6 +87,7 @@ impl Runner {
                         step = next;
                         continue;
                     }
+                    next_pass.as_deref().into_iter().for_each(Host::keep_with_stream);
                     *progress = Progress::Forwarded { renewal, private };
                     if from != CalledFrom::RequestHeaders {
                         let _ = host_calls::continue_request();

@@ -125,6 +125,8 @@ pub struct Forward {
     /// Whether the response is for one person only: no shared cache may store it (RFC 9111, section 5.2.2.7). Then the client's
     /// own `Cache-Control` is among what `edits` removes.
     pub private: bool,
+    /// What is kept with the stream for the pass after an internal redirect, sealed; `None` if nothing is.
+    pub next_pass: Option<String>,
 }
 
 /// A session whose cookie is due to be written again.

@@ -35,11 +35,29 @@ pub trait World {
     /// `None` if the host does not tell. May be asked only while the request is under way.
     fn client_address(&self) -> Option<String>;
 
+    /// The stream that the request belongs to. `None` if the host does not tell. May be asked only while the request is under way.
+    fn stream(&self) -> Option<StreamId>;
+
+    /// What was kept with this stream for the pass after an internal redirect. Other filters can write there, too. `None` if
+    /// there is nothing. May be asked only while the request is under way.
+    fn kept_with_stream(&self) -> Option<Vec<u8>>;
+
     /// Verifies a signature with the host's native code, which is many times faster than the same code in the sandbox.
     fn verify_signature(&self, check: &SignatureCheck<'_>) -> HostVerdict;
 
     /// Signs with the host's native code.
     fn sign(&self, signing: &Signing<'_>) -> HostSignature;
+}
+
+/// A stream of the host: one request of a client, with all passes that follow it by internal redirects. No client can choose it,
+/// and no two streams have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamId {
+    /// The number of the connection, which counts up in each process.
+    pub connection: u64,
+    /// When the stream began, in nanoseconds since 1970: the streams of one connection (HTTP/2), and connections of different
+    /// processes, differ in this.
+    pub began: u64,
 }
 
 /// A signature that the host is asked to verify.
@@ -160,7 +178,7 @@ pub mod testing {
 
     use super::{
         Contended, Destination, HostSignature, HostVerdict, NoRandomness, RouteMetadata, Shared, SignatureCheck, Signing,
-        Timestamp, Version, World,
+        StreamId, Timestamp, Version, World,
     };
 
     /// The memory that the workers of one process share: values and the numbers of their versions, by key.
@@ -180,6 +198,8 @@ pub mod testing {
         pub route_metadata: RouteMetadata,
         pub destination: Destination,
         pub client_address: Option<String>,
+        pub stream: Option<StreamId>,
+        pub kept_with_stream: Option<Vec<u8>>,
     }
 
     impl World for Still {
@@ -226,6 +246,14 @@ pub mod testing {
 
         fn client_address(&self) -> Option<String> {
             self.client_address.clone()
+        }
+
+        fn stream(&self) -> Option<StreamId> {
+            self.stream
+        }
+
+        fn kept_with_stream(&self) -> Option<Vec<u8>> {
+            self.kept_with_stream.clone()
         }
 
         fn verify_signature(&self, _: &SignatureCheck<'_>) -> HostVerdict {

@@ -33,7 +33,7 @@ const FLOORS: [(&str, u8); 16] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 14] = [
+const SUB_ROOMS: [&str; 15] = [
     "access::requirement",
     "config::access",
     "config::providers",
@@ -47,6 +47,7 @@ const SUB_ROOMS: [&str; 14] = [
     "oidc::userinfo",
     "session::attempt",
     "session::remembered",
+    "shell::host",
     "sign_in::under_way",
 ];
 

@@ -100,6 +100,7 @@ fn a_part_that_cannot_be_read_is_not_missing_and_what_depends_on_it_is_not_refus
         "forward",
         "help",
         "filter_state",
+        "internal_redirects",
         "rules",
         "policies",
         "route_policies",

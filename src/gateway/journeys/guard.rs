@@ -13,6 +13,7 @@ use crate::access::route::{Credentials, Rule, SharedCache, Unauthenticated};
 use crate::answer::refusal::{BearerChallenge, Visitor};
 use crate::authenticate::bearer_token::{BearerToken, bearer_token, is_in_address};
 use crate::authenticate::identity::{Asking, Identity};
+use crate::authenticate::next_pass;
 use crate::authenticate::scene::Scene;
 use crate::authenticate::verified::{Credential, Verified};
 use crate::authenticate::who::{accepts_tokens, who};
@@ -268,9 +269,10 @@ impl Guarded<'_> {
         if private && headers.contains("cache-control") {
             remove.push("cache-control".to_owned());
         }
+        let next_pass = verified.and_then(|verified| next_pass::sealed(settings, world, visit, verified.principal.proof));
         events.push(Event::Outcome(Outcome::Forwarded));
         Step {
-            decision: Decision::Forward(Forward { edits: Edits { remove, add, cookie }, renewal, private }),
+            decision: Decision::Forward(Forward { edits: Edits { remove, add, cookie }, renewal, private, next_pass }),
             events,
             note: Note { subject: verified.map(|verified| Rc::clone(&verified.subject)), rule: Some(Rc::clone(&rule.name)) },
         }

@@ -13,6 +13,13 @@ fn a_field_that_comes_twice_or_not_as_utf8_is_not_single() {
 }
 
 #[test]
+fn an_added_line_stands_behind_the_others_of_its_field() {
+    let mut headers = fields(&[("cookie", b"a=1"), ("accept", b"*/*")]);
+    headers.add("cookie", "b=2");
+    assert_eq!(headers, fields(&[("cookie", b"a=1"), ("accept", b"*/*"), ("cookie", b"b=2")]));
+}
+
+#[test]
 fn taking_a_single_value_leaves_the_name_with_an_empty_value() {
     let mut headers = fields(&[("a", b"1"), ("b", b"1"), ("b", b"2"), ("c", b"\xff")]);
     assert_eq!(["a", "b", "c", "d"].map(|name| headers.take(name)), [Some("1".to_owned()), None, None, None]);

@@ -296,6 +296,12 @@ mod tests {
             fn client_address(&self) -> Option<String> {
                 self.still.client_address()
             }
+            fn stream(&self) -> Option<crate::words::world::StreamId> {
+                self.still.stream()
+            }
+            fn kept_with_stream(&self) -> Option<Vec<u8>> {
+                self.still.kept_with_stream()
+            }
             fn verify_signature(&self, check: &crate::words::world::SignatureCheck<'_>) -> crate::words::world::HostVerdict {
                 self.still.verify_signature(check)
             }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::words::world::{
-    Contended, Destination, HostSignature, HostVerdict, NoRandomness, RouteMetadata, Shared, SignatureCheck, Signing,
+    Contended, Destination, HostSignature, HostVerdict, NoRandomness, RouteMetadata, Shared, SignatureCheck, Signing, StreamId,
 };
 
 /// A worker beside which others write at the same moment: each attempt of `others` comes between its reading and its writing.
@@ -41,6 +41,14 @@ impl World for Busy {
 
     fn client_address(&self) -> Option<String> {
         self.still.client_address()
+    }
+
+    fn stream(&self) -> Option<StreamId> {
+        self.still.stream()
+    }
+
+    fn kept_with_stream(&self) -> Option<Vec<u8>> {
+        self.still.kept_with_stream()
     }
 
     fn verify_signature(&self, check: &SignatureCheck<'_>) -> HostVerdict {
