@@ -32,7 +32,7 @@ const FLOORS: [(&str, u8); 15] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 13] = [
+const SUB_ROOMS: [&str; 14] = [
     "access::requirement",
     "config::access",
     "config::providers",
@@ -45,6 +45,7 @@ const SUB_ROOMS: [&str; 13] = [
     "oidc::token",
     "oidc::userinfo",
     "session::remembered",
+    "sign_in::redeem",
     "sign_in::under_way",
 ];
 
