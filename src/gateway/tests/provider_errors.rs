@@ -160,6 +160,19 @@ fn a_login_page_that_was_open_too_long_begins_again_by_the_providers_own_word_an
 }
 
 #[test]
+fn a_second_login_page_in_a_row_that_was_open_too_long_is_told_and_not_called_begun_again() {
+    let mut stage = Stage::ready(&document());
+    let callback = stage.go_to_the_provider("/page");
+    stage.worker.wait(seconds(3_600));
+    let step = come_back(&mut stage, &callback, "error=temporarily_unavailable");
+    let second = stage.again(&step);
+    stage.worker.wait(seconds(3_600));
+    let step = come_back(&mut stage, &second, "error=temporarily_unavailable");
+    assert_eq!(outcome(&step), (400, "attempt_expired"));
+    assert!(step.events.iter().filter_map(audit::line).all(|line| !line.contains("begun again")), "{:?}", step.events);
+}
+
+#[test]
 fn the_form_post_response_mode_knows_the_same_errors() {
     let mut stage = Stage::ready(&with("/providers/0/response_mode", json!("form_post")));
     let callback = stage.go_to_the_provider("/page");

@@ -40,6 +40,18 @@ fn a_callback_that_comes_again_while_the_first_is_under_way_waits_for_it_and_goe
 }
 
 #[test]
+fn a_callback_that_comes_again_is_answered_where_the_providers_metadata_are_not_known() {
+    let mut stage = Stage::ready(&document());
+    let callback = stage.go_to_the_provider("/page");
+    let before = stage.browser.clone();
+    assert_eq!(location(&stage.navigate(&callback)), "/page");
+    // A new configuration, by which the provider's document must be read anew.
+    let mut other = stage.worker.beside(&with("/providers/0/userinfo", json!(true)));
+    drop(awaited(other.begin(Browser::default().navigate("/page"))));
+    assert_eq!(told(&other.begin(before.navigate(&callback))), (303, "/page"));
+}
+
+#[test]
 fn of_24_callbacks_one_sends_the_code_and_two_wait_in_all_workers_together() {
     let mut stage = Stage::ready(&document());
     let callback = stage.go_to_the_provider("/page");

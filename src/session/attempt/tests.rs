@@ -1,6 +1,6 @@
 use super::*;
 use crate::crypto::seal::Purpose;
-use crate::session::attempt::place::LONGEST_LIFE;
+use crate::session::attempt::place::{LONGEST_LIFE, SHORTEST_LIFE};
 use crate::session::attempt::state::looks_like_popup_state;
 use crate::session::cookie::Shape;
 use crate::words::world::testing::Still;
@@ -341,6 +341,22 @@ fn a_place_is_found_by_its_identifier_only_with_its_own_cookie() {
         assert_eq!(place(&jar.replace(attempt.id(), "AAAAAAAA"), "AAAAAAAA", 1), None);
     }
     assert_eq!(place("", attempt.id(), 1), None);
+}
+
+#[test]
+fn a_browser_that_loses_parts_of_a_session_is_known_for_the_page_that_it_wanted_and_not_for_long() {
+    let mut desk = Desk::new();
+    let (whole, _) = desk.begin(0, "");
+    let torn = Attempt { torn: true, ..whole.clone() };
+    let (whole, torn) = (desk.used_up(&whole), desk.used_up(&torn));
+    let was_torn = |cookie: &str, page, seconds| {
+        let (came, now) = (cookie_header(pair(cookie)), Timestamp::from_seconds(seconds));
+        Attempt::was_torn(&desk.sealer, &desk.settings, TIMEOUT, &came, page, now)
+    };
+    let end = (TIMEOUT + SHORTEST_LIFE).as_secs();
+    assert!(was_torn(&torn, "/x", 2) && was_torn(&torn, "/x", end - 1));
+    assert!(!was_torn(&torn, "/x", end) && !was_torn(&torn, "/x", end + 1));
+    assert!(!was_torn(&torn, "/y", 2) && !was_torn(&whole, "/x", 2) && !was_torn("", "/x", 2));
 }
 
 #[test]
