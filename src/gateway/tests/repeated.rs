@@ -162,6 +162,22 @@ fn a_first_callback_that_never_ends_holds_the_second_for_as_long_as_a_request_ma
 }
 
 #[test]
+fn a_callback_that_has_waited_its_whole_time_for_metadata_does_not_wait_for_the_first_one_too() {
+    for (span, waits_again) in [(seconds(4), true), (seconds(5), false)] {
+        let mut stage = Stage::ready(&document());
+        let callback = stage.go_to_the_provider("/page");
+        let mut other = stage.worker.beside(&with("/providers/0/userinfo", json!(true)));
+        let (resource, _, waits) = awaited(other.begin(stage.browser.navigate(&callback)));
+        assert_eq!(resource, Resource::Metadata("main".into()));
+        drop(called(stage.worker.begin(stage.browser.navigate(&callback))));
+        other.wait(span);
+        let step = other.resume(waits, News::Ready);
+        assert_eq!(matches!(step.decision, Decision::Await { resource: Resource::SignIn(_), .. }), waits_again);
+        assert!(waits_again || told(&step).1.starts_with("/api/login?again="));
+    }
+}
+
+#[test]
 fn whoever_is_signed_in_goes_to_the_page_however_often_the_callback_comes() {
     let mut stage = Stage::ready(&document());
     let callback = stage.go_to_the_provider("/page");
