@@ -10,7 +10,9 @@ use accredit::gateway::pending::{AfterReply, PendingCall, PendingWait, Step};
 use accredit::http::message::Reply;
 use accredit::oidc::id_token::IdToken;
 use accredit::oidc::token::tokens::{Lifetime, TokenSet};
+use accredit::sign_in::redeem::userinfo::{AskingUserinfo, UnverifiedUserinfo};
 use accredit::sign_in::redeem::{AfterNews, SignInCall};
+use accredit::sign_in::under_way::newer_keys::KeyFetch;
 use accredit::sign_in::under_way::proved::{Exchanged, Proved};
 use accredit::step::decision::{Decision, News};
 use accredit::words::principal::Claims;
@@ -46,9 +48,13 @@ fuzz_target!(|bytes: &[u8]| {
     let expires = worker.world.now;
     let id_token = IdToken { claims: Claims::new(), subject, sid: None, auth_time: None, expires };
     let Exchanged { attempt, tokens } = exchanged;
-    let proved = Box::new(Proved { attempt, tokens, id_token });
-    let asking = PendingCall { visit, then: AfterReply::SigningIn(SignInCall::UserinfoEndpoint(proved)) };
+    let proved = Proved { attempt, tokens, id_token };
+    let waiting = Box::new(AskingUserinfo { proved: proved.clone(), key_fetch: KeyFetch::NotTried });
+    let asking = PendingCall { visit: visit.clone(), then: AfterReply::SigningIn(SignInCall::UserinfoEndpoint(waiting)) };
     check(&worker.gateway.resume_call(&mut worker.world, asking, &reply));
+    let unverified = Box::new(UnverifiedUserinfo { proved, reply });
+    let verifying = PendingWait { visit, then: AfterNews::VerifyingUserinfo(unverified) };
+    check(&worker.gateway.resume_wait(&mut worker.world, verifying, News::Ready));
 });
 
 fn tokens(id_token: String) -> TokenSet {

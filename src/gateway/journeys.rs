@@ -43,7 +43,7 @@ pub(super) fn after_reply(scene: &mut Scene<'_>, pending: PendingCall, reply: &R
         }
         AfterReply::SigningIn(then) => widened(match then {
             SignInCall::TokenEndpoint(attempt) => redeem::token_endpoint_answered(scene, &visit, *attempt, reply),
-            SignInCall::UserinfoEndpoint(proved) => redeem::userinfo_answered(scene, &visit, *proved, reply),
+            SignInCall::UserinfoEndpoint(asking) => redeem::userinfo_answered(scene, &visit, *asking, reply),
             SignInCall::UserService(first) => redeem::user_service_answered(scene, &visit, *first, reply),
         }),
         AfterReply::CheckingPassword(checking) => widened(password::checked(scene, &visit, &checking, reply)),
@@ -57,6 +57,7 @@ pub(super) fn after_news(scene: &mut Scene<'_>, pending: PendingWait, news: News
     visit.now = scene.world.now();
     let journey = match (then, news) {
         (AfterNews::Verifying(exchanged), news) => widened(redeem::after_keys(scene, &visit, *exchanged, news)),
+        (AfterNews::VerifyingUserinfo(waiting), news) => widened(redeem::after_keys_of_userinfo(scene, &visit, *waiting, news)),
         (AfterNews::Repeated(waited), _) => widened(repeated::after_wait(scene, &visit, *waited)),
         (AfterNews::FromTheStart, News::Ready) => chosen(scene, &mut visit),
         // There are no newer keys: the ones that are here decide.

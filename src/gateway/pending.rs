@@ -110,7 +110,7 @@ impl PendingWait {
     pub fn stage(&self) -> PendingStage {
         let stage = match &self.then {
             AfterNews::FromTheStart => "provider",
-            AfterNews::Verifying(..) => "keys",
+            AfterNews::Verifying(_) | AfterNews::VerifyingUserinfo(_) => "keys",
             AfterNews::Repeated(_) => "sign_in",
         };
         PendingStage { request: self.visit.reference(), stage, read: None }

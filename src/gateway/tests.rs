@@ -42,6 +42,7 @@ mod sessions;
 mod sign_in;
 mod sign_out;
 mod signed_out;
+mod signed_userinfo;
 mod silence;
 mod speculative;
 mod step_up;

@@ -8,6 +8,7 @@ use crate::http::message::{HttpCall, Reply};
 use crate::oidc::metadata::{EndpointName, Metadata};
 use crate::oidc::provider::{Provider, ProviderRequest};
 use crate::oidc::reply::{self, Content, FailureReasons};
+use crate::oidc::userinfo::signed::SignedError;
 use crate::words::principal::{AssumedVerified, Claims, VERIFIABLE_CLAIMS, is_verified};
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
@@ -47,10 +48,29 @@ const PROTOCOL_CLAIMS: &[&str] = &[
 pub struct Expectations<'a> {
     /// The subject of the ID token.
     pub subject: &'a str,
-    /// The provider's keys, which verify signed userinfo. They have verified the ID token before.
+    /// The provider's keys, as far as they were fetched. They verify signed userinfo.
     pub keys: &'a KeySet,
     /// The present time, by our clock.
     pub now: Timestamp,
+}
+
+/// Why userinfo is not used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserinfoError {
+    /// It is signed, and no key of ours is the one that it names, or is for its algorithm. It may be a key that was published after
+    /// ours were fetched. The caller fetches the keys and reads the response again; if there are no newer ones, this is the failure.
+    KeyUnknown(Failure),
+    /// It is signed, but not by our key that it names, which may have been replaced since under the same `kid`. The caller does the
+    /// same. (The same goes for userinfo that names no key, and is signed by none that fits.)
+    SignatureWrong(Failure),
+    /// It is refused for good.
+    Refused(Failure),
+}
+
+impl From<Failure> for UserinfoError {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(failure)
+    }
 }
 
 /// The userinfo request (OpenID Connect Core, section 5.3.1).
@@ -68,33 +88,37 @@ pub fn userinfo_request(provider: &Provider, metadata: &Metadata, access_token: 
 /// as a JWT that the provider has signed.
 ///
 /// # Errors
-/// [`Reason::UserinfoTimeout`]; [`Reason::UserinfoUnreachable`], also if the access token is refused;
-/// [`Reason::UserinfoMalformed`]; [`Reason::UserinfoSubject`].
+/// See [`UserinfoError`]. The reasons are [`Reason::UserinfoTimeout`]; [`Reason::UserinfoUnreachable`], also if the access token is
+/// refused; [`Reason::UserinfoMalformed`], also for a wrong signature; [`Reason::UserinfoSubject`].
 pub fn userinfo_response(
     world: &dyn World,
     provider: &Provider,
     metadata: &Metadata,
     reply: &Reply,
     expected: &Expectations<'_>,
-) -> Result<Claims, Failure> {
+) -> Result<Claims, UserinfoError> {
     let url = metadata.needed(EndpointName::Userinfo).map_err(no_endpoint)?;
     let answer = reply::answer(provider, url, reply, REASONS)?;
     if (400..500).contains(&answer.status) {
         let detail = answer.says(&format!("status {}, so it does not accept our access token", answer.status));
-        return Err(Failure::new(Reason::UserinfoUnreachable, detail));
+        return Err(Failure::new(Reason::UserinfoUnreachable, detail).into());
     }
     // A JWT is taken only if it is called one: under another type, nobody has said that the claims in it are for us.
     let claims = match answer.content() {
         Content::Jwt => {
             let claims = signed::claims(world, provider, answer.text()?, expected.keys, expected.now);
-            claims.map_err(|what| answer.malformed(&what))?
+            claims.map_err(|error| match error {
+                SignedError::KeyUnknown(what) => UserinfoError::KeyUnknown(answer.malformed(&what)),
+                SignedError::SignatureWrong(what) => UserinfoError::SignatureWrong(answer.malformed(&what)),
+                SignedError::Refused(what) => UserinfoError::Refused(answer.malformed(&what)),
+            })?
         }
         Content::Json | Content::NotSaid | Content::Other => answer.typed_document("application/json or application/jwt")?,
     };
     // Section 5.3.2: if `sub` is not exactly that of the ID token, the claims must not be used.
     match reply::text(&claims, "sub") {
         Ok(Some(found)) if found == expected.subject => Ok(claims),
-        _ => Err(Failure::new(Reason::UserinfoSubject, answer.says("sub is not the ID token's"))),
+        _ => Err(Failure::new(Reason::UserinfoSubject, answer.says("sub is not the ID token's")).into()),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Looks somebody who signed in at a provider up at the user service, and creates an account on the first visit; then the session
 //! begins. The user service is never asked before the ID token is verified, and no session begins without an account.
 
+use std::convert::Infallible;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -54,7 +56,7 @@ enum IsNew {
 }
 
 /// Looks the person up, if accounts are looked up at all; otherwise the session begins at once.
-pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit, proved: Proved) -> Journey<Box<FirstVisit>> {
+pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit, proved: Proved) -> Journey<Box<FirstVisit>, Infallible> {
     let settings = scene.settings;
     let Some((directory, _)) = directory(settings) else {
         return establish(scene, visit, &proved, None).map_err(|failure| Stop::sign_in(&proved.attempt, failure));
@@ -69,7 +71,12 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit, proved: Proved) -> Jou
 }
 
 /// Takes the user service's reply.
-pub(super) fn answered(scene: &mut Scene<'_>, visit: &Visit, first: FirstVisit, reply: &Reply) -> Journey<Box<FirstVisit>> {
+pub(super) fn answered(
+    scene: &mut Scene<'_>,
+    visit: &Visit,
+    first: FirstVisit,
+    reply: &Reply,
+) -> Journey<Box<FirstVisit>, Infallible> {
     let FirstVisit { proved, question } = first;
     let Some((directory, mapping)) = directory(scene.settings) else {
         return Err(Stop::sign_in(&proved.attempt, Failure::new(Reason::Internal, "a new configuration looks nobody up")));
@@ -96,7 +103,7 @@ fn directory(settings: &Settings) -> Option<(&Directory, &Mapping)> {
     Some((accounts.directory.as_ref()?, &accounts.mapping))
 }
 
-fn asking(call: HttpCall, proved: Proved, question: Question) -> Step<Box<FirstVisit>> {
+fn asking(call: HttpCall, proved: Proved, question: Question) -> Step<Box<FirstVisit>, Infallible> {
     Step::calling(call, Box::new(FirstVisit { proved, question }))
 }
 
@@ -139,7 +146,13 @@ fn found_created(directory: &Directory, mapping: &Mapping, by_us: bool, reply: &
 }
 
 /// Announces the new account, if that is configured. The sign-in goes on even if it fails.
-fn notify(scene: &mut Scene<'_>, visit: &Visit, directory: &Directory, proved: Proved, user: User) -> Journey<Box<FirstVisit>> {
+fn notify(
+    scene: &mut Scene<'_>,
+    visit: &Visit,
+    directory: &Directory,
+    proved: Proved,
+    user: User,
+) -> Journey<Box<FirstVisit>, Infallible> {
     let created = Event::AccountCreated {
         request: visit.reference(),
         provider: proved.attempt.provider.clone(),
@@ -166,7 +179,7 @@ fn establish_for(
     proved: &Proved,
     user: &User,
     events: Vec<Event>,
-) -> Journey<Box<FirstVisit>> {
+) -> Journey<Box<FirstVisit>, Infallible> {
     match establish(scene, visit, proved, Some(user)) {
         Ok(step) => Ok(step.after(events)),
         Err(failure) => Err(Stop::sign_in(&proved.attempt, failure).after(events)),

@@ -1,5 +1,7 @@
-//! Redeems a code: requests the tokens, verifies the ID token, and asks the userinfo endpoint if that is configured. It never
-//! begins a session or releases a token itself; `sign_in::first_visit` and `sign_in::release` go on after it.
+//! Redeems a code: requests the tokens, verifies the ID token, and asks for more claims if that is configured ([`userinfo`]). It
+//! never begins a session or releases a token itself; `sign_in::first_visit` and `sign_in::release` go on after it.
+
+pub mod userinfo;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -15,12 +17,13 @@ use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::ResponseMode;
 use crate::oidc::token::tokens::TokenSet;
 use crate::oidc::token::{token_request, token_response};
-use crate::oidc::userinfo::{self, userinfo_request, userinfo_response};
 use crate::session::attempt::{Attempt, Ending};
 use crate::sign_in::first_visit::{self, FirstVisit};
+use crate::sign_in::redeem::userinfo::{AskingUserinfo, UnverifiedUserinfo};
 use crate::sign_in::release;
 use crate::sign_in::under_way::again;
-use crate::sign_in::under_way::attempt::provider;
+use crate::sign_in::under_way::attempt::{metadata, provider};
+use crate::sign_in::under_way::newer_keys::{self, KeyFetch, Misfit};
 use crate::sign_in::under_way::proved::{Exchanged, Proved};
 use crate::sign_in::under_way::repeated::{Repeated, repeated};
 use crate::step::decision::{FromTheStart, Journey, News, Resource, Step};
@@ -36,7 +39,7 @@ pub enum SignInCall {
     /// The token request.
     TokenEndpoint(Box<Attempt>),
     /// The userinfo request. The ID token is verified.
-    UserinfoEndpoint(Box<Proved>),
+    UserinfoEndpoint(Box<AskingUserinfo>),
     /// A call to the user service.
     UserService(Box<FirstVisit>),
 }
@@ -48,6 +51,8 @@ pub enum AfterNews {
     FromTheStart,
     /// With the verification of the ID token, whose key was missing.
     Verifying(Box<Exchanged>),
+    /// With signed userinfo, whose key was missing. The ID token is verified.
+    VerifyingUserinfo(Box<UnverifiedUserinfo>),
     /// With a callback that came again, after the first one.
     Repeated(Box<Repeated>),
 }
@@ -64,9 +69,27 @@ impl From<Box<Repeated>> for AfterNews {
     }
 }
 
+impl From<Box<UnverifiedUserinfo>> for AfterNews {
+    fn from(waiting: Box<UnverifiedUserinfo>) -> Self {
+        Self::VerifyingUserinfo(waiting)
+    }
+}
+
+impl From<Infallible> for AfterNews {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
 impl From<Infallible> for SignInCall {
     fn from(never: Infallible) -> Self {
         match never {}
+    }
+}
+
+impl From<Box<AskingUserinfo>> for SignInCall {
+    fn from(asking: Box<AskingUserinfo>) -> Self {
+        Self::UserinfoEndpoint(asking)
     }
 }
 
@@ -74,15 +97,6 @@ impl From<Box<FirstVisit>> for SignInCall {
     fn from(first: Box<FirstVisit>) -> Self {
         Self::UserService(first)
     }
-}
-
-/// Whether the provider's keys were fetched again for this ID token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum KeyFetch {
-    NotTried,
-    Done,
-    /// They did not come, for this reason.
-    InVain(Reason),
 }
 
 /// Redeems the code in these parameters, which were found to belong to this attempt at this provider.
@@ -176,7 +190,7 @@ pub fn token_endpoint_answered(
     reply: &Reply,
 ) -> Journey<SignInCall, AfterNews> {
     let tokens = provider(scene.settings, &attempt.provider).and_then(|provider| {
-        let metadata = scene.metadata(provider, visit.now).ok_or_else(lost_metadata)?;
+        let metadata = metadata(scene, provider, visit.now)?;
         token_response(&provider.oidc, &metadata, reply)
     });
     match tokens {
@@ -191,22 +205,7 @@ pub fn token_endpoint_answered(
 
 /// Goes on after the wait for newer keys.
 pub fn after_keys(scene: &mut Scene<'_>, visit: &Visit, exchanged: Exchanged, news: News) -> Journey<SignInCall, AfterNews> {
-    let key_fetch = match news {
-        News::Ready => KeyFetch::Done,
-        News::Missing(reason) => KeyFetch::InVain(reason),
-    };
-    verify(scene, visit, exchanged, key_fetch)
-}
-
-/// The failure of an ID token for which no newer keys came. If the keys cannot be fetched, or the token's key is unknown, the token
-/// may be good: the reason is why no keys came. If they were only not fetched again, because of too many bad tokens, a wrong
-/// signature stays a wrong signature.
-fn without_newer_keys(scene: &Scene<'_>, provider: &ProviderSettings, failure: Failure, missing: Reason) -> Failure {
-    let failing = scene.background.documents.keys_failing(scene.world, &provider.oidc.name);
-    if !failing && matches!(failure.reason, Reason::IdTokenSignature | Reason::IdTokenAlgorithm) {
-        return failure;
-    }
-    Failure::new(missing, "no key that fits could be fetched")
+    verify(scene, visit, exchanged, news.into())
 }
 
 /// Verifies the ID token. If no key fits, the sign-in waits for newer keys, once.
@@ -216,31 +215,27 @@ fn verify(scene: &mut Scene<'_>, visit: &Visit, exchanged: Exchanged, key_fetch:
     let stop = |failure| Stop::sign_in(&attempt, failure);
     let provider = provider(settings, &attempt.provider).map_err(stop)?;
     let keys = scene.keys(provider, now);
-    let id_token = match (verified(scene, visit, provider, &attempt, &tokens, keys.as_ref()), key_fetch) {
-        (Ok(id_token), _) => id_token,
-        (Err(IdTokenError::KeyUnknown(_)), KeyFetch::NotTried) => {
-            let resource = Resource::Keys { provider: provider.oidc.name.clone(), newer_than: keys.map(|keys| keys.fetched) };
-            scene.background.documents.want(&resource);
-            // The code is used, so that the sign-in cannot begin again: this wait has the whole time to itself.
-            let until = now.plus(settings.wait);
-            return Ok(Step::waiting(resource, until, AfterNews::Verifying(Box::new(Exchanged { attempt, tokens }))));
+    let id_token = match verified(scene, visit, provider, &attempt, &tokens, keys.as_ref()) {
+        Ok(id_token) => id_token,
+        Err(IdTokenError::Refused(failure)) => return Err(stop(failure)),
+        Err(IdTokenError::KeyUnknown(failure)) => {
+            let is_wrong = matches!(failure.reason, Reason::IdTokenSignature | Reason::IdTokenAlgorithm);
+            let misfit = if is_wrong { Misfit::SignatureWrong } else { Misfit::KeyUnknown };
+            newer_keys::may_wait(scene, provider, failure, misfit, key_fetch).map_err(stop)?;
+            let waiting = AfterNews::Verifying(Box::new(Exchanged { attempt, tokens }));
+            return Ok(newer_keys::wait(scene, visit, provider, keys.as_ref(), waiting));
         }
-        (Err(IdTokenError::KeyUnknown(failure)), KeyFetch::InVain(missing)) => {
-            return Err(stop(without_newer_keys(scene, provider, failure, missing)));
-        }
-        (Err(IdTokenError::KeyUnknown(failure) | IdTokenError::Refused(failure)), _) => return Err(stop(failure)),
     };
     check_demand(provider, &attempt, &id_token, visit).map_err(stop)?;
     // A page that keeps its own token can ask the userinfo endpoint itself.
     if attempt.ending == Ending::Token {
         return Ok(release::release(settings, visit, &attempt, &tokens, id_token));
     }
+    let proved = Proved { attempt, tokens, id_token };
     if !provider.oidc.userinfo {
-        return first_visit::begin(scene, visit, Proved { attempt, tokens, id_token }).map(Step::widen);
+        return first_visit::begin(scene, visit, proved).map(Step::widen);
     }
-    let metadata = scene.metadata(provider, now).ok_or_else(|| stop(lost_metadata()))?;
-    let call = userinfo_request(&provider.oidc, &metadata, &tokens.access_token).map_err(stop)?;
-    Ok(Step::calling(call, SignInCall::UserinfoEndpoint(Box::new(Proved { attempt, tokens, id_token }))))
+    userinfo::ask(scene, visit, provider, AskingUserinfo { proved, key_fetch }).map(Step::widen)
 }
 
 /// Verifies the ID token (OpenID Connect Core, section 3.1.3.7).
@@ -280,31 +275,20 @@ fn check_demand(provider: &ProviderSettings, attempt: &Attempt, id_token: &IdTok
 pub fn userinfo_answered(
     scene: &mut Scene<'_>,
     visit: &Visit,
-    mut proved: Proved,
+    asking: AskingUserinfo,
     reply: &Reply,
 ) -> Journey<SignInCall, AfterNews> {
-    let claims = provider(scene.settings, &proved.attempt.provider).and_then(|provider| {
-        let metadata = scene.metadata(provider, visit.now).ok_or_else(lost_metadata)?;
-        // The ID token was verified with them just now. Without them, only signed userinfo is refused.
-        let keys = scene.keys(provider, visit.now).map(|held| held.set).unwrap_or_default();
-        let expected = userinfo::Expectations { subject: &proved.id_token.subject, keys: &keys, now: visit.now };
-        userinfo_response(scene.world, &provider.oidc, &metadata, reply, &expected)
-    });
-    match claims {
-        Ok(claims) => {
-            userinfo::merge(&mut proved.id_token.claims, claims);
-            first_visit::begin(scene, visit, proved).map(Step::widen)
-        }
-        Err(failure) => {
-            if failure.reason == Reason::UserinfoMalformed {
-                // It may be signed by a key that is newer than ours, which verified the ID token: the next sign-in has it.
-                let newer_than = provider(scene.settings, &proved.attempt.provider).ok();
-                let newer_than = newer_than.and_then(|provider| scene.keys(provider, visit.now)).map(|held| held.fetched);
-                scene.background.documents.want(&Resource::Keys { provider: proved.attempt.provider.clone(), newer_than });
-            }
-            Err(Stop::sign_in(&proved.attempt, failure))
-        }
-    }
+    userinfo::answered(scene, visit, asking, reply).map(Step::widen)
+}
+
+/// Goes on after the wait for newer keys, which may verify the userinfo.
+pub fn after_keys_of_userinfo(
+    scene: &mut Scene<'_>,
+    visit: &Visit,
+    waiting: UnverifiedUserinfo,
+    news: News,
+) -> Journey<SignInCall, AfterNews> {
+    userinfo::after_keys(scene, visit, waiting, news).map(Step::widen)
 }
 
 /// Takes the user service's reply.
@@ -315,8 +299,4 @@ pub fn user_service_answered(
     reply: &Reply,
 ) -> Journey<SignInCall, AfterNews> {
     first_visit::answered(scene, visit, first, reply).map(Step::widen)
-}
-
-fn lost_metadata() -> Failure {
-    Failure::new(Reason::MetadataUnavailable, "the metadata were lost while signing in")
 }

@@ -3,5 +3,6 @@
 
 pub mod again;
 pub mod attempt;
+pub mod newer_keys;
 pub mod proved;
 pub mod repeated;

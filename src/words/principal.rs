@@ -225,6 +225,59 @@ mod tests {
     }
 
     #[test]
+    fn what_is_changed_at_a_path_is_what_is_found_there() {
+        let mut claims = object(json!({"realm_access": {"roles": ["a"]}, "groups": ["b"]}));
+        for path in [ClaimPath::dotted("realm_access.roles").unwrap(), ClaimPath::named("groups")] {
+            *path.find_mut(&mut claims).unwrap() = json!(["c"]);
+            assert_eq!(path.find(&claims), Some(&json!(["c"])));
+        }
+        for absent in ["x", "realm_access.x", "groups.x"].map(|text| ClaimPath::dotted(text).unwrap()) {
+            assert_eq!(absent.find_mut(&mut claims), None, "{absent}");
+        }
+        assert_eq!(claims, object(json!({"realm_access": {"roles": ["c"]}, "groups": ["c"]})));
+    }
+
+    #[test]
+    fn a_path_finds_no_address_without_its_own_verdict_and_every_other_claim() {
+        let nobody = AssumedVerified::default();
+        let claims = object(json!({"email": "a@x", "email_verified": true, "phone_number": "1", "groups": ["a"]}));
+        let found = |name: &str, assumed| ClaimPath::named(name).find_verified(&claims, assumed).cloned();
+        assert_eq!((found("email", nobody), found("groups", nobody)), (Some(json!("a@x")), Some(json!(["a"]))));
+        assert_eq!((found("phone_number", nobody), found("x", nobody)), (None, None));
+        assert_eq!(found("phone_number", AssumedVerified { phone_number: true, ..nobody }), Some(json!("1")));
+        for (claim, verdict) in VERIFIABLE_CLAIMS {
+            assert_eq!(ClaimPath::named(claim).verdict(), Some(ClaimPath::named(verdict)));
+            assert_eq!(ClaimPath::named(verdict).verdict(), None);
+        }
+        assert_eq!(ClaimPath::named("groups").verdict(), None);
+    }
+
+    #[test]
+    fn a_path_covers_itself_and_what_is_inside_and_nothing_else() {
+        let [outer, inner, other] = ["a", "a.b", "ab"].map(|text| ClaimPath::dotted(text).unwrap());
+        assert!(outer.covers(&outer) && outer.covers(&inner) && inner.covers(&inner));
+        assert!(!inner.covers(&outer) && !outer.covers(&other) && !other.covers(&outer));
+    }
+
+    #[test]
+    fn a_claim_was_left_out_only_if_the_provider_names_it_as_such() {
+        let groups = ClaimPath::named("groups");
+        assert!(groups.was_left_out(&object(json!({"_claim_names": {"groups": "src1"}}))));
+        for claims in
+            [json!({}), json!({"_claim_names": {"roles": "src1"}}), json!({"_claim_names": "groups"}), json!({"groups": 1})]
+        {
+            assert!(!groups.was_left_out(&object(claims.clone())), "{claims}");
+        }
+    }
+
+    #[test]
+    fn one_claim_of_several_is_enough_and_another_one_is_not() {
+        let claims = object(json!({"nonce": null, "sub": "a"}));
+        assert!(has_any(&claims, &["at_hash", "nonce"]));
+        assert!(!has_any(&claims, &["at_hash"]) && !has_any(&claims, &[]) && !has_any(&Claims::new(), &["nonce"]));
+    }
+
+    #[test]
     fn an_email_or_phone_number_counts_only_if_its_verdict_is_true_or_the_text_true() {
         let nobody = AssumedVerified::default();
         for (claim, verdict) in VERIFIABLE_CLAIMS {

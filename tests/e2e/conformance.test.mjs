@@ -324,6 +324,28 @@ describe('a provider that replaces its key', () => {
   });
 });
 
+describe('a provider that signs userinfo with a key of its own, and replaces it', () => {
+  const stage = onStage({ plugin: withUserinfo });
+
+  it('the first person after that waits for the new key and is signed in; by a key that is not published, nobody is', async () => {
+    const signedBy = (key, kid) => async (_, response) => {
+      const { alg } = key.published;
+      answer(response, 200, await sign(stage.provider.user, { alg, kid }, key), { 'content-type': 'application/jwt' });
+    };
+    assert.equal((await stage.visitor().signIn('/analytics')).status, 200);
+    stage.provider.forget();
+    const key = await makeKey('RS256', 'for userinfo');
+    stage.provider.keys = [...stage.provider.keys, key];
+    stage.provider.intercept.userinfo = signedBy(key, 'for userinfo');
+    assert.equal((await stage.visitor().signIn('/analytics')).status, 200);
+    assert.equal(stage.provider.count('keys'), 1, 'the new key was fetched once');
+    stage.application.forget();
+    stage.provider.intercept.userinfo = signedBy(await makeKey('RS256', 'a thief'), 'for userinfo');
+    assertRefused(await stage.visitor().signIn('/analytics'), 502, 'userinfo_malformed');
+    assert.deepEqual(stage.application.requests, []);
+  });
+});
+
 describe('oidcc-client-test, plan refresh', () => {
   const LIFE = 2;
   const stage = onStage({

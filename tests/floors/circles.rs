@@ -88,7 +88,8 @@ pub(crate) fn uses(sources: &[Source]) -> Uses {
 /// The same with all files of a sub-room taken as one. Files outside of sub-rooms stay by themselves.
 pub(crate) fn by_sub_room(uses: &Uses, sub_rooms: &[&str]) -> Uses {
     let joined = |module: &String| {
-        let sub_room = sub_rooms.iter().find(|sub_room| is_within(module, sub_room));
+        let within = sub_rooms.iter().filter(|sub_room| is_within(module, sub_room));
+        let sub_room = within.max_by_key(|sub_room| sub_room.len());
         sub_room.map_or_else(|| module.clone(), |sub_room| (*sub_room).to_owned())
     };
     let mut found = Uses::new();

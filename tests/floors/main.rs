@@ -33,9 +33,10 @@ const FLOORS: [(&str, u8); 16] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 15] = [
+const SUB_ROOMS: [&str; 17] = [
     "access::requirement",
     "config::access",
+    "config::access::requirements",
     "config::providers",
     "config::reading",
     "config::sessions",
@@ -48,6 +49,7 @@ const SUB_ROOMS: [&str; 15] = [
     "session::attempt",
     "session::remembered",
     "shell::host",
+    "sign_in::redeem",
     "sign_in::under_way",
 ];
 
@@ -143,10 +145,10 @@ fn no_sub_room_uses_itself_by_way_of_others() {
     assert_eq!(circles::circles(&uses), Vec::<String>::new());
 }
 
-/// The sub-room that a file belongs to, or else its room.
+/// The innermost sub-room that a file belongs to, or else its room.
 fn smallest_room(source: &Source) -> Option<String> {
     let module = source.module();
-    let sub_room = SUB_ROOMS.iter().find(|sub_room| is_within(&module, sub_room));
+    let sub_room = SUB_ROOMS.iter().filter(|sub_room| is_within(&module, sub_room)).max_by_key(|sub_room| sub_room.len());
     sub_room.map(|sub_room| (*sub_room).to_owned()).or_else(|| source.room().map(str::to_owned))
 }
 

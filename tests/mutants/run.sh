@@ -1,8 +1,8 @@
 #!/bin/sh
 # Mutation testing: would the tests notice a fault? Makes one change at a time in the named files (reverses a comparison, removes a
-# condition, lets a function return a fixed value), and looks whether a unit test fails. The tests of the file itself are run first, and
-# all unit tests if the change survives those. What survives both is a gap in the tests, or changes nothing that a program does;
-# RESULTS.md says which.
+# condition, lets a function return a fixed value), and looks whether a unit test fails. The tests of the file itself are run first (of a
+# file without tests: those of the file that it belongs to, or whole journeys), and all unit tests if the change survives those. What
+# survives both is a gap in the tests, or changes nothing that a program does; RESULTS.md says which.
 #
 #   tests/mutants/run.sh                             the files that decide whom to trust
 #   tests/mutants/run.sh src/access/path.rs …        these files; 'src/access/**' works too
@@ -27,7 +27,7 @@ fi
 
 # Copies the sources to where the changes are made. The copy and what is built from it are kept, so that only what changed is built
 # again. With ROOM, the copy has only this room and those on the two lowest floors, which builds in a fraction of the time. (That does
-# not work for a room that needs others, such as `gateway`.)
+# not work for a room that needs others, such as `sign_in`.)
 copy() { # [ROOM]
     mkdir -p $out/tree
     git ls-files -z --cached --others --exclude-standard | tar -c --null -T - -f - | tar -x -m -f - -C $out/tree
@@ -58,15 +58,29 @@ judge_listed() { # LIST TESTS OUTPUT
     judge "$@"
 }
 
+# The tests that a change in a file is judged by first. The journeys of a sign-in have none beside them.
+own_tests() { # FILE
+    case $1 in src/sign_in/*) echo gateway::tests; return ;; esac
+    own=$1
+    grep -q '^mod tests' "$own" || own=$(dirname "$own").rs
+    grep -qs '^mod tests' "$own" || own=$1
+    echo "$own" | sed 's|^src/||; s|\.rs$|::|; s|/|::|g'
+}
+
 if [ $# = 0 ]; then
-    set -- 'src/access/**' 'src/answer/**' src/session/attempt.rs src/session/remembered/tombstone.rs src/oidc/id_token.rs \
-        src/oidc/bearer/access_token.rs
+    set -- 'src/access/**' 'src/answer/**' src/session/attempt.rs 'src/session/attempt/**' src/session/remembered/tombstone.rs \
+        src/oidc/id_token.rs src/oidc/userinfo.rs 'src/oidc/userinfo/**' src/oidc/bearer/access_token.rs \
+        src/oidc/bearer/introspection.rs src/crypto/jws.rs src/words/principal.rs src/sign_in/callback.rs \
+        'src/sign_in/under_way/**' src/sign_in/redeem.rs 'src/sign_in/redeem/**'
 fi
 survivors=$out/survivors.txt left=$out/left.txt room=
 : >$left
 for file in $(for files in "$@"; do cargo mutants --list-files --file "$files"; done); do
-    tests=$(echo "$file" | sed 's|^src/||; s|\.rs$|::|; s|/|::|g')
-    [ "$room" = "$(echo "$file" | cut -d/ -f2)" ] || { room=$(echo "$file" | cut -d/ -f2); copy "$room"; }
+    tests=$(own_tests "$file")
+    if [ "$room" != "$(echo "$file" | cut -d/ -f2)" ]; then
+        room=$(echo "$file" | cut -d/ -f2)
+        case $room in sign_in) copy ;; *) copy "$room" ;; esac
+    fi
     here=$out/own/$(echo "$file" | tr / -)
     if [ -z "${AGAIN:-}" ]; then
         say "$file: by its own tests"

@@ -13,13 +13,17 @@ use serde_json::json;
 use super::made_up::{body, bytes, document_of_any_kind, headers, reply, text};
 use super::stage::{BEGINNING, Browser, Stage, Worker, awaited, called, document, outcome, with};
 use crate::config;
+use crate::crypto::key::Algorithm;
+use crate::crypto::testing::OTHER_P256;
 use crate::gateway::Gateway;
 use crate::gateway::pending::{AfterReply, PendingCall, PendingWait, Step};
 use crate::http::cookie::{pairs, without};
 use crate::http::message::{CookieEdit, Headers};
 use crate::http::return_to::ReturnTo;
 use crate::http::url::{Origin, Url, query_parameters};
+use crate::oidc::testing::reply as reply_of;
 use crate::session::content::{Lifetimes, Session};
+use crate::sign_in::redeem::userinfo::{AskingUserinfo, UnverifiedUserinfo};
 use crate::sign_in::redeem::{AfterNews, SignInCall};
 use crate::sign_in::under_way::proved::Exchanged;
 use crate::step::audit;
@@ -106,28 +110,38 @@ fn no_cookie_that_was_changed_is_a_session() {
 }
 
 /// One waiting request of each kind.
-fn waiting() -> (Worker, [PendingCall; 2], [PendingWait; 2]) {
+fn waiting() -> (Worker, [PendingCall; 2], [PendingWait; 3]) {
     let mut stage = Stage::ready(&with("/providers/0/userinfo", json!(true)));
     let (_, _, from_the_start) = awaited(Worker::new(&document()).begin(Browser::default().navigate("/page")));
     let callback = stage.go_to_the_provider("/page");
     let (call, exchanging) = called(stage.worker.begin(stage.browser.navigate(&callback)));
     let reply = stage.provider.answer(&call, BEGINNING);
     let (_, asking) = called(stage.worker.resume(exchanging.clone(), reply));
-    let AfterReply::SigningIn(SignInCall::UserinfoEndpoint(proved)) = &asking.then else { panic!("{asking:?}") };
+    let AfterReply::SigningIn(SignInCall::UserinfoEndpoint(waiting)) = &asking.then else { panic!("{asking:?}") };
+    let AskingUserinfo { proved, .. } = &**waiting;
     let exchanged = Exchanged { attempt: proved.attempt.clone(), tokens: proved.tokens.clone() };
     let verifying = PendingWait { visit: asking.visit.clone(), then: AfterNews::Verifying(Box::new(exchanged)) };
-    (stage.worker, [exchanging, asking], [from_the_start, verifying])
+    let forged = OTHER_P256.token(Algorithm::ES256, &json!({"kid": "first"}), &json!({"sub": "alice"}));
+    let reply = reply_of(200, &[("content-type", "application/jwt")], forged.as_bytes());
+    let unverified = UnverifiedUserinfo { proved: proved.clone(), reply };
+    let verifying_userinfo =
+        PendingWait { visit: asking.visit.clone(), then: AfterNews::VerifyingUserinfo(Box::new(unverified)) };
+    (stage.worker, [exchanging, asking], [from_the_start, verifying, verifying_userinfo])
 }
 
 #[test]
 fn no_made_up_reply_signs_anybody_in() {
     let (worker, calling, waiting) = waiting();
     let worker = RefCell::new(worker);
+    let [.., verifying_userinfo] = &waiting;
+    let AfterNews::VerifyingUserinfo(unverified) = &verifying_userinfo.then else { panic!("{verifying_userinfo:?}") };
     for_every(reply(), |reply| {
         for pending in &calling {
             nobody_is_let_in(&worker.borrow_mut().resume(pending.clone(), reply.clone()))?;
         }
-        Ok(())
+        let unverified = Box::new(UnverifiedUserinfo { reply, ..*unverified.clone() });
+        let pending = PendingWait { then: AfterNews::VerifyingUserinfo(unverified), ..verifying_userinfo.clone() };
+        nobody_is_let_in(&worker.borrow_mut().resume(pending, News::Ready))
     });
     for reason in Reason::ALL {
         for pending in &waiting {

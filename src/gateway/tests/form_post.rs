@@ -2,6 +2,7 @@
 
 use super::stage::{Stage, document, field, location, outcome, query_parameters, response, status, with};
 use crate::http::message::Headers;
+use crate::step::audit;
 use serde_json::{Value, json};
 
 fn form_post() -> Value {
@@ -89,6 +90,18 @@ fn an_unsolicited_form_leaves_the_session_as_it_is() {
     }
     assert_eq!(stage.browser.jar, before);
     assert_eq!(outcome(&stage.navigate("/page")), (200, ""));
+}
+
+#[test]
+fn the_log_says_whether_the_missing_cookie_is_one_that_comes_with_another_sites_form() {
+    let mut stage = Stage::ready(&form_post());
+    let request = posted(&mut stage, "code=x&state=AAAAAAAA.B");
+    let by_form = stage.send(request);
+    let by_address = stage.navigate("/api/callback?code=x&state=AAAAAAAA.B");
+    for (step, same_site) in [(by_form, "SameSite=None"), (by_address, "SameSite=Lax")] {
+        let line = step.events.iter().find_map(audit::line).unwrap();
+        assert!(line.contains(same_site), "{line}");
+    }
 }
 
 #[test]

@@ -1,12 +1,10 @@
-use super::stage::{BEGINNING, Browser, Stage, awaited, called, document, location, outcome, response, seconds, status, with};
+use super::stage::{BEGINNING, Browser, Stage, awaited, called, document, location, outcome, response, seconds, status};
 use crate::crypto::key::Algorithm;
 use crate::crypto::testing::{OTHER_P256, P256, RSA};
 use crate::gateway::pending::PendingWait;
 use crate::oidc::testing::reply;
 use crate::sign_in::redeem::AfterNews;
 use crate::step::decision::{News, Resource};
-use crate::step::event::DocumentKind;
-use serde_json::json;
 
 /// A sign-in, as far as the wait for a key that the provider has published since its keys were fetched.
 fn waiting_for_a_new_key(stage: &mut Stage) -> (Resource, crate::words::time::Timestamp, PendingWait) {
@@ -183,13 +181,4 @@ fn people_who_are_signed_in_do_not_notice_a_rotation() {
     assert_eq!(outcome(&stage.navigate("/page")), (200, ""));
     let sent = stage.worker.begin(Browser::default().navigate("/page"));
     assert!(location(&sent).starts_with("https://sso.example.com/"), "{:?}", response(&sent).status);
-}
-
-#[test]
-fn userinfo_that_cannot_be_read_has_the_keys_fetched_again_because_it_may_be_signed_by_a_newer_one() {
-    let mut stage = Stage::ready(&with("/providers/0/userinfo", json!(true)));
-    stage.provider.userinfo = json!("a.b.c");
-    let callback = stage.go_to_the_provider("/page");
-    assert_eq!(outcome(&stage.navigate(&callback)), (502, "userinfo_malformed"));
-    assert_eq!(stage.worker.fetch_due(&mut stage.provider), [DocumentKind::Keys]);
 }

@@ -9,7 +9,7 @@ use crate::crypto::key::Algorithm;
 use crate::crypto::testing::{P256, TestKey};
 use crate::http::message::{HttpCall, Reply};
 use crate::oidc::authorization::code_challenge;
-use crate::oidc::testing::{ISSUER, json_reply};
+use crate::oidc::testing::{ISSUER, json_reply, reply};
 use crate::words::time::Timestamp;
 
 /// What the provider remembers of a code that it has issued.
@@ -31,6 +31,8 @@ pub(super) struct Provider {
     /// Members of the token response, in place of the usual ones.
     pub(super) token_response: Value,
     pub(super) userinfo: Value,
+    /// The key that it signs userinfo with; without one, userinfo is JSON.
+    pub(super) signs_userinfo: Option<(&'static TestKey, Algorithm, &'static str)>,
     /// The introspection response for every token.
     pub(super) introspection: Value,
     /// The reply to every call, in place of the usual ones.
@@ -70,6 +72,7 @@ impl Provider {
             claims: json!({"groups": ["staff"], "email": "alice@example.com", "email_verified": true, "address": "kept nowhere"}),
             token_response: json!({}),
             userinfo: json!({"sub": "alice"}),
+            signs_userinfo: None,
             introspection: json!({"active": false}),
             instead: None,
             asked: Vec::new(),
@@ -115,7 +118,13 @@ impl Provider {
                 json_reply(200, &json!({ "keys": keys }))
             }
             "token" => self.exchange(call, now),
-            "userinfo" => json_reply(200, &self.userinfo),
+            "userinfo" => match self.signs_userinfo {
+                None => json_reply(200, &self.userinfo),
+                Some((key, algorithm, kid)) => {
+                    let token = key.token(algorithm, &json!({"kid": kid}), &self.userinfo);
+                    reply(200, &[("content-type", "application/jwt")], token.as_bytes())
+                }
+            },
             "introspect" => json_reply(200, &self.introspection),
             other => panic!("nobody should ask for {other}"),
         }

@@ -105,6 +105,19 @@ fn somebody_who_is_signed_in_meanwhile_goes_to_the_page_despite_an_error() {
 }
 
 #[test]
+fn whoever_asked_for_another_account_goes_on_with_a_session_that_began_after_that_and_with_no_other() {
+    for (later, goes_on) in [(1, true), (0, false)] {
+        let mut stage = Stage::ready(&document());
+        let callback = stage.go_to_the_provider("/api/login?prompt=select_account");
+        stage.worker.wait(seconds(later));
+        stage.sign_in("/other");
+        let step = come_back(&mut stage, &callback, "error=login_required");
+        assert_eq!(location(&step) == "/", goes_on, "{}", location(&step));
+        assert_eq!(location(&step).starts_with("/api/login?again="), !goes_on);
+    }
+}
+
+#[test]
 fn an_error_of_another_issuer_or_without_the_announced_one_starts_nothing_and_is_quoted_as_unproved() {
     for (query, announced) in [
         ("error=login_required&iss=https://evil.example", false),
@@ -157,6 +170,19 @@ fn a_login_page_that_was_open_too_long_begins_again_by_the_providers_own_word_an
     stage.worker.wait(seconds(23 * 3_600));
     let step = come_back(&mut stage, &callback, "error=temporarily_unavailable");
     assert_eq!(outcome(&step), (400, "attempt_expired"));
+}
+
+#[test]
+fn a_second_login_page_in_a_row_that_was_open_too_long_is_told_and_not_called_begun_again() {
+    let mut stage = Stage::ready(&document());
+    let callback = stage.go_to_the_provider("/page");
+    stage.worker.wait(seconds(3_600));
+    let step = come_back(&mut stage, &callback, "error=temporarily_unavailable");
+    let second = stage.again(&step);
+    stage.worker.wait(seconds(3_600));
+    let step = come_back(&mut stage, &second, "error=temporarily_unavailable");
+    assert_eq!(outcome(&step), (400, "attempt_expired"));
+    assert!(step.events.iter().filter_map(audit::line).all(|line| !line.contains("begun again")), "{:?}", step.events);
 }
 
 #[test]

@@ -40,6 +40,18 @@ fn a_callback_that_comes_again_while_the_first_is_under_way_waits_for_it_and_goe
 }
 
 #[test]
+fn a_callback_that_comes_again_is_answered_where_the_providers_metadata_are_not_known() {
+    let mut stage = Stage::ready(&document());
+    let callback = stage.go_to_the_provider("/page");
+    let before = stage.browser.clone();
+    assert_eq!(location(&stage.navigate(&callback)), "/page");
+    // A new configuration, by which the provider's document must be read anew.
+    let mut other = stage.worker.beside(&with("/providers/0/userinfo", json!(true)));
+    drop(awaited(other.begin(Browser::default().navigate("/page"))));
+    assert_eq!(told(&other.begin(before.navigate(&callback))), (303, "/page"));
+}
+
+#[test]
 fn of_24_callbacks_one_sends_the_code_and_two_wait_in_all_workers_together() {
     let mut stage = Stage::ready(&document());
     let callback = stage.go_to_the_provider("/page");
@@ -147,6 +159,22 @@ fn a_first_callback_that_never_ends_holds_the_second_for_as_long_as_a_request_ma
     let step = stage.worker.resume(waits, news.unwrap());
     assert!(told(&step).1.starts_with("/api/login?again="));
     assert_eq!(status(&stage.send(stage.browser.navigate(location(&step)))), 302);
+}
+
+#[test]
+fn a_callback_that_has_waited_its_whole_time_for_metadata_does_not_wait_for_the_first_one_too() {
+    for (span, waits_again) in [(seconds(4), true), (seconds(5), false)] {
+        let mut stage = Stage::ready(&document());
+        let callback = stage.go_to_the_provider("/page");
+        let mut other = stage.worker.beside(&with("/providers/0/userinfo", json!(true)));
+        let (resource, _, waits) = awaited(other.begin(stage.browser.navigate(&callback)));
+        assert_eq!(resource, Resource::Metadata("main".into()));
+        drop(called(stage.worker.begin(stage.browser.navigate(&callback))));
+        other.wait(span);
+        let step = other.resume(waits, News::Ready);
+        assert_eq!(matches!(step.decision, Decision::Await { resource: Resource::SignIn(_), .. }), waits_again);
+        assert!(waits_again || told(&step).1.starts_with("/api/login?again="));
+    }
 }
 
 #[test]

@@ -264,6 +264,7 @@ fn signed_userinfo_counts_only_if_the_provider_has_signed_it() {
         let (signed, other) = (sign(&claims), sign(signature_of));
         let token = [signed.rsplit_once('.').unwrap().0, other.rsplit_once('.').unwrap().1].join(".");
         let back = stage.worker.resume(pending, reply(200, &[("content-type", "application/jwt")], token.as_bytes()));
+        let back = stage.settle(back);
         stage.browser.take_response(response(&back));
         back
     };

@@ -3,7 +3,7 @@ use std::sync::LazyLock;
 use super::*;
 use crate::crypto::key::Algorithm;
 use crate::crypto::signing::SigningKey;
-use crate::crypto::testing::{BareHost, OTHER_RSA, P256, RSA, base64url, key_set};
+use crate::crypto::testing::{BareHost, OTHER_P256, OTHER_RSA, P256, RSA, base64url, key_set};
 use crate::oidc::client::ClientAuthentication;
 use crate::oidc::metadata::Endpoint;
 use crate::oidc::testing::{ISSUER, json_reply, metadata, provider, reply};
@@ -18,7 +18,16 @@ fn read(reply: &Reply) -> Result<Claims, Failure> {
 
 fn read_at(provider: &Provider, keys: &KeySet, reply: &Reply) -> Result<Claims, Failure> {
     let expected = Expectations { subject: "alice", keys, now: Timestamp::from_seconds(NOW) };
-    userinfo_response(&BareHost::none(), provider, &metadata(), reply, &expected)
+    userinfo_response(&BareHost::none(), provider, &metadata(), reply, &expected).map_err(|error| what_follows(error).1)
+}
+
+/// Whether newer keys might help, and the failure if they do not.
+fn what_follows(error: UserinfoError) -> (&'static str, Failure) {
+    match error {
+        UserinfoError::KeyUnknown(failure) => ("fetch: unknown", failure),
+        UserinfoError::SignatureWrong(failure) => ("fetch: wrong", failure),
+        UserinfoError::Refused(failure) => ("refuse", failure),
+    }
 }
 
 fn jwt_reply(token: &str) -> Reply {
@@ -180,6 +189,47 @@ fn nothing_unsigned_and_no_other_signature_passes_for_signed_userinfo() {
     assert!(read_at(&provider, &keys, &jwt_reply(&good)).is_ok());
     let without_keys = read_at(&provider, &KeySet::default(), &jwt_reply(&good));
     assert_eq!(without_keys.unwrap_err().reason, Reason::UserinfoMalformed);
+}
+
+#[test]
+fn newer_keys_are_asked_for_where_they_might_help_and_for_nothing_else() {
+    let claims = json!({"sub": "alice"});
+    let keys = key_set(&[(&RSA, json!({"kid": "r"})), (&P256, json!({"kid": "k"}))]);
+    let many = key_set(&["a", "b", "c", "d", "e"].map(|kid| (&*P256, json!({"kid": kid}))));
+    let by = |header: Value| OTHER_RSA.token(Algorithm::RS256, &header, &claims);
+    let judged = |keys: &KeySet, reply: &Reply| {
+        let expected = Expectations { subject: "alice", keys, now: Timestamp::from_seconds(NOW) };
+        let error = userinfo_response(&BareHost::none(), &provider(), &metadata(), reply, &expected).unwrap_err();
+        let (follows, failure) = what_follows(error);
+        (follows, failure.reason)
+    };
+    for (keys, token, follows) in [
+        (&keys, by(json!({"kid": "new"})), "fetch: unknown"),
+        (&KeySet::default(), signed(&json!({})), "fetch: unknown"),
+        (&keys, by(json!({"kid": "r"})), "fetch: wrong"),
+        (&keys, by(json!({})), "fetch: wrong"),
+        (&keys, by(json!({"kid": "k"})), "fetch: wrong"),
+        (&many, OTHER_P256.token(Algorithm::ES256, &json!({}), &claims), "refuse"),
+        (&keys, RSA.token(Algorithm::RS384, &json!({"kid": "new"}), &claims), "refuse"),
+        (&keys, format!("{}.a.b", signed(&json!({}))), "refuse"),
+        (&keys, "a.b.c".to_owned(), "refuse"),
+        (&keys, signed(&json!({"aud": "other"})), "refuse"),
+        (&keys, signed(&json!({"exp": NOW - 60})), "refuse"),
+    ] {
+        assert_eq!(judged(keys, &jwt_reply(&token)), (follows, Reason::UserinfoMalformed), "{token}");
+    }
+    assert_eq!(judged(&keys, &jwt_reply(&signed(&json!({"sub": "bob"})))), ("refuse", Reason::UserinfoSubject));
+    assert_eq!(judged(&keys, &json_reply(200, &json!({"sub": "bob"}))), ("refuse", Reason::UserinfoSubject));
+    let by_a_newer_key = by(json!({"kid": "new"}));
+    for (status, content_type) in
+        [(200, "application/json"), (200, "text/html"), (400, "application/jwt"), (302, "application/jwt")]
+    {
+        let reply = reply(status, &[("content-type", content_type)], by_a_newer_key.as_bytes());
+        assert_eq!(judged(&keys, &reply).0, "refuse", "{status} {content_type}");
+    }
+    for reply in [Reply::Reset, Reply::NotSent, reply(504, &[], b""), reply(200, &[], b"{}")] {
+        assert_eq!(judged(&KeySet::default(), &reply).0, "refuse", "{reply:?}");
+    }
 }
 
 #[test]

@@ -1,8 +1,11 @@
-//! The attempt of a sign-in: the provider at which it was begun, the refusal without one, and its end. Nothing of what the provider
-//! sends is known here.
+//! The attempt of a sign-in: the provider at which it was begun and its metadata, the refusal without one, and its end. Nothing of
+//! what the provider sends for this sign-in is known here.
+
+use std::rc::Rc;
 
 use crate::authenticate::scene::Scene;
 use crate::config::settings::{ProviderSettings, Settings};
+use crate::oidc::metadata::Metadata;
 use crate::session::attempt::place::{LONGEST_LIFE, SHORTEST_LIFE};
 use crate::session::attempt::{Attempt, Ending, client_fingerprint};
 use crate::session::content::Fingerprint;
@@ -18,6 +21,15 @@ use crate::words::time::Timestamp;
 pub fn provider<'a>(settings: &'a Settings, name: &str) -> Result<&'a ProviderSettings, Failure> {
     let provider = settings.provider(name);
     provider.ok_or_else(|| Failure::new(Reason::AttemptMissing, "its provider is no longer configured"))
+}
+
+/// The provider's metadata, which were here when the code was used.
+///
+/// # Errors
+/// [`Reason::MetadataUnavailable`] when they are not here any more, for example by a new configuration.
+pub fn metadata(scene: &mut Scene<'_>, provider: &ProviderSettings, now: Timestamp) -> Result<Rc<Metadata>, Failure> {
+    let lost = || Failure::new(Reason::MetadataUnavailable, "the metadata were lost while signing in");
+    scene.metadata(provider, now).ok_or_else(lost)
 }
 
 /// The provider of this name, if its issuer, its client and this origin are still those that the attempt was begun for: the code

@@ -70,10 +70,9 @@ fn the_token_is_sent_in_the_body_with_the_client_authentication() {
 #[test]
 fn no_call_is_made_for_a_token_that_is_too_long_or_without_an_endpoint() {
     let long = "x".repeat(LONGEST_TOKEN + 1);
-    assert_eq!(
-        introspection_request(&mut Still::default(), &provider(), &metadata(), LentSecret::new(&long)).unwrap_err().reason,
-        Reason::TokenInvalid
-    );
+    let ask = |token: &str| introspection_request(&mut Still::default(), &provider(), &metadata(), LentSecret::new(token));
+    assert_eq!(ask(&long).unwrap_err().reason, Reason::TokenInvalid);
+    assert!(ask(&long[1..]).is_ok(), "the longest token is not too long");
     let without = Metadata { introspection_endpoint: Endpoint::MISSING, ..metadata() };
     let refused = introspection_request(&mut Still::default(), &provider(), &without, LentSecret::new("t")).unwrap_err();
     assert_eq!(refused.reason, Reason::IntrospectionUnavailable);
