@@ -1,5 +1,7 @@
 //! Reads the bearer token of a request (RFC 6750, section 2). It never looks at whether the token is valid.
 
+use memchr::memchr_iter;
+
 use crate::step::visit::Visit;
 use crate::words::bytes::ByteSet;
 use crate::words::secret::LentSecret;
@@ -18,10 +20,13 @@ pub enum BearerToken<'a> {
     Ambiguous,
 }
 
-/// Whether the query holds an `access_token`, where it is not accepted (RFC 6750, section 5.3; RFC 9700, section 4.3.2).
+/// Whether the query holds an `access_token`, where it is not accepted (RFC 6750, section 5.3; RFC 9700, section 4.3.2). What
+/// stands behind a `%3F` of the path, if a rule allows one there, is a query to some applications.
 pub fn is_in_address(visit: &Visit) -> bool {
-    let query = visit.request.query.as_deref().unwrap_or_default();
-    form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token")
+    let holds = |query: &str| form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token");
+    let (path, query) = (&visit.request.path, visit.request.query.as_deref().unwrap_or_default());
+    let behind = |percent: usize| path.get(percent.saturating_add(1)..)?.strip_prefix('3')?.strip_prefix(['F', 'f']);
+    holds(query) || memchr_iter(b'%', path.as_bytes()).filter_map(behind).any(holds)
 }
 
 /// Reads the bearer token (RFC 6750, section 2.1). What a laxer server than this one could read as a bearer token is

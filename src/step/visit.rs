@@ -24,17 +24,26 @@ pub struct Visit {
     pub origin: Origin,
     /// Whether the provider's keys were already fetched again for the bearer token of this request.
     pub keys_refreshed: bool,
+    /// What an earlier pass of the same stream has left, before an internal redirect of Envoy; `None` for nearly all requests.
+    pub earlier_pass: Option<EarlierPass>,
     /// Whether the response may be shown in a popup, whose opener waits for the result of the sign-in.
     pub in_popup: bool,
     /// The request's id: the same in pages, problem JSON, audit lines and Envoy's access log.
     pub request_id: String,
 }
 
+/// What is known of an earlier pass of the same stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EarlierPass {
+    /// Whether its answer was for one person only. What follows from it is, too.
+    pub private: bool,
+}
+
 impl Visit {
     /// A request that arrived at `now`, and may wait for shared resources for as long as `wait`.
     pub fn new(now: Timestamp, wait: Duration, request: Request, origin: Origin, request_id: String) -> Self {
-        let (keys_refreshed, in_popup, body) = (false, false, Body::Unread);
-        Self { now, wait_until: now.plus(wait), request, body, origin, keys_refreshed, in_popup, request_id }
+        let (keys_refreshed, earlier_pass, in_popup, body) = (false, None, false, Body::Unread);
+        Self { now, wait_until: now.plus(wait), request, body, origin, keys_refreshed, earlier_pass, in_popup, request_id }
     }
 
     /// The request as events name it.

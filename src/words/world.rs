@@ -49,8 +49,7 @@ pub trait World {
     fn sign(&self, signing: &Signing<'_>) -> HostSignature;
 }
 
-/// A stream of the host: one request of a client, with all passes that follow it by internal redirects. No client can choose it,
-/// and no two streams have the same.
+/// A stream of the host: one request of a client, with all passes that follow it by internal redirects. No client can choose it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamId {
     /// The number of the connection, which counts up in each process.

@@ -265,11 +265,13 @@ impl Guarded<'_> {
         let shown =
             settings.forward.session_cookie && verified.is_some_and(|verified| verified.principal.proof == Proof::SessionCookie);
         let cookie = without(headers, |name| ours.is_ours(name) && !(shown && name == ours.name.as_bytes()));
-        let private = verified.is_some() && rule.shared_cache == SharedCache::Refused;
+        let of_earlier_pass = visit.earlier_pass.is_some_and(|earlier| earlier.private);
+        let private = of_earlier_pass || (verified.is_some() && rule.shared_cache == SharedCache::Refused);
         if private && headers.contains("cache-control") {
             remove.push("cache-control".to_owned());
         }
-        let next_pass = verified.and_then(|verified| next_pass::sealed(settings, world, visit, verified.principal.proof));
+        let proof = verified.map(|verified| verified.principal.proof);
+        let next_pass = next_pass::sealed(settings, world, visit, proof, private);
         events.push(Event::Outcome(Outcome::Forwarded));
         Step {
             decision: Decision::Forward(Forward { edits: Edits { remove, add, cookie }, renewal, private, next_pass }),

@@ -86,3 +86,20 @@ fn where_no_rule_allows_anything_everything_is_as_before() {
         assert_eq!(outcome(&stage.script("GET", path)), (400, "path_ambiguous"), "{path}");
     }
 }
+
+#[test]
+fn a_token_behind_an_allowed_question_mark_is_a_token_in_the_address() {
+    let mut document = allowing();
+    document["providers"][0]["bearer"] = json!({"audiences": ["api"]});
+    let mut stage = Stage::signed_in(&document);
+    for path in [
+        "/files/a?access_token=x",
+        "/files/a%3Faccess_token=x",
+        "/files/a%3faccess_token=x&y=1",
+        "/files/a%3Fy=1&access_token=x",
+        "/files/a%3F%3Faccess_token=x",
+    ] {
+        assert_eq!(outcome(&stage.script("GET", path)), (400, "token_ambiguous"), "{path}");
+    }
+    assert_eq!(outcome(&stage.script("GET", "/files/access_token=x")), (200, ""));
+}

@@ -14,6 +14,8 @@ use crate::oidc::testing::ISSUER;
 use crate::words::secret::Secret;
 use crate::words::world::StreamId;
 
+mod chains;
+
 const STREAM: StreamId = StreamId { connection: 7, began: 1_750_000_000_123_456_000 };
 
 /// The usual configuration, with the switch and the provider's bearer tokens.

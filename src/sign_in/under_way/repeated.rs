@@ -17,8 +17,8 @@ use crate::words::reason::{Failure, Reason};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Repeated(Place);
 
-/// Answers a callback whose attempt was used up, or lets it wait. The caller has found the attempt by its cookie and the whole
-/// `state`, and has checked that it is this provider's and this client's.
+/// Answers a callback whose attempt was used up, or lets it wait. The caller has found the attempt by its cookie and the two
+/// first parts of `state`, and has checked that it is this provider's and this client's.
 pub fn repeated(scene: &mut Scene<'_>, visit: &Visit, place: Place) -> Journey<Infallible, Box<Repeated>> {
     let settings = scene.settings;
     let mut events = vec![Event::SignInRepeated];
