@@ -12,6 +12,7 @@ mod headers;
 mod large;
 mod meant;
 mod rules;
+mod sentences;
 mod several;
 
 fn environment(name: &str) -> Option<String> {

@@ -59,7 +59,7 @@ pub(crate) fn rules(
         let rule = shape.and_then(|shape| {
             let mut parts = Parts::default();
             let at_match = format!("{name}.match");
-            let matches = matches(&at_match, shape.matches, context.origins, context.answered, refusals);
+            let matches = matches(&at_match, shape.matches, context.origins, context.answered, &mut before.warnings, refusals);
             let matches = parts.part(matches.and_then(|matches| before.leaves(&name, matches, refusals)).map(Some));
             let require = shape.require.and_then(|shape| known.requirement(&format!("{name}.require"), &shape, refusals));
             requirements.extend(require.clone());
