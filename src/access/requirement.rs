@@ -10,7 +10,7 @@ mod truth;
 use std::collections::BTreeSet;
 
 use crate::access::requirement::condition::Condition;
-use crate::access::requirement::test::Case;
+use crate::access::requirement::test::{Case, shortened};
 use crate::access::requirement::truth::Truth;
 use crate::words::demand::Demand;
 use crate::words::reason::{Failure, Reason};
@@ -32,7 +32,8 @@ impl Requirement {
     /// # Errors
     /// [`Reason::ProviderMismatch`] when somebody has to sign in at another provider; [`Reason::AudienceMissing`],
     /// [`Reason::ScopeMissing`] or [`Reason::AuthenticationInsufficient`] when nothing else is missing; else
-    /// [`Reason::ConditionFailed`]. The detail says which claims were looked for, and which arrived.
+    /// [`Reason::ConditionFailed`]. The detail says which claims were looked for, which arrived, and what the
+    /// requirement wants.
     pub fn check(&self, case: Case<'_>) -> Result<(), Failure> {
         match self {
             Self::Public | Self::Authenticated => Ok(()),
@@ -82,11 +83,12 @@ impl Requirement {
     }
 }
 
-/// What the tests looked for and found, and which provider is asked for, as a sentence for the log.
+/// What the tests looked for and found, which provider is asked for, and what the rule wants, as a sentence for the log.
 fn explain(condition: &Condition, case: Case<'_>) -> String {
     let signed_in = &case.principal.provider;
     let provider = condition.provider().map(|name| format!("provider {name} is asked for, {signed_in} signed in"));
-    condition.found(case).into_iter().chain(provider).collect::<Vec<_>>().join("; ")
+    let wanted = ["the rule asks for ", &shortened(&condition.wanted())].concat();
+    condition.found(case).into_iter().chain(provider).chain([wanted]).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

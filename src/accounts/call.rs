@@ -7,7 +7,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::accounts::template::{Filling, Gap, Template, Text};
-use crate::http::cause::by_envoy;
+use crate::http::cause::{by_envoy, counters};
 use crate::http::message::{HttpCall, Reply, UNCOMPRESSED};
 use crate::words::json;
 use crate::words::principal::Claims;
@@ -111,14 +111,16 @@ impl Call {
             |what: &str| Failure::new(Reason::AccountsUnreachable, format!("cluster {} was not reached: {what}", self.cluster));
         match reply {
             Reply::NotSent => Err(unreachable("Envoy could not send; is there a cluster of that name?")),
-            Reply::Reset => Err(unreachable("the connection was reset before an answer")),
+            Reply::Reset => {
+                Err(unreachable(&["the connection was reset before an answer", &counters(&self.cluster, "TLS")].concat()))
+            }
             Reply::Answered { status: 504, .. } => {
                 let waited = self.timeout.as_millis();
                 let detail = format!("cluster {} did not answer within {waited} ms (status 504)", self.cluster);
                 Err(Failure::new(Reason::AccountsTimeout, detail))
             }
             Reply::Answered { status, body, .. } if *status >= 500 => {
-                Err(unreachable(&format!("status {status}{}", by_envoy(*status, body))))
+                Err(unreachable(&format!("status {status}{}", by_envoy(*status, body, &self.cluster))))
             }
             Reply::Answered { status, body, .. } => Ok(Answer { status: *status, call: self, body }),
         }

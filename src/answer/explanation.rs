@@ -131,6 +131,12 @@ pub const fn explanation(reason: Reason) -> Explanation {
             "You have signed in, but not all cookies of your session came back. Something on the way limits cookies: the browser, an extension or a proxy. If trying again does not help, please tell the people who run this site.",
             TryAgain,
         ),
+        Reason::SessionRefusedAgain => (
+            400,
+            "Your session is not accepted here",
+            "You have signed in more than once, and the session is still not one that this page accepts. A part of this site is set up differently from another. If trying again does not help, please tell the people who run it.",
+            TryAgain,
+        ),
         Reason::AttemptMissing => (
             400,
             "This sign-in cannot be finished",

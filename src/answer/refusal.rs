@@ -32,7 +32,7 @@ pub struct Context<'a> {
     pub help: &'a Help,
     /// Whether the request may have brought something that a person typed.
     pub posted: bool,
-    /// Which cookies of the session did not come, if that is the reason.
+    /// Of what was needed, what came and what did not, where that is the reason: a part of the session, or no cookie by http.
     pub missing: Option<String>,
     /// The person who asks, if that is known.
     pub visitor: Option<Visitor>,

@@ -12,11 +12,12 @@ use crate::crypto::seal::Purpose;
 use crate::session::Form;
 use crate::session::content::Session;
 use crate::session::cookie::{self, Found};
-use crate::session::jwt::JwtSettings;
+use crate::session::jwt::{JwtError, JwtSettings};
 use crate::step::decision::{Cause, Renewal};
 use crate::step::event::Event;
 use crate::step::visit::Visit;
-use crate::words::reason::Reason;
+use crate::words::quote::quote;
+use crate::words::reason::{Failure, Reason};
 use crate::words::world::World;
 
 /// A remembered session is opened and checked again after this time at the latest.
@@ -27,23 +28,20 @@ pub(super) const LONGEST_MEMORY: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// [`Reason::SessionMissing`]; [`Reason::SessionInvalid`]; [`Reason::SessionAmbiguous`] when several different ones came;
-/// [`Reason::SessionExpired`], also after sign-out.
+/// [`Reason::SessionExpired`], also after sign-out. The detail says why a session is invalid.
 pub fn authenticate(
     scene: &mut Scene<'_>,
     visit: &Visit,
     events: &mut Vec<Event>,
-) -> Result<(Rc<Verified>, Option<Box<Renewal>>), Reason> {
+) -> Result<(Rc<Verified>, Option<Box<Renewal>>), Failure> {
     let (settings, recall, ended) = (scene.settings, &mut *scene.recall, &mut scene.background.ended);
     let sealed = match cookie::read(&settings.session.cookie, &visit.request.headers) {
-        Found::Nothing => return Err(Reason::SessionMissing),
+        Found::Nothing => return Err(Failure::new(Reason::SessionMissing, "")),
         Found::Torn => {
-            events.push(Event::SessionRefused(Reason::SessionInvalid));
-            return Err(Reason::SessionInvalid);
+            let missing = cookie::missing(&settings.session.cookie, &visit.request.headers);
+            return Err(refused(Failure::new(Reason::SessionInvalid, missing), events));
         }
-        Found::Several => {
-            events.push(Event::SessionRefused(Reason::SessionAmbiguous));
-            return Err(Reason::SessionAmbiguous);
-        }
+        Found::Several => return Err(refused(Failure::new(Reason::SessionAmbiguous, ""), events)),
         Found::Sealed(sealed) => sealed,
     };
     let name = recall.name(&sealed);
@@ -57,8 +55,10 @@ pub fn authenticate(
         Form::Sealed => unsealed(settings, visit, &sealed),
         Form::Jwt(jwt) => signed(jwt, &mut recall.last_header, scene.world, visit, &sealed),
     };
-    let opened = opened
-        .and_then(|session| if ended.has(scene.world, &session, visit.now) { Err(Reason::SessionExpired) } else { Ok(session) });
+    let opened = opened.and_then(|session| match ended.has(scene.world, &session, visit.now) {
+        true => Err(Failure::new(Reason::SessionExpired, "")),
+        false => Ok(session),
+    });
     match opened {
         Ok(session) => {
             events.push(Event::SessionFromCookie);
@@ -78,22 +78,47 @@ pub fn authenticate(
             let renewal = Renewal { session: renewed, cause: Cause::Use, request_cookies: visit.request.headers.only("cookie") };
             Ok((verified, Some(Box::new(renewal))))
         }
-        Err(reason) => {
-            events.push(Event::SessionRefused(reason));
-            Err(reason)
-        }
+        Err(failure) => Err(refused(failure, events)),
     }
 }
 
-fn unsealed(settings: &Settings, visit: &Visit, sealed: &[u8]) -> Result<Session, Reason> {
-    let plain = settings.sealer.open(Purpose::Session, sealed).ok_or(Reason::SessionInvalid)?;
-    let session = Session::read(&plain, visit.now, settings.session.lifetimes)?;
-    let fingerprint = settings.fingerprint(&session.provider);
-    let made_here = fingerprint == Some(&session.fingerprint) && settings.has_origin(&session.origin);
-    if made_here { Ok(session) } else { Err(Reason::SessionInvalid) }
+fn refused(failure: Failure, events: &mut Vec<Event>) -> Failure {
+    events.push(Event::SessionRefused { failure: failure.clone(), request: None });
+    failure
 }
 
-fn signed(jwt: &JwtSettings, last: &mut LastHeader, world: &dyn World, visit: &Visit, token: &[u8]) -> Result<Session, Reason> {
-    let token = std::str::from_utf8(token).map_err(|_| Reason::SessionInvalid)?;
-    jwt.read(world, token, last, visit.now).map_err(|error| error.reason_for_cookie())
+fn unsealed(settings: &Settings, visit: &Visit, sealed: &[u8]) -> Result<Session, Failure> {
+    let invalid = |why: String| Failure::new(Reason::SessionInvalid, why);
+    let Some(plain) = settings.sealer.open(Purpose::Session, sealed) else {
+        let elsewhere = sealed_elsewhere(settings, sealed).map(|by| ["the session was ", &by].concat());
+        return Err(invalid(elsewhere.unwrap_or_else(|| "the cookie was changed, or is no session".to_owned())));
+    };
+    let session = Session::read(&plain, visit.now, settings.session.lifetimes);
+    let session = session.map_err(|reason| match reason {
+        Reason::SessionInvalid => invalid("another version of Accredit wrote the session".to_owned()),
+        _ => Failure::new(reason, ""),
+    })?;
+    let (provider, origin) = (&session.provider, &session.origin);
+    match settings.fingerprint(provider) {
+        None => Err(invalid(format!("the session is of provider {}, which is not configured here", quote(provider)))),
+        Some(ours) if *ours != session.fingerprint => Err(invalid(format!(
+            "the session was made under another configuration of provider {}: with another issuer, client_id or forward, or other claims for rules and headers",
+            quote(provider)
+        ))),
+        Some(_) if !settings.has_origin(origin) => {
+            Err(invalid(format!("the session was made at {}, which is none of the origins here", quote(origin))))
+        }
+        Some(_) => Ok(session),
+    }
+}
+
+/// By which key a text was sealed, if it is none of ours, as a part of a sentence for the log.
+pub fn sealed_elsewhere(settings: &Settings, sealed: &[u8]) -> Option<String> {
+    let (theirs, ours) = (settings.sealer.unknown_key(sealed)?, settings.sealer.key_ids().collect::<Vec<_>>().join(", "));
+    Some(format!("sealed by key {theirs}, and the keys here are {ours}: all replicas need the same session.keys"))
+}
+
+fn signed(jwt: &JwtSettings, last: &mut LastHeader, world: &dyn World, visit: &Visit, token: &[u8]) -> Result<Session, Failure> {
+    let token = std::str::from_utf8(token).map_err(|_| Failure::new(Reason::SessionInvalid, "the cookie is no text"))?;
+    jwt.read(world, token, last, visit.now).map_err(JwtError::failure_for_cookie)
 }

@@ -37,6 +37,6 @@ pub fn who(scene: &mut Scene<'_>, visit: &Visit, rule: &Rule, events: &mut Vec<E
 pub fn by_cookie(scene: &mut Scene<'_>, visit: &Visit, events: &mut Vec<Event>) -> Identity {
     match session::authenticate(scene, visit, events) {
         Ok((verified, renewal)) => freshness::with_good_tokens(scene, visit, verified, renewal),
-        Err(reason) => Identity::Unknown(Failure::new(reason, "")),
+        Err(failure) => Identity::Unknown(failure),
     }
 }

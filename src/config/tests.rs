@@ -13,6 +13,7 @@ mod internal_redirects;
 mod large;
 mod meant;
 mod rules;
+mod sentences;
 mod several;
 
 fn environment(name: &str) -> Option<String> {

@@ -177,6 +177,15 @@ impl Sealer {
         self.open_with(purpose, &purpose.bound_label(bound_to), text)
     }
 
+    /// The name of the key that sealed a text, if it is none of these keys; `None` too for what is no sealed text at all. Whoever
+    /// sends a text can write any name into it.
+    pub fn unknown_key(&self, text: &[u8]) -> Option<String> {
+        let bytes = base64url::decode(text)?;
+        let (id, rest) = bytes.split_first_chunk::<KEY_ID_BYTES>()?;
+        let is_unknown = rest.len() > NONCE_BYTES && self.keys.iter().all(|key| key.id != *id);
+        is_unknown.then(|| URL_SAFE_NO_PAD.encode(id))
+    }
+
     fn open_with(&self, purpose: Purpose, aad: &[u8], text: &[u8]) -> Option<Vec<u8>> {
         let mut bytes = base64url::decode(text)?;
         let (id, rest) = bytes.split_first_chunk::<KEY_ID_BYTES>()?;
@@ -229,6 +238,17 @@ fn decode(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::words::world::testing::Still;
+
+    #[test]
+    fn a_key_that_is_not_here_is_named_and_what_is_not_sealed_names_none() {
+        let (here, there) = (Sealer::new(&[key(1)]).unwrap(), Sealer::new(&[key(2)]).unwrap());
+        let theirs = there.seal(&mut Still::default(), Purpose::Session, b"x").unwrap();
+        assert_eq!(here.unknown_key(theirs.as_bytes()), there.key_ids().next());
+        assert_eq!(there.unknown_key(theirs.as_bytes()), None);
+        for other in ["", "AAAA", "not base64!", "AAAAAAAAAAAA"] {
+            assert_eq!(here.unknown_key(other.as_bytes()), None, "{other}");
+        }
+    }
 
     fn key(byte: u8) -> Secret {
         Secret::new(URL_SAFE_NO_PAD.encode([byte; 32]))

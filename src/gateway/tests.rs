@@ -34,6 +34,7 @@ mod popup;
 mod popup_answers;
 mod provider_errors;
 mod refresh;
+mod refused_session;
 mod repeated;
 mod roles;
 mod rules;

@@ -16,24 +16,41 @@ const COMMON: &str = "upstream connect error or disconnect/reset before headers.
 /// The longest body that an error is read from, in bytes.
 const LONGEST: usize = 16 * 1_024;
 
-/// Why Envoy has no answer of the server that was called, in its own words, as a part of a sentence behind the status. Of anything
-/// else in the body nothing is repeated.
-pub fn by_envoy(status: u16, body: &[u8]) -> String {
+/// Why Envoy has no answer of the server that was called, in its own words, as a part of a sentence behind the status, and which counters of the
+/// cluster tell more. Of anything else in the body nothing is repeated.
+pub fn by_envoy(status: u16, body: &[u8], cluster: &str) -> String {
     let text = String::from_utf8_lossy(body.get(..LONGEST).unwrap_or(body));
     if OF_ENVOY.iter().any(|begins| text.starts_with(begins)) {
-        return format!("; Envoy says {}", quote_prose(&spaced(text.strip_prefix(COMMON).unwrap_or(&text))));
+        let says = ["; Envoy says ", &quote_prose(&spaced(text.strip_prefix(COMMON).unwrap_or(&text)))].concat();
+        // A cluster that does not exist has no counters.
+        return if text.starts_with("no cluster") { says } else { says + &counters(cluster, &text) };
     }
     // Other proxies answer so too.
-    if status == 503 { ", which is also what Envoy says when the connection is refused".to_owned() } else { String::new() }
+    match status {
+        503 => [", which is also what Envoy says when the connection is refused", &counters(cluster, "")].concat(),
+        _ => String::new(),
+    }
+}
+
+/// Which counters of Envoy tell more about a cluster that was not reached, as a part of a sentence. `words` are Envoy's own.
+pub fn counters(cluster: &str, words: &str) -> String {
+    let names = if words.contains("no healthy upstream") {
+        "membership_healthy, update_failure"
+    } else if words.contains("TLS") {
+        "ssl.connection_error, ssl.fail_verify_error, ssl.fail_verify_san"
+    } else {
+        "upstream_cx_connect_fail, upstream_cx_connect_timeout"
+    };
+    ["; look at the counters of cluster.", cluster, " in Envoy's /stats: ", names].concat()
 }
 
 /// Like [`by_envoy`], or the error that a provider's answer names (RFC 6749, section 5.2).
-pub fn by_provider(status: u16, body: &[u8]) -> String {
+pub fn by_provider(status: u16, body: &[u8], cluster: &str) -> String {
     let members = if body.len() > LONGEST { None } else { json::object(body).ok() };
     let text = |name: &str| members.as_ref()?.get(name).and_then(Value::as_str);
     match text("error") {
         Some(error) => format!(", {}", error_words(error, text("error_description"))),
-        None => by_envoy(status, body),
+        None => by_envoy(status, body, cluster),
     }
 }
 
@@ -89,7 +106,26 @@ mod tests {
             (502, "An upstream connect error, and code=abc", ""),
             (500, r#"{"client_secret": "s3cret"}"#, ""),
         ] {
-            assert_eq!(by_provider(status, body.as_bytes()), words, "{status} {body}");
+            let said = by_provider(status, body.as_bytes(), "sso");
+            assert_eq!(said.split("; look at").next(), Some(words), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn the_counters_that_tell_more_are_named_where_the_cluster_was_not_reached() {
+        let named =
+            |status, body: &str| by_provider(status, body.as_bytes(), "sso").split("; look at ").nth(1).map(str::to_owned);
+        let of = |names: &str| Some(format!("the counters of cluster.sso in Envoy's /stats: {names}"));
+        for (status, body, expected) in [
+            (503, REFUSED, of("upstream_cx_connect_fail, upstream_cx_connect_timeout")),
+            (503, "", of("upstream_cx_connect_fail, upstream_cx_connect_timeout")),
+            (503, TLS, of("ssl.connection_error, ssl.fail_verify_error, ssl.fail_verify_san")),
+            (503, "no healthy upstream", of("membership_healthy, update_failure")),
+            (503, "no cluster match for URL '/'", None),
+            (500, r#"{"error": "server_error"}"#, None),
+            (500, "", None),
+        ] {
+            assert_eq!(named(status, body), expected, "{status} {body}");
         }
     }
 
@@ -97,9 +133,9 @@ mod tests {
     fn of_a_user_service_only_envoys_words_are_repeated() {
         for body in [r#"{"error": "no such user: alice"}"#, r#"{"error": "x", "error_description": "password hunter2"}"#, "alice"]
         {
-            assert_eq!(by_envoy(500, body.as_bytes()), "", "{body}");
+            assert_eq!(by_envoy(500, body.as_bytes(), "users"), "", "{body}");
         }
-        assert_eq!(by_envoy(503, b"no healthy upstream"), "; Envoy says \"no healthy upstream\"");
+        assert!(by_envoy(503, b"no healthy upstream", "users").starts_with("; Envoy says \"no healthy upstream\"; look at"));
     }
 
     #[test]
@@ -110,7 +146,7 @@ mod tests {
                 format!(r#"{{"error": "{secret}"}}"#),
                 format!("upstream connect error {secret}"),
             ] {
-                assert!(!by_provider(500, body.as_bytes()).contains(&secret[..20]), "{body}");
+                assert!(!by_provider(500, body.as_bytes(), "sso").contains(&secret[..20]), "{body}");
             }
         }
     }
@@ -118,6 +154,6 @@ mod tests {
     #[test]
     fn a_huge_body_is_not_read() {
         let body = format!(r#"{{"error": "server_error", "x": "{}"}}"#, "x".repeat(LONGEST));
-        assert_eq!(by_provider(500, body.as_bytes()), "");
+        assert_eq!(by_provider(500, body.as_bytes(), "sso"), "");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::http::cause::by_provider;
+use crate::http::cause::{by_provider, counters};
 use crate::http::message::{Headers, Reply};
 use crate::http::url::Url;
 use crate::oidc::provider::Provider;
@@ -62,13 +62,16 @@ pub(super) fn answer<'a>(
     let unreachable = |what: &str| Failure::new(reasons.unreachable, format!("{whom} was not reached: {what}"));
     match reply {
         Reply::NotSent => Err(unreachable("Envoy could not send; is there a cluster of that name?")),
-        Reply::Reset => Err(unreachable("the connection was reset before an answer; TLS settings of the cluster?")),
+        Reply::Reset => {
+            let what = "the connection was reset before an answer; TLS settings of the cluster?";
+            Err(unreachable(&[what, &counters(cluster, "TLS")].concat()))
+        }
         Reply::Answered { status: 504, .. } => {
             let waited = provider.timeout.as_millis();
             Err(Failure::new(reasons.timeout, format!("{whom} did not answer within {waited} ms (status 504)")))
         }
         Reply::Answered { status, body, .. } if *status >= 500 => {
-            Err(unreachable(&format!("status {status}{}", by_provider(*status, body))))
+            Err(unreachable(&format!("status {status}{}", by_provider(*status, body, cluster))))
         }
         Reply::Answered { status, headers, body } => {
             Ok(Answer { status: *status, headers, body, whom, malformed: reasons.malformed })

@@ -292,19 +292,24 @@ impl Attempt {
         Place::open(sealer, value).or_else(attempt).filter(|place| place.id() == id && place.is_alive(now, timeout))
     }
 
-    /// Whether a sign-in to return to this address was begun just now because only a part of a session's cookies had come, and is over.
-    pub fn was_torn(
+    /// What is left of the sign-ins to return to this address that were begun just now, and are over.
+    pub fn just_over(
         sealer: &Sealer,
         settings: &CookieSettings,
         timeout: Duration,
         headers: &Headers,
         return_to: &str,
         now: Timestamp,
-    ) -> bool {
-        let mut places =
+    ) -> Vec<Place> {
+        let places =
             cookies_of(settings, headers).take(MOST_COOKIES_LOOKED_AT).filter_map(|(_, value)| Place::open(sealer, value));
         let recent = timeout.saturating_add(SHORTEST_LIFE);
-        places.any(|place| place.torn && place.return_to == return_to && now.since(place.created) < recent)
+        places.filter(|place| place.return_to == return_to && now.since(place.created) < recent).collect()
+    }
+
+    /// What `name` says of the first of these cookies of attempts and places of which it says anything: by which key it was sealed.
+    pub fn first_named<T>(settings: &CookieSettings, headers: &Headers, name: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+        cookies_of(settings, headers).take(MOST_COOKIES_LOOKED_AT).find_map(|(_, value)| name(value))
     }
 
     /// Finds the newest attempt of this browser that ends with `ending`, for a page that does not send a `state`.

@@ -98,11 +98,11 @@ pub enum JwtError {
 }
 
 impl JwtError {
-    /// The reason for refusing a session cookie.
-    pub const fn reason_for_cookie(&self) -> Reason {
+    /// The failure for refusing a session cookie.
+    pub fn failure_for_cookie(self) -> Failure {
         match self {
-            Self::Expired(_) => Reason::SessionExpired,
-            Self::Invalid(_) => Reason::SessionInvalid,
+            Self::Expired(_) => Failure::new(Reason::SessionExpired, ""),
+            Self::Invalid(detail) => Failure::new(Reason::SessionInvalid, detail),
         }
     }
 

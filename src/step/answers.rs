@@ -31,6 +31,9 @@ pub struct Circumstances {
     pub further: Vec<(&'static str, String)>,
 }
 
+/// What came without the cookie of a sign-in attempt, in the words of a page.
+const CAME_BY_HTTP: &str = "a request by http, as far as this site can tell; browsers bring these cookies by https only";
+
 impl Visit {
     /// The refusal for a reason: a page, or problem JSON (RFC 9457), whichever the request accepts. Nobody is signed in.
     pub fn refusal(&self, settings: &Settings, reason: Reason, return_to: &ReturnTo) -> Response {
@@ -73,7 +76,11 @@ impl Visit {
             cookie_name: &settings.session.cookie.name,
             help: &settings.help,
             posted: !matches!(self.request.method.as_str(), "GET" | "HEAD"),
-            missing: (reason == Reason::SessionTorn).then(|| cookie::missing(&settings.session.cookie, &self.request.headers)),
+            missing: match reason {
+                Reason::SessionTorn => Some(cookie::missing(&settings.session.cookie, &self.request.headers)),
+                Reason::AttemptMissing => self.lost_https().then(|| CAME_BY_HTTP.to_owned()),
+                _ => None,
+            },
             visitor,
             opener: self.opener(settings),
             bearer,

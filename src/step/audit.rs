@@ -31,6 +31,7 @@ pub fn line(event: &Event) -> Option<String> {
         Event::SignedOut { request, provider, subject } => {
             Line::of("sign_out").at(request).maybe("provider", provider.as_ref()).maybe("subject", subject.as_ref())
         }
+        Event::SessionRefused { request: Some(request), failure } => Line::of("session_refused").at(request).because(failure),
         Event::Denied { request, rule, subject, failure } => {
             Line::of("denied").at(request).because(failure).maybe("rule", rule.as_ref()).maybe("subject", subject.as_ref())
         }
@@ -59,7 +60,7 @@ pub fn line(event: &Event) -> Option<String> {
         | Event::TokenFromMemory
         | Event::TokenVerified
         | Event::TokenIntrospected(_)
-        | Event::SessionRefused(_)
+        | Event::SessionRefused { request: None, .. }
         | Event::SessionRenewed
         | Event::SignInRepeated
         | Event::Refreshed { failure: None, .. }

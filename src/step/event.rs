@@ -104,7 +104,11 @@ pub enum Event {
     /// A provider was asked about a bearer token.
     TokenIntrospected(IntrospectionAnswer),
     /// A session cookie was not accepted.
-    SessionRefused(Reason),
+    SessionRefused {
+        failure: Failure,
+        /// `Some` where the browser is sent to a provider for it: nothing else tells of it then.
+        request: Option<RequestRef>,
+    },
     /// A session's cookie was written again.
     SessionRenewed,
     /// Somebody was sent to a provider. A provider that does not know the redirect URI sends nobody back; then this is the only
@@ -205,6 +209,15 @@ pub enum Event {
 }
 
 impl Event {
+    /// Says in the audit log that a session was refused, because the browser is sent to a provider for this request.
+    pub fn tell_refused_session(events: &mut [Self], reference: impl Fn() -> RequestRef) {
+        for event in events {
+            if let Self::SessionRefused { request, .. } = event {
+                *request = Some(reference());
+            }
+        }
+    }
+
     /// The name of the counter that this event increments.
     pub fn counter(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
@@ -222,7 +235,7 @@ impl Event {
             Self::TokenIntrospected(IntrospectionAnswer::Accepted) => "accredit_introspection_good",
             Self::TokenIntrospected(IntrospectionAnswer::Refused) => "accredit_introspection_bad",
             Self::TokenIntrospected(IntrospectionAnswer::Missing) => "accredit_introspection_failed",
-            Self::SessionRefused(_) => "accredit_session_refused",
+            Self::SessionRefused { .. } => "accredit_session_refused",
             Self::SessionRenewed => "accredit_session_renewed",
             Self::SignInBegun { .. } => "accredit_sign_in_begun",
             Self::ReturnToTooLong { .. } => "accredit_return_to_too_long",
@@ -274,6 +287,7 @@ impl Event {
                     | Reason::AccountNotCreated
                     | Reason::SessionTooLarge
                     | Reason::SessionTorn
+                    | Reason::SessionRefusedAgain
                     | Reason::Undecided
                     | Reason::AnsweredElsewhere
                     | Reason::Internal

@@ -46,6 +46,12 @@ impl Visit {
         Self { now, wait_until: now.plus(wait), request, body, origin, keys_refreshed, earlier_pass, in_popup, request_id }
     }
 
+    /// Whether the request came by http, as far as is known here, where the origin is https. The field is what Envoy or a proxy in
+    /// front wrote; it only helps to explain a failure.
+    pub fn lost_https(&self) -> bool {
+        self.origin.is_https() && self.request.headers.single("x-forwarded-proto") == Some("http")
+    }
+
     /// The request as events name it.
     pub fn reference(&self) -> RequestRef {
         RequestRef::new(&self.request_id, &self.request.method, &self.request.path)

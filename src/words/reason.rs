@@ -112,6 +112,9 @@ reasons! {
     Speculative = "speculative",
     /// The browser brings only a part of its session's cookies, also after a new sign-in.
     SessionTorn = "session_torn",
+    /// The session is not accepted here, also after two new sign-ins in a row: another gateway, or another replica, makes sessions
+    /// that this one does not accept.
+    SessionRefusedAgain = "session_refused_again",
     /// The callback came without the cookie of its sign-in attempt.
     AttemptMissing = "attempt_missing",
     /// The sign-in attempt took too long.

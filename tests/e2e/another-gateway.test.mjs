@@ -89,3 +89,32 @@ for (const [form, plugin] of Object.entries({ sealed: SEALED, jwt: SIGNED })) {
     });
   });
 }
+
+describe('a replica with another key', () => {
+  let provider, application, one, other;
+
+  before(async () => {
+    [provider, application] = [await Provider.start(), await Application.start()];
+    one = await startGateway({ provider, application });
+    other = await startGateway({ provider, application });
+  });
+  after(async () => {
+    for (const part of [one, other, provider, application]) await part?.stop();
+    for (const gateway of [one, other]) if (gateway) assertNoPanic(gateway);
+  });
+
+  it('says in a line by which key the session was sealed, and sends the browser to the provider', async () => {
+    const here = new Visitor(one);
+    assert.equal((await here.signIn('/analytics')).status, 200);
+    const there = new Visitor(other);
+    there.jar = here.jar;
+    assertProblem(await there.call('/api/session'), 401, 'session_invalid');
+    assert.equal((await there.open('/analytics')).status, 302);
+    const lines = other.auditLog().filter(({ event }) => event === 'session_refused');
+    assert.deepEqual(
+      lines.map(({ reason, path }) => [reason, path]),
+      [['session_invalid', '/analytics']],
+    );
+    assert.match(lines[0].detail, /^the session was sealed by key [\w-]{6}, and the keys here are [\w-]{6}: all replicas need the same session\.keys$/);
+  });
+});

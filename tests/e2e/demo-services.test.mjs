@@ -380,9 +380,9 @@ describe('the front end, in a browser', () => {
   });
 
   it('shows what a refusal says, and forgets the password that was typed', async () => {
-    answers.login = [401, { message: 'Identifiants invalides' }];
+    answers.login = [401, { message: 'Wrong name or password' }];
     await logIn('wrong');
-    await status('Identifiants invalides');
+    await status('Wrong name or password');
     assert.equal(await page.getByLabel('Password').inputValue(), '');
     answers.login = [502, { detail: 'The user service does not answer.' }];
     await logIn();

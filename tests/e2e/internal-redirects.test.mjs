@@ -116,6 +116,14 @@ describe('the pass after an internal redirect, with internal_redirects', () => {
     assert.equal((await visitor.call(go(`${stage.gateway.origin}/members`))).status, 200);
   });
 
+  it('is nobody if it comes back from another origin, which chose where to', async () => {
+    const visitor = await member(stage);
+    const { origin } = stage.gateway;
+    const back = `${origin.replace('localhost', '127.0.0.1')}${go(`${origin}/members`)}`;
+    assertProblem(await visitor.call(go(back)), 401, 'session_missing');
+    assert.deepEqual([stage.application.arrived('/go').length, stage.application.arrived('/members').length], [2, 0]);
+  });
+
   it('is nobody if the session was signed out meanwhile', async () => {
     const visitor = await member(stage);
     const signOut = async () => assert.equal((await visitor.call('/api/logout', { method: 'POST' })).status, 200);

@@ -96,7 +96,7 @@ describe('without a browser', () => {
       answers.push({ status, body, reason, others, calls: [...users.requests] });
     }
     assert.deepEqual(answers[0], answers[1]);
-    assert.deepEqual([answers[0].status, JSON.parse(answers[0].body), answers[0].reason], [401, { message: 'Identifiants invalides' }, 'credentials_refused']);
+    assert.deepEqual([answers[0].status, JSON.parse(answers[0].body), answers[0].reason], [401, { message: 'Wrong name or password' }, 'credentials_refused']);
     assert.deepEqual(answers[0].calls, ['POST /api/users/verify']);
   });
 
@@ -273,7 +273,7 @@ describe('in a browser', () => {
       const answer = page.waitForResponse(`${gateway.origin}/api/auth/login`);
       await logIn('guessed@example.com', `guess ${failure}`);
       assert.equal((await answer).status(), 401);
-      await status('Identifiants invalides');
+      await status('Wrong name or password');
     }
     await logIn('guessed@example.com', 'guess 5');
     await status(/Too many attempts.*30 seconds/);

@@ -123,7 +123,7 @@ describe('an unknown person and a wrong password', () => {
       for (const other of others) assert.deepEqual(other, one, `attempt ${i + 1}`);
       assert.deepEqual([one.status, one.calls.length], i < 5 ? [401, 1] : [429, 0]);
       if (i >= 5) continue;
-      assert.deepEqual(JSON.parse(one.body), { message: 'Identifiants invalides' });
+      assert.deepEqual(JSON.parse(one.body), { message: 'Wrong name or password' });
       assert.equal(one.calls[0].body, '{"email":"ACCOUNT","password":"PASSWORD"}');
       assert.ok(
         Object.entries(one.counted).some(([name, count]) => name.endsWith('accredit_sign_in_failed_credentials_refused') && count === 1),

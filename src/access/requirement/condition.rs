@@ -108,6 +108,20 @@ impl Condition {
         }
     }
 
+    /// What it asks for, as a phrase for the log.
+    pub(super) fn wanted(&self) -> String {
+        let each = |conditions: &[Self], between: &str| match conditions {
+            [only] => only.wanted(),
+            several => ["(", &several.iter().map(Self::wanted).collect::<Vec<_>>().join(between), ")"].concat(),
+        };
+        match self {
+            Self::Test(test) => test.wanted(),
+            Self::All(conditions) => each(conditions, " and "),
+            Self::Any(conditions) => each(conditions, " or "),
+            Self::Not(condition) => ["not ", &condition.wanted()].concat(),
+        }
+    }
+
     /// Adds every claim that the condition looks at to `found`. One may be added more than once.
     pub fn claims(&self, found: &mut Vec<ClaimPath>) {
         match self {

@@ -127,6 +127,35 @@ impl Test {
         looked_for.iter().map(|path| claim_found(path, &case.principal.claims)).collect()
     }
 
+    /// What it asks for, as a phrase for the log, with the values that are configured.
+    pub(super) fn wanted(&self) -> String {
+        let one_of = |values: Value| match values.as_array().map(Vec::as_slice) {
+            Some([only]) => only.to_string(),
+            _ => ["one of ", &values.to_string()].concat(),
+        };
+        let texts = |texts: &[String]| Value::from(texts);
+        match self {
+            Self::Claim { path, any_of, split: None } => format!("{path}: {}", one_of(Value::from(any_of.as_slice()))),
+            Self::Claim { path, any_of, split: Some(separator) } => {
+                format!("{path}, split at {separator:?}: {}", one_of(Value::from(any_of.as_slice())))
+            }
+            Self::HasKey { path, keys, within: None } => format!("a key in {path}: {}", one_of(texts(keys))),
+            Self::HasKey { path, keys, within: Some(within) } => {
+                format!("a key in {path}: {}, with a key in it: {}", one_of(texts(keys)), one_of(texts(within)))
+            }
+            Self::EmailDomain(domains) => ["a verified e-mail address at ", &one_of(texts(domains))].concat(),
+            Self::Provider(name) => ["provider ", name].concat(),
+            Self::Bearer => "a bearer token".to_owned(),
+            Self::Scope(scopes) => ["a bearer token with the scopes ", &texts(scopes).to_string()].concat(),
+            Self::Audience(audiences) => ["a bearer token for ", &one_of(texts(audiences))].concat(),
+            Self::Authentication(demand) => {
+                let class = (!demand.acr_values.is_empty()).then(|| ["acr: ", &one_of(texts(&demand.acr_values))].concat());
+                let age = demand.max_age.map(|longest| format!("a sign-in at most {longest} s ago"));
+                class.into_iter().chain(age).collect::<Vec<_>>().join(" and ")
+            }
+        }
+    }
+
     /// Adds every claim that the test looks at to `found`.
     pub(super) fn claims(&self, found: &mut Vec<ClaimPath>) {
         match self {
@@ -175,7 +204,8 @@ fn claim_found(path: &ClaimPath, claims: &Claims) -> String {
     }
 }
 
-fn shortened(text: &str) -> String {
+/// At most 200 characters of a text.
+pub(super) fn shortened(text: &str) -> String {
     const LONGEST: usize = 200;
     if text.chars().count() <= LONGEST {
         return text.to_owned();

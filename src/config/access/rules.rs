@@ -62,7 +62,7 @@ pub(crate) fn rules(
         let rule = shape.and_then(|shape| {
             let mut parts = Parts::default();
             let at_match = format!("{name}.match");
-            let matches = matches(&at_match, shape.matches, context.origins, context.answered, refusals);
+            let matches = matches(&at_match, shape.matches, context.origins, context.answered, &mut before.warnings, refusals);
             let matches = parts.part(matches.and_then(|matches| before.leaves(&name, matches, refusals)).map(Some));
             let at_allowed = format!("{name}.allow_in_path");
             let allowed = allowed(&at_allowed, shape.allow_in_path, matches.as_ref(), known.named_by_routes, refusals);

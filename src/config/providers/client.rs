@@ -1,7 +1,7 @@
 //! The client as which we are registered at a provider: its identifier, how it authenticates, and the members that mean something
 //! for a client only. It never knows where the provider's endpoints are.
 
-use crate::config::providers::written::{AuthMethod, ProviderShape, ResponseModeWord};
+use crate::config::providers::written::{AuthMethod, ProviderShape, ResponseModeWord, Scope};
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::Reached;
 use crate::config::reading::values::is_written;
@@ -111,8 +111,8 @@ fn authentication(path: &str, shape: &ProviderShape, refusals: &mut Refusals) ->
 }
 
 /// Checks the scope of the authorization request: values separated by spaces, `openid` among them.
-pub(super) fn scope(path: &str, scope: Option<String>, refusals: &mut Refusals) -> Checked<String> {
-    let scope = scope.unwrap_or_else(|| "openid profile email".to_owned());
+pub(super) fn scope(path: &str, scope: Option<Scope>, refusals: &mut Refusals) -> Checked<String> {
+    let scope = scope.map_or_else(|| "openid profile email".to_owned(), |scope| scope.0);
     if !scope.split(' ').any(|value| value == "openid") {
         let sentence = "expected openid among the scopes; without it there is no ID token";
         return Err(refusals.refuse(format!("{path}.scope"), sentence));

@@ -85,7 +85,7 @@ pub(super) fn source(
     let at_metadata = format!("{path}.metadata");
     match (issuer, metadata) {
         (Some(issuer), written) => {
-            let issuer = url(&format!("{path}.issuer"), &issuer, refusals);
+            let issuer = discoverable(&format!("{path}.issuer"), &issuer, refusals);
             let written = written.map_or(Ok(Vec::new()), |written| beside_issuer(&at_metadata, written, refusals));
             Ok(Source { metadata: MetadataSource::Discovery { issuer: issuer? }, written: written? })
         }
@@ -95,6 +95,15 @@ pub(super) fn source(
         }
         (None, None) => Err(refusals.refuse(path, "expected issuer or metadata, found neither; write issuer: https://…")),
     }
+}
+
+/// Reads the issuer, below which the discovery document is found (OpenID Connect Discovery 1.0, section 4).
+fn discoverable(path: &str, issuer: &str, refusals: &mut Refusals) -> Checked<Url> {
+    if issuer.contains("/.well-known/") {
+        let sentence = "expected the issuer, found the address of its discovery document; leave out /.well-known/… and write the rest, as it stands in the document (issuer)";
+        return Err(refusals.refuse(path, sentence));
+    }
+    url(path, issuer, refusals)
 }
 
 fn endpoint(path: &str, name: EndpointName, text: Checked<Option<String>>, refusals: &mut Refusals) -> Checked<Option<Url>> {

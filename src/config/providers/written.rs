@@ -1,9 +1,11 @@
 //! The members of a provider, as an operator writes them. What they mean is never checked here.
 
+use serde_json::Value;
+
 use crate::config::providers::bearer::BearerShape;
 use crate::config::providers::source::MetadataShape;
-use crate::config::reading::place::{shape, words};
-use crate::config::reading::refusal::Checked;
+use crate::config::reading::place::{Place, Read, shape, words};
+use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::{Reached, Span};
 use crate::words::secret::Secret;
 
@@ -16,7 +18,7 @@ shape! {
         pub(super) client_id: Option<String>,
         pub(super) client_secret: Option<Secret>,
         pub(super) token_endpoint_auth_method: Option<AuthMethod>,
-        pub(super) scope: Option<String>,
+        pub(super) scope: Option<Scope>,
         pub(super) authorization_params: Vec<(String, Checked<String>)> = default,
         pub(super) response_mode: ResponseModeWord = default,
         pub(super) redirect_uri: Option<String>,
@@ -58,5 +60,17 @@ words! {
     pub(super) enum AccountPrompt {
         Login = "login",
         SelectAccount = "select_account",
+    }
+}
+
+/// `scope` of the authorization request, as it is written: one text (RFC 6749, section 3.3).
+pub(super) struct Scope(pub(super) String);
+
+impl Read for Scope {
+    fn read(place: &Place<'_>, refusals: &mut Refusals) -> Checked<Self> {
+        match place.value {
+            Value::String(text) => Ok(Self(text.clone())),
+            _ => Err(place.mismatch("one text with spaces between the scopes", "write scope: openid profile email", refusals)),
+        }
     }
 }

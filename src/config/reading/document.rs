@@ -71,8 +71,34 @@ fn fill_in(path: &str, value: &mut Value, environment: Environment<'_>, refusals
                 fill_in(&format!("{path}{separator}{name}"), member, environment, refusals);
             }
         }
-        Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        Value::String(text) => {
+            if let Some(remedy) = unfilled(text) {
+                let sentence = ["expected a value, found a placeholder that nobody has filled in; write ", &remedy].concat();
+                let _ = refusals.refuse(path, sentence);
+                *value = Value::Null;
+            }
+        }
+        Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// What to write instead of a text that is nothing but a placeholder, for which a shell or a template of the deployment should
+/// have put a value: `${NAME}`, `${NAME:-default}`, `$(NAME)` or `{{ … }}`. Of the text only the NAME is told, which is in upper
+/// case: in a template for the user service `${account}` is a dollar sign and a gap. Braces within braces are no placeholder, but
+/// may be a query.
+fn unfilled(text: &str) -> Option<String> {
+    let text = text.trim();
+    let within = |open: &str, close: char| text.strip_prefix(open)?.strip_suffix(close);
+    if let Some(inner) = within("${", '}').or_else(|| within("$(", ')')) {
+        let end = inner.find(|sign: char| !matches!(sign, 'A'..='Z' | '0'..='9' | '_')).unwrap_or(inner.len());
+        let (name, default) = inner.split_at_checked(end)?;
+        let is_name = name.starts_with(|sign: char| !sign.is_ascii_digit());
+        let is_default = default.is_empty() || default.starts_with([':', '-', '?']);
+        return (is_name && is_default).then(|| ["{environment_variable: ", name, "}"].concat());
+    }
+    let inner = text.strip_prefix("{{")?.strip_suffix("}}")?;
+    let is_expression = !inner.trim().is_empty() && !inner.contains(['{', '}']);
+    is_expression.then(|| "the value itself, or {environment_variable: NAME}".to_owned())
 }
 
 /// The NAME in `{environment_variable: NAME}`.

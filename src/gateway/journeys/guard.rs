@@ -37,6 +37,9 @@ use crate::words::world::{RouteMetadata, World};
 /// beginning.
 const JUST_MADE: Duration = Duration::from_secs(10);
 
+/// So many sign-ins in a row may lead to sessions that are not accepted; instead of the next one there is a page.
+const MOST_IN_VAIN: usize = 2;
+
 /// The key in route metadata that names a policy.
 const ROUTE_POLICY: &str = "policy";
 
@@ -150,7 +153,7 @@ impl Guarded<'_> {
             && !browser::has_same_origin_evidence(&visit.request.headers, &visit.origin, &settings.trusted_origins)
     }
 
-    fn unauthenticated(self, scene: &mut Scene<'_>, failure: Failure, events: Vec<Event>) -> Step<Asking> {
+    fn unauthenticated(self, scene: &mut Scene<'_>, failure: Failure, mut events: Vec<Event>) -> Step<Asking> {
         let Self { settings, visit, rule } = self;
         // Whoever sends a bearer token is a program, and a sign-in would not make the token valid.
         let could_sign_in = matches!(failure.reason, Reason::SessionMissing | Reason::SessionExpired | Reason::SessionInvalid);
@@ -161,9 +164,11 @@ impl Guarded<'_> {
             let invalid = failure.reason == Reason::SessionInvalid;
             let delete = invalid.then(|| cookie::forget(&settings.session.cookie, &visit.request.headers, &visit.origin));
             let torn = invalid && cookie::read(&settings.session.cookie, &visit.request.headers) == cookie::Found::Torn;
-            if torn && self.was_torn() {
-                let missing = cookie::missing(&settings.session.cookie, &visit.request.headers);
-                return self.deny(None, Failure::new(Reason::SessionTorn, missing), events);
+            if let Some(reason) = invalid.then(|| self.in_vain(torn)).flatten() {
+                return self.deny(None, Failure { reason, ..failure }, events);
+            }
+            if invalid {
+                Event::tell_refused_session(&mut events, || visit.reference());
             }
             let mut step = self.sign_in(scene, provider, rule.require.demand().unwrap_or_default(), torn, events);
             step.set_cookies(delete.unwrap_or_default());
@@ -172,12 +177,19 @@ impl Guarded<'_> {
         self.deny(None, failure, events)
     }
 
-    /// Whether the same was seen here just before, and a new sign-in did not help: something on the way drops cookies here.
-    fn was_torn(self) -> bool {
+    /// Why another sign-in would not help a browser whose session is invalid, if it would not. `torn` says that only a part of its
+    /// cookies came: that was so just before, too, and something on the way drops cookies. Else two sign-ins just now led to
+    /// sessions that are not accepted here.
+    fn in_vain(self, torn: bool) -> Option<Reason> {
         let Self { settings, visit, .. } = self;
         let (session, place) = (&settings.session, visit.return_to());
         let came = &visit.request.headers;
-        Attempt::was_torn(&settings.sealer, &session.cookie, session.attempt_timeout, came, place.as_str(), visit.now)
+        let over =
+            Attempt::just_over(&settings.sealer, &session.cookie, session.attempt_timeout, came, place.as_str(), visit.now);
+        match torn {
+            true => over.iter().any(|place| place.torn).then_some(Reason::SessionTorn),
+            false => (over.len() >= MOST_IN_VAIN).then_some(Reason::SessionRefusedAgain),
+        }
     }
 
     /// Somebody is signed in, and does not meet the requirement. If all that is missing is a stronger or more recent

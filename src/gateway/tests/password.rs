@@ -42,7 +42,7 @@ pub(super) fn by_password() -> Value {
         json!({
             "fields": {"account": "email"},
             "answer": {"message": "Connexion réussie", "token": "{token}", "user": {"id": "{user.id}", "email": "{user.email}"}},
-            "refusal": {"message": "Identifiants invalides"}
+            "refusal": {"message": "Wrong name or password"}
         }),
     )
 }
@@ -116,7 +116,7 @@ fn a_wrong_password_and_an_unknown_name_cannot_be_told_apart_by_calls_answer_or_
     let (wrong, unknown) = (seen("alice@example.com"), seen("nobody@example.com"));
     assert_eq!(wrong, unknown);
     assert_eq!(wrong.0, ["POST users/api/users/verify"]);
-    assert_eq!((wrong.1.status, wrong.1.body.as_str()), (401, r#"{"message":"Identifiants invalides"}"#));
+    assert_eq!((wrong.1.status, wrong.1.body.as_str()), (401, r#"{"message":"Wrong name or password"}"#));
     assert_eq!(field(&wrong.1, "content-type"), Some("application/json"));
     assert_eq!(field(&wrong.1, "www-authenticate"), Some("Bearer realm=\"https://app.example.com\""));
     assert!(!format!("{:?}", wrong.4).contains("alice"), "what somebody typed is not logged");

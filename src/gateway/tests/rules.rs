@@ -48,7 +48,7 @@ fn somebody_who_may_not_is_told_why_and_the_log_which_rule_it_was() {
         Event::Denied { rule, subject, failure, .. } => Some((rule.as_deref(), subject.as_deref(), failure.detail.as_str())),
         _ => None,
     });
-    assert_eq!(denied, Some((Some("rules[1]"), Some("alice"), r#"groups is ["guests"]"#)));
+    assert_eq!(denied, Some((Some("rules[1]"), Some("alice"), r#"groups is ["guests"]; the rule asks for groups: "staff""#)));
     assert_eq!(step.events.last(), Some(&Event::Outcome(Outcome::Forbidden)));
     assert_eq!((step.note.subject.as_deref(), step.note.rule.as_deref()), (Some("alice"), Some("rules[1]")));
     let step = stage.script("GET", "/members");

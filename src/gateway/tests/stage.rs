@@ -359,7 +359,7 @@ pub(super) fn called(step: Step) -> (HttpCall, PendingCall) {
 pub(super) fn reasons(step: &Step) -> Vec<Reason> {
     let reason = |event: &Event| match event {
         Event::SignInFailed { failure, .. } | Event::Denied { failure, .. } => Some(failure.reason),
-        Event::SessionRefused(reason) => Some(*reason),
+        Event::SessionRefused { failure, .. } => Some(failure.reason),
         _ => None,
     };
     step.events.iter().filter_map(reason).collect()

@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use crate::authenticate::scene::Scene;
+use crate::authenticate::session::sealed_elsewhere;
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::oidc::metadata::Metadata;
 use crate::session::attempt::place::{LONGEST_LIFE, SHORTEST_LIFE};
@@ -69,13 +70,18 @@ pub fn end(scene: &mut Scene<'_>, attempt: &Attempt, outcome: Outcome, now: Time
     place.unwrap_or_else(|_| attempt.forget(cookie))
 }
 
+/// What the log says of a request that has lost its https, and what to set.
+const LOST_HTTPS: &str = "x-forwarded-proto is http, but the origin is https: redirect http to https, because browsers send no Secure cookie by http; if a balancer in front has ended TLS, it must set x-forwarded-proto, and Envoy's connection manager needs use_remote_address: true and xff_num_trusted_hops: 1";
+
 /// The failure of a sign-in whose attempt's cookie did not come with the request; `cross_site` says whether the cookie is
 /// `SameSite=None`.
 pub fn no_attempt(settings: &Settings, visit: &Visit, reason: Reason, cross_site: bool) -> Failure {
     let (host, limit) = (&visit.request.authority, settings.session.attempt_timeout.as_secs());
     let same_site = if cross_site { "None" } else { "Lax" };
-    Failure::new(
-        reason,
-        format!("looked for the attempt's cookie: host {host}, SameSite={same_site}, to be finished within {limit} s"),
-    )
+    let looked = format!("looked for the attempt's cookie: host {host}, SameSite={same_site}, to be finished within {limit} s");
+    let elsewhere = |sealed: &[u8]| sealed_elsewhere(settings, sealed);
+    let elsewhere = Attempt::first_named(&settings.session.cookie, &visit.request.headers, elsewhere);
+    let elsewhere = elsewhere.map(|by| ["one came that was ", &by].concat());
+    let by_http = visit.lost_https().then(|| LOST_HTTPS.to_owned());
+    Failure::new(reason, [looked].into_iter().chain(elsewhere).chain(by_http).collect::<Vec<_>>().join("; "))
 }

@@ -79,19 +79,24 @@ fn a_place_is_found_by_its_identifier_only_with_its_own_cookie() {
 }
 
 #[test]
-fn a_browser_that_loses_parts_of_a_session_is_known_for_the_page_that_it_wanted_and_not_for_long() {
+fn the_sign_ins_that_are_just_over_are_known_for_the_page_that_was_wanted_and_not_for_long() {
     let mut desk = Desk::new();
     let (whole, _) = desk.begin(0, "");
     let torn = Attempt { torn: true, ..whole.clone() };
     let (whole, torn) = (desk.used_up(&whole), desk.used_up(&torn));
-    let was_torn = |cookie: &str, page, seconds| {
+    let just_over = |cookie: &str, page, seconds| {
         let (came, now) = (cookie_header(pair(cookie)), Timestamp::from_seconds(seconds));
-        Attempt::was_torn(&desk.sealer, &desk.settings, TIMEOUT, &came, page, now)
+        let places = Attempt::just_over(&desk.sealer, &desk.settings, TIMEOUT, &came, page, now);
+        places.iter().map(|place| place.torn).collect::<Vec<_>>()
     };
     let end = (TIMEOUT + SHORTEST_LIFE).as_secs();
-    assert!(was_torn(&torn, "/x", 2) && was_torn(&torn, "/x", end - 1));
-    assert!(!was_torn(&torn, "/x", end) && !was_torn(&torn, "/x", end + 1));
-    assert!(!was_torn(&torn, "/y", 2) && !was_torn(&whole, "/x", 2) && !was_torn("", "/x", 2));
+    let nothing = Vec::<bool>::new();
+    for (cookie, torn) in [(&whole, false), (&torn, true)] {
+        assert_eq!([2, end - 1].map(|seconds| just_over(cookie, "/x", seconds)), [vec![torn], vec![torn]]);
+        assert_eq!([end, end + 1].map(|seconds| just_over(cookie, "/x", seconds)), [nothing.clone(), nothing.clone()]);
+        assert_eq!(just_over(cookie, "/y", 2), nothing);
+    }
+    assert_eq!(just_over("", "/x", 2), nothing);
 }
 
 #[test]
