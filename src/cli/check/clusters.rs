@@ -20,8 +20,8 @@ pub(crate) fn of_clusters(plugin: &Plugin<'_>, written: &Value, report: &mut Rep
             Some(cluster) if secure => of_tls(cluster, report),
             Some(_) => {}
             None if all_are_here => {
-                let sentence =
-                    format!("there is no cluster {}; add it to clusters, or write the name of one that is there", quote(&name));
+                // Its name may be the value of a variable, which is not printed.
+                let sentence = "there is no cluster of this name; add it to clusters, or write the name of one that is there";
                 report.tell_of(Id::ClusterMissing, held.at(&path, plugin.node.spot), &path, sentence);
             }
             None => {}
