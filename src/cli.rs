@@ -4,6 +4,9 @@
 //! The exit code is 0 if all is well, 1 if something was found, 2 if the command could not do what it was asked.
 
 mod arguments;
+mod check;
+mod environment;
+mod envoy;
 mod input;
 mod keygen;
 mod moment;
@@ -11,6 +14,7 @@ mod reasons;
 mod session;
 mod terminal;
 mod token;
+mod yaml;
 
 use std::process::ExitCode;
 
@@ -31,6 +35,9 @@ pub fn main() -> ExitCode {
 
 fn run(command: &Command, terminal: &mut Terminal<'_>) -> Result<Outcome, Trouble> {
     match command {
+        Command::Check { files, env_file, notes } => {
+            check::check(&check::Asked { files, env_file: env_file.as_deref(), notes: *notes }, terminal)
+        }
         Command::Keygen => keygen::keygen(terminal),
         Command::Reasons { id } => reasons::reasons(id.as_deref(), terminal),
         Command::Session(SessionCommand::Inspect(arguments)) => session::inspect(arguments, terminal),

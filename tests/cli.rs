@@ -124,6 +124,23 @@ fn json_is_one_document_without_colours() {
 }
 
 #[test]
+fn check_tells_each_mistake_with_its_place_and_an_exit_code() {
+    let file = |name: &str| format!("{}/{name}", env!("CARGO_MANIFEST_DIR"));
+    let (good, bad) = (file("envoy/bff.yaml"), file("tests/fixtures/check/fail-open.yaml"));
+    let told = written(&["check", &good]);
+    assert!(told.contains("0 errors, 0 warnings in 1 plugin, 1 file"), "{told}");
+    let output = accredit(&["check", &good, &bad]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    let line = std::fs::read_to_string(&bad).unwrap().lines().position(|line| line.contains("# planted")).unwrap() + 1;
+    assert!(told.contains(&format!("{bad}:{line}:33: error fail-open: ")), "{told}");
+    let output = accredit(&["check", "--json", &bad]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &told["errors"], &told["findings"][0]["id"]), (Some(1), &1.into(), &"fail-open".into()));
+    assert_eq!(accredit(&["check", "no-such-file.yaml"]).status.code(), Some(2));
+}
+
+#[test]
 fn every_reason_is_listed_with_its_status_and_its_meaning() {
     let listed: Vec<Value> = serde_json::from_str(&written(&["reasons", "--json"])).unwrap();
     let ids: Vec<_> = listed.iter().map(|reason| reason["id"].as_str().unwrap()).collect();

@@ -21,6 +21,19 @@ pub(super) struct Arguments {
 /// What the command can do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Find mistakes in files that hold the filter: an Envoy's file, an object of Kubernetes, or the filter's configuration alone.
+    #[command(after_help = "Example:\n  accredit check envoy.yaml")]
+    Check {
+        /// The files; - is the standard input.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<String>,
+        /// A file of lines NAME=value, with the environment variables that the configuration names.
+        #[arg(long, value_name = "FILE")]
+        env_file: Option<String>,
+        /// Also show notes, which are no mistakes.
+        #[arg(long)]
+        notes: bool,
+    },
     /// Make a key.
     #[command(after_help = "Example:\n  export ACCREDIT_KEY=\"$(accredit keygen)\"")]
     Keygen,

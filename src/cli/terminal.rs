@@ -23,7 +23,6 @@ pub(super) enum Outcome {
     /// All is well: 0.
     Fine,
     /// Something was found that somebody should look at: 1.
-    #[expect(dead_code, reason = "no command looks for anything yet")]
     Findings,
 }
 

@@ -33,8 +33,11 @@ const FLOORS: [(&str, u8); 16] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 17] = [
+const SUB_ROOMS: [&str; 20] = [
     "access::requirement",
+    "cli::check",
+    "cli::envoy",
+    "cli::yaml",
     "config::access",
     "config::access::requirements",
     "config::providers",

@@ -1,0 +1,193 @@
+//! `accredit check`: all mistakes in files that hold the filter, each with its place. What the filter says of its configuration
+//! is said by the filter's own code; this room adds what only the whole file shows. It contacts nobody, and prints no secret.
+
+mod clusters;
+mod configuration;
+mod filters;
+pub(crate) mod findings;
+mod manager;
+mod plugin;
+
+use std::io::Read as _;
+
+use serde_json::{Value, json};
+
+use crate::cli::check::findings::{Finding, Id, Level, Report};
+use crate::cli::environment::Environment;
+use crate::cli::envoy::plugins::{files_inside, plugins};
+use crate::cli::terminal::{Form, Outcome, Terminal, Trouble};
+use crate::cli::yaml::node::Node;
+use crate::cli::yaml::reader::{MOST_BYTES, Repeated, read};
+use crate::cli::yaml::spot::{Origin, Spot};
+use crate::words::quote::quote;
+
+/// What is to be checked.
+pub(crate) struct Asked<'a> {
+    /// The names of the files; `-` is the standard input.
+    pub(crate) files: &'a [String],
+    /// A file with variables.
+    pub(crate) env_file: Option<&'a str>,
+    /// Whether notes are shown.
+    pub(crate) notes: bool,
+}
+
+/// All that was found.
+#[derive(Default)]
+pub(crate) struct Checked {
+    findings: Vec<Finding>,
+    plugins: usize,
+    stood_in: Vec<String>,
+}
+
+/// Checks files, and writes what was found.
+///
+/// # Errors
+/// If a file cannot be read, or the result cannot be written.
+pub(crate) fn check(asked: &Asked<'_>, terminal: &mut Terminal<'_>) -> Result<Outcome, Trouble> {
+    let lines = asked.env_file.map(content).transpose()?.unwrap_or_default();
+    let environment = Environment::new(&lines, true).map_err(|line| {
+        Trouble::told(format!("{}:{line}: expected NAME=value, found something else", asked.env_file.unwrap_or_default()))
+    })?;
+    let mut all = Checked::default();
+    for file in asked.files {
+        all.add(file, &content(file)?, &environment);
+    }
+    all.finish(asked.files);
+    let shown: Vec<_> = all.findings.iter().filter(|finding| asked.notes || finding.id.level() != Level::Note).collect();
+    match terminal.form() {
+        Form::Json => terminal.json(&all.as_json(&shown, asked.files.len()))?,
+        Form::Words => all.in_words(&shown, asked.files.len(), terminal)?,
+    }
+    let clean = all.findings.iter().all(|finding| finding.id.level() == Level::Note);
+    Ok(if clean { Outcome::Fine } else { Outcome::Findings })
+}
+
+/// The text of a file. What is too long is cut, and then refused as too long.
+fn content(file: &str) -> Result<String, Trouble> {
+    let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    let done = if file == "-" {
+        std::io::stdin().lock().take(most).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(file).and_then(|open| open.take(most).read_to_end(&mut bytes))
+    };
+    done.map_err(|error| Trouble::told(format!("{file} cannot be read: {error}")))?;
+    String::from_utf8(bytes).map_err(|_| Trouble::told(format!("{file} cannot be read: it is not UTF-8")))
+}
+
+impl Checked {
+    /// Checks one file.
+    fn add(&mut self, file: &str, text: &str, environment: &Environment) {
+        let mut report = Report::of(file);
+        self.add_text(text, Origin::FILE, environment, &mut report);
+        self.findings.extend(report.sorted());
+    }
+
+    fn add_text(&mut self, text: &str, origin: Origin, environment: &Environment, report: &mut Report<'_>) {
+        let stream = match read(text, origin) {
+            Ok(stream) => stream,
+            Err(malformed) => return report.tell(Id::Yaml, malformed.spot, malformed.sentence),
+        };
+        told_twice(&stream.repeated, report);
+        for document in &stream.documents {
+            self.add_document(document, environment, report);
+            for inside in files_inside(document) {
+                self.add_text(&inside.text, inside.origin, environment, report);
+            }
+        }
+    }
+
+    fn add_document(&mut self, document: &Node, environment: &Environment, report: &mut Report<'_>) {
+        let found = plugins(document);
+        told_twice(&found.repeated, report);
+        for plugin in &found.plugins {
+            self.plugins = self.plugins.saturating_add(1);
+            let known = configuration::of_configuration(plugin, environment, report);
+            plugin::of_plugin(plugin, report);
+            if let Some(around) = &plugin.around {
+                filters::of_filters(around, &known.written, report);
+                manager::of_manager(around, &known.written, report);
+                if let Some(settings) = &known.settings {
+                    filters::of_bodies(around, settings, report);
+                }
+            }
+            clusters::of_clusters(plugin, &known.written, report);
+            self.stood_in.extend(known.stood_in);
+        }
+    }
+
+    /// Says so if no file holds the filter: a command that checks nothing must not look like one that finds nothing.
+    fn finish(&mut self, files: &[String]) {
+        self.stood_in.sort_unstable();
+        self.stood_in.dedup();
+        let unread = self.findings.iter().any(|finding| finding.id == Id::Yaml);
+        if let Some(file) = files.first().filter(|_| self.plugins == 0 && !unread) {
+            let mut report = Report::of(file);
+            let sentence = "the filter was not found here, nor in the other files; name the file with its configuration";
+            report.tell(Id::NoPlugin, Spot { line: 1, column: 1 }, sentence);
+            self.findings.extend(report.sorted());
+        }
+    }
+
+    fn counted(&self, level: Level) -> usize {
+        self.findings.iter().filter(|finding| finding.id.level() == level).count()
+    }
+
+    fn in_words(&self, shown: &[&Finding], files: usize, terminal: &mut Terminal<'_>) -> Result<(), Trouble> {
+        for finding in shown {
+            let Finding { id, file, spot, path, sentence } = finding;
+            let separator = if path.is_empty() { "" } else { ": " };
+            let (level, name, link) = (id.level().name(), id.name(), id.link());
+            terminal.line(format_args!(
+                "{file}:{}:{}: {level} {name}: {path}{separator}{sentence} ({link})",
+                spot.line, spot.column
+            ))?;
+        }
+        if !self.stood_in.is_empty() {
+            terminal.line(format_args!(
+                "not set here, so a random stand-in was used for each: {}; whether the real ones are good is not known",
+                self.stood_in.join(", ")
+            ))?;
+        }
+        terminal.line(format_args!(
+            "{}, {} in {}, {}",
+            number(self.counted(Level::Error), "error"),
+            number(self.counted(Level::Warning), "warning"),
+            number(self.plugins, "plugin"),
+            number(files, "file")
+        ))
+    }
+
+    fn as_json(&self, shown: &[&Finding], files: usize) -> Value {
+        let findings = shown.iter().map(|finding| {
+            let Finding { id, file, spot, path, sentence } = finding;
+            json!({
+                "id": id.name(), "level": id.level().name(), "file": file, "line": spot.line, "column": spot.column, "path": path,
+                "sentence": sentence, "see": id.link(),
+            })
+        });
+        json!({
+            "findings": findings.collect::<Value>(), "files": files, "plugins": self.plugins, "stand_ins": self.stood_in,
+            "errors": self.counted(Level::Error), "warnings": self.counted(Level::Warning),
+        })
+    }
+}
+
+fn told_twice(repeated: &[Repeated], report: &mut Report<'_>) {
+    for key in repeated {
+        let first = key.first;
+        let sentence = format!(
+            "the key {} stands here again, after line {}, and only the last one counts; remove one of the two",
+            quote(&key.name),
+            first.line
+        );
+        report.tell(Id::KeyTwice, key.again, sentence);
+    }
+}
+
+fn number(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests;

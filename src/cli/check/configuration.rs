@@ -1,0 +1,99 @@
+//! What the filter itself says of its configuration, with places in the file: its refusals, all of them, and its warnings. It is
+//! given the very bytes that Envoy would give it. Variables and secrets are looked at here, too, because only the file shows them.
+
+use prost::Message as _;
+use prost_types::value::Kind;
+use prost_types::{ListValue, Struct, Value as Wire};
+use serde_json::{Map, Value};
+
+use crate::cli::check::findings::{Id, Report};
+use crate::cli::environment::{Environment, Given, asked, written_secrets};
+use crate::cli::envoy::plugins::{Held, Plugin};
+use crate::cli::yaml::scalars::Dialect;
+use crate::config;
+use crate::config::settings::Settings;
+
+/// What is known of a plugin's configuration.
+#[derive(Default)]
+pub(crate) struct Known {
+    /// The configuration with the values of variables. It holds secrets.
+    pub(crate) written: Value,
+    /// What the filter made of it; `None` if it refuses it.
+    pub(crate) settings: Option<Settings>,
+    /// The variables that got a stand-in.
+    pub(crate) stood_in: Vec<String>,
+}
+
+/// Checks the configuration of a plugin.
+pub(crate) fn of_configuration(plugin: &Plugin<'_>, environment: &Environment, report: &mut Report<'_>) -> Known {
+    let own = plugin.node.spot;
+    let Some(held) = &plugin.held else {
+        report.tell(Id::Elsewhere, own, "the configuration of the filter is not in this file; check the file that it is in, too");
+        return Known::default();
+    };
+    let written = held.value().unwrap_or_default();
+    let given = environment.given(&written, &plugin.variables);
+    of_variables(plugin, held, &written, &given, report);
+    for path in written_secrets(&written) {
+        let sentence = "the secret stands in the file, and in Envoy's config_dump; write {environment_variable: NAME} instead";
+        report.tell_of(Id::SecretInFile, held.at(&path, own), &path, sentence);
+    }
+    let settings = match config::load(&bytes(held), &|name| given.get(name)) {
+        Ok(settings) => {
+            for doubt in &settings.warnings {
+                report.tell_of(Id::Doubt, held.at(&doubt.path, own), &doubt.path, &doubt.sentence);
+            }
+            Some(settings)
+        }
+        Err(refusals) => {
+            let is_missing = |path: &str| given.missing.iter().any(|(other, _)| other == path);
+            for refusal in refusals.all().iter().filter(|refusal| !is_missing(&refusal.path)) {
+                report.tell_of(Id::Refused, held.at(&refusal.path, own), &refusal.path, &refusal.sentence);
+            }
+            None
+        }
+    };
+    Known { written: given.filled_in(&written), settings, stood_in: given.stood_in }
+}
+
+fn of_variables(plugin: &Plugin<'_>, held: &Held<'_>, written: &Value, given: &Given, report: &mut Report<'_>) {
+    let own = plugin.node.spot;
+    for (path, name) in asked(written).iter().filter(|(_, name)| !plugin.variables.has(name)) {
+        let sentence = format!("the filter is not given the variable {name}; list it beside the others that it may read");
+        report.tell_of(Id::VariableNotListed, held.at(path, own), path, sentence);
+    }
+    for (path, name) in &given.missing {
+        let sentence =
+            format!("the variable {name} has no value here; give it to this command by --env-file, or in its environment");
+        report.tell_of(Id::VariableNotSet, held.at(path, own), path, sentence);
+    }
+}
+
+/// The bytes that the filter gets: a `Struct` in its wire form from Envoy, JSON from a controller, a text as it is.
+fn bytes(held: &Held<'_>) -> Vec<u8> {
+    match held {
+        Held::Text(scalar, _) => scalar.text.clone().into_bytes(),
+        Held::Tree(node, Dialect::Kubernetes) => node.value(Dialect::Kubernetes).to_string().into_bytes(),
+        Held::Tree(node, Dialect::Envoy) => match node.value(Dialect::Envoy) {
+            Value::Object(members) => in_wire_form(&members).encode_to_vec(),
+            other => other.to_string().into_bytes(),
+        },
+    }
+}
+
+/// Every number of a `Struct` is a double, and the order in which its fields were written is lost.
+fn in_wire_form(members: &Map<String, Value>) -> Struct {
+    Struct { fields: members.iter().map(|(name, value)| (name.clone(), wire(value))).collect() }
+}
+
+fn wire(value: &Value) -> Wire {
+    let kind = match value {
+        Value::Null => Kind::NullValue(0),
+        Value::Bool(truth) => Kind::BoolValue(*truth),
+        Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap_or(f64::NAN)),
+        Value::String(text) => Kind::StringValue(text.clone()),
+        Value::Array(elements) => Kind::ListValue(ListValue { values: elements.iter().map(wire).collect() }),
+        Value::Object(members) => Kind::StructValue(in_wire_form(members)),
+    };
+    Wire { kind: Some(kind) }
+}

@@ -1,0 +1,160 @@
+//! What `accredit check` can find: for each its id, how grave it is, and where the documentation says more. Nothing is looked for
+//! here.
+
+use crate::cli::yaml::spot::Spot;
+
+/// How grave a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// The gateway does not start, does not work, or lets in whom it should not.
+    Error,
+    /// It works, and probably not as it is meant.
+    Warning,
+    /// Nothing is wrong, but it is worth knowing.
+    Note,
+}
+
+impl Level {
+    /// Its name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
+
+/// Declares the ids.
+macro_rules! findings {
+    ($($(#[$doc:meta])* $id:ident = $name:literal, $level:ident, $link:literal;)+) => {
+        /// What can be found.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Id { $($(#[$doc])* $id,)+ }
+
+        impl Id {
+            /// All ids, in the order of the documentation.
+            #[cfg(test)]
+            pub(crate) const ALL: &[Self] = &[$(Self::$id),+];
+
+            /// Its name, which stays the same.
+            pub(crate) const fn name(self) -> &'static str {
+                match self { $(Self::$id => $name,)+ }
+            }
+
+            /// How grave it is.
+            pub(crate) const fn level(self) -> Level {
+                match self { $(Self::$id => Level::$level,)+ }
+            }
+
+            /// The section of the documentation that says more.
+            pub(crate) const fn link(self) -> &'static str {
+                match self { $(Self::$id => $link,)+ }
+            }
+        }
+    };
+}
+
+findings! {
+    /// The file is no YAML.
+    Yaml = "yaml", Error, "docs/command-line.md#what-check-finds";
+    /// A key stands twice in one map.
+    KeyTwice = "key-twice", Error, "docs/command-line.md#what-check-finds";
+    /// None of the files holds the filter.
+    NoPlugin = "no-plugin", Warning, "docs/command-line.md#what-check-finds";
+    /// Something that is around the filter is in no file.
+    Elsewhere = "elsewhere", Note, "docs/command-line.md#what-check-finds";
+    /// The filter refuses its configuration.
+    Refused = "refused", Error, "docs/configuration.md";
+    /// The filter takes its configuration, and warns.
+    Doubt = "doubt", Warning, "docs/configuration.md";
+    /// A variable has no value here.
+    VariableNotSet = "variable-not-set", Error, "docs/configuration.md";
+    /// The filter is not given a variable.
+    VariableNotListed = "variable-not-listed", Error, "docs/configuration.md";
+    /// A secret is written into the file.
+    SecretInFile = "secret-in-file", Warning, "docs/security.md#what-is-left-to-you";
+    /// A filter that crashed lets everybody in.
+    FailOpen = "fail-open", Error, "README.md#what-envoy-must-be-set-to";
+    /// A filter that crashed is not restarted.
+    NoReload = "no-reload", Warning, "README.md#what-envoy-must-be-set-to";
+    /// Callbacks or functions are missing in a list of capabilities.
+    CapabilitiesShort = "capabilities-short", Error, "docs/security.md#what-is-left-to-you";
+    /// Bodies may pass before the decision.
+    StopIteration = "stop-iteration", Error, "README.md#what-envoy-must-be-set-to";
+    /// A cache answers before the filter is asked.
+    CacheBefore = "cache-before", Error, "docs/security.md#what-is-left-to-you";
+    /// A cache gives one person's page to others.
+    CacheBehind = "cache-behind", Warning, "docs/configuration.md#caches";
+    /// Upgrades pass without the filter.
+    UpgradeFilters = "upgrade-filters", Error, "docs/security.md#what-is-left-to-you";
+    /// The filter is off in its chain.
+    FilterDisabled = "filter-disabled", Error, "docs/security.md#what-is-left-to-you";
+    /// The filter is off for a route.
+    RouteDisabled = "route-disabled", Error, "docs/security.md#what-is-left-to-you";
+    /// An endpoint reads a body, and there is no buffer.
+    BufferMissing = "buffer-missing", Error, "docs/configuration.md#endpoints-that-read-a-body";
+    /// The buffer is not directly after the filter.
+    BufferNotBehind = "buffer-not-behind", Error, "docs/configuration.md#endpoints-that-read-a-body";
+    /// The route of an endpoint that reads a body leads to a cluster.
+    BodyRoute = "body-route", Error, "docs/configuration.md#endpoints-that-read-a-body";
+    /// There is no cluster of a name.
+    ClusterMissing = "cluster-missing", Error, "docs/configuration.md#providers";
+    /// The provider is called without TLS.
+    ClusterPlain = "cluster-plain", Error, "docs/security.md#what-is-left-to-you";
+    /// The provider's certificate is not verified.
+    ClusterUnverified = "cluster-unverified", Error, "docs/security.md#what-is-left-to-you";
+    /// Paths are not normalized.
+    NotNormalized = "not-normalized", Warning, "README.md#what-envoy-must-be-set-to";
+    /// The client says its own address.
+    PeerAddress = "peer-address", Warning, "docs/configuration.md#throttle";
+    /// A balancer in front is not counted.
+    HopsMissing = "hops-missing", Warning, "docs/troubleshooting.md#4-https-is-lost-behind-a-proxy";
+    /// Answers of the filter are rewritten.
+    BodyFormat = "body-format", Warning, "docs/security.md#what-is-left-to-you";
+}
+
+/// Something that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) id: Id,
+    pub(crate) file: String,
+    pub(crate) spot: Spot,
+    /// The path in the filter's configuration; empty for what is not in it.
+    pub(crate) path: String,
+    pub(crate) sentence: String,
+}
+
+/// The findings of one file.
+#[derive(Debug)]
+pub(crate) struct Report<'a> {
+    file: &'a str,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Report<'a> {
+    /// Nothing was found yet.
+    pub(crate) const fn of(file: &'a str) -> Self {
+        Self { file, findings: Vec::new() }
+    }
+
+    /// Notes a finding about what is around the filter.
+    pub(crate) fn tell(&mut self, id: Id, spot: Spot, sentence: impl Into<String>) {
+        self.tell_of(id, spot, "", sentence);
+    }
+
+    /// Notes a finding about a field of the filter's configuration.
+    pub(crate) fn tell_of(&mut self, id: Id, spot: Spot, path: &str, sentence: impl Into<String>) {
+        let finding = Finding { id, file: self.file.to_owned(), spot, path: path.to_owned(), sentence: sentence.into() };
+        // What two plugins share is told once.
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+
+    /// All of them, in the order of the file.
+    pub(crate) fn sorted(mut self) -> Vec<Finding> {
+        self.findings.sort_by_key(|finding| finding.spot);
+        self.findings
+    }
+}

@@ -1,0 +1,69 @@
+//! The settings of the HTTP connection manager: how paths are read, whose address a request has, and what becomes of answers.
+
+use serde_json::Value;
+
+use crate::cli::check::findings::{Id, Report};
+use crate::cli::envoy::around::{Around, field, inner, is_true, text};
+use crate::cli::yaml::node::Node;
+
+/// Checks the manager that the filter is in.
+pub(crate) fn of_manager(around: &Around<'_>, written: &Value, report: &mut Report<'_>) {
+    of_paths(around.manager, report);
+    of_addresses(around, written, report);
+    if let Some(format) = field(around.manager, "local_reply_config").and_then(|reply| field(reply, "body_format")) {
+        let sentence = "the pages and the JSON of the filter get this format, too; remove body_format, or move it into mappers that do not match them";
+        report.tell(Id::BodyFormat, format.spot, sentence);
+    }
+}
+
+fn of_paths(manager: &Node, report: &mut Report<'_>) {
+    let escaped = text(manager, "path_with_escaped_slashes_action");
+    let settings = [
+        ("normalize_path: true", is_true(manager, "normalize_path")),
+        ("merge_slashes: true", is_true(manager, "merge_slashes")),
+        (
+            "path_with_escaped_slashes_action: REJECT_REQUEST",
+            matches!(escaped, Some("REJECT_REQUEST" | "UNESCAPE_AND_REDIRECT" | "UNESCAPE_AND_FORWARD")),
+        ),
+    ];
+    let missing: Vec<_> = settings.into_iter().filter(|(_, is_set)| !is_set).map(|(setting, _)| setting).collect();
+    if !missing.is_empty() {
+        let sentence = format!("the rules may see another path than the application; write {}", missing.join(", "));
+        report.tell(Id::NotNormalized, manager.spot, sentence);
+    }
+}
+
+fn of_addresses(around: &Around<'_>, written: &Value, report: &mut Report<'_>) {
+    let manager = around.manager;
+    let detected = field(manager, "original_ip_detection_extensions").is_some();
+    if !is_true(manager, "use_remote_address") {
+        if !detected && written.get("password").is_some() {
+            let sentence = "a client can write its own address into x-forwarded-for, and so has a new one for each guess of a password; write use_remote_address: true";
+            report.tell(Id::PeerAddress, manager.spot, sentence);
+        }
+        return;
+    }
+    let counted = text(manager, "xff_num_trusted_hops").is_some_and(|hops| hops != "0");
+    if !counted && !detected && is_reached_by_a_proxy(around, written) {
+        let sentence = "TLS ends in front of this listener, so all clients have the address of what is there, and the application is told http; write xff_num_trusted_hops with the number of proxies in front";
+        report.tell(Id::HopsMissing, manager.spot, sentence);
+    }
+}
+
+/// Whether browsers use https, and the listener does not: then something in front of it does. A listener that only this machine
+/// reaches is no gateway yet.
+fn is_reached_by_a_proxy(around: &Around<'_>, written: &Value) -> bool {
+    let Some(chain) = around.chain else { return false };
+    let address = around.listener.and_then(|listener| inner(listener, &["address", "socket_address", "address"]));
+    if address.and_then(Node::text).is_some_and(|address| address.starts_with("127.") || address == "::1") {
+        return false;
+    }
+    let listeners = around.listener.and_then(|listener| field(listener, "listener_filters")).map_or(&[][..], Node::elements);
+    let of_a_proxy = |filter: &Node| text(filter, "name").is_some_and(|name| name.contains("proxy_protocol"));
+    if field(chain, "transport_socket").is_some() || listeners.iter().any(of_a_proxy) {
+        return false;
+    }
+    let origins = written.get("origins").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let mut texts = origins.iter().filter_map(Value::as_str).peekable();
+    texts.peek().is_some() && texts.all(|origin| origin.starts_with("https://"))
+}

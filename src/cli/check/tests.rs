@@ -1,0 +1,189 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::cli::check::Checked;
+use crate::cli::check::findings::{Finding, Id, Level};
+use crate::cli::environment::Environment;
+
+/// Variables as the shipped files name them, for a gateway on this machine.
+const LOOPBACK: &str = "ACCREDIT_ORIGIN=http://localhost:10000\nOIDC_ISSUER=http://127.0.0.1:9000\nOIDC_CLIENT_ID=gateway\n\
+                        FRONT_ORIGIN=http://localhost:9200\nFRONT_CALLBACK=http://localhost:9200/auth/callback\n";
+
+/// The same for a gateway that others can reach.
+const PUBLIC: &str = "ACCREDIT_ORIGIN=https://api.example.com\nOIDC_ISSUER=https://sso.example.com\nOIDC_CLIENT_ID=gateway\n\
+                      FRONT_ORIGIN=https://app.example.com\nFRONT_CALLBACK=https://app.example.com/auth/callback\n";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn checked(file: &str, text: &str, variables: &str) -> Checked {
+    let mut all = Checked::default();
+    all.add(file, text, &Environment::new(variables, false).unwrap());
+    all.finish(&[file.to_owned()]);
+    all
+}
+
+/// What is found, without notes, as `line:column id path: sentence`.
+fn found(text: &str, variables: &str) -> Vec<String> {
+    let counts = |finding: &&Finding| finding.id.level() != Level::Note;
+    let shown = |finding: &Finding| {
+        let Finding { id, spot, path, sentence, .. } = finding;
+        format!("{}:{} {} {path}: {sentence}", spot.line, spot.column, id.name())
+    };
+    checked("file.yaml", text, variables).findings.iter().filter(counts).map(shown).collect()
+}
+
+fn yaml_files(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("node_modules") {
+            yaml_files(&path, files);
+        } else if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
+            files.push(path);
+        }
+    }
+}
+
+#[test]
+fn it_says_nothing_about_a_shipped_file() {
+    let mut files = Vec::new();
+    ["envoy", "deploy"].iter().for_each(|folder| yaml_files(&root().join(folder), &mut files));
+    assert!(files.len() > 30, "{files:?}");
+    let mut with_plugin = 0;
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        // An Envoy of Kubernetes ends TLS itself; in the files that controllers make, TLS to browsers is left out.
+        let public = path.ends_with("kubernetes/base/envoy.yaml");
+        let all = checked(&path.display().to_string(), &text, if public { PUBLIC } else { LOOPBACK });
+        let counts = |finding: &&Finding| finding.id.level() != Level::Note && finding.id != Id::NoPlugin;
+        assert_eq!(all.findings.iter().filter(counts).collect::<Vec<_>>(), Vec::<&Finding>::new());
+        with_plugin += all.plugins;
+    }
+    assert!(with_plugin >= 15, "{with_plugin}");
+}
+
+#[test]
+fn each_planted_mistake_is_found_in_its_file_and_nothing_else() {
+    let folder = root().join("tests/fixtures/check");
+    let (mut planted, mut wrong) = (Vec::new(), Vec::new());
+    yaml_files(&folder, &mut planted);
+    let mut ids: Vec<_> = Id::ALL.iter().map(|id| id.name()).collect();
+    for path in planted {
+        let text = fs::read_to_string(&path).unwrap();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        // Where it is planted.
+        let lines: Vec<_> =
+            text.lines().enumerate().filter(|(_, line)| line.contains("# planted")).map(|(index, _)| index + 1).collect();
+        let all = checked(name, &text, PUBLIC).findings;
+        let told: Vec<_> = all.iter().map(|finding| (finding.id.name(), finding.spot.line)).collect();
+        let found: Vec<_> =
+            all.iter().map(|finding| (finding.id.name(), finding.spot.line)).filter(|(id, _)| *id == name).collect();
+        let expected: Vec<_> = lines.iter().map(|line| (name, *line)).collect();
+        if expected.is_empty() || found != expected || told != expected {
+            wrong.push(format!("{name}: planted in {lines:?}, found {all:#?}"));
+        }
+        ids.retain(|id| *id != name);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(ids, Vec::<&str>::new(), "no file in tests/fixtures/check has these");
+}
+
+#[test]
+fn each_refusal_has_the_line_that_it_is_about() {
+    let text = "origins: [http://localhost:10000]\nproviders:\n- name: demo\n  issuer: http://127.0.0.1:9000\n  clusters: {\"127.0.0.1:9000\": provider}\n  client_id: demo\n  client_secrt: some-text\nsession: {keys: [{environment_variable: KEY}]}\nrules:\n- match: {path: /a}\n  require: publik\n- match:\n    path: a\n  require: {claim: groups, any_of: []}\n";
+    let told = found(text, "");
+    let begins = [
+        "7:3 refused providers[0].client_secrt: ",
+        "11:3 refused rules[0].require: ",
+        "13:5 refused rules[1].match.path: ",
+        "14:28 refused rules[1].require.any_of: ",
+    ];
+    assert_eq!(told.len(), begins.len(), "{told:#?}");
+    for begin in begins {
+        assert!(told.iter().any(|line| line.starts_with(begin)), "{begin} is not in {told:#?}");
+    }
+}
+
+#[test]
+fn words_are_what_envoy_reads() {
+    let text = fs::read_to_string(root().join("envoy/bff.yaml")).unwrap();
+    let changed =
+        text.replace("filter_state: [subject, rule]", "filter_state: [subject, rule]\n                    shared_cache: yes");
+    let told = found(&changed, LOOPBACK);
+    assert!(matches!(told.as_slice(), [only] if only.contains("refused shared_cache: ")), "{told:?}");
+}
+
+#[test]
+fn no_secret_is_ever_printed() {
+    let secret = "c2VjcmV0LXRoYXQtbm9ib2R5LW1heS1zZWUtMTIzNDU2Nzg5MA==";
+    let text = format!(
+        "origins: [{{environment_variable: SECRET}}]\nproviders:\n- name: {{environment_variable: SECRET}}\n  issuer: {secret}\n  client_secret: {secret}\n  clusters: {secret}\nsession: {{keys: [{secret}, {secret}, {{environment_variable: SECRET}}]}}\nrules:\n- match: {{path: x}}\n"
+    );
+    let variables = format!("SECRET={secret}");
+    let all = checked("file.yaml", &text, &variables);
+    assert!(all.findings.len() > 4, "{:?}", all.findings);
+    let shown: Vec<_> = all.findings.iter().collect();
+    let mut written = Vec::new();
+    let mut trouble = Vec::new();
+    let mut terminal = crate::cli::terminal::Terminal::new(&mut written, &mut trouble, crate::cli::terminal::Form::Words);
+    all.in_words(&shown, 1, &mut terminal).unwrap();
+    let words = String::from_utf8(written).unwrap();
+    for output in [words, all.as_json(&shown, 1).to_string()] {
+        assert!(!output.contains("c2VjcmV0"), "{output}");
+    }
+}
+
+#[test]
+fn a_secret_that_is_missing_gets_a_stand_in_of_its_kind_and_the_output_says_so() {
+    let text = "origins: [https://a.example]\nsession:\n  keys: [{environment_variable: KEY}]\n  form: jwt\n  jwt: {algorithm: ES256, keys: [{environment_variable: SIGNS}], bearer: true}\nproviders: []\n";
+    let all = checked("file.yaml", text, "");
+    assert_eq!(all.findings, []);
+    assert_eq!(all.stood_in, ["KEY", "SIGNS"]);
+    // An address is no secret: nobody can make one up.
+    assert_eq!(
+        found("origins: [{environment_variable: ORIGIN}]\nproviders: []\n", "")
+            .iter()
+            .filter(|line| line.contains("variable-not-set origins[0]"))
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn variables_are_read_from_a_file_as_a_shell_writes_them() {
+    let text = "origins: [{environment_variable: ORIGIN}]\nsession: {keys: [{environment_variable: KEY}]}\nproviders: []\n";
+    let lines = "# a comment\n\nexport ORIGIN='https://a.example'\n";
+    assert!(found(text, lines).iter().all(|line| !line.contains("ORIGIN")), "{:?}", found(text, lines));
+    assert_eq!(Environment::new("A=1\nnonsense\n", false).err(), Some(2));
+}
+
+#[test]
+fn a_file_without_the_filter_is_not_called_good() {
+    assert!(found("services: {}\n", "").first().is_some_and(|line| line.starts_with("1:1 no-plugin")));
+}
+
+#[test]
+fn the_documentation_has_every_id_with_its_level_and_every_link_leads_somewhere() {
+    let documented = fs::read_to_string(root().join("docs/command-line.md")).unwrap();
+    let rows: Vec<_> = documented.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | ")).collect();
+    let expected: Vec<_> = Id::ALL.iter().map(|id| (id.name(), id.level().name())).collect();
+    let of_table: Vec<_> = rows
+        .iter()
+        .filter_map(|(name, rest)| Some((*name, rest.split_once(" | ")?.0)))
+        .filter(|(_, level)| ["error", "warning", "note"].contains(level))
+        .collect();
+    assert_eq!(of_table, expected);
+    for id in Id::ALL {
+        let (file, section) = id.link().split_once('#').unwrap_or((id.link(), ""));
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        let slug = |line: &str| {
+            let kept = line.trim_start_matches('#').trim().to_lowercase();
+            kept.chars()
+                .filter(|sign| sign.is_alphanumeric() || matches!(sign, ' ' | '-' | '_'))
+                .collect::<String>()
+                .replace(' ', "-")
+        };
+        assert!(section.is_empty() || text.lines().any(|line| line.starts_with('#') && slug(line) == section), "{}", id.link());
+    }
+}
