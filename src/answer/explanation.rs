@@ -17,16 +17,18 @@ pub struct Explanation {
 /// What a person can do next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
-    Nothing,
+    /// Open the front page: nothing else on the way can mend this.
+    FrontPage,
     SignIn,
     TryAgain,
     AnotherAccount,
+    /// Sign out, or open the front page.
     SignOut,
 }
 
 /// The explanation of a reason.
 pub const fn explanation(reason: Reason) -> Explanation {
-    use Next::{AnotherAccount, Nothing, SignIn, SignOut, TryAgain};
+    use Next::{AnotherAccount, FrontPage, SignIn, SignOut, TryAgain};
     let (status, title, text, next) = match reason {
         Reason::SessionMissing => (401, "Please sign in", "This page is for people who are signed in.", SignIn),
         Reason::SessionExpired | Reason::RefreshRefused => {
@@ -42,18 +44,20 @@ pub const fn explanation(reason: Reason) -> Explanation {
             401,
             "Two sessions at once",
             "Your browser sent two different session cookies, and one of them may not be yours. Delete the cookies of this site and of the domain that it belongs to, then sign in again.",
-            Nothing,
+            FrontPage,
         ),
-        Reason::TokenMissing => (401, "A token is needed", "Send a bearer token in the Authorization header.", Nothing),
-        Reason::TokenExpired => (401, "The token has expired", "Get a new token.", Nothing),
-        Reason::TokenInvalid => (401, "The token is not accepted", "It is not a token for this service.", Nothing),
+        Reason::TokenMissing => (401, "A token is needed", "Send a bearer token in the Authorization header.", FrontPage),
+        Reason::TokenExpired => (401, "The token has expired", "Get a new token.", FrontPage),
+        Reason::TokenInvalid => (401, "The token is not accepted", "It is not a token for this service.", FrontPage),
         Reason::TokenAmbiguous => {
-            (400, "One token, please", "Send one bearer token, in the Authorization header and nowhere else.", Nothing)
+            (400, "One token, please", "Send one bearer token, in the Authorization header and nowhere else.", FrontPage)
         }
         Reason::IntrospectionUnavailable => {
-            (503, "The token cannot be checked right now", "Please try again in a moment.", Nothing)
+            (503, "The token cannot be checked right now", "Please try again in a moment.", FrontPage)
         }
-        Reason::AudienceMissing => (401, "The token is not accepted", "It is not a token for this part of the service.", Nothing),
+        Reason::AudienceMissing => {
+            (401, "The token is not accepted", "It is not a token for this part of the service.", FrontPage)
+        }
         Reason::AuthenticationInsufficient => {
             (401, "Please sign in again", "This page asks you to sign in again, or in a stronger way than you did.", SignIn)
         }
@@ -63,7 +67,7 @@ pub const fn explanation(reason: Reason) -> Explanation {
             "This page asks for a stronger, or a newer, sign-in than the one that the sign-in service made.",
             AnotherAccount,
         ),
-        Reason::ScopeMissing => (403, "Access denied", "The token does not have the scope that this asks for.", Nothing),
+        Reason::ScopeMissing => (403, "Access denied", "The token does not have the scope that this asks for.", FrontPage),
         Reason::ConditionFailed => {
             (403, "Access denied", "Your account is not among those that may open this page.", AnotherAccount)
         }
@@ -74,39 +78,49 @@ pub const fn explanation(reason: Reason) -> Explanation {
             403,
             "Not from this site",
             "Nothing shows that this site itself sent the request, so it was not carried out.",
+            FrontPage,
+        ),
+        Reason::SignOutUnconfirmed => (
+            403,
+            "Sign out?",
+            "You came here by a typed address, a bookmark or another site, so nothing has been done yet. Do you want to sign out?",
             SignOut,
         ),
         Reason::SignOutIncomplete => (
             400,
             "Not everything was signed out",
             "The session of this browser has ended, but what came with the request cannot all be ended here.",
-            Nothing,
+            FrontPage,
         ),
         Reason::PathAmbiguous => {
-            (400, "This address is not clear", "It can be read in more than one way, so it was not followed.", Nothing)
+            (400, "This address is not clear", "It can be read in more than one way, so it was not followed.", FrontPage)
         }
-        Reason::MethodMalformed => (400, "Bad request", "The request's method is not one that HTTP knows.", Nothing),
-        Reason::HeaderAmbiguous => (400, "Bad request", "A header of the request would be read differently further on.", Nothing),
-        Reason::HostMissing => (400, "Bad request", "The request does not say which site it is for.", Nothing),
+        Reason::MethodMalformed => (400, "Bad request", "The request's method is not one that HTTP knows.", FrontPage),
+        Reason::HeaderAmbiguous => {
+            (400, "Bad request", "A header of the request would be read differently further on.", FrontPage)
+        }
+        Reason::HostMissing => (400, "Bad request", "The request does not say which site it is for.", FrontPage),
         Reason::QueryMalformed => (
             400,
             "Bad request",
             "The address names one of its parameters twice, or one with a value that is not offered.",
-            Nothing,
+            FrontPage,
         ),
-        Reason::ReturnToRefused => (400, "Bad request", "The page to return to after signing in is not on this site.", Nothing),
-        Reason::ProviderUnknown => (400, "Bad request", "There is no provider of that name here.", Nothing),
-        Reason::HostUnknown => (421, "Not this site", "This gateway does not serve the site that was asked for.", Nothing),
-        Reason::MethodNotAllowed => (405, "Method not allowed", "This address does not answer to that method.", Nothing),
-        Reason::BodyTooLarge => (413, "Too large", "The body of the request is larger than what is read here.", Nothing),
-        Reason::BodyTypeRefused => (415, "Bad request", "The body of the request is not of the type that is read here.", Nothing),
-        Reason::BodyMalformed => {
-            (400, "Bad request", "The body of the request cannot be read, or can be read in two ways.", Nothing)
+        Reason::ReturnToRefused => (400, "Bad request", "The page to return to after signing in is not on this site.", FrontPage),
+        Reason::ProviderUnknown => (400, "Bad request", "There is no provider of that name here.", FrontPage),
+        Reason::HostUnknown => (421, "Not this site", "This gateway does not serve the site that was asked for.", FrontPage),
+        Reason::MethodNotAllowed => (405, "Method not allowed", "This address does not answer to that method.", FrontPage),
+        Reason::BodyTooLarge => (413, "Too large", "The body of the request is larger than what is read here.", FrontPage),
+        Reason::BodyTypeRefused => {
+            (415, "Bad request", "The body of the request is not of the type that is read here.", FrontPage)
         }
-        Reason::BodyTimeout => (408, "Too slow", "The body of the request did not come in time.", Nothing),
-        Reason::TooManyBodies => (503, "Not possible right now", "Please try again in a moment.", Nothing),
+        Reason::BodyMalformed => {
+            (400, "Bad request", "The body of the request cannot be read, or can be read in two ways.", FrontPage)
+        }
+        Reason::BodyTimeout => (408, "Too slow", "The body of the request did not come in time.", FrontPage),
+        Reason::TooManyBodies => (503, "Not possible right now", "Please try again in a moment.", FrontPage),
         Reason::Undecided | Reason::AnsweredElsewhere | Reason::RequestEnded => {
-            (503, "Not available", "This page is not set up completely.", Nothing)
+            (503, "Not available", "This page is not set up completely.", FrontPage)
         }
         Reason::MetadataUnavailable | Reason::KeysUnavailable => (
             503,
@@ -118,12 +132,12 @@ pub const fn explanation(reason: Reason) -> Explanation {
             503,
             "Not available right now",
             "The sign-in service could not be asked whether your session goes on. Please try again in a moment.",
-            Nothing,
+            FrontPage,
         ),
-        Reason::RoutePolicyUnknown => (503, "Not available", "This page is not set up completely.", Nothing),
+        Reason::RoutePolicyUnknown => (503, "Not available", "This page is not set up completely.", FrontPage),
         // Browsers throw away what they loaded before it was asked for, if it was refused.
         Reason::Speculative => {
-            (400, "Not opened yet", "Your browser loaded this page before you asked for it. Please open it again.", Nothing)
+            (400, "Not opened yet", "Your browser loaded this page before you asked for it. Please open it again.", FrontPage)
         }
         Reason::SessionTorn => (
             400,
@@ -200,7 +214,7 @@ pub const fn explanation(reason: Reason) -> Explanation {
             TryAgain,
         ),
         Reason::ExchangeRefused => {
-            (401, "Sign-in did not work", "The sign-in service does not accept this code. Begin again.", Nothing)
+            (401, "Sign-in did not work", "The sign-in service does not accept this code. Begin again.", FrontPage)
         }
         Reason::ResponseModeMismatch => {
             (400, "Sign-in did not work", "The answer of the sign-in service came in another way than was asked for.", TryAgain)
@@ -226,9 +240,9 @@ pub const fn explanation(reason: Reason) -> Explanation {
             "The sign-in service's answer did not pass our checks. Please tell the people who run this site.",
             TryAgain,
         ),
-        Reason::CredentialsRefused => (401, "Not signed in", "Name and password do not fit together.", Nothing),
+        Reason::CredentialsRefused => (401, "Not signed in", "Name and password do not fit together.", FrontPage),
         Reason::TooManyFailures => {
-            (429, "Too many attempts", "Signing in failed too often. Please wait a moment before you try again.", Nothing)
+            (429, "Too many attempts", "Signing in failed too often. Please wait a moment before you try again.", FrontPage)
         }
         Reason::AccountsUnreachable | Reason::AccountsMalformed => (
             502,
@@ -261,9 +275,9 @@ pub const fn explanation(reason: Reason) -> Explanation {
             502,
             "Sign-in did not work",
             "Your account brings more information than a session can hold. Please tell the people who run this site.",
-            Nothing,
+            FrontPage,
         ),
-        Reason::Internal => (500, "Something went wrong", "Please try again in a moment.", Nothing),
+        Reason::Internal => (500, "Something went wrong", "Please try again in a moment.", FrontPage),
     };
     Explanation { status, title, text, next }
 }

@@ -12,9 +12,9 @@ use crate::http::message::Response;
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1c2430;--dim:#5c6675;--paper:#fff;--desk:#eef1f5;--line:#d9dee6;--deed:#2456c8}\
 @media(prefers-color-scheme:dark){:root{--ink:#e8ecf2;--dim:#9aa5b5;--paper:#1b212b;--desk:#12161d;--line:#2c3542;--deed:#7ea6ff}}\
-body{margin:0;min-height:100vh;display:grid;place-items:center;background:var(--desk);color:var(--ink);\
+body{box-sizing:border-box;margin:0;padding:1rem;min-height:100vh;display:grid;place-items:center;background:var(--desk);color:var(--ink);\
 font:16px/1.55 system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}\
-main{box-sizing:border-box;width:min(34rem,92vw);margin:1.5rem;padding:2.2rem 2.4rem;background:var(--paper);\
+main{box-sizing:border-box;width:min(34rem,100%);padding:clamp(1.3rem,6vw,2.3rem);background:var(--paper);\
 border:1px solid var(--line);border-radius:14px;overflow-wrap:anywhere}\
 h1{margin:0 0 .8rem;font-size:1.45rem;line-height:1.25}p{margin:.6rem 0}a{color:var(--deed)}\
 nav{display:flex;flex-wrap:wrap;gap:.7rem;margin-top:1.5rem}form{margin:0}\
@@ -59,6 +59,9 @@ impl Page<'_> {
         // page.
         let has_form = self.actions.iter().any(|action| matches!(action, Action::Post { .. }));
         let forms = if has_form { "" } else { "form-action 'none'; " };
+        // With `no-referrer`, a form would send `Origin: null`, which is no evidence that it is ours; and browsers send no other
+        // evidence to an origin without TLS. Either policy keeps the address of the page to itself.
+        let referrer = if has_form { "strict-origin" } else { "no-referrer" };
         let told = self.message.is_some();
         let script = if told { ["script-src 'sha256-", &hash(opener::SCRIPT), "'; "].concat() } else { String::new() };
         let policy = format!(
@@ -69,7 +72,7 @@ impl Page<'_> {
             ("content-security-policy", &policy),
             ("x-content-type-options", "nosniff"),
             ("x-frame-options", "DENY"),
-            ("referrer-policy", "no-referrer"),
+            ("referrer-policy", referrer),
         ];
         let mut headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         if told {
@@ -142,6 +145,16 @@ mod tests {
         let policy = &headers.iter().find(|(name, _)| name == "content-security-policy").unwrap().1;
         assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
         assert!(!policy.contains("unsafe"));
+    }
+
+    #[test]
+    fn a_form_says_which_origin_it_came_from_and_a_page_without_one_says_nothing() {
+        let policy = |actions| {
+            let headers = Page { actions, ..Page::default() }.respond().headers;
+            headers.into_iter().find(|(name, _)| name == "referrer-policy").unwrap().1
+        };
+        assert_eq!(policy(vec![Action::Post { label: "End", action: "/out" }]), "strict-origin");
+        assert_eq!(policy(vec![Action::Go { label: "Go", href: "/".into() }]), "no-referrer");
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct Context<'a> {
     pub sign_in: String,
     /// The path of the logout endpoint.
     pub logout: &'a str,
+    /// The address of the front page; `None` if it is not known which site is meant.
+    pub front_page: Option<String>,
     /// The name of the session cookie.
     pub cookie_name: &'a str,
     /// How to ask for access.
@@ -90,8 +92,8 @@ const INSUFFICIENT: &str = "another authentication is asked for";
 /// The response for a reason.
 pub fn refuse(reason: Reason, context: &Context<'_>) -> Response {
     let mut explanation = explanation(reason);
-    if context.login.is_empty() && explanation.next != Next::SignOut {
-        explanation.next = Next::Nothing;
+    if context.login.is_empty() && matches!(explanation.next, Next::SignIn | Next::TryAgain) {
+        explanation.next = Next::FrontPage;
     }
     let mut response = if context.page { page(reason, &explanation, context) } else { problem(reason, &explanation, context) };
     let mut header = |name: &str, value: String| response.headers.push((name.to_owned(), value));
@@ -157,10 +159,13 @@ fn page(reason: Reason, explanation: &Explanation, context: &Context<'_>) -> Res
     match explanation.next {
         // A popup has no further actions.
         _ if context.opener.is_some() => {}
-        Next::Nothing => {}
+        Next::FrontPage => actions.extend(front_page(context)),
         Next::SignIn => actions.push(Action::Go { label: "Sign in", href: context.sign_in.clone() }),
         Next::TryAgain => actions.push(Action::Go { label: "Try again", href: context.sign_in.clone() }),
-        Next::SignOut => actions.push(Action::Post { label: "Sign out", action: context.logout }),
+        Next::SignOut => {
+            actions.push(sign_out(context));
+            actions.extend(front_page(context));
+        }
         Next::AnotherAccount => {
             if let Some(visitor) = &context.visitor {
                 paragraphs.insert(0, format!("You are signed in as {}.", visitor.name));
@@ -173,16 +178,36 @@ fn page(reason: Reason, explanation: &Explanation, context: &Context<'_>) -> Res
             if let Some(url) = &context.help.url {
                 actions.push(Action::Go { label: "Ask for access", href: url.clone() });
             }
-            let separator = if context.sign_in.contains('?') { '&' } else { '?' };
-            let provider = context.visitor.as_ref().and_then(|visitor| visitor.provider.as_ref());
-            let provider = provider.map(|name| format!("&provider={name}")).unwrap_or_default();
-            let href = format!("{}{separator}prompt=login{provider}", context.sign_in);
-            actions.push(Action::Go { label: "Use another account", href });
+            actions.extend(another_account(context));
+            // A bearer token cannot be signed out, and its owner is a program.
+            if context.visitor.is_some() && !matches!(context.bearer, BearerChallenge::TokenSent { .. }) {
+                actions.push(sign_out(context));
+            }
         }
     }
     let (title, request_id) = (explanation.title, context.request_id);
     let message = context.opener.map(|origin| OpenerMessage::new(origin, &["{\"error\":\"", reason.id(), "\"}"].concat()));
     Page { status: explanation.status, title, paragraphs, actions, reason: reason.id(), request_id, message }.respond()
+}
+
+fn front_page<'a>(context: &Context<'_>) -> Option<Action<'a>> {
+    context.front_page.clone().map(|href| Action::Go { label: "Go to the front page", href })
+}
+
+fn sign_out<'a>(context: &Context<'a>) -> Action<'a> {
+    Action::Post { label: "Sign out", action: context.logout }
+}
+
+/// A sign-in at which the provider asks for the account again; `None` if nobody can sign in.
+fn another_account<'a>(context: &Context<'_>) -> Option<Action<'a>> {
+    if context.login.is_empty() {
+        return None;
+    }
+    let separator = if context.sign_in.contains('?') { '&' } else { '?' };
+    let provider = context.visitor.as_ref().and_then(|visitor| visitor.provider.as_ref());
+    let provider = provider.map(|name| format!("&provider={name}")).unwrap_or_default();
+    let href = format!("{}{separator}prompt=login{provider}", context.sign_in);
+    Some(Action::Go { label: "Use another account", href })
 }
 
 fn problem(reason: Reason, explanation: &Explanation, context: &Context<'_>) -> Response {

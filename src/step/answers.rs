@@ -73,6 +73,7 @@ impl Visit {
             login,
             sign_in,
             logout: &settings.endpoints.logout,
+            front_page: Some("/".to_owned()),
             cookie_name: &settings.session.cookie.name,
             help: &settings.help,
             posted: !matches!(self.request.method.as_str(), "GET" | "HEAD"),
@@ -250,6 +251,7 @@ pub fn turn_away<C, W, B>(
 
 /// Refuses a request of which only this reference is known. `page` says whether a person reads the response.
 pub fn not_a_visit<C, W, B>(settings: &Settings, page: bool, request: RequestRef, failure: Failure) -> Step<C, W, B> {
+    let of_another_site = matches!(failure.reason, Reason::HostUnknown | Reason::HostMissing);
     let context = Context {
         page,
         request_id: &request.request_id,
@@ -257,6 +259,7 @@ pub fn not_a_visit<C, W, B>(settings: &Settings, page: bool, request: RequestRef
         login: &settings.endpoints.login,
         sign_in: settings.endpoints.login.clone(),
         logout: &settings.endpoints.logout,
+        front_page: if of_another_site { only_front_page(settings) } else { Some("/".to_owned()) },
         cookie_name: &settings.session.cookie.name,
         help: &settings.help,
         posted: false,
@@ -270,6 +273,14 @@ pub fn not_a_visit<C, W, B>(settings: &Settings, page: bool, request: RequestRef
     let denied = Event::Denied { request, rule: None, subject: None, failure };
     let outcome = Event::Outcome(Outcome::of_status(response.status));
     Step { events: vec![denied, outcome], ..Step::new(Decision::Respond(response)) }
+}
+
+/// The address of the front page, if only one origin is served. Of several, a stranger who names none of them learns none.
+fn only_front_page(settings: &Settings) -> Option<String> {
+    match settings.origins.as_slice() {
+        [only] => Some(format!("{only}/")),
+        _ => None,
+    }
 }
 
 /// A redirect that no cache stores.

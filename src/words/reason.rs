@@ -64,8 +64,10 @@ reasons! {
     ConditionFailed = "condition_failed",
     /// The rule asks for another provider than the one that signed this person in.
     ProviderMismatch = "provider_mismatch",
-    /// A request with an unsafe method and a session cookie, without evidence that our own site caused it.
+    /// A request with an unsafe method and a session cookie, or a sign-out by a script, without evidence that our own site caused it.
     CrossSite = "cross_site",
+    /// A person opened the logout endpoint by a typed address, a bookmark or another site, and is asked first.
+    SignOutUnconfirmed = "sign_out_unconfirmed",
     /// A session or token that came to the logout endpoint cannot be ended there.
     SignOutIncomplete = "sign_out_incomplete",
     /// The path can be read in two ways.

@@ -197,23 +197,23 @@ describe('signing out', () => {
 
   it('by a typed address, which could be a redirect of any site, gets a page with a "Sign out" button', async () => {
     const page = await visitor.open('/api/logout');
-    assertRefused(page, 403, 'cross_site');
+    assertRefused(page, 403, 'sign_out_unconfirmed');
     assert.equal((await visitor.call('/api/chat')).status, 200);
     assert.equal((await visitor.submit(page, {})).status, 303);
     await isOut();
   });
 
-  for (const [what, method, headers] of [
-    ['a form of another site', 'POST', { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }],
-    ['a form of a sibling site', 'POST', { origin: 'http://other.localhost', 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'navigate' }],
-    ['a program without evidence', 'POST', {}],
-    ['a link on another site', 'GET', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }],
-    ['an image on another site', 'GET', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' }],
-    ['an image on our own page', 'GET', { 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' }],
+  for (const [what, method, reason, headers] of [
+    ['a form of another site', 'POST', 'sign_out_unconfirmed', { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }],
+    ['a form of a sibling site', 'POST', 'sign_out_unconfirmed', { origin: 'http://other.localhost', 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'navigate' }],
+    ['a program without evidence', 'POST', 'cross_site', {}],
+    ['a link on another site', 'GET', 'sign_out_unconfirmed', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }],
+    ['an image on another site', 'GET', 'cross_site', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' }],
+    ['an image on our own page', 'GET', 'cross_site', { 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' }],
   ]) {
     it(`by ${what} is refused, and the session goes on`, async () => {
       const answer = await visitor.send('/api/logout', { method, headers });
-      assertRefused(answer, 403, 'cross_site');
+      assertRefused(answer, 403, reason);
       assert.equal((await visitor.call('/api/chat')).status, 200);
     });
   }

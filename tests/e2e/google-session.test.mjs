@@ -221,7 +221,7 @@ describe('GET /auth/logout, from a page of the application', () => {
   });
 
   it('is refused to another site', async () => {
-    assertRefused(await alice.open('/auth/logout', { headers: { 'sec-fetch-site': 'cross-site' } }), 403, 'cross_site');
+    assertRefused(await alice.open('/auth/logout', { headers: { 'sec-fetch-site': 'cross-site' } }), 403, 'sign_out_unconfirmed');
     assert.equal((await alice.call('/api/user')).status, 200);
   });
 });

@@ -10,6 +10,7 @@ fn context(page: bool, help: &Help) -> Context<'_> {
         login: "/api/login",
         sign_in: "/api/login?return_to=%2Fmembers".into(),
         logout: "/api/logout",
+        front_page: Some("/".into()),
         cookie_name: "__Host-accredit",
         help,
         posted: false,
@@ -69,9 +70,9 @@ fn a_503_for_missing_keys_says_when_to_come_back() {
 }
 
 #[test]
-fn a_refused_sign_out_shows_the_button_even_if_nobody_can_sign_in() {
+fn a_sign_out_that_nobody_confirmed_shows_the_button_even_if_nobody_can_sign_in() {
     let help = Help::default();
-    let body = refuse(Reason::CrossSite, &Context { login: "", ..context(true, &help) }).body;
+    let body = refuse(Reason::SignOutUnconfirmed, &Context { login: "", ..context(true, &help) }).body;
     assert!(body.contains("action=\"/api/logout\"") && !body.contains("/api/login"), "{body}");
 }
 
@@ -160,19 +161,54 @@ fn a_page_offers_the_action_of_its_reason_and_in_a_popup_none() {
     let help = Help::default();
     let origin = Origin::parse("https://front.example").unwrap();
     let sign_in = "href=\"/api/login?return_to=%2Fmembers\"";
-    for (reason, offered) in [
-        (Reason::SessionMissing, Some(("Sign in</a>", sign_in))),
-        (Reason::AttemptExpired, Some(("Try again</a>", sign_in))),
-        (Reason::CrossSite, Some(("Sign out</button>", "action=\"/api/logout\""))),
-        (Reason::ConditionFailed, Some(("Use another account</a>", "href=\"/api/login?return_to=%2Fmembers&amp;prompt=login\""))),
-        (Reason::PathAmbiguous, None),
+    for (reason, (label, way)) in [
+        (Reason::SessionMissing, ("Sign in</a>", sign_in)),
+        (Reason::AttemptExpired, ("Try again</a>", sign_in)),
+        (Reason::SignOutUnconfirmed, ("Sign out</button>", "action=\"/api/logout\"")),
+        (Reason::SignOutUnconfirmed, ("Go to the front page</a>", "href=\"/\"")),
+        (Reason::ConditionFailed, ("Use another account</a>", "href=\"/api/login?return_to=%2Fmembers&amp;prompt=login\"")),
+        (Reason::CrossSite, ("Go to the front page</a>", "href=\"/\"")),
+        (Reason::PathAmbiguous, ("Go to the front page</a>", "href=\"/\"")),
+        (Reason::QueryMalformed, ("Go to the front page</a>", "href=\"/\"")),
+        (Reason::SessionTooLarge, ("Go to the front page</a>", "href=\"/\"")),
     ] {
         let body = refuse(reason, &context(true, &help)).body;
-        assert_eq!(body.contains("<nav>"), offered.is_some(), "{body}");
-        assert!(offered.is_none_or(|(label, way)| body.contains(label) && body.contains(way)), "{body}");
+        assert!(body.contains("<nav>") && body.contains(label) && body.contains(way), "{body}");
         assert!(!body.contains("You are signed in") && !body.contains("What counts here"), "{body}");
         let body = refuse(reason, &Context { opener: Some(&origin), ..context(true, &help) }).body;
         assert!(!body.contains("<nav>") && body.contains(&format!("{{\"error\":\"{}\"}}", reason.id())), "{body}");
+    }
+}
+
+#[test]
+fn every_page_has_a_way_on_even_if_nobody_can_sign_in() {
+    let help = Help::default();
+    for reason in Reason::ALL {
+        for login in ["/api/login", ""] {
+            let visitor = Some(Visitor { name: "bob".into(), ..Visitor::default() });
+            let body = refuse(*reason, &Context { login, visitor, ..context(true, &help) }).body;
+            assert!(body.contains("<nav><"), "{reason}: {body}");
+            assert!(!login.is_empty() || !body.contains("/api/login"), "{reason}: {body}");
+        }
+    }
+    let nowhere = refuse(Reason::HostUnknown, &Context { front_page: None, ..context(true, &help) }).body;
+    assert!(!nowhere.contains("<nav>"), "{nowhere}");
+}
+
+#[test]
+fn access_denied_offers_to_sign_out_to_whoever_is_signed_in_and_to_nobody_else() {
+    let help = Help::default();
+    let bob = || Some(Visitor { name: "bob".into(), ..Visitor::default() });
+    let by_token = BearerChallenge::TokenSent { scope: String::new() };
+    for (login, visitor, bearer, offered) in [
+        ("/api/login", bob(), BearerChallenge::NotAccepted, true),
+        ("", bob(), BearerChallenge::NotAccepted, true),
+        ("/api/login", None, BearerChallenge::NotAccepted, false),
+        ("/api/login", bob(), by_token, false),
+    ] {
+        let case = format!("{login} {visitor:?} {bearer:?}");
+        let body = refuse(Reason::ConditionFailed, &Context { login, visitor, bearer, ..context(true, &help) }).body;
+        assert_eq!(body.contains("action=\"/api/logout\"><button>Sign out"), offered, "{case}: {body}");
     }
 }
 

@@ -34,7 +34,8 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
         _ => return Err(Stop::method("GET, HEAD, POST")),
     };
     if !allowed {
-        return Err(Failure::new(Reason::CrossSite, "sign-out needs evidence that this site asked for it").into());
+        let reason = if browser::wants_page(request) { Reason::SignOutUnconfirmed } else { Reason::CrossSite };
+        return Err(Failure::new(reason, "sign-out needs evidence that this site asked for it").into());
     }
     let carried = carried::everywhere(scene, visit);
     let mut sessions = carried.sessions;

@@ -95,6 +95,24 @@ fn a_request_that_can_be_read_in_two_ways_gets_no_further() {
 }
 
 #[test]
+fn the_page_for_another_host_leads_to_the_only_origin_and_names_none_of_several() {
+    for (origins, expected) in [
+        (json!(["https://app.example.com"]), Some("https://app.example.com/")),
+        (json!(["https://app.example.com", "https://other.example.com"]), None),
+    ] {
+        let mut stage = Stage::ready(&with("/origins", origins));
+        let navigation = [("accept", "text/html")].into_iter().chain([(":authority", "evil.example")]);
+        let fields = [(":method", "GET"), (":path", "/")].into_iter().chain(navigation);
+        let step = stage.worker.begin(Headers::new(fields.map(|(name, value)| (name.to_owned(), value.into())).collect()));
+        assert_eq!(outcome(&step), (421, "host_unknown"));
+        let page = &response(&step).body;
+        assert!(!page.contains("evil.example"), "{page}");
+        let link = page.split("<nav><a href=\"").nth(1).and_then(|rest| rest.split('"').next());
+        assert_eq!(link, expected, "{page}");
+    }
+}
+
+#[test]
 fn a_request_id_that_somebody_made_up_is_printed_only_when_it_is_plain() {
     let mut stage = Stage::ready(&document());
     let (longest, long) = ("a".repeat(64), "a".repeat(65));

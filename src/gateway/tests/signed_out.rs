@@ -28,3 +28,16 @@ fn own_navigation(stage: &Stage) -> crate::http::message::Headers {
     let fields = [("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate"), ("accept", "text/html")];
     stage.browser.send("GET", "/api/logout", &fields)
 }
+
+#[test]
+fn another_site_that_was_opened_from_the_address_bar_and_redirects_to_sign_out_gets_a_page_that_asks() {
+    // The other site's address was typed in, so that the browser sends `Sec-Fetch-Site: none` after the redirect to here, too.
+    let mut stage = Stage::signed_in(&document());
+    let step = stage.navigate("/api/logout");
+    assert_eq!(outcome(&step), (403, "sign_out_unconfirmed"));
+    assert_eq!(stage.browser.names(), ["__Host-accredit"]);
+    assert!(response(&step).body.contains("<form method=\"post\" action=\"/api/logout\">"), "{}", response(&step).body);
+    let pressed = [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin"), ("origin", "null")];
+    assert_eq!(outcome(&stage.send(stage.browser.send("POST", "/api/logout", &pressed))).0, 303);
+    assert_eq!(stage.browser.names(), Vec::<&str>::new());
+}
