@@ -204,8 +204,18 @@ describe('signing out', () => {
   });
 
   for (const [what, method, reason, headers] of [
-    ['a form of another site', 'POST', 'sign_out_unconfirmed', { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }],
-    ['a form of a sibling site', 'POST', 'sign_out_unconfirmed', { origin: 'http://other.localhost', 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'navigate' }],
+    [
+      'a form of another site',
+      'POST',
+      'sign_out_unconfirmed',
+      { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' },
+    ],
+    [
+      'a form of a sibling site',
+      'POST',
+      'sign_out_unconfirmed',
+      { origin: 'http://other.localhost', 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'navigate' },
+    ],
     ['a program without evidence', 'POST', 'cross_site', {}],
     ['a link on another site', 'GET', 'sign_out_unconfirmed', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }],
     ['an image on another site', 'GET', 'cross_site', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' }],
