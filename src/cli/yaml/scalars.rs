@@ -1,6 +1,6 @@
 //! What a scalar of YAML becomes on its way to the filter. There are two ways, and they differ: Envoy reads YAML with yaml-cpp
-//! and rules of its own; Kubernetes reads it as YAML 1.1 and hands on JSON. Neither is the "core schema" of YAML 1.2. Each rule here
-//! was tried in Envoy 1.40, or with `kubectl`.
+//! and rules of its own; Kubernetes reads it as YAML 1.1 and hands on JSON. Neither is the "core schema" of YAML 1.2. The
+//! end-to-end tests ask both.
 
 use serde_json::{Number, Value};
 

@@ -18,7 +18,7 @@ export class Envoy {
   #withdraw;
   #failure = '';
 
-  /** Starts Envoy and resolves when it serves. `bootstrap` is an object with the admin port 0, or a function that makes one from this Envoy's folder. When a
+  /** Starts Envoy and resolves when it serves. `bootstrap` is an object with the admin port 0, the same as a text, or a function that makes one from this Envoy's folder. When a
    *  listener is replaced, its open connections have `drain` seconds to end. */
   static async start(bootstrap, { concurrency = 1, environment = {}, drain = 1, within = 30_000 } = {}) {
     const envoy = new Envoy();
@@ -36,7 +36,7 @@ export class Envoy {
   #spawn(bootstrap, concurrency, environment, drain) {
     const file = join(this.folder, 'envoy.yaml');
     const adminFile = join(this.folder, 'admin');
-    writeFileSync(file, stringify(bootstrap, { aliasDuplicateObjects: false }));
+    writeFileSync(file, typeof bootstrap === 'string' ? bootstrap : stringify(bootstrap, { aliasDuplicateObjects: false }));
     // Files, not pipes: Envoy opens /dev/stdout again for its access log, which fails if that is a socket of Node.
     const output = openSync(join(this.folder, 'log'), 'a');
     const options = [
