@@ -155,8 +155,8 @@ fn of_no_attempt(
         let (session, came) = (&settings.session, &visit.request.headers);
         let begun_for = client_fingerprint(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin);
         let timeout = session.attempt_timeout;
-        let place = in_state::address_of(&settings.sealer, &session.cookie, timeout, came, state?, visit.now, &begun_for)?;
-        Some(JourneyKind::LostAttempt(Box::new(LostAttempt { place, provider: provider.oidc.name.clone() })))
+        let link = in_state::address_of(&settings.sealer, &session.cookie, timeout, came, state?, visit.now, &begun_for)?;
+        Some(JourneyKind::LostAttempt(Box::new(LostAttempt { link, provider: provider.oidc.name.clone() })))
     };
     let lost = called_back.filter(|_| reason == Reason::AttemptMissing);
     lost.and_then(address).unwrap_or(JourneyKind::UnsolicitedResponse)

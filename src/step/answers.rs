@@ -109,7 +109,7 @@ impl Visit {
         let further = unless_first(settings, &lost.provider).into_iter().collect();
         let circumstances =
             Circumstances { visitor: None, bearer: BearerChallenge::NotAccepted, demand: Demand::default(), further };
-        self.refusal_under(settings, reason, &return_to(&lost.place.return_to, settings), circumstances)
+        self.refusal_under(settings, reason, &return_to(&lost.link.return_to, settings), circumstances)
     }
 
     /// The origin of the page that learns how a sign-in in a popup ended; `None` where popups are not configured. It comes from

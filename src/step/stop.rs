@@ -42,7 +42,7 @@ pub enum JourneyKind {
 #[derive(Debug, PartialEq)]
 pub struct LostAttempt {
     /// Where the page's link leads.
-    pub place: LinkOnly,
+    pub link: LinkOnly,
     /// The configured name of the provider.
     pub provider: String,
 }
