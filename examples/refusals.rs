@@ -8,10 +8,9 @@
 use std::error::Error;
 use std::io::{self, BufRead, Write};
 
+use accredit::cli::wire::in_wire_form;
 use accredit::config;
 use prost::Message;
-use prost_types::value::Kind;
-use prost_types::{ListValue, Struct, Value as Held};
 use serde_json::Value;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -28,21 +27,4 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(output, "{}", serde_json::to_string(&refusal)?)?;
     }
     Ok(())
-}
-
-/// Fields as a `Struct` holds them: every number is a double, and the order in which they were written is lost.
-fn in_wire_form(fields: &serde_json::Map<String, Value>) -> Struct {
-    Struct { fields: fields.iter().map(|(name, value)| (name.clone(), held(value))).collect() }
-}
-
-fn held(value: &Value) -> Held {
-    let kind = match value {
-        Value::Null => Kind::NullValue(0),
-        Value::Bool(truth) => Kind::BoolValue(*truth),
-        Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap_or(f64::NAN)),
-        Value::String(text) => Kind::StringValue(text.clone()),
-        Value::Array(members) => Kind::ListValue(ListValue { values: members.iter().map(held).collect() }),
-        Value::Object(fields) => Kind::StructValue(in_wire_form(fields)),
-    };
-    Held { kind: Some(kind) }
 }

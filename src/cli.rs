@@ -14,6 +14,7 @@ mod reasons;
 mod session;
 mod terminal;
 mod token;
+pub mod wire;
 mod yaml;
 
 use std::process::ExitCode;

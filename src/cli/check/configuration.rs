@@ -2,13 +2,12 @@
 //! given the very bytes that Envoy would give it. Variables and secrets are looked at here, too, because only the file shows them.
 
 use prost::Message as _;
-use prost_types::value::Kind;
-use prost_types::{ListValue, Struct, Value as Wire};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::cli::check::findings::{Id, Report};
 use crate::cli::environment::{Environment, Given, asked, written_secrets};
 use crate::cli::envoy::plugins::{Held, Plugin};
+use crate::cli::wire::in_wire_form;
 use crate::cli::yaml::scalars::Dialect;
 use crate::config;
 use crate::config::settings::Settings;
@@ -79,21 +78,4 @@ fn bytes(held: &Held<'_>) -> Vec<u8> {
             other => other.to_string().into_bytes(),
         },
     }
-}
-
-/// Every number of a `Struct` is a double, and the order in which its fields were written is lost.
-fn in_wire_form(members: &Map<String, Value>) -> Struct {
-    Struct { fields: members.iter().map(|(name, value)| (name.clone(), wire(value))).collect() }
-}
-
-fn wire(value: &Value) -> Wire {
-    let kind = match value {
-        Value::Null => Kind::NullValue(0),
-        Value::Bool(truth) => Kind::BoolValue(*truth),
-        Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap_or(f64::NAN)),
-        Value::String(text) => Kind::StringValue(text.clone()),
-        Value::Array(elements) => Kind::ListValue(ListValue { values: elements.iter().map(wire).collect() }),
-        Value::Object(members) => Kind::StructValue(in_wire_form(members)),
-    };
-    Wire { kind: Some(kind) }
 }
