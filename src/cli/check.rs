@@ -8,16 +8,15 @@ pub(crate) mod findings;
 mod manager;
 mod plugin;
 
-use std::io::Read as _;
-
 use serde_json::{Value, json};
 
 use crate::cli::check::findings::{Finding, Id, Level, Report};
 use crate::cli::environment::Environment;
 use crate::cli::envoy::plugins::{files_inside, plugins};
+use crate::cli::input;
 use crate::cli::terminal::{Form, Outcome, Terminal, Trouble};
 use crate::cli::yaml::node::Node;
-use crate::cli::yaml::reader::{MOST_BYTES, Repeated, read};
+use crate::cli::yaml::reader::{Repeated, read};
 use crate::cli::yaml::spot::{Origin, Spot};
 use crate::words::quote::quote;
 
@@ -44,13 +43,13 @@ pub(crate) struct Checked {
 /// # Errors
 /// If a file cannot be read, or the result cannot be written.
 pub(crate) fn check(asked: &Asked<'_>, terminal: &mut Terminal<'_>) -> Result<Outcome, Trouble> {
-    let lines = asked.env_file.map(content).transpose()?.unwrap_or_default();
+    let lines = asked.env_file.map(input::text).transpose()?.unwrap_or_default();
     let environment = Environment::new(&lines, true).map_err(|line| {
         Trouble::told(format!("{}:{line}: expected NAME=value, found something else", asked.env_file.unwrap_or_default()))
     })?;
     let mut all = Checked::default();
     for file in asked.files {
-        all.add(file, &content(file)?, &environment);
+        all.add(file, &input::text(file)?, &environment);
     }
     all.finish(asked.files);
     let shown: Vec<_> = all.findings.iter().filter(|finding| asked.notes || finding.id.level() != Level::Note).collect();
@@ -60,19 +59,6 @@ pub(crate) fn check(asked: &Asked<'_>, terminal: &mut Terminal<'_>) -> Result<Ou
     }
     let clean = all.findings.iter().all(|finding| finding.id.level() == Level::Note);
     Ok(if clean { Outcome::Fine } else { Outcome::Findings })
-}
-
-/// The text of a file. What is too long is cut, and then refused as too long.
-fn content(file: &str) -> Result<String, Trouble> {
-    let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    let mut bytes = Vec::new();
-    let done = if file == "-" {
-        std::io::stdin().lock().take(most).read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(file).and_then(|open| open.take(most).read_to_end(&mut bytes))
-    };
-    done.map_err(|error| Trouble::told(format!("{file} cannot be read: {error}")))?;
-    String::from_utf8(bytes).map_err(|_| Trouble::told(format!("{file} cannot be read: it is not UTF-8")))
 }
 
 impl Checked {

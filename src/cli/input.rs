@@ -3,30 +3,25 @@
 
 use std::fs::File;
 use std::io::{Read, stdin};
-use std::path::Path;
 
 use crate::cli::terminal::Trouble;
+use crate::cli::yaml::reader::MOST_BYTES;
 use crate::words::secret::Secret;
 
-/// The most bytes that are read of one input.
-const MOST_BYTES: u64 = 8 * 1024 * 1024;
-
-/// The text of a file, or of the standard input if the path is `-`.
+/// The text of a file, or of the standard input if its name is `-`.
 ///
 /// # Errors
-/// If it cannot be read, is no UTF-8, or has more than 8 MiB.
-pub(super) fn text(path: &Path) -> Result<String, Trouble> {
-    let name = path.display();
+/// If it cannot be read, is no UTF-8, or has more than [`MOST_BYTES`].
+pub(super) fn text(file: &str) -> Result<String, Trouble> {
+    let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX);
     let mut text = String::new();
-    let read = match path.to_str() {
-        Some("-") => stdin().lock().take(MOST_BYTES.saturating_add(1)).read_to_string(&mut text),
-        _ => File::open(path).and_then(|file| file.take(MOST_BYTES.saturating_add(1)).read_to_string(&mut text)),
+    let read = match file {
+        "-" => stdin().lock().take(most.saturating_add(1)).read_to_string(&mut text),
+        _ => File::open(file).and_then(|open| open.take(most.saturating_add(1)).read_to_string(&mut text)),
     };
     match read {
-        Err(error) => Err(Trouble::told(format!("{name} cannot be read: {error}"))),
-        Ok(bytes) if u64::try_from(bytes).is_ok_and(|bytes| bytes > MOST_BYTES) => {
-            Err(Trouble::told(format!("{name} has more than 8 MiB")))
-        }
+        Err(error) => Err(Trouble::told(format!("{file} cannot be read: {error}"))),
+        Ok(bytes) if bytes > MOST_BYTES => Err(Trouble::told(format!("{file} cannot be read: it has more than 8 MiB"))),
         Ok(_) => Ok(text),
     }
 }

@@ -1,8 +1,6 @@
 //! What a sealed session holds and weighs, claim by claim. Only who has the key can open one. Tokens in it are counted, and never
 //! written.
 
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
 
 use crate::cli::input;
@@ -20,7 +18,7 @@ use crate::words::secret::Secret;
 pub(super) struct Inspect {
     /// The file with the cookies, as a browser sends them (`name=value; name-1=value`); without it, or as `-`, the standard input.
     #[arg(default_value = "-")]
-    file: PathBuf,
+    file: String,
     /// The environment variable with a key of `session.keys`; may be given several times.
     #[arg(long = "key-variable", value_name = "NAME", default_value = "ACCREDIT_KEY")]
     keys: Vec<String>,

@@ -1,7 +1,5 @@
 //! What stands in a token. Its signature is not checked, and the output says so: whoever reads it must not take it for verified.
 
-use std::path::PathBuf;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -21,7 +19,7 @@ const TIMES: [&str; 4] = ["auth_time", "exp", "iat", "nbf"];
 pub(super) struct Inspect {
     /// The file with the token; without it, or as `-`, the standard input.
     #[arg(default_value = "-")]
-    file: PathBuf,
+    file: String,
 }
 
 /// Writes the header and the claims of a token in the compact serialization (RFC 7515, section 7.1). The token itself, and its
