@@ -8,7 +8,7 @@ use crate::cli::yaml::node::Node;
 
 /// Checks the manager that the filter is in.
 pub(crate) fn of_manager(around: &Around<'_>, written: &Value, report: &mut Report<'_>) {
-    of_paths(around.manager, report);
+    of_paths(around.manager, written, report);
     of_addresses(around, written, report);
     if let Some(format) = field(around.manager, "local_reply_config").and_then(|reply| field(reply, "body_format")) {
         let sentence = "the pages and the JSON of the filter get this format, too; remove body_format, or move it into mappers that do not match them";
@@ -16,21 +16,33 @@ pub(crate) fn of_manager(around: &Around<'_>, written: &Value, report: &mut Repo
     }
 }
 
-fn of_paths(manager: &Node, report: &mut Report<'_>) {
+fn of_paths(manager: &Node, written: &Value, report: &mut Report<'_>) {
     let escaped = text(manager, "path_with_escaped_slashes_action");
+    let (escapes, kept) = if allows_encoded_slashes(written) {
+        // Envoy must hand them on as they came: Accredit refuses those that no rule allows.
+        ("path_with_escaped_slashes_action: KEEP_UNCHANGED, because a rule allows %2F", escaped == Some("KEEP_UNCHANGED"))
+    } else {
+        let decided = matches!(escaped, Some("REJECT_REQUEST" | "UNESCAPE_AND_REDIRECT" | "UNESCAPE_AND_FORWARD"));
+        ("path_with_escaped_slashes_action: REJECT_REQUEST", decided)
+    };
     let settings = [
         ("normalize_path: true", is_true(manager, "normalize_path")),
         ("merge_slashes: true", is_true(manager, "merge_slashes")),
-        (
-            "path_with_escaped_slashes_action: REJECT_REQUEST",
-            matches!(escaped, Some("REJECT_REQUEST" | "UNESCAPE_AND_REDIRECT" | "UNESCAPE_AND_FORWARD")),
-        ),
+        (escapes, kept),
     ];
     let missing: Vec<_> = settings.into_iter().filter(|(_, is_set)| !is_set).map(|(setting, _)| setting).collect();
     if !missing.is_empty() {
         let sentence = format!("the rules may see another path than the application; write {}", missing.join(", "));
         report.tell(Id::NotNormalized, manager.spot, sentence);
     }
+}
+
+/// Whether a rule has `%2F` in `allow_in_path`.
+fn allows_encoded_slashes(written: &Value) -> bool {
+    let rules = written.get("rules").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let allowed =
+        |rule: &Value| rule.get("allow_in_path").and_then(Value::as_array).is_some_and(|all| all.iter().any(|one| one == "%2F"));
+    rules.iter().any(allowed)
 }
 
 fn of_addresses(around: &Around<'_>, written: &Value, report: &mut Report<'_>) {

@@ -115,6 +115,24 @@ fn words_are_what_envoy_reads() {
 }
 
 #[test]
+fn a_rule_that_allows_encoded_slashes_needs_envoy_to_keep_them_and_no_other_may() {
+    let text = fs::read_to_string(root().join("envoy/bff.yaml")).unwrap();
+    let allowing = text.replacen("- match: {path: ", "- match: {path_separated_prefix: /files}\n                      allow_in_path: [\"%2F\"]\n                      require: authenticated\n                    - match: {path: ", 1);
+    let keeping = |text: &str| {
+        text.replace("path_with_escaped_slashes_action: REJECT_REQUEST", "path_with_escaped_slashes_action: KEEP_UNCHANGED")
+    };
+    assert_ne!(allowing, text);
+    let wrong = |text: &str| found(text, LOOPBACK);
+    assert_eq!([wrong(&text), wrong(&keeping(&allowing))], [Vec::<String>::new(), Vec::new()]);
+    assert!(matches!(wrong(&allowing).as_slice(), [only] if only.contains("not-normalized") && only.contains("KEEP_UNCHANGED")));
+    assert!(
+        matches!(wrong(&keeping(&text)).as_slice(), [only] if only.contains("not-normalized") && only.contains("REJECT_REQUEST"))
+    );
+    let unescaping = allowing.replace("REJECT_REQUEST", "UNESCAPE_AND_FORWARD");
+    assert!(matches!(wrong(&unescaping).as_slice(), [only] if only.contains("KEEP_UNCHANGED")));
+}
+
+#[test]
 fn no_secret_is_ever_printed() {
     let secret = "c2VjcmV0LXRoYXQtbm9ib2R5LW1heS1zZWUtMTIzNDU2Nzg5MA==";
     let text = format!(
