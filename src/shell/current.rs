@@ -7,6 +7,7 @@ use crate::access::caches::speaks_past_cache_control;
 use crate::access::private::{NO_STORE, made_private};
 use crate::http::message::{CookieEdit, Edits, Response};
 use crate::shell::host_calls::{self, Refused};
+use crate::words::reason::Reason;
 
 /// Makes these changes to the request's headers.
 ///
@@ -26,10 +27,12 @@ pub(super) fn edit(edits: &Edits) -> Result<(), Refused> {
     }
 }
 
-/// Sends this response. `%RESPONSE_CODE_DETAILS%` of Envoy's access log has a refusal's reason.
-pub(super) fn respond(response: &Response) {
-    let reason = response.headers.iter().find(|(name, _)| name == "x-accredit-reason");
-    let details = ["accredit_", reason.map_or("answered", |(_, reason)| reason)].concat();
+/// Sends this response. `%RESPONSE_CODE_DETAILS%` of Envoy's access log has the reason of a refusal, or of a redirect that the
+/// browser did not ask for.
+pub(super) fn respond(response: &Response, diverted: Option<Reason>) {
+    let refused = response.headers.iter().find(|(name, _)| name == "x-accredit-reason").map(|(_, reason)| reason.as_str());
+    let reason = refused.or_else(|| diverted.map(Reason::id));
+    let details = ["accredit_", reason.unwrap_or("answered")].concat();
     // If the host refuses, the request stays paused.
     let _ = host_calls::send_local_response(response.status, &details, &response.headers, &response.body);
 }

@@ -96,7 +96,7 @@ impl Runner {
                 }
                 Decision::Respond(response) => {
                     *progress = Progress::Answered;
-                    respond(&response);
+                    respond(&response, step.note.diverted);
                     return Action::Pause;
                 }
                 Decision::ReadBody { limit, until, pending } => {

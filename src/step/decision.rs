@@ -34,13 +34,15 @@ pub type Journey<C = Infallible, W = FromTheStart> = Result<Step<C, W>, Stop>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FromTheStart;
 
-/// What Envoy's access log can print of a request, as filter state.
+/// What Envoy's access log can print of a request: filter state, and the details of an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Note {
     /// The subject of whoever is signed in.
     pub subject: Option<Rc<str>>,
     /// The name of the rule that applied.
     pub rule: Option<Rc<str>>,
+    /// Why the browser is sent somewhere else than it asked for. (A refusal has its reason in its own fields.)
+    pub diverted: Option<Reason>,
 }
 
 /// What to do with a request.

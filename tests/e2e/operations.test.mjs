@@ -402,9 +402,9 @@ describe('the access log', () => {
         ['/analytics', 200, 'via_upstream'],
         ['/members', 403, 'accredit_condition_failed'],
         ['/api/session', 200, 'accredit_answered'],
-        ['/analytics', 302, 'accredit_answered'],
+        ['/analytics', 302, 'accredit_session_missing'],
         ['/api/chat', 401, 'accredit_session_missing'],
-        ['/analytics', 302, 'accredit_answered'],
+        ['/analytics', 302, 'accredit_session_missing'],
         ['/api/callback', 502, 'accredit_id_token_nonce'],
       ],
     );

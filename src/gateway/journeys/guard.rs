@@ -172,6 +172,7 @@ impl Guarded<'_> {
             }
             let mut step = self.sign_in(scene, provider, rule.require.demand().unwrap_or_default(), torn, events);
             step.set_cookies(delete.unwrap_or_default());
+            step.note.diverted = Some(failure.reason);
             return step;
         }
         self.deny(None, failure, events)
@@ -214,7 +215,9 @@ impl Guarded<'_> {
         match self.rule.require.demand().filter(|demand| !in_vain(demand)) {
             // A session by password has no provider that could authenticate the person in another way.
             Some(demand) if self.redirects() && self.settings.sign_in_provider(Some(&session.provider)).is_some() => {
-                self.sign_in(scene, Some(&session.provider), demand, false, events)
+                let mut step = self.sign_in(scene, Some(&session.provider), demand, false, events);
+                step.note.diverted = Some(failure.reason);
+                step
             }
             Some(_) => self.deny(Some(verified), failure, events),
             None => self.deny(Some(verified), Failure { reason: Reason::StepUpFailed, ..failure }, events),
@@ -288,7 +291,11 @@ impl Guarded<'_> {
         Step {
             decision: Decision::Forward(Forward { edits: Edits { remove, add, cookie }, renewal, private, next_pass }),
             events,
-            note: Note { subject: verified.map(|verified| Rc::clone(&verified.subject)), rule: Some(Rc::clone(&rule.name)) },
+            note: Note {
+                subject: verified.map(|verified| Rc::clone(&verified.subject)),
+                rule: Some(Rc::clone(&rule.name)),
+                diverted: None,
+            },
         }
     }
 
@@ -332,7 +339,7 @@ impl Guarded<'_> {
         let named = subject.as_deref().map(str::to_owned);
         events.push(Event::Denied { request: visit.reference(), rule: Some(rule.name.to_string()), subject: named, failure });
         events.push(Event::Outcome(Outcome::of_status(response.status)));
-        let note = Note { subject, rule: Some(Rc::clone(&rule.name)) };
+        let note = Note { subject, rule: Some(Rc::clone(&rule.name)), diverted: None };
         Step { decision: Decision::Respond(response), events, note }
     }
 

@@ -65,6 +65,7 @@ fn of_24_callbacks_one_sends_the_code_and_two_wait_in_all_workers_together() {
             Decision::Await { .. } => wait += 1,
             _ => {
                 assert!(told(&step).1.starts_with("/api/login?again="));
+                assert_eq!(step.note.diverted, Some(Reason::AttemptReplayed));
                 again += 1;
             }
         }

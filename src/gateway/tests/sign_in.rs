@@ -2,6 +2,7 @@ use super::stage::{
     BEGINNING, Stage, awaited, body, called, document, field, forwarded, location, outcome, query_parameters, response, seconds,
     status, upstream_headers, with,
 };
+use crate::gateway::pending::Step;
 use crate::http::message::CookieEdit;
 use crate::oidc::testing::reply;
 use crate::sign_in::redeem::AfterNews;
@@ -9,6 +10,7 @@ use crate::step::audit;
 use crate::step::decision::{News, Resource};
 use crate::step::event::{DocumentKind, Event, Outcome};
 use crate::upkeep::fetch::Errand;
+use crate::words::reason::Reason;
 use serde_json::{Value, json};
 
 #[test]
@@ -39,6 +41,18 @@ fn the_first_request_waits_for_the_metadata_and_is_then_redirected_to_the_provid
         sent.events
     );
     assert_eq!(status(&sent), 302);
+}
+
+#[test]
+fn whoever_is_sent_to_the_provider_without_asking_for_it_leaves_the_reason_in_the_access_log() {
+    let mut stage = Stage::ready(&document());
+    let why = |step: &Step| (status(step), step.note.diverted);
+    assert_eq!(why(&stage.navigate("/page")), (302, Some(Reason::SessionMissing)));
+    assert_eq!(why(&stage.navigate("/api/login")), (302, None));
+    let back = stage.sign_in("/page");
+    assert_eq!(why(&back), (303, None));
+    stage.worker.wait(seconds(2 * 3_600));
+    assert_eq!(why(&stage.navigate("/page")), (302, Some(Reason::SessionExpired)));
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn token(stage: &Stage, target: &str, changes: Value) -> Headers {
 fn a_weak_session_is_sent_for_a_stronger_one_and_then_goes_on() {
     let mut stage = stage("silver");
     let sent = stage.navigate("/strong?x=1");
-    assert_eq!(status(&sent), 302);
+    assert_eq!((status(&sent), sent.note.diverted), (302, Some(Reason::AuthenticationInsufficient)));
     assert_eq!(asked(location(&sent)), (Some("gold platinum".into()), None));
     let callback = stage.provider.agree(location(&sent));
     tell(&mut stage, "platinum", 0);

@@ -18,7 +18,7 @@ use crate::step::decision::{Journey, Step};
 use crate::step::event::Event;
 use crate::step::stop::{JourneyKind, Stop};
 use crate::step::visit::Visit;
-use crate::words::reason::Failure;
+use crate::words::reason::{Failure, Reason};
 
 /// The parameter of the login endpoint with the identifier of an attempt, whose place is read from its cookie.
 pub const AGAIN: &str = "again";
@@ -45,7 +45,7 @@ pub fn begin_again<C, W>(settings: &Settings, place: &Place, failure: Failure, e
     if place.begun_again {
         return Err(page(place, failure).after(events));
     }
-    Ok(Step::answered(to_login(settings, place, Vec::new()), events))
+    Ok(diverted(failure.reason, Step::answered(to_login(settings, place, Vec::new()), events)))
 }
 
 /// The event of a failure that is not told to the person, with what follows instead.
@@ -63,16 +63,18 @@ pub fn refused<C, W>(scene: &mut Scene<'_>, visit: &Visit, attempt: &Attempt, re
     let (place, mut events, settings) = (attempt.place(), Vec::new(), scene.settings);
     let failed = |failure: Failure, then| failed(visit, &place, failure, then);
     if remedy != Remedy::Tell && is_satisfied(scene, visit, &place, &mut events) {
+        let reason = failure.reason;
         events.push(failed(failure, "somebody is signed in already"));
         let cookie = end(scene, attempt, Outcome::Failed, visit.now);
-        return Ok(to_the_place(settings, &place, vec![cookie], events));
+        return Ok(diverted(reason, to_the_place(settings, &place, vec![cookie], events)));
     }
     if remedy != Remedy::BeginAgain || place.begun_again {
         return Err(Stop::sign_in(attempt, failure).after(events));
     }
+    let reason = failure.reason;
     events.push(failed(failure, BEGUN_AGAIN));
     let cookie = end(scene, attempt, Outcome::Failed, visit.now);
-    Ok(Step::answered(to_login(settings, &place, vec![cookie]), events))
+    Ok(diverted(reason, Step::answered(to_login(settings, &place, vec![cookie]), events)))
 }
 
 /// The page with a link to the place.
@@ -84,6 +86,12 @@ pub fn page(place: &Place, failure: Failure) -> Stop {
 /// session's cookies before, it goes by the login endpoint, which sees whether all of them come now.
 pub fn way_back(settings: &Settings, attempt: &Attempt) -> String {
     if attempt.torn { login(settings, attempt.id()) } else { return_to(&attempt.return_to, settings).as_str().to_owned() }
+}
+
+/// The same redirect, with the reason for it in Envoy's access log.
+fn diverted<C, W>(reason: Reason, mut step: Step<C, W>) -> Step<C, W> {
+    step.note.diverted = Some(reason);
+    step
 }
 
 fn to_login(settings: &Settings, place: &Place, cookies: Vec<String>) -> Response {
