@@ -67,7 +67,7 @@ export function madeByEnvoyGateway(
       failed(error);
     }
   }
-  return withoutDiscovery(resources, overloadManager(proxy.spec));
+  return withoutDiscovery(resources, merged(proxy.spec));
 }
 
 /** The wasm filters of a route, by name. A route with its own policy has only the filters of that policy; other routes have those of the Gateway's. */
@@ -339,19 +339,21 @@ function patched(resource, path, op, value) {
   place[last] = value;
 }
 
-// The part of the bootstrap that limits the load
+// The parts of the bootstrap that the EnvoyProxy changes
 
-/** The heap gets 80 % of the container's memory. Entries of the EnvoyProxy are appended, as protobuf merges lists. */
-function overloadManager({ provider, bootstrap }) {
-  const heap = 'envoy.resource_monitors.fixed_heap';
-  const { type, value, ...unknown } = bootstrap;
+/** What is in Envoy Gateway's own bootstrap after the EnvoyProxy's was merged into it, as far as it matters here. */
+function merged({ provider, bootstrap: { type, value, ...unknown } }) {
   refuse(unknown, 'EnvoyProxy bootstrap');
   expect('a bootstrap that is merged', type === 'Merge');
-  const {
-    overload_manager: { actions, ...others },
-    ...more
-  } = parse(value);
-  refuse({ ...others, ...more }, 'EnvoyProxy bootstrap');
+  const { stats_config: stats, overload_manager: overload, ...more } = parse(value);
+  refuse(more, 'EnvoyProxy bootstrap');
+  return { stats_config: stats, overload_manager: overloadManager(provider, overload) };
+}
+
+/** The heap gets 80 % of the container's memory. Entries of the EnvoyProxy are appended, as protobuf merges lists. */
+function overloadManager(provider, { actions, ...unknown }) {
+  const heap = 'envoy.resource_monitors.fixed_heap';
+  refuse(unknown, 'EnvoyProxy bootstrap');
   const threshold = (action, at) => ({ name: `envoy.overload_actions.${action}`, triggers: [{ name: heap, threshold: { value: at } }] });
   const bytes = Math.floor(quantity(provider.kubernetes.envoyDeployment.container.resources.limits.memory) * 0.8);
   const connections = {
@@ -376,7 +378,7 @@ function quantity(text) {
 }
 
 /** The same resources as one static file, in which the routes are inside their listener. */
-function withoutDiscovery({ listeners, routes: configurations, clusters }, overload) {
+function withoutDiscovery({ listeners, routes: configurations, clusters }, bootstrap) {
   for (const listener of listeners) {
     const manager = listener.filter_chains[0].filters.find(({ name }) => name === MANAGER).typed_config;
     manager.route_config = configurations.find(({ name }) => name === manager.rds.route_config_name);
@@ -385,7 +387,7 @@ function withoutDiscovery({ listeners, routes: configurations, clusters }, overl
   return {
     admin: { address: { socket_address: { address: '127.0.0.1', port_value: 9901 } } },
     static_resources: { listeners, clusters },
-    overload_manager: overload,
+    ...bootstrap,
   };
 }
 
