@@ -7,6 +7,7 @@ mod arguments;
 mod check;
 mod environment;
 mod envoy;
+mod findings;
 mod input;
 mod keygen;
 mod moment;

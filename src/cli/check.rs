@@ -1,18 +1,15 @@
 //! `accredit check`: all mistakes in files that hold the filter, each with its place. What the filter says of its configuration
 //! is said by the filter's own code; this room adds what only the whole file shows. It contacts nobody, and prints no secret.
 
-mod clusters;
+mod around;
 mod configuration;
-mod filters;
-pub(crate) mod findings;
-mod manager;
 mod plugin;
 
 use serde_json::{Value, json};
 
-use crate::cli::check::findings::{Finding, Id, Level, Report};
 use crate::cli::environment::Environment;
 use crate::cli::envoy::plugins::{files_inside, plugins};
+use crate::cli::findings::{Finding, Id, Level, Report};
 use crate::cli::input;
 use crate::cli::terminal::{Form, Outcome, Terminal, Trouble};
 use crate::cli::yaml::node::Node;
@@ -90,14 +87,7 @@ impl Checked {
             self.plugins = self.plugins.saturating_add(1);
             let known = configuration::of_configuration(plugin, environment, report);
             plugin::of_plugin(plugin, report);
-            if let Some(around) = &plugin.around {
-                filters::of_filters(around, &known.written, report);
-                manager::of_manager(around, &known.written, report);
-                if let Some(settings) = &known.settings {
-                    filters::of_bodies(around, settings, report);
-                }
-            }
-            clusters::of_clusters(plugin, &known.written, report);
+            around::of_surroundings(plugin, &known.written, known.settings.as_ref(), report);
             self.stood_in.extend(known.stood_in);
         }
     }

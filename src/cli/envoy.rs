@@ -3,6 +3,7 @@
 
 pub(crate) mod around;
 pub(crate) mod plugins;
+pub(crate) mod routes;
 pub(crate) mod variables;
 
 #[cfg(test)]

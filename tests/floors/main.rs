@@ -33,9 +33,10 @@ const FLOORS: [(&str, u8); 16] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 20] = [
+const SUB_ROOMS: [&str; 21] = [
     "access::requirement",
     "cli::check",
+    "cli::check::around",
     "cli::envoy",
     "cli::yaml",
     "config::access",

@@ -4,9 +4,9 @@
 use prost::Message as _;
 use serde_json::Value;
 
-use crate::cli::check::findings::{Id, Report};
 use crate::cli::environment::{Environment, Given, asked, written_secrets};
 use crate::cli::envoy::plugins::{Held, Plugin};
+use crate::cli::findings::{Id, Report};
 use crate::cli::wire::in_wire_form;
 use crate::cli::yaml::scalars::Dialect;
 use crate::config;

@@ -1,9 +1,9 @@
 //! What surrounds the configuration in the object that holds the plugin: what becomes of requests when the filter crashed, and
 //! which callbacks and functions it may use.
 
-use crate::cli::check::findings::{Id, Report};
 use crate::cli::envoy::around::{field, is_true, text};
 use crate::cli::envoy::plugins::{Kind, Plugin};
+use crate::cli::findings::{Id, Report};
 use crate::cli::yaml::node::Node;
 
 /// The callbacks that Envoy must call.

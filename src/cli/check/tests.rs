@@ -2,8 +2,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::cli::check::Checked;
-use crate::cli::check::findings::{Finding, Id, Level};
 use crate::cli::environment::Environment;
+use crate::cli::findings::{Finding, Id, Level};
 
 /// Variables as the shipped files name them, for a gateway on this machine.
 const LOOPBACK: &str = "ACCREDIT_ORIGIN=http://localhost:10000\nOIDC_ISSUER=http://127.0.0.1:9000\nOIDC_CLIENT_ID=gateway\n\
@@ -87,6 +87,16 @@ fn each_planted_mistake_is_found_in_its_file_and_nothing_else() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(ids, Vec::<&str>::new(), "no file in tests/fixtures/check has these");
+}
+
+#[test]
+fn what_only_looks_like_a_mistake_is_not_told() {
+    let mut files = Vec::new();
+    yaml_files(&root().join("tests/fixtures/innocent"), &mut files);
+    for path in &files {
+        assert_eq!(found(&fs::read_to_string(path).unwrap(), PUBLIC), Vec::<String>::new(), "{}", path.display());
+    }
+    assert!(!files.is_empty());
 }
 
 #[test]

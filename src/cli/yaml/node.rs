@@ -65,6 +65,15 @@ impl Node {
         }
     }
 
+    /// Calls `look` with each scalar in it that is no key, and its text.
+    pub(crate) fn each_text<'a>(&'a self, look: &mut dyn FnMut(&'a Self, &'a str)) {
+        match &*self.content {
+            Content::Scalar(scalar) => look(self, &scalar.text),
+            Content::List(elements) => elements.iter().for_each(|element| element.each_text(look)),
+            Content::Map(members) => members.iter().for_each(|member| member.value.each_text(look)),
+        }
+    }
+
     /// The value of this name. Of several, the last counts, for Envoy as for Kubernetes.
     pub(crate) fn member(&self, name: &str) -> Option<&Self> {
         self.members().iter().rev().find(|member| member.key.text() == Some(name)).map(|member| &member.value)

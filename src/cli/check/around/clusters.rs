@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use crate::cli::check::findings::{Id, Report};
 use crate::cli::envoy::around::{field, inner, is_true, text};
 use crate::cli::envoy::plugins::Plugin;
+use crate::cli::findings::{Id, Report};
 use crate::cli::yaml::node::Node;
 use crate::words::quote::quote;
 

@@ -2,13 +2,14 @@
 
 use serde_json::Value;
 
-use crate::cli::check::findings::{Id, Report};
 use crate::cli::envoy::around::{Around, field, inner, is_true, text};
+use crate::cli::findings::{Id, Report};
 use crate::cli::yaml::node::Node;
 
 /// Checks the manager that the filter is in.
 pub(crate) fn of_manager(around: &Around<'_>, written: &Value, report: &mut Report<'_>) {
     of_paths(around.manager, written, report);
+    of_underscores(around.manager, report);
     of_addresses(around, written, report);
     if let Some(format) = field(around.manager, "local_reply_config").and_then(|reply| field(reply, "body_format")) {
         let sentence = "the pages and the JSON of the filter get this format, too; remove body_format, or move it into mappers that do not match them";
@@ -34,6 +35,16 @@ fn of_paths(manager: &Node, written: &Value, report: &mut Report<'_>) {
     if !missing.is_empty() {
         let sentence = format!("the rules may see another path than the application; write {}", missing.join(", "));
         report.tell(Id::NotNormalized, manager.spot, sentence);
+    }
+}
+
+/// Many servers read `_` in the name of a header as `-`. The filter removes those that it knows; of others it cannot know.
+fn of_underscores(manager: &Node, report: &mut Report<'_>) {
+    let action = inner(manager, &["common_http_protocol_options", "headers_with_underscores_action"]);
+    // Of the words of Envoy's enumeration, or their numbers, the first allows them.
+    if action.and_then(Node::text).is_none_or(|action| matches!(action, "ALLOW" | "0")) {
+        let sentence = "servers that read _ as - take a header of the client for another one; write headers_with_underscores_action: REJECT_REQUEST in common_http_protocol_options";
+        report.tell(Id::Underscores, action.unwrap_or(manager).spot, sentence);
     }
 }
 

@@ -96,6 +96,8 @@ findings! {
     BufferMissing = "buffer-missing", Error, "docs/configuration.md#endpoints-that-read-a-body";
     /// The buffer is not directly after the filter.
     BufferNotBehind = "buffer-not-behind", Error, "docs/configuration.md#endpoints-that-read-a-body";
+    /// The buffer is off for the route of an endpoint that reads a body.
+    BufferNotOnRoute = "buffer-not-on-route", Error, "docs/configuration.md#endpoints-that-read-a-body";
     /// The route of an endpoint that reads a body leads to a cluster.
     BodyRoute = "body-route", Error, "docs/configuration.md#endpoints-that-read-a-body";
     /// There is no cluster of a name.
@@ -106,10 +108,20 @@ findings! {
     ClusterUnverified = "cluster-unverified", Error, "docs/security.md#what-is-left-to-you";
     /// Paths are not normalized.
     NotNormalized = "not-normalized", Warning, "README.md#what-envoy-must-be-set-to";
+    /// Headers may have `_` in their names.
+    Underscores = "underscores", Warning, "README.md#what-envoy-must-be-set-to";
     /// The client says its own address.
     PeerAddress = "peer-address", Warning, "docs/configuration.md#throttle";
     /// A balancer in front is not counted.
     HopsMissing = "hops-missing", Warning, "docs/troubleshooting.md#4-https-is-lost-behind-a-proxy";
+    /// Requests that wait are never ended.
+    NoIdleTimeout = "no-idle-timeout", Warning, "README.md#what-envoy-must-be-set-to";
+    /// WebSockets are ended, also those in use.
+    WebsocketTimeout = "websocket-timeout", Warning, "docs/troubleshooting.md#other-things-that-happen";
+    /// A log gets the codes of sign-ins.
+    QueryLogged = "query-logged", Warning, "README.md#what-envoy-must-be-set-to";
+    /// A log prints what the filter does not tell.
+    LogEmpty = "log-empty", Warning, "docs/configuration.md#logout-sign_in-forward-help-filter_state";
     /// Answers of the filter are rewritten.
     BodyFormat = "body-format", Warning, "docs/security.md#what-is-left-to-you";
 }

@@ -1,0 +1,30 @@
+//! What is around the filter in an Envoy's file: the connection manager, its other filters, its routes and its logs, and the
+//! clusters. The filter's own configuration is looked at only for what it needs of these.
+
+mod bodies;
+mod clusters;
+mod filters;
+mod logs;
+mod manager;
+mod sockets;
+
+use serde_json::Value;
+
+use crate::cli::envoy::plugins::Plugin;
+use crate::cli::findings::Report;
+use crate::config::settings::Settings;
+
+/// Checks what is around a plugin. `written` is its configuration with the values of variables; `settings` is what the filter
+/// makes of that, if it takes it.
+pub(super) fn of_surroundings(plugin: &Plugin<'_>, written: &Value, settings: Option<&Settings>, report: &mut Report<'_>) {
+    if let Some(around) = &plugin.around {
+        filters::of_filters(around, written, report);
+        manager::of_manager(around, written, report);
+        sockets::of_sockets(around, report);
+        if let Some(settings) = settings {
+            bodies::of_bodies(around, settings, report);
+            logs::of_logs(around.manager, settings, report);
+        }
+    }
+    clusters::of_clusters(plugin, written, report);
+}

@@ -1,0 +1,97 @@
+//! The routes of a connection manager: which of them takes a request, and which settings of a filter hold there. Routes that Envoy
+//! gets while it runs are in no file.
+
+use crate::cli::envoy::around::{field, inner, text};
+use crate::cli::yaml::node::Node;
+
+/// A virtual host.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct VirtualHost<'a> {
+    /// Its own entry.
+    pub(crate) node: &'a Node,
+    /// The route configuration that it is in.
+    table: &'a Node,
+}
+
+/// A route.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Route<'a> {
+    /// Its own entry.
+    pub(crate) node: &'a Node,
+    /// The virtual host that it is in.
+    pub(crate) host: VirtualHost<'a>,
+}
+
+/// Whether a route takes a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// It does.
+    Certainly,
+    /// The file does not show it.
+    Perhaps,
+}
+
+/// The virtual hosts of a manager.
+pub(crate) fn virtual_hosts(manager: &Node) -> impl Iterator<Item = VirtualHost<'_>> {
+    let table = field(manager, "route_config");
+    let hosts = table.and_then(|table| field(table, "virtual_hosts")).map_or(&[][..], Node::elements);
+    hosts.iter().filter_map(move |node| Some(VirtualHost { node, table: table? }))
+}
+
+/// All routes of a manager, in order.
+pub(crate) fn routes(manager: &Node) -> impl Iterator<Item = Route<'_>> {
+    virtual_hosts(manager).flat_map(VirtualHost::routes)
+}
+
+impl<'a> VirtualHost<'a> {
+    /// Its routes, in order.
+    pub(crate) fn routes(self) -> impl Iterator<Item = Route<'a>> {
+        let routes = field(self.node, "routes").map_or(&[][..], Node::elements);
+        routes.iter().map(move |node| Route { node, host: self })
+    }
+
+    /// The first route that takes a POST to this path; `None` if there is none, or if it cannot be told.
+    pub(crate) fn route_of_post(self, path: &str) -> Option<Route<'a>> {
+        let first = self.routes().find_map(|route| Some((route, route.takes_post(path)?)))?;
+        (first.1 == Takes::Certainly).then_some(first.0)
+    }
+
+    /// What a filter of this name is told for the virtual host.
+    pub(crate) fn settings_of(self, filter: &str) -> Option<&'a Node> {
+        [self.node, self.table].into_iter().find_map(|level| own_settings(level, filter))
+    }
+}
+
+impl<'a> Route<'a> {
+    /// What a filter of this name is told for the route: by itself, its virtual host or the whole table.
+    pub(crate) fn settings_of(self, filter: &str) -> Option<&'a Node> {
+        own_settings(self.node, filter).or_else(|| self.host.settings_of(filter))
+    }
+
+    /// What it does with requests that it leads to a cluster.
+    pub(crate) fn to_cluster(self) -> Option<&'a Node> {
+        field(self.node, "route")
+    }
+
+    /// Whether the route takes a POST to this path: `None` if it certainly does not.
+    fn takes_post(self, path: &str) -> Option<Takes> {
+        let Some(matched) = field(self.node, "match") else { return Some(Takes::Perhaps) };
+        let below = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let by_path = match (text(matched, "path"), text(matched, "prefix"), text(matched, "path_separated_prefix")) {
+            (Some(exact), ..) => exact == path,
+            (_, Some(prefix), _) => path.starts_with(prefix),
+            (.., Some(prefix)) => below(prefix),
+            (None, None, None) => return Some(Takes::Perhaps),
+        };
+        let headers = field(matched, "headers").map_or(&[][..], Node::elements);
+        let only_posts = headers.iter().all(|header| {
+            text(header, "name") == Some(":method")
+                && inner(header, &["string_match", "exact"]).and_then(Node::text) == Some("POST")
+        });
+        by_path.then_some(if only_posts { Takes::Certainly } else { Takes::Perhaps })
+    }
+}
+
+fn own_settings<'a>(level: &'a Node, filter: &str) -> Option<&'a Node> {
+    field(level, "typed_per_filter_config")?.member(filter)
+}
