@@ -45,6 +45,20 @@ export function onStage({ prepare = () => {}, ...options } = {}) {
   return stage;
 }
 
+/** For files that start parts of their own: `keep` remembers one, `stopAll` stops them in the reverse order, and checks gateways for panics. */
+export function keepingParts() {
+  const parts = [];
+  return {
+    keep: (part) => (parts.push(part), part),
+    async stopAll() {
+      for (const part of parts.splice(0).reverse()) {
+        await part.stop();
+        if (part.auditLog) assertNoPanic(part);
+      }
+    },
+  };
+}
+
 export function assertNoPanic(gateway) {
   const traces = gateway
     .log()
