@@ -8,8 +8,10 @@ mod check;
 mod environment;
 mod envoy;
 mod findings;
+mod gateway;
 mod input;
 mod keygen;
+mod machine;
 mod moment;
 mod reasons;
 mod session;
@@ -44,5 +46,6 @@ fn run(command: &Command, terminal: &mut Terminal<'_>) -> Result<Outcome, Troubl
         Command::Reasons { id } => reasons::reasons(id.as_deref(), terminal),
         Command::Session(SessionCommand::Inspect(arguments)) => session::inspect(arguments, terminal),
         Command::Token(TokenCommand::Inspect(arguments)) => token::inspect(arguments, terminal),
+        Command::Token(TokenCommand::Verify(arguments)) => token::verify::verify(arguments, terminal),
     }
 }

@@ -66,4 +66,9 @@ pub(super) enum TokenCommand {
     /// Say what stands in a signed token, without checking its signature.
     #[command(after_help = "Example:\n  accredit token inspect token.txt")]
     Inspect(token::Inspect),
+    /// Say whether the filter would accept a token, and why not. The token is not printed.
+    #[command(
+        after_help = "Example:\n  accredit token verify --keys keys.json token.txt\n  accredit token verify --config envoy.yaml --env-file .env token.txt"
+    )]
+    Verify(token::verify::Verify),
 }

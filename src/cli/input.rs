@@ -26,6 +26,16 @@ pub(super) fn text(file: &str) -> Result<String, Trouble> {
     }
 }
 
+/// The token in a file, with or without the scheme of the header that it came in.
+///
+/// # Errors
+/// As [`text`].
+pub(super) fn token(file: &str) -> Result<Secret, Trouble> {
+    let text = Secret::new(text(file)?);
+    let token = text.expose().trim();
+    Ok(Secret::new(token.strip_prefix("Bearer ").unwrap_or(token)))
+}
+
 /// The secret in an environment variable.
 ///
 /// # Errors

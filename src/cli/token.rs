@@ -1,5 +1,7 @@
 //! What stands in a token. Its signature is not checked, and the output says so: whoever reads it must not take it for verified.
 
+pub(super) mod verify;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -28,10 +30,8 @@ pub(super) struct Inspect {
 /// # Errors
 /// If it cannot be read, is no such token, or the result cannot be written.
 pub(super) fn inspect(arguments: &Inspect, terminal: &mut Terminal<'_>) -> Result<Outcome, Trouble> {
-    let text = input::text(&arguments.file)?;
-    let token = text.trim();
-    let token = token.strip_prefix("Bearer ").unwrap_or(token);
-    let parts: Vec<_> = token.split('.').collect();
+    let token = input::token(&arguments.file)?;
+    let parts: Vec<_> = token.expose().split('.').collect();
     let [header, claims, _] = parts.as_slice() else {
         let parts = parts.len();
         let why = match parts {

@@ -8,6 +8,7 @@ use crate::http::message::{HttpCall, Reply};
 use crate::oidc::metadata::{EndpointName, Metadata};
 use crate::oidc::provider::{Provider, ProviderRequest};
 use crate::oidc::reply::{self, FailureReasons};
+use crate::words::principal::Claims;
 use crate::words::reason::{Failure, Reason};
 
 /// How many keys of a set are looked at.
@@ -40,15 +41,23 @@ pub fn keys_response(provider: &Provider, metadata: &Metadata, reply: &Reply) ->
     let url = metadata.needed(EndpointName::Jwks).map_err(no_endpoint)?;
     let answer = reply::answer(provider, url, reply, REASONS)?;
     let members = answer.document()?;
+    key_set(&members).map_err(|what| answer.malformed(&what))
+}
+
+/// The keys of a set that can be used (RFC 7517, section 5).
+///
+/// # Errors
+/// If there is none: a sentence that says why each was passed over.
+pub fn key_set(members: &Claims) -> Result<KeySet, String> {
     let Some(Value::Array(listed)) = members.get("keys") else {
-        return Err(answer.malformed("keys are missing, or not a list"));
+        return Err("keys are missing, or not a list".to_owned());
     };
     let (usable, unusable): (Vec<_>, Vec<_>) =
         listed.iter().take(MOST_KEYS).map(VerificationKey::from_jwk).partition(Result::is_ok);
     if usable.is_empty() {
         let mut why: Vec<_> = unusable.into_iter().filter_map(Result::err).map(|unusable| unusable.0).collect();
         why.dedup();
-        return Err(answer.malformed(&format!("no key of {} is usable: {}", listed.len(), why.join(", "))));
+        return Err(format!("no key of {} is usable: {}", listed.len(), why.join(", ")));
     }
     let mut keys: Vec<VerificationKey> = Vec::new();
     for key in usable.into_iter().flatten() {

@@ -182,7 +182,8 @@ fn only_the_shell_knows_envoy() {
 }
 
 /// What reaches files, other processes, the network and the terminal, and the crates that only the command line uses.
-const OF_THE_MACHINE: [&str; 8] = ["std::fs", "std::process", "TcpStream", "stdin", "stdout", "stderr", "clap", "saphyr_parser"];
+const OF_THE_MACHINE: [&str; 11] =
+    ["std::fs", "std::process", "TcpStream", "stdin", "stdout", "stderr", "clap", "ring", "rustls", "saphyr_parser", "ureq"];
 
 #[test]
 fn only_the_command_line_touches_files_processes_network_and_terminal() {

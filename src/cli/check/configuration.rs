@@ -1,14 +1,11 @@
 //! What the filter itself says of its configuration, with places in the file: its refusals, all of them, and its warnings. It is
 //! given the very bytes that Envoy would give it. Variables and secrets are looked at here, too, because only the file shows them.
 
-use prost::Message as _;
 use serde_json::Value;
 
 use crate::cli::environment::{Environment, Given, asked, written_secrets};
 use crate::cli::envoy::plugins::{Held, Plugin};
 use crate::cli::findings::{Id, Report};
-use crate::cli::wire::in_wire_form;
-use crate::cli::yaml::scalars::Dialect;
 use crate::config;
 use crate::config::settings::Settings;
 
@@ -37,7 +34,7 @@ pub(crate) fn of_configuration(plugin: &Plugin<'_>, environment: &Environment, r
         let sentence = "the secret stands in the file, and in Envoy's config_dump; write {environment_variable: NAME} instead";
         report.tell_of(Id::SecretInFile, held.at(&path, own), &path, sentence);
     }
-    let settings = match config::load(&bytes(held), &|name| given.get(name)) {
+    let settings = match config::load(&held.bytes(), &|name| given.get(name)) {
         Ok(settings) => {
             for doubt in &settings.warnings {
                 report.tell_of(Id::Doubt, held.at(&doubt.path, own), &doubt.path, &doubt.sentence);
@@ -65,17 +62,5 @@ fn of_variables(plugin: &Plugin<'_>, held: &Held<'_>, written: &Value, given: &G
         let sentence =
             format!("the variable {name} has no value here; give it to this command by --env-file, or in its environment");
         report.tell_of(Id::VariableNotSet, held.at(path, own), path, sentence);
-    }
-}
-
-/// The bytes that the filter gets: a `Struct` in its wire form from Envoy, JSON from a controller, a text as it is.
-fn bytes(held: &Held<'_>) -> Vec<u8> {
-    match held {
-        Held::Text(scalar, _) => scalar.text.clone().into_bytes(),
-        Held::Tree(node, Dialect::Kubernetes) => node.value(Dialect::Kubernetes).to_string().into_bytes(),
-        Held::Tree(node, Dialect::Envoy) => match node.value(Dialect::Envoy) {
-            Value::Object(members) => in_wire_form(&members).encode_to_vec(),
-            other => other.to_string().into_bytes(),
-        },
     }
 }

@@ -2,10 +2,12 @@
 //! `vm_config`, wherever it stands. Of several wasm filters only those are found that are Accredit by their name, their `root_id`
 //! or the members of their configuration.
 
+use prost::Message as _;
 use serde_json::Value;
 
 use crate::cli::envoy::around::{Around, field, text};
 use crate::cli::envoy::variables::Variables;
+use crate::cli::wire::in_wire_form;
 use crate::cli::yaml::node::{Content, Node};
 use crate::cli::yaml::reader::{Repeated, Stream, read};
 use crate::cli::yaml::scalars::{Dialect, Scalar};
@@ -62,6 +64,18 @@ impl Held<'_> {
         match self {
             Self::Tree(node, dialect) => Some(node.value(*dialect)),
             Self::Text(scalar, _) => serde_json::from_str(&scalar.text).ok(),
+        }
+    }
+
+    /// The bytes that the filter gets: a `Struct` in its wire form from Envoy, JSON from a controller, a text as it is.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Text(scalar, _) => scalar.text.clone().into_bytes(),
+            Self::Tree(node, Dialect::Kubernetes) => node.value(Dialect::Kubernetes).to_string().into_bytes(),
+            Self::Tree(node, Dialect::Envoy) => match node.value(Dialect::Envoy) {
+                Value::Object(members) => in_wire_form(&members).encode_to_vec(),
+                other => other.to_string().into_bytes(),
+            },
         }
     }
 }

@@ -1,0 +1,222 @@
+//! Whether the filter would accept a token: it is verified by the filter's own code, with the keys of a file. The token is never
+//! printed, and nobody is asked.
+
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+use crate::cli::gateway::{Place, gateways};
+use crate::cli::input;
+use crate::cli::machine::Machine;
+use crate::cli::moment::moment;
+use crate::cli::terminal::{Form, Outcome, Terminal, Trouble};
+use crate::config::settings::Settings;
+use crate::crypto::jws::{self, JwsError, LastHeader, Unverified};
+use crate::crypto::key::{Algorithm, KeySet};
+use crate::oidc::bearer::accepted::{Bearer, BearerKeys};
+use crate::oidc::bearer::access_token::{self, AccessTokenError, claimed_issuer};
+use crate::oidc::id_token::{self, Expectations, ExpectedNonce, IdTokenError, IssuedWith};
+use crate::oidc::keys::key_set;
+use crate::oidc::provider::Provider;
+use crate::words::json;
+use crate::words::quote::quote;
+use crate::words::reason::Failure;
+use crate::words::secret::{LentSecret, Secret};
+use crate::words::time::Timestamp;
+use crate::words::world::World as _;
+
+/// What is to be verified, and by what.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Verify {
+    /// The file with the token; without it, or as `-`, the standard input.
+    #[arg(default_value = "-")]
+    file: String,
+    /// The provider's keys: a file with a JWK set, as its jwks_uri has it.
+    #[arg(long, value_name = "FILE", required_unless_present = "config")]
+    keys: Option<String>,
+    /// The configuration that says what is accepted: an Envoy's file, an object of Kubernetes, or the configuration alone. Without
+    /// it, only the signature is looked at.
+    #[arg(long, value_name = "FILE")]
+    config: Option<String>,
+    /// What the token is taken for; by default a bearer token, where the provider's bearer tokens are accepted.
+    #[arg(long = "as", value_name = "KIND", requires = "config")]
+    kind: Option<Kind>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// What a token is taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// The ID token of a sign-in.
+    IdToken,
+    /// The bearer token of a request.
+    Bearer,
+}
+
+/// What was found. The token is not in it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Found {
+    /// What holds, in sentences.
+    holds: Vec<String>,
+    /// What does not: the reason that a log would name, if there is one, and a sentence.
+    refused: Option<(Option<&'static str>, String)>,
+    /// What nothing is known of.
+    unknown: Vec<&'static str>,
+}
+
+/// Verifies a token, and writes what holds and what does not.
+///
+/// # Errors
+/// If a file cannot be read, the configuration does not fit the token, or the result cannot be written.
+pub(crate) fn verify(arguments: &Verify, terminal: &mut Terminal<'_>) -> Result<Outcome, Trouble> {
+    let token = input::token(&arguments.file)?;
+    let keys = arguments.keys.as_deref().map(keys_of).transpose()?;
+    let now = Machine.now();
+    let found = match &arguments.config {
+        None => by_keys(&token, &keys.unwrap_or_default()),
+        Some(file) => by_configuration(&token, file, keys, arguments, now)?,
+    };
+    match terminal.form() {
+        Form::Json => terminal.json(&found.as_json())?,
+        Form::Words => found.in_words(terminal)?,
+    }
+    Ok(if found.refused.is_none() { Outcome::Fine } else { Outcome::Findings })
+}
+
+fn keys_of(file: &str) -> Result<KeySet, Trouble> {
+    let text = input::text(file)?;
+    let members = json::object(text.as_bytes()).map_err(str::to_owned);
+    let keys = members.and_then(|members| key_set(&members));
+    keys.map_err(|why| Trouble::told(format!("{file}: expected a JWK set with public keys, found something else: {why}")))
+}
+
+/// The signature alone: whether the token is for anybody in particular is for the configuration to say.
+fn by_keys(token: &Secret, keys: &KeySet) -> Found {
+    let asymmetric: Vec<_> = Algorithm::ALL.iter().copied().filter(|algorithm| !algorithm.is_symmetric()).collect();
+    let verified = jws::verify(&Machine, token.expose(), keys, &asymmetric);
+    let unknown = vec!["the claims: issuer, audience and times are judged by a configuration (--config)"];
+    match verified {
+        Ok(verified) => Found { holds: vec![signed(&verified)], unknown, ..Found::default() },
+        Err(why) => Found { refused: Some((None, why.to_string())), unknown, ..Found::default() },
+    }
+}
+
+fn signed(verified: &jws::VerifiedJws) -> String {
+    let key = verified.key_id.as_deref().map_or_else(|| "a key without kid".to_owned(), |kid| format!("the key {}", quote(kid)));
+    format!("the signature is by {key}, with {}", verified.algorithm)
+}
+
+fn by_configuration(
+    token: &Secret,
+    file: &str,
+    keys: Option<KeySet>,
+    arguments: &Verify,
+    now: Timestamp,
+) -> Result<Found, Trouble> {
+    let gateways = gateways(file, &arguments.place)?;
+    let provider = issuing(token, gateways.iter().map(|gateway| &gateway.settings), file)?;
+    let kind = arguments.kind.unwrap_or(if provider.bearer.is_some() { Kind::Bearer } else { Kind::IdToken });
+    let listed = provider.bearer.as_ref().and_then(|bearer| match &bearer.keys {
+        BearerKeys::Configured(keys) if kind == Kind::Bearer => Some(KeySet::clone(keys)),
+        BearerKeys::Configured(_) | BearerKeys::Published => None,
+    });
+    let Some(keys) = keys.or(listed) else {
+        return Err(Trouble::told(format!(
+            "the keys of provider {} are not in {file}; save what its jwks_uri answers, and name that file by --keys",
+            provider.name
+        )));
+    };
+    match (kind, &provider.bearer) {
+        (Kind::IdToken, _) => Ok(as_id_token(token, provider, &keys, now)),
+        (Kind::Bearer, Some(accepted)) => Ok(as_bearer_token(token, provider, accepted, &keys, now)),
+        (Kind::Bearer, None) => Err(Trouble::told(format!(
+            "bearer tokens of provider {} are not accepted: it has no bearer in {file}",
+            provider.name
+        ))),
+    }
+}
+
+/// The provider that the token says it is from. Nothing about it is verified yet.
+fn issuing<'a>(token: &Secret, all: impl Iterator<Item = &'a Settings>, file: &str) -> Result<&'a Provider, Trouble> {
+    let lent = LentSecret::new(token.expose());
+    let read = Unverified::read(token.expose(), &mut LastHeader::default());
+    let Some(issuer) = claimed_issuer(lent, &read) else {
+        let why = read.err().unwrap_or(JwsError::Malformed("it names no issuer (iss)"));
+        return Err(Trouble::told(why.to_string()));
+    };
+    let mut providers = all.flat_map(|settings| &settings.providers).map(|provider| &provider.oidc);
+    let known = providers.find(|provider| provider.issuer() == issuer);
+    known.ok_or_else(|| Trouble::told(format!("{file}: no provider has the issuer that the token names, {}", quote(&issuer))))
+}
+
+fn as_id_token(token: &Secret, provider: &Provider, keys: &KeySet, now: Timestamp) -> Found {
+    let expected = Expectations {
+        keys,
+        nonce: ExpectedNonce::NoneWasSent,
+        issued_with: IssuedWith::NoAccessToken,
+        now,
+        provider_clock: None,
+    };
+    let signature = jws::verify(&Machine, token.expose(), keys, &provider.algorithms);
+    let claims = match id_token::verify(&Machine, provider, token, &expected) {
+        Ok(verified) => Ok(accepted(provider, "an ID token", &verified.subject, verified.expires)),
+        Err(IdTokenError::KeyUnknown(failure) | IdTokenError::Refused(failure)) => Err(failure),
+    };
+    let unknown = vec!["nonce and at_hash, which belong to the sign-in that the token came from"];
+    Found { unknown, ..Found::of(signature, claims) }
+}
+
+fn as_bearer_token(token: &Secret, provider: &Provider, bearer: &Bearer, keys: &KeySet, now: Timestamp) -> Found {
+    let read = || Unverified::read(token.expose(), &mut LastHeader::default());
+    let signature = read().and_then(|read| read.verify(&Machine, keys, &bearer.algorithms));
+    let claims = match access_token::verify(&Machine, provider, bearer, read(), keys, now) {
+        Ok(verified) => Ok(accepted(provider, "a bearer token", &verified.subject, verified.expires)),
+        Err(
+            AccessTokenError::KeyUnknown(failure)
+            | AccessTokenError::SignatureInvalid(failure)
+            | AccessTokenError::Refused(failure),
+        ) => Err(failure),
+    };
+    let asks = bearer.introspection.as_ref().is_some_and(|asked| asked.tokens.include_jwts());
+    let unknown =
+        if asks { vec!["whether the provider has revoked it: the filter would ask (introspection)"] } else { Vec::new() };
+    Found { unknown, ..Found::of(signature, claims) }
+}
+
+fn accepted(provider: &Provider, what: &str, subject: &str, expires: Timestamp) -> String {
+    format!("the claims are those of {what} of provider {} for {}, until {}", provider.name, quote(subject), moment(expires))
+}
+
+impl Found {
+    fn of(signature: Result<jws::VerifiedJws, JwsError>, claims: Result<String, Failure>) -> Self {
+        let mut found = Self::default();
+        found.holds.extend(signature.ok().map(|verified| signed(&verified)));
+        match claims {
+            Ok(sentence) => found.holds.push(sentence),
+            Err(failure) => found.refused = Some((Some(failure.reason.id()), failure.detail)),
+        }
+        found
+    }
+
+    fn in_words(&self, terminal: &mut Terminal<'_>) -> Result<(), Trouble> {
+        for sentence in &self.holds {
+            terminal.line(format_args!("holds: {sentence}"))?;
+        }
+        if let Some((reason, sentence)) = &self.refused {
+            let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+            terminal.line(format_args!("refused: {sentence}{reason}"))?;
+        }
+        for what in &self.unknown {
+            terminal.line(format_args!("not looked at: {what}"))?;
+        }
+        Ok(())
+    }
+
+    fn as_json(&self) -> Value {
+        let refused = self.refused.as_ref().map(|(reason, sentence)| json!({"reason": reason, "sentence": sentence}));
+        json!({"accepted": self.refused.is_none(), "holds": self.holds, "refused": refused, "not_looked_at": self.unknown})
+    }
+}
+
+#[cfg(test)]
+mod tests;
