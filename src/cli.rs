@@ -5,6 +5,7 @@
 
 mod arguments;
 mod check;
+mod doctor;
 mod environment;
 mod envoy;
 mod findings;
@@ -16,6 +17,8 @@ mod moment;
 mod reasons;
 mod session;
 mod terminal;
+#[cfg(test)]
+mod testing;
 mod token;
 pub mod wire;
 mod yaml;
@@ -42,6 +45,7 @@ fn run(command: &Command, terminal: &mut Terminal<'_>) -> Result<Outcome, Troubl
         Command::Check { files, env_file, notes } => {
             check::check(&check::Asked { files, env_file: env_file.as_deref(), notes: *notes }, terminal)
         }
+        Command::Doctor(asked) => doctor::doctor(asked, terminal),
         Command::Keygen => keygen::keygen(terminal),
         Command::Reasons { id } => reasons::reasons(id.as_deref(), terminal),
         Command::Session(SessionCommand::Inspect(arguments)) => session::inspect(arguments, terminal),

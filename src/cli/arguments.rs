@@ -4,7 +4,7 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 
-use crate::cli::{session, token};
+use crate::cli::{doctor, session, token};
 use crate::words::reason::Reason;
 
 /// The sign-in gateway for Envoy, asked without Envoy.
@@ -34,6 +34,11 @@ pub(super) enum Command {
         #[arg(long)]
         notes: bool,
     },
+    /// Ask the providers of a gateway, and say what will not work.
+    #[command(
+        after_help = "Example:\n  accredit doctor --env-file .env envoy.yaml\n  accredit doctor --ca-file ca.pem --resolve sso.example.com:443:10.0.0.7 envoy.yaml"
+    )]
+    Doctor(doctor::Doctor),
     /// Make a key.
     #[command(after_help = "Example:\n  export ACCREDIT_KEY=\"$(accredit keygen)\"")]
     Keygen,

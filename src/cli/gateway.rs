@@ -1,17 +1,18 @@
 //! The gateways of a file, as the filter understands them: for commands that ask what a gateway does. Why one is refused is for
 //! `accredit check` to say.
 
-use crate::cli::environment::Environment;
+use crate::cli::environment::{Environment, asked};
 use crate::cli::envoy::plugins::{Plugin, files_inside, plugins};
 use crate::cli::input;
 use crate::cli::terminal::Trouble;
+use crate::cli::yaml::node::Node;
 use crate::cli::yaml::reader::read;
 use crate::cli::yaml::spot::Origin;
 use crate::config;
 use crate::config::settings::Settings;
 
 /// Where a gateway's configuration is.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Place {
     /// A file of lines NAME=value, with the environment variables that the configuration names.
     #[arg(long, value_name = "FILE")]
@@ -22,6 +23,10 @@ pub(crate) struct Place {
 pub(crate) struct Gateway {
     /// What the filter makes of its configuration.
     pub(crate) settings: Settings,
+    /// The secrets that have no value here, so that random stand-ins took their places: the path of each, and its variable.
+    pub(crate) stood_in: Vec<(String, String)>,
+    /// The Envoy's file around it, if it stands in one.
+    pub(crate) bootstrap: Option<Node>,
 }
 
 /// The gateways of a file: at least one.
@@ -36,11 +41,20 @@ pub(crate) fn gateways(file: &str, place: &Place) -> Result<Vec<Gateway>, Troubl
             place.env_file.as_deref().unwrap_or_default()
         ))
     })?;
-    let mut found = Vec::new();
-    of_text(file, &input::text(file)?, Origin::FILE, &environment, &mut found)?;
+    let found = in_text(file, &input::text(file)?, &environment)?;
     if found.is_empty() {
         return Err(Trouble::told(format!("{file}: the filter was not found here; name the file with its configuration")));
     }
+    Ok(found)
+}
+
+/// The gateways in the text of a file, whose name is told in sentences.
+///
+/// # Errors
+/// If the filter refuses the configuration of one.
+pub(crate) fn in_text(file: &str, text: &str, environment: &Environment) -> Result<Vec<Gateway>, Trouble> {
+    let mut found = Vec::new();
+    of_text(file, text, Origin::FILE, environment, &mut found)?;
     Ok(found)
 }
 
@@ -61,14 +75,19 @@ fn of_text(file: &str, text: &str, origin: Origin, environment: &Environment, fo
 
 fn of_plugin(file: &str, plugin: &Plugin<'_>, environment: &Environment) -> Result<Option<Gateway>, Trouble> {
     let Some(held) = &plugin.held else { return Ok(None) };
-    let given = environment.given(&held.value().unwrap_or_default(), &plugin.variables);
+    let written = held.value().unwrap_or_default();
+    let given = environment.given(&written, &plugin.variables);
     if let Some((_, name)) = given.missing.first() {
         let sentence =
             format!("the variable {name} has no value here; give it by --env-file, or in the environment of this command");
         return Err(Trouble::told(format!("{file}: {sentence}")));
     }
     match config::load(&held.bytes(), &|name| given.get(name)) {
-        Ok(settings) => Ok(Some(Gateway { settings })),
+        Ok(settings) => {
+            let stood_in = asked(&written).into_iter().filter(|(_, name)| given.stood_in.contains(name)).collect();
+            let bootstrap = plugin.around.as_ref().map(|around| around.bootstrap.clone());
+            Ok(Some(Gateway { settings, stood_in, bootstrap }))
+        }
         Err(refusals) => {
             let refusals = refusals.all();
             let first = refusals.first().map(|refusal| format!("{}: {}", refusal.path, refusal.sentence)).unwrap_or_default();

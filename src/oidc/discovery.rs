@@ -16,6 +16,9 @@ use crate::words::principal::Claims;
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
 
+/// The size of the largest document of a provider that is read, in bytes.
+pub const LARGEST_DOCUMENT: usize = reply::LARGEST_BODY;
+
 const REASONS: FailureReasons = FailureReasons {
     timeout: Reason::MetadataUnavailable,
     unreachable: Reason::MetadataUnavailable,

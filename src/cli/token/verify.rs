@@ -1,22 +1,28 @@
-//! Whether the filter would accept a token: it is verified by the filter's own code, with the keys of a file. The token is never
-//! printed, and nobody is asked.
+//! Whether the filter would accept a token: it is verified by the filter's own code, with the keys of a file, or those that the provider
+//! publishes now. The token is never printed, and sent to nobody.
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use crate::cli::gateway::{Place, gateways};
+use crate::cli::doctor::client::Client;
+use crate::cli::doctor::documents::unreached;
+use crate::cli::doctor::findings::Report;
+use crate::cli::doctor::trust::Trust;
+use crate::cli::gateway::{Gateway, Place, gateways};
 use crate::cli::input;
 use crate::cli::machine::Machine;
 use crate::cli::moment::moment;
 use crate::cli::terminal::{Form, Outcome, Terminal, Trouble};
-use crate::config::settings::Settings;
 use crate::crypto::jws::{self, JwsError, LastHeader, Unverified};
 use crate::crypto::key::{Algorithm, KeySet};
+use crate::http::message::HttpCall;
 use crate::oidc::bearer::accepted::{Bearer, BearerKeys};
 use crate::oidc::bearer::access_token::{self, AccessTokenError, claimed_issuer};
+use crate::oidc::discovery::{metadata_request, metadata_response};
 use crate::oidc::id_token::{self, Expectations, ExpectedNonce, IdTokenError, IssuedWith};
-use crate::oidc::keys::key_set;
-use crate::oidc::provider::Provider;
+use crate::oidc::keys::{key_set, keys_request, keys_response};
+use crate::oidc::metadata::Metadata;
+use crate::oidc::provider::{MetadataSource, Provider};
 use crate::words::json;
 use crate::words::quote::quote;
 use crate::words::reason::Failure;
@@ -25,12 +31,12 @@ use crate::words::time::Timestamp;
 use crate::words::world::World as _;
 
 /// What is to be verified, and by what.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Verify {
     /// The file with the token; without it, or as `-`, the standard input.
     #[arg(default_value = "-")]
     file: String,
-    /// The provider's keys: a file with a JWK set, as its jwks_uri has it.
+    /// The provider's keys: a file with a JWK set, as its jwks_uri has it. Without it, the provider is asked for them.
     #[arg(long, value_name = "FILE", required_unless_present = "config")]
     keys: Option<String>,
     /// The configuration that says what is accepted: an Envoy's file, an object of Kubernetes, or the configuration alone. Without
@@ -42,6 +48,11 @@ pub(crate) struct Verify {
     kind: Option<Kind>,
     #[command(flatten)]
     place: Place,
+    /// The authorities to trust when the provider is asked, in PEM; by default the trusted_ca of its cluster, or this machine's.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<String>,
+    #[command(flatten)]
+    client: Client,
 }
 
 /// What a token is taken for.
@@ -114,18 +125,13 @@ fn by_configuration(
     now: Timestamp,
 ) -> Result<Found, Trouble> {
     let gateways = gateways(file, &arguments.place)?;
-    let provider = issuing(token, gateways.iter().map(|gateway| &gateway.settings), file)?;
+    let (gateway, provider) = issuing(token, &gateways, file)?;
     let kind = arguments.kind.unwrap_or(if provider.bearer.is_some() { Kind::Bearer } else { Kind::IdToken });
     let listed = provider.bearer.as_ref().and_then(|bearer| match &bearer.keys {
         BearerKeys::Configured(keys) if kind == Kind::Bearer => Some(KeySet::clone(keys)),
         BearerKeys::Configured(_) | BearerKeys::Published => None,
     });
-    let Some(keys) = keys.or(listed) else {
-        return Err(Trouble::told(format!(
-            "the keys of provider {} are not in {file}; save what its jwks_uri answers, and name that file by --keys",
-            provider.name
-        )));
-    };
+    let keys = keys.or(listed).map_or_else(|| published(provider, gateway, arguments), Ok)?;
     match (kind, &provider.bearer) {
         (Kind::IdToken, _) => Ok(as_id_token(token, provider, &keys, now)),
         (Kind::Bearer, Some(accepted)) => Ok(as_bearer_token(token, provider, accepted, &keys, now)),
@@ -137,16 +143,39 @@ fn by_configuration(
 }
 
 /// The provider that the token says it is from. Nothing about it is verified yet.
-fn issuing<'a>(token: &Secret, all: impl Iterator<Item = &'a Settings>, file: &str) -> Result<&'a Provider, Trouble> {
+fn issuing<'a>(token: &Secret, gateways: &'a [Gateway], file: &str) -> Result<(&'a Gateway, &'a Provider), Trouble> {
     let lent = LentSecret::new(token.expose());
     let read = Unverified::read(token.expose(), &mut LastHeader::default());
     let Some(issuer) = claimed_issuer(lent, &read) else {
         let why = read.err().unwrap_or(JwsError::Malformed("it names no issuer (iss)"));
         return Err(Trouble::told(why.to_string()));
     };
-    let mut providers = all.flat_map(|settings| &settings.providers).map(|provider| &provider.oidc);
-    let known = providers.find(|provider| provider.issuer() == issuer);
+    let of_gateway = |gateway: &'a Gateway| gateway.settings.providers.iter().map(move |provider| (gateway, &provider.oidc));
+    let known = gateways.iter().flat_map(of_gateway).find(|(_, provider)| provider.issuer() == issuer);
     known.ok_or_else(|| Trouble::told(format!("{file}: no provider has the issuer that the token names, {}", quote(&issuer))))
+}
+
+/// The keys that a provider publishes.
+fn published(provider: &Provider, gateway: &Gateway, arguments: &Verify) -> Result<KeySet, Trouble> {
+    let named = arguments.ca_file.as_deref().map(Trust::of_file).transpose()?;
+    let told = |failure: Failure| Trouble::told(failure.detail);
+    let ask = |call: &HttpCall| {
+        let trust = Trust::for_call(named.as_ref(), gateway.bootstrap.as_ref(), provider, call);
+        arguments.client.ask(call, &trust).map(|answered| answered.reply).map_err(|why| {
+            let mut report = Report::of(&provider.name);
+            unreached(&why, &format!("{}://{}", call.scheme, call.authority), trust.whose(), &mut report);
+            Trouble::told(report.finish().into_iter().map(|finding| finding.sentence).collect::<String>())
+        })
+    };
+    let metadata = match &provider.source {
+        MetadataSource::Given(metadata) => Metadata::clone(metadata),
+        MetadataSource::Discovery { .. } | MetadataSource::Never { .. } => {
+            let reply = ask(&metadata_request(provider).map_err(told)?)?;
+            metadata_response(provider, &reply).map_err(told)?
+        }
+    };
+    let reply = ask(&keys_request(provider, &metadata).map_err(told)?)?;
+    keys_response(provider, &metadata, &reply).map_err(told)
 }
 
 fn as_id_token(token: &Secret, provider: &Provider, keys: &KeySet, now: Timestamp) -> Found {

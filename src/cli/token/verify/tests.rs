@@ -3,6 +3,7 @@ use ring::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as 
 use serde_json::{Value, json};
 
 use super::*;
+use crate::cli::testing::Folder;
 use crate::crypto::testing::{OTHER_RSA, P256, RSA, base64url, key_set as keys};
 use crate::oidc::bearer::accepted::TokenKind;
 use crate::oidc::testing::{ISSUER, provider};
@@ -130,29 +131,6 @@ fn what_the_machine_has_not_is_said_to_be_missing() {
     assert_eq!(machine.sign(&signing), HostSignature::NotSigned);
 }
 
-/// A folder of this test, which is removed with the value.
-struct Folder(std::path::PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("accredit-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-
-    fn file(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
-        std::fs::write(&path, text).unwrap();
-        path.display().to_string()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 #[test]
 fn the_configuration_chooses_the_provider_by_the_issuer_and_says_what_is_missing() {
     let folder = Folder::new("verify");
@@ -181,7 +159,7 @@ fn the_configuration_chooses_the_provider_by_the_issuer_and_says_what_is_missing
     let no_keys = folder.file("none.json", r#"{"keys": []}"#);
     for (token, config, keys, kind, said) in [
         (&fresh, &published, Some(&keys), None, "Fine"),
-        (&fresh, &published, None, None, "name that file by --keys"),
+        (&fresh, &published, None, None, "sso.example.com was not reached"),
         (&fresh, &published, Some(&no_keys), None, "no key of 0 is usable"),
         (&fresh, &published, Some(&keys), Some(Kind::IdToken), "Findings"),
         (&stranger, &published, Some(&keys), None, "no provider has the issuer"),
@@ -189,7 +167,14 @@ fn the_configuration_chooses_the_provider_by_the_issuer_and_says_what_is_missing
         (&fresh, &listed, None, None, "Fine"),
     ] {
         let file = folder.file("token.txt", &format!("Bearer {token}\n"));
-        let arguments = Verify { file, keys: keys.cloned(), config: Some(config.clone()), kind, place: Place { env_file: None } };
+        let arguments = Verify {
+            file,
+            keys: keys.cloned(),
+            config: Some(config.clone()),
+            kind,
+            client: Client::at("sso.example.com:443:127.0.0.1"),
+            ..Verify::default()
+        };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let outcome = format!("{:?}", verify(&arguments, &mut Terminal::new(&mut out, &mut err, Form::Words)));
         let out = String::from_utf8(out).unwrap();

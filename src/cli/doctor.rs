@@ -1,0 +1,214 @@
+//! `accredit doctor`: asks the providers of a gateway themselves, and says what will not work. Their documents are judged by the
+//! filter's own code; what only a person in a browser can find out is said to be unknown. No secret is printed, and nobody is
+//! signed in.
+
+pub(crate) mod client;
+pub(crate) mod documents;
+pub(crate) mod findings;
+mod offers;
+mod probes;
+pub(crate) mod trust;
+
+use serde_json::{Value, json};
+
+use crate::cli::doctor::client::{Answered, Client};
+use crate::cli::doctor::findings::{Finding, Id, Level, Report};
+use crate::cli::doctor::trust::Trust;
+use crate::cli::gateway::{Gateway, Place, gateways};
+use crate::cli::machine::Machine;
+use crate::cli::terminal::{Form, Outcome, Terminal, Trouble};
+use crate::config::settings::ProviderSettings;
+use crate::http::message::HttpCall;
+use crate::oidc::discovery::metadata_request;
+use crate::oidc::keys::keys_request;
+use crate::oidc::metadata::Metadata;
+use crate::oidc::provider::{MetadataSource, Provider};
+use crate::words::reason::Failure;
+
+/// What is asked about, and how.
+#[derive(Debug, clap::Args)]
+pub(super) struct Doctor {
+    /// The file with the gateway: an Envoy's file, an object of Kubernetes, or the configuration alone; - is the standard input.
+    file: String,
+    #[command(flatten)]
+    place: Place,
+    /// The authorities to trust, in PEM; by default the trusted_ca of the provider's cluster, or those of this machine.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<String>,
+    #[command(flatten)]
+    client: Client,
+    /// Ask for documents alone; try neither the redirect URI nor the client's secret.
+    #[arg(long)]
+    documents_only: bool,
+}
+
+/// Asks the providers of a gateway, and writes how they stand.
+///
+/// # Errors
+/// If a file cannot be read or holds no gateway, or the result cannot be written.
+pub(super) fn doctor(asked: &Doctor, terminal: &mut Terminal<'_>) -> Result<Outcome, Trouble> {
+    let gateways = gateways(&asked.file, &asked.place)?;
+    let named = asked.ca_file.as_deref().map(Trust::of_file).transpose()?;
+    let (mut found, mut seen) = (Vec::new(), Vec::<(&Provider, &Gateway)>::new());
+    for gateway in &gateways {
+        for (index, provider) in gateway.settings.providers.iter().enumerate() {
+            // Two listeners of one file may have the same gateway.
+            let is_same =
+                |(other, of): &(&Provider, &Gateway)| **other == provider.oidc && of.settings.origins == gateway.settings.origins;
+            if seen.iter().any(is_same) {
+                continue;
+            }
+            seen.push((&provider.oidc, gateway));
+            let mut report = Report::of(&provider.oidc.name);
+            let visit =
+                Visit { client: &asked.client, named: named.as_ref(), gateway, provider, index, probes: !asked.documents_only };
+            visit.examine(&mut report);
+            found.extend(report.finish());
+        }
+    }
+    if seen.is_empty() {
+        return Err(Trouble::told(format!("{}: the configuration has no providers to ask", asked.file)));
+    }
+    tell(&found, terminal)
+}
+
+/// A visit to one provider.
+struct Visit<'a> {
+    client: &'a Client,
+    named: Option<&'a Trust>,
+    gateway: &'a Gateway,
+    provider: &'a ProviderSettings,
+    index: usize,
+    probes: bool,
+}
+
+impl Visit<'_> {
+    fn examine(&self, report: &mut Report<'_>) {
+        let provider = &self.provider.oidc;
+        let metadata = match &provider.source {
+            MetadataSource::Discovery { .. } => self.discovery(report),
+            MetadataSource::Given(metadata) => {
+                let sentence = "the metadata stand in the configuration, so that the provider is not asked for them";
+                report.tell(Id::Discovery, Level::Note, sentence);
+                Some(Metadata::clone(metadata))
+            }
+            MetadataSource::Never { .. } => {
+                let sentence = "the filter never calls this provider: its keys stand in the configuration";
+                return report.tell(Id::Discovery, Level::Note, sentence);
+            }
+        };
+        let Some(metadata) = metadata else { return };
+        let needs_keys = provider.signs_in() || provider.publishes_bearer_keys();
+        if needs_keys && let Some(answered) = self.call(keys_request(provider, &metadata), report) {
+            documents::keys(provider, &metadata, &answered.reply, report);
+        }
+        if self.probes && provider.signs_in() {
+            self.redirect_uris(&metadata, report);
+            self.secret(&metadata, report);
+        }
+    }
+
+    fn discovery(&self, report: &mut Report<'_>) -> Option<Metadata> {
+        let provider = &self.provider.oidc;
+        let answered = self.call(metadata_request(provider), report)?;
+        documents::clock(&answered, provider.clock_skew, report);
+        let metadata = documents::discovery(provider, &answered.reply, report)?;
+        let members = documents::members(&answered.reply);
+        offers::of_document(provider, &metadata, &members, self.gateway.settings.sign_out.at_provider, report);
+        Some(metadata)
+    }
+
+    fn redirect_uris(&self, metadata: &Metadata, report: &mut Report<'_>) {
+        let provider = &self.provider.oidc;
+        let uris = self.uris();
+        let Some(first) = uris.first() else { return };
+        let Ok(random) = probes::made_up(&mut Machine) else { return };
+        let made_up = format!("{first}/made-up-{}", random.expose());
+        let Some(other) = self.authorization(metadata, &made_up, report) else { return };
+        for uri in &uris {
+            if let Some(ours) = self.authorization(metadata, uri, report) {
+                probes::redirect_uri(provider, uri, &ours.reply, (&made_up, &other.reply), report);
+            }
+        }
+    }
+
+    /// Every redirect URI that the filter would send.
+    fn uris(&self) -> Vec<String> {
+        let of_origins = self.gateway.settings.origins.iter().map(|origin| format!("{origin}{}", self.provider.callback));
+        let of_page = self.provider.oidc.redirect_uri.iter().map(|url| url.as_str().to_owned());
+        of_origins.chain(of_page).collect()
+    }
+
+    fn authorization(&self, metadata: &Metadata, uri: &str, report: &mut Report<'_>) -> Option<Answered> {
+        self.call(probes::authorization_call(&mut Machine, &self.provider.oidc, metadata, uri), report)
+    }
+
+    fn secret(&self, metadata: &Metadata, report: &mut Report<'_>) {
+        let of_provider = format!("providers[{}].", self.index);
+        if let Some((_, variable)) = self.gateway.stood_in.iter().find(|(path, _)| path.starts_with(&of_provider)) {
+            let sentence = format!("the variable {variable} is not set here, so that the client's secret was not tried");
+            return report.tell(Id::Client, Level::Note, sentence);
+        }
+        let provider = &self.provider.oidc;
+        let uri = self.uris().into_iter().next().unwrap_or_default();
+        if let Some(answered) = self.call(probes::token_call(&mut Machine, provider, metadata, &uri), report) {
+            probes::client(provider, metadata, &answered.reply, report);
+        }
+    }
+
+    /// Makes a call, and says why there is no answer if there is none.
+    fn call(&self, call: Result<HttpCall, Failure>, report: &mut Report<'_>) -> Option<Answered> {
+        let call = match call {
+            Ok(call) => call,
+            Err(failure) => {
+                report.tell(Id::Endpoint, Level::Error, failure.detail);
+                return None;
+            }
+        };
+        let trust = Trust::for_call(self.named, self.gateway.bootstrap.as_ref(), &self.provider.oidc, &call);
+        let place = format!("{}://{}", call.scheme, call.authority);
+        match self.client.ask(&call, &trust) {
+            Ok(answered) => {
+                let sentence = match call.scheme.as_str() {
+                    "https" => {
+                        format!("{place} was reached, and its certificate is good by the authorities of {}", trust.whose())
+                    }
+                    _ => format!("{place} was reached, without TLS"),
+                };
+                report.tell(Id::Connection, Level::Well, sentence);
+                Some(answered)
+            }
+            Err(why) => {
+                let path = call.path.split('?').next().unwrap_or_default();
+                documents::unreached(&why, &format!("{place}{path}"), trust.whose(), report);
+                None
+            }
+        }
+    }
+}
+
+fn tell(found: &[Finding], terminal: &mut Terminal<'_>) -> Result<Outcome, Trouble> {
+    let counted = |level: Level| found.iter().filter(|finding| finding.level == level).count();
+    let (errors, warnings) = (counted(Level::Error), counted(Level::Warning));
+    match terminal.form() {
+        Form::Json => {
+            let as_json = |finding: &Finding| {
+                let Finding { provider, id, level, sentence } = finding;
+                json!({"provider": provider, "id": id.name(), "level": level.name(), "sentence": sentence, "see": id.link()})
+            };
+            let findings: Value = found.iter().map(as_json).collect();
+            terminal.json(&json!({"findings": findings, "errors": errors, "warnings": warnings}))?;
+        }
+        Form::Words => {
+            for Finding { provider, id, level, sentence } in found {
+                let link = if *level == Level::Well { String::new() } else { format!(" ({})", id.link()) };
+                terminal.line(format_args!("{provider}: {} {}: {sentence}{link}", level.name(), id.name()))?;
+            }
+            terminal.line(format_args!("{errors} errors, {warnings} warnings"))?;
+        }
+    }
+    Ok(if errors == 0 && warnings == 0 { Outcome::Fine } else { Outcome::Findings })
+}
+
+#[cfg(test)]
+mod tests;

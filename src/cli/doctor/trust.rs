@@ -1,0 +1,86 @@
+//! Whose certificates are trusted when a provider is asked: those of a file that was named, or of the file that the provider's
+//! cluster trusts, or else those that this machine trusts. Nothing here ever trusts everybody.
+
+use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
+
+use crate::cli::envoy::around::{field, inner, text};
+use crate::cli::input;
+use crate::cli::terminal::Trouble;
+use crate::cli::yaml::node::Node;
+use crate::http::message::HttpCall;
+use crate::http::url::Url;
+use crate::oidc::provider::Provider;
+
+/// Whose certificates are trusted.
+#[derive(Clone)]
+pub(crate) enum Trust {
+    /// Those that this machine trusts.
+    OfMachine,
+    /// Those in a file of this name.
+    Of(String, Vec<Certificate<'static>>),
+}
+
+impl Trust {
+    /// The certificates of a file in PEM.
+    ///
+    /// # Errors
+    /// If it cannot be read, or has no certificate.
+    pub(crate) fn of_file(file: &str) -> Result<Self, Trouble> {
+        let text = input::text(file)?;
+        let certificates = certificates(&text);
+        let none = || Trouble::told(format!("{file}: expected certificates in PEM, found none"));
+        certificates.map(|certificates| Self::Of(file.to_owned(), certificates)).ok_or_else(none)
+    }
+
+    /// Whose certificates are trusted for a call: those that were named, or those that the cluster trusts which reaches the host, or
+    /// this machine's. Browsers, which are sent to the authorization endpoint, trust whom they like.
+    pub(crate) fn for_call(named: Option<&Self>, bootstrap: Option<&Node>, provider: &Provider, call: &HttpCall) -> Self {
+        if let Some(named) = named {
+            return named.clone();
+        }
+        let url = Url::parse(&format!("{}://{}/", call.scheme, call.authority)).ok();
+        let cluster = url.as_ref().and_then(|url| provider.clusters.reaching(url));
+        let of_cluster = bootstrap.zip(cluster).and_then(|(file, name)| Self::of_cluster(file, name));
+        of_cluster.unwrap_or(Self::OfMachine)
+    }
+
+    /// The authority that an Envoy's file trusts for a cluster, if it is in a file that can be read here, or in the Envoy's file
+    /// itself.
+    fn of_cluster(bootstrap: &Node, name: &str) -> Option<Self> {
+        let clusters = inner(bootstrap, &["static_resources", "clusters"])?.elements();
+        let cluster = clusters.iter().find(|cluster| text(cluster, "name") == Some(name))?;
+        let common = inner(cluster, &["transport_socket", "typed_config", "common_tls_context"])?;
+        let combined = || inner(common, &["combined_validation_context", "default_validation_context"]);
+        let source = field(field(common, "validation_context").or_else(combined)?, "trusted_ca")?;
+        if let Some(inline) = text(source, "inline_string") {
+            return Some(Self::Of(format!("trusted_ca of cluster {name}"), certificates(inline)?));
+        }
+        Self::of_file(text(source, "filename")?).ok()
+    }
+
+    /// Whose they are, for a sentence.
+    pub(crate) fn whose(&self) -> &str {
+        match self {
+            Self::OfMachine => "this machine",
+            Self::Of(name, _) => name,
+        }
+    }
+
+    pub(super) fn roots(&self) -> RootCerts {
+        match self {
+            Self::OfMachine => RootCerts::PlatformVerifier,
+            Self::Of(_, certificates) => RootCerts::new_with_certs(certificates),
+        }
+    }
+}
+
+/// The certificates in a text; `None` if there is none, or something in it cannot be read.
+fn certificates(text: &str) -> Option<Vec<Certificate<'static>>> {
+    let mut found = Vec::new();
+    for item in parse_pem(text.as_bytes()) {
+        if let PemItem::Certificate(certificate) = item.ok()? {
+            found.push(certificate);
+        }
+    }
+    Some(found).filter(|found| !found.is_empty())
+}
