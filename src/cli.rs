@@ -10,6 +10,7 @@ mod environment;
 mod envoy;
 mod findings;
 mod gateway;
+mod init;
 mod input;
 mod keygen;
 mod machine;
@@ -46,6 +47,7 @@ fn run(command: &Command, terminal: &mut Terminal<'_>) -> Result<Outcome, Troubl
             check::check(&check::Asked { files, env_file: env_file.as_deref(), notes: *notes }, terminal)
         }
         Command::Doctor(asked) => doctor::doctor(asked, terminal),
+        Command::Init(asked) => init::init(asked, terminal),
         Command::Keygen => keygen::keygen(terminal),
         Command::Reasons { id } => reasons::reasons(id.as_deref(), terminal),
         Command::Session(SessionCommand::Inspect(arguments)) => session::inspect(arguments, terminal),

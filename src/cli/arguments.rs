@@ -4,7 +4,7 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 
-use crate::cli::{doctor, session, token};
+use crate::cli::{doctor, init, session, token};
 use crate::words::reason::Reason;
 
 /// The sign-in gateway for Envoy, asked without Envoy.
@@ -39,6 +39,11 @@ pub(super) enum Command {
         after_help = "Example:\n  accredit doctor --env-file .env envoy.yaml\n  accredit doctor --ca-file ca.pem --resolve sso.example.com:443:10.0.0.7 envoy.yaml"
     )]
     Doctor(doctor::Doctor),
+    /// Write an Envoy's file with a gateway of your own, and ask for what no option tells.
+    #[command(
+        after_help = "Example:\n  accredit init\n  accredit init --for compose --origin https://app.example.com --application app:8080 --issuer https://sso.example.com --client-id app"
+    )]
+    Init(init::Init),
     /// Make a key.
     #[command(after_help = "Example:\n  export ACCREDIT_KEY=\"$(accredit keygen)\"")]
     Keygen,

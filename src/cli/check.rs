@@ -58,6 +58,15 @@ pub(crate) fn check(asked: &Asked<'_>, terminal: &mut Terminal<'_>) -> Result<Ou
     Ok(if clean { Outcome::Fine } else { Outcome::Findings })
 }
 
+/// What is wrong with a text that is to become a file, in sentences. Notes are left out.
+pub(crate) fn mistakes(text: &str, environment: &Environment) -> Vec<String> {
+    let mut all = Checked::default();
+    all.add("", text, environment);
+    let counts = |finding: &&Finding| finding.id.level() != Level::Note;
+    let sentence = |finding: &Finding| format!("line {}: {}", finding.spot.line, finding.sentence);
+    all.findings.iter().filter(counts).map(sentence).collect()
+}
+
 impl Checked {
     /// Checks one file.
     fn add(&mut self, file: &str, text: &str, environment: &Environment) {

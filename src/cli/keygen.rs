@@ -15,12 +15,20 @@ const KEY_BYTES: usize = 32;
 /// # Errors
 /// If this machine gives no randomness, or the key cannot be written.
 pub(super) fn keygen(terminal: &mut Terminal<'_>) -> Result<Outcome, Trouble> {
-    let mut key = Zeroizing::new([0; KEY_BYTES]);
-    getrandom::getrandom(key.as_mut()).map_err(|error| Trouble::told(format!("this machine gives no randomness: {error}")))?;
-    let text = Zeroizing::new(STANDARD.encode(key.as_ref()));
+    let text = key()?;
     match terminal.form() {
         Form::Words => terminal.line(text.as_str())?,
         Form::Json => terminal.json(&json!({"key": text.as_str()}))?,
     }
     Ok(Outcome::Fine)
+}
+
+/// A new key, as `session.keys` has it.
+///
+/// # Errors
+/// If this machine gives no randomness.
+pub(super) fn key() -> Result<Zeroizing<String>, Trouble> {
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    getrandom::getrandom(key.as_mut()).map_err(|error| Trouble::told(format!("this machine gives no randomness: {error}")))?;
+    Ok(Zeroizing::new(STANDARD.encode(key.as_ref())))
 }

@@ -77,6 +77,15 @@ impl<'a> Terminal<'a> {
         Ok(writeln!(self.out, "{}", escape_invisible(&line.to_string()))?)
     }
 
+    /// Asks a person something, on standard error: results alone are on standard output.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(super) fn ask(&mut self, question: &str) -> Result<(), Trouble> {
+        write!(self.err, "{}", escape_invisible(question))?;
+        Ok(self.err.flush()?)
+    }
+
     /// Writes the result as JSON.
     ///
     /// # Errors

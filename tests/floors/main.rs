@@ -33,12 +33,13 @@ const FLOORS: [(&str, u8); 16] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 22] = [
+const SUB_ROOMS: [&str; 23] = [
     "access::requirement",
     "cli::check",
     "cli::check::around",
     "cli::doctor",
     "cli::envoy",
+    "cli::init",
     "cli::yaml",
     "config::access",
     "config::access::requirements",
