@@ -10,6 +10,7 @@
 //! | [`settings`] | what comes out: the types that the rest of the house works with |
 //! | `providers` | providers, their clients, and the bearer tokens that are accepted |
 //! | `access` | who may go where, and what the upstream is told |
+//! | `pages` | what people see |
 //! | `sessions` | what a session is, and the tokens that Accredit signs itself |
 //! | `signing_in` | password, popup and user service |
 //! | `whole` | all of them, and what must fit together across them |
@@ -19,6 +20,7 @@ use std::cell::RefCell;
 
 mod access;
 mod host;
+mod pages;
 mod providers;
 mod reading;
 mod sessions;

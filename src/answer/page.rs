@@ -7,19 +7,23 @@ use html_escape::{encode_double_quoted_attribute, encode_text};
 use sha2::{Digest, Sha256};
 
 use crate::answer::opener::{self, OpenerMessage};
+use crate::answer::site::{Accent, CARD, Logo, Site};
 use crate::http::message::Response;
 
+/// Everything but the colours of the card and of what can be done.
 const STYLE: &str = "\
-:root{color-scheme:light dark;--ink:#1c2430;--dim:#5c6675;--paper:#fff;--desk:#eef1f5;--line:#d9dee6;--deed:#2456c8}\
-@media(prefers-color-scheme:dark){:root{--ink:#e8ecf2;--dim:#9aa5b5;--paper:#1b212b;--desk:#12161d;--line:#2c3542;--deed:#7ea6ff}}\
+:root{color-scheme:light dark;--ink:#1c2430;--dim:#5c6675;--desk:#eef1f5;--line:#d9dee6}\
+@media(prefers-color-scheme:dark){:root{--ink:#e8ecf2;--dim:#9aa5b5;--desk:#12161d;--line:#2c3542}}\
 body{box-sizing:border-box;margin:0;padding:1rem;min-height:100vh;display:grid;place-items:center;background:var(--desk);color:var(--ink);\
 font:16px/1.55 system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}\
 main{box-sizing:border-box;width:min(34rem,100%);padding:clamp(1.3rem,6vw,2.3rem);background:var(--paper);\
 border:1px solid var(--line);border-radius:14px;overflow-wrap:anywhere}\
+header{margin:0 0 1.4rem;font-weight:600}img{display:block;max-width:100%;height:2.5rem;object-fit:contain;object-position:left}\
 h1{margin:0 0 .8rem;font-size:1.45rem;line-height:1.25}p{margin:.6rem 0}a{color:var(--deed)}\
 nav{display:flex;flex-wrap:wrap;gap:.7rem;margin-top:1.5rem}form{margin:0}\
 nav a,button{font:inherit;display:inline-block;padding:.5rem 1.1rem;border-radius:8px;border:1px solid var(--deed);\
 background:none;color:var(--deed);text-decoration:none;cursor:pointer}\
+nav>a:first-child,nav>form:first-child button{background:var(--deed);color:var(--paper)}\
 footer{margin-top:1.8rem;padding-top:.9rem;border-top:1px solid var(--line);font-size:.82rem;color:var(--dim)}";
 
 /// A page for a person.
@@ -37,6 +41,8 @@ pub struct Page<'a> {
     pub reason: &'a str,
     /// The request's identifier, which the log contains, too.
     pub request_id: &'a str,
+    /// Whether the request was for an origin that is served: only there an image at a path can be found.
+    pub at_home: bool,
     /// The message to the page that opened this one in a popup.
     pub message: Option<OpenerMessage>,
 }
@@ -52,9 +58,12 @@ pub enum Action<'a> {
 }
 
 impl Page<'_> {
-    /// The response with the page.
-    pub fn respond(&self) -> Response {
-        let style_hash = hash(STYLE);
+    /// The response with the page, as this site shows it.
+    pub fn respond(&self, site: &Site) -> Response {
+        let style = style(site.accent);
+        let style_hash = hash(&style);
+        let logo = site.logo.as_ref().filter(|logo| self.at_home || matches!(logo, Logo::Data(_)));
+        let images = logo.map(|logo| ["img-src ", logo.source(), "; "].concat()).unwrap_or_default();
         // `form-action` would also stop a redirect to the provider after a form of ours. Nobody else can put a form into the
         // page.
         let has_form = self.actions.iter().any(|action| matches!(action, Action::Post { .. }));
@@ -65,7 +74,7 @@ impl Page<'_> {
         let told = self.message.is_some();
         let script = if told { ["script-src 'sha256-", &hash(opener::SCRIPT), "'; "].concat() } else { String::new() };
         let policy = format!(
-            "default-src 'none'; {script}style-src 'sha256-{style_hash}'; {forms}base-uri 'none'; frame-ancestors 'none'"
+            "default-src 'none'; {script}style-src 'sha256-{style_hash}'; {images}{forms}base-uri 'none'; frame-ancestors 'none'"
         );
         let headers = [
             ("content-type", "text/html; charset=utf-8"),
@@ -79,23 +88,41 @@ impl Page<'_> {
             // With any other value, `window.opener` would be null.
             headers.push(("cross-origin-opener-policy".to_owned(), "unsafe-none".to_owned()));
         }
-        Response { status: self.status, headers, body: self.html() }
+        Response { status: self.status, headers, body: self.html(site.name.as_deref(), logo, &style) }
     }
 
-    fn html(&self) -> String {
+    fn html(&self, name: Option<&str>, logo: Option<&Logo>, style: &str) -> String {
         let title = encode_text(self.title);
+        let name = name.unwrap_or_default();
+        let behind = if name.is_empty() { String::new() } else { [" – ", &encode_text(name)].concat() };
+        let header = match logo {
+            Some(logo) => {
+                let (url, name) = (encode_double_quoted_attribute(logo.url()), encode_double_quoted_attribute(name));
+                format!("<header><img src=\"{url}\" alt=\"{name}\"></header>")
+            }
+            None if name.is_empty() => String::new(),
+            None => ["<header>", &encode_text(name), "</header>"].concat(),
+        };
         let paragraphs: String = self.paragraphs.iter().map(|text| format!("<p>{}</p>", encode_text(text))).collect();
         let actions: String = self.actions.iter().map(Action::html).collect();
         let actions = if actions.is_empty() { actions } else { format!("<nav>{actions}</nav>") };
         let script = self.message.as_ref().map(OpenerMessage::html).unwrap_or_default();
         format!(
-            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
-             <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><style>{STYLE}</style></head>\
-             <body><main><h1>{title}</h1>{paragraphs}{actions}<footer>{} · request {}</footer></main>{script}</body></html>",
+            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}{behind}</title>\
+             <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><style>{style}</style></head>\
+             <body><main>{header}<h1>{title}</h1>{paragraphs}{actions}<footer>{} · request {}</footer></main>{script}</body></html>",
             encode_text(self.reason),
             encode_text(self.request_id),
         )
     }
+}
+
+/// The style sheet. Text on a filled button has the colour of the card, so that it can be read if the button's colour can be read
+/// on the card.
+fn style(accent: Accent) -> String {
+    let colours = |card, deed| format!(":root{{--paper:{card};--deed:{deed}}}");
+    let (light, dark) = (colours(CARD.light, accent.light), colours(CARD.dark, accent.dark));
+    format!("{STYLE}{light}@media(prefers-color-scheme:dark){{{dark}}}")
 }
 
 /// The SHA-256 hash of a text in base64, as a content security policy contains it.
@@ -132,16 +159,57 @@ mod tests {
             actions: vec![Action::Go { label: evil, href: evil.into() }, Action::Post { label: evil, action: evil }],
             reason: evil,
             request_id: evil,
+            at_home: true,
             message: None,
         };
-        let body = page.respond().body;
-        assert!(!body.contains("<script"), "{body}");
-        assert!(!body.contains("\"&quot;&gt;\""), "{body}");
+        let named = Site { name: Some(evil.into()), ..Site::default() };
+        for site in [Site { logo: Some(Logo::Path(evil.into())), ..named.clone() }, named] {
+            let body = page.respond(&site).body;
+            assert!(!body.contains("<script"), "{body}");
+            assert!(!body.contains("\"&quot;&gt;\"") && !body.contains("\"\">"), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_page_loads_nothing_but_the_logo_of_its_site_and_that_only_where_it_can_be_found() {
+        let site = |logo| Site { name: Some("Ex & Co".into()), logo, ..Site::default() };
+        let (data, path) = (Logo::Data("data:image/png;base64,AAAA".into()), Logo::Path("/logo.svg".into()));
+        for (logo, at_home, source, header) in [
+            (None, true, None, "<header>Ex &amp; Co</header>"),
+            (Some(path.clone()), true, Some("img-src 'self'; "), "<header><img src=\"/logo.svg\" alt=\"Ex &amp; Co\"></header>"),
+            (Some(path), false, None, "<header>Ex &amp; Co</header>"),
+            (Some(data), false, Some("img-src data:; "), "src=\"data:image/png;base64,AAAA\" alt=\"Ex &amp; Co\""),
+        ] {
+            let response = Page { title: "Stop", at_home, ..Page::default() }.respond(&site(logo));
+            let policy = &response.headers.iter().find(|(name, _)| name == "content-security-policy").unwrap().1;
+            assert_eq!(policy.matches("img-src").count(), usize::from(source.is_some()), "{policy}");
+            assert!(policy.contains(source.unwrap_or_default()) && policy.starts_with("default-src 'none'; "), "{policy}");
+            assert!(
+                response.body.contains(header) && response.body.contains("<title>Stop – Ex &amp; Co</title>"),
+                "{}",
+                response.body
+            );
+        }
+    }
+
+    #[test]
+    fn the_policy_allows_the_style_sheet_of_this_site_and_no_other() {
+        for accent in [Accent::default(), Accent { light: CARD.dark, dark: CARD.light }] {
+            let response = Page::default().respond(&Site { accent, ..Site::default() });
+            let (_, behind) = response.body.split_once("<style>").unwrap();
+            let (style, _) = behind.split_once("</style>").unwrap();
+            assert!(
+                style.contains(&format!("--deed:{}", accent.light)) && style.contains(&format!("--deed:{}", accent.dark)),
+                "{style}"
+            );
+            let policy = &response.headers.iter().find(|(name, _)| name == "content-security-policy").unwrap().1;
+            assert!(policy.contains(&format!("style-src 'sha256-{}';", hash(style))), "{policy}");
+        }
     }
 
     #[test]
     fn a_page_can_be_neither_framed_nor_scripted() {
-        let headers = Page::default().respond().headers;
+        let headers = Page::default().respond(&Site::default()).headers;
         let policy = &headers.iter().find(|(name, _)| name == "content-security-policy").unwrap().1;
         assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
         assert!(!policy.contains("unsafe"));
@@ -150,7 +218,7 @@ mod tests {
     #[test]
     fn a_form_says_which_origin_it_came_from_and_a_page_without_one_says_nothing() {
         let policy = |actions| {
-            let headers = Page { actions, ..Page::default() }.respond().headers;
+            let headers = Page { actions, ..Page::default() }.respond(&Site::default()).headers;
             headers.into_iter().find(|(name, _)| name == "referrer-policy").unwrap().1
         };
         assert_eq!(policy(vec![Action::Post { label: "End", action: "/out" }]), "strict-origin");
@@ -161,7 +229,7 @@ mod tests {
     fn actions_are_links_and_forms_that_post() {
         let go = Action::Go { label: "Go", href: "/a?b=1&c=2".into() };
         let post = Action::Post { label: "End", action: "/out" };
-        let body = Page { actions: vec![go, post], ..Page::default() }.respond().body;
+        let body = Page { actions: vec![go, post], ..Page::default() }.respond(&Site::default()).body;
         let form = "<form method=\"post\" action=\"/out\"><button>End</button></form>";
         assert!(body.contains(&format!("<nav><a href=\"/a?b=1&amp;c=2\">Go</a>{form}</nav>")), "{body}");
     }

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::answer::explanation::{Explanation, Next, explanation};
 use crate::answer::opener::OpenerMessage;
 use crate::answer::page::{Action, Page};
+use crate::answer::site::Site;
 use crate::http::message::Response;
 use crate::http::url::Origin;
 use crate::words::demand::Demand;
@@ -26,12 +27,12 @@ pub struct Context<'a> {
     pub sign_in: String,
     /// The path of the logout endpoint.
     pub logout: &'a str,
-    /// The address of the front page; `None` if it is not known which site is meant.
+    /// The address of the front page: `/` on an origin that is served, else a URL; `None` if it is not known which site is meant.
     pub front_page: Option<String>,
     /// The name of the session cookie.
     pub cookie_name: &'a str,
-    /// How to ask for access.
-    pub help: &'a Help,
+    /// The site that the page stands in front of.
+    pub site: &'a Site,
     /// Whether the request may have brought something that a person typed.
     pub posted: bool,
     /// Of what was needed, what came and what did not, where that is the reason: a part of the session, or no cookie by http.
@@ -75,15 +76,6 @@ pub struct Visitor {
     pub claim_names: Vec<String>,
     /// The provider that the rule requires, if it names one.
     pub provider: Option<String>,
-}
-
-/// How a person can ask for access.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Help {
-    /// A sentence for the page.
-    pub text: Option<String>,
-    /// The URL of a link, with the scheme `https` or `mailto`.
-    pub url: Option<String>,
 }
 
 /// What programs are told if a stronger or newer authentication is required.
@@ -174,8 +166,8 @@ fn page(reason: Reason, explanation: &Explanation, context: &Context<'_>) -> Res
                 }
             }
             let default = "To ask for access, write to the people who run this site and give them the request number below.";
-            paragraphs.push(context.help.text.clone().unwrap_or_else(|| default.to_owned()));
-            if let Some(url) = &context.help.url {
+            paragraphs.push(context.site.help.text.clone().unwrap_or_else(|| default.to_owned()));
+            if let Some(url) = &context.site.help.url {
                 actions.push(Action::Go { label: "Ask for access", href: url.clone() });
             }
             actions.extend(another_account(context));
@@ -187,7 +179,8 @@ fn page(reason: Reason, explanation: &Explanation, context: &Context<'_>) -> Res
     }
     let (title, request_id) = (explanation.title, context.request_id);
     let message = context.opener.map(|origin| OpenerMessage::new(origin, &["{\"error\":\"", reason.id(), "\"}"].concat()));
-    Page { status: explanation.status, title, paragraphs, actions, reason: reason.id(), request_id, message }.respond()
+    let (status, at_home) = (explanation.status, context.front_page.as_deref() == Some("/"));
+    Page { status, title, paragraphs, actions, reason: reason.id(), request_id, at_home, message }.respond(context.site)
 }
 
 fn front_page<'a>(context: &Context<'_>) -> Option<Action<'a>> {

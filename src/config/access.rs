@@ -1,5 +1,5 @@
 //! Who may go where, and who is told about it: the hosts that are served, the paths that are answered here, rules with their
-//! requirements, named policies, headers for the upstream, fields of Envoy's access log, the words of the page "Access denied".
+//! requirements, named policies, headers for the upstream, fields of Envoy's access log.
 //!
 //! It knows providers by what [`crate::config::providers`] says of them. It never knows how somebody signs in, what a session
 //! holds, or how a token is signed.
@@ -8,7 +8,6 @@ pub(crate) mod claim_to_headers;
 pub(crate) mod endpoints;
 pub(crate) mod filter_state;
 pub(crate) mod header_names;
-pub(crate) mod help;
 pub(crate) mod internal_redirects;
 pub(crate) mod origins;
 pub(crate) mod policies;

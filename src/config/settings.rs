@@ -12,7 +12,7 @@ use crate::access::route::Rules;
 use crate::accounts::UserService;
 use crate::accounts::template::Template;
 use crate::accounts::throttle::Throttle;
-use crate::answer::refusal::Help;
+use crate::answer::site::Site;
 use crate::config::reading::refusal::Refusal;
 use crate::crypto::seal::Sealer;
 use crate::http::return_to::ReturnTo;
@@ -76,8 +76,8 @@ pub struct Settings {
     pub accounts: Option<UserService>,
     /// Sign-in by name and password; `None` without its endpoint.
     pub password: Option<Password>,
-    /// What the page "Access denied" says about asking for access.
-    pub help: Help,
+    /// What the pages have of the site that they stand in front of.
+    pub site: Site,
     /// What Envoy's access log is told.
     pub filter_state: FilterState,
     /// Whether the pass after an internal redirect knows who was asking in the first one.

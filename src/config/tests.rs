@@ -12,6 +12,7 @@ mod headers;
 mod internal_redirects;
 mod large;
 mod meant;
+mod pages;
 mod rules;
 mod sentences;
 mod several;

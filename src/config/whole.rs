@@ -15,12 +15,12 @@ use crate::accounts::UserService;
 use crate::config::access::claim_to_headers::{ClaimToHeaderShape, Identity, identity};
 use crate::config::access::endpoints::EndpointsShape;
 use crate::config::access::filter_state::filter_state;
-use crate::config::access::help::{HelpShape, help};
 use crate::config::access::internal_redirects::internal_redirects;
 use crate::config::access::policies::RoutePoliciesShape;
 use crate::config::access::requirements::written::RequirementShape;
 use crate::config::access::rules::otherwise;
 use crate::config::access::rules::written::{RuleShape, SharedCacheWord};
+use crate::config::pages::site::{self as pages, HelpShape, SiteShape, check_logo, site};
 use crate::config::providers::written::ProviderShape;
 use crate::config::reading::place::{Place, shape};
 use crate::config::reading::refusal::{Checked, Refusals};
@@ -52,7 +52,8 @@ shape! {
         logout: LogoutShape = empty,
         sign_in: SignInShape = empty,
         forward: ForwardShape = empty,
-        help: HelpShape = empty,
+        site: SiteShape = empty,
+        help: Option<HelpShape>,
         filter_state: Vec<Checked<String>> = default,
         internal_redirects: bool = default,
         rules: Vec<Checked<RuleShape>> = default,
@@ -92,13 +93,24 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     let identity = headers(written.claim_to_headers, written.request_headers_to_remove, &keys, refusals);
     let needed = Needed { named: identity.named.into_iter().chain(access.named).collect(), compared: access.compared };
     let sessions = sessions(written.session, &written.forward, needed, &sign_in, (&ground, &mut keys), refusals);
-    let help = help(written.help, refusals);
+    let mut warnings = Vec::new();
+    let site = site(written.site, written.help, &mut warnings, refusals);
     let filter_state = filter_state(written.filter_state, refusals);
     let internal_redirects = internal_redirects(written.internal_redirects, &keys.sealer, &access.route_policies, refusals);
 
     let answered = signing_in.paths(&ground);
+    let otherwise = || Ok(otherwise(signing_in.cookies?, shared_cache?));
+    let rules = access.rules.and_then(|rules| Ok(Rules::new(rules, otherwise()?)));
+    let logo = match (&site, &ground.origins, &rules) {
+        (Ok(site), Ok(origins), Ok(rules)) => {
+            check_logo(site.logo.as_ref(), &pages::Ground { origins, answered: &answered, rules }, refusals)
+        }
+        _ => Ok(()),
+    };
 
     // Every part was checked. From here on, a part that was refused refuses the whole configuration.
+    logo?;
+    let rules = rules?;
     let (sessions, accounts, endpoints) = (sessions?, signing_in.accounts.settings?, signing_in.answered.endpoints?);
     let bound = Bound {
         claims: &sessions.kept_claims,
@@ -108,7 +120,6 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     };
     let providers = bound_providers(ground.providers.all()?, accounts.as_ref(), &endpoints, &bound);
     let password = signing_in.password?.map(|password| bound_password(password, accounts.as_ref(), &bound));
-    let rules = Rules::new(access.rules?, otherwise(signing_in.cookies?, shared_cache?));
     Ok(Settings {
         origins: ground.origins?,
         trusted_origins: ground.trusted_origins?,
@@ -132,10 +143,10 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
         published_keys: keys.published?.unwrap_or_default(),
         accounts,
         password,
-        help: help?,
+        site: site?,
         filter_state: filter_state?,
         internal_redirects: internal_redirects?,
-        warnings: access.warnings.into_iter().chain(sessions.warning).collect(),
+        warnings: access.warnings.into_iter().chain(sessions.warning).chain(warnings).collect(),
     })
 }
 

@@ -16,9 +16,10 @@ pub(super) fn answer(settings: &Settings, visit: &Visit, message: &str, cookies:
         actions: Vec::new(),
         reason: "signed_in",
         request_id: &visit.request_id,
+        at_home: true,
         message: visit.opener(settings).map(|origin| OpenerMessage::new(origin, message)),
     };
-    let mut response = page.respond();
+    let mut response = page.respond(&settings.site);
     response.headers.push(("cache-control".to_owned(), "private, no-store".to_owned()));
     response.set_cookies(cookies);
     response

@@ -75,7 +75,7 @@ impl Visit {
             logout: &settings.endpoints.logout,
             front_page: Some("/".to_owned()),
             cookie_name: &settings.session.cookie.name,
-            help: &settings.help,
+            site: &settings.site,
             posted: !matches!(self.request.method.as_str(), "GET" | "HEAD"),
             missing: match reason {
                 Reason::SessionTorn => Some(cookie::missing(&settings.session.cookie, &self.request.headers)),
@@ -261,7 +261,7 @@ pub fn not_a_visit<C, W, B>(settings: &Settings, page: bool, request: RequestRef
         logout: &settings.endpoints.logout,
         front_page: if of_another_site { only_front_page(settings) } else { Some("/".to_owned()) },
         cookie_name: &settings.session.cookie.name,
-        help: &settings.help,
+        site: &settings.site,
         posted: false,
         missing: None,
         visitor: None,

@@ -33,7 +33,7 @@ const FLOORS: [(&str, u8); 16] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 23] = [
+const SUB_ROOMS: [&str; 24] = [
     "access::requirement",
     "cli::check",
     "cli::check::around",
@@ -43,6 +43,7 @@ const SUB_ROOMS: [&str; 23] = [
     "cli::yaml",
     "config::access",
     "config::access::requirements",
+    "config::pages",
     "config::providers",
     "config::reading",
     "config::sessions",

@@ -1,8 +1,9 @@
 use super::*;
+use crate::answer::site::Help;
 
 static NOTHING: Demand = Demand { acr_values: Vec::new(), max_age: None };
 
-fn context(page: bool, help: &Help) -> Context<'_> {
+fn context(page: bool, site: &Site) -> Context<'_> {
     Context {
         page,
         request_id: "r-1",
@@ -12,7 +13,7 @@ fn context(page: bool, help: &Help) -> Context<'_> {
         logout: "/api/logout",
         front_page: Some("/".into()),
         cookie_name: "__Host-accredit",
-        help,
+        site,
         posted: false,
         missing: None,
         visitor: None,
@@ -26,7 +27,7 @@ fn context(page: bool, help: &Help) -> Context<'_> {
 fn every_reason_has_an_error_status_and_is_never_cached() {
     for reason in Reason::ALL {
         for page in [true, false] {
-            let response = refuse(*reason, &context(page, &Help::default()));
+            let response = refuse(*reason, &context(page, &Site::default()));
             assert!((400..=504).contains(&response.status), "{reason}");
             assert!(response.headers.contains(&("cache-control".into(), "private, no-store".into())));
             assert!(response.headers.contains(&("x-accredit-reason".into(), reason.id().into())));
@@ -36,7 +37,7 @@ fn every_reason_has_an_error_status_and_is_never_cached() {
 
 #[test]
 fn a_program_gets_problem_json_with_a_stable_reason_and_the_login_endpoint() {
-    let response = refuse(Reason::SessionMissing, &context(false, &Help::default()));
+    let response = refuse(Reason::SessionMissing, &context(false, &Site::default()));
     let body: serde_json::Value = serde_json::from_str(&response.body).unwrap();
     assert_eq!((body["status"].as_u64(), body["reason"].as_str()), (Some(401), Some("session_missing")));
     assert_eq!((body["sign_in"].as_str(), body["request_id"].as_str()), (Some("/api/login"), Some("r-1")));
@@ -47,8 +48,9 @@ fn a_program_gets_problem_json_with_a_stable_reason_and_the_login_endpoint() {
 #[test]
 fn a_forbidden_page_says_why_how_to_ask_and_offers_another_account() {
     let help = Help { text: Some("Ask the <b>help desk".into()), url: Some("mailto:help@example.com".into()) };
+    let site = Site { help, ..Site::default() };
     let visitor = Visitor { name: "bob <b>".into(), claim_names: vec!["groups".into()], provider: Some("corp".into()) };
-    let body = refuse(Reason::ConditionFailed, &Context { visitor: Some(visitor), ..context(true, &help) }).body;
+    let body = refuse(Reason::ConditionFailed, &Context { visitor: Some(visitor), ..context(true, &site) }).body;
     assert!(body.contains("You are signed in as bob &lt;b&gt;.") && body.contains("What counts here: groups."));
     for part in [
         "Access denied",
@@ -64,15 +66,15 @@ fn a_forbidden_page_says_why_how_to_ask_and_offers_another_account() {
 
 #[test]
 fn a_503_for_missing_keys_says_when_to_come_back() {
-    let response = refuse(Reason::KeysUnavailable, &context(false, &Help::default()));
+    let response = refuse(Reason::KeysUnavailable, &context(false, &Site::default()));
     assert_eq!(response.status, 503);
     assert!(response.headers.iter().any(|(name, _)| name == "retry-after"));
 }
 
 #[test]
 fn a_sign_out_that_nobody_confirmed_shows_the_button_even_if_nobody_can_sign_in() {
-    let help = Help::default();
-    let body = refuse(Reason::SignOutUnconfirmed, &Context { login: "", ..context(true, &help) }).body;
+    let site = Site::default();
+    let body = refuse(Reason::SignOutUnconfirmed, &Context { login: "", ..context(true, &site) }).body;
     assert!(body.contains("action=\"/api/logout\"") && !body.contains("/api/login"), "{body}");
 }
 
@@ -87,10 +89,10 @@ const COOKIE: &str = "Cookie realm=\"https://app.example\", form-action=\"/api/l
 
 #[test]
 fn a_program_is_told_what_its_token_lacks_and_nothing_about_tokens_if_none_are_accepted() {
-    let help = Help::default();
+    let site = Site::default();
     let demand = Demand { acr_values: vec!["gold".into(), "b".into()], max_age: Some(60) };
     let accepted = || BearerChallenge::Accepted { scope: "read write".into(), only: false };
-    let told = |reason, bearer| challenges(reason, Context { bearer, demand: &demand, ..context(false, &help) });
+    let told = |reason, bearer| challenges(reason, Context { bearer, demand: &demand, ..context(false, &site) });
     let invalid = |what: &str| format!("{REALM}, error=\"invalid_token\", error_description=\"{what}\"");
     let insufficient = format!(
         "{REALM}, error=\"insufficient_user_authentication\", error_description=\"another authentication is asked for\", acr_values=\"gold b\", max_age=\"60\""
@@ -125,7 +127,7 @@ fn a_program_is_told_what_its_token_lacks_and_nothing_about_tokens_if_none_are_a
 #[test]
 fn a_response_says_when_to_come_back_only_if_its_status_is_503() {
     for reason in Reason::ALL {
-        let response = refuse(*reason, &context(false, &Help::default()));
+        let response = refuse(*reason, &context(false, &Site::default()));
         let says_when = response.headers.iter().any(|(name, _)| name == "retry-after");
         assert_eq!(says_when, response.status == 503, "{reason}");
     }
@@ -133,24 +135,24 @@ fn a_response_says_when_to_come_back_only_if_its_status_is_503() {
 
 #[test]
 fn the_login_endpoint_is_named_with_the_required_authentication_and_only_if_signing_in_helps() {
-    let help = Help::default();
+    let site = Site::default();
     let demand = Demand { acr_values: vec!["urn:a".into()], max_age: Some(60) };
     let body = |reason, context: Context<'_>| -> serde_json::Value {
         serde_json::from_str(&refuse(reason, &Context { demand: &demand, ..context }).body).unwrap()
     };
-    let insufficient = body(Reason::AuthenticationInsufficient, context(false, &help));
+    let insufficient = body(Reason::AuthenticationInsufficient, context(false, &site));
     assert_eq!(insufficient["sign_in"], "/api/login?acr_values=urn%3Aa&max_age=60");
     assert_eq!((insufficient["acr_values"].as_str(), insufficient["max_age"].as_str()), (Some("urn:a"), Some("60")));
-    let missing = body(Reason::SessionMissing, context(false, &help));
+    let missing = body(Reason::SessionMissing, context(false, &site));
     assert_eq!((missing["sign_in"].as_str(), missing.get("acr_values")), (Some("/api/login"), None));
     for (reason, context) in [
-        (Reason::SessionMissing, Context { login: "", ..context(false, &help) }),
+        (Reason::SessionMissing, Context { login: "", ..context(false, &site) }),
         (
             Reason::SessionMissing,
-            Context { bearer: BearerChallenge::TokenSent { scope: String::new() }, ..context(false, &help) },
+            Context { bearer: BearerChallenge::TokenSent { scope: String::new() }, ..context(false, &site) },
         ),
-        (Reason::ConditionFailed, context(false, &help)),
-        (Reason::TokenInvalid, context(false, &help)),
+        (Reason::ConditionFailed, context(false, &site)),
+        (Reason::TokenInvalid, context(false, &site)),
     ] {
         assert_eq!(body(reason, context).get("sign_in"), None, "{reason}");
     }
@@ -158,7 +160,7 @@ fn the_login_endpoint_is_named_with_the_required_authentication_and_only_if_sign
 
 #[test]
 fn a_page_offers_the_action_of_its_reason_and_in_a_popup_none() {
-    let help = Help::default();
+    let site = Site::default();
     let origin = Origin::parse("https://front.example").unwrap();
     let sign_in = "href=\"/api/login?return_to=%2Fmembers\"";
     for (reason, (label, way)) in [
@@ -172,32 +174,32 @@ fn a_page_offers_the_action_of_its_reason_and_in_a_popup_none() {
         (Reason::QueryMalformed, ("Go to the front page</a>", "href=\"/\"")),
         (Reason::SessionTooLarge, ("Go to the front page</a>", "href=\"/\"")),
     ] {
-        let body = refuse(reason, &context(true, &help)).body;
+        let body = refuse(reason, &context(true, &site)).body;
         assert!(body.contains("<nav>") && body.contains(label) && body.contains(way), "{body}");
         assert!(!body.contains("You are signed in") && !body.contains("What counts here"), "{body}");
-        let body = refuse(reason, &Context { opener: Some(&origin), ..context(true, &help) }).body;
+        let body = refuse(reason, &Context { opener: Some(&origin), ..context(true, &site) }).body;
         assert!(!body.contains("<nav>") && body.contains(&format!("{{\"error\":\"{}\"}}", reason.id())), "{body}");
     }
 }
 
 #[test]
 fn every_page_has_a_way_on_even_if_nobody_can_sign_in() {
-    let help = Help::default();
+    let site = Site::default();
     for reason in Reason::ALL {
         for login in ["/api/login", ""] {
             let visitor = Some(Visitor { name: "bob".into(), ..Visitor::default() });
-            let body = refuse(*reason, &Context { login, visitor, ..context(true, &help) }).body;
+            let body = refuse(*reason, &Context { login, visitor, ..context(true, &site) }).body;
             assert!(body.contains("<nav><"), "{reason}: {body}");
             assert!(!login.is_empty() || !body.contains("/api/login"), "{reason}: {body}");
         }
     }
-    let nowhere = refuse(Reason::HostUnknown, &Context { front_page: None, ..context(true, &help) }).body;
+    let nowhere = refuse(Reason::HostUnknown, &Context { front_page: None, ..context(true, &site) }).body;
     assert!(!nowhere.contains("<nav>"), "{nowhere}");
 }
 
 #[test]
 fn access_denied_offers_to_sign_out_to_whoever_is_signed_in_and_to_nobody_else() {
-    let help = Help::default();
+    let site = Site::default();
     let bob = || Some(Visitor { name: "bob".into(), ..Visitor::default() });
     let by_token = BearerChallenge::TokenSent { scope: String::new() };
     for (login, visitor, bearer, offered) in [
@@ -207,15 +209,15 @@ fn access_denied_offers_to_sign_out_to_whoever_is_signed_in_and_to_nobody_else()
         ("/api/login", bob(), by_token, false),
     ] {
         let case = format!("{login} {visitor:?} {bearer:?}");
-        let body = refuse(Reason::ConditionFailed, &Context { login, visitor, bearer, ..context(true, &help) }).body;
+        let body = refuse(Reason::ConditionFailed, &Context { login, visitor, bearer, ..context(true, &site) }).body;
         assert_eq!(body.contains("action=\"/api/logout\"><button>Sign out"), offered, "{case}: {body}");
     }
 }
 
 #[test]
 fn a_page_says_that_what_was_sent_was_not_taken_and_only_then() {
-    let help = Help::default();
-    let said = |posted, page, reason| refuse(reason, &Context { posted, ..context(page, &help) }).body.contains("was not taken");
+    let site = Site::default();
+    let said = |posted, page, reason| refuse(reason, &Context { posted, ..context(page, &site) }).body.contains("was not taken");
     assert!(said(true, true, Reason::SessionExpired) && said(true, true, Reason::SessionMissing));
     assert!(!said(false, true, Reason::SessionExpired), "nothing was sent");
     assert!(!said(true, false, Reason::SessionExpired), "a program");
@@ -224,8 +226,8 @@ fn a_page_says_that_what_was_sent_was_not_taken_and_only_then() {
 
 #[test]
 fn a_page_says_which_cookies_of_a_session_are_missing() {
-    let help = Help::default();
+    let site = Site::default();
     let missing = Some("1 of 2 cookies came; missing: __Host-accredit-1".to_owned());
-    let body = refuse(Reason::SessionTorn, &Context { missing, ..context(true, &help) }).body;
+    let body = refuse(Reason::SessionTorn, &Context { missing, ..context(true, &site) }).body;
     assert!(body.contains("What came: 1 of 2 cookies came; missing: __Host-accredit-1."), "{body}");
 }

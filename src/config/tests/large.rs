@@ -39,6 +39,7 @@ pub(super) fn large() -> Value {
         "logout": {"post_logout_redirect_uri": "/goodbye"},
         "sign_in": {"timeout": "10m", "wait": "5s"},
         "forward": {"access_token": true, "identity_jwt": {"keys": [SIGNING], "claims": ["email"]}},
+        "site": {"name": "Example", "logo": "data:image/png;base64,iVBORw0KGgo=", "accent": {"light": "#0b6b45", "dark": "#5fd6a0"}},
         "help": {"url": "mailto:desk@example.com"},
         "filter_state": ["subject", "rule"],
         "rules": [

@@ -28,6 +28,9 @@ fn mistakes() -> Vec<(&'static str, Value, &'static str)> {
         ("/sign_in/wait", json!("2h"), "sign_in.wait"),
         ("/forward/identity_jwt/keys/0", json!("short"), "forward.identity_jwt.keys[0]"),
         ("/forward/identity_jwt/claims/0", json!("exp"), "forward.identity_jwt.claims[0]"),
+        ("/site/name", json!(""), "site.name"),
+        ("/site/logo", json!("https://cdn.example/logo.svg"), "site.logo"),
+        ("/site/accent/light", json!("#fc0"), "site.accent.light"),
         ("/help/url", json!("ftp://help"), "help.url"),
         ("/filter_state/1", json!("email"), "filter_state[1]"),
         ("/rules/1/match/path", json!("/goodbye/.."), "rules[1].match.path"),
@@ -83,7 +86,7 @@ fn all_mistakes_are_refused_at_once_in_the_order_of_the_reference() {
     assert_eq!(places(&changed(&changes)), expected);
     let lines: Vec<_> = load_json(&changed(&changes)).unwrap_err().lines().collect();
     assert_eq!(lines.len(), all.len() + 1);
-    assert_eq!(lines.last().map(String::as_str), Some("40 mistakes, one in each line above"));
+    assert_eq!(lines.last().map(String::as_str), Some("43 mistakes, one in each line above"));
 }
 
 #[test]
@@ -98,6 +101,7 @@ fn a_part_that_cannot_be_read_is_not_missing_and_what_depends_on_it_is_not_refus
         "logout",
         "sign_in",
         "forward",
+        "site",
         "help",
         "filter_state",
         "internal_redirects",
@@ -122,6 +126,8 @@ fn a_part_that_cannot_be_read_is_not_missing_and_what_depends_on_it_is_not_refus
         "endpoints.password",
         "endpoints.popup",
         "forward.identity_jwt",
+        "site.name",
+        "site.accent",
         "rules[0].match",
         "rules[0].require",
         "rules[4]",
