@@ -3,7 +3,10 @@
 
 pub mod colour;
 pub mod explanation;
+mod french;
+pub mod language;
 pub mod opener;
 pub mod page;
 pub mod refusal;
 pub mod site;
+pub mod texts;

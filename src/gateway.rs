@@ -18,7 +18,7 @@ use crate::gateway::pending::{AfterReply, PendingBody, PendingCall, PendingWait,
 use crate::http::message::{Headers, Reply, Request};
 use crate::http::url::Origin;
 use crate::sign_in::password;
-use crate::step::answers::{not_a_visit, turn_away};
+use crate::step::answers::{Reader, not_a_visit, turn_away};
 use crate::step::decision::{BodyNews, News, Renewal, Resource};
 use crate::step::event::{Event, RequestRef};
 use crate::step::visit::Visit;
@@ -130,7 +130,7 @@ impl Gateway {
     pub fn undecided(&self, world: &mut dyn World, details: &str) -> Step {
         let request = RequestRef::new(&take_request_id(world, &mut Headers::default()), "-", "-");
         let detail = ["Envoy says ", details, " of a request that was not decided; the application may have had it"].concat();
-        not_a_visit(&self.settings, false, request, Failure::new(Reason::Undecided, detail))
+        not_a_visit(&self.settings, Reader::Program, request, Failure::new(Reason::Undecided, detail))
     }
 }
 

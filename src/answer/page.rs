@@ -6,8 +6,10 @@ use base64::engine::general_purpose::STANDARD;
 use html_escape::{encode_double_quoted_attribute, encode_text};
 use sha2::{Digest, Sha256};
 
+use crate::answer::language::Language;
 use crate::answer::opener::{self, OpenerMessage};
 use crate::answer::site::{Accent, CARD, Logo, Site};
+use crate::answer::texts::Text;
 use crate::http::message::Response;
 
 /// Everything but the colours of the card and of what can be done.
@@ -58,8 +60,8 @@ pub enum Action<'a> {
 }
 
 impl Page<'_> {
-    /// The response with the page, as this site shows it.
-    pub fn respond(&self, site: &Site) -> Response {
+    /// The response with the page, as this site shows it in this language. What is in the page itself must be in that language.
+    pub fn respond(&self, site: &Site, language: &Language) -> Response {
         let style = style(site.accent);
         let style_hash = hash(&style);
         let logo = site.logo.as_ref().filter(|logo| self.at_home || matches!(logo, Logo::Data(_)));
@@ -78,6 +80,8 @@ impl Page<'_> {
         );
         let headers = [
             ("content-type", "text/html; charset=utf-8"),
+            ("content-language", language.tag()),
+            ("vary", "accept-language"),
             ("content-security-policy", &policy),
             ("x-content-type-options", "nosniff"),
             ("x-frame-options", "DENY"),
@@ -88,10 +92,10 @@ impl Page<'_> {
             // With any other value, `window.opener` would be null.
             headers.push(("cross-origin-opener-policy".to_owned(), "unsafe-none".to_owned()));
         }
-        Response { status: self.status, headers, body: self.html(site.name.as_deref(), logo, &style) }
+        Response { status: self.status, headers, body: self.html(site.name.as_deref(), logo, &style, language) }
     }
 
-    fn html(&self, name: Option<&str>, logo: Option<&Logo>, style: &str) -> String {
+    fn html(&self, name: Option<&str>, logo: Option<&Logo>, style: &str, language: &Language) -> String {
         let title = encode_text(self.title);
         let name = name.unwrap_or_default();
         let behind = if name.is_empty() { String::new() } else { [" – ", &encode_text(name)].concat() };
@@ -108,10 +112,12 @@ impl Page<'_> {
         let actions = if actions.is_empty() { actions } else { format!("<nav>{actions}</nav>") };
         let script = self.message.as_ref().map(OpenerMessage::html).unwrap_or_default();
         format!(
-            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}{behind}</title>\
+            "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\"><title>{title}{behind}</title>\
              <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><style>{style}</style></head>\
-             <body><main>{header}<h1>{title}</h1>{paragraphs}{actions}<footer>{} · request {}</footer></main>{script}</body></html>",
+             <body><main>{header}<h1>{title}</h1>{paragraphs}{actions}<footer>{} · {} {}</footer></main>{script}</body></html>",
+            encode_double_quoted_attribute(language.tag()),
             encode_text(self.reason),
+            encode_text(language.says(Text::Request)),
             encode_text(self.request_id),
         )
     }
@@ -149,6 +155,10 @@ impl Action<'_> {
 mod tests {
     use super::*;
 
+    fn english() -> Language {
+        Language::new("en", Vec::new())
+    }
+
     #[test]
     fn nothing_written_into_a_page_becomes_markup() {
         let evil = "\"><script>alert(1)</script>";
@@ -164,7 +174,7 @@ mod tests {
         };
         let named = Site { name: Some(evil.into()), ..Site::default() };
         for site in [Site { logo: Some(Logo::Path(evil.into())), ..named.clone() }, named] {
-            let body = page.respond(&site).body;
+            let body = page.respond(&site, &english()).body;
             assert!(!body.contains("<script"), "{body}");
             assert!(!body.contains("\"&quot;&gt;\"") && !body.contains("\"\">"), "{body}");
         }
@@ -180,7 +190,7 @@ mod tests {
             (Some(path), false, None, "<header>Ex &amp; Co</header>"),
             (Some(data), false, Some("img-src data:; "), "src=\"data:image/png;base64,AAAA\" alt=\"Ex &amp; Co\""),
         ] {
-            let response = Page { title: "Stop", at_home, ..Page::default() }.respond(&site(logo));
+            let response = Page { title: "Stop", at_home, ..Page::default() }.respond(&site(logo), &english());
             let policy = &response.headers.iter().find(|(name, _)| name == "content-security-policy").unwrap().1;
             assert_eq!(policy.matches("img-src").count(), usize::from(source.is_some()), "{policy}");
             assert!(policy.contains(source.unwrap_or_default()) && policy.starts_with("default-src 'none'; "), "{policy}");
@@ -195,7 +205,7 @@ mod tests {
     #[test]
     fn the_policy_allows_the_style_sheet_of_this_site_and_no_other() {
         for accent in [Accent::default(), Accent { light: CARD.dark, dark: CARD.light }] {
-            let response = Page::default().respond(&Site { accent, ..Site::default() });
+            let response = Page::default().respond(&Site { accent, ..Site::default() }, &english());
             let (_, behind) = response.body.split_once("<style>").unwrap();
             let (style, _) = behind.split_once("</style>").unwrap();
             assert!(
@@ -209,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_page_can_be_neither_framed_nor_scripted() {
-        let headers = Page::default().respond(&Site::default()).headers;
+        let headers = Page::default().respond(&Site::default(), &english()).headers;
         let policy = &headers.iter().find(|(name, _)| name == "content-security-policy").unwrap().1;
         assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
         assert!(!policy.contains("unsafe"));
@@ -218,7 +228,7 @@ mod tests {
     #[test]
     fn a_form_says_which_origin_it_came_from_and_a_page_without_one_says_nothing() {
         let policy = |actions| {
-            let headers = Page { actions, ..Page::default() }.respond(&Site::default()).headers;
+            let headers = Page { actions, ..Page::default() }.respond(&Site::default(), &english()).headers;
             headers.into_iter().find(|(name, _)| name == "referrer-policy").unwrap().1
         };
         assert_eq!(policy(vec![Action::Post { label: "End", action: "/out" }]), "strict-origin");
@@ -229,7 +239,7 @@ mod tests {
     fn actions_are_links_and_forms_that_post() {
         let go = Action::Go { label: "Go", href: "/a?b=1&c=2".into() };
         let post = Action::Post { label: "End", action: "/out" };
-        let body = Page { actions: vec![go, post], ..Page::default() }.respond(&Site::default()).body;
+        let body = Page { actions: vec![go, post], ..Page::default() }.respond(&Site::default(), &english()).body;
         let form = "<form method=\"post\" action=\"/out\"><button>End</button></form>";
         assert!(body.contains(&format!("<nav><a href=\"/a?b=1&amp;c=2\">Go</a>{form}</nav>")), "{body}");
     }
@@ -237,5 +247,14 @@ mod tests {
     #[test]
     fn a_policy_names_the_style_and_the_script_by_their_sha_256_hashes() {
         assert_eq!(hash(""), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+    }
+
+    #[test]
+    fn a_page_says_in_which_language_it_is_and_that_another_request_may_get_another() {
+        let response = Page::default().respond(&Site::default(), &Language::new("fr", Vec::new()));
+        for field in [("content-language", "fr"), ("vary", "accept-language")] {
+            assert!(response.headers.contains(&(field.0.to_owned(), field.1.to_owned())), "{:?}", response.headers);
+        }
+        assert!(response.body.contains("<html lang=\"fr\">") && response.body.contains(" · demande "), "{}", response.body);
     }
 }

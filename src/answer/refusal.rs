@@ -4,9 +4,11 @@
 use serde_json::json;
 
 use crate::answer::explanation::{Explanation, Next, explanation};
+use crate::answer::language::Language;
 use crate::answer::opener::OpenerMessage;
 use crate::answer::page::{Action, Page};
 use crate::answer::site::Site;
+use crate::answer::texts::Text;
 use crate::http::message::Response;
 use crate::http::url::Origin;
 use crate::words::demand::Demand;
@@ -33,10 +35,12 @@ pub struct Context<'a> {
     pub cookie_name: &'a str,
     /// The site that the page stands in front of.
     pub site: &'a Site,
+    /// The language of the page.
+    pub language: &'a Language,
     /// Whether the request may have brought something that a person typed.
     pub posted: bool,
-    /// Of what was needed, what came and what did not, where that is the reason: a part of the session, or no cookie by http.
-    pub missing: Option<String>,
+    /// What came, or did not, where that is the reason.
+    pub came: Option<Came>,
     /// The person who asks, if that is known.
     pub visitor: Option<Visitor>,
     /// The origin of the page that gets a message, if the response may be in a popup.
@@ -65,6 +69,17 @@ pub enum BearerChallenge {
         /// The required scopes, separated by spaces; empty if there are none.
         scope: String,
     },
+}
+
+/// What came of the cookies that were needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// The session's cookies without these, which are named with commas between.
+    WithoutCookies(String),
+    /// Cookies of a session that do not belong together.
+    MixedCookies,
+    /// A request by http, to an origin that is https.
+    ByHttp,
 }
 
 /// A person who is signed in and is refused.
@@ -142,33 +157,38 @@ fn offers_sign_in(explanation: &Explanation, context: &Context<'_>) -> bool {
 }
 
 fn page(reason: Reason, explanation: &Explanation, context: &Context<'_>) -> Response {
-    let mut paragraphs = vec![explanation.text.to_owned()];
-    paragraphs.extend(context.missing.as_ref().map(|missing| format!("What came: {missing}.")));
+    let language = context.language;
+    let says = |text| language.says(text).to_owned();
+    let mut paragraphs = vec![says(explanation.text)];
+    paragraphs.extend(context.came.as_ref().map(|came| match came {
+        Came::WithoutCookies(names) => language.says_with(Text::MissingCookies, names),
+        Came::MixedCookies => says(Text::MixedCookies),
+        Came::ByHttp => says(Text::CameByHttp),
+    }));
     if context.posted && explanation.next == Next::SignIn {
-        paragraphs.push("What you sent was not taken. Go back to copy it before you sign in.".to_owned());
+        paragraphs.push(says(Text::NotTaken));
     }
     let mut actions = Vec::new();
     match explanation.next {
         // A popup has no further actions.
         _ if context.opener.is_some() => {}
         Next::FrontPage => actions.extend(front_page(context)),
-        Next::SignIn => actions.push(Action::Go { label: "Sign in", href: context.sign_in.clone() }),
-        Next::TryAgain => actions.push(Action::Go { label: "Try again", href: context.sign_in.clone() }),
+        Next::SignIn => actions.push(context.go(Text::SignIn, context.sign_in.clone())),
+        Next::TryAgain => actions.push(context.go(Text::TryAgain, context.sign_in.clone())),
         Next::SignOut => {
             actions.push(sign_out(context));
             actions.extend(front_page(context));
         }
         Next::AnotherAccount => {
             if let Some(visitor) = &context.visitor {
-                paragraphs.insert(0, format!("You are signed in as {}.", visitor.name));
+                paragraphs.insert(0, language.says_with(Text::SignedInAs, &visitor.name));
                 if !visitor.claim_names.is_empty() {
-                    paragraphs.push(format!("What counts here: {}.", visitor.claim_names.join(", ")));
+                    paragraphs.push(language.says_with(Text::WhatCounts, &visitor.claim_names.join(", ")));
                 }
             }
-            let default = "To ask for access, write to the people who run this site and give them the request number below.";
-            paragraphs.push(context.site.help.text.clone().unwrap_or_else(|| default.to_owned()));
+            paragraphs.push(context.site.help.text.clone().unwrap_or_else(|| says(Text::HowToAsk)));
             if let Some(url) = &context.site.help.url {
-                actions.push(Action::Go { label: "Ask for access", href: url.clone() });
+                actions.push(context.go(Text::AskForAccess, url.clone()));
             }
             actions.extend(another_account(context));
             // A bearer token cannot be signed out, and its owner is a program.
@@ -177,22 +197,36 @@ fn page(reason: Reason, explanation: &Explanation, context: &Context<'_>) -> Res
             }
         }
     }
-    let (title, request_id) = (explanation.title, context.request_id);
     let message = context.opener.map(|origin| OpenerMessage::new(origin, &["{\"error\":\"", reason.id(), "\"}"].concat()));
-    let (status, at_home) = (explanation.status, context.front_page.as_deref() == Some("/"));
-    Page { status, title, paragraphs, actions, reason: reason.id(), request_id, at_home, message }.respond(context.site)
+    let page = Page {
+        status: explanation.status,
+        title: language.says(explanation.heading),
+        paragraphs,
+        actions,
+        reason: reason.id(),
+        request_id: context.request_id,
+        at_home: context.front_page.as_deref() == Some("/"),
+        message,
+    };
+    page.respond(context.site, language)
 }
 
-fn front_page<'a>(context: &Context<'_>) -> Option<Action<'a>> {
-    context.front_page.clone().map(|href| Action::Go { label: "Go to the front page", href })
+impl<'a> Context<'a> {
+    fn go(&self, label: Text, href: String) -> Action<'a> {
+        Action::Go { label: self.language.says(label), href }
+    }
+}
+
+fn front_page<'a>(context: &Context<'a>) -> Option<Action<'a>> {
+    context.front_page.clone().map(|href| context.go(Text::FrontPage, href))
 }
 
 fn sign_out<'a>(context: &Context<'a>) -> Action<'a> {
-    Action::Post { label: "Sign out", action: context.logout }
+    Action::Post { label: context.language.says(Text::SignOut), action: context.logout }
 }
 
 /// A sign-in at which the provider asks for the account again; `None` if nobody can sign in.
-fn another_account<'a>(context: &Context<'_>) -> Option<Action<'a>> {
+fn another_account<'a>(context: &Context<'a>) -> Option<Action<'a>> {
     if context.login.is_empty() {
         return None;
     }
@@ -200,15 +234,16 @@ fn another_account<'a>(context: &Context<'_>) -> Option<Action<'a>> {
     let provider = context.visitor.as_ref().and_then(|visitor| visitor.provider.as_ref());
     let provider = provider.map(|name| format!("&provider={name}")).unwrap_or_default();
     let href = format!("{}{separator}prompt=login{provider}", context.sign_in);
-    Some(Action::Go { label: "Use another account", href })
+    Some(context.go(Text::AnotherAccount, href))
 }
 
+/// Problem JSON is for programs, and in English whatever the request asks for.
 fn problem(reason: Reason, explanation: &Explanation, context: &Context<'_>) -> Response {
     let mut body = json!({
         "type": "about:blank",
-        "title": explanation.title,
+        "title": explanation.heading.english(),
         "status": explanation.status,
-        "detail": explanation.text,
+        "detail": explanation.text.english(),
         "reason": reason.id(),
         "request_id": context.request_id,
     });

@@ -1,9 +1,10 @@
-//! What the pages have of the site that they stand in front of: its name, its logo, its colour, and whom people can turn to. What
-//! a page says is decided elsewhere.
+//! What the pages have of the site that they stand in front of: its name, its logo, its colour, whom people can turn
+//! to, and its languages. What a page says is decided elsewhere.
 
 use std::fmt;
 
 use crate::answer::colour::Colour;
+use crate::answer::language::Languages;
 
 /// The card that a page is written on: white, and by night almost black.
 pub const CARD: Accent = Accent { light: Colour::WHITE, dark: Colour::new(0x1b, 0x21, 0x2b) };
@@ -19,6 +20,8 @@ pub struct Site {
     pub accent: Accent,
     /// How a person can ask for access.
     pub help: Help,
+    /// What the pages say.
+    pub languages: Languages,
 }
 
 /// The image of a site.

@@ -38,7 +38,7 @@ pub fn authenticate(
     let sealed = match cookie::read(&settings.session.cookie, &visit.request.headers) {
         Found::Nothing => return Err(Failure::new(Reason::SessionMissing, "")),
         Found::Torn => {
-            let missing = cookie::missing(&settings.session.cookie, &visit.request.headers);
+            let missing = cookie::missing(&settings.session.cookie, &visit.request.headers).to_string();
             return Err(refused(Failure::new(Reason::SessionInvalid, missing), events));
         }
         Found::Several => return Err(refused(Failure::new(Reason::SessionAmbiguous, ""), events)),

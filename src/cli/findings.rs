@@ -121,7 +121,7 @@ findings! {
     /// A log gets the codes of sign-ins.
     QueryLogged = "query-logged", Warning, "README.md#what-envoy-must-be-set-to";
     /// A log prints what the filter does not tell.
-    LogEmpty = "log-empty", Warning, "docs/configuration.md#logout-sign_in-forward-help-filter_state";
+    LogEmpty = "log-empty", Warning, "docs/configuration.md#logout-sign_in-forward-filter_state";
     /// Answers of the filter are rewritten.
     BodyFormat = "body-format", Warning, "docs/security.md#what-is-left-to-you";
 }

@@ -23,10 +23,10 @@ fn in_words(reason: Reason, terminal: &mut Terminal<'_>) -> Result<(), Trouble> 
     let told = explanation(reason);
     terminal.line(format_args!("{} ({})", reason.id(), told.status))?;
     terminal.line(format_args!("  {}", reason.meaning()))?;
-    terminal.line(format_args!("  People read: {}. {}", told.title, told.text))
+    terminal.line(format_args!("  People read: {}. {}", told.heading.english(), told.text.english()))
 }
 
 fn as_json(reason: Reason) -> Value {
     let told = explanation(reason);
-    json!({"id": reason.id(), "status": told.status, "meaning": reason.meaning(), "title": told.title, "text": told.text})
+    json!({"id": reason.id(), "status": told.status, "meaning": reason.meaning(), "title": told.heading.english(), "text": told.text.english()})
 }

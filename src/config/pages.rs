@@ -1,5 +1,6 @@
-//! What people see: the site that the pages stand in front of. Which page somebody gets, and what it says, is not known here.
+//! What people see: the site that the pages stand in front of, and what the pages say. Which page somebody gets is not known here.
 
 mod accent;
 mod logo;
 pub(crate) mod site;
+pub(crate) mod texts;

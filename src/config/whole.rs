@@ -21,6 +21,7 @@ use crate::config::access::requirements::written::RequirementShape;
 use crate::config::access::rules::otherwise;
 use crate::config::access::rules::written::{RuleShape, SharedCacheWord};
 use crate::config::pages::site::{self as pages, HelpShape, SiteShape, check_logo, site};
+use crate::config::pages::texts::{TextsShape, texts};
 use crate::config::providers::written::ProviderShape;
 use crate::config::reading::place::{Place, shape};
 use crate::config::reading::refusal::{Checked, Refusals};
@@ -54,6 +55,7 @@ shape! {
         forward: ForwardShape = empty,
         site: SiteShape = empty,
         help: Option<HelpShape>,
+        texts: TextsShape = default,
         filter_state: Vec<Checked<String>> = default,
         internal_redirects: bool = default,
         rules: Vec<Checked<RuleShape>> = default,
@@ -94,7 +96,8 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     let needed = Needed { named: identity.named.into_iter().chain(access.named).collect(), compared: access.compared };
     let sessions = sessions(written.session, &written.forward, needed, &sign_in, (&ground, &mut keys), refusals);
     let mut warnings = Vec::new();
-    let site = site(written.site, written.help, &mut warnings, refusals);
+    let languages = texts(written.texts, &mut warnings, refusals);
+    let site = site(written.site, written.help, languages, &mut warnings, refusals);
     let filter_state = filter_state(written.filter_state, refusals);
     let internal_redirects = internal_redirects(written.internal_redirects, &keys.sealer, &access.route_policies, refusals);
 

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use crate::http::cookie::{Attributes, SameSite, delete, pairs, set, set_on_loopback};
@@ -144,24 +145,58 @@ pub fn line(settings: &CookieSettings, headers: &Headers) -> Option<String> {
     String::from_utf8(cookies.collect::<Vec<_>>().join(b"; ".as_slice())).ok()
 }
 
-/// Which of a session's cookies did not come, in words that hold nothing of the request.
-pub fn missing(settings: &CookieSettings, headers: &Headers) -> String {
+/// What is wrong with a session's cookies that are [`Found::Torn`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// These did not come, by their names.
+    Cookies {
+        /// With commas between.
+        names: String,
+        /// How many came, and of how many; `None` while the first is missing, which says that.
+        of: Option<usize>,
+        /// How many came.
+        came: usize,
+    },
+    /// Nothing is missing, but they do not belong together.
+    Mixed,
+}
+
+/// Which of a session's cookies did not come. It holds nothing of the request.
+pub fn missing(settings: &CookieSettings, headers: &Headers) -> Missing {
     let mut parts: [Option<&[u8]>; MOST_COOKIES] = [None; MOST_COOKIES];
     for (name, value) in pairs(headers, &settings.name) {
         if let Some(part) = settings.position(name).and_then(|position| parts.get_mut(position)) {
             *part = Some(value);
         }
     }
-    let came = parts.iter().flatten().count();
-    let count = match parts.first().copied().flatten().map(first_part) {
-        Some(FirstPart::OfSeveral { count, .. }) => count,
-        Some(FirstPart::Whole | FirstPart::Malformed) => return "its parts do not belong together".to_owned(),
-        None if came == 0 => return "none of its cookies came".to_owned(),
-        None => return format!("{} did not come, where its number of cookies stands; {came} others came", settings.name),
+    let of = match parts.first().copied().flatten().map(first_part) {
+        Some(FirstPart::OfSeveral { count, .. }) => Some(count),
+        Some(FirstPart::Whole | FirstPart::Malformed) => return Missing::Mixed,
+        None => None,
     };
-    let missing = parts.iter().take(count).enumerate().filter(|(_, part)| part.is_none());
-    let names: Vec<_> = missing.map(|(position, _)| settings.part_name(position)).collect();
-    format!("{} of {count} cookies came; missing: {}", count.saturating_sub(names.len()), names.join(", "))
+    let wanted = parts.iter().take(of.unwrap_or(1)).enumerate();
+    let names: Vec<_> = wanted.filter(|(_, part)| part.is_none()).map(|(position, _)| settings.part_name(position)).collect();
+    if names.is_empty() {
+        return Missing::Mixed;
+    }
+    let came = parts.iter().take(of.unwrap_or(MOST_COOKIES)).flatten().count();
+    Missing::Cookies { names: names.join(", "), of, came }
+}
+
+/// As the log says it.
+impl fmt::Display for Missing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mixed => formatter.write_str("its parts do not belong together"),
+            Self::Cookies { of: None, came: 0, .. } => formatter.write_str("none of its cookies came"),
+            Self::Cookies { names, of: None, came } => {
+                write!(formatter, "{names} did not come, where its number of cookies stands; {came} others came")
+            }
+            Self::Cookies { names, of: Some(count), came } => {
+                write!(formatter, "{came} of {count} cookies came; missing: {names}")
+            }
+        }
+    }
 }
 
 /// How many texts are tried that may be sessions.

@@ -99,7 +99,7 @@ fn login_again(scene: &mut Scene<'_>, visit: &Visit, id: &str) -> Journey {
         return Ok(again::to_the_place(settings, &place, Vec::new(), events));
     }
     if place.torn && scene.background.attempts.outcome(scene.world, &place.state, visit.now) == Some(Outcome::SignedIn) {
-        let failure = Failure::new(Reason::SessionTorn, cookie::missing(&settings.session.cookie, came));
+        let failure = Failure::new(Reason::SessionTorn, cookie::missing(&settings.session.cookie, came).to_string());
         return Err(again::page(&place, failure).after(events));
     }
     // Without metadata, `send` waits for them, and this begins from the start.

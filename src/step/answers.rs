@@ -2,14 +2,15 @@
 //! decides that a request is refused (the journeys do), and does not know the words for a reason (`answer::refusal` does).
 
 use crate::access::browser;
-use crate::answer::refusal::{self, BearerChallenge, Context, Visitor};
+use crate::answer::language::Language;
+use crate::answer::refusal::{self, BearerChallenge, Came, Context, Visitor};
 use crate::config::settings::{PASSWORD, Settings};
 use crate::http::message::{Request, Response};
 use crate::http::return_to::ReturnTo;
 use crate::http::url::Origin;
 use crate::session::attempt::Ending;
 use crate::session::attempt::place::Place;
-use crate::session::cookie;
+use crate::session::cookie::{self, Missing};
 use crate::step::decision::{Decision, Step};
 use crate::step::event::{Event, Outcome, RequestRef};
 use crate::step::stop::{JourneyKind, LostAttempt, Stop};
@@ -17,6 +18,8 @@ use crate::step::visit::Visit;
 use crate::words::demand::Demand;
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
+
+const ACCEPT_LANGUAGE: &str = "accept-language";
 
 /// What a refusal depends on besides the request and the reason.
 #[derive(Debug)]
@@ -30,9 +33,6 @@ pub struct Circumstances {
     /// Further parameters of the login endpoint, for "Try again".
     pub further: Vec<(&'static str, String)>,
 }
-
-/// What came without the cookie of a sign-in attempt, in the words of a page.
-const CAME_BY_HTTP: &str = "a request by http, as far as this site can tell; browsers bring these cookies by https only";
 
 impl Visit {
     /// The refusal for a reason: a page, or problem JSON (RFC 9457), whichever the request accepts. Nobody is signed in.
@@ -76,10 +76,14 @@ impl Visit {
             front_page: Some("/".to_owned()),
             cookie_name: &settings.session.cookie.name,
             site: &settings.site,
+            language: self.language(settings),
             posted: !matches!(self.request.method.as_str(), "GET" | "HEAD"),
-            missing: match reason {
-                Reason::SessionTorn => Some(cookie::missing(&settings.session.cookie, &self.request.headers)),
-                Reason::AttemptMissing => self.lost_https().then(|| CAME_BY_HTTP.to_owned()),
+            came: match reason {
+                Reason::SessionTorn => Some(match cookie::missing(&settings.session.cookie, &self.request.headers) {
+                    Missing::Cookies { names, .. } => Came::WithoutCookies(names),
+                    Missing::Mixed => Came::MixedCookies,
+                }),
+                Reason::AttemptMissing => self.lost_https().then_some(Came::ByHttp),
                 _ => None,
             },
             visitor,
@@ -134,6 +138,11 @@ impl Visit {
             ];
             response.headers.extend(fields.map(|(name, value)| (name.to_owned(), value.to_owned())));
         }
+    }
+
+    /// The language of pages for this request.
+    pub fn language<'a>(&self, settings: &'a Settings) -> &'a Language {
+        settings.site.languages.choose(self.request.headers.all(ACCEPT_LANGUAGE))
     }
 
     /// The origin of the page that opened this window, if the request may come from a popup.
@@ -244,13 +253,29 @@ pub fn turn_away<C, W, B>(
         Reason::HeaderAmbiguous => "Connection names a header that identity is read from".to_owned(),
         _ => String::new(),
     };
-    let page = request.is_some_and(browser::wants_page);
+    let reader = request
+        .filter(|request| browser::wants_page(request))
+        .map_or(Reader::Program, |request| Reader::Person(settings.site.languages.choose(request.headers.all(ACCEPT_LANGUAGE))));
     let failure = Failure::new(reason, detail.unwrap_or_else(of_all_such));
-    not_a_visit(settings, page, RequestRef::new(request_id, method, path), failure)
+    not_a_visit(settings, reader, RequestRef::new(request_id, method, path), failure)
 }
 
-/// Refuses a request of which only this reference is known. `page` says whether a person reads the response.
-pub fn not_a_visit<C, W, B>(settings: &Settings, page: bool, request: RequestRef, failure: Failure) -> Step<C, W, B> {
+/// Who reads a response.
+#[derive(Clone, Copy, Debug)]
+pub enum Reader<'a> {
+    /// A program, which gets problem JSON.
+    Program,
+    /// A person, who gets a page in this language.
+    Person(&'a Language),
+}
+
+/// Refuses a request of which only this reference is known.
+pub fn not_a_visit<C, W, B>(settings: &Settings, reader: Reader<'_>, request: RequestRef, failure: Failure) -> Step<C, W, B> {
+    let english = settings.site.languages.english();
+    let (page, language) = match reader {
+        Reader::Program => (false, english),
+        Reader::Person(language) => (true, language),
+    };
     let of_another_site = matches!(failure.reason, Reason::HostUnknown | Reason::HostMissing);
     let context = Context {
         page,
@@ -262,8 +287,9 @@ pub fn not_a_visit<C, W, B>(settings: &Settings, page: bool, request: RequestRef
         front_page: if of_another_site { only_front_page(settings) } else { Some("/".to_owned()) },
         cookie_name: &settings.session.cookie.name,
         site: &settings.site,
+        language,
         posted: false,
-        missing: None,
+        came: None,
         visitor: None,
         opener: None,
         bearer: BearerChallenge::NotAccepted,

@@ -4,13 +4,15 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::answer::language::Language;
 use crate::answer::page::Page;
 use crate::answer::site::Site;
 use crate::http::message::Response;
 
 fn told(message: &Value) -> Response {
     let origin = Origin::parse("https://front.example.org").unwrap();
-    Page { message: Some(OpenerMessage::new(&origin, &message.to_string())), ..Page::default() }.respond(&Site::default())
+    Page { message: Some(OpenerMessage::new(&origin, &message.to_string())), ..Page::default() }
+        .respond(&Site::default(), &Language::new("en", Vec::new()))
 }
 
 fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
@@ -84,6 +86,6 @@ fn a_message_does_not_print_because_it_may_hold_a_token() {
 
 #[test]
 fn a_page_without_a_message_has_no_script() {
-    let response = Page::default().respond(&Site::default());
+    let response = Page::default().respond(&Site::default(), &Language::new("en", Vec::new()));
     assert!(!response.body.contains("<script") && !field(&response, "content-security-policy").contains("script-src"));
 }

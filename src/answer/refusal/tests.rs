@@ -14,8 +14,9 @@ fn context(page: bool, site: &Site) -> Context<'_> {
         front_page: Some("/".into()),
         cookie_name: "__Host-accredit",
         site,
+        language: site.languages.english(),
         posted: false,
-        missing: None,
+        came: None,
         visitor: None,
         opener: None,
         bearer: BearerChallenge::NotAccepted,
@@ -225,9 +226,35 @@ fn a_page_says_that_what_was_sent_was_not_taken_and_only_then() {
 }
 
 #[test]
-fn a_page_says_which_cookies_of_a_session_are_missing() {
+fn a_page_says_what_came_of_the_cookies() {
     let site = Site::default();
-    let missing = Some("1 of 2 cookies came; missing: __Host-accredit-1".to_owned());
-    let body = refuse(Reason::SessionTorn, &Context { missing, ..context(true, &site) }).body;
-    assert!(body.contains("What came: 1 of 2 cookies came; missing: __Host-accredit-1."), "{body}");
+    for (came, said) in [
+        (Came::WithoutCookies("__Host-accredit-1".into()), "<p>These cookies did not come: __Host-accredit-1.</p>"),
+        (Came::MixedCookies, "<p>The cookies that came do not belong together.</p>"),
+        (Came::ByHttp, "the request came by http;"),
+    ] {
+        let body = refuse(Reason::SessionTorn, &Context { came: Some(came), ..context(true, &site) }).body;
+        assert!(body.contains(said), "{body}");
+    }
+}
+
+#[test]
+fn a_page_is_in_one_language_from_its_heading_to_its_buttons_and_problem_json_in_english() {
+    let site = Site::default();
+    let french = site.languages.choose([&b"fr-CA"[..]].into_iter());
+    let english: Vec<_> = Text::ALL.iter().map(|text| text.english().split('{').next().unwrap_or_default()).collect();
+    for reason in Reason::ALL {
+        let visitor = Some(Visitor { name: "bob".into(), claim_names: vec!["groups".into()], provider: None });
+        let context = Context { language: french, visitor, posted: true, ..context(true, &site) };
+        let response = refuse(*reason, &context);
+        let (_, shown) = response.body.split_once("<body>").unwrap();
+        let told = explanation(*reason);
+        for text in [told.heading, told.text] {
+            assert!(shown.contains(&*html_escape::encode_text(french.says(text))), "{reason}: {shown}");
+        }
+        let left: Vec<_> = english.iter().filter(|text| text.contains(' ') && shown.contains(**text)).collect();
+        assert!(left.is_empty() && !shown.contains(">Sign in<"), "{reason}: {left:?} in {shown}");
+        let problem = |language| refuse(*reason, &Context { page: false, language, ..context.clone() });
+        assert_eq!(problem(french), problem(site.languages.english()), "{reason}");
+    }
 }

@@ -2,6 +2,7 @@
 //! as they are written, and never as HTML.
 
 use crate::access::route::Rules;
+use crate::answer::language::Languages;
 use crate::answer::site::{Help, Logo, Site};
 use crate::config::pages::accent::{AccentWritten, accent};
 use crate::config::pages::logo::{check_public, logo};
@@ -37,10 +38,11 @@ pub(crate) struct Ground<'a> {
     pub(crate) rules: &'a Rules,
 }
 
-/// Checks the part `site`. `help` stood beside it once, and may still.
+/// Checks the part `site`. `help` stood beside it once, and may still. `languages` are those of its pages.
 pub(crate) fn site(
     shape: Checked<SiteShape>,
     beside: Checked<Option<HelpShape>>,
+    languages: Checked<Languages>,
     warnings: &mut Vec<Refusal>,
     refusals: &mut Refusals,
 ) -> Checked<Site> {
@@ -64,7 +66,7 @@ pub(crate) fn site(
         }
         (within, beside) => within.or(beside).unwrap_or_default(),
     };
-    Ok(Site { name: name?, logo: image?, accent: accent?, help })
+    Ok(Site { name: name?, logo: image?, accent: accent?, help, languages: languages? })
 }
 
 /// Checks that everybody can load the logo.

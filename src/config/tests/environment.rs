@@ -116,6 +116,7 @@ fn a_secret_in_the_place_of_any_other_text_is_never_shown() {
     document["session"]["lifetime"] = json!("8h");
     document["logout"] = json!({"post_logout_redirect_uri": "/"});
     document["site"] = json!({"name": "Example", "accent": "#2456c8", "help": {"url": "https://help.example.com/"}});
+    document["texts"] = json!({"fr": {"signed_in_as": "{name}"}});
     document["filter_state"] = json!(["subject"]);
     document["route_policies"] = json!({"filter_metadata": "accredit"});
     document["trusted_origins"] = json!(["https://front.example.org"]);

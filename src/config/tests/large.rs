@@ -41,6 +41,7 @@ pub(super) fn large() -> Value {
         "forward": {"access_token": true, "identity_jwt": {"keys": [SIGNING], "claims": ["email"]}},
         "site": {"name": "Example", "logo": "data:image/png;base64,iVBORw0KGgo=", "accent": {"light": "#0b6b45", "dark": "#5fd6a0"}},
         "help": {"url": "mailto:desk@example.com"},
+        "texts": {"fr": {"sign_out_heading": "Partir ?"}},
         "filter_state": ["subject", "rule"],
         "rules": [
             {"match": {"host": "admin.example.com"}, "require": {"policy": "editors"}},

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::answer::colour::Colour;
+use crate::answer::language::Languages;
 use crate::answer::site::{Accent, Help, Logo, Site};
+use crate::answer::texts::Text;
 
 const PNG: &str = "data:image/png;base64,iVBORw0KGgo=";
 
@@ -34,6 +36,7 @@ fn a_site_has_a_name_a_logo_a_colour_and_a_way_to_ask_and_none_of_them_must_be_w
         logo: Some(Logo::Data(PNG.into())),
         accent: colours("#0b6b45", "#5fd6a0"),
         help,
+        languages: Languages::default(),
     };
     assert_eq!(site(written), expected);
 }
@@ -148,11 +151,72 @@ fn what_could_not_be_read_or_followed_is_refused() {
 }
 
 #[test]
+fn every_text_can_be_replaced_in_every_language() {
+    for text in Text::ALL {
+        let says = format!("<b>{}</b>", text.gap().unwrap_or("ä"));
+        let written = json!({"en": {text.id(): says}, "fr": {text.id(): "x".repeat(600)}, "de-CH": {text.id(): says}});
+        let settings = load_json(&with("/texts", written)).unwrap();
+        let said = |tag: &str| settings.site.languages.choose([tag.as_bytes()].into_iter()).says(*text).to_owned();
+        assert_eq!([said("en"), said("fr-BE"), said("de-CH")], [says.clone(), "x".repeat(600), says]);
+    }
+}
+
+#[test]
+fn a_further_language_shows_english_where_it_has_no_text_and_the_log_says_where() {
+    let all: serde_json::Map<_, _> = Text::ALL.iter().map(|text| (text.id().to_owned(), json!("?"))).collect();
+    assert_eq!(warnings(&with("/texts", json!({ "de": all }))), Vec::<String>::new());
+    let mut some = all.clone();
+    some.remove("sign_in");
+    some.remove("internal_heading");
+    let told =
+        "texts.de: 2 texts are shown in English, because they are not written here: sign_in, internal_heading (docs/texts.md)";
+    assert_eq!(warnings(&with("/texts", json!({ "de": some }))), [told]);
+    let [told] = &warnings(&with("/texts", json!({"de": {"sign_in": "Anmelden"}})))[..] else { panic!() };
+    assert!(told.ends_with(&format!(" and {} more (docs/texts.md)", Text::ALL.len() - 11)), "{told}");
+    // Of these two the rest is there.
+    assert_eq!(warnings(&with("/texts", json!({"fr": {}, "fr-CA": {"sign_in": "Ouvrir"}, "en-GB": {}}))), Vec::<String>::new());
+}
+
+#[test]
+fn a_text_that_nobody_would_see_or_that_cannot_stand_on_a_page_is_refused() {
+    let in_one_line = "expected a text of 1 to 600 characters in one line, found another; write one, or remove it";
+    let tag = "expected the tag of a language, each once, found another name; write fr, de or pt-BR";
+    for (written, told) in [
+        (
+            json!({"fr": {"sign_inn": "x"}}),
+            "texts.fr.sign_inn: expected the id of a text, found `sign_inn` (did you mean `sign_in`?)",
+        ),
+        (json!({"fr": {"sign_out_headings": "x"}}), "texts.fr.sign_out_headings: expected the id of a text, found"),
+        (json!({"fr": {"sign_in": ""}}), &*format!("texts.fr.sign_in: {in_one_line}")),
+        (json!({"fr": {"sign_in": "x".repeat(601)}}), &format!("texts.fr.sign_in: {in_one_line}")),
+        (json!({"fr": {"sign_in": "a\nb"}}), &format!("texts.fr.sign_in: {in_one_line}")),
+        (json!({"fr": {"sign_in": 5}}), "texts.fr.sign_in: expected a text, found a number"),
+        (json!({"fr": {"sign_in": "{name}"}}), "texts.fr.sign_in: expected no gap, because nothing is filled in here"),
+        (json!({"fr": {"sign_in": "a } b"}}), "texts.fr.sign_in: expected no gap"),
+        (json!({"fr": {"signed_in_as": "{name} {claims}"}}), "texts.fr.signed_in_as: expected no other gap than {name}, and"),
+        (json!({"fr": {"signed_in_as": "{ name }"}}), "texts.fr.signed_in_as: expected no other gap than {name}, and"),
+        (json!({"FR": {}}), &format!("texts.FR: {tag}")),
+        (json!({"french": {}}), &format!("texts.french: {tag}")),
+        (json!({"fr_CA": {}}), &format!("texts.fr_CA: {tag}")),
+        (json!({"fr\">": {}}), &format!("texts.fr\">: {tag}")),
+        (json!({"": {}}), &format!("texts.: {tag}")),
+        (json!({"pt-BR": {}, "pt-br": {}}), &format!("texts.pt-br: {tag}")),
+        (json!({"fr": "x"}), "texts.fr: expected an object, found a text"),
+        (json!([]), "texts: expected an object, found a list"),
+    ] {
+        let refusals = load_json(&with("/texts", written)).unwrap_err();
+        assert!(refusals.to_string().starts_with(told), "expected: {told}\nfound:    {refusals}");
+        assert_eq!(refusals.all().len(), 1, "{refusals}");
+    }
+}
+
+#[test]
 fn sessions_do_not_depend_on_how_the_pages_look() {
     let fingerprints = |document: &Value| {
         let settings = load_json(document).unwrap();
         settings.providers.iter().map(|provider| provider.fingerprint.clone()).collect::<Vec<_>>()
     };
-    let written = with("/site", json!({"name": "Example", "logo": PNG, "accent": "#2456c8", "help": {"text": "Ask us."}}));
+    let mut written = with("/site", json!({"name": "Example", "logo": PNG, "accent": "#2456c8", "help": {"text": "Ask us."}}));
+    written["texts"] = json!({"fr": {"sign_in": "Entrer"}});
     assert_eq!(fingerprints(&written), fingerprints(&short_example()));
 }

@@ -261,6 +261,7 @@ fn no_configuration_panics_and_one_that_loads_can_be_asked() {
             "/trusted_origins",
             "/help",
             "/site",
+            "/texts",
         ][..],
     );
     let nearly = (pointer, document_of_any_kind()).prop_map(|(pointer, value)| with(pointer, value).to_string().into_bytes());
