@@ -26,6 +26,8 @@ pub const fn french(text: Text) -> &'static str {
             "D’après ce que ce site peut voir, la demande est arrivée en http\u{a0}; or les navigateurs n’envoient ces cookies qu’en https."
         }
 
+        Text::DiagnosisHeading => "Pour les responsables de ce site",
+
         Text::SignedInHeading => "Connexion réussie",
         Text::SignedInText => "Vous pouvez fermer cette fenêtre.",
 

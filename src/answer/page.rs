@@ -26,6 +26,7 @@ nav{display:flex;flex-wrap:wrap;gap:.7rem;margin-top:1.5rem}form{margin:0}\
 nav a,button{font:inherit;display:inline-block;padding:.5rem 1.1rem;border-radius:8px;border:1px solid var(--deed);\
 background:none;color:var(--deed);text-decoration:none;cursor:pointer}\
 nav>a:first-child,nav>form:first-child button{background:var(--deed);color:var(--paper)}\
+section{margin-top:1.8rem;padding:.2rem .9rem;border:1px dashed var(--dim);border-radius:8px}h2{margin:.6rem 0 0;font-size:1rem}\
 footer{margin-top:1.8rem;padding-top:.9rem;border-top:1px solid var(--line);font-size:.82rem;color:var(--dim)}";
 
 /// A page for a person.
@@ -39,6 +40,8 @@ pub struct Page<'a> {
     pub paragraphs: Vec<String>,
     /// The links and buttons.
     pub actions: Vec<Action<'a>>,
+    /// What operators are told; it is in English.
+    pub diagnosis: Option<&'a str>,
     /// The identifier of the reason, in small print.
     pub reason: &'a str,
     /// The request's identifier, which the log contains, too.
@@ -110,11 +113,16 @@ impl Page<'_> {
         let paragraphs: String = self.paragraphs.iter().map(|text| format!("<p>{}</p>", encode_text(text))).collect();
         let actions: String = self.actions.iter().map(Action::html).collect();
         let actions = if actions.is_empty() { actions } else { format!("<nav>{actions}</nav>") };
+        let diagnosis = self.diagnosis.map(|diagnosis| {
+            let heading = encode_text(language.says(Text::DiagnosisHeading));
+            format!("<section><h2>{heading}</h2><p lang=\"en\">{}</p></section>", encode_text(diagnosis))
+        });
+        let diagnosis = diagnosis.unwrap_or_default();
         let script = self.message.as_ref().map(OpenerMessage::html).unwrap_or_default();
         format!(
             "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\"><title>{title}{behind}</title>\
              <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><style>{style}</style></head>\
-             <body><main>{header}<h1>{title}</h1>{paragraphs}{actions}<footer>{} · {} {}</footer></main>{script}</body></html>",
+             <body><main>{header}<h1>{title}</h1>{paragraphs}{actions}{diagnosis}<footer>{} · {} {}</footer></main>{script}</body></html>",
             encode_double_quoted_attribute(language.tag()),
             encode_text(self.reason),
             encode_text(language.says(Text::Request)),
@@ -167,6 +175,7 @@ mod tests {
             title: evil,
             paragraphs: vec![evil.into()],
             actions: vec![Action::Go { label: evil, href: evil.into() }, Action::Post { label: evil, action: evil }],
+            diagnosis: Some(evil),
             reason: evil,
             request_id: evil,
             at_home: true,

@@ -49,6 +49,8 @@ pub struct Context<'a> {
     pub bearer: BearerChallenge,
     /// The authentication that is required.
     pub demand: &'a Demand,
+    /// What a page says to operators, where it may.
+    pub diagnosis: Option<String>,
 }
 
 /// What a response says about bearer tokens (RFC 6750, section 3).
@@ -203,6 +205,7 @@ fn page(reason: Reason, explanation: &Explanation, context: &Context<'_>) -> Res
         title: language.says(explanation.heading),
         paragraphs,
         actions,
+        diagnosis: context.diagnosis.as_deref(),
         reason: reason.id(),
         request_id: context.request_id,
         at_home: context.front_page.as_deref() == Some("/"),

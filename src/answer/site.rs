@@ -22,6 +22,8 @@ pub struct Site {
     pub help: Help,
     /// What the pages say.
     pub languages: Languages,
+    /// Whether they also say what the log says of the same request.
+    pub diagnose: bool,
 }
 
 /// The image of a site.

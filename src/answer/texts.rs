@@ -47,7 +47,9 @@ texts! {
     NotTaken "not_taken" "What you sent was not taken. Go back to copy it before you sign in."
     MissingCookies "missing_cookies" "These cookies did not come: {cookies}."
     MixedCookies "mixed_cookies" "The cookies that came do not belong together."
-    CameByHttp "came_by_http" "As far as this site can tell, the request came by http; browsers bring these cookies by https only."
+    CameByHttp "came_by_http" "What came: a request by http, as far as this site can tell; browsers bring these cookies by https only."
+
+    DiagnosisHeading "diagnosis_heading" "For the people who run this site"
 
     SignedInHeading "signed_in_heading" "You are signed in"
     SignedInText "signed_in_text" "You can close this window."

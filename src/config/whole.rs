@@ -20,7 +20,7 @@ use crate::config::access::policies::RoutePoliciesShape;
 use crate::config::access::requirements::written::RequirementShape;
 use crate::config::access::rules::otherwise;
 use crate::config::access::rules::written::{RuleShape, SharedCacheWord};
-use crate::config::pages::site::{self as pages, HelpShape, SiteShape, check_logo, site};
+use crate::config::pages::site::{self as pages, Beside, HelpShape, SiteShape, check_logo, site, warn_of_diagnosis};
 use crate::config::pages::texts::{TextsShape, texts};
 use crate::config::providers::written::ProviderShape;
 use crate::config::reading::place::{Place, shape};
@@ -56,6 +56,7 @@ shape! {
         site: SiteShape = empty,
         help: Option<HelpShape>,
         texts: TextsShape = default,
+        diagnose: bool = default,
         filter_state: Vec<Checked<String>> = default,
         internal_redirects: bool = default,
         rules: Vec<Checked<RuleShape>> = default,
@@ -97,7 +98,8 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     let sessions = sessions(written.session, &written.forward, needed, &sign_in, (&ground, &mut keys), refusals);
     let mut warnings = Vec::new();
     let languages = texts(written.texts, &mut warnings, refusals);
-    let site = site(written.site, written.help, languages, &mut warnings, refusals);
+    let beside = Beside { help: written.help, languages, diagnose: written.diagnose };
+    let site = site(written.site, beside, &mut warnings, refusals);
     let filter_state = filter_state(written.filter_state, refusals);
     let internal_redirects = internal_redirects(written.internal_redirects, &keys.sealer, &access.route_policies, refusals);
 
@@ -106,6 +108,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     let rules = access.rules.and_then(|rules| Ok(Rules::new(rules, otherwise()?)));
     let logo = match (&site, &ground.origins, &rules) {
         (Ok(site), Ok(origins), Ok(rules)) => {
+            warnings.extend(warn_of_diagnosis(site, origins));
             check_logo(site.logo.as_ref(), &pages::Ground { origins, answered: &answered, rules }, refusals)
         }
         _ => Ok(()),

@@ -16,6 +16,7 @@ pub(super) fn answer(settings: &Settings, visit: &Visit, message: &str, cookies:
         title: language.says(Text::SignedInHeading),
         paragraphs: vec![language.says(Text::SignedInText).to_owned()],
         actions: Vec::new(),
+        diagnosis: None,
         reason: "signed_in",
         request_id: &visit.request_id,
         at_home: true,

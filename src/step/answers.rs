@@ -1,6 +1,8 @@
 //! Responses that the gateway itself sends: the refusal of a journey that was stopped, an endpoint's answer, a redirect. It never
 //! decides that a request is refused (the journeys do), and does not know the words for a reason (`answer::refusal` does).
 
+use std::rc::Rc;
+
 use crate::access::browser;
 use crate::answer::language::Language;
 use crate::answer::refusal::{self, BearerChallenge, Came, Context, Visitor};
@@ -16,14 +18,16 @@ use crate::step::event::{Event, Outcome, RequestRef};
 use crate::step::stop::{JourneyKind, LostAttempt, Stop};
 use crate::step::visit::Visit;
 use crate::words::demand::Demand;
-use crate::words::quote::quote;
+use crate::words::quote::{escape_invisible, quote};
 use crate::words::reason::{Failure, Reason};
 
 const ACCEPT_LANGUAGE: &str = "accept-language";
 
-/// What a refusal depends on besides the request and the reason.
-#[derive(Debug)]
+/// What a refusal depends on besides the request and the failure.
+#[derive(Debug, Default)]
 pub struct Circumstances {
+    /// The name of the rule that applies, if there is one.
+    pub rule: Option<Rc<str>>,
     /// The person who is refused, if somebody is signed in.
     pub visitor: Option<Visitor>,
     /// Whether a bearer token is accepted here, or came with the request (RFC 6750, section 3).
@@ -35,23 +39,21 @@ pub struct Circumstances {
 }
 
 impl Visit {
-    /// The refusal for a reason: a page, or problem JSON (RFC 9457), whichever the request accepts. Nobody is signed in.
-    pub fn refusal(&self, settings: &Settings, reason: Reason, return_to: &ReturnTo) -> Response {
-        let nothing =
-            Circumstances { visitor: None, bearer: BearerChallenge::NotAccepted, demand: Demand::default(), further: Vec::new() };
-        self.refusal_under(settings, reason, return_to, nothing)
+    /// The refusal for a failure: a page, or problem JSON (RFC 9457), whichever the request accepts. Nobody is signed in.
+    pub fn refusal(&self, settings: &Settings, failure: &Failure, return_to: &ReturnTo) -> Response {
+        self.refusal_under(settings, failure, return_to, Circumstances::default())
     }
 
-    /// The refusal for a reason, as [`Visit::refusal`]; for somebody who is signed in, or where a bearer token or a stronger
+    /// The refusal for a failure, as [`Visit::refusal`]; for somebody who is signed in, or where a bearer token or a stronger
     /// authentication would be accepted.
     pub fn refusal_under(
         &self,
         settings: &Settings,
-        reason: Reason,
+        failure: &Failure,
         return_to: &ReturnTo,
         circumstances: Circumstances,
     ) -> Response {
-        let Circumstances { visitor, bearer, demand, further } = circumstances;
+        let Circumstances { rule, visitor, bearer, demand, further } = circumstances;
         let origin = self.origin.to_string();
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("return_to", return_to.as_str()).extend_pairs(demand.parameters());
@@ -78,7 +80,7 @@ impl Visit {
             site: &settings.site,
             language: self.language(settings),
             posted: !matches!(self.request.method.as_str(), "GET" | "HEAD"),
-            came: match reason {
+            came: match failure.reason {
                 Reason::SessionTorn => Some(match cookie::missing(&settings.session.cookie, &self.request.headers) {
                     Missing::Cookies { names, .. } => Came::WithoutCookies(names),
                     Missing::Mixed => Came::MixedCookies,
@@ -90,30 +92,30 @@ impl Visit {
             opener: self.opener(settings),
             bearer,
             demand: &demand,
+            diagnosis: diagnosis(settings, failure, rule.as_deref()),
         };
-        let mut response = refusal::refuse(reason, &context);
+        let mut response = refusal::refuse(failure.reason, &context);
         self.add_cors_headers(settings, &mut response);
         response
     }
 
     /// The refusal of a sign-in: "Try again" asks for the same once more.
-    fn refusal_of(&self, settings: &Settings, reason: Reason, place: &Place) -> Response {
+    fn refusal_of(&self, settings: &Settings, failure: &Failure, place: &Place) -> Response {
         let provider = unless_first(settings, &place.provider);
         let prompt = place.another_account.then(|| ("prompt", "login".to_owned()));
         let further = provider.into_iter().chain(prompt).collect();
         let demand = place.demand.clone();
-        let circumstances = Circumstances { visitor: None, bearer: BearerChallenge::NotAccepted, demand, further };
-        self.refusal_under(settings, reason, &return_to(&place.return_to, settings), circumstances)
+        let circumstances = Circumstances { demand, further, ..Circumstances::default() };
+        self.refusal_under(settings, failure, &return_to(&place.return_to, settings), circumstances)
     }
 
     /// The refusal of a sign-in of which nothing but an address is known, from `state` alone. "Try again" leads to the login endpoint,
     /// with parameters that a link of any site could have: so whoever made others bring this `state` gains nothing by it. (A link to
     /// the address itself would let the application believe that our own page asked for it.)
-    fn refusal_with_link(&self, settings: &Settings, reason: Reason, lost: &LostAttempt) -> Response {
+    fn refusal_with_link(&self, settings: &Settings, failure: &Failure, lost: &LostAttempt) -> Response {
         let further = unless_first(settings, &lost.provider).into_iter().collect();
-        let circumstances =
-            Circumstances { visitor: None, bearer: BearerChallenge::NotAccepted, demand: Demand::default(), further };
-        self.refusal_under(settings, reason, &return_to(&lost.link.return_to, settings), circumstances)
+        let circumstances = Circumstances { further, ..Circumstances::default() };
+        self.refusal_under(settings, failure, &return_to(&lost.link.return_to, settings), circumstances)
     }
 
     /// The origin of the page that learns how a sign-in in a popup ended; `None` where popups are not configured. It comes from
@@ -159,7 +161,7 @@ impl Stop {
         let request = visit.reference();
         let (mut response, refused) = match kind {
             JourneyKind::Request => {
-                let response = visit.refusal(settings, failure.reason, &visit.return_to());
+                let response = visit.refusal(settings, &failure, &visit.return_to());
                 (response, Event::Denied { request, rule: None, subject: None, failure })
             }
             JourneyKind::SignIn(attempt) => {
@@ -169,24 +171,24 @@ impl Stop {
                     (Ending::Token, Reason::CodeRefused) => Failure { reason: Reason::ExchangeRefused, ..failure },
                     _ => failure,
                 };
-                let mut response = visit.refusal_of(settings, failure.reason, &attempt.place());
+                let mut response = visit.refusal_of(settings, &failure, &attempt.place());
                 response.set_cookies(cookie);
                 (response, Event::SignInFailed { request, provider: Some(attempt.provider), failure })
             }
             JourneyKind::KnownPlace(place) => {
-                let response = visit.refusal_of(settings, failure.reason, &place);
+                let response = visit.refusal_of(settings, &failure, &place);
                 (response, Event::SignInFailed { request, provider: Some(place.provider), failure })
             }
             JourneyKind::UnsolicitedResponse => {
-                let response = visit.refusal(settings, failure.reason, &ReturnTo::front_page());
+                let response = visit.refusal(settings, &failure, &ReturnTo::front_page());
                 (response, Event::SignInFailed { request, provider: None, failure })
             }
             JourneyKind::LostAttempt(lost) => {
-                let response = visit.refusal_with_link(settings, failure.reason, &lost);
+                let response = visit.refusal_with_link(settings, &failure, &lost);
                 (response, Event::SignInFailed { request, provider: None, failure })
             }
             JourneyKind::Password => {
-                let response = password_refusal(settings, visit, failure.reason);
+                let response = password_refusal(settings, visit, &failure);
                 (response, Event::SignInFailed { request, provider: Some(PASSWORD.to_owned()), failure })
             }
         };
@@ -203,10 +205,10 @@ fn unless_first(settings: &Settings, provider: &str) -> Option<(&'static str, St
 }
 
 /// The refusal at the password endpoint. For a wrong name or password a program gets the JSON that is configured.
-fn password_refusal(settings: &Settings, visit: &Visit, reason: Reason) -> Response {
-    let mut response = visit.refusal(settings, reason, &ReturnTo::front_page());
+fn password_refusal(settings: &Settings, visit: &Visit, failure: &Failure) -> Response {
+    let mut response = visit.refusal(settings, failure, &ReturnTo::front_page());
     let refusal = settings.password.as_ref().and_then(|password| password.refusal.as_ref());
-    if let (Reason::CredentialsRefused, Some(refusal), false) = (reason, refusal, browser::wants_page(&visit.request)) {
+    if let (Reason::CredentialsRefused, Some(refusal), false) = (failure.reason, refusal, browser::wants_page(&visit.request)) {
         response.body.clone_from(refusal);
         let json = ("content-type".to_owned(), "application/json".to_owned());
         response.headers.iter_mut().filter(|(name, _)| name == "content-type").for_each(|field| *field = json.clone());
@@ -294,11 +296,21 @@ pub fn not_a_visit<C, W, B>(settings: &Settings, reader: Reader<'_>, request: Re
         opener: None,
         bearer: BearerChallenge::NotAccepted,
         demand: &Demand::default(),
+        diagnosis: diagnosis(settings, &failure, None),
     };
     let response = refusal::refuse(failure.reason, &context);
     let denied = Event::Denied { request, rule: None, subject: None, failure };
     let outcome = Event::Outcome(Outcome::of_status(response.status));
     Step { events: vec![denied, outcome], ..Step::new(Decision::Respond(response)) }
+}
+
+/// What a page says to operators, if it may: what the log says of the same request.
+fn diagnosis(settings: &Settings, failure: &Failure, rule: Option<&str>) -> Option<String> {
+    let Failure { reason, detail } = failure;
+    let by = rule.map(|rule| [", by ", rule].concat()).unwrap_or_default();
+    let separator = if detail.is_empty() { "" } else { ": " };
+    let told = || [reason.id(), &by, separator, detail].concat();
+    settings.site.diagnose.then(|| escape_invisible(&told()).into_owned())
 }
 
 /// The address of the front page, if only one origin is served. Of several, a stranger who names none of them learns none.

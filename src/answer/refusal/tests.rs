@@ -21,6 +21,7 @@ fn context(page: bool, site: &Site) -> Context<'_> {
         opener: None,
         bearer: BearerChallenge::NotAccepted,
         demand: &NOTHING,
+        diagnosis: None,
     }
 }
 
@@ -231,7 +232,7 @@ fn a_page_says_what_came_of_the_cookies() {
     for (came, said) in [
         (Came::WithoutCookies("__Host-accredit-1".into()), "<p>These cookies did not come: __Host-accredit-1.</p>"),
         (Came::MixedCookies, "<p>The cookies that came do not belong together.</p>"),
-        (Came::ByHttp, "the request came by http;"),
+        (Came::ByHttp, "a request by http, as far"),
     ] {
         let body = refuse(Reason::SessionTorn, &Context { came: Some(came), ..context(true, &site) }).body;
         assert!(body.contains(said), "{body}");

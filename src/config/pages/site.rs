@@ -38,15 +38,22 @@ pub(crate) struct Ground<'a> {
     pub(crate) rules: &'a Rules,
 }
 
-/// Checks the part `site`. `help` stood beside it once, and may still. `languages` are those of its pages.
+/// The parts beside `site` that its pages depend on.
+pub(crate) struct Beside {
+    /// It stood here before it was a part of `site`, and still may.
+    pub(crate) help: Checked<Option<HelpShape>>,
+    pub(crate) languages: Checked<Languages>,
+    pub(crate) diagnose: Checked<bool>,
+}
+
+/// Checks the part `site`, with what stands beside it.
 pub(crate) fn site(
     shape: Checked<SiteShape>,
-    beside: Checked<Option<HelpShape>>,
-    languages: Checked<Languages>,
+    beside: Beside,
     warnings: &mut Vec<Refusal>,
     refusals: &mut Refusals,
 ) -> Checked<Site> {
-    let beside = beside.and_then(|shape| shape.map(|shape| help("help", shape, refusals)).transpose());
+    let earlier = beside.help.and_then(|shape| shape.map(|shape| help("help", shape, refusals)).transpose());
     let shape = shape?;
     let name = shape.name.and_then(|text| text.map(|text| name(text, refusals)).transpose());
     let image = match (shape.logo?, &name) {
@@ -60,13 +67,19 @@ pub(crate) fn site(
     };
     let accent = accent(shape.accent, warnings, refusals);
     let within = shape.help.and_then(|shape| shape.map(|shape| help("site.help", shape, refusals)).transpose());
-    let help = match (within?, beside?) {
+    let help = match (within?, earlier?) {
         (Some(_), Some(_)) => {
             return Err(refusals.refuse("help", "expected it in one place, found it here and as site.help; remove this one"));
         }
-        (within, beside) => within.or(beside).unwrap_or_default(),
+        (within, earlier) => within.or(earlier).unwrap_or_default(),
     };
-    Ok(Site { name: name?, logo: image?, accent: accent?, help, languages: languages? })
+    Ok(Site { name: name?, logo: image?, accent: accent?, help, languages: beside.languages?, diagnose: beside.diagnose? })
+}
+
+/// The warning about `diagnose`, where strangers may come.
+pub(crate) fn warn_of_diagnosis(site: &Site, origins: &[Origin]) -> Option<Refusal> {
+    let sentence = "everybody who gets a page of Accredit reads there what the log says: why, by which rule, and what it wanted; this is for trying out, so remove it before strangers come";
+    (site.diagnose && origins.iter().any(Origin::is_https)).then(|| Refusal::new("diagnose", sentence))
 }
 
 /// Checks that everybody can load the logo.

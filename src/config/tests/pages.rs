@@ -37,6 +37,7 @@ fn a_site_has_a_name_a_logo_a_colour_and_a_way_to_ask_and_none_of_them_must_be_w
         accent: colours("#0b6b45", "#5fd6a0"),
         help,
         languages: Languages::default(),
+        diagnose: false,
     };
     assert_eq!(site(written), expected);
 }
@@ -211,6 +212,21 @@ fn a_text_that_nobody_would_see_or_that_cannot_stand_on_a_page_is_refused() {
 }
 
 #[test]
+fn diagnoses_on_pages_are_warned_of_where_strangers_may_come() {
+    for (origin, diagnose, warned) in [
+        ("https://app.example.com", true, true),
+        ("https://app.example.com", false, false),
+        ("http://localhost:10000", true, false),
+    ] {
+        let mut document = with("/diagnose", json!(diagnose));
+        document["origins"] = json!([origin]);
+        let told = warnings(&document).iter().filter(|told| told.starts_with("diagnose: everybody who gets a page")).count();
+        assert_eq!(told, usize::from(warned), "{origin} {diagnose}");
+        assert_eq!(load_json(&document).unwrap().site.diagnose, diagnose);
+    }
+}
+
+#[test]
 fn sessions_do_not_depend_on_how_the_pages_look() {
     let fingerprints = |document: &Value| {
         let settings = load_json(document).unwrap();
@@ -218,5 +234,6 @@ fn sessions_do_not_depend_on_how_the_pages_look() {
     };
     let mut written = with("/site", json!({"name": "Example", "logo": PNG, "accent": "#2456c8", "help": {"text": "Ask us."}}));
     written["texts"] = json!({"fr": {"sign_in": "Entrer"}});
+    written["diagnose"] = json!(true);
     assert_eq!(fingerprints(&written), fingerprints(&short_example()));
 }

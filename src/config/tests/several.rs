@@ -34,6 +34,7 @@ fn mistakes() -> Vec<(&'static str, Value, &'static str)> {
         ("/help/url", json!("ftp://help"), "help.url"),
         ("/texts/fr/sign_out_headnig", json!("Partir ?"), "texts.fr.sign_out_headnig"),
         ("/texts/fr/signed_in_as", json!("{nom}"), "texts.fr.signed_in_as"),
+        ("/diagnose", json!("yes"), "diagnose"),
         ("/filter_state/1", json!("email"), "filter_state[1]"),
         ("/rules/1/match/path", json!("/goodbye/.."), "rules[1].match.path"),
         ("/rules/2/match/methods/0", json!("get"), "rules[2].match.methods[0]"),
@@ -88,7 +89,7 @@ fn all_mistakes_are_refused_at_once_in_the_order_of_the_reference() {
     assert_eq!(places(&changed(&changes)), expected);
     let lines: Vec<_> = load_json(&changed(&changes)).unwrap_err().lines().collect();
     assert_eq!(lines.len(), all.len() + 1);
-    assert_eq!(lines.last().map(String::as_str), Some("45 mistakes, one in each line above"));
+    assert_eq!(lines.last().map(String::as_str), Some("46 mistakes, one in each line above"));
 }
 
 #[test]
@@ -106,6 +107,7 @@ fn a_part_that_cannot_be_read_is_not_missing_and_what_depends_on_it_is_not_refus
         "site",
         "help",
         "texts",
+        "diagnose",
         "filter_state",
         "internal_redirects",
         "rules",

@@ -330,8 +330,9 @@ impl Guarded<'_> {
             provider: rule.require.provider().filter(signs_in).map(str::to_owned),
         });
         let demand = rule.require.demand().unwrap_or_default();
-        let circumstances = Circumstances { visitor, bearer: self.bearer_challenge(verified), demand, further: Vec::new() };
-        let mut response = visit.refusal_under(settings, failure.reason, &visit.return_to(), circumstances);
+        let (rule_name, bearer) = (Some(Rc::clone(&rule.name)), self.bearer_challenge(verified));
+        let circumstances = Circumstances { rule: rule_name, visitor, bearer, demand, further: Vec::new() };
+        let mut response = visit.refusal_under(settings, &failure, &visit.return_to(), circumstances);
         if failure.reason == Reason::SessionExpired {
             response.set_cookies(cookie::forget(&settings.session.cookie, &visit.request.headers, &visit.origin));
         }

@@ -50,7 +50,7 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
         // This cannot happen: providers are asked about bearer tokens, never about sessions.
         Identity::Asked(..) => Err(Failure::new(Reason::Internal, "a session that its provider is asked about").into()),
         Identity::Unknown(failure) => {
-            let response = visit.refusal(settings, failure.reason, &ReturnTo::front_page());
+            let response = visit.refusal(settings, &failure, &ReturnTo::front_page());
             events.push(Event::Outcome(Outcome::of_status(response.status)));
             Ok(Step { events, ..Step::new(Decision::Respond(response)) })
         }

@@ -11,7 +11,7 @@ use crate::step::audit;
 use serde_json::{Value, json};
 
 /// The usual configuration with accounts that are looked up, created and announced.
-fn looked_up() -> Value {
+pub(super) fn looked_up() -> Value {
     let mut accounts = accounts();
     accounts.as_object_mut().unwrap().remove("verify");
     accounts["find"] = json!({"path": "/api/users/email/{claims.email}"});

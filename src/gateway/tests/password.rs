@@ -57,7 +57,7 @@ pub(super) fn accounts() -> Value {
     })
 }
 
-fn with_cookies() -> Value {
+pub(super) fn with_cookies() -> Value {
     let document = changed(by_password(), "/password/answer", json!({"signed_in": true}));
     changed(changed(document, "/password/cookie", json!(true)), "/session", json!({"keys": [super::stage::KEY]}))
 }
