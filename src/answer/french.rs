@@ -3,7 +3,7 @@
 use crate::answer::texts::Text;
 
 /// A text in French.
-pub const fn french(text: Text) -> &'static str {
+pub(super) const fn french(text: Text) -> &'static str {
     match text {
         Text::SignIn => "Se connecter",
         Text::TryAgain => "Réessayer",

@@ -25,7 +25,7 @@ h1{margin:0 0 .8rem;font-size:1.45rem;line-height:1.25}p{margin:.6rem 0}a{color:
 nav{display:flex;flex-wrap:wrap;gap:.7rem;margin-top:1.5rem}form{margin:0}\
 nav a,button{font:inherit;display:inline-block;padding:.5rem 1.1rem;border-radius:8px;border:1px solid var(--deed);\
 background:none;color:var(--deed);text-decoration:none;cursor:pointer}\
-nav>a:first-child,nav>form:first-child button{background:var(--deed);color:var(--paper)}\
+@media(forced-colors:none){nav>a:first-child,nav>form:first-child button{background:var(--deed);color:var(--paper)}}\
 section{margin-top:1.8rem;padding:.2rem .9rem;border:1px dashed var(--dim);border-radius:8px}h2{margin:.6rem 0 0;font-size:1rem}\
 footer{margin-top:1.8rem;padding-top:.9rem;border-top:1px solid var(--line);font-size:.82rem;color:var(--dim)}";
 

@@ -224,7 +224,8 @@ impl fmt::Display for Reason {
 pub struct Failure {
     /// The stable reason, which the client is told too.
     pub reason: Reason,
-    /// For the log alone, never for a page: what was expected, what was found, what to do. It holds no secret, code or token.
+    /// For the log, and for a page only where `diagnose` is on: what was expected, what was found, what to do. It holds no secret,
+    /// code or token, and of claims only those of the person who asks.
     pub detail: String,
 }
 

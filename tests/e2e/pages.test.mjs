@@ -120,7 +120,10 @@ describe('pages through Envoy', () => {
       it(`${what} gets a page in ${language} without a fault`, async () => {
         const person = await personWith(browser, language);
         const answer = await person.page.goto(address());
-        assert.deepEqual([answer.status(), await answer.headerValue('content-language'), await answer.headerValue('vary')], [status, language, 'accept-language']);
+        assert.deepEqual(
+          [answer.status(), await answer.headerValue('content-language'), await answer.headerValue('vary')],
+          [status, language, 'accept-language'],
+        );
         assert.equal(await person.page.locator('h1').innerText(), headings[language]);
         const logo = await person.page.getByRole('img', { name: SITE.name }).evaluate((image) => image.complete && image.naturalWidth);
         assert.equal(logo > 0, true, 'the logo is not shown');
