@@ -204,7 +204,8 @@ fn tell(found: &[Finding], terminal: &mut Terminal<'_>) -> Result<Outcome, Troub
                 let link = if *level == Level::Well { String::new() } else { format!(" ({})", id.link()) };
                 terminal.line(format_args!("{provider}: {} {}: {sentence}{link}", level.name(), id.name()))?;
             }
-            terminal.line(format_args!("{errors} errors, {warnings} warnings"))?;
+            let number = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+            terminal.line(format_args!("{}, {}", number(errors, "error"), number(warnings, "warning")))?;
         }
     }
     Ok(if errors == 0 && warnings == 0 { Outcome::Fine } else { Outcome::Findings })

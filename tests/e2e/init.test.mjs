@@ -25,29 +25,29 @@ async function init(values, more = []) {
 }
 
 /** Starts Envoy with the file as it was written; only its admin interface gets a free port, because other tests have theirs on the usual one. */
-async function started({ file, environment }, origin, clientSecret) {
+async function started({ file, environment }, origin, { clientSecret }, ca) {
   assert.equal(file.split('port_value: 9901').length, 2);
   const envoy = await Envoy.start(file.replace('port_value: 9901', 'port_value: 0'), { environment: { ...environment, OIDC_CLIENT_SECRET: clientSecret } });
-  return { envoy, origin };
+  return { envoy, origin, ca };
 }
 
 describe('from nothing to signed in', () => {
   /** [where the provider is, how it is started, further options] */
   const PROVIDERS = [
-    ['on this machine', async (origin) => ({ provider: await startDemoProvider(origin), more: {} })],
+    ['on this machine', async (origin) => ({ provider: await startDemoProvider(origin), more: {}, ca: undefined })],
     [
       'over TLS, verified by an authority of its own',
       async (origin) => {
         const authority = makeAuthority();
         const provider = await startTlsProvider(origin, { clientId: 'accredit-demo', ...authority.issue('localhost') });
-        return { provider, more: { 'ca-file': authority.file } };
+        return { provider, more: { 'ca-file': authority.file }, ca: authority.pem };
       },
     ],
   ];
   for (const [where, start] of PROVIDERS) {
     it(`takes two commands, with a provider ${where}`, async () => {
       const origin = `http://localhost:${await freePort()}`;
-      const { provider, more } = await start(origin);
+      const { provider, more, ca } = await start(origin);
       const application = await Application.start();
       let gateway;
       try {
@@ -66,7 +66,7 @@ describe('from nothing to signed in', () => {
         assert.equal(made.file.includes(made.environment.ACCREDIT_KEY), false);
         assert.match(made.file, /logout: \{provider: true/, 'the provider offers it');
 
-        gateway = await started(made, origin, provider.clientSecret);
+        gateway = await started(made, origin, provider, ca);
         const alice = await signInAs(gateway, 'alice', { path: '/members' });
         assert.deepEqual([alice.landing.status, alice.landing.url.pathname], [200, '/members']);
         const bob = await signInAs(gateway, 'bob', { path: '/' });

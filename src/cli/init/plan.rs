@@ -165,9 +165,16 @@ impl Plan {
             ),
             Target::Kubernetes => format!("kubectl create secret generic accredit-secrets --from-env-file={secrets}"),
         });
-        steps.push(format!(
-            "accredit doctor {output} asks the provider whether it will work, with {secret_variable} in the environment"
-        ));
+        steps.push(match self.target {
+            Target::Laptop | Target::Compose => {
+                format!("accredit doctor --env-file {secrets} {output} asks the provider whether it will work")
+            }
+            Target::Kubernetes => {
+                format!(
+                    "accredit doctor {output} asks the provider whether it will work, with {secret_variable} in the environment"
+                )
+            }
+        });
         steps
     }
 }

@@ -106,7 +106,8 @@ fn clusters(plan: &Plan, text: &mut Text) -> Result<(), Drift> {
         // Many hosts by one cluster, each verified by its own name.
         None => {
             let mut cluster = Text::of(KUBERNETES);
-            cluster.cut("- name: provider", "- name: application")?;
+            let has_comment = plan.target == Target::Kubernetes;
+            cluster.cut(if has_comment { "- name: provider" } else { "# Reaches the issuer's host" }, "- name: application")?;
             let ca = format!("validation_context: {{trusted_ca: {{filename: {}}}}}", quoted(&plan.ca_file));
             cluster.line("validation_context: {trusted_ca:", &ca)?;
             text.exchange("- name: provider", "- name: application", &format!("{}\n", cluster.unindented()))?;
