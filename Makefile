@@ -41,13 +41,13 @@ wasm: deploy/build/node_modules/.package-lock.json ## the filter: target/accredi
 	@QUICK=$(QUICK) deploy/build/wasm.sh
 
 cli: ## the command line: target/cli/accredit (accredit --help lists what it can do)
-	cargo build --locked --profile cli --bin accredit
+	@deploy/build/cli.sh
 
 manifests: deploy/build/node_modules/.package-lock.json ## generates the files under deploy/ that are made from envoy/*.yaml
 	@node deploy/build/render/render.mjs
 
-dist: wasm ## a release: target/dist/accredit-VERSION.tar.gz, the same bytes at any time and in any folder
-	@node deploy/build/dist.mjs >/dev/null
+dist: wasm cli ## a release: target/dist/accredit-VERSION.tar.gz, the same bytes at any time and in any folder, and the command line for this kind of machine
+	@node deploy/build/dist.mjs --command target/cli/accredit >/dev/null
 
 clean: ## removes built files and npm packages; a downloaded Envoy stays in the user's cache
 	rm -rf target deploy/build/node_modules deploy/demo/node_modules lints/node_modules tests/e2e/node_modules

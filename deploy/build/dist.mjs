@@ -1,7 +1,10 @@
-// Packs a release: `node dist.mjs [--module FILE] [--output FOLDER]`, by default target/accredit.wasm into target/dist. Prints the archive's path.
+// Packs a release: `node dist.mjs [--module FILE] [--command FILE] [--output FOLDER]`, by default target/accredit.wasm into target/dist. Prints the archive's path.
 //
 // accredit-VERSION.tar.gz contains the module, its checksums, its licences, its bill of materials and the sample configurations; the checksum of the archive
-// itself is in a file beside it. The same sources, compiler and Node.js give the same bytes, wherever and whenever this runs: nothing depends on the time, the
+// itself is in a file beside it. With --command, the command line gets an archive of its own, accredit-VERSION-TARGET.tar.gz, because it is for one kind of
+// machine, and the module for all.
+//
+// The same sources, compiler and Node.js give the same bytes, wherever and whenever this runs: nothing depends on the time, the
 // user or the folder. It packs only files that it names, never other files of the same folders. If something is wrong with the content, for example a crate
 // without a licence, it packs nothing and ends with an error message.
 import { execFileSync } from 'node:child_process';
@@ -60,6 +63,45 @@ function toolchain() {
   return { rustc, sysroot, wasmOpt: devDependencies.binaryen, node: process.version };
 }
 
+/** What rustc says of itself. The command is built with the usual compiler, the module perhaps with another (cargo-wasm.sh). */
+const rustc = (...words) => execFileSync('rustc', words, { cwd: ROOT, encoding: 'utf8' }).trim();
+
+/** Writes an archive of these files and its checksum, and returns its path. */
+async function write(output, name, files, date, programs) {
+  files.SHA256SUMS = checksums(files);
+  const archive = await pack(name, files, date, programs);
+  mkdirSync(output, { recursive: true });
+  writeFileSync(join(output, `${name}.tar.gz`), archive);
+  writeFileSync(join(output, `${name}.tar.gz.sha256`), checksums({ [`${name}.tar.gz`]: archive }));
+  return { path: join(output, `${name}.tar.gz`), bytes: archive.length };
+}
+
+/** Packs the command line, with what must be known of it. */
+async function distCommand({ command, output }) {
+  const [date, tools] = [sourceDate(), { rustc: rustc('--version'), sysroot: rustc('--print', 'sysroot') }];
+  // The kind of machine, such as x86_64-unknown-linux-gnu.
+  const target = /^host: (.*)$/m.exec(rustc('-vV'))[1];
+  const crates = cratesOf(askCargo(ROOT, target));
+  const program = readFileSync(command);
+  const notice = compilerNotice(tools.sysroot);
+  const bill = billOfMaterials({ crates, tools, date, command: sha256(program) });
+  const fault = await faultOf(bill);
+  if (fault) throw new Error(`the bill of materials of the command is no valid CycloneDX: ${fault}`);
+  const words = { VERSION: crates[0].version, RUSTC: tools.rustc, TARGET: target, COMPILER_NOTICE: notice.name };
+  const files = {
+    LICENSE: read('LICENSE'),
+    'README.md': filled(read('deploy/build/dist/COMMAND.md').toString(), words),
+    'THIRD-PARTY-LICENSES': thirdPartyLicences(crates, { notices: readNotices(), compilerNotice: notice.name, what: 'the command accredit' }),
+    accredit: program,
+    'sbom.cdx.json': bill,
+    [notice.name]: notice.text,
+  };
+  return write(output, `accredit-${crates[0].version}-${target}`, files, date, ['accredit']);
+}
+
+/** A text whose gaps, such as @VERSION@, are filled. */
+const filled = (text, words) => text.replace(/@([A-Z_]+)@/g, (_, word) => words[word]);
+
 async function dist({ module, output }) {
   const date = sourceDate();
   const tools = toolchain();
@@ -80,30 +122,25 @@ async function dist({ module, output }) {
   const files = {
     'CHANGELOG.md': read('CHANGELOG.md'),
     LICENSE: read('LICENSE'),
-    'README.md': readme.replace(/@([A-Z_]+)@/g, (_, word) => words[word]),
+    'README.md': filled(readme, words),
     'THIRD-PARTY-LICENSES': licences,
     'accredit.wasm': wasm,
     'sbom.cdx.json': bill,
     [notice.name]: notice.text,
   };
   for (const path of samples) files[path] = sample(path.slice('envoy/'.length), read(path).toString());
-  files.SHA256SUMS = checksums(files);
-
-  const name = `accredit-${accredit.version}.tar.gz`;
-  const archive = await pack(`accredit-${accredit.version}`, files, date);
-  mkdirSync(output, { recursive: true });
-  writeFileSync(join(output, name), archive);
-  writeFileSync(join(output, `${name}.sha256`), checksums({ [name]: archive }));
-  return { path: join(output, name), bytes: archive.length, crates: crates.length - 1 };
+  return { ...(await write(output, `accredit-${accredit.version}`, files, date)), crates: crates.length - 1 };
 }
 
-const { values } = parseArgs({ options: { module: { type: 'string' }, output: { type: 'string' } } });
+const { values } = parseArgs({ options: { module: { type: 'string' }, command: { type: 'string' }, output: { type: 'string' } } });
 try {
-  const { path, bytes, crates } = await dist({
-    module: resolve(values.module ?? join(ROOT, 'target/accredit.wasm')),
-    output: resolve(values.output ?? join(ROOT, 'target/dist')),
-  });
+  const output = resolve(values.output ?? join(ROOT, 'target/dist'));
+  const { path, bytes, crates } = await dist({ module: resolve(values.module ?? join(ROOT, 'target/accredit.wasm')), output });
   console.error(`accredit: ${relative(process.cwd(), path)} has ${bytes} bytes; ${crates} crates are in the module`);
+  if (values.command) {
+    const packed = await distCommand({ command: resolve(values.command), output });
+    console.error(`accredit: ${relative(process.cwd(), packed.path)} has ${packed.bytes} bytes; it is for this kind of machine`);
+  }
   console.log(path);
 } catch (error) {
   console.error(`accredit: ${error.message}`);

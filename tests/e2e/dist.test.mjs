@@ -37,14 +37,15 @@ const committed = (under) => run('git', ['ls-tree', '-r', '-z', '--name-only', '
 const SAMPLES = committed('envoy/');
 
 /** Packs a release from the sources in a folder: the archive, and the checksum beside it. */
-function dist(root, module, environment = {}) {
+function dist(root, module, environment = {}, more = []) {
   const output = temporaryFolder();
-  const path = run(process.execPath, [join(root, 'deploy/build/dist.mjs'), '--module', module, '--output', output], {
+  const path = run(process.execPath, [join(root, 'deploy/build/dist.mjs'), '--module', module, '--output', output, ...more], {
     folder: root,
     environment: { SOURCE_DATE_EPOCH: DATE, ...environment },
   }).trim();
   assert.equal(path, join(output, NAME));
-  assert.deepEqual(readdirSync(output).sort(), [NAME, `${NAME}.sha256`]);
+  const beside = readdirSync(output).filter((name) => !name.startsWith(NAME));
+  assert.equal(beside.length, more.length, `${beside}`);
   return { path, bytes: readFileSync(path), beside: readFileSync(`${path}.sha256`, 'utf8') };
 }
 
@@ -277,6 +278,64 @@ describe('the bill of materials', () => {
         .filter((ref) => !reached.has(ref)),
       [],
     );
+  });
+});
+
+describe('the archive of the command line', () => {
+  const TARGET = /^host: (.*)$/m.exec(run('rustc', ['-vV']))[1];
+  const program = join(ROOT, 'target/cli/accredit');
+  let place, inside, commands;
+  before(() => {
+    run(join(ROOT, 'deploy/build/cli.sh'), []);
+    const { path } = dist(ROOT, wasmPath(), {}, ['--command', program]);
+    place = temporaryFolder();
+    run('tar', ['xzf', path.replace('.tar.gz', `-${TARGET}.tar.gz`)], { folder: place });
+    place = join(place, `accredit-${VERSION}-${TARGET}`);
+    inside = filesIn(place);
+    commands = crates(askCargo(ROOT, TARGET));
+  });
+
+  it('contains the program, checksums, licences and the bill of materials, and nothing else', () => {
+    const notice = Object.keys(inside).filter((name) => /^RUST-LICENSES\.(html|txt)$/.test(name));
+    assert.deepEqual(Object.keys(inside), ['LICENSE', 'README.md', 'SHA256SUMS', 'THIRD-PARTY-LICENSES', 'accredit', 'sbom.cdx.json', ...notice].sort());
+    const { SHA256SUMS: sums, ...others } = inside;
+    assert.deepEqual(wrongIn(sums, others), []);
+    assert.doesNotMatch(inside['README.md'].toString(), /@[A-Z_]+@|undefined/);
+  });
+
+  it('runs where it was unpacked, and is of this version', () => {
+    assert.equal(run(join(place, 'accredit'), ['--version']), `accredit ${VERSION}\n`);
+  });
+
+  it('names no folder of the machine that made it', () => {
+    for (const [name, bytes] of Object.entries(inside))
+      for (const path of [ROOT, `${homedir()}/`, CARGO_HOME]) assert.equal(bytes.includes(path), false, `${name} names ${path}`);
+  });
+
+  it('has a bill of materials with each crate that is in the program and not in the module, too', async () => {
+    assert.equal(await faultOf(inside['sbom.cdx.json'].toString()), '');
+    const { components, metadata } = JSON.parse(inside['sbom.cdx.json']);
+    assert.deepEqual(metadata.component.hashes, [{ alg: 'SHA-256', content: sha256(inside.accredit) }]);
+    const names = components.filter(({ purl }) => purl.startsWith('pkg:cargo/')).map(({ name }) => name);
+    assert.deepEqual(
+      names.sort(),
+      commands
+        .slice(1)
+        .map(({ name }) => name)
+        .sort(),
+    );
+    for (const name of ['clap', 'ureq', 'rustls', 'sha2']) assert.ok(names.includes(name), name);
+    assert.equal(names.includes('proxy-wasm'), false);
+  });
+
+  it('has the text of each licence, word for word', () => {
+    const plain = (text) => text.replace(/\s+/g, ' ').trim();
+    const all = plain(inside['THIRD-PARTY-LICENSES'].toString());
+    for (const { name, version, folder: sources } of commands.slice(1)) {
+      assert.ok(all.includes(`${name} ${version} `), name);
+      const texts = readdirSync(sources, { withFileTypes: true }).filter((one) => one.isFile() && /^(licen[sc]e|copying|notice)/i.test(one.name));
+      for (const { name: file } of texts) assert.ok(all.includes(plain(readFileSync(join(sources, file), 'utf8'))), `${name}: ${file}`);
+    }
   });
 });
 

@@ -187,7 +187,10 @@ describe('the build', () => {
       assert.deepEqual([...built.keys()].at(-1), 'module');
     },
     'envoy.Dockerfile': (built) => {
-      for (const name of ['with-shell', 'distroless']) sameModule(join(built.get(name).folder, 'etc/envoy/accredit.wasm'));
+      for (const name of ['with-shell', 'distroless']) {
+        sameModule(join(built.get(name).folder, 'etc/envoy/accredit.wasm'));
+        assert.equal(readFileSync(join(built.get(name).folder, 'usr/local/bin/accredit'), 'utf8'), 'command\n', name);
+      }
       assert.deepEqual([...built.keys()].at(-1), 'distroless');
     },
     'demo.Dockerfile': (built) => {
@@ -241,6 +244,24 @@ describe('the build', () => {
         [],
       );
     }
+  });
+
+  it('copies every file from which the command line is made, beside the sources', () => {
+    const copies = stage(envoy, 'command').instructions.filter(({ keyword, from }) => keyword === 'COPY' && !from);
+    const copied = new Set(copies.flatMap(({ words }) => brought({ words, folder: '/accredit' }, envoy.ignore, files)).map(([path]) => path));
+    const own = files.filter((path) => path.startsWith('src/cli/') && !path.endsWith('tests.rs'));
+    const included = own.flatMap((path) =>
+      [
+        ...read(path)
+          .split('#[cfg(test)]')[0]
+          .matchAll(/include_str!\("(.*)"\)/g),
+      ].map(([, name]) => join(path, '..', name)),
+    );
+    assert.ok(included.length >= 3, `${included}`);
+    assert.deepEqual(
+      included.filter((path) => !copied.has(path)),
+      [],
+    );
   });
 
   it('takes its tools from lock files', () => {

@@ -16,8 +16,11 @@ export function checksums(files) {
 // Sorted by code points, because the alphabetical order of a language depends on the machine.
 const sorted = (files) => Object.keys(files).sort();
 
-/** A gzipped tar with one folder at the top. Everything belongs to root, is readable by everybody, and has the same date (in seconds since 1970). */
-export async function pack(top, files, date) {
+/**
+ * A gzipped tar with one folder at the top. Everything belongs to root, is readable by everybody, and has the same date (in seconds since 1970). The files named
+ * in `programs` can be executed.
+ */
+export async function pack(top, files, date, programs = []) {
   const archive = tar.pack();
   const whole = buffer(archive);
   const entry = (name, about, bytes) =>
@@ -29,7 +32,7 @@ export async function pack(top, files, date) {
       .map((name) => name.slice(0, name.lastIndexOf('/') + 1)),
   );
   for (const folder of ['', ...folders]) entry(folder, { type: 'directory', mode: 0o755 });
-  for (const name of sorted(files)) entry(name, { mode: 0o644 }, Buffer.from(files[name]));
+  for (const name of sorted(files)) entry(name, { mode: programs.includes(name) ? 0o755 : 0o644 }, Buffer.from(files[name]));
   archive.finalize();
 
   const zipped = gzipSync(await whole, { level: 9 });

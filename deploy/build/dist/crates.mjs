@@ -1,5 +1,5 @@
-// Which crates are in the module. `cargo tree` lists them, `cargo metadata` has what they state about themselves, and Cargo.lock has their checksums. Macros
-// run in the compiler, so they and the crates that they need are not in the module.
+// Which crates are in the module, or in the command. `cargo tree` lists them, `cargo metadata` has what they state about themselves, and Cargo.lock has their checksums. Macros
+// run in the compiler, so they and the crates that they need are in neither.
 //
 // `cargo metadata` alone would list too many: it resolves features as if everything were built at once, and includes optional crates that are not compiled.
 import { execFileSync } from 'node:child_process';
@@ -9,16 +9,16 @@ import { PackageURL } from 'packageurl-js';
 
 const TARGET = 'wasm32-wasip1';
 
-/** What cargo knows about the sources in a folder: `tree` and `lock` as text, `metadata` as a value. */
-export function askCargo(root) {
+/** What cargo knows about the sources in a folder, compiled for a target: `tree` and `lock` as text, `metadata` as a value. */
+export function askCargo(root, target = TARGET) {
   const cargo = (...words) => execFileSync('cargo', words, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'inherit'] });
-  const tree = cargo('tree', '--locked', '--target', TARGET, '--edges', 'normal,no-proc-macro', '--prefix', 'depth', '--no-dedupe', '--format', '{p}');
-  const metadata = JSON.parse(cargo('metadata', '--locked', '--format-version', '1', '--filter-platform', TARGET));
+  const tree = cargo('tree', '--locked', '--target', target, '--edges', 'normal,no-proc-macro', '--prefix', 'depth', '--no-dedupe', '--format', '{p}');
+  const metadata = JSON.parse(cargo('metadata', '--locked', '--format-version', '1', '--filter-platform', target));
   return { tree, metadata, lock: readFileSync(join(root, 'Cargo.lock'), 'utf8') };
 }
 
 /**
- * The crates of the module, Accredit first, then by name: `{name, version, licence, licenceFile, folder, checksum, purl, needs}`. `needs` lists purls. A
+ * These crates, Accredit first, then by name: `{name, version, licence, licenceFile, folder, checksum, purl, needs}`. `needs` lists purls. A
  * crate that the metadata does not know, or Cargo.lock has no checksum for, is an error with its name.
  */
 export function crates({ tree, metadata, lock }) {

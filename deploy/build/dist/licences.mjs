@@ -11,7 +11,7 @@ import parseExpression from 'spdx-expression-parse';
 const NOTICES = fileURLToPath(new URL('notices', import.meta.url));
 
 /** Licences that require only that their text is distributed with the module. */
-export const ALLOWED = ['Apache-2.0', 'Apache-2.0 WITH LLVM-exception', 'BSD-2-Clause', 'BSD-3-Clause', 'MIT', 'MIT-0', 'Unlicense', 'Zlib'];
+export const ALLOWED = ['Apache-2.0', 'Apache-2.0 WITH LLVM-exception', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', 'MIT', 'MIT-0', 'Unlicense', 'Zlib'];
 
 const TEXT = /^((un)?licen[sc]e|copying)/i;
 const BESIDE_IT = /^(notice|copyright|authors)/i;
@@ -81,8 +81,12 @@ function filesIn(folder) {
   return [...names, ...inside].filter((name) => !isFolder(name));
 }
 
-/** THIRD-PARTY-LICENSES: the crates with their licences, and each licence text once, with the names of the crates that contain it. */
-export function thirdPartyLicences([ours, ...others], { notices, compilerNotice }) {
+/**
+ * THIRD-PARTY-LICENSES: the crates with their licences, and each licence text once, with the names of the crates that contain it. `what` they are in is the
+ * module, which has a C library in it, or the command, which uses that of the machine.
+ */
+export function thirdPartyLicences([ours, ...others], { notices, compilerNotice, what = 'accredit.wasm' }) {
+  const inModule = what === 'accredit.wasm';
   others.forEach(assertAllowed);
   const byText = new Map();
   for (const crate of others) {
@@ -96,16 +100,16 @@ export function thirdPartyLicences([ours, ...others], { notices, compilerNotice 
   const rows = others.map((crate) => `${`${crate.name} ${crate.version}`.padEnd(width)}${expressionOf(crate)}`);
   const sections = [...byText.values()].map(({ text, owners }) => section(owners, text));
   return [
-    `What else is in accredit.wasm ${ours.version}, beside Accredit itself (LICENSE): ${others.length} crates, Rust's standard library and wasi-libc.`,
-    'Where a crate leaves a choice, one of these is chosen: Apache-2.0, MIT, BSD, MIT-0, Zlib, Unlicense. Their texts follow the list.',
+    `What else is in ${what} ${ours.version}, beside Accredit itself (LICENSE): ${others.length} crates, ${inModule ? "Rust's standard library and wasi-libc" : "and Rust's standard library"}.`,
+    'Where a crate leaves a choice, one of these is chosen: Apache-2.0, MIT, BSD, ISC, MIT-0, Zlib, Unlicense. Their texts follow the list.',
     '',
     ...rows,
     '',
     `Rust's standard library is under MIT OR Apache-2.0, both of which stand below. ${compilerNotice} names its copyright holders, and the crates`,
-    'that it is built with: it is the notice that came with the compiler. wasi-libc, the C library below it, comes last here.',
+    `that it is built with: it is the notice that came with the compiler.${inModule ? ' wasi-libc, the C library below it, comes last here.' : ''}`,
     '',
     ...sections,
-    section(['wasi-libc'], required(notices, 'wasi-libc')),
+    ...(inModule ? [section(['wasi-libc'], required(notices, 'wasi-libc'))] : []),
   ].join('\n');
 }
 

@@ -21,11 +21,14 @@ function component(type, name, { version, purl, licence, checksum }) {
   return made;
 }
 
-/** sbom.cdx.json, made from `crates` (Accredit first), the `tools` that built the module, `date` in seconds since 1970, and the SHA-256 of `module` in hex. */
-export function billOfMaterials({ crates, tools, date, module }) {
+/**
+ * sbom.cdx.json, made from `crates` (Accredit first), the `tools` that built it, `date` in seconds since 1970, and the SHA-256 of the module or of the command in
+ * hex.
+ */
+export function billOfMaterials({ crates, tools, date, module, command }) {
   const { Library, Application } = Enums.ComponentType;
   const [ours, ...others] = crates;
-  const accredit = component(Application, ours.name, { version: ours.version, purl: ours.purl, licence: expressionOf(ours), checksum: module });
+  const accredit = component(Application, ours.name, { version: ours.version, purl: ours.purl, licence: expressionOf(ours), checksum: module ?? command });
   const components = others.map((crate) =>
     component(Library, crate.name, { version: crate.version, purl: crate.purl, licence: expressionOf(crate), checksum: crate.checksum }),
   );
@@ -38,17 +41,18 @@ export function billOfMaterials({ crates, tools, date, module }) {
     purl: github('webassembly', 'wasi-libc'),
     licence: '(Apache-2.0 WITH LLVM-exception OR Apache-2.0 OR MIT) AND BSD-2-Clause AND CC0-1.0 AND MIT',
   });
-  std.dependencies.add(libc.bomRef);
+  // The command uses the C library of the machine that it runs on.
+  if (module) std.dependencies.add(libc.bomRef);
 
   const byPurl = new Map([accredit, ...components].map((one) => [one.purl, one]));
   for (const crate of crates) for (const purl of crate.needs) byPurl.get(crate.purl).dependencies.add(byPurl.get(purl).bomRef);
   accredit.dependencies.add(std.bomRef);
 
-  const bill = new Models.Bom({ components: new Models.ComponentRepository([...components, std, libc]) });
+  const bill = new Models.Bom({ components: new Models.ComponentRepository([...components, std, ...(module ? [libc] : [])]) });
   bill.metadata.component = accredit;
   bill.metadata.timestamp = new Date(date * 1000);
   bill.metadata.tools.components.add(component(Application, 'rustc', { version: tools.rustc.replace(/^rustc /, '') }));
-  bill.metadata.tools.components.add(component(Application, 'wasm-opt', { version: tools.wasmOpt }));
+  if (module) bill.metadata.tools.components.add(component(Application, 'wasm-opt', { version: tools.wasmOpt }));
 
   const serializer = new Serialize.JsonSerializer(new Serialize.JSON.Normalize.Factory(Spec.Spec1dot6));
   return `${serializer.serialize(bill, { space: 2 })}\n`;

@@ -1,6 +1,6 @@
 // Does what `docker build` would do with a Dockerfile, in folders of this machine: each stage is a folder, COPY copies files of git or of an earlier stage, RUN
 // runs a command. Small scripts replace the programs of base images (npm, cargo, rustup): npm makes a node_modules with this machine's binaryen, and cargo
-// outputs a module that was made before.
+// outputs a module that was made before, or a text in place of the command line if the files are there that it is made from.
 //
 // It tests whether the steps fit together: whether each step finds its files, and makes the files that later steps use. It proves nothing about base images.
 
@@ -19,7 +19,7 @@ const PROGRAMS = {
   rust: {
     rustup: `[ "$*" = "target add wasm32-wasip1" ] && mkdir -p "$IMAGE/rustlib" && : >"$IMAGE/rustlib/libstd-1.rlib"`,
     rustc: `echo "$IMAGE/rustlib"`,
-    cargo: `[ -f Cargo.toml ] && [ -f Cargo.lock ] && [ -f src/lib.rs ] && case "$*" in "build --locked --target wasm32-wasip1 "*"--release --lib"*) echo "{\\"filenames\\":[\\"$BUILT\\"]}";; *) exit 1;; esac`,
+    cargo: `[ -f Cargo.toml ] && [ -f Cargo.lock ] && [ -f src/lib.rs ] && case "$*" in "build --locked --target wasm32-wasip1 "*"--release --lib"*) echo "{\\"filenames\\":[\\"$BUILT\\"]}";; "build --locked --profile cli --bin accredit "*) cat envoy/bff.yaml deploy/compose/envoy/bff.yaml deploy/kubernetes/base/envoy.yaml >/dev/null && mkdir -p target/cli && echo command >target/cli/accredit;; *) exit 1;; esac`,
   },
 };
 const OPTIMIZER = `#!/bin/sh\n[ -x "$IMAGE/usr/local/bin/node" ] || exit 127\nfor word; do case "$word" in *.new) out=$word;; *.less) in=$word;; esac; done; cp "$in" "$out"`;
