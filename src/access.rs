@@ -14,4 +14,4 @@ pub mod requirement;
 pub mod route;
 pub mod taken;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

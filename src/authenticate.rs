@@ -16,4 +16,6 @@ pub mod scene;
 pub mod session;
 pub mod session_token;
 pub mod verified;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod vouched;
 pub mod who;

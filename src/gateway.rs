@@ -2,17 +2,23 @@
 //! request's journey, and returns the journey's next step. It holds all state of the core, and never calls Envoy.
 
 mod journeys;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod passed_over;
 pub mod pending;
 pub mod unanswered;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod way;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::access::believed::must_not_trail;
 use crate::access::path;
 use crate::authenticate::recall::Recall;
 use crate::authenticate::renewal::renew;
 use crate::authenticate::scene::Scene;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::authenticate::vouched::{self, Vouched};
 use crate::config::settings::Settings;
 use crate::gateway::pending::{AfterReply, PendingBody, PendingCall, PendingWait, Step};
 use crate::http::message::{Headers, Reply, Request};
@@ -25,6 +31,8 @@ use crate::step::visit::Visit;
 use crate::upkeep::background::Background;
 use crate::upkeep::fetch::{Fetch, Upkeep};
 use crate::words::reason::{Failure, Reason};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::words::secret::LentSecret;
 use crate::words::time::Timestamp;
 use crate::words::world::{NoRandomness, World};
 
@@ -123,6 +131,31 @@ impl Gateway {
             }
             AfterReply::Introspecting(_) | AfterReply::SigningIn(_) => None,
         }
+    }
+
+    /// The settings that it works with.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What people are told of a request with these headers, after it was answered.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn way(&mut self, world: &mut dyn World, headers: Headers) -> way::Way {
+        match Request::from_headers(headers) {
+            Err(reason) => way::unreadable(reason),
+            Ok(request) => {
+                let admitted = admit(&self.settings, &request);
+                way::way(&mut self.scene(world), request, admitted)
+            }
+        }
+    }
+
+    /// Takes a bearer token for one of this provider that was verified, though nobody has looked at its signature. What it says is
+    /// judged as ever.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn vouch_for_token(&mut self, world: &mut dyn World, provider: &str, token: LentSecret<'_>, says: Vouched) {
+        vouched::remember(&mut self.scene(world), provider, token, says);
     }
 
     /// The refusal in place of a response that must not pass, because its request was not decided, or its fields could not be

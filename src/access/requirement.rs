@@ -4,12 +4,16 @@
 
 pub mod condition;
 pub mod kept_members;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod report;
 pub mod test;
 mod truth;
 
 use std::collections::BTreeSet;
 
 use crate::access::requirement::condition::Condition;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::access::requirement::report::Report;
 use crate::access::requirement::test::{Case, shortened};
 use crate::access::requirement::truth::Truth;
 use crate::words::demand::Demand;
@@ -72,6 +76,25 @@ impl Requirement {
         let mut names = BTreeSet::new();
         names.extend(found.iter().map(ToString::to_string));
         names.into_iter().collect()
+    }
+
+    /// How each part of its condition stands with somebody; `None` of a requirement without one.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn report(&self, case: Case<'_>) -> Option<Report> {
+        match self {
+            Self::Public | Self::Authenticated => None,
+            Self::When(condition) => Some(condition.report(case)),
+        }
+    }
+
+    /// What it asks for, as a phrase that completes "it asks for …".
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Public => "nothing".to_owned(),
+            Self::Authenticated => "somebody who is signed in".to_owned(),
+            Self::When(condition) => ["somebody with ", &condition.wanted()].concat(),
+        }
     }
 
     /// This requirement and the condition of a policy, which must both be met.

@@ -7,7 +7,7 @@ use crate::access::path;
 use crate::access::route::PathMatch;
 
 /// Patterns that the configuration accepts, of few letters, so that two often fit the same path.
-pub(super) fn some_pattern() -> impl Strategy<Value = PathMatch> {
+pub(crate) fn some_pattern() -> impl Strategy<Value = PathMatch> {
     let plain = || "(/[ab]{1,2}){1,3}/?|/";
     let pattern = r"(/(\*\*|[ab]{0,2}\*[ab.]{0,2}\*?[ab]?|[ab]{1,2}|\*)){1,4}/?";
     prop_oneof![
@@ -28,7 +28,7 @@ pub(super) fn some_pattern() -> impl Strategy<Value = PathMatch> {
 }
 
 /// Paths that requests may have, of the letters of [`some_pattern`] and others.
-pub(super) fn some_paths() -> Vec<String> {
+pub(crate) fn some_paths() -> Vec<String> {
     let segments = ["a", "b", "aa", "ab", "ba", "bb", "z", "a.b", ".a", "a b", "zab"];
     let mut paths = vec![String::new()];
     for depth in 0..4 {
@@ -42,7 +42,7 @@ pub(super) fn some_paths() -> Vec<String> {
 }
 
 /// Runs a test with this many made-up inputs, always the same ones.
-pub(super) fn run<S: Strategy>(cases: u32, inputs: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+pub(crate) fn run<S: Strategy>(cases: u32, inputs: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let config = Config {
         cases,
         failure_persistence: None,

@@ -6,9 +6,16 @@ mod published;
 mod sign_out;
 mod whoami;
 
+#[cfg(not(target_arch = "wasm32"))]
+use std::borrow::Cow;
+
+#[cfg(not(target_arch = "wasm32"))]
+use crate::access::route::Rule;
 use crate::authenticate::introspected::introspected;
 use crate::authenticate::next_pass;
 use crate::authenticate::scene::Scene;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::config::settings::Settings;
 use crate::gateway::journeys::guard::ByIntrospection;
 use crate::gateway::pending::{AfterReply, PendingBody, PendingCall, PendingWait, Step, with_request};
 use crate::http::message::Reply;
@@ -20,6 +27,8 @@ use crate::sign_in::{begin, callback, exchange, password};
 use crate::step::decision::{self, BodyNews, News};
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::words::world::World;
 
 /// A step of any journey, or what stopped it.
 type Journey = decision::Journey<AfterReply, AfterNews>;
@@ -29,6 +38,15 @@ pub(super) fn from_the_start(scene: &mut Scene<'_>, mut visit: Visit) -> Step {
     next_pass::restore(scene.settings, scene.world, &mut visit);
     let journey = chosen(scene, &mut visit);
     conclude(scene, visit, journey)
+}
+
+/// The rule that applies to a request, with the policy that Envoy's route names.
+///
+/// # Errors
+/// If the policy is not known, or could be another one upstream.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) fn rule_of<'a>(settings: &'a Settings, world: &dyn World, visit: &Visit) -> Result<Cow<'a, Rule>, Failure> {
+    guard::tightened(settings, world, visit)
 }
 
 /// The next step after the reply to an HTTP call.

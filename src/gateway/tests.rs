@@ -1,12 +1,12 @@
 //! Whole journeys as values, under virtual time, on a stage: a worker, a provider and a browser, none of which acts by itself.
 //! No Envoy is needed.
 
-mod browser;
+pub(crate) mod browser;
 mod hung_up;
 mod made_up;
-mod provider;
-mod stage;
-mod user_service;
+pub(crate) mod provider;
+pub(crate) mod stage;
+pub(crate) mod user_service;
 
 mod allowed_paths;
 mod arbitrary;

@@ -7,6 +7,7 @@ use crate::access::requirement::test::{Moment, Test};
 use crate::words::principal::{AssumedVerified, ClaimPath, Principal, Proof};
 use crate::words::time::Timestamp;
 
+mod report;
 mod roles;
 mod wanted;
 
@@ -377,24 +378,4 @@ fn a_requirement_names_all_claims_it_looks_at_but_only_what_it_cannot_be_met_wit
         assert_eq!(nothing.and(&corp()), Requirement::When(corp()));
     }
     assert_eq!(Requirement::When(corp()).and(&scope()), Requirement::When(all(vec![corp(), scope()])));
-}
-
-#[test]
-fn a_refusal_says_which_claims_the_provider_left_out_and_shortens_long_ones() {
-    let detail = |condition: Condition, claims: Value| {
-        let detail = Requirement::When(condition).check(whenever(&principal(claims))).unwrap_err().detail;
-        detail.split("; the rule asks for ").next().unwrap().to_owned()
-    };
-    let groups = || claim("groups", json!(["admin"]));
-    assert_eq!(
-        detail(groups(), json!({"_claim_names": {"groups": "src1"}})),
-        "groups is absent: the provider left it out, there are too many for a token (_claim_names, hasgroups)"
-    );
-    assert_eq!(detail(groups(), json!({"_claim_names": {"roles": "src1"}})), "groups is absent");
-    let corp = Condition::All(vec![Condition::Test(Test::Provider("corp".into())), groups()]);
-    assert_eq!(detail(corp, json!({})), "groups is absent; provider corp is asked for, sso signed in");
-    // With its quotation marks the first value has two hundred characters, the most that are shown.
-    for (length, shown) in [(198, format!("\"{}\"", "é".repeat(198))), (199, format!("\"{}…", "é".repeat(199)))] {
-        assert_eq!(detail(groups(), json!({"groups": "é".repeat(length)})), format!("groups is {shown}"));
-    }
 }

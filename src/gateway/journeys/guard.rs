@@ -123,7 +123,7 @@ fn wait(scene: &mut Scene<'_>, visit: &mut Visit, resource: Resource, events: Ve
 ///
 /// # Errors
 /// [`Reason::HeaderAmbiguous`] for such a request; [`Reason::RoutePolicyUnknown`] if the policy is not defined or cannot be read.
-fn tightened<'a>(settings: &'a Settings, world: &dyn World, visit: &Visit) -> Result<Cow<'a, Rule>, Failure> {
+pub(super) fn tightened<'a>(settings: &'a Settings, world: &dyn World, visit: &Visit) -> Result<Cow<'a, Rule>, Failure> {
     let request = &visit.request;
     let rule = settings.rules.find(&request.method, visit.origin.host(), &request.path);
     let Some(namespace) = &settings.route_policies else { return Ok(Cow::Borrowed(rule)) };

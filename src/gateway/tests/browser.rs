@@ -6,25 +6,25 @@ use crate::http::message::{Headers, Response};
 
 /// A browser: a jar of cookies. It panics on cookies that a real browser would drop, or that a cache could store.
 #[derive(Clone, Default)]
-pub(super) struct Browser {
+pub(crate) struct Browser {
     /// Value and path, by name.
-    pub(super) jar: BTreeMap<String, (String, String)>,
+    pub(crate) jar: BTreeMap<String, (String, String)>,
     /// The body of its next request, if the gateway reads one.
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 impl Browser {
     /// A navigation to a page, typed into the address bar.
-    pub(super) fn navigate(&self, target: &str) -> Headers {
+    pub(crate) fn navigate(&self, target: &str) -> Headers {
         self.send("GET", target, &[("sec-fetch-mode", "navigate"), ("sec-fetch-site", "none"), ("accept", "text/html")])
     }
 
     /// A request by a script of the same origin.
-    pub(super) fn script(&self, method: &str, target: &str) -> Headers {
+    pub(crate) fn script(&self, method: &str, target: &str) -> Headers {
         self.send(method, target, &[("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin")])
     }
 
-    pub(super) fn send(&self, method: &str, target: &str, fields: &[(&str, &str)]) -> Headers {
+    pub(crate) fn send(&self, method: &str, target: &str, fields: &[(&str, &str)]) -> Headers {
         let path = target.split('?').next().unwrap();
         let sent = self.jar.iter().filter(|(_, (_, scope))| path.starts_with(scope.as_str()));
         let cookie = sent.map(|(name, (value, _))| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
@@ -37,7 +37,7 @@ impl Browser {
     }
 
     /// Takes the cookies of a response.
-    pub(super) fn take<'a>(&mut self, fields: impl Iterator<Item = (&'a str, &'a str)> + Clone) {
+    pub(crate) fn take<'a>(&mut self, fields: impl Iterator<Item = (&'a str, &'a str)> + Clone) {
         let set: Vec<_> = fields.clone().filter(|(name, _)| *name == "set-cookie").map(|(_, value)| value).collect();
         let stored = fields.clone().find(|(name, _)| *name == "cache-control").map(|(_, value)| value);
         assert!(set.is_empty() || stored == Some("private, no-store"), "cookies in an answer that may be stored");
@@ -61,17 +61,17 @@ impl Browser {
         }
     }
 
-    pub(super) fn take_response(&mut self, response: &Response) {
+    pub(crate) fn take_response(&mut self, response: &Response) {
         self.take(response.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     }
 
     /// The names of its cookies, without those of sign-in attempts.
-    pub(super) fn names(&self) -> Vec<&str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         self.jar.keys().map(String::as_str).filter(|name| !name.contains("-attempt-")).collect()
     }
 
     /// The names of the cookies of sign-in attempts, and of their places.
-    pub(super) fn attempts(&self) -> Vec<&str> {
+    pub(crate) fn attempts(&self) -> Vec<&str> {
         self.jar.keys().map(String::as_str).filter(|name| name.contains("-attempt-")).collect()
     }
 }

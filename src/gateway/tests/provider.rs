@@ -20,42 +20,42 @@ struct Grant {
 }
 
 /// An OpenID provider.
-pub(super) struct Provider {
-    pub(super) metadata: Value,
+pub(crate) struct Provider {
+    pub(crate) metadata: Value,
     /// The keys that it publishes, with their `kid`.
-    pub(super) publishes: Vec<(&'static TestKey, &'static str)>,
+    pub(crate) publishes: Vec<(&'static TestKey, &'static str)>,
     /// The key that it signs with.
-    pub(super) signs: (&'static TestKey, Algorithm, &'static str),
+    pub(crate) signs: (&'static TestKey, Algorithm, &'static str),
     /// Claims of every ID token, in place of the usual ones; `null` removes one.
-    pub(super) claims: Value,
+    pub(crate) claims: Value,
     /// Members of the token response, in place of the usual ones.
-    pub(super) token_response: Value,
-    pub(super) userinfo: Value,
+    pub(crate) token_response: Value,
+    pub(crate) userinfo: Value,
     /// The key that it signs userinfo with; without one, userinfo is JSON.
-    pub(super) signs_userinfo: Option<(&'static TestKey, Algorithm, &'static str)>,
+    pub(crate) signs_userinfo: Option<(&'static TestKey, Algorithm, &'static str)>,
     /// The introspection response for every token.
-    pub(super) introspection: Value,
+    pub(crate) introspection: Value,
     /// The reply to every call, in place of the usual ones.
-    pub(super) instead: Option<Reply>,
+    pub(crate) instead: Option<Reply>,
     /// The paths of the calls so far.
-    pub(super) asked: Vec<String>,
+    pub(crate) asked: Vec<String>,
     /// Every code and token that it has issued.
-    pub(super) secrets: Vec<String>,
+    pub(crate) secrets: Vec<String>,
     /// Whether it issues refresh tokens. Each can be used once; a second use invalidates all of them (RFC 9700, section 4.14.2).
-    pub(super) issues_refresh_tokens: bool,
+    pub(crate) issues_refresh_tokens: bool,
     /// Members of the refresh response, in place of the usual ones.
-    pub(super) refresh_response: Value,
+    pub(crate) refresh_response: Value,
     /// The reply to every refresh request, in place of the usual one.
-    pub(super) instead_of_refreshing: Option<Reply>,
+    pub(crate) instead_of_refreshing: Option<Reply>,
     /// The number of refresh requests, failed ones included.
-    pub(super) refreshes: usize,
+    pub(crate) refreshes: usize,
     /// The refresh tokens that can be used.
-    pub(super) refresh_tokens: BTreeSet<String>,
+    pub(crate) refresh_tokens: BTreeSet<String>,
     grants: BTreeMap<String, Grant>,
 }
 
 impl Provider {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let endpoint = |name: &str| format!("{ISSUER}/{name}");
         Self {
             metadata: json!({
@@ -87,7 +87,7 @@ impl Provider {
     }
 
     /// The person signs in and consents; returns the URL to which the provider redirects.
-    pub(super) fn agree(&mut self, authorize: &str) -> String {
+    pub(crate) fn agree(&mut self, authorize: &str) -> String {
         let (endpoint, query) = authorize.split_once('?').unwrap();
         assert_eq!(endpoint, format!("{ISSUER}/auth"));
         let mut asked = query_parameters(Some(query));
@@ -104,7 +104,7 @@ impl Provider {
     }
 
     /// The reply to a call.
-    pub(super) fn answer(&mut self, call: &HttpCall, now: Timestamp) -> Reply {
+    pub(crate) fn answer(&mut self, call: &HttpCall, now: Timestamp) -> Reply {
         assert_eq!((call.cluster.as_str(), call.authority.as_str()), ("sso", "sso.example.com"));
         let path = call.path.strip_prefix("/realms/main/").unwrap().to_owned();
         self.asked.push(path.clone());

@@ -19,26 +19,26 @@ use crate::words::reason::Reason;
 use crate::words::time::Timestamp;
 use crate::words::world::testing::Still;
 
-pub(super) use super::browser::Browser;
-pub(super) use super::provider::Provider;
-pub(super) use super::user_service::UserService;
+pub(crate) use super::browser::Browser;
+pub(crate) use super::provider::Provider;
+pub(crate) use super::user_service::UserService;
 
 /// The time at which every test begins.
-pub(super) const BEGINNING: Timestamp = Timestamp::from_seconds(1_750_000_000);
+pub(crate) const BEGINNING: Timestamp = Timestamp::from_seconds(1_750_000_000);
 
-pub(super) const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
-pub(super) const OTHER_KEY: &str = "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=";
-pub(super) const CLIENT_SECRET: &str = "the-client-secret";
+pub(crate) const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
+pub(crate) const OTHER_KEY: &str = "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=";
+pub(crate) const CLIENT_SECRET: &str = "the-client-secret";
 
 /// The time between two ticks while a request waits, as in `shell::runner`.
 const WHILE_REQUESTS_WAIT: Duration = Duration::from_millis(20);
 
-pub(super) const fn seconds(seconds: u64) -> Duration {
+pub(crate) const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
 /// The configuration of most tests: "the usual configuration".
-pub(super) fn document() -> Value {
+pub(crate) fn document() -> Value {
     json!({
         "origins": ["https://app.example.com"],
         "providers": [{
@@ -61,11 +61,11 @@ pub(super) fn document() -> Value {
 }
 
 /// The usual configuration with another value at this JSON pointer.
-pub(super) fn with(pointer: &str, value: Value) -> Value {
+pub(crate) fn with(pointer: &str, value: Value) -> Value {
     changed(document(), pointer, value)
 }
 
-pub(super) fn changed(mut document: Value, pointer: &str, value: Value) -> Value {
+pub(crate) fn changed(mut document: Value, pointer: &str, value: Value) -> Value {
     let (parent, name) = pointer.rsplit_once('/').unwrap();
     match document.pointer_mut(parent).unwrap() {
         Value::Object(members) => drop(members.insert(name.into(), value)),
@@ -76,7 +76,7 @@ pub(super) fn changed(mut document: Value, pointer: &str, value: Value) -> Value
 }
 
 /// All parameters of a query or a form, as the one who sent it meant them.
-pub(super) fn query_parameters(query: Option<&str>) -> BTreeMap<String, String> {
+pub(crate) fn query_parameters(query: Option<&str>) -> BTreeMap<String, String> {
     let mut parameters = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned() {
         assert!(parameters.insert(name.clone(), value).is_none(), "{name} comes twice");
@@ -85,54 +85,54 @@ pub(super) fn query_parameters(query: Option<&str>) -> BTreeMap<String, String> 
 }
 
 /// One worker: a gateway and the world around it.
-pub(super) struct Worker {
-    pub(super) gateway: Gateway,
-    pub(super) world: Still,
+pub(crate) struct Worker {
+    pub(crate) gateway: Gateway,
+    pub(crate) world: Still,
 }
 
 impl Worker {
     /// The first worker of a process.
-    pub(super) fn new(document: &Value) -> Self {
+    pub(crate) fn new(document: &Value) -> Self {
         Self::within(document, Still { now: BEGINNING, ..Still::default() })
     }
 
     /// Another worker of the same process, or the same one after a new configuration was loaded: it shares the shared memory.
-    pub(super) fn beside(&self, document: &Value) -> Self {
+    pub(crate) fn beside(&self, document: &Value) -> Self {
         Self::within(document, Still { drawn: self.world.drawn + (1 << 32), ..self.world.clone() })
     }
 
-    pub(super) fn within(document: &Value, mut world: Still) -> Self {
+    pub(crate) fn within(document: &Value, mut world: Still) -> Self {
         let settings = config::load(document.to_string().as_bytes(), &|_| None).unwrap();
         let gateway = Gateway::new(&mut world, settings).unwrap();
         Self { gateway, world }
     }
 
-    pub(super) fn wait(&mut self, span: Duration) {
+    pub(crate) fn wait(&mut self, span: Duration) {
         self.world.now = self.world.now.plus(span);
     }
 
-    pub(super) fn begin(&mut self, headers: Headers) -> Step {
+    pub(crate) fn begin(&mut self, headers: Headers) -> Step {
         self.gateway.begin(&mut self.world, headers)
     }
 
-    pub(super) fn resume<P: Waits>(&mut self, pending: P, news: P::News) -> Step {
+    pub(crate) fn resume<P: Waits>(&mut self, pending: P, news: P::News) -> Step {
         pending.resumed(self, news)
     }
 
-    pub(super) fn tick(&mut self) -> Upkeep {
+    pub(crate) fn tick(&mut self) -> Upkeep {
         self.gateway.tick(&mut self.world)
     }
 
-    pub(super) fn fetch_answered(&mut self, fetch: &Fetch, reply: &Reply) -> Upkeep {
+    pub(crate) fn fetch_answered(&mut self, fetch: &Fetch, reply: &Reply) -> Upkeep {
         self.gateway.fetch_answered(&mut self.world, fetch, reply)
     }
 
-    pub(super) fn news(&mut self, resource: &Resource, until: Timestamp) -> Option<News> {
+    pub(crate) fn news(&mut self, resource: &Resource, until: Timestamp) -> Option<News> {
         self.gateway.news(&self.world, resource, until)
     }
 
     /// Ticks, has the provider answer what the background fetches, and returns which documents were fetched.
-    pub(super) fn fetch_due(&mut self, provider: &mut Provider) -> Vec<DocumentKind> {
+    pub(crate) fn fetch_due(&mut self, provider: &mut Provider) -> Vec<DocumentKind> {
         let mut asked = Vec::new();
         let mut due = VecDeque::from(self.tick().fetches);
         while let Some(fetch) = due.pop_front() {
@@ -146,7 +146,7 @@ impl Worker {
     }
 
     /// [`Worker::fetch_due`] at every tick of this time.
-    pub(super) fn fetch_due_for(&mut self, provider: &mut Provider, span: Duration) -> Vec<DocumentKind> {
+    pub(crate) fn fetch_due_for(&mut self, provider: &mut Provider, span: Duration) -> Vec<DocumentKind> {
         let end = self.world.now.plus(span);
         let mut asked = Vec::new();
         while self.world.now < end {
@@ -158,7 +158,7 @@ impl Worker {
 }
 
 /// A request that waits, and the type of what it goes on with.
-pub(super) trait Waits {
+pub(crate) trait Waits {
     type News;
     fn resumed(self, worker: &mut Worker, news: Self::News) -> Step;
 }
@@ -185,35 +185,35 @@ impl Waits for PendingBody {
 }
 
 /// A worker, a provider and a browser.
-pub(super) struct Stage {
-    pub(super) worker: Worker,
-    pub(super) provider: Provider,
-    pub(super) browser: Browser,
-    pub(super) users: UserService,
+pub(crate) struct Stage {
+    pub(crate) worker: Worker,
+    pub(crate) provider: Provider,
+    pub(crate) browser: Browser,
+    pub(crate) users: UserService,
 }
 
 impl Stage {
     /// The worker knows neither metadata nor keys, and nobody is signed in.
-    pub(super) fn new(document: &Value) -> Self {
+    pub(crate) fn new(document: &Value) -> Self {
         Self { worker: Worker::new(document), provider: Provider::new(), browser: Browser::default(), users: UserService::new() }
     }
 
     /// The worker knows the provider's metadata and keys.
-    pub(super) fn ready(document: &Value) -> Self {
+    pub(crate) fn ready(document: &Value) -> Self {
         let mut stage = Self::new(document);
         stage.worker.fetch_due_for(&mut stage.provider, seconds(1));
         stage
     }
 
     /// The worker knows the provider's metadata and keys, and the browser is signed in.
-    pub(super) fn signed_in(document: &Value) -> Self {
+    pub(crate) fn signed_in(document: &Value) -> Self {
         let mut stage = Self::ready(document);
         stage.sign_in("/page");
         stage
     }
 
     /// The browser of somebody with these claims is signed in.
-    pub(super) fn with_claims(document: &Value, claims: Value) -> Self {
+    pub(crate) fn with_claims(document: &Value, claims: Value) -> Self {
         let mut stage = Self::ready(document);
         stage.provider.claims = claims;
         stage.sign_in("/page");
@@ -221,7 +221,7 @@ impl Stage {
     }
 
     /// Goes on with a request until it is forwarded or answered; the step that is returned has the events of all steps.
-    pub(super) fn settle(&mut self, step: Step) -> Step {
+    pub(crate) fn settle(&mut self, step: Step) -> Step {
         let Step { decision, mut events, note } = step;
         let next = match decision {
             Decision::Forward(_) | Decision::Respond(_) => return Step { decision, events, note },
@@ -259,7 +259,7 @@ impl Stage {
     }
 
     /// Sends a request, goes on until it is decided, and lets the browser take the cookies.
-    pub(super) fn send(&mut self, headers: Headers) -> Step {
+    pub(crate) fn send(&mut self, headers: Headers) -> Step {
         let begun = self.worker.begin(headers);
         let step = self.settle(begun);
         if let Decision::Respond(response) = &step.decision {
@@ -268,28 +268,28 @@ impl Stage {
         step
     }
 
-    pub(super) fn navigate(&mut self, target: &str) -> Step {
+    pub(crate) fn navigate(&mut self, target: &str) -> Step {
         self.send(self.browser.navigate(target))
     }
 
-    pub(super) fn script(&mut self, method: &str, target: &str) -> Step {
+    pub(crate) fn script(&mut self, method: &str, target: &str) -> Step {
         self.send(self.browser.script(method, target))
     }
 
     /// Opens a page that redirects to the provider, signs in there, and returns the URL to which the provider redirects.
-    pub(super) fn go_to_the_provider(&mut self, page: &str) -> String {
+    pub(crate) fn go_to_the_provider(&mut self, page: &str) -> String {
         let sent = self.navigate(page);
         self.provider.agree(location(&sent))
     }
 
     /// Follows an answer that begins a sign-in again; returns the URL to which the provider redirects then.
-    pub(super) fn again(&mut self, step: &Step) -> String {
+    pub(crate) fn again(&mut self, step: &Step) -> String {
         assert!(location(step).starts_with("/api/login?again="), "{}", location(step));
         self.go_to_the_provider(location(step))
     }
 
     /// Signs in by opening a page; returns the step of the callback.
-    pub(super) fn sign_in(&mut self, page: &str) -> Step {
+    pub(crate) fn sign_in(&mut self, page: &str) -> Step {
         let callback = self.go_to_the_provider(page);
         let back = self.navigate(&callback);
         assert_eq!(status(&back), 303, "{:?}", back.events);
@@ -297,14 +297,14 @@ impl Stage {
     }
 }
 
-pub(super) fn response(step: &Step) -> &Response {
+pub(crate) fn response(step: &Step) -> &Response {
     match &step.decision {
         Decision::Respond(response) => response,
         other => panic!("not an answer: {other:?}"),
     }
 }
 
-pub(super) fn forwarded(step: &Step) -> &Forward {
+pub(crate) fn forwarded(step: &Step) -> &Forward {
     match &step.decision {
         Decision::Forward(forward) => forward,
         other => panic!("not forwarded: {other:?}, {:?}", step.events),
@@ -312,43 +312,43 @@ pub(super) fn forwarded(step: &Step) -> &Forward {
 }
 
 /// The identity headers that a forwarded request has for the upstream.
-pub(super) fn upstream_headers(step: &Step) -> Vec<(&str, &str)> {
+pub(crate) fn upstream_headers(step: &Step) -> Vec<(&str, &str)> {
     forwarded(step).edits.add.iter().map(|(name, value)| (&**name, value.as_str())).collect()
 }
 
-pub(super) fn status(step: &Step) -> u16 {
+pub(crate) fn status(step: &Step) -> u16 {
     response(step).status
 }
 
-pub(super) fn field<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+pub(crate) fn field<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
     response.headers.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
 }
 
-pub(super) fn location(step: &Step) -> &str {
+pub(crate) fn location(step: &Step) -> &str {
     field(response(step), "location").unwrap()
 }
 
 /// Status and reason of a refusal; 200 and no reason for a request that goes upstream.
-pub(super) fn outcome(step: &Step) -> (u16, &str) {
+pub(crate) fn outcome(step: &Step) -> (u16, &str) {
     match &step.decision {
         Decision::Forward(_) => (200, ""),
         _ => (status(step), field(response(step), "x-accredit-reason").unwrap_or("")),
     }
 }
 
-pub(super) fn body(step: &Step) -> Value {
+pub(crate) fn body(step: &Step) -> Value {
     serde_json::from_str(&response(step).body).unwrap()
 }
 
 /// What a request waits for, until when, and what it goes on with.
-pub(super) fn awaited(step: Step) -> (Resource, Timestamp, PendingWait) {
+pub(crate) fn awaited(step: Step) -> (Resource, Timestamp, PendingWait) {
     match step.decision {
         Decision::Await { resource, until, pending } => (resource, until, *pending),
         other => panic!("does not wait: {other:?}"),
     }
 }
 
-pub(super) fn called(step: Step) -> (HttpCall, PendingCall) {
+pub(crate) fn called(step: Step) -> (HttpCall, PendingCall) {
     match step.decision {
         Decision::Call(call, pending) => (call, *pending),
         other => panic!("calls nobody: {other:?}, {:?}", step.events),
@@ -356,7 +356,7 @@ pub(super) fn called(step: Step) -> (HttpCall, PendingCall) {
 }
 
 /// The reasons of the failures that the events report.
-pub(super) fn reasons(step: &Step) -> Vec<Reason> {
+pub(crate) fn reasons(step: &Step) -> Vec<Reason> {
     let reason = |event: &Event| match event {
         Event::SignInFailed { failure, .. } | Event::Denied { failure, .. } => Some(failure.reason),
         Event::SessionRefused { failure, .. } => Some(failure.reason),

@@ -6,19 +6,19 @@ use crate::http::message::{HttpCall, Reply};
 use crate::oidc::testing::{json_reply, reply};
 
 /// The users, with their passwords, and the calls so far.
-pub(super) struct UserService {
+pub(crate) struct UserService {
     /// The users: JSON objects with `email`, `password` and other members.
-    pub(super) people: Vec<Value>,
+    pub(crate) people: Vec<Value>,
     /// Replies in place of the usual ones, by the beginning of cluster and path.
-    pub(super) instead: Vec<(&'static str, Reply)>,
+    pub(crate) instead: Vec<(&'static str, Reply)>,
     /// Each call's method, cluster with path, and body.
-    pub(super) asked: Vec<(String, String, String)>,
+    pub(crate) asked: Vec<(String, String, String)>,
     /// Whether another request creates the user just before ours.
-    pub(super) another_is_faster: bool,
+    pub(crate) another_is_faster: bool,
 }
 
 impl UserService {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let alice = json!({
             "id": 17, "email": "alice@example.com", "emailVerified": true, "password": "right", "profile": {"role": "admin"},
             "hash": "$2b$"
@@ -27,11 +27,11 @@ impl UserService {
     }
 
     /// The calls in their order, such as `POST users/api/users/verify`.
-    pub(super) fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         self.asked.iter().map(|(method, path, _)| format!("{method} {path}")).collect()
     }
 
-    pub(super) fn answer(&mut self, call: &HttpCall) -> Reply {
+    pub(crate) fn answer(&mut self, call: &HttpCall) -> Reply {
         let at = format!("{}{}", call.cluster, call.path);
         self.asked.push((call.method.to_owned(), at.clone(), call.body.to_string()));
         assert_eq!(call.headers.iter().any(|(name, _)| name == "content-type"), !call.body.is_empty());

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use crate::crypto::jws::{JwsError, LONGEST_TOKEN, Unverified, VerifiedJws};
+use crate::crypto::jws::{JwsError, LONGEST_TOKEN, Unverified};
 use crate::crypto::key::KeySet;
 use crate::oidc::bearer::accepted::{Bearer, TokenKind};
 use crate::oidc::provider::Provider;
@@ -83,9 +83,22 @@ pub fn verify(
     now: Timestamp,
 ) -> Result<AccessToken, AccessTokenError> {
     let verified = token.and_then(|token| token.verify(world, keys, &accepted.algorithms)).map_err(refused_signature)?;
-    typ(&verified, accepted.kind)?;
-    kind(&verified.claims, accepted.kind)?;
-    let claims = verified.claims;
+    judge(provider, accepted, verified.typ.as_deref(), verified.claims, now)
+}
+
+/// Judges what a token says, whose signature was verified before: the `typ` of its header, and its claims.
+///
+/// # Errors
+/// [`AccessTokenError::Refused`].
+pub fn judge(
+    provider: &Provider,
+    accepted: &Bearer,
+    typ: Option<&str>,
+    claims: Claims,
+    now: Timestamp,
+) -> Result<AccessToken, AccessTokenError> {
+    check_typ(typ, accepted.kind)?;
+    kind(&claims, accepted.kind)?;
     issuer(&claims, provider)?;
     audience(&claims, accepted)?;
     let expires = times(&claims, provider, now)?.ok_or_else(|| invalid("exp is missing"))?;
@@ -109,8 +122,8 @@ fn refused_signature(error: JwsError) -> AccessTokenError {
 }
 
 /// The kind of the token, by its `typ`: tokens of other kinds are refused (RFC 8725, section 3.11).
-fn typ(verified: &VerifiedJws, wanted: TokenKind) -> Result<(), Failure> {
-    let typ = verified.typ.as_deref().map(str::to_ascii_lowercase);
+fn check_typ(typ: Option<&str>, wanted: TokenKind) -> Result<(), Failure> {
+    let typ = typ.map(str::to_ascii_lowercase);
     let says_at_jwt = matches!(typ.as_deref(), Some("at+jwt" | "application/at+jwt"));
     if !says_at_jwt && !matches!(typ.as_deref(), None | Some("jwt")) {
         return Err(invalid("its typ says that it is no access token"));

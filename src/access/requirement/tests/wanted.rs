@@ -1,4 +1,4 @@
-//! What a refusal says that the rule asks for.
+//! What a refusal says of what the rule asks for, and of what came.
 
 use super::*;
 
@@ -39,4 +39,24 @@ fn how_conditions_are_joined_is_said_and_a_long_one_is_cut() {
     let cut = detail(many);
     let wanted = cut.split("the rule asks for ").nth(1).unwrap();
     assert!(wanted.chars().count() == 201 && wanted.ends_with('…'), "{wanted}");
+}
+
+#[test]
+fn a_refusal_says_which_claims_the_provider_left_out_and_shortens_long_ones() {
+    let detail = |condition: Condition, claims: Value| {
+        let detail = Requirement::When(condition).check(whenever(&principal(claims))).unwrap_err().detail;
+        detail.split("; the rule asks for ").next().unwrap().to_owned()
+    };
+    let groups = || claim("groups", json!(["admin"]));
+    assert_eq!(
+        detail(groups(), json!({"_claim_names": {"groups": "src1"}})),
+        "groups is absent: the provider left it out, there are too many for a token (_claim_names, hasgroups)"
+    );
+    assert_eq!(detail(groups(), json!({"_claim_names": {"roles": "src1"}})), "groups is absent");
+    let corp = Condition::All(vec![Condition::Test(Test::Provider("corp".into())), groups()]);
+    assert_eq!(detail(corp, json!({})), "groups is absent; provider corp is asked for, sso signed in");
+    // With its quotation marks the first value has two hundred characters, the most that are shown.
+    for (length, shown) in [(198, format!("\"{}\"", "é".repeat(198))), (199, format!("\"{}…", "é".repeat(199)))] {
+        assert_eq!(detail(groups(), json!({"groups": "é".repeat(length)})), format!("groups is {shown}"));
+    }
 }

@@ -1,0 +1,124 @@
+//! What is found out about a request on its way through the gateway, for people. Every answer is that of the function which the
+//! gateway itself asks, in the same order; nothing is decided here, and nothing is done with it. Only the command line uses it: it
+//! is not in the module.
+
+use std::rc::Rc;
+
+use crate::access::path;
+use crate::access::requirement::report::Report;
+use crate::access::requirement::test::{Case, Moment};
+use crate::access::route::Rule;
+use crate::authenticate::identity::Identity;
+use crate::authenticate::scene::Scene;
+use crate::authenticate::verified::Verified;
+use crate::authenticate::who::who;
+use crate::config::settings::{Endpoints, Settings};
+use crate::gateway::journeys::rule_of;
+use crate::gateway::passed_over::{PassedOver, passed_over};
+use crate::http::message::Request;
+use crate::http::url::Origin;
+use crate::step::decision::Resource;
+use crate::step::visit::Visit;
+use crate::words::reason::{Failure, Reason};
+
+/// What was found out about a request, as far as it came.
+#[derive(Debug)]
+pub struct Way {
+    /// The request as the gateway reads it; or why it cannot be read.
+    pub request: Result<Request, Reason>,
+    /// The origin that it is for.
+    pub origin: Option<Origin>,
+    /// Whether its path can be read in one way only.
+    pub path_is_plain: bool,
+    /// Why it is turned away before anything else is looked at, and what the log says of that; `None` if it is not.
+    pub turned_away: Option<(Reason, Option<String>)>,
+    /// The endpoint of ours that answers it, as the configuration names it.
+    pub endpoint: Option<&'static str>,
+    /// What the rules say; `None` if they are not asked.
+    pub guarded: Option<Guarded>,
+}
+
+/// What the rules say of a request.
+#[derive(Debug)]
+pub struct Guarded {
+    /// The rules before the one that decides.
+    pub passed_over: Vec<PassedOver>,
+    /// The one that decides, with the policy of Envoy's route.
+    pub rule: Rule,
+    /// Who is asking.
+    pub who: Who,
+    /// How its condition stands with them; `None` if it has none, or nobody is known.
+    pub condition: Option<Report>,
+}
+
+/// Who is asking.
+#[derive(Debug)]
+pub enum Who {
+    /// Somebody.
+    Known(Rc<Verified>),
+    /// Nobody who is known.
+    Nobody(Failure),
+    /// It is unknown before this is here.
+    Waits(Resource),
+    /// It is unknown before this provider was asked about the token.
+    Asks(String),
+}
+
+/// What is found out about a request. `admitted` is what the gateway said of it at the door. It is asked after the request was
+/// answered, so that what it needed is here, as far as it comes at all.
+pub(super) fn way(scene: &mut Scene<'_>, request: Request, admitted: Result<Origin, (Reason, Option<String>)>) -> Way {
+    let settings = scene.settings;
+    let origin = settings.origin(&request.authority).cloned();
+    let path_is_plain = path::check(&request.path).is_ok();
+    let (endpoint, guarded, turned_away) = match admitted {
+        Err(why) => (None, None, Some(why)),
+        Ok(origin) => match endpoint_at(settings, &request.path) {
+            Some(endpoint) => (Some(endpoint), None, None),
+            None => (None, guarded(scene, request.clone(), origin), None),
+        },
+    };
+    Way { request: Ok(request), origin, path_is_plain, turned_away, endpoint, guarded }
+}
+
+/// The way of a request that cannot be read.
+pub(super) const fn unreadable(reason: Reason) -> Way {
+    let (origin, path_is_plain, endpoint, guarded) = (None, false, None, None);
+    Way { request: Err(reason), origin, path_is_plain, turned_away: Some((reason, None)), endpoint, guarded }
+}
+
+/// What the rules say; `None` if the policy of the route is not known, so that they are not asked.
+fn guarded(scene: &mut Scene<'_>, request: Request, origin: Origin) -> Option<Guarded> {
+    let settings = scene.settings;
+    let mut visit = Visit::new(scene.world.now(), settings.wait, request, origin, String::new());
+    // Whatever could be waited for has been.
+    visit.keys_refreshed = true;
+    let rule = rule_of(settings, scene.world, &visit).ok()?.into_owned();
+    let (method, host) = (&visit.request.method, visit.origin.host());
+    let passed_over = passed_over(&settings.rules, method, host, &visit.request.path);
+    let who = match who(scene, &visit, &rule, &mut Vec::new()) {
+        Identity::Known(verified, _) => Who::Known(verified),
+        Identity::Unknown(failure) => Who::Nobody(failure),
+        Identity::Unclear(resource) => Who::Waits(resource),
+        Identity::Asked(_, asking) => Who::Asks(asking.provider),
+    };
+    let condition = match &who {
+        Who::Known(verified) => {
+            let skew = settings.provider(&verified.principal.provider).map(|provider| provider.oidc.clock_skew);
+            let moment = Moment { now: visit.now, skew: skew.unwrap_or_default() };
+            rule.require.report(Case { principal: &verified.principal, moment })
+        }
+        Who::Nobody(_) | Who::Waits(_) | Who::Asks(_) => None,
+    };
+    Some(Guarded { passed_over, rule, who, condition })
+}
+
+/// The endpoint of ours with this path, by its name in the configuration.
+fn endpoint_at(settings: &Settings, path: &str) -> Option<&'static str> {
+    let Endpoints { login, callback, logout, session, authorize, token, popup, jwks, password } = &settings.endpoints;
+    let called_back = settings.providers.iter().any(|provider| provider.oidc.signs_in() && provider.callback == path);
+    let always = [("login", login), ("callback", callback), ("logout", logout), ("session", session)];
+    let others = [("authorize", authorize), ("token", token), ("popup", popup), ("jwks", jwks), ("password", password)];
+    let others = others.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?)));
+    let named = always.into_iter().chain(others).find(|(_, endpoint)| *endpoint == path).map(|(name, _)| name);
+    named.or_else(|| called_back.then_some("callback"))
+}
