@@ -5,9 +5,11 @@
 
 mod arguments;
 mod check;
+mod desk;
 mod doctor;
 mod environment;
 mod envoy;
+mod explain;
 mod findings;
 mod gateway;
 mod init;
@@ -47,6 +49,7 @@ fn run(command: &Command, terminal: &mut Terminal<'_>) -> Result<Outcome, Troubl
             check::check(&check::Asked { files, env_file: env_file.as_deref(), notes: *notes }, terminal)
         }
         Command::Doctor(asked) => doctor::doctor(asked, terminal),
+        Command::Explain(asked) => explain::explain(asked, terminal),
         Command::Init(asked) => init::init(asked, terminal),
         Command::Keygen => keygen::keygen(terminal),
         Command::Reasons { id } => reasons::reasons(id.as_deref(), terminal),

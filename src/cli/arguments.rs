@@ -4,7 +4,7 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 
-use crate::cli::{doctor, init, session, token};
+use crate::cli::{doctor, explain, init, session, token};
 use crate::words::reason::Reason;
 
 /// The sign-in gateway for Envoy, asked without Envoy.
@@ -39,6 +39,11 @@ pub(super) enum Command {
         after_help = "Example:\n  accredit doctor --env-file .env envoy.yaml\n  accredit doctor --ca-file ca.pem --resolve sso.example.com:443:10.0.0.7 envoy.yaml"
     )]
     Doctor(doctor::Doctor),
+    /// Explain what becomes of a request: which rule decides, who is asking, what is wanted and what came.
+    #[command(
+        after_help = "Example:\n  accredit explain envoy.yaml --url https://app.example.com/admin --claims alice.json\n\nThe exit code is 0 if the request is let through, and 1 if it is not."
+    )]
+    Explain(Box<explain::Explain>),
     /// Write an Envoy's file with a gateway of your own, and ask for what no option tells.
     #[command(
         after_help = "Example:\n  accredit init\n  accredit init --for compose --origin https://app.example.com --application app:8080 --issuer https://sso.example.com --client-id app"

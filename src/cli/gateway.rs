@@ -2,12 +2,13 @@
 //! `accredit check` to say.
 
 use crate::cli::environment::{Environment, asked};
+use crate::cli::envoy::passage::Passage;
 use crate::cli::envoy::plugins::{Plugin, files_inside, plugins};
 use crate::cli::input;
 use crate::cli::terminal::Trouble;
 use crate::cli::yaml::node::Node;
 use crate::cli::yaml::reader::read;
-use crate::cli::yaml::spot::Origin;
+use crate::cli::yaml::spot::{Origin, Spot};
 use crate::config;
 use crate::config::settings::Settings;
 
@@ -27,6 +28,10 @@ pub(crate) struct Gateway {
     pub(crate) stood_in: Vec<(String, String)>,
     /// The Envoy's file around it, if it stands in one.
     pub(crate) bootstrap: Option<Node>,
+    /// What becomes of requests on their way to it.
+    pub(crate) passage: Passage,
+    /// Where it stands in the file.
+    pub(crate) spot: Spot,
 }
 
 /// The gateways of a file: at least one.
@@ -86,7 +91,8 @@ fn of_plugin(file: &str, plugin: &Plugin<'_>, environment: &Environment) -> Resu
         Ok(settings) => {
             let stood_in = asked(&written).into_iter().filter(|(_, name)| given.stood_in.contains(name)).collect();
             let bootstrap = plugin.around.as_ref().map(|around| around.bootstrap.clone());
-            Ok(Some(Gateway { settings, stood_in, bootstrap }))
+            let passage = Passage::of(plugin.around.as_ref());
+            Ok(Some(Gateway { settings, stood_in, bootstrap, passage, spot: plugin.node.spot }))
         }
         Err(refusals) => {
             let refusals = refusals.all();

@@ -33,12 +33,14 @@ const FLOORS: [(&str, u8); 16] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 24] = [
+const SUB_ROOMS: [&str; 26] = [
     "access::requirement",
     "cli::check",
     "cli::check::around",
+    "cli::desk",
     "cli::doctor",
     "cli::envoy",
+    "cli::explain",
     "cli::init",
     "cli::yaml",
     "config::access",
