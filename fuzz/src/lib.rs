@@ -175,7 +175,7 @@ pub fn navigation(target: &str, cookie: &str) -> Vec<(String, Vec<u8>)> {
 /// When somebody is signed in, or a header field of the response holds a line break.
 pub fn check(step: &Step) {
     drop(format!("{step:?}"));
-    step.events.iter().for_each(|event| drop((event.counter(), audit::line(event))));
+    step.events.iter().for_each(|event| drop((event.metric(), audit::line(event))));
     assert_eq!(step.note.subject, None, "somebody is in");
     match &step.decision {
         Decision::Forward(forward) => assert_eq!(*forward.edits.add, [], "identity headers for nobody"),

@@ -4,10 +4,13 @@
 use std::convert::Infallible;
 
 use crate::authenticate::identity::Asking;
+use crate::http::message::Reply;
 use crate::sign_in::password::Checking;
 use crate::sign_in::redeem::{AfterNews, SignInCall};
 use crate::step::decision::{self, Decision, FromTheStart, PendingStage};
+use crate::step::event::{CallKind, Event};
 use crate::step::visit::Visit;
+use crate::words::time::Timestamp;
 
 /// A step of any journey, with the request in whatever it leaves behind.
 pub type Step = decision::Step<Box<PendingCall>, Box<PendingWait>, Box<PendingBody>>;
@@ -90,6 +93,17 @@ impl PendingCall {
     /// Whether the reply must be taken even if the request has ended by then. The root makes such calls.
     pub const fn outlives_its_request(&self) -> bool {
         matches!(self.then, AfterReply::CheckingPassword(_))
+    }
+
+    /// How long the call took that was ended by this reply; `None` if it was not sent.
+    pub fn ended(&self, now: Timestamp, reply: &Reply) -> Option<Event> {
+        let kind = match &self.then {
+            AfterReply::Introspecting(_) => CallKind::Introspection,
+            AfterReply::SigningIn(SignInCall::TokenEndpoint(_)) => CallKind::Token,
+            AfterReply::SigningIn(SignInCall::UserinfoEndpoint(_)) => CallKind::Userinfo,
+            AfterReply::SigningIn(SignInCall::UserService(_)) | AfterReply::CheckingPassword(_) => CallKind::UserService,
+        };
+        Event::call_ended(kind, self.visit.now, now, reply)
     }
 
     /// What the request waits for, for the log.

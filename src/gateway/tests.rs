@@ -49,6 +49,7 @@ mod signed_userinfo;
 mod silence;
 mod speculative;
 mod step_up;
+mod telemetry;
 mod torn;
 mod verified;
 mod written_keys;

@@ -88,7 +88,7 @@ mod tests {
     fn a_request_that_ended_undecided_has_a_counter_and_a_line_with_what_it_waited_for() {
         let pending = PendingStage { request: RequestRef::new("r-1", "POST", "/login"), stage: "password", read: None };
         let event = unanswered(pending, "downstream_remote_disconnect", false);
-        assert_eq!((event.counter().as_ref(), event.is_trouble()), ("accredit_unanswered_request_ended", false));
+        assert_eq!((event.metric().name.as_ref(), event.is_trouble()), ("accredit_unanswered_request_ended", false));
         assert_eq!(
             audit::line(&event).unwrap(),
             "accredit audit {\"detail\":\"Envoy says downstream_remote_disconnect\",\"event\":\"unanswered\",\"method\":\"POST\",\"path\":\"/login\",\"reason\":\"request_ended\",\"request_id\":\"r-1\",\"stage\":\"password\"}"

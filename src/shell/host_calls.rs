@@ -45,6 +45,7 @@ unsafe extern "C" {
     safe fn proxy_set_effective_context(id: u32) -> u32;
     safe fn proxy_continue_stream(stream: StreamType) -> u32;
     safe fn proxy_increment_metric(id: u32, by: i64) -> u32;
+    safe fn proxy_record_metric(id: u32, value: u64) -> u32;
 
     fn proxy_log(level: LogLevel, line: *const u8, line_size: usize) -> u32;
     fn proxy_define_metric(kind: MetricType, name: *const u8, name_size: usize, id: &mut u32) -> u32;
@@ -111,17 +112,22 @@ pub(super) fn log(level: LogLevel, line: &str) -> Done {
     done(unsafe { proxy_log(level, line.as_ptr(), line.len()) })
 }
 
-/// Defines a counter, or finds the one with this name; returns its id.
-pub(super) fn define_counter(name: &str) -> Done<u32> {
+/// Defines a metric, or finds the one with this name; returns its id.
+pub(super) fn define_metric(kind: MetricType, name: &str) -> Done<u32> {
     let mut id = 0;
     // SAFETY: the pointer and the size are of one text, which outlives the call.
-    done(unsafe { proxy_define_metric(MetricType::Counter, name.as_ptr(), name.len(), &mut id) })?;
+    done(unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &mut id) })?;
     Ok(id)
 }
 
 /// Increments a counter by one.
 pub(super) fn increment(id: u32) -> Done {
     done(proxy_increment_metric(id, 1))
+}
+
+/// Adds a sample to a histogram, or sets a gauge.
+pub(super) fn record(id: u32, value: u64) -> Done {
+    done(proxy_record_metric(id, value))
 }
 
 /// Reads a property by its path, whose parts are separated by zero bytes. `None` if it is absent or empty.

@@ -1,16 +1,17 @@
-//! Reports to Envoy what happened: counters, audit lines, filter state for the access log. It does not know what an event means:
-//! each has its own counter's name and audit line.
+//! Reports to Envoy what happened: counters, histograms and gauges, audit lines, filter state for the access log. It does not know
+//! what an event means: each has its own metric and audit line.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use proxy_wasm::types::LogLevel;
+use proxy_wasm::types::{LogLevel, MetricType};
 
 use crate::config::settings::FilterState;
 use crate::shell::host_calls;
 use crate::step::audit;
 use crate::step::decision::Note;
 use crate::step::event::Event;
+use crate::step::metric::{Change, Metric};
 use crate::words::quote::escape_invisible;
 
 /// The filter state that Envoy's access log prints as `wasm.accredit.subject`.
@@ -19,36 +20,44 @@ const SUBJECT: &str = "accredit.subject";
 /// The filter state that Envoy's access log prints as `wasm.accredit.rule`.
 const RULE: &str = "accredit.rule";
 
-/// The counters that were defined so far, with their ids, in the order in which they were first needed: frequent ones soon stand
+/// The metrics that were defined so far, with their ids, in the order in which they were first needed: frequent ones soon stand
 /// in front. There cannot be many, because their names come from a closed list.
 #[derive(Default)]
-pub(super) struct Counters(RefCell<Vec<(Cow<'static, str>, u32)>>);
+pub(super) struct Metrics(RefCell<Vec<(Cow<'static, str>, u32)>>);
 
-impl Counters {
-    /// Counts events and writes their audit lines.
+impl Metrics {
+    /// Measures events and writes their audit lines.
     pub(super) fn report(&self, events: &[Event]) {
         for event in events {
-            self.count(event.counter());
+            self.measure(event.metric());
             if let Some(line) = audit::line(event) {
                 log(if event.is_trouble() { LogLevel::Warn } else { LogLevel::Info }, &line);
             }
         }
     }
 
-    fn count(&self, name: Cow<'static, str>) {
+    fn measure(&self, Metric { name, change }: Metric) {
         let Ok(mut defined) = self.0.try_borrow_mut() else { return };
         // Most names are constants of the program, found quickly by their address; the others by their text.
         let found = defined.iter().find(|(other, _)| std::ptr::eq(&**other, &*name));
         let id = match found.or_else(|| defined.iter().find(|(other, _)| *other == name)) {
             Some((_, id)) => *id,
             None => {
-                let Ok(id) = host_calls::define_counter(&name) else { return };
+                let kind = match change {
+                    Change::OneMore => MetricType::Counter,
+                    Change::Sample(_) => MetricType::Histogram,
+                    Change::Level(_) => MetricType::Gauge,
+                };
+                let Ok(id) = host_calls::define_metric(kind, &name) else { return };
                 defined.push((name, id));
                 id
             }
         };
         // If the host refuses, the request goes on all the same.
-        let _ = host_calls::increment(id);
+        let _ = match change {
+            Change::OneMore => host_calls::increment(id),
+            Change::Sample(value) | Change::Level(value) => host_calls::record(id, value),
+        };
     }
 }
 

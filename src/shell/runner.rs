@@ -20,7 +20,7 @@ use crate::shell::host::Host;
 use crate::shell::host_calls::{self, Refused};
 use crate::shell::progress::{CalledFrom, Progress, Resumption, StreamHandle};
 use crate::shell::queues::{Asker, CallFor, Queues, Waiting};
-use crate::shell::report::{self, Counters};
+use crate::shell::report::{self, Metrics};
 use crate::step::decision::{BodyNews, Decision, Forward, News, Renewal};
 use crate::upkeep::fetch::{Fetch, Upkeep};
 use crate::words::time::Timestamp;
@@ -43,7 +43,7 @@ pub(super) struct Runner {
     host: RefCell<Host>,
     queues: Rc<Queues>,
     period: Cell<Duration>,
-    pub(super) counters: Counters,
+    pub(super) metrics: Metrics,
     filter_state: FilterState,
     /// Whether the log was told that requests pass without their headers coming here.
     pub(super) reported_unseen: Cell<bool>,
@@ -58,7 +58,7 @@ impl Runner {
             host: RefCell::new(host),
             queues,
             period: Cell::default(),
-            counters: Counters::default(),
+            metrics: Metrics::default(),
             filter_state,
             reported_unseen: Cell::default(),
         }
@@ -75,7 +75,7 @@ impl Runner {
     /// Carries out a step of this stream, and those that follow from it at once.
     pub(super) fn carry_out(&self, handle: &StreamHandle, mut step: Step, from: CalledFrom) -> Action {
         loop {
-            self.counters.report(&step.events);
+            self.metrics.report(&step.events);
             report::note(&step.note, self.filter_state);
             let Ok(mut progress) = handle.progress.try_borrow_mut() else { return Action::Pause };
             match step.decision {
@@ -156,7 +156,10 @@ impl Runner {
     #[inline(never)]
     pub(super) fn resume(&self, resumption: Resumption) -> Option<Step> {
         self.with_gateway(|gateway, world| match resumption {
-            Resumption::Call(pending, reply) => gateway.resume_call(world, *pending, &reply),
+            Resumption::Call(pending, reply) => {
+                self.metrics.report(pending.ended(world.now(), &reply).as_slice());
+                gateway.resume_call(world, *pending, &reply)
+            }
             Resumption::Wait(pending, news) => gateway.resume_wait(world, *pending, news),
             Resumption::Body(pending, news) => gateway.resume_body(world, *pending, news),
         })
@@ -202,7 +205,7 @@ impl Runner {
             return Ok(false);
         }
         add_to_response(fields)?;
-        self.counters.report(&events);
+        self.metrics.report(&events);
         Ok(true)
     }
 
@@ -236,7 +239,11 @@ impl Runner {
     pub(super) fn answered(&self, token: u32, reply: Reply) {
         match self.queues.take_call(token) {
             Some(CallFor::Fetch(fetch)) => {
-                if let Some(upkeep) = self.with_gateway(|gateway, world| gateway.fetch_answered(world, &fetch, &reply)) {
+                let upkeep = self.with_gateway(|gateway, world| {
+                    self.metrics.report(fetch.ended(world.now(), &reply).as_slice());
+                    gateway.fetch_answered(world, &fetch, &reply)
+                });
+                if let Some(upkeep) = upkeep {
                     self.do_upkeep(upkeep);
                 }
             }
@@ -249,7 +256,7 @@ impl Runner {
     }
 
     fn do_upkeep(&self, upkeep: Upkeep) {
-        self.counters.report(&upkeep.events);
+        self.metrics.report(&upkeep.events);
         for fetch in upkeep.fetches {
             self.fetch(fetch);
         }
@@ -268,7 +275,7 @@ impl Runner {
             None => {
                 let upkeep = self.with_gateway(|gateway, world| gateway.fetch_answered(world, &fetch, &Reply::NotSent));
                 if let Some(upkeep) = upkeep {
-                    self.counters.report(&upkeep.events);
+                    self.metrics.report(&upkeep.events);
                     // What the background has found to be due besides. This fetch is not among it: after its failure, the lease
                     // delays the next attempt. So this recursion ends.
                     for further in upkeep.fetches {
@@ -334,7 +341,7 @@ impl Runner {
         let Some(progress) = progress.upgrade().filter(waits).filter(|_| host_calls::set_effective_context(id).is_ok()) else {
             if let Resumption::Call(pending, reply) = resumption {
                 let events = self.with_gateway(|gateway, world| gateway.orphaned_reply(world, &pending, &reply)).flatten();
-                self.counters.report(events.as_slice());
+                self.metrics.report(events.as_slice());
             }
             return;
         };

@@ -64,7 +64,7 @@ pub(super) fn establish<C, W>(
         provider: provider.oidc.name.clone(),
         subject: id_token.subject.clone(),
     };
-    let mut events = vec![completed];
+    let mut events = vec![completed, Event::SignInTook(visit.now.since(attempt.created))];
     if tokens.refresh_token.is_none() && settings.refreshes() {
         events.extend(scene.background.report_missing_refresh_token(&provider.oidc.name));
     }

@@ -34,7 +34,7 @@ pub(super) fn release<C, W>(
     let delete_cookie = attempt.forget(&settings.session.cookie);
     let mut response = json_answer(&body, vec![delete_cookie]);
     visit.add_cors_headers(settings, &mut response);
-    let mut step = Step::answered(response, vec![completed]);
+    let mut step = Step::answered(response, vec![completed, Event::SignInTook(visit.now.since(attempt.created))]);
     step.note.subject = Some(Rc::from(id_token.subject));
     step
 }

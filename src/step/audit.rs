@@ -65,7 +65,10 @@ pub fn line(event: &Event) -> Option<String> {
         | Event::SignInRepeated
         | Event::Refreshed { failure: None, .. }
         | Event::Notified { failure: None, .. }
-        | Event::Fetched { failure: None, .. } => return None,
+        | Event::Fetched { failure: None, .. }
+        | Event::DocumentHeld { .. }
+        | Event::CallEnded { .. }
+        | Event::SignInTook(_) => return None,
     };
     Some(["accredit audit ", &escape_invisible(&Value::Object(line.0).to_string())].concat())
 }
@@ -116,7 +119,7 @@ mod tests {
         let parsed: Value = serde_json::from_str(line.strip_prefix("accredit audit ").unwrap()).unwrap();
         assert_eq!(parsed["reason"], "condition_failed");
         assert_eq!(parsed["path"], "/a\"\n{}");
-        assert_eq!(event.counter(), "accredit_denied_condition_failed");
+        assert_eq!(event.metric().name, "accredit_denied_condition_failed");
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! What happened, as values: each event knows its counter, and whether an operator should look at it. Events hold subjects, rules,
-//! reasons and what a log may say about them; never a secret, a code or a token.
+//! What happened, as values: each event knows whether an operator should look at it. Events hold subjects, rules, reasons and what
+//! a log may say about them; never a secret, a code or a token. How they are counted is not known here; `step::metric` knows.
 
-use std::borrow::Cow;
+use std::time::Duration;
 
+use crate::http::message::Reply;
 use crate::words::reason::{Failure, Reason};
+use crate::words::time::Timestamp;
 
 /// The request in which an event happened, as an audit line names it. The id stands in Envoy's access log too.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +65,18 @@ pub enum DocumentKind {
     Metadata,
     /// The keys (RFC 7517, section 5).
     Keys,
+}
+
+/// What a call of ours is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum CallKind {
+    Token,
+    Refresh,
+    Userinfo,
+    Introspection,
+    Document(DocumentKind),
+    UserService,
 }
 
 /// What becomes of a session whose refresh failed.
@@ -206,9 +220,20 @@ pub enum Event {
         /// Why the fetch failed; `None` if it succeeded.
         failure: Option<Failure>,
     },
+    /// This worker holds a provider's document, which some worker has fetched at this time. Reported once for each document.
+    DocumentHeld { kind: DocumentKind, provider: String, fetched: Timestamp },
+    /// A call was answered, or given up.
+    CallEnded { kind: CallKind, took: Duration },
+    /// A sign-in was completed, this long after the browser was sent to the provider.
+    SignInTook(Duration),
 }
 
 impl Event {
+    /// How long a call took that was made at `began`; `None` if it was not sent.
+    pub fn call_ended(kind: CallKind, began: Timestamp, now: Timestamp, reply: &Reply) -> Option<Self> {
+        (*reply != Reply::NotSent).then(|| Self::CallEnded { kind, took: now.since(began) })
+    }
+
     /// Says in the audit log that a session was refused, because the browser is sent to a provider for this request.
     pub fn tell_refused_session(events: &mut [Self], reference: impl Fn() -> RequestRef) {
         for event in events {
@@ -216,50 +241,6 @@ impl Event {
                 *request = Some(reference());
             }
         }
-    }
-
-    /// The name of the counter that this event increments.
-    pub fn counter(&self) -> Cow<'static, str> {
-        Cow::Borrowed(match self {
-            Self::Outcome(Outcome::Forwarded) => "accredit_decisions_forwarded",
-            Self::Outcome(Outcome::Redirected) => "accredit_decisions_redirected",
-            Self::Outcome(Outcome::Unauthenticated) => "accredit_decisions_unauthenticated",
-            Self::Outcome(Outcome::Forbidden) => "accredit_decisions_forbidden",
-            Self::Outcome(Outcome::Refused) => "accredit_decisions_refused",
-            Self::Outcome(Outcome::Unavailable) => "accredit_decisions_unavailable",
-            Self::Outcome(Outcome::Answered) => "accredit_decisions_answered",
-            Self::SessionFromMemory => "accredit_session_from_memory",
-            Self::SessionFromCookie => "accredit_session_from_cookie",
-            Self::TokenFromMemory => "accredit_token_from_memory",
-            Self::TokenVerified => "accredit_token_verified",
-            Self::TokenIntrospected(IntrospectionAnswer::Accepted) => "accredit_introspection_good",
-            Self::TokenIntrospected(IntrospectionAnswer::Refused) => "accredit_introspection_bad",
-            Self::TokenIntrospected(IntrospectionAnswer::Missing) => "accredit_introspection_failed",
-            Self::SessionRefused { .. } => "accredit_session_refused",
-            Self::SessionRenewed => "accredit_session_renewed",
-            Self::SignInBegun { .. } => "accredit_sign_in_begun",
-            Self::ReturnToTooLong { .. } => "accredit_return_to_too_long",
-            Self::SignInCompleted { .. } => "accredit_sign_in_completed",
-            Self::SignInRepeated => "accredit_sign_in_repeated",
-            Self::SignInFailed { failure, .. } => return Cow::Owned(format!("accredit_sign_in_failed_{}", failure.reason)),
-            Self::Refreshed { failure: None, .. } => "accredit_refresh_ok",
-            Self::Refreshed { failure: Some((failure, _)), .. } => {
-                return Cow::Owned(format!("accredit_refresh_failed_{}", failure.reason));
-            }
-            Self::RefreshTokenMissing { .. } => "accredit_refresh_token_missing",
-            Self::AccountCreated { .. } => "accredit_account_created",
-            Self::Notified { failure: None, .. } => "accredit_notify_ok",
-            Self::Notified { .. } => "accredit_notify_failed",
-            Self::SignedOut { .. } => "accredit_sign_out",
-            Self::Denied { failure, .. } => return Cow::Owned(format!("accredit_denied_{}", failure.reason)),
-            Self::Unanswered { failure, .. } => return Cow::Owned(format!("accredit_unanswered_{}", failure.reason)),
-            Self::EndpointUnusable { .. } => "accredit_endpoint_unusable",
-            Self::AlgorithmsDiffer { .. } => "accredit_algorithms_differ",
-            Self::Fetched { kind: DocumentKind::Metadata, failure: None, .. } => "accredit_fetch_metadata_ok",
-            Self::Fetched { kind: DocumentKind::Metadata, .. } => "accredit_fetch_metadata_failed",
-            Self::Fetched { kind: DocumentKind::Keys, failure: None, .. } => "accredit_fetch_keys_ok",
-            Self::Fetched { kind: DocumentKind::Keys, .. } => "accredit_fetch_keys_failed",
-        })
     }
 
     /// Whether an operator should look at this: something does not work, as opposed to somebody who is rightly refused. Its audit

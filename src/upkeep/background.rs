@@ -114,8 +114,8 @@ impl Background {
         let (documents, ended) = (&mut self.documents, &mut self.ended);
         let mut turn = Turn { settings, world, now, documents, ended, fetches: Vec::new(), events };
         refresh(&mut self.refreshes, &mut turn);
-        let Turn { world, documents, mut fetches, events, .. } = turn;
-        let missing = documents.look_after(settings, world, now, &mut fetches);
+        let Turn { world, documents, mut fetches, mut events, .. } = turn;
+        let missing = documents.look_after(settings, world, now, (&mut fetches, &mut events));
         let attentive = missing || !self.refreshes.is_empty();
         Upkeep { fetches, events, next: if attentive { BUSY_PERIOD } else { IDLE_PERIOD } }
     }

@@ -9,7 +9,7 @@ use crate::http::message::Reply;
 use crate::oidc::metadata::{EndpointName, Metadata, Remark};
 use crate::oidc::provider::Provider;
 use crate::step::decision::{News, Resource};
-use crate::step::event::DocumentKind;
+use crate::step::event::{DocumentKind, Event};
 use crate::upkeep::fetch::Fetch;
 use crate::upkeep::provider_documents::ProviderDocuments;
 use crate::words::reason::{Failure, Reason};
@@ -117,18 +117,19 @@ impl Documents {
         (now >= until || not_before >= until).then_some(News::Missing(Reason::KeysUnavailable))
     }
 
-    /// Adds to `fetches` what is due now; returns whether anything is still missing.
+    /// Adds to `fetches` what is due now, and to `events` which documents are new here; returns whether anything is still missing.
     pub(super) fn look_after(
         &mut self,
         settings: &Settings,
         world: &mut dyn World,
         now: Timestamp,
-        fetches: &mut Vec<Fetch>,
+        (fetches, events): (&mut Vec<Fetch>, &mut Vec<Event>),
     ) -> bool {
         let mut missing = false;
         let asked = self.0.iter_mut().zip(&settings.providers).filter(|(_, provider)| provider.oidc.is_asked());
         for (documents, provider) in asked {
             documents.look(&provider.oidc, &settings.sealer, world, now, fetches);
+            documents.tell(events);
             missing |= documents.metadata.is_due(now) || documents.are_keys_due(now);
         }
         missing

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::http::message::HttpCall;
+use crate::http::message::{HttpCall, Reply};
 use crate::session::content::Session;
-use crate::step::event::{DocumentKind, Event};
+use crate::step::event::{CallKind, DocumentKind, Event};
+use crate::words::time::Timestamp;
 
 /// What the background wants done: calls to make, and events to report.
 #[derive(Debug, PartialEq)]
@@ -24,6 +25,19 @@ pub struct Fetch {
     pub provider: String,
     pub errand: Errand,
     pub call: HttpCall,
+    /// When it was due to be sent.
+    pub began: Timestamp,
+}
+
+impl Fetch {
+    /// How long the call took that was ended by this reply; `None` if it was not sent.
+    pub fn ended(&self, now: Timestamp, reply: &Reply) -> Option<Event> {
+        let kind = match self.errand {
+            Errand::Document(kind) => CallKind::Document(kind),
+            Errand::Refresh(_) => CallKind::Refresh,
+        };
+        Event::call_ended(kind, self.began, now, reply)
+    }
 }
 
 /// What a background call is for.

@@ -13,7 +13,7 @@ use crate::oidc::keys::{keys_request, keys_response};
 use crate::oidc::metadata::{EndpointName, Metadata};
 use crate::oidc::provider::{MetadataSource, Provider};
 use crate::session::content::Fingerprint;
-use crate::step::event::DocumentKind;
+use crate::step::event::{DocumentKind, Event};
 use crate::upkeep::fetch::{Errand, Fetch};
 use crate::upkeep::lease::{self, Grant, Urgency};
 use crate::words::reason::Failure;
@@ -41,6 +41,8 @@ pub(super) struct Slot<T> {
     /// The versions of the entries in shared memory when they were last read. An entry is only opened when its version has
     /// changed.
     versions: Vec<Option<Version>>,
+    /// Of which document, by the time when it was fetched, an event has told.
+    told: Timestamp,
 }
 
 pub(super) struct Held<T> {
@@ -88,7 +90,8 @@ impl Mirrored {
 
 impl<T: PartialEq> Slot<T> {
     const fn empty() -> Self {
-        Self { held: None, wanted: None, not_before: Timestamp::from_millis(0), versions: Vec::new() }
+        let never = Timestamp::from_millis(0);
+        Self { held: None, wanted: None, not_before: never, versions: Vec::new(), told: never }
     }
 
     pub(super) fn is_newer_than(&self, newer_than: Option<Timestamp>) -> bool {
@@ -102,6 +105,12 @@ impl<T: PartialEq> Slot<T> {
 
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
         self.is_wanted() || self.held.as_ref().is_none_or(|held| now >= held.fresh_until)
+    }
+
+    /// When the document was fetched, if no event has told of it. One that is written in the configuration was never fetched.
+    fn untold(&mut self) -> Option<Timestamp> {
+        let fetched = self.held.as_ref().map_or(self.told, |held| held.fetched);
+        (std::mem::replace(&mut self.told, fetched) != fetched).then_some(fetched)
     }
 
     fn take(&mut self, value: T, fetched: Timestamp, fresh_until: Timestamp) {
@@ -150,6 +159,14 @@ impl ProviderDocuments {
         }
     }
 
+    /// The events that tell of documents which are new here.
+    pub(super) fn tell(&mut self, events: &mut Vec<Event>) {
+        let untold = [(DocumentKind::Metadata, self.metadata.untold()), (DocumentKind::Keys, self.keys.untold())];
+        let held =
+            |(kind, fetched): (_, Option<_>)| Some(Event::DocumentHeld { kind, provider: self.name.clone(), fetched: fetched? });
+        events.extend(untold.into_iter().filter_map(held));
+    }
+
     /// Whether the keys are to be fetched, and it is known from where.
     pub(super) fn are_keys_due(&self, now: Timestamp) -> bool {
         let has_address = |held: &Held<Metadata>| held.value.usable(EndpointName::Jwks).is_some();
@@ -175,7 +192,10 @@ impl ProviderDocuments {
         // This cannot fail: the issuer was checked when the configuration was read, and `are_keys_due` has seen the other address.
         let Ok(call) = call else { return now };
         match lease::acquire(world, &self.key(kind, "lease"), now, call.timeout.saturating_add(Duration::from_secs(1)), urgency) {
-            Grant::Granted => fetches.push(Fetch { provider: self.name.clone(), errand: Errand::Document(kind), call }),
+            Grant::Granted => {
+                let errand = Errand::Document(kind);
+                fetches.push(Fetch { provider: self.name.clone(), errand, call, began: now });
+            }
             Grant::InProgress => {}
             Grant::NotBefore(moment) => return moment,
         }

@@ -174,7 +174,7 @@ fn ask_for_tokens(turn: &mut Turn<'_>, due: &mut DueSession) -> bool {
                 Err(failure) => return retry_later(turn, due, failure),
             };
             let errand = Errand::Refresh(Box::new(session.clone()));
-            turn.fetches.push(Fetch { provider: session.provider.clone(), errand, call });
+            turn.fetches.push(Fetch { provider: session.provider.clone(), errand, call, began: now });
             due.stage = Stage::Asked(now.plus(span));
         }
         Grant::InProgress => {}

@@ -106,14 +106,14 @@ describe('the documents name', () => {
   });
 
   it('every counter', () => {
-    // The documents write a counter that ends with a reason as accredit_denied_REASON.
+    // The documents write a counter that ends with a reason as accredit_denied_REASON, a gauge of a provider as …_PROVIDER.
     const literals = [
-      ...read('src/step/event.rs')
+      ...read('src/step/metric.rs')
         .split('#[cfg(test)]')[0]
-        .matchAll(/"(accredit_[a-z_]+)(\{\})?"/g),
+        .matchAll(/"(accredit_[a-z_]+)"/g),
     ];
-    const counters = literals.map(([, name, open]) => (open ? `${name}REASON` : name));
-    assert.ok(counters.length >= 15, `found ${counters.length} counters in the source`);
+    const counters = literals.map(([, name]) => (name.endsWith('seconds_') ? `${name}PROVIDER` : name.endsWith('_') ? `${name}REASON` : name));
+    assert.ok(counters.length >= 40, `found ${counters.length} counters in the source`);
     const text = DOCUMENTS.filter(({ path }) => path.startsWith('docs/'))
       .map(({ text: words }) => words)
       .join('\n');

@@ -1,4 +1,4 @@
-// What monitoring sees: the labels of Envoy's Prometheus page.
+// What monitoring sees: labels, histograms and times on Envoy's Prometheus page.
 //
 // Whether each event is counted at all is in operations.test.mjs.
 
@@ -7,7 +7,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { shipped } from './lib/gateway.mjs';
-import { ROOT } from './lib/process.mjs';
+import { ROOT, eventually } from './lib/process.mjs';
 import { onStage } from './lib/stage.mjs';
 
 /** The samples of Envoy's Prometheus page whose names begin with `accredit_`: a number for each `name{label="value"}`. */
@@ -17,8 +17,11 @@ async function samples(gateway) {
   return Object.fromEntries(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')).replace('{}', ''), Number(line.slice(line.lastIndexOf(' ') + 1))]));
 }
 
+/** Several workers, and histograms that are on the page soon. */
+const watched = { concurrency: 2, envoy: (bootstrap) => void (bootstrap.stats_flush_interval = '0.1s') };
+
 describe("Envoy's Prometheus page", () => {
-  const stage = onStage();
+  const stage = onStage(watched);
 
   it('has one counter of refusals, with the reason as its label, and so for sign-ins that failed', async () => {
     const visitor = stage.visitor();
@@ -37,6 +40,37 @@ describe("Envoy's Prometheus page", () => {
       assert.equal(seen[sample], count, `${sample} in ${Object.keys(seen).join(', ')}`);
     // Names whose end is no reason are left alone.
     assert.ok(Object.keys(seen).every((sample) => sample.includes('{') || !/denied_|unanswered_|sign_in_failed_|refresh_failed_/.test(sample)));
+  });
+
+  it('has histograms of calls by what they are for, and of sign-ins, which a request of somebody who is signed in does not change', async () => {
+    stage.provider.delay.token = 300;
+    const alice = await stage.signedIn();
+    const seen = await eventually('the histograms are on the page', async () => {
+      const all = await samples(stage.gateway);
+      return all['accredit_sign_in_milliseconds_count'] ? all : undefined;
+    });
+    for (const call of ['token', 'keys', 'metadata'])
+      assert.ok(seen[`accredit_call_milliseconds_count{call="${call}"}`] >= 1, `${call} in ${Object.keys(seen)}`);
+    const slow = (sample) => seen[`${sample}{call="token",le="250"}`] < seen[`${sample}{call="token",le="+Inf"}`];
+    assert.ok(slow('accredit_call_milliseconds_bucket'), JSON.stringify(seen));
+    assert.ok(seen['accredit_sign_in_milliseconds_sum'] >= 300);
+    const measured = (all) => Object.entries(all).filter(([sample]) => /milliseconds_count|decisions_redirected/.test(sample));
+    for (let i = 0; i < 5; i += 1) assert.equal((await alice.open('/analytics')).status, 200);
+    const forwarded = seen.accredit_decisions_forwarded + 5;
+    const after = await eventually('they are counted', async () => {
+      const all = await samples(stage.gateway);
+      return all.accredit_decisions_forwarded === forwarded ? all : undefined;
+    });
+    assert.deepEqual(measured(after), measured(seen));
+  });
+
+  it('has the time of the last good fetch of each document, which all workers set alike', async () => {
+    const seen = await samples(stage.gateway);
+    const now = Date.now() / 1000;
+    for (const what of ['metadata', 'keys']) {
+      const fetched = seen[`accredit_${what}_fetched_timestamp_seconds{provider="demo"}`];
+      assert.ok(fetched > now - 120 && fetched <= now, `${what}: ${fetched}, at ${now}`);
+    }
   });
 
   it('keeps the long names in /stats, which other tools read', async () => {

@@ -20,12 +20,13 @@ const CALLBACKS: [&str; 9] = [
 ];
 
 /// The functions of Envoy that the filter calls.
-const FUNCTIONS: [&str; 19] = [
+const FUNCTIONS: [&str; 20] = [
     "proxy_get_current_time_nanoseconds",
     "proxy_set_tick_period_milliseconds",
     "proxy_set_effective_context",
     "proxy_continue_stream",
     "proxy_increment_metric",
+    "proxy_record_metric",
     "proxy_log",
     "proxy_define_metric",
     "proxy_get_property",

@@ -49,7 +49,7 @@ where
 /// What must hold for every step after made-up input: nobody is signed in, and everything can be printed.
 fn nobody_is_let_in(step: &Step) -> Verdict {
     drop(format!("{step:?}"));
-    drop(step.events.iter().map(|event| (event.counter(), audit::line(event))).collect::<Vec<_>>());
+    drop(step.events.iter().map(|event| (event.metric(), audit::line(event))).collect::<Vec<_>>());
     prop_assert_eq!(step.note.subject.as_deref(), None);
     let completed = step.events.iter().any(|event| matches!(event, Event::SignInCompleted { .. }));
     prop_assert!(!completed);
@@ -200,7 +200,7 @@ fn no_made_up_refresh_response_changes_who_somebody_is() {
         let mut worker = Worker::within(&document, world);
         for reply in &replies {
             let upkeep = worker.fetch_answered(&fetch, reply);
-            drop(upkeep.events.iter().map(|event| (event.counter(), audit::line(event))).collect::<Vec<_>>());
+            drop(upkeep.events.iter().map(|event| (event.metric(), audit::line(event))).collect::<Vec<_>>());
         }
         let step = worker.begin(request.clone());
         let who = matches!(step.decision, Decision::Forward(_)).then_some("alice");

@@ -196,7 +196,7 @@ fn metadata_that_break_the_specification_or_the_configuration_sign_nobody_in_and
         let upkeep = stage.worker.fetch_answered(&fetch, &reply);
         let detail = match upkeep.events.as_slice() {
             [Event::Fetched { failure: Some(failure), .. }] => &failure.detail,
-            [Event::Fetched { failure: None, .. }, Event::EndpointUnusable { detail, .. }] => detail,
+            [Event::Fetched { failure: None, .. }, Event::EndpointUnusable { detail, .. }, ..] => detail,
             other => panic!("{other:?}"),
         };
         assert!(detail.contains(says), "{detail}");

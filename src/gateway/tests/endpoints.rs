@@ -55,7 +55,7 @@ fn without_an_introspection_endpoint_people_sign_in_jwts_are_verified_and_opaque
     assert!(!stage.provider.asked.contains(&"introspect".to_owned()));
     stage.sign_in("/page");
     let told = metadata_events(&mut stage);
-    let [Event::Fetched { failure: None, .. }, Event::EndpointUnusable { detail, .. }] = told.as_slice() else {
+    let [Event::Fetched { failure: None, .. }, Event::EndpointUnusable { detail, .. }, ..] = told.as_slice() else {
         panic!("{told:?}")
     };
     assert!(detail.contains("write metadata: {introspection_endpoint: URL} beside issuer"), "{detail}");
@@ -150,7 +150,7 @@ fn a_document_whose_algorithms_are_not_accepted_is_told_and_a_token_that_is_good
     let mut stage = Stage::ready(&document());
     stage.provider.metadata["id_token_signing_alg_values_supported"] = json!(["EdDSA"]);
     let told = metadata_events(&mut stage);
-    let [Event::Fetched { failure: None, .. }, differ @ Event::AlgorithmsDiffer { detail, .. }] = told.as_slice() else {
+    let [Event::Fetched { failure: None, .. }, differ @ Event::AlgorithmsDiffer { detail, .. }, ..] = told.as_slice() else {
         panic!("{told:?}")
     };
     assert!(detail.ends_with("write algorithms: [EdDSA]"), "{detail}");

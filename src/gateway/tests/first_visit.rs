@@ -40,7 +40,7 @@ fn visit(stage: &mut Stage) -> Step {
 }
 
 fn counters(step: &Step) -> Vec<String> {
-    step.events.iter().map(|event| event.counter().into_owned()).collect()
+    step.events.iter().map(|event| event.metric().name.into_owned()).collect()
 }
 
 #[test]

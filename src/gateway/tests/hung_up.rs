@@ -9,7 +9,7 @@ use crate::words::reason::Reason;
 use serde_json::json;
 
 /// Sends a password, as far as the call to the user service; returns what the request goes on with.
-fn asked(stage: &mut Stage, password: &str) -> PendingCall {
+pub(super) fn asked(stage: &mut Stage, password: &str) -> PendingCall {
     stage.browser.body = json!({"email": "alice@example.com", "password": password}).to_string();
     let headers = stage.browser.send("POST", "/api/auth/login", &[("content-type", "application/json")]);
     let Decision::ReadBody { pending, .. } = stage.worker.begin(headers).decision else { panic!() };
@@ -24,7 +24,7 @@ fn a_wrong_password_counts_and_is_reported_although_its_client_hung_up() {
         let pending = asked(&mut stage, "wrong");
         assert!(pending.outlives_its_request());
         let event = stage.worker.gateway.orphaned_reply(&mut stage.worker.world, &pending, &json_reply(401, &json!({})));
-        assert_eq!(event.unwrap().counter(), "accredit_sign_in_failed_credentials_refused");
+        assert_eq!(event.unwrap().metric().name, "accredit_sign_in_failed_credentials_refused");
     }
     assert_eq!(outcome(&login(&mut stage, "alice@example.com", "right")), (429, "too_many_failures"));
 }

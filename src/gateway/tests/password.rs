@@ -109,7 +109,7 @@ fn a_wrong_password_and_an_unknown_name_cannot_be_told_apart_by_calls_answer_or_
     let seen = |email: &str| {
         let mut stage = Stage::ready(&by_password());
         let step = login(&mut stage, email, "wrong");
-        let counters: Vec<_> = step.events.iter().map(|event| event.counter().into_owned()).collect();
+        let counters: Vec<_> = step.events.iter().map(|event| event.metric().name.into_owned()).collect();
         let audits: Vec<_> = step.events.iter().filter_map(audit::line).collect();
         (stage.users.calls(), response(&step).clone(), response(&step).headers.clone(), counters, audits)
     };

@@ -82,7 +82,11 @@ fn the_page_that_opened_the_window_is_told_of_the_session_and_a_person_can_read_
     assert_eq!(status(&step), 200, "{:?}", step.events);
     assert_eq!(posted_message(&step), Some((FRONT.to_owned(), json!({"authenticated": true}))));
     assert!(response(&step).body.contains("You are signed in") && response(&step).body.contains("You can close this window."));
-    assert!(matches!(step.events[..], [Event::SignInCompleted { .. }, Event::Outcome(_)]), "{:?}", step.events);
+    assert!(
+        matches!(step.events[..], [Event::SignInCompleted { .. }, Event::SignInTook(_), Event::Outcome(_)]),
+        "{:?}",
+        step.events
+    );
     assert_eq!(step.note.subject.as_deref(), Some("alice"));
     assert_eq!(stage.browser.names(), ["__Host-accredit"], "the attempt is gone");
     assert_eq!(outcome(&stage.navigate("/page")), (200, ""));

@@ -30,7 +30,9 @@ fn the_first_request_waits_for_the_metadata_and_is_then_redirected_to_the_provid
     assert_eq!(stage.worker.news(&resource, until), None);
     let reply = stage.provider.answer(&fetch.call, BEGINNING);
     let upkeep = stage.worker.fetch_answered(&fetch, &reply);
-    assert_eq!(upkeep.events, [Event::Fetched { kind: DocumentKind::Metadata, provider: "main".into(), failure: None }]);
+    let (kind, provider) = (DocumentKind::Metadata, "main".to_owned());
+    let held = Event::DocumentHeld { kind, provider: provider.clone(), fetched: stage.worker.world.now };
+    assert_eq!(upkeep.events, [Event::Fetched { kind, provider, failure: None }, held]);
     assert_eq!(stage.worker.news(&resource, until), Some(News::Ready));
 
     let sent = stage.worker.resume(pending, News::Ready);
@@ -94,7 +96,7 @@ fn the_callback_begins_a_session_and_returns_to_the_requested_page() {
     assert_eq!((status(&back), location(&back)), (303, "/page?x=1&y=%2F"));
     let completed = |event: &Event| matches!(event, Event::SignInCompleted { subject, .. } if subject == "alice");
     assert!(completed(&back.events[0]));
-    assert_eq!(back.events[1..], [Event::Outcome(Outcome::Answered)]);
+    assert_eq!(back.events[1..], [Event::SignInTook(seconds(0)), Event::Outcome(Outcome::Answered)]);
     stage.browser.take_response(response(&back));
     assert_eq!(stage.browser.names(), ["__Host-accredit"]);
 

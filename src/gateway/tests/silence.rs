@@ -21,7 +21,7 @@ impl Record {
     fn step(&mut self, step: &Step) {
         self.printed.push(format!("{step:?}"));
         self.printed.extend(step.events.iter().filter_map(audit::line));
-        self.printed.extend(step.events.iter().map(|event| event.counter().into_owned()));
+        self.printed.extend(step.events.iter().map(|event| event.metric().name.into_owned()));
         if let Decision::Respond(response) = &step.decision {
             let cookies = response.headers.iter().filter(|(name, _)| name == "set-cookie");
             let values = cookies.filter_map(|(_, cookie)| Some(cookie.split(';').next()?.split_once('=')?.1.to_owned()));

@@ -1,0 +1,143 @@
+//! How each event is measured: by one more in a counter, by a sample in a histogram, or by the level of a gauge. Names come from a
+//! closed list: they end with a reason, with the kind of a call, or with a provider's configured name. Nothing that a client or a
+//! provider says gets into one, so that there cannot be many. What the host does with them is not known here.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::step::event::{CallKind, DocumentKind, Event, IntrospectionAnswer, Outcome};
+use crate::words::reason::Reason;
+use crate::words::time::Timestamp;
+
+/// What an event changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// The name by which the host keeps it. In `/stats/prometheus`, the shipped files make a label of the end of some names.
+    pub name: Cow<'static, str>,
+    /// How it is changed.
+    pub change: Change,
+}
+
+/// The change of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A counter grows by one.
+    OneMore,
+    /// A histogram gets this sample, in milliseconds.
+    Sample(u64),
+    /// A gauge is set to this.
+    Level(u64),
+}
+
+impl Metric {
+    const fn counter(name: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), change: Change::OneMore }
+    }
+
+    fn counter_of(before: &str, reason: Reason) -> Self {
+        Self { name: Cow::Owned([before, reason.id()].concat()), change: Change::OneMore }
+    }
+
+    fn took(name: &'static str, span: Duration) -> Self {
+        Self { name: Cow::Borrowed(name), change: Change::Sample(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)) }
+    }
+
+    fn moment(before: &str, provider: &str, moment: Timestamp) -> Self {
+        Self { name: Cow::Owned([before, provider].concat()), change: Change::Level(moment.seconds()) }
+    }
+}
+
+impl Event {
+    /// What this event changes.
+    pub fn metric(&self) -> Metric {
+        Metric::counter(match self {
+            Self::Outcome(Outcome::Forwarded) => "accredit_decisions_forwarded",
+            Self::Outcome(Outcome::Redirected) => "accredit_decisions_redirected",
+            Self::Outcome(Outcome::Unauthenticated) => "accredit_decisions_unauthenticated",
+            Self::Outcome(Outcome::Forbidden) => "accredit_decisions_forbidden",
+            Self::Outcome(Outcome::Refused) => "accredit_decisions_refused",
+            Self::Outcome(Outcome::Unavailable) => "accredit_decisions_unavailable",
+            Self::Outcome(Outcome::Answered) => "accredit_decisions_answered",
+            Self::SessionFromMemory => "accredit_session_from_memory",
+            Self::SessionFromCookie => "accredit_session_from_cookie",
+            Self::TokenFromMemory => "accredit_token_from_memory",
+            Self::TokenVerified => "accredit_token_verified",
+            Self::TokenIntrospected(IntrospectionAnswer::Accepted) => "accredit_introspection_good",
+            Self::TokenIntrospected(IntrospectionAnswer::Refused) => "accredit_introspection_bad",
+            Self::TokenIntrospected(IntrospectionAnswer::Missing) => "accredit_introspection_failed",
+            Self::SessionRefused { .. } => "accredit_session_refused",
+            Self::SessionRenewed => "accredit_session_renewed",
+            Self::SignInBegun { .. } => "accredit_sign_in_begun",
+            Self::ReturnToTooLong { .. } => "accredit_return_to_too_long",
+            Self::SignInCompleted { .. } => "accredit_sign_in_completed",
+            Self::SignInRepeated => "accredit_sign_in_repeated",
+            Self::SignInFailed { failure, .. } => return Metric::counter_of("accredit_sign_in_failed_", failure.reason),
+            Self::SignInTook(span) => return Metric::took("accredit_sign_in_milliseconds", *span),
+            Self::Refreshed { failure: None, .. } => "accredit_refresh_ok",
+            Self::Refreshed { failure: Some((failure, _)), .. } => {
+                return Metric::counter_of("accredit_refresh_failed_", failure.reason);
+            }
+            Self::RefreshTokenMissing { .. } => "accredit_refresh_token_missing",
+            Self::AccountCreated { .. } => "accredit_account_created",
+            Self::Notified { failure: None, .. } => "accredit_notify_ok",
+            Self::Notified { .. } => "accredit_notify_failed",
+            Self::SignedOut { .. } => "accredit_sign_out",
+            Self::Denied { failure, .. } => return Metric::counter_of("accredit_denied_", failure.reason),
+            Self::Unanswered { failure, .. } => return Metric::counter_of("accredit_unanswered_", failure.reason),
+            Self::EndpointUnusable { .. } => "accredit_endpoint_unusable",
+            Self::AlgorithmsDiffer { .. } => "accredit_algorithms_differ",
+            Self::Fetched { kind: DocumentKind::Metadata, failure: None, .. } => "accredit_fetch_metadata_ok",
+            Self::Fetched { kind: DocumentKind::Metadata, .. } => "accredit_fetch_metadata_failed",
+            Self::Fetched { kind: DocumentKind::Keys, failure: None, .. } => "accredit_fetch_keys_ok",
+            Self::Fetched { kind: DocumentKind::Keys, .. } => "accredit_fetch_keys_failed",
+            Self::DocumentHeld { kind: DocumentKind::Metadata, provider, fetched } => {
+                return Metric::moment("accredit_metadata_fetched_timestamp_seconds_", provider, *fetched);
+            }
+            Self::DocumentHeld { kind: DocumentKind::Keys, provider, fetched } => {
+                return Metric::moment("accredit_keys_fetched_timestamp_seconds_", provider, *fetched);
+            }
+            Self::CallEnded { kind, took } => {
+                let name = match kind {
+                    CallKind::Token => "accredit_call_milliseconds_token",
+                    CallKind::Refresh => "accredit_call_milliseconds_refresh",
+                    CallKind::Userinfo => "accredit_call_milliseconds_userinfo",
+                    CallKind::Introspection => "accredit_call_milliseconds_introspection",
+                    CallKind::Document(DocumentKind::Metadata) => "accredit_call_milliseconds_metadata",
+                    CallKind::Document(DocumentKind::Keys) => "accredit_call_milliseconds_keys",
+                    CallKind::UserService => "accredit_call_milliseconds_user_service",
+                };
+                return Metric::took(name, *took);
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::message::{Headers, Reply};
+
+    #[test]
+    fn spans_are_milliseconds_and_points_in_time_are_seconds_since_1970() {
+        let fetched = Timestamp::from_millis(1_750_000_000_999);
+        let held = Event::DocumentHeld { kind: DocumentKind::Keys, provider: "main".into(), fetched };
+        for (event, name, change) in [
+            (Event::SignInTook(Duration::from_micros(1_500)), "accredit_sign_in_milliseconds", Change::Sample(1)),
+            (held, "accredit_keys_fetched_timestamp_seconds_main", Change::Level(1_750_000_000)),
+            (Event::SignInRepeated, "accredit_sign_in_repeated", Change::OneMore),
+        ] {
+            assert_eq!(event.metric(), Metric { name: name.into(), change });
+        }
+    }
+
+    #[test]
+    fn a_call_that_was_not_sent_took_no_time_and_one_that_was_reset_did() {
+        let [began, now] = [1_000, 1_250].map(Timestamp::from_millis);
+        let ended = |reply| Event::call_ended(CallKind::Token, began, now, &reply).map(|event| event.metric().change);
+        let timed_out = Reply::Answered { status: 504, headers: Headers::default(), body: Vec::new() };
+        assert_eq!(
+            [ended(Reply::NotSent), ended(Reply::Reset), ended(timed_out)],
+            [None, Some(Change::Sample(250)), Some(Change::Sample(250))]
+        );
+    }
+}
