@@ -1,4 +1,4 @@
-//! HTTP as values: requests, responses and calls, addresses, cookies, and the bodies that are read. What a request means, and
+//! HTTP as values: requests, responses and calls, addresses, cookies, the bodies that are read, and traces. What a request means, and
 //! what is answered, is decided elsewhere.
 
 pub mod address;
@@ -7,4 +7,5 @@ pub mod cause;
 pub mod cookie;
 pub mod message;
 pub mod return_to;
+pub mod trace_context;
 pub mod url;

@@ -187,6 +187,7 @@ fn what_is_wrong_is_named_by_its_path_with_a_remedy() {
             "providers[0].metadata.issuer: expected none beside the provider's issuer",
         ),
         (with("/providers/0/timeout", json!("0s")), "providers[0].timeout: "),
+        (with("/providers/0/trace_context", json!("none")), "providers[0].trace_context: expected true or false"),
         (with("/providers/0/timeout", json!("soon")), "providers[0].timeout: expected a span of time, found a text; write 30m"),
         (with("/session/keys", json!([])), "session.keys: expected at least one key"),
         (with("/session/keys", json!(["short"])), "session.keys[0]: expected at least 32 bytes in base64"),

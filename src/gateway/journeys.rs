@@ -19,12 +19,13 @@ use crate::config::settings::Settings;
 use crate::gateway::journeys::guard::ByIntrospection;
 use crate::gateway::pending::{AfterReply, PendingBody, PendingCall, PendingWait, Step, with_request};
 use crate::http::message::Reply;
+use crate::http::trace_context::trace_context;
 use crate::session::attempt::{Attempt, Ending};
 use crate::session::remembered::attempts::Outcome;
 use crate::sign_in::redeem::{self, AfterNews, SignInCall};
 use crate::sign_in::under_way::{attempt, repeated};
 use crate::sign_in::{begin, callback, exchange, password};
-use crate::step::decision::{self, BodyNews, News};
+use crate::step::decision::{self, BodyNews, Decision, News};
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
 #[cfg(not(target_arch = "wasm32"))]
@@ -110,7 +111,14 @@ pub(super) fn after_body(scene: &mut Scene<'_>, pending: PendingBody, news: Body
 /// Joins the step with its request; what stopped a journey becomes a response here, and nowhere else.
 fn conclude(scene: &mut Scene<'_>, visit: Visit, journey: Journey) -> Step {
     match journey {
-        Ok(step) => with_request(step, visit),
+        Ok(mut step) => {
+            if let Decision::Call(call, then) = &mut step.decision
+                && is_told_the_trace(scene, then)
+            {
+                call.headers.extend(trace_context(&visit.request.headers));
+            }
+            with_request(step, visit)
+        }
         Err(stop) => {
             // Whoever declined is not asked again when the page is loaded again.
             let declined = stop.failure.reason == Reason::AuthorizationDenied;
@@ -119,6 +127,12 @@ fn conclude(scene: &mut Scene<'_>, visit: Visit, journey: Journey) -> Step {
             stop.answer(scene.settings, &visit, cookie)
         }
     }
+}
+
+/// Whether a call is made as a part of the request's trace: always at the user service, which is the operator's own.
+fn is_told_the_trace(scene: &Scene<'_>, then: &AfterReply) -> bool {
+    let told = |name| scene.settings.provider(name).is_some_and(|provider| provider.oidc.trace_context);
+    then.provider().is_none_or(told)
 }
 
 /// The step of one journey as a step of any journey.

@@ -49,6 +49,18 @@ pub enum AfterReply {
     CheckingPassword(Box<Checking>),
 }
 
+impl AfterReply {
+    /// The configured name of the provider that is called; `None` for the user service.
+    pub(super) fn provider(&self) -> Option<&str> {
+        match self {
+            Self::Introspecting(asking) => Some(&asking.provider),
+            Self::SigningIn(SignInCall::TokenEndpoint(attempt)) => Some(&attempt.provider),
+            Self::SigningIn(SignInCall::UserinfoEndpoint(asking)) => Some(&asking.proved.attempt.provider),
+            Self::SigningIn(SignInCall::UserService(_)) | Self::CheckingPassword(_) => None,
+        }
+    }
+}
+
 impl From<Infallible> for AfterReply {
     fn from(never: Infallible) -> Self {
         match never {}

@@ -51,5 +51,6 @@ mod speculative;
 mod step_up;
 mod telemetry;
 mod torn;
+mod traces;
 mod verified;
 mod written_keys;

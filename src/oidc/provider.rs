@@ -53,6 +53,8 @@ pub struct Provider {
     pub algorithms: Vec<Algorithm>,
     /// How long to wait for its responses.
     pub timeout: Duration,
+    /// Whether calls that a request causes belong to the request's trace (W3C Trace Context).
+    pub trace_context: bool,
     /// Where http without TLS is accepted.
     pub plain_http: PlainHttp,
 }

@@ -44,6 +44,7 @@ pub(crate) fn provider() -> Provider {
         clock_skew: Duration::from_secs(60),
         algorithms: vec![Algorithm::RS256, Algorithm::PS256, Algorithm::ES256],
         timeout: Duration::from_secs(5),
+        trace_context: true,
         plain_http: PlainHttp::LoopbackOnly,
     }
 }

@@ -6,9 +6,10 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { shipped } from './lib/gateway.mjs';
+import { managerOf, shipped } from './lib/gateway.mjs';
 import { ROOT, eventually } from './lib/process.mjs';
 import { onStage } from './lib/stage.mjs';
+import { headerValues } from './lib/upstream.mjs';
 
 /** The samples of Envoy's Prometheus page whose names begin with `accredit_`: a number for each `name{label="value"}`. */
 async function samples(gateway) {
@@ -84,5 +85,50 @@ describe('every shipped file', () => {
     const scenarios = readdirSync(join(ROOT, 'envoy')).map((name) => name.replace('.yaml', ''));
     assert.ok(scenarios.length >= 5);
     for (const scenario of scenarios) assert.deepEqual(shipped(scenario).stats_config, shipped('bff').stats_config, scenario);
+  });
+});
+
+/** A service that Envoy sends its spans to, as the cluster `tracing` of this bootstrap. */
+function traced(bootstrap) {
+  const [listener] = bootstrap.static_resources.listeners;
+  const cluster = structuredClone(bootstrap.static_resources.clusters.find(({ name }) => name === 'application'));
+  cluster.name = cluster.load_assignment.cluster_name = 'tracing';
+  bootstrap.static_resources.clusters.push(cluster);
+  managerOf(listener).tracing = {
+    provider: {
+      name: 'envoy.tracers.opentelemetry',
+      typed_config: {
+        '@type': 'type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig',
+        service_name: 'gateway',
+        http_service: { http_uri: { uri: 'http://tracing/v1/traces', cluster: 'tracing', timeout: '1s' } },
+      },
+    },
+  };
+}
+
+describe('a trace', () => {
+  const PARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const stage = onStage({ envoy: traced });
+
+  /** The fields of the trace that the provider got with the code of a sign-in, whose callback came with these. */
+  async function tokenRequest(fields) {
+    const visitor = stage.visitor();
+    const callback = await visitor.untilCallback();
+    stage.provider.received.token.length = 0;
+    assert.equal((await visitor.open(callback.href, { headers: fields })).status, 303);
+    const [{ headers }] = stage.provider.received.token;
+    return [headers.traceparent, headers.tracestate];
+  }
+
+  it('that a request belongs to is that of the calls that it causes, and what is malformed goes no further', async () => {
+    assert.deepEqual(await tokenRequest({ traceparent: PARENT, tracestate: 'a=1' }), [PARENT, 'a=1']);
+    assert.deepEqual(await tokenRequest({ traceparent: `${PARENT}-x`, tracestate: 'a=1' }), [undefined, undefined]);
+  });
+
+  it("that Envoy begins itself is the application's alone: it has no span when the calls are made", async () => {
+    assert.deepEqual(await tokenRequest({}), [undefined, undefined]);
+    await stage.visitor().open('/');
+    const seen = stage.application.requests.find(({ url }) => url === '/');
+    assert.match(headerValues(seen, 'traceparent')[0], /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
   });
 });

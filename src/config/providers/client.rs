@@ -77,6 +77,7 @@ pub(super) fn refuse_what_asks(path: &str, shape: &mut ProviderShape, refusals: 
     unwanted.member("metadata", &mut shape.metadata, Option::is_some);
     unwanted.member("clusters", &mut shape.clusters, |clusters: &Reached| !clusters.is_empty());
     unwanted.member("timeout", &mut shape.timeout, Option::is_some);
+    unwanted.member("trace_context", &mut shape.trace_context, Option::is_some);
     unwanted.member("allow_insecure_http", &mut shape.allow_insecure_http, |allowed| *allowed);
 }
 

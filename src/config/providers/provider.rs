@@ -140,6 +140,7 @@ fn settings(
         clock_skew: parts.part(skew),
         algorithms: parts.part(algorithms(&at("algorithms"), shape.algorithms, refusals)),
         timeout: parts.part(timeout),
+        trace_context: parts.part(shape.trace_context).unwrap_or(true),
         authentication: parts.part(authentication.map(Some)).unwrap_or(ClientAuthentication::None),
         plain_http: if plain_http? { PlainHttp::AllowInsecure } else { PlainHttp::LoopbackOnly },
         source: parts

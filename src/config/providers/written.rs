@@ -30,6 +30,7 @@ shape! {
         pub(super) bearer: Option<BearerShape>,
         pub(super) algorithms: Option<Vec<Checked<String>>>,
         pub(super) timeout: Option<Span>,
+        pub(super) trace_context: Option<bool>,
         pub(super) allow_insecure_http: bool = default,
     }
 }

@@ -153,6 +153,7 @@ fn members_that_do_not_fit_together_are_refused_with_a_remedy() {
             "providers[0].clusters: expected none, because this provider is never asked",
         ),
         (secret(SECRET), &json!({"timeout": "5s"}), "providers[0].timeout: expected none, because this provider is never asked"),
+        (secret(SECRET), &json!({"trace_context": true}), "providers[0].trace_context: expected none, because this provider is"),
         (secret(SECRET), &json!({"issuer": ""}), "providers[0].issuer: expected the issuer as it stands in the tokens"),
         (secret(SECRET), &json!({"client_id": " "}), "providers[0].client_id: "),
     ] {
