@@ -161,7 +161,7 @@ impl Gateway {
     /// The refusal in place of a response that must not pass, because its request was not decided, or its fields could not be
     /// changed. Envoy no longer gives the request's headers at that point. `details` is Envoy's word for the response.
     pub fn undecided(&self, world: &mut dyn World, details: &str) -> Step {
-        let request = RequestRef::new(&take_request_id(world, &mut Headers::default()), "-", "-");
+        let request = RequestRef::new(&take_request_id(world, &mut Headers::default()), "-", "-", "-");
         let detail = ["Envoy says ", details, " of a request that was not decided; the application may have had it"].concat();
         not_a_visit(&self.settings, Reader::Program, request, Failure::new(Reason::Undecided, detail))
     }

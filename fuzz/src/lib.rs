@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use accredit::config;
+use accredit::config::settings::{Audit, Told};
 use accredit::gateway::Gateway;
 use accredit::gateway::pending::Step;
 use accredit::http::message::{Headers, Reply};
@@ -175,7 +176,8 @@ pub fn navigation(target: &str, cookie: &str) -> Vec<(String, Vec<u8>)> {
 /// When somebody is signed in, or a header field of the response holds a line break.
 pub fn check(step: &Step) {
     drop(format!("{step:?}"));
-    step.events.iter().for_each(|event| drop((event.metric(), audit::line(event))));
+    let told = Audit { host: Told::Plain, address: Told::Plain };
+    step.events.iter().for_each(|event| drop((event.metric(), audit::json(event, &told, &|| None))));
     assert_eq!(step.note.subject, None, "somebody is in");
     match &step.decision {
         Decision::Forward(forward) => assert_eq!(*forward.edits.add, [], "identity headers for nobody"),

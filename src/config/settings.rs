@@ -14,6 +14,7 @@ use crate::accounts::template::Template;
 use crate::accounts::throttle::Throttle;
 use crate::answer::site::Site;
 use crate::config::reading::refusal::Refusal;
+use crate::crypto::pseudonym::Pseudonyms;
 use crate::crypto::seal::Sealer;
 use crate::http::return_to::ReturnTo;
 use crate::http::url::Origin;
@@ -80,6 +81,8 @@ pub struct Settings {
     pub site: Site,
     /// What Envoy's access log is told.
     pub filter_state: FilterState,
+    /// What audit lines say besides.
+    pub audit: Audit,
     /// Whether the pass after an internal redirect knows who was asking in the first one.
     pub internal_redirects: bool,
     /// What the log is told when this configuration takes effect: not known to be wrong, but an operator should look at it.
@@ -93,6 +96,28 @@ pub struct Settings {
 pub struct FilterState {
     pub subject: bool,
     pub rule: bool,
+    /// The request's audit lines, JSON objects with commas between them.
+    pub audit: bool,
+}
+
+/// What audit lines say of where a request was for, and where it came from.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    /// Of its host, as the request has it.
+    pub host: Told,
+    /// Of its client's address.
+    pub address: Told,
+}
+
+/// How a text is told in audit lines.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// As it is.
+    Plain,
+    /// By a keyed hash: the same for the same text, and nothing that leads back to it.
+    Pseudonym(Box<Pseudonyms>),
+    /// Not at all.
+    Nothing,
 }
 
 /// A provider, and what sessions that began there are bound to.

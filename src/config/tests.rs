@@ -5,6 +5,7 @@ use crate::access::requirement::Requirement;
 use crate::config::settings::FilterState;
 use crate::http::cookie::SameSite;
 
+mod audit;
 mod claims;
 mod endpoints;
 mod environment;
@@ -269,10 +270,12 @@ fn a_refusal_never_shows_a_secret() {
 fn the_access_log_is_told_what_is_listed_and_nothing_else() {
     let told = |names: Value| load_json(&with("/filter_state", names)).map(|settings| settings.filter_state);
     assert_eq!(load_json(&short_example()).unwrap().filter_state, FilterState::default());
-    assert_eq!(told(json!(["rule"])).unwrap(), FilterState { subject: false, rule: true });
-    assert_eq!(told(json!(["subject", "rule"])).unwrap(), FilterState { subject: true, rule: true });
+    assert_eq!(told(json!(["rule"])).unwrap(), FilterState { rule: true, ..FilterState::default() });
+    let all = FilterState { subject: true, rule: true, audit: true };
+    assert_eq!(told(json!(["subject", "rule", "audit"])).unwrap(), all);
     let refusal = told(json!(["subject", "email"])).unwrap_err().to_string();
-    assert_eq!(refusal, "filter_state[1]: expected subject or rule, found another word; write filter_state: [subject, rule]");
+    let expected = "filter_state[1]: expected subject, rule or audit, found another word; write filter_state: [subject, rule]";
+    assert_eq!(refusal, expected);
 }
 
 #[test]

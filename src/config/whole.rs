@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::access::readings::Readings;
 use crate::access::route::Rules;
 use crate::accounts::UserService;
+use crate::config::access::audit::{AuditShape, audit};
 use crate::config::access::claim_to_headers::{ClaimToHeaderShape, Identity, identity};
 use crate::config::access::endpoints::EndpointsShape;
 use crate::config::access::filter_state::filter_state;
@@ -58,6 +59,7 @@ shape! {
         texts: TextsShape = default,
         diagnose: bool = default,
         filter_state: Vec<Checked<String>> = default,
+        audit: AuditShape = empty,
         internal_redirects: bool = default,
         rules: Vec<Checked<RuleShape>> = default,
         shared_cache: Option<SharedCacheWord>,
@@ -101,6 +103,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     let beside = Beside { help: written.help, languages, diagnose: written.diagnose };
     let site = site(written.site, beside, &mut warnings, refusals);
     let filter_state = filter_state(written.filter_state, refusals);
+    let audit = audit(written.audit, &keys.sealer, refusals);
     let internal_redirects = internal_redirects(written.internal_redirects, &keys.sealer, &access.route_policies, refusals);
 
     let answered = signing_in.paths(&ground);
@@ -151,6 +154,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
         password,
         site: site?,
         filter_state: filter_state?,
+        audit: audit?,
         internal_redirects: internal_redirects?,
         warnings: access.warnings.into_iter().chain(sessions.warning).chain(warnings).collect(),
     })

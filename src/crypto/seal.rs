@@ -15,6 +15,7 @@ use sha2::Sha256;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::crypto::base64url;
+use crate::crypto::pseudonym::Pseudonyms;
 use crate::words::secret::Secret;
 use crate::words::world::{NoRandomness, World};
 
@@ -109,6 +110,7 @@ pub struct Sealer {
 struct DerivedKey {
     id: [u8; KEY_ID_BYTES],
     ciphers: Vec<(Purpose, XChaCha20Poly1305)>,
+    pseudonyms: Pseudonyms,
 }
 
 impl Sealer {
@@ -132,6 +134,11 @@ impl Sealer {
     /// Names of the keys, in their order. They are no secrets: each sealed text begins with the name of its key.
     pub fn key_ids(&self) -> impl Iterator<Item = String> {
         self.keys.iter().map(|key| URL_SAFE_NO_PAD.encode(key.id))
+    }
+
+    /// Pseudonyms by the first key; `None` without any key.
+    pub fn pseudonyms(&self) -> Option<&Pseudonyms> {
+        self.keys.first().map(|key| &key.pseudonyms)
     }
 
     /// Seals `plain` for one purpose. The result is the key's name, the nonce and the ciphertext in base64url, which is safe in a
@@ -214,12 +221,14 @@ impl DerivedKey {
         // HKDF fails only for outputs of more than 255 hashes; these are shorter.
         let mut id = [0; KEY_ID_BYTES];
         hkdf.expand(b"accredit 1 key id", &mut id).map_err(|_| UnusableSealingKey::TooShort)?;
-        let cipher = |purpose: Purpose| {
+        let subkey = |label: &[u8]| {
             let mut subkey = Zeroizing::new([0; 32]);
-            hkdf.expand(purpose.label(), subkey.as_mut()).map_err(|_| UnusableSealingKey::TooShort)?;
-            Ok((purpose, XChaCha20Poly1305::new((&*subkey).into())))
+            hkdf.expand(label, subkey.as_mut()).map(|()| subkey).map_err(|_| UnusableSealingKey::TooShort)
         };
-        Ok(Self { id, ciphers: Purpose::ALL.into_iter().map(cipher).collect::<Result<_, _>>()? })
+        let cipher = |purpose: Purpose| Ok((purpose, XChaCha20Poly1305::new((&*subkey(purpose.label())?).into())));
+        let ciphers = Purpose::ALL.into_iter().map(cipher).collect::<Result<_, _>>()?;
+        let pseudonyms = Pseudonyms::new(&*subkey(Pseudonyms::LABEL)?).ok_or(UnusableSealingKey::TooShort)?;
+        Ok(Self { id, ciphers, pseudonyms })
     }
 
     fn cipher(&self, purpose: Purpose) -> Option<&XChaCha20Poly1305> {

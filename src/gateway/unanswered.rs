@@ -38,7 +38,7 @@ mod tests {
     use crate::step::event::RequestRef;
 
     fn of(details: &str, answered: bool, read: Option<usize>) -> (Reason, String) {
-        let pending = PendingStage { request: RequestRef::new("r-1", "POST", "/login"), stage: "body", read };
+        let pending = PendingStage { request: RequestRef::new("r-1", "app.example.com", "POST", "/login"), stage: "body", read };
         match unanswered(pending, details, answered) {
             Event::Unanswered { failure, .. } => (failure.reason, failure.detail),
             other => panic!("{other:?}"),
@@ -86,12 +86,13 @@ mod tests {
 
     #[test]
     fn a_request_that_ended_undecided_has_a_counter_and_a_line_with_what_it_waited_for() {
-        let pending = PendingStage { request: RequestRef::new("r-1", "POST", "/login"), stage: "password", read: None };
+        let pending =
+            PendingStage { request: RequestRef::new("r-1", "app.example.com", "POST", "/login"), stage: "password", read: None };
         let event = unanswered(pending, "downstream_remote_disconnect", false);
         assert_eq!((event.metric().name.as_ref(), event.is_trouble()), ("accredit_unanswered_request_ended", false));
         assert_eq!(
             audit::line(&event).unwrap(),
-            "accredit audit {\"detail\":\"Envoy says downstream_remote_disconnect\",\"event\":\"unanswered\",\"method\":\"POST\",\"path\":\"/login\",\"reason\":\"request_ended\",\"request_id\":\"r-1\",\"stage\":\"password\"}"
+            "accredit audit {\"address\":null,\"detail\":\"Envoy says downstream_remote_disconnect\",\"event\":\"unanswered\",\"host\":\"app.example.com\",\"method\":\"POST\",\"path\":\"/login\",\"reason\":\"request_ended\",\"request_id\":\"r-1\",\"stage\":\"password\"}"
         );
     }
 }

@@ -53,6 +53,12 @@ impl Host {
     }
 }
 
+/// The address and port of the client of the stream in effect.
+pub(super) fn client_address() -> Option<String> {
+    let address = host_calls::property("source\0address").ok().flatten()?;
+    String::from_utf8(address).ok()
+}
+
 fn not_offered(name: &str, refused: Refused) -> String {
     let remedy = "remove capability_restriction_config, or list everything that the module imports";
     format!("expected a host that offers {name}, found {refused:?}; {remedy}")
@@ -118,8 +124,7 @@ impl World for Host {
     }
 
     fn client_address(&self) -> Option<String> {
-        let address = host_calls::property("source\0address").ok().flatten()?;
-        String::from_utf8(address).ok()
+        client_address()
     }
 
     fn stream(&self) -> Option<StreamId> {

@@ -12,7 +12,7 @@ use crate::shell::calls::reply;
 use crate::shell::host::Host;
 use crate::shell::host_calls;
 use crate::shell::queues::Queues;
-use crate::shell::report;
+use crate::shell::report::{self, Reporter};
 use crate::shell::runner::{AT_ONCE, Runner};
 use crate::shell::stream::Stream;
 
@@ -41,10 +41,10 @@ impl Root {
         for warning in &settings.warnings {
             report::log(LogLevel::Warn, &format!("accredit: configuration: {warning}"));
         }
-        let filter_state = settings.filter_state;
+        let reporter = Reporter::new(settings.audit.clone(), settings.filter_state);
         let gateway = Gateway::new(&mut host, settings).map_err(|_| vec!["the host gives no random bytes".to_owned()])?;
         Host::start_timer(AT_ONCE).map_err(|why| vec![why])?;
-        Ok(Runner::new(self.id, gateway, host, Rc::clone(&self.queues), filter_state))
+        Ok(Runner::new(self.id, gateway, host, Rc::clone(&self.queues), reporter))
     }
 }
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use proxy_wasm::types::Action;
 
-use crate::config::settings::FilterState;
 use crate::gateway::Gateway;
 use crate::gateway::pending::Step;
 use crate::http::address::network;
@@ -20,7 +19,7 @@ use crate::shell::host::Host;
 use crate::shell::host_calls::{self, Refused};
 use crate::shell::progress::{CalledFrom, Progress, Resumption, StreamHandle};
 use crate::shell::queues::{Asker, CallFor, Queues, Waiting};
-use crate::shell::report::{self, Metrics};
+use crate::shell::report::Reporter;
 use crate::step::decision::{BodyNews, Decision, Forward, News, Renewal};
 use crate::upkeep::fetch::{Fetch, Upkeep};
 use crate::words::time::Timestamp;
@@ -43,23 +42,21 @@ pub(super) struct Runner {
     host: RefCell<Host>,
     queues: Rc<Queues>,
     period: Cell<Duration>,
-    pub(super) metrics: Metrics,
-    filter_state: FilterState,
+    pub(super) reporter: Reporter,
     /// Whether the log was told that requests pass without their headers coming here.
     pub(super) reported_unseen: Cell<bool>,
 }
 
 impl Runner {
     /// A runner for this gateway, in the root context with this id.
-    pub(super) fn new(root_id: u32, gateway: Gateway, host: Host, queues: Rc<Queues>, filter_state: FilterState) -> Self {
+    pub(super) fn new(root_id: u32, gateway: Gateway, host: Host, queues: Rc<Queues>, reporter: Reporter) -> Self {
         Self {
             root_id,
             gateway: RefCell::new(gateway),
             host: RefCell::new(host),
             queues,
             period: Cell::default(),
-            metrics: Metrics::default(),
-            filter_state,
+            reporter,
             reported_unseen: Cell::default(),
         }
     }
@@ -75,8 +72,8 @@ impl Runner {
     /// Carries out a step of this stream, and those that follow from it at once.
     pub(super) fn carry_out(&self, handle: &StreamHandle, mut step: Step, from: CalledFrom) -> Action {
         loop {
-            self.metrics.report(&step.events);
-            report::note(&step.note, self.filter_state);
+            self.reporter.report(&step.events);
+            self.reporter.note(&step.note);
             let Ok(mut progress) = handle.progress.try_borrow_mut() else { return Action::Pause };
             match step.decision {
                 Decision::Forward(Forward { edits, renewal, private, next_pass }) => {
@@ -157,7 +154,7 @@ impl Runner {
     pub(super) fn resume(&self, resumption: Resumption) -> Option<Step> {
         self.with_gateway(|gateway, world| match resumption {
             Resumption::Call(pending, reply) => {
-                self.metrics.report(pending.ended(world.now(), &reply).as_slice());
+                self.reporter.report(pending.ended(world.now(), &reply).as_slice());
                 gateway.resume_call(world, *pending, &reply)
             }
             Resumption::Wait(pending, news) => gateway.resume_wait(world, *pending, news),
@@ -205,7 +202,7 @@ impl Runner {
             return Ok(false);
         }
         add_to_response(fields)?;
-        self.metrics.report(&events);
+        self.reporter.report(&events);
         Ok(true)
     }
 
@@ -240,7 +237,7 @@ impl Runner {
         match self.queues.take_call(token) {
             Some(CallFor::Fetch(fetch)) => {
                 let upkeep = self.with_gateway(|gateway, world| {
-                    self.metrics.report(fetch.ended(world.now(), &reply).as_slice());
+                    self.reporter.report(fetch.ended(world.now(), &reply).as_slice());
                     gateway.fetch_answered(world, &fetch, &reply)
                 });
                 if let Some(upkeep) = upkeep {
@@ -256,7 +253,7 @@ impl Runner {
     }
 
     fn do_upkeep(&self, upkeep: Upkeep) {
-        self.metrics.report(&upkeep.events);
+        self.reporter.report(&upkeep.events);
         for fetch in upkeep.fetches {
             self.fetch(fetch);
         }
@@ -275,7 +272,7 @@ impl Runner {
             None => {
                 let upkeep = self.with_gateway(|gateway, world| gateway.fetch_answered(world, &fetch, &Reply::NotSent));
                 if let Some(upkeep) = upkeep {
-                    self.metrics.report(&upkeep.events);
+                    self.reporter.report(&upkeep.events);
                     // What the background has found to be due besides. This fetch is not among it: after its failure, the lease
                     // delays the next attempt. So this recursion ends.
                     for further in upkeep.fetches {
@@ -341,7 +338,7 @@ impl Runner {
         let Some(progress) = progress.upgrade().filter(waits).filter(|_| host_calls::set_effective_context(id).is_ok()) else {
             if let Resumption::Call(pending, reply) = resumption {
                 let events = self.with_gateway(|gateway, world| gateway.orphaned_reply(world, &pending, &reply)).flatten();
-                self.metrics.report(events.as_slice());
+                self.reporter.report(events.as_slice());
             }
             return;
         };

@@ -61,5 +61,5 @@ fn report_ended(runner: &Runner, handle: &StreamHandle, details: &str, answered:
         Progress::Waiting(stage) => stage,
         Progress::Undecided | Progress::Forwarded { .. } | Progress::Answered => return,
     };
-    runner.metrics.report(&[unanswered(stage, details, answered)]);
+    runner.reporter.report(&[unanswered(stage, details, answered)]);
 }

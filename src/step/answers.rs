@@ -245,7 +245,7 @@ pub fn turn_away<C, W, B>(
     reason: Reason,
     detail: Option<String>,
 ) -> Step<C, W, B> {
-    let (method, path) = request.map_or(("-", "-"), |request| (&request.method, &request.path));
+    let (host, method, path) = request.map_or(("-", "-", "-"), |request| (&request.authority, &request.method, &request.path));
     let of_all_such = || match reason {
         Reason::HostUnknown => {
             let authority = request.map_or("", |request| &request.authority);
@@ -259,7 +259,7 @@ pub fn turn_away<C, W, B>(
         .filter(|request| browser::wants_page(request))
         .map_or(Reader::Program, |request| Reader::Person(settings.site.languages.choose(request.headers.all(ACCEPT_LANGUAGE))));
     let failure = Failure::new(reason, detail.unwrap_or_else(of_all_such));
-    not_a_visit(settings, reader, RequestRef::new(request_id, method, path), failure)
+    not_a_visit(settings, reader, RequestRef::new(request_id, host, method, path), failure)
 }
 
 /// Who reads a response.

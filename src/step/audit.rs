@@ -1,41 +1,49 @@
-//! The audit line of each event: a prefix and one JSON object, on one line whatever it holds. When events happen, and at which level
-//! they are logged, is not known here.
+//! The audit line of each event: one JSON object, on one line whatever it holds. When events happen, and at which level they are
+//! logged, is not known here.
 
 use serde_json::{Map, Value};
 
+use crate::config::settings::{Audit, Told};
+use crate::http::address::ip;
 use crate::step::event::{Aftermath, DocumentKind, Event, RequestRef};
 use crate::words::quote::escape_invisible;
 use crate::words::reason::Failure;
 
-/// The audit line, a prefix and one JSON object; `None` for events that are only counted.
-pub fn line(event: &Event) -> Option<String> {
+/// What stands before the object in Envoy's log, to find the lines by.
+pub const PREFIX: &str = "accredit audit ";
+
+/// The longest address that is told, in characters. What is no IP address may be the path of a socket.
+const LONGEST_ADDRESS: usize = 256;
+
+/// The audit line, one JSON object; `None` for events that are only counted. `audit` says what is told of the host and of the
+/// client; `address` is its address and port, and is asked for only if there is a request and something of it is told.
+pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) -> Option<String> {
+    let at = |name: &str, request: &RequestRef| Line::of(name).at(request).whereabouts(request, audit, address);
     let line = match event {
         Event::SignInBegun { request, provider, redirect_uri } => {
-            Line::of("sign_in_begun").at(request).text("provider", provider).text("redirect_uri", redirect_uri)
+            at("sign_in_begun", request).text("provider", provider).text("redirect_uri", redirect_uri)
         }
-        Event::ReturnToTooLong { request, bytes } => {
-            Line::of("return_to_too_long").at(request).with("bytes", Value::from(*bytes))
-        }
+        Event::ReturnToTooLong { request, bytes } => at("return_to_too_long", request).with("bytes", Value::from(*bytes)),
         Event::SignInCompleted { request, provider, subject } => {
-            Line::of("sign_in").at(request).text("provider", provider).text("subject", subject)
+            at("sign_in", request).text("provider", provider).text("subject", subject)
         }
         Event::SignInFailed { request, provider, failure } => {
-            Line::of("sign_in_failed").at(request).because(failure).maybe("provider", provider.as_ref())
+            at("sign_in_failed", request).because(failure).maybe("provider", provider.as_ref())
         }
         Event::AccountCreated { request, provider, subject } => {
-            Line::of("account_created").at(request).text("provider", provider).text("subject", subject)
+            at("account_created", request).text("provider", provider).text("subject", subject)
         }
         Event::Notified { request, subject, failure: Some(failure) } => {
-            Line::of("notify_failed").at(request).because(failure).text("subject", subject)
+            at("notify_failed", request).because(failure).text("subject", subject)
         }
         Event::SignedOut { request, provider, subject } => {
-            Line::of("sign_out").at(request).maybe("provider", provider.as_ref()).maybe("subject", subject.as_ref())
+            at("sign_out", request).maybe("provider", provider.as_ref()).maybe("subject", subject.as_ref())
         }
-        Event::SessionRefused { request: Some(request), failure } => Line::of("session_refused").at(request).because(failure),
+        Event::SessionRefused { request: Some(request), failure } => at("session_refused", request).because(failure),
         Event::Denied { request, rule, subject, failure } => {
-            Line::of("denied").at(request).because(failure).maybe("rule", rule.as_ref()).maybe("subject", subject.as_ref())
+            at("denied", request).because(failure).maybe("rule", rule.as_ref()).maybe("subject", subject.as_ref())
         }
-        Event::Unanswered { request, stage, failure } => Line::of("unanswered").at(request).because(failure).text("stage", stage),
+        Event::Unanswered { request, stage, failure } => at("unanswered", request).because(failure).text("stage", stage),
         Event::Refreshed { provider, subject, failure: Some((failure, aftermath)) } => {
             let ended = Value::Bool(*aftermath != Aftermath::TriedAgain);
             Line::of("refresh_failed").because(failure).text("provider", provider).text("subject", subject).with("ended", ended)
@@ -70,7 +78,7 @@ pub fn line(event: &Event) -> Option<String> {
         | Event::CallEnded { .. }
         | Event::SignInTook(_) => return None,
     };
-    Some(["accredit audit ", &escape_invisible(&Value::Object(line.0).to_string())].concat())
+    Some(escape_invisible(&Value::Object(line.0).to_string()).into_owned())
 }
 
 /// An audit line under construction: the members of its JSON object.
@@ -99,19 +107,54 @@ impl Line {
         self.text("request_id", &request.request_id).text("method", &request.method).text("path", &request.path)
     }
 
+    /// Where the request was for, and where it came from.
+    fn whereabouts(self, request: &RequestRef, audit: &Audit, address: &dyn Fn() -> Option<String>) -> Self {
+        let line = match told("host", &audit.host, || Some(request.host.clone())) {
+            Some(host) => self.with("host", host),
+            None => self,
+        };
+        let without_port = || {
+            let address = address()?;
+            Some(ip(&address).map_or_else(|| address.chars().take(LONGEST_ADDRESS).collect(), |ip| ip.to_string()))
+        };
+        match told("address", &audit.address, without_port) {
+            Some(address) => line.with("address", address),
+            None => line,
+        }
+    }
+
     fn because(self, failure: &Failure) -> Self {
         self.text("reason", failure.reason.id()).text("detail", &failure.detail)
     }
 }
 
+/// What a line says of this text; `None` if it says nothing, not even that it is unknown.
+fn told(what: &str, how: &Told, text: impl Fn() -> Option<String>) -> Option<Value> {
+    let shown = match how {
+        Told::Nothing => return None,
+        Told::Plain => text(),
+        Told::Pseudonym(pseudonyms) => text().map(|text| pseudonyms.of(what, &text)),
+    };
+    Some(shown.map_or(Value::Null, Value::from))
+}
+
+/// The line as Envoy's log has it, if the host is told, and the address unknown.
+#[cfg(test)]
+pub fn line(event: &Event) -> Option<String> {
+    let audit = Audit { host: Told::Plain, address: Told::Plain };
+    Some([PREFIX, &json(event, &audit, &|| None)?].concat())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::seal::Sealer;
     use crate::words::reason::Reason;
+    use crate::words::secret::Secret;
 
     #[test]
     fn an_audit_line_is_one_line_of_json_whatever_the_path_holds() {
-        let request = RequestRef { request_id: "r".into(), method: "GET".into(), path: "/a\"\n{}".into() };
+        let request = RequestRef::new("r", "app.example.com", "GET", "/a\"\n{}");
         let failure = Failure::new(Reason::ConditionFailed, "groups is absent");
         let event = Event::Denied { request, rule: Some("rules[1]".into()), subject: Some("bob".into()), failure };
         let line = line(&event).unwrap();
@@ -122,10 +165,50 @@ mod tests {
         assert_eq!(event.metric().name, "accredit_denied_condition_failed");
     }
 
+    /// What a refusal's line says of host and client.
+    fn told(host: &Told, address: &Told, came: Option<&str>) -> [Option<Value>; 2] {
+        let request = RequestRef::new("r", "app.example.com", "GET", "/");
+        let failure = Failure::new(Reason::ConditionFailed, "groups is absent");
+        let event = Event::Denied { request, rule: None, subject: None, failure };
+        let audit = Audit { host: host.clone(), address: address.clone() };
+        let line = json(&event, &audit, &|| came.map(str::to_owned)).unwrap();
+        let mut members: Map<String, Value> = serde_json::from_str(&line).unwrap();
+        ["host", "address"].map(|name| members.remove(name))
+    }
+
+    #[test]
+    fn host_and_client_are_told_as_they_are_without_the_port_by_a_hash_or_not_at_all() {
+        let key = Secret::new("QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=");
+        let hashed = Told::Pseudonym(Box::new(Sealer::new(&[key]).unwrap().pseudonyms().unwrap().clone()));
+        let text = |text: &str| Some(Value::from(text));
+        for (came, shown) in [
+            ("192.0.2.1:567", "192.0.2.1"),
+            ("[2001:db8::1]:567", "2001:db8::1"),
+            ("[::ffff:192.0.2.1]:1", "192.0.2.1"),
+            ("/run/envoy.sock", "/run/envoy.sock"),
+        ] {
+            assert_eq!(told(&Told::Plain, &Told::Plain, Some(came)), [text("app.example.com"), text(shown)]);
+        }
+        let by_hash = |came| told(&hashed, &hashed, Some(came));
+        let [host, address] = by_hash("192.0.2.1:567");
+        assert!(host != address && host != text("app.example.com") && address != text("192.0.2.1"));
+        assert_eq!(by_hash("192.0.2.1:1"), [host, address], "the port does not count");
+        assert_eq!(told(&Told::Nothing, &Told::Nothing, Some("192.0.2.1:567")), [None, None]);
+        assert_eq!(told(&Told::Plain, &hashed, None), [text("app.example.com"), Some(Value::Null)], "unknown");
+    }
+
+    #[test]
+    fn the_client_of_an_event_without_a_request_is_not_asked_for() {
+        let event = Event::RefreshTokenMissing { provider: "main".into() };
+        let audit = Audit { host: Told::Plain, address: Told::Plain };
+        let line = json(&event, &audit, &|| panic!("asked")).unwrap();
+        assert_eq!(line, r#"{"event":"refresh_token_missing","provider":"main"}"#);
+    }
+
     #[test]
     fn line_separators_and_invisible_characters_in_a_subject_begin_no_second_log_line() {
         let subject = "bob\u{2028}accredit audit {}\u{202e}\u{200b}\u{e0041}".to_owned();
-        let request = RequestRef { request_id: "r".into(), method: "GET".into(), path: "/".into() };
+        let request = RequestRef::new("r", "app.example.com", "GET", "/");
         let event = Event::SignedOut { request, provider: Some("main".into()), subject: Some(subject.clone()) };
         let line = line(&event).unwrap();
         assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");

@@ -12,6 +12,8 @@ use crate::words::time::Timestamp;
 pub struct RequestRef {
     /// Envoy's `x-request-id`, or one of our own where Envoy gave none.
     pub request_id: String,
+    /// The host as the request has it (`:authority`), at most 256 characters of it.
+    pub host: String,
     /// The method, at most 256 characters of it.
     pub method: String,
     /// The path without query, at most 256 characters of it.
@@ -19,11 +21,11 @@ pub struct RequestRef {
 }
 
 impl RequestRef {
-    /// Cuts method and path at 256 characters: whoever sends long ones must not fill the log.
+    /// Cuts host, method and path at 256 characters: whoever sends long ones must not fill the log.
     #[inline(never)]
-    pub fn new(request_id: &str, method: &str, path: &str) -> Self {
-        let [method, path] = [method, path].map(|text| text.chars().take(256).collect());
-        Self { request_id: request_id.to_owned(), method, path }
+    pub fn new(request_id: &str, host: &str, method: &str, path: &str) -> Self {
+        let [host, method, path] = [host, method, path].map(|text| text.chars().take(256).collect());
+        Self { request_id: request_id.to_owned(), host, method, path }
     }
 }
 

@@ -54,7 +54,8 @@ impl Visit {
 
     /// The request as events name it.
     pub fn reference(&self) -> RequestRef {
-        RequestRef::new(&self.request_id, &self.request.method, &self.request.path)
+        let request = &self.request;
+        RequestRef::new(&self.request_id, &request.authority, &request.method, &request.path)
     }
 
     /// The requested path and query, as the page to return to after a sign-in; the front page if they are no such page.

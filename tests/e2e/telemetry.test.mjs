@@ -1,13 +1,15 @@
-// What monitoring sees: labels, histograms and times on Envoy's Prometheus page.
+// What monitoring sees: labels, histograms and times on Envoy's Prometheus page, traces, and audit lines as JSON alone.
 //
 // Whether each event is counted at all is in operations.test.mjs.
 
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { managerOf, shipped } from './lib/gateway.mjs';
-import { ROOT, eventually } from './lib/process.mjs';
+import { parse } from 'yaml';
+import { Visitor } from './lib/client.mjs';
+import { managerOf, shipped, startGateway } from './lib/gateway.mjs';
+import { ROOT, eventually, temporaryFolder } from './lib/process.mjs';
 import { onStage } from './lib/stage.mjs';
 import { headerValues } from './lib/upstream.mjs';
 
@@ -48,13 +50,13 @@ describe("Envoy's Prometheus page", () => {
     const alice = await stage.signedIn();
     const seen = await eventually('the histograms are on the page', async () => {
       const all = await samples(stage.gateway);
-      return all['accredit_sign_in_milliseconds_count'] ? all : undefined;
+      return all.accredit_sign_in_milliseconds_count ? all : undefined;
     });
     for (const call of ['token', 'keys', 'metadata'])
       assert.ok(seen[`accredit_call_milliseconds_count{call="${call}"}`] >= 1, `${call} in ${Object.keys(seen)}`);
     const slow = (sample) => seen[`${sample}{call="token",le="250"}`] < seen[`${sample}{call="token",le="+Inf"}`];
     assert.ok(slow('accredit_call_milliseconds_bucket'), JSON.stringify(seen));
-    assert.ok(seen['accredit_sign_in_milliseconds_sum'] >= 300);
+    assert.ok(seen.accredit_sign_in_milliseconds_sum >= 300);
     const measured = (all) => Object.entries(all).filter(([sample]) => /milliseconds_count|decisions_redirected/.test(sample));
     for (let i = 0; i < 5; i += 1) assert.equal((await alice.open('/analytics')).status, 200);
     const forwarded = seen.accredit_decisions_forwarded + 5;
@@ -130,5 +132,66 @@ describe('a trace', () => {
     await stage.visitor().open('/');
     const seen = stage.application.requests.find(({ url }) => url === '/');
     assert.match(headerValues(seen, 'traceparent')[0], /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+  });
+});
+
+describe('audit lines', () => {
+  const folder = temporaryFolder();
+  const path = join(folder, 'audit.json');
+  /** The block of the documentation that writes them as JSON alone, for this file. */
+  const documented = () => {
+    const [, block] = /### Audit lines as JSON alone.*?```yaml\n(.*?)```/s.exec(readFileSync(join(ROOT, 'docs/troubleshooting.md'), 'utf8'));
+    const [logger] = parse(block);
+    logger.typed_config.path = path;
+    return logger;
+  };
+  const stage = onStage({
+    plugin: (configuration) => Object.assign(configuration, { filter_state: ['audit'], audit: { host: 'plain', address: 'hash' } }),
+    envoy: (bootstrap) => void managerOf(bootstrap.static_resources.listeners[0]).access_log.push(documented()),
+  });
+  const written = () =>
+    readFileSync(path, 'utf8')
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
+
+  it('are JSON as a whole in a file of their own, and say host and client', async () => {
+    const alice = await stage.signedIn();
+    await alice.call('/api/logout', { method: 'POST' });
+    const stranger = stage.visitor();
+    await stranger.call('/api/chat', { headers: { 'x-forwarded-for': '203.0.113.9' } });
+    await stranger.call('/', { headers: { host: 'other.example.com' } });
+    const lines = await eventually('all are written', () => (written().some(({ audit }) => audit[0].host === 'other.example.com') ? written() : undefined));
+    assert.deepEqual(
+      lines.flatMap(({ audit }) => audit.map(({ event, reason, host }) => [event, reason, host])),
+      [
+        ['sign_in_begun', undefined, stage.gateway.host],
+        ['sign_in', undefined, stage.gateway.host],
+        ['sign_out', undefined, stage.gateway.host],
+        ['denied', 'session_missing', stage.gateway.host],
+        ['denied', 'host_unknown', 'other.example.com'],
+      ],
+    );
+    for (const { time } of lines) assert.ok(!Number.isNaN(Date.parse(time)), time);
+    const addresses = new Set(lines.flatMap(({ audit }) => audit.map(({ address }) => address)));
+    assert.equal(addresses.size, 1, 'one client');
+    assert.match([...addresses][0], /^[\w-]{16}$/);
+    // The same lines are in Envoy's log.
+    assert.deepEqual(
+      stage.gateway.auditLog().filter(({ request_id: id }) => id),
+      lines.flatMap(({ audit }) => audit),
+    );
+  });
+
+  it('have the address behind trusted proxies as it is, unless something else is written', async () => {
+    const { provider, application } = stage;
+    const behind = (bootstrap) => void (managerOf(bootstrap.static_resources.listeners[0]).xff_num_trusted_hops = 1);
+    const gateway = await startGateway({ provider, application, envoy: behind });
+    const told = gateway.mark();
+    await new Visitor(gateway).call('/api/chat', { headers: { 'x-forwarded-for': '203.0.113.9' } });
+    await new Visitor(gateway).call('/api/chat', { headers: { 'x-forwarded-for': '2001:db8::7' } });
+    const addresses = gateway.auditLog(told).map(({ address }) => address);
+    await gateway.stop();
+    assert.deepEqual(addresses, ['203.0.113.9', '2001:db8::7']);
   });
 });

@@ -8,13 +8,14 @@ use crate::config::settings::FilterState;
 /// Checks the names in the list.
 pub(crate) fn filter_state(names: Checked<Vec<Checked<String>>>, refusals: &mut Refusals) -> Checked<FilterState> {
     let names = each(names?, |index, name| match name.as_str() {
-        "subject" | "rule" => Ok(name),
+        "subject" | "rule" | "audit" => Ok(name),
         _ => {
-            let meant = did_you_mean(["subject", "rule"], &name);
-            let sentence = format!("expected subject or rule, found another word{meant}; write filter_state: [subject, rule]");
+            let meant = did_you_mean(["subject", "rule", "audit"], &name);
+            let sentence =
+                format!("expected subject, rule or audit, found another word{meant}; write filter_state: [subject, rule]");
             Err(refusals.refuse(format!("filter_state[{index}]"), sentence))
         }
     })?;
     let lists = |word: &str| names.iter().any(|name| name == word);
-    Ok(FilterState { subject: lists("subject"), rule: lists("rule") })
+    Ok(FilterState { subject: lists("subject"), rule: lists("rule"), audit: lists("audit") })
 }

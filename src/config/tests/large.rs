@@ -43,6 +43,7 @@ pub(super) fn large() -> Value {
         "help": {"url": "mailto:desk@example.com"},
         "texts": {"fr": {"sign_out_heading": "Partir ?"}},
         "filter_state": ["subject", "rule"],
+        "audit": {"host": "hash", "address": "none"},
         "rules": [
             {"match": {"host": "admin.example.com"}, "require": {"policy": "editors"}},
             {"match": {"path": "/goodbye"}, "require": "public"},

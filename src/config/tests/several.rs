@@ -36,6 +36,7 @@ fn mistakes() -> Vec<(&'static str, Value, &'static str)> {
         ("/texts/fr/signed_in_as", json!("{nom}"), "texts.fr.signed_in_as"),
         ("/diagnose", json!("yes"), "diagnose"),
         ("/filter_state/1", json!("email"), "filter_state[1]"),
+        ("/audit/address", json!("hashed"), "audit.address"),
         ("/rules/1/match/path", json!("/goodbye/.."), "rules[1].match.path"),
         ("/rules/2/match/methods/0", json!("get"), "rules[2].match.methods[0]"),
         ("/rules/2/audience", json!(""), "rules[2].audience"),
@@ -89,7 +90,7 @@ fn all_mistakes_are_refused_at_once_in_the_order_of_the_reference() {
     assert_eq!(places(&changed(&changes)), expected);
     let lines: Vec<_> = load_json(&changed(&changes)).unwrap_err().lines().collect();
     assert_eq!(lines.len(), all.len() + 1);
-    assert_eq!(lines.last().map(String::as_str), Some("46 mistakes, one in each line above"));
+    assert_eq!(lines.last().map(String::as_str), Some("47 mistakes, one in each line above"));
 }
 
 #[test]
@@ -109,6 +110,7 @@ fn a_part_that_cannot_be_read_is_not_missing_and_what_depends_on_it_is_not_refus
         "texts",
         "diagnose",
         "filter_state",
+        "audit",
         "internal_redirects",
         "rules",
         "policies",

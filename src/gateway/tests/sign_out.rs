@@ -26,7 +26,7 @@ fn sign_out_by_a_script_or_a_person_ends_the_session_in_the_browser_and_here() {
         let stolen = stage.browser.clone();
         let step = stage.send(stage.browser.send(method, "/api/logout", fields));
         assert_eq!(response(&step).status, expected, "{method} {fields:?}");
-        let request = RequestRef { request_id: "r-1".into(), method: method.into(), path: "/api/logout".into() };
+        let request = RequestRef::new("r-1", "app.example.com", method, "/api/logout");
         let signed_out = Event::SignedOut { request, provider: Some("main".into()), subject: Some("alice".into()) };
         assert_eq!(step.events, [signed_out, Event::Outcome(Outcome::Answered)]);
         assert_eq!(field(response(&step), "location"), (expected == 303).then_some("/"));
