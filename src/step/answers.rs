@@ -249,7 +249,10 @@ pub fn turn_away<C, W, B>(
     let of_all_such = || match reason {
         Reason::HostUnknown => {
             let authority = request.map_or("", |request| &request.authority);
-            format!("authority {} is none of the origins", quote(authority))
+            let found = quote(authority);
+            format!(
+                "authority {found} is none of the origins; add it if browsers use it, or let the proxy in front hand on the browser's Host"
+            )
         }
         Reason::PathAmbiguous => "escapes, dots, slashes, backslashes or semicolons that servers read differently".to_owned(),
         Reason::HeaderAmbiguous => "Connection names a header that identity is read from".to_owned(),

@@ -105,6 +105,12 @@ fn the_page_for_another_host_leads_to_the_only_origin_and_names_none_of_several(
         let fields = [(":method", "GET"), (":path", "/")].into_iter().chain(navigation);
         let step = stage.worker.begin(Headers::new(fields.map(|(name, value)| (name.to_owned(), value.into())).collect()));
         assert_eq!(outcome(&step), (421, "host_unknown"));
+        let detail = step.events.iter().find_map(|event| match event {
+            Event::Denied { failure, .. } => Some(failure.detail.as_str()),
+            _ => None,
+        });
+        let said = "authority \"evil.example\" is none of the origins; add it if browsers use it, or let the proxy in front hand on the browser's Host";
+        assert_eq!(detail, Some(said));
         let page = &response(&step).body;
         assert!(!page.contains("evil.example"), "{page}");
         let link = page.split("<nav><a href=\"").nth(1).and_then(|rest| rest.split('"').next());
