@@ -1,3 +1,5 @@
+mod same_words;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
