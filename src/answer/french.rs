@@ -78,7 +78,7 @@ pub(super) const fn french(text: Text) -> &'static str {
         }
         Text::SignOutIncompleteHeading => "La déconnexion est incomplète",
         Text::SignOutIncompleteText => {
-            "La session de ce navigateur est terminée, mais tout ce qui accompagnait la demande ne peut pas être terminé ici."
+            "La session de ce navigateur est terminée, mais une partie de ce qui accompagnait la demande ne peut pas être terminée ici."
         }
 
         Text::PathAmbiguousHeading => "Cette adresse n’est pas claire",

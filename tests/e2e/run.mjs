@@ -15,7 +15,15 @@ const FOLDER = dirname(fileURLToPath(import.meta.url));
 const LONGEST = 900_000;
 
 /** The files that take longest. They are started first, so that none of them is still running alone at the end. */
-const FIRST = ['dist.test.mjs', 'operations.test.mjs', 'istio.test.mjs', 'unanswered.test.mjs', 'real-providers.test.mjs', 'compose-sign-in.test.mjs'];
+const FIRST = [
+  'dist.test.mjs',
+  'operations.test.mjs',
+  'istio.test.mjs',
+  'unanswered.test.mjs',
+  'real-providers.test.mjs',
+  'compose-sign-in.test.mjs',
+  'pages.test.mjs',
+];
 
 /** Files whose result would depend on what else runs, with the reason. */
 const ALONE = {
