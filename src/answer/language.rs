@@ -89,10 +89,13 @@ impl Languages {
     pub fn choose<'a>(&self, fields: impl Iterator<Item = &'a [u8]>) -> &Language {
         let fields = fields.filter_map(|field| std::str::from_utf8(field).ok());
         let ranges = fields.flat_map(|field| field.split(',')).take(MOST_RANGES).filter_map(range);
-        let mut ranges: Vec<_> = ranges.collect();
-        // The sort keeps the order of ranges with one quality.
-        ranges.sort_by_key(|(_, quality)| std::cmp::Reverse(*quality));
-        ranges.iter().find_map(|(range, _)| self.look_up(range)).unwrap_or(&self.english)
+        let mut sorted: Vec<(&str, u16)> = Vec::new();
+        for (range, quality) in ranges {
+            // Behind those of the same quality, whose order counts. (The standard library's sort is large, and these are few.)
+            let position = sorted.iter().position(|(_, other)| *other < quality).unwrap_or(sorted.len());
+            sorted.insert(position, (range, quality));
+        }
+        sorted.iter().find_map(|(range, _)| self.look_up(range)).unwrap_or(&self.english)
     }
 
     fn look_up(&self, range: &str) -> Option<&Language> {
