@@ -7,6 +7,7 @@ pub mod caches;
 pub mod headers;
 pub mod identity_jwt;
 pub mod path;
+pub mod path_of_both;
 mod patterns;
 pub mod private;
 pub mod readings;

@@ -4,6 +4,9 @@
 mod around;
 mod configuration;
 mod plugin;
+mod rules;
+mod together;
+mod values;
 
 use serde_json::{Value, json};
 
@@ -92,13 +95,19 @@ impl Checked {
     fn add_document(&mut self, document: &Node, environment: &Environment, report: &mut Report<'_>) {
         let found = plugins(document);
         told_twice(&found.repeated, report);
+        if found.plugins.iter().any(|plugin| plugin.kind.is_read_by_envoy()) {
+            values::of_merge_keys(document, report);
+        }
+        let mut all = Vec::new();
         for plugin in &found.plugins {
             self.plugins = self.plugins.saturating_add(1);
             let known = configuration::of_configuration(plugin, environment, report);
             plugin::of_plugin(plugin, report);
             around::of_surroundings(plugin, &known.written, known.settings.as_ref(), report);
-            self.stood_in.extend(known.stood_in);
+            all.push((plugin, known));
         }
+        together::of_all(document, &all, report);
+        self.stood_in.extend(all.into_iter().flat_map(|(_, known)| known.stood_in));
     }
 
     /// Says so if no file holds the filter: a command that checks nothing must not look like one that finds nothing.

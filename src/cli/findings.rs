@@ -60,6 +60,10 @@ findings! {
     Yaml = "yaml", Error, "docs/command-line.md#what-check-finds";
     /// A key stands twice in one map.
     KeyTwice = "key-twice", Error, "docs/command-line.md#what-check-finds";
+    /// A key that should merge maps does not.
+    MergeKey = "merge-key", Error, "docs/command-line.md#what-check-finds";
+    /// YAML makes something else of a value than it looks like.
+    YamlValue = "yaml-value", Warning, "docs/configuration.md#requirements";
     /// None of the files holds the filter.
     NoPlugin = "no-plugin", Warning, "docs/command-line.md#what-check-finds";
     /// Something that is around the filter is in no file.
@@ -68,6 +72,12 @@ findings! {
     Refused = "refused", Error, "docs/configuration.md";
     /// The filter takes its configuration, and warns.
     Doubt = "doubt", Warning, "docs/configuration.md";
+    /// An earlier rule opens a part of another one.
+    RuleCrossed = "rule-crossed", Warning, "docs/configuration.md#rules";
+    /// A rule is for fewer paths than it looks.
+    RuleNarrow = "rule-narrow", Warning, "docs/security.md#what-is-left-to-you";
+    /// People can meet a condition by what they write about themselves.
+    SelfNamed = "self-named", Warning, "docs/security.md#what-is-left-to-you";
     /// A variable has no value here.
     VariableNotSet = "variable-not-set", Error, "docs/configuration.md";
     /// The filter is not given a variable.
@@ -86,12 +96,38 @@ findings! {
     CacheBefore = "cache-before", Error, "docs/security.md#what-is-left-to-you";
     /// A cache gives one person's page to others.
     CacheBehind = "cache-behind", Warning, "docs/configuration.md#caches";
+    /// A filter looks for an identity that is not there yet.
+    IdentityBefore = "identity-before", Error, "README.md#what-envoy-must-be-set-to";
+    /// Another filter takes bearer tokens away.
+    TokenTaken = "token-taken", Warning, "docs/configuration.md#bearer-tokens";
+    /// What says who is asking is replaced behind the filter.
+    IdentityChanged = "identity-changed", Error, "docs/security.md#what-is-left-to-you";
+    /// Nothing answers preflights.
+    CorsMissing = "cors-missing", Warning, "docs/configuration.md#origins-trusted_origins";
+    /// What answers preflights comes too late.
+    CorsBehind = "cors-behind", Warning, "docs/configuration.md#origins-trusted_origins";
+    /// Pages of a trusted origin may not read answers.
+    CorsShort = "cors-short", Warning, "docs/configuration.md#origins-trusted_origins";
+    /// Pages of every site may read answers.
+    CorsOpen = "cors-open", Error, "docs/configuration.md#origins-trusted_origins";
     /// Upgrades pass without the filter.
     UpgradeFilters = "upgrade-filters", Error, "docs/security.md#what-is-left-to-you";
     /// The filter is off in its chain.
     FilterDisabled = "filter-disabled", Error, "docs/security.md#what-is-left-to-you";
+    /// A matcher may skip the filter.
+    FilterMatched = "filter-matched", Error, "docs/security.md#what-is-left-to-you";
     /// The filter is off for a route.
     RouteDisabled = "route-disabled", Error, "docs/security.md#what-is-left-to-you";
+    /// Another listener leads to the same application without the filter.
+    WayAround = "way-around", Warning, "docs/security.md#what-is-left-to-you";
+    /// The policy of another route may count than of the route that is taken.
+    PolicyByHeader = "policy-by-header", Error, "docs/configuration.md#policies-route_policies";
+    /// No virtual host is for an origin.
+    OriginUnrouted = "origin-unrouted", Error, "docs/configuration.md#origins-trusted_origins";
+    /// Nobody is signed in any more after an internal redirect.
+    InternalRedirect = "internal-redirect", Warning, "docs/configuration.md#internal_redirects";
+    /// Another filter uses what internal redirects need.
+    RedirectState = "redirect-state", Warning, "docs/configuration.md#internal_redirects";
     /// An endpoint reads a body, and there is no buffer.
     BufferMissing = "buffer-missing", Error, "docs/configuration.md#endpoints-that-read-a-body";
     /// The buffer is not directly after the filter.
@@ -106,6 +142,8 @@ findings! {
     ClusterPlain = "cluster-plain", Error, "docs/security.md#what-is-left-to-you";
     /// The provider's certificate is not verified.
     ClusterUnverified = "cluster-unverified", Error, "docs/security.md#what-is-left-to-you";
+    /// The provider's cluster does not say which name it calls.
+    ClusterSni = "cluster-sni", Warning, "docs/security.md#what-is-left-to-you";
     /// Paths are not normalized.
     NotNormalized = "not-normalized", Warning, "README.md#what-envoy-must-be-set-to";
     /// Headers may have `_` in their names.
@@ -124,6 +162,10 @@ findings! {
     LogEmpty = "log-empty", Warning, "docs/configuration.md#logout-sign_in-forward-filter_state";
     /// Answers of the filter are rewritten.
     BodyFormat = "body-format", Warning, "docs/security.md#what-is-left-to-you";
+    /// Another plugin has the same memory.
+    VmIdShared = "vm-id-shared", Warning, "README.md#what-envoy-must-be-set-to";
+    /// Two gateways on one host replace each other's cookie.
+    CookieShared = "cookie-shared", Warning, "docs/configuration.md#session";
 }
 
 /// Something that was found.

@@ -4,6 +4,9 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ring::signature::{ECDSA_P384_SHA384_ASN1, UnparsedPublicKey};
+use rsa::pkcs8::DecodePrivateKey as _;
+use rsa::sha2::{Digest as _, Sha256};
+use rsa::{Pkcs1v15Sign, RsaPrivateKey};
 
 use crate::words::time::Timestamp;
 use crate::words::world::{
@@ -67,7 +70,10 @@ impl World for Machine {
         }
     }
 
-    fn sign(&self, _signing: &Signing<'_>) -> HostSignature {
-        HostSignature::NotSigned
+    /// With RSA, as Envoy does for the filter. Keys of other kinds sign without a host.
+    fn sign(&self, signing: &Signing<'_>) -> HostSignature {
+        let key = RsaPrivateKey::from_pkcs8_der(signing.pkcs8).ok().filter(|_| signing.hash == Hash::Sha256);
+        let signed = key.and_then(|key| key.sign(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(signing.message)).ok());
+        signed.map_or(HostSignature::NotSigned, HostSignature::Signed)
     }
 }

@@ -3,9 +3,12 @@
 
 mod bodies;
 mod clusters;
+mod cors;
 mod filters;
+mod identity;
 mod logs;
 mod manager;
+mod routes;
 mod sockets;
 
 use serde_json::Value;
@@ -21,9 +24,13 @@ pub(super) fn of_surroundings(plugin: &Plugin<'_>, written: &Value, settings: Op
         filters::of_filters(around, written, report);
         manager::of_manager(around, written, report);
         sockets::of_sockets(around, report);
+        identity::of_identity(around, written, report);
         if let Some(settings) = settings {
             bodies::of_bodies(around, settings, report);
             logs::of_logs(around.manager, settings, report);
+            cors::of_cors(around, settings, report);
+            identity::of_tokens(around, settings, report);
+            routes::of_routes(around, settings, report);
         }
     }
     clusters::of_clusters(plugin, written, report);

@@ -3,11 +3,14 @@
 
 use serde_json::Value;
 
+use crate::cli::check::rules::{self, Place};
+use crate::cli::check::values;
 use crate::cli::environment::{Environment, Given, asked, written_secrets};
 use crate::cli::envoy::plugins::{Held, Plugin};
 use crate::cli::findings::{Id, Report};
-use crate::config;
+use crate::cli::machine::Machine;
 use crate::config::settings::Settings;
+use crate::config::{self, Refusals};
 
 /// What is known of a plugin's configuration.
 #[derive(Default)]
@@ -34,21 +37,32 @@ pub(crate) fn of_configuration(plugin: &Plugin<'_>, environment: &Environment, r
         let sentence = "the secret stands in the file, and in Envoy's config_dump; write {environment_variable: NAME} instead";
         report.tell_of(Id::SecretInFile, held.at(&path, own), &path, sentence);
     }
+    if let Held::Tree(node, dialect) = held {
+        values::of_values(node, *dialect, report);
+    }
     let settings = match config::load(&held.bytes(), &|name| given.get(name)) {
         Ok(settings) => {
             for doubt in &settings.warnings {
                 report.tell_of(Id::Doubt, held.at(&doubt.path, own), &doubt.path, &doubt.sentence);
             }
+            // What the filter asks of Envoy when it loads, among it that every key signs.
+            for refusal in config::check_host(&settings, &Machine).err().iter().flat_map(Refusals::all) {
+                report.tell_of(Id::Refused, held.at(&refusal.path, own), &refusal.path, &refusal.sentence);
+            }
+            rules::of_rules(&settings, &Place { held, own }, report);
             Some(settings)
         }
         Err(refusals) => {
             let is_missing = |path: &str| given.missing.iter().any(|(other, _)| other == path);
-            for refusal in refusals.all().iter().filter(|refusal| !is_missing(&refusal.path)) {
+            // Of a key that should merge, the finding says more.
+            let is_merge = |path: &str| path.rsplit('.').next() == Some("<<");
+            for refusal in refusals.all().iter().filter(|refusal| !is_missing(&refusal.path) && !is_merge(&refusal.path)) {
                 report.tell_of(Id::Refused, held.at(&refusal.path, own), &refusal.path, &refusal.sentence);
             }
             None
         }
     };
+    rules::of_conditions(&written, &Place { held, own }, report);
     Known { written: given.filled_in(&written), settings, stood_in: given.stood_in }
 }
 

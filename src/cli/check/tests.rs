@@ -3,6 +3,9 @@ mod same_words;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::cli::check::Checked;
 use crate::cli::environment::Environment;
 use crate::cli::findings::{Finding, Id, Level};
@@ -55,8 +58,8 @@ fn it_says_nothing_about_a_shipped_file() {
     let mut with_plugin = 0;
     for path in files {
         let text = fs::read_to_string(&path).unwrap();
-        // An Envoy of Kubernetes ends TLS itself; in the files that controllers make, TLS to browsers is left out.
-        let public = path.ends_with("kubernetes/base/envoy.yaml");
+        // An Envoy of Kubernetes ends TLS itself, and the file that Envoy Gateway makes is for one public host.
+        let public = ["kubernetes/base/envoy.yaml", "envoy-gateway/envoy.yaml"].iter().any(|file| path.ends_with(file));
         let all = checked(&path.display().to_string(), &text, if public { PUBLIC } else { LOOPBACK });
         let counts = |finding: &&Finding| finding.id.level() != Level::Note && finding.id != Id::NoPlugin;
         assert_eq!(all.findings.iter().filter(counts).collect::<Vec<_>>(), Vec::<&Finding>::new());
@@ -89,6 +92,24 @@ fn each_planted_mistake_is_found_in_its_file_and_nothing_else() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(ids, Vec::<&str>::new(), "no file in tests/fixtures/check has these");
+}
+
+#[test]
+fn it_says_nothing_about_an_example_of_the_documentation() {
+    let mut examples = 0;
+    for file in fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path()) {
+        let Some(text) = file.extension().filter(|ending| *ending == "md").map(|_| fs::read_to_string(&file).unwrap()) else {
+            continue;
+        };
+        let blocks = text.split("```yaml\n").skip(1).filter_map(|behind| Some(behind.split_once("```")?.0));
+        for block in blocks.filter(|block| block.starts_with("origins:")) {
+            // Variables that hold no secret are not set here.
+            let told: Vec<_> = found(block, PUBLIC).into_iter().filter(|line| !line.contains(" variable-not-set ")).collect();
+            assert_eq!(told, Vec::<String>::new(), "{}: {block}", file.display());
+            examples += 1;
+        }
+    }
+    assert!(examples > 15, "{examples}");
 }
 
 #[test]
@@ -178,6 +199,33 @@ fn a_secret_that_is_missing_gets_a_stand_in_of_its_kind_and_the_output_says_so()
             .count(),
         1
     );
+}
+
+#[test]
+fn a_private_key_whose_parts_do_not_belong_together_is_refused_as_when_envoy_loads_it() {
+    let pem = include_str!("../../crypto/testdata/for-tests-only-rsa1.pem");
+    let encoded: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let mut der = STANDARD.decode(encoded).unwrap();
+    // Behind the modulus, in the private exponent.
+    der[400] ^= 1;
+    let other = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der));
+    for (pem, refused) in [(pem, 0), (&other, 1)] {
+        let text = serde_json::json!({
+            "origins": ["https://app.example.com"],
+            "providers": [{
+                "name": "sso", "issuer": "https://sso.example.com", "clusters": "provider", "client_id": "gateway",
+                "client_secret": {"environment_variable": "SECRET"},
+            }],
+            "session": {
+                "keys": [{"environment_variable": "KEY"}], "form": "jwt",
+                "jwt": {"algorithm": "RS256", "keys": [pem], "claims": ["email", "email_verified"]},
+            },
+        });
+        let told = found(&text.to_string(), "");
+        let of_key = |line: &&String| line.contains("refused session.jwt.keys[0]: expected a private key that signs");
+        assert_eq!(told.iter().filter(of_key).count(), refused, "{told:?}");
+        assert_eq!(told.iter().filter(|line| line.contains(" refused ")).count(), refused, "{told:?}");
+    }
 }
 
 #[test]

@@ -26,6 +26,13 @@ pub(crate) enum Kind {
     Alone,
 }
 
+impl Kind {
+    /// Whether Envoy itself reads the YAML that it stands in.
+    pub(crate) const fn is_read_by_envoy(self) -> bool {
+        matches!(self, Self::Envoy | Self::Alone)
+    }
+}
+
 /// A plugin of a file.
 #[derive(Debug)]
 pub(crate) struct Plugin<'a> {

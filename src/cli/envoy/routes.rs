@@ -95,3 +95,14 @@ impl<'a> Route<'a> {
 fn own_settings<'a>(level: &'a Node, filter: &str) -> Option<&'a Node> {
     field(level, "typed_per_filter_config")?.member(filter)
 }
+
+/// The route configuration, its virtual hosts and their routes: every place that can hold settings of a filter.
+pub(crate) fn levels(manager: &Node) -> impl Iterator<Item = &Node> {
+    let hosts = virtual_hosts(manager).map(|host| host.node);
+    field(manager, "route_config").into_iter().chain(hosts).chain(routes(manager).map(|route| route.node))
+}
+
+/// What a filter of this name is told anywhere in the routes.
+pub(crate) fn all_settings_of<'a>(manager: &'a Node, filter: &str) -> impl Iterator<Item = &'a Node> {
+    levels(manager).filter_map(move |level| own_settings(level, filter))
+}

@@ -67,6 +67,12 @@ fn of_tls(cluster: &Node, report: &mut Report<'_>) {
     let Some(common) = field(tls, "common_tls_context") else {
         return unverified(cluster, &shown, "no certificate authority (validation_context with trusted_ca)", report);
     };
+    if !names_its_server(cluster, tls) {
+        let sentence = format!(
+            "servers of several sites answer with the certificate of another one, or not at all, because the TLS of the cluster {shown} names none; write sni, or auto_sni: true"
+        );
+        report.tell(Id::ClusterSni, tls.spot, sentence);
+    }
     // What comes by SDS, or is verified by an extension, is in no file.
     let elsewhere = ["validation_context_sds_secret_config", "validation_context_certificate_provider_instance"];
     if elsewhere.iter().any(|name| field(common, name).is_some()) {
@@ -90,14 +96,21 @@ fn of_tls(cluster: &Node, report: &mut Report<'_>) {
     }
 }
 
+/// Whether Envoy tells the server which name it calls (RFC 6066, section 3).
+fn names_its_server(cluster: &Node, tls: &Node) -> bool {
+    let written = text(tls, "sni").is_some_and(|name| !name.is_empty());
+    written || is_true(tls, "auto_host_sni") || upstream_options(cluster).any(|options| is_true(options, "auto_sni"))
+}
+
 /// Whether Envoy compares the certificate with the name that it calls.
 fn verifies_names(cluster: &Node, tls: &Node) -> bool {
+    upstream_options(cluster).any(|options| is_true(options, "auto_san_validation")) || is_true(tls, "auto_sni_san_validation")
+}
+
+fn upstream_options(cluster: &Node) -> impl Iterator<Item = &Node> {
     let options = field(cluster, "typed_extension_protocol_options").map_or(&[][..], Node::members);
     let messages = options.iter().map(|member| &member.value).chain([cluster]);
-    messages
-        .filter_map(|message| field(message, "upstream_http_protocol_options"))
-        .any(|options| is_true(options, "auto_san_validation"))
-        || is_true(tls, "auto_sni_san_validation")
+    messages.filter_map(|message| field(message, "upstream_http_protocol_options"))
 }
 
 fn unverified(cluster: &Node, shown: &str, lacking: &str, report: &mut Report<'_>) {

@@ -15,6 +15,11 @@ pub(crate) fn of_filters(around: &Around<'_>, written: &Value, report: &mut Repo
         let sentence = "requests pass without the filter unless their route turns it on; remove disabled";
         report.tell(Id::FilterDisabled, off.spot, sentence);
     }
+    let config = field(around.filter, "typed_config");
+    if let Some(matcher) = config.and_then(|config| field(config, "xds_matcher").or_else(|| field(config, "matcher"))) {
+        let sentence = "requests that this matcher skips pass without the filter; write rules instead";
+        report.tell(Id::FilterMatched, matcher.spot, sentence);
+    }
     if let Some(name) = text(around.filter, "name") {
         match field(around.manager, "route_config") {
             Some(routes) => off_for_a_route(routes, name, report),
