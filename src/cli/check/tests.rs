@@ -1,3 +1,4 @@
+mod rules;
 mod same_words;
 
 use std::fs;
@@ -105,7 +106,10 @@ fn it_says_nothing_about_an_example_of_the_documentation() {
         for block in blocks.filter(|block| block.starts_with("origins:")) {
             // Variables that hold no secret are not set here.
             let told: Vec<_> = found(block, PUBLIC).into_iter().filter(|line| !line.contains(" variable-not-set ")).collect();
-            assert_eq!(told, Vec::<String>::new(), "{}: {block}", file.display());
+            // One example shows how rules can surprise, among them one that is narrower than it looks.
+            let is_meant =
+                |line: &String| file.ends_with("command-line.md") && line.contains(" rule-narrow rules[2].match.path: ");
+            assert!(told.iter().all(is_meant), "{}: {told:#?} {block}", file.display());
             examples += 1;
         }
     }
