@@ -245,6 +245,13 @@ fn headers(question: &Question, on: &Sent) -> Headers {
     }
     fields.push(("x-forwarded-proto", question.target.scheme));
     fields.push(("x-request-id", "accredit-explain"));
-    fields.extend(question.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let has = |name: &str, word: &str| {
+        question.headers.iter().any(|(other, value)| other == name && value.to_ascii_lowercase().contains(word))
+    };
+    // Envoy takes these away before its filters, unless the request asks for another protocol.
+    let upgrades = has("connection", "upgrade") && has("upgrade", "");
+    let stays = |name: &str| upgrades || !matches!(name, "connection" | "upgrade");
+    let given = question.headers.iter().filter(|(name, _)| stays(name));
+    fields.extend(given.map(|(name, value)| (name.as_str(), value.as_str())));
     Headers::new(fields.into_iter().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect())
 }

@@ -209,8 +209,11 @@ fn unescape_slashes(path: &str) -> String {
     unescaped
 }
 
-/// The path without repeated slashes.
+/// The path without repeated slashes. Envoy leaves two of a path that is nothing but slashes.
 fn merged(path: &str) -> String {
+    if path.len() > 1 && path.bytes().all(|byte| byte == b'/') {
+        return "//".to_owned();
+    }
     let mut merged = String::with_capacity(path.len());
     for sign in path.chars() {
         if sign != '/' || !merged.ends_with('/') {

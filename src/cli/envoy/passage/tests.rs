@@ -71,6 +71,8 @@ fn a_path_is_normalized_as_envoy_does_it_and_a_query_never() {
 fn slashes_are_merged_after_that_and_escaped_ones_treated_before() {
     for (settings, sent, becomes) in [
         ("merge_slashes: true", "//a///b/", "/a/b/"),
+        ("merge_slashes: true", "///", "//"),
+        ("normalize_path: true, merge_slashes: true", "//a/..", "//"),
         ("normalize_path: true, merge_slashes: true", "/a//../b", "/a/b"),
         ("path_with_escaped_slashes_action: KEEP_UNCHANGED", "/a%2Fb", "/a%2Fb"),
         ("stat_prefix: x", "/a%2Fb", "/a%2Fb"),

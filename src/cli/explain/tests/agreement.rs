@@ -174,7 +174,7 @@ fn questions() -> impl Strategy<Value = Question> {
         vec![("sec-fetch-site".to_owned(), "same-origin".to_owned())],
         vec![("origin".to_owned(), "https://evil.example".to_owned())],
         vec![("x-forwarded-user".to_owned(), "root".to_owned()), ("accept".to_owned(), "text/html".to_owned())],
-        vec![("connection".to_owned(), "x-forwarded-user".to_owned())],
+        vec![("connection".to_owned(), "Upgrade, x-forwarded-user".to_owned()), ("upgrade".to_owned(), "websocket".to_owned())],
     ]);
     (method, host, path, query, headers).prop_map(|(method, host, path, query, headers)| {
         let target = Target { scheme: "https", authority: host.into(), target: path + query, fragment: None };
