@@ -4,6 +4,7 @@
 //! The exit code is 0 if all is well, 1 if something was found, 2 if the command could not do what it was asked.
 
 mod arguments;
+mod cases;
 mod check;
 mod desk;
 mod doctor;
@@ -53,6 +54,7 @@ fn run(command: &Command, terminal: &mut Terminal<'_>) -> Result<Outcome, Troubl
         Command::Init(asked) => init::init(asked, terminal),
         Command::Keygen => keygen::keygen(terminal),
         Command::Reasons { id } => reasons::reasons(id.as_deref(), terminal),
+        Command::Test(asked) => cases::test(asked, terminal),
         Command::Session(SessionCommand::Inspect(arguments)) => session::inspect(arguments, terminal),
         Command::Token(TokenCommand::Inspect(arguments)) => token::inspect(arguments, terminal),
         Command::Token(TokenCommand::Verify(arguments)) => token::verify::verify(arguments, terminal),

@@ -4,7 +4,7 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 
-use crate::cli::{doctor, explain, init, session, token};
+use crate::cli::{cases, doctor, explain, init, session, token};
 use crate::words::reason::Reason;
 
 /// The sign-in gateway for Envoy, asked without Envoy.
@@ -62,6 +62,9 @@ pub(super) enum Command {
     /// Look at a session.
     #[command(subcommand, after_help = "Example:\n  ACCREDIT_KEY=… accredit session inspect cookies.txt")]
     Session(SessionCommand),
+    /// Ask about the cases of a file, and say which ended otherwise than expected.
+    #[command(after_help = "Example:\n  accredit test envoy.yaml cases.yaml --junit results.xml")]
+    Test(cases::Test),
     /// Look at a token.
     #[command(subcommand, after_help = "Example:\n  accredit token inspect token.txt")]
     Token(TokenCommand),

@@ -7,7 +7,7 @@ mod arguments;
 use crate::cli::desk::Desk;
 use crate::cli::desk::who::Who;
 use crate::cli::explain::account::account;
-pub(crate) use crate::cli::explain::arguments::Explain;
+pub(crate) use crate::cli::explain::arguments::{Explain, navigation};
 use crate::cli::terminal::{Form, Outcome, Terminal, Trouble};
 use crate::words::secret::LentSecret;
 

@@ -33,8 +33,9 @@ const FLOORS: [(&str, u8); 16] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 26] = [
+const SUB_ROOMS: [&str; 27] = [
     "access::requirement",
+    "cli::cases",
     "cli::check",
     "cli::check::around",
     "cli::desk",

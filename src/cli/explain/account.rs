@@ -234,6 +234,12 @@ impl Account {
         lines
     }
 
+    /// The way in one line: what decided, and how it ends.
+    pub(crate) fn short(&self) -> String {
+        let decides = self.decides.as_ref().map(|decides| format!("{decides}: "));
+        format!("{}{}", decides.unwrap_or_default(), self.answer)
+    }
+
     /// The same as JSON.
     pub(crate) fn as_json(&self) -> Value {
         let passed = self.passed_over.iter().map(|(name, why)| json!({"rule": name, "why": why}));
