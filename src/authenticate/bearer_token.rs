@@ -1,6 +1,7 @@
 //! Reads the bearer token of a request (RFC 6750, section 2). It never looks at whether the token is valid.
 
 use memchr::memchr_iter;
+use percent_encoding::percent_decode_str;
 
 use crate::step::visit::Visit;
 use crate::words::bytes::ByteSet;
@@ -20,13 +21,30 @@ pub enum BearerToken<'a> {
     Ambiguous,
 }
 
+/// The name of the parameter that holds a bearer token (RFC 6750, section 2.3).
+const ACCESS_TOKEN: &str = "access_token";
+
 /// Whether the query holds an `access_token`, where it is not accepted (RFC 6750, section 5.3; RFC 9700, section 4.3.2). What
 /// stands behind a `%3F` of the path, if a rule allows one there, is a query to some applications.
 pub fn is_in_address(visit: &Visit) -> bool {
-    let holds = |query: &str| form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token");
-    let (path, query) = (&visit.request.path, visit.request.query.as_deref().unwrap_or_default());
+    let query = visit.request.query.as_deref().unwrap_or_default();
+    let decoded = decoded_query(&visit.request.path);
+    form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == ACCESS_TOKEN)
+        || names(&decoded).any(|name| name == ACCESS_TOKEN.as_bytes())
+}
+
+/// What stands behind the first `%3F` of a path, decoded once, as an application reads it that decodes the path first; empty if there
+/// is none. (A path never holds `%25`, so that decoding again would change nothing.)
+fn decoded_query(path: &str) -> Vec<u8> {
     let behind = |percent: usize| path.get(percent.saturating_add(1)..)?.strip_prefix('3')?.strip_prefix(['F', 'f']);
-    holds(query) || memchr_iter(b'%', path.as_bytes()).filter_map(behind).any(holds)
+    let query = memchr_iter(b'%', path.as_bytes()).find_map(behind).unwrap_or_default();
+    percent_decode_str(query).collect()
+}
+
+/// The names of the parameters of a query, at whichever separator an application divides it.
+fn names(query: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let parameters = query.split(|byte| matches!(byte, b'?' | b'&' | b';' | b'#'));
+    parameters.map(|parameter| parameter.split(|byte| *byte == b'=').next().unwrap_or_default())
 }
 
 /// Reads the bearer token (RFC 6750, section 2.1). What a laxer server than this one could read as a bearer token is
@@ -51,4 +69,17 @@ pub fn bearer_token(visit: &Visit) -> BearerToken<'_> {
     let token = token.trim();
     // Envoy may join two lines with a comma, which no token has.
     if OF_TOKENS.has_all(token.as_bytes()) { BearerToken::Present(LentSecret::new(token)) } else { BearerToken::Ambiguous }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_full_of_question_marks_is_read_once_and_not_again_behind_each_of_them() {
+        let path = format!("/files/a{}", "%3F&".repeat(15_000));
+        let decoded = decoded_query(&path);
+        assert_eq!(decoded.len(), 15_000 * 2 - 1);
+        assert_eq!(names(&decoded).count(), 15_000 * 2);
+    }
 }

@@ -98,6 +98,10 @@ fn a_token_behind_an_allowed_question_mark_is_a_token_in_the_address() {
         "/files/a%3faccess_token=x&y=1",
         "/files/a%3Fy=1&access_token=x",
         "/files/a%3F%3Faccess_token=x",
+        "/files/a%3Faccess_token%3Dx",
+        "/files/a%3Fy=1%26access_token=x",
+        "/files/a%3Fy=1%26access_token%3Dx",
+        "/files/a%3Fy=1;access_token=x",
     ] {
         assert_eq!(outcome(&stage.script("GET", path)), (400, "token_ambiguous"), "{path}");
     }
