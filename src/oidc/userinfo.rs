@@ -34,6 +34,7 @@ const PROTOCOL_CLAIMS: &[&str] = &[
     "nonce",
     "auth_time",
     "acr",
+    "acrs",
     "amr",
     "sid",
     "at_hash",

@@ -48,6 +48,16 @@ fn merged(id_token: Value, userinfo: Value) -> Value {
 }
 
 #[test]
+fn userinfo_cannot_say_by_which_authentication_somebody_signed_in() {
+    let id_token = json!({"sub": "alice", "acr": "1", "acrs": ["p1"], "amr": ["pwd"], "auth_time": 7});
+    let stronger = json!({"sub": "alice", "acr": "3", "acrs": ["c1"], "amr": ["mfa"], "auth_time": 8, "name": "Alice"});
+    let mut expected = id_token.clone();
+    expected["name"] = json!("Alice");
+    assert_eq!(merged(id_token, stronger.clone()), expected);
+    assert_eq!(merged(json!({"sub": "alice"}), stronger), json!({"sub": "alice", "name": "Alice"}));
+}
+
+#[test]
 fn the_access_token_is_sent_in_the_header_and_not_in_the_url() {
     let call = userinfo_request(&provider(), &metadata(), &Secret::new("at")).unwrap();
     assert_eq!((call.method, call.path.as_str(), call.body.as_str()), ("GET", "/realms/main/userinfo", ""));
