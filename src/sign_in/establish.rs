@@ -46,7 +46,7 @@ pub(super) fn establish<C, W>(
     let settings = scene.settings;
     let Proved { attempt, tokens, id_token } = proved;
     let mut id_token = id_token.clone();
-    let provider = provider(settings, &attempt.provider)?;
+    let provider = provider(settings, visit, attempt)?;
     let popup = popup_of(settings, attempt)?;
     let with_cookie = popup.is_none_or(|popup| popup.delivery.cookie);
     let provider_subject = user.map(|_| id_token.subject.clone());

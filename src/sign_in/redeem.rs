@@ -189,7 +189,7 @@ pub fn token_endpoint_answered(
     attempt: Attempt,
     reply: &Reply,
 ) -> Journey<SignInCall, AfterNews> {
-    let tokens = provider(scene.settings, &attempt.provider).and_then(|provider| {
+    let tokens = provider(scene.settings, visit, &attempt).and_then(|provider| {
         let metadata = metadata(scene, provider, visit.now)?;
         token_response(&provider.oidc, &metadata, reply)
     });
@@ -213,7 +213,7 @@ fn verify(scene: &mut Scene<'_>, visit: &Visit, exchanged: Exchanged, key_fetch:
     let Exchanged { attempt, tokens } = exchanged;
     let (settings, now) = (scene.settings, visit.now);
     let stop = |failure| Stop::sign_in(&attempt, failure);
-    let provider = provider(settings, &attempt.provider).map_err(stop)?;
+    let provider = provider(settings, visit, &attempt).map_err(stop)?;
     let keys = scene.keys(provider, now);
     let id_token = match verified(scene, visit, provider, &attempt, &tokens, keys.as_ref()) {
         Ok(id_token) => id_token,

@@ -303,6 +303,26 @@ fn a_provider_that_is_no_longer_configured_cannot_finish_a_sign_in() {
 }
 
 #[test]
+fn a_sign_in_does_not_go_on_at_another_issuer_to_which_a_new_configuration_gave_the_name_of_the_first() {
+    let userinfo = with("/providers/0/userinfo", json!(true));
+    let mut another = userinfo.clone();
+    another["providers"][0]["issuer"] = json!("https://sso.example.com/realms/new");
+    for replies_before in 0..2 {
+        let mut stage = Stage::ready(&userinfo);
+        let callback = stage.go_to_the_provider("/page");
+        let mut step = stage.worker.begin(stage.browser.navigate(&callback));
+        for _ in 0..replies_before {
+            let (call, pending) = called(step);
+            step = stage.worker.resume(pending, stage.provider.answer(&call, stage.worker.world.now));
+        }
+        let (call, pending) = called(step);
+        let reply = stage.provider.answer(&call, stage.worker.world.now);
+        let step = stage.worker.beside(&another).resume(pending, reply);
+        assert_eq!(outcome(&step), (400, "attempt_missing"), "{replies_before}");
+    }
+}
+
+#[test]
 fn an_answer_at_another_providers_redirect_uri_is_a_mix_up_and_its_code_goes_nowhere() {
     let mut second = document()["providers"][0].clone();
     second["name"] = json!("second");

@@ -88,7 +88,7 @@ fn take(
     key_fetch: KeyFetch,
 ) -> Journey<Box<FirstVisit>, Box<UnverifiedUserinfo>> {
     let stop = |failure| Stop::sign_in(&proved.attempt, failure);
-    let provider = provider(scene.settings, &proved.attempt.provider).map_err(stop)?;
+    let provider = provider(scene.settings, visit, &proved.attempt).map_err(stop)?;
     let (failure, misfit) = match read(scene, visit, provider, &proved, reply) {
         Ok(claims) => {
             merge(&mut proved.id_token.claims, claims);

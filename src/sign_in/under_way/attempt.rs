@@ -15,13 +15,13 @@ use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 
-/// The provider at which the sign-in was begun.
+/// The provider at which the sign-in was begun. It is asked for again at each step, because a new configuration may have given its
+/// name to another provider in between.
 ///
 /// # Errors
-/// [`Reason::AttemptMissing`] when a new configuration no longer has it.
-pub fn provider<'a>(settings: &'a Settings, name: &str) -> Result<&'a ProviderSettings, Failure> {
-    let provider = settings.provider(name);
-    provider.ok_or_else(|| Failure::new(Reason::AttemptMissing, "its provider is no longer configured"))
+/// [`Reason::AttemptMissing`], as in [`checked_client`].
+pub fn provider<'a>(settings: &'a Settings, visit: &Visit, attempt: &Attempt) -> Result<&'a ProviderSettings, Failure> {
+    checked_client(settings, visit, &attempt.provider, &attempt.client_fingerprint)
 }
 
 /// The provider's metadata, which were here when the code was used.
@@ -44,7 +44,8 @@ pub fn checked_client<'a>(
     name: &str,
     begun_for: &Fingerprint,
 ) -> Result<&'a ProviderSettings, Failure> {
-    let provider = provider(settings, name)?;
+    let provider = settings.provider(name);
+    let provider = provider.ok_or_else(|| Failure::new(Reason::AttemptMissing, "its provider is no longer configured"))?;
     if *begun_for != client_fingerprint(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin) {
         let detail =
             "it was begun for another issuer, client or origin: by another gateway with this key, or another configuration";
