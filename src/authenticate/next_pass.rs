@@ -1,16 +1,17 @@
 //! The credential of a request, kept for the pass that follows an internal redirect of Envoy. The first pass has taken it away
 //! before the request went upstream, and Envoy starts again with what is left. It is kept sealed in Envoy's filter state, where
-//! other filters can read and write, and counts for the same stream and the same origin alone. Here it is only put back: whether
-//! it still counts, and where, the next pass decides again, like that of any request.
+//! other filters can read and write, and counts for the same stream and the same origin alone. Here it is only put back, or, where it
+//! does not count, everything like it taken out: whom it proves, and what they may do, the next pass decides again, like any request.
 
 use std::time::Duration;
 
 use crate::authenticate::bearer_token::{BearerToken, bearer_token};
 use crate::config::settings::Settings;
 use crate::crypto::seal::Purpose;
-use crate::http::message::Headers;
+use crate::http::cookie::without;
+use crate::http::message::{CookieEdit, Headers};
 use crate::session::cookie::{self, Found};
-use crate::step::visit::{EarlierPass, Visit};
+use crate::step::visit::{Counts, EarlierPass, Visit, Withheld};
 use crate::words::principal::Proof;
 use crate::words::record::{Reader, Writer};
 use crate::words::time::Timestamp;
@@ -20,37 +21,76 @@ use crate::words::world::{StreamId, World};
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// The version of the order in which the values of the record stand.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 // The fields that a credential comes in.
 const COOKIE: &str = "cookie";
 const AUTHORIZATION: &str = "authorization";
 
+// What stands in the place of a field where there is no credential.
+const NOBODYS: &str = "";
+const OF_REQUEST: &str = "request";
+
 /// The field in which Envoy's router says, at each internal redirect, which URL the pass before was for.
 const ENVOYS_URL: &str = "x-envoy-original-url";
 
-/// What is kept for the next pass, sealed: the credential that proved who is asking (`proof`), if somebody is known, and whether
-/// an answer is for one person only (`private`). Another credential of the same request is not kept. After a pass that knew
-/// somebody, one that does not keeps that nobody counts any more: a redirect that comes back from another origin is that origin's
-/// doing. `None` unless the configuration wants it, and if there is nothing to keep.
-pub fn sealed(settings: &Settings, world: &mut dyn World, visit: &Visit, proof: Option<Proof>, private: bool) -> Option<String> {
+/// What is kept for the pass after a request that goes upstream, sealed: the credential that proved who is asking (`proof`), if
+/// somebody is known, and whether an answer is for one person only (`private`). Another credential of the same request is not kept.
+/// After a pass that knew somebody, one that does not keeps that nobody counts any more: a redirect that comes back from another
+/// origin is that origin's doing. `None` unless the configuration wants it, and if there is nothing to keep.
+pub fn after_forwarding(
+    settings: &Settings,
+    world: &mut dyn World,
+    visit: &Visit,
+    proof: Option<Proof>,
+    private: bool,
+) -> Option<String> {
     if !settings.internal_redirects {
         return None;
     }
     let credential = proof.and_then(|proof| credential(settings, visit, proof));
-    if credential.is_none() && visit.earlier_pass.is_none() {
+    let whose = match credential {
+        Some((field, line)) => Whose::Kept { field, line },
+        None if visit.earlier_pass.is_some() => Whose::Nobodys,
+        None => return None,
+    };
+    sealed(settings, world, visit, &whose, private)
+}
+
+/// What is kept for the pass after an answer of ours, sealed: a filter in front may replace the answer by that of another page
+/// (`custom_response`). What follows from an answer of ours is for one person only, as the answer is. The credentials of the request
+/// did not go upstream, and count again if they counted now. `None` unless the configuration wants it.
+pub fn after_answering(settings: &Settings, world: &mut dyn World, visit: &Visit) -> Option<String> {
+    if !settings.internal_redirects {
         return None;
     }
-    let (field, line) = credential.unwrap_or_default();
-    let mut writer = Writer::default();
+    let whose = match visit.earlier_pass.as_ref().map(|earlier| &earlier.counts) {
+        None | Some(Counts::OfRequest) => Whose::OfRequest,
+        Some(Counts::Nobodys(_)) => Whose::Nobodys,
+        Some(Counts::Kept(field)) => {
+            let proof = if *field == COOKIE { Proof::SessionCookie } else { Proof::BearerToken };
+            credential(settings, visit, proof).map_or(Whose::Nobodys, |(field, line)| Whose::Kept { field, line })
+        }
+    };
+    sealed(settings, world, visit, &whose, true)
+}
+
+fn sealed(settings: &Settings, world: &mut dyn World, visit: &Visit, whose: &Whose, private: bool) -> Option<String> {
     let StreamId { connection, began } = world.stream()?;
+    let mut writer = Writer::default();
     writer.number(connection);
     writer.number(began);
     writer.number(visit.now.millis());
     writer.number(private.into());
-    for text in [&visit.origin.to_string(), scheme_of(&visit.request.headers), field, &line] {
-        writer.text(text);
-    }
+    writer.text(&visit.origin.to_string());
+    writer.text(scheme_of(&visit.request.headers));
+    let (field, line) = match whose {
+        Whose::Nobodys => (NOBODYS, ""),
+        Whose::OfRequest => (OF_REQUEST, ""),
+        Whose::Kept { field, line } => (*field, line.as_str()),
+    };
+    writer.text(field);
+    writer.text(line);
     settings.sealer.seal(world, Purpose::NextPass, &writer.finish(VERSION)).ok()
 }
 
@@ -65,24 +105,61 @@ fn credential(settings: &Settings, visit: &Visit, proof: Proof) -> Option<(&'sta
     }
 }
 
-/// Reads what an earlier pass of this stream has kept, and puts its credential back into a request that brings none of its kind,
-/// if it was kept for this origin, and not long ago. Nothing else that is found there has an effect.
+/// Reads what an earlier pass of this stream has kept. If it was kept for this origin, and not long ago, its credential is put back
+/// into a request that brings none of its kind. Otherwise nobody counts: the request may bring a credential that was meant for
+/// another origin, because its own pass sent it upstream, and is taken out of it. Nothing else that is found there has an effect.
 pub fn restore(settings: &Settings, world: &dyn World, visit: &mut Visit) {
     if !settings.internal_redirects {
         return;
     }
     let Some(plain) = world.kept_with_stream().and_then(|text| settings.sealer.open(Purpose::NextPass, &text)) else { return };
     let Some(kept) = Kept::read(&plain).filter(|kept| world.stream() == Some(kept.stream)) else { return };
-    visit.earlier_pass = Some(EarlierPass { private: kept.private });
-    let brings_one = cookie::read(&settings.session.cookie, &visit.request.headers) != Found::Nothing;
-    if brings_one || kept.field.is_empty() || !kept.counts(settings, visit) {
-        return;
-    }
+    let counts = match kept.whose {
+        Whose::Nobodys => Counts::Nobodys(withhold(settings, visit)),
+        _ if !kept.counts(settings, visit) => Counts::Nobodys(withhold(settings, visit)),
+        Whose::Kept { field, ref line } if put_back(settings, visit, field, line) => Counts::Kept(field),
+        Whose::Kept { .. } | Whose::OfRequest => Counts::OfRequest,
+    };
+    visit.earlier_pass = Some(EarlierPass { private: kept.private, counts });
+}
+
+/// Puts a credential back, and says whether it stands there now.
+fn put_back(settings: &Settings, visit: &mut Visit, field: &str, line: &str) -> bool {
     let headers = &mut visit.request.headers;
+    let brings_one = cookie::read(&settings.session.cookie, headers) != Found::Nothing;
     // Whatever `Authorization` the request brings stays alone. Cookies of the application stand on other lines.
-    if kept.field == COOKIE || !headers.contains(kept.field) {
-        headers.add(kept.field, kept.line);
+    let puts = !brings_one && (field == COOKIE || !headers.contains(field));
+    if puts {
+        headers.add(field, line.as_bytes());
     }
+    puts
+}
+
+/// Takes our cookies and a bearer token out of a request.
+fn withhold(settings: &Settings, visit: &mut Visit) -> Withheld {
+    let token = !matches!(bearer_token(visit), BearerToken::Absent);
+    let headers = &mut visit.request.headers;
+    let cookie = without(headers, |name| settings.session.cookie.is_ours(name));
+    if cookie != CookieEdit::Untouched {
+        headers.remove(COOKIE);
+    }
+    if let CookieEdit::Replaced(others) = &cookie {
+        headers.add(COOKIE, others);
+    }
+    if token {
+        headers.remove(AUTHORIZATION);
+    }
+    Withheld { cookie, token }
+}
+
+/// Whose credential counts in the next pass.
+enum Whose {
+    /// Nobody's.
+    Nobodys,
+    /// The one that the request brings itself.
+    OfRequest,
+    /// This one.
+    Kept { field: &'static str, line: String },
 }
 
 /// What a pass has kept.
@@ -92,9 +169,7 @@ struct Kept<'a> {
     private: bool,
     origin: &'a str,
     scheme: &'a str,
-    /// The field of the credential; empty if nobody counts.
-    field: &'a str,
-    line: &'a str,
+    whose: Whose,
 }
 
 impl<'a> Kept<'a> {
@@ -107,8 +182,12 @@ impl<'a> Kept<'a> {
             private: record.number()? != 0,
             origin: record.borrowed_text()?,
             scheme: record.borrowed_text()?,
-            field: record.borrowed_text()?,
-            line: record.borrowed_text()?,
+            whose: match (record.borrowed_text()?, record.borrowed_text()?) {
+                (OF_REQUEST, _) => Whose::OfRequest,
+                (COOKIE, line) => Whose::Kept { field: COOKIE, line: line.to_owned() },
+                (AUTHORIZATION, line) => Whose::Kept { field: AUTHORIZATION, line: line.to_owned() },
+                _ => Whose::Nobodys,
+            },
         })
     }
 

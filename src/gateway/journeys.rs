@@ -117,14 +117,15 @@ fn conclude(scene: &mut Scene<'_>, visit: Visit, journey: Journey) -> Step {
             {
                 call.headers.extend(trace_context(&visit.request.headers));
             }
-            with_request(step, visit)
+            with_request(with_next_pass(scene, &visit, step), visit)
         }
         Err(stop) => {
             // Whoever declined is not asked again when the page is loaded again.
             let declined = stop.failure.reason == Reason::AuthorizationDenied;
             let over = stop.attempt().map(|over| Attempt { begun_again: over.begun_again || declined, ..over.clone() });
             let cookie = over.map(|over| attempt::end(scene, &over, Outcome::Failed, visit.now));
-            stop.answer(scene.settings, &visit, cookie)
+            let step = stop.answer(scene.settings, &visit, cookie);
+            with_next_pass(scene, &visit, step)
         }
     }
 }
@@ -133,6 +134,17 @@ fn conclude(scene: &mut Scene<'_>, visit: Visit, journey: Journey) -> Step {
 fn is_told_the_trace(scene: &Scene<'_>, then: &AfterReply) -> bool {
     let told = |name| scene.settings.provider(name).is_some_and(|provider| provider.oidc.trace_context);
     then.provider().is_none_or(told)
+}
+
+/// An answer of ours, with what is kept for the pass that may follow it; any other step as it is.
+fn with_next_pass<C, W, B>(scene: &mut Scene<'_>, visit: &Visit, step: decision::Step<C, W, B>) -> decision::Step<C, W, B> {
+    match step.decision {
+        Decision::Respond(_) => {
+            let next_pass = next_pass::after_answering(scene.settings, scene.world, visit);
+            decision::Step { next_pass, ..step }
+        }
+        _ => step,
+    }
 }
 
 /// The step of one journey as a step of any journey.

@@ -98,7 +98,7 @@ pub(super) fn with_request(step: decision::Step<AfterReply, AfterNews, FromTheSt
             Decision::Await { resource, until, pending: Box::new(PendingWait { visit, then }) }
         }
     };
-    decision::Step { decision, events: step.events, note: step.note }
+    decision::Step { decision, events: step.events, note: step.note, next_pass: step.next_pass }
 }
 
 impl PendingCall {

@@ -113,11 +113,17 @@ impl Headers {
     }
 
     /// Adds a line behind the others.
-    pub fn add(&mut self, name: &str, value: &str) {
+    pub fn add(&mut self, name: &str, value: &[u8]) {
         let place = Span(self.bytes.len(), name.len());
         self.bytes.extend_from_slice(name.as_bytes());
         self.fields.push((place, Span(self.bytes.len(), value.len())));
-        self.bytes.extend_from_slice(value.as_bytes());
+        self.bytes.extend_from_slice(value);
+    }
+
+    /// Removes all lines of a field.
+    pub fn remove(&mut self, name: &str) {
+        let Self { bytes, fields } = self;
+        fields.retain(|(field, _)| !field.is(bytes, name));
     }
 
     /// The lines of one field alone.

@@ -44,7 +44,7 @@ const MOST_COOKIES_LOOKED_AT: usize = 20;
 const MOST_DELETED: usize = 60;
 
 /// The version of the sealed content. No other version is read.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// What a callback's `state` belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +79,7 @@ pub struct Plan {
     pub another_account: bool,
     pub begun_again: bool,
     pub torn: bool,
+    pub in_vain: u64,
     pub cross_site: bool,
     pub client_fingerprint: Fingerprint,
 }
@@ -113,6 +114,8 @@ pub struct Attempt {
     pub begun_again: bool,
     /// Whether the browser had brought only a part of a session's cookies. At the end it must show that it brings all of them.
     pub torn: bool,
+    /// How many sign-ins in a row, just before this one and for the same address, led to sessions that were not accepted.
+    pub in_vain: u64,
     /// Whether the authorization response comes with a request that another site's page causes. The cookie is `SameSite=None`
     /// then.
     pub cross_site: bool,
@@ -140,6 +143,7 @@ impl Attempt {
             another_account: plan.another_account,
             begun_again: plan.begun_again,
             torn: plan.torn,
+            in_vain: plan.in_vain,
             cross_site: plan.cross_site,
             client_fingerprint: plan.client_fingerprint,
             ending: plan.ending,
@@ -176,6 +180,7 @@ impl Attempt {
             another_account: place.another_account,
             begun_again: place.begun_again,
             torn: place.torn,
+            in_vain: place.in_vain,
             cross_site: place.cross_site,
         };
         read.is_empty().then_some(attempt)
@@ -198,6 +203,7 @@ impl Attempt {
             another_account: self.another_account,
             begun_again: self.begun_again,
             torn: self.torn,
+            in_vain: self.in_vain,
             cross_site: self.cross_site,
         }
     }

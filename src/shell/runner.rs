@@ -74,9 +74,10 @@ impl Runner {
         loop {
             self.reporter.report(&step.events);
             self.reporter.note(&step.note);
+            step.next_pass.as_deref().into_iter().for_each(Host::keep_with_stream);
             let Ok(mut progress) = handle.progress.try_borrow_mut() else { return Action::Pause };
             match step.decision {
-                Decision::Forward(Forward { edits, renewal, private, next_pass }) => {
+                Decision::Forward(Forward { edits, renewal, private }) => {
                     let edited = edit(&edits).and_then(|()| if private { ask_for_no_store() } else { Ok(()) });
                     if let Err(refused) = edited {
                         drop(progress);
@@ -84,7 +85,6 @@ impl Runner {
                         step = next;
                         continue;
                     }
-                    next_pass.as_deref().into_iter().for_each(Host::keep_with_stream);
                     *progress = Progress::Forwarded { renewal, private };
                     if from != CalledFrom::RequestHeaders {
                         let _ = host_calls::continue_request();

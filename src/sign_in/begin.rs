@@ -50,6 +50,8 @@ pub struct SignInOptions {
     pub begun_again: bool,
     /// Whether the browser brought only a part of a session's cookies.
     pub torn: bool,
+    /// How many sign-ins in a row, just before this one and for the same address, led to sessions that were not accepted.
+    pub in_vain: u64,
     /// How the browser gets the authorization request.
     pub send_as: SendAs,
 }
@@ -118,6 +120,7 @@ fn login_again(scene: &mut Scene<'_>, visit: &Visit, id: &str) -> Journey {
         demand: place.demand,
         begun_again: true,
         torn: place.torn,
+        in_vain: place.in_vain,
         send_as: SendAs::Redirect,
     };
     send(scene, visit, options, events)
@@ -142,7 +145,8 @@ fn options(
     let demand = Demand::parse(parameter("acr_values"), parameter("max_age")).ok_or(Reason::QueryMalformed)?;
     let send_as = if ending == Ending::Popup || browser::is_script(&visit.request) { SendAs::Url } else { SendAs::Redirect };
     let provider = parameters.remove("provider");
-    Ok(SignInOptions { ending, provider, return_to, another_account, demand, begun_again: false, torn: false, send_as })
+    let (begun_again, torn, in_vain) = (false, false, 0);
+    Ok(SignInOptions { ending, provider, return_to, another_account, demand, begun_again, torn, in_vain, send_as })
 }
 
 /// Sends the browser to the provider, and waits for the provider's metadata first if it is not here.
@@ -250,6 +254,7 @@ fn begin_attempt(
         another_account: options.another_account,
         begun_again: options.begun_again,
         torn: options.torn,
+        in_vain: options.in_vain,
         cross_site: uses_form_post(provider, options.ending) || cross_site,
         client_fingerprint: attempt::client_fingerprint(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin),
     };

@@ -25,6 +25,8 @@ pub struct Step<C = Infallible, W = FromTheStart, B = FromTheStart> {
     pub events: Vec<Event>,
     /// For Envoy's access log.
     pub note: Note,
+    /// What is kept with the stream for the pass after an internal redirect, sealed; `None` if nothing is.
+    pub next_pass: Option<String>,
 }
 
 /// The next step of a journey, or what stopped it.
@@ -78,7 +80,7 @@ pub enum Decision<C, W, B> {
 impl<C, W, B> Step<C, W, B> {
     /// A step without events and note.
     pub fn new(decision: Decision<C, W, B>) -> Self {
-        Self { decision, events: Vec::new(), note: Note::default() }
+        Self { decision, events: Vec::new(), note: Note::default(), next_pass: None }
     }
 
     /// Waits for something that all requests share, until the given time.
@@ -113,7 +115,7 @@ impl<C, W, B> Step<C, W, B> {
             Decision::Call(call, pending) => Decision::Call(call, pending.into()),
             Decision::Await { resource, until, pending } => Decision::Await { resource, until, pending: pending.into() },
         };
-        Step { decision, events: self.events, note: self.note }
+        Step { decision, events: self.events, note: self.note, next_pass: self.next_pass }
     }
 }
 
@@ -127,8 +129,6 @@ pub struct Forward {
     /// Whether the response is for one person only: no shared cache may store it (RFC 9111, section 5.2.2.7). Then the client's
     /// own `Cache-Control` is among what `edits` removes.
     pub private: bool,
-    /// What is kept with the stream for the pass after an internal redirect, sealed; `None` if nothing is.
-    pub next_pass: Option<String>,
 }
 
 /// A session whose cookie is due to be written again.

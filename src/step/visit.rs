@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::http::body::Body;
-use crate::http::message::Request;
+use crate::http::message::{CookieEdit, Request};
 use crate::http::return_to::ReturnTo;
 use crate::http::url::Origin;
 use crate::step::event::RequestRef;
@@ -33,10 +33,32 @@ pub struct Visit {
 }
 
 /// What is known of an earlier pass of the same stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EarlierPass {
     /// Whether its answer was for one person only. What follows from it is, too.
     pub private: bool,
+    /// Whose credential counts in this pass.
+    pub counts: Counts,
+}
+
+/// Whose credential counts in a pass after an internal redirect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// The one that the request brings itself, if there is one.
+    OfRequest,
+    /// The one that the pass before has kept. It stands in this field again.
+    Kept(&'static str),
+    /// None. What the request brought was taken out of it.
+    Nobodys(Withheld),
+}
+
+/// Credentials that were taken out of a request, so that no journey sees them. The upstream must not see them either.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withheld {
+    /// The change to the `Cookie` that Envoy has.
+    pub cookie: CookieEdit,
+    /// Whether there was a bearer token in `Authorization`.
+    pub token: bool,
 }
 
 impl Visit {
@@ -50,6 +72,14 @@ impl Visit {
     /// front wrote; it only helps to explain a failure.
     pub fn lost_https(&self) -> bool {
         self.origin.is_https() && self.request.headers.single("x-forwarded-proto") == Some("http")
+    }
+
+    /// The credentials that were taken out of the request because nobody counts in this pass; `None` for nearly all requests.
+    pub fn withheld(&self) -> Option<&Withheld> {
+        match &self.earlier_pass.as_ref()?.counts {
+            Counts::Nobodys(withheld) => Some(withheld),
+            Counts::OfRequest | Counts::Kept(_) => None,
+        }
     }
 
     /// The request as events name it.

@@ -19,14 +19,14 @@ use crate::authenticate::verified::{Credential, Verified};
 use crate::authenticate::who::{accepts_tokens, who};
 use crate::config::settings::Settings;
 use crate::http::cookie::without;
-use crate::http::message::{Edits, Request};
+use crate::http::message::{CookieEdit, Edits, Request};
 use crate::session::attempt::{Attempt, Ending};
 use crate::session::cookie;
 use crate::sign_in::begin::{self, SendAs, SignInOptions};
 use crate::step::answers::Circumstances;
 use crate::step::decision::{Decision, Forward, FromTheStart, Journey, Note, Renewal, Resource, Step};
 use crate::step::event::{Event, Outcome};
-use crate::step::visit::Visit;
+use crate::step::visit::{Visit, Withheld};
 use crate::words::demand::Demand;
 use crate::words::principal::Proof;
 use crate::words::quote::quote;
@@ -38,7 +38,7 @@ use crate::words::world::{RouteMetadata, World};
 const JUST_MADE: Duration = Duration::from_secs(10);
 
 /// So many sign-ins in a row may lead to sessions that are not accepted; instead of the next one there is a page.
-const MOST_IN_VAIN: usize = 2;
+const MOST_IN_VAIN: u64 = 2;
 
 /// The key in route metadata that names a policy.
 const ROUTE_POLICY: &str = "policy";
@@ -50,6 +50,15 @@ pub(super) enum ByIntrospection {
     NotAsked,
     /// A provider was asked; this is who is asking, by its reply.
     Answered(Identity),
+}
+
+/// What came before a sign-in that a browser is sent to.
+#[derive(Clone, Copy, Default)]
+struct Before {
+    /// Whether it brought only a part of a session's cookies.
+    torn: bool,
+    /// How many sign-ins in a row led to sessions that were not accepted.
+    in_vain: u64,
 }
 
 /// A request with the rule that applies to it.
@@ -164,13 +173,15 @@ impl Guarded<'_> {
             let invalid = failure.reason == Reason::SessionInvalid;
             let delete = invalid.then(|| cookie::forget(&settings.session.cookie, &visit.request.headers, &visit.origin));
             let torn = invalid && cookie::read(&settings.session.cookie, &visit.request.headers) == cookie::Found::Torn;
-            if let Some(reason) = invalid.then(|| self.in_vain(torn)).flatten() {
-                return self.deny(None, Failure { reason, ..failure }, events);
-            }
+            let before = match invalid.then(|| self.before(torn)) {
+                None => Before::default(),
+                Some(Ok(before)) => before,
+                Some(Err(reason)) => return self.deny(None, Failure { reason, ..failure }, events),
+            };
             if invalid {
                 Event::tell_refused_session(&mut events, || visit.reference());
             }
-            let mut step = self.sign_in(scene, provider, rule.require.demand().unwrap_or_default(), torn, events);
+            let mut step = self.sign_in(scene, provider, rule.require.demand().unwrap_or_default(), before, events);
             step.set_cookies(delete.unwrap_or_default());
             step.note.diverted = Some(failure.reason);
             return step;
@@ -178,19 +189,25 @@ impl Guarded<'_> {
         self.deny(None, failure, events)
     }
 
-    /// Why another sign-in would not help a browser whose session is invalid, if it would not. `torn` says that only a part of its
-    /// cookies came: that was so just before, too, and something on the way drops cookies. Else two sign-ins just now led to
-    /// sessions that are not accepted here.
-    fn in_vain(self, torn: bool) -> Option<Reason> {
+    /// What came before the sign-in of a browser whose session is invalid. `torn` says that only a part of the session's cookies
+    /// came.
+    ///
+    /// # Errors
+    /// Why another sign-in would not help: only a part came just before, too, so that something on the way drops cookies; or two
+    /// sign-ins just now led to sessions that are not accepted here.
+    fn before(self, torn: bool) -> Result<Before, Reason> {
         let Self { settings, visit, .. } = self;
         let (session, place) = (&settings.session, visit.return_to());
         let came = &visit.request.headers;
         let over =
             Attempt::just_over(&settings.sealer, &session.cookie, session.attempt_timeout, came, place.as_str(), visit.now);
-        match torn {
-            true => over.iter().any(|place| place.torn).then_some(Reason::SessionTorn),
-            false => (over.len() >= MOST_IN_VAIN).then_some(Reason::SessionRefusedAgain),
+        if torn {
+            let again = over.iter().any(|place| place.torn);
+            return if again { Err(Reason::SessionTorn) } else { Ok(Before { torn, in_vain: 0 }) };
         }
+        // Each place has the number of those before it, because the browser does not keep the places of all of them.
+        let in_vain = over.iter().map(|place| place.in_vain.saturating_add(1)).max().unwrap_or_default();
+        if in_vain >= MOST_IN_VAIN { Err(Reason::SessionRefusedAgain) } else { Ok(Before { torn, in_vain }) }
     }
 
     /// Somebody is signed in, and does not meet the requirement. If all that is missing is a stronger or more recent
@@ -215,7 +232,7 @@ impl Guarded<'_> {
         match self.rule.require.demand().filter(|demand| !in_vain(demand)) {
             // A session by password has no provider that could authenticate the person in another way.
             Some(demand) if self.redirects() && self.settings.sign_in_provider(Some(&session.provider)).is_some() => {
-                let mut step = self.sign_in(scene, Some(&session.provider), demand, false, events);
+                let mut step = self.sign_in(scene, Some(&session.provider), demand, Before::default(), events);
                 step.note.diverted = Some(failure.reason);
                 step
             }
@@ -224,13 +241,13 @@ impl Guarded<'_> {
         }
     }
 
-    /// Redirects to a provider. `torn` says that the browser brought only a part of a session's cookies.
+    /// Redirects to a provider.
     fn sign_in(
         self,
         scene: &mut Scene<'_>,
         provider: Option<&str>,
         demand: Demand,
-        torn: bool,
+        before: Before,
         events: Vec<Event>,
     ) -> Step<Asking> {
         let Self { settings, visit, rule } = self;
@@ -240,7 +257,8 @@ impl Guarded<'_> {
             return_to: visit.return_to(),
             another_account: false,
             begun_again: false,
-            torn,
+            torn: before.torn,
+            in_vain: before.in_vain,
             demand,
             send_as: SendAs::Redirect,
         };
@@ -279,23 +297,27 @@ impl Guarded<'_> {
         // The upstream sees the session cookie only if it counted: not a forged one, and not that of a request from another site.
         let shown =
             settings.forward.session_cookie && verified.is_some_and(|verified| verified.principal.proof == Proof::SessionCookie);
-        let cookie = without(headers, |name| ours.is_ours(name) && !(shown && name == ours.name.as_bytes()));
-        let of_earlier_pass = visit.earlier_pass.is_some_and(|earlier| earlier.private);
+        let cookie = match visit.withheld() {
+            Some(Withheld { cookie, .. }) if *cookie != CookieEdit::Untouched => cookie.clone(),
+            Some(_) | None => without(headers, |name| ours.is_ours(name) && !(shown && name == ours.name.as_bytes())),
+        };
+        let of_earlier_pass = visit.earlier_pass.as_ref().is_some_and(|earlier| earlier.private);
         let private = of_earlier_pass || (verified.is_some() && rule.shared_cache == SharedCache::Refused);
         if private && headers.contains("cache-control") {
             remove.push("cache-control".to_owned());
         }
         let proof = verified.map(|verified| verified.principal.proof);
-        let next_pass = next_pass::sealed(settings, world, visit, proof, private);
+        let next_pass = next_pass::after_forwarding(settings, world, visit, proof, private);
         events.push(Event::Outcome(Outcome::Forwarded));
         Step {
-            decision: Decision::Forward(Forward { edits: Edits { remove, add, cookie }, renewal, private, next_pass }),
+            decision: Decision::Forward(Forward { edits: Edits { remove, add, cookie }, renewal, private }),
             events,
             note: Note {
                 subject: verified.map(|verified| Rc::clone(&verified.subject)),
                 rule: Some(Rc::clone(&rule.name)),
                 diverted: None,
             },
+            next_pass,
         }
     }
 
@@ -303,7 +325,9 @@ impl Guarded<'_> {
     /// are forwarded. An invalid one is removed too, because the upstream might accept it.
     fn takes_token_away(self, verified: Option<&Verified>) -> bool {
         let Some(verified) = verified.filter(|verified| verified.principal.proof == Proof::BearerToken) else {
-            return accepts_tokens(self.settings, self.rule) && !matches!(bearer_token(self.visit), BearerToken::Absent);
+            let came = !matches!(bearer_token(self.visit), BearerToken::Absent);
+            let withheld = self.visit.withheld().is_some_and(|withheld| withheld.token);
+            return accepts_tokens(self.settings, self.rule) && (came || withheld);
         };
         let provider = self.settings.provider(&verified.principal.provider);
         !provider.and_then(|provider| provider.oidc.bearer.as_ref()).is_some_and(|bearer| bearer.forward)
@@ -341,7 +365,7 @@ impl Guarded<'_> {
         events.push(Event::Denied { request: visit.reference(), rule: Some(rule.name.to_string()), subject: named, failure });
         events.push(Event::Outcome(Outcome::of_status(response.status)));
         let note = Note { subject, rule: Some(Rc::clone(&rule.name)), diverted: None };
-        Step { decision: Decision::Respond(response), events, note }
+        Step { events, note, ..Step::new(Decision::Respond(response)) }
     }
 
     fn bearer_challenge(self, verified: Option<&Verified>) -> BearerChallenge {

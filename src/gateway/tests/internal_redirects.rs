@@ -71,7 +71,7 @@ fn first_pass(stage: &mut Stage, headers: Headers, target: &str) -> Headers {
 /// A pass of the same stream; returns the headers with which the next one begins at `target`.
 fn pass(stage: &mut Stage, headers: Headers, target: &str) -> Headers {
     let step = stage.worker.begin(headers.clone());
-    stage.worker.world.kept_with_stream = forwarded(&step).next_pass.clone().map(String::into_bytes);
+    stage.worker.world.kept_with_stream = step.next_pass.clone().map(String::into_bytes);
     changed_field(&sent_upstream(&headers, &step), ":path", target)
 }
 
@@ -186,7 +186,7 @@ fn what_was_kept_for_another_stream_counts_for_nobody() {
     }
     // A host that does not name streams gets nothing to keep.
     stage.worker.world.stream = None;
-    assert_eq!(forwarded(&stage.script("GET", "/public")).next_pass, None);
+    assert_eq!(stage.script("GET", "/public").next_pass, None);
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn what_belongs_to_the_application_stays_with_the_request_once() {
 fn nothing_is_kept_of_nobody_or_by_default_and_then_nothing_counts() {
     let mut stage = signed_in();
     stage.worker.world.stream = Some(STREAM);
-    let kept = |stage: &mut Stage, headers: Headers| forwarded(&stage.worker.begin(headers)).next_pass.is_some();
+    let kept = |stage: &mut Stage, headers: Headers| stage.worker.begin(headers).next_pass.is_some();
     let own = stage.browser.script("POST", "/public");
     let foreign = stage.browser.send("POST", "/public", &[("sec-fetch-site", "cross-site")]);
     let unknown = Browser::default().script("GET", "/public");
@@ -331,9 +331,9 @@ fn nothing_is_kept_of_nobody_or_by_default_and_then_nothing_counts() {
     let first = stage.browser.script("GET", "/public");
     let second = first_pass(&mut stage, first.clone(), "/members");
     let mut off = stage.worker.beside(&changed(switched_on(), "/internal_redirects", json!(false)));
-    assert_eq!(forwarded(&off.begin(first)).next_pass, None);
+    assert_eq!(off.begin(first).next_pass, None);
     assert_eq!(outcome(&off.begin(second)), (401, "session_missing"));
-    assert_eq!(forwarded(&Stage::signed_in(&document()).navigate("/members")).next_pass, None);
+    assert_eq!(Stage::signed_in(&document()).navigate("/members").next_pass, None);
 }
 
 #[test]

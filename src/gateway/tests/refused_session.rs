@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::stage::{KEY, OTHER_KEY, Stage, document, field, location, outcome, response, status, with};
+use super::stage::{KEY, OTHER_KEY, Stage, document, field, location, outcome, response, seconds, status, with};
 use crate::crypto::seal::Sealer;
 use crate::gateway::pending::Step;
 use crate::step::audit;
@@ -104,6 +104,29 @@ fn the_third_redirect_in_a_row_is_a_page() {
     stage.browser = browser;
     std::mem::swap(&mut stage.worker, &mut other);
     assert_eq!(outcome(&stage.navigate("/wanted")), (200, ""));
+}
+
+#[test]
+fn the_third_redirect_in_a_row_is_a_page_however_many_other_sign_ins_are_open() {
+    for tabs in 0..7 {
+        let mut stage = Stage::signed_in(&document());
+        let mut other = stage.worker.beside(&with("/session/claims", json!(["address"])));
+        for tab in 0..tabs {
+            assert_eq!(status(&stage.navigate(&format!("/api/login?return_to=/tab{tab}"))), 302);
+            stage.worker.wait(seconds(1));
+            other.wait(seconds(1));
+        }
+        for round in 0..2 {
+            std::mem::swap(&mut stage.worker, &mut other);
+            let sent = stage.navigate("/wanted");
+            assert_eq!(status(&sent), 302, "{tabs} tabs, {round}");
+            let callback = stage.provider.agree(location(&sent));
+            std::mem::swap(&mut stage.worker, &mut other);
+            assert_eq!(status(&stage.navigate(&callback)), 303, "{tabs} tabs, {round}");
+        }
+        std::mem::swap(&mut stage.worker, &mut other);
+        assert_eq!(outcome(&stage.navigate("/wanted")), (400, "session_refused_again"), "{tabs} tabs");
+    }
 }
 
 #[test]

@@ -222,9 +222,9 @@ impl Stage {
 
     /// Goes on with a request until it is forwarded or answered; the step that is returned has the events of all steps.
     pub(crate) fn settle(&mut self, step: Step) -> Step {
-        let Step { decision, mut events, note } = step;
+        let Step { decision, mut events, note, next_pass } = step;
         let next = match decision {
-            Decision::Forward(_) | Decision::Respond(_) => return Step { decision, events, note },
+            Decision::Forward(_) | Decision::Respond(_) => return Step { decision, events, note, next_pass },
             Decision::Call(call, pending) => {
                 let reply = match call.cluster.as_str() {
                     "users" | "mail" => self.users.answer(&call),

@@ -102,6 +102,7 @@ mod tests {
             another_account: false,
             begun_again: false,
             torn: false,
+            in_vain: 0,
             cross_site: false,
         }
     }

@@ -26,7 +26,7 @@ pub const SHORTEST_LIFE: Duration = Duration::from_secs(120);
 const LARGEST_LASTING: usize = 1_000;
 
 /// The version of the sealed content. No other version is read.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The place of an attempt. The fields without a comment are those of [`Attempt`](super::Attempt).
 #[expect(missing_docs, reason = "`Attempt` has the same fields, and says what they are")]
@@ -41,6 +41,7 @@ pub struct Place {
     pub another_account: bool,
     pub begun_again: bool,
     pub torn: bool,
+    pub in_vain: u64,
     pub cross_site: bool,
 }
 
@@ -56,6 +57,7 @@ impl Place {
         for truth in [self.another_account, self.begun_again, self.torn, self.cross_site] {
             writer.number(truth.into());
         }
+        writer.number(self.in_vain);
     }
 
     /// Reads a place from a record.
@@ -72,6 +74,7 @@ impl Place {
             begun_again: read.number()? != 0,
             torn: read.number()? != 0,
             cross_site: read.number()? != 0,
+            in_vain: read.number()?,
         })
     }
 

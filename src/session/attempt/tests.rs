@@ -43,6 +43,7 @@ impl Desk {
             another_account,
             begun_again,
             torn,
+            in_vain: 0,
             cross_site,
             client_fingerprint,
         };

@@ -20,6 +20,7 @@ fn a_redirect_that_comes_back_from_another_origin_is_nobodys() {
         let third = redirected_to(&third, "https://other.example.com/public", "app.example.com", target);
         let step = stage.worker.begin(third);
         assert_eq!(step.note.subject, None, "{target}");
+        stage.worker.world.kept_with_stream = None;
         assert_eq!(outcome(&stage.script("GET", "/members")), (200, ""), "{target}: the session has not ended");
     }
 }
@@ -63,4 +64,90 @@ fn what_follows_from_an_answer_for_one_person_is_for_one_person() {
     stage.worker.world.kept_with_stream = None;
     let own = stage.browser.script("GET", "/public/alice");
     assert!(!forwarded(&stage.worker.begin(own)).private);
+}
+
+#[test]
+fn a_credential_that_an_origins_own_pass_sent_upstream_is_nobodys_at_another_origin() {
+    let mut cookies = changed(session_jwt::signing(), "/internal_redirects", json!(true));
+    cookies["forward"]["session_cookie"] = json!(true);
+    cookies["rules"] = json!([
+        {"match": {"path_separated_prefix": "/public"}, "require": "public"},
+        {"match": {"path_separated_prefix": "/members"}, "require": "authenticated"}
+    ]);
+    cookies["origins"] = json!(["https://app.example.com", "https://other.example.com"]);
+    let mut tokens = switched_on();
+    tokens["providers"][0]["bearer"]["forward"] = json!(true);
+    for (document, by_token) in [(cookies, false), (tokens, true)] {
+        for target in ["/members", "/api/logout"] {
+            let mut stage = Stage::signed_in(&document);
+            let first = match by_token {
+                false => stage.browser.script("POST", "/public"),
+                true => with_token("/public", &token(&stage, 300)),
+            };
+            let second = first_pass(&mut stage, changed_field(&first, ":scheme", "https"), "/public");
+            assert!(second.contains(if by_token { "authorization" } else { "cookie" }), "it went upstream");
+            let second = redirected_to(&second, "https://app.example.com/public", "other.example.com", "/public");
+            let step = stage.worker.begin(second.clone());
+            assert_eq!(step.note.subject, None, "{target}");
+            let arrives = sent_upstream(&second, &step);
+            assert!(!arrives.contains("authorization") && !arrives.contains("cookie"), "{arrives:?}");
+            // It comes back with the credential nevertheless, as from a server that echoes it.
+            stage.worker.world.kept_with_stream = step.next_pass.map(String::into_bytes);
+            let third = redirected_to(&second, "https://other.example.com/public", "app.example.com", target);
+            let step = stage.worker.begin(third);
+            assert_eq!(step.note.subject, None, "{target}");
+            assert!(!format!("{:?}", step.events).contains("alice"), "nobody is signed out: {:?}", step.events);
+            stage.worker.world.kept_with_stream = None;
+            assert_eq!(outcome(&stage.script("GET", "/members")), (200, ""), "{target}: the session has not ended");
+        }
+    }
+}
+
+#[test]
+fn what_is_withheld_leaves_the_applications_own_cookies_and_credentials() {
+    let mut stage = signed_in();
+    let first = changed_field(&stage.browser.script("GET", "/public"), ":scheme", "https");
+    let second = first_pass(&mut stage, first, "/public");
+    let session = format!("theme=dark; __Host-accredit={}; a=b", stage.browser.jar["__Host-accredit"].0);
+    let second = changed_field(&changed_field(&second, "cookie", &session), "authorization", "Basic eDp5");
+    let second = redirected_to(&second, "https://app.example.com/public", "other.example.com", "/public");
+    let step = stage.worker.begin(second.clone());
+    assert_eq!(step.note.subject, None);
+    let arrives = sent_upstream(&second, &step);
+    assert_eq!(arrives.all("cookie").collect::<Vec<_>>(), [b"theme=dark; a=b"]);
+    assert_eq!(arrives.all("authorization").collect::<Vec<_>>(), [b"Basic eDp5"]);
+}
+
+#[test]
+fn a_page_that_a_filter_in_front_puts_in_place_of_our_answer_is_for_one_person() {
+    let shared = json!({"match": {"path_separated_prefix": "/public"}, "require": "public", "shared_cache": "allowed"});
+    let document = changed(switched_on(), "/rules/0", shared);
+    for (target, refused) in [("/admin", (403, "condition_failed")), ("/members", (401, "session_missing"))] {
+        let mut stage = Stage::signed_in(&document);
+        let nobody = refused.0 == 401;
+        let first = if nobody { Browser::default().script("GET", target) } else { stage.browser.script("GET", target) };
+        stage.worker.world.stream = Some(STREAM);
+        let step = stage.worker.begin(first.clone());
+        assert_eq!(outcome(&step), refused);
+        stage.worker.world.kept_with_stream = step.next_pass.map(String::into_bytes);
+        // Our answer went nowhere, so that the next pass has the request's own headers, and who asked still counts there.
+        let second = changed_field(&first, ":path", "/public/open");
+        let step = stage.worker.begin(second.clone());
+        assert!(forwarded(&step).private, "{target}");
+        assert_eq!(step.note.subject.is_none(), nobody);
+        let elsewhere = redirected_to(&second, "https://app.example.com/admin", "other.example.com", "/public/open");
+        let step = stage.worker.begin(elsewhere);
+        assert!(forwarded(&step).private && step.note.subject.is_none(), "{target}: another origin");
+    }
+    // A credential that was put back counts after a refusal, too.
+    let mut stage = Stage::signed_in(&document);
+    let first = stage.browser.script("GET", "/public");
+    let second = first_pass(&mut stage, first, "/admin");
+    let step = stage.worker.begin(second.clone());
+    assert_eq!(outcome(&step), (403, "condition_failed"));
+    stage.worker.world.kept_with_stream = step.next_pass.map(String::into_bytes);
+    assert_eq!(outcome(&stage.worker.begin(changed_field(&second, ":path", "/members"))), (200, ""));
+    // Without the switch nothing is kept.
+    let mut off = stage.worker.beside(&changed(document, "/internal_redirects", json!(false)));
+    assert_eq!(off.begin(Browser::default().script("GET", "/members")).next_pass, None);
 }
