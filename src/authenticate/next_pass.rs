@@ -52,6 +52,8 @@ pub fn after_forwarding(
     let whose = match credential {
         Some((field, line)) => Whose::Kept { field, line },
         None if visit.earlier_pass.is_some() => Whose::Nobodys,
+        // A token that is the application's here may be one of ours at another origin.
+        None if !matches!(bearer_token(visit), BearerToken::Absent) => Whose::OfRequest,
         None => return None,
     };
     sealed(settings, world, visit, &whose, private)
@@ -130,7 +132,7 @@ fn put_back(settings: &Settings, visit: &mut Visit, field: &str, line: &str) -> 
     // Whatever `Authorization` the request brings stays alone. Cookies of the application stand on other lines.
     let puts = !brings_one && (field == COOKIE || !headers.contains(field));
     if puts {
-        headers.add(field, line.as_bytes());
+        headers.add(field, line);
     }
     puts
 }
@@ -195,12 +197,12 @@ impl<'a> Kept<'a> {
     fn counts(&self, settings: &Settings, visit: &Visit) -> bool {
         let headers = &visit.request.headers;
         let of_origin = visit.origin.is_serialized_as(self.origin) && self.scheme == scheme_of(headers);
-        // A pass between these two may have gone where Accredit is not. Envoy names the URL of the pass before.
+        // A pass between these two may have gone where Accredit is not. Envoy names the URL of the pass before; its scheme is that of
+        // the connection, and not the browser's where a proxy in front has ended TLS. The host alone tells the origin.
         let from_there = |url: &[u8]| {
-            let url = std::str::from_utf8(url).ok().and_then(|url| url.split_once("://"));
-            let Some((scheme, rest)) = url else { return false };
-            let authority = rest.split(['/', '?']).next().unwrap_or_default();
-            scheme == self.scheme && settings.origin(authority) == Some(&visit.origin)
+            let rest = std::str::from_utf8(url).ok().and_then(|url| Some(url.split_once("://")?.1));
+            let authority = rest.and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
+            settings.origin(authority) == Some(&visit.origin)
         };
         let in_time = self.time <= visit.now && visit.now.since(self.time) <= LONGEST;
         of_origin && in_time && headers.all(ENVOYS_URL).all(from_there)

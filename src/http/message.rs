@@ -113,7 +113,8 @@ impl Headers {
     }
 
     /// Adds a line behind the others.
-    pub fn add(&mut self, name: &str, value: &[u8]) {
+    pub fn add(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        let value = value.as_ref();
         let place = Span(self.bytes.len(), name.len());
         self.bytes.extend_from_slice(name.as_bytes());
         self.fields.push((place, Span(self.bytes.len(), value.len())));

@@ -327,7 +327,7 @@ impl Guarded<'_> {
         let Some(verified) = verified.filter(|verified| verified.principal.proof == Proof::BearerToken) else {
             let came = !matches!(bearer_token(self.visit), BearerToken::Absent);
             let withheld = self.visit.withheld().is_some_and(|withheld| withheld.token);
-            return accepts_tokens(self.settings, self.rule) && (came || withheld);
+            return withheld || accepts_tokens(self.settings, self.rule) && came;
         };
         let provider = self.settings.provider(&verified.principal.provider);
         !provider.and_then(|provider| provider.oidc.bearer.as_ref()).is_some_and(|bearer| bearer.forward)

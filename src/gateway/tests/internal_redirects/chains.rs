@@ -35,7 +35,9 @@ fn a_redirect_that_comes_back_from_where_there_is_no_accredit_is_nobodys() {
         ("https://app.example.com", true),
         ("https://elsewhere.example.com/public", false),
         ("https://other.example.com/public", false),
-        ("http://app.example.com/public", false),
+        // So it is written where a proxy in front has ended TLS.
+        ("http://app.example.com/public", true),
+        ("http://elsewhere.example.com/public", false),
         ("https://app.example.com@elsewhere.example.com/", false),
         ("app.example.com/public", false),
         ("", false),
@@ -77,6 +79,10 @@ fn a_credential_that_an_origins_own_pass_sent_upstream_is_nobodys_at_another_ori
     cookies["origins"] = json!(["https://app.example.com", "https://other.example.com"]);
     let mut tokens = switched_on();
     tokens["providers"][0]["bearer"]["forward"] = json!(true);
+    let open = json!({"match": {"path_separated_prefix": "/open"}, "require": "public", "credentials": "session"});
+    for document in [&mut cookies, &mut tokens] {
+        document["rules"].as_array_mut().unwrap().insert(0, open.clone());
+    }
     for (document, by_token) in [(cookies, false), (tokens, true)] {
         for target in ["/members", "/api/logout"] {
             let mut stage = Stage::signed_in(&document);
@@ -91,6 +97,10 @@ fn a_credential_that_an_origins_own_pass_sent_upstream_is_nobodys_at_another_ori
             assert_eq!(step.note.subject, None, "{target}");
             let arrives = sent_upstream(&second, &step);
             assert!(!arrives.contains("authorization") && !arrives.contains("cookie"), "{arrives:?}");
+            // Also where the rule leaves `Authorization` to the application.
+            let open = changed_field(&second, ":path", "/open");
+            let step_at_open = stage.worker.begin(open.clone());
+            assert!(!sent_upstream(&open, &step_at_open).contains("authorization"), "{step_at_open:?}");
             // It comes back with the credential nevertheless, as from a server that echoes it.
             stage.worker.world.kept_with_stream = step.next_pass.map(String::into_bytes);
             let third = redirected_to(&second, "https://other.example.com/public", "app.example.com", target);
@@ -150,4 +160,20 @@ fn a_page_that_a_filter_in_front_puts_in_place_of_our_answer_is_for_one_person()
     // Without the switch nothing is kept.
     let mut off = stage.worker.beside(&changed(document, "/internal_redirects", json!(false)));
     assert_eq!(off.begin(Browser::default().script("GET", "/members")).next_pass, None);
+}
+
+#[test]
+fn a_token_that_was_left_to_the_application_is_nobodys_at_another_origin() {
+    let mut document = switched_on();
+    document["rules"]
+        .as_array_mut()
+        .unwrap()
+        .insert(0, json!({"match": {"path_separated_prefix": "/open"}, "require": "public", "credentials": "session"}));
+    let mut stage = Stage::signed_in(&document);
+    let first = changed_field(&with_token("/open", &token(&stage, 300)), ":scheme", "https");
+    let second = first_pass(&mut stage, first, "/members");
+    assert!(second.contains("authorization"), "it is the application's here");
+    assert_eq!(outcome(&stage.worker.begin(second.clone())), (200, ""), "at the same origin it counts");
+    let elsewhere = redirected_to(&second, "https://app.example.com/open", "other.example.com", "/members");
+    assert_eq!(outcome(&stage.worker.begin(elsewhere)), (401, "session_missing"));
 }
