@@ -79,6 +79,15 @@ describe('nginx between Envoy and the application', () => {
     assert.equal((await visitor.call('/analytics')).headers.location, '/analytics/7');
   });
 
+  it('sends nothing to a service for a path that another service names', async () => {
+    const visitor = new Visitor(gateway);
+    await visitor.signIn();
+    pages.forget();
+    api.respond = (_, response) => response.writeHead(200, { 'x-accel-redirect': '/analytics' }).end('its own');
+    assert.equal((await visitor.call('/api/chat')).body, 'its own');
+    assert.deepEqual(pages.requests, []);
+  });
+
   it('lets 19 KB of groups through, and a WebSocket', async () => {
     provider.user.groups = ['oracle-ai-users', ...manyGroups()];
     const visitor = new Visitor(gateway);

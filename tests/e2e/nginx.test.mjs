@@ -72,6 +72,19 @@ describe('nginx in front of Envoy, for sessions in cookies', () => {
     });
   }
 
+  it('logs paths, and neither codes nor states', async () => {
+    assert.equal((await visitorAt(nginx).signIn('/analytics?x=secret')).status, 200);
+    const log = nginx.accessLog();
+    assert.match(log, /"GET \/api\/callback HTTP/);
+    assert.doesNotMatch(log, /code=|state=|secret/);
+  });
+
+  it('does not take a path from the application for the one that Accredit was asked for', async () => {
+    application.respond = (_, response) => response.writeHead(200, { 'x-accel-redirect': '/analytics' }).end('its own');
+    const answer = await visitorAt(nginx).open('/');
+    assert.deepEqual([answer.status, answer.body, application.requests.map(({ url }) => url)], [200, 'its own', ['/']]);
+  });
+
   it('sends http to https, with path and query', async () => {
     const visitor = new Visitor({ origin: `http://${HOST}`, ports: { [HOST]: nginx.httpPort } });
     const answer = await visitor.open('/analytics?x=%2F');

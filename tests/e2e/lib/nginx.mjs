@@ -57,6 +57,11 @@ export class Nginx {
     return readFileSync(join(this.folder, 'error.log'), 'utf8');
   }
 
+  /** The access log. */
+  accessLog() {
+    return readFileSync(join(this.folder, 'access.log'), 'utf8');
+  }
+
   async stop() {
     if (this.running) this.#child.kill('SIGTERM');
     await this.#exited;
@@ -79,7 +84,7 @@ function folderWith(site, changes) {
   for (const [text] of changes) if (!shipped.some(([, whole]) => whole.includes(text))) throw new Error(`deploy/nginx/${site} and its snippet have no ${text}`);
   for (const name of ['snippets', 'conf.d', 'temporary']) mkdirSync(join(folder, name));
   for (const [name, whole] of shipped) {
-    const changed = changes.reduce((now, [text, by]) => now.replaceAll(text, by), whole);
+    const changed = changes.reduce((now, [text, by]) => now.replaceAll(text, by), whole).replaceAll('/var/log/nginx/', `${folder}/`);
     writeFileSync(join(folder, name.includes('/') ? name : `conf.d/${name}`), changed);
   }
   const kinds = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder}/temporary/${kind};`);
