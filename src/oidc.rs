@@ -13,7 +13,7 @@ pub mod logout;
 pub mod metadata;
 pub mod provider;
 mod reply;
-mod times;
+pub(crate) mod times;
 pub mod token;
 pub mod userinfo;
 

@@ -8,7 +8,7 @@ use crate::words::principal::Claims;
 use crate::words::time::{Timestamp, numeric_date};
 
 /// Why the times of a token are wrong, in a phrase.
-pub(super) enum WrongTime {
+pub(crate) enum WrongTime {
     /// `exp` is over.
     Expired(String),
     /// Something else is wrong.
@@ -17,7 +17,7 @@ pub(super) enum WrongTime {
 
 /// Checks `exp`, `nbf` and `iat`, as far as they are there, and returns `exp`. `skew` is how far the issuer's clock may differ from
 /// ours.
-pub(super) fn check(claims: &Claims, skew: Duration, now: Timestamp) -> Result<Option<Timestamp>, WrongTime> {
+pub(crate) fn check(claims: &Claims, skew: Duration, now: Timestamp) -> Result<Option<Timestamp>, WrongTime> {
     let time = |name: &str| match claims.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => numeric_date(value).map(Some).ok_or_else(|| WrongTime::Other(format!("{name} is not a time"))),

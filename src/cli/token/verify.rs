@@ -1,5 +1,8 @@
 //! Whether the filter would accept a token: it is verified by the filter's own code, with the keys of a file, or those that the provider
-//! publishes now. The token is never printed, and sent to nobody.
+//! publishes now. Without a configuration nothing is accepted: only the signature and the times are looked at. The token is never
+//! printed, and sent to nobody.
+
+use std::time::Duration;
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -23,6 +26,7 @@ use crate::oidc::id_token::{self, Expectations, ExpectedNonce, IdTokenError, Iss
 use crate::oidc::keys::{key_set, keys_request, keys_response};
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::{MetadataSource, Provider};
+use crate::oidc::times::{self, WrongTime};
 use crate::words::json;
 use crate::words::quote::quote;
 use crate::words::reason::Failure;
@@ -40,7 +44,7 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "FILE", required_unless_present = "config")]
     keys: Option<String>,
     /// The configuration that says what is accepted: an Envoy's file, an object of Kubernetes, or the configuration alone. Without
-    /// it, only the signature is looked at.
+    /// it, only the signature and the times are looked at.
     #[arg(long, value_name = "FILE")]
     config: Option<String>,
     /// What the token is taken for; by default a bearer token, where the provider's bearer tokens are accepted.
@@ -67,12 +71,16 @@ enum Kind {
 /// What was found. The token is not in it.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Found {
+    /// The place of the configuration that judged, and the provider in it; `None` if none did, so that nothing can be accepted.
+    judge: Option<String>,
+    /// Whether one of the keys has signed it.
+    is_signed: bool,
     /// What holds, in sentences.
     holds: Vec<String>,
     /// What does not: the reason that a log would name, if there is one, and a sentence.
     refused: Option<(Option<&'static str>, String)>,
     /// What nothing is known of.
-    unknown: Vec<&'static str>,
+    unknown: Vec<String>,
 }
 
 /// Verifies a token, and writes what holds and what does not.
@@ -84,7 +92,7 @@ pub(crate) fn verify(arguments: &Verify, terminal: &mut Terminal<'_>) -> Result<
     let keys = arguments.keys.as_deref().map(keys_of).transpose()?;
     let now = Machine.now();
     let found = match &arguments.config {
-        None => by_keys(&token, &keys.unwrap_or_default()),
+        None => by_keys(&token, &keys.unwrap_or_default(), now),
         Some(file) => by_configuration(&token, file, keys, arguments, now)?,
     };
     match terminal.form() {
@@ -101,15 +109,26 @@ fn keys_of(file: &str) -> Result<KeySet, Trouble> {
     keys.map_err(|why| Trouble::told(format!("{file}: expected a JWK set with public keys, found something else: {why}")))
 }
 
-/// The signature alone: whether the token is for anybody in particular is for the configuration to say.
-fn by_keys(token: &Secret, keys: &KeySet) -> Found {
+/// The signature and the times: whether the token is for anybody in particular is for the configuration to say.
+fn by_keys(token: &Secret, keys: &KeySet, now: Timestamp) -> Found {
     let asymmetric: Vec<_> = Algorithm::ALL.iter().copied().filter(|algorithm| !algorithm.is_symmetric()).collect();
     let verified = jws::verify(&Machine, token.expose(), keys, &asymmetric);
-    let unknown = vec!["the claims: issuer, audience and times are judged by a configuration (--config)"];
-    match verified {
-        Ok(verified) => Found { holds: vec![signed(&verified)], unknown, ..Found::default() },
-        Err(why) => Found { refused: Some((None, why.to_string())), unknown, ..Found::default() },
+    let mut unknown = vec![
+        "whether it is accepted: without a configuration (--config), only the signature and the times are looked at, and neither issuer nor audience"
+            .to_owned(),
+    ];
+    let verified = match verified {
+        Ok(verified) => verified,
+        Err(why) => return Found { refused: Some((None, why.to_string())), unknown, ..Found::default() },
+    };
+    let (mut holds, mut refused) = (vec![signed(&verified)], None);
+    // How far clocks may differ is for a configuration to say, too.
+    match times::check(&verified.claims, Duration::ZERO, now) {
+        Ok(Some(expires)) => holds.push(format!("by the clock of this machine it is in time, until {}", moment(expires))),
+        Ok(None) => unknown.push("how long it is good: it has no exp, without which the filter accepts no token".to_owned()),
+        Err(WrongTime::Expired(why) | WrongTime::Other(why)) => refused = Some((None, why)),
     }
+    Found { judge: None, is_signed: true, holds, refused, unknown }
 }
 
 fn signed(verified: &jws::VerifiedJws) -> String {
@@ -125,25 +144,45 @@ fn by_configuration(
     now: Timestamp,
 ) -> Result<Found, Trouble> {
     let gateways = gateways(file, &arguments.place)?;
-    let (gateway, provider) = issuing(token, &gateways, file)?;
+    let known = issuing(token, &gateways, file)?;
+    let (gateway, provider) = known.first;
     let kind = arguments.kind.unwrap_or(if provider.bearer.is_some() { Kind::Bearer } else { Kind::IdToken });
     let listed = provider.bearer.as_ref().and_then(|bearer| match &bearer.keys {
         BearerKeys::Configured(keys) if kind == Kind::Bearer => Some(KeySet::clone(keys)),
         BearerKeys::Configured(_) | BearerKeys::Published => None,
     });
     let keys = keys.or(listed).map_or_else(|| published(provider, gateway, arguments), Ok)?;
-    match (kind, &provider.bearer) {
-        (Kind::IdToken, _) => Ok(as_id_token(token, provider, &keys, now)),
-        (Kind::Bearer, Some(accepted)) => Ok(as_bearer_token(token, provider, accepted, &keys, now)),
-        (Kind::Bearer, None) => Err(Trouble::told(format!(
-            "bearer tokens of provider {} are not accepted: it has no bearer in {file}",
-            provider.name
-        ))),
-    }
+    let judge = name(file, gateway, provider);
+    let mut found = match (kind, &provider.bearer) {
+        (Kind::IdToken, _) => as_id_token(token, provider, &keys, now),
+        (Kind::Bearer, Some(accepted)) => as_bearer_token(token, provider, accepted, &keys, now),
+        (Kind::Bearer, None) => {
+            return Err(Trouble::told(format!("bearer tokens are not accepted by {judge}: it has no bearer")));
+        }
+    };
+    let others = known.others.into_iter().map(|(gateway, provider)| name(file, gateway, provider));
+    found.unknown.extend(others.map(|other| format!("{other}, which has the same issuer and may say something else")));
+    found
+        .unknown
+        .push("what rules ask for besides: their conditions, also on the audience (accredit explain --token)".to_owned());
+    found.judge = Some(judge);
+    Ok(found)
 }
 
-/// The provider that the token says it is from. Nothing about it is verified yet.
-fn issuing<'a>(token: &Secret, gateways: &'a [Gateway], file: &str) -> Result<(&'a Gateway, &'a Provider), Trouble> {
+/// How sentences name a provider of a gateway in a file.
+fn name(file: &str, gateway: &Gateway, provider: &Provider) -> String {
+    format!("provider {} at {file}:{}:{}", provider.name, gateway.spot.line, gateway.spot.column)
+}
+
+/// The providers with the issuer of a token, each with its gateway.
+struct Issuing<'a> {
+    /// The one that judges.
+    first: (&'a Gateway, &'a Provider),
+    others: Vec<(&'a Gateway, &'a Provider)>,
+}
+
+/// The providers that the token says it is from. Nothing about it is verified yet.
+fn issuing<'a>(token: &Secret, gateways: &'a [Gateway], file: &str) -> Result<Issuing<'a>, Trouble> {
     let lent = LentSecret::new(token.expose());
     let read = Unverified::read(token.expose(), &mut LastHeader::default());
     let Some(issuer) = claimed_issuer(lent, &read) else {
@@ -151,8 +190,11 @@ fn issuing<'a>(token: &Secret, gateways: &'a [Gateway], file: &str) -> Result<(&
         return Err(Trouble::told(why.to_string()));
     };
     let of_gateway = |gateway: &'a Gateway| gateway.settings.providers.iter().map(move |provider| (gateway, &provider.oidc));
-    let known = gateways.iter().flat_map(of_gateway).find(|(_, provider)| provider.issuer() == issuer);
-    known.ok_or_else(|| Trouble::told(format!("{file}: no provider has the issuer that the token names, {}", quote(&issuer))))
+    let mut known = gateways.iter().flat_map(of_gateway).filter(|(_, provider)| provider.issuer() == issuer);
+    let first = known.next();
+    let first = first
+        .ok_or_else(|| Trouble::told(format!("{file}: no provider has the issuer that the token names, {}", quote(&issuer))));
+    Ok(Issuing { first: first?, others: known.collect() })
 }
 
 /// The keys that a provider publishes.
@@ -191,7 +233,7 @@ fn as_id_token(token: &Secret, provider: &Provider, keys: &KeySet, now: Timestam
         Ok(verified) => Ok(accepted(provider, "an ID token", &verified.subject, verified.expires)),
         Err(IdTokenError::KeyUnknown(failure) | IdTokenError::Refused(failure)) => Err(failure),
     };
-    let unknown = vec!["nonce and at_hash, which belong to the sign-in that the token came from"];
+    let unknown = vec!["nonce and at_hash, which belong to the sign-in that the token came from".to_owned()];
     Found { unknown, ..Found::of(signature, claims) }
 }
 
@@ -207,9 +249,8 @@ fn as_bearer_token(token: &Secret, provider: &Provider, bearer: &Bearer, keys: &
         ) => Err(failure),
     };
     let asks = bearer.introspection.as_ref().is_some_and(|asked| asked.tokens.include_jwts());
-    let unknown =
-        if asks { vec!["whether the provider has revoked it: the filter would ask (introspection)"] } else { Vec::new() };
-    Found { unknown, ..Found::of(signature, claims) }
+    let revoked = asks.then(|| "whether the provider has revoked it: the filter would ask (introspection)".to_owned());
+    Found { unknown: revoked.into_iter().collect(), ..Found::of(signature, claims) }
 }
 
 fn accepted(provider: &Provider, what: &str, subject: &str, expires: Timestamp) -> String {
@@ -218,7 +259,7 @@ fn accepted(provider: &Provider, what: &str, subject: &str, expires: Timestamp) 
 
 impl Found {
     fn of(signature: Result<jws::VerifiedJws, JwsError>, claims: Result<String, Failure>) -> Self {
-        let mut found = Self::default();
+        let mut found = Self { is_signed: signature.is_ok(), ..Self::default() };
         found.holds.extend(signature.ok().map(|verified| signed(&verified)));
         match claims {
             Ok(sentence) => found.holds.push(sentence),
@@ -228,6 +269,9 @@ impl Found {
     }
 
     fn in_words(&self, terminal: &mut Terminal<'_>) -> Result<(), Trouble> {
+        if let Some(judge) = &self.judge {
+            terminal.line(format_args!("judged by {judge}"))?;
+        }
         for sentence in &self.holds {
             terminal.line(format_args!("holds: {sentence}"))?;
         }
@@ -243,7 +287,16 @@ impl Found {
 
     fn as_json(&self) -> Value {
         let refused = self.refused.as_ref().map(|(reason, sentence)| json!({"reason": reason, "sentence": sentence}));
-        json!({"accepted": self.refused.is_none(), "holds": self.holds, "refused": refused, "not_looked_at": self.unknown})
+        // Whoever reads no more than this must not take a good signature for a yes.
+        let accepted = match (&self.refused, &self.judge) {
+            (Some(_), _) => Value::Bool(false),
+            (None, Some(_)) => Value::Bool(true),
+            (None, None) => Value::Null,
+        };
+        json!({
+            "accepted": accepted, "judged_by": self.judge, "signature": self.is_signed, "holds": self.holds, "refused": refused,
+            "not_looked_at": self.unknown,
+        })
     }
 }
 

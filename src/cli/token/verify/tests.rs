@@ -86,15 +86,25 @@ fn a_signature_by_another_key_is_refused_and_its_claims_are_not_told() {
     let found = as_id_token(&forged, &provider(), &published(), now());
     assert_eq!((found.holds.len(), found.refused.as_ref().unwrap().0), (0, Some("id_token_signature")));
     assert!(!told(&found).contains("mallory"));
-    let found = by_keys(&forged, &published());
-    assert_eq!((found.holds.len(), found.refused.unwrap().0), (0, None));
+    let found = by_keys(&forged, &published(), now());
+    assert_eq!((found.is_signed, found.holds.len(), found.as_json()["accepted"].clone()), (false, 0, json!(false)));
 }
 
 #[test]
-fn keys_alone_say_whose_signature_it_is_and_that_no_claim_was_judged() {
-    let found = by_keys(&token(&json!({"exp": 1})), &published());
-    assert_eq!(found.refused, None);
-    assert!(told(&found).contains("not looked at: the claims"), "{found:?}");
+fn keys_alone_accept_nothing_and_refuse_what_is_out_of_time() {
+    for (change, accepted, said) in [
+        (json!({}), Value::Null, "holds: by the clock of this machine it is in time, until Sun, 17 Mar 2030"),
+        (json!({"iss": "https://evil.example", "aud": "other"}), Value::Null, "neither issuer nor audience"),
+        (json!({"exp": null}), Value::Null, "not looked at: how long it is good: it has no exp"),
+        (json!({"exp": NOW - 1}), json!(false), "refused: it expired 1 s ago"),
+        (json!({"iat": NOW + 1}), json!(false), "refused: iat is 1 s ahead of our clock"),
+        (json!({"nbf": NOW + 1}), json!(false), "refused: nbf is 1 s ahead of our clock"),
+    ] {
+        let found = by_keys(&token(&change), &published(), now());
+        let (as_json, told) = (found.as_json(), told(&found));
+        assert_eq!((&as_json["accepted"], &as_json["signature"]), (&accepted, &json!(true)), "{change} {told}");
+        assert!(told.contains(said) && told.contains("not looked at: whether it is accepted"), "{said}: {told}");
+    }
 }
 
 #[test]
@@ -108,11 +118,11 @@ fn a_signature_that_the_filter_leaves_to_envoy_is_verified_natively() {
     let signed = format!("{}.{}", base64url(r#"{"alg":"ES384","kid":"c"}"#), base64url("{}"));
     let signature = key.sign(&random, signed.as_bytes()).unwrap();
     let good = Secret::new(format!("{signed}.{}", base64url(signature.as_ref())));
-    assert_eq!(by_keys(&good, &set).refused, None);
+    assert_eq!(by_keys(&good, &set, now()).refused, None);
     let mut other = signature.as_ref().to_vec();
     other[60] ^= 1;
     let bad = Secret::new(format!("{signed}.{}", base64url(other)));
-    assert!(by_keys(&bad, &set).refused.is_some());
+    assert!(by_keys(&bad, &set, now()).refused.is_some());
 }
 
 #[test]
@@ -179,5 +189,32 @@ fn the_configuration_chooses_the_provider_by_the_issuer_and_says_what_is_missing
         let outcome = format!("{:?}", verify(&arguments, &mut Terminal::new(&mut out, &mut err, Form::Words)));
         let out = String::from_utf8(out).unwrap();
         assert!(outcome.contains(said) && !outcome.contains("secret-text"), "{said}: {outcome} {out}");
+    }
+}
+
+#[test]
+fn of_several_gateways_with_one_issuer_the_one_that_judged_is_named_and_so_are_the_others() {
+    let folder = Folder::new("verify-two");
+    let jwks = json!({"keys": [RSA.jwk(&json!({"kid": "a"}))]});
+    let gateway = |audience: &str| {
+        json!({
+            "origins": ["https://app.example.com"], "session": {"keys": ["ab".repeat(32)]},
+            "providers": [{"name": "main", "issuer": ISSUER, "bearer": {"audiences": [audience], "jwks": jwks}}],
+        })
+    };
+    let now = Machine.now().seconds();
+    let claims = json!({"iss": ISSUER, "aud": "orders", "sub": "alice", "exp": now + 300, "iat": now});
+    let file = folder.file("token.txt", &RSA.token(Algorithm::RS256, &json!({"kid": "a"}), &claims));
+    for (audiences, accepted) in [(["orders", "other"], true), (["other", "orders"], false)] {
+        let config = folder.file("two.yaml", &audiences.map(|audience| gateway(audience).to_string()).join("\n---\n"));
+        let arguments = Verify { file: file.clone(), config: Some(config.clone()), ..Verify::default() };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let outcome = verify(&arguments, &mut Terminal::new(&mut out, &mut err, Form::Json)).unwrap();
+        assert_eq!(outcome == Outcome::Fine, accepted);
+        let told: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((&told["accepted"], &told["judged_by"]), (&json!(accepted), &json!(format!("provider main at {config}:1:1"))));
+        let unknown = told["not_looked_at"].to_string();
+        assert!(unknown.contains(&format!("provider main at {config}:3:1, which has the same issuer")), "{unknown}");
+        assert!(unknown.contains("what rules ask for besides"), "{unknown}");
     }
 }
