@@ -95,18 +95,22 @@ fn begin(asked: &Init, questions: &mut Questions<'_>, terminal: &mut Terminal<'_
     if names.flat_map(|name| name.chars()).any(char::is_control) {
         return Err(Trouble::told("expected names of files, found control characters in one; rename it"));
     }
+    files::refuse_same(&asked.output, &asked.secrets)?;
     files::refuse_existing(&asked.output, asked.force)?;
     let (mut plan, issuer) = answers(asked, questions, terminal)?;
     let gateway = understood(&plan)?;
-    let told = if asked.offline { Vec::new() } else { discover(asked, &mut plan, &issuer, &gateway)? };
+    let mut told = if asked.offline { Vec::new() } else { discover(asked, &mut plan, &issuer, &gateway)? };
     let text = text(&plan)?;
     understood(&plan)?;
     let mistakes = check::mistakes(&text, &Environment::default());
     if !mistakes.is_empty() {
         return Err(Trouble::told(format!("nothing was written: {}", mistakes.join("; "))));
     }
-    files::write(&plan.output, &text, asked.force)?;
     let secrets = files::write_secrets(&plan)?;
+    files::write(&plan.output, &text, asked.force)?;
+    if secrets == (Secrets::Kept { others_read: true }) {
+        told.push(format!("others on this machine can read {0}; chmod 600 {0}", plan.secrets));
+    }
     tell(&plan, &told, secrets, terminal)
 }
 
@@ -216,11 +220,11 @@ fn only_provider(gateway: &Gateway) -> Result<&Provider, Trouble> {
 fn tell(plan: &Plan, told: &[String], secrets: Secrets, terminal: &mut Terminal<'_>) -> Result<Outcome, Trouble> {
     let kept = match secrets {
         Secrets::Written => "with a new key, readable by its owner alone",
-        Secrets::Kept => "was there already, and is as it was",
+        Secrets::Kept { .. } => "was there already, and is as it was",
     };
     match terminal.form() {
         Form::Json => terminal.json(&json!({
-            "output": plan.output, "secrets": plan.secrets, "secrets_kept": secrets == Secrets::Kept, "hosts": plan.found.hosts,
+            "output": plan.output, "secrets": plan.secrets, "secrets_kept": secrets != Secrets::Written, "hosts": plan.found.hosts,
             "told": told, "next": plan.steps(),
         }))?,
         Form::Words => {

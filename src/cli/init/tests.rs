@@ -212,3 +212,48 @@ fn what_is_missing_or_wrong_is_told_and_nothing_is_written() {
     assert!(matches!(&outcome, Err(Trouble::Told(told)) if told.contains("expected https for Kubernetes")), "{outcome:?}");
     assert!(fs::metadata(folder.path("envoy.yaml")).is_err() && fs::metadata(folder.path("accredit.env")).is_err());
 }
+
+#[test]
+fn the_file_of_the_secrets_is_never_the_one_that_is_overwritten() {
+    let folder = Folder::new("init-same");
+    let secrets = folder.file("accredit.env", "ACCREDIT_KEY=mine\n");
+    fs::create_dir_all(folder.path("inside")).unwrap();
+    let mut outputs = vec![secrets.clone(), folder.path("./accredit.env"), folder.path("inside/../accredit.env")];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(&secrets, folder.path("linked.yaml")).unwrap();
+        outputs.push(folder.path("linked.yaml"));
+    }
+    for output in outputs {
+        let (outcome, _) = begun(&folder, |asked| (asked.output, asked.force) = (output.clone(), true), ANSWERS);
+        let refused = matches!(&outcome, Err(Trouble::Told(told)) if told.contains("expected another file than --secrets"));
+        assert!(refused, "{output}: {outcome:?}");
+        assert_eq!(fs::read_to_string(&secrets).unwrap(), "ACCREDIT_KEY=mine\n");
+    }
+    // Also before any of them is there.
+    let (outcome, _) = begun(&folder, |asked| asked.secrets = asked.output.clone(), ANSWERS);
+    assert!(outcome.is_err() && fs::metadata(folder.path("envoy.yaml")).is_err(), "{outcome:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn kept_secrets_that_others_can_read_are_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new("init-open");
+    let secrets = folder.file("accredit.env", "ACCREDIT_KEY=mine\n");
+    for (mode, warned) in [(0o600, false), (0o640, true), (0o604, true), (0o400, false)] {
+        fs::set_permissions(&secrets, fs::Permissions::from_mode(mode)).unwrap();
+        let (outcome, told) = begun(&folder, |asked| asked.force = true, ANSWERS);
+        assert_eq!(matches!(outcome, Ok(Outcome::Findings)), warned, "{mode:o} {outcome:?} {told}");
+        assert_eq!(told.contains("look at this: others on this machine can read"), warned, "{mode:o} {told}");
+        assert!(told.contains("is as it was") && fs::read_to_string(&secrets).unwrap() == "ACCREDIT_KEY=mine\n");
+    }
+}
+
+#[test]
+fn secrets_that_cannot_be_written_leave_no_file_of_the_gateway_either() {
+    let folder = Folder::new("init-no-secrets");
+    let (outcome, _) = begun(&folder, |asked| asked.secrets = folder.path("missing/accredit.env"), ANSWERS);
+    assert!(matches!(&outcome, Err(Trouble::Told(told)) if told.contains("cannot be written")), "{outcome:?}");
+    assert!(fs::metadata(folder.path("envoy.yaml")).is_err());
+}
