@@ -36,7 +36,7 @@ pub(super) enum Command {
     },
     /// Ask the providers of a gateway, and say what will not work.
     #[command(
-        after_help = "Example:\n  accredit doctor --env-file .env envoy.yaml\n  accredit doctor --ca-file ca.pem --resolve sso.example.com:443:10.0.0.7 envoy.yaml"
+        after_help = "Example:\n  accredit doctor --try-secret --env-file .env envoy.yaml\n  accredit doctor --ca-file ca.pem --resolve sso.example.com:443:10.0.0.7 envoy.yaml"
     )]
     Doctor(doctor::Doctor),
     /// Explain what becomes of a request: which rule decides, who is asking, what is wanted and what came.

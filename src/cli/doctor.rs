@@ -37,9 +37,13 @@ pub(super) struct Doctor {
     ca_file: Option<String>,
     #[command(flatten)]
     client: Client,
-    /// Ask for documents alone; try neither the redirect URI nor the client's secret.
+    /// Ask for documents alone; try neither the redirect URI nor the client.
     #[arg(long)]
     documents_only: bool,
+    /// Give the client's secret to the provider's token endpoint, to see whether it is accepted. For files of your own alone: the
+    /// file says which environment variable is sent, and to whom.
+    #[arg(long, conflicts_with = "documents_only")]
+    try_secret: bool,
 }
 
 /// Asks the providers of a gateway, and writes how they stand.
@@ -60,8 +64,7 @@ pub(super) fn doctor(asked: &Doctor, terminal: &mut Terminal<'_>) -> Result<Outc
             }
             seen.push((&provider.oidc, gateway));
             let mut report = Report::of(&provider.oidc.name);
-            let visit =
-                Visit { client: &asked.client, named: named.as_ref(), gateway, provider, index, probes: !asked.documents_only };
+            let visit = Visit { asked, named: named.as_ref(), gateway, provider, index };
             visit.examine(&mut report);
             found.extend(report.finish());
         }
@@ -74,12 +77,11 @@ pub(super) fn doctor(asked: &Doctor, terminal: &mut Terminal<'_>) -> Result<Outc
 
 /// A visit to one provider.
 struct Visit<'a> {
-    client: &'a Client,
+    asked: &'a Doctor,
     named: Option<&'a Trust>,
     gateway: &'a Gateway,
     provider: &'a ProviderSettings,
     index: usize,
-    probes: bool,
 }
 
 impl Visit<'_> {
@@ -102,9 +104,9 @@ impl Visit<'_> {
         if needs_keys && let Some(answered) = self.call(keys_request(provider, &metadata), report) {
             documents::keys(provider, &metadata, &answered.reply, report);
         }
-        if self.probes && provider.signs_in() {
+        if !self.asked.documents_only && provider.signs_in() {
             self.redirect_uris(&metadata, report);
-            self.secret(&metadata, report);
+            self.client(&metadata, report);
         }
     }
 
@@ -120,6 +122,9 @@ impl Visit<'_> {
 
     fn redirect_uris(&self, metadata: &Metadata, report: &mut Report<'_>) {
         let provider = &self.provider.oidc;
+        if let Err(why) = probes::may_be_asked(provider, metadata, &self.asked.client) {
+            return report.tell(Id::RedirectUri, Level::Note, why);
+        }
         let uris = self.uris();
         let Some(first) = uris.first() else { return };
         let Ok(random) = probes::made_up(&mut Machine) else { return };
@@ -143,7 +148,15 @@ impl Visit<'_> {
         self.call(probes::authorization_call(&mut Machine, &self.provider.oidc, metadata, uri), report)
     }
 
-    fn secret(&self, metadata: &Metadata, report: &mut Report<'_>) {
+    /// Whoever wrote the file chose the variable that the secret comes from, and the host that it is given to. So a secret is given
+    /// away only by somebody who says so.
+    fn client(&self, metadata: &Metadata, report: &mut Report<'_>) {
+        let has_secret = self.provider.oidc.authentication.method() != "none";
+        if has_secret && !self.asked.try_secret {
+            let sentence =
+                "the client's secret was not tried; --try-secret gives it to the token endpoint, if the file is your own";
+            return report.tell(Id::Client, Level::Note, sentence);
+        }
         let of_provider = format!("providers[{}].", self.index);
         if let Some((_, variable)) = self.gateway.stood_in.iter().find(|(path, _)| path.starts_with(&of_provider)) {
             let sentence = format!("the variable {variable} is not set here, so that the client's secret was not tried");
@@ -167,7 +180,7 @@ impl Visit<'_> {
         };
         let trust = Trust::for_call(self.named, self.gateway.bootstrap.as_ref(), &self.provider.oidc, &call);
         let place = format!("{}://{}", call.scheme, call.authority);
-        match self.client.ask(&call, &trust) {
+        match self.asked.client.ask(&call, &trust) {
             Ok(answered) => {
                 let sentence = match call.scheme.as_str() {
                     "https" => {

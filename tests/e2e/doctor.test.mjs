@@ -58,7 +58,7 @@ describe('at a provider on this machine', () => {
   after(() => provider.stop());
 
   it('all is well: documents, keys, clock, redirect URI and secret', async () => {
-    const { code, findings } = await examined(configurationFor(provider, {}, { logout: { provider: true } }));
+    const { code, findings } = await examined(configurationFor(provider, {}, { logout: { provider: true } }), ['--try-secret']);
     assert.equal(code, 0, findings.join('\n'));
     lacks(findings, 'error', 'warning');
     for (const id of ['connection', 'clock', 'discovery', 'endpoint', 'keys', 'pkce', 'client-authentication', 'sign-out']) has(findings, `ok ${id}`);
@@ -74,16 +74,19 @@ describe('at a provider on this machine', () => {
   });
 
   it('a wrong secret is refused, and an unknown client, too', async () => {
-    const wrong = await examined(configurationFor(provider), [], { OIDC_CLIENT_SECRET: 'not-the-one' });
+    const wrong = await examined(configurationFor(provider), ['--try-secret'], { OIDC_CLIENT_SECRET: 'not-the-one' });
     has(wrong.findings, 'error client', 'the provider refuses the client');
     has(wrong.findings, 'ok redirect-uri');
-    const unknown = await examined(configurationFor(provider, { client_id: 'nobody' }));
+    const unknown = await examined(configurationFor(provider, { client_id: 'nobody' }), ['--try-secret']);
     has(unknown.findings, 'error redirect-uri', 'invalid_client');
     has(unknown.findings, 'error client');
   });
 
-  it('a secret that is not here is not tried, and documents alone can be asked for', async () => {
-    const { findings } = await examined(configurationFor(provider), [], { OIDC_CLIENT_SECRET: '' });
+  it('a secret is tried only if that is asked for and it is here, and documents alone can be asked for', async () => {
+    const unasked = await examined(configurationFor(provider));
+    assert.equal(unasked.code, 0, unasked.findings.join('\n'));
+    has(unasked.findings, 'note client', '--try-secret');
+    const { findings } = await examined(configurationFor(provider), ['--try-secret'], { OIDC_CLIENT_SECRET: '' });
     has(findings, 'note client', 'OIDC_CLIENT_SECRET is not set here');
     const quiet = await examined(configurationFor(provider), ['--documents-only']);
     assert.equal(quiet.code, 0);

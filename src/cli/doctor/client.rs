@@ -19,6 +19,7 @@ use ureq::{Agent, Error};
 use crate::cli::doctor::trust::Trust;
 use crate::cli::machine::Machine;
 use crate::http::message::{Headers, HttpCall, Reply};
+use crate::http::url::Url;
 use crate::oidc::discovery::LARGEST_DOCUMENT;
 use crate::words::time::Timestamp;
 use crate::words::world::World as _;
@@ -103,6 +104,13 @@ impl Client {
     #[cfg(test)]
     pub(crate) fn at(address: &str) -> Self {
         Self { resolve: vec![Address::parse(address).unwrap()], timeout: Some(5) }
+    }
+
+    /// Whether an address was given for the host and port of a URL.
+    pub(crate) fn resolves(&self, url: &Url) -> bool {
+        self.resolve.iter().any(|Address { host, port, .. }| {
+            [format!("{host}:{port}"), format!("[{host}]:{port}")].contains(&url.host_and_port())
+        })
     }
 
     /// Makes a call.
@@ -225,6 +233,19 @@ mod tests {
         for text in ["", "sso.example.com", "sso.example.com:443", "sso.example.com:x:10.0.0.7", ":443:10.0.0.7", "a:443:b"] {
             let refused = Address::parse(text).unwrap_err();
             assert!(refused.starts_with("expected HOST:PORT:ADDRESS"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_for_its_host_and_port_alone() {
+        for (address, url, is_for_it) in [
+            ("sso.example.com:443:10.0.0.7", "https://SSO.example.com/auth", true),
+            ("sso.example.com:443:10.0.0.7", "https://sso.example.com:8443/auth", false),
+            ("sso.example.com:443:10.0.0.7", "http://sso.example.com/auth", false),
+            ("sso.example.com:443:10.0.0.7", "https://login.example.com/auth", false),
+            ("[2001:db8::1]:443:10.0.0.7", "https://[2001:db8::1]/auth", true),
+        ] {
+            assert_eq!(Client::at(address).resolves(&Url::parse(url).unwrap()), is_for_it, "{address} {url}");
         }
     }
 }

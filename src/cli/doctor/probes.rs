@@ -8,13 +8,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+use crate::cli::doctor::client::Client;
 use crate::cli::doctor::documents::members;
 use crate::cli::doctor::findings::{Id, Level, Report};
 use crate::http::cause::error_words;
 use crate::http::message::{HttpCall, Reply, UNCOMPRESSED};
 use crate::http::url::Url;
 use crate::oidc::authorization::{AuthorizationRequest, authorization_request, code_challenge};
-use crate::oidc::metadata::Metadata;
+use crate::oidc::metadata::{EndpointName, Metadata};
 use crate::oidc::provider::{Provider, ResponseMode};
 use crate::oidc::token::{token_request, token_response};
 use crate::words::demand::Demand;
@@ -27,6 +28,25 @@ use crate::words::world::World;
 /// last one is Microsoft's.
 const REFUSING: [&str; 5] =
     ["invalid_redirect_uri", "redirect_uri_mismatch", "invalid_client", "unauthorized_client", "AADSTS50011"];
+
+/// Whether the authorization endpoint may be asked from this machine. The filter sends browsers there, to any host that the
+/// provider's document names; this machine may reach what browsers do not, and calls only what its operator has listed.
+///
+/// # Errors
+/// A sentence that says why not, and what to do.
+pub(crate) fn may_be_asked(provider: &Provider, metadata: &Metadata, client: &Client) -> Result<(), String> {
+    // Whether there is a usable one is for the request to say.
+    let Some(url) = metadata.usable(EndpointName::Authorization) else { return Ok(()) };
+    let not_asked = format!("the redirect URI was not tried: the authorization endpoint is at {}", url.authority());
+    if url.is_loopback() && !Url::parse(provider.issuer()).is_ok_and(|issuer| issuer.is_loopback()) {
+        return Err(format!("{not_asked}, which is this machine, and the issuer is elsewhere"));
+    }
+    if provider.clusters.reaching(url).is_none() && !client.resolves(url) {
+        let (host, name) = (url.host_and_port(), &provider.name);
+        return Err(format!("{not_asked}, which is not in clusters of provider {name}; --resolve {host}:ADDRESS asks it there"));
+    }
+    Ok(())
+}
 
 /// The authorization request that a browser would be sent to. Nobody can sign in by it: what it would need afterwards is not kept.
 ///

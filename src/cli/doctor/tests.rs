@@ -11,6 +11,9 @@ use crate::oidc::provider::ResponseMode;
 use crate::oidc::testing::{ISSUER, json_reply, metadata, provider, reply};
 use crate::words::time::Timestamp;
 
+/// What is sent where.
+mod sent;
+
 const URI: &str = "https://app.example.com/api/callback";
 const MADE_UP: &str = "https://app.example.com/api/callback/made-up-x";
 

@@ -167,11 +167,11 @@ impl Plan {
         });
         steps.push(match self.target {
             Target::Laptop | Target::Compose => {
-                format!("accredit doctor --env-file {secrets} {output} asks the provider whether it will work")
+                format!("accredit doctor --try-secret --env-file {secrets} {output} asks the provider whether it will work")
             }
             Target::Kubernetes => {
                 format!(
-                    "accredit doctor {output} asks the provider whether it will work, with {secret_variable} in the environment"
+                    "accredit doctor --try-secret {output} asks the provider whether it will work, with {secret_variable} in the environment"
                 )
             }
         });
