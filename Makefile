@@ -2,7 +2,7 @@
 # You need a Rust toolchain by rustup, Python 3.10 or newer, and Node 20 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench wasm cli manifests dist format clean fmt clippy biome unit fuzz e2e tools
+.PHONY: help demo test check bench wasm cli reference manifests dist format clean fmt clippy biome unit fuzz e2e tools
 
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -42,6 +42,9 @@ wasm: deploy/build/node_modules/.package-lock.json ## the filter: target/accredi
 
 cli: ## the command line: target/cli/accredit (accredit --help lists what it can do)
 	@deploy/build/cli.sh
+
+reference: ## generates the tables of docs/configuration.md and docs/troubleshooting.md, and the schemas in docs, from the sources
+	cargo run --locked --example reference
 
 manifests: deploy/build/node_modules/.package-lock.json ## generates the files under deploy/ that are made from envoy/*.yaml
 	@node deploy/build/render/render.mjs

@@ -19,6 +19,8 @@ mod keygen;
 mod machine;
 mod moment;
 mod reasons;
+pub mod reference;
+mod schema;
 mod session;
 mod terminal;
 #[cfg(test)]
@@ -54,6 +56,7 @@ fn run(command: &Command, terminal: &mut Terminal<'_>) -> Result<Outcome, Troubl
         Command::Init(asked) => init::init(asked, terminal),
         Command::Keygen => keygen::keygen(terminal),
         Command::Reasons { id } => reasons::reasons(id.as_deref(), terminal),
+        Command::Schema(arguments) => schema::write(arguments, terminal),
         Command::Test(asked) => cases::test(asked, terminal),
         Command::Session(SessionCommand::Inspect(arguments)) => session::inspect(arguments, terminal),
         Command::Token(TokenCommand::Inspect(arguments)) => token::inspect(arguments, terminal),

@@ -6,6 +6,7 @@
 //!
 //! | sub-room | what it knows |
 //! |---|---|
+//! | `described` | what each part looks like, as data for the schema and the reference; native only |
 //! | `reading` | how any value is read, and how mistakes are collected |
 //! | [`settings`] | what comes out: the types that the rest of the house works with |
 //! | `providers` | providers, their clients, and the bearer tokens that are accepted |
@@ -19,10 +20,16 @@
 use std::cell::RefCell;
 
 mod access;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod described;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod envoy_schema;
 mod host;
 mod pages;
 mod providers;
 mod reading;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod schema;
 mod sessions;
 pub mod settings;
 mod signing_in;
@@ -30,6 +37,8 @@ mod whole;
 
 pub use host::check_host;
 pub use reading::refusal::{Refusal, Refusals};
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use reading::spellings::written;
 
 use reading::document::document;
 use settings::Settings;
@@ -54,6 +63,15 @@ pub fn load(bytes: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Resul
     let settings = document.and_then(|document| whole::settings(&document, &mut refusals));
     refusals.or(settings).map_err(|refusals| refusals.without(filled_in.take()))
 }
+
+/// What a configuration looks like: all its fields, and what may stand in each.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn described() -> described::Kind {
+    whole::described()
+}
+
+#[cfg(test)]
+pub(crate) mod testing;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 
-use crate::cli::{cases, doctor, explain, init, session, token};
+use crate::cli::{cases, doctor, explain, init, schema, session, token};
 use crate::words::reason::Reason;
 
 /// The sign-in gateway for Envoy, asked without Envoy.
@@ -59,6 +59,9 @@ pub(super) enum Command {
         #[arg(value_parser = PossibleValuesParser::new(Reason::ALL.iter().map(|reason| reason.id())), hide_possible_values = true)]
         id: Option<String>,
     },
+    /// Write the JSON Schema of the configuration, for editors.
+    #[command(after_help = "Example:\n  accredit schema > accredit.schema.json")]
+    Schema(schema::Schema),
     /// Look at a session.
     #[command(subcommand, after_help = "Example:\n  ACCREDIT_KEY=… accredit session inspect cookies.txt")]
     Session(SessionCommand),

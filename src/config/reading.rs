@@ -2,6 +2,8 @@
 //! knows the parts of a configuration, and so not what a value means there.
 
 pub(crate) mod document;
+#[cfg(not(target_arch = "wasm32"))]
+mod kinds;
 pub(crate) mod nearest;
 pub(crate) mod place;
 pub(crate) mod refusal;

@@ -3,10 +3,12 @@ use serde_json::{Value, json};
 use super::*;
 use crate::access::requirement::Requirement;
 use crate::config::settings::FilterState;
+use crate::config::testing::load;
 use crate::http::cookie::SameSite;
 
 mod audit;
 mod claims;
+mod described;
 mod endpoints;
 mod environment;
 mod headers;

@@ -18,7 +18,7 @@ use crate::config::access::endpoints::EndpointsShape;
 use crate::config::access::filter_state::filter_state;
 use crate::config::access::internal_redirects::internal_redirects;
 use crate::config::access::policies::RoutePoliciesShape;
-use crate::config::access::requirements::written::RequirementShape;
+use crate::config::access::requirements::written::{self, RequirementShape};
 use crate::config::access::rules::otherwise;
 use crate::config::access::rules::written::{RuleShape, SharedCacheWord};
 use crate::config::pages::site::{self as pages, Beside, HelpShape, SiteShape, check_logo, site, warn_of_diagnosis};
@@ -45,31 +45,75 @@ use crate::oidc::provider::Provider;
 shape! {
     /// All parts, in the order of the configuration reference.
     struct Configuration {
-        origins: Vec<Checked<String>>,
-        trusted_origins: Vec<Checked<String>> = default,
+        /// the origins of this gateway, as in the browser's address bar
+        origins: Vec<Checked<String>> where list(origins()).at_least(1),
+        /// other sites that may act for a signed-in person
+        /// Default: `[]`
+        trusted_origins: Vec<Checked<String>> = default where list(origins()),
+        /// where people sign in, and whose tokens are accepted
+        /// Default: at least one, unless people sign in only by password, or services make sessions
         providers: Vec<Checked<ProviderShape>> = default,
+        /// what a session is
         session: SessionShape,
+        /// the paths that Accredit answers itself
         endpoints: EndpointsShape = empty,
+        /// a provider in a popup; needs `endpoints.popup`
         popup: Option<PopupShape>,
+        /// how somebody signs out
         logout: LogoutShape = empty,
+        /// how long a sign-in may take
         sign_in: SignInShape = empty,
+        /// which tokens the application gets
         forward: ForwardShape = empty,
+        /// what the pages of Accredit look like
         site: SiteShape = empty,
+        /// the same as `site.help`; in one of both places only
         help: Option<HelpShape>,
+        /// what the pages say in other words, by the tag of the language and the id of the text
+        /// Default: the texts of Accredit
         texts: TextsShape = default,
+        /// whether each page also says what the log says of the same request; for trying out a configuration
+        /// Default: `false`
         diagnose: bool = default,
-        filter_state: Vec<Checked<String>> = default,
+        /// what Envoy's access log can print, as `%FILTER_STATE(wasm.accredit.subject:PLAIN)%` and so on. `subject` and `rule` cost
+        /// each request about a microsecond; `audit`, the request's [audit lines](troubleshooting.md#audit-lines), only those that
+        /// have any
+        /// Default: none
+        filter_state: Vec<Checked<String>> = default where list(words(["subject", "rule", "audit"])),
+        /// how audit lines tell where a request was for, and where it came from
         audit: AuditShape = empty,
+        /// whether the pass after a redirect that Envoy follows itself knows who was asking
+        /// Default: `false`
         internal_redirects: bool = default,
+        /// who may go where: the first rule that matches decides
+        /// Default: sign-in is required everywhere
         rules: Vec<Checked<RuleShape>> = default,
+        /// for all rules without a value of their own, and for requests that match no rule
+        /// Default: `refused`
         shared_cache: Option<SharedCacheWord>,
-        policies: Vec<(String, Checked<RequirementShape>)> = default,
+        /// requirements with names, for `{policy: NAME}`. A policy may be `authenticated`, but not `public`
+        /// Default: `{}`
+        policies: Vec<(String, Checked<RequirementShape>)> = default where written::policies(),
+        /// lets Envoy's routes name a policy
+        /// Default: routes name none
         route_policies: Option<RoutePoliciesShape>,
+        /// which claims the application gets in which headers
+        /// Default: `sub`, `email`, `groups` and `preferred_username`, see below
         claim_to_headers: Option<Vec<Checked<ClaimToHeaderShape>>>,
-        request_headers_to_remove: Vec<Checked<String>> = default,
+        /// further headers of clients that are removed; a prefix of at least three characters may end in a star
+        /// Default: `[]`
+        request_headers_to_remove: Vec<Checked<String>> = default where list(text("header name", "^[A-Za-z0-9_-]+\\*?$")),
+        /// the service that knows your users
         accounts: Option<AccountsShape>,
+        /// sign-in by name and password; needs `endpoints.password`
         password: Option<PasswordShape>,
     }
+}
+
+/// What a configuration looks like.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) fn described() -> crate::config::described::Kind {
+    <Configuration as crate::config::described::Described>::kind()
 }
 
 /// Checks every part of a configuration, even if others are refused.

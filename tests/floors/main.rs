@@ -33,7 +33,7 @@ const FLOORS: [(&str, u8); 16] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 27] = [
+const SUB_ROOMS: [&str; 28] = [
     "access::requirement",
     "cli::cases",
     "cli::check",
@@ -43,6 +43,7 @@ const SUB_ROOMS: [&str; 27] = [
     "cli::envoy",
     "cli::explain",
     "cli::init",
+    "cli::reference",
     "cli::yaml",
     "config::access",
     "config::access::requirements",

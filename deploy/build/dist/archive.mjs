@@ -44,6 +44,7 @@ export async function pack(top, files, date, programs = []) {
 // Texts of the samples that are true only in the repository, and their replacements in the archive: [text, replacement, how an error names it]. Each must be
 // in the file exactly once.
 const REWRITTEN = [
+  [/^# yaml-language-server: .*\n/m, '', 'the line that names a schema for editors'],
   [/^# Try it {8}make demo.*\n#\n/m, '', 'the lines "Try it  make demo"'],
   [/^# {17}make wasm\n/m, '', 'the line "make wasm"'],
   ["from the repository's root", "from the archive's folder", '"from the repository\'s root"'],

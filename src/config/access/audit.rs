@@ -18,7 +18,11 @@ words! {
 
 shape! {
     pub(crate) struct AuditShape {
+        /// the host of the request
+        /// Default: `plain`
         host: ToldWord = default,
+        /// the address of its client, which is determined as for [`throttle`](#throttle)
+        /// Default: `plain`
         address: ToldWord = default,
     }
 }

@@ -15,9 +15,12 @@ use crate::words::principal::ClaimPath;
 
 shape! {
     pub(crate) struct ClaimToHeaderShape {
+        /// the claim
         claim_name: ClaimName,
-        header_name: String,
-        split: Option<String>,
+        /// letters, digits, `-`; a name that has no other use
+        header_name: String where header_names(),
+        /// the separator, if a text is to become a list
+        split: Option<String> where named("text"),
     }
 }
 

@@ -11,15 +11,29 @@ use crate::http::url::{Origin, Url};
 
 shape! {
     pub(crate) struct EndpointsShape {
-        pub(crate) login: Option<String>,
-        pub(crate) callback: Option<String>,
-        pub(crate) logout: Option<String>,
-        pub(crate) session: Option<String>,
-        pub(crate) authorize: Option<String>,
-        pub(crate) token: Option<String>,
-        pub(crate) popup: Option<String>,
-        pub(crate) password: Option<String>,
-        pub(crate) jwks: Option<String>,
+        /// begins a sign-in: GET, HEAD
+        /// Default: `/api/login`
+        pub(crate) login: Option<String> where endpoints(),
+        /// where the provider sends people back: GET; POST too with `response_mode: form_post`
+        /// Default: `/api/callback`; with several providers `/api/callback/NAME` for each
+        pub(crate) callback: Option<String> where endpoints(),
+        /// ends the session: POST; GET, HEAD from a page of this site
+        /// Default: `/api/logout`
+        pub(crate) logout: Option<String> where endpoints(),
+        /// says who is signed in: GET, HEAD
+        /// Default: `/api/session`
+        pub(crate) session: Option<String> where endpoints(),
+        /// begins a sign-in of a [front end that keeps its own token](#a-front-end-that-keeps-its-own-token): GET, HEAD
+        pub(crate) authorize: Option<String> where endpoints(),
+        /// gives that front end its token: POST
+        pub(crate) token: Option<String> where endpoints(),
+        /// begins a sign-in [in a popup](#a-provider-in-a-popup): GET, HEAD
+        pub(crate) popup: Option<String> where endpoints(),
+        /// takes [name and password](#password): POST
+        pub(crate) password: Option<String> where endpoints(),
+        /// the public keys of `session.jwt` and `forward.identity_jwt`, for services and other gateways: GET, HEAD. Needs RS256 or
+        /// ES256. Clients may cache it for 5 minutes: add a new key after the old one, and wait at least that long before it signs
+        pub(crate) jwks: Option<String> where endpoints(),
     }
 }
 

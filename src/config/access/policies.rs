@@ -8,6 +8,7 @@ use crate::config::reading::refusal::{Checked, Refusals};
 
 shape! {
     pub(crate) struct RoutePoliciesShape {
+        /// the namespace of the route metadata that names a policy, under the key `policy`
         filter_metadata: String,
     }
 }

@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use crate::answer::colour::Colour;
 use crate::answer::site::{Accent, CARD};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::config::described::{Described, Kind, text};
 use crate::config::reading::place::{Place, Read, shape};
 use crate::config::reading::refusal::{Checked, Refusal, Refusals};
 
@@ -18,8 +20,23 @@ pub(super) enum AccentWritten {
 
 shape! {
     pub(super) struct AccentShape {
-        light: String,
-        dark: String,
+        /// by day, on white
+        light: String where colours(),
+        /// by night, on the dark card
+        dark: String where colours(),
+    }
+}
+
+/// A colour.
+#[cfg(not(target_arch = "wasm32"))]
+fn colours() -> Kind {
+    text("colour", "^#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})$")
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl Described for AccentWritten {
+    fn kind() -> Kind {
+        Kind::Either("colour, or `light` and `dark`", vec![colours(), AccentShape::kind()])
     }
 }
 

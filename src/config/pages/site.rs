@@ -16,17 +16,25 @@ const LONGEST_NAME: usize = 60;
 
 shape! {
     pub(crate) struct SiteShape {
-        name: Option<String>,
-        logo: Option<String>,
+        /// 1 to 60 characters: stands above every page, and in the title of the window
+        name: Option<String> where text("text", "\\S"),
+        /// an image in the name's place; needs `name`, which those hear or read who do not see the image. See below
+        logo: Option<String> where text("path, or `data:` URL", "^(/|data:image/)"),
+        /// the colour of links and buttons. See below
+        /// Default: a blue
         accent: Option<AccentWritten>,
+        /// how to ask for access
         help: Option<HelpShape>,
     }
 }
 
 shape! {
     pub(crate) struct HelpShape {
+        /// on the page "Access denied": how to ask for access
+        /// Default: a general sentence
         text: Option<String>,
-        url: Option<String>,
+        /// `https:`, `mailto:` or a path, on the same page
+        url: Option<String> where text("address", "^(https://|mailto:|/)"),
     }
 }
 

@@ -12,6 +12,12 @@ pub(super) type Names = Checked<Option<Vec<Checked<String>>>>;
 /// The algorithms that are accepted unless the configuration lists others.
 const DEFAULT: [Algorithm; 3] = [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256];
 
+/// The names of the algorithms that a provider's published keys can be for.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) fn published() -> impl Iterator<Item = &'static str> {
+    Algorithm::ALL.iter().filter(|algorithm| !algorithm.is_symmetric()).map(|algorithm| algorithm.as_str())
+}
+
 /// Checks the algorithms at `path`; [`DEFAULT`] where none are listed.
 pub(super) fn algorithms(path: &str, names: Names, refusals: &mut Refusals) -> Checked<Vec<Algorithm>> {
     let Some(names) = names? else { return Ok(DEFAULT.to_vec()) };

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::config::providers::algorithms::{Names, algorithms};
+use crate::config::providers::algorithms::{self, Names, algorithms};
 use crate::config::providers::introspection::{IntrospectionShape, introspection};
 use crate::config::reading::place::{Place, Read, shape, words};
 use crate::config::reading::refusal::{Checked, Refusals};
@@ -19,13 +19,29 @@ const MOST_KEYS: usize = 16;
 
 shape! {
     pub(super) struct BearerShape {
-        pub(super) audiences: Vec<Checked<String>>,
-        pub(super) algorithms: Option<Vec<Checked<String>>>,
+        /// one of these must be in `aud`
+        pub(super) audiences: Vec<Checked<String>> where list(named("text")).at_least(1),
+        /// [as for ID tokens](#providers); with `secret`, only `[HS256]`
+        /// Default: `[RS256, PS256, ES256]`
+        pub(super) algorithms: Option<Vec<Checked<String>>>
+            where list(words(algorithms::published().chain([Algorithm::HS256.as_str()]))).at_least(1),
+        /// `access_token` refuses what looks like an ID or refresh token (`nonce`, `at_hash`, `c_hash`, `s_hash`, a claim `typ` other
+        /// than `Bearer` or `token_use` other than `access`); `at+jwt` requires that `typ` (RFC 9068); `id_token` accepts ID tokens
+        /// too
+        /// Default: `access_token`
         pub(super) kind: TokenKindWord as "type" = default,
+        /// whether the upstream gets the token too
+        /// Default: `false`
         pub(super) forward: bool = default,
+        /// [asks the provider](#opaque-tokens) about tokens
         pub(super) introspection: Option<IntrospectionShape>,
+        /// 1 to 16 keys as a JWK set: `{keys: [{kty: …}]}`
+        /// Default: the keys that the provider publishes
         pub(super) jwks: Option<JwkSet>,
-        pub(super) public_keys: Option<Vec<Checked<PublicKey>>>,
+        /// public keys in PEM (`BEGIN PUBLIC KEY`); `key_id` is optional. RSA: 2,048 to 4,096 bits, exponent from 3 to 65,537
+        /// Default: the keys that the provider publishes
+        pub(super) public_keys: Option<Vec<Checked<PublicKey>>> where list(PublicKey::kind()).at_least(1).at_most(MOST_KEYS),
+        /// at least 32 bytes; for `algorithms: [HS256]`
         pub(super) secret: Option<Secret>,
     }
 }
@@ -37,7 +53,10 @@ pub(super) struct JwkSet {
 
 shape! {
     pub(super) struct PublicKey {
-        pem: String,
+        /// the key, from `-----BEGIN PUBLIC KEY-----` on
+        pem: String where text("text", "-----BEGIN "),
+        /// the `kid` of the tokens that it verifies
+        /// Default: it is tried for every token
         key_id: Option<String>,
     }
 }
@@ -49,6 +68,18 @@ words! {
         AccessToken = "access_token",
         AtJwt = "at+jwt",
         IdToken = "id_token",
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl crate::config::described::Described for JwkSet {
+    fn kind() -> crate::config::described::Kind {
+        use crate::config::described::{Field, Kind, list};
+        let keys = || {
+            let keys = list(Kind::Map(Box::new(Kind::Json))).at_least(1).at_most(MOST_KEYS);
+            vec![Field::new("keys", keys, true, &["the keys (RFC 7517, section 4)"])]
+        };
+        Kind::with_fields("JwkSet", keys).open()
     }
 }
 

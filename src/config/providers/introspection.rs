@@ -14,18 +14,34 @@ use crate::oidc::bearer::accepted::{
 
 shape! {
     pub(super) struct IntrospectionShape {
-        pub(super) cache: Option<Span>,
-        pub(super) when: Option<String>,
+        /// how long an answer is used, at most until `exp`. A withdrawn token stays accepted for this time. `0` asks for every
+        /// request
+        /// Default: `30s`
+        pub(super) cache: Option<Span> where spans(Duration::ZERO, Duration::from_secs(300)),
+        /// which tokens are sent: those that are not JWTs (`opaque`); the provider's JWTs, after they were verified (`jwt`); both
+        /// (`always`)
+        /// Default: `opaque`
+        pub(super) when: Option<String> where words(["opaque", "jwt", "always"]),
+        /// accepts answers without `aud`, of all services. Not beside `assume`
+        /// Default: `false`
         pub(super) allow_missing_audience: bool = default,
+        /// what is taken for granted where an answer does not say it
         pub(super) assume: Option<Assumption>,
-        pub(super) client_ids: Option<Vec<Checked<String>>>,
+        /// only the tokens of these clients are accepted: the answer's `client_id` must be one of them, also where the answer is
+        /// about a JWT
+        /// Default: all clients
+        pub(super) client_ids: Option<Vec<Checked<String>>> where list(named("text")).at_least(1),
+        /// who is meant by an answer without `sub`: its client, or the person whom its `username` names
+        /// Default: `sub`
         pub(super) subject: SubjectWord = default,
     }
 }
 
 shape! {
     pub(super) struct Assumption {
+        /// [taken for granted](#what-a-provider-leaves-out) where an answer has no `aud`: one of `audiences`. Needs `client_ids`
         audience: String,
+        /// taken for granted where an answer has neither `aud` nor `token_type`. Only beside `assume.audience`
         token_type: Option<AssumedTokenType>,
     }
 }

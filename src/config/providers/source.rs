@@ -13,13 +13,26 @@ use crate::oidc::provider::{Clusters, MetadataSource, Provider};
 shape! {
     /// A provider's metadata, in the names of OpenID Connect Discovery 1.0, section 3.
     pub(super) struct MetadataShape {
-        pub(super) issuer: Option<String>,
-        authorization_endpoint: Option<String>,
-        token_endpoint: Option<String>,
-        jwks_uri: Option<String>,
-        userinfo_endpoint: Option<String>,
-        introspection_endpoint: Option<String>,
-        end_session_endpoint: Option<String>,
+        /// a text, as in ID tokens
+        /// Default: required without the provider's own `issuer`, else refused
+        pub(super) issuer: Option<String> where named("text"),
+        /// where people sign in
+        /// Default: required without `issuer` beside `metadata`
+        authorization_endpoint: Option<String> where urls(),
+        /// where codes and refresh tokens are exchanged
+        /// Default: required without `issuer` beside `metadata`
+        token_endpoint: Option<String> where urls(),
+        /// where the provider publishes its keys
+        /// Default: required without `issuer` beside `metadata`
+        jwks_uri: Option<String> where urls(),
+        /// where further claims are, with `userinfo`
+        userinfo_endpoint: Option<String> where urls(),
+        /// where the provider is asked about tokens, with `bearer.introspection`
+        introspection_endpoint: Option<String> where urls(),
+        /// where the provider's own session ends, with `logout.provider`
+        end_session_endpoint: Option<String> where urls(),
+        /// whether the provider's response names its issuer (RFC 9207); refused beside `issuer`
+        /// Default: `false`
         authorization_response_iss_parameter_supported: Option<bool>,
     }
 }

@@ -2,35 +2,75 @@
 
 use serde_json::Value;
 
+use crate::config::providers::algorithms;
 use crate::config::providers::bearer::BearerShape;
 use crate::config::providers::source::MetadataShape;
 use crate::config::reading::place::{Place, Read, shape, words};
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::{Reached, Span};
+use crate::config::settings::LONGEST_TIMEOUT;
 use crate::words::secret::Secret;
 
 shape! {
     pub(crate) struct ProviderShape {
-        pub(super) name: String,
-        pub(super) issuer: Option<String>,
+        /// letters, digits, `-`, `_`, `.`, no `.` at the end; unique; it appears in logs and redirect URIs
+        pub(super) name: String where text("text", "^[A-Za-z0-9_.-]*[A-Za-z0-9_-]$"),
+        /// https, no query, without `/.well-known/…`; compared character by character, a slash at the end included
+        /// Default: this or `metadata`
+        pub(super) issuer: Option<String> where named("URL"),
+        /// for a provider without discovery; single endpoints may be written beside `issuer`. See below
+        /// Default: this or `issuer`
         pub(super) metadata: Option<MetadataShape>,
+        /// which of Envoy's clusters reaches which host; see below
+        /// Default: required for every host that is called
         pub(super) clusters: Reached = default,
-        pub(super) client_id: Option<String>,
+        /// without it nobody can sign in at this provider, and only its `bearer` has an effect: [Bearer tokens](#bearer-tokens)
+        /// Default: required to sign in
+        pub(super) client_id: Option<String> where text("text", "\\S"),
+        /// white space around it is trimmed
+        /// Default: required; refused with `token_endpoint_auth_method: none`
         pub(super) client_secret: Option<Secret>,
+        /// how the client proves at the provider who it is
+        /// Default: `client_secret_basic`
         pub(super) token_endpoint_auth_method: Option<AuthMethod>,
+        /// one text, no list: separated by spaces; `openid` must be among them
+        /// Default: `openid profile email`
         pub(super) scope: Option<Scope>,
+        /// further parameters of the authorization request
+        /// Default: `{}`
         pub(super) authorization_params: Vec<(String, Checked<String>)> = default,
+        /// how the provider sends its response: in the address, or in a form; see below
+        /// Default: `query`
         pub(super) response_mode: ResponseModeWord = default,
-        pub(super) redirect_uri: Option<String>,
+        /// the page of a [front end that keeps its own token](#a-front-end-that-keeps-its-own-token)
+        pub(super) redirect_uri: Option<String> where urls(),
+        /// the `prompt` for a person who wants another account; see below
+        /// Default: `login`
         pub(super) account_prompt: Option<AccountPrompt>,
+        /// ask the userinfo endpoint at every sign-in
+        /// Default: `false`
         pub(super) userinfo: Option<bool>,
-        pub(super) trusted_audiences: Option<Vec<Checked<String>>>,
-        pub(super) dangerously_assume_verified: Vec<Checked<String>> = default,
-        pub(super) clock_skew_seconds: Option<u64>,
+        /// who else may be among the audiences (`aud`) of an ID token that has no `azp`; see below
+        pub(super) trusted_audiences: Option<Vec<Checked<String>>> where list(named("text")).at_least(1),
+        /// counts as verified where the provider does not say it; see below
+        /// Default: none
+        pub(super) dangerously_assume_verified: Vec<Checked<String>> = default where verifiable_claims(),
+        /// how far the provider's clock may be from this one
+        /// Default: `60`
+        pub(super) clock_skew_seconds: Option<u64> where numbers(0, 600),
+        /// accepts this provider's access tokens: [Bearer tokens](#bearer-tokens)
         pub(super) bearer: Option<BearerShape>,
-        pub(super) algorithms: Option<Vec<Checked<String>>>,
-        pub(super) timeout: Option<Span>,
+        /// how ID tokens may be signed; see below
+        /// Default: `[RS256, PS256, ES256]`
+        pub(super) algorithms: Option<Vec<Checked<String>>> where list(words(algorithms::published())).at_least(1),
+        /// for each call
+        /// Default: `5s`
+        pub(super) timeout: Option<Span> where positive_spans(LONGEST_TIMEOUT),
+        /// whether calls that a request causes carry its `traceparent`; see below
+        /// Default: `true`
         pub(super) trace_context: Option<bool>,
+        /// allows plain http to a provider on another machine; see below
+        /// Default: `false`
         pub(super) allow_insecure_http: bool = default,
     }
 }
@@ -61,6 +101,13 @@ words! {
     pub(super) enum AccountPrompt {
         Login = "login",
         SelectAccount = "select_account",
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl crate::config::described::Described for Scope {
+    fn kind() -> crate::config::described::Kind {
+        crate::config::described::text("text", "(^| )openid( |$)")
     }
 }
 

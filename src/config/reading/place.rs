@@ -266,11 +266,17 @@ impl<T: Read> Read for Vec<(String, Checked<T>)> {
 /// the member of its name, or from that named after `as`. With `= default`, an absent member is the default of its type; with
 /// `= empty`, it is read as an object without members. Other members are refused. Each field is [`Checked`]: one that was refused
 /// does not refuse the others.
+///
+/// The schema and the reference say of a field what its documentation says, in Markdown; a line `Default: …` has what holds where
+/// it is absent. After `where` stands what may be written, in the words of [`crate::config::described`], where its type does not
+/// say all of it.
 macro_rules! shape {
     ($(#[$attribute:meta])* $visibility:vis struct $shape:ident {
-        $($access:vis $field:ident: $kind:ty $(as $name:literal)? $(= $default:ident)?,)+
+        $($(#[doc = $doc:literal])* $access:vis $field:ident: $kind:ty $(as $name:literal)? $(= $default:ident)? $(where $written:expr)?,)+
     }) => {
-        $(#[$attribute])* $visibility struct $shape { $($access $field: $crate::config::reading::refusal::Checked<$kind>,)+ }
+        $(#[$attribute])* $visibility struct $shape {
+            $($(#[doc = $doc])* $access $field: $crate::config::reading::refusal::Checked<$kind>,)+
+        }
 
         impl $crate::config::reading::place::Read for $shape {
             #[inline(never)]
@@ -287,18 +293,47 @@ macro_rules! shape {
                 })
             }
         }
+
+        #[cfg(not(target_arch = "wasm32"))]
+        impl $shape {
+            /// What is written in its fields, in their order.
+            $visibility fn described_fields() -> Vec<$crate::config::described::Field> {
+                #[allow(clippy::wildcard_imports, unused_imports, reason = "what stands after `where` uses these words")]
+                use $crate::config::described::*;
+                vec![$(Field::new(
+                    $crate::config::reading::place::shape!(@name $field $($name)?),
+                    $crate::config::reading::place::shape!(@kind $kind $(, $written)?),
+                    $crate::config::reading::place::shape!(@required $kind $(, $default)?),
+                    &[$($doc),*],
+                )),+]
+            }
+        }
+
+        #[cfg(not(target_arch = "wasm32"))]
+        impl $crate::config::described::Described for $shape {
+            fn kind() -> $crate::config::described::Kind {
+                $crate::config::described::Kind::with_fields(stringify!($shape), Self::described_fields)
+            }
+        }
     };
     (@name $field:ident) => { stringify!($field) };
     (@name $field:ident $name:literal) => { $name };
     (@member $members:ident, $refusals:ident, $name:expr) => { $members.member($name, $refusals) };
     (@member default $members:ident, $refusals:ident, $name:expr) => { $members.member_or_default($name, $refusals) };
     (@member empty $members:ident, $refusals:ident, $name:expr) => { $members.member_or_empty($name, $refusals) };
+    (@kind $kind:ty) => { <$kind as $crate::config::described::Described>::kind() };
+    (@kind $kind:ty, $written:expr) => { $written };
+    (@required $kind:ty) => { <$kind as $crate::config::reading::place::Read>::absent().is_none() };
+    (@required $kind:ty, $default:ident) => { false };
 }
 
-/// Declares an enum that is written as one of a closed list of words, and how it is read.
+/// Declares an enum that is written as one of a closed list of words, and how it is read. What the documentation of a word says
+/// stands in the schema.
 macro_rules! words {
-    ($(#[$attribute:meta])* $visibility:vis enum $choice:ident { $($(#[$mark:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$attribute])* $visibility enum $choice { $($(#[$mark])* $variant,)+ }
+    ($(#[$attribute:meta])* $visibility:vis enum $choice:ident {
+        $($(#[$mark:ident $(= $doc:literal)?])* $variant:ident = $word:literal,)+
+    }) => {
+        $(#[$attribute])* $visibility enum $choice { $($(#[$mark $(= $doc)?])* $variant,)+ }
 
         impl $crate::config::reading::place::Read for $choice {
             #[inline(never)]
@@ -310,6 +345,15 @@ macro_rules! words {
                     $(Some($word) => Ok(Self::$variant),)+
                     _ => Err(place.unknown_word(&[$($word),+], refusals)),
                 }
+            }
+        }
+
+        #[cfg(not(target_arch = "wasm32"))]
+        impl $crate::config::described::Described for $choice {
+            fn kind() -> $crate::config::described::Kind {
+                let words = [$(($word, concat!($($($doc,)?)*))),+];
+                let words = words.map(|(word, meaning)| $crate::config::described::Word { word, meaning: meaning.trim() });
+                $crate::config::described::Kind::Words(words.to_vec())
             }
         }
     };

@@ -8,7 +8,11 @@ use crate::session::cookie::{CookieSettings, Shape};
 
 shape! {
     pub(crate) struct CookieShape {
-        name: Option<String>,
+        /// `__Host-`, then letters, digits, `-`, `_`; at most 64 characters
+        /// Default: `__Host-accredit`
+        name: Option<String> where text("text", "^[A-Za-z0-9_-]{1,64}$"),
+        /// whether requests that other sites cause have the cookie
+        /// Default: `lax`; `none` with `trusted_origins`
         same_site: Option<SameSiteWord>,
     }
 }

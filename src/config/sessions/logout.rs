@@ -9,8 +9,12 @@ use crate::http::url::Origin;
 
 shape! {
     pub(crate) struct LogoutShape {
+        /// end the provider's session too, if it has an `end_session_endpoint`
+        /// Default: `false`
         provider: bool = default,
-        post_logout_redirect_uri: Option<String>,
+        /// where a person is sent after sign-out; on `origins` or `trusted_origins`. Register it at the provider
+        /// Default: `/`
+        post_logout_redirect_uri: Option<String> where text("path or address", "^(/|[Hh][Tt][Tt][Pp])"),
     }
 }
 

@@ -9,6 +9,8 @@ use serde_json::json;
 use crate::access::believed::IDENTITY_JWT;
 use crate::access::identity_jwt::{IdentityJwt, TYP as IDENTITY_TYP};
 use crate::config::access::header_names::header_name;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::config::described::{Kind, meaning, positive_spans, without, written};
 use crate::config::reading::nearest::did_you_mean;
 use crate::config::reading::place::shape;
 use crate::config::reading::refusal::{Checked, Refusals};
@@ -24,22 +26,67 @@ use crate::words::secret::Secret;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
+/// The longest `session.jwt.lifetime`.
+const LONGEST_SESSION: Duration = HOUR.saturating_mul(24 * 7);
+
 /// The algorithms that can sign our own tokens.
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::HS256, Algorithm::RS256, Algorithm::ES256];
 
 shape! {
     /// `session.jwt` or `forward.identity_jwt`. Some members mean something for one of them only.
     pub(crate) struct OwnToken {
-        pub(crate) algorithm: Option<String>,
-        pub(crate) keys: Vec<Checked<Secret>>,
+        /// how the token is signed
+        /// Default: `HS256`
+        pub(crate) algorithm: Option<String> where words(ALGORITHMS.map(|algorithm| algorithm.as_str())),
+        /// the first signs, all verify. HS256: a text of at least 32 bytes, used as written. RS256, ES256: a private key in PEM
+        /// (PKCS#8), tested when the configuration is loaded (RSA: 2,048 to 4,096 bits); RS256 needs a host that signs, as Envoy does
+        pub(crate) keys: Vec<Checked<Secret>> where list(Kind::Secret).at_least(1),
+        /// further claims, in addition to `sub`, `iat`, `exp`, `origin` and, if they have a value, `idp`, `sid` and `idp_sub`.
+        /// Everybody who has the token can read all of them
+        /// Default: `[]`
         pub(crate) claims: Vec<Checked<ClaimName>> = default,
-        pub(crate) issuer: Option<String>,
-        pub(crate) audience: Option<String>,
-        pub(crate) lifetime: Option<Span>,
+        /// written as `iss`, and required in tokens. Without it, a token that has an `iss` is refused. Set this and `audience`, with
+        /// own values for each gateway
+        pub(crate) issuer: Option<String> where named("text"),
+        /// written as `aud`, and required in tokens. Without it, a token that has an `aud` is refused. Services must say which
+        /// audience they expect; otherwise many libraries refuse a token with an `aud`
+        pub(crate) audience: Option<String> where named("text"),
+        /// `exp = iat + lifetime`. A JWT is never renewed
+        /// Default: `60m`
+        pub(crate) lifetime: Option<Span> where positive_spans(LONGEST_SESSION),
+        /// whether the session is accepted in `Authorization: Bearer …` too
+        /// Default: `false`
         pub(crate) bearer: bool = default,
-        pub(crate) header_name: Option<String>,
-        pub(crate) typ: Option<String> as "type",
+        /// a header of this name from a client is removed
+        /// Default: `x-forwarded-identity`
+        pub(crate) header_name: Option<String> where header_names(),
+        /// the token's `typ`: `identity+jwt`; `JWT`, for libraries that refuse every other (libjwt 1.10.2, cpp-jwt 1.4); or a name of
+        /// your own of at most 48 small letters, digits, `-` and `.` before `+jwt`, such as `orders+jwt`, but not `at+jwt`,
+        /// `logout+jwt`, `dpop+jwt` or `secevent+jwt`. With `JWT`, only the key and the audience distinguish it from other tokens:
+        /// use the key for nothing else, and list it under no other gateway's `bearer` or `session.jwt`
+        /// Default: `identity+jwt`
+        pub(crate) typ: Option<String> as "type" where text("text", "^(JWT|[a-z0-9.-]{1,48}\\+jwt)$"),
     }
+}
+
+/// What may be written as `session.jwt`.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn as_session_jwt() -> Kind {
+    Kind::with_fields("SessionJwt", || without(OwnToken::described_fields(), &["header_name", "type"]))
+}
+
+/// What may be written as `forward.identity_jwt`.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn as_identity_jwt() -> Kind {
+    Kind::with_fields("IdentityJwt", || {
+        let fields = without(OwnToken::described_fields(), &["audience", "bearer"]);
+        let fields = meaning(fields, "keys", &["as for `session.jwt`; the keys must be different"]);
+        let claims = ["the claims that the token has beside `iss`, `sub`, `aud`, `iat` and `exp`", "Default: `[]`"];
+        let fields = meaning(fields, "claims", &claims);
+        let fields = meaning(fields, "issuer", &["`iss`", "Default: the request's origin"]);
+        let lifetime = ["the token expires earlier if the session ends earlier", "Default: `60s`"];
+        written(meaning(fields, "lifetime", &lifetime), "lifetime", positive_spans(HOUR))
+    })
 }
 
 /// What a session as JWT may say of where it began and whom it is for.
@@ -76,7 +123,7 @@ pub(crate) fn session_jwt(
     let keys = keys("session.jwt", algorithm, shape.keys, secrets, refusals);
     let issuer = named("session.jwt.issuer", shape.issuer, refusals);
     let named_audience = named("session.jwt.audience", shape.audience, refusals);
-    let lifetime = positive("session.jwt.lifetime", shape.lifetime, HOUR, HOUR.saturating_mul(24 * 7), refusals);
+    let lifetime = positive("session.jwt.lifetime", shape.lifetime, HOUR, LONGEST_SESSION, refusals);
     no_header?;
     no_type?;
     let keys = keys?;

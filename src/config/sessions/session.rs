@@ -9,24 +9,41 @@ use crate::config::reading::spellings::{ClaimName, Span};
 use crate::config::reading::values::{claim_path, each, positive};
 use crate::config::sessions::cookie::CookieShape;
 use crate::config::sessions::forward::ForwardShape;
-use crate::config::sessions::own_tokens::OwnToken;
+use crate::config::sessions::own_tokens::{self, OwnToken};
 use crate::session::content::Lifetimes;
 use crate::words::principal::ClaimPath;
 use crate::words::secret::Secret;
 
-const DAY: Duration = Duration::from_secs(24 * 3_600);
+/// The longest `lifetime` and `idle`.
+const LONGEST: Duration = Duration::from_secs(400 * 24 * 3_600);
 
 shape! {
     pub(crate) struct SessionShape {
+        /// each at least 32 bytes in base64 or base64url; `openssl rand -base64 32`
+        /// Default: required, at least one, unless all sessions are JWTs and there are no providers
         pub(crate) keys: Vec<Checked<Secret>> = default,
+        /// the cookie of the session
         pub(crate) cookie: CookieShape = empty,
-        pub(crate) lifetime: Option<Span>,
-        pub(crate) idle: Option<Span>,
+        /// from sign-in to the end of the session, in any case
+        /// Default: `8h`
+        pub(crate) lifetime: Option<Span> where positive_spans(LONGEST),
+        /// the session ends after this time without a request. At most `lifetime`
+        /// Default: `30m`, or `lifetime` if that is shorter
+        pub(crate) idle: Option<Span> where positive_spans(LONGEST),
+        /// the session is valid only as long as the provider's tokens; see [refresh](#refresh)
+        /// Default: `false`
         pub(crate) follow_provider: bool = default,
+        /// further claims to keep, for the session endpoint
+        /// Default: `[]`
         pub(crate) claims: Vec<Checked<ClaimName>> = default,
+        /// with `matching`, sessions keep of each list (groups, roles, …) only [the values that rules name](#many-groups)
+        /// Default: `all`
         pub(crate) groups: GroupsWord = default,
+        /// whether a session is a sealed text that only Accredit can read, or a [JWT](#sessions-as-jwts) that applications can read
+        /// Default: `sealed`
         pub(crate) form: SessionForm = default,
-        pub(crate) jwt: Option<OwnToken>,
+        /// how [sessions as JWTs](#sessions-as-jwts) are signed; only with `form: jwt`
+        pub(crate) jwt: Option<OwnToken> where own_tokens::as_session_jwt(),
     }
 }
 
@@ -103,10 +120,9 @@ pub(crate) fn lifetimes(form: Checked<SessionForm>, shape: &SessionShape, refusa
 }
 
 fn of_sealed(lifetime: Checked<Option<Span>>, idle: Checked<Option<Span>>, refusals: &mut Refusals) -> Checked<Lifetimes> {
-    let longest = DAY.saturating_mul(400);
-    let absolute = positive("session.lifetime", lifetime, Duration::from_secs(8 * 3_600), longest, refusals);
-    let usual_idle = Duration::from_secs(1_800).min(absolute.unwrap_or(longest));
-    let idle = positive("session.idle", idle, usual_idle, longest, refusals)?;
+    let absolute = positive("session.lifetime", lifetime, Duration::from_secs(8 * 3_600), LONGEST, refusals);
+    let usual_idle = Duration::from_secs(1_800).min(absolute.unwrap_or(LONGEST));
+    let idle = positive("session.idle", idle, usual_idle, LONGEST, refusals)?;
     let absolute = absolute?;
     if idle > absolute {
         let sentence = "expected no more than session.lifetime, found more; it would never apply";

@@ -15,18 +15,30 @@ use crate::session::content::Fingerprint;
 
 shape! {
     pub(crate) struct PasswordShape {
+        /// the names of the two JSON members or form fields
         fields: Fields = empty,
+        /// the body of the 200: JSON with the gaps `{token}`, `{expires_in}` and `{user.NAME}`. `{token}` needs `session.form: jwt`
+        /// Default: `{"access_token": "{token}", "token_type": "Bearer", "expires_in": "{expires_in}"}` with `session.jwt.bearer` and without `cookie: true`, else `{"authenticated": true}`
         answer: Option<Value>,
+        /// the body of the 401: JSON without gaps
+        /// Default: a problem document
         refusal: Option<Value>,
+        /// whether the session is also set as a cookie
+        /// Default: true unless the answer has `{token}`
         cookie: Option<bool>,
+        /// how often a password may be wrong: [limits](#throttle)
         throttle: ThrottleShape = empty,
     }
 }
 
 shape! {
     struct Fields {
-        account: Option<String>,
-        password: Option<String>,
+        /// the name of the JSON member or form field with the person's name
+        /// Default: `username`
+        account: Option<String> where named("text"),
+        /// the name of the one with the password
+        /// Default: `password`
+        password: Option<String> where named("text"),
     }
 }
 

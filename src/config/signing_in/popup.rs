@@ -13,9 +13,18 @@ use crate::http::url::Origin;
 
 shape! {
     pub(crate) struct PopupShape {
-        origin: Option<String>,
-        url_member: Option<String>,
+        /// the only origin that gets the message: one of the `origins` or `trusted_origins`
+        /// Default: the gateway's own origin, as in the request
+        origin: Option<String> where origins(),
+        /// the name of the member with the provider's address
+        /// Default: `authorize_url`
+        url_member: Option<String> where named("text"),
+        /// what is posted: JSON whose texts may have the gaps `{token}`, `{expires_in}`, `{claims.NAME}` and, with `accounts.find`,
+        /// `{user.NAME}`
+        /// Default: `{"access_token": "{token}", "token_type": "Bearer", "expires_in": "{expires_in}"}` with `session.jwt.bearer`, else `{"authenticated": true}`
         answer: Option<Value>,
+        /// whether the session is also set as a cookie
+        /// Default: true unless the answer has `{token}`
         cookie: Option<bool>,
     }
 }

@@ -9,10 +9,18 @@ use crate::config::reading::spellings::Span;
 use crate::config::reading::values::positive;
 use crate::config::settings::LONGEST_WAIT;
 
+const HOUR: Duration = Duration::from_secs(3_600);
+
 shape! {
     pub(crate) struct SignInShape {
-        timeout: Option<Span>,
-        wait: Option<Span>,
+        /// how long a sign-in may take. After that the way back leads to a page with a link to where it began, for a day (not with a
+        /// long address)
+        /// Default: `10m`
+        timeout: Option<Span> where positive_spans(HOUR),
+        /// how long a request waits for the provider's metadata, its keys or new tokens, before 503; and how long a callback that
+        /// comes again waits for the first one
+        /// Default: `5s`
+        wait: Option<Span> where positive_spans(LONGEST_WAIT),
     }
 }
 
@@ -25,7 +33,7 @@ pub(crate) struct SignIn {
 /// Checks both spans, with their defaults where they are not written.
 pub(crate) fn sign_in(shape: Checked<SignInShape>, refusals: &mut Refusals) -> Checked<SignIn> {
     let shape = shape?;
-    let timeout = positive("sign_in.timeout", shape.timeout, Duration::from_secs(600), Duration::from_secs(3_600), refusals);
+    let timeout = positive("sign_in.timeout", shape.timeout, Duration::from_secs(600), HOUR, refusals);
     let wait = positive("sign_in.wait", shape.wait, Duration::from_secs(5), LONGEST_WAIT, refusals);
     Ok(SignIn { timeout: timeout?, wait: wait? })
 }

@@ -12,19 +12,34 @@ use crate::config::reading::values::positive;
 const MINUTE: u64 = 60;
 const DAY: Duration = Duration::from_secs(24 * 60 * MINUTE);
 
+/// The most `failures`.
+const MOST_FAILURES: u32 = 1_000;
+
 shape! {
     pub(crate) struct ThrottleShape {
+        /// how often a password may be wrong for one account, from whatever address
+        /// Default: [limits](#throttle)
         account: LimitShape = empty,
+        /// how often one may be wrong from one client address, for whatever accounts
+        /// Default: [limits](#throttle)
         address: LimitShape = empty,
     }
 }
 
 shape! {
     struct LimitShape {
-        failures: Option<u64>,
-        window: Option<Span>,
-        delay: Option<Span>,
-        longest_delay: Option<Span>,
+        /// after this many failures, attempts have to wait
+        /// Default: `5` for `account`, `50` for `address`
+        failures: Option<u64> where numbers(1, MOST_FAILURES.into()),
+        /// after this time without a failure, all are forgotten
+        /// Default: `15m`
+        window: Option<Span> where positive_spans(DAY),
+        /// the wait after that many failures; it doubles with each further failure. At most `longest_delay`
+        /// Default: `30s`, or `longest_delay` if that is shorter
+        delay: Option<Span> where positive_spans(DAY),
+        /// the longest wait. At most `window`
+        /// Default: `5m` for `account`, `15m` for `address`; or `window` if that is shorter
+        longest_delay: Option<Span> where positive_spans(DAY),
     }
 }
 
@@ -49,7 +64,7 @@ fn limit(path: &str, shape: LimitShape, failures: u32, longest_delay: u64, refus
     let at = |member: &str| [path, member].concat();
     let failures = shape.failures.and_then(|written| match written {
         None => Ok(failures),
-        Some(written) => u32::try_from(written).ok().filter(|failures| (1..=1_000).contains(failures)).ok_or_else(|| {
+        Some(written) => u32::try_from(written).ok().filter(|failures| (1..=MOST_FAILURES).contains(failures)).ok_or_else(|| {
             let sentence = format!("expected a number from 1 to 1000, found {written}; write another");
             refusals.refuse(at("failures"), sentence)
         }),

@@ -266,7 +266,7 @@ fn no_configuration_panics_and_one_that_loads_can_be_asked() {
     );
     let nearly = (pointer, document_of_any_kind()).prop_map(|(pointer, value)| with(pointer, value).to_string().into_bytes());
     for_every(prop_oneof![4 => nearly, 2 => body(), 1 => bytes()], |text| {
-        match config::load(&text, &|_| None) {
+        match config::testing::load(&text, &|_| None) {
             Ok(settings) => {
                 drop(format!("{settings:?}"));
                 let mut world = Still { now: BEGINNING, ..Still::default() };

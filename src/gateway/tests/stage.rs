@@ -102,7 +102,7 @@ impl Worker {
     }
 
     pub(crate) fn within(document: &Value, mut world: Still) -> Self {
-        let settings = config::load(document.to_string().as_bytes(), &|_| None).unwrap();
+        let settings = config::testing::load(document.to_string().as_bytes(), &|_| None).unwrap();
         let gateway = Gateway::new(&mut world, settings).unwrap();
         Self { gateway, world }
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::access::requirement::condition::Condition;
 use crate::access::requirement::test::Test;
 use crate::config::access::requirements::known::Known;
-use crate::config::access::requirements::written::{ConditionShape, EMPTY_SEPARATOR};
+use crate::config::access::requirements::written::{ConditionShape, EMPTY_SEPARATOR, NEWEST, OLDEST};
 use crate::config::reading::nearest::did_you_mean;
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::Span;
@@ -191,9 +191,7 @@ fn acr_values(path: &str, classes: Texts, refusals: &mut Refusals) -> Checked<Ve
 }
 
 fn max_auth_age_of(path: &str, span: Span, refusals: &mut Refusals) -> Checked<Duration> {
-    const SHORTEST: Duration = Duration::from_secs(30);
-    const LONGEST: Duration = Duration::from_secs(400 * 24 * 3_600);
-    if span.0 < SHORTEST || span.0 > LONGEST {
+    if span.0 < NEWEST || span.0 > OLDEST {
         let sentence = "expected a span from 30s to 400d, found another; nobody signs in faster";
         return Err(refusals.refuse(format!("{path}.max_auth_age"), sentence));
     }

@@ -1,7 +1,8 @@
 use serde_json::{Value, json};
 
 use crate::config::settings::Settings;
-use crate::config::{Refusals, check_host, load};
+use crate::config::testing::load;
+use crate::config::{Refusals, check_host};
 use crate::crypto::key::Algorithm;
 use crate::crypto::testing::{BareHost, ED25519, RSA, WEAK_RSA};
 use crate::oidc::bearer::accepted::{BearerKeys, Clients, MissingAudience, MissingSubject, MissingTokenType};

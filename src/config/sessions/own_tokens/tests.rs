@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
-use crate::config::{check_host, load};
+use crate::config::check_host;
+use crate::config::testing::load;
 use crate::crypto::testing::BareHost;
 use crate::words::world::testing::Still;
 

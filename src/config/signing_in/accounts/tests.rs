@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::access::route::Credentials;
+use crate::config::Refusals;
 use crate::config::settings::Settings;
-use crate::config::{Refusals, load};
+use crate::config::testing::load;
 
 fn load_json(document: &Value) -> Result<Settings, Refusals> {
     load(document.to_string().as_bytes(), &|_| None)

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::config::load;
+use crate::config::testing::load;
 use crate::http::url::Origin;
 
 const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";

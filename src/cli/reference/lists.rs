@@ -1,0 +1,209 @@
+//! The tables of reasons, audit lines and counters. Their names, statuses and members come from the code. What they mean stays as
+//! people have written it in the table; of what is new, the table has what the code says.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::answer::explanation::explanation;
+use crate::config::settings::{Audit, Told};
+use crate::step::audit;
+use crate::step::event::{Aftermath, CallKind, DocumentKind, Event, IntrospectionAnswer, Outcome, RequestRef};
+use crate::step::metric::{Change, Metric};
+use crate::words::reason::{Failure, Reason};
+use crate::words::time::Timestamp;
+
+/// The table of reasons, with the meanings of the one that is there.
+pub(super) fn reasons(table: &str) -> String {
+    let rows = Reason::ALL.iter().map(|reason| {
+        let name = ["`", reason.id(), "`"].concat();
+        let meaning = written(table, &name).unwrap_or_else(|| reason.meaning().to_owned());
+        let status = match reason {
+            // Nobody is left who could be answered.
+            Reason::RequestEnded | Reason::AnsweredElsewhere => "–".to_owned(),
+            _ => explanation(*reason).status.to_string(),
+        };
+        format!("| {name} | {status} | {meaning} |\n")
+    });
+    ["| reason | status | meaning |\n|---|---|---|\n".to_owned()].into_iter().chain(rows).collect()
+}
+
+/// The table of audit lines, with the meanings of the one that is there.
+pub(super) fn events(table: &str) -> String {
+    let mut rows = vec!["| `event` | members beside `event` | meaning |\n|---|---|---|\n".to_owned()];
+    let whole = Audit { host: Told::Plain, address: Told::Plain };
+    for event in samples() {
+        let Some((name, members)) = audit::json(&event, &whole, &|| None).as_deref().and_then(members) else { continue };
+        let name = ["`", &name, "`"].concat();
+        let meaning = written(table, &name).unwrap_or_default();
+        let row = ["| ", &name, " | ", &members, " | ", &meaning, " |\n"].concat();
+        // Metadata and keys have one line.
+        if !rows.contains(&row) {
+            rows.push(row);
+        }
+    }
+    rows.concat()
+}
+
+/// The `event` of an audit line, and its members, without those that every line of a request has.
+fn members(line: &str) -> Option<(String, String)> {
+    const EVERYWHERE: [&str; 6] = ["event", "request_id", "host", "address", "method", "path"];
+    let line: Value = serde_json::from_str(line).ok()?;
+    let name = line.get("event")?.as_str()?.to_owned();
+    let members = line.as_object()?.keys().filter(|member| !EVERYWHERE.contains(&member.as_str()));
+    Some((name, members.map(|member| ["`", member, "`"].concat()).collect::<Vec<_>>().join(", ")))
+}
+
+/// The table of counters: the rows that are there, without counters that there are not, and those that it lacks.
+pub(super) fn counters(table: &str) -> String {
+    let mut missing: Vec<_> = samples().iter().filter_map(counter).collect();
+    missing.dedup();
+    let all = missing.clone();
+    let mut rows = vec!["| counter | counts |\n|---|---|\n".to_owned()];
+    for [names, meaning] in table.lines().skip(2).filter_map(cells) {
+        let names: Vec<_> = names.split(", ").filter(|name| all.iter().any(|known| known == name)).collect();
+        missing.retain(|name| !names.contains(&name.as_str()));
+        if !names.is_empty() {
+            rows.push(format!("| {} | {meaning} |\n", names.join(", ")));
+        }
+    }
+    rows.extend(missing.iter().map(|name| format!("| {name} |  |\n")));
+    rows.concat()
+}
+
+/// The name of an event's counter, if it has one. One that ends in a reason is written with `REASON`.
+fn counter(event: &Event) -> Option<String> {
+    let Metric { name, change: Change::OneMore } = event.metric() else { return None };
+    let stem = name.strip_suffix(REASON.id()).map(|stem| [stem, "REASON"].concat());
+    Some(["`", stem.as_deref().unwrap_or(&name), "`"].concat())
+}
+
+/// The last cell of the row that begins with this one.
+fn written(table: &str, first: &str) -> Option<String> {
+    let found = table.lines().filter_map(cells).find(|[begins, _]| *begins == first);
+    found.map(|[_, last]| last.to_owned())
+}
+
+/// The first and the last cell of a row.
+fn cells(line: &str) -> Option<[&str; 2]> {
+    let row = line.strip_prefix("| ")?.strip_suffix('|')?;
+    let (first, rest) = row.split_once(" | ")?;
+    Some([first, rest.rsplit_once(" | ").map_or(rest, |(_, last)| last).trim()])
+}
+
+/// The reason of every failure in [`samples`].
+const REASON: Reason = Reason::Internal;
+
+/// An event of each kind, in the order of the tables.
+fn samples() -> Vec<Event> {
+    let text = String::new;
+    let request = || RequestRef::new("", "", "GET", "/");
+    let failure = || Failure::new(REASON, "");
+    let decided = [
+        Outcome::Forwarded,
+        Outcome::Redirected,
+        Outcome::Unauthenticated,
+        Outcome::Forbidden,
+        Outcome::Refused,
+        Outcome::Unavailable,
+        Outcome::Answered,
+    ];
+    let introspected = [IntrospectionAnswer::Accepted, IntrospectionAnswer::Refused, IntrospectionAnswer::Missing];
+    let fetched = [
+        (DocumentKind::Metadata, None),
+        (DocumentKind::Metadata, Some(failure())),
+        (DocumentKind::Keys, None),
+        (DocumentKind::Keys, Some(failure())),
+    ];
+    let mut events: Vec<_> = decided.into_iter().map(Event::Outcome).collect();
+    events.extend([
+        Event::SignInBegun { request: request(), provider: text(), redirect_uri: text() },
+        Event::SignInCompleted { request: request(), provider: text(), subject: text() },
+        Event::SignInFailed { request: request(), provider: None, failure: failure() },
+        Event::SignInRepeated,
+        Event::AccountCreated { request: request(), provider: text(), subject: text() },
+        Event::Notified { request: request(), subject: text(), failure: None },
+        Event::Notified { request: request(), subject: text(), failure: Some(failure()) },
+        Event::SignedOut { request: request(), provider: None, subject: None },
+        Event::SessionFromMemory,
+        Event::SessionFromCookie,
+        Event::SessionRefused { failure: failure(), request: Some(request()) },
+        Event::SessionRenewed,
+        Event::TokenFromMemory,
+        Event::TokenVerified,
+    ]);
+    events.extend(introspected.into_iter().map(Event::TokenIntrospected));
+    events.extend([
+        Event::Denied { request: request(), rule: None, subject: None, failure: failure() },
+        Event::Unanswered { request: request(), stage: "", failure: failure() },
+        Event::Refreshed { provider: text(), subject: text(), failure: None },
+        Event::Refreshed { provider: text(), subject: text(), failure: Some((failure(), Aftermath::Ended)) },
+        Event::RefreshTokenMissing { provider: text() },
+        Event::ReturnToTooLong { request: request(), bytes: 0 },
+        Event::EndpointUnusable { provider: text(), detail: text() },
+        Event::AlgorithmsDiffer { provider: text(), detail: text() },
+    ]);
+    events.extend(fetched.into_iter().map(|(kind, failure)| Event::Fetched { kind, provider: text(), failure }));
+    events.extend([
+        Event::DocumentHeld { kind: DocumentKind::Keys, provider: text(), fetched: Timestamp::from_seconds(0) },
+        Event::CallEnded { kind: CallKind::Token, took: Duration::ZERO },
+        Event::SignInTook(Duration::ZERO),
+    ]);
+    events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_sample_of_every_kind_of_event() {
+        // A further kind does not compile here until it has a number, and then it needs a sample above.
+        let number = |event: &Event| match event {
+            Event::Outcome(_) => 0,
+            Event::SessionFromMemory => 1,
+            Event::SessionFromCookie => 2,
+            Event::TokenFromMemory => 3,
+            Event::TokenVerified => 4,
+            Event::TokenIntrospected(_) => 5,
+            Event::SessionRefused { .. } => 6,
+            Event::SessionRenewed => 7,
+            Event::SignInBegun { .. } => 8,
+            Event::ReturnToTooLong { .. } => 9,
+            Event::SignInCompleted { .. } => 10,
+            Event::SignInRepeated => 11,
+            Event::SignInFailed { .. } => 12,
+            Event::AccountCreated { .. } => 13,
+            Event::Notified { .. } => 14,
+            Event::SignedOut { .. } => 15,
+            Event::Denied { .. } => 16,
+            Event::Unanswered { .. } => 17,
+            Event::Refreshed { .. } => 18,
+            Event::RefreshTokenMissing { .. } => 19,
+            Event::EndpointUnusable { .. } => 20,
+            Event::AlgorithmsDiffer { .. } => 21,
+            Event::Fetched { .. } => 22,
+            Event::DocumentHeld { .. } => 23,
+            Event::CallEnded { .. } => 24,
+            Event::SignInTook(_) => 25,
+        };
+        let numbers: std::collections::BTreeSet<_> = samples().iter().map(number).collect();
+        assert_eq!(numbers, (0..=25).collect());
+    }
+
+    #[test]
+    fn a_table_keeps_what_people_have_written_and_gets_what_is_new() {
+        let table = "| counter | counts |\n|---|---|\n| `accredit_sign_out`, `accredit_gone` | sign-outs |\n";
+        let written = counters(table);
+        assert!(written.contains("| `accredit_sign_out` | sign-outs |\n"), "{written}");
+        assert!(written.contains("| `accredit_denied_REASON` |  |\n") && !written.contains("gone"), "{written}");
+        assert_eq!(counters(&written), written);
+
+        let written = reasons("| `internal` | 200 | ours |\n");
+        assert!(written.ends_with("| `internal` | 500 | ours |\n"), "{written}");
+        assert!(
+            written.contains("| `token_missing` | 401 | No bearer token came, and nothing else is accepted. |\n"),
+            "{written}"
+        );
+    }
+}
