@@ -18,7 +18,9 @@ use crate::config::access::endpoints::EndpointsShape;
 use crate::config::access::filter_state::filter_state;
 use crate::config::access::internal_redirects::internal_redirects;
 use crate::config::access::policies::RoutePoliciesShape;
-use crate::config::access::requirements::written::{self, RequirementShape};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::config::access::requirements::written;
+use crate::config::access::requirements::written::RequirementShape;
 use crate::config::access::rules::otherwise;
 use crate::config::access::rules::written::{RuleShape, SharedCacheWord};
 use crate::config::pages::site::{self as pages, Beside, HelpShape, SiteShape, check_logo, site, warn_of_diagnosis};

@@ -5,7 +5,9 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::config::providers::algorithms::{self, Names, algorithms};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::config::providers::algorithms;
+use crate::config::providers::algorithms::{Names, algorithms};
 use crate::config::providers::introspection::{IntrospectionShape, introspection};
 use crate::config::reading::place::{Place, Read, shape, words};
 use crate::config::reading::refusal::{Checked, Refusals};

@@ -2,12 +2,14 @@
 
 use serde_json::Value;
 
+#[cfg(not(target_arch = "wasm32"))]
 use crate::config::providers::algorithms;
 use crate::config::providers::bearer::BearerShape;
 use crate::config::providers::source::MetadataShape;
 use crate::config::reading::place::{Place, Read, shape, words};
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::{Reached, Span};
+#[cfg(not(target_arch = "wasm32"))]
 use crate::config::settings::LONGEST_TIMEOUT;
 use crate::words::secret::Secret;
 

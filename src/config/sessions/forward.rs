@@ -3,7 +3,9 @@
 
 use crate::config::reading::place::shape;
 use crate::config::reading::refusal::Checked;
-use crate::config::sessions::own_tokens::{self, OwnToken};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::config::sessions::own_tokens;
+use crate::config::sessions::own_tokens::OwnToken;
 use crate::config::settings::Forward;
 
 shape! {

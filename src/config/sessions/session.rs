@@ -9,7 +9,9 @@ use crate::config::reading::spellings::{ClaimName, Span};
 use crate::config::reading::values::{claim_path, each, positive};
 use crate::config::sessions::cookie::CookieShape;
 use crate::config::sessions::forward::ForwardShape;
-use crate::config::sessions::own_tokens::{self, OwnToken};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::config::sessions::own_tokens;
+use crate::config::sessions::own_tokens::OwnToken;
 use crate::session::content::Lifetimes;
 use crate::words::principal::ClaimPath;
 use crate::words::secret::Secret;

@@ -1,5 +1,6 @@
 //! The members of a rule, as an operator writes them. What they mean is never checked here.
 
+#[cfg(not(target_arch = "wasm32"))]
 use crate::access::path::Spelling;
 use crate::config::access::requirements::written::RequirementShape;
 use crate::config::reading::place::{shape, words};

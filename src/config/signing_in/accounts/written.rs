@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::config::reading::place::{shape, words};
 use crate::config::reading::refusal::Checked;
 use crate::config::reading::spellings::{Dotted, Span};
+#[cfg(not(target_arch = "wasm32"))]
 use crate::config::settings::LONGEST_TIMEOUT;
 use crate::words::secret::Secret;
 
