@@ -28,6 +28,8 @@ const switched = (on) => (configuration) => {
 
 const following = (bootstrap) => {
   const manager = managerOf(bootstrap.static_resources.listeners[0]);
+  // As behind a proxy: a request may say that the browser uses https.
+  manager.xff_num_trusted_hops = 1;
   const { route } = manager.route_config.virtual_hosts[0].routes.at(-1);
   route.internal_redirect_policy = { max_internal_redirects: 3, redirect_response_codes: [302, 303, 307], allow_cross_scheme_redirect: true };
   const shown = { kept: '%FILTER_STATE(envoy.string:PLAIN)%', connection: '%CONNECTION_ID%', began: '%START_TIME(%s.%9f)%' };
@@ -97,6 +99,18 @@ describe('the pass after an internal redirect, with internal_redirects', () => {
     assert.equal((await visitor.call(go(target))).status, 200);
     assert.equal(stage.application.arrived('/go').length, 2);
     assert.equal(stage.application.arrived('/members').length, 1);
+  });
+
+  it('knows who was asking behind a proxy that ends TLS, where Envoy names the URL of the first pass with http', async () => {
+    const visitor = await member(stage);
+    const { host } = new URL(stage.gateway.origin);
+    const headers = { 'x-forwarded-proto': 'https' };
+    assert.equal((await visitor.call(go(`https://${host}/members`), { headers })).status, 200);
+    const arrived = await stage.application.only('/members');
+    assert.deepEqual(headerValues(arrived, 'x-forwarded-user'), ['user-1']);
+    assert.deepEqual(headerValues(arrived, 'x-envoy-original-url'), [`http://${host}${(await stage.application.only('/go')).url}`]);
+    // The other scheme is another origin.
+    assertProblem(await visitor.call(go(`http://${host}/members`), { headers }), 401, 'session_missing');
   });
 
   it('is nobody if nobody was signed in, and shows no identity that the client made up', async () => {
