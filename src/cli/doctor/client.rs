@@ -30,7 +30,7 @@ pub(crate) struct Client {
     /// The address to call for a host and port, as HOST:PORT:ADDRESS; may be given several times.
     #[arg(long, value_name = "HOST:PORT:ADDRESS", value_parser = Address::parse)]
     resolve: Vec<Address>,
-    /// How many seconds a call may take, instead of the configuration's timeout_ms.
+    /// How many seconds a call may take, instead of the configuration's timeout.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=600))]
     timeout: Option<u16>,
 }

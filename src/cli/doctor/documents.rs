@@ -26,7 +26,7 @@ pub(crate) fn unreached(why: &Unreached, url: &str, whose: &str, report: &mut Re
     let why = match why {
         Unreached::NoAddress => format!("no address is known of this name here; correct it, or {RESOLVE}"),
         Unreached::Late(waited) => format!(
-            "it did not answer within {} s, and the filter waits no longer; look at the way there, or write a longer timeout_ms",
+            "it did not answer within {} s, and the filter waits no longer; look at the way there, or write a longer timeout",
             waited.as_secs_f32()
         ),
         Unreached::Other(words) => format!("{words}; is the port right, and does a firewall let this machine through?"),

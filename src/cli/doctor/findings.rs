@@ -73,7 +73,7 @@ ids! {
     /// Whether it knows the scopes.
     Scopes = "scopes", "docs/configuration.md#providers";
     /// Whether its own session can be ended.
-    SignOut = "sign-out", "docs/configuration.md#logout-sign_in-forward-help-filter_state";
+    SignOut = "sign-out", "docs/configuration.md#logout-sign_in-forward-filter_state";
     /// Whether it sends browsers back to the redirect URI.
     RedirectUri = "redirect-uri", "docs/command-line.md#what-doctor-looks-at";
     /// What else it says of an authorization request.
