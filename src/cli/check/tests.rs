@@ -256,8 +256,9 @@ fn the_documentation_has_every_id_with_its_level_and_every_link_leads_somewhere(
         .filter(|(_, level)| ["error", "warning", "note"].contains(level))
         .collect();
     assert_eq!(of_table, expected);
-    for id in Id::ALL {
-        let (file, section) = id.link().split_once('#').unwrap_or((id.link(), ""));
+    let of_doctor = crate::cli::doctor::findings::Id::ALL.iter().map(|id| id.link());
+    for link in Id::ALL.iter().map(|id| id.link()).chain(of_doctor) {
+        let (file, section) = link.split_once('#').unwrap_or((link, ""));
         let text = fs::read_to_string(root().join(file)).unwrap();
         let slug = |line: &str| {
             let kept = line.trim_start_matches('#').trim().to_lowercase();
@@ -266,6 +267,6 @@ fn the_documentation_has_every_id_with_its_level_and_every_link_leads_somewhere(
                 .collect::<String>()
                 .replace(' ', "-")
         };
-        assert!(section.is_empty() || text.lines().any(|line| line.starts_with('#') && slug(line) == section), "{}", id.link());
+        assert!(section.is_empty() || text.lines().any(|line| line.starts_with('#') && slug(line) == section), "{link}");
     }
 }
