@@ -55,7 +55,7 @@ pub fn everywhere(scene: &mut Scene<'_>, visit: &Visit) -> Carried {
     let (settings, recall) = (scene.settings, &mut *scene.recall);
     let jwt = settings.session.as_bearer();
     // Where no bearer tokens are accepted, the field is the application's.
-    if jwt.is_none() && !settings.accepts_provider_tokens() {
+    if !settings.accepts_bearer_tokens() {
         return carried;
     }
     match (bearer_token(visit), jwt) {

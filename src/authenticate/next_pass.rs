@@ -51,10 +51,13 @@ pub fn after_forwarding(
     let credential = proof.and_then(|proof| credential(settings, visit, proof));
     let whose = match credential {
         Some((field, line)) => Whose::Kept { field, line },
-        None if visit.earlier_pass.is_some() => Whose::Nobodys,
-        // A token that is the application's here may be one of ours at another origin.
-        None if !matches!(bearer_token(visit), BearerToken::Absent) => Whose::OfRequest,
-        None => return None,
+        None => match visit.earlier_pass.as_ref().map(|earlier| &earlier.counts) {
+            Some(Counts::OfRequest) => Whose::OfRequest,
+            Some(Counts::Kept(_) | Counts::Nobodys(_)) => Whose::Nobodys,
+            // A token that is the application's here may be one of ours at another origin.
+            None if brings_token(settings, visit) => Whose::OfRequest,
+            None => return None,
+        },
     };
     sealed(settings, world, visit, &whose, private)
 }
@@ -137,9 +140,14 @@ fn put_back(settings: &Settings, visit: &mut Visit, field: &str, line: &str) -> 
     puts
 }
 
+/// Whether a request has a bearer token that may count here. Where none is accepted, `Authorization` is the application's.
+fn brings_token(settings: &Settings, visit: &Visit) -> bool {
+    settings.accepts_bearer_tokens() && !matches!(bearer_token(visit), BearerToken::Absent)
+}
+
 /// Takes our cookies and a bearer token out of a request.
 fn withhold(settings: &Settings, visit: &mut Visit) -> Withheld {
-    let token = !matches!(bearer_token(visit), BearerToken::Absent);
+    let token = brings_token(settings, visit);
     let headers = &mut visit.request.headers;
     let cookie = without(headers, |name| settings.session.cookie.is_ours(name));
     if cookie != CookieEdit::Untouched {

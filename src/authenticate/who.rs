@@ -12,7 +12,7 @@ use crate::words::reason::{Failure, Reason};
 
 /// Whether a rule accepts bearer tokens: sessions of ours or tokens of a provider.
 pub fn accepts_tokens(settings: &Settings, rule: &Rule) -> bool {
-    rule.credentials != Credentials::Session && (settings.session.as_bearer().is_some() || settings.accepts_provider_tokens())
+    rule.credentials != Credentials::Session && settings.accepts_bearer_tokens()
 }
 
 /// Who is asking, under a rule. If the rule accepts bearer tokens and one came, the cookie is not looked at.

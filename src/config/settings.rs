@@ -273,6 +273,12 @@ impl Settings {
         self.session.follow_provider || self.forward.access_token || self.forward.id_token
     }
 
+    /// Whether bearer tokens are accepted at all: sessions of ours or tokens of a provider. If not, `Authorization` is the
+    /// application's.
+    pub fn accepts_bearer_tokens(&self) -> bool {
+        self.session.as_bearer().is_some() || self.accepts_provider_tokens()
+    }
+
     /// Whether bearer tokens of any provider are accepted.
     pub fn accepts_provider_tokens(&self) -> bool {
         self.providers.iter().any(|provider| provider.oidc.bearer.is_some())

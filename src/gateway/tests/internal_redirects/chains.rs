@@ -177,3 +177,25 @@ fn a_token_that_was_left_to_the_application_is_nobodys_at_another_origin() {
     let elsewhere = redirected_to(&second, "https://app.example.com/open", "other.example.com", "/members");
     assert_eq!(outcome(&stage.worker.begin(elsewhere)), (401, "session_missing"));
 }
+
+#[test]
+fn a_token_of_the_applications_own_reaches_it_in_every_pass() {
+    // Where tokens are accepted elsewhere, as long as the origin stays the same.
+    let open = json!({"match": {"path_separated_prefix": "/open"}, "require": "public", "credentials": "session"});
+    let mut document = switched_on();
+    document["rules"].as_array_mut().unwrap().insert(0, open.clone());
+    let mut stage = Stage::signed_in(&document);
+    let mut next = first_pass(&mut stage, with_token("/open", "the-applications-own"), "/open/2");
+    for target in ["/open/3", "/open/4"] {
+        next = pass(&mut stage, next, target);
+        assert_eq!(next.all("authorization").collect::<Vec<_>>(), [b"Bearer the-applications-own"], "{target}");
+    }
+    // Where none is accepted, at another origin too.
+    document["providers"][0].as_object_mut().unwrap().remove("bearer");
+    let mut stage = Stage::signed_in(&document);
+    let first = changed_field(&stage.browser.script("GET", "/open"), "authorization", "Bearer the-applications-own");
+    let second = first_pass(&mut stage, changed_field(&first, ":scheme", "https"), "/open");
+    let second = redirected_to(&second, "https://app.example.com/open", "other.example.com", "/open");
+    let third = pass(&mut stage, second, "/open");
+    assert_eq!(third.all("authorization").collect::<Vec<_>>(), [b"Bearer the-applications-own"]);
+}
