@@ -1,5 +1,5 @@
 // A real OpenID provider for the demo and the end-to-end tests: npm's oidc-provider, which is certified, with two users and a login form. It keeps its keys and
-// sessions only in memory. To start it by hand: OIDC_CLIENT_SECRET=… node provider.mjs
+// sessions only in memory. To start it by hand, for the gateway at ORIGIN: OIDC_CLIENT_SECRET=… ORIGIN=http://localhost:10000 PORT=9000 node provider.mjs
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
@@ -229,8 +229,8 @@ function somethingWentWrong(ctx, { error, error_description: description }) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { PORT = 9000, OIDC_CLIENT_SECRET } = process.env;
+  const { PORT = 9000, OIDC_CLIENT_SECRET, ORIGIN } = process.env;
   if (!OIDC_CLIENT_SECRET) throw new Error('OIDC_CLIENT_SECRET is not set: it is the secret that the gateway has too');
-  const { issuer } = await startProvider({ port: Number(PORT), clients: [demoClient(OIDC_CLIENT_SECRET)] });
+  const { issuer } = await startProvider({ port: Number(PORT), clients: [demoClient(OIDC_CLIENT_SECRET, ORIGIN)] });
   console.log(`provider: ${issuer}`);
 }

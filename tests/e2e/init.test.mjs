@@ -1,15 +1,17 @@
-// `accredit init`: from nothing to signed in by two commands, at the demo's provider over plain http and over TLS; and Envoy accepts what is written for every
-// place that a gateway can run in. What is written, for which answers, is tested beside the code (src/cli/init/tests.rs).
+// `accredit init`: from nothing to signed in by two commands: those of docs/command-line.md, typed into a shell, with a real Chromium; and at a provider over
+// TLS. Envoy accepts what is written for every place that a gateway can run in. What is written, for which answers, is tested beside the code (src/cli/init/tests.rs).
 
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { newPerson, startBrowser } from './lib/browser.mjs';
 import { accredit } from './lib/cli.mjs';
 import { signInAs, startDemoProvider, startTlsProvider } from './lib/demo.mjs';
 import { Envoy, validateFile } from './lib/envoy.mjs';
 import { newKey } from './lib/gateway.mjs';
-import { freePort, temporaryFolder, wasmPath } from './lib/process.mjs';
+import { ROOT, eventually, freePort, temporaryFolder, wasmPath } from './lib/process.mjs';
+import { commandsOf, Reader } from './lib/reader.mjs';
 import { makeAuthority } from './lib/tls.mjs';
 import { Application } from './lib/upstream.mjs';
 
@@ -80,6 +82,48 @@ describe('from nothing to signed in', () => {
       }
     });
   }
+
+  it("takes the two commands that docs/command-line.md shows, at the demo's own provider, in a browser", async () => {
+    const [gateway, provider, application, admin] = [await freePort(), await freePort(), await freePort(), await freePort()];
+    const substitutes = { 10000: gateway, 9000: provider, 9100: application, deploy: join(ROOT, 'deploy') };
+    const [services, commands] = commandsOf('docs/command-line.md', "### At the demo's provider", substitutes);
+    const [make, run, ...others] = commands.trim().replaceAll('\\\n', '').split('\n');
+    assert.deepEqual(others, [], 'two commands');
+    const origin = `http://localhost:${gateway}`;
+    const answers = (address) => fetch(address, { redirect: 'manual' });
+    const reader = new Reader();
+    const browser = await startBrowser();
+    try {
+      await reader.type(services);
+      await eventually('provider and application answer', () =>
+        Promise.all([answers(`http://127.0.0.1:${provider}`), answers(`http://127.0.0.1:${application}`)]),
+      );
+      assert.equal(await reader.type(make), 0, reader.output);
+      const file = join(reader.folder, 'envoy.yaml');
+      writeFileSync(file, readFileSync(file, 'utf8').replace('port_value: 9901', `port_value: ${admin}`));
+      reader.start(run);
+      await eventually('the gateway answers', () => answers(origin), { within: 30_000 });
+
+      const visit = async (login) => {
+        const { newPage } = await newPerson(browser);
+        const page = await newPage();
+        await page.goto(`${origin}/members`);
+        assert.equal(new URL(page.url()).port, String(provider), `the provider asks, not ${page.url()}`);
+        await page.getByLabel('Name').fill(login);
+        await page.getByLabel('Password').fill(`${login}-password`);
+        await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+        await page.waitForURL(`${origin}/members`);
+        return page.locator('body').innerText();
+      };
+      assert.match(await visit('alice'), /alice@example\.com/);
+      assert.match(await visit('bob'), /access denied/i);
+    } catch (error) {
+      throw new Error(`${error.message}\n--- what the shell wrote ---\n${reader.output.slice(-4000)}`, { cause: error });
+    } finally {
+      await browser.close();
+      await reader.stop();
+    }
+  });
 
   it('writes nothing when the document is that of another issuer, and nothing over what is there', async () => {
     const provider = await startDemoProvider('http://localhost:10000');
