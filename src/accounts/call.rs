@@ -82,7 +82,7 @@ impl Call {
             );
             return Err(Failure::new(Reason::AccountsMalformed, detail));
         }
-        let body = self.body.as_ref().map_or_else(Zeroizing::default, |body| body.json(filling));
+        let mut body = self.body.as_ref().map_or_else(Zeroizing::default, |body| body.json(filling));
         let mut headers: Vec<(Cow<'static, str>, String)> =
             vec![("accept".into(), "application/json".to_owned()), (UNCOMPRESSED.0.into(), UNCOMPRESSED.1.to_owned())];
         if !body.is_empty() {
@@ -96,7 +96,7 @@ impl Call {
             authority: self.authority.clone(),
             path,
             headers,
-            body,
+            body: std::mem::take(&mut *body).into_bytes().into(),
             timeout: self.timeout,
         })
     }

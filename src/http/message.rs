@@ -299,7 +299,7 @@ pub struct HttpCall {
     /// The further fields. They may hold credentials.
     pub headers: Vec<(Cow<'static, str>, String)>,
     /// The body. It may hold credentials, and is wiped when it is dropped.
-    pub body: Zeroizing<String>,
+    pub body: Zeroizing<Vec<u8>>,
     /// How long to wait for the response.
     pub timeout: Duration,
 }

@@ -201,7 +201,7 @@ impl Provider {
             authority: request.url.authority(),
             path: request.url.target().to_owned(),
             headers: headers.map(|(name, value)| (name.into(), value)).collect(),
-            body: request.body.into(),
+            body: request.body.into_bytes().into(),
             timeout: self.timeout,
         })
     }

@@ -14,7 +14,7 @@ pub(super) fn dispatch(call: &HttpCall) -> Option<u32> {
     let mut headers =
         vec![(":method", call.method), (":scheme", &call.scheme), (":authority", &call.authority), (":path", &call.path)];
     headers.extend(call.headers.iter().map(|(name, value)| (&**name, value.as_str())));
-    let body = (!call.body.is_empty()).then_some(call.body.as_bytes());
+    let body = (!call.body.is_empty()).then_some(call.body.as_slice());
     hostcalls::dispatch_http_call(&call.cluster, headers, body, Vec::new(), call.timeout).ok()
 }
 

@@ -147,7 +147,7 @@ fn send(agent: &Agent, call: &HttpCall) -> Result<Reply, Error> {
     }
     let response = match call.method {
         "GET" => agent.run(request.body(())?),
-        _ => agent.run(request.body(call.body.as_str())?),
+        _ => agent.run(request.body(call.body.as_slice())?),
     }?;
     let (parts, body) = response.into_parts();
     let fields = parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));

@@ -80,7 +80,7 @@ pub(crate) fn authorization_call(
         authority: url.authority(),
         path: url.target().to_owned(),
         headers: headers.map(|(name, value)| (Cow::Borrowed(name), value.to_owned())).to_vec(),
-        body: String::new().into(),
+        body: Vec::new().into(),
         timeout: provider.timeout,
     })
 }

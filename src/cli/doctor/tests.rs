@@ -225,7 +225,7 @@ fn no_more_is_concluded_of_a_redirect_uri_than_the_answers_allow() {
 #[test]
 fn the_probe_of_the_redirect_uri_is_the_request_that_the_filter_would_send() {
     let call = probes::authorization_call(&mut Machine, &provider(), &metadata(), URI).unwrap();
-    assert_eq!((call.method, call.authority.as_str(), call.body.as_str()), ("GET", "sso.example.com", ""));
+    assert_eq!((call.method, call.authority.as_str(), call.body.as_slice()), ("GET", "sso.example.com", b"".as_slice()));
     let (path, query) = call.path.split_once('?').unwrap();
     assert_eq!(path, "/realms/main/auth");
     let parameters: std::collections::BTreeMap<_, _> = form_urlencoded::parse(query.as_bytes()).collect();

@@ -131,7 +131,7 @@ impl Provider {
     }
 
     fn exchange(&mut self, call: &HttpCall, now: Timestamp) -> Reply {
-        let mut form = query_parameters(Some(&call.body));
+        let mut form = query_parameters(std::str::from_utf8(&call.body).ok());
         let mut take = |name: &str| form.remove(name).unwrap();
         if take("grant_type") == "refresh_token" {
             return self.refresh(&take("refresh_token"), now);

@@ -38,7 +38,7 @@ impl Record {
                 Decision::Forward(_) | Decision::Respond(_) => return step,
                 Decision::ReadBody { .. } => panic!("no body is read on this way"),
                 Decision::Call(call, pending) => {
-                    self.secrets.push(call.body.to_string());
+                    self.secrets.push(String::from_utf8_lossy(&call.body).into_owned());
                     self.secrets
                         .extend(call.headers.iter().filter(|(name, _)| *name == "authorization").map(|(_, value)| value.clone()));
                     let reply = stage.provider.answer(&call, stage.worker.world.now);
@@ -51,7 +51,7 @@ impl Record {
                         let upkeep = stage.worker.tick();
                         self.printed.push(format!("{upkeep:?}"));
                         for fetch in upkeep.fetches {
-                            self.secrets.push(fetch.call.body.to_string());
+                            self.secrets.push(String::from_utf8_lossy(&fetch.call.body).into_owned());
                             let reply = stage.provider.answer(&fetch.call, stage.worker.world.now);
                             let upkeep = stage.worker.fetch_answered(&fetch, &reply);
                             self.printed.push(format!("{upkeep:?}"));

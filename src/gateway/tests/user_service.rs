@@ -33,12 +33,12 @@ impl UserService {
 
     pub(crate) fn answer(&mut self, call: &HttpCall) -> Reply {
         let at = format!("{}{}", call.cluster, call.path);
-        self.asked.push((call.method.to_owned(), at.clone(), call.body.to_string()));
+        self.asked.push((call.method.to_owned(), at.clone(), String::from_utf8_lossy(&call.body).into_owned()));
         assert_eq!(call.headers.iter().any(|(name, _)| name == "content-type"), !call.body.is_empty());
         if let Some((_, instead)) = self.instead.iter().find(|(beginning, _)| at.starts_with(beginning)) {
             return instead.clone();
         }
-        let body: Value = serde_json::from_str(&call.body).unwrap_or_default();
+        let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
         let (method, path) = (call.method, at.as_str());
         match (method, path) {
             ("POST", "users/api/users/verify") => match self.person(&body["email"]) {

@@ -91,7 +91,7 @@ fn a_call_prints_neither_query_nor_body_nor_credentials() {
         authority: "sso.example".into(),
         path: "/token?code=abc".into(),
         headers: vec![("authorization".into(), "Basic xyz".into())],
-        body: Zeroizing::new("client_secret=xyz".into()),
+        body: Zeroizing::new(b"client_secret=xyz".to_vec()),
         timeout: Duration::from_secs(5),
     };
     assert_eq!(format!("{call:?}"), "POST https://sso.example/token by sso");

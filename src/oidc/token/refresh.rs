@@ -111,7 +111,7 @@ mod tests {
     fn the_request_contains_the_refresh_token_and_the_client_authentication() {
         let call = refresh_request(&mut Still::default(), &provider(), &metadata(), &Secret::new("r&1")).unwrap();
         assert_eq!((call.method, call.path.as_str()), ("POST", "/realms/main/token"));
-        assert_eq!(call.body.as_str(), "grant_type=refresh_token&refresh_token=r%261");
+        assert_eq!(call.body.as_slice(), b"grant_type=refresh_token&refresh_token=r%261");
         assert!(call.headers.iter().any(|(name, value)| *name == "authorization" && value.starts_with("Basic ")));
     }
 

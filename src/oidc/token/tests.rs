@@ -40,7 +40,7 @@ fn client_secret_basic_encodes_before_it_joins() {
     let call = ask(&with(ClientAuthentication::SecretBasic(Secret::new("p:ä %")))).unwrap();
     let expected = STANDARD.encode("my+app%3A%C3%A9:p%3A%C3%A4+%25");
     assert!(call.headers.contains(&("authorization".into(), format!("Basic {expected}"))));
-    assert_eq!(call.body.as_str(), FORM);
+    assert_eq!(call.body.as_slice(), FORM.as_bytes());
     assert_eq!(format!("{call:?}"), "POST https://sso.example.com/realms/main/token by sso");
 }
 
@@ -60,9 +60,9 @@ fn where_basic_may_have_been_read_without_decoding_the_failure_says_so() {
 #[test]
 fn the_other_methods_put_the_client_identifier_into_the_form() {
     let post = ask(&with(ClientAuthentication::SecretPost(Secret::new("p&")))).unwrap();
-    assert_eq!(*post.body, format!("{FORM}&client_id=my+app%3A%C3%A9&client_secret=p%26"));
+    assert_eq!(*post.body, format!("{FORM}&client_id=my+app%3A%C3%A9&client_secret=p%26").as_bytes());
     let public = ask(&with(ClientAuthentication::None)).unwrap();
-    assert_eq!(*public.body, format!("{FORM}&client_id=my+app%3A%C3%A9"));
+    assert_eq!(*public.body, format!("{FORM}&client_id=my+app%3A%C3%A9").as_bytes());
     for call in [post, public] {
         assert!(call.headers.iter().all(|(name, _)| *name != "authorization"));
     }

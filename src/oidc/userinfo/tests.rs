@@ -60,7 +60,7 @@ fn userinfo_cannot_say_by_which_authentication_somebody_signed_in() {
 #[test]
 fn the_access_token_is_sent_in_the_header_and_not_in_the_url() {
     let call = userinfo_request(&provider(), &metadata(), &Secret::new("at")).unwrap();
-    assert_eq!((call.method, call.path.as_str(), call.body.as_str()), ("GET", "/realms/main/userinfo", ""));
+    assert_eq!((call.method, call.path.as_str(), call.body.as_slice()), ("GET", "/realms/main/userinfo", b"".as_slice()));
     assert!(call.headers.contains(&("authorization".into(), "Bearer at".to_owned())));
     let without = Metadata { userinfo_endpoint: Endpoint::MISSING, ..metadata() };
     let failure = userinfo_request(&provider(), &without, &Secret::new("at")).unwrap_err();
