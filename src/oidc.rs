@@ -5,6 +5,7 @@
 
 pub mod authorization;
 pub mod bearer;
+pub(crate) mod claims;
 pub mod client;
 pub mod discovery;
 pub mod id_token;

@@ -72,6 +72,17 @@ pub enum JwsError {
     SignatureByNoKey,
 }
 
+impl JwsError {
+    /// Whether the token may be signed with a key that was published after ours were fetched, perhaps under the `kid` of a former
+    /// one.
+    pub const fn newer_keys_may_help(&self) -> bool {
+        match self {
+            Self::AlgorithmNotForKey { .. } | Self::KeyUnknown { .. } | Self::SignatureInvalid | Self::SignatureByNoKey => true,
+            Self::Malformed(_) | Self::AlgorithmNotAllowed { .. } | Self::KeyAmbiguous => false,
+        }
+    }
+}
+
 impl fmt::Display for JwsError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

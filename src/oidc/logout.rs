@@ -1,5 +1,7 @@
-//! Sign-out at the provider (OpenID Connect RP-Initiated Logout 1.0). Whether the place to return to is acceptable was decided
-//! before, and cookies are not deleted here.
+//! Sign-out at the provider: the request that we send a browser with (OpenID Connect RP-Initiated Logout 1.0), and the tokens by
+//! which the provider tells us of one. Whether the place to return to is acceptable was decided before, and no session is ended here.
+
+pub mod logout_token;
 
 use crate::oidc::metadata::{EndpointName, Metadata};
 use crate::oidc::provider::Provider;

@@ -155,7 +155,7 @@ reasons! {
     ResponseModeMismatch = "response_mode_mismatch",
     /// The token response is not what RFC 6749 and OpenID Connect say.
     TokenResponseMalformed = "token_response_malformed",
-    /// The ID token is no JWS, or its claims can be read in two ways.
+    /// The ID token is no JWS, or its claims can be read in two ways, or it is a logout token or another token that tells of events.
     IdTokenMalformed = "id_token_malformed",
     /// The ID token's algorithm is not allowed, or does not belong to its key.
     IdTokenAlgorithm = "id_token_algorithm",
@@ -179,6 +179,8 @@ reasons! {
     IdTokenNonce = "id_token_nonce",
     /// The ID token's `at_hash` does not belong to the access token.
     IdTokenAtHash = "id_token_at_hash",
+    /// The logout token that a provider sent is not accepted; the log says why.
+    LogoutTokenInvalid = "logout_token_invalid",
     /// The provider does not accept the refresh token, so the session has ended.
     RefreshRefused = "refresh_refused",
     /// The provider's tokens have expired, and new ones could not be obtained, or not yet.

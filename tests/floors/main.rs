@@ -33,7 +33,7 @@ const FLOORS: [(&str, u8); 16] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 28] = [
+const SUB_ROOMS: [&str; 29] = [
     "access::requirement",
     "cli::cases",
     "cli::check",
@@ -55,6 +55,7 @@ const SUB_ROOMS: [&str; 28] = [
     "config::whole",
     "oidc::bearer",
     "oidc::discovery",
+    "oidc::logout",
     "oidc::token",
     "oidc::userinfo",
     "session::attempt",
