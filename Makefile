@@ -2,7 +2,7 @@
 # You need a Rust toolchain by rustup, Python 3.10 or newer, and Node 20 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench wasm cli reference manifests dist format clean fmt clippy biome unit fuzz e2e tools
+.PHONY: help demo test check bench wasm cli reference manifests dist format clean fmt clippy biome unit redis fuzz e2e tools
 
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -24,7 +24,7 @@ help: ## this list
 demo: wasm deploy/demo/node_modules/.package-lock.json ## a gateway with a provider and an application on this machine, until Ctrl-C
 	@envoy=$$(deploy/build/envoy.sh) && ENVOY="$$envoy" exec node deploy/demo/run.mjs $(SCENARIO)
 
-test: unit e2e ## all tests, with a real Envoy and a real Chromium (only one e2e file: make test E2E=name.test.mjs)
+test: unit redis e2e ## all tests, with a real Redis, a real Envoy and a real Chromium (only one e2e file: make test E2E=name.test.mjs)
 
 check: fmt clippy biome unit fuzz ## formatting, lints with warnings denied (Rust native and wasm, JavaScript), unit tests, and whether the fuzzers compile
 
@@ -68,6 +68,10 @@ biome: lints/node_modules/.package-lock.json
 
 unit:
 	cargo test --locked
+
+# What a real Redis does with our calls. These tests are ignored by `cargo test`, because they need its program.
+redis:
+	@server=$$(deploy/build/redis.sh) && REDIS_SERVER="$$server" cargo test --locked --test redis -- --ignored
 
 # Checks whether the fuzzers compile; CONTRIBUTING.md says how to run them. It leaves their C++ out, which needs a C++ compiler and is only needed to run them.
 fuzz: tools

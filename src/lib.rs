@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | 0 | [`words`] | the vocabulary: reasons, principals, secrets, the format of what only we read, the [`words::world::World`] |
 //! | 1 | [`crypto`], [`http`] | signatures and sealing; requests, responses and calls as values |
-//! | 2 | [`oidc`], [`session`], [`access`], [`answer`], [`accounts`] | OpenID Connect; what a session holds and how a browser carries it; who may go where; what a refusal says; the user service |
+//! | 2 | [`oidc`], [`session`], [`access`], [`answer`], [`accounts`], [`revocations`] | OpenID Connect; what a session holds and how a browser carries it; who may go where; what a refusal says; the user service; the store of what has ended |
 //! | 3 | [`config`] | what an operator writes, and every way it can be wrong |
 //! | 4 | [`step`] | what a journey (the code that handles one kind of request) returns, as values: what it decides, waits for, and is stopped by |
 //! | 5 | [`upkeep`] | the background: metadata, keys and sessions' tokens are fetched and renewed |
@@ -31,6 +31,7 @@ pub mod crypto;
 pub mod gateway;
 pub mod http;
 pub mod oidc;
+pub mod revocations;
 pub mod session;
 #[cfg(target_arch = "wasm32")]
 mod shell;

@@ -70,6 +70,7 @@ pub const fn explanation(reason: Reason) -> Explanation {
         Reason::MetadataUnavailable | Reason::KeysUnavailable => {
             (503, T::MetadataUnavailableHeading, T::MetadataUnavailableText, TryAgain)
         }
+        Reason::RevocationsUnavailable => (503, T::RefreshUnavailableHeading, T::InAMomentText, FrontPage),
         Reason::RefreshUnavailable => (503, T::RefreshUnavailableHeading, T::RefreshUnavailableText, FrontPage),
         Reason::RoutePolicyUnknown => (503, T::UndecidedHeading, T::UndecidedText, FrontPage),
         // Browsers throw away what they loaded before it was asked for, if it was refused.

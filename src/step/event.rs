@@ -268,6 +268,7 @@ impl Event {
                     | Reason::AccountsTimeout
                     | Reason::AccountsMalformed
                     | Reason::AccountNotCreated
+                    | Reason::RevocationsUnavailable
                     | Reason::SessionTooLarge
                     | Reason::SessionTorn
                     | Reason::SessionRefusedAgain

@@ -209,6 +209,8 @@ reasons! {
     AccountMissing = "account_missing",
     /// The user service did not create the account of somebody who came for the first time.
     AccountNotCreated = "account_not_created",
+    /// The store in which replicas tell each other which sessions have ended was not reached, or did not acknowledge.
+    RevocationsUnavailable = "revocations_unavailable",
     /// The session does not fit into its cookies.
     SessionTooLarge = "session_too_large",
     /// The host failed, for example because it gave no random bytes.

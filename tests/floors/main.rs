@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use crate::source::{Line, Source, code_only, is_within};
 
 /// Rooms, and the floor that each is on.
-const FLOORS: [(&str, u8); 16] = [
+const FLOORS: [(&str, u8); 17] = [
     ("cli", 9),
     ("shell", 9),
     ("gateway", 8),
@@ -26,6 +26,7 @@ const FLOORS: [(&str, u8); 16] = [
     ("session", 2),
     ("access", 2),
     ("accounts", 2),
+    ("revocations", 2),
     ("answer", 2),
     ("crypto", 1),
     ("http", 1),
