@@ -6,6 +6,7 @@ pub mod browser;
 pub mod caches;
 pub mod headers;
 pub mod identity_jwt;
+pub mod kinds_of_paths;
 pub mod path;
 pub mod path_of_both;
 mod patterns;
