@@ -4,11 +4,10 @@
 pub mod believed;
 pub mod browser;
 pub mod caches;
+pub mod examples;
 pub mod headers;
 pub mod identity_jwt;
-pub mod kinds_of_paths;
 pub mod path;
-pub mod path_of_both;
 mod patterns;
 pub mod private;
 pub mod readings;

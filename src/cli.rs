@@ -7,6 +7,7 @@ mod arguments;
 mod cases;
 mod check;
 mod desk;
+mod diff;
 mod doctor;
 mod environment;
 mod envoy;
@@ -51,6 +52,7 @@ fn run(command: &Command, terminal: &mut Terminal<'_>) -> Result<Outcome, Troubl
         Command::Check { files, env_file, notes } => {
             check::check(&check::Asked { files, env_file: env_file.as_deref(), notes: *notes }, terminal)
         }
+        Command::Diff(asked) => diff::diff(asked, terminal),
         Command::Doctor(asked) => doctor::doctor(asked, terminal),
         Command::Explain(asked) => explain::explain(asked, terminal),
         Command::Init(asked) => init::init(asked, terminal),

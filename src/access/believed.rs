@@ -206,6 +206,13 @@ impl Believed {
         }
     }
 
+    /// All names, and the beginnings of families with a star behind them.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn all(&self) -> impl Iterator<Item = String> {
+        let names = self.names.iter().flatten().map(|name| name.to_string());
+        names.chain(self.families.iter().flatten().map(|family| format!("{family}*")))
+    }
+
     /// Whether a header of this name, in whatever spelling, is to be removed.
     pub fn has(&self, name: &[u8]) -> bool {
         // Compared from the end, because many begin with the same letters.

@@ -56,6 +56,13 @@ impl IdentityHeaders {
         self.believed.has(name)
     }
 
+    /// The names that a client must not set, as the configuration and Accredit itself write them; the beginnings of families with a
+    /// star behind them.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn taken_away(&self) -> impl Iterator<Item = String> {
+        self.believed.all()
+    }
+
     /// Checks that `Connection` does not make a proxy on the way drop the headers that are set here (RFC 9110, section 7.6.1).
     ///
     /// # Errors

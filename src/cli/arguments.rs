@@ -4,7 +4,7 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 
-use crate::cli::{cases, doctor, explain, init, schema, session, token};
+use crate::cli::{cases, diff, doctor, explain, init, schema, session, token};
 use crate::words::reason::Reason;
 
 /// The sign-in gateway for Envoy, asked without Envoy.
@@ -34,6 +34,11 @@ pub(super) enum Command {
         #[arg(long)]
         notes: bool,
     },
+    /// Say which decisions change between two configurations. What more is let in stands first.
+    #[command(
+        after_help = "Example:\n  accredit diff envoy.yaml envoy.new.yaml\n  accredit diff envoy.yaml envoy.new.yaml cases.yaml\n\nThe exit code is 0 if nothing changes, and 1 if something does."
+    )]
+    Diff(diff::Diff),
     /// Ask the providers of a gateway, and say what will not work.
     #[command(
         after_help = "Example:\n  accredit doctor --try-secret --env-file .env envoy.yaml\n  accredit doctor --ca-file ca.pem --resolve sso.example.com:443:10.0.0.7 envoy.yaml"

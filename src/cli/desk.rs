@@ -73,11 +73,24 @@ impl Desk {
         let serves =
             |found: &gateway::Gateway| authority.is_some_and(|host| found.settings.origin(&host.to_ascii_lowercase()).is_some());
         let chosen = all.iter().position(serves).unwrap_or_default();
-        let gateway::Gateway { settings, stood_in, passage, spot, .. } = all.swap_remove(chosen);
+        Self::of(all.swap_remove(chosen), file, Machine.now())
+    }
+
+    /// A gateway of a file, at this time.
+    ///
+    /// # Errors
+    /// If the machine gives no random bytes.
+    pub(crate) fn of(found: gateway::Gateway, file: &str, now: Timestamp) -> Result<Self, Trouble> {
+        let gateway::Gateway { settings, stood_in, passage, spot, .. } = found;
         let mut names: Vec<_> = stood_in.into_iter().map(|(_, name)| name).collect();
         names.dedup();
-        let desk = Self::new(settings, passage, DeskWorld::at(Machine.now()))?;
+        let desk = Self::new(settings, passage, DeskWorld::at(now))?;
         Ok(Self { place: format!("{file}:{}:{}", spot.line, spot.column), stood_in: names, ..desk })
+    }
+
+    /// The time there.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.world.now()
     }
 
     /// The gateway with this configuration.
@@ -166,7 +179,10 @@ impl Desk {
                 let named = settings.origin(&authority.to_ascii_lowercase()).or_else(|| settings.origins.first());
                 let origin: Origin = named.cloned().ok_or_else(|| Trouble::told("the configuration has no origin"))?;
                 let line = session(settings, &mut self.world, &origin, somebody).map_err(Trouble::told)?;
-                Ok(vec![("cookie", line)])
+                Ok(vec![match somebody.by {
+                    By::SessionToken => ("authorization", ["Bearer ", line.split_once('=').unwrap_or_default().1].concat()),
+                    By::Session | By::Token => ("cookie", line),
+                }])
             }
             Who::Token(token) => {
                 let token = token.expose();

@@ -160,6 +160,12 @@ impl ClaimPath {
         names.is_some_and(|names| self.0.first().is_some_and(|name| names.contains_key(name)))
     }
 
+    /// The names, from the outermost object inwards.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
+
     /// Copies the value at this path, if there is one, to the same path of another object, unless something that is no object is
     /// in the way there.
     pub fn copy(&self, from: &Claims, to: &mut Claims) {

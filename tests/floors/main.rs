@@ -34,12 +34,15 @@ const FLOORS: [(&str, u8); 17] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 29] = [
+const SUB_ROOMS: [&str; 32] = [
+    "access::examples",
     "access::requirement",
     "cli::cases",
     "cli::check",
     "cli::check::around",
     "cli::desk",
+    "cli::diff",
+    "cli::diff::around",
     "cli::doctor",
     "cli::envoy",
     "cli::explain",

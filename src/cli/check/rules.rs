@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
+use crate::access::examples::path_of_both::path_of_both;
 use crate::access::path;
-use crate::access::path_of_both::path_of_both;
 use crate::access::requirement::Requirement;
 use crate::access::route::{Match, PathMatch, Rule};
 use crate::access::taken::{Taken, Verdict};

@@ -15,6 +15,8 @@ pub(crate) enum Answer {
         status: u16,
         /// The provider, by its configured name.
         provider: String,
+        /// The address of its page, as [`lasting`].
+        location: Option<String>,
     },
     /// It is refused.
     Refused {
@@ -24,7 +26,11 @@ pub(crate) enum Answer {
         detail: String,
     },
     /// An endpoint of ours answers.
-    Answers { status: u16 },
+    Answers {
+        status: u16,
+        /// Where it sends the browser, as [`lasting`].
+        location: Option<String>,
+    },
     /// The gateway would first need this, which nobody gives here.
     Unfinished { wants: String },
     /// Envoy itself answers, before its filters.
@@ -47,9 +53,10 @@ impl Answer {
     pub(crate) const fn status(&self) -> Option<u16> {
         match self {
             Self::LetThrough(_) | Self::Unfinished { .. } => None,
-            Self::SignsIn { status, .. } | Self::Refused { status, .. } | Self::Answers { status } | Self::ByEnvoy { status } => {
-                Some(*status)
-            }
+            Self::SignsIn { status, .. }
+            | Self::Refused { status, .. }
+            | Self::Answers { status, .. }
+            | Self::ByEnvoy { status } => Some(*status),
         }
     }
 
@@ -67,6 +74,16 @@ impl Answer {
     }
 }
 
+/// The parameters of an address that are another each time, or are a token.
+const OF_ONE_TIME: [&str; 4] = ["state", "nonce", "code_challenge", "id_token_hint"];
+
+/// An address without the parameters [`OF_ONE_TIME`].
+fn lasting(location: &str) -> String {
+    let Some((before, query)) = location.split_once('?') else { return location.to_owned() };
+    let is_lasting = |pair: &&str| !OF_ONE_TIME.contains(&pair.split('=').next().unwrap_or_default());
+    format!("{before}?{}", query.split('&').filter(is_lasting).collect::<Vec<_>>().join("&"))
+}
+
 /// The answer that this response is, with what happened before it.
 pub(super) fn of_response(response: &Response, events: &[Event]) -> Answer {
     let status = response.status;
@@ -80,9 +97,10 @@ pub(super) fn of_response(response: &Response, events: &[Event]) -> Answer {
         Event::Denied { failure, .. } | Event::SignInFailed { failure, .. } => Some(failure.detail.clone()),
         _ => None,
     });
+    let location = response.headers.iter().find(|(name, _)| name == "location").map(|(_, location)| lasting(location));
     match (sent_to, reason) {
-        (Some(provider), _) => Answer::SignsIn { status, provider },
+        (Some(provider), _) => Answer::SignsIn { status, provider, location },
         (None, Some(reason)) => Answer::Refused { status, reason: *reason, detail: detail.unwrap_or_default() },
-        (None, None) => Answer::Answers { status },
+        (None, None) => Answer::Answers { status, location },
     }
 }

@@ -45,6 +45,8 @@ pub(crate) enum By {
     Session,
     /// By a bearer token of the provider.
     Token,
+    /// By a session that is sent as a bearer token.
+    SessionToken,
 }
 
 /// The subject of somebody whose claims name none.

@@ -166,13 +166,13 @@ fn failed(Failure { reason, detail, .. }: &Failure) -> String {
     if detail.is_empty() { reason.id().to_owned() } else { format!("{} ({detail})", reason.id()) }
 }
 
-fn answer(answer: &Answer) -> String {
+pub(crate) fn answer(answer: &Answer) -> String {
     match answer {
         Answer::LetThrough(_) => "let through".to_owned(),
-        Answer::SignsIn { status, provider } => format!("{status}, to sign in at {provider}"),
+        Answer::SignsIn { status, provider, .. } => format!("{status}, to sign in at {provider}"),
         Answer::Refused { status, reason, detail } if detail.is_empty() => format!("{status} {}", reason.id()),
         Answer::Refused { status, reason, detail } => format!("{status} {} ({detail})", reason.id()),
-        Answer::Answers { status } => format!("{status}, by the endpoint"),
+        Answer::Answers { status, .. } => format!("{status}, by the endpoint"),
         Answer::Unfinished { wants } => format!("unknown: it waits for {wants}, and nobody is asked here"),
         Answer::ByEnvoy { status } => format!("{status}, by Envoy itself, which does not ask the filter"),
     }

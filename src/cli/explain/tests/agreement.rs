@@ -111,7 +111,8 @@ impl Filter {
                     let cookies: Vec<_> = cookies.map(|(name, (value, _))| format!("{name}={value}")).collect();
                     ("cookie", cookies.join("; "))
                 }
-                By::Token => {
+                // Nobody sends a session as a bearer token here.
+                By::Token | By::SessionToken => {
                     let mut all = json!({"iss": ISSUER, "aud": "api", "exp": stage.worker.world.now.seconds() + 300});
                     all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
                     let (key, algorithm, kid) = stage.provider.signs;

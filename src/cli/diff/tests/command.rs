@@ -1,0 +1,72 @@
+//! The command on files, as somebody would use it: what it writes, and how it ends.
+
+use serde_json::{Value, json};
+
+use super::{LET_IN, ruled};
+use crate::cli::diff::{Diff, diff};
+use crate::cli::gateway::Place;
+use crate::cli::terminal::{Form, Outcome, Terminal, Trouble};
+use crate::cli::testing::Folder;
+use crate::gateway::tests::stage::{KEY, document};
+
+/// What the command writes of two configurations and cases, and how it ends.
+fn run(name: &str, [old, new]: [&Value; 2], cases: Option<&str>, form: Form) -> (String, Result<Outcome, Trouble>) {
+    let folder = Folder::new(name);
+    let (old, new) = (folder.file("old.json", &old.to_string()), folder.file("new.json", &new.to_string()));
+    let cases = cases.map(|text| folder.file("cases.yaml", text));
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let asked = Diff { old, new, cases, all: false, place: Place::default() };
+    let ended = diff(&asked, &mut Terminal::new(&mut out, &mut err, form));
+    (String::from_utf8(out).unwrap(), ended)
+}
+
+#[test]
+fn the_exit_code_says_whether_something_changes_and_nothing_is_written_if_not() {
+    let (old, new) = (ruled(json!([])), ruled(json!([{"match": {"path": "/a"}, "require": "public"}])));
+    let (told, ended) = run("diff-same", [&old, &old], None, Form::Words);
+    assert!(told.is_empty() && matches!(ended, Ok(Outcome::Fine)), "{told} {ended:?}");
+    let (told, ended) = run("diff-other", [&old, &new], None, Form::Words);
+    assert!(told.starts_with(LET_IN) && matches!(ended, Ok(Outcome::Findings)), "{told} {ended:?}");
+    let (told, ended) = run("diff-bad", [&old, &json!({})], None, Form::Words);
+    assert!(told.is_empty() && format!("{ended:?}").contains("new.json"), "{told} {ended:?}");
+}
+
+#[test]
+fn cases_are_asked_about_with_their_names_and_json_has_every_change() {
+    let rules = |group: &str| ruled(json!([{"match": {"path": "/a"}, "require": {"claim": "groups", "any_of": [group]}}]));
+    let text = "cases:\n- {name: staff, request: https://app.example.com/a, claims: {groups: [staff]}, expect: allowed}\n";
+    let (told, _) = run("diff-cases", [&rules("staff"), &rules("admins")], Some(text), Form::Words);
+    assert!(
+        told.contains("  case staff: GET https://app.example.com/a; the person of the case: was let through (rules[0]), is 403"),
+        "{told}"
+    );
+    let (json, ended) = run("diff-json", [&rules("staff"), &rules("admins")], Some(text), Form::Json);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let changes = json["changes"].as_array().unwrap();
+    let of = |kind: &str| changes.iter().filter(|change| change["kind"] == kind).count();
+    assert!(matches!(ended, Ok(Outcome::Findings)) && changes[0]["kind"] == "let_in", "{ended:?}");
+    assert_eq!((of("let_in"), of("refused")), (4, 5), "{json:#}");
+    let case = changes.iter().find(|change| change["case"] == "staff").unwrap();
+    assert_eq!((&case["old"]["answer"], &case["new"]["reason"]), (&json!("allowed"), &json!("condition_failed")));
+    assert!(json["asked"].as_u64() > Some(100) && !json.to_string().contains(KEY));
+    let unknown = text.replace("claims", "provider: elsewhere, claims");
+    let (_, ended) = run("diff-unknown", [&rules("staff"), &rules("admins")], Some(&unknown), Form::Words);
+    assert!(format!("{ended:?}").contains("cases.yaml:2:3: expected a provider of OLD or NEW, found elsewhere"), "{ended:?}");
+}
+
+#[test]
+fn the_documented_example_is_what_the_command_writes() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/command-line.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let section = text.split("\n## `accredit diff`\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let [old, new] = [1, 2].map(|fence| section.split("```yaml\n").nth(fence).unwrap().split("```").next().unwrap());
+    let around = document();
+    let rest = format!("origins: {}\nproviders: {}\nsession: {}\n", around["origins"], around["providers"], around["session"]);
+    let folder = Folder::new("diff-documented");
+    let [old, new] = [("old.yaml", old), ("new.yaml", new)].map(|(name, rules)| folder.file(name, &[&rest, rules].concat()));
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let asked = Diff { old, new, cases: None, all: false, place: Place::default() };
+    diff(&asked, &mut Terminal::new(&mut out, &mut err, Form::Words)).unwrap();
+    let told = String::from_utf8(out).unwrap();
+    assert!(section.contains(&["```\n", &told, "```\n"].concat()), "{told}");
+}
