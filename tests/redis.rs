@@ -353,7 +353,7 @@ fn a_wrong_a_missing_and_a_needless_password_are_told_apart() {
 #[test]
 #[ignore = "needs a redis-server: make redis"]
 fn a_server_that_takes_no_entries_acknowledges_none_and_is_still_read() {
-    let primary = Server::start(&[]);
+    let primary = Server::start(&["--repl-diskless-sync-delay", "0"]);
     Replica::at(&primary).announce(&entries(3, 20), &[], None).unwrap();
     let port = primary.port.to_string();
     let replica = Server::start(&["--replicaof", "127.0.0.1", &port]);

@@ -17,7 +17,8 @@ pub const LARGEST_ENTRY: usize = 512;
 #[expect(missing_docs, reason = "the names of the other fields say it")]
 pub struct NamedValue<'a> {
     pub name: &'a str,
-    /// What others learn who claim the name later, or ask for it. At most 32 KiB, so that it comes whole.
+    /// What others learn who claim the name later, or ask for it. At most 32 KiB, so that it comes whole. If the reply to a claim
+    /// was lost, and it is claimed again, a value that nobody else uses tells that the first claim had won.
     pub value: &'a [u8],
     /// How long it stays there, in whole milliseconds, at least one.
     pub lifetime: Duration,
