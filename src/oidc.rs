@@ -14,6 +14,7 @@ pub mod logout;
 pub mod metadata;
 pub mod provider;
 mod reply;
+pub mod security_event;
 pub(crate) mod times;
 pub mod token;
 pub mod userinfo;

@@ -113,7 +113,9 @@ pub const fn explanation(reason: Reason) -> Explanation {
         | Reason::IdTokenNonce
         | Reason::IdTokenAtHash
         | Reason::UserinfoSubject => (502, T::SignInFailedHeading, T::IdTokenText, TryAgain),
-        Reason::LogoutTokenInvalid => (400, T::TokenInvalidHeading, T::TokenInvalidText, FrontPage),
+        Reason::LogoutTokenInvalid | Reason::SecurityEventInvalid => {
+            (400, T::TokenInvalidHeading, T::TokenInvalidText, FrontPage)
+        }
         Reason::CredentialsRefused => (401, T::CredentialsRefusedHeading, T::CredentialsRefusedText, FrontPage),
         Reason::TooManyFailures => (429, T::TooManyFailuresHeading, T::TooManyFailuresText, FrontPage),
         Reason::AccountsUnreachable | Reason::AccountsMalformed => {

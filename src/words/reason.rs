@@ -181,6 +181,8 @@ reasons! {
     IdTokenAtHash = "id_token_at_hash",
     /// The logout token that a provider sent is not accepted; the log says why.
     LogoutTokenInvalid = "logout_token_invalid",
+    /// The security event token that a transmitter sent is not accepted; the log says why.
+    SecurityEventInvalid = "security_event_invalid",
     /// The provider does not accept the refresh token, so the session has ended.
     RefreshRefused = "refresh_refused",
     /// The provider's tokens have expired, and new ones could not be obtained, or not yet.

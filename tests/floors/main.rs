@@ -34,7 +34,7 @@ const FLOORS: [(&str, u8); 17] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 32] = [
+const SUB_ROOMS: [&str; 33] = [
     "access::examples",
     "access::requirement",
     "cli::cases",
@@ -60,6 +60,7 @@ const SUB_ROOMS: [&str; 32] = [
     "oidc::bearer",
     "oidc::discovery",
     "oidc::logout",
+    "oidc::security_event",
     "oidc::token",
     "oidc::userinfo",
     "session::attempt",
