@@ -1,7 +1,7 @@
 //! What the command reads: files, its standard input, and environment variables. Secrets come from there alone, because other
 //! people on a machine can read the arguments of a program. What was read is never written again.
 
-use std::fs::File;
+use std::fs::{File, metadata};
 use std::io::{Read, stdin};
 
 use crate::cli::terminal::Trouble;
@@ -23,6 +23,19 @@ pub(super) fn text(file: &str) -> Result<String, Trouble> {
         Err(error) => Err(Trouble::told(format!("{file} cannot be read: {error}"))),
         Ok(bytes) if bytes > MOST_BYTES => Err(Trouble::told(format!("{file} cannot be read: it has more than 8 MiB"))),
         Ok(_) => Ok(text),
+    }
+}
+
+/// The text of a regular file. This is for names that stand in another file: whoever has written that could name a pipe, which would
+/// be waited for, or a device without an end.
+///
+/// # Errors
+/// As [`text`], and for anything that is no regular file.
+pub(super) fn text_of_regular(file: &str) -> Result<String, Trouble> {
+    match metadata(file) {
+        Ok(found) if found.is_file() && file != "-" => text(file),
+        Ok(_) => Err(Trouble::told(format!("{file} cannot be read: it is no regular file"))),
+        Err(error) => Err(Trouble::told(format!("{file} cannot be read: {error}"))),
     }
 }
 

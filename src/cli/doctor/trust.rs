@@ -26,10 +26,8 @@ impl Trust {
     /// # Errors
     /// If it cannot be read, or has no certificate.
     pub(crate) fn of_file(file: &str) -> Result<Self, Trouble> {
-        let text = input::text(file)?;
-        let certificates = certificates(&text);
         let none = || Trouble::told(format!("{file}: expected certificates in PEM, found none"));
-        certificates.map(|certificates| Self::Of(file.to_owned(), certificates)).ok_or_else(none)
+        certificates(&input::text(file)?).map(|certificates| Self::Of(file.to_owned(), certificates)).ok_or_else(none)
     }
 
     /// Whose certificates are trusted for a call: those that were named, or those that the cluster trusts which reaches the host, or
@@ -55,7 +53,9 @@ impl Trust {
         if let Some(inline) = text(source, "inline_string") {
             return Some(Self::Of(format!("trusted_ca of cluster {name}"), certificates(inline)?));
         }
-        Self::of_file(text(source, "filename")?).ok()
+        let file = text(source, "filename")?;
+        let certificates = certificates(&input::text_of_regular(file).ok()?)?;
+        Some(Self::Of(file.to_owned(), certificates))
     }
 
     /// Whose they are, for a sentence.
@@ -83,4 +83,34 @@ fn certificates(text: &str) -> Option<Vec<Certificate<'static>>> {
         }
     }
     Some(found).filter(|found| !found.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::testing::Folder;
+    use crate::cli::yaml::reader::read;
+    use crate::cli::yaml::spot::Origin;
+
+    /// The names of those whose certificates are trusted, where a file of an Envoy names this file.
+    fn trusted(file: &str) -> Option<String> {
+        let text = format!(
+            "static_resources:\n  clusters:\n  - name: sso\n    transport_socket: {{typed_config: {{common_tls_context: {{validation_context: {{trusted_ca: {{filename: {file:?}}}}}}}}}}}\n"
+        );
+        let bootstrap = read(&text, Origin::FILE).unwrap().documents.remove(0);
+        Trust::of_cluster(&bootstrap, "sso").map(|trust| trust.whose().to_owned())
+    }
+
+    #[test]
+    fn a_file_of_a_stranger_cannot_have_a_pipe_a_device_or_the_standard_input_read() {
+        let folder = Folder::new("trusted-ca");
+        let pipe = folder.path("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for file in [pipe.as_str(), "/dev/zero", "-", &folder.path(""), &folder.path("absent"), &folder.file("empty.pem", "")] {
+            assert_eq!(trusted(file), None, "{file}");
+        }
+        let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", "AAAA");
+        let good = folder.file("ca.pem", &pem);
+        assert_eq!(trusted(&good), Some(good));
+    }
 }
