@@ -14,6 +14,7 @@ mod envoy;
 mod explain;
 mod findings;
 mod gateway;
+mod hidden;
 mod init;
 mod input;
 mod keygen;

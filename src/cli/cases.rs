@@ -77,13 +77,14 @@ fn ask(asked: &Test, case: &Case) -> Result<Tested, Trouble> {
     // A gateway of its own for each: no case can change the next one, as a sign-out would.
     let mut desk = Desk::open(&asked.file, &asked.place, Some(&case.question.target.authority))?;
     desk.name_policy(case.policy.as_deref());
-    let told = desk.ask(&case.question, &case.who).map_err(|trouble| match trouble {
+    let hidden = desk.hidden_from(&case.question);
+    let told = desk.ask(&case.question, &case.who).map_err(|trouble| match trouble.hiding(&hidden) {
         Trouble::Told(sentence) => Trouble::told(format!("{}:{}:{}: {sentence}", asked.cases, case.spot.line, case.spot.column)),
         Trouble::NobodyReads => Trouble::NobodyReads,
     })?;
     let account = account(&desk, &case.question, &told);
-    let differences = case.expected.differences(&told, &account);
-    Ok(Tested { name: case.name.clone(), spot: case.spot, differences, way: account.short() })
+    let differences = case.expected.differences(&told, &account).iter().map(|text| hidden.in_text(text)).collect();
+    Ok(Tested { name: case.name.clone(), spot: case.spot, differences, way: hidden.in_text(&account.short()) })
 }
 
 fn as_json(results: &[Tested]) -> Value {

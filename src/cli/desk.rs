@@ -18,6 +18,7 @@ use crate::cli::desk::who::{By, Somebody, Who, session};
 use crate::cli::desk::world::DeskWorld;
 use crate::cli::envoy::passage::{Passage, Passed, Sent};
 use crate::cli::gateway::{self, Place, gateways};
+use crate::cli::hidden::Hidden;
 use crate::cli::machine::Machine;
 use crate::cli::terminal::Trouble;
 use crate::config::settings::Settings;
@@ -48,6 +49,8 @@ pub(crate) struct Desk {
     pub(crate) place: String,
     /// The environment variables that got a random stand-in.
     pub(crate) stood_in: Vec<String>,
+    /// The values of others, which must not be written.
+    pub(crate) hidden: Hidden,
 }
 
 /// What a gateway said of a request.
@@ -81,11 +84,11 @@ impl Desk {
     /// # Errors
     /// If the machine gives no random bytes.
     pub(crate) fn of(found: gateway::Gateway, file: &str, now: Timestamp) -> Result<Self, Trouble> {
-        let gateway::Gateway { settings, stood_in, passage, spot, .. } = found;
+        let gateway::Gateway { settings, stood_in, hidden, passage, spot, .. } = found;
         let mut names: Vec<_> = stood_in.into_iter().map(|(_, name)| name).collect();
         names.dedup();
         let desk = Self::new(settings, passage, DeskWorld::at(now))?;
-        Ok(Self { place: format!("{file}:{}:{}", spot.line, spot.column), stood_in: names, ..desk })
+        Ok(Self { place: format!("{file}:{}:{}", spot.line, spot.column), stood_in: names, hidden, ..desk })
     }
 
     /// The time there.
@@ -101,7 +104,8 @@ impl Desk {
         let no_randomness = |_| Trouble::told("this machine gives no random bytes");
         let documents = Documents::new(&mut world).map_err(no_randomness)?;
         let gateway = Gateway::new(&mut world, settings).map_err(no_randomness)?;
-        let mut desk = Self { gateway, world, documents, passage, place: String::new(), stood_in: Vec::new() };
+        let mut desk =
+            Self { gateway, world, documents, passage, place: String::new(), stood_in: Vec::new(), hidden: Hidden::default() };
         // A second passes, so that what is asked about did not happen at the very beginning.
         desk.tick();
         Ok(desk)
@@ -124,6 +128,12 @@ impl Desk {
     /// The configuration.
     pub(crate) const fn settings(&self) -> &Settings {
         self.gateway.settings()
+    }
+
+    /// What must not be written of the answer to a question: values of the environment, except what the question itself says.
+    pub(crate) fn hidden_from(&self, question: &Question) -> Hidden {
+        let Target { scheme, authority, target, .. } = &question.target;
+        self.hidden.sparing(&format!("{scheme}://{authority}{target}"))
     }
 
     /// Asks about a request.

@@ -9,6 +9,7 @@ use p256::pkcs8::EncodePrivateKey as _;
 use serde_json::Value;
 
 use crate::cli::envoy::variables::Variables;
+use crate::cli::hidden::Hidden;
 
 /// How many random bytes a stand-in has: as many as the longest key needs.
 const RANDOM_BYTES: usize = 32;
@@ -47,8 +48,10 @@ impl Environment {
             if given.values.contains_key(&name) {
                 continue;
             }
-            let value = variables.value(&name).map(str::to_owned).or_else(|| self.get(&name));
-            if let Some(value) = value {
+            if let Some(value) = variables.value(&name) {
+                given.values.insert(name, value.to_owned());
+            } else if let Some(value) = self.get(&name) {
+                given.of_surroundings.push(name.clone());
                 given.values.insert(name, value);
             } else if let Some(stand_in) = is_secret(&path).then(|| stand_in(configuration, &path)).flatten() {
                 given.stood_in.push(name.clone());
@@ -65,6 +68,8 @@ impl Environment {
 #[derive(Default)]
 pub(crate) struct Given {
     values: BTreeMap<String, String>,
+    /// The variables whose values the configuration's own file does not have.
+    of_surroundings: Vec<String>,
     /// The variables that got a stand-in.
     pub(crate) stood_in: Vec<String>,
     /// The variables without a value, each with the path of the field that names it first.
@@ -75,6 +80,12 @@ impl Given {
     /// The value of a variable.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         self.values.get(name).cloned()
+    }
+
+    /// The values that only the surroundings of the command have, and that must not be written.
+    pub(crate) fn hidden(&self) -> Hidden {
+        let value = |name: &'_ String| self.values.get_key_value(name);
+        Hidden::of(self.of_surroundings.iter().filter_map(value).map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
     /// The same configuration with the values in their places. It holds secrets, and is never printed.

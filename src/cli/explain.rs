@@ -19,14 +19,15 @@ pub(crate) fn explain(asked: &Explain, terminal: &mut Terminal<'_>) -> Result<Ou
     let (question, who) = (asked.question()?, asked.who()?);
     let mut desk = Desk::open(&asked.file, &asked.place, Some(&question.target.authority))?;
     desk.name_policy(asked.policy.as_deref());
+    let hidden = desk.hidden_from(&question);
     if let (Some(keys), Who::Token(token)) = (asked.keys()?, &who) {
-        desk.bring_keys(LentSecret::new(token.expose()), keys)?;
+        desk.bring_keys(LentSecret::new(token.expose()), keys).map_err(|trouble| trouble.hiding(&hidden))?;
     }
-    let told = desk.ask(&question, &who)?;
+    let told = desk.ask(&question, &who).map_err(|trouble| trouble.hiding(&hidden))?;
     let account = account(&desk, &question, &told);
     match terminal.form() {
-        Form::Json => terminal.json(&account.as_json())?,
-        Form::Words => account.lines().into_iter().try_for_each(|line| terminal.line(line))?,
+        Form::Json => terminal.json(&hidden.in_json(account.as_json()))?,
+        Form::Words => account.lines().iter().try_for_each(|line| terminal.line(hidden.in_text(line)))?,
     }
     Ok(if told.answer.is_let_through() { Outcome::Fine } else { Outcome::Findings })
 }

@@ -4,6 +4,7 @@
 use crate::cli::environment::{Environment, asked};
 use crate::cli::envoy::passage::Passage;
 use crate::cli::envoy::plugins::{Plugin, files_inside, plugins};
+use crate::cli::hidden::Hidden;
 use crate::cli::input;
 use crate::cli::terminal::Trouble;
 use crate::cli::yaml::node::Node;
@@ -26,6 +27,8 @@ pub(crate) struct Gateway {
     pub(crate) settings: Settings,
     /// The secrets that have no value here, so that random stand-ins took their places: the path of each, and its variable.
     pub(crate) stood_in: Vec<(String, String)>,
+    /// The values of variables that must not be written.
+    pub(crate) hidden: Hidden,
     /// The Envoy's file around it, if it stands in one.
     pub(crate) bootstrap: Option<Node>,
     /// What becomes of requests on their way to it.
@@ -92,7 +95,8 @@ fn of_plugin(file: &str, plugin: &Plugin<'_>, environment: &Environment) -> Resu
             let stood_in = asked(&written).into_iter().filter(|(_, name)| given.stood_in.contains(name)).collect();
             let bootstrap = plugin.around.as_ref().map(|around| around.bootstrap.clone());
             let passage = Passage::of(plugin.around.as_ref());
-            Ok(Some(Gateway { settings, stood_in, bootstrap, passage, spot: plugin.node.spot }))
+            let (hidden, spot) = (given.hidden(), plugin.node.spot);
+            Ok(Some(Gateway { settings, stood_in, hidden, bootstrap, passage, spot }))
         }
         Err(refusals) => {
             let refusals = refusals.all();

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+use crate::cli::hidden::Hidden;
 use crate::words::quote::escape_invisible;
 
 /// How the results are written.
@@ -39,6 +40,14 @@ impl Trouble {
     /// Trouble that is told by this sentence.
     pub(super) fn told(sentence: impl Into<String>) -> Self {
         Self::Told(sentence.into())
+    }
+
+    /// The same without what must not be written.
+    pub(super) fn hiding(self, hidden: &Hidden) -> Self {
+        match self {
+            Self::Told(sentence) => Self::Told(hidden.in_text(&sentence)),
+            Self::NobodyReads => Self::NobodyReads,
+        }
     }
 }
 

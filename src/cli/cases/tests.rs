@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
+use serde_json::json;
+
 use super::*;
-use crate::gateway::tests::stage::document;
+use crate::cli::explain::{Explain, explain};
+use crate::gateway::tests::stage::{changed, document};
 
 /// A folder with a configuration and cases, which is removed in the end.
 struct Folder(PathBuf);
@@ -81,4 +84,45 @@ fn a_case_that_cannot_be_asked_is_trouble_with_its_place_and_no_failure() {
     let (_, ended) = Folder::new("trouble", cases).tested(Form::Words);
     let trouble = format!("{:?}", ended.err());
     assert!(trouble.contains("cases.yaml:2:3: expected one of the providers main, found other"), "{trouble}");
+}
+
+#[test]
+fn no_value_of_a_variable_that_a_file_of_a_stranger_names_is_written_anywhere() {
+    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCY";
+    let folder = Folder::new("stranger", "");
+    let variable = json!({"environment_variable": "AWS_SECRET_ACCESS_KEY"});
+    let rules = json!([
+        {"match": {"path": "/a"}, "require": {"claim": "groups", "any_of": [variable]}},
+        {"match": {"path": "/b"}, "require": {"claim": variable, "any_of": ["a"]}},
+        {"match": {"path": {"environment_variable": "PATH_OF_ALL"}}, "require": "public"}
+    ]);
+    let document = changed(document(), "/rules", rules);
+    fs::write(folder.path("configuration.json"), document.to_string()).unwrap();
+    fs::write(folder.path("env"), format!("AWS_SECRET_ACCESS_KEY={SECRET}\nPATH_OF_ALL=/the-path-of-all\n")).unwrap();
+    let place = || Place { env_file: Some(folder.path("env")) };
+    let mut cases = String::from("cases:\n");
+    for path in ["a", "b", "the-path-of-all", "x?a=b"] {
+        cases.push_str(&format!("- {{request: 'https://app.example.com/{path}', claims: {{groups: [staff]}}, expect: 418}}\n"));
+    }
+    fs::write(folder.path("cases.yaml"), &cases).unwrap();
+    fs::write(folder.path("claims.json"), r#"{"sub": "alice", "groups": ["staff"]}"#).unwrap();
+    let mut written = String::new();
+    for form in [Form::Words, Form::Json] {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let (file, junit) = (folder.path("configuration.json"), Some(folder.path("junit.xml")));
+        let asked = Test { file: file.clone(), cases: folder.path("cases.yaml"), junit, place: place() };
+        let ended = test(&asked, &mut Terminal::new(&mut out, &mut err, form));
+        assert!(matches!(ended, Ok(Outcome::Findings)), "{ended:?}");
+        for path in ["a", "b", "the-path-of-all", "members"] {
+            let url = format!("https://app.example.com/{path}");
+            let asked = Explain::about(&file, &url, &folder.path("claims.json"), place());
+            explain(&asked, &mut Terminal::new(&mut out, &mut err, form)).unwrap();
+        }
+        written.push_str(&String::from_utf8([out, err].concat()).unwrap());
+    }
+    written.push_str(&fs::read_to_string(folder.path("junit.xml")).unwrap());
+    assert!(written.contains("{environment_variable: AWS_SECRET_ACCESS_KEY}"), "{written}");
+    assert!(!written.to_lowercase().contains(&SECRET.to_lowercase()), "{written}");
+    // What the question itself says is no secret.
+    assert!(written.contains("/the-path-of-all alone"), "{written}");
 }

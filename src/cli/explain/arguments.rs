@@ -116,3 +116,14 @@ impl Explain {
 pub(crate) fn navigation() -> impl Iterator<Item = (String, String)> {
     NAVIGATION.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
+
+#[cfg(test)]
+impl Explain {
+    /// Asks about a GET of somebody with the claims in a file.
+    pub(crate) fn about(file: &str, url: &str, claims: &str, place: Place) -> Self {
+        let (file, url, claims, method) = (file.to_owned(), url.to_owned(), Some(claims.to_owned()), "GET".to_owned());
+        let (headers, navigate, provider, bearer, token, keys, session, policy) =
+            (Vec::new(), false, None, false, None, None, None, None);
+        Self { file, url, method, headers, navigate, claims, provider, bearer, token, keys, session, policy, place }
+    }
+}
