@@ -14,6 +14,7 @@ pub(crate) mod tests;
 
 use crate::access::believed::must_not_trail;
 use crate::access::path;
+use crate::authenticate::next_pass;
 use crate::authenticate::recall::Recall;
 use crate::authenticate::renewal::renew;
 use crate::authenticate::scene::Scene;
@@ -61,17 +62,18 @@ impl Gateway {
     pub fn begin(&mut self, world: &mut dyn World, mut headers: Headers) -> Step {
         let now = world.now();
         let request_id = take_request_id(world, &mut headers);
-        let request = match Request::from_headers(headers) {
-            Ok(request) => request,
-            Err(reason) => return turn_away(&self.settings, None, &request_id, reason, None),
+        let (request, (reason, detail)) = match Request::from_headers(headers) {
+            Ok(request) => match admit(&self.settings, &request) {
+                Ok(origin) => {
+                    let visit = Visit::new(now, self.settings.wait, request, origin, request_id);
+                    return journeys::from_the_start(&mut self.scene(world), visit);
+                }
+                Err(why) => (Some(request), why),
+            },
+            Err(reason) => (None, (reason, None)),
         };
-        match admit(&self.settings, &request) {
-            Ok(origin) => {
-                let visit = Visit::new(now, self.settings.wait, request, origin, request_id);
-                journeys::from_the_start(&mut self.scene(world), visit)
-            }
-            Err((reason, detail)) => turn_away(&self.settings, Some(&request), &request_id, reason, detail),
-        }
+        let next_pass = next_pass::after_turning_away(&self.settings, world, now);
+        Step { next_pass, ..turn_away(&self.settings, request.as_ref(), &request_id, reason, detail) }
     }
 
     /// The next step for a request whose HTTP call ended with this reply.

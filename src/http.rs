@@ -5,6 +5,7 @@ pub mod address;
 pub mod body;
 pub mod cause;
 pub mod cookie;
+pub mod internal_redirect;
 pub mod message;
 pub mod return_to;
 pub mod trace_context;

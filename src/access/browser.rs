@@ -1,6 +1,8 @@
 //! What a browser tells about a request: whether a person navigates, and which site caused it. Only headers that scripts of other
-//! sites cannot set are believed (Fetch Metadata, `Origin`). Who is asking is not known here.
+//! sites cannot set are believed (Fetch Metadata, `Origin`), and only for the origin that the browser asked. Who is asking is not
+//! known here.
 
+use crate::http::internal_redirect::is_from_elsewhere;
 use crate::http::message::{Headers, Request};
 use crate::http::url::Origin;
 
@@ -61,6 +63,9 @@ pub fn needs_same_origin_evidence(request: &Request) -> bool {
 
 /// Whether the headers prove that the origin `own`, or a `trusted` one, caused the request.
 pub fn has_same_origin_evidence(headers: &Headers, own: &Origin, trusted: &[Origin]) -> bool {
+    if is_from_elsewhere(headers, own) {
+        return false;
+    }
     if headers.single("sec-fetch-site") == Some("same-origin") {
         return true;
     }
@@ -91,6 +96,7 @@ pub fn is_own_navigation(request: &Request, own: &Origin, trusted: &[Origin]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::internal_redirect::ENVOYS_URL;
 
     fn request(method: &str, fields: &[(&str, &str)]) -> Request {
         let mut all = vec![(":method", method), (":authority", "app.example"), (":path", "/")];
@@ -273,5 +279,31 @@ mod tests {
         let silent = request("POST", &[]);
         let expected = "sec-fetch-site is absent, origin is absent; this origin is https://app.example";
         assert_eq!(evidence(&silent.headers, &own), expected);
+    }
+
+    #[test]
+    fn an_internal_redirect_from_another_host_leaves_no_evidence_whatever_page_sent_the_first_request() {
+        let own = Origin::parse("https://app.example").unwrap();
+        for (from, evidence) in [
+            ("https://app.example/a?b=//other.example", true),
+            // So it is written where a proxy in front has ended TLS, and as the client has written the host.
+            ("http://app.example/a", true),
+            ("http://App.example:443", true),
+            ("https://other.example/app.example", false),
+            ("https://app.example@other.example/", false),
+            ("https://app.example.other.example/", false),
+            ("app.example/a", false),
+            ("", false),
+        ] {
+            for site in
+                [("sec-fetch-site", "same-origin"), ("origin", "https://app.example"), ("origin", "https://trusted.example")]
+            {
+                let headers = request("POST", &[site, (ENVOYS_URL, from)]).headers;
+                let trusted = [Origin::parse("https://trusted.example").unwrap()];
+                assert_eq!(has_same_origin_evidence(&headers, &own, &trusted), evidence, "{from} {site:?}");
+            }
+            let own_page = [("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate"), (ENVOYS_URL, from)];
+            assert_eq!(is_own_navigation(&request("GET", &own_page), &own, &[]), evidence, "{from}");
+        }
     }
 }

@@ -138,11 +138,11 @@ pub fn read<'a>(settings: &CookieSettings, headers: &'a Headers) -> Found<'a> {
     Found::Sealed(sealed.into())
 }
 
-/// The cookies of a session as they came, as one `Cookie` line; `None` if one is not UTF-8.
-pub fn line(settings: &CookieSettings, headers: &Headers) -> Option<String> {
+/// The cookies of a session as they came, as one `Cookie` line; empty if there are none.
+pub fn line(settings: &CookieSettings, headers: &Headers) -> Vec<u8> {
     let of_session = |(name, _): &(&[u8], &[u8])| settings.is_ours(name) && settings.position(name).is_some();
     let cookies = pairs(headers, &settings.name).filter(of_session).map(|(name, value)| [name, b"=", value].concat());
-    String::from_utf8(cookies.collect::<Vec<_>>().join(b"; ".as_slice())).ok()
+    cookies.collect::<Vec<_>>().join(b"; ".as_slice())
 }
 
 /// What is wrong with a session's cookies that are [`Found::Torn`].

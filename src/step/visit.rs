@@ -39,6 +39,8 @@ pub struct EarlierPass {
     pub private: bool,
     /// Whose credential counts in this pass.
     pub counts: Counts,
+    /// Which credentials were taken out of the request because they do not count.
+    pub withheld: Withheld,
 }
 
 /// Whose credential counts in a pass after an internal redirect.
@@ -48,12 +50,12 @@ pub enum Counts {
     OfRequest,
     /// The one that the pass before has kept. It stands in this field again.
     Kept(&'static str),
-    /// None. What the request brought was taken out of it.
-    Nobodys(Withheld),
+    /// None: another origin may have chosen the request.
+    Nobodys,
 }
 
 /// Credentials that were taken out of a request, so that no journey sees them. The upstream must not see them either.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Withheld {
     /// The change to the `Cookie` that Envoy has.
     pub cookie: CookieEdit,
@@ -72,14 +74,6 @@ impl Visit {
     /// front wrote; it only helps to explain a failure.
     pub fn lost_https(&self) -> bool {
         self.origin.is_https() && self.request.headers.single("x-forwarded-proto") == Some("http")
-    }
-
-    /// The credentials that were taken out of the request because nobody counts in this pass; `None` for nearly all requests.
-    pub fn withheld(&self) -> Option<&Withheld> {
-        match &self.earlier_pass.as_ref()?.counts {
-            Counts::Nobodys(withheld) => Some(withheld),
-            Counts::OfRequest | Counts::Kept(_) => None,
-        }
     }
 
     /// The request as events name it.

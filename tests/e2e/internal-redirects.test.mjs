@@ -1,55 +1,12 @@
-// Redirects that Envoy follows itself, in a real Envoy: who is asking in the pass that follows, and what nobody gets by it.
-//
-// The application answers /go?to=LOCATION&status=STATUS with a redirect, which Envoy follows by `internal_redirect_policy`.
+// Redirects that Envoy follows itself, in a real Envoy: who is asking in the pass that follows.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { managerOf } from './lib/gateway.mjs';
-import { now, sign } from './lib/misbehaving.mjs';
 import { eventually } from './lib/process.mjs';
+import { customResponse, following, go, member, redirecting, sessionOf, switched, token } from './lib/redirects.mjs';
 import { assertProblem, onStage } from './lib/stage.mjs';
 import { headerValues } from './lib/upstream.mjs';
-
-const RULES = [
-  { match: { path: '/go' }, require: 'public' },
-  { match: { path: '/open' }, require: 'public' },
-  { match: { path: '/members' }, require: { claim: 'groups', any_of: ['staff'] } },
-  { match: { path: '/admin' }, require: { claim: 'groups', any_of: ['admins'] } },
-  { match: { path: '/sessions' }, require: 'authenticated', credentials: 'session' },
-];
-
-const switched = (on) => (configuration) => {
-  const [origin] = configuration.origins;
-  configuration.origins = [origin, origin.replace('localhost', '127.0.0.1')];
-  configuration.rules = RULES;
-  configuration.providers[0].bearer = { audiences: ['api'] };
-  if (on) configuration.internal_redirects = true;
-};
-
-const following = (bootstrap) => {
-  const manager = managerOf(bootstrap.static_resources.listeners[0]);
-  // As behind a proxy: a request may say that the browser uses https.
-  manager.xff_num_trusted_hops = 1;
-  const { route } = manager.route_config.virtual_hosts[0].routes.at(-1);
-  route.internal_redirect_policy = { max_internal_redirects: 3, redirect_response_codes: [302, 303, 307], allow_cross_scheme_redirect: true };
-  const shown = { kept: '%FILTER_STATE(envoy.string:PLAIN)%', connection: '%CONNECTION_ID%', began: '%START_TIME(%s.%9f)%' };
-  Object.assign(manager.access_log[0].typed_config.log_format.json_format, shown);
-};
-
-const go = (to, status = 302) => `/go?${new URLSearchParams({ to, status })}`;
-
-/** The application redirects at /go, and shows what it got at all other paths. Envoy follows only absolute URLs. */
-const redirecting =
-  ({ application, gateway }, before = () => {}) =>
-  async (_, response, received) => {
-    const { pathname, searchParams } = new URL(received.url, 'http://localhost');
-    if (pathname !== '/go') return application.echo(response, received);
-    await before();
-    response.writeHead(Number(searchParams.get('status')), { location: new URL(searchParams.get('to'), gateway.origin).href }).end();
-  };
-
-/** The session as a `Cookie` header. */
-const sessionOf = (visitor) => `__Host-accredit=${visitor.jar.get('localhost', '__Host-accredit')}`;
 
 /** What was kept with the stream of the last member's page, by the access log after this mark. */
 async function keptFor({ gateway }, mark) {
@@ -57,20 +14,6 @@ async function keptFor({ gateway }, mark) {
   await eventually('the access log is written', line);
   return line().kept;
 }
-
-/** A member who is signed in, for an application that redirects. */
-const member = async (stage) => {
-  const visitor = await stage.signedIn();
-  stage.application.respond = redirecting(stage);
-  return visitor;
-};
-
-const token = (stage, changes = {}) =>
-  sign(
-    { iss: stage.provider.issuer, sub: 'robot', aud: 'api', exp: now() + 300, groups: ['staff'], ...changes },
-    { alg: 'RS256', kid: 'rs-1' },
-    stage.provider.standardKey,
-  );
 
 describe('the pass after an internal redirect, with internal_redirects', () => {
   const stage = onStage({ plugin: switched(true), envoy: following });
@@ -249,25 +192,8 @@ describe('filter state that another filter has written', () => {
 describe('the pass after a redirect of custom_response, with internal_redirects', () => {
   const teapot = (bootstrap) => {
     following(bootstrap);
-    const type = (name) => ({ '@type': `type.googleapis.com/envoy.${name}` });
     const [listener] = bootstrap.static_resources.listeners;
-    const port = listener.address.socket_address.port_value;
-    const to = (path) => ({
-      name: 'redirect',
-      typed_config: { ...type('extensions.http.custom_response.redirect_policy.v3.RedirectPolicy'), uri: `http://localhost:${port}${path}` },
-    });
-    const matcher = (status, path) => ({
-      predicate: {
-        single_predicate: {
-          input: { name: 'status', typed_config: type('type.matcher.v3.HttpResponseStatusCodeMatchInput') },
-          value_match: { exact: String(status) },
-        },
-      },
-      on_match: { action: to(path) },
-    });
-    const config = { custom_response_matcher: { matcher_list: { matchers: [matcher(418, '/members'), matcher(419, '/admin')] } } };
-    const custom = { ...type('extensions.filters.http.custom_response.v3.CustomResponse'), ...config };
-    managerOf(listener).http_filters.splice(-1, 0, { name: 'custom', typed_config: custom });
+    managerOf(listener).http_filters.splice(-1, 0, customResponse('localhost', { 418: '/members', 419: '/admin' })(listener));
   };
   const stage = onStage({ plugin: switched(true), envoy: teapot });
 

@@ -34,7 +34,7 @@ const FLOORS: [(&str, u8); 17] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 33] = [
+const SUB_ROOMS: [&str; 34] = [
     "access::examples",
     "access::requirement",
     "cli::cases",
@@ -48,6 +48,7 @@ const SUB_ROOMS: [&str; 33] = [
     "cli::explain",
     "cli::init",
     "cli::reference",
+    "cli::token",
     "cli::yaml",
     "config::access",
     "config::access::requirements",

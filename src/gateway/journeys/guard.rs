@@ -13,7 +13,7 @@ use crate::access::route::{Credentials, Rule, SharedCache, Unauthenticated};
 use crate::answer::refusal::{BearerChallenge, Visitor};
 use crate::authenticate::bearer_token::{BearerToken, bearer_token, is_in_address};
 use crate::authenticate::identity::{Asking, Identity};
-use crate::authenticate::next_pass;
+use crate::authenticate::next_pass::{self, Sent};
 use crate::authenticate::scene::Scene;
 use crate::authenticate::verified::{Credential, Verified};
 use crate::authenticate::who::{accepts_tokens, who};
@@ -26,7 +26,7 @@ use crate::sign_in::begin::{self, SendAs, SignInOptions};
 use crate::step::answers::Circumstances;
 use crate::step::decision::{Decision, Forward, FromTheStart, Journey, Note, Renewal, Resource, Step};
 use crate::step::event::{Event, Outcome};
-use crate::step::visit::{Visit, Withheld};
+use crate::step::visit::Visit;
 use crate::words::demand::Demand;
 use crate::words::principal::Proof;
 use crate::words::quote::quote;
@@ -290,15 +290,16 @@ impl Guarded<'_> {
             }
         }
         let mut remove: Vec<_> = settings.identity.sent_by_client(headers).map(str::to_owned).collect();
-        if self.takes_token_away(verified) {
+        let takes_token_away = self.takes_token_away(verified);
+        if takes_token_away {
             remove.push("authorization".to_owned());
         }
         let ours = &settings.session.cookie;
         // The upstream sees the session cookie only if it counted: not a forged one, and not that of a request from another site.
         let shown =
             settings.forward.session_cookie && verified.is_some_and(|verified| verified.principal.proof == Proof::SessionCookie);
-        let cookie = match visit.withheld() {
-            Some(Withheld { cookie, .. }) if *cookie != CookieEdit::Untouched => cookie.clone(),
+        let cookie = match visit.earlier_pass.as_ref().map(|earlier| &earlier.withheld.cookie) {
+            Some(withheld) if *withheld != CookieEdit::Untouched => withheld.clone(),
             Some(_) | None => without(headers, |name| ours.is_ours(name) && !(shown && name == ours.name.as_bytes())),
         };
         let of_earlier_pass = visit.earlier_pass.as_ref().is_some_and(|earlier| earlier.private);
@@ -307,7 +308,8 @@ impl Guarded<'_> {
             remove.push("cache-control".to_owned());
         }
         let proof = verified.map(|verified| verified.principal.proof);
-        let next_pass = next_pass::after_forwarding(settings, world, visit, proof, private);
+        let sent = Sent { proof, authorization: !takes_token_away, private };
+        let next_pass = next_pass::after_forwarding(settings, world, visit, &sent);
         events.push(Event::Outcome(Outcome::Forwarded));
         Step {
             decision: Decision::Forward(Forward { edits: Edits { remove, add, cookie }, renewal, private }),
@@ -324,10 +326,11 @@ impl Guarded<'_> {
     /// Whether `Authorization` is removed: where bearer tokens are accepted, the upstream gets one only if its provider's tokens
     /// are forwarded. An invalid one is removed too, because the upstream might accept it.
     fn takes_token_away(self, verified: Option<&Verified>) -> bool {
+        if self.visit.earlier_pass.as_ref().is_some_and(|earlier| earlier.withheld.token) {
+            return true;
+        }
         let Some(verified) = verified.filter(|verified| verified.principal.proof == Proof::BearerToken) else {
-            let came = !matches!(bearer_token(self.visit), BearerToken::Absent);
-            let withheld = self.visit.withheld().is_some_and(|withheld| withheld.token);
-            return withheld || accepts_tokens(self.settings, self.rule) && came;
+            return accepts_tokens(self.settings, self.rule) && !matches!(bearer_token(self.visit), BearerToken::Absent);
         };
         let provider = self.settings.provider(&verified.principal.provider);
         !provider.and_then(|provider| provider.oidc.bearer.as_ref()).is_some_and(|bearer| bearer.forward)

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A redirect of Envoy to this URL: the field that its router writes, and the new address.
-fn redirected_to(headers: &Headers, from: &str, authority: &str, path: &str) -> Headers {
+pub(super) fn redirected_to(headers: &Headers, from: &str, authority: &str, path: &str) -> Headers {
     let named = changed_field(headers, "x-envoy-original-url", from);
     changed_field(&changed_field(&named, ":authority", authority), ":path", path)
 }
@@ -198,4 +198,21 @@ fn a_token_of_the_applications_own_reaches_it_in_every_pass() {
     let second = redirected_to(&second, "https://app.example.com/open", "other.example.com", "/open");
     let third = pass(&mut stage, second, "/open");
     assert_eq!(third.all("authorization").collect::<Vec<_>>(), [b"Bearer the-applications-own"]);
+}
+
+#[test]
+fn a_token_of_the_applications_own_reaches_it_although_the_session_beside_it_ended_on_the_way() {
+    let mut document = switched_on();
+    let open = json!({"match": {"path_separated_prefix": "/open"}, "require": "public", "credentials": "session"});
+    document["rules"].as_array_mut().unwrap().insert(0, open);
+    let mut stage = Stage::signed_in(&document);
+    let (first, out) = (stage.browser.script("GET", "/open"), stage.browser.script("POST", "/api/logout"));
+    let mut next = first_pass(&mut stage, changed_field(&first, "authorization", "Bearer the-applications-own"), "/open/2");
+    let kept = stage.worker.world.kept_with_stream.take();
+    assert_eq!(outcome(&stage.worker.begin(out)), (200, ""));
+    stage.worker.world.kept_with_stream = kept;
+    for target in ["/open/3", "/open/4"] {
+        next = pass(&mut stage, next, target);
+        assert_eq!(next.all("authorization").collect::<Vec<_>>(), [b"Bearer the-applications-own"], "{target}");
+    }
 }
