@@ -126,6 +126,8 @@ findings! {
     OriginUnrouted = "origin-unrouted", Error, "docs/configuration.md#origins-trusted_origins";
     /// Nobody is signed in any more after an internal redirect.
     InternalRedirect = "internal-redirect", Warning, "docs/configuration.md#internal_redirects";
+    /// A token that Envoy adds counts as the client's after an internal redirect.
+    TokenAdded = "token-added", Error, "docs/security.md#what-is-left-to-you";
     /// Another filter uses what internal redirects need.
     RedirectState = "redirect-state", Warning, "docs/configuration.md#internal_redirects";
     /// An endpoint reads a body, and there is no buffer.

@@ -8,6 +8,7 @@ mod filters;
 mod identity;
 mod logs;
 mod manager;
+mod redirects;
 mod routes;
 mod sockets;
 
@@ -31,6 +32,7 @@ pub(super) fn of_surroundings(plugin: &Plugin<'_>, written: &Value, settings: Op
             cors::of_cors(around, settings, report);
             identity::of_tokens(around, settings, report);
             routes::of_routes(around, settings, report);
+            redirects::of_redirects(around, settings, report);
         }
     }
     clusters::of_clusters(plugin, written, report);

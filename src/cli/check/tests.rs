@@ -170,6 +170,38 @@ fn a_rule_that_allows_encoded_slashes_needs_envoy_to_keep_them_and_no_other_may(
 }
 
 #[test]
+fn a_token_that_envoy_adds_is_an_error_only_where_envoy_begins_the_request_again_and_nothing_is_kept() {
+    let text = fs::read_to_string(root().join("tests/fixtures/check/internal-redirect.yaml")).unwrap();
+    let add = |name: &str, value: &str| format!("[{{header: {{key: {name}, value: {value}}}}}]");
+    let on_route = |headers: &str| {
+        let (route, policy) = ("                route: {cluster: application, ", "internal_redirect_policy: ");
+        text.replace(&format!("{route}{policy}"), &format!("                request_headers_to_add: {headers}\n{route}{policy}"))
+    };
+    let adding = on_route(&add("authorization", "Bearer x"));
+    let upstream = text.replace(
+        "\n  - name: application\n",
+        "\n  - name: application\n    typed_extension_protocol_options:\n      http:\n        http_filters: [{name: envoy.filters.http.credential_injector}]\n",
+    );
+    let elsewhere =
+        adding.replace("cluster: application, internal_redirect_policy: {max_internal_redirects: 1}", "cluster: application");
+    let kept =
+        adding.replace("                    rules:", "                    internal_redirects: true\n                    rules:");
+    let accepts_none = adding.replace("                      bearer: {audiences: [gateway], algorithms: [RS256]}\n", "");
+    for (text, expected) in [
+        (&adding, true),
+        (&upstream, true),
+        (&on_route(&add("authorization", "Basic x")), false),
+        (&on_route(&add("x-upstream-token", "Bearer x")), false),
+        (&elsewhere, false),
+        (&kept, false),
+        (&accepts_none, false),
+    ] {
+        let told = found(text, PUBLIC);
+        assert_eq!(told.iter().any(|line| line.contains(" token-added ")), expected, "{told:#?} {text}");
+    }
+}
+
+#[test]
 fn no_secret_is_ever_printed() {
     let secret = "c2VjcmV0LXRoYXQtbm9ib2R5LW1heS1zZWUtMTIzNDU2Nzg5MA==";
     let text = format!(

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::access::believed::{ACCESS_TOKEN, ID_TOKEN, IDENTITY_JWT, PROVIDER};
-use crate::cli::envoy::around::{Around, field, inner, is_true, kind_of_filter, text};
+use crate::cli::envoy::around::{Around, field, is_true, kind_of_filter, text};
 use crate::cli::envoy::routes::{all_settings_of, levels};
 use crate::cli::findings::{Id, Report};
 use crate::cli::yaml::node::Node;
@@ -125,16 +125,22 @@ fn reads(text: &str, header: &str) -> bool {
 
 /// Looks for headers that are set again.
 fn of_writer(message: &Node, told: &[String], report: &mut Report<'_>) {
-    let key = inner(message, &["header", "key"]);
-    if let Some(key) = key.filter(|key| key.text().is_some_and(|key| told.iter().any(|header| header.eq_ignore_ascii_case(key))))
-    {
+    let mut headers = Vec::new();
+    written_headers(message, &mut headers);
+    let is_told = |key: &&Node| key.text().is_some_and(|key| told.iter().any(|header| header.eq_ignore_ascii_case(key)));
+    for key in headers.into_iter().filter_map(|header| field(header, "key")).filter(is_told) {
         let sentence = "the application is told this instead of, or beside, who is asking; remove it, or choose another header";
         report.tell(Id::IdentityChanged, key.spot, sentence);
     }
-    message.elements().iter().for_each(|element| of_writer(element, told, report));
+}
+
+/// The headers of requests that a message writes, each with its `key`.
+pub(super) fn written_headers<'a>(message: &'a Node, found: &mut Vec<&'a Node>) {
+    found.extend(field(message, "header").filter(|header| field(header, "key").is_some()));
+    message.elements().iter().for_each(|element| written_headers(element, found));
     // Headers of answers are not among them.
     let members = message.members().iter().filter(|member| member.key.text() != Some("response_mutations"));
-    members.for_each(|member| of_writer(&member.value, told, report));
+    members.for_each(|member| written_headers(&member.value, found));
 }
 
 #[cfg(test)]

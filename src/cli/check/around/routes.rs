@@ -2,28 +2,17 @@
 //! becomes of redirects that Envoy follows itself.
 
 use crate::cli::envoy::around::{Around, field, inner, is_true};
-use crate::cli::envoy::routes::{Route, routes, virtual_hosts};
+use crate::cli::envoy::routes::{Route, virtual_hosts};
 use crate::cli::findings::{Id, Report};
 use crate::cli::yaml::node::Node;
 use crate::config::settings::Settings;
 use crate::http::url::Origin;
-
-/// The name of the filter state that the filter keeps a credential in for the pass after an internal redirect.
-const KEPT_IN: &str = "envoy.string";
 
 /// Checks the routes of the manager.
 pub(super) fn of_routes(around: &Around<'_>, settings: &Settings, report: &mut Report<'_>) {
     of_origins(around, settings, report);
     if let Some(namespace) = &settings.route_policies {
         of_policies(around.manager, namespace, settings, report);
-    }
-    if settings.internal_redirects {
-        around.filters().iter().for_each(|filter| of_writers(filter, report));
-        return;
-    }
-    for policy in routes(around.manager).filter_map(|route| field(route.to_cluster()?, "internal_redirect_policy")) {
-        let sentence = "nobody is signed in any more after a redirect that Envoy follows itself; write internal_redirects: true";
-        report.tell(Id::InternalRedirect, policy.spot, sentence);
     }
 }
 
@@ -90,16 +79,6 @@ fn of_policies(manager: &Node, namespace: &str, settings: &Settings, report: &mu
             }
         }
     }
-}
-
-/// Looks for a filter that writes the filter state which the filter needs.
-fn of_writers(node: &Node, report: &mut Report<'_>) {
-    if let Some(key) = field(node, "object_key").filter(|key| key.text() == Some(KEPT_IN)) {
-        let sentence = "nobody is signed in any more after an internal redirect, because this replaces what the filter keeps under the same name; write another object_key";
-        report.tell(Id::RedirectState, key.spot, sentence);
-    }
-    node.elements().iter().for_each(|element| of_writers(element, report));
-    node.members().iter().for_each(|member| of_writers(&member.value, report));
 }
 
 #[cfg(test)]
