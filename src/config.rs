@@ -28,6 +28,7 @@ mod host;
 mod pages;
 mod providers;
 mod reading;
+mod revocations;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod schema;
 mod sessions;

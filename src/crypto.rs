@@ -2,6 +2,7 @@
 //! knows keys and bytes; it does not know what a session, a claim or a request is.
 
 mod base64url;
+pub mod end_key;
 pub mod jws;
 pub mod key;
 mod mac;

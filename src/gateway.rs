@@ -114,6 +114,11 @@ impl Gateway {
         self.background.tick(&self.settings, world)
     }
 
+    /// Whether a tick is wanted at once.
+    pub const fn is_in_a_hurry(&self) -> bool {
+        self.background.ended.has_unsent()
+    }
+
     /// Takes the reply to a fetch of the background.
     pub fn fetch_answered(&mut self, world: &mut dyn World, fetch: &Fetch, reply: &Reply) -> Upkeep {
         self.background.fetch_answered(&self.settings, world, fetch, reply)

@@ -4,6 +4,7 @@
 pub mod attempt;
 pub mod content;
 pub mod cookie;
+pub mod ended;
 pub mod jwt;
 pub mod remembered;
 
@@ -35,6 +36,11 @@ impl SessionSettings {
     /// The settings of signed sessions, if they are also accepted as bearer tokens.
     pub fn as_bearer(&self) -> Option<&jwt::JwtSettings> {
         self.signed().filter(|jwt| jwt.bearer)
+    }
+
+    /// How long a session lasts at most.
+    pub fn longest(&self) -> std::time::Duration {
+        self.signed().map_or(self.lifetimes.absolute, |jwt| jwt.lifetime)
     }
 
     /// The settings of signed sessions.

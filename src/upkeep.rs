@@ -8,6 +8,8 @@ pub mod fetch;
 pub mod kept_claims;
 pub mod lease;
 mod provider_documents;
+pub mod question;
 pub mod refresh;
+pub mod revocations;
 pub mod tokens;
 mod turn;

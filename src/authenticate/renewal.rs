@@ -8,7 +8,7 @@ use crate::config::settings::Settings;
 use crate::crypto::seal::Purpose;
 use crate::session::content::Session;
 use crate::session::cookie;
-use crate::session::remembered::ended::EndedSessions;
+use crate::session::ended::EndedSessions;
 use crate::session::remembered::refreshed::newer;
 use crate::step::decision::{Cause, Renewal};
 use crate::words::world::World;

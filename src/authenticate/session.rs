@@ -12,6 +12,7 @@ use crate::crypto::seal::Purpose;
 use crate::session::Form;
 use crate::session::content::Session;
 use crate::session::cookie::{self, Found};
+use crate::session::ended::names::Names;
 use crate::session::jwt::{JwtError, JwtSettings};
 use crate::step::decision::{Cause, Renewal};
 use crate::step::event::Event;
@@ -28,12 +29,14 @@ pub(super) const LONGEST_MEMORY: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// [`Reason::SessionMissing`]; [`Reason::SessionInvalid`]; [`Reason::SessionAmbiguous`] when several different ones came;
-/// [`Reason::SessionExpired`], also after sign-out. The detail says why a session is invalid.
+/// [`Reason::SessionExpired`], also after sign-out; [`Reason::RevocationsUnavailable`] while nobody knows whether it has ended
+/// elsewhere, if that is configured. The detail says why a session is invalid.
 pub fn authenticate(
     scene: &mut Scene<'_>,
     visit: &Visit,
     events: &mut Vec<Event>,
 ) -> Result<(Rc<Verified>, Option<Box<Renewal>>), Failure> {
+    let is_stale = scene.background.revocations.is_too_old(scene.settings, scene.world, visit.now);
     let (settings, recall, ended) = (scene.settings, &mut *scene.recall, &mut scene.background.ended);
     let sealed = match cookie::read(&settings.session.cookie, &visit.request.headers) {
         Found::Nothing => return Err(Failure::new(Reason::SessionMissing, "")),
@@ -42,11 +45,13 @@ pub fn authenticate(
             return Err(refused(Failure::new(Reason::SessionInvalid, missing), events));
         }
         Found::Several => return Err(refused(Failure::new(Reason::SessionAmbiguous, ""), events)),
+        Found::Sealed(_) if is_stale => return Err(stale()),
         Found::Sealed(sealed) => sealed,
     };
     let name = recall.name(&sealed);
     if let Some(verified) = recall.sessions.recall(name, visit.now)
-        && matches!(&verified.credential, Credential::Session(session) if !ended.has(scene.world, session, visit.now))
+        && matches!(&verified.credential, Credential::Session(_))
+        && !ended.has(scene.world, &verified.ended, visit.now)
     {
         events.push(Event::SessionFromMemory);
         return Ok((verified, None));
@@ -55,16 +60,19 @@ pub fn authenticate(
         Form::Sealed => unsealed(settings, visit, &sealed),
         Form::Jwt(jwt) => signed(jwt, &mut recall.last_header, scene.world, visit, &sealed),
     };
-    let opened = opened.and_then(|session| match ended.has(scene.world, &session, visit.now) {
-        true => Err(Failure::new(Reason::SessionExpired, "")),
-        false => Ok(session),
+    let opened = opened.and_then(|session| {
+        let names = Names::new(settings.sealer.end_keys(), &session);
+        match ended.has(scene.world, &names, visit.now) {
+            true => Err(Failure::new(Reason::SessionExpired, "")),
+            false => Ok((session, names)),
+        }
     });
     match opened {
-        Ok(session) => {
+        Ok((session, names)) => {
             events.push(Event::SessionFromCookie);
             let renewal_due = session.renewal_due(settings.session.lifetimes);
             if visit.now < renewal_due {
-                let verified = Rc::new(Verified::by_session(settings, session));
+                let verified = Rc::new(Verified::by_session(settings, session, names));
                 let until =
                     renewal_due.min(verified.principal.expires).min(visit.now.plus(LONGEST_MEMORY)).min(verified.tokens_due());
                 let bytes = verified.weight(sealed.len());
@@ -74,12 +82,18 @@ pub fn authenticate(
                 return Ok((verified, None));
             }
             let renewed = session.renewed(visit.now);
-            let verified = Rc::new(Verified::by_session(settings, session));
+            let verified = Rc::new(Verified::by_session(settings, session, names));
             let renewal = Renewal { session: renewed, cause: Cause::Use, request_cookies: visit.request.headers.only("cookie") };
             Ok((verified, Some(Box::new(renewal))))
         }
         Err(failure) => Err(refused(failure, events)),
     }
+}
+
+/// The failure in place of a session while nobody knows whether it has ended elsewhere.
+pub(super) fn stale() -> Failure {
+    let detail = "what has ended elsewhere is not known here, or no longer; revocations_unavailable lines say why";
+    Failure::new(Reason::RevocationsUnavailable, detail)
 }
 
 fn refused(failure: Failure, events: &mut Vec<Event>) -> Failure {

@@ -11,6 +11,7 @@ use crate::authenticate::identity_jwt::IdentityJwts;
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::oidc::bearer::access_token::AccessToken;
 use crate::session::content::Session;
+use crate::session::ended::names::Names;
 use crate::words::principal::{Claims, Principal, Proof};
 use crate::words::time::Timestamp;
 
@@ -33,6 +34,8 @@ pub struct Verified {
     pub headers: Rc<[(Rc<str>, String)]>,
     /// The identity JWTs that were signed for it.
     pub identity_jwts: IdentityJwts,
+    /// Under which names it may have ended; none for a credential that is no session.
+    pub ended: Names,
 }
 
 impl fmt::Debug for Verified {
@@ -59,8 +62,8 @@ pub enum Credential {
 
 impl Verified {
     /// The identity of a session that came as a bearer token.
-    pub fn by_session_token(settings: &Settings, session: Session) -> Self {
-        let mut verified = Self::by_session(settings, session);
+    pub fn by_session_token(settings: &Settings, session: Session, ended: Names) -> Self {
+        let mut verified = Self::by_session(settings, session, ended);
         verified.principal.proof = Proof::SessionToken;
         verified
     }
@@ -74,8 +77,8 @@ impl Verified {
         due.unwrap_or(Timestamp::from_millis(u64::MAX))
     }
 
-    /// The identity of a session.
-    pub fn by_session(settings: &Settings, session: Session) -> Self {
+    /// The identity of a session, with the names under which it may have ended.
+    pub fn by_session(settings: &Settings, session: Session, ended: Names) -> Self {
         let principal = session.principal(settings.session.lifetimes, settings.assumed_verified(&session.provider));
         let mut headers = identity_headers(settings, &principal, &principal.claims);
         let tokens = [
@@ -96,6 +99,7 @@ impl Verified {
             subject,
             headers: headers.into(),
             identity_jwts: IdentityJwts::new(settings),
+            ended,
         }
     }
 
@@ -126,7 +130,8 @@ impl Verified {
         let headers = identity_headers(settings, &principal, &header_claims);
         let (subject, ends) = (Rc::from(principal.subject.as_str()), principal.expires);
         let identity_jwts = IdentityJwts::new(settings);
-        Self { credential, ends, subject, headers: headers.into(), principal, identity_jwts }
+        let ended = Names::default();
+        Self { credential, ends, subject, headers: headers.into(), principal, identity_jwts, ended }
     }
 
     /// How many bytes it takes, roughly, for a credential whose text has `credential` bytes. (What a session holds beside its

@@ -19,6 +19,7 @@ use crate::crypto::seal::Sealer;
 use crate::http::return_to::ReturnTo;
 use crate::http::url::Origin;
 use crate::oidc::provider::Provider;
+use crate::revocations::store::Store;
 use crate::session::SessionSettings;
 use crate::session::content::Fingerprint;
 use crate::words::principal::{AssumedVerified, ClaimPath};
@@ -73,6 +74,8 @@ pub struct Settings {
     pub identity_jwt: Option<IdentityJwt>,
     /// The public halves of the keys that sign our own tokens, as a JWK set in JSON; empty where every key is a shared secret.
     pub published_keys: String,
+    /// How replicas tell each other what has ended; `None` where each process knows only what it has ended itself.
+    pub revocations: Option<Revocations>,
     /// The user service, if there is one.
     pub accounts: Option<UserService>,
     /// Sign-in by name and password; `None` without its endpoint.
@@ -133,6 +136,15 @@ pub struct ProviderSettings {
     /// The path that this provider sends browsers back to. With several providers each has its own, so that none can pass off
     /// another's answer as its own (RFC 9700, section 4.4.2.2).
     pub callback: String,
+}
+
+/// How replicas tell each other what has ended.
+#[derive(Clone, Debug)]
+pub struct Revocations {
+    /// Where they do.
+    pub store: Store,
+    /// How old what is known may be before sessions are no longer accepted; `None` if they always are.
+    pub refuse_after: Option<Duration>,
 }
 
 /// What stands in the place of a provider's name in sessions that began with name and password.
@@ -251,6 +263,12 @@ impl Settings {
     pub fn fingerprint(&self, name: &str) -> Option<&Fingerprint> {
         let by_password = self.password.as_ref().filter(|_| name == PASSWORD).map(|password| &password.fingerprint);
         by_password.or_else(|| self.provider(name).map(|provider| &provider.fingerprint))
+    }
+
+    /// The names by which sessions say where they began: of all providers, and [`PASSWORD`].
+    pub fn names_of_beginnings(&self) -> impl Iterator<Item = &str> {
+        let by_password = self.password.as_ref().map(|_| PASSWORD);
+        self.providers.iter().map(|provider| provider.oidc.name.as_str()).chain(by_password)
     }
 
     /// Which claims count as verified although nobody says so, of people who signed in at the provider of this name, or by

@@ -28,6 +28,7 @@ use crate::config::pages::texts::{TextsShape, texts};
 use crate::config::providers::written::ProviderShape;
 use crate::config::reading::place::{Place, shape};
 use crate::config::reading::refusal::{Checked, Refusals};
+use crate::config::revocations::{RevocationsShape, revocations};
 use crate::config::sessions::fingerprints::Bound;
 use crate::config::sessions::forward::ForwardShape;
 use crate::config::sessions::logout::{LogoutShape, logout};
@@ -105,6 +106,9 @@ shape! {
         /// further headers of clients that are removed; a prefix of at least three characters may end in a star
         /// Default: `[]`
         request_headers_to_remove: Vec<Checked<String>> = default where list(text("header name", "^[A-Za-z0-9_-]+\\*?$")),
+        /// how replicas tell each other [what has ended](security.md#what-has-ended-everywhere): without it, each Envoy knows only what it
+        /// has ended itself
+        revocations: Option<RevocationsShape>,
         /// the service that knows your users
         accounts: Option<AccountsShape>,
         /// sign-in by name and password; needs `endpoints.password`
@@ -150,6 +154,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     let site = site(written.site, beside, &mut warnings, refusals);
     let filter_state = filter_state(written.filter_state, refusals);
     let audit = audit(written.audit, &keys.sealer, refusals);
+    let revocations = revocations(written.revocations, &keys.sealer, refusals);
     let internal_redirects = internal_redirects(written.internal_redirects, &keys.sealer, &access.route_policies, refusals);
 
     let answered = signing_in.paths(&ground);
@@ -196,6 +201,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
         forward: sessions.forward,
         identity_jwt: keys.identity_jwt?,
         published_keys: keys.published?.unwrap_or_default(),
+        revocations: revocations?,
         accounts,
         password,
         site: site?,

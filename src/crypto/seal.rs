@@ -15,6 +15,7 @@ use sha2::Sha256;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::crypto::base64url;
+use crate::crypto::end_key::{EndKey, KEY_ID_BYTES};
 use crate::crypto::pseudonym::Pseudonyms;
 use crate::words::secret::Secret;
 use crate::words::world::{NoRandomness, World};
@@ -22,7 +23,6 @@ use crate::words::world::{NoRandomness, World};
 /// The length of the shortest configured key, in bytes after decoding.
 pub const SHORTEST_KEY: usize = 32;
 
-const KEY_ID_BYTES: usize = 4;
 const NONCE_BYTES: usize = 24;
 
 /// What a sealed text is for. The subkey and the authenticated data depend on it.
@@ -105,6 +105,7 @@ pub enum UnusableSealingKey {
 /// Seals with the first of its keys, and opens with all of them.
 pub struct Sealer {
     keys: Vec<DerivedKey>,
+    end_keys: Vec<EndKey>,
 }
 
 struct DerivedKey {
@@ -121,14 +122,19 @@ impl Sealer {
     /// The index of the first key that cannot be used, and why.
     pub fn new(keys: &[Secret]) -> Result<Self, (usize, UnusableSealingKey)> {
         let mut derived: Vec<DerivedKey> = Vec::new();
+        let mut end_keys = Vec::new();
         for (position, key) in keys.iter().enumerate() {
-            let key = DerivedKey::new(key).map_err(|why| (position, why))?;
+            let (key, end_key) = DerivedKey::new(key).map_err(|why| (position, why))?;
             if derived.iter().any(|earlier| earlier.id == key.id) {
                 return Err((position, UnusableSealingKey::Repeated));
             }
             derived.push(key);
+            end_keys.push(end_key);
         }
-        Ok(Self { keys: derived })
+        if end_keys.is_empty() {
+            end_keys.extend(EndKey::of_one_process());
+        }
+        Ok(Self { keys: derived, end_keys })
     }
 
     /// Names of the keys, in their order. They are no secrets: each sealed text begins with the name of its key.
@@ -139,6 +145,12 @@ impl Sealer {
     /// Pseudonyms by the first key; `None` without any key.
     pub fn pseudonyms(&self) -> Option<&Pseudonyms> {
         self.keys.first().map(|key| &key.pseudonyms)
+    }
+
+    /// By which keys what has ended is named: one for each of these keys, in their order. Without any key, there is one that is no
+    /// secret, for the workers of one process.
+    pub fn end_keys(&self) -> &[EndKey] {
+        &self.end_keys
     }
 
     /// Seals `plain` for one purpose. The result is the key's name, the nonce and the ciphertext in base64url, which is safe in a
@@ -212,7 +224,7 @@ impl std::fmt::Debug for Sealer {
 }
 
 impl DerivedKey {
-    fn new(key: &Secret) -> Result<Self, UnusableSealingKey> {
+    fn new(key: &Secret) -> Result<(Self, EndKey), UnusableSealingKey> {
         let material = Zeroizing::new(decode(key.expose()).ok_or(UnusableSealingKey::NotBase64)?);
         if material.len() < SHORTEST_KEY {
             return Err(UnusableSealingKey::TooShort);
@@ -228,7 +240,9 @@ impl DerivedKey {
         let cipher = |purpose: Purpose| Ok((purpose, XChaCha20Poly1305::new((&*subkey(purpose.label())?).into())));
         let ciphers = Purpose::ALL.into_iter().map(cipher).collect::<Result<_, _>>()?;
         let pseudonyms = Pseudonyms::new(&*subkey(Pseudonyms::LABEL)?).ok_or(UnusableSealingKey::TooShort)?;
-        Ok(Self { id, ciphers, pseudonyms })
+        let [naming, mac] = EndKey::LABELS;
+        let end_key = EndKey::new(id, &*subkey(naming)?, &*subkey(mac)?).ok_or(UnusableSealingKey::TooShort)?;
+        Ok((Self { id, ciphers, pseudonyms }, end_key))
     }
 
     fn cipher(&self, purpose: Purpose) -> Option<&XChaCha20Poly1305> {

@@ -21,6 +21,7 @@ mod endpoints;
 mod exchange;
 mod fair;
 mod first_visit;
+mod fleet;
 mod form_post;
 mod identity_jwt;
 mod internal_redirects;

@@ -1,6 +1,8 @@
 //! The store, whichever kind it is: three exchanges, each a call to send and a function that reads its reply. Another kind of
 //! store is one more variant here, and one more file beside `redis`.
 
+use std::time::Duration;
+
 use crate::http::message::{HttpCall, Reply};
 use crate::revocations::cursor::Cursor;
 use crate::revocations::exchanged::{Announced, Claimed, NamedValue, Page};
@@ -18,6 +20,20 @@ pub enum Store {
 }
 
 impl Store {
+    /// How long an answer may take.
+    pub const fn timeout(&self) -> Duration {
+        match self {
+            Self::Redis(redis) => redis.timeout,
+        }
+    }
+
+    /// Which store this is: two that have the same names for all of its parts are one.
+    pub fn names(&self) -> [&str; 2] {
+        match self {
+            Self::Redis(redis) => [&redis.cluster, &redis.stream],
+        }
+    }
+
     /// Adds these entries to the stream, then claims these names. Of entries that were added before `trim_before` of the store's
     /// clock ([`Page::now`]) it removes most, if it adds any. There are at most [`crate::revocations::exchanged::MOST_ENTRIES`]
     /// entries, each of at most [`crate::revocations::exchanged::LARGEST_ENTRY`] bytes.

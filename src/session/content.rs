@@ -22,6 +22,10 @@ const VERSION: u8 = 3;
 /// sign in again whenever the replica changes.
 const ORIGIN_SEPARATOR: &str = "@";
 
+/// Separates the identifier and the difference between [`Session::created`] and [`Session::issued`] in seconds, if there is one. It
+/// is written there for the same reason.
+const ISSUED_SEPARATOR: &str = ".";
+
 /// A signed-in session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Session {
@@ -42,6 +46,9 @@ pub struct Session {
     pub auth_time: Option<u64>,
     /// When the person signed in.
     pub created: Timestamp,
+    /// `iat` of the ID token, in whole seconds by the provider's clock: what the provider says of a time (that sessions from before
+    /// have ended, for instance) is compared with this. Without an ID token, it is `created`.
+    pub issued: Timestamp,
     /// When the cookie was last written.
     pub renewed: Timestamp,
     /// When it ends at the latest, however often it is renewed.
@@ -145,6 +152,7 @@ pub struct NewSession {
     pub provider_subject: Option<String>,
     pub provider_session: Option<String>,
     pub auth_time: Option<u64>,
+    pub issued: Option<Timestamp>,
     pub claims: Claims,
     pub fingerprint: Fingerprint,
     pub tokens: Tokens,
@@ -174,6 +182,7 @@ impl Session {
             provider_session: new.provider_session,
             auth_time: new.auth_time,
             created: now,
+            issued: Timestamp::from_seconds(new.issued.unwrap_or(now).seconds()),
             renewed: now,
             ends: new.tokens_end.map_or(ends, |tokens_end| ends.min(tokens_end)),
             claims: Rc::new(new.claims),
@@ -187,8 +196,9 @@ impl Session {
         let mut read = Reader::new(plain, VERSION)?;
         let named = read.borrowed_text()?;
         let (id, origin) = named.split_once(ORIGIN_SEPARATOR)?;
+        let (id, issued_before) = id.split_once(ISSUED_SEPARATOR).unwrap_or((id, "0"));
         // The fields stand here in the order in which they were written.
-        let session = Self {
+        let mut session = Self {
             id: id.to_owned(),
             origin: origin.to_owned(),
             provider: read.text()?,
@@ -198,6 +208,7 @@ impl Session {
             provider_session: read.optional_text()?,
             auth_time: read.optional_number()?,
             created: Timestamp::from_millis(read.number()?),
+            issued: Timestamp::default(),
             renewed: Timestamp::from_millis(read.number()?),
             ends: Timestamp::from_millis(read.number()?),
             claims: Rc::new(read.claims()?),
@@ -211,6 +222,8 @@ impl Session {
                 refreshed: read.number()?.try_into().ok()?,
             },
         };
+        let issued = session.created.seconds().checked_add_signed(issued_before.parse::<i64>().ok()?.checked_neg()?)?;
+        session.issued = Timestamp::from_seconds(issued);
         read.is_empty().then_some(session)
     }
 
@@ -229,7 +242,12 @@ impl Session {
     /// The content to seal.
     pub fn write(&self) -> Vec<u8> {
         let mut writer = Writer::default();
-        let named = [self.id.as_str(), ORIGIN_SEPARATOR, &self.origin].concat();
+        let [created, issued] = [self.created, self.issued].map(|time| i64::try_from(time.seconds()).unwrap_or(i64::MAX));
+        let issued_before = match created.saturating_sub(issued) {
+            0 => String::new(),
+            seconds => format!("{ISSUED_SEPARATOR}{seconds}"),
+        };
+        let named = [self.id.as_str(), &issued_before, ORIGIN_SEPARATOR, &self.origin].concat();
         for text in [&named, &self.provider, &self.subject, &self.fingerprint.0] {
             writer.text(text);
         }
@@ -290,108 +308,4 @@ impl Session {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use crate::words::world::testing::Still;
-
-    pub(crate) const LIFETIMES: Lifetimes =
-        Lifetimes { absolute: Duration::from_secs(8 * 3_600), idle: Duration::from_secs(1_800) };
-
-    pub(crate) fn at(seconds: u64) -> Timestamp {
-        Timestamp::from_seconds(1_000_000 + seconds)
-    }
-
-    pub(crate) fn alice() -> NewSession {
-        NewSession {
-            origin: "https://app.example.com".into(),
-            provider: "demo".into(),
-            subject: "alice".into(),
-            provider_subject: None,
-            provider_session: Some("s1".into()),
-            auth_time: Some(1),
-            claims: serde_json::json!({"sub": "alice", "groups": ["staff"]}).as_object().unwrap().clone(),
-            fingerprint: Fingerprint::of(["demo"]),
-            tokens: Tokens::default(),
-            tokens_end: None,
-        }
-    }
-
-    pub(crate) fn session(new: NewSession) -> Session {
-        Session::begin(&mut Still::default(), at(0), LIFETIMES, new).unwrap()
-    }
-
-    #[test]
-    fn a_session_ends_when_idle_and_when_old_whichever_is_first() {
-        let session = session(alice());
-        let read = |now| Session::read(&session.write(), now, LIFETIMES);
-        assert_eq!(read(at(1_799)), Ok(session.clone()));
-        assert_eq!(read(at(1_800)), Err(Reason::SessionExpired));
-        let kept_busy = session.renewed(at(8 * 3_600 - 10));
-        assert_eq!(Session::read(&kept_busy.write(), at(8 * 3_600 - 1), LIFETIMES), Ok(kept_busy.clone()));
-        assert_eq!(Session::read(&kept_busy.write(), at(8 * 3_600), LIFETIMES), Err(Reason::SessionExpired));
-    }
-
-    #[test]
-    fn a_shorter_lifetime_in_a_new_configuration_holds_for_old_sessions() {
-        let session = session(alice());
-        let shorter = Lifetimes { absolute: Duration::from_secs(60), ..LIFETIMES };
-        assert_eq!(Session::read(&session.write(), at(61), shorter), Err(Reason::SessionExpired));
-    }
-
-    #[test]
-    fn a_session_does_not_outlive_the_access_token_it_forwards() {
-        let session = session(NewSession { tokens_end: Some(at(300)), ..alice() });
-        assert_eq!(Session::read(&session.write(), at(300), LIFETIMES), Err(Reason::SessionExpired));
-    }
-
-    #[test]
-    fn the_content_of_a_session_is_read_as_it_was_written() {
-        let tokens = Tokens {
-            access_token: Some(Secret::new("a")),
-            id_token: Some(Secret::new("b.c.d")),
-            refresh_token: Some(Secret::new("")),
-            due: Some(at(1)),
-            end: Some(at(2)),
-            id_token_end: Some(at(3)),
-            refreshed: u32::MAX,
-        };
-        let full = NewSession { provider_subject: Some("p".into()), tokens, tokens_end: Some(at(9)), ..alice() };
-        let bare = NewSession { provider_session: None, auth_time: None, claims: Claims::new(), ..alice() };
-        for new in [alice(), full, bare] {
-            let session = session(new).renewed(at(5));
-            assert_eq!(Session::parse(&session.write()), Some(session));
-        }
-    }
-
-    #[test]
-    fn another_version_or_form_is_not_read() {
-        let plain = session(alice()).write();
-        let json = br#"{"v":2,"i":"a","p":"demo","s":"alice","c":1,"r":1,"e":9999999999999,"cl":{},"f":"x"}"#;
-        let other = [&[VERSION - 1], &plain[1..]].concat();
-        let longer = [&plain[..], b"x"].concat();
-        for other in [&other, &longer, &plain[1..], &plain[..plain.len() - 1], b"{}", b"", json] {
-            assert_eq!(Session::read(other, at(0), LIFETIMES), Err(Reason::SessionInvalid), "{other:?}");
-        }
-    }
-
-    #[test]
-    fn a_session_that_names_no_origin_is_not_read() {
-        let plain = |id: &str| Session { id: id.into(), ..session(alice()) }.write();
-        assert_eq!(Session::parse(&plain("a")).unwrap().origin, "https://app.example.com");
-        let unnamed = session(alice());
-        let with = unnamed.write();
-        let named = [unnamed.id.as_str(), ORIGIN_SEPARATOR, &unnamed.origin].concat();
-        // The length of that text is the first number of the content, and the text is the first of all texts.
-        let mut without = with.clone();
-        let at = with.windows(named.len()).position(|window| window == named.as_bytes()).unwrap();
-        without.drain(at + unnamed.id.len()..at + named.len());
-        without[2] = u8::try_from(unnamed.id.len()).unwrap();
-        assert_eq!((with[2], Session::parse(&without)), (u8::try_from(named.len()).unwrap(), None));
-    }
-
-    #[test]
-    fn fingerprints_of_differently_cut_parts_differ() {
-        assert_ne!(Fingerprint::of(["ab", "c"]), Fingerprint::of(["a", "bc"]));
-        assert_ne!(Fingerprint::of(["a"]), Fingerprint::of(["a", ""]));
-    }
-}
+pub(crate) mod tests;

@@ -28,11 +28,14 @@ const PROVIDER_SESSION_CLAIM: &str = "sid";
 /// The claim with `sub` of the ID token. It is set if the session has another subject, which is the user service's.
 const PROVIDER_SUBJECT_CLAIM: &str = "idp_sub";
 
+/// The claim with `iat` of the ID token, if it is another second than that of the session.
+const ISSUED_CLAIM: &str = "idp_iat";
+
 /// The claim with the origin where the session began.
 pub const ORIGIN_CLAIM: &str = "origin";
 
 /// The names that no configured claim may have, because they have a meaning in sessions or mark tokens of other kinds.
-pub const RESERVED: [&str; 17] = [
+pub const RESERVED: [&str; 18] = [
     "iss",
     "aud",
     "exp",
@@ -49,6 +52,7 @@ pub const RESERVED: [&str; 17] = [
     PROVIDER_CLAIM,
     PROVIDER_SESSION_CLAIM,
     PROVIDER_SUBJECT_CLAIM,
+    ISSUED_CLAIM,
     ORIGIN_CLAIM,
 ];
 
@@ -127,6 +131,7 @@ struct Registered<'a> {
     provider: Option<&'a Value>,
     provider_session: Option<&'a Value>,
     provider_subject: Option<&'a Value>,
+    issued_at_provider: Option<&'a Value>,
     origin: Option<&'a Value>,
     /// Whether a claim is there that only tokens of other kinds have: ID tokens, logout tokens and tokens that are bound to a key.
     of_another_kind: bool,
@@ -146,6 +151,7 @@ impl<'a> Registered<'a> {
                 PROVIDER_CLAIM => registered.provider = Some(value),
                 PROVIDER_SESSION_CLAIM => registered.provider_session = Some(value),
                 PROVIDER_SUBJECT_CLAIM => registered.provider_subject = Some(value),
+                ISSUED_CLAIM => registered.issued_at_provider = Some(value),
                 ORIGIN_CLAIM => registered.origin = Some(value),
                 "cnf" | "events" | "nonce" | "at_hash" | "c_hash" | "s_hash" => registered.of_another_kind = true,
                 _ => {}
@@ -207,6 +213,9 @@ impl JwtSettings {
         if session.subject_at_provider() != session.subject {
             set(PROVIDER_SUBJECT_CLAIM, Value::from(session.subject_at_provider()));
         }
+        if session.issued.seconds() != session.created.seconds() {
+            set(ISSUED_CLAIM, Value::from(session.issued.seconds()));
+        }
         let token = key.sign(world, TYP, &claims)?;
         session.id = self.id(&token);
         Ok(token)
@@ -248,6 +257,7 @@ impl JwtSettings {
             |subject| plain(&subject),
             "a text of 1 to 255 printable characters",
         )?;
+        let issued_at_provider = time(registered.issued_at_provider, ISSUED_CLAIM)?;
         if now >= ends {
             return Err(JwtError::Expired(now.since(ends).as_secs()));
         }
@@ -263,6 +273,7 @@ impl JwtSettings {
             provider_subject,
             provider_session,
             auth_time: None,
+            issued: issued_at_provider,
             claims: kept,
             fingerprint: Fingerprint::default(),
             tokens: Tokens::default(),

@@ -120,9 +120,9 @@ pub(super) fn define_metric(kind: MetricType, name: &str) -> Done<u32> {
     Ok(id)
 }
 
-/// Increments a counter by one.
-pub(super) fn increment(id: u32) -> Done {
-    done(proxy_increment_metric(id, 1))
+/// Increments a counter by a number.
+pub(super) fn increment(id: u32, by: u64) -> Done {
+    done(proxy_increment_metric(id, i64::try_from(by).unwrap_or(i64::MAX)))
 }
 
 /// Adds a sample to a histogram, or sets a gauge.

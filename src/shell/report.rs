@@ -69,7 +69,7 @@ impl Reporter {
             Some((_, id)) => *id,
             None => {
                 let kind = match change {
-                    Change::OneMore => MetricType::Counter,
+                    Change::More(_) => MetricType::Counter,
                     Change::Sample(_) => MetricType::Histogram,
                     Change::Level(_) => MetricType::Gauge,
                 };
@@ -80,7 +80,7 @@ impl Reporter {
         };
         // If the host refuses, the request goes on all the same.
         let _ = match change {
-            Change::OneMore => host_calls::increment(id),
+            Change::More(number) => host_calls::increment(id, number),
             Change::Sample(value) | Change::Level(value) => host_calls::record(id, value),
         };
     }

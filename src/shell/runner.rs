@@ -94,6 +94,9 @@ impl Runner {
                 Decision::Respond(response) => {
                     *progress = Progress::Answered;
                     respond(&response, step.note.diverted);
+                    if self.with_gateway(|gateway, _| gateway.is_in_a_hurry()) == Some(true) {
+                        self.set_period(AT_ONCE);
+                    }
                     return Action::Pause;
                 }
                 Decision::ReadBody { limit, until, pending } => {

@@ -27,7 +27,7 @@ use crate::upkeep::kept_claims::kept_claims;
 use crate::upkeep::tokens::first_tokens;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
-use crate::words::time::Timestamp;
+use crate::words::time::{Timestamp, numeric_date};
 use crate::words::world::World;
 
 /// The largest sealed ID token that is kept for sign-out, in bytes: more does not fit into one cookie.
@@ -117,6 +117,7 @@ fn new_session(
         provider_subject,
         provider_session: id_token.sid.clone(),
         auth_time: id_token.auth_time,
+        issued: id_token.claims.get("iat").and_then(numeric_date),
         claims: kept_claims(settings, &id_token.claims),
         fingerprint: provider.fingerprint.clone(),
         tokens: kept_tokens,

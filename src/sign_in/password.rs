@@ -202,6 +202,7 @@ fn signed_in(scene: &mut Scene<'_>, visit: &Visit, password: &Password, user: &U
         provider_subject: None,
         provider_session: None,
         auth_time: Some(visit.now.seconds()),
+        issued: None,
         claims: kept_claims(settings, &claims),
         fingerprint: password.fingerprint.clone(),
         tokens: Tokens::default(),

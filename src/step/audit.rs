@@ -62,7 +62,18 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
             };
             Line::of("fetch_failed").because(failure).text("what", what).text("provider", provider)
         }
-        Event::Outcome(_)
+        Event::RevocationsUnavailable { failure, told: true } => Line::of("revocations_unavailable").because(failure),
+        Event::RevocationsAvailable { after } => {
+            Line::of("revocations_available").with("after_seconds", Value::from(after.as_secs()))
+        }
+        Event::RevocationsLost => Line::of("revocations_lost"),
+        Event::RevocationsForged(number) => Line::of("revocations_forged").with("number", Value::from(*number)),
+        Event::RevocationsByUnknownKeys(number) => Line::of("revocations_by_unknown_keys").with("number", Value::from(*number)),
+        Event::RevocationsWithoutRoom(number) => Line::of("revocations_without_room").with("number", Value::from(*number)),
+        Event::RevocationsUnavailable { told: false, .. }
+        | Event::RevocationsAnnounced(_)
+        | Event::RevocationsCurrent(_)
+        | Event::Outcome(_)
         | Event::SessionFromMemory
         | Event::SessionFromCookie
         | Event::TokenFromMemory

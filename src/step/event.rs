@@ -79,6 +79,7 @@ pub enum CallKind {
     Introspection,
     Document(DocumentKind),
     UserService,
+    Revocations,
 }
 
 /// What becomes of a session whose refresh failed.
@@ -226,6 +227,26 @@ pub enum Event {
     DocumentHeld { kind: DocumentKind, provider: String, fetched: Timestamp },
     /// A call was answered, or given up.
     CallEnded { kind: CallKind, took: Duration },
+    /// The store has taken so many announcements of what has ended.
+    RevocationsAnnounced(usize),
+    /// Everything is known here that was announced until then.
+    RevocationsCurrent(Timestamp),
+    /// So many entries in the store were made by nobody with our keys.
+    RevocationsForged(usize),
+    /// So many announcements were made with keys that are not here.
+    RevocationsByUnknownKeys(usize),
+    /// For so many ends there is no room here.
+    RevocationsWithoutRoom(usize),
+    /// The store has lost something that was announced before.
+    RevocationsLost,
+    /// The store failed, or said what no honest one says.
+    RevocationsUnavailable {
+        failure: Failure,
+        /// Whether the log is told. The counter counts each failure.
+        told: bool,
+    },
+    /// The store works again, after this time.
+    RevocationsAvailable { after: Duration },
     /// A sign-in was completed, this long after the browser was sent to the provider.
     SignInTook(Duration),
 }
@@ -257,7 +278,12 @@ impl Event {
             Self::RefreshTokenMissing { .. }
             | Self::EndpointUnusable { .. }
             | Self::AlgorithmsDiffer { .. }
-            | Self::ReturnToTooLong { .. } => true,
+            | Self::ReturnToTooLong { .. }
+            | Self::RevocationsForged(_)
+            | Self::RevocationsByUnknownKeys(_)
+            | Self::RevocationsWithoutRoom(_)
+            | Self::RevocationsLost
+            | Self::RevocationsUnavailable { .. } => true,
             Self::SignInFailed { failure, .. } | Self::Denied { failure, .. } | Self::Unanswered { failure, .. } => matches!(
                 failure.reason,
                 Reason::ClientAuthenticationFailed

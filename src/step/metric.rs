@@ -21,8 +21,8 @@ pub struct Metric {
 /// The change of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A counter grows by one.
-    OneMore,
+    /// A counter grows by so many.
+    More(u64),
     /// A histogram gets this sample, in milliseconds.
     Sample(u64),
     /// A gauge is set to this.
@@ -31,11 +31,15 @@ pub enum Change {
 
 impl Metric {
     const fn counter(name: &'static str) -> Self {
-        Self { name: Cow::Borrowed(name), change: Change::OneMore }
+        Self { name: Cow::Borrowed(name), change: Change::More(1) }
     }
 
     fn counter_of(before: &str, reason: Reason) -> Self {
-        Self { name: Cow::Owned([before, reason.id()].concat()), change: Change::OneMore }
+        Self { name: Cow::Owned([before, reason.id()].concat()), change: Change::More(1) }
+    }
+
+    fn more(name: &'static str, number: usize) -> Self {
+        Self { name: Cow::Borrowed(name), change: Change::More(u64::try_from(number).unwrap_or(u64::MAX)) }
     }
 
     fn took(name: &'static str, span: Duration) -> Self {
@@ -96,6 +100,16 @@ impl Event {
             Self::DocumentHeld { kind: DocumentKind::Keys, provider, fetched } => {
                 return Metric::moment("accredit_keys_fetched_timestamp_seconds_", provider, *fetched);
             }
+            Self::RevocationsAnnounced(number) => return Metric::more("accredit_revocations_announced", *number),
+            Self::RevocationsForged(number) => return Metric::more("accredit_revocations_forged", *number),
+            Self::RevocationsByUnknownKeys(number) => return Metric::more("accredit_revocations_by_unknown_keys", *number),
+            Self::RevocationsWithoutRoom(number) => return Metric::more("accredit_revocations_without_room", *number),
+            Self::RevocationsCurrent(moment) => {
+                return Metric::moment("accredit_revocations_current_timestamp_seconds", "", *moment);
+            }
+            Self::RevocationsLost => "accredit_revocations_lost",
+            Self::RevocationsUnavailable { .. } => "accredit_revocations_unavailable",
+            Self::RevocationsAvailable { .. } => "accredit_revocations_available_again",
             Self::CallEnded { kind, took } => {
                 let name = match kind {
                     CallKind::Token => "accredit_call_milliseconds_token",
@@ -105,6 +119,7 @@ impl Event {
                     CallKind::Document(DocumentKind::Metadata) => "accredit_call_milliseconds_metadata",
                     CallKind::Document(DocumentKind::Keys) => "accredit_call_milliseconds_keys",
                     CallKind::UserService => "accredit_call_milliseconds_user_service",
+                    CallKind::Revocations => "accredit_call_milliseconds_revocations",
                 };
                 return Metric::took(name, *took);
             }
@@ -124,7 +139,7 @@ mod tests {
         for (event, name, change) in [
             (Event::SignInTook(Duration::from_micros(1_500)), "accredit_sign_in_milliseconds", Change::Sample(1)),
             (held, "accredit_keys_fetched_timestamp_seconds_main", Change::Level(1_750_000_000)),
-            (Event::SignInRepeated, "accredit_sign_in_repeated", Change::OneMore),
+            (Event::SignInRepeated, "accredit_sign_in_repeated", Change::More(1)),
         ] {
             assert_eq!(event.metric(), Metric { name: name.into(), change });
         }

@@ -7,13 +7,14 @@ use std::time::Duration;
 use crate::config::settings::Settings;
 use crate::http::message::Reply;
 use crate::oidc::metadata::Remark;
+use crate::session::ended::EndedSessions;
 use crate::session::remembered::attempts::UsedAttempts;
-use crate::session::remembered::ended::EndedSessions;
 use crate::step::decision::{News, Resource};
 use crate::step::event::Event;
 use crate::upkeep::documents::Documents;
 use crate::upkeep::fetch::{Errand, Fetch, Upkeep};
 use crate::upkeep::refresh::Refreshes;
+use crate::upkeep::revocations::Revocations;
 use crate::upkeep::turn::Turn;
 use crate::words::time::Timestamp;
 use crate::words::world::World;
@@ -31,6 +32,8 @@ pub struct Background {
     pub refreshes: Refreshes,
     /// The sessions that have ended, in any worker of this process.
     pub ended: EndedSessions,
+    /// How replicas tell each other what has ended.
+    pub revocations: Revocations,
     /// What became of sign-in attempts, in any worker of this process.
     pub attempts: UsedAttempts,
     /// The names of providers whose missing refresh token was reported already.
@@ -43,7 +46,8 @@ impl Background {
         Self {
             documents: Documents::new(settings),
             refreshes: Refreshes::default(),
-            ended: EndedSessions::default(),
+            ended: EndedSessions::new(settings.sealer.end_keys(), settings.names_of_beginnings(), settings.revocations.is_some()),
+            revocations: Revocations::new(settings),
             attempts: UsedAttempts::default(),
             without_refresh_token: Vec::new(),
         }
@@ -75,7 +79,7 @@ impl Background {
 
     /// Does everything that is due now. The timer calls this.
     pub fn tick(&mut self, settings: &Settings, world: &mut dyn World) -> Upkeep {
-        self.turn(settings, world, Vec::new(), |refreshes, turn| refreshes.look_after(turn))
+        self.turn(settings, world, Vec::new(), |_, _| {})
     }
 
     /// Takes the reply to a fetch, then does everything that is due now.
@@ -93,13 +97,12 @@ impl Background {
                 let fetched = Event::Fetched { kind: *kind, provider: fetch.provider.clone(), failure };
                 [fetched].into_iter().chain(remarks.into_iter().map(told)).collect()
             }
-            Errand::Refresh(_) => Vec::new(),
+            Errand::Refresh(_) | Errand::Revocations(_) => Vec::new(),
         };
-        self.turn(settings, world, events, |refreshes, turn| {
-            if let Errand::Refresh(session) = &fetch.errand {
-                refreshes.fetch_answered(turn, session, reply);
-            }
-            refreshes.look_after(turn);
+        self.turn(settings, world, events, |(refreshes, revocations), turn| match &fetch.errand {
+            Errand::Document(_) => {}
+            Errand::Refresh(session) => refreshes.fetch_answered(turn, session, reply),
+            Errand::Revocations(question) => revocations.answered(turn, question, fetch.began, reply),
         })
     }
 
@@ -108,15 +111,17 @@ impl Background {
         settings: &Settings,
         world: &mut dyn World,
         events: Vec<Event>,
-        refresh: impl FnOnce(&mut Refreshes, &mut Turn<'_>),
+        answered: impl FnOnce((&mut Refreshes, &mut Revocations), &mut Turn<'_>),
     ) -> Upkeep {
         let now = world.now();
         let (documents, ended) = (&mut self.documents, &mut self.ended);
         let mut turn = Turn { settings, world, now, documents, ended, fetches: Vec::new(), events };
-        refresh(&mut self.refreshes, &mut turn);
+        answered((&mut self.refreshes, &mut self.revocations), &mut turn);
+        self.refreshes.look_after(&mut turn);
+        let again = self.revocations.look_after(&mut turn);
         let Turn { world, documents, mut fetches, mut events, .. } = turn;
         let missing = documents.look_after(settings, world, now, (&mut fetches, &mut events));
         let attentive = missing || !self.refreshes.is_empty();
-        Upkeep { fetches, events, next: if attentive { BUSY_PERIOD } else { IDLE_PERIOD } }
+        Upkeep { fetches, events, next: again.min(if attentive { BUSY_PERIOD } else { IDLE_PERIOD }) }
     }
 }

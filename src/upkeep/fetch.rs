@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::http::message::{HttpCall, Reply};
 use crate::session::content::Session;
 use crate::step::event::{CallKind, DocumentKind, Event};
+use crate::upkeep::question::Question;
 use crate::words::time::Timestamp;
 
 /// What the background wants done: calls to make, and events to report.
@@ -21,7 +22,7 @@ pub struct Upkeep {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the names of the other fields say it")]
 pub struct Fetch {
-    /// The provider's configured name.
+    /// The provider's configured name; empty for what no provider is asked.
     pub provider: String,
     pub errand: Errand,
     pub call: HttpCall,
@@ -35,6 +36,7 @@ impl Fetch {
         let kind = match self.errand {
             Errand::Document(kind) => CallKind::Document(kind),
             Errand::Refresh(_) => CallKind::Refresh,
+            Errand::Revocations(_) => CallKind::Revocations,
         };
         Event::call_ended(kind, self.began, now, reply)
     }
@@ -48,4 +50,6 @@ pub enum Errand {
     /// New tokens for this session. The call uses up its refresh token, so that the reply must be taken, whatever the
     /// configuration is by then.
     Refresh(Box<Session>),
+    /// A question to the store in which replicas tell each other what has ended.
+    Revocations(Box<Question>),
 }

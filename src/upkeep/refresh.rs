@@ -155,7 +155,7 @@ fn ask_for_tokens(turn: &mut Turn<'_>, due: &mut DueSession) -> bool {
         return true;
     }
     let sealer = &turn.settings.sealer;
-    if newer(turn.world, sealer, session).is_some() || turn.ended.has(turn.world, session, now) {
+    if newer(turn.world, sealer, session).is_some() || turn.ended.has_session(turn.world, session, now) {
         return false;
     }
     let Some(metadata) = turn.metadata(&session.provider) else { return true };

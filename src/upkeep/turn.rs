@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::config::settings::Settings;
 use crate::oidc::metadata::Metadata;
-use crate::session::remembered::ended::EndedSessions;
+use crate::session::ended::EndedSessions;
 use crate::step::event::Event;
 use crate::upkeep::documents::{Documents, HeldKeys};
 use crate::upkeep::fetch::Fetch;

@@ -88,6 +88,7 @@ pub(crate) fn session(
         provider_subject: None,
         provider_session: text("sid"),
         auth_time: claims.get("auth_time").and_then(Value::as_u64),
+        issued: None,
         claims: kept_claims(settings, &claims),
         fingerprint,
         tokens,

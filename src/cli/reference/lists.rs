@@ -73,7 +73,7 @@ pub(super) fn counters(table: &str) -> String {
 
 /// The name of an event's counter, if it has one. One that ends in a reason is written with `REASON`.
 fn counter(event: &Event) -> Option<String> {
-    let Metric { name, change: Change::OneMore } = event.metric() else { return None };
+    let Metric { name, change: Change::More(_) } = event.metric() else { return None };
     let stem = name.strip_suffix(REASON.id()).map(|stem| [stem, "REASON"].concat());
     Some(["`", stem.as_deref().unwrap_or(&name), "`"].concat())
 }
@@ -148,6 +148,14 @@ fn samples() -> Vec<Event> {
         Event::DocumentHeld { kind: DocumentKind::Keys, provider: text(), fetched: Timestamp::from_seconds(0) },
         Event::CallEnded { kind: CallKind::Token, took: Duration::ZERO },
         Event::SignInTook(Duration::ZERO),
+        Event::RevocationsAnnounced(1),
+        Event::RevocationsCurrent(Timestamp::from_seconds(0)),
+        Event::RevocationsForged(1),
+        Event::RevocationsByUnknownKeys(1),
+        Event::RevocationsWithoutRoom(1),
+        Event::RevocationsLost,
+        Event::RevocationsUnavailable { failure: failure(), told: true },
+        Event::RevocationsAvailable { after: Duration::ZERO },
     ]);
     events
 }
@@ -186,9 +194,17 @@ mod tests {
             Event::DocumentHeld { .. } => 23,
             Event::CallEnded { .. } => 24,
             Event::SignInTook(_) => 25,
+            Event::RevocationsAnnounced(_) => 26,
+            Event::RevocationsCurrent(_) => 27,
+            Event::RevocationsForged(_) => 28,
+            Event::RevocationsByUnknownKeys(_) => 29,
+            Event::RevocationsWithoutRoom(_) => 30,
+            Event::RevocationsLost => 31,
+            Event::RevocationsUnavailable { .. } => 32,
+            Event::RevocationsAvailable { .. } => 33,
         };
         let numbers: std::collections::BTreeSet<_> = samples().iter().map(number).collect();
-        assert_eq!(numbers, (0..=25).collect());
+        assert_eq!(numbers, (0..=33).collect());
     }
 
     #[test]

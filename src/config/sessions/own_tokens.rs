@@ -41,7 +41,7 @@ shape! {
         /// the first signs, all verify. HS256: a text of at least 32 bytes, used as written. RS256, ES256: a private key in PEM
         /// (PKCS#8), tested when the configuration is loaded (RSA: 2,048 to 4,096 bits); RS256 needs a host that signs, as Envoy does
         pub(crate) keys: Vec<Checked<Secret>> where list(Kind::Secret).at_least(1),
-        /// further claims, in addition to `sub`, `iat`, `exp`, `origin` and, if they have a value, `idp`, `sid` and `idp_sub`.
+        /// further claims, in addition to `sub`, `iat`, `exp`, `origin` and, if they have a value, `idp`, `sid`, `idp_sub` and `idp_iat`.
         /// Everybody who has the token can read all of them
         /// Default: `[]`
         pub(crate) claims: Vec<Checked<ClaimName>> = default,

@@ -29,6 +29,7 @@ fn documents() -> [Value; 2] {
         "rules": [{"match": {"path": "/x"}, "require": {"provider": "sso", "claim": "groups", "any_of": ["a"]}}, {"require": "authenticated"}],
         "policies": {"p": {"claim": "groups", "any_of": ["a"]}},
         "claim_to_headers": [{"claim_name": "sub", "header_name": "x-forwarded-user"}],
+        "revocations": {"redis": {"cluster": "redis"}, "when_stale": "refuse"},
         "accounts": {
             "cluster": "users", "subject": "id", "find": {"path": "/users/{claims.sub}"},
             "create": {"path": "/users", "body": {"sub": "{claims.sub}"}}, "notify": {"path": "/mail", "body": {"to": "{claims.sub}"}},

@@ -1,5 +1,5 @@
-//! Tombstones: marks of what has ended, shared by the workers of one process. Sessions get one at sign-out, sign-in attempts at
-//! their callback. Each kind has one table of fixed size, because shared data cannot be deleted, and a mark may be overwritten by
+//! Tombstones: marks of what was used up, shared by the workers of one process. Sign-in attempts get one at their callback. Each
+//! kind has one table of fixed size, because shared data cannot be deleted, and a mark may be overwritten by
 //! another. So they are a second line of defence: cookies are deleted in the browser, too, and codes are accepted once by the
 //! provider.
 //!
@@ -33,11 +33,6 @@ pub struct Tombstones {
 }
 
 impl Tombstones {
-    /// The marks of sessions, by their identifiers, which are random or digests.
-    pub const fn sessions() -> Self {
-        Self::of("accredit/3/ended/sessions")
-    }
-
     /// The marks of sign-in attempts, by their `state`.
     pub const fn attempts() -> Self {
         Self::of("accredit/3/ended/attempts")
@@ -167,6 +162,10 @@ mod tests {
     use super::*;
     use crate::words::world::testing::Still;
 
+    fn others() -> Tombstones {
+        Tombstones::of("accredit/3/ended/others")
+    }
+
     const LONG: Timestamp = Timestamp::from_seconds(1_000_000);
 
     fn at(seconds: u64) -> Timestamp {
@@ -184,23 +183,23 @@ mod tests {
     fn another_worker_knows_what_has_ended_until_it_would_expire() {
         let mut here = Still::default();
         let there = here.clone();
-        Tombstones::sessions().mark(&mut here, "abc", at(10));
-        let mut sessions = Tombstones::sessions();
+        Tombstones::attempts().mark(&mut here, "abc", at(10));
+        let mut sessions = Tombstones::attempts();
         assert!(sessions.has(&there, "abc", at(9)));
         assert!(!sessions.has(&there, "abc", at(10)));
         assert!(!sessions.has(&there, "abd", at(9)));
-        assert!(!Tombstones::attempts().has(&there, "abc", at(9)));
+        assert!(!others().has(&there, "abc", at(9)));
     }
 
     #[test]
     fn any_time_is_noted_for_all_workers_in_place_of_the_one_before() {
         let mut here = Still { now: at(100), ..Still::default() };
         let there = here.clone();
-        let mut sessions = Tombstones::sessions();
+        let mut sessions = Tombstones::attempts();
         for time in [at(200), at(50)] {
             sessions.note(&mut here, "abc", time);
             assert_eq!(sessions.noted(&here, "abc", here.now), Some(time));
-            assert_eq!(Tombstones::sessions().noted_uncached(&there, "abc", there.now), Some(time));
+            assert_eq!(Tombstones::attempts().noted_uncached(&there, "abc", there.now), Some(time));
         }
         assert_eq!(sessions.noted(&here, "abd", here.now), None);
     }
@@ -209,28 +208,25 @@ mod tests {
     fn what_may_be_used_once_is_used_once_and_not_after_its_end() {
         let mut here = Still::default();
         let mut there = here.clone();
-        assert!(Tombstones::attempts().mark_once(&mut here, "abc", at(10)));
-        assert!(
-            !Tombstones::attempts().mark_once(&mut there, "abc", at(10))
-                && !Tombstones::attempts().mark_once(&mut here, "abc", at(10))
-        );
-        assert!(Tombstones::attempts().mark_once(&mut there, "abd", at(10)));
+        assert!(others().mark_once(&mut here, "abc", at(10)));
+        assert!(!others().mark_once(&mut there, "abc", at(10)) && !others().mark_once(&mut here, "abc", at(10)));
+        assert!(others().mark_once(&mut there, "abd", at(10)));
         there.now = at(10);
-        assert!(!Tombstones::attempts().mark_once(&mut there, "abe", at(10)));
-        assert!(Tombstones::attempts().mark_once(&mut there, "abc", at(11)), "what it was claimed for is over");
+        assert!(!others().mark_once(&mut there, "abe", at(10)));
+        assert!(others().mark_once(&mut there, "abc", at(11)), "what it was claimed for is over");
     }
 
     #[test]
     fn the_worker_that_ends_something_knows_it_at_once_and_others_within_a_tenth_of_a_second() {
         let mut here = Still::default();
         let mut there = here.clone();
-        let (mut ours, mut theirs) = (Tombstones::sessions(), Tombstones::sessions());
+        let (mut ours, mut theirs) = (Tombstones::attempts(), Tombstones::attempts());
         assert!(!ours.has(&here, "abc", here.now));
         assert!(!theirs.has(&there, "abc", there.now));
         ours.mark(&mut here, "abc", LONG);
         assert!(ours.has(&here, "abc", here.now));
         // Before a cookie is written, the copy is not asked.
-        assert!(Tombstones::sessions().has_uncached(&there, "abc", there.now));
+        assert!(Tombstones::attempts().has_uncached(&there, "abc", there.now));
         there.now = there.now.plus(FRESH);
         assert!(theirs.has(&there, "abc", there.now));
     }
@@ -238,8 +234,8 @@ mod tests {
     #[test]
     fn only_sessions_that_were_signed_out_have_ended_in_the_shared_table() {
         let mut world = Still::default();
-        Tombstones::sessions().mark(&mut world, "abc", at(10));
-        let mut there = Tombstones::sessions();
+        Tombstones::attempts().mark(&mut world, "abc", at(10));
+        let mut there = Tombstones::attempts();
         let ended = [("abc", 9), ("abd", 9), ("abc", 10)].map(|(id, seconds)| there.has_uncached(&world, id, at(seconds)));
         assert_eq!(ended, [true, false, false]);
     }
@@ -247,18 +243,18 @@ mod tests {
     #[test]
     fn the_table_is_loaded_again_even_if_the_clock_is_set_back() {
         let mut world = Still { now: at(1_000), ..Still::default() };
-        let mut there = Tombstones::sessions();
+        let mut there = Tombstones::attempts();
         assert!(!there.has(&world, "abc", world.now));
-        Tombstones::sessions().mark(&mut world, "abc", LONG);
+        Tombstones::attempts().mark(&mut world, "abc", LONG);
         assert!(there.has(&world, "abc", at(10)));
     }
 
     #[test]
     fn the_table_is_loaded_ten_times_a_second_however_many_requests_come() {
         let mut world = Still::default();
-        let mut there = Tombstones::sessions();
+        let mut there = Tombstones::attempts();
         assert!(!there.has(&world, "abc", at(0)));
-        Tombstones::sessions().mark(&mut world, "abc", LONG);
+        Tombstones::attempts().mark(&mut world, "abc", LONG);
         assert!((0..100).all(|millis| !there.has(&world, "abc", Timestamp::from_millis(millis))));
         assert!(there.has(&world, "abc", Timestamp::from_millis(100)));
     }
@@ -274,7 +270,7 @@ mod tests {
             fn shared(&self, key: &str) -> Option<crate::words::world::Shared> {
                 let read = self.still.shared(key);
                 if self.times.replace(self.times.get().saturating_sub(1)) > 0 {
-                    Tombstones::sessions().mark(&mut self.still.clone(), &format!("theirs {}", self.times.get()), LONG);
+                    Tombstones::attempts().mark(&mut self.still.clone(), &format!("theirs {}", self.times.get()), LONG);
                 }
                 read
             }
@@ -312,33 +308,33 @@ mod tests {
         // The first worker that writes may use it, and no other, even if others have written in between.
         for times in [0, 1, 2, 20] {
             let mut world = Between { still: Still::default(), times: times.into() };
-            assert!(Tombstones::sessions().mark_once(&mut world, "ours", LONG), "{times}");
-            assert!(!Tombstones::sessions().mark_once(&mut world, "ours", LONG));
+            assert!(Tombstones::attempts().mark_once(&mut world, "ours", LONG), "{times}");
+            assert!(!Tombstones::attempts().mark_once(&mut world, "ours", LONG));
             // The other worker has marked the same just before us.
             let mut world = Between { still: Still::default(), times: times.into() };
             let theirs = format!("theirs {}", times.saturating_sub(1));
-            assert_eq!(Tombstones::sessions().mark_once(&mut world, &theirs, LONG), times == 0);
+            assert_eq!(Tombstones::attempts().mark_once(&mut world, &theirs, LONG), times == 0);
         }
         // Nothing is decided while another worker never stops writing.
         let mut world = Between { still: Still::default(), times: 10_000.into() };
-        assert!(!Tombstones::sessions().mark_once(&mut world, "ours", LONG));
+        assert!(!Tombstones::attempts().mark_once(&mut world, "ours", LONG));
         for times in [1, 2, 20] {
             let mut world = Between { still: Still::default(), times: times.into() };
-            Tombstones::sessions().mark(&mut world, "ours", LONG);
-            let mut all = Tombstones::sessions();
+            Tombstones::attempts().mark(&mut world, "ours", LONG);
+            let mut all = Tombstones::attempts();
             assert!(all.has(&world, "ours", at(0)));
             assert!((0..times).all(|other| all.has(&world, &format!("theirs {other}"), at(0))), "{times}");
         }
         // Sign-out succeeds even if another worker never stops writing.
         let mut world = Between { still: Still::default(), times: 10_000.into() };
-        Tombstones::sessions().mark(&mut world, "ours", LONG);
-        assert!(Tombstones::sessions().has(&world.still, "ours", at(0)));
+        Tombstones::attempts().mark(&mut world, "ours", LONG);
+        assert!(Tombstones::attempts().has(&world.still, "ours", at(0)));
     }
 
     #[test]
     fn many_ended_sessions_take_no_more_than_the_table_and_each_overwrites_at_most_one() {
         let mut world = Still::default();
-        let mut there = Tombstones::sessions();
+        let mut there = Tombstones::attempts();
         for id in ids(60_000) {
             there.mark(&mut world, &id, LONG);
         }
@@ -347,7 +343,7 @@ mod tests {
         // The number of known marks is the number of places, in a worker that has seen them all and in a new one.
         let known = |ended: &mut Tombstones| ids(60_000).filter(|id| ended.has(&world, id, at(0))).count();
         assert_eq!(known(&mut there), PLACES);
-        assert_eq!(known(&mut Tombstones::sessions()), PLACES);
+        assert_eq!(known(&mut Tombstones::attempts()), PLACES);
         let all: Vec<_> = ids(60_000).collect();
         assert!(all.iter().rev().take(40).filter(|id| there.has(&world, id, at(0))).count() >= 38);
     }
@@ -356,26 +352,26 @@ mod tests {
     fn a_worker_keeps_its_marks_if_somebody_else_writes_to_the_table() {
         for junk in [&b""[..], b"{}", &[0xff; TABLE - 1], &[0; TABLE + 1]] {
             let mut world = Still::default();
-            let mut here = Tombstones::sessions();
+            let mut here = Tombstones::attempts();
             here.mark(&mut world, "abc", LONG);
             world.share(here.key, junk, Version::Any).unwrap();
-            assert!(!Tombstones::sessions().has(&world, "abc", at(0)));
+            assert!(!Tombstones::attempts().has(&world, "abc", at(0)));
             assert!(here.has_uncached(&world, "abc", at(0)));
             // The next sign-out tells the other workers again.
             here.mark(&mut world, "abd", LONG);
-            let mut there = Tombstones::sessions();
+            let mut there = Tombstones::attempts();
             assert!(there.has(&world, "abc", at(0)) && there.has(&world, "abd", at(0)));
         }
         // The same holds for a table that is empty again.
         let mut world = Still::default();
-        let mut here = Tombstones::sessions();
+        let mut here = Tombstones::attempts();
         here.mark(&mut world, "abc", LONG);
         world.share(here.key, &[0; TABLE], Version::Any).unwrap();
         assert!(here.has_uncached(&world, "abc", at(0)));
         // A value of the right size is read as it is, and marks nothing.
         let mut world = Still::default();
-        world.share(Tombstones::sessions().key, &[0xff; TABLE], Version::Any).unwrap();
-        assert!(ids(10_000).all(|id| !Tombstones::sessions().has(&world, &id, at(0))));
+        world.share(Tombstones::attempts().key, &[0xff; TABLE], Version::Any).unwrap();
+        assert!(ids(10_000).all(|id| !Tombstones::attempts().has(&world, &id, at(0))));
     }
 
     #[test]

@@ -1,0 +1,319 @@
+//! What has ended, in any worker of this process and, if they share a store, in any replica: single sessions, sessions of a
+//! provider's, persons, everybody. A session has ended if any of its names is marked. Why something ended is not known here, nor
+//! how replicas reach each other; `announcement` is what they say, and `queue` what they have not said yet.
+//!
+//! Each worker has a copy of the marks, as far as it needed them. A copy that is up to 100 ms old is good enough to let somebody
+//! in. Before a cookie is written, or a token is used that can be used once, the marks themselves are read.
+
+pub mod announcement;
+pub mod mark;
+pub mod names;
+pub mod pieces;
+pub mod queue;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use crate::crypto::end_key::EndKey;
+use crate::session::content::Session;
+use crate::session::ended::announcement::{Announced, announcement};
+use crate::session::ended::mark::{Ends, Mark};
+use crate::session::ended::names::{Kind, Names, names};
+use crate::session::ended::pieces::{Pieces, Size};
+use crate::words::time::Timestamp;
+use crate::words::world::{Version, World};
+
+/// How old what this worker knows may be when it is asked.
+const FRESH: Duration = Duration::from_millis(100);
+
+/// How often a write is tried if other workers have written in between.
+const MOST_TRIES: usize = 100;
+
+/// Which state the tables are in: a number that changes with each mark.
+const CHANGES: &str = "accredit/4/ended/changes";
+
+/// The table of each provider, and the one of ends that belong to none: 2,097,152 marks, each of 16 bytes.
+const OF_A_PROVIDER: Size = Size { pieces: 1_024, marks: 2_048 };
+
+/// The table of ends that nobody has proved: 32,768 marks.
+const UNPROVED: Size = Size { pieces: 128, marks: 256 };
+
+/// Something that ends. `until` says when no session can be left that it ends.
+#[derive(Clone, Copy, Debug)]
+pub enum End<'a> {
+    /// This session.
+    Session(&'a Session),
+    /// The session with this identifier.
+    SessionId {
+        /// The session's identifier.
+        id: &'a str,
+        /// Until when that matters.
+        until: Timestamp,
+    },
+    /// The sessions that began with this session of the provider's.
+    AtProvider {
+        /// The provider's configured name.
+        provider: &'a str,
+        /// `sid`: the provider's name for its session.
+        sid: &'a str,
+        /// Until when that matters.
+        until: Timestamp,
+    },
+    /// The sessions of a person.
+    Person {
+        /// The provider's configured name.
+        provider: &'a str,
+        /// `sub` at the provider.
+        sub: &'a str,
+        /// Those whose ID token was issued at this time or before, by the provider's clock.
+        begun_by: Timestamp,
+        /// Until when that matters.
+        until: Timestamp,
+    },
+    /// The sessions of everybody.
+    Everybody {
+        /// The provider's configured name; empty for all.
+        provider: &'a str,
+        /// Those whose ID token was issued at this time or before, by the provider's clock.
+        begun_by: Timestamp,
+        /// Until when that matters.
+        until: Timestamp,
+    },
+}
+
+/// What became of an end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Recorded {
+    /// What other replicas are to be told.
+    pub announcement: Vec<u8>,
+    /// Whether it stands in the table. If not, there was no room, and it holds nowhere.
+    pub kept: bool,
+}
+
+/// What has ended, as far as this worker knows.
+pub struct EndedSessions {
+    keys: Vec<EndKey>,
+    of_none: Pieces,
+    of_providers: Vec<(String, Pieces)>,
+    unproved: Pieces,
+    /// The state in which the tables were found last.
+    changes: Option<u64>,
+    looked: Timestamp,
+    /// Whether other replicas are told.
+    tells: bool,
+    /// Whether this worker has put announcements into the queue that were not sent yet.
+    unsent: bool,
+}
+
+impl EndedSessions {
+    /// Nothing is known yet. `keys` are those that open sessions; `providers` are the configured names of all by whom people sign
+    /// in; `tells` says whether replicas share a store.
+    pub fn new<'a>(keys: &[EndKey], providers: impl Iterator<Item = &'a str>, tells: bool) -> Self {
+        let of_provider = |name: &str| (name.to_owned(), Pieces::new(&format!("of/{name}"), OF_A_PROVIDER));
+        Self {
+            keys: keys.to_vec(),
+            of_none: Pieces::new("all", OF_A_PROVIDER),
+            of_providers: providers.map(of_provider).collect(),
+            unproved: Pieces::new("unproved", UNPROVED),
+            changes: None,
+            // It was never looked. A time in the future makes it look when it is first asked.
+            looked: Timestamp::from_millis(u64::MAX),
+            tells,
+            unsent: false,
+        }
+    }
+
+    /// Ends a session until it would expire, and leaves it to the queue to tell other replicas. This worker knows it at once.
+    pub fn mark(&mut self, world: &mut dyn World, session: &Session) {
+        let recorded = self.end(world, &End::Session(session));
+        if session.ends > world.now() {
+            self.tell_later(world, &recorded.announcement);
+        }
+    }
+
+    /// Leaves an announcement to the queue. Returns `false` if it is full, or if nobody is told.
+    pub fn tell_later(&mut self, world: &mut dyn World, announcement: &[u8]) -> bool {
+        self.unsent |= self.tells;
+        self.tells && queue::add(world, announcement)
+    }
+
+    /// Whether this worker has put announcements into the queue that were not sent yet.
+    pub const fn has_unsent(&self) -> bool {
+        self.unsent
+    }
+
+    /// The same, and whoever asks sends them.
+    pub fn take_unsent(&mut self) -> bool {
+        std::mem::take(&mut self.unsent)
+    }
+
+    /// Ends something in this process. This worker knows it at once, others within 100 ms. Who calls this tells other replicas.
+    pub fn end(&mut self, world: &mut dyn World, end: &End<'_>) -> Recorded {
+        let (provider, marks) = self.marks_of(end);
+        let kept = self.add(world, provider, &marks);
+        Recorded { announcement: announcement(&self.keys, provider, &marks), kept }
+    }
+
+    /// Ends, in this process, the sessions that began with a session of the provider's, although nobody has proved that it ended.
+    /// Returns whether there was room.
+    pub fn end_unproved(&mut self, world: &mut dyn World, provider: &str, sid: &str, until: Timestamp) -> bool {
+        let (_, marks) = self.marks_of(&End::AtProvider { provider, sid, until });
+        let now = world.now();
+        let (refused, is_changed) = self.unproved.add(world, &marks, now);
+        self.count_up(world, is_changed);
+        refused.is_empty()
+    }
+
+    /// Takes the announcements of other replicas. Returns what each of them was, and how many marks had no room.
+    pub fn hear<'a>(&mut self, world: &mut dyn World, told: impl Iterator<Item = &'a [u8]>) -> (Vec<Announced>, usize) {
+        let providers = || self.of_providers.iter().map(|(name, _)| name.as_str());
+        let heard: Vec<_> = told.map(|bytes| announcement::read(&self.keys, providers(), bytes)).collect();
+        let mut without_room = 0_usize;
+        let now = world.now();
+        let mut changed = false;
+        for name in
+            [""].map(str::to_owned).into_iter().chain(self.of_providers.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())
+        {
+            let of_it = heard.iter().filter_map(|one| match one {
+                Announced::Marks(provider, marks) if *provider == name => Some(marks),
+                _ => None,
+            });
+            let marks: Vec<Mark> = of_it.flatten().copied().collect();
+            if !marks.is_empty() {
+                let (refused, is_changed) = self.table(&name).add(world, &marks, now);
+                without_room = without_room.saturating_add(refused.len());
+                changed |= is_changed;
+            }
+        }
+        self.count_up(world, changed);
+        (heard, without_room)
+    }
+
+    /// All marks that still matter of one piece of each table, with the provider's name; `None` after the last piece.
+    pub fn piece(&mut self, world: &dyn World, number: usize, now: Timestamp) -> Option<Vec<(String, Mark)>> {
+        let mut all = Vec::new();
+        let named = |name: &str, marks: Vec<Mark>| marks.into_iter().map(|mark| (name.to_owned(), mark)).collect::<Vec<_>>();
+        all.extend(named("", self.of_none.piece(world, number, now)?));
+        for (name, table) in &mut self.of_providers {
+            all.extend(named(name, table.piece(world, number, now)?));
+        }
+        Some(all)
+    }
+
+    /// The keys by which ends are named and announced.
+    pub fn keys(&self) -> &[EndKey] {
+        &self.keys
+    }
+
+    /// Whether a session with these names has ended, as was known up to 100 ms ago. That is good enough to let somebody in.
+    pub fn has(&mut self, world: &dyn World, names: &Names, now: Timestamp) -> bool {
+        if now < self.looked || now.since(self.looked) >= FRESH {
+            self.look(world);
+            self.looked = now;
+        }
+        if self.changes.is_some() && names.not_found_in.get() == self.changes {
+            return false;
+        }
+        let found = self.is_marked(world, names, now);
+        names.not_found_in.set(self.changes.filter(|_| !found));
+        found
+    }
+
+    /// Whether a session has ended, as was known up to 100 ms ago.
+    pub fn has_session(&mut self, world: &dyn World, session: &Session, now: Timestamp) -> bool {
+        self.has(world, &Names::new(&self.keys, session), now)
+    }
+
+    /// Whether a session has ended, as is known now. Ask this before a cookie is written, or a refresh token is used.
+    pub fn has_uncached(&mut self, world: &dyn World, session: &Session, now: Timestamp) -> bool {
+        self.looked = Timestamp::from_millis(u64::MAX);
+        self.has_session(world, session, now)
+    }
+
+    fn is_marked(&mut self, world: &dyn World, names: &Names, now: Timestamp) -> bool {
+        let ended = |mark: Option<Mark>| mark.is_some_and(|mark| mark.matters(now) && mark.ends.end(names.begun));
+        if names.anywhere.iter().any(|name| ended(self.of_none.find(world, *name))) {
+            return true;
+        }
+        if names.provider_session.iter().any(|name| ended(self.unproved.find(world, *name))) {
+            return true;
+        }
+        let table = self.of_providers.iter_mut().find(|(name, _)| *name == names.provider);
+        let mut at_provider = names.at_provider.iter().chain(&names.provider_session);
+        table.is_some_and(|(_, table)| at_provider.any(|name| ended(table.find(world, *name))))
+    }
+
+    /// The table that an end belongs into, by the provider's name, and its marks, one under each key.
+    fn marks_of<'a>(&self, end: &End<'a>) -> (&'a str, Vec<Mark>) {
+        let (provider, named, until, ends) = match *end {
+            End::Session(session) => {
+                let provider = session.provider.as_str();
+                let account = names(&self.keys, Kind::Account, &[provider, session.subject_at_provider()]);
+                let account = account.first().copied().unwrap_or_default();
+                (provider, names(&self.keys, Kind::Session, &[&session.id]), session.ends, Ends::by_account(account))
+            }
+            End::SessionId { id, until } => ("", names(&self.keys, Kind::Session, &[id]), until, Ends::All { account: 0 }),
+            End::AtProvider { provider, sid, until } => {
+                (provider, names(&self.keys, Kind::AtProvider, &[provider, sid]), until, Ends::All { account: 0 })
+            }
+            End::Person { provider, sub, begun_by, until } => {
+                (provider, names(&self.keys, Kind::Person, &[provider, sub]), until, Ends::begun_by(begun_by))
+            }
+            End::Everybody { provider, begun_by, until } => {
+                (provider, names(&self.keys, Kind::Everybody, &[provider]), until, Ends::begun_by(begun_by))
+            }
+        };
+        let known = self.of_providers.iter().any(|(name, _)| name == provider);
+        let marks = named.into_iter().map(|name| Mark::new(name, until, ends)).collect();
+        // The end of a session whose provider is not configured counts once it is configured again.
+        (if known { provider } else { "" }, marks)
+    }
+
+    fn add(&mut self, world: &mut dyn World, provider: &str, marks: &[Mark]) -> bool {
+        let now = world.now();
+        let (refused, is_changed) = self.table(provider).add(world, marks, now);
+        self.count_up(world, is_changed);
+        refused.is_empty()
+    }
+
+    fn table(&mut self, provider: &str) -> &mut Pieces {
+        match self.of_providers.iter_mut().find(|(name, _)| name == provider) {
+            Some((_, table)) => table,
+            None => &mut self.of_none,
+        }
+    }
+
+    /// Finds out whether anything has changed, and in which pieces.
+    fn look(&mut self, world: &dyn World) {
+        let changes = world.shared(CHANGES).and_then(|shared| Some(u64::from_le_bytes(shared.value.try_into().ok()?)));
+        if changes.is_none() || changes != self.changes {
+            for table in self.of_providers.iter_mut().map(|(_, table)| table).chain([&mut self.of_none, &mut self.unproved]) {
+                table.look_for_changes(world);
+            }
+        }
+        // Before the first mark, there is no number; what was asked then must not be asked again before something has changed.
+        self.changes = changes.or(Some(0));
+    }
+
+    /// Tells all workers that something has changed, if it has.
+    fn count_up(&mut self, world: &mut dyn World, is_changed: bool) {
+        if !is_changed {
+            return;
+        }
+        for tries in 1..=MOST_TRIES {
+            let shared = world.shared(CHANGES);
+            let version = shared.as_ref().map_or(Version::Absent, |shared| shared.version);
+            let version = if tries < MOST_TRIES { version } else { Version::Any };
+            let number = shared.and_then(|shared| Some(u64::from_le_bytes(shared.value.try_into().ok()?))).unwrap_or_default();
+            if world.share(CHANGES, &number.wrapping_add(1).to_le_bytes(), version).is_ok() {
+                break;
+            }
+        }
+        // It looks again when it is next asked, because other workers may have changed something, too.
+        self.looked = Timestamp::from_millis(u64::MAX);
+    }
+}

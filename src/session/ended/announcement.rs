@@ -1,0 +1,160 @@
+//! How replicas tell each other that something has ended: a mark under each key, each with a MAC. Whoever can write to the store
+//! that they share can make none of them. Where announcements are kept is not known here.
+
+use crate::crypto::end_key::{EndKey, KEY_ID_BYTES, MAC_BYTES};
+use crate::session::ended::mark::{MARK_BYTES, Mark};
+use crate::session::ended::names::{Kind, names};
+
+/// The version of announcements. No other is read.
+const VERSION: u8 = 1;
+
+/// The number of a table, in bytes: a keyed hash of the provider's configured name.
+const TABLE_BYTES: usize = 4;
+
+/// What one key says: the key, the table, the mark, and the MAC of all that.
+const PART_BYTES: usize = KEY_ID_BYTES + TABLE_BYTES + MARK_BYTES + MAC_BYTES;
+
+/// The most parts that are read: more keys than anybody has.
+const MOST_PARTS: usize = 12;
+
+/// What an announcement says to a replica with these keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Announced {
+    /// These marks belong into the table of this provider; into the one of all providers if it is empty.
+    Marks(String, Vec<Mark>),
+    /// It is about a provider that is not configured here.
+    OfAnotherProvider,
+    /// It was made with keys that are not here.
+    ByUnknownKeys,
+    /// It is none, or nobody with our keys has made it so.
+    Forged,
+}
+
+/// An announcement of marks, one under each key, in the order of the keys.
+pub fn announcement(keys: &[EndKey], provider: &str, marks: &[Mark]) -> Vec<u8> {
+    written(keys.iter().zip(marks), provider)
+}
+
+/// An announcement of a mark whose key is not known any more.
+pub fn announcement_again(keys: &[EndKey], provider: &str, mark: &Mark) -> Vec<u8> {
+    written(keys.iter().map(|key| (key, mark)), provider)
+}
+
+fn written<'a>(parts: impl Iterator<Item = (&'a EndKey, &'a Mark)>, provider: &str) -> Vec<u8> {
+    let mut written = vec![VERSION];
+    for (key, mark) in parts.take(MOST_PARTS) {
+        let said = [&key.id()[..], &table(key, provider), &mark.write()].concat();
+        let mac = key.mac(&authenticated(&said));
+        written.extend(said);
+        written.extend(mac);
+    }
+    written
+}
+
+/// Reads an announcement. `providers` are the names of those that are configured here.
+pub fn read<'a>(keys: &[EndKey], mut providers: impl Iterator<Item = &'a str>, bytes: &[u8]) -> Announced {
+    let Some((&VERSION, parts)) = bytes.split_first() else { return Announced::Forged };
+    let (parts, rest) = parts.as_chunks::<PART_BYTES>();
+    if !rest.is_empty() || parts.is_empty() || parts.len() > MOST_PARTS {
+        return Announced::Forged;
+    }
+    let mut marks = Vec::new();
+    let mut of_table = None;
+    for part in parts {
+        let (said, mac) = part.split_at(PART_BYTES - MAC_BYTES);
+        let (Some((id, rest)), Some(mac)) = (said.split_first_chunk::<KEY_ID_BYTES>(), mac.first_chunk()) else { continue };
+        let Some(key) = keys.iter().find(|key| key.id() == *id) else { continue };
+        if !key.is_mac(mac, &authenticated(said)) {
+            return Announced::Forged;
+        }
+        let Some((number, mark)) = rest.split_first_chunk::<TABLE_BYTES>() else { continue };
+        of_table.get_or_insert((key, *number));
+        marks.extend(mark.first_chunk().map(Mark::read));
+    }
+    let Some((key, number)) = of_table else { return Announced::ByUnknownKeys };
+    if table(key, "") == number {
+        return Announced::Marks(String::new(), marks);
+    }
+    match providers.find(|provider| table(key, provider) == number) {
+        Some(provider) => Announced::Marks(provider.to_owned(), marks),
+        None => Announced::OfAnotherProvider,
+    }
+}
+
+/// The number of a provider's table, under this key.
+fn table(key: &EndKey, provider: &str) -> [u8; TABLE_BYTES] {
+    let name = names(std::slice::from_ref(key), Kind::Table, &[provider]).first().copied().unwrap_or_default().to_le_bytes();
+    name.first_chunk().copied().unwrap_or_default()
+}
+
+/// What the MAC is of.
+fn authenticated(said: &[u8]) -> Vec<u8> {
+    [&[VERSION], said].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::ended::mark::Ends;
+    use crate::session::ended::testing::keys;
+    use crate::words::time::Timestamp;
+
+    const PROVIDERS: [&str; 2] = ["idp", "partner"];
+
+    fn mark(name: u64) -> Mark {
+        Mark::new(name, Timestamp::from_seconds(1_900_000_000), Ends::All { account: 7 })
+    }
+
+    fn said(keys: &[EndKey], bytes: &[u8]) -> Announced {
+        read(keys, PROVIDERS.into_iter(), bytes)
+    }
+
+    #[test]
+    fn replicas_with_one_key_in_common_understand_each_other() {
+        let all = keys(&[1, 2]);
+        let told = announcement(&all, "partner", &[mark(1), mark(2)]);
+        assert_eq!(told.len(), 1 + 2 * 40);
+        assert_eq!(said(&all, &told), Announced::Marks("partner".into(), vec![mark(1), mark(2)]));
+        assert_eq!(said(&keys(&[1]), &told), Announced::Marks("partner".into(), vec![mark(1)]));
+        assert_eq!(said(&keys(&[3, 2]), &told), Announced::Marks("partner".into(), vec![mark(2)]));
+        assert_eq!(said(&keys(&[3]), &told), Announced::ByUnknownKeys);
+        assert_eq!(
+            said(&all, &announcement(&all, "", &[mark(1), mark(2)])),
+            Announced::Marks(String::new(), vec![mark(1), mark(2)])
+        );
+        assert_eq!(said(&all, &announcement(&all, "third", &[mark(1)])), Announced::OfAnotherProvider);
+        let again = announcement_again(&all, "idp", &mark(1));
+        assert_eq!(said(&keys(&[2]), &again), Announced::Marks("idp".into(), vec![mark(1)]));
+    }
+
+    #[test]
+    fn an_announcement_that_was_changed_cut_or_added_to_ends_nothing() {
+        let keys = keys(&[1, 2]);
+        let told = announcement(&keys, "idp", &[mark(1), mark(2)]);
+        for position in 0..told.len() {
+            let mut changed = told.clone();
+            changed[position] ^= 0x40;
+            // A part of a key that is not here is skipped; what is left is what its own key says.
+            let of_key = |start: usize| (start..start + KEY_ID_BYTES).contains(&position);
+            let left = match (of_key(1), of_key(1 + PART_BYTES)) {
+                (true, _) => Announced::Marks("idp".into(), vec![mark(2)]),
+                (_, true) => Announced::Marks("idp".into(), vec![mark(1)]),
+                _ => Announced::Forged,
+            };
+            assert_eq!(said(&keys, &changed), left, "{position}");
+        }
+        for length in (0..told.len()).filter(|length| *length != 1 + PART_BYTES) {
+            assert_eq!(said(&keys, &told[..length]), Announced::Forged, "{length}");
+        }
+        assert_eq!(said(&keys, &[told.as_slice(), b"x"].concat()), Announced::Forged);
+        let many = [&[VERSION][..], &told[1..=PART_BYTES].repeat(MOST_PARTS + 1)].concat();
+        assert_eq!(said(&keys, &many), Announced::Forged);
+    }
+
+    #[test]
+    fn neither_an_account_nor_a_person_nor_a_table_can_be_read_from_an_announcement() {
+        let told = announcement(&keys(&[1]), "idp", &[mark(1)]);
+        assert!(!told.windows(3).any(|part| part == b"idp"));
+        assert_ne!(told[5..9], announcement(&keys(&[2]), "idp", &[mark(1)])[5..9]);
+    }
+}

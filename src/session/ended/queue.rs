@@ -1,0 +1,117 @@
+//! Announcements that the store has not confirmed yet, in the memory that the workers of a process share, so that they outlive the
+//! worker that made them and the configuration. The queue is bounded. What it holds, and who sends it, is not known here.
+
+use crate::words::world::{Version, World};
+
+/// Where the queue stands in shared data.
+const KEY: &str = "accredit/4/unannounced";
+
+/// The most announcements that wait.
+const MOST: usize = 4_096;
+
+/// How often a write is tried if other workers have written in between.
+const MOST_TRIES: usize = 100;
+
+/// The announcements that wait, the oldest first.
+pub fn waiting(world: &dyn World) -> Vec<Vec<u8>> {
+    world.shared(KEY).map(|shared| read(&shared.value)).unwrap_or_default()
+}
+
+/// Adds an announcement; returns `false` if too many wait already.
+pub fn add(world: &mut dyn World, announcement: &[u8]) -> bool {
+    change(world, |queue| {
+        let room = queue.len() < MOST;
+        if room {
+            queue.push(announcement.to_vec());
+        }
+        room
+    })
+}
+
+/// Removes announcements that were confirmed.
+pub fn remove(world: &mut dyn World, confirmed: &[Vec<u8>]) {
+    let confirmed: std::collections::HashSet<&[u8]> = confirmed.iter().map(Vec::as_slice).collect();
+    change(world, |queue| {
+        queue.retain(|announcement| !confirmed.contains(announcement.as_slice()));
+        true
+    });
+}
+
+fn change(world: &mut dyn World, change: impl Fn(&mut Vec<Vec<u8>>) -> bool) -> bool {
+    for tries in 1..=MOST_TRIES {
+        let shared = world.shared(KEY);
+        let version = shared.as_ref().map_or(Version::Absent, |shared| shared.version);
+        // The last try has no condition, so it succeeds whatever other workers write.
+        let version = if tries < MOST_TRIES { version } else { Version::Any };
+        let mut queue = shared.map(|shared| read(&shared.value)).unwrap_or_default();
+        let changed = change(&mut queue);
+        if !changed || world.share(KEY, &written(&queue), version).is_ok() {
+            return changed;
+        }
+    }
+    false
+}
+
+/// The version of the queue's format, which also keeps an empty queue from being an empty value.
+const FORMAT: u8 = 1;
+
+fn written(queue: &[Vec<u8>]) -> Vec<u8> {
+    let mut written = vec![FORMAT];
+    for announcement in queue {
+        // Announcements are short: a longer one would be read as junk, and dropped.
+        written.extend(u16::try_from(announcement.len()).unwrap_or_default().to_le_bytes());
+        written.extend(announcement);
+    }
+    written
+}
+
+fn read(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut queue = Vec::new();
+    let Some((&FORMAT, mut rest)) = bytes.split_first() else { return queue };
+    while let Some((length, after)) = rest.split_first_chunk::<2>() {
+        let Some((announcement, after)) = after.split_at_checked(u16::from_le_bytes(*length).into()) else { break };
+        queue.push(announcement.to_vec());
+        rest = after;
+    }
+    queue
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::world::testing::Still;
+
+    #[test]
+    fn what_one_worker_could_not_announce_another_one_finds_until_it_is_confirmed() {
+        let mut here = Still::default();
+        let mut there = here.clone();
+        assert!(add(&mut here, b"one") && add(&mut there, b"two") && add(&mut here, b""));
+        assert_eq!(waiting(&there), [&b"one"[..], b"two", b""]);
+        remove(&mut there, &[b"one".to_vec(), b"never added".to_vec()]);
+        assert_eq!(waiting(&here), [&b"two"[..], b""]);
+        remove(&mut here, &[b"two".to_vec(), Vec::new()]);
+        assert_eq!(waiting(&there), Vec::<Vec<u8>>::new());
+    }
+
+    #[test]
+    fn while_the_store_is_away_a_bounded_number_waits_and_the_oldest_stay() {
+        let mut world = Still::default();
+        for number in 0..MOST {
+            assert!(add(&mut world, &number.to_le_bytes()));
+        }
+        assert!(!add(&mut world, b"one too many"));
+        assert_eq!(waiting(&world).len(), MOST);
+        assert_eq!(waiting(&world)[0], 0_usize.to_le_bytes());
+    }
+
+    #[test]
+    fn what_somebody_else_has_written_there_is_no_announcement() {
+        for junk in [&b"junk"[..], &[FORMAT, 9], &[FORMAT, 255, 255, 1]] {
+            let mut world = Still::default();
+            world.share(KEY, junk, Version::Any).unwrap();
+            assert_eq!(waiting(&world), Vec::<Vec<u8>>::new());
+            assert!(add(&mut world, b"one"));
+            assert_eq!(waiting(&world), [b"one"]);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! What the store of revocations is asked in the background, as values. Nothing is asked here.
+
+/// What the store was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// To read on, in a round of this worker.
+    Read,
+    /// To take these announcements.
+    Announce(Vec<Vec<u8>>),
+    /// Whether this replica may announce again what the store has lost.
+    ClaimAgain,
+    /// To take again what it has lost: so many announcements.
+    AnnounceAgain(usize),
+}

@@ -1,0 +1,292 @@
+//! What has ended, told to other replicas and heard from them, by the store that they share: what this process has ended is sent
+//! at once, and one worker of the process reads the store every second. Requests never wait for any of that. How entries are kept
+//! in a store is not known here, nor who may end what.
+//!
+//! A store may lose what it has acknowledged: it was emptied, restored from a copy, or a replica of it took over that lacked the
+//! last second. That is seen when the entry that was read last is not there. Then everything is read again, and what this process
+//! knows and the store does not is announced again.
+
+mod again;
+mod round;
+mod shared;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::config::settings::{Revocations as Configured, Settings};
+use crate::http::message::{HttpCall, Reply};
+use crate::revocations::cursor::Cursor;
+use crate::session::ended::queue;
+use crate::step::event::Event;
+use crate::upkeep::fetch::{Errand, Fetch};
+use crate::upkeep::lease::{self, Grant, Urgency};
+use crate::upkeep::question::Question;
+use crate::upkeep::revocations::again::Again;
+use crate::upkeep::revocations::round::{Complete, Next, Round};
+use crate::upkeep::revocations::shared::{Place, Progress};
+use crate::upkeep::turn::Turn;
+use crate::words::reason::Failure;
+use crate::words::time::Timestamp;
+use crate::words::world::World;
+
+/// The time between two rounds of reading.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// When another worker is asking the store, look again after this time.
+const SOON: Duration = Duration::from_millis(100);
+
+/// The most announcements of one call: 40 KiB, with two keys twice as much.
+const MOST_AT_ONCE: usize = 500;
+
+/// A failure that lasts is told in the log at most once in this time.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+
+/// How long an entry is left in the store after it has stopped to matter, by the store's clock: clocks of replicas may differ by
+/// less than that.
+const MARGIN: Duration = Duration::from_secs(3_600);
+
+/// How long [`Revocations::current`] is content with what it read before.
+const FRESH: Duration = Duration::from_millis(100);
+
+/// How this worker tells and hears.
+pub struct Revocations {
+    place: Option<Place>,
+    /// The round that this worker reads, and when it is given up.
+    round: Option<(Round, Timestamp)>,
+    /// The places of the entries that this worker has heard within about a minute.
+    heard: BTreeSet<Cursor>,
+    /// What this worker announces again, because the store has lost it.
+    again: Option<Again>,
+    /// Before this time, nothing that was lost is announced again: another replica does it.
+    again_not_before: Timestamp,
+    /// Since when the store fails, and when that was told last.
+    failing: Option<(Timestamp, Timestamp)>,
+    /// Until when everything is known, and when that was looked up.
+    current: (Option<Timestamp>, Timestamp),
+}
+
+impl Revocations {
+    /// Nothing was read yet. Where no store is configured, nothing ever is.
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            place: settings.revocations.as_ref().map(|configured| Place::new(settings, configured)),
+            round: None,
+            heard: BTreeSet::new(),
+            again: None,
+            again_not_before: Timestamp::default(),
+            failing: None,
+            current: (None, Timestamp::from_millis(u64::MAX)),
+        }
+    }
+
+    /// Whether what is known is too old to accept a session by it, as is configured.
+    pub fn is_too_old(&mut self, settings: &Settings, world: &dyn World, now: Timestamp) -> bool {
+        let configured = settings.revocations.as_ref();
+        let Some(refuse_after) = configured.and_then(|configured| configured.refuse_after) else { return false };
+        self.current(world, now).is_none_or(|current| now.since(current) > refuse_after)
+    }
+
+    /// Until when everything is known that other replicas have announced; `None` until this process has read it all once.
+    fn current(&mut self, world: &dyn World, now: Timestamp) -> Option<Timestamp> {
+        let (current, looked) = self.current;
+        if now >= looked && now.since(looked) < FRESH {
+            return current;
+        }
+        let current = self.place.as_ref().and_then(|place| place.load(world, now).current);
+        self.current = (current, now);
+        current
+    }
+
+    /// Does what is due. Returns after which time it wants to be called again.
+    pub(super) fn look_after(&mut self, turn: &mut Turn<'_>) -> Duration {
+        let (Some(place), Some(configured)) = (&self.place, &turn.settings.revocations) else { return PERIOD };
+        if turn.ended.take_unsent() {
+            // What other workers have put there is sent twice at worst: an end is the same however often it is told.
+            let mut waiting = queue::waiting(turn.world);
+            let newest = waiting.split_off(waiting.len().saturating_sub(MOST_AT_ONCE));
+            announce(turn, configured, place, newest);
+        }
+        if self.round.as_ref().is_some_and(|(_, until)| turn.now < *until) {
+            return SOON;
+        }
+        self.round = None;
+        let progress = place.load(turn.world, turn.now);
+        let due = progress.asked.plus(PERIOD);
+        if turn.now < due {
+            return due.since(turn.now);
+        }
+        self.round = read(turn, configured, place, Round::new(&progress));
+        SOON
+    }
+
+    /// Takes the store's answer to a call that was made at `began`.
+    pub(super) fn answered(&mut self, turn: &mut Turn<'_>, question: &Question, began: Timestamp, reply: &Reply) {
+        let (Some(place), Some(configured)) = (self.place.take(), &turn.settings.revocations) else { return };
+        let outcome = match question {
+            Question::Read => self.page(turn, (configured, &place), began, reply),
+            Question::Announce(announcements) => configured.store.announced(announcements.len(), 0, reply).map(|_| {
+                queue::remove(turn.world, announcements);
+                turn.events.push(Event::RevocationsAnnounced(announcements.len()));
+            }),
+            Question::ClaimAgain => again::is_won(&configured.store, reply).map(|won| match won {
+                true => self.go_on_announcing(turn, configured, &place),
+                false => self.leave_it_to_another(turn),
+            }),
+            Question::AnnounceAgain(number) => match configured.store.announced(*number, 0, reply) {
+                Ok(_) => {
+                    turn.events.push(Event::RevocationsAnnounced(*number));
+                    self.go_on_announcing(turn, configured, &place);
+                    Ok(())
+                }
+                Err(failure) => {
+                    self.leave_it_to_another(turn);
+                    Err(failure)
+                }
+            },
+        };
+        match outcome {
+            Ok(()) => {
+                let since = self.failing.take().map(|(since, _)| since);
+                turn.events.extend(since.map(|since| Event::RevocationsAvailable { after: turn.now.since(since) }));
+            }
+            Err(failure) => self.failed(turn, failure),
+        }
+        self.place = Some(place);
+    }
+
+    fn failed(&mut self, turn: &mut Turn<'_>, failure: Failure) {
+        let (since, told) = self.failing.map_or((turn.now, None), |(since, told)| (since, Some(told)));
+        let tells = told.is_none_or(|told| turn.now.since(told) >= TOLD_EVERY);
+        self.failing = Some((since, told.filter(|_| !tells).unwrap_or(turn.now)));
+        turn.events.push(Event::RevocationsUnavailable { failure, told: tells });
+    }
+
+    /// Takes a page, and reads on, or ends the round.
+    fn page(
+        &mut self,
+        turn: &mut Turn<'_>,
+        (configured, place): (&Configured, &Place),
+        began: Timestamp,
+        reply: &Reply,
+    ) -> Result<(), Failure> {
+        // An answer to a round that was given up, or to one of an earlier configuration.
+        let Some((mut round, _)) = self.round.take() else { return Ok(()) };
+        lease::release(turn.world, &place.lease());
+        match round.page(turn, &configured.store, &mut self.heard, reply)? {
+            Next::Page => self.round = read(turn, configured, place, round),
+            Next::Complete(complete) => self.end_round(turn, (configured, place), began, round, &complete),
+        }
+        Ok(())
+    }
+
+    /// Notes what is known now, sends what is waiting, and sees to it that what the store has lost is announced again.
+    fn end_round(
+        &mut self,
+        turn: &mut Turn<'_>,
+        (configured, place): (&Configured, &Place),
+        began: Timestamp,
+        round: Round,
+        complete: &Complete,
+    ) {
+        let mut progress = place.load(turn.world, turn.now);
+        progress.compare_clocks(complete.store_clock, began);
+        progress.next = Some(complete.next);
+        progress.current = Some(began);
+        let removed_before = before(complete.store_clock, kept_for(turn.settings));
+        let lost = round.has_lost(removed_before);
+        let known = round.known();
+        if !lost && known.is_none() && self.again.is_none() {
+            progress.last = complete.last.or(progress.last.filter(|last| last.time() >= removed_before));
+        }
+        place.store(turn.world, &progress);
+        self.current = (progress.current, turn.now);
+        turn.events.push(Event::RevocationsCurrent(began));
+        match known {
+            Some(known) => {
+                let mut again = Again::new(known, complete.last);
+                again.prepare(turn);
+                if again.is_complete() {
+                    note_last(turn, place, complete.last);
+                } else {
+                    self.again = Some(again);
+                    ask(turn, again::claim(&configured.store), Question::ClaimAgain);
+                }
+            }
+            None if lost && self.again.is_none() && turn.now >= self.again_not_before => {
+                turn.events.push(Event::RevocationsLost);
+                self.round = read(turn, configured, place, Round::of_all());
+            }
+            None => {}
+        }
+        let mut waiting = queue::waiting(turn.world);
+        waiting.truncate(MOST_AT_ONCE);
+        announce(turn, configured, place, waiting);
+    }
+
+    /// Another replica announces what was lost, or this one could not: later it looks again what is missing.
+    fn leave_it_to_another(&mut self, turn: &Turn<'_>) {
+        self.again = None;
+        self.again_not_before = turn.now.plus(again::PAUSE);
+    }
+
+    fn go_on_announcing(&mut self, turn: &mut Turn<'_>, configured: &Configured, place: &Place) {
+        let Some(again) = &mut self.again else { return };
+        let batch = again.batch();
+        again.prepare(turn);
+        if batch.is_empty() {
+            note_last(turn, place, again.last());
+            self.again = None;
+            return;
+        }
+        let call = configured.store.announce(&batch, &[], None);
+        ask(turn, call, Question::AnnounceAgain(batch.len()));
+    }
+}
+
+/// Notes the last entry of the store: what was lost before it was announced again.
+fn note_last(turn: &mut Turn<'_>, place: &Place, last: Option<Cursor>) {
+    let progress = Progress { last, ..place.load(turn.world, turn.now) };
+    place.store(turn.world, &progress);
+}
+
+/// Asks for the next page of a round, unless another worker reads. Returns the round, and when it is given up.
+fn read(turn: &mut Turn<'_>, configured: &Configured, place: &Place, round: Round) -> Option<(Round, Timestamp)> {
+    // As long as the answer may take, and a second. If this worker dies meanwhile, another one goes on after this time.
+    let span = configured.store.timeout().saturating_add(Duration::from_secs(1));
+    if lease::acquire(turn.world, &place.lease(), turn.now, span, Urgency::Due) != Grant::Granted {
+        return None;
+    }
+    let progress = Progress { asked: turn.now, ..place.load(turn.world, turn.now) };
+    place.store(turn.world, &progress);
+    ask(turn, round.call(&configured.store), Question::Read);
+    Some((round, turn.now.plus(span)))
+}
+
+/// How long entries matter, by the store's clock.
+fn kept_for(settings: &Settings) -> Duration {
+    settings.session.longest().saturating_add(MARGIN)
+}
+
+/// The time that was so long before this one.
+fn before(time: Timestamp, span: Duration) -> Timestamp {
+    Timestamp::default().plus(time.since(Timestamp::default()).saturating_sub(span))
+}
+
+/// Sends announcements, if there are any. Entries that nobody needs any more are removed from the store with them: by the store's
+/// own clock, because ours may be wrong.
+fn announce(turn: &mut Turn<'_>, configured: &Configured, place: &Place, announcements: Vec<Vec<u8>>) {
+    if announcements.is_empty() {
+        return;
+    }
+    let progress = place.load(turn.world, turn.now);
+    let store_clock = progress.current.map(|_| progress.store_clock(turn.now));
+    let removed_before = store_clock.map(|clock| before(clock, kept_for(turn.settings)));
+    let call = configured.store.announce(&announcements, &[], removed_before);
+    ask(turn, call, Question::Announce(announcements));
+}
+
+/// Has a call made.
+fn ask(turn: &mut Turn<'_>, call: HttpCall, question: Question) {
+    let errand = Errand::Revocations(Box::new(question));
+    turn.fetches.push(Fetch { provider: String::new(), errand, call, began: turn.now });
+}

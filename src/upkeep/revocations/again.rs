@@ -1,0 +1,84 @@
+//! Announcing again what the store has lost, as far as this process knows it: piece by piece of the table, and only what the store
+//! does not have. It makes no call.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crate::http::message::{HttpCall, Reply};
+use crate::revocations::cursor::Cursor;
+use crate::revocations::exchanged::{Claimed, NamedValue};
+use crate::revocations::store::Store;
+use crate::session::ended::announcement::announcement_again;
+use crate::upkeep::turn::Turn;
+use crate::words::reason::Failure;
+
+/// How long a replica that lost the claim waits before it looks again.
+pub(super) const PAUSE: Duration = Duration::from_secs(3);
+
+/// Of all replicas, one announces again at a time. If it stops, another one may after this time.
+const CLAIMED_FOR: Duration = Duration::from_secs(3);
+
+/// The name that is claimed.
+const NAME: &str = "announce-again";
+
+/// The most announcements of one call: 20 KiB, with two keys twice as much.
+const MOST_AT_ONCE: usize = 500;
+
+/// What is announced again.
+pub(super) struct Again {
+    /// The names of the marks that the store has.
+    known: HashSet<u64>,
+    /// The next piece of the tables.
+    piece: usize,
+    /// The announcements of the pieces before, that were not sent yet.
+    waiting: Vec<Vec<u8>>,
+    /// The last entry of the store.
+    last: Option<Cursor>,
+}
+
+impl Again {
+    /// What this process knows, and a store that knows these names does not.
+    pub(super) const fn new(known: HashSet<u64>, last: Option<Cursor>) -> Self {
+        Self { known, piece: 0, waiting: Vec::new(), last }
+    }
+
+    /// Looks for the next announcements, unless there are enough already.
+    pub(super) fn prepare(&mut self, turn: &mut Turn<'_>) {
+        while self.waiting.len() < MOST_AT_ONCE {
+            let Some(marks) = turn.ended.piece(turn.world, self.piece, turn.now) else { break };
+            self.piece = self.piece.saturating_add(1);
+            let missing = marks.iter().filter(|(_, mark)| !self.known.contains(&mark.name));
+            let keys = turn.ended.keys();
+            self.waiting.extend(missing.map(|(provider, mark)| announcement_again(keys, provider, mark)));
+        }
+    }
+
+    /// Whether nothing is left, after [`Again::prepare`].
+    pub(super) const fn is_complete(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Takes the next announcements out; none after the last.
+    pub(super) fn batch(&mut self) -> Vec<Vec<u8>> {
+        let rest = self.waiting.split_off(MOST_AT_ONCE.min(self.waiting.len()));
+        std::mem::replace(&mut self.waiting, rest)
+    }
+
+    /// The last entry of the store, when it was read.
+    pub(super) const fn last(&self) -> Option<Cursor> {
+        self.last
+    }
+}
+
+/// The claim.
+pub(super) fn claim(store: &Store) -> HttpCall {
+    store.claim(&NamedValue { name: NAME, value: b"1", lifetime: CLAIMED_FOR })
+}
+
+/// Whether it was won.
+///
+/// # Errors
+/// Unless the store has said it.
+pub(super) fn is_won(store: &Store, reply: &Reply) -> Result<bool, Failure> {
+    Ok(store.claimed(reply)? == Claimed::Won)
+}
