@@ -34,7 +34,7 @@ const FLOORS: [(&str, u8); 17] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 34] = [
+const SUB_ROOMS: [&str; 36] = [
     "access::examples",
     "access::requirement",
     "cli::cases",
@@ -65,10 +65,12 @@ const SUB_ROOMS: [&str; 34] = [
     "oidc::token",
     "oidc::userinfo",
     "session::attempt",
+    "session::ended",
     "session::remembered",
     "shell::host",
     "sign_in::redeem",
     "sign_in::under_way",
+    "upkeep::revocations",
 ];
 
 /// The one file that calls the host by pointers.
