@@ -25,14 +25,14 @@ impl Level {
     }
 }
 
-/// Declares the ids.
-macro_rules! findings {
-    ($($(#[$doc:meta])* $id:ident = $name:literal, $level:ident, $link:literal;)+) => {
-        /// What can be found.
+/// Declares an enum of ids: `Enum: Id = "name", "section";`, or, with a level for each, `Enum by Level: Id = "name", Level, "section";`.
+macro_rules! ids {
+    ($(#[$about:meta])* $ids:ident: $($(#[$doc:meta])* $id:ident = $name:literal, $link:literal;)+) => {
+        $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum Id { $($(#[$doc])* $id,)+ }
+        pub(crate) enum $ids { $($(#[$doc])* $id,)+ }
 
-        impl Id {
+        impl $ids {
             /// All ids, in the order of the documentation.
             #[cfg(test)]
             pub(crate) const ALL: &[Self] = &[$(Self::$id),+];
@@ -42,20 +42,29 @@ macro_rules! findings {
                 match self { $(Self::$id => $name,)+ }
             }
 
-            /// How grave it is.
-            pub(crate) const fn level(self) -> Level {
-                match self { $(Self::$id => Level::$level,)+ }
-            }
-
             /// The section of the documentation that says more.
             pub(crate) const fn link(self) -> &'static str {
                 match self { $(Self::$id => $link,)+ }
             }
         }
     };
+    ($(#[$about:meta])* $ids:ident by $levels:ident: $($(#[$doc:meta])* $id:ident = $name:literal, $level:ident, $link:literal;)+) => {
+        ids! { $(#[$about])* $ids: $($(#[$doc])* $id = $name, $link;)+ }
+
+        impl $ids {
+            /// How grave it is.
+            pub(crate) const fn level(self) -> $levels {
+                match self { $(Self::$id => $levels::$level,)+ }
+            }
+        }
+    };
 }
 
-findings! {
+pub(crate) use ids;
+
+ids! {
+    /// What can be found.
+    Id by Level:
     /// The file is no YAML.
     Yaml = "yaml", Error, "docs/command-line.md#what-check-finds";
     /// A key stands twice in one map.

@@ -1,6 +1,8 @@
 //! What `accredit doctor` looks at: for each its id, and where the documentation says more. A finding says how it stands with one
 //! of them. Nothing is looked for here.
 
+use crate::cli::findings::ids;
+
 /// How it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
@@ -26,32 +28,9 @@ impl Level {
     }
 }
 
-/// Declares the ids.
-macro_rules! ids {
-    ($($(#[$doc:meta])* $id:ident = $name:literal, $link:literal;)+) => {
-        /// What is looked at.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum Id { $($(#[$doc])* $id,)+ }
-
-        impl Id {
-            /// All ids, in the order of the documentation.
-            #[cfg(test)]
-            pub(crate) const ALL: &[Self] = &[$(Self::$id),+];
-
-            /// Its name, which stays the same.
-            pub(crate) const fn name(self) -> &'static str {
-                match self { $(Self::$id => $name,)+ }
-            }
-
-            /// The section of the documentation that says more.
-            pub(crate) const fn link(self) -> &'static str {
-                match self { $(Self::$id => $link,)+ }
-            }
-        }
-    };
-}
-
 ids! {
+    /// What is looked at.
+    Id:
     /// Whether the provider can be reached, and proves by its certificate who it is.
     Connection = "connection", "docs/command-line.md#what-doctor-looks-at";
     /// Whether its clock and ours agree.
