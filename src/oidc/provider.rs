@@ -104,6 +104,11 @@ impl Clusters {
         Self(entries.into_iter().map(|(host, cluster)| (host.to_ascii_lowercase(), cluster)).collect())
     }
 
+    /// The clusters, in the order of the configuration; one may be there for several hosts.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(_, cluster)| cluster.as_str())
+    }
+
     /// The cluster that is listed for a URL's host; `None` if there is none.
     pub fn reaching(&self, url: &Url) -> Option<&str> {
         [url.authority().as_str(), url.host_and_port().as_str(), url.host()]

@@ -11,6 +11,7 @@ mod manager;
 mod redirects;
 mod routes;
 mod sockets;
+mod waits;
 
 use serde_json::Value;
 
@@ -33,6 +34,7 @@ pub(super) fn of_surroundings(plugin: &Plugin<'_>, written: &Value, settings: Op
             identity::of_tokens(around, settings, report);
             routes::of_routes(around, settings, report);
             redirects::of_redirects(around, settings, report);
+            waits::of_waits(around, settings, report);
         }
     }
     clusters::of_clusters(plugin, written, report);

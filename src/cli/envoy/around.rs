@@ -1,6 +1,8 @@
 //! Envoy's messages as an operator writes them: a field in `snake_case` or in `camelCase`, the type of a filter, and what stands
 //! around a plugin in an Envoy's file. The filter's own configuration is never read by this.
 
+use std::time::Duration;
+
 use crate::cli::yaml::node::Node;
 use crate::cli::yaml::scalars::Dialect;
 
@@ -46,6 +48,12 @@ pub(crate) fn is_true(message: &Node, name: &str) -> bool {
 /// The text of a field.
 pub(crate) fn text<'a>(message: &'a Node, name: &str) -> Option<&'a str> {
     field(message, name)?.text()
+}
+
+/// A duration as messages hold it: seconds, with a fraction, and `s` behind them.
+pub(crate) fn duration(node: &Node) -> Option<Duration> {
+    let seconds: f64 = node.text()?.strip_suffix('s')?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// The type of the filter that this entry of `http_filters` is: the package of its message, such as `cache_v2`, or what its name

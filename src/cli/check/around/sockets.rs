@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::cli::envoy::around::{Around, field, inner, is_true, text};
+use crate::cli::envoy::around::{Around, duration, field, inner, is_true, text};
 use crate::cli::envoy::routes::{Route, routes};
 use crate::cli::findings::{Id, Report};
 use crate::cli::yaml::node::Node;
@@ -63,10 +63,4 @@ fn limits_of_cluster(cluster: &Node) -> impl Iterator<Item = &Node> {
     let options = field(cluster, "typed_extension_protocol_options").map_or(&[][..], Node::members);
     let messages = options.iter().map(|member| &member.value).chain([cluster]);
     messages.filter_map(|message| inner(message, &IN_PROTOCOL_OPTIONS))
-}
-
-/// A duration as messages hold it: seconds, with a fraction, and `s` behind them.
-fn duration(node: &Node) -> Option<Duration> {
-    let seconds: f64 = node.text()?.strip_suffix('s')?.parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
 }
