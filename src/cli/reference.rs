@@ -7,7 +7,7 @@
 //! | `<!-- fields PATH, … -->` | the table of these fields, with those of objects that have no table of their own |
 //! | `<!-- contents -->` | the list of sections |
 //! | `<!-- index -->` | the list of all fields, with their sections |
-//! | `<!-- reasons -->`, `<!-- events -->`, `<!-- counters -->` | the tables of these; what they mean stays as it is written there |
+//! | `<!-- reasons -->`, `<!-- events -->`, `<!-- counters -->`, `<!-- histograms and gauges -->` | the tables of these; what they mean stays as it is written there |
 //!
 //! `<!-- written: fields of PATH, … -->` says that people have written what stands there about these fields, and generates nothing.
 
@@ -57,6 +57,7 @@ fn of_marks(document: &str, described: &Kind) -> Result<String, String> {
             Mark::Reasons => lists::reasons(text),
             Mark::Events => lists::events(text),
             Mark::Counters => lists::counters(text),
+            Mark::HistogramsAndGauges => lists::histograms_and_gauges(text),
         };
     }
     Ok(joined(&parts))

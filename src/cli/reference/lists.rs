@@ -1,4 +1,4 @@
-//! The tables of reasons, audit lines and counters. Their names, statuses and members come from the code. What they mean stays as
+//! The tables of reasons, audit lines, counters, and histograms and gauges. Their names, statuses and members come from the code. What they mean stays as
 //! people have written it in the table; of what is new, the table has what the code says.
 
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::answer::explanation::explanation;
 use crate::config::settings::{Audit, Told};
 use crate::step::audit;
 use crate::step::event::{Aftermath, CallKind, DocumentKind, Event, IntrospectionAnswer, Outcome, RequestRef};
-use crate::step::metric::{Change, Metric};
+use crate::step::metric::Change;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 
@@ -54,12 +54,23 @@ fn members(line: &str) -> Option<(String, String)> {
     Some((name, members.map(|member| ["`", member, "`"].concat()).collect::<Vec<_>>().join(", ")))
 }
 
-/// The table of counters: the rows that are there, without counters that there are not, and those that it lacks.
+/// The table of counters.
 pub(super) fn counters(table: &str) -> String {
-    let mut missing: Vec<_> = samples().iter().filter_map(counter).collect();
+    measures(table, "| counter | counts |\n|---|---|\n", |change| matches!(change, Change::More(_)))
+}
+
+/// The table of histograms and gauges.
+pub(super) fn histograms_and_gauges(table: &str) -> String {
+    measures(table, "| histogram or gauge | measures |\n|---|---|\n", |change| !matches!(change, Change::More(_)))
+}
+
+/// The table of the metrics that change so: the rows that are there, without metrics that there are not, and those that it lacks.
+fn measures(table: &str, head: &str, are_meant: fn(Change) -> bool) -> String {
+    let meant = samples().into_iter().map(|event| event.metric()).filter(|metric| are_meant(metric.change));
+    let mut missing: Vec<_> = meant.map(|metric| shown(&metric.name)).collect();
     missing.dedup();
     let all = missing.clone();
-    let mut rows = vec!["| counter | counts |\n|---|---|\n".to_owned()];
+    let mut rows = vec![head.to_owned()];
     for [names, meaning] in table.lines().skip(2).filter_map(cells) {
         let names: Vec<_> = names.split(", ").filter(|name| all.iter().any(|known| known == name)).collect();
         missing.retain(|name| !names.contains(&name.as_str()));
@@ -71,11 +82,10 @@ pub(super) fn counters(table: &str) -> String {
     rows.concat()
 }
 
-/// The name of an event's counter, if it has one. One that ends in a reason is written with `REASON`.
-fn counter(event: &Event) -> Option<String> {
-    let Metric { name, change: Change::More(_) } = event.metric() else { return None };
+/// The name of a metric as the tables have it. One that ends in a reason is written with `REASON`.
+fn shown(name: &str) -> String {
     let stem = name.strip_suffix(REASON.id()).map(|stem| [stem, "REASON"].concat());
-    Some(["`", stem.as_deref().unwrap_or(&name), "`"].concat())
+    ["`", stem.as_deref().unwrap_or(name), "`"].concat()
 }
 
 /// The last cell of the row that begins with this one.
@@ -144,10 +154,13 @@ fn samples() -> Vec<Event> {
         Event::AlgorithmsDiffer { provider: text(), detail: text() },
     ]);
     events.extend(fetched.into_iter().map(|(kind, failure)| Event::Fetched { kind, provider: text(), failure }));
+    events.extend(calls().into_iter().map(|kind| Event::CallEnded { kind, took: Duration::ZERO }));
+    events.push(Event::SignInTook(Duration::ZERO));
+    // The names of these end in that of the provider.
+    let (provider, fetched) = (|| "PROVIDER".to_owned(), Timestamp::from_seconds(0));
+    let kinds = [DocumentKind::Metadata, DocumentKind::Keys];
+    events.extend(kinds.into_iter().map(|kind| Event::DocumentHeld { kind, provider: provider(), fetched }));
     events.extend([
-        Event::DocumentHeld { kind: DocumentKind::Keys, provider: text(), fetched: Timestamp::from_seconds(0) },
-        Event::CallEnded { kind: CallKind::Token, took: Duration::ZERO },
-        Event::SignInTook(Duration::ZERO),
         Event::RevocationsAnnounced(1),
         Event::RevocationsCurrent(Timestamp::from_seconds(0)),
         Event::RevocationsForged(1),
@@ -158,6 +171,13 @@ fn samples() -> Vec<Event> {
         Event::RevocationsAvailable { after: Duration::ZERO },
     ]);
     events
+}
+
+/// Every kind of call.
+const fn calls() -> [CallKind; 8] {
+    let (metadata, keys) = (CallKind::Document(DocumentKind::Metadata), CallKind::Document(DocumentKind::Keys));
+    let (users, revocations) = (CallKind::UserService, CallKind::Revocations);
+    [CallKind::Token, CallKind::Refresh, CallKind::Userinfo, CallKind::Introspection, metadata, keys, users, revocations]
 }
 
 #[cfg(test)]
@@ -205,6 +225,17 @@ mod tests {
         };
         let numbers: std::collections::BTreeSet<_> = samples().iter().map(number).collect();
         assert_eq!(numbers, (0..=33).collect());
+        let number = |kind: CallKind| match kind {
+            CallKind::Token => 0,
+            CallKind::Refresh => 1,
+            CallKind::Userinfo => 2,
+            CallKind::Introspection => 3,
+            CallKind::Document(DocumentKind::Metadata) => 4,
+            CallKind::Document(DocumentKind::Keys) => 5,
+            CallKind::UserService => 6,
+            CallKind::Revocations => 7,
+        };
+        assert_eq!(calls().map(number), [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 
     #[test]
@@ -214,6 +245,16 @@ mod tests {
         assert!(written.contains("| `accredit_sign_out` | sign-outs |\n"), "{written}");
         assert!(written.contains("| `accredit_denied_REASON` |  |\n") && !written.contains("gone"), "{written}");
         assert_eq!(counters(&written), written);
+
+        let table =
+            "| histogram or gauge | measures |\n|---|---|\n| `accredit_sign_in_milliseconds`, `accredit_sign_out` | sign-ins |\n";
+        let written = histograms_and_gauges(table);
+        assert!(written.contains("| `accredit_sign_in_milliseconds` | sign-ins |\n"), "{written}");
+        assert!(
+            written.contains("| `accredit_call_milliseconds_user_service` |  |\n") && !written.contains("sign_out"),
+            "{written}"
+        );
+        assert!(written.contains("| `accredit_keys_fetched_timestamp_seconds_PROVIDER` |  |\n"), "{written}");
 
         let written = reasons("| `internal` | 200 | ours |\n");
         assert!(written.ends_with("| `internal` | 500 | ours |\n"), "{written}");

@@ -17,6 +17,8 @@ pub(super) enum Mark {
     Events,
     /// The table of counters.
     Counters,
+    /// The table of histograms and gauges.
+    HistogramsAndGauges,
 }
 
 /// A piece of a document.
@@ -82,6 +84,7 @@ fn mark(inner: &str) -> Option<Mark> {
         "reasons" => Mark::Reasons,
         "events" => Mark::Events,
         "counters" => Mark::Counters,
+        "histograms and gauges" => Mark::HistogramsAndGauges,
         _ => match (inner.strip_prefix("fields of "), inner.strip_prefix("fields ")) {
             (Some(list), _) => Mark::FieldsOf(paths(list)),
             (None, Some(list)) => Mark::Fields(paths(list)),
