@@ -15,12 +15,14 @@ use crate::cli::desk::documents::Documents;
 use crate::cli::desk::target::{Question, Target};
 use crate::cli::desk::token::{Looked, brought, look};
 use crate::cli::desk::who::{By, Somebody, Who, session};
-use crate::cli::desk::world::DeskWorld;
+use crate::cli::desk::world::{DeskWorld, Known, OfRoute};
+use crate::cli::envoy::choice::Choice;
 use crate::cli::envoy::passage::{Passage, Passed, Sent};
 use crate::cli::gateway::{self, Place, gateways};
 use crate::cli::hidden::Hidden;
 use crate::cli::machine::Machine;
 use crate::cli::terminal::Trouble;
+use crate::cli::yaml::node::Node;
 use crate::config::settings::Settings;
 use crate::gateway::Gateway;
 use crate::gateway::way::Way;
@@ -45,7 +47,13 @@ pub(crate) struct Desk {
     documents: Documents,
     /// What becomes of requests on their way to it.
     pub(crate) passage: Passage,
-    /// Where its configuration stands, as `file:line:column`; empty if it stands in no file.
+    /// The connection manager that it is in, if its file has one.
+    pub(crate) manager: Option<Node>,
+    /// The policy that Envoy's route names, if the person says it.
+    policy: Option<String>,
+    /// The file that its configuration stands in; empty if it stands in none.
+    pub(crate) file: String,
+    /// Where it stands there, as `file:line:column`.
     pub(crate) place: String,
     /// The environment variables that got a random stand-in.
     pub(crate) stood_in: Vec<String>,
@@ -59,6 +67,8 @@ pub(crate) struct Told {
     pub(crate) passed: Passed,
     /// The way of the request through the gateway; `None` if Envoy answers itself.
     pub(crate) way: Option<Way>,
+    /// What was looked up of the request's route; `None` if nothing was.
+    pub(crate) route: Option<OfRoute>,
     /// The answer.
     pub(crate) answer: Answer,
     /// What should be known about the question: what was not verified, what stands in for something.
@@ -84,11 +94,12 @@ impl Desk {
     /// # Errors
     /// If the machine gives no random bytes.
     pub(crate) fn of(found: gateway::Gateway, file: &str, now: Timestamp) -> Result<Self, Trouble> {
-        let gateway::Gateway { settings, stood_in, hidden, passage, spot, .. } = found;
+        let gateway::Gateway { settings, stood_in, hidden, passage, manager, spot, .. } = found;
         let mut names: Vec<_> = stood_in.into_iter().map(|(_, name)| name).collect();
         names.dedup();
         let desk = Self::new(settings, passage, DeskWorld::at(now))?;
-        Ok(Self { place: format!("{file}:{}:{}", spot.line, spot.column), stood_in: names, hidden, ..desk })
+        let place = format!("{file}:{}:{}", spot.line, spot.column);
+        Ok(Self { manager, file: file.to_owned(), place, stood_in: names, hidden, ..desk })
     }
 
     /// The time there.
@@ -106,16 +117,17 @@ impl Desk {
         let no_randomness = |_| Trouble::told("this machine gives no random bytes");
         let documents = Documents::new(&mut world).map_err(no_randomness)?;
         let gateway = Gateway::new(&mut world, settings).map_err(no_randomness)?;
-        let mut desk =
-            Self { gateway, world, documents, passage, place: String::new(), stood_in: Vec::new(), hidden: Hidden::default() };
+        let (file, place, stood_in) = (String::new(), String::new(), Vec::new());
+        let hidden = Hidden::default();
+        let mut desk = Self { gateway, world, documents, passage, manager: None, policy: None, file, place, stood_in, hidden };
         // A second passes, so that what is asked about did not happen at the very beginning.
         desk.tick();
         Ok(desk)
     }
 
-    /// Lets Envoy's route name a policy.
+    /// Lets Envoy's route name a policy, or none if the name is empty. Otherwise the route is looked for in the file.
     pub(crate) fn name_policy(&mut self, policy: Option<&str>) {
-        self.world.policy = policy.map(str::to_owned);
+        self.policy = policy.map(str::to_owned);
     }
 
     /// Publishes the keys of a JWK set as those of the provider whose token this is.
@@ -151,16 +163,31 @@ impl Desk {
             Passed::On(on, _) => on.clone(),
             Passed::Answered { status, .. } => {
                 let answer = Answer::ByEnvoy { status: *status };
-                return Ok(Told { passed, way: None, answer, notes });
+                return Ok(Told { passed, way: None, route: None, answer, notes });
             }
         };
+        self.world.route = match &self.policy {
+            Some(name) => Known::Policy(name.clone()),
+            None => Known::File(Choice::of(self.manager.as_ref(), question.target.scheme, &on)),
+        };
+        self.world.told.replace(None);
         let mut headers = headers(question, &on);
         for (name, value) in self.credential(&on.authority, who, &mut notes)? {
             headers.add(name, &value);
         }
         let answer = self.settle(headers.clone());
         let way = self.gateway.way(&mut self.world, headers);
-        Ok(Told { passed, way: Some(way), answer, notes })
+        let route = self.world.told.take();
+        // Without the policy, the gateway refuses the request, and Envoy's would not.
+        let answer = match &route {
+            Some(OfRoute::Unknown(why)) => Answer::Unfinished {
+                why: format!(
+                    "the policy that Envoy's route names is not known, because {why}; say it with --policy (policy in a file of cases)"
+                ),
+            },
+            _ => answer,
+        };
+        Ok(Told { passed, way: Some(way), route, answer, notes })
     }
 
     /// The header fields that say who sends a request.
@@ -218,10 +245,9 @@ impl Desk {
             step = match step.decision {
                 Decision::Forward(forward) => return Answer::LetThrough(Box::new(forward)),
                 Decision::Respond(response) => return of_response(&response, &step.events),
-                Decision::ReadBody { .. } => return Answer::Unfinished { wants: "the body of the request".to_owned() },
+                Decision::ReadBody { .. } => return unasked("the body of the request"),
                 Decision::Call(call, pending) => {
-                    let wants = format!("an answer of the cluster {} ({})", call.cluster, pending.stage().stage);
-                    return Answer::Unfinished { wants };
+                    return unasked(&format!("an answer of the cluster {} ({})", call.cluster, pending.stage().stage));
                 }
                 Decision::Await { resource, until, pending } => {
                     let wants = match &resource {
@@ -231,7 +257,7 @@ impl Desk {
                     };
                     match self.news(&resource, until) {
                         Some(news) => self.gateway.resume_wait(&mut self.world, *pending, news),
-                        None => return Answer::Unfinished { wants },
+                        None => return unasked(&wants),
                     }
                 }
             };
@@ -263,6 +289,11 @@ impl Desk {
             due.extend(self.gateway.fetch_answered(&mut self.world, &fetch, &reply).fetches);
         }
     }
+}
+
+/// The end of a request that waits for somebody or something which is not here.
+fn unasked(wants: &str) -> Answer {
+    Answer::Unfinished { why: format!("it waits for {wants}, and nobody is asked here") }
 }
 
 /// The header fields of a request without credentials.

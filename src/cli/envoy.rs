@@ -2,6 +2,8 @@
 //! configuration; and what is around it there. Whether any of that is right is not known here.
 
 pub(crate) mod around;
+pub(crate) mod choice;
+mod matching;
 pub(crate) mod passage;
 pub(crate) mod plugins;
 pub(crate) mod routes;

@@ -3,6 +3,7 @@
 
 pub(crate) mod account;
 mod arguments;
+mod endpoints;
 
 use crate::cli::desk::Desk;
 use crate::cli::desk::who::Who;

@@ -33,6 +33,8 @@ pub(crate) struct Gateway {
     pub(crate) bootstrap: Option<Node>,
     /// What becomes of requests on their way to it.
     pub(crate) passage: Passage,
+    /// The connection manager that it is in, if it stands in one.
+    pub(crate) manager: Option<Node>,
     /// Where it stands in the file.
     pub(crate) spot: Spot,
 }
@@ -94,9 +96,10 @@ fn of_plugin(file: &str, plugin: &Plugin<'_>, environment: &Environment) -> Resu
         Ok(settings) => {
             let stood_in = asked(&written).into_iter().filter(|(_, name)| given.stood_in.contains(name)).collect();
             let bootstrap = plugin.around.as_ref().map(|around| around.bootstrap.clone());
+            let manager = plugin.around.as_ref().map(|around| around.manager.clone());
             let passage = Passage::of(plugin.around.as_ref());
             let (hidden, spot) = (given.hidden(), plugin.node.spot);
-            Ok(Some(Gateway { settings, stood_in, hidden, bootstrap, passage, spot }))
+            Ok(Some(Gateway { settings, stood_in, hidden, bootstrap, passage, manager, spot }))
         }
         Err(refusals) => {
             let refusals = refusals.all();

@@ -11,7 +11,7 @@ use crate::access::route::Rule;
 use crate::authenticate::identity::Identity;
 use crate::authenticate::scene::Scene;
 use crate::authenticate::verified::Verified;
-use crate::authenticate::who::who;
+use crate::authenticate::who::{by_cookie, who};
 use crate::config::settings::{Endpoints, Settings};
 use crate::gateway::journeys::rule_of;
 use crate::gateway::passed_over::{PassedOver, passed_over};
@@ -34,6 +34,8 @@ pub struct Way {
     pub turned_away: Option<(Reason, Option<String>)>,
     /// The endpoint of ours that answers it, as the configuration names it.
     pub endpoint: Option<&'static str>,
+    /// Who is signed in, if the endpoint tells that.
+    pub signed_in: Option<Who>,
     /// What the rules say; `None` if they are not asked.
     pub guarded: Option<Guarded>,
 }
@@ -64,43 +66,64 @@ pub enum Who {
     Asks(String),
 }
 
+impl From<Identity> for Who {
+    fn from(identity: Identity) -> Self {
+        match identity {
+            Identity::Known(verified, _) => Self::Known(verified),
+            Identity::Unknown(failure) => Self::Nobody(failure),
+            Identity::Unclear(resource) => Self::Waits(resource),
+            Identity::Asked(_, asking) => Self::Asks(asking.provider),
+        }
+    }
+}
+
 /// What is found out about a request. `admitted` is what the gateway said of it at the door. It is asked after the request was
 /// answered, so that what it needed is here, as far as it comes at all.
 pub(super) fn way(scene: &mut Scene<'_>, request: Request, admitted: Result<Origin, (Reason, Option<String>)>) -> Way {
     let settings = scene.settings;
     let origin = settings.origin(&request.authority).cloned();
     let path_is_plain = path::check(&request.path).is_ok();
-    let (endpoint, guarded, turned_away) = match admitted {
-        Err(why) => (None, None, Some(why)),
-        Ok(origin) => match endpoint_at(settings, &request.path) {
-            Some(endpoint) => (Some(endpoint), None, None),
-            None => (None, guarded(scene, request.clone(), origin), None),
-        },
+    let mut way = Way {
+        request: Ok(request.clone()),
+        origin,
+        path_is_plain,
+        turned_away: None,
+        endpoint: None,
+        signed_in: None,
+        guarded: None,
     };
-    Way { request: Ok(request), origin, path_is_plain, turned_away, endpoint, guarded }
+    match (admitted, endpoint_at(settings, &request.path)) {
+        (Err(why), _) => way.turned_away = Some(why),
+        (Ok(origin), Some(endpoint)) => {
+            way.endpoint = Some(endpoint);
+            let visit = visit(scene, request, origin);
+            way.signed_in = (endpoint == "session").then(|| by_cookie(scene, &visit, &mut Vec::new()).into());
+        }
+        (Ok(origin), None) => way.guarded = guarded(scene, request, origin),
+    }
+    way
 }
 
 /// The way of a request that cannot be read.
 pub(super) const fn unreadable(reason: Reason) -> Way {
-    let (origin, path_is_plain, endpoint, guarded) = (None, false, None, None);
-    Way { request: Err(reason), origin, path_is_plain, turned_away: Some((reason, None)), endpoint, guarded }
+    let (origin, path_is_plain, endpoint, signed_in, guarded) = (None, false, None, None, None);
+    Way { request: Err(reason), origin, path_is_plain, turned_away: Some((reason, None)), endpoint, signed_in, guarded }
+}
+
+/// The request as the journeys see it. Whatever could be waited for has been.
+fn visit(scene: &Scene<'_>, request: Request, origin: Origin) -> Visit {
+    let visit = Visit::new(scene.world.now(), scene.settings.wait, request, origin, String::new());
+    Visit { keys_refreshed: true, ..visit }
 }
 
 /// What the rules say; `None` if the policy of the route is not known, so that they are not asked.
 fn guarded(scene: &mut Scene<'_>, request: Request, origin: Origin) -> Option<Guarded> {
     let settings = scene.settings;
-    let mut visit = Visit::new(scene.world.now(), settings.wait, request, origin, String::new());
-    // Whatever could be waited for has been.
-    visit.keys_refreshed = true;
+    let visit = visit(scene, request, origin);
     let rule = rule_of(settings, scene.world, &visit).ok()?.into_owned();
     let (method, host) = (&visit.request.method, visit.origin.host());
     let passed_over = passed_over(&settings.rules, method, host, &visit.request.path);
-    let who = match who(scene, &visit, &rule, &mut Vec::new()) {
-        Identity::Known(verified, _) => Who::Known(verified),
-        Identity::Unknown(failure) => Who::Nobody(failure),
-        Identity::Unclear(resource) => Who::Waits(resource),
-        Identity::Asked(_, asking) => Who::Asks(asking.provider),
-    };
+    let who = Who::from(who(scene, &visit, &rule, &mut Vec::new()));
     let condition = match &who {
         Who::Known(verified) => {
             let skew = settings.provider(&verified.principal.provider).map(|provider| provider.oidc.clock_skew);

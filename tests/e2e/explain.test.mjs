@@ -130,3 +130,54 @@ for (const [what, envoy, seed] of [
     });
   });
 }
+
+describe('an Envoy whose routes name policies, and the command', () => {
+  const routes = (bootstrap) => {
+    const [host] = managerOf(bootstrap.static_resources.listeners[0]).route_config.virtual_hosts;
+    const { route } = host.routes.at(-1);
+    const to = (match, policy) => ({ match, route, ...(policy !== undefined && { metadata: { filter_metadata: { accredit: { policy } } } }) });
+    const posts = [{ name: ':method', string_match: { exact: 'POST' } }];
+    host.routes = [
+      to({ path: '/exact' }, 'members'),
+      to({ path: '/Folded', case_sensitive: false }, 'members'),
+      to({ path_separated_prefix: '/api' }, 'members'),
+      to({ prefix: '/posts', headers: posts }, 'members'),
+      to({ safe_regex: { regex: '/v[0-9]+/(a|b)+' } }, 'members'),
+      to({ prefix: '/empty' }, ''),
+      to({ prefix: '/number' }, 5),
+      to({ prefix: '/unknown' }, 'nobody-defined-this'),
+      to({ prefix: '/' }),
+    ];
+  };
+  const policies = (configuration) => {
+    configuration.policies = { members: { claim: 'groups', any_of: ['members'] } };
+    configuration.route_policies = { filter_metadata: 'accredit' };
+    configuration.rules = [{ require: 'authenticated' }];
+  };
+  const stage = onStage({ plugin: policies, envoy: routes });
+
+  it('find the same route', async () => {
+    const { gateway } = stage;
+    const bob = await stage.signedIn();
+    const [file, cookies] = ['envoy.json', 'cookies.txt'].map((name) => join(temporaryFolder(), name));
+    writeFileSync(file, JSON.stringify(gateway.bootstrap));
+    writeFileSync(cookies, bob.jar.header('localhost', '/'));
+    const environment = { OIDC_CLIENT_SECRET: 'unused', ACCREDIT_KEY: gateway.key };
+    const seen = new Set();
+    for (const [method, target] of [
+      ...['/exact', '/exact?a=b', '/exact/', '/FOLDED', '/api', '/api/x', '/apis', '/posts', '/v12/aab', '/v12/aabc', '/v/a'].map((path) => ['GET', path]),
+      ...['/empty', '/number', '/unknown', '/x/../exact', '/api%2Fx'].map((path) => ['GET', path]),
+      ['POST', '/posts'],
+    ]) {
+      const origin = 'Sec-Fetch-Site: same-origin';
+      const sent = requestText(method, target, gateway.host, [origin, `Cookie: ${bob.jar.header('localhost', '/')}`]);
+      const { status, reason } = await sendRaw(gateway.port, sent);
+      const words = ['explain', '--json', file, '--method', method, `--url=http://${gateway.host}${target}`, '--header', origin, '--session', cookies];
+      const { out } = await accredit(words, { environment });
+      const { answer } = JSON.parse(out);
+      assert.deepEqual([answer.status ?? 200, answer.reason ?? undefined], [status, reason], `${method} ${target}: ${out}`);
+      seen.add(reason);
+    }
+    assert.deepEqual([...seen].filter(Boolean).sort(), ['condition_failed', 'route_policy_unknown']);
+  });
+});

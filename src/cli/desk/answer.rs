@@ -28,11 +28,13 @@ pub(crate) enum Answer {
     /// An endpoint of ours answers.
     Answers {
         status: u16,
+        /// What it did, each as a sentence.
+        did: Vec<String>,
         /// Where it sends the browser, as [`lasting`].
         location: Option<String>,
     },
-    /// The gateway would first need this, which nobody gives here.
-    Unfinished { wants: String },
+    /// How it ends cannot be told here: why.
+    Unfinished { why: String },
     /// Envoy itself answers, before its filters.
     ByEnvoy { status: u16 },
 }
@@ -101,6 +103,21 @@ pub(super) fn of_response(response: &Response, events: &[Event]) -> Answer {
     match (sent_to, reason) {
         (Some(provider), _) => Answer::SignsIn { status, provider, location },
         (None, Some(reason)) => Answer::Refused { status, reason: *reason, detail: detail.unwrap_or_default() },
-        (None, None) => Answer::Answers { status, location },
+        (None, None) => Answer::Answers { status, did: done(response, events), location },
     }
+}
+
+/// What an endpoint did: whom it signed out, and where it sends the browser. A query may hold a token, so none is told.
+fn done(response: &Response, events: &[Event]) -> Vec<String> {
+    let ended = events.iter().filter_map(|event| match event {
+        Event::SignedOut { subject: None, .. } => Some("no session came, and none is ended".to_owned()),
+        Event::SignedOut { subject: Some(subject), provider, .. } => {
+            let at = provider.as_ref().map(|provider| format!(" of {provider}")).unwrap_or_default();
+            Some(format!("the session of {subject}{at} is ended"))
+        }
+        _ => None,
+    });
+    let place = response.headers.iter().find(|(name, _)| name == "location");
+    let place = place.map(|(_, place)| place.split(['?', '#']).next().unwrap_or_default());
+    ended.chain(place.map(|place| format!("the browser is sent to {place}"))).collect()
 }

@@ -1,7 +1,7 @@
 //! The surroundings of a gateway that no Envoy runs: the random bytes and the signatures of this machine, a clock and a memory of
 //! its own, and nobody on the network. What an Envoy alone knows is what the person who asks says.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use rsa::Pkcs1v15Sign;
 use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::sha2::{Digest as _, Sha256};
 
+use crate::cli::envoy::choice::{Choice, Named};
 use crate::cli::machine::Machine;
 use crate::words::time::Timestamp;
 use crate::words::world::{
@@ -20,14 +21,37 @@ use crate::words::world::{
 pub(crate) struct DeskWorld {
     now: Cell<Timestamp>,
     memory: BTreeMap<String, (Vec<u8>, u32)>,
-    /// The policy that Envoy's route names, as the person says.
-    pub(crate) policy: Option<String>,
+    /// What is known of the request's route.
+    pub(crate) route: Known,
+    /// What the gateway was told of the route; `None` if it has not asked.
+    pub(crate) told: RefCell<Option<OfRoute>>,
+}
+
+/// What is known of the route that Envoy takes for a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Known {
+    /// The policy that it names, as the person says; an empty text for none.
+    Policy(String),
+    /// What the file shows.
+    File(Choice),
+}
+
+/// What a route has in its metadata.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum OfRoute {
+    /// This, as the person says.
+    Said(RouteMetadata),
+    /// This, as the file shows.
+    Found(Named),
+    /// It is not known: why.
+    Unknown(String),
 }
 
 impl DeskWorld {
     /// The surroundings at this time. The clock stands still, so that all requests of one question come at the same moment.
-    pub(crate) const fn at(now: Timestamp) -> Self {
-        Self { now: Cell::new(now), memory: BTreeMap::new(), policy: None }
+    pub(crate) fn at(now: Timestamp) -> Self {
+        let route = Known::File(Choice::Unknown(String::new()));
+        Self { now: Cell::new(now), memory: BTreeMap::new(), route, told: RefCell::new(None) }
     }
 
     /// Lets a moment pass.
@@ -67,8 +91,18 @@ impl World for DeskWorld {
         Destination::Nobody
     }
 
-    fn route_metadata(&self, _: &str, _: &str) -> RouteMetadata {
-        self.policy.clone().map_or(RouteMetadata::Absent, RouteMetadata::Text)
+    fn route_metadata(&self, namespace: &str, key: &str) -> RouteMetadata {
+        let told = match &self.route {
+            Known::Policy(name) if name.is_empty() => OfRoute::Said(RouteMetadata::Absent),
+            Known::Policy(name) => OfRoute::Said(RouteMetadata::Text(name.clone())),
+            Known::File(choice) => choice.metadata(namespace, key).map_or_else(OfRoute::Unknown, OfRoute::Found),
+        };
+        let metadata = match &told {
+            OfRoute::Said(metadata) | OfRoute::Found(Named { metadata, .. }) => metadata.clone(),
+            OfRoute::Unknown(_) => RouteMetadata::Unreadable,
+        };
+        self.told.replace(Some(told));
+        metadata
     }
 
     fn client_address(&self) -> Option<String> {

@@ -147,7 +147,8 @@ impl Comparison {
     }
 
     fn ask_site(&mut self, site: &Site, question: &Question, asker: &Asker) -> Heards {
-        let heard = self.ask(question, site.policy.as_deref(), asker);
+        // Where a site names no policy, its route names none, whatever the routes of the files do.
+        let heard = self.ask(question, Some(site.policy.as_deref().unwrap_or_default()), asker);
         self.tell(&site.says(), None, asker, &heard);
         heard
     }

@@ -1,7 +1,8 @@
-//! The routes of a connection manager: which of them takes a request, and which settings of a filter hold there. Routes that Envoy
-//! gets while it runs are in no file.
+//! The routes of a connection manager, and which settings of a filter hold there. Routes that Envoy gets while it runs are in no
+//! file.
 
-use crate::cli::envoy::around::{field, inner, text};
+use crate::cli::envoy::around::field;
+use crate::cli::envoy::matching::{Asked, Takes, takes};
 use crate::cli::yaml::node::Node;
 
 /// A virtual host.
@@ -20,15 +21,6 @@ pub(crate) struct Route<'a> {
     pub(crate) node: &'a Node,
     /// The virtual host that it is in.
     pub(crate) host: VirtualHost<'a>,
-}
-
-/// Whether a route takes a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Takes {
-    /// It does.
-    Certainly,
-    /// The file does not show it.
-    Perhaps,
 }
 
 /// The virtual hosts of a manager.
@@ -52,7 +44,8 @@ impl<'a> VirtualHost<'a> {
 
     /// The first route that takes a POST to this path; `None` if there is none, or if it cannot be told.
     pub(crate) fn route_of_post(self, path: &str) -> Option<Route<'a>> {
-        let first = self.routes().find_map(|route| Some((route, route.takes_post(path)?)))?;
+        let asked = Asked { method: "POST", path };
+        let first = self.routes().map(|route| (route, route.takes(asked))).find(|(_, takes)| *takes != Takes::Never)?;
         (first.1 == Takes::Certainly).then_some(first.0)
     }
 
@@ -73,22 +66,9 @@ impl<'a> Route<'a> {
         field(self.node, "route")
     }
 
-    /// Whether the route takes a POST to this path: `None` if it certainly does not.
-    fn takes_post(self, path: &str) -> Option<Takes> {
-        let Some(matched) = field(self.node, "match") else { return Some(Takes::Perhaps) };
-        let below = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        let by_path = match (text(matched, "path"), text(matched, "prefix"), text(matched, "path_separated_prefix")) {
-            (Some(exact), ..) => exact == path,
-            (_, Some(prefix), _) => path.starts_with(prefix),
-            (.., Some(prefix)) => below(prefix),
-            (None, None, None) => return Some(Takes::Perhaps),
-        };
-        let headers = field(matched, "headers").map_or(&[][..], Node::elements);
-        let only_posts = headers.iter().all(|header| {
-            text(header, "name") == Some(":method")
-                && inner(header, &["string_match", "exact"]).and_then(Node::text) == Some("POST")
-        });
-        by_path.then_some(if only_posts { Takes::Certainly } else { Takes::Perhaps })
+    /// Whether the route takes a request.
+    pub(crate) fn takes(self, asked: Asked<'_>) -> Takes {
+        field(self.node, "match").map_or(Takes::Perhaps("something else than path and method"), |matched| takes(matched, asked))
     }
 }
 

@@ -7,14 +7,19 @@ use crate::access::requirement::report::{Holds, Joined, Report};
 use crate::access::route::{Credentials, Rule};
 use crate::cli::desk::answer::Answer;
 use crate::cli::desk::target::Question;
+use crate::cli::desk::world::OfRoute;
 use crate::cli::desk::{Desk, Told};
+use crate::cli::envoy::choice::Named;
 use crate::cli::envoy::passage::{Passed, Source};
+use crate::cli::explain::endpoints::{Endpoint, endpoint};
 use crate::config::settings::Settings;
 use crate::gateway::way::{Guarded, Way, Who};
 use crate::http::message::CookieEdit;
 use crate::step::decision::{Forward, Resource};
 use crate::words::principal::Proof;
+use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
+use crate::words::world::RouteMetadata;
 
 /// The way of a request, in sentences.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +40,10 @@ pub(crate) struct Account {
     pub(crate) decides: Option<String>,
     /// What that is for, and what it asks for.
     rule: Option<String>,
+    /// What an endpoint needs.
+    needs: Vec<String>,
+    /// Which route of Envoy's takes it, and which policy that names.
+    route: Option<String>,
     /// Who is asking.
     who: Option<String>,
     condition: Option<Report>,
@@ -66,7 +75,10 @@ pub(crate) fn account(desk: &Desk, question: &Question, told: &Told) -> Account 
         Answer::LetThrough(forward) => edits(settings, forward),
         _ => (Vec::new(), Vec::new()),
     };
-    let endpoint = way.and_then(|way| way.endpoint).map(|name| format!("endpoints.{name}"));
+    let name = way.and_then(|way| way.endpoint);
+    let at = way.and_then(|way| way.request.as_ref().ok()).map(|request| request.path.as_str());
+    let asked = name.zip(at).map(|(name, path)| endpoint(settings, name, path)).unwrap_or_default();
+    let Endpoint { does, needs } = asked;
     let mut notes = told.notes.clone();
     if desk.passage.source == Source::Assumed {
         notes.push("the file has no connection manager; normalize_path, merge_slashes and REJECT_REQUEST are assumed".to_owned());
@@ -81,11 +93,13 @@ pub(crate) fn account(desk: &Desk, question: &Question, told: &Told) -> Account 
         origin: way.map(|way| origin(settings, way)),
         path: way.and_then(path),
         passed_over: guarded.map(passed_over).unwrap_or_default(),
-        decides: endpoint.clone().or_else(|| guarded.map(|guarded| guarded.rule.name.to_string())),
+        decides: name.map(|name| format!("endpoints.{name}")).or_else(|| guarded.map(|guarded| guarded.rule.name.to_string())),
         rule: guarded
             .map(|guarded| rule(&guarded.rule))
-            .or_else(|| endpoint.map(|_| "it is answered before any rule".to_owned())),
-        who: guarded.map(|guarded| who(&guarded.who)),
+            .or_else(|| name.map(|_| format!("it is answered before any rule, and {does}"))),
+        needs,
+        route: told.route.as_ref().map(|of_route| route(&desk.file, of_route)),
+        who: guarded.map(|guarded| &guarded.who).or_else(|| way?.signed_in.as_ref()).map(who),
         condition: guarded.and_then(|guarded| guarded.condition.clone()),
         answer: answer(&told.answer),
         name: told.answer.name(),
@@ -143,6 +157,24 @@ fn rule(rule: &Rule) -> String {
     format!("{paths}{narrower}; it asks for {}{credentials}", rule.require.in_words())
 }
 
+fn route(file: &str, of_route: &OfRoute) -> String {
+    let names = |metadata: &RouteMetadata| match metadata {
+        RouteMetadata::Absent => "it names no policy".to_owned(),
+        RouteMetadata::Text(name) => format!("it names the policy {}", quote(name)),
+        RouteMetadata::Unreadable => "what it names is empty, or no text".to_owned(),
+    };
+    match of_route {
+        OfRoute::Said(metadata) => format!("{}, as you say", names(metadata)),
+        OfRoute::Found(Named { spot: Some(spot), metadata }) => {
+            format!("{file}:{}:{}: {}", spot.line, spot.column, names(metadata))
+        }
+        OfRoute::Found(Named { spot: None, .. }) => {
+            "none takes it: what the filter lets through, Envoy answers with 404".to_owned()
+        }
+        OfRoute::Unknown(why) => format!("unknown: {why}"),
+    }
+}
+
 fn who(who: &Who) -> String {
     match who {
         Who::Known(verified) => {
@@ -172,8 +204,8 @@ pub(crate) fn answer(answer: &Answer) -> String {
         Answer::SignsIn { status, provider, .. } => format!("{status}, to sign in at {provider}"),
         Answer::Refused { status, reason, detail } if detail.is_empty() => format!("{status} {}", reason.id()),
         Answer::Refused { status, reason, detail } => format!("{status} {} ({detail})", reason.id()),
-        Answer::Answers { status, .. } => format!("{status}, by the endpoint"),
-        Answer::Unfinished { wants } => format!("unknown: it waits for {wants}, and nobody is asked here"),
+        Answer::Answers { status, did, .. } => [vec![format!("{status}, by the endpoint")], did.clone()].concat().join("; "),
+        Answer::Unfinished { why } => format!("unknown: {why}"),
         Answer::ByEnvoy { status } => format!("{status}, by Envoy itself, which does not ask the filter"),
     }
 }
@@ -219,6 +251,8 @@ impl Account {
         if let Some(decides) = &self.decides {
             tell("rule", &format!("{decides}: {}", self.rule.as_deref().unwrap_or_default()));
         }
+        self.route.iter().for_each(|route| tell("route", route));
+        self.needs.iter().for_each(|need| tell("needs", need));
         self.who.iter().for_each(|who| tell("who", who));
         if let Some(report) = &self.condition {
             let mut parts = Vec::new();
@@ -252,6 +286,8 @@ impl Account {
             "path": self.path,
             "passed_over": passed.collect::<Value>(),
             "rule": self.decides.as_ref().map(|name| json!({"name": name, "says": self.rule})),
+            "needs": self.needs,
+            "route": self.route,
             "who": self.who,
             "condition": self.condition.as_ref().map(condition_json),
             "answer": {"name": self.name, "status": self.status, "reason": self.reason, "says": self.answer},

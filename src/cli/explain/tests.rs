@@ -1,6 +1,8 @@
 //! The command on configurations and requests, as somebody would use it.
 
 mod agreement;
+mod endpoints;
+mod routes;
 mod table;
 
 use serde_json::{Value, json};
@@ -181,21 +183,4 @@ fn whoever_cannot_be_is_refused_and_what_would_be_asked_of_others_is_said() {
     assert_eq!(answer, "unfinished", "{told_of:?}");
     assert_eq!(lines(&told_of, "who"), ["unknown until main is asked about the token"]);
     assert!(!told_of.iter().any(|line| line.contains("an-opaque-token") || line.contains(CLIENT_SECRET) || line.contains(KEY)));
-}
-
-#[test]
-fn every_endpoint_is_named_and_asked_before_any_rule() {
-    let document = document();
-    let mut desk = desk(&document);
-    for (path, endpoint) in [
-        ("/api/login", "endpoints.login"),
-        ("/api/callback", "endpoints.callback"),
-        ("/api/logout", "endpoints.logout"),
-        ("/api/session", "endpoints.session"),
-    ] {
-        let asked = question("GET", &format!("https://app.example.com{path}"), &[]);
-        let (told, _) = told(&mut desk, &asked, &Who::Nobody);
-        assert_eq!(lines(&told, "rule"), [format!("{endpoint}: it is answered before any rule")], "{told:?}");
-        assert_eq!(lines(&told, "passed over"), Vec::<&str>::new());
-    }
 }

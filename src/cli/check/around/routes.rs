@@ -1,7 +1,7 @@
-//! The routes: whether each origin has a virtual host, whether a policy that a route names counts for that route, and what
-//! becomes of redirects that Envoy follows itself.
+//! The routes: whether each origin has a virtual host, and whether a policy that a route names counts for that route.
 
 use crate::cli::envoy::around::{Around, field, inner, is_true};
+use crate::cli::envoy::choice::fit;
 use crate::cli::envoy::routes::{Route, virtual_hosts};
 use crate::cli::findings::{Id, Report};
 use crate::cli::yaml::node::Node;
@@ -35,7 +35,7 @@ fn of_origins(around: &Around<'_>, settings: &Settings, report: &mut Report<'_>)
     };
     for origin in &settings.origins {
         let host = if without_port(origin) { origin.host() } else { origin.authority() };
-        if !domains.iter().any(|domain| has(domain, host)) {
+        if !domains.iter().any(|domain| fit(domain, host).is_some()) {
             let sentence = "Envoy has no route for one of the origins, and answers 404 there, because no virtual host has its host, with the port that browsers send, among its domains; add it";
             report.tell(Id::OriginUnrouted, first.node.spot, sentence);
         }
@@ -52,17 +52,6 @@ fn all_domains(node: &Node, found: &mut Vec<String>) {
     node.members().iter().for_each(|member| all_domains(&member.value, found));
 }
 
-/// Whether a domain, which may begin or end with a star, has this host. The star stands for at least one character.
-fn has(domain: &str, host: &str) -> bool {
-    let longer = |rest: Option<&str>| rest.is_some_and(|rest| !rest.is_empty());
-    match (domain.strip_prefix('*'), domain.strip_suffix('*')) {
-        (Some(""), _) => true,
-        (Some(suffix), _) => longer(host.strip_suffix(suffix)),
-        (_, Some(prefix)) => longer(host.strip_prefix(prefix)),
-        (None, None) => domain == host,
-    }
-}
-
 /// Envoy chooses a route again when the filter has changed headers. The filter has read the policy of the first one.
 fn of_policies(manager: &Node, namespace: &str, settings: &Settings, report: &mut Report<'_>) {
     let changes = |name: &str| matches!(name, "cookie" | "authorization") || settings.identity.takes_away(name.as_bytes());
@@ -77,28 +66,6 @@ fn of_policies(manager: &Node, namespace: &str, settings: &Settings, report: &mu
                 let sentence = "the policy of another route may count than that of the route which is taken, because the filter changes this header after Envoy has chosen; match on path, method and host alone, or write the policy into a rule";
                 report.tell(Id::PolicyByHeader, name.spot, sentence);
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn domains_have_hosts_as_envoy_matches_them() {
-        for (domain, host, expected) in [
-            ("*", "localhost:10000", true),
-            ("localhost", "localhost", true),
-            ("localhost", "localhost:10000", false),
-            ("localhost:*", "localhost:10000", true),
-            ("localhost:*", "localhost", false),
-            ("*.example.com", "a.example.com", true),
-            ("*.example.com", "example.com", false),
-            ("*.example.com", "a.example.com:8443", false),
-            ("*.example.com", ".example.com", false),
-        ] {
-            assert_eq!(has(domain, host), expected, "{domain} {host}");
         }
     }
 }

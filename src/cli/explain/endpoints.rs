@@ -1,0 +1,111 @@
+//! What each endpoint of ours does, and what a request must bring for it, by the configuration. Whether a request brings it, the
+//! endpoint itself says by its answer.
+
+use crate::config::settings::{ProviderSettings, Settings};
+use crate::oidc::provider::ResponseMode;
+
+/// What an endpoint does, and what it needs, each as a part of a sentence.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    pub(crate) does: String,
+    pub(crate) needs: Vec<String>,
+}
+
+const READS: &str = "GET or HEAD";
+const POSTS: &str = "POST";
+const NO_PREFETCH: &str = "no prefetch (Sec-Purpose)";
+const EVIDENCE: &str = "Sec-Fetch-Site: same-origin, or an Origin that is this one or a trusted one";
+const NOT_UNSEEN: &str = "no script and no frame of a site that is neither this one nor trusted";
+const BEGUN_HERE: &str = "the cookie of the sign-in, which this browser got when it began (--session with a file)";
+
+/// The endpoint of this name in the configuration, at this path.
+pub(crate) fn endpoint(settings: &Settings, name: &str, path: &str) -> Endpoint {
+    let made = |does: String, needs: &[&str]| Endpoint { does, needs: needs.iter().map(|need| (*need).to_owned()).collect() };
+    match name {
+        "login" => {
+            let posts = signing_in(settings).any(|provider| provider.oidc.response_mode == ResponseMode::FormPost);
+            let does = format!("begins a sign-in at {}: a script gets the address, all others are redirected", whose(settings));
+            let needs = if posts { &[READS, NO_PREFETCH, NOT_UNSEEN][..] } else { &[READS, NO_PREFETCH] };
+            made(does, needs)
+        }
+        "callback" => callback(settings, path),
+        "logout" => {
+            let too = if settings.sign_out.at_provider { ", and then the one at the provider, if it can be ended" } else { "" };
+            let evidence = format!("POST with {EVIDENCE}; or a navigation by GET with one of these");
+            made(format!("ends every session that comes with the request{too}"), &[&evidence])
+        }
+        "session" => {
+            made("says who is signed in, and until when; 401 if nobody is".to_owned(), &[READS, "the cookie of a session"])
+        }
+        "authorize" => {
+            let does =
+                format!("begins a sign-in at {} for a page that keeps its own token, and gets the code itself", whose(settings));
+            made(does, &[READS, NO_PREFETCH, NOT_UNSEEN])
+        }
+        "token" => made(
+            "gives that page the access token for its code, and begins no session".to_owned(),
+            &[
+                POSTS,
+                EVIDENCE,
+                "a body {\"code\": …} as application/json",
+                BEGUN_HERE,
+                "an answer of the provider's token endpoint",
+            ],
+        ),
+        "popup" => {
+            let member = settings.popup.as_ref().map(|popup| popup.url_member.as_str()).unwrap_or_default();
+            let does = format!("begins a sign-in at {} in a popup, whose address is in the answer as {member}", whose(settings));
+            made(does, &[READS, NO_PREFETCH, NOT_UNSEEN])
+        }
+        "password" => password(settings),
+        "jwks" => made("publishes the public keys that verify what is signed here".to_owned(), &[READS]),
+        _ => Endpoint::default(),
+    }
+}
+
+fn callback(settings: &Settings, path: &str) -> Endpoint {
+    let Some(provider) = signing_in(settings).find(|provider| provider.callback == path) else {
+        let does = "accepts nothing, because it is the path of no provider: each has one of its own below it".to_owned();
+        return Endpoint { does, needs: Vec::new() };
+    };
+    let name = &provider.oidc.name;
+    let brings = match provider.oidc.response_mode {
+        ResponseMode::FormPost => {
+            format!("POST with the form that {name} lets the browser send, or GET: state, and code or error")
+        }
+        _ => format!("GET with the query that {name} sends: state, and code or error"),
+    };
+    let asked = [
+        ("its token endpoint", true),
+        ("its userinfo endpoint", provider.oidc.userinfo),
+        ("the user service", settings.accounts.as_ref().is_some_and(|accounts| accounts.directory.is_some())),
+    ];
+    let asked: Vec<_> = asked.into_iter().filter(|(_, is_asked)| *is_asked).map(|(who, _)| who).collect();
+    let needs = vec![brings, NO_PREFETCH.to_owned(), BEGUN_HERE.to_owned(), format!("what {name} answers: {}", asked.join(", "))];
+    Endpoint {
+        does: format!("completes a sign-in at {name}: the code is exchanged, the ID token verified, and a session begun"),
+        needs,
+    }
+}
+
+fn password(settings: &Settings) -> Endpoint {
+    let Some(password) = &settings.password else { return Endpoint::default() };
+    let or_none = if password.delivery.cookie { "" } else { "; or neither of these two headers" };
+    let form = format!("a body with {} and {}, as application/json or as a form", password.account, password.password);
+    let needs = vec![POSTS.to_owned(), format!("{EVIDENCE}{or_none}"), form, "an answer of the user service".to_owned()];
+    Endpoint { does: "asks the user service about name and password, and begins a session".to_owned(), needs }
+}
+
+fn signing_in(settings: &Settings) -> impl Iterator<Item = &ProviderSettings> {
+    settings.providers.iter().filter(|provider| provider.oidc.signs_in())
+}
+
+/// At which provider a sign-in begins.
+fn whose(settings: &Settings) -> String {
+    let names: Vec<_> = signing_in(settings).map(|provider| provider.oidc.name.as_str()).collect();
+    match names.as_slice() {
+        [only] => (*only).to_owned(),
+        [first, ..] => format!("{first}, or at the one that the parameter provider names of {}", names.join(", ")),
+        [] => "no provider".to_owned(),
+    }
+}
