@@ -14,9 +14,13 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new(name: &str, cases: &str) -> Self {
+        Self::with(name, cases, &document())
+    }
+
+    fn with(name: &str, cases: &str, configuration: &Value) -> Self {
         let folder = std::env::temp_dir().join(format!("accredit-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("configuration.json"), document().to_string()).unwrap();
+        fs::write(folder.join("configuration.json"), configuration.to_string()).unwrap();
         fs::write(folder.join("cases.yaml"), cases).unwrap();
         Self(folder)
     }
@@ -125,4 +129,31 @@ fn no_value_of_a_variable_that_a_file_of_a_stranger_names_is_written_anywhere() 
     assert!(!written.to_lowercase().contains(&SECRET.to_lowercase()), "{written}");
     // What the question itself says is no secret.
     assert!(written.contains("/the-path-of-all alone"), "{written}");
+}
+
+#[test]
+fn the_policy_of_a_route_in_the_file_counts_unless_the_case_names_another_or_none() {
+    let strong = json!({"strong": {"claim": "groups", "any_of": ["admins"]}});
+    let configuration =
+        changed(changed(document(), "/policies", strong), "/route_policies", json!({"filter_metadata": "accredit"}));
+    let routes = json!([
+        {"match": {"prefix": "/api"}, "metadata": {"filter_metadata": {"accredit": {"policy": "strong"}}}},
+        {"match": {"prefix": "/", "headers": [{"name": "x-flag"}]}, "metadata": {"filter_metadata": {"accredit": {"policy": "strong"}}}},
+        {"match": {"prefix": "/"}},
+    ]);
+    let plugin = json!({"root_id": "accredit", "vm_config": {}, "configuration": {"value": configuration}});
+    let manager = json!({
+        "http_filters": [{"name": "accredit", "typed_config": {"config": plugin}}],
+        "route_config": {"virtual_hosts": [{"domains": ["*"], "routes": routes}]},
+    });
+    let file = json!({"static_resources": {"listeners": [{"filter_chains": [{"filters": [{"typed_config": manager}]}]}]}});
+    let cases = "cases:
+- {request: https://app.example.com/api/x, claims: {}, expect: 403}
+- {request: https://app.example.com/api/x, claims: {groups: [admins]}, expect: allowed}
+- {request: https://app.example.com/api/x, claims: {}, policy: '', expect: allowed}
+- {request: https://app.example.com/other, claims: {}, expect: unfinished}
+- {request: https://app.example.com/other, claims: {}, policy: strong, expect: 403}
+";
+    let (told, ended) = Folder::with("routes", cases, &file).tested(Form::Words);
+    assert!(matches!(ended, Ok(Outcome::Fine)), "{told} {ended:?}");
 }
