@@ -7,7 +7,7 @@
 //! | `<!-- fields PATH, … -->` | the table of these fields, with those of objects that have no table of their own |
 //! | `<!-- contents -->` | the list of sections |
 //! | `<!-- index -->` | the list of all fields, with their sections |
-//! | `<!-- reasons -->`, `<!-- events -->`, `<!-- counters -->`, `<!-- histograms and gauges -->` | the tables of these; what they mean stays as it is written there |
+//! | `<!-- reasons -->`, `<!-- events -->`, `<!-- counters -->`, `<!-- histograms and gauges -->` | the tables of these; meanings stay |
 //!
 //! `<!-- written: fields of PATH, … -->` says that people have written what stands there about these fields, and generates nothing.
 

@@ -1,5 +1,5 @@
-//! The tables of reasons, audit lines, counters, and histograms and gauges. Their names, statuses and members come from the code. What they mean stays as
-//! people have written it in the table; of what is new, the table has what the code says.
+//! The tables of reasons, audit lines, counters, and histograms and gauges. Their names, statuses and members come from the code.
+//! What they mean stays as people have written it in the table; of what is new, the table has what the code says.
 
 use std::time::Duration;
 
