@@ -19,6 +19,7 @@ use crate::cli::envoy::passage::Passage;
 use crate::cli::explain::account::account;
 use crate::cli::explain::arguments::navigation;
 use crate::config;
+use crate::config::reading::refusal::Refusal;
 use crate::gateway::pending::Step;
 use crate::gateway::tests::stage::{BEGINNING, Stage, document, outcome};
 use crate::http::message::Headers;
@@ -46,8 +47,8 @@ fn rules() -> Vec<Value> {
         json!({"match": {"path_separated_prefix": "/people"}, "require": "authenticated", "credentials": "session"}),
         json!({"match": {"host": "b.example.com"}, "require": staff()}),
         json!({"match": {"path_separated_prefix": "/files"}, "allow_in_path": ["%2F", ";"], "require": "authenticated", "unauthenticated": "redirect"}),
-        json!({"match": {"path_separated_prefix": "/strong"}, "require": {"acr_values": ["gold"]}}),
-        json!({"match": {"path_separated_prefix": "/fresh"}, "require": {"max_age": "5m"}}),
+        json!({"match": {"path_separated_prefix": "/strong"}, "require": {"acr": ["gold"]}}),
+        json!({"match": {"path_separated_prefix": "/fresh"}, "require": {"max_auth_age": "5m"}}),
     ]
 }
 
@@ -66,11 +67,15 @@ fn configuration(number: usize) -> Value {
     document["providers"][0]["bearer"] = json!({"audiences": ["api"]});
     document["session"]["claims"] = json!(["status", "level"]);
     document["rules"] = Value::Array(rules);
-    // An exact path behind the same prefix is hidden by it, and refused.
+    // Only what is hidden by an earlier rule, and so refused, is removed: any other refusal would be a mistake of this test.
     let loads = |document: &Value| config::load(document.to_string().as_bytes(), &|_| None);
     while let Err(refusals) = loads(&document) {
-        let hidden =
-            refusals.all().iter().find_map(|refusal| refusal.path.strip_prefix("rules[")?.split(']').next()?.parse().ok());
+        let hides = |refusal: &&Refusal| refusal.sentence.contains("found that all are taken by");
+        let hidden = refusals
+            .all()
+            .iter()
+            .find(hides)
+            .and_then(|refusal| refusal.path.strip_prefix("rules[")?.split(']').next()?.parse().ok());
         let hidden: usize = hidden.unwrap_or_else(|| panic!("{refusals}"));
         document["rules"].as_array_mut().unwrap().remove(hidden);
     }
