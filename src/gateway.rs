@@ -1,6 +1,7 @@
 //! The gateway: one plugin configuration at work in one worker. It takes a request or the end of a wait, lends its parts to the
 //! request's journey, and returns the journey's next step. It holds all state of the core, and never calls Envoy.
 
+pub mod announcing;
 mod journeys;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod passed_over;
@@ -116,7 +117,7 @@ impl Gateway {
 
     /// Whether a tick is wanted at once.
     pub const fn is_in_a_hurry(&self) -> bool {
-        self.background.ended.has_unsent()
+        self.background.ended.has_unsent() || self.background.revocations.is_in_a_hurry()
     }
 
     /// Takes the reply to a fetch of the background.
@@ -136,7 +137,7 @@ impl Gateway {
             AfterReply::CheckingPassword(checking) => {
                 password::orphaned_reply(&self.settings, world, &pending.visit, checking, reply)
             }
-            AfterReply::Introspecting(_) | AfterReply::SigningIn(_) => None,
+            AfterReply::Introspecting(_) | AfterReply::SigningIn(_) | AfterReply::Announcing(_) => None,
         }
     }
 

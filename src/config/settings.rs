@@ -136,6 +136,8 @@ pub struct ProviderSettings {
     /// The path that this provider sends browsers back to. With several providers each has its own, so that none can pass off
     /// another's answer as its own (RFC 9700, section 4.4.2.2).
     pub callback: String,
+    /// The path where this provider posts logout tokens. With several providers each has its own.
+    pub backchannel_logout: Option<String>,
 }
 
 /// How replicas tell each other what has ended.
@@ -208,6 +210,8 @@ pub struct Endpoints {
     pub jwks: Option<String>,
     /// Takes name and password.
     pub password: Option<String>,
+    /// Takes the logout tokens of a provider; with several, the beginning of each one's path.
+    pub backchannel_logout: Option<String>,
 }
 
 impl Endpoints {

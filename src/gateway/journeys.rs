@@ -1,6 +1,7 @@
 //! Which journey a request takes, at the start and after each wait, and how a journey that was stopped is answered. The only file
 //! that names all journeys. It decides nothing about identity or access.
 
+mod backchannel_logout;
 mod guard;
 mod published;
 mod sign_out;
@@ -66,6 +67,7 @@ pub(super) fn after_reply(scene: &mut Scene<'_>, pending: PendingCall, reply: &R
             SignInCall::UserService(first) => redeem::user_service_answered(scene, &visit, *first, reply),
         }),
         AfterReply::CheckingPassword(checking) => widened(password::checked(scene, &visit, &checking, reply)),
+        AfterReply::Announcing(announcing) => widened(backchannel_logout::announced(scene, &visit, *announcing, reply)),
     };
     conclude(scene, visit, journey)
 }
@@ -162,6 +164,7 @@ fn chosen(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey {
     let path = visit.request.path.as_str();
     let is = |endpoint: &Option<String>| endpoint.as_deref() == Some(path);
     let called_back = settings.providers.iter().find(|provider| provider.oidc.signs_in() && provider.callback == path);
+    let posted_to = settings.providers.iter().find(|provider| is(&provider.backchannel_logout));
     // Without a provider, the paths of login and callback are empty, and no request has an empty path.
     if path == endpoints.login {
         widened(begin::login(scene, visit, Ending::Session))
@@ -181,6 +184,8 @@ fn chosen(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey {
         widened(whoami::begin(scene, visit))
     } else if is(&endpoints.jwks) {
         widened(published::keys(settings, visit))
+    } else if let Some(provider) = posted_to {
+        widened(backchannel_logout::begin(scene, visit, provider))
     } else {
         widened(guard::guard(scene, visit, ByIntrospection::NotAsked, Vec::with_capacity(2)))
     }

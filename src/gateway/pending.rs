@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 
 use crate::authenticate::identity::Asking;
+use crate::gateway::announcing::Announcing;
 use crate::http::message::Reply;
 use crate::sign_in::password::Checking;
 use crate::sign_in::redeem::{AfterNews, SignInCall};
@@ -47,6 +48,8 @@ pub enum AfterReply {
     SigningIn(SignInCall),
     /// The user service was asked to check a name and a password.
     CheckingPassword(Box<Checking>),
+    /// The store was told that a provider has ended sessions.
+    Announcing(Box<Announcing>),
 }
 
 impl AfterReply {
@@ -56,7 +59,7 @@ impl AfterReply {
             Self::Introspecting(asking) => Some(&asking.provider),
             Self::SigningIn(SignInCall::TokenEndpoint(attempt)) => Some(&attempt.provider),
             Self::SigningIn(SignInCall::UserinfoEndpoint(asking)) => Some(&asking.proved.attempt.provider),
-            Self::SigningIn(SignInCall::UserService(_)) | Self::CheckingPassword(_) => None,
+            Self::SigningIn(SignInCall::UserService(_)) | Self::CheckingPassword(_) | Self::Announcing(_) => None,
         }
     }
 }
@@ -76,6 +79,12 @@ impl From<Asking> for AfterReply {
 impl From<SignInCall> for AfterReply {
     fn from(call: SignInCall) -> Self {
         Self::SigningIn(call)
+    }
+}
+
+impl From<Announcing> for AfterReply {
+    fn from(announcing: Announcing) -> Self {
+        Self::Announcing(Box::new(announcing))
     }
 }
 
@@ -114,6 +123,7 @@ impl PendingCall {
             AfterReply::SigningIn(SignInCall::TokenEndpoint(_)) => CallKind::Token,
             AfterReply::SigningIn(SignInCall::UserinfoEndpoint(_)) => CallKind::Userinfo,
             AfterReply::SigningIn(SignInCall::UserService(_)) | AfterReply::CheckingPassword(_) => CallKind::UserService,
+            AfterReply::Announcing(_) => CallKind::Revocations,
         };
         Event::call_ended(kind, self.visit.now, now, reply)
     }
@@ -126,6 +136,7 @@ impl PendingCall {
             AfterReply::SigningIn(SignInCall::UserinfoEndpoint(..)) => "userinfo",
             AfterReply::SigningIn(SignInCall::UserService(_)) => "account",
             AfterReply::CheckingPassword(_) => "password",
+            AfterReply::Announcing(_) => "revocations",
         };
         PendingStage { request: self.visit.reference(), stage, read: None }
     }

@@ -10,6 +10,7 @@ pub(crate) mod user_service;
 
 mod allowed_paths;
 mod arbitrary;
+mod backchannel_logout;
 mod background;
 mod bearer;
 mod bodies;

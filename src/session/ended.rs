@@ -23,6 +23,7 @@ use crate::session::ended::announcement::{Announced, announcement};
 use crate::session::ended::mark::{Ends, Mark};
 use crate::session::ended::names::{Kind, Names, names};
 use crate::session::ended::pieces::{Pieces, Size};
+use crate::session::remembered::tombstone::Tombstones;
 use crate::words::time::Timestamp;
 use crate::words::world::{Version, World};
 
@@ -107,6 +108,8 @@ pub struct EndedSessions {
     tells: bool,
     /// Whether this worker has put announcements into the queue that were not sent yet.
     unsent: bool,
+    /// The logout tokens that were answered with 200.
+    tokens: Tombstones,
 }
 
 impl EndedSessions {
@@ -124,6 +127,7 @@ impl EndedSessions {
             looked: Timestamp::from_millis(u64::MAX),
             tells,
             unsent: false,
+            tokens: Tombstones::logout_tokens(),
         }
     }
 
@@ -202,6 +206,17 @@ impl EndedSessions {
             all.extend(named(name, table.piece(world, number, now)?));
         }
         Some(all)
+    }
+
+    /// Whether the logout token of this name was answered with 200 in this process. (It may be forgotten: a token that comes again
+    /// ends nothing that began after it.)
+    pub fn was_answered(&mut self, world: &dyn World, token: &str, now: Timestamp) -> bool {
+        self.tokens.has_uncached(world, token, now)
+    }
+
+    /// Notes that a logout token was answered with 200, until it is refused as too old.
+    pub fn answered(&mut self, world: &mut dyn World, token: &str, until: Timestamp) {
+        self.tokens.mark(world, token, until);
     }
 
     /// The keys by which ends are named and announced.

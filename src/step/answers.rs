@@ -187,6 +187,10 @@ impl Stop {
                 let response = visit.refusal_with_link(settings, &failure, &lost);
                 (response, Event::SignInFailed { request, provider: None, failure })
             }
+            JourneyKind::LogoutToken => {
+                let response = logout_token_refusal(settings, visit, &failure);
+                (response, Event::Denied { request, rule: None, subject: None, failure })
+            }
             JourneyKind::Password => {
                 let response = password_refusal(settings, visit, &failure);
                 (response, Event::SignInFailed { request, provider: Some(PASSWORD.to_owned()), failure })
@@ -213,6 +217,17 @@ fn password_refusal(settings: &Settings, visit: &Visit, failure: &Failure) -> Re
         let json = ("content-type".to_owned(), "application/json".to_owned());
         response.headers.iter_mut().filter(|(name, _)| name == "content-type").for_each(|field| *field = json.clone());
     }
+    response
+}
+
+/// The refusal of a logout token (OpenID Connect Back-Channel Logout 1.0, section 2.8): `error` as in RFC 6749, section 5.2.
+fn logout_token_refusal(settings: &Settings, visit: &Visit, failure: &Failure) -> Response {
+    let mut response = visit.refusal(settings, failure, &ReturnTo::front_page());
+    let error = if response.status < 500 { "invalid_request" } else { "temporarily_unavailable" };
+    let body = serde_json::json!({"error": error, "error_description": failure.reason.id()});
+    response.body = body.to_string();
+    let json = ("content-type".to_owned(), "application/json".to_owned());
+    response.headers.iter_mut().filter(|(name, _)| name == "content-type").for_each(|field| *field = json.clone());
     response
 }
 

@@ -67,6 +67,11 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
             Line::of("revocations_available").with("after_seconds", Value::from(after.as_secs()))
         }
         Event::RevocationsLost => Line::of("revocations_lost"),
+        Event::RevocationsQueueFull => Line::of("revocations_queue_full"),
+        Event::LoggedOutByProvider { request, provider, subject, session } => at("backchannel_logout", request)
+            .text("provider", provider)
+            .maybe("subject", subject.as_ref())
+            .maybe("provider_session", session.as_ref()),
         Event::RevocationsForged(number) => Line::of("revocations_forged").with("number", Value::from(*number)),
         Event::RevocationsByUnknownKeys(number) => Line::of("revocations_by_unknown_keys").with("number", Value::from(*number)),
         Event::RevocationsWithoutRoom(number) => Line::of("revocations_without_room").with("number", Value::from(*number)),

@@ -227,6 +227,17 @@ pub enum Event {
     DocumentHeld { kind: DocumentKind, provider: String, fetched: Timestamp },
     /// A call was answered, or given up.
     CallEnded { kind: CallKind, took: Duration },
+    /// A provider has ended sessions by a logout token.
+    LoggedOutByProvider {
+        request: RequestRef,
+        provider: String,
+        /// `sub` of the token: whose sessions ended; with a session, whose it was.
+        subject: Option<String>,
+        /// `sid` of the token: the provider's session that ended; without, all of this person.
+        session: Option<String>,
+    },
+    /// There was no room in the queue of what the store is to be told. What ended holds here.
+    RevocationsQueueFull,
     /// The store has taken so many announcements of what has ended.
     RevocationsAnnounced(usize),
     /// Everything is known here that was announced until then.
@@ -283,6 +294,7 @@ impl Event {
             | Self::RevocationsByUnknownKeys(_)
             | Self::RevocationsWithoutRoom(_)
             | Self::RevocationsLost
+            | Self::RevocationsQueueFull
             | Self::RevocationsUnavailable { .. } => true,
             Self::SignInFailed { failure, .. } | Self::Denied { failure, .. } | Self::Unanswered { failure, .. } => matches!(
                 failure.reason,

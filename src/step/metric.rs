@@ -108,6 +108,8 @@ impl Event {
                 return Metric::moment("accredit_revocations_current_timestamp_seconds", "", *moment);
             }
             Self::RevocationsLost => "accredit_revocations_lost",
+            Self::RevocationsQueueFull => "accredit_revocations_queue_full",
+            Self::LoggedOutByProvider { .. } => "accredit_backchannel_logout",
             Self::RevocationsUnavailable { .. } => "accredit_revocations_unavailable",
             Self::RevocationsAvailable { .. } => "accredit_revocations_available_again",
             Self::CallEnded { kind, took } => {

@@ -36,6 +36,8 @@ pub enum JourneyKind {
     LostAttempt(Box<LostAttempt>),
     /// A sign-in by name and password.
     Password,
+    /// A logout token that a provider has posted.
+    LogoutToken,
 }
 
 /// What is known of a sign-in whose attempt's cookie did not come.
@@ -66,7 +68,8 @@ impl Stop {
             | JourneyKind::KnownPlace(_)
             | JourneyKind::UnsolicitedResponse
             | JourneyKind::LostAttempt(_)
-            | JourneyKind::Password => None,
+            | JourneyKind::Password
+            | JourneyKind::LogoutToken => None,
         }
     }
 

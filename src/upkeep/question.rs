@@ -7,6 +7,8 @@ pub enum Question {
     Read,
     /// To take these announcements.
     Announce(Vec<Vec<u8>>),
+    /// To keep something under a name.
+    Put,
     /// Whether this replica may announce again what the store has lost.
     ClaimAgain,
     /// To take again what it has lost: so many announcements.

@@ -16,6 +16,7 @@ use std::time::Duration;
 use crate::config::settings::{Revocations as Configured, Settings};
 use crate::http::message::{HttpCall, Reply};
 use crate::revocations::cursor::Cursor;
+use crate::revocations::exchanged::NamedValue;
 use crate::session::ended::queue;
 use crate::step::event::Event;
 use crate::upkeep::fetch::{Errand, Fetch};
@@ -59,6 +60,8 @@ pub struct Revocations {
     again: Option<Again>,
     /// Before this time, nothing that was lost is announced again: another replica does it.
     again_not_before: Timestamp,
+    /// What the store is to keep under names, and for how long.
+    to_put: Vec<(String, &'static [u8], Duration)>,
     /// Since when the store fails, and when that was told last.
     failing: Option<(Timestamp, Timestamp)>,
     /// Until when everything is known, and when that was looked up.
@@ -74,9 +77,22 @@ impl Revocations {
             heard: BTreeSet::new(),
             again: None,
             again_not_before: Timestamp::default(),
+            to_put: Vec::new(),
             failing: None,
             current: (None, Timestamp::from_millis(u64::MAX)),
         }
+    }
+
+    /// Has the store keep a value under a name for this time, soon. It may get lost.
+    pub fn put(&mut self, name: String, value: &'static [u8], lifetime: Duration) {
+        if self.to_put.len() < MOST_AT_ONCE {
+            self.to_put.push((name, value, lifetime));
+        }
+    }
+
+    /// Whether a tick is wanted at once.
+    pub const fn is_in_a_hurry(&self) -> bool {
+        !self.to_put.is_empty()
     }
 
     /// Whether what is known is too old to accept a session by it, as is configured.
@@ -106,6 +122,10 @@ impl Revocations {
             let newest = waiting.split_off(waiting.len().saturating_sub(MOST_AT_ONCE));
             announce(turn, configured, place, newest);
         }
+        for (name, value, lifetime) in self.to_put.drain(..) {
+            let lifetime = lifetime.max(Duration::from_secs(1));
+            ask(turn, configured.store.put(&NamedValue { name: &name, value, lifetime }), Question::Put);
+        }
         if self.round.as_ref().is_some_and(|(_, until)| turn.now < *until) {
             return SOON;
         }
@@ -128,6 +148,7 @@ impl Revocations {
                 queue::remove(turn.world, announcements);
                 turn.events.push(Event::RevocationsAnnounced(announcements.len()));
             }),
+            Question::Put => configured.store.was_put(reply),
             Question::ClaimAgain => again::is_won(&configured.store, reply).map(|won| match won {
                 true => self.go_on_announcing(turn, configured, &place),
                 false => self.leave_it_to_another(turn),

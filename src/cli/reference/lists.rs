@@ -161,6 +161,8 @@ fn samples() -> Vec<Event> {
     let kinds = [DocumentKind::Metadata, DocumentKind::Keys];
     events.extend(kinds.into_iter().map(|kind| Event::DocumentHeld { kind, provider: provider(), fetched }));
     events.extend([
+        Event::LoggedOutByProvider { request: request(), provider: text(), subject: None, session: None },
+        Event::RevocationsQueueFull,
         Event::RevocationsAnnounced(1),
         Event::RevocationsCurrent(Timestamp::from_seconds(0)),
         Event::RevocationsForged(1),
@@ -222,9 +224,11 @@ mod tests {
             Event::RevocationsLost => 31,
             Event::RevocationsUnavailable { .. } => 32,
             Event::RevocationsAvailable { .. } => 33,
+            Event::LoggedOutByProvider { .. } => 34,
+            Event::RevocationsQueueFull => 35,
         };
         let numbers: std::collections::BTreeSet<_> = samples().iter().map(number).collect();
-        assert_eq!(numbers, (0..=33).collect());
+        assert_eq!(numbers, (0..=35).collect());
         let number = |kind: CallKind| match kind {
             CallKind::Token => 0,
             CallKind::Refresh => 1,

@@ -34,6 +34,9 @@ shape! {
         /// the public keys of `session.jwt` and `forward.identity_jwt`, for services and other gateways: GET, HEAD. Needs RS256 or
         /// ES256. Clients may cache it for 5 minutes: add a new key after the old one, and wait at least that long before it signs
         pub(crate) jwks: Option<String> where endpoints(),
+        /// takes the logout tokens of a provider ([back-channel logout](#back-channel-logout)); with several providers `PATH/NAME` for
+        /// each: POST
+        pub(crate) backchannel_logout: Option<String> where endpoints(),
     }
 }
 
@@ -54,7 +57,7 @@ pub(crate) fn endpoints(
     public_keys: Checked<bool>,
     refusals: &mut Refusals,
 ) -> Answered {
-    let signs_in = [&shape.login, &shape.callback, &shape.authorize, &shape.token, &shape.popup];
+    let signs_in = [&shape.login, &shape.callback, &shape.authorize, &shape.token, &shape.popup, &shape.backchannel_logout];
     if providers == Ok(0) && signs_in.iter().any(|path| is_written(path) == Ok(true)) {
         let sentence = "expected none that signs people in, because there is no provider, found one; remove it";
         let _ = refusals.refuse("endpoints", sentence);
@@ -71,9 +74,11 @@ pub(crate) fn endpoints(
         _ => path.map(|path| Some(path.unwrap_or_else(|| default.to_owned()))),
     };
     let always = |path: Checked<Option<String>>, default: &str| path.map(|path| Some(path.unwrap_or_else(|| default.to_owned())));
-    let mut checking = Checking { callback: of_sign_in(shape.callback, "/api/callback"), providers, good: Vec::new(), refusals };
+    let of_each = [("callback", of_sign_in(shape.callback, "/api/callback")), ("backchannel_logout", shape.backchannel_logout)];
+    let mut checking = Checking { of_each, providers, good: Vec::new(), refusals };
     let login = checking.path("login", of_sign_in(shape.login, "/api/login"));
-    let callback = checking.path("callback", checking.callback.clone());
+    let [(_, callback), (_, backchannel_logout)] = checking.of_each.clone();
+    let callback = checking.path("callback", callback);
     let logout = checking.path("logout", always(shape.logout, "/api/logout"));
     let session = checking.path("session", always(shape.session, "/api/session"));
     let authorize = checking.path("authorize", shape.authorize);
@@ -81,6 +86,7 @@ pub(crate) fn endpoints(
     let popup = checking.path("popup", shape.popup);
     let password = checking.path("password", shape.password);
     let jwks = checking.path("jwks", shape.jwks);
+    let backchannel_logout = checking.path("backchannel_logout", backchannel_logout);
     let good = checking.good;
     let callback = callback.map(Option::unwrap_or_default);
     let all = || {
@@ -94,6 +100,7 @@ pub(crate) fn endpoints(
             popup: popup?,
             jwks: jwks?,
             password: password?,
+            backchannel_logout: backchannel_logout?,
         })
     };
     Answered { endpoints: all(), callback, good }
@@ -101,7 +108,8 @@ pub(crate) fn endpoints(
 
 /// The endpoints that were checked so far, and what the next one is compared with.
 struct Checking<'a> {
-    callback: Checked<Option<String>>,
+    /// Those that have a path for each provider, if there are several.
+    of_each: [(&'static str, Checked<Option<String>>); 2],
     providers: Checked<usize>,
     good: Vec<(&'static str, String)>,
     refusals: &'a mut Refusals,
@@ -111,15 +119,15 @@ impl Checking<'_> {
     fn path(&mut self, name: &'static str, written: Checked<Option<String>>) -> Checked<Option<String>> {
         let Some(endpoint) = written? else { return Ok(None) };
         let plain = !endpoint.contains(['*', '%', '"', '\'', '<', '>', ',']) && endpoint != "/";
-        let below_callback = || {
-            let callback = self.callback.as_ref().ok().and_then(Option::as_ref);
-            name != "callback" && callback.is_some_and(|callback| endpoint.starts_with(&format!("{callback}/")))
+        let is_below = |(other, path): &(&str, Checked<Option<String>>)| {
+            let path = path.as_ref().ok().and_then(Option::as_ref);
+            *other != name && path.is_some_and(|path| endpoint.starts_with(&format!("{path}/")))
         };
         let sentence = if path::check(&endpoint).is_err() || !plain {
             "expected an absolute path of plain characters, found another; write /api/login"
-        } else if self.providers.is_ok_and(|providers| providers > 1) && below_callback() {
-            // With several providers, each one's callback stands below this path.
-            "expected a path that is not below the callback's, found one; change it"
+        } else if self.providers.is_ok_and(|providers| providers > 1) && self.of_each.iter().any(is_below) {
+            // With several providers, each one's path stands there.
+            "expected a path that is not below the callback's or back-channel logout's, found one; change it"
         } else if self.good.iter().any(|(_, other)| *other == endpoint) {
             "expected a path of its own, found one that another endpoint has; change it"
         } else {

@@ -17,9 +17,12 @@ pub fn waiting(world: &dyn World) -> Vec<Vec<u8>> {
     world.shared(KEY).map(|shared| read(&shared.value)).unwrap_or_default()
 }
 
-/// Adds an announcement; returns `false` if too many wait already.
+/// Adds an announcement, unless it waits already; returns `false` if too many wait.
 pub fn add(world: &mut dyn World, announcement: &[u8]) -> bool {
     change(world, |queue| {
+        if queue.iter().any(|waiting| waiting == announcement) {
+            return true;
+        }
         let room = queue.len() < MOST;
         if room {
             queue.push(announcement.to_vec());
@@ -85,7 +88,7 @@ mod tests {
     fn what_one_worker_could_not_announce_another_one_finds_until_it_is_confirmed() {
         let mut here = Still::default();
         let mut there = here.clone();
-        assert!(add(&mut here, b"one") && add(&mut there, b"two") && add(&mut here, b""));
+        assert!(add(&mut here, b"one") && add(&mut there, b"two") && add(&mut here, b"") && add(&mut there, b"one"));
         assert_eq!(waiting(&there), [&b"one"[..], b"two", b""]);
         remove(&mut there, &[b"one".to_vec(), b"never added".to_vec()]);
         assert_eq!(waiting(&here), [&b"two"[..], b""]);

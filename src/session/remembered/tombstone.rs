@@ -38,6 +38,11 @@ impl Tombstones {
         Self::of("accredit/3/ended/attempts")
     }
 
+    /// The marks of logout tokens, by a digest of their `jti`.
+    pub const fn logout_tokens() -> Self {
+        Self::of("accredit/4/logout_tokens")
+    }
+
     /// The table under this key of the shared data.
     pub(super) const fn of(key: &'static str) -> Self {
         // The copy was never loaded. A time in the future makes it be loaded when it is first asked.

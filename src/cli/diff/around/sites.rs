@@ -115,8 +115,8 @@ pub(crate) fn sites(sides: &Both<Vec<&Settings>>, unlike: bool, most: usize) -> 
 
 /// The paths that Accredit answers itself.
 fn answered(endpoints: &Endpoints) -> Vec<String> {
-    let Endpoints { login, callback, logout, session, authorize, token, popup, jwks, password } = endpoints;
-    let others = [authorize, token, popup, jwks, password];
+    let Endpoints { login, callback, logout, session, authorize, token, popup, jwks, password, backchannel_logout } = endpoints;
+    let others = [authorize, token, popup, jwks, password, backchannel_logout];
     [login, callback, logout, session].into_iter().chain(others.into_iter().flatten()).cloned().collect()
 }
 
