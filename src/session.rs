@@ -43,6 +43,11 @@ impl SessionSettings {
         self.signed().map_or(self.lifetimes.absolute, |jwt| jwt.lifetime)
     }
 
+    /// From when on no session is left that has begun by now, at any replica: their clocks may differ by ten minutes.
+    pub fn nothing_is_left_after(&self, now: crate::words::time::Timestamp) -> crate::words::time::Timestamp {
+        now.plus(self.longest()).plus(std::time::Duration::from_secs(600))
+    }
+
     /// The settings of signed sessions.
     pub fn signed(&self) -> Option<&jwt::JwtSettings> {
         match &self.form {

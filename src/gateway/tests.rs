@@ -19,6 +19,7 @@ mod diagnosis;
 mod earlier_build;
 mod elsewhere;
 mod endpoints;
+mod everywhere;
 mod exchange;
 mod fair;
 mod first_visit;

@@ -74,6 +74,17 @@ pub enum End<'a> {
         /// Until when that matters.
         until: Timestamp,
     },
+    /// The sessions of a person that began at this time or before, by our own clock.
+    PersonHere {
+        /// The provider's configured name.
+        provider: &'a str,
+        /// `sub` at the provider.
+        sub: &'a str,
+        /// That time.
+        begun_by: Timestamp,
+        /// Until when that matters.
+        until: Timestamp,
+    },
     /// The sessions of everybody.
     Everybody {
         /// The provider's configured name; empty for all.
@@ -137,6 +148,14 @@ impl EndedSessions {
         if session.ends > world.now() {
             self.tell_later(world, &recorded.announcement);
         }
+    }
+
+    /// Ends something, and leaves it to the queue to tell other replicas. This worker knows it at once. Returns whether there was
+    /// room.
+    pub fn end_and_tell(&mut self, world: &mut dyn World, end: &End<'_>) -> bool {
+        let recorded = self.end(world, end);
+        self.tell_later(world, &recorded.announcement);
+        recorded.kept
     }
 
     /// Leaves an announcement to the queue. Returns `false` if it is full, or if nobody is told.
@@ -250,7 +269,8 @@ impl EndedSessions {
     }
 
     fn is_marked(&mut self, world: &dyn World, names: &Names, now: Timestamp) -> bool {
-        let ended = |mark: Option<Mark>| mark.is_some_and(|mark| mark.matters(now) && mark.ends.end(names.begun));
+        let ended_since = |mark: Option<Mark>, begun| mark.is_some_and(|mark: Mark| mark.matters(now) && mark.ends.end(begun));
+        let ended = |mark| ended_since(mark, names.begun);
         if names.anywhere.iter().any(|name| ended(self.of_none.find(world, *name))) {
             return true;
         }
@@ -259,7 +279,10 @@ impl EndedSessions {
         }
         let table = self.of_providers.iter_mut().find(|(name, _)| *name == names.provider);
         let mut at_provider = names.at_provider.iter().chain(&names.provider_session);
-        table.is_some_and(|(_, table)| at_provider.any(|name| ended(table.find(world, *name))))
+        table.is_some_and(|(_, table)| {
+            at_provider.any(|name| ended(table.find(world, *name)))
+                || names.person_here.iter().any(|name| ended_since(table.find(world, *name), names.begun_here))
+        })
     }
 
     /// The table that an end belongs into, by the provider's name, and its marks, one under each key.
@@ -277,6 +300,9 @@ impl EndedSessions {
             }
             End::Person { provider, sub, begun_by, until } => {
                 (provider, names(&self.keys, Kind::Person, &[provider, sub]), until, Ends::begun_by(begun_by))
+            }
+            End::PersonHere { provider, sub, begun_by, until } => {
+                (provider, names(&self.keys, Kind::PersonHere, &[provider, sub]), until, Ends::begun_by(begun_by))
             }
             End::Everybody { provider, begun_by, until } => {
                 (provider, names(&self.keys, Kind::Everybody, &[provider]), until, Ends::begun_by(begun_by))

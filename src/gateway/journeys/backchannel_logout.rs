@@ -34,9 +34,6 @@ const ANSWERED: &[u8] = b"2";
 /// How long the store keeps a name that nobody has answered.
 const CLAIMED_FOR: Duration = Duration::from_secs(120);
 
-/// How much longer an end is kept than a session lasts: clocks of replicas may differ by less than that.
-const MARGIN: Duration = Duration::from_secs(600);
-
 /// The endpoint at which this provider posts logout tokens.
 pub(super) fn begin(scene: &mut Scene<'_>, visit: &mut Visit, provider: &ProviderSettings) -> Journey<Announcing> {
     if visit.request.method != "POST" {
@@ -89,7 +86,7 @@ fn end(scene: &mut Scene<'_>, visit: &Visit, provider: &ProviderSettings, token:
     if ended.was_answered(scene.world, &named, visit.now) {
         return Err(refused(came_before()));
     }
-    let matters = visit.now.plus(settings.session.longest()).plus(MARGIN);
+    let matters = settings.session.nothing_is_left_after(visit.now);
     let end = match (&sid, &sub) {
         (Some(sid), _) => End::AtProvider { provider: name, sid, until: matters },
         (None, Some(sub)) => End::Person { provider: name, sub, begun_by: issued, until: matters },

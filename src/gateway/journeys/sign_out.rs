@@ -9,9 +9,12 @@ use crate::authenticate::carried;
 use crate::authenticate::scene::Scene;
 use crate::crypto::seal::Purpose;
 use crate::http::cookie::{delete, pairs};
+use crate::http::message::Request;
+use crate::http::url::query_parameters;
 use crate::oidc::logout::{EndSessionRequest, end_session_request};
 use crate::session::content::Session;
 use crate::session::cookie::forget;
+use crate::session::ended::End;
 use crate::step::answers::{json_answer, redirect};
 use crate::step::decision::{Journey, Step};
 use crate::step::event::Event;
@@ -23,6 +26,9 @@ use crate::words::secret::Secret;
 /// Has the browser forget the pages that it stored of this origin (Clear Site Data, section 3.1). It goes only on an answer that
 /// ended a session. `"cookies"` would delete other applications' cookies too.
 const EMPTY_CACHE: (&str, &str) = ("clear-site-data", "\"cache\"");
+
+/// The parameter that ends all sessions of the person.
+const EVERYWHERE: &str = "everywhere";
 
 /// The logout endpoint: POST from this site or a trusted origin, or a navigation by GET.
 pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
@@ -37,11 +43,27 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
         let reason = if browser::wants_page(request) { Reason::SignOutUnconfirmed } else { Reason::CrossSite };
         return Err(Failure::new(reason, "sign-out needs evidence that this site asked for it").into());
     }
-    let carried = carried::everywhere(scene, visit);
-    let mut sessions = carried.sessions;
+    let everywhere = everywhere(request)?;
+    let mut carried = carried::everywhere(scene, visit);
+    let mut sessions = std::mem::take(&mut carried.sessions);
     let (ended, world) = (&mut scene.background.ended, &mut *scene.world);
     sessions.retain(|session| !ended.has_uncached(world, session, visit.now));
     sessions.iter().for_each(|session| ended.mark(world, session));
+    if everywhere {
+        // Only who is signed in now ends others: not whoever has a cookie that has expired.
+        let counts = |session: &&Session| {
+            visit.now < session.expires(settings.session.lifetimes)
+                && settings.has_origin(&session.origin)
+                && settings.fingerprint(&session.provider).is_some()
+        };
+        for session in sessions.iter().filter(counts) {
+            let (provider, sub) = (session.provider.as_str(), session.subject_at_provider());
+            let until = settings.session.nothing_is_left_after(visit.now);
+            if !ended.end_and_tell(world, &End::PersonHere { provider, sub, begun_by: visit.now, until }) {
+                carried.unknown = Some("there is no room for another end of this provider");
+            }
+        }
+    }
     let mut ours = sessions.iter().filter(|session| settings.has_origin(&session.origin));
     let at_provider = ours.find_map(|session| at_provider(scene, visit, session));
     let mut cookies = forget(&settings.session.cookie, &request.headers, &visit.origin);
@@ -71,6 +93,20 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
     };
     response.headers.extend(emptied.map(|(name, value)| (name.to_owned(), value.to_owned())));
     Ok(Step::answered(response, signed_out))
+}
+
+/// Whether all sessions of the person end, also those of other browsers: the parameter `everywhere`, without a value or `true`.
+///
+/// # Errors
+/// [`Reason::QueryMalformed`] if it has another value, or comes twice.
+fn everywhere(request: &Request) -> Result<bool, Failure> {
+    let malformed = |reason| Failure::new(reason, "expected everywhere once, without a value");
+    let parameters = query_parameters(request.query.as_deref(), &[EVERYWHERE]).map_err(malformed)?;
+    match parameters.get(EVERYWHERE).map(String::as_str) {
+        None => Ok(false),
+        Some("" | "true") => Ok(true),
+        Some(_) => Err(malformed(Reason::QueryMalformed)),
+    }
 }
 
 /// The URL of the provider's logout for this session (OpenID Connect RP-Initiated Logout, section 2); `None` if it is not

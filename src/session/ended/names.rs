@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Everybody = 4,
     /// A person's account. It is no name of an end, but says whose a mark is.
     Account = 5,
+    /// A person: the provider, and `sub` there, by the time when sessions began by our own clock.
+    PersonHere = 7,
     /// A table. It is no name of an end, but says in announcements which table a mark is for.
     Table = 6,
 }
@@ -36,10 +38,14 @@ pub struct Names {
     pub(super) provider: String,
     /// When the session began, by the provider's clock.
     pub(super) begun: Timestamp,
+    /// When it began, by our own clock.
+    pub(super) begun_here: Timestamp,
     /// Its own, and those of everybody at all providers.
     pub(super) anywhere: Vec<u64>,
     /// Those of its person and of everybody at its provider, and again its own.
     pub(super) at_provider: Vec<u64>,
+    /// Those of its person, where the time is one of our own clock.
+    pub(super) person_here: Vec<u64>,
     /// Those of its provider's session.
     pub(super) provider_session: Vec<u64>,
     /// The state of the tables in which none of these names was found.
@@ -57,8 +63,10 @@ impl Names {
         Self {
             provider: provider.to_owned(),
             begun: session.issued,
+            begun_here: session.created,
             anywhere: [own.as_slice(), &of_all("")].concat(),
             at_provider: [own, person, of_all(provider)].concat(),
+            person_here: names(keys, Kind::PersonHere, &[provider, session.subject_at_provider()]),
             provider_session: session.provider_session.as_ref().map(of_sid).unwrap_or_default(),
             not_found_in: Cell::new(None),
         }
