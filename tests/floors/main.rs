@@ -34,7 +34,7 @@ const FLOORS: [(&str, u8); 17] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 36] = [
+const SUB_ROOMS: [&str; 37] = [
     "access::examples",
     "access::requirement",
     "cli::cases",
@@ -58,6 +58,7 @@ const SUB_ROOMS: [&str; 36] = [
     "config::sessions",
     "config::signing_in",
     "config::whole",
+    "gateway::journeys",
     "oidc::bearer",
     "oidc::discovery",
     "oidc::logout",
