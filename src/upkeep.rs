@@ -5,6 +5,7 @@
 pub mod background;
 pub mod documents;
 pub mod fetch;
+pub mod given_back;
 pub mod kept_claims;
 pub mod lease;
 mod provider_documents;

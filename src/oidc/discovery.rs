@@ -127,7 +127,9 @@ pub fn check_given(provider: &Provider, metadata: &Metadata) -> Result<(), Strin
         match metadata.usable(name) {
             None if is_needed => return Err(format!("{} is missing, and the configuration needs it", name.as_str())),
             // Where nobody calls it, nobody has to list a cluster for its host.
-            Some(_) if !is_needed && matches!(name, EndpointName::Userinfo | EndpointName::Introspection) => {}
+            Some(_)
+                if !is_needed
+                    && matches!(name, EndpointName::Userinfo | EndpointName::Introspection | EndpointName::Revocation) => {}
             Some(url) => check_endpoint(provider, name, url).map_err(|what| format!("{}: {what}", name.as_str()))?,
             None => {}
         }
@@ -189,6 +191,7 @@ fn read(provider: &Provider, members: &Claims) -> Result<Metadata, String> {
         jwks_uri: judged(EndpointName::Jwks),
         userinfo_endpoint: judged(EndpointName::Userinfo),
         introspection_endpoint: judged(EndpointName::Introspection),
+        revocation_endpoint: judged(EndpointName::Revocation),
         end_session_endpoint: judged(EndpointName::EndSession),
         remarks,
         announces_iss_parameter: members.get("authorization_response_iss_parameter_supported") == Some(&Value::Bool(true)),

@@ -18,6 +18,8 @@ pub struct Metadata {
     pub userinfo_endpoint: Endpoint,
     /// Where the provider is asked about a token (RFC 7662).
     pub introspection_endpoint: Endpoint,
+    /// Where a token is given back (RFC 7009).
+    pub revocation_endpoint: Endpoint,
     /// Where browsers are sent to sign out.
     pub end_session_endpoint: Endpoint,
     /// What an operator should know about the document. Nothing is decided by it.
@@ -35,13 +37,14 @@ pub enum EndpointName {
     Jwks,
     Userinfo,
     Introspection,
+    Revocation,
     EndSession,
 }
 
 impl EndpointName {
     /// Each of them.
-    pub const ALL: [Self; 6] =
-        [Self::Authorization, Self::Token, Self::Jwks, Self::Userinfo, Self::Introspection, Self::EndSession];
+    pub const ALL: [Self; 7] =
+        [Self::Authorization, Self::Token, Self::Jwks, Self::Userinfo, Self::Introspection, Self::Revocation, Self::EndSession];
 
     /// The name in a document (OpenID Connect Discovery, section 3; RFC 8414, section 2; RP-Initiated Logout, section 2.1).
     pub const fn as_str(self) -> &'static str {
@@ -51,6 +54,7 @@ impl EndpointName {
             Self::Jwks => "jwks_uri",
             Self::Userinfo => "userinfo_endpoint",
             Self::Introspection => "introspection_endpoint",
+            Self::Revocation => "revocation_endpoint",
             Self::EndSession => "end_session_endpoint",
         }
     }
@@ -135,6 +139,7 @@ impl Metadata {
             EndpointName::Jwks => &self.jwks_uri,
             EndpointName::Userinfo => &self.userinfo_endpoint,
             EndpointName::Introspection => &self.introspection_endpoint,
+            EndpointName::Revocation => &self.revocation_endpoint,
             EndpointName::EndSession => &self.end_session_endpoint,
         }
     }

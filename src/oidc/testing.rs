@@ -58,6 +58,7 @@ pub(crate) fn metadata() -> Metadata {
         jwks_uri: endpoint("https://sso.example.com/realms/main/keys"),
         userinfo_endpoint: endpoint("https://sso.example.com/realms/main/userinfo"),
         introspection_endpoint: endpoint("https://sso.example.com/realms/main/introspect"),
+        revocation_endpoint: endpoint("https://sso.example.com/realms/main/revoke"),
         end_session_endpoint: endpoint("https://sso.example.com/realms/main/logout"),
         remarks: vec![],
         announces_iss_parameter: false,

@@ -2,6 +2,7 @@
 //! the response is not verified here, but by `id_token`.
 
 pub mod refresh;
+pub mod revocation;
 pub mod tokens;
 
 use crate::http::message::{HttpCall, Reply};

@@ -67,6 +67,9 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
             Line::of("revocations_available").with("after_seconds", Value::from(after.as_secs()))
         }
         Event::RevocationsLost => Line::of("revocations_lost"),
+        Event::TokenGivenBack { provider, trouble: Some(trouble) } => {
+            Line::of("token_revocation_failed").text("provider", provider).text("detail", trouble)
+        }
         Event::RevocationsQueueFull => Line::of("revocations_queue_full"),
         Event::LoggedOutByProvider { request, provider, subject, session } => at("backchannel_logout", request)
             .text("provider", provider)
@@ -76,6 +79,7 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
         Event::RevocationsByUnknownKeys(number) => Line::of("revocations_by_unknown_keys").with("number", Value::from(*number)),
         Event::RevocationsWithoutRoom(number) => Line::of("revocations_without_room").with("number", Value::from(*number)),
         Event::RevocationsUnavailable { told: false, .. }
+        | Event::TokenGivenBack { trouble: None, .. }
         | Event::RevocationsAnnounced(_)
         | Event::RevocationsCurrent(_)
         | Event::Outcome(_)

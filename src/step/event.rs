@@ -79,6 +79,7 @@ pub enum CallKind {
     Introspection,
     Document(DocumentKind),
     UserService,
+    GiveBack,
     Revocations,
 }
 
@@ -227,6 +228,12 @@ pub enum Event {
     DocumentHeld { kind: DocumentKind, provider: String, fetched: Timestamp },
     /// A call was answered, or given up.
     CallEnded { kind: CallKind, took: Duration },
+    /// The refresh token of a session that somebody has signed out of was given back to its provider.
+    TokenGivenBack {
+        provider: String,
+        /// Why it was not; `None` if it was.
+        trouble: Option<String>,
+    },
     /// A provider has ended sessions by a logout token.
     LoggedOutByProvider {
         request: RequestRef,

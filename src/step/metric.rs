@@ -109,6 +109,8 @@ impl Event {
             }
             Self::RevocationsLost => "accredit_revocations_lost",
             Self::RevocationsQueueFull => "accredit_revocations_queue_full",
+            Self::TokenGivenBack { trouble: None, .. } => "accredit_token_revocation_ok",
+            Self::TokenGivenBack { .. } => "accredit_token_revocation_failed",
             Self::LoggedOutByProvider { .. } => "accredit_backchannel_logout",
             Self::RevocationsUnavailable { .. } => "accredit_revocations_unavailable",
             Self::RevocationsAvailable { .. } => "accredit_revocations_available_again",
@@ -121,6 +123,7 @@ impl Event {
                     CallKind::Document(DocumentKind::Metadata) => "accredit_call_milliseconds_metadata",
                     CallKind::Document(DocumentKind::Keys) => "accredit_call_milliseconds_keys",
                     CallKind::UserService => "accredit_call_milliseconds_user_service",
+                    CallKind::GiveBack => "accredit_call_milliseconds_revocation",
                     CallKind::Revocations => "accredit_call_milliseconds_revocations",
                 };
                 return Metric::took(name, *took);

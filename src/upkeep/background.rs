@@ -13,6 +13,7 @@ use crate::step::decision::{News, Resource};
 use crate::step::event::Event;
 use crate::upkeep::documents::Documents;
 use crate::upkeep::fetch::{Errand, Fetch, Upkeep};
+use crate::upkeep::given_back::{self, GivenBack};
 use crate::upkeep::refresh::Refreshes;
 use crate::upkeep::revocations::Revocations;
 use crate::upkeep::turn::Turn;
@@ -32,6 +33,8 @@ pub struct Background {
     pub refreshes: Refreshes,
     /// The sessions that have ended, in any worker of this process.
     pub ended: EndedSessions,
+    /// Refresh tokens that are given back to their providers.
+    pub given_back: GivenBack,
     /// How replicas tell each other what has ended.
     pub revocations: Revocations,
     /// What became of sign-in attempts, in any worker of this process.
@@ -47,6 +50,7 @@ impl Background {
             documents: Documents::new(settings),
             refreshes: Refreshes::default(),
             ended: EndedSessions::new(settings.sealer.end_keys(), settings.names_of_beginnings(), settings.revocations.is_some()),
+            given_back: GivenBack::default(),
             revocations: Revocations::new(settings),
             attempts: UsedAttempts::default(),
             without_refresh_token: Vec::new(),
@@ -97,10 +101,11 @@ impl Background {
                 let fetched = Event::Fetched { kind: *kind, provider: fetch.provider.clone(), failure };
                 [fetched].into_iter().chain(remarks.into_iter().map(told)).collect()
             }
+            Errand::GiveBack => vec![given_back::answered(&fetch.provider, reply)],
             Errand::Refresh(_) | Errand::Revocations(_) => Vec::new(),
         };
         self.turn(settings, world, events, |(refreshes, revocations), turn| match &fetch.errand {
-            Errand::Document(_) => {}
+            Errand::Document(_) | Errand::GiveBack => {}
             Errand::Refresh(session) => refreshes.fetch_answered(turn, session, reply),
             Errand::Revocations(question) => revocations.answered(turn, question, fetch.began, reply),
         })
@@ -118,6 +123,7 @@ impl Background {
         let mut turn = Turn { settings, world, now, documents, ended, fetches: Vec::new(), events };
         answered((&mut self.refreshes, &mut self.revocations), &mut turn);
         self.refreshes.look_after(&mut turn);
+        self.given_back.look_after(&mut turn);
         let again = self.revocations.look_after(&mut turn);
         let Turn { world, documents, mut fetches, mut events, .. } = turn;
         let missing = documents.look_after(settings, world, now, (&mut fetches, &mut events));

@@ -36,6 +36,7 @@ impl Fetch {
         let kind = match self.errand {
             Errand::Document(kind) => CallKind::Document(kind),
             Errand::Refresh(_) => CallKind::Refresh,
+            Errand::GiveBack => CallKind::GiveBack,
             Errand::Revocations(_) => CallKind::Revocations,
         };
         Event::call_ended(kind, self.began, now, reply)
@@ -50,6 +51,8 @@ pub enum Errand {
     /// New tokens for this session. The call uses up its refresh token, so that the reply must be taken, whatever the
     /// configuration is by then.
     Refresh(Box<Session>),
+    /// To give a refresh token back. The token is in the call alone.
+    GiveBack,
     /// A question to the store in which replicas tell each other what has ended.
     Revocations(Box<Question>),
 }

@@ -23,7 +23,7 @@ describe('the pass after a request that was turned away, with custom_response in
   it('is nobody at another origin, whatever was wrong with the request', async () => {
     const visitor = await member(stage);
     const cookie = sessionOf(visitor);
-    const requests = [['/admin'], ['/a;b'], ['/a%2F..%2Fb'], ['/open', { host: 'unknown.example' }]];
+    const requests = [['/admin'], ['/a;b'], ['/open', { host: 'unknown.example' }]];
     for (const [path, headers] of requests) {
       stage.application.forget();
       await visitor.call(path, { headers: { cookie, ...headers } });

@@ -162,6 +162,8 @@ fn samples() -> Vec<Event> {
     events.extend(kinds.into_iter().map(|kind| Event::DocumentHeld { kind, provider: provider(), fetched }));
     events.extend([
         Event::LoggedOutByProvider { request: request(), provider: text(), subject: None, session: None },
+        Event::TokenGivenBack { provider: text(), trouble: None },
+        Event::TokenGivenBack { provider: text(), trouble: Some(text()) },
         Event::RevocationsQueueFull,
         Event::RevocationsAnnounced(1),
         Event::RevocationsCurrent(Timestamp::from_seconds(0)),
@@ -226,9 +228,10 @@ mod tests {
             Event::RevocationsAvailable { .. } => 33,
             Event::LoggedOutByProvider { .. } => 34,
             Event::RevocationsQueueFull => 35,
+            Event::TokenGivenBack { .. } => 36,
         };
         let numbers: std::collections::BTreeSet<_> = samples().iter().map(number).collect();
-        assert_eq!(numbers, (0..=35).collect());
+        assert_eq!(numbers, (0..=36).collect());
         let number = |kind: CallKind| match kind {
             CallKind::Token => 0,
             CallKind::Refresh => 1,
@@ -238,8 +241,9 @@ mod tests {
             CallKind::Document(DocumentKind::Keys) => 5,
             CallKind::UserService => 6,
             CallKind::Revocations => 7,
+            CallKind::GiveBack => 8,
         };
-        assert_eq!(calls().map(number), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(calls().map(number), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
     }
 
     #[test]

@@ -29,6 +29,8 @@ shape! {
         userinfo_endpoint: Option<String> where urls(),
         /// where the provider is asked about tokens, with `bearer.introspection`
         introspection_endpoint: Option<String> where urls(),
+        /// where a session's refresh token is given back at sign-out (RFC 7009)
+        revocation_endpoint: Option<String> where urls(),
         /// where the provider's own session ends, with `logout.provider`
         end_session_endpoint: Option<String> where urls(),
         /// whether the provider's response names its issuer (RFC 9207); refused beside `issuer`
@@ -145,6 +147,7 @@ fn beside_issuer(path: &str, shape: MetadataShape, refusals: &mut Refusals) -> C
         (EndpointName::Jwks, shape.jwks_uri),
         (EndpointName::Userinfo, shape.userinfo_endpoint),
         (EndpointName::Introspection, shape.introspection_endpoint),
+        (EndpointName::Revocation, shape.revocation_endpoint),
         (EndpointName::EndSession, shape.end_session_endpoint),
     ];
     let read = each.map(|(name, text)| endpoint(path, name, text, refusals).map(|url| url.map(|url| (name, url))));
@@ -177,6 +180,7 @@ fn given_metadata(path: &str, given: MetadataShape, refusals: &mut Refusals) -> 
     };
     let userinfo_endpoint = optional(EndpointName::Userinfo, given.userinfo_endpoint);
     let introspection_endpoint = optional(EndpointName::Introspection, given.introspection_endpoint);
+    let revocation_endpoint = optional(EndpointName::Revocation, given.revocation_endpoint);
     let end_session_endpoint = optional(EndpointName::EndSession, given.end_session_endpoint);
     Ok(Metadata {
         issuer: issuer?,
@@ -185,6 +189,7 @@ fn given_metadata(path: &str, given: MetadataShape, refusals: &mut Refusals) -> 
         jwks_uri: jwks_uri?,
         userinfo_endpoint: userinfo_endpoint?,
         introspection_endpoint: introspection_endpoint?,
+        revocation_endpoint: revocation_endpoint?,
         end_session_endpoint: end_session_endpoint?,
         remarks: Vec::new(),
         announces_iss_parameter: given.authorization_response_iss_parameter_supported?.unwrap_or_default(),

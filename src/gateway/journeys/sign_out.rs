@@ -49,6 +49,9 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
     let (ended, world) = (&mut scene.background.ended, &mut *scene.world);
     sessions.retain(|session| !ended.has_uncached(world, session, visit.now));
     sessions.iter().for_each(|session| ended.mark(world, session));
+    for session in &sessions {
+        scene.background.given_back.add(settings, world, session);
+    }
     if everywhere {
         // Only who is signed in now ends others: not whoever has a cookie that has expired.
         let counts = |session: &&Session| {

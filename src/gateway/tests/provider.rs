@@ -126,8 +126,18 @@ impl Provider {
                 }
             },
             "introspect" => json_reply(200, &self.introspection),
+            "revoke" => self.revoke(call),
             other => panic!("nobody should ask for {other}"),
         }
+    }
+
+    /// Token revocation (RFC 7009, section 2.1), with our client authentication.
+    fn revoke(&mut self, call: &HttpCall) -> Reply {
+        let mut form = query_parameters(std::str::from_utf8(&call.body).ok());
+        assert_eq!(form.remove("token_type_hint").as_deref(), Some("refresh_token"));
+        assert!(form.contains_key("client_secret") || call.headers.iter().any(|(name, _)| name == "authorization"));
+        self.refresh_tokens.remove(&form.remove("token").unwrap());
+        reply(200, &[], b"")
     }
 
     fn exchange(&mut self, call: &HttpCall, now: Timestamp) -> Reply {
