@@ -178,10 +178,20 @@ fn samples() -> Vec<Event> {
 }
 
 /// Every kind of call.
-const fn calls() -> [CallKind; 8] {
+const fn calls() -> [CallKind; 9] {
     let (metadata, keys) = (CallKind::Document(DocumentKind::Metadata), CallKind::Document(DocumentKind::Keys));
     let (users, revocations) = (CallKind::UserService, CallKind::Revocations);
-    [CallKind::Token, CallKind::Refresh, CallKind::Userinfo, CallKind::Introspection, metadata, keys, users, revocations]
+    [
+        CallKind::Token,
+        CallKind::Refresh,
+        CallKind::Userinfo,
+        CallKind::Introspection,
+        metadata,
+        keys,
+        users,
+        revocations,
+        CallKind::GiveBack,
+    ]
 }
 
 #[cfg(test)]

@@ -18,9 +18,8 @@ fn document(changes: Value) -> Value {
         "issuer": ISSUER,
         "authorization_endpoint": "https://sso.example.com/realms/main/auth",
         "token_endpoint": "https://sso.example.com/realms/main/token",
-        "jwks_uri": "https://sso.example.com/realms/main/keys",
-        "userinfo_endpoint": "https://sso.example.com/realms/main/userinfo",
-        "introspection_endpoint": format!("{ISSUER}/introspect"),
+        "jwks_uri": format!("{ISSUER}/keys"), "userinfo_endpoint": format!("{ISSUER}/userinfo"),
+        "introspection_endpoint": format!("{ISSUER}/introspect"), "revocation_endpoint": format!("{ISSUER}/revoke"),
         "end_session_endpoint": "https://sso.example.com/realms/main/logout",
         "response_types_supported": ["code"],
     });
@@ -109,13 +108,14 @@ fn no_request_is_made_without_discovery_or_without_a_listed_cluster() {
 fn a_good_document_is_read() {
     assert_eq!(metadata_response(&provider(), &json_reply(200, &document(json!({})))), Ok(metadata()));
     let bare = document(json!({
-        "userinfo_endpoint": null, "introspection_endpoint": null, "end_session_endpoint": null,
+        "userinfo_endpoint": null, "introspection_endpoint": null, "revocation_endpoint": null, "end_session_endpoint": null,
         "response_types_supported": null,
         "authorization_response_iss_parameter_supported": true, "code_challenge_methods_supported": ["plain"],
     }));
     let expected = Metadata {
         userinfo_endpoint: Endpoint::MISSING,
         introspection_endpoint: Endpoint::MISSING,
+        revocation_endpoint: Endpoint::MISSING,
         end_session_endpoint: Endpoint::MISSING,
         announces_iss_parameter: true,
         ..metadata()
