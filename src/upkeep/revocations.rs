@@ -39,6 +39,9 @@ const SOON: Duration = Duration::from_millis(100);
 /// The most announcements of one call: 40 KiB, with two keys twice as much.
 const MOST_AT_ONCE: usize = 500;
 
+/// Almost at once, but not before this call of the host's has returned.
+const AT_ONCE: Duration = Duration::from_millis(1);
+
 /// A failure that lasts is told in the log at most once in this time.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
@@ -62,8 +65,15 @@ pub struct Revocations {
     again_not_before: Timestamp,
     /// What the store is to keep under names, and for how long.
     to_put: Vec<(String, &'static [u8], Duration)>,
-    /// Since when the store fails, and when that was told last.
-    failing: Option<(Timestamp, Timestamp)>,
+    /// Since when reading fails, and when that was told last.
+    reading_fails: Option<(Timestamp, Timestamp)>,
+    /// The same for announcing: a store that is full, or whose user may only read, fails in that alone.
+    announcing_fails: Option<(Timestamp, Timestamp)>,
+    /// What an answer was followed by. It waits for the next turn: while Envoy hands over an answer that ended with its connection,
+    /// it may give that very connection to the next call, which is then reset.
+    following: Vec<Fetch>,
+    /// Whether this turn was begun by an answer of the store.
+    is_answered: bool,
     /// Until when everything is known, and when that was looked up.
     current: (Option<Timestamp>, Timestamp),
 }
@@ -78,7 +88,10 @@ impl Revocations {
             again: None,
             again_not_before: Timestamp::default(),
             to_put: Vec::new(),
-            failing: None,
+            reading_fails: None,
+            announcing_fails: None,
+            following: Vec::new(),
+            is_answered: false,
             current: (None, Timestamp::from_millis(u64::MAX)),
         }
     }
@@ -116,6 +129,11 @@ impl Revocations {
     /// Does what is due. Returns after which time it wants to be called again.
     pub(super) fn look_after(&mut self, turn: &mut Turn<'_>) -> Duration {
         let (Some(place), Some(configured)) = (&self.place, &turn.settings.revocations) else { return PERIOD };
+        if std::mem::take(&mut self.is_answered) {
+            return AT_ONCE;
+        }
+        let now = turn.now;
+        turn.fetches.extend(self.following.drain(..).map(|fetch| Fetch { began: now, ..fetch }));
         if turn.ended.take_unsent() {
             // What other workers have put there is sent twice at worst: an end is the same however often it is told.
             let mut waiting = queue::waiting(turn.world);
@@ -142,6 +160,7 @@ impl Revocations {
     /// Takes the store's answer to a call that was made at `began`.
     pub(super) fn answered(&mut self, turn: &mut Turn<'_>, question: &Question, began: Timestamp, reply: &Reply) {
         let (Some(place), Some(configured)) = (self.place.take(), &turn.settings.revocations) else { return };
+        let others = std::mem::take(&mut turn.fetches);
         let outcome = match question {
             Question::Read => self.page(turn, (configured, &place), began, reply),
             Question::Announce(announcements) => configured.store.announced(announcements.len(), 0, reply).map(|_| {
@@ -167,18 +186,31 @@ impl Revocations {
         };
         match outcome {
             Ok(()) => {
-                let since = self.failing.take().map(|(since, _)| since);
+                let since = self.failing(question).take().map(|(since, _)| since);
                 turn.events.extend(since.map(|since| Event::RevocationsAvailable { after: turn.now.since(since) }));
             }
-            Err(failure) => self.failed(turn, failure),
+            Err(failure) => self.failed(turn, question, failure),
         }
+        self.following.append(&mut turn.fetches);
+        turn.fetches = others;
+        self.is_answered = true;
         self.place = Some(place);
     }
 
-    fn failed(&mut self, turn: &mut Turn<'_>, failure: Failure) {
-        let (since, told) = self.failing.map_or((turn.now, None), |(since, told)| (since, Some(told)));
+    const fn failing(&mut self, question: &Question) -> &mut Option<(Timestamp, Timestamp)> {
+        match question {
+            Question::Read => &mut self.reading_fails,
+            Question::Announce(_) | Question::Put | Question::ClaimAgain | Question::AnnounceAgain(_) => {
+                &mut self.announcing_fails
+            }
+        }
+    }
+
+    fn failed(&mut self, turn: &mut Turn<'_>, question: &Question, failure: Failure) {
+        let failing = self.failing(question);
+        let (since, told) = failing.map_or((turn.now, None), |(since, told)| (since, Some(told)));
         let tells = told.is_none_or(|told| turn.now.since(told) >= TOLD_EVERY);
-        self.failing = Some((since, told.filter(|_| !tells).unwrap_or(turn.now)));
+        *failing = Some((since, told.filter(|_| !tells).unwrap_or(turn.now)));
         turn.events.push(Event::RevocationsUnavailable { failure, told: tells });
     }
 

@@ -201,7 +201,12 @@ fn a_server_that_was_not_reached_is_told_from_one_that_closed_the_connection() {
         (Reply::NotSent, "was not reached: Envoy could not send; is there a cluster of that name?"),
         (Reply::Reset, "was not reached: the connection was reset before an answer; does the server expect TLS, or the cluster?"),
         (answered(504, "upstream request timeout"), "did not answer within 800 ms (status 504)"),
-        (answered(503, refused), "was not reached: status 503; Envoy says \"reset reason: connection failure\""),
+        (
+            answered(503, refused),
+            "was not reached: status 503; Envoy says \"reset reason: connection failure\"; look at the counters of \
+             cluster.redis in Envoy's /stats: upstream_cx_connect_fail, upstream_cx_connect_timeout; with TLS look whether the \
+             certificate was refused: ssl.fail_verify_error, ssl.fail_verify_san",
+        ),
         (answered(502, ""), "was not reached: expected status 200, found 502; let the cluster have upstream_config"),
         (answered(404, "+OK\r\n+OK\r\n+OK\r\n"), "was not reached: expected status 200, found 404"),
         (said(""), "closed the connection at once: expected replies, found nothing; does it expect TLS"),

@@ -20,6 +20,10 @@ const MOST: usize = 1_000;
 /// If more entries than these were heard in the last minute, they are not read again: Redis sends 64 KiB at a time.
 const MOST_AGAIN: usize = 400;
 
+/// The places of the most entries that are remembered as heard. Further ones are heard again, which changes nothing: so a store
+/// that always has more takes no memory.
+const MOST_HEARD: usize = 10_000;
+
 /// A round under way.
 pub(super) struct Round {
     /// Where the next page begins.
@@ -87,7 +91,11 @@ impl Round {
         self.found |= page.entries.iter().any(|entry| Some(entry.cursor) == self.expected);
         self.last = page.entries.last().map(|entry| entry.cursor).or(self.last);
         let reads_all = self.known.is_some();
-        let new: Vec<_> = page.entries.iter().filter(|entry| heard.insert(entry.cursor) || reads_all).collect();
+        let is_new = |entry: &&Entry| match heard.len() < MOST_HEARD {
+            true => heard.insert(entry.cursor) || reads_all,
+            false => !heard.contains(&entry.cursor) || reads_all,
+        };
+        let new: Vec<_> = page.entries.iter().filter(is_new).collect();
         self.hear(turn, &new);
         if page.rest == Rest::More {
             self.from = page.next;

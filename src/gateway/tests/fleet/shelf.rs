@@ -16,6 +16,8 @@ pub(super) struct Shelf {
     pub(super) ahead: Duration,
     /// What it answers in place of the truth.
     pub(super) instead: Option<Reply>,
+    /// Whether it takes no more entries.
+    pub(super) is_full: bool,
     /// How many calls came.
     pub(super) calls: usize,
 }
@@ -42,6 +44,7 @@ impl Shelf {
                 let [seconds, micros] = [now.seconds().to_string(), (now.millis() % 1_000 * 1_000).to_string()];
                 [b"*2\r\n".to_vec(), bulk(seconds.as_bytes()), bulk(micros.as_bytes())].concat()
             }
+            "XADD" if self.is_full => b"-OOM command not allowed when used memory > 'maxmemory'.\r\n".to_vec(),
             "XADD" => {
                 if text(2) == "MINID" {
                     let oldest = Cursor::at(Timestamp::from_millis(text(4).parse().unwrap()));
