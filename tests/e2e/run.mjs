@@ -23,6 +23,7 @@ const FIRST = [
   'real-providers.test.mjs',
   'compose-sign-in.test.mjs',
   'pages.test.mjs',
+  'fleet-liar.test.mjs',
 ];
 
 /** Files whose result would depend on what else runs, with the reason. */

@@ -14,7 +14,8 @@ export class Balancer {
   static async start(...ports) {
     const balancer = new Balancer();
     ports.forEach((port) => balancer.join(port));
-    balancer.server = net.createServer((socket) => balancer.#pass(socket));
+    // Who has sent all, and ends his half of a connection, may still wait for an answer.
+    balancer.server = net.createServer({ allowHalfOpen: true }, (socket) => balancer.#pass(socket));
     balancer.port = await listen(balancer.server);
     return balancer;
   }
@@ -37,7 +38,7 @@ export class Balancer {
     const count = (what, by) => what.set(port, what.get(port) + by);
     count(this.given, 1);
     count(this.open, 1);
-    const member = net.connect(port, '127.0.0.1').on('close', () => count(this.open, -1));
+    const member = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true }).on('close', () => count(this.open, -1));
     for (const [one, other] of [
       [socket, member],
       [member, socket],
