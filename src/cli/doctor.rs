@@ -3,11 +3,14 @@
 //! signed in.
 
 pub(crate) mod client;
+mod clusters;
 pub(crate) mod documents;
 pub(crate) mod findings;
 mod offers;
 mod probes;
 pub(crate) mod trust;
+
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
@@ -17,7 +20,7 @@ use crate::cli::doctor::trust::Trust;
 use crate::cli::gateway::{Gateway, Place, gateways};
 use crate::cli::machine::Machine;
 use crate::cli::terminal::{Form, Outcome, Terminal, Trouble};
-use crate::config::settings::ProviderSettings;
+use crate::config::settings::{ProviderSettings, Settings};
 use crate::http::message::HttpCall;
 use crate::oidc::discovery::metadata_request;
 use crate::oidc::keys::keys_request;
@@ -87,6 +90,9 @@ struct Visit<'a> {
 impl Visit<'_> {
     fn examine(&self, report: &mut Report<'_>) {
         let provider = &self.provider.oidc;
+        if let Some(bootstrap) = self.gateway.bootstrap.as_ref().filter(|_| provider.is_asked()) {
+            clusters::of_clusters(provider, bootstrap, self.named.is_none(), report);
+        }
         let metadata = match &provider.source {
             MetadataSource::Discovery { .. } => self.discovery(report),
             MetadataSource::Given(metadata) => {
@@ -117,6 +123,9 @@ impl Visit<'_> {
         let metadata = documents::discovery(provider, &answered.reply, report)?;
         let members = documents::members(&answered.reply);
         offers::of_document(provider, &metadata, &members, self.gateway.settings.sign_out.at_provider, report);
+        if provider.signs_in() {
+            offers::scopes_not_asked_for(provider, &members, &looked_at(&self.gateway.settings), report);
+        }
         Some(metadata)
     }
 
@@ -189,6 +198,9 @@ impl Visit<'_> {
                     _ => format!("{place} was reached, without TLS"),
                 };
                 report.tell(Id::Connection, Level::Well, sentence);
+                if let Some(bootstrap) = self.gateway.bootstrap.as_ref().filter(|_| call.scheme == "https") {
+                    clusters::of_name(&self.provider.oidc, bootstrap, &place, report);
+                }
                 Some(answered)
             }
             Err(why) => {
@@ -198,6 +210,14 @@ impl Visit<'_> {
             }
         }
     }
+}
+
+/// The claims that rules and policies look at.
+fn looked_at(settings: &Settings) -> BTreeSet<String> {
+    let of_rules = settings.rules.all().iter().flat_map(|rule| rule.require.claims());
+    let mut of_policies = Vec::new();
+    settings.policies.iter().for_each(|(_, policy)| policy.claims(&mut of_policies));
+    of_rules.chain(of_policies.iter().map(ToString::to_string)).collect()
 }
 
 fn tell(found: &[Finding], terminal: &mut Terminal<'_>) -> Result<Outcome, Trouble> {

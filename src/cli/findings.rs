@@ -155,6 +155,8 @@ ids! {
     ClusterUnverified = "cluster-unverified", Error, "docs/security.md#what-is-left-to-you";
     /// The provider's cluster does not say which name it calls.
     ClusterSni = "cluster-sni", Warning, "docs/security.md#what-is-left-to-you";
+    /// The provider's cluster verifies, or calls, another name than that of the provider.
+    ClusterName = "cluster-name", Warning, "docs/troubleshooting.md#10-the-provider-is-not-reached-or-does-not-accept-the-client";
     /// Envoy's time-outs and those of the filter's calls do not fit.
     CallTimeout = "call-timeout", Warning, "docs/command-line.md#what-check-finds";
     /// Paths are not normalized.

@@ -39,7 +39,8 @@ pub fn counters(cluster: &str, words: &str) -> String {
     } else if words.contains("TLS") {
         "ssl.connection_error, ssl.fail_verify_error, ssl.fail_verify_san"
     } else {
-        "upstream_cx_connect_fail, upstream_cx_connect_timeout"
+        // Envoy often says nothing of TLS, whatever is wrong with a certificate.
+        "upstream_cx_connect_fail, upstream_cx_connect_timeout, and of TLS ssl.fail_verify_san, ssl.fail_verify_error"
     };
     ["; look at the counters of cluster.", cluster, " in Envoy's /stats: ", names].concat()
 }
@@ -78,6 +79,8 @@ mod tests {
     use super::*;
 
     const REFUSED: &str = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: delayed connect error: Connection refused";
+    const CONNECTION: &str =
+        "upstream_cx_connect_fail, upstream_cx_connect_timeout, and of TLS ssl.fail_verify_san, ssl.fail_verify_error";
     const TLS: &str = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:TLS_error_end";
 
     #[test]
@@ -117,8 +120,8 @@ mod tests {
             |status, body: &str| by_provider(status, body.as_bytes(), "sso").split("; look at ").nth(1).map(str::to_owned);
         let of = |names: &str| Some(format!("the counters of cluster.sso in Envoy's /stats: {names}"));
         for (status, body, expected) in [
-            (503, REFUSED, of("upstream_cx_connect_fail, upstream_cx_connect_timeout")),
-            (503, "", of("upstream_cx_connect_fail, upstream_cx_connect_timeout")),
+            (503, REFUSED, of(CONNECTION)),
+            (503, "", of(CONNECTION)),
             (503, TLS, of("ssl.connection_error, ssl.fail_verify_error, ssl.fail_verify_san")),
             (503, "no healthy upstream", of("membership_healthy, update_failure")),
             (503, "no cluster match for URL '/'", None),

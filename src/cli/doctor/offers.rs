@@ -1,6 +1,8 @@
 //! What the discovery document offers beside endpoints, compared with what the configuration asks for. A document that says nothing
 //! is wrong in nothing: many say less than their provider can.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::cli::doctor::findings::{Id, Level, Report};
@@ -110,6 +112,20 @@ fn scopes(provider: &Provider, members: &Claims, report: &mut Report<'_>) {
     }
     let sentence = format!("scopes_supported does not list {}, which scope asks for; some providers refuse it", shown(&unlisted));
     report.tell(Id::Scopes, Level::Note, sentence);
+}
+
+/// Names the scopes that rules seem to need and that are not asked for: the provider has one of the name of a claim that they look
+/// at. `looked_at` are these claims.
+pub(crate) fn scopes_not_asked_for(provider: &Provider, members: &Claims, looked_at: &BTreeSet<String>, report: &mut Report<'_>) {
+    let known = listed(members, "scopes_supported").unwrap_or_default();
+    let asked: Vec<_> = provider.scope.split(' ').collect();
+    for claim in looked_at.iter().map(String::as_str).filter(|claim| known.contains(claim) && !asked.contains(claim)) {
+        let sentence = format!(
+            "rules look at the claim {claim}, and the provider has a scope of this name, which is not asked for; add {claim} to scope",
+            claim = quote(claim)
+        );
+        report.tell(Id::Scopes, Level::Warning, sentence);
+    }
 }
 
 fn sign_out(metadata: &Metadata, at_provider: bool, report: &mut Report<'_>) {

@@ -4,10 +4,12 @@ use serde_json::{Value, json};
 
 use super::client::{TlsFault, Unreached};
 use super::*;
+use crate::cli::yaml::reader::read;
+use crate::cli::yaml::spot::Origin;
 use crate::crypto::testing::{P256, RSA, WEAK_RSA};
 use crate::http::message::Reply;
 use crate::oidc::client::ClientAuthentication;
-use crate::oidc::provider::ResponseMode;
+use crate::oidc::provider::{Clusters, ResponseMode};
 use crate::oidc::testing::{ISSUER, json_reply, metadata, provider, reply};
 use crate::words::time::Timestamp;
 
@@ -148,6 +150,51 @@ fn keys_are_judged_by_the_algorithms_that_are_accepted() {
         (provider(), json_reply(200, &json!({})), "error keys", "keys are missing"),
     ] {
         assert_told(&told(|report| documents::keys(&provider, &metadata(), &reply, report)), begins, words);
+    }
+}
+
+#[test]
+fn a_scope_that_rules_need_is_missed_if_the_provider_has_it_and_it_is_not_asked_for() {
+    let looked_at = ["groups", "email", "roles"].map(str::to_owned).into_iter().collect();
+    let of = |known: &Value| {
+        let reply = json_reply(200, &document(&json!({"scopes_supported": known})));
+        told(|report| offers::scopes_not_asked_for(&provider(), &documents::members(&reply), &looked_at, report))
+    };
+    let missed = of(&json!(["openid", "email", "groups"]));
+    assert_eq!(missed.len(), 1, "{missed:#?}");
+    assert_told(&missed, "warning scopes", "the claim \"groups\"");
+    assert_eq!((of(&json!(["openid", "email"])), of(&Value::Null)), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn a_cluster_that_is_not_there_verifies_another_name_or_trusts_a_file_that_is_not_here_is_told() {
+    let sso = |tls: &str| format!("static_resources: {{clusters: [{{name: sso, transport_socket: {{typed_config: {tls}}}}}]}}");
+    let names = |name: &str| {
+        format!(
+            "{{common_tls_context: {{validation_context: {{match_typed_subject_alt_names: [{{matcher: {{exact: {name}}}}}]}}}}}}"
+        )
+    };
+    let file = "{common_tls_context: {validation_context: {trusted_ca: {filename: /nowhere/ca.pem}}}}";
+    let dynamic = "static_resources: {clusters: [{name: other}]}\ndynamic_resources: {cds_config: {}}".to_owned();
+    let clusters = Clusters::new([("sso.example.com".to_owned(), "sso".to_owned())]);
+    let provider = crate::oidc::provider::Provider { clusters, ..provider() };
+    for (text, expected) in [
+        (
+            "static_resources: {clusters: [{name: other}]}".to_owned(),
+            Some(("error connection", "no cluster \"sso\" in this file, so that Envoy reaches nobody; there are other")),
+        ),
+        (dynamic, None),
+        (sso(file), Some(("note connection", "\"/nowhere/ca.pem\", which is not on this machine"))),
+        (sso(&names("sso.other.com")), Some(("warning connection", "the cluster \"sso\" verifies \"sso.other.com\""))),
+        (sso(&names("sso.example.com")), None),
+    ] {
+        let stream = read(&text, Origin::FILE).unwrap();
+        let told = told(|report| {
+            clusters::of_clusters(&provider, &stream.documents[0], true, report);
+            clusters::of_name(&provider, &stream.documents[0], "https://sso.example.com", report);
+        });
+        assert_eq!(told.len(), usize::from(expected.is_some()), "{told:#?}");
+        expected.into_iter().for_each(|(begins, words)| assert_told(&told, begins, words));
     }
 }
 
