@@ -32,11 +32,11 @@ ids! {
     /// What is looked at.
     Id:
     /// Whether the provider can be reached, and proves by its certificate who it is.
-    Connection = "connection", "docs/command-line.md#what-doctor-looks-at";
+    Connection = "connection", "docs/troubleshooting.md#10-the-provider-is-not-reached-or-does-not-accept-the-client";
     /// Whether its clock and ours agree.
-    Clock = "clock", "docs/command-line.md#what-doctor-looks-at";
+    Clock = "clock", "docs/troubleshooting.md#2-clock-skew";
     /// Whether its discovery document can be used.
-    Discovery = "discovery", "docs/configuration.md#providers";
+    Discovery = "discovery", "docs/troubleshooting.md#8-the-issuer-differs";
     /// Whether an endpoint can be used, and is reached by a listed cluster.
     Endpoint = "endpoint", "docs/configuration.md#providers";
     /// Whether it publishes keys that can be used.
@@ -50,15 +50,15 @@ ids! {
     /// Whether it sends authorization responses in the configured way.
     ResponseMode = "response-mode", "docs/configuration.md#providers";
     /// Whether it knows the scopes.
-    Scopes = "scopes", "docs/configuration.md#providers";
+    Scopes = "scopes", "docs/troubleshooting.md#5-groups-are-missing-or-too-many";
     /// Whether its own session can be ended.
     SignOut = "sign-out", "docs/configuration.md#logout-sign_in-forward-filter_state";
     /// Whether it sends browsers back to the redirect URI.
-    RedirectUri = "redirect-uri", "docs/command-line.md#what-doctor-looks-at";
+    RedirectUri = "redirect-uri", "docs/troubleshooting.md#1-the-redirect-uri-is-not-registered";
     /// What else it says of an authorization request.
     Authorization = "authorization", "docs/command-line.md#what-doctor-looks-at";
     /// Whether it accepts the client with its secret.
-    Client = "client", "docs/command-line.md#what-doctor-looks-at";
+    Client = "client", "docs/troubleshooting.md#10-the-provider-is-not-reached-or-does-not-accept-the-client";
 }
 
 /// How it stands with something.

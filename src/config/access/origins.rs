@@ -49,6 +49,9 @@ pub(crate) fn trusted_origins(texts: Texts, refusals: &mut Refusals) -> Checked<
 /// Reads one origin, of whatever scheme.
 pub(crate) fn origin(path: &str, text: &str, refusals: &mut Refusals) -> Checked<Origin> {
     Origin::parse(text).map_err(|found| {
-        refusals.refuse(path, format!("expected an origin, {found}; write https://app.example.com, without a path"))
+        // The text may be the value of a variable, and is not repeated.
+        let is_one_without = text.strip_suffix('/').is_some_and(|rest| Origin::parse(rest).is_ok());
+        let remedy = if is_one_without { "remove the / at its end" } else { "write https://app.example.com, without a path" };
+        refusals.refuse(path, format!("expected an origin, {found}; {remedy}"))
     })
 }
