@@ -156,6 +156,10 @@ fn what_is_wrong_is_named_by_its_path_with_a_remedy() {
         (with("/origins", json!([])), "origins: "),
         (with("/origins", json!(["http://app.example.com"])), "origins[0]: expected https, found http"),
         (with("/origins", json!(["https://app.example.com/x"])), "origins[0]: "),
+        (
+            with("/origins/0", json!("https://a.example/")),
+            "origins[0]: expected an origin, found a path behind it; remove the / at",
+        ),
         (with("/origins", json!(["https://a.example", "https://A.example"])), "origins[1]: "),
         (with("/origins", json!("https://a.example")), "origins: expected a list, found a text; write [VALUE, …]"),
         (with("/providers", json!([])), "providers: "),
