@@ -40,7 +40,7 @@ pub fn counters(cluster: &str, words: &str) -> String {
         "ssl.connection_error, ssl.fail_verify_error, ssl.fail_verify_san"
     } else {
         // Envoy often says nothing of TLS, whatever is wrong with a certificate.
-        "upstream_cx_connect_fail, upstream_cx_connect_timeout, and of TLS ssl.fail_verify_san, ssl.fail_verify_error"
+        "upstream_cx_connect_fail, upstream_cx_connect_timeout; with TLS look whether the certificate was refused: ssl.fail_verify_error, ssl.fail_verify_san"
     };
     ["; look at the counters of cluster.", cluster, " in Envoy's /stats: ", names].concat()
 }
@@ -79,8 +79,7 @@ mod tests {
     use super::*;
 
     const REFUSED: &str = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: delayed connect error: Connection refused";
-    const CONNECTION: &str =
-        "upstream_cx_connect_fail, upstream_cx_connect_timeout, and of TLS ssl.fail_verify_san, ssl.fail_verify_error";
+    const CONNECTION: &str = "upstream_cx_connect_fail, upstream_cx_connect_timeout; with TLS look whether the certificate was refused: ssl.fail_verify_error, ssl.fail_verify_san";
     const TLS: &str = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:TLS_error_end";
 
     #[test]

@@ -67,11 +67,7 @@ pub(super) fn body<'a>(redis: &Redis, reply: &'a Reply) -> Result<&'a [u8], Fail
             let what = "look whether it is busy, and whether server and cluster both use TLS, or neither";
             Err(failure(redis, &format!("did not answer within {waited} ms (status 504); {what}")))
         }
-        // For these clusters Envoy does not say that it was the certificate.
-        Reply::Answered { status: 503, body, .. } => {
-            let tls = "; with TLS look whether the certificate was refused: ssl.fail_verify_error, ssl.fail_verify_san";
-            Err(unreached(&["status 503", &by_envoy(503, body, cluster), tls].concat()))
-        }
+        Reply::Answered { status: 503, body, .. } => Err(unreached(&["status 503", &by_envoy(503, body, cluster)].concat())),
         Reply::Answered { status, .. } if *status != 200 => {
             let what = "let the cluster have upstream_config with TcpConnectionPoolProto";
             Err(unreached(&format!("expected status 200, found {status}; {what}")))
