@@ -6,6 +6,7 @@
 //! in. Before a cookie is written, or a token is used that can be used once, the marks themselves are read.
 
 pub mod announcement;
+pub mod end;
 pub mod mark;
 pub mod names;
 pub mod pieces;
@@ -20,9 +21,11 @@ use std::time::Duration;
 use crate::crypto::end_key::EndKey;
 use crate::session::content::Session;
 use crate::session::ended::announcement::{Announced, announcement};
+use crate::session::ended::end::{End, Troubles};
 use crate::session::ended::mark::{Ends, Mark};
 use crate::session::ended::names::{Kind, Names, names};
 use crate::session::ended::pieces::{Pieces, Size};
+use crate::session::ended::queue::Queue;
 use crate::session::remembered::tombstone::Tombstones;
 use crate::words::time::Timestamp;
 use crate::words::world::{Version, World};
@@ -42,60 +45,6 @@ const OF_A_PROVIDER: Size = Size { pieces: 1_024, marks: 2_048 };
 /// The table of ends that nobody has proved: 32,768 marks.
 const UNPROVED: Size = Size { pieces: 128, marks: 256 };
 
-/// Something that ends. `until` says when no session can be left that it ends.
-#[derive(Clone, Copy, Debug)]
-pub enum End<'a> {
-    /// This session.
-    Session(&'a Session),
-    /// The session with this identifier.
-    SessionId {
-        /// The session's identifier.
-        id: &'a str,
-        /// Until when that matters.
-        until: Timestamp,
-    },
-    /// The sessions that began with this session of the provider's.
-    AtProvider {
-        /// The provider's configured name.
-        provider: &'a str,
-        /// `sid`: the provider's name for its session.
-        sid: &'a str,
-        /// Until when that matters.
-        until: Timestamp,
-    },
-    /// The sessions of a person.
-    Person {
-        /// The provider's configured name.
-        provider: &'a str,
-        /// `sub` at the provider.
-        sub: &'a str,
-        /// Those whose ID token was issued at this time or before, by the provider's clock.
-        begun_by: Timestamp,
-        /// Until when that matters.
-        until: Timestamp,
-    },
-    /// The sessions of a person that began at this time or before, by our own clock.
-    PersonHere {
-        /// The provider's configured name.
-        provider: &'a str,
-        /// `sub` at the provider.
-        sub: &'a str,
-        /// That time.
-        begun_by: Timestamp,
-        /// Until when that matters.
-        until: Timestamp,
-    },
-    /// The sessions of everybody.
-    Everybody {
-        /// The provider's configured name; empty for all.
-        provider: &'a str,
-        /// Those whose ID token was issued at this time or before, by the provider's clock.
-        begun_by: Timestamp,
-        /// Until when that matters.
-        until: Timestamp,
-    },
-}
-
 /// What became of an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
@@ -106,6 +55,9 @@ pub struct Recorded {
     pub kept: bool,
 }
 
+/// The most announcements that are sent at once.
+const MOST_UNSENT: usize = 500;
+
 /// What has ended, as far as this worker knows.
 pub struct EndedSessions {
     keys: Vec<EndKey>,
@@ -115,18 +67,20 @@ pub struct EndedSessions {
     /// The state in which the tables were found last.
     changes: Option<u64>,
     looked: Timestamp,
-    /// Whether other replicas are told.
-    tells: bool,
-    /// Whether this worker has put announcements into the queue that were not sent yet.
-    unsent: bool,
+    /// The queue of what other replicas are told; `None` where nobody is.
+    queue: Option<Queue>,
+    /// What this worker has put into the queue, and nobody has sent yet.
+    unsent: Vec<Vec<u8>>,
+    /// What found no room since somebody asked.
+    troubles: Troubles,
     /// The logout tokens that were answered with 200.
     tokens: Tombstones,
 }
 
 impl EndedSessions {
     /// Nothing is known yet. `keys` are those that open sessions; `providers` are the configured names of all by whom people sign
-    /// in; `tells` says whether replicas share a store.
-    pub fn new<'a>(keys: &[EndKey], providers: impl Iterator<Item = &'a str>, tells: bool) -> Self {
+    /// in; `store` names the store that replicas share.
+    pub fn new<'a>(keys: &[EndKey], providers: impl Iterator<Item = &'a str>, store: Option<&str>) -> Self {
         let of_provider = |name: &str| (name.to_owned(), Pieces::new(&format!("of/{name}"), OF_A_PROVIDER));
         Self {
             keys: keys.to_vec(),
@@ -136,8 +90,9 @@ impl EndedSessions {
             changes: None,
             // It was never looked. A time in the future makes it look when it is first asked.
             looked: Timestamp::from_millis(u64::MAX),
-            tells,
-            unsent: false,
+            queue: store.map(Queue::new),
+            unsent: Vec::new(),
+            troubles: Troubles::default(),
             tokens: Tombstones::logout_tokens(),
         }
     }
@@ -150,6 +105,11 @@ impl EndedSessions {
         }
     }
 
+    /// What found no room since this was asked last.
+    pub fn take_troubles(&mut self) -> Troubles {
+        std::mem::take(&mut self.troubles)
+    }
+
     /// Ends something, and leaves it to the queue to tell other replicas. This worker knows it at once. Returns whether there was
     /// room.
     pub fn end_and_tell(&mut self, world: &mut dyn World, end: &End<'_>) -> bool {
@@ -160,32 +120,57 @@ impl EndedSessions {
 
     /// Leaves an announcement to the queue. Returns `false` if it is full, or if nobody is told.
     pub fn tell_later(&mut self, world: &mut dyn World, announcement: &[u8]) -> bool {
-        self.unsent |= self.tells;
-        self.tells && queue::add(world, announcement)
+        let queued = self.tell_when_asked(world, announcement);
+        if queued && self.unsent.len() < MOST_UNSENT {
+            self.unsent.push(announcement.to_vec());
+        }
+        queued
     }
 
-    /// Whether this worker has put announcements into the queue that were not sent yet.
+    /// The same, for what somebody is about to send: it is sent from the queue only if it does not arrive.
+    pub fn tell_when_asked(&mut self, world: &mut dyn World, announcement: &[u8]) -> bool {
+        let Some(queue) = &self.queue else { return false };
+        let queued = queue.add(world, announcement);
+        self.troubles.not_queued = self.troubles.not_queued.saturating_add(usize::from(!queued));
+        queued
+    }
+
+    /// Whether this worker has put announcements into the queue that nobody has sent yet.
     pub const fn has_unsent(&self) -> bool {
-        self.unsent
+        !self.unsent.is_empty()
     }
 
     /// The same, and whoever asks sends them.
-    pub fn take_unsent(&mut self) -> bool {
+    pub fn take_unsent(&mut self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.unsent)
+    }
+
+    /// What waits to be told to other replicas, the oldest first.
+    pub fn waiting(&self, world: &dyn World) -> Vec<Vec<u8>> {
+        self.queue.as_ref().map(|queue| queue.waiting(world)).unwrap_or_default()
+    }
+
+    /// Takes out of the queue what stands in the store. An acknowledgement alone is not enough: a store can lose what it has just
+    /// acknowledged.
+    pub fn stand_in_the_store<'a>(&self, world: &mut dyn World, entries: impl Iterator<Item = &'a [u8]>) {
+        if let Some(queue) = &self.queue {
+            queue.remove(world, entries);
+        }
     }
 
     /// Ends something in this process. This worker knows it at once, others within 100 ms. Who calls this tells other replicas.
     pub fn end(&mut self, world: &mut dyn World, end: &End<'_>) -> Recorded {
         let (provider, marks) = self.marks_of(end);
         let kept = self.add(world, provider, &marks);
+        self.troubles.without_room = self.troubles.without_room.saturating_add(usize::from(!kept));
         Recorded { announcement: announcement(&self.keys, provider, &marks), kept }
     }
 
     /// Ends, in this process, the sessions that began with a session of the provider's, although nobody has proved that it ended.
     /// Returns whether there was room.
     pub fn end_unproved(&mut self, world: &mut dyn World, provider: &str, sid: &str, until: Timestamp) -> bool {
-        let (_, marks) = self.marks_of(&End::AtProvider { provider, sid, until });
         let now = world.now();
+        let (_, marks) = self.marks_of(&End::AtProvider { provider, sid, begun_by: now, until });
         let (refused, is_changed) = self.unproved.add(world, &marks, now);
         self.count_up(world, is_changed);
         refused.is_empty()
@@ -295,8 +280,8 @@ impl EndedSessions {
                 (provider, names(&self.keys, Kind::Session, &[&session.id]), session.ends, Ends::by_account(account))
             }
             End::SessionId { id, until } => ("", names(&self.keys, Kind::Session, &[id]), until, Ends::All { account: 0 }),
-            End::AtProvider { provider, sid, until } => {
-                (provider, names(&self.keys, Kind::AtProvider, &[provider, sid]), until, Ends::All { account: 0 })
+            End::AtProvider { provider, sid, begun_by, until } => {
+                (provider, names(&self.keys, Kind::AtProvider, &[provider, sid]), until, Ends::begun_by(begun_by))
             }
             End::Person { provider, sub, begun_by, until } => {
                 (provider, names(&self.keys, Kind::Person, &[provider, sub]), until, Ends::begun_by(begun_by))

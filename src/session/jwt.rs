@@ -257,7 +257,9 @@ impl JwtSettings {
             |subject| plain(&subject),
             "a text of 1 to 255 printable characters",
         )?;
-        let issued_at_provider = time(registered.issued_at_provider, ISSUED_CLAIM)?;
+        // A session that does not say when it began ends with all that began before.
+        let unknown = || issued.is_none().then(Timestamp::default);
+        let issued_at_provider = time(registered.issued_at_provider, ISSUED_CLAIM)?.or_else(unknown);
         if now >= ends {
             return Err(JwtError::Expired(now.since(ends).as_secs()));
         }

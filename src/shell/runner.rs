@@ -262,7 +262,8 @@ impl Runner {
         }
         self.end_slow_bodies();
         let more = self.send_for_streams() | self.wake_those_with_news();
-        self.set_period(match (more, self.queues.nobody_waits()) {
+        let hurry = self.with_gateway(|gateway, _| gateway.is_in_a_hurry()) == Some(true);
+        self.set_period(match (more || hurry, self.queues.nobody_waits()) {
             (true, _) => AT_ONCE,
             (false, true) => upkeep.next,
             (false, false) => WHILE_REQUESTS_WAIT,

@@ -46,10 +46,11 @@ pub struct Background {
 impl Background {
     /// Nothing fetched yet.
     pub fn new(settings: &Settings) -> Self {
+        let store = settings.revocations.as_ref().map(|configured| configured.store.names().join("/"));
         Self {
             documents: Documents::new(settings),
             refreshes: Refreshes::default(),
-            ended: EndedSessions::new(settings.sealer.end_keys(), settings.names_of_beginnings(), settings.revocations.is_some()),
+            ended: EndedSessions::new(settings.sealer.end_keys(), settings.names_of_beginnings(), store.as_deref()),
             given_back: GivenBack::default(),
             revocations: Revocations::new(settings),
             attempts: UsedAttempts::default(),

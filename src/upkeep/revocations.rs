@@ -17,7 +17,6 @@ use crate::config::settings::{Revocations as Configured, Settings};
 use crate::http::message::{HttpCall, Reply};
 use crate::revocations::cursor::Cursor;
 use crate::revocations::exchanged::NamedValue;
-use crate::session::ended::queue;
 use crate::step::event::Event;
 use crate::upkeep::fetch::{Errand, Fetch};
 use crate::upkeep::lease::{self, Grant, Urgency};
@@ -134,12 +133,12 @@ impl Revocations {
         }
         let now = turn.now;
         turn.fetches.extend(self.following.drain(..).map(|fetch| Fetch { began: now, ..fetch }));
-        if turn.ended.take_unsent() {
-            // What other workers have put there is sent twice at worst: an end is the same however often it is told.
-            let mut waiting = queue::waiting(turn.world);
-            let newest = waiting.split_off(waiting.len().saturating_sub(MOST_AT_ONCE));
-            announce(turn, configured, place, newest);
+        let unsent = turn.ended.take_unsent();
+        // While the store takes nothing, what is in the queue waits for the next round.
+        if self.announcing_fails.is_none() {
+            announce(turn, configured, place, unsent);
         }
+        tell_troubles(turn, place);
         for (name, value, lifetime) in self.to_put.drain(..) {
             let lifetime = lifetime.max(Duration::from_secs(1));
             ask(turn, configured.store.put(&NamedValue { name: &name, value, lifetime }), Question::Put);
@@ -153,7 +152,9 @@ impl Revocations {
         if turn.now < due {
             return due.since(turn.now);
         }
-        self.round = read(turn, configured, place, Round::new(&progress));
+        let looks = progress.owes && self.again.is_none() && turn.now >= self.again_not_before;
+        let round = if looks { Round::of_all() } else { Round::new(&progress) };
+        self.round = read(turn, configured, place, round);
         SOON
     }
 
@@ -162,16 +163,22 @@ impl Revocations {
         let (Some(place), Some(configured)) = (self.place.take(), &turn.settings.revocations) else { return };
         let others = std::mem::take(&mut turn.fetches);
         let outcome = match question {
-            Question::Read => self.page(turn, (configured, &place), began, reply),
+            Question::Read(from) => self.page(turn, (configured, &place), (*from, began), reply),
+            // They stay in the queue until they were read: a store can lose what it has just acknowledged.
             Question::Announce(announcements) => configured.store.announced(announcements.len(), 0, reply).map(|_| {
-                queue::remove(turn.world, announcements);
                 turn.events.push(Event::RevocationsAnnounced(announcements.len()));
             }),
             Question::Put => configured.store.was_put(reply),
-            Question::ClaimAgain => again::is_won(&configured.store, reply).map(|won| match won {
-                true => self.go_on_announcing(turn, configured, &place),
-                false => self.leave_it_to_another(turn),
-            }),
+            Question::ClaimAgain => match again::is_won(&configured.store, reply) {
+                Ok(true) => {
+                    self.go_on_announcing(turn, configured, &place);
+                    Ok(())
+                }
+                other => {
+                    self.leave_it_to_another(turn);
+                    other.map(|_| ())
+                }
+            },
             Question::AnnounceAgain(number) => match configured.store.announced(*number, 0, reply) {
                 Ok(_) => {
                     turn.events.push(Event::RevocationsAnnounced(*number));
@@ -199,7 +206,7 @@ impl Revocations {
 
     const fn failing(&mut self, question: &Question) -> &mut Option<(Timestamp, Timestamp)> {
         match question {
-            Question::Read => &mut self.reading_fails,
+            Question::Read(_) => &mut self.reading_fails,
             Question::Announce(_) | Question::Put | Question::ClaimAgain | Question::AnnounceAgain(_) => {
                 &mut self.announcing_fails
             }
@@ -219,10 +226,13 @@ impl Revocations {
         &mut self,
         turn: &mut Turn<'_>,
         (configured, place): (&Configured, &Place),
-        began: Timestamp,
+        (from, began): (Cursor, Timestamp),
         reply: &Reply,
     ) -> Result<(), Failure> {
         // An answer to a round that was given up, or to one of an earlier configuration.
+        if self.round.as_ref().is_none_or(|(round, _)| round.from() != from) {
+            return Ok(());
+        }
         let Some((mut round, _)) = self.round.take() else { return Ok(()) };
         lease::release(turn.world, &place.lease());
         match round.page(turn, &configured.store, &mut self.heard, reply)? {
@@ -246,32 +256,34 @@ impl Revocations {
         progress.next = Some(complete.next);
         progress.current = Some(began);
         let removed_before = before(complete.store_clock, kept_for(turn.settings));
-        let lost = round.has_lost(removed_before);
-        let known = round.known();
-        if !lost && known.is_none() && self.again.is_none() {
+        if round.has_lost(removed_before) && !progress.owes {
+            turn.events.push(Event::RevocationsLost);
+            progress.owes = true;
+        }
+        if !progress.owes {
             progress.last = complete.last.or(progress.last.filter(|last| last.time() >= removed_before));
         }
         place.store(turn.world, &progress);
         self.current = (progress.current, turn.now);
         turn.events.push(Event::RevocationsCurrent(began));
-        match known {
+        match round.known() {
             Some(known) => {
+                self.again_not_before = turn.now.plus(again::PAUSE);
                 let mut again = Again::new(known, complete.last);
                 again.prepare(turn);
                 if again.is_complete() {
-                    note_last(turn, place, complete.last);
+                    owes_nothing(turn, place, complete.last);
                 } else {
                     self.again = Some(again);
                     ask(turn, again::claim(&configured.store), Question::ClaimAgain);
                 }
             }
-            None if lost && self.again.is_none() && turn.now >= self.again_not_before => {
-                turn.events.push(Event::RevocationsLost);
+            None if progress.owes && self.again.is_none() && turn.now >= self.again_not_before => {
                 self.round = read(turn, configured, place, Round::of_all());
             }
             None => {}
         }
-        let mut waiting = queue::waiting(turn.world);
+        let mut waiting = turn.ended.waiting(turn.world);
         waiting.truncate(MOST_AT_ONCE);
         announce(turn, configured, place, waiting);
     }
@@ -287,7 +299,7 @@ impl Revocations {
         let batch = again.batch();
         again.prepare(turn);
         if batch.is_empty() {
-            note_last(turn, place, again.last());
+            owes_nothing(turn, place, again.last());
             self.again = None;
             return;
         }
@@ -296,10 +308,23 @@ impl Revocations {
     }
 }
 
-/// Notes the last entry of the store: what was lost before it was announced again.
-fn note_last(turn: &mut Turn<'_>, place: &Place, last: Option<Cursor>) {
-    let progress = Progress { last, ..place.load(turn.world, turn.now) };
+/// Notes that the store lacks nothing that this process knows, up to this entry.
+fn owes_nothing(turn: &mut Turn<'_>, place: &Place, last: Option<Cursor>) {
+    let progress = Progress { last, owes: false, ..place.load(turn.world, turn.now) };
     place.store(turn.world, &progress);
+}
+
+/// Tells of ends that found no room. What found none in the queue, the store will be found to lack.
+fn tell_troubles(turn: &mut Turn<'_>, place: &Place) {
+    let troubles = turn.ended.take_troubles();
+    if troubles.without_room > 0 {
+        turn.events.push(Event::RevocationsWithoutRoom(troubles.without_room));
+    }
+    if troubles.not_queued > 0 {
+        turn.events.push(Event::RevocationsQueueFull);
+        let progress = Progress { owes: true, ..place.load(turn.world, turn.now) };
+        place.store(turn.world, &progress);
+    }
 }
 
 /// Asks for the next page of a round, unless another worker reads. Returns the round, and when it is given up.
@@ -311,7 +336,7 @@ fn read(turn: &mut Turn<'_>, configured: &Configured, place: &Place, round: Roun
     }
     let progress = Progress { asked: turn.now, ..place.load(turn.world, turn.now) };
     place.store(turn.world, &progress);
-    ask(turn, round.call(&configured.store), Question::Read);
+    ask(turn, round.call(&configured.store), Question::Read(round.from()));
     Some((round, turn.now.plus(span)))
 }
 

@@ -16,7 +16,7 @@ use crate::oidc::discovery::{self, Need};
 use crate::oidc::logout::logout_token::{self, LogoutToken, LogoutTokenError};
 use crate::revocations::exchanged::{Claimed, NamedValue};
 use crate::session::content::Fingerprint;
-use crate::session::ended::{End, queue};
+use crate::session::ended::end::End;
 use crate::step::body::{self, WantedBody};
 use crate::step::decision::{FromTheStart, Journey, Resource, Step};
 use crate::step::event::Event;
@@ -60,9 +60,13 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &mut Visit, provider: &Provide
     match logout_token::verify(scene.world, &provider.oidc, &token, &keys.set, visit.now) {
         Ok(token) => end(scene, visit, provider, token),
         Err(LogoutTokenError::KeyUnknown(failure)) => {
-            // Anybody can send tokens that name unknown keys: while the keys may not be fetched again, nobody waits for them.
-            if visit.keys_refreshed || !scene.background.documents.may_refresh_keys(name, visit.now) {
+            if visit.keys_refreshed {
                 return Err(refused(failure));
+            }
+            // Anybody can send tokens that name unknown keys: while the keys may not be fetched again, nobody waits for them. It may
+            // be a good one by a new key, though: the provider may send it again.
+            if !scene.background.documents.may_refresh_keys(name, visit.now) {
+                return Err(refused(Failure { reason: Reason::KeysUnavailable, ..failure }));
             }
             Ok(waiting(scene, visit, Resource::Keys { provider: name.to_owned(), newer_than: Some(keys.fetched) }))
         }
@@ -88,7 +92,7 @@ fn end(scene: &mut Scene<'_>, visit: &Visit, provider: &ProviderSettings, token:
     }
     let matters = settings.session.nothing_is_left_after(visit.now);
     let end = match (&sid, &sub) {
-        (Some(sid), _) => End::AtProvider { provider: name, sid, until: matters },
+        (Some(sid), _) => End::AtProvider { provider: name, sid, begun_by: issued, until: matters },
         (None, Some(sub)) => End::Person { provider: name, sub, begun_by: issued, until: matters },
         // Verification has found one of both.
         (None, None) => return Err(refused(Failure::new(Reason::LogoutTokenInvalid, "neither sub nor sid"))),
@@ -108,17 +112,16 @@ fn end(scene: &mut Scene<'_>, visit: &Visit, provider: &ProviderSettings, token:
     };
     let Some(revocations) = &settings.revocations else { return Ok(answered(scene, visit, announcing)) };
     // If the request ends before the store has answered, it is told again.
-    let queued = queue::add(scene.world, &announcing.announcement);
+    ended.tell_when_asked(scene.world, &announcing.announcement);
     let claim = NamedValue { name: &announcing.token, value: NOT_ANSWERED, lifetime: CLAIMED_FOR };
     let call = revocations.store.announce(std::slice::from_ref(&announcing.announcement), &[claim], None);
-    Ok(Step { events: (!queued).then_some(Event::RevocationsQueueFull).into_iter().collect(), ..Step::calling(call, announcing) })
+    Ok(Step::calling(call, announcing))
 }
 
 /// Takes the store's reply.
 pub(super) fn announced(scene: &mut Scene<'_>, visit: &Visit, announcing: Announcing, reply: &Reply) -> Journey<Announcing> {
     let Some(revocations) = &scene.settings.revocations else { return Ok(answered(scene, visit, announcing)) };
     let announced = revocations.store.announced(1, 1, reply).map_err(refused)?;
-    queue::remove(scene.world, std::slice::from_ref(&announcing.announcement));
     if announced.claims.iter().any(|claim| matches!(claim, Claimed::Lost(value) if value == ANSWERED)) {
         return Err(refused(came_before()));
     }

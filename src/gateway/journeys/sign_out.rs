@@ -14,7 +14,7 @@ use crate::http::url::query_parameters;
 use crate::oidc::logout::{EndSessionRequest, end_session_request};
 use crate::session::content::Session;
 use crate::session::cookie::forget;
-use crate::session::ended::End;
+use crate::session::ended::end::End;
 use crate::step::answers::{json_answer, redirect};
 use crate::step::decision::{Journey, Step};
 use crate::step::event::Event;

@@ -177,7 +177,8 @@ fn a_token_by_a_key_that_was_just_published_waits_for_the_key_once_and_a_flood_o
     for number in 0..50 {
         let claims = json!({"iss": ISSUER, "aud": "app", "iat": stage.worker.world.now.seconds(), "jti": number.to_string()});
         let unknown = OTHER_P256.token(Algorithm::ES256, &json!({"kid": format!("made up {number}")}), &claims);
-        assert_eq!(error(&logs_out(&mut stage, &unknown)).2, "logout_token_invalid");
+        let said = error(&logs_out(&mut stage, &unknown)).2;
+        assert!(matches!(said.as_str(), "logout_token_invalid" | "keys_unavailable"), "{said}");
     }
     assert!(stage.provider.asked.len() - before <= 4, "{:?}", &stage.provider.asked[before..]);
 }
@@ -231,8 +232,8 @@ fn with_a_store_the_answer_is_200_when_it_has_taken_the_end_and_503_when_not_and
             assert_eq!(call.cluster, "redis");
             let step = stage.worker.resume(*pending, reply.clone());
             assert_eq!(response(&step).status, expected, "{reply:?} {}", body(&step));
-            let waiting = crate::session::ended::queue::waiting(&stage.worker.world);
-            assert_eq!(waiting.len(), usize::from(expected == 503), "{reply:?}");
+            let waiting = stage.worker.gateway.background.ended.waiting(&stage.worker.world);
+            assert_eq!(waiting.len(), 1, "until it was read, it is told again");
         }
     }
 }

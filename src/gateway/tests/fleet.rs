@@ -1,5 +1,6 @@
 //! Several replicas that share a store: what has ended at one has ended at all, whatever becomes of the store.
 
+mod lost;
 mod shelf;
 
 use std::time::Duration;
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::stage::{BEGINNING, Browser, KEY, OTHER_KEY, Stage, Worker, changed, outcome, seconds, with};
 use crate::http::message::{Headers, Reply};
-use crate::session::ended::End;
+use crate::session::ended::end::End;
 use crate::step::event::Event;
 use crate::upkeep::fetch::{Errand, Fetch};
 use crate::words::time::Timestamp;
@@ -229,7 +230,8 @@ fn a_replica_of_the_store_that_takes_over_and_lacks_the_last_second_is_told_agai
     let until = BEGINNING.plus(seconds(8 * 3_600));
     let ends = |worker: &mut Worker, sid: &str| {
         let crate::gateway::Gateway { background, .. } = &mut worker.gateway;
-        let recorded = background.ended.end(&mut worker.world, &End::AtProvider { provider: "main", sid, until });
+        let recorded =
+            background.ended.end(&mut worker.world, &End::AtProvider { provider: "main", sid, begun_by: until, until });
         assert!(background.ended.tell_later(&mut worker.world, &recorded.announcement));
     };
     for number in 0..1_200 {

@@ -52,14 +52,14 @@ fn written<'a>(parts: impl Iterator<Item = (&'a EndKey, &'a Mark)>, provider: &s
 }
 
 /// Reads an announcement. `providers` are the names of those that are configured here.
-pub fn read<'a>(keys: &[EndKey], mut providers: impl Iterator<Item = &'a str>, bytes: &[u8]) -> Announced {
+pub fn read<'a>(keys: &[EndKey], providers: impl Iterator<Item = &'a str>, bytes: &[u8]) -> Announced {
     let Some((&VERSION, parts)) = bytes.split_first() else { return Announced::Forged };
     let (parts, rest) = parts.as_chunks::<PART_BYTES>();
     if !rest.is_empty() || parts.is_empty() || parts.len() > MOST_PARTS {
         return Announced::Forged;
     }
     let mut marks = Vec::new();
-    let mut of_table = None;
+    let mut tables = Vec::new();
     for part in parts {
         let (said, mac) = part.split_at(PART_BYTES - MAC_BYTES);
         let (Some((id, rest)), Some(mac)) = (said.split_first_chunk::<KEY_ID_BYTES>(), mac.first_chunk()) else { continue };
@@ -68,17 +68,20 @@ pub fn read<'a>(keys: &[EndKey], mut providers: impl Iterator<Item = &'a str>, b
             return Announced::Forged;
         }
         let Some((number, mark)) = rest.split_first_chunk::<TABLE_BYTES>() else { continue };
-        of_table.get_or_insert((key, *number));
+        if tables.iter().any(|(other, _): &(&EndKey, _)| other.id() == key.id()) {
+            return Announced::Forged;
+        }
+        tables.push((key, *number));
         marks.extend(mark.first_chunk().map(Mark::read));
     }
-    let Some((key, number)) = of_table else { return Announced::ByUnknownKeys };
-    if table(key, "") == number {
-        return Announced::Marks(String::new(), marks);
+    let Some((key, number)) = tables.first() else { return Announced::ByUnknownKeys };
+    let provider = [""].into_iter().chain(providers).find(|provider| table(key, provider) == *number);
+    let Some(provider) = provider else { return Announced::OfAnotherProvider };
+    // Parts of several announcements that somebody has put together are of several tables.
+    if tables.iter().any(|(key, number)| table(key, provider) != *number) {
+        return Announced::Forged;
     }
-    match providers.find(|provider| table(key, provider) == number) {
-        Some(provider) => Announced::Marks(provider.to_owned(), marks),
-        None => Announced::OfAnotherProvider,
-    }
+    Announced::Marks(provider.to_owned(), marks)
 }
 
 /// The number of a provider's table, under this key.
@@ -149,6 +152,21 @@ mod tests {
         assert_eq!(said(&keys, &[told.as_slice(), b"x"].concat()), Announced::Forged);
         let many = [&[VERSION][..], &told[1..=PART_BYTES].repeat(MOST_PARTS + 1)].concat();
         assert_eq!(said(&keys, &many), Announced::Forged);
+    }
+
+    #[test]
+    fn parts_of_several_announcements_that_were_put_together_end_nothing() {
+        let keys = keys(&[1, 2]);
+        let (one, other) = (announcement(&keys, "idp", &[mark(1), mark(2)]), announcement(&keys, "partner", &[mark(3), mark(4)]));
+        let part = |told: &[u8], number: usize| told[1 + number * PART_BYTES..1 + (number + 1) * PART_BYTES].to_vec();
+        for parts in [
+            [part(&one, 0), part(&other, 1)],
+            [part(&other, 0), part(&one, 1)],
+            [part(&one, 0), part(&one, 0)],
+            [part(&one, 0), part(&other, 0)],
+        ] {
+            assert_eq!(said(&keys, &[vec![VERSION], parts.concat()].concat()), Announced::Forged);
+        }
     }
 
     #[test]

@@ -63,7 +63,8 @@ impl Names {
         Self {
             provider: provider.to_owned(),
             begun: session.issued,
-            begun_here: session.created,
+            // A token of another service may not say when it began: then it ends with all that began before.
+            begun_here: if session.issued == Timestamp::default() { session.issued } else { session.created },
             anywhere: [own.as_slice(), &of_all("")].concat(),
             at_provider: [own, person, of_all(provider)].concat(),
             person_here: names(keys, Kind::PersonHere, &[provider, session.subject_at_provider()]),

@@ -1,10 +1,9 @@
 //! Announcements that the store has not confirmed yet, in the memory that the workers of a process share, so that they outlive the
 //! worker that made them and the configuration. The queue is bounded. What it holds, and who sends it, is not known here.
 
-use crate::words::world::{Version, World};
+use std::collections::HashSet;
 
-/// Where the queue stands in shared data.
-const KEY: &str = "accredit/4/unannounced";
+use crate::words::world::{Version, World};
 
 /// The most announcements that wait.
 const MOST: usize = 4_096;
@@ -12,47 +11,63 @@ const MOST: usize = 4_096;
 /// How often a write is tried if other workers have written in between.
 const MOST_TRIES: usize = 100;
 
-/// The announcements that wait, the oldest first.
-pub fn waiting(world: &dyn World) -> Vec<Vec<u8>> {
-    world.shared(KEY).map(|shared| read(&shared.value)).unwrap_or_default()
+/// The queue for one store.
+pub struct Queue {
+    /// Where it stands in shared data.
+    key: String,
 }
 
-/// Adds an announcement, unless it waits already; returns `false` if too many wait.
-pub fn add(world: &mut dyn World, announcement: &[u8]) -> bool {
-    change(world, |queue| {
-        if queue.iter().any(|waiting| waiting == announcement) {
-            return true;
-        }
-        let room = queue.len() < MOST;
-        if room {
-            queue.push(announcement.to_vec());
-        }
-        room
-    })
-}
+impl Queue {
+    /// The queue for the store of this name. Two configurations of one process may have different stores.
+    pub fn new(store: &str) -> Self {
+        Self { key: format!("accredit/4/unannounced/{store}") }
+    }
 
-/// Removes announcements that were confirmed.
-pub fn remove(world: &mut dyn World, confirmed: &[Vec<u8>]) {
-    let confirmed: std::collections::HashSet<&[u8]> = confirmed.iter().map(Vec::as_slice).collect();
-    change(world, |queue| {
-        queue.retain(|announcement| !confirmed.contains(announcement.as_slice()));
-        true
-    });
-}
+    /// The announcements that wait, the oldest first.
+    pub fn waiting(&self, world: &dyn World) -> Vec<Vec<u8>> {
+        world.shared(&self.key).map(|shared| read(&shared.value)).unwrap_or_default()
+    }
 
-fn change(world: &mut dyn World, change: impl Fn(&mut Vec<Vec<u8>>) -> bool) -> bool {
-    for tries in 1..=MOST_TRIES {
-        let shared = world.shared(KEY);
-        let version = shared.as_ref().map_or(Version::Absent, |shared| shared.version);
-        // The last try has no condition, so it succeeds whatever other workers write.
-        let version = if tries < MOST_TRIES { version } else { Version::Any };
-        let mut queue = shared.map(|shared| read(&shared.value)).unwrap_or_default();
-        let changed = change(&mut queue);
-        if !changed || world.share(KEY, &written(&queue), version).is_ok() {
-            return changed;
+    /// Adds an announcement, unless it waits already; returns `false` if too many wait.
+    pub fn add(&self, world: &mut dyn World, announcement: &[u8]) -> bool {
+        self.change(world, |queue| {
+            if queue.iter().any(|waiting| waiting == announcement) {
+                return true;
+            }
+            let room = queue.len() < MOST;
+            if room {
+                queue.push(announcement.to_vec());
+            }
+            room
+        })
+    }
+
+    /// Removes announcements that stand in the store.
+    pub fn remove<'a>(&self, world: &mut dyn World, stand_there: impl Iterator<Item = &'a [u8]>) {
+        let waiting = self.waiting(world);
+        let there: HashSet<&[u8]> = stand_there.collect();
+        if waiting.iter().any(|announcement| there.contains(announcement.as_slice())) {
+            self.change(world, |queue| {
+                queue.retain(|announcement| !there.contains(announcement.as_slice()));
+                true
+            });
         }
     }
-    false
+
+    fn change(&self, world: &mut dyn World, change: impl Fn(&mut Vec<Vec<u8>>) -> bool) -> bool {
+        for tries in 1..=MOST_TRIES {
+            let shared = world.shared(&self.key);
+            let version = shared.as_ref().map_or(Version::Absent, |shared| shared.version);
+            // The last try has no condition, so it succeeds whatever other workers write.
+            let version = if tries < MOST_TRIES { version } else { Version::Any };
+            let mut queue = shared.map(|shared| read(&shared.value)).unwrap_or_default();
+            let changed = change(&mut queue);
+            if !changed || world.share(&self.key, &written(&queue), version).is_ok() {
+                return changed;
+            }
+        }
+        false
+    }
 }
 
 /// The version of the queue's format, which also keeps an empty queue from being an empty value.
@@ -84,15 +99,27 @@ mod tests {
     use super::*;
     use crate::words::world::testing::Still;
 
+    fn queue() -> Queue {
+        Queue::new("a store")
+    }
+
+    fn add(world: &mut Still, announcement: &[u8]) -> bool {
+        queue().add(world, announcement)
+    }
+
+    fn waiting(world: &Still) -> Vec<Vec<u8>> {
+        queue().waiting(world)
+    }
+
     #[test]
     fn what_one_worker_could_not_announce_another_one_finds_until_it_is_confirmed() {
         let mut here = Still::default();
         let mut there = here.clone();
         assert!(add(&mut here, b"one") && add(&mut there, b"two") && add(&mut here, b"") && add(&mut there, b"one"));
         assert_eq!(waiting(&there), [&b"one"[..], b"two", b""]);
-        remove(&mut there, &[b"one".to_vec(), b"never added".to_vec()]);
+        queue().remove(&mut there, [&b"one"[..], b"never added"].into_iter());
         assert_eq!(waiting(&here), [&b"two"[..], b""]);
-        remove(&mut here, &[b"two".to_vec(), Vec::new()]);
+        queue().remove(&mut here, [&b"two"[..], b""].into_iter());
         assert_eq!(waiting(&there), Vec::<Vec<u8>>::new());
     }
 
@@ -111,7 +138,7 @@ mod tests {
     fn what_somebody_else_has_written_there_is_no_announcement() {
         for junk in [&b"junk"[..], &[FORMAT, 9], &[FORMAT, 255, 255, 1]] {
             let mut world = Still::default();
-            world.share(KEY, junk, Version::Any).unwrap();
+            world.share(&queue().key, junk, Version::Any).unwrap();
             assert_eq!(waiting(&world), Vec::<Vec<u8>>::new());
             assert!(add(&mut world, b"one"));
             assert_eq!(waiting(&world), [b"one"]);

@@ -18,7 +18,7 @@ fn world() -> Still {
 }
 
 fn ended(bytes: &[u8]) -> EndedSessions {
-    EndedSessions::new(&keys(bytes), ["idp", "partner"].into_iter(), true)
+    EndedSessions::new(&keys(bytes), ["idp", "partner"].into_iter(), Some("a store"))
 }
 
 /// A session that began now.
@@ -32,7 +32,7 @@ fn of(provider: &str, subject: &str, sid: Option<&str>) -> Session {
 }
 
 fn by_sid<'a>(provider: &'a str, sid: &'a str) -> End<'a> {
-    End::AtProvider { provider, sid, until: later(3_600) }
+    End::AtProvider { provider, sid, begun_by: NOW, until: later(3_600) }
 }
 
 fn by_person<'a>(provider: &'a str, sub: &'a str, begun_by: Timestamp) -> End<'a> {
@@ -96,7 +96,7 @@ fn an_end_is_forgotten_when_no_session_is_left_that_it_could_end() {
     let before = world.memory.borrow().clone();
     world.now = later(3_600);
     here.mark(&mut world, &of("idp", "bob", None));
-    assert!(before == *world.memory.borrow() && queue::waiting(&world).len() == 1);
+    assert!(before == *world.memory.borrow() && here.waiting(&world).len() == 1);
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn what_nobody_with_our_keys_has_announced_ends_nothing() {
     let mut world = world();
     let mut here = ended(&[1]);
     let foreign = ended(&[9]).end(&mut Still { now: NOW, ..Still::default() }, &End::Session(&session)).announcement;
-    let third = EndedSessions::new(&keys(&[1]), ["third"].into_iter(), true)
+    let third = EndedSessions::new(&keys(&[1]), ["third"].into_iter(), None)
         .end(&mut Still { now: NOW, ..Still::default() }, &by_person("third", "alice", NOW))
         .announcement;
     let told = [foreign.as_slice(), &third, b"", b"junk"];
@@ -299,7 +299,7 @@ fn a_worker_keeps_its_marks_if_somebody_else_writes_to_the_tables() {
 fn an_end_whose_provider_is_not_configured_now_counts_when_it_is_again() {
     let mut world = world();
     let session = of("partner", "alice", None);
-    EndedSessions::new(&keys(&[1]), ["idp"].into_iter(), false).mark(&mut world, &session);
+    EndedSessions::new(&keys(&[1]), ["idp"].into_iter(), None).mark(&mut world, &session);
     assert!(ended(&[1]).has_uncached(&world, &session, NOW));
-    assert_eq!(queue::waiting(&world).len(), 0, "nobody is told where replicas share nothing");
+    assert_eq!(ended(&[1]).waiting(&world).len(), 0, "nobody is told where replicas share nothing");
 }

@@ -1,7 +1,7 @@
 //! Announcing again what the store has lost, as far as this process knows it: piece by piece of the table, and only what the store
 //! does not have. It makes no call.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::http::message::{HttpCall, Reply};
@@ -9,10 +9,11 @@ use crate::revocations::cursor::Cursor;
 use crate::revocations::exchanged::{Claimed, NamedValue};
 use crate::revocations::store::Store;
 use crate::session::ended::announcement::announcement_again;
+use crate::session::ended::mark::Mark;
 use crate::upkeep::turn::Turn;
 use crate::words::reason::Failure;
 
-/// How long a replica that lost the claim waits before it looks again.
+/// How long a replica waits before it looks again what the store lacks.
 pub(super) const PAUSE: Duration = Duration::from_secs(3);
 
 /// Of all replicas, one announces again at a time. If it stops, another one may after this time.
@@ -26,8 +27,8 @@ const MOST_AT_ONCE: usize = 500;
 
 /// What is announced again.
 pub(super) struct Again {
-    /// The names of the marks that the store has.
-    known: HashSet<u64>,
+    /// The marks that the store has, by their names.
+    known: HashMap<u64, Mark>,
     /// The next piece of the tables.
     piece: usize,
     /// The announcements of the pieces before, that were not sent yet.
@@ -37,8 +38,8 @@ pub(super) struct Again {
 }
 
 impl Again {
-    /// What this process knows, and a store that knows these names does not.
-    pub(super) const fn new(known: HashSet<u64>, last: Option<Cursor>) -> Self {
+    /// What this process knows, and a store with these marks does not.
+    pub(super) const fn new(known: HashMap<u64, Mark>, last: Option<Cursor>) -> Self {
         Self { known, piece: 0, waiting: Vec::new(), last }
     }
 
@@ -47,7 +48,9 @@ impl Again {
         while self.waiting.len() < MOST_AT_ONCE {
             let Some(marks) = turn.ended.piece(turn.world, self.piece, turn.now) else { break };
             self.piece = self.piece.saturating_add(1);
-            let missing = marks.iter().filter(|(_, mark)| !self.known.contains(&mark.name));
+            // A mark may say more than the store's of the same name: that the sessions of a longer time have ended.
+            let is_told = |mark: &Mark| self.known.get(&mark.name).is_some_and(|known| known.and(*mark) == *known);
+            let missing = marks.iter().filter(|(_, mark)| !is_told(mark));
             let keys = turn.ended.keys();
             self.waiting.extend(missing.map(|(provider, mark)| announcement_again(keys, provider, mark)));
         }

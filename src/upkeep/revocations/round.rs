@@ -1,13 +1,14 @@
 //! One round of reading: from where the last one ended, or a minute earlier, up to now, in one or more pages. It hears what other
 //! replicas have announced, and finds out whether the store has lost anything. It makes no call.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::http::message::{HttpCall, Reply};
 use crate::revocations::cursor::Cursor;
 use crate::revocations::exchanged::{Entry, Rest};
 use crate::revocations::store::Store;
 use crate::session::ended::announcement::Announced;
+use crate::session::ended::mark::Mark;
 use crate::step::event::Event;
 use crate::upkeep::revocations::shared::Progress;
 use crate::upkeep::turn::Turn;
@@ -34,8 +35,8 @@ pub(super) struct Round {
     found: bool,
     /// The last entry that was read.
     last: Option<Cursor>,
-    /// The names of all marks in the store, if the round reads everything to find out what was lost.
-    known: Option<HashSet<u64>>,
+    /// All marks in the store, by their names, if the round reads everything to find out what the store lacks.
+    known: Option<HashMap<u64, Mark>>,
 }
 
 /// What follows a page.
@@ -63,9 +64,14 @@ impl Round {
         Self { from, expected: progress.last, found: false, last: None, known: None }
     }
 
-    /// A round that reads everything, to find out what the store has lost.
+    /// A round that reads everything, to find out what the store lacks.
     pub(super) fn of_all() -> Self {
-        Self { from: Cursor::START, expected: None, found: false, last: None, known: Some(HashSet::new()) }
+        Self { from: Cursor::START, expected: None, found: false, last: None, known: Some(HashMap::new()) }
+    }
+
+    /// Where the next page begins.
+    pub(super) const fn from(&self) -> Cursor {
+        self.from
     }
 
     /// The call for the next page.
@@ -90,6 +96,7 @@ impl Round {
         }
         self.found |= page.entries.iter().any(|entry| Some(entry.cursor) == self.expected);
         self.last = page.entries.last().map(|entry| entry.cursor).or(self.last);
+        turn.ended.stand_in_the_store(turn.world, page.entries.iter().map(|entry| entry.bytes.as_slice()));
         let reads_all = self.known.is_some();
         let is_new = |entry: &&Entry| match heard.len() < MOST_HEARD {
             true => heard.insert(entry.cursor) || reads_all,
@@ -122,7 +129,9 @@ impl Round {
         }
         if let Some(known) = &mut self.known {
             let marks = heard.iter().filter_map(|one| if let Announced::Marks(_, marks) = one { Some(marks) } else { None });
-            known.extend(marks.flatten().map(|mark| mark.name));
+            for mark in marks.flatten() {
+                known.entry(mark.name).and_modify(|known| *known = known.and(*mark)).or_insert(*mark);
+            }
         }
     }
 
@@ -132,8 +141,8 @@ impl Round {
         !self.found && self.expected.is_some_and(|expected| expected.time() >= removed_before)
     }
 
-    /// The names of all marks in the store, if the round has read everything.
-    pub(super) fn known(self) -> Option<HashSet<u64>> {
+    /// All marks in the store, by their names, if the round has read everything.
+    pub(super) fn known(self) -> Option<HashMap<u64, Mark>> {
         self.known
     }
 }

@@ -15,7 +15,7 @@ use crate::words::world::{Version, World};
 const VERSION: u8 = 1;
 
 /// How far this process has read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Progress {
     /// Where the next round begins; `None` for the beginning.
     pub(super) next: Option<Cursor>,
@@ -23,11 +23,21 @@ pub(super) struct Progress {
     pub(super) last: Option<Cursor>,
     /// When the newest call was made.
     pub(super) asked: Timestamp,
+    /// Whether this process may know what the store lacks: it has never read the store, the store has lost something, or the queue
+    /// was full.
+    pub(super) owes: bool,
     /// Until when everything is known that was announced; `None` until the first round is complete.
     pub(super) current: Option<Timestamp>,
     /// How far the store's clock is ahead of ours, in milliseconds, if it is; with `behind`, if it is behind.
     pub(super) ahead: u64,
     pub(super) behind: u64,
+}
+
+impl Default for Progress {
+    /// Of a process that has read nothing.
+    fn default() -> Self {
+        Self { next: None, last: None, owes: true, asked: Timestamp::default(), current: None, ahead: 0, behind: 0 }
+    }
 }
 
 impl Progress {
@@ -47,6 +57,7 @@ impl Progress {
         for cursor in [self.next, self.last] {
             writer.optional_text(cursor.map(|cursor| cursor.to_string()).as_deref());
         }
+        writer.number(self.owes.into());
         writer.number(self.asked.millis());
         writer.optional_number(self.current.map(Timestamp::millis));
         writer.number(self.ahead);
@@ -63,6 +74,7 @@ impl Progress {
         let progress = Self {
             next: cursor(read.optional_text()?)?,
             last: cursor(read.optional_text()?)?,
+            owes: read.number()? != 0,
             asked: Timestamp::from_millis(read.number()?),
             current: read.optional_number()?.map(Timestamp::from_millis),
             ahead: read.number()?,

@@ -18,6 +18,8 @@ pub(super) struct Shelf {
     pub(super) instead: Option<Reply>,
     /// Whether it takes no more entries.
     pub(super) is_full: bool,
+    /// How many claims are not answered from now on.
+    pub(super) claims_fail: usize,
     /// How many calls came.
     pub(super) calls: usize,
 }
@@ -27,6 +29,10 @@ impl Shelf {
         self.calls += 1;
         if let Some(reply) = &self.instead {
             return reply.clone();
+        }
+        if self.claims_fail > 0 && call.body.windows(14).any(|part| part == b"announce-again") {
+            self.claims_fail -= 1;
+            return Reply::Reset;
         }
         let now = now.plus(self.ahead);
         let mut body = Vec::new();
