@@ -13,6 +13,7 @@ use crate::cli::cases::of_file;
 use crate::cli::diff::comparison::{Comparison, Limits};
 use crate::cli::diff::side::Side;
 use crate::cli::gateway::Place;
+use crate::cli::hidden::Hidden;
 use crate::cli::machine::Machine;
 use crate::cli::terminal::{Form, Outcome, Terminal, Trouble};
 use crate::words::world::World as _;
@@ -41,6 +42,7 @@ pub(crate) fn diff(asked: &Diff, terminal: &mut Terminal<'_>) -> Result<Outcome,
     let now = Machine.now();
     let old = Side::open(0, &asked.old, &asked.place, now)?;
     let new = Side::open(1, &asked.new, &asked.place, now)?;
+    let hidden = Hidden::of_all([&old.hidden(), &new.hidden()]);
     let mut comparison = Comparison::new([old, new]);
     if let Some(file) = &asked.cases {
         for case in of_file(file)? {
@@ -53,11 +55,11 @@ pub(crate) fn diff(asked: &Diff, terminal: &mut Terminal<'_>) -> Result<Outcome,
     match terminal.form() {
         Form::Json => {
             let changes = changes.as_json(comparison.sources());
-            terminal.json(&json!({"changes": changes, "asked": questions, "notes": notes}))?;
+            terminal.json(&hidden.in_json(json!({"changes": changes, "asked": questions, "notes": notes})))?;
         }
         Form::Words => {
-            changes.lines(asked.all).into_iter().try_for_each(|line| terminal.line(line))?;
-            notes.iter().try_for_each(|note| terminal.line(format_args!("note: {note}")))?;
+            changes.lines(asked.all).iter().try_for_each(|line| terminal.line(hidden.in_text(line)))?;
+            notes.iter().try_for_each(|note| terminal.line(format_args!("note: {}", hidden.in_text(note))))?;
         }
     }
     Ok(if changes.is_empty() { Outcome::Fine } else { Outcome::Findings })

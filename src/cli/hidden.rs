@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use crate::words::quote::quote;
 
+/// From this length on, in bytes, a value is hidden also as a part of a longer word: `diff` makes up words around those of a file.
+const LONG: usize = 12;
+
 /// Texts that must not be written, each with the name of its variable: the longest first.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hidden(Vec<(String, String)>);
@@ -26,12 +29,20 @@ impl Hidden {
         Self(texts)
     }
 
+    /// Those of all of these.
+    pub(crate) fn of_all<'a>(all: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut texts: Vec<_> = all.into_iter().flat_map(|hidden| hidden.0.iter().cloned()).collect();
+        texts.sort_by_key(|(form, _)| std::cmp::Reverse(form.len()));
+        Self(texts)
+    }
+
     /// Without those that whoever asks has written themselves, in this text.
     pub(crate) fn sparing(&self, written: &str) -> Self {
         Self(self.0.iter().filter(|(form, _)| !written.contains(form)).cloned().collect())
     }
 
-    /// The text with the variables in the places of their values, whether in lower or upper case. A part of a longer word is none.
+    /// The text with the variables in the places of their values, whether in lower or upper case. A part of a longer word is none, unless it is
+    /// long itself.
     pub(crate) fn in_text(&self, text: &str) -> String {
         let mut shown = String::with_capacity(text.len());
         let (mut rest, mut before) = (text, None);
@@ -39,7 +50,7 @@ impl Hidden {
             let found = self.0.iter().find_map(|(form, name)| {
                 let (head, behind) = rest.split_at_checked(form.len())?;
                 let is_part = is_one_word(before, form.chars().next()) || is_one_word(form.chars().last(), behind.chars().next());
-                (head.eq_ignore_ascii_case(form) && !is_part).then_some((name, behind))
+                (head.eq_ignore_ascii_case(form) && (!is_part || form.len() >= LONG)).then_some((name, behind))
             });
             if let Some((name, behind)) = found {
                 ["{environment_variable: ", name, "}"].into_iter().for_each(|part| shown.push_str(part));
@@ -87,6 +98,7 @@ mod tests {
             ("one of [\"a \\\"b\\\"\\nc\"]", "one of [\"{environment_variable: TWO}\"]"),
             ("found \"a ?b??c\"", "found \"{environment_variable: TWO}\""),
             ("a plan, ä", "{environment_variable: A} plan, ä"),
+            ("/wJalrXUtnFEMI/K7MDENGx", "/{environment_variable: KEY}x"),
         ] {
             assert_eq!(hidden.in_text(text), shown);
         }

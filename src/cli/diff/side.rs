@@ -15,6 +15,7 @@ use crate::cli::diff::around::sources::Source;
 use crate::cli::diff::outcome::Outcome;
 use crate::cli::envoy::passage::{Passage, Passed};
 use crate::cli::gateway::{Place, gateways};
+use crate::cli::hidden::Hidden;
 use crate::cli::terminal::Trouble;
 use crate::config::settings::{PASSWORD, Settings};
 use crate::words::secret::Secret;
@@ -51,6 +52,12 @@ impl Side {
     #[cfg(test)]
     pub(super) fn of(number: usize, desk: Desk) -> Self {
         Self { number, desks: vec![desk] }
+    }
+
+    /// What must not be written of it: values of the environment, except origins, which everybody sees who visits them.
+    pub(super) fn hidden(&self) -> Hidden {
+        let origins: Vec<_> = self.settings().iter().flat_map(|settings| &settings.origins).map(ToString::to_string).collect();
+        Hidden::of_all(self.desks.iter().map(|desk| &desk.hidden)).sparing(&origins.join(" "))
     }
 
     /// Its settings, one for each gateway.

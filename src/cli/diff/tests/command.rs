@@ -70,3 +70,24 @@ fn the_documented_example_is_what_the_command_writes() {
     let told = String::from_utf8(out).unwrap();
     assert!(section.contains(&["```\n", &told, "```\n"].concat()), "{told}");
 }
+
+#[test]
+fn no_value_of_a_variable_that_one_of_the_files_names_is_written() {
+    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCY";
+    let folder = Folder::new("diff-stranger");
+    let variable = json!({"environment_variable": "AWS_SECRET_ACCESS_KEY"});
+    let rules = |group: serde_json::Value| {
+        let rules = json!([{"match": {"path": "/a"}, "require": {"claim": "groups", "any_of": [group]}}]);
+        ruled(rules).to_string()
+    };
+    let (old, new) = (folder.file("old.json", &rules(variable)), folder.file("new.json", &rules(json!("staff"))));
+    let env = folder.file("env", &format!("AWS_SECRET_ACCESS_KEY={SECRET}\n"));
+    for form in [Form::Words, Form::Json] {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let place = Place { env_file: Some(env.clone()) };
+        let asked = Diff { old: old.clone(), new: new.clone(), cases: None, all: true, place };
+        diff(&asked, &mut Terminal::new(&mut out, &mut err, form)).unwrap();
+        let told = String::from_utf8(out).unwrap();
+        assert!(told.contains("{environment_variable: AWS_SECRET_ACCESS_KEY}") && !told.contains(SECRET), "{told}");
+    }
+}
