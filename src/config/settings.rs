@@ -21,7 +21,7 @@ use crate::http::url::Origin;
 use crate::oidc::provider::Provider;
 use crate::revocations::store::Store;
 use crate::session::SessionSettings;
-use crate::session::content::Fingerprint;
+use crate::session::content::{Fingerprint, Session};
 use crate::words::principal::{AssumedVerified, ClaimPath};
 
 /// The longest `timeout` of a provider, or of a call of the user service.
@@ -267,6 +267,13 @@ impl Settings {
     pub fn fingerprint(&self, name: &str) -> Option<&Fingerprint> {
         let by_password = self.password.as_ref().filter(|_| name == PASSWORD).map(|password| &password.fingerprint);
         by_password.or_else(|| self.provider(name).map(|provider| &provider.fingerprint))
+    }
+
+    /// Whether a session began here: at one of these origins, and at its provider as that is configured now. (A session that is a JWT
+    /// was verified by our own keys for that.)
+    pub fn is_of_here(&self, session: &Session) -> bool {
+        let same = |fingerprint: &Fingerprint| self.session.signed().is_some() || *fingerprint == session.fingerprint;
+        self.has_origin(&session.origin) && self.fingerprint(&session.provider).is_some_and(same)
     }
 
     /// The names by which sessions say where they began: of all providers, and [`PASSWORD`].

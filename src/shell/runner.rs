@@ -21,7 +21,7 @@ use crate::shell::progress::{CalledFrom, Progress, Resumption, StreamHandle};
 use crate::shell::queues::{Asker, CallFor, Queues, Waiting};
 use crate::shell::report::Reporter;
 use crate::step::decision::{BodyNews, Decision, Forward, News, Renewal};
-use crate::upkeep::fetch::{Fetch, Upkeep};
+use crate::upkeep::fetch::{Errand, Fetch, Upkeep};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
@@ -232,7 +232,7 @@ impl Runner {
     /// The root's timer has run out.
     pub(super) fn tick(&self) {
         let Some(upkeep) = self.with_gateway(|gateway, world| gateway.tick(world)) else { return };
-        self.do_upkeep(upkeep);
+        self.do_upkeep(upkeep, false);
     }
 
     /// A call of the root was answered.
@@ -244,7 +244,7 @@ impl Runner {
                     gateway.fetch_answered(world, &fetch, &reply)
                 });
                 if let Some(upkeep) = upkeep {
-                    self.do_upkeep(upkeep);
+                    self.do_upkeep(upkeep, matches!(fetch.errand, Errand::Revocations(_)));
                 }
             }
             Some(CallFor::ForStream(Asker { id, progress, pending })) => {
@@ -255,13 +255,17 @@ impl Runner {
         }
     }
 
-    fn do_upkeep(&self, upkeep: Upkeep) {
+    /// Does what the background wants done. `store_answers` says that the store of revocations is handing over an answer: a call that
+    /// is made meanwhile could get its connection, which has ended, so requests go on with the next tick.
+    fn do_upkeep(&self, upkeep: Upkeep, store_answers: bool) {
         self.reporter.report(&upkeep.events);
         for fetch in upkeep.fetches {
             self.fetch(fetch);
         }
-        self.end_slow_bodies();
-        let more = self.send_for_streams() | self.wake_those_with_news();
+        let more = store_answers || {
+            self.end_slow_bodies();
+            self.send_for_streams() | self.wake_those_with_news()
+        };
         let hurry = self.with_gateway(|gateway, _| gateway.is_in_a_hurry()) == Some(true);
         self.set_period(match (more || hurry, self.queues.nobody_waits()) {
             (true, _) => AT_ONCE,

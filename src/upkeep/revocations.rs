@@ -68,6 +68,8 @@ pub struct Revocations {
     reading_fails: Option<(Timestamp, Timestamp)>,
     /// The same for announcing: a store that is full, or whose user may only read, fails in that alone.
     announcing_fails: Option<(Timestamp, Timestamp)>,
+    /// Before this time, what is new is not sent at once, because the store has just refused something.
+    announce_not_before: Timestamp,
     /// What an answer was followed by. It waits for the next turn: while Envoy hands over an answer that ended with its connection,
     /// it may give that very connection to the next call, which is then reset.
     following: Vec<Fetch>,
@@ -89,6 +91,7 @@ impl Revocations {
             to_put: Vec::new(),
             reading_fails: None,
             announcing_fails: None,
+            announce_not_before: Timestamp::default(),
             following: Vec::new(),
             is_answered: false,
             current: (None, Timestamp::from_millis(u64::MAX)),
@@ -135,7 +138,7 @@ impl Revocations {
         turn.fetches.extend(self.following.drain(..).map(|fetch| Fetch { began: now, ..fetch }));
         let unsent = turn.ended.take_unsent();
         // While the store takes nothing, what is in the queue waits for the next round.
-        if self.announcing_fails.is_none() {
+        if turn.now >= self.announce_not_before {
             announce(turn, configured, place, unsent);
         }
         tell_troubles(turn, place);
@@ -171,22 +174,22 @@ impl Revocations {
             Question::Put => configured.store.was_put(reply),
             Question::ClaimAgain => match again::is_won(&configured.store, reply) {
                 Ok(true) => {
-                    self.go_on_announcing(turn, configured, &place);
+                    self.go_on_announcing(turn, configured);
                     Ok(())
                 }
                 other => {
-                    self.leave_it_to_another(turn);
+                    self.look_again_later(turn);
                     other.map(|_| ())
                 }
             },
             Question::AnnounceAgain(number) => match configured.store.announced(*number, 0, reply) {
                 Ok(_) => {
                     turn.events.push(Event::RevocationsAnnounced(*number));
-                    self.go_on_announcing(turn, configured, &place);
+                    self.go_on_announcing(turn, configured);
                     Ok(())
                 }
                 Err(failure) => {
-                    self.leave_it_to_another(turn);
+                    self.look_again_later(turn);
                     Err(failure)
                 }
             },
@@ -218,6 +221,9 @@ impl Revocations {
         let (since, told) = failing.map_or((turn.now, None), |(since, told)| (since, Some(told)));
         let tells = told.is_none_or(|told| turn.now.since(told) >= TOLD_EVERY);
         *failing = Some((since, told.filter(|_| !tells).unwrap_or(turn.now)));
+        if matches!(question, Question::Announce(_)) {
+            self.announce_not_before = turn.now.plus(PERIOD);
+        }
         turn.events.push(Event::RevocationsUnavailable { failure, told: tells });
     }
 
@@ -269,7 +275,7 @@ impl Revocations {
         match round.known() {
             Some(known) => {
                 self.again_not_before = turn.now.plus(again::PAUSE);
-                let mut again = Again::new(known, complete.last);
+                let mut again = Again::new(known);
                 again.prepare(turn);
                 if again.is_complete() {
                     owes_nothing(turn, place, complete.last);
@@ -288,19 +294,19 @@ impl Revocations {
         announce(turn, configured, place, waiting);
     }
 
-    /// Another replica announces what was lost, or this one could not: later it looks again what is missing.
-    fn leave_it_to_another(&mut self, turn: &Turn<'_>) {
+    /// This replica has announced what the store lacked, or could not, or another one does it: later it looks again what is missing.
+    fn look_again_later(&mut self, turn: &Turn<'_>) {
         self.again = None;
         self.again_not_before = turn.now.plus(again::PAUSE);
     }
 
-    fn go_on_announcing(&mut self, turn: &mut Turn<'_>, configured: &Configured, place: &Place) {
+    fn go_on_announcing(&mut self, turn: &mut Turn<'_>, configured: &Configured) {
         let Some(again) = &mut self.again else { return };
         let batch = again.batch();
         again.prepare(turn);
         if batch.is_empty() {
-            owes_nothing(turn, place, again.last());
-            self.again = None;
+            // Whether the store has kept it all, the next round that reads everything finds out.
+            self.look_again_later(turn);
             return;
         }
         let call = configured.store.announce(&batch, &[], None);

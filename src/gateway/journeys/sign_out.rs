@@ -49,16 +49,12 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
     let (ended, world) = (&mut scene.background.ended, &mut *scene.world);
     sessions.retain(|session| !ended.has_uncached(world, session, visit.now));
     sessions.iter().for_each(|session| ended.mark(world, session));
-    for session in &sessions {
+    for session in sessions.iter().filter(|session| settings.is_of_here(session)) {
         scene.background.given_back.add(settings, world, session);
     }
     if everywhere {
-        // Only who is signed in now ends others: not whoever has a cookie that has expired.
-        let counts = |session: &&Session| {
-            visit.now < session.expires(settings.session.lifetimes)
-                && settings.has_origin(&session.origin)
-                && settings.fingerprint(&session.provider).is_some()
-        };
+        // Only who is signed in now ends others: not whoever has a cookie that has expired, or that is of another issuer of before.
+        let counts = |session: &&Session| visit.now < session.expires(settings.session.lifetimes) && settings.is_of_here(session);
         for session in sessions.iter().filter(counts) {
             let (provider, sub) = (session.provider.as_str(), session.subject_at_provider());
             let until = settings.session.nothing_is_left_after(visit.now);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::stage::{Browser, Stage, document, location, outcome, response, seconds, with};
+use super::stage::{Browser, Stage, changed, document, location, outcome, response, seconds, with};
 
 const EVERYWHERE: &str = "/api/logout?everywhere";
 
@@ -85,4 +85,20 @@ fn the_providers_session_ends_too_where_that_is_configured() {
     let headers = stage.browser.send("GET", EVERYWHERE, &[("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin")]);
     let step = stage.send(headers);
     assert!(location(&step).starts_with("https://sso.example.com/"), "{}", location(&step));
+}
+
+#[test]
+fn a_cookie_of_another_issuer_of_before_ends_nobody_of_the_present_one() {
+    let mut stage = Stage::signed_in(&document());
+    let before = stage.browser.clone();
+    // The provider's name stays, and its client is another one now: the cookie is not accepted any more.
+    let document = changed(document(), "/providers/0/client_id", json!("another"));
+    stage.worker = stage.worker.beside(&document);
+    stage.provider.claims["aud"] = json!("another");
+    stage.worker.fetch_due_for(&mut stage.provider, seconds(1));
+    stage.browser = Browser::default();
+    stage.sign_in("/page");
+    let present = std::mem::replace(&mut stage.browser, before);
+    stage.script("POST", EVERYWHERE);
+    assert!(is_in(&mut stage, &present));
 }

@@ -107,3 +107,13 @@ fn of_a_session_that_was_refreshed_meanwhile_the_newest_token_is_given_back() {
     assert!(given_back(&stage.provider));
     assert_eq!(stage.provider.refresh_tokens.iter().filter(|token| token.contains("refresh")).count(), 1, "of the first sign-in");
 }
+
+#[test]
+fn a_refresh_token_is_shown_to_no_other_client_or_provider_of_the_same_name() {
+    let mut stage = at_provider_with(&json!(REVOKE), &following());
+    let document = super::stage::changed(following(), "/providers/0/client_id", json!("another"));
+    stage.worker = stage.worker.beside(&document);
+    stage.worker.fetch_due_for(&mut stage.provider, seconds(1));
+    assert_eq!(after_sign_out(&mut stage, None), []);
+    assert!(!given_back(&stage.provider));
+}

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::http::message::{HttpCall, Reply};
-use crate::revocations::cursor::Cursor;
 use crate::revocations::exchanged::{Claimed, NamedValue};
 use crate::revocations::store::Store;
 use crate::session::ended::announcement::announcement_again;
@@ -33,14 +32,12 @@ pub(super) struct Again {
     piece: usize,
     /// The announcements of the pieces before, that were not sent yet.
     waiting: Vec<Vec<u8>>,
-    /// The last entry of the store.
-    last: Option<Cursor>,
 }
 
 impl Again {
     /// What this process knows, and a store with these marks does not.
-    pub(super) const fn new(known: HashMap<u64, Mark>, last: Option<Cursor>) -> Self {
-        Self { known, piece: 0, waiting: Vec::new(), last }
+    pub(super) const fn new(known: HashMap<u64, Mark>) -> Self {
+        Self { known, piece: 0, waiting: Vec::new() }
     }
 
     /// Looks for the next announcements, unless there are enough already.
@@ -65,11 +62,6 @@ impl Again {
     pub(super) fn batch(&mut self) -> Vec<Vec<u8>> {
         let rest = self.waiting.split_off(MOST_AT_ONCE.min(self.waiting.len()));
         std::mem::replace(&mut self.waiting, rest)
-    }
-
-    /// The last entry of the store, when it was read.
-    pub(super) const fn last(&self) -> Option<Cursor> {
-        self.last
     }
 }
 

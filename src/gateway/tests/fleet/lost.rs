@@ -85,3 +85,27 @@ fn what_is_known_is_told_to_another_store_when_a_new_configuration_names_one() {
     fleet.pass(&mut stage, seconds(2));
     assert_eq!(fleet.outcomes(&stolen), refuses(1));
 }
+
+#[test]
+fn a_store_that_loses_what_it_was_told_again_is_told_once_more() {
+    let mut stage = Stage::signed_in(&sharing());
+    let mut fleet = Fleet::of(&mut stage, &sharing(), 0);
+    let stolen = stage.browser.clone();
+    stage.script("POST", "/api/logout");
+    fleet.pass(&mut stage, seconds(3));
+    fleet.shelf.entries.clear();
+    // It is emptied again as soon as it was told.
+    for _ in 0..60 {
+        fleet.pass(&mut stage, Duration::ZERO);
+        if !fleet.shelf.entries.is_empty() {
+            break;
+        }
+        fleet.pass(&mut stage, Duration::from_millis(100));
+    }
+    fleet.shelf.entries.clear();
+    fleet.pass(&mut stage, seconds(8));
+    assert_eq!(fleet.shelf.entries.len(), 1);
+    fleet.join(&sharing(), stage.worker.world.now);
+    fleet.pass(&mut stage, seconds(2));
+    assert_eq!(fleet.outcomes(&stolen), refuses(1));
+}
