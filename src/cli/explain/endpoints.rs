@@ -59,6 +59,14 @@ pub(crate) fn endpoint(settings: &Settings, name: &str, path: &str) -> Endpoint 
         }
         "password" => password(settings),
         "jwks" => made("publishes the public keys that verify what is signed here".to_owned(), &[READS]),
+        "backchannel_logout" => made(
+            "ends the sessions that a provider's logout token names; no cookie is looked at".to_owned(),
+            &[
+                POSTS,
+                "logout_token in a form: a token that the provider has signed",
+                "the store's acknowledgement, if replicas share one",
+            ],
+        ),
         _ => Endpoint::default(),
     }
 }

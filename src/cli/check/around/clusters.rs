@@ -78,6 +78,9 @@ fn named(written: &Value) -> Vec<Named> {
             _ => {}
         }
     }
+    if let Some(name) = written.pointer("/revocations/redis/cluster").and_then(Value::as_str) {
+        found.push(Named { path: "revocations.redis.cluster".to_owned(), name: name.to_owned(), host: None });
+    }
     if let Some(accounts) = written.get("accounts").and_then(Value::as_object) {
         let own = accounts.get("cluster").map(|name| ("accounts.cluster".to_owned(), name));
         let calls = accounts.iter().filter_map(|(call, value)| Some((format!("accounts.{call}.cluster"), value.get("cluster")?)));

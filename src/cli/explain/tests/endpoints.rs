@@ -25,6 +25,7 @@ fn with_all() -> Value {
         }})),
         ("/endpoints", json!({
             "authorize": "/api/authorize", "token": "/api/token", "popup": "/api/popup", "password": "/api/password", "jwks": "/api/jwks",
+            "backchannel_logout": "/api/backchannel_logout",
         })),
     ]
     .into_iter()
@@ -158,6 +159,19 @@ fn each_says_what_it_does_and_needs_and_answers_as_it_says() {
             "publishes the public keys that verify what is signed here",
             vec!["GET or HEAD"],
             vec![("GET", vec![], "200, by the endpoint"), ("POST", vec![OWN], "405 method_not_allowed")],
+        ),
+        (
+            "/api/backchannel_logout",
+            "ends the sessions that a provider's logout token names; no cookie is looked at",
+            vec![
+                "POST",
+                "logout_token in a form: a token that the provider has signed",
+                "the store's acknowledgement, if replicas share one",
+            ],
+            vec![
+                ("GET", vec![], "405 method_not_allowed"),
+                ("POST", vec!["Content-Type: application/json", "Content-Length: 12"], "415 body_type_refused"),
+            ],
         ),
     ] {
         for (method, headers, answer) in answers {
