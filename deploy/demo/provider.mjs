@@ -1,6 +1,6 @@
 // A real OpenID provider for the demo and the end-to-end tests: npm's oidc-provider, which is certified, with two users and a login form. It keeps its keys and
 // sessions only in memory. To start it by hand, for the gateway at ORIGIN: OIDC_CLIENT_SECRET=… ORIGIN=http://localhost:10000 PORT=9000 node provider.mjs
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { html, page, trusted } from './page.mjs';
@@ -135,8 +135,13 @@ async function quietly(work) {
 }
 
 function signingKey() {
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  return { ...privateKey.export({ format: 'jwk' }), kid: randomBytes(8).toString('hex'), alg: 'RS256', use: 'sig' };
+  // By way of PEM: Node 20 can wait for itself for ever when it collects the garbage of a generated key while that very key is exported.
+  const { privateKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+  return { ...createPrivateKey(privateKey).export({ format: 'jwk' }), kid: randomBytes(8).toString('hex'), alg: 'RS256', use: 'sig' };
 }
 
 /** "Use another account" requests prompt=select_account; this provider then shows its login form again. */
