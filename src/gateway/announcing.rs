@@ -7,8 +7,6 @@ use crate::words::time::Timestamp;
 pub struct Announcing {
     /// The provider's configured name.
     pub provider: String,
-    /// What the store was told. It is in the queue, too, until the store has taken it.
-    pub announcement: Vec<u8>,
     /// `sub` of the token.
     pub subject: Option<String>,
     /// `sid` of the token.

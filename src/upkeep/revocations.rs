@@ -1,6 +1,6 @@
 //! What has ended, told to other replicas and heard from them, by the store that they share: what this process has ended is sent
-//! at once, and one worker of the process reads the store every second. Requests never wait for any of that. How entries are kept
-//! in a store is not known here, nor who may end what.
+//! at once, and one worker of the process reads the store every second. No request waits for what is done here. How entries are
+//! kept in a store is not known here, nor who may end what.
 //!
 //! A store may lose what it has acknowledged: it was emptied, restored from a copy, or a replica of it took over that lacked the
 //! last second. That is seen when the entry that was read last is not there. Then everything is read again, and what this process

@@ -102,19 +102,12 @@ fn end(scene: &mut Scene<'_>, visit: &Visit, provider: &ProviderSettings, token:
         let detail = "there is no room for another end of this provider; see revocations_without_room";
         return Err(refused(Failure::new(Reason::RevocationsUnavailable, detail)));
     }
-    let announcing = Announcing {
-        provider: name.to_owned(),
-        announcement: recorded.announcement,
-        subject: sub,
-        session: sid,
-        token: named,
-        until,
-    };
+    let announcing = Announcing { provider: name.to_owned(), subject: sub, session: sid, token: named, until };
     let Some(revocations) = &settings.revocations else { return Ok(answered(scene, visit, announcing)) };
     // If the request ends before the store has answered, it is told again.
-    ended.tell_when_asked(scene.world, &announcing.announcement);
+    ended.tell_when_asked(scene.world, &recorded.announcement);
     let claim = NamedValue { name: &announcing.token, value: NOT_ANSWERED, lifetime: CLAIMED_FOR };
-    let call = revocations.store.announce(std::slice::from_ref(&announcing.announcement), &[claim], None);
+    let call = revocations.store.announce(std::slice::from_ref(&recorded.announcement), &[claim], None);
     Ok(Step::calling(call, announcing))
 }
 
@@ -131,7 +124,7 @@ pub(super) fn announced(scene: &mut Scene<'_>, visit: &Visit, announcing: Announ
 
 /// 200: the end is recorded. From now on the same token is refused.
 fn answered(scene: &mut Scene<'_>, visit: &Visit, announcing: Announcing) -> Step<Announcing> {
-    let Announcing { provider, subject, session, token, until, .. } = announcing;
+    let Announcing { provider, subject, session, token, until } = announcing;
     scene.background.ended.answered(scene.world, &token, until);
     let headers = vec![("cache-control".to_owned(), "no-store".to_owned())];
     let event = Event::LoggedOutByProvider { request: visit.reference(), provider, subject, session };
