@@ -68,6 +68,14 @@ impl Verified {
         verified
     }
 
+    /// The identifier of the session; `None` of a provider's token.
+    pub fn session_id(&self) -> Option<&str> {
+        match &self.credential {
+            Credential::Session(session) => Some(&session.id),
+            Credential::Token { .. } | Credential::OpaqueToken => None,
+        }
+    }
+
     /// When the provider's tokens in the session should be refreshed; never, if there is nothing to refresh.
     pub(super) fn tokens_due(&self) -> Timestamp {
         let due = match &self.credential {

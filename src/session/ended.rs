@@ -256,18 +256,19 @@ impl EndedSessions {
     fn is_marked(&mut self, world: &dyn World, names: &Names, now: Timestamp) -> bool {
         let ended_since = |mark: Option<Mark>, begun| mark.is_some_and(|mark: Mark| mark.matters(now) && mark.ends.end(begun));
         let ended = |mark| ended_since(mark, names.begun);
-        if names.anywhere.iter().any(|name| ended(self.of_none.find(world, *name))) {
+        let ended_here = |mark| ended_since(mark, names.begun_here);
+        if names.own.iter().any(|name| ended(self.of_none.find(world, *name)))
+            || names.everybody.iter().any(|name| ended_here(self.of_none.find(world, *name)))
+        {
             return true;
         }
         if names.provider_session.iter().any(|name| ended(self.unproved.find(world, *name))) {
             return true;
         }
-        let table = self.of_providers.iter_mut().find(|(name, _)| *name == names.provider);
         let mut at_provider = names.at_provider.iter().chain(&names.provider_session);
-        table.is_some_and(|(_, table)| {
-            at_provider.any(|name| ended(table.find(world, *name)))
-                || names.person_here.iter().any(|name| ended_since(table.find(world, *name), names.begun_here))
-        })
+        let table = self.table(&names.provider);
+        at_provider.any(|name| ended(table.find(world, *name)))
+            || names.here.iter().any(|name| ended_here(table.find(world, *name)))
     }
 
     /// The table that an end belongs into, by the provider's name, and its marks, one under each key.
@@ -289,8 +290,11 @@ impl EndedSessions {
             End::PersonHere { provider, sub, begun_by, until } => {
                 (provider, names(&self.keys, Kind::PersonHere, &[provider, sub]), until, Ends::begun_by(begun_by))
             }
-            End::Everybody { provider, begun_by, until } => {
-                (provider, names(&self.keys, Kind::Everybody, &[provider]), until, Ends::begun_by(begun_by))
+            End::SubjectHere { provider, subject, begun_by, until } => {
+                (provider, names(&self.keys, Kind::SubjectHere, &[provider, subject]), until, Ends::begun_by(begun_by))
+            }
+            End::EverybodyHere { provider, begun_by, until } => {
+                (provider, names(&self.keys, Kind::EverybodyHere, &[provider]), until, Ends::begun_by(begun_by))
             }
         };
         let known = self.of_providers.iter().any(|(name, _)| name == provider);

@@ -63,6 +63,7 @@ pub(super) fn establish<C, W>(
         request: visit.reference(),
         provider: provider.oidc.name.clone(),
         subject: id_token.subject.clone(),
+        session: Some(begun.session.id.clone()),
     };
     let mut events = vec![completed, Event::SignInTook(visit.now.since(attempt.created))];
     if tokens.refresh_token.is_none() && settings.refreshes() {

@@ -209,8 +209,8 @@ fn signed_in(scene: &mut Scene<'_>, visit: &Visit, password: &Password, user: &U
         tokens_end: None,
     };
     let begun = begin_session(scene, visit, new, password.delivery.cookie)?;
-    let subject = user.subject.clone();
-    let completed = Event::SignInCompleted { request: visit.reference(), provider: PASSWORD.to_owned(), subject };
+    let (subject, session) = (user.subject.clone(), Some(begun.session.id.clone()));
+    let completed = Event::SignInCompleted { request: visit.reference(), provider: PASSWORD.to_owned(), subject, session };
     // A form that a page posts by navigation is answered with a redirect: no script reads a response.
     let mut response = match browser::wants_page(&visit.request) && password.delivery.cookie {
         true => redirect(303, return_to(settings, visit).as_str(), begun.cookies),

@@ -30,6 +30,7 @@ pub(super) fn release<C, W>(
         request: visit.reference(),
         provider: attempt.provider.clone(),
         subject: id_token.subject.clone(),
+        session: None,
     };
     let delete_cookie = attempt.forget(&settings.session.cookie);
     let mut response = json_answer(&body, vec![delete_cookie]);

@@ -162,7 +162,7 @@ impl Stop {
         let (mut response, refused) = match kind {
             JourneyKind::Request => {
                 let response = visit.refusal(settings, &failure, &visit.return_to());
-                (response, Event::Denied { request, rule: None, subject: None, failure })
+                (response, Event::Denied { request, rule: None, subject: None, session: None, failure })
             }
             JourneyKind::SignIn(attempt) => {
                 // At the token endpoint the page sent the code itself, so that it gets a reason of its own; at the callback the
@@ -189,7 +189,7 @@ impl Stop {
             }
             JourneyKind::LogoutToken => {
                 let response = logout_token_refusal(settings, visit, &failure);
-                (response, Event::Denied { request, rule: None, subject: None, failure })
+                (response, Event::Denied { request, rule: None, subject: None, session: None, failure })
             }
             JourneyKind::Password => {
                 let response = password_refusal(settings, visit, &failure);
@@ -317,7 +317,7 @@ pub fn not_a_visit<C, W, B>(settings: &Settings, reader: Reader<'_>, request: Re
         diagnosis: diagnosis(settings, &failure, None),
     };
     let response = refusal::refuse(failure.reason, &context);
-    let denied = Event::Denied { request, rule: None, subject: None, failure };
+    let denied = Event::Denied { request, rule: None, subject: None, session: None, failure };
     let outcome = Event::Outcome(Outcome::of_status(response.status));
     Step { events: vec![denied, outcome], ..Step::new(Decision::Respond(response)) }
 }

@@ -24,8 +24,8 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
             at("sign_in_begun", request).text("provider", provider).text("redirect_uri", redirect_uri)
         }
         Event::ReturnToTooLong { request, bytes } => at("return_to_too_long", request).with("bytes", Value::from(*bytes)),
-        Event::SignInCompleted { request, provider, subject } => {
-            at("sign_in", request).text("provider", provider).text("subject", subject)
+        Event::SignInCompleted { request, provider, subject, session } => {
+            at("sign_in", request).text("provider", provider).text("subject", subject).maybe("session", session.as_ref())
         }
         Event::SignInFailed { request, provider, failure } => {
             at("sign_in_failed", request).because(failure).maybe("provider", provider.as_ref())
@@ -36,13 +36,16 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
         Event::Notified { request, subject, failure: Some(failure) } => {
             at("notify_failed", request).because(failure).text("subject", subject)
         }
-        Event::SignedOut { request, provider, subject } => {
-            at("sign_out", request).maybe("provider", provider.as_ref()).maybe("subject", subject.as_ref())
-        }
+        Event::SignedOut { request, provider, subject, session } => at("sign_out", request)
+            .maybe("provider", provider.as_ref())
+            .maybe("subject", subject.as_ref())
+            .maybe("session", session.as_ref()),
         Event::SessionRefused { request: Some(request), failure } => at("session_refused", request).because(failure),
-        Event::Denied { request, rule, subject, failure } => {
-            at("denied", request).because(failure).maybe("rule", rule.as_ref()).maybe("subject", subject.as_ref())
-        }
+        Event::Denied { request, rule, subject, session, failure } => at("denied", request)
+            .because(failure)
+            .maybe("rule", rule.as_ref())
+            .maybe("subject", subject.as_ref())
+            .maybe("session", session.as_ref()),
         Event::Unanswered { request, stage, failure } => at("unanswered", request).because(failure).text("stage", stage),
         Event::Refreshed { provider, subject, failure: Some((failure, aftermath)) } => {
             let ended = Value::Bool(*aftermath != Aftermath::TriedAgain);
@@ -176,7 +179,8 @@ mod tests {
     fn an_audit_line_is_one_line_of_json_whatever_the_path_holds() {
         let request = RequestRef::new("r", "app.example.com", "GET", "/a\"\n{}");
         let failure = Failure::new(Reason::ConditionFailed, "groups is absent");
-        let event = Event::Denied { request, rule: Some("rules[1]".into()), subject: Some("bob".into()), failure };
+        let (rule, subject, session) = (Some("rules[1]".into()), Some("bob".into()), Some("s-1".into()));
+        let event = Event::Denied { request, rule, subject, session, failure };
         let line = line(&event).unwrap();
         assert_eq!(line.lines().count(), 1);
         let parsed: Value = serde_json::from_str(line.strip_prefix("accredit audit ").unwrap()).unwrap();
@@ -189,7 +193,7 @@ mod tests {
     fn told(host: &Told, address: &Told, came: Option<&str>) -> [Option<Value>; 2] {
         let request = RequestRef::new("r", "app.example.com", "GET", "/");
         let failure = Failure::new(Reason::ConditionFailed, "groups is absent");
-        let event = Event::Denied { request, rule: None, subject: None, failure };
+        let event = Event::Denied { request, rule: None, subject: None, session: None, failure };
         let audit = Audit { host: host.clone(), address: address.clone() };
         let line = json(&event, &audit, &|| came.map(str::to_owned)).unwrap();
         let mut members: Map<String, Value> = serde_json::from_str(&line).unwrap();
@@ -229,7 +233,7 @@ mod tests {
     fn line_separators_and_invisible_characters_in_a_subject_begin_no_second_log_line() {
         let subject = "bob\u{2028}accredit audit {}\u{202e}\u{200b}\u{e0041}".to_owned();
         let request = RequestRef::new("r", "app.example.com", "GET", "/");
-        let event = Event::SignedOut { request, provider: Some("main".into()), subject: Some(subject.clone()) };
+        let event = Event::SignedOut { request, provider: Some("main".into()), subject: Some(subject.clone()), session: None };
         let line = line(&event).unwrap();
         assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");
         let parsed: Value = serde_json::from_str(line.strip_prefix("accredit audit ").unwrap()).unwrap();

@@ -143,8 +143,8 @@ pub enum Event {
         /// The length of the address.
         bytes: usize,
     },
-    /// Somebody signed in.
-    SignInCompleted { request: RequestRef, provider: String, subject: String },
+    /// Somebody signed in. `session` identifies the session that began; `None` if the page keeps its own token.
+    SignInCompleted { request: RequestRef, provider: String, subject: String, session: Option<String> },
     /// A callback came again, whose attempt was used up.
     SignInRepeated,
     /// A sign-in failed.
@@ -178,6 +178,8 @@ pub enum Event {
         provider: Option<String>,
         /// The subject of that session; `None` if the request carried none.
         subject: Option<String>,
+        /// The identifier of that session.
+        session: Option<String>,
     },
     /// A request was refused.
     Denied {
@@ -186,6 +188,8 @@ pub enum Event {
         rule: Option<String>,
         /// `None` if nobody is signed in.
         subject: Option<String>,
+        /// The identifier of their session; `None` without one.
+        session: Option<String>,
         failure: Failure,
     },
     /// A request ended without a response of ours.

@@ -128,13 +128,13 @@ fn samples() -> Vec<Event> {
     let mut events: Vec<_> = decided.into_iter().map(Event::Outcome).collect();
     events.extend([
         Event::SignInBegun { request: request(), provider: text(), redirect_uri: text() },
-        Event::SignInCompleted { request: request(), provider: text(), subject: text() },
+        Event::SignInCompleted { request: request(), provider: text(), subject: text(), session: None },
         Event::SignInFailed { request: request(), provider: None, failure: failure() },
         Event::SignInRepeated,
         Event::AccountCreated { request: request(), provider: text(), subject: text() },
         Event::Notified { request: request(), subject: text(), failure: None },
         Event::Notified { request: request(), subject: text(), failure: Some(failure()) },
-        Event::SignedOut { request: request(), provider: None, subject: None },
+        Event::SignedOut { request: request(), provider: None, subject: None, session: None },
         Event::SessionFromMemory,
         Event::SessionFromCookie,
         Event::SessionRefused { failure: failure(), request: Some(request()) },
@@ -144,7 +144,7 @@ fn samples() -> Vec<Event> {
     ]);
     events.extend(introspected.into_iter().map(Event::TokenIntrospected));
     events.extend([
-        Event::Denied { request: request(), rule: None, subject: None, failure: failure() },
+        Event::Denied { request: request(), rule: None, subject: None, session: None, failure: failure() },
         Event::Unanswered { request: request(), stage: "", failure: failure() },
         Event::Refreshed { provider: text(), subject: text(), failure: None },
         Event::Refreshed { provider: text(), subject: text(), failure: Some((failure(), Aftermath::Ended)) },

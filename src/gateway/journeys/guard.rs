@@ -364,8 +364,10 @@ impl Guarded<'_> {
             response.set_cookies(cookie::forget(&settings.session.cookie, &visit.request.headers, &visit.origin));
         }
         let subject = verified.map(|verified| Rc::clone(&verified.subject));
-        let named = subject.as_deref().map(str::to_owned);
-        events.push(Event::Denied { request: visit.reference(), rule: Some(rule.name.to_string()), subject: named, failure });
+        let (named, session) =
+            (subject.as_deref().map(str::to_owned), verified.and_then(Verified::session_id).map(str::to_owned));
+        let (request, rule_name) = (visit.reference(), Some(rule.name.to_string()));
+        events.push(Event::Denied { request, rule: rule_name, subject: named, session, failure });
         events.push(Event::Outcome(Outcome::of_status(response.status)));
         let note = Note { subject, rule: Some(Rc::clone(&rule.name)), diverted: None };
         Step { events, note, ..Step::new(Decision::Respond(response)) }

@@ -69,11 +69,11 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
     if settings.sign_out.at_provider {
         cookies.push(delete(&settings.session.cookie.hint_name, &settings.endpoints.logout, settings.session.cookie.same_site));
     }
-    let signed_out = |provider, subject| Event::SignedOut { request: visit.reference(), provider, subject };
+    let signed_out = |provider, subject, session| Event::SignedOut { request: visit.reference(), provider, subject, session };
     let emptied = (!sessions.is_empty()).then_some(EMPTY_CACHE);
-    let nobody = sessions.is_empty().then(|| signed_out(None, None));
+    let nobody = sessions.is_empty().then(|| signed_out(None, None, None));
     let named = |provider: String| Some(provider).filter(|name| !name.is_empty());
-    let people = sessions.into_iter().map(|session| signed_out(named(session.provider), Some(session.subject)));
+    let people = sessions.into_iter().map(|session| signed_out(named(session.provider), Some(session.subject), Some(session.id)));
     let signed_out: Vec<_> = people.chain(nobody).collect();
     if let Some(what) = carried.unknown {
         let fields = emptied.into_iter().map(|(name, value)| (name, value.to_owned()));

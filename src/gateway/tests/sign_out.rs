@@ -22,12 +22,18 @@ fn sign_out_by_a_script_or_a_person_ends_the_session_in_the_browser_and_here() {
         ("POST", &[("sec-fetch-mode", "navigate"), ("origin", "https://app.example.com")], 303),
         ("GET", &[("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin")], 303),
     ] {
-        let mut stage = Stage::signed_in(&document());
+        let mut stage = Stage::ready(&document());
+        let begun = stage.sign_in("/page");
+        let session = begun.events.iter().find_map(|event| match event {
+            Event::SignInCompleted { session, .. } => session.clone(),
+            _ => None,
+        });
+        assert!(session.is_some());
         let stolen = stage.browser.clone();
         let step = stage.send(stage.browser.send(method, "/api/logout", fields));
         assert_eq!(response(&step).status, expected, "{method} {fields:?}");
         let request = RequestRef::new("r-1", "app.example.com", method, "/api/logout");
-        let signed_out = Event::SignedOut { request, provider: Some("main".into()), subject: Some("alice".into()) };
+        let signed_out = Event::SignedOut { request, provider: Some("main".into()), subject: Some("alice".into()), session };
         assert_eq!(step.events, [signed_out, Event::Outcome(Outcome::Answered)]);
         assert_eq!(field(response(&step), "location"), (expected == 303).then_some("/"));
         assert_eq!(stage.browser.names(), Vec::<&str>::new());

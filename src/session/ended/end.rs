@@ -48,11 +48,23 @@ pub enum End<'a> {
         /// Until when that matters.
         until: Timestamp,
     },
-    /// The sessions of everybody.
-    Everybody {
+    /// The sessions of somebody whose subject is the user service's, and not `sub` at the provider, that began at this time or before,
+    /// by our own clock.
+    SubjectHere {
+        /// The provider's configured name.
+        provider: &'a str,
+        /// The subject.
+        subject: &'a str,
+        /// That time.
+        begun_by: Timestamp,
+        /// Until when that matters.
+        until: Timestamp,
+    },
+    /// The sessions of everybody that began at this time or before, by our own clock.
+    EverybodyHere {
         /// The provider's configured name; empty for all.
         provider: &'a str,
-        /// Those whose ID token was issued at this time or before, by the provider's clock.
+        /// That time.
         begun_by: Timestamp,
         /// Until when that matters.
         until: Timestamp,

@@ -16,14 +16,17 @@ pub(super) enum Kind {
     AtProvider = 2,
     /// A person: the provider, and `sub` there.
     Person = 3,
-    /// Everybody who signed in at a provider; if it is empty, everybody.
-    Everybody = 4,
     /// A person's account. It is no name of an end, but says whose a mark is.
     Account = 5,
     /// A person: the provider, and `sub` there, by the time when sessions began by our own clock.
     PersonHere = 7,
     /// A table. It is no name of an end, but says in announcements which table a mark is for.
     Table = 6,
+    /// Everybody who signed in at a provider; if it is empty, everybody: by our own clock. (4 was the same by the provider's clock,
+    /// and nobody has announced it.)
+    EverybodyHere = 8,
+    /// A person: the provider, and the subject that is not `sub` there, by our own clock.
+    SubjectHere = 9,
 }
 
 /// The names of something, one under each key.
@@ -40,12 +43,14 @@ pub struct Names {
     pub(super) begun: Timestamp,
     /// When it began, by our own clock.
     pub(super) begun_here: Timestamp,
-    /// Its own, and those of everybody at all providers.
-    pub(super) anywhere: Vec<u64>,
-    /// Those of its person and of everybody at its provider, and again its own.
+    /// Its own.
+    pub(super) own: Vec<u64>,
+    /// Those of everybody at all providers.
+    pub(super) everybody: Vec<u64>,
+    /// Those of its person, where the time is one of the provider's clock, and again its own.
     pub(super) at_provider: Vec<u64>,
-    /// Those of its person, where the time is one of our own clock.
-    pub(super) person_here: Vec<u64>,
+    /// Those of its person and of everybody at its provider, where the time is one of our own clock.
+    pub(super) here: Vec<u64>,
     /// Those of its provider's session.
     pub(super) provider_session: Vec<u64>,
     /// The state of the tables in which none of these names was found.
@@ -57,17 +62,23 @@ impl Names {
     pub fn new(keys: &[EndKey], session: &Session) -> Self {
         let provider = session.provider.as_str();
         let own = names(keys, Kind::Session, &[&session.id]);
-        let of_all = |provider: &str| names(keys, Kind::Everybody, &[provider]);
-        let person = names(keys, Kind::Person, &[provider, session.subject_at_provider()]);
+        let of_all = |provider: &str| names(keys, Kind::EverybodyHere, &[provider]);
+        let sub = session.subject_at_provider();
+        let person = names(keys, Kind::Person, &[provider, sub]);
+        let person_here = names(keys, Kind::PersonHere, &[provider, sub]);
+        // A user service may have another subject for them: it is no `sub` of the provider, which may give the same to another.
+        let subject = || names(keys, Kind::SubjectHere, &[provider, &session.subject]);
+        let subject = session.provider_subject.is_some().then(subject).unwrap_or_default();
         let of_sid = |sid: &String| names(keys, Kind::AtProvider, &[provider, sid]);
         Self {
             provider: provider.to_owned(),
             begun: session.issued,
             // A token of another service may not say when it began: then it ends with all that began before.
             begun_here: if session.issued == Timestamp::default() { session.issued } else { session.created },
-            anywhere: [own.as_slice(), &of_all("")].concat(),
-            at_provider: [own, person, of_all(provider)].concat(),
-            person_here: names(keys, Kind::PersonHere, &[provider, session.subject_at_provider()]),
+            everybody: of_all(""),
+            at_provider: [own.as_slice(), &person].concat(),
+            here: [person_here, subject, of_all(provider)].concat(),
+            own,
             provider_session: session.provider_session.as_ref().map(of_sid).unwrap_or_default(),
             not_found_in: Cell::new(None),
         }

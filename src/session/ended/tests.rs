@@ -49,7 +49,7 @@ fn each_end_ends_what_it_names_and_nothing_else() {
         of("idp", "bob", Some("s3")),
         of("partner", "alice", Some("s1")),
     ];
-    let everybody = |provider| End::Everybody { provider, begun_by: NOW, until: later(3_600) };
+    let everybody = |provider| End::EverybodyHere { provider, begun_by: NOW, until: later(3_600) };
     for (end, expected) in [
         (End::Session(&alice), [true, false, false, false, false]),
         (End::SessionId { id: &alice.id, until: later(9) }, [true, false, false, false, false]),
@@ -302,4 +302,63 @@ fn an_end_whose_provider_is_not_configured_now_counts_when_it_is_again() {
     EndedSessions::new(&keys(&[1]), ["idp"].into_iter(), None).mark(&mut world, &session);
     assert!(ended(&[1]).has_uncached(&world, &session, NOW));
     assert_eq!(ended(&[1]).waiting(&world).len(), 0, "nobody is told where replicas share nothing");
+}
+
+#[test]
+fn an_end_by_our_own_clock_holds_whatever_the_clock_of_the_provider_says() {
+    let until = later(3_600);
+    let mut ends = vec![End::EverybodyHere { provider: "", begun_by: NOW, until }];
+    ends.push(End::EverybodyHere { provider: "idp", begun_by: NOW, until });
+    ends.push(End::PersonHere { provider: "idp", sub: "alice", begun_by: NOW, until });
+    for end in ends {
+        for (created, issued, is_ended) in [
+            // The provider's clock is an hour ahead, or behind.
+            (NOW, later(3_600), true),
+            (later(1), Timestamp::from_seconds(NOW.seconds() - 3_600), false),
+            // A service that makes sessions does not say when they began.
+            (later(1), Timestamp::default(), true),
+        ] {
+            let mut world = world();
+            let mut here = ended(&[1]);
+            assert!(here.end(&mut world, &end).kept);
+            let mut session = of("idp", "alice", None);
+            (session.created, session.issued) = (created, issued);
+            assert_eq!(here.has_uncached(&world, &session, later(2)), is_ended, "{end:?} {created:?} {issued:?}");
+        }
+    }
+}
+
+#[test]
+fn a_persons_end_is_not_that_of_another_whom_the_user_service_gives_the_same_subject() {
+    let until = later(3_600);
+    let mut one = of("idp", "account-7", None);
+    one.provider_subject = Some("alice".to_owned());
+    let mut other = of("idp", "account-8", None);
+    other.provider_subject = Some("account-7".to_owned());
+    for (end, expected) in [
+        (End::PersonHere { provider: "idp", sub: "account-7", begun_by: NOW, until }, [false, true]),
+        (End::SubjectHere { provider: "idp", subject: "account-7", begun_by: NOW, until }, [true, false]),
+        (End::SubjectHere { provider: "partner", subject: "account-7", begun_by: NOW, until }, [false, false]),
+        (End::SubjectHere { provider: "idp", subject: "alice", begun_by: NOW, until }, [false, false]),
+    ] {
+        let mut world = world();
+        let mut here = ended(&[1]);
+        assert!(here.end(&mut world, &end).kept);
+        assert_eq!([&one, &other].map(|session| here.has_uncached(&world, session, NOW)), expected, "{end:?}");
+    }
+}
+
+#[test]
+fn the_sessions_of_services_which_name_no_provider_end_too() {
+    let until = later(3_600);
+    for end in [
+        End::PersonHere { provider: "", sub: "alice", begun_by: NOW, until },
+        End::EverybodyHere { provider: "", begun_by: NOW, until },
+    ] {
+        let mut world = world();
+        let mut here = EndedSessions::new(&keys(&[1]), std::iter::empty(), None);
+        assert!(here.end(&mut world, &end).kept);
+        assert!(here.has_uncached(&world, &of("", "alice", None), NOW), "{end:?}");
+        assert!(!here.has_uncached(&world, &Session { created: later(1), ..of("", "alice", None) }, later(1)), "{end:?}");
+    }
 }
