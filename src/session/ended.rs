@@ -176,29 +176,27 @@ impl EndedSessions {
         refused.is_empty()
     }
 
-    /// Takes the announcements of other replicas. Returns what each of them was, and how many marks had no room.
-    pub fn hear<'a>(&mut self, world: &mut dyn World, told: impl Iterator<Item = &'a [u8]>) -> (Vec<Announced>, usize) {
+    /// Reads the announcements of other replicas. What they say holds after [`EndedSessions::take_over`].
+    pub fn read<'a>(&self, told: impl Iterator<Item = &'a [u8]>) -> Vec<Announced> {
         let providers = || self.of_providers.iter().map(|(name, _)| name.as_str());
-        let heard: Vec<_> = told.map(|bytes| announcement::read(&self.keys, providers(), bytes)).collect();
-        let mut without_room = 0_usize;
+        told.map(|bytes| announcement::read(&self.keys, providers(), bytes)).collect()
+    }
+
+    /// Takes over what other replicas have announced: marks, with the name of the provider whose table they belong into. Each table
+    /// is written once, so many at once cost less than one after another. Returns how many had no room.
+    pub fn take_over(&mut self, world: &mut dyn World, mut told: Vec<(String, Vec<Mark>)>) -> usize {
+        told.sort_by(|(one, _), (other, _)| one.cmp(other));
         let now = world.now();
-        let mut changed = false;
-        for name in
-            [""].map(str::to_owned).into_iter().chain(self.of_providers.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())
-        {
-            let of_it = heard.iter().filter_map(|one| match one {
-                Announced::Marks(provider, marks) if *provider == name => Some(marks),
-                _ => None,
-            });
-            let marks: Vec<Mark> = of_it.flatten().copied().collect();
-            if !marks.is_empty() {
-                let (refused, is_changed) = self.table(&name).add(world, &marks, now);
-                without_room = without_room.saturating_add(refused.len());
-                changed |= is_changed;
-            }
+        let (mut without_room, mut changed) = (0_usize, false);
+        for of_one in told.chunk_by(|(one, _), (other, _)| one == other) {
+            let Some((provider, _)) = of_one.first() else { continue };
+            let marks: Vec<Mark> = of_one.iter().flat_map(|(_, marks)| marks).copied().collect();
+            let (refused, is_changed) = self.table(provider).add(world, &marks, now);
+            without_room = without_room.saturating_add(refused.len());
+            changed |= is_changed;
         }
         self.count_up(world, changed);
-        (heard, without_room)
+        without_room
     }
 
     /// All marks that still matter of one piece of each table, with the provider's name; `None` after the last piece.

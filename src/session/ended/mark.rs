@@ -109,6 +109,11 @@ impl Mark {
         written
     }
 
+    /// The name of a mark that [`Mark::write`] has written.
+    pub fn name_in(written: &[u8; MARK_BYTES]) -> u64 {
+        written.first_chunk().map(|name| u64::from_be_bytes(*name)).unwrap_or_default()
+    }
+
     /// Reads what [`Mark::write`] has written. Any 16 bytes are a mark.
     pub fn read(written: &[u8; MARK_BYTES]) -> Self {
         let number = u128::from_be_bytes(*written);

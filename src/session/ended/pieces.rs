@@ -44,8 +44,8 @@ pub struct Pieces {
 struct Copy {
     /// The generation that it is of; `None` if it was never read, or must be read again.
     generation: Option<u32>,
-    /// Sorted by name.
-    marks: Vec<Mark>,
+    /// The marks, sorted by name, as they are shared: there may be hundreds of thousands, and each has only 16 bytes here.
+    bytes: Vec<u8>,
 }
 
 impl Pieces {
@@ -65,8 +65,9 @@ impl Pieces {
             copy.load(world, &key, most);
             copy.generation = Some(generation);
         }
-        let position = copy.marks.binary_search_by_key(&name, |mark| mark.name).ok()?;
-        copy.marks.get(position).copied()
+        let marks = records(&copy.bytes);
+        let position = marks.binary_search_by_key(&name, Mark::name_in).ok()?;
+        marks.get(position).map(Mark::read)
     }
 
     /// Reads which pieces have changed.
@@ -107,7 +108,7 @@ impl Pieces {
         self.copies.resize(self.size.pieces, Copy::default());
         let copy = self.copies.get_mut(number)?;
         copy.load(world, &key, most);
-        Some(copy.marks.iter().filter(|mark| mark.matters(now)).copied().collect())
+        Some(records(&copy.bytes).iter().map(Mark::read).filter(|mark| mark.matters(now)).collect())
     }
 
     /// Adds marks to one piece. Returns those for which there is no room, and whether the piece has changed.
@@ -118,12 +119,13 @@ impl Pieces {
             let (version, is_piece) = copy.load(world, &key, most);
             // The last try has no condition, so it succeeds whatever other workers write.
             let version = if tries < MOST_TRIES { version } else { Version::Any };
-            let (joined, refused) = join(&copy.marks, marks, most, now);
-            if joined == copy.marks && is_piece {
+            let (joined, refused) = join(&copy.bytes, marks, most, now);
+            let bytes = written(&joined);
+            if bytes == copy.bytes && is_piece {
                 return (refused, false);
             }
-            if world.share(&key, &written(&joined), version).is_ok() {
-                copy.marks = joined;
+            if world.share(&key, &bytes, version).is_ok() {
+                copy.bytes = bytes;
                 return (refused, true);
             }
         }
@@ -177,18 +179,18 @@ impl Copy {
     fn load(&mut self, world: &dyn World, key: &str, most: usize) -> (Version, bool) {
         let Some(shared) = world.shared(key) else { return (Version::Absent, false) };
         let (marks, rest) = shared.value.as_chunks::<MARK_BYTES>();
-        let marks: Vec<_> = marks.iter().map(Mark::read).collect();
-        let is_piece = rest.is_empty() && marks.len() <= most && marks.is_sorted_by(|one, other| one.name < other.name);
+        let in_order = |one: &[u8; MARK_BYTES], other: &[u8; MARK_BYTES]| Mark::name_in(one) < Mark::name_in(other);
+        let is_piece = rest.is_empty() && marks.len() <= most && marks.is_sorted_by(in_order);
         if is_piece {
-            self.marks = marks;
+            self.bytes = shared.value;
         }
         (shared.version, is_piece)
     }
 }
 
 /// The marks of a piece with new ones among them, and those for which there is no room. Marks that no longer matter make room first.
-fn join(known: &[Mark], new: &[Mark], most: usize, now: Timestamp) -> (Vec<Mark>, Vec<Mark>) {
-    let mut joined: Vec<_> = known.iter().filter(|mark| mark.matters(now)).copied().collect();
+fn join(known: &[u8], new: &[Mark], most: usize, now: Timestamp) -> (Vec<Mark>, Vec<Mark>) {
+    let mut joined: Vec<_> = records(known).iter().map(Mark::read).filter(|mark| mark.matters(now)).collect();
     let mut refused = Vec::new();
     for mark in new {
         match joined.binary_search_by_key(&mark.name, |known| known.name) {
@@ -223,8 +225,14 @@ fn over_its_share(known: &[Mark], new: &Mark) -> Option<u64> {
     first.filter(|_| of_same().count() >= MOST_OF_AN_ACCOUNT)
 }
 
+fn records(bytes: &[u8]) -> &[[u8; MARK_BYTES]] {
+    bytes.as_chunks().0
+}
+
 fn written(marks: &[Mark]) -> Vec<u8> {
-    marks.iter().flat_map(Mark::write).collect()
+    let mut bytes = Vec::with_capacity(marks.len().saturating_mul(MARK_BYTES));
+    marks.iter().for_each(|mark| bytes.extend_from_slice(&mark.write()));
+    bytes
 }
 
 fn numbers(bytes: &[u8]) -> Vec<u32> {

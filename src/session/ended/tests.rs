@@ -22,6 +22,17 @@ fn ended(bytes: &[u8]) -> EndedSessions {
 }
 
 /// A session that began now.
+/// Takes over announcements. Returns what each of them was, and how many marks had no room.
+fn hear<'a>(here: &mut EndedSessions, world: &mut Still, told: impl Iterator<Item = &'a [u8]>) -> (Vec<Announced>, usize) {
+    let heard = here.read(told);
+    let marks = heard.iter().filter_map(|one| match one {
+        Announced::Marks(provider, marks) => Some((provider.clone(), marks.clone())),
+        _ => None,
+    });
+    let without_room = here.take_over(world, marks.collect());
+    (heard, without_room)
+}
+
 fn of(provider: &str, subject: &str, sid: Option<&str>) -> Session {
     let new =
         NewSession { provider: provider.into(), subject: subject.into(), provider_session: sid.map(str::to_owned), ..alice() };
@@ -80,7 +91,7 @@ fn a_session_that_begins_after_its_persons_end_stays() {
     after.issued = later(1);
     assert!(!here.has_uncached(&world, &after, later(2)));
     // The same token comes again, or late.
-    here.hear(&mut world, [recorded.announcement.as_slice()].into_iter());
+    hear(&mut here, &mut world, [recorded.announcement.as_slice()].into_iter());
     assert!(!here.has_uncached(&world, &after, later(2)));
     assert!(here.has_uncached(&world, &of("idp", "alice", None), later(2)));
 }
@@ -185,7 +196,7 @@ fn an_end_is_known_at_replicas_that_share_one_key_in_whichever_order_keys_are_ch
             let recorded = ended(announcer).end(&mut world(), &end);
             let mut there = world();
             let mut replica = ended(reader);
-            let (heard, without_room) = replica.hear(&mut there, [recorded.announcement.as_slice()].into_iter());
+            let (heard, without_room) = hear(&mut replica, &mut there, [recorded.announcement.as_slice()].into_iter());
             assert!(matches!(heard[..], [Announced::Marks(..)]) && without_room == 0);
             assert!(replica.has_uncached(&there, &session, NOW), "{announcer:?} {reader:?} {end:?}");
         }
@@ -206,7 +217,7 @@ fn what_nobody_with_our_keys_has_announced_ends_nothing() {
         .end(&mut Still { now: NOW, ..Still::default() }, &by_person("third", "alice", NOW))
         .announcement;
     let told = [foreign.as_slice(), &third, b"", b"junk"];
-    let (heard, _) = here.hear(&mut world, told.into_iter());
+    let (heard, _) = hear(&mut here, &mut world, told.into_iter());
     assert_eq!(heard, [Announced::ByUnknownKeys, Announced::OfAnotherProvider, Announced::Forged, Announced::Forged]);
     assert!(!here.has_uncached(&world, &session, NOW) && world.memory.borrow().is_empty());
 }

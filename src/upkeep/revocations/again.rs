@@ -1,7 +1,7 @@
 //! Announcing again what the store has lost, as far as this process knows it: piece by piece of the table, and only what the store
 //! does not have. It makes no call.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::http::message::{HttpCall, Reply};
@@ -24,10 +24,34 @@ const NAME: &str = "announce-again";
 /// The most announcements of one call: 20 KiB, with two keys twice as much.
 const MOST_AT_ONCE: usize = 500;
 
+/// The marks that a store has: eight bytes of each, because there may be hundreds of thousands.
+#[derive(Default)]
+pub(super) struct Marks(HashSet<u64>);
+
+impl Marks {
+    /// Adds a mark.
+    pub(super) fn add(&mut self, mark: &Mark) {
+        self.0.insert(digest(mark));
+    }
+
+    /// Whether this very mark is there. (One that says more than all that the store has under its name is not.)
+    fn has(&self, mark: &Mark) -> bool {
+        self.0.contains(&digest(mark))
+    }
+}
+
+/// The name of a mark, which is a keyed hash, changed by what else it says: so that no two marks of one name have the same, and
+/// others only by chance (one in 2^64).
+fn digest(mark: &Mark) -> u64 {
+    let bytes = mark.write();
+    let says = bytes.last_chunk().map(|says| u64::from_be_bytes(*says)).unwrap_or_default();
+    mark.name ^ says.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 /// What is announced again.
 pub(super) struct Again {
-    /// The marks that the store has, by their names.
-    known: HashMap<u64, Mark>,
+    /// The marks that the store has.
+    known: Marks,
     /// The next piece of the tables.
     piece: usize,
     /// The announcements of the pieces before, that were not sent yet.
@@ -36,7 +60,7 @@ pub(super) struct Again {
 
 impl Again {
     /// What this process knows, and a store with these marks does not.
-    pub(super) const fn new(known: HashMap<u64, Mark>) -> Self {
+    pub(super) const fn new(known: Marks) -> Self {
         Self { known, piece: 0, waiting: Vec::new() }
     }
 
@@ -45,9 +69,7 @@ impl Again {
         while self.waiting.len() < MOST_AT_ONCE {
             let Some(marks) = turn.ended.piece(turn.world, self.piece, turn.now) else { break };
             self.piece = self.piece.saturating_add(1);
-            // A mark may say more than the store's of the same name: that the sessions of a longer time have ended.
-            let is_told = |mark: &Mark| self.known.get(&mark.name).is_some_and(|known| known.and(*mark) == *known);
-            let missing = marks.iter().filter(|(_, mark)| !is_told(mark));
+            let missing = marks.iter().filter(|(_, mark)| !self.known.has(mark));
             let keys = turn.ended.keys();
             self.waiting.extend(missing.map(|(provider, mark)| announcement_again(keys, provider, mark)));
         }

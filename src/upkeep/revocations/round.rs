@@ -1,7 +1,7 @@
 //! One round of reading: from where the last one ended, or a minute earlier, up to now, in one or more pages. It hears what other
 //! replicas have announced, and finds out whether the store has lost anything. It makes no call.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use crate::http::message::{HttpCall, Reply};
 use crate::revocations::cursor::Cursor;
@@ -10,6 +10,7 @@ use crate::revocations::store::Store;
 use crate::session::ended::announcement::Announced;
 use crate::session::ended::mark::Mark;
 use crate::step::event::Event;
+use crate::upkeep::revocations::again::Marks;
 use crate::upkeep::revocations::shared::Progress;
 use crate::upkeep::turn::Turn;
 use crate::words::reason::Failure;
@@ -21,9 +22,13 @@ const MOST: usize = 1_000;
 /// If more entries than these were heard in the last minute, they are not read again: Redis sends 64 KiB at a time.
 const MOST_AGAIN: usize = 400;
 
-/// The places of the most entries that are remembered as heard. Further ones are heard again, which changes nothing: so a store
-/// that always has more takes no memory.
+/// The places of the most entries that are remembered as heard: the newest. Others are heard again, which changes nothing: so a
+/// store that always has more takes no memory.
 const MOST_HEARD: usize = 10_000;
+
+/// Of so many entries, what they say is taken over together: a replica that starts hears of hundreds of thousands, and each table
+/// is cut into a thousand pieces, of which each is written anew when it changes.
+const MOST_TOGETHER: usize = 20_000;
 
 /// A round under way.
 pub(super) struct Round {
@@ -35,8 +40,12 @@ pub(super) struct Round {
     found: bool,
     /// The last entry that was read.
     last: Option<Cursor>,
-    /// All marks in the store, by their names, if the round reads everything to find out what the store lacks.
-    known: Option<HashMap<u64, Mark>>,
+    /// What was read, and is not taken over yet.
+    told: Vec<(String, Vec<Mark>)>,
+    /// The places of the entries that were read, and whose marks are not taken over yet.
+    read: Vec<Cursor>,
+    /// All marks in the store, if the round reads everything to find out what the store lacks.
+    known: Option<Marks>,
 }
 
 /// What follows a page.
@@ -61,12 +70,12 @@ impl Round {
     /// A round that begins where the last one ended.
     pub(super) fn new(progress: &Progress) -> Self {
         let from = progress.next.unwrap_or(Cursor::START);
-        Self { from, expected: progress.last, found: false, last: None, known: None }
+        Self { from, expected: progress.last, found: false, last: None, told: Vec::new(), read: Vec::new(), known: None }
     }
 
     /// A round that reads everything, to find out what the store lacks.
     pub(super) fn of_all() -> Self {
-        Self { from: Cursor::START, expected: None, found: false, last: None, known: Some(HashMap::new()) }
+        Self { from: Cursor::START, expected: None, known: Some(Marks::default()), ..Self::new(&Progress::default()) }
     }
 
     /// Where the next page begins.
@@ -98,13 +107,13 @@ impl Round {
         self.last = page.entries.last().map(|entry| entry.cursor).or(self.last);
         turn.ended.stand_in_the_store(turn.world, page.entries.iter().map(|entry| entry.bytes.as_slice()));
         let reads_all = self.known.is_some();
-        let is_new = |entry: &&Entry| match heard.len() < MOST_HEARD {
-            true => heard.insert(entry.cursor) || reads_all,
-            false => !heard.contains(&entry.cursor) || reads_all,
-        };
-        let new: Vec<_> = page.entries.iter().filter(is_new).collect();
-        self.hear(turn, &new);
-        if page.rest == Rest::More {
+        let new: Vec<_> = page.entries.iter().filter(|entry| reads_all || !heard.contains(&entry.cursor)).collect();
+        self.read(turn, &new);
+        let is_complete = page.rest != Rest::More;
+        if is_complete || self.read.len() >= MOST_TOGETHER {
+            self.take_over(turn, heard);
+        }
+        if !is_complete {
             self.from = page.next;
             return Ok(Next::Page);
         }
@@ -117,21 +126,33 @@ impl Round {
         Ok(Next::Complete(Complete { store_clock: page.now, next, last: self.last }))
     }
 
-    fn hear(&mut self, turn: &mut Turn<'_>, entries: &[&Entry]) {
-        let (heard, without_room) = turn.ended.hear(turn.world, entries.iter().map(|entry| entry.bytes.as_slice()));
-        let count = |kind: Announced| heard.iter().filter(|one| **one == kind).count();
+    /// Reads what entries say.
+    fn read(&mut self, turn: &mut Turn<'_>, entries: &[&Entry]) {
+        let said = turn.ended.read(entries.iter().map(|entry| entry.bytes.as_slice()));
+        let count = |kind: Announced| said.iter().filter(|one| **one == kind).count();
         for (number, event) in [
             (count(Announced::Forged), Event::RevocationsForged as fn(usize) -> Event),
             (count(Announced::ByUnknownKeys), Event::RevocationsByUnknownKeys),
-            (without_room, Event::RevocationsWithoutRoom),
         ] {
             turn.events.extend((number > 0).then(|| event(number)));
         }
-        if let Some(known) = &mut self.known {
-            let marks = heard.iter().filter_map(|one| if let Announced::Marks(_, marks) = one { Some(marks) } else { None });
-            for mark in marks.flatten() {
-                known.entry(mark.name).and_modify(|known| *known = known.and(*mark)).or_insert(*mark);
+        self.read.extend(entries.iter().map(|entry| entry.cursor));
+        for one in said {
+            let Announced::Marks(provider, marks) = one else { continue };
+            if let Some(known) = &mut self.known {
+                marks.iter().for_each(|mark| known.add(mark));
             }
+            self.told.push((provider, marks));
+        }
+    }
+
+    /// From now on, what was read holds, and is not read again.
+    fn take_over(&mut self, turn: &mut Turn<'_>, heard: &mut BTreeSet<Cursor>) {
+        let without_room = turn.ended.take_over(turn.world, std::mem::take(&mut self.told));
+        turn.events.extend((without_room > 0).then_some(Event::RevocationsWithoutRoom(without_room)));
+        heard.extend(self.read.drain(..));
+        while heard.len() > MOST_HEARD {
+            heard.pop_first();
         }
     }
 
@@ -141,8 +162,8 @@ impl Round {
         !self.found && self.expected.is_some_and(|expected| expected.time() >= removed_before)
     }
 
-    /// All marks in the store, by their names, if the round has read everything.
-    pub(super) fn known(self) -> Option<HashMap<u64, Mark>> {
+    /// All marks in the store, if the round has read everything.
+    pub(super) fn known(self) -> Option<Marks> {
         self.known
     }
 }

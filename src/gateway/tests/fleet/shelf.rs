@@ -22,6 +22,8 @@ pub(super) struct Shelf {
     pub(super) claims_fail: usize,
     /// How many calls came.
     pub(super) calls: usize,
+    /// How many entries were read.
+    pub(super) read: usize,
 }
 
 impl Shelf {
@@ -69,6 +71,7 @@ impl Shelf {
                     from => Cursor::read(from.as_bytes()).unwrap(),
                 };
                 let found: Vec<_> = self.entries.range(from..).take(most).collect();
+                self.read += found.len();
                 let mut answer = format!("*{}\r\n", found.len()).into_bytes();
                 for (cursor, bytes) in found {
                     answer.extend(b"*2\r\n");
