@@ -33,9 +33,10 @@ format: tools lints/node_modules/.package-lock.json ## formats the Rust and the 
 	cargo fmt --manifest-path fuzz/Cargo.toml
 	lints/node_modules/.bin/biome format --write
 
-bench: wasm tests/e2e/node_modules/.package-lock.json ## what a worker and a request cost, compared with Envoy's own filters (about ten minutes; on a quiet machine)
+bench: wasm tests/e2e/node_modules/.package-lock.json ## what a worker, a request and ended sessions cost, compared with Envoy's own filters (about 15 minutes; on a quiet machine)
 	@envoy=$$(deploy/build/envoy.sh) && wrk=$$(deploy/build/wrk.sh) && noop=$$(deploy/build/noop.sh) && \
-	ENVOY="$$envoy" WRK="$$wrk" NOOP_WASM="$$noop" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" sh -c 'node benches/worker.mjs && exec node benches/bench.mjs'
+	ENVOY="$$envoy" WRK="$$wrk" NOOP_WASM="$$noop" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" \
+	sh -c 'node benches/worker.mjs && node benches/ends.mjs && exec node benches/bench.mjs'
 
 wasm: deploy/build/node_modules/.package-lock.json ## the filter: target/accredit.wasm (with QUICK=1 target/accredit-quick.wasm, within seconds, for tests)
 	@QUICK=$(QUICK) deploy/build/wasm.sh
@@ -71,7 +72,7 @@ unit:
 
 # What a real Redis does with our calls. These tests are ignored by `cargo test`, because they need its program.
 redis:
-	@server=$$(deploy/build/redis.sh) && REDIS_SERVER="$$server" cargo test --locked --test redis -- --ignored
+	@for kind in redis valkey; do server=$$(deploy/build/$$kind.sh) && REDIS_SERVER="$$server" cargo test --locked --test redis -- --ignored || exit; done
 
 # Checks whether the fuzzers compile; CONTRIBUTING.md says how to run them. It leaves their C++ out, which needs a C++ compiler and is only needed to run them.
 fuzz: tools

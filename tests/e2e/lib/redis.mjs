@@ -1,4 +1,5 @@
-// One Redis that keeps nothing on a disk: an ordinary process on a free loopback port, with the options of a test, stopped by its process id.
+// One Redis or Valkey that keeps nothing on a disk, or one Sentinel: an ordinary process on a free loopback port, with the options of a test, stopped by its
+// process id.
 //
 // It knows nothing about Accredit. A test can take it away in every way in which a Redis goes: killed, stopped for a while, begun again empty.
 
@@ -9,9 +10,10 @@ import { join } from 'node:path';
 import tls from 'node:tls';
 import { ROOT, atExit, eventually, freePort, temporaryFolder } from './process.mjs';
 
-let program;
-/** The path of a redis-server. deploy/build/redis.sh finds or fetches it. */
-const redisPath = () => (program ??= execFileSync(join(ROOT, 'deploy/build/redis.sh'), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim());
+const programs = {};
+/** The path of the server of this kind: `redis` or `valkey`. A script in deploy/build finds or fetches it. */
+const pathOf = (kind) =>
+  (programs[kind] ??= execFileSync(join(ROOT, `deploy/build/${kind}.sh`), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim());
 
 export class Redis {
   #child;
@@ -19,14 +21,14 @@ export class Redis {
   #withdraw;
 
   /**
-   * Starts a Redis. With an `authority` (lib/tls.mjs), it has TLS and a certificate for `name`; with a `password`, the default user must log in with it.
-   * `options` are further lines of its configuration.
+   * Starts a Redis, or another `kind` of server. With an `authority` (lib/tls.mjs), it has TLS and a certificate for `name`; with a `password`, the default
+   * user must log in with it, or the test logs in as `user`, whom it describes itself. `options` are further lines of its configuration.
    */
-  static async start({ authority, name, password, options = [] } = {}) {
-    const redis = Object.assign(new Redis(), { authority, name, password, port: await freePort(), folder: temporaryFolder() });
+  static async start({ kind = 'redis', authority, name, user, password, options = [] } = {}) {
+    const redis = Object.assign(new Redis(), { kind, authority, name, user, password, port: await freePort(), folder: temporaryFolder() });
     const at = (file) => join(redis.folder, file);
     const lines = ['bind 127.0.0.1', 'save ""', `dir ${redis.folder}`, 'repl-diskless-sync-delay 0', ...options];
-    if (password) lines.push(`requirepass ${password}`);
+    if (password && !user) lines.push(`requirepass ${password}`);
     if (authority) {
       const { certificate, key } = authority.issue(name);
       writeFileSync(at('certificate.pem'), certificate);
@@ -41,10 +43,21 @@ export class Redis {
     return redis;
   }
 
+  /** Starts a Sentinel that watches a Redis, together with others, of which two must agree that it is away. It is answered as the test is. */
+  static async sentinel({ port, user, password }) {
+    const sentinel = Object.assign(new Redis(), { kind: 'redis', port: await freePort(), folder: temporaryFolder(), flags: ['--sentinel'] });
+    const lines = ['bind 127.0.0.1', `port ${sentinel.port}`, `dir ${sentinel.folder}`, `sentinel monitor store 127.0.0.1 ${port} 2`];
+    lines.push(`sentinel auth-user store ${user}`, `sentinel auth-pass store ${password}`);
+    lines.push('sentinel down-after-milliseconds store 1000', 'sentinel failover-timeout store 10000');
+    writeFileSync(join(sentinel.folder, 'redis.conf'), `${lines.join('\n')}\n`);
+    await sentinel.begin();
+    return sentinel;
+  }
+
   /** Starts it, after `kill` again and empty, on the same port. */
   async begin() {
     const output = openSync(join(this.folder, 'log'), 'a');
-    this.#child = spawn(redisPath(), [join(this.folder, 'redis.conf')], { stdio: ['ignore', output, output] });
+    this.#child = spawn(pathOf(this.kind), [join(this.folder, 'redis.conf'), ...(this.flags ?? [])], { stdio: ['ignore', output, output] });
     closeSync(output);
     this.#exited = new Promise((exited) => this.#child.once('exit', exited));
     this.#withdraw = atExit(() => this.#child.kill('SIGKILL'));
@@ -85,13 +98,27 @@ export class Redis {
     this.#child.kill('SIGCONT');
   }
 
-  /** Sends a command, as the default user. Resolves with its reply: a text with a character for each byte, a number, null, or an array of these. */
+  get #login() {
+    return this.password ? [['AUTH', ...(this.user ? [this.user] : []), this.password]] : [];
+  }
+
+  /** Sends a command, as the default user or the test's. Resolves with its reply: a text with a character for each byte, a number, null, or an array of these. */
   async command(...words) {
-    const commands = [...(this.password ? [['AUTH', this.password]] : []), words, ['QUIT']];
+    const commands = [...this.#login, words, ['QUIT']];
     const values = valuesIn(await this.#exchange(commands.map(encoded).join('')));
-    const value = values.at(this.password ? 1 : 0);
+    const value = values.at(-2);
     if (values.length !== commands.length || value instanceof Error) throw new Error(`Redis answered ${words[0]} with ${value?.message ?? 'nothing'}`);
     return value;
+  }
+
+  /** Adds entries to a stream, whose field is Accredit's: a thousand at a time. `id` gives the id of each by its number, if Redis is not to make it. */
+  async add(stream, entries, id = () => '*') {
+    for (let at = 0; at < entries.length; at += 1_000) {
+      const adds = entries.slice(at, at + 1_000).map((entry, index) => encoded(['XADD', stream, id(at + index), 'e', entry]));
+      const values = valuesIn(await this.#exchange([...this.#login.map(encoded), ...adds, encoded(['QUIT'])].join('')));
+      const fault = values.find((value) => value instanceof Error);
+      if (fault || values.length !== this.#login.length + adds.length + 1) throw new Error(`Redis answered XADD with ${fault?.message ?? 'too little'}`);
+    }
   }
 
   /** Sends bytes, and resolves with what comes until Redis closes the connection. */
@@ -103,7 +130,9 @@ export class Redis {
       socket.setEncoding('latin1').on('data', (text) => (came += text));
       socket.on('end', () => done(came)).on('error', failed);
       socket.setTimeout(5000, () => socket.destroy(new Error('Redis does not answer')));
-      socket.write(bytes, 'latin1');
+      // A Sentinel knows no QUIT: it closes when it has heard all.
+      if (this.flags) socket.end(bytes, 'latin1');
+      else socket.write(bytes, 'latin1');
     });
   }
 }

@@ -1,0 +1,123 @@
+// Other stores than one Redis of one address: a Valkey, and the primary that Sentinels have chosen, by what docs/deployment.md shows.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { parse } from 'yaml';
+import { Fleet, REDIS_NAME, documentedCluster, documentedUser } from './lib/fleet.mjs';
+import { newKey } from './lib/gateway.mjs';
+import { ROOT, eventually } from './lib/process.mjs';
+import { Redis } from './lib/redis.mjs';
+import { makeAuthority } from './lib/tls.mjs';
+
+const LOGIN = { username: 'accredit', password: { environment_variable: 'REDIS_PASSWORD' } };
+
+describe('two Envoys that share a Valkey with TLS and a user of its own', () => {
+  let fleet, valkey, one, other;
+
+  before(async () => {
+    fleet = await Fleet.start();
+    const authority = makeAuthority();
+    valkey = fleet.keep(await Redis.start({ kind: 'valkey', authority, name: REDIS_NAME, password: newKey() }));
+    await valkey.command(...documentedUser(fleet.password));
+    const cluster = documentedCluster(valkey.port, authority);
+    [one, other] = [await fleet.join({ cluster, redis: LOGIN }), await fleet.join({ cluster, redis: LOGIN, concurrency: 2 })];
+  });
+  after(() => fleet.stop());
+
+  it('is one', async () => {
+    assert.match(await valkey.command('INFO', 'server'), /^server_name:valkey\r$/m);
+  });
+
+  it('what ends at one Envoy has ended at the other, and other sessions go on', async () => {
+    for (const [here, there] of [
+      [one, other],
+      [other, one],
+    ]) {
+      const [ended, staying] = [await fleet.ended(here), await fleet.session(here)];
+      await fleet.untilRefused(there, ended);
+      for (const gateway of [one, other]) await fleet.assertGoesOn(gateway, staying);
+    }
+  });
+
+  it('a full Valkey is told in words, and gets what ended meanwhile when there is room again', async () => {
+    const [ending, mark] = [await fleet.session(one), one.mark()];
+    await valkey.command('CONFIG', 'SET', 'maxmemory', '1');
+    await fleet.signOut(one, ending);
+    await fleet.untilToldWhy(one, /refused XADD: "OOM .*; its memory \(maxmemory\) is full/, mark);
+    await valkey.command('CONFIG', 'SET', 'maxmemory', '0');
+    await fleet.untilRefused(other, ending);
+  });
+});
+
+describe('two Envoys, and the primary that three Sentinels have chosen', () => {
+  const [, section] = /^### Sentinel\n(.+?)^## /ms.exec(readFileSync(join(ROOT, 'docs/deployment.md'), 'utf8'));
+  const beside = parse(/^```yaml\n(.+?)^```/ms.exec(section)[1]);
+  const [, defaultUser] = /^ACL SETUSER (default .*)$/m.exec(section);
+  let fleet, servers, sentinels, cluster, one, other;
+
+  before(async () => {
+    fleet = await Fleet.start();
+    const [user, password] = ['administrator', newKey()];
+    const server = () => Redis.start({ user, password, options: [`user ${user} on >${password} ~* &* +@all`, `masteruser ${user}`, `masterauth ${password}`] });
+    servers = [fleet.keep(await server()), fleet.keep(await server())];
+    const [primary, replica] = servers;
+    await replica.command('REPLICAOF', '127.0.0.1', String(primary.port));
+    for (const each of servers) {
+      await each.command(...documentedUser(fleet.password));
+      await each.command('ACL', 'SETUSER', ...defaultUser.split(' '));
+    }
+    sentinels = [];
+    for (let sentinel = 0; sentinel < 3; sentinel += 1) sentinels.push(fleet.keep(await Redis.sentinel(primary)));
+    await eventually('the Sentinels know each other and the replica', async () => {
+      for (const sentinel of sentinels) await sentinel.command('SENTINEL', 'CKQUORUM', 'store');
+      return (await sentinels[0].command('SENTINEL', 'REPLICAS', 'store')).length === 1;
+    });
+    cluster = { ...documentedCluster(primary.port), ...beside };
+    const [{ lb_endpoints: endpoints }] = cluster.load_assignment.endpoints;
+    endpoints.unshift(structuredClone(endpoints[0]));
+    endpoints[0].endpoint.address.socket_address.port_value = replica.port;
+    [one, other] = [await fleet.join({ cluster, redis: LOGIN }), await fleet.join({ cluster, redis: LOGIN, concurrency: 2 })];
+  });
+  after(() => fleet.stop());
+
+  const lengthOf = (server) => server.command('XLEN', 'accredit');
+
+  it('calls go to the primary alone', async () => {
+    const mark = one.mark();
+    for (let person = 0; person < 3; person += 1) await fleet.untilRefused(other, await fleet.ended(one));
+    const faults = [one, other].flatMap((gateway) => gateway.auditLog(mark)).filter(({ event }) => event === 'revocations_unavailable');
+    assert.deepEqual(faults, []);
+    await eventually('the replica has a copy', async () => (await lengthOf(servers[1])) >= 3);
+  });
+
+  it('when the primary dies, what ended meanwhile is delivered to the one that takes over, and an Envoy that starts then knows it all', async () => {
+    const [primary, replica] = servers;
+    const [before, during, staying] = [await fleet.ended(one), await fleet.session(one), await fleet.session(one)];
+    await fleet.untilRefused(other, before);
+    await primary.kill();
+    await fleet.signOut(one, during);
+    await fleet.assertRefused(one, during);
+    await eventually('the replica has taken over', async () => (await replica.command('ROLE'))[0] === 'master', { within: 30_000 });
+    await fleet.untilRefused(other, during, 20_000);
+    const late = await fleet.join({ cluster, redis: LOGIN });
+    for (const cookie of [before, during]) await fleet.untilRefused(late, cookie);
+    for (const gateway of [one, other, late]) await fleet.assertGoesOn(gateway, staying);
+  });
+
+  it('the former primary comes back as a replica, and nobody asks it', async () => {
+    const [former, now] = servers;
+    await former.begin();
+    // It has no users of the test's making any more but those of its configuration.
+    await former.command(...documentedUser(fleet.password));
+    await former.command('ACL', 'SETUSER', ...defaultUser.split(' '));
+    await eventually('it is a replica', async () => (await former.command('ROLE'))[0] === 'slave', { within: 30_000 });
+    await eventually('it has a copy', async () => (await lengthOf(former)) === (await lengthOf(now)), { within: 30_000 });
+    const mark = other.mark();
+    const ended = await fleet.ended(other);
+    await fleet.untilRefused(one, ended);
+    const faults = [one, other].flatMap((gateway) => gateway.auditLog(mark)).filter(({ event }) => event === 'revocations_unavailable');
+    assert.deepEqual(faults, []);
+  });
+});
