@@ -41,10 +41,10 @@ const remembered = { session: 'accredit_session_from_memory', token: 'accredit_t
 const verified = { session: 'accredit_session_from_cookie', token: 'accredit_token_verified' };
 
 /**
- * Starts the gateways by `up`, signs in at each, and returns `{ gateways, sessions, traffics, lines }`. `tokens` are the provider's, at least MADE. With
- * `module`, the gateways run that file, and the names of the lines end with `suffix`; `of` is each line's name without it.
+ * Starts the gateways by `up`, signs in at each, and returns `{ gateways, sessions, traffics, lines }`. `tokens` are the provider's, at least MADE. With a
+ * `redis`, some of the gateways tell each other there what has ended. With `module`, the gateways run that file, and the names of the lines end with `suffix`; `of` is each line's name without it.
  */
-export async function accreditLines({ provider, up, tokens, module, suffix = '' }) {
+export async function accreditLines({ provider, redis, up, tokens, module, suffix = '' }) {
   const start = (options) => up(accredit(provider, { ...options, module }));
   const gateways = {
     session: await start(),
@@ -55,6 +55,7 @@ export async function accreditLines({ provider, up, tokens, module, suffix = '' 
     manyRules: await start({ rules: 1_000 }),
     bearer: await start({ bearer: true }),
     newTokens: await start({ bearer: true }),
+    ...(redis && { sharing: await start({ redis }), newSharing: await start({ redis }) }),
   };
   const alice = person(15);
   const session = await accreditSession(gateways.session, provider, alice);
@@ -71,6 +72,7 @@ export async function accreditLines({ provider, up, tokens, module, suffix = '' 
     jwts: traffic('a session as JWT never seen before', await rest(gateways.newJwtSessions, andEarlier(jwtSession, jwtSecret, MADE).map(withCookie))),
     token: traffic('one token', [withToken(tokens[0])]),
     tokens: traffic('a token never seen before', await rest(gateways.newTokens, tokens.map(withToken))),
+    ...(redis && { sessionsOfFleet: traffic('a session of a fleet never seen before', await rest(gateways.newSharing, newSessions.map(withCookie))) }),
   };
   const line = (name, gateway, sent, counter) => ({ name: name + suffix, of: name, gateway: gateways[gateway], traffic: traffics[sent], counter });
   const lines = [
@@ -85,8 +87,22 @@ export async function accreditLines({ provider, up, tokens, module, suffix = '' 
     line('accredit session, 20 other cookies', 'session', 'cookies', remembered.session),
     line('accredit session, headers of a browser', 'session', 'browser', remembered.session),
     line('accredit session, 200 groups', 'session', 'large', remembered.session),
+    ...(redis
+      ? [
+          line('accredit session, remembered, with revocations', 'sharing', 'session', remembered.session),
+          line('accredit session, first sight, with revocations', 'newSharing', 'sessionsOfFleet', verified.session),
+        ]
+      : []),
   ];
-  const sessions = { session, listed: session, newSessions: session, manyRules: session, jwtSession, newJwtSessions: jwtSession };
+  const sessions = {
+    session,
+    listed: session,
+    newSessions: session,
+    manyRules: session,
+    jwtSession,
+    newJwtSessions: jwtSession,
+    ...(redis && { sharing: session, newSharing: session }),
+  };
   return { gateways, sessions, traffics, lines };
 }
 

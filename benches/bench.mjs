@@ -15,6 +15,7 @@
 
 import { join } from 'node:path';
 import { Provider } from '../tests/e2e/lib/misbehaving.mjs';
+import { Redis } from '../tests/e2e/lib/redis.mjs';
 import { MADE, PATH, accreditLines, traffic, withToken } from './accredit.mjs';
 import { Loader, residentBytes } from './load.mjs';
 import { floor, nativeBearerGateway, nativeSessionGateway, noop } from './gateways.mjs';
@@ -55,7 +56,8 @@ const alice = person(15);
 const native = await nativeSession(gateways.nativeSession, provider, alice);
 const tokens = await many(MADE, (number) => accessToken(provider, alice, number));
 const [token] = tokens;
-const now = await accreditLines({ provider, up, tokens });
+const redis = await Redis.start();
+const now = await accreditLines({ provider, redis, up, tokens });
 const before = BEFORE_WASM && (await accreditLines({ provider, up, tokens, module: BEFORE_WASM, suffix: ', before' }));
 
 const line = (name, gateway, sent, counter) => ({ name, gateway: gateways[gateway], traffic: sent, counter });
@@ -84,6 +86,8 @@ const targets = [
   ['accredit session, 1,000 rules', 'accredit session, remembered', 1.15, 1.05],
   ['accredit session, 20 other cookies', 'accredit session, remembered', 1.15, 1.05],
   ['accredit session, 200 groups', 'accredit session, remembered', 1.6, 1.2],
+  ['accredit session, remembered, with revocations', 'accredit session, remembered', 1.02, 1.0, true],
+  ['accredit session, first sight, with revocations', 'accredit session, first sight', 1.02, 1.0, true],
   // No request may cost more than it did.
   ...(before?.lines ?? []).map(({ name, of }) => [of, name, 1, 1, true]),
 ].map(([of, to, limit, goal, spread]) => ({ of, to, limit, goal, spread }));
@@ -125,6 +129,7 @@ if (wanted.test('invalid tokens')) {
 }
 
 for (const gateway of running) await gateway.stop();
+await redis.stop();
 await provider.stop();
 
 const missed = report({ lines, measured, targets, memory, rounds, seconds, output: (name) => join(BENCH_OUTPUT, name), complete: BENCH_LINES === '.' });

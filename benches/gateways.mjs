@@ -3,21 +3,25 @@
 
 import { bootstrapFor, capabilitiesWithout, managerOf, newKey } from '../tests/e2e/lib/gateway.mjs';
 import { Envoy } from '../tests/e2e/lib/envoy.mjs';
+import { documentedCluster } from '../tests/e2e/lib/fleet.mjs';
 import { freePort } from '../tests/e2e/lib/process.mjs';
 import { HOST } from './visitors.mjs';
 
 const type = (name) => `type.googleapis.com/envoy.extensions.${name}`;
-const key = newKey();
+
+/** The one key of `session.keys` of all. */
+export const key = newKey();
 
 /** The secret that signs session JWTs. */
 export const jwtSecret = newKey();
 
 /** Starts an Envoy. `filters` gets the shipped filters and returns those to use. */
-async function start(provider, { filters = (shipped) => shipped, plugin, secrets = [] }) {
+async function start(provider, { filters = (shipped) => shipped, plugin, secrets = [], clusters = [] }) {
   const port = await freePort();
   const envoyOnly = (bootstrap) => {
     bare(bootstrap, filters);
     bootstrap.static_resources.secrets = secrets;
+    bootstrap.static_resources.clusters.push(...clusters);
   };
   const bootstrap = bootstrapFor({ port, provider, application: { port: 1 }, plugin, envoy: envoyOnly });
   const environment = { OIDC_CLIENT_SECRET: provider.clientSecret, ACCREDIT_KEY: key };
@@ -62,8 +66,11 @@ const asJwt = {
   jwt: { algorithm: 'HS256', keys: [jwtSecret], claims: ['email', 'email_verified', 'groups', 'preferred_username'], lifetime: '8h' },
 };
 
-/** Accredit with four identity headers and a rule that requires a group, after a number of other rules; with `module`, in another module. */
-export function accredit(provider, { rules = 1, bearer = false, jwt = false, listed = false, module } = {}) {
+/**
+ * Accredit with four identity headers and a rule that requires a group, after a number of other rules; with `module`, in another module; with `redis`
+ * (tests/e2e/lib/redis.mjs), as one of several replicas that tell each other there what has ended.
+ */
+export function accredit(provider, { rules = 1, bearer = false, jwt = false, listed = false, redis, module } = {}) {
   const plugin = (configuration) => {
     configuration.origins = [`http://${HOST}`];
     // Without filter state, because Envoy's own filters do not write anything for an access log either.
@@ -72,13 +79,15 @@ export function accredit(provider, { rules = 1, bearer = false, jwt = false, lis
     const others = Array.from({ length: rules - 1 }, (_, i) => ({ match: { path_separated_prefix: `/service-${i}/api` }, ...groupRule }));
     configuration.rules = [...others, { match: { path_separated_prefix: '/fast' }, ...groupRule }];
     if (bearer) configuration.providers[0].bearer = { audiences: ['orders'] };
+    if (redis) configuration.revocations = { redis: { cluster: redisCluster.name } };
   };
+  const redisCluster = redis && documentedCluster(redis.port);
   const filters = (shipped) => {
     if (listed) shipped[0].typed_config.config.capability_restriction_config = capabilitiesWithout();
     if (module) shipped[0].typed_config.config.vm_config.code = { local: { filename: module } };
     return shipped;
   };
-  return start(provider, { plugin, filters });
+  return start(provider, { plugin, filters, clusters: redisCluster ? [redisCluster] : [] });
 }
 
 /** Envoy's own filters. They also set identity headers, as far as they can: a list of groups becomes base64url. */

@@ -92,7 +92,7 @@ export class Loader {
 }
 
 /** The processor time that all threads of a process have used. The scheduler counts nanoseconds; /proc/PID/stat would only have steps of ten milliseconds. */
-function cpuNanoseconds(pid) {
+export function cpuNanoseconds(pid) {
   const used = (task) => Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]);
   return readdirSync(`/proc/${pid}/task`)
     .map(used)
