@@ -6,7 +6,6 @@ use std::rc::Rc;
 use crate::authenticate::identity::Identity;
 use crate::authenticate::scene::Scene;
 use crate::authenticate::verified::{Credential, Verified};
-use crate::session::ended::names::Names;
 use crate::session::remembered::refreshed::newer;
 use crate::step::decision::{Cause, Renewal, Resource};
 use crate::step::visit::Visit;
@@ -40,6 +39,6 @@ pub fn with_good_tokens(scene: &mut Scene<'_>, visit: &Visit, verified: Rc<Verif
         }
     }
     let renewal = Renewal { session: session.renewed(now), cause, request_cookies: visit.request.headers.only("cookie") };
-    let ended = Names::new(settings.sealer.end_keys(), &session);
+    let ended = scene.background.ended.names(&session);
     Identity::Known(Rc::new(Verified::by_session(settings, session, ended)), Some(Box::new(renewal)))
 }

@@ -12,7 +12,6 @@ use crate::crypto::seal::Purpose;
 use crate::session::Form;
 use crate::session::content::Session;
 use crate::session::cookie::{self, Found};
-use crate::session::ended::names::Names;
 use crate::session::jwt::{JwtError, JwtSettings};
 use crate::step::decision::{Cause, Renewal};
 use crate::step::event::Event;
@@ -61,7 +60,7 @@ pub fn authenticate(
         Form::Jwt(jwt) => signed(jwt, &mut recall.last_header, scene.world, visit, &sealed),
     };
     let opened = opened.and_then(|session| {
-        let names = Names::new(settings.sealer.end_keys(), &session);
+        let names = ended.names(&session);
         match ended.has(scene.world, &names, visit.now) {
             true => Err(Failure::new(Reason::SessionExpired, "")),
             false => Ok((session, names)),

@@ -7,7 +7,6 @@ use crate::authenticate::identity::Identity;
 use crate::authenticate::scene::Scene;
 use crate::authenticate::session::{LONGEST_MEMORY, stale};
 use crate::authenticate::verified::{Credential, Verified};
-use crate::session::ended::names::Names;
 use crate::session::jwt::JwtError;
 use crate::step::event::Event;
 use crate::step::visit::Visit;
@@ -38,7 +37,7 @@ pub fn authenticate(scene: &mut Scene<'_>, visit: &Visit, token: LentSecret<'_>,
     if is_stale {
         return Some(Identity::Unknown(stale()));
     }
-    let names = Names::new(settings.sealer.end_keys(), &session);
+    let names = ended.names(&session);
     if ended.has(scene.world, &names, visit.now) {
         return Some(Identity::invalid_token("its session was signed out"));
     }

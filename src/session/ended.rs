@@ -23,7 +23,7 @@ use crate::session::content::Session;
 use crate::session::ended::announcement::{Announced, announcement};
 use crate::session::ended::end::{End, Troubles};
 use crate::session::ended::mark::{Ends, Mark};
-use crate::session::ended::names::{Kind, Names, names};
+use crate::session::ended::names::{Kind, Names, Reported, matching, names};
 use crate::session::ended::pieces::{Pieces, Size};
 use crate::session::ended::queue::Queue;
 use crate::session::remembered::tombstone::Tombstones;
@@ -61,6 +61,8 @@ const MOST_UNSENT: usize = 500;
 /// What has ended, as far as this worker knows.
 pub struct EndedSessions {
     keys: Vec<EndKey>,
+    /// The providers whose sessions transmitters of security events may end.
+    reported: Vec<Reported>,
     of_none: Pieces,
     of_providers: Vec<(String, Pieces)>,
     unproved: Pieces,
@@ -84,6 +86,7 @@ impl EndedSessions {
         let of_provider = |name: &str| (name.to_owned(), Pieces::new(&format!("of/{name}"), OF_A_PROVIDER));
         Self {
             keys: keys.to_vec(),
+            reported: Vec::new(),
             of_none: Pieces::new("all", OF_A_PROVIDER),
             of_providers: providers.map(of_provider).collect(),
             unproved: Pieces::new("unproved", UNPROVED),
@@ -95,6 +98,17 @@ impl EndedSessions {
             troubles: Troubles::default(),
             tokens: Tombstones::logout_tokens(),
         }
+    }
+
+    /// The same, where transmitters of security events may end the sessions of these providers.
+    #[must_use]
+    pub fn reported(self, reported: Vec<Reported>) -> Self {
+        Self { reported, ..self }
+    }
+
+    /// The names of a session.
+    pub fn names(&self, session: &Session) -> Names {
+        Names::new(&self.keys, &self.reported, session)
     }
 
     /// Ends a session until it would expire, and leaves it to the queue to tell other replicas. This worker knows it at once.
@@ -162,6 +176,18 @@ impl EndedSessions {
     pub fn end(&mut self, world: &mut dyn World, end: &End<'_>) -> Recorded {
         let (provider, marks) = self.marks_of(end);
         let kept = self.add(world, provider, &marks);
+        self.troubles.without_room = self.troubles.without_room.saturating_add(usize::from(!kept));
+        Recorded { announcement: announcement(&self.keys, provider, &marks), kept }
+    }
+
+    /// The same, for what a transmitter of security events ends. In each piece of the table, it leaves half of the room to others:
+    /// to those who sign out, and to the providers themselves.
+    pub fn end_as_reported(&mut self, world: &mut dyn World, end: &End<'_>) -> Recorded {
+        let (provider, marks) = self.marks_of(end);
+        let now = world.now();
+        let (refused, is_changed) = self.table(provider).add_to_half(world, &marks, now);
+        self.count_up(world, is_changed);
+        let kept = refused.is_empty();
         self.troubles.without_room = self.troubles.without_room.saturating_add(usize::from(!kept));
         Recorded { announcement: announcement(&self.keys, provider, &marks), kept }
     }
@@ -242,7 +268,7 @@ impl EndedSessions {
 
     /// Whether a session has ended, as was known up to 100 ms ago.
     pub fn has_session(&mut self, world: &dyn World, session: &Session, now: Timestamp) -> bool {
-        self.has(world, &Names::new(&self.keys, session), now)
+        self.has(world, &self.names(session), now)
     }
 
     /// Whether a session has ended, as is known now. Ask this before a cookie is written, or a refresh token is used.
@@ -263,7 +289,7 @@ impl EndedSessions {
         if names.provider_session.iter().any(|name| ended(self.unproved.find(world, *name))) {
             return true;
         }
-        let mut at_provider = names.at_provider.iter().chain(&names.provider_session);
+        let mut at_provider = names.at_provider.iter().chain(&names.provider_session).chain(&names.reported);
         let table = self.table(&names.provider);
         at_provider.any(|name| ended(table.find(world, *name)))
             || names.here.iter().any(|name| ended_here(table.find(world, *name)))
@@ -284,6 +310,9 @@ impl EndedSessions {
             }
             End::Person { provider, sub, begun_by, until } => {
                 (provider, names(&self.keys, Kind::Person, &[provider, sub]), until, Ends::begun_by(begun_by))
+            }
+            End::Matching { provider, sub, sid, address, begun_by, until } => {
+                (provider, matching(&self.keys, provider, sub, sid, address), until, Ends::begun_by(begun_by))
             }
             End::PersonHere { provider, sub, begun_by, until } => {
                 (provider, names(&self.keys, Kind::PersonHere, &[provider, sub]), until, Ends::begun_by(begun_by))

@@ -61,6 +61,14 @@ pub fn is_verified(claim: &str, claims: &Claims, assumed: AssumedVerified) -> bo
     }
 }
 
+/// An e-mail address in the form in which addresses are compared: a domain has no upper and lower case.
+pub fn canonical_email(address: &str) -> String {
+    match address.rsplit_once('@') {
+        Some((local, domain)) => format!("{local}@{}", domain.to_ascii_lowercase()),
+        None => address.to_owned(),
+    }
+}
+
 /// Somebody whose identity was proved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Principal {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::oidc::claims::{kept_name, present, subject};
 use crate::oidc::security_event::event::EventKind;
 use crate::oidc::security_event::transmitter::{EmailSubjects, InReach, Transmitter};
-use crate::words::principal::Claims;
+use crate::words::principal::{Claims, canonical_email};
 use crate::words::quote::quote;
 
 /// The length of the longest e-mail address, in bytes (RFC 5321, section 4.5.3.1).
@@ -40,14 +40,6 @@ pub enum SubjectPart {
         /// The address, as [`canonical_email`] has it.
         address: String,
     },
-}
-
-/// An e-mail address in the form in which addresses are compared: a domain has no upper and lower case.
-pub fn canonical_email(address: &str) -> String {
-    match address.rsplit_once('@') {
-        Some((local, domain)) => format!("{local}@{}", domain.to_ascii_lowercase()),
-        None => address.to_owned(),
-    }
 }
 
 /// What a subject says.

@@ -37,6 +37,21 @@ pub enum End<'a> {
         /// Until when that matters.
         until: Timestamp,
     },
+    /// The sessions of which all is true that is given; of `sub`, `sid` and `address` there is at least one.
+    Matching {
+        /// The provider's configured name.
+        provider: &'a str,
+        /// `sub` at the provider.
+        sub: Option<&'a str>,
+        /// `sid`: the provider's name for its session.
+        sid: Option<&'a str>,
+        /// The verified e-mail address that the session keeps, as [`crate::words::principal::canonical_email`] has it.
+        address: Option<&'a str>,
+        /// Those whose ID token was issued at this time or before, by the provider's clock.
+        begun_by: Timestamp,
+        /// Until when that matters.
+        until: Timestamp,
+    },
     /// The sessions of a person that began at this time or before, by our own clock.
     PersonHere {
         /// The provider's configured name.

@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use crate::crypto::end_key::EndKey;
 use crate::session::content::Session;
+use crate::words::principal::{AssumedVerified, ClaimPath, Claims, canonical_email};
 use crate::words::time::Timestamp;
 
 /// What a name stands for. The numbers stay the same in later versions.
@@ -27,11 +28,66 @@ pub(super) enum Kind {
     EverybodyHere = 8,
     /// A person: the provider, and the subject that is not `sub` there, by our own clock.
     SubjectHere = 9,
+    /// The provider, and two or three of: `sub` there, `sid`, and an e-mail address; or the address alone.
+    Matching = 10,
 }
 
 /// The names of something, one under each key.
 pub(super) fn names(keys: &[EndKey], kind: Kind, parts: &[&str]) -> Vec<u64> {
     keys.iter().map(|key| key.name(kind as u8, parts)).collect()
+}
+
+/// The names of the sessions of which all is true that is given. An empty text stands for what is not given, as none of these is
+/// empty.
+pub(super) fn matching(keys: &[EndKey], provider: &str, sub: Option<&str>, sid: Option<&str>, address: Option<&str>) -> Vec<u64> {
+    match (sub, sid, address) {
+        (Some(sub), None, None) => names(keys, Kind::Person, &[provider, sub]),
+        (None, Some(sid), None) => names(keys, Kind::AtProvider, &[provider, sid]),
+        _ => {
+            let [sub, sid, address] = [sub, sid, address].map(Option::unwrap_or_default);
+            names(keys, Kind::Matching, &[provider, sub, sid, address])
+        }
+    }
+}
+
+/// That transmitters of security events may end the sessions of a provider. These have more names than others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reported {
+    /// The provider's configured name.
+    pub provider: String,
+    /// Whether they may name people by e-mail address: then, which claims count as verified although nobody says so.
+    pub by_address: Option<AssumedVerified>,
+}
+
+impl Reported {
+    /// The names that a session has besides: one for whatever events may say of it together.
+    fn names(&self, keys: &[EndKey], session: &Session) -> Vec<u64> {
+        let address = self.by_address.and_then(|assumed| address(&session.claims, assumed));
+        let sid = session.provider_session.as_deref().filter(|sid| !sid.is_empty());
+        let subject = Some(session.subject_at_provider());
+        let mut names = Vec::new();
+        for sub in [subject, None] {
+            for sid in with_and_without(sid) {
+                for address in with_and_without(address.as_deref()) {
+                    // The others are names that every session has.
+                    if address.is_some() || (sub.is_some() && sid.is_some()) {
+                        names.extend(matching(keys, &self.provider, sub, sid, address));
+                    }
+                }
+            }
+        }
+        names
+    }
+}
+
+/// What is given, and nothing.
+fn with_and_without(given: Option<&str>) -> impl Iterator<Item = Option<&str>> {
+    given.map(Some).into_iter().chain([None])
+}
+
+/// The e-mail address among the claims of a session, if it is verified.
+fn address(claims: &Claims, assumed: AssumedVerified) -> Option<String> {
+    ClaimPath::named("email").find_verified(claims, assumed)?.as_str().map(canonical_email)
 }
 
 /// All names under which a session may have ended. They are made once, when the session is verified.
@@ -53,13 +109,15 @@ pub struct Names {
     pub(super) here: Vec<u64>,
     /// Those of its provider's session.
     pub(super) provider_session: Vec<u64>,
+    /// Those by which a security event may have ended it, where transmitters may end sessions of its provider.
+    pub(super) reported: Vec<u64>,
     /// The state of the tables in which none of these names was found.
     pub(super) not_found_in: Cell<Option<u64>>,
 }
 
 impl Names {
-    /// The names of a session.
-    pub fn new(keys: &[EndKey], session: &Session) -> Self {
+    /// The names of a session. `reported` has the providers whose sessions transmitters may end.
+    pub fn new(keys: &[EndKey], reported: &[Reported], session: &Session) -> Self {
         let provider = session.provider.as_str();
         let own = names(keys, Kind::Session, &[&session.id]);
         let of_all = |provider: &str| names(keys, Kind::EverybodyHere, &[provider]);
@@ -80,6 +138,11 @@ impl Names {
             here: [person_here, subject, of_all(provider)].concat(),
             own,
             provider_session: session.provider_session.as_ref().map(of_sid).unwrap_or_default(),
+            reported: reported
+                .iter()
+                .find(|reported| reported.provider == provider)
+                .map(|reported| reported.names(keys, session))
+                .unwrap_or_default(),
             not_found_in: Cell::new(None),
         }
     }

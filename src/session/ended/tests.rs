@@ -1,5 +1,7 @@
 //! What has ended, in several workers, replicas and configurations.
 
+mod reported;
+
 use super::*;
 use crate::session::content::NewSession;
 use crate::session::content::tests::{alice, session};
@@ -114,7 +116,7 @@ fn an_end_is_forgotten_when_no_session_is_left_that_it_could_end() {
 fn the_worker_that_ends_something_knows_it_at_once_and_others_within_a_tenth_of_a_second() {
     let mut world = world();
     let (mut here, mut there, session) = (ended(&[1]), ended(&[1]), of("idp", "alice", None));
-    let names = Names::new(&keys(&[1]), &session);
+    let names = Names::new(&keys(&[1]), &[], &session);
     let of_there = names.clone();
     assert!(!here.has(&world, &names, NOW) && !there.has(&world, &of_there, NOW));
     here.mark(&mut world, &session);
@@ -173,7 +175,7 @@ fn a_hundred_thousand_requests_read_the_shared_memory_ten_times_a_second() {
         let _ = here.end(&mut still, &by_sid("idp", &number.to_string()));
     }
     let counting = Counting(&still, 0.into());
-    let names = Names::new(&keys(&[1]), &session);
+    let names = Names::new(&keys(&[1]), &[], &session);
     let mut there = ended(&[1]);
     // The first look reads the generations of all tables, and the pieces that the session's names are in.
     assert!(!there.has(&counting, &names, NOW));

@@ -1,7 +1,7 @@
 //! Whom an event is about, in every form that is read and in those that are not.
 
 use super::*;
-use crate::oidc::security_event::subject::canonical_email;
+use crate::words::principal::canonical_email;
 
 fn session(sid: &str) -> SubjectPart {
     SubjectPart::Session { sid: sid.to_owned() }
