@@ -10,6 +10,7 @@
 //! | `reading` | how any value is read, and how mistakes are collected |
 //! | [`settings`] | what comes out: the types that the rest of the house works with |
 //! | `providers` | providers, their clients, and the bearer tokens that are accepted |
+//! | `transmitters` | who may end sessions by security events |
 //! | `access` | who may go where, and what the upstream is told |
 //! | `pages` | what people see |
 //! | `sessions` | what a session is, and the tokens that Accredit signs itself |
@@ -34,6 +35,7 @@ pub mod schema;
 mod sessions;
 pub mod settings;
 mod signing_in;
+mod transmitters;
 mod whole;
 
 pub use host::check_host;

@@ -139,7 +139,10 @@ impl Gateway {
             AfterReply::CheckingPassword(checking) => {
                 password::orphaned_reply(&self.settings, world, &pending.visit, checking, reply)
             }
-            AfterReply::Introspecting(_) | AfterReply::SigningIn(_) | AfterReply::Announcing(_) => None,
+            AfterReply::Introspecting(_)
+            | AfterReply::SigningIn(_)
+            | AfterReply::Announcing(_)
+            | AfterReply::AnnouncingEvents(_) => None,
         }
     }
 

@@ -116,6 +116,7 @@ pub const fn explanation(reason: Reason) -> Explanation {
         Reason::LogoutTokenInvalid | Reason::SecurityEventInvalid => {
             (400, T::TokenInvalidHeading, T::TokenInvalidText, FrontPage)
         }
+        Reason::TransmitterUnauthenticated => (401, T::TokenInvalidHeading, T::TokenInvalidText, FrontPage),
         Reason::CredentialsRefused => (401, T::CredentialsRefusedHeading, T::CredentialsRefusedText, FrontPage),
         Reason::TooManyFailures => (429, T::TooManyFailuresHeading, T::TooManyFailuresText, FrontPage),
         Reason::AccountsUnreachable | Reason::AccountsMalformed => {

@@ -1,6 +1,6 @@
-//! `accredit doctor`: asks the providers of a gateway themselves, and says what will not work. Their documents are judged by the
-//! filter's own code; what only a person in a browser can find out is said to be unknown. No secret is printed, and nobody is
-//! signed in.
+//! `accredit doctor`: asks the providers of a gateway themselves, and its transmitters, and says what will not work. Their documents
+//! are judged by the filter's own code; what only a person in a browser can find out is said to be unknown. No secret is printed, and
+//! nobody is signed in.
 
 pub(crate) mod client;
 mod clusters;
@@ -20,7 +20,7 @@ use crate::cli::doctor::trust::Trust;
 use crate::cli::gateway::{Gateway, Place, gateways};
 use crate::cli::machine::Machine;
 use crate::cli::terminal::{Form, Outcome, Terminal, Trouble};
-use crate::config::settings::{ProviderSettings, Settings};
+use crate::config::settings::Settings;
 use crate::http::message::HttpCall;
 use crate::oidc::discovery::metadata_request;
 use crate::oidc::keys::keys_request;
@@ -67,8 +67,23 @@ pub(super) fn doctor(asked: &Doctor, terminal: &mut Terminal<'_>) -> Result<Outc
             }
             seen.push((&provider.oidc, gateway));
             let mut report = Report::of(&provider.oidc.name);
-            let visit = Visit { asked, named: named.as_ref(), gateway, provider, index };
-            visit.examine(&mut report);
+            let (provider, callback) = (&provider.oidc, provider.callback.as_str());
+            let visit = Visit { asked, named: named.as_ref(), gateway, provider, callback, path: format!("providers[{index}].") };
+            visit.examine(provider.signs_in() || provider.publishes_bearer_keys(), &mut report);
+            found.extend(report.finish());
+        }
+    }
+    // Nobody signs in at a transmitter of security events.
+    let (callback, path) = ("", String::new());
+    for gateway in &gateways {
+        for transmitter in &gateway.settings.transmitters {
+            let provider = &transmitter.publisher;
+            if seen.iter().any(|(other, of)| *other == provider && of.settings.origins == gateway.settings.origins) {
+                continue;
+            }
+            seen.push((provider, gateway));
+            let mut report = Report::of(&provider.name);
+            Visit { asked, named: named.as_ref(), gateway, provider, callback, path: path.clone() }.examine(true, &mut report);
             found.extend(report.finish());
         }
     }
@@ -78,23 +93,26 @@ pub(super) fn doctor(asked: &Doctor, terminal: &mut Terminal<'_>) -> Result<Outc
     tell(&found, terminal)
 }
 
-/// A visit to one provider.
+/// A visit to one provider, or to one transmitter.
 struct Visit<'a> {
     asked: &'a Doctor,
     named: Option<&'a Trust>,
     gateway: &'a Gateway,
-    provider: &'a ProviderSettings,
-    index: usize,
+    provider: &'a Provider,
+    /// The path that it sends browsers back to.
+    callback: &'a str,
+    /// What the paths of its members in the configuration begin with.
+    path: String,
 }
 
 impl Visit<'_> {
-    fn examine(&self, report: &mut Report<'_>) {
-        let provider = &self.provider.oidc;
+    fn examine(&self, needs_keys: bool, report: &mut Report<'_>) {
+        let provider = self.provider;
         if let Some(bootstrap) = self.gateway.bootstrap.as_ref().filter(|_| provider.is_asked()) {
             clusters::of_clusters(provider, bootstrap, self.named.is_none(), report);
         }
         let metadata = match &provider.source {
-            MetadataSource::Discovery { .. } => self.discovery(report),
+            MetadataSource::Discovery { .. } | MetadataSource::Transmitter { .. } => self.discovery(report),
             MetadataSource::Given(metadata) => {
                 let sentence = "the metadata stand in the configuration, so that the provider is not asked for them";
                 report.tell(Id::Discovery, Level::Note, sentence);
@@ -106,7 +124,6 @@ impl Visit<'_> {
             }
         };
         let Some(metadata) = metadata else { return };
-        let needs_keys = provider.signs_in() || provider.publishes_bearer_keys();
         if needs_keys && let Some(answered) = self.call(keys_request(provider, &metadata), report) {
             documents::keys(provider, &metadata, &answered.reply, report);
         }
@@ -117,10 +134,13 @@ impl Visit<'_> {
     }
 
     fn discovery(&self, report: &mut Report<'_>) -> Option<Metadata> {
-        let provider = &self.provider.oidc;
+        let provider = self.provider;
         let answered = self.call(metadata_request(provider), report)?;
         documents::clock(&answered, provider.clock_skew, report);
         let metadata = documents::discovery(provider, &answered.reply, report)?;
+        if provider.transmits() {
+            return Some(metadata);
+        }
         let members = documents::members(&answered.reply);
         offers::of_document(provider, &metadata, &members, self.gateway.settings.sign_out.at_provider, report);
         if provider.signs_in() {
@@ -130,7 +150,7 @@ impl Visit<'_> {
     }
 
     fn redirect_uris(&self, metadata: &Metadata, report: &mut Report<'_>) {
-        let provider = &self.provider.oidc;
+        let provider = self.provider;
         if let Err(why) = probes::may_be_asked(provider, metadata, &self.asked.client) {
             return report.tell(Id::RedirectUri, Level::Note, why);
         }
@@ -148,30 +168,29 @@ impl Visit<'_> {
 
     /// Every redirect URI that the filter would send.
     fn uris(&self) -> Vec<String> {
-        let of_origins = self.gateway.settings.origins.iter().map(|origin| format!("{origin}{}", self.provider.callback));
-        let of_page = self.provider.oidc.redirect_uri.iter().map(|url| url.as_str().to_owned());
+        let of_origins = self.gateway.settings.origins.iter().map(|origin| format!("{origin}{}", self.callback));
+        let of_page = self.provider.redirect_uri.iter().map(|url| url.as_str().to_owned());
         of_origins.chain(of_page).collect()
     }
 
     fn authorization(&self, metadata: &Metadata, uri: &str, report: &mut Report<'_>) -> Option<Answered> {
-        self.call(probes::authorization_call(&mut Machine, &self.provider.oidc, metadata, uri), report)
+        self.call(probes::authorization_call(&mut Machine, self.provider, metadata, uri), report)
     }
 
     /// Whoever wrote the file chose the variable that the secret comes from, and the host that it is given to. So a secret is given
     /// away only by somebody who says so.
     fn client(&self, metadata: &Metadata, report: &mut Report<'_>) {
-        let has_secret = self.provider.oidc.authentication.method() != "none";
+        let has_secret = self.provider.authentication.method() != "none";
         if has_secret && !self.asked.try_secret {
             let sentence =
                 "the client's secret was not tried; --try-secret gives it to the token endpoint, if the file is your own";
             return report.tell(Id::Client, Level::Note, sentence);
         }
-        let of_provider = format!("providers[{}].", self.index);
-        if let Some((_, variable)) = self.gateway.stood_in.iter().find(|(path, _)| path.starts_with(&of_provider)) {
+        if let Some((_, variable)) = self.gateway.stood_in.iter().find(|(path, _)| path.starts_with(&self.path)) {
             let sentence = format!("the variable {variable} is not set here, so that the client's secret was not tried");
             return report.tell(Id::Client, Level::Note, sentence);
         }
-        let provider = &self.provider.oidc;
+        let provider = self.provider;
         let uri = self.uris().into_iter().next().unwrap_or_default();
         if let Some(answered) = self.call(probes::token_call(&mut Machine, provider, metadata, &uri), report) {
             probes::client(provider, metadata, &answered.reply, report);
@@ -187,7 +206,7 @@ impl Visit<'_> {
                 return None;
             }
         };
-        let trust = Trust::for_call(self.named, self.gateway.bootstrap.as_ref(), &self.provider.oidc, &call);
+        let trust = Trust::for_call(self.named, self.gateway.bootstrap.as_ref(), self.provider, &call);
         let place = format!("{}://{}", call.scheme, call.authority);
         match self.asked.client.ask(&call, &trust) {
             Ok(answered) => {
@@ -199,7 +218,7 @@ impl Visit<'_> {
                 };
                 report.tell(Id::Connection, Level::Well, sentence);
                 if let Some(bootstrap) = self.gateway.bootstrap.as_ref().filter(|_| call.scheme == "https") {
-                    clusters::of_name(&self.provider.oidc, bootstrap, &place, report);
+                    clusters::of_name(self.provider, bootstrap, &place, report);
                 }
                 Some(answered)
             }

@@ -11,7 +11,7 @@ use crate::words::world::{Hash, HostVerdict, SignatureCheck, World};
 /// Every key that cannot sign here, and every list of algorithms with one that cannot be verified here.
 pub fn check_host(settings: &Settings, world: &dyn World) -> Result<(), Refusals> {
     let mut refusals = Refusals::default();
-    refusals.order(String::new(), &["providers", "session", "forward"]);
+    refusals.order(String::new(), &["providers", "session", "forward", "transmitters"]);
     let session = settings.session.signed().map(|jwt| ("session.jwt", jwt.keys.as_slice()));
     let identity = settings.identity_jwt.as_ref().map(|identity| ("forward.identity_jwt", identity.keys.as_slice()));
     for (member, keys) in session.into_iter().chain(identity) {
@@ -41,6 +41,11 @@ fn refuse_algorithms(settings: &Settings, refusals: &mut Refusals) {
             if algorithms.iter().any(|algorithm| algorithm.needs_the_host()) {
                 let _ = refusals.refuse(format!("providers[{index}].{member}"), sentence);
             }
+        }
+    }
+    for (index, transmitter) in settings.transmitters.iter().enumerate() {
+        if transmitter.oidc.algorithms.iter().any(|algorithm| algorithm.needs_the_host()) {
+            let _ = refusals.refuse(format!("transmitters[{index}].algorithms"), sentence);
         }
     }
 }

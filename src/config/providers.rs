@@ -1,11 +1,11 @@
 //! The providers: each by itself, and beside the others. What somebody who signed in there may do is never known here.
 
 pub(super) mod algorithms;
-mod bearer;
+pub(super) mod bearer;
 mod client;
 mod introspection;
 pub(super) mod provider;
-mod source;
+pub(super) mod source;
 pub(super) mod written;
 
 use crate::config::providers::provider::{Listed, provider};
@@ -15,7 +15,7 @@ use crate::oidc::provider::Provider;
 use crate::words::secret::Secret;
 
 /// All providers that are written, whether good or refused.
-pub(super) struct Providers {
+pub(crate) struct Providers {
     listed: Checked<Vec<Checked<Listed>>>,
 }
 

@@ -1,6 +1,7 @@
 //! A configuration that was checked: the settings of every room, together. Whoever holds a [`Settings`] can rely on it: nothing
 //! in it has to be checked again. How it was written is not known here.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::access::headers::IdentityHeaders;
@@ -14,15 +15,19 @@ use crate::accounts::template::Template;
 use crate::accounts::throttle::Throttle;
 use crate::answer::site::Site;
 use crate::config::reading::refusal::Refusal;
+use crate::crypto::key::KeySet;
 use crate::crypto::pseudonym::Pseudonyms;
 use crate::crypto::seal::Sealer;
 use crate::http::return_to::ReturnTo;
 use crate::http::url::Origin;
 use crate::oidc::provider::Provider;
+use crate::oidc::security_event::transmitter::{EmailSubjects, Transmitter};
 use crate::revocations::store::Store;
 use crate::session::SessionSettings;
 use crate::session::content::{Fingerprint, Session};
+use crate::session::ended::names::Reported;
 use crate::words::principal::{AssumedVerified, ClaimPath};
+use crate::words::secret::Secret;
 
 /// The longest `timeout` of a provider, or of a call of the user service.
 pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -76,6 +81,8 @@ pub struct Settings {
     pub published_keys: String,
     /// How replicas tell each other what has ended; `None` where each process knows only what it has ended itself.
     pub revocations: Option<Revocations>,
+    /// Who may end sessions by security events.
+    pub transmitters: Vec<TransmitterSettings>,
     /// The user service, if there is one.
     pub accounts: Option<UserService>,
     /// Sign-in by name and password; `None` without its endpoint.
@@ -149,6 +156,19 @@ pub struct Revocations {
     pub refuse_after: Option<Duration>,
 }
 
+/// A transmitter of security events.
+#[derive(Debug)]
+pub struct TransmitterSettings {
+    /// What it may end, and by which events.
+    pub oidc: Transmitter,
+    /// As one who publishes keys, and is called for them.
+    pub publisher: Provider,
+    /// Its keys, if they stand in the configuration; else it publishes them.
+    pub keys: Option<Rc<KeySet>>,
+    /// The value of `Authorization` that it must send; `None` if its signature is enough.
+    pub authorization: Option<Secret>,
+}
+
 /// What stands in the place of a provider's name in sessions that began with name and password.
 pub const PASSWORD: &str = "password";
 
@@ -212,6 +232,8 @@ pub struct Endpoints {
     pub password: Option<String>,
     /// Takes the logout tokens of a provider; with several, the beginning of each one's path.
     pub backchannel_logout: Option<String>,
+    /// Takes the security events of transmitters.
+    pub security_events: Option<String>,
 }
 
 impl Endpoints {
@@ -255,6 +277,24 @@ impl Settings {
     /// The provider of this name.
     pub fn provider(&self, name: &str) -> Option<&ProviderSettings> {
         self.providers.iter().find(|provider| provider.oidc.name == name)
+    }
+
+    /// Everybody who publishes keys: the providers, and then the transmitters of security events.
+    pub fn publishers(&self) -> impl Iterator<Item = &Provider> {
+        let transmitters = self.transmitters.iter().map(|transmitter| &transmitter.publisher);
+        self.providers.iter().map(|provider| &provider.oidc).chain(transmitters)
+    }
+
+    /// The providers whose sessions transmitters may end, and whether they may name people there by address.
+    pub fn reported(&self) -> Vec<Reported> {
+        let of_provider = |provider: &ProviderSettings| {
+            let name = &provider.oidc.name;
+            let ending = || self.transmitters.iter().filter(|transmitter| transmitter.oidc.reaches(name));
+            let by_address = ending().any(|transmitter| transmitter.oidc.email == EmailSubjects::Accepted);
+            let by_address = by_address.then(|| self.assumed_verified(name));
+            ending().next().map(|_| Reported { provider: name.clone(), by_address })
+        };
+        self.providers.iter().filter_map(of_provider).collect()
     }
 
     /// The policy of this name.

@@ -28,22 +28,27 @@ use crate::config::pages::texts::{TextsShape, texts};
 use crate::config::providers::written::ProviderShape;
 use crate::config::reading::place::{Place, shape};
 use crate::config::reading::refusal::{Checked, Refusals};
+use crate::config::reading::values::is_written;
 use crate::config::revocations::{RevocationsShape, revocations};
 use crate::config::sessions::fingerprints::Bound;
 use crate::config::sessions::forward::ForwardShape;
 use crate::config::sessions::logout::{LogoutShape, logout};
 use crate::config::sessions::session::SessionShape;
-use crate::config::settings::{Endpoints, PASSWORD, Password, ProviderSettings, Settings};
+use crate::config::settings::{Endpoints, PASSWORD, Password, ProviderSettings, Settings, TransmitterSettings};
 use crate::config::signing_in::accounts::written::AccountsShape;
 use crate::config::signing_in::password::PasswordShape;
 use crate::config::signing_in::popup::PopupShape;
 use crate::config::signing_in::sign_in::{SignInShape, sign_in};
+use crate::config::transmitters::transmitters;
+use crate::config::transmitters::written::TransmitterShape;
 use crate::config::whole::access::Access;
 use crate::config::whole::ground::Ground;
 use crate::config::whole::keys::Keys;
 use crate::config::whole::sessions::{Needed, sessions};
 use crate::config::whole::signing_in::SigningIn;
 use crate::oidc::provider::Provider;
+use crate::oidc::security_event::transmitter::EmailSubjects;
+use crate::words::principal::ClaimPath;
 
 shape! {
     /// All parts, in the order of the configuration reference.
@@ -109,6 +114,9 @@ shape! {
         /// how replicas tell each other [what has ended](security.md#what-has-ended-everywhere): without it, each Envoy knows only what it
         /// has ended itself
         revocations: Option<RevocationsShape>,
+        /// who may end sessions by [security events](#security-events); needs `endpoints.security_events`
+        /// Default: nobody
+        transmitters: Vec<Checked<TransmitterShape>> = default,
         /// the service that knows your users
         accounts: Option<AccountsShape>,
         /// sign-in by name and password; needs `endpoints.password`
@@ -127,6 +135,10 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     let mut written: Configuration = Place::top(document).read(refusals)?;
     let sections = (&written.session, &written.endpoints);
     let ground = Ground::new(written.origins, written.trusted_origins, written.providers, sections, refusals);
+    let takes_events = match &written.endpoints {
+        Ok(endpoints) => is_written(&endpoints.security_events),
+        Err(refused) => Err(*refused),
+    };
     let mut keys = Keys::new(&mut written.session, &mut written.forward, &ground, refusals);
     let signing_in = signing_in::Written {
         endpoints: written.endpoints,
@@ -146,7 +158,9 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     };
     let access = Access::new(access, &ground, &keys, &signing_in, refusals);
     let identity = headers(written.claim_to_headers, written.request_headers_to_remove, &keys, refusals);
-    let needed = Needed { named: identity.named.into_iter().chain(access.named).collect(), compared: access.compared };
+    let transmitters = transmitters(written.transmitters, takes_events, &ground.providers, &mut keys.secrets, refusals);
+    let named = identity.named.into_iter().chain(access.named).chain(of_subjects(&transmitters));
+    let needed = Needed { named: named.collect(), compared: access.compared };
     let sessions = sessions(written.session, &written.forward, needed, &sign_in, (&ground, &mut keys), refusals);
     let mut warnings = Vec::new();
     let languages = texts(written.texts, &mut warnings, refusals);
@@ -202,6 +216,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
         identity_jwt: keys.identity_jwt?,
         published_keys: keys.published?.unwrap_or_default(),
         revocations: revocations?,
+        transmitters: transmitters?,
         accounts,
         password,
         site: site?,
@@ -226,6 +241,13 @@ fn headers(
     let told = identity_jwt.into_iter().flat_map(|identity| &identity.claims);
     identity.named.extend(told.flat_map(|claim| [claim.clone()].into_iter().chain(claim.verdict())));
     identity
+}
+
+/// The claims that sessions keep so that security events can name their people.
+fn of_subjects(transmitters: &Checked<Vec<TransmitterSettings>>) -> impl Iterator<Item = ClaimPath> {
+    let by_address = |transmitter: &TransmitterSettings| transmitter.oidc.email == EmailSubjects::Accepted;
+    let email = transmitters.iter().flatten().any(by_address).then(|| ClaimPath::named("email"));
+    email.into_iter().flat_map(|email| [email.verdict(), Some(email)]).flatten()
 }
 
 /// The settings of the providers, with the fingerprints of sessions that begin there.

@@ -1,6 +1,16 @@
 //! A request that waits until the store has taken what it ended: plain values. Nothing is decided here.
 
+use crate::step::event::Event;
 use crate::words::time::Timestamp;
+
+/// A security event token whose ends are being announced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnnouncingEvents {
+    /// How many announcements the store must acknowledge.
+    pub number: usize,
+    /// What happened, if it does.
+    pub events: Vec<Event>,
+}
 
 /// A logout token whose end is being announced.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 mod backchannel_logout;
 mod guard;
 mod published;
+mod security_events;
 mod sign_out;
 mod whoami;
 
@@ -68,6 +69,7 @@ pub(super) fn after_reply(scene: &mut Scene<'_>, pending: PendingCall, reply: &R
         }),
         AfterReply::CheckingPassword(checking) => widened(password::checked(scene, &visit, &checking, reply)),
         AfterReply::Announcing(announcing) => widened(backchannel_logout::announced(scene, &visit, *announcing, reply)),
+        AfterReply::AnnouncingEvents(announcing) => widened(security_events::announced(scene, *announcing, reply)),
     };
     conclude(scene, visit, journey)
 }
@@ -186,6 +188,8 @@ fn chosen(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey {
         widened(published::keys(settings, visit))
     } else if let Some(provider) = posted_to {
         widened(backchannel_logout::begin(scene, visit, provider))
+    } else if is(&endpoints.security_events) {
+        widened(security_events::begin(scene, visit))
     } else {
         widened(guard::guard(scene, visit, ByIntrospection::NotAsked, Vec::with_capacity(2)))
     }

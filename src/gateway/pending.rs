@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 
 use crate::authenticate::identity::Asking;
-use crate::gateway::announcing::Announcing;
+use crate::gateway::announcing::{Announcing, AnnouncingEvents};
 use crate::http::message::Reply;
 use crate::sign_in::password::Checking;
 use crate::sign_in::redeem::{AfterNews, SignInCall};
@@ -50,6 +50,8 @@ pub enum AfterReply {
     CheckingPassword(Box<Checking>),
     /// The store was told that a provider has ended sessions.
     Announcing(Box<Announcing>),
+    /// The store was told what a transmitter has ended.
+    AnnouncingEvents(Box<AnnouncingEvents>),
 }
 
 impl AfterReply {
@@ -59,7 +61,10 @@ impl AfterReply {
             Self::Introspecting(asking) => Some(&asking.provider),
             Self::SigningIn(SignInCall::TokenEndpoint(attempt)) => Some(&attempt.provider),
             Self::SigningIn(SignInCall::UserinfoEndpoint(asking)) => Some(&asking.proved.attempt.provider),
-            Self::SigningIn(SignInCall::UserService(_)) | Self::CheckingPassword(_) | Self::Announcing(_) => None,
+            Self::SigningIn(SignInCall::UserService(_))
+            | Self::CheckingPassword(_)
+            | Self::Announcing(_)
+            | Self::AnnouncingEvents(_) => None,
         }
     }
 }
@@ -85,6 +90,12 @@ impl From<SignInCall> for AfterReply {
 impl From<Announcing> for AfterReply {
     fn from(announcing: Announcing) -> Self {
         Self::Announcing(Box::new(announcing))
+    }
+}
+
+impl From<AnnouncingEvents> for AfterReply {
+    fn from(announcing: AnnouncingEvents) -> Self {
+        Self::AnnouncingEvents(Box::new(announcing))
     }
 }
 
@@ -123,7 +134,7 @@ impl PendingCall {
             AfterReply::SigningIn(SignInCall::TokenEndpoint(_)) => CallKind::Token,
             AfterReply::SigningIn(SignInCall::UserinfoEndpoint(_)) => CallKind::Userinfo,
             AfterReply::SigningIn(SignInCall::UserService(_)) | AfterReply::CheckingPassword(_) => CallKind::UserService,
-            AfterReply::Announcing(_) => CallKind::Revocations,
+            AfterReply::Announcing(_) | AfterReply::AnnouncingEvents(_) => CallKind::Revocations,
         };
         Event::call_ended(kind, self.visit.now, now, reply)
     }
@@ -136,7 +147,7 @@ impl PendingCall {
             AfterReply::SigningIn(SignInCall::UserinfoEndpoint(..)) => "userinfo",
             AfterReply::SigningIn(SignInCall::UserService(_)) => "account",
             AfterReply::CheckingPassword(_) => "password",
-            AfterReply::Announcing(_) => "revocations",
+            AfterReply::Announcing(_) | AfterReply::AnnouncingEvents(_) => "revocations",
         };
         PendingStage { request: self.visit.reference(), stage, read: None }
     }

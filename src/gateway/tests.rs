@@ -44,6 +44,7 @@ mod refused_session;
 mod repeated;
 mod roles;
 mod rules;
+mod security_events;
 mod session_jwt;
 mod sessions;
 mod sign_in;

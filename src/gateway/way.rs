@@ -137,15 +137,26 @@ fn guarded(scene: &mut Scene<'_>, request: Request, origin: Origin) -> Option<Gu
 
 /// The endpoint of ours with this path, by its name in the configuration.
 fn endpoint_at(settings: &Settings, path: &str) -> Option<&'static str> {
-    let Endpoints { login, callback, logout, session, authorize, token, popup, jwks, password, backchannel_logout } =
-        &settings.endpoints;
+    let Endpoints {
+        login,
+        callback,
+        logout,
+        session,
+        authorize,
+        token,
+        popup,
+        jwks,
+        password,
+        backchannel_logout,
+        security_events,
+    } = &settings.endpoints;
     let called_back = settings.providers.iter().any(|provider| provider.oidc.signs_in() && provider.callback == path);
     let always = [("login", login), ("callback", callback), ("logout", logout), ("session", session)];
     let others = [("authorize", authorize), ("token", token), ("popup", popup), ("jwks", jwks), ("password", password)];
     let posted_to = settings.providers.iter().any(|provider| provider.backchannel_logout.as_deref() == Some(path));
     let others = others
         .into_iter()
-        .chain([("backchannel_logout", backchannel_logout)])
+        .chain([("backchannel_logout", backchannel_logout), ("security_events", security_events)])
         .filter_map(|(name, path)| Some((name, path.as_ref()?)));
     let named = always.into_iter().chain(others).find(|(_, endpoint)| *endpoint == path).map(|(name, _)| name);
     named.or_else(|| called_back.then_some("callback")).or_else(|| posted_to.then_some("backchannel_logout"))

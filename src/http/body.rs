@@ -1,4 +1,4 @@
-//! The body of a request to one of our own endpoints: whether it was read, and the two media types that it may have. The body of
+//! The body of a request to one of our own endpoints: whether it was read, and the media types that it may have. The body of
 //! a request that goes upstream is never read.
 
 use std::collections::BTreeMap;
@@ -54,6 +54,8 @@ pub enum MediaType {
     Json,
     /// `application/x-www-form-urlencoded`: a form, as browsers send it.
     UrlEncoded,
+    /// `application/secevent+jwt`: a security event token (RFC 8417, section 7.2).
+    SecurityEvent,
 }
 
 impl MediaType {
@@ -61,6 +63,7 @@ impl MediaType {
         match self {
             Self::Json => "application/json",
             Self::UrlEncoded => "application/x-www-form-urlencoded",
+            Self::SecurityEvent => "application/secevent+jwt",
         }
     }
 

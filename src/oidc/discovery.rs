@@ -12,6 +12,7 @@ use crate::http::url::Url;
 use crate::oidc::metadata::{Endpoint, EndpointName, Metadata, Remark};
 use crate::oidc::provider::{MetadataSource, Provider, ProviderRequest};
 use crate::oidc::reply::{self, FailureReasons};
+use crate::oidc::security_event::transmitter_metadata::{self, TransmitterMetadata};
 use crate::words::principal::Claims;
 use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
@@ -55,7 +56,7 @@ pub fn fresh_for(reply: &Reply) -> Duration {
 pub enum Need {
     /// Signing in.
     SignIn,
-    /// Verifying bearer tokens with the provider's keys.
+    /// Verifying bearer tokens or security events with the keys that are published.
     Keys,
     /// Asking about bearer tokens (RFC 7662).
     Introspection,
@@ -77,7 +78,7 @@ impl Need {
     fn of(provider: &Provider) -> impl Iterator<Item = Self> {
         let each = [
             (Self::SignIn, provider.signs_in()),
-            (Self::Keys, provider.publishes_bearer_keys()),
+            (Self::Keys, provider.publishes_bearer_keys() || provider.transmits()),
             (Self::Introspection, provider.introspects()),
         ];
         each.into_iter().filter(|(_, is_needed)| *is_needed).map(|(need, _)| need)
@@ -147,8 +148,12 @@ pub fn check_endpoint(provider: &Provider, name: EndpointName, url: &Url) -> Res
 
 fn document_address(provider: &Provider) -> Result<Url, Failure> {
     let refused = |what: &str| Failure::new(Reason::MetadataUnavailable, what);
-    let MetadataSource::Discovery { issuer } = &provider.source else {
-        return Err(refused("the metadata are given in the configuration; there is nothing to ask"));
+    let issuer = match &provider.source {
+        MetadataSource::Discovery { issuer } => issuer,
+        MetadataSource::Transmitter { document, .. } => return Ok(document.clone()),
+        MetadataSource::Given(_) | MetadataSource::Never { .. } => {
+            return Err(refused("the metadata are given in the configuration; there is nothing to ask"));
+        }
     };
     if issuer.target().contains('?') {
         return Err(refused("an issuer has no query"));
@@ -158,7 +163,17 @@ fn document_address(provider: &Provider) -> Result<Url, Failure> {
     Url::parse(&address).map_err(refused)
 }
 
+/// The metadata of a transmitter of security events (SSF 1.0, section 7.1), of which only the keys are used.
+fn of_transmitter(provider: &Provider, read: TransmitterMetadata) -> Result<Metadata, String> {
+    let TransmitterMetadata { issuer, jwks_uri } = read;
+    check_endpoint(provider, EndpointName::Jwks, &jwks_uri).map_err(|why| format!("{}: {why}", EndpointName::Jwks.as_str()))?;
+    Ok(Metadata::of_keys(issuer, jwks_uri))
+}
+
 fn read(provider: &Provider, members: &Claims) -> Result<Metadata, String> {
+    if let MetadataSource::Transmitter { issuer, .. } = &provider.source {
+        return of_transmitter(provider, transmitter_metadata::read(members, issuer)?);
+    }
     let issuer = reply::text(members, "issuer")?.ok_or("issuer is missing")?;
     if issuer != provider.issuer() {
         return Err(difference(provider.issuer(), issuer));

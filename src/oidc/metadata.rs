@@ -102,6 +102,22 @@ pub enum Remark {
 }
 
 impl Metadata {
+    /// Those of somebody who only publishes keys there.
+    pub const fn of_keys(issuer: String, jwks_uri: Url) -> Self {
+        Self {
+            issuer,
+            authorization_endpoint: Endpoint::MISSING,
+            token_endpoint: Endpoint::MISSING,
+            jwks_uri: Endpoint::usable(jwks_uri),
+            userinfo_endpoint: Endpoint::MISSING,
+            introspection_endpoint: Endpoint::MISSING,
+            revocation_endpoint: Endpoint::MISSING,
+            end_session_endpoint: Endpoint::MISSING,
+            remarks: Vec::new(),
+            announces_iss_parameter: false,
+        }
+    }
+
     /// The URL of an endpoint that is needed now.
     ///
     /// # Errors

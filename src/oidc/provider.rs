@@ -69,6 +69,13 @@ pub enum MetadataSource {
     },
     /// From the configuration.
     Given(Box<Metadata>),
+    /// From a transmitter of security events, which is called like a provider, and asked for its keys alone.
+    Transmitter {
+        /// The issuer, which is compared character by character.
+        issuer: String,
+        /// Where its metadata are (SSF 1.0, section 7).
+        document: Url,
+    },
     /// From nowhere: it is never called. It only issues tokens, and their keys are in the configuration.
     Never {
         /// The issuer in its tokens, which need not be a URL.
@@ -104,6 +111,11 @@ impl Clusters {
         Self(entries.into_iter().map(|(host, cluster)| (host.to_ascii_lowercase(), cluster)).collect())
     }
 
+    /// All of these together. For a host that several of them list, the first counts.
+    pub fn joined<'a>(each: impl Iterator<Item = &'a Self>) -> Self {
+        Self(each.flat_map(|clusters| clusters.0.iter().cloned()).collect())
+    }
+
     /// The clusters, in the order of the configuration; one may be there for several hosts.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(_, cluster)| cluster.as_str())
@@ -134,7 +146,7 @@ impl Provider {
         match &self.source {
             MetadataSource::Discovery { issuer } => issuer.as_str(),
             MetadataSource::Given(metadata) => &metadata.issuer,
-            MetadataSource::Never { issuer } => issuer,
+            MetadataSource::Transmitter { issuer, .. } | MetadataSource::Never { issuer } => issuer,
         }
     }
 
@@ -146,6 +158,11 @@ impl Provider {
     /// Whether its bearer tokens are verified with the keys that it publishes.
     pub fn publishes_bearer_keys(&self) -> bool {
         self.bearer.as_ref().is_some_and(|bearer| matches!(bearer.keys, BearerKeys::Published))
+    }
+
+    /// Whether it is asked for the metadata of a transmitter of security events.
+    pub const fn transmits(&self) -> bool {
+        matches!(self.source, MetadataSource::Transmitter { .. })
     }
 
     /// The endpoint that is written beside the issuer, if it is.

@@ -167,6 +167,8 @@ fn credentials(settings: &Password, bytes: &[u8], form: MediaType) -> Result<Nam
             };
             (text(&settings.account), text(&settings.password))
         }
+        // No other was asked for.
+        MediaType::SecurityEvent => (None, None),
         MediaType::UrlEncoded => {
             let mut parameters = form_parameters(bytes, &[&settings.account, &settings.password])?;
             let mut text = |name: &str| parameters.remove(name).map(Secret::new);

@@ -10,6 +10,7 @@ use crate::config::settings::{PASSWORD, Settings};
 use crate::http::message::{Request, Response};
 use crate::http::return_to::ReturnTo;
 use crate::http::url::Origin;
+use crate::oidc::security_event::ErrorCode;
 use crate::session::attempt::Ending;
 use crate::session::attempt::place::Place;
 use crate::session::cookie::{self, Missing};
@@ -191,6 +192,10 @@ impl Stop {
                 let response = logout_token_refusal(settings, visit, &failure);
                 (response, Event::Denied { request, rule: None, subject: None, session: None, failure })
             }
+            JourneyKind::SecurityEvent(err) => {
+                let response = security_event_refusal(settings, visit, err, &failure);
+                (response, Event::Denied { request, rule: None, subject: None, session: None, failure })
+            }
             JourneyKind::Password => {
                 let response = password_refusal(settings, visit, &failure);
                 (response, Event::SignInFailed { request, provider: Some(PASSWORD.to_owned()), failure })
@@ -213,9 +218,7 @@ fn password_refusal(settings: &Settings, visit: &Visit, failure: &Failure) -> Re
     let mut response = visit.refusal(settings, failure, &ReturnTo::front_page());
     let refusal = settings.password.as_ref().and_then(|password| password.refusal.as_ref());
     if let (Reason::CredentialsRefused, Some(refusal), false) = (failure.reason, refusal, browser::wants_page(&visit.request)) {
-        response.body.clone_from(refusal);
-        let json = ("content-type".to_owned(), "application/json".to_owned());
-        response.headers.iter_mut().filter(|(name, _)| name == "content-type").for_each(|field| *field = json.clone());
+        with_json(&mut response, refusal.clone());
     }
     response
 }
@@ -225,10 +228,28 @@ fn logout_token_refusal(settings: &Settings, visit: &Visit, failure: &Failure) -
     let mut response = visit.refusal(settings, failure, &ReturnTo::front_page());
     let error = if response.status < 500 { "invalid_request" } else { "temporarily_unavailable" };
     let body = serde_json::json!({"error": error, "error_description": failure.reason.id()});
-    response.body = body.to_string();
+    with_json(&mut response, body.to_string());
+    response
+}
+
+/// The refusal of a security event token (RFC 8935, section 2.3). While something is not available here, the token may be good, and
+/// the status alone says so. The description tells nobody what would be accepted.
+fn security_event_refusal(settings: &Settings, visit: &Visit, err: ErrorCode, failure: &Failure) -> Response {
+    let mut response = visit.refusal(settings, failure, &ReturnTo::front_page());
+    if response.status < 500 {
+        let description = format!("{}; the receiver's log says more of request {}", failure.reason.id(), visit.request_id);
+        with_json(&mut response, serde_json::json!({"err": err.as_str(), "description": description}).to_string());
+        response.headers.retain(|(name, _)| name != "content-language");
+        response.headers.push(("content-language".to_owned(), "en".to_owned()));
+    }
+    response
+}
+
+/// Puts JSON in the place of a response's body.
+fn with_json(response: &mut Response, body: String) {
+    response.body = body;
     let json = ("content-type".to_owned(), "application/json".to_owned());
     response.headers.iter_mut().filter(|(name, _)| name == "content-type").for_each(|field| *field = json.clone());
-    response
 }
 
 /// The page to return to after a sign-in. It was checked when the sign-in began, and is checked again, because the configuration

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::config::settings::{Audit, Told};
 use crate::http::address::ip;
-use crate::step::event::{Aftermath, DocumentKind, Event, RequestRef};
+use crate::step::event::{Aftermath, DocumentKind, Event, Followed, RequestRef, Transmitted};
 use crate::words::quote::escape_invisible;
 use crate::words::reason::Failure;
 
@@ -78,6 +78,20 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
             .text("provider", provider)
             .maybe("subject", subject.as_ref())
             .maybe("provider_session", session.as_ref()),
+        Event::Transmitted(event) => {
+            let Transmitted { request, transmitter, jti, happened, followed } = event.as_ref();
+            let line =
+                |name: &str| at(name, request).text("transmitter", transmitter).text("jti", jti).text("happened", happened);
+            match followed {
+                Followed::Ended { provider, subject, session, email } => line("security_event")
+                    .text("provider", provider)
+                    .maybe("subject", subject.as_ref())
+                    .maybe("provider_session", session.as_ref())
+                    .maybe("email", email.as_ref()),
+                Followed::Nothing { why } => line("security_event_ignored").text("detail", why),
+                Followed::Verified { state } => line("security_event_verification").maybe("state", state.as_ref()),
+            }
+        }
         Event::RevocationsForged(number) => Line::of("revocations_forged").with("number", Value::from(*number)),
         Event::RevocationsByUnknownKeys(number) => Line::of("revocations_by_unknown_keys").with("number", Value::from(*number)),
         Event::RevocationsWithoutRoom(number) => Line::of("revocations_without_room").with("number", Value::from(*number)),

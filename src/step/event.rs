@@ -83,6 +83,46 @@ pub enum CallKind {
     Revocations,
 }
 
+/// A security event that a transmitter has sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names of the other fields say it")]
+pub struct Transmitted {
+    pub request: RequestRef,
+    /// The configured name of the transmitter.
+    pub transmitter: String,
+    /// `jti` of its token.
+    pub jti: String,
+    /// What happened, by the name or the URI of the event.
+    pub happened: String,
+    pub followed: Followed,
+}
+
+/// What followed from a security event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Followed {
+    /// Sessions of this provider ended: those of which all is true that is given.
+    Ended {
+        /// The configured name of the provider.
+        provider: String,
+        /// `sub` there.
+        subject: Option<String>,
+        /// `sid`: the provider's session.
+        session: Option<String>,
+        /// The verified e-mail address.
+        email: Option<String>,
+    },
+    /// Nothing.
+    Nothing {
+        /// Why.
+        why: String,
+    },
+    /// The transmitter knows that its events arrive.
+    Verified {
+        /// What whoever asked for the event has given it.
+        state: Option<String>,
+    },
+}
+
 /// What becomes of a session whose refresh failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aftermath {
@@ -247,6 +287,8 @@ pub enum Event {
         /// `sid` of the token: the provider's session that ended; without, all of this person.
         session: Option<String>,
     },
+    /// A transmitter has sent a security event, which was taken.
+    Transmitted(Box<Transmitted>),
     /// There was no room in the queue of what the store is to be told. What ended holds here.
     RevocationsQueueFull,
     /// The store has taken so many announcements of what has ended.

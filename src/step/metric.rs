@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::step::event::{CallKind, DocumentKind, Event, IntrospectionAnswer, Outcome};
+use crate::step::event::{CallKind, DocumentKind, Event, Followed, IntrospectionAnswer, Outcome};
 use crate::words::reason::Reason;
 use crate::words::time::Timestamp;
 
@@ -112,6 +112,11 @@ impl Event {
             Self::TokenGivenBack { trouble: None, .. } => "accredit_token_revocation_ok",
             Self::TokenGivenBack { .. } => "accredit_token_revocation_failed",
             Self::LoggedOutByProvider { .. } => "accredit_backchannel_logout",
+            Self::Transmitted(event) => match event.followed {
+                Followed::Ended { .. } => "accredit_security_event",
+                Followed::Nothing { .. } => "accredit_security_event_ignored",
+                Followed::Verified { .. } => "accredit_security_event_verification",
+            },
             Self::RevocationsUnavailable { .. } => "accredit_revocations_unavailable",
             Self::RevocationsAvailable { .. } => "accredit_revocations_available_again",
             Self::CallEnded { kind, took } => {

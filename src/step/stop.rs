@@ -1,6 +1,7 @@
 //! What stops a journey: which kind of journey it was, why it stopped, and what had happened before. It does not know how that is
 //! answered; `step::answers` does.
 
+use crate::oidc::security_event::ErrorCode;
 use crate::session::attempt::Attempt;
 use crate::session::attempt::in_state::LinkOnly;
 use crate::session::attempt::place::Place;
@@ -38,6 +39,8 @@ pub enum JourneyKind {
     Password,
     /// A logout token that a provider has posted.
     LogoutToken,
+    /// A security event token that a transmitter has posted. It is told this code.
+    SecurityEvent(ErrorCode),
 }
 
 /// What is known of a sign-in whose attempt's cookie did not come.
@@ -69,7 +72,8 @@ impl Stop {
             | JourneyKind::UnsolicitedResponse
             | JourneyKind::LostAttempt(_)
             | JourneyKind::Password
-            | JourneyKind::LogoutToken => None,
+            | JourneyKind::LogoutToken
+            | JourneyKind::SecurityEvent(_) => None,
         }
     }
 

@@ -50,7 +50,8 @@ impl Background {
         Self {
             documents: Documents::new(settings),
             refreshes: Refreshes::default(),
-            ended: EndedSessions::new(settings.sealer.end_keys(), settings.names_of_beginnings(), store.as_deref()),
+            ended: EndedSessions::new(settings.sealer.end_keys(), settings.names_of_beginnings(), store.as_deref())
+                .reported(settings.reported()),
             given_back: GivenBack::default(),
             revocations: Revocations::new(settings),
             attempts: UsedAttempts::default(),

@@ -1,4 +1,4 @@
-//! All providers' metadata and keys: which are here, which are waited for, and which are due. How one provider's documents are
+//! All providers' and transmitters' metadata and keys: which are here, which are waited for, and which are due. How one provider's documents are
 //! fetched, shared and renewed, it does not know; `upkeep::provider_documents` does.
 
 use std::rc::Rc;
@@ -27,13 +27,17 @@ pub struct HeldKeys {
     pub since: Timestamp,
 }
 
-/// All providers' metadata and keys.
-pub struct Documents(Vec<ProviderDocuments>);
+/// All providers' metadata and keys, and behind them those of transmitters of security events.
+pub struct Documents {
+    each: Vec<ProviderDocuments>,
+    /// How many of them are a provider's.
+    of_providers: usize,
+}
 
 impl Documents {
     /// Nothing fetched yet.
     pub(super) fn new(settings: &Settings) -> Self {
-        Self(settings.providers.iter().map(ProviderDocuments::new).collect())
+        Self { each: settings.publishers().map(ProviderDocuments::new).collect(), of_providers: settings.providers.len() }
     }
 
     /// A provider's metadata, if this worker or another one has fetched it. Otherwise it is marked as wanted.
@@ -65,24 +69,24 @@ impl Documents {
 
     /// Whether a provider's keys may be fetched again now. If not, it is not worth waiting for newer ones.
     pub fn may_refresh_keys(&self, name: &str, now: Timestamp) -> bool {
-        self.0.iter().any(|documents| documents.name == name && documents.keys.not_before <= now)
+        self.each.iter().any(|documents| documents.name == name && documents.keys.not_before <= now)
     }
 
     /// Whether the newest attempt to fetch a provider's keys failed, in any worker.
     pub fn keys_failing(&self, world: &dyn World, name: &str) -> bool {
-        self.0.iter().any(|documents| documents.name == name && documents.keys_failing(world))
+        self.each.iter().any(|documents| documents.name == name && documents.keys_failing(world))
     }
 
     /// Marks a resource as wanted: a request is about to wait for it.
     pub fn want(&mut self, resource: &Resource) {
         match resource {
             Resource::Metadata(name) => {
-                if let Some(documents) = self.0.iter_mut().find(|documents| documents.name == *name) {
+                if let Some(documents) = self.each.iter_mut().find(|documents| documents.name == *name) {
                     documents.metadata.wanted = Some(None);
                 }
             }
             Resource::Keys { provider, newer_than } => {
-                if let Some(documents) = self.0.iter_mut().find(|documents| documents.name == *provider) {
+                if let Some(documents) = self.each.iter_mut().find(|documents| documents.name == *provider) {
                     documents.keys.wanted = Some(*newer_than);
                     documents.keys.not_before = Timestamp::default();
                 }
@@ -94,7 +98,7 @@ impl Documents {
 
     /// The news for a request that waits for this provider's metadata until the given time.
     pub(super) fn metadata_news(&self, now: Timestamp, name: &str, until: Timestamp) -> Option<News> {
-        let Some(documents) = self.0.iter().find(|documents| documents.name == name) else {
+        let Some(documents) = self.each.iter().find(|documents| documents.name == name) else {
             return Some(News::Missing(Reason::MetadataUnavailable));
         };
         if documents.metadata.held.is_some() {
@@ -105,7 +109,7 @@ impl Documents {
 
     /// The news for a request that waits for this provider's keys until the given time.
     pub(super) fn keys_news(&self, now: Timestamp, name: &str, newer_than: Option<Timestamp>, until: Timestamp) -> Option<News> {
-        let Some(documents) = self.0.iter().find(|documents| documents.name == name) else {
+        let Some(documents) = self.each.iter().find(|documents| documents.name == name) else {
             return Some(News::Missing(Reason::KeysUnavailable));
         };
         if documents.keys.is_newer_than(newer_than) {
@@ -126,9 +130,9 @@ impl Documents {
         (fetches, events): (&mut Vec<Fetch>, &mut Vec<Event>),
     ) -> bool {
         let mut missing = false;
-        let asked = self.0.iter_mut().zip(&settings.providers).filter(|(_, provider)| provider.oidc.is_asked());
+        let asked = self.each.iter_mut().zip(settings.publishers()).filter(|(_, provider)| provider.is_asked());
         for (documents, provider) in asked {
-            documents.look(&provider.oidc, &settings.sealer, world, now, fetches);
+            documents.look(provider, &settings.sealer, world, now, fetches);
             documents.tell(events);
             missing |= documents.metadata.is_due(now) || documents.are_keys_due(now);
         }
@@ -163,7 +167,7 @@ impl Documents {
 
     /// How many of `total` sessions each provider may have at least: the same number for each.
     pub(super) fn room_per_provider(&self, total: usize) -> usize {
-        total.checked_div(self.0.len()).unwrap_or_default()
+        total.checked_div(self.of_providers).unwrap_or_default()
     }
 
     fn of_provider<'a, 'b>(
@@ -171,7 +175,7 @@ impl Documents {
         settings: &'b Settings,
         name: &str,
     ) -> Option<(&'a mut ProviderDocuments, &'b Provider)> {
-        let mut both = self.0.iter_mut().zip(settings.providers.iter().map(|provider| &provider.oidc));
+        let mut both = self.each.iter_mut().zip(settings.publishers());
         both.find(|(documents, _)| documents.name == name)
     }
 }

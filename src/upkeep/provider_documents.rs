@@ -1,10 +1,9 @@
-//! The documents of one provider, its metadata and its keys: fetched once for all workers, kept, and renewed. A failure never
-//! takes away the document that was there before.
+//! The documents of one provider, or of one transmitter of security events: its metadata and its keys. They are fetched once for all
+//! workers, kept, and renewed. A failure never takes away the document that was there before.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::settings::ProviderSettings;
 use crate::crypto::key::KeySet;
 use crate::crypto::seal::{Purpose, Sealer};
 use crate::http::message::{Headers, Reply};
@@ -126,8 +125,7 @@ impl<T: PartialEq> Slot<T> {
 }
 
 impl ProviderDocuments {
-    pub(super) fn new(settings: &ProviderSettings) -> Self {
-        let provider = &settings.oidc;
+    pub(super) fn new(provider: &Provider) -> Self {
         let mut metadata = Slot::empty();
         if let MetadataSource::Given(given) = &provider.source {
             let forever = Timestamp::from_millis(u64::MAX);

@@ -183,6 +183,8 @@ reasons! {
     LogoutTokenInvalid = "logout_token_invalid",
     /// The security event token that a transmitter sent is not accepted; the log says why.
     SecurityEventInvalid = "security_event_invalid",
+    /// Whoever posted a security event did not send the `Authorization` that its transmitter must send.
+    TransmitterUnauthenticated = "transmitter_unauthenticated",
     /// The provider does not accept the refresh token, so the session has ended.
     RefreshRefused = "refresh_refused",
     /// The provider's tokens have expired, and new ones could not be obtained, or not yet.

@@ -34,7 +34,7 @@ const FLOORS: [(&str, u8); 17] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 37] = [
+const SUB_ROOMS: [&str; 38] = [
     "access::examples",
     "access::requirement",
     "cli::cases",
@@ -57,6 +57,7 @@ const SUB_ROOMS: [&str; 37] = [
     "config::reading",
     "config::sessions",
     "config::signing_in",
+    "config::transmitters",
     "config::whole",
     "gateway::journeys",
     "oidc::bearer",

@@ -129,7 +129,8 @@ pub(crate) fn keys(provider: &Provider, metadata: &Metadata, reply: &Reply, repo
     };
     let of_bearer = provider.bearer.as_ref().filter(|_| provider.publishes_bearer_keys()).map(|bearer| &bearer.algorithms);
     let of_sign_in = Some(&provider.algorithms).filter(|_| provider.signs_in());
-    for (what, algorithms) in [("ID tokens", of_sign_in), ("bearer tokens", of_bearer)] {
+    let of_events = Some(&provider.algorithms).filter(|_| !provider.signs_in() && provider.bearer.is_none());
+    for (what, algorithms) in [("ID tokens", of_sign_in), ("bearer tokens", of_bearer), ("security events", of_events)] {
         if let Some(algorithms) = algorithms {
             serving(what, algorithms, &keys, report);
         }

@@ -67,8 +67,22 @@ pub(crate) fn endpoint(settings: &Settings, name: &str, path: &str) -> Endpoint 
                 "the store's acknowledgement, if replicas share one",
             ],
         ),
+        "security_events" => security_events(settings),
         _ => Endpoint::default(),
     }
+}
+
+fn security_events(settings: &Settings) -> Endpoint {
+    let all = settings.transmitters.iter();
+    let names: Vec<_> = all.clone().map(|transmitter| transmitter.oidc.name.as_str()).collect();
+    let authorized: Vec<_> = all.filter(|one| one.authorization.is_some()).map(|one| one.oidc.name.as_str()).collect();
+    let does = format!("ends the sessions that a security event is about, of {}; no cookie is looked at", names.join(", "));
+    let mut needs = vec![POSTS.to_owned(), "a token as application/secevent+jwt, which the transmitter has signed".to_owned()];
+    if !authorized.is_empty() {
+        needs.push(format!("the Authorization of the transmitter, for {}", authorized.join(", ")));
+    }
+    needs.push("the store's acknowledgement, if replicas share one".to_owned());
+    Endpoint { does, needs }
 }
 
 fn callback(settings: &Settings, path: &str) -> Endpoint {

@@ -8,7 +8,9 @@ use serde_json::Value;
 use crate::answer::explanation::explanation;
 use crate::config::settings::{Audit, Told};
 use crate::step::audit;
-use crate::step::event::{Aftermath, CallKind, DocumentKind, Event, IntrospectionAnswer, Outcome, RequestRef};
+use crate::step::event::{
+    Aftermath, CallKind, DocumentKind, Event, Followed, IntrospectionAnswer, Outcome, RequestRef, Transmitted,
+};
 use crate::step::metric::Change;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
@@ -162,6 +164,9 @@ fn samples() -> Vec<Event> {
     events.extend(kinds.into_iter().map(|kind| Event::DocumentHeld { kind, provider: provider(), fetched }));
     events.extend([
         Event::LoggedOutByProvider { request: request(), provider: text(), subject: None, session: None },
+        transmitted(Followed::Ended { provider: text(), subject: None, session: None, email: None }),
+        transmitted(Followed::Nothing { why: text() }),
+        transmitted(Followed::Verified { state: None }),
         Event::TokenGivenBack { provider: text(), trouble: None },
         Event::TokenGivenBack { provider: text(), trouble: Some(text()) },
         Event::RevocationsQueueFull,
@@ -175,6 +180,12 @@ fn samples() -> Vec<Event> {
         Event::RevocationsAvailable { after: Duration::ZERO },
     ]);
     events
+}
+
+/// A security event from which this followed.
+fn transmitted(followed: Followed) -> Event {
+    let (request, text) = (RequestRef::new("", "", "GET", "/"), String::new);
+    Event::Transmitted(Box::new(Transmitted { request, transmitter: text(), jti: text(), happened: text(), followed }))
 }
 
 /// Every kind of call.
@@ -239,9 +250,10 @@ mod tests {
             Event::LoggedOutByProvider { .. } => 34,
             Event::RevocationsQueueFull => 35,
             Event::TokenGivenBack { .. } => 36,
+            Event::Transmitted(_) => 37,
         };
         let numbers: std::collections::BTreeSet<_> = samples().iter().map(number).collect();
-        assert_eq!(numbers, (0..=36).collect());
+        assert_eq!(numbers, (0..=37).collect());
         let number = |kind: CallKind| match kind {
             CallKind::Token => 0,
             CallKind::Refresh => 1,

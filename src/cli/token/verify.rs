@@ -211,7 +211,7 @@ fn published(provider: &Provider, gateway: &Gateway, arguments: &Verify) -> Resu
     };
     let metadata = match &provider.source {
         MetadataSource::Given(metadata) => Metadata::clone(metadata),
-        MetadataSource::Discovery { .. } | MetadataSource::Never { .. } => {
+        MetadataSource::Discovery { .. } | MetadataSource::Transmitter { .. } | MetadataSource::Never { .. } => {
             let reply = ask(&metadata_request(provider).map_err(told)?)?;
             metadata_response(provider, &reply).map_err(told)?
         }

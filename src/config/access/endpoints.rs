@@ -37,6 +37,8 @@ shape! {
         /// takes the logout tokens of a provider ([back-channel logout](#back-channel-logout)); with several providers `PATH/NAME` for
         /// each: POST
         pub(crate) backchannel_logout: Option<String> where endpoints(),
+        /// takes the [security events](#security-events) of `transmitters`: POST
+        pub(crate) security_events: Option<String> where endpoints(),
     }
 }
 
@@ -57,7 +59,15 @@ pub(crate) fn endpoints(
     public_keys: Checked<bool>,
     refusals: &mut Refusals,
 ) -> Answered {
-    let signs_in = [&shape.login, &shape.callback, &shape.authorize, &shape.token, &shape.popup, &shape.backchannel_logout];
+    let signs_in = [
+        &shape.login,
+        &shape.callback,
+        &shape.authorize,
+        &shape.token,
+        &shape.popup,
+        &shape.backchannel_logout,
+        &shape.security_events,
+    ];
     if providers == Ok(0) && signs_in.iter().any(|path| is_written(path) == Ok(true)) {
         let sentence = "expected none that signs people in, because there is no provider, found one; remove it";
         let _ = refusals.refuse("endpoints", sentence);
@@ -87,6 +97,7 @@ pub(crate) fn endpoints(
     let password = checking.path("password", shape.password);
     let jwks = checking.path("jwks", shape.jwks);
     let backchannel_logout = checking.path("backchannel_logout", backchannel_logout);
+    let security_events = checking.path("security_events", shape.security_events);
     let good = checking.good;
     let callback = callback.map(Option::unwrap_or_default);
     let all = || {
@@ -101,6 +112,7 @@ pub(crate) fn endpoints(
             jwks: jwks?,
             password: password?,
             backchannel_logout: backchannel_logout?,
+            security_events: security_events?,
         })
     };
     Answered { endpoints: all(), callback, good }

@@ -7,19 +7,19 @@ use crate::config::reading::values::each;
 use crate::crypto::key::Algorithm;
 
 /// The list of algorithms as an operator writes it.
-pub(super) type Names = Checked<Option<Vec<Checked<String>>>>;
+pub(crate) type Names = Checked<Option<Vec<Checked<String>>>>;
 
 /// The algorithms that are accepted unless the configuration lists others.
 const DEFAULT: [Algorithm; 3] = [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256];
 
 /// The names of the algorithms that a provider's published keys can be for.
 #[cfg(not(target_arch = "wasm32"))]
-pub(super) fn published() -> impl Iterator<Item = &'static str> {
+pub(crate) fn published() -> impl Iterator<Item = &'static str> {
     Algorithm::ALL.iter().filter(|algorithm| !algorithm.is_symmetric()).map(|algorithm| algorithm.as_str())
 }
 
 /// Checks the algorithms at `path`; [`DEFAULT`] where none are listed.
-pub(super) fn algorithms(path: &str, names: Names, refusals: &mut Refusals) -> Checked<Vec<Algorithm>> {
+pub(crate) fn algorithms(path: &str, names: Names, refusals: &mut Refusals) -> Checked<Vec<Algorithm>> {
     let Some(names) = names? else { return Ok(DEFAULT.to_vec()) };
     if names.is_empty() {
         let sentence = "expected at least one algorithm, found none; remove it for RS256, PS256 and ES256";

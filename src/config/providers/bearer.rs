@@ -49,7 +49,7 @@ shape! {
 }
 
 /// A JWK set (RFC 7517, section 5).
-pub(super) struct JwkSet {
+pub(crate) struct JwkSet {
     keys: Checked<Vec<Checked<Value>>>,
 }
 
@@ -114,13 +114,12 @@ pub(super) fn bearer(path: &str, shape: BearerShape, refusals: &mut Refusals) ->
         }
         (Ok(None), Ok(None), Ok(Some(secret))) => shared_secret(path, &secret, shape.algorithms, refusals),
         (Ok(Some(jwks)), Ok(None), Ok(None)) => {
-            let keys = jwks.keys.map(|keys| each_key(keys, |key| Ok(VerificationKey::from_jwk(&key))));
-            configured(&format!("{path}.jwks.keys"), keys, &at_algorithms, shape.algorithms, refusals)
+            of_jwks(&format!("{path}.jwks.keys"), jwks, &at_algorithms, shape.algorithms, refusals).map(bearer_keys)
         }
         (Ok(None), Ok(Some(written)), Ok(None)) => {
             let key = |key: PublicKey| Ok(VerificationKey::from_pem(key.key_id?.as_deref(), &key.pem?));
             let keys = Ok(each_key(written, key));
-            configured(&format!("{path}.public_keys"), keys, &at_algorithms, shape.algorithms, refusals)
+            configured(&format!("{path}.public_keys"), keys, &at_algorithms, shape.algorithms, refusals).map(bearer_keys)
         }
         (Ok(_), Ok(_), Ok(_)) => {
             let sentence = "expected one of jwks, public_keys and secret, found several; remove all but one";
@@ -136,7 +135,19 @@ pub(super) fn bearer(path: &str, shape: BearerShape, refusals: &mut Refusals) ->
     Ok(Bearer { audiences, algorithms, kind, forward: shape.forward?, introspection, keys })
 }
 
-fn audiences(path: &str, audiences: Vec<Checked<String>>, refusals: &mut Refusals) -> Checked<Vec<String>> {
+/// Checks the keys of a JWK set, at this path, and the algorithms at the other, which they must be for.
+pub(crate) fn of_jwks(
+    path: &str,
+    jwks: JwkSet,
+    at_algorithms: &str,
+    names: Names,
+    refusals: &mut Refusals,
+) -> Checked<Configured> {
+    let keys = jwks.keys.map(|keys| each_key(keys, |key| Ok(VerificationKey::from_jwk(&key))));
+    configured(path, keys, at_algorithms, names, refusals)
+}
+
+pub(crate) fn audiences(path: &str, audiences: Vec<Checked<String>>, refusals: &mut Refusals) -> Checked<Vec<String>> {
     if audiences.is_empty() || audiences.iter().any(|audience| audience.as_ref().is_ok_and(String::is_empty)) {
         let sentence = "expected the audiences that tokens for these services have, found none; write audiences: [app]";
         return Err(refusals.refuse(format!("{path}.audiences"), sentence));
@@ -146,6 +157,13 @@ fn audiences(path: &str, audiences: Vec<Checked<String>>, refusals: &mut Refusal
 
 /// Keys, and the algorithms that are accepted with them.
 type Verifying = (BearerKeys, Vec<Algorithm>);
+
+/// The same, of keys that stand in the configuration.
+pub(crate) type Configured = (Rc<KeySet>, Vec<Algorithm>);
+
+fn bearer_keys((keys, algorithms): Configured) -> Verifying {
+    (BearerKeys::Configured(keys), algorithms)
+}
 
 /// Checks a secret that the provider shares with us, which verifies HMAC alone.
 fn shared_secret(path: &str, secret: &Secret, names: Names, refusals: &mut Refusals) -> Checked<Verifying> {
@@ -184,7 +202,7 @@ fn configured(
     at_algorithms: &str,
     names: Names,
     refusals: &mut Refusals,
-) -> Checked<Verifying> {
+) -> Checked<Configured> {
     let algorithms = algorithms(at_algorithms, names, refusals);
     let keys = keys?;
     if keys.is_empty() || keys.len() > MOST_KEYS {
@@ -201,7 +219,7 @@ fn configured(
         let fitting = Algorithm::ALL.iter().find(|algorithm| key.serves(**algorithm)).map_or("", |algorithm| algorithm.as_str());
         Err(refuse(&format!("none of the algorithms is for this one; add {fitting} to {at_algorithms}")))
     })?;
-    Ok((BearerKeys::Configured(Rc::new(KeySet::configured(keys))), algorithms?))
+    Ok((Rc::new(KeySet::configured(keys)), algorithms?))
 }
 
 #[cfg(test)]

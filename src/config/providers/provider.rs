@@ -163,7 +163,7 @@ fn trusted_audiences(path: &str, others: Option<Vec<Checked<String>>>, refusals:
     others.into_iter().collect()
 }
 
-fn clock_skew(path: &str, seconds: Option<u64>, refusals: &mut Refusals) -> Checked<Duration> {
+pub(crate) fn clock_skew(path: &str, seconds: Option<u64>, refusals: &mut Refusals) -> Checked<Duration> {
     let seconds = seconds.unwrap_or(60);
     if seconds > 600 {
         let sentence = "expected at most 600; set the clocks right instead";

@@ -54,12 +54,12 @@ impl From<MetadataSource> for Source {
 }
 
 /// Reads an absolute URL.
-pub(super) fn url(path: &str, text: &str, refusals: &mut Refusals) -> Checked<Url> {
+pub(crate) fn url(path: &str, text: &str, refusals: &mut Refusals) -> Checked<Url> {
     Url::parse(text).map_err(|found| refusals.refuse(path, format!("expected an absolute https URL, {found}; write https://…")))
 }
 
 /// Checks which clusters reach which hosts. No other host is ever called for this provider.
-pub(super) fn clusters(path: &str, reached: Reached, issuer: &str, refusals: &mut Refusals) -> Checked<Clusters> {
+pub(crate) fn clusters(path: &str, reached: Reached, issuer: &str, refusals: &mut Refusals) -> Checked<Clusters> {
     let hosts = match reached {
         Reached::Hosts(hosts) => hosts,
         // With its port, because a host without one stands for all its ports. An issuer that is no URL is refused elsewhere.
@@ -228,6 +228,6 @@ pub(super) fn check_reach(path: &str, provider: &Provider, refusals: &mut Refusa
         MetadataSource::Given(metadata) => check_given(provider, metadata).map_err(|what| {
             refusals.refuse(at("metadata"), format!("expected endpoints that can be used, found one that cannot; {what}"))
         }),
-        MetadataSource::Never { .. } => Ok(()),
+        MetadataSource::Transmitter { .. } | MetadataSource::Never { .. } => Ok(()),
     }
 }

@@ -49,7 +49,8 @@ fn documents() -> [Value; 2] {
             {"name": "other", "metadata": given, "clusters": {"other.example.com": "other"}, "client_id": "app", "client_secret": "a-third-client-secret"},
         ],
         "session": {"keys": [KEY], "form": "jwt", "jwt": {"keys": [SECRET], "claims": ["email", "email_verified", "groups", "preferred_username"]}},
-        "endpoints": {"password": "/p", "popup": "/o"}, "popup": {},
+        "endpoints": {"password": "/p", "popup": "/o", "security_events": "/e"}, "popup": {},
+        "transmitters": [{"issuer": "https://api.example.com/events", "providers": ["api"], "events": ["credential-change"]}],
         "password": {"fields": {}, "throttle": {"account": {}, "address": {}}},
         "accounts": {"cluster": "users", "subject": "id", "verify": {"path": "/v", "body": {"n": "{account}", "p": "{password}"}}},
     });

@@ -22,6 +22,8 @@ struct Grant {
 /// An OpenID provider.
 pub(crate) struct Provider {
     pub(crate) metadata: Value,
+    /// Its metadata as a transmitter of security events.
+    pub(crate) transmitter: Value,
     /// The keys that it publishes, with their `kid`.
     pub(crate) publishes: Vec<(&'static TestKey, &'static str)>,
     /// The key that it signs with.
@@ -67,6 +69,7 @@ impl Provider {
                 "introspection_endpoint": endpoint("introspect"),
                 "end_session_endpoint": endpoint("logout"),
             }),
+            transmitter: json!({"issuer": ISSUER, "jwks_uri": endpoint("keys")}),
             publishes: vec![(&P256, "first")],
             signs: (&P256, Algorithm::ES256, "first"),
             claims: json!({"groups": ["staff"], "email": "alice@example.com", "email_verified": true, "address": "kept nowhere"}),
@@ -113,6 +116,7 @@ impl Provider {
         }
         match path.as_str() {
             ".well-known/openid-configuration" => json_reply(200, &self.metadata),
+            ".well-known/ssf-configuration" => json_reply(200, &self.transmitter),
             "keys" => {
                 let keys: Vec<_> = self.publishes.iter().map(|(key, kid)| key.jwk(&json!({"kid": kid}))).collect();
                 json_reply(200, &json!({ "keys": keys }))

@@ -1,5 +1,5 @@
 //! Where a transmitter says which keys it signs with (SSF 1.0, section 7; Google's older form is of RISC). The document is fetched
-//! elsewhere, through a provider's clusters, which also decide whether `jwks_uri` may be called.
+//! elsewhere, through the transmitter's clusters, which also decide whether `jwks_uri` may be called.
 
 use serde_json::Value;
 
@@ -17,39 +17,24 @@ pub struct TransmitterMetadata {
     pub jwks_uri: Url,
 }
 
-/// Under which well-known name the document stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WellKnown {
-    /// `ssf-configuration` (SSF 1.0, section 7.2).
-    Ssf,
-    /// `risc-configuration`, as at Google.
-    Risc,
-}
-
-impl WellKnown {
-    const fn path(self) -> &'static str {
-        match self {
-            Self::Ssf => "/.well-known/ssf-configuration",
-            Self::Risc => "/.well-known/risc-configuration",
-        }
-    }
-}
+/// The name under which the document stands (SSF 1.0, section 7.2).
+const WELL_KNOWN: &str = "/.well-known/ssf-configuration";
 
 /// The address of the document: the well-known name stands between the host and the path of the issuer (SSF 1.0, section 7.2.1). An
 /// issuer that is itself such an address, as authentik's, is taken as it is.
 ///
 /// # Errors
 /// A phrase that completes "expected the issuer of a transmitter, …".
-pub fn document_address(issuer: &Url, well_known: WellKnown) -> Result<Url, &'static str> {
+pub fn document_address(issuer: &Url) -> Result<Url, &'static str> {
     let path = issuer.target();
     if path.contains('?') {
         return Err("found a query in it");
     }
-    if path.starts_with(well_known.path()) {
+    if path.starts_with(WELL_KNOWN) {
         return Ok(issuer.clone());
     }
     let path = path.strip_suffix('/').unwrap_or(path);
-    Url::parse(&format!("{}://{}{}{path}", issuer.scheme(), issuer.authority(), well_known.path()))
+    Url::parse(&format!("{}://{}{WELL_KNOWN}{path}", issuer.scheme(), issuer.authority()))
 }
 
 /// Reads the document (SSF 1.0, sections 7.1 and 7.2.3). It is believed only for the expected issuer.
@@ -76,20 +61,18 @@ mod tests {
 
     #[test]
     fn the_document_stands_between_the_host_and_the_path_of_the_issuer() {
-        for (issuer, well_known, address) in [
-            ("https://accounts.google.com/", WellKnown::Risc, "https://accounts.google.com/.well-known/risc-configuration"),
-            ("https://tr.example.com", WellKnown::Ssf, "https://tr.example.com/.well-known/ssf-configuration"),
-            ("https://tr.example.com:8443/a/b/", WellKnown::Ssf, "https://tr.example.com:8443/.well-known/ssf-configuration/a/b"),
+        for (issuer, address) in [
+            ("https://tr.example.com", "https://tr.example.com/.well-known/ssf-configuration"),
+            ("https://tr.example.com/", "https://tr.example.com/.well-known/ssf-configuration"),
+            ("https://tr.example.com:8443/a/b/", "https://tr.example.com:8443/.well-known/ssf-configuration/a/b"),
             (
                 "https://ak.example.com/.well-known/ssf-configuration/foo/5",
-                WellKnown::Ssf,
                 "https://ak.example.com/.well-known/ssf-configuration/foo/5",
             ),
         ] {
-            let found = document_address(&Url::parse(issuer).unwrap(), well_known).unwrap();
-            assert_eq!(found.as_str(), address);
+            assert_eq!(document_address(&Url::parse(issuer).unwrap()).unwrap().as_str(), address);
         }
-        assert!(document_address(&Url::parse("https://tr.example.com/?a=b").unwrap(), WellKnown::Ssf).is_err());
+        assert!(document_address(&Url::parse("https://tr.example.com/?a=b").unwrap()).is_err());
     }
 
     #[test]

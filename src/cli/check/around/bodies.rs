@@ -33,7 +33,8 @@ fn paths_with_a_body(settings: &Settings) -> Vec<&str> {
     let endpoints = [&settings.endpoints.token, &settings.endpoints.password].into_iter().flatten().map(String::as_str);
     let posted = settings.providers.iter().filter(|provider| provider.oidc.response_mode == ResponseMode::FormPost);
     let told = settings.providers.iter().filter_map(|provider| provider.backchannel_logout.as_deref());
-    endpoints.chain(posted.map(|provider| provider.callback.as_str())).chain(told).collect()
+    let events = settings.endpoints.security_events.as_deref();
+    endpoints.chain(posted.map(|provider| provider.callback.as_str())).chain(told).chain(events).collect()
 }
 
 /// Checks that Envoy leads this path to no cluster, and that the buffer is on there.

@@ -64,10 +64,12 @@ struct Named {
 /// The clusters that a configuration names.
 fn named(written: &Value) -> Vec<Named> {
     let mut found = Vec::new();
-    let providers = written.get("providers").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    for (index, provider) in providers.iter().enumerate() {
+    let called = ["providers", "transmitters"].into_iter().flat_map(|part| {
+        let each = written.get(part).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        each.iter().enumerate().map(move |(index, one)| (format!("{part}[{index}].clusters"), one))
+    });
+    for (path, provider) in called {
         let issuer = provider.get("issuer").and_then(Value::as_str).filter(|issuer| issuer.starts_with("https://"));
-        let path = format!("providers[{index}].clusters");
         let host = |url: &str| Some(bare(Url::parse(url).ok()?.host()));
         match provider.get("clusters") {
             Some(Value::String(name)) => found.push(Named { path, name: name.clone(), host: issuer.and_then(host) }),

@@ -49,7 +49,7 @@ fn of_cluster(cluster: &Node, name: &str, wait: Duration, report: &mut Report<'_
 
 /// The clusters that the filter calls, each with how long it waits there.
 fn calls(settings: &Settings) -> Vec<(&str, Duration)> {
-    let asked = settings.providers.iter().map(|provider| &provider.oidc).filter(|provider| provider.is_asked());
+    let asked = settings.publishers().filter(|provider| provider.is_asked());
     let of_providers = asked.flat_map(|provider| provider.clusters.names().map(|name| (name, provider.timeout)));
     let accounts = settings.accounts.as_ref();
     let verify = accounts.and_then(|accounts| accounts.verify.as_ref()).map(|verify| &verify.call);

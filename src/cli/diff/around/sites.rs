@@ -115,8 +115,20 @@ pub(crate) fn sites(sides: &Both<Vec<&Settings>>, unlike: bool, most: usize) -> 
 
 /// The paths that Accredit answers itself.
 fn answered(endpoints: &Endpoints) -> Vec<String> {
-    let Endpoints { login, callback, logout, session, authorize, token, popup, jwks, password, backchannel_logout } = endpoints;
-    let others = [authorize, token, popup, jwks, password, backchannel_logout];
+    let Endpoints {
+        login,
+        callback,
+        logout,
+        session,
+        authorize,
+        token,
+        popup,
+        jwks,
+        password,
+        backchannel_logout,
+        security_events,
+    } = endpoints;
+    let others = [authorize, token, popup, jwks, password, backchannel_logout, security_events];
     [login, callback, logout, session].into_iter().chain(others.into_iter().flatten()).cloned().collect()
 }
 

@@ -25,8 +25,12 @@ fn with_all() -> Value {
         }})),
         ("/endpoints", json!({
             "authorize": "/api/authorize", "token": "/api/token", "popup": "/api/popup", "password": "/api/password", "jwks": "/api/jwks",
-            "backchannel_logout": "/api/backchannel_logout",
+            "backchannel_logout": "/api/backchannel_logout", "security_events": "/api/security_events",
         })),
+        ("/transmitters", json!([
+            {"name": "watcher", "issuer": "https://sso.example.com/events", "providers": ["main"], "authorization": "Bearer 0123456789"},
+            {"name": "main", "issuer": "https://sso.example.com/", "providers": ["main"]},
+        ])),
     ]
     .into_iter()
     .fold(document(), |document, (pointer, value)| changed(document, pointer, value))
@@ -171,6 +175,20 @@ fn each_says_what_it_does_and_needs_and_answers_as_it_says() {
             vec![
                 ("GET", vec![], "405 method_not_allowed"),
                 ("POST", vec!["Content-Type: application/json", "Content-Length: 12"], "415 body_type_refused"),
+            ],
+        ),
+        (
+            "/api/security_events",
+            "ends the sessions that a security event is about, of watcher, main; no cookie is looked at",
+            vec![
+                "POST",
+                "a token as application/secevent+jwt, which the transmitter has signed",
+                "the Authorization of the transmitter, for watcher",
+                "the store's acknowledgement, if replicas share one",
+            ],
+            vec![
+                ("GET", vec![], "405 method_not_allowed"),
+                ("POST", vec!["Content-Type: application/jwt", "Content-Length: 12"], "415 body_type_refused"),
             ],
         ),
     ] {

@@ -1,0 +1,207 @@
+//! Security events by push (RFC 8935): a transmitter posts a Security Event Token, and the sessions that its events are about end here
+//! and at all replicas. Who posts it matters only where the transmitter must also send `Authorization`: the token proves what it
+//! says. No cookie is looked at.
+//!
+//! The transmitter gets 202 when every end is recorded for all replicas. While their store is away, the ends hold at this one, wait
+//! in the queue, and the answer is 503, so that the transmitter sends the token again. A repeated token does no harm: an event ends
+//! only what began before it. One that ends nothing, because its subject cannot be told, is answered with 202, too, and a line in
+//! the log says why.
+
+use crate::authenticate::scene::Scene;
+use crate::config::settings::TransmitterSettings;
+use crate::gateway::announcing::AnnouncingEvents;
+use crate::http::body::MediaType;
+use crate::http::message::{Reply, Response};
+use crate::oidc::discovery::{self, Need};
+use crate::oidc::security_event::subject::{EndedSubject, SubjectPart};
+use crate::oidc::security_event::{self, ErrorCode, SecurityEvent, SetError, Verification};
+use crate::session::ended::end::End;
+use crate::step::body::{self, WantedBody};
+use crate::step::decision::{FromTheStart, Journey, Resource, Step};
+use crate::step::event::{Event, Followed, Transmitted};
+use crate::step::stop::{JourneyKind, Stop};
+use crate::step::visit::Visit;
+use crate::words::reason::{Failure, Reason};
+use crate::words::secret::equal;
+use crate::words::time::Timestamp;
+
+/// The endpoint at which all transmitters post their tokens.
+pub(super) fn begin(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey<AnnouncingEvents> {
+    if visit.request.method != "POST" {
+        return Err(Stop::method("POST"));
+    }
+    let wanted = body::read(scene.world, visit, &[MediaType::SecurityEvent]);
+    if let WantedBody::ToRead(limit, until) = wanted.map_err(|failure| refused(ErrorCode::InvalidRequest, failure))? {
+        return Ok(Step::reading(limit, until));
+    }
+    let set = std::str::from_utf8(visit.body.bytes()).unwrap_or_default().trim_ascii().to_owned();
+    let transmitter = transmitter(scene, &set)?;
+    check_authorization(visit, transmitter)?;
+    let taken = match &transmitter.keys {
+        Some(keys) => security_event::verify(scene.world, &transmitter.oidc, &set, keys, visit.now),
+        None => match verified(scene, visit, transmitter, &set)? {
+            Verified::Waits(resource) => return Ok(waiting(scene, visit, resource)),
+            Verified::Judged(judged) => judged,
+        },
+    };
+    match taken {
+        Ok(event) => end(scene, visit, transmitter, event),
+        Err(SetError::KeyUnknown(refusal) | SetError::Refused(refusal)) => Err(refused(refusal.err, refusal.failure)),
+    }
+}
+
+/// The transmitter that the token claims to be from. Its keys will tell whether that is so.
+fn transmitter<'a>(scene: &Scene<'a>, set: &str) -> Result<&'a TransmitterSettings, Stop> {
+    let invalid = |err, detail: &str| refused(err, Failure::new(Reason::SecurityEventInvalid, detail));
+    let Some(issuer) = security_event::claimed_issuer(set) else {
+        return Err(invalid(ErrorCode::InvalidRequest, "expected a signed token with iss, found something else"));
+    };
+    let mut all = scene.settings.transmitters.iter();
+    let found = all.find(|transmitter| transmitter.oidc.issuer == issuer);
+    found.ok_or_else(|| invalid(ErrorCode::InvalidIssuer, "its iss is the issuer of none of the transmitters"))
+}
+
+/// Checks that the request has the transmitter's `Authorization`, if that is configured.
+fn check_authorization(visit: &Visit, transmitter: &TransmitterSettings) -> Result<(), Stop> {
+    let Some(expected) = &transmitter.authorization else { return Ok(()) };
+    let sent = visit.request.headers.single("authorization").unwrap_or_default();
+    if equal(sent.as_bytes(), expected.expose().as_bytes()) {
+        return Ok(());
+    }
+    let name = &transmitter.oidc.name;
+    let detail =
+        format!("expected the authorization of transmitter {name}, found another, or none; the transmitter must send it");
+    let stop = refused(ErrorCode::AuthenticationFailed, Failure::new(Reason::TransmitterUnauthenticated, detail));
+    Err(Stop { fields: vec![("www-authenticate", "Bearer".to_owned())], ..stop })
+}
+
+/// What the published keys say of a token, or what must be waited for.
+enum Verified {
+    Waits(Resource),
+    Judged(Result<SecurityEvent, SetError>),
+}
+
+fn verified(scene: &mut Scene<'_>, visit: &Visit, transmitter: &TransmitterSettings, set: &str) -> Result<Verified, Stop> {
+    let unavailable = |failure| refused(ErrorCode::InvalidKey, failure);
+    let name = transmitter.publisher.name.as_str();
+    let (settings, documents) = (scene.settings, &mut scene.background.documents);
+    let Some(metadata) = documents.metadata(settings, scene.world, name, visit.now) else {
+        return Ok(Verified::Waits(Resource::Metadata(name.to_owned())));
+    };
+    discovery::check(&transmitter.publisher, &metadata, Need::Keys).map_err(unavailable)?;
+    let Some(keys) = documents.keys(settings, scene.world, name, visit.now) else {
+        return match visit.keys_refreshed {
+            true => Err(unavailable(Failure::new(Reason::KeysUnavailable, "the transmitter's keys are not here"))),
+            false => Ok(Verified::Waits(newer(name, None))),
+        };
+    };
+    let judged = security_event::verify(scene.world, &transmitter.oidc, set, &keys.set, visit.now);
+    if let (Err(SetError::KeyUnknown(refusal)), false) = (&judged, visit.keys_refreshed) {
+        // Anybody can send tokens that name unknown keys: while the keys may not be fetched again, nobody waits for them. It may be
+        // a good one by a new key, though: the transmitter may send it again.
+        if !documents.may_refresh_keys(name, visit.now) {
+            let detail = refusal.failure.detail.clone();
+            return Err(unavailable(Failure::new(Reason::KeysUnavailable, detail)));
+        }
+        return Ok(Verified::Waits(newer(name, Some(keys.fetched))));
+    }
+    Ok(Verified::Judged(judged))
+}
+
+fn newer(transmitter: &str, newer_than: Option<Timestamp>) -> Resource {
+    Resource::Keys { provider: transmitter.to_owned(), newer_than }
+}
+
+/// Waits for a document of the transmitter; the request then begins again.
+fn waiting(scene: &mut Scene<'_>, visit: &mut Visit, resource: Resource) -> Step<AnnouncingEvents, FromTheStart> {
+    scene.background.documents.want(&resource);
+    visit.keys_refreshed |= matches!(resource, Resource::Keys { .. });
+    Step::waiting(resource, visit.wait_until, FromTheStart)
+}
+
+/// Ends what the events are about, here at once, and tells the other replicas.
+fn end(
+    scene: &mut Scene<'_>,
+    visit: &Visit,
+    transmitter: &TransmitterSettings,
+    event: SecurityEvent,
+) -> Journey<AnnouncingEvents> {
+    let settings = scene.settings;
+    let SecurityEvent { jti, ends, ignored, verification, .. } = event;
+    let told = |happened: &str, followed| {
+        let (request, transmitter) = (visit.reference(), transmitter.oidc.name.clone());
+        Event::Transmitted(Box::new(Transmitted {
+            request,
+            transmitter,
+            jti: jti.clone(),
+            happened: happened.to_owned(),
+            followed,
+        }))
+    };
+    let mut events: Vec<_> =
+        ignored.into_iter().map(|ignored| told(&ignored.event, Followed::Nothing { why: ignored.why })).collect();
+    if let Verification::Event { state } = verification {
+        events.push(told("verification", Followed::Verified { state }));
+    }
+    let (mut announcements, mut is_kept) = (Vec::new(), true);
+    let until = settings.session.nothing_is_left_after(visit.now);
+    for end in &ends {
+        for subject in &end.subjects {
+            let [sub, sid, address] = parts(subject);
+            let provider = subject.provider.as_str();
+            let matching = End::Matching { provider, sub, sid, address, begun_by: end.before, until };
+            let recorded = scene.background.ended.end_as_reported(scene.world, &matching);
+            is_kept &= recorded.kept;
+            announcements.push(recorded.announcement);
+            let [sub, sid, email] = [sub, sid, address].map(|part| part.map(str::to_owned));
+            let followed = Followed::Ended { provider: provider.to_owned(), subject: sub, session: sid, email };
+            events.push(told(end.event.name(), followed));
+        }
+    }
+    if !is_kept {
+        let detail = "there is no room for another end of this provider; see revocations_without_room";
+        return Err(refused(ErrorCode::InvalidRequest, Failure::new(Reason::RevocationsUnavailable, detail)));
+    }
+    let announcing = AnnouncingEvents { number: announcements.len(), events };
+    let Some(revocations) = settings.revocations.as_ref().filter(|_| !announcements.is_empty()) else {
+        return Ok(accepted(announcing));
+    };
+    for announcement in &announcements {
+        // If the request ends before the store has answered, it is told again.
+        scene.background.ended.tell_when_asked(scene.world, announcement);
+    }
+    Ok(Step::calling(revocations.store.announce(&announcements, &[], None), announcing))
+}
+
+/// What a subject says of sessions: `sub`, `sid`, and the e-mail address. It never says two of a kind.
+fn parts(subject: &EndedSubject) -> [Option<&str>; 3] {
+    let mut parts = [None; 3];
+    for part in &subject.all_of {
+        let [sub, sid, address] = &mut parts;
+        match part {
+            SubjectPart::Person { sub: found } => *sub = Some(found.as_str()),
+            SubjectPart::Session { sid: found } => *sid = Some(found.as_str()),
+            SubjectPart::Email { address: found } => *address = Some(found.as_str()),
+        }
+    }
+    parts
+}
+
+/// Takes the store's reply.
+pub(super) fn announced(scene: &Scene<'_>, announcing: AnnouncingEvents, reply: &Reply) -> Journey<AnnouncingEvents> {
+    if let Some(revocations) = &scene.settings.revocations {
+        let announced = revocations.store.announced(announcing.number, 0, reply);
+        announced.map_err(|failure| refused(ErrorCode::InvalidRequest, failure))?;
+    }
+    Ok(accepted(announcing))
+}
+
+/// 202 (RFC 8935, section 2.2): the ends are recorded.
+fn accepted(announcing: AnnouncingEvents) -> Step<AnnouncingEvents> {
+    let headers = vec![("cache-control".to_owned(), "no-store".to_owned())];
+    Step::answered(Response { status: 202, headers, body: String::new() }, announcing.events)
+}
+
+fn refused(err: ErrorCode, failure: Failure) -> Stop {
+    Stop::new(JourneyKind::SecurityEvent(err), failure)
+}
