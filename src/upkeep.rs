@@ -4,6 +4,7 @@
 
 pub mod background;
 pub mod documents;
+mod failing;
 pub mod fetch;
 pub mod given_back;
 pub mod kept_claims;

@@ -46,12 +46,14 @@ pub enum Purpose {
     Document,
     /// A session with refreshed tokens, in the same shared memory until its cookie is set.
     Refreshed,
+    /// What replicas leave for each other in the store about the refresh of a session.
+    AgreedRefresh,
     /// The credential of a request, in Envoy's filter state for the pass after an internal redirect.
     NextPass,
 }
 
 impl Purpose {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Session,
         Self::Attempt,
         Self::TokenAttempt,
@@ -61,6 +63,7 @@ impl Purpose {
         Self::LogoutHint,
         Self::Document,
         Self::Refreshed,
+        Self::AgreedRefresh,
         Self::NextPass,
     ];
 
@@ -75,6 +78,7 @@ impl Purpose {
             Self::LogoutHint => b"accredit 1 logout hint cookie",
             Self::Document => b"accredit 1 shared document",
             Self::Refreshed => b"accredit 1 refreshed session",
+            Self::AgreedRefresh => b"accredit 1 refresh among replicas",
             Self::NextPass => b"accredit 1 credential for the next pass",
         }
     }

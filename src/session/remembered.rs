@@ -1,6 +1,7 @@
 //! What workers remember of sessions beside the cookies: those that were verified, and those whose tokens were refreshed; and what
 //! became of sign-in attempts. All of it may be lost, because the cookie is what counts.
 
+pub mod agreed;
 pub mod attempts;
 pub mod memory;
 pub mod refreshed;

@@ -21,7 +21,7 @@ use crate::shell::progress::{CalledFrom, Progress, Resumption, StreamHandle};
 use crate::shell::queues::{Asker, CallFor, Queues, Waiting};
 use crate::shell::report::Reporter;
 use crate::step::decision::{BodyNews, Decision, Forward, News, Renewal};
-use crate::upkeep::fetch::{Errand, Fetch, Upkeep};
+use crate::upkeep::fetch::{Fetch, Upkeep};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
@@ -244,7 +244,7 @@ impl Runner {
                     gateway.fetch_answered(world, &fetch, &reply)
                 });
                 if let Some(upkeep) = upkeep {
-                    self.do_upkeep(upkeep, matches!(fetch.errand, Errand::Revocations(_)));
+                    self.do_upkeep(upkeep, fetch.errand.is_of_store());
                 }
             }
             Some(CallFor::ForStream(Asker { id, progress, pending })) => {

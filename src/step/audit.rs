@@ -109,6 +109,7 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
         | Event::SessionRenewed
         | Event::SignInRepeated
         | Event::Refreshed { failure: None, .. }
+        | Event::RefreshedElsewhere { .. }
         | Event::Notified { failure: None, .. }
         | Event::Fetched { failure: None, .. }
         | Event::DocumentHeld { .. }

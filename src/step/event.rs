@@ -247,6 +247,8 @@ pub enum Event {
         /// Why the refresh failed, and what becomes of the session; `None` if it succeeded.
         failure: Option<(Failure, Aftermath)>,
     },
+    /// Another replica has refreshed a session's tokens, and this one has taken the session from the store.
+    RefreshedElsewhere { provider: String },
     /// No refresh token came, so that sessions end with the provider's tokens. Reported once per provider and worker.
     RefreshTokenMissing { provider: String },
     /// The provider's metadata name an endpoint in a way that cannot be used, or lack one that the configuration needs.

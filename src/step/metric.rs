@@ -81,6 +81,7 @@ impl Event {
             Self::Refreshed { failure: Some((failure, _)), .. } => {
                 return Metric::counter_of("accredit_refresh_failed_", failure.reason);
             }
+            Self::RefreshedElsewhere { .. } => "accredit_refresh_elsewhere",
             Self::RefreshTokenMissing { .. } => "accredit_refresh_token_missing",
             Self::AccountCreated { .. } => "accredit_account_created",
             Self::Notified { failure: None, .. } => "accredit_notify_ok",

@@ -26,6 +26,9 @@ const IDLE_PERIOD: Duration = Duration::from_secs(1);
 /// The time between two ticks when a document is missing or a session is due.
 const BUSY_PERIOD: Duration = Duration::from_millis(100);
 
+/// Almost at once, but not before this call of the host's has returned.
+const AT_ONCE: Duration = Duration::from_millis(1);
+
 /// What the background keeps: all providers' documents, the sessions that are to be refreshed, and those that have ended.
 #[expect(missing_docs, reason = "the types of the fields say it")]
 pub struct Background {
@@ -41,6 +44,9 @@ pub struct Background {
     pub attempts: UsedAttempts,
     /// The names of providers whose missing refresh token was reported already.
     without_refresh_token: Vec<String>,
+    /// Calls to the store that its own answer was followed by. They wait for the next turn: while Envoy hands over an answer that
+    /// ended with its connection, it may give that very connection to the next call, which is then reset.
+    held: Vec<Fetch>,
 }
 
 impl Background {
@@ -56,6 +62,7 @@ impl Background {
             revocations: Revocations::new(settings),
             attempts: UsedAttempts::default(),
             without_refresh_token: Vec::new(),
+            held: Vec::new(),
         }
     }
 
@@ -85,7 +92,7 @@ impl Background {
 
     /// Does everything that is due now. The timer calls this.
     pub fn tick(&mut self, settings: &Settings, world: &mut dyn World) -> Upkeep {
-        self.turn(settings, world, Vec::new(), |_, _| {})
+        self.turn(settings, world, (Vec::new(), None), |_, _| {})
     }
 
     /// Takes the reply to a fetch, then does everything that is due now.
@@ -104,11 +111,13 @@ impl Background {
                 [fetched].into_iter().chain(remarks.into_iter().map(told)).collect()
             }
             Errand::GiveBack => vec![given_back::answered(&fetch.provider, reply)],
-            Errand::Refresh(_) | Errand::Revocations(_) => Vec::new(),
+            Errand::Refresh(_) | Errand::Revocations(_) | Errand::ClaimRefresh(_) | Errand::LeaveRefresh => Vec::new(),
         };
-        self.turn(settings, world, events, |(refreshes, revocations), turn| match &fetch.errand {
+        self.turn(settings, world, (events, Some(fetch)), |(refreshes, revocations), turn| match &fetch.errand {
             Errand::Document(_) | Errand::GiveBack => {}
             Errand::Refresh(session) => refreshes.fetch_answered(turn, session, reply),
+            Errand::ClaimRefresh(session) => refreshes.claim_answered(turn, session, reply),
+            Errand::LeaveRefresh => refreshes.left(turn, reply),
             Errand::Revocations(question) => revocations.answered(turn, question, fetch.began, reply),
         })
     }
@@ -117,19 +126,28 @@ impl Background {
         &mut self,
         settings: &Settings,
         world: &mut dyn World,
-        events: Vec<Event>,
+        (events, reply_to): (Vec<Event>, Option<&Fetch>),
         answered: impl FnOnce((&mut Refreshes, &mut Revocations), &mut Turn<'_>),
     ) -> Upkeep {
         let now = world.now();
-        let (documents, ended) = (&mut self.documents, &mut self.ended);
-        let mut turn = Turn { settings, world, now, documents, ended, fetches: Vec::new(), events };
-        answered((&mut self.refreshes, &mut self.revocations), &mut turn);
-        self.refreshes.look_after(&mut turn);
-        self.given_back.look_after(&mut turn);
-        let again = self.revocations.look_after(&mut turn);
+        let Self { documents, refreshes, ended, given_back, revocations, held, .. } = self;
+        let (fetches, needless) = (Vec::new(), Vec::new());
+        let mut turn = Turn { settings, world, now, documents, ended, needless, fetches, events };
+        answered((refreshes, revocations), &mut turn);
+        refreshes.look_after(&mut turn);
+        given_back.look_after(&mut turn);
+        let mut next = revocations.look_after(&mut turn);
         let Turn { world, documents, mut fetches, mut events, .. } = turn;
         let missing = documents.look_after(settings, world, now, (&mut fetches, &mut events));
-        let attentive = missing || !self.refreshes.is_empty();
-        Upkeep { fetches, events, next: again.min(if attentive { BUSY_PERIOD } else { IDLE_PERIOD }) }
+        let attentive = missing || !refreshes.is_empty();
+        next = next.min(if attentive { BUSY_PERIOD } else { IDLE_PERIOD });
+        if reply_to.is_some_and(|fetch| fetch.errand.is_of_store()) {
+            let (of_store, others): (Vec<_>, Vec<_>) = fetches.into_iter().partition(|fetch| fetch.errand.is_of_store());
+            held.extend(of_store);
+            fetches = others;
+        } else {
+            fetches.extend(held.drain(..).map(|fetch| Fetch { began: now, ..fetch }));
+        }
+        Upkeep { fetches, events, next: if held.is_empty() { next } else { AT_ONCE } }
     }
 }

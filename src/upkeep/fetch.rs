@@ -37,7 +37,7 @@ impl Fetch {
             Errand::Document(kind) => CallKind::Document(kind),
             Errand::Refresh(_) => CallKind::Refresh,
             Errand::GiveBack => CallKind::GiveBack,
-            Errand::Revocations(_) => CallKind::Revocations,
+            Errand::Revocations(_) | Errand::ClaimRefresh(_) | Errand::LeaveRefresh => CallKind::Revocations,
         };
         Event::call_ended(kind, self.began, now, reply)
     }
@@ -55,4 +55,16 @@ pub enum Errand {
     GiveBack,
     /// A question to the store in which replicas tell each other what has ended.
     Revocations(Box<Question>),
+    /// To ask the store whether this process may refresh this session.
+    ClaimRefresh(Box<Session>),
+    /// To leave there what other replicas need to know of a refresh.
+    LeaveRefresh,
+}
+
+impl Errand {
+    /// Whether the store that replicas share is asked. No call to it may be made while it hands over an answer: it could get the
+    /// connection of that answer, which has ended.
+    pub const fn is_of_store(&self) -> bool {
+        matches!(self, Self::Revocations(_) | Self::ClaimRefresh(_) | Self::LeaveRefresh)
+    }
 }

@@ -36,8 +36,13 @@ impl GivenBack {
 
     /// Gives the tokens back.
     pub(super) fn look_after(&mut self, turn: &mut Turn<'_>) {
-        for (name, token) in std::mem::take(&mut self.0) {
-            let (Some(provider), Some(metadata)) = (turn.settings.provider(&name), turn.metadata(&name)) else { continue };
+        for (name, token) in self.0.drain(..).chain(std::mem::take(&mut turn.needless)) {
+            let Some(provider) = turn.settings.provider(&name) else { continue };
+            let Some(metadata) = turn.metadata(&name) else {
+                let trouble = Some("the provider's metadata are not here; see its fetch_failed lines".to_owned());
+                turn.events.push(Event::TokenGivenBack { provider: name, trouble });
+                continue;
+            };
             if let Some(call) = revocation_request(turn.world, &provider.oidc, &metadata, &token) {
                 turn.fetches.push(Fetch { provider: name, errand: Errand::GiveBack, call, began: turn.now });
             }

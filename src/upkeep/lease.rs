@@ -12,8 +12,9 @@ use crate::words::world::{Version, World};
 /// The longest delay after repeated failures: once a provider is back, it is asked again within this time.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(10);
 
-/// The longest time for which a lease is held: the longest `timeout` and `sign_in.wait` that can be configured, and a second.
-const LONGEST_SPAN: Duration = LONGEST_TIMEOUT.saturating_add(LONGEST_WAIT).saturating_add(Duration::from_secs(1));
+/// The longest time for which a lease is held: the longest `timeout` and `sign_in.wait` that can be configured, a second to agree with
+/// other replicas, and a second.
+const LONGEST_SPAN: Duration = LONGEST_TIMEOUT.saturating_add(LONGEST_WAIT).saturating_add(Duration::from_secs(2));
 
 /// How many provoked fetches may follow each other without a pause.
 const BURST: u32 = 3;
@@ -117,6 +118,13 @@ pub fn acquire(world: &mut dyn World, key: &str, now: Timestamp, span: Duration,
     if write(world, key, lease, version) { Grant::Granted } else { Grant::InProgress }
 }
 
+/// Holds the lease until then, which this worker holds: the fetch begins only now.
+pub fn prolong(world: &mut dyn World, key: &str, until: Timestamp) {
+    if let Some((lease, version)) = read(world, key) {
+        let _ = write(world, key, Lease { held_until: lease.held_until.max(until), ..lease }, version);
+    }
+}
+
 /// Gives the lease back: the fetch succeeded.
 pub fn release(world: &mut dyn World, key: &str) {
     let (lease, version) = read(world, key).unwrap_or((Lease::default(), Version::Any));
@@ -180,6 +188,19 @@ mod tests {
         assert_eq!(ask(&mut world, 0, Urgency::Due), Grant::Granted);
         assert_eq!(ask(&mut world, 5, Urgency::Due), Grant::InProgress);
         assert_eq!(ask(&mut world, 6, Urgency::Due), Grant::Granted);
+    }
+
+    #[test]
+    fn a_lease_that_was_prolonged_ends_after_that_time_and_never_sooner_than_before() {
+        let mut world = Still::default();
+        prolong(&mut world, "k", at(100));
+        ask(&mut world, 0, Urgency::Due);
+        assert_eq!(ask(&mut world, 0, Urgency::Due), Grant::Granted);
+        prolong(&mut world, "k", at(3));
+        assert_eq!(ask(&mut world, 5, Urgency::Due), Grant::InProgress);
+        prolong(&mut world, "k", at(9));
+        assert_eq!(ask(&mut world, 8, Urgency::Due), Grant::InProgress);
+        assert_eq!(ask(&mut world, 9, Urgency::Due), Grant::Granted);
     }
 
     #[test]

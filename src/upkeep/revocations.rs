@@ -18,6 +18,7 @@ use crate::http::message::{HttpCall, Reply};
 use crate::revocations::cursor::Cursor;
 use crate::revocations::exchanged::NamedValue;
 use crate::step::event::Event;
+use crate::upkeep::failing::Failing;
 use crate::upkeep::fetch::{Errand, Fetch};
 use crate::upkeep::lease::{self, Grant, Urgency};
 use crate::upkeep::question::Question;
@@ -37,12 +38,6 @@ const SOON: Duration = Duration::from_millis(100);
 
 /// The most announcements of one call: 40 KiB, with two keys twice as much.
 const MOST_AT_ONCE: usize = 500;
-
-/// Almost at once, but not before this call of the host's has returned.
-const AT_ONCE: Duration = Duration::from_millis(1);
-
-/// A failure that lasts is told in the log at most once in this time.
-const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// How long an entry is left in the store after it has stopped to matter, by the store's clock: clocks of replicas may differ by
 /// less than that.
@@ -64,17 +59,14 @@ pub struct Revocations {
     again_not_before: Timestamp,
     /// What the store is to keep under names, and for how long.
     to_put: Vec<(String, &'static [u8], Duration)>,
-    /// Since when reading fails, and when that was told last.
-    reading_fails: Option<(Timestamp, Timestamp)>,
-    /// The same for announcing: a store that is full, or whose user may only read, fails in that alone.
-    announcing_fails: Option<(Timestamp, Timestamp)>,
+    /// Whether reading fails.
+    reading: Failing,
+    /// Whether announcing fails: a store that is full, or whose user may not add entries, fails in that alone.
+    announcing: Failing,
+    /// Whether keeping something under a name fails, which its user may not be allowed either.
+    keeping: Failing,
     /// Before this time, what is new is not sent at once, because the store has just refused something.
     announce_not_before: Timestamp,
-    /// What an answer was followed by. It waits for the next turn: while Envoy hands over an answer that ended with its connection,
-    /// it may give that very connection to the next call, which is then reset.
-    following: Vec<Fetch>,
-    /// Whether this turn was begun by an answer of the store.
-    is_answered: bool,
     /// Until when everything is known, and when that was looked up.
     current: (Option<Timestamp>, Timestamp),
 }
@@ -89,11 +81,10 @@ impl Revocations {
             again: None,
             again_not_before: Timestamp::default(),
             to_put: Vec::new(),
-            reading_fails: None,
-            announcing_fails: None,
+            reading: Failing::default(),
+            announcing: Failing::default(),
+            keeping: Failing::default(),
             announce_not_before: Timestamp::default(),
-            following: Vec::new(),
-            is_answered: false,
             current: (None, Timestamp::from_millis(u64::MAX)),
         }
     }
@@ -131,11 +122,6 @@ impl Revocations {
     /// Does what is due. Returns after which time it wants to be called again.
     pub(super) fn look_after(&mut self, turn: &mut Turn<'_>) -> Duration {
         let (Some(place), Some(configured)) = (&self.place, &turn.settings.revocations) else { return PERIOD };
-        if std::mem::take(&mut self.is_answered) {
-            return AT_ONCE;
-        }
-        let now = turn.now;
-        turn.fetches.extend(self.following.drain(..).map(|fetch| Fetch { began: now, ..fetch }));
         let unsent = turn.ended.take_unsent();
         // While the store takes nothing, what is in the queue waits for the next round.
         if turn.now >= self.announce_not_before {
@@ -164,7 +150,6 @@ impl Revocations {
     /// Takes the store's answer to a call that was made at `began`.
     pub(super) fn answered(&mut self, turn: &mut Turn<'_>, question: &Question, began: Timestamp, reply: &Reply) {
         let (Some(place), Some(configured)) = (self.place.take(), &turn.settings.revocations) else { return };
-        let others = std::mem::take(&mut turn.fetches);
         let outcome = match question {
             Question::Read(from) => self.page(turn, (configured, &place), (*from, began), reply),
             // They stay in the queue until they were read: a store can lose what it has just acknowledged.
@@ -196,35 +181,28 @@ impl Revocations {
         };
         match outcome {
             Ok(()) => {
-                let since = self.failing(question).take().map(|(since, _)| since);
-                turn.events.extend(since.map(|since| Event::RevocationsAvailable { after: turn.now.since(since) }));
+                let after = self.failing(question).works(turn.now);
+                turn.events.extend(after.map(|after| Event::RevocationsAvailable { after }));
             }
             Err(failure) => self.failed(turn, question, failure),
         }
-        self.following.append(&mut turn.fetches);
-        turn.fetches = others;
-        self.is_answered = true;
         self.place = Some(place);
     }
 
-    const fn failing(&mut self, question: &Question) -> &mut Option<(Timestamp, Timestamp)> {
+    const fn failing(&mut self, question: &Question) -> &mut Failing {
         match question {
-            Question::Read(_) => &mut self.reading_fails,
-            Question::Announce(_) | Question::Put | Question::ClaimAgain | Question::AnnounceAgain(_) => {
-                &mut self.announcing_fails
-            }
+            Question::Read(_) => &mut self.reading,
+            Question::Announce(_) | Question::AnnounceAgain(_) => &mut self.announcing,
+            Question::Put | Question::ClaimAgain => &mut self.keeping,
         }
     }
 
     fn failed(&mut self, turn: &mut Turn<'_>, question: &Question, failure: Failure) {
-        let failing = self.failing(question);
-        let (since, told) = failing.map_or((turn.now, None), |(since, told)| (since, Some(told)));
-        let tells = told.is_none_or(|told| turn.now.since(told) >= TOLD_EVERY);
-        *failing = Some((since, told.filter(|_| !tells).unwrap_or(turn.now)));
+        let told = self.failing(question).failed(turn.now);
         if matches!(question, Question::Announce(_)) {
             self.announce_not_before = turn.now.plus(PERIOD);
         }
-        turn.events.push(Event::RevocationsUnavailable { failure, told: tells });
+        turn.events.push(Event::RevocationsUnavailable { failure, told });
     }
 
     /// Takes a page, and reads on, or ends the round.

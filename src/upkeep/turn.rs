@@ -9,6 +9,7 @@ use crate::session::ended::EndedSessions;
 use crate::step::event::Event;
 use crate::upkeep::documents::{Documents, HeldKeys};
 use crate::upkeep::fetch::Fetch;
+use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
@@ -19,6 +20,8 @@ pub(super) struct Turn<'a> {
     pub(super) now: Timestamp,
     pub(super) documents: &'a mut Documents,
     pub(super) ended: &'a mut EndedSessions,
+    /// Refresh tokens that came for sessions that had ended by then, with the provider's name: they are given back.
+    pub(super) needless: Vec<(String, Secret)>,
     pub(super) fetches: Vec<Fetch>,
     pub(super) events: Vec<Event>,
 }

@@ -72,6 +72,7 @@ const SUB_ROOMS: [&str; 38] = [
     "shell::host",
     "sign_in::redeem",
     "sign_in::under_way",
+    "upkeep::refresh",
     "upkeep::revocations",
 ];
 

@@ -150,6 +150,7 @@ fn samples() -> Vec<Event> {
         Event::Unanswered { request: request(), stage: "", failure: failure() },
         Event::Refreshed { provider: text(), subject: text(), failure: None },
         Event::Refreshed { provider: text(), subject: text(), failure: Some((failure(), Aftermath::Ended)) },
+        Event::RefreshedElsewhere { provider: text() },
         Event::RefreshTokenMissing { provider: text() },
         Event::ReturnToTooLong { request: request(), bytes: 0 },
         Event::EndpointUnusable { provider: text(), detail: text() },
@@ -251,9 +252,10 @@ mod tests {
             Event::RevocationsQueueFull => 35,
             Event::TokenGivenBack { .. } => 36,
             Event::Transmitted(_) => 37,
+            Event::RefreshedElsewhere { .. } => 38,
         };
         let numbers: std::collections::BTreeSet<_> = samples().iter().map(number).collect();
-        assert_eq!(numbers, (0..=37).collect());
+        assert_eq!(numbers, (0..=38).collect());
         let number = |kind: CallKind| match kind {
             CallKind::Token => 0,
             CallKind::Refresh => 1,

@@ -2,6 +2,7 @@
 
 mod lost;
 mod many;
+mod refresh;
 mod shelf;
 
 use std::time::Duration;
@@ -30,12 +31,14 @@ struct Fleet {
     replicas: Vec<Worker>,
     shelf: Shelf,
     events: Vec<Event>,
+    /// The calls by which replicas ask the provider for new tokens, with the replica's number, if they are kept from it.
+    kept_back: Option<Vec<(usize, Fetch)>>,
 }
 
 impl Fleet {
     /// The worker of the stage, and so many further replicas, which have all read the store.
     fn of(stage: &mut Stage, document: &Value, others: usize) -> Self {
-        let mut fleet = Self { replicas: Vec::new(), shelf: Shelf::default(), events: Vec::new() };
+        let mut fleet = Self { replicas: Vec::new(), shelf: Shelf::default(), events: Vec::new(), kept_back: None };
         for _ in 0..others {
             fleet.join(document, stage.worker.world.now);
         }
@@ -54,10 +57,14 @@ impl Fleet {
     fn pass(&mut self, stage: &mut Stage, span: Duration) {
         let end = stage.worker.world.now.plus(span);
         loop {
-            for replica in self.replicas.iter_mut().chain([&mut stage.worker]) {
+            for (number, replica) in self.replicas.iter_mut().chain([&mut stage.worker]).enumerate() {
                 let mut due = replica.tick().fetches;
                 while let Some(fetch) = due.pop() {
-                    let is_of_store = |fetch: &Fetch| matches!(fetch.errand, Errand::Revocations(_));
+                    if let (Errand::Refresh(_), Some(kept_back)) = (&fetch.errand, &mut self.kept_back) {
+                        kept_back.push((number, fetch));
+                        continue;
+                    }
+                    let is_of_store = |fetch: &Fetch| fetch.errand.is_of_store();
                     let reply = match is_of_store(&fetch) {
                         true => self.shelf.answer(&fetch.call, replica.world.now),
                         false => stage.provider.answer(&fetch.call, replica.world.now),

@@ -6,6 +6,7 @@ use super::refresh::{following, signed_in};
 use super::stage::{Stage, document, outcome, seconds};
 use crate::gateway::tests::provider::Provider;
 use crate::http::message::Reply;
+use crate::oidc::testing::json_reply;
 use crate::step::event::Event;
 use crate::upkeep::fetch::Errand;
 
@@ -66,7 +67,7 @@ fn a_provider_that_does_not_answer_changes_nothing_for_anybody_and_is_told() {
     for (reply, trouble) in [
         (Reply::Reset, "the connection was reset"),
         (Reply::NotSent, "Envoy could not send it; is there a cluster of that name?"),
-        (crate::oidc::testing::json_reply(503, &json!({})), "status 503"),
+        (json_reply(503, &json!({})), "status 503"),
     ] {
         let mut stage = at_provider_with(&json!(REVOKE), &following());
         let stolen = stage.browser.clone();
@@ -116,4 +117,35 @@ fn a_refresh_token_is_shown_to_no_other_client_or_provider_of_the_same_name() {
     stage.worker.fetch_due_for(&mut stage.provider, seconds(1));
     assert_eq!(after_sign_out(&mut stage, None), []);
     assert!(!given_back(&stage.provider));
+}
+
+#[test]
+fn the_new_token_of_a_refresh_that_finishes_after_the_sign_out_is_given_back_too() {
+    let mut stage = at_provider_with(&json!(REVOKE), &following());
+    stage.worker.wait(seconds(500));
+    stage.script("GET", "/page");
+    let fetch = super::refresh::until_it_asks(&mut stage.worker);
+    assert_eq!(after_sign_out(&mut stage, None).len(), 1);
+    let mut reply = stage.provider.answer(&fetch.call, stage.worker.world.now);
+    // The provider did not mind that the former one was given back before.
+    if stage.provider.refresh_tokens.is_empty() {
+        stage.provider.refresh_tokens.insert("a-new-one".into());
+        reply = json_reply(200, &json!({"access_token": "a", "token_type": "Bearer", "refresh_token": "a-new-one"}));
+    }
+    let upkeep = stage.worker.fetch_answered(&fetch, &reply);
+    let [given_back] = &upkeep.fetches[..] else { panic!("{:?}", upkeep.fetches) };
+    assert_eq!(given_back.errand, Errand::GiveBack);
+    stage.provider.answer(&given_back.call, stage.worker.world.now);
+    assert!(stage.provider.refresh_tokens.is_empty());
+}
+
+#[test]
+fn a_token_that_cannot_be_given_back_because_the_metadata_are_missing_is_told() {
+    let mut stage = at_provider_with(&json!(REVOKE), &following());
+    let now = stage.worker.world.now;
+    stage.worker = super::stage::Worker::new(&following());
+    stage.worker.world.now = now;
+    assert_eq!(outcome(&stage.script("POST", "/api/logout")), (200, ""));
+    let trouble = Some("the provider's metadata are not here; see its fetch_failed lines".to_owned());
+    assert!(stage.worker.tick().events.contains(&Event::TokenGivenBack { provider: "main".into(), trouble }));
 }

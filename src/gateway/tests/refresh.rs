@@ -37,7 +37,7 @@ pub(super) fn signed_in(document: &Value) -> Stage {
 }
 
 /// Lets the response to a forwarded request reach the browser.
-fn finish(worker: &mut Worker, browser: &mut Browser, step: &Step) -> Vec<Event> {
+pub(super) fn finish(worker: &mut Worker, browser: &mut Browser, step: &Step) -> Vec<Event> {
     let Decision::Forward(forward) = &step.decision else { return vec![] };
     let Some(renewal) = &forward.renewal else { return vec![] };
     let (fields, events) = worker.gateway.finish(&mut worker.world, renewal);

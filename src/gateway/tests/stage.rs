@@ -140,9 +140,9 @@ impl Worker {
                 asked.push(kind);
             }
             // No store is there, where a test does not bring one.
-            let reply = match fetch.errand {
-                Errand::Revocations(_) => Reply::NotSent,
-                _ => provider.answer(&fetch.call, self.world.now),
+            let reply = match fetch.errand.is_of_store() {
+                true => Reply::NotSent,
+                false => provider.answer(&fetch.call, self.world.now),
             };
             due.extend(self.fetch_answered(&fetch, &reply).fetches);
         }

@@ -40,13 +40,13 @@ export class Fleet {
   #gateways = [];
   #people = 0;
 
-  /** A fleet without Envoys: its provider and its application. */
-  static async start() {
+  /** A fleet without Envoys: its provider and its application. `startProvider` starts another provider for gateways at this origin. */
+  static async start(startProvider = () => Provider.start()) {
     const fleet = new Fleet();
-    fleet.provider = fleet.keep(await Provider.start());
-    fleet.application = fleet.keep(await Application.start());
     fleet.host = `localhost:${await freePort()}`;
     fleet.origin = `http://${fleet.host}`;
+    fleet.provider = fleet.keep(await startProvider(fleet.origin));
+    fleet.application = fleet.keep(await Application.start());
     return fleet;
   }
 
@@ -56,8 +56,11 @@ export class Fleet {
     return part;
   }
 
-  /** Starts an Envoy with this cluster. `settings` are further ones of `revocations`, `redis` further ones of its Redis, `keys` all session keys. */
-  async join({ cluster, settings = {}, redis = {}, keys = [this.key], concurrency = 1 }) {
+  /**
+   * Starts an Envoy with this cluster. `settings` are further ones of `revocations`, `redis` further ones of its Redis, `keys` all session keys; `plugin`
+   * changes the rest.
+   */
+  async join({ cluster, settings = {}, redis = {}, keys = [this.key], concurrency = 1, plugin = () => {} }) {
     const names = keys.map((_, index) => `KEY_${index}`);
     const environment = { REDIS_PASSWORD: this.password, ...Object.fromEntries(names.map((name, index) => [name, keys[index]])) };
     const gateway = await startGateway({
@@ -69,6 +72,7 @@ export class Fleet {
         configuration.origins = [this.origin];
         configuration.session.keys = names.map((name) => ({ environment_variable: name }));
         configuration.revocations = { redis: { cluster: cluster.name, ...redis }, ...settings };
+        plugin(configuration);
       },
       envoy: ({ static_resources: { clusters, listeners } }) => {
         pluginOf(listeners[0]).vm_config.environment_variables.host_env_keys.push(...Object.keys(environment));
@@ -144,6 +148,6 @@ export class Fleet {
       assertNoPanic(gateway);
       assertNotTold(gateway, [this.password, this.key]);
     }
-    assert.deepEqual(this.provider.faults, [], 'the provider of this test is itself at fault');
+    assert.deepEqual(this.provider.faults ?? [], [], 'the provider of this test is itself at fault');
   }
 }
