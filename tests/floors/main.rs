@@ -34,7 +34,7 @@ const FLOORS: [(&str, u8); 17] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 38] = [
+const SUB_ROOMS: [&str; 39] = [
     "access::examples",
     "access::requirement",
     "cli::cases",

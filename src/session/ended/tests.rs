@@ -23,7 +23,6 @@ fn ended(bytes: &[u8]) -> EndedSessions {
     EndedSessions::new(&keys(bytes), ["idp", "partner"].into_iter(), Some("a store"))
 }
 
-/// A session that began now.
 /// Takes over announcements. Returns what each of them was, and how many marks had no room.
 fn hear<'a>(here: &mut EndedSessions, world: &mut Still, told: impl Iterator<Item = &'a [u8]>) -> (Vec<Announced>, usize) {
     let heard = here.read(told);
@@ -35,6 +34,7 @@ fn hear<'a>(here: &mut EndedSessions, world: &mut Still, told: impl Iterator<Ite
     (heard, without_room)
 }
 
+/// A session that began now.
 fn of(provider: &str, subject: &str, sid: Option<&str>) -> Session {
     let new =
         NewSession { provider: provider.into(), subject: subject.into(), provider_session: sid.map(str::to_owned), ..alice() };

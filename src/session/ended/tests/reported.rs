@@ -53,7 +53,7 @@ fn sessions_end_only_if_all_is_true_of_them_that_an_event_says() {
         // Another replica.
         let mut there = self::world();
         let mut replica = told(Some(AssumedVerified::default()));
-        replica.hear(&mut there, [recorded.announcement.as_slice()].into_iter());
+        hear(&mut replica, &mut there, [recorded.announcement.as_slice()].into_iter());
         assert_eq!(found(&there, &mut replica), expected, "{end:?}");
     }
     // A provider whose addresses the operator vouches for need not say that they are verified.
