@@ -3,31 +3,15 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { withBodies } from './lib/bodies.mjs';
 import { Visitor } from './lib/client.mjs';
 import { signInAs, startDemoProvider } from './lib/demo.mjs';
-import { managerOf, startGateway } from './lib/gateway.mjs';
+import { startGateway } from './lib/gateway.mjs';
 import { eventually, freePort } from './lib/process.mjs';
 import { assertNoPanic } from './lib/stage.mjs';
 import { Application } from './lib/upstream.mjs';
 
 const PATH = '/api/backchannel_logout';
-
-/** The route and the filter that docs/configuration.md asks for. */
-function withBodies(bootstrap) {
-  const manager = managerOf(bootstrap.static_resources.listeners[0]);
-  const buffer = 'type.googleapis.com/envoy.extensions.filters.http.buffer.v3';
-  const isOurs = ({ typed_config: config }) => config?.['@type']?.includes('wasm');
-  manager.http_filters.splice(manager.http_filters.findIndex(isOurs) + 1, 0, {
-    name: 'envoy.filters.http.buffer',
-    disabled: true,
-    typed_config: { '@type': `${buffer}.Buffer`, max_request_bytes: 65536 },
-  });
-  manager.route_config.virtual_hosts[0].routes.unshift({
-    match: { path: PATH },
-    direct_response: { status: 404 },
-    typed_per_filter_config: { 'envoy.filters.http.buffer': { '@type': `${buffer}.BufferPerRoute`, buffer: { max_request_bytes: 65536 } } },
-  });
-}
 
 const taking = (configuration) => {
   configuration.endpoints = { ...configuration.endpoints, backchannel_logout: PATH };
@@ -58,7 +42,14 @@ for (const withSid of [true, false]) {
       stage.provider.provider.on('backchannel.success', () => stage.answers.push('taken'));
       stage.provider.provider.on('backchannel.error', (_, error) => stage.answers.push(error.message));
       stage.application = await Application.start();
-      stage.gateway = await startGateway({ port, provider: stage.provider, application: stage.application, plugin: taking, envoy: withBodies, concurrency: 2 });
+      stage.gateway = await startGateway({
+        port,
+        provider: stage.provider,
+        application: stage.application,
+        plugin: taking,
+        envoy: (bootstrap) => withBodies(bootstrap, PATH),
+        concurrency: 2,
+      });
     });
     after(async () => {
       await stage.gateway?.stop();

@@ -57,10 +57,10 @@ export class Fleet {
   }
 
   /**
-   * Starts an Envoy with this cluster. `settings` are further ones of `revocations`, `redis` further ones of its Redis, `keys` all session keys; `plugin`
-   * changes the rest.
+   * Starts an Envoy with this cluster. `settings` are further ones of `revocations`, `redis` further ones of its Redis, `keys` all session keys. `plugin` and
+   * `envoy` change the filter's configuration and the bootstrap further.
    */
-  async join({ cluster, settings = {}, redis = {}, keys = [this.key], concurrency = 1, plugin = () => {} }) {
+  async join({ cluster, settings = {}, redis = {}, keys = [this.key], concurrency = 1, plugin = () => {}, envoy = () => {} }) {
     const names = keys.map((_, index) => `KEY_${index}`);
     const environment = { REDIS_PASSWORD: this.password, ...Object.fromEntries(names.map((name, index) => [name, keys[index]])) };
     const gateway = await startGateway({
@@ -74,9 +74,11 @@ export class Fleet {
         configuration.revocations = { redis: { cluster: cluster.name, ...redis }, ...settings };
         plugin(configuration);
       },
-      envoy: ({ static_resources: { clusters, listeners } }) => {
+      envoy: (bootstrap) => {
+        const { clusters, listeners } = bootstrap.static_resources;
         pluginOf(listeners[0]).vm_config.environment_variables.host_env_keys.push(...Object.keys(environment));
         clusters.push(cluster);
+        envoy(bootstrap);
       },
     });
     // Visitors come to the origin that all share, and this port is where it leads them.
