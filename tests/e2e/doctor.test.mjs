@@ -11,6 +11,7 @@ import { newKey } from './lib/gateway.mjs';
 import { Provider } from './lib/misbehaving.mjs';
 import { freePort, temporaryFolder } from './lib/process.mjs';
 import { makeAuthority } from './lib/tls.mjs';
+import { Transmitter } from './lib/transmitter.mjs';
 
 const ORIGIN = 'http://localhost:10000';
 const SECRET = 'demo-secret';
@@ -179,6 +180,27 @@ describe('at a provider that errs', () => {
     };
     const { findings } = await examined(configurationFor(provider));
     has(findings, 'error clock', 's behind ours');
+  });
+
+  it("a transmitter's metadata and keys are asked for and judged as a provider's, and its issuer is compared", async () => {
+    provider.behave();
+    const transmitter = await Transmitter.start();
+    try {
+      const { address } = transmitter;
+      const clusters = { [new URL(address).host]: 'transmitter' };
+      const taking = (issuer, more) => ({
+        endpoints: { security_events: '/api/security_events' },
+        transmitters: [{ name: 'watcher', issuer, clusters, providers: ['main'], ...more }],
+      });
+      const good = await examined(configurationFor(provider, {}, taking(address)), ['--documents-only']);
+      has(good.findings, 'ok discovery', 'its issuer is the configured one');
+      has(good.findings, 'ok keys', 'security events can be verified by "events-1", with RS256');
+      const other = taking(`${address}/`, { algorithms: ['ES256'] });
+      const bad = await examined(configurationFor(provider, {}, other), ['--documents-only']);
+      has(bad.findings, 'error discovery', 'expected issuer');
+    } finally {
+      await transmitter.stop();
+    }
   });
 
   it('one that sends browsers to addresses that nobody registered is told', async () => {

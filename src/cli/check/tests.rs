@@ -204,6 +204,25 @@ fn a_token_that_envoy_adds_is_an_error_only_where_envoy_begins_the_request_again
 }
 
 #[test]
+fn what_a_transmitter_needs_of_envoy_is_looked_at_as_for_a_provider() {
+    let text = fs::read_to_string(root().join("tests/fixtures/check/buffer-not-on-route.yaml")).unwrap();
+    let with = |clusters: &str| {
+        let events = format!(
+            "security_events: /api/token}}\n                    transmitters: [{{issuer: https://sso.example.com/events, providers: [sso]{clusters}}}]\n"
+        );
+        let text = text.replace("authorize: /api/authorize, token: /api/token}\n", &events);
+        let lines = text.replace("                      redirect_uri: https://front.example.com/auth/callback\n", "");
+        found(&lines, PUBLIC)
+    };
+    let own = with("");
+    assert!(own.iter().any(|line| line.contains(" buffer-not-on-route ") && line.contains("/api/token")), "{own:#?}");
+    assert!(!own.iter().any(|line| line.contains("cluster-missing") || line.contains("refused")), "{own:#?}");
+    let missing = with(", clusters: provder");
+    let told = |line: &String| line.contains(" cluster-missing transmitters[0].clusters: ") && line.contains("provder");
+    assert!(missing.iter().any(told), "{missing:#?}");
+}
+
+#[test]
 fn no_secret_is_ever_printed() {
     let secret = "c2VjcmV0LXRoYXQtbm9ib2R5LW1heS1zZWUtMTIzNDU2Nzg5MA==";
     let text = format!(
