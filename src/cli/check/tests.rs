@@ -180,10 +180,11 @@ fn a_token_that_envoy_adds_is_an_error_only_where_envoy_begins_the_request_again
         text.replace(&format!("{route}{policy}"), &format!("                request_headers_to_add: {headers}\n{route}{policy}"))
     };
     let adding = on_route(&add("authorization", "Bearer x"));
-    let upstream = text.replace(
-        "\n  - name: application\n",
-        "\n  - name: application\n    typed_extension_protocol_options:\n      http:\n        http_filters: [{name: envoy.filters.http.credential_injector}]\n",
-    );
+    let upstream = |filter: &str| {
+        let filters = format!("    typed_extension_protocol_options:\n      http:\n        http_filters: [{filter}]\n");
+        text.replace("\n  - name: application\n", &format!("\n  - name: application\n{filters}"))
+    };
+    let named = |kind: &str, config: &str| upstream(&format!("{{name: envoy.filters.http.{kind}, typed_config: {config}}}"));
     let elsewhere =
         adding.replace("cluster: application, internal_redirect_policy: {max_internal_redirects: 1}", "cluster: application");
     let kept =
@@ -191,7 +192,12 @@ fn a_token_that_envoy_adds_is_an_error_only_where_envoy_begins_the_request_again
     let accepts_none = adding.replace("                      bearer: {audiences: [gateway], algorithms: [RS256]}\n", "");
     for (text, expected) in [
         (&adding, true),
-        (&upstream, true),
+        (&upstream("{name: envoy.filters.http.credential_injector}"), true),
+        (&named("gcp_authn", "{}"), true),
+        (&named("gcp_authn", "{token_header: {name: x-token}}"), false),
+        (&named("oauth2", "{config: {forward_bearer_token: true}}"), true),
+        (&named("oauth2", "{config: {}}"), false),
+        (&named("aws_request_signing", "{}"), false),
         (&on_route(&add("authorization", "Basic x")), false),
         (&on_route(&add("x-upstream-token", "Bearer x")), false),
         (&elsewhere, false),

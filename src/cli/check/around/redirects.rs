@@ -63,11 +63,18 @@ fn added_tokens<'a>(around: &Around<'a>) -> Vec<&'a Node> {
                 let messages = field(filter, "typed_config").into_iter().chain(settings);
                 messages.for_each(|message| written_headers(message, &mut headers));
             }
-            Some("credential_injector") => {
-                let header = inner(filter, &["typed_config", "credential", "typed_config", "header"]).and_then(Node::text);
-                injectors.extend(Some(filter).filter(|_| header.is_none_or(is_authorization)));
+            kind => {
+                let header_of = |names: &[&str]| inner(filter, names).and_then(Node::text).is_none_or(is_authorization);
+                let is_injector = match kind {
+                    Some("credential_injector") => header_of(&["typed_config", "credential", "typed_config", "header"]),
+                    Some("gcp_authn") => header_of(&["typed_config", "token_header", "name"]),
+                    Some("oauth2") => {
+                        inner(filter, &["typed_config", "config", "forward_bearer_token"]).and_then(Node::text) == Some("true")
+                    }
+                    _ => false,
+                };
+                injectors.extend(Some(filter).filter(|_| is_injector));
             }
-            _ => {}
         }
     }
     let is_token = |header: &&Node| {
