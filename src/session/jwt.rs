@@ -233,13 +233,21 @@ impl JwtSettings {
             return Err(invalid("its claims are those of another kind of token"));
         }
         self.check_issuer_and_audience(&registered)?;
-        let ends = time(registered.exp, "exp")?.ok_or_else(|| invalid("exp is missing"))?;
+        let expires = time(registered.exp, "exp")?.ok_or_else(|| invalid("exp is missing"))?;
         let issued = time(registered.iat, "iat")?;
         for (name, begin) in [("nbf", time(registered.nbf, "nbf")?), ("iat", issued)] {
             if begin.is_some_and(|begin| begin > now.plus(SKEW)) {
                 return Err(invalid(format!("{name} is ahead of our clock")));
             }
         }
+        // What has ended is remembered for `lifetime`: a session that lasted longer would begin to count again.
+        let (begun, ends) = match issued {
+            Some(issued) => (issued, expires.min(issued.plus(self.lifetime))),
+            None if expires > now.plus(self.lifetime).plus(SKEW) => {
+                return Err(invalid("it has no iat, and its exp is farther away than session.jwt.lifetime"));
+            }
+            None => (expires.minus(self.lifetime).minus(SKEW), expires),
+        };
         let provider = self.provider(registered.provider)?;
         let origin = self.origin(registered.origin)?.to_owned();
         let plain = |text: &&str| !text.is_empty() && text.len() <= 255 && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
@@ -257,9 +265,7 @@ impl JwtSettings {
             |subject| plain(&subject),
             "a text of 1 to 255 printable characters",
         )?;
-        // A session that does not say when it began ends with all that began before.
-        let unknown = || issued.is_none().then(Timestamp::default);
-        let issued_at_provider = time(registered.issued_at_provider, ISSUED_CLAIM)?.or_else(unknown);
+        let issued_at_provider = time(registered.issued_at_provider, ISSUED_CLAIM)?;
         if now >= ends {
             return Err(JwtError::Expired(now.since(ends).as_secs()));
         }
@@ -281,7 +287,7 @@ impl JwtSettings {
             tokens: Tokens::default(),
             tokens_end: None,
         };
-        Ok(Session::of(self.id(token), issued.unwrap_or(now), ends, new))
+        Ok(Session::of(self.id(token), begun, ends, new))
     }
 
     /// Reads a session that shall be signed out. It must be signed by our keys; other checks may fail, because the session may

@@ -239,7 +239,7 @@ impl Revocations {
         progress.compare_clocks(complete.store_clock, began);
         progress.next = Some(complete.next);
         progress.current = Some(began);
-        let removed_before = before(complete.store_clock, kept_for(turn.settings));
+        let removed_before = complete.store_clock.minus(kept_for(turn.settings));
         if round.has_lost(removed_before) && !progress.owes {
             turn.events.push(Event::RevocationsLost);
             progress.owes = true;
@@ -329,11 +329,6 @@ fn kept_for(settings: &Settings) -> Duration {
     settings.session.longest().saturating_add(MARGIN)
 }
 
-/// The time that was so long before this one.
-fn before(time: Timestamp, span: Duration) -> Timestamp {
-    Timestamp::default().plus(time.since(Timestamp::default()).saturating_sub(span))
-}
-
 /// Sends announcements, if there are any. Entries that nobody needs any more are removed from the store with them: by the store's
 /// own clock, because ours may be wrong.
 fn announce(turn: &mut Turn<'_>, configured: &Configured, place: &Place, announcements: Vec<Vec<u8>>) {
@@ -342,7 +337,7 @@ fn announce(turn: &mut Turn<'_>, configured: &Configured, place: &Place, announc
     }
     let progress = place.load(turn.world, turn.now);
     let store_clock = progress.current.map(|_| progress.store_clock(turn.now));
-    let removed_before = store_clock.map(|clock| before(clock, kept_for(turn.settings)));
+    let removed_before = store_clock.map(|clock| clock.minus(kept_for(turn.settings)));
     let call = configured.store.announce(&announcements, &[], removed_before);
     ask(turn, call, Question::Announce(announcements));
 }

@@ -35,6 +35,11 @@ impl Timestamp {
         Self(self.0.saturating_add(millis(span)))
     }
 
+    /// The moment so long before; the beginning of 1970 if it would be earlier.
+    pub fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(span)))
+    }
+
     /// The span since `earlier`; zero if that is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

@@ -233,10 +233,34 @@ fn a_token_that_differs_from_a_session_in_one_claim_is_refused() {
     assert!(signed(&without).is_err());
     assert_eq!(signed(&with("exp", json!(NOW.seconds()))).unwrap_err(), JwtError::Expired(0));
     assert_eq!(signed(&with("exp", json!(NOW.seconds() - 9))).unwrap_err(), JwtError::Expired(9));
-    // A service that signs with the same secret may leave `iat` and `typ` out.
-    without = good();
-    without.as_object_mut().unwrap().remove("iat");
-    assert!(signed(&without).is_ok());
+}
+
+#[test]
+fn no_token_lasts_longer_than_what_has_ended_is_remembered() {
+    let jwt = settings(vec![secret("one")]);
+    let (now, lifetime) = (NOW.seconds(), jwt.lifetime.as_secs());
+    let of_service = |iat: Option<u64>, exp: u64| {
+        let mut claims = good();
+        claims["exp"] = json!(exp);
+        match iat {
+            Some(iat) => claims["iat"] = json!(iat),
+            None => drop(claims.as_object_mut().unwrap().remove("iat")),
+        }
+        read(&jwt, &token(&secret("one"), "JWT", &claims)).map(|session| (session.created.seconds(), session.ends.seconds()))
+    };
+    let day = 86_400;
+    for (iat, exp, expected) in [
+        (Some(now), now + 60, Ok((now, now + 60))),
+        (Some(now), now + day, Ok((now, now + lifetime))),
+        (Some(now - lifetime + 1), now + day, Ok((now - lifetime + 1, now + 1))),
+        (Some(now - lifetime), now + day, Err(JwtError::Expired(0))),
+        // A service may leave `iat` out. Such a token counts as one that began as early as it can have begun.
+        (None, now + 60, Ok((now - lifetime, now + 60))),
+        (None, now + lifetime + 60, Ok((now, now + lifetime + 60))),
+    ] {
+        assert_eq!(of_service(iat, exp), expected, "{iat:?} {exp}");
+    }
+    assert!(matches!(of_service(None, now + lifetime + 61), Err(JwtError::Invalid(_))));
 }
 
 #[test]
