@@ -135,7 +135,10 @@ impl Revocations {
         if self.round.as_ref().is_some_and(|(_, until)| turn.now < *until) {
             return SOON;
         }
-        self.round = None;
+        // No answer came. What was read before holds nevertheless.
+        if let Some((mut given_up, _)) = self.round.take() {
+            given_up.take_over(turn, &mut self.heard);
+        }
         let progress = place.load(turn.world, turn.now);
         let due = progress.asked.plus(PERIOD);
         if turn.now < due {
@@ -143,7 +146,7 @@ impl Revocations {
         }
         let looks = progress.owes && self.again.is_none() && turn.now >= self.again_not_before;
         let round = if looks { Round::of_all() } else { Round::new(&progress) };
-        self.round = read(turn, configured, place, round);
+        self.round = read(turn, configured, place, round, &mut self.heard);
         SOON
     }
 
@@ -220,7 +223,7 @@ impl Revocations {
         let Some((mut round, _)) = self.round.take() else { return Ok(()) };
         lease::release(turn.world, &place.lease());
         match round.page(turn, &configured.store, &mut self.heard, reply)? {
-            Next::Page => self.round = read(turn, configured, place, round),
+            Next::Page => self.round = read(turn, configured, place, round, &mut self.heard),
             Next::Complete(complete) => self.end_round(turn, (configured, place), began, round, &complete),
         }
         Ok(())
@@ -263,7 +266,7 @@ impl Revocations {
                 }
             }
             None if progress.owes && self.again.is_none() && turn.now >= self.again_not_before => {
-                self.round = read(turn, configured, place, Round::of_all());
+                self.round = read(turn, configured, place, Round::of_all(), &mut self.heard);
             }
             None => {}
         }
@@ -312,10 +315,17 @@ fn tell_troubles(turn: &mut Turn<'_>, place: &Place) {
 }
 
 /// Asks for the next page of a round, unless another worker reads. Returns the round, and when it is given up.
-fn read(turn: &mut Turn<'_>, configured: &Configured, place: &Place, round: Round) -> Option<(Round, Timestamp)> {
+fn read(
+    turn: &mut Turn<'_>,
+    configured: &Configured,
+    place: &Place,
+    mut round: Round,
+    heard: &mut BTreeSet<Cursor>,
+) -> Option<(Round, Timestamp)> {
     // As long as the answer may take, and a second. If this worker dies meanwhile, another one goes on after this time.
     let span = configured.store.timeout().saturating_add(Duration::from_secs(1));
     if lease::acquire(turn.world, &place.lease(), turn.now, span, Urgency::Due) != Grant::Granted {
+        round.take_over(turn, heard);
         return None;
     }
     let progress = Progress { asked: turn.now, ..place.load(turn.world, turn.now) };

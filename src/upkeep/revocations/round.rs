@@ -91,7 +91,7 @@ impl Round {
     /// Takes a page. `heard` are the places of entries that this worker has heard within about a minute.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If it cannot be read. What was read before holds nevertheless.
     pub(super) fn page(
         &mut self,
         turn: &mut Turn<'_>,
@@ -99,7 +99,7 @@ impl Round {
         heard: &mut BTreeSet<Cursor>,
         reply: &Reply,
     ) -> Result<Next, Failure> {
-        let page = store.page(self.from, MOST, reply)?;
+        let page = store.page(self.from, MOST, reply).inspect_err(|_| self.take_over(turn, heard))?;
         if page.foreign > 0 {
             turn.events.push(Event::RevocationsForged(page.foreign));
         }
@@ -147,7 +147,7 @@ impl Round {
     }
 
     /// From now on, what was read holds, and is not read again.
-    fn take_over(&mut self, turn: &mut Turn<'_>, heard: &mut BTreeSet<Cursor>) {
+    pub(super) fn take_over(&mut self, turn: &mut Turn<'_>, heard: &mut BTreeSet<Cursor>) {
         let without_room = turn.ended.take_over(turn.world, std::mem::take(&mut self.told));
         turn.events.extend((without_room > 0).then_some(Event::RevocationsWithoutRoom(without_room)));
         heard.extend(self.read.drain(..));

@@ -14,7 +14,7 @@ import { Application } from './upstream.mjs';
 
 const [, SECTION] = /^### Redis\n(.+?)^## /ms.exec(readFileSync(join(ROOT, 'docs/deployment.md'), 'utf8'));
 const [CLUSTER] = parse(/^```yaml\n(.+?)^```/ms.exec(SECTION)[1]);
-const [ACL] = /^ACL SETUSER accredit .*>PASSWORD.*$/m.exec(SECTION);
+const [, ACL] = /^user (accredit .*>PASSWORD.*)$/m.exec(SECTION);
 
 /** The name that the document's cluster expects in the certificate of Redis. */
 export const REDIS_NAME = CLUSTER.transport_socket.typed_config.sni;
@@ -28,8 +28,11 @@ export function documentedCluster(port, authority) {
   return cluster;
 }
 
-/** The words that make the document's user, with this password. */
-export const documentedUser = (password) => ACL.replace('PASSWORD', password).split(' ');
+/** The document's line for the user, with this password. */
+export const documentedLine = (password) => `user ${ACL.replace('PASSWORD', password)}`;
+
+/** The words of the command that makes the document's user, with this password. */
+export const documentedUser = (password) => ['ACL', 'SETUSER', ...ACL.replace('PASSWORD', password).split(' ')];
 
 /** To be called inside `describe`, whose `before` calls `start` of what it returns. After the last test, everything is stopped and all logs are checked. */
 export class Fleet {
@@ -87,9 +90,9 @@ export class Fleet {
     return this.keep(gateway);
   }
 
-  /** The cookies of a new person who has signed in at this Envoy. */
-  async session(gateway) {
-    this.provider.user = { sub: `person-${(this.#people += 1)}`, email: 'a@example.com', email_verified: true, groups: ['oracle-ai-users'] };
+  /** The cookies of a new person who has signed in at this Envoy. `claims` are further ones of the person; `provider.user` is who it was. */
+  async session(gateway, claims = {}) {
+    this.provider.user = { sub: `person-${(this.#people += 1)}`, email: 'a@example.com', email_verified: true, groups: ['oracle-ai-users'], ...claims };
     const visitor = new Visitor(gateway);
     const landing = await visitor.signIn('/analytics');
     assert.equal(landing.status, 200, `the sign-in failed: ${landing.reason} ${landing.url}`);

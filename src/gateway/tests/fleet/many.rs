@@ -55,3 +55,20 @@ fn a_replica_that_starts_after_many_ends_knows_the_first_and_the_last_and_reads_
     let memory: usize = shared.iter().filter(|(key, _)| key.contains("/ended/")).map(|(_, (value, _))| value.len()).sum();
     assert!((marks * MARK_BYTES..marks * MARK_BYTES + 32_768).contains(&memory), "{memory} bytes for {marks} marks");
 }
+
+#[test]
+fn what_was_read_before_the_store_went_away_holds() {
+    let mut stage = Stage::signed_in(&sharing());
+    let mut fleet = Fleet::of(&mut stage, &sharing(), 0);
+    let first = stage.browser.clone();
+    stage.script("POST", "/api/logout");
+    fleet.pass(&mut stage, seconds(40));
+    many_end(&mut fleet, stage.worker.world.now);
+    for (pages, expected) in [(0, lets_in(1)), (3, refuses(1))] {
+        fleet.replicas.clear();
+        fleet.join(&sharing(), stage.worker.world.now);
+        fleet.shelf.stops_after = Some(pages);
+        fleet.pass(&mut stage, seconds(1));
+        assert_eq!(fleet.outcomes(&first), expected, "after {pages} pages");
+    }
+}

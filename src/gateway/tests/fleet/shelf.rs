@@ -20,6 +20,8 @@ pub(super) struct Shelf {
     pub(super) is_full: bool,
     /// How many claims are not answered from now on.
     pub(super) claims_fail: usize,
+    /// After how many further calls it answers no more.
+    pub(super) stops_after: Option<usize>,
     /// How many calls came.
     pub(super) calls: usize,
     /// How many entries were read.
@@ -29,6 +31,10 @@ pub(super) struct Shelf {
 impl Shelf {
     pub(super) fn answer(&mut self, call: &HttpCall, now: Timestamp) -> Reply {
         self.calls += 1;
+        if let Some(left) = &mut self.stops_after {
+            let Some(fewer) = left.checked_sub(1) else { return Reply::Reset };
+            *left = fewer;
+        }
         if let Some(reply) = &self.instead {
             return reply.clone();
         }
