@@ -55,7 +55,7 @@ pub struct End {
 /// An event that ends nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ignored {
-    /// The URI of the event, made safe for a log.
+    /// The name of the event; of one that is not known, the URI, made safe for a log.
     pub event: String,
     /// Why, and if an operator can change it, how.
     pub why: String,
@@ -182,7 +182,10 @@ fn judge(transmitter: &Transmitter, typ: Option<&str>, claims: &Claims, now: Tim
             event(transmitter, claims, uri, payload, issued).map_err(|detail| invalid(format!("{}: {detail}", quote(uri))))?;
         match happened {
             Happened::End(end) => read.ends.push(end),
-            Happened::Nothing(why) => read.ignored.push(Ignored { event: quote(uri), why }),
+            Happened::Nothing(why) => {
+                let event = EventKind::of_uri(uri).map_or_else(|| quote(uri), |kind| kind.name().to_owned());
+                read.ignored.push(Ignored { event, why });
+            }
             Happened::Verification(state) => read.verification = Verification::Event { state },
         }
     }

@@ -143,8 +143,18 @@ impl EndedSessions {
 
     /// The same, for what somebody is about to send: it is sent from the queue only if it does not arrive.
     pub fn tell_when_asked(&mut self, world: &mut dyn World, announcement: &[u8]) -> bool {
+        self.tell(world, |queue, world| queue.add(world, announcement))
+    }
+
+    /// The same, for what a transmitter of security events ends: it leaves half of the queue to others, and is asked to send its event
+    /// again.
+    pub fn tell_reported_when_asked(&mut self, world: &mut dyn World, announcement: &[u8]) -> bool {
+        self.tell(world, |queue, world| queue.add_to_half(world, announcement))
+    }
+
+    fn tell(&mut self, world: &mut dyn World, add: impl FnOnce(&Queue, &mut dyn World) -> bool) -> bool {
         let Some(queue) = &self.queue else { return false };
-        let queued = queue.add(world, announcement);
+        let queued = add(queue, world);
         self.troubles.not_queued = self.troubles.not_queued.saturating_add(usize::from(!queued));
         queued
     }

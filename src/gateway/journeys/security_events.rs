@@ -168,7 +168,7 @@ fn end(
     };
     for announcement in &announcements {
         // If the request ends before the store has answered, it is told again.
-        scene.background.ended.tell_when_asked(scene.world, announcement);
+        scene.background.ended.tell_reported_when_asked(scene.world, announcement);
     }
     Ok(Step::calling(revocations.store.announce(&announcements, &[], None), announcing))
 }

@@ -274,7 +274,7 @@ fn an_event_that_is_unknown_or_not_configured_ends_nothing_and_says_so() {
     let both = json!({"events": {uri(EventKind::AccountDisabled): {}, uri(EventKind::SessionRevoked): {}}});
     let read = by(&only(vec![EventKind::AccountDisabled]), both).unwrap();
     assert_eq!((read.ends.len(), read.ends[0].event), (1, EventKind::AccountDisabled));
-    assert_eq!(read.ignored[0].event, format!("\"{}\"", EventKind::SessionRevoked.uri()));
+    assert_eq!(read.ignored[0].event, EventKind::SessionRevoked.name());
 }
 
 #[test]
