@@ -3,6 +3,7 @@
 
 pub mod announcing;
 mod journeys;
+mod open_streams;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod passed_over;
 pub mod pending;
@@ -25,6 +26,7 @@ use crate::config::settings::Settings;
 use crate::gateway::pending::{AfterReply, PendingBody, PendingCall, PendingWait, Step};
 use crate::http::message::{Headers, Reply, Request};
 use crate::http::url::Origin;
+use crate::session::open::{Found, OpenStreams};
 use crate::sign_in::password;
 use crate::step::answers::{Reader, not_a_visit, turn_away};
 use crate::step::decision::{BodyNews, News, Renewal, Resource};
@@ -113,6 +115,18 @@ impl Gateway {
     /// Does what is due in the background. The timer calls this.
     pub fn tick(&mut self, world: &mut dyn World) -> Upkeep {
         self.background.tick(&self.settings, world)
+    }
+
+    /// Takes out some of the open requests whose session is over, each with the step that ends it. Whether there may be more at once,
+    /// is the second value.
+    pub fn end_streams<T>(&mut self, world: &mut dyn World, open: &mut OpenStreams<T>) -> (Vec<(u32, T, Step)>, bool) {
+        let now = world.now();
+        let (found, has_more) = open.take_over(world, &mut self.background.ended, now);
+        let ended = found.into_iter().map(|Found { number, let_in, over, kept }| {
+            let request_id = take_request_id(world, &mut Headers::default());
+            (number, kept, open_streams::ended(&self.settings, &request_id, &let_in, over))
+        });
+        (ended.collect(), has_more)
     }
 
     /// Whether a tick is wanted at once.

@@ -6,6 +6,7 @@ pub mod content;
 pub mod cookie;
 pub mod ended;
 pub mod jwt;
+pub mod open;
 pub mod remembered;
 
 /// What a configuration says about sessions, and about the sign-ins that begin them.

@@ -12,6 +12,7 @@ use crate::config::settings::{ProviderSettings, Settings};
 use crate::oidc::bearer::access_token::AccessToken;
 use crate::session::content::Session;
 use crate::session::ended::names::Names;
+use crate::session::open::LetIn;
 use crate::words::principal::{Claims, Principal, Proof};
 use crate::words::time::Timestamp;
 
@@ -35,7 +36,7 @@ pub struct Verified {
     /// The identity JWTs that were signed for it.
     pub identity_jwts: IdentityJwts,
     /// Under which names it may have ended; none for a credential that is no session.
-    pub ended: Names,
+    pub ended: Rc<Names>,
 }
 
 impl fmt::Debug for Verified {
@@ -107,7 +108,7 @@ impl Verified {
             subject,
             headers: headers.into(),
             identity_jwts: IdentityJwts::new(settings),
-            ended,
+            ended: Rc::new(ended),
         }
     }
 
@@ -138,8 +139,14 @@ impl Verified {
         let headers = identity_headers(settings, &principal, &header_claims);
         let (subject, ends) = (Rc::from(principal.subject.as_str()), principal.expires);
         let identity_jwts = IdentityJwts::new(settings);
-        let ended = Names::default();
+        let ended = Rc::default();
         Self { credential, ends, subject, headers: headers.into(), principal, identity_jwts, ended }
+    }
+
+    /// The session that lets a request in; `None` if the credential is none. (Nothing ends a provider's token.)
+    pub fn let_in(&self) -> Option<LetIn> {
+        let (names, subject) = (Rc::clone(&self.ended), Rc::clone(&self.subject));
+        matches!(self.credential, Credential::Session(_)).then_some(LetIn { names, subject, ends: self.ends })
     }
 
     /// How many bytes it takes, roughly, for a credential whose text has `credential` bytes. (What a session holds beside its

@@ -35,6 +35,7 @@ mod lost_attempt;
 mod matching;
 mod new_tokens;
 mod odd_refresh;
+mod open_streams;
 mod password;
 mod popup;
 mod popup_answers;

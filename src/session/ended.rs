@@ -31,7 +31,7 @@ use crate::words::time::Timestamp;
 use crate::words::world::{Version, World};
 
 /// How old what this worker knows may be when it is asked.
-const FRESH: Duration = Duration::from_millis(100);
+pub const FRESH: Duration = Duration::from_millis(100);
 
 /// How often a write is tried if other workers have written in between.
 const MOST_TRIES: usize = 100;
@@ -262,12 +262,18 @@ impl EndedSessions {
         &self.keys
     }
 
-    /// Whether a session with these names has ended, as was known up to 100 ms ago. That is good enough to let somebody in.
-    pub fn has(&mut self, world: &dyn World, names: &Names, now: Timestamp) -> bool {
+    /// The state that the marks are in, as was known up to 100 ms ago: a number that changes with each mark.
+    pub fn state(&mut self, world: &dyn World, now: Timestamp) -> u64 {
         if now < self.looked || now.since(self.looked) >= FRESH {
             self.look(world);
             self.looked = now;
         }
+        self.changes.unwrap_or_default()
+    }
+
+    /// Whether a session with these names has ended, as was known up to 100 ms ago. That is good enough to let somebody in.
+    pub fn has(&mut self, world: &dyn World, names: &Names, now: Timestamp) -> bool {
+        self.state(world, now);
         if self.changes.is_some() && names.not_found_in.get() == self.changes {
             return false;
         }

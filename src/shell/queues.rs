@@ -1,4 +1,4 @@
-//! The requests that wait, and the HTTP calls of the root that are under way. They belong to the root, not to a configuration:
+//! The requests that wait or are open, and the HTTP calls of the root that are under way. They belong to the root, not to a configuration:
 //! after a new one is loaded, its runner wakes the requests that began before. Nothing is decided here.
 
 use std::cell::RefCell;
@@ -7,6 +7,7 @@ use std::rc::{Rc, Weak};
 
 use crate::gateway::pending::{PendingCall, PendingWait};
 use crate::http::message::HttpCall;
+use crate::session::open::{LetIn, OpenStreams};
 use crate::shell::bodies::BodyReaders;
 use crate::shell::progress::{Progress, StreamHandle};
 use crate::step::decision::Resource;
@@ -29,6 +30,8 @@ pub(super) struct Queues {
     /// Calls of streams that the root must make, because their replies are needed even if the stream is gone.
     unsent: RefCell<Vec<(HttpCall, Asker)>>,
     pub(super) reading: RefCell<BodyReaders>,
+    /// The requests that sessions have let in and that are open, by the ids of their streams.
+    pub(super) open: RefCell<OpenStreams<Weak<RefCell<Progress>>>>,
 }
 
 /// A request that waits for something shared.
@@ -84,6 +87,25 @@ impl Queues {
     /// Whether no request waits for anything shared.
     pub(super) fn nobody_waits(&self) -> bool {
         self.waiting.try_borrow().is_ok_and(|waiting| waiting.is_empty())
+    }
+
+    /// Adds a request to those that sessions have let in and that are open.
+    pub(super) fn opened(&self, handle: &StreamHandle, let_in: LetIn) {
+        if let Ok(mut open) = self.open.try_borrow_mut() {
+            open.add(handle.id, let_in, Rc::downgrade(&handle.progress));
+        }
+    }
+
+    /// A stream has ended.
+    pub(super) fn closed(&self, id: u32) {
+        if let Ok(mut open) = self.open.try_borrow_mut() {
+            open.remove(id);
+        }
+    }
+
+    /// Whether no request is open that a session has let in.
+    pub(super) fn nothing_is_open(&self) -> bool {
+        self.open.try_borrow().is_ok_and(|open| open.is_empty())
     }
 
     /// Remembers what the call with this token is for.

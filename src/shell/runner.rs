@@ -12,6 +12,7 @@ use crate::gateway::Gateway;
 use crate::gateway::pending::Step;
 use crate::http::address::network;
 use crate::http::message::{HttpCall, Reply};
+use crate::session::open;
 use crate::shell::bodies::{Admission, BodyReaders};
 use crate::shell::calls::dispatch;
 use crate::shell::current::{add_to_response, ask_for_no_store, edit, respond};
@@ -77,7 +78,7 @@ impl Runner {
             step.next_pass.as_deref().into_iter().for_each(Host::keep_with_stream);
             let Ok(mut progress) = handle.progress.try_borrow_mut() else { return Action::Pause };
             match step.decision {
-                Decision::Forward(Forward { edits, renewal, private }) => {
+                Decision::Forward(Forward { edits, renewal, private, let_in }) => {
                     let edited = edit(&edits).and_then(|()| if private { ask_for_no_store() } else { Ok(()) });
                     if let Err(refused) = edited {
                         drop(progress);
@@ -86,6 +87,7 @@ impl Runner {
                         continue;
                     }
                     *progress = Progress::Forwarded { renewal, private };
+                    let_in.into_iter().for_each(|let_in| self.queues.opened(handle, let_in));
                     if from != CalledFrom::RequestHeaders {
                         let _ = host_calls::continue_request();
                     }
@@ -264,12 +266,14 @@ impl Runner {
         }
         let more = store_answers || {
             self.end_slow_bodies();
-            self.send_for_streams() | self.wake_those_with_news()
+            self.send_for_streams() | self.wake_those_with_news() | self.end_streams()
         };
+        // Where streams are open, it is often looked whether they may go on.
+        let next = if self.queues.nothing_is_open() { upkeep.next } else { upkeep.next.min(open::PERIOD) };
         let hurry = self.with_gateway(|gateway, _| gateway.is_in_a_hurry()) == Some(true);
         self.set_period(match (more || hurry, self.queues.nobody_waits()) {
             (true, _) => AT_ONCE,
-            (false, true) => upkeep.next,
+            (false, true) => next,
             (false, false) => WHILE_REQUESTS_WAIT,
         });
     }
@@ -318,6 +322,30 @@ impl Runner {
             queue.append(&mut still);
         }
         woken >= WOKEN_AT_ONCE
+    }
+
+    /// Ends some of the open requests whose session is over; returns whether there may be more.
+    fn end_streams(&self) -> bool {
+        let ended = self.with_gateway(|gateway, world| {
+            self.queues.open.try_borrow_mut().ok().map(|mut open| gateway.end_streams(world, &mut open))
+        });
+        let Some((over, has_more)) = ended.flatten() else { return false };
+        for (id, progress, step) in over {
+            let goes_on = |progress: &Rc<RefCell<Progress>>| {
+                progress.try_borrow().is_ok_and(|progress| matches!(*progress, Progress::Forwarded { .. }))
+            };
+            let progress = progress.upgrade().filter(goes_on).filter(|_| host_calls::set_effective_context(id).is_ok());
+            if let Some(progress) = progress {
+                self.carry_out(&StreamHandle { id, progress }, step, CalledFrom::Root);
+                self.as_root();
+            }
+        }
+        has_more
+    }
+
+    /// A stream has ended.
+    pub(super) fn closed(&self, id: u32) {
+        self.queues.closed(id);
     }
 
     /// Ends the reading of some of the bodies whose time is over.

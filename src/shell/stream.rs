@@ -138,6 +138,7 @@ impl HttpContext for Stream {
 impl Drop for Stream {
     /// The stream has ended. (The SDK drops a context in `proxy_on_delete`, which Envoy calls in any case.)
     fn drop(&mut self) {
+        self.runner.closed(self.handle.id);
         stream_ended(&self.runner, &self.handle);
     }
 }

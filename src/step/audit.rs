@@ -73,6 +73,11 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
         Event::TokenGivenBack { provider, trouble: Some(trouble) } => {
             Line::of("token_revocation_failed").text("provider", provider).text("detail", trouble)
         }
+        Event::StreamReset { request, provider, subject, session, failure } => at("stream_reset", request)
+            .because(failure)
+            .text("provider", provider)
+            .text("subject", subject)
+            .text("session", session),
         Event::RevocationsQueueFull => Line::of("revocations_queue_full"),
         Event::LoggedOutByProvider { request, provider, subject, session } => at("backchannel_logout", request)
             .text("provider", provider)

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use crate::http::body::Body;
 use crate::http::message::{Edits, Headers, HttpCall, Response};
 use crate::session::content::Session;
+use crate::session::open::LetIn;
 use crate::step::event::{Event, RequestRef};
 use crate::step::stop::Stop;
 use crate::words::reason::Reason;
@@ -129,6 +130,8 @@ pub struct Forward {
     /// Whether the response is for one person only: no shared cache may store it (RFC 9111, section 5.2.2.7). Then the client's
     /// own `Cache-Control` is among what `edits` removes.
     pub private: bool,
+    /// The session that let it in: when that is over, so is the request. `None` if there was none.
+    pub let_in: Option<LetIn>,
 }
 
 /// A session whose cookie is due to be written again.

@@ -280,6 +280,17 @@ pub enum Event {
         /// Why it was not; `None` if it was.
         trouble: Option<String>,
     },
+    /// The session is over that let an open request in, and so the request was ended.
+    StreamReset {
+        /// Of the request, only the id is known that stands in our answer, if it still got one.
+        request: RequestRef,
+        provider: String,
+        subject: String,
+        /// The identifier of the session.
+        session: String,
+        /// How the session is over.
+        failure: Failure,
+    },
     /// A provider has ended sessions by a logout token.
     LoggedOutByProvider {
         request: RequestRef,

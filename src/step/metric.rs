@@ -112,6 +112,7 @@ impl Event {
             Self::RevocationsQueueFull => "accredit_revocations_queue_full",
             Self::TokenGivenBack { trouble: None, .. } => "accredit_token_revocation_ok",
             Self::TokenGivenBack { .. } => "accredit_token_revocation_failed",
+            Self::StreamReset { .. } => "accredit_stream_reset",
             Self::LoggedOutByProvider { .. } => "accredit_backchannel_logout",
             Self::Transmitted(event) => match event.followed {
                 Followed::Ended { .. } => "accredit_security_event",

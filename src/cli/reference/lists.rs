@@ -164,6 +164,7 @@ fn samples() -> Vec<Event> {
     let kinds = [DocumentKind::Metadata, DocumentKind::Keys];
     events.extend(kinds.into_iter().map(|kind| Event::DocumentHeld { kind, provider: provider(), fetched }));
     events.extend([
+        Event::StreamReset { request: request(), provider: text(), subject: text(), session: text(), failure: failure() },
         Event::LoggedOutByProvider { request: request(), provider: text(), subject: None, session: None },
         transmitted(Followed::Ended { provider: text(), subject: None, session: None, email: None }),
         transmitted(Followed::Nothing { why: text() }),
@@ -253,9 +254,10 @@ mod tests {
             Event::TokenGivenBack { .. } => 36,
             Event::Transmitted(_) => 37,
             Event::RefreshedElsewhere { .. } => 38,
+            Event::StreamReset { .. } => 39,
         };
         let numbers: std::collections::BTreeSet<_> = samples().iter().map(number).collect();
-        assert_eq!(numbers, (0..=38).collect());
+        assert_eq!(numbers, (0..=39).collect());
         let number = |kind: CallKind| match kind {
             CallKind::Token => 0,
             CallKind::Refresh => 1,

@@ -310,9 +310,10 @@ impl Guarded<'_> {
         let proof = verified.map(|verified| verified.principal.proof);
         let sent = Sent { proof, authorization: !takes_token_away, private };
         let next_pass = next_pass::after_forwarding(settings, world, visit, &sent);
+        let let_in = verified.and_then(Verified::let_in);
         events.push(Event::Outcome(Outcome::Forwarded));
         Step {
-            decision: Decision::Forward(Forward { edits: Edits { remove, add, cookie }, renewal, private }),
+            decision: Decision::Forward(Forward { edits: Edits { remove, add, cookie }, renewal, private, let_in }),
             events,
             note: Note {
                 subject: verified.map(|verified| Rc::clone(&verified.subject)),

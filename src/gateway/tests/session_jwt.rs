@@ -40,7 +40,7 @@ pub(super) fn signing() -> Value {
 }
 
 /// A program's request with this token.
-fn request(target: &str, token: &str) -> Headers {
+pub(super) fn request(target: &str, token: &str) -> Headers {
     let mut fields = vec![(":method", "GET"), (":authority", "app.example.com"), (":path", target), ("x-request-id", "r-1")];
     let line = format!("Bearer {token}");
     fields.push(("authorization", &line));
@@ -48,7 +48,7 @@ fn request(target: &str, token: &str) -> Headers {
 }
 
 /// A session JWT that a service signs with this secret.
-fn minted(secret: &str, typ: &str, changes: Value) -> String {
+pub(super) fn minted(secret: &str, typ: &str, changes: Value) -> String {
     let mut claims = json!({
         "sub": "robot", "iat": BEGINNING.seconds(), "exp": BEGINNING.seconds() + 600, "origin": "https://app.example.com"
     });

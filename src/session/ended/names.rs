@@ -93,6 +93,8 @@ fn address(claims: &Claims, assumed: AssumedVerified) -> Option<String> {
 /// All names under which a session may have ended. They are made once, when the session is verified.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Names {
+    /// The session's own identifier.
+    session: String,
     /// The provider's configured name.
     pub(super) provider: String,
     /// When the session began, by the provider's clock.
@@ -116,6 +118,16 @@ pub struct Names {
 }
 
 impl Names {
+    /// The session's own identifier, for the log.
+    pub fn session(&self) -> &str {
+        &self.session
+    }
+
+    /// The configured name of the session's provider.
+    pub fn provider(&self) -> &str {
+        &self.provider
+    }
+
     /// The names of a session. `reported` has the providers whose sessions transmitters may end.
     pub fn new(keys: &[EndKey], reported: &[Reported], session: &Session) -> Self {
         let provider = session.provider.as_str();
@@ -129,6 +141,7 @@ impl Names {
         let subject = session.provider_subject.is_some().then(subject).unwrap_or_default();
         let of_sid = |sid: &String| names(keys, Kind::AtProvider, &[provider, sid]);
         Self {
+            session: session.id.clone(),
             provider: provider.to_owned(),
             begun: session.issued,
             // A token of another service may not say when it began: then it ends with all that began before.
