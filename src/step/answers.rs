@@ -1,6 +1,8 @@
 //! Responses that the gateway itself sends: the refusal of a journey that was stopped, an endpoint's answer, a redirect. It never
 //! decides that a request is refused (the journeys do), and does not know the words for a reason (`answer::refusal` does).
 
+mod protocols;
+
 use std::rc::Rc;
 
 use crate::access::browser;
@@ -10,7 +12,6 @@ use crate::config::settings::{PASSWORD, Settings};
 use crate::http::message::{Request, Response};
 use crate::http::return_to::ReturnTo;
 use crate::http::url::Origin;
-use crate::oidc::security_event::ErrorCode;
 use crate::session::attempt::Ending;
 use crate::session::attempt::place::Place;
 use crate::session::cookie::{self, Missing};
@@ -189,15 +190,17 @@ impl Stop {
                 (response, Event::SignInFailed { request, provider: None, failure })
             }
             JourneyKind::LogoutToken => {
-                let response = logout_token_refusal(settings, visit, &failure);
+                let response = protocols::of_logout_token(visit.refusal(settings, &failure, &ReturnTo::front_page()), &failure);
                 (response, Event::Denied { request, rule: None, subject: None, session: None, failure })
             }
             JourneyKind::SecurityEvent(err) => {
-                let response = security_event_refusal(settings, visit, err, &failure);
+                let refusal = visit.refusal(settings, &failure, &ReturnTo::front_page());
+                let response = protocols::of_security_event(refusal, err, &failure, &visit.request_id);
                 (response, Event::Denied { request, rule: None, subject: None, session: None, failure })
             }
             JourneyKind::Password => {
-                let response = password_refusal(settings, visit, &failure);
+                let refusal = visit.refusal(settings, &failure, &ReturnTo::front_page());
+                let response = protocols::of_password(refusal, settings, &failure, browser::wants_page(&visit.request));
                 (response, Event::SignInFailed { request, provider: Some(PASSWORD.to_owned()), failure })
             }
         };
@@ -211,45 +214,6 @@ impl Stop {
 fn unless_first(settings: &Settings, provider: &str) -> Option<(&'static str, String)> {
     let is_first = settings.sign_in_provider(None).is_some_and(|first| first.oidc.name == provider);
     (!is_first).then(|| ("provider", provider.to_owned()))
-}
-
-/// The refusal at the password endpoint. For a wrong name or password a program gets the JSON that is configured.
-fn password_refusal(settings: &Settings, visit: &Visit, failure: &Failure) -> Response {
-    let mut response = visit.refusal(settings, failure, &ReturnTo::front_page());
-    let refusal = settings.password.as_ref().and_then(|password| password.refusal.as_ref());
-    if let (Reason::CredentialsRefused, Some(refusal), false) = (failure.reason, refusal, browser::wants_page(&visit.request)) {
-        with_json(&mut response, refusal.clone());
-    }
-    response
-}
-
-/// The refusal of a logout token (OpenID Connect Back-Channel Logout 1.0, section 2.8): `error` as in RFC 6749, section 5.2.
-fn logout_token_refusal(settings: &Settings, visit: &Visit, failure: &Failure) -> Response {
-    let mut response = visit.refusal(settings, failure, &ReturnTo::front_page());
-    let error = if response.status < 500 { "invalid_request" } else { "temporarily_unavailable" };
-    let body = serde_json::json!({"error": error, "error_description": failure.reason.id()});
-    with_json(&mut response, body.to_string());
-    response
-}
-
-/// The refusal of a security event token (RFC 8935, section 2.3). While something is not available here, the token may be good, and
-/// the status alone says so. The description tells nobody what would be accepted.
-fn security_event_refusal(settings: &Settings, visit: &Visit, err: ErrorCode, failure: &Failure) -> Response {
-    let mut response = visit.refusal(settings, failure, &ReturnTo::front_page());
-    if response.status < 500 {
-        let description = format!("{}; the receiver's log says more of request {}", failure.reason.id(), visit.request_id);
-        with_json(&mut response, serde_json::json!({"err": err.as_str(), "description": description}).to_string());
-        response.headers.retain(|(name, _)| name != "content-language");
-        response.headers.push(("content-language".to_owned(), "en".to_owned()));
-    }
-    response
-}
-
-/// Puts JSON in the place of a response's body.
-fn with_json(response: &mut Response, body: String) {
-    response.body = body;
-    let json = ("content-type".to_owned(), "application/json".to_owned());
-    response.headers.iter_mut().filter(|(name, _)| name == "content-type").for_each(|field| *field = json.clone());
 }
 
 /// The page to return to after a sign-in. It was checked when the sign-in began, and is checked again, because the configuration

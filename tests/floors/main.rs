@@ -34,7 +34,7 @@ const FLOORS: [(&str, u8); 17] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 39] = [
+const SUB_ROOMS: [&str; 40] = [
     "access::examples",
     "access::requirement",
     "cli::cases",
@@ -72,6 +72,7 @@ const SUB_ROOMS: [&str; 39] = [
     "shell::host",
     "sign_in::redeem",
     "sign_in::under_way",
+    "step::answers",
     "upkeep::refresh",
     "upkeep::revocations",
 ];
