@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prints the path of a valkey-server for the tests: $VALKEY_SERVER, or an installed one, or the one of Debian's backports, unpacked under the user's cache. It
 # is unpacked and not installed, because installing the package would start a Valkey on port 6379 of this machine; and the machine's own package lists are not
-# touched.
+# touched. Its valkey-cli lies beside it.
 . "$(dirname "$0")/lib.sh"
 
 if [ -n "${VALKEY_SERVER:-}" ]; then
@@ -12,7 +12,17 @@ command -v valkey-server && exit
 has apt-get || die "no Valkey found: install it, or set VALKEY_SERVER to the path of valkey-server"
 
 folder=${XDG_CACHE_HOME:-$HOME/.cache}/accredit/valkey
-"$folder/valkey-server" --version >/dev/null 2>&1 && { echo "$folder/valkey-server"; exit; }
+wrap() {
+    cat >"$folder/$1.new" <<END
+#!/bin/sh
+LD_LIBRARY_PATH=\$(echo $folder/usr/lib/*-linux-gnu) exec $folder/usr/bin/$1 "\$@"
+END
+    chmod +x "$folder/$1.new" && mv "$folder/$1.new" "$folder/$1"
+}
+if "$folder/valkey-server" --version >/dev/null 2>&1; then
+    [ -x "$folder/valkey-cli" ] || wrap valkey-cli
+    echo "$folder/valkey-server"; exit
+fi
 say "fetching the valkey-server of Debian's backports into $folder (once)"
 rm -rf "$folder" && mkdir -p "$folder/lists/partial" "$folder/archives/partial" && cd "$folder"
 codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
@@ -28,10 +38,7 @@ apt() {
 apt update && apt download valkey-tools valkey-server libjemalloc2 liblzf1 || die "apt-get could not download valkey-server"
 for package in *.deb; do dpkg-deb -x "$package" . && rm "$package"; done
 rm -rf lists archives pkgcache.bin srcpkgcache.bin
-cat >valkey-server <<END
-#!/bin/sh
-LD_LIBRARY_PATH=\$(echo $folder/usr/lib/*-linux-gnu) exec $folder/usr/bin/valkey-server "\$@"
-END
-chmod +x valkey-server
+wrap valkey-server
+wrap valkey-cli
 ./valkey-server --version >/dev/null || die "Debian's valkey-server does not run here: install Valkey, or set VALKEY_SERVER"
 echo "$folder/valkey-server"

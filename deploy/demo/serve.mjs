@@ -15,11 +15,12 @@ const scenario = Object.hasOwn(SCENARIOS, SCENARIO)
   ? SCENARIOS[SCENARIO]
   : refuse(`there is no scenario ${SCENARIO}; there are: ${Object.keys(SCENARIOS).join(', ')}`);
 
-/** Folder and name of each secret: provider and gateway share `client`; only the gateway has `gateway`. */
+/** Folder and name of each secret: provider and gateway share `client`, Redis and gateway share `redis`; only the gateway has `gateway`. */
 const SECRETS = [
   ['client', 'OIDC_CLIENT_SECRET'],
   ['gateway', 'ACCREDIT_KEY'],
   ['gateway', 'SESSION_JWT_SECRET'],
+  ['redis', 'REDIS_PASSWORD'],
 ];
 
 // A service is loaded when it is started, so that a health check, which runs every few seconds, loads none.

@@ -3,7 +3,6 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { withBodies } from './lib/bodies.mjs';
 import { Visitor } from './lib/client.mjs';
 import { signInAs, startDemoProvider } from './lib/demo.mjs';
 import { startGateway } from './lib/gateway.mjs';
@@ -12,10 +11,6 @@ import { assertNoPanic } from './lib/stage.mjs';
 import { Application } from './lib/upstream.mjs';
 
 const PATH = '/api/backchannel_logout';
-
-const taking = (configuration) => {
-  configuration.endpoints = { ...configuration.endpoints, backchannel_logout: PATH };
-};
 
 /** A provider with back-channel logout, for a gateway at this origin. `withSid`: its tokens name the session. */
 async function providerFor(origin, withSid) {
@@ -42,14 +37,7 @@ for (const withSid of [true, false]) {
       stage.provider.provider.on('backchannel.success', () => stage.answers.push('taken'));
       stage.provider.provider.on('backchannel.error', (_, error) => stage.answers.push(error.message));
       stage.application = await Application.start();
-      stage.gateway = await startGateway({
-        port,
-        provider: stage.provider,
-        application: stage.application,
-        plugin: taking,
-        envoy: (bootstrap) => withBodies(bootstrap, PATH),
-        concurrency: 2,
-      });
+      stage.gateway = await startGateway({ port, provider: stage.provider, application: stage.application, concurrency: 2 });
     });
     after(async () => {
       await stage.gateway?.stop();
@@ -90,6 +78,18 @@ for (const withSid of [true, false]) {
       });
       assert.deepEqual([answer.status, answer.json()], [400, { error: 'invalid_request', error_description: 'logout_token_invalid' }]);
       assert.equal((await bob.call('/analytics')).status, 200);
+    });
+
+    it('a body of up to 64 KiB is read, and a larger one refused', async () => {
+      const post = (size) =>
+        new Visitor(stage.gateway).send(PATH, {
+          method: 'POST',
+          headers: { 'content-type': 'application/x-www-form-urlencoded' },
+          body: 'logout_token='.padEnd(size, 'x'),
+        });
+      const [fits, larger] = [await post(65_536), await post(65_537)];
+      assert.deepEqual([fits.status, fits.json().error_description], [400, 'logout_token_invalid']);
+      assert.equal(larger.status, 413);
     });
   });
 }

@@ -14,7 +14,7 @@ import { signInAs } from './lib/demo.mjs';
 import { ROOT, closeServer, eventually, listen, temporaryFolder } from './lib/process.mjs';
 import { assertNoPanic, assertProblem, assertRefused } from './lib/stage.mjs';
 
-const SECRETS = ['client/OIDC_CLIENT_SECRET', 'gateway/ACCREDIT_KEY', 'gateway/SESSION_JWT_SECRET'];
+const SECRETS = ['client/OIDC_CLIENT_SECRET', 'gateway/ACCREDIT_KEY', 'gateway/SESSION_JWT_SECRET', 'redis/REDIS_PASSWORD'];
 const FRONT = 'http://localhost:9200';
 const JSON_TYPE = { 'content-type': 'application/json' };
 
@@ -74,6 +74,13 @@ describe('docker compose up', () => {
     assertProblem(await up.alice.call('/api/chat'), 401, 'session_missing');
   });
 
+  it('has told Redis that her session has ended, where other gateways would read it', async () => {
+    const counted = async (name) => Number(/: (\d+)$/m.exec(await (await fetch(`http://127.0.0.1:9901/stats?filter=${name}$`)).text())?.[1] ?? 0);
+    await eventually('it was announced', async () => (await counted('accredit_revocations_announced')) === 1);
+    assert.equal(await counted('accredit_revocations_unavailable'), 0);
+    assert.ok((await counted('accredit_revocations_current_timestamp_seconds')) > 0);
+  });
+
   it('has only healthy services, and a front end that redirects to the gateway', async () => {
     const { services } = demoProject();
     for (const name of Object.keys(services).filter((each) => services[each].healthcheck)) assert.ok(up.gateway.healthy(name), name);
@@ -83,7 +90,7 @@ describe('docker compose up', () => {
 
   it('has found its services by their names', () => {
     assert.deepEqual(
-      ['provider', 'application'].filter((name) => !up.gateway.asked.has(name)),
+      ['provider', 'application', 'redis'].filter((name) => !up.gateway.asked.has(name)),
       [],
     );
   });
@@ -106,8 +113,9 @@ describe('docker compose up', () => {
         assert.equal(readFileSync(`/proc/${up.gateway.pid(service)}/cmdline`, 'utf8').includes(secret), false, service);
     }
     const known = (service) => readFileSync(`/proc/${up.gateway.pid(service)}/environ`, 'utf8');
-    for (const service of ['application', 'users', 'mail', 'front', 'provider'])
+    for (const service of ['application', 'users', 'mail', 'front', 'provider', 'redis'])
       assert.doesNotMatch(known(service), /OIDC_CLIENT_SECRET|ACCREDIT_KEY|SESSION_JWT_SECRET/, service);
+    for (const service of ['application', 'users', 'mail', 'front', 'provider']) assert.doesNotMatch(known(service), /REDIS_PASSWORD/, service);
     assert.match(known('gateway'), /ACCREDIT_KEY=/);
   });
 });
@@ -304,7 +312,7 @@ describe('the secrets of a deployment', () => {
     const [KEYS, other] = [temporaryFolder(), temporaryFolder()];
     const first = serve(['keys'], { KEYS });
     const made = SECRETS.map((name) => readFileSync(join(KEYS, name), 'utf8'));
-    assert.deepEqual([first.status, new Set(made).size], [0, 3]);
+    assert.deepEqual([first.status, new Set(made).size], [0, SECRETS.length]);
     for (const secret of made) assert.equal((first.stdout + first.stderr).includes(secret.trim()), false);
     assert.deepEqual([serve(['keys'], { KEYS }).stdout, SECRETS.map((name) => readFileSync(join(KEYS, name), 'utf8'))], ['', made]);
     serve(['keys'], { KEYS: other });
@@ -314,7 +322,8 @@ describe('the secrets of a deployment', () => {
   it('reach a command completely, by its environment', () => {
     const KEYS = temporaryFolder();
     serve(['keys'], { KEYS });
-    const { stdout } = withKeys(KEYS, process.execPath, '-p', 'process.env.OIDC_CLIENT_SECRET + process.env.ACCREDIT_KEY + process.env.SESSION_JWT_SECRET');
+    const all = SECRETS.map((name) => `process.env.${name.split('/').at(-1)}`).join(' + ');
+    const { stdout } = withKeys(KEYS, process.execPath, '-p', all);
     assert.equal(stdout.trim(), SECRETS.map((name) => readFileSync(join(KEYS, name), 'utf8').trim()).join(''));
   });
 

@@ -160,7 +160,9 @@ describe('every rendered Envoy file', () => {
     pluginOf(bootstrap.static_resources.listeners[0]).vm_config.code.local.filename = wasmPath();
     return bootstrap;
   }
-  const secrets = Object.fromEntries(['OIDC_CLIENT_SECRET', 'ACCREDIT_KEY', 'SESSION_JWT_SECRET'].map((name) => [name, randomBytes(32).toString('base64')]));
+  const secrets = Object.fromEntries(
+    ['OIDC_CLIENT_SECRET', 'ACCREDIT_KEY', 'SESSION_JWT_SECRET', 'REDIS_PASSWORD'].map((name) => [name, randomBytes(32).toString('base64')]),
+  );
   const environmentOf = ({
     services: {
       gateway: {
@@ -187,7 +189,7 @@ describe('every rendered Envoy file', () => {
   });
 
   it('has clusters for services of compose.yaml, which the gateway can reach, with the ports where they listen', async () => {
-    const { PORTS } = await import('../../deploy/demo/scenarios.mjs');
+    const ports = { ...(await import('../../deploy/demo/scenarios.mjs')).PORTS, redis: 6379 };
     for (const scenario of SCENARIOS) {
       for (const {
         name,
@@ -195,7 +197,7 @@ describe('every rendered Envoy file', () => {
         load_assignment: { endpoints },
       } of envoyFile(scenario).static_resources.clusters) {
         const { address, port_value: port } = endpoints[0].lb_endpoints[0].endpoint.address.socket_address;
-        assert.deepEqual([scenario, type, address, port], [scenario, 'STRICT_DNS', name, PORTS[name]]);
+        assert.deepEqual([scenario, type, address, port], [scenario, 'STRICT_DNS', name, ports[name]]);
         assert.ok(
           services[name].networks.some((network) => services.gateway.networks.includes(network)),
           name,

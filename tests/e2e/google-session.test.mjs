@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { SignJWT, jwtVerify } from 'jose';
+import { SignJWT, exportJWK, generateKeyPair, jwtVerify } from 'jose';
 import { Visitor } from './lib/client.mjs';
 import { signInAs, startGoogleLikeProvider } from './lib/demo.mjs';
 import { namesOf, pointCluster, startGateway } from './lib/gateway.mjs';
@@ -34,17 +34,16 @@ function bringing(...values) {
   return { call: (path) => visitor.call(path, { headers }), open: (path) => visitor.open(path, { headers }) };
 }
 
-before(async () => {
-  const port = await freePort();
-  provider = await startGoogleLikeProvider(`http://localhost:${port}`);
-  application = await Application.start();
-  gateway = await startGateway({
+/** Starts the shipped file at this port, with these changes of its configuration. */
+const start = (port, change = () => {}) =>
+  startGateway({
     scenario: 'google-session',
     port,
     provider,
     application,
     plugin: (configuration) => {
       for (const { authority, cluster } of provider.hosts) configuration.providers[0].clusters[authority] = cluster;
+      change(configuration);
     },
     envoy: (bootstrap) => {
       const { clusters } = bootstrap.static_resources;
@@ -55,6 +54,12 @@ before(async () => {
       }
     },
   });
+
+before(async () => {
+  const port = await freePort();
+  provider = await startGoogleLikeProvider(`http://localhost:${port}`);
+  application = await Application.start();
+  gateway = await start(port);
   alice = await signInAs(gateway, 'alice', { path: '/auth/login' });
 });
 beforeEach(() => application.forget());
@@ -223,5 +228,44 @@ describe('GET /auth/logout, from a page of the application', () => {
   it('is refused to another site', async () => {
     assertRefused(await alice.open('/auth/logout', { headers: { 'sec-fetch-site': 'cross-site' } }), 403, 'sign_out_unconfirmed');
     assert.equal((await alice.call('/api/user')).status, 200);
+  });
+});
+
+describe('POST /auth/security_events, with a transmitter in the configuration', () => {
+  const ISSUER = 'https://transmitter.example.com/';
+  const EVENT = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked';
+  let listening, keys;
+  before(async () => {
+    keys = await generateKeyPair('ES256');
+    const jwks = { keys: [{ ...(await exportJWK(keys.publicKey)), kid: 'k', alg: 'ES256', use: 'sig' }] };
+    listening = await start(await freePort(), (configuration) => {
+      configuration.endpoints.security_events = '/auth/security_events';
+      configuration.transmitters = [{ issuer: ISSUER, jwks, providers: ['google'] }];
+    });
+  });
+  after(() => listening?.stop());
+
+  const post = (body) =>
+    new Visitor(listening).send('/auth/security_events', { method: 'POST', headers: { 'content-type': 'application/secevent+jwt' }, body });
+
+  it('reads a body by the route and the buffer of the file, and ends what it names', async () => {
+    const token = await new SignJWT({
+      iss: ISSUER,
+      aud: 'accredit-demo',
+      jti: '1',
+      iat: seconds(),
+      sub_id: { format: 'iss_sub', iss: provider.issuer, sub: 'alice' },
+      events: { [EVENT]: {} },
+    })
+      .setProtectedHeader({ alg: 'ES256', kid: 'k', typ: 'secevent+jwt' })
+      .sign(keys.privateKey);
+    const answer = await post(token);
+    assert.equal(answer.status, 202, answer.body);
+    const [line] = listening.auditLog().filter(({ event }) => event === 'security_event');
+    assert.equal(line.subject, 'alice', JSON.stringify(line));
+  });
+
+  it('reads up to 64 KiB', async () => {
+    assert.deepEqual([(await post('x'.repeat(65_536))).status, (await post('x'.repeat(65_537))).status], [400, 413]);
   });
 });

@@ -42,7 +42,13 @@ const isAccredit = ({ typed_config: config }) => config?.['@type'].endsWith('.wa
 /** The paths at which the filter reads a body, by its configuration. */
 function bodyEndpoints({ endpoints = {}, providers = [] }) {
   const byForm = providers.some((provider) => provider.response_mode === 'form_post');
-  return [endpoints.token, endpoints.password, byForm && (endpoints.callback ?? '/api/callback')].filter(Boolean);
+  return [
+    endpoints.token,
+    endpoints.password,
+    endpoints.backchannel_logout,
+    endpoints.security_events,
+    byForm && (endpoints.callback ?? '/api/callback'),
+  ].filter(Boolean);
 }
 
 /** What is wrong with the position of the buffer in a listener. */
@@ -73,6 +79,7 @@ describe('every shipped Envoy file', () => {
       'deploy/envoy-gateway/envoy.yaml',
       'deploy/istio/envoy.yaml',
       'deploy/kubernetes/base/envoy.yaml',
+      'deploy/kubernetes/components/redis/envoy.yaml',
       ...SCENARIOS.map((name) => `envoy/${name}.yaml`),
     ]);
     for (const { path, bootstrap } of ENVOYS) assert.equal(guarded(bootstrap()).length, 1, path);

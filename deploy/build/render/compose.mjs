@@ -1,9 +1,10 @@
 // Renders deploy/compose/envoy/: each shipped file for containers. All differences from envoy/SCENARIO.yaml are made here.
 import { readdirSync } from 'node:fs';
+import { redisClusterItem, revocations } from './made/redis-cluster.mjs';
 import { ROOT, variable } from './source.mjs';
 
 /** The targets of the clusters of all scenarios: services of compose.yaml by name, with their ports. */
-const SERVICES = { provider: 9000, application: 9100, users: 9300, mail: 9301 };
+const SERVICES = { provider: 9000, application: 9100, users: 9300, mail: 9301, redis: 6379 };
 const MODULE = '/etc/envoy/accredit.wasm';
 
 const head = (scenario) => `
@@ -14,6 +15,7 @@ Use it        SCENARIO=${scenario} docker compose up, in deploy/compose. In the 
 What differs  listener, admin   on all addresses of the container; compose.yaml publishes them only on this machine's loopback. The admin interface
                                 has only its read-only pages, because other containers can reach it too
               clusters          services of compose.yaml by name, resolved repeatedly, because a replaced container has another address
+              revocations       in the Redis of compose.yaml, where people can sign out: several gateways would tell each other there what has ended
               issuer            from the environment, so that one file works with the demo's provider and with Keycloak; the cluster provider reaches its host
               module            the path in the image`;
 
@@ -33,8 +35,16 @@ function inContainers(file) {
   file.set([...file.plugin, 'vm_config', 'code', 'local', 'filename'], MODULE);
   const providers = [...file.configuration, 'providers'];
   (file.get(providers) ?? []).forEach((provider, index) => atProvider(file, [...providers, index], provider));
+  if (file.get([...file.configuration, 'endpoints', 'logout'])) withRedis(file);
   for (const { name } of file.get(['static_resources', 'clusters'])) byName(file, name);
   return file;
+}
+
+/** Tells other gateways what has ended, by the Redis of compose.yaml. */
+function withRedis(file) {
+  file.set([...file.configuration, 'revocations'], revocations(variable('REDIS_PASSWORD')));
+  file.add([...file.plugin, 'vm_config', 'environment_variables', 'host_env_keys'], 'REDIS_PASSWORD');
+  file.insertCluster(redisClusterItem('redis'), 'application');
 }
 
 /** Replaces written-out endpoints by discovery, because Keycloak's endpoints are not those of the demo's provider. */

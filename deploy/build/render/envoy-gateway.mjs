@@ -5,6 +5,7 @@ import { stringify } from 'yaml';
 import { madeByEnvoyGateway } from './made/envoy-gateway.mjs';
 import { MODULE, Parts, SECRETS, block, objectsIn, objectsOf } from './made/parts.mjs';
 import { providerCluster } from './made/provider-cluster.mjs';
+import { redisCluster } from './made/redis-cluster.mjs';
 
 /** The files with objects that are written by hand. */
 export const BY_HAND = ['gateway.yaml', 'application.yaml'];
@@ -18,6 +19,7 @@ export function render(shipped) {
   return [
     { path: 'deploy/envoy-gateway/extensionpolicy.yaml', text: extension },
     { path: 'deploy/envoy-gateway/patchpolicy.yaml', text: patches },
+    { path: 'deploy/envoy-gateway/redis.yaml', text: REDIS },
     {
       path: 'deploy/envoy-gateway/envoy.yaml',
       text: HEAD + stringify(madeByEnvoyGateway(objects), { lineWidth: 140, flowCollectionPadding: false, indentSeq: false, aliasDuplicateObjects: false }),
@@ -114,6 +116,32 @@ spec:
       path: ""
       value:
         ${providerCluster(8)}
+`;
+
+const HOST = 'redis.accredit.internal';
+
+/** It is in no kustomization, because the configuration of spa-tokens has no sessions. */
+const REDIS = `# The cluster of a Redis in which the gateway's pods tell each other which sessions have ended. Rendered by \`make manifests\`.
+#
+# Use it     only with a configuration that has sessions (README.md, "A Redis"): kubectl apply -f deploy/envoy-gateway/redis.yaml
+# Change     the three times that the host is named: a Redis or Valkey with TLS, whose certificate is valid for that name. Without TLS, leave
+#            \`transport_socket\` out.
+#
+# It is a patch, and no Backend, because it has settings that no object of Envoy Gateway has: the body of a call goes out as it is, over TCP.
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyPatchPolicy
+metadata: {name: accredit-redis, namespace: application}
+spec:
+  targetRef: {group: gateway.networking.k8s.io, kind: Gateway, name: accredit}
+  type: JSONPatch
+  jsonPatches:
+  - type: type.googleapis.com/envoy.config.cluster.v3.Cluster
+    name: redis
+    operation:
+      op: add
+      path: ""
+      value:
+        ${redisCluster(HOST, 8, { withTls: true })}
 `;
 
 const HEAD = `# The Envoy file that Envoy Gateway 1.9 makes of the objects in this directory.

@@ -3,6 +3,7 @@
 
 import { stringify } from 'yaml';
 import { MANAGER, madeByIstio } from './made/istio.mjs';
+import { redisCluster } from './made/redis-cluster.mjs';
 import { MODULE, Parts, SECRETS, block, objectsIn, objectsOf } from './made/parts.mjs';
 
 /** The files with objects that are written by hand. */
@@ -16,6 +17,7 @@ export function render(shipped) {
   return [
     { path: 'deploy/istio/wasmplugin.yaml', text: plugin },
     { path: 'deploy/istio/envoyfilter.yaml', text: filter },
+    { path: 'deploy/istio/redis.yaml', text: REDIS },
     {
       path: 'deploy/istio/envoy.yaml',
       text: HEAD + stringify(madeByIstio(objects, values), { lineWidth: 140, flowCollectionPadding: false, indentSeq: false, aliasDuplicateObjects: false }),
@@ -61,13 +63,37 @@ ${SECRETS.map((name) => `    - {name: ${name}, valueFrom: HOST}`).join('\n')}
     ${block(parts.configuration, 4)}
 `;
 
+const HOST = 'redis.accredit.internal';
+
+/** It is in no kustomization, because the configuration of spa-tokens has no sessions. */
+const REDIS = `# The cluster of a Redis in which the gateway's pods tell each other which sessions have ended. Rendered by \`make manifests\`.
+#
+# Use it     only with a configuration that has sessions (README.md, "A Redis"): kubectl apply -f deploy/istio/redis.yaml
+# Change     the three times that the host is named: a Redis or Valkey with TLS, whose certificate is valid for that name. Without TLS, leave
+#            \`transport_socket\` out.
+#
+# It is a cluster of its own, and no ServiceEntry, because it has settings that no object of Istio has: the body of a call goes out as it is, over TCP.
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: accredit-redis, namespace: istio-ingress}
+spec:
+  workloadSelector: {labels: {istio: ingress}}
+  configPatches:
+  - applyTo: CLUSTER
+    match: {context: GATEWAY}
+    patch:
+      operation: ADD
+      value:
+        ${redisCluster(HOST, 8, { withTls: true })}
+`;
+
 /** The name that Istio 1.30 gives the filter of the WasmPlugin. */
 const PLUGIN = 'extensions.istio.io/trafficextension/istio-ingress.accredit~istio-translated-wasmplugin';
 
 const envoyFilter = (parts) => `# Settings that no other object has, for the gateway's listeners. Rendered from envoy/spa-tokens.yaml by \`make manifests\`.
 #
 # Use it     with the others: kubectl apply -k deploy/istio
-# Change     nothing for an environment. A configuration without endpoints that read a body (envoy/bff.yaml) needs neither the buffer nor the
+# Change     nothing for an environment. A configuration without endpoints that read a body needs neither the buffer nor the
 #            route; if pages and API have one origin, it needs no CORS.
 #
 # The buffer is inserted after Accredit, by the name that Istio 1.30 gives this filter; it contains the WasmPlugin's namespace and name. Before 1.30 the name

@@ -2,6 +2,7 @@
 // what differs between environments by environment variables. The plugin's rules, endpoints and limits stay as in the shipped file.
 
 import { providerCluster } from './made/provider-cluster.mjs';
+import { redisClusterItem, revocations } from './made/redis-cluster.mjs';
 import { variable, yaml } from './source.mjs';
 
 const HEAD = `Envoy with the filter, as an ingress: what the pods of deployment.yaml run. TLS ends here.
@@ -159,5 +160,21 @@ export function render(shipped) {
     more[0].spaceBefore = list.items.length > 0;
     list.items.push(...more);
   }
-  return [{ path: 'deploy/kubernetes/base/envoy.yaml', text: bootstrap.text(HEAD) }];
+  return [
+    { path: 'deploy/kubernetes/base/envoy.yaml', text: bootstrap.text(HEAD) },
+    { path: 'deploy/kubernetes/components/redis/envoy.yaml', text: withRedis(bootstrap).text(HEAD_WITH_REDIS) },
+  ];
+}
+
+const HEAD_WITH_REDIS = `The file of ../../base, with a Redis in which the pods tell each other what has ended: \`revocations\` and the cluster \`redis\` are added.
+
+Rendered    from envoy/bff.yaml by \`make manifests\`: change rules, endpoints and limits there, and the rest in deploy/build/render/kubernetes.mjs.
+Use it      kustomization.yaml puts it into the ConfigMap \`envoy\`, in place of the file of the base, whose first lines say what to keep.
+Environment as in the base, and REDIS_PASSWORD from the Secret \`accredit-secrets\`.`;
+
+/** The same, with what is needed for the component `redis`. */
+function withRedis(bootstrap) {
+  bootstrap.set([...bootstrap.configuration, 'revocations'], revocations(variable('REDIS_PASSWORD')));
+  bootstrap.add([...bootstrap.plugin, 'vm_config', 'environment_variables', 'host_env_keys'], 'REDIS_PASSWORD');
+  return bootstrap.insertCluster(redisClusterItem('redis'), 'application');
 }

@@ -95,6 +95,15 @@ export class Bootstrap {
     return this;
   }
 
+  /** Inserts clusters, as YAML with their comments, before another one. */
+  insertCluster(text, before) {
+    const { items } = this.document.getIn(['static_resources', 'clusters']);
+    const more = yaml(text).contents.items;
+    for (const item of more) item.spaceBefore = true;
+    items.splice(this.cluster(before).at(-1), 0, ...more);
+    return this;
+  }
+
   /** Removes the value at a path. It is an error if there is none, so that a renamed field is noticed. */
   remove(path) {
     if (!this.document.deleteIn(path)) throw new Error(`there is no ${path.join('.')}`);

@@ -47,6 +47,10 @@ pub(crate) fn written(plan: &Plan) -> Result<String, Drift> {
         "environment_variables: {host_env_keys:",
         &format!("environment_variables: {{host_env_keys: [{}]}}", plan.variables().join(", ")),
     )?;
+    if plan.target == Target::Compose {
+        // One gateway tells nobody what has ended.
+        text.exchange("- name: redis", "- name: application", "")?;
+    }
     clusters(plan, &mut text)?;
     Ok(text.finish())
 }

@@ -82,10 +82,10 @@ export function againstSpecification(...values) {
 }
 
 const PINNED = /^[a-z0-9./-]+:v?\d+\.\d+\.\d+(-[a-z0-9-]+)?(@sha256:[0-9a-f]{64})?$/;
-const SERVICES = ['application', 'front', 'gateway', 'keys', 'mail', 'provider', 'users'];
+const SERVICES = ['application', 'front', 'gateway', 'keys', 'mail', 'provider', 'redis', 'users'];
 const PUBLISHED = { gateway: ['127.0.0.1:10000:10000', '127.0.0.1:9901:9901'], provider: ['127.0.0.1:9000:9000'], front: ['127.0.0.1:9200:9200'] };
-/** Services that trust the gateway. Only the gateway may reach them. */
-const INSIDE = ['application', 'users', 'mail'];
+/** Services that only the gateway may reach: those that trust its headers, and Redis. */
+const INSIDE = ['application', 'users', 'mail', 'redis'];
 const NETWORKS = {
   gateway: ['outside', ...INSIDE.map((name) => `to-${name}`)],
   provider: ['outside'],
@@ -93,8 +93,8 @@ const NETWORKS = {
   ...Object.fromEntries(INSIDE.map((name) => [name, [`to-${name}`]])),
 };
 /** The volumes with secrets that each service may read. */
-const READS = { gateway: ['client', 'gateway'], provider: ['client'] };
-const AWAITED = { gateway: ['provider', 'application', 'users', 'mail'] };
+const READS = { gateway: ['client', 'gateway', 'redis'], provider: ['client'], redis: ['redis'] };
+const AWAITED = { gateway: ['provider', 'application', 'users', 'mail', 'redis'] };
 
 /** Everything that is wrong with a project by our own rules; the specification demands almost nothing. */
 export function problems(project) {
@@ -107,7 +107,7 @@ export function problems(project) {
     same(networks, { outside: {}, ...Object.fromEntries(INSIDE.map((name) => [`to-${name}`, { internal: true }])) }),
     'networks: outside, and one for each neighbour of the gateway, of which nothing gets out',
   );
-  expect(same(Object.keys(volumes).sort(), ['client', 'gateway']), 'volumes: client and gateway');
+  expect(same(Object.keys(volumes).sort(), ['client', 'gateway', 'redis']), 'volumes: client, gateway and redis');
   for (const [name, service] of Object.entries(services)) ofService(name, service ?? {}, services, (holds, sentence) => expect(holds, `${name}: ${sentence}`));
   const [issuer, other] = ['gateway', 'provider'].map((name) => services[name]?.environment?.OIDC_ISSUER);
   expect(issuer !== undefined && issuer === other, `OIDC_ISSUER: ${issuer} at the gateway, ${other} at the provider`);
@@ -157,7 +157,8 @@ function ofService(name, service, all, expect) {
 
 function ofEnvironment(name, { environment = {}, image = '' }, expect) {
   const { KEYS, HOST, SCENARIO, MAILDIR } = environment;
-  expect((KEYS === '/keys') === ['keys', 'gateway', 'provider'].includes(name), `KEYS: ${KEYS}`);
+  expect((KEYS === '/keys') === ['keys', 'gateway', 'provider', 'redis'].includes(name), `KEYS: ${KEYS}`);
+  expect(name !== 'redis' || HOST === '0.0.0.0', 'environment: HOST');
   if (!image.includes('/accredit-demo:')) return;
   expect(name === 'keys' || (HOST === '0.0.0.0' && SCENARIO === '${SCENARIO:-bff}'), 'environment: HOST and SCENARIO');
   expect((MAILDIR === '/mail') === (name === 'mail'), `MAILDIR: ${MAILDIR}`);
@@ -184,7 +185,7 @@ function ofBuild({ image = '', build }, all, expect) {
 function ofVolumes(name, { volumes = [], group_add: groups = [], user, tmpfs }, expect) {
   const all = volumes.map(mounted);
   const secrets = all.filter(({ bind, target: place }) => !bind && place.startsWith('/keys/'));
-  const read = name === 'keys' ? ['client', 'gateway'] : (READS[name] ?? []);
+  const read = name === 'keys' ? ['client', 'gateway', 'redis'] : (READS[name] ?? []);
   expect(same(secrets.map(({ source }) => source).sort(), read), `volumes: reads ${secrets.map(({ source }) => source)}`);
   expect(
     secrets.every(({ source, target: place }) => place === `/keys/${source}`),
@@ -208,11 +209,8 @@ function ofVolumes(name, { volumes = [], group_add: groups = [], user, tmpfs }, 
       expect(existsSync(join(ROOT, FOLDER, interpolated(source, { SCENARIO }))), `volumes: there is no ${source}`);
   }
   const places = binds.map(({ target: place }) => place);
-  if (name === 'gateway')
-    expect(
-      ['/with-keys.sh', '/etc/envoy/envoy.yaml'].every((place) => places.includes(place)),
-      'volumes: with-keys.sh and envoy.yaml',
-    );
+  const needed = { gateway: ['/with-keys.sh', '/etc/envoy/envoy.yaml'], redis: ['/with-keys.sh', '/redis.sh'] }[name] ?? [];
+  for (const place of needed) expect(places.includes(place), `volumes: ${place} is missing`);
 }
 
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);

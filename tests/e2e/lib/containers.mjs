@@ -13,6 +13,7 @@ import { decode, encode } from 'dns-packet';
 import { parse, stringify } from 'yaml';
 import { FOLDER, interpolated, mounted } from './compose.mjs';
 import { pluginOf } from './gateway.mjs';
+import { valkeyPrograms } from './redis.mjs';
 import { ROOT, atExit, envoyPath, eventually, temporaryFolder, wasmPath } from './process.mjs';
 
 const LOOPBACK = '127.0.0.1';
@@ -83,6 +84,7 @@ export class Deployment {
   #prepared(name, service) {
     const env = { PATH: process.env.PATH };
     for (const [key, value] of Object.entries(service.environment ?? {})) env[key] = this.#here(name, interpolated(value, this.#environment));
+    if (name === 'redis') env.PATH = `${valkeyPrograms()}:${env.PATH}`;
     const cwd = name === 'gateway' ? this.#folder : join(ROOT, 'deploy/demo'); // WORKDIR of demo.Dockerfile
     return { options: { cwd, env }, command: name === 'gateway' ? ['--config-yaml', JSON.stringify(this.#dns.resolver)] : [] };
   }
@@ -191,7 +193,7 @@ function inOrder({ services }) {
 /** Fails if a port is taken. The ports are those in the demo's files, so that two demos cannot run at the same time. */
 async function portsAreFree({ services }) {
   const published = Object.values(services).flatMap(({ ports = [] }) => ports.map((port) => Number(port.split(':')[1])));
-  for (const port of [...published, 9100, 9300, 9301]) {
+  for (const port of [...published, 6379, 9100, 9300, 9301]) {
     await new Promise((free, failed) => {
       const probe = createServer().once('error', ({ code }) =>
         failed(

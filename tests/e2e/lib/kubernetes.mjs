@@ -2,8 +2,8 @@
 // (kubernetes-validate --strict). No cluster is used.
 
 import { spawnSync } from 'node:child_process';
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { ROOT, temporaryFolder } from './process.mjs';
 
@@ -28,6 +28,18 @@ const validator = () => (found.validator ??= tool('kubernetes-validate.sh'));
 export function build(overlay) {
   const run = spawnSync(kubectl(), ['kustomize', `deploy/kubernetes/overlays/${overlay}`], { cwd: ROOT, encoding: 'utf8', timeout: 60_000 });
   if (run.status !== 0) throw new Error(`kustomize refuses ${overlay}: ${run.error?.message ?? run.stderr}`);
+  return objectsIn(run.stdout);
+}
+
+/** All objects that an overlay builds if it names this component. */
+export function buildWith(component, overlay) {
+  const folder = temporaryFolder();
+  const base = relative(realpathSync(folder), realpathSync(join(ROOT, 'deploy/kubernetes')));
+  const [own, named] = [readFileSync(join(ROOT, `deploy/kubernetes/overlays/${overlay}/kustomization.yaml`), 'utf8'), 'resources: [../../base]'];
+  if (!own.includes(named)) throw new Error(`${overlay} names its base in another way`);
+  writeFileSync(join(folder, 'kustomization.yaml'), own.replace(named, `resources: [${base}/base]\ncomponents: [${base}/components/${component}]`));
+  const run = spawnSync(kubectl(), ['kustomize', folder], { encoding: 'utf8', timeout: 60_000 });
+  if (run.status !== 0) throw new Error(`kustomize refuses ${component} in ${overlay}: ${run.error?.message ?? run.stderr}`);
   return objectsIn(run.stdout);
 }
 

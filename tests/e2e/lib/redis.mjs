@@ -6,7 +6,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import tls from 'node:tls';
 import { ROOT, atExit, eventually, freePort, temporaryFolder } from './process.mjs';
 
@@ -14,6 +14,9 @@ const programs = {};
 /** The path of the server of this kind: `redis` or `valkey`. A script in deploy/build finds or fetches it. */
 const pathOf = (kind) =>
   (programs[kind] ??= execFileSync(join(ROOT, `deploy/build/${kind}.sh`), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim());
+
+/** The folder with the programs of a Valkey: `valkey-server` and `valkey-cli`. */
+export const valkeyPrograms = () => dirname(pathOf('valkey'));
 
 export class Redis {
   #child;
