@@ -126,7 +126,9 @@ pub(crate) fn written_secrets(configuration: &Value) -> Vec<String> {
 fn is_secret(path: &str) -> bool {
     let own_key = (path.starts_with("session.") || path.starts_with("forward.")) && path.contains("keys[");
     let of_provider = path.starts_with("providers[") && (path.ends_with(".client_secret") || path.ends_with(".secret"));
-    own_key || of_provider || (path.starts_with("accounts.") && path.contains("headers."))
+    let of_store = path.starts_with("revocations.") && path.ends_with(".password");
+    let of_transmitter = path.starts_with("transmitters[") && path.ends_with(".authorization");
+    own_key || of_provider || of_store || of_transmitter || (path.starts_with("accounts.") && path.contains("headers."))
 }
 
 /// Calls `look` with the path of each text, and of each object that stands for one.
