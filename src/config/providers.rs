@@ -53,6 +53,17 @@ impl Providers {
         Ok(names.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| name).collect())
     }
 
+    /// Refuses `frame_ancestors` where they would have no effect. `is_shown` says whether `endpoints.frontchannel_logout` is written.
+    pub(super) fn check_frame_ancestors(&self, is_shown: Checked<bool>, refusals: &mut Refusals) {
+        if is_shown != Ok(false) {
+            return;
+        }
+        for (index, _) in self.good().filter(|(_, provider)| !provider.frame_ancestors.is_empty()) {
+            let sentence = "expected endpoints.frontchannel_logout, which alone can be shown in a frame, found none; write it, or remove this";
+            let _ = refusals.refuse(format!("providers[{index}].frame_ancestors"), sentence);
+        }
+    }
+
     /// All of them, if none was refused.
     pub(super) fn all(self) -> Checked<Vec<Provider>> {
         self.listed?.into_iter().map(|listed| listed?.provider).collect()

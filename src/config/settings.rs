@@ -145,6 +145,8 @@ pub struct ProviderSettings {
     pub callback: String,
     /// The path where this provider posts logout tokens. With several providers each has its own.
     pub backchannel_logout: Option<String>,
+    /// The path that this provider's page shows in a frame when somebody signs out there. With several providers each has its own.
+    pub frontchannel_logout: Option<String>,
 }
 
 /// How replicas tell each other what has ended.
@@ -234,6 +236,8 @@ pub struct Endpoints {
     pub backchannel_logout: Option<String>,
     /// Takes the security events of transmitters.
     pub security_events: Option<String>,
+    /// Is shown in a frame by a provider's page when somebody signs out there; with several, the beginning of each one's path.
+    pub frontchannel_logout: Option<String>,
 }
 
 impl Endpoints {

@@ -323,6 +323,7 @@ fn nobody() -> Provider {
         account_prompt: "login",
         response_mode: ResponseMode::Query,
         redirect_uri: None,
+        frame_ancestors: Vec::new(),
         userinfo: false,
         trusted_audiences: Vec::new(),
         assumed_verified: AssumedVerified::default(),

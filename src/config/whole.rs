@@ -261,14 +261,15 @@ fn bound_providers(
     let each = providers.into_iter().map(|oidc| {
         let of_each = |base: &String| if several { format!("{base}/{}", oidc.name) } else { base.clone() };
         let callback = of_each(&endpoints.callback);
-        let backchannel_logout = endpoints.backchannel_logout.as_ref().filter(|_| oidc.signs_in()).map(of_each);
+        let [backchannel_logout, frontchannel_logout] = [&endpoints.backchannel_logout, &endpoints.frontchannel_logout]
+            .map(|base| base.as_ref().filter(|_| oidc.signs_in()).map(of_each));
         let looked_up = accounts.and_then(UserService::source_of_look_ups).unwrap_or_default();
         let fingerprint = bound.of_provider(&oidc, looked_up);
         // The user service is asked about people who sign in, never about those whose bearer token came.
         let accounts = accounts.filter(|_| oidc.signs_in());
         let assumed_verified =
             accounts.map_or(oidc.assumed_verified, |accounts| accounts.assumed_of_people(oidc.assumed_verified));
-        ProviderSettings { oidc, fingerprint, assumed_verified, callback, backchannel_logout }
+        ProviderSettings { oidc, fingerprint, assumed_verified, callback, backchannel_logout, frontchannel_logout }
     });
     each.collect()
 }

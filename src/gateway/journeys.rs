@@ -2,6 +2,7 @@
 //! that names all journeys. It decides nothing about identity or access.
 
 mod backchannel_logout;
+mod frontchannel_logout;
 mod guard;
 mod published;
 mod security_events;
@@ -166,6 +167,7 @@ fn chosen(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey {
     let path = visit.request.path.as_str();
     let is = |endpoint: &Option<String>| endpoint.as_deref() == Some(path);
     let called_back = settings.providers.iter().find(|provider| provider.oidc.signs_in() && provider.callback == path);
+    let shown_by = settings.providers.iter().find(|provider| is(&provider.frontchannel_logout));
     let posted_to = settings.providers.iter().find(|provider| is(&provider.backchannel_logout));
     // Without a provider, the paths of login and callback are empty, and no request has an empty path.
     if path == endpoints.login {
@@ -190,6 +192,8 @@ fn chosen(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey {
         widened(backchannel_logout::begin(scene, visit, provider))
     } else if is(&endpoints.security_events) {
         widened(security_events::begin(scene, visit))
+    } else if let Some(provider) = shown_by {
+        widened(frontchannel_logout::begin(scene, visit, provider))
     } else {
         widened(guard::guard(scene, visit, ByIntrospection::NotAsked, Vec::with_capacity(2)))
     }

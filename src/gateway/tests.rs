@@ -25,6 +25,7 @@ mod fair;
 mod first_visit;
 mod fleet;
 mod form_post;
+mod frontchannel_logout;
 mod given_back;
 mod identity_jwt;
 mod internal_redirects;

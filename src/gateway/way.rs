@@ -147,17 +147,26 @@ fn endpoint_at(settings: &Settings, path: &str) -> Option<&'static str> {
         popup,
         jwks,
         password,
-        backchannel_logout,
         security_events,
+        // With several providers, the path that those of each begin with is an address like any other.
+        backchannel_logout: _,
+        frontchannel_logout: _,
     } = &settings.endpoints;
     let called_back = settings.providers.iter().any(|provider| provider.oidc.signs_in() && provider.callback == path);
     let always = [("login", login), ("callback", callback), ("logout", logout), ("session", session)];
-    let others = [("authorize", authorize), ("token", token), ("popup", popup), ("jwks", jwks), ("password", password)];
-    let posted_to = settings.providers.iter().any(|provider| provider.backchannel_logout.as_deref() == Some(path));
-    let others = others
-        .into_iter()
-        .chain([("backchannel_logout", backchannel_logout), ("security_events", security_events)])
-        .filter_map(|(name, path)| Some((name, path.as_ref()?)));
+    let others = [
+        ("authorize", authorize),
+        ("token", token),
+        ("popup", popup),
+        ("jwks", jwks),
+        ("password", password),
+        ("security_events", security_events),
+    ];
+    let is = |of_provider: &Option<String>| of_provider.as_deref() == Some(path);
+    let posted_to = settings.providers.iter().any(|provider| is(&provider.backchannel_logout));
+    let shown_by = settings.providers.iter().any(|provider| is(&provider.frontchannel_logout));
+    let others = others.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?)));
     let named = always.into_iter().chain(others).find(|(_, endpoint)| *endpoint == path).map(|(name, _)| name);
-    named.or_else(|| called_back.then_some("callback")).or_else(|| posted_to.then_some("backchannel_logout"))
+    let of_each = [("callback", called_back), ("backchannel_logout", posted_to), ("frontchannel_logout", shown_by)];
+    named.or_else(|| of_each.into_iter().find(|(_, is_it)| *is_it).map(|(name, _)| name))
 }

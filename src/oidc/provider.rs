@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::crypto::key::Algorithm;
 use crate::http::message::{HttpCall, UNCOMPRESSED};
-use crate::http::url::Url;
+use crate::http::url::{Origin, Url};
 use crate::oidc::bearer::accepted::{Bearer, BearerKeys};
 use crate::oidc::client::{ClientAuthentication, ClientForm};
 use crate::oidc::metadata::{EndpointName, Metadata};
@@ -38,6 +38,9 @@ pub struct Provider {
     pub response_mode: ResponseMode,
     /// The redirect URI of a front end that keeps the access token itself; absent if none does.
     pub redirect_uri: Option<Url>,
+    /// Whose pages may show the answer of front-channel logout in a frame, as it is configured; none for [`Provider::frame_ancestors`]
+    /// to find out.
+    pub frame_ancestors: Vec<Origin>,
     /// Whether the userinfo endpoint is asked for more claims.
     pub userinfo: bool,
     /// Who else may be among the audiences of its ID tokens, without an `azp` that names us (OpenID Connect Core, section 3.1.3.7,
@@ -139,6 +142,13 @@ impl Provider {
     /// Whether it is ever called, for its metadata or its keys.
     pub const fn is_asked(&self) -> bool {
         !matches!(self.source, MetadataSource::Never { .. })
+    }
+
+    /// The origins whose pages may show the answer of front-channel logout in a frame (OpenID Connect Front-Channel Logout 1.0, section
+    /// 3): those that are configured, or the one of the issuer.
+    pub fn frame_ancestors(&self) -> Vec<Origin> {
+        let of_issuer = || Url::parse(self.issuer()).ok().map(|issuer| issuer.origin()).into_iter().collect();
+        if self.frame_ancestors.is_empty() { of_issuer() } else { self.frame_ancestors.clone() }
     }
 
     /// The issuer: the required value of `iss`.

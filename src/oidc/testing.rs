@@ -45,6 +45,7 @@ pub(crate) fn provider() -> Provider {
         algorithms: vec![Algorithm::RS256, Algorithm::PS256, Algorithm::ES256],
         timeout: Duration::from_secs(5),
         trace_context: true,
+        frame_ancestors: Vec::new(),
         plain_http: PlainHttp::LoopbackOnly,
     }
 }

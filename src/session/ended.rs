@@ -11,10 +11,12 @@ pub mod mark;
 pub mod names;
 pub mod pieces;
 pub mod queue;
+pub mod rate;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod unproved;
 
 use std::time::Duration;
 
@@ -26,6 +28,7 @@ use crate::session::ended::mark::{Ends, Mark};
 use crate::session::ended::names::{Kind, Names, Reported, matching, names};
 use crate::session::ended::pieces::{Pieces, Size};
 use crate::session::ended::queue::Queue;
+use crate::session::ended::unproved::{Taken, Unproved};
 use crate::session::remembered::tombstone::Tombstones;
 use crate::words::time::Timestamp;
 use crate::words::world::{Version, World};
@@ -42,8 +45,8 @@ const CHANGES: &str = "accredit/4/ended/changes";
 /// The table of each provider, and the one of ends that belong to none: 2,097,152 marks, each of 16 bytes.
 const OF_A_PROVIDER: Size = Size { pieces: 1_024, marks: 2_048 };
 
-/// The table of ends that nobody has proved: 32,768 marks.
-const UNPROVED: Size = Size { pieces: 128, marks: 256 };
+/// The most announcements that wait in the queue.
+const MOST_WAITING: usize = 4_096;
 
 /// What became of an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +68,7 @@ pub struct EndedSessions {
     reported: Vec<Reported>,
     of_none: Pieces,
     of_providers: Vec<(String, Pieces)>,
-    unproved: Pieces,
+    unproved: Unproved,
     /// The state in which the tables were found last.
     changes: Option<u64>,
     looked: Timestamp,
@@ -89,11 +92,11 @@ impl EndedSessions {
             reported: Vec::new(),
             of_none: Pieces::new("all", OF_A_PROVIDER),
             of_providers: providers.map(of_provider).collect(),
-            unproved: Pieces::new("unproved", UNPROVED),
+            unproved: Unproved::new(store),
             changes: None,
             // It was never looked. A time in the future makes it look when it is first asked.
             looked: Timestamp::from_millis(u64::MAX),
-            queue: store.map(Queue::new),
+            queue: store.map(|store| Queue::new(store, MOST_WAITING)),
             unsent: Vec::new(),
             troubles: Troubles::default(),
             tokens: Tombstones::logout_tokens(),
@@ -161,25 +164,31 @@ impl EndedSessions {
 
     /// Whether this worker has put announcements into the queue that nobody has sent yet.
     pub const fn has_unsent(&self) -> bool {
-        !self.unsent.is_empty()
+        !self.unsent.is_empty() || !self.unproved.unsent.is_empty()
     }
 
-    /// The same, and whoever asks sends them.
+    /// The same, and whoever asks sends them. What is too much for one call stays in the queue.
     pub fn take_unsent(&mut self) -> Vec<Vec<u8>> {
-        std::mem::take(&mut self.unsent)
+        let mut unsent = std::mem::take(&mut self.unsent);
+        unsent.append(&mut self.unproved.unsent);
+        unsent.truncate(MOST_UNSENT);
+        unsent
     }
 
-    /// What waits to be told to other replicas, the oldest first.
+    /// What waits to be told to other replicas, the oldest first, and behind it what nobody has proved.
     pub fn waiting(&self, world: &dyn World) -> Vec<Vec<u8>> {
-        self.queue.as_ref().map(|queue| queue.waiting(world)).unwrap_or_default()
+        self.queues().flat_map(|queue| queue.waiting(world)).collect()
+    }
+
+    fn queues(&self) -> impl Iterator<Item = &Queue> {
+        self.queue.iter().chain(&self.unproved.queue)
     }
 
     /// Takes out of the queue what stands in the store. An acknowledgement alone is not enough: a store can lose what it has just
     /// acknowledged.
     pub fn stand_in_the_store<'a>(&self, world: &mut dyn World, entries: impl Iterator<Item = &'a [u8]>) {
-        if let Some(queue) = &self.queue {
-            queue.remove(world, entries);
-        }
+        let entries: Vec<_> = entries.collect();
+        self.queues().for_each(|queue| queue.remove(world, &entries));
     }
 
     /// Ends something in this process. This worker knows it at once, others within 100 ms. Who calls this tells other replicas.
@@ -202,14 +211,17 @@ impl EndedSessions {
         Recorded { announcement: announcement(&self.keys, provider, &marks), kept }
     }
 
-    /// Ends, in this process, the sessions that began with a session of the provider's, although nobody has proved that it ended.
-    /// Returns whether there was room.
-    pub fn end_unproved(&mut self, world: &mut dyn World, provider: &str, sid: &str, until: Timestamp) -> bool {
+    /// Ends the sessions that began until now, by our own clock, with a session of the provider's, although nobody has proved that it
+    /// ended, and tells other replicas; only so many for each client and in all.
+    pub fn end_unproved(&mut self, world: &mut dyn World, provider: &str, sid: &str, until: Timestamp) -> Taken {
         let now = world.now();
-        let (_, marks) = self.marks_of(&End::AtProvider { provider, sid, begun_by: now, until });
-        let (refused, is_changed) = self.unproved.add(world, &marks, now);
+        if !self.unproved.allows(world, &self.keys, now) {
+            return Taken::TooMany;
+        }
+        let (provider, marks) = self.marks_of(&End::AtProvider { provider, sid, begun_by: now, until });
+        let (taken, is_changed) = self.unproved.end(world, &self.keys, provider, &marks, now);
         self.count_up(world, is_changed);
-        refused.is_empty()
+        taken
     }
 
     /// Reads the announcements of other replicas. What they say holds after [`EndedSessions::take_over`].
@@ -220,7 +232,8 @@ impl EndedSessions {
 
     /// Takes over what other replicas have announced: marks, with the name of the provider whose table they belong into. Each table
     /// is written once, so many at once cost less than one after another. Returns how many had no room.
-    pub fn take_over(&mut self, world: &mut dyn World, mut told: Vec<(String, Vec<Mark>)>) -> usize {
+    /// What they have announced `unproved` is taken over, too; for how many there is room decides whoever took them first.
+    pub fn take_over(&mut self, world: &mut dyn World, mut told: Vec<(String, Vec<Mark>)>, unproved: &[Mark]) -> usize {
         told.sort_by(|(one, _), (other, _)| one.cmp(other));
         let now = world.now();
         let (mut without_room, mut changed) = (0_usize, false);
@@ -231,6 +244,7 @@ impl EndedSessions {
             without_room = without_room.saturating_add(refused.len());
             changed |= is_changed;
         }
+        changed |= self.unproved.table.add(world, unproved, now).1;
         self.count_up(world, changed);
         without_room
     }
@@ -299,10 +313,8 @@ impl EndedSessions {
         let ended_here = |mark| ended_since(mark, names.begun_here);
         if names.own.iter().any(|name| ended(self.of_none.find(world, *name)))
             || names.everybody.iter().any(|name| ended_here(self.of_none.find(world, *name)))
+            || names.provider_session.iter().any(|name| ended_here(self.unproved.table.find(world, *name)))
         {
-            return true;
-        }
-        if names.provider_session.iter().any(|name| ended(self.unproved.find(world, *name))) {
             return true;
         }
         let mut at_provider = names.at_provider.iter().chain(&names.provider_session).chain(&names.reported);
@@ -364,7 +376,8 @@ impl EndedSessions {
     fn look(&mut self, world: &dyn World) {
         let changes = world.shared(CHANGES).and_then(|shared| Some(u64::from_le_bytes(shared.value.try_into().ok()?)));
         if changes.is_none() || changes != self.changes {
-            for table in self.of_providers.iter_mut().map(|(_, table)| table).chain([&mut self.of_none, &mut self.unproved]) {
+            for table in self.of_providers.iter_mut().map(|(_, table)| table).chain([&mut self.of_none, &mut self.unproved.table])
+            {
                 table.look_for_changes(world);
             }
         }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::config::settings::{Audit, Told};
 use crate::http::address::ip;
+use crate::session::ended::unproved::Taken;
 use crate::step::event::{Aftermath, DocumentKind, Event, Followed, RequestRef, Transmitted};
 use crate::words::quote::escape_invisible;
 use crate::words::reason::Failure;
@@ -97,6 +98,10 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
                 Followed::Verified { state } => line("security_event_verification").maybe("state", state.as_ref()),
             }
         }
+        Event::LoggedOutInFrame { request, provider, session, taken } => at("frontchannel_logout", request)
+            .text("provider", provider)
+            .text("provider_session", session)
+            .with("ended", Value::Bool(*taken == Taken::Ended)),
         Event::RevocationsForged(number) => Line::of("revocations_forged").with("number", Value::from(*number)),
         Event::RevocationsByUnknownKeys(number) => Line::of("revocations_by_unknown_keys").with("number", Value::from(*number)),
         Event::RevocationsWithoutRoom(number) => Line::of("revocations_without_room").with("number", Value::from(*number)),

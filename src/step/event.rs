@@ -1,33 +1,16 @@
 //! What happened, as values: each event knows whether an operator should look at it. Events hold subjects, rules, reasons and what
 //! a log may say about them; never a secret, a code or a token. How they are counted is not known here; `step::metric` knows.
 
+mod parts;
+
 use std::time::Duration;
 
 use crate::http::message::Reply;
+use crate::session::ended::unproved::Taken;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 
-/// The request in which an event happened, as an audit line names it. The id stands in Envoy's access log too.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestRef {
-    /// Envoy's `x-request-id`, or one of our own where Envoy gave none.
-    pub request_id: String,
-    /// The host as the request has it (`:authority`), at most 256 characters of it.
-    pub host: String,
-    /// The method, at most 256 characters of it.
-    pub method: String,
-    /// The path without query, at most 256 characters of it.
-    pub path: String,
-}
-
-impl RequestRef {
-    /// Cuts host, method and path at 256 characters: whoever sends long ones must not fill the log.
-    #[inline(never)]
-    pub fn new(request_id: &str, host: &str, method: &str, path: &str) -> Self {
-        let [host, method, path] = [host, method, path].map(|text| text.chars().take(256).collect());
-        Self { request_id: request_id.to_owned(), host, method, path }
-    }
-}
+pub use crate::step::event::parts::{Followed, RequestRef, Transmitted};
 
 /// How a request ended, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,46 +64,6 @@ pub enum CallKind {
     UserService,
     GiveBack,
     Revocations,
-}
-
-/// A security event that a transmitter has sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names of the other fields say it")]
-pub struct Transmitted {
-    pub request: RequestRef,
-    /// The configured name of the transmitter.
-    pub transmitter: String,
-    /// `jti` of its token.
-    pub jti: String,
-    /// What happened, by the name or the URI of the event.
-    pub happened: String,
-    pub followed: Followed,
-}
-
-/// What followed from a security event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Followed {
-    /// Sessions of this provider ended: those of which all is true that is given.
-    Ended {
-        /// The configured name of the provider.
-        provider: String,
-        /// `sub` there.
-        subject: Option<String>,
-        /// `sid`: the provider's session.
-        session: Option<String>,
-        /// The verified e-mail address.
-        email: Option<String>,
-    },
-    /// Nothing.
-    Nothing {
-        /// Why.
-        why: String,
-    },
-    /// The transmitter knows that its events arrive.
-    Verified {
-        /// What whoever asked for the event has given it.
-        state: Option<String>,
-    },
 }
 
 /// What becomes of a session whose refresh failed.
@@ -302,6 +245,15 @@ pub enum Event {
     },
     /// A transmitter has sent a security event, which was taken.
     Transmitted(Box<Transmitted>),
+    /// A provider's page, or any other, has shown the address in a frame at which a session of the provider's ends.
+    LoggedOutInFrame {
+        request: RequestRef,
+        provider: String,
+        /// `sid`: the provider's session.
+        session: String,
+        /// What became of it.
+        taken: Taken,
+    },
     /// There was no room in the queue of what the store is to be told. What ended holds here.
     RevocationsQueueFull,
     /// The store has taken so many announcements of what has ended.
@@ -352,6 +304,7 @@ impl Event {
             Self::Refreshed { failure: Some((failure, aftermath)), .. } => {
                 !matches!((failure.reason, aftermath), (Reason::RefreshRefused, Aftermath::Ended))
             }
+            Self::LoggedOutInFrame { taken, .. } => !matches!(taken, Taken::Ended),
             Self::RefreshTokenMissing { .. }
             | Self::EndpointUnusable { .. }
             | Self::AlgorithmsDiffer { .. }

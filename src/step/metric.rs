@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::session::ended::unproved::Taken;
 use crate::step::event::{CallKind, DocumentKind, Event, Followed, IntrospectionAnswer, Outcome};
 use crate::words::reason::Reason;
 use crate::words::time::Timestamp;
@@ -119,6 +120,9 @@ impl Event {
                 Followed::Nothing { .. } => "accredit_security_event_ignored",
                 Followed::Verified { .. } => "accredit_security_event_verification",
             },
+            Self::LoggedOutInFrame { taken: Taken::Ended, .. } => "accredit_frontchannel_logout",
+            Self::LoggedOutInFrame { taken: Taken::TooMany, .. } => "accredit_frontchannel_logout_over_rate",
+            Self::LoggedOutInFrame { taken: Taken::WithoutRoom, .. } => "accredit_frontchannel_logout_without_room",
             Self::RevocationsUnavailable { .. } => "accredit_revocations_unavailable",
             Self::RevocationsAvailable { .. } => "accredit_revocations_available_again",
             Self::CallEnded { kind, took } => {

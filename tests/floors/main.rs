@@ -34,7 +34,7 @@ const FLOORS: [(&str, u8); 17] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 40] = [
+const SUB_ROOMS: [&str; 41] = [
     "access::examples",
     "access::requirement",
     "cli::cases",
@@ -73,6 +73,7 @@ const SUB_ROOMS: [&str; 40] = [
     "sign_in::redeem",
     "sign_in::under_way",
     "step::answers",
+    "step::event",
     "upkeep::refresh",
     "upkeep::revocations",
 ];

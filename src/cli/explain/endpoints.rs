@@ -68,6 +68,7 @@ pub(crate) fn endpoint(settings: &Settings, name: &str, path: &str) -> Endpoint 
             ],
         ),
         "security_events" => security_events(settings),
+        "frontchannel_logout" => frontchannel_logout(settings, path),
         _ => Endpoint::default(),
     }
 }
@@ -83,6 +84,22 @@ fn security_events(settings: &Settings) -> Endpoint {
     }
     needs.push("the store's acknowledgement, if replicas share one".to_owned());
     Endpoint { does, needs }
+}
+
+fn frontchannel_logout(settings: &Settings, path: &str) -> Endpoint {
+    let shown_by = settings.providers.iter().find(|provider| provider.frontchannel_logout.as_deref() == Some(path));
+    let Some(provider) = shown_by else { return Endpoint::default() };
+    let name = &provider.oidc.name;
+    let framed_by: Vec<_> = provider.oidc.frame_ancestors().iter().map(ToString::to_string).collect();
+    let framed_by = framed_by.join(", ");
+    Endpoint {
+        does: format!("ends the sessions of one sid of {name}, in a frame of {framed_by}; no cookie is looked at"),
+        needs: vec![
+            "GET".to_owned(),
+            format!("sid, and if iss comes too, {}", provider.oidc.issuer()),
+            "nothing that proves it: so it counts only for so many from an address, and in all".to_owned(),
+        ],
+    }
 }
 
 fn callback(settings: &Settings, path: &str) -> Endpoint {

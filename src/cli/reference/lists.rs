@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::answer::explanation::explanation;
 use crate::config::settings::{Audit, Told};
+use crate::session::ended::unproved::Taken;
 use crate::step::audit;
 use crate::step::event::{
     Aftermath, CallKind, DocumentKind, Event, Followed, IntrospectionAnswer, Outcome, RequestRef, Transmitted,
@@ -169,6 +170,9 @@ fn samples() -> Vec<Event> {
         transmitted(Followed::Ended { provider: text(), subject: None, session: None, email: None }),
         transmitted(Followed::Nothing { why: text() }),
         transmitted(Followed::Verified { state: None }),
+        Event::LoggedOutInFrame { request: request(), provider: text(), session: text(), taken: Taken::Ended },
+        Event::LoggedOutInFrame { request: request(), provider: text(), session: text(), taken: Taken::TooMany },
+        Event::LoggedOutInFrame { request: request(), provider: text(), session: text(), taken: Taken::WithoutRoom },
         Event::TokenGivenBack { provider: text(), trouble: None },
         Event::TokenGivenBack { provider: text(), trouble: Some(text()) },
         Event::RevocationsQueueFull,
@@ -255,9 +259,10 @@ mod tests {
             Event::Transmitted(_) => 37,
             Event::RefreshedElsewhere { .. } => 38,
             Event::StreamReset { .. } => 39,
+            Event::LoggedOutInFrame { .. } => 40,
         };
         let numbers: std::collections::BTreeSet<_> = samples().iter().map(number).collect();
-        assert_eq!(numbers, (0..=39).collect());
+        assert_eq!(numbers, (0..=40).collect());
         let number = |kind: CallKind| match kind {
             CallKind::Token => 0,
             CallKind::Refresh => 1,

@@ -39,6 +39,9 @@ shape! {
         pub(crate) backchannel_logout: Option<String> where endpoints(),
         /// takes the [security events](#security-events) of `transmitters`: POST
         pub(crate) security_events: Option<String> where endpoints(),
+        /// is shown in a frame by a provider's page when somebody signs out there ([front-channel logout](#front-channel-logout)); with
+        /// several providers `PATH/NAME` for each: GET
+        pub(crate) frontchannel_logout: Option<String> where endpoints(),
     }
 }
 
@@ -46,7 +49,8 @@ shape! {
 pub(crate) struct Answered {
     /// All of them, if none was refused.
     pub(crate) endpoints: Checked<Endpoints>,
-    pub(crate) callback: Checked<String>,
+    /// Those that have a path for each provider, if there are several, as far as they are written and good.
+    pub(crate) of_each: Vec<(&'static str, String)>,
     /// The names and the paths of those that are good.
     pub(crate) good: Vec<(&'static str, String)>,
 }
@@ -59,16 +63,9 @@ pub(crate) fn endpoints(
     public_keys: Checked<bool>,
     refusals: &mut Refusals,
 ) -> Answered {
-    let signs_in = [
-        &shape.login,
-        &shape.callback,
-        &shape.authorize,
-        &shape.token,
-        &shape.popup,
-        &shape.backchannel_logout,
-        &shape.security_events,
-    ];
-    if providers == Ok(0) && signs_in.iter().any(|path| is_written(path) == Ok(true)) {
+    let signs_in = [&shape.login, &shape.callback, &shape.authorize, &shape.token, &shape.popup];
+    let signs_out = [&shape.backchannel_logout, &shape.frontchannel_logout, &shape.security_events];
+    if providers == Ok(0) && signs_in.iter().chain(&signs_out).any(|path| is_written(path) == Ok(true)) {
         let sentence = "expected none that signs people in, because there is no provider, found one; remove it";
         let _ = refusals.refuse("endpoints", sentence);
     }
@@ -84,10 +81,14 @@ pub(crate) fn endpoints(
         _ => path.map(|path| Some(path.unwrap_or_else(|| default.to_owned()))),
     };
     let always = |path: Checked<Option<String>>, default: &str| path.map(|path| Some(path.unwrap_or_else(|| default.to_owned())));
-    let of_each = [("callback", of_sign_in(shape.callback, "/api/callback")), ("backchannel_logout", shape.backchannel_logout)];
+    let of_each = [
+        ("callback", of_sign_in(shape.callback, "/api/callback")),
+        ("backchannel_logout", shape.backchannel_logout),
+        ("frontchannel_logout", shape.frontchannel_logout),
+    ];
     let mut checking = Checking { of_each, providers, good: Vec::new(), refusals };
     let login = checking.path("login", of_sign_in(shape.login, "/api/login"));
-    let [(_, callback), (_, backchannel_logout)] = checking.of_each.clone();
+    let [(_, callback), (_, backchannel_logout), (_, frontchannel_logout)] = checking.of_each.clone();
     let callback = checking.path("callback", callback);
     let logout = checking.path("logout", always(shape.logout, "/api/logout"));
     let session = checking.path("session", always(shape.session, "/api/session"));
@@ -98,12 +99,14 @@ pub(crate) fn endpoints(
     let jwks = checking.path("jwks", shape.jwks);
     let backchannel_logout = checking.path("backchannel_logout", backchannel_logout);
     let security_events = checking.path("security_events", shape.security_events);
+    let frontchannel_logout = checking.path("frontchannel_logout", frontchannel_logout);
+    let has_several = |(name, _): &&(&str, String)| checking.of_each.iter().any(|(of_each, _)| of_each == name);
+    let of_each = checking.good.iter().filter(has_several).cloned().collect();
     let good = checking.good;
-    let callback = callback.map(Option::unwrap_or_default);
     let all = || {
         Ok(Endpoints {
             login: login?.unwrap_or_default(),
-            callback: callback.clone()?,
+            callback: callback?.unwrap_or_default(),
             logout: logout?.unwrap_or_default(),
             session: session?.unwrap_or_default(),
             authorize: authorize?,
@@ -113,15 +116,16 @@ pub(crate) fn endpoints(
             password: password?,
             backchannel_logout: backchannel_logout?,
             security_events: security_events?,
+            frontchannel_logout: frontchannel_logout?,
         })
     };
-    Answered { endpoints: all(), callback, good }
+    Answered { endpoints: all(), of_each, good }
 }
 
 /// The endpoints that were checked so far, and what the next one is compared with.
 struct Checking<'a> {
     /// Those that have a path for each provider, if there are several.
-    of_each: [(&'static str, Checked<Option<String>>); 2],
+    of_each: [(&'static str, Checked<Option<String>>); 3],
     providers: Checked<usize>,
     good: Vec<(&'static str, String)>,
     refusals: &'a mut Refusals,
@@ -139,7 +143,7 @@ impl Checking<'_> {
             "expected an absolute path of plain characters, found another; write /api/login"
         } else if self.providers.is_ok_and(|providers| providers > 1) && self.of_each.iter().any(is_below) {
             // With several providers, each one's path stands there.
-            "expected a path that is not below the callback's or back-channel logout's, found one; change it"
+            "expected a path that is not below one of which each provider has its own (callback, backchannel_logout, frontchannel_logout), found one; change it"
         } else if self.good.iter().any(|(_, other)| *other == endpoint) {
             "expected a path of its own, found one that another endpoint has; change it"
         } else {

@@ -2,7 +2,7 @@
 //! Which requests come from where is not known here.
 
 use crate::config::reading::refusal::{Checked, Refusals};
-use crate::config::reading::values::each;
+use crate::config::reading::values::{each, origin};
 use crate::http::url::Origin;
 
 /// A list of origins as an operator writes it.
@@ -43,15 +43,5 @@ pub(crate) fn trusted_origins(texts: Texts, refusals: &mut Refusals) -> Checked<
             return Err(refusals.refuse(path, sentence));
         }
         Ok(origin)
-    })
-}
-
-/// Reads one origin, of whatever scheme.
-pub(crate) fn origin(path: &str, text: &str, refusals: &mut Refusals) -> Checked<Origin> {
-    Origin::parse(text).map_err(|found| {
-        // The text may be the value of a variable, and is not repeated.
-        let is_one_without = text.strip_suffix('/').is_some_and(|rest| Origin::parse(rest).is_ok());
-        let remedy = if is_one_without { "remove the / at its end" } else { "write https://app.example.com, without a path" };
-        refusals.refuse(path, format!("expected an origin, {found}; {remedy}"))
     })
 }

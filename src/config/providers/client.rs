@@ -62,6 +62,7 @@ pub(super) fn refuse_what_signs_in(path: &str, shape: &mut ProviderShape, refusa
     unwanted.member("account_prompt", &mut shape.account_prompt, Option::is_some);
     unwanted.member("redirect_uri", &mut shape.redirect_uri, Option::is_some);
     unwanted.member("response_mode", &mut shape.response_mode, |mode| *mode == ResponseModeWord::FormPost);
+    unwanted.member("frame_ancestors", &mut shape.frame_ancestors, Option::is_some);
     unwanted.member("userinfo", &mut shape.userinfo, Option::is_some);
     unwanted.member("trusted_audiences", &mut shape.trusted_audiences, Option::is_some);
     unwanted.member("algorithms", &mut shape.algorithms, Option::is_some);

@@ -9,8 +9,9 @@ use crate::config::providers::source::{Source, check_reach, clusters, issuer_alo
 use crate::config::providers::written::{AccountPrompt, ProviderShape, ResponseModeWord};
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::Reached;
-use crate::config::reading::values::{Parts, assumed_verified, is_written, positive};
+use crate::config::reading::values::{Parts, assumed_verified, each, is_written, origin, positive};
 use crate::config::settings::LONGEST_TIMEOUT;
+use crate::http::url::Origin;
 use crate::oidc::bearer::accepted::Bearer;
 use crate::oidc::client::ClientAuthentication;
 use crate::oidc::provider::{Clusters, MetadataSource, PlainHttp, Provider, ResponseMode};
@@ -134,6 +135,7 @@ fn settings(
             ResponseModeWord::FormPost => ResponseMode::FormPost,
         },
         redirect_uri: parts.part(redirect_uri),
+        frame_ancestors: parts.part(shape.frame_ancestors.and_then(|origins| frame_ancestors(path, origins, refusals))),
         userinfo: parts.part(shape.userinfo).unwrap_or_default(),
         trusted_audiences: parts.part(shape.trusted_audiences.and_then(|others| trusted_audiences(path, others, refusals))),
         assumed_verified: parts.part(assumed),
@@ -161,6 +163,26 @@ fn trusted_audiences(path: &str, others: Option<Vec<Checked<String>>>, refusals:
         return Err(refusals.refuse(format!("{path}.trusted_audiences"), sentence));
     }
     others.into_iter().collect()
+}
+
+/// Checks whose pages may show an answer in a frame.
+fn frame_ancestors(path: &str, origins: Option<Vec<Checked<String>>>, refusals: &mut Refusals) -> Checked<Vec<Origin>> {
+    let path = format!("{path}.frame_ancestors");
+    let Some(origins) = origins else { return Ok(Vec::new()) };
+    if origins.is_empty() {
+        let sentence = "expected at least one origin, found none; remove it, or write https://login.example.com";
+        return Err(refusals.refuse(path, sentence));
+    }
+    each(origins, |index, text| {
+        let path = format!("{path}[{index}]");
+        let origin = origin(&path, &text, refusals)?;
+        // Content Security Policy, section 2.3.1: a host there is a name or an IPv4 address.
+        if origin.host().starts_with('[') {
+            let sentence = "expected a host with a name, found an IPv6 address, which browsers do not read there; write its name";
+            return Err(refusals.refuse(path, sentence));
+        }
+        Ok(origin)
+    })
 }
 
 pub(crate) fn clock_skew(path: &str, seconds: Option<u64>, refusals: &mut Refusals) -> Checked<Duration> {

@@ -49,6 +49,9 @@ shape! {
         /// the `prompt` for a person who wants another account; see below
         /// Default: `login`
         pub(super) account_prompt: Option<AccountPrompt>,
+        /// whose pages may show [`endpoints.frontchannel_logout`](#front-channel-logout) in a frame
+        /// Default: the origin of the issuer
+        pub(super) frame_ancestors: Option<Vec<Checked<String>>> where list(origins()).at_least(1),
         /// ask the userinfo endpoint at every sign-in
         /// Default: `false`
         pub(super) userinfo: Option<bool>,

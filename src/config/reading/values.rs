@@ -1,4 +1,4 @@
-//! Checks that several parts of a configuration need: of each element of a list, of spans of time, of claims, of claims that
+//! Checks that several parts of a configuration need: of each element of a list, of spans of time, of origins, of claims, of claims that
 //! count as verified, and of what is known when parts were refused. It never knows which part it checks.
 
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::config::reading::nearest::did_you_mean;
 use crate::config::reading::refusal::{Checked, Refusals, Refused};
 use crate::config::reading::spellings::{ClaimName, Span, written};
+use crate::http::url::Origin;
 use crate::words::principal::{AssumedVerified, ClaimPath};
 
 /// Checks each element of a list, with its index. All are checked even if one is refused; then the list is refused.
@@ -13,6 +14,16 @@ pub(crate) fn each<T, U>(list: Vec<Checked<T>>, mut check: impl FnMut(usize, T) 
     let each = list.into_iter().enumerate().map(|(index, member)| member.and_then(|member| check(index, member)));
     let checked: Vec<_> = each.collect();
     checked.into_iter().collect()
+}
+
+/// Reads one origin, of whatever scheme.
+pub(crate) fn origin(path: &str, text: &str, refusals: &mut Refusals) -> Checked<Origin> {
+    Origin::parse(text).map_err(|found| {
+        // The text may be the value of a variable, and is not repeated.
+        let is_one_without = text.strip_suffix('/').is_some_and(|rest| Origin::parse(rest).is_ok());
+        let remedy = if is_one_without { "remove the / at its end" } else { "write https://app.example.com, without a path" };
+        refusals.refuse(path, format!("expected an origin, {found}; {remedy}"))
+    })
 }
 
 /// Whether a member is there.

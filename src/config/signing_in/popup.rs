@@ -4,9 +4,9 @@
 use serde_json::Value;
 
 use crate::accounts::template::Gap;
-use crate::config::access::origins::origin;
 use crate::config::reading::place::shape;
 use crate::config::reading::refusal::{Checked, Refusals};
+use crate::config::reading::values::origin;
 use crate::config::settings::Popup;
 use crate::config::signing_in::delivery::{Tokens, delivery};
 use crate::http::url::Origin;

@@ -1,4 +1,4 @@
-//! Endpoints that are written beside a provider's issuer.
+//! Endpoints that are written beside a provider's issuer, and those where a provider ends sessions.
 
 use super::*;
 use crate::oidc::metadata::EndpointName;
@@ -74,4 +74,80 @@ fn metadata_without_an_issuer_beside_them_must_be_complete() {
     let names = ["issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"];
     assert_eq!(paths, names.map(|name| format!("providers[0].metadata.{name}")));
     assert!(refused.contains("or write issuer beside metadata"), "{refused}");
+}
+
+/// The same with these endpoints.
+fn at(mut document: Value, endpoints: Value) -> Value {
+    document["endpoints"] = endpoints;
+    document
+}
+
+fn shown(document: Value) -> Value {
+    at(document, json!({"frontchannel_logout": "/api/frontchannel_logout"}))
+}
+
+#[test]
+fn front_channel_logout_is_off_unless_it_is_written_and_may_be_framed_by_the_issuers_origin_or_by_those_that_are() {
+    assert_eq!(load_json(&with("/endpoints", json!({}))).unwrap().providers[0].frontchannel_logout, None);
+    for (written, origins) in [
+        (None, &["https://sso.example.com"][..]),
+        (Some(json!(["https://Login.example.com:443"])), &["https://login.example.com"]),
+        (
+            Some(json!(["https://a.example.com", "http://b.example.com:8080"])),
+            &["https://a.example.com", "http://b.example.com:8080"],
+        ),
+    ] {
+        let document =
+            written.map_or_else(|| with("/logout", json!({})), |written| with("/providers/0/frame_ancestors", written));
+        let settings = load_json(&shown(document)).unwrap();
+        let provider = &settings.providers[0];
+        assert_eq!(provider.frontchannel_logout.as_deref(), Some("/api/frontchannel_logout"));
+        assert_eq!(provider.oidc.frame_ancestors().iter().map(ToString::to_string).collect::<Vec<_>>(), origins);
+    }
+}
+
+#[test]
+fn frame_ancestors_are_origins_that_a_browser_reads_and_are_refused_where_they_would_have_no_effect() {
+    for (origins, refusal) in [
+        (json!([]), "providers[0].frame_ancestors: expected at least one origin, found none"),
+        (json!(["*"]), "providers[0].frame_ancestors[0]: expected an origin"),
+        (json!(["https://*.example.com"]), "providers[0].frame_ancestors[0]: expected an origin"),
+        (json!(["'self'"]), "providers[0].frame_ancestors[0]: expected an origin"),
+        (json!(["https://a.example.com/x"]), "providers[0].frame_ancestors[0]: expected an origin"),
+        (json!(["https://a.example.com; script-src *"]), "providers[0].frame_ancestors[0]: expected an origin"),
+        (json!(["https://a.example.com", "https://[::1]"]), "providers[0].frame_ancestors[1]: expected a host with a name"),
+        (json!("https://a.example.com"), "providers[0].frame_ancestors: expected"),
+    ] {
+        let refused = load_json(&shown(with("/providers/0/frame_ancestors", origins.clone()))).unwrap_err().to_string();
+        assert!(refused.starts_with(refusal) && refused.lines().count() == 1, "{origins}: {refused}");
+    }
+    let refused = load_json(&with("/providers/0/frame_ancestors", json!(["https://a.example.com"]))).unwrap_err().to_string();
+    assert!(refused.starts_with("providers[0].frame_ancestors: expected endpoints.frontchannel_logout"), "{refused}");
+}
+
+#[test]
+fn the_paths_where_providers_end_sessions_are_paths_of_their_own() {
+    let second = json!({
+        "name": "second", "issuer": "https://second.example.com", "clusters": {"second.example.com": "second"}, "client_id": "app",
+        "client_secret": "another-client-secret",
+    });
+    let mut several = with("/rules", json!([]));
+    several["providers"].as_array_mut().unwrap().push(second);
+    let load = |endpoints: Value| load_json(&at(several.clone(), endpoints));
+    let settings = load(json!({"backchannel_logout": "/out/back", "frontchannel_logout": "/out/front"})).unwrap();
+    let paths: Vec<_> =
+        settings.providers.iter().map(|one| [&one.backchannel_logout, &one.frontchannel_logout].map(Clone::clone)).collect();
+    let name = settings.providers[0].oidc.name.as_str();
+    assert_eq!(paths[0], [Some(format!("/out/back/{name}")), Some(format!("/out/front/{name}"))]);
+    assert_eq!(paths[1], [Some("/out/back/second".to_owned()), Some("/out/front/second".to_owned())]);
+    for (endpoints, path) in [
+        (json!({"backchannel_logout": "/out", "frontchannel_logout": "/out"}), "endpoints.frontchannel_logout: "),
+        (json!({"backchannel_logout": "/out", "frontchannel_logout": "/out/front"}), "endpoints.frontchannel_logout: "),
+        (json!({"backchannel_logout": "/out/back", "frontchannel_logout": "/out"}), "endpoints.backchannel_logout: "),
+        (json!({"session": "/out/me", "frontchannel_logout": "/out"}), "endpoints.session: "),
+        (json!({"frontchannel_logout": "/api/../out"}), "endpoints.frontchannel_logout: "),
+    ] {
+        let refused = load(endpoints.clone()).unwrap_err().to_string();
+        assert!(refused.starts_with(path), "{endpoints}: {refused}");
+    }
 }

@@ -52,13 +52,15 @@ impl SigningIn {
         Self { accounts, password, popup, answered, cookies }
     }
 
-    /// The names and the paths that are answered before any rule: the endpoints, and with several providers the callback of each.
+    /// The names and the paths that are answered before any rule: the endpoints, and with several providers the paths of each.
     pub(super) fn paths(&self, ground: &Ground) -> Vec<(&'static str, String)> {
         let mut paths = self.answered.good.clone();
-        if let (Ok(base), Ok(true)) = (&self.answered.callback, ground.providers.signing_in().map(|count| count > 1)) {
-            let names = ground.providers.readable().filter(|(_, listed)| listed.signs_in == Ok(true));
-            let names = names.filter_map(|(_, listed)| listed.name.as_ref().ok());
-            paths.extend(names.map(|name| ("callback", format!("{base}/{name}"))));
+        if ground.providers.signing_in().is_ok_and(|count| count > 1) {
+            for (endpoint, base) in &self.answered.of_each {
+                let names = ground.providers.readable().filter(|(_, listed)| listed.signs_in == Ok(true));
+                let names = names.filter_map(|(_, listed)| listed.name.as_ref().ok());
+                paths.extend(names.map(|name| (*endpoint, format!("{base}/{name}"))));
+            }
         }
         paths
     }
@@ -68,10 +70,11 @@ impl SigningIn {
 fn answered(shape: Checked<EndpointsShape>, ground: &Ground, keys: &Keys, refusals: &mut Refusals) -> Answered {
     let shape = match shape {
         Ok(shape) => shape,
-        Err(refused) => return Answered { endpoints: Err(refused), callback: Err(refused), good: Vec::new() },
+        Err(refused) => return Answered { endpoints: Err(refused), of_each: Vec::new(), good: Vec::new() },
     };
     let (authorize, token) = (is_written(&shape.authorize), is_written(&shape.token));
     let public_keys = is_written(&keys.published);
+    ground.providers.check_frame_ancestors(is_written(&shape.frontchannel_logout), refusals);
     let answered = endpoints(shape, ground.sign_in_providers(), public_keys, refusals);
     FrontEnd { authorize, token, answered: &answered.good, listed_origins: &ground.listed_origins }
         .check(&ground.providers, refusals);

@@ -4,6 +4,7 @@ mod lost;
 mod many;
 mod refresh;
 mod shelf;
+mod unproved;
 
 use std::time::Duration;
 

@@ -22,6 +22,9 @@ const MOST_PARTS: usize = 12;
 pub enum Announced {
     /// These marks belong into the table of this provider; into the one of all providers if it is empty.
     Marks(String, Vec<Mark>),
+    /// These marks belong into the table of what nobody has proved. (Builds that have no such table take it for one of a provider
+    /// that is not configured.)
+    Unproved(Vec<Mark>),
     /// It is about a provider that is not configured here.
     OfAnotherProvider,
     /// It was made with keys that are not here.
@@ -32,18 +35,31 @@ pub enum Announced {
 
 /// An announcement of marks, one under each key, in the order of the keys.
 pub fn announcement(keys: &[EndKey], provider: &str, marks: &[Mark]) -> Vec<u8> {
-    written(keys.iter().zip(marks), provider)
+    written(keys.iter().zip(marks), &Table::Of(provider))
+}
+
+/// The same, of what nobody has proved.
+pub fn unproved_announcement(keys: &[EndKey], provider: &str, marks: &[Mark]) -> Vec<u8> {
+    written(keys.iter().zip(marks), &Table::Unproved(provider))
 }
 
 /// An announcement of a mark whose key is not known any more.
 pub fn announcement_again(keys: &[EndKey], provider: &str, mark: &Mark) -> Vec<u8> {
-    written(keys.iter().map(|key| (key, mark)), provider)
+    written(keys.iter().map(|key| (key, mark)), &Table::Of(provider))
 }
 
-fn written<'a>(parts: impl Iterator<Item = (&'a EndKey, &'a Mark)>, provider: &str) -> Vec<u8> {
+/// The table that marks are for.
+enum Table<'a> {
+    /// Of what was proved at this provider; of all providers if it is empty.
+    Of(&'a str),
+    /// Of what nobody has proved, at this provider.
+    Unproved(&'a str),
+}
+
+fn written<'a>(parts: impl Iterator<Item = (&'a EndKey, &'a Mark)>, table: &Table<'_>) -> Vec<u8> {
     let mut written = vec![VERSION];
     for (key, mark) in parts.take(MOST_PARTS) {
-        let said = [&key.id()[..], &table(key, provider), &mark.write()].concat();
+        let said = [&key.id()[..], &table.number(key), &mark.write()].concat();
         let mac = key.mac(&authenticated(&said));
         written.extend(said);
         written.extend(mac);
@@ -75,19 +91,29 @@ pub fn read<'a>(keys: &[EndKey], providers: impl Iterator<Item = &'a str>, bytes
         marks.extend(mark.first_chunk().map(Mark::read));
     }
     let Some((key, number)) = tables.first() else { return Announced::ByUnknownKeys };
-    let provider = [""].into_iter().chain(providers).find(|provider| table(key, provider) == *number);
-    let Some(provider) = provider else { return Announced::OfAnotherProvider };
+    let mut all =
+        [Table::Of("")].into_iter().chain(providers.flat_map(|provider| [Table::Of(provider), Table::Unproved(provider)]));
+    let Some(table) = all.find(|table| table.number(key) == *number) else { return Announced::OfAnotherProvider };
     // Parts of several announcements that somebody has put together are of several tables.
-    if tables.iter().any(|(key, number)| table(key, provider) != *number) {
+    if tables.iter().any(|(key, number)| table.number(key) != *number) {
         return Announced::Forged;
     }
-    Announced::Marks(provider.to_owned(), marks)
+    match table {
+        Table::Of(provider) => Announced::Marks(provider.to_owned(), marks),
+        Table::Unproved(_) => Announced::Unproved(marks),
+    }
 }
 
-/// The number of a provider's table, under this key.
-fn table(key: &EndKey, provider: &str) -> [u8; TABLE_BYTES] {
-    let name = names(std::slice::from_ref(key), Kind::Table, &[provider]).first().copied().unwrap_or_default().to_le_bytes();
-    name.first_chunk().copied().unwrap_or_default()
+impl Table<'_> {
+    /// Its number, under this key.
+    fn number(&self, key: &EndKey) -> [u8; TABLE_BYTES] {
+        let parts: &[&str] = match self {
+            Self::Of(provider) => &[provider],
+            Self::Unproved(provider) => &[provider, "unproved"],
+        };
+        let name = names(std::slice::from_ref(key), Kind::Table, parts).first().copied().unwrap_or_default().to_le_bytes();
+        name.first_chunk().copied().unwrap_or_default()
+    }
 }
 
 /// What the MAC is of.
@@ -126,6 +152,9 @@ mod tests {
             Announced::Marks(String::new(), vec![mark(1), mark(2)])
         );
         assert_eq!(said(&all, &announcement(&all, "third", &[mark(1)])), Announced::OfAnotherProvider);
+        let unproved = unproved_announcement(&all, "partner", &[mark(1), mark(2)]);
+        assert_eq!(said(&keys(&[2]), &unproved), Announced::Unproved(vec![mark(2)]));
+        assert_eq!(said(&all, &unproved_announcement(&all, "third", &[mark(1)])), Announced::OfAnotherProvider);
         let again = announcement_again(&all, "idp", &mark(1));
         assert_eq!(said(&keys(&[2]), &again), Announced::Marks("idp".into(), vec![mark(1)]));
     }
@@ -158,15 +187,33 @@ mod tests {
     fn parts_of_several_announcements_that_were_put_together_end_nothing() {
         let keys = keys(&[1, 2]);
         let (one, other) = (announcement(&keys, "idp", &[mark(1), mark(2)]), announcement(&keys, "partner", &[mark(3), mark(4)]));
+        let unproved = unproved_announcement(&keys, "idp", &[mark(5), mark(6)]);
         let part = |told: &[u8], number: usize| told[1 + number * PART_BYTES..1 + (number + 1) * PART_BYTES].to_vec();
         for parts in [
             [part(&one, 0), part(&other, 1)],
             [part(&other, 0), part(&one, 1)],
             [part(&one, 0), part(&one, 0)],
             [part(&one, 0), part(&other, 0)],
+            [part(&one, 0), part(&unproved, 1)],
+            [part(&unproved, 0), part(&one, 1)],
         ] {
             assert_eq!(said(&keys, &[vec![VERSION], parts.concat()].concat()), Announced::Forged);
         }
+    }
+
+    #[test]
+    fn what_nobody_has_proved_is_told_for_a_table_that_earlier_builds_take_for_one_of_another_provider() {
+        let keys = keys(&[1]);
+        let [proved, unproved] = [announcement, unproved_announcement].map(|told| told(&keys, "idp", &[mark(1)]));
+        let number = |told: &[u8]| told[5..9].to_vec();
+        assert_eq!((proved[0], proved.len()), (unproved[0], unproved.len()));
+        // They look for the number among those of all providers and of none.
+        for provider in ["", "idp", "partner"] {
+            assert_ne!(number(&announcement(&keys, provider, &[mark(1)])), number(&unproved), "{provider}");
+        }
+        // Whoever can write to the store cannot make a proved end of it.
+        let changed = [&unproved[..5], &number(&proved), &unproved[9..]].concat();
+        assert_eq!(said(&keys, &changed), Announced::Forged);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(super) enum Kind {
     SubjectHere = 9,
     /// The provider, and two or three of: `sub` there, `sid`, and an e-mail address; or the address alone.
     Matching = 10,
+    /// The network of a client. It is no name of an end, but says who has ended something that nobody has proved.
+    Client = 11,
 }
 
 /// The names of something, one under each key.

@@ -5,12 +5,6 @@ use std::collections::HashSet;
 
 use crate::words::world::{Version, World};
 
-/// The most announcements that wait.
-const MOST: usize = 4_096;
-
-/// The most that wait while further ones of transmitters are added.
-const HALF: usize = 2_048;
-
 /// How often a write is tried if other workers have written in between.
 const MOST_TRIES: usize = 100;
 
@@ -18,12 +12,14 @@ const MOST_TRIES: usize = 100;
 pub struct Queue {
     /// Where it stands in shared data.
     key: String,
+    /// The most announcements that wait.
+    most: usize,
 }
 
 impl Queue {
     /// The queue for the store of this name. Two configurations of one process may have different stores.
-    pub fn new(store: &str) -> Self {
-        Self { key: format!("accredit/4/unannounced/{store}") }
+    pub fn new(store: &str, most: usize) -> Self {
+        Self { key: format!("accredit/4/unannounced/{store}"), most }
     }
 
     /// The announcements that wait, the oldest first.
@@ -33,12 +29,12 @@ impl Queue {
 
     /// Adds an announcement, unless it waits already; returns `false` if too many wait.
     pub fn add(&self, world: &mut dyn World, announcement: &[u8]) -> bool {
-        self.add_up_to(MOST, world, announcement)
+        self.add_up_to(self.most, world, announcement)
     }
 
     /// The same, of somebody who may fill only half of the queue.
     pub fn add_to_half(&self, world: &mut dyn World, announcement: &[u8]) -> bool {
-        self.add_up_to(HALF, world, announcement)
+        self.add_up_to(self.most / 2, world, announcement)
     }
 
     fn add_up_to(&self, most: usize, world: &mut dyn World, announcement: &[u8]) -> bool {
@@ -55,9 +51,12 @@ impl Queue {
     }
 
     /// Removes announcements that stand in the store.
-    pub fn remove<'a>(&self, world: &mut dyn World, stand_there: impl Iterator<Item = &'a [u8]>) {
+    pub fn remove(&self, world: &mut dyn World, stand_there: &[&[u8]]) {
         let waiting = self.waiting(world);
-        let there: HashSet<&[u8]> = stand_there.collect();
+        if waiting.is_empty() {
+            return;
+        }
+        let there: HashSet<&[u8]> = stand_there.iter().copied().collect();
         if waiting.iter().any(|announcement| there.contains(announcement.as_slice())) {
             self.change(world, |queue| {
                 queue.retain(|announcement| !there.contains(announcement.as_slice()));
@@ -111,8 +110,11 @@ mod tests {
     use super::*;
     use crate::words::world::testing::Still;
 
+    const MOST: usize = 4_096;
+    const HALF: usize = 2_048;
+
     fn queue() -> Queue {
-        Queue::new("a store")
+        Queue::new("a store", MOST)
     }
 
     fn add(world: &mut Still, announcement: &[u8]) -> bool {
@@ -129,9 +131,9 @@ mod tests {
         let mut there = here.clone();
         assert!(add(&mut here, b"one") && add(&mut there, b"two") && add(&mut here, b"") && add(&mut there, b"one"));
         assert_eq!(waiting(&there), [&b"one"[..], b"two", b""]);
-        queue().remove(&mut there, [&b"one"[..], b"never added"].into_iter());
+        queue().remove(&mut there, &[b"one", b"never added"]);
         assert_eq!(waiting(&here), [&b"two"[..], b""]);
-        queue().remove(&mut here, [&b"two"[..], b""].into_iter());
+        queue().remove(&mut here, &[b"two", b""]);
         assert_eq!(waiting(&there), Vec::<Vec<u8>>::new());
     }
 

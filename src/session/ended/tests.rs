@@ -30,7 +30,7 @@ fn hear<'a>(here: &mut EndedSessions, world: &mut Still, told: impl Iterator<Ite
         Announced::Marks(provider, marks) => Some((provider.clone(), marks.clone())),
         _ => None,
     });
-    let without_room = here.take_over(world, marks.collect());
+    let without_room = here.take_over(world, marks.collect(), &[]);
     (heard, without_room)
 }
 
@@ -242,24 +242,6 @@ fn one_account_that_signs_out_without_end_pushes_out_nobody_elses_end() {
     let most = OF_A_PROVIDER.pieces * 4 + 1;
     assert!(marks(&mut here) <= most, "{} of {most}", marks(&mut here));
     assert_eq!(here.piece(&world, OF_A_PROVIDER.pieces, NOW), None);
-}
-
-#[test]
-fn unproved_ends_have_places_of_their_own_and_push_out_no_proved_one() {
-    let mut world = world();
-    let mut here = ended(&[1]);
-    let (proved, unproved) = (of("idp", "bob", Some("proved")), of("idp", "alice", Some("mine")));
-    let _ = here.end(&mut world, &by_sid("idp", "proved"));
-    assert!(here.end_unproved(&mut world, "idp", "mine", later(3_600)));
-    assert!(here.has_uncached(&world, &unproved, NOW));
-    let room =
-        (0..100_000).filter(|number| here.end_unproved(&mut world, "idp", &format!("made up {number}"), later(3_600))).count();
-    assert!(room < UNPROVED.pieces * UNPROVED.marks);
-    assert!(here.has_uncached(&world, &proved, NOW));
-    let bytes: usize =
-        world.memory.borrow().iter().filter(|(key, _)| key.contains("unproved")).map(|(_, (value, _))| value.len()).sum();
-    assert!(bytes <= UNPROVED.pieces * (UNPROVED.marks * 16 + 4), "{bytes}");
-    assert!(!ended(&[1]).has_uncached(&world, &of("partner", "alice", Some("mine")), NOW), "of one provider");
 }
 
 #[test]

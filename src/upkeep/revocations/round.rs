@@ -42,6 +42,8 @@ pub(super) struct Round {
     last: Option<Cursor>,
     /// What was read, and is not taken over yet.
     told: Vec<(String, Vec<Mark>)>,
+    /// The same, of what nobody has proved.
+    unproved: Vec<Mark>,
     /// The places of the entries that were read, and whose marks are not taken over yet.
     read: Vec<Cursor>,
     /// All marks in the store, if the round reads everything to find out what the store lacks.
@@ -70,7 +72,8 @@ impl Round {
     /// A round that begins where the last one ended.
     pub(super) fn new(progress: &Progress) -> Self {
         let from = progress.next.unwrap_or(Cursor::START);
-        Self { from, expected: progress.last, found: false, last: None, told: Vec::new(), read: Vec::new(), known: None }
+        let (told, unproved, read) = (Vec::new(), Vec::new(), Vec::new());
+        Self { from, expected: progress.last, found: false, last: None, told, unproved, read, known: None }
     }
 
     /// A round that reads everything, to find out what the store lacks.
@@ -138,17 +141,23 @@ impl Round {
         }
         self.read.extend(entries.iter().map(|entry| entry.cursor));
         for one in said {
-            let Announced::Marks(provider, marks) = one else { continue };
-            if let Some(known) = &mut self.known {
-                marks.iter().for_each(|mark| known.add(mark));
+            match one {
+                Announced::Marks(provider, marks) => {
+                    if let Some(known) = &mut self.known {
+                        marks.iter().for_each(|mark| known.add(mark));
+                    }
+                    self.told.push((provider, marks));
+                }
+                Announced::Unproved(marks) => self.unproved.extend(marks),
+                Announced::OfAnotherProvider | Announced::ByUnknownKeys | Announced::Forged => {}
             }
-            self.told.push((provider, marks));
         }
     }
 
     /// From now on, what was read holds, and is not read again.
     pub(super) fn take_over(&mut self, turn: &mut Turn<'_>, heard: &mut BTreeSet<Cursor>) {
-        let without_room = turn.ended.take_over(turn.world, std::mem::take(&mut self.told));
+        let (told, unproved) = (std::mem::take(&mut self.told), std::mem::take(&mut self.unproved));
+        let without_room = turn.ended.take_over(turn.world, told, &unproved);
         turn.events.extend((without_room > 0).then_some(Event::RevocationsWithoutRoom(without_room)));
         heard.extend(self.read.drain(..));
         while heard.len() > MOST_HEARD {

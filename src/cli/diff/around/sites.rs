@@ -94,8 +94,11 @@ pub(crate) fn sites(sides: &Both<Vec<&Settings>>, unlike: bool, most: usize) -> 
     let all = || sides.iter().flatten().copied();
     let rules = || all().flat_map(|settings| settings.rules.all());
     let endpoints = all().flat_map(|settings| {
-        let callbacks = settings.providers.iter().map(|provider| provider.callback.clone());
-        answered(&settings.endpoints).into_iter().chain(callbacks)
+        let of_each = settings.providers.iter().flat_map(|provider| {
+            let logouts = [&provider.backchannel_logout, &provider.frontchannel_logout];
+            [&provider.callback].into_iter().chain(logouts.into_iter().flatten()).cloned()
+        });
+        answered(&settings.endpoints).into_iter().chain(of_each)
     });
     let mut patterns = Vec::new();
     for pattern in
@@ -126,9 +129,10 @@ fn answered(endpoints: &Endpoints) -> Vec<String> {
         jwks,
         password,
         backchannel_logout,
+        frontchannel_logout,
         security_events,
     } = endpoints;
-    let others = [authorize, token, popup, jwks, password, backchannel_logout, security_events];
+    let others = [authorize, token, popup, jwks, password, backchannel_logout, frontchannel_logout, security_events];
     [login, callback, logout, session].into_iter().chain(others.into_iter().flatten()).cloned().collect()
 }
 

@@ -26,6 +26,7 @@ fn with_all() -> Value {
         ("/endpoints", json!({
             "authorize": "/api/authorize", "token": "/api/token", "popup": "/api/popup", "password": "/api/password", "jwks": "/api/jwks",
             "backchannel_logout": "/api/backchannel_logout", "security_events": "/api/security_events",
+            "frontchannel_logout": "/api/frontchannel_logout",
         })),
         ("/transmitters", json!([
             {"name": "watcher", "issuer": "https://sso.example.com/events", "providers": ["main"], "authorization": "Bearer 0123456789"},
@@ -190,6 +191,16 @@ fn each_says_what_it_does_and_needs_and_answers_as_it_says() {
                 ("GET", vec![], "405 method_not_allowed"),
                 ("POST", vec!["Content-Type: application/jwt", "Content-Length: 12"], "415 body_type_refused"),
             ],
+        ),
+        (
+            "/api/frontchannel_logout",
+            "ends the sessions of one sid of main, in a frame of https://sso.example.com; no cookie is looked at",
+            vec![
+                "GET",
+                "sid, and if iss comes too, https://sso.example.com/realms/main",
+                "nothing that proves it: so it counts only for so many from an address, and in all",
+            ],
+            vec![("GET", vec![], "400 query_malformed"), ("POST", vec![OWN], "405 method_not_allowed")],
         ),
     ] {
         for (method, headers, answer) in answers {
