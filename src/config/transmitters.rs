@@ -6,6 +6,7 @@ pub(crate) mod written;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::accounts::UserService;
 use crate::config::providers::Providers;
 use crate::config::providers::algorithms::algorithms;
 use crate::config::providers::bearer::{audiences, of_jwks};
@@ -150,6 +151,26 @@ fn transmitter(
     };
     let authorization = parts.part(authorization);
     parts.whole(TransmitterSettings { oidc, publisher, keys, authorization })
+}
+
+/// Refuses subjects by e-mail address where the sessions of people who are looked up keep another address: that which the user
+/// service has for them. Events are about the provider's, and may be about somebody else there.
+pub(crate) fn check_addresses(
+    transmitters: Checked<Vec<TransmitterSettings>>,
+    accounts: &Checked<Option<UserService>>,
+    refusals: &mut Refusals,
+) -> Checked<Vec<TransmitterSettings>> {
+    let transmitters = transmitters?;
+    let replaced =
+        |accounts: &UserService| accounts.directory.is_some() && accounts.mapping.settled().any(|name| name == "email");
+    if !accounts.iter().flatten().any(replaced) {
+        return Ok(transmitters);
+    }
+    let by_address = transmitters.iter().position(|transmitter| transmitter.oidc.email == EmailSubjects::Accepted);
+    by_address.map_or(Ok(transmitters), |index| {
+        let sentence = "expected false, because accounts.claims puts the user service's address in place of the provider's, which events are about, found true; remove it, or the address from accounts.claims";
+        Err(refusals.refuse(format!("transmitters[{index}].email"), sentence))
+    })
 }
 
 /// The name, or the host of the issuer.

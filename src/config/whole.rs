@@ -39,8 +39,8 @@ use crate::config::signing_in::accounts::written::AccountsShape;
 use crate::config::signing_in::password::PasswordShape;
 use crate::config::signing_in::popup::PopupShape;
 use crate::config::signing_in::sign_in::{SignInShape, sign_in};
-use crate::config::transmitters::transmitters;
 use crate::config::transmitters::written::TransmitterShape;
+use crate::config::transmitters::{check_addresses, transmitters};
 use crate::config::whole::access::Access;
 use crate::config::whole::ground::Ground;
 use crate::config::whole::keys::Keys;
@@ -159,6 +159,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     let access = Access::new(access, &ground, &keys, &signing_in, refusals);
     let identity = headers(written.claim_to_headers, written.request_headers_to_remove, &keys, refusals);
     let transmitters = transmitters(written.transmitters, takes_events, &ground.providers, &mut keys.secrets, refusals);
+    let transmitters = check_addresses(transmitters, &signing_in.accounts.settings, refusals);
     let named = identity.named.into_iter().chain(access.named).chain(of_subjects(&transmitters));
     let needed = Needed { named: named.collect(), compared: access.compared };
     let sessions = sessions(written.session, &written.forward, needed, &sign_in, (&ground, &mut keys), refusals);

@@ -152,3 +152,27 @@ fn what_cannot_be_meant_is_refused_with_its_place_and_a_remedy() {
     both["transmitters"][0]["metadata_url"] = json!("https://sso.example.com/x");
     assert!(read(&both).unwrap_err().to_string().contains("expected one of metadata_url, jwks_uri and jwks"));
 }
+
+#[test]
+fn an_event_about_the_address_of_one_person_cannot_end_the_sessions_of_another_who_has_it_at_the_user_service() {
+    let with = |email: bool, accounts: Value| {
+        let by = json!({"issuer": "https://sso.example.com/realms/main", "providers": ["sso"], "email": email});
+        let mut document = document(json!([by]));
+        document["accounts"] = accounts;
+        document
+    };
+    let find = json!({"path": "/users/{claims.iss}/{claims.sub}"});
+    let accounts = |claims: Value| json!({"cluster": "users", "subject": "id", "claims": claims, "find": find});
+    let address = json!({"email": "mail", "email_verified": "verified"});
+    for claims in [address.clone(), json!({"email_verified": "verified"})] {
+        let refusals = read(&with(true, accounts(claims))).unwrap_err().to_string();
+        assert!(refusals.contains("transmitters[0].email: expected false, because accounts.claims"), "{refusals}");
+    }
+    let verify = json!({"path": "/verify", "body": {"name": "{account}", "password": "{password}"}});
+    let mut by_password = with(true, json!({"cluster": "users", "subject": "id", "claims": address, "verify": verify}));
+    by_password["endpoints"]["password"] = json!("/api/password");
+    by_password["password"] = json!({"cookie": true});
+    for good in [with(false, accounts(address)), with(true, accounts(json!({"role": "role"}))), by_password] {
+        assert_eq!(read(&good).map(|_| ()).map_err(|refusals| refusals.to_string()), Ok(()));
+    }
+}
