@@ -1,6 +1,5 @@
 //! A request that waits until the store has taken what it ended: plain values. Nothing is decided here.
 
-use crate::step::event::Event;
 use crate::words::time::Timestamp;
 
 /// A security event token whose ends are being announced.
@@ -8,19 +7,11 @@ use crate::words::time::Timestamp;
 pub struct AnnouncingEvents {
     /// How many announcements the store must acknowledge.
     pub number: usize,
-    /// What happened, if it does.
-    pub events: Vec<Event>,
 }
 
 /// A logout token whose end is being announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcing {
-    /// The provider's configured name.
-    pub provider: String,
-    /// `sub` of the token.
-    pub subject: Option<String>,
-    /// `sid` of the token.
-    pub session: Option<String>,
     /// The name of the token, by its `jti`.
     pub token: String,
     /// Until when that name is remembered.

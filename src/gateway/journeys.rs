@@ -2,6 +2,7 @@
 //! that names all journeys. It decides nothing about identity or access.
 
 mod backchannel_logout;
+mod by_published_keys;
 mod frontchannel_logout;
 mod guard;
 mod published;
@@ -70,7 +71,7 @@ pub(super) fn after_reply(scene: &mut Scene<'_>, pending: PendingCall, reply: &R
         }),
         AfterReply::CheckingPassword(checking) => widened(password::checked(scene, &visit, &checking, reply)),
         AfterReply::Announcing(announcing) => widened(backchannel_logout::announced(scene, &visit, *announcing, reply)),
-        AfterReply::AnnouncingEvents(announcing) => widened(security_events::announced(scene, *announcing, reply)),
+        AfterReply::AnnouncingEvents(announcing) => widened(security_events::announced(scene, &announcing, reply)),
     };
     conclude(scene, visit, journey)
 }

@@ -26,13 +26,14 @@ use crate::words::world::World;
 /// The most events that one token may tell of. (SSF 1.0, section 4.1.6, wants one, or one under several names.)
 const MOST_EVENTS: usize = 16;
 
+/// The most ends that may follow from one token: as many as one event can have subjects.
+const MOST_ENDS: usize = 32;
+
 /// A Security Event Token that was verified, and what follows from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecurityEvent {
     /// `jti`, or the hash of a long one.
     pub jti: String,
-    /// `iat`, by the transmitter's clock.
-    pub issued: Timestamp,
     /// What ends, for each event that is configured and whose subject can be told.
     pub ends: Vec<End>,
     /// The events that end nothing, for a line in the log.
@@ -92,7 +93,7 @@ pub struct SetRefusal {
     pub failure: Failure,
 }
 
-/// The error codes of RFC 8935, section 2.4.
+/// The error codes of RFC 8935, section 2.4, that are used here. (`access_denied` is not: who a transmitter is, its signature says.)
 #[expect(missing_docs, reason = "the names are those of the registry")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
@@ -101,7 +102,6 @@ pub enum ErrorCode {
     InvalidIssuer,
     InvalidAudience,
     AuthenticationFailed,
-    AccessDenied,
 }
 
 impl ErrorCode {
@@ -113,7 +113,6 @@ impl ErrorCode {
             Self::InvalidIssuer => "invalid_issuer",
             Self::InvalidAudience => "invalid_audience",
             Self::AuthenticationFailed => "authentication_failed",
-            Self::AccessDenied => "access_denied",
         }
     }
 }
@@ -176,7 +175,7 @@ fn judge(transmitter: &Transmitter, typ: Option<&str>, claims: &Claims, now: Tim
     let issued = clock.issued(claims).map_err(invalid)?;
     clock.not_before(claims).map_err(invalid)?;
     let jti = jti(claims).map_err(|detail| invalid(detail.to_owned()))?;
-    let mut read = SecurityEvent { jti, issued, ends: vec![], ignored: vec![], verification: Verification::NotOne };
+    let mut read = SecurityEvent { jti, ends: vec![], ignored: vec![], verification: Verification::NotOne };
     for (uri, payload) in events(claims).map_err(invalid)? {
         let happened =
             event(transmitter, claims, uri, payload, issued).map_err(|detail| invalid(format!("{}: {detail}", quote(uri))))?;
@@ -188,6 +187,11 @@ fn judge(transmitter: &Transmitter, typ: Option<&str>, claims: &Claims, now: Tim
             }
             Happened::Verification(state) => read.verification = Verification::Event { state },
         }
+    }
+    if read.ends.iter().map(|end| end.subjects.len()).sum::<usize>() > MOST_ENDS {
+        return Err(invalid(format!(
+            "more than {MOST_ENDS} ends would follow from it: its events, each at every provider that is meant"
+        )));
     }
     Ok(read)
 }

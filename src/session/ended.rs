@@ -12,6 +12,7 @@ pub mod names;
 pub mod pieces;
 pub mod queue;
 pub mod rate;
+mod reported;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -24,10 +25,11 @@ use crate::crypto::end_key::EndKey;
 use crate::session::content::Session;
 use crate::session::ended::announcement::{Announced, announcement};
 use crate::session::ended::end::{End, Troubles};
-use crate::session::ended::mark::{Ends, Mark};
-use crate::session::ended::names::{Kind, Names, Reported, matching, names};
+use crate::session::ended::mark::Mark;
+use crate::session::ended::names::{Names, Reported};
 use crate::session::ended::pieces::{Pieces, Size};
 use crate::session::ended::queue::Queue;
+use crate::session::ended::reported::{ReportedEnds, table_of};
 use crate::session::ended::unproved::{Taken, Unproved};
 use crate::session::remembered::tombstone::Tombstones;
 use crate::words::time::Timestamp;
@@ -54,8 +56,11 @@ const MOST_WAITING: usize = 4_096;
 pub struct Recorded {
     /// What other replicas are to be told.
     pub announcement: Vec<u8>,
-    /// Whether it stands in the table. If not, there was no room, and it holds nowhere.
+    /// Whether it stands in the table, under each key. If not, there was no room.
     pub kept: bool,
+    /// Whether it holds in this process: it stands in the table under one key at least. Then others are told of it, whether it was
+    /// kept or not.
+    pub holds: bool,
 }
 
 /// The most announcements that are sent at once.
@@ -68,6 +73,7 @@ pub struct EndedSessions {
     reported: Vec<Reported>,
     of_none: Pieces,
     of_providers: Vec<(String, Pieces)>,
+    reported_ends: ReportedEnds,
     unproved: Unproved,
     /// The state in which the tables were found last.
     changes: Option<u64>,
@@ -87,11 +93,13 @@ impl EndedSessions {
     /// in; `store` names the store that replicas share.
     pub fn new<'a>(keys: &[EndKey], providers: impl Iterator<Item = &'a str>, store: Option<&str>) -> Self {
         let of_provider = |name: &str| (name.to_owned(), Pieces::new(&format!("of/{name}"), OF_A_PROVIDER));
+        let of_providers: Vec<_> = providers.map(of_provider).collect();
         Self {
             keys: keys.to_vec(),
             reported: Vec::new(),
             of_none: Pieces::new("all", OF_A_PROVIDER),
-            of_providers: providers.map(of_provider).collect(),
+            reported_ends: ReportedEnds::new(of_providers.iter().map(|(name, _)| name.as_str()), store),
+            of_providers,
             unproved: Unproved::new(store),
             changes: None,
             // It was never looked. A time in the future makes it look when it is first asked.
@@ -138,7 +146,8 @@ impl EndedSessions {
     /// Leaves an announcement to the queue. Returns `false` if it is full, or if nobody is told.
     pub fn tell_later(&mut self, world: &mut dyn World, announcement: &[u8]) -> bool {
         let queued = self.tell_when_asked(world, announcement);
-        if queued && self.unsent.len() < MOST_UNSENT {
+        // What cannot wait is sent once.
+        if self.queue.is_some() && self.unsent.len() < MOST_UNSENT {
             self.unsent.push(announcement.to_vec());
         }
         queued
@@ -146,42 +155,45 @@ impl EndedSessions {
 
     /// The same, for what somebody is about to send: it is sent from the queue only if it does not arrive.
     pub fn tell_when_asked(&mut self, world: &mut dyn World, announcement: &[u8]) -> bool {
-        self.tell(world, |queue, world| queue.add(world, announcement))
-    }
-
-    /// The same, for what a transmitter of security events ends: it leaves half of the queue to others, and is asked to send its event
-    /// again.
-    pub fn tell_reported_when_asked(&mut self, world: &mut dyn World, announcement: &[u8]) -> bool {
-        self.tell(world, |queue, world| queue.add_to_half(world, announcement))
-    }
-
-    fn tell(&mut self, world: &mut dyn World, add: impl FnOnce(&Queue, &mut dyn World) -> bool) -> bool {
         let Some(queue) = &self.queue else { return false };
-        let queued = add(queue, world);
+        let queued = queue.add(world, announcement);
         self.troubles.not_queued = self.troubles.not_queued.saturating_add(usize::from(!queued));
         queued
     }
 
+    /// Leaves to a queue of their own what a transmitter has reported, for what somebody is about to send.
+    pub fn tell_reported_when_asked(&mut self, world: &mut dyn World, announcements: &[Vec<u8>]) {
+        let refused = self.reported_ends.queue(world, announcements);
+        self.troubles.not_queued = self.troubles.not_queued.saturating_add(refused);
+    }
+
+    /// The same, for what nobody is about to send.
+    pub fn tell_reported_later(&mut self, world: &mut dyn World, announcements: &[Vec<u8>]) {
+        self.tell_reported_when_asked(world, announcements);
+        self.reported_ends.send(announcements, MOST_UNSENT);
+    }
+
     /// Whether this worker has put announcements into the queue that nobody has sent yet.
     pub const fn has_unsent(&self) -> bool {
-        !self.unsent.is_empty() || !self.unproved.unsent.is_empty()
+        !self.unsent.is_empty() || !self.reported_ends.unsent.is_empty() || !self.unproved.unsent.is_empty()
     }
 
     /// The same, and whoever asks sends them. What is too much for one call stays in the queue.
     pub fn take_unsent(&mut self) -> Vec<Vec<u8>> {
         let mut unsent = std::mem::take(&mut self.unsent);
+        unsent.append(&mut self.reported_ends.unsent);
         unsent.append(&mut self.unproved.unsent);
         unsent.truncate(MOST_UNSENT);
         unsent
     }
 
-    /// What waits to be told to other replicas, the oldest first, and behind it what nobody has proved.
+    /// What waits to be told to other replicas, the oldest first: behind it what was reported, and then what nobody has proved.
     pub fn waiting(&self, world: &dyn World) -> Vec<Vec<u8>> {
         self.queues().flat_map(|queue| queue.waiting(world)).collect()
     }
 
     fn queues(&self) -> impl Iterator<Item = &Queue> {
-        self.queue.iter().chain(&self.unproved.queue)
+        self.queue.iter().chain(&self.reported_ends.queue).chain(&self.unproved.queue)
     }
 
     /// Takes out of the queue what stands in the store. An acknowledgement alone is not enough: a store can lose what it has just
@@ -194,21 +206,14 @@ impl EndedSessions {
     /// Ends something in this process. This worker knows it at once, others within 100 ms. Who calls this tells other replicas.
     pub fn end(&mut self, world: &mut dyn World, end: &End<'_>) -> Recorded {
         let (provider, marks) = self.marks_of(end);
-        let kept = self.add(world, provider, &marks);
-        self.troubles.without_room = self.troubles.without_room.saturating_add(usize::from(!kept));
-        Recorded { announcement: announcement(&self.keys, provider, &marks), kept }
+        self.keep(world, provider, &marks)
     }
 
-    /// The same, for what a transmitter of security events ends. In each piece of the table, it leaves half of the room to others:
-    /// to those who sign out, and to the providers themselves.
+    /// The same, for what a transmitter of security events ends. It stands in a table of its own, so that sign-outs and the providers'
+    /// own logout tokens leave it the same room as it leaves them.
     pub fn end_as_reported(&mut self, world: &mut dyn World, end: &End<'_>) -> Recorded {
         let (provider, marks) = self.marks_of(end);
-        let now = world.now();
-        let (refused, is_changed) = self.table(provider).add_to_half(world, &marks, now);
-        self.count_up(world, is_changed);
-        let kept = refused.is_empty();
-        self.troubles.without_room = self.troubles.without_room.saturating_add(usize::from(!kept));
-        Recorded { announcement: announcement(&self.keys, provider, &marks), kept }
+        self.keep(world, &table_of(provider), &marks)
     }
 
     /// Ends the sessions that began until now, by our own clock, with a session of the provider's, although nobody has proved that it
@@ -226,11 +231,11 @@ impl EndedSessions {
 
     /// Reads the announcements of other replicas. What they say holds after [`EndedSessions::take_over`].
     pub fn read<'a>(&self, told: impl Iterator<Item = &'a [u8]>) -> Vec<Announced> {
-        let providers = || self.of_providers.iter().map(|(name, _)| name.as_str());
-        told.map(|bytes| announcement::read(&self.keys, providers(), bytes)).collect()
+        let tables = || self.of_providers.iter().chain(&self.reported_ends.tables).map(|(name, _)| name.as_str());
+        told.map(|bytes| announcement::read(&self.keys, tables(), bytes)).collect()
     }
 
-    /// Takes over what other replicas have announced: marks, with the name of the provider whose table they belong into. Each table
+    /// Takes over what other replicas have announced: marks, with the name of the table that they belong into. Each table
     /// is written once, so many at once cost less than one after another. Returns how many had no room.
     /// What they have announced `unproved` is taken over, too; for how many there is room decides whoever took them first.
     pub fn take_over(&mut self, world: &mut dyn World, mut told: Vec<(String, Vec<Mark>)>, unproved: &[Mark]) -> usize {
@@ -249,12 +254,12 @@ impl EndedSessions {
         without_room
     }
 
-    /// All marks that still matter of one piece of each table, with the provider's name; `None` after the last piece.
+    /// All marks that still matter of one piece of each table, with the table's name; `None` after the last piece.
     pub fn piece(&mut self, world: &dyn World, number: usize, now: Timestamp) -> Option<Vec<(String, Mark)>> {
         let mut all = Vec::new();
         let named = |name: &str, marks: Vec<Mark>| marks.into_iter().map(|mark| (name.to_owned(), mark)).collect::<Vec<_>>();
         all.extend(named("", self.of_none.piece(world, number, now)?));
-        for (name, table) in &mut self.of_providers {
+        for (name, table) in self.of_providers.iter_mut().chain(&mut self.reported_ends.tables) {
             all.extend(named(name, table.piece(world, number, now)?));
         }
         Some(all)
@@ -317,67 +322,48 @@ impl EndedSessions {
         {
             return true;
         }
-        let mut at_provider = names.at_provider.iter().chain(&names.provider_session).chain(&names.reported);
+        let at_provider = || names.at_provider.iter().chain(&names.provider_session);
         let table = self.table(&names.provider);
-        at_provider.any(|name| ended(table.find(world, *name)))
+        if at_provider().any(|name| ended(table.find(world, *name)))
             || names.here.iter().any(|name| ended_here(table.find(world, *name)))
+        {
+            return true;
+        }
+        let Some(table) = self.reported_ends.table(&table_of(&names.provider)) else { return false };
+        at_provider().chain(&names.reported).any(|name| ended(table.find(world, *name)))
     }
 
     /// The table that an end belongs into, by the provider's name, and its marks, one under each key.
     fn marks_of<'a>(&self, end: &End<'a>) -> (&'a str, Vec<Mark>) {
-        let (provider, named, until, ends) = match *end {
-            End::Session(session) => {
-                let provider = session.provider.as_str();
-                let account = names(&self.keys, Kind::Account, &[provider, session.subject_at_provider()]);
-                let account = account.first().copied().unwrap_or_default();
-                (provider, names(&self.keys, Kind::Session, &[&session.id]), session.ends, Ends::by_account(account))
-            }
-            End::SessionId { id, until } => ("", names(&self.keys, Kind::Session, &[id]), until, Ends::All { account: 0 }),
-            End::AtProvider { provider, sid, begun_by, until } => {
-                (provider, names(&self.keys, Kind::AtProvider, &[provider, sid]), until, Ends::begun_by(begun_by))
-            }
-            End::Person { provider, sub, begun_by, until } => {
-                (provider, names(&self.keys, Kind::Person, &[provider, sub]), until, Ends::begun_by(begun_by))
-            }
-            End::Matching { provider, sub, sid, address, begun_by, until } => {
-                (provider, matching(&self.keys, provider, sub, sid, address), until, Ends::begun_by(begun_by))
-            }
-            End::PersonHere { provider, sub, begun_by, until } => {
-                (provider, names(&self.keys, Kind::PersonHere, &[provider, sub]), until, Ends::begun_by(begun_by))
-            }
-            End::SubjectHere { provider, subject, begun_by, until } => {
-                (provider, names(&self.keys, Kind::SubjectHere, &[provider, subject]), until, Ends::begun_by(begun_by))
-            }
-            End::EverybodyHere { provider, begun_by, until } => {
-                (provider, names(&self.keys, Kind::EverybodyHere, &[provider]), until, Ends::begun_by(begun_by))
-            }
-        };
+        let (provider, marks) = end.marks(&self.keys);
         let known = self.of_providers.iter().any(|(name, _)| name == provider);
-        let marks = named.into_iter().map(|name| Mark::new(name, until, ends)).collect();
         // The end of a session whose provider is not configured counts once it is configured again.
         (if known { provider } else { "" }, marks)
     }
 
-    fn add(&mut self, world: &mut dyn World, provider: &str, marks: &[Mark]) -> bool {
+    /// Puts marks into the table of this name.
+    fn keep(&mut self, world: &mut dyn World, table: &str, marks: &[Mark]) -> Recorded {
         let now = world.now();
-        let (refused, is_changed) = self.table(provider).add(world, marks, now);
+        let (refused, is_changed) = self.table(table).add(world, marks, now);
         self.count_up(world, is_changed);
-        refused.is_empty()
+        let kept = refused.is_empty();
+        self.troubles.without_room = self.troubles.without_room.saturating_add(usize::from(!kept));
+        let holds = kept || refused.len() < marks.len();
+        Recorded { announcement: announcement(&self.keys, table, marks), kept, holds }
     }
 
-    fn table(&mut self, provider: &str) -> &mut Pieces {
-        match self.of_providers.iter_mut().find(|(name, _)| name == provider) {
-            Some((_, table)) => table,
-            None => &mut self.of_none,
-        }
+    /// The table of this name: of a provider, or of what was reported of one; otherwise the one of ends that belong to none.
+    fn table(&mut self, named: &str) -> &mut Pieces {
+        let mut tables = self.of_providers.iter_mut().chain(&mut self.reported_ends.tables);
+        tables.find(|(name, _)| name == named).map_or(&mut self.of_none, |(_, table)| table)
     }
 
     /// Finds out whether anything has changed, and in which pieces.
     fn look(&mut self, world: &dyn World) {
         let changes = world.shared(CHANGES).and_then(|shared| Some(u64::from_le_bytes(shared.value.try_into().ok()?)));
         if changes.is_none() || changes != self.changes {
-            for table in self.of_providers.iter_mut().map(|(_, table)| table).chain([&mut self.of_none, &mut self.unproved.table])
-            {
+            let of_providers = self.of_providers.iter_mut().chain(&mut self.reported_ends.tables).map(|(_, table)| table);
+            for table in of_providers.chain([&mut self.of_none, &mut self.unproved.table]) {
                 table.look_for_changes(world);
             }
         }

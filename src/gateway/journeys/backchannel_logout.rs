@@ -9,20 +9,22 @@ use std::time::Duration;
 
 use crate::authenticate::scene::Scene;
 use crate::config::settings::ProviderSettings;
+use crate::crypto::key::KeySet;
 use crate::gateway::announcing::Announcing;
+use crate::gateway::journeys::by_published_keys::{ByPublishedKeys, judged_by_published_keys};
 use crate::http::body::{MediaType, form_parameters};
 use crate::http::message::{Reply, Response};
-use crate::oidc::discovery::{self, Need};
 use crate::oidc::logout::logout_token::{self, LogoutToken, LogoutTokenError};
 use crate::revocations::exchanged::{Claimed, NamedValue};
 use crate::session::content::Fingerprint;
 use crate::session::ended::end::End;
 use crate::step::body::{self, WantedBody};
-use crate::step::decision::{FromTheStart, Journey, Resource, Step};
+use crate::step::decision::{FromTheStart, Journey, Step};
 use crate::step::event::Event;
 use crate::step::stop::{JourneyKind, Stop};
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
+use crate::words::world::World;
 
 /// The parameter that has the token (section 2.5).
 const PARAMETER: &str = "logout_token";
@@ -46,39 +48,23 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &mut Visit, provider: &Provide
     let Some(token) = parameters.remove(PARAMETER) else {
         return Err(refused(Failure::new(Reason::BodyMalformed, "expected logout_token in a form, found none")));
     };
-    let name = provider.oidc.name.as_str();
-    let Some(metadata) = scene.metadata(provider, visit.now) else {
-        return Ok(waiting(scene, visit, Resource::Metadata(name.to_owned())));
-    };
-    discovery::check(&provider.oidc, &metadata, Need::Keys).map_err(refused)?;
-    let Some(keys) = scene.keys(provider, visit.now) else {
-        return match visit.keys_refreshed {
-            true => Err(refused(Failure::new(Reason::KeysUnavailable, "the provider's keys are not here"))),
-            false => Ok(waiting(scene, visit, Resource::Keys { provider: name.to_owned(), newer_than: None })),
-        };
-    };
-    match logout_token::verify(scene.world, &provider.oidc, &token, &keys.set, visit.now) {
-        Ok(token) => end(scene, visit, provider, token),
-        Err(LogoutTokenError::KeyUnknown(failure)) => {
-            if visit.keys_refreshed {
-                return Err(refused(failure));
-            }
-            // Anybody can send tokens that name unknown keys: while the keys may not be fetched again, nobody waits for them. It may
-            // be a good one by a new key, though: the provider may send it again.
-            if !scene.background.documents.may_refresh_keys(name, visit.now) {
-                return Err(refused(Failure { reason: Reason::KeysUnavailable, ..failure }));
-            }
-            Ok(waiting(scene, visit, Resource::Keys { provider: name.to_owned(), newer_than: Some(keys.fetched) }))
+    let now = visit.now;
+    let judge = |world: &dyn World, keys: &KeySet| logout_token::verify(world, &provider.oidc, &token, keys, now);
+    match judged_by_published_keys(scene, visit, &provider.oidc, judge, by_unknown_key).map_err(refused)? {
+        ByPublishedKeys::Wait(resource) => Ok(Step::waiting(resource, visit.wait_until, FromTheStart)),
+        ByPublishedKeys::Judged(Ok(token)) => end(scene, visit, provider, token),
+        ByPublishedKeys::Judged(Err(LogoutTokenError::KeyUnknown(failure) | LogoutTokenError::Refused(failure))) => {
+            Err(refused(failure))
         }
-        Err(LogoutTokenError::Refused(failure)) => Err(refused(failure)),
     }
 }
 
-/// Waits for a provider's document; the request then begins again.
-fn waiting(scene: &mut Scene<'_>, visit: &mut Visit, resource: Resource) -> Step<Announcing, FromTheStart> {
-    scene.background.documents.want(&resource);
-    visit.keys_refreshed |= matches!(resource, Resource::Keys { .. });
-    Step::waiting(resource, visit.wait_until, FromTheStart)
+/// The failure of a token that newer keys may verify.
+const fn by_unknown_key(judged: &Result<LogoutToken, LogoutTokenError>) -> Option<&Failure> {
+    match judged {
+        Err(LogoutTokenError::KeyUnknown(failure)) => Some(failure),
+        Ok(_) | Err(LogoutTokenError::Refused(_)) => None,
+    }
 }
 
 /// Ends what the token names, here at once, and tells the other replicas.
@@ -98,37 +84,41 @@ fn end(scene: &mut Scene<'_>, visit: &Visit, provider: &ProviderSettings, token:
         (None, None) => return Err(refused(Failure::new(Reason::LogoutTokenInvalid, "neither sub nor sid"))),
     };
     let recorded = ended.end(scene.world, &end);
+    // It is told now, because it holds now, whatever becomes of the request.
+    let told = Event::LoggedOutByProvider { request: visit.reference(), provider: name.to_owned(), subject: sub, session: sid };
+    let events: Vec<_> = recorded.holds.then_some(told).into_iter().collect();
     if !recorded.kept {
+        if recorded.holds {
+            ended.tell_later(scene.world, &recorded.announcement);
+        }
         let detail = "there is no room for another end of this provider; see revocations_without_room";
-        return Err(refused(Failure::new(Reason::RevocationsUnavailable, detail)));
+        return Err(Stop { events, ..refused(Failure::new(Reason::RevocationsUnavailable, detail)) });
     }
-    let announcing = Announcing { provider: name.to_owned(), subject: sub, session: sid, token: named, until };
-    let Some(revocations) = &settings.revocations else { return Ok(answered(scene, visit, announcing)) };
+    let announcing = Announcing { token: named, until };
+    let Some(revocations) = &settings.revocations else { return Ok(answered(scene, announcing).after(events)) };
     // If the request ends before the store has answered, it is told again.
     ended.tell_when_asked(scene.world, &recorded.announcement);
     let claim = NamedValue { name: &announcing.token, value: NOT_ANSWERED, lifetime: CLAIMED_FOR };
     let call = revocations.store.announce(std::slice::from_ref(&recorded.announcement), &[claim], None);
-    Ok(Step::calling(call, announcing))
+    Ok(Step::calling(call, announcing).after(events))
 }
 
 /// Takes the store's reply.
 pub(super) fn announced(scene: &mut Scene<'_>, visit: &Visit, announcing: Announcing, reply: &Reply) -> Journey<Announcing> {
-    let Some(revocations) = &scene.settings.revocations else { return Ok(answered(scene, visit, announcing)) };
+    let Some(revocations) = &scene.settings.revocations else { return Ok(answered(scene, announcing)) };
     let announced = revocations.store.announced(1, 1, reply).map_err(refused)?;
     if announced.claims.iter().any(|claim| matches!(claim, Claimed::Lost(value) if value == ANSWERED)) {
         return Err(refused(came_before()));
     }
     scene.background.revocations.put(announcing.token.clone(), ANSWERED, announcing.until.since(visit.now));
-    Ok(answered(scene, visit, announcing))
+    Ok(answered(scene, announcing))
 }
 
 /// 200: the end is recorded. From now on the same token is refused.
-fn answered(scene: &mut Scene<'_>, visit: &Visit, announcing: Announcing) -> Step<Announcing> {
-    let Announcing { provider, subject, session, token, until } = announcing;
-    scene.background.ended.answered(scene.world, &token, until);
+fn answered(scene: &mut Scene<'_>, announcing: Announcing) -> Step<Announcing> {
+    scene.background.ended.answered(scene.world, &announcing.token, announcing.until);
     let headers = vec![("cache-control".to_owned(), "no-store".to_owned())];
-    let event = Event::LoggedOutByProvider { request: visit.reference(), provider, subject, session };
-    Step::answered(Response { status: 200, headers, body: String::new() }, vec![event])
+    Step::answered(Response { status: 200, headers, body: String::new() }, Vec::new())
 }
 
 fn came_before() -> Failure {

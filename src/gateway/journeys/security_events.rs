@@ -9,21 +9,22 @@
 
 use crate::authenticate::scene::Scene;
 use crate::config::settings::TransmitterSettings;
+use crate::crypto::key::KeySet;
 use crate::gateway::announcing::AnnouncingEvents;
+use crate::gateway::journeys::by_published_keys::{ByPublishedKeys, judged_by_published_keys};
 use crate::http::body::MediaType;
 use crate::http::message::{Reply, Response};
-use crate::oidc::discovery::{self, Need};
 use crate::oidc::security_event::subject::{EndedSubject, SubjectPart};
 use crate::oidc::security_event::{self, ErrorCode, SecurityEvent, SetError, Verification};
 use crate::session::ended::end::End;
 use crate::step::body::{self, WantedBody};
-use crate::step::decision::{FromTheStart, Journey, Resource, Step};
+use crate::step::decision::{FromTheStart, Journey, Step};
 use crate::step::event::{Event, Followed, Transmitted};
 use crate::step::stop::{JourneyKind, Stop};
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::equal;
-use crate::words::time::Timestamp;
+use crate::words::world::World;
 
 /// The endpoint at which all transmitters post their tokens.
 pub(super) fn begin(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey<AnnouncingEvents> {
@@ -37,16 +38,27 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey<Announc
     let set = std::str::from_utf8(visit.body.bytes()).unwrap_or_default().trim_ascii().to_owned();
     let transmitter = transmitter(scene, &set)?;
     check_authorization(visit, transmitter)?;
-    let taken = match &transmitter.keys {
-        Some(keys) => security_event::verify(scene.world, &transmitter.oidc, &set, keys, visit.now),
-        None => match verified(scene, visit, transmitter, &set)? {
-            Verified::Waits(resource) => return Ok(waiting(scene, visit, resource)),
-            Verified::Judged(judged) => judged,
+    let now = visit.now;
+    let judge = |world: &dyn World, keys: &KeySet| security_event::verify(world, &transmitter.oidc, &set, keys, now);
+    let judged = match &transmitter.keys {
+        Some(keys) => judge(scene.world, keys),
+        None => match judged_by_published_keys(scene, visit, &transmitter.publisher, judge, by_unknown_key) {
+            Ok(ByPublishedKeys::Judged(judged)) => judged,
+            Ok(ByPublishedKeys::Wait(resource)) => return Ok(Step::waiting(resource, visit.wait_until, FromTheStart)),
+            Err(failure) => return Err(refused(ErrorCode::InvalidKey, failure)),
         },
     };
-    match taken {
+    match judged {
         Ok(event) => end(scene, visit, transmitter, event),
         Err(SetError::KeyUnknown(refusal) | SetError::Refused(refusal)) => Err(refused(refusal.err, refusal.failure)),
+    }
+}
+
+/// The failure of a token that newer keys may verify.
+const fn by_unknown_key(judged: &Result<SecurityEvent, SetError>) -> Option<&Failure> {
+    match judged {
+        Err(SetError::KeyUnknown(refusal)) => Some(&refusal.failure),
+        Ok(_) | Err(SetError::Refused(_)) => None,
     }
 }
 
@@ -75,50 +87,6 @@ fn check_authorization(visit: &Visit, transmitter: &TransmitterSettings) -> Resu
     Err(Stop { fields: vec![("www-authenticate", "Bearer".to_owned())], ..stop })
 }
 
-/// What the published keys say of a token, or what must be waited for.
-enum Verified {
-    Waits(Resource),
-    Judged(Result<SecurityEvent, SetError>),
-}
-
-fn verified(scene: &mut Scene<'_>, visit: &Visit, transmitter: &TransmitterSettings, set: &str) -> Result<Verified, Stop> {
-    let unavailable = |failure| refused(ErrorCode::InvalidKey, failure);
-    let name = transmitter.publisher.name.as_str();
-    let (settings, documents) = (scene.settings, &mut scene.background.documents);
-    let Some(metadata) = documents.metadata(settings, scene.world, name, visit.now) else {
-        return Ok(Verified::Waits(Resource::Metadata(name.to_owned())));
-    };
-    discovery::check(&transmitter.publisher, &metadata, Need::Keys).map_err(unavailable)?;
-    let Some(keys) = documents.keys(settings, scene.world, name, visit.now) else {
-        return match visit.keys_refreshed {
-            true => Err(unavailable(Failure::new(Reason::KeysUnavailable, "the transmitter's keys are not here"))),
-            false => Ok(Verified::Waits(newer(name, None))),
-        };
-    };
-    let judged = security_event::verify(scene.world, &transmitter.oidc, set, &keys.set, visit.now);
-    if let (Err(SetError::KeyUnknown(refusal)), false) = (&judged, visit.keys_refreshed) {
-        // Anybody can send tokens that name unknown keys: while the keys may not be fetched again, nobody waits for them. It may be
-        // a good one by a new key, though: the transmitter may send it again.
-        if !documents.may_refresh_keys(name, visit.now) {
-            let detail = refusal.failure.detail.clone();
-            return Err(unavailable(Failure::new(Reason::KeysUnavailable, detail)));
-        }
-        return Ok(Verified::Waits(newer(name, Some(keys.fetched))));
-    }
-    Ok(Verified::Judged(judged))
-}
-
-fn newer(transmitter: &str, newer_than: Option<Timestamp>) -> Resource {
-    Resource::Keys { provider: transmitter.to_owned(), newer_than }
-}
-
-/// Waits for a document of the transmitter; the request then begins again.
-fn waiting(scene: &mut Scene<'_>, visit: &mut Visit, resource: Resource) -> Step<AnnouncingEvents, FromTheStart> {
-    scene.background.documents.want(&resource);
-    visit.keys_refreshed |= matches!(resource, Resource::Keys { .. });
-    Step::waiting(resource, visit.wait_until, FromTheStart)
-}
-
 /// Ends what the events are about, here at once, and tells the other replicas.
 fn end(
     scene: &mut Scene<'_>,
@@ -127,7 +95,7 @@ fn end(
     event: SecurityEvent,
 ) -> Journey<AnnouncingEvents> {
     let settings = scene.settings;
-    let SecurityEvent { jti, ends, ignored, verification, .. } = event;
+    let SecurityEvent { jti, ends, ignored, verification } = event;
     let told = |happened: &str, followed| {
         let (request, transmitter) = (visit.reference(), transmitter.oidc.name.clone());
         Event::Transmitted(Box::new(Transmitted {
@@ -152,25 +120,28 @@ fn end(
             let matching = End::Matching { provider, sub, sid, address, begun_by: end.before, until };
             let recorded = scene.background.ended.end_as_reported(scene.world, &matching);
             is_kept &= recorded.kept;
-            announcements.push(recorded.announcement);
-            let [sub, sid, email] = [sub, sid, address].map(|part| part.map(str::to_owned));
-            let followed = Followed::Ended { provider: provider.to_owned(), subject: sub, session: sid, email };
-            events.push(told(end.event.name(), followed));
+            if recorded.holds {
+                announcements.push(recorded.announcement);
+                let [sub, sid, email] = [sub, sid, address].map(|part| part.map(str::to_owned));
+                let followed = Followed::Ended { provider: provider.to_owned(), subject: sub, session: sid, email };
+                events.push(told(end.event.name(), followed));
+            }
         }
     }
+    // What holds here is told now, to the log and to others, whatever becomes of the rest and of the request.
     if !is_kept {
+        scene.background.ended.tell_reported_later(scene.world, &announcements);
         let detail = "there is no room for another end of this provider; see revocations_without_room";
-        return Err(refused(ErrorCode::InvalidRequest, Failure::new(Reason::RevocationsUnavailable, detail)));
+        let failure = Failure::new(Reason::RevocationsUnavailable, detail);
+        return Err(Stop { events, ..refused(ErrorCode::InvalidRequest, failure) });
     }
-    let announcing = AnnouncingEvents { number: announcements.len(), events };
     let Some(revocations) = settings.revocations.as_ref().filter(|_| !announcements.is_empty()) else {
-        return Ok(accepted(announcing));
+        return Ok(accepted().after(events));
     };
-    for announcement in &announcements {
-        // If the request ends before the store has answered, it is told again.
-        scene.background.ended.tell_reported_when_asked(scene.world, announcement);
-    }
-    Ok(Step::calling(revocations.store.announce(&announcements, &[], None), announcing))
+    // If the request ends before the store has answered, it is told again.
+    scene.background.ended.tell_reported_when_asked(scene.world, &announcements);
+    let announcing = AnnouncingEvents { number: announcements.len() };
+    Ok(Step::calling(revocations.store.announce(&announcements, &[], None), announcing).after(events))
 }
 
 /// What a subject says of sessions: `sub`, `sid`, and the e-mail address. It never says two of a kind.
@@ -188,18 +159,18 @@ fn parts(subject: &EndedSubject) -> [Option<&str>; 3] {
 }
 
 /// Takes the store's reply.
-pub(super) fn announced(scene: &Scene<'_>, announcing: AnnouncingEvents, reply: &Reply) -> Journey<AnnouncingEvents> {
+pub(super) fn announced(scene: &Scene<'_>, announcing: &AnnouncingEvents, reply: &Reply) -> Journey<AnnouncingEvents> {
     if let Some(revocations) = &scene.settings.revocations {
         let announced = revocations.store.announced(announcing.number, 0, reply);
         announced.map_err(|failure| refused(ErrorCode::InvalidRequest, failure))?;
     }
-    Ok(accepted(announcing))
+    Ok(accepted())
 }
 
 /// 202 (RFC 8935, section 2.2): the ends are recorded.
-fn accepted(announcing: AnnouncingEvents) -> Step<AnnouncingEvents> {
+fn accepted() -> Step<AnnouncingEvents> {
     let headers = vec![("cache-control".to_owned(), "no-store".to_owned())];
-    Step::answered(Response { status: 202, headers, body: String::new() }, announcing.events)
+    Step::answered(Response { status: 202, headers, body: String::new() }, Vec::new())
 }
 
 fn refused(err: ErrorCode, failure: Failure) -> Stop {

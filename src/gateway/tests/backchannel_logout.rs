@@ -228,10 +228,12 @@ fn with_a_store_the_answer_is_200_when_it_has_taken_the_end_and_503_when_not_and
                 assert_eq!(error(&step).2, "logout_token_invalid", "it was answered with 200");
                 continue;
             }
+            let told = |step: &Step| step.events.iter().any(|event| matches!(event, Event::LoggedOutByProvider { .. }));
+            assert!(told(&step), "the line does not wait for the store");
             let Decision::Call(call, pending) = step.decision else { panic!("{step:?}") };
             assert_eq!(call.cluster, "redis");
             let step = stage.worker.resume(*pending, reply.clone());
-            assert_eq!(response(&step).status, expected, "{reply:?} {}", body(&step));
+            assert_eq!((response(&step).status, told(&step)), (expected, false), "{reply:?} {}", body(&step));
             let waiting = stage.worker.gateway.background.ended.waiting(&stage.worker.world);
             assert_eq!(waiting.len(), 1, "until it was read, it is told again");
         }

@@ -1,6 +1,7 @@
 //! Transmitters end sessions by security events.
 
 mod attacks;
+mod without_room;
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -256,11 +257,12 @@ fn with_a_store_the_answer_is_202_when_it_has_taken_every_end_and_503_when_not_a
             let read = crate::http::body::Body::Read(token.clone().into_bytes().into());
             let step = stage.worker.resume(*pending, crate::step::decision::BodyNews::Came(read));
             assert!(!is_signed_in(&mut stage), "it has ended here before the store has answered");
+            assert_eq!(followed(&step).len(), 1, "the line does not wait for the store");
             let Decision::Call(call, pending) = step.decision else { panic!("{step:?}") };
             assert_eq!(call.cluster, "redis");
             let step = stage.worker.resume(*pending, reply.clone());
             assert_eq!(response(&step).status, expected, "{reply:?}");
-            assert_eq!(followed(&step).len(), usize::from(expected == 202));
+            assert_eq!(followed(&step), []);
             assert_eq!(
                 stage.worker.gateway.background.ended.waiting(&stage.worker.world).len(),
                 1,

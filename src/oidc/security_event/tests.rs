@@ -108,8 +108,7 @@ fn a_good_token_says_whose_sessions_end_and_since_when() {
     for kind in EventKind::ALL.iter().copied() {
         let payload = if kind == EventKind::CredentialChange { json!({"change_type": "revoke"}) } else { json!({}) };
         let end = End { event: kind, subjects: vec![of("main", vec![person("alice")])], before: issued };
-        let expected =
-            SecurityEvent { jti: "j".into(), issued, ends: vec![end], ignored: vec![], verification: Verification::NotOne };
+        let expected = SecurityEvent { jti: "j".into(), ends: vec![end], ignored: vec![], verification: Verification::NotOne };
         assert_eq!(event_of(kind, payload), Ok(expected), "{}", kind.name());
     }
 }
@@ -294,6 +293,24 @@ fn a_changed_credential_ends_sessions_only_by_the_changes_that_are_configured() 
 }
 
 #[test]
+fn one_token_ends_no_more_than_one_event_at_as_many_providers_as_a_transmitter_can_have() {
+    let reach = |number: usize| InReach { provider: number.to_string(), issuers: vec![MAIN.to_owned()] };
+    let at = |providers: usize| Transmitter { providers: (0..providers).map(reach).collect(), ..transmitter() };
+    let events = |number: usize| {
+        let kinds = [EventKind::SessionRevoked, EventKind::AccountDisabled, EventKind::SessionsRevoked];
+        let events: Vec<_> = kinds.iter().take(number).map(|kind| (uri(*kind), json!({"event_timestamp": number}))).collect();
+        json!({"events": Value::from_iter(events)})
+    };
+    for (providers, number, ends) in [(32, 1, Some(32)), (16, 2, Some(32)), (17, 2, None), (32, 3, None)] {
+        let verdict = by(&at(providers), events(number));
+        match ends {
+            Some(ends) => assert_eq!(verdict.unwrap().ends.iter().map(|end| end.subjects.len()).sum::<usize>(), ends),
+            None => assert_eq!(refused(verdict).0, "invalid_request"),
+        }
+    }
+}
+
+#[test]
 fn a_verification_event_ends_nothing_needs_no_subject_of_ours_and_shows_its_state() {
     for family in ["ssf", "sse", "risc"] {
         let verification = |payload: Value| {
@@ -328,10 +345,10 @@ fn the_issuer_that_a_token_claims_is_read_without_believing_it() {
 
 #[test]
 fn the_codes_are_those_of_the_registry() {
-    use ErrorCode::{AccessDenied, AuthenticationFailed, InvalidAudience, InvalidIssuer, InvalidKey, InvalidRequest};
-    let codes = [InvalidRequest, InvalidKey, InvalidIssuer, InvalidAudience, AuthenticationFailed, AccessDenied];
+    use ErrorCode::{AuthenticationFailed, InvalidAudience, InvalidIssuer, InvalidKey, InvalidRequest};
+    let codes = [InvalidRequest, InvalidKey, InvalidIssuer, InvalidAudience, AuthenticationFailed];
     assert_eq!(
         codes.map(ErrorCode::as_str),
-        ["invalid_request", "invalid_key", "invalid_issuer", "invalid_audience", "authentication_failed", "access_denied"]
+        ["invalid_request", "invalid_key", "invalid_issuer", "invalid_audience", "authentication_failed"]
     );
 }

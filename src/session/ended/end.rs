@@ -1,6 +1,9 @@
-//! What can end, and what found no room, as values. Nothing ends here.
+//! What can end, with the marks that stand for it, and what found no room, as values. Nothing ends here.
 
+use crate::crypto::end_key::EndKey;
 use crate::session::content::Session;
+use crate::session::ended::mark::{Ends, Mark};
+use crate::session::ended::names::{Kind, matching, names};
 use crate::words::time::Timestamp;
 
 /// Something that ends. `until` says when no session can be left that it ends.
@@ -84,6 +87,41 @@ pub enum End<'a> {
         /// Until when that matters.
         until: Timestamp,
     },
+}
+
+impl<'a> End<'a> {
+    /// The configured name of the provider whose sessions end, which is empty if it is none's or anybody's; and the marks that stand
+    /// for the end, one under each key.
+    pub(super) fn marks(&self, keys: &[EndKey]) -> (&'a str, Vec<Mark>) {
+        let (provider, named, until, ends) = match *self {
+            End::Session(session) => {
+                let provider = session.provider.as_str();
+                let account = names(keys, Kind::Account, &[provider, session.subject_at_provider()]);
+                let account = account.first().copied().unwrap_or_default();
+                (provider, names(keys, Kind::Session, &[&session.id]), session.ends, Ends::by_account(account))
+            }
+            End::SessionId { id, until } => ("", names(keys, Kind::Session, &[id]), until, Ends::All { account: 0 }),
+            End::AtProvider { provider, sid, begun_by, until } => {
+                (provider, names(keys, Kind::AtProvider, &[provider, sid]), until, Ends::begun_by(begun_by))
+            }
+            End::Person { provider, sub, begun_by, until } => {
+                (provider, names(keys, Kind::Person, &[provider, sub]), until, Ends::begun_by(begun_by))
+            }
+            End::Matching { provider, sub, sid, address, begun_by, until } => {
+                (provider, matching(keys, provider, sub, sid, address), until, Ends::begun_by(begun_by))
+            }
+            End::PersonHere { provider, sub, begun_by, until } => {
+                (provider, names(keys, Kind::PersonHere, &[provider, sub]), until, Ends::begun_by(begun_by))
+            }
+            End::SubjectHere { provider, subject, begun_by, until } => {
+                (provider, names(keys, Kind::SubjectHere, &[provider, subject]), until, Ends::begun_by(begun_by))
+            }
+            End::EverybodyHere { provider, begun_by, until } => {
+                (provider, names(keys, Kind::EverybodyHere, &[provider]), until, Ends::begun_by(begun_by))
+            }
+        };
+        (provider, named.into_iter().map(|name| Mark::new(name, until, ends)).collect())
+    }
 }
 
 /// How many ends found no room.

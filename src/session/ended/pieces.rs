@@ -86,16 +86,6 @@ impl Pieces {
     /// Adds marks that still matter. Returns those for which there is no room, and whether anything has changed. This worker knows
     /// the others at once.
     pub fn add(&mut self, world: &mut dyn World, marks: &[Mark], now: Timestamp) -> (Vec<Mark>, bool) {
-        self.add_up_to(self.size.marks, world, marks, now)
-    }
-
-    /// The same, for marks of somebody who may fill only half of the table.
-    pub fn add_to_half(&mut self, world: &mut dyn World, marks: &[Mark], now: Timestamp) -> (Vec<Mark>, bool) {
-        self.add_up_to(self.size.marks.div_ceil(2), world, marks, now)
-    }
-
-    /// Adds marks to pieces that have fewer than `most`.
-    fn add_up_to(&mut self, most: usize, world: &mut dyn World, marks: &[Mark], now: Timestamp) -> (Vec<Mark>, bool) {
         let mut refused = Vec::new();
         let mut marks: Vec<_> = marks.iter().filter(|mark| mark.matters(now)).copied().collect();
         marks.sort_by_key(|mark| self.size.number_of(mark.name));
@@ -104,7 +94,7 @@ impl Pieces {
         let size = self.size;
         for of_one in marks.chunk_by(|one, other| size.number_of(one.name) == size.number_of(other.name)) {
             let number = of_one.first().map(|mark| size.number_of(mark.name)).unwrap_or_default();
-            let (without_room, is_changed) = self.add_to(world, number, (of_one, most), now);
+            let (without_room, is_changed) = self.add_to(world, number, of_one, now);
             refused.extend(without_room);
             changed.extend(is_changed.then_some(number));
         }
@@ -121,19 +111,12 @@ impl Pieces {
         Some(records(&copy.bytes).iter().map(Mark::read).filter(|mark| mark.matters(now)).collect())
     }
 
-    /// Adds marks to one piece, as long as it has fewer than `most`. Returns those for which there is no room, and whether the piece
-    /// has changed.
-    fn add_to(
-        &mut self,
-        world: &mut dyn World,
-        number: usize,
-        (marks, most): (&[Mark], usize),
-        now: Timestamp,
-    ) -> (Vec<Mark>, bool) {
-        let (key, largest) = (self.key_of(number), self.size.marks);
+    /// Adds marks to one piece. Returns those for which there is no room, and whether the piece has changed.
+    fn add_to(&mut self, world: &mut dyn World, number: usize, marks: &[Mark], now: Timestamp) -> (Vec<Mark>, bool) {
+        let (key, most) = (self.key_of(number), self.size.marks);
         let Some(copy) = self.copies.get_mut(number) else { return (marks.to_vec(), false) };
         for tries in 1..=MOST_TRIES {
-            let (version, is_piece) = copy.load(world, &key, largest);
+            let (version, is_piece) = copy.load(world, &key, most);
             // The last try has no condition, so it succeeds whatever other workers write.
             let version = if tries < MOST_TRIES { version } else { Version::Any };
             let (joined, refused) = join(&copy.bytes, marks, most, now);

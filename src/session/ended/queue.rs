@@ -29,20 +29,11 @@ impl Queue {
 
     /// Adds an announcement, unless it waits already; returns `false` if too many wait.
     pub fn add(&self, world: &mut dyn World, announcement: &[u8]) -> bool {
-        self.add_up_to(self.most, world, announcement)
-    }
-
-    /// The same, of somebody who may fill only half of the queue.
-    pub fn add_to_half(&self, world: &mut dyn World, announcement: &[u8]) -> bool {
-        self.add_up_to(self.most / 2, world, announcement)
-    }
-
-    fn add_up_to(&self, most: usize, world: &mut dyn World, announcement: &[u8]) -> bool {
         self.change(world, |queue| {
             if queue.iter().any(|waiting| waiting == announcement) {
                 return true;
             }
-            let room = queue.len() < most;
+            let room = queue.len() < self.most;
             if room {
                 queue.push(announcement.to_vec());
             }
@@ -111,7 +102,6 @@ mod tests {
     use crate::words::world::testing::Still;
 
     const MOST: usize = 4_096;
-    const HALF: usize = 2_048;
 
     fn queue() -> Queue {
         Queue::new("a store", MOST)
@@ -146,17 +136,6 @@ mod tests {
         assert!(!add(&mut world, b"one too many"));
         assert_eq!(waiting(&world).len(), MOST);
         assert_eq!(waiting(&world)[0], 0_usize.to_le_bytes());
-    }
-
-    #[test]
-    fn a_transmitter_fills_half_of_the_queue_and_leaves_the_rest_to_sign_outs() {
-        let mut world = Still::default();
-        for number in 0..HALF {
-            assert!(queue().add_to_half(&mut world, &number.to_le_bytes()));
-        }
-        assert!(!queue().add_to_half(&mut world, b"one too many") && add(&mut world, b"a sign-out"));
-        assert!(queue().add_to_half(&mut world, b"a sign-out"), "it waits already");
-        assert_eq!(waiting(&world).len(), HALF + 1);
     }
 
     #[test]

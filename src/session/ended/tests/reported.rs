@@ -1,6 +1,7 @@
-//! What transmitters of security events end: sessions of which several things are true, and no more than half of a table.
+//! What transmitters of security events end: sessions of which several things are true, in a table and a queue of their own.
 
 use super::*;
+use crate::session::ended::reported::MOST_WAITING as MOST_REPORTED_WAITING;
 use crate::words::principal::AssumedVerified;
 
 /// Here transmitters may end the sessions of one provider, and name people by address.
@@ -64,20 +65,91 @@ fn sessions_end_only_if_all_is_true_of_them_that_an_event_says() {
     assert!(!told(None).has_uncached(&world, &all[0], NOW), "where nobody is named by address");
 }
 
+/// Fills the piece of a table in which a mark of this name stands: with marks of others, until there is no room.
+fn fill(ended: &mut EndedSessions, world: &mut Still, table: &str, name: u64) {
+    let other = |number: u64| Mark::new((name & (u64::MAX << 48)) | number, later(3_600), Ends::begun_by(NOW));
+    let others: Vec<_> = (0..5_000).map(other).collect();
+    assert!(!ended.table(table).add(world, &others, NOW).0.is_empty());
+}
+
 #[test]
-fn a_transmitter_fills_half_of_a_table_and_sign_outs_and_logout_tokens_still_find_room() {
+fn sign_outs_push_out_no_security_event_and_security_events_push_out_no_sign_out_or_logout_token() {
+    let event = matching(Some("alice"), None, None);
+    let name = event.marks(&keys(&[1])).1[0].name;
+    for (full, kept_as_reported) in [("idp", true), ("reported/idp", false)] {
+        let mut world = world();
+        let mut here = ended(&[1]);
+        fill(&mut here, &mut world, full, name);
+        let of_provider = here.end(&mut world, &by_person("idp", "alice", NOW));
+        assert_eq!([of_provider.kept, of_provider.holds], [!kept_as_reported; 2], "{full}");
+        let reported = here.end_as_reported(&mut world, &event);
+        assert_eq!([reported.kept, reported.holds], [kept_as_reported; 2], "{full}");
+        assert!(here.has_uncached(&world, &of("idp", "alice", None), NOW), "{full}");
+        assert_eq!(here.take_troubles(), Troubles { without_room: 1, not_queued: 0 });
+    }
+}
+
+#[test]
+fn an_end_that_found_room_under_one_of_two_keys_is_not_kept_and_holds() {
+    let event = matching(Some("alice"), Some("s1"), None);
     let mut world = world();
-    let mut pieces = Pieces::new("small", Size { pieces: 1, marks: 8 });
-    let mark = |name: u64| Mark::new(name, later(100), Ends::begun_by(NOW));
-    let made_up: Vec<_> = (0..100).map(mark).collect();
-    assert_eq!(pieces.add_to_half(&mut world, &made_up, NOW).0, made_up[4..]);
-    assert_eq!(pieces.add(&mut world, &[mark(200), mark(201), mark(202)], NOW).0, []);
-    assert_eq!(pieces.add_to_half(&mut world, &[mark(300)], NOW).0, [mark(300)]);
-    // What is there already may be ended again, up to a later time.
-    let later_by = Mark::new(1, later(200), Ends::begun_by(later(9)));
-    assert_eq!(pieces.add_to_half(&mut world, &[later_by], NOW).0, []);
-    assert_eq!(pieces.find(&world, 1), Some(later_by));
-    assert!((0..4).chain(200..203).all(|name| pieces.find(&world, name).is_some()));
+    let mut here = ended(&[1, 2]).reported(vec![Reported { provider: "idp".into(), by_address: None }]);
+    fill(&mut here, &mut world, "reported/idp", event.marks(&keys(&[1, 2])).1[1].name);
+    let recorded = here.end_as_reported(&mut world, &event);
+    assert_eq!([recorded.kept, recorded.holds], [false, true]);
+    assert!(here.has_uncached(&world, &of("idp", "alice", Some("s1")), NOW));
+}
+
+#[test]
+fn what_was_reported_is_told_again_as_reported_and_ends_what_it_ended_after_its_transmitter_was_removed() {
+    let mut world = world();
+    let mut here = told(None);
+    let recorded = here.end_as_reported(&mut world, &matching(Some("alice"), None, None));
+    let mut without = ended(&[1]);
+    assert!(without.has_uncached(&world, &of("idp", "alice", None), NOW));
+    assert_eq!(recorded.announcement.len(), 1 + 40);
+    let name = matching(Some("alice"), None, None).marks(&keys(&[1])).1[0].name;
+    let number = usize::try_from(name >> 48).unwrap() % OF_A_PROVIDER.pieces;
+    let again: Vec<_> = without.piece(&world, number, NOW).unwrap();
+    let [(table, mark)] = again.as_slice() else { panic!("{again:?}") };
+    let again = announcement::announcement_again(&keys(&[1]), table, mark);
+    assert_eq!(again, recorded.announcement);
+    assert_eq!(without.read([again.as_slice()].into_iter()), [Announced::Marks("reported/idp".into(), vec![*mark])]);
+}
+
+#[test]
+fn a_flood_of_reported_ends_fills_a_queue_of_its_own_and_every_sign_out_still_waits_and_is_sent() {
+    let mut world = world();
+    let mut here = told(None);
+    let announcements: Vec<_> = (0..MOST_REPORTED_WAITING + 100)
+        .map(|number| here.end_as_reported(&mut world, &matching(Some(&number.to_string()), None, None)).announcement)
+        .collect();
+    here.tell_reported_when_asked(&mut world, &announcements);
+    assert_eq!(here.take_troubles(), Troubles { without_room: 0, not_queued: 100 });
+    assert!(!here.has_unsent() && here.waiting(&world).len() == MOST_REPORTED_WAITING);
+    here.mark(&mut world, &of("idp", "alice", None));
+    assert_eq!(here.take_troubles(), Troubles::default());
+    // It is the first of what is sent at once, and of what waits.
+    let unsent = here.take_unsent();
+    assert_eq!((unsent.len(), &unsent[0]), (1, &here.waiting(&world)[0]));
+    assert!(!announcements.contains(&unsent[0]));
+    // What finds no room in the queue is sent once.
+    here.tell_reported_later(&mut world, &announcements[MOST_REPORTED_WAITING..]);
+    assert_eq!(here.take_unsent(), announcements[MOST_REPORTED_WAITING..]);
+    here.stand_in_the_store(&mut world, announcements.iter().map(Vec::as_slice));
+    assert_eq!(here.waiting(&world), unsent);
+}
+
+#[test]
+fn a_sign_out_that_finds_the_queue_full_is_sent_once_all_the_same() {
+    let mut world = world();
+    let mut here = ended(&[1]);
+    for number in 0..MOST_WAITING {
+        assert!(here.tell_when_asked(&mut world, &number.to_le_bytes()));
+    }
+    here.mark(&mut world, &of("idp", "alice", None));
+    assert_eq!(here.take_troubles(), Troubles { without_room: 0, not_queued: 1 });
+    assert_eq!(here.take_unsent().len(), 1);
 }
 
 #[test]
