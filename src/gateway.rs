@@ -26,7 +26,7 @@ use crate::config::settings::Settings;
 use crate::gateway::pending::{AfterReply, PendingBody, PendingCall, PendingWait, Step};
 use crate::http::message::{Headers, Reply, Request};
 use crate::http::url::Origin;
-use crate::session::open::{Found, OpenStreams};
+use crate::session::open::{Found, Known, OpenStreams};
 use crate::sign_in::password;
 use crate::step::answers::{Reader, not_a_visit, turn_away};
 use crate::step::decision::{BodyNews, News, Renewal, Resource};
@@ -117,16 +117,18 @@ impl Gateway {
         self.background.tick(&self.settings, world)
     }
 
-    /// Takes out some of the open requests whose session is over, each with the step that ends it. Whether there may be more at once,
-    /// is the second value.
-    pub fn end_streams<T>(&mut self, world: &mut dyn World, open: &mut OpenStreams<T>) -> (Vec<(u32, T, Step)>, bool) {
-        let now = world.now();
-        let (found, has_more) = open.take_over(world, &mut self.background.ended, now);
-        let ended = found.into_iter().map(|Found { number, let_in, over, kept }| {
+    /// Takes out open requests whose session is over, each with the step that ends it, and not more than `most`. One that cannot be
+    /// ended is to be put back.
+    pub fn end_streams<T>(&mut self, world: &mut dyn World, open: &mut OpenStreams<T>, most: usize) -> Vec<(Found<T>, Step)> {
+        let (now, background) = (world.now(), &mut self.background);
+        let is_too_old = background.revocations.is_too_old(&self.settings, world, now);
+        let found = open.take_over(Known { world, ended: &mut background.ended, is_too_old }, now, most);
+        let ended = found.into_iter().map(|found| {
             let request_id = take_request_id(world, &mut Headers::default());
-            (number, kept, open_streams::ended(&self.settings, &request_id, &let_in, over))
+            let step = open_streams::ended(&self.settings, &request_id, &found.let_in, found.over);
+            (found, step)
         });
-        (ended.collect(), has_more)
+        ended.collect()
     }
 
     /// Whether a tick is wanted at once.

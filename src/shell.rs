@@ -11,6 +11,7 @@ mod report;
 mod root;
 mod runner;
 mod stream;
+mod timer;
 mod unanswered;
 
 /// The allocator, the one `static`: it hands out memory, and no code can find there what another configuration stored.

@@ -90,7 +90,7 @@ pub fn authenticate(
 }
 
 /// The failure in place of a session while nobody knows whether it has ended elsewhere.
-pub(super) fn stale() -> Failure {
+pub fn stale() -> Failure {
     let detail = "what has ended elsewhere is not known here, or no longer; revocations_unavailable lines say why";
     Failure::new(Reason::RevocationsUnavailable, detail)
 }

@@ -1,8 +1,8 @@
 //! The requests that sessions have let in and that are open, in one worker: a WebSocket, an event stream, a gRPC stream, a long upload
 //! or download, and for a moment any other request. It finds those whose session is over. How they are ended is not known here.
 //!
-//! Nothing is looked at while no mark was added anywhere and no session reached its end. Otherwise all are looked at, some at a time,
-//! so that thousands of them hold nobody up.
+//! Nothing is looked at while no mark was added anywhere, no session reached its end, and what is known of ends is recent enough.
+//! Otherwise all are looked at, some at a time, so that thousands of them hold nobody up.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -19,9 +19,6 @@ pub const PERIOD: Duration = FRESH;
 
 /// The most requests at which one look looks.
 const MOST_LOOKED_AT: usize = 1_000;
-
-/// The most that one look finds. Somebody must end each of them.
-const MOST_FOUND: usize = 32;
 
 /// The session that let a request in.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +38,17 @@ pub enum Over {
     Ended,
     /// Its time is over.
     Expired,
+    /// Whether it was ended is not known, and that is no longer accepted.
+    Unknown,
+}
+
+/// What is known of ends when somebody looks.
+#[expect(missing_docs, reason = "the types of the fields say it")]
+pub struct Known<'a> {
+    pub world: &'a dyn World,
+    pub ended: &'a mut EndedSessions,
+    /// Whether what other replicas have ended is known no longer, so that no session is accepted.
+    pub is_too_old: bool,
 }
 
 /// An open request whose session is over.
@@ -98,17 +106,25 @@ impl<T> OpenStreams<T> {
         self.streams.is_empty()
     }
 
-    /// Takes out requests whose session is over, as was known up to 100 ms ago. Whether there may be more at once, is the second
-    /// value.
-    pub fn take_over(&mut self, world: &dyn World, ended: &mut EndedSessions, now: Timestamp) -> (Vec<Found<T>>, bool) {
+    /// Adds a request again that was taken out, but could not be ended. It is soon looked at again.
+    pub fn put_back(&mut self, Found { number, let_in, kept, .. }: Found<T>) {
+        self.streams.insert(number, (let_in, kept));
+        // The look that is under way may be past it already.
+        self.first_end = Timestamp::default();
+    }
+
+    /// Takes out requests whose session is over, as was known up to 100 ms ago, and not more than `most`. If it takes so many, there
+    /// may be more at once; otherwise there is nothing more before [`PERIOD`] has passed.
+    pub fn take_over(&mut self, known: Known<'_>, now: Timestamp, most: usize) -> Vec<Found<T>> {
+        let Known { world, ended, is_too_old } = known;
         if self.streams.is_empty() || (now >= self.looked && now.since(self.looked) < PERIOD) {
-            return (Vec::new(), false);
+            return Vec::new();
         }
         let state = ended.state(world, now);
         if self.look.is_none() {
-            if self.seen == Some(state) && now < self.first_end {
+            if !is_too_old && self.seen == Some(state) && now < self.first_end {
                 self.looked = now;
-                return (Vec::new(), false);
+                return Vec::new();
             }
             self.look = Some(Look { state, after: None });
             self.first_end = Timestamp::from_millis(u64::MAX);
@@ -116,29 +132,32 @@ impl<T> OpenStreams<T> {
         let after = self.look.as_ref().and_then(|look| look.after).map_or(Bound::Unbounded, Bound::Excluded);
         let (mut over, mut last, mut has_more) = (Vec::new(), None, false);
         for (looked_at, (number, (let_in, _))) in self.streams.range((after, Bound::Unbounded)).enumerate() {
-            if looked_at >= MOST_LOOKED_AT || over.len() >= MOST_FOUND {
+            if looked_at >= MOST_LOOKED_AT || over.len() >= most {
                 has_more = true;
                 break;
             }
             last = Some(*number);
-            if now >= let_in.ends {
-                over.push((*number, Over::Expired));
+            let how = if now >= let_in.ends {
+                Some(Over::Expired)
             } else if ended.has(world, &let_in.names, now) {
-                over.push((*number, Over::Ended));
+                Some(Over::Ended)
             } else {
-                self.first_end = self.first_end.min(let_in.ends);
+                is_too_old.then_some(Over::Unknown)
+            };
+            match how {
+                Some(how) => over.push((*number, how)),
+                None => self.first_end = self.first_end.min(let_in.ends),
             }
         }
         match (&mut self.look, has_more) {
-            (Some(look), true) => look.after = last,
+            (Some(look), true) => look.after = last.or(look.after),
             (look, _) => self.seen = look.take().map(|look| look.state),
         }
-        let at_once = has_more && over.len() >= MOST_FOUND;
-        if !at_once {
+        if !(has_more && over.len() >= most) {
             self.looked = now;
         }
         let taken = |(number, over)| self.streams.remove(&number).map(|(let_in, kept)| Found { number, let_in, over, kept });
-        (over.into_iter().filter_map(taken).collect(), at_once)
+        over.into_iter().filter_map(taken).collect()
     }
 }
 
@@ -153,9 +172,13 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
+    /// For how many there is room.
+    const MOST: usize = 32;
+
     struct Table {
         world: Still,
         ended: EndedSessions,
+        is_too_old: bool,
         open: OpenStreams<()>,
     }
 
@@ -163,7 +186,8 @@ mod tests {
         /// So many open requests, each of a session of its own, whose number is its subject.
         fn of(requests: u32) -> Self {
             let ended = EndedSessions::new(&keys(b"A"), ["idp"].into_iter(), None);
-            let mut table = Self { world: Still { now: NOW, ..Still::default() }, ended, open: OpenStreams::default() };
+            let world = Still { now: NOW, ..Still::default() };
+            let mut table = Self { world, ended, is_too_old: false, open: OpenStreams::default() };
             (0..requests).for_each(|number| table.add(number, NOW.plus(Duration::from_secs(3_600))));
             assert!(table.until_nothing_changes().is_empty());
             table
@@ -178,9 +202,18 @@ mod tests {
             self.ended.mark(&mut self.world, &of(number));
         }
 
+        /// What the next tick finds, with room for so many.
+        fn find(&mut self, most: usize) -> Vec<Found<()>> {
+            let known = Known { world: &self.world, ended: &mut self.ended, is_too_old: self.is_too_old };
+            let found = self.open.take_over(known, self.world.now, most);
+            assert!(found.len() <= most);
+            found
+        }
+
         /// What the next tick finds, and whether there may be more at once.
         fn look(&mut self) -> (Vec<u32>, bool) {
-            let (found, has_more) = self.open.take_over(&self.world, &mut self.ended, self.world.now);
+            let found = self.find(MOST);
+            let has_more = found.len() == MOST;
             (found.into_iter().map(|found| found.number).collect(), has_more)
         }
 
@@ -191,7 +224,6 @@ mod tests {
                 self.world.now = self.world.now.plus(PERIOD);
                 loop {
                     let (some, has_more) = self.look();
-                    assert!(some.len() <= MOST_FOUND);
                     found.extend(some);
                     if !has_more {
                         break;
@@ -246,6 +278,42 @@ mod tests {
         let looks: Vec<_> = (0..4).map(|_| table.look()).map(|(found, has_more)| (found.len(), has_more)).collect();
         assert_eq!(looks, [(32, true), (32, true), (32, true), (4, false)]);
         assert!(table.open.is_empty());
+    }
+
+    #[test]
+    fn no_more_are_ended_than_there_is_room_for_beside_others_and_none_is_forgotten_for_that() {
+        let mut table = Table::of(40);
+        (0..40).for_each(|number| table.end(number));
+        table.world.now = table.world.now.plus(PERIOD);
+        let found: Vec<_> = [0, 5, 0, 1, 32, 32].into_iter().map(|most| table.find(most).len()).collect();
+        assert_eq!(found, [0, 5, 0, 1, 32, 2]);
+    }
+
+    #[test]
+    fn one_that_could_not_be_ended_is_found_again_also_by_a_look_that_is_past_it() {
+        let mut table = Table::of(1_500);
+        table.end(5);
+        table.world.now = table.world.now.plus(PERIOD);
+        let found = table.find(MOST);
+        assert_eq!(found.len(), 1);
+        found.into_iter().for_each(|found| table.open.put_back(found));
+        assert_eq!(table.look(), (vec![], false), "not before it is time again");
+        assert_eq!(table.until_nothing_changes(), [5]);
+        assert!(table.until_nothing_changes().is_empty());
+    }
+
+    #[test]
+    fn all_are_over_once_what_is_known_is_too_old_and_those_that_come_later_are_not() {
+        let mut table = Table::of(40);
+        table.end(1);
+        table.is_too_old = true;
+        table.world.now = table.world.now.plus(PERIOD);
+        let mut over: Vec<_> = [32, 32].into_iter().flat_map(|most| table.find(most)).map(|found| found.over).collect();
+        assert_eq!(over.remove(1), Over::Ended);
+        assert_eq!(over, [Over::Unknown; 39]);
+        table.is_too_old = false;
+        table.add(100, NOW.plus(Duration::from_secs(3_600)));
+        assert!(table.until_nothing_changes().is_empty());
     }
 
     #[test]

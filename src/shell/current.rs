@@ -29,12 +29,14 @@ pub(super) fn edit(edits: &Edits) -> Result<(), Refused> {
 
 /// Sends this response. `%RESPONSE_CODE_DETAILS%` of Envoy's access log has the reason of a refusal, or of a redirect that the
 /// browser did not ask for.
-pub(super) fn respond(response: &Response, diverted: Option<Reason>) {
+///
+/// # Errors
+/// The host's refusal. Nobody is answered then.
+pub(super) fn respond(response: &Response, diverted: Option<Reason>) -> Result<(), Refused> {
     let refused = response.headers.iter().find(|(name, _)| name == "x-accredit-reason").map(|(_, reason)| reason.as_str());
     let reason = refused.or_else(|| diverted.map(Reason::id));
     let details = ["accredit_", reason.unwrap_or("answered")].concat();
-    // If the host refuses, the request stays paused.
-    let _ = host_calls::send_local_response(response.status, &details, &response.headers, &response.body);
+    host_calls::send_local_response(response.status, &details, &response.headers, &response.body)
 }
 
 /// Adds the fields of a renewed session to the response, after removing fields by which a cache could store it all the same.

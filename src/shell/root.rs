@@ -15,6 +15,7 @@ use crate::shell::queues::Queues;
 use crate::shell::report::{self, Reporter};
 use crate::shell::runner::{AT_ONCE, Runner};
 use crate::shell::stream::Stream;
+use crate::shell::timer;
 
 /// The root context.
 pub(super) struct Root {
@@ -51,7 +52,7 @@ impl Root {
 impl Context for Root {
     fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _trailers: usize) {
         if let Some(runner) = &self.runner {
-            runner.answered(token, reply(headers, body));
+            timer::answered(runner, token, reply(headers, body));
         }
     }
 }
@@ -75,7 +76,7 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         if let Some(runner) = &self.runner {
-            runner.tick();
+            timer::tick(runner);
         }
     }
 

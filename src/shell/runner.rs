@@ -1,6 +1,6 @@
 //! The runner: carries out, in one worker and for one configuration, what journeys decide: it changes and answers requests, makes
-//! calls, reads bodies, lets requests wait and wakes them, and does what the background wants done. The root and the streams call
-//! it; it never calls these, and never decides about identity or access.
+//! calls, reads bodies, lets requests wait, wakes one and ends one. The streams and the root's timer call it; it never calls these,
+//! and never decides about identity or access.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -13,7 +13,7 @@ use crate::gateway::pending::Step;
 use crate::http::address::network;
 use crate::http::message::{HttpCall, Reply};
 use crate::session::open;
-use crate::shell::bodies::{Admission, BodyReaders};
+use crate::shell::bodies::Admission;
 use crate::shell::calls::dispatch;
 use crate::shell::current::{add_to_response, ask_for_no_store, edit, respond};
 use crate::shell::host::Host;
@@ -22,26 +22,18 @@ use crate::shell::progress::{CalledFrom, Progress, Resumption, StreamHandle};
 use crate::shell::queues::{Asker, CallFor, Queues, Waiting};
 use crate::shell::report::Reporter;
 use crate::step::decision::{BodyNews, Decision, Forward, News, Renewal};
-use crate::upkeep::fetch::{Fetch, Upkeep};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
-/// The time between two ticks while requests wait.
-const WHILE_REQUESTS_WAIT: Duration = Duration::from_millis(20);
-
 /// The time to the first tick, and to the next one after a request began to wait.
 pub(super) const AT_ONCE: Duration = Duration::from_millis(1);
-
-/// The most requests that are woken in one callback. Envoy sends their responses after it, each from within the one before; too
-/// many of them would overflow its stack.
-const WOKEN_AT_ONCE: usize = 32;
 
 /// One configuration at work in one worker. The root and its streams share it.
 pub(super) struct Runner {
     root_id: u32,
     gateway: RefCell<Gateway>,
     host: RefCell<Host>,
-    queues: Rc<Queues>,
+    pub(super) queues: Rc<Queues>,
     period: Cell<Duration>,
     pub(super) reporter: Reporter,
     /// Whether the log was told that requests pass without their headers coming here.
@@ -87,7 +79,11 @@ impl Runner {
                         continue;
                     }
                     *progress = Progress::Forwarded { renewal, private };
-                    let_in.into_iter().for_each(|let_in| self.queues.opened(handle, let_in));
+                    if let Some(let_in) = let_in {
+                        self.queues.opened(handle, let_in);
+                        // What is open is looked at often, from its first moment on.
+                        self.set_period(self.period.get().min(open::PERIOD));
+                    }
                     if from != CalledFrom::RequestHeaders {
                         let _ = host_calls::continue_request();
                     }
@@ -95,7 +91,8 @@ impl Runner {
                 }
                 Decision::Respond(response) => {
                     *progress = Progress::Answered;
-                    respond(&response, step.note.diverted);
+                    // If the host refuses, the request stays paused.
+                    let _ = respond(&response, step.note.diverted);
                     if self.with_gateway(|gateway, _| gateway.is_in_a_hurry()) == Some(true) {
                         self.set_period(AT_ONCE);
                     }
@@ -211,136 +208,9 @@ impl Runner {
         Ok(true)
     }
 
-    /// Makes some of the calls that were left to the root; returns whether there may be more.
-    fn send_for_streams(&self) -> bool {
-        for _ in 0..WOKEN_AT_ONCE {
-            let Some((call, asker)) = self.queues.unsent() else { return false };
-            match dispatch(&call) {
-                Some(token) => self.queues.remember_call(token, CallFor::ForStream(asker)),
-                None => {
-                    self.wake(asker.id, &asker.progress, Resumption::Call(asker.pending, Reply::NotSent));
-                    self.as_root();
-                }
-            }
-        }
-        true
-    }
-
     /// Makes the root the context that further host calls concern.
-    fn as_root(&self) {
+    pub(super) fn as_root(&self) {
         let _ = host_calls::set_effective_context(self.root_id);
-    }
-
-    /// The root's timer has run out.
-    pub(super) fn tick(&self) {
-        let Some(upkeep) = self.with_gateway(|gateway, world| gateway.tick(world)) else { return };
-        self.do_upkeep(upkeep, false);
-    }
-
-    /// A call of the root was answered.
-    pub(super) fn answered(&self, token: u32, reply: Reply) {
-        match self.queues.take_call(token) {
-            Some(CallFor::Fetch(fetch)) => {
-                let upkeep = self.with_gateway(|gateway, world| {
-                    self.reporter.report(fetch.ended(world.now(), &reply).as_slice());
-                    gateway.fetch_answered(world, &fetch, &reply)
-                });
-                if let Some(upkeep) = upkeep {
-                    self.do_upkeep(upkeep, fetch.errand.is_of_store());
-                }
-            }
-            Some(CallFor::ForStream(Asker { id, progress, pending })) => {
-                self.wake(id, &progress, Resumption::Call(pending, reply));
-                self.as_root();
-            }
-            None => {}
-        }
-    }
-
-    /// Does what the background wants done. `store_answers` says that the store of revocations is handing over an answer: a call that
-    /// is made meanwhile could get its connection, which has ended, so requests go on with the next tick.
-    fn do_upkeep(&self, upkeep: Upkeep, store_answers: bool) {
-        self.reporter.report(&upkeep.events);
-        for fetch in upkeep.fetches {
-            self.fetch(fetch);
-        }
-        let more = store_answers || {
-            self.end_slow_bodies();
-            self.send_for_streams() | self.wake_those_with_news() | self.end_streams()
-        };
-        // Where streams are open, it is often looked whether they may go on.
-        let next = if self.queues.nothing_is_open() { upkeep.next } else { upkeep.next.min(open::PERIOD) };
-        let hurry = self.with_gateway(|gateway, _| gateway.is_in_a_hurry()) == Some(true);
-        self.set_period(match (more || hurry, self.queues.nobody_waits()) {
-            (true, _) => AT_ONCE,
-            (false, true) => next,
-            (false, false) => WHILE_REQUESTS_WAIT,
-        });
-    }
-
-    fn fetch(&self, fetch: Fetch) {
-        match dispatch(&fetch.call) {
-            Some(token) => self.queues.remember_call(token, CallFor::Fetch(Box::new(fetch))),
-            None => {
-                let upkeep = self.with_gateway(|gateway, world| gateway.fetch_answered(world, &fetch, &Reply::NotSent));
-                if let Some(upkeep) = upkeep {
-                    self.reporter.report(&upkeep.events);
-                    // What the background has found to be due besides. This fetch is not among it: after its failure, the lease
-                    // delays the next attempt. So this recursion ends.
-                    for further in upkeep.fetches {
-                        self.fetch(further);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Wakes some of the requests whose wait is over; returns whether there may be more.
-    fn wake_those_with_news(&self) -> bool {
-        let queue = &self.queues.waiting;
-        let waiting = queue.try_borrow_mut().map(|mut waiting| std::mem::take(&mut *waiting)).unwrap_or_default();
-        let (mut still, mut woken) = (Vec::new(), 0_usize);
-        for waiting in waiting {
-            if waiting.progress.strong_count() == 0 {
-                continue;
-            }
-            if woken >= WOKEN_AT_ONCE {
-                still.push(waiting);
-                continue;
-            }
-            let news = self.with_gateway(|gateway, world| gateway.news(world, &waiting.resource, waiting.until)).flatten();
-            match news {
-                Some(news) => {
-                    woken = woken.saturating_add(1);
-                    self.wake(waiting.id, &waiting.progress, Resumption::Wait(waiting.pending, news));
-                }
-                None => still.push(waiting),
-            }
-        }
-        self.as_root();
-        if let Ok(mut queue) = queue.try_borrow_mut() {
-            queue.append(&mut still);
-        }
-        woken >= WOKEN_AT_ONCE
-    }
-
-    /// Ends some of the open requests whose session is over; returns whether there may be more.
-    fn end_streams(&self) -> bool {
-        let ended = self.with_gateway(|gateway, world| {
-            self.queues.open.try_borrow_mut().ok().map(|mut open| gateway.end_streams(world, &mut open))
-        });
-        let Some((over, has_more)) = ended.flatten() else { return false };
-        for (id, progress, step) in over {
-            let goes_on = |progress: &Rc<RefCell<Progress>>| {
-                progress.try_borrow().is_ok_and(|progress| matches!(*progress, Progress::Forwarded { .. }))
-            };
-            let progress = progress.upgrade().filter(goes_on).filter(|_| host_calls::set_effective_context(id).is_ok());
-            if let Some(progress) = progress {
-                self.carry_out(&StreamHandle { id, progress }, step, CalledFrom::Root);
-                self.as_root();
-            }
-        }
-        has_more
     }
 
     /// A stream has ended.
@@ -348,28 +218,8 @@ impl Runner {
         self.queues.closed(id);
     }
 
-    /// Ends the reading of some of the bodies whose time is over.
-    fn end_slow_bodies(&self) {
-        let now = || Some(self.host.try_borrow().ok()?.now());
-        let over = |now: Timestamp, readers: &RefCell<BodyReaders>| readers.try_borrow_mut().ok()?.over(now);
-        for _ in 0..WOKEN_AT_ONCE {
-            let Some(reader) = now().and_then(|now| over(now, &self.queues.reading)) else { return };
-            let taken = reader.progress.upgrade().and_then(|progress| {
-                let mut progress = progress.try_borrow_mut().ok()?;
-                match &*progress {
-                    Progress::Reading { .. } => Some(std::mem::take(&mut *progress)),
-                    _ => None,
-                }
-            });
-            if let Some(Progress::Reading { pending, .. }) = taken {
-                self.wake(reader.id, &reader.progress, Resumption::Body(pending, BodyNews::TimedOut));
-                self.as_root();
-            }
-        }
-    }
-
     /// Goes on with the request of a stream, unless the stream is gone or was answered by somebody else.
-    fn wake(&self, id: u32, progress: &Weak<RefCell<Progress>>, resumption: Resumption) {
+    pub(super) fn wake(&self, id: u32, progress: &Weak<RefCell<Progress>>, resumption: Resumption) {
         let waits = |progress: &Rc<RefCell<Progress>>| progress.try_borrow().is_ok_and(|progress| !progress.is_decided());
         let Some(progress) = progress.upgrade().filter(waits).filter(|_| host_calls::set_effective_context(id).is_ok()) else {
             if let Resumption::Call(pending, reply) = resumption {
@@ -380,6 +230,21 @@ impl Runner {
         };
         let Some(step) = self.resume(resumption) else { return };
         self.carry_out(&StreamHandle { id, progress }, step, CalledFrom::Root);
+    }
+
+    /// Ends a request that goes upstream, by the answer of this step, which is reported only then. Returns `false` if the request goes
+    /// on, because the host refuses.
+    pub(super) fn end(&self, id: u32, progress: &Weak<RefCell<Progress>>, step: &Step) -> bool {
+        let Some(progress) = progress.upgrade() else { return true };
+        let Ok(mut progress) = progress.try_borrow_mut() else { return false };
+        let (Progress::Forwarded { .. }, Decision::Respond(response)) = (&*progress, &step.decision) else { return true };
+        let is_ended = host_calls::set_effective_context(id).and_then(|()| respond(response, None)).is_ok();
+        if is_ended {
+            *progress = Progress::Answered;
+            self.reporter.report(&step.events);
+        }
+        self.as_root();
+        is_ended
     }
 
     /// Sets the time between two ticks.

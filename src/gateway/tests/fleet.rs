@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::stage::{BEGINNING, Browser, KEY, OTHER_KEY, Stage, Worker, changed, outcome, seconds, with};
+use super::stage::{BEGINNING, Browser, KEY, OTHER_KEY, Stage, Worker, changed, forwarded, outcome, seconds, with};
 use crate::http::message::{Headers, Reply};
 use crate::session::ended::end::End;
+use crate::session::open::OpenStreams;
 use crate::step::event::Event;
 use crate::upkeep::fetch::{Errand, Fetch};
 use crate::words::time::Timestamp;
@@ -166,6 +167,22 @@ fn who_is_strict_lets_nobody_in_before_everything_is_known_nor_when_it_is_known_
     fleet.shelf.instead = None;
     fleet.pass(&mut stage, seconds(2));
     assert_eq!(fleet.outcomes(&browser), lets_in(1));
+}
+
+#[test]
+fn who_is_strict_ends_open_requests_once_it_is_no_longer_known_what_has_ended_and_others_leave_them_open() {
+    for (document, expected) in [(strict(), Some((503, "revocations_unavailable"))), (sharing(), None)] {
+        let mut stage = Stage::signed_in(&document);
+        let mut fleet = Fleet::of(&mut stage, &document, 0);
+        let mut open = OpenStreams::default();
+        open.add(1, forwarded(&stage.script("GET", "/page")).let_in.clone().unwrap(), ());
+        fleet.shelf.instead = Some(Reply::Reset);
+        for (span, expected) in [(9, None), (3, expected), (1, None)] {
+            fleet.pass(&mut stage, seconds(span));
+            let ended = stage.worker.gateway.end_streams(&mut stage.worker.world, &mut open, 32);
+            assert_eq!(ended.first().map(|(_, step)| outcome(step)), expected, "after {span} s");
+        }
+    }
 }
 
 #[test]

@@ -37,9 +37,8 @@ impl Open {
     /// The requests that are ended when this worker's timer next runs, with the steps that end them.
     fn ended(&mut self, stage: &mut Stage) -> Vec<(&'static str, Step)> {
         stage.worker.wait(PERIOD);
-        let (ended, has_more) = stage.worker.gateway.end_streams(&mut stage.worker.world, &mut self.streams);
-        assert!(!has_more);
-        ended.into_iter().map(|(_, name, step)| (name, step)).collect()
+        let ended = stage.worker.gateway.end_streams(&mut stage.worker.world, &mut self.streams, 32);
+        ended.into_iter().map(|(found, step)| (found.kept, step)).collect()
     }
 
     fn names_of_ended(&mut self, stage: &mut Stage) -> Vec<&'static str> {
