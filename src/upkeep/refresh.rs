@@ -5,23 +5,25 @@
 //! memory; replicas agree by the store that they share, if there is one.
 
 mod agreement;
+mod due;
+mod outcome;
+mod verification;
 
 use std::time::Duration;
 
-use crate::config::settings::{ProviderSettings, Settings};
 use crate::http::message::Reply;
-use crate::oidc::id_token::{self, Expectations, ExpectedNonce, IdToken, IdTokenError, IssuedWith};
-use crate::oidc::token::refresh::{Explanation, RefreshError, refresh_request, refresh_response, same_person};
-use crate::oidc::token::tokens::RefreshedTokens;
+use crate::oidc::token::refresh::{Explanation, RefreshError, refresh_request, refresh_response};
 use crate::session::content::Session;
-use crate::session::remembered::refreshed::{keep, lease_key, newer};
-use crate::step::decision::{News, Resource};
-use crate::step::event::{Aftermath, Event};
-use crate::upkeep::documents::{Documents, HeldKeys};
+use crate::session::remembered::refreshed::{lease_key, newer};
+use crate::step::decision::News;
+use crate::step::event::Aftermath;
+use crate::upkeep::documents::Documents;
 use crate::upkeep::fetch::{Errand, Fetch};
 use crate::upkeep::lease::{self, Grant, Urgency};
-use crate::upkeep::refresh::agreement::{Agreement, Refresher};
-use crate::upkeep::tokens::with_new_tokens;
+use crate::upkeep::refresh::agreement::{Agreement, Asked, Refresher};
+use crate::upkeep::refresh::due::{DueSession, Stage};
+use crate::upkeep::refresh::outcome::{end_session, forget, is_settled, provider_of, retry_later, take};
+use crate::upkeep::refresh::verification::{KeyFetch, verify_and_keep};
 use crate::upkeep::turn::Turn;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
@@ -36,39 +38,8 @@ const MOST_WANTED: usize = 1_000;
 /// While another replica refreshes a session, look for the result after this time, then after twice this time, and so on.
 const FIRST_LOOK: Duration = Duration::from_millis(200);
 
-/// A session to be refreshed.
-struct DueSession {
-    session: Session,
-    /// When a request last found it due.
-    last_requested: Timestamp,
-    /// No attempt before this time.
-    not_before: Timestamp,
-    /// Until when this worker holds the lease of this session.
-    leased_until: Timestamp,
-    /// Since when another replica is to refresh it, and after which time this worker looks for that again.
-    elsewhere: Option<(Timestamp, Duration)>,
-    stage: Stage,
-}
-
-enum Stage {
-    /// This worker has not asked the provider, or not since the last failure.
-    Due,
-    /// The store was asked who refreshes it; its answer is expected before this time.
-    Claiming(Timestamp),
-    /// Another replica refreshes it. This worker looks for the result at this time.
-    Elsewhere(Timestamp),
-    /// The provider was asked; its reply is expected before this time.
-    Asked(Timestamp),
-    /// The new tokens are here, but not the key that signed the ID token. It is waited for until then.
-    Verifying { tokens: RefreshedTokens, newer_than: Option<Timestamp>, until: Timestamp },
-}
-
-impl DueSession {
-    const fn new(session: Session, last_requested: Timestamp) -> Self {
-        let never = Timestamp::from_millis(0);
-        Self { session, last_requested, not_before: never, leased_until: never, elsewhere: None, stage: Stage::Due }
-    }
-}
+/// The longest time between two looks: a result that is there must be found while requests wait for it.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// The sessions that this worker is to refresh.
 #[derive(Default)]
@@ -109,12 +80,16 @@ impl Refreshes {
     /// Goes on with every session that is to be refreshed: asks who refreshes it, or the provider, or verifies tokens whose key has
     /// come.
     pub(super) fn look_after(&mut self, turn: &mut Turn<'_>) {
-        let agreement = &self.agreement;
-        self.due.retain_mut(|due| match std::mem::replace(&mut due.stage, Stage::Due) {
-            waiting @ (Stage::Asked(until) | Stage::Claiming(until) | Stage::Elsewhere(until)) if turn.now < until => {
+        let Self { due, agreement } = self;
+        agreement.under_way(due.iter().filter(|due| due.asks_store(turn.now)).count());
+        due.retain_mut(|due| match std::mem::replace(&mut due.stage, Stage::Due) {
+            waiting @ (Stage::Asked(until) | Stage::Claiming(until) | Stage::Elsewhere(until) | Stage::Refused { until, .. })
+                if turn.now < until =>
+            {
                 due.stage = waiting;
                 true
             }
+            Stage::Refused { failure, aftermath, .. } => end_session(turn, &due.session, failure, aftermath),
             Stage::Elsewhere(_) if turn.now < due.leased_until => agree(turn, agreement, due),
             Stage::Asked(_) | Stage::Claiming(_) | Stage::Elsewhere(_) | Stage::Due => begin(turn, agreement, due),
             Stage::Verifying { tokens, newer_than, until } => {
@@ -132,22 +107,32 @@ impl Refreshes {
 
     /// Takes the store's answer to the question who refreshes a session.
     pub(super) fn claim_answered(&mut self, turn: &mut Turn<'_>, session: &Session, reply: &Reply) {
+        let is_same = |due: &DueSession| due.session.id == session.id;
         let asked = |due: &DueSession| {
-            let same = due.session.id == session.id && due.session.tokens.refreshed == session.tokens.refreshed;
-            same && matches!(due.stage, Stage::Claiming(_))
+            let is_same = is_same(due) && due.session.tokens.refreshed == session.tokens.refreshed;
+            is_same && matches!(due.stage, Stage::Claiming(_) | Stage::Refused { .. })
         };
-        // Under an earlier configuration, it was asked for a list that is gone. The claim is this process's, whoever begins again.
-        let Some(position) = self.due.iter().position(asked) else { return };
+        let Some(position) = self.due.iter().position(asked) else {
+            // Under an earlier configuration, it was asked for a list that is gone. The claim is this process's, whoever begins again.
+            if self.due.iter().all(|due| !is_same(due) || matches!(due.stage, Stage::Due)) {
+                forget(turn, session);
+            }
+            return;
+        };
         let mut due = self.due.remove(position);
         let Some(provider) = provider_of(turn.settings, session) else { return };
-        let wanted = match self.agreement.answered(turn, provider, session, reply) {
-            Refresher::Here => ask_provider(turn, &mut due),
-            Refresher::Finished(newer) => take(turn, &due.session, &newer),
-            Refresher::Nobody => {
-                due.stage = Stage::Elsewhere(turn.now);
-                true
+        let refresher = self.agreement.answered(turn, provider, session, reply);
+        due.claimed = matches!(refresher, Refresher::Here { claimed: true });
+        let wanted = match (refresher, std::mem::replace(&mut due.stage, Stage::Due)) {
+            (Refresher::Finished(newer), _) => take(turn, session, &newer),
+            (_, Stage::Refused { failure, aftermath, .. }) => end_session(turn, session, failure, aftermath),
+            (Refresher::Here { .. }, _) => ask_provider(turn, &mut due),
+            // A claim may end just between two commands of the store. What says so twice in a row is no honest one.
+            (Refresher::Nobody, _) if due.vanished => ask_provider(turn, &mut due),
+            (refresher, _) => {
+                due.vanished = matches!(refresher, Refresher::Nobody);
+                wait_for_others(turn, &mut due)
             }
-            Refresher::Elsewhere => wait_for_others(turn, &mut due),
         };
         if wanted {
             self.due.push(due);
@@ -162,9 +147,10 @@ impl Refreshes {
     /// Takes the provider's reply for a session. The session is passed along, because it may have been asked for under an earlier
     /// configuration, whose list is gone.
     pub(super) fn fetch_answered(&mut self, turn: &mut Turn<'_>, session: &Session, reply: &Reply) {
-        let last_requested = self.due.iter().find(|due| due.session.id == session.id).map_or(turn.now, |due| due.last_requested);
+        let known = self.due.iter().find(|due| due.session.id == session.id);
+        let (last_requested, claimed) = known.map_or((turn.now, false), |due| (due.last_requested, due.claimed));
         self.due.retain(|due| due.session.id != session.id);
-        let mut due = DueSession::new(session.clone(), last_requested);
+        let mut due = DueSession { claimed, ..DueSession::new(session.clone(), last_requested) };
         let Some(provider) = provider_of(turn.settings, session) else { return };
         let answer = match turn.metadata(&session.provider) {
             Some(metadata) => refresh_response(&provider.oidc, &metadata, reply),
@@ -174,10 +160,19 @@ impl Refreshes {
         };
         let wanted = match answer {
             Ok(tokens) => verify_and_keep(turn, &mut due, tokens, KeyFetch::NotTried),
-            Err(_) if turn.ended.has_uncached(turn.world, session, turn.now) => forget(turn, session),
-            Err(RefreshError::Refused(failure, Explanation::Given)) => end_session(turn, session, failure, Aftermath::Ended),
-            Err(RefreshError::Refused(failure, Explanation::Missing)) => {
-                end_session(turn, session, failure, Aftermath::EndedUnexplained)
+            Err(_) if is_settled(turn, session) => forget(turn, session),
+            Err(RefreshError::Refused(failure, explanation)) => {
+                let aftermath = match explanation {
+                    Explanation::Given => Aftermath::Ended,
+                    Explanation::Missing => Aftermath::EndedUnexplained,
+                };
+                match agreement::look_again(turn, provider, session) {
+                    Some(until) => {
+                        due.stage = Stage::Refused { failure, aftermath, until };
+                        true
+                    }
+                    None => end_session(turn, session, failure, aftermath),
+                }
             }
             Err(RefreshError::Failed(failure)) => retry_later(turn, &mut due, failure),
         };
@@ -188,7 +183,7 @@ impl Refreshes {
 }
 
 /// Begins the refresh of a session, unless another worker does or did. Returns whether the session is still to be refreshed.
-fn begin(turn: &mut Turn<'_>, agreement: &Agreement, due: &mut DueSession) -> bool {
+fn begin(turn: &mut Turn<'_>, agreement: &mut Agreement, due: &mut DueSession) -> bool {
     let (session, now) = (&due.session, turn.now);
     let Some(provider) = provider_of(turn.settings, session).filter(|_| session.tokens.refresh_token.is_some()) else {
         return false;
@@ -198,11 +193,10 @@ fn begin(turn: &mut Turn<'_>, agreement: &Agreement, due: &mut DueSession) -> bo
     }
     // While a provider is down, many sessions wait for it. Without this, reading shared memory for each of them at every tick
     // would keep the worker from its requests.
-    if now < due.not_before {
+    if now < due.not_before || !agreement.has_room(turn) {
         return true;
     }
-    let sealer = &turn.settings.sealer;
-    if newer(turn.world, sealer, session).is_some() || turn.ended.has_session(turn.world, session, now) {
+    if has_newer(turn, session) || turn.ended.has_session(turn.world, session, now) {
         return false;
     }
     if turn.metadata(&session.provider).is_none() {
@@ -221,18 +215,24 @@ fn begin(turn: &mut Turn<'_>, agreement: &Agreement, due: &mut DueSession) -> bo
 }
 
 /// Asks the store whether this process may refresh a session for which this worker holds the lease; without one, asks the provider.
-fn agree(turn: &mut Turn<'_>, agreement: &Agreement, due: &mut DueSession) -> bool {
+fn agree(turn: &mut Turn<'_>, agreement: &mut Agreement, due: &mut DueSession) -> bool {
     let Some(provider) = provider_of(turn.settings, &due.session) else { return false };
-    if is_settled(turn, &due.session) {
+    // If the session has ended while another replica refreshes it, the new refresh token is looked for once, to be given back.
+    if is_settled(turn, &due.session) && (due.elsewhere.is_none() || has_newer(turn, &due.session)) {
         return forget(turn, &due.session);
     }
-    match agreement.ask(turn, provider, &due.session) {
-        Some(until) => {
-            due.stage = Stage::Claiming(until);
-            true
-        }
-        None => ask_provider(turn, due),
-    }
+    due.claimed = false;
+    due.stage = match agreement.ask(turn, provider, &due.session) {
+        Asked::Until(until) => Stage::Claiming(until),
+        Asked::Later => Stage::Elsewhere(turn.now),
+        Asked::Nobody => return ask_provider(turn, due),
+    };
+    true
+}
+
+/// Whether another worker has just finished.
+fn has_newer(turn: &Turn<'_>, session: &Session) -> bool {
+    newer(turn.world, &turn.settings.sealer, session).is_some()
 }
 
 /// Asks the provider for new tokens.
@@ -261,138 +261,18 @@ fn ask_provider(turn: &mut Turn<'_>, due: &mut DueSession) -> bool {
     true
 }
 
-/// Whether there is nothing to refresh any more: another worker has just finished, or the session has ended.
-fn is_settled(turn: &mut Turn<'_>, session: &Session) -> bool {
-    newer(turn.world, &turn.settings.sealer, session).is_some() || turn.ended.has_uncached(turn.world, session, turn.now)
-}
-
 /// Waits until another replica has refreshed the session: as long as its claim lasts, and that of the one that follows if it dies.
 /// After that, goes on as without a store.
 fn wait_for_others(turn: &mut Turn<'_>, due: &mut DueSession) -> bool {
     let Some(provider) = provider_of(turn.settings, &due.session) else { return forget(turn, &due.session) };
     let (since, look_after) = due.elsewhere.unwrap_or((turn.now, FIRST_LOOK));
+    if turn.ended.has_uncached(turn.world, &due.session, turn.now) {
+        return forget(turn, &due.session);
+    }
     if turn.now.since(since) > agreement::claimed_for(turn.settings, provider).saturating_mul(2) {
         return ask_provider(turn, due);
     }
-    due.elsewhere = Some((since, look_after.saturating_mul(2)));
+    due.elsewhere = Some((since, look_after.saturating_mul(2).min(LONGEST_PAUSE)));
     due.stage = Stage::Elsewhere(turn.now.plus(look_after));
     true
-}
-
-/// Takes the session that another replica has refreshed, unless it has ended.
-fn take(turn: &mut Turn<'_>, session: &Session, refreshed: &Session) -> bool {
-    if !is_settled(turn, session) && keep(turn.world, &turn.settings.sealer, refreshed, turn.now).is_ok() {
-        turn.events.push(Event::RefreshedElsewhere { provider: session.provider.clone() });
-    }
-    forget(turn, session)
-}
-
-/// Gives the lease back; returns that the session is not to be refreshed any more.
-fn forget(turn: &mut Turn<'_>, session: &Session) -> bool {
-    lease::release(turn.world, &lease_key(session));
-    false
-}
-
-/// Verifies the new ID token, if one came, and shares the session with its new tokens. Returns whether the session is still to be
-/// refreshed.
-fn verify_and_keep(turn: &mut Turn<'_>, due: &mut DueSession, tokens: RefreshedTokens, key_fetch: KeyFetch) -> bool {
-    let (settings, now) = (turn.settings, turn.now);
-    let Some(provider) = provider_of(settings, &due.session) else { return false };
-    // Somebody has signed out meanwhile: nobody gets the new tokens, and the provider gets its refresh token back.
-    if turn.ended.has_uncached(turn.world, &due.session, now) {
-        turn.needless.extend(tokens.refresh_token.map(|token| (due.session.provider.clone(), token)));
-        return forget(turn, &due.session);
-    }
-    let keys = turn.keys(&due.session.provider);
-    let session = &due.session;
-    let id_token = match (verified(turn, provider, &tokens, keys.as_ref()), key_fetch) {
-        (Ok(id_token), _) => id_token,
-        (Err(IdTokenError::KeyUnknown(_)), KeyFetch::NotTried) => {
-            let newer_than = keys.map(|keys| keys.fetched);
-            turn.documents.want(&Resource::Keys { provider: session.provider.clone(), newer_than });
-            due.stage = Stage::Verifying { tokens, newer_than, until: now.plus(settings.wait) };
-            return true;
-        }
-        (Err(IdTokenError::KeyUnknown(failure)), KeyFetch::Failed) => {
-            // The former refresh token may be used up: the next attempt, in whichever worker, needs the new one.
-            let mut unchanged = session.clone();
-            unchanged.tokens.refreshed = unchanged.tokens.refreshed.saturating_add(1);
-            unchanged.tokens.refresh_token = tokens.refresh_token.or(unchanged.tokens.refresh_token);
-            if keep(turn.world, &settings.sealer, &unchanged, now).is_ok() {
-                agreement::leave(turn, session, &unchanged);
-                due.session = unchanged;
-            }
-            return retry_later(turn, due, failure);
-        }
-        (Err(IdTokenError::KeyUnknown(failure) | IdTokenError::Refused(failure)), _) => {
-            return end_session(turn, session, failure, Aftermath::Ended);
-        }
-    };
-    let same = id_token.as_ref().map_or(Ok(()), |new| same_person(new, session.subject_at_provider()));
-    let refreshed =
-        same.and_then(|()| with_new_tokens(settings, provider, session, &tokens, id_token.as_ref(), now)).and_then(|refreshed| {
-            let no_randomness = |_| Failure::new(Reason::Internal, "the host gave no random bytes");
-            keep(turn.world, &settings.sealer, &refreshed, now).map_err(no_randomness)?;
-            Ok(refreshed)
-        });
-    match refreshed {
-        Ok(refreshed) => {
-            agreement::leave(turn, session, &refreshed);
-            turn.events.push(refreshed_event(session, None));
-            forget(turn, session)
-        }
-        // The new tokens cannot be used, and the former refresh token is used up.
-        Err(failure) => end_session(turn, session, failure, Aftermath::Ended),
-    }
-}
-
-/// Verifies the new ID token, if one came (OpenID Connect Core, section 12.2).
-fn verified(
-    turn: &Turn<'_>,
-    provider: &ProviderSettings,
-    tokens: &RefreshedTokens,
-    keys: Option<&HeldKeys>,
-) -> Result<Option<IdToken>, IdTokenError> {
-    let Some(id_token) = &tokens.id_token else { return Ok(None) };
-    let no_keys = || IdTokenError::KeyUnknown(Failure::new(Reason::KeysUnavailable, "the provider's keys are not here"));
-    let expectations = Expectations {
-        keys: &keys.ok_or_else(no_keys)?.set,
-        nonce: ExpectedNonce::NoneWasSent,
-        issued_with: IssuedWith::AccessToken(&tokens.access_token),
-        now: turn.now,
-        provider_clock: tokens.provider_clock,
-    };
-    id_token::verify(turn.world, &provider.oidc, id_token, &expectations).map(Some)
-}
-
-/// Ends the session everywhere; returns that it is not to be refreshed again.
-fn end_session(turn: &mut Turn<'_>, session: &Session, failure: Failure, aftermath: Aftermath) -> bool {
-    turn.ended.mark(turn.world, session);
-    turn.events.push(refreshed_event(session, Some((failure, aftermath))));
-    forget(turn, session)
-}
-
-/// Whether the provider's keys were fetched again for this ID token.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum KeyFetch {
-    NotTried,
-    Succeeded,
-    Failed,
-}
-
-/// The session's provider, if it is still configured as it was when the session began.
-fn provider_of<'a>(settings: &'a Settings, session: &Session) -> Option<&'a ProviderSettings> {
-    settings.provider(&session.provider).filter(|provider| provider.fingerprint == session.fingerprint)
-}
-
-/// Leaves the session as it is, to be tried again after a delay; returns that it is still to be refreshed.
-fn retry_later(turn: &mut Turn<'_>, due: &mut DueSession, failure: Failure) -> bool {
-    due.elsewhere = None;
-    due.not_before = lease::back_off(turn.world, &lease_key(&due.session), turn.now);
-    turn.events.push(refreshed_event(&due.session, Some((failure, Aftermath::TriedAgain))));
-    true
-}
-
-fn refreshed_event(session: &Session, failure: Option<(Failure, Aftermath)>) -> Event {
-    Event::Refreshed { provider: session.provider.clone(), subject: session.subject.clone(), failure }
 }

@@ -1,7 +1,9 @@
 //! Several replicas that share a store: what has ended at one has ended at all, whatever becomes of the store.
 
+mod claims;
 mod lost;
 mod many;
+mod old_cookies;
 mod refresh;
 mod shelf;
 mod unproved;

@@ -10,7 +10,7 @@ use crate::oidc::testing::json_reply;
 use crate::step::event::Event;
 use crate::upkeep::fetch::Errand;
 
-const REVOKE: &str = "https://sso.example.com/realms/main/revoke";
+pub(super) const REVOKE: &str = "https://sso.example.com/realms/main/revoke";
 
 fn with_endpoint(mut stage: Stage, endpoint: Value) -> Stage {
     stage.provider.metadata["revocation_endpoint"] = endpoint;
@@ -19,7 +19,7 @@ fn with_endpoint(mut stage: Stage, endpoint: Value) -> Stage {
 }
 
 /// A stage where somebody is signed in, at a provider with this endpoint.
-fn at_provider_with(endpoint: &Value, document: &Value) -> Stage {
+pub(super) fn at_provider_with(endpoint: &Value, document: &Value) -> Stage {
     let mut stage = Stage::new(document);
     if !endpoint.is_null() {
         stage.provider.metadata["revocation_endpoint"] = endpoint.clone();
@@ -46,7 +46,7 @@ fn after_sign_out(stage: &mut Stage, reply: Option<&Reply>) -> Vec<Event> {
     events
 }
 
-fn given_back(provider: &Provider) -> bool {
+pub(super) fn given_back(provider: &Provider) -> bool {
     provider.asked.iter().any(|path| path == "revoke")
 }
 

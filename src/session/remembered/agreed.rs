@@ -28,8 +28,10 @@ pub enum Found {
     Claim(Claim),
     /// The session with newer tokens.
     Refreshed(Box<Session>),
-    /// Something that was not left there by us.
-    Foreign,
+    /// Something that was left there with a key that is not here, by another build, or about another session: nothing to go by.
+    Unreadable,
+    /// Something that nobody with our keys has left there.
+    Forged,
 }
 
 /// Who refreshes a session.
@@ -86,17 +88,19 @@ pub fn refreshed(world: &mut dyn World, sealer: &Sealer, name: &str, session: &S
 /// longer, and was refreshed more often.
 pub fn read(sealer: &Sealer, name: &str, session: &Session, value: &[u8]) -> Found {
     if value.len() > LONGEST {
-        return Found::Foreign;
+        return Found::Forged;
     }
-    let plain = sealer.open_bound(Purpose::AgreedRefresh, name, value);
-    match plain.as_deref().and_then(<[u8]>::split_first) {
-        Some((&CLAIM, written)) => Claim::read(written).map_or(Found::Foreign, Found::Claim),
-        Some((&REFRESHED, written)) => match Session::parse(written).filter(|other| is_newer(other, session)) {
-            Some(newer) => Found::Refreshed(Box::new(newer)),
-            None => Found::Foreign,
-        },
-        _ => Found::Foreign,
-    }
+    let Some(plain) = sealer.open_bound(Purpose::AgreedRefresh, name, value) else {
+        return if sealer.unknown_key(value).is_some() { Found::Unreadable } else { Found::Forged };
+    };
+    let found = match plain.split_first() {
+        Some((&CLAIM, written)) => Claim::read(written).map(Found::Claim),
+        Some((&REFRESHED, written)) => {
+            Session::parse(written).filter(|other| is_newer(other, session)).map(|newer| Found::Refreshed(Box::new(newer)))
+        }
+        _ => None,
+    };
+    found.unwrap_or(Found::Unreadable)
 }
 
 /// Whether this is a session after a later refresh.
@@ -187,21 +191,19 @@ mod tests {
         let left = refreshed(&mut world, &ours, &place, &after()).unwrap();
         // To the place of another session, or of a later refresh of the same one.
         for other in [name(&after()).unwrap(), "refresh:".to_owned(), String::new()] {
-            assert_eq!(read(&ours, &other, &session, left.as_bytes()), Found::Foreign);
+            assert_eq!(read(&ours, &other, &session, left.as_bytes()), Found::Forged);
         }
         for position in 0..left.len() {
             let mut changed = left.clone().into_bytes();
             changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
-            assert_eq!(read(&ours, &place, &session, &changed), Found::Foreign, "{position}");
+            let found = read(&ours, &place, &session, &changed);
+            assert!(matches!(found, Found::Forged | Found::Unreadable), "{position}");
         }
         let cookie = ours.seal(&mut world, Purpose::Session, &after().write()).unwrap();
         let in_memory = ours.seal(&mut world, Purpose::Refreshed, &after().write()).unwrap();
-        let by_others = refreshed(&mut world, &sealer(&[2]), &place, &after()).unwrap();
         let huge = vec![b'A'; 5_000_000];
-        for junk in
-            [cookie.as_bytes(), in_memory.as_bytes(), by_others.as_bytes(), &huge, b"", b"1", b"refresh", "\u{1}".as_bytes()]
-        {
-            assert_eq!(read(&ours, &place, &session, junk), Found::Foreign);
+        for junk in [cookie.as_bytes(), in_memory.as_bytes(), &huge, b"", b"1", b"refresh", "\u{1}".as_bytes()] {
+            assert_eq!(read(&ours, &place, &session, junk), Found::Forged);
         }
     }
 
@@ -226,7 +228,19 @@ mod tests {
             let mut other = after();
             change(&mut other);
             let left = refreshed(&mut world, &ours, &place, &other).unwrap();
-            assert_eq!(read(&ours, &place, &session, left.as_bytes()), Found::Foreign, "{number}");
+            assert_eq!(read(&ours, &place, &session, left.as_bytes()), Found::Unreadable, "{number}");
+        }
+    }
+
+    #[test]
+    fn what_was_left_with_a_key_that_is_not_here_or_by_another_build_is_neither_believed_nor_called_a_forgery() {
+        let mut world = Still::default();
+        let (ours, session, place) = (sealer(&[1]), before(), name(&before()).unwrap());
+        let by_others = refreshed(&mut world, &sealer(&[2]), &place, &after()).unwrap();
+        assert_eq!(read(&ours, &place, &session, by_others.as_bytes()), Found::Unreadable);
+        for plain in [&b""[..], b"\x03later", b"\x01", b"\x02"] {
+            let by_another_build = ours.seal_bound(&mut world, Purpose::AgreedRefresh, &place, plain).unwrap();
+            assert_eq!(read(&ours, &place, &session, by_another_build.as_bytes()), Found::Unreadable);
         }
     }
 }
