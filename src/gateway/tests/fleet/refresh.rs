@@ -44,12 +44,17 @@ pub(super) fn waits(replica: &mut Worker, browser: &Browser) -> Waiting {
     awaited(replica.begin(browser.script("GET", "/page")))
 }
 
-/// What becomes of it, within the time for which it waits.
-pub(super) fn settled(fleet: &mut Fleet, stage: &mut Stage, number: usize, (resource, until, pending): Waiting) -> Step {
+/// What becomes of it, within the time for which it waits. It waits again if the new tokens have ended, too.
+pub(super) fn settled(fleet: &mut Fleet, stage: &mut Stage, number: usize, waiting: Waiting) -> Step {
+    let (mut resource, mut until, mut pending) = waiting;
     loop {
         let replica = fleet.replicas.get_mut(number).unwrap_or(&mut stage.worker);
         if let Some(news) = replica.news(&resource, until) {
-            return replica.resume(pending, news);
+            let step = replica.resume(pending, news);
+            if !matches!(step.decision, Decision::Await { .. }) {
+                return step;
+            }
+            (resource, until, pending) = awaited(step);
         }
         fleet.pass(stage, Duration::from_millis(100));
     }
