@@ -8,6 +8,7 @@ mod open_streams;
 pub mod passed_over;
 pub mod pending;
 pub mod unanswered;
+pub mod wanted_end;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod way;
 
@@ -155,10 +156,8 @@ impl Gateway {
             AfterReply::CheckingPassword(checking) => {
                 password::orphaned_reply(&self.settings, world, &pending.visit, checking, reply)
             }
-            AfterReply::Introspecting(_)
-            | AfterReply::SigningIn(_)
-            | AfterReply::Announcing(_)
-            | AfterReply::AnnouncingEvents(_) => None,
+            AfterReply::Introspecting(_) | AfterReply::SigningIn(_) => None,
+            AfterReply::Announcing(_) | AfterReply::AnnouncingEvents(_) | AfterReply::EndingSessions(_) => None,
         }
     }
 

@@ -10,6 +10,7 @@ pub(crate) mod endpoints;
 pub(crate) mod filter_state;
 pub(crate) mod header_names;
 pub(crate) mod internal_redirects;
+pub(crate) mod operator_logout;
 pub(crate) mod origins;
 pub(crate) mod policies;
 pub(crate) mod requirements;

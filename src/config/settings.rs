@@ -66,6 +66,8 @@ pub struct Settings {
     pub policies: Vec<(String, Condition)>,
     /// The namespace of the route metadata that may name a policy; `None` where routes name none.
     pub route_policies: Option<String>,
+    /// Which operators may end the sessions of everybody; `None` if nobody may.
+    pub may_end_everybody: Option<Condition>,
     /// Which claims the upstream is told in which headers, and which headers of the client are removed.
     pub identity: IdentityHeaders,
     /// The claims that a session keeps.
@@ -211,7 +213,7 @@ pub struct Delivery {
     pub cookie: bool,
 }
 
-/// The paths that Accredit answers itself, before any rule.
+/// The paths that Accredit answers itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {
     /// Begins a sign-in. Empty without a provider.
@@ -238,6 +240,8 @@ pub struct Endpoints {
     pub security_events: Option<String>,
     /// Is shown in a frame by a provider's page when somebody signs out there; with several, the beginning of each one's path.
     pub frontchannel_logout: Option<String>,
+    /// Takes from operators whose sessions end. The rule that matches the path decides who may.
+    pub operator_logout: Option<String>,
 }
 
 impl Endpoints {

@@ -15,6 +15,7 @@ mod headers;
 mod internal_redirects;
 mod large;
 mod meant;
+mod operator_logout;
 mod pages;
 mod rules;
 mod sentences;

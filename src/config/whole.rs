@@ -17,6 +17,7 @@ use crate::config::access::claim_to_headers::{ClaimToHeaderShape, Identity, iden
 use crate::config::access::endpoints::EndpointsShape;
 use crate::config::access::filter_state::filter_state;
 use crate::config::access::internal_redirects::internal_redirects;
+use crate::config::access::operator_logout::{OperatorLogoutShape, check_rule};
 use crate::config::access::policies::RoutePoliciesShape;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::config::access::requirements::written;
@@ -69,6 +70,8 @@ shape! {
         popup: Option<PopupShape>,
         /// how somebody signs out
         logout: LogoutShape = empty,
+        /// what [operators](#operators-end-sessions) may end beside the sessions that they name; needs `endpoints.operator_logout`
+        operator_logout: OperatorLogoutShape = empty,
         /// how long a sign-in may take
         sign_in: SignInShape = empty,
         /// which tokens the application gets
@@ -155,6 +158,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
         shared_cache,
         policies: written.policies,
         route_policies: written.route_policies,
+        operator_logout: written.operator_logout,
     };
     let access = Access::new(access, &ground, &keys, &signing_in, refusals);
     let identity = headers(written.claim_to_headers, written.request_headers_to_remove, &keys, refusals);
@@ -175,6 +179,10 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     let answered = signing_in.paths(&ground);
     let otherwise = || Ok(otherwise(signing_in.cookies?, shared_cache?));
     let rules = access.rules.and_then(|rules| Ok(Rules::new(rules, otherwise()?)));
+    let operators = match (&signing_in.answered.endpoints, &ground.origins, &rules) {
+        (Ok(endpoints), Ok(origins), Ok(rules)) => check_rule(endpoints.operator_logout.as_deref(), origins, rules, refusals),
+        _ => Ok(()),
+    };
     let logo = match (&site, &ground.origins, &rules) {
         (Ok(site), Ok(origins), Ok(rules)) => {
             warnings.extend(warn_of_diagnosis(site, origins));
@@ -185,6 +193,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
 
     // Every part was checked. From here on, a part that was refused refuses the whole configuration.
     logo?;
+    operators?;
     let rules = rules?;
     let (sessions, accounts, endpoints) = (sessions?, signing_in.accounts.settings?, signing_in.answered.endpoints?);
     let bound = Bound {
@@ -209,6 +218,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
         readings: Readings::new(&rules, &answered),
         rules,
         policies: access.policies?,
+        may_end_everybody: access.may_end_everybody?,
         route_policies: access.route_policies?,
         identity: identity.headers?,
         kept_claims: sessions.kept_claims,

@@ -1,5 +1,6 @@
 //! A request that waits until the store has taken what it ended: plain values. Nothing is decided here.
 
+use crate::step::decision::Note;
 use crate::words::time::Timestamp;
 
 /// A security event token whose ends are being announced.
@@ -7,6 +8,21 @@ use crate::words::time::Timestamp;
 pub struct AnnouncingEvents {
     /// How many announcements the store must acknowledge.
     pub number: usize,
+}
+
+/// Sessions that an operator has ended, while the store is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndingSessions {
+    /// The identifier that the answer has.
+    pub id: String,
+    /// The number of announcements.
+    pub announcements: usize,
+    /// Whether all of them wait in the queue.
+    pub queued: bool,
+    /// What Envoy's access log can print.
+    pub note: Note,
+    /// The identifier of the operator's session; `None` with a token of a provider.
+    pub by_session: Option<String>,
 }
 
 /// A logout token whose end is being announced.

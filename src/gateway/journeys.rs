@@ -5,6 +5,8 @@ mod backchannel_logout;
 mod by_published_keys;
 mod frontchannel_logout;
 mod guard;
+mod judge;
+mod operator_logout;
 mod published;
 mod security_events;
 mod sign_out;
@@ -20,7 +22,7 @@ use crate::authenticate::next_pass;
 use crate::authenticate::scene::Scene;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::config::settings::Settings;
-use crate::gateway::journeys::guard::ByIntrospection;
+use crate::gateway::journeys::judge::ByIntrospection;
 use crate::gateway::pending::{AfterReply, PendingBody, PendingCall, PendingWait, Step, with_request};
 use crate::http::message::Reply;
 use crate::http::trace_context::trace_context;
@@ -30,6 +32,7 @@ use crate::sign_in::redeem::{self, AfterNews, SignInCall};
 use crate::sign_in::under_way::{attempt, repeated};
 use crate::sign_in::{begin, callback, exchange, password};
 use crate::step::decision::{self, BodyNews, Decision, News};
+use crate::step::event::Event;
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
 #[cfg(not(target_arch = "wasm32"))]
@@ -51,7 +54,7 @@ pub(super) fn from_the_start(scene: &mut Scene<'_>, mut visit: Visit) -> Step {
 /// If the policy is not known, or could be another one upstream.
 #[cfg(not(target_arch = "wasm32"))]
 pub(super) fn rule_of<'a>(settings: &'a Settings, world: &dyn World, visit: &Visit) -> Result<Cow<'a, Rule>, Failure> {
-    guard::tightened(settings, world, visit)
+    judge::tightened(settings, world, visit)
 }
 
 /// The next step after the reply to an HTTP call.
@@ -62,7 +65,7 @@ pub(super) fn after_reply(scene: &mut Scene<'_>, pending: PendingCall, reply: &R
         AfterReply::Introspecting(asking) => {
             let mut events = Vec::with_capacity(2);
             let introspected = ByIntrospection::Answered(introspected(scene, &visit, asking, reply, &mut events));
-            widened(guard::guard(scene, &mut visit, introspected, events))
+            ruled(scene, &mut visit, introspected, events)
         }
         AfterReply::SigningIn(then) => widened(match then {
             SignInCall::TokenEndpoint(attempt) => redeem::token_endpoint_answered(scene, &visit, *attempt, reply),
@@ -72,6 +75,7 @@ pub(super) fn after_reply(scene: &mut Scene<'_>, pending: PendingCall, reply: &R
         AfterReply::CheckingPassword(checking) => widened(password::checked(scene, &visit, &checking, reply)),
         AfterReply::Announcing(announcing) => widened(backchannel_logout::announced(scene, &visit, *announcing, reply)),
         AfterReply::AnnouncingEvents(announcing) => widened(security_events::announced(scene, &announcing, reply)),
+        AfterReply::EndingSessions(ending) => widened(operator_logout::announced(scene, &visit, *ending, reply)),
     };
     conclude(scene, visit, journey)
 }
@@ -196,6 +200,14 @@ fn chosen(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey {
     } else if let Some(provider) = shown_by {
         widened(frontchannel_logout::begin(scene, visit, provider))
     } else {
-        widened(guard::guard(scene, visit, ByIntrospection::NotAsked, Vec::with_capacity(2)))
+        ruled(scene, visit, ByIntrospection::NotAsked, Vec::with_capacity(2))
     }
+}
+
+/// The journey of a request that a rule decides.
+fn ruled(scene: &mut Scene<'_>, visit: &mut Visit, introspected: ByIntrospection, events: Vec<Event>) -> Journey {
+    if scene.settings.endpoints.operator_logout.as_deref() == Some(visit.request.path.as_str()) {
+        return widened(operator_logout::begin(scene, visit, introspected, events));
+    }
+    widened(guard::guard(scene, visit, introspected, events))
 }

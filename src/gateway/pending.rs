@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 
 use crate::authenticate::identity::Asking;
-use crate::gateway::announcing::{Announcing, AnnouncingEvents};
+use crate::gateway::announcing::{Announcing, AnnouncingEvents, EndingSessions};
 use crate::http::message::Reply;
 use crate::sign_in::password::Checking;
 use crate::sign_in::redeem::{AfterNews, SignInCall};
@@ -52,6 +52,8 @@ pub enum AfterReply {
     Announcing(Box<Announcing>),
     /// The store was told what a transmitter has ended.
     AnnouncingEvents(Box<AnnouncingEvents>),
+    /// The store was told that an operator has ended sessions.
+    EndingSessions(Box<EndingSessions>),
 }
 
 impl AfterReply {
@@ -61,10 +63,8 @@ impl AfterReply {
             Self::Introspecting(asking) => Some(&asking.provider),
             Self::SigningIn(SignInCall::TokenEndpoint(attempt)) => Some(&attempt.provider),
             Self::SigningIn(SignInCall::UserinfoEndpoint(asking)) => Some(&asking.proved.attempt.provider),
-            Self::SigningIn(SignInCall::UserService(_))
-            | Self::CheckingPassword(_)
-            | Self::Announcing(_)
-            | Self::AnnouncingEvents(_) => None,
+            Self::SigningIn(SignInCall::UserService(_)) | Self::CheckingPassword(_) => None,
+            Self::Announcing(_) | Self::AnnouncingEvents(_) | Self::EndingSessions(_) => None,
         }
     }
 }
@@ -96,6 +96,12 @@ impl From<Announcing> for AfterReply {
 impl From<AnnouncingEvents> for AfterReply {
     fn from(announcing: AnnouncingEvents) -> Self {
         Self::AnnouncingEvents(Box::new(announcing))
+    }
+}
+
+impl From<EndingSessions> for AfterReply {
+    fn from(ending: EndingSessions) -> Self {
+        Self::EndingSessions(Box::new(ending))
     }
 }
 
@@ -134,7 +140,7 @@ impl PendingCall {
             AfterReply::SigningIn(SignInCall::TokenEndpoint(_)) => CallKind::Token,
             AfterReply::SigningIn(SignInCall::UserinfoEndpoint(_)) => CallKind::Userinfo,
             AfterReply::SigningIn(SignInCall::UserService(_)) | AfterReply::CheckingPassword(_) => CallKind::UserService,
-            AfterReply::Announcing(_) | AfterReply::AnnouncingEvents(_) => CallKind::Revocations,
+            AfterReply::Announcing(_) | AfterReply::AnnouncingEvents(_) | AfterReply::EndingSessions(_) => CallKind::Revocations,
         };
         Event::call_ended(kind, self.visit.now, now, reply)
     }
@@ -147,7 +153,7 @@ impl PendingCall {
             AfterReply::SigningIn(SignInCall::UserinfoEndpoint(..)) => "userinfo",
             AfterReply::SigningIn(SignInCall::UserService(_)) => "account",
             AfterReply::CheckingPassword(_) => "password",
-            AfterReply::Announcing(_) | AfterReply::AnnouncingEvents(_) => "revocations",
+            AfterReply::Announcing(_) | AfterReply::AnnouncingEvents(_) | AfterReply::EndingSessions(_) => "revocations",
         };
         PendingStage { request: self.visit.reference(), stage, read: None }
     }

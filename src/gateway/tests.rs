@@ -37,6 +37,7 @@ mod matching;
 mod new_tokens;
 mod odd_refresh;
 mod open_streams;
+mod operator_logout;
 mod password;
 mod popup;
 mod popup_answers;

@@ -21,6 +21,9 @@ use crate::step::decision::Resource;
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
 
+/// The endpoint that a rule protects.
+const OPERATOR_LOGOUT: &str = "operator_logout";
+
 /// What was found out about a request, as far as it came.
 #[derive(Debug)]
 pub struct Way {
@@ -96,6 +99,10 @@ pub(super) fn way(scene: &mut Scene<'_>, request: Request, admitted: Result<Orig
         (Err(why), _) => way.turned_away = Some(why),
         (Ok(origin), Some(endpoint)) => {
             way.endpoint = Some(endpoint);
+            if endpoint == OPERATOR_LOGOUT {
+                way.guarded = guarded(scene, request, origin);
+                return way;
+            }
             let visit = visit(scene, request, origin);
             way.signed_in = (endpoint == "session").then(|| by_cookie(scene, &visit, &mut Vec::new()).into());
         }
@@ -148,6 +155,7 @@ fn endpoint_at(settings: &Settings, path: &str) -> Option<&'static str> {
         jwks,
         password,
         security_events,
+        operator_logout,
         // With several providers, the path that those of each begin with is an address like any other.
         backchannel_logout: _,
         frontchannel_logout: _,
@@ -161,6 +169,7 @@ fn endpoint_at(settings: &Settings, path: &str) -> Option<&'static str> {
         ("jwks", jwks),
         ("password", password),
         ("security_events", security_events),
+        (OPERATOR_LOGOUT, operator_logout),
     ];
     let is = |of_provider: &Option<String>| of_provider.as_deref() == Some(path);
     let posted_to = settings.providers.iter().any(|provider| is(&provider.backchannel_logout));

@@ -102,6 +102,16 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
             .text("provider", provider)
             .text("provider_session", session)
             .with("ended", Value::Bool(*taken == Taken::Ended)),
+        Event::EndedByOperator { request, end } => at("operator_logout", request)
+            .text("id", &end.id)
+            .text("by", &end.by)
+            .text("by_provider", &end.by_provider)
+            .maybe("by_session", end.by_session.as_ref())
+            .text("ends", end.ends)
+            .maybe("provider", end.provider.as_ref())
+            .maybe("subject", end.subject.as_ref())
+            .maybe("session", end.session.as_ref())
+            .with("before", end.before.map_or(Value::Null, |before| Value::from(before.seconds()))),
         Event::RevocationsForged(number) => Line::of("revocations_forged").with("number", Value::from(*number)),
         Event::RevocationsByUnknownKeys(number) => Line::of("revocations_by_unknown_keys").with("number", Value::from(*number)),
         Event::RevocationsWithoutRoom(number) => Line::of("revocations_without_room").with("number", Value::from(*number)),

@@ -10,7 +10,7 @@ use crate::session::ended::unproved::Taken;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 
-pub use crate::step::event::parts::{Followed, RequestRef, Transmitted};
+pub use crate::step::event::parts::{Followed, OperatorsEnd, RequestRef, Transmitted};
 
 /// How a request ended, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,6 +254,8 @@ pub enum Event {
         /// What became of it.
         taken: Taken,
     },
+    /// An operator has ended sessions.
+    EndedByOperator { request: RequestRef, end: Box<OperatorsEnd> },
     /// There was no room in the queue of what the store is to be told. What ended holds here.
     RevocationsQueueFull,
     /// The store has taken so many announcements of what has ended.

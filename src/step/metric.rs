@@ -123,6 +123,7 @@ impl Event {
             Self::LoggedOutInFrame { taken: Taken::Ended, .. } => "accredit_frontchannel_logout",
             Self::LoggedOutInFrame { taken: Taken::TooMany, .. } => "accredit_frontchannel_logout_over_rate",
             Self::LoggedOutInFrame { taken: Taken::WithoutRoom, .. } => "accredit_frontchannel_logout_without_room",
+            Self::EndedByOperator { .. } => "accredit_operator_logout",
             Self::RevocationsUnavailable { .. } => "accredit_revocations_unavailable",
             Self::RevocationsAvailable { .. } => "accredit_revocations_available_again",
             Self::CallEnded { kind, took } => {

@@ -61,6 +61,17 @@ impl Condition {
         self.necessary().into_iter().any(Test::demands_token)
     }
 
+    /// Whether it holds only for people or clients of whom it says something: not for whoever signs in, or does it once more. (What it
+    /// says may still be true of many. A `not` says nothing of those for whom it holds.)
+    pub fn names_somebody(&self) -> bool {
+        match self {
+            Self::Test(test) => test.names_somebody(),
+            Self::All(conditions) => conditions.iter().any(Self::names_somebody),
+            Self::Any(conditions) => conditions.iter().all(Self::names_somebody),
+            Self::Not(_) => false,
+        }
+    }
+
     /// The authentication without which the condition cannot hold; `None` when its demands contradict each other.
     pub(super) fn demand(&self) -> Option<Demand> {
         self.necessary().into_iter().try_fold(Demand::default(), |both, test| match test {

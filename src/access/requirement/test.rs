@@ -104,6 +104,17 @@ impl Test {
         matches!(self, Self::Bearer | Self::Audience(_))
     }
 
+    /// Whether it says something of somebody: not only where, how or when they signed in, or for whom their token is. (Some providers
+    /// give anybody a token for any audience. The scopes of OpenID Connect Core, sections 5.4 and 11, permit nothing here.)
+    pub(super) fn names_somebody(&self) -> bool {
+        const OF_SIGN_IN: [&str; 6] = ["openid", "profile", "email", "address", "phone", "offline_access"];
+        match self {
+            Self::Claim { .. } | Self::HasKey { .. } | Self::EmailDomain(_) => true,
+            Self::Scope(scopes) => scopes.iter().any(|scope| !OF_SIGN_IN.contains(&scope.as_str())),
+            Self::Provider(_) | Self::Bearer | Self::Audience(_) | Self::Authentication(_) => false,
+        }
+    }
+
     /// The reason that is given where the test does not hold. It says what another token, or another sign-in, would have to
     /// bring.
     pub(super) fn missing(&self, principal: &Principal) -> Reason {

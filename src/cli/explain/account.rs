@@ -93,10 +93,16 @@ pub(crate) fn account(desk: &Desk, question: &Question, told: &Told) -> Account 
         origin: way.map(|way| origin(settings, way)),
         path: way.and_then(path),
         passed_over: guarded.map(passed_over).unwrap_or_default(),
-        decides: name.map(|name| format!("endpoints.{name}")).or_else(|| guarded.map(|guarded| guarded.rule.name.to_string())),
-        rule: guarded
-            .map(|guarded| rule(&guarded.rule))
-            .or_else(|| name.map(|_| format!("it is answered before any rule, and {does}"))),
+        decides: match (name, guarded) {
+            (Some(name), Some(guarded)) => Some(format!("endpoints.{name}, by {}", guarded.rule.name)),
+            (Some(name), None) => Some(format!("endpoints.{name}")),
+            (None, guarded) => guarded.map(|guarded| guarded.rule.name.to_string()),
+        },
+        rule: match (name, guarded) {
+            (Some(_), Some(guarded)) => Some(format!("{does}; the rule is for {}", rule(&guarded.rule))),
+            (Some(_), None) => Some(format!("it is answered before any rule, and {does}")),
+            (None, guarded) => guarded.map(|guarded| rule(&guarded.rule)),
+        },
         needs,
         route: told.route.as_ref().map(|of_route| route(&desk.file, of_route)),
         who: guarded.map(|guarded| &guarded.who).or_else(|| way?.signed_in.as_ref()).map(who),

@@ -69,6 +69,19 @@ pub(crate) fn endpoint(settings: &Settings, name: &str, path: &str) -> Endpoint 
         ),
         "security_events" => security_events(settings),
         "frontchannel_logout" => frontchannel_logout(settings, path),
+        "operator_logout" => made(
+            "ends the sessions that an operator names".to_owned(),
+            &[
+                POSTS,
+                "by a session's cookie: Sec-Fetch-Site: same-origin, or an Origin that is this one or a trusted one",
+                "a body {\"provider\": …, \"sub\": …}, {\"session\": …} or {\"everybody\": true} as application/json",
+                match &settings.may_end_everybody {
+                    Some(_) => "for everybody, what operator_logout.everybody asks for",
+                    None => "for everybody, operator_logout.everybody, which is not set: nobody may",
+                },
+                "the store's acknowledgement, if replicas share one",
+            ],
+        ),
         _ => Endpoint::default(),
     }
 }

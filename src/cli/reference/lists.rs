@@ -173,6 +173,7 @@ fn samples() -> Vec<Event> {
         Event::LoggedOutInFrame { request: request(), provider: text(), session: text(), taken: Taken::Ended },
         Event::LoggedOutInFrame { request: request(), provider: text(), session: text(), taken: Taken::TooMany },
         Event::LoggedOutInFrame { request: request(), provider: text(), session: text(), taken: Taken::WithoutRoom },
+        Event::EndedByOperator { request: request(), end: Box::default() },
         Event::TokenGivenBack { provider: text(), trouble: None },
         Event::TokenGivenBack { provider: text(), trouble: Some(text()) },
         Event::RevocationsQueueFull,
@@ -260,9 +261,10 @@ mod tests {
             Event::RefreshedElsewhere { .. } => 38,
             Event::StreamReset { .. } => 39,
             Event::LoggedOutInFrame { .. } => 40,
+            Event::EndedByOperator { .. } => 41,
         };
         let numbers: std::collections::BTreeSet<_> = samples().iter().map(number).collect();
-        assert_eq!(numbers, (0..=40).collect());
+        assert_eq!(numbers, (0..=41).collect());
         let number = |kind: CallKind| match kind {
             CallKind::Token => 0,
             CallKind::Refresh => 1,

@@ -2,6 +2,7 @@
 //! is answered there is not known here.
 
 use crate::access::path;
+use crate::config::access::operator_logout::OPERATOR_LOGOUT;
 use crate::config::providers::Providers;
 use crate::config::reading::place::shape;
 use crate::config::reading::refusal::{Checked, Refusals};
@@ -42,6 +43,8 @@ shape! {
         /// is shown in a frame by a provider's page when somebody signs out there ([front-channel logout](#front-channel-logout)); with
         /// several providers `PATH/NAME` for each: GET
         pub(crate) frontchannel_logout: Option<String> where endpoints(),
+        /// ends sessions of others, for [operators](#operators-end-sessions): POST. The rule that matches the path says who may
+        pub(crate) operator_logout: Option<String> where endpoints(),
     }
 }
 
@@ -102,6 +105,7 @@ pub(crate) fn endpoints(
     let frontchannel_logout = checking.path("frontchannel_logout", frontchannel_logout);
     let has_several = |(name, _): &&(&str, String)| checking.of_each.iter().any(|(of_each, _)| of_each == name);
     let of_each = checking.good.iter().filter(has_several).cloned().collect();
+    let operator_logout = checking.path(OPERATOR_LOGOUT, shape.operator_logout);
     let good = checking.good;
     let all = || {
         Ok(Endpoints {
@@ -117,6 +121,7 @@ pub(crate) fn endpoints(
             backchannel_logout: backchannel_logout?,
             security_events: security_events?,
             frontchannel_logout: frontchannel_logout?,
+            operator_logout: operator_logout?,
         })
     };
     Answered { endpoints: all(), of_each, good }

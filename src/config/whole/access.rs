@@ -5,6 +5,7 @@ use crate::access::requirement::Requirement;
 use crate::access::requirement::condition::Condition;
 use crate::access::requirement::kept_members::Compared;
 use crate::access::route::Rule;
+use crate::config::access::operator_logout::{OPERATOR_LOGOUT, OperatorLogoutShape, operator_logout};
 use crate::config::access::policies::{RoutePoliciesShape, policies, route_policies};
 use crate::config::access::requirements::known::{Known, PolicyShapes};
 use crate::config::access::rules::written::{RuleShape, SharedCacheWord};
@@ -24,6 +25,7 @@ pub(super) struct Written {
     pub(super) shared_cache: Checked<Option<SharedCacheWord>>,
     pub(super) policies: PolicyShapes,
     pub(super) route_policies: Checked<Option<RoutePoliciesShape>>,
+    pub(super) operator_logout: Checked<OperatorLogoutShape>,
 }
 
 /// The same parts, checked.
@@ -31,6 +33,8 @@ pub(super) struct Access {
     pub(super) rules: Checked<Vec<Rule>>,
     pub(super) policies: Checked<Vec<(String, Condition)>>,
     pub(super) route_policies: Checked<Option<String>>,
+    /// Which operators may end the sessions of everybody.
+    pub(super) may_end_everybody: Checked<Option<Condition>>,
     pub(super) several_claimants: Checked<bool>,
     /// The claims that rules and policies look at.
     pub(super) named: Vec<ClaimPath>,
@@ -55,7 +59,9 @@ impl Access {
         };
         let policies = policies(&mut known, refusals);
         let paths = signing_in.paths(ground);
-        let answered: Vec<_> = paths.iter().map(|(name, path)| (*name, path.as_str())).collect();
+        // The endpoint of operators is answered by the rule that matches its path.
+        let before_rules = paths.iter().filter(|(name, _)| *name != OPERATOR_LOGOUT);
+        let answered: Vec<_> = before_rules.map(|(name, path)| (*name, path.as_str())).collect();
         let by_provider = ground.providers.of_each(|listed| listed.has_bearer).map(|each| each.contains(&true));
         let context = rules::Context {
             origins: &ground.origins,
@@ -68,16 +74,21 @@ impl Access {
         let rules = rules(written.rules, &known, &context, refusals);
         let has_policies = written.policies.as_ref().map(|policies| !policies.is_empty()).map_err(|refused| *refused);
         let route_policies = route_policies(written.route_policies, has_policies, refusals);
+        let endpoints = signing_in.answered.endpoints.as_ref();
+        let endpoint = endpoints.map(|endpoints| endpoints.operator_logout.is_some()).map_err(|refused| *refused);
+        let may_end_everybody = operator_logout(written.operator_logout, endpoint, &known, refusals);
         let (mut named, mut compared) = (Vec::new(), Vec::new());
         let of_rules = rules.requirements.iter().filter_map(|require| match require {
             Requirement::When(condition) => Some(condition),
             Requirement::Public | Requirement::Authenticated => None,
         });
-        for condition in policies.iter().flatten().map(|(_, policy)| policy).chain(of_rules) {
+        let of_everybody = may_end_everybody.iter().flatten();
+        for condition in policies.iter().flatten().map(|(_, policy)| policy).chain(of_rules).chain(of_everybody) {
             condition.claims(&mut named);
             condition.compared(&mut compared);
         }
         let warnings = rules.warnings;
-        Self { rules: rules.all, policies, route_policies, several_claimants, named, compared, warnings }
+        let rules = rules.all;
+        Self { rules, policies, route_policies, may_end_everybody, several_claimants, named, compared, warnings }
     }
 }

@@ -1,273 +1,41 @@
-//! The journey of every request that is not for an endpoint of ours: the rule that applies, who is asking, whether they may. It
-//! ends with the changes with which the request goes upstream, or with a refusal or a redirect to a provider. It never verifies a
-//! credential itself.
+//! The journey of every request that is not for an endpoint of ours: whether it may pass, and the changes with which it goes upstream.
+//! It never decides who may; `judge` does.
 
-use std::borrow::Cow;
 use std::rc::Rc;
-use std::time::Duration;
 
-use crate::access::browser;
-use crate::access::requirement::Requirement;
-use crate::access::requirement::test::{Case, Moment, is_authenticated};
-use crate::access::route::{Credentials, Rule, SharedCache, Unauthenticated};
-use crate::answer::refusal::{BearerChallenge, Visitor};
-use crate::authenticate::bearer_token::{BearerToken, bearer_token, is_in_address};
-use crate::authenticate::identity::{Asking, Identity};
+use crate::access::route::SharedCache;
+use crate::authenticate::bearer_token::{BearerToken, bearer_token};
+use crate::authenticate::identity::Asking;
 use crate::authenticate::next_pass::{self, Sent};
 use crate::authenticate::scene::Scene;
-use crate::authenticate::verified::{Credential, Verified};
-use crate::authenticate::who::{accepts_tokens, who};
-use crate::config::settings::Settings;
+use crate::authenticate::verified::Verified;
+use crate::authenticate::who::accepts_tokens;
+use crate::gateway::journeys::judge::{ByIntrospection, Guarded, Judged, Passing, judged};
 use crate::http::cookie::without;
-use crate::http::message::{CookieEdit, Edits, Request};
-use crate::session::attempt::{Attempt, Ending};
-use crate::session::cookie;
-use crate::sign_in::begin::{self, SendAs, SignInOptions};
-use crate::step::answers::Circumstances;
-use crate::step::decision::{Decision, Forward, FromTheStart, Journey, Note, Renewal, Resource, Step};
+use crate::http::message::{CookieEdit, Edits};
+use crate::step::decision::{Decision, Forward, Journey, Note, Renewal, Step};
 use crate::step::event::{Event, Outcome};
 use crate::step::visit::Visit;
-use crate::words::demand::Demand;
 use crate::words::principal::Proof;
-use crate::words::quote::quote;
-use crate::words::reason::{Failure, Reason};
-use crate::words::world::{RouteMetadata, World};
-
-/// For this long after its sign-in, a session is not sent to the provider again for an authentication that it met at its
-/// beginning.
-const JUST_MADE: Duration = Duration::from_secs(10);
-
-/// So many sign-ins in a row may lead to sessions that are not accepted; instead of the next one there is a page.
-const MOST_IN_VAIN: u64 = 2;
-
-/// The key in route metadata that names a policy.
-const ROUTE_POLICY: &str = "policy";
-
-/// What a provider has said about the bearer token of this request.
-#[derive(Debug)]
-pub(super) enum ByIntrospection {
-    /// No provider was asked.
-    NotAsked,
-    /// A provider was asked; this is who is asking, by its reply.
-    Answered(Identity),
-}
-
-/// What came before a sign-in that a browser is sent to.
-#[derive(Clone, Copy, Default)]
-struct Before {
-    /// Whether it brought only a part of a session's cookies.
-    torn: bool,
-    /// How many sign-ins in a row led to sessions that were not accepted.
-    in_vain: u64,
-}
-
-/// A request with the rule that applies to it.
-#[derive(Clone, Copy)]
-struct Guarded<'a> {
-    settings: &'a Settings,
-    visit: &'a Visit,
-    rule: &'a Rule,
-}
+use crate::words::world::World;
 
 /// Decides about a request that is not for an endpoint of ours.
 pub(super) fn guard(
     scene: &mut Scene<'_>,
     visit: &mut Visit,
     introspected: ByIntrospection,
-    mut events: Vec<Event>,
+    events: Vec<Event>,
 ) -> Journey<Asking> {
-    let settings = scene.settings;
-    let rule = tightened(settings, scene.world, visit)?;
-    let rule = rule.as_ref();
-    let guarded = Guarded { settings, visit, rule };
-    if accepts_tokens(settings, rule) && is_in_address(visit) {
-        return Ok(guarded.deny(None, Failure::new(Reason::TokenAmbiguous, "access_token in the query"), events));
+    match judged(scene, visit, introspected, events)? {
+        Judged::Passes(Passing { rule, who, renewal, events }) => {
+            let guarded = Guarded { settings: scene.settings, visit, rule: &rule };
+            Ok(guarded.forward(scene.world, who.as_deref(), renewal, events))
+        }
+        Judged::Otherwise(step) => Ok(step),
     }
-    let identity = match introspected {
-        ByIntrospection::Answered(identity)
-            if accepts_tokens(settings, rule) && matches!(bearer_token(visit), BearerToken::Present(_)) =>
-        {
-            identity
-        }
-        ByIntrospection::Answered(_) | ByIntrospection::NotAsked => who(scene, visit, rule, &mut events),
-    };
-    let unsafe_across_sites = guarded.is_unsafe_across_sites(&identity);
-    match (identity, &rule.require) {
-        (Identity::Known(..), Requirement::Public) if unsafe_across_sites => Ok(guarded.forward(scene.world, None, None, events)),
-        (Identity::Known(verified, renewal), Requirement::Public) => {
-            Ok(guarded.forward(scene.world, Some(&verified), renewal, events))
-        }
-        // A public page does not wait for metadata, keys or tokens.
-        (Identity::Unknown(_) | Identity::Unclear(_), Requirement::Public) => {
-            Ok(guarded.forward(scene.world, None, None, events))
-        }
-        (Identity::Known(verified, _), _) if unsafe_across_sites => {
-            let failure = Failure::new(Reason::CrossSite, browser::evidence(&visit.request.headers, &visit.origin));
-            Ok(guarded.deny(Some(&verified), failure, events))
-        }
-        (Identity::Known(verified, renewal), requirement) => {
-            let skew = settings.provider(&verified.principal.provider).map(|provider| provider.oidc.clock_skew);
-            let moment = Moment { now: visit.now, skew: skew.unwrap_or_default() };
-            match requirement.check(Case { principal: &verified.principal, moment }) {
-                Ok(()) => Ok(guarded.forward(scene.world, Some(&verified), renewal, events)),
-                Err(failure) => Ok(guarded.forbidden(scene, &verified, moment, failure, events)),
-            }
-        }
-        (Identity::Unknown(failure), _) => Ok(guarded.unauthenticated(scene, failure, events)),
-        (Identity::Unclear(resource), _) => Ok(wait(scene, visit, resource, events)),
-        (Identity::Asked(call, asking), _) => Ok(Step::calling(*call, asking).after(events)),
-    }
-}
-
-/// Waits for what is needed to find out who is asking; the request then begins again.
-fn wait(scene: &mut Scene<'_>, visit: &mut Visit, resource: Resource, events: Vec<Event>) -> Step<Asking> {
-    scene.background.documents.want(&resource);
-    visit.keys_refreshed |= matches!(resource, Resource::Keys { .. });
-    Step { events, ..Step::waiting(resource, visit.wait_until, FromTheStart) }
-}
-
-/// The rule that applies to a request, with the condition of the policy that Envoy's route names added to it. Removing a header
-/// makes Envoy choose the route again, and the new one could name another policy. So while routes name policies, a request with a
-/// header that would be removed is refused.
-///
-/// # Errors
-/// [`Reason::HeaderAmbiguous`] for such a request; [`Reason::RoutePolicyUnknown`] if the policy is not defined or cannot be read.
-pub(super) fn tightened<'a>(settings: &'a Settings, world: &dyn World, visit: &Visit) -> Result<Cow<'a, Rule>, Failure> {
-    let request = &visit.request;
-    let rule = settings.rules.find(&request.method, visit.origin.host(), &request.path);
-    let Some(namespace) = &settings.route_policies else { return Ok(Cow::Borrowed(rule)) };
-    if let Some(name) = settings.identity.sent_by_client(&request.headers).next() {
-        return Err(Failure::new(Reason::HeaderAmbiguous, format!("{} came, while routes name policies", quote(name))));
-    }
-    let unknown = |detail: String| Failure::new(Reason::RoutePolicyUnknown, detail);
-    let name = match world.route_metadata(namespace, ROUTE_POLICY) {
-        RouteMetadata::Absent => return Ok(Cow::Borrowed(rule)),
-        RouteMetadata::Text(name) => name,
-        RouteMetadata::Unreadable => {
-            return Err(unknown("the policy that the route names is no text, is empty, or cannot be read".to_owned()));
-        }
-    };
-    let policy = settings.policy(&name);
-    let policy = policy.ok_or_else(|| unknown(format!("the route names policy {}, which is not defined", quote(&name))))?;
-    Ok(Cow::Owned(Rule { require: rule.require.and(policy), ..rule.clone() }))
 }
 
 impl Guarded<'_> {
-    /// Whether this is an unsafe request by cookie that a page of another site may have sent (CSRF).
-    fn is_unsafe_across_sites(self, identity: &Identity) -> bool {
-        let Self { settings, visit, .. } = self;
-        let by_cookie = matches!(identity, Identity::Known(verified, _) if verified.principal.proof == Proof::SessionCookie);
-        by_cookie
-            && browser::needs_same_origin_evidence(&visit.request)
-            && !browser::has_same_origin_evidence(&visit.request.headers, &visit.origin, &settings.trusted_origins)
-    }
-
-    fn unauthenticated(self, scene: &mut Scene<'_>, failure: Failure, mut events: Vec<Event>) -> Step<Asking> {
-        let Self { settings, visit, rule } = self;
-        // Whoever sends a bearer token is a program, and a sign-in would not make the token valid.
-        let could_sign_in = matches!(failure.reason, Reason::SessionMissing | Reason::SessionExpired | Reason::SessionInvalid);
-        let provider = rule.require.provider();
-        if could_sign_in && self.redirects() && settings.sign_in_provider(provider).is_some() {
-            // A cookie that is invalid here may be valid at another replica, of an earlier build or with other keys. That one
-            // would find somebody signed in at the callback and redirect here again, in a loop. So the cookie is deleted.
-            let invalid = failure.reason == Reason::SessionInvalid;
-            let delete = invalid.then(|| cookie::forget(&settings.session.cookie, &visit.request.headers, &visit.origin));
-            let torn = invalid && cookie::read(&settings.session.cookie, &visit.request.headers) == cookie::Found::Torn;
-            let before = match invalid.then(|| self.before(torn)) {
-                None => Before::default(),
-                Some(Ok(before)) => before,
-                Some(Err(reason)) => return self.deny(None, Failure { reason, ..failure }, events),
-            };
-            if invalid {
-                Event::tell_refused_session(&mut events, || visit.reference());
-            }
-            let mut step = self.sign_in(scene, provider, rule.require.demand().unwrap_or_default(), before, events);
-            step.set_cookies(delete.unwrap_or_default());
-            step.note.diverted = Some(failure.reason);
-            return step;
-        }
-        self.deny(None, failure, events)
-    }
-
-    /// What came before the sign-in of a browser whose session is invalid. `torn` says that only a part of the session's cookies
-    /// came.
-    ///
-    /// # Errors
-    /// Why another sign-in would not help: only a part came just before, too, so that something on the way drops cookies; or two
-    /// sign-ins just now led to sessions that are not accepted here.
-    fn before(self, torn: bool) -> Result<Before, Reason> {
-        let Self { settings, visit, .. } = self;
-        let (session, place) = (&settings.session, visit.return_to());
-        let came = &visit.request.headers;
-        let over =
-            Attempt::just_over(&settings.sealer, &session.cookie, session.attempt_timeout, came, place.as_str(), visit.now);
-        if torn {
-            let again = over.iter().any(|place| place.torn);
-            return if again { Err(Reason::SessionTorn) } else { Ok(Before { torn, in_vain: 0 }) };
-        }
-        // Each place has the number of those before it, because the browser does not keep the places of all of them.
-        let in_vain = over.iter().map(|place| place.in_vain.saturating_add(1)).max().unwrap_or_default();
-        if in_vain >= MOST_IN_VAIN { Err(Reason::SessionRefusedAgain) } else { Ok(Before { torn, in_vain }) }
-    }
-
-    /// Somebody is signed in, and does not meet the requirement. If all that is missing is a stronger or more recent
-    /// authentication, they are sent to the provider again (step-up, RFC 9470); otherwise they are refused. (A sign-in whose
-    /// authentication is not the requested one fails at the callback, so that there is no loop.)
-    fn forbidden(
-        self,
-        scene: &mut Scene<'_>,
-        verified: &Verified,
-        moment: Moment,
-        failure: Failure,
-        events: Vec<Event>,
-    ) -> Step<Asking> {
-        let session = match &verified.credential {
-            Credential::Session(session) if failure.reason == Reason::AuthenticationInsufficient => session,
-            _ => return self.deny(Some(verified), failure, events),
-        };
-        // The session is new, and met this demand at its beginning, but no longer does: another sign-in would not help.
-        let just_made = self.visit.now.since(session.created) < JUST_MADE;
-        let then = Moment { now: session.created, ..moment };
-        let in_vain = |demand: &Demand| just_made && is_authenticated(demand, &session.claims, then);
-        match self.rule.require.demand().filter(|demand| !in_vain(demand)) {
-            // A session by password has no provider that could authenticate the person in another way.
-            Some(demand) if self.redirects() && self.settings.sign_in_provider(Some(&session.provider)).is_some() => {
-                let mut step = self.sign_in(scene, Some(&session.provider), demand, Before::default(), events);
-                step.note.diverted = Some(failure.reason);
-                step
-            }
-            Some(_) => self.deny(Some(verified), failure, events),
-            None => self.deny(Some(verified), Failure { reason: Reason::StepUpFailed, ..failure }, events),
-        }
-    }
-
-    /// Redirects to a provider.
-    fn sign_in(
-        self,
-        scene: &mut Scene<'_>,
-        provider: Option<&str>,
-        demand: Demand,
-        before: Before,
-        events: Vec<Event>,
-    ) -> Step<Asking> {
-        let Self { settings, visit, rule } = self;
-        let options = SignInOptions {
-            ending: Ending::Session,
-            provider: provider.map(str::to_owned),
-            return_to: visit.return_to(),
-            another_account: false,
-            begun_again: false,
-            torn: before.torn,
-            in_vain: before.in_vain,
-            demand,
-            send_as: SendAs::Redirect,
-        };
-        let sent = begin::send(scene, visit, options, events);
-        let mut step = sent.map_or_else(|stop| stop.answer(settings, visit, None), Step::widen);
-        step.note.rule = Some(Rc::clone(&rule.name));
-        step
-    }
-
     fn forward(
         self,
         world: &mut dyn World,
@@ -335,55 +103,5 @@ impl Guarded<'_> {
         };
         let provider = self.settings.provider(&verified.principal.provider);
         !provider.and_then(|provider| provider.oidc.bearer.as_ref()).is_some_and(|bearer| bearer.forward)
-    }
-
-    /// Whether somebody who must sign in is redirected to a provider rather than refused.
-    fn redirects(self) -> bool {
-        match self.rule.unauthenticated {
-            Unauthenticated::ByNavigation => browser::is_navigation(&self.visit.request),
-            Unauthenticated::Redirect => {
-                let Request { method, headers, .. } = &self.visit.request;
-                matches!(method.as_str(), "GET" | "HEAD") && !browser::is_speculative(headers)
-            }
-            Unauthenticated::Respond => false,
-        }
-    }
-
-    fn deny(self, verified: Option<&Verified>, failure: Failure, mut events: Vec<Event>) -> Step<Asking> {
-        let Self { settings, visit, rule } = self;
-        let signs_in = |name: &&str| settings.sign_in_provider(Some(name)).is_some();
-        let visitor = verified.map(|verified| Visitor {
-            name: verified.principal.name(),
-            claim_names: rule.require.claims(),
-            provider: rule.require.provider().filter(signs_in).map(str::to_owned),
-        });
-        let demand = rule.require.demand().unwrap_or_default();
-        let (rule_name, bearer) = (Some(Rc::clone(&rule.name)), self.bearer_challenge(verified));
-        let circumstances = Circumstances { rule: rule_name, visitor, bearer, demand, further: Vec::new() };
-        let mut response = visit.refusal_under(settings, &failure, &visit.return_to(), circumstances);
-        if failure.reason == Reason::SessionExpired {
-            response.set_cookies(cookie::forget(&settings.session.cookie, &visit.request.headers, &visit.origin));
-        }
-        let subject = verified.map(|verified| Rc::clone(&verified.subject));
-        let (named, session) =
-            (subject.as_deref().map(str::to_owned), verified.and_then(Verified::session_id).map(str::to_owned));
-        let (request, rule_name) = (visit.reference(), Some(rule.name.to_string()));
-        events.push(Event::Denied { request, rule: rule_name, subject: named, session, failure });
-        events.push(Event::Outcome(Outcome::of_status(response.status)));
-        let note = Note { subject, rule: Some(Rc::clone(&rule.name)), diverted: None };
-        Step { events, note, ..Step::new(Decision::Respond(response)) }
-    }
-
-    fn bearer_challenge(self, verified: Option<&Verified>) -> BearerChallenge {
-        let scope = match &self.rule.require {
-            Requirement::When(condition) => condition.scopes().join(" "),
-            Requirement::Public | Requirement::Authenticated => String::new(),
-        };
-        let by_token = verified.is_some_and(|verified| verified.principal.proof == Proof::BearerToken);
-        match accepts_tokens(self.settings, self.rule) {
-            false => BearerChallenge::NotAccepted,
-            true if by_token => BearerChallenge::TokenSent { scope },
-            true => BearerChallenge::Accepted { scope, only: self.rule.credentials == Credentials::Bearer },
-        }
     }
 }

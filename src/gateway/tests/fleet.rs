@@ -4,6 +4,7 @@ mod claims;
 mod lost;
 mod many;
 mod old_cookies;
+mod operators;
 mod refresh;
 mod shelf;
 mod unproved;

@@ -1,5 +1,7 @@
-//! What several events tell alike: the request in which they happened, and the security event of a transmitter. What happened is not
-//! known here.
+//! What several events tell alike: the request in which they happened, and the security event of a transmitter, and
+//! what an operator has ended. What happened is not known here.
+
+use crate::words::time::Timestamp;
 
 /// The request in which an event happened, as an audit line names it. The id stands in Envoy's access log too.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,4 +63,27 @@ pub enum Followed {
         /// What whoever asked for the event has given it.
         state: Option<String>,
     },
+}
+
+/// What an operator has ended, and who that was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OperatorsEnd {
+    /// The identifier that the operator was answered with.
+    pub id: String,
+    /// The operator's subject.
+    pub by: String,
+    /// The operator's provider.
+    pub by_provider: String,
+    /// The identifier of the operator's session; `None` with a token of a provider.
+    pub by_session: Option<String>,
+    /// `session`, `person` or `everybody`.
+    pub ends: &'static str,
+    /// Whose sessions: of this provider.
+    pub provider: Option<String>,
+    /// Whose sessions: of this subject.
+    pub subject: Option<String>,
+    /// The identifier of the session.
+    pub session: Option<String>,
+    /// Those that began at this time or before.
+    pub before: Option<Timestamp>,
 }

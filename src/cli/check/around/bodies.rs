@@ -5,7 +5,7 @@ use crate::cli::envoy::around::{Around, field, is_true, kind_of_filter, text};
 use crate::cli::envoy::routes::{Route, virtual_hosts};
 use crate::cli::findings::{Id, Report};
 use crate::cli::yaml::node::Node;
-use crate::config::settings::Settings;
+use crate::config::settings::{Endpoints, Settings};
 use crate::oidc::provider::ResponseMode;
 
 /// Checks what the endpoints need that read a body.
@@ -30,7 +30,8 @@ pub(super) fn of_bodies(around: &Around<'_>, settings: &Settings, report: &mut R
 }
 
 fn paths_with_a_body(settings: &Settings) -> Vec<&str> {
-    let endpoints = [&settings.endpoints.token, &settings.endpoints.password].into_iter().flatten().map(String::as_str);
+    let Endpoints { token, password, operator_logout, .. } = &settings.endpoints;
+    let endpoints = [token, password, operator_logout].into_iter().flatten().map(String::as_str);
     let posted = settings.providers.iter().filter(|provider| provider.oidc.response_mode == ResponseMode::FormPost);
     let told = settings.providers.iter().filter_map(|provider| provider.backchannel_logout.as_deref());
     let events = settings.endpoints.security_events.as_deref();

@@ -261,3 +261,22 @@ fn each_provider_has_a_callback_of_its_own_and_the_bare_path_accepts_nothing() {
     );
     assert!(lines(&told, "answer")[0].starts_with("403 cross_site"), "{told:#?}");
 }
+
+#[test]
+fn of_the_operators_endpoint_the_rule_is_told_and_who_meets_it() {
+    let path = "/api/operator_logout";
+    let mut document = changed(document(), "/endpoints", json!({"operator_logout": path}));
+    let rule = json!({"match": {"path": path}, "require": {"claim": "groups", "any_of": ["operators"]}});
+    document["rules"].as_array_mut().unwrap().insert(0, rule);
+    let asked = question("POST", &format!("https://app.example.com{path}"), &[OWN, "Content-Type: application/json"]);
+    for (groups, holds, answer) in [("staff", "fails", "403 condition_failed"), ("operators", "holds", "unknown: ")] {
+        let who = somebody(json!({"sub": "olga", "groups": [groups]}), By::Session);
+        let (told, _) = told(&mut desk(&document), &asked, &who);
+        let says = "endpoints.operator_logout, by rules[0]: ends the sessions that an operator names; the rule is for ";
+        assert!(lines(&told, "rule")[0].starts_with(says), "{told:#?}");
+        assert!(lines(&told, "condition")[0].starts_with(holds), "{told:#?}");
+        assert!(lines(&told, "answer")[0].starts_with(answer), "{told:#?}");
+        let needs = lines(&told, "needs");
+        assert!(needs.contains(&"for everybody, operator_logout.everybody, which is not set: nobody may"), "{needs:?}");
+    }
+}

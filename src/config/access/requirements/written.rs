@@ -66,6 +66,12 @@ pub(super) const NEWEST: Duration = Duration::from_secs(30);
 /// The largest `max_auth_age`.
 pub(super) const OLDEST: Duration = Duration::from_secs(400 * 24 * 3_600);
 
+/// What may be written where neither `public` nor `authenticated` may.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn conditions() -> Kind {
+    Kind::Either("condition", vec![condition()])
+}
+
 #[cfg(not(target_arch = "wasm32"))]
 fn condition() -> Kind {
     ConditionShape::kind().never_empty("condition")
