@@ -62,7 +62,7 @@ pub(crate) fn diff(asked: &Diff, terminal: &mut Terminal<'_>) -> Result<Outcome,
             notes.iter().try_for_each(|note| terminal.line(format_args!("note: {}", hidden.in_text(note))))?;
         }
     }
-    Ok(if changes.is_empty() { Outcome::Fine } else { Outcome::Findings })
+    Ok(if changes.is_empty() && !comparison.unasked { Outcome::Fine } else { Outcome::Findings })
 }
 
 #[cfg(test)]

@@ -161,7 +161,7 @@ pub struct Revocations {
 }
 
 /// A transmitter of security events.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct TransmitterSettings {
     /// What it may end, and by which events.
     pub oidc: Transmitter,

@@ -15,9 +15,7 @@ pub struct AnnouncingEvents {
 pub struct EndingSessions {
     /// The identifier that the answer has.
     pub id: String,
-    /// The number of announcements.
-    pub announcements: usize,
-    /// Whether all of them wait in the queue.
+    /// Whether their end waits in the queue.
     pub queued: bool,
     /// What Envoy's access log can print.
     pub note: Note,

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
+use crate::config::settings::PASSWORD;
 use crate::http::body::json_members;
 use crate::words::quote::quote;
 use crate::words::time::Timestamp;
@@ -28,12 +29,19 @@ pub struct WantedEnd {
 pub enum Whose {
     /// This one, by its identifier.
     Session(String),
-    /// Those of a person.
+    /// Those of the person whom the provider knows by this.
     Person {
         /// The provider's configured name; empty where no provider has one.
         provider: String,
-        /// `sub` at the provider, or the user service's subject.
+        /// `sub` at the provider.
         sub: String,
+    },
+    /// Those of the person whom the user service knows by this. The same text may be `sub` of somebody else at the provider.
+    Subject {
+        /// The configured name of the provider at which they signed in, or [`PASSWORD`].
+        provider: String,
+        /// The user service's subject.
+        subject: String,
     },
     /// Those of everybody.
     Everybody {
@@ -52,17 +60,18 @@ pub struct Misread {
 }
 
 impl WantedEnd {
-    /// Reads the body of a request. `providers` are the names that sessions have for how somebody signed in.
+    /// Reads the body of a request. `providers` are the names that sessions have for how somebody signed in; `accounts` is whether a
+    /// user service knows them by subjects of its own.
     ///
     /// # Errors
     /// [`Misread`], if it is no JSON object; has a member that is unknown, comes twice, or is not what is expected; or does not
     /// say whose sessions end, or says it twice.
-    pub fn read(body: &[u8], providers: &[&str], now: Timestamp) -> Result<Self, Misread> {
+    pub fn read(body: &[u8], providers: &[&str], accounts: bool, now: Timestamp) -> Result<Self, Misread> {
         let mut members = json_members(body).map_err(|failure| match member_that_comes_twice(body) {
             Some(name) => misread(&name, "expected every member once, found one twice; remove one"),
             None => Misread { member: None, sentence: failure.detail },
         })?;
-        let known = ["provider", "sub", "session", "everybody", "before"];
+        let known = ["provider", "sub", "subject", "session", "everybody", "before"];
         if let Some(name) = members.keys().find(|name| !known.contains(&name.as_str())) {
             let sentence = format!("expected {}, found another member; remove it", known.join(", "));
             return Err(misread(name, &sentence));
@@ -72,15 +81,22 @@ impl WantedEnd {
             let names: Vec<_> = providers.iter().map(|name| quote(name).to_string()).collect();
             return Err(misread("provider", &format!("expected one of {}, found another text", names.join(", "))));
         }
-        let (sub, session) = (text(&mut members, "sub")?, text(&mut members, "session")?);
+        let [sub, subject, session] = ["sub", "subject", "session"].map(|name| text(&mut members, name));
+        let (sub, subject, session) = (sub?, subject?, session?);
+        if subject.is_some() && !accounts {
+            return Err(misread(
+                "subject",
+                "expected sub, because no user service (accounts) has subjects, found subject; write sub",
+            ));
+        }
         let everybody = members.remove("everybody");
         if everybody.as_ref().is_some_and(|everybody| *everybody != Value::Bool(true)) {
             return Err(misread("everybody", "expected true, found another value; leave it out, or write true"));
         }
         let before = members.remove("before").map(|before| time(&before, now)).transpose()?;
         let begun_by = before.unwrap_or(now);
-        let whose = match (session, sub, everybody) {
-            (Some(session), None, None) => {
+        let whose = match (session, sub, subject, everybody) {
+            (Some(session), None, None, None) => {
                 for (name, is_there) in [("provider", provider.is_some()), ("before", before.is_some())] {
                     if is_there {
                         return Err(misread(
@@ -91,29 +107,40 @@ impl WantedEnd {
                 }
                 Whose::Session(session)
             }
-            (None, Some(sub), None) => match provider {
-                Some(provider) => Whose::Person { provider, sub },
-                // Where nobody signs in here, services make sessions, which name no provider.
-                None if providers.is_empty() => Whose::Person { provider: String::new(), sub },
-                None => return Err(misread("provider", "expected the provider that knows this sub, found none; write its name")),
-            },
-            (None, None, Some(_)) => Whose::Everybody { provider },
-            (None, None, None) => {
-                let sentence = "expected sub, session or everybody, found none; write one of them";
+            (None, Some(_), None, None) if accounts && provider.as_deref() == Some(PASSWORD) => {
+                let sentence = "expected subject beside the provider password, because only the user service knows them, found sub; write subject";
                 return Err(misread("sub", sentence));
             }
-            (Some(_), Some(_), _) => return Err(misread("sub", TWICE)),
-            (_, _, Some(_)) => return Err(misread("everybody", TWICE)),
+            (None, Some(sub), None, None) => Whose::Person { provider: of_provider(provider, providers)?, sub },
+            (None, None, Some(subject), None) => Whose::Subject { provider: of_provider(provider, providers)?, subject },
+            (None, None, None, Some(_)) => Whose::Everybody { provider },
+            (None, None, None, None) => {
+                let sentence = "expected sub, subject, session or everybody, found none; write one of them";
+                return Err(misread("sub", sentence));
+            }
+            (_, _, _, Some(_)) => return Err(misread("everybody", TWICE)),
+            (_, _, Some(_), None) => return Err(misread("subject", TWICE)),
+            (_, Some(_), None, None) => return Err(misread("sub", TWICE)),
         };
         Ok(Self { whose, begun_by })
     }
 }
 
-const TWICE: &str = "expected one of sub, session and everybody, found two; send two requests";
+const TWICE: &str = "expected one of sub, subject, session and everybody, found two; send two requests";
 
 fn misread(member: &str, sentence: &str) -> Misread {
     let member = Some(member.chars().take(LONGEST).collect());
     Misread { member, sentence: sentence.to_owned() }
+}
+
+/// The provider at which a person signed in.
+fn of_provider(provider: Option<String>, providers: &[&str]) -> Result<String, Misread> {
+    match provider {
+        Some(provider) => Ok(provider),
+        // Where nobody signs in here, services make sessions, which name no provider.
+        None if providers.is_empty() => Ok(String::new()),
+        None => Err(misread("provider", "expected the provider at which they signed in, found none; write its name")),
+    }
 }
 
 fn text(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Misread> {

@@ -21,9 +21,6 @@ use crate::step::decision::Resource;
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
 
-/// The endpoint that a rule protects.
-const OPERATOR_LOGOUT: &str = "operator_logout";
-
 /// What was found out about a request, as far as it came.
 #[derive(Debug)]
 pub struct Way {
@@ -99,7 +96,8 @@ pub(super) fn way(scene: &mut Scene<'_>, request: Request, admitted: Result<Orig
         (Err(why), _) => way.turned_away = Some(why),
         (Ok(origin), Some(endpoint)) => {
             way.endpoint = Some(endpoint);
-            if endpoint == OPERATOR_LOGOUT {
+            // This one is protected by a rule.
+            if settings.endpoints.operator_logout.as_ref() == Some(&request.path) {
                 way.guarded = guarded(scene, request, origin);
                 return way;
             }
@@ -169,7 +167,7 @@ fn endpoint_at(settings: &Settings, path: &str) -> Option<&'static str> {
         ("jwks", jwks),
         ("password", password),
         ("security_events", security_events),
-        (OPERATOR_LOGOUT, operator_logout),
+        ("operator_logout", operator_logout),
     ];
     let is = |of_provider: &Option<String>| of_provider.as_deref() == Some(path);
     let posted_to = settings.providers.iter().any(|provider| is(&provider.backchannel_logout));

@@ -109,6 +109,7 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
             .maybe("by_session", end.by_session.as_ref())
             .text("ends", end.ends)
             .maybe("provider", end.provider.as_ref())
+            .maybe("sub", end.sub.as_ref())
             .maybe("subject", end.subject.as_ref())
             .maybe("session", end.session.as_ref())
             .with("before", end.before.map_or(Value::Null, |before| Value::from(before.seconds()))),

@@ -8,9 +8,42 @@ use serde_json::{Map, Value};
 use crate::access::requirement::kept_members::Compared;
 use crate::access::requirement::truth::{Truth, any_true, has_one_of, is_listed, is_text_listed};
 use crate::words::demand::Demand;
-use crate::words::principal::{ClaimPath, Claims, Principal, Proof};
+use crate::words::principal::{ClaimPath, Claims, Principal, Proof, VERIFIABLE_CLAIMS};
 use crate::words::reason::Reason;
 use crate::words::time::Timestamp;
+
+/// Claims that say of a token whose, for whom, of which kind it is, and how, when and where somebody signed in: OpenID Connect Core
+/// (sections 2 and 3.1.3.6), RFC 7519, 7662 and 9068, and the names that providers have for another one behind them. Everybody who
+/// signs in can have the same.
+const OF_PROTOCOL: [&str; 22] = [
+    "acr",
+    "active",
+    "amr",
+    "at_hash",
+    "aud",
+    "auth_time",
+    "azp",
+    "c_hash",
+    "client_id",
+    "cnf",
+    "exp",
+    "iat",
+    "identity_provider",
+    "idp",
+    "iss",
+    "jti",
+    "nbf",
+    "nonce",
+    "s_hash",
+    "sid",
+    "token_type",
+    "typ",
+];
+
+/// Whether a scope can permit something. (Those of OpenID Connect Core, sections 5.4 and 11, permit nothing here.)
+fn permits(scope: &str) -> bool {
+    !["", "openid", "profile", "email", "address", "phone", "offline_access"].contains(&scope)
+}
 
 /// A test of a principal.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,13 +137,19 @@ impl Test {
         matches!(self, Self::Bearer | Self::Audience(_))
     }
 
-    /// Whether it says something of somebody: not only where, how or when they signed in, or for whom their token is. (Some providers
-    /// give anybody a token for any audience. The scopes of OpenID Connect Core, sections 5.4 and 11, permit nothing here.)
+    /// Whether it says something of somebody: not only where, how or when they signed in, or for whom or of which kind their token is,
+    /// also where it asks that of a claim. (Some providers give anybody a token for any audience.)
     pub(super) fn names_somebody(&self) -> bool {
-        const OF_SIGN_IN: [&str; 6] = ["openid", "profile", "email", "address", "phone", "offline_access"];
         match self {
-            Self::Claim { .. } | Self::HasKey { .. } | Self::EmailDomain(_) => true,
-            Self::Scope(scopes) => scopes.iter().any(|scope| !OF_SIGN_IN.contains(&scope.as_str())),
+            Self::Claim { path, any_of, .. } if ["scope", "scp"].contains(&path.first()) => {
+                any_of.iter().all(|value| value.as_str().is_some_and(|text| text.split(' ').any(permits)))
+            }
+            Self::Claim { path, .. } | Self::HasKey { path, .. } => {
+                let is_verdict = VERIFIABLE_CLAIMS.iter().any(|(_, verdict)| *verdict == path.first());
+                !is_verdict && !OF_PROTOCOL.contains(&path.first())
+            }
+            Self::EmailDomain(_) => true,
+            Self::Scope(scopes) => scopes.iter().any(|scope| permits(scope)),
             Self::Provider(_) | Self::Bearer | Self::Audience(_) | Self::Authentication(_) => false,
         }
     }

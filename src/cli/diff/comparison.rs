@@ -12,6 +12,7 @@ use crate::cli::diff::around::sites::{Site, Sites, sites};
 use crate::cli::diff::around::sources::{Both, Source, sources};
 use crate::cli::diff::changes::{Change, Changes};
 use crate::cli::diff::side::{Heard, Side};
+use crate::config::settings::Settings;
 
 /// The most that is asked. All else is counted.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +40,8 @@ pub(super) struct Comparison {
     pub(super) asked: usize,
     /// What should be known about the questions.
     pub(super) notes: Vec<String>,
+    /// Whether something differs that no question shows.
+    pub(super) unasked: bool,
 }
 
 /// What two configurations say of the same.
@@ -49,9 +52,13 @@ impl Comparison {
     pub(super) fn new(sides: Both<Side>) -> Self {
         let [old, new] = &sides;
         let settings = [old.settings(), new.settings()];
-        let (sources, notes) = sources(&settings);
-        let crowd = Crowd::new(&settings, sources);
-        Self { crowd, sides, changes: Changes::default(), asked: 0, notes }
+        let (sources, mut notes) = sources(&settings);
+        let unasked = who_ends_sessions_of_others(&settings);
+        notes.extend(unasked.iter().map(|name| {
+            format!("{name} differs, which says who may end the sessions of others: that is not compared, so look at it")
+        }));
+        let (unasked, crowd) = (!unasked.is_empty(), Crowd::new(&settings, sources));
+        Self { crowd, sides, changes: Changes::default(), asked: 0, notes, unasked }
     }
 
     /// Where people come from.
@@ -163,4 +170,18 @@ impl Comparison {
     fn tell(&mut self, request: &str, case: Option<&str>, asker: &Asker, [old, new]: &Heards) {
         self.changes.add(Change::between(request, case, asker, [&old.outcome, &new.outcome]));
     }
+}
+
+/// What differs of the settings that say who may end the sessions of others. What they decide depends on bodies, and no question has
+/// one.
+fn who_ends_sessions_of_others([old, new]: &Both<Vec<&Settings>>) -> Vec<&'static str> {
+    let everybody = |side: &[&Settings]| side.iter().map(|settings| settings.may_end_everybody.clone()).collect::<Vec<_>>();
+    let differ = [
+        ("operator_logout.everybody", everybody(old) != everybody(new)),
+        (
+            "transmitters",
+            !old.iter().map(|settings| &settings.transmitters).eq(new.iter().map(|settings| &settings.transmitters)),
+        ),
+    ];
+    differ.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }

@@ -74,7 +74,12 @@ pub(crate) fn endpoint(settings: &Settings, name: &str, path: &str) -> Endpoint 
             &[
                 POSTS,
                 "by a session's cookie: Sec-Fetch-Site: same-origin, or an Origin that is this one or a trusted one",
-                "a body {\"provider\": …, \"sub\": …}, {\"session\": …} or {\"everybody\": true} as application/json",
+                match &settings.accounts {
+                    Some(_) => {
+                        "a body {\"provider\": …, \"sub\": …}, {\"provider\": …, \"subject\": …}, {\"session\": …} or {\"everybody\": true} as application/json"
+                    }
+                    None => "a body {\"provider\": …, \"sub\": …}, {\"session\": …} or {\"everybody\": true} as application/json",
+                },
                 match &settings.may_end_everybody {
                     Some(_) => "for everybody, what operator_logout.everybody asks for",
                     None => "for everybody, operator_logout.everybody, which is not set: nobody may",

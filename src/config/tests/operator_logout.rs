@@ -39,6 +39,19 @@ fn a_rule_that_many_meet_who_are_signed_in_is_refused_for_the_endpoint_of_operat
         (json!({"not": {"claim": "status", "any_of": ["suspended"]}}), many),
         (json!({"any": [operators(), {"provider": "sso"}]}), many),
         (json!({"all": [{"provider": "sso"}, {"max_auth_age": "5m"}]}), many),
+        // The same, asked of claims.
+        (json!({"claim": "iss", "any_of": ["https://sso.example.com"]}), many),
+        (json!({"claim": "aud", "any_of": ["app"]}), many),
+        (json!({"claim": "azp", "any_of": ["app"]}), many),
+        (json!({"claim": "typ", "any_of": ["ID"]}), many),
+        (json!({"claim": "acr", "any_of": ["1"]}), many),
+        (json!({"claim": "amr", "any_of": ["pwd"]}), many),
+        (json!({"claim": "idp", "any_of": ["partner"]}), many),
+        (json!({"claim": "email_verified", "any_of": [true]}), many),
+        (json!({"claim": ["cnf"], "has_key": ["jkt"]}), many),
+        (json!({"claim": "scope", "any_of": ["openid"], "split": " "}), many),
+        (json!({"claim": "scope", "any_of": ["openid email", "sessions:end"]}), many),
+        (json!({"any": [operators(), {"claim": "phone_number_verified", "any_of": [true]}]}), many),
     ] {
         let mut document = with_rules(json!([rule(json!({"path": PATH}), require.clone())]));
         document["policies"] = json!({"anybody": "authenticated"});
@@ -59,6 +72,9 @@ fn rules_that_name_somebody_load() {
         json!({"claim": "roles", "has_key": ["operator"]}),
         json!({"email_domain": ["operations.example.com"]}),
         json!({"scope": ["openid", "sessions:end"]}),
+        json!({"claim": "scope", "any_of": ["sessions:end"], "split": " "}),
+        json!({"claim": "sub", "any_of": ["4711"]}),
+        json!({"all": [{"claim": "email_verified", "any_of": [true]}, operators()]}),
         json!({"all": [{"provider": "sso"}, operators(), {"max_auth_age": "5m"}]}),
         json!({"any": [operators(), {"scope": ["sessions:end"]}]}),
     ] {

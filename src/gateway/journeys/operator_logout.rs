@@ -2,7 +2,8 @@
 //! path, and, of everybody, by a condition of its own. The answer does not tell whether there are such sessions.
 //!
 //! The operator gets 202 when the end is recorded for all replicas. While their store is away, the end holds at this one and waits in
-//! the queue, and the answer is 503. To send the same again does no harm.
+//! the queue, and the answer is 503; it is the same where there was no room for the end under each key. To send the same again does no
+//! harm.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,6 +18,7 @@ use crate::gateway::wanted_end::{WantedEnd, Whose};
 use crate::http::body::MediaType;
 use crate::http::message::{Reply, Response};
 use crate::http::return_to::ReturnTo;
+use crate::session::ended::Recorded;
 use crate::session::ended::end::End;
 use crate::step::answers::json_answer;
 use crate::step::body::{self, WantedBody};
@@ -44,10 +46,12 @@ pub(super) fn begin(
     // Only forms need no permission to be sent to another site, and none of them sends JSON (Fetch, section 2.2.2).
     match body::read(scene.world, visit, &[MediaType::Json]) {
         Err(failure) => return Ok(passing.refused(settings, visit, failure).widen()),
-        Ok(WantedBody::ToRead(limit, until)) => return Ok(Step::reading(limit, until)),
+        // A token that is not remembered is asked about again when the body is here: that may take 30 s.
+        Ok(WantedBody::ToRead(limit, until)) => return Ok(Step::reading(limit, until).after(passing.events)),
         Ok(WantedBody::Read(_)) => {}
     }
-    let wanted = match WantedEnd::read(visit.body.bytes(), &names_in_sessions(settings), visit.now) {
+    let (names, accounts) = (names_in_sessions(settings), settings.accounts.is_some());
+    let wanted = match WantedEnd::read(visit.body.bytes(), &names, accounts, visit.now) {
         Ok(wanted) => wanted,
         Err(misread) => {
             let member = misread.member.map(|member| ("member", Value::from(member)));
@@ -57,7 +61,7 @@ pub(super) fn begin(
         }
     };
     let passing = match (&wanted.whose, &settings.may_end_everybody) {
-        (Whose::Session(_) | Whose::Person { .. }, _) => passing,
+        (Whose::Session(_) | Whose::Person { .. } | Whose::Subject { .. }, _) => passing,
         (Whose::Everybody { .. }, Some(condition)) => match passing.and(scene, visit, condition) {
             Judged::Passes(passing) => passing,
             Judged::Otherwise(step) => return Ok(step.widen()),
@@ -90,44 +94,49 @@ fn end(scene: &mut Scene<'_>, visit: &Visit, mut passing: Passing<'_>, wanted: W
         return Ok(passing.refused(settings, visit, failure).widen());
     }
     let (id, by_session) = (URL_SAFE_NO_PAD.encode(id), operator.session_id().map(str::to_owned));
+    let (by, by_provider) = (operator.principal.subject.clone(), operator.principal.provider.clone());
     let ended = &mut scene.background.ended;
-    let recorded: Vec<_> = ends(settings, &wanted, visit).iter().map(|end| ended.end(scene.world, end)).collect();
-    if recorded.iter().any(|recorded| !recorded.kept) {
+    let Recorded { announcement, kept, holds } = ended.end(scene.world, &end_of(settings, &wanted, visit));
+    if !holds {
         let detail = "there is no room for another end; see revocations_without_room";
         return Ok(passing.refused(settings, visit, Failure::new(Reason::RevocationsUnavailable, detail)).widen());
     }
-    let (by, by_provider) = (operator.principal.subject.clone(), operator.principal.provider.clone());
     let told = told_of(
         wanted,
         OperatorsEnd { id: id.clone(), by, by_provider, by_session: by_session.clone(), ..OperatorsEnd::default() },
     );
-    let mut events = std::mem::take(&mut passing.events);
     // It is told now, because it holds now, whatever becomes of the request.
-    events.push(Event::EndedByOperator { request: visit.reference(), end: Box::new(told) });
-    let mut ending = EndingSessions { id, announcements: recorded.len(), queued: true, note: passing.note(), by_session };
-    let Some(revocations) = &settings.revocations else { return Ok(accepted(ending).after(events)) };
-    let announcements: Vec<_> = recorded.into_iter().map(|recorded| recorded.announcement).collect();
-    for announcement in &announcements {
-        // If the request ends before the store has answered, it is told again.
-        ending.queued &= ended.tell_when_asked(scene.world, announcement);
+    passing.events.push(Event::EndedByOperator { request: visit.reference(), end: Box::new(told) });
+    if !kept {
+        let queued = ended.tell_later(scene.world, &announcement);
+        let sentence =
+            "the end holds at this gateway, but there was no room for it under each of session.keys; send it again later";
+        let detail = format!("{sentence}; see revocations_without_room; id {id}");
+        let step = passing.refused(settings, visit, Failure::new(Reason::RevocationsUnavailable, detail));
+        return Ok(telling(step.widen(), of_an_end(sentence, &id, queued)));
     }
-    let call = revocations.store.announce(&announcements, &[], None);
+    let events = std::mem::take(&mut passing.events);
+    let mut ending = EndingSessions { id, queued: true, note: passing.note(), by_session };
+    let Some(revocations) = &settings.revocations else { return Ok(accepted(ending).after(events)) };
+    // If the request ends before the store has answered, it is told again.
+    ending.queued = ended.tell_when_asked(scene.world, &announcement);
+    let call = revocations.store.announce(&[announcement], &[], None);
     Ok(Step::calling(call, AfterReply::from(ending)).after(events))
 }
 
-/// The ends that are wanted.
-fn ends<'a>(settings: &Settings, wanted: &'a WantedEnd, visit: &Visit) -> Vec<End<'a>> {
+/// The end that is wanted. One text never names two people, one at the provider and one at the user service.
+fn end_of<'a>(settings: &Settings, wanted: &'a WantedEnd, visit: &Visit) -> End<'a> {
     let (begun_by, until) = (wanted.begun_by, settings.session.nothing_is_left_after(visit.now));
     match &wanted.whose {
-        Whose::Session(id) => vec![End::SessionId { id, until }],
-        Whose::Person { provider, sub } => {
-            let at_provider = End::PersonHere { provider, sub, begun_by, until };
-            // Who reads the log has the user service's subject, and who looks at the provider its own.
-            let here = settings.accounts.as_ref().map(|_| End::SubjectHere { provider, subject: sub, begun_by, until });
-            [at_provider].into_iter().chain(here).collect()
+        Whose::Session(id) => End::SessionId { id, until },
+        Whose::Person { provider, sub } => End::PersonHere { provider, sub, begun_by, until },
+        // Who signed in by password has no other subject.
+        Whose::Subject { provider, subject } if provider == PASSWORD => {
+            End::PersonHere { provider, sub: subject, begun_by, until }
         }
+        Whose::Subject { provider, subject } => End::SubjectHere { provider, subject, begun_by, until },
         Whose::Everybody { provider } => {
-            vec![End::EverybodyHere { provider: provider.as_deref().unwrap_or_default(), begun_by, until }]
+            End::EverybodyHere { provider: provider.as_deref().unwrap_or_default(), begun_by, until }
         }
     }
 }
@@ -138,7 +147,10 @@ fn told_of(wanted: WantedEnd, by: OperatorsEnd) -> OperatorsEnd {
     match wanted.whose {
         Whose::Session(session) => OperatorsEnd { ends: "session", session: Some(session), ..by },
         Whose::Person { provider, sub } => {
-            OperatorsEnd { ends: "person", provider: Some(provider), subject: Some(sub), before, ..by }
+            OperatorsEnd { ends: "person", provider: Some(provider), sub: Some(sub), before, ..by }
+        }
+        Whose::Subject { provider, subject } => {
+            OperatorsEnd { ends: "person", provider: Some(provider), subject: Some(subject), before, ..by }
         }
         Whose::Everybody { provider } => OperatorsEnd { ends: "everybody", provider, before, ..by },
     }
@@ -148,8 +160,8 @@ fn told_of(wanted: WantedEnd, by: OperatorsEnd) -> OperatorsEnd {
 pub(super) fn announced(scene: &mut Scene<'_>, visit: &Visit, ending: EndingSessions, reply: &Reply) -> Journey<AfterReply> {
     let settings = scene.settings;
     let Some(revocations) = &settings.revocations else { return Ok(accepted(ending)) };
-    let Err(failure) = revocations.store.announced(ending.announcements, 0, reply) else { return Ok(accepted(ending)) };
-    let EndingSessions { id, queued, note, by_session, .. } = ending;
+    let Err(failure) = revocations.store.announced(1, 0, reply) else { return Ok(accepted(ending)) };
+    let EndingSessions { id, queued, note, by_session } = ending;
     let sentence = match queued {
         true => "the end holds at this gateway; the store did not acknowledge it, and the others are told when it does",
         false => {
@@ -163,7 +175,12 @@ pub(super) fn announced(scene: &mut Scene<'_>, visit: &Visit, ending: EndingSess
     let (rule, subject) = (note.rule.as_deref().map(str::to_owned), note.subject.as_deref().map(str::to_owned));
     let denied = Event::Denied { request: visit.reference(), rule, subject, session: by_session, failure };
     let step = Step { events: vec![denied, outcome], note, ..Step::new(Decision::Respond(response)) };
-    Ok(telling(step, [("detail", json!(sentence)), ("id", json!(id)), ("queued", json!(queued))].into_iter()))
+    Ok(telling(step, of_an_end(sentence, &id, queued)))
+}
+
+/// What the answer says of an end that holds here, and is not recorded for all.
+fn of_an_end(sentence: &str, id: &str, queued: bool) -> impl Iterator<Item = (&'static str, Value)> {
+    [("detail", json!(sentence)), ("id", json!(id)), ("queued", json!(queued))].into_iter()
 }
 
 /// 202: the end is recorded.

@@ -80,7 +80,9 @@ pub struct OperatorsEnd {
     pub ends: &'static str,
     /// Whose sessions: of this provider.
     pub provider: Option<String>,
-    /// Whose sessions: of this subject.
+    /// Whose sessions: of the person with this `sub` at the provider.
+    pub sub: Option<String>,
+    /// Whose sessions: of the person with this subject of the user service's.
     pub subject: Option<String>,
     /// The identifier of the session.
     pub session: Option<String>,

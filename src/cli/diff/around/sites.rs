@@ -118,8 +118,21 @@ pub(crate) fn sites(sides: &Both<Vec<&Settings>>, unlike: bool, most: usize) -> 
 
 /// The paths that Accredit answers itself.
 fn answered(endpoints: &Endpoints) -> Vec<String> {
-    let Endpoints { login, callback, logout, session, authorize, token, popup, jwks, password, .. } = endpoints;
-    let Endpoints { backchannel_logout, frontchannel_logout, security_events, operator_logout, .. } = endpoints;
+    let Endpoints {
+        login,
+        callback,
+        logout,
+        session,
+        authorize,
+        token,
+        popup,
+        jwks,
+        password,
+        backchannel_logout,
+        frontchannel_logout,
+        security_events,
+        operator_logout,
+    } = endpoints;
     let others =
         [authorize, token, popup, jwks, password, backchannel_logout, frontchannel_logout, security_events, operator_logout];
     [login, callback, logout, session].into_iter().chain(others.into_iter().flatten()).cloned().collect()

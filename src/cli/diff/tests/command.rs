@@ -7,7 +7,7 @@ use crate::cli::diff::{Diff, diff};
 use crate::cli::gateway::Place;
 use crate::cli::terminal::{Form, Outcome, Terminal, Trouble};
 use crate::cli::testing::Folder;
-use crate::gateway::tests::stage::{KEY, document};
+use crate::gateway::tests::stage::{KEY, changed, document};
 
 /// What the command writes of two configurations and cases, and how it ends.
 fn run(name: &str, [old, new]: [&Value; 2], cases: Option<&str>, form: Form) -> (String, Result<Outcome, Trouble>) {
@@ -29,6 +29,34 @@ fn the_exit_code_says_whether_something_changes_and_nothing_is_written_if_not() 
     assert!(told.starts_with(LET_IN) && matches!(ended, Ok(Outcome::Findings)), "{told} {ended:?}");
     let (told, ended) = run("diff-bad", [&old, &json!({})], None, Form::Words);
     assert!(told.is_empty() && format!("{ended:?}").contains("new.json"), "{told} {ended:?}");
+}
+
+#[test]
+fn more_people_who_may_end_the_sessions_of_others_are_no_silence_although_no_question_shows_them() {
+    let path = "/api/operator_logout";
+    let rules = json!([{"match": {"path": path}, "require": {"claim": "groups", "any_of": ["helpdesk", "security"]}}]);
+    let with_operators = changed(ruled(rules), "/endpoints", json!({"operator_logout": path}));
+    let everybody = |groups: Value| {
+        changed(with_operators.clone(), "/operator_logout", json!({"everybody": {"claim": "groups", "any_of": groups}}))
+    };
+    let events = changed(document(), "/endpoints", json!({"security_events": "/api/security_events"}));
+    let transmitter = |changes: Value| {
+        let mut transmitter = json!({"name": "events", "issuer": "https://events.example.com", "providers": ["main"],
+            "clusters": {"events.example.com": "events"}});
+        transmitter.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        changed(events.clone(), "/transmitters", json!([transmitter]))
+    };
+    for (name, old, new) in [
+        ("operator_logout.everybody", everybody(json!(["security"])), everybody(json!(["security", "helpdesk"]))),
+        ("operator_logout.everybody", with_operators.clone(), everybody(json!(["helpdesk"]))),
+        ("transmitters", transmitter(json!({})), transmitter(json!({"email": true}))),
+        ("transmitters", transmitter(json!({"authorization": "Bearer of-the-transmitter"})), transmitter(json!({}))),
+    ] {
+        let (told, ended) = run("diff-others", [&old, &new], None, Form::Words);
+        assert!(told.starts_with(&format!("note: {name} differs")) && matches!(ended, Ok(Outcome::Findings)), "{told} {ended:?}");
+        let (told, ended) = run("diff-others-same", [&new, &new], None, Form::Words);
+        assert!(told.is_empty() && matches!(ended, Ok(Outcome::Fine)), "{told} {ended:?}");
+    }
 }
 
 #[test]

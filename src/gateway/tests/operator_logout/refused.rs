@@ -89,6 +89,8 @@ fn a_body_that_is_not_clear_ends_nothing_and_the_answer_names_the_member() {
         (of_alice(r#""everybody":true"#), json!("everybody")),
         (of_alice(r#""everybody":false"#), json!("everybody")),
         (of_alice(r#""session":"x""#), json!("sub")),
+        // No user service has subjects here.
+        (r#"{"provider":"main","subject":"alice"}"#.to_owned(), json!("subject")),
         (r#"{"sub":"alice"}"#.to_owned(), json!("provider")),
         (r#"{"provider":"other","sub":"alice"}"#.to_owned(), json!("provider")),
         (r#"{"provider":["main"],"sub":"alice"}"#.to_owned(), json!("provider")),
