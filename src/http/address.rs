@@ -19,6 +19,17 @@ pub fn network(address: &str) -> Option<Network> {
     })
 }
 
+/// The network of an address, as [`network`] gives it, and after it the wider ones of IPv6 that one line or one site may have: the
+/// /56 and the /48. Empty if it is no IP address.
+pub fn networks(address: &str) -> Vec<Network> {
+    let Some(network) = network(address) else { return Vec::new() };
+    let wider: Vec<_> = match network.as_slice() {
+        [a, b, c, d, e, f, g, _] => vec![vec![*a, *b, *c, *d, *e, *f, *g], vec![*a, *b, *c, *d, *e, *f]],
+        _ => Vec::new(),
+    };
+    [vec![network], wider].concat()
+}
+
 /// The address itself, without port and scope, and as IPv4 if it is one that is mapped to IPv6. `None` if it is no IP address.
 pub fn ip(address: &str) -> Option<IpAddr> {
     let host = address.trim_start_matches('[').split([']', '%']).next()?;
@@ -52,6 +63,26 @@ mod tests {
             ["", "/run/envoy.sock", "@abstract", "envoy://internal_client_address/x", "localhost:80", "[", "::1:2::3", ":"]
         {
             assert_eq!(network(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn all_of_one_line_and_of_one_site_of_ipv6_are_found_to_be_one_and_an_ipv4_address_is_alone() {
+        let one = networks("[2001:db8:1:2a02::1]:443");
+        let shared = |other: &str| networks(other).iter().filter(|network| one.contains(network)).count();
+        for (other, expected) in [
+            ("2001:db8:1:2a02::2", 3),
+            ("2001:db8:1:2a03::1", 2),
+            ("2001:db8:1:2aff::1", 2),
+            ("2001:db8:1:2b02::1", 1),
+            ("2001:db8:2:2a02::1", 0),
+            ("192.0.2.1", 0),
+        ] {
+            assert_eq!(shared(other), expected, "{other}");
+        }
+        assert_eq!(one.iter().map(Vec::len).collect::<Vec<_>>(), [8, 7, 6]);
+        for (address, number) in [("192.0.2.1:1", 1), ("[64:ff9b::192.0.2.1]:80", 1), ("/run/envoy.sock", 0)] {
+            assert_eq!(networks(address).len(), number, "{address}");
         }
     }
 }

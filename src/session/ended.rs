@@ -217,11 +217,11 @@ impl EndedSessions {
     }
 
     /// Ends the sessions that began until now, by our own clock, with a session of the provider's, although nobody has proved that it
-    /// ended, and tells other replicas; only so many for each client and in all.
+    /// ended, and tells other replicas; only so many for each client and each provider.
     pub fn end_unproved(&mut self, world: &mut dyn World, provider: &str, sid: &str, until: Timestamp) -> Taken {
         let now = world.now();
-        if !self.unproved.allows(world, &self.keys, now) {
-            return Taken::TooMany;
+        if let Err(too_many) = Unproved::allows(world, &self.keys, provider, now) {
+            return too_many;
         }
         let (provider, marks) = self.marks_of(&End::AtProvider { provider, sid, begun_by: now, until });
         let (taken, is_changed) = self.unproved.end(world, &self.keys, provider, &marks, now);
@@ -237,7 +237,7 @@ impl EndedSessions {
 
     /// Takes over what other replicas have announced: marks, with the name of the table that they belong into. Each table
     /// is written once, so many at once cost less than one after another. Returns how many had no room.
-    /// What they have announced `unproved` is taken over, too; for how many there is room decides whoever took them first.
+    /// What they have announced `unproved` is taken over, too, as far as its own table has room.
     pub fn take_over(&mut self, world: &mut dyn World, mut told: Vec<(String, Vec<Mark>)>, unproved: &[Mark]) -> usize {
         told.sort_by(|(one, _), (other, _)| one.cmp(other));
         let now = world.now();
@@ -249,9 +249,9 @@ impl EndedSessions {
             without_room = without_room.saturating_add(refused.len());
             changed |= is_changed;
         }
-        changed |= self.unproved.table.add(world, unproved, now).1;
-        self.count_up(world, changed);
-        without_room
+        let (refused, is_changed) = self.unproved.table.add(world, unproved, now);
+        self.count_up(world, changed || is_changed);
+        without_room.saturating_add(refused.len())
     }
 
     /// All marks that still matter of one piece of each table, with the table's name; `None` after the last piece.

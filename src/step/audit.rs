@@ -98,10 +98,21 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
                 Followed::Verified { state } => line("security_event_verification").maybe("state", state.as_ref()),
             }
         }
-        Event::LoggedOutInFrame { request, provider, session, taken } => at("frontchannel_logout", request)
-            .text("provider", provider)
-            .text("provider_session", session)
-            .with("ended", Value::Bool(*taken == Taken::Ended)),
+        Event::LoggedOutInFrame { taken: Taken::TooMany { told: None }, .. } => return None,
+        Event::LoggedOutInFrame { request, provider, session, taken } => {
+            let (detail, number) = match taken {
+                Taken::Ended => (None, None),
+                Taken::TooMany { told } => (Some("too many".to_owned()), *told),
+                Taken::NotInFrame => (Some("not shown in a frame".to_owned()), None),
+                Taken::WithoutRoom => (Some("without room".to_owned()), None),
+            };
+            at("frontchannel_logout", request)
+                .text("provider", provider)
+                .text("provider_session", session)
+                .with("ended", Value::Bool(*taken == Taken::Ended))
+                .maybe("detail", detail.as_ref())
+                .with("number", number.map_or(Value::Null, Value::from))
+        }
         Event::EndedByOperator { request, end } => at("operator_logout", request)
             .text("id", &end.id)
             .text("by", &end.by)

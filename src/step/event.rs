@@ -306,7 +306,7 @@ impl Event {
             Self::Refreshed { failure: Some((failure, aftermath)), .. } => {
                 !matches!((failure.reason, aftermath), (Reason::RefreshRefused, Aftermath::Ended))
             }
-            Self::LoggedOutInFrame { taken, .. } => !matches!(taken, Taken::Ended),
+            Self::LoggedOutInFrame { taken, .. } => matches!(taken, Taken::TooMany { .. } | Taken::WithoutRoom),
             Self::RefreshTokenMissing { .. }
             | Self::EndpointUnusable { .. }
             | Self::AlgorithmsDiffer { .. }

@@ -12,6 +12,7 @@ use crate::http::message::{Request, Response};
 use crate::http::url::query_parameters;
 use crate::oidc::claims::kept_name;
 use crate::oidc::provider::Provider;
+use crate::session::ended::unproved::Taken;
 use crate::step::decision::{Journey, Step};
 use crate::step::event::Event;
 use crate::step::stop::Stop;
@@ -22,6 +23,9 @@ use crate::words::reason::{Failure, Reason};
 /// The parameters (section 2).
 const ISSUER: &str = "iss";
 const SESSION: &str = "sid";
+
+/// What a browser's request is for (Fetch Metadata Request Headers, section 2.1).
+const DESTINATION: &str = "sec-fetch-dest";
 
 /// The longest name of a provider's session, in bytes. Some providers seal it.
 const LONGEST_NAME: usize = 2_048;
@@ -34,9 +38,19 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit, provider: &ProviderSet
     let session = session(&visit.request, &provider.oidc)?;
     let name = provider.oidc.name.as_str();
     let until = scene.settings.session.nothing_is_left_after(visit.now);
-    let taken = scene.background.ended.end_unproved(scene.world, name, &session, until);
+    let taken = if is_in_frame(&visit.request) {
+        scene.background.ended.end_unproved(scene.world, name, &session, until)
+    } else {
+        Taken::NotInFrame
+    };
     let event = Event::LoggedOutInFrame { request: visit.reference(), provider: name.to_owned(), session, taken };
     Ok(Step::answered(answer(&provider.oidc), vec![event]))
+}
+
+/// Whether the request may come from a frame. Browsers say what a request is for (Fetch Metadata): one for an image, which any page
+/// makes by the hundred, neither ends anything nor is counted. Old browsers say nothing.
+fn is_in_frame(request: &Request) -> bool {
+    !request.headers.contains(DESTINATION) || matches!(request.headers.single(DESTINATION), Some("iframe" | "frame"))
 }
 
 /// Which session of the provider ends, in the form in which sessions keep its name.

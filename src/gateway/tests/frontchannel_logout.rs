@@ -17,8 +17,13 @@ fn taking(document: Value) -> Value {
 
 /// A frame in a page of another site: browsers send no cookie there.
 fn shown(stage: &mut Stage, query: &str) -> Step {
-    let fields =
-        [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "iframe"), ("accept", "text/html")];
+    loaded(stage, query, &["iframe"])
+}
+
+/// The same, for these destinations.
+fn loaded(stage: &mut Stage, query: &str, destinations: &[&str]) -> Step {
+    let mut fields = vec![("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site"), ("accept", "text/html")];
+    fields.extend(destinations.iter().map(|destination| ("sec-fetch-dest", *destination)));
     stage.worker.begin(Browser::default().send("GET", &format!("{PATH}?{query}"), &fields))
 }
 
@@ -153,7 +158,7 @@ fn the_answer_tells_neither_whether_there_is_such_a_session_nor_whether_too_many
     for number in 0..100 {
         answers.push(shown(&mut stage, &format!("sid={number}")));
     }
-    assert_eq!((taken(&answers[0]), taken(answers.last().unwrap())), (Some(Taken::Ended), Some(Taken::TooMany)));
+    assert_eq!((taken(&answers[0]), taken(answers.last().unwrap())), (Some(Taken::Ended), Some(Taken::TooMany { told: None })));
     for answer in &answers {
         assert_eq!(response(answer), response(&answers[0]));
     }
@@ -210,18 +215,62 @@ fn each_of_several_providers_has_its_own_path_where_no_page_ends_a_session_of_an
 }
 
 #[test]
-fn a_flood_of_made_up_sids_from_one_address_hinders_no_other_and_is_told_in_the_log() {
+fn a_flood_of_made_up_sids_from_one_address_hinders_no_other_and_writes_one_line_a_minute_with_a_number() {
     let mut stage = signed_in();
     stage.worker.world.client_address = Some("203.0.113.7:40000".to_owned());
     let flood: Vec<_> = (0..1_000).map(|number| shown(&mut stage, &format!("sid=made-up-{number}"))).collect();
     assert_eq!(flood.iter().filter(|step| taken(step) == Some(Taken::Ended)).count(), 60);
-    let event = flood.last().unwrap().events.iter().find(|event| matches!(event, Event::LoggedOutInFrame { .. })).unwrap();
-    let line = audit::json(event, &stage.worker.gateway.settings().audit, &|| Some("203.0.113.7:40000".to_owned())).unwrap();
-    for part in [r#""event":"frontchannel_logout""#, r#""ended":false"#, r#""provider_session":"made-up-999""#, "203.0.113.7"] {
-        assert!(line.contains(part), "{part} {line}");
+    let lines = |stage: &Stage, steps: &[Step]| -> Vec<String> {
+        let events = steps.iter().flat_map(|step| &step.events).filter(|event| event.is_trouble());
+        let client = || Some("203.0.113.7:40000".to_owned());
+        events.filter_map(|event| audit::json(event, &stage.worker.gateway.settings().audit, &client)).collect()
+    };
+    let told = lines(&stage, &flood);
+    assert_eq!(told.len(), 1, "{told:?}");
+    for part in [r#""event":"frontchannel_logout""#, r#""ended":false"#, r#""provider_session":"made-up-60""#, r#""number":1"#] {
+        assert!(told[0].contains(part) && told[0].contains("203.0.113.7"), "{part} {}", told[0]);
     }
-    assert!(event.is_trouble() && event.metric().name == "accredit_frontchannel_logout_over_rate");
+    let metrics = flood.iter().flat_map(|step| &step.events).map(|event| event.metric().name);
+    assert_eq!(metrics.filter(|name| *name == "accredit_frontchannel_logout_over_rate").count(), 940);
+    stage.worker.wait(seconds(60));
+    let flood: Vec<_> = (0..1_000).map(|number| shown(&mut stage, &format!("sid=made-up-{number}"))).collect();
+    let told = lines(&stage, &flood);
+    assert!(told.len() == 1 && told[0].contains(r#""number":940"#), "{told:?}");
     stage.worker.world.client_address = Some("203.0.113.8:40000".to_owned());
     assert_eq!(taken(&shown(&mut stage, "sid=s-1")), Some(Taken::Ended));
     assert!(!is_signed_in(&mut stage));
+}
+
+#[test]
+fn a_page_that_loads_it_as_an_image_a_script_or_a_document_ends_nothing_and_uses_up_nothing_of_its_office() {
+    let mut stage = signed_in();
+    let answer = response(&shown(&mut stage, "sid=s-0")).clone();
+    for destinations in [
+        &["image"][..],
+        &["script"],
+        &["empty"],
+        &["document"],
+        &["embed"],
+        &[""],
+        &["IFRAME"],
+        &["iframe", "iframe"],
+        &["iframe", "image"],
+    ] {
+        for number in 0..70 {
+            let step = loaded(&mut stage, &format!("sid=made-up-{number}"), destinations);
+            assert_eq!((taken(&step), response(&step)), (Some(Taken::NotInFrame), &answer), "{destinations:?}");
+        }
+        let step = loaded(&mut stage, "sid=s-1", destinations);
+        let event = step.events.iter().find(|event| matches!(event, Event::LoggedOutInFrame { .. })).unwrap();
+        let line = audit::json(event, &stage.worker.gateway.settings().audit, &|| None).unwrap();
+        assert!(line.contains(r#""ended":false"#) && line.contains("not shown in a frame") && !event.is_trouble(), "{line}");
+    }
+    assert!(is_signed_in(&mut stage));
+    for destinations in [&["frame"][..], &["iframe"], &[]] {
+        assert_eq!(taken(&loaded(&mut stage, "sid=s-1", destinations)), Some(Taken::Ended), "{destinations:?}");
+        assert!(!is_signed_in(&mut stage));
+        stage.browser = Browser::default();
+        stage.worker.wait(seconds(1));
+        stage.sign_in("/page");
+    }
 }

@@ -5,25 +5,36 @@
 use std::time::Duration;
 
 use crate::crypto::end_key::EndKey;
-use crate::http::address::network;
+use crate::http::address::networks;
 use crate::session::ended::announcement::unproved_announcement;
 use crate::session::ended::mark::Mark;
 use crate::session::ended::names::{Kind, names};
 use crate::session::ended::pieces::{Pieces, Size};
 use crate::session::ended::queue::Queue;
-use crate::session::ended::rate::{Limit, Rate};
+use crate::session::ended::rate::{Counted, Limit, allows, to_tell};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
-/// The table: 131,072 marks, each of 16 bytes.
-pub(super) const SIZE: Size = Size { pieces: 512, marks: 256 };
+/// The table of all providers: 1,048,576 marks, each of 16 bytes. By [`OF_A_PROVIDER`] and a `lifetime` of 8 hours, 29,700 ends of one
+/// provider at one Envoy matter at a time, and as many marks under each key: it has room for thirty times that.
+pub(super) const SIZE: Size = Size { pieces: 1_024, marks: 1_024 };
 
-/// How many are taken, by each Envoy. Sixty at once are those of one office behind one address.
-const RATE: Rate = Rate {
-    key: "accredit/4/ended/unproved/rate",
-    of_each: Limit { at_once: 60, period: Duration::from_secs(1) },
-    of_all: Limit { at_once: 300, period: Duration::from_millis(200) },
-};
+/// How many of one provider are taken by each Envoy.
+const OF_A_PROVIDER: Limit = Limit { at_once: 300, period: Duration::from_secs(1) };
+
+/// How many of one client are taken, and of the wider networks that one line and one site may have. Sixty at once are those of one
+/// office behind one address.
+const OF_CLIENTS: [(&str, Limit); 3] = [
+    ("client", Limit { at_once: 60, period: Duration::from_secs(60) }),
+    ("line", Limit { at_once: 60, period: Duration::from_secs(60) }),
+    ("site", Limit { at_once: 120, period: Duration::from_secs(15) }),
+];
+
+/// What the keys in shared data begin with where they are counted.
+const RATE: &str = "accredit/4/ended/unproved/rate";
+
+/// How often it is told of each client that too many came.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// The most that wait for the store: somewhat more than are taken at once.
 const MOST_WAITING: usize = 512;
@@ -33,8 +44,13 @@ const MOST_WAITING: usize = 512;
 pub enum Taken {
     /// It holds.
     Ended,
-    /// It does not: too many came from this client, or in all.
-    TooMany,
+    /// It does not: too many came from this client, or for this provider.
+    TooMany {
+        /// How many did not count since that was told last of this client; `None` if it is not to be told now.
+        told: Option<u32>,
+    },
+    /// It does not: the browser did not show it in a frame.
+    NotInFrame,
     /// It does not: the table is full.
     WithoutRoom,
 }
@@ -55,14 +71,31 @@ impl Unproved {
         Self { table: Pieces::new("unproved", SIZE), queue, unsent: Vec::new() }
     }
 
-    /// Whether the client of the request that is under way may end something once more; then it is counted. Clients whose address is
-    /// not known are counted as one.
-    pub(super) fn allows(&self, world: &mut dyn World, keys: &[EndKey], now: Timestamp) -> bool {
-        let network = world.client_address().as_deref().and_then(network).unwrap_or_default();
-        let network: String = network.iter().map(|byte| format!("{byte:02x}")).collect();
+    /// Whether the client of the request that is under way may end something once more at this provider; then it is counted. Clients
+    /// whose address is not known are counted as one.
+    ///
+    /// # Errors
+    /// [`Taken::TooMany`].
+    pub(super) fn allows(world: &mut dyn World, keys: &[EndKey], provider: &str, now: Timestamp) -> Result<(), Taken> {
+        let mut networks = world.client_address().as_deref().map(networks).unwrap_or_default();
+        if networks.is_empty() {
+            networks.push(Vec::new());
+        }
         // The hash is keyed, so that nobody can choose whose place they share.
-        let client = names(keys, Kind::Client, &[&network]).first().copied().unwrap_or_default();
-        RATE.allows(world, client, now)
+        let hash = |network: &Vec<u8>| {
+            let network: String = network.iter().map(|byte| format!("{byte:02x}")).collect();
+            names(keys, Kind::Client, &[&network]).first().copied().unwrap_or_default()
+        };
+        let clients: Vec<u64> = networks.iter().map(hash).collect();
+        let of_clients = clients.iter().zip(OF_CLIENTS);
+        let mut counted: Vec<_> =
+            of_clients.map(|(client, (name, limit))| Counted::of(&format!("{RATE}/{name}"), *client, limit)).collect();
+        counted.push(Counted::of_all(&format!("{RATE}/provider/{provider}"), OF_A_PROVIDER));
+        if allows(world, &counted, now) {
+            return Ok(());
+        }
+        let widest = clients.last().copied().unwrap_or_default();
+        Err(Taken::TooMany { told: to_tell(world, &format!("{RATE}/told"), widest, TOLD_EVERY, now) })
     }
 
     /// Ends something at this provider, and leaves it to the queue to tell other replicas. Returns what became of it, and whether the

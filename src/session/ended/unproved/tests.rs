@@ -57,41 +57,101 @@ fn it_ends_the_sessions_of_one_sid_of_one_provider_that_began_until_now_by_our_o
     }
 }
 
+/// The time for which an end matters with the default `lifetime`.
+const MATTERS: Duration = Duration::from_secs(8 * 3_600 + 600);
+
+/// How many ends of this provider are taken that come at once, one from each of these addresses.
+fn taken(here: &mut EndedSessions, world: &mut Still, provider: &str, addresses: impl Iterator<Item = String>) -> usize {
+    let until = world.now.plus(MATTERS);
+    let ended = addresses.enumerate().filter(|(number, address)| {
+        world.client_address = Some(address.clone());
+        let sid = format!("{number} {:?}", world.now);
+        match here.end_unproved(world, provider, &sid, until) {
+            Taken::Ended => true,
+            Taken::TooMany { .. } => false,
+            Taken::WithoutRoom | Taken::NotInFrame => panic!("{sid}"),
+        }
+    });
+    ended.count()
+}
+
+/// So many clients, each of another address.
+fn clients(number: u32) -> impl Iterator<Item = String> {
+    (0..number).map(|number| format!("{}:1", std::net::Ipv4Addr::from(0x0a00_0000 | number)))
+}
+
 #[test]
-fn a_hundred_thousand_made_up_ones_of_one_client_take_sixty_places_and_hinder_no_other_client() {
+fn one_client_that_goes_on_for_as_long_as_an_end_matters_takes_sixty_places_and_one_a_minute_and_hinders_no_other() {
     let mut world = world();
     let mut here = ended();
-    let taken = (0..100_000).filter(|number| ends(&mut here, &mut world, &number.to_string()) == Taken::Ended).count();
-    assert_eq!(taken, 60);
-    assert_eq!(bytes(&world, "unproved/rate"), 2_048 + 8);
-    for (address, expected) in [("192.0.2.1:9", Taken::TooMany), ("192.0.2.2:1", Taken::Ended), ("[2001:db8::1]:1", Taken::Ended)]
-    {
-        world.client_address = Some(address.to_owned());
-        assert_eq!(ends(&mut here, &mut world, "mine"), expected, "{address}");
+    let one = |number| std::iter::repeat_n("192.0.2.1:1".to_owned(), number);
+    let mut all = taken(&mut here, &mut world, "idp", one(100_000));
+    assert_eq!(all, 60);
+    assert_eq!(bytes(&world, "unproved/rate"), 2_048 + 8 + 2_048);
+    for _ in 0..MATTERS.as_secs() / 30 {
+        world.now = world.now.plus(Duration::from_secs(30));
+        all += taken(&mut here, &mut world, "idp", one(3));
     }
+    assert_eq!(all, 60 + 490, "of 1,048,576");
+    for (address, expected) in [("192.0.2.1:9", 0), ("192.0.2.2:1", 1), ("[2001:db8::1]:1", 1)] {
+        assert_eq!(taken(&mut here, &mut world, "idp", std::iter::once(address.to_owned())), expected, "{address}");
+    }
+    assert!(bytes(&world, "unproved/rate") <= (OF_CLIENTS.len() + 1) * 16 * 2_048 + 8);
 }
 
 #[test]
-fn a_hundred_thousand_made_up_ones_of_as_many_clients_take_three_hundred_places_at_once_and_five_a_second() {
+fn clients_without_number_take_three_hundred_places_at_once_and_then_one_a_second_at_each_provider_apart() {
     let mut world = world();
     let mut here = ended();
-    let mut flood = |world: &mut Still, times: u32| {
-        let of_all = (0..times).filter(|number| {
-            world.client_address = Some(format!("{}:1", std::net::Ipv4Addr::from(0x0a00_0000 | number)));
-            ends(&mut here, world, &format!("{number} {:?}", world.now)) == Taken::Ended
-        });
-        of_all.count()
-    };
-    assert_eq!(flood(&mut world, 100_000), 300);
-    world.now = world.now.plus(Duration::from_secs(60));
-    assert_eq!(flood(&mut world, 1_000), 300);
-    world.now = world.now.plus(Duration::from_secs(1));
-    assert_eq!(flood(&mut world, 1_000), 5);
-    assert_eq!(bytes(&world, "unproved/rate"), 16 * 2_048 + 8);
+    let mut flood = |world: &mut Still, provider: &str, number| taken(&mut here, world, provider, clients(number));
+    assert_eq!(flood(&mut world, "idp", 100_000), 300);
+    assert_eq!(flood(&mut world, "partner", 100_000), 300, "the other provider's sign-outs count");
+    let mut all = 300;
+    for _ in 0..MATTERS.as_secs() / 60 {
+        world.now = world.now.plus(Duration::from_secs(60));
+        all += flood(&mut world, "idp", 100);
+    }
+    assert_eq!(all, 29_700, "and no more than that while the first of them matters");
+    let kinds = OF_CLIENTS.len() + 1;
+    assert!(bytes(&world, "unproved/rate") <= kinds * 16 * 2_048 + 2 * 8);
 }
 
 #[test]
-fn a_flood_that_lasts_for_hours_pushes_out_no_proved_end_nor_one_of_its_own_and_takes_no_more_memory_than_the_table_has() {
+fn one_line_of_ipv6_is_one_client_whatever_of_its_networks_it_comes_from_and_a_site_leaves_room_to_others() {
+    let mut world = world();
+    let mut here = ended();
+    let line = (0..256).map(|network| format!("[2001:db8:1:2a{network:02x}::1]:1"));
+    assert_eq!(taken(&mut here, &mut world, "idp", line.clone().chain(line)), 60);
+    let site = (0..0x1_0000).map(|network| format!("[2001:db8:1:{network:x}::1]:1"));
+    assert_eq!(taken(&mut here, &mut world, "idp", site), 60, "which are 120 with those of the line");
+    assert_eq!(taken(&mut here, &mut world, "idp", clients(1_000)), 180);
+}
+
+/// Marks of as many made-up ends, which nobody can choose: names are keyed hashes.
+fn made_up(number: usize) -> Vec<Mark> {
+    let ends = crate::session::ended::mark::Ends::begun_by(NOW);
+    let names = (1..=number as u64).map(|name| name.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (name << 40)).map(|name| {
+        let name = (name ^ (name >> 31)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+        name ^ (name >> 32)
+    });
+    names.map(|name| Mark::new(name, NOW.plus(DAY), ends)).collect()
+}
+
+#[test]
+fn all_that_thirty_floods_without_end_may_end_has_room_as_of_five_envoys_with_three_providers_and_two_keys() {
+    let mut world = world();
+    let mut here = ended();
+    let most = u64::from(OF_A_PROVIDER.at_once) + MATTERS.as_secs() / OF_A_PROVIDER.period.as_secs();
+    let marks = made_up(30 * usize::try_from(most).unwrap());
+    assert_eq!(marks.len(), 891_000);
+    for some in marks.chunks(99_000) {
+        assert_eq!(here.take_over(&mut world, Vec::new(), some), 0);
+    }
+    assert_eq!(taken(&mut here, &mut world, "idp", clients(300)), 300);
+}
+
+#[test]
+fn a_table_that_was_filled_all_the_same_pushes_out_no_end_counts_what_it_refuses_and_takes_no_more_memory() {
     let mut world = world();
     let mut here = ended();
     let proved: Vec<_> = (0..500).map(|number| format!("proved {number}")).collect();
@@ -101,38 +161,25 @@ fn a_flood_that_lasts_for_hours_pushes_out_no_proved_end_nor_one_of_its_own_and_
     }
     assert_eq!(ends(&mut here, &mut world, "mine"), Taken::Ended);
     let known = |world: &Still, sid: &str| ended().has_uncached(world, &of("idp", sid, NOW), world.now);
-    // As if so much were allowed that the table becomes full.
+    // As if dozens of replicas were flooded at once.
     let full = SIZE.pieces * SIZE.marks;
-    let made_up: Vec<_> = (0..full as u64 + 20_000)
-        .map(|name| {
-            Mark::new(name.wrapping_mul(0x9E37_79B9_7F4A_7C15), NOW.plus(DAY), crate::session::ended::mark::Ends::begun_by(NOW))
-        })
-        .collect();
-    let mut refused = 0;
-    for some in made_up.chunks(10_000) {
-        refused += here.unproved.table.add(&mut world, some, NOW).0.len();
-    }
-    assert!((20_000..40_000).contains(&refused), "{refused}");
-    let (mut ended, mut without_room) = (0, 0);
-    for number in 0..300 {
-        match ends(&mut here, &mut world, &format!("made up {number}")) {
-            Taken::Ended => ended += 1,
-            Taken::WithoutRoom => without_room += 1,
-            Taken::TooMany => {}
-        }
-        world.now = world.now.plus(Duration::from_secs(1));
-    }
-    assert!(without_room > 200 && ended + without_room == 300, "{ended} {without_room}");
+    let marks = made_up(full + full / 2);
+    let refused: usize = marks.chunks(200_000).map(|some| here.take_over(&mut world, Vec::new(), some)).sum();
+    assert_eq!(refused, marks.len() + 1 - full, "each that was refused is counted");
+    assert_eq!(ends(&mut here, &mut world, "made up"), Taken::WithoutRoom);
     assert!(known(&world, "mine") && proved.iter().all(|sid| known(&world, sid)));
-    let most = full * 16 + SIZE.pieces * 4 + 16 * 2_048 + 8;
+    let most = full * 16 + SIZE.pieces * 4 + 2 * 2_048 + 8;
     assert!(bytes(&world, "ended/unproved") <= most, "{} of {most}", bytes(&world, "ended/unproved"));
+    world.now = NOW.plus(DAY).plus(Duration::from_secs(1));
+    assert_eq!(ends(&mut here, &mut world, "later"), Taken::Ended, "what does not matter any more makes room");
 }
 
 #[test]
 fn what_waits_for_the_store_is_bounded_and_takes_no_room_from_what_was_proved() {
     let mut world = world();
     let mut here = ended();
-    for number in 0..2_000 {
+    for number in 0..2_000_u32 {
+        world.client_address = Some(std::net::Ipv4Addr::from(0x0a00_0000 | number).to_string());
         assert_eq!(ends(&mut here, &mut world, &number.to_string()), Taken::Ended);
         world.now = world.now.plus(Duration::from_secs(1));
     }
