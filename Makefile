@@ -36,7 +36,7 @@ format: tools lints/node_modules/.package-lock.json ## formats the Rust and the 
 bench: wasm tests/e2e/node_modules/.package-lock.json ## what a worker, a request and ended sessions cost, compared with Envoy's own filters (about 15 minutes; on a quiet machine)
 	@envoy=$$(deploy/build/envoy.sh) && wrk=$$(deploy/build/wrk.sh) && noop=$$(deploy/build/noop.sh) && \
 	ENVOY="$$envoy" WRK="$$wrk" NOOP_WASM="$$noop" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" \
-	sh -c 'node benches/worker.mjs && node benches/ends.mjs && exec node benches/bench.mjs'
+	sh -c 'node benches/worker.mjs && node benches/ends.mjs && node benches/fleet.mjs && exec node benches/bench.mjs'
 
 wasm: deploy/build/node_modules/.package-lock.json ## the filter: target/accredit.wasm (with QUICK=1 target/accredit-quick.wasm, within seconds, for tests)
 	@QUICK=$(QUICK) deploy/build/wasm.sh
