@@ -103,7 +103,7 @@ describe('the objects for Envoy Gateway', () => {
   });
 
   it('are all in the kustomization, and every file says how to use it and what to change', () => {
-    assertFilesAreNamed(FOLDER, ['controller-values.yaml', 'envoy.yaml']);
+    assertFilesAreNamed(FOLDER, ['controller-values.yaml', 'envoy.yaml', 'redis.yaml']);
   });
 
   it('have a README that passes no secret as an argument, removes the routes before the filter, and says what was not tested', () => {

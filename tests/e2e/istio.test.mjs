@@ -109,7 +109,7 @@ describe('the objects for Istio', () => {
   });
 
   it('are all in the kustomization, and every file says how to use it and what to change', () => {
-    assertFilesAreNamed(`${ROOT}deploy/istio`, ['gateway-values.yaml', 'envoy.yaml']);
+    assertFilesAreNamed(`${ROOT}deploy/istio`, ['gateway-values.yaml', 'envoy.yaml', 'redis.yaml']);
   });
 
   it('have a README that passes no secret as an argument, removes the routes before the filter, and says what was not tested', () => {
