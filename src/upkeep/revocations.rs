@@ -57,6 +57,8 @@ pub struct Revocations {
     again: Option<Again>,
     /// Before this time, nothing that was lost is announced again: another replica does it.
     again_not_before: Timestamp,
+    /// How often in a row another replica did.
+    claims_lost: u32,
     /// What the store is to keep under names, and for how long.
     to_put: Vec<(String, &'static [u8], Duration)>,
     /// Whether reading fails.
@@ -80,6 +82,7 @@ impl Revocations {
             heard: BTreeSet::new(),
             again: None,
             again_not_before: Timestamp::default(),
+            claims_lost: 0,
             to_put: Vec::new(),
             reading: Failing::default(),
             announcing: Failing::default(),
@@ -160,7 +163,7 @@ impl Revocations {
                 turn.events.push(Event::RevocationsAnnounced(announcements.len()));
             }),
             Question::Put => configured.store.was_put(reply),
-            Question::ClaimAgain => match again::is_won(&configured.store, reply) {
+            Question::ClaimAgain => match again::may_begin(&configured.store, reply, &mut self.claims_lost) {
                 Ok(true) => {
                     self.go_on_announcing(turn, configured);
                     Ok(())
@@ -256,7 +259,7 @@ impl Revocations {
         match round.known() {
             Some(known) => {
                 self.again_not_before = turn.now.plus(again::PAUSE);
-                let mut again = Again::new(known);
+                let mut again = Again::new(known, turn.now);
                 again.prepare(turn);
                 if again.is_complete() {
                     owes_nothing(turn, place, complete.last);
@@ -285,6 +288,7 @@ impl Revocations {
         let Some(again) = &mut self.again else { return };
         let batch = again.batch();
         again.prepare(turn);
+        self.to_put.extend(again.renewed_claim(turn.now));
         if batch.is_empty() {
             // Whether the store has kept it all, the next round that reads everything finds out.
             self.look_again_later(turn);

@@ -11,6 +11,7 @@ use crate::session::ended::announcement::announcement_again;
 use crate::session::ended::mark::Mark;
 use crate::upkeep::turn::Turn;
 use crate::words::reason::Failure;
+use crate::words::time::Timestamp;
 
 /// How long a replica waits before it looks again what the store lacks.
 pub(super) const PAUSE: Duration = Duration::from_secs(3);
@@ -18,8 +19,18 @@ pub(super) const PAUSE: Duration = Duration::from_secs(3);
 /// Of all replicas, one announces again at a time. If it stops, another one may after this time.
 const CLAIMED_FOR: Duration = Duration::from_secs(3);
 
+/// A claim that is older than this is made anew.
+const RENEWED_AFTER: Duration = Duration::from_secs(1);
+
 /// The name that is claimed.
 const NAME: &str = "announce-again";
+
+/// What stands there. It says nothing.
+const VALUE: &[u8] = b"1";
+
+/// After so many claims in a row that were lost, nobody else is believed to announce again: whoever can write to the store could keep
+/// the name for ever.
+const MOST_LOST: u32 = 5;
 
 /// The most announcements of one call: 20 KiB, with two keys twice as much.
 const MOST_AT_ONCE: usize = 500;
@@ -56,12 +67,23 @@ pub(super) struct Again {
     piece: usize,
     /// The announcements of the pieces before, that were not sent yet.
     waiting: Vec<Vec<u8>>,
+    /// When the name was claimed last.
+    claimed: Timestamp,
 }
 
 impl Again {
     /// What this process knows, and a store with these marks does not.
-    pub(super) const fn new(known: Marks) -> Self {
-        Self { known, piece: 0, waiting: Vec::new() }
+    pub(super) const fn new(known: Marks, now: Timestamp) -> Self {
+        Self { known, piece: 0, waiting: Vec::new(), claimed: now }
+    }
+
+    /// What the store is to keep, so that nobody else announces again meanwhile, if it is time for that.
+    pub(super) fn renewed_claim(&mut self, now: Timestamp) -> Option<(String, &'static [u8], Duration)> {
+        if now.since(self.claimed) < RENEWED_AFTER {
+            return None;
+        }
+        self.claimed = now;
+        Some((NAME.to_owned(), VALUE, CLAIMED_FOR))
     }
 
     /// Looks for the next announcements, unless there are enough already.
@@ -89,13 +111,14 @@ impl Again {
 
 /// The claim.
 pub(super) fn claim(store: &Store) -> HttpCall {
-    store.claim(&NamedValue { name: NAME, value: b"1", lifetime: CLAIMED_FOR })
+    store.claim(&NamedValue { name: NAME, value: VALUE, lifetime: CLAIMED_FOR })
 }
 
-/// Whether it was won.
+/// Whether this process announces again: it has won the claim, or has `lost` so many in a row, of which it keeps count.
 ///
 /// # Errors
 /// Unless the store has said it.
-pub(super) fn is_won(store: &Store, reply: &Reply) -> Result<bool, Failure> {
-    Ok(store.claimed(reply)? == Claimed::Won)
+pub(super) fn may_begin(store: &Store, reply: &Reply, lost: &mut u32) -> Result<bool, Failure> {
+    *lost = if store.claimed(reply)? == Claimed::Won || *lost >= MOST_LOST { 0 } else { lost.saturating_add(1) };
+    Ok(*lost == 0)
 }

@@ -109,3 +109,20 @@ fn a_store_that_loses_what_it_was_told_again_is_told_once_more() {
     fleet.pass(&mut stage, seconds(2));
     assert_eq!(fleet.outcomes(&stolen), refuses(1));
 }
+
+#[test]
+fn whoever_keeps_the_name_for_ever_by_which_replicas_agree_who_announces_again_hides_nothing() {
+    let mut stage = Stage::signed_in(&sharing());
+    let mut fleet = Fleet::of(&mut stage, &sharing(), 1);
+    let stolen = stage.browser.clone();
+    stage.script("POST", "/api/logout");
+    fleet.pass(&mut stage, seconds(3));
+    let for_ever = stage.worker.world.now.plus(seconds(1_000_000));
+    fleet.shelf.names.insert(b"accredit:announce-again".to_vec(), (b"1".to_vec(), for_ever));
+    fleet.shelf.entries.clear();
+    fleet.pass(&mut stage, seconds(30));
+    fleet.replicas.clear();
+    fleet.join(&sharing(), stage.worker.world.now);
+    fleet.pass(&mut stage, seconds(1));
+    assert_eq!(fleet.outcomes(&stolen), refuses(1));
+}
