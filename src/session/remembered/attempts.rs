@@ -1,6 +1,6 @@
 //! What became of sign-in attempts, in any worker: each is used up once, ends once, and lets two further callbacks wait for its end.
-//! All of it is kept as marks in one table of fixed size. If a mark is overwritten, a callback waits in vain, or sends a code once
-//! more, which the provider refuses because it was spent.
+//! All of it is kept as marks in one table of fixed size. Marks of other attempts are overwritten only while thousands are under way:
+//! then a callback may wait in vain, or send a code once more, which the provider refuses because it was spent.
 
 use std::time::Duration;
 
@@ -112,5 +112,32 @@ mod tests {
             there.now = there.now.plus(OUTCOME_KNOWN);
             assert_eq!(theirs.outcome(&there, &state, there.now), None);
         }
+    }
+
+    #[test]
+    fn of_many_callbacks_of_one_attempt_one_uses_it_up_whatever_else_is_noted_about_it() {
+        let (mut world, mut attempts) = (Still::default(), UsedAttempts::default());
+        for number in 0..4_000 {
+            // The marks of the attempt before count no more.
+            world.now = world.now.plus(OUTCOME_KNOWN);
+            let (state, until) = (Secret::new(format!("state {number}")), world.now.plus(OUTCOME_KNOWN));
+            assert!(attempts.use_up(&mut world, &state, until), "{number}");
+            for _ in 0..3 {
+                attempts.may_wait(&mut world, &state, until);
+                attempts.may_begin_again(&mut world, &state, until);
+                assert!(!attempts.use_up(&mut world, &state, until), "{number}");
+            }
+            attempts.end(&mut world, &state, Outcome::SignedIn);
+            assert!(!attempts.use_up(&mut world, &state, until), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_thousand_attempts_at_the_same_time_push_out_none() {
+        let (mut world, mut attempts) = (Still::default(), UsedAttempts::default());
+        let until = world.now.plus(OUTCOME_KNOWN);
+        let states: Vec<_> = (0..1_000).map(|number| Secret::new(format!("state {number}"))).collect();
+        assert!(states.iter().all(|state| attempts.use_up(&mut world, state, until)));
+        assert!(states.iter().all(|state| !attempts.use_up(&mut world, state, until)));
     }
 }
