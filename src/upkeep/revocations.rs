@@ -59,6 +59,8 @@ pub struct Revocations {
     again_not_before: Timestamp,
     /// How often in a row another replica did.
     claims_lost: u32,
+    /// How often in a row the store did not take it.
+    again_fails: u32,
     /// What the store is to keep under names, and for how long.
     to_put: Vec<(String, &'static [u8], Duration)>,
     /// Whether reading fails.
@@ -83,6 +85,7 @@ impl Revocations {
             again: None,
             again_not_before: Timestamp::default(),
             claims_lost: 0,
+            again_fails: 0,
             to_put: Vec::new(),
             reading: Failing::default(),
             announcing: Failing::default(),
@@ -169,6 +172,7 @@ impl Revocations {
                     Ok(())
                 }
                 other => {
+                    self.again_fails = self.again_fails.saturating_add(u32::from(other.is_err()));
                     self.look_again_later(turn);
                     other.map(|_| ())
                 }
@@ -180,6 +184,7 @@ impl Revocations {
                     Ok(())
                 }
                 Err(failure) => {
+                    self.again_fails = self.again_fails.saturating_add(1);
                     self.look_again_later(turn);
                     Err(failure)
                 }
@@ -281,7 +286,7 @@ impl Revocations {
     /// This replica has announced what the store lacked, or could not, or another one does it: later it looks again what is missing.
     fn look_again_later(&mut self, turn: &Turn<'_>) {
         self.again = None;
-        self.again_not_before = turn.now.plus(again::PAUSE);
+        self.again_not_before = turn.now.plus(again::pause(self.again_fails));
     }
 
     fn go_on_announcing(&mut self, turn: &mut Turn<'_>, configured: &Configured) {
@@ -291,6 +296,7 @@ impl Revocations {
         self.to_put.extend(again.renewed_claim(turn.now));
         if batch.is_empty() {
             // Whether the store has kept it all, the next round that reads everything finds out.
+            self.again_fails = 0;
             self.look_again_later(turn);
             return;
         }

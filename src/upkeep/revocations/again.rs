@@ -16,6 +16,9 @@ use crate::words::time::Timestamp;
 /// How long a replica waits before it looks again what the store lacks.
 pub(super) const PAUSE: Duration = Duration::from_secs(3);
 
+/// The longest such time.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// Of all replicas, one announces again at a time. If it stops, another one may after this time.
 const CLAIMED_FOR: Duration = Duration::from_secs(3);
 
@@ -107,6 +110,12 @@ impl Again {
         let rest = self.waiting.split_off(MOST_AT_ONCE.min(self.waiting.len()));
         std::mem::replace(&mut self.waiting, rest)
     }
+}
+
+/// How long this worker waits before it looks again what the store lacks, after so many failures in a row: twice as long after each,
+/// because it then reads everything.
+pub(super) fn pause(failures: u32) -> Duration {
+    PAUSE.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(16))).min(LONGEST_PAUSE)
 }
 
 /// The claim.

@@ -72,3 +72,22 @@ fn what_was_read_before_the_store_went_away_holds() {
         assert_eq!(fleet.outcomes(&first), expected, "after {pages} pages");
     }
 }
+
+#[test]
+fn a_store_that_takes_nothing_is_read_from_the_beginning_ever_more_seldom() {
+    let mut stage = Stage::signed_in(&sharing());
+    let mut fleet = Fleet::of(&mut stage, &sharing(), 0);
+    many_end(&mut fleet, stage.worker.world.now);
+    fleet.pass(&mut stage, seconds(100));
+    stage.script("POST", "/api/logout");
+    fleet.pass(&mut stage, seconds(3));
+    fleet.shelf.entries.pop_last();
+    (fleet.shelf.is_full, fleet.shelf.read) = (true, 0);
+    fleet.pass(&mut stage, seconds(120));
+    // After 3, 3, 6, 12, 24 and 48 seconds.
+    let times = fleet.shelf.read / MANY as usize;
+    assert!((4..=7).contains(&times), "{times}");
+    fleet.shelf.is_full = false;
+    fleet.pass(&mut stage, seconds(62));
+    assert_eq!(fleet.shelf.entries.len(), MANY as usize + 1);
+}
