@@ -13,7 +13,7 @@ exec valkey-server - <<END
 bind $HOST
 save ""
 maxmemory 128mb
-maxmemory-policy noeviction
+maxmemory-policy volatile-lru
 user default off
 user accredit on >$REDIS_PASSWORD resetkeys ~accredit ~accredit:* resetchannels -@all +time +xadd +xrange +set +get
 END

@@ -122,12 +122,14 @@ impl EndedSessions {
         Names::new(&self.keys, &self.reported, session)
     }
 
-    /// Ends a session until it would expire, and leaves it to the queue to tell other replicas. This worker knows it at once.
-    pub fn mark(&mut self, world: &mut dyn World, session: &Session) {
+    /// Ends a session until it would expire, and leaves it to the queue to tell other replicas. This worker knows it at once. Returns
+    /// whether there was room.
+    pub fn mark(&mut self, world: &mut dyn World, session: &Session) -> bool {
         let recorded = self.end(world, &End::Session(session));
         if session.ends > world.now() {
             self.tell_later(world, &recorded.announcement);
         }
+        recorded.kept
     }
 
     /// What found no room since this was asked last.

@@ -267,6 +267,7 @@ impl Revocations {
                 let mut again = Again::new(known, turn.now);
                 again.prepare(turn);
                 if again.is_complete() {
+                    self.claims_lost = 0;
                     owes_nothing(turn, place, complete.last);
                 } else {
                     self.again = Some(again);
@@ -293,13 +294,13 @@ impl Revocations {
         let Some(again) = &mut self.again else { return };
         let batch = again.batch();
         again.prepare(turn);
-        self.to_put.extend(again.renewed_claim(turn.now));
         if batch.is_empty() {
             // Whether the store has kept it all, the next round that reads everything finds out.
             self.again_fails = 0;
             self.look_again_later(turn);
             return;
         }
+        self.to_put.extend(again.renewed_claim(turn.now));
         let call = configured.store.announce(&batch, &[], None);
         ask(turn, call, Question::AnnounceAgain(batch.len()));
     }

@@ -15,10 +15,12 @@ use crate::words::time::Timestamp;
 /// Claims that say of a token whose, for whom, of which kind it is, and how, when and where somebody signed in: OpenID Connect Core
 /// (sections 2 and 3.1.3.6), RFC 7519, 7662 and 9068, and the names that providers have for another one behind them. Everybody who
 /// signs in can have the same.
-const OF_PROTOCOL: [&str; 22] = [
+const OF_PROTOCOL: [&str; 28] = [
     "acr",
+    "acrs",
     "active",
     "amr",
+    "appid",
     "at_hash",
     "aud",
     "auth_time",
@@ -26,10 +28,12 @@ const OF_PROTOCOL: [&str; 22] = [
     "c_hash",
     "client_id",
     "cnf",
+    "events",
     "exp",
     "iat",
     "identity_provider",
     "idp",
+    "idtyp",
     "iss",
     "jti",
     "nbf",
@@ -37,7 +41,9 @@ const OF_PROTOCOL: [&str; 22] = [
     "s_hash",
     "sid",
     "token_type",
+    "token_use",
     "typ",
+    "ver",
 ];
 
 /// Whether a scope can permit something. (Those of OpenID Connect Core, sections 5.4 and 11, permit nothing here.)

@@ -46,6 +46,8 @@ fn a_rule_that_many_meet_who_are_signed_in_is_refused_for_the_endpoint_of_operat
         (json!({"claim": "typ", "any_of": ["ID"]}), many),
         (json!({"claim": "acr", "any_of": ["1"]}), many),
         (json!({"claim": "amr", "any_of": ["pwd"]}), many),
+        (json!({"claim": "acrs", "any_of": ["c1"]}), many),
+        (json!({"claim": "ver", "any_of": ["2.0"]}), many),
         (json!({"claim": "idp", "any_of": ["partner"]}), many),
         (json!({"claim": "email_verified", "any_of": [true]}), many),
         (json!({"claim": ["cnf"], "has_key": ["jkt"]}), many),

@@ -108,6 +108,8 @@ pub(super) fn announced(scene: &mut Scene<'_>, visit: &Visit, announcing: Announ
     let Some(revocations) = &scene.settings.revocations else { return Ok(answered(scene, announcing)) };
     let announced = revocations.store.announced(1, 1, reply).map_err(refused)?;
     if announced.claims.iter().any(|claim| matches!(claim, Claimed::Lost(value) if value == ANSWERED)) {
+        // From now on, this process knows that without the store.
+        scene.background.ended.answered(scene.world, &announcing.token, announcing.until);
         return Err(refused(came_before()));
     }
     scene.background.revocations.put(announcing.token.clone(), ANSWERED, announcing.until.since(visit.now));

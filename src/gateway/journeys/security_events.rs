@@ -114,6 +114,12 @@ fn end(
     let (mut announcements, mut is_kept) = (Vec::new(), true);
     let until = settings.session.nothing_is_left_after(visit.now);
     for end in &ends {
+        // Such a token may be sent again for ever. It would only fill tables.
+        if settings.session.nothing_is_left_after(end.before) <= visit.now {
+            let why = "no session is left that began before it".to_owned();
+            events.push(told(end.event.name(), Followed::Nothing { why }));
+            continue;
+        }
         for subject in &end.subjects {
             let [sub, sid, address] = parts(subject);
             let provider = subject.provider.as_str();

@@ -48,7 +48,11 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
     let mut sessions = std::mem::take(&mut carried.sessions);
     let (ended, world) = (&mut scene.background.ended, &mut *scene.world);
     sessions.retain(|session| !ended.has_uncached(world, session, visit.now));
-    sessions.iter().for_each(|session| ended.mark(world, session));
+    for session in &sessions {
+        if !ended.mark(world, session) {
+            carried.unknown = Some("there is no room for another end of this provider");
+        }
+    }
     for session in sessions.iter().filter(|session| settings.is_of_here(session)) {
         scene.background.given_back.add(settings, world, session);
     }

@@ -224,8 +224,8 @@ fn with_a_store_the_answer_is_200_when_it_has_taken_the_end_and_503_when_not_and
             let form = crate::http::body::Body::Read(format!("logout_token={good}").into_bytes().into());
             let step = stage.worker.resume(*pending, crate::step::decision::BodyNews::Came(form));
             assert!(!is_signed_in(&mut stage), "it has ended here before the store has answered");
-            if expected == 200 && time == "second" {
-                assert_eq!(error(&step).2, "logout_token_invalid", "it was answered with 200");
+            if expected != 503 && time == "second" {
+                assert_eq!(error(&step).2, "logout_token_invalid", "it was answered with 200, here or elsewhere");
                 continue;
             }
             let told = |step: &Step| step.events.iter().any(|event| matches!(event, Event::LoggedOutByProvider { .. }));

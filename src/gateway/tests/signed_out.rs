@@ -1,5 +1,7 @@
-use super::stage::{Stage, document, field, outcome, response, status};
+use super::stage::{Stage, Worker, document, field, outcome, response, seconds, status};
 use crate::http::message::Response;
+use crate::session::ended::mark::{Ends, Mark};
+use crate::step::event::Event;
 
 fn emptied(response: &Response) -> Option<&str> {
     field(response, "clear-site-data")
@@ -40,4 +42,22 @@ fn another_site_that_was_opened_from_the_address_bar_and_redirects_to_sign_out_g
     let pressed = [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin"), ("origin", "null")];
     assert_eq!(outcome(&stage.send(stage.browser.send("POST", "/api/logout", &pressed))).0, 303);
     assert_eq!(stage.browser.names(), Vec::<&str>::new());
+}
+
+#[test]
+fn whoever_finds_no_room_for_the_end_of_their_session_is_never_told_that_all_is_well() {
+    let mut stage = Stage::ready(&document());
+    let begun = stage.sign_in("/page");
+    let id = begun.events.iter().find_map(|event| match event {
+        Event::SignInCompleted { session, .. } => session.clone(),
+        _ => None,
+    });
+    let Worker { gateway, world } = &mut stage.worker;
+    let ended = &mut gateway.background.ended;
+    let (now, until) = (world.now, world.now.plus(seconds(8 * 3_600)));
+    // The upper 16 bits of a name say in which piece of the table it stands.
+    let name = ended.keys()[0].name(1, &[&id.unwrap()]);
+    let beside = |number: u64| Mark::new((name & (u64::MAX << 48)) | number, until, Ends::begun_by(now));
+    assert!(ended.take_over(world, vec![("main".to_owned(), (0..5_000).map(beside).collect())], &[]) > 0);
+    assert_eq!(outcome(&stage.script("POST", "/api/logout")), (400, "sign_out_incomplete"));
 }

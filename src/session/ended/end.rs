@@ -66,8 +66,8 @@ pub enum End<'a> {
         /// Until when that matters.
         until: Timestamp,
     },
-    /// The sessions of somebody whose subject is the user service's, and not `sub` at the provider, that began at this time or before,
-    /// by our own clock.
+    /// The sessions of somebody by their subject here, which may be the user service's and another one than `sub` at the provider, that
+    /// began at this time or before, by our own clock.
     SubjectHere {
         /// The provider's configured name.
         provider: &'a str,

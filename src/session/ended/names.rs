@@ -138,9 +138,9 @@ impl Names {
         let sub = session.subject_at_provider();
         let person = names(keys, Kind::Person, &[provider, sub]);
         let person_here = names(keys, Kind::PersonHere, &[provider, sub]);
-        // A user service may have another subject for them: it is no `sub` of the provider, which may give the same to another.
-        let subject = || names(keys, Kind::SubjectHere, &[provider, &session.subject]);
-        let subject = session.provider_subject.is_some().then(subject).unwrap_or_default();
+        // A user service may have another subject for them: it is no `sub` of the provider, which may give the same to another. Both
+        // may be one text; and a session that a service has made need not say what `sub` is.
+        let subject = names(keys, Kind::SubjectHere, &[provider, &session.subject]);
         let of_sid = |sid: &String| names(keys, Kind::AtProvider, &[provider, sid]);
         Self {
             session: session.id.clone(),

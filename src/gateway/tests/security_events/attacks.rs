@@ -169,3 +169,15 @@ fn while_a_transmitter_cannot_be_asked_for_its_keys_its_events_are_answered_with
     assert!(is_signed_in(&mut stage));
     drop(kept);
 }
+
+#[test]
+fn a_token_that_is_sent_again_for_ever_writes_nothing_once_no_session_is_left_that_it_could_end() {
+    let sharing = taking(with("/revocations", json!({"redis": {"cluster": "redis"}})), &json!({}));
+    let mut stage = Stage::signed_in(&sharing);
+    let now = stage.worker.world.now;
+    let old = revoked(&stage, &person());
+    stage.worker.wait(stage.worker.gateway.settings().session.nothing_is_left_after(now).since(now));
+    let step = post(&mut stage, &old);
+    assert_eq!(response(&step).status, 202, "no call to the store is made");
+    assert!(matches!(followed(&step)[..], [Followed::Nothing { .. }]), "{:?}", followed(&step));
+}
