@@ -1,7 +1,7 @@
 //! Who refreshes a session, where replicas share a store: whoever claims the refresh there first. Then the session with its new
-//! tokens stands in the place of the claim while the former cookie may come, and other replicas take it. A store that does not answer, or says what we have
-//! not left there, changes nothing: the provider is asked as if there were none. Within a process, the lease decides, which this
-//! worker holds by then.
+//! tokens stands in the place of the claim while the former cookie may come, and other replicas take it. A store that does not
+//! answer, or says what we have not left there, changes nothing: the provider is asked as if there were none. Within a process,
+//! the lease decides, which this worker holds by then.
 
 use std::time::Duration;
 
@@ -147,8 +147,8 @@ impl Agreement {
     }
 }
 
-/// Asks the store who refreshes a session, even if it has just failed. Returns until when its answer is expected; `None` if there is
-/// nobody to ask.
+/// Asks the store who refreshes a session, even if it has just failed. Returns until when its answer is expected; `None` if there
+/// is nobody to ask.
 pub(super) fn look_again(turn: &mut Turn<'_>, provider: &ProviderSettings, session: &Session) -> Option<Timestamp> {
     let configured = turn.settings.revocations.as_ref()?;
     let (name, value) = claim(turn, session)?;
@@ -168,15 +168,15 @@ pub(super) fn leave(turn: &mut Turn<'_>, former: &Session, refreshed: &Session) 
     put(turn, &name, &value, lifetime);
 }
 
-/// When no cookie of a session from before this refresh counts any more. Such a cookie may be written again as long as its tokens have
-/// not ended, by a replica that does not know of the refresh.
+/// When no cookie of a session from before this refresh counts any more. Such a cookie may be written again as long as its tokens
+/// have not ended, by a replica that does not know of the refresh.
 fn last_use(turn: &Turn<'_>, former: &Session) -> Timestamp {
     let last_written = former.tokens.end.map_or(turn.now, |end| end.max(turn.now));
     former.renewed(last_written).expires(turn.settings.session.lifetimes)
 }
 
-/// Has this process's claim of a refresh that failed end after half the time for which this process waits: perhaps another replica can
-/// reach the provider.
+/// Has this process's claim of a refresh that failed end after half the time for which this process waits: perhaps another
+/// replica can reach the provider.
 pub(super) fn give_up(turn: &mut Turn<'_>, session: &Session, not_before: Timestamp) {
     let Some((name, value)) = claim(turn, session) else { return };
     let lifetime = not_before.since(turn.now).checked_div(2).unwrap_or_default();
@@ -198,7 +198,8 @@ fn put(turn: &mut Turn<'_>, name: &str, value: &str, lifetime: Duration) {
     fetch(turn, Errand::LeaveRefresh, call);
 }
 
-/// How long a refresh may take from the call to the provider on: the time for the reply, for the keys that it may need, and a second.
+/// How long a refresh may take from the call to the provider on: the time for the reply, for the keys that it may need, and a
+/// second.
 pub(super) fn span(settings: &Settings, provider: &ProviderSettings) -> Duration {
     provider.oidc.timeout.saturating_add(settings.wait).saturating_add(Duration::from_secs(1))
 }

@@ -1,5 +1,5 @@
-//! What becomes of a session that was to be refreshed: it has its new tokens, it has ended, or it is tried again. Which of these is true
-//! is not decided here.
+//! What becomes of a session that was to be refreshed: it has its new tokens, it has ended, or it is tried again. Which of these
+//! is true is not decided here.
 
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::session::content::Session;
@@ -50,8 +50,8 @@ pub(super) fn provider_of<'a>(settings: &'a Settings, session: &Session) -> Opti
     settings.provider(&session.provider).filter(|provider| provider.fingerprint == session.fingerprint)
 }
 
-/// Leaves the session as it is, to be tried again after a delay, by another replica if that is sooner; returns that it is still to be
-/// refreshed.
+/// Leaves the session as it is, to be tried again after a delay, by another replica if that is sooner; returns that it is still
+/// to be refreshed.
 pub(super) fn retry_later(turn: &mut Turn<'_>, due: &mut DueSession, failure: Failure) -> bool {
     (due.elsewhere, due.vanished) = (None, false);
     due.not_before = lease::back_off(turn.world, &lease_key(&due.session), turn.now);

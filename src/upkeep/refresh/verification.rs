@@ -1,5 +1,5 @@
-//! Whether the tokens that a refresh has brought are accepted (OpenID Connect Core, section 12.2), and the session that has them. They are
-//! not requested here.
+//! Whether the tokens that a refresh has brought are accepted (OpenID Connect Core, section 12.2), and the session that has them.
+//! They are not requested here.
 
 use crate::config::settings::ProviderSettings;
 use crate::oidc::id_token::{self, Expectations, ExpectedNonce, IdToken, IdTokenError, IssuedWith};
