@@ -146,7 +146,7 @@ impl Names {
             session: session.id.clone(),
             provider: provider.to_owned(),
             begun: session.issued,
-            // A token of another service may not say when it began: then it ends with all that began before.
+            // Of what does not say when it began (0), nobody knows that it began later: it ends with everybody.
             begun_here: if session.issued == Timestamp::default() { session.issued } else { session.created },
             everybody: of_all(""),
             at_provider: [own.as_slice(), &person].concat(),

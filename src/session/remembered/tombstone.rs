@@ -1,6 +1,6 @@
 //! Tombstones: marks of what was used up, shared by the workers of one process. Sign-in attempts get one at their callback. Each
 //! kind has one table of fixed size, because shared data cannot be deleted, and a mark may be overwritten by
-//! another. So they are a second line of defence: cookies are deleted in the browser, too, and codes are accepted once by the
+//! others if very many count at the same time. So they are a second line of defence: cookies are deleted in the browser, too, and codes are accepted once by the
 //! provider.
 //!
 //! Each worker has a copy of the table. A copy that is up to 100 ms old is good enough to let somebody in. Before a cookie is

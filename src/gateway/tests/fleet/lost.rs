@@ -17,6 +17,17 @@ fn ends_person(worker: &mut Worker, sub: &str) {
     assert!(ended.end_and_tell(&mut worker.world, &End::Person { provider: "main", sub, begun_by: now, until }));
 }
 
+/// Somebody has signed out at one of the replicas, beside which there are so many others, and the store has it. The browser still has
+/// the session's cookie.
+fn signed_out(others: usize) -> (Stage, Fleet, Browser) {
+    let mut stage = Stage::signed_in(&sharing());
+    let mut fleet = Fleet::of(&mut stage, &sharing(), others);
+    let stolen = stage.browser.clone();
+    stage.script("POST", "/api/logout");
+    fleet.pass(&mut stage, seconds(3));
+    (stage, fleet, stolen)
+}
+
 #[test]
 fn an_end_that_the_store_acknowledged_and_lost_before_it_was_read_is_told_again() {
     let mut stage = Stage::signed_in(&sharing());
@@ -56,11 +67,7 @@ fn an_end_that_says_more_than_an_earlier_one_of_the_same_person_is_told_again_if
 
 #[test]
 fn a_claim_that_fails_delays_what_is_announced_again_and_does_not_prevent_it() {
-    let mut stage = Stage::signed_in(&sharing());
-    let mut fleet = Fleet::of(&mut stage, &sharing(), 0);
-    let stolen = stage.browser.clone();
-    stage.script("POST", "/api/logout");
-    fleet.pass(&mut stage, seconds(3));
+    let (mut stage, mut fleet, stolen) = signed_out(0);
     fleet.shelf.entries.clear();
     fleet.shelf.claims_fail = 2;
     fleet.pass(&mut stage, seconds(12));
@@ -72,11 +79,7 @@ fn a_claim_that_fails_delays_what_is_announced_again_and_does_not_prevent_it() {
 
 #[test]
 fn what_is_known_is_told_to_another_store_when_a_new_configuration_names_one() {
-    let mut stage = Stage::signed_in(&sharing());
-    let mut fleet = Fleet::of(&mut stage, &sharing(), 0);
-    let stolen = stage.browser.clone();
-    stage.script("POST", "/api/logout");
-    fleet.pass(&mut stage, seconds(3));
+    let (mut stage, mut fleet, stolen) = signed_out(0);
     let other = changed(sharing(), "/revocations/redis/stream", json!("another"));
     fleet.shelf = Shelf::default();
     stage.worker = stage.worker.beside(&other);
@@ -88,11 +91,7 @@ fn what_is_known_is_told_to_another_store_when_a_new_configuration_names_one() {
 
 #[test]
 fn a_store_that_loses_what_it_was_told_again_is_told_once_more() {
-    let mut stage = Stage::signed_in(&sharing());
-    let mut fleet = Fleet::of(&mut stage, &sharing(), 0);
-    let stolen = stage.browser.clone();
-    stage.script("POST", "/api/logout");
-    fleet.pass(&mut stage, seconds(3));
+    let (mut stage, mut fleet, stolen) = signed_out(0);
     fleet.shelf.entries.clear();
     // It is emptied again as soon as it was told.
     for _ in 0..60 {
@@ -112,11 +111,7 @@ fn a_store_that_loses_what_it_was_told_again_is_told_once_more() {
 
 #[test]
 fn whoever_keeps_the_name_for_ever_by_which_replicas_agree_who_announces_again_hides_nothing() {
-    let mut stage = Stage::signed_in(&sharing());
-    let mut fleet = Fleet::of(&mut stage, &sharing(), 1);
-    let stolen = stage.browser.clone();
-    stage.script("POST", "/api/logout");
-    fleet.pass(&mut stage, seconds(3));
+    let (mut stage, mut fleet, stolen) = signed_out(1);
     let for_ever = stage.worker.world.now.plus(seconds(1_000_000));
     fleet.shelf.names.insert(b"accredit:announce-again".to_vec(), (b"1".to_vec(), for_ever));
     fleet.shelf.entries.clear();
