@@ -2,7 +2,7 @@
 //! after a new one is loaded, its runner wakes the requests that began before. Nothing is decided here.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::rc::{Rc, Weak};
 
 use crate::gateway::pending::{PendingCall, PendingWait};
@@ -28,7 +28,7 @@ pub(super) struct Queues {
     /// What the calls under way are for, by their tokens.
     calls: RefCell<HashMap<u32, CallFor>>,
     /// Calls of streams that the root must make, because their replies are needed even if the stream is gone.
-    unsent: RefCell<Vec<(HttpCall, Asker)>>,
+    unsent: RefCell<VecDeque<(HttpCall, Asker)>>,
     pub(super) reading: RefCell<BodyReaders>,
     /// The requests that sessions have let in and that are open, by the ids of their streams.
     pub(super) open: RefCell<OpenStreams<Weak<RefCell<Progress>>>>,
@@ -123,12 +123,12 @@ impl Queues {
     /// Leaves a call of a stream to the root.
     pub(super) fn leave_to_root(&self, call: HttpCall, asker: Asker) {
         if let Ok(mut unsent) = self.unsent.try_borrow_mut() {
-            unsent.push((call, asker));
+            unsent.push_back((call, asker));
         }
     }
 
-    /// Takes out a call that was left to the root and is not sent yet.
+    /// Takes out the call that was left to the root first and is not sent yet.
     pub(super) fn unsent(&self) -> Option<(HttpCall, Asker)> {
-        self.unsent.try_borrow_mut().ok().and_then(|mut unsent| unsent.pop())
+        self.unsent.try_borrow_mut().ok().and_then(|mut unsent| unsent.pop_front())
     }
 }

@@ -40,6 +40,16 @@ pub(super) struct Runner {
     pub(super) reported_unseen: Cell<bool>,
 }
 
+/// What became of a request that was to be ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Ended,
+    /// It was over already.
+    WasOver,
+    /// The host refuses to end it: it goes on.
+    Refused,
+}
+
 impl Runner {
     /// A runner for this gateway, in the root context with this id.
     pub(super) fn new(root_id: u32, gateway: Gateway, host: Host, queues: Rc<Queues>, reporter: Reporter) -> Self {
@@ -218,33 +228,35 @@ impl Runner {
         self.queues.closed(id);
     }
 
-    /// Goes on with the request of a stream, unless the stream is gone or was answered by somebody else.
-    pub(super) fn wake(&self, id: u32, progress: &Weak<RefCell<Progress>>, resumption: Resumption) {
+    /// Goes on with the request of a stream, unless the stream is gone or was answered by somebody else. Returns whether it goes on.
+    pub(super) fn wake(&self, id: u32, progress: &Weak<RefCell<Progress>>, resumption: Resumption) -> bool {
         let waits = |progress: &Rc<RefCell<Progress>>| progress.try_borrow().is_ok_and(|progress| !progress.is_decided());
         let Some(progress) = progress.upgrade().filter(waits).filter(|_| host_calls::set_effective_context(id).is_ok()) else {
             if let Resumption::Call(pending, reply) = resumption {
                 let events = self.with_gateway(|gateway, world| gateway.orphaned_reply(world, &pending, &reply)).flatten();
                 self.reporter.report(events.as_slice());
             }
-            return;
+            return false;
         };
-        let Some(step) = self.resume(resumption) else { return };
+        let Some(step) = self.resume(resumption) else { return false };
         self.carry_out(&StreamHandle { id, progress }, step, CalledFrom::Root);
+        true
     }
 
-    /// Ends a request that goes upstream, by the answer of this step, which is reported only then. Returns `false` if the request goes
-    /// on, because the host refuses.
-    pub(super) fn end(&self, id: u32, progress: &Weak<RefCell<Progress>>, step: &Step) -> bool {
-        let Some(progress) = progress.upgrade() else { return true };
-        let Ok(mut progress) = progress.try_borrow_mut() else { return false };
-        let (Progress::Forwarded { .. }, Decision::Respond(response)) = (&*progress, &step.decision) else { return true };
+    /// Ends a request that goes upstream, by the answer of this step, which is reported only then.
+    pub(super) fn end(&self, id: u32, progress: &Weak<RefCell<Progress>>, step: &Step) -> Ending {
+        let Some(progress) = progress.upgrade() else { return Ending::WasOver };
+        let Ok(mut progress) = progress.try_borrow_mut() else { return Ending::Refused };
+        let (Progress::Forwarded { .. }, Decision::Respond(response)) = (&*progress, &step.decision) else {
+            return Ending::WasOver;
+        };
         let is_ended = host_calls::set_effective_context(id).and_then(|()| respond(response, None)).is_ok();
         if is_ended {
             *progress = Progress::Answered;
             self.reporter.report(&step.events);
         }
         self.as_root();
-        is_ended
+        if is_ended { Ending::Ended } else { Ending::Refused }
     }
 
     /// Sets the time between two ticks.

@@ -9,33 +9,14 @@ use crate::session::open;
 use crate::shell::calls::dispatch;
 use crate::shell::progress::{Progress, Resumption};
 use crate::shell::queues::{Asker, CallFor};
-use crate::shell::runner::{AT_ONCE, Runner};
+use crate::shell::runner::{AT_ONCE, Ending, Runner};
 use crate::step::decision::BodyNews;
+use crate::step::share::{Done, share_out};
 use crate::upkeep::fetch::{Fetch, Upkeep};
 use crate::words::time::Timestamp;
 
 /// The time between two ticks while requests wait.
 const WHILE_REQUESTS_WAIT: Duration = Duration::from_millis(20);
-
-/// How many requests one callback may still let go on, or end. Envoy does what follows after the callback, for each request from
-/// within the one before; too many of them would overflow its stack.
-struct Room(usize);
-
-impl Room {
-    /// As much as one callback has, for all that it does.
-    const fn of_a_callback() -> Self {
-        Self(32)
-    }
-
-    /// One more goes on, or ends.
-    const fn take(&mut self) {
-        self.0 = self.0.saturating_sub(1);
-    }
-
-    const fn is_used_up(&self) -> bool {
-        self.0 == 0
-    }
-}
 
 /// The root's timer has run out.
 pub(super) fn tick(runner: &Runner) {
@@ -71,15 +52,9 @@ fn do_upkeep(runner: &Runner, upkeep: Upkeep, store_answers: bool) {
     for due in upkeep.fetches {
         fetch(runner, due);
     }
-    let mut room = Room::of_a_callback();
-    if !store_answers {
-        // First those that must end: nobody can keep them open by letting others wait.
-        end_streams(runner, &mut room);
-        end_slow_bodies(runner, &mut room);
-        send_for_streams(runner, &mut room);
-        wake_those_with_news(runner, &mut room);
-    }
-    let more = store_answers || room.is_used_up();
+    // First those that must end: nobody can keep them open by letting others wait.
+    let kinds = [end_streams, end_slow_bodies, send_for_streams, wake_those_with_news];
+    let more = store_answers || share_out(runner, kinds);
     // Where streams are open, it is often looked whether they may go on.
     let next = if runner.queues.nothing_is_open() { upkeep.next } else { upkeep.next.min(open::PERIOD) };
     let hurry = runner.with_gateway(|gateway, _| gateway.is_in_a_hurry()) == Some(true);
@@ -108,25 +83,31 @@ fn fetch(runner: &Runner, due: Fetch) {
 }
 
 /// Ends some of the open requests whose session is over. Those that the host does not end are looked at again.
-fn end_streams(runner: &Runner, room: &mut Room) {
+fn end_streams(runner: &Runner, most: usize) -> Done {
     let open = &runner.queues.open;
     let over = runner
-        .with_gateway(|gateway, world| open.try_borrow_mut().ok().map(|mut open| gateway.end_streams(world, &mut open, room.0)));
-    for (found, step) in over.flatten().unwrap_or_default() {
-        room.take();
-        if !runner.end(found.number, &found.kept, &step)
-            && let Ok(mut open) = open.try_borrow_mut()
-        {
-            open.put_back(found);
+        .with_gateway(|gateway, world| open.try_borrow_mut().ok().map(|mut open| gateway.end_streams(world, &mut open, most)));
+    let over = over.flatten().unwrap_or_default();
+    let (mut went_on, has_more) = (0_usize, over.len() >= most);
+    for (found, step) in over {
+        match runner.end(found.number, &found.kept, &step) {
+            Ending::Ended => went_on = went_on.saturating_add(1),
+            Ending::WasOver => {}
+            Ending::Refused => {
+                if let Ok(mut open) = open.try_borrow_mut() {
+                    open.put_back(found);
+                }
+            }
         }
     }
+    Done { went_on, has_more }
 }
 
 /// Ends the reading of some of the bodies whose time is over.
-fn end_slow_bodies(runner: &Runner, room: &mut Room) {
+fn end_slow_bodies(runner: &Runner, most: usize) -> Done {
     let over = |now: Timestamp| runner.queues.reading.try_borrow_mut().ok()?.over(now);
-    while !room.is_used_up() {
-        let Some(reader) = runner.with_gateway(|_, world| world.now()).and_then(over) else { return };
+    some_of(most, || {
+        let reader = runner.with_gateway(|_, world| world.now()).and_then(over)?;
         let taken = reader.progress.upgrade().and_then(|progress| {
             let mut progress = progress.try_borrow_mut().ok()?;
             match &*progress {
@@ -134,49 +115,67 @@ fn end_slow_bodies(runner: &Runner, room: &mut Room) {
                 _ => None,
             }
         });
-        if let Some(Progress::Reading { pending, .. }) = taken {
-            room.take();
-            runner.wake(reader.id, &reader.progress, Resumption::Body(pending, BodyNews::TimedOut));
-            runner.as_root();
-        }
-    }
+        let Some(Progress::Reading { pending, .. }) = taken else { return Some(false) };
+        let goes_on = runner.wake(reader.id, &reader.progress, Resumption::Body(pending, BodyNews::TimedOut));
+        runner.as_root();
+        Some(goes_on)
+    })
 }
 
-/// Makes some of the calls that were left to the root.
-fn send_for_streams(runner: &Runner, room: &mut Room) {
-    while !room.is_used_up() {
-        let Some((call, asker)) = runner.queues.unsent() else { return };
-        room.take();
+/// Makes some of the calls that were left to the root, the oldest first.
+fn send_for_streams(runner: &Runner, most: usize) -> Done {
+    some_of(most, || {
+        let (call, asker) = runner.queues.unsent()?;
         match dispatch(&call) {
-            Some(token) => runner.queues.remember_call(token, CallFor::ForStream(asker)),
+            Some(token) => {
+                runner.queues.remember_call(token, CallFor::ForStream(asker));
+                Some(true)
+            }
             None => {
-                runner.wake(asker.id, &asker.progress, Resumption::Call(asker.pending, Reply::NotSent));
+                let goes_on = runner.wake(asker.id, &asker.progress, Resumption::Call(asker.pending, Reply::NotSent));
                 runner.as_root();
+                Some(goes_on)
             }
         }
+    })
+}
+
+/// Does one thing after another, until there is nothing more or so many were tried. `next` says whether a request went on by it.
+fn some_of(most: usize, mut next: impl FnMut() -> Option<bool>) -> Done {
+    let mut went_on = 0_usize;
+    for _ in 0..most {
+        match next() {
+            Some(goes_on) => went_on = went_on.saturating_add(usize::from(goes_on)),
+            None => return Done { went_on, has_more: false },
+        }
     }
+    Done { went_on, has_more: true }
 }
 
 /// Wakes some of the requests whose wait is over.
-fn wake_those_with_news(runner: &Runner, room: &mut Room) {
+fn wake_those_with_news(runner: &Runner, most: usize) -> Done {
     let queue = &runner.queues.waiting;
     let waiting = queue.try_borrow_mut().map(|mut waiting| std::mem::take(&mut *waiting)).unwrap_or_default();
-    let mut still = Vec::new();
+    let (mut still, mut woken, mut went_on) = (Vec::new(), 0_usize, 0_usize);
     for waiting in waiting {
         if waiting.progress.strong_count() == 0 {
             continue;
         }
         let find = || runner.with_gateway(|gateway, world| gateway.news(world, &waiting.resource, waiting.until)).flatten();
-        match (!room.is_used_up()).then(find).flatten() {
+        match (woken < most).then(find).flatten() {
             Some(news) => {
-                room.take();
-                runner.wake(waiting.id, &waiting.progress, Resumption::Wait(waiting.pending, news));
+                woken = woken.saturating_add(1);
+                let goes_on = runner.wake(waiting.id, &waiting.progress, Resumption::Wait(waiting.pending, news));
+                went_on = went_on.saturating_add(usize::from(goes_on));
             }
             None => still.push(waiting),
         }
     }
     runner.as_root();
     if let Ok(mut queue) = queue.try_borrow_mut() {
-        queue.append(&mut still);
+        // Those that have begun to wait meanwhile come behind them.
+        still.append(&mut queue);
+        *queue = still;
     }
+    Done { went_on, has_more: woken >= most }
 }
