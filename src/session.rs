@@ -9,6 +9,13 @@ pub mod jwt;
 pub mod open;
 pub mod remembered;
 
+use std::time::Duration;
+
+use crate::words::time::Timestamp;
+
+/// How far the clocks of replicas may differ, and in which steps is told until when an end matters.
+const TEN_MINUTES: Duration = Duration::from_secs(600);
+
 /// What a configuration says about sessions, and about the sign-ins that begin them.
 #[derive(Debug)]
 pub struct SessionSettings {
@@ -21,7 +28,7 @@ pub struct SessionSettings {
     /// Whether a session ends with the provider's tokens, unless they can be refreshed.
     pub follow_provider: bool,
     /// How long a sign-in may take.
-    pub attempt_timeout: std::time::Duration,
+    pub attempt_timeout: Duration,
 }
 
 /// What stands in a session's cookie.
@@ -40,13 +47,14 @@ impl SessionSettings {
     }
 
     /// How long a session lasts at most.
-    pub fn longest(&self) -> std::time::Duration {
+    pub fn longest(&self) -> Duration {
         self.signed().map_or(self.lifetimes.absolute, |jwt| jwt.lifetime)
     }
 
-    /// From when on no session is left that has begun by now, at any replica: their clocks may differ by ten minutes.
-    pub fn nothing_is_left_after(&self, now: crate::words::time::Timestamp) -> crate::words::time::Timestamp {
-        now.plus(self.longest()).plus(std::time::Duration::from_secs(600))
+    /// From when on no session is left that has begun by now, at any replica: their clocks may differ by ten minutes. It is a multiple
+    /// of ten minutes, so that an end that is told again, which is usual after a 503, is the same in every byte, and is known as such.
+    pub fn nothing_is_left_after(&self, now: Timestamp) -> Timestamp {
+        rounded_up(now.plus(self.longest()).plus(TEN_MINUTES))
     }
 
     /// The settings of signed sessions.
@@ -54,6 +62,26 @@ impl SessionSettings {
         match &self.form {
             Form::Jwt(jwt) => Some(jwt),
             Form::Sealed => None,
+        }
+    }
+}
+
+/// The first multiple of ten minutes that is not before this time.
+fn rounded_up(time: Timestamp) -> Timestamp {
+    let step = TEN_MINUTES.as_secs().saturating_mul(1_000);
+    Timestamp::from_millis(time.millis().div_ceil(step).saturating_mul(step))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn until_when_an_end_matters_is_told_in_steps_of_ten_minutes_and_is_never_earlier() {
+        for (millis, expected) in
+            [(0, 0), (1, 600_000), (599_999, 600_000), (600_000, 600_000), (600_001, 1_200_000), (u64::MAX, u64::MAX)]
+        {
+            assert_eq!(rounded_up(Timestamp::from_millis(millis)).millis(), expected);
         }
     }
 }

@@ -39,8 +39,8 @@ const SOON: Duration = Duration::from_millis(100);
 /// The most announcements of one call: 40 KiB, with two keys twice as much.
 const MOST_AT_ONCE: usize = 500;
 
-/// How long an entry is left in the store after it has stopped to matter, by the store's clock: clocks of replicas may differ by
-/// less than that.
+/// How long an entry is left in the store, by the store's clock, after the longest session that it could end when it was added. It
+/// matters for up to twenty minutes of that; the rest is for clocks that differ.
 const MARGIN: Duration = Duration::from_secs(3_600);
 
 /// How long [`Revocations::current`] is content with what it read before.
