@@ -21,11 +21,11 @@ use crate::crypto::seal::Sealer;
 use crate::http::return_to::ReturnTo;
 use crate::http::url::Origin;
 use crate::oidc::provider::Provider;
-use crate::oidc::security_event::transmitter::{EmailSubjects, Transmitter};
+use crate::oidc::security_event::transmitter::Transmitter;
 use crate::revocations::store::Store;
 use crate::session::SessionSettings;
-use crate::session::content::{Fingerprint, Session};
-use crate::session::ended::names::Reported;
+use crate::session::content::{Fingerprint, Session, SubjectsOf};
+use crate::session::ended::names::People;
 use crate::words::principal::{AssumedVerified, ClaimPath};
 use crate::words::secret::Secret;
 
@@ -293,18 +293,6 @@ impl Settings {
         self.providers.iter().map(|provider| &provider.oidc).chain(transmitters)
     }
 
-    /// The providers whose sessions transmitters may end, and whether they may name people there by address.
-    pub fn reported(&self) -> Vec<Reported> {
-        let of_provider = |provider: &ProviderSettings| {
-            let name = &provider.oidc.name;
-            let ending = || self.transmitters.iter().filter(|transmitter| transmitter.oidc.reaches(name));
-            let by_address = ending().any(|transmitter| transmitter.oidc.email == EmailSubjects::Accepted);
-            let by_address = by_address.then(|| self.assumed_verified(name));
-            ending().next().map(|_| Reported { provider: name.clone(), by_address })
-        };
-        self.providers.iter().filter_map(of_provider).collect()
-    }
-
     /// The policy of this name.
     pub fn policy(&self, name: &str) -> Option<&Condition> {
         self.policies.iter().find(|(other, _)| other == name).map(|(_, policy)| policy)
@@ -336,6 +324,13 @@ impl Settings {
         let by_password = self.accounts.as_ref().filter(|_| name == PASSWORD && self.password.is_some());
         let of_provider = || self.provider(name).map(|provider| provider.assumed_verified);
         by_password.map(|accounts| accounts.assumed_verified).or_else(of_provider).unwrap_or_default()
+    }
+
+    /// What is known of the people who signed in at the provider of this name, or by [`PASSWORD`].
+    pub fn people(&self, name: &str) -> People {
+        let looked_up = self.accounts.as_ref().is_some_and(|accounts| accounts.directory.is_some()) && name != PASSWORD;
+        let subjects = if looked_up { SubjectsOf::UserService } else { SubjectsOf::Provider };
+        People { assumed: self.assumed_verified(name), subjects }
     }
 
     /// The provider to sign in at: the one of this name, or the first where none is named. `None` when nobody can sign in there.

@@ -23,9 +23,11 @@ pub struct EndingSessions {
     pub by_session: Option<String>,
 }
 
-/// A logout token whose end is being announced.
+/// A logout token whose ends are being announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcing {
+    /// How many announcements the store must acknowledge.
+    pub number: usize,
     /// The name of the token, by its `jti`.
     pub token: String,
     /// Until when that name is remembered.

@@ -38,7 +38,7 @@ pub struct Session {
     pub provider: String,
     /// The subject: the user service's, or else `sub` of the ID token.
     pub subject: String,
-    /// `sub` of the ID token, if the subject is the user service's.
+    /// `sub` of the ID token, if the subject is the user service's. (It may be the same text.)
     pub provider_subject: Option<String>,
     /// `sid` of the ID token: the provider's own session.
     pub provider_session: Option<String>,
@@ -59,6 +59,16 @@ pub struct Session {
     pub fingerprint: Fingerprint,
     /// The provider's tokens that the configuration needs.
     pub tokens: Tokens,
+}
+
+/// Whose subjects the sessions of a provider have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SubjectsOf {
+    /// The provider's: the subject is `sub` of the ID token.
+    #[default]
+    Provider,
+    /// Those of the user service, which finds the account of whoever signs in at the provider.
+    UserService,
 }
 
 /// The tokens of a provider that a session keeps.
@@ -289,9 +299,11 @@ impl Session {
         Self { renewed, ..self }
     }
 
-    /// `sub` at the provider, even if the subject is the user service's.
-    pub fn subject_at_provider(&self) -> &str {
-        self.provider_subject.as_ref().unwrap_or(&self.subject)
+    /// `sub` at the provider; `None` if it is not known. A service that makes sessions itself need not say it, and where `subjects` are
+    /// those of the user service, the provider may have given the same text to somebody else.
+    pub fn subject_at_provider(&self, subjects: SubjectsOf) -> Option<&str> {
+        let same = || (subjects == SubjectsOf::Provider).then_some(self.subject.as_str());
+        self.provider_subject.as_deref().or_else(same)
     }
 
     /// The person whose session this is. `assumed` are the claims that count as verified without a verdict.

@@ -26,7 +26,7 @@ use crate::session::content::Session;
 use crate::session::ended::announcement::{Announced, announcement};
 use crate::session::ended::end::{End, Troubles};
 use crate::session::ended::mark::Mark;
-use crate::session::ended::names::{Names, Reported};
+use crate::session::ended::names::{Names, People};
 use crate::session::ended::pieces::{Pieces, Size};
 use crate::session::ended::queue::Queue;
 use crate::session::ended::reported::{ReportedEnds, table_of};
@@ -69,8 +69,8 @@ const MOST_UNSENT: usize = 500;
 /// What has ended, as far as this worker knows.
 pub struct EndedSessions {
     keys: Vec<EndKey>,
-    /// The providers whose sessions transmitters of security events may end.
-    reported: Vec<Reported>,
+    /// What is known of the people who signed in at these providers.
+    people: Vec<(String, People)>,
     of_none: Pieces,
     of_providers: Vec<(String, Pieces)>,
     reported_ends: ReportedEnds,
@@ -96,7 +96,7 @@ impl EndedSessions {
         let of_providers: Vec<_> = providers.map(of_provider).collect();
         Self {
             keys: keys.to_vec(),
-            reported: Vec::new(),
+            people: Vec::new(),
             of_none: Pieces::new("all", OF_A_PROVIDER),
             reported_ends: ReportedEnds::new(of_providers.iter().map(|(name, _)| name.as_str()), store),
             of_providers,
@@ -111,15 +111,16 @@ impl EndedSessions {
         }
     }
 
-    /// The same, where transmitters of security events may end the sessions of these providers.
+    /// The same, where this is known of the people who signed in at these providers.
     #[must_use]
-    pub fn reported(self, reported: Vec<Reported>) -> Self {
-        Self { reported, ..self }
+    pub fn of_people(self, people: Vec<(String, People)>) -> Self {
+        Self { people, ..self }
     }
 
     /// The names of a session.
     pub fn names(&self, session: &Session) -> Names {
-        Names::new(&self.keys, &self.reported, session)
+        let people = self.people.iter().find(|(provider, _)| *provider == session.provider);
+        Names::new(&self.keys, people.map(|(_, people)| *people).unwrap_or_default(), session)
     }
 
     /// Ends a session until it would expire, and leaves it to the queue to tell other replicas. This worker knows it at once. Returns

@@ -25,7 +25,7 @@ pub const PROVIDER_CLAIM: &str = "idp";
 /// The claim with `sid` of the ID token: the provider's own session.
 const PROVIDER_SESSION_CLAIM: &str = "sid";
 
-/// The claim with `sub` of the ID token. It is set if the session has another subject, which is the user service's.
+/// The claim with `sub` of the ID token. It is set if the subject is the user service's.
 const PROVIDER_SUBJECT_CLAIM: &str = "idp_sub";
 
 /// The claim with `iat` of the ID token, if it is another second than that of the session.
@@ -210,8 +210,8 @@ impl JwtSettings {
         if let Some(sid) = &session.provider_session {
             set(PROVIDER_SESSION_CLAIM, Value::from(sid.as_str()));
         }
-        if session.subject_at_provider() != session.subject {
-            set(PROVIDER_SUBJECT_CLAIM, Value::from(session.subject_at_provider()));
+        if let Some(sub) = &session.provider_subject {
+            set(PROVIDER_SUBJECT_CLAIM, Value::from(sub.as_str()));
         }
         if session.issued.seconds() != session.created.seconds() {
             set(ISSUED_CLAIM, Value::from(session.issued.seconds()));

@@ -167,6 +167,7 @@ mod tests {
     use crate::session::content::tests::{alice, session};
     use crate::session::content::{NewSession, Session};
     use crate::session::ended::end::End;
+    use crate::session::ended::names::People;
     use crate::session::ended::testing::keys;
     use crate::words::world::testing::Still;
 
@@ -194,7 +195,7 @@ mod tests {
         }
 
         fn add(&mut self, number: u32, ends: Timestamp) {
-            let names = Rc::new(Names::new(&keys(b"A"), &[], &of(number)));
+            let names = Rc::new(Names::new(&keys(b"A"), People::default(), &of(number)));
             self.open.add(number, LetIn { names, subject: "x".into(), ends }, ());
         }
 

@@ -57,7 +57,7 @@ impl Background {
             documents: Documents::new(settings),
             refreshes: Refreshes::default(),
             ended: EndedSessions::new(settings.sealer.end_keys(), settings.names_of_beginnings(), store.as_deref())
-                .reported(settings.reported()),
+                .of_people(settings.names_of_beginnings().map(|name| (name.to_owned(), settings.people(name))).collect()),
             given_back: GivenBack::default(),
             revocations: Revocations::new(settings),
             attempts: UsedAttempts::default(),

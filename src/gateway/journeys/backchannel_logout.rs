@@ -24,6 +24,7 @@ use crate::step::event::Event;
 use crate::step::stop::{JourneyKind, Stop};
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
+use crate::words::time::Timestamp;
 use crate::words::world::World;
 
 /// The parameter that has the token (section 2.5).
@@ -77,36 +78,60 @@ fn end(scene: &mut Scene<'_>, visit: &Visit, provider: &ProviderSettings, token:
         return Err(refused(came_before()));
     }
     let matters = settings.session.nothing_is_left_after(visit.now);
-    let end = match (&sid, &sub) {
-        (Some(sid), _) => End::AtProvider { provider: name, sid, begun_by: issued, until: matters },
-        (None, Some(sub)) => End::Person { provider: name, sub, begun_by: issued, until: matters },
+    let ends = ends(name, sub.as_deref(), sid.as_deref(), issued, matters);
+    let recorded: Vec<_> = ends.iter().flatten().map(|end| ended.end(scene.world, end)).collect();
+    if recorded.is_empty() {
         // Verification has found one of both.
-        (None, None) => return Err(refused(Failure::new(Reason::LogoutTokenInvalid, "neither sub nor sid"))),
-    };
-    let recorded = ended.end(scene.world, &end);
+        return Err(refused(Failure::new(Reason::LogoutTokenInvalid, "neither sub nor sid")));
+    }
+    let is_kept = recorded.iter().all(|recorded| recorded.kept);
+    let announcements: Vec<_> =
+        recorded.into_iter().filter(|recorded| recorded.holds).map(|recorded| recorded.announcement).collect();
     // It is told now, because it holds now, whatever becomes of the request.
     let told = Event::LoggedOutByProvider { request: visit.reference(), provider: name.to_owned(), subject: sub, session: sid };
-    let events: Vec<_> = recorded.holds.then_some(told).into_iter().collect();
-    if !recorded.kept {
-        if recorded.holds {
-            ended.tell_later(scene.world, &recorded.announcement);
+    let events: Vec<_> = (!announcements.is_empty()).then_some(told).into_iter().collect();
+    if !is_kept {
+        for announcement in &announcements {
+            ended.tell_later(scene.world, announcement);
         }
         let detail = "there is no room for another end of this provider; see revocations_without_room";
         return Err(Stop { events, ..refused(Failure::new(Reason::RevocationsUnavailable, detail)) });
     }
-    let announcing = Announcing { token: named, until };
+    let announcing = Announcing { number: announcements.len(), token: named, until };
     let Some(revocations) = &settings.revocations else { return Ok(answered(scene, announcing).after(events)) };
     // If the request ends before the store has answered, it is told again.
-    ended.tell_when_asked(scene.world, &recorded.announcement);
+    for announcement in &announcements {
+        ended.tell_when_asked(scene.world, announcement);
+    }
     let claim = NamedValue { name: &announcing.token, value: NOT_ANSWERED, lifetime: CLAIMED_FOR };
-    let call = revocations.store.announce(std::slice::from_ref(&recorded.announcement), &[claim], None);
+    let call = revocations.store.announce(&announcements, &[claim], None);
     Ok(Step::calling(call, announcing).after(events))
+}
+
+/// What ends by a token with `sub`, `sid`, or both. Only that session of the provider's ends by
+/// both (section 2.4 means all of the person's where there is no `sid`). But some providers write `sid` into logout tokens and not
+/// into ID tokens, and of a session without `sid` nobody knows that it is another one: it is of the person, so it ends, too.
+fn ends<'a>(
+    provider: &'a str,
+    sub: Option<&'a str>,
+    sid: Option<&'a str>,
+    begun_by: Timestamp,
+    until: Timestamp,
+) -> [Option<End<'a>>; 2] {
+    match (sub, sid) {
+        (sub, Some(sid)) => [
+            Some(End::AtProvider { provider, sid, begun_by, until }),
+            sub.map(|sub| End::PersonWithoutSid { provider, sub, begun_by, until }),
+        ],
+        (Some(sub), None) => [Some(End::Person { provider, sub, begun_by, until }), None],
+        (None, None) => [None, None],
+    }
 }
 
 /// Takes the store's reply.
 pub(super) fn announced(scene: &mut Scene<'_>, visit: &Visit, announcing: Announcing, reply: &Reply) -> Journey<Announcing> {
     let Some(revocations) = &scene.settings.revocations else { return Ok(answered(scene, announcing)) };
-    let announced = revocations.store.announced(1, 1, reply).map_err(refused)?;
+    let announced = revocations.store.announced(announcing.number, 1, reply).map_err(refused)?;
     if announced.claims.iter().any(|claim| matches!(claim, Claimed::Lost(value) if value == ANSWERED)) {
         // From now on, this process knows that without the store.
         scene.background.ended.answered(scene.world, &announcing.token, announcing.until);

@@ -64,7 +64,7 @@ fn a_session_of_either_form_says_what_the_provider_calls_it_and_whoever_signed_i
         stage.provider.claims["sid"] = json!("of-the-provider");
         assert_eq!(status(&visit(&mut stage)), 303);
         let session = carried(&mut stage);
-        assert_eq!((session.subject.as_str(), session.subject_at_provider()), ("17", "alice"));
+        assert_eq!((session.subject.as_str(), session.provider_subject.as_deref()), ("17", Some("alice")));
         assert_eq!(session.provider_session.as_deref(), Some("of-the-provider"));
     }
 }

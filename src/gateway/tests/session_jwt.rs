@@ -13,7 +13,7 @@ use crate::words::reason::Reason;
 use crate::words::secret::Secret;
 use crate::words::world::testing::Still;
 
-const SECRET: &str = "a secret that services share, of 32 bytes at least";
+pub(super) const SECRET: &str = "a secret that services share, of 32 bytes at least";
 const OTHER_SECRET: &str = "another secret that nobody shares, of 32 bytes";
 const P256_PEM: &str = include_str!("../../crypto/testdata/for-tests-only-p256.pem");
 const RSA_PEM: &str = include_str!("../../crypto/testdata/for-tests-only-rsa1.pem");

@@ -30,13 +30,6 @@ pub struct Transmitter {
     pub providers: Vec<InReach>,
 }
 
-impl Transmitter {
-    /// Whether it may end sessions of the provider with this name.
-    pub fn reaches(&self, provider: &str) -> bool {
-        self.providers.iter().any(|reach| reach.provider == provider)
-    }
-}
-
 /// What a token without `typ`, or with the `typ` `JWT`, means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingTyp {

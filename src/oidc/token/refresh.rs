@@ -75,13 +75,17 @@ pub fn refresh_response(provider: &Provider, metadata: &Metadata, reply: &Reply)
 }
 
 /// Checks that a new ID token is about the person of the session for which it was requested (OpenID Connect Core, section 12.2).
-/// Its issuer and audience were verified before.
+/// Its issuer and audience were verified before. `subject` is `sub` of the sign-in, if that is known.
 ///
 /// # Errors
 /// [`Reason::IdTokenSubject`].
-pub fn same_person(new: &IdToken, subject: &str) -> Result<(), Failure> {
+pub fn same_person(new: &IdToken, subject: Option<&str>) -> Result<(), Failure> {
     // "its sub Claim Value MUST be the same as in the ID Token issued when the original authentication occurred"
-    if new.subject == subject { Ok(()) } else { Err(Failure::new(Reason::IdTokenSubject, "sub is not the one of the sign-in")) }
+    if subject == Some(new.subject.as_str()) {
+        Ok(())
+    } else {
+        Err(Failure::new(Reason::IdTokenSubject, "sub is not the one of the sign-in"))
+    }
 }
 
 /// Whether a new ID token tells of another authentication than that of the session. By section 12.2 it should not, but several
@@ -187,7 +191,11 @@ mod tests {
         for (subject, expected) in
             [("alice", Ok(())), ("Alice", Err(Reason::IdTokenSubject)), ("bob", Err(Reason::IdTokenSubject))]
         {
-            assert_eq!(same_person(&new(subject, Value::Null), "alice").map_err(|failure| failure.reason), expected, "{subject}");
+            assert_eq!(
+                same_person(&new(subject, Value::Null), Some("alice")).map_err(|failure| failure.reason),
+                expected,
+                "{subject}"
+            );
         }
         for (of_token, of_session, another) in [
             (json!(5), Some(5), false),

@@ -55,6 +55,18 @@ pub enum End<'a> {
         /// Until when that matters.
         until: Timestamp,
     },
+    /// The sessions of a person that have no `sid`: nobody knows that the provider means other ones, when it names the person and a
+    /// session of its own.
+    PersonWithoutSid {
+        /// The provider's configured name.
+        provider: &'a str,
+        /// `sub` at the provider.
+        sub: &'a str,
+        /// Those whose ID token was issued at this time or before, by the provider's clock.
+        begun_by: Timestamp,
+        /// Until when that matters.
+        until: Timestamp,
+    },
     /// The sessions of a person that began at this time or before, by our own clock.
     PersonHere {
         /// The provider's configured name.
@@ -96,7 +108,8 @@ impl<'a> End<'a> {
         let (provider, named, until, ends) = match *self {
             End::Session(session) => {
                 let provider = session.provider.as_str();
-                let account = names(keys, Kind::Account, &[provider, session.subject_at_provider()]);
+                let parts = [Some(provider), Some(&session.subject), session.provider_subject.as_deref()];
+                let account = names(keys, Kind::Account, &parts.into_iter().flatten().collect::<Vec<_>>());
                 let account = account.first().copied().unwrap_or_default();
                 (provider, names(keys, Kind::Session, &[&session.id]), session.ends, Ends::by_account(account))
             }
@@ -106,6 +119,9 @@ impl<'a> End<'a> {
             }
             End::Person { provider, sub, begun_by, until } => {
                 (provider, names(keys, Kind::Person, &[provider, sub]), until, Ends::begun_by(begun_by))
+            }
+            End::PersonWithoutSid { provider, sub, begun_by, until } => {
+                (provider, names(keys, Kind::PersonWithoutSid, &[provider, sub]), until, Ends::begun_by(begun_by))
             }
             End::Matching { provider, sub, sid, address, begun_by, until } => {
                 (provider, matching(keys, provider, sub, sid, address), until, Ends::begun_by(begun_by))

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 
 use crate::crypto::end_key::EndKey;
-use crate::session::content::Session;
+use crate::session::content::{Session, SubjectsOf};
 use crate::words::principal::{AssumedVerified, ClaimPath, Claims, canonical_email};
 use crate::words::time::Timestamp;
 
@@ -30,6 +30,8 @@ pub(super) enum Kind {
     SubjectHere = 9,
     /// The provider, and two or three of: `sub` there, `sid`, and an e-mail address; or the address alone.
     Matching = 10,
+    /// A person, in sessions without `sid`: the provider, and `sub` there.
+    PersonWithoutSid = 12,
     /// The network of a client. It is no name of an end, but says who has ended something that nobody has proved.
     Client = 11,
 }
@@ -52,34 +54,30 @@ pub(super) fn matching(keys: &[EndKey], provider: &str, sub: Option<&str>, sid: 
     }
 }
 
-/// That transmitters of security events may end the sessions of a provider. These have more names than others.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reported {
-    /// The provider's configured name.
-    pub provider: String,
-    /// Whether they may name people by e-mail address: then, which claims count as verified although nobody says so.
-    pub by_address: Option<AssumedVerified>,
+/// What is known of the people who sign in at a provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct People {
+    /// Which of their claims count as verified although nobody says so.
+    pub assumed: AssumedVerified,
+    /// Whose subjects their sessions have.
+    pub subjects: SubjectsOf,
 }
 
-impl Reported {
-    /// The names that a session has besides: one for whatever events may say of it together.
-    fn names(&self, keys: &[EndKey], session: &Session) -> Vec<u64> {
-        let address = self.by_address.and_then(|assumed| address(&session.claims, assumed));
-        let sid = session.provider_session.as_deref().filter(|sid| !sid.is_empty());
-        let subject = Some(session.subject_at_provider());
-        let mut names = Vec::new();
-        for sub in [subject, None] {
-            for sid in with_and_without(sid) {
-                for address in with_and_without(address.as_deref()) {
-                    // The others are names that every session has.
-                    if address.is_some() || (sub.is_some() && sid.is_some()) {
-                        names.extend(matching(keys, &self.provider, sub, sid, address));
-                    }
+/// The names of a session for whatever a security event may say of it together. Every session has them, whether a transmitter is
+/// configured now or not: what has ended stays so when it is configured no longer.
+fn reported(keys: &[EndKey], session: &Session, sub: Option<&str>, sid: Option<&str>, address: Option<&str>) -> Vec<u64> {
+    let mut names = Vec::new();
+    for sub in with_and_without(sub) {
+        for sid in with_and_without(sid) {
+            for address in with_and_without(address) {
+                // The others are names that it has anyway.
+                if address.is_some() || (sub.is_some() && sid.is_some()) {
+                    names.extend(matching(keys, &session.provider, sub, sid, address));
                 }
             }
         }
-        names
     }
+    names
 }
 
 /// What is given, and nothing.
@@ -113,7 +111,7 @@ pub struct Names {
     pub(super) here: Vec<u64>,
     /// Those of its provider's session.
     pub(super) provider_session: Vec<u64>,
-    /// Those by which a security event may have ended it, where transmitters may end sessions of its provider.
+    /// Those by which a security event may have ended it, of several things that it said.
     pub(super) reported: Vec<u64>,
     /// The state of the tables in which none of these names was found.
     pub(super) not_found_in: Cell<Option<u64>>,
@@ -130,18 +128,20 @@ impl Names {
         &self.provider
     }
 
-    /// The names of a session. `reported` has the providers whose sessions transmitters may end.
-    pub fn new(keys: &[EndKey], reported: &[Reported], session: &Session) -> Self {
+    /// The names of a session. `people` says what is known of those who sign in at its provider.
+    pub fn new(keys: &[EndKey], people: People, session: &Session) -> Self {
         let provider = session.provider.as_str();
         let own = names(keys, Kind::Session, &[&session.id]);
         let of_all = |provider: &str| names(keys, Kind::EverybodyHere, &[provider]);
-        let sub = session.subject_at_provider();
-        let person = names(keys, Kind::Person, &[provider, sub]);
-        let person_here = names(keys, Kind::PersonHere, &[provider, sub]);
+        let sub = session.subject_at_provider(people.subjects);
+        let sid = session.provider_session.as_deref().filter(|sid| !sid.is_empty());
+        let of_person = |kind| sub.map(|sub| names(keys, kind, &[provider, sub])).unwrap_or_default();
+        let without_sid = if sid.is_none() { of_person(Kind::PersonWithoutSid) } else { Vec::new() };
         // A user service may have another subject for them: it is no `sub` of the provider, which may give the same to another. Both
         // may be one text; and a session that a service has made need not say what `sub` is.
         let subject = names(keys, Kind::SubjectHere, &[provider, &session.subject]);
-        let of_sid = |sid: &String| names(keys, Kind::AtProvider, &[provider, sid]);
+        let of_sid = |sid| names(keys, Kind::AtProvider, &[provider, sid]);
+        let address = address(&session.claims, people.assumed);
         Self {
             session: session.id.clone(),
             provider: provider.to_owned(),
@@ -149,15 +149,11 @@ impl Names {
             // Of what does not say when it began (0), nobody knows that it began later: it ends with everybody.
             begun_here: if session.issued == Timestamp::default() { session.issued } else { session.created },
             everybody: of_all(""),
-            at_provider: [own.as_slice(), &person].concat(),
-            here: [person_here, subject, of_all(provider)].concat(),
+            at_provider: [own.clone(), of_person(Kind::Person), without_sid].concat(),
+            here: [of_person(Kind::PersonHere), subject, of_all(provider)].concat(),
             own,
-            provider_session: session.provider_session.as_ref().map(of_sid).unwrap_or_default(),
-            reported: reported
-                .iter()
-                .find(|reported| reported.provider == provider)
-                .map(|reported| reported.names(keys, session))
-                .unwrap_or_default(),
+            provider_session: sid.map(of_sid).unwrap_or_default(),
+            reported: reported(keys, session, sub, sid, address.as_deref()),
             not_found_in: Cell::new(None),
         }
     }

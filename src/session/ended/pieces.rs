@@ -73,11 +73,16 @@ impl Pieces {
     /// Reads which pieces have changed.
     pub fn look_for_changes(&mut self, world: &dyn World) {
         self.copies.resize(self.size.pieces, Copy::default());
-        let read = world.shared(&self.key_of_generations()).map(|shared| numbers(&shared.value)).unwrap_or_default();
+        let shared = world.shared(&self.key_of_generations());
+        if shared.is_none() && self.generations.is_empty() {
+            // Nobody has written there yet: then no name needs to be looked for.
+            return;
+        }
+        let read = shared.map(|shared| numbers(&shared.value)).unwrap_or_default();
         if read.len() == self.size.pieces {
             self.generations = read;
         } else {
-            // There are none yet, or somebody else has written there: all pieces are read again.
+            // Somebody else has written there: all pieces are read again.
             self.generations.resize(self.size.pieces, 0);
             self.copies.iter_mut().for_each(|copy| copy.generation = None);
         }

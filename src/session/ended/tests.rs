@@ -91,6 +91,19 @@ fn each_end_ends_what_it_names_and_nothing_else() {
 }
 
 #[test]
+fn the_same_end_again_changes_nothing_and_waits_for_the_store_once() {
+    let mut world = world();
+    let mut here = ended(&[1]);
+    let announcements = [0, 7, 300].map(|seconds| {
+        world.now = later(seconds);
+        let recorded = here.end(&mut world, &by_person("idp", "alice", NOW));
+        assert!(here.tell_when_asked(&mut world, &recorded.announcement));
+        (recorded.announcement, here.waiting(&world).len(), world.shared(CHANGES).unwrap().value)
+    });
+    assert!(announcements.iter().all(|one| *one == announcements[0] && one.1 == 1));
+}
+
+#[test]
 fn a_session_that_begins_after_its_persons_end_stays() {
     let mut world = world();
     let mut here = ended(&[1]);
@@ -122,7 +135,7 @@ fn an_end_is_forgotten_when_no_session_is_left_that_it_could_end() {
 fn the_worker_that_ends_something_knows_it_at_once_and_others_within_a_tenth_of_a_second() {
     let mut world = world();
     let (mut here, mut there, session) = (ended(&[1]), ended(&[1]), of("idp", "alice", None));
-    let names = Names::new(&keys(&[1]), &[], &session);
+    let names = Names::new(&keys(&[1]), People::default(), &session);
     let of_there = names.clone();
     assert!(!here.has(&world, &names, NOW) && !there.has(&world, &of_there, NOW));
     here.mark(&mut world, &session);
@@ -181,7 +194,7 @@ fn a_hundred_thousand_requests_read_the_shared_memory_ten_times_a_second() {
         let _ = here.end(&mut still, &by_sid("idp", &number.to_string()));
     }
     let counting = Counting(&still, 0.into());
-    let names = Names::new(&keys(&[1]), &[], &session);
+    let names = Names::new(&keys(&[1]), People::default(), &session);
     let mut there = ended(&[1]);
     // The first look reads the generations of all tables, and the pieces that the session's names are in.
     assert!(!there.has(&counting, &names, NOW));

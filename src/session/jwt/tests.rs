@@ -1,5 +1,6 @@
 use super::*;
 use crate::crypto::testing::base64url;
+use crate::session::content::SubjectsOf;
 use crate::session::content::tests::alice;
 use crate::words::secret::Secret;
 use crate::words::world::testing::Still;
@@ -147,8 +148,8 @@ fn what_the_provider_calls_the_session_and_the_person_comes_back_as_it_does_from
         (None, None, json!([null, null]), (None, None)),
         (Some("s1"), Some("00u-7"), json!(["s1", "00u-7"]), (Some("s1"), Some("00u-7"))),
         (Some(""), Some("00u-7"), json!(["", "00u-7"]), (Some(""), Some("00u-7"))),
-        // The user service knows the person by the name that the provider uses: nothing more is to be told.
-        (None, Some("alice"), json!([null, null]), (None, None)),
+        // The user service knows the person by the name that the provider uses: only so is that known of it.
+        (None, Some("alice"), json!([null, "alice"]), (None, Some("alice"))),
     ] {
         let text = |text: Option<&str>| text.map(str::to_owned);
         let new = NewSession { provider_session: text(sid), provider_subject: text(provider_subject), ..alice() };
@@ -160,8 +161,8 @@ fn what_the_provider_calls_the_session_and_the_person_comes_back_as_it_does_from
         assert_eq!((read.provider_session.as_deref(), read.provider_subject.as_deref()), back);
         let sealed = Session::parse(&session.write()).unwrap();
         assert_eq!(
-            (read.provider_session.as_deref(), read.subject_at_provider()),
-            (sealed.provider_session.as_deref(), sealed.subject_at_provider())
+            (read.provider_session.as_deref(), read.subject_at_provider(SubjectsOf::Provider)),
+            (sealed.provider_session.as_deref(), sealed.subject_at_provider(SubjectsOf::Provider))
         );
     }
 }

@@ -60,7 +60,8 @@ pub(super) fn verify_and_keep(turn: &mut Turn<'_>, due: &mut DueSession, tokens:
             return end_session(turn, session, failure, Aftermath::Ended);
         }
     };
-    let same = id_token.as_ref().map_or(Ok(()), |new| same_person(new, session.subject_at_provider()));
+    let subject = session.subject_at_provider(settings.people(&session.provider).subjects);
+    let same = id_token.as_ref().map_or(Ok(()), |new| same_person(new, subject));
     let refreshed =
         same.and_then(|()| with_new_tokens(settings, provider, session, &tokens, id_token.as_ref(), now)).and_then(|refreshed| {
             let no_randomness = |_| Failure::new(Reason::Internal, "the host gave no random bytes");

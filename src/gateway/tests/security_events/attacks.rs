@@ -181,3 +181,30 @@ fn a_token_that_is_sent_again_for_ever_writes_nothing_once_no_session_is_left_th
     assert_eq!(response(&step).status, 202, "no call to the store is made");
     assert!(matches!(followed(&step)[..], [Followed::Nothing { .. }]), "{:?}", followed(&step));
 }
+
+#[test]
+fn whoever_an_event_has_ended_does_not_come_back_when_its_transmitter_or_its_email_is_removed() {
+    let with_address = taking(document(), &json!({"email": true}));
+    let address = json!({"format": "email", "email": "alice@example.com"});
+    let session = json!({"format": "opaque", "id": "s-1"});
+    for subject in [
+        person(),
+        address.clone(),
+        json!({"format": "complex", "user": person(), "session": session}),
+        json!({"format": "complex", "user": address, "session": session}),
+    ] {
+        let mut stage =
+            Stage::with_claims(&with_address, json!({"sid": "s-1", "email": "alice@example.com", "email_verified": true}));
+        let good = revoked(&stage, &subject);
+        let before = stage.browser.script("GET", "/page");
+        let outcome_by =
+            |stage: &Stage, document: &Value| outcome(&stage.worker.beside(document).begin(before.clone())) == (200, "");
+        for document in [usual(), document()] {
+            assert!(outcome_by(&stage, &document), "its session counts there, because a header has the address");
+        }
+        assert_eq!(response(&post(&mut stage, &good)).status, 202);
+        for document in [usual(), document()] {
+            assert!(!outcome_by(&stage, &document), "{subject}");
+        }
+    }
+}

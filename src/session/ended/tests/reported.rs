@@ -4,9 +4,9 @@ use super::*;
 use crate::session::ended::reported::MOST_WAITING as MOST_REPORTED_WAITING;
 use crate::words::principal::AssumedVerified;
 
-/// Here transmitters may end the sessions of one provider, and name people by address.
-fn told(by_address: Option<AssumedVerified>) -> EndedSessions {
-    ended(&[1]).reported(vec![Reported { provider: "idp".into(), by_address }])
+/// Here these claims count as verified although the provider does not say so.
+fn told(assumed: AssumedVerified) -> EndedSessions {
+    ended(&[1]).of_people(vec![("idp".into(), People { assumed, ..People::default() })])
 }
 
 fn with_address(provider: &str, subject: &str, sid: Option<&str>, claims: serde_json::Value) -> Session {
@@ -46,23 +46,22 @@ fn sessions_end_only_if_all_is_true_of_them_that_an_event_says() {
         (matching(None, None, None), [false; 6]),
     ] {
         let mut world = world();
-        let recorded = told(Some(AssumedVerified::default())).end_as_reported(&mut world, &end);
+        let recorded = told(AssumedVerified::default()).end_as_reported(&mut world, &end);
         assert!(recorded.kept);
         let found =
             |world: &Still, ended: &mut EndedSessions| all.each_ref().map(|session| ended.has_uncached(world, session, NOW));
-        assert_eq!(found(&world, &mut told(Some(AssumedVerified::default()))), expected, "{end:?}");
+        assert_eq!(found(&world, &mut told(AssumedVerified::default())), expected, "{end:?}");
         // Another replica.
         let mut there = self::world();
-        let mut replica = told(Some(AssumedVerified::default()));
+        let mut replica = told(AssumedVerified::default());
         hear(&mut replica, &mut there, [recorded.announcement.as_slice()].into_iter());
         assert_eq!(found(&there, &mut replica), expected, "{end:?}");
     }
     // A provider whose addresses the operator vouches for need not say that they are verified.
     let mut world = world();
-    let assumed = Some(AssumedVerified { email: true, phone_number: false });
+    let assumed = AssumedVerified { email: true, phone_number: false };
     let _ = told(assumed).end_as_reported(&mut world, &matching(None, None, address));
     assert!(told(assumed).has_uncached(&world, &all[3], NOW) && !told(assumed).has_uncached(&world, &all[2], NOW));
-    assert!(!told(None).has_uncached(&world, &all[0], NOW), "where nobody is named by address");
 }
 
 /// Fills the piece of a table in which a mark of this name stands: with marks of others, until there is no room.
@@ -93,7 +92,7 @@ fn sign_outs_push_out_no_security_event_and_security_events_push_out_no_sign_out
 fn an_end_that_found_room_under_one_of_two_keys_is_not_kept_and_holds() {
     let event = matching(Some("alice"), Some("s1"), None);
     let mut world = world();
-    let mut here = ended(&[1, 2]).reported(vec![Reported { provider: "idp".into(), by_address: None }]);
+    let mut here = ended(&[1, 2]);
     fill(&mut here, &mut world, "reported/idp", event.marks(&keys(&[1, 2])).1[1].name);
     let recorded = here.end_as_reported(&mut world, &event);
     assert_eq!([recorded.kept, recorded.holds], [false, true]);
@@ -103,7 +102,7 @@ fn an_end_that_found_room_under_one_of_two_keys_is_not_kept_and_holds() {
 #[test]
 fn what_was_reported_is_told_again_as_reported_and_ends_what_it_ended_after_its_transmitter_was_removed() {
     let mut world = world();
-    let mut here = told(None);
+    let mut here = ended(&[1]);
     let recorded = here.end_as_reported(&mut world, &matching(Some("alice"), None, None));
     let mut without = ended(&[1]);
     assert!(without.has_uncached(&world, &of("idp", "alice", None), NOW));
@@ -120,7 +119,7 @@ fn what_was_reported_is_told_again_as_reported_and_ends_what_it_ended_after_its_
 #[test]
 fn a_flood_of_reported_ends_fills_a_queue_of_its_own_and_every_sign_out_still_waits_and_is_sent() {
     let mut world = world();
-    let mut here = told(None);
+    let mut here = ended(&[1]);
     let announcements: Vec<_> = (0..MOST_REPORTED_WAITING + 100)
         .map(|number| here.end_as_reported(&mut world, &matching(Some(&number.to_string()), None, None)).announcement)
         .collect();
@@ -153,12 +152,14 @@ fn a_sign_out_that_finds_the_queue_full_is_sent_once_all_the_same() {
 }
 
 #[test]
-fn sessions_of_providers_that_no_transmitter_may_end_have_no_further_names() {
-    let claims = serde_json::json!({"email": "a@example.com", "email_verified": true});
-    let session = |provider| with_address(provider, "alice", Some("s1"), claims.clone());
-    let number = |ended: EndedSessions, provider| ended.names(&session(provider)).reported.len();
-    assert_eq!(number(ended(&[1]), "idp"), 0);
-    assert_eq!(number(told(Some(AssumedVerified::default())), "partner"), 0);
-    assert_eq!(number(told(None), "idp"), 1);
-    assert_eq!(number(told(Some(AssumedVerified::default())), "idp"), 5);
+fn every_session_has_the_names_by_which_events_may_end_it_whatever_is_configured() {
+    let claims = |verified: bool| serde_json::json!({"email": "a@example.com", "email_verified": verified});
+    for (sid, claims, expected) in
+        [(Some("s1"), claims(true), 5), (None, claims(true), 2), (Some("s1"), claims(false), 1), (None, claims(false), 0)]
+    {
+        for provider in ["idp", "partner"] {
+            let session = with_address(provider, "alice", sid, claims.clone());
+            assert_eq!(ended(&[1]).names(&session).reported.len(), expected, "{sid:?} {claims} {provider}");
+        }
+    }
 }
