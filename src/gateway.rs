@@ -11,6 +11,7 @@ pub mod unanswered;
 pub mod wanted_end;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod way;
+mod what_ends;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -24,8 +24,7 @@ use crate::oidc::provider::Provider;
 use crate::oidc::security_event::transmitter::Transmitter;
 use crate::revocations::store::Store;
 use crate::session::SessionSettings;
-use crate::session::content::{Fingerprint, Session, SubjectsOf};
-use crate::session::ended::names::People;
+use crate::session::content::{Fingerprint, People, Session, SubjectsOf};
 use crate::words::principal::{AssumedVerified, ClaimPath};
 use crate::words::secret::Secret;
 

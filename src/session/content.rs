@@ -71,6 +71,15 @@ pub enum SubjectsOf {
     UserService,
 }
 
+/// What is known of the people who sign in at a provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct People {
+    /// Which of their claims count as verified although nobody says so.
+    pub assumed: AssumedVerified,
+    /// Whose subjects their sessions have.
+    pub subjects: SubjectsOf,
+}
+
 /// The tokens of a provider that a session keeps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tokens {

@@ -22,11 +22,11 @@ pub mod unproved;
 use std::time::Duration;
 
 use crate::crypto::end_key::EndKey;
-use crate::session::content::Session;
+use crate::session::content::{People, Session};
 use crate::session::ended::announcement::{Announced, announcement};
 use crate::session::ended::end::{End, Troubles};
 use crate::session::ended::mark::Mark;
-use crate::session::ended::names::{Names, People};
+use crate::session::ended::names::Names;
 use crate::session::ended::pieces::{Pieces, Size};
 use crate::session::ended::queue::Queue;
 use crate::session::ended::reported::{ReportedEnds, table_of};

@@ -165,9 +165,8 @@ impl<T> OpenStreams<T> {
 mod tests {
     use super::*;
     use crate::session::content::tests::{alice, session};
-    use crate::session::content::{NewSession, Session};
+    use crate::session::content::{NewSession, People, Session};
     use crate::session::ended::end::End;
-    use crate::session::ended::names::People;
     use crate::session::ended::testing::keys;
     use crate::words::world::testing::Still;
 

@@ -12,19 +12,18 @@ use crate::config::settings::ProviderSettings;
 use crate::crypto::key::KeySet;
 use crate::gateway::announcing::Announcing;
 use crate::gateway::journeys::by_published_keys::{ByPublishedKeys, judged_by_published_keys};
+use crate::gateway::what_ends::of_logout_token;
 use crate::http::body::{MediaType, form_parameters};
 use crate::http::message::{Reply, Response};
 use crate::oidc::logout::logout_token::{self, LogoutToken, LogoutTokenError};
 use crate::revocations::exchanged::{Claimed, NamedValue};
 use crate::session::content::Fingerprint;
-use crate::session::ended::end::End;
 use crate::step::body::{self, WantedBody};
 use crate::step::decision::{FromTheStart, Journey, Step};
 use crate::step::event::Event;
 use crate::step::stop::{JourneyKind, Stop};
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
-use crate::words::time::Timestamp;
 use crate::words::world::World;
 
 /// The parameter that has the token (section 2.5).
@@ -78,8 +77,8 @@ fn end(scene: &mut Scene<'_>, visit: &Visit, provider: &ProviderSettings, token:
         return Err(refused(came_before()));
     }
     let matters = settings.session.nothing_is_left_after(visit.now);
-    let ends = ends(name, sub.as_deref(), sid.as_deref(), issued, matters);
-    let recorded: Vec<_> = ends.iter().flatten().map(|end| ended.end(scene.world, end)).collect();
+    let ends = of_logout_token(name, (sub.as_deref(), sid.as_deref()), issued, matters);
+    let recorded: Vec<_> = ends.iter().map(|end| ended.end(scene.world, end)).collect();
     if recorded.is_empty() {
         // Verification has found one of both.
         return Err(refused(Failure::new(Reason::LogoutTokenInvalid, "neither sub nor sid")));
@@ -106,26 +105,6 @@ fn end(scene: &mut Scene<'_>, visit: &Visit, provider: &ProviderSettings, token:
     let claim = NamedValue { name: &announcing.token, value: NOT_ANSWERED, lifetime: CLAIMED_FOR };
     let call = revocations.store.announce(&announcements, &[claim], None);
     Ok(Step::calling(call, announcing).after(events))
-}
-
-/// What ends by a token with `sub`, `sid`, or both. Only that session of the provider's ends by
-/// both (section 2.4 means all of the person's where there is no `sid`). But some providers write `sid` into logout tokens and not
-/// into ID tokens, and of a session without `sid` nobody knows that it is another one: it is of the person, so it ends, too.
-fn ends<'a>(
-    provider: &'a str,
-    sub: Option<&'a str>,
-    sid: Option<&'a str>,
-    begun_by: Timestamp,
-    until: Timestamp,
-) -> [Option<End<'a>>; 2] {
-    match (sub, sid) {
-        (sub, Some(sid)) => [
-            Some(End::AtProvider { provider, sid, begun_by, until }),
-            sub.map(|sub| End::PersonWithoutSid { provider, sub, begun_by, until }),
-        ],
-        (Some(sub), None) => [Some(End::Person { provider, sub, begun_by, until }), None],
-        (None, None) => [None, None],
-    }
 }
 
 /// Takes the store's reply.

@@ -15,11 +15,11 @@ use crate::gateway::announcing::EndingSessions;
 use crate::gateway::journeys::judge::{ByIntrospection, Judged, Passing, judged};
 use crate::gateway::pending::AfterReply;
 use crate::gateway::wanted_end::{WantedEnd, Whose};
+use crate::gateway::what_ends::end_of;
 use crate::http::body::MediaType;
 use crate::http::message::{Reply, Response};
 use crate::http::return_to::ReturnTo;
 use crate::session::ended::Recorded;
-use crate::session::ended::end::End;
 use crate::step::answers::json_answer;
 use crate::step::body::{self, WantedBody};
 use crate::step::decision::{Decision, Journey, Step};
@@ -122,23 +122,6 @@ fn end(scene: &mut Scene<'_>, visit: &Visit, mut passing: Passing<'_>, wanted: W
     ending.queued = ended.tell_when_asked(scene.world, &announcement);
     let call = revocations.store.announce(&[announcement], &[], None);
     Ok(Step::calling(call, AfterReply::from(ending)).after(events))
-}
-
-/// The end that is wanted. One text never names two people, one at the provider and one at the user service.
-fn end_of<'a>(settings: &Settings, wanted: &'a WantedEnd, visit: &Visit) -> End<'a> {
-    let (begun_by, until) = (wanted.begun_by, settings.session.nothing_is_left_after(visit.now));
-    match &wanted.whose {
-        Whose::Session(id) => End::SessionId { id, until },
-        Whose::Person { provider, sub } => End::PersonHere { provider, sub, begun_by, until },
-        // Who signed in by password has no other subject.
-        Whose::Subject { provider, subject } if provider == PASSWORD => {
-            End::PersonHere { provider, sub: subject, begun_by, until }
-        }
-        Whose::Subject { provider, subject } => End::SubjectHere { provider, subject, begun_by, until },
-        Whose::Everybody { provider } => {
-            End::EverybodyHere { provider: provider.as_deref().unwrap_or_default(), begun_by, until }
-        }
-    }
 }
 
 /// What the audit line says of an end.

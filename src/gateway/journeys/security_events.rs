@@ -12,9 +12,9 @@ use crate::config::settings::TransmitterSettings;
 use crate::crypto::key::KeySet;
 use crate::gateway::announcing::AnnouncingEvents;
 use crate::gateway::journeys::by_published_keys::{ByPublishedKeys, judged_by_published_keys};
+use crate::gateway::what_ends::parts;
 use crate::http::body::MediaType;
 use crate::http::message::{Reply, Response};
-use crate::oidc::security_event::subject::{EndedSubject, SubjectPart};
 use crate::oidc::security_event::{self, ErrorCode, SecurityEvent, SetError, Verification};
 use crate::session::ended::end::End;
 use crate::step::body::{self, WantedBody};
@@ -148,20 +148,6 @@ fn end(
     scene.background.ended.tell_reported_when_asked(scene.world, &announcements);
     let announcing = AnnouncingEvents { number: announcements.len() };
     Ok(Step::calling(revocations.store.announce(&announcements, &[], None), announcing).after(events))
-}
-
-/// What a subject says of sessions: `sub`, `sid`, and the e-mail address. It never says two of a kind.
-fn parts(subject: &EndedSubject) -> [Option<&str>; 3] {
-    let mut parts = [None; 3];
-    for part in &subject.all_of {
-        let [sub, sid, address] = &mut parts;
-        match part {
-            SubjectPart::Person { sub: found } => *sub = Some(found.as_str()),
-            SubjectPart::Session { sid: found } => *sid = Some(found.as_str()),
-            SubjectPart::Email { address: found } => *address = Some(found.as_str()),
-        }
-    }
-    parts
 }
 
 /// Takes the store's reply.

@@ -7,15 +7,14 @@ use serde_json::json;
 use crate::access::browser;
 use crate::authenticate::carried;
 use crate::authenticate::scene::Scene;
-use crate::config::settings::Settings;
 use crate::crypto::seal::Purpose;
+use crate::gateway::what_ends::of_person;
 use crate::http::cookie::{delete, pairs};
 use crate::http::message::Request;
 use crate::http::url::query_parameters;
 use crate::oidc::logout::{EndSessionRequest, end_session_request};
-use crate::session::content::{Session, SubjectsOf};
+use crate::session::content::Session;
 use crate::session::cookie::forget;
-use crate::session::ended::end::End;
 use crate::step::answers::{json_answer, redirect};
 use crate::step::decision::{Journey, Step};
 use crate::step::event::Event;
@@ -23,7 +22,6 @@ use crate::step::stop::Stop;
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
 use crate::words::secret::Secret;
-use crate::words::time::Timestamp;
 
 /// Has the browser forget the pages that it stored of this origin (Clear Site Data, section 3.1). It goes only on an answer that
 /// ended a session. `"cookies"` would delete other applications' cookies too.
@@ -62,7 +60,7 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
         // Only who is signed in now ends others: not whoever has a cookie that has expired, or that is of another issuer of before.
         let counts = |session: &&Session| visit.now < session.expires(settings.session.lifetimes) && settings.is_of_here(session);
         for session in sessions.iter().filter(counts) {
-            for end in all_of_person(settings, session, visit.now) {
+            for end in of_person(settings, session, visit.now) {
                 if !ended.end_and_tell(world, &end) {
                     carried.unknown = Some("there is no room for another end of this provider");
                 }
@@ -98,17 +96,6 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit) -> Journey {
     };
     response.headers.extend(emptied.map(|(name, value)| (name.to_owned(), value.to_owned())));
     Ok(Step::answered(response, signed_out))
-}
-
-/// What ends the sessions of the person whose session this is. Where the user service has given them their subject, they may have
-/// sessions that do not say what `sub` at the provider is.
-fn all_of_person<'a>(settings: &Settings, session: &'a Session, begun_by: Timestamp) -> impl Iterator<Item = End<'a>> {
-    let (provider, until) = (session.provider.as_str(), settings.session.nothing_is_left_after(begun_by));
-    let subjects = settings.people(provider).subjects;
-    let sub = session.subject_at_provider(subjects);
-    let subject = (subjects == SubjectsOf::UserService).then_some(session.subject.as_str());
-    let by_sub = sub.map(|sub| End::PersonHere { provider, sub, begun_by, until });
-    by_sub.into_iter().chain(subject.map(|subject| End::SubjectHere { provider, subject, begun_by, until }))
 }
 
 /// Whether all sessions of the person end, also those of other browsers: the parameter `everywhere`, without a value or `true`.

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 
 use crate::crypto::end_key::EndKey;
-use crate::session::content::{Session, SubjectsOf};
+use crate::session::content::{People, Session};
 use crate::words::principal::{AssumedVerified, ClaimPath, Claims, canonical_email};
 use crate::words::time::Timestamp;
 
@@ -52,15 +52,6 @@ pub(super) fn matching(keys: &[EndKey], provider: &str, sub: Option<&str>, sid: 
             names(keys, Kind::Matching, &[provider, sub, sid, address])
         }
     }
-}
-
-/// What is known of the people who sign in at a provider.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct People {
-    /// Which of their claims count as verified although nobody says so.
-    pub assumed: AssumedVerified,
-    /// Whose subjects their sessions have.
-    pub subjects: SubjectsOf,
 }
 
 /// The names of a session for whatever a security event may say of it together. Every session has them, whether a transmitter is
