@@ -126,8 +126,12 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
             .with("before", end.before.map_or(Value::Null, |before| Value::from(before.seconds()))),
         Event::RevocationsForged(number) => Line::of("revocations_forged").with("number", Value::from(*number)),
         Event::RevocationsByUnknownKeys(number) => Line::of("revocations_by_unknown_keys").with("number", Value::from(*number)),
+        Event::RevocationsOfUnknownTable { number, told: true } => {
+            Line::of("revocations_of_unknown_table").with("number", Value::from(*number))
+        }
         Event::RevocationsWithoutRoom(number) => Line::of("revocations_without_room").with("number", Value::from(*number)),
         Event::RevocationsUnavailable { told: false, .. }
+        | Event::RevocationsOfUnknownTable { told: false, .. }
         | Event::TokenGivenBack { trouble: None, .. }
         | Event::RevocationsAnnounced(_)
         | Event::RevocationsCurrent(_)

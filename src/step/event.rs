@@ -266,6 +266,13 @@ pub enum Event {
     RevocationsForged(usize),
     /// So many announcements were made with keys that are not here.
     RevocationsByUnknownKeys(usize),
+    /// So many announcements were for a table that is not here: of a provider that is not configured, or of a kind that only another
+    /// build knows. They are skipped.
+    RevocationsOfUnknownTable {
+        number: usize,
+        /// Whether the log is told: once in each worker. The counter counts each.
+        told: bool,
+    },
     /// For so many ends there is no room here.
     RevocationsWithoutRoom(usize),
     /// The store has lost something that was announced before.

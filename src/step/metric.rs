@@ -105,6 +105,9 @@ impl Event {
             Self::RevocationsAnnounced(number) => return Metric::more("accredit_revocations_announced", *number),
             Self::RevocationsForged(number) => return Metric::more("accredit_revocations_forged", *number),
             Self::RevocationsByUnknownKeys(number) => return Metric::more("accredit_revocations_by_unknown_keys", *number),
+            Self::RevocationsOfUnknownTable { number, .. } => {
+                return Metric::more("accredit_revocations_of_unknown_table", *number);
+            }
             Self::RevocationsWithoutRoom(number) => return Metric::more("accredit_revocations_without_room", *number),
             Self::RevocationsCurrent(moment) => {
                 return Metric::moment("accredit_revocations_current_timestamp_seconds", "", *moment);

@@ -69,6 +69,8 @@ pub struct Revocations {
     announcing: Failing,
     /// Whether keeping something under a name fails, which its user may not be allowed either.
     keeping: Failing,
+    /// Whether the log was told of announcements for a table that is not here.
+    told_of_unknown_tables: bool,
     /// Before this time, what is new is not sent at once, because the store has just refused something.
     announce_not_before: Timestamp,
     /// Until when everything is known, and when that was looked up.
@@ -90,6 +92,7 @@ impl Revocations {
             reading: Failing::default(),
             announcing: Failing::default(),
             keeping: Failing::default(),
+            told_of_unknown_tables: false,
             announce_not_before: Timestamp::default(),
             current: (None, Timestamp::from_millis(u64::MAX)),
         }
@@ -230,7 +233,13 @@ impl Revocations {
         }
         let Some((mut round, _)) = self.round.take() else { return Ok(()) };
         lease::release(turn.world, &place.lease());
-        match round.page(turn, &configured.store, &mut self.heard, reply)? {
+        let next = round.page(turn, &configured.store, &mut self.heard, reply);
+        let number = round.take_of_unknown_tables();
+        if number > 0 {
+            let told = !std::mem::replace(&mut self.told_of_unknown_tables, true);
+            turn.events.push(Event::RevocationsOfUnknownTable { number, told });
+        }
+        match next? {
             Next::Page => self.round = read(turn, configured, place, round, &mut self.heard),
             Next::Complete(complete) => self.end_round(turn, (configured, place), began, round, &complete),
         }

@@ -187,6 +187,7 @@ fn samples() -> Vec<Event> {
         Event::RevocationsCurrent(Timestamp::from_seconds(0)),
         Event::RevocationsForged(1),
         Event::RevocationsByUnknownKeys(1),
+        Event::RevocationsOfUnknownTable { number: 1, told: true },
         Event::RevocationsWithoutRoom(1),
         Event::RevocationsLost,
         Event::RevocationsUnavailable { failure: failure(), told: true },
@@ -268,9 +269,10 @@ mod tests {
             Event::StreamReset { .. } => 39,
             Event::LoggedOutInFrame { .. } => 40,
             Event::EndedByOperator { .. } => 41,
+            Event::RevocationsOfUnknownTable { .. } => 42,
         };
         let numbers: std::collections::BTreeSet<_> = samples().iter().map(number).collect();
-        assert_eq!(numbers, (0..=41).collect());
+        assert_eq!(numbers, (0..=42).collect());
         let number = |kind: CallKind| match kind {
             CallKind::Token => 0,
             CallKind::Refresh => 1,

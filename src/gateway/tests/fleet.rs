@@ -5,6 +5,7 @@ mod lost;
 mod many;
 mod old_cookies;
 mod operators;
+mod other_builds;
 mod refresh;
 mod shelf;
 mod unproved;

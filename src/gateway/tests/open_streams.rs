@@ -4,9 +4,10 @@ use serde_json::json;
 
 use super::backchannel_logout::{post, taking, token};
 use super::session_jwt::{minted, request, signing};
-use super::stage::{Browser, Stage, body, document, forwarded, outcome, seconds};
+use super::stage::{Browser, KEY, OTHER_KEY, Stage, body, changed, document, forwarded, outcome, seconds};
 use crate::gateway::pending::Step;
 use crate::http::message::Headers;
+use crate::session::ended::end::End;
 use crate::session::open::{OpenStreams, PERIOD};
 use crate::step::audit;
 use crate::step::event::Event;
@@ -112,6 +113,22 @@ fn what_another_worker_has_ended_ends_open_requests_here() {
     let mut other = stage.worker.beside(&document());
     assert_eq!(outcome(&other.begin(stage.browser.script("POST", "/api/logout"))), (200, ""));
     assert_eq!(open.names_of_ended(&mut stage), ["alice"]);
+}
+
+#[test]
+fn what_ends_under_another_configuration_ends_open_requests_as_long_as_both_have_one_of_the_keys() {
+    let (other, third) = (OTHER_KEY, "Q0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0M=");
+    let with_keys = |keys: &[&str]| changed(document(), "/session/keys", json!(keys));
+    for (later, ends) in [(&[KEY][..], true), (&[other], true), (&[third, other], true), (&[third], false)] {
+        let mut stage = Stage::signed_in(&with_keys(&[KEY, other]));
+        let mut open = Open::default();
+        open.begin_own(&mut stage, "/page");
+        let mut next = stage.worker.beside(&with_keys(later));
+        let now = next.world.now;
+        let end = End::PersonHere { provider: "main", sub: "alice", begun_by: now, until: now.plus(seconds(8 * 3_600)) };
+        assert!(next.gateway.background.ended.end(&mut next.world, &end).kept);
+        assert_eq!(open.names_of_ended(&mut stage).len(), usize::from(ends), "{later:?}");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! How replicas tell each other that something has ended: a mark under each key, each with a MAC. Whoever can write to the store
 //! that they share can make none of them. Where announcements are kept is not known here.
+//!
+//! What is new is announced for a table of its own, in the same form: builds that have no such table skip it, and go on reading.
 
 use crate::crypto::end_key::{EndKey, KEY_ID_BYTES, MAC_BYTES};
 use crate::session::ended::mark::{MARK_BYTES, Mark};
@@ -22,11 +24,10 @@ const MOST_PARTS: usize = 12;
 pub enum Announced {
     /// These marks belong into the table of this provider; into the one of all providers if it is empty.
     Marks(String, Vec<Mark>),
-    /// These marks belong into the table of what nobody has proved. (Builds that have no such table take it for one of a provider
-    /// that is not configured.)
+    /// These marks belong into the table of what nobody has proved.
     Unproved(Vec<Mark>),
-    /// It is about a provider that is not configured here.
-    OfAnotherProvider,
+    /// It is for a table that is not here: of a provider that is not configured, or of a kind that only other builds know.
+    OfUnknownTable,
     /// It was made with keys that are not here.
     ByUnknownKeys,
     /// It is none, or nobody with our keys has made it so.
@@ -93,7 +94,7 @@ pub fn read<'a>(keys: &[EndKey], providers: impl Iterator<Item = &'a str>, bytes
     let Some((key, number)) = tables.first() else { return Announced::ByUnknownKeys };
     let mut all =
         [Table::Of("")].into_iter().chain(providers.flat_map(|provider| [Table::Of(provider), Table::Unproved(provider)]));
-    let Some(table) = all.find(|table| table.number(key) == *number) else { return Announced::OfAnotherProvider };
+    let Some(table) = all.find(|table| table.number(key) == *number) else { return Announced::OfUnknownTable };
     // Parts of several announcements that somebody has put together are of several tables.
     if tables.iter().any(|(key, number)| table.number(key) != *number) {
         return Announced::Forged;
@@ -151,10 +152,10 @@ mod tests {
             said(&all, &announcement(&all, "", &[mark(1), mark(2)])),
             Announced::Marks(String::new(), vec![mark(1), mark(2)])
         );
-        assert_eq!(said(&all, &announcement(&all, "third", &[mark(1)])), Announced::OfAnotherProvider);
+        assert_eq!(said(&all, &announcement(&all, "third", &[mark(1)])), Announced::OfUnknownTable);
         let unproved = unproved_announcement(&all, "partner", &[mark(1), mark(2)]);
         assert_eq!(said(&keys(&[2]), &unproved), Announced::Unproved(vec![mark(2)]));
-        assert_eq!(said(&all, &unproved_announcement(&all, "third", &[mark(1)])), Announced::OfAnotherProvider);
+        assert_eq!(said(&all, &unproved_announcement(&all, "third", &[mark(1)])), Announced::OfUnknownTable);
         let again = announcement_again(&all, "idp", &mark(1));
         assert_eq!(said(&keys(&[2]), &again), Announced::Marks("idp".into(), vec![mark(1)]));
     }

@@ -239,7 +239,7 @@ fn what_nobody_with_our_keys_has_announced_ends_nothing() {
         .announcement;
     let told = [foreign.as_slice(), &third, b"", b"junk"];
     let (heard, _) = hear(&mut here, &mut world, told.into_iter());
-    assert_eq!(heard, [Announced::ByUnknownKeys, Announced::OfAnotherProvider, Announced::Forged, Announced::Forged]);
+    assert_eq!(heard, [Announced::ByUnknownKeys, Announced::OfUnknownTable, Announced::Forged, Announced::Forged]);
     assert!(!here.has_uncached(&world, &session, NOW) && world.memory.borrow().is_empty());
 }
 

@@ -15,7 +15,7 @@ use crate::session::ended::rate::{Counted, Limit, allows, to_tell};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
-/// The table of all providers: 1,048,576 marks, each of 16 bytes. By [`OF_A_PROVIDER`] and a `lifetime` of 8 hours, 29,700 ends of one
+/// The table of all providers: 1,048,576 marks, each of 16 bytes. By [`OF_A_PROVIDER`] and a `lifetime` of 8 hours, 30,300 ends of one
 /// provider at one Envoy matter at a time, and as many marks under each key: it has room for thirty times that.
 pub(super) const SIZE: Size = Size { pieces: 1_024, marks: 1_024 };
 

@@ -48,6 +48,8 @@ pub(super) struct Round {
     read: Vec<Cursor>,
     /// All marks in the store, if the round reads everything to find out what the store lacks.
     known: Option<Marks>,
+    /// How many announcements were read that are for a table which is not here.
+    of_unknown_tables: usize,
 }
 
 /// What follows a page.
@@ -73,7 +75,8 @@ impl Round {
     pub(super) fn new(progress: &Progress) -> Self {
         let from = progress.next.unwrap_or(Cursor::START);
         let (told, unproved, read) = (Vec::new(), Vec::new(), Vec::new());
-        Self { from, expected: progress.last, found: false, last: None, told, unproved, read, known: None }
+        let (last, known) = (None, None);
+        Self { from, expected: progress.last, found: false, last, told, unproved, read, known, of_unknown_tables: 0 }
     }
 
     /// A round that reads everything, to find out what the store lacks.
@@ -149,9 +152,15 @@ impl Round {
                     self.told.push((provider, marks));
                 }
                 Announced::Unproved(marks) => self.unproved.extend(marks),
-                Announced::OfAnotherProvider | Announced::ByUnknownKeys | Announced::Forged => {}
+                Announced::OfUnknownTable => self.of_unknown_tables = self.of_unknown_tables.saturating_add(1),
+                Announced::ByUnknownKeys | Announced::Forged => {}
             }
         }
+    }
+
+    /// How many announcements were skipped since this was asked last, because they are for a table that is not here.
+    pub(super) const fn take_of_unknown_tables(&mut self) -> usize {
+        std::mem::replace(&mut self.of_unknown_tables, 0)
     }
 
     /// From now on, what was read holds, and is not read again.

@@ -1,6 +1,6 @@
 //! How far the workers of this process have read the store, in the memory that they share: under a key with a digest of the store
-//! and of what is understood here, so that a configuration with further keys or providers reads from the beginning. It reads
-//! nothing from the store itself.
+//! and of what is understood here, so that a configuration with further keys or providers reads from the beginning, and so does a
+//! build that understands more. It reads nothing from the store itself.
 
 use std::time::Duration;
 
@@ -13,6 +13,10 @@ use crate::words::world::{Version, World};
 
 /// The version of the record. No other is read.
 const VERSION: u8 = 1;
+
+/// The kinds of tables that announcements are for. A further one belongs here: what an earlier build has skipped is then read again,
+/// also by workers of the same process.
+const TABLES: [&str; 3] = ["of a provider", "reported", "unproved"];
 
 /// How far this process has read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +97,13 @@ impl Place {
     /// The place for this store, these keys and these providers.
     pub(super) fn new(settings: &Settings, revocations: &Revocations) -> Self {
         let keys: Vec<_> = settings.sealer.key_ids().collect();
-        let understood = keys.iter().map(String::as_str).chain(["providers"]).chain(settings.names_of_beginnings());
+        let understood = keys
+            .iter()
+            .map(String::as_str)
+            .chain(["providers"])
+            .chain(settings.names_of_beginnings())
+            .chain(["tables"])
+            .chain(TABLES);
         let digest = Fingerprint::of(revocations.store.names().into_iter().chain(["keys"]).chain(understood));
         Self { key: format!("accredit/4/revocations/{}", digest.as_str()) }
     }
